@@ -1,0 +1,46 @@
+/*
+ * leat/base.h: what every other header needs: visibility, likelihood, the clock's "never".
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_BASE_H
+#define LEAT_BASE_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+#define LEAT_BEGIN_DECLS extern "C" {
+#define LEAT_END_DECLS }
+#else
+#define LEAT_BEGIN_DECLS
+#define LEAT_END_DECLS
+#endif
+
+#define LEAT_API __attribute__((visibility("default")))
+#define leat_likely(x) __builtin_expect(!!(x), 1)
+#define leat_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Deadlines are absolute CLOCK_MONOTONIC nanoseconds. This one never passes. */
+#define LEAT_NEVER INT64_MAX
+
+/* The bytes a name may have, and the bytes of a text that are kept (a longer one ends in "..."). */
+#define LEAT_NAME_MAX 63
+#define LEAT_TEXT_MAX 127
+
+/*
+ * The layout that inline bodies rely on. Whatever opens an object hands this number over, and a library
+ * built with another answers -ELIBBAD (NULL where a pointer is answered). It changes with struct leat_tx and
+ * struct leat_rx, and with the bits of the control word (leat/detail/handle.h).
+ */
+#define LEAT_ABI 1u
+
+/* The clock of every deadline: CLOCK_MONOTONIC now, in nanoseconds. */
+LEAT_BEGIN_DECLS
+LEAT_API int64_t leat_now_ns(void);
+LEAT_END_DECLS
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * leat/detail/chan.h: the inline bodies of leat/chan.h. Included by it, not by anybody else.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_DETAIL_CHAN_H
+#define LEAT_DETAIL_CHAN_H
+
+#include <leat/atomic.h>
+#include <leat/detail/handle.h>
+#include <string.h>
+
+/* A deadline that stands for "do not wait at all, and answer -EAGAIN". */
+#define LEAT_DETAIL_TRY INT64_MIN
+
+LEAT_BEGIN_DECLS
+
+LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_size,
+				   const struct leat_chan_opts *opts, struct leat_tx **tx, struct leat_rx **rx);
+
+/* What the inline bodies leave to the library: waiting, other rings than SPSC, bad arguments. size 0: the channel's. */
+LEAT_API int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns);
+LEAT_API int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns);
+LEAT_API ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
+				       int64_t deadline_ns);
+LEAT_API ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns);
+LEAT_API void leat_detail_sent(struct leat_tx *tx);
+LEAT_API void leat_detail_received(struct leat_rx *rx);
+
+/*
+ * Publishing in an SPSC channel; the edges are those of leat/ring/spsc.h, whose ring this is.
+ *
+ *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at tail   <->  store tail, light fence, load ctl
+ *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head     <->  store head, light fence, load ctl
+ *
+ * One of the two sees the other (runtime/event/event.h has the argument). The loads of ctl are relaxed: they guard
+ * nothing but a call, and what a call begun after a close or cancel must see, it is ordered after already.
+ */
+static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+{
+	if (leat_unlikely(tx == NULL || item == NULL || tx->tail == tx->limit || (size != 0 && size != tx->item_size)))
+		return leat_detail_send_wait(tx, item, size, deadline_ns);
+	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
+		return leat_detail_send_wait(tx, item, size, deadline_ns);
+	if (size == 0)
+		size = tx->item_size;
+	memcpy(tx->slot, item, size);
+	tx->slot += size;
+	if (tx->slot == tx->end)
+		tx->slot -= tx->capacity * size;
+	tx->tail++;
+	leat_store_rel(tx->tail_shared, tx->tail); /* R1: slot before tail; pairs with A1 in leat_spsc_peek() */
+	leat_fence_light();                        /* C1: tail before ctl; pairs with leat_event_enter() */
+	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
+		leat_detail_sent(tx);
+	return 0;
+}
+
+static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+{
+	if (leat_unlikely(rx == NULL || item == NULL || rx->head == rx->limit || (size != 0 && size != rx->item_size)))
+		return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	if (leat_unlikely(leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED))
+		return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	if (size == 0)
+		size = rx->item_size;
+	memcpy(item, rx->slot, size);
+	rx->slot += size;
+	if (rx->slot == rx->end)
+		rx->slot -= rx->capacity * size;
+	rx->head++;
+	leat_store_rel(rx->head_shared, rx->head); /* R2: slot's loads before head; pairs with A2 in leat_spsc_claim() */
+	leat_fence_light();                        /* C2: head before ctl; pairs with leat_event_enter() */
+	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
+		leat_detail_received(rx);
+	return 1;
+}
+
+static inline int leat_detail_recv(struct leat_rx *rx, void *item, size_t size)
+{
+	return leat_detail_recv_by(rx, item, size, LEAT_NEVER);
+}
+
+/* A deadline of the caller's is never taken for "try". */
+static inline int64_t leat_detail_deadline(int64_t deadline_ns)
+{
+	return deadline_ns == LEAT_DETAIL_TRY ? LEAT_DETAIL_TRY + 1 : deadline_ns;
+}
+
+LEAT_END_DECLS
+
+/* Variadic, so that an argument may be a compound literal. */
+#define leat_chan_open(...) leat_detail_chan_open(LEAT_ABI, __VA_ARGS__)
+
+#ifndef __cplusplus
+
+/* p, or a character pointer in the place of one to void, whose size is no standard question. */
+#define leat_detail_nonvoid(p) \
+	_Generic((p), void *: (char *)0, const void *: (char *)0, default: (p))
+
+/* The size of what p points to; 0 for void and the character types, which stand for the channel's size. */
+#define leat_detail_size(p) \
+	_Generic((p), \
+		void *: 0, const void *: 0, \
+		char *: 0, const char *: 0, \
+		signed char *: 0, const signed char *: 0, \
+		unsigned char *: 0, const unsigned char *: 0, \
+		default: sizeof(*leat_detail_nonvoid(p)))
+
+/*
+ * The item may be a compound literal, whose commas the preprocessor takes for its own. Where it is the last
+ * argument, it is what is left; where a third follows, more than three arguments take the plain function, which
+ * uses the channel's size.
+ */
+#define leat_send(tx, ...) leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_NEVER)
+#define leat_try_send(tx, ...) \
+	leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_DETAIL_TRY)
+#define leat_recv(rx, ...) leat_detail_recv((rx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)))
+#define leat_try_recv(rx, ...) \
+	leat_detail_recv_by((rx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_DETAIL_TRY)
+
+#define leat_detail_33rd(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, \
+	a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, found, ...) found
+#define leat_detail_if_three(three, more, ...) leat_detail_33rd(__VA_ARGS__, more, more, more, more, more, \
+	more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, \
+	more, more, more, more, more, more, three, three, three)
+#define leat_send_until(...) leat_detail_if_three(leat_detail_send_until_3, (leat_send_until), __VA_ARGS__)(__VA_ARGS__)
+#define leat_recv_until(...) leat_detail_if_three(leat_detail_recv_until_3, (leat_recv_until), __VA_ARGS__)(__VA_ARGS__)
+#define leat_send_batch(...) leat_detail_if_three(leat_detail_send_batch_3, (leat_send_batch), __VA_ARGS__)(__VA_ARGS__)
+#define leat_try_send_batch(...) leat_detail_if_three(leat_detail_try_send_batch_3, (leat_try_send_batch), __VA_ARGS__)(__VA_ARGS__)
+#define leat_recv_batch(...) leat_detail_if_three(leat_detail_recv_batch_3, (leat_recv_batch), __VA_ARGS__)(__VA_ARGS__)
+#define leat_try_recv_batch(...) leat_detail_if_three(leat_detail_try_recv_batch_3, (leat_try_recv_batch), __VA_ARGS__)(__VA_ARGS__)
+
+#define leat_detail_send_until_3(tx, item, deadline_ns) \
+	leat_detail_send((tx), (item), leat_detail_size(item), leat_detail_deadline(deadline_ns))
+#define leat_detail_recv_until_3(rx, item, deadline_ns) \
+	leat_detail_recv_by((rx), (item), leat_detail_size(item), leat_detail_deadline(deadline_ns))
+#define leat_detail_send_batch_3(tx, items, n) \
+	leat_detail_send_many((tx), (items), (n), leat_detail_size(items), LEAT_NEVER)
+#define leat_detail_try_send_batch_3(tx, items, n) \
+	leat_detail_send_many((tx), (items), (n), leat_detail_size(items), LEAT_DETAIL_TRY)
+#define leat_detail_recv_batch_3(rx, items, max) \
+	leat_detail_recv_many((rx), (items), (max), leat_detail_size(items), LEAT_NEVER)
+#define leat_detail_try_recv_batch_3(rx, items, max) \
+	leat_detail_recv_many((rx), (items), (max), leat_detail_size(items), LEAT_DETAIL_TRY)
+
+#else /* C++: the pointed-to type picks the size; pointers to void take the plain functions above */
+
+extern "C++" {
+
+template <class T> struct leat_detail_sizeof {
+	static constexpr size_t value = sizeof(T);
+};
+template <class T> struct leat_detail_sizeof<const T> : leat_detail_sizeof<T> {
+};
+template <> struct leat_detail_sizeof<char> {
+	static constexpr size_t value = 0;
+};
+template <> struct leat_detail_sizeof<signed char> {
+	static constexpr size_t value = 0;
+};
+template <> struct leat_detail_sizeof<unsigned char> {
+	static constexpr size_t value = 0;
+};
+
+template <class T> inline int leat_send(leat_tx *tx, const T *item)
+{
+	return leat_detail_send(tx, item, leat_detail_sizeof<T>::value, LEAT_NEVER);
+}
+template <class T> inline int leat_send_until(leat_tx *tx, const T *item, int64_t deadline_ns)
+{
+	return leat_detail_send(tx, item, leat_detail_sizeof<T>::value, leat_detail_deadline(deadline_ns));
+}
+template <class T> inline int leat_try_send(leat_tx *tx, const T *item)
+{
+	return leat_detail_send(tx, item, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
+}
+template <class T> inline ssize_t leat_send_batch(leat_tx *tx, const T *items, size_t n)
+{
+	return leat_detail_send_many(tx, items, n, leat_detail_sizeof<T>::value, LEAT_NEVER);
+}
+template <class T> inline ssize_t leat_try_send_batch(leat_tx *tx, const T *items, size_t n)
+{
+	return leat_detail_send_many(tx, items, n, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
+}
+template <class T> inline int leat_recv(leat_rx *rx, T *item)
+{
+	return leat_detail_recv(rx, item, leat_detail_sizeof<T>::value);
+}
+template <class T> inline int leat_recv_until(leat_rx *rx, T *item, int64_t deadline_ns)
+{
+	return leat_detail_recv_by(rx, item, leat_detail_sizeof<T>::value, leat_detail_deadline(deadline_ns));
+}
+template <class T> inline int leat_try_recv(leat_rx *rx, T *item)
+{
+	return leat_detail_recv_by(rx, item, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
+}
+template <class T> inline ssize_t leat_recv_batch(leat_rx *rx, T *items, size_t max)
+{
+	return leat_detail_recv_many(rx, items, max, leat_detail_sizeof<T>::value, LEAT_NEVER);
+}
+template <class T> inline ssize_t leat_try_recv_batch(leat_rx *rx, T *items, size_t max)
+{
+	return leat_detail_recv_many(rx, items, max, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
+}
+
+} /* extern "C++" */
+#endif
+#endif

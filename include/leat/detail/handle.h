@@ -1,0 +1,62 @@
+/*
+ * leat/detail/handle.h: what inline bodies touch. This layout is ABI (LEAT_ABI in leat/base.h).
+ *
+ * Each handle is one thread's; the words of its first line are copies of, or limits for, what stands in the
+ * channel, so that a send or a receive that need not wait touches this line, the control word, the slot and its own
+ * published position, and nothing else.
+ *
+ * The fast path has one condition, position != limit. Whatever must not take it (a ring of another kind, a
+ * reservation that is open, a closed handle) sets the two equal and is told apart in the slow path.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_DETAIL_HANDLE_H
+#define LEAT_DETAIL_HANDLE_H
+
+#include <leat/base.h>
+
+/*
+ * The control word of a channel: read by every operation, written only when something ends or parks.
+ *
+ * Fatal if missed, harmless if seen late by a call that began before: CANCELED, RX_GONE, TX_GONE.
+ * RX_PARKED and TX_PARKED are fatal if missed, harmless if set by mistake (a wake-up of nobody).
+ */
+enum {
+	LEAT_CTL_CANCELED = 1u << 0,  /* cancelled before the receivers left or a 0 was answered */
+	LEAT_CTL_RX_GONE = 1u << 1,   /* the last receiver closed */
+	LEAT_CTL_TX_GONE = 1u << 2,   /* the last sender closed */
+	LEAT_CTL_ENDED = 1u << 3,     /* a 0 was answered; no cancel can change that */
+	LEAT_CTL_RX_PARKED = 1u << 4, /* somebody sleeps until there is an item */
+	LEAT_CTL_TX_PARKED = 1u << 5, /* somebody sleeps until there is room */
+	LEAT_CTL_FENCED = 1u << 6     /* each publish pays a full fence; constant after open */
+};
+
+struct leat_chan;
+
+struct leat_tx {
+	/* Read and written by inline bodies. */
+	uint64_t tail;         /* the position that the next send writes */
+	uint64_t limit;        /* tail may go this far before head must be looked at */
+	unsigned char *slot;   /* where tail's item goes */
+	unsigned char *end;    /* one past the last slot */
+	uint64_t *tail_shared; /* the channel's published tail */
+	uint32_t *ctl;         /* the channel's control word */
+	size_t item_size;
+	size_t capacity;
+	struct leat_chan *chan;
+};
+
+struct leat_rx {
+	/* Read and written by inline bodies. */
+	uint64_t head;         /* the position that the next receive reads */
+	uint64_t limit;        /* items are known to stand before this position */
+	unsigned char *slot;   /* where head's item stands */
+	unsigned char *end;    /* one past the last slot */
+	uint64_t *head_shared; /* the channel's published head */
+	uint32_t *ctl;         /* the channel's control word */
+	size_t item_size;
+	size_t capacity;
+	struct leat_chan *chan;
+};
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * leat/gen.h: generators, tasks and pulled sequences.
+ *
+ * A generator is a function that sends into a channel from a thread of its own; it belongs to a scope. A task
+ * is a generator without an output. A seq is a source that is pulled, one function call for each item; the
+ * same seq runs on a thread by one line, and comes back from a channel by another.
+ *
+ *     static int squares(struct leat_tx *out, void *arg)
+ *     {
+ *             int rc = 0;
+ *             for (uint64_t n = 0; rc == 0; n++)
+ *                     rc = leat_send(out, &(uint64_t){ n * n });
+ *             return rc;                  what the send answered is the ordinary way out
+ *     }
+ *
+ *     struct leat_rx *rx;
+ *     leat_gen(scope, squares, NULL, sizeof(uint64_t), NULL, &rx);
+ *     leat_for(uint64_t, n, rx) { if (n > 100) break; }
+ *     leat_rx_close(rx);                  the generator's next send answers -EPIPE and it ends, abandoned
+ *
+ * What the value that a generator returns means
+ *
+ *     0                                                             LEAT_COMPLETED
+ *     -EPIPE, and nobody receives from its channel any more         LEAT_ABANDONED
+ *     -ECANCELED, and its channel is cancelled                      the scope's cause, code and text
+ *     any other negative value, or those two in any other state     LEAT_FAILED with that code
+ *     a positive value                                              LEAT_FAILED with -EINVAL
+ *
+ * A failing generator keeps its data: its channel is closed first, so receivers drain it, get 0, and
+ * leat_rx_status() says LEAT_FAILED; then its scope is cancelled with its code, which leaves this one channel
+ * alone. (A cancel by anyone else does reach it.)
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_GEN_H
+#define LEAT_GEN_H
+
+#include <leat/chan.h>
+#include <leat/scope.h>
+
+LEAT_BEGIN_DECLS
+
+struct leat_pool;
+
+/* A loop of leat_send(). `out` belongs to the library; clones of it belong to the function. */
+typedef int leat_gen_fn(struct leat_tx *out, void *arg);
+
+/* Writes one item and answers 1; answers 0 when there are no more, -errno for a failure. */
+typedef int leat_next_fn(void *state, void *item);
+
+struct leat_seq {
+	leat_next_fn *next;
+	void (*fini)(void *state); /* called once after the last next; may be NULL */
+	void *state;
+	size_t item_size;
+};
+
+/* The processor a generator's thread is kept on: LEAT_PIN(0) is the first. */
+#define LEAT_PIN(cpu) ((unsigned)(cpu) + 1u)
+
+struct leat_gen_opts {
+	struct leat_chan_opts chan; /* its name names the generator and its thread (the first 15 bytes) too */
+	unsigned pin;               /* LEAT_PIN(cpu); 0: anywhere */
+	struct leat_pool *pool;     /* there are no pools yet: anything but NULL answers -ENOTSUP */
+	uint64_t reserved[8];
+};
+
+/*
+ * Starts a generator. item_size 0 with rx NULL starts a task; its `out` cannot send, but tells when to stop
+ * (leat_tx_done) and where it runs (leat_tx_scope).
+ *
+ * Answers 0, and *rx is the caller's to close; the function then runs exactly once. On an error nothing was
+ * started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments, -ECANCELED in a cancelled
+ * scope, -ENOMEM, -EAGAIN when no thread can be had, -ENOTSUP with a pool, -ELIBBAD (leat/base.h).
+ */
+LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
+		      const struct leat_gen_opts *opts, struct leat_rx **rx);
+
+/*
+ * The same for a seq: its items are made in place in the channel, one when there is room for it. fini runs
+ * exactly once after the last next, before the end or the join can be seen. Errors as leat_gen(); the state
+ * then is still the caller's and fini has not run.
+ */
+LEAT_API int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts,
+			  struct leat_rx **rx);
+
+/*
+ * The way back: a seq that receives. Its next answers 0 at the end of the stream, the generator's code if that
+ * failed, -ECANCELED if the channel was cancelled. Its fini closes the receiver, which stops the generator.
+ * A NULL rx gives a seq whose next is NULL.
+ */
+LEAT_API struct leat_seq leat_seq_from_rx(struct leat_rx *rx);
+
+/*
+ * The words for a failure, kept for leat_rx_status() and for the scope: `return leat_tx_fail(out, -EIO, "disk
+ * gone");`. Answers code. The first words are kept. They count if the generator then returns a failure; on a
+ * channel without a generator they make its last sender's close a failure. Answers -EINVAL for NULL or a
+ * code that is not negative.
+ */
+LEAT_API int leat_tx_fail(struct leat_tx *tx, int code, const char *text);
+
+/*
+ * How what feeds this channel ended: its generator, or for a plain channel its senders. 0; -EAGAIN before the end
+ * (senders are still open and nothing was cancelled); -EINVAL for NULL. cause, code and text may be
+ * NULL; *text is never NULL and lives as long as rx.
+ */
+LEAT_API int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text);
+
+/* The scope a generator runs in, until its function returns; of a plain channel, the one it was opened in. */
+LEAT_API struct leat_scope *leat_tx_scope(const struct leat_tx *tx);
+
+/*
+ * Pools are to run a million generators on a few threads. This version has none: opening answers NULL, and
+ * a generator that asks for one gets -ENOTSUP. Closing NULL answers 0.
+ */
+struct leat_pool_opts {
+	const char *name;
+	unsigned workers; /* 0: one for each core */
+	bool workers_only;
+	uint64_t reserved[8];
+};
+LEAT_API struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts);
+LEAT_API int leat_pool_close(struct leat_pool *pool);
+
+LEAT_END_DECLS
+
+/* Variadic, so that an argument may be a compound literal. */
+#define leat_gen(...) leat_detail_gen(LEAT_ABI, __VA_ARGS__)
+#define leat_gen_seq(...) leat_detail_gen_seq(LEAT_ABI, __VA_ARGS__)
+
+LEAT_BEGIN_DECLS
+LEAT_API int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
+			     const struct leat_gen_opts *opts, struct leat_rx **rx);
+LEAT_API int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq,
+				 const struct leat_gen_opts *opts, struct leat_rx **rx);
+LEAT_END_DECLS
+#endif

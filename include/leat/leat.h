@@ -1,0 +1,24 @@
+/*
+ * leat/leat.h: everything.
+ *
+ *     atomic.h   the seam: one verb for each memory ordering
+ *     ring/      bounded lock-free buffers, header only
+ *     scope.h    the cancellation tree
+ *     chan.h     channels: a ring, two events and a state, behind two handles
+ *     gen.h      generators, tasks and pulled sequences
+ *     diag.h     looking at all of it
+ *     io.h       sources from the world: lines, follow, proc, tick, count
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_LEAT_H
+#define LEAT_LEAT_H
+
+#include <leat/chan.h>
+#include <leat/diag.h>
+#include <leat/gen.h>
+#include <leat/io.h>
+#include <leat/scope.h>
+#include <leat/version.h>
+
+#endif
