@@ -15,7 +15,7 @@
  *     leat_fence_seq()            a full fence
  *     leat_pause()                tells the core that it spins
  *
- * p points to a uint32_t, a uint64_t or a pointer. "rlx" orders nothing, "acq" keeps later accesses after
+ * p points to a uint32_t or a uint64_t. "rlx" orders nothing, "acq" keeps later accesses after
  * the load, "rel" keeps earlier ones before the store, "acqrel" does both.
  *
  * Concurrency Kit 0.7.1 has relaxed accesses and fences only, and its read-modify-writes are full barriers on
@@ -86,64 +86,82 @@ static inline void leat_fence_seq(void)
 #error "this Concurrency Kit is configured for total store order; build it for this machine (CK_MD_RMO)"
 #endif
 
-/* The word's size picks the operation; the other arm is never executed. */
-#define leat_ck_u64(p) ((uint64_t *)(uintptr_t)(p))
-#define leat_ck_u32(p) ((uint32_t *)(uintptr_t)(p))
-#define leat_ck_as(p, v) ((__typeof__(*(p)))(uintptr_t)(v))
+/* The functions behind the verbs, for words of each size. An "or" or "and" that answers the old value is a loop. */
+#define LEAT_CK_WORD(bits) \
+	static inline uint##bits##_t leat_ck_load_rlx_##bits(const uint##bits##_t *p) \
+	{ \
+		return ck_pr_load_##bits(p); \
+	} \
+	static inline uint##bits##_t leat_ck_load_acq_##bits(const uint##bits##_t *p) \
+	{ \
+		uint##bits##_t value = ck_pr_load_##bits(p); \
+		ck_pr_fence_acquire(); \
+		return value; \
+	} \
+	static inline void leat_ck_store_rlx_##bits(uint##bits##_t *p, uint##bits##_t value) \
+	{ \
+		ck_pr_store_##bits(p, value); \
+	} \
+	static inline void leat_ck_store_rel_##bits(uint##bits##_t *p, uint##bits##_t value) \
+	{ \
+		ck_pr_fence_release(); \
+		ck_pr_store_##bits(p, value); \
+	} \
+	static inline bool leat_ck_cas_rlx_##bits(uint##bits##_t *p, uint##bits##_t *old, uint##bits##_t value) \
+	{ \
+		return ck_pr_cas_##bits##_value(p, *old, value, old); \
+	} \
+	static inline bool leat_ck_cas_acqrel_##bits(uint##bits##_t *p, uint##bits##_t *old, uint##bits##_t value) \
+	{ \
+		ck_pr_fence_release(); \
+		bool swapped = ck_pr_cas_##bits##_value(p, *old, value, old); \
+		ck_pr_fence_acquire(); \
+		return swapped; \
+	} \
+	static inline uint##bits##_t leat_ck_add_rlx_##bits(uint##bits##_t *p, uint##bits##_t value) \
+	{ \
+		return ck_pr_faa_##bits(p, value); \
+	} \
+	static inline uint##bits##_t leat_ck_add_acqrel_##bits(uint##bits##_t *p, uint##bits##_t value) \
+	{ \
+		ck_pr_fence_release(); \
+		value = ck_pr_faa_##bits(p, value); \
+		ck_pr_fence_acquire(); \
+		return value; \
+	} \
+	static inline uint##bits##_t leat_ck_or_acqrel_##bits(uint##bits##_t *p, uint##bits##_t mask) \
+	{ \
+		uint##bits##_t old = ck_pr_load_##bits(p); \
+		while (!leat_ck_cas_acqrel_##bits(p, &old, old | mask)) \
+			; \
+		return old; \
+	} \
+	static inline uint##bits##_t leat_ck_and_acqrel_##bits(uint##bits##_t *p, uint##bits##_t mask) \
+	{ \
+		uint##bits##_t old = ck_pr_load_##bits(p); \
+		while (!leat_ck_cas_acqrel_##bits(p, &old, old & mask)) \
+			; \
+		return old; \
+	}
+LEAT_CK_WORD(32)
+LEAT_CK_WORD(64)
+#undef LEAT_CK_WORD
 
-#define leat_load_rlx(p) \
-	leat_ck_as(p, sizeof(*(p)) == 8 ? ck_pr_load_64(leat_ck_u64(p)) : ck_pr_load_32(leat_ck_u32(p)))
-#define leat_load_acq(p) \
-	__extension__({ \
-		__typeof__(*(p)) leat_loaded_ = leat_load_rlx(p); \
-		ck_pr_fence_acquire(); \
-		leat_loaded_; \
-	})
-#define leat_store_rlx(p, v) \
-	(sizeof(*(p)) == 8 ? ck_pr_store_64(leat_ck_u64(p), (uint64_t)(uintptr_t)(v)) \
-			   : ck_pr_store_32(leat_ck_u32(p), (uint32_t)(uintptr_t)(v)))
-#define leat_store_rel(p, v) \
-	__extension__({ \
-		ck_pr_fence_release(); \
-		leat_store_rlx((p), (v)); \
-	})
-#define leat_cas_rlx(p, old, v) \
-	(sizeof(*(p)) == 8 ? ck_pr_cas_64_value(leat_ck_u64(p), *leat_ck_u64(old), (uint64_t)(uintptr_t)(v), \
-						leat_ck_u64(old)) \
-			   : ck_pr_cas_32_value(leat_ck_u32(p), *leat_ck_u32(old), (uint32_t)(uintptr_t)(v), \
-						leat_ck_u32(old)))
-#define leat_cas_acqrel(p, old, v) \
-	__extension__({ \
-		ck_pr_fence_release(); \
-		bool leat_swapped_ = leat_cas_rlx((p), (old), (v)); \
-		ck_pr_fence_acquire(); \
-		leat_swapped_; \
-	})
-#define leat_add_rlx(p, v) \
-	leat_ck_as(p, sizeof(*(p)) == 8 ? ck_pr_faa_64(leat_ck_u64(p), (uint64_t)(v)) \
-					: ck_pr_faa_32(leat_ck_u32(p), (uint32_t)(v)))
-#define leat_add_acqrel(p, v) \
-	__extension__({ \
-		ck_pr_fence_release(); \
-		__typeof__(*(p)) leat_before_ = leat_add_rlx((p), (v)); \
-		ck_pr_fence_acquire(); \
-		leat_before_; \
-	})
-/* Concurrency Kit answers no old value for "or" and "and": both are loops. Not for a fast path. */
-#define leat_or_acqrel(p, v) \
-	__extension__({ \
-		__typeof__(*(p)) leat_before_ = leat_load_rlx(p); \
-		while (!leat_cas_acqrel((p), &leat_before_, leat_before_ | (v))) \
-			; \
-		leat_before_; \
-	})
-#define leat_and_acqrel(p, v) \
-	__extension__({ \
-		__typeof__(*(p)) leat_before_ = leat_load_rlx(p); \
-		while (!leat_cas_acqrel((p), &leat_before_, leat_before_ & (v))) \
-			; \
-		leat_before_; \
-	})
+#define leat_ck_pick(p, verb) \
+	_Generic((p), \
+		uint32_t *: leat_ck_##verb##_32, const uint32_t *: leat_ck_##verb##_32, \
+		uint64_t *: leat_ck_##verb##_64, const uint64_t *: leat_ck_##verb##_64)
+
+#define leat_load_rlx(p) leat_ck_pick(p, load_rlx)(p)
+#define leat_load_acq(p) leat_ck_pick(p, load_acq)(p)
+#define leat_store_rlx(p, v) leat_ck_pick(p, store_rlx)((p), (v))
+#define leat_store_rel(p, v) leat_ck_pick(p, store_rel)((p), (v))
+#define leat_cas_rlx(p, old, v) leat_ck_pick(p, cas_rlx)((p), (old), (v))
+#define leat_cas_acqrel(p, old, v) leat_ck_pick(p, cas_acqrel)((p), (old), (v))
+#define leat_add_rlx(p, v) leat_ck_pick(p, add_rlx)((p), (v))
+#define leat_add_acqrel(p, v) leat_ck_pick(p, add_acqrel)((p), (v))
+#define leat_or_acqrel(p, v) leat_ck_pick(p, or_acqrel)((p), (v))
+#define leat_and_acqrel(p, v) leat_ck_pick(p, and_acqrel)((p), (v))
 #define leat_fence_light() ck_pr_barrier()
 #define leat_fence_seq() ck_pr_fence_memory()
 #define leat_pause() ck_pr_stall()

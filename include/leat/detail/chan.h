@@ -8,7 +8,6 @@
 
 #include <leat/atomic.h>
 #include <leat/detail/handle.h>
-#include <string.h>
 
 /* A deadline that stands for "do not wait at all, and answer -EAGAIN". */
 #define LEAT_DETAIL_TRY INT64_MIN
@@ -38,19 +37,13 @@ LEAT_API void leat_detail_received(struct leat_rx *rx);
  */
 static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
-	if (leat_unlikely(tx == NULL || item == NULL || tx->tail == tx->limit || (size != 0 && size != tx->item_size)))
+	if (leat_unlikely(tx == NULL || item == NULL || tx->ring.pos == tx->ring.limit ||
+			  (size != 0 && size != tx->ring.item_size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
-	if (size == 0)
-		size = tx->item_size;
-	memcpy(tx->slot, item, size);
-	tx->slot += size;
-	if (tx->slot == tx->end)
-		tx->slot -= tx->capacity * size;
-	tx->tail++;
-	leat_store_rel(tx->tail_shared, tx->tail); /* R1: slot before tail; pairs with A1 in leat_spsc_peek() */
-	leat_fence_light();                        /* C1: tail before ctl; pairs with leat_event_enter() */
+	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
+	leat_fence_light(); /* C1: tail before ctl; pairs with the heavy fence in leat_event_enter() */
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_sent(tx);
 	return 0;
@@ -58,19 +51,13 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 
 static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
-	if (leat_unlikely(rx == NULL || item == NULL || rx->head == rx->limit || (size != 0 && size != rx->item_size)))
+	if (leat_unlikely(rx == NULL || item == NULL || rx->ring.pos == rx->ring.limit ||
+			  (size != 0 && size != rx->ring.item_size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
-	if (size == 0)
-		size = rx->item_size;
-	memcpy(item, rx->slot, size);
-	rx->slot += size;
-	if (rx->slot == rx->end)
-		rx->slot -= rx->capacity * size;
-	rx->head++;
-	leat_store_rel(rx->head_shared, rx->head); /* R2: slot's loads before head; pairs with A2 in leat_spsc_claim() */
-	leat_fence_light();                        /* C2: head before ctl; pairs with leat_event_enter() */
+	leat_spsc_pop(&rx->ring, item, size != 0 ? size : rx->ring.item_size);
+	leat_fence_light(); /* C2: head before ctl; pairs with the heavy fence in leat_event_enter() */
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_received(rx);
 	return 1;

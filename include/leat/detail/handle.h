@@ -1,11 +1,10 @@
 /*
  * leat/detail/handle.h: what inline bodies touch. This layout is ABI (LEAT_ABI in leat/base.h).
  *
- * Each handle is one thread's; the words of its first line are copies of, or limits for, what stands in the
- * channel, so that a send or a receive that need not wait touches this line, the control word, the slot and its own
- * published position, and nothing else.
+ * Each handle is one thread's. A send or a receive that need not wait touches the handle, the control word, the slot
+ * and its own published position, and nothing else.
  *
- * The fast path has one condition, position != limit. Whatever must not take it (a ring of another kind, a
+ * The fast path has one condition, pos != limit. Whatever must not take it (a ring of another kind, a
  * reservation that is open, a closed handle) sets the two equal and is told apart in the slow path.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -14,6 +13,7 @@
 #define LEAT_DETAIL_HANDLE_H
 
 #include <leat/base.h>
+#include <leat/ring/spsc.h>
 
 /*
  * The control word of a channel: read by every operation, written only when something ends or parks.
@@ -34,28 +34,14 @@ enum {
 struct leat_chan;
 
 struct leat_tx {
-	/* Read and written by inline bodies. */
-	uint64_t tail;         /* the position that the next send writes */
-	uint64_t limit;        /* tail may go this far before head must be looked at */
-	unsigned char *slot;   /* where tail's item goes */
-	unsigned char *end;    /* one past the last slot */
-	uint64_t *tail_shared; /* the channel's published tail */
-	uint32_t *ctl;         /* the channel's control word */
-	size_t item_size;
-	size_t capacity;
+	struct leat_spsc_side ring; /* of another kind of ring: pos == limit, for ever */
+	uint32_t *ctl;
 	struct leat_chan *chan;
 };
 
 struct leat_rx {
-	/* Read and written by inline bodies. */
-	uint64_t head;         /* the position that the next receive reads */
-	uint64_t limit;        /* items are known to stand before this position */
-	unsigned char *slot;   /* where head's item stands */
-	unsigned char *end;    /* one past the last slot */
-	uint64_t *head_shared; /* the channel's published head */
-	uint32_t *ctl;         /* the channel's control word */
-	size_t item_size;
-	size_t capacity;
+	struct leat_spsc_side ring;
+	uint32_t *ctl;
 	struct leat_chan *chan;
 };
 

@@ -1,0 +1,312 @@
+/*
+ * leat/ring/mpmc.h: a bounded ring for any number of producers and consumers.
+ *
+ * Dmitry Vyukov's bounded MPMC queue (1024cores.net, 2010): each slot has a turn that says whose it is, so that a
+ * claim looks at one slot and moves one position, and neither side ever reads the other's position. Changed in two
+ * ways: turns count laps, not positions, so that a capacity of 1 works and any capacity is exact; and positions are a
+ * lap and an index in one word, so that no division stands on the way. A side with a single thread moves its position
+ * by a plain store.
+ *
+ * A claim takes n neighbouring slots by one compare-and-swap and only once all of them are known to be its own, so no
+ * ticket is ever held by somebody who has to wait. A thread that stalls between its claim and its commit holds up
+ * those behind it (they see an empty, or a lap later a full ring), and corrupts nothing.
+ *
+ *     line  field    writer          reader          published by
+ *     T     tail     producers       producers, diag CAS; the turn of the slot decides, so relaxed
+ *     H     head     consumers       consumers, diag CAS; the same
+ *     R     the rest open            all             thread start
+ *     S     turn     both in turn    both            M1 (to full), M2 (to free)
+ *           item     claimant        claimant        M1, M2
+ *
+ *     M1  commit stores turn = full  ->  B1  take loads turn     the item is written
+ *     M2  free stores turn = free    ->  B2  claim loads turn    the item has been read
+ *
+ * Turns of lap L:  4L free, for the producer of lap L
+ *                  4L+1 full
+ *                  4L+2 skipped: claimed, then given up; consumers free it and go on
+ *                  4(L+1) free again
+ *
+ * Small items stand beside their turn, four 8-byte items to a line: winning a line pays for several items. Items above
+ * 32 bytes stand apart from their turns, so that they are contiguous and aligned without padding.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RING_MPMC_H
+#define LEAT_RING_MPMC_H
+
+#include <leat/ring/spsc.h>
+
+struct leat_mpmc {
+	uint64_t tail __attribute__((aligned(LEAT_LINES_APART)));
+	uint64_t head __attribute__((aligned(LEAT_LINES_APART)));
+	unsigned char *items __attribute__((aligned(LEAT_LINES_APART)));
+	unsigned char *turns;
+	size_t item_stride, turn_stride; /* bytes from one slot to the next */
+	size_t item_size, capacity;
+	uint64_t index_mask; /* the index's bits of a position; the lap stands above them */
+	unsigned lap_shift;
+	bool single_producer, single_consumer;
+};
+
+/* n neighbouring slots, from position pos, that the holder may write or read. */
+struct leat_mpmc_claim {
+	uint64_t pos;
+	size_t n;
+};
+
+enum { LEAT_TURN_FREE, LEAT_TURN_FULL, LEAT_TURN_SKIPPED, LEAT_TURNS };
+
+/* The largest power of two that divides an item's size, at most 64. */
+static inline size_t leat_item_align(size_t item_size)
+{
+	size_t align = item_size & (~item_size + 1);
+
+	return align < 64 ? align : 64;
+}
+
+/* Whether items of this size stand beside their turns. */
+static inline bool leat_mpmc_packed(size_t item_size)
+{
+	return item_size <= 32;
+}
+
+static inline size_t leat_mpmc_packed_stride(size_t item_size)
+{
+	size_t align = leat_item_align(item_size) < 8 ? 8 : leat_item_align(item_size);
+
+	return ((item_size + align - 1) / align * align + 8 + align - 1) / align * align;
+}
+
+/* The memory that init needs, aligned to 64 bytes; 0 when that is more than a size_t can say. */
+static inline size_t leat_mpmc_bytes(size_t item_size, size_t capacity)
+{
+	size_t stride = item_size, items, turns = 0;
+
+	if (leat_mpmc_packed(item_size))
+		stride = leat_mpmc_packed_stride(item_size);
+	else if (__builtin_mul_overflow(capacity, sizeof(uint64_t), &turns))
+		return 0;
+	if (__builtin_mul_overflow(capacity, stride, &items) || __builtin_add_overflow(items, turns + 64, &items))
+		return 0;
+	return items;
+}
+
+/* memory: leat_mpmc_bytes() bytes, all zero: every turn is "free, lap 0" */
+static inline void leat_mpmc_init(struct leat_mpmc *ring, void *memory, size_t item_size, size_t capacity,
+				  bool single_producer, bool single_consumer)
+{
+	unsigned char *bytes = (unsigned char *)memory;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->item_size = item_size;
+	ring->capacity = capacity;
+	while (((uint64_t)1 << ring->lap_shift) < capacity)
+		ring->lap_shift++;
+	ring->index_mask = ((uint64_t)1 << ring->lap_shift) - 1;
+	ring->single_producer = single_producer;
+	ring->single_consumer = single_consumer;
+	ring->items = bytes;
+	if (leat_mpmc_packed(item_size)) {
+		ring->item_stride = ring->turn_stride = leat_mpmc_packed_stride(item_size);
+		ring->turns = bytes + ring->item_stride - sizeof(uint64_t);
+	} else {
+		ring->item_stride = item_size;
+		ring->turn_stride = sizeof(uint64_t);
+		ring->turns = bytes + (item_size * capacity + 63) / 64 * 64;
+	}
+}
+
+static inline size_t leat_mpmc_index(const struct leat_mpmc *ring, uint64_t pos)
+{
+	return (size_t)(pos & ring->index_mask);
+}
+
+/* The turn that the slot of pos has in pos's lap, when it is in this state. */
+static inline uint64_t leat_mpmc_turn_of(const struct leat_mpmc *ring, uint64_t pos, unsigned state)
+{
+	return (pos >> ring->lap_shift) * 4 + state;
+}
+
+static inline uint64_t *leat_mpmc_turn(const struct leat_mpmc *ring, size_t index)
+{
+	return (uint64_t *)(void *)(ring->turns + index * ring->turn_stride);
+}
+
+static inline void *leat_mpmc_item(const struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t i)
+{
+	return ring->items + (leat_mpmc_index(ring, claim->pos) + i) * ring->item_stride;
+}
+
+/* How many items may be asked for where they must be contiguous. */
+static inline size_t leat_mpmc_contiguous(const struct leat_mpmc *ring, size_t want)
+{
+	return ring->item_stride == ring->item_size ? want : 1;
+}
+
+/* How many items a position stands for, from 0. */
+static inline uint64_t leat_mpmc_count(const struct leat_mpmc *ring, uint64_t pos)
+{
+	return (pos >> ring->lap_shift) * ring->capacity + (pos & ring->index_mask);
+}
+
+/* n positions on; a claim never goes past the last slot. */
+static inline uint64_t leat_mpmc_after(const struct leat_mpmc *ring, uint64_t pos, size_t n)
+{
+	if (leat_mpmc_index(ring, pos) + n == ring->capacity)
+		return ((pos >> ring->lap_shift) + 1) << ring->lap_shift;
+	return pos + n;
+}
+
+/* From pos on, how many slots up to want, and to the last slot, are in this state in pos's lap. */
+static inline size_t leat_mpmc_run(const struct leat_mpmc *ring, uint64_t pos, size_t want, unsigned state)
+{
+	size_t index = leat_mpmc_index(ring, pos), n = 0;
+	uint64_t turn = leat_mpmc_turn_of(ring, pos, state);
+
+	if (want > ring->capacity - index)
+		want = ring->capacity - index;
+	/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit() */
+	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free() */
+	while (n < want && leat_load_acq(leat_mpmc_turn(ring, index + n)) == turn)
+		n++;
+	return n;
+}
+
+/*
+ * Moves a position from claim->pos over claim->n slots. Relaxed, as the turns have ordered everything: what B1 or B2
+ * read decides whose the slots are, and a position that is stale fails the swap.
+ */
+static inline bool leat_mpmc_move(const struct leat_mpmc *ring, uint64_t *position, bool single, uint64_t *pos, size_t n)
+{
+	uint64_t after = leat_mpmc_after(ring, *pos, n);
+
+	if (!single)
+		return leat_cas_rlx(position, pos, after);
+	leat_store_rlx(position, after); /* rlx: only this thread writes it; others only count with it */
+	return true;
+}
+
+/* Producers: claims up to want neighbouring slots. 0 when the ring is full, or a consumer is still in the next slot. */
+static inline size_t leat_mpmc_claim(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
+{
+	uint64_t pos = leat_load_rlx(&ring->tail); /* rlx: a stale position fails the swap, or the look below */
+
+	for (;;) {
+		size_t n = leat_mpmc_run(ring, pos, want, LEAT_TURN_FREE);
+
+		if (n == 0) {
+			uint64_t now = leat_load_rlx(&ring->tail); /* rlx: the same */
+
+			if (now == pos)
+				return 0;
+			pos = now;
+			continue;
+		}
+		claim->pos = pos;
+		claim->n = n;
+		if (leat_mpmc_move(ring, &ring->tail, ring->single_producer, &pos, n))
+			return n;
+	}
+}
+
+/*
+ * Publishes the first n claimed slots and gives the rest up: taken back where nobody claimed behind them, else skipped.
+ * Answers how many were left as skipped; consumers must be woken for those as for items.
+ */
+static inline size_t leat_mpmc_commit(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t n)
+{
+	size_t index = leat_mpmc_index(ring, claim->pos);
+	uint64_t end = leat_mpmc_after(ring, claim->pos, claim->n);
+	size_t used = claim->n;
+
+	/* Taking back leaves every slot and position as before the claim, so a swap that sees `end` twice is right. */
+	if (n < claim->n && leat_cas_rlx(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n)))
+		used = n;
+	for (size_t i = n; i < used; i++) /* M1: pairs with B1 in leat_mpmc_run() */
+		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_SKIPPED));
+	for (size_t i = 0; i < n; i++) /* M1: item before turn; pairs with B1 in leat_mpmc_run() */
+		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_FULL));
+	return used - n;
+}
+
+/* Consumers: claims up to want neighbouring items. 0 when there are none, or a producer is still in the next slot. */
+static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
+{
+	uint64_t pos = leat_load_rlx(&ring->head); /* rlx: a stale position fails the swap, or the look below */
+
+	for (;;) {
+		size_t n = leat_mpmc_run(ring, pos, want, LEAT_TURN_FULL);
+
+		if (n == 0) {
+			uint64_t now = leat_load_rlx(&ring->head); /* rlx: the same */
+
+			if (now == pos)
+				return 0;
+			pos = now;
+			continue;
+		}
+		claim->pos = pos;
+		claim->n = n;
+		if (leat_mpmc_move(ring, &ring->head, ring->single_consumer, &pos, n))
+			return n;
+	}
+}
+
+/*
+ * Puts back all but the first n taken items: true, unless another consumer has gone on behind them. (Taking them back
+ * leaves every slot and position as before the take, so a swap that sees the same head twice is right.)
+ */
+static inline bool leat_mpmc_untake(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t n)
+{
+	uint64_t end = leat_mpmc_after(ring, claim->pos, claim->n);
+
+	return leat_cas_rlx(&ring->head, &end, leat_mpmc_after(ring, claim->pos, n));
+}
+
+/* Gives taken slots back to the producers. */
+static inline void leat_mpmc_free(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim)
+{
+	size_t index = leat_mpmc_index(ring, claim->pos);
+	uint64_t turn = leat_mpmc_turn_of(ring, claim->pos, LEAT_TURNS + 1);
+
+	for (size_t i = 0; i < claim->n; i++) /* M2: item's loads before turn; pairs with B2 in leat_mpmc_run() */
+		leat_store_rel(leat_mpmc_turn(ring, index + i), turn);
+}
+
+/* Consumers: frees the skipped slots at the front. Answers how many, which is room that producers must hear of. */
+static inline size_t leat_mpmc_skip(struct leat_mpmc *ring)
+{
+	struct leat_mpmc_claim claim = { leat_load_rlx(&ring->head), 1 }; /* rlx: a stale one fails the swap */
+	size_t skipped = 0;
+
+	while (leat_mpmc_run(ring, claim.pos, 1, LEAT_TURN_SKIPPED) == 1) {
+		uint64_t pos = claim.pos;
+
+		if (!leat_mpmc_move(ring, &ring->head, ring->single_consumer, &pos, 1))
+			return skipped;
+		leat_mpmc_free(ring, &claim);
+		skipped++;
+		claim.pos = leat_mpmc_after(ring, claim.pos, 1);
+	}
+	return skipped;
+}
+
+/* Whether a take, or a claim, could find something now: for those who pass a wake-up on. */
+static inline bool leat_mpmc_readable(const struct leat_mpmc *ring)
+{
+	uint64_t pos = leat_load_rlx(&ring->head); /* rlx: a hint */
+
+	return leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 1 || leat_mpmc_run(ring, pos, 1, LEAT_TURN_SKIPPED) == 1;
+}
+
+static inline bool leat_mpmc_writable(const struct leat_mpmc *ring)
+{
+	return leat_mpmc_run(ring, leat_load_rlx(&ring->tail), 1, LEAT_TURN_FREE) == 1; /* rlx: a hint */
+}
+
+LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, tail) == 0, "T: tail has its own lines");
+LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, head) == LEAT_LINES_APART, "H: head has its own lines");
+LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, items) == 2 * LEAT_LINES_APART, "R: the rest is only read");
+LEAT_STATIC_ASSERT(LEAT_TURNS == 3, "a turn's state fits two bits; free of the next lap is LEAT_TURNS + 1");
+
+#endif

@@ -1,0 +1,621 @@
+/*
+ * Opening, cloning and closing channels, and how they end.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/chan/chan.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { DEFAULT_CAPACITY = 1024 };
+
+void leat_handle_check(const struct leat_handle *h, const char *call)
+{
+	if (!h->open)
+		leat_die("%s: the handle is closed", call);
+}
+
+static bool all_zero(const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i] != 0)
+			return false;
+	return true;
+}
+
+int leat_chan_check(const struct leat_chan_opts *opts)
+{
+	char name[LEAT_NAME_MAX + 1];
+
+	if ((unsigned)opts->kind > LEAT_MPMC || (unsigned)opts->send_wait > LEAT_WAIT_PARK ||
+	    (unsigned)opts->recv_wait > LEAT_WAIT_PARK || (unsigned)opts->overflow > LEAT_DROP_OLDEST)
+		return -EINVAL;
+	if (!all_zero(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
+		return -EINVAL;
+	return leat_name_copy(name, opts->name) ? 0 : -EINVAL;
+}
+
+static bool many_senders(const struct leat_chan *chan)
+{
+	return chan->kind == LEAT_MPSC || chan->kind == LEAT_MPMC;
+}
+
+static bool many_receivers(const struct leat_chan *chan)
+{
+	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
+}
+
+static void handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender)
+{
+	h->tx.ctl = &chan->ctl; /* struct leat_rx has the same shape */
+	h->tx.chan = chan;
+	h->ring.item_size = chan->item_size;
+	h->ring.capacity = chan->capacity;
+	h->sender = sender;
+	h->open = true;
+	h->held = 0;
+	h->wake_fd = -1;
+	memset(&h->counts, 0, sizeof(h->counts));
+}
+
+/* Under the lock. */
+static void handle_link(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	h->prev = NULL;
+	h->next = chan->handles;
+	if (h->next != NULL)
+		h->next->prev = h;
+	chan->handles = h;
+	if (h->sender)
+		chan->senders++;
+	else
+		chan->receivers++;
+}
+
+/* A sender of a channel that drops needs room for the item it drops. */
+static int handle_scratch(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	if (!h->sender || chan->overflow == LEAT_BLOCK || h->scratch != NULL || chan->item_size == 0)
+		return 0;
+	h->scratch = leat_os_alloc(chan->item_size, leat_item_align(chan->item_size));
+	return h->scratch == NULL ? -ENOMEM : 0;
+}
+
+static int ring_open(struct leat_chan *chan)
+{
+	size_t bytes;
+
+	if (chan->item_size == 0)
+		return 0;
+	if (chan->turns)
+		bytes = leat_mpmc_bytes(chan->item_size, chan->capacity);
+	else if (__builtin_mul_overflow(chan->item_size, chan->capacity, &bytes))
+		bytes = 0;
+	if (bytes == 0)
+		return -ENOMEM;
+	chan->slots = leat_os_alloc(bytes, 64);
+	if (chan->slots == NULL)
+		return -ENOMEM;
+	if (chan->turns)
+		leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity, !many_senders(chan),
+			       !many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
+	else
+		leat_spsc_init(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, chan->slots, chan->item_size,
+			       chan->capacity);
+	return 0;
+}
+
+/* The scope's hook: under the tree's lock. Receivers that have been answered a 0, or are gone, are past cancelling. */
+static void cancel(struct leat_scope_hook *hook)
+{
+	struct leat_chan *chan = caa_container_of(hook, struct leat_chan, hook);
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
+
+	do {
+		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
+			return;
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt_recv() */
+	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+}
+
+static void chan_free(struct leat_chan *chan)
+{
+	leat_os_free(chan->first_tx.scratch);
+	leat_os_free(chan->slots);
+	leat_os_free(chan->end);
+	leat_os_free(chan);
+}
+
+static void chan_init(struct leat_chan *chan, size_t item_size, const struct leat_chan_opts *opts)
+{
+	chan->kind = opts->kind;
+	chan->send_wait = opts->send_wait;
+	chan->recv_wait = opts->recv_wait;
+	chan->overflow = opts->overflow;
+	chan->item_size = item_size;
+	chan->capacity = opts->capacity != 0 ? opts->capacity : DEFAULT_CAPACITY;
+	chan->discard = opts->discard;
+	chan->discard_arg = opts->discard_arg;
+	chan->turns = opts->kind != LEAT_SPSC || opts->overflow == LEAT_DROP_OLDEST;
+	chan->hook.cancel = cancel;
+	leat_name_copy(chan->name, opts->name);
+	leat_mutex_init(&chan->lock);
+	leat_event_init(&chan->items, &chan->ctl, LEAT_CTL_RX_PARKED);
+	leat_event_init(&chan->room, &chan->ctl, LEAT_CTL_TX_PARKED);
+	leat_event_init(&chan->done, &chan->ctl, 0);
+	if (opts->full_fence || !leat_os_fence_heavy_prepare())
+		leat_store_rlx(&chan->ctl, LEAT_CTL_FENCED); /* rlx: nobody else knows the channel yet */
+	handle_init(&chan->first_tx, chan, true);
+	handle_init(&chan->first_rx, chan, false);
+}
+
+int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
+		     struct leat_rx **rx)
+{
+	static const struct leat_chan_opts defaults;
+	struct leat_chan *chan;
+	int rc;
+
+	if (opts == NULL)
+		opts = &defaults;
+	rc = leat_chan_check(opts);
+	if (rc < 0)
+		return rc;
+	chan = leat_os_alloc(sizeof(*chan), LEAT_LINES_APART);
+	if (chan == NULL)
+		return -ENOMEM;
+	chan_init(chan, item_size, opts);
+	chan->end = leat_os_alloc(sizeof(*chan->end), 0);
+	rc = chan->end == NULL ? -ENOMEM : ring_open(chan);
+	if (rc == 0)
+		rc = handle_scratch(&chan->first_tx);
+	if (rc == 0)
+		rc = leat_scope_attach(scope, &chan->hook);
+	if (rc < 0) {
+		chan_free(chan);
+		return rc;
+	}
+	chan->scope = scope;
+	handle_link(&chan->first_tx);
+	if (rx != NULL) {
+		handle_link(&chan->first_rx);
+		*rx = &chan->first_rx.rx;
+	}
+	*tx = &chan->first_tx.tx;
+	leat_registry_add(&chan->node, LEAT_NODE_CHAN, chan);
+	return 0;
+}
+
+int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
+			  struct leat_tx **tx, struct leat_rx **rx)
+{
+	if (tx != NULL)
+		*tx = NULL;
+	if (rx != NULL)
+		*rx = NULL;
+	if (abi != LEAT_ABI)
+		return -ELIBBAD;
+	if (scope == NULL || item_size == 0 || tx == NULL || rx == NULL)
+		return -EINVAL;
+	return leat_chan_create(scope, item_size, opts, tx, rx);
+}
+
+#undef leat_chan_open
+int leat_chan_open(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
+		   struct leat_rx **rx)
+{
+	return leat_detail_chan_open(LEAT_ABI, scope, item_size, opts, tx, rx);
+}
+
+/* A closed handle's memory serves the next clone; until then it still says that it is closed. */
+static struct leat_handle *handle_clone(struct leat_handle *of)
+{
+	struct leat_chan *chan = leat_chan_of(of);
+	struct leat_handle *h, **link;
+
+	leat_mutex_lock(&chan->lock);
+	for (link = &chan->closed; *link != NULL && (*link)->sender != of->sender;)
+		link = &(*link)->next;
+	h = *link;
+	if (h != NULL)
+		*link = h->next;
+	leat_mutex_unlock(&chan->lock);
+	if (h == NULL)
+		h = leat_os_alloc(sizeof(*h), LEAT_LINES_APART);
+	if (h == NULL)
+		return NULL;
+	handle_init(h, chan, of->sender);
+	if (handle_scratch(h) < 0) {
+		leat_os_free(h);
+		return NULL;
+	}
+	leat_mutex_lock(&chan->lock);
+	handle_link(h);
+	leat_mutex_unlock(&chan->lock);
+	return h;
+}
+
+struct leat_tx *leat_tx_clone(struct leat_tx *tx)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+
+	if (h == NULL)
+		return NULL;
+	leat_handle_check(h, "leat_tx_clone");
+	if (!many_senders(tx->chan) || tx->chan->item_size == 0)
+		return NULL;
+	h = handle_clone(h);
+	return h == NULL ? NULL : &h->tx;
+}
+
+struct leat_rx *leat_rx_clone(struct leat_rx *rx)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+
+	if (h == NULL)
+		return NULL;
+	leat_handle_check(h, "leat_rx_clone");
+	if (!many_receivers(rx->chan))
+		return NULL;
+	h = handle_clone(h);
+	return h == NULL ? NULL : &h->rx;
+}
+
+static void add_counts(struct leat_counts *to, const struct leat_counts *from)
+{
+	to->blocked_ns += leat_load_rlx(&from->blocked_ns);         /* rlx: numbers, as they are now */
+	to->parks += leat_load_rlx(&from->parks);                   /* rlx: the same */
+	to->rejected += leat_load_rlx(&from->rejected);             /* rlx: the same */
+	to->dropped_newest += leat_load_rlx(&from->dropped_newest); /* rlx: the same */
+	if (leat_load_rlx(&from->peak) > to->peak)                  /* rlx: the same */
+		to->peak = leat_load_rlx(&from->peak);              /* rlx: the same */
+}
+
+/* How many items a ring's positions have seen. */
+static uint64_t tail_count(const struct leat_chan *chan)
+{
+	if (chan->turns)
+		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.tail)); /* D3: after head; see look */
+	return leat_load_acq(&chan->spsc.tail); /* D3: the same */
+}
+
+static uint64_t head_count(const struct leat_chan *chan)
+{
+	if (chan->turns)
+		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.head)); /* D3: before tail; see look */
+	return leat_load_acq(&chan->spsc.head); /* D3: the same */
+}
+
+/*
+ * Reads head, drops and tail so that they fit together: no drop was under way (begun == ended around the reads), and the
+ * head is read first, so that it is never ahead of the tail. A dropper that is held up between the two does not hold up
+ * the look: after some tries what it has is taken, and what is being dropped counts as in flight.
+ */
+static void look_at_ring(struct leat_chan *chan, struct leat_chan_stat *stat)
+{
+	uint64_t ended, begun, head, tail, dropped, skipped;
+	int tries = 1000;
+
+	do {
+		ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with take_to_drop() */
+		head = head_count(chan);
+		dropped = 0;
+		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+			stat->dropped[reason] = leat_load_rlx(&chan->dropped[reason]); /* rlx: D2 */
+			dropped += stat->dropped[reason];
+		}
+		skipped = leat_load_acq(&chan->skipped_taken); /* D3: before tail */
+		tail = tail_count(chan);
+		begun = leat_load_acq(&chan->drops_begun); /* D1: pairs with take_to_drop() */
+	} while (begun != ended && --tries > 0);
+	head -= skipped;
+	tail -= leat_load_rlx(&chan->skipped_sent); /* rlx: a number */
+	if (head < dropped)
+		head = dropped;
+	if (tail < head)
+		tail = head;
+	if (tail - head > chan->capacity)
+		tail = head + chan->capacity; /* it was this at some moment since the head was read */
+	stat->delivered = head - dropped;
+	stat->in_flight = tail - head;
+}
+
+static void look_at_handle(const struct leat_handle *h, struct leat_counts *counts, int64_t now_ns)
+{
+	uint64_t since_ns = leat_load_rlx(&h->wait_since_ns); /* rlx: a number */
+
+	add_counts(counts, &h->counts);
+	if (since_ns != 0 && now_ns > (int64_t)since_ns)
+		counts->blocked_ns += (uint64_t)now_ns - since_ns;
+}
+
+void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat)
+{
+	struct leat_counts counts[2];
+	int64_t now_ns = leat_now_ns();
+	uint64_t seen_peak;
+
+	memset(stat, 0, sizeof(*stat));
+	if (chan->item_size != 0)
+		look_at_ring(chan, stat);
+	leat_mutex_lock(&chan->lock);
+	if (stat->in_flight > chan->seen_peak)
+		chan->seen_peak = stat->in_flight;
+	seen_peak = chan->seen_peak;
+	memcpy(counts, chan->past, sizeof(counts));
+	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
+		look_at_handle(h, &counts[h->sender], now_ns);
+	stat->senders = chan->senders;
+	stat->receivers = chan->receivers;
+	leat_mutex_unlock(&chan->lock);
+
+	stat->id = chan->node.id;
+	memcpy(stat->name, chan->name, sizeof(stat->name));
+	stat->kind = chan->kind;
+	stat->canceled = leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED; /* rlx: a number */
+	stat->item_size = chan->item_size;
+	stat->capacity = chan->capacity;
+	stat->dropped[LEAT_DROPPED_NEWEST] = counts[1].dropped_newest;
+	stat->rejected = counts[1].rejected;
+	stat->offered = stat->delivered + stat->in_flight + stat->rejected;
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		stat->offered += stat->dropped[reason];
+	stat->peak = counts[0].peak > counts[1].peak ? counts[0].peak : counts[1].peak;
+	if (seen_peak > stat->peak)
+		stat->peak = seen_peak;
+	stat->send_blocked_ns = counts[1].blocked_ns;
+	stat->recv_blocked_ns = counts[0].blocked_ns;
+	stat->send_parks = counts[1].parks;
+	stat->recv_parks = counts[0].parks;
+}
+
+static enum leat_drop drop_reason(const struct leat_chan *chan)
+{
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: all handles are closed, or all receivers are */
+
+	return ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
+}
+
+/* The last handle is closed: nobody else can reach the channel but its scope and a walk of the registry. */
+static void chan_destroy(struct leat_chan *chan)
+{
+	struct leat_end *end = chan->end;
+	struct leat_handle *h;
+
+	leat_chan_drain(chan, drop_reason(chan));
+	leat_scope_detach(chan->scope, &chan->hook);
+	leat_chan_look(chan, &end->chan);
+	if (end->chan.in_flight != 0)
+		leat_die("channel \"%s\": its books do not balance: %llu items in flight after the last was taken out",
+			 chan->name, (unsigned long long)end->chan.in_flight);
+	end->kind = LEAT_NODE_CHAN;
+	end->chan.ended = true;
+	while ((h = chan->closed) != NULL) {
+		chan->closed = h->next;
+		leat_os_free(h->scratch);
+		if (h != &chan->first_tx && h != &chan->first_rx)
+			leat_os_free(h);
+	}
+	leat_os_free(chan->slots);
+	leat_registry_remove(&chan->node, end);
+}
+
+/* Under the lock: whether this was the last that anybody wanted of the channel. */
+static bool unused(const struct leat_chan *chan)
+{
+	return chan->senders == 0 && chan->receivers == 0 && chan->holds == 0;
+}
+
+/* The first steps of a close: gives up what is held, and makes sure that a use after it is noticed. */
+static void handle_retire(struct leat_handle *h)
+{
+	leat_handle_let_go(h);
+	h->ring.limit = h->ring.pos;
+	h->open = false;
+	if (h->wake_fd >= 0)
+		close(h->wake_fd);
+	h->wake_fd = -1;
+}
+
+/* Under the lock. */
+static void handle_unlink(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	if (h->prev != NULL)
+		h->prev->next = h->next;
+	else
+		chan->handles = h->next;
+	if (h->next != NULL)
+		h->next->prev = h->prev;
+	h->next = chan->closed;
+	chan->closed = h;
+	add_counts(&chan->past[h->sender], &h->counts);
+}
+
+/*
+ * The side's own part of the last close (told by its bit in ctl), before the count of handles lets anybody else destroy
+ * the channel.
+ */
+static bool last_of_side(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	bool last;
+
+	leat_mutex_lock(&chan->lock);
+	last = (h->sender ? chan->senders : chan->receivers) == 1;
+	if (!last) {
+		handle_unlink(h);
+		if (h->sender)
+			chan->senders--;
+		else
+			chan->receivers--;
+	}
+	leat_mutex_unlock(&chan->lock);
+	return last;
+}
+
+static void close_side(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	bool last;
+
+	leat_mutex_lock(&chan->lock);
+	handle_unlink(h);
+	if (h->sender)
+		chan->senders--;
+	else
+		chan->receivers--;
+	last = unused(chan);
+	leat_mutex_unlock(&chan->lock);
+	if (last)
+		chan_destroy(chan);
+}
+
+void leat_chan_hold(struct leat_chan *chan)
+{
+	leat_mutex_lock(&chan->lock);
+	chan->holds++;
+	leat_mutex_unlock(&chan->lock);
+}
+
+void leat_chan_let_go(struct leat_chan *chan)
+{
+	bool last;
+
+	leat_mutex_lock(&chan->lock);
+	chan->holds--;
+	last = unused(chan);
+	leat_mutex_unlock(&chan->lock);
+	if (last)
+		chan_destroy(chan);
+}
+
+void leat_tx_close(struct leat_tx *tx)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+	struct leat_chan *chan;
+
+	if (h == NULL)
+		return;
+	leat_handle_check(h, "leat_tx_close");
+	chan = leat_chan_of(h);
+	handle_retire(h);
+	if (!last_of_side(h))
+		return;
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_TX_GONE); /* K1: items before TX_GONE; pairs with attempt_recv() */
+	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+	close_side(h);
+}
+
+void leat_rx_close(struct leat_rx *rx)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan;
+
+	if (h == NULL)
+		return;
+	leat_handle_check(h, "leat_rx_close");
+	chan = leat_chan_of(h);
+	handle_retire(h);
+	if (!last_of_side(h))
+		return;
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: pairs with leat_chan_refusal(), which needs no order */
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+	leat_chan_drain(chan, drop_reason(chan));
+	close_side(h);
+}
+
+bool leat_tx_done(const struct leat_tx *tx)
+{
+	return tx == NULL || leat_chan_refusal(tx->chan) != 0;
+}
+
+struct leat_scope *leat_tx_scope(const struct leat_tx *tx)
+{
+	return tx == NULL ? NULL : tx->chan->scope;
+}
+
+int leat_tx_fail(struct leat_tx *tx, int code, const char *text)
+{
+	struct leat_chan *chan;
+
+	if (tx == NULL || code >= 0)
+		return -EINVAL;
+	leat_handle_check(leat_handle_of_tx(tx), "leat_tx_fail");
+	chan = tx->chan;
+	leat_mutex_lock(&chan->lock);
+	if (!chan->has_words) {
+		chan->has_words = true;
+		chan->words_code = code;
+		leat_text_copy(chan->words, text);
+	}
+	leat_mutex_unlock(&chan->lock);
+	return code;
+}
+
+void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1])
+{
+	leat_mutex_lock(&chan->lock);
+	memcpy(text, chan->words, sizeof(chan->words));
+	leat_mutex_unlock(&chan->lock);
+}
+
+void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome)
+{
+	leat_mutex_lock(&chan->lock);
+	chan->outcome = *outcome;
+	chan->outcome.known = true;
+	leat_mutex_unlock(&chan->lock);
+}
+
+/* A plain channel's end, or a cancelled one's whose generator has not ended yet. */
+static enum leat_cause cause_without_generator(const struct leat_chan *chan, uint32_t ctl, int *code, const char **text)
+{
+	if (ctl & LEAT_CTL_CANCELED)
+		return leat_scope_cause(chan->scope, code, text);
+	*code = chan->has_words ? chan->words_code : 0;
+	*text = chan->words;
+	return chan->has_words ? LEAT_FAILED : LEAT_COMPLETED;
+}
+
+int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+{
+	struct leat_chan *chan;
+	enum leat_cause its_cause;
+	const char *its_text;
+	int its_code;
+	uint32_t ctl;
+
+	if (rx == NULL)
+		return -EINVAL;
+	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
+	chan = rx->chan;
+	ctl = leat_load_acq(&chan->ctl); /* K1: what was done before the end; pairs with leat_tx_close(), cancel() */
+	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED)))
+		return -EAGAIN;
+	leat_mutex_lock(&chan->lock);
+	if (chan->outcome.known) {
+		its_cause = chan->outcome.cause;
+		its_code = chan->outcome.code;
+		its_text = chan->outcome.text;
+	} else {
+		its_cause = cause_without_generator(chan, ctl, &its_code, &its_text);
+	}
+	leat_mutex_unlock(&chan->lock);
+	if (cause != NULL)
+		*cause = its_cause;
+	if (code != NULL)
+		*code = its_code;
+	if (text != NULL)
+		*text = its_text;
+	return 0;
+}

@@ -1,0 +1,177 @@
+/*
+ * runtime/chan/chan.h: the inside of a channel.
+ *
+ *     line  field               writer             reader          published by
+ *     K     ctl                 whoever ends       all             C1, C2 (parked bits), K1 (endings)
+ *           options             open               all             thread start
+ *     ring  leat/ring/spsc.h or leat/ring/mpmc.h
+ *     slow  events, lists, outcome                  under the locks named below
+ *     H     a handle's ring     its thread         its thread      private
+ *           a handle's counters its thread         snapshots       relaxed: each is a number of its own
+ *
+ *     K1  close and cancel set a bit in ctl  ->  a receive loads ctl    every item sent before is in the ring
+ *
+ * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender a receiver, so such a
+ * channel always has turns, with more than one consumer.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_CHAN_CHAN_H
+#define LEAT_RUNTIME_CHAN_CHAN_H
+
+#include "runtime/event/event.h"
+#include "runtime/registry/registry.h"
+#include "runtime/scope/scope.h"
+
+#include <leat/gen.h>
+#include <leat/ring/mpmc.h>
+
+/* What a handle's thread counts. Each word has one writer; looking reads them one by one. */
+struct leat_counts {
+	uint64_t blocked_ns, parks, rejected, dropped_newest, peak;
+};
+
+struct leat_handle {
+	union {
+		struct leat_tx tx;
+		struct leat_rx rx;
+		struct leat_spsc_side ring; /* both begin with it */
+	};
+	bool sender, open;
+	bool scratched;               /* what is held is the scratch item */
+	size_t held;                  /* items reserved, or peeked at */
+	uint64_t held_limit;          /* the ring's limit meanwhile */
+	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
+	void *scratch;                /* room for one item, where the channel drops */
+	int wake_fd;                  /* an eventfd for leat_tx_wait(), once there was one; else -1 */
+	uint64_t wait_since_ns;       /* the wait under way, or 0 */
+	struct leat_counts counts;
+	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
+};
+
+struct leat_outcome {
+	bool known;
+	enum leat_cause cause;
+	int code;
+	char text[LEAT_TEXT_MAX + 1];
+};
+
+struct leat_chan {
+	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART)));
+	bool turns; /* which ring */
+	enum leat_kind kind;
+	enum leat_wait send_wait, recv_wait;
+	enum leat_overflow overflow;
+	size_t item_size, capacity;
+	void (*discard)(void *item, void *arg);
+	void *discard_arg;
+	struct leat_scope *scope;
+	void *slots;
+
+	union {
+		struct leat_spsc spsc;
+		struct leat_mpmc mpmc;
+	};
+
+	struct leat_event items, room, done; /* where receivers, senders and leat_tx_wait() park */
+	struct leat_scope_hook hook;
+	struct leat_node node;
+	struct leat_end *end;
+	char name[LEAT_NAME_MAX + 1];
+
+	/* Drops that move the ring's head: begun, then head and dropped[], then ended. See leat_chan_look(). */
+	uint64_t drops_begun, drops_ended, dropped[LEAT_DROP_REASONS];
+	uint64_t skipped_sent, skipped_taken;
+
+	struct leat_mutex lock; /* guards the rest */
+	struct leat_handle *handles, *closed;
+	unsigned senders, receivers, holds;
+	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
+	uint64_t seen_peak;         /* the most in flight that a look has found */
+	bool has_words;
+	int words_code;
+	char words[LEAT_TEXT_MAX + 1];
+	struct leat_outcome outcome; /* the generator's */
+
+	struct leat_handle first_tx, first_rx;
+};
+
+static inline struct leat_handle *leat_handle_of_tx(const struct leat_tx *tx)
+{
+	return (struct leat_handle *)(uintptr_t)tx;
+}
+
+static inline struct leat_handle *leat_handle_of_rx(const struct leat_rx *rx)
+{
+	return (struct leat_handle *)(uintptr_t)rx;
+}
+
+static inline struct leat_chan *leat_chan_of(const struct leat_handle *h)
+{
+	return h->tx.chan;
+}
+
+/* Stops the program if the handle is closed. */
+void leat_handle_check(const struct leat_handle *h, const char *call);
+
+/* A counter that only this thread writes. */
+static inline void leat_count(uint64_t *counter, uint64_t by)
+{
+	leat_store_rlx(counter, leat_load_rlx(counter) + by); /* rlx: one writer; snapshots take it as it is */
+}
+
+/*
+ * Opens a channel; rx NULL and item_size 0: a task's, which carries nothing and whose sender only hears when to
+ * stop. Errors as leat_chan_open().
+ */
+int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
+		     struct leat_rx **rx);
+/* -EINVAL for options that leat_chan_create() would refuse. */
+int leat_chan_check(const struct leat_chan_opts *opts);
+/* Keeps the channel's memory and its place in its scope, whoever closes meanwhile. */
+void leat_chan_hold(struct leat_chan *chan);
+void leat_chan_let_go(struct leat_chan *chan);
+
+/* The generator of this channel ended; before its sender is closed. */
+void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome);
+/* The words given with leat_tx_fail(), or "". */
+void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
+
+/* The figures of now. Any thread, while the channel exists. */
+void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat);
+
+/* What a send would be refused with: 0, -EPIPE, -ECANCELED. */
+static inline int leat_chan_refusal(const struct leat_chan *chan)
+{
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: guards a refusal, nothing is read because of it */
+
+	if (ctl & LEAT_CTL_CANCELED)
+		return -ECANCELED;
+	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
+}
+
+/* n items, or slots, were published: wakes who is parked on the other side. */
+void leat_chan_sent(struct leat_chan *chan, size_t n);
+void leat_chan_received(struct leat_chan *chan, size_t n);
+
+/* Takes everything out and discards it, as the only receiver, or one of several on a ring with turns. */
+void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
+/* Gives up what a handle holds, as its close does. */
+void leat_handle_let_go(struct leat_handle *h);
+
+/*
+ * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not now) or the error that
+ * ends the wait.
+ */
+struct leat_op {
+	struct leat_handle *h;
+	ssize_t (*attempt)(struct leat_op *op);
+	void *items; /* to send, or to receive into */
+	size_t n;
+	void *place; /* what was reserved, or peeked at */
+};
+
+/* Attempts, and waits by the channel's policy until the attempt or the time is over. Also -ETIMEDOUT. */
+ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,435 @@
+/*
+ * Moving items: what an attempt to send or receive does, what overflow does, and the calls that copy.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/chan/transfer.h"
+
+#include <string.h>
+
+/* How often a sender that drops the oldest tries before it drops its own: somebody may stand in the oldest slot. */
+enum { DROP_TRIES = 64 };
+
+void leat_chan_sent(struct leat_chan *chan, size_t n)
+{
+	uint32_t ctl;
+
+	leat_fence_light();             /* C1: turn or tail before ctl; pairs with leat_event_enter() */
+	ctl = leat_load_rlx(&chan->ctl); /* rlx: C1 orders it */
+	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
+		leat_fence_seq(); /* C1: the same without membarrier; pairs with the full fence of leat_event_enter() */
+		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
+	}
+	if (leat_unlikely(ctl & LEAT_CTL_RX_PARKED))
+		leat_event_notify(&chan->items, n < LEAT_EVENT_ALL ? (uint32_t)n : LEAT_EVENT_ALL);
+}
+
+void leat_chan_received(struct leat_chan *chan, size_t n)
+{
+	uint32_t ctl;
+
+	leat_fence_light();             /* C2: turn or head before ctl; pairs with leat_event_enter() */
+	ctl = leat_load_rlx(&chan->ctl); /* rlx: C2 orders it */
+	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
+		leat_fence_seq(); /* C2: the same without membarrier; pairs with the full fence of leat_event_enter() */
+		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
+	}
+	if (leat_unlikely(ctl & LEAT_CTL_TX_PARKED))
+		leat_event_notify(&chan->room, n < LEAT_EVENT_ALL ? (uint32_t)n : LEAT_EVENT_ALL);
+}
+
+void leat_detail_sent(struct leat_tx *tx)
+{
+	leat_chan_sent(tx->chan, 1);
+}
+
+void leat_detail_received(struct leat_rx *rx)
+{
+	leat_chan_received(rx->chan, 1);
+}
+
+static void note_peak(struct leat_handle *h, uint64_t in_flight)
+{
+	if (in_flight > leat_load_rlx(&h->counts.peak))  /* rlx: only this thread writes it */
+		leat_store_rlx(&h->counts.peak, in_flight); /* rlx: the same; a number for snapshots */
+}
+
+/* Copies up to n items into the ring. Answers how many. */
+static size_t put(struct leat_handle *h, const unsigned char *items, size_t n)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t size = chan->item_size, done = 0;
+
+	while (done < n) {
+		struct leat_mpmc_claim claim;
+		size_t k;
+
+		if (chan->turns) {
+			k = leat_mpmc_claim(&chan->mpmc, n - done, &claim);
+			for (size_t i = 0; i < k; i++)
+				memcpy(leat_mpmc_item(&chan->mpmc, &claim, i), items + (done + i) * size, size);
+			if (k > 0)
+				leat_mpmc_commit(&chan->mpmc, &claim, k);
+		} else {
+			void *slots;
+
+			k = leat_spsc_claim(&h->ring, n - done, &slots);
+			memcpy(slots, items + done * size, k * size);
+			if (k > 0)
+				leat_spsc_publish(&h->ring, k);
+		}
+		if (k == 0)
+			break;
+		done += k;
+	}
+	if (done == 0)
+		note_peak(h, chan->capacity);
+	return done;
+}
+
+/* Takes neighbouring items of a ring with turns, past what was given up. */
+size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim)
+{
+	for (;;) {
+		size_t n = leat_mpmc_take(&chan->mpmc, want, claim), skipped;
+
+		if (n > 0)
+			return n;
+		skipped = leat_mpmc_skip(&chan->mpmc);
+		if (skipped == 0)
+			return 0;
+		leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: a number for snapshots */
+		leat_chan_received(chan, skipped);
+	}
+}
+
+/* Copies up to n items out of the ring. Answers how many. */
+static size_t get(struct leat_handle *h, unsigned char *items, size_t n)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t size = chan->item_size, done = 0;
+
+	while (done < n) {
+		struct leat_mpmc_claim claim;
+		size_t k;
+
+		if (chan->turns) {
+			k = leat_chan_take(chan, n - done, &claim);
+			for (size_t i = 0; i < k; i++)
+				memcpy(items + (done + i) * size, leat_mpmc_item(&chan->mpmc, &claim, i), size);
+			if (k > 0)
+				leat_mpmc_free(&chan->mpmc, &claim);
+		} else {
+			void *slots;
+
+			k = leat_spsc_peek(&h->ring, n - done, &slots);
+			note_peak(h, h->ring.limit - h->ring.pos);
+			memcpy(items + done * size, slots, k * size);
+			if (k > 0)
+				leat_spsc_release(&h->ring, k);
+		}
+		if (k == 0)
+			break;
+		done += k;
+	}
+	return done;
+}
+
+static void drop(struct leat_chan *chan, void *item)
+{
+	if (chan->discard != NULL)
+		chan->discard(item, chan->discard_arg);
+}
+
+/* One drop that moves the head; leat_chan_look() waits for `ended` to catch up with `begun`. */
+static size_t take_to_drop(struct leat_chan *chan, size_t want, enum leat_drop reason, struct leat_mpmc_claim *claim)
+{
+	size_t n;
+
+	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with leat_chan_look() */
+	n = leat_chan_take(chan, want, claim);
+	leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
+	leat_add_acqrel(&chan->drops_ended, 1); /* D2: dropped before ended; pairs with leat_chan_look() */
+	return n;
+}
+
+static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
+{
+	struct leat_mpmc_claim claim;
+	size_t n;
+
+	while ((n = take_to_drop(chan, SIZE_MAX, reason, &claim)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			drop(chan, leat_mpmc_item(&chan->mpmc, &claim, i));
+		leat_mpmc_free(&chan->mpmc, &claim);
+	}
+}
+
+static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
+{
+	struct leat_spsc_side *rx = &chan->first_rx.ring;
+	void *slots;
+	size_t n;
+
+	while ((n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			drop(chan, (char *)slots + i * chan->item_size);
+		leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with leat_chan_look() */
+		leat_spsc_release(rx, n);
+		leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
+		leat_add_acqrel(&chan->drops_ended, 1); /* D2: dropped before ended; pairs with leat_chan_look() */
+	}
+	rx->limit = rx->pos;
+}
+
+void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
+{
+	if (chan->item_size == 0)
+		return;
+	if (chan->turns)
+		drain_turns(chan, reason);
+	else
+		drain_spsc(chan, reason);
+}
+
+bool leat_chan_drop_oldest(struct leat_chan *chan)
+{
+	struct leat_mpmc_claim claim;
+
+	if (take_to_drop(chan, 1, LEAT_DROPPED_OLDEST, &claim) == 0)
+		return false;
+	drop(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
+	leat_mpmc_free(&chan->mpmc, &claim);
+	return true;
+}
+
+void leat_handle_drop_newest(struct leat_handle *h, const void *item)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	if (item != h->scratch)
+		memcpy(h->scratch, item, chan->item_size); /* discard may write to it; the caller's item is not ours to lend */
+	leat_count(&h->counts.dropped_newest, 1);
+	drop(chan, h->scratch);
+}
+
+/* There was no room for the first of the items: what the policy does about that one. */
+static ssize_t overflow(struct leat_op *op)
+{
+	struct leat_chan *chan = leat_chan_of(op->h);
+
+	if (chan->overflow == LEAT_BLOCK)
+		return -EAGAIN;
+	if (chan->overflow == LEAT_DROP_OLDEST)
+		for (int i = 0; i < DROP_TRIES; i++) {
+			leat_chan_drop_oldest(chan);
+			if (put(op->h, op->items, 1) == 1) {
+				leat_chan_sent(chan, 1);
+				return 1;
+			}
+		}
+	leat_handle_drop_newest(op->h, op->items);
+	return 1;
+}
+
+static ssize_t attempt_send(struct leat_op *op)
+{
+	struct leat_chan *chan = leat_chan_of(op->h);
+	int refusal = leat_chan_refusal(chan);
+	size_t n;
+
+	if (refusal != 0)
+		return refusal;
+	n = put(op->h, op->items, op->n);
+	if (n == 0)
+		return overflow(op);
+	leat_chan_sent(chan, n);
+	return (ssize_t)n;
+}
+
+/*
+ * The stream is empty and its senders are gone: answers 0 from now on, unless a cancel came first. A cancel that comes
+ * later finds ENDED and stays away.
+ */
+static ssize_t end_stream(struct leat_chan *chan)
+{
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
+
+	while (!(ctl & (LEAT_CTL_ENDED | LEAT_CTL_CANCELED)))
+		if (leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_ENDED))
+			return 0;
+	return ctl & LEAT_CTL_ENDED ? 0 : -ECANCELED;
+}
+
+ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl)
+{
+	if (ctl & LEAT_CTL_CANCELED) {
+		leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
+		return -ECANCELED;
+	}
+	return -EAGAIN;
+}
+
+ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
+{
+	ssize_t r = -EAGAIN;
+
+	if (ctl & LEAT_CTL_TX_GONE) {
+		r = end_stream(chan);
+		if (r == -ECANCELED)
+			leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
+	}
+	return r;
+}
+
+static ssize_t attempt_recv(struct leat_op *op)
+{
+	struct leat_chan *chan = leat_chan_of(op->h);
+	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	ssize_t r = leat_chan_refuse_receive(chan, ctl);
+	size_t n;
+
+	if (r != -EAGAIN)
+		return r;
+	n = get(op->h, op->items, op->n);
+	if (n == 0)
+		return leat_chan_found_nothing(chan, ctl);
+	leat_chan_received(chan, n);
+	return (ssize_t)n;
+}
+
+/* What every call that sends or receives asks first: 0, or the error to answer. */
+static int check(const struct leat_handle *h, const void *items, size_t size, const char *call)
+{
+	if (h == NULL)
+		return -EINVAL;
+	leat_handle_check(h, call);
+	if (items == NULL || leat_chan_of(h)->item_size == 0)
+		return -EINVAL;
+	if (size != 0 && size != leat_chan_of(h)->item_size)
+		leat_die("%s: the pointer is to items of %zu bytes; the channel \"%s\" has items of %zu", call, size,
+			 leat_chan_of(h)->name, leat_chan_of(h)->item_size);
+	return h->held != 0 ? -EBUSY : 0;
+}
+
+/* An item that was given back, unless by -EAGAIN, is in the books as rejected. */
+static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
+{
+	if (r < 0 && r != -EAGAIN)
+		leat_count(&h->counts.rejected, n);
+	return r;
+}
+
+int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+{
+	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1, NULL };
+	int rc = check(op.h, item, size, "leat_send");
+
+	if (rc != 0)
+		return rc;
+	rc = (int)give_back(op.h, leat_op_run(&op, deadline_ns), 1);
+	return rc < 0 ? rc : 0;
+}
+
+ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size, int64_t deadline_ns)
+{
+	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n, NULL };
+	ssize_t r = check(op.h, items, size, "leat_send_batch");
+
+	if (r != 0)
+		return r;
+	if (n > SSIZE_MAX / leat_chan_of(op.h)->item_size)
+		return -EINVAL;
+	while (op.n > 0) {
+		r = leat_op_run(&op, deadline_ns);
+		if (r < 0)
+			break;
+		op.items = (char *)op.items + (size_t)r * leat_chan_of(op.h)->item_size;
+		op.n -= (size_t)r;
+	}
+	if (op.n == n && n > 0)
+		return give_back(op.h, r, n);
+	return (ssize_t)(n - op.n);
+}
+
+int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+{
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, item, 1, NULL };
+	int rc = check(op.h, item, size, "leat_recv");
+
+	return rc != 0 ? rc : (int)leat_op_run(&op, deadline_ns);
+}
+
+ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns)
+{
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
+	int rc = check(op.h, items, size, "leat_recv_batch");
+
+	if (rc == 0 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
+		rc = -EINVAL;
+	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
+}
+
+/*
+ * The plain functions, for those who call by address or from another language: the channel's item size, unchecked.
+ */
+#undef leat_send
+#undef leat_send_until
+#undef leat_try_send
+#undef leat_send_batch
+#undef leat_try_send_batch
+#undef leat_recv
+#undef leat_recv_until
+#undef leat_try_recv
+#undef leat_recv_batch
+#undef leat_try_recv_batch
+
+int leat_send(struct leat_tx *tx, const void *item)
+{
+	return leat_detail_send(tx, item, 0, LEAT_NEVER);
+}
+
+int leat_send_until(struct leat_tx *tx, const void *item, int64_t deadline_ns)
+{
+	return leat_detail_send(tx, item, 0, leat_detail_deadline(deadline_ns));
+}
+
+int leat_try_send(struct leat_tx *tx, const void *item)
+{
+	return leat_detail_send(tx, item, 0, LEAT_DETAIL_TRY);
+}
+
+ssize_t leat_send_batch(struct leat_tx *tx, const void *items, size_t n)
+{
+	return leat_detail_send_many(tx, items, n, 0, LEAT_NEVER);
+}
+
+ssize_t leat_try_send_batch(struct leat_tx *tx, const void *items, size_t n)
+{
+	return leat_detail_send_many(tx, items, n, 0, LEAT_DETAIL_TRY);
+}
+
+int leat_recv(struct leat_rx *rx, void *item)
+{
+	return leat_detail_recv(rx, item, 0);
+}
+
+int leat_recv_until(struct leat_rx *rx, void *item, int64_t deadline_ns)
+{
+	return leat_detail_recv_by(rx, item, 0, leat_detail_deadline(deadline_ns));
+}
+
+int leat_try_recv(struct leat_rx *rx, void *item)
+{
+	return leat_detail_recv_by(rx, item, 0, LEAT_DETAIL_TRY);
+}
+
+ssize_t leat_recv_batch(struct leat_rx *rx, void *items, size_t max)
+{
+	return leat_detail_recv_many(rx, items, max, 0, LEAT_NEVER);
+}
+
+ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max)
+{
+	return leat_detail_recv_many(rx, items, max, 0, LEAT_DETAIL_TRY);
+}

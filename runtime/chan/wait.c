@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE
+#include "runtime/chan/wait.h"
+#include "runtime/chan/chan.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+static int look(const struct leat_handle *h)
+{
+	return leat_chan_refusal(leat_chan_of(h));
+}
+
+/* The scope's deadline may be what the wait ran into: then it is cancelled here, as the timer is about to do. */
+static int out_of_time(struct leat_handle *h, int64_t deadline_ns)
+{
+	struct leat_scope *scope = leat_chan_of(h)->scope;
+	int64_t now_ns = leat_now_ns();
+	int refusal;
+
+	if (now_ns >= leat_scope_deadline(scope))
+		leat_scope_expire(scope);
+	refusal = look(h);
+	if (refusal != 0)
+		return refusal;
+	return now_ns >= deadline_ns ? -ETIMEDOUT : 0;
+}
+
+static int wait_without_fd(struct leat_handle *h, int64_t deadline_ns)
+{
+	struct leat_event *event = &leat_chan_of(h)->done;
+	int64_t scope_deadline_ns = leat_scope_deadline(leat_chan_of(h)->scope);
+	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
+	struct leat_waiter waiter = { .fd = -1 };
+	int rc;
+
+	do {
+		leat_event_enter(event, &waiter);
+		rc = look(h);
+		if (rc == 0 && leat_waiter_park(&waiter, until_ns) == -ETIMEDOUT)
+			rc = out_of_time(h, deadline_ns);
+		leat_event_leave(event, &waiter);
+		if (rc == 0)
+			rc = look(h);
+	} while (rc == 0);
+	return rc;
+}
+
+/* 1 when fd is ready, 0 when woken or interrupted, -ETIMEDOUT. */
+static int poll_until(int fd, short events, int wake_fd, int64_t until_ns)
+{
+	struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = wake_fd, .events = POLLIN } };
+	int64_t left_ns = until_ns == LEAT_NEVER ? 0 : until_ns - leat_now_ns();
+	struct timespec left = { .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
+	int saved = errno, n;
+
+	if (left_ns < 0)
+		left = (struct timespec){ 0, 0 };
+	n = ppoll(fds, 2, until_ns == LEAT_NEVER ? NULL : &left, NULL);
+	errno = saved;
+	if (n > 0 && fds[0].revents != 0)
+		return 1;
+	return n == 0 ? -ETIMEDOUT : 0;
+}
+
+static int wait_with_fd(struct leat_handle *h, int fd, short events, int64_t deadline_ns)
+{
+	struct leat_event *event = &leat_chan_of(h)->done;
+	int64_t scope_deadline_ns = leat_scope_deadline(leat_chan_of(h)->scope);
+	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
+	struct leat_waiter waiter = { .fd = h->wake_fd };
+	int rc;
+
+	do {
+		leat_event_enter(event, &waiter);
+		rc = look(h);
+		if (rc == 0)
+			rc = poll_until(fd, events, h->wake_fd, until_ns);
+		leat_event_leave(event, &waiter);
+		if (rc == -ETIMEDOUT)
+			rc = out_of_time(h, deadline_ns);
+	} while (rc == 0);
+	return rc;
+}
+
+int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+	uint64_t drained;
+
+	if (h == NULL)
+		return -EINVAL;
+	leat_handle_check(h, "leat_tx_wait");
+	if (fd < 0)
+		return wait_without_fd(h, deadline_ns);
+	if (h->wake_fd < 0)
+		h->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (h->wake_fd < 0)
+		return -errno;
+	if (read(h->wake_fd, &drained, sizeof(drained)) < 0)
+		drained = 0; /* nothing was left in it by a wait before */
+	return wait_with_fd(h, fd, events, deadline_ns);
+}

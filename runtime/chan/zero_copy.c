@@ -1,0 +1,246 @@
+/*
+ * Reserving and peeking: items written and read where they stand.
+ *
+ * A handle that holds something has its ring's limit moved to pos, so that no fast path goes past what is held.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/chan/transfer.h"
+
+static size_t hold(struct leat_handle *h, size_t n)
+{
+	h->held = n;
+	h->held_limit = h->ring.limit;
+	h->ring.limit = h->ring.pos;
+	return n;
+}
+
+static void unhold(struct leat_handle *h)
+{
+	h->held = 0;
+	h->scratched = false;
+	h->ring.limit = h->held_limit;
+}
+
+static size_t reserve_now(struct leat_op *op)
+{
+	struct leat_handle *h = op->h;
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t n;
+
+	if (!chan->turns) {
+		n = leat_spsc_claim(&h->ring, op->n, &op->place);
+	} else {
+		n = leat_mpmc_claim(&chan->mpmc, leat_mpmc_contiguous(&chan->mpmc, op->n), &h->claim);
+		if (n > 0)
+			op->place = leat_mpmc_item(&chan->mpmc, &h->claim, 0);
+	}
+	return n == 0 ? 0 : hold(h, n);
+}
+
+/* No room on a channel that drops: makes some, or lends the scratch item, which the commit then drops. */
+static ssize_t reserve_by_dropping(struct leat_op *op)
+{
+	struct leat_handle *h = op->h;
+	struct leat_chan *chan = leat_chan_of(h);
+
+	if (chan->overflow == LEAT_DROP_OLDEST && leat_chan_drop_oldest(chan) && reserve_now(op) > 0)
+		return (ssize_t)h->held;
+	h->scratched = true;
+	op->place = h->scratch;
+	return (ssize_t)hold(h, 1);
+}
+
+static ssize_t attempt_reserve(struct leat_op *op)
+{
+	struct leat_chan *chan = leat_chan_of(op->h);
+	int refusal = leat_chan_refusal(chan);
+	size_t n;
+
+	if (refusal != 0)
+		return refusal;
+	n = reserve_now(op);
+	if (n > 0)
+		return (ssize_t)n;
+	if (chan->capacity > leat_load_rlx(&op->h->counts.peak)) /* rlx: only this thread writes it */
+		leat_store_rlx(&op->h->counts.peak, chan->capacity); /* rlx: the same */
+	return chan->overflow == LEAT_BLOCK ? -EAGAIN : reserve_by_dropping(op);
+}
+
+static int check(const struct leat_handle *h, size_t want, const void *items, const char *call)
+{
+	if (h == NULL)
+		return -EINVAL;
+	leat_handle_check(h, call);
+	if (want == 0 || items == NULL || leat_chan_of(h)->item_size == 0)
+		return -EINVAL;
+	return h->held != 0 ? -EBUSY : 0;
+}
+
+ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
+{
+	struct leat_op op = { leat_handle_of_tx(tx), attempt_reserve, NULL, want, NULL };
+	ssize_t r = check(op.h, want, items, "leat_reserve");
+
+	if (r != 0)
+		return r;
+	r = leat_op_run(&op, LEAT_NEVER);
+	if (r > 0)
+		*items = op.place;
+	return r;
+}
+
+/* The rest of a claim is taken back, or left behind as skipped, which receivers must hear of as of items. */
+static void commit_turns(struct leat_handle *h, size_t n)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t skipped = leat_mpmc_commit(&chan->mpmc, &h->claim, n);
+
+	if (skipped > 0)
+		leat_add_rlx(&chan->skipped_sent, skipped); /* rlx: a number for snapshots */
+	else if (n < h->claim.n)
+		leat_chan_received(chan, h->claim.n - n); /* room again, for senders that found none meanwhile */
+	if (n + skipped > 0)
+		leat_chan_sent(chan, n + skipped);
+}
+
+static void commit(struct leat_handle *h, size_t n)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	bool scratched = h->scratched;
+
+	unhold(h);
+	if (scratched) {
+		if (n > 0)
+			leat_handle_drop_newest(h, h->scratch);
+	} else if (chan->turns) {
+		commit_turns(h, n);
+	} else if (n > 0) {
+		leat_spsc_publish(&h->ring, n);
+		leat_chan_sent(chan, n);
+	}
+}
+
+int leat_commit(struct leat_tx *tx, size_t n)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+
+	if (h == NULL)
+		return -EINVAL;
+	leat_handle_check(h, "leat_commit");
+	if (h->held == 0 || n > h->held)
+		return -EINVAL;
+	commit(h, n);
+	return 0;
+}
+
+static ssize_t attempt_peek(struct leat_op *op)
+{
+	struct leat_handle *h = op->h;
+	struct leat_chan *chan = leat_chan_of(h);
+	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	ssize_t r = leat_chan_refuse_receive(chan, ctl);
+	size_t n;
+
+	if (r != -EAGAIN)
+		return r;
+	if (!chan->turns) {
+		n = leat_spsc_peek(&h->ring, op->n, &op->place);
+	} else {
+		n = leat_chan_take(chan, leat_mpmc_contiguous(&chan->mpmc, op->n), &h->claim);
+		if (n > 0)
+			op->place = leat_mpmc_item(&chan->mpmc, &h->claim, 0);
+	}
+	return n == 0 ? leat_chan_found_nothing(chan, ctl) : (ssize_t)hold(h, n);
+}
+
+ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
+{
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
+	ssize_t r = check(op.h, want, items, "leat_peek");
+
+	if (r != 0)
+		return r;
+	r = leat_op_run(&op, LEAT_NEVER);
+	if (r > 0)
+		*items = op.place;
+	return r;
+}
+
+/* Puts back all but the first n of the claim. False where another receiver has gone on. */
+static bool put_back(struct leat_handle *h, size_t n)
+{
+	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
+
+	if (!leat_mpmc_untake(ring, &h->claim, n))
+		return false;
+	h->claim.n = n;
+	return true;
+}
+
+static void free_claim(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	leat_mpmc_free(&chan->mpmc, &h->claim);
+	if (h->claim.n > 0)
+		leat_chan_received(chan, h->claim.n);
+}
+
+int leat_release(struct leat_rx *rx, size_t n)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan;
+	size_t back;
+
+	if (h == NULL)
+		return -EINVAL;
+	leat_handle_check(h, "leat_release");
+	if (h->held == 0 || n > h->held)
+		return -EINVAL;
+	chan = leat_chan_of(h);
+	back = h->held - n;
+	if (chan->turns && back > 0 && !put_back(h, n))
+		return -EINVAL;
+	unhold(h);
+	if (chan->turns) {
+		free_claim(h);
+		if (back > 0)
+			leat_chan_sent(chan, back); /* items again, for receivers that found none meanwhile */
+	} else if (n > 0) {
+		leat_spsc_release(&h->ring, n);
+		leat_chan_received(chan, n);
+	}
+	return 0;
+}
+
+/* A close with a peek still held, where others have gone on: what was taken is nobody's any more. */
+static void discard_claim(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	leat_add_rlx(&chan->dropped[LEAT_DROPPED_ABANDONED], h->claim.n); /* rlx: a number for snapshots */
+	for (size_t i = 0; i < h->claim.n && chan->discard != NULL; i++)
+		chan->discard(leat_mpmc_item(&chan->mpmc, &h->claim, i), chan->discard_arg);
+	free_claim(h);
+}
+
+void leat_handle_let_go(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t held = h->held;
+
+	if (held == 0)
+		return;
+	if (h->sender) {
+		commit(h, 0);
+		return;
+	}
+	unhold(h);
+	if (!chan->turns)
+		return;
+	if (put_back(h, 0))
+		leat_chan_sent(chan, held);
+	else
+		discard_claim(h);
+}

@@ -1,0 +1,262 @@
+/*
+ * The diagnostics thread: takes snapshots, and hands each to the exporters.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/diag/diag.h"
+#include "runtime/chan/chan.h"
+#include "runtime/gen/gen.h"
+
+#include <string.h>
+
+struct leat_diag {
+	struct leat_diag_opts opts;
+	char *prometheus_path, *json_path;
+	struct leat_thread thread;
+	struct leat_listener listener;
+	struct leat_mutex lock; /* guards stop */
+	struct leat_cond changed;
+	bool stop;
+	int error; /* the first of an exporter; the thread's */
+	struct leat_snapshot snapshot;
+	struct leat_chan_stat *channels;
+	struct leat_gen_stat *generators;
+	size_t channels_room, generators_room;
+	size_t channels_walked, generators_walked; /* of this snapshot, before the ends */
+};
+
+static __thread struct leat_diag *running_here;
+
+const char *leat_drop_name(enum leat_drop reason)
+{
+	static const char *const names[LEAT_DROP_REASONS] = { "newest", "oldest", "canceled", "abandoned" };
+
+	return (unsigned)reason < LEAT_DROP_REASONS ? names[reason] : "unknown";
+}
+
+const char *leat_cause_name(enum leat_cause cause)
+{
+	static const char *const names[] = { "running", "completed", "canceled", "deadline", "failed", "abandoned" };
+
+	return (unsigned)cause <= LEAT_ABANDONED ? names[cause] : "unknown";
+}
+
+/* Room for one more element; false without memory, and then this one is left out. */
+static bool grow(void **array, size_t count, size_t *room, size_t size)
+{
+	size_t more = *room == 0 ? 64 : *room * 2;
+	void *bigger;
+
+	if (count < *room)
+		return true;
+	bigger = leat_os_alloc(more * size, 0);
+	if (bigger == NULL)
+		return false;
+	if (count > 0)
+		memcpy(bigger, *array, count * size);
+	leat_os_free(*array);
+	*array = bigger;
+	*room = more;
+	return true;
+}
+
+static struct leat_chan_stat *new_channel(struct leat_diag *diag)
+{
+	void *array = diag->channels;
+	bool ok = grow(&array, diag->snapshot.channels_count, &diag->channels_room, sizeof(*diag->channels));
+
+	diag->channels = array;
+	return ok ? &diag->channels[diag->snapshot.channels_count++] : NULL;
+}
+
+static struct leat_gen_stat *new_generator(struct leat_diag *diag)
+{
+	void *array = diag->generators;
+	bool ok = grow(&array, diag->snapshot.generators_count, &diag->generators_room, sizeof(*diag->generators));
+
+	diag->generators = array;
+	return ok ? &diag->generators[diag->snapshot.generators_count++] : NULL;
+}
+
+static void look_at(struct leat_node *node, void *arg)
+{
+	if (node->kind == LEAT_NODE_CHAN) {
+		struct leat_chan *chan = caa_container_of(node, struct leat_chan, node);
+		struct leat_chan_stat *stat = chan->item_size != 0 ? new_channel(arg) : NULL;
+
+		if (stat != NULL)
+			leat_chan_look(chan, stat);
+	} else {
+		struct leat_gen_stat *stat = new_generator(arg);
+
+		if (stat != NULL)
+			*stat = caa_container_of(node, struct leat_gen_node, node)->stat;
+	}
+}
+
+/* An end replaces what the walk found of the same object a moment before. */
+static void hear_of(const struct leat_end *end, void *arg)
+{
+	struct leat_diag *diag = arg;
+
+	if (end->kind == LEAT_NODE_CHAN && end->chan.item_size != 0) {
+		struct leat_chan_stat *stat = NULL;
+
+		for (size_t i = 0; i < diag->channels_walked && stat == NULL; i++)
+			if (diag->channels[i].id == end->chan.id)
+				stat = &diag->channels[i];
+		if (stat == NULL)
+			stat = new_channel(diag);
+		if (stat != NULL)
+			*stat = end->chan;
+	} else if (end->kind == LEAT_NODE_GEN) {
+		struct leat_gen_stat *stat = NULL;
+
+		for (size_t i = 0; i < diag->generators_walked && stat == NULL; i++)
+			if (diag->generators[i].id == end->gen.id)
+				stat = &diag->generators[i];
+		if (stat == NULL)
+			stat = new_generator(diag);
+		if (stat != NULL)
+			*stat = end->gen;
+	}
+}
+
+static void keep_error(struct leat_diag *diag, int rc)
+{
+	if (diag->error == 0)
+		diag->error = rc;
+}
+
+static void take_snapshot(struct leat_diag *diag)
+{
+	struct leat_snapshot *snapshot = &diag->snapshot;
+
+	snapshot->channels_count = snapshot->generators_count = 0;
+	snapshot->time_ns = leat_now_ns();
+	leat_registry_walk(look_at, diag);
+	diag->channels_walked = snapshot->channels_count;
+	diag->generators_walked = snapshot->generators_count;
+	leat_registry_take(&diag->listener, hear_of, diag);
+	leat_registry_totals(snapshot);
+	snapshot->channels = diag->channels;
+	snapshot->generators = diag->generators;
+	if (diag->prometheus_path != NULL)
+		keep_error(diag, leat_diag_write_prometheus(diag->prometheus_path, snapshot));
+	if (diag->json_path != NULL)
+		keep_error(diag, leat_diag_write_json(diag->json_path, snapshot));
+	if (diag->opts.callback != NULL)
+		diag->opts.callback(snapshot, diag->opts.callback_arg);
+}
+
+static void run(void *arg)
+{
+	struct leat_diag *diag = arg;
+	int64_t next_ns = leat_now_ns();
+	bool stop = false;
+
+	running_here = diag;
+	while (!stop) {
+		int64_t now_ns = leat_now_ns();
+
+		next_ns = next_ns + diag->opts.interval_ns > now_ns ? next_ns + diag->opts.interval_ns
+								    : now_ns + diag->opts.interval_ns;
+		leat_mutex_lock(&diag->lock);
+		while (!diag->stop && leat_now_ns() < next_ns)
+			leat_cond_wait_until(&diag->changed, &diag->lock, next_ns);
+		stop = diag->stop;
+		leat_mutex_unlock(&diag->lock);
+		take_snapshot(diag);
+	}
+}
+
+static char *copy_path(const char *path)
+{
+	char *copy = path == NULL ? NULL : leat_os_alloc(strlen(path) + 1, 0);
+
+	return copy == NULL ? NULL : memcpy(copy, path, strlen(path) + 1);
+}
+
+static void diag_free(struct leat_diag *diag)
+{
+	leat_os_free(diag->prometheus_path);
+	leat_os_free(diag->json_path);
+	leat_os_free(diag->channels);
+	leat_os_free(diag->generators);
+	leat_os_free(diag);
+}
+
+static bool check(const struct leat_diag_opts *opts)
+{
+	for (size_t i = 0; i < sizeof(opts->reserved) / sizeof(opts->reserved[0]); i++)
+		if (opts->reserved[i] != 0)
+			return false;
+	return opts->interval_ns >= 0;
+}
+
+/* A file that can't be written is told at the start, not in a report that nobody reads. */
+static bool prepare(struct leat_diag *diag, const struct leat_diag_opts *opts)
+{
+	static const struct leat_snapshot nothing;
+
+	diag->opts = *opts;
+	if (diag->opts.interval_ns == 0)
+		diag->opts.interval_ns = 1000000000;
+	if (diag->opts.interval_ns > INT64_MAX / 4)
+		diag->opts.interval_ns = INT64_MAX / 4;
+	diag->prometheus_path = copy_path(opts->prometheus_path);
+	diag->json_path = copy_path(opts->json_path);
+	if ((opts->prometheus_path != NULL && diag->prometheus_path == NULL) ||
+	    (opts->json_path != NULL && diag->json_path == NULL))
+		return false;
+	if (diag->prometheus_path != NULL && leat_diag_write_prometheus(diag->prometheus_path, &nothing) < 0)
+		return false;
+	return diag->json_path == NULL || leat_diag_check_json(diag->json_path) == 0;
+}
+
+struct leat_diag *leat_diag_start(const struct leat_diag_opts *opts)
+{
+	static const struct leat_diag_opts defaults;
+	struct leat_diag *diag;
+
+	if (opts == NULL)
+		opts = &defaults;
+	if (!check(opts))
+		return NULL;
+	diag = leat_os_alloc(sizeof(*diag), 0);
+	if (diag == NULL)
+		return NULL;
+	if (!prepare(diag, opts)) {
+		diag_free(diag);
+		return NULL;
+	}
+	leat_mutex_init(&diag->lock);
+	leat_cond_init(&diag->changed);
+	leat_registry_listen(&diag->listener);
+	if (leat_thread_start(&diag->thread, run, diag, "leat-diag", 0) < 0) {
+		leat_registry_unlisten(&diag->listener);
+		diag_free(diag);
+		return NULL;
+	}
+	return diag;
+}
+
+int leat_diag_stop(struct leat_diag *diag)
+{
+	int error;
+
+	if (diag == NULL)
+		return 0;
+	if (running_here == diag)
+		return -EDEADLK;
+	leat_mutex_lock(&diag->lock);
+	diag->stop = true;
+	leat_cond_broadcast(&diag->changed);
+	leat_mutex_unlock(&diag->lock);
+	leat_thread_join(&diag->thread);
+	leat_registry_unlisten(&diag->listener);
+	leat_cond_fini(&diag->changed);
+	error = diag->error;
+	diag_free(diag);
+	return error;
+}

@@ -1,0 +1,248 @@
+/*
+ * Snapshots as text: the Prometheus exposition format, and JSON lines.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/diag/diag.h"
+#include "runtime/diag/json.h"
+#include "runtime/os/os.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void leat_json_string(FILE *out, const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
+	fputc('"', out);
+	while (p < end) {
+		size_t bytes = leat_utf8_length(p, (size_t)(end - p));
+
+		if (bytes == 0)
+			fputs("\\ufffd", out);
+		else if (*p == '"' || *p == '\\')
+			fprintf(out, "\\%c", *p);
+		else if (*p < 0x20)
+			fprintf(out, "\\u%04x", *p);
+		else
+			fwrite(p, 1, bytes, out);
+		p += bytes == 0 ? 1 : bytes;
+	}
+	fputc('"', out);
+}
+
+size_t leat_utf8_length(const unsigned char *p, size_t left)
+{
+	size_t bytes = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+
+	if (bytes > left)
+		return 0;
+	for (size_t i = 1; i < bytes; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* overlong forms, surrogates, and what lies beyond the last code point */
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf0 && p[1] < 0x90) ||
+	    (*p == 0xf4 && p[1] >= 0x90))
+		return 0;
+	return bytes;
+}
+
+/* A figure of a channel: what it is called where, what it means, and where it stands. */
+struct figure {
+	const char *name, *type, *help;
+	size_t offset;
+	bool is_ns; /* nanoseconds, told in seconds */
+};
+
+#define FIGURE(name, type, member, is_ns, help) { name, type, help, offsetof(struct leat_chan_stat, member), is_ns }
+static const struct figure figures[] = {
+	FIGURE("offered_items_total", "counter", offered, false, "Items that senders offered."),
+	FIGURE("delivered_items_total", "counter", delivered, false, "Items that receivers took."),
+	FIGURE("rejected_items_total", "counter", rejected, false, "Items given back with an error."),
+	FIGURE("in_flight_items", "gauge", in_flight, false, "Items sent and not yet received."),
+	FIGURE("peak_items", "gauge", peak, false, "Items in flight at the most."),
+	FIGURE("capacity_items", "gauge", capacity, false, "Items that there is room for."),
+	FIGURE("send_blocked_seconds_total", "counter", send_blocked_ns, true, "Time senders waited, summed over threads."),
+	FIGURE("recv_blocked_seconds_total", "counter", recv_blocked_ns, true, "Time receivers waited, summed over threads."),
+	FIGURE("send_parks_total", "counter", send_parks, false, "Times a sender went to sleep."),
+	FIGURE("recv_parks_total", "counter", recv_parks, false, "Times a receiver went to sleep."),
+};
+
+static uint64_t value_of(const struct leat_chan_stat *chan, const struct figure *figure)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)chan + figure->offset, sizeof(value));
+	return value;
+}
+
+static void prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
+{
+	fputs("{channel=\"", out);
+	for (const char *p = chan->name; *p != '\0'; p++) {
+		if (*p == '\n')
+			fputs("\\n", out);
+		else if (*p == '"' || *p == '\\')
+			fprintf(out, "\\%c", *p);
+		else
+			fputc(*p, out);
+	}
+	fprintf(out, "\",id=\"%" PRIu64 "\"", chan->id);
+}
+
+static void prometheus_head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP leat_%s %s\n# TYPE leat_%s %s\n", name, help, name, type);
+}
+
+static void prometheus_channels(FILE *out, const struct leat_snapshot *snapshot)
+{
+	for (size_t f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
+		prometheus_head(out, figures[f].name, figures[f].type, figures[f].help);
+		for (size_t c = 0; c < snapshot->channels_count; c++) {
+			uint64_t value = value_of(&snapshot->channels[c], &figures[f]);
+
+			fprintf(out, "leat_%s", figures[f].name);
+			prometheus_labels(out, &snapshot->channels[c]);
+			if (figures[f].is_ns)
+				fprintf(out, "} %.9f\n", (double)value / 1e9);
+			else
+				fprintf(out, "} %" PRIu64 "\n", value);
+		}
+	}
+	prometheus_head(out, "dropped_items_total", "counter", "Accepted items that nobody received, by reason.");
+	for (size_t c = 0; c < snapshot->channels_count; c++)
+		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+			fputs("leat_dropped_items_total", out);
+			prometheus_labels(out, &snapshot->channels[c]);
+			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n", leat_drop_name((enum leat_drop)reason),
+				snapshot->channels[c].dropped[reason]);
+		}
+}
+
+static void prometheus_generators(FILE *out, const struct leat_snapshot *snapshot)
+{
+	size_t running = 0;
+
+	for (size_t g = 0; g < snapshot->generators_count; g++)
+		running += snapshot->generators[g].cause == LEAT_RUNNING;
+	prometheus_head(out, "generators", "gauge", "Generators that run.");
+	fprintf(out, "leat_generators %zu\n", running);
+	prometheus_head(out, "generators_ended_total", "counter", "Generators that ended, by cause.");
+	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
+		fprintf(out, "leat_generators_ended_total{cause=\"%s\"} %" PRIu64 "\n",
+			leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
+	prometheus_head(out, "scope_causes_later_total", "counter", "Causes that came to a scope after its first.");
+	fprintf(out, "leat_scope_causes_later_total %" PRIu64 "\n", snapshot->causes_later);
+	prometheus_head(out, "ends_untold_total", "counter", "Ends that no snapshot told of.");
+	fprintf(out, "leat_ends_untold_total %" PRIu64 "\n", snapshot->untold);
+}
+
+/* Closes, and answers the first error of all that was written: 0 or -errno. */
+static int finish(FILE *out)
+{
+	int rc = ferror(out) ? -EIO : 0;
+
+	if (fflush(out) != 0 && errno != 0)
+		rc = -errno;
+	if (fclose(out) != 0 && rc == 0)
+		rc = -errno;
+	return rc;
+}
+
+int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *snapshot)
+{
+	int saved = errno, rc;
+	char *beside;
+	FILE *out;
+
+	if (asprintf(&beside, "%s.new", path) < 0)
+		return -ENOMEM;
+	out = fopen(beside, "we");
+	rc = out == NULL ? -errno : 0;
+	if (rc == 0) {
+		prometheus_channels(out, snapshot);
+		prometheus_generators(out, snapshot);
+		rc = finish(out);
+		if (rc == 0 && rename(beside, path) < 0)
+			rc = -errno;
+		if (rc < 0)
+			remove(beside);
+	}
+	free(beside);
+	errno = saved;
+	return rc;
+}
+
+static void json_channel(FILE *out, const struct leat_chan_stat *chan)
+{
+	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", chan->id);
+	leat_json_string(out, chan->name, strlen(chan->name));
+	fprintf(out, ",\"ended\":%s,\"canceled\":%s,\"senders\":%u,\"receivers\":%u", chan->ended ? "true" : "false",
+		chan->canceled ? "true" : "false", chan->senders, chan->receivers);
+	fprintf(out, ",\"capacity\":%zu,\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{", chan->capacity,
+		chan->offered, chan->delivered);
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",", leat_drop_name((enum leat_drop)reason),
+			chan->dropped[reason]);
+	fprintf(out, "},\"rejected\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"peak\":%" PRIu64, chan->rejected,
+		chan->in_flight, chan->peak);
+	fprintf(out, ",\"send_blocked_ns\":%" PRIu64 ",\"recv_blocked_ns\":%" PRIu64, chan->send_blocked_ns,
+		chan->recv_blocked_ns);
+	fprintf(out, ",\"send_parks\":%" PRIu64 ",\"recv_parks\":%" PRIu64 "}", chan->send_parks, chan->recv_parks);
+}
+
+static void json_generator(FILE *out, const struct leat_gen_stat *gen)
+{
+	fprintf(out, "{\"id\":%" PRIu64 ",\"channel\":%" PRIu64 ",\"name\":", gen->id, gen->chan_id);
+	leat_json_string(out, gen->name, strlen(gen->name));
+	fprintf(out, ",\"cause\":\"%s\",\"code\":%d,\"text\":", leat_cause_name(gen->cause), gen->code);
+	leat_json_string(out, gen->text, strlen(gen->text));
+	fputc('}', out);
+}
+
+static void json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
+{
+	fprintf(out, "{\"time_ns\":%" PRId64 ",\"channels\":[", snapshot->time_ns);
+	for (size_t c = 0; c < snapshot->channels_count; c++) {
+		fputs(c == 0 ? "" : ",", out);
+		json_channel(out, &snapshot->channels[c]);
+	}
+	fputs("],\"generators\":[", out);
+	for (size_t g = 0; g < snapshot->generators_count; g++) {
+		fputs(g == 0 ? "" : ",", out);
+		json_generator(out, &snapshot->generators[g]);
+	}
+	fputs("],\"exits\":{", out);
+	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
+		fprintf(out, "%s\"%s\":%" PRIu64, cause == LEAT_COMPLETED ? "" : ",", leat_cause_name((enum leat_cause)cause),
+			snapshot->exits[cause]);
+	fprintf(out, "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 "}\n", snapshot->causes_later, snapshot->untold);
+}
+
+int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot)
+{
+	int saved = errno, rc;
+	FILE *out = fopen(path, "ae");
+
+	rc = out == NULL ? -errno : 0;
+	if (rc == 0) {
+		json_snapshot(out, snapshot);
+		rc = finish(out);
+	}
+	errno = saved;
+	return rc;
+}
+
+int leat_diag_check_json(const char *path)
+{
+	int saved = errno, rc;
+	FILE *out = fopen(path, "ae");
+
+	rc = out == NULL ? -errno : finish(out);
+	errno = saved;
+	return rc;
+}

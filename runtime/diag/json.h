@@ -1,0 +1,18 @@
+/*
+ * runtime/diag/json.h: text as JSON strings.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_DIAG_JSON_H
+#define LEAT_RUNTIME_DIAG_JSON_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Writes a quoted JSON string. A byte that is no UTF-8 becomes U+FFFD. */
+void leat_json_string(FILE *out, const char *text, size_t len);
+
+/* The bytes of the UTF-8 character at p, of which left bytes are there; 0 if it is none. */
+size_t leat_utf8_length(const unsigned char *p, size_t left);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/event/event.h"
+
+#include <leat/atomic.h>
+#include <leat/detail/handle.h>
+
+#include <unistd.h>
+
+void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit)
+{
+	leat_mutex_init(&ev->lock);
+	ev->list.next = ev->list.prev = &ev->list;
+	ev->ctl = ctl;
+	ev->bit = bit;
+}
+
+static bool nobody(const struct leat_event *ev)
+{
+	return ev->list.next == &ev->list;
+}
+
+/* The bit changes only under the lock, so it never disagrees with the list. */
+static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
+{
+	waiter->prev->next = waiter->next;
+	waiter->next->prev = waiter->prev;
+	waiter->next = waiter->prev = NULL;
+	if (ev->bit != 0 && nobody(ev))
+		leat_and_acqrel(ev->ctl, ~ev->bit);
+}
+
+void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
+{
+	leat_store_rlx(&waiter->word, 0); /* rlx: nobody else knows the waiter yet */
+	leat_mutex_lock(&ev->lock);
+	if (ev->bit != 0 && nobody(ev))
+		leat_or_acqrel(ev->ctl, ev->bit);
+	waiter->next = &ev->list;
+	waiter->prev = ev->list.prev;
+	waiter->prev->next = waiter;
+	ev->list.prev = waiter;
+	leat_mutex_unlock(&ev->lock);
+	if (ev->bit == 0)
+		return;
+	if (leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED) /* rlx: constant after open */
+		leat_fence_seq(); /* C1, C2: bit before look; pairs with leat_fence_seq() in leat_chan_sent(), _received() */
+	else
+		leat_os_fence_heavy(); /* C1, C2: bit before look; pairs with leat_fence_light() of each publish */
+}
+
+bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
+{
+	bool told;
+
+	leat_mutex_lock(&ev->lock);
+	told = waiter->next == NULL;
+	if (!told)
+		unlink_waiter(ev, waiter);
+	leat_mutex_unlock(&ev->lock);
+	return told;
+}
+
+/* E1: what was published before the telling; pairs with the load in leat_waiter_park(). The last touch. */
+static uint32_t *tell(struct leat_waiter *waiter)
+{
+	uint32_t *word = &waiter->word;
+	static const uint64_t one = 1;
+
+	ssize_t written = waiter->fd < 0 ? 0 : write(waiter->fd, &one, sizeof(one));
+
+	(void)written; /* an eventfd that takes no more is readable already: its owner wakes */
+	leat_store_rel(word, 1);
+	return word;
+}
+
+void leat_event_notify(struct leat_event *ev, uint32_t n)
+{
+	enum { AT_ONCE = 16 };
+	uint32_t *words[AT_ONCE];
+
+	while (n > 0) {
+		unsigned told = 0;
+
+		leat_mutex_lock(&ev->lock);
+		while (told < n && told < AT_ONCE && !nobody(ev)) {
+			struct leat_waiter *waiter = ev->list.next;
+
+			unlink_waiter(ev, waiter);
+			words[told++] = tell(waiter);
+		}
+		leat_mutex_unlock(&ev->lock);
+		for (unsigned i = 0; i < told; i++)
+			leat_os_futex_wake(words[i], 1);
+		if (told < AT_ONCE)
+			return;
+		if (n != LEAT_EVENT_ALL)
+			n -= told;
+	}
+}
+
+int leat_waiter_park(struct leat_waiter *waiter, int64_t deadline_ns)
+{
+	while (leat_load_acq(&waiter->word) == 0) /* E1: pairs with the store in tell() */
+		if (leat_os_futex_wait(&waiter->word, 0, deadline_ns) == -ETIMEDOUT)
+			return -ETIMEDOUT;
+	return 0;
+}

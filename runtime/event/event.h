@@ -1,0 +1,59 @@
+/*
+ * runtime/event/event.h: an event count. Where a thread parks until something changes.
+ *
+ *     the side that waits                          the side that changes something
+ *     for (;;) {                                   publish;
+ *             leat_event_enter(ev, &w);            leat_fence_light();
+ *             if (done = look())                   if (leat_load_rlx(ev->ctl) & ev->bit)
+ *                     break;                               leat_event_notify(ev, n);
+ *             leat_waiter_park(&w, deadline);
+ *             leat_event_leave(ev, &w);
+ *     }
+ *     leat_event_leave(ev, &w);
+ *
+ * The waiter pays: enter() sets the bit and then makes every core execute a full fence (membarrier), so that of the
+ * two loads, the waiter's look and the changer's look at the bit, at least one sees the other side's store. The changer
+ * pays a compiler fence. On a word with LEAT_CTL_FENCED both pay a full fence instead: chosen once, at open.
+ *
+ *     C1, C2  enter() sets the bit, heavy fence, look()   <->   publish, light fence, load of the bit
+ *
+ * No wake-up is lost to another waiter. notify(n) takes the first n waiters off the list, and each of those
+ * was told; the rest stay and the bit stays with them. leave() answers whether this waiter was told. One that was, and
+ * goes away with something other than what it waited for, or leaves something behind, passes it on: it
+ * notifies once more if there is still something to be had (runtime/chan/block.c).
+ *
+ * Ownership: the waiter's memory is its thread's. The last legal touch by anybody else is the store to word, under the
+ * lock; the futex wake after it uses the address alone and never looks.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_EVENT_EVENT_H
+#define LEAT_RUNTIME_EVENT_EVENT_H
+
+#include "runtime/os/os.h"
+
+struct leat_waiter {
+	struct leat_waiter *prev, *next; /* under the event's lock; next NULL: not on a list */
+	uint32_t word;                   /* 0 until told */
+	int fd;                          /* an eventfd to write to when told, or -1 */
+};
+
+struct leat_event {
+	struct leat_mutex lock;
+	struct leat_waiter list; /* the ends of a ring of waiters, the longest waiting first */
+	uint32_t *ctl;           /* the word that the bit stands in; set while anybody is on the list */
+	uint32_t bit;            /* 0: this event is notified under other rules, and enter() pays no fence */
+};
+
+#define LEAT_EVENT_ALL UINT32_MAX
+
+void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit);
+void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter);
+/* Whether the waiter was told before it left. May be called again. */
+bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter);
+void leat_event_notify(struct leat_event *ev, uint32_t n);
+
+/* Sleeps until told or the deadline: 0 or -ETIMEDOUT. */
+int leat_waiter_park(struct leat_waiter *waiter, int64_t deadline_ns);
+
+#endif

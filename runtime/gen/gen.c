@@ -1,0 +1,305 @@
+/*
+ * Generators on threads of their own: starting one, what its end means, and who hears of it in which order.
+ *
+ * The order of an end: fini; the outcome is kept in the channel; the snapshots are told; the channel's sender is closed;
+ * a failure cancels the scope, but not this channel; the thread is handed over to be joined.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/gen/gen.h"
+#include "runtime/chan/chan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct gen {
+	struct leat_scope *scope;
+	struct leat_tx *out;
+	leat_gen_fn *fn; /* NULL: a seq */
+	void *arg;
+	struct leat_seq seq;
+	struct leat_gen_node *node;
+	struct leat_ended *ended;
+};
+
+/* What is not a value of the contract becomes a failure that says so. */
+static int broken_value(struct leat_tx *out, const char *who, int value, const char *legal)
+{
+	char text[LEAT_TEXT_MAX + 1];
+
+	snprintf(text, sizeof(text), "%s returned %d; it must return %s", who, value, legal);
+	return leat_tx_fail(out, -EINVAL, text);
+}
+
+/* Makes each item where it will stand in the channel, once there is room for it. */
+static int run_seq(struct leat_tx *out, const struct leat_seq *seq)
+{
+	void *slot;
+	int rc;
+
+	for (;;) {
+		rc = (int)leat_reserve(out, 1, &slot);
+		if (rc < 0)
+			return rc;
+		rc = seq->next(seq->state, slot);
+		leat_commit(out, rc == 1);
+		if (rc <= 0)
+			return rc;
+		if (rc != 1)
+			return broken_value(out, "next", rc, "1, 0 or -errno");
+	}
+}
+
+static int run_function(const struct gen *gen)
+{
+	int rc;
+
+	if (gen->fn == NULL) {
+		rc = run_seq(gen->out, &gen->seq);
+		if (gen->seq.fini != NULL)
+			gen->seq.fini(gen->seq.state);
+		return rc;
+	}
+	rc = gen->fn(gen->out, gen->arg);
+	return rc > 0 ? broken_value(gen->out, "the generator", rc, "0 or -errno") : rc;
+}
+
+static struct leat_outcome outcome_of(const struct gen *gen, int rc)
+{
+	struct leat_outcome outcome = { .known = true, .cause = LEAT_COMPLETED };
+	int refusal = leat_chan_refusal(gen->out->chan);
+	const char *text;
+
+	if (rc == 0)
+		return outcome;
+	if (rc == refusal && rc == -EPIPE) {
+		outcome.cause = LEAT_ABANDONED;
+	} else if (rc == refusal && rc == -ECANCELED) {
+		outcome.cause = leat_scope_cause(gen->scope, &outcome.code, &text);
+		leat_text_copy(outcome.text, text);
+	} else {
+		outcome.cause = LEAT_FAILED;
+		outcome.code = rc;
+		leat_chan_words(gen->out->chan, outcome.text);
+	}
+	return outcome;
+}
+
+static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
+{
+	struct leat_end *end = node->end;
+
+	leat_registry_count_exit(outcome->cause);
+	end->kind = LEAT_NODE_GEN;
+	end->gen = node->stat;
+	end->gen.cause = outcome->cause;
+	end->gen.code = outcome->code;
+	memcpy(end->gen.text, outcome->text, sizeof(end->gen.text));
+	leat_registry_remove(&node->node, end);
+}
+
+static void gen_main(void *arg)
+{
+	struct gen gen = *(struct gen *)arg;
+	struct leat_chan *chan = gen.out->chan;
+	struct leat_outcome outcome;
+	bool failed;
+	int rc;
+
+	leat_os_free(arg);
+	leat_scope_current = gen.scope;
+	rc = run_function(&gen);
+	leat_scope_current = NULL;
+
+	outcome = outcome_of(&gen, rc);
+	failed = outcome.cause == LEAT_FAILED && !(rc == -ECANCELED && leat_chan_refusal(chan) == -ECANCELED);
+	leat_chan_set_outcome(chan, &outcome);
+	tell(gen.node, &outcome);
+	leat_chan_hold(chan);
+	leat_tx_close(gen.out);
+	if (failed)
+		leat_scope_fail(gen.scope, outcome.code, outcome.text, &chan->hook);
+	leat_chan_let_go(chan);
+	leat_scope_exit(gen.ended);
+}
+
+static void gen_free(struct gen *gen)
+{
+	if (gen == NULL)
+		return;
+	if (gen->node != NULL)
+		leat_os_free(gen->node->end);
+	leat_os_free(gen->node);
+	leat_os_free(gen->ended);
+	leat_os_free(gen);
+}
+
+/* All the memory that starting and ending will need. */
+static struct gen *gen_alloc(void)
+{
+	struct gen *gen = leat_os_alloc(sizeof(*gen), 0);
+
+	if (gen == NULL)
+		return NULL;
+	gen->ended = leat_os_alloc(sizeof(*gen->ended), 0);
+	gen->node = leat_os_alloc(sizeof(*gen->node), 0);
+	if (gen->node != NULL)
+		gen->node->end = leat_os_alloc(sizeof(*gen->node->end), 0);
+	if (gen->ended == NULL || gen->node == NULL || gen->node->end == NULL) {
+		gen_free(gen);
+		return NULL;
+	}
+	return gen;
+}
+
+static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
+{
+	struct leat_gen_node *node = gen->node;
+	struct leat_ended *ended = gen->ended;
+	int rc;
+
+	leat_name_copy(node->stat.name, opts->chan.name);
+	if (gen->out->chan->item_size != 0)
+		node->stat.chan_id = gen->out->chan->node.id;
+	ended->scope = gen->scope;
+	rc = leat_scope_begin(gen->scope);
+	if (rc < 0)
+		return rc;
+	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
+	node->stat.id = node->node.id;
+	rc = leat_thread_start(&ended->thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
+	if (rc == 0)
+		return 0;
+	leat_scope_abort(gen->scope);
+	leat_os_free(node->end);
+	leat_registry_remove(&node->node, NULL);
+	gen->node = NULL;
+	return rc;
+}
+
+static int check(const struct leat_scope *scope, const struct leat_gen_opts *opts)
+{
+	for (size_t i = 0; i < sizeof(opts->reserved) / sizeof(opts->reserved[0]); i++)
+		if (opts->reserved[i] != 0)
+			return -EINVAL;
+	if (scope == NULL)
+		return -EINVAL;
+	return opts->pool != NULL ? -ENOTSUP : leat_chan_check(&opts->chan);
+}
+
+static int start(const struct gen *what, size_t item_size, const struct leat_gen_opts *opts, struct leat_rx **rx)
+{
+	struct leat_rx *in = NULL;
+	struct gen *gen;
+	int rc;
+
+	leat_scope_reap(what->scope);
+	gen = gen_alloc();
+	if (gen == NULL)
+		return -ENOMEM;
+	gen->scope = what->scope;
+	gen->fn = what->fn;
+	gen->arg = what->arg;
+	gen->seq = what->seq;
+	rc = leat_chan_create(gen->scope, item_size, &opts->chan, &gen->out, rx != NULL ? &in : NULL);
+	if (rc < 0)
+		goto no_channel;
+	if (rx != NULL)
+		*rx = in; /* before the thread runs, which may look at it */
+	rc = start_thread(gen, opts);
+	if (rc == 0)
+		return 0;
+	if (rx != NULL)
+		*rx = NULL;
+	leat_rx_close(in);
+	leat_tx_close(gen->out);
+no_channel:
+	gen_free(gen);
+	return rc;
+}
+
+int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
+		    const struct leat_gen_opts *opts, struct leat_rx **rx)
+{
+	static const struct leat_gen_opts defaults;
+	struct gen what = { .scope = scope, .fn = fn, .arg = arg };
+	int rc;
+
+	if (rx != NULL)
+		*rx = NULL;
+	if (abi != LEAT_ABI)
+		return -ELIBBAD;
+	if (opts == NULL)
+		opts = &defaults;
+	if (fn == NULL || (item_size == 0) != (rx == NULL))
+		return -EINVAL;
+	rc = check(scope, opts);
+	return rc < 0 ? rc : start(&what, item_size, opts, rx);
+}
+
+int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts,
+			struct leat_rx **rx)
+{
+	static const struct leat_gen_opts defaults;
+	struct gen what = { .scope = scope, .seq = seq };
+	int rc;
+
+	if (rx != NULL)
+		*rx = NULL;
+	if (abi != LEAT_ABI)
+		return -ELIBBAD;
+	if (opts == NULL)
+		opts = &defaults;
+	if (seq.next == NULL || seq.item_size == 0 || rx == NULL)
+		return -EINVAL;
+	rc = check(scope, opts);
+	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
+}
+
+/* For those who call by address or from another language. */
+#undef leat_gen
+#undef leat_gen_seq
+int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size, const struct leat_gen_opts *opts,
+	     struct leat_rx **rx)
+{
+	return leat_detail_gen(LEAT_ABI, scope, fn, arg, item_size, opts, rx);
+}
+
+int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts, struct leat_rx **rx)
+{
+	return leat_detail_gen_seq(LEAT_ABI, scope, seq, opts, rx);
+}
+
+/* A stream that its generator could not finish does not end well for whoever pulls. */
+static int receive_next(void *state, void *item)
+{
+	enum leat_cause cause;
+	int rc = leat_recv((struct leat_rx *)state, item), code;
+
+	if (rc == 0 && leat_rx_status(state, &cause, &code, NULL) == 0 && cause == LEAT_FAILED)
+		return code;
+	return rc;
+}
+
+static void receive_fini(void *state)
+{
+	leat_rx_close(state);
+}
+
+struct leat_seq leat_seq_from_rx(struct leat_rx *rx)
+{
+	if (rx == NULL)
+		return (struct leat_seq){ NULL, NULL, NULL, 0 };
+	return (struct leat_seq){ receive_next, receive_fini, rx, rx->chan->item_size };
+}
+
+struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts)
+{
+	(void)opts;
+	return NULL;
+}
+
+int leat_pool_close(struct leat_pool *pool)
+{
+	return pool == NULL ? 0 : -EINVAL;
+}

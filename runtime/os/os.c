@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE
+#include "runtime/os/os.h"
+
+#include <leat/atomic.h>
+
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+int64_t leat_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	if (ns < 0)
+		ns = 0;
+	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+}
+
+/* calloc leaves large blocks untouched until they are used; the block's own address stands before the aligned one. */
+void *leat_os_alloc(size_t size, size_t align)
+{
+	size_t total;
+	char *block, *aligned;
+
+	if (align < 16)
+		align = 16;
+	if (__builtin_add_overflow(size, align + sizeof(void *), &total) || total > PTRDIFF_MAX)
+		return NULL;
+	block = calloc(1, total);
+	if (block == NULL)
+		return NULL;
+	aligned = (char *)(((uintptr_t)block + sizeof(void *) + align - 1) & ~(uintptr_t)(align - 1));
+	memcpy(aligned - sizeof(void *), &block, sizeof(block));
+	return aligned;
+}
+
+void leat_os_free(void *memory)
+{
+	void *block;
+
+	if (memory == NULL)
+		return;
+	memcpy(&block, (char *)memory - sizeof(void *), sizeof(block));
+	free(block);
+}
+
+int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+	struct timespec at = timespec_of(deadline_ns);
+	int saved = errno, result = 0;
+
+	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+		    deadline_ns == LEAT_NEVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY) < 0 &&
+	    errno == ETIMEDOUT)
+		result = -ETIMEDOUT;
+	errno = saved;
+	return result;
+}
+
+void leat_os_futex_wake(uint32_t *word, unsigned n)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n, NULL, NULL, 0);
+	errno = saved;
+}
+
+static pthread_once_t heavy_once = PTHREAD_ONCE_INIT;
+static bool heavy_works;
+
+static void heavy_register(void)
+{
+	int saved = errno;
+
+	heavy_works = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+	errno = saved;
+}
+
+bool leat_os_fence_heavy_prepare(void)
+{
+	pthread_once(&heavy_once, heavy_register);
+	return heavy_works;
+}
+
+void leat_os_fence_heavy(void)
+{
+	int saved = errno;
+
+	leat_fence_seq();
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
+		leat_die("membarrier worked when the channel was opened and does not any more");
+	errno = saved;
+}
+
+void leat_os_yield(void)
+{
+	sched_yield();
+}
+
+unsigned leat_os_cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+void leat_mutex_init(struct leat_mutex *mutex)
+{
+	pthread_mutex_init(&mutex->posix, NULL);
+}
+
+void leat_mutex_lock(struct leat_mutex *mutex)
+{
+	pthread_mutex_lock(&mutex->posix);
+}
+
+void leat_mutex_unlock(struct leat_mutex *mutex)
+{
+	pthread_mutex_unlock(&mutex->posix);
+}
+
+void leat_cond_init(struct leat_cond *cond)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&cond->posix, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+void leat_cond_wait(struct leat_cond *cond, struct leat_mutex *mutex)
+{
+	pthread_cond_wait(&cond->posix, &mutex->posix);
+}
+
+int leat_cond_wait_until(struct leat_cond *cond, struct leat_mutex *mutex, int64_t deadline_ns)
+{
+	struct timespec at = timespec_of(deadline_ns);
+
+	if (deadline_ns == LEAT_NEVER)
+		return -pthread_cond_wait(&cond->posix, &mutex->posix);
+	return -pthread_cond_timedwait(&cond->posix, &mutex->posix, &at);
+}
+
+void leat_cond_broadcast(struct leat_cond *cond)
+{
+	pthread_cond_broadcast(&cond->posix);
+}
+
+void leat_cond_fini(struct leat_cond *cond)
+{
+	pthread_cond_destroy(&cond->posix);
+}
+
+struct start {
+	leat_thread_fn *fn;
+	void *arg;
+	char name[16];
+};
+
+static void *thread_main(void *arg)
+{
+	struct start start = *(struct start *)arg;
+
+	free(arg);
+	pthread_setname_np(pthread_self(), start.name);
+	start.fn(start.arg);
+	return NULL;
+}
+
+static int attributes_for(pthread_attr_t *attributes, unsigned pin)
+{
+	size_t size = CPU_ALLOC_SIZE(pin);
+	cpu_set_t *set;
+	int error;
+
+	if (pin == 0)
+		return 0;
+	if (pin > 1u << 20)
+		return EINVAL;
+	set = CPU_ALLOC(pin);
+	if (set == NULL)
+		return ENOMEM;
+	CPU_ZERO_S(size, set);
+	CPU_SET_S(pin - 1, size, set);
+	error = pthread_attr_setaffinity_np(attributes, size, set);
+	CPU_FREE(set);
+	return error;
+}
+
+int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name, unsigned pin)
+{
+	struct start *start = malloc(sizeof(*start));
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int error;
+
+	if (start == NULL)
+		return -ENOMEM;
+	start->fn = fn;
+	start->arg = arg;
+	snprintf(start->name, sizeof(start->name), "%s", *name ? name : "leat");
+	pthread_attr_init(&attributes);
+	error = attributes_for(&attributes, pin);
+	if (error == 0) {
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		error = pthread_create(&thread->posix, &attributes, thread_main, start);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	}
+	pthread_attr_destroy(&attributes);
+	if (error != 0)
+		free(start);
+	return -error;
+}
+
+void leat_thread_join(struct leat_thread *thread)
+{
+	pthread_join(thread->posix, NULL);
+}
+
+void leat_die(const char *format, ...)
+{
+	va_list list;
+
+	flockfile(stderr);
+	fputs("leat: rule broken: ", stderr);
+	va_start(list, format);
+	vfprintf(stderr, format, list);
+	va_end(list);
+	fputc('\n', stderr);
+	fflush(stderr);
+	abort();
+}
+
+void leat_text_copy(char to[LEAT_TEXT_MAX + 1], const char *from)
+{
+	size_t len = from == NULL ? 0 : strnlen(from, LEAT_TEXT_MAX + 1);
+
+	if (len <= LEAT_TEXT_MAX) {
+		memcpy(to, from == NULL ? "" : from, len);
+		to[len] = '\0';
+		return;
+	}
+	memcpy(to, from, LEAT_TEXT_MAX - 3);
+	memcpy(to + LEAT_TEXT_MAX - 3, "...", 4);
+}
+
+bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from)
+{
+	size_t len = from == NULL ? 0 : strnlen(from, LEAT_NAME_MAX + 1);
+
+	if (len > LEAT_NAME_MAX)
+		return false;
+	memcpy(to, from == NULL ? "" : from, len);
+	to[len] = '\0';
+	return true;
+}

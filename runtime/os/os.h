@@ -1,0 +1,73 @@
+/*
+ * runtime/os/os.h: the operating system. The only layer that names futexes, membarrier, clocks, threads, mutexes or
+ * the allocator, so that tests can put something else in its place.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_OS_OS_H
+#define LEAT_RUNTIME_OS_OS_H
+
+#include <leat/base.h>
+#include <pthread.h>
+
+/* Memory: zeroed, aligned to at least 16. NULL when there is none or the size is absurd. */
+void *leat_os_alloc(size_t size, size_t align);
+void leat_os_free(void *memory);
+
+/*
+ * Sleeps while *word is expected, until a wake or the deadline. 0 for a wake, a changed word, a signal or no reason
+ * at all (look again); -ETIMEDOUT.
+ */
+int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
+/* Wakes up to n sleepers. The address is not looked at, so it may be gone already. */
+void leat_os_futex_wake(uint32_t *word, unsigned n);
+
+/*
+ * The heavy half of the asymmetric fence: a full fence on every core that runs this process; its partners are the
+ * leat_fence_light() of senders and receivers. prepare() asks the kernel once and answers whether it has it.
+ */
+bool leat_os_fence_heavy_prepare(void);
+void leat_os_fence_heavy(void);
+
+void leat_os_yield(void);
+/* The processors this process may use; at least 1. */
+unsigned leat_os_cores(void);
+
+/* Mutexes and condition variables, for slow paths. Deadlines are CLOCK_MONOTONIC. */
+struct leat_mutex {
+	pthread_mutex_t posix;
+};
+struct leat_cond {
+	pthread_cond_t posix;
+};
+#define LEAT_MUTEX_INIT { PTHREAD_MUTEX_INITIALIZER }
+void leat_mutex_init(struct leat_mutex *mutex);
+void leat_mutex_lock(struct leat_mutex *mutex);
+void leat_mutex_unlock(struct leat_mutex *mutex);
+void leat_cond_init(struct leat_cond *cond);
+void leat_cond_wait(struct leat_cond *cond, struct leat_mutex *mutex);
+/* 0 or -ETIMEDOUT. */
+int leat_cond_wait_until(struct leat_cond *cond, struct leat_mutex *mutex, int64_t deadline_ns);
+void leat_cond_broadcast(struct leat_cond *cond);
+void leat_cond_fini(struct leat_cond *cond);
+
+/*
+ * Threads of the library: all signals blocked, named by the first 15 bytes of name ("": "leat"), pinned where pin is
+ * LEAT_PIN(cpu). 0 or -errno, -EINVAL for a processor that is not there.
+ */
+struct leat_thread {
+	pthread_t posix;
+};
+typedef void leat_thread_fn(void *arg);
+int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name, unsigned pin);
+void leat_thread_join(struct leat_thread *thread);
+
+/* Stops the program that broke a documented rule, with a line that says which. */
+_Noreturn void leat_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Copies a text, cut visibly ("...") where it is longer than LEAT_TEXT_MAX. NULL is "". */
+void leat_text_copy(char to[LEAT_TEXT_MAX + 1], const char *from);
+/* Copies a name; false if it is longer than LEAT_NAME_MAX. NULL is "". */
+bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/registry/registry.h"
+
+enum { ENDS_MAX = 65536 };
+
+#ifdef LEAT_TSAN
+pthread_rwlock_t leat_rcu_lock = PTHREAD_RWLOCK_INITIALIZER;
+#endif
+
+static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything below but the walkers and the totals */
+static CDS_LIST_HEAD(nodes);
+static size_t nodes_count;
+static uint64_t last_id;
+static struct leat_node *retired;
+static uint32_t walkers; /* walks under way */
+
+static struct leat_listener *listeners;
+static struct leat_end *ends, **ends_tail = &ends;
+static size_t ends_count;
+static uint64_t last_turn;
+
+static uint64_t exits[LEAT_ABANDONED + 1], causes_later, untold; /* counted by relaxed additions: nothing hangs on them */
+
+void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory)
+{
+	node->kind = kind;
+	node->memory = memory;
+	leat_mutex_lock(&lock);
+	node->id = ++last_id;
+	nodes_count++;
+	cds_list_add_rcu(&node->links, &nodes);
+	leat_mutex_unlock(&lock);
+}
+
+static void keep_end(struct leat_end *end)
+{
+	end->turn = ++last_turn;
+	end->next = NULL;
+	*ends_tail = end;
+	ends_tail = &end->next;
+	ends_count++;
+}
+
+void leat_registry_remove(struct leat_node *node, struct leat_end *end)
+{
+	void *memory = node->memory;
+
+	leat_mutex_lock(&lock);
+	cds_list_del_rcu(&node->links);
+	nodes_count--;
+	if (end != NULL && listeners != NULL && ends_count < ENDS_MAX) {
+		keep_end(end);
+		end = NULL;
+	} else if (end != NULL && listeners != NULL) {
+		leat_add_rlx(&untold, 1);
+	}
+	leat_fence_seq();                   /* G1: unlink before walkers; pairs with leat_registry_walk() */
+	if (leat_load_rlx(&walkers) != 0) { /* rlx: ordered by the fence */
+		node->next = retired;
+		retired = node;
+		memory = NULL;
+	}
+	leat_mutex_unlock(&lock);
+	leat_os_free(memory);
+	leat_os_free(end);
+}
+
+void leat_registry_walk(leat_node_fn *fn, void *arg)
+{
+	struct leat_node *node, *free_now;
+
+	leat_add_acqrel(&walkers, 1);
+	leat_fence_seq(); /* G1: walkers before the list; pairs with leat_registry_remove() */
+	leat_rcu_read_lock();
+	cds_list_for_each_entry_rcu(node, &nodes, links)
+		fn(node, arg);
+	leat_rcu_read_unlock();
+
+	leat_mutex_lock(&lock);
+	free_now = retired;
+	retired = NULL;
+	leat_add_acqrel(&walkers, UINT32_MAX);
+	leat_mutex_unlock(&lock);
+	if (free_now == NULL)
+		return;
+	leat_rcu_synchronize();
+	while ((node = free_now) != NULL) {
+		free_now = node->next;
+		leat_os_free(node->memory);
+	}
+}
+
+void leat_registry_listen(struct leat_listener *listener)
+{
+	leat_mutex_lock(&lock);
+	listener->turn = last_turn;
+	listener->next = listeners;
+	listeners = listener;
+	leat_mutex_unlock(&lock);
+}
+
+/* Frees the ends that every listener has heard of. Under the lock. */
+static void trim_ends(void)
+{
+	uint64_t heard = UINT64_MAX;
+
+	for (struct leat_listener *l = listeners; l != NULL; l = l->next)
+		heard = l->turn < heard ? l->turn : heard;
+	while (ends != NULL && ends->turn <= heard) {
+		struct leat_end *end = ends;
+
+		ends = end->next;
+		ends_count--;
+		leat_os_free(end);
+	}
+	if (ends == NULL)
+		ends_tail = &ends;
+}
+
+void leat_registry_unlisten(struct leat_listener *listener)
+{
+	leat_mutex_lock(&lock);
+	for (struct leat_listener **l = &listeners; *l != NULL; l = &(*l)->next)
+		if (*l == listener) {
+			*l = listener->next;
+			break;
+		}
+	trim_ends();
+	leat_mutex_unlock(&lock);
+}
+
+void leat_registry_take(struct leat_listener *listener, void (*fn)(const struct leat_end *, void *), void *arg)
+{
+	leat_mutex_lock(&lock);
+	for (struct leat_end *end = ends; end != NULL; end = end->next)
+		if (end->turn > listener->turn) {
+			fn(end, arg);
+			listener->turn = end->turn;
+		}
+	trim_ends();
+	leat_mutex_unlock(&lock);
+}
+
+void leat_registry_count_exit(enum leat_cause cause)
+{
+	leat_add_rlx(&exits[cause], 1);
+}
+
+void leat_registry_count_later(void)
+{
+	leat_add_rlx(&causes_later, 1);
+}
+
+void leat_registry_totals(struct leat_snapshot *snapshot)
+{
+	for (int cause = 0; cause <= LEAT_ABANDONED; cause++)
+		snapshot->exits[cause] = leat_load_rlx(&exits[cause]);
+	snapshot->causes_later = leat_load_rlx(&causes_later);
+	snapshot->untold = leat_load_rlx(&untold);
+}
+
+size_t leat_registry_size(void)
+{
+	size_t count;
+
+	leat_mutex_lock(&lock);
+	count = nodes_count;
+	leat_mutex_unlock(&lock);
+	return count;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/scope/scope.h"
+#include "runtime/registry/registry.h"
+#include "runtime/scope/timer.h"
+
+#include <leat/atomic.h>
+
+#include <string.h>
+
+struct leat_scope {
+	struct leat_scope *root, *parent;
+	struct leat_scope *children, *sibling;   /* singly linked */
+	struct leat_scope_hook hooks;            /* the ends of a ring */
+	struct leat_timer timer;
+	struct leat_scope *deadline_owner;       /* whose deadline is the nearest: this scope or one above; constant */
+	bool has_timer, expired;
+	unsigned refs;
+	size_t live;                             /* generators of this scope and below, until joined */
+	uint32_t cause;                          /* enum leat_cause; published by S1 */
+	int code, later_code;
+	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
+
+	/* The root's: for the whole tree. */
+	struct leat_mutex lock;
+	struct leat_cond changed;
+	struct leat_ended *ended;
+};
+
+__thread struct leat_scope *leat_scope_current;
+
+static void lock_tree(const struct leat_scope *scope)
+{
+	leat_mutex_lock(&scope->root->lock);
+}
+
+static void unlock_tree(const struct leat_scope *scope)
+{
+	leat_mutex_unlock(&scope->root->lock);
+}
+
+static bool cancelled(const struct leat_scope *scope)
+{
+	return leat_load_rlx(&scope->cause) != LEAT_RUNNING; /* rlx: under the tree's lock */
+}
+
+/* Lets go of a scope and of those above it that nobody else holds. Takes the tree's lock. */
+static void put(struct leat_scope *scope)
+{
+	struct leat_scope *root = scope->root, *gone = NULL;
+
+	leat_mutex_lock(&root->lock);
+	while (scope != NULL && --scope->refs == 0) {
+		struct leat_scope *parent = scope->parent;
+
+		if (parent != NULL) {
+			struct leat_scope **link = &parent->children;
+
+			while (*link != scope)
+				link = &(*link)->sibling;
+			*link = scope->sibling;
+		}
+		scope->sibling = gone;
+		gone = scope;
+		scope = parent;
+	}
+	leat_mutex_unlock(&root->lock);
+	while ((scope = gone) != NULL) {
+		gone = scope->sibling;
+		if (scope->root == scope)
+			leat_cond_fini(&scope->changed);
+		leat_os_free(scope);
+	}
+}
+
+/* Under the lock. */
+static void keep_cause(struct leat_scope *scope, enum leat_cause cause, int code, const char *text)
+{
+	scope->code = code;
+	leat_text_copy(scope->text, text);
+	leat_store_rel(&scope->cause, cause); /* S1: code, text before cause; pairs with leat_scope_cause() */
+}
+
+/* Under the lock: this scope and everything below it. First causes stay; hooks are called each time. */
+static void cancel_tree(struct leat_scope *scope, enum leat_cause cause, int code, const char *text,
+			const struct leat_scope_hook *except)
+{
+	struct leat_scope_hook *hook, *next;
+
+	if (!cancelled(scope))
+		keep_cause(scope, cause, code, text);
+	for (hook = scope->hooks.next; hook != &scope->hooks; hook = next) {
+		next = hook->next;
+		if (hook != except)
+			hook->cancel(hook);
+	}
+	for (struct leat_scope *child = scope->children; child != NULL; child = child->sibling)
+		cancel_tree(child, cause, code, text, except);
+}
+
+static void count_later(struct leat_scope *scope, int code)
+{
+	if (!cancelled(scope))
+		return;
+	if (scope->later_code == 0)
+		scope->later_code = code;
+	leat_registry_count_later();
+}
+
+static void fire(struct leat_timer *timer)
+{
+	struct leat_scope *scope = (void *)((char *)timer - offsetof(struct leat_scope, timer));
+
+	leat_scope_expire(scope);
+}
+
+/* The deadline's part of an open: the nearest deadline, and a timer for one of this scope's own. */
+static int set_deadline(struct leat_scope *scope, int64_t deadline_ns)
+{
+	struct leat_scope *parent = scope->parent;
+
+	scope->timer.deadline_ns = deadline_ns != 0 ? deadline_ns : LEAT_NEVER;
+	scope->timer.fire = fire;
+	scope->deadline_owner = scope;
+	if (parent != NULL && leat_scope_deadline(parent) <= scope->timer.deadline_ns)
+		scope->deadline_owner = parent->deadline_owner;
+	if (scope->timer.deadline_ns == LEAT_NEVER)
+		return 0;
+	if (scope->timer.deadline_ns <= leat_now_ns()) {
+		leat_scope_expire(scope);
+		return 0;
+	}
+	if (leat_timer_add(&scope->timer) < 0)
+		return -EAGAIN;
+	scope->has_timer = true;
+	return 0;
+}
+
+static bool all_zero(const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i] != 0)
+			return false;
+	return true;
+}
+
+static void link_below(struct leat_scope *scope, struct leat_scope *parent)
+{
+	scope->parent = parent;
+	scope->root = parent->root;
+	lock_tree(parent);
+	parent->refs++;
+	scope->sibling = parent->children;
+	parent->children = scope;
+	if (cancelled(parent))
+		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code, parent->text); /* rlx: locked */
+	unlock_tree(parent);
+}
+
+struct leat_scope *leat_scope_open(struct leat_scope *parent, const struct leat_scope_opts *opts)
+{
+	static const struct leat_scope_opts defaults;
+	struct leat_scope *scope;
+
+	if (opts == NULL)
+		opts = &defaults;
+	if (!all_zero(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
+		return NULL;
+	scope = leat_os_alloc(sizeof(*scope), 0);
+	if (scope == NULL)
+		return NULL;
+	if (!leat_name_copy(scope->name, opts->name)) {
+		leat_os_free(scope);
+		return NULL;
+	}
+	scope->refs = 1;
+	scope->hooks.next = scope->hooks.prev = &scope->hooks;
+	scope->root = scope;
+	if (parent != NULL) {
+		link_below(scope, parent);
+	} else {
+		leat_mutex_init(&scope->lock);
+		leat_cond_init(&scope->changed);
+	}
+	if (set_deadline(scope, opts->deadline_ns) < 0) {
+		put(scope);
+		return NULL;
+	}
+	return scope;
+}
+
+void leat_scope_cancel(struct leat_scope *scope, int code, const char *text)
+{
+	if (scope == NULL)
+		leat_die("leat_scope_cancel: the scope is NULL");
+	if (code > 0)
+		leat_die("leat_scope_cancel: the code is %d; it must be 0 or -errno", code);
+	lock_tree(scope);
+	count_later(scope, code);
+	cancel_tree(scope, code == 0 ? LEAT_CANCELED : LEAT_FAILED, code, text, NULL);
+	unlock_tree(scope);
+}
+
+void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struct leat_scope_hook *except)
+{
+	lock_tree(scope);
+	if (cancelled(scope))
+		count_later(scope, code); /* whose data is left alone by the first failure must not be cut off by a second */
+	else
+		cancel_tree(scope, LEAT_FAILED, code, text, except);
+	unlock_tree(scope);
+}
+
+int64_t leat_scope_deadline(const struct leat_scope *scope)
+{
+	return scope->deadline_owner->timer.deadline_ns;
+}
+
+void leat_scope_expire(struct leat_scope *scope)
+{
+	struct leat_scope *owner = scope->deadline_owner;
+
+	lock_tree(owner);
+	if (!owner->expired) {
+		owner->expired = true;
+		count_later(owner, 0);
+		cancel_tree(owner, LEAT_DEADLINE, -ETIMEDOUT, "deadline passed", NULL);
+	}
+	unlock_tree(owner);
+}
+
+enum leat_cause leat_scope_cause(const struct leat_scope *scope, int *code, const char **text)
+{
+	enum leat_cause cause;
+
+	if (scope == NULL)
+		leat_die("leat_scope_cause: the scope is NULL");
+	cause = (enum leat_cause)leat_load_acq(&scope->cause); /* S1: pairs with the store in keep_cause() */
+	if (code != NULL)
+		*code = cause == LEAT_RUNNING ? 0 : scope->code;
+	if (text != NULL)
+		*text = cause == LEAT_RUNNING ? "" : scope->text;
+	return cause;
+}
+
+int leat_scope_attach(struct leat_scope *scope, struct leat_scope_hook *hook)
+{
+	int rc = -ECANCELED;
+
+	lock_tree(scope);
+	if (!cancelled(scope)) {
+		rc = 0;
+		scope->refs++;
+		hook->next = &scope->hooks;
+		hook->prev = scope->hooks.prev;
+		hook->prev->next = scope->hooks.prev = hook;
+	}
+	unlock_tree(scope);
+	return rc;
+}
+
+void leat_scope_detach(struct leat_scope *scope, struct leat_scope_hook *hook)
+{
+	lock_tree(scope);
+	hook->prev->next = hook->next;
+	hook->next->prev = hook->prev;
+	unlock_tree(scope);
+	put(scope);
+}
+
+/* Under the lock. */
+static void count_live(struct leat_scope *scope, size_t by)
+{
+	for (; scope != NULL; scope = scope->parent)
+		scope->live += by;
+}
+
+int leat_scope_begin(struct leat_scope *scope)
+{
+	int rc = -ECANCELED;
+
+	lock_tree(scope);
+	if (!cancelled(scope)) {
+		rc = 0;
+		scope->refs++;
+		count_live(scope, 1);
+	}
+	unlock_tree(scope);
+	return rc;
+}
+
+static void end_live(struct leat_scope *scope)
+{
+	lock_tree(scope);
+	count_live(scope, (size_t)-1);
+	leat_cond_broadcast(&scope->root->changed);
+	unlock_tree(scope);
+	put(scope);
+}
+
+void leat_scope_abort(struct leat_scope *scope)
+{
+	end_live(scope);
+}
+
+void leat_scope_exit(struct leat_ended *ended)
+{
+	struct leat_scope *root = ended->scope->root;
+
+	leat_mutex_lock(&root->lock);
+	ended->next = root->ended;
+	root->ended = ended;
+	leat_cond_broadcast(&root->changed);
+	leat_mutex_unlock(&root->lock);
+}
+
+/* Under the lock, which it lets go of meanwhile: joins one thread that has ended. False if there is none. */
+static bool reap_one(struct leat_scope *root)
+{
+	struct leat_ended *ended = root->ended;
+
+	if (ended == NULL)
+		return false;
+	root->ended = ended->next;
+	leat_mutex_unlock(&root->lock);
+	leat_thread_join(&ended->thread);
+	end_live(ended->scope);
+	leat_os_free(ended);
+	leat_mutex_lock(&root->lock);
+	return true;
+}
+
+void leat_scope_reap(struct leat_scope *scope)
+{
+	lock_tree(scope);
+	while (reap_one(scope->root))
+		;
+	unlock_tree(scope);
+}
+
+/* Whether the calling thread is a generator that a join of scope would wait for. */
+static bool inside(const struct leat_scope *scope)
+{
+	for (const struct leat_scope *s = leat_scope_current; s != NULL; s = s->parent)
+		if (s == scope)
+			return true;
+	return false;
+}
+
+/* Under the lock. */
+static int result(const struct leat_scope *scope)
+{
+	return scope->code != 0 ? scope->code : scope->later_code;
+}
+
+int leat_scope_join(struct leat_scope *scope)
+{
+	int rc;
+
+	if (scope == NULL)
+		return -EINVAL;
+	if (inside(scope))
+		return -EDEADLK;
+	lock_tree(scope);
+	while (scope->live > 0)
+		if (!reap_one(scope->root))
+			leat_cond_wait(&scope->root->changed, &scope->root->lock);
+	rc = result(scope);
+	unlock_tree(scope);
+	return rc;
+}
+
+int leat_scope_close(struct leat_scope *scope)
+{
+	int rc;
+
+	if (scope == NULL)
+		return 0;
+	if (inside(scope))
+		return -EDEADLK;
+	lock_tree(scope);
+	cancel_tree(scope, LEAT_CANCELED, 0, "scope closed", NULL);
+	unlock_tree(scope);
+	rc = leat_scope_join(scope);
+	if (scope->has_timer)
+		leat_timer_remove(&scope->timer);
+	put(scope);
+	return rc;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/scope/timer.h"
+
+struct runner {
+	struct leat_thread thread;
+	bool stop;
+};
+
+static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything here; held while a timer fires */
+static struct leat_cond changed;
+static struct leat_timer waiting = { &waiting, &waiting, LEAT_NEVER, NULL };
+static size_t timers_count; /* added and not removed, fired or not */
+static struct runner *current;
+
+static void unlink_timer(struct leat_timer *timer)
+{
+	timer->prev->next = timer->next;
+	timer->next->prev = timer->prev;
+	timer->prev = timer->next = NULL;
+}
+
+static void run(void *arg)
+{
+	struct runner *self = arg;
+
+	leat_mutex_lock(&lock);
+	while (!self->stop) {
+		struct leat_timer *first = waiting.next;
+
+		if (leat_now_ns() < first->deadline_ns) {
+			leat_cond_wait_until(&changed, &lock, first->deadline_ns);
+			continue;
+		}
+		unlink_timer(first);
+		first->fire(first);
+	}
+	leat_mutex_unlock(&lock);
+}
+
+static int start(void)
+{
+	struct runner *runner = leat_os_alloc(sizeof(*runner), 0);
+	int rc;
+
+	if (runner == NULL)
+		return -ENOMEM;
+	leat_cond_init(&changed);
+	rc = leat_thread_start(&runner->thread, run, runner, "leat-timer", 0);
+	if (rc < 0)
+		leat_os_free(runner);
+	else
+		current = runner;
+	return rc;
+}
+
+int leat_timer_add(struct leat_timer *timer)
+{
+	struct leat_timer *after;
+	int rc = 0;
+
+	leat_mutex_lock(&lock);
+	if (current == NULL)
+		rc = start();
+	if (rc == 0) {
+		timers_count++;
+		for (after = waiting.prev; after != &waiting && after->deadline_ns > timer->deadline_ns;)
+			after = after->prev;
+		timer->prev = after;
+		timer->next = after->next;
+		timer->next->prev = after->next = timer;
+		leat_cond_broadcast(&changed);
+	}
+	leat_mutex_unlock(&lock);
+	return rc;
+}
+
+void leat_timer_remove(struct leat_timer *timer)
+{
+	struct runner *last = NULL;
+
+	leat_mutex_lock(&lock);
+	if (timer->next != NULL)
+		unlink_timer(timer);
+	if (--timers_count == 0) {
+		last = current;
+		current = NULL;
+		last->stop = true;
+		leat_cond_broadcast(&changed);
+	}
+	leat_mutex_unlock(&lock);
+	if (last == NULL)
+		return;
+	leat_thread_join(&last->thread);
+	leat_os_free(last);
+}
