@@ -5,6 +5,7 @@
  */
 #include "runtime/chan/transfer.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* How often a sender that drops the oldest tries before it drops its own: somebody may stand in the oldest slot. */

@@ -1,0 +1,46 @@
+/*
+ * A deadline over a tree: three generators that would run for ever, one of them in a child scope, end together when the
+ * parent's time is over, and each can say why.
+ */
+#include <leat/leat.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static int count_up(struct leat_tx *out, void *arg)
+{
+	uint64_t n = *(uint64_t *)arg;
+	int rc;
+
+	while ((rc = leat_send(out, &n)) == 0)
+		n++;
+	return rc; /* -ECANCELED: the scope's cause becomes this generator's */
+}
+
+int main(void)
+{
+	struct leat_scope *day = leat_scope_open(
+		NULL, &(struct leat_scope_opts){ .name = "day", .deadline_ns = leat_now_ns() + 50000000 });
+	struct leat_scope *session = leat_scope_open(day, &(struct leat_scope_opts){ .name = "session" });
+	uint64_t from[3] = { 0, 1000, 1000000 }, item;
+	struct leat_rx *rx[3];
+	const char *text;
+	enum leat_cause cause;
+
+	if (day == NULL || session == NULL)
+		return 1;
+	for (int i = 0; i < 3; i++)
+		if (leat_gen(i < 2 ? day : session, count_up, &from[i], sizeof(uint64_t), NULL, &rx[i]) < 0)
+			return 1;
+	while (leat_recv(rx[0], &item) == 1) /* until the deadline: then -ECANCELED */
+		;
+	for (int i = 0; i < 3; i++) {
+		while (leat_recv(rx[i], &item) == 1)
+			;
+		leat_rx_status(rx[i], &cause, NULL, &text);
+		printf("generator %d: %s (%s)\n", i, leat_cause_name(cause), text);
+		leat_rx_close(rx[i]);
+	}
+	leat_scope_close(session);
+	return leat_scope_close(day) == -ETIMEDOUT ? 0 : 1;
+}

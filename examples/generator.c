@@ -1,0 +1,34 @@
+/*
+ * A generator runs beside its consumer. The consumer takes what it wants and leaves; the generator notices, ends, and
+ * nothing is left behind.
+ */
+#include <leat/leat.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static int squares(struct leat_tx *out, void *arg)
+{
+	int rc = 0;
+
+	(void)arg;
+	for (uint64_t n = 0; rc == 0; n++)
+		rc = leat_send(out, &(uint64_t){ n * n });
+	return rc; /* -EPIPE: nobody receives any more. The ordinary way out, not a failure */
+}
+
+int main(void)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_rx *rx;
+
+	if (scope == NULL || leat_gen(scope, squares, NULL, sizeof(uint64_t), NULL, &rx) < 0)
+		return 1;
+	leat_for(uint64_t, square, rx) {
+		printf("%" PRIu64 "\n", square);
+		if (square > 50)
+			break;
+	}
+	leat_rx_close(rx);
+	return leat_scope_close(scope) < 0;
+}

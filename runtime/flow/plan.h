@@ -1,0 +1,45 @@
+/*
+ * runtime/flow/plan.h: which stages share a thread, and where a ring stands.
+ *
+ * A step is fused into the thread in front of it, unless a thread boundary is wanted:
+ *
+ *     workers:N STEP   starts a group of N threads that share one input
+ *     buffer:N         starts a group whose input is a ring of N items
+ *     take:N           never shares a thread with the source: it ends what is before it by leaving, and that is seen
+ *     rate, take       behind a group of several threads: they keep something from one item to the next
+ *     the sink         always
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_FLOW_PLAN_H
+#define LEAT_RUNTIME_FLOW_PLAN_H
+
+#include "runtime/flow/parse.h"
+
+#include <leat/chan.h>
+
+/* Neighbouring stages on the same threads. */
+struct leat_group {
+	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same */
+	size_t first, count;          /* stages */
+	unsigned threads;
+};
+
+/* Between group i and group i + 1. */
+struct leat_edge {
+	char name[LEAT_NAME_MAX + 1]; /* "lines+grep -> field" */
+	enum leat_kind kind;
+	size_t capacity;
+};
+
+struct leat_plan {
+	struct leat_group *groups;
+	struct leat_edge *edges;
+	size_t groups_count; /* edges: one less */
+};
+
+/* 0 or -ENOMEM. capacity: of every edge that no buffer:N gives another. */
+int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct leat_plan *plan);
+void leat_plan_free(struct leat_plan *plan);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * runtime/flow/steps.c: what the steps do with a line. See steps.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/flow/steps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_plain(const char *pattern)
+{
+	return strpbrk(pattern, ".[]()*+?{}|^$\\") == NULL;
+}
+
+int leat_grep_check(const char *pattern, char *why, size_t size)
+{
+	regex_t regex;
+
+	if (is_plain(pattern))
+		return 0;
+	int rc = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB);
+	if (rc == REG_ESPACE)
+		return -ENOMEM;
+	if (rc != 0) {
+		regerror(rc, &regex, why, size);
+		return -EINVAL;
+	}
+	regfree(&regex);
+	return 0;
+}
+
+static void rate_init(struct leat_rate *rate, const struct leat_stage *stage)
+{
+	rate->item_ns = (double)stage->arg.ns / (double)stage->arg.number;
+	/* A hundredth of a second's worth where nothing is said: fine enough to look steady, coarse enough to sleep. */
+	double burst = stage->key.given ? (double)stage->key.number : 1e7 / rate->item_ns;
+	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
+}
+
+int leat_step_init(struct leat_step *step, const struct leat_stage *stage)
+{
+	*step = (struct leat_step){ .stage = stage };
+	switch (stage->type->verb) {
+	case LEAT_VERB_GREP:
+		step->pattern_len = strlen(stage->arg.text);
+		if (is_plain(stage->arg.text))
+			return 0;
+		/* REG_STARTEND needs the offsets, so REG_NOSUB must not be given. */
+		if (regcomp(&step->regex, stage->arg.text, REG_EXTENDED) != 0)
+			return -ENOMEM;
+		step->has_regex = true;
+		return 0;
+	case LEAT_VERB_RATE:
+		rate_init(&step->rate, stage);
+		return 0;
+	case LEAT_VERB_TAKE:
+		step->left = stage->arg.number;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+void leat_step_fini(struct leat_step *step)
+{
+	if (step->has_regex)
+		regfree(&step->regex);
+	step->has_regex = false;
+}
+
+static int grep(struct leat_step *step, const struct leat_line *line)
+{
+	const char *data = line->len != 0 ? line->data : "";
+	bool found;
+
+	if (step->has_regex) {
+		regmatch_t match = { .rm_so = 0, .rm_eo = (regoff_t)line->len };
+		found = regexec(&step->regex, data, 1, &match, REG_STARTEND) == 0;
+	} else {
+		found = memmem(data, line->len, step->stage->arg.text, step->pattern_len) != NULL;
+	}
+	return found != (step->stage->key.number != 0);
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* As awk splits: blanks before the first field do not count, and runs of them are one. */
+static void field(struct leat_line *line, uint64_t n)
+{
+	const char *p = line->data, *end = p + line->len;
+
+	if (n == 0)
+		return;
+	for (;;) {
+		while (p < end && blank(*p))
+			p++;
+		const char *start = p;
+		while (p < end && !blank(*p))
+			p++;
+		if (--n == 0 || p == end) {
+			line->data = start;
+			line->len = n == 0 ? (size_t)(p - start) : 0;
+			return;
+		}
+	}
+}
+
+static void trim(struct leat_line *line)
+{
+	while (line->len > 0 && (blank(line->data[0]) || line->data[0] == '\r')) {
+		line->data++;
+		line->len--;
+	}
+	while (line->len > 0 && (blank(line->data[line->len - 1]) || line->data[line->len - 1] == '\r'))
+		line->len--;
+}
+
+/* ASCII only: bytes above are left as they are, whatever they are. */
+static void change_case(char *to, size_t len, char first)
+{
+	for (size_t i = 0; i < len; i++)
+		if (to[i] >= first && to[i] <= first + 25)
+			to[i] ^= 'a' ^ 'A';
+}
+
+int leat_number_line(struct leat_line *line, uint64_t number)
+{
+	char digits[24], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + number % 10);
+	while ((number /= 10) != 0);
+	return leat_line_copy(line, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+/* The memory that lines share is only for reading, so what changes bytes makes a copy. */
+static int map(struct leat_line *line, uint64_t what)
+{
+	enum { UPPER, LOWER, TRIM, LENGTH };
+	struct leat_line made;
+	int rc;
+
+	if (what == TRIM) {
+		trim(line);
+		return 1;
+	}
+	rc = what == LENGTH ? leat_number_line(&made, line->len) : leat_line_copy(&made, line->data, line->len);
+	if (rc != 0)
+		return rc;
+	if (what != LENGTH)
+		change_case((char *)made.data, made.len, what == UPPER ? 'a' : 'A');
+	leat_line_free(line);
+	*line = made;
+	return 1;
+}
+
+int leat_step_run(struct leat_step *step, struct leat_line *line)
+{
+	switch (step->stage->type->verb) {
+	case LEAT_VERB_GREP:
+		return grep(step, line);
+	case LEAT_VERB_FIELD:
+		field(line, step->stage->arg.number);
+		return 1;
+	case LEAT_VERB_MAP:
+		return map(line, step->stage->arg.number);
+	default:
+		return 1;
+	}
+}
+
+int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns)
+{
+	double floor_ns = (double)now_ns - rate->slack_ns;
+
+	/* What was not used for longer than the bucket is deep is lost. */
+	if (rate->spent_ns < floor_ns)
+		rate->spent_ns = floor_ns;
+	double go_ns = rate->spent_ns;
+	rate->spent_ns += rate->item_ns;
+	return (int64_t)go_ns;
+}

@@ -1,0 +1,121 @@
+/*
+ * runtime/flow/tally.c: how often each value came. See tally.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/flow/tally.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS_FIRST 1024u
+
+/* Eight bytes at a time through a multiplication whose halves are folded; the constants are odd and random. */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_of(const char *p, size_t len)
+{
+	uint64_t hash = UINT64_C(0x9e3779b97f4a7c15) ^ len, word;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&word, p, 8);
+		hash = mix(hash ^ word, UINT64_C(0xa0761d6478bd642f));
+	}
+	word = 0;
+	if (len != 0)
+		memcpy(&word, p, len);
+	return mix(hash ^ word, UINT64_C(0xe7037ed1a0b428db));
+}
+
+/* The slot that holds the value, or the empty one where it belongs. */
+static struct leat_tally_entry **find(const struct leat_tally *tally, uint64_t hash, const void *value, size_t len)
+{
+	for (size_t i = hash;; i++) {
+		struct leat_tally_entry **slot = &tally->slots[i & (tally->slots_count - 1)], *entry = *slot;
+		if (entry == NULL)
+			return slot;
+		if (entry->hash == hash && entry->len == len && (len == 0 || memcmp(entry->value, value, len) == 0))
+			return slot;
+	}
+}
+
+static int grow(struct leat_tally *tally)
+{
+	struct leat_tally larger = { .used = tally->used };
+
+	larger.slots_count = tally->slots_count != 0 ? 2 * tally->slots_count : SLOTS_FIRST;
+	larger.slots = calloc(larger.slots_count, sizeof(*larger.slots));
+	if (larger.slots == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < tally->slots_count; i++) {
+		struct leat_tally_entry *entry = tally->slots[i];
+		if (entry != NULL)
+			*find(&larger, entry->hash, entry->value, entry->len) = entry;
+	}
+	free(tally->slots);
+	*tally = larger;
+	return 0;
+}
+
+int leat_tally_add(struct leat_tally *tally, const void *value, size_t len)
+{
+	uint64_t hash = hash_of(value, len);
+
+	if (tally->used * 4 >= tally->slots_count * 3) {
+		int rc = grow(tally);
+		if (rc != 0)
+			return rc;
+	}
+	struct leat_tally_entry **slot = find(tally, hash, value, len), *entry = *slot;
+	if (entry == NULL) {
+		entry = malloc(sizeof(*entry) + len);
+		if (entry == NULL)
+			return -ENOMEM;
+		*entry = (struct leat_tally_entry){ .hash = hash, .len = len };
+		if (len != 0)
+			memcpy(entry->value, value, len);
+		*slot = entry;
+		tally->used++;
+	}
+	entry->count++;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct leat_tally_entry *x = *(struct leat_tally_entry *const *)a;
+	const struct leat_tally_entry *y = *(struct leat_tally_entry *const *)b;
+
+	if (x->count != y->count)
+		return x->count > y->count ? -1 : 1;
+	int order = memcmp(x->value, y->value, x->len < y->len ? x->len : y->len);
+	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+void leat_tally_sort(struct leat_tally *tally)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tally->slots_count; i++)
+		if (tally->slots[i] != NULL) {
+			struct leat_tally_entry *entry = tally->slots[i];
+			tally->slots[i] = NULL;
+			tally->slots[n++] = entry;
+		}
+	if (n > 1)
+		qsort(tally->slots, n, sizeof(*tally->slots), compare);
+}
+
+void leat_tally_fini(struct leat_tally *tally)
+{
+	for (size_t i = 0; i < tally->slots_count; i++)
+		free(tally->slots[i]);
+	free(tally->slots);
+	*tally = (struct leat_tally){ 0 };
+}

@@ -1,0 +1,110 @@
+/*
+ * runtime/flow/value.c: numbers, durations, rates. See value.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/flow/value.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define TIME_MAX_NS (INT64_C(100) * 365 * 24 * 3600 * 1000000000)
+
+static const struct {
+	const char *name;
+	int64_t ns;
+} units[] = {
+	{ "ns", 1 },           { "us", 1000 },
+	{ "ms", 1000000 },     { "s", 1000000000 },
+	{ "m", 60000000000 },  { "h", 3600000000000 },
+};
+
+static int unit_of(const char *name, int64_t *ns)
+{
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(units[i].name, name) == 0) {
+			*ns = units[i].ns;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* The decimal digits at *text, which moves behind them. */
+static int digits(const char **text, uint64_t *number)
+{
+	const char *p = *text;
+
+	*number = 0;
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(*number, UINT64_C(10), number) ||
+		    __builtin_add_overflow(*number, (uint64_t)(*p - '0'), number))
+			return -ERANGE;
+	*text = p;
+	return 0;
+}
+
+/* Digits and their suffix. */
+static int scaled(const char **text, uint64_t *number)
+{
+	static const char suffixes[] = "kMG";
+	int rc = digits(text, number);
+
+	if (rc != 0)
+		return rc;
+	const char *suffix = **text != '\0' ? strchr(suffixes, **text) : NULL;
+	if (suffix == NULL)
+		return 0;
+	for (const char *p = suffixes; p <= suffix; p++)
+		if (__builtin_mul_overflow(*number, UINT64_C(1000), number))
+			return -ERANGE;
+	(*text)++;
+	return 0;
+}
+
+int leat_value_number(const char *text, uint64_t *number)
+{
+	int rc = scaled(&text, number);
+
+	return rc != 0 ? rc : *text == '\0' ? 0 : -EINVAL;
+}
+
+int leat_value_time(const char *text, int64_t *ns)
+{
+	uint64_t whole;
+	int64_t unit, part = 0;
+	int rc = digits(&text, &whole);
+
+	if (rc != 0)
+		return rc;
+	const char *fraction = NULL;
+	if (*text == '.') {
+		fraction = ++text;
+		while (*text >= '0' && *text <= '9')
+			text++;
+		if (text == fraction)
+			return -EINVAL;
+	}
+	rc = unit_of(text, &unit);
+	if (rc != 0)
+		return rc;
+	int64_t digit_ns = unit / 10;
+	for (; fraction != NULL && fraction < text; fraction++, digit_ns /= 10)
+		part += (*fraction - '0') * digit_ns;
+	if (whole > (uint64_t)(TIME_MAX_NS / unit))
+		return -ERANGE;
+	*ns = (int64_t)whole * unit + part;
+	return 0;
+}
+
+int leat_value_rate(const char *text, uint64_t *number, int64_t *ns)
+{
+	int rc = scaled(&text, number);
+
+	if (rc != 0)
+		return rc;
+	return *text == '/' ? unit_of(text + 1, ns) : -EINVAL;
+}
