@@ -84,6 +84,8 @@ ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
 
 	if (r != 0)
 		return r;
+	if (tx->chan->overflow != LEAT_BLOCK)
+		op.n = 1; /* where there is no room, one scratch item is all there is to lend */
 	r = leat_op_run(&op, LEAT_NEVER);
 	if (r > 0)
 		*items = op.place;

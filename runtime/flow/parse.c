@@ -119,6 +119,8 @@ static int split(struct parser *p)
 		int rc = grow((void **)&p->pieces, p->pieces_count, sizeof(*p->pieces));
 		if (rc != 0)
 			return rc;
+		if (p->pieces_count == LEAT_STAGES_MAX)
+			return wanted(p, wrong(p, at, "more than %u stages", LEAT_STAGES_MAX), "the end");
 		struct piece *piece = &p->pieces[p->pieces_count++];
 		piece->first = p->words_count;
 		for (;;) {

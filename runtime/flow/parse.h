@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #define LEAT_WORKERS_MAX 256u
+#define LEAT_STAGES_MAX 256u
 /* Items in a ring; 16 Mi lines are 400 MB for each ring before any text. More is taken for a slip of the key. */
 #define LEAT_CAPACITY_MAX (UINT64_C(1) << 24)
 

@@ -41,7 +41,6 @@
 struct leat_spsc {
 	uint64_t tail __attribute__((aligned(LEAT_LINES_APART)));
 	uint64_t head __attribute__((aligned(LEAT_LINES_APART)));
-	char end[] __attribute__((aligned(LEAT_LINES_APART)));
 };
 
 /* One side's own view. */
@@ -55,16 +54,28 @@ struct leat_spsc_side {
 	size_t item_size, capacity;
 };
 
+static inline void leat_spsc_init_side(struct leat_spsc_side *side, unsigned char *slots, size_t item_size,
+				       size_t capacity, uint64_t *mine, const uint64_t *theirs)
+{
+	side->pos = 0;
+	side->limit = 0;
+	side->slot = slots;
+	side->end = slots + item_size * capacity;
+	side->mine = mine;
+	side->theirs = theirs;
+	side->item_size = item_size;
+	side->capacity = capacity;
+}
+
 /* slots: capacity * item_size bytes of memory, which stay the caller's. */
 static inline void leat_spsc_init(struct leat_spsc *ring, struct leat_spsc_side *tx, struct leat_spsc_side *rx,
 				  void *slots, size_t item_size, size_t capacity)
 {
-	unsigned char *first = (unsigned char *)slots, *end = first + item_size * capacity;
-
 	leat_store_rlx(&ring->tail, 0); /* rlx: nobody else knows the ring yet */
 	leat_store_rlx(&ring->head, 0); /* rlx: the same */
-	*tx = (struct leat_spsc_side){ 0, capacity, first, end, &ring->tail, &ring->head, item_size, capacity };
-	*rx = (struct leat_spsc_side){ 0, 0, first, end, &ring->head, &ring->tail, item_size, capacity };
+	leat_spsc_init_side(tx, (unsigned char *)slots, item_size, capacity, &ring->tail, &ring->head);
+	leat_spsc_init_side(rx, (unsigned char *)slots, item_size, capacity, &ring->head, &ring->tail);
+	tx->limit = capacity; /* a new ring is all room */
 }
 
 /* The producer: room for how many items, looking at the consumer's position. */

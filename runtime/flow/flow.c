@@ -1,0 +1,301 @@
+/*
+ * runtime/flow/flow.c: opening, starting and ending a flow. See flow.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/flow/flow.h"
+#include "runtime/flow/report.h"
+
+#include <leat/atomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static int init_member(struct leat_member *member, struct leat_flow *flow, size_t at, unsigned index)
+{
+	const struct leat_group *group = &flow->plan.groups[at];
+
+	member->flow = flow;
+	member->group = at;
+	if (group->threads > 1)
+		snprintf(member->name, sizeof(member->name), "%.50s/%u", group->name, index + 1);
+	else
+		strcpy(member->name, group->name);
+	member->steps = calloc(group->count, sizeof(*member->steps));
+	if (member->steps == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < group->count; i++) {
+		const struct leat_stage *stage = &flow->stages.list[group->first + i];
+		int rc = leat_step_init(&member->steps[i], stage);
+		if (rc != 0)
+			return rc;
+		member->steps_count++;
+		if (stage->type->verb == LEAT_VERB_RATE || group->first + i + 1 == flow->opts.slow)
+			member->paced = true;
+	}
+	return 0;
+}
+
+static int init_members(struct leat_flow *flow)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < flow->plan.groups_count; i++)
+		n += flow->plan.groups[i].threads;
+	flow->members = calloc(n, sizeof(*flow->members));
+	if (flow->members == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < flow->plan.groups_count; i++)
+		for (unsigned k = 0; k < flow->plan.groups[i].threads; k++) {
+			int rc = init_member(&flow->members[flow->members_count++], flow, i, k);
+			if (rc != 0)
+				return rc;
+		}
+	return 0;
+}
+
+static int open_scopes(struct leat_flow *flow)
+{
+	size_t n = flow->plan.groups_count;
+
+	flow->scopes = calloc(n, sizeof(struct leat_scope *));
+	flow->task_scopes = calloc(n, sizeof(struct leat_scope *));
+	flow->scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .name = "flow" });
+	if (flow->scopes == NULL || flow->task_scopes == NULL || flow->scope == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct leat_group *group = &flow->plan.groups[i];
+		struct leat_scope_opts opts = { .name = group->name };
+		flow->scopes[i] = leat_scope_open(flow->scope, &opts);
+		if (flow->scopes[i] == NULL)
+			return -ENOMEM;
+		if (group->threads == 1)
+			continue;
+		flow->task_scopes[i] = leat_scope_open(flow->scopes[i], &opts);
+		if (flow->task_scopes[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int leat_flow_open(struct leat_flow **made, struct leat_stages *stages, const struct leat_flow_opts *opts,
+		   char why[LEAT_FLOW_WHY])
+{
+	struct leat_flow *flow = calloc(1, sizeof(*flow));
+	int rc = -ENOMEM;
+
+	why[0] = '\0';
+	*made = NULL;
+	if (flow == NULL) {
+		leat_stages_free(stages);
+		goto failed;
+	}
+	flow->stages = *stages;
+	*stages = (struct leat_stages){ 0 };
+	flow->opts = *opts;
+	flow->out_fd = -1;
+	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = flow->events_fd < 0 ? -errno : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
+	if (rc == 0)
+		rc = leat_source_check(&flow->stages.list[0], opts->repeat, why);
+	if (rc == 0)
+		rc = init_members(flow);
+	if (rc == 0)
+		rc = open_scopes(flow);
+	if (rc == 0)
+		rc = leat_sink_open(flow, why);
+	if (rc == 0) {
+		*made = flow;
+		return 0;
+	}
+	leat_flow_free(flow);
+failed:
+	if (why[0] == '\0')
+		snprintf(why, LEAT_FLOW_WHY, "%s", strerror(-rc));
+	return rc;
+}
+
+static struct leat_gen_opts edge_opts(const struct leat_flow *flow, size_t at)
+{
+	const struct leat_edge *edge = &flow->plan.edges[at];
+
+	return (struct leat_gen_opts){ .chan = {
+		.name = edge->name,
+		.kind = edge->kind,
+		.capacity = edge->capacity,
+		.send_wait = flow->opts.wait,
+		.recv_wait = flow->opts.wait,
+		.overflow = flow->opts.overflow,
+		.discard = leat_line_discard,
+	} };
+}
+
+/* A generator: its output channel is the library's to open, and knows how it ended. */
+static int start_single(struct leat_flow *flow, struct leat_member *member, struct leat_rx **rx)
+{
+	struct leat_gen_opts opts = edge_opts(flow, member->group);
+	int rc;
+
+	member->rx = *rx;
+	member->started = true;
+	rc = leat_gen(flow->scopes[member->group], leat_member_main, member, sizeof(struct leat_line), &opts, rx);
+	if (rc == 0)
+		return 0;
+	member->started = false;
+	leat_rx_close(member->rx);
+	return rc;
+}
+
+/* Several threads are tasks, each with handles of its own on both sides: clones, and the last gets the first ones. */
+static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsigned n, struct leat_tx *tx,
+		       struct leat_rx *rx)
+{
+	struct leat_scope *scope = flow->task_scopes[members->group];
+	int rc = 0;
+
+	if (scope == NULL)
+		scope = flow->scopes[members->group];
+	for (unsigned i = 0; i < n; i++) {
+		struct leat_member *member = &members[i];
+		struct leat_gen_opts opts = { .chan = { .name = member->name } };
+		bool last = i + 1 == n;
+
+		member->rx = last ? rx : leat_rx_clone(rx);
+		member->tx = last || tx == NULL ? tx : leat_tx_clone(tx);
+		member->own_tx = tx != NULL;
+		rc = member->rx == NULL || (tx != NULL && member->tx == NULL) ? -ENOMEM : 0;
+		member->started = true;
+		if (rc == 0)
+			rc = leat_gen(scope, leat_member_main, member, 0, &opts, NULL);
+		if (rc == 0)
+			continue;
+		member->started = false;
+		leat_rx_close(member->rx);
+		leat_tx_close(member->tx);
+		if (!last) {
+			leat_rx_close(rx);
+			leat_tx_close(tx);
+		}
+		break;
+	}
+	return rc;
+}
+
+/* Takes *rx, the group's input, over, and puts its output there. */
+static int start_group(struct leat_flow *flow, size_t at, struct leat_member *members, struct leat_rx **rx)
+{
+	const struct leat_group *group = &flow->plan.groups[at];
+	struct leat_rx *in = *rx;
+	struct leat_tx *tx = NULL;
+
+	if (group->threads == 1 && at + 1 < flow->plan.groups_count)
+		return start_single(flow, members, rx);
+	*rx = NULL;
+	if (at + 1 < flow->plan.groups_count) {
+		struct leat_gen_opts opts = edge_opts(flow, at);
+		int rc = leat_chan_open(flow->scopes[at], sizeof(struct leat_line), &opts.chan, &tx, rx);
+		if (rc != 0) {
+			leat_rx_close(in);
+			return rc;
+		}
+	}
+	return start_tasks(flow, members, group->threads, tx, in);
+}
+
+int leat_flow_start(struct leat_flow *flow)
+{
+	struct leat_rx *rx = NULL;
+	size_t member = 0;
+	uint32_t missing = 0;
+	int rc = 0;
+
+	flow->started_ns = leat_now_ns();
+	flow->until_ns = flow->opts.for_ns != 0 ? flow->started_ns + flow->opts.for_ns : 0;
+	flow->running = (uint32_t)flow->members_count; /* no thread yet that could see it */
+	for (size_t i = 0; rc == 0 && i < flow->plan.groups_count; i++) {
+		rc = start_group(flow, i, &flow->members[member], &rx);
+		member += flow->plan.groups[i].threads;
+	}
+	if (rc == 0)
+		return 0;
+	leat_rx_close(rx);
+	leat_flow_cancel(flow, "the flow could not be started");
+	/* Only this thread writes `started`, and no thread is started any more. */
+	for (size_t i = 0; i < flow->members_count; i++)
+		missing += !flow->members[i].started;
+	if (leat_add_acqrel(&flow->running, -missing) == missing)
+		eventfd_write(flow->events_fd, 1);
+	return rc;
+}
+
+bool leat_flow_over(const struct leat_flow *flow)
+{
+	return leat_load_acq(&flow->running) == 0; /* F2 */
+}
+
+bool leat_flow_left(const struct leat_flow *flow)
+{
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (leat_load_acq(&flow->members[i].early)) /* F1 */
+			return true;
+	return false;
+}
+
+void leat_flow_dismiss(struct leat_flow *flow)
+{
+	size_t in_front = 0;
+
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (leat_load_acq(&flow->members[i].early)) /* F1 */
+			in_front = flow->members[i].group;
+	flow->dismissed = true;
+	for (size_t i = 0; i < in_front; i++)
+		leat_scope_cancel(flow->scopes[i], 0, LEAT_DISMISSED_TEXT);
+}
+
+void leat_flow_slow(struct leat_flow *flow)
+{
+	leat_store_rlx(&flow->slow_on, 1u); /* nothing else depends on it */
+}
+
+void leat_flow_cancel(struct leat_flow *flow, const char *text)
+{
+	leat_scope_cancel(flow->scope, 0, text);
+}
+
+void leat_flow_join(struct leat_flow *flow)
+{
+	if (flow->scope == NULL)
+		return;
+	leat_scope_join(flow->scope);
+	for (size_t i = 0; flow->scopes != NULL && flow->task_scopes != NULL && i < flow->plan.groups_count; i++) {
+		leat_scope_close(flow->task_scopes[i]);
+		leat_scope_close(flow->scopes[i]);
+	}
+	leat_scope_close(flow->scope);
+	flow->scope = NULL;
+}
+
+void leat_flow_free(struct leat_flow *flow)
+{
+	if (flow == NULL)
+		return;
+	leat_flow_join(flow);
+	for (size_t i = 0; i < flow->members_count; i++) {
+		for (size_t k = 0; k < flow->members[i].steps_count; k++)
+			leat_step_fini(&flow->members[i].steps[k]);
+		free(flow->members[i].steps);
+	}
+	if (flow->out_fd > STDERR_FILENO)
+		close(flow->out_fd);
+	if (flow->events_fd >= 0)
+		close(flow->events_fd);
+	leat_plan_free(&flow->plan);
+	leat_stages_free(&flow->stages);
+	free(flow->members);
+	free(flow->scopes);
+	free(flow->task_scopes);
+	free(flow);
+}

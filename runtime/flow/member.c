@@ -1,0 +1,206 @@
+/*
+ * runtime/flow/member.c: what a thread of a flow does: its steps, and how it ends.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/flow/flow.h"
+#include "runtime/chan/wait.h"
+
+#include <leat/atomic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define BATCH 64u
+/* A group's scope is cancelled a moment after its input's: more than enough for it. */
+#define SETTLE_NS INT64_C(1000000000)
+
+void leat_lines_free(struct leat_line *lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		leat_line_free(&lines[i]);
+}
+
+int leat_member_fail(struct leat_member *member, const char *what, int code)
+{
+	char text[LEAT_TEXT_MAX + 1], reason[64];
+
+	snprintf(text, sizeof(text), "%.60s%s%s", what, what[0] != '\0' ? ": " : "",
+		 strerror_r(-code, reason, sizeof(reason)));
+	return leat_tx_fail(member->tx, code, text);
+}
+
+/* Waits on purpose. 0, or how a send would end. */
+static int pause_until(struct leat_member *member, int64_t until_ns)
+{
+	int rc = leat_tx_wait(member->tx, -1, 0, until_ns);
+
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int take_turn(struct leat_member *member, struct leat_rate *rate)
+{
+	int64_t now_ns = leat_now_ns(), go_ns = leat_rate_take(rate, now_ns);
+	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
+
+	if (go_ns <= now_ns)
+		return 0;
+	if (until_ns == 0 || go_ns < until_ns)
+		return pause_until(member, go_ns);
+	int rc = pause_until(member, until_ns);
+	return rc != 0 ? rc : LEAT_STOP;
+}
+
+/* What a step asks for beside the line: time, or that this was the last. */
+static int attend(struct leat_member *member, struct leat_step *step)
+{
+	const struct leat_flow *flow = member->flow;
+	int rc = 0;
+
+	if (step->stage->type->verb == LEAT_VERB_RATE) {
+		rc = take_turn(member, &step->rate);
+	} else if (step->stage->type->verb == LEAT_VERB_TAKE) {
+		if (step->left == 0)
+			return LEAT_STOP;
+		if (--step->left == 0)
+			member->enough = true;
+	}
+	/* Relaxed: nothing but a pause depends on it. */
+	if (rc == 0 && flow->opts.slow != 0 && step->stage == &flow->stages.list[flow->opts.slow - 1] &&
+	    leat_load_rlx(&flow->slow_on))
+		rc = pause_until(member, leat_now_ns() + flow->opts.slow_ns);
+	return rc;
+}
+
+int leat_steps(struct leat_member *member, struct leat_line *line)
+{
+	for (size_t i = 0; i < member->steps_count; i++) {
+		int rc = attend(member, &member->steps[i]);
+		if (rc != 0)
+			return rc;
+		rc = leat_step_run(&member->steps[i], line);
+		if (rc < 0)
+			return leat_member_fail(member, member->steps[i].stage->type->name, rc);
+		if (rc == 0)
+			return 0;
+	}
+	return LEAT_PASS;
+}
+
+/* Sends all, or frees what nobody took. */
+static int send_all(struct leat_tx *tx, struct leat_line *lines, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = leat_send_batch(tx, lines, n);
+		if (sent < 0) {
+			leat_lines_free(lines, n);
+			return (int)sent;
+		}
+		lines += sent;
+		n -= (size_t)sent;
+	}
+	return 0;
+}
+
+/* Lines through the steps, those that are kept moving up to the front. */
+static int pass(struct leat_member *member, struct leat_line *lines, size_t n)
+{
+	size_t kept = 0;
+	int rc = LEAT_PASS;
+
+	for (size_t i = 0; i < n; i++) {
+		rc = leat_tx_done(member->tx) ? 0 : leat_steps(member, &lines[i]);
+		if (rc == LEAT_PASS)
+			lines[kept++] = lines[i];
+		else
+			leat_line_free(&lines[i]);
+		if (rc < 0 || rc == LEAT_STOP || member->enough) {
+			leat_lines_free(&lines[i + 1], n - i - 1);
+			break;
+		}
+	}
+	int sent = send_all(member->tx, lines, kept);
+	return sent != 0 ? sent : rc < 0 ? rc : 0;
+}
+
+/* How a send would end, where no send was tried. */
+static int refusal(struct leat_member *member)
+{
+	int rc = leat_tx_done(member->tx) ? leat_tx_wait(member->tx, -1, 0, 0) : 0;
+
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int run_middle(struct leat_member *member)
+{
+	struct leat_line lines[BATCH];
+	int rc = 0;
+
+	while (rc == 0 && !member->enough) {
+		ssize_t n = leat_recv_batch(member->rx, lines, member->paced ? 1 : BATCH);
+		if (n == 0)
+			return 0;
+		if (n < 0) {
+			member->canceled = n == -ECANCELED;
+			return (int)n;
+		}
+		rc = pass(member, lines, (size_t)n);
+		if (rc == 0)
+			rc = refusal(member);
+	}
+	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left(); main needs only the flag */
+	return rc;
+}
+
+/*
+ * A receive that was cancelled tells of the scope in front. Ours follows when the whole flow was cancelled; when we were
+ * dismissed, nobody receives from us any more; what the library is told must be what our own channel says.
+ */
+static int settle(struct leat_member *member, struct leat_tx *out, int rc)
+{
+	if (rc == -ECANCELED && member->canceled)
+		rc = leat_tx_wait(member->tx, -1, 0, leat_now_ns() + SETTLE_NS);
+	if (rc == -ETIMEDOUT)
+		rc = -EPIPE;
+	member->left = rc;
+	if (member->tx == out && !member->own_tx && member->group + 1 < member->flow->plan.groups_count)
+		return rc;
+	/* A task has no channel that could be abandoned; the report knows from `left`. */
+	if (rc == -EPIPE)
+		return 0;
+	return rc == -ECANCELED && leat_tx_wait(out, -1, 0, leat_now_ns() + SETTLE_NS) == -ETIMEDOUT ? 0 : rc;
+}
+
+int leat_member_main(struct leat_tx *out, void *arg)
+{
+	struct leat_member *member = arg;
+	struct leat_flow *flow = member->flow;
+	char name[16];
+	int rc;
+
+	snprintf(name, sizeof(name), "%.15s", member->name);
+	pthread_setname_np(pthread_self(), name);
+	member->began_ns = leat_now_ns();
+	if (!member->own_tx)
+		member->tx = out;
+	if (member->group == 0)
+		rc = leat_source_run(member);
+	else if (member->group + 1 == flow->plan.groups_count)
+		rc = leat_sink_run(member);
+	else
+		rc = run_middle(member);
+	leat_rx_close(member->rx);
+	member->rx = NULL;
+	rc = settle(member, out, rc);
+	if (member->own_tx)
+		leat_tx_close(member->tx);
+	member->tx = NULL;
+	member->ended_ns = leat_now_ns();
+	/* F2: all of the above before the count; pairs with leat_flow_over(). */
+	uint32_t before = leat_add_acqrel(&flow->running, (uint32_t)-1);
+	if (before == 1 || leat_load_rlx(&member->early)) /* its own flag */
+		eventfd_write(flow->events_fd, 1);
+	return rc;
+}

@@ -1,0 +1,85 @@
+/*
+ * runtime/flow/out.c: what a sink writes to. See out.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/flow/out.h"
+#include "runtime/chan/wait.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WRITE_MAX 4096u
+/* How long a cancelled sink goes on with a reader that takes all it gets: well within the tenth of a second promised. */
+#define GRACE_NS INT64_C(30000000)
+
+void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
+{
+	struct stat st;
+
+	out->fd = fd;
+	out->regular = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+	out->wait = wait;
+	out->grace_ns = 0;
+	out->len = 0;
+}
+
+/* 0 when a write would not wait, or why there will be none. */
+static int ready(struct leat_out *out)
+{
+	struct pollfd fd = { .fd = out->fd, .events = POLLOUT };
+
+	if (leat_tx_done(out->wait)) {
+		int64_t now_ns = leat_now_ns();
+		if (out->grace_ns == 0)
+			out->grace_ns = now_ns + GRACE_NS;
+		if (now_ns > out->grace_ns)
+			return -ECANCELED;
+	}
+	if (out->regular || poll(&fd, 1, 0) == 1)
+		return 0;
+	int rc = leat_tx_wait(out->wait, out->fd, POLLOUT, LEAT_NEVER);
+	return rc == 1 ? 0 : rc;
+}
+
+static int write_all(struct leat_out *out, const char *data, size_t len)
+{
+	while (len > 0) {
+		int rc = ready(out);
+		if (rc != 0)
+			return rc;
+		ssize_t n = write(out->fd, data, out->regular || len < WRITE_MAX ? len : WRITE_MAX);
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+		} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+int leat_out_flush(struct leat_out *out)
+{
+	size_t len = out->len;
+
+	out->len = 0;
+	return write_all(out, out->buffer, len);
+}
+
+int leat_out_put(struct leat_out *out, const void *data, size_t len)
+{
+	if (len > LEAT_OUT_SIZE - out->len) {
+		int rc = leat_out_flush(out);
+		if (rc != 0)
+			return rc;
+		if (len >= LEAT_OUT_SIZE)
+			return write_all(out, data, len);
+	}
+	if (len != 0)
+		memcpy(out->buffer + out->len, data, len);
+	out->len += len;
+	return 0;
+}

@@ -1,0 +1,193 @@
+/*
+ * runtime/flow/print.c: the report in words, and as JSON. See report.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/diag/json.h"
+#include "runtime/flow/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What the member's end is called: the library's cause, but where it is a task that lost its reader, or was dismissed. */
+static enum leat_cause cause_of(const struct leat_report *report, size_t at)
+{
+	const struct leat_end_seen *end = &report->ends[at];
+	const struct leat_member *member = &report->flow->members[at];
+
+	if (end->cause == LEAT_COMPLETED && member->left == -EPIPE)
+		return LEAT_ABANDONED;
+	if (end->cause == LEAT_CANCELED && strcmp(end->text, LEAT_DISMISSED_TEXT) == 0)
+		return LEAT_ABANDONED;
+	return end->cause;
+}
+
+/* A failure is told by the stage's name: what fails is the source or the sink, not what is fused to it. */
+static const char *stage_of(const struct leat_report *report, size_t at)
+{
+	const struct leat_flow *flow = report->flow;
+	const struct leat_member *member = &flow->members[at];
+
+	if (member->group == 0 || member->group + 1 == flow->plan.groups_count)
+		return flow->stages.list[flow->plan.groups[member->group].first].type->name;
+	return member->name;
+}
+
+static void put_clean(const char *text, FILE *out)
+{
+	for (; *text != '\0'; text++)
+		putc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
+}
+
+void leat_report_failures(const struct leat_report *report, FILE *out)
+{
+	for (size_t i = 0; i < report->flow->members_count; i++) {
+		const struct leat_end_seen *end = &report->ends[i];
+		if (!end->seen || end->cause != LEAT_FAILED)
+			continue;
+		fprintf(out, "leat: %s: ", stage_of(report, i));
+		put_clean(end->text[0] != '\0' ? end->text : strerror(-end->code), out);
+		putc('\n', out);
+	}
+}
+
+static int name_width(const struct leat_report *report, bool edges)
+{
+	const struct leat_flow *flow = report->flow;
+	size_t n = edges ? flow->plan.groups_count - 1 : flow->members_count, width = strlen("generator");
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(edges ? flow->plan.edges[i].name : flow->members[i].name);
+		width = len > width ? len : width;
+	}
+	return (int)width;
+}
+
+static void put_edges(const struct leat_report *report, FILE *out)
+{
+	int width = name_width(report, true);
+
+	fprintf(out, "%-*s %12s %12s %10s %10s %10s %9s  books\n", width, "edge", "offered", "delivered", "dropped",
+		"rejected", "in flight", "peak");
+	for (size_t i = 0; i + 1 < report->flow->plan.groups_count; i++) {
+		const struct leat_chan_stat *stat = &report->edges[i].now;
+		fprintf(out,
+			"%-*s %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %9" PRIu64 "  %s",
+			width, report->flow->plan.edges[i].name, stat->offered, stat->delivered,
+			leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
+			!report->edges[i].seen	     ? "not told" :
+			leat_report_balanced(stat) ? "balanced" :
+						       "NOT BALANCED");
+		for (int k = 0; k < LEAT_DROP_REASONS; k++)
+			if (stat->dropped[k] != 0)
+				fprintf(out, "; dropped %s %" PRIu64, leat_drop_name(k), stat->dropped[k]);
+		putc('\n', out);
+	}
+}
+
+static void put_ends(const struct leat_report *report, FILE *out)
+{
+	int width = name_width(report, false);
+
+	fprintf(out, "%-*s %-10s %5s  text\n", width, "generator", "cause", "code");
+	for (size_t i = 0; i < report->flow->members_count; i++) {
+		const struct leat_end_seen *end = &report->ends[i];
+		if (!report->flow->members[i].started)
+			continue;
+		fprintf(out, "%-*s %-10s %5d%s", width, report->flow->members[i].name,
+			end->seen ? leat_cause_name(cause_of(report, i)) : "not told", end->code,
+			end->text[0] != '\0' ? "  " : "");
+		put_clean(end->text, out);
+		putc('\n', out);
+	}
+}
+
+void leat_report_books(const struct leat_report *report, FILE *out)
+{
+	put_edges(report, out);
+	putc('\n', out);
+	put_ends(report, out);
+	fprintf(out, "\nthreads left behind: %d\n", report->threads_left);
+}
+
+void leat_report_verdict_line(const struct leat_report *report, FILE *out)
+{
+	struct leat_verdict verdict = leat_report_verdict(report);
+	const char *stand = "; ";
+
+	fputs("bottleneck: ", out);
+	if (!verdict.found) {
+		fprintf(out, "%s\n", verdict.why_not);
+		return;
+	}
+	fprintf(out, "%s (busy %.0f %%", report->flow->plan.groups[verdict.group].name, verdict.busy * 100);
+	if (verdict.upstream_blocked >= 0) {
+		fprintf(out, "%supstream blocked %.0f %% on sending", stand, verdict.upstream_blocked * 100);
+		stand = ", ";
+	}
+	if (verdict.downstream_blocked >= 0)
+		fprintf(out, "%sdownstream blocked %.0f %% on receiving", stand, verdict.downstream_blocked * 100);
+	fputs(")\n", out);
+}
+
+static void json_text(const char *key, const char *text, FILE *out)
+{
+	fprintf(out, "\"%s\":", key);
+	leat_json_string(out, text, strlen(text));
+}
+
+static void json_edge(const char *name, const struct leat_chan_stat *stat, FILE *out)
+{
+	putc('{', out);
+	json_text("name", name, out);
+	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{", stat->offered,
+		stat->delivered);
+	for (int i = 0; i < LEAT_DROP_REASONS; i++)
+		fprintf(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", leat_drop_name(i), stat->dropped[i]);
+	fprintf(out, "},\"rejected\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"peak\":%" PRIu64 "}", stat->rejected,
+		stat->in_flight, stat->peak);
+}
+
+static void json_end(const char *name, enum leat_cause cause, int code, const char *text, FILE *out)
+{
+	putc('{', out);
+	json_text("name", name, out);
+	fprintf(out, ",\"cause\":\"%s\",\"code\":%d,", leat_cause_name(cause), code);
+	json_text("text", text, out);
+	putc('}', out);
+}
+
+void leat_report_json(const struct leat_report *report, FILE *out)
+{
+	const struct leat_flow *flow = report->flow;
+	struct leat_verdict verdict = leat_report_verdict(report);
+	const char *comma = "";
+
+	fprintf(out, "{\"status\":%d,\"edges\":[", report->status);
+	for (size_t i = 0; i + 1 < flow->plan.groups_count; i++) {
+		fputs(i > 0 ? "," : "", out);
+		json_edge(flow->plan.edges[i].name, &report->edges[i].now, out);
+	}
+	fputs("],\"generators\":[", out);
+	for (size_t i = 0; i < flow->members_count; i++) {
+		if (!flow->members[i].started)
+			continue;
+		fputs(comma, out);
+		comma = ",";
+		json_end(flow->members[i].name, cause_of(report, i), report->ends[i].code, report->ends[i].text, out);
+	}
+	fprintf(out, "],\"threads_left\":%d,\"bottleneck\":", report->threads_left);
+	if (verdict.found)
+		leat_json_string(out, flow->plan.groups[verdict.group].name,
+				 strlen(flow->plan.groups[verdict.group].name));
+	else
+		fputs("null", out);
+	fputs("}\n", out);
+}
+
+void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out)
+{
+	fprintf(out, "{\"status\":%d,\"edges\":[],\"generators\":[", status);
+	json_end(name, LEAT_FAILED, code, text, out);
+	fputs("],\"threads_left\":0,\"bottleneck\":null}\n", out);
+}

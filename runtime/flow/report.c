@@ -1,0 +1,268 @@
+/*
+ * runtime/flow/report.c: what a flow did: keeping what snapshots tell, and the verdict. See report.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/flow/report.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Below this share of its time a group is no bottleneck, and in a shorter run shares mean nothing. */
+#define BUSY_MIN 0.5
+#define WINDOW_MIN_NS INT64_C(100000000)
+#define LEFT_TRIES 50
+
+int leat_report_init(struct leat_report *report, const struct leat_flow *flow)
+{
+	*report = (struct leat_report){ .flow = flow };
+	leat_mutex_init(&report->lock);
+	report->edges = calloc(flow->plan.groups_count, sizeof(*report->edges));
+	report->ends = calloc(flow->members_count, sizeof(*report->ends));
+	if (report->edges != NULL && report->ends != NULL)
+		return 0;
+	leat_report_fini(report);
+	return -ENOMEM;
+}
+
+void leat_report_fini(struct leat_report *report)
+{
+	free(report->edges);
+	free(report->ends);
+	*report = (struct leat_report){ 0 };
+}
+
+static size_t edges_count(const struct leat_report *report)
+{
+	return report->flow->plan.groups_count - 1;
+}
+
+/* The edge of this name; names are unique in a flow. edges_count() if it is none of ours. */
+static size_t find_edge(const struct leat_report *report, const char *name)
+{
+	size_t i = 0;
+
+	while (i < edges_count(report) && strcmp(report->flow->plan.edges[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static void take_edge(struct leat_edge_seen *edge, const struct leat_chan_stat *stat, int64_t time_ns, bool window)
+{
+	if (edge->seen && edge->now.ended)
+		return; /* told once by each listener: a second one must not turn the clock back */
+	if (window)
+		edge->base = *stat;
+	edge->before = edge->now;
+	edge->before_ns = edge->now_ns;
+	edge->now = *stat;
+	edge->now_ns = time_ns;
+	edge->seen = true;
+}
+
+/* A generator with an output has its channel's name, a task its own. */
+static size_t find_member(const struct leat_report *report, const struct leat_gen_stat *stat)
+{
+	const struct leat_flow *flow = report->flow;
+	size_t edge = stat->chan_id != 0 ? find_edge(report, stat->name) : edges_count(report);
+	size_t i = 0;
+
+	while (i < flow->members_count &&
+	       (stat->chan_id != 0 ? flow->members[i].group != edge : strcmp(flow->members[i].name, stat->name) != 0))
+		i++;
+	return i;
+}
+
+static void take_end(struct leat_report *report, const struct leat_gen_stat *stat)
+{
+	size_t i = find_member(report, stat);
+
+	if (i == report->flow->members_count)
+		return;
+	struct leat_end_seen *end = &report->ends[i];
+	*end = (struct leat_end_seen){ .seen = true, .cause = stat->cause, .code = stat->code };
+	memcpy(end->text, stat->text, sizeof(end->text));
+}
+
+static void take(struct leat_report *report, const struct leat_snapshot *snapshot, bool window)
+{
+	leat_mutex_lock(&report->lock);
+	for (size_t i = 0; i < snapshot->channels_count; i++) {
+		size_t edge = find_edge(report, snapshot->channels[i].name);
+		if (edge < edges_count(report))
+			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns, window);
+	}
+	for (size_t i = 0; i < snapshot->generators_count; i++)
+		if (snapshot->generators[i].cause != LEAT_RUNNING)
+			take_end(report, &snapshot->generators[i]);
+	if (window)
+		report->window_ns = snapshot->time_ns;
+	leat_mutex_unlock(&report->lock);
+}
+
+void leat_report_take(struct leat_report *report, const struct leat_snapshot *snapshot)
+{
+	take(report, snapshot, false);
+}
+
+static void take_window(const struct leat_snapshot *snapshot, void *report)
+{
+	take(report, snapshot, true);
+}
+
+void leat_report_window(struct leat_report *report)
+{
+	/* The only snapshot that is wanted is the one that stopping takes. */
+	leat_diag_stop(leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = INT64_C(3600000000000), .callback = take_window, .callback_arg = report }));
+}
+
+uint64_t leat_report_dropped(const struct leat_chan_stat *stat)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < LEAT_DROP_REASONS; i++)
+		sum += stat->dropped[i];
+	return sum;
+}
+
+bool leat_report_balanced(const struct leat_chan_stat *stat)
+{
+	return stat->offered == stat->delivered + leat_report_dropped(stat) + stat->rejected + stat->in_flight;
+}
+
+double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_ns, unsigned threads)
+{
+	if (now_ns <= before_ns || window_ns <= 0 || threads == 0)
+		return 0;
+	double share = (double)(now_ns - before_ns) / (double)window_ns / threads;
+	return share < 1 ? share : 1;
+}
+
+bool leat_report_well(const struct leat_report *report)
+{
+	for (size_t i = 0; i < edges_count(report); i++)
+		if (!report->edges[i].seen || !leat_report_balanced(&report->edges[i].now) ||
+		    report->edges[i].now.in_flight != 0)
+			return false;
+	for (size_t i = 0; i < report->flow->members_count; i++) {
+		const struct leat_end_seen *end = &report->ends[i];
+		if (!end->seen || end->cause == LEAT_FAILED || end->cause == LEAT_DEADLINE)
+			return false;
+	}
+	return report->threads_left == 0;
+}
+
+/* The part of the window in which the group's threads were there, summed over them. */
+static int64_t alive_ns(const struct leat_flow *flow, size_t group, int64_t from_ns, int64_t to_ns)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < flow->members_count; i++) {
+		const struct leat_member *member = &flow->members[i];
+		int64_t begin_ns = member->began_ns > from_ns ? member->began_ns : from_ns;
+		int64_t end_ns = member->ended_ns < to_ns ? member->ended_ns : to_ns;
+		if (member->group == group && end_ns > begin_ns)
+			sum += end_ns - begin_ns;
+	}
+	return sum;
+}
+
+static double busy_share(const struct leat_report *report, size_t group, int64_t from_ns, int64_t to_ns)
+{
+	const struct leat_edge_seen *in = group > 0 ? &report->edges[group - 1] : NULL;
+	const struct leat_edge_seen *out = group < edges_count(report) ? &report->edges[group] : NULL;
+	int64_t busy_ns = alive_ns(report->flow, group, from_ns, to_ns);
+
+	if (in != NULL)
+		busy_ns -= (int64_t)(in->now.recv_blocked_ns - in->base.recv_blocked_ns);
+	if (out != NULL)
+		busy_ns -= (int64_t)(out->now.send_blocked_ns - out->base.send_blocked_ns);
+	double share = (double)busy_ns / (double)(to_ns - from_ns) / report->flow->plan.groups[group].threads;
+	return share < 0 ? 0 : share > 1 ? 1 : share;
+}
+
+/* What waits for the world is not at work. */
+static bool waits_for_input(const struct leat_flow *flow, size_t group)
+{
+	enum leat_verb verb = flow->stages.list[0].type->verb;
+
+	return group == 0 && flow->opts.slow == 0 &&
+	       (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
+}
+
+static void blame(const struct leat_report *report, struct leat_verdict *verdict, int64_t window_ns)
+{
+	const struct leat_flow *flow = report->flow;
+	size_t group = verdict->group;
+
+	verdict->upstream_blocked = verdict->downstream_blocked = -1;
+	if (group > 0) {
+		const struct leat_edge_seen *in = &report->edges[group - 1];
+		verdict->upstream_blocked =
+			leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns, window_ns,
+					    flow->plan.groups[group - 1].threads);
+	}
+	if (group < edges_count(report)) {
+		const struct leat_edge_seen *out = &report->edges[group];
+		verdict->downstream_blocked =
+			leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns, window_ns,
+					    flow->plan.groups[group + 1].threads);
+	}
+}
+
+struct leat_verdict leat_report_verdict(const struct leat_report *report)
+{
+	const struct leat_flow *flow = report->flow;
+	int64_t from_ns = report->window_ns != 0 ? report->window_ns : flow->started_ns, to_ns = from_ns;
+	struct leat_verdict verdict = { .why_not = "none: the run was too short to tell" };
+
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (flow->members[i].ended_ns > to_ns)
+			to_ns = flow->members[i].ended_ns;
+	if (to_ns - from_ns < WINDOW_MIN_NS)
+		return verdict;
+	for (size_t i = 0; i < flow->plan.groups_count; i++) {
+		double busy = busy_share(report, i, from_ns, to_ns);
+		if (busy > verdict.busy) {
+			verdict.busy = busy;
+			verdict.group = i;
+		}
+	}
+	blame(report, &verdict, to_ns - from_ns);
+	if (verdict.busy < BUSY_MIN)
+		verdict.why_not = "none: no stage was at work for half of the time";
+	else if (waits_for_input(flow, verdict.group))
+		verdict.why_not = "none: the flow waited for its input";
+	else
+		verdict.found = true;
+	return verdict;
+}
+
+static int count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int n = 0;
+
+	if (dir == NULL)
+		return 1;
+	while ((entry = readdir(dir)) != NULL)
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* A joined thread can stand in /proc for an instant more: the kernel tells the joiner first. */
+int leat_threads_left(void)
+{
+	int left = count_threads() - 1;
+
+	for (int i = 0; left > 0 && i < LEFT_TRIES; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+		left = count_threads() - 1;
+	}
+	return left;
+}

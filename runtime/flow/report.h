@@ -1,0 +1,86 @@
+/*
+ * runtime/flow/report.h: what a flow did, put together from the library's snapshots.
+ *
+ * Snapshots come on a diagnostics thread (leat_report_take is its callback) and are kept under a lock; who draws them
+ * from that same thread needs none. When everything has ended and the last snapshot is in, the books, the verdict and the
+ * JSON object read what is kept.
+ *
+ * The bottleneck is derived from blocked times only. A group's thread is blocked receiving, blocked sending, or at work; in the
+ * window (the whole run, or from the moment a stage was slowed) the group that was blocked least is the one that the
+ * others waited for.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_FLOW_REPORT_H
+#define LEAT_RUNTIME_FLOW_REPORT_H
+
+#include "runtime/flow/flow.h"
+#include "runtime/os/os.h"
+
+#include <leat/diag.h>
+#include <stdio.h>
+
+/* What cancels the scopes in front of a group that left: the report calls it abandoned. */
+#define LEAT_DISMISSED_TEXT "nobody receives any more"
+
+struct leat_edge_seen {
+	bool seen;
+	struct leat_chan_stat now, before, base; /* base: when the window began; zero: with the flow */
+	int64_t now_ns, before_ns;
+};
+
+/* How a thread ended, in the library's words. */
+struct leat_end_seen {
+	bool seen;
+	enum leat_cause cause;
+	int code;
+	char text[LEAT_TEXT_MAX + 1];
+};
+
+struct leat_report {
+	const struct leat_flow *flow;
+	struct leat_mutex lock;
+	struct leat_edge_seen *edges;
+	struct leat_end_seen *ends; /* one for each member */
+	int64_t window_ns;          /* when the window began; 0: with the flow */
+	int64_t over_ns;            /* when everything had ended */
+	int threads_left, status;
+};
+
+/* 0 or -ENOMEM. */
+int leat_report_init(struct leat_report *report, const struct leat_flow *flow);
+void leat_report_fini(struct leat_report *report);
+
+void leat_report_take(struct leat_report *report, const struct leat_snapshot *snapshot);
+/* The window for the verdict begins here. */
+void leat_report_window(struct leat_report *report);
+
+uint64_t leat_report_dropped(const struct leat_chan_stat *stat);
+bool leat_report_balanced(const struct leat_chan_stat *stat);
+/* The share of one side's threads' time that it was blocked, from one look to another. */
+double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_ns, unsigned threads);
+/* Everything that was told balances, nothing failed, no thread is left. */
+bool leat_report_well(const struct leat_report *report);
+
+struct leat_verdict {
+	bool found;
+	const char *why_not;
+	size_t group;
+	double busy;             /* 0 to 1 */
+	double upstream_blocked; /* on sending; below 0 where there is nothing upstream */
+	double downstream_blocked;
+};
+struct leat_verdict leat_report_verdict(const struct leat_report *report);
+
+/* A line for each failure: "leat: lines: nofile: No such file or directory". */
+void leat_report_failures(const struct leat_report *report, FILE *out);
+void leat_report_books(const struct leat_report *report, FILE *out);
+void leat_report_verdict_line(const struct leat_report *report, FILE *out);
+/* One object and a line feed; without a flow, the failure to open one. */
+void leat_report_json(const struct leat_report *report, FILE *out);
+void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out);
+
+/* Threads of this process beside the calling one, a moment after they were joined. */
+int leat_threads_left(void);
+
+#endif

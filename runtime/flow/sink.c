@@ -1,0 +1,211 @@
+/*
+ * runtime/flow/sink.c: the last group of a flow, one thread that receives until the end and writes what there is to write.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/flow/flow.h"
+#include "runtime/flow/out.h"
+#include "runtime/flow/tally.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <leat/atomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BATCH 64u
+/* A cancelled tally is sorted and shown only up to here: it must be over within a tenth of a second. */
+#define TALLY_PROMPT_MAX 50000u
+
+struct sink {
+	struct leat_member *member;
+	enum leat_verb verb;
+	uint64_t count;
+	struct leat_tally tally;
+	struct leat_out out;
+};
+
+static bool same_file(const struct leat_flow *flow, const struct stat *out)
+{
+	const struct leat_stage *source = &flow->stages.list[0];
+	struct stat in;
+
+	if (source->type->verb != LEAT_VERB_LINES && source->type->verb != LEAT_VERB_FOLLOW)
+		return false;
+	int rc = strcmp(source->arg.text, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(source->arg.text, &in);
+	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev && in.st_ino == out->st_ino;
+}
+
+int leat_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
+{
+	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
+	struct stat st;
+
+	flow->out_fd = STDOUT_FILENO;
+	flow->out_name = "stdout";
+	if (stage->type->verb != LEAT_VERB_FILE)
+		return 0;
+	flow->out_name = stage->arg.text;
+	flow->out_fd = open(stage->arg.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	if (flow->out_fd < 0)
+		goto failed;
+	/* Truncated only now: it might be what is read. */
+	if (fstat(flow->out_fd, &st) != 0)
+		goto failed;
+	if (same_file(flow, &st)) {
+		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads", stage->arg.text);
+		return -EINVAL;
+	}
+	if (S_ISREG(st.st_mode) && ftruncate(flow->out_fd, 0) != 0)
+		goto failed;
+	return 0;
+failed:
+	snprintf(why, LEAT_FLOW_WHY, "file: %.400s: %s", stage->arg.text, strerror(errno));
+	return -errno;
+}
+
+/* A reader that leaves is no failure. */
+static int written(struct sink *sink, int rc)
+{
+	if (rc == 0 || rc == -EPIPE || rc == -ECANCELED)
+		return rc;
+	return leat_member_fail(sink->member, sink->verb == LEAT_VERB_STDOUT ? "" : sink->member->flow->out_name, rc);
+}
+
+static int put_line(struct sink *sink, const struct leat_line *line)
+{
+	int rc = leat_out_put(&sink->out, line->data, line->len);
+
+	return written(sink, rc != 0 ? rc : leat_out_put(&sink->out, "\n", 1));
+}
+
+static int use(struct sink *sink, const struct leat_line *line)
+{
+	int rc;
+
+	switch (sink->verb) {
+	case LEAT_VERB_STDOUT:
+	case LEAT_VERB_FILE:
+		return put_line(sink, line);
+	case LEAT_VERB_COUNT:
+		sink->count++;
+		return 0;
+	case LEAT_VERB_TALLY:
+		rc = leat_tally_add(&sink->tally, line->data, line->len);
+		return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
+	default:
+		return 0;
+	}
+}
+
+static int put_tally(struct sink *sink)
+{
+	char count[32];
+	int rc = 0;
+
+	leat_tally_sort(&sink->tally);
+	for (size_t i = 0; rc == 0 && i < sink->tally.used; i++) {
+		const struct leat_tally_entry *entry = sink->tally.slots[i];
+		rc = leat_out_put(&sink->out, count,
+				  (size_t)snprintf(count, sizeof(count), "%" PRIu64 "\t", entry->count));
+		if (rc == 0)
+			rc = leat_out_put(&sink->out, entry->value, entry->len);
+		if (rc == 0)
+			rc = leat_out_put(&sink->out, "\n", 1);
+	}
+	return rc;
+}
+
+/* The result, once everything was received. A cancelled sink shows what it has, as far as that is taken at once. */
+static int finish(struct sink *sink, bool canceled)
+{
+	const struct leat_flow *flow = sink->member->flow;
+	char count[32];
+	int rc = 0;
+
+	if (sink->verb == LEAT_VERB_COUNT || sink->verb == LEAT_VERB_TALLY) {
+		if (canceled && sink->tally.used > TALLY_PROMPT_MAX)
+			return 0;
+		if (flow->opts.before_output != NULL)
+			flow->opts.before_output(flow->opts.before_output_arg);
+	}
+	if (sink->verb == LEAT_VERB_COUNT)
+		rc = leat_out_put(&sink->out, count,
+				  (size_t)snprintf(count, sizeof(count), "%" PRIu64 "\n", sink->count));
+	else if (sink->verb == LEAT_VERB_TALLY)
+		rc = put_tally(sink);
+	if (rc == 0)
+		rc = leat_out_flush(&sink->out);
+	if (sink->verb == LEAT_VERB_FILE) {
+		/* Some file systems tell of a full disk only now. */
+		if (close(sink->out.fd) != 0 && rc == 0)
+			rc = -errno;
+		sink->member->flow->out_fd = -1;
+	}
+	return written(sink, rc);
+}
+
+static int use_all(struct sink *sink, struct leat_line *lines, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (rc == 0)
+			rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED : use(sink, &lines[i]);
+		leat_line_free(&lines[i]);
+	}
+	return rc;
+}
+
+/* Until the end (0) or what stops it. What was written so far is not held back while there is nothing to receive. */
+static int receive(struct sink *sink)
+{
+	struct leat_member *member = sink->member;
+	size_t most = member->paced ? 1 : BATCH;
+	struct leat_line lines[BATCH];
+	ssize_t n;
+	int rc = 0;
+
+	while (rc == 0) {
+		n = sink->out.len != 0 ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
+		if (n == -EAGAIN) {
+			rc = written(sink, leat_out_flush(&sink->out));
+			if (rc != 0)
+				break;
+			n = leat_recv_batch(member->rx, lines, most);
+		}
+		if (n == 0)
+			return 0;
+		if (n < 0) {
+			member->canceled = true;
+			return (int)n;
+		}
+		rc = use_all(sink, lines, (size_t)n);
+	}
+	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left() */
+	return rc;
+}
+
+int leat_sink_run(struct leat_member *member)
+{
+	struct sink *sink = calloc(1, sizeof(*sink));
+	int rc;
+
+	if (sink == NULL)
+		return leat_member_fail(member, "", -ENOMEM);
+	sink->member = member;
+	sink->verb = member->steps[member->steps_count - 1].stage->type->verb;
+	leat_out_init(&sink->out, member->flow->out_fd, member->tx);
+	rc = receive(sink);
+	if (rc == 0 || rc == -ECANCELED) {
+		int end = finish(sink, rc == -ECANCELED);
+		rc = rc != 0 ? rc : end;
+	}
+	leat_tally_fini(&sink->tally);
+	free(sink);
+	return rc;
+}

@@ -1,0 +1,142 @@
+/*
+ * runtime/flow/source.c: the first group of a flow: a source of leat/io.h, with the steps that are fused behind it.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/chan/wait.h"
+#include "runtime/flow/flow.h"
+#include "runtime/io/source.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How many items may go by without a send before somebody looks whether there is still a point. */
+#define LOOK_EVERY 64u
+
+static int refused(const char *name, const char *path, int code, char why[LEAT_FLOW_WHY])
+{
+	snprintf(why, LEAT_FLOW_WHY, "%s: %.400s: %s", name, path, strerror(-code));
+	return code;
+}
+
+/* A pipe is not opened to try it: its writer would notice. */
+static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY])
+{
+	struct stat st;
+	bool standard = strcmp(path, "-") == 0;
+	int rc = standard ? fstat(STDIN_FILENO, &st) : stat(path, &st);
+
+	if (rc == 0 && S_ISDIR(st.st_mode))
+		return refused("lines", path, -EISDIR, why);
+	if (rc == 0 && !S_ISREG(st.st_mode) && repeat > 1) {
+		snprintf(why, LEAT_FLOW_WHY, "lines: %.400s: --repeat needs a file; this can be read only once", path);
+		return -ESPIPE;
+	}
+	if (rc == 0 && !standard)
+		rc = access(path, R_OK);
+	return rc != 0 ? refused("lines", path, -errno, why) : 0;
+}
+
+static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
+{
+	char path[4200];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%.4096s", name);
+	if (strstr(name, "..") != NULL)
+		return refused("proc", path, -EINVAL, why);
+	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+		return refused("proc", path, -errno, why);
+	return S_ISDIR(st.st_mode) ? refused("proc", path, -EISDIR, why) : 0;
+}
+
+int leat_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY])
+{
+	struct stat st;
+
+	switch (stage->type->verb) {
+	case LEAT_VERB_LINES:
+		return check_lines(stage->arg.text, repeat, why);
+	case LEAT_VERB_FOLLOW:
+		if (stat(stage->arg.text, &st) != 0)
+			return errno == ENOENT ? 0 : refused("follow", stage->arg.text, -errno, why);
+		if (S_ISDIR(st.st_mode))
+			return refused("follow", stage->arg.text, -EISDIR, why);
+		return access(stage->arg.text, R_OK) != 0 ? refused("follow", stage->arg.text, -errno, why) : 0;
+	case LEAT_VERB_PROC:
+		return check_proc(stage->arg.text, why);
+	default:
+		return 0;
+	}
+}
+
+/* An emitter's answer: on anything but 0 the line is still the source's, as the steps left it. */
+static int emit_line(void *arg, void *item)
+{
+	struct leat_member *member = arg;
+	struct leat_line *line = item;
+
+	if (++member->passed % LOOK_EVERY == 0 && leat_tx_done(member->tx)) {
+		int rc = leat_tx_wait(member->tx, -1, 0, 0);
+		if (rc == -EPIPE || rc == -ECANCELED)
+			return rc;
+	}
+	int rc = leat_steps(member, line);
+	if (rc == LEAT_PASS)
+		return leat_send(member->tx, line);
+	if (rc == LEAT_STOP)
+		return LEAT_EMIT_ENOUGH;
+	if (rc == 0)
+		leat_line_free(line);
+	return rc;
+}
+
+/* tick and count make numbers, which go on as text. */
+static int emit_number(void *arg, void *item)
+{
+	struct leat_line line;
+	int rc = leat_number_line(&line, *(const uint64_t *)item);
+
+	if (rc != 0)
+		return leat_member_fail(arg, "", rc);
+	rc = emit_line(arg, &line);
+	if (rc != 0)
+		leat_line_free(&line);
+	return rc;
+}
+
+int leat_source_run(struct leat_member *member)
+{
+	const struct leat_flow *flow = member->flow;
+	const struct leat_stage *stage = &flow->stages.list[0];
+	struct leat_emitter to = { .emit = emit_line, .arg = member, .out = member->tx };
+	int64_t until_ns = flow->until_ns;
+
+	switch (stage->type->verb) {
+	case LEAT_VERB_LINES:
+		return leat_lines_into(&to, &(struct leat_lines_opts){ .path = stage->arg.text,
+								       .repeat = flow->opts.repeat,
+								       .until_ns = until_ns });
+	case LEAT_VERB_FOLLOW:
+		return leat_follow_into(&to, &(struct leat_follow_opts){ .path = stage->arg.text,
+									 .from_start = stage->key.number != 0,
+									 .until_ns = until_ns });
+	case LEAT_VERB_PROC:
+		return leat_proc_into(&to, &(struct leat_proc_opts){ .name = stage->arg.text,
+								     .interval_ns = stage->key.ns,
+								     .until_ns = until_ns });
+	case LEAT_VERB_TICK:
+		to.emit = emit_number;
+		return leat_tick_into(&to, &(struct leat_tick_opts){ .interval_ns = stage->arg.ns,
+								     .until_ns = until_ns });
+	default:
+		to.emit = emit_number;
+		return leat_count_into(&to, &(struct leat_count_opts){ .first = 1,
+								       .last = stage->arg.number,
+								       .until_ns = until_ns });
+	}
+}
