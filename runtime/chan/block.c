@@ -100,7 +100,7 @@ static ssize_t wait_parked(struct leat_op *op, int64_t deadline_ns)
 		leat_event_enter(event, &waiter);
 		r = op->attempt(op);
 		if (r == -EAGAIN) {
-			leat_count(&op->h->counts.parks, 1);
+			leat_bump(&op->h->counts.parks, 1);
 			leat_waiter_park(&waiter, until_ns);
 		}
 		told = leat_event_leave(event, &waiter);
@@ -159,6 +159,6 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 	leat_store_rlx(&op->h->wait_since_ns, (uint64_t)since_ns); /* rlx: a number for snapshots */
 	r = wait_by_policy(op, policy, deadline_ns);
 	leat_store_rlx(&op->h->wait_since_ns, 0); /* rlx: the same */
-	leat_count(&op->h->counts.blocked_ns, (uint64_t)(leat_now_ns() - since_ns));
+	leat_bump(&op->h->counts.blocked_ns, (uint64_t)(leat_now_ns() - since_ns));
 	return r;
 }

@@ -327,6 +327,20 @@ static void look_at_ring(struct leat_chan *chan, struct leat_chan_stat *stat)
 	stat->in_flight = tail - head;
 }
 
+/* What was in flight when something ended: on a ring with turns nobody else notes a peak short of full. */
+void leat_chan_note_peak(struct leat_chan *chan)
+{
+	struct leat_chan_stat stat;
+
+	if (chan->item_size == 0)
+		return;
+	look_at_ring(chan, &stat);
+	leat_mutex_lock(&chan->lock);
+	if (stat.in_flight > chan->seen_peak)
+		chan->seen_peak = stat.in_flight;
+	leat_mutex_unlock(&chan->lock);
+}
+
 static void look_at_handle(const struct leat_handle *h, struct leat_counts *counts, int64_t now_ns)
 {
 	uint64_t since_ns = leat_load_rlx(&h->wait_since_ns); /* rlx: a number */
@@ -510,6 +524,7 @@ void leat_tx_close(struct leat_tx *tx)
 	handle_retire(h);
 	if (!last_of_side(h))
 		return;
+	leat_chan_note_peak(chan);
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_TX_GONE); /* K1: items before TX_GONE; pairs with attempt_recv() */
 	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
 	close_side(h);
@@ -527,6 +542,7 @@ void leat_rx_close(struct leat_rx *rx)
 	handle_retire(h);
 	if (!last_of_side(h))
 		return;
+	leat_chan_note_peak(chan);
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: pairs with leat_chan_refusal(), which needs no order */
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);

@@ -115,7 +115,7 @@ static inline struct leat_chan *leat_chan_of(const struct leat_handle *h)
 void leat_handle_check(const struct leat_handle *h, const char *call);
 
 /* A counter that only this thread writes. */
-static inline void leat_count(uint64_t *counter, uint64_t by)
+static inline void leat_bump(uint64_t *counter, uint64_t by)
 {
 	leat_store_rlx(counter, leat_load_rlx(counter) + by); /* rlx: one writer; snapshots take it as it is */
 }
@@ -139,6 +139,9 @@ void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
 /* The figures of now. Any thread, while the channel exists. */
 void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat);
+
+/* Keeps what is in flight now, if it is the most yet: where it is about to change at once. */
+void leat_chan_note_peak(struct leat_chan *chan);
 
 /* What a send would be refused with: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)

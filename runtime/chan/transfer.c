@@ -187,6 +187,7 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 {
 	if (chan->item_size == 0)
 		return;
+	leat_chan_note_peak(chan);
 	if (chan->turns)
 		drain_turns(chan, reason);
 	else
@@ -210,7 +211,7 @@ void leat_handle_drop_newest(struct leat_handle *h, const void *item)
 
 	if (item != h->scratch)
 		memcpy(h->scratch, item, chan->item_size); /* discard may write to it; the caller's item is not ours to lend */
-	leat_count(&h->counts.dropped_newest, 1);
+	leat_bump(&h->counts.dropped_newest, 1);
 	drop(chan, h->scratch);
 }
 
@@ -317,7 +318,7 @@ static int check(const struct leat_handle *h, const void *items, size_t size, co
 static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
 {
 	if (r < 0 && r != -EAGAIN)
-		leat_count(&h->counts.rejected, n);
+		leat_bump(&h->counts.rejected, n);
 	return r;
 }
 

@@ -89,8 +89,10 @@ static void look_at(struct leat_node *node, void *arg)
 	} else {
 		struct leat_gen_stat *stat = new_generator(arg);
 
-		if (stat != NULL)
+		if (stat != NULL) {
 			*stat = caa_container_of(node, struct leat_gen_node, node)->stat;
+			stat->id = node->id;
+		}
 	}
 }
 

@@ -99,13 +99,13 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages, const st
 	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = flow->events_fd < 0 ? -errno : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
 	if (rc == 0)
-		rc = leat_source_check(&flow->stages.list[0], opts->repeat, why);
+		rc = leat_flow_source_check(&flow->stages.list[0], opts->repeat, why);
 	if (rc == 0)
 		rc = init_members(flow);
 	if (rc == 0)
 		rc = open_scopes(flow);
 	if (rc == 0)
-		rc = leat_sink_open(flow, why);
+		rc = leat_flow_sink_open(flow, why);
 	if (rc == 0) {
 		*made = flow;
 		return 0;

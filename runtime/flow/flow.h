@@ -111,9 +111,9 @@ void leat_lines_free(struct leat_line *lines, size_t n);
 int leat_member_fail(struct leat_member *member, const char *what, int code);
 
 /* source.c and sink.c: what the first and the last group do. */
-int leat_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY]);
-int leat_source_run(struct leat_member *member);
-int leat_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
-int leat_sink_run(struct leat_member *member);
+int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY]);
+int leat_flow_source_run(struct leat_member *member);
+int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
+int leat_flow_sink_run(struct leat_member *member);
 
 #endif

@@ -133,13 +133,26 @@ static int refusal(struct leat_member *member)
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
+/* How many to receive at once: never more than a take is still to have. */
+static size_t most(const struct leat_member *member)
+{
+	size_t n = member->paced ? 1 : BATCH;
+
+	for (size_t i = 0; i < member->steps_count; i++) {
+		const struct leat_step *step = &member->steps[i];
+		if (step->stage->type->verb == LEAT_VERB_TAKE && step->left < n)
+			n = (size_t)step->left;
+	}
+	return n;
+}
+
 static int run_middle(struct leat_member *member)
 {
 	struct leat_line lines[BATCH];
 	int rc = 0;
 
 	while (rc == 0 && !member->enough) {
-		ssize_t n = leat_recv_batch(member->rx, lines, member->paced ? 1 : BATCH);
+		ssize_t n = leat_recv_batch(member->rx, lines, most(member));
 		if (n == 0)
 			return 0;
 		if (n < 0) {
@@ -186,9 +199,9 @@ int leat_member_main(struct leat_tx *out, void *arg)
 	if (!member->own_tx)
 		member->tx = out;
 	if (member->group == 0)
-		rc = leat_source_run(member);
+		rc = leat_flow_source_run(member);
 	else if (member->group + 1 == flow->plan.groups_count)
-		rc = leat_sink_run(member);
+		rc = leat_flow_sink_run(member);
 	else
 		rc = run_middle(member);
 	leat_rx_close(member->rx);

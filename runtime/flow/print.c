@@ -45,8 +45,12 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 		const struct leat_end_seen *end = &report->ends[i];
 		if (!end->seen || end->cause != LEAT_FAILED)
 			continue;
-		fprintf(out, "leat: %s: ", stage_of(report, i));
-		put_clean(end->text[0] != '\0' ? end->text : strerror(-end->code), out);
+		const char *name = stage_of(report, i), *text = end->text[0] != '\0' ? end->text : strerror(-end->code);
+		size_t len = strlen(name);
+		fputs("leat: ", out);
+		if (strncmp(text, name, len) != 0 || text[len] != ':') /* some name themselves */
+			fprintf(out, "%s: ", name);
+		put_clean(text, out);
 		putc('\n', out);
 	}
 }

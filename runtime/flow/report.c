@@ -17,7 +17,7 @@
 
 int leat_report_init(struct leat_report *report, const struct leat_flow *flow)
 {
-	*report = (struct leat_report){ .flow = flow };
+	*report = (struct leat_report){ .flow = flow, .since_ns = leat_now_ns() };
 	leat_mutex_init(&report->lock);
 	report->edges = calloc(flow->plan.groups_count, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
@@ -49,14 +49,15 @@ static size_t find_edge(const struct leat_report *report, const char *name)
 	return i;
 }
 
-static void take_edge(struct leat_edge_seen *edge, const struct leat_chan_stat *stat, int64_t time_ns, bool window)
+static void take_edge(struct leat_edge_seen *edge, const struct leat_chan_stat *stat, int64_t time_ns, int64_t since_ns,
+		      bool window)
 {
 	if (edge->seen && edge->now.ended)
 		return; /* told once by each listener: a second one must not turn the clock back */
 	if (window)
 		edge->base = *stat;
 	edge->before = edge->now;
-	edge->before_ns = edge->now_ns;
+	edge->before_ns = edge->seen ? edge->now_ns : since_ns;
 	edge->now = *stat;
 	edge->now_ns = time_ns;
 	edge->seen = true;
@@ -92,7 +93,8 @@ static void take(struct leat_report *report, const struct leat_snapshot *snapsho
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		size_t edge = find_edge(report, snapshot->channels[i].name);
 		if (edge < edges_count(report))
-			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns, window);
+			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns,
+				  report->since_ns, window);
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		if (snapshot->generators[i].cause != LEAT_RUNNING)

@@ -42,6 +42,7 @@ struct leat_report {
 	struct leat_mutex lock;
 	struct leat_edge_seen *edges;
 	struct leat_end_seen *ends; /* one for each member */
+	int64_t since_ns;           /* when the report was begun: rates of the first look count from here */
 	int64_t window_ns;          /* when the window began; 0: with the flow */
 	int64_t over_ns;            /* when everything had ended */
 	int threads_left, status;

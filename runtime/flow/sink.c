@@ -40,7 +40,7 @@ static bool same_file(const struct leat_flow *flow, const struct stat *out)
 	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev && in.st_ino == out->st_ino;
 }
 
-int leat_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
+int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
 	struct stat st;
@@ -190,7 +190,7 @@ static int receive(struct sink *sink)
 	return rc;
 }
 
-int leat_sink_run(struct leat_member *member)
+int leat_flow_sink_run(struct leat_member *member)
 {
 	struct sink *sink = calloc(1, sizeof(*sink));
 	int rc;

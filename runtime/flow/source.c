@@ -54,7 +54,7 @@ static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
 	return S_ISDIR(st.st_mode) ? refused("proc", path, -EISDIR, why) : 0;
 }
 
-int leat_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY])
+int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY])
 {
 	struct stat st;
 
@@ -109,7 +109,7 @@ static int emit_number(void *arg, void *item)
 	return rc;
 }
 
-int leat_source_run(struct leat_member *member)
+int leat_flow_source_run(struct leat_member *member)
 {
 	const struct leat_flow *flow = member->flow;
 	const struct leat_stage *stage = &flow->stages.list[0];

@@ -92,6 +92,7 @@ static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
 	leat_registry_count_exit(outcome->cause);
 	end->kind = LEAT_NODE_GEN;
 	end->gen = node->stat;
+	end->gen.id = node->node.id;
 	end->gen.cause = outcome->cause;
 	end->gen.code = outcome->code;
 	memcpy(end->gen.text, outcome->text, sizeof(end->gen.text));
@@ -166,7 +167,6 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	if (rc < 0)
 		return rc;
 	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
-	node->stat.id = node->node.id;
 	rc = leat_thread_start(&ended->thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
 	if (rc == 0)
 		return 0;

@@ -12,7 +12,7 @@
 struct leat_gen_node {
 	struct leat_node node;
 	struct leat_end *end;
-	struct leat_gen_stat stat; /* constant while it runs */
+	struct leat_gen_stat stat; /* constant while it runs; its id is the node's */
 };
 
 #endif

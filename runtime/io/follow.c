@@ -1,182 +1,385 @@
 /*
- * The lines appended to a file, through rotation and truncation.
+ * The lines that are appended to a file, through rotation and truncation.
  *
- * Two watches wake it: one on the file, for what is written, and one on the folder, for another file under the
- * name. What they report is not looked at; each time everything is looked at afresh, so an event too many does no
- * harm. On file systems whose changes are made elsewhere (network, /proc) nothing is reported and nothing seen.
+ * inotify watches the inode that is being read, and the directory where its path would come to name another; where
+ * the path is a symbolic link, also the directory of each further step. An event only says "look": what happened is
+ * found by reading on and by comparing what the path names with what is open. So events may be merged, come late or be
+ * about other files, and nothing is lost as long as a watch is in place before the look that relies on it.
+ *
+ * Rotation. A program whose log was renamed goes on writing into the old file until it reopens the path. So the old
+ * file is followed until the new one holds its first byte, and only then read to its end and left.
+ *
+ * What cannot be seen: changes that inotify does not report (made through a memory map, or by another machine on a
+ * network file system, or to a file whose copy an overlay file system makes at the first write); a file that was
+ * truncated and has outgrown its old length before it is looked at; a file that came and went between two looks.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
  */
-/* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
-#include "runtime/chan/wait.h"
-#include "runtime/io/split.h"
+#include "runtime/io/common.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <stdlib.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 struct follow {
-	const struct leat_emitter *to;
-	const struct leat_follow_opts *opts;
-	int events; /* inotify */
-	int fd;     /* the file, or -1 while there is none */
-	int watch;
-	dev_t dev;
+	struct leat_source source;
+	struct leat_splitter split;
+	int watch;      /* inotify */
+	int fd;         /* the file that is read; -1 before there is one */
+	dev_t dev;      /* which it is */
 	ino_t ino;
-	struct leat_split split;
+	off_t pos;      /* how far it has been read */
+	bool displaced; /* a directory that is watched went away or elsewhere */
 };
 
-static int watch_folder(struct follow *f)
-{
-	const char *slash = strrchr(f->opts->path, '/');
-	char *folder = slash == NULL ? strdup(".") : slash == f->opts->path ? strdup("/") :
-		       strndup(f->opts->path, (size_t)(slash - f->opts->path));
-	int rc = 0;
+#define DIRECTORY_EVENTS \
+	(IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+#define DISPLACING_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW)
 
-	if (folder == NULL)
-		return -ENOMEM;
-	if (inotify_add_watch(f->events, folder, IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) < 0)
-		rc = -errno;
-	free(folder);
-	return rc;
+/* Steps of a chain of symbolic links, as many as the kernel takes. */
+#define MOST_LINKS 40
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
-/* Opens what the path names now; -ENOENT is no error but a wait. The watch comes before the first read. */
-static int open_file(struct follow *f, bool at_end)
+/* Cuts a path after the slash before its last name; "" stands for the directory one is in. */
+static size_t directory_len(const char *path)
 {
-	struct stat st;
-	int rc = 0;
+	const char *slash = strrchr(path, '/');
 
-	f->fd = open(f->opts->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (f->fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	f->watch = inotify_add_watch(f->events, f->opts->path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF);
-	if (fstat(f->fd, &st) < 0)
-		rc = -errno;
-	else if (S_ISDIR(st.st_mode))
-		rc = -EISDIR;
-	else if (!S_ISREG(st.st_mode))
-		rc = -ESPIPE; /* what can't be read again from its start has no rotation: leat_lines() reads it */
-	else if (at_end && lseek(f->fd, 0, SEEK_END) < 0)
-		rc = -errno;
-	f->dev = st.st_dev;
-	f->ino = st.st_ino;
-	return rc;
+	return slash != NULL ? (size_t)(slash - path) + 1 : 0;
 }
 
-static void close_file(struct follow *f)
+static int watch_directory_of(int watch, const char *path)
 {
-	if (f->fd < 0)
-		return;
-	if (f->watch >= 0)
-		inotify_rm_watch(f->events, f->watch);
-	close(f->fd);
-	f->fd = -1;
+	char directory[PATH_MAX];
+	size_t len = directory_len(path);
+
+	if (len >= sizeof(directory))
+		return -ENAMETOOLONG;
+	memcpy(directory, len > 0 ? path : ".", len > 0 ? len : 1);
+	directory[len > 0 ? len : 1] = '\0';
+	return inotify_add_watch(watch, directory, DIRECTORY_EVENTS) < 0 ? -errno : 0;
 }
 
-/* Emits what is there, from the start again if the file has shrunk. 0, what the emitter answered, -errno in *error. */
-static int catch_up(struct follow *f, int *error)
+/* Where a link points to, in its place. 1; 0 for what is no link, or is not there. */
+static int step_link(char path[PATH_MAX])
 {
-	struct stat st;
-	ssize_t n;
+	char target[PATH_MAX];
+	size_t keep;
+	ssize_t len = readlink(path, target, sizeof(target));
 
-	if (fstat(f->fd, &st) == 0 && st.st_size < lseek(f->fd, 0, SEEK_CUR)) {
-		leat_split_forget(&f->split);
-		lseek(f->fd, 0, SEEK_SET);
-	}
-	while ((n = leat_split_read(&f->split, f->fd)) > 0) {
-		int rc = leat_split_emit(&f->split, f->to, f->opts->until_ns);
-
-		if (rc != 0)
-			return rc;
-	}
-	if (n < 0)
-		*error = (int)n;
-	return (int)n;
+	if (len <= 0)
+		return 0;
+	keep = target[0] == '/' ? 0 : directory_len(path);
+	if (keep + (size_t)len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(path + keep, target, (size_t)len);
+	path[keep + (size_t)len] = '\0';
+	return 1;
 }
 
-/* Whether the path names another file than the one that is open. */
-static bool rotated(const struct follow *f)
+static int watch_directories(int watch, const char *from)
 {
-	struct stat st;
-
-	return stat(f->opts->path, &st) == 0 && (st.st_dev != f->dev || st.st_ino != f->ino);
-}
-
-/* The old file's last bytes, which will have no line feed any more. */
-static int emit_rest(struct follow *f)
-{
-	struct leat_line line;
-	int rc = 0;
-
-	if (leat_split_rest(&f->split, &line)) {
-		rc = f->to->emit(f->to->arg, &line);
-		if (rc == 0)
-			leat_split_handed(&f->split);
-	}
-	return rc;
-}
-
-/* Everything there is to do now. */
-static int look(struct follow *f, int *error)
-{
-	int rc = 0;
-
-	for (;;) {
-		bool other;
-
-		if (f->fd < 0)
-			rc = *error = open_file(f, false);
-		if (rc != 0 || f->fd < 0)
-			return rc;
-		other = rotated(f); /* before the last read: what the old file got before that is read */
-		rc = catch_up(f, error);
-		if (rc != 0 || !other)
-			return rc;
-		rc = emit_rest(f);
-		if (rc != 0)
-			return rc;
-		close_file(f);
-	}
-}
-
-static int follow(struct follow *f, int *error)
-{
-	char events[4096] __attribute__((aligned(8)));
+	char path[PATH_MAX];
 	int rc;
 
-	rc = *error = watch_folder(f);
-	if (rc == 0)
-		rc = *error = open_file(f, !f->opts->from_start);
-	while (rc == 0) {
-		rc = look(f, error);
+	if (snprintf(path, sizeof(path), "%s", from) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	for (int links = 0; links <= MOST_LINKS; links++) {
+		rc = watch_directory_of(watch, path);
 		if (rc == 0)
-			rc = leat_tx_wait(f->to->out, f->events, POLLIN, leat_source_deadline(f->opts->until_ns));
-		if (rc < 0)
-			break;
-		while (read(f->events, events, sizeof(events)) > 0)
-			;
-		rc = rc == 1 ? 0 : rc;
+			rc = step_link(path);
+		if (rc <= 0)
+			return rc;
+	}
+	return -ELOOP;
+}
+
+/* The very inode that is open, whatever its path names by now; without a /proc what the path names. */
+static int watch_file(const struct follow *follow, int watch)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", follow->fd);
+	if (inotify_add_watch(watch, path, IN_MODIFY) >= 0)
+		return 0;
+	if (errno == ENOENT && inotify_add_watch(watch, follow->source.path, IN_MODIFY) >= 0)
+		return 0;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+/* All watches anew, so that none of an earlier file or directory stays. What was missed meanwhile only a look finds. */
+static int watch_all(struct follow *follow)
+{
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int rc;
+
+	if (watch < 0)
+		return leat_source_fail(&follow->source, -errno, "inotify");
+	rc = watch_directories(watch, follow->source.path);
+	if (rc < 0) {
+		close(watch);
+		return leat_source_fail(&follow->source, rc, "its directory");
+	}
+	rc = follow->fd >= 0 ? watch_file(follow, watch) : 0;
+	if (rc < 0) {
+		close(watch);
+		return leat_source_fail(&follow->source, rc, "inotify");
+	}
+	close_fd(&follow->watch);
+	follow->watch = watch;
+	follow->displaced = false;
+	return 0;
+}
+
+/* A descriptor of what the path names now; -ENOENT before there is a file. Other errors are said. */
+static int open_file(const struct follow *follow, struct stat *stat)
+{
+	int fd = leat_source_open(follow->source.path);
+	int rc = 0;
+
+	if (fd == -ENOENT)
+		return fd;
+	if (fd < 0)
+		return leat_source_fail(&follow->source, fd, NULL);
+	if (fstat(fd, stat) < 0)
+		rc = leat_source_fail(&follow->source, -errno, NULL);
+	else if (S_ISDIR(stat->st_mode))
+		rc = leat_source_fail(&follow->source, -EISDIR, NULL);
+	else if (!S_ISREG(stat->st_mode))
+		rc = leat_source_refuse(&follow->source, -EINVAL, "Not a regular file");
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+static void take_file(struct follow *follow, int fd, const struct stat *stat, off_t pos)
+{
+	close_fd(&follow->fd);
+	follow->fd = fd;
+	follow->dev = stat->st_dev;
+	follow->ino = stat->st_ino;
+	follow->pos = pos;
+}
+
+static bool is_open(const struct follow *follow, const struct stat *stat)
+{
+	return follow->fd >= 0 && stat->st_dev == follow->dev && stat->st_ino == follow->ino;
+}
+
+/* One read: *ended where there is no more for now. */
+static int read_some(struct follow *follow, bool *ended)
+{
+	size_t room;
+	ssize_t n;
+	char *at;
+	int rc = leat_splitter_room(&follow->split, &at, &room);
+
+	if (rc < 0)
+		return leat_source_fail(&follow->source, rc, NULL);
+	n = TEMP_FAILURE_RETRY(pread(follow->fd, at, room, follow->pos));
+	if (n < 0)
+		return leat_source_fail(&follow->source, -errno, NULL);
+	leat_splitter_fill(&follow->split, (size_t)n);
+	follow->pos += n;
+	*ended = n == 0;
+	return leat_source_lines(&follow->source, &follow->split);
+}
+
+/* A file shorter than what was read of it begins anew; a line whose end was cut away is sent as far as it came. */
+static int look_for_truncation(struct follow *follow, bool *truncated)
+{
+	struct stat stat;
+
+	*truncated = false;
+	if (fstat(follow->fd, &stat) < 0)
+		return leat_source_fail(&follow->source, -errno, NULL);
+	if (stat.st_size >= follow->pos)
+		return 0;
+	*truncated = true;
+	follow->pos = 0;
+	return leat_source_rest(&follow->source, &follow->split);
+}
+
+static int read_to_end(struct follow *follow)
+{
+	bool more = follow->fd >= 0, ended = false;
+	int rc = 0;
+
+	while (rc == 0 && more) {
+		rc = leat_source_check(&follow->source);
+		if (rc == 0)
+			rc = read_some(follow, &ended);
+		if (rc == 0 && ended)
+			rc = look_for_truncation(follow, &more);
+	}
+	return rc;
+}
+
+/* What the path names: 1, or 0 for nothing that could be read. */
+static int find_file(struct follow *follow, struct stat *found)
+{
+	int rc;
+
+	if (stat(follow->source.path, found) == 0)
+		return 1;
+	if (lstat(follow->source.path, found) < 0)
+		return 0;
+	/* A link to what is not there: it may be created where nobody has watched yet. No watch is given up for that. */
+	rc = watch_directories(follow->watch, follow->source.path);
+	if (rc < 0)
+		return leat_source_fail(&follow->source, rc, "its directory");
+	return stat(follow->source.path, found) == 0;
+}
+
+/* Whether it is time for the file that the path names now: another one, with something in it. */
+static int find_successor(struct follow *follow)
+{
+	struct stat found;
+	int rc = find_file(follow, &found);
+
+	if (rc <= 0 || is_open(follow, &found))
+		return rc < 0 ? rc : 0;
+	if (follow->fd < 0 || found.st_size > 0 || !S_ISREG(found.st_mode))
+		return 1;
+	/* Looked at again after the watch is there: it may have been written to just before. */
+	if (inotify_add_watch(follow->watch, follow->source.path, IN_MODIFY) < 0)
+		return errno == ENOENT || errno == EACCES ? 0 : leat_source_fail(&follow->source, -errno, "inotify");
+	return stat(follow->source.path, &found) == 0 && !is_open(follow, &found) && found.st_size > 0;
+}
+
+/* Goes over to the file that the path names now, if that is another; *moved where all is to be looked at again. */
+static int change_over(struct follow *follow, bool *moved)
+{
+	struct stat stat;
+	int rc = find_successor(follow), fd;
+
+	*moved = false;
+	if (rc <= 0)
+		return rc;
+	if (euidaccess(follow->source.path, R_OK) < 0 && errno == EACCES)
+		return 0; /* its creator has yet to give it its permissions; that is an event too */
+	fd = open_file(follow, &stat);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	rc = read_to_end(follow);
+	if (rc == 0)
+		rc = leat_source_rest(&follow->source, &follow->split);
+	if (rc != 0) {
+		close(fd);
+		return rc;
+	}
+	take_file(follow, fd, &stat, 0);
+	*moved = true;
+	return watch_all(follow);
+}
+
+/* Reads all there is, in all files there are. */
+static int look(struct follow *follow)
+{
+	bool moved;
+	int rc;
+
+	do {
+		moved = follow->displaced;
+		rc = read_to_end(follow);
+		if (rc == 0 && moved)
+			rc = watch_all(follow);
+		else if (rc == 0)
+			rc = change_over(follow, &moved);
+	} while (rc == 0 && moved);
+	return rc;
+}
+
+/* Takes the events off the queue; only what tells about the directories is of interest. */
+static int take_events(struct follow *follow)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	const struct inotify_event *event;
+	ssize_t n;
+
+	while ((n = TEMP_FAILURE_RETRY(read(follow->watch, events, sizeof(events)))) > 0)
+		for (char *at = events; at < events + n; at += sizeof(*event) + event->len) {
+			event = (const struct inotify_event *)at;
+			if (event->mask & DISPLACING_EVENTS)
+				follow->displaced = true;
+		}
+	return n < 0 && errno != EAGAIN ? leat_source_fail(&follow->source, -errno, "inotify") : 0;
+}
+
+static int wait(struct follow *follow)
+{
+	int rc = leat_source_wait(&follow->source, follow->watch, follow->source.until_ns);
+
+	if (rc == -ETIMEDOUT)
+		return LEAT_EMIT_ENOUGH;
+	return rc < 0 ? rc : take_events(follow);
+}
+
+/* The file that is there when all begins, if it is. Its position stands before its watch does. */
+static int begin(struct follow *follow, bool from_start)
+{
+	struct stat stat;
+	int fd = open_file(follow, &stat);
+
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
+	if (fd >= 0)
+		take_file(follow, fd, &stat, from_start ? 0 : stat.st_size);
+	return watch_all(follow);
+}
+
+static int run_follow(struct follow *follow, bool from_start)
+{
+	int rc = begin(follow, from_start);
+
+	while (rc == 0) {
+		rc = look(follow);
+		if (rc == 0)
+			rc = wait(follow);
 	}
 	return rc;
 }
 
 int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opts *opts)
 {
-	struct follow f = { .to = to, .opts = opts, .fd = -1, .watch = -1 };
-	int rc, error = 0;
+	struct follow follow = { .source = { .to = to, .name = "follow" }, .watch = -1, .fd = -1 };
+	int saved = errno;
+	int rc;
 
-	if (opts == NULL || opts->path == NULL || !leat_source_reserved(opts->reserved, 4))
-		return leat_tx_fail(to->out, -EINVAL, "follow: the options need a path, and reserved must be zero");
-	f.events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (f.events < 0)
-		return leat_source_fail(to, -errno, "follow", opts->path);
-	rc = follow(&f, &error);
-	close_file(&f);
-	close(f.events);
-	leat_split_fini(&f.split);
-	return error != 0 ? leat_source_fail(to, error, "follow", opts->path) : leat_source_end(rc);
+	if (opts == NULL)
+		return leat_source_refuse(&follow.source, -EINVAL, "no options");
+	follow.source.path = opts->path;
+	follow.source.until_ns = leat_source_until(opts->until_ns);
+	rc = leat_source_check_opts(&follow.source, opts->reserved, 4, opts->path == NULL ? "no path" : NULL);
+	if (rc == 0)
+		rc = run_follow(&follow, opts->from_start);
+	leat_splitter_fini(&follow.split);
+	close_fd(&follow.watch);
+	close_fd(&follow.fd);
+	errno = saved;
+	return leat_source_end(rc);
+}
+
+static int run(const struct leat_emitter *to, const void *opts)
+{
+	return leat_follow_into(to, opts);
+}
+
+int leat_follow(struct leat_tx *out, void *opts)
+{
+	const struct leat_follow_opts *follow = opts;
+
+	return leat_source_send_lines(out, "follow", follow != NULL ? follow->until_ns : 0, run, opts);
 }

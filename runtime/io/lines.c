@@ -1,166 +1,131 @@
-/* Lines of a file, a pipe or standard input; and of /proc, again and again. */
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The lines of a file, a pipe or standard input.
+ *
+ * What cannot keep a reader waiting (a regular file) is read straight on. Everything else is waited for where the
+ * consumer's close and the scope's cancel arrive too, so the descriptor should not block: a path is opened
+ * so (which for a named pipe also means not to wait for its writer here). Standard input stays as it is, for others
+ * share it; it is read only when there is something.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #define _GNU_SOURCE
-#include "runtime/chan/wait.h"
-#include "runtime/io/split.h"
+#include "runtime/io/common.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int emit_rest(struct leat_split *split, const struct leat_emitter *to)
-{
-	struct leat_line line;
-	int rc;
+struct lines {
+	struct leat_source source;
+	struct leat_splitter split;
+	int fd;
+	bool waits;  /* reading may find nothing yet */
+	off_t first; /* where standard input stood when it came to us; 0 of a file */
+	uint64_t passes;
+};
 
-	if (!leat_split_rest(split, &line))
+static int open_input(struct lines *lines)
+{
+	struct stat stat;
+
+	if (strcmp(lines->source.path, "-") == 0)
+		lines->fd = STDIN_FILENO;
+	else
+		lines->fd = leat_source_open(lines->source.path);
+	if (lines->fd < 0)
+		return leat_source_fail(&lines->source, lines->fd, NULL);
+	if (fstat(lines->fd, &stat) < 0)
+		return leat_source_fail(&lines->source, -errno, NULL);
+	if (S_ISDIR(stat.st_mode))
+		return leat_source_fail(&lines->source, -EISDIR, NULL);
+	lines->waits = !S_ISREG(stat.st_mode);
+	if (lines->passes == 1)
 		return 0;
-	rc = to->emit(to->arg, &line);
-	if (rc == 0)
-		leat_split_handed(split);
-	return rc;
+	lines->first = lseek(lines->fd, 0, SEEK_CUR);
+	return lines->first < 0 ? leat_source_fail(&lines->source, -errno, "to repeat it") : 0;
 }
 
-/* To the end of what fd gives. 0 at the end; what the emitter or leat_tx_wait() answered; a failure of the read in *error. */
-static int emit_all(int fd, bool may_wait, struct leat_split *split, const struct leat_emitter *to, int64_t until_ns,
-		    int *error)
+/* One piece more, or *ended. */
+static int read_some(struct lines *lines, bool *ended)
 {
-	for (;;) {
-		ssize_t n;
-		int rc = 1;
+	ssize_t n = -EAGAIN;
+	int rc = 0;
 
-		if (may_wait)
-			rc = leat_tx_wait(to->out, fd, POLLIN, leat_source_deadline(until_ns));
-		else if (leat_source_over(until_ns))
-			rc = -ETIMEDOUT;
+	if (!lines->waits)
+		n = leat_source_read(&lines->split, lines->fd);
+	while (n == -EAGAIN) {
+		rc = leat_source_wait(&lines->source, lines->fd, lines->source.until_ns);
 		if (rc < 0)
-			return rc;
-		n = leat_split_read(split, fd);
-		if (n == -EAGAIN)
-			continue; /* a descriptor that somebody set to answer at once; there was nothing after all */
-		if (n < 0)
-			*error = (int)n;
-		if (n < 0)
-			return (int)n;
-		rc = n == 0 ? emit_rest(split, to) : leat_split_emit(split, to, until_ns);
-		if (rc != 0 || n == 0)
-			return rc;
+			return rc == -ETIMEDOUT ? LEAT_EMIT_ENOUGH : rc;
+		n = leat_source_read(&lines->split, lines->fd);
 	}
+	*ended = n == 0;
+	return n < 0 ? leat_source_fail(&lines->source, (int)n, NULL) : 0;
 }
 
-static int open_lines(const char *path, struct stat *st)
+/* From where it stands to its end. */
+static int one_pass(struct lines *lines, bool *empty)
 {
-	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool ended = false;
 	int rc;
 
-	if (fd < 0)
-		return -errno;
-	rc = fstat(fd, st) < 0 ? -errno : S_ISDIR(st->st_mode) ? -EISDIR : 0;
-	if (rc < 0 && fd != STDIN_FILENO)
-		close(fd);
-	return rc < 0 ? rc : fd;
+	*empty = true;
+	do {
+		rc = leat_source_check(&lines->source);
+		if (rc == 0)
+			rc = read_some(lines, &ended);
+		if (rc == 0)
+			rc = leat_source_lines(&lines->source, &lines->split);
+		*empty = *empty && ended;
+	} while (rc == 0 && !ended);
+	return rc != 0 ? rc : leat_source_rest(&lines->source, &lines->split);
 }
 
-/*
- * A FIFO that was opened without waiting for a writer looks ended until one comes; ends once a writer was there.
- */
-static int wait_for_writer(int fd, const struct stat *st, const struct leat_emitter *to, int64_t until_ns)
+static int all_passes(struct lines *lines)
 {
-	if (!S_ISFIFO(st->st_mode) || fd == STDIN_FILENO)
-		return 0;
-	return leat_tx_wait(to->out, fd, POLLIN, leat_source_deadline(until_ns));
+	bool empty;
+	int rc = one_pass(lines, &empty);
+
+	/* What was empty once is not read over and over. */
+	for (uint64_t pass = 1; rc == 0 && pass < lines->passes && !empty; pass++) {
+		if (lseek(lines->fd, lines->first, SEEK_SET) < 0)
+			return leat_source_fail(&lines->source, -errno, "to repeat it");
+		rc = one_pass(lines, &empty);
+	}
+	return rc;
 }
 
 int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts *opts)
 {
-	struct leat_split split = { 0 };
-	struct stat st;
-	bool regular;
-	int fd, rc, error = 0;
+	struct lines lines = { .source = { .to = to, .name = "lines" }, .fd = -1 };
+	int saved = errno;
+	int rc;
 
-	if (opts == NULL || opts->path == NULL || !leat_source_reserved(opts->reserved, 4))
-		return leat_tx_fail(to->out, -EINVAL, "lines: the options need a path, and reserved must be zero");
-	fd = open_lines(opts->path, &st);
-	if (fd < 0)
-		return leat_source_fail(to, fd, "lines", opts->path);
-	regular = S_ISREG(st.st_mode);
-	rc = wait_for_writer(fd, &st, to, opts->until_ns);
-	rc = rc > 0 ? 0 : rc;
-	for (uint64_t i = 0; rc == 0 && i < (opts->repeat == 0 ? 1 : opts->repeat); i++) {
-		if (i > 0 && lseek(fd, 0, SEEK_SET) < 0)
-			rc = error = -errno;
-		else
-			rc = emit_all(fd, !regular, &split, to, opts->until_ns, &error);
-	}
-	leat_split_fini(&split);
-	if (fd != STDIN_FILENO)
-		close(fd);
-	return error != 0 ? leat_source_fail(to, error, "lines", opts->path) : leat_source_end(rc);
+	if (opts == NULL)
+		return leat_source_refuse(&lines.source, -EINVAL, "no options");
+	lines.source.path = opts->path;
+	lines.source.until_ns = leat_source_until(opts->until_ns);
+	lines.passes = opts->repeat > 1 ? opts->repeat : 1;
+	rc = leat_source_check_opts(&lines.source, opts->reserved, 4, opts->path == NULL ? "no path" : NULL);
+	if (rc == 0)
+		rc = open_input(&lines);
+	if (rc == 0)
+		rc = all_passes(&lines);
+	leat_splitter_fini(&lines.split);
+	if (lines.fd >= 0 && strcmp(opts->path, "-") != 0)
+		close(lines.fd);
+	errno = saved;
+	return leat_source_end(rc);
 }
 
-/* Whether the name stays below /proc. */
-static bool well_named(const char *name)
+static int run(const struct leat_emitter *to, const void *opts)
 {
-	const char *p = name;
-
-	if (*name == '\0' || *name == '/' || strlen(name) > 200)
-		return false;
-	while (*p != '\0') {
-		size_t len = strcspn(p, "/");
-
-		if (len == 2 && p[0] == '.' && p[1] == '.')
-			return false;
-		p += len + (p[len] == '/');
-	}
-	return true;
+	return leat_lines_into(to, opts);
 }
 
-static int read_once(const char *path, struct leat_split *split, const struct leat_emitter *to, int64_t until_ns,
-		     int *error)
+int leat_lines(struct leat_tx *out, void *opts)
 {
-	struct stat st;
-	int fd = open_lines(path, &st), rc;
+	const struct leat_lines_opts *lines = opts;
 
-	if (fd < 0) {
-		*error = fd;
-		return fd;
-	}
-	rc = emit_all(fd, false, split, to, until_ns, error);
-	close(fd);
-	return rc;
-}
-
-int leat_proc_into(const struct leat_emitter *to, const struct leat_proc_opts *opts)
-{
-	struct leat_split split = { 0 };
-	int64_t interval_ns, next_ns;
-	char path[256];
-	int rc, error = 0;
-
-	if (opts == NULL || opts->name == NULL || opts->interval_ns < 0 || !leat_source_reserved(opts->reserved, 4))
-		return leat_tx_fail(to->out, -EINVAL, "proc: the options need a name and an interval, and reserved zero");
-	if (!well_named(opts->name))
-		return leat_source_fail(to, -EINVAL, "proc", opts->name);
-	snprintf(path, sizeof(path), "/proc/%s", opts->name);
-	interval_ns = opts->interval_ns == 0 ? 1000000000 : opts->interval_ns;
-	next_ns = leat_now_ns();
-	do {
-		int64_t now_ns, end_ns = leat_source_deadline(opts->until_ns);
-
-		rc = read_once(path, &split, to, opts->until_ns, &error);
-		if (rc != 0)
-			break;
-		now_ns = leat_now_ns();
-		next_ns += interval_ns;
-		if (next_ns <= now_ns)
-			next_ns += (now_ns - next_ns) / interval_ns * interval_ns + interval_ns; /* what was missed is missed */
-		rc = leat_tx_wait(to->out, -1, 0, next_ns < end_ns ? next_ns : end_ns);
-		if (rc == -ETIMEDOUT && next_ns < end_ns)
-			rc = 0;
-	} while (rc == 0);
-	leat_split_fini(&split);
-	return error != 0 ? leat_source_fail(to, error, "proc", path) : leat_source_end(rc);
+	return leat_source_send_lines(out, "lines", lines != NULL ? lines->until_ns : 0, run, opts);
 }

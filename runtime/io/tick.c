@@ -1,52 +1,91 @@
-/* Numbers: by the clock, and one after another. */
-/* SPDX-License-Identifier: BSD-2-Clause */
-#include "runtime/chan/wait.h"
-#include "runtime/io/split.h"
+/*
+ * Numbers: of ticks that are due, and simply one after the other.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/io/common.h"
+
+/* The tick to emit after `last`: the next one, waited for; or the one that is due, where that is further on. */
+static int await_tick(const struct leat_source *source, int64_t start_ns, int64_t interval_ns, uint64_t last,
+		      uint64_t *tick)
+{
+	int64_t due_ns = leat_source_due(start_ns, last + 1, interval_ns);
+	bool is_last = source->until_ns <= due_ns && source->until_ns != LEAT_NEVER;
+	int64_t now_ns = leat_now_ns();
+	int rc;
+
+	if (now_ns < due_ns) {
+		rc = leat_source_wait(source, -1, is_last ? source->until_ns : due_ns);
+		if (rc != -ETIMEDOUT)
+			return rc;
+		now_ns = leat_now_ns();
+	}
+	if (is_last)
+		return LEAT_EMIT_ENOUGH;
+	*tick = (uint64_t)(now_ns - start_ns) / (uint64_t)interval_ns;
+	return leat_source_check(source);
+}
 
 int leat_tick_into(const struct leat_emitter *to, const struct leat_tick_opts *opts)
 {
-	int64_t start_ns = leat_now_ns(), end_ns;
-	uint64_t due = 0;
+	struct leat_source source = { .to = to, .name = "tick" };
+	int64_t start_ns = leat_now_ns();
+	uint64_t tick = 0;
 	int rc;
 
-	if (opts == NULL || opts->interval_ns <= 0 || !leat_source_reserved(opts->reserved, 4))
-		return leat_tx_fail(to->out, -EINVAL, "tick: the interval must be above 0, and reserved zero");
-	end_ns = leat_source_deadline(opts->until_ns);
-	do {
-		uint64_t passed = (uint64_t)((leat_now_ns() - start_ns) / opts->interval_ns), number;
-		int64_t next_ns;
-
-		due = passed > due ? passed : due + 1; /* late: the number that is due, not the one that was missed */
-		if (__builtin_mul_overflow((int64_t)due, opts->interval_ns, &next_ns) ||
-		    __builtin_add_overflow(next_ns, start_ns, &next_ns))
-			next_ns = LEAT_NEVER;
-		rc = leat_tx_wait(to->out, -1, 0, next_ns < end_ns ? next_ns : end_ns);
-		if (rc != -ETIMEDOUT || end_ns <= next_ns)
-			break;
-		number = due;
-		rc = to->emit(to->arg, &number);
-	} while (rc == 0);
+	if (opts == NULL)
+		return leat_source_refuse(&source, -EINVAL, "no options");
+	source.until_ns = leat_source_until(opts->until_ns);
+	rc = leat_source_check_opts(&source, opts->reserved, 4,
+				    opts->interval_ns <= 0 ? "the interval must be above 0" : NULL);
+	while (rc == 0) {
+		rc = await_tick(&source, start_ns, opts->interval_ns, tick, &tick);
+		if (rc == 0)
+			rc = to->emit(to->arg, &(uint64_t){ tick });
+	}
 	return leat_source_end(rc);
 }
 
 int leat_count_into(const struct leat_emitter *to, const struct leat_count_opts *opts)
 {
-	enum { NUMBERS_A_LOOK = 256 };
-	uint64_t n;
-	int rc = 0;
+	struct leat_source source = { .to = to, .name = "count" };
+	uint64_t n, item;
+	int rc;
 
-	if (opts == NULL || !leat_source_reserved(opts->reserved, 4))
-		return leat_tx_fail(to->out, -EINVAL, "count: reserved must be zero");
-	if (opts->first > opts->last)
-		return 0;
-	for (n = opts->first; rc == 0; n++) {
-		uint64_t number = n;
-
-		if ((n - opts->first) % NUMBERS_A_LOOK == 0 && leat_source_over(opts->until_ns))
-			break;
-		rc = to->emit(to->arg, &number);
-		if (n == opts->last)
-			break;
-	}
+	if (opts == NULL)
+		return leat_source_refuse(&source, -EINVAL, "no options");
+	source.until_ns = leat_source_until(opts->until_ns);
+	rc = leat_source_check_opts(&source, opts->reserved, 4, NULL);
+	if (rc < 0 || opts->first > opts->last)
+		return rc;
+	n = opts->first;
+	do {
+		item = n; /* an emitter may change what it is given */
+		rc = leat_source_emit(&source, &item);
+	} while (rc == 0 && n++ != opts->last); /* n may be at the end of the numbers */
 	return leat_source_end(rc);
+}
+
+static int run_tick(const struct leat_emitter *to, const void *opts)
+{
+	return leat_tick_into(to, opts);
+}
+
+static int run_count(const struct leat_emitter *to, const void *opts)
+{
+	return leat_count_into(to, opts);
+}
+
+int leat_tick(struct leat_tx *out, void *opts)
+{
+	const struct leat_tick_opts *tick = opts;
+
+	return leat_source_send_numbers(out, "tick", tick != NULL ? tick->until_ns : 0, run_tick, opts);
+}
+
+int leat_count(struct leat_tx *out, void *opts)
+{
+	const struct leat_count_opts *count = opts;
+
+	return leat_source_send_numbers(out, "count", count != NULL ? count->until_ns : 0, run_count, opts);
 }

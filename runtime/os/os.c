@@ -33,6 +33,9 @@ static struct timespec timespec_of(int64_t ns)
 	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
 }
 
+/* More than a process can address, and more than the sanitizers' allocators take for an honest request. */
+static const size_t absurd = (size_t)1 << 40;
+
 /* calloc leaves large blocks untouched until they are used; the block's own address stands before the aligned one. */
 void *leat_os_alloc(size_t size, size_t align)
 {
@@ -41,7 +44,7 @@ void *leat_os_alloc(size_t size, size_t align)
 
 	if (align < 16)
 		align = 16;
-	if (__builtin_add_overflow(size, align + sizeof(void *), &total) || total > PTRDIFF_MAX)
+	if (__builtin_add_overflow(size, align + sizeof(void *), &total) || total >= absurd)
 		return NULL;
 	block = calloc(1, total);
 	if (block == NULL)

@@ -8,6 +8,22 @@
 #include <malloc.h>
 #include <signal.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* A sanitizer's allocator answers NULL for what is too much, as malloc does. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+#endif
+
 TestSuite(chan, .init = census_take, .fini = census_check, .timeout = 120);
 
 struct pair {

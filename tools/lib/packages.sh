@@ -1,4 +1,8 @@
-# Sourced by tools/demo and tools/check: installs the Debian packages that are missing, by name, and only those.
+# Sourced by tools/demo and tools/check: installs the Debian packages that are missing, by name, and only those; and
+# builds a preset with its words kept in a file.
+
+BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
+TEST_PACKAGES=(g++ libcriterion-dev)
 
 say() {
 	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
@@ -12,6 +16,7 @@ die() {
 need_packages() {
 	local missing=() package as_root=()
 
+	command -v dpkg-query >/dev/null || die "this is no Debian; install these yourself and use cmake: $*"
 	for package in "$@"; do
 		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 	done
@@ -26,5 +31,22 @@ need_packages() {
 		>/dev/null || die "could not install ${missing[*]}"
 }
 
-BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
-TEST_PACKAGES=(g++ libcriterion-dev)
+# build_preset PRESET [-Dname=value]... [-- TARGET]...
+build_preset() {
+	local preset=$1 log=build/$1/build.log settings=() targets=()
+
+	shift
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		settings+=("$1")
+		shift
+	done
+	[ $# -le 1 ] || targets=(--target "${@:2}")
+	say "$preset: building"
+	mkdir -p "build/$preset"
+	{ cmake --preset "$preset" "${settings[@]}" &&
+		cmake --build --preset "$preset" --parallel "$(nproc)" "${targets[@]}"; } >"$log" 2>&1 && return
+	grep -E 'error|warning|undefined|CMake Error' "$log" | head -n 40 >&2
+	tail -n 20 "$log" >&2
+	say "$preset: the build failed; all of it is in $log"
+	return 1
+}

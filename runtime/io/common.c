@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE
+#include "runtime/io/common.h"
+#include "runtime/chan/chan.h"
+#include "runtime/chan/wait.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int leat_source_check(const struct leat_source *source)
+{
+	int refusal = leat_chan_refusal(source->to->out->chan);
+
+	if (refusal != 0)
+		return refusal;
+	if (source->until_ns != LEAT_NEVER && leat_now_ns() >= source->until_ns)
+		return LEAT_EMIT_ENOUGH;
+	return 0;
+}
+
+int leat_source_lines(struct leat_source *source, struct leat_splitter *split)
+{
+	struct leat_line line;
+	int rc = 0;
+
+	while (rc == 0 && leat_splitter_next(split, &line))
+		rc = leat_source_emit(source, &line);
+	if (rc != 0)
+		leat_line_free(&line);
+	return rc;
+}
+
+int leat_source_rest(struct leat_source *source, struct leat_splitter *split)
+{
+	struct leat_line line;
+	int rc = 0;
+
+	if (leat_splitter_rest(split, &line))
+		rc = leat_source_emit(source, &line);
+	if (rc != 0)
+		leat_line_free(&line);
+	return rc;
+}
+
+int leat_source_open(const char *path)
+{
+	int saved = errno;
+	int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+
+	if (fd < 0)
+		fd = -errno;
+	errno = saved;
+	return fd;
+}
+
+ssize_t leat_source_read(struct leat_splitter *split, int fd)
+{
+	int saved = errno;
+	size_t room;
+	ssize_t n;
+	char *at;
+	int rc = leat_splitter_room(split, &at, &room);
+
+	if (rc < 0)
+		return rc;
+	n = TEMP_FAILURE_RETRY(read(fd, at, room));
+	if (n < 0)
+		n = -errno;
+	else
+		leat_splitter_fill(split, (size_t)n);
+	errno = saved;
+	return n;
+}
+
+int leat_source_wait(const struct leat_source *source, int fd, int64_t deadline_ns)
+{
+	int rc = leat_tx_wait(source->to->out, fd, fd < 0 ? 0 : POLLIN, deadline_ns);
+
+	if (rc == 1 || rc == -ETIMEDOUT || rc == -EPIPE || rc == -ECANCELED)
+		return rc;
+	return leat_source_fail(source, rc, "waiting");
+}
+
+/* "NAME: PATH: TAIL", the path shortened at its front where all does not fit: what went wrong must be readable. */
+static int say(const struct leat_source *source, int code, const char *tail)
+{
+	size_t len = source->path != NULL ? strlen(source->path) : 0;
+	size_t rest = strlen(source->name) + strlen(": : ") + strlen(tail);
+	char text[LEAT_TEXT_MAX + 1];
+
+	if (source->path == NULL)
+		snprintf(text, sizeof(text), "%s: %s", source->name, tail);
+	else if (len + rest <= LEAT_TEXT_MAX)
+		snprintf(text, sizeof(text), "%s: %s: %s", source->name, source->path, tail);
+	else
+		snprintf(text, sizeof(text), "%s: ...%s: %s", source->name,
+			 source->path + len - (LEAT_TEXT_MAX - rest - strlen("...")), tail);
+	return leat_tx_fail(source->to->out, code, text);
+}
+
+int leat_source_fail(const struct leat_source *source, int code, const char *detail)
+{
+	const char *reason = strerrordesc_np(-code); /* strerror() may share its buffer with other threads */
+	char tail[LEAT_TEXT_MAX / 2 + 1];
+
+	snprintf(tail, sizeof(tail), "%s%s%s", detail != NULL ? detail : "", detail != NULL ? ": " : "",
+		 reason != NULL ? reason : "unknown error");
+	return say(source, code, tail);
+}
+
+int leat_source_refuse(const struct leat_source *source, int code, const char *text)
+{
+	return say(source, code, text);
+}
+
+int leat_source_check_opts(const struct leat_source *source, const uint64_t *reserved, size_t n, const char *missing)
+{
+	if (missing != NULL)
+		return say(source, -EINVAL, missing);
+	for (size_t i = 0; i < n; i++)
+		if (reserved[i] != 0)
+			return say(source, -EINVAL, "reserved options must be zero");
+	return 0;
+}
+
+int64_t leat_source_due(int64_t first_ns, uint64_t k, int64_t interval_ns)
+{
+	int64_t after_ns, due_ns;
+
+	if (k > INT64_MAX || __builtin_mul_overflow((int64_t)k, interval_ns, &after_ns) ||
+	    __builtin_add_overflow(first_ns, after_ns, &due_ns))
+		return LEAT_NEVER;
+	return due_ns;
+}
+
+/* Sends until a time: past it the item goes back, and the source ends well. */
+struct sender {
+	struct leat_tx *out;
+	int64_t until_ns;
+};
+
+static int answer(int rc, const struct sender *sender)
+{
+	return rc == -ETIMEDOUT && sender->until_ns != LEAT_NEVER ? LEAT_EMIT_ENOUGH : rc;
+}
+
+static int send_line(void *arg, void *item)
+{
+	const struct sender *sender = arg;
+	const struct leat_line *line = item;
+
+	return answer(leat_send_until(sender->out, line, sender->until_ns), sender);
+}
+
+static int send_number(void *arg, void *item)
+{
+	const struct sender *sender = arg;
+	const uint64_t *number = item;
+
+	return answer(leat_send_until(sender->out, number, sender->until_ns), sender);
+}
+
+static int send_all(struct leat_tx *out, const char *name, int64_t until_ns, size_t item_size, leat_emit_fn *emit,
+		    leat_source_fn *fn, const void *opts)
+{
+	struct sender sender = { .out = out, .until_ns = leat_source_until(until_ns) };
+	struct leat_emitter to = { .emit = emit, .arg = &sender, .out = out };
+	struct leat_source source = { .to = &to, .name = name };
+
+	if (out == NULL)
+		return -EINVAL;
+	if (out->chan->item_size != item_size)
+		return say(&source, -EINVAL, item_size == sizeof(struct leat_line) ?
+						     "the channel's items must be struct leat_line" :
+						     "the channel's items must be uint64_t");
+	return fn(&to, opts);
+}
+
+int leat_source_send_lines(struct leat_tx *out, const char *name, int64_t until_ns, leat_source_fn *fn, const void *opts)
+{
+	return send_all(out, name, until_ns, sizeof(struct leat_line), send_line, fn, opts);
+}
+
+int leat_source_send_numbers(struct leat_tx *out, const char *name, int64_t until_ns, leat_source_fn *fn,
+			     const void *opts)
+{
+	return send_all(out, name, until_ns, sizeof(uint64_t), send_number, fn, opts);
+}

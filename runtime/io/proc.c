@@ -1,0 +1,133 @@
+/*
+ * Readings of a /proc file at a steady interval.
+ *
+ * Each reading is taken whole before its first line is sent, so that it is of one time even if the sending has to wait.
+ * The file is opened anew: what it names (a process, a device) may come and go, and then that is a failure.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/io/common.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* Bytes of a reading at most: nothing that is meant to be read this way comes near it, and some files have no end. */
+#define MOST_BYTES ((size_t)64 * 1024 * 1024)
+
+/* Why a name is none, or NULL: it must stay below /proc. */
+static const char *fault_of(const char *name)
+{
+	if (name == NULL || *name == '\0')
+		return "no name";
+	if (*name == '/')
+		return "the name must not begin with /";
+	if (strlen(name) >= PATH_MAX - strlen("/proc/"))
+		return "the name is too long";
+	for (;;) {
+		size_t len = strcspn(name, "/");
+
+		if (len == 2 && memcmp(name, "..", 2) == 0)
+			return "the name must not contain ..";
+		if (name[len] == '\0')
+			return NULL;
+		name += len + 1;
+	}
+}
+
+static int read_whole(const struct leat_source *source, struct leat_splitter *split)
+{
+	int fd = leat_source_open(source->path), saved = errno;
+	size_t sum = 0;
+	ssize_t n;
+	int rc;
+
+	if (fd < 0)
+		return leat_source_fail(source, fd, NULL);
+	do {
+		rc = leat_source_check(source);
+		n = rc == 0 ? leat_source_read(split, fd) : 0;
+		sum += n > 0 ? (size_t)n : 0;
+		if (sum > MOST_BYTES)
+			n = -EFBIG;
+	} while (n > 0);
+	close(fd);
+	errno = saved;
+	if (n < 0 && n != -EAGAIN) /* EAGAIN: one that would keep its reader waiting; that was all there is now */
+		return leat_source_fail(source, (int)n, NULL);
+	return rc;
+}
+
+static int one_reading(struct leat_source *source, struct leat_splitter *split)
+{
+	int rc = read_whole(source, split);
+
+	if (rc == 0)
+		rc = leat_source_lines(source, split);
+	return rc != 0 ? rc : leat_source_rest(source, split);
+}
+
+/* Until the first reading to come that is not due yet: those that were missed are left out. */
+static int await_next(const struct leat_source *source, int64_t start_ns, int64_t interval_ns)
+{
+	uint64_t next = (uint64_t)(leat_now_ns() - start_ns) / (uint64_t)interval_ns + 1;
+	int64_t due_ns = leat_source_due(start_ns, next, interval_ns);
+	bool is_last = source->until_ns <= due_ns && source->until_ns != LEAT_NEVER;
+	int rc = leat_source_wait(source, -1, is_last ? source->until_ns : due_ns);
+
+	if (rc != -ETIMEDOUT)
+		return rc;
+	return is_last ? LEAT_EMIT_ENOUGH : 0;
+}
+
+static int run_proc(struct leat_source *source, int64_t interval_ns)
+{
+	struct leat_splitter split = { 0 };
+	int64_t start_ns = leat_now_ns();
+	int rc;
+
+	do {
+		rc = one_reading(source, &split);
+		if (rc == 0)
+			rc = await_next(source, start_ns, interval_ns);
+	} while (rc == 0);
+	leat_splitter_fini(&split);
+	return rc;
+}
+
+int leat_proc_into(const struct leat_emitter *to, const struct leat_proc_opts *opts)
+{
+	struct leat_source source = { .to = to, .name = "proc" };
+	char path[PATH_MAX];
+	int rc;
+
+	if (opts == NULL)
+		return leat_source_refuse(&source, -EINVAL, "no options");
+	source.path = opts->name;
+	source.until_ns = leat_source_until(opts->until_ns);
+	rc = leat_source_check_opts(&source, opts->reserved, 4, fault_of(opts->name));
+	if (rc == 0 && opts->interval_ns < 0)
+		rc = leat_source_refuse(&source, -EINVAL, "the interval must not be below 0");
+	if (rc < 0)
+		return rc;
+	snprintf(path, sizeof(path), "/proc/%s", opts->name);
+	source.path = path;
+	rc = run_proc(&source, opts->interval_ns > 0 ? opts->interval_ns : NS_PER_S);
+	return leat_source_end(rc);
+}
+
+static int run(const struct leat_emitter *to, const void *opts)
+{
+	return leat_proc_into(to, opts);
+}
+
+int leat_proc(struct leat_tx *out, void *opts)
+{
+	const struct leat_proc_opts *proc = opts;
+
+	return leat_source_send_lines(out, "proc", proc != NULL ? proc->until_ns : 0, run, opts);
+}

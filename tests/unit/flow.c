@@ -1,0 +1,363 @@
+/*
+ * The text of a flow, its steps, its plan, its tally: everything that needs no thread.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/flow/plan.h"
+#include "runtime/flow/steps.h"
+#include "runtime/flow/tally.h"
+#include "runtime/flow/value.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct leat_stages parse(const char *text)
+{
+	struct leat_stages stages;
+	struct leat_mistake mistake;
+	int rc = leat_stages_parse(text, &stages, &mistake);
+
+	cr_assert_eq(rc, 0, "%s: %s at %zu", text, mistake.what, mistake.at);
+	return stages;
+}
+
+/* Parses a text that is wrong; a caret in the text below it says where. */
+static struct leat_mistake refuse(const char *text, const char *caret)
+{
+	struct leat_stages stages;
+	struct leat_mistake mistake;
+
+	cr_assert_eq(leat_stages_parse(text, &stages, &mistake), -EINVAL, "%s", text);
+	cr_assert_eq(mistake.at, strlen(caret) - 1, "%s: at %zu: %s", text, mistake.at, mistake.what);
+	cr_assert_neq(mistake.wanted[0], '\0', "%s", text);
+	cr_assert_null(stages.list);
+	return mistake;
+}
+
+static void expect_wanted(const char *text, const char *caret, const char *wanted)
+{
+	struct leat_mistake mistake = refuse(text, caret);
+
+	cr_assert_not_null(strstr(mistake.wanted, wanted), "%s: %s", text, mistake.wanted);
+}
+
+Test(flow, reads_numbers_with_suffixes)
+{
+	uint64_t n;
+
+	cr_assert_eq(leat_value_number("0", &n), 0);
+	cr_assert_eq(n, 0);
+	cr_assert_eq(leat_value_number("10k", &n), 0);
+	cr_assert_eq(n, 10000);
+	cr_assert_eq(leat_value_number("2M", &n), 0);
+	cr_assert_eq(n, 2000000);
+	cr_assert_eq(leat_value_number("18446744073709551615", &n), 0);
+	cr_assert_eq(leat_value_number("18446744073709551616", &n), -ERANGE);
+	cr_assert_eq(leat_value_number("18446744073709551615k", &n), -ERANGE);
+	cr_assert_eq(leat_value_number("-1", &n), -EINVAL);
+	cr_assert_eq(leat_value_number("", &n), -EINVAL);
+	cr_assert_eq(leat_value_number("1x", &n), -EINVAL);
+	cr_assert_eq(leat_value_number("1kk", &n), -EINVAL);
+}
+
+Test(flow, reads_times)
+{
+	int64_t ns;
+
+	cr_assert_eq(leat_value_time("500us", &ns), 0);
+	cr_assert_eq(ns, 500000);
+	cr_assert_eq(leat_value_time("1.5s", &ns), 0);
+	cr_assert_eq(ns, 1500000000);
+	cr_assert_eq(leat_value_time("0.001ms", &ns), 0);
+	cr_assert_eq(ns, 1000);
+	cr_assert_eq(leat_value_time("2m", &ns), 0);
+	cr_assert_eq(ns, 120000000000);
+	cr_assert_eq(leat_value_time("100", &ns), -EINVAL);
+	cr_assert_eq(leat_value_time("s", &ns), -EINVAL);
+	cr_assert_eq(leat_value_time("1.s", &ns), -EINVAL);
+	cr_assert_eq(leat_value_time("1 s", &ns), -EINVAL);
+	cr_assert_eq(leat_value_time("99999999h", &ns), -ERANGE);
+}
+
+Test(flow, reads_rates)
+{
+	uint64_t n;
+	int64_t ns;
+
+	cr_assert_eq(leat_value_rate("1000/s", &n, &ns), 0);
+	cr_assert(n == 1000 && ns == 1000000000);
+	cr_assert_eq(leat_value_rate("10/m", &n, &ns), 0);
+	cr_assert(n == 10 && ns == 60000000000);
+	cr_assert_eq(leat_value_rate("1000", &n, &ns), -EINVAL);
+	cr_assert_eq(leat_value_rate("1000/", &n, &ns), -EINVAL);
+	cr_assert_eq(leat_value_rate("1000/sec", &n, &ns), -EINVAL);
+}
+
+Test(flow, parses_stages_with_arguments_and_keys)
+{
+	struct leat_stages stages = parse("follow:/x from:start|workers:4  grep:'a | \"b' invert:yes |rate:1k/s burst:3| file:\"o u\"t");
+
+	cr_assert_eq(stages.count, 4);
+	cr_assert_eq(stages.list[0].type->verb, LEAT_VERB_FOLLOW);
+	cr_assert_str_eq(stages.list[0].arg.text, "/x");
+	cr_assert_eq(stages.list[0].key.number, 1);
+	cr_assert_eq(stages.list[1].workers, 4);
+	cr_assert_str_eq(stages.list[1].arg.text, "a | \"b");
+	cr_assert_eq(stages.list[1].key.number, 1);
+	cr_assert_eq(stages.list[2].arg.number, 1000);
+	cr_assert_eq(stages.list[2].key.number, 3);
+	cr_assert_str_eq(stages.list[3].arg.text, "o ut");
+	leat_stages_free(&stages);
+}
+
+Test(flow, count_is_a_source_first_and_a_sink_last)
+{
+	struct leat_stages stages = parse("count:3 | count");
+
+	cr_assert_eq(stages.list[0].type->verb, LEAT_VERB_NUMBERS);
+	cr_assert_eq(stages.list[1].type->verb, LEAT_VERB_COUNT);
+	leat_stages_free(&stages);
+}
+
+Test(flow, keeps_colons_and_empty_patterns)
+{
+	struct leat_stages stages = parse("lines:a:b:c | grep:'' | grep::x | null");
+
+	cr_assert_str_eq(stages.list[0].arg.text, "a:b:c");
+	cr_assert_str_eq(stages.list[1].arg.text, "");
+	cr_assert_str_eq(stages.list[2].arg.text, ":x");
+	leat_stages_free(&stages);
+}
+
+Test(flow, points_at_the_mistake)
+{
+	expect_wanted("", "^", "lines:FILE");
+	expect_wanted("   ", "   ^", "lines:FILE");
+	expect_wanted("lines:a", "       ^", "stdout");
+	expect_wanted("lines:a |", "         ^", "tally");
+	expect_wanted("lines:a | | count", "          ^", "grep:PATTERN");
+	expect_wanted("| count", "^", "tick:TIME");
+	expect_wanted("lins:a | count", "^", "lines:FILE");
+	expect_wanted("lines:a | grp:x | count", "          ^", "grep:PATTERN");
+	expect_wanted("lines:a | grep:x | cont", "                   ^", "count");
+	expect_wanted("lines:a | grep:x", "                ^", "| and one of stdout");
+	expect_wanted("grep:x | count", "^", "lines:FILE");
+	expect_wanted("lines:a | tally | count", "          ^", "field:N");
+	expect_wanted("lines:a | grep:\"x | count", "               ^", "\"");
+	expect_wanted("lines | count", "     ^", ":");
+	expect_wanted("lines: | count", "      ^", "a file");
+	expect_wanted("count:0 | count", "      ^", "from 1");
+	expect_wanted("count:x | count", "      ^", "number");
+	expect_wanted("tick:5 | count", "     ^", "100ms");
+	expect_wanted("tick:0s | count", "     ^", "100ms");
+	expect_wanted("count:5 | rate:5 | count", "               ^", "1000/s");
+	expect_wanted("count:5 | map:up | count", "              ^", "upper, lower, trim, length");
+	expect_wanted("count:5 | field:-1 | count", "                ^", "a number");
+	expect_wanted("count:5 | buffer:0 | count", "                 ^", "1 to 16777216");
+	expect_wanted("count:5 | buffer:99999999999 | count", "                 ^", "1 to 16777216");
+	expect_wanted("count:5 | workers:0 field:1 | count", "                  ^", "1 to 256");
+	expect_wanted("count:5 | workers:257 field:1 | count", "                  ^", "1 to 256");
+	expect_wanted("count:5 | workers field:1 | count", "                 ^", ":N");
+	expect_wanted("count:5 | workers:2 take:1 | count", "                    ^", "grep:PATTERN");
+	expect_wanted("count:5 | workers:2 | count", "                    ^", "field:N");
+	expect_wanted("workers:2 count:5 | count", "^", "count:N");
+	expect_wanted("count:5 | grep:a foo:b | count", "                 ^", "invert:yes");
+	expect_wanted("count:5 | grep:a invert | count", "                       ^", ":");
+	expect_wanted("count:5 | grep:a invert:maybe | count", "                        ^", "no, yes");
+	expect_wanted("count:5 | grep:a invert:no invert:no | count", "                           ^", "|");
+	expect_wanted("count:5 | field:1 2 | count", "                  ^", "|");
+	expect_wanted("count:5 | count:3", "               ^", "the end");
+	expect_wanted("count:5 | grep:'a(' | null", "               ^", "regular expression");
+}
+
+Test(flow, refuses_more_stages_than_any_machine_needs)
+{
+	static char text[4096] = "count:1";
+
+	for (int i = 0; i < 300; i++)
+		strcat(text, "|take:1");
+	strcat(text, "|null");
+	struct leat_stages stages;
+	struct leat_mistake mistake;
+	cr_assert_eq(leat_stages_parse(text, &stages, &mistake), -EINVAL);
+}
+
+static void plan_is(const char *text, const char *groups, const char *kinds)
+{
+	static const char names[] = "smpx"; /* SPSC, MPSC, SPMC, MPMC */
+	struct leat_stages stages = parse(text);
+	struct leat_plan plan;
+	char found[512] = "", found_kinds[64] = "";
+
+	cr_assert_eq(leat_plan_make(&stages, 7, &plan), 0);
+	for (size_t i = 0; i < plan.groups_count; i++)
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s*%u", i > 0 ? " " : "",
+			 plan.groups[i].name, plan.groups[i].threads);
+	for (size_t i = 0; i + 1 < plan.groups_count; i++)
+		found_kinds[i] = names[plan.edges[i].kind];
+	cr_assert_str_eq(found, groups);
+	cr_assert_str_eq(found_kinds, kinds);
+	leat_plan_free(&plan);
+	leat_stages_free(&stages);
+}
+
+Test(flow, fuses_cheap_steps_into_the_thread_in_front)
+{
+	plan_is("count:5 | null", "count*1 null*1", "s");
+	plan_is("lines:a | grep:x | field:1 | tally", "lines+grep+field*1 tally*1", "s");
+	plan_is("lines:a | grep:x | workers:4 field:1 | map:upper | tally", "lines+grep*1 field+map*4 tally*1", "pm");
+	plan_is("lines:a | workers:2 grep:x | workers:3 field:1 | null", "lines*1 grep*2 field*3 null*1", "pxm");
+	plan_is("lines:a | workers:2 grep:x | rate:1/s | field:1 | null", "lines*1 grep*2 rate+field*1 null*1", "pms");
+	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
+}
+
+Test(flow, take_never_shares_a_thread_with_the_source)
+{
+	plan_is("count:5 | grep:x | take:3 | take:2 | null", "count+grep*1 take+take*1 null*1", "ss");
+}
+
+Test(flow, buffer_is_a_ring_of_its_size_and_a_thread)
+{
+	struct leat_stages stages = parse("count:5 | buffer:3 | field:1 | buffer:4 | null");
+	struct leat_plan plan;
+
+	cr_assert_eq(leat_plan_make(&stages, 7, &plan), 0);
+	cr_assert_eq(plan.groups_count, 4);
+	cr_assert_eq(plan.edges[0].capacity, 3);
+	cr_assert_str_eq(plan.edges[0].name, "count -> buffer+field");
+	cr_assert_eq(plan.edges[1].capacity, 4);
+	cr_assert_eq(plan.edges[2].capacity, 7);
+	leat_plan_free(&plan);
+	leat_stages_free(&stages);
+}
+
+Test(flow, names_of_groups_are_short_and_differ)
+{
+	plan_is("count:5 | buffer:1 | buffer:1 | buffer:1 | count", "count*1 buffer*1 buffer#2*1 buffer#3*1 count#2*1",
+		"ssss");
+	plan_is("count:5 | grep:a | grep:a | grep:a | grep:a | grep:a | grep:a | null",
+		"count+grep+grep+grep+...*1 null*1", "s");
+}
+
+/* Runs one step on one text; NULL when it is not wanted. The result stands until the next call. */
+static const char *step(const char *stage, const char *text, size_t len)
+{
+	static char result[256];
+	char flow[256];
+	struct leat_line line;
+	struct leat_step step;
+
+	snprintf(flow, sizeof(flow), "count:1 | %s | null", stage);
+	struct leat_stages stages = parse(flow);
+	cr_assert_eq(leat_step_init(&step, &stages.list[1]), 0);
+	cr_assert_eq(leat_line_copy(&line, text, len), 0);
+	int rc = leat_step_run(&step, &line);
+	cr_assert_geq(rc, 0);
+	memcpy(result, line.data, line.len);
+	result[line.len] = '\0';
+	leat_line_free(&line);
+	leat_step_fini(&step);
+	leat_stages_free(&stages);
+	return rc == 1 ? result : NULL;
+}
+
+static const char *step_text(const char *stage, const char *text)
+{
+	return step(stage, text, strlen(text));
+}
+
+Test(flow, grep_finds_texts_and_expressions_among_any_bytes)
+{
+	cr_assert_not_null(step_text("grep:' 404 '", "a 404 b"));
+	cr_assert_null(step_text("grep:' 404 '", "a 4040 b"));
+	cr_assert_null(step_text("grep:x invert:yes", "axb"));
+	cr_assert_not_null(step_text("grep:x invert:yes", "ab"));
+	cr_assert_not_null(step_text("grep:''", ""));
+	cr_assert_not_null(step_text("grep:'^a.*z$'", "abcz"));
+	cr_assert_null(step_text("grep:'^b'", "ab"));
+	cr_assert_not_null(step_text("grep:'a(b|c)+d'", "xacbd"));
+	cr_assert_not_null(step("grep:x", "a\0x", 3));
+	cr_assert_not_null(step("grep:'[x]$'", "a\0x", 3));
+	cr_assert_not_null(step("grep:'^$'", "", 0));
+	cr_assert_not_null(step("grep:'a.b'", "a\xff" "b", 3));
+}
+
+Test(flow, field_splits_as_awk_does)
+{
+	cr_assert_str_eq(step_text("field:1", "a b c"), "a");
+	cr_assert_str_eq(step_text("field:3", "a b c"), "c");
+	cr_assert_str_eq(step_text("field:4", "a b c"), "");
+	cr_assert_str_eq(step_text("field:2", "  a\t \tb  "), "b");
+	cr_assert_str_eq(step_text("field:3", "  a\t \tb  "), "");
+	cr_assert_str_eq(step_text("field:0", " a b "), " a b ");
+	cr_assert_str_eq(step_text("field:1", ""), "");
+	cr_assert_str_eq(step_text("field:1", "   "), "");
+}
+
+Test(flow, map_changes_lines)
+{
+	cr_assert_str_eq(step_text("map:upper", "aZ9\xc3\xa9"), "AZ9\xc3\xa9");
+	cr_assert_str_eq(step_text("map:lower", "aZ9"), "az9");
+	cr_assert_str_eq(step_text("map:trim", " \ta b \r"), "a b");
+	cr_assert_str_eq(step_text("map:trim", "  "), "");
+	cr_assert_str_eq(step_text("map:length", "12345678901"), "11");
+	cr_assert_str_eq(step_text("map:length", ""), "0");
+	cr_assert_str_eq(step_text("map:upper", ""), "");
+}
+
+Test(flow, rate_is_a_bucket_of_tokens)
+{
+	struct leat_stages stages = parse("count:1 | rate:10/s burst:3 | null");
+	struct leat_step step;
+	int64_t now_ns = 5000000000;
+
+	cr_assert_eq(leat_step_init(&step, &stages.list[1]), 0);
+	for (int i = 0; i < 3; i++)
+		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 100000000);
+	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 200000000);
+	now_ns += 60000000000; /* long unused: full, and no fuller */
+	for (int i = 0; i < 3; i++)
+		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 100000000);
+	leat_step_fini(&step);
+	leat_stages_free(&stages);
+}
+
+Test(flow, tally_counts_and_sorts)
+{
+	struct leat_tally tally = { 0 };
+
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(leat_tally_add(&tally, "b", 1), 0);
+	cr_assert_eq(leat_tally_add(&tally, "c", 1), 0);
+	cr_assert_eq(leat_tally_add(&tally, "", 0), 0);
+	cr_assert_eq(leat_tally_add(&tally, "ab", 2), 0);
+	cr_assert_eq(leat_tally_add(&tally, "a\0", 2), 0);
+	cr_assert_eq(leat_tally_add(&tally, "\xff", 1), 0);
+	leat_tally_sort(&tally);
+	cr_assert_eq(tally.used, 6);
+	cr_assert_eq(tally.slots[0]->count, 3);
+	cr_assert_eq(tally.slots[1]->len, 0);
+	cr_assert_arr_eq(tally.slots[2]->value, "a\0", 2);
+	cr_assert_arr_eq(tally.slots[3]->value, "ab", 2);
+	cr_assert_arr_eq(tally.slots[4]->value, "c", 1);
+	cr_assert_arr_eq(tally.slots[5]->value, "\xff", 1);
+	leat_tally_fini(&tally);
+}
+
+Test(flow, tally_grows)
+{
+	struct leat_tally tally = { 0 };
+	char value[32];
+
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 10000; i++)
+			cr_assert_eq(leat_tally_add(&tally, value, (size_t)snprintf(value, sizeof(value), "%d", i)), 0);
+	leat_tally_sort(&tally);
+	cr_assert_eq(tally.used, 10000);
+	for (size_t i = 0; i < tally.used; i++)
+		cr_assert_eq(tally.slots[i]->count, 2);
+	leat_tally_fini(&tally);
+}

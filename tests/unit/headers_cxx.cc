@@ -1,0 +1,190 @@
+/*
+ * tests/unit/headers_cxx.cc: the headers as a C++17 program meets them.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <leat/base.h>
+#include <leat/chan.h>
+#include <leat/diag.h>
+#include <leat/gen.h>
+#include <leat/io.h>
+#include <leat/scope.h>
+
+#include <criterion/criterion.h>
+#include <csignal>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+TestSuite(headers_cxx, .timeout = 60);
+
+namespace {
+
+struct tick {
+	uint64_t number;
+	double price;
+};
+
+/* A channel that closes itself, as a C++ program would have it. */
+template <class T> struct channel {
+	leat_scope *scope = leat_scope_open(nullptr, nullptr);
+	leat_tx *tx = nullptr;
+	leat_rx *rx = nullptr;
+	explicit channel(leat_kind kind = LEAT_SPSC, size_t capacity = 8)
+	{
+		leat_chan_opts opts{};
+		opts.kind = kind;
+		opts.capacity = capacity;
+		cr_assert_eq(leat_chan_open(scope, sizeof(T), &opts, &tx, &rx), 0);
+	}
+	~channel()
+	{
+		leat_tx_close(tx);
+		leat_rx_close(rx);
+		leat_scope_close(scope);
+	}
+};
+
+int squares(leat_tx *out, void *arg)
+{
+	int rc = 0;
+	for (uint64_t n = 0, last = *static_cast<uint64_t *>(arg); n < last && rc == 0; n++) {
+		uint64_t square = n * n;
+		rc = leat_send(out, &square);
+	}
+	return rc;
+}
+
+int next_number(void *state, void *item)
+{
+	auto *next = static_cast<uint64_t *>(state);
+	if (*next == 5)
+		return 0;
+	std::memcpy(item, next, sizeof(*next));
+	++*next;
+	return 1;
+}
+
+} // namespace
+
+Test(headers_cxx, typed_calls_carry_items)
+{
+	for (leat_kind kind : { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC }) {
+		channel<tick> chan(kind);
+		const tick in{ 7, 1.5 };
+		tick out{}, more[2]{};
+		cr_assert_eq(leat_send(chan.tx, &in), 0);
+		cr_assert_eq(leat_try_send(chan.tx, &in), 0);
+		cr_assert_eq(leat_send_until(chan.tx, &in, 0), 0);
+		std::vector<tick> batch(2, in);
+		cr_assert_eq(leat_send_batch(chan.tx, batch.data(), batch.size()), 2);
+		cr_assert_eq(leat_try_send_batch(chan.tx, batch.data(), batch.size()), 2);
+		cr_assert_eq(leat_recv(chan.rx, &out), 1);
+		cr_expect_eq(out.number, 7u);
+		cr_assert_eq(leat_try_recv(chan.rx, &out), 1);
+		cr_assert_eq(leat_recv_until(chan.rx, &out, 0), 1);
+		cr_assert_eq(leat_recv_batch(chan.rx, more, 2), 2);
+		cr_assert_eq(leat_try_recv_batch(chan.rx, more, 2), 2);
+		cr_expect_eq(more[1].price, 1.5);
+		cr_assert_eq(leat_try_recv(chan.rx, &out), -EAGAIN);
+	}
+}
+
+Test(headers_cxx, void_and_character_pointers_use_the_channels_size)
+{
+	channel<tick> chan;
+	tick in{ 9, 2.5 }, out{};
+	void *untyped = &out;
+	const void *constant = &in;
+	cr_assert_eq(leat_send(chan.tx, constant), 0);
+	cr_assert_eq(leat_send(chan.tx, reinterpret_cast<const char *>(&in)), 0);
+	cr_assert_eq(leat_send(chan.tx, reinterpret_cast<unsigned char *>(&in)), 0);
+	cr_assert_eq(leat_recv(chan.rx, untyped), 1);
+	cr_assert_eq(leat_recv_until(chan.rx, reinterpret_cast<char *>(&out), 0), 1);
+	cr_assert_eq(leat_recv_batch(chan.rx, static_cast<void *>(&out), 1), 1);
+	cr_expect_eq(out.number, 9u);
+	cr_expect_eq(leat_send(chan.tx, nullptr), -EINVAL);
+}
+
+Test(headers_cxx, another_type_stops_the_program, .signal = SIGABRT)
+{
+	channel<tick> chan;
+	uint32_t number = 1;
+	leat_send(chan.tx, &number);
+}
+
+Test(headers_cxx, leat_for_declares_a_copy)
+{
+	leat_scope *scope = leat_scope_open(nullptr, nullptr);
+	leat_rx *rx = nullptr;
+	uint64_t last = 10, sum = 0;
+	cr_assert_eq(leat_gen(scope, squares, &last, sizeof(uint64_t), nullptr, &rx), 0);
+	leat_for(uint64_t, square, rx)
+		sum += square;
+	cr_expect_eq(sum, 285u);
+	leat_rx_close(rx);
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+Test(headers_cxx, a_seq_runs_on_a_thread_and_comes_back)
+{
+	leat_scope *scope = leat_scope_open(nullptr, nullptr);
+	leat_rx *rx = nullptr;
+	uint64_t state = 0, got = 0;
+	cr_assert_eq(leat_gen_seq(scope, leat_seq{ next_number, nullptr, &state, sizeof(state) }, nullptr, &rx), 0);
+	leat_seq seq = leat_seq_from_rx(rx);
+	for (uint64_t n = 0; n < 5; n++) {
+		cr_expect_eq(seq.next(seq.state, &got), 1);
+		cr_expect_eq(got, n);
+	}
+	cr_expect_eq(seq.next(seq.state, &got), 0);
+	seq.fini(seq.state);
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+Test(headers_cxx, zero_copy_and_threads)
+{
+	channel<uint64_t> chan(LEAT_MPMC, 4);
+	uint64_t sum = 0;
+	std::thread sender([&chan] {
+		for (uint64_t n = 1; n <= 1000; n++) {
+			void *room;
+			if (leat_reserve(chan.tx, 1, &room) != 1)
+				break;
+			*static_cast<uint64_t *>(room) = n;
+			leat_commit(chan.tx, 1);
+		}
+		leat_tx_close(chan.tx);
+		chan.tx = nullptr;
+	});
+	const void *there;
+	ssize_t got;
+	while ((got = leat_peek(chan.rx, 1, &there)) > 0) {
+		sum += *static_cast<const uint64_t *>(there);
+		leat_release(chan.rx, static_cast<size_t>(got));
+	}
+	sender.join();
+	cr_expect_eq(sum, 500500u);
+}
+
+Test(headers_cxx, diagnostics_and_status)
+{
+	leat_diag_opts opts{};
+	leat_snapshot last{};
+	opts.callback = [](const leat_snapshot *snapshot, void *arg) { *static_cast<leat_snapshot *>(arg) = *snapshot; };
+	opts.callback_arg = &last;
+	leat_diag *diag = leat_diag_start(&opts);
+	cr_assert_not_null(diag);
+	channel<int> chan;
+	leat_tx_fail(chan.tx, -EIO, "words");
+	leat_tx_close(chan.tx);
+	chan.tx = nullptr;
+	leat_cause cause = LEAT_RUNNING;
+	const char *text = nullptr;
+	cr_expect_eq(leat_rx_status(chan.rx, &cause, nullptr, &text), 0);
+	cr_expect_eq(cause, LEAT_FAILED);
+	cr_expect(std::string(text) == "words");
+	cr_expect_eq(leat_diag_stop(diag), 0);
+	cr_expect_eq(last.channels_count, 1u);
+}

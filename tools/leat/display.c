@@ -1,0 +1,285 @@
+/*
+ * tools/leat/display.c: the picture of a running flow: in place on a terminal, a line for each second elsewhere.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "tools/leat/leat.h"
+
+#include <inttypes.h>
+#include <leat/atomic.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define LIVE_NS INT64_C(250000000)
+#define LINES_NS INT64_C(1000000000)
+#define NEVER_NS INT64_C(86400000000000)
+#define BAR_MAX 20
+#define COLUMNS_WITHOUT_BAR 67 /* behind the name: every other column of a row, with its blanks */
+
+/* Where standard output is the same terminal, lines of the flow and a picture would be in each other's way. */
+static bool sink_talks_to_terminal(const struct leat_flow *flow)
+{
+	return flow->stages.list[flow->stages.count - 1].type->verb == LEAT_VERB_STDOUT && isatty(STDOUT_FILENO);
+}
+
+void display_init(struct display *display, struct leat_report *report, bool quiet)
+{
+	const char *term = getenv("TERM");
+
+	*display = (struct display){ .report = report, .started_ns = leat_now_ns(), .how = DISPLAY_LINES };
+	leat_mutex_init(&display->lock);
+	if (quiet || (isatty(STDERR_FILENO) && sink_talks_to_terminal(report->flow)))
+		display->how = DISPLAY_NONE;
+	else if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0)
+		display->how = DISPLAY_LIVE;
+}
+
+int64_t display_interval_ns(const struct display *display)
+{
+	return display->how == DISPLAY_LIVE ? LIVE_NS : display->how == DISPLAY_LINES ? LINES_NS : NEVER_NS;
+}
+
+/* 999, 12.3k, 4.56M: four figures at the most. */
+static const char *short_number(char text[16], double n)
+{
+	static const char *const suffixes[] = { "", "k", "M", "G", "T", "P" };
+	size_t i = 0;
+
+	while (n >= 999.5 && i < 5) {
+		n /= 1000;
+		i++;
+	}
+	snprintf(text, 16, "%.*f%s", i == 0 || n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2, n, suffixes[i]);
+	return text;
+}
+
+static double rate_of(const struct leat_edge_seen *edge)
+{
+	double seconds = (double)(edge->now_ns - edge->before_ns) / 1e9;
+
+	if (edge->before_ns == 0 || seconds <= 0)
+		return 0;
+	return (double)(edge->now.delivered - edge->before.delivered) / seconds;
+}
+
+static double fill_of(const struct leat_edge_seen *edge)
+{
+	double fill = edge->now.capacity != 0 ? (double)edge->now.in_flight / (double)edge->now.capacity : 0;
+
+	return fill < 1 ? fill : 1;
+}
+
+/* Blocked shares of both sides since the look before. */
+static double send_blocked(const struct display *display, size_t i)
+{
+	const struct leat_edge_seen *edge = &display->report->edges[i];
+
+	return leat_report_blocked(edge->before.send_blocked_ns, edge->now.send_blocked_ns,
+				   edge->now_ns - edge->before_ns, display->report->flow->plan.groups[i].threads);
+}
+
+static double recv_blocked(const struct display *display, size_t i)
+{
+	const struct leat_edge_seen *edge = &display->report->edges[i];
+
+	return leat_report_blocked(edge->before.recv_blocked_ns, edge->now.recv_blocked_ns,
+				   edge->now_ns - edge->before_ns, display->report->flow->plan.groups[i + 1].threads);
+}
+
+static void put_bar(FILE *out, int width, double share)
+{
+	int full = (int)(share * width + 0.5);
+
+	putc('[', out);
+	for (int i = 0; i < width; i++)
+		putc(i < full ? '#' : '.', out);
+	putc(']', out);
+}
+
+static void put_clock(FILE *out, int64_t ns)
+{
+	int64_t seconds = ns / 1000000000;
+
+	if (seconds >= 3600)
+		fprintf(out, "%" PRId64 ":%02d:%02d", seconds / 3600, (int)(seconds / 60 % 60), (int)(seconds % 60));
+	else
+		fprintf(out, "%d:%02d", (int)(seconds / 60), (int)(seconds % 60));
+}
+
+static void put_head(const struct display *display, FILE *out, int width)
+{
+	const struct leat_flow *flow = display->report->flow;
+	int64_t gone_ns = leat_now_ns() - display->started_ns;
+	int64_t for_ns = flow->opts.for_ns;
+
+	fputs("leat  ", out);
+	put_clock(out, gone_ns);
+	if (for_ns != 0) {
+		double share = (double)gone_ns / (double)for_ns;
+		fputs(" of ", out);
+		put_clock(out, for_ns);
+		fputs("  ", out);
+		put_bar(out, width > 60 ? 30 : 10, share < 1 ? share : 1);
+		fprintf(out, " %3.0f %%", share < 1 ? share * 100 : 100);
+		if (share >= 1)
+			fputs(", draining", out);
+	}
+	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* only to be shown */
+		fprintf(out, "  slowed: %s by %" PRId64 " us an item", flow->stages.list[flow->opts.slow - 1].type->name,
+			flow->opts.slow_ns / 1000);
+	putc('\n', out);
+}
+
+static void put_row(const struct display *display, FILE *out, size_t i, int name_width, int bar_width)
+{
+	const struct leat_edge_seen *edge = &display->report->edges[i];
+	char rate[16], peak[16], dropped[16];
+
+	fprintf(out, "%-*.*s %8s ", name_width, name_width, display->report->flow->plan.edges[i].name,
+		short_number(rate, rate_of(edge)));
+	put_bar(out, bar_width, fill_of(edge));
+	fprintf(out, " %3.0f %% %6s %6s   %5.0f %% %7.0f %%  %8s\n", fill_of(edge) * 100,
+		short_number(peak, (double)edge->now.peak), short_number((char[16]){ 0 }, (double)edge->now.capacity),
+		send_blocked(display, i) * 100, recv_blocked(display, i) * 100,
+		short_number(dropped, (double)leat_report_dropped(&edge->now)));
+}
+
+/* Who was blocked least since the look before. */
+static void put_busiest(const struct display *display, FILE *out)
+{
+	const struct leat_plan *plan = &display->report->flow->plan;
+	double most = -1;
+	size_t who = 0;
+
+	for (size_t i = 0; i < plan->groups_count; i++) {
+		double busy = 1;
+		if (i > 0)
+			busy -= recv_blocked(display, i - 1);
+		if (i + 1 < plan->groups_count)
+			busy -= send_blocked(display, i);
+		if (busy > most) {
+			most = busy;
+			who = i;
+		}
+	}
+	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[who].name, (1 - (most > 0 ? most : 0)) * 100);
+}
+
+static void put_picture(const struct display *display, FILE *out, int width, int height)
+{
+	size_t edges = display->report->flow->plan.groups_count - 1;
+	size_t shown = edges + 4 > (size_t)height ? (height > 5 ? (size_t)height - 5 : 1) : edges;
+	int name_width = (int)strlen("edge");
+
+	for (size_t i = 0; i < shown; i++) {
+		int len = (int)strlen(display->report->flow->plan.edges[i].name);
+		name_width = len > name_width ? len : name_width;
+	}
+	if (name_width > width / 3)
+		name_width = width / 3 > 8 ? width / 3 : 8;
+	int bar_width = width - name_width - COLUMNS_WITHOUT_BAR;
+	bar_width = bar_width < 5 ? 5 : bar_width > BAR_MAX ? BAR_MAX : bar_width;
+	put_head(display, out, width);
+	fprintf(out, "%-*s %8s  %-*s  full   peak     of   blocked: send  receive   dropped\n", name_width, "edge",
+		"items/s", bar_width, "");
+	for (size_t i = 0; i < shown; i++)
+		put_row(display, out, i, name_width, bar_width);
+	if (shown < edges)
+		fprintf(out, "... and %zu more\n", edges - shown);
+	put_busiest(display, out);
+}
+
+/* Writes what there is room for at once; a terminal that is stopped must stop nothing else. */
+static void emit(const char *text, size_t len)
+{
+	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT) && write(STDERR_FILENO, text, len) < 0)
+		return; /* nobody looks any more */
+}
+
+/* The picture again, over the one before: each row cut to the screen's width, and wiped behind its end. */
+static void draw(struct display *display)
+{
+	struct winsize size = { 0 };
+	char *picture = NULL, *screen = NULL;
+	size_t len, screen_len;
+	int rows = 0;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
+	FILE *out = open_memstream(&picture, &len);
+	if (out == NULL)
+		return;
+	put_picture(display, out, size.ws_col, size.ws_row);
+	fclose(out);
+	out = open_memstream(&screen, &screen_len);
+	if (out != NULL) {
+		if (display->rows > 0)
+			fprintf(out, "\r\033[%dA", display->rows);
+		for (char *row = picture, *end; (end = strchr(row, '\n')) != NULL; row = end + 1, rows++)
+			fprintf(out, "%.*s\033[K\n", (int)(end - row < size.ws_col ? end - row : size.ws_col - 1), row);
+		fputs("\033[J", out);
+		fclose(out);
+		emit(screen, screen_len);
+		display->rows = rows;
+	}
+	free(picture);
+	free(screen);
+}
+
+static void say_line(const struct display *display)
+{
+	const struct leat_plan *plan = &display->report->flow->plan;
+	char *line = NULL, number[16];
+	size_t len;
+	FILE *out = open_memstream(&line, &len);
+
+	if (out == NULL)
+		return;
+	fprintf(out, "leat: %.0f s", (double)(leat_now_ns() - display->started_ns) / 1e9);
+	for (size_t i = 0; i + 1 < plan->groups_count; i++) {
+		const struct leat_edge_seen *edge = &display->report->edges[i];
+		uint64_t dropped = leat_report_dropped(&edge->now);
+		fprintf(out, "; %s %s/s, %.0f %% full, blocked %.0f %% / %.0f %%", plan->edges[i].name,
+			short_number(number, rate_of(edge)), fill_of(edge) * 100, send_blocked(display, i) * 100,
+			recv_blocked(display, i) * 100);
+		if (dropped != 0)
+			fprintf(out, ", dropped %" PRIu64, dropped);
+	}
+	putc('\n', out);
+	fclose(out);
+	emit(line, len);
+	free(line);
+}
+
+void display_take(const struct leat_snapshot *snapshot, void *arg)
+{
+	struct display *display = arg;
+
+	leat_report_take(display->report, snapshot);
+	leat_mutex_lock(&display->lock);
+	leat_mutex_lock(&display->report->lock);
+	if (!display->held && display->how == DISPLAY_LIVE)
+		draw(display);
+	else if (!display->held && display->how == DISPLAY_LINES)
+		say_line(display);
+	leat_mutex_unlock(&display->report->lock);
+	leat_mutex_unlock(&display->lock);
+}
+
+void display_hold(void *arg)
+{
+	struct display *display = arg;
+	char wipe[32];
+
+	leat_mutex_lock(&display->lock);
+	if (!display->held && display->rows > 0)
+		emit(wipe, (size_t)snprintf(wipe, sizeof(wipe), "\r\033[%dA\033[J", display->rows));
+	display->held = true;
+	leat_mutex_unlock(&display->lock);
+}

@@ -1,0 +1,46 @@
+/*
+ * tools/leat/help.c: what --help says. docs/man/leat.1 says it at length.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tools/leat/leat.h"
+
+const char leat_usage[] =
+	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
+	"       leat help run                              stages and options\n"
+	"       leat --version\n";
+
+const char leat_run_help[] =
+	"usage: leat run [options] 'SOURCE | STEP | ... | SINK'\n"
+	"\n"
+	"  leat run 'lines:access.log | grep:\" 404 \" | workers:4 field:1 | tally'\n"
+	"  leat run 'follow:/var/log/syslog | rate:1000/s | stdout'\n"
+	"  leat run 'proc:stat every:100ms | stdout'\n"
+	"\n"
+	"sources   lines:FILE                   the lines of a file, a pipe, or - (standard input)\n"
+	"          follow:FILE [from:start]     what is appended to a file from now on\n"
+	"          proc:NAME [every:TIME]       the lines of /proc/NAME, every second\n"
+	"          tick:TIME                    1, 2, 3, ... at a steady interval\n"
+	"          count:N                      1 to N\n"
+	"steps     grep:PATTERN [invert:yes]    lines that hold a text, or match an extended regular expression\n"
+	"          field:N                      the Nth field, as awk splits; 0: the line\n"
+	"          map:upper|lower|trim|length\n"
+	"          rate:N/s [burst:N]           at most so many in a time\n"
+	"          take:N                       N lines, then the flow ends\n"
+	"          buffer:N                     a ring of N items, and a thread of its own behind it\n"
+	"          workers:N STEP               a grep, field or map on N threads (order is not kept)\n"
+	"sinks     stdout   file:PATH   count   tally (how often each line came)   null\n"
+	"\n"
+	"Quotes ('...' or \"...\") protect blanks and |. Times: 100ms, 2s, 1m. Numbers: 10k, 2M.\n"
+	"\n"
+	"options   --for TIME             end the source after TIME, and drain\n"
+	"          --repeat N             read lines:FILE N times\n"
+	"          --capacity N           items in each ring (1024)\n"
+	"          --wait POLICY          adaptive (the default), spin, yield, park\n"
+	"          --overflow POLICY      a full ring: block (the default), drop the newest, drop the oldest\n"
+	"          --slow STAGE[=TIME]    from half of --for on, each item costs this stage TIME (200us) more\n"
+	"          --json[=FILE]          the books as one JSON object (on standard error)\n"
+	"          --quiet                no picture, no books\n"
+	"          --help, --version\n"
+	"\n"
+	"exit status   0; 1 something failed or the books do not balance; 2 usage; 130 after ctrl-C\n";

@@ -1,0 +1,47 @@
+/*
+ * tools/leat/leat.h: the program's parts.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TOOLS_LEAT_LEAT_H
+#define LEAT_TOOLS_LEAT_LEAT_H
+
+#include "runtime/flow/report.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143 };
+
+struct run_opts {
+	const char *text;
+	struct leat_flow_opts flow;
+	char *slow_stage; /* a name or a number; NULL: none */
+	bool quiet, json;
+	const char *json_path; /* NULL: standard error */
+};
+
+/* What `leat run` was asked for: -1, or the exit status when there is nothing to run. opts_free() after it in any case. */
+int run_opts_read(struct run_opts *opts, int argc, char **argv);
+void run_opts_free(struct run_opts *opts);
+/* Finds the stage of --slow; false with its line on standard error. */
+bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages);
+
+int run_main(int argc, char **argv);
+
+extern const char leat_usage[], leat_run_help[];
+
+/* The picture of a running flow, on standard error. Drawn by the thread that takes the snapshots. */
+struct display {
+	struct leat_report *report;
+	enum { DISPLAY_NONE, DISPLAY_LINES, DISPLAY_LIVE } how;
+	struct leat_mutex lock; /* guards held and the drawing */
+	bool held;
+	int rows;            /* of the picture that stands on the screen */
+	int64_t started_ns;
+};
+
+void display_init(struct display *display, struct leat_report *report, bool quiet);
+int64_t display_interval_ns(const struct display *display);
+leat_diag_fn display_take;
+/* Wipes the picture and draws no more: standard output, or the books, come next. Any thread. */
+void display_hold(void *display);
+
+#endif

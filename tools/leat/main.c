@@ -1,0 +1,45 @@
+/*
+ * tools/leat/main.c: the command line program, by subcommand.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tools/leat/leat.h"
+
+#include <leat/version.h>
+#include <string.h>
+
+static int help(int argc, char **argv)
+{
+	if (argc == 2) {
+		fputs(leat_usage, stdout);
+		return 0;
+	}
+	if (argc == 3 && strcmp(argv[2], "run") == 0) {
+		fputs(leat_run_help, stdout);
+		return 0;
+	}
+	fprintf(stderr, "leat: no help on \"%s\"; there is: run\n", argv[2]);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : NULL;
+	int status = EXIT_USAGE;
+
+	if (command == NULL)
+		fputs(leat_usage, stderr);
+	else if (strcmp(command, "run") == 0)
+		return run_main(argc - 1, argv + 1);
+	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
+		status = help(argc, argv);
+	else if (strcmp(command, "--version") == 0)
+		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
+	else
+		fprintf(stderr, "leat: there is no command \"%s\"; there are: run, help, --version\n", command);
+	if (fflush(stdout) != 0 && status == 0) {
+		perror("leat: stdout");
+		return EXIT_FAILED;
+	}
+	return status;
+}

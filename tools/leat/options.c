@@ -1,0 +1,189 @@
+/*
+ * tools/leat/options.c: what `leat run` was asked for.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/flow/value.h"
+#include "tools/leat/leat.h"
+
+#include <getopt.h>
+#include <leat/version.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOW_NS INT64_C(200000)
+
+enum { OPT_FOR = 256, OPT_REPEAT, OPT_CAPACITY, OPT_WAIT, OPT_OVERFLOW, OPT_SLOW, OPT_JSON, OPT_QUIET, OPT_HELP, OPT_VERSION };
+
+static const struct option options[] = {
+	{ "for", required_argument, NULL, OPT_FOR },
+	{ "repeat", required_argument, NULL, OPT_REPEAT },
+	{ "capacity", required_argument, NULL, OPT_CAPACITY },
+	{ "wait", required_argument, NULL, OPT_WAIT },
+	{ "overflow", required_argument, NULL, OPT_OVERFLOW },
+	{ "slow", required_argument, NULL, OPT_SLOW },
+	{ "json", optional_argument, NULL, OPT_JSON },
+	{ "quiet", no_argument, NULL, OPT_QUIET },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 },
+};
+
+/* An option's value, read as a stage's would be. */
+static bool read_value(const char *name, const struct leat_param *param, char *text, struct leat_value *value)
+{
+	struct leat_mistake mistake = { 0 };
+
+	*value = (struct leat_value){ .given = true, .text = text };
+	if (leat_param_read(param, value, &mistake))
+		return true;
+	fprintf(stderr, "leat: --%s %s: %s; it takes %s\n", name, text, mistake.what, mistake.wanted);
+	return false;
+}
+
+static bool read_number(const char *name, uint64_t max, const char *wanted, char *text, uint64_t *number)
+{
+	const struct leat_param param = { .form = LEAT_FORM_NUMBER, .min = 1, .max = max, .wanted = wanted };
+	struct leat_value value;
+
+	if (!read_value(name, &param, text, &value))
+		return false;
+	*number = value.number;
+	return true;
+}
+
+static bool read_time(const char *name, char *text, int64_t *ns)
+{
+	const struct leat_param param = { .form = LEAT_FORM_TIME };
+	struct leat_value value;
+
+	if (!read_value(name, &param, text, &value))
+		return false;
+	*ns = value.ns;
+	return true;
+}
+
+static bool read_slow(struct run_opts *opts, char *text)
+{
+	char *equals = strrchr(text, '=');
+
+	opts->flow.slow_ns = SLOW_NS;
+	if (equals != NULL && !read_time("slow", equals + 1, &opts->flow.slow_ns))
+		return false;
+	free(opts->slow_stage);
+	opts->slow_stage = equals != NULL ? strndup(text, (size_t)(equals - text)) : strdup(text);
+	return opts->slow_stage != NULL;
+}
+
+static bool read_option(struct run_opts *opts, int option, char *text)
+{
+	static const struct leat_param waits = { .form = LEAT_FORM_CHOICE,
+						 .choices = { "adaptive", "spin", "yield", "park" } };
+	static const struct leat_param overflows = { .form = LEAT_FORM_CHOICE,
+						     .choices = { "block", "newest", "oldest" } };
+	struct leat_value value;
+
+	switch (option) {
+	case OPT_FOR:
+		return read_time("for", text, &opts->flow.for_ns);
+	case OPT_REPEAT:
+		return read_number("repeat", UINT64_MAX, "a number from 1", text, &opts->flow.repeat);
+	case OPT_CAPACITY:
+		return read_number("capacity", LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216", text,
+				   &opts->flow.capacity);
+	case OPT_WAIT:
+		if (!read_value("wait", &waits, text, &value))
+			return false;
+		opts->flow.wait = (enum leat_wait)value.number;
+		return true;
+	case OPT_OVERFLOW:
+		if (!read_value("overflow", &overflows, text, &value))
+			return false;
+		opts->flow.overflow = (enum leat_overflow)value.number;
+		return true;
+	case OPT_SLOW:
+		return read_slow(opts, text);
+	case OPT_JSON:
+		opts->json = true;
+		opts->json_path = text;
+		return true;
+	default:
+		opts->quiet = true;
+		return true;
+	}
+}
+
+static int unknown(char **argv, int option)
+{
+	const char *name = argv[optind - 1];
+
+	if (option == ':')
+		fprintf(stderr, "leat: %s takes a value; see leat run --help\n", name);
+	else if (optopt >= OPT_FOR)
+		fprintf(stderr, "leat: %s: this option takes no value; see leat run --help\n", name);
+	else if (optopt != 0)
+		fprintf(stderr, "leat: there is no option -%c; see leat run --help\n", optopt);
+	else
+		fprintf(stderr, "leat: there is no option %s; see leat run --help\n", name);
+	return EXIT_USAGE;
+}
+
+static int say(const char *text)
+{
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return 0;
+	perror("leat: stdout");
+	return EXIT_FAILED;
+}
+
+int run_opts_read(struct run_opts *opts, int argc, char **argv)
+{
+	int option;
+
+	*opts = (struct run_opts){ .flow = { .capacity = 1024 } };
+	/* getopt_long moves the text behind the options, so that those may stand on either side of it. */
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		if (option == '?' || option == ':')
+			return unknown(argv, option);
+		if (option == OPT_HELP)
+			return say(leat_run_help);
+		if (option == OPT_VERSION)
+			return say("leat " LEAT_VERSION "\n");
+		if (!read_option(opts, option, optarg))
+			return EXIT_USAGE;
+	}
+	if (argc - optind != 1) {
+		fputs(argc == optind ? "leat: a flow is missing, such as 'lines:FILE | count'; see leat run --help\n" :
+				       "leat: one flow is wanted, as one word: put it into quotes\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
+	opts->text = argv[optind];
+	return -1;
+}
+
+void run_opts_free(struct run_opts *opts)
+{
+	free(opts->slow_stage);
+}
+
+bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages)
+{
+	uint64_t number;
+
+	if (opts->slow_stage == NULL)
+		return true;
+	for (size_t i = 0; i < stages->count && opts->flow.slow == 0; i++)
+		if (strcmp(stages->list[i].type->name, opts->slow_stage) == 0)
+			opts->flow.slow = i + 1;
+	if (opts->flow.slow == 0 && leat_value_number(opts->slow_stage, &number) == 0 && number >= 1 &&
+	    number <= stages->count)
+		opts->flow.slow = (size_t)number;
+	if (opts->flow.slow != 0)
+		return true;
+	fprintf(stderr, "leat: --slow %s: no such stage; there are:", opts->slow_stage);
+	for (size_t i = 0; i < stages->count; i++)
+		fprintf(stderr, " %zu %s%s", i + 1, stages->list[i].type->name, i + 1 < stages->count ? "," : "\n");
+	return false;
+}
