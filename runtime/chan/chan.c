@@ -293,76 +293,106 @@ static uint64_t head_count(const struct leat_chan *chan)
 	return leat_load_acq(&chan->spsc.head); /* D3: the same */
 }
 
-/*
- * Reads head, drops and tail so that they fit together: no drop was under way (begun == ended around the reads), and the
- * head is read first, so that it is never ahead of the tail. A dropper that is held up between the two does not hold up
- * the look: after some tries what it has is taken, and what is being dropped counts as in flight.
- */
-static void look_at_ring(struct leat_chan *chan, struct leat_chan_stat *stat)
+/* What handles of one side hold of a ring with turns: claimed, and so counted by a position, but not sent or received. */
+static uint64_t held(const struct leat_chan *chan, bool by_senders)
 {
-	uint64_t ended, begun, head, tail, dropped, skipped;
-	int tries = 1000;
+	uint64_t sum = 0;
 
-	do {
-		ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with take_to_drop() */
-		head = head_count(chan);
-		dropped = 0;
-		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-			stat->dropped[reason] = leat_load_rlx(&chan->dropped[reason]); /* rlx: D2 */
-			dropped += stat->dropped[reason];
-		}
-		skipped = leat_load_acq(&chan->skipped_taken); /* D3: before tail */
-		tail = tail_count(chan);
-		begun = leat_load_acq(&chan->drops_begun); /* D1: pairs with take_to_drop() */
-	} while (begun != ended && --tries > 0);
-	head -= skipped;
-	tail -= leat_load_rlx(&chan->skipped_sent); /* rlx: a number */
+	for (const struct leat_handle *h = chan->handles; chan->turns && h != NULL; h = h->next)
+		if (h->sender == by_senders && !h->scratched)
+			sum += leat_load_rlx(&h->held); /* rlx: a number */
+	return sum;
+}
+
+/* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
+static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
+{
+	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with take_to_drop() */
+	uint64_t head = head_count(chan) - held(chan, false), tail, dropped = 0;
+
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+		now->dropped[reason] = leat_load_rlx(&chan->dropped[reason]); /* rlx: D2 */
+		dropped += now->dropped[reason];
+	}
+	head -= leat_load_acq(&chan->skipped_taken); /* D3: before tail */
+	tail = tail_count(chan) - held(chan, true) - leat_load_rlx(&chan->skipped_sent); /* rlx: a number */
 	if (head < dropped)
 		head = dropped;
 	if (tail < head)
 		tail = head;
 	if (tail - head > chan->capacity)
 		tail = head + chan->capacity; /* it was this at some moment since the head was read */
-	stat->delivered = head - dropped;
-	stat->in_flight = tail - head;
+	now->delivered = head - dropped;
+	now->in_flight = tail - head;
+	return leat_load_acq(&chan->drops_begun) == ended; /* D1: pairs with take_to_drop() */
 }
 
-/* What was in flight when something ended: on a ring with turns nobody else notes a peak short of full. */
-void leat_chan_note_peak(struct leat_chan *chan)
+static uint64_t accepted(const struct leat_seen *seen)
 {
-	struct leat_chan_stat stat;
+	uint64_t sum = seen->delivered + seen->in_flight;
+
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		sum += seen->dropped[reason];
+	return sum;
+}
+
+/*
+ * Head, drops and tail that fit together: no drop was under way while they were read, and the head is read first, so that
+ * it is never ahead of the tail. Figures that went back were read between a claim and the note of what is held; they
+ * are read again. A dropper that is held up does not hold up the look, which after some tries tells what the last one
+ * saw. Under the lock.
+ */
+static void look_at_ring(struct leat_chan *chan)
+{
+	struct leat_seen now = { .peak = chan->seen.peak };
+	bool fits = false;
 
 	if (chan->item_size == 0)
 		return;
-	look_at_ring(chan, &stat);
+	for (int tries = 0; tries < 1000; tries++) {
+		fits = read_ring(chan, &now);
+		if (fits && now.delivered >= chan->seen.delivered && accepted(&now) >= accepted(&chan->seen))
+			break;
+	}
+	if (!fits)
+		return;
+	if (now.in_flight > now.peak)
+		now.peak = now.in_flight;
+	chan->seen = now;
+}
+
+void leat_chan_note_peak(struct leat_chan *chan)
+{
 	leat_mutex_lock(&chan->lock);
-	if (stat.in_flight > chan->seen_peak)
-		chan->seen_peak = stat.in_flight;
+	look_at_ring(chan);
 	leat_mutex_unlock(&chan->lock);
 }
 
+/*
+ * Adds what a handle counted. With now_ns read before, and the base before the sum, blocked time never goes back from
+ * one look to the next, also when the wait ends in between.
+ */
 static void look_at_handle(const struct leat_handle *h, struct leat_counts *counts, int64_t now_ns)
 {
-	uint64_t since_ns = leat_load_rlx(&h->wait_since_ns); /* rlx: a number */
+	uint64_t base_ns = leat_load_acq(&h->wait_base_ns); /* W1: pairs with the store in leat_op_run() */
+	uint64_t before_ns = counts->blocked_ns, blocked_ns;
 
 	add_counts(counts, &h->counts);
-	if (since_ns != 0 && now_ns > (int64_t)since_ns)
-		counts->blocked_ns += (uint64_t)now_ns - since_ns;
+	blocked_ns = counts->blocked_ns - before_ns;
+	if (base_ns != 0 && (uint64_t)now_ns > base_ns + blocked_ns)
+		counts->blocked_ns = before_ns + (uint64_t)now_ns - base_ns;
 }
 
 void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat)
 {
 	struct leat_counts counts[2];
 	int64_t now_ns = leat_now_ns();
-	uint64_t seen_peak;
+	struct leat_seen seen;
 
 	memset(stat, 0, sizeof(*stat));
-	if (chan->item_size != 0)
-		look_at_ring(chan, stat);
 	leat_mutex_lock(&chan->lock);
-	if (stat->in_flight > chan->seen_peak)
-		chan->seen_peak = stat->in_flight;
-	seen_peak = chan->seen_peak;
+	look_at_ring(chan);
+	seen = chan->seen;
 	memcpy(counts, chan->past, sizeof(counts));
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
 		look_at_handle(h, &counts[h->sender], now_ns);
@@ -370,6 +400,9 @@ void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat)
 	stat->receivers = chan->receivers;
 	leat_mutex_unlock(&chan->lock);
 
+	stat->delivered = seen.delivered;
+	stat->in_flight = seen.in_flight;
+	memcpy(stat->dropped, seen.dropped, sizeof(stat->dropped));
 	stat->id = chan->node.id;
 	memcpy(stat->name, chan->name, sizeof(stat->name));
 	stat->kind = chan->kind;
@@ -382,8 +415,8 @@ void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat)
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
 		stat->offered += stat->dropped[reason];
 	stat->peak = counts[0].peak > counts[1].peak ? counts[0].peak : counts[1].peak;
-	if (seen_peak > stat->peak)
-		stat->peak = seen_peak;
+	if (seen.peak > stat->peak)
+		stat->peak = seen.peak;
 	stat->send_blocked_ns = counts[1].blocked_ns;
 	stat->recv_blocked_ns = counts[0].blocked_ns;
 	stat->send_parks = counts[1].parks;

@@ -39,14 +39,19 @@ struct leat_handle {
 	};
 	bool sender, open;
 	bool scratched;               /* what is held is the scratch item */
-	size_t held;                  /* items reserved, or peeked at */
+	uint64_t held;                /* items reserved, or peeked at; written by its thread, read by looks too */
 	uint64_t held_limit;          /* the ring's limit meanwhile */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	void *scratch;                /* room for one item, where the channel drops */
 	int wake_fd;                  /* an eventfd for leat_tx_wait(), once there was one; else -1 */
-	uint64_t wait_since_ns;       /* the wait under way, or 0 */
+	uint64_t wait_base_ns;        /* while it waits: when that began, less blocked_ns; else 0 */
 	struct leat_counts counts;
 	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
+};
+
+/* What the last look at the ring saw, and the most in flight that any saw. */
+struct leat_seen {
+	uint64_t delivered, in_flight, peak, dropped[LEAT_DROP_REASONS];
 };
 
 struct leat_outcome {
@@ -87,7 +92,7 @@ struct leat_chan {
 	struct leat_handle *handles, *closed;
 	unsigned senders, receivers, holds;
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
-	uint64_t seen_peak;         /* the most in flight that a look has found */
+	struct leat_seen seen;
 	bool has_words;
 	int words_code;
 	char words[LEAT_TEXT_MAX + 1];

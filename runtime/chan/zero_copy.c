@@ -9,7 +9,7 @@
 
 static size_t hold(struct leat_handle *h, size_t n)
 {
-	h->held = n;
+	leat_store_rlx(&h->held, n); /* rlx: others only count with it */
 	h->held_limit = h->ring.limit;
 	h->ring.limit = h->ring.pos;
 	return n;
@@ -17,7 +17,7 @@ static size_t hold(struct leat_handle *h, size_t n)
 
 static void unhold(struct leat_handle *h)
 {
-	h->held = 0;
+	leat_store_rlx(&h->held, 0); /* rlx: the same */
 	h->scratched = false;
 	h->ring.limit = h->held_limit;
 }

@@ -6,10 +6,18 @@
 #include "runtime/flow/tally.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOTS_FIRST 1024u
+#define BLOCK_SIZE (256u * 1024u)
+
+struct leat_tally_block {
+	struct leat_tally_block *next;
+	size_t size, used;
+	max_align_t bytes[];
+};
 
 /* Eight bytes at a time through a multiplication whose halves are folded; the constants are odd and random. */
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -47,7 +55,7 @@ static struct leat_tally_entry **find(const struct leat_tally *tally, uint64_t h
 
 static int grow(struct leat_tally *tally)
 {
-	struct leat_tally larger = { .used = tally->used };
+	struct leat_tally larger = { .used = tally->used, .blocks = tally->blocks };
 
 	larger.slots_count = tally->slots_count != 0 ? 2 * tally->slots_count : SLOTS_FIRST;
 	larger.slots = calloc(larger.slots_count, sizeof(*larger.slots));
@@ -63,6 +71,24 @@ static int grow(struct leat_tally *tally)
 	return 0;
 }
 
+static struct leat_tally_entry *cut(struct leat_tally *tally, size_t size)
+{
+	struct leat_tally_block *block = tally->blocks;
+
+	size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+	if (block == NULL || block->size - block->used < size) {
+		size_t block_size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+		block = malloc(sizeof(*block) + block_size);
+		if (block == NULL)
+			return NULL;
+		*block = (struct leat_tally_block){ .next = tally->blocks, .size = block_size };
+		tally->blocks = block;
+	}
+	struct leat_tally_entry *entry = (void *)((char *)block->bytes + block->used);
+	block->used += size;
+	return entry;
+}
+
 int leat_tally_add(struct leat_tally *tally, const void *value, size_t len)
 {
 	uint64_t hash = hash_of(value, len);
@@ -74,7 +100,7 @@ int leat_tally_add(struct leat_tally *tally, const void *value, size_t len)
 	}
 	struct leat_tally_entry **slot = find(tally, hash, value, len), *entry = *slot;
 	if (entry == NULL) {
-		entry = malloc(sizeof(*entry) + len);
+		entry = cut(tally, sizeof(*entry) + len);
 		if (entry == NULL)
 			return -ENOMEM;
 		*entry = (struct leat_tally_entry){ .hash = hash, .len = len };
@@ -114,8 +140,11 @@ void leat_tally_sort(struct leat_tally *tally)
 
 void leat_tally_fini(struct leat_tally *tally)
 {
-	for (size_t i = 0; i < tally->slots_count; i++)
-		free(tally->slots[i]);
+	while (tally->blocks != NULL) {
+		struct leat_tally_block *block = tally->blocks;
+		tally->blocks = block->next;
+		free(block);
+	}
 	free(tally->slots);
 	*tally = (struct leat_tally){ 0 };
 }

@@ -15,9 +15,13 @@ struct leat_tally_entry {
 	char value[];
 };
 
+/* Entries are cut from large blocks: there may be millions, and they are given up all at once. */
+struct leat_tally_block;
+
 struct leat_tally {
 	struct leat_tally_entry **slots; /* open addressing; a power of two of them */
 	size_t slots_count, used;
+	struct leat_tally_block *blocks; /* the newest first; entries are cut from it */
 };
 
 /* All zero is an empty tally. 0 or -ENOMEM, and then nothing was counted. */

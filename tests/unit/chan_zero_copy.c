@@ -814,6 +814,25 @@ Test(chan_zero_copy, a_peeked_item_is_not_dropped_under_its_reader)
 	}
 }
 
+/* What makes no room is not dropped: the reader stands in the very slot that the sender needs. */
+Test(chan_zero_copy, a_peek_costs_no_more_items_than_are_sent)
+{
+	for each_kind(kind) {
+		struct leat_chan_opts opts = owned(kind, 8);
+		struct pipe pipe;
+		const void *there;
+		opts.overflow = LEAT_DROP_OLDEST;
+		pipe = wide_open(&opts);
+		memset(&ledger, 0, sizeof(ledger));
+		wide_send(pipe.tx, 0, 8);
+		cr_assert_eq(leat_peek(pipe.rx, 1, &there), 1);
+		wide_send(pipe.tx, 8, 9);
+		cr_expect_eq(ledger.discards, 1, "%s: one send dropped %u items", kind_names[kind], ledger.discards);
+		cr_expect_eq(leat_release(pipe.rx, 1), 0);
+		pipe_close(&pipe);
+	}
+}
+
 /* Threads */
 
 struct side {

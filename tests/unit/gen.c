@@ -802,6 +802,53 @@ Test(gen, each_item_has_one_owner_whatever_ends_it)
 	}
 }
 
+struct joining {
+	struct plan plan;
+	struct leat_scope *scope;
+	uint32_t discards;
+	int join, close;
+};
+
+static void join_in_discard(void *item, void *arg)
+{
+	struct joining *joining = arg;
+	(void)item;
+	if (leat_add_acqrel(&joining->discards, 1u) == 0) {
+		joining->join = leat_scope_join(joining->scope);
+		joining->close = leat_scope_close(joining->scope);
+	}
+}
+
+static int commit_after_told(struct leat_tx *out, void *arg)
+{
+	struct joining *joining = arg;
+	void *room;
+	if (leat_reserve(out, 1, &room) != 1)
+		return -EPROTO;
+	memset(room, 0, 8);
+	leat_add_acqrel(&joining->plan.started, 1u);
+	while (leat_load_acq(&joining->plan.go) == 0)
+		sched_yield();
+	return leat_commit(out, 1);
+}
+
+/* The last close of its channel, with what is still in it, is the generator's own: its scope would wait for ever. */
+Test(gen, join_from_a_discard_in_a_generators_end_is_a_deadlock, .timeout = 10)
+{
+	struct joining joining = { .scope = scope_open(), .join = 1, .close = 1 };
+	struct leat_gen_opts opts = { .chan = { .discard = join_in_discard, .discard_arg = &joining } };
+	struct leat_rx *rx;
+	cr_assert_eq(leat_gen(joining.scope, commit_after_told, &joining, 8, &opts, &rx), 0);
+	cr_assert(await_word(&joining.plan.started, 1));
+	leat_rx_close(rx);
+	leat_store_rel(&joining.plan.go, 1u);
+	cr_expect_eq(leat_scope_join(joining.scope), 0);
+	cr_expect_eq(joining.discards, 1);
+	cr_expect_eq(joining.join, -EDEADLK);
+	cr_expect_eq(joining.close, -EDEADLK);
+	cr_expect_eq(leat_scope_close(joining.scope), 0);
+}
+
 /* Many */
 
 Test(gen, two_thousand_one_after_another_leave_no_threads)

@@ -880,6 +880,49 @@ Test(scope, a_cancel_before_the_deadline_wins)
 	cr_expect_eq(leat_scope_close(scope), -EIO);
 }
 
+struct opener {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	int64_t ahead_ns;
+	int wrong;
+};
+
+static void *open_with_deadlines(void *arg)
+{
+	struct opener *opener = arg;
+	pthread_barrier_wait(opener->barrier);
+	for (int i = 0; i < 500; i++) {
+		struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + opener->ahead_ns };
+		struct leat_scope *scope = leat_scope_open(NULL, &opts);
+		int rc = leat_scope_close(scope);
+		opener->wrong += scope == NULL || (rc != 0 && rc != -ETIMEDOUT);
+	}
+	return NULL;
+}
+
+/* The last deadline goes just as the first one comes, again and again. */
+Test(scope, deadlines_come_and_go_in_several_threads)
+{
+	struct opener openers[3];
+	pthread_barrier_t barrier;
+	pthread_barrier_init(&barrier, NULL, 3);
+	for (int i = 0; i < 3; i++) {
+		openers[i] = (struct opener){ .barrier = &barrier, .ahead_ns = i == 0 ? 20000 : 3600000 * MS };
+		cr_assert_eq(pthread_create(&openers[i].thread, NULL, open_with_deadlines, &openers[i]), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		pthread_join(openers[i].thread, NULL);
+		cr_expect_eq(openers[i].wrong, 0);
+	}
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 2 * MS };
+	struct leat_scope *scope = leat_scope_open(NULL, &opts);
+	struct runner runner = { .answer = -ECANCELED };
+	start(scope, run_until_cancelled, &runner);
+	cr_expect_eq(leat_scope_join(scope), -ETIMEDOUT, "the timer still works");
+	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
+	pthread_barrier_destroy(&barrier);
+}
+
 /* Calls about to wait look for themselves: also on a channel where there is nothing to wake. */
 Test(scope, a_wait_after_the_deadline_sees_it)
 {

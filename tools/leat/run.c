@@ -126,7 +126,9 @@ static void on_signal(struct run *run)
 		return;
 	run->signal = (int)info.ssi_signo;
 	leat_flow_cancel(run->flow, run->signal == SIGINT ? "interrupted" : "terminated");
-	/* A second one ends the program there and then. */
+	/* A second one ends the program there and then, also where the first would have been ignored. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -189,7 +191,10 @@ static int status_of(const struct run *run, int started)
 static void show(struct run *run)
 {
 	struct leat_report *report = &run->report;
-	const char *how = run->signal != 0 ? "interrupted" : report->status == 0 ? "completed" : "failed";
+	const char *how = run->signal == SIGINT	? "interrupted" :
+			  run->signal == SIGTERM ? "terminated" :
+			  report->status == 0	? "completed" :
+						  "failed";
 
 	leat_report_failures(report, stderr);
 	if (!run->opts.quiet) {
