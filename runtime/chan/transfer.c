@@ -88,20 +88,26 @@ static size_t put(struct leat_handle *h, const unsigned char *items, size_t n)
 	return done;
 }
 
-/* Takes neighbouring items of a ring with turns, past what was given up. */
+/* Frees what producers gave up at the front. Whether there was any. */
+static bool skip(struct leat_chan *chan)
+{
+	size_t skipped = leat_mpmc_skip(&chan->mpmc);
+
+	if (skipped == 0)
+		return false;
+	leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: a number for snapshots */
+	leat_chan_received(chan, skipped);
+	return true;
+}
+
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim)
 {
-	for (;;) {
-		size_t n = leat_mpmc_take(&chan->mpmc, want, claim), skipped;
+	size_t n;
 
-		if (n > 0)
-			return n;
-		skipped = leat_mpmc_skip(&chan->mpmc);
-		if (skipped == 0)
-			return 0;
-		leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: a number for snapshots */
-		leat_chan_received(chan, skipped);
-	}
+	do
+		n = leat_mpmc_take(&chan->mpmc, want, claim);
+	while (n == 0 && skip(chan));
+	return n;
 }
 
 /* Copies up to n items out of the ring. Answers how many. */
@@ -142,15 +148,25 @@ static void drop(struct leat_chan *chan, void *item)
 		chan->discard(item, chan->discard_arg);
 }
 
-/* One drop that moves the head; leat_chan_look() waits for `ended` to catch up with `begun`. */
-static size_t take_to_drop(struct leat_chan *chan, size_t want, enum leat_drop reason, struct leat_mpmc_claim *claim)
+/* A drop moves the head between these two; leat_chan_look() waits for `ended` to catch up with `begun`. */
+static void drop_begins(struct leat_chan *chan)
+{
+	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with leat_chan_look() */
+}
+
+static void drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
+{
+	leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
+	leat_add_acqrel(&chan->drops_ended, 1); /* D2: dropped before ended; pairs with leat_chan_look() */
+}
+
+static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason, struct leat_mpmc_claim *claim)
 {
 	size_t n;
 
-	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with leat_chan_look() */
-	n = leat_chan_take(chan, want, claim);
-	leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
-	leat_add_acqrel(&chan->drops_ended, 1); /* D2: dropped before ended; pairs with leat_chan_look() */
+	drop_begins(chan);
+	n = leat_chan_take(chan, SIZE_MAX, claim);
+	drop_ended(chan, reason, n);
 	return n;
 }
 
@@ -159,7 +175,7 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 	struct leat_mpmc_claim claim;
 	size_t n;
 
-	while ((n = take_to_drop(chan, SIZE_MAX, reason, &claim)) > 0) {
+	while ((n = take_to_drop(chan, reason, &claim)) > 0) {
 		for (size_t i = 0; i < n; i++)
 			drop(chan, leat_mpmc_item(&chan->mpmc, &claim, i));
 		leat_mpmc_free(&chan->mpmc, &claim);
@@ -175,10 +191,9 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 	while ((n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0) {
 		for (size_t i = 0; i < n; i++)
 			drop(chan, (char *)slots + i * chan->item_size);
-		leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with leat_chan_look() */
+		drop_begins(chan);
 		leat_spsc_release(rx, n);
-		leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
-		leat_add_acqrel(&chan->drops_ended, 1); /* D2: dropped before ended; pairs with leat_chan_look() */
+		drop_ended(chan, reason, n);
 	}
 	rx->limit = rx->pos;
 }
@@ -197,9 +212,13 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 bool leat_chan_drop_oldest(struct leat_chan *chan)
 {
 	struct leat_mpmc_claim claim;
+	size_t n;
 
-	if (take_to_drop(chan, 1, LEAT_DROPPED_OLDEST, &claim) == 0)
-		return false;
+	drop_begins(chan);
+	n = leat_mpmc_take_oldest(&chan->mpmc, &claim);
+	drop_ended(chan, LEAT_DROPPED_OLDEST, n);
+	if (n == 0)
+		return skip(chan);
 	drop(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
 	leat_mpmc_free(&chan->mpmc, &claim);
 	return true;

@@ -16,7 +16,7 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
 /* After it found nothing, ctl having been loaded before: 0 the end, -ECANCELED, -EAGAIN. */
 ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
 
-/* Drops the item at the front, of a channel that may. False where somebody stands in it. */
+/* Makes room by dropping the oldest item. False where nothing was dropped: there is room, or a receiver stands in it. */
 bool leat_chan_drop_oldest(struct leat_chan *chan);
 /* Drops an item that was sent, or the handle's scratch item, for want of room. */
 void leat_handle_drop_newest(struct leat_handle *h, const void *item);

@@ -37,8 +37,13 @@ struct follow {
 	bool displaced; /* a directory that is watched went away or elsewhere */
 };
 
+/*
+ * A directory that is removed while a file of it is open does not say so itself (it lives on until that is closed), so
+ * its parent is asked. One directory may be both: what is watched for adds up.
+ */
 #define DIRECTORY_EVENTS \
-	(IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+	(IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD)
+#define PARENT_EVENTS (IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR | IN_MASK_ADD)
 #define DISPLACING_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW)
 
 /* Steps of a chain of symbolic links, as many as the kernel takes. */
@@ -64,11 +69,15 @@ static int watch_directory_of(int watch, const char *path)
 	char directory[PATH_MAX];
 	size_t len = directory_len(path);
 
-	if (len >= sizeof(directory))
+	if (len + sizeof("./..") > sizeof(directory))
 		return -ENAMETOOLONG;
-	memcpy(directory, len > 0 ? path : ".", len > 0 ? len : 1);
-	directory[len > 0 ? len : 1] = '\0';
-	return inotify_add_watch(watch, directory, DIRECTORY_EVENTS) < 0 ? -errno : 0;
+	memcpy(directory, path, len);
+	strcpy(directory + len, len > 0 ? "" : "./");
+	if (inotify_add_watch(watch, directory, DIRECTORY_EVENTS) < 0)
+		return -errno;
+	strcat(directory, "..");
+	inotify_add_watch(watch, directory, PARENT_EVENTS); /* one that may not be read must do without */
+	return 0;
 }
 
 /* Where a link points to, in its place. 1; 0 for what is no link, or is not there. */
@@ -312,7 +321,8 @@ static int take_events(struct follow *follow)
 	while ((n = TEMP_FAILURE_RETRY(read(follow->watch, events, sizeof(events)))) > 0)
 		for (char *at = events; at < events + n; at += sizeof(*event) + event->len) {
 			event = (const struct inotify_event *)at;
-			if (event->mask & DISPLACING_EVENTS)
+			if ((event->mask & DISPLACING_EVENTS) ||
+			    ((event->mask & IN_ISDIR) && (event->mask & (IN_DELETE | IN_MOVED_FROM))))
 				follow->displaced = true;
 		}
 	return n < 0 && errno != EAGAIN ? leat_source_fail(&follow->source, -errno, "inotify") : 0;

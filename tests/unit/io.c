@@ -750,7 +750,7 @@ Test(io, follow_misses_no_line_of_a_writer_that_never_rests)
 {
 	enum { LINES = 20000 };
 	struct leat_follow_opts opts = { .path = path, .from_start = true };
-	char line[64];
+	char line[128];
 	struct stream stream = start_sized(leat_follow, &opts, sizeof(struct leat_line), LINES);
 	int fd = -1;
 	for (int n = 0; n < LINES; n++) {
@@ -785,19 +785,17 @@ Test(io, follow_fails_without_a_directory)
 
 Test(io, follow_fails_when_its_directory_goes)
 {
-	char text[200], inside[128];
+	char text[256], below[80], inside[96];
 	struct leat_follow_opts opts = { .path = inside, .from_start = true };
-	snprintf(inside, sizeof(inside), "%s/inside", folder);
-	cr_assert_eq(mkdir(inside, 0700), 0);
-	strcat(inside, "/file");
+	snprintf(below, sizeof(below), "%s/below", folder);
+	snprintf(inside, sizeof(inside), "%s/file", below);
+	cr_assert_eq(mkdir(below, 0700), 0);
 	put(inside, "one\n");
 	struct stream stream = start(leat_follow, &opts);
 	expect_line(&stream, "one");
 	append(inside, "two\n");
 	cr_assert_eq(unlink(inside), 0);
-	inside[strlen(inside) - strlen("/file")] = '\0';
-	cr_assert_eq(rmdir(inside), 0);
-	inside[strlen(inside)] = '/';
+	cr_assert_eq(rmdir(below), 0);
 	expect_line(&stream, "two");
 	expect_end(&stream);
 	snprintf(text, sizeof(text), "follow: %s: its directory: No such file or directory", inside);
@@ -834,6 +832,28 @@ Test(io, follow_ends_at_once_when_it_is_cancelled)
 	leat_scope_cancel(stream.scope, -EIO, "broken");
 	cr_expect_eq(leat_scope_join(stream.scope), -EIO);
 	stop(&stream, -EIO);
+}
+
+Test(io, follow_finds_a_directory_that_replaces_its_own)
+{
+	char before[80], after[80], inside[96];
+	struct leat_follow_opts opts = { .path = path, .from_start = true };
+	snprintf(before, sizeof(before), "%s/logs", folder);
+	snprintf(after, sizeof(after), "%s/next", folder);
+	cr_assert_eq(mkdir(before, 0700), 0);
+	cr_assert_eq(mkdir(after, 0700), 0);
+	snprintf(inside, sizeof(inside), "%s/file", after);
+	put(inside, "two\n");
+	snprintf(path, sizeof(path), "%s/file", before);
+	put(path, "one\n");
+	struct stream stream = start(leat_follow, &opts);
+	expect_line(&stream, "one");
+	await_source_waits();
+	cr_assert_eq(syscall(SYS_renameat2, AT_FDCWD, before, AT_FDCWD, after, 2 /* RENAME_EXCHANGE */), 0);
+	expect_line(&stream, "two");
+	append(path, "three\n");
+	expect_line(&stream, "three");
+	stop(&stream, 0);
 }
 
 /* proc */

@@ -79,9 +79,26 @@ static int read_text(struct run *run, struct leat_stages *stages)
 	return 0;
 }
 
+/* "lines: nofile: No such file or directory" on one line whatever the file is called, and in the JSON as it is. */
+static void show_unopened(const struct run *run, char why[LEAT_FLOW_WHY], int code)
+{
+	char *text = strstr(why, ": ");
+
+	if (run->json != NULL && text != NULL) {
+		*text = '\0';
+		leat_report_json_unopened(EXIT_FAILED, why, code, text + 2, run->json);
+		*text = ':';
+	} else if (run->json != NULL) {
+		leat_report_json_unopened(EXIT_FAILED, "leat", code, why, run->json);
+	}
+	for (char *p = why; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+	fprintf(stderr, "leat: %s\n", why);
+}
+
 static int open_flow(struct run *run, struct leat_stages *stages)
 {
-	const char *name = stages->list[0].type->name;
 	char why[LEAT_FLOW_WHY];
 	int rc;
 
@@ -97,9 +114,9 @@ static int open_flow(struct run *run, struct leat_stages *stages)
 		rc = leat_report_init(&run->report, run->flow);
 	if (rc == 0)
 		return 0;
-	fprintf(stderr, "leat: %s\n", why);
-	if (run->json != NULL)
-		leat_report_json_unopened(EXIT_FAILED, name, rc, why, run->json);
+	if (why[0] == '\0')
+		snprintf(why, sizeof(why), "%s", strerror(-rc));
+	show_unopened(run, why, rc);
 	return EXIT_FAILED;
 }
 

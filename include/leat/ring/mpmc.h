@@ -253,6 +253,24 @@ static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct 
 }
 
 /*
+ * Takes the one item whose slot the next claim needs: the oldest of a full ring. 0 where that would make no room,
+ * because the ring is not full or a consumer is still in that slot.
+ */
+static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_mpmc_claim *claim)
+{
+	uint64_t lap = (uint64_t)1 << ring->lap_shift, pos = leat_load_rlx(&ring->tail); /* rlx: the swap decides */
+
+	if (pos < lap)
+		return 0;
+	pos -= lap;
+	claim->pos = pos;
+	claim->n = 1;
+	if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 0)
+		return 0;
+	return leat_cas_rlx(&ring->head, &pos, leat_mpmc_after(ring, pos, 1)); /* rlx: the turn has ordered everything */
+}
+
+/*
  * Puts back all but the first n taken items: true, unless another consumer has gone on behind them. (Taking them back
  * leaves every slot and position as before the take, so a swap that sees the same head twice is right.)
  */

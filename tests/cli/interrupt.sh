@@ -1,0 +1,69 @@
+# ctrl-C cancels: what is in flight is counted as dropped, the books are told, exit status 130, all within 100 ms.
+# SPDX-License-Identifier: BSD-2-Clause
+. "$(dirname "$0")/lib.sh"
+
+# A busy machine may not run us for that long: the best of a few.
+limit_us=100000
+[ -z "${LEAT_SANITIZE:-}" ] || limit_us=2000000
+mkfifo "$dir/pipe"
+exec 3<>"$dir/pipe" # a reader that never reads
+
+# interrupt SIGNAL STATUS OUTPUT FLOW: true if it was prompt
+attempt()
+{
+	"$LEAT" run --quiet --json "$4" >"$3" 2>"$dir/err" &
+	local pid=$! before after
+
+	sleep 0.3 # so that it is in the middle of things
+	before=$(now_us)
+	kill -s "$1" "$pid"
+	wait "$pid"
+	status=$?
+	after=$(now_us)
+	what="$4, SIG$1"
+	took_us=$((after - before))
+	sanitizer "$dir/err"
+	expect_status "$2"
+	expect_json "\"status\":$2,"
+	expect_json '"cause":"canceled"'
+	expect_books
+	[ "$took_us" -le "$limit_us" ]
+}
+
+interrupt()
+{
+	for _ in 1 2 3 4; do
+		attempt "$@" && return
+	done
+	fail "$what: took $took_us us"
+}
+
+interrupt INT 130 /dev/null "count:1000000000000 | workers:3 grep:7 | null"
+interrupt INT 130 /dev/null "count:1000000000000 | grep:x | null"
+interrupt INT 130 /dev/null "count:1000000000000 | grep:1 | stdout"
+interrupt INT 130 "$dir/pipe" "count:1000000000000 | buffer:100 | stdout"
+expect_json '"text":"interrupted"'
+interrupt INT 130 /dev/null "count:1000000000000 | buffer:100 | file:$dir/pipe"
+interrupt INT 130 /dev/null "follow:$dir/nothing | workers:8 field:1 | stdout"
+interrupt INT 130 /dev/null "count:100 | rate:1/m | stdout"
+interrupt INT 130 /dev/null "tick:1h | buffer:3 | stdout"
+interrupt INT 130 /dev/null "lines:$dir/pipe | stdout"
+interrupt TERM 143 /dev/null "tick:1h | stdout"
+
+# In flight is dropped, and the sum is told: the slow end has had a few of what fills the ring.
+attempt INT 130 /dev/null "count:1000000000000 | buffer:500 | rate:10/s | null"
+expect_json '"canceled":'
+grep -q '"canceled":[1-9]' "$dir/err" || fail "$what: nothing was dropped"
+
+# Without --quiet the books are printed.
+"$LEAT" run "tick:10ms | stdout" >"$dir/out" 2>"$dir/err" &
+sleep 0.3
+kill -s INT $!
+wait $!
+status=$? what="ctrl-C with books"
+expect_status 130
+expect_err "interrupted"
+expect_err "balanced"
+expect_err "threads left behind: 0"
+[ -s "$dir/out" ] || fail "$what: what was received was not written"
+finish

@@ -1,0 +1,87 @@
+# What the tests of the command line share. LEAT is the program; each test counts what failed and says so at its end.
+# SPDX-License-Identifier: BSD-2-Clause
+
+set -u
+: "${LEAT:?names the program}"
+export LC_ALL=C
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+fail()
+{
+	echo "FAIL: $*"
+	failures=$((failures + 1))
+}
+
+# The last line of every test.
+finish()
+{
+	[ "$failures" -eq 0 ] && echo "passed"
+	exit $((failures != 0))
+}
+
+# What a sanitizer says goes where ctest sees it.
+sanitizer()
+{
+	if grep -qE 'ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$1"; then
+		cat "$1"
+		fail "a sanitizer spoke"
+	fi
+}
+
+# run ARGS...: leat run; its output in $dir/out and $dir/err, its exit status in $status.
+run()
+{
+	"$LEAT" run "$@" >"$dir/out" 2>"$dir/err"
+	status=$?
+	what="leat run $*"
+	sanitizer "$dir/err"
+}
+
+expect_status()
+{
+	[ "$status" -eq "$1" ] || { fail "$what: exit status $status, not $1"; cat "$dir/err"; }
+}
+
+expect_out()
+{
+	[ "$(cat "$dir/out")" = "$1" ] || fail "$what: wrote \"$(head -c 200 "$dir/out")\", not \"$1\""
+}
+
+# expect_err TEXT: standard error holds it. expect_silence: it holds nothing.
+expect_err()
+{
+	grep -qF -- "$1" "$dir/err" || { fail "$what: said nothing of \"$1\":"; cat "$dir/err"; }
+}
+
+expect_silence()
+{
+	[ ! -s "$dir/err" ] || { fail "$what: was not silent:"; cat "$dir/err"; }
+}
+
+# expect_json TEXT [FILE]
+expect_json()
+{
+	grep -qF -- "$1" "${2:-$dir/err}" || { fail "$what: the JSON has no $1:"; cat "${2:-$dir/err}"; }
+}
+
+# expect_books [FILE]: the JSON names an edge, every edge balances with nothing in flight, and no thread is left.
+expect_books()
+{
+	local file=${1:-$dir/err}
+
+	grep -o '"offered":[0-9]*,"delivered":[0-9]*,"dropped":{[^}]*},"rejected":[0-9]*,"in_flight":[0-9]*' "$file" |
+		tr -c '0-9\n' ' ' | awk '
+		{ edges++; if ($1 != $2 + $3 + $4 + $5 + $6 + $7 + $8 || NF != 8 || $8 != 0) bad++ }
+		END { exit edges == 0 || bad > 0 }' || { fail "$what: the books do not balance:"; cat "$file"; }
+	grep -q '"threads_left":0' "$file" || { fail "$what: threads are left:"; cat "$file"; }
+}
+
+# now_us: microseconds of the clock.
+now_us()
+{
+	local now=$EPOCHREALTIME
+
+	echo "${now/[.,]/}"
+}

@@ -1,0 +1,107 @@
+# Options, help, usage errors; --for; --json in its shape; --quiet.
+# SPDX-License-Identifier: BSD-2-Clause
+. "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	run "$@"
+	expect_status 2
+	expect_out ""
+	[ "$(wc -l <"$dir/err")" -eq 1 ] || { fail "$what: not one line:"; cat "$dir/err"; }
+}
+
+usage
+usage "count:1 | null" "count:2 | null"
+usage --capacity 0 "count:1 | null"
+usage --capacity -1 "count:1 | null"
+usage --capacity 99999999999999999999 "count:1 | null"
+usage --capacity 1e3 "count:1 | null"
+usage --capacity 100M "count:1 | null"
+usage --capacity
+usage --wait sleepy "count:1 | null"
+usage --overflow explode "count:1 | null"
+usage --for 5 "count:1 | null"
+usage --for 0s "count:1 | null"
+usage --repeat 0 "lines:/dev/null | null"
+usage --repeat 2 "count:1 | null"
+usage --slow nothing "count:1 | null"
+expect_err "1 count, 2 null"
+usage --slow 3 "count:1 | null"
+usage --slow count=fast "count:1 | null"
+usage --frobnicate "count:1 | null"
+usage --quiet=yes "count:1 | null"
+usage -x "count:1 | null"
+
+for bad in "" frobnicate; do
+	"$LEAT" $bad >"$dir/out" 2>"$dir/err"
+	[ $? -eq 2 ] || fail "leat $bad: no usage error"
+	[ ! -s "$dir/out" ] && [ -s "$dir/err" ] || fail "leat $bad: speaks in the wrong place"
+done
+for good in --version --help help "help run" "run --help" "run --version"; do
+	"$LEAT" $good >"$dir/out" 2>"$dir/err" || fail "leat $good: exit status $?"
+	[ -s "$dir/out" ] && [ ! -s "$dir/err" ] || fail "leat $good: speaks in the wrong place"
+done
+"$LEAT" --help >/dev/full 2>"$dir/err" && fail "leat --help can't be written, and succeeds"
+"$LEAT" run --help >/dev/full 2>"$dir/err" && fail "leat run --help can't be written, and succeeds"
+
+# Options on either side of the text, with and without =.
+run "count:3 | stdout" --quiet --capacity=2 --wait park
+expect_status 0
+expect_silence
+expect_out "1
+2
+3"
+
+# --for ends an endless source and drains.
+before=$(now_us)
+run --quiet --json --for 500ms "tick:1ms | buffer:10 | count"
+after=$(now_us)
+expect_status 0
+expect_books
+[ $((after - before)) -ge 500000 ] && [ $((after - before)) -lt 5000000 ] || fail "$what: took $((after - before)) us"
+[ "$(cat "$dir/out")" -ge 10 ] || fail "$what: only $(cat "$dir/out") ticks"
+expect_json "\"delivered\":$(cat "$dir/out"),"
+run --quiet --json --for 300ms "count:1000000000000 | workers:2 grep:7 | null"
+expect_status 0
+expect_books
+expect_json '"cause":"completed"'
+run --quiet --for 200ms "follow:$dir/not-there-yet | count"
+expect_status 0
+expect_out 0
+run --quiet --for 300ms "count:1000000000 | rate:1/m | count"
+expect_status 0
+expect_out 1
+run --quiet --for 250ms "proc:self/status every:100ms | grep:^Name: | field:2 | tally"
+expect_status 0
+[ "$(cut -f1 "$dir/out")" -ge 2 ] || fail "$what: $(cat "$dir/out")"
+
+# The shape of the JSON: one line, one object; to a file, and then nothing else on standard error with --quiet.
+run --quiet --json="$dir/json" "count:5 | workers:2 grep:'' | count"
+expect_status 0
+expect_silence
+expect_out 5
+[ "$(wc -l <"$dir/json")" -eq 1 ] || fail "$what: not one line of JSON"
+edge='{"name":"%s","offered":5,"delivered":5,"dropped":{"newest":0,"oldest":0,"canceled":0,"abandoned":0},"rejected":0,"in_flight":0,"peak":'
+expect_json "{\"status\":0,\"edges\":[$(printf "$edge" 'count -> grep')" "$dir/json"
+expect_json "$(printf "$edge" 'grep -> count#2')" "$dir/json"
+expect_json '],"generators":[{"name":"count","cause":"completed","code":0,"text":""},{"name":"grep/1",' "$dir/json"
+expect_json ',{"name":"count#2","cause":"completed","code":0,"text":""}],"threads_left":0,"bottleneck":' "$dir/json"
+run --json="$dir/nowhere/json" "count:5 | count"
+expect_status 1
+expect_err "nowhere/json: No such file or directory"
+run --quiet --json=/dev/full "count:5 | count"
+expect_status 1
+expect_err "No space left on device"
+run --quiet --json $'lines:\'no\xff"\\\nfile\' | count'
+expect_status 1
+expect_json '"name":"lines","cause":"failed","code":-2,"text":"no\ufffd\"\\\u000afile: No such file or directory"'
+[ "$(grep -vc '^{' "$dir/err")" -eq 1 ] || { fail "$what: not one line:"; cat "$dir/err"; }
+
+# Without --quiet the books are told, and nothing of them on standard output.
+run "count:5 | count"
+expect_status 0
+expect_out 5
+expect_err "balanced"
+expect_err "threads left behind: 0"
+expect_err "bottleneck: "
+finish

@@ -1,0 +1,33 @@
+# Whichever stage is slowed is the one that is named, from what the others were blocked on.
+# SPDX-License-Identifier: BSD-2-Clause
+. "$(dirname "$0")/lib.sh"
+
+awk 'BEGIN { for (i = 1; i <= 5000; i++) print "GET", i % 100, i }' >"$dir/in"
+
+named()
+{
+	for _ in 1 2 3; do
+		run --quiet --json --for 1s --repeat 1000000 --slow "$1" \
+			"lines:$dir/in | grep:GET | workers:2 field:2 | buffer:50 | map:upper | tally"
+		expect_status 0
+		expect_books
+		grep -qF "\"bottleneck\":\"$2\"" "$dir/err" && return
+	done
+	fail "$what: named $(grep -o '"bottleneck":.*' "$dir/err"), not $2"
+}
+
+named lines lines+grep
+named grep lines+grep
+named field field
+named buffer buffer+map
+named map=400us buffer+map
+named tally tally
+named 3=1ms field
+
+# From the start without --for, and in words.
+run --slow field=2ms "count:200 | buffer:10 | workers:2 field:1 | count"
+expect_status 0
+expect_out 200
+expect_err "bottleneck: field (busy "
+expect_err "upstream blocked "
+finish

@@ -1,0 +1,48 @@
+# A real log, whose totals are known. It is no part of the project: LEAT_TEST_DATA names the folder that has it.
+# SPDX-License-Identifier: BSD-2-Clause
+. "$(dirname "$0")/lib.sh"
+
+log=${LEAT_TEST_DATA:-/nowhere}/apache_logs
+[ -r "$log" ] || { echo "skipped: LEAT_TEST_DATA names no folder with apache_logs"; exit 77; }
+
+check()
+{
+	local times=$1
+
+	shift
+	run --quiet --json "$@"
+	expect_status 0
+	expect_books
+	awk -v t="$times" '{ print $1 * t "\t" $2 }' <<-END >"$dir/expected"
+		9126 200
+		445 304
+		213 404
+		164 301
+		45 206
+		3 500
+		2 403
+		2 416
+	END
+	cmp -s "$dir/out" "$dir/expected" || { fail "$what: wrong totals:"; cat "$dir/out"; }
+}
+
+check 1 "lines:$log | field:9 | tally"
+check 1 "lines:$log | workers:4 field:9 | tally"
+check 1 "lines:$log | workers:$(($(nproc) * 8)) field:9 | tally"
+check 1 --capacity 1 "lines:$log | field:9 | tally"
+check 1 --capacity 1 "lines:$log | workers:4 field:9 | tally"
+for wait in adaptive spin yield park; do
+	check 1 --wait "$wait" "lines:$log | field:9 | tally"
+	check 1 --wait "$wait" "lines:$log | workers:4 field:9 | tally"
+done
+check 100 --repeat 100 "lines:$log | field:9 | tally"
+check 100 --repeat 100 "lines:$log | workers:4 field:9 | tally"
+
+run --quiet "lines:$log | grep:' 404 ' | workers:4 field:9 | tally"
+expect_out "213	404"
+run --quiet "lines:$log | workers:2 field:1 | tally"
+[ "$(wc -l <"$dir/out")" -eq 1753 ] || fail "$what: $(wc -l <"$dir/out") addresses, not 1753"
+run --quiet "lines:$log | field:10 | tally"
+sum=$(awk -F "\t" '{ s += $1 * $2 } END { printf "%.0f", s }' "$dir/out")
+[ "$sum" = 2747282740 ] || fail "$what: $sum bytes, not 2747282740"
+finish
