@@ -344,7 +344,7 @@ static uint64_t accepted(const struct leat_seen *seen)
  */
 static void look_at_ring(struct leat_chan *chan)
 {
-	struct leat_seen now = { .peak = chan->seen.peak };
+	struct leat_seen now = chan->seen;
 	bool fits = false;
 
 	if (chan->item_size == 0)
@@ -368,10 +368,7 @@ void leat_chan_note_peak(struct leat_chan *chan)
 	leat_mutex_unlock(&chan->lock);
 }
 
-/*
- * Adds what a handle counted. With now_ns read before, and the base before the sum, blocked time never goes back from
- * one look to the next, also when the wait ends in between.
- */
+/* Adds what a handle counted, the wait under way included. */
 static void look_at_handle(const struct leat_handle *h, struct leat_counts *counts, int64_t now_ns)
 {
 	uint64_t base_ns = leat_load_acq(&h->wait_base_ns); /* W1: pairs with the store in leat_op_run() */
@@ -396,6 +393,12 @@ void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat)
 	memcpy(counts, chan->past, sizeof(counts));
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
 		look_at_handle(h, &counts[h->sender], now_ns);
+	for (int side = 0; side < 2; side++) {
+		/* a wait may have ended before this look's clock, and say so only after it */
+		if (counts[side].blocked_ns < chan->seen.blocked_ns[side])
+			counts[side].blocked_ns = chan->seen.blocked_ns[side];
+		chan->seen.blocked_ns[side] = counts[side].blocked_ns;
+	}
 	stat->senders = chan->senders;
 	stat->receivers = chan->receivers;
 	leat_mutex_unlock(&chan->lock);

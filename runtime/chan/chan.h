@@ -49,9 +49,10 @@ struct leat_handle {
 	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
 };
 
-/* What the last look at the ring saw, and the most in flight that any saw. */
+/* What the last look saw, and the most in flight that any saw. */
 struct leat_seen {
 	uint64_t delivered, in_flight, peak, dropped[LEAT_DROP_REASONS];
+	uint64_t blocked_ns[2]; /* of receivers, of senders */
 };
 
 struct leat_outcome {

@@ -122,14 +122,14 @@ static struct leat_gen_opts edge_opts(const struct leat_flow *flow, size_t at)
 	const struct leat_edge *edge = &flow->plan.edges[at];
 
 	return (struct leat_gen_opts){ .chan = {
-		.name = edge->name,
-		.kind = edge->kind,
-		.capacity = edge->capacity,
-		.send_wait = flow->opts.wait,
-		.recv_wait = flow->opts.wait,
-		.overflow = flow->opts.overflow,
-		.discard = leat_line_discard,
-	} };
+					       .name = edge->name,
+					       .kind = edge->kind,
+					       .capacity = edge->capacity,
+					       .send_wait = flow->opts.wait,
+					       .recv_wait = flow->opts.wait,
+					       .overflow = flow->opts.overflow,
+					       .discard = leat_line_discard,
+				       } };
 }
 
 /* A generator: its output channel is the library's to open, and knows how it ended. */
@@ -262,6 +262,9 @@ void leat_flow_slow(struct leat_flow *flow)
 
 void leat_flow_cancel(struct leat_flow *flow, const char *text)
 {
+	/* From the source on: a thread that hears of it must not find its input still open, and call it abandoned. */
+	for (size_t i = 0; i < flow->plan.groups_count; i++)
+		leat_scope_cancel(flow->scopes[i], 0, text);
 	leat_scope_cancel(flow->scope, 0, text);
 }
 

@@ -7,8 +7,8 @@
  *     leat_flow_join(flow)                          every thread is gone, every handle closed
  *     leat_flow_free(flow)
  *
- * Scopes. Each group runs in a scope of its own below the flow's, so that a failure cancels nothing else: what was made before
- * it drains, what is in front of it is abandoned. Only a cancel of the whole flow drops what is in flight. A
+ * Scopes. Each group runs in a scope of its own below the flow's, so that a failure cancels nothing else: what was made
+ * before it drains, what is in front of it is abandoned. Only a cancel of the whole flow drops what is in flight. A
  * group of several threads sends into a channel that stands in the group's scope, but runs in one below that, for the
  * same reason.
  *
@@ -28,7 +28,7 @@
 #include <leat/io.h>
 
 struct leat_flow_opts {
-	int64_t for_ns;  /* the sources end after it; 0: when they do */
+	int64_t for_ns;	 /* the sources end after it; 0: when they do */
 	uint64_t repeat; /* of lines; 0: once */
 	size_t capacity;
 	enum leat_wait wait;
@@ -49,15 +49,15 @@ struct leat_member {
 	char name[LEAT_NAME_MAX + 1]; /* the group's, "/2" behind it where it is one of several */
 	struct leat_step *steps;      /* one for each stage of the group */
 	size_t steps_count;
-	bool paced;    /* a stage waits on purpose: no batches, which would hold back what is done */
-	bool enough;   /* a take has had its last item */
+	bool paced;  /* a stage waits on purpose: no batches, which would hold back what is done */
+	bool enough; /* a take has had its last item */
 	bool started, canceled /* a receive said so */;
 	uint32_t early; /* atomic: it ended before its input */
 	uint32_t passed;
 	struct leat_rx *rx; /* NULL: the source */
 	struct leat_tx *tx; /* what it sends into, or waits with: a clone of its own, or what it was started with */
 	bool own_tx;
-	int left;       /* how its work ended: 0, -EPIPE abandoned, -ECANCELED, a failure */
+	int left; /* how its work ended: 0, -EPIPE abandoned, -ECANCELED, a failure */
 	int64_t began_ns, ended_ns;
 };
 
@@ -68,11 +68,11 @@ struct leat_flow {
 	struct leat_scope *scope, **scopes, **task_scopes; /* of each group; task_scopes NULL for a single thread */
 	struct leat_member *members;
 	size_t members_count;
-	int out_fd;        /* of the sink */
+	int out_fd; /* of the sink */
 	const char *out_name;
-	int events_fd;     /* readable when a thread left early or the last one ended */
-	uint32_t running;  /* atomic: threads */
-	uint32_t slow_on;  /* atomic */
+	int events_fd;	  /* readable when a thread left early or the last one ended */
+	uint32_t running; /* atomic: threads */
+	uint32_t slow_on; /* atomic */
 	bool dismissed;
 	int64_t started_ns, until_ns;
 };

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/flow.h"
 #include "runtime/chan/wait.h"
+#include "runtime/flow/flow.h"
 
 #include <leat/atomic.h>
 #include <pthread.h>
@@ -168,8 +168,8 @@ static int run_middle(struct leat_member *member)
 }
 
 /*
- * A receive that was cancelled tells of the scope in front. Ours follows when the whole flow was cancelled; when we were
- * dismissed, nobody receives from us any more; what the library is told must be what our own channel says.
+ * A receive that was cancelled tells of the scope in front. Ours follows when the whole flow was cancelled; when we
+ * were dismissed, nobody receives from us any more; what the library is told must be what our own channel says.
  */
 static int settle(struct leat_member *member, struct leat_tx *out, int rc)
 {

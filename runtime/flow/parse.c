@@ -1,8 +1,8 @@
 /*
  * runtime/flow/parse.c: the text of a flow, taken apart. See parse.h.
  *
- * First into words, stage by stage, which only an open quote can stop; then each stage against the table, from the left,
- * so that the mistake that is told is the first.
+ * First into words, stage by stage, which only an open quote can stop; then each stage against the table, from the
+ * left, so that the mistake that is told is the first.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -157,7 +157,10 @@ static int wrong_name(struct parser *p, const struct word *word, enum leat_role 
 static int read_workers(struct parser *p, const struct word *word, enum leat_role role, struct leat_stage *stage)
 {
 	static const struct leat_param param = {
-		.form = LEAT_FORM_NUMBER, .min = 1, .max = LEAT_WORKERS_MAX, .wanted = "a number from 1 to 256",
+		.form = LEAT_FORM_NUMBER,
+		.min = 1,
+		.max = LEAT_WORKERS_MAX,
+		.wanted = "a number from 1 to 256",
 	};
 	struct leat_value value = { .text = word->value, .at = word->value_at };
 
@@ -277,10 +280,10 @@ static int resolve(struct parser *p, struct leat_stages *stages)
 		return -ENOMEM;
 	stages->count = p->pieces_count;
 	for (size_t i = 0; i <= last; i++) {
-		enum leat_role role = i == last && forgotten ? without_sink :
-				      i == 0		     ? LEAT_SOURCE :
-				      i == last		     ? LEAT_SINK :
-							       LEAT_STEP;
+		enum leat_role role = i == last && forgotten ? without_sink
+				      : i == 0		     ? LEAT_SOURCE
+				      : i == last	     ? LEAT_SINK
+							     : LEAT_STEP;
 		int rc = read_stage(p, &p->pieces[i], role, &stages->list[i]);
 		if (rc != 0)
 			return rc;

@@ -4,8 +4,8 @@
  *     FLOW  = STAGE | STAGE | ...                a source, any number of steps, a sink
  *     STAGE = [workers:N] NAME[:ARG] [KEY:VALUE]...
  *
- * Words stand apart by blanks. Single or double quotes protect blanks, `|` and the other quote, anywhere in a word; there
- * are no escapes. Which names there are, and what each of them takes, is one table (stages.c).
+ * Words stand apart by blanks. Single or double quotes protect blanks, `|` and the other quote, anywhere in a word;
+ * there are no escapes. Which names there are, and what each of them takes, is one table (stages.c).
  *
  * A mistake is answered with where it is (a byte offset, for the caret), what it is, and what could stand there.
  *
@@ -46,8 +46,8 @@ enum leat_verb {
 
 enum leat_form {
 	LEAT_FORM_NONE,
-	LEAT_FORM_TEXT,   /* any bytes but none at all */
-	LEAT_FORM_ANY,    /* any bytes */
+	LEAT_FORM_TEXT, /* any bytes but none at all */
+	LEAT_FORM_ANY,	/* any bytes */
 	LEAT_FORM_NUMBER,
 	LEAT_FORM_TIME,
 	LEAT_FORM_RATE,
@@ -58,15 +58,15 @@ enum leat_form {
 struct leat_param {
 	const char *name; /* of the key; NULL for the stage's own argument */
 	enum leat_form form;
-	uint64_t min, max;          /* of a number */
-	const char *choices[8];     /* of a choice, NULL behind the last */
-	const char *wanted;         /* in words, for the one who got it wrong */
+	uint64_t min, max;	/* of a number */
+	const char *choices[8]; /* of a choice, NULL behind the last */
+	const char *wanted;	/* in words, for the one who got it wrong */
 };
 
 struct leat_stage_type {
 	enum leat_verb verb;
 	enum leat_role role;
-	bool many;         /* several workers can run it: it keeps nothing from one item to the next */
+	bool many; /* several workers can run it: it keeps nothing from one item to the next */
 	const char *name;
 	const char *shown; /* as it is written, with its arguments */
 	struct leat_param arg, key;
@@ -77,15 +77,15 @@ extern const size_t leat_stage_types_count;
 
 struct leat_value {
 	bool given;
-	char *text;      /* without its quotes, terminated; NULL where not given */
-	size_t at;       /* where it stands in the flow's text */
+	char *text;	 /* without its quotes, terminated; NULL where not given */
+	size_t at;	 /* where it stands in the flow's text */
 	uint64_t number; /* a number, the items of a rate, or which choice (from 0) */
-	int64_t ns;      /* a time, or what a rate's items are counted over */
+	int64_t ns;	 /* a time, or what a rate's items are counted over */
 };
 
 struct leat_stage {
 	const struct leat_stage_type *type;
-	size_t at;        /* where its name stands */
+	size_t at;	  /* where its name stands */
 	unsigned workers; /* 0: not asked for */
 	struct leat_value arg, key;
 };

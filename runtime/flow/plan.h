@@ -21,7 +21,7 @@
 /* Neighbouring stages on the same threads. */
 struct leat_group {
 	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same */
-	size_t first, count;          /* stages */
+	size_t first, count;	      /* stages */
 	unsigned threads;
 };
 

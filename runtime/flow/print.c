@@ -9,7 +9,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What the member's end is called: the library's cause, but where it is a task that lost its reader, or was dismissed. */
+/* What the member's end is called: the library's cause, but where it is a task that lost its reader, or was dismissed.
+ */
 static enum leat_cause cause_of(const struct leat_report *report, size_t at)
 {
 	const struct leat_end_seen *end = &report->ends[at];
@@ -79,9 +80,9 @@ static void put_edges(const struct leat_report *report, FILE *out)
 			"%-*s %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %9" PRIu64 "  %s",
 			width, report->flow->plan.edges[i].name, stat->offered, stat->delivered,
 			leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
-			!report->edges[i].seen	     ? "not told" :
-			leat_report_balanced(stat) ? "balanced" :
-						       "NOT BALANCED");
+			!report->edges[i].seen	     ? "not told"
+			: leat_report_balanced(stat) ? "balanced"
+						     : "NOT BALANCED");
 		for (int k = 0; k < LEAT_DROP_REASONS; k++)
 			if (stat->dropped[k] != 0)
 				fprintf(out, "; dropped %s %" PRIu64, leat_drop_name(k), stat->dropped[k]);

@@ -101,8 +101,8 @@ static void take(struct leat_report *report, const struct leat_snapshot *snapsho
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		size_t edge = find_edge(report, snapshot->channels[i].name);
 		if (edge < edges_count(report))
-			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns,
-				  report->since_ns, window);
+			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns, report->since_ns,
+				  window);
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		if (snapshot->generators[i].cause != LEAT_RUNNING)
@@ -211,15 +211,13 @@ static void blame(const struct leat_report *report, struct leat_verdict *verdict
 	verdict->upstream_blocked = verdict->downstream_blocked = -1;
 	if (group > 0) {
 		const struct leat_edge_seen *in = &report->edges[group - 1];
-		verdict->upstream_blocked =
-			leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns, window_ns,
-					    flow->plan.groups[group - 1].threads);
+		verdict->upstream_blocked = leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns,
+								window_ns, flow->plan.groups[group - 1].threads);
 	}
 	if (group < edges_count(report)) {
 		const struct leat_edge_seen *out = &report->edges[group];
-		verdict->downstream_blocked =
-			leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns, window_ns,
-					    flow->plan.groups[group + 1].threads);
+		verdict->downstream_blocked = leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns,
+								  window_ns, flow->plan.groups[group + 1].threads);
 	}
 }
 

@@ -2,12 +2,12 @@
  * runtime/flow/report.h: what a flow did, put together from the library's snapshots.
  *
  * Snapshots come on a diagnostics thread (leat_report_take is its callback) and are kept under a lock; who draws them
- * from that same thread needs none. When everything has ended and the last snapshot is in, the books, the verdict and the
- * JSON object read what is kept.
+ * from that same thread needs none. When everything has ended and the last snapshot is in, the books, the verdict and
+ * the JSON object read what is kept.
  *
- * The bottleneck is derived from blocked times only. A group's thread is blocked receiving, blocked sending, or at work; in the
- * window (the whole run, or from the moment a stage was slowed) the group that was blocked least is the one that the
- * others waited for.
+ * The bottleneck is derived from blocked times only. A group's thread is blocked receiving, blocked sending, or at
+ * work; in the window (the whole run, or from the moment a stage was slowed) the group that was blocked least is the
+ * one that the others waited for.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -42,9 +42,9 @@ struct leat_report {
 	struct leat_mutex lock;
 	struct leat_edge_seen *edges;
 	struct leat_end_seen *ends; /* one for each member */
-	int64_t since_ns;           /* when the report was begun: rates of the first look count from here */
-	int64_t window_ns;          /* when the window began; 0: with the flow */
-	int64_t over_ns;            /* when everything had ended */
+	int64_t since_ns;	    /* when the report was begun: rates of the first look count from here */
+	int64_t window_ns;	    /* when the window began; 0: with the flow */
+	int64_t over_ns;	    /* when everything had ended */
 	int threads_left, status;
 };
 
@@ -67,7 +67,7 @@ struct leat_verdict {
 	bool found;
 	const char *why_not;
 	size_t group;
-	double busy;             /* 0 to 1 */
+	double busy;		 /* 0 to 1 */
 	double upstream_blocked; /* on sending; below 0 where there is nothing upstream */
 	double downstream_blocked;
 };

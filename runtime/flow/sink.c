@@ -1,5 +1,6 @@
 /*
- * runtime/flow/sink.c: the last group of a flow, one thread that receives until the end and writes what there is to write.
+ * runtime/flow/sink.c: the last group of a flow, one thread that receives until the end and writes what there is to
+ * write.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

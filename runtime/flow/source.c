@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
+#include "runtime/io/source.h"
 #include "runtime/chan/wait.h"
 #include "runtime/flow/flow.h"
-#include "runtime/io/source.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -131,12 +131,11 @@ int leat_flow_source_run(struct leat_member *member)
 								     .until_ns = until_ns });
 	case LEAT_VERB_TICK:
 		to.emit = emit_number;
-		return leat_tick_into(&to, &(struct leat_tick_opts){ .interval_ns = stage->arg.ns,
-								     .until_ns = until_ns });
+		return leat_tick_into(&to,
+				      &(struct leat_tick_opts){ .interval_ns = stage->arg.ns, .until_ns = until_ns });
 	default:
 		to.emit = emit_number;
-		return leat_count_into(&to, &(struct leat_count_opts){ .first = 1,
-								       .last = stage->arg.number,
-								       .until_ns = until_ns });
+		return leat_count_into(
+			&to, &(struct leat_count_opts){ .first = 1, .last = stage->arg.number, .until_ns = until_ns });
 	}
 }

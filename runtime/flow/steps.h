@@ -1,5 +1,6 @@
 /*
- * runtime/flow/steps.h: what the steps do with a line. No threads, no channels, no clocks: each is handed what it needs.
+ * runtime/flow/steps.h: what the steps do with a line. No threads, no channels, no clocks: each is handed what it
+ * needs.
  *
  * A step stands on one thread. grep's compiled expression is a copy for each, for regexec(3) locks the one it is given.
  *
@@ -14,10 +15,11 @@
 #include <regex.h>
 
 /*
- * A token bucket, kept as the time at which it would be full again if nothing more were taken: one number, no refilling.
+ * A token bucket, kept as the time at which it would be full again if nothing more were taken: one number, no
+ * refilling.
  */
 struct leat_rate {
-	double item_ns;  /* what one item costs */
+	double item_ns;	 /* what one item costs */
 	double slack_ns; /* how far the spending may run ahead: burst - 1 items */
 	double spent_ns; /* paid for until here */
 };

@@ -16,9 +16,8 @@ static const struct {
 	const char *name;
 	int64_t ns;
 } units[] = {
-	{ "ns", 1 },           { "us", 1000 },
-	{ "ms", 1000000 },     { "s", 1000000000 },
-	{ "m", 60000000000 },  { "h", 3600000000000 },
+	{ "ns", 1 },	     { "us", 1000 },	   { "ms", 1000000 },
+	{ "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
 };
 
 static int unit_of(const char *name, int64_t *ns)

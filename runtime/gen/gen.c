@@ -110,7 +110,6 @@ static void gen_main(void *arg)
 	leat_os_free(arg);
 	leat_scope_current = gen.scope;
 	rc = run_function(&gen);
-	leat_scope_current = NULL;
 
 	outcome = outcome_of(&gen, rc);
 	failed = outcome.cause == LEAT_FAILED && !(rc == -ECANCELED && leat_chan_refusal(chan) == -ECANCELED);
@@ -121,6 +120,7 @@ static void gen_main(void *arg)
 	if (failed)
 		leat_scope_fail(gen.scope, outcome.code, outcome.text, &chan->hook);
 	leat_chan_let_go(chan);
+	leat_scope_current = NULL; /* a discard in these closes ran inside the generator too */
 	leat_scope_exit(gen.ended);
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/scope/timer.h"
 
+/* A thread that was told to stop may still sleep when the next one starts, so each has its own place to sleep. */
 struct runner {
 	struct leat_thread thread;
+	struct leat_cond changed;
 	bool stop;
 };
 
 static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything here; held while a timer fires */
-static struct leat_cond changed;
 static struct leat_timer waiting = { &waiting, &waiting, LEAT_NEVER, NULL };
 static size_t timers_count; /* added and not removed, fired or not */
 static struct runner *current;
@@ -28,7 +29,7 @@ static void run(void *arg)
 		struct leat_timer *first = waiting.next;
 
 		if (leat_now_ns() < first->deadline_ns) {
-			leat_cond_wait_until(&changed, &lock, first->deadline_ns);
+			leat_cond_wait_until(&self->changed, &lock, first->deadline_ns);
 			continue;
 		}
 		unlink_timer(first);
@@ -44,12 +45,14 @@ static int start(void)
 
 	if (runner == NULL)
 		return -ENOMEM;
-	leat_cond_init(&changed);
+	leat_cond_init(&runner->changed);
 	rc = leat_thread_start(&runner->thread, run, runner, "leat-timer", 0);
-	if (rc < 0)
-		leat_os_free(runner);
-	else
+	if (rc == 0) {
 		current = runner;
+	} else {
+		leat_cond_fini(&runner->changed);
+		leat_os_free(runner);
+	}
 	return rc;
 }
 
@@ -68,7 +71,7 @@ int leat_timer_add(struct leat_timer *timer)
 		timer->prev = after;
 		timer->next = after->next;
 		timer->next->prev = after->next = timer;
-		leat_cond_broadcast(&changed);
+		leat_cond_broadcast(&current->changed);
 	}
 	leat_mutex_unlock(&lock);
 	return rc;
@@ -85,11 +88,12 @@ void leat_timer_remove(struct leat_timer *timer)
 		last = current;
 		current = NULL;
 		last->stop = true;
-		leat_cond_broadcast(&changed);
+		leat_cond_broadcast(&last->changed);
 	}
 	leat_mutex_unlock(&lock);
 	if (last == NULL)
 		return;
 	leat_thread_join(&last->thread);
+	leat_cond_fini(&last->changed);
 	leat_os_free(last);
 }

@@ -798,6 +798,7 @@ Test(diag, prometheus_file_is_replaced_whole)
 	}
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	cr_expect_eq(stat(path, &after), 0);
+	fclose(first);
 	cr_expect_neq(before.st_ino, after.st_ino, "replaced, not written over");
 	close(first);
 	pipe_close(&pipe);

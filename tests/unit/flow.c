@@ -96,7 +96,8 @@ Test(flow, reads_rates)
 
 Test(flow, parses_stages_with_arguments_and_keys)
 {
-	struct leat_stages stages = parse("follow:/x from:start|workers:4  grep:'a | \"b' invert:yes |rate:1k/s burst:3| file:\"o u\"t");
+	struct leat_stages stages =
+		parse("follow:/x from:start|workers:4  grep:'a | \"b' invert:yes |rate:1k/s burst:3| file:\"o u\"t");
 
 	cr_assert_eq(stages.count, 4);
 	cr_assert_eq(stages.list[0].type->verb, LEAT_VERB_FOLLOW);
@@ -280,7 +281,10 @@ Test(flow, grep_finds_texts_and_expressions_among_any_bytes)
 	cr_assert_not_null(step("grep:x", "a\0x", 3));
 	cr_assert_not_null(step("grep:'[x]$'", "a\0x", 3));
 	cr_assert_not_null(step("grep:'^$'", "", 0));
-	cr_assert_not_null(step("grep:'a.b'", "a\xff" "b", 3));
+	cr_assert_not_null(step("grep:'a.b'",
+				"a\xff"
+				"b",
+				3));
 }
 
 Test(flow, field_splits_as_awk_does)

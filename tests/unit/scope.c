@@ -901,7 +901,7 @@ static void *open_with_deadlines(void *arg)
 }
 
 /* The last deadline goes just as the first one comes, again and again. */
-Test(scope, deadlines_come_and_go_in_several_threads)
+Test(scope, deadlines_come_and_go_in_several_threads, .timeout = 20)
 {
 	struct opener openers[3];
 	pthread_barrier_t barrier;

@@ -18,7 +18,8 @@ struct run_opts {
 	const char *json_path; /* NULL: standard error */
 };
 
-/* What `leat run` was asked for: -1, or the exit status when there is nothing to run. opts_free() after it in any case. */
+/* What `leat run` was asked for: -1, or the exit status when there is nothing to run. opts_free() after it in any case.
+ */
 int run_opts_read(struct run_opts *opts, int argc, char **argv);
 void run_opts_free(struct run_opts *opts);
 /* Finds the stage of --slow; false with its line on standard error. */
@@ -34,7 +35,7 @@ struct display {
 	enum { DISPLAY_NONE, DISPLAY_LINES, DISPLAY_LIVE } how;
 	struct leat_mutex lock; /* guards held and the drawing */
 	bool held;
-	int rows;            /* of the picture that stands on the screen */
+	int rows; /* of the picture that stands on the screen */
 	int64_t started_ns;
 };
 

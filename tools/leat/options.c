@@ -14,7 +14,18 @@
 
 #define SLOW_NS INT64_C(200000)
 
-enum { OPT_FOR = 256, OPT_REPEAT, OPT_CAPACITY, OPT_WAIT, OPT_OVERFLOW, OPT_SLOW, OPT_JSON, OPT_QUIET, OPT_HELP, OPT_VERSION };
+enum {
+	OPT_FOR = 256,
+	OPT_REPEAT,
+	OPT_CAPACITY,
+	OPT_WAIT,
+	OPT_OVERFLOW,
+	OPT_SLOW,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_HELP,
+	OPT_VERSION
+};
 
 static const struct option options[] = {
 	{ "for", required_argument, NULL, OPT_FOR },
@@ -154,8 +165,8 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 			return EXIT_USAGE;
 	}
 	if (argc - optind != 1) {
-		fputs(argc == optind ? "leat: a flow is missing, such as 'lines:FILE | count'; see leat run --help\n" :
-				       "leat: one flow is wanted, as one word: put it into quotes\n",
+		fputs(argc == optind ? "leat: a flow is missing, such as 'lines:FILE | count'; see leat run --help\n"
+				     : "leat: one flow is wanted, as one word: put it into quotes\n",
 		      stderr);
 		return EXIT_USAGE;
 	}

@@ -208,10 +208,10 @@ static int status_of(const struct run *run, int started)
 static void show(struct run *run)
 {
 	struct leat_report *report = &run->report;
-	const char *how = run->signal == SIGINT	? "interrupted" :
-			  run->signal == SIGTERM ? "terminated" :
-			  report->status == 0	? "completed" :
-						  "failed";
+	const char *how = run->signal == SIGINT	   ? "interrupted"
+			  : run->signal == SIGTERM ? "terminated"
+			  : report->status == 0	   ? "completed"
+						   : "failed";
 
 	leat_report_failures(report, stderr);
 	if (!run->opts.quiet) {
