@@ -56,7 +56,8 @@ enum leat_kind { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC };
 
 /*
  * How a side waits. Adaptive spins for a few microseconds, yields, then parks on a futex: no CPU while idle. Spin
- * never leaves the core, yield offers it to others, park sleeps at once.
+ * keeps its core busy (and offers it to others every 50 microseconds or so), yield offers it all the time, park sleeps
+ * at once.
  */
 enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_PARK };
 

@@ -9,8 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What the member's end is called: the library's cause, but where it is a task that lost its reader, or was dismissed.
- */
+/* What an end is called: the library's cause, but where a task lost its reader, or was dismissed. */
 static enum leat_cause cause_of(const struct leat_report *report, size_t at)
 {
 	const struct leat_end_seen *end = &report->ends[at];

@@ -199,8 +199,9 @@ static bool waits_for_input(const struct leat_flow *flow, size_t group)
 {
 	enum leat_verb verb = flow->stages.list[0].type->verb;
 
-	return group == 0 && flow->opts.slow == 0 &&
-	       (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
+	bool slowed = flow->opts.slow != 0 && flow->opts.slow <= flow->plan.groups[0].count;
+
+	return group == 0 && !slowed && (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
 }
 
 static void blame(const struct leat_report *report, struct leat_verdict *verdict, int64_t window_ns)

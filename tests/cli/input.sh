@@ -40,6 +40,16 @@ for flow in "count:100 | stdout" "count:100 | count" "count:100 | tally"; do
 	expect_err "No space left on device"
 done
 
+# Nowhere to write, nothing to read.
+"$LEAT" run --quiet "count:100 | stdout" >&- 2>"$dir/err"
+status=$? what="standard output closed"
+expect_status 1
+expect_err "leat: stdout: Bad file descriptor"
+"$LEAT" run --quiet "lines:- | count" <&- >"$dir/out" 2>"$dir/err"
+status=$? what="standard input closed"
+expect_status 1
+expect_err "Bad file descriptor"
+
 # A source that fails half-way: what it had sent is not lost.
 run --quiet --json "lines:/proc/self/mem | buffer:2 | count"
 expect_status 1

@@ -798,7 +798,6 @@ Test(diag, prometheus_file_is_replaced_whole)
 	}
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	cr_expect_eq(stat(path, &after), 0);
-	fclose(first);
 	cr_expect_neq(before.st_ino, after.st_ino, "replaced, not written over");
 	close(first);
 	pipe_close(&pipe);
@@ -870,7 +869,7 @@ Test(diag, json_lines_are_objects)
 	for (int round = 0; round < 2; round++) { /* the second appends */
 		struct leat_diag *diag = leat_diag_start(&opts);
 		cr_assert_not_null(diag);
-		cr_assert(await_word(&watcher.snapshots, watcher.snapshots + 3));
+		cr_assert(await_word(&watcher.snapshots, leat_load_acq(&watcher.snapshots) + 3));
 		cr_expect_eq(leat_diag_stop(diag), 0);
 	}
 	pipe_close(&pipe);

@@ -5,9 +5,10 @@
  */
 #include "tools/leat/leat.h"
 
-const char leat_usage[] = "usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
-			  "       leat help run                              stages and options\n"
-			  "       leat --version\n";
+const char leat_usage[] =
+	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
+	"       leat help run                              stages and options\n"
+	"       leat --version\n";
 
 const char leat_run_help[] =
 	"usage: leat run [options] 'SOURCE | STEP | ... | SINK'\n"

@@ -18,8 +18,7 @@ struct run_opts {
 	const char *json_path; /* NULL: standard error */
 };
 
-/* What `leat run` was asked for: -1, or the exit status when there is nothing to run. opts_free() after it in any case.
- */
+/* What `leat run` was asked for: -1, or the exit status when there is nothing to run. run_opts_free() in any case. */
 int run_opts_read(struct run_opts *opts, int argc, char **argv);
 void run_opts_free(struct run_opts *opts);
 /* Finds the stage of --slow; false with its line on standard error. */

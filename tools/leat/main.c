@@ -5,8 +5,10 @@
  */
 #include "tools/leat/leat.h"
 
+#include <fcntl.h>
 #include <leat/version.h>
 #include <string.h>
+#include <unistd.h>
 
 static int help(int argc, char **argv)
 {
@@ -22,11 +24,20 @@ static int help(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/* A standard descriptor that is closed would be given to the next file opened: writing to it must fail instead. */
+static void hold_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : NULL;
 	int status = EXIT_USAGE;
 
+	hold_descriptors();
 	if (command == NULL)
 		fputs(leat_usage, stderr);
 	else if (strcmp(command, "run") == 0)
