@@ -144,8 +144,9 @@ LEAT_API int leat_commit(struct leat_tx *tx, size_t n);
 
 /*
  * Zero copy, receiving: answers how many contiguous items, from 1 to want, may be read at *items, waiting for the
- * first like a receive; 0 at the end of the stream. Release takes the first n and puts the rest back, which is
- * possible (else -EINVAL) only where no other receiver can have gone on: on a channel whose receiver is single.
+ * first like a receive; 0 at the end of the stream. Release takes the first n and puts the rest back; -EINVAL where
+ * that can't be, as another receiver has gone on meanwhile (never where the receiver is single), and for more than was
+ * peeked at. What -EINVAL refused is still held.
  */
 LEAT_API ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items);
 LEAT_API int leat_release(struct leat_rx *rx, size_t n);

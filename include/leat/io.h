@@ -35,6 +35,9 @@ struct leat_line {
 	struct leat_block *block; /* who owns the memory; NULL: nobody needs to */
 };
 
+/* A line of as many bytes, or more, is refused where it is read: -EMSGSIZE. Shorter ones are whole, always. */
+#define LEAT_LINE_BYTES ((size_t)1 << 30)
+
 /* A line in memory of its own, copied from data. 0 or -ENOMEM. */
 LEAT_API int leat_line_copy(struct leat_line *line, const void *data, size_t len);
 LEAT_API void leat_line_free(struct leat_line *line);
@@ -42,7 +45,7 @@ LEAT_API void leat_line_free(struct leat_line *line);
 LEAT_API void leat_line_discard(void *line, void *unused);
 
 /*
- * The lines of a file, a pipe, or standard input ("-"), whole however long they are. A last line without a line
+ * The lines of a file, a pipe, or standard input ("-"). A last line without a line
  * feed counts. Item: struct leat_line. Fails with what open(2) or read(2) answered, -EISDIR for a directory.
  */
 struct leat_lines_opts {

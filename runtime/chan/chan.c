@@ -293,29 +293,30 @@ static uint64_t head_count(const struct leat_chan *chan)
 	return leat_load_acq(&chan->spsc.head); /* D3: the same */
 }
 
-/* What handles of one side hold of a ring with turns: claimed, and so counted by a position, but not sent or received. */
-static uint64_t held(const struct leat_chan *chan, bool by_senders)
+/* A position as a count, less what one side's handles hold of it and what was skipped. */
+static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders, uint64_t skipped)
 {
-	uint64_t sum = 0;
+	uint64_t not_yet = skipped;
 
-	for (const struct leat_handle *h = chan->handles; chan->turns && h != NULL; h = h->next)
-		if (h->sender == by_senders && !h->scratched)
-			sum += leat_load_rlx(&h->held); /* rlx: a number */
-	return sum;
+	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
+		if (h->sender == by_senders)
+			not_yet += leat_load_rlx(&h->claimed); /* rlx: a number */
+	return count > not_yet ? count - not_yet : 0; /* a claim may be newer than the position that was read */
 }
 
 /* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
 static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 {
-	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with take_to_drop() */
-	uint64_t head = head_count(chan) - held(chan, false), tail, dropped = 0;
+	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with drop_ended() */
+	uint64_t head = head_count(chan), tail, dropped = 0;
 
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 		now->dropped[reason] = leat_load_rlx(&chan->dropped[reason]); /* rlx: D2 */
 		dropped += now->dropped[reason];
 	}
-	head -= leat_load_acq(&chan->skipped_taken); /* D3: before tail */
-	tail = tail_count(chan) - held(chan, true) - leat_load_rlx(&chan->skipped_sent); /* rlx: a number */
+	head = less_claimed(chan, head, false, leat_load_acq(&chan->skipped_taken)); /* D3: before tail */
+	tail = tail_count(chan);
+	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent)); /* rlx: a number */
 	if (head < dropped)
 		head = dropped;
 	if (tail < head)
@@ -324,7 +325,7 @@ static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 		tail = head + chan->capacity; /* it was this at some moment since the head was read */
 	now->delivered = head - dropped;
 	now->in_flight = tail - head;
-	return leat_load_acq(&chan->drops_begun) == ended; /* D1: pairs with take_to_drop() */
+	return leat_load_acq(&chan->drops_begun) == ended; /* D1: pairs with drop_begins() */
 }
 
 static uint64_t accepted(const struct leat_seen *seen)

@@ -39,7 +39,8 @@ struct leat_handle {
 	};
 	bool sender, open;
 	bool scratched;               /* what is held is the scratch item */
-	uint64_t held;                /* items reserved, or peeked at; written by its thread, read by looks too */
+	size_t held;                  /* items reserved, or peeked at */
+	uint64_t claimed;             /* those of a ring with turns, which its positions count already; looks read it */
 	uint64_t held_limit;          /* the ring's limit meanwhile */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	void *scratch;                /* room for one item, where the channel drops */

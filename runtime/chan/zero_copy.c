@@ -9,7 +9,9 @@
 
 static size_t hold(struct leat_handle *h, size_t n)
 {
-	leat_store_rlx(&h->held, n); /* rlx: others only count with it */
+	h->held = n;
+	if (leat_chan_of(h)->turns && !h->scratched)
+		leat_store_rlx(&h->claimed, n); /* rlx: others only count with it */
 	h->held_limit = h->ring.limit;
 	h->ring.limit = h->ring.pos;
 	return n;
@@ -17,7 +19,8 @@ static size_t hold(struct leat_handle *h, size_t n)
 
 static void unhold(struct leat_handle *h)
 {
-	leat_store_rlx(&h->held, 0); /* rlx: the same */
+	h->held = 0;
+	leat_store_rlx(&h->claimed, 0); /* rlx: others only count with it */
 	h->scratched = false;
 	h->ring.limit = h->held_limit;
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void leat_json_string(FILE *out, const char *text, size_t len)
 {
@@ -82,13 +83,18 @@ static uint64_t value_of(const struct leat_chan_stat *chan, const struct figure 
 static void prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
 {
 	fputs("{channel=\"", out);
-	for (const char *p = chan->name; *p != '\0'; p++) {
-		if (*p == '\n')
+	for (const unsigned char *p = (const unsigned char *)chan->name; *p != '\0';) {
+		size_t bytes = leat_utf8_length(p, strlen((const char *)p));
+
+		if (bytes == 0)
+			fputs("\ufffd", out);
+		else if (*p == '\n')
 			fputs("\\n", out);
 		else if (*p == '"' || *p == '\\')
 			fprintf(out, "\\%c", *p);
 		else
-			fputc(*p, out);
+			fwrite(p, 1, bytes, out);
+		p += bytes == 0 ? 1 : bytes;
 	}
 	fprintf(out, "\",id=\"%" PRIu64 "\"", chan->id);
 }
@@ -159,7 +165,7 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	char *beside;
 	FILE *out;
 
-	if (asprintf(&beside, "%s.new", path) < 0)
+	if (asprintf(&beside, "%s.%d.new", path, (int)gettid()) < 0) /* another writer has another name */
 		return -ENOMEM;
 	out = fopen(beside, "we");
 	rc = out == NULL ? -errno : 0;

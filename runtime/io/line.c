@@ -113,6 +113,8 @@ static int turn_over(struct leat_splitter *split)
 	size_t size = kept <= LEAT_BLOCK_BYTES / 2 ? LEAT_BLOCK_BYTES : 2 * kept;
 	struct leat_block *next;
 
+	if (kept >= LEAT_LINE_BYTES)
+		return -EMSGSIZE;
 	if (split->block != NULL && split->size == size && block_is_mine(split)) {
 		memmove(split->data, split->data + split->start, kept);
 		leat_store_rlx(&split->block->holds, SOURCE_HOLDS); /* rlx: nobody else has it */

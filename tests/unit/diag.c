@@ -51,7 +51,8 @@ static bool balances(const struct leat_chan_stat *chan)
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
 		dropped += chan->dropped[reason];
 	return chan->offered == chan->delivered + dropped + chan->rejected + chan->in_flight &&
-	       chan->in_flight <= chan->capacity && chan->peak <= chan->capacity;
+	       chan->in_flight <= chan->capacity && chan->peak <= chan->capacity && chan->delivered <= chan->offered &&
+	       chan->offered < UINT64_C(1) << 40;
 }
 
 static void watch_growth(struct watcher *watcher, const struct leat_chan_stat *before, const struct leat_chan_stat *now)
@@ -636,6 +637,41 @@ Test(diag, figures_only_grow)
 		cr_expect_eq(watcher.blocked_back, 0, "overflow %d: blocked time fell %d times", overflow,
 			     watcher.blocked_back);
 	}
+}
+
+static void *peek_all(void *rx)
+{
+	const void *there;
+	ssize_t got;
+	while ((got = leat_peek(rx, 4, &there)) > 0)
+		leat_release(rx, (size_t)got);
+	leat_rx_close(rx);
+	return NULL;
+}
+
+/* Young channels, whose figures are smaller than what their handles hold: a torn look goes below zero. */
+Test(diag, a_look_between_a_peek_and_its_note_is_never_torn)
+{
+	struct watcher watcher;
+	struct leat_diag *diag = start(&watcher, "young", 1);
+	struct leat_chan_opts opts = { .name = "young", .kind = LEAT_MPMC, .capacity = 64,
+				       .send_wait = LEAT_WAIT_SPIN, .recv_wait = LEAT_WAIT_SPIN };
+	int64_t end_ns = leat_now_ns() + 4000 * MS;
+	while (leat_now_ns() < end_ns) {
+		struct pipe pipe = pipe_open_sized(64, &opts);
+		pthread_t thread;
+		cr_assert_eq(pthread_create(&thread, NULL, peek_all, pipe.rx), 0);
+		for (int i = 0; i < 16; i++) {
+			void *room;
+			ssize_t n = leat_reserve(pipe.tx, 4, &room);
+			leat_commit(pipe.tx, (size_t)n);
+		}
+		leat_tx_close(pipe.tx);
+		pthread_join(thread, NULL);
+		cr_assert_eq(leat_scope_close(pipe.scope), 0);
+	}
+	cr_expect_eq(leat_diag_stop(diag), 0);
+	cr_expect_eq(watcher.imbalances, 0, "%d looks were torn", watcher.imbalances);
 }
 
 Test(diag, channels_come_and_go_under_a_busy_watcher)

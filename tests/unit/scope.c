@@ -926,7 +926,7 @@ Test(scope, deadlines_come_and_go_in_several_threads, .timeout = 20)
 /* Calls about to wait look for themselves: also on a channel where there is nothing to wake. */
 Test(scope, a_wait_after_the_deadline_sees_it)
 {
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 3 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 100 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct leat_tx *tx;
 	struct leat_rx *rx;

@@ -96,8 +96,8 @@ LEAT_END_DECLS
 
 /*
  * The item may be a compound literal, whose commas the preprocessor takes for its own. Where it is the last
- * argument, it is what is left; where a third follows, more than three arguments take the plain function, which
- * uses the channel's size.
+ * argument, it is what is left; where a third follows, more than three arguments (and up to 31) take the plain function,
+ * which uses the channel's size. Longer ones want a name, or parentheses around them.
  */
 #define leat_send(tx, ...) leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_NEVER)
 #define leat_try_send(tx, ...) \
