@@ -454,7 +454,7 @@ Test(chan_close, a_parents_cancel_wakes_every_call_of_every_policy)
 Test(chan_close, scope_deadline_wakes_parked_threads)
 {
 	for (enum op op = 0; op < OPS; op++) {
-		struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 10 * MS };
+		struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 100 * MS };
 		struct leat_scope *scope = leat_scope_open(NULL, &opts);
 		struct caller caller = { .op = op };
 		cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .capacity = 2 }, &caller.tx, &caller.rx), 0);
