@@ -15,12 +15,14 @@ struct work {
 	static void kind##_ask(void *arg) \
 	{ \
 		struct work *work = arg; \
+		struct kind *there = work->there, *back = work->back; \
+		const uint64_t operations = work->operations; \
 		bool ok = true; \
-		for (uint64_t i = 1; i <= work->operations; i++) { \
+		for (uint64_t i = 1; i <= operations; i++) { \
 			uint64_t item = 0; \
-			while (!kind##_push(work->there, i)) \
+			while (!kind##_push(there, i)) \
 				; \
-			while (!kind##_pop(work->back, &item)) \
+			while (!kind##_pop(back, &item)) \
 				; \
 			ok &= item == i; \
 		} \
@@ -29,11 +31,13 @@ struct work {
 	static void kind##_answer(void *arg) \
 	{ \
 		struct work *work = arg; \
-		for (uint64_t i = 1; i <= work->operations; i++) { \
+		struct kind *there = work->there, *back = work->back; \
+		const uint64_t operations = work->operations; \
+		for (uint64_t i = 1; i <= operations; i++) { \
 			uint64_t item = 0; \
-			while (!kind##_pop(work->there, &item)) \
+			while (!kind##_pop(there, &item)) \
 				; \
-			while (!kind##_push(work->back, item)) \
+			while (!kind##_push(back, item)) \
 				; \
 		} \
 	} \

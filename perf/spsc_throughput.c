@@ -12,13 +12,17 @@ struct work {
 	bool ok;
 };
 
-/* The same loops for each kind of pipe. Items are 1, 2, 3, ...; each is checked. */
+/*
+ * The same loops for each kind of pipe. What a loop reads is copied first: the barriers of an atomic operation make the
+ * compiler read memory again each time, and this memory stands on one side's stack. Items are 1, 2, 3, ...; each is checked.
+ */
 #define THROUGHPUT(kind) \
 	static void kind##_produce(void *arg) \
 	{ \
 		struct work *work = arg; \
 		struct kind *pipe = work->pipe; \
-		for (uint64_t i = 1; i <= work->operations; i++) \
+		const uint64_t operations = work->operations; \
+		for (uint64_t i = 1; i <= operations; i++) \
 			while (!kind##_push(pipe, i)) \
 				leat_pause(); \
 	} \
@@ -26,8 +30,9 @@ struct work {
 	{ \
 		struct work *work = arg; \
 		struct kind *pipe = work->pipe; \
+		const uint64_t operations = work->operations; \
 		bool ok = true; \
-		for (uint64_t i = 1; i <= work->operations; i++) { \
+		for (uint64_t i = 1; i <= operations; i++) { \
 			uint64_t item = 0; \
 			while (!kind##_pop(pipe, &item)) \
 				leat_pause(); \

@@ -100,7 +100,8 @@ struct leat_chan {
 	char words[LEAT_TEXT_MAX + 1];
 	struct leat_outcome outcome; /* the generator's */
 
-	struct leat_handle first_tx, first_rx;
+	struct leat_handle first_tx __attribute__((aligned(LEAT_LINES_APART)));
+	struct leat_handle first_rx __attribute__((aligned(LEAT_LINES_APART)));
 };
 
 static inline struct leat_handle *leat_handle_of_tx(const struct leat_tx *tx)

@@ -82,16 +82,22 @@ static inline void leat_spsc_init(struct leat_spsc *ring, struct leat_spsc_side 
 static inline size_t leat_spsc_room(struct leat_spsc_side *tx)
 {
 	/* A2: slot free; pairs with R2 in leat_spsc_pop() and leat_spsc_release() */
-	tx->limit = leat_load_acq(tx->theirs) + tx->capacity;
-	return (size_t)(tx->limit - tx->pos);
+	uint64_t limit = leat_load_acq(tx->theirs) + tx->capacity;
+
+	if (limit != tx->limit) /* a store for each look that finds nothing new costs a poll its speed */
+		tx->limit = limit;
+	return (size_t)(limit - tx->pos);
 }
 
 /* The consumer: how many items there are, looking at the producer's position. */
 static inline size_t leat_spsc_there(struct leat_spsc_side *rx)
 {
 	/* A1: slot written; pairs with R1 in leat_spsc_push() and leat_spsc_publish() */
-	rx->limit = leat_load_acq(rx->theirs);
-	return (size_t)(rx->limit - rx->pos);
+	uint64_t limit = leat_load_acq(rx->theirs);
+
+	if (limit != rx->limit) /* the same */
+		rx->limit = limit;
+	return (size_t)(limit - rx->pos);
 }
 
 static inline void leat_spsc_advance(struct leat_spsc_side *side, size_t n, size_t item_size)
