@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Room for small blocks, and for no thread's stack. */
-enum { ROOM = 4 << 20 };
+enum { ROOM = 1 << 20 };
 
 static struct rlimit before;
 
