@@ -154,7 +154,7 @@ void leat_chan_note_peak(struct leat_chan *chan);
 /* What a send would be refused with: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
-	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: guards a refusal, nothing is read because of it */
+	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: the scope's cause before CANCELED; pairs with cancel() */
 
 	if (ctl & LEAT_CTL_CANCELED)
 		return -ECANCELED;

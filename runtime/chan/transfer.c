@@ -106,7 +106,7 @@ size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_clai
 
 	do
 		n = leat_mpmc_take(&chan->mpmc, want, claim);
-	while (n == 0 && skip(chan));
+	while (n == 0 && (skip(chan) || leat_mpmc_readable(&chan->mpmc))); /* another may have skipped for us */
 	return n;
 }
 

@@ -67,8 +67,12 @@ static int run_function(const struct gen *gen)
 static struct leat_outcome outcome_of(const struct gen *gen, int rc)
 {
 	struct leat_outcome outcome = { .known = true, .cause = LEAT_COMPLETED };
-	int refusal = leat_chan_refusal(gen->out->chan);
 	const char *text;
+	int refusal;
+
+	if (rc == -ECANCELED)
+		leat_scope_settle(gen->scope); /* it may have heard of the cancel before its own channel did */
+	refusal = leat_chan_refusal(gen->out->chan);
 
 	if (rc == 0)
 		return outcome;

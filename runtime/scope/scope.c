@@ -210,6 +210,12 @@ void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struc
 	unlock_tree(scope);
 }
 
+void leat_scope_settle(struct leat_scope *scope)
+{
+	lock_tree(scope);
+	unlock_tree(scope);
+}
+
 int64_t leat_scope_deadline(const struct leat_scope *scope)
 {
 	return scope->deadline_owner->timer.deadline_ns;

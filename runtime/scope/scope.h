@@ -48,6 +48,9 @@ void leat_scope_reap(struct leat_scope *scope);
 /* A generator failed: cancels the scope as leat_scope_cancel() does, but leaves one hook (or NULL) alone. */
 void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struct leat_scope_hook *except);
 
+/* Waits until a cancel under way in the tree has reached every hook. */
+void leat_scope_settle(struct leat_scope *scope);
+
 /* The nearest deadline of the scope and those above it; LEAT_NEVER if none. Constant. */
 int64_t leat_scope_deadline(const struct leat_scope *scope);
 /* That deadline has passed: cancels the scope whose it is, if the timer has not yet. */

@@ -173,15 +173,16 @@ static inline size_t leat_mpmc_run(const struct leat_mpmc *ring, uint64_t pos, s
 }
 
 /*
- * Moves a position from claim->pos over claim->n slots. Relaxed, as the turns have ordered everything: what B1 or B2
- * read decides whose the slots are, and a position that is stale fails the swap.
+ * Moves a position over n slots. What B1 or B2 read decides whose they are, and a position that is stale fails the swap.
+ * M3: every swap of a shared position releases and acquires: slots that were given back come to their next claimant
+ * without a turn in between, so what the first did there is ordered by the position alone.
  */
 static inline bool leat_mpmc_move(const struct leat_mpmc *ring, uint64_t *position, bool single, uint64_t *pos, size_t n)
 {
 	uint64_t after = leat_mpmc_after(ring, *pos, n);
 
 	if (!single)
-		return leat_cas_rlx(position, pos, after);
+		return leat_cas_acqrel(position, pos, after); /* M3: pairs with itself; see leat_mpmc_move() */
 	leat_store_rlx(position, after); /* rlx: only this thread writes it; others only count with it */
 	return true;
 }
@@ -220,7 +221,7 @@ static inline size_t leat_mpmc_commit(struct leat_mpmc *ring, const struct leat_
 	size_t used = claim->n;
 
 	/* Taking back leaves every slot and position as before the claim, so a swap that sees `end` twice is right. */
-	if (n < claim->n && leat_cas_rlx(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n)))
+	if (n < claim->n && leat_cas_acqrel(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n)))
 		used = n;
 	for (size_t i = n; i < used; i++) /* M1: pairs with B1 in leat_mpmc_run() */
 		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_SKIPPED));
@@ -267,7 +268,7 @@ static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_m
 	claim->n = 1;
 	if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 0)
 		return 0;
-	return leat_cas_rlx(&ring->head, &pos, leat_mpmc_after(ring, pos, 1)); /* rlx: the turn has ordered everything */
+	return leat_cas_acqrel(&ring->head, &pos, leat_mpmc_after(ring, pos, 1)); /* M3 */
 }
 
 /*
@@ -278,7 +279,7 @@ static inline bool leat_mpmc_untake(struct leat_mpmc *ring, const struct leat_mp
 {
 	uint64_t end = leat_mpmc_after(ring, claim->pos, claim->n);
 
-	return leat_cas_rlx(&ring->head, &end, leat_mpmc_after(ring, claim->pos, n));
+	return leat_cas_acqrel(&ring->head, &end, leat_mpmc_after(ring, claim->pos, n)); /* M3 */
 }
 
 /* Gives taken slots back to the producers. */
@@ -312,14 +313,28 @@ static inline size_t leat_mpmc_skip(struct leat_mpmc *ring)
 /* Whether a take, or a claim, could find something now: for those who pass a wake-up on. */
 static inline bool leat_mpmc_readable(const struct leat_mpmc *ring)
 {
-	uint64_t pos = leat_load_rlx(&ring->head); /* rlx: a hint */
+	uint64_t pos, now = leat_load_rlx(&ring->head); /* rlx: looked at again where nothing is found */
 
-	return leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 1 || leat_mpmc_run(ring, pos, 1, LEAT_TURN_SKIPPED) == 1;
+	do {
+		pos = now;
+		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 1 || leat_mpmc_run(ring, pos, 1, LEAT_TURN_SKIPPED) == 1)
+			return true;
+		now = leat_load_rlx(&ring->head); /* rlx: the same */
+	} while (now != pos);
+	return false;
 }
 
 static inline bool leat_mpmc_writable(const struct leat_mpmc *ring)
 {
-	return leat_mpmc_run(ring, leat_load_rlx(&ring->tail), 1, LEAT_TURN_FREE) == 1; /* rlx: a hint */
+	uint64_t pos, now = leat_load_rlx(&ring->tail); /* rlx: looked at again where nothing is found */
+
+	do {
+		pos = now;
+		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FREE) == 1)
+			return true;
+		now = leat_load_rlx(&ring->tail); /* rlx: the same */
+	} while (now != pos);
+	return false;
 }
 
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, tail) == 0, "T: tail has its own lines");
