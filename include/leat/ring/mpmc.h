@@ -12,8 +12,8 @@
  * those behind it (they see an empty, or a lap later a full ring), and corrupts nothing.
  *
  *     line  field    writer          reader          published by
- *     T     tail     producers       producers, diag CAS; the turn of the slot decides, so relaxed
- *     H     head     consumers       consumers, diag CAS; the same
+ *     T     tail     producers       producers, diag CAS; the turn of the slot decides; M3
+ *     H     head     consumers       consumers, diag CAS; the same, M3
  *     R     the rest open            all             thread start
  *     S     turn     both in turn    both            M1 (to full), M2 (to free)
  *           item     claimant        claimant        M1, M2
