@@ -99,7 +99,7 @@ LEAT_API struct leat_rx *leat_rx_clone(struct leat_rx *rx);
 
 /*
  * Gives a handle up, with a reservation or peek that it still holds: what was reserved was never sent; what was
- * peeked at goes back, or to `discard` where another receiver has already gone on. Never waits.
+ * peeked at goes back, or to `discard` where it can't (see leat_release()). Never waits.
  */
 LEAT_API void leat_tx_close(struct leat_tx *tx);
 LEAT_API void leat_rx_close(struct leat_rx *rx);
@@ -138,6 +138,7 @@ LEAT_API ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max
  * first like a send (and failing like one); commit sends the first n of them and gives the rest back; n = 0
  * gives all back. One reservation at a time: -EBUSY. Commit answers 0, also after a close or cancel (the items
  * are then discarded); -EINVAL for more than was reserved. A channel that drops reserves one item at a time.
+ * What is given back is room at once, unless another sender has gone on behind it: then it is when receivers reach it.
  */
 LEAT_API ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items);
 LEAT_API int leat_commit(struct leat_tx *tx, size_t n);
@@ -145,8 +146,8 @@ LEAT_API int leat_commit(struct leat_tx *tx, size_t n);
 /*
  * Zero copy, receiving: answers how many contiguous items, from 1 to want, may be read at *items, waiting for the
  * first like a receive; 0 at the end of the stream. Release takes the first n and puts the rest back; -EINVAL where
- * that can't be, as another receiver has gone on meanwhile (never where the receiver is single), and for more than was
- * peeked at. What -EINVAL refused is still held.
+ * that can't be, as another receiver has gone on or was answered the end of the stream meanwhile (never where the
+ * receiver is single), and for more than was peeked at. What -EINVAL refused is still held.
  */
 LEAT_API ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items);
 LEAT_API int leat_release(struct leat_rx *rx, size_t n);

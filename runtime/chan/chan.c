@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/chan/chan.h"
+#include "runtime/chan/transfer.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -311,7 +311,7 @@ static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 	uint64_t head = head_count(chan), tail, dropped = 0;
 
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		now->dropped[reason] = leat_load_rlx(&chan->dropped[reason]); /* rlx: D2 */
+		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D3: before tail; pairs with drop_ended() */
 		dropped += now->dropped[reason];
 	}
 	head = less_claimed(chan, head, false, leat_load_acq(&chan->skipped_taken)); /* D3: before tail */
@@ -427,7 +427,7 @@ void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat)
 	stat->recv_parks = counts[0].parks;
 }
 
-static enum leat_drop drop_reason(const struct leat_chan *chan)
+enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
 {
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: all handles are closed, or all receivers are */
 
@@ -440,7 +440,7 @@ static void chan_destroy(struct leat_chan *chan)
 	struct leat_end *end = chan->end;
 	struct leat_handle *h;
 
-	leat_chan_drain(chan, drop_reason(chan));
+	leat_chan_drain(chan, leat_chan_drop_reason(chan));
 	leat_scope_detach(chan->scope, &chan->hook);
 	leat_chan_look(chan, &end->chan);
 	if (end->chan.in_flight != 0)
@@ -583,7 +583,7 @@ void leat_rx_close(struct leat_rx *rx)
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: pairs with leat_chan_refusal(), which needs no order */
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
-	leat_chan_drain(chan, drop_reason(chan));
+	leat_chan_drain(chan, leat_chan_drop_reason(chan));
 	close_side(h);
 }
 

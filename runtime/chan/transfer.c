@@ -8,35 +8,29 @@
 #include <limits.h>
 #include <string.h>
 
-/* How often a sender that drops the oldest tries before it drops its own: somebody may stand in the oldest slot. */
-enum { DROP_TRIES = 64 };
-
-void leat_chan_sent(struct leat_chan *chan, size_t n)
+/* Something was published (C1: items, C2: room) for those who park on this event. */
+static void tell(struct leat_chan *chan, struct leat_event *event, size_t n)
 {
 	uint32_t ctl;
 
-	leat_fence_light();             /* C1: turn or tail before ctl; pairs with leat_event_enter() */
-	ctl = leat_load_rlx(&chan->ctl); /* rlx: C1 orders it */
+	leat_fence_light();             /* C1, C2: turn or position before ctl; pairs with leat_event_enter() */
+	ctl = leat_load_rlx(&chan->ctl); /* rlx: C1, C2 order it */
 	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
-		leat_fence_seq(); /* C1: the same without membarrier; pairs with the full fence of leat_event_enter() */
+		leat_fence_seq(); /* C1, C2: without membarrier; pairs with the full fence of leat_event_enter() */
 		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
 	}
-	if (leat_unlikely(ctl & LEAT_CTL_RX_PARKED))
-		leat_event_notify(&chan->items, n < LEAT_EVENT_ALL ? (uint32_t)n : LEAT_EVENT_ALL);
+	if (leat_unlikely(ctl & event->bit))
+		leat_event_notify(event, n < LEAT_EVENT_ALL ? (uint32_t)n : LEAT_EVENT_ALL);
+}
+
+void leat_chan_sent(struct leat_chan *chan, size_t n)
+{
+	tell(chan, &chan->items, n);
 }
 
 void leat_chan_received(struct leat_chan *chan, size_t n)
 {
-	uint32_t ctl;
-
-	leat_fence_light();             /* C2: turn or head before ctl; pairs with leat_event_enter() */
-	ctl = leat_load_rlx(&chan->ctl); /* rlx: C2 orders it */
-	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
-		leat_fence_seq(); /* C2: the same without membarrier; pairs with the full fence of leat_event_enter() */
-		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
-	}
-	if (leat_unlikely(ctl & LEAT_CTL_TX_PARKED))
-		leat_event_notify(&chan->room, n < LEAT_EVENT_ALL ? (uint32_t)n : LEAT_EVENT_ALL);
+	tell(chan, &chan->room, n);
 }
 
 void leat_detail_sent(struct leat_tx *tx)
@@ -142,19 +136,19 @@ static size_t get(struct leat_handle *h, unsigned char *items, size_t n)
 	return done;
 }
 
-static void drop(struct leat_chan *chan, void *item)
+void leat_chan_discard(struct leat_chan *chan, void *item)
 {
 	if (chan->discard != NULL)
 		chan->discard(item, chan->discard_arg);
 }
 
 /* A drop moves the head between these two; leat_chan_look() waits for `ended` to catch up with `begun`. */
-static void drop_begins(struct leat_chan *chan)
+void leat_chan_drop_begins(struct leat_chan *chan)
 {
 	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with leat_chan_look() */
 }
 
-static void drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
+void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
 {
 	leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
 	leat_add_acqrel(&chan->drops_ended, 1); /* D2: dropped before ended; pairs with leat_chan_look() */
@@ -164,9 +158,9 @@ static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason, struct
 {
 	size_t n;
 
-	drop_begins(chan);
+	leat_chan_drop_begins(chan);
 	n = leat_chan_take(chan, SIZE_MAX, claim);
-	drop_ended(chan, reason, n);
+	leat_chan_drop_ended(chan, reason, n);
 	return n;
 }
 
@@ -177,7 +171,7 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 
 	while ((n = take_to_drop(chan, reason, &claim)) > 0) {
 		for (size_t i = 0; i < n; i++)
-			drop(chan, leat_mpmc_item(&chan->mpmc, &claim, i));
+			leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, i));
 		leat_mpmc_free(&chan->mpmc, &claim);
 	}
 }
@@ -190,10 +184,10 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 
 	while ((n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0) {
 		for (size_t i = 0; i < n; i++)
-			drop(chan, (char *)slots + i * chan->item_size);
-		drop_begins(chan);
+			leat_chan_discard(chan, (char *)slots + i * chan->item_size);
+		leat_chan_drop_begins(chan);
 		leat_spsc_release(rx, n);
-		drop_ended(chan, reason, n);
+		leat_chan_drop_ended(chan, reason, n);
 	}
 	rx->limit = rx->pos;
 }
@@ -214,12 +208,17 @@ bool leat_chan_drop_oldest(struct leat_chan *chan)
 	struct leat_mpmc_claim claim;
 	size_t n;
 
-	drop_begins(chan);
-	n = leat_mpmc_take_oldest(&chan->mpmc, &claim);
-	drop_ended(chan, LEAT_DROPPED_OLDEST, n);
-	if (n == 0)
-		return skip(chan);
-	drop(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
+	leat_chan_drop_begins(chan);
+	n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
+	leat_chan_drop_ended(chan, LEAT_DROPPED_OLDEST, n);
+	if (n == 0) {
+		n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_SKIPPED);
+		if (n == 0)
+			return false;
+		leat_add_rlx(&chan->skipped_taken, n); /* rlx: a number for snapshots */
+	} else {
+		leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
+	}
 	leat_mpmc_free(&chan->mpmc, &claim);
 	return true;
 }
@@ -231,7 +230,7 @@ void leat_handle_drop_newest(struct leat_handle *h, const void *item)
 	if (item != h->scratch)
 		memcpy(h->scratch, item, chan->item_size); /* discard may write to it; the caller's item is not ours to lend */
 	leat_bump(&h->counts.dropped_newest, 1);
-	drop(chan, h->scratch);
+	leat_chan_discard(chan, h->scratch);
 }
 
 /* There was no room for the first of the items: what the policy does about that one. */
@@ -242,7 +241,7 @@ static ssize_t overflow(struct leat_op *op)
 	if (chan->overflow == LEAT_BLOCK)
 		return -EAGAIN;
 	if (chan->overflow == LEAT_DROP_OLDEST)
-		for (int i = 0; i < DROP_TRIES; i++) {
+		for (int i = 0; i < LEAT_DROP_TRIES; i++) {
 			leat_chan_drop_oldest(chan);
 			if (put(op->h, op->items, 1) == 1) {
 				leat_chan_sent(chan, 1);
@@ -268,18 +267,30 @@ static ssize_t attempt_send(struct leat_op *op)
 	return (ssize_t)n;
 }
 
-/*
- * The stream is empty and its senders are gone: answers 0 from now on, unless a cancel came first. A cancel that comes
- * later finds ENDED and stays away.
- */
-static ssize_t end_stream(struct leat_chan *chan)
+/* Under the lock: 0, or -ECANCELED where a cancel came first. One that comes later finds ENDED and stays away. */
+static ssize_t set_ended(struct leat_chan *chan)
 {
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
 
 	while (!(ctl & (LEAT_CTL_ENDED | LEAT_CTL_CANCELED)))
-		if (leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_ENDED))
+		if (leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_ENDED)) /* K1: pairs with itself and cancel() */
 			return 0;
 	return ctl & LEAT_CTL_ENDED ? 0 : -ECANCELED;
+}
+
+/*
+ * The ring was found empty and its senders are gone: answers 0 from now on. The lock is for those who put items back:
+ * they did so before this looks once more, or they find ENDED and keep what they hold. -EAGAIN: there is something.
+ */
+static ssize_t end_stream(struct leat_chan *chan)
+{
+	ssize_t r = -EAGAIN;
+
+	leat_mutex_lock(&chan->lock);
+	if (!chan->turns || !leat_mpmc_readable(&chan->mpmc))
+		r = set_ended(chan);
+	leat_mutex_unlock(&chan->lock);
+	return r;
 }
 
 ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl)
@@ -295,6 +306,8 @@ ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
 {
 	ssize_t r = -EAGAIN;
 
+	if (ctl & LEAT_CTL_ENDED)
+		return 0;
 	if (ctl & LEAT_CTL_TX_GONE) {
 		r = end_stream(chan);
 		if (r == -ECANCELED)

@@ -16,6 +16,17 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
 /* After it found nothing, ctl having been loaded before: 0 the end, -ECANCELED, -EAGAIN. */
 ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
 
+/* How often a sender that drops the oldest tries before it drops its own: somebody may stand in the oldest slot. */
+enum { LEAT_DROP_TRIES = 64 };
+
+/* A drop that moves the head, or counts what moved it, stands between these two, so that looks see all of it or none. */
+void leat_chan_drop_begins(struct leat_chan *chan);
+void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n);
+/* Hands one item to the user's discard, if there is one. */
+void leat_chan_discard(struct leat_chan *chan, void *item);
+/* Why an item that nobody receives is dropped: the receivers left, or a cancel came. */
+enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan);
+
 /* Makes room by dropping the oldest item. False where nothing was dropped: there is room, or a receiver stands in it. */
 bool leat_chan_drop_oldest(struct leat_chan *chan);
 /* Drops an item that was sent, or the handle's scratch item, for want of room. */

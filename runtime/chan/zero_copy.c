@@ -47,8 +47,12 @@ static ssize_t reserve_by_dropping(struct leat_op *op)
 	struct leat_handle *h = op->h;
 	struct leat_chan *chan = leat_chan_of(h);
 
-	if (chan->overflow == LEAT_DROP_OLDEST && leat_chan_drop_oldest(chan) && reserve_now(op) > 0)
-		return (ssize_t)h->held;
+	if (chan->overflow == LEAT_DROP_OLDEST)
+		for (int i = 0; i < LEAT_DROP_TRIES; i++) {
+			leat_chan_drop_oldest(chan);
+			if (reserve_now(op) > 0)
+				return (ssize_t)h->held;
+		}
 	h->scratched = true;
 	op->place = h->scratch;
 	return (ssize_t)hold(h, 1);
@@ -172,15 +176,22 @@ ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
 	return r;
 }
 
-/* Puts back all but the first n of the claim. False where another receiver has gone on. */
+/*
+ * Puts back all but the first n of the claim. False where another receiver has gone on, or was told that there is
+ * nothing more: under the lock, so that it is told so before or after, but not meanwhile.
+ */
 static bool put_back(struct leat_handle *h, size_t n)
 {
-	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
+	struct leat_chan *chan = leat_chan_of(h);
+	bool back;
 
-	if (!leat_mpmc_untake(ring, &h->claim, n))
-		return false;
-	h->claim.n = n;
-	return true;
+	leat_mutex_lock(&chan->lock);
+	back = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_ENDED) && /* rlx: set under this lock */
+	       leat_mpmc_untake(&chan->mpmc, &h->claim, n);
+	leat_mutex_unlock(&chan->lock);
+	if (back)
+		h->claim.n = n;
+	return back;
 }
 
 static void free_claim(struct leat_handle *h)
@@ -219,14 +230,16 @@ int leat_release(struct leat_rx *rx, size_t n)
 	return 0;
 }
 
-/* A close with a peek still held, where others have gone on: what was taken is nobody's any more. */
+/* A close with a peek still held that can't be put back: what was taken is nobody's any more. */
 static void discard_claim(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	leat_add_rlx(&chan->dropped[LEAT_DROPPED_ABANDONED], h->claim.n); /* rlx: a number for snapshots */
-	for (size_t i = 0; i < h->claim.n && chan->discard != NULL; i++)
-		chan->discard(leat_mpmc_item(&chan->mpmc, &h->claim, i), chan->discard_arg);
+	leat_chan_drop_begins(chan);
+	leat_store_rlx(&h->claimed, 0); /* rlx: D2 publishes it */
+	leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), h->claim.n);
+	for (size_t i = 0; i < h->claim.n; i++)
+		leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &h->claim, i));
 	free_claim(h);
 }
 
@@ -241,11 +254,13 @@ void leat_handle_let_go(struct leat_handle *h)
 		commit(h, 0);
 		return;
 	}
-	unhold(h);
-	if (!chan->turns)
-		return;
-	if (put_back(h, 0))
+	if (!chan->turns) {
+		unhold(h);
+	} else if (put_back(h, 0)) {
+		unhold(h);
 		leat_chan_sent(chan, held);
-	else
+	} else {
 		discard_claim(h);
+		unhold(h);
+	}
 }

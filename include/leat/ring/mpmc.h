@@ -254,10 +254,10 @@ static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct 
 }
 
 /*
- * Takes the one item whose slot the next claim needs: the oldest of a full ring. 0 where that would make no room,
- * because the ring is not full or a consumer is still in that slot.
+ * Takes the one slot that the next claim needs, the oldest of a full ring, if it is in this state (full or skipped). 0
+ * where that would make no room, because the ring is not full or a consumer is still in that slot.
  */
-static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_mpmc_claim *claim)
+static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_mpmc_claim *claim, unsigned state)
 {
 	uint64_t lap = (uint64_t)1 << ring->lap_shift, pos = leat_load_rlx(&ring->tail); /* rlx: the swap decides */
 
@@ -266,7 +266,7 @@ static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_m
 	pos -= lap;
 	claim->pos = pos;
 	claim->n = 1;
-	if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 0)
+	if (leat_mpmc_run(ring, pos, 1, state) == 0)
 		return 0;
 	return leat_cas_acqrel(&ring->head, &pos, leat_mpmc_after(ring, pos, 1)); /* M3 */
 }
