@@ -9,11 +9,13 @@
 
 struct leat_scope {
 	struct leat_scope *root, *parent;
-	struct leat_scope *children, *sibling;   /* singly linked */
+	struct leat_scope *children;             /* the last opened */
+	struct leat_scope *older, *newer;        /* its siblings */
 	struct leat_scope_hook hooks;            /* the ends of a ring */
 	struct leat_timer timer;
 	struct leat_scope *deadline_owner;       /* whose deadline is the nearest: this scope or one above; constant */
 	bool has_timer, expired;
+	bool swept;                              /* a cancel reached all hooks here and below; none can come after it */
 	unsigned refs;
 	size_t live;                             /* generators of this scope and below, until joined */
 	uint32_t cause;                          /* enum leat_cause; published by S1 */
@@ -43,6 +45,17 @@ static bool cancelled(const struct leat_scope *scope)
 	return leat_load_rlx(&scope->cause) != LEAT_RUNNING; /* rlx: under the tree's lock */
 }
 
+/* Under the lock. */
+static void unlink_child(struct leat_scope *scope)
+{
+	if (scope->newer != NULL)
+		scope->newer->older = scope->older;
+	else
+		scope->parent->children = scope->older;
+	if (scope->older != NULL)
+		scope->older->newer = scope->newer;
+}
+
 /* Lets go of a scope and of those above it that nobody else holds. Takes the tree's lock. */
 static void put(struct leat_scope *scope)
 {
@@ -52,20 +65,15 @@ static void put(struct leat_scope *scope)
 	while (scope != NULL && --scope->refs == 0) {
 		struct leat_scope *parent = scope->parent;
 
-		if (parent != NULL) {
-			struct leat_scope **link = &parent->children;
-
-			while (*link != scope)
-				link = &(*link)->sibling;
-			*link = scope->sibling;
-		}
-		scope->sibling = gone;
+		if (parent != NULL)
+			unlink_child(scope);
+		scope->older = gone;
 		gone = scope;
 		scope = parent;
 	}
 	leat_mutex_unlock(&root->lock);
 	while ((scope = gone) != NULL) {
-		gone = scope->sibling;
+		gone = scope->older;
 		if (scope->root == scope)
 			leat_cond_fini(&scope->changed);
 		leat_os_free(scope);
@@ -80,9 +88,9 @@ static void keep_cause(struct leat_scope *scope, enum leat_cause cause, int code
 	leat_store_rel(&scope->cause, cause); /* S1: code, text before cause; pairs with leat_scope_cause() */
 }
 
-/* Under the lock: this scope and everything below it. First causes stay; hooks are called each time. */
-static void cancel_tree(struct leat_scope *scope, enum leat_cause cause, int code, const char *text,
-			const struct leat_scope_hook *except)
+/* Under the lock. Hooks that were called before, by a failure that left one alone, are called again. */
+static void cancel_one(struct leat_scope *scope, enum leat_cause cause, int code, const char *text,
+		       const struct leat_scope_hook *except)
 {
 	struct leat_scope_hook *hook, *next;
 
@@ -93,8 +101,37 @@ static void cancel_tree(struct leat_scope *scope, enum leat_cause cause, int cod
 		if (hook != except)
 			hook->cancel(hook);
 	}
-	for (struct leat_scope *child = scope->children; child != NULL; child = child->sibling)
-		cancel_tree(child, cause, code, text, except);
+}
+
+/* The next scope of the tree below top, and below scope itself only where that is wanted; NULL at the end. */
+static struct leat_scope *next_below(const struct leat_scope *top, struct leat_scope *scope, bool descend)
+{
+	if (descend && scope->children != NULL)
+		return scope->children;
+	while (scope != top && scope->older == NULL)
+		scope = scope->parent;
+	return scope == top ? NULL : scope->older;
+}
+
+/*
+ * Under the lock: this scope and everything below it. First causes stay. What is swept has nothing left to
+ * cancel, so that a tree is walked twice at the most, however deep it is and in whatever order it is closed. Only
+ * a hook of this very scope may be left alone.
+ */
+static void cancel_tree(struct leat_scope *top, enum leat_cause cause, int code, const char *text,
+			const struct leat_scope_hook *except)
+{
+	struct leat_scope *scope, *next;
+
+	for (scope = top; scope != NULL; scope = next) {
+		bool descend = !scope->swept;
+
+		if (descend) {
+			cancel_one(scope, cause, code, text, except);
+			scope->swept = scope != top || except == NULL;
+		}
+		next = next_below(top, scope, descend);
+	}
 }
 
 static void count_later(struct leat_scope *scope, int code)
@@ -149,10 +186,14 @@ static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 	scope->root = parent->root;
 	lock_tree(parent);
 	parent->refs++;
-	scope->sibling = parent->children;
+	scope->older = parent->children;
+	if (scope->older != NULL)
+		scope->older->newer = scope;
 	parent->children = scope;
-	if (cancelled(parent))
+	if (cancelled(parent)) {
 		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code, parent->text); /* rlx: locked */
+		scope->swept = true;
+	}
 	unlock_tree(parent);
 }
 
