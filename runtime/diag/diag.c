@@ -96,27 +96,47 @@ static void look_at(struct leat_node *node, void *arg)
 	}
 }
 
+/*
+ * Where an id stands in an array of structures that hold it at some offset, sorted by falling ids as a walk leaves
+ * them; NULL if it is not there.
+ */
+static void *find(const void *array, size_t count, size_t size, size_t offset, uint64_t id)
+{
+	size_t from = 0, to = count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		const char *place = (const char *)array + middle * size;
+		uint64_t there;
+
+		memcpy(&there, place + offset, sizeof(there));
+		if (there == id)
+			return (void *)(uintptr_t)place;
+		if (there > id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return NULL;
+}
+
 /* An end replaces what the walk found of the same object a moment before. */
 static void hear_of(const struct leat_end *end, void *arg)
 {
 	struct leat_diag *diag = arg;
 
 	if (end->kind == LEAT_NODE_CHAN && end->chan.item_size != 0) {
-		struct leat_chan_stat *stat = NULL;
+		struct leat_chan_stat *stat = find(diag->channels, diag->channels_walked, sizeof(*stat),
+						   offsetof(struct leat_chan_stat, id), end->chan.id);
 
-		for (size_t i = 0; i < diag->channels_walked && stat == NULL; i++)
-			if (diag->channels[i].id == end->chan.id)
-				stat = &diag->channels[i];
 		if (stat == NULL)
 			stat = new_channel(diag);
 		if (stat != NULL)
 			*stat = end->chan;
 	} else if (end->kind == LEAT_NODE_GEN) {
-		struct leat_gen_stat *stat = NULL;
+		struct leat_gen_stat *stat = find(diag->generators, diag->generators_walked, sizeof(*stat),
+						  offsetof(struct leat_gen_stat, id), end->gen.id);
 
-		for (size_t i = 0; i < diag->generators_walked && stat == NULL; i++)
-			if (diag->generators[i].id == end->gen.id)
-				stat = &diag->generators[i];
 		if (stat == NULL)
 			stat = new_generator(diag);
 		if (stat != NULL)

@@ -39,6 +39,9 @@ static void keep_end(struct leat_end *end)
 	*ends_tail = end;
 	ends_tail = &end->next;
 	ends_count++;
+	for (struct leat_listener *l = listeners; l != NULL; l = l->next)
+		if (l->unheard == NULL)
+			l->unheard = end;
 }
 
 void leat_registry_remove(struct leat_node *node, struct leat_end *end)
@@ -94,51 +97,76 @@ void leat_registry_listen(struct leat_listener *listener)
 {
 	leat_mutex_lock(&lock);
 	listener->turn = last_turn;
+	listener->unheard = NULL;
 	listener->next = listeners;
 	listeners = listener;
 	leat_mutex_unlock(&lock);
 }
 
-/* Frees the ends that every listener has heard of. Under the lock. */
-static void trim_ends(void)
+/* Cuts off the ends that every listener has heard of, for the caller to free. Under the lock. */
+static struct leat_end *cut_heard(void)
 {
-	uint64_t heard = UINT64_MAX;
+	struct leat_end *heard = ends, **link = &heard;
+	uint64_t last = UINT64_MAX;
 
 	for (struct leat_listener *l = listeners; l != NULL; l = l->next)
-		heard = l->turn < heard ? l->turn : heard;
-	while (ends != NULL && ends->turn <= heard) {
-		struct leat_end *end = ends;
-
-		ends = end->next;
+		last = l->turn < last ? l->turn : last;
+	while (*link != NULL && (*link)->turn <= last) {
+		link = &(*link)->next;
 		ends_count--;
-		leat_os_free(end);
 	}
+	ends = *link;
+	*link = NULL;
 	if (ends == NULL)
 		ends_tail = &ends;
+	return heard;
+}
+
+static void free_ends(struct leat_end *end)
+{
+	while (end != NULL) {
+		struct leat_end *next = end->next;
+
+		leat_os_free(end);
+		end = next;
+	}
 }
 
 void leat_registry_unlisten(struct leat_listener *listener)
 {
+	struct leat_end *heard;
+
 	leat_mutex_lock(&lock);
 	for (struct leat_listener **l = &listeners; *l != NULL; l = &(*l)->next)
 		if (*l == listener) {
 			*l = listener->next;
 			break;
 		}
-	trim_ends();
+	heard = cut_heard();
 	leat_mutex_unlock(&lock);
+	free_ends(heard);
 }
 
 void leat_registry_take(struct leat_listener *listener, void (*fn)(const struct leat_end *, void *), void *arg)
 {
+	struct leat_end *end, *heard;
+	uint64_t last;
+
 	leat_mutex_lock(&lock);
-	for (struct leat_end *end = ends; end != NULL; end = end->next)
-		if (end->turn > listener->turn) {
-			fn(end, arg);
-			listener->turn = end->turn;
-		}
-	trim_ends();
+	end = listener->unheard;
+	last = last_turn; /* the tail's */
+	listener->unheard = NULL;
 	leat_mutex_unlock(&lock);
+	if (end == NULL)
+		return;
+	while (fn(end, arg), end->turn != last) /* behind the last one the list may be growing */
+		end = end->next;
+
+	leat_mutex_lock(&lock);
+	listener->turn = last;
+	heard = cut_heard();
+	leat_mutex_unlock(&lock);
+	free_ends(heard);
 }
 
 void leat_registry_count_exit(enum leat_cause cause)

@@ -48,13 +48,18 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 /* Takes it out and frees its memory, now or when the walks under way are over; keeps or frees end (NULL: none). */
 void leat_registry_remove(struct leat_node *node, struct leat_end *end);
 
+/* Calls fn for each, the last added first, so by falling ids. */
 typedef void leat_node_fn(struct leat_node *node, void *arg);
 void leat_registry_walk(leat_node_fn *fn, void *arg);
 
-/* A listener hears of every end after listen(). take() calls fn for each that is new to it, in order. */
+/*
+ * A listener hears of every end after listen(). take() calls fn, under no lock, for each that is new to it, in
+ * order; an end lives until take() returns. One thread at a time for each listener.
+ */
 struct leat_listener {
 	struct leat_listener *next;
-	uint64_t turn;
+	uint64_t turn;            /* the last that it has heard of: those after it stay */
+	struct leat_end *unheard; /* the first of those; NULL: none */
 };
 void leat_registry_listen(struct leat_listener *listener);
 void leat_registry_unlisten(struct leat_listener *listener);
