@@ -125,6 +125,7 @@ static void gen_main(void *arg)
 		leat_scope_fail(gen.scope, outcome.code, outcome.text, &chan->hook);
 	leat_chan_let_go(chan);
 	leat_scope_current = NULL; /* a discard in these closes ran inside the generator too */
+	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
 	leat_scope_exit(gen.ended);
 }
 
@@ -160,18 +161,18 @@ static struct gen *gen_alloc(void)
 static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 {
 	struct leat_gen_node *node = gen->node;
-	struct leat_ended *ended = gen->ended;
+	struct leat_thread thread; /* who joins hears of it from the thread itself */
 	int rc;
 
 	leat_name_copy(node->stat.name, opts->chan.name);
 	if (gen->out->chan->item_size != 0)
 		node->stat.chan_id = gen->out->chan->node.id;
-	ended->scope = gen->scope;
+	gen->ended->scope = gen->scope;
 	rc = leat_scope_begin(gen->scope);
 	if (rc < 0)
 		return rc;
 	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
-	rc = leat_thread_start(&ended->thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
+	rc = leat_thread_start(&thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
 	if (rc == 0)
 		return 0;
 	leat_scope_abort(gen->scope);

@@ -237,6 +237,11 @@ int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg,
 	return -error;
 }
 
+struct leat_thread leat_thread_self(void)
+{
+	return (struct leat_thread){ pthread_self() };
+}
+
 void leat_thread_join(struct leat_thread *thread)
 {
 	pthread_join(thread->posix, NULL);

@@ -54,12 +54,16 @@ void leat_cond_fini(struct leat_cond *cond);
 /*
  * Threads of the library: all signals blocked, named by the first 15 bytes of name ("": "leat"), pinned where pin is
  * LEAT_PIN(cpu). 0 or -errno, -EINVAL for a processor that is not there.
+ *
+ * *thread is written by the starting thread alone, and may be written after the new one has ended. Who hears of a
+ * thread from itself and not from its starter joins by what it says with leat_thread_self().
  */
 struct leat_thread {
 	pthread_t posix;
 };
 typedef void leat_thread_fn(void *arg);
 int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name, unsigned pin);
+struct leat_thread leat_thread_self(void);
 void leat_thread_join(struct leat_thread *thread);
 
 /* Stops the program that broke a documented rule, with a line that says which. */
