@@ -210,10 +210,8 @@ static void diag_free(struct leat_diag *diag)
 
 static bool check(const struct leat_diag_opts *opts)
 {
-	for (size_t i = 0; i < sizeof(opts->reserved) / sizeof(opts->reserved[0]); i++)
-		if (opts->reserved[i] != 0)
-			return false;
-	return opts->interval_ns >= 0;
+	return opts->interval_ns >= 0 &&
+	       leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0]));
 }
 
 /* A file that can't be written is told at the start, not in a report that nobody reads. */

@@ -184,10 +184,7 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 
 static int check(const struct leat_scope *scope, const struct leat_gen_opts *opts)
 {
-	for (size_t i = 0; i < sizeof(opts->reserved) / sizeof(opts->reserved[0]); i++)
-		if (opts->reserved[i] != 0)
-			return -EINVAL;
-	if (scope == NULL)
+	if (scope == NULL || !leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return -EINVAL;
 	return opts->pool != NULL ? -ENOTSUP : leat_chan_check(&opts->chan);
 }

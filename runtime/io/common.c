@@ -120,10 +120,7 @@ int leat_source_check_opts(const struct leat_source *source, const uint64_t *res
 {
 	if (missing != NULL)
 		return say(source, -EINVAL, missing);
-	for (size_t i = 0; i < n; i++)
-		if (reserved[i] != 0)
-			return say(source, -EINVAL, "reserved options must be zero");
-	return 0;
+	return leat_words_unused(reserved, n) ? 0 : say(source, -EINVAL, "reserved options must be zero");
 }
 
 int64_t leat_source_due(int64_t first_ns, uint64_t k, int64_t interval_ns)

@@ -284,3 +284,11 @@ bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from)
 	to[len] = '\0';
 	return true;
 }
+
+bool leat_words_unused(const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i] != 0)
+			return false;
+	return true;
+}

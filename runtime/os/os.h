@@ -73,5 +73,7 @@ _Noreturn void leat_die(const char *format, ...) __attribute__((format(printf, 1
 void leat_text_copy(char to[LEAT_TEXT_MAX + 1], const char *from);
 /* Copies a name; false if it is longer than LEAT_NAME_MAX. NULL is "". */
 bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from);
+/* Whether reserved words of options are all zero. */
+bool leat_words_unused(const uint64_t *words, size_t n);
 
 #endif

@@ -172,14 +172,6 @@ static int set_deadline(struct leat_scope *scope, int64_t deadline_ns)
 	return 0;
 }
 
-static bool all_zero(const uint64_t *words, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (words[i] != 0)
-			return false;
-	return true;
-}
-
 static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 {
 	scope->parent = parent;
@@ -204,7 +196,7 @@ struct leat_scope *leat_scope_open(struct leat_scope *parent, const struct leat_
 
 	if (opts == NULL)
 		opts = &defaults;
-	if (!all_zero(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
+	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return NULL;
 	scope = leat_os_alloc(sizeof(*scope), 0);
 	if (scope == NULL)
