@@ -5,6 +5,8 @@
  */
 #include "census.h"
 
+#include "runtime/scope/scope.h"
+
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -761,6 +763,77 @@ Test(gen, close_of_the_scope_stops_four_stages)
 	cr_expect_eq(leat_scope_close(scope), 0);
 	cr_expect_eq(leat_recv(rx, &(uint64_t){ 0 }), -ECANCELED);
 	leat_rx_close(rx);
+}
+
+/* So little that no stage after it ever waits for room. */
+static int send_one_and_wait(struct leat_tx *out, void *arg)
+{
+	int rc = leat_send(out, &(uint64_t){ 0 });
+	(void)arg;
+	while (!leat_tx_done(out))
+		sched_yield();
+	return rc < 0 ? rc : -ECANCELED;
+}
+
+/* A stage that answers what its input did; both ends of it are the test's to close. */
+struct relay {
+	struct leat_rx *in;
+	uint32_t tid; /* published just before it returns */
+};
+
+static int relay_all(struct leat_tx *out, void *arg)
+{
+	struct relay *relay = arg;
+	uint64_t n;
+	int rc;
+	while ((rc = leat_recv(relay->in, &n)) == 1)
+		if ((rc = leat_send(out, &n)) < 0)
+			break;
+	leat_store_rel(&relay->tid, own_tid());
+	return rc;
+}
+
+/* Stands among the channels of a scope: a cancel gets past it when the stage before it has returned, and waits. */
+struct gate {
+	struct leat_scope_hook hook;
+	struct relay *relay;
+	bool parked;
+};
+
+static void hold_up(struct leat_scope_hook *hook)
+{
+	struct gate *gate = (void *)hook;
+	gate->parked = await_parked(&gate->relay->tid);
+}
+
+/* The channel of a stage may not be marked yet when its input already says that it is cancelled. */
+Test(gen, a_plain_cancel_of_a_chain_is_no_failure_of_a_stage_that_hears_of_it_first)
+{
+	for (int held_up = 0; held_up < 3; held_up++) {
+		struct leat_scope *scope = scope_open();
+		struct relay relays[3] = { { .in = start(scope, send_one_and_wait, NULL) } };
+		struct gate gate = { .hook.cancel = hold_up, .relay = &relays[held_up] };
+		struct leat_rx *last = NULL;
+		for (int i = 0; i < 3; i++) {
+			if (i == held_up)
+				cr_assert_eq(leat_scope_attach(scope, &gate.hook), 0);
+			cr_assert_eq(leat_gen(scope, relay_all, &relays[i], 8, NULL, &last), 0);
+			if (i < 2)
+				relays[i + 1].in = last;
+		}
+		cr_assert_eq(leat_recv(last, &(uint64_t){ 0 }), 1);
+		leat_scope_cancel(scope, 0, "plain");
+		cr_expect_eq(leat_scope_join(scope), 0);
+		cr_expect(gate.parked, "the stage waits until the cancel is through");
+		for (int i = 0; i < 3; i++)
+			expect_status(relays[i].in, LEAT_CANCELED, 0, "plain");
+		expect_status(last, LEAT_CANCELED, 0, "plain");
+		leat_scope_detach(scope, &gate.hook);
+		for (int i = 0; i < 3; i++)
+			leat_rx_close(relays[i].in);
+		leat_rx_close(last);
+		cr_expect_eq(leat_scope_close(scope), 0);
+	}
 }
 
 /* Ownership of what a generator sent */
