@@ -3,16 +3,60 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "census.h"
+#include "watcher.h"
 
 #include "runtime/chan/chan.h"
 #include "runtime/gen/gen.h"
 
-#include <leat/diag.h>
-
 TestSuite(diag_ends, .init = census_take, .fini = census_check, .timeout = 60);
 
-#define HOUR_NS (INT64_C(3600000) * MS)
+Test(diag_ends, an_end_is_told_once_with_the_last_figures)
+{
+	struct watcher watcher;
+	struct leat_diag *diag = start(&watcher, "brief", MS);
+	for (int i = 0; i < 20; i++) {
+		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "brief", .capacity = 4 });
+		for (uint64_t n = 0; n < 3; n++)
+			leat_send(pipe.tx, &n);
+		leat_recv(pipe.rx, &(uint64_t){ 0 });
+		pipe_close(&pipe);
+		cr_assert(await_word(&watcher.snapshots, (uint32_t)i));
+	}
+	stop(diag, &watcher);
+	cr_expect_eq(watcher.ends, 20);
+	cr_expect_eq(watcher.ended.offered, 3);
+	cr_expect_eq(watcher.ended.delivered, 1);
+	cr_expect_eq(watcher.ended.dropped[LEAT_DROPPED_ABANDONED], 2);
+}
+
+Test(diag_ends, each_of_two_is_told_of_every_end)
+{
+	struct watcher first, second;
+	struct leat_diag *one = start(&first, "shared", MS), *other = start(&second, "shared", 3 * MS);
+	for (int i = 0; i < 30; i++) {
+		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "shared" });
+		leat_send(pipe.tx, &(uint64_t){ 0 });
+		pipe_close(&pipe);
+	}
+	stop(one, &first);
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "shared" });
+	pipe_close(&pipe);
+	stop(other, &second);
+	cr_expect_eq(first.ends, 30);
+	cr_expect_eq(second.ends, 31);
+}
+
+Test(diag_ends, one_that_starts_later_is_not_told_of_earlier_ends)
+{
+	struct watcher watcher;
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "earlier" });
+	pipe_close(&pipe);
+	struct leat_diag *diag = start(&watcher, "earlier", HOUR_NS);
+	stop(diag, &watcher);
+	cr_expect_eq(watcher.seen, 0);
+}
+
+/* Very many */
 
 static int64_t cpu_ns(void)
 {
@@ -92,7 +136,7 @@ struct sightings {
 	uint32_t snapshots;
 };
 
-static void watch(const struct leat_snapshot *snapshot, void *arg)
+static void sight(const struct leat_snapshot *snapshot, void *arg)
 {
 	struct sightings *sightings = arg;
 	uint32_t here[CHANNELS] = { 0 };
@@ -134,7 +178,7 @@ Test(diag_ends, what_ends_behind_a_look_is_told_once_and_as_ended)
 	struct leat_chan *oldest = tx[0]->chan;
 	leat_mutex_lock(&oldest->lock);
 	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
-		.interval_ns = 1, .callback = watch, .callback_arg = &sightings });
+		.interval_ns = 1, .callback = sight, .callback_arg = &sightings });
 	cr_assert_not_null(diag);
 	bool looked = await_look(tx[1]->chan);
 	bool early = leat_load_acq(&sightings.snapshots) != 0;

@@ -1,0 +1,125 @@
+/*
+ * tests/unit/io_tick.c: the sources of numbers: tick and count.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "stream.h"
+
+TestSuite(io_tick, .init = io_begin, .fini = io_end, .timeout = 120);
+
+static uint64_t take_number(struct stream *stream)
+{
+	uint64_t number = 0;
+	cr_assert_eq(leat_recv_until(stream->rx, &number, leat_now_ns() + PATIENCE_NS), 1);
+	return number;
+}
+
+Test(io_tick, tick_sends_the_number_that_is_due)
+{
+	const int64_t interval_ns = 5 * MS;
+	struct leat_tick_opts opts = { .interval_ns = interval_ns };
+	int64_t began_ns = leat_now_ns();
+	struct stream stream = start_numbers(leat_tick, &opts);
+	uint64_t last = 0;
+	for (int i = 0; i < 10; i++) {
+		uint64_t tick = take_number(&stream);
+		cr_expect_gt(tick, last);
+		cr_expect_geq(leat_now_ns(), began_ns + (int64_t)tick * interval_ns);
+		last = tick;
+	}
+	stop(&stream, 0);
+}
+
+Test(io_tick, tick_leaves_out_what_it_could_not_send)
+{
+	struct leat_tick_opts opts = { .interval_ns = MS };
+	struct stream stream = start_sized(leat_tick, &opts, sizeof(uint64_t), 1);
+	uint64_t first = take_number(&stream);
+	/* A receive that makes room only after some more ticks are due. */
+	struct leat_scope *clock = leat_scope_open(NULL, NULL);
+	struct leat_rx *never;
+	struct leat_tx *tx;
+	uint64_t nothing;
+	cr_assert_eq(leat_chan_open(clock, sizeof(uint64_t), NULL, &tx, &never), 0);
+	cr_expect_eq(leat_recv_until(never, &nothing, leat_now_ns() + 50 * MS), -ETIMEDOUT);
+	leat_tx_close(tx);
+	leat_rx_close(never);
+	leat_scope_close(clock);
+	uint64_t waited = take_number(&stream), blocked = take_number(&stream), due = take_number(&stream);
+	cr_expect(first < waited && waited < blocked && blocked < due);
+	cr_expect_geq(due, first + 40, "%lu after %lu", (unsigned long)due, (unsigned long)first);
+	stop(&stream, 0);
+}
+
+Test(io_tick, tick_ends_quietly_at_its_time)
+{
+	struct leat_tick_opts opts = { .interval_ns = INT64_MAX, .until_ns = leat_now_ns() + 20 * MS };
+	struct stream stream = start_numbers(leat_tick, &opts);
+	uint64_t number;
+	cr_expect_eq(leat_recv(stream.rx, &number), 0);
+	cr_expect_geq(leat_now_ns(), opts.until_ns);
+	expect_status(&stream, LEAT_COMPLETED, 0, "");
+	stop(&stream, 0);
+}
+
+Test(io_tick, tick_needs_an_interval)
+{
+	struct leat_tick_opts opts = { .interval_ns = 0 };
+	expect_failure(leat_tick, &opts, sizeof(uint64_t), -EINVAL, "tick: the interval must be above 0");
+	opts.interval_ns = -1;
+	expect_failure(leat_tick, &opts, sizeof(uint64_t), -EINVAL, "tick: the interval must be above 0");
+}
+
+Test(io_tick, tick_stops_between_ticks)
+{
+	struct leat_tick_opts opts = { .interval_ns = INT64_MAX };
+	struct stream stream = start_numbers(leat_tick, &opts);
+	await_source_waits();
+	stop(&stream, 0);
+}
+
+static void expect_numbers(uint64_t first, uint64_t last)
+{
+	struct leat_count_opts opts = { .first = first, .last = last };
+	struct stream stream = start_numbers(leat_count, &opts);
+	uint64_t number;
+	for (uint64_t n = first; n - first <= last - first; n++) {
+		cr_assert_eq(take_number(&stream), n);
+		if (n == last)
+			break;
+	}
+	cr_expect_eq(leat_recv(stream.rx, &number), 0);
+	expect_status(&stream, LEAT_COMPLETED, 0, "");
+	stop(&stream, 0);
+}
+
+Test(io_tick, count_sends_first_to_last)
+{
+	expect_numbers(0, 0);
+	expect_numbers(5, 5000);
+	expect_numbers(UINT64_MAX - 200, UINT64_MAX);
+	expect_numbers(UINT64_MAX, UINT64_MAX);
+}
+
+Test(io_tick, count_backwards_sends_nothing)
+{
+	struct leat_count_opts opts = { .first = 1, .last = 0 };
+	struct stream stream = start_numbers(leat_count, &opts);
+	uint64_t number;
+	cr_expect_eq(leat_recv(stream.rx, &number), 0);
+	expect_status(&stream, LEAT_COMPLETED, 0, "");
+	stop(&stream, 0);
+}
+
+Test(io_tick, count_ends_quietly_at_its_time)
+{
+	struct leat_count_opts opts = { .last = UINT64_MAX, .until_ns = leat_now_ns() + 20 * MS };
+	struct stream stream = start_numbers(leat_count, &opts);
+	uint64_t next = 0, faults = 0;
+	leat_for(uint64_t, number, stream.rx)
+		faults += number != next++;
+	cr_expect_eq(faults, 0);
+	expect_status(&stream, LEAT_COMPLETED, 0, "");
+	stop(&stream, 0);
+}
