@@ -65,9 +65,10 @@ struct ring_pipe {
 
 static inline void ring_pipe_open(struct ring_pipe *p, size_t capacity)
 {
-	p->slots = aligned_alloc(128, (capacity * 8 + 127) / 128 * 128);
+	p->slots = aligned_alloc(128, (leat_spsc_bytes(8, capacity) + 127) / 128 * 128);
 	if (p->slots == NULL)
 		fail("no memory");
+	memset(p->slots, 0, leat_spsc_bytes(8, capacity));
 	leat_spsc_init(&p->ring, &p->tx, &p->rx, p->slots, 8, capacity);
 }
 
@@ -78,7 +79,7 @@ static inline void ring_pipe_close(struct ring_pipe *p)
 
 static inline bool ring_pipe_push(struct ring_pipe *p, uint64_t item)
 {
-	if (p->tx.pos == p->tx.limit && leat_spsc_room(&p->tx) == 0)
+	if (!leat_spsc_can_push(&p->tx))
 		return false;
 	leat_spsc_push(&p->tx, &item, 8);
 	return true;
@@ -86,7 +87,7 @@ static inline bool ring_pipe_push(struct ring_pipe *p, uint64_t item)
 
 static inline bool ring_pipe_pop(struct ring_pipe *p, uint64_t *item)
 {
-	if (p->rx.pos == p->rx.limit && leat_spsc_there(&p->rx) == 0)
+	if (!leat_spsc_can_pop(&p->rx))
 		return false;
 	leat_spsc_pop(&p->rx, item, 8);
 	return true;

@@ -16,14 +16,6 @@ void leat_handle_check(const struct leat_handle *h, const char *call)
 		leat_die("%s: the handle is closed", call);
 }
 
-static bool all_zero(const uint64_t *words, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (words[i] != 0)
-			return false;
-	return true;
-}
-
 int leat_chan_check(const struct leat_chan_opts *opts)
 {
 	char name[LEAT_NAME_MAX + 1];
@@ -31,7 +23,7 @@ int leat_chan_check(const struct leat_chan_opts *opts)
 	if ((unsigned)opts->kind > LEAT_MPMC || (unsigned)opts->send_wait > LEAT_WAIT_PARK ||
 	    (unsigned)opts->recv_wait > LEAT_WAIT_PARK || (unsigned)opts->overflow > LEAT_DROP_OLDEST)
 		return -EINVAL;
-	if (!all_zero(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
+	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return -EINVAL;
 	return leat_name_copy(name, opts->name) ? 0 : -EINVAL;
 }
@@ -50,8 +42,9 @@ static void handle_init(struct leat_handle *h, struct leat_chan *chan, bool send
 {
 	h->tx.ctl = &chan->ctl; /* struct leat_rx has the same shape */
 	h->tx.chan = chan;
+	memset(&h->ring, 0, sizeof(h->ring));
 	h->ring.item_size = chan->item_size;
-	h->ring.capacity = chan->capacity;
+	leat_spsc_shut(&h->ring); /* until there is a ring of its kind */
 	h->sender = sender;
 	h->open = true;
 	h->held = 0;
@@ -94,8 +87,8 @@ static int ring_open(struct leat_chan *chan)
 		return 0;
 	if (chan->turns)
 		bytes = leat_mpmc_bytes(chan->item_size, chan->capacity);
-	else if (__builtin_mul_overflow(chan->item_size, chan->capacity, &bytes))
-		bytes = 0;
+	else
+		bytes = leat_spsc_bytes(chan->item_size, chan->capacity);
 	if (bytes == 0)
 		return -ENOMEM;
 	chan->slots = leat_os_alloc(bytes, 64);
@@ -283,7 +276,7 @@ static uint64_t tail_count(const struct leat_chan *chan)
 {
 	if (chan->turns)
 		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.tail)); /* D3: after head; see look */
-	return leat_load_acq(&chan->spsc.tail); /* D3: the same */
+	return leat_load_rlx(&chan->first_tx.ring.pos); /* rlx: what head has passed was written before R1; see look */
 }
 
 static uint64_t head_count(const struct leat_chan *chan)
@@ -468,7 +461,7 @@ static bool unused(const struct leat_chan *chan)
 static void handle_retire(struct leat_handle *h)
 {
 	leat_handle_let_go(h);
-	h->ring.limit = h->ring.pos;
+	leat_spsc_shut(&h->ring);
 	h->open = false;
 	if (h->wake_fd >= 0)
 		close(h->wake_fd);

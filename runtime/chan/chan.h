@@ -41,7 +41,6 @@ struct leat_handle {
 	bool scratched;               /* what is held is the scratch item */
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* those of a ring with turns, which its positions count already; looks read it */
-	uint64_t held_limit;          /* the ring's limit meanwhile */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	void *scratch;                /* room for one item, where the channel drops */
 	int wake_fd;                  /* an eventfd for leat_tx_wait(), once there was one; else -1 */

@@ -49,34 +49,54 @@ static void note_peak(struct leat_handle *h, uint64_t in_flight)
 		leat_store_rlx(&h->counts.peak, in_flight); /* rlx: the same; a number for snapshots */
 }
 
+/* The sizes that most items have are constants to the compiler. */
+#define BY_SIZE(size, call) \
+	((size) == 8 ? call(8) : (size) == 16 ? call(16) : (size) == 4 ? call(4) : (size) == 64 ? call(64) : call(size))
+
+static size_t put_spsc(struct leat_spsc_side *tx, const unsigned char *items, size_t n, size_t size)
+{
+#define PUSH(size) leat_spsc_push_batch(tx, items, n, size)
+	if (n > 1)
+		return BY_SIZE(size, PUSH);
+#undef PUSH
+	if (!leat_spsc_can_push(tx))
+		return 0;
+	leat_spsc_push(tx, items, size);
+	return 1;
+}
+
+static size_t get_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n, size_t size)
+{
+#define POP(size) leat_spsc_pop_batch(rx, items, n, size)
+	if (n > 1)
+		return BY_SIZE(size, POP);
+#undef POP
+	if (!leat_spsc_can_pop(rx))
+		return 0;
+	leat_spsc_pop(rx, items, size);
+	return 1;
+}
+
+static size_t put_turns(struct leat_chan *chan, const unsigned char *items, size_t n)
+{
+	size_t size = chan->item_size, done = 0, k;
+	struct leat_mpmc_claim claim;
+
+	while (done < n && (k = leat_mpmc_claim(&chan->mpmc, n - done, &claim)) > 0) {
+		for (size_t i = 0; i < k; i++)
+			memcpy(leat_mpmc_item(&chan->mpmc, &claim, i), items + (done + i) * size, size);
+		leat_mpmc_commit(&chan->mpmc, &claim, k);
+		done += k;
+	}
+	return done;
+}
+
 /* Copies up to n items into the ring. Answers how many. */
 static size_t put(struct leat_handle *h, const unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t size = chan->item_size, done = 0;
+	size_t done = chan->turns ? put_turns(chan, items, n) : put_spsc(&h->ring, items, n, chan->item_size);
 
-	while (done < n) {
-		struct leat_mpmc_claim claim;
-		size_t k;
-
-		if (chan->turns) {
-			k = leat_mpmc_claim(&chan->mpmc, n - done, &claim);
-			for (size_t i = 0; i < k; i++)
-				memcpy(leat_mpmc_item(&chan->mpmc, &claim, i), items + (done + i) * size, size);
-			if (k > 0)
-				leat_mpmc_commit(&chan->mpmc, &claim, k);
-		} else {
-			void *slots;
-
-			k = leat_spsc_claim(&h->ring, n - done, &slots);
-			memcpy(slots, items + done * size, k * size);
-			if (k > 0)
-				leat_spsc_publish(&h->ring, k);
-		}
-		if (k == 0)
-			break;
-		done += k;
-	}
 	if (done == 0)
 		note_peak(h, chan->capacity);
 	return done;
@@ -104,36 +124,26 @@ size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_clai
 	return n;
 }
 
+static size_t get_turns(struct leat_chan *chan, unsigned char *items, size_t n)
+{
+	size_t size = chan->item_size, done = 0, k;
+	struct leat_mpmc_claim claim;
+
+	while (done < n && (k = leat_chan_take(chan, n - done, &claim)) > 0) {
+		for (size_t i = 0; i < k; i++)
+			memcpy(items + (done + i) * size, leat_mpmc_item(&chan->mpmc, &claim, i), size);
+		leat_mpmc_free(&chan->mpmc, &claim);
+		done += k;
+	}
+	return done;
+}
+
 /* Copies up to n items out of the ring. Answers how many. */
 static size_t get(struct leat_handle *h, unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t size = chan->item_size, done = 0;
 
-	while (done < n) {
-		struct leat_mpmc_claim claim;
-		size_t k;
-
-		if (chan->turns) {
-			k = leat_chan_take(chan, n - done, &claim);
-			for (size_t i = 0; i < k; i++)
-				memcpy(items + (done + i) * size, leat_mpmc_item(&chan->mpmc, &claim, i), size);
-			if (k > 0)
-				leat_mpmc_free(&chan->mpmc, &claim);
-		} else {
-			void *slots;
-
-			k = leat_spsc_peek(&h->ring, n - done, &slots);
-			note_peak(h, h->ring.limit - h->ring.pos);
-			memcpy(items + done * size, slots, k * size);
-			if (k > 0)
-				leat_spsc_release(&h->ring, k);
-		}
-		if (k == 0)
-			break;
-		done += k;
-	}
-	return done;
+	return chan->turns ? get_turns(chan, items, n) : get_spsc(&h->ring, items, n, chan->item_size);
 }
 
 void leat_chan_discard(struct leat_chan *chan, void *item)
@@ -179,9 +189,12 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 {
 	struct leat_spsc_side *rx = &chan->first_rx.ring;
+	bool shut = leat_spsc_is_shut(rx);
 	void *slots;
 	size_t n;
 
+	if (shut)
+		leat_spsc_open(rx);
 	while ((n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0) {
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, (char *)slots + i * chan->item_size);
@@ -189,7 +202,8 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 		leat_spsc_release(rx, n);
 		leat_chan_drop_ended(chan, reason, n);
 	}
-	rx->limit = rx->pos;
+	if (shut)
+		leat_spsc_shut(rx);
 }
 
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)

@@ -1,7 +1,7 @@
 /*
  * Reserving and peeking: items written and read where they stand.
  *
- * A handle that holds something has its ring's limit moved to pos, so that no fast path goes past what is held.
+ * A handle that holds something has its side of the ring shut, so that no fast path goes past what is held.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,8 +12,7 @@ static size_t hold(struct leat_handle *h, size_t n)
 	h->held = n;
 	if (leat_chan_of(h)->turns && !h->scratched)
 		leat_store_rlx(&h->claimed, n); /* rlx: others only count with it */
-	h->held_limit = h->ring.limit;
-	h->ring.limit = h->ring.pos;
+	leat_spsc_shut(&h->ring);
 	return n;
 }
 
@@ -22,7 +21,7 @@ static void unhold(struct leat_handle *h)
 	h->held = 0;
 	leat_store_rlx(&h->claimed, 0); /* rlx: others only count with it */
 	h->scratched = false;
-	h->ring.limit = h->held_limit;
+	leat_spsc_open(&h->ring);
 }
 
 static size_t reserve_now(struct leat_op *op)

@@ -132,9 +132,9 @@ Test(chan_zero_copy, all_slots_are_written_whole)
 
 Test(chan_zero_copy, reserve_offers_what_is_contiguous)
 {
-	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .capacity = 8 });
+	struct pipe pipe = wide_open(&(struct leat_chan_opts){ .capacity = 8 });
 	void *room;
-	uint64_t got;
+	struct wide got;
 	cr_expect_eq(leat_reserve(pipe.tx, 3, &room), 3);
 	cr_expect_eq(leat_commit(pipe.tx, 3), 0);
 	cr_expect_eq(leat_reserve(pipe.tx, 100, &room), 5);
@@ -144,6 +144,29 @@ Test(chan_zero_copy, reserve_offers_what_is_contiguous)
 	cr_expect_eq(leat_reserve(pipe.tx, 100, &room), 4);
 	cr_expect_eq(leat_commit(pipe.tx, 4), 0);
 	cr_expect_eq(leat_try_send(pipe.tx, &got), -EAGAIN);
+	pipe_close(&pipe);
+}
+
+/* Small items stand in lines of their own: what is offered is a line's, and there is always one. */
+Test(chan_zero_copy, small_items_are_offered_line_by_line)
+{
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .capacity = 100 });
+	size_t sent = 0;
+
+	while (sent < 100) {
+		void *room;
+		ssize_t got = leat_reserve(pipe.tx, 100, &room);
+		cr_assert(got >= 1 && got <= (ssize_t)(100 - sent));
+		for (ssize_t i = 0; i < got; i++)
+			((uint64_t *)room)[i] = sent++;
+		cr_assert_eq(leat_commit(pipe.tx, (size_t)got), 0);
+	}
+	cr_expect_eq(leat_try_send(pipe.tx, &(uint64_t){ 0 }), -EAGAIN);
+	for (uint64_t n = 0; n < 100; n++) {
+		uint64_t got;
+		cr_assert_eq(leat_try_recv(pipe.rx, &got), 1);
+		cr_assert_eq(got, n);
+	}
 	pipe_close(&pipe);
 }
 

@@ -4,8 +4,8 @@
  * Each handle is one thread's. A send or a receive that need not wait touches the handle, the control word, the slot
  * and its own published position, and nothing else.
  *
- * The fast path has one condition, pos != limit. Whatever must not take it (a ring of another kind, a
- * reservation that is open, a closed handle) sets the two equal and is told apart in the slow path.
+ * The fast path has one condition, leat_spsc_can_push() or leat_spsc_can_pop(). Whatever must not take it (a ring of
+ * another kind, a reservation that is open, a closed handle) is a side that is shut, and is told apart in the slow path.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -34,7 +34,7 @@ enum {
 struct leat_chan;
 
 struct leat_tx {
-	struct leat_spsc_side ring; /* of another kind of ring: pos == limit, for ever */
+	struct leat_spsc_side ring; /* of another kind of ring: shut for ever */
 	uint32_t *ctl;
 	struct leat_chan *chan;
 };

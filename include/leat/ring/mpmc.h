@@ -56,14 +56,6 @@ struct leat_mpmc_claim {
 
 enum { LEAT_TURN_FREE, LEAT_TURN_FULL, LEAT_TURN_SKIPPED, LEAT_TURNS };
 
-/* The largest power of two that divides an item's size, at most 64. */
-static inline size_t leat_item_align(size_t item_size)
-{
-	size_t align = item_size & (~item_size + 1);
-
-	return align < 64 ? align : 64;
-}
-
 /* Whether items of this size stand beside their turns. */
 static inline bool leat_mpmc_packed(size_t item_size)
 {

@@ -1,29 +1,42 @@
 /*
  * leat/ring/spsc.h: a bounded ring for one producer and one consumer.
  *
- * Lamport's ring (Leslie Lamport, "Specifying Concurrent Program Modules", 1983): two positions, each written by
- * one side only. Each side keeps how far it may go before it must look at the other's position again (Lee, Bu and
- * Chandranmenon, "A Lock-Free, Cache-Efficient Shared Ring Buffer", 2009), so that in steady state a position's line
- * crosses once for many items.
+ * Lamport's ring (Leslie Lamport, "Specifying Concurrent Program Modules", 1983): two positions, each written by one side
+ * only. Three things keep the lines between the cores quiet:
  *
- *     struct leat_spsc ring;                     the producer's thread       struct leat_spsc_side tx;
- *     leat_spsc_init(&ring, &tx, &rx, slots,     if (leat_spsc_can_push(&tx))
- *                    sizeof(item), 1000);                leat_spsc_push(&tx, &item, sizeof(item));
+ *   - The producer's position travels with the data, as the flag of FastForward does (Giacomoni, Moseley and
+ *     Vachharajani, 2008): small items stand in lines, each with a word in front that says how far the producer has
+ *     come. One line moves for several items, and a lone item arrives with the line that says that it is there.
+ *     Any item value is legal. Items above LEAT_SPSC_PACKED_MAX stand side by side, with one such word for all.
+ *   - Each side keeps how far it may go before it must look at the other's word again (Lee, Bu and Chandranmenon, "A
+ *     Lock-Free, Cache-Efficient Shared Ring Buffer", 2009). The consumer's position is looked at when the producer has
+ *     used up the room that it saw last, not before, so that capacity is exact.
+ *   - Who catches up with the other rests for a moment, in proportion to the run behind him, so that the two do not go
+ *     on in step over the same line. A lone item never waits for that: no run, no rest.
+ *
+ *     struct leat_spsc ring;                             the producer's thread     struct leat_spsc_side tx;
+ *     leat_spsc_init(&ring, &tx, &rx, memory,            if (leat_spsc_can_push(&tx))
+ *                    sizeof(item), 1000);                        leat_spsc_push(&tx, &item, sizeof(item));
  *
  * The ring knows nothing of sleeping, closing or scopes; that is the channel's (leat/chan.h). A bare ring's user sees
  * full and empty as plain answers. Any item size, any capacity from 1, exactly.
  *
- *     line  field            writer     reader     published by
- *     P     tail             producer   consumer   R1
- *     C     head             consumer   producer   R2
- *     side  pos, limit, slot its own    -          private: each side's struct leat_spsc_side is one thread's
- *     S     slots            producer   consumer   R1 (written), R2 (free again)
+ *     line  field              writer     reader            published by
+ *     S     word               producer   consumer          R1
+ *           items behind it    producer   consumer          R1 (written), R2 (free again)
+ *     C     head               consumer   producer, diag    R2
+ *     side  pos                its own    diag              relaxed: a number; before R1, R2
+ *           the rest           its own    -                 private: a struct leat_spsc_side is one thread's
  *
- *     R1  producer stores tail  ->  A1  consumer loads tail    the slots before tail are written
- *     R2  consumer stores head  ->  A2  producer loads head    the slots before head have been read
+ *     R1  producer stores word  ->  A1  consumer loads word    the items before that position are written
+ *     R2  consumer stores head  ->  A2  producer loads head    the items before that position have been read
  *
- * Positions count items from 0, run free, and do not wrap in practice (64 bits); they are compared as unsigned
- * differences only, so they could.
+ * A word says a position of its line's own lap or, before the producer comes there, of an earlier one, which is behind
+ * the consumer: so it needs no flag for the lap. There is one line more than the items need, so that the producer
+ * never comes to a line that the consumer has not left.
+ *
+ * Positions count items from 0, run free, and do not wrap in practice (64 bits); they are compared by their differences
+ * only, so they could.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -37,132 +50,393 @@
 /* Two lines: x86 fetches lines in pairs, and other machines have lines of 128 bytes. */
 #define LEAT_LINES_APART 128
 
-/* What both sides share. */
+enum {
+	LEAT_SPSC_LINE = 64,
+	LEAT_SPSC_PACKED_MAX = 24, /* the largest item of which two stand in a line with its word */
+	LEAT_SPSC_AHEAD_TX = 8,    /* lines that the producer asks for before it writes them */
+	LEAT_SPSC_AHEAD_RX = 4,    /* and the consumer before it reads them */
+	LEAT_SPSC_REST_FULL = 4,   /* pauses for each look that finds no room */
+	LEAT_SPSC_REST_MAX = 128   /* pauses: 1.4 to 6 microseconds on current x86 */
+};
+
+/* What both sides share, beside the lines. */
 struct leat_spsc {
-	uint64_t tail __attribute__((aligned(LEAT_LINES_APART)));
+	uint64_t tail __attribute__((aligned(LEAT_LINES_APART))); /* the word of items that are not packed */
 	uint64_t head __attribute__((aligned(LEAT_LINES_APART)));
 };
 
-/* One side's own view. */
+/*
+ * One side's own view. A run is what stands side by side: the items of a line, or the whole ring. pos's slot is
+ * base + pos * item_size as far as run_end; a position that reaches it goes on to the next run when it is next used.
+ */
 struct leat_spsc_side {
-	uint64_t pos;           /* the next item to write, or to read */
-	uint64_t limit;         /* pos may go this far before the other side must be looked at */
-	unsigned char *slot;    /* pos's slot */
-	unsigned char *end;     /* one past the last slot */
-	uint64_t *mine;         /* this side's published position */
-	const uint64_t *theirs; /* the other side's */
-	size_t item_size, capacity;
+	uint64_t pos;    /* the next item to write, or to read */
+	uint64_t limit;  /* pos may go this far without asking, and not past run_end */
+	uint64_t base;
+	uint64_t run_end;
+	uint64_t *word;  /* the run's: how far the producer has come */
+	uint64_t *head;
+	uint64_t room;   /* the producer's: the limit but for run_end */
+	size_t item_size;
+
+	unsigned char *line, *lines, *end; /* the run's first byte, the first run's, one past the last's */
+	size_t stride, header, run;        /* bytes from run to run, bytes before its items, its items */
+	size_t capacity;
+	uint64_t rested;                   /* pos when this side last rested */
+	uint64_t never;                    /* 0: the word of a side that is shut */
+	struct {
+		uint64_t *word;
+		uint64_t limit, run_end, room;
+	} kept; /* while it is shut */
+	bool packed;
+	bool caught_up; /* the last look gained little, the last batch ended for want of items */
 };
 
-static inline void leat_spsc_init_side(struct leat_spsc_side *side, unsigned char *slots, size_t item_size,
-				       size_t capacity, uint64_t *mine, const uint64_t *theirs)
+/* The largest power of two that divides an item's size, at most 64. */
+static inline size_t leat_item_align(size_t item_size)
 {
-	side->pos = 0;
-	side->limit = 0;
-	side->slot = slots;
-	side->end = slots + item_size * capacity;
-	side->mine = mine;
-	side->theirs = theirs;
-	side->item_size = item_size;
-	side->capacity = capacity;
+	size_t align = item_size & (~item_size + 1);
+
+	return align < 64 ? align : 64;
 }
 
-/* slots: capacity * item_size bytes of memory, which stay the caller's. */
+static inline size_t leat_spsc_header(size_t item_size)
+{
+	size_t align = leat_item_align(item_size);
+
+	return item_size > LEAT_SPSC_PACKED_MAX ? 0 : align > sizeof(uint64_t) ? align : sizeof(uint64_t);
+}
+
+/* Items of a run. */
+static inline size_t leat_spsc_run(size_t item_size, size_t capacity)
+{
+	return item_size > LEAT_SPSC_PACKED_MAX ? capacity : (LEAT_SPSC_LINE - leat_spsc_header(item_size)) / item_size;
+}
+
+/* The memory that init needs, aligned to 64 bytes; 0 when that is more than a size_t can say. */
+static inline size_t leat_spsc_bytes(size_t item_size, size_t capacity)
+{
+	size_t run = leat_spsc_run(item_size, capacity), bytes;
+
+	if (item_size > LEAT_SPSC_PACKED_MAX)
+		return __builtin_mul_overflow(capacity, item_size, &bytes) ? 0 : bytes;
+	return __builtin_mul_overflow((capacity - 1) / run + 2, (size_t)LEAT_SPSC_LINE, &bytes) ? 0 : bytes;
+}
+
+static inline void leat_spsc_enter_run(struct leat_spsc_side *side, unsigned char *line)
+{
+	side->line = line;
+	side->base = (uint64_t)(uintptr_t)line + side->header - side->pos * side->item_size;
+	side->run_end = side->pos + side->run;
+	if (side->packed)
+		side->word = (uint64_t *)(void *)line;
+}
+
+static inline void leat_spsc_init_side(struct leat_spsc_side *side, struct leat_spsc *ring, void *memory,
+				       size_t item_size, size_t capacity)
+{
+	memset(side, 0, sizeof(*side));
+	side->packed = item_size <= LEAT_SPSC_PACKED_MAX;
+	side->item_size = item_size;
+	side->capacity = capacity;
+	side->header = leat_spsc_header(item_size);
+	side->run = leat_spsc_run(item_size, capacity);
+	side->stride = side->packed ? (size_t)LEAT_SPSC_LINE : item_size * capacity;
+	side->lines = (unsigned char *)memory;
+	side->end = side->lines + leat_spsc_bytes(item_size, capacity);
+	side->word = &ring->tail;
+	side->head = &ring->head;
+	leat_spsc_enter_run(side, side->lines);
+}
+
+/* memory: leat_spsc_bytes() bytes, all zero, aligned to 64; it stays the caller's. */
 static inline void leat_spsc_init(struct leat_spsc *ring, struct leat_spsc_side *tx, struct leat_spsc_side *rx,
-				  void *slots, size_t item_size, size_t capacity)
+				  void *memory, size_t item_size, size_t capacity)
 {
 	leat_store_rlx(&ring->tail, 0); /* rlx: nobody else knows the ring yet */
 	leat_store_rlx(&ring->head, 0); /* rlx: the same */
-	leat_spsc_init_side(tx, (unsigned char *)slots, item_size, capacity, &ring->tail, &ring->head);
-	leat_spsc_init_side(rx, (unsigned char *)slots, item_size, capacity, &ring->head, &ring->tail);
-	tx->limit = capacity; /* a new ring is all room */
+	leat_spsc_init_side(tx, ring, memory, item_size, capacity);
+	leat_spsc_init_side(rx, ring, memory, item_size, capacity);
+	tx->room = capacity; /* a new ring is all room */
 }
 
-/* The producer: room for how many items, looking at the consumer's position. */
-static inline size_t leat_spsc_room(struct leat_spsc_side *tx)
+/* Makes every can_push() and can_pop() of this side answer no, until it is opened again. */
+static inline void leat_spsc_shut(struct leat_spsc_side *side)
 {
-	/* A2: slot free; pairs with R2 in leat_spsc_pop() and leat_spsc_release() */
-	uint64_t limit = leat_load_acq(tx->theirs) + tx->capacity;
-
-	if (limit != tx->limit) /* a store for each look that finds nothing new costs a poll its speed */
-		tx->limit = limit;
-	return (size_t)(limit - tx->pos);
+	side->kept.word = side->word;
+	side->kept.limit = side->limit;
+	side->kept.run_end = side->run_end;
+	side->kept.room = side->room;
+	side->limit = side->room = side->pos;
+	side->run_end = UINT64_MAX;
+	side->word = &side->never;
 }
 
-/* The consumer: how many items there are, looking at the producer's position. */
-static inline size_t leat_spsc_there(struct leat_spsc_side *rx)
+static inline void leat_spsc_open(struct leat_spsc_side *side)
 {
-	/* A1: slot written; pairs with R1 in leat_spsc_push() and leat_spsc_publish() */
-	uint64_t limit = leat_load_acq(rx->theirs);
-
-	if (limit != rx->limit) /* the same */
-		rx->limit = limit;
-	return (size_t)(limit - rx->pos);
+	side->word = side->kept.word;
+	side->limit = side->kept.limit;
+	side->run_end = side->kept.run_end;
+	side->room = side->kept.room;
 }
 
-static inline void leat_spsc_advance(struct leat_spsc_side *side, size_t n, size_t item_size)
+static inline bool leat_spsc_is_shut(const struct leat_spsc_side *side)
 {
-	side->pos += n;
-	side->slot += n * item_size;
-	if (side->slot == side->end)
-		side->slot -= side->capacity * item_size;
+	return side->word == &side->never;
 }
 
-/* One item, where pos != limit. size is item_size, as a constant where the caller has one. */
+/* Goes on to the next run, whose line is asked for ahead by `ahead` lines, to write them or to read them. */
+static inline void leat_spsc_next_run(struct leat_spsc_side *side, size_t ahead, bool write)
+{
+	unsigned char *line = side->line + side->stride, *far;
+
+	if (line == side->end)
+		line = side->lines;
+	leat_spsc_enter_run(side, line);
+	if (!side->packed)
+		return;
+	far = line + ahead * LEAT_SPSC_LINE;
+	if (far >= side->end)
+		far -= side->end - side->lines;
+	if (!write)
+		__builtin_prefetch(far, 0);
+	else if (side->room - side->pos > ahead * side->run) /* not from under a consumer who still reads it */
+		__builtin_prefetch(far, 1);
+}
+
+/*
+ * Caught up with the other side: rests a quarter as many pauses as it made steps since the last time. The producer
+ * rests a little each time: its looks take the line that the consumer is to write.
+ */
+static __attribute__((noinline, unused)) void leat_spsc_rest(struct leat_spsc_side *side, uint64_t least)
+{
+	uint64_t pauses = (side->pos - side->rested) / 4;
+
+	side->rested = side->pos;
+	if (pauses < least)
+		pauses = least;
+	if (pauses > LEAT_SPSC_REST_MAX)
+		pauses = LEAT_SPSC_REST_MAX;
+	while (pauses-- > 0)
+		leat_pause();
+}
+
+/*
+ * The producer: looks at the consumer's position. Whether there is room beyond pos. A look takes the line that the
+ * consumer writes for each item, so one that gained little is followed by a rest before the next.
+ */
+static inline bool leat_spsc_look_for_room(struct leat_spsc_side *tx)
+{
+	uint64_t room;
+
+	if (leat_spsc_is_shut(tx))
+		return false;
+	if (tx->caught_up)
+		leat_spsc_rest(tx, LEAT_SPSC_REST_FULL);
+	/* A2: slots free; pairs with R2 in leat_spsc_release() */
+	room = leat_load_acq(tx->head) + tx->capacity;
+	tx->caught_up = room - tx->room < tx->capacity / 8;
+	tx->room = room;
+	return room != tx->pos;
+}
+
+/* The producer, at its limit: whether it may go on, without a look at the consumer. */
+static inline bool leat_spsc_go_on(struct leat_spsc_side *tx)
+{
+	if (tx->pos == tx->run_end)
+		leat_spsc_next_run(tx, LEAT_SPSC_AHEAD_TX, true);
+	tx->limit = tx->room - tx->pos < tx->run_end - tx->pos ? tx->room : tx->run_end;
+	return tx->limit != tx->pos;
+}
+
+/* Room for one item, looking at the consumer's position where that is needed. */
+static inline bool leat_spsc_can_push(struct leat_spsc_side *tx)
+{
+	return tx->pos != tx->limit || leat_spsc_go_on(tx) || (leat_spsc_look_for_room(tx) && leat_spsc_go_on(tx));
+}
+
+/* The consumer, at its limit: looks at how far the producer has come. */
+static inline bool leat_spsc_look_for_items(struct leat_spsc_side *rx)
+{
+	uint64_t tail;
+
+	if (rx->pos == rx->run_end)
+		leat_spsc_next_run(rx, LEAT_SPSC_AHEAD_RX, false);
+	tail = leat_load_acq(rx->word); /* A1: items written; pairs with R1 in leat_spsc_publish() */
+	if ((int64_t)(tail - rx->pos) <= 0)
+		return false;
+	rx->limit = tail - rx->pos < rx->run_end - rx->pos ? tail : rx->run_end;
+	return true;
+}
+
+/* One item, or more. */
+static inline bool leat_spsc_can_pop(struct leat_spsc_side *rx)
+{
+	if (leat_likely(rx->pos != rx->limit) || leat_spsc_look_for_items(rx))
+		return true;
+	leat_spsc_rest(rx, 0);
+	return false;
+}
+
+static inline void *leat_spsc_slot(const struct leat_spsc_side *side, size_t item_size)
+{
+	return (void *)(uintptr_t)(side->base + side->pos * item_size); /* an address, kept as a number */
+}
+
+/* The producer: publishes the n items at pos. */
+static inline void leat_spsc_publish(struct leat_spsc_side *tx, size_t n)
+{
+	uint64_t pos = tx->pos + n;
+
+	leat_store_rlx(&tx->pos, pos); /* rlx: only this thread writes it; R1 is after it, for a look at both sides */
+	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
+}
+
+/* The consumer: gives the n slots at pos back. */
+static inline void leat_spsc_release(struct leat_spsc_side *rx, size_t n)
+{
+	uint64_t pos = rx->pos + n;
+
+	leat_store_rlx(&rx->pos, pos); /* rlx: only this thread writes it */
+	leat_store_rel(rx->head, pos); /* R2: slots' loads before head; pairs with A2 in leat_spsc_look_for_room() */
+}
+
+/* One item, after can_push() or can_pop() said yes. size is item_size, as a constant where the caller has one. */
 static inline void leat_spsc_push(struct leat_spsc_side *tx, const void *item, size_t size)
 {
-	memcpy(tx->slot, item, size);
-	leat_spsc_advance(tx, 1, size);
-	leat_store_rel(tx->mine, tx->pos); /* R1: slot before tail; pairs with A1 in leat_spsc_there() */
+	memcpy(leat_spsc_slot(tx, size), item, size);
+	leat_spsc_publish(tx, 1);
 }
 
 static inline void leat_spsc_pop(struct leat_spsc_side *rx, void *item, size_t size)
 {
-	memcpy(item, rx->slot, size);
-	leat_spsc_advance(rx, 1, size);
-	leat_store_rel(rx->mine, rx->pos); /* R2: slot's loads before head; pairs with A2 in leat_spsc_room() */
+	memcpy(item, leat_spsc_slot(rx, size), size);
+	leat_spsc_release(rx, 1);
 }
 
-static inline size_t leat_spsc_contiguous(const struct leat_spsc_side *side, size_t n, size_t want)
-{
-	size_t to_end = (size_t)(side->end - side->slot) / side->item_size;
-
-	n = n < want ? n : want;
-	return n < to_end ? n : to_end;
-}
-
-/* In place: how many slots, up to want, stand at *items for writing; 0 when full. Then publish the first n of them. */
+/* In place: how many slots, up to want and to the run's end, stand at *items for writing; 0 when full. */
 static inline size_t leat_spsc_claim(struct leat_spsc_side *tx, size_t want, void **items)
 {
-	size_t n = (size_t)(tx->limit - tx->pos);
+	uint64_t n;
 
-	if (n < want)
-		n = leat_spsc_room(tx);
-	*items = tx->slot;
-	return leat_spsc_contiguous(tx, n, want);
+	if (!leat_spsc_can_push(tx))
+		return 0;
+	n = tx->limit - tx->pos;
+	if (n < want && tx->limit != tx->run_end && leat_spsc_look_for_room(tx) && leat_spsc_go_on(tx))
+		n = tx->limit - tx->pos;
+	*items = leat_spsc_slot(tx, tx->item_size);
+	return (size_t)(n < want ? n : want);
 }
 
-static inline void leat_spsc_publish(struct leat_spsc_side *tx, size_t n)
-{
-	leat_spsc_advance(tx, n, tx->item_size);
-	leat_store_rel(tx->mine, tx->pos); /* R1: slots before tail; pairs with A1 in leat_spsc_there() */
-}
-
-/* In place: how many items, up to want, stand at *items for reading; 0 when empty. Then release the first n of them. */
+/* In place: how many items, up to want and to the run's end, stand at *items for reading; 0 when empty. */
 static inline size_t leat_spsc_peek(struct leat_spsc_side *rx, size_t want, void **items)
 {
-	size_t n = (size_t)(rx->limit - rx->pos);
+	uint64_t n;
 
-	if (n < want)
-		n = leat_spsc_there(rx);
-	*items = rx->slot;
-	return leat_spsc_contiguous(rx, n, want);
+	if (!leat_spsc_can_pop(rx))
+		return 0;
+	n = rx->limit - rx->pos;
+	if (n < want && rx->limit != rx->run_end) {
+		leat_spsc_look_for_items(rx);
+		n = rx->limit - rx->pos;
+	}
+	*items = leat_spsc_slot(rx, rx->item_size);
+	return (size_t)(n < want ? n : want);
 }
 
-static inline void leat_spsc_release(struct leat_spsc_side *rx, size_t n)
+/* A full line of small items is copied as one piece, where the size is a constant. */
+static inline void leat_spsc_copy(void *to, const void *from, size_t n, size_t size)
 {
-	leat_spsc_advance(rx, n, rx->item_size);
-	leat_store_rel(rx->mine, rx->pos); /* R2: slots' loads before head; pairs with A2 in leat_spsc_room() */
+	if (__builtin_constant_p(size) && size <= LEAT_SPSC_PACKED_MAX && n == leat_spsc_run(size, 0))
+		memcpy(to, from, leat_spsc_run(size, 0) * size);
+	else
+		memcpy(to, from, n * size);
+}
+
+/*
+ * A batch keeps what it moves in registers. Stores to the side for each line would fill the store buffer behind the other
+ * side's line; and reading fields back together, as copying the struct does, waits for all stores before them.
+ */
+static inline void leat_spsc_begin(struct leat_spsc_side *now, const struct leat_spsc_side *side)
+{
+	now->pos = leat_load_rlx(&side->pos);         /* rlx: only this thread writes it; one load for one field */
+	now->limit = leat_load_rlx(&side->limit);     /* rlx: the same */
+	now->base = leat_load_rlx(&side->base);       /* rlx: the same */
+	now->run_end = leat_load_rlx(&side->run_end); /* rlx: the same */
+	now->room = leat_load_rlx(&side->room);       /* rlx: the same */
+	now->word = *(uint64_t *const volatile *)&side->word;
+	now->line = *(unsigned char *const volatile *)&side->line;
+	now->item_size = side->item_size;
+	now->lines = side->lines;
+	now->end = side->end;
+	now->stride = side->stride;
+	now->header = side->header;
+	now->run = side->run;
+	now->packed = side->packed;
+}
+
+static inline void leat_spsc_end(struct leat_spsc_side *side, const struct leat_spsc_side *now)
+{
+	side->limit = now->limit;
+	side->base = now->base;
+	side->run_end = now->run_end;
+	side->word = now->word;
+	side->line = now->line;
+	leat_store_rlx(&side->pos, now->pos); /* rlx: only this thread writes it */
+}
+
+/*
+ * Up to n items, in order; answers how many. size is item_size, as a constant where the caller has one. Looks for room
+ * once: looking again for each line that comes free keeps both sides in step.
+ */
+static inline size_t leat_spsc_push_batch(struct leat_spsc_side *tx, const void *items, size_t n, size_t size)
+{
+	const unsigned char *from = (const unsigned char *)items;
+	struct leat_spsc_side now;
+	size_t left;
+
+	if (tx->room - tx->pos < n && !leat_spsc_look_for_room(tx))
+		return 0;
+	if (tx->room - tx->pos < n)
+		n = (size_t)(tx->room - tx->pos);
+	leat_spsc_begin(&now, tx);
+	for (left = n; left > 0;) {
+		size_t k;
+
+		if (now.pos == now.limit)
+			leat_spsc_go_on(&now);
+		k = now.limit - now.pos < left ? (size_t)(now.limit - now.pos) : left;
+		leat_spsc_copy(leat_spsc_slot(&now, size), from, k, size);
+		now.pos += k;
+		leat_store_rlx(&tx->pos, now.pos);   /* rlx: only this thread writes it */
+		leat_store_rel(now.word, now.pos);   /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
+		from += k * size;
+		left -= k;
+	}
+	leat_spsc_end(tx, &now);
+	return n;
+}
+
+/* The slots go back together, after the last was read, and before any rest: they are news. */
+static inline size_t leat_spsc_pop_batch(struct leat_spsc_side *rx, void *items, size_t n, size_t size)
+{
+	struct leat_spsc_side now;
+	size_t done = 0;
+
+	leat_spsc_begin(&now, rx);
+	while (done < n && (now.pos != now.limit || leat_spsc_look_for_items(&now))) {
+		size_t k = now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
+
+		leat_spsc_copy((unsigned char *)items + done * size, leat_spsc_slot(&now, size), k, size);
+		now.pos += k;
+		done += k;
+	}
+	leat_spsc_end(rx, &now);
+	if (done > 0)
+		leat_spsc_release(rx, 0);
+	else
+		leat_spsc_rest(rx, 0);
+	return done;
 }
 
 #ifdef __cplusplus
@@ -170,9 +444,9 @@ static inline void leat_spsc_release(struct leat_spsc_side *rx, size_t n)
 #else
 #define LEAT_STATIC_ASSERT _Static_assert
 #endif
-LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, tail) == 0, "P: tail has its own lines");
+LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, tail) == 0, "the word of large items has its own lines");
 LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, head) == LEAT_LINES_APART, "C: head has its own lines");
 LEAT_STATIC_ASSERT(sizeof(struct leat_spsc) == 2 * LEAT_LINES_APART, "nothing else stands on them");
-LEAT_STATIC_ASSERT(sizeof(struct leat_spsc_side) <= 64, "a side is one line");
+LEAT_STATIC_ASSERT(offsetof(struct leat_spsc_side, line) == 64, "what every operation touches is one line");
 
 #endif
