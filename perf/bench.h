@@ -26,7 +26,7 @@ struct thread {
 	struct part part;
 	int core; /* an index into bench_cores; -1: any */
 	int64_t started_ns, over_ns;
-	double cpu_ms;
+	int64_t lost_ns; /* of that, something else had its core */
 };
 /* Runs them all; answers the nanoseconds between the first start and the last end. */
 int64_t threads_run(struct thread *threads, unsigned count, struct finish *finish);
@@ -55,7 +55,7 @@ const char *scenario_unit(const struct scenario *scenario);
 struct result {
 	const struct contestant *contestant;
 	uint64_t operations; /* in a sample */
-	unsigned taken, kept; /* samples; those that the cores were near around */
+	unsigned taken, kept; /* samples; those with near cores and nobody else on them */
 	double *ns;           /* an operation; the kept ones, sorted in the end. Idle: CPU milliseconds a second */
 	double median, p5, p95;
 	struct histogram *latency; /* MEASURE_PACED: all the kept samples */

@@ -466,6 +466,7 @@ int main(int argc, char **argv)
 		perror("leat bench: stdout");
 		status = STATUS_FAILED;
 	}
+	remote_close();
 	for (size_t i = 0; i < run.count; i++)
 		outcome_free(&run.outcomes[i]);
 	free(run.outcomes);

@@ -33,10 +33,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * In C++ whatever depends on an item's size stands in a namespace without a name: three sizes of one template would
+ * have the same symbols, and the linker would take one for all.
+ */
+#ifdef __cplusplus
+#define PEER_BEGIN namespace {
+#define PEER_END }
+#else
+#define PEER_BEGIN
+#define PEER_END
+#endif
+
 #define ITEM_WORDS (ITEM_SIZE / 8)
+PEER_BEGIN
 struct item {
 	uint64_t word[ITEM_WORDS];
 };
+PEER_END
 
 #define ONE_OF(kind) (1u << (kind))
 #define ANY_KIND (ONE_OF(KIND_SPSC) | ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))

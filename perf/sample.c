@@ -9,9 +9,11 @@
 /* A sample lasts about this long, unless a ring has to be filled more often than fits into it. */
 #define SAMPLE_NS 10e6
 #define PACED_SAMPLE_NS 50e6
+#define LOST_MAX 0.02
 enum { CONTESTANTS_MAX = 64, LAPS_MIN = 4, OPERATIONS_MAX = 4000000 };
 
 static const struct scenario *current;
+static double lost; /* the share of the last sample that something else had a core of it */
 static const char *current_contestant;
 
 /* Says what was going on, so that a failure need not be searched for. */
@@ -104,6 +106,8 @@ static double sample_here(const struct contestant *c, const struct scenario *s, 
 	set_up(threads, c, s, pipe, back, operations, finish, latency);
 	took_ns = threads_run(threads, s->producers + s->consumers, finish);
 	verify(threads, c, s, operations);
+	for (unsigned i = 0; i < s->producers + s->consumers; i++)
+		lost += (double)threads[i].lost_ns / (double)took_ns;
 	c->close(pipe);
 	if (back != NULL)
 		c->close(back);
@@ -114,6 +118,7 @@ static double sample_here(const struct contestant *c, const struct scenario *s, 
 static double sample(const struct contestant *c, const struct scenario *s, uint64_t operations, struct histogram *latency)
 {
 	current_contestant = c->name;
+	lost = 0;
 	if (c->remote)
 		return remote_sample(c, s, operations, latency);
 	return sample_here(c, s, operations, latency);
@@ -188,7 +193,13 @@ static void merge(struct histogram *into, const struct histogram *from)
 		into->max = from->max;
 }
 
-/* One sample between two probes; kept if the cores were near around it. */
+/* Where each thread spins on a core of its own, nothing else has any business there. */
+static bool disturbed(const struct scenario *s)
+{
+	return lost > LOST_MAX && s->calls != CALLS_BLOCKING && s->place == PLACE_SEPARATE && !crowded(s);
+}
+
+/* One sample between two probes; kept if the cores were near around it and its threads undisturbed. */
 static void take(struct result *r, const struct scenario *s)
 {
 	static struct histogram latency;
@@ -202,7 +213,7 @@ static void take(struct result *r, const struct scenario *s)
 	ns = sample(r->contestant, s, r->operations, &latency);
 	if (ns < 0)
 		bench_fail("failed");
-	if (!near_is(near_probe()))
+	if (disturbed(s) || !near_is(near_probe()))
 		return;
 	if (s->measure == MEASURE_PACED) {
 		merge(r->latency, &latency);

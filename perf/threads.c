@@ -16,7 +16,7 @@ int bench_cores[CORES_MAX];
 unsigned bench_cores_count;
 
 static struct {
-	uint32_t ready __attribute__((aligned(APART)));
+	uint32_t missing __attribute__((aligned(APART)));
 	uint32_t go __attribute__((aligned(APART)));
 	struct finish *finish __attribute__((aligned(APART)));
 } gate;
@@ -43,30 +43,31 @@ int threads_core(enum place place, bool producer, unsigned i)
 	return (int)(producer ? i % n : (n > 1 ? (i + 1) % n : 0));
 }
 
-static double cpu_ms(void)
+static int64_t cpu_ns(void)
 {
 	struct timespec used;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	return (double)used.tv_sec * 1e3 + (double)used.tv_nsec / 1e6;
+	return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
 static void *thread_main(void *arg)
 {
 	struct thread *thread = arg;
-	double before_ms;
+	int64_t before_ns;
 
-	leat_add_acqrel(&gate.ready, 1u);
+	if (leat_add_acqrel(&gate.missing, UINT32_MAX) == 1) /* the last one */
+		leat_store_rel(&gate.go, 1u);
 	for (unsigned tries = 0; leat_load_acq(&gate.go) == 0; tries++) {
 		leat_pause();
 		if (thread->part.shares && tries % 64 == 63)
 			sched_yield();
 	}
-	before_ms = cpu_ms();
+	before_ns = cpu_ns();
 	thread->started_ns = bench_now_ns();
 	thread->run(&thread->part);
 	thread->over_ns = bench_now_ns();
-	thread->cpu_ms = cpu_ms() - before_ms;
+	thread->lost_ns = thread->over_ns - thread->started_ns - (cpu_ns() - before_ns);
 	if (gate.finish != NULL && thread->part.finish == NULL)
 		leat_add_acqrel(&gate.finish->producing, UINT64_MAX);
 	return NULL;
@@ -94,13 +95,11 @@ int64_t threads_run(struct thread *threads, unsigned count, struct finish *finis
 	int64_t first_ns = INT64_MAX, last_ns = 0;
 	struct timespec stuck;
 
-	gate.ready = gate.go = 0;
+	gate.missing = count;
+	gate.go = 0;
 	gate.finish = finish;
 	for (unsigned i = 0; i < count; i++)
 		start(&threads[i], &posix[i]);
-	while (leat_load_acq(&gate.ready) != count)
-		sched_yield();
-	leat_store_rel(&gate.go, 1u);
 	clock_gettime(CLOCK_REALTIME, &stuck);
 	stuck.tv_sec += STUCK_S;
 	for (unsigned i = 0; i < count; i++) {

@@ -10,6 +10,8 @@
 
 #include <new>
 
+PEER_BEGIN
+
 struct boost_spsc {
 	boost::lockfree::spsc_queue<item> queue;
 
@@ -90,5 +92,7 @@ static inline bool boost_queue_pop(boost_queue *p, struct item *item)
 #define PIPE_KINDS (ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
 #define HAS_TRY
 #include "perf/loops.h"
+
+PEER_END
 
 PEER(boost, &boost_spsc_contestant, &boost_queue_contestant)

@@ -11,6 +11,8 @@
 
 #include <memory>
 
+PEER_BEGIN
+
 template <class Queue> struct moody {
 	Queue queue;
 	std::unique_ptr<moodycamel::ProducerToken> tx[SIDE_MAX];
@@ -134,5 +136,7 @@ static inline void moody_blocking_recv(moody_blocking_rx rx, item *item)
 #define HAS_SIDES
 #define HAS_BLOCKING
 #include "perf/loops.h"
+
+PEER_END
 
 PEER(moodycamel, &moody_queue_contestant, &moody_blocking_contestant)

@@ -7,6 +7,8 @@
 
 #include <oneapi/tbb/concurrent_queue.h>
 
+PEER_BEGIN
+
 struct tbb_bounded {
 	tbb::concurrent_bounded_queue<item> queue;
 };
@@ -50,5 +52,7 @@ static inline void tbb_bounded_recv(tbb_bounded *p, item *item)
 #define HAS_TRY
 #define HAS_BLOCKING
 #include "perf/loops.h"
+
+PEER_END
 
 PEER(tbb, &tbb_bounded_contestant)
