@@ -55,7 +55,8 @@ const char *scenario_unit(const struct scenario *scenario);
 struct result {
 	const struct contestant *contestant;
 	uint64_t operations; /* in a sample */
-	unsigned taken, kept; /* samples; those with near cores and nobody else on them */
+	unsigned taken, kept, wanted; /* samples; those with near cores and nobody else on them */
+	bool collapsed;       /* samples had to be given up */
 	double *ns;           /* an operation; the kept ones, sorted in the end. Idle: CPU milliseconds a second */
 	double median, p5, p95;
 	struct histogram *latency; /* MEASURE_PACED: all the kept samples */

@@ -46,6 +46,12 @@ struct finish {
 };
 bool finished(struct finish *finish, unsigned consumer, uint64_t got);
 
+/*
+ * Not 0: the sample is given up. Some rings wait inside for a thread that is not running; with more threads than cores
+ * that takes a time slice an item. Looked at by loops of several threads a side.
+ */
+extern uint32_t bench_stop;
+
 /* Latencies in nanoseconds, in buckets that are 3 % wide. */
 enum { BUCKETS = 60 * 32 };
 struct histogram {

@@ -39,7 +39,7 @@ static void FN(_close_any)(void *pipe)
 }
 
 #ifdef HAS_TRY
-LOOP FN(_produce_one)(struct part *part)
+BODY FN(_produce_one_body)(struct part *part, const bool alone)
 {
 	FN(_tx) tx = FN(_tx_of)((struct PIPE *)part->pipe, part->number);
 	const uint64_t base = (uint64_t)part->number << 48, count = part->count;
@@ -51,8 +51,26 @@ LOOP FN(_produce_one)(struct part *part)
 
 		item_fill(&item, base | n);
 		while (!OP(_push)(tx, &item))
-			hold_on(&failed, shares);
+			if (!alone && stopped())
+				return;
+			else
+				hold_on(&failed, shares);
+		if (!alone && n % 64 == 0 && stopped())
+			return;
 	}
+}
+
+LOOP FN(_produce_one_alone)(struct part *part)
+{
+	FN(_produce_one_body)(part, true);
+}
+
+LOOP FN(_produce_one)(struct part *part)
+{
+	if (part->alone)
+		FN(_produce_one_alone)(part);
+	else
+		FN(_produce_one_body)(part, false);
 }
 
 BODY FN(_consume_one_body)(struct part *part, const bool alone)
@@ -70,10 +88,12 @@ BODY FN(_consume_one_body)(struct part *part, const bool alone)
 
 		if (OP(_pop)(rx, &item))
 			check_item(&check, &item, alone);
-		else if (!alone && finish != NULL && finished(finish, number, check.got))
+		else if (!alone && over(finish, number, check.got))
 			break;
 		else
 			hold_on(&failed, shares);
+		if (!alone && check.got % 64 == 0 && stopped())
+			break;
 	}
 	check_answer(&check, part);
 }
@@ -169,7 +189,7 @@ LOOP FN(_arrive_one)(struct part *part)
 #endif
 
 #ifdef HAS_BATCH
-LOOP FN(_produce_batch)(struct part *part)
+BODY FN(_produce_batch_body)(struct part *part, const bool alone)
 {
 	FN(_tx) tx = FN(_tx_of)((struct PIPE *)part->pipe, part->number);
 	const uint64_t base = (uint64_t)part->number << 48, count = part->count;
@@ -186,12 +206,27 @@ LOOP FN(_produce_batch)(struct part *part)
 		for (size_t done = 0; done < want;) {
 			size_t pushed = OP(_push_n)(tx, items + done, want - done);
 
+			if (!alone && stopped())
+				return;
 			if (pushed == 0)
 				hold_on(&failed, shares);
 			done += pushed;
 		}
 		n += want;
 	}
+}
+
+LOOP FN(_produce_batch_alone)(struct part *part)
+{
+	FN(_produce_batch_body)(part, true);
+}
+
+LOOP FN(_produce_batch)(struct part *part)
+{
+	if (part->alone)
+		FN(_produce_batch_alone)(part);
+	else
+		FN(_produce_batch_body)(part, false);
 }
 
 BODY FN(_consume_batch_body)(struct part *part, const bool alone)
@@ -211,9 +246,11 @@ BODY FN(_consume_batch_body)(struct part *part, const bool alone)
 
 		for (size_t i = 0; i < popped; i++)
 			check_item(&check, &items[i], alone);
+		if (!alone && stopped())
+			break;
 		if (popped != 0)
 			continue;
-		if (!alone && finish != NULL && finished(finish, number, check.got))
+		if (!alone && over(finish, number, check.got))
 			break;
 		hold_on(&failed, shares);
 	}
@@ -235,7 +272,7 @@ LOOP FN(_consume_batch)(struct part *part)
 #endif
 
 #ifdef HAS_ZERO_COPY
-LOOP FN(_produce_zero_copy)(struct part *part)
+BODY FN(_produce_zero_copy_body)(struct part *part, const bool alone)
 {
 	FN(_tx) tx = FN(_tx_of)((struct PIPE *)part->pipe, part->number);
 	const uint64_t base = (uint64_t)part->number << 48, count = part->count;
@@ -248,6 +285,8 @@ LOOP FN(_produce_zero_copy)(struct part *part)
 		struct item *items;
 
 		want = OP(_push_begin)(tx, want, &items);
+		if (!alone && stopped())
+			return;
 		if (want == 0) {
 			hold_on(&failed, shares);
 			continue;
@@ -257,6 +296,19 @@ LOOP FN(_produce_zero_copy)(struct part *part)
 		OP(_push_end)(tx, want);
 		n += want;
 	}
+}
+
+LOOP FN(_produce_zero_copy_alone)(struct part *part)
+{
+	FN(_produce_zero_copy_body)(part, true);
+}
+
+LOOP FN(_produce_zero_copy)(struct part *part)
+{
+	if (part->alone)
+		FN(_produce_zero_copy_alone)(part);
+	else
+		FN(_produce_zero_copy_body)(part, false);
 }
 
 BODY FN(_consume_zero_copy_body)(struct part *part, const bool alone)
@@ -278,9 +330,11 @@ BODY FN(_consume_zero_copy_body)(struct part *part, const bool alone)
 			for (size_t i = 0; i < there; i++)
 				check_item(&check, &items[i], alone);
 			OP(_pop_end)(rx, there);
+			if (!alone && stopped())
+				break;
 			continue;
 		}
-		if (!alone && finish != NULL && finished(finish, number, check.got))
+		if (!alone && over(finish, number, check.got))
 			break;
 		hold_on(&failed, shares);
 	}

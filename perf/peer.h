@@ -114,6 +114,17 @@ static inline void check_answer(const struct check *check, struct part *part)
 	part->wrong = (check->wrong | words[0] | words[1] | words[2] | words[3]) != 0;
 }
 
+static inline __attribute__((always_inline)) bool stopped(void)
+{
+	return leat_load_rlx(&bench_stop) != 0;
+}
+
+/* After a try that failed, where several share a side. */
+static inline __attribute__((always_inline)) bool over(struct finish *finish, unsigned consumer, uint64_t got)
+{
+	return stopped() || (finish != NULL && finished(finish, consumer, got));
+}
+
 /* After a try that failed. */
 static inline __attribute__((always_inline)) void hold_on(unsigned *failed, bool shares)
 {

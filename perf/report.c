@@ -87,7 +87,7 @@ void report_outcome(const struct outcome *o, FILE *out)
 	char title[128];
 
 	scenario_title(&o->scenario, title, sizeof(title));
-	fprintf(out, "\n%s; %s\n", title, scenario_unit(&o->scenario));
+	fprintf(out, "\n%s; %s  (%.1f s)\n", title, scenario_unit(&o->scenario), o->seconds);
 	if (o->results_count == 0)
 		fprintf(out, "  nobody here can do this\n");
 	else
@@ -108,7 +108,7 @@ void report_outcome(const struct outcome *o, FILE *out)
 			latency_columns(r, out);
 		times(out, best, r);
 		times(out, limit, r);
-		fprintf(out, "  %u of %u%s\n", r->kept, r->taken,
+		fprintf(out, "  %u of %u%s%s\n", r->kept, r->taken, r->collapsed ? ", collapses" : "",
 			r->contestant->unbounded ? ", unbounded" : r == best ? ", best peer" : "");
 	}
 	fflush(out);

@@ -9,10 +9,14 @@
 /* A sample lasts about this long, unless a ring has to be filled more often than fits into it. */
 #define SAMPLE_NS 10e6
 #define PACED_SAMPLE_NS 50e6
+#define LAPS_NS 100e6
+/* What all samples of a slow one may take, but for the first three. */
+#define SLOW_NS 1e9
 #define LOST_MAX 0.02
 enum { CONTESTANTS_MAX = 64, LAPS_MIN = 4, OPERATIONS_MAX = 4000000 };
 
 static const struct scenario *current;
+static bool collapsed; /* the last sample was given up */
 static double lost; /* the share of the last sample that something else had a core of it */
 static const char *current_contestant;
 
@@ -66,9 +70,9 @@ static void set_up(struct thread *threads, const struct contestant *c, const str
 }
 
 /* Every item came once, unharmed, and in its producer's order. */
-static void verify(const struct thread *threads, const struct contestant *c, const struct scenario *s, uint64_t operations)
+static void verify(const struct thread *threads, const struct contestant *c, const struct scenario *s, uint64_t *operations)
 {
-	uint64_t got = 0, sum = 0, each = operations / s->producers, pushed = 0;
+	uint64_t got = 0, sum = 0, each = *operations / s->producers, pushed = 0;
 	bool asks = s->measure == MEASURE_ROUND_TRIP;
 
 	for (unsigned i = asks ? 0 : s->producers; i < (asks ? s->producers : s->producers + s->consumers); i++) {
@@ -77,9 +81,15 @@ static void verify(const struct thread *threads, const struct contestant *c, con
 		if (threads[i].part.wrong)
 			bench_fail("an item came changed, twice, or out of order");
 	}
+	/* Given up: what came must be right, and the rest is missed by nobody. */
+	collapsed = bench_stop != 0 && !threads->part.alone && got < *operations;
+	if (collapsed) {
+		*operations = got > 0 ? got : 1;
+		return;
+	}
 	for (uint64_t p = 0; p < s->producers; p++)
 		pushed += (p << 48) * each + each * (each + 1) / 2;
-	if (got != operations)
+	if (got != *operations)
 		bench_fail("items are lost");
 	if (sum != pushed && s->measure != MEASURE_PACED && !(c->limit && asks))
 		bench_fail("the sum of the items is wrong");
@@ -105,7 +115,7 @@ static double sample_here(const struct contestant *c, const struct scenario *s, 
 	}
 	set_up(threads, c, s, pipe, back, operations, finish, latency);
 	took_ns = threads_run(threads, s->producers + s->consumers, finish);
-	verify(threads, c, s, operations);
+	verify(threads, c, s, &operations);
 	for (unsigned i = 0; i < s->producers + s->consumers; i++)
 		lost += (double)threads[i].lost_ns / (double)took_ns;
 	c->close(pipe);
@@ -118,36 +128,52 @@ static double sample_here(const struct contestant *c, const struct scenario *s, 
 static double sample(const struct contestant *c, const struct scenario *s, uint64_t operations, struct histogram *latency)
 {
 	current_contestant = c->name;
+	collapsed = false;
 	lost = 0;
 	if (c->remote)
 		return remote_sample(c, s, operations, latency);
 	return sample_here(c, s, operations, latency);
 }
 
-/* How many operations make a sample. 0: this contestant can't do the scenario after all. */
-static uint64_t calibrate(const struct contestant *c, const struct scenario *s)
+/* How many operations make a sample. False: this contestant can't do the scenario after all. */
+static bool calibrate(struct result *r, const struct scenario *s, unsigned samples)
 {
 	uint64_t step = (uint64_t)s->producers * s->consumers, operations;
 	uint64_t least = s->measure == MEASURE_THROUGHPUT ? LAPS_MIN * s->capacity : 100;
-	double took_ns = 0, ns;
+	double took_ns = 0, ns = 0;
 
-	if (s->measure == MEASURE_PACED)
-		return (uint64_t)(PACED_SAMPLE_NS / (double)s->interval_ns) + 50;
+	r->wanted = samples;
+	if (s->measure == MEASURE_PACED) {
+		r->operations = (uint64_t)(PACED_SAMPLE_NS / (double)s->interval_ns) + 50;
+		return true;
+	}
 	for (operations = 1024; operations < OPERATIONS_MAX; operations *= 8) {
 		operations = (operations + step - 1) / step * step;
-		ns = sample(c, s, operations, NULL);
+		ns = sample(r->contestant, s, operations, NULL);
 		if (ns < 0)
-			return 0;
+			return false;
+		if (collapsed) {
+			r->collapsed = true;
+			r->taken = r->kept = r->wanted = 1;
+			r->ns[0] = ns;
+			return true;
+		}
 		took_ns = ns * (double)operations;
 		if (took_ns > SAMPLE_NS / 10)
 			break;
 	}
-	operations = (uint64_t)((double)operations * SAMPLE_NS / took_ns);
-	if (operations < least)
-		operations = least;
+	operations = (uint64_t)(SAMPLE_NS / ns);
+	if (operations < least) /* but no longer than this for the sake of laps */
+		operations = (double)least * ns < LAPS_NS ? least : (uint64_t)(LAPS_NS / ns) + 256;
 	if (operations > OPERATIONS_MAX)
 		operations = OPERATIONS_MAX;
-	return (operations + step - 1) / step * step;
+	/* Who collapses when crowded must not take everybody's time. */
+	if (ns * (double)operations * samples > SLOW_NS)
+		r->wanted = (unsigned)(SLOW_NS / (ns * (double)operations)) + 3;
+	if (r->wanted > samples)
+		r->wanted = samples;
+	r->operations = (operations + step - 1) / step * step;
+	return true;
 }
 
 static int by_value(const void *a, const void *b)
@@ -213,13 +239,17 @@ static void take(struct result *r, const struct scenario *s)
 	ns = sample(r->contestant, s, r->operations, &latency);
 	if (ns < 0)
 		bench_fail("failed");
-	if (disturbed(s) || !near_is(near_probe()))
+	if (disturbed(s) || (!collapsed && !near_is(near_probe())))
 		return;
 	if (s->measure == MEASURE_PACED) {
 		merge(r->latency, &latency);
 		ns = histogram_quantile(&latency, 0.5);
 	}
 	r->ns[r->kept++] = ns;
+	if (collapsed) {
+		r->collapsed = true;
+		r->wanted = r->kept;
+	}
 }
 
 /* Rounds until each has its samples, or the cores were far apart too often. Nobody is always the first. */
@@ -232,12 +262,12 @@ static void take_turns(struct outcome *o, const struct sampling *sampling)
 		for (size_t k = 0; k < o->results_count; k++) {
 			struct result *r = &o->results[(k + round) % o->results_count];
 
-			if (r->kept == sampling->samples)
+			if (r->kept == r->wanted)
 				continue;
 			if (sampling->progress != NULL)
 				sampling->progress(&o->scenario, r->contestant->name, round, sampling->samples);
 			take(r, &o->scenario);
-			open += r->kept < sampling->samples;
+			open += r->kept < r->wanted;
 		}
 	}
 	for (size_t k = 0; k < o->results_count; k++)
@@ -278,11 +308,13 @@ void outcome_measure(struct outcome *o, const struct scenario *scenario, const s
 			continue;
 		if (sampling->progress != NULL)
 			sampling->progress(scenario, all[i]->name, 0, sampling->samples);
+		memset(r, 0, sizeof(*r));
 		r->contestant = all[i];
-		r->operations = scenario->measure == MEASURE_IDLE ? 1 : calibrate(all[i], scenario);
-		if (r->operations == 0)
-			continue;
 		r->ns = bench_alloc(sampling->samples * sizeof(*r->ns));
+		if (scenario->measure != MEASURE_IDLE && !calibrate(r, scenario, sampling->samples)) {
+			free(r->ns);
+			continue;
+		}
 		if (scenario->measure == MEASURE_PACED)
 			r->latency = bench_alloc(sizeof(*r->latency));
 		o->results_count++;
