@@ -81,6 +81,7 @@ struct contestant {
 	unsigned kinds; /* 1 << KIND_... */
 	bool unbounded; /* no capacity, or order only for each producer: shown, but no peer */
 	bool limit;     /* no queue at all, but what the machine can do */
+	bool in_place_waits; /* its calls in place wait by themselves, as it has no others */
 	bool remote;    /* a program of its own (perf/remote.c); only the name and the kinds are set */
 	void *(*open)(const struct shape *shape); /* NULL: not in this shape */
 	void (*close)(void *pipe);

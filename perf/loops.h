@@ -324,7 +324,7 @@ BODY FN(_consume_zero_copy_body)(struct part *part, const bool alone)
 
 	while (check.got < count) {
 		struct item *items;
-		size_t there = OP(_pop_begin)(rx, batch, &items);
+		size_t there = OP(_pop_begin)(rx, count - check.got < batch ? (size_t)(count - check.got) : batch, &items);
 
 		if (there != 0) {
 			for (size_t i = 0; i < there; i++)
@@ -369,7 +369,6 @@ LOOP FN(_produce_blocking)(struct part *part)
 	}
 }
 
-/* Consumers that sleep cannot be told of an end that all queues would know: each takes its share. */
 BODY FN(_consume_blocking_body)(struct part *part, const bool alone)
 {
 	FN(_rx) rx = FN(_rx_of)((struct PIPE *)part->pipe, part->number);
@@ -489,6 +488,9 @@ LOOP FN(_arrive_blocking)(struct part *part)
 #else
 #define BLOCKING_(name) NULL
 #endif
+#ifndef PIPE_IN_PLACE_WAITS
+#define PIPE_IN_PLACE_WAITS false
+#endif
 #ifndef PIPE_UNBOUNDED
 #define PIPE_UNBOUNDED false
 #endif
@@ -499,6 +501,7 @@ static const struct contestant FN(_contestant) = {
 	PIPE_KINDS,
 	PIPE_UNBOUNDED,
 	false,
+	PIPE_IN_PLACE_WAITS,
 	false,
 	FN(_open_any),
 	FN(_close_any),
@@ -523,6 +526,7 @@ static const struct contestant FN(_contestant) = {
 #undef PIPE_NAME
 #undef PIPE_KINDS
 #undef PIPE_UNBOUNDED
+#undef PIPE_IN_PLACE_WAITS
 #undef HAS_SIDES
 #undef HAS_TRY
 #undef HAS_BATCH

@@ -15,7 +15,8 @@
  *     void NAME_send(NAME_tx, const struct item *);                         HAS_BLOCKING
  *     void NAME_recv(NAME_rx, struct item *);
  *
- * then PIPE as NAME, PIPE_NAME as what people call it, PIPE_KINDS, the HAS_ that it has, and includes perf/loops.h.
+ * then PIPE as NAME, PIPE_NAME as what people call it, PIPE_KINDS, the HAS_ that it has (PIPE_UNBOUNDED true where that
+ * is so, PIPE_IN_PLACE_WAITS true where the calls in place wait by themselves), and includes perf/loops.h.
  * NAME_tx and NAME_rx are struct NAME * unless HAS_SIDES is defined; then they are types of the adapter's, one for each
  * thread, which NAME_tx_of(struct NAME *, unsigned number) and NAME_rx_of() answer. PIPE_OPS names another prefix for
  * the operations (all but open, close and the sides). Last comes PEER(file, contestants...).

@@ -107,7 +107,8 @@ static double sample_here(const struct contestant *c, const struct scenario *s, 
 
 	if (pipe == NULL)
 		return -1;
-	if (s->consumers > 1 && s->calls != CALLS_BLOCKING) {
+	/* Consumers that sleep cannot be told of an end that all queues would know: each takes its share. */
+	if (s->consumers > 1 && s->calls != CALLS_BLOCKING && !(s->calls == CALLS_ZERO_COPY && c->in_place_waits)) {
 		finish = bench_alloc(sizeof(*finish));
 		finish->producing = s->producers;
 		finish->consumers = s->consumers;

@@ -94,7 +94,8 @@ static void bar(const struct result *r, double scale, int y, FILE *out)
 		if (to > end)
 			end = to;
 	}
-	snprintf(value, sizeof(value), "%.*f", r->median < 9.995 ? 2 : r->median < 99.95 ? 1 : 0, r->median);
+	snprintf(value, sizeof(value), "%.*f%s", r->median < 9.995 ? 2 : r->median < 99.95 ? 1 : 0, r->median,
+		 r->collapsed ? ", collapses" : "");
 	words(out, (int)end + 7, y + BAR - 2, "value", value);
 }
 

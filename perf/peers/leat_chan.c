@@ -145,6 +145,7 @@ WAY(leat_channel_park, same_kind(shape), LEAT_WAIT_PARK)
 #define PIPE leat_channel
 #define PIPE_OPS chan
 #define PIPE_NAME "leat channel"
+#define PIPE_IN_PLACE_WAITS true
 #define PIPE_KINDS ANY_KIND
 #define HAS_SIDES
 #define HAS_TRY
