@@ -7,7 +7,8 @@
 
 const char leat_usage[] =
 	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
-	"       leat help run                              stages and options\n"
+	"       leat bench [options] [KIND]                measure leat beside its peers\n"
+	"       leat help run | bench                      stages and options\n"
 	"       leat --version\n";
 
 const char leat_run_help[] =

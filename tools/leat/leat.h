@@ -25,6 +25,8 @@ void run_opts_free(struct run_opts *opts);
 bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages);
 
 int run_main(int argc, char **argv);
+/* argv[0] is "bench". Returns only when it can't be run. */
+int bench_main(char **argv);
 
 extern const char leat_usage[], leat_run_help[];
 

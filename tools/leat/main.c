@@ -20,7 +20,9 @@ static int help(int argc, char **argv)
 		fputs(leat_run_help, stdout);
 		return 0;
 	}
-	fprintf(stderr, "leat: no help on \"%s\"; there is: run\n", argv[2]);
+	if (argc == 3 && strcmp(argv[2], "bench") == 0)
+		return bench_main((char *[]){ argv[2], (char[]){ "--help" }, NULL });
+	fprintf(stderr, "leat: no help on \"%s\"; there are: run, bench\n", argv[2]);
 	return EXIT_USAGE;
 }
 
@@ -42,12 +44,14 @@ int main(int argc, char **argv)
 		fputs(leat_usage, stderr);
 	else if (strcmp(command, "run") == 0)
 		return run_main(argc - 1, argv + 1);
+	else if (strcmp(command, "bench") == 0)
+		return bench_main(argv + 1);
 	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
 		status = help(argc, argv);
 	else if (strcmp(command, "--version") == 0)
 		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
 	else
-		fprintf(stderr, "leat: there is no command \"%s\"; there are: run, help, --version\n", command);
+		fprintf(stderr, "leat: there is no command \"%s\"; there are: run, bench, help, --version\n", command);
 	if (fflush(stdout) != 0 && status == 0) {
 		perror("leat: stdout");
 		return EXIT_FAILED;

@@ -1,8 +1,9 @@
-# Sourced by tools/demo and tools/check: installs the Debian packages that are missing, by name, and only those; and
-# builds a preset with its words kept in a file.
+# Sourced by tools/demo, tools/check, tools/bench-peers and perf/record: installs the Debian packages that are missing, by
+# name, and only those; and builds a preset with its words kept in a file.
 
 BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
 TEST_PACKAGES=(g++ libcriterion-dev)
+PEER_PACKAGES=(g++ libboost-dev libconcurrentqueue-dev libdpdk-dev libtbb-dev golang-go)
 
 say() {
 	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
@@ -49,4 +50,9 @@ build_preset() {
 	tail -n 20 "$log" >&2
 	say "$preset: the build failed; all of it is in $log"
 	return 1
+}
+
+# leat-bench and what it uses; Go's program is a target only where Go is.
+build_bench() {
+	build_preset release -- leat_program leat_bench leat_bench_go
 }

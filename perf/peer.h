@@ -1,0 +1,139 @@
+/*
+ * perf/peer.h: what an adapter includes first.
+ *
+ * An adapter is a file of perf/peers/ that is compiled with ITEM_SIZE = 8, 64 and 256. For each contestant NAME it
+ * defines a struct NAME and, as static inline functions,
+ *
+ *     struct NAME *NAME_open(const struct shape *);         NULL: not in this shape
+ *     void NAME_close(struct NAME *);
+ *     bool NAME_push(NAME_tx, const struct item *);         HAS_TRY; false: full
+ *     bool NAME_pop(NAME_rx, struct item *);
+ *     size_t NAME_push_n(NAME_tx, const struct item *, size_t n);           HAS_BATCH; answers how many
+ *     size_t NAME_pop_n(NAME_rx, struct item *, size_t n);
+ *     size_t NAME_push_begin(NAME_tx, size_t want, struct item **);         HAS_ZERO_COPY; then push_end(tx, n)
+ *     size_t NAME_pop_begin(NAME_rx, size_t want, struct item **);          then pop_end(rx, n)
+ *     void NAME_send(NAME_tx, const struct item *);                         HAS_BLOCKING
+ *     void NAME_recv(NAME_rx, struct item *);
+ *
+ * then PIPE as NAME, PIPE_NAME as what people call it, PIPE_KINDS, the HAS_ that it has (PIPE_UNBOUNDED true where that
+ * is so, PIPE_IN_PLACE_WAITS true where the calls in place wait by themselves), and includes perf/loops.h.
+ * NAME_tx and NAME_rx are struct NAME * unless HAS_SIDES is defined; then they are types of the adapter's, one for each
+ * thread, which NAME_tx_of(struct NAME *, unsigned number) and NAME_rx_of() answer. PIPE_OPS names another prefix for
+ * the operations (all but open, close and the sides). Last comes PEER(file, contestants...).
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_PERF_PEER_H
+#define LEAT_PERF_PEER_H
+
+#include "perf/contestant.h"
+
+#include <leat/atomic.h>
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * In C++ whatever depends on an item's size stands in a namespace without a name: three sizes of one template would
+ * have the same symbols, and the linker would take one for all.
+ */
+#ifdef __cplusplus
+#define PEER_BEGIN namespace {
+#define PEER_END }
+#else
+#define PEER_BEGIN
+#define PEER_END
+#endif
+
+#define ITEM_WORDS (ITEM_SIZE / 8)
+PEER_BEGIN
+struct item {
+	uint64_t word[ITEM_WORDS];
+};
+PEER_END
+
+#define ONE_OF(kind) (1u << (kind))
+#define ANY_KIND (ONE_OF(KIND_SPSC) | ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+
+#ifdef __cplusplus
+#define PEER_LINKAGE extern "C"
+#else
+#define PEER_LINKAGE extern
+#endif
+/* The table that the harness finds: the contestants of one file for one item size. */
+#define PEER(file, ...) \
+	PEER_LINKAGE const struct contestant *const PASTE(peer_##file##_, ITEM_SIZE)[]; \
+	const struct contestant *const PASTE(peer_##file##_, ITEM_SIZE)[] = { __VA_ARGS__, NULL };
+
+/* Every word of an item is its value, so that every byte can be checked. */
+static inline __attribute__((always_inline)) void item_fill(struct item *item, uint64_t value)
+{
+	for (unsigned w = 0; w < ITEM_WORDS; w++)
+		item->word[w] = value;
+}
+
+typedef uint64_t item_vector __attribute__((vector_size(32), aligned(8), may_alias));
+
+/* What a consumer has seen. Never leaves its loop, so that it stands in registers. */
+struct check {
+	uint64_t got, sum, wrong;
+	uint64_t last[SIDE_MAX]; /* of each producer */
+	item_vector wrong_words;
+};
+static const struct check check_start = { 0, 0, 0, { 0 }, { 0, 0, 0, 0 } };
+
+static inline __attribute__((always_inline)) void check_item(struct check *check, const struct item *item, bool alone)
+{
+	const uint64_t value = item->word[0];
+
+	check->got++;
+	if (alone) {
+		check->wrong |= value ^ check->got;
+	} else {
+		const unsigned producer = (unsigned)(value >> 48) % SIDE_MAX;
+
+		check->wrong |= value <= check->last[producer];
+		check->last[producer] = value;
+	}
+	check->sum += value;
+#if ITEM_SIZE > 8
+	for (unsigned v = 0; v < ITEM_SIZE / 32; v++)
+		check->wrong_words |= ((const item_vector *)(const void *)item)[v] ^ (item_vector){ value, value, value, value };
+#endif
+}
+
+static inline void check_answer(const struct check *check, struct part *part)
+{
+	const item_vector words = check->wrong_words;
+
+	part->got = check->got;
+	part->sum = check->sum;
+	part->wrong = (check->wrong | words[0] | words[1] | words[2] | words[3]) != 0;
+}
+
+static inline __attribute__((always_inline)) bool stopped(void)
+{
+	return leat_load_rlx(&bench_stop) != 0;
+}
+
+/* After a try that failed, where several share a side. */
+static inline __attribute__((always_inline)) bool over(struct finish *finish, unsigned consumer, uint64_t got)
+{
+	return stopped() || (finish != NULL && finished(finish, consumer, got));
+}
+
+/* After a try that failed. */
+static inline __attribute__((always_inline)) void hold_on(unsigned *failed, bool shares)
+{
+	leat_pause();
+	if (shares && ++*failed == 64) {
+		*failed = 0;
+		sched_yield();
+	}
+}
+
+#endif

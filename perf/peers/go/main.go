@@ -1,0 +1,229 @@
+// leat-bench-go: Go's channels as contestants of leat-bench, which starts this program and asks it for samples.
+//
+// A question is a line of numbers: measure (0 throughput, 1 round trip, 2 at a fixed rate), bytes of an item, producers,
+// consumers, capacity, operations, nanoseconds between two items, and whether each goroutine has a thread of its own.
+// The answer is a line: nanoseconds an operation, then pairs of a histogram's bucket and its count; or "wrong".
+//
+// SPDX-License-Identifier: BSD-2-Clause
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"math/bits"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+type word8 [1]uint64
+type word64 [8]uint64
+type word256 [32]uint64
+type item interface{ word8 | word64 | word256 }
+
+type question struct {
+	measure, itemSize, producers, consumers, capacity, operations, interval, threads int
+}
+
+type answer struct {
+	ns      float64
+	buckets map[int]int
+	wrong   bool
+}
+
+func fill[T item](to *T, value uint64) {
+	for w := 0; w < len(*to); w++ {
+		(*to)[w] = value
+	}
+}
+
+// As in perf/contestant.h.
+func bucket(ns int64) int {
+	if ns < 0 {
+		ns = 0
+	}
+	if ns < 32 {
+		return int(ns)
+	}
+	octave := 59 - bits.LeadingZeros64(uint64(ns))
+	return octave*32 + int(uint64(ns)>>(octave-1)&31)
+}
+
+func produce[T item](to chan<- T, producer int, count int) {
+	base := uint64(producer) << 48
+	var item T
+	for n := 1; n <= count; n++ {
+		fill(&item, base|uint64(n))
+		to <- item
+	}
+}
+
+// Answers the sum, and whether each producer's items came whole and in order.
+func consume[T item](from <-chan T, count int) (uint64, bool) {
+	var last [8]uint64
+	var sum, wrong uint64
+	for n := 0; n < count; n++ {
+		item := <-from
+		value := item[0]
+		producer := value >> 48 & 7
+		if value <= last[producer] {
+			wrong |= 1
+		}
+		last[producer] = value
+		for w := 1; w < len(item); w++ {
+			wrong |= item[w] ^ value
+		}
+		sum += value
+	}
+	return sum, wrong == 0
+}
+
+// Runs each on a goroutine, and answers the time from the first start to the last end.
+func together(threads bool, bodies []func()) time.Duration {
+	var ready, done sync.WaitGroup
+	start := make(chan struct{})
+	for _, body := range bodies {
+		ready.Add(1)
+		done.Add(1)
+		go func(body func()) {
+			defer done.Done()
+			if threads {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+			}
+			ready.Done()
+			<-start
+			body()
+		}(body)
+	}
+	ready.Wait()
+	began := time.Now()
+	close(start)
+	done.Wait()
+	return time.Since(began)
+}
+
+func throughput[T item](q question) answer {
+	channel := make(chan T, q.capacity)
+	sums, good := make([]uint64, q.consumers), make([]bool, q.consumers)
+	var bodies []func()
+	for p := 0; p < q.producers; p++ {
+		p := p
+		bodies = append(bodies, func() { produce(channel, p, q.operations/q.producers) })
+	}
+	for c := 0; c < q.consumers; c++ {
+		c := c
+		bodies = append(bodies, func() { sums[c], good[c] = consume(channel, q.operations/q.consumers) })
+	}
+	took := together(q.threads != 0, bodies)
+	a := answer{ns: float64(took.Nanoseconds()) / float64(q.operations)}
+	var sum, pushed uint64
+	for c := range sums {
+		sum += sums[c]
+		a.wrong = a.wrong || !good[c]
+	}
+	each := uint64(q.operations / q.producers)
+	for p := 0; p < q.producers; p++ {
+		pushed += uint64(p)<<48*each + each*(each+1)/2
+	}
+	a.wrong = a.wrong || sum != pushed
+	return a
+}
+
+func roundTrip[T item](q question) answer {
+	there, back := make(chan T, q.capacity), make(chan T, q.capacity)
+	good := true
+	took := together(q.threads != 0, []func(){
+		func() {
+			var item T
+			for n := 1; n <= q.operations; n++ {
+				fill(&item, uint64(n))
+				there <- item
+				item = <-back
+				good = good && item[0] == uint64(n)
+			}
+		},
+		func() {
+			for n := 1; n <= q.operations; n++ {
+				back <- <-there
+			}
+		},
+	})
+	return answer{ns: float64(took.Nanoseconds()) / float64(q.operations), wrong: !good}
+}
+
+func paced[T item](q question) answer {
+	channel := make(chan T, q.capacity)
+	buckets := map[int]int{}
+	good := true
+	zero := time.Now()
+	took := together(q.threads != 0, []func(){
+		func() {
+			var item T
+			due := time.Since(zero).Nanoseconds()
+			for n := 1; n <= q.operations; n++ {
+				due += int64(q.interval)
+				fill(&item, uint64(due))
+				for time.Since(zero).Nanoseconds() < due {
+				}
+				channel <- item
+			}
+		},
+		func() {
+			var last uint64
+			for n := 1; n <= q.operations; n++ {
+				item := <-channel
+				buckets[bucket(time.Since(zero).Nanoseconds()-int64(item[0]))]++
+				good = good && item[0] > last
+				last = item[0]
+			}
+		},
+	})
+	return answer{ns: float64(took.Nanoseconds()) / float64(q.operations), buckets: buckets, wrong: !good}
+}
+
+func ask[T item](q question) answer {
+	switch q.measure {
+	case 0:
+		return throughput[T](q)
+	case 1:
+		return roundTrip[T](q)
+	default:
+		return paced[T](q)
+	}
+}
+
+func main() {
+	debug.SetGCPercent(-1) // what a sample leaves is collected after it
+	in, out := bufio.NewReader(os.Stdin), bufio.NewWriter(os.Stdout)
+	for {
+		var q question
+		var a answer
+		_, err := fmt.Fscanln(in, &q.measure, &q.itemSize, &q.producers, &q.consumers, &q.capacity, &q.operations,
+			&q.interval, &q.threads)
+		if err != nil {
+			return
+		}
+		switch q.itemSize {
+		case 8:
+			a = ask[word8](q)
+		case 64:
+			a = ask[word64](q)
+		default:
+			a = ask[word256](q)
+		}
+		if a.wrong {
+			fmt.Fprintln(out, "wrong")
+		} else {
+			fmt.Fprintf(out, "%.3f", a.ns)
+			for b, count := range a.buckets {
+				fmt.Fprintf(out, " %d %d", b, count)
+			}
+			fmt.Fprintln(out)
+		}
+		out.Flush()
+		runtime.GC()
+	}
+}

@@ -1,0 +1,269 @@
+/*
+ * perf/peers/leat_ring.c: leat's bare rings: no waiting, no closing, no books.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "perf/peer.h"
+
+#include <leat/ring/mpmc.h>
+#include <leat/ring/spsc.h>
+
+struct leat_ring_spsc {
+	struct leat_spsc ring;
+	struct leat_spsc_side tx __attribute__((aligned(APART))), rx __attribute__((aligned(APART)));
+	void *slots;
+};
+
+static inline struct leat_ring_spsc *leat_ring_spsc_open(const struct shape *shape)
+{
+	struct leat_ring_spsc *p = bench_alloc(sizeof(*p));
+
+	p->slots = bench_alloc(shape->capacity * sizeof(struct item));
+	leat_spsc_init(&p->ring, &p->tx, &p->rx, p->slots, sizeof(struct item), shape->capacity);
+	return p;
+}
+
+static inline void leat_ring_spsc_close(struct leat_ring_spsc *p)
+{
+	free(p->slots);
+	free(p);
+}
+
+static inline bool leat_ring_spsc_push(struct leat_ring_spsc *p, const struct item *item)
+{
+	if (p->tx.pos == p->tx.limit && leat_spsc_room(&p->tx) == 0)
+		return false;
+	leat_spsc_push(&p->tx, item, sizeof(*item));
+	return true;
+}
+
+static inline bool leat_ring_spsc_pop(struct leat_ring_spsc *p, struct item *item)
+{
+	if (p->rx.pos == p->rx.limit && leat_spsc_there(&p->rx) == 0)
+		return false;
+	leat_spsc_pop(&p->rx, item, sizeof(*item));
+	return true;
+}
+
+static inline size_t leat_ring_spsc_push_begin(struct leat_ring_spsc *p, size_t want, struct item **items)
+{
+	void *at;
+	size_t n = leat_spsc_claim(&p->tx, want, &at);
+
+	*items = at;
+	return n;
+}
+
+static inline void leat_ring_spsc_push_end(struct leat_ring_spsc *p, size_t n)
+{
+	leat_spsc_publish(&p->tx, n);
+}
+
+static inline size_t leat_ring_spsc_pop_begin(struct leat_ring_spsc *p, size_t want, struct item **items)
+{
+	void *at;
+	size_t n = leat_spsc_peek(&p->rx, want, &at);
+
+	*items = at;
+	return n;
+}
+
+static inline void leat_ring_spsc_pop_end(struct leat_ring_spsc *p, size_t n)
+{
+	leat_spsc_release(&p->rx, n);
+}
+
+static inline size_t leat_ring_spsc_push_n(struct leat_ring_spsc *p, const struct item *items, size_t n)
+{
+	struct item *at;
+
+	n = leat_ring_spsc_push_begin(p, n, &at);
+	if (n == 0)
+		return 0;
+	memcpy(at, items, n * sizeof(*items));
+	leat_spsc_publish(&p->tx, n);
+	return n;
+}
+
+static inline size_t leat_ring_spsc_pop_n(struct leat_ring_spsc *p, struct item *items, size_t n)
+{
+	struct item *at;
+
+	n = leat_ring_spsc_pop_begin(p, n, &at);
+	if (n == 0)
+		return 0;
+	memcpy(items, at, n * sizeof(*items));
+	leat_spsc_release(&p->rx, n);
+	return n;
+}
+
+#define PIPE leat_ring_spsc
+#define PIPE_NAME "leat ring spsc"
+#define PIPE_KINDS ONE_OF(KIND_SPSC)
+#define HAS_TRY
+#define HAS_BATCH
+#define HAS_ZERO_COPY
+#include "perf/loops.h"
+
+/* The other ring, in the three ways that it knows. Each thread has a place for what it has claimed. */
+struct leat_ring_side {
+	struct leat_mpmc *ring;
+	struct leat_mpmc_claim claim;
+} __attribute__((aligned(APART)));
+
+struct leat_ring_many {
+	struct leat_mpmc ring;
+	struct leat_ring_side tx[SIDE_MAX], rx[SIDE_MAX];
+	void *memory;
+};
+
+static struct leat_ring_many *many_open(const struct shape *shape, bool single_producer, bool single_consumer)
+{
+	struct leat_ring_many *p = bench_alloc(sizeof(*p));
+
+	p->memory = bench_alloc(leat_mpmc_bytes(sizeof(struct item), shape->capacity));
+	leat_mpmc_init(&p->ring, p->memory, sizeof(struct item), shape->capacity, single_producer, single_consumer);
+	for (unsigned i = 0; i < SIDE_MAX; i++)
+		p->tx[i].ring = p->rx[i].ring = &p->ring;
+	return p;
+}
+
+static inline void many_close(struct leat_ring_many *p)
+{
+	free(p->memory);
+	free(p);
+}
+
+static inline bool many_push(struct leat_ring_side *tx, const struct item *item)
+{
+	struct leat_mpmc_claim claim;
+
+	if (leat_mpmc_claim(tx->ring, 1, &claim) == 0)
+		return false;
+	memcpy(leat_mpmc_item(tx->ring, &claim, 0), item, sizeof(*item));
+	leat_mpmc_commit(tx->ring, &claim, 1);
+	return true;
+}
+
+static inline bool many_pop(struct leat_ring_side *rx, struct item *item)
+{
+	struct leat_mpmc_claim claim;
+
+	if (leat_mpmc_take(rx->ring, 1, &claim) == 0)
+		return false;
+	memcpy(item, leat_mpmc_item(rx->ring, &claim, 0), sizeof(*item));
+	leat_mpmc_free(rx->ring, &claim);
+	return true;
+}
+
+static inline size_t many_push_n(struct leat_ring_side *tx, const struct item *items, size_t n)
+{
+	struct leat_mpmc_claim claim;
+
+	if (leat_mpmc_claim(tx->ring, n, &claim) == 0)
+		return 0;
+	for (size_t i = 0; i < claim.n; i++)
+		memcpy(leat_mpmc_item(tx->ring, &claim, i), &items[i], sizeof(*items));
+	leat_mpmc_commit(tx->ring, &claim, claim.n);
+	return claim.n;
+}
+
+static inline size_t many_pop_n(struct leat_ring_side *rx, struct item *items, size_t n)
+{
+	struct leat_mpmc_claim claim;
+
+	if (leat_mpmc_take(rx->ring, n, &claim) == 0)
+		return 0;
+	for (size_t i = 0; i < claim.n; i++)
+		memcpy(&items[i], leat_mpmc_item(rx->ring, &claim, i), sizeof(*items));
+	leat_mpmc_free(rx->ring, &claim);
+	return claim.n;
+}
+
+static inline size_t many_push_begin(struct leat_ring_side *tx, size_t want, struct item **items)
+{
+	size_t n = leat_mpmc_claim(tx->ring, leat_mpmc_contiguous(tx->ring, want), &tx->claim);
+
+	if (n > 0)
+		*items = leat_mpmc_item(tx->ring, &tx->claim, 0);
+	return n;
+}
+
+static inline void many_push_end(struct leat_ring_side *tx, size_t n)
+{
+	leat_mpmc_commit(tx->ring, &tx->claim, n);
+}
+
+static inline size_t many_pop_begin(struct leat_ring_side *rx, size_t want, struct item **items)
+{
+	size_t n = leat_mpmc_take(rx->ring, leat_mpmc_contiguous(rx->ring, want), &rx->claim);
+
+	if (n > 0)
+		*items = leat_mpmc_item(rx->ring, &rx->claim, 0);
+	return n;
+}
+
+static inline void many_pop_end(struct leat_ring_side *rx, size_t n)
+{
+	(void)n;
+	leat_mpmc_free(rx->ring, &rx->claim);
+}
+
+/* The names that loops.h wants, for a ring that was opened in one of the ways. */
+#define WAY(name, single_producer, single_consumer) \
+	struct name { \
+		struct leat_ring_many many; \
+	}; \
+	typedef struct leat_ring_side *name##_tx, *name##_rx; \
+	static inline struct name *name##_open(const struct shape *shape) \
+	{ \
+		return (struct name *)many_open(shape, single_producer, single_consumer); \
+	} \
+	static inline void name##_close(struct name *p) \
+	{ \
+		many_close(&p->many); \
+	} \
+	static inline name##_tx name##_tx_of(struct name *p, unsigned number) \
+	{ \
+		return &p->many.tx[number]; \
+	} \
+	static inline name##_rx name##_rx_of(struct name *p, unsigned number) \
+	{ \
+		return &p->many.rx[number]; \
+	}
+WAY(leat_ring_mpmc, false, false)
+WAY(leat_ring_mpsc, false, true)
+WAY(leat_ring_spmc, true, false)
+
+#define PIPE leat_ring_mpmc
+#define PIPE_OPS many
+#define PIPE_NAME "leat ring mpmc"
+#define PIPE_KINDS (ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
+#define HAS_SIDES
+#define HAS_TRY
+#define HAS_BATCH
+#define HAS_ZERO_COPY
+#include "perf/loops.h"
+
+#define PIPE leat_ring_mpsc
+#define PIPE_OPS many
+#define PIPE_NAME "leat ring mpsc"
+#define PIPE_KINDS ONE_OF(KIND_MPSC)
+#define HAS_SIDES
+#define HAS_TRY
+#define HAS_BATCH
+#define HAS_ZERO_COPY
+#include "perf/loops.h"
+
+#define PIPE leat_ring_spmc
+#define PIPE_OPS many
+#define PIPE_NAME "leat ring spmc"
+#define PIPE_KINDS ONE_OF(KIND_SPMC)
+#define HAS_SIDES
+#define HAS_TRY
+#define HAS_BATCH
+#define HAS_ZERO_COPY
+#include "perf/loops.h"
+
+PEER(leat_ring, &leat_ring_spsc_contestant, &leat_ring_mpmc_contestant, &leat_ring_mpsc_contestant,
+     &leat_ring_spmc_contestant)

@@ -1,0 +1,113 @@
+/*
+ * perf/peers/system.c: what one has without any library: a mutex and two condition variables around an array; a pipe.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "perf/peer.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+struct condvars {
+	pthread_mutex_t mutex;
+	pthread_cond_t not_full, not_empty;
+	size_t capacity, count, first, end;
+	struct item *items;
+};
+
+static inline struct condvars *condvars_open(const struct shape *shape)
+{
+	struct condvars *p = bench_alloc(sizeof(*p));
+
+	p->items = bench_alloc(shape->capacity * sizeof(struct item));
+	p->capacity = shape->capacity;
+	pthread_mutex_init(&p->mutex, NULL);
+	pthread_cond_init(&p->not_full, NULL);
+	pthread_cond_init(&p->not_empty, NULL);
+	return p;
+}
+
+static inline void condvars_close(struct condvars *p)
+{
+	pthread_cond_destroy(&p->not_empty);
+	pthread_cond_destroy(&p->not_full);
+	pthread_mutex_destroy(&p->mutex);
+	free(p->items);
+	free(p);
+}
+
+static inline void condvars_send(struct condvars *p, const struct item *item)
+{
+	pthread_mutex_lock(&p->mutex);
+	while (p->count == p->capacity)
+		pthread_cond_wait(&p->not_full, &p->mutex);
+	p->items[p->end] = *item;
+	if (++p->end == p->capacity)
+		p->end = 0;
+	p->count++;
+	pthread_mutex_unlock(&p->mutex);
+	pthread_cond_signal(&p->not_empty);
+}
+
+static inline void condvars_recv(struct condvars *p, struct item *item)
+{
+	pthread_mutex_lock(&p->mutex);
+	while (p->count == 0)
+		pthread_cond_wait(&p->not_empty, &p->mutex);
+	*item = p->items[p->first];
+	if (++p->first == p->capacity)
+		p->first = 0;
+	p->count--;
+	pthread_mutex_unlock(&p->mutex);
+	pthread_cond_signal(&p->not_full);
+}
+
+#define PIPE condvars
+#define PIPE_NAME "mutex and condvars"
+#define PIPE_KINDS ANY_KIND
+#define HAS_BLOCKING
+#include "perf/loops.h"
+
+/* A pipe's capacity is in bytes, and at least a page. */
+struct kernel_pipe {
+	int fd[2];
+};
+
+static inline struct kernel_pipe *kernel_pipe_open(const struct shape *shape)
+{
+	struct kernel_pipe *p = bench_alloc(sizeof(*p));
+
+	if (pipe2(p->fd, O_CLOEXEC) != 0)
+		bench_fail("cannot make a pipe");
+	(void)!fcntl(p->fd[1], F_SETPIPE_SZ, (int)(shape->capacity * sizeof(struct item))); /* or as large as it is */
+	return p;
+}
+
+static inline void kernel_pipe_close(struct kernel_pipe *p)
+{
+	close(p->fd[0]);
+	close(p->fd[1]);
+	free(p);
+}
+
+static inline void kernel_pipe_send(struct kernel_pipe *p, const struct item *item)
+{
+	if (write(p->fd[1], item, sizeof(*item)) != (ssize_t)sizeof(*item))
+		bench_fail("a pipe's write failed");
+}
+
+static inline void kernel_pipe_recv(struct kernel_pipe *p, struct item *item)
+{
+	if (read(p->fd[0], item, sizeof(*item)) != (ssize_t)sizeof(*item))
+		bench_fail("a pipe's read failed");
+}
+
+#define PIPE kernel_pipe
+#define PIPE_NAME "pipe"
+#define PIPE_KINDS ANY_KIND
+#define HAS_BLOCKING
+#include "perf/loops.h"
+
+PEER(system, &condvars_contestant, &kernel_pipe_contestant)

@@ -1,0 +1,166 @@
+/*
+ * perf/svg.c: a plot: for each scenario a group of horizontal bars, the shorter the better, each group on its own scale.
+ *
+ * A contestant that is many times slower than the best would press all others together: its bar is cut, and torn at
+ * its end. Its figure stands beside it as with the others.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "perf/bench.h"
+
+#include <leat/version.h>
+
+#include "commit.h"
+
+enum { WIDTH = 980, LABELS = 190, BARS = 640, ROW = 19, BAR = 13, TITLE = 30, GAP = 16, TOP = 92, LEFT = 24 };
+/* Longer than this many times the best is cut. */
+#define CUT 10.0
+
+static void escaped(FILE *out, const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s == '<')
+			fputs("&lt;", out);
+		else if (*s == '&')
+			fputs("&amp;", out);
+		else
+			putc(*s, out);
+}
+
+static void words(FILE *out, int x, int y, const char *class, const char *text)
+{
+	fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"%s\">", x, y, class);
+	escaped(out, text);
+	fprintf(out, "</text>\n");
+}
+
+static bool shown(const struct outcome *o, const struct result *r)
+{
+	return r->kept > 0 && (!r->contestant->limit || o->scenario.measure != MEASURE_THROUGHPUT ||
+			       o->scenario.producers + o->scenario.consumers == 2);
+}
+
+static unsigned rows_of(const struct outcome *o)
+{
+	unsigned rows = 0;
+
+	for (size_t i = 0; i < o->results_count; i++)
+		rows += shown(o, &o->results[i]);
+	return rows;
+}
+
+/* What a whole width of bars stands for. */
+static double scale_of(const struct outcome *o)
+{
+	double best = 0, most = 0;
+
+	for (size_t i = 0; i < o->results_count; i++) {
+		const struct result *r = &o->results[i];
+
+		if (!shown(o, r))
+			continue;
+		if (r->median > most)
+			most = r->median;
+		if (!r->contestant->limit && (best == 0 || r->median < best))
+			best = r->median;
+	}
+	return most > CUT * best && best > 0 ? CUT * best : most > 0 ? most : 1;
+}
+
+static const char *color_of(const struct result *r)
+{
+	return r->contestant->limit ? "limit" : contestant_ours(r->contestant) ? "ours" : r->contestant->unbounded ? "loose" : "peer";
+}
+
+static void bar(const struct result *r, double scale, int y, FILE *out)
+{
+	bool cut = r->median > scale;
+	double length = cut ? BARS : r->median / scale * BARS, end = LEFT + LABELS + length;
+	char value[64];
+
+	fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"name\">", LEFT + LABELS - 8, y + BAR - 2);
+	escaped(out, r->contestant->name);
+	fprintf(out, "</text>\n<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" class=\"%s\"/>\n", LEFT + LABELS, y,
+		length < 1 ? 1 : length, BAR, color_of(r));
+	if (cut) /* torn */
+		fprintf(out, "<path d=\"M%.1f %d l4 4 l-4 4 l4 4 l-4 4\" class=\"torn\"/>\n", end - 26, y - 1);
+	else if (r->p95 > r->p5) {
+		double from = LEFT + LABELS + r->p5 / scale * BARS, to = LEFT + LABELS + r->p95 / scale * BARS;
+
+		if (to > LEFT + LABELS + BARS)
+			to = LEFT + LABELS + BARS;
+		fprintf(out, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"spread\"/>\n", from, to,
+			y + BAR / 2.0, y + BAR / 2.0);
+		if (to > end)
+			end = to;
+	}
+	snprintf(value, sizeof(value), "%.*f%s", r->median < 9.995 ? 2 : r->median < 99.95 ? 1 : 0, r->median,
+		 r->collapsed ? ", collapses" : "");
+	words(out, (int)end + 7, y + BAR - 2, "value", value);
+}
+
+static int group(const struct outcome *o, int y, FILE *out)
+{
+	double scale = scale_of(o);
+	char title[160], text[192];
+
+	scenario_title(&o->scenario, title, sizeof(title));
+	snprintf(text, sizeof(text), "%s; %s", title, scenario_unit(&o->scenario));
+	words(out, LEFT, y + 16, "title", text);
+	y += TITLE;
+	fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" class=\"axis\"/>\n", LEFT + LABELS, LEFT + LABELS, y - 4,
+		y + (int)rows_of(o) * ROW);
+	for (size_t i = 0; i < o->results_count; i++) {
+		if (!shown(o, &o->results[i]))
+			continue;
+		bar(&o->results[i], scale, y, out);
+		y += ROW;
+	}
+	return y + GAP;
+}
+
+static void legend(FILE *out, int y)
+{
+	static const struct {
+		const char *class, *text;
+		int x;
+	} entries[] = { { "ours", "leat", 24 }, { "peer", "peers, bounded", 90 }, { "loose", "peers, unbounded", 220 },
+			{ "limit", "the machine's limit", 365 } };
+
+	for (size_t i = 0; i < 4; i++) {
+		fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"13\" height=\"13\" class=\"%s\"/>\n", entries[i].x, y - 11,
+			entries[i].class);
+		words(out, entries[i].x + 19, y, "small", entries[i].text);
+	}
+	words(out, 520, y, "small", "bars: medians, shorter is better; lines: p5 to p95");
+}
+
+void report_svg(const struct run *run, FILE *out)
+{
+	int height = TOP, y = TOP;
+	char text[512];
+
+	for (size_t i = 0; i < run->count; i++)
+		if (rows_of(&run->outcomes[i]) > 0)
+			height += TITLE + (int)rows_of(&run->outcomes[i]) * ROW + GAP;
+	fprintf(out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
+		"<style>\n"
+		"text { font-family: 'DejaVu Sans', 'Helvetica Neue', Arial, sans-serif; font-size: 12px; fill: #222 }\n"
+		".head { font-size: 18px; font-weight: bold } .title { font-size: 13px; font-weight: bold }\n"
+		".small { font-size: 11.5px; fill: #555 } .name { text-anchor: end } .value { fill: #444 }\n"
+		".ours { fill: #0b6e99 } .peer { fill: #b9c2c9 } .loose { fill: #e3d9c2 } .limit { fill: #d9534f }\n"
+		".spread { stroke: #222; stroke-width: 1 } .axis { stroke: #999; stroke-width: 1 }\n"
+		".torn { stroke: #fff; stroke-width: 3; fill: none }\n"
+		"</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+		WIDTH, height, WIDTH, height);
+	words(out, LEFT, 30, "head", "leat bench");
+	snprintf(text, sizeof(text), "leat %s (%s), %s, %s, %u cores, %s", LEAT_VERSION, BENCH_COMMIT, BENCH_COMPILER,
+		 run->machine.processor, bench_cores_count, run->date);
+	words(out, LEFT, 51, "small", text);
+	legend(out, 74);
+	for (size_t i = 0; i < run->count; i++)
+		if (rows_of(&run->outcomes[i]) > 0)
+			y = group(&run->outcomes[i], y, out);
+	fprintf(out, "</svg>\n");
+}

@@ -1,0 +1,113 @@
+# leat bench: its command line, and a tiny run with its JSON, its plot and its checks. How fast anything is, is no test.
+# SPDX-License-Identifier: BSD-2-Clause
+. "$(dirname "$0")/lib.sh"
+
+# bench ARGS...: as run() of lib.sh.
+bench()
+{
+	"$LEAT" bench "$@" >"$dir/out" 2>"$dir/err"
+	status=$?
+	what="leat bench $*"
+	sanitizer "$dir/err"
+}
+
+# Without the program: one line that says so.
+mkdir "$dir/alone"
+cp "$LEAT" "$dir/alone/leat"
+PATH=$dir/alone "$dir/alone/leat" bench --list >"$dir/out" 2>"$dir/err"
+status=$?
+what="leat bench without leat-bench"
+expect_status 1
+expect_out ""
+expect_err "leat-bench is neither beside leat nor in PATH"
+
+if [ ! -x "$(dirname "$LEAT")/leat-bench" ]; then
+	[ "$failures" -eq 0 ] || finish
+	echo "skipped: leat-bench is not built here"
+	exit 77
+fi
+
+usage()
+{
+	bench "$@"
+	expect_status 2
+	expect_out ""
+	[ "$(wc -l <"$dir/err")" -eq 1 ] || { fail "$what: not one line:"; cat "$dir/err"; }
+}
+
+usage --frobnicate
+usage -x
+usage nonsense
+expect_err "spsc, mpsc, spmc, mpmc, idle"
+usage spsc mpmc
+usage --quick --all
+usage --quick spsc
+usage --quick=yes
+usage --item 8
+usage spsc --item
+usage spsc --item 7
+usage spsc --item 16
+usage spsc --capacity 0
+usage spsc --capacity -1
+usage spsc --capacity 1e3
+usage spsc --capacity 99999999999999999999
+usage spsc --batch 0
+usage spsc --batch 257
+usage spsc --threads 2
+usage spsc --threads 2+2
+usage mpsc --threads 2+2
+usage mpmc --threads 0+1
+usage mpmc --threads 9+1
+usage spsc --samples 0
+usage spsc --rate 0
+usage spsc --rate 1000 --batch 32
+usage mpmc --threads 2+2 --round-trip
+usage spsc --zero-copy --blocking
+usage spsc --blocking --batch 32
+usage spsc --place nowhere
+usage spsc --cores 99999
+usage spsc --cores 0,0
+usage idle --item 8
+
+for good in --help --version --list; do
+	bench $good
+	expect_status 0
+	expect_silence
+	[ -s "$dir/out" ] || fail "$what: says nothing"
+done
+"$LEAT" help bench >"$dir/help" 2>&1 || fail "leat help bench: exit status $?"
+grep -q -- --quick "$dir/help" || fail "leat help bench: says nothing of --quick"
+bench --list
+for one in "leat ring spsc" "leat ring mpmc" "leat channel" "ck_ring spsc"; do
+	grep -q "^$one " "$dir/out" || fail "$what: no $one"
+done
+bench spsc --samples 1 --json "$dir/nowhere/json"
+expect_status 1
+expect_err "nowhere/json: No such file or directory"
+
+# A sample of each way to call, each size of an item: every item is checked on the way (a lost one is exit status 1).
+for how in "spsc" "spsc --item 64 --batch 32" "spsc --item 256 --zero-copy" "mpsc --threads 2+1" "spmc --item 64 --batch 7" \
+	"mpmc --threads 3+2 --capacity 5" "spsc --blocking --capacity 3" "spsc --round-trip" "spsc --rate 20000" \
+	"mpmc --threads 2+2 --place same --zero-copy"; do
+	# shellcheck disable=SC2086
+	bench $how --samples 1 --only leat --json "$dir/json" --svg "$dir/svg"
+	expect_status 0
+	expect_silence
+	grep -q '^  leat ' "$dir/out" || fail "$what: nothing of leat in its table"
+	grep -q '"contestant": "leat ' "$dir/json" || fail "$what: nothing of leat in its JSON"
+	[ "$(tail -n 1 "$dir/svg")" = "</svg>" ] || fail "$what: no whole plot"
+	if command -v python3 >/dev/null; then
+		python3 -c 'import json, sys, xml.dom.minidom as xml
+run = json.load(open(sys.argv[1]))
+assert run["commit"] and run["compiler"] and run["processor"] and run["cores"]
+for scenario in run["scenarios"]:
+    assert scenario["results"]
+    for result in scenario["results"]:
+        assert result["kept"] == len(result["samples"]) and (result["kept"] == 0 or result["median"] > 0)
+xml.parse(sys.argv[2])' "$dir/json" "$dir/svg" || fail "$what: its JSON or its plot is not well formed"
+	fi
+done
+bench spsc --samples 1 --only ck --json /dev/full
+expect_status 1
+expect_err "could not be written"
+finish
