@@ -18,7 +18,7 @@ static inline struct leat_ring_spsc *leat_ring_spsc_open(const struct shape *sha
 {
 	struct leat_ring_spsc *p = bench_alloc(sizeof(*p));
 
-	p->slots = bench_alloc(shape->capacity * sizeof(struct item));
+	p->slots = bench_alloc(leat_spsc_bytes(sizeof(struct item), shape->capacity));
 	leat_spsc_init(&p->ring, &p->tx, &p->rx, p->slots, sizeof(struct item), shape->capacity);
 	return p;
 }
@@ -31,7 +31,7 @@ static inline void leat_ring_spsc_close(struct leat_ring_spsc *p)
 
 static inline bool leat_ring_spsc_push(struct leat_ring_spsc *p, const struct item *item)
 {
-	if (p->tx.pos == p->tx.limit && leat_spsc_room(&p->tx) == 0)
+	if (!leat_spsc_can_push(&p->tx))
 		return false;
 	leat_spsc_push(&p->tx, item, sizeof(*item));
 	return true;
@@ -39,7 +39,7 @@ static inline bool leat_ring_spsc_push(struct leat_ring_spsc *p, const struct it
 
 static inline bool leat_ring_spsc_pop(struct leat_ring_spsc *p, struct item *item)
 {
-	if (p->rx.pos == p->rx.limit && leat_spsc_there(&p->rx) == 0)
+	if (!leat_spsc_can_pop(&p->rx))
 		return false;
 	leat_spsc_pop(&p->rx, item, sizeof(*item));
 	return true;
@@ -75,26 +75,12 @@ static inline void leat_ring_spsc_pop_end(struct leat_ring_spsc *p, size_t n)
 
 static inline size_t leat_ring_spsc_push_n(struct leat_ring_spsc *p, const struct item *items, size_t n)
 {
-	struct item *at;
-
-	n = leat_ring_spsc_push_begin(p, n, &at);
-	if (n == 0)
-		return 0;
-	memcpy(at, items, n * sizeof(*items));
-	leat_spsc_publish(&p->tx, n);
-	return n;
+	return leat_spsc_push_batch(&p->tx, items, n, sizeof(*items));
 }
 
 static inline size_t leat_ring_spsc_pop_n(struct leat_ring_spsc *p, struct item *items, size_t n)
 {
-	struct item *at;
-
-	n = leat_ring_spsc_pop_begin(p, n, &at);
-	if (n == 0)
-		return 0;
-	memcpy(items, at, n * sizeof(*items));
-	leat_spsc_release(&p->rx, n);
-	return n;
+	return leat_spsc_pop_batch(&p->rx, items, n, sizeof(*items));
 }
 
 #define PIPE leat_ring_spsc
