@@ -94,6 +94,7 @@ static inline size_t leat_ring_spsc_pop_n(struct leat_ring_spsc *p, struct item 
 /* The other ring, in the three ways that it knows. Each thread has a place for what it has claimed. */
 struct leat_ring_side {
 	struct leat_mpmc *ring;
+	struct leat_mpmc_side side;
 	struct leat_mpmc_claim claim;
 } __attribute__((aligned(APART)));
 
@@ -122,48 +123,22 @@ static inline void many_close(struct leat_ring_many *p)
 
 static inline bool many_push(struct leat_ring_side *tx, const struct item *item)
 {
-	struct leat_mpmc_claim claim;
-
-	if (leat_mpmc_claim(tx->ring, 1, &claim) == 0)
-		return false;
-	memcpy(leat_mpmc_item(tx->ring, &claim, 0), item, sizeof(*item));
-	leat_mpmc_commit(tx->ring, &claim, 1);
-	return true;
+	return leat_mpmc_push(tx->ring, &tx->side, item, sizeof(*item));
 }
 
 static inline bool many_pop(struct leat_ring_side *rx, struct item *item)
 {
-	struct leat_mpmc_claim claim;
-
-	if (leat_mpmc_take(rx->ring, 1, &claim) == 0)
-		return false;
-	memcpy(item, leat_mpmc_item(rx->ring, &claim, 0), sizeof(*item));
-	leat_mpmc_free(rx->ring, &claim);
-	return true;
+	return leat_mpmc_pop(rx->ring, &rx->side, item, sizeof(*item));
 }
 
 static inline size_t many_push_n(struct leat_ring_side *tx, const struct item *items, size_t n)
 {
-	struct leat_mpmc_claim claim;
-
-	if (leat_mpmc_claim(tx->ring, n, &claim) == 0)
-		return 0;
-	for (size_t i = 0; i < claim.n; i++)
-		memcpy(leat_mpmc_item(tx->ring, &claim, i), &items[i], sizeof(*items));
-	leat_mpmc_commit(tx->ring, &claim, claim.n);
-	return claim.n;
+	return leat_mpmc_push_batch(tx->ring, &tx->side, items, n, sizeof(*items));
 }
 
 static inline size_t many_pop_n(struct leat_ring_side *rx, struct item *items, size_t n)
 {
-	struct leat_mpmc_claim claim;
-
-	if (leat_mpmc_take(rx->ring, n, &claim) == 0)
-		return 0;
-	for (size_t i = 0; i < claim.n; i++)
-		memcpy(&items[i], leat_mpmc_item(rx->ring, &claim, i), sizeof(*items));
-	leat_mpmc_free(rx->ring, &claim);
-	return claim.n;
+	return leat_mpmc_pop_batch(rx->ring, &rx->side, items, n, sizeof(*items));
 }
 
 static inline size_t many_push_begin(struct leat_ring_side *tx, size_t want, struct item **items)

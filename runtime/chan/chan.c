@@ -45,6 +45,8 @@ static void handle_init(struct leat_handle *h, struct leat_chan *chan, bool send
 	memset(&h->ring, 0, sizeof(h->ring));
 	h->ring.item_size = chan->item_size;
 	leat_spsc_shut(&h->ring); /* until there is a ring of its kind */
+	memset(&h->side, 0, sizeof(h->side));
+	h->fast = chan->turns && chan->item_size != 0 ? &chan->mpmc : NULL;
 	h->sender = sender;
 	h->open = true;
 	h->held = 0;
@@ -462,6 +464,7 @@ static void handle_retire(struct leat_handle *h)
 {
 	leat_handle_let_go(h);
 	leat_spsc_shut(&h->ring);
+	h->fast = NULL;
 	h->open = false;
 	if (h->wake_fd >= 0)
 		close(h->wake_fd);

@@ -42,6 +42,8 @@ struct leat_handle {
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* those of a ring with turns, which its positions count already; looks read it */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
+	struct leat_mpmc *fast;       /* the ring with turns, while nothing is held and the handle is open; else NULL */
+	struct leat_mpmc_side side;   /* and this thread's place in it */
 	void *scratch;                /* room for one item, where the channel drops */
 	int wake_fd;                  /* an eventfd for leat_tx_wait(), once there was one; else -1 */
 	uint64_t wait_base_ns;        /* while it waits: when that began, less blocked_ns; else 0 */

@@ -13,6 +13,7 @@ static size_t hold(struct leat_handle *h, size_t n)
 	if (leat_chan_of(h)->turns && !h->scratched)
 		leat_store_rlx(&h->claimed, n); /* rlx: others only count with it */
 	leat_spsc_shut(&h->ring);
+	h->fast = NULL;
 	return n;
 }
 
@@ -22,6 +23,7 @@ static void unhold(struct leat_handle *h)
 	leat_store_rlx(&h->claimed, 0); /* rlx: others only count with it */
 	h->scratched = false;
 	leat_spsc_open(&h->ring);
+	h->fast = leat_chan_of(h)->turns ? &leat_chan_of(h)->mpmc : NULL;
 }
 
 static size_t reserve_now(struct leat_op *op)

@@ -54,6 +54,8 @@ struct leat_mpmc_claim {
 	size_t n;
 };
 
+enum { LEAT_MPMC_AHEAD = 4, LEAT_MPMC_AHEAD_RUN = 16 }; /* lines that a claim asks for before it comes there */
+
 enum { LEAT_TURN_FREE, LEAT_TURN_FULL, LEAT_TURN_SKIPPED, LEAT_TURNS };
 
 /* Whether items of this size stand beside their turns. */
@@ -68,6 +70,13 @@ static inline size_t leat_mpmc_packed_stride(size_t item_size)
 
 	return ((item_size + align - 1) / align * align + 8 + align - 1) / align * align;
 }
+
+/* Bytes from item to item, and from turn to turn: constants where the size is one. */
+#define leat_mpmc_item_stride(ring, size) \
+	(!__builtin_constant_p(size) ? (ring)->item_stride : leat_mpmc_packed(size) ? leat_mpmc_packed_stride(size) : (size))
+#define leat_mpmc_turn_stride(ring, size) \
+	(!__builtin_constant_p(size) ? (ring)->turn_stride \
+				     : leat_mpmc_packed(size) ? leat_mpmc_packed_stride(size) : sizeof(uint64_t))
 
 /* The memory that init needs, aligned to 64 bytes; 0 when that is more than a size_t can say. */
 static inline size_t leat_mpmc_bytes(size_t item_size, size_t capacity)
@@ -175,7 +184,7 @@ static inline bool leat_mpmc_move(const struct leat_mpmc *ring, uint64_t *positi
 
 	if (!single)
 		return leat_cas_acqrel(position, pos, after); /* M3: pairs with itself; see leat_mpmc_move() */
-	leat_store_rlx(position, after); /* rlx: only this thread writes it; others only count with it */
+	leat_store_rel(position, after); /* D1: begun before head; pairs with head_count(), tail_count() of a look */
 	return true;
 }
 
@@ -243,6 +252,216 @@ static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct 
 		if (leat_mpmc_move(ring, &ring->head, ring->single_consumer, &pos, n))
 			return n;
 	}
+}
+
+/*
+ * One thread's own count of what it moved, for its rests: who has caught up with the other side rests a part of the run
+ * behind him (see leat/ring/spsc.h), so that the two do not go on in step over the same lines.
+ */
+struct leat_mpmc_side {
+	uint64_t next; /* where the position is, if nobody else has moved it */
+	uint64_t moved, rested, failed;
+};
+
+static inline void leat_mpmc_rest(struct leat_mpmc_side *side)
+{
+	uint64_t run = side->moved - side->rested;
+
+	side->failed = side->moved;
+	if (run < LEAT_REST_RUN)
+		return;
+	side->rested = side->moved;
+	leat_rest(run / LEAT_REST_PART);
+}
+
+/* Asks for the line some slots ahead when a slot is the first of its line, before its turn comes. */
+static inline void leat_mpmc_ask_ahead(const struct leat_mpmc *ring, const struct leat_mpmc_side *side, size_t index,
+				       size_t stride)
+{
+	size_t far = index + LEAT_MPMC_AHEAD * LEAT_SPSC_LINE / stride;
+
+	if (side->moved - side->failed < LEAT_MPMC_AHEAD_RUN || index * stride % LEAT_SPSC_LINE >= stride)
+		return;
+	if (far >= ring->capacity)
+		far -= ring->capacity;
+	if (far < ring->capacity)
+		__builtin_prefetch(ring->items + far * stride, 1);
+}
+
+/* Whose slot pos is, for one item: its turn's word, or NULL where another has it or the position has moved on. */
+static inline __attribute__((always_inline)) uint64_t *leat_mpmc_slot_if(const struct leat_mpmc *ring, uint64_t pos, unsigned state, size_t stride)
+{
+	uint64_t *turn = (uint64_t *)(void *)(ring->turns + leat_mpmc_index(ring, pos) * stride);
+
+	/* B1 for full: the item is written; pairs with M1 in leat_mpmc_push(), leat_mpmc_commit() */
+	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_pop(), leat_mpmc_free() */
+	return leat_load_acq(turn) == leat_mpmc_turn_of(ring, pos, state) ? turn : NULL;
+}
+
+/*
+ * Moves a position over one slot that is in this state: its turn's word, and the position in *at; NULL if there is none.
+ * Begins where this side left off: what it then has to wait for is the swap alone, not the load before it.
+ */
+static inline __attribute__((always_inline)) uint64_t *leat_mpmc_take_one(struct leat_mpmc *ring, struct leat_mpmc_side *side, uint64_t *position,
+					   bool single, unsigned state, size_t stride, uint64_t *at)
+{
+	uint64_t pos = side->next, *turn;
+
+	for (;;) {
+		uint64_t now;
+
+		turn = leat_mpmc_slot_if(ring, pos, state, stride);
+		if (leat_likely(turn != NULL)) {
+			*at = pos;
+			side->next = leat_mpmc_after(ring, pos, 1);
+			if (single) {
+				leat_store_rel(position, side->next); /* D1: as in leat_mpmc_move() */
+				return turn;
+			}
+			if (leat_cas_acqrel(position, &pos, side->next)) /* M3: pairs with itself; see leat_mpmc_move() */
+				return turn;
+			continue;
+		}
+		now = leat_load_rlx(position); /* rlx: a stale one fails the swap, or the look */
+		if (now == pos)
+			return NULL;
+		pos = now;
+	}
+}
+
+/* One item; false when the ring is full. size is item_size, as a constant where the caller has one. */
+static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpmc *ring, struct leat_mpmc_side *side,
+								  const void *item, size_t size)
+{
+	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	uint64_t pos, *turn;
+
+	turn = leat_mpmc_take_one(ring, side, &ring->tail, ring->single_producer, LEAT_TURN_FREE, turn_stride, &pos);
+	if (turn == NULL) {
+		leat_mpmc_rest(side);
+		return false;
+	}
+	leat_mpmc_ask_ahead(ring, side, leat_mpmc_index(ring, pos), stride);
+	memcpy(ring->items + leat_mpmc_index(ring, pos) * stride, item, size);
+	leat_store_rel(turn, leat_mpmc_turn_of(ring, pos, LEAT_TURN_FULL)); /* M1: item before turn; pairs with B1 */
+	side->moved++;
+	return true;
+}
+
+/* False when there is none, or the next one is not a plain item: leat_mpmc_skip() knows. */
+static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc *ring, struct leat_mpmc_side *side,
+								 void *item, size_t size)
+{
+	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	uint64_t pos, *turn;
+
+	turn = leat_mpmc_take_one(ring, side, &ring->head, ring->single_consumer, LEAT_TURN_FULL, turn_stride, &pos);
+	if (turn == NULL) {
+		leat_mpmc_rest(side);
+		return false;
+	}
+	leat_mpmc_ask_ahead(ring, side, leat_mpmc_index(ring, pos), stride);
+	memcpy(item, ring->items + leat_mpmc_index(ring, pos) * stride, size);
+	leat_store_rel(turn, leat_mpmc_turn_of(ring, pos, LEAT_TURNS + 1)); /* M2: item's loads before turn; pairs with B2 */
+	side->moved++;
+	return true;
+}
+
+/* Moves a position over up to want slots that are in this state: how many, and the position in *at. */
+static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct leat_mpmc *ring, struct leat_mpmc_side *side, uint64_t *position,
+					bool single, unsigned state, size_t stride, size_t want, uint64_t *at)
+{
+	uint64_t pos = side->next;
+
+	for (;;) {
+		size_t index = leat_mpmc_index(ring, pos), end = ring->capacity - index, n = 0;
+		uint64_t turn = leat_mpmc_turn_of(ring, pos, state), now;
+		const unsigned char *turns = ring->turns + index * stride;
+
+		/* B1 for full, B2 for free: as in leat_mpmc_run() */
+		while (n < want && n < end && leat_load_acq((const uint64_t *)(const void *)(turns + n * stride)) == turn)
+			n++;
+		if (leat_likely(n > 0)) {
+			*at = pos;
+			side->next = leat_mpmc_after(ring, pos, n);
+			if (single) {
+				leat_store_rel(position, side->next); /* D1: as in leat_mpmc_move() */
+				return n;
+			}
+			if (leat_cas_acqrel(position, &pos, side->next)) /* M3: pairs with itself; see leat_mpmc_move() */
+				return n;
+			continue;
+		}
+		now = leat_load_rlx(position); /* rlx: a stale one fails the swap, or the look */
+		if (now == pos)
+			return 0;
+		pos = now;
+	}
+}
+
+/* Asks for the lines that the next batch of this size will want. */
+static inline void leat_mpmc_ask_batch(const struct leat_mpmc *ring, const struct leat_mpmc_side *side, size_t n,
+				       size_t stride)
+{
+	size_t from = leat_mpmc_index(ring, side->next) * stride, end = ring->capacity * stride;
+
+	if (side->moved - side->failed < LEAT_MPMC_AHEAD_RUN)
+		return;
+	for (size_t i = 0; i < n * stride && from + i < end; i += LEAT_SPSC_LINE)
+		__builtin_prefetch(ring->items + from + i, 1);
+}
+
+/* Up to n items, as far as they stand side by side; answers how many. */
+static inline __attribute__((always_inline)) size_t leat_mpmc_push_batch(struct leat_mpmc *ring,
+									  struct leat_mpmc_side *side,
+									  const void *items, size_t n, size_t size)
+{
+	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	const unsigned char *from = (const unsigned char *)items;
+	unsigned char *slot, *turn;
+	uint64_t pos, full;
+
+	n = leat_mpmc_take_run(ring, side, &ring->tail, ring->single_producer, LEAT_TURN_FREE, turn_stride, n, &pos);
+	if (n == 0) {
+		leat_mpmc_rest(side);
+		return 0;
+	}
+	slot = ring->items + leat_mpmc_index(ring, pos) * stride;
+	turn = ring->turns + leat_mpmc_index(ring, pos) * turn_stride;
+	full = leat_mpmc_turn_of(ring, pos, LEAT_TURN_FULL);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(slot + i * stride, from + i * size, size);
+		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), full); /* M1: item before turn; pairs with B1 */
+	}
+	side->moved += n;
+	leat_mpmc_ask_batch(ring, side, n, stride);
+	return n;
+}
+
+/* As pop, up to n items. */
+static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct leat_mpmc *ring,
+									 struct leat_mpmc_side *side, void *items,
+									 size_t n, size_t size)
+{
+	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	unsigned char *to = (unsigned char *)items, *slot, *turn;
+	uint64_t pos, free;
+
+	n = leat_mpmc_take_run(ring, side, &ring->head, ring->single_consumer, LEAT_TURN_FULL, turn_stride, n, &pos);
+	if (n == 0) {
+		leat_mpmc_rest(side);
+		return 0;
+	}
+	slot = ring->items + leat_mpmc_index(ring, pos) * stride;
+	turn = ring->turns + leat_mpmc_index(ring, pos) * turn_stride;
+	free = leat_mpmc_turn_of(ring, pos, LEAT_TURNS + 1);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(to + i * size, slot + i * stride, size);
+		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), free); /* M2: item's loads before turn; pairs with B2 */
+	}
+	side->moved += n;
+	leat_mpmc_ask_batch(ring, side, n, stride);
+	return n;
 }
 
 /*

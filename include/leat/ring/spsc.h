@@ -56,7 +56,9 @@ enum {
 	LEAT_SPSC_AHEAD_TX = 8,    /* lines that the producer asks for before it writes them */
 	LEAT_SPSC_AHEAD_RX = 4,    /* and the consumer before it reads them */
 	LEAT_SPSC_REST_FULL = 4,   /* pauses for each look that finds no room */
-	LEAT_SPSC_REST_MAX = 128   /* pauses: 1.4 to 6 microseconds on current x86 */
+	LEAT_REST_RUN = 64,
+	LEAT_REST_PART = 1,
+	LEAT_REST_MAX = 128   /* pauses: 1.4 to 6 microseconds on current x86 */
 };
 
 /* What both sides share, beside the lines. */
@@ -204,21 +206,25 @@ static inline void leat_spsc_next_run(struct leat_spsc_side *side, size_t ahead,
 		__builtin_prefetch(far, 1);
 }
 
+/* Pauses, out of line, and not for long. */
+static __attribute__((noinline, unused)) void leat_rest(uint64_t pauses)
+{
+	if (pauses > LEAT_REST_MAX)
+		pauses = LEAT_REST_MAX;
+	while (pauses-- > 0)
+		leat_pause();
+}
+
 /*
  * Caught up with the other side: rests a quarter as many pauses as it made steps since the last time. The producer
  * rests a little each time: its looks take the line that the consumer is to write.
  */
-static __attribute__((noinline, unused)) void leat_spsc_rest(struct leat_spsc_side *side, uint64_t least)
+static inline void leat_spsc_rest(struct leat_spsc_side *side, uint64_t least)
 {
 	uint64_t pauses = (side->pos - side->rested) / 4;
 
 	side->rested = side->pos;
-	if (pauses < least)
-		pauses = least;
-	if (pauses > LEAT_SPSC_REST_MAX)
-		pauses = LEAT_SPSC_REST_MAX;
-	while (pauses-- > 0)
-		leat_pause();
+	leat_rest(pauses < least ? least : pauses);
 }
 
 /*
