@@ -126,7 +126,7 @@ static inline __attribute__((always_inline)) bool over(struct finish *finish, un
 	return stopped() || (finish != NULL && finished(finish, consumer, got));
 }
 
-/* After a try that failed. */
+/* After a try that failed; 64 in a row give the core away where there are more threads than cores. */
 static inline __attribute__((always_inline)) void hold_on(unsigned *failed, bool shares)
 {
 	leat_pause();

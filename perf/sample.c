@@ -205,8 +205,8 @@ double histogram_quantile(const struct histogram *histogram, double q)
 
 	for (unsigned b = 0; b < BUCKETS; b++) {
 		below += histogram->count[b];
-		if (below > wanted) /* the bucket's upper end */
-			return b < 32 ? b : (double)((UINT64_C(33) + b % 32) << (b / 32 - 1));
+		if (below > wanted)
+			return (double)histogram_bucket_ns(b);
 	}
 	return (double)histogram->max;
 }
@@ -283,6 +283,9 @@ static bool can(const struct contestant *c, const struct scenario *s, const char
 		return false;
 	if (s->measure == MEASURE_IDLE)
 		return c->produce[CALLS_BLOCKING] != NULL && !c->remote;
+	/* These spin, and would do it on the core that the other side needs. */
+	if (bench_cores_count < 2 && (s->measure == MEASURE_PACED || (s->measure == MEASURE_ROUND_TRIP && s->calls == CALLS_ONE)))
+		return false;
 	if (c->remote)
 		return s->calls == CALLS_BLOCKING && s->place != PLACE_SAME;
 	if (s->measure == MEASURE_ROUND_TRIP)
