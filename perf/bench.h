@@ -56,6 +56,7 @@ struct result {
 	const struct contestant *contestant;
 	uint64_t operations; /* in a sample */
 	unsigned taken, kept, wanted; /* samples; those with near cores and nobody else on them */
+	unsigned far, busy;   /* set aside: the cores were far apart; something else ran on them */
 	bool collapsed;       /* samples had to be given up */
 	double *ns;           /* an operation; the kept ones, sorted in the end. Idle: CPU milliseconds a second */
 	double median, p5, p95;
@@ -141,6 +142,7 @@ enum { FIGURES_MAX = 64 };
 
 void report_machine(const struct run *run, FILE *out);
 void report_outcome(const struct outcome *outcome, FILE *out);
+void report_set_aside(const struct run *run, FILE *out);
 void report_figures(const struct run *run, FILE *out);
 void report_json(const struct run *run, FILE *out);
 void report_svg(const struct run *run, FILE *out);

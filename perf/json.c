@@ -78,9 +78,9 @@ static void result(const struct result *r, FILE *out)
 	const struct contestant *c = r->contestant;
 
 	fprintf(out, "      {"), named(out, "contestant", c->name);
-	fprintf(out, ", \"limit\": %s, \"unbounded\": %s, \"operations\": %llu, \"taken\": %u, \"kept\": %u, \"collapses\": %s",
+	fprintf(out, ", \"limit\": %s, \"unbounded\": %s, \"operations\": %llu, \"taken\": %u, \"kept\": %u, \"set_aside_far\": %u, \"set_aside_busy\": %u, \"collapses\": %s",
 		c->limit ? "true" : "false", c->unbounded ? "true" : "false", (unsigned long long)r->operations, r->taken,
-		r->kept, r->collapsed ? "true" : "false");
+		r->kept, r->far, r->busy, r->collapsed ? "true" : "false");
 	if (r->kept > 0)
 		fprintf(out, ",\n       \"median\": %.4g, \"p5\": %.4g, \"p95\": %.4g", r->median, r->p5, r->p95);
 	fprintf(out, ", \"samples\": [");

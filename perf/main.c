@@ -21,7 +21,7 @@ static const char help_text[] =
 	"\n"
 	"Measures leat's rings and channels beside their peers, in one run, on this machine: contestants take turns, every\n"
 	"item is checked, and samples taken while the cores were far apart are set aside. Plain, it measures what the table\n"
-	"of figures needs (about three minutes) and prints it.\n"
+	"of figures needs (about a minute and a half) and prints it.\n"
 	"\n"
 	"  --quick              its SPSC, MPMC and blocking rows, in less than a minute\n"
 	"  --all                everything: kinds, item sizes, calls, capacities, crowds, latencies\n"
@@ -420,7 +420,8 @@ static void measure(struct run *run, const struct asked *a, const struct set *se
 	run->figures = a->what != ASKED_ONE;
 	if (run->figures)
 		report_figures(run, stdout);
-	printf("\n%.0f s\n", (double)(bench_now_ns() - started_ns) / 1e9);
+	report_set_aside(run, stdout);
+	printf("%.0f s\n", (double)(bench_now_ns() - started_ns) / 1e9);
 }
 
 int main(int argc, char **argv)

@@ -234,14 +234,22 @@ static void take(struct result *r, const struct scenario *s)
 	double ns;
 
 	r->taken++;
-	if (!near)
+	if (!near) {
+		r->far++;
 		return;
+	}
 	memset(&latency, 0, sizeof(latency));
 	ns = sample(r->contestant, s, r->operations, &latency);
 	if (ns < 0)
 		bench_fail("failed");
-	if (disturbed(s) || (!collapsed && !near_is(near_probe())))
+	if (disturbed(s)) {
+		r->busy++;
 		return;
+	}
+	if (!collapsed && !near_is(near_probe())) {
+		r->far++;
+		return;
+	}
 	if (s->measure == MEASURE_PACED) {
 		merge(r->latency, &latency);
 		ns = histogram_quantile(&latency, 0.5);

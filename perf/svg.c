@@ -12,7 +12,9 @@
 
 #include "commit.h"
 
-enum { WIDTH = 980, LABELS = 190, BARS = 640, ROW = 19, BAR = 13, TITLE = 30, GAP = 16, TOP = 92, LEFT = 24 };
+enum { COLUMN = 860, LABELS = 170, BARS = 540, ROW = 19, BAR = 13, TITLE = 30, GAP = 16, TOP = 92, LEFT = 24 };
+/* More groups than this stand in two columns. */
+enum { GROUPS_BELOW = 6 };
 /* Longer than this many times the best is cut. */
 #define CUT 10.0
 
@@ -99,7 +101,12 @@ static void bar(const struct result *r, double scale, int y, FILE *out)
 	words(out, (int)end + 7, y + BAR - 2, "value", value);
 }
 
-static int group(const struct outcome *o, int y, FILE *out)
+static int height_of(const struct outcome *o)
+{
+	return rows_of(o) == 0 ? 0 : TITLE + (int)rows_of(o) * ROW + GAP;
+}
+
+static void group(const struct outcome *o, int y, FILE *out)
 {
 	double scale = scale_of(o);
 	char title[160], text[192];
@@ -116,7 +123,6 @@ static int group(const struct outcome *o, int y, FILE *out)
 		bar(&o->results[i], scale, y, out);
 		y += ROW;
 	}
-	return y + GAP;
 }
 
 static void legend(FILE *out, int y)
@@ -135,14 +141,10 @@ static void legend(FILE *out, int y)
 	words(out, 520, y, "small", "bars: medians, shorter is better; lines: p5 to p95");
 }
 
-void report_svg(const struct run *run, FILE *out)
+static void head(const struct run *run, int width, int height, FILE *out)
 {
-	int height = TOP, y = TOP;
 	char text[512];
 
-	for (size_t i = 0; i < run->count; i++)
-		if (rows_of(&run->outcomes[i]) > 0)
-			height += TITLE + (int)rows_of(&run->outcomes[i]) * ROW + GAP;
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
 		"<style>\n"
@@ -153,14 +155,38 @@ void report_svg(const struct run *run, FILE *out)
 		".spread { stroke: #222; stroke-width: 1 } .axis { stroke: #999; stroke-width: 1 }\n"
 		".torn { stroke: #fff; stroke-width: 3; fill: none }\n"
 		"</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-		WIDTH, height, WIDTH, height);
+		width, height, width, height);
 	words(out, LEFT, 30, "head", "leat bench");
 	snprintf(text, sizeof(text), "leat %s (%s), %s, %s, %u cores, %s", LEAT_VERSION, BENCH_COMMIT, BENCH_COMPILER,
 		 run->machine.processor, bench_cores_count, run->date);
 	words(out, LEFT, 51, "small", text);
 	legend(out, 74);
+}
+
+void report_svg(const struct run *run, FILE *out)
+{
+	int all = 0, longest = 0, y = 0, first = (int)run->count;
+
 	for (size_t i = 0; i < run->count; i++)
-		if (rows_of(&run->outcomes[i]) > 0)
-			y = group(&run->outcomes[i], y, out);
-	fprintf(out, "</svg>\n");
+		all += height_of(&run->outcomes[i]);
+	longest = all;
+	/* The first column ends where half of it all has been passed. */
+	for (size_t i = 0; run->count > GROUPS_BELOW && i < run->count && y < (all + 1) / 2; i++) {
+		y += height_of(&run->outcomes[i]);
+		longest = y;
+		first = (int)i + 1;
+	}
+	head(run, first < (int)run->count ? 2 * COLUMN : COLUMN, TOP + longest, out);
+	y = TOP;
+	fprintf(out, "<g>\n");
+	for (size_t i = 0; i < run->count; i++) {
+		if ((int)i == first) {
+			fprintf(out, "</g>\n<g transform=\"translate(%d, 0)\">\n", COLUMN);
+			y = TOP;
+		}
+		if (height_of(&run->outcomes[i]) > 0)
+			group(&run->outcomes[i], y, out);
+		y += height_of(&run->outcomes[i]);
+	}
+	fprintf(out, "</g>\n</svg>\n");
 }
