@@ -1,6 +1,6 @@
 /*
- * perf/loops.h: the loops, the same for each contestant. Included once for each PIPE (perf/peer.h says how); defines the
- * contestant as PIPE_contestant.
+ * perf/loops.h: the loops, the same for each contestant. Included once for each PIPE (perf/peer.h says how); defines
+ * the contestant as PIPE_contestant.
  *
  * What a loop reads is copied first: a ring's barriers make the compiler read memory again, and a part is memory.
  *
@@ -331,7 +331,8 @@ BODY FN(_consume_zero_copy_body)(struct part *part, const bool alone)
 
 	while (check.got < count) {
 		struct item *items;
-		size_t there = OP(_pop_begin)(rx, count - check.got < batch ? (size_t)(count - check.got) : batch, &items);
+		size_t there =
+			OP(_pop_begin)(rx, count - check.got < batch ? (size_t)(count - check.got) : batch, &items);
 
 		if (there != 0) {
 			for (size_t i = 0; i < there; i++)

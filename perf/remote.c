@@ -1,6 +1,6 @@
 /*
- * perf/remote.c: Go's channels, which a program of their own measures (peers/go/main.go): a question for each sample, so
- * that they take turns with the others. Between its samples it sleeps in a read.
+ * perf/remote.c: Go's channels, which a program of their own measures (peers/go/main.go): a question for each sample,
+ * so that they take turns with the others. Between its samples it sleeps in a read.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -1,5 +1,6 @@
 /*
- * perf/svg.c: a plot: for each scenario a group of horizontal bars, the shorter the better, each group on its own scale.
+ * perf/svg.c: a plot: for each scenario a group of horizontal bars, the shorter the better, each group on its own
+ * scale.
  *
  * A contestant that is many times slower than the best would press all others together: its bar is cut, and torn at
  * its end. Its figure stands beside it as with the others.
@@ -71,7 +72,10 @@ static double scale_of(const struct outcome *o)
 
 static const char *color_of(const struct result *r)
 {
-	return r->contestant->limit ? "limit" : contestant_ours(r->contestant) ? "ours" : r->contestant->unbounded ? "loose" : "peer";
+	return r->contestant->limit		? "limit"
+	       : contestant_ours(r->contestant) ? "ours"
+	       : r->contestant->unbounded	? "loose"
+						: "peer";
 }
 
 static void bar(const struct result *r, double scale, int y, FILE *out)
@@ -96,7 +100,7 @@ static void bar(const struct result *r, double scale, int y, FILE *out)
 		if (to > end)
 			end = to;
 	}
-	snprintf(value, sizeof(value), "%.*f%s", r->median < 9.995 ? 2 : r->median < 99.95 ? 1 : 0, r->median,
+	snprintf(value, sizeof(value), "%.*f%s", report_digits(r->median), r->median,
 		 r->collapsed ? ", collapses" : "");
 	words(out, (int)end + 7, y + BAR - 2, "value", value);
 }
@@ -115,8 +119,8 @@ static void group(const struct outcome *o, int y, FILE *out)
 	snprintf(text, sizeof(text), "%s; %s", title, scenario_unit(&o->scenario));
 	words(out, LEFT, y + 16, "title", text);
 	y += TITLE;
-	fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" class=\"axis\"/>\n", LEFT + LABELS, LEFT + LABELS, y - 4,
-		y + (int)rows_of(o) * ROW);
+	fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" class=\"axis\"/>\n", LEFT + LABELS, LEFT + LABELS,
+		y - 4, y + (int)rows_of(o) * ROW);
 	for (size_t i = 0; i < o->results_count; i++) {
 		if (!shown(o, &o->results[i]))
 			continue;
@@ -130,12 +134,14 @@ static void legend(FILE *out, int y)
 	static const struct {
 		const char *class, *text;
 		int x;
-	} entries[] = { { "ours", "leat", 24 }, { "peer", "peers, bounded", 90 }, { "loose", "peers, unbounded", 220 },
+	} entries[] = { { "ours", "leat", 24 },
+			{ "peer", "peers, bounded", 90 },
+			{ "loose", "peers, unbounded", 220 },
 			{ "limit", "the machine's limit", 365 } };
 
 	for (size_t i = 0; i < 4; i++) {
-		fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"13\" height=\"13\" class=\"%s\"/>\n", entries[i].x, y - 11,
-			entries[i].class);
+		fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"13\" height=\"13\" class=\"%s\"/>\n", entries[i].x,
+			y - 11, entries[i].class);
 		words(out, entries[i].x + 19, y, "small", entries[i].text);
 	}
 	words(out, 520, y, "small", "bars: medians, shorter is better; lines: p5 to p95");
@@ -148,7 +154,8 @@ static void head(const struct run *run, int width, int height, FILE *out)
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
 		"<style>\n"
-		"text { font-family: 'DejaVu Sans', 'Helvetica Neue', Arial, sans-serif; font-size: 12px; fill: #222 }\n"
+		"text { font-family: 'DejaVu Sans', 'Helvetica Neue', Arial, sans-serif; font-size: 12px;"
+		" fill: #222 }\n"
 		".head { font-size: 18px; font-weight: bold } .title { font-size: 13px; font-weight: bold }\n"
 		".small { font-size: 11.5px; fill: #555 } .name { text-anchor: end } .value { fill: #444 }\n"
 		".ours { fill: #0b6e99 } .peer { fill: #b9c2c9 } .loose { fill: #e3d9c2 } .limit { fill: #d9534f }\n"
