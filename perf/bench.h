@@ -54,10 +54,11 @@ const char *scenario_unit(const struct scenario *scenario);
 
 struct result {
 	const struct contestant *contestant;
-	uint64_t operations; /* in a sample */
+	uint64_t operations;	      /* in a sample */
 	unsigned taken, kept, wanted; /* samples; those with near cores and nobody else on them */
-	bool collapsed;       /* samples had to be given up */
-	double *ns;           /* an operation; the kept ones, sorted in the end. Idle: CPU milliseconds a second */
+	unsigned far, busy;	      /* set aside: the cores were far apart; something else ran on them */
+	bool collapsed;		      /* samples had to be given up */
+	double *ns; /* an operation; the kept ones, sorted in the end. Idle: CPU milliseconds a second */
 	double median, p5, p95;
 	struct histogram *latency; /* MEASURE_PACED: all the kept samples */
 };
@@ -99,7 +100,8 @@ extern const struct contestant *const remote_contestants[];
 /* What is measured of the machine itself, once a run. */
 struct machine {
 	char processor[128], kernel[160];
-	double line_ns, two_lines_ns, stream_ns[4], cas_ns, xadd_ns, pause_ns, membarrier_ns, futex_ns, clock_ns, yield_ns;
+	double line_ns, two_lines_ns, stream_ns[4], cas_ns, xadd_ns, pause_ns, membarrier_ns, futex_ns, clock_ns,
+		yield_ns;
 };
 extern const size_t machine_stream_bytes[4];
 void machine_measure(struct machine *machine);
@@ -139,8 +141,11 @@ struct figure {
 size_t figures_make(const struct run *run, struct figure *figures, size_t max);
 enum { FIGURES_MAX = 64 };
 
+/* How many digits behind the point say something. */
+int report_digits(double value);
 void report_machine(const struct run *run, FILE *out);
 void report_outcome(const struct outcome *outcome, FILE *out);
+void report_set_aside(const struct run *run, FILE *out);
 void report_figures(const struct run *run, FILE *out);
 void report_json(const struct run *run, FILE *out);
 void report_svg(const struct run *run, FILE *out);

@@ -52,8 +52,8 @@ bool finished(struct finish *finish, unsigned consumer, uint64_t got);
  */
 extern uint32_t bench_stop;
 
-/* Latencies in nanoseconds, in buckets that are 3 % wide. */
-enum { BUCKETS = 60 * 32 };
+/* Latencies in nanoseconds, in buckets that are less than 1 % wide: an octave has 128. */
+enum { OCTAVE_BITS = 7, OCTAVE = 1 << OCTAVE_BITS, BUCKETS = (65 - OCTAVE_BITS) * OCTAVE };
 struct histogram {
 	uint64_t count[BUCKETS], total, max;
 };
@@ -114,12 +114,20 @@ static inline size_t bench_power_of_two(size_t at_least)
 static inline void histogram_add(struct histogram *histogram, int64_t ns)
 {
 	uint64_t value = ns > 0 ? (uint64_t)ns : 0;
-	unsigned octave = value < 32 ? 0 : 59 - (unsigned)__builtin_clzll(value);
+	unsigned octave = value < OCTAVE ? 0 : 64 - OCTAVE_BITS - (unsigned)__builtin_clzll(value);
 
-	histogram->count[octave == 0 ? value : octave * 32 + ((value >> (octave - 1)) & 31)]++;
+	histogram->count[octave == 0 ? value : octave * OCTAVE + ((value >> (octave - 1)) & (OCTAVE - 1))]++;
 	histogram->total++;
 	if (value > histogram->max)
 		histogram->max = value;
+}
+
+/* The upper end of a bucket. */
+static inline uint64_t histogram_bucket_ns(unsigned bucket)
+{
+	if (bucket < OCTAVE)
+		return bucket;
+	return ((uint64_t)OCTAVE + 1 + bucket % OCTAVE) << (bucket / OCTAVE - 1);
 }
 
 #ifdef __cplusplus

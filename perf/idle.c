@@ -58,9 +58,8 @@ static void begin(struct idler *idler, const struct contestant *contestant)
 	idler->contestant = contestant;
 	for (int side = 0; side < SIDES; side++) {
 		idler->pipe[side] = contestant->open(&shape);
-		idler->part[side] = (struct part){
-			.pipe = idler->pipe[side], .count = side == 0 ? 1 : ITEMS, .alone = true
-		};
+		idler->part[side] =
+			(struct part){ .pipe = idler->pipe[side], .count = side == 0 ? 1 : ITEMS, .alone = true };
 		if (pthread_create(&idler->thread[side], NULL, side == 0 ? receives : sends, idler) != 0)
 			bench_fail("cannot start a thread");
 	}

@@ -55,7 +55,8 @@ static void machine(const struct run *run, FILE *out)
 		m->two_lines_ns);
 	for (int i = 0; i < 4; i++)
 		fprintf(out, "\"line_streamed_%zuKiB\": %.3f, ", machine_stream_bytes[i] >> 10, m->stream_ns[i]);
-	fprintf(out, "\"futex_wake_to_run\": %.0f,\n    \"compare_and_swap\": %.2f, \"add\": %.2f, \"membarrier\": %.0f, ",
+	fprintf(out,
+		"\"futex_wake_to_run\": %.0f,\n    \"compare_and_swap\": %.2f, \"add\": %.2f, \"membarrier\": %.0f, ",
 		m->futex_ns, m->cas_ns, m->xadd_ns, m->membarrier_ns);
 	fprintf(out, "\"pause\": %.2f, \"clock\": %.2f, \"yield\": %.1f},\n", m->pause_ns, m->clock_ns, m->yield_ns);
 }
@@ -78,9 +79,11 @@ static void result(const struct result *r, FILE *out)
 	const struct contestant *c = r->contestant;
 
 	fprintf(out, "      {"), named(out, "contestant", c->name);
-	fprintf(out, ", \"limit\": %s, \"unbounded\": %s, \"operations\": %llu, \"taken\": %u, \"kept\": %u, \"collapses\": %s",
-		c->limit ? "true" : "false", c->unbounded ? "true" : "false", (unsigned long long)r->operations, r->taken,
-		r->kept, r->collapsed ? "true" : "false");
+	fprintf(out,
+		", \"limit\": %s, \"unbounded\": %s, \"operations\": %llu, \"taken\": %u, \"kept\": %u, "
+		"\"set_aside_far\": %u, \"set_aside_busy\": %u, \"collapses\": %s",
+		c->limit ? "true" : "false", c->unbounded ? "true" : "false", (unsigned long long)r->operations,
+		r->taken, r->kept, r->far, r->busy, r->collapsed ? "true" : "false");
 	if (r->kept > 0)
 		fprintf(out, ",\n       \"median\": %.4g, \"p5\": %.4g, \"p95\": %.4g", r->median, r->p5, r->p95);
 	fprintf(out, ", \"samples\": [");

@@ -1,6 +1,6 @@
 /*
- * perf/loops.h: the loops, the same for each contestant. Included once for each PIPE (perf/peer.h says how); defines the
- * contestant as PIPE_contestant.
+ * perf/loops.h: the loops, the same for each contestant. Included once for each PIPE (perf/peer.h says how); defines
+ * the contestant as PIPE_contestant.
  *
  * What a loop reads is copied first: a ring's barriers make the compiler read memory again, and a part is memory.
  *
@@ -44,10 +44,10 @@ BODY FN(_produce_one_body)(struct part *part, const bool alone)
 	FN(_tx) tx = FN(_tx_of)((struct PIPE *)part->pipe, part->number);
 	const uint64_t base = (uint64_t)part->number << 48, count = part->count;
 	const bool shares = part->shares;
-	unsigned failed = 0;
 
 	for (uint64_t n = 1; n <= count; n++) {
 		struct item item;
+		unsigned failed = 0;
 
 		item_fill(&item, base | n);
 		while (!OP(_push)(tx, &item))
@@ -86,12 +86,14 @@ BODY FN(_consume_one_body)(struct part *part, const bool alone)
 	while (check.got < count) {
 		struct item item;
 
-		if (OP(_pop)(rx, &item))
+		if (OP(_pop)(rx, &item)) {
+			failed = 0;
 			check_item(&check, &item, alone);
-		else if (!alone && over(finish, number, check.got))
+		} else if (!alone && over(finish, number, check.got)) {
 			break;
-		else
+		} else {
 			hold_on(&failed, shares);
+		}
 		if (!alone && check.got % 64 == 0 && stopped())
 			break;
 	}
@@ -210,6 +212,8 @@ BODY FN(_produce_batch_body)(struct part *part, const bool alone)
 				return;
 			if (pushed == 0)
 				hold_on(&failed, shares);
+			else
+				failed = 0;
 			done += pushed;
 		}
 		n += want;
@@ -248,8 +252,10 @@ BODY FN(_consume_batch_body)(struct part *part, const bool alone)
 			check_item(&check, &items[i], alone);
 		if (!alone && stopped())
 			break;
-		if (popped != 0)
+		if (popped != 0) {
+			failed = 0;
 			continue;
+		}
 		if (!alone && over(finish, number, check.got))
 			break;
 		hold_on(&failed, shares);
@@ -291,6 +297,7 @@ BODY FN(_produce_zero_copy_body)(struct part *part, const bool alone)
 			hold_on(&failed, shares);
 			continue;
 		}
+		failed = 0;
 		for (size_t i = 0; i < want; i++)
 			item_fill(&items[i], base | (n + i));
 		OP(_push_end)(tx, want);
@@ -324,12 +331,14 @@ BODY FN(_consume_zero_copy_body)(struct part *part, const bool alone)
 
 	while (check.got < count) {
 		struct item *items;
-		size_t there = OP(_pop_begin)(rx, count - check.got < batch ? (size_t)(count - check.got) : batch, &items);
+		size_t there =
+			OP(_pop_begin)(rx, count - check.got < batch ? (size_t)(count - check.got) : batch, &items);
 
 		if (there != 0) {
 			for (size_t i = 0; i < there; i++)
 				check_item(&check, &items[i], alone);
 			OP(_pop_end)(rx, there);
+			failed = 0;
 			if (!alone && stopped())
 				break;
 			continue;

@@ -19,9 +19,9 @@ enum { STATUS_FAILED = 1, STATUS_USAGE = 2, SAMPLES = 15, SAMPLES_QUICK = 7, SAM
 static const char help_text[] =
 	"usage: leat bench [--quick | --all | KIND | idle] [options]\n"
 	"\n"
-	"Measures leat's rings and channels beside their peers, in one run, on this machine: contestants take turns, every\n"
-	"item is checked, and samples taken while the cores were far apart are set aside. Plain, it measures what the table\n"
-	"of figures needs (about three minutes) and prints it.\n"
+	"Measures leat's rings and channels beside their peers, in one run, on this machine: contestants take\n"
+	"turns, every item is checked, and samples taken while the cores were far apart are set aside. Plain, it\n"
+	"measures what the table of figures needs (about a minute and a half) and prints it.\n"
 	"\n"
 	"  --quick              its SPSC, MPMC and blocking rows, in less than a minute\n"
 	"  --all                everything: kinds, item sizes, calls, capacities, crowds, latencies\n"
@@ -48,8 +48,24 @@ static const char help_text[] =
 	"exit status   0; 1 it failed, or an item was lost; 2 usage\n";
 
 enum {
-	OPT_QUICK = 256, OPT_ALL, OPT_THREADS, OPT_ITEM, OPT_CAPACITY, OPT_BATCH, OPT_ZERO_COPY, OPT_BLOCKING,
-	OPT_ROUND_TRIP, OPT_RATE, OPT_PLACE, OPT_SAMPLES, OPT_ONLY, OPT_CORES, OPT_JSON, OPT_SVG, OPT_LIST, OPT_HELP,
+	OPT_QUICK = 256,
+	OPT_ALL,
+	OPT_THREADS,
+	OPT_ITEM,
+	OPT_CAPACITY,
+	OPT_BATCH,
+	OPT_ZERO_COPY,
+	OPT_BLOCKING,
+	OPT_ROUND_TRIP,
+	OPT_RATE,
+	OPT_PLACE,
+	OPT_SAMPLES,
+	OPT_ONLY,
+	OPT_CORES,
+	OPT_JSON,
+	OPT_SVG,
+	OPT_LIST,
+	OPT_HELP,
 	OPT_VERSION
 };
 
@@ -148,7 +164,8 @@ static int read_cores(const char *text)
 			usable &= wanted[i] != (int)core;
 		if (!usable) {
 			free(copy);
-			return usage("--cores %s: wanted are cores of this machine, each once, such as 0,1%s", text, "");
+			return usage("--cores %s: wanted are cores of this machine, each once, such as 0,1%s", text,
+				     "");
 		}
 		wanted[count++] = (int)core;
 	}
@@ -352,7 +369,9 @@ static int list(void)
 			if (found[i]->produce[c] != NULL || found[i]->ask[c] != NULL || found[i]->pace[c] != NULL ||
 			    (found[i]->remote && c == CALLS_BLOCKING))
 				printf(" %s", calls[c]);
-		printf("%s\n", found[i]->unbounded ? " (unbounded)" : found[i]->limit ? " (a limit of the machine)" : "");
+		printf("%s\n", found[i]->unbounded ? " (unbounded)"
+			       : found[i]->limit   ? " (a limit of the machine)"
+						   : "");
 	}
 	for (size_t i = 0; bench_missing[i][0] != NULL; i++)
 		printf("missing: %s (package %s)\n", bench_missing[i][0], bench_missing[i][1]);
@@ -367,8 +386,8 @@ static void progress(const struct scenario *s, const char *contestant, unsigned 
 	char title[128];
 
 	scenario_title(s, title, sizeof(title));
-	fprintf(stderr, "\r\033[K%3.0f s  %zu of %zu  %s: %s %u/%u", (double)(bench_now_ns() - started_ns) / 1e9, at, all,
-		title, contestant, done, samples);
+	fprintf(stderr, "\r\033[K%3.0f s  %zu of %zu  %s: %s %u/%u", (double)(bench_now_ns() - started_ns) / 1e9, at,
+		all, title, contestant, done, samples);
 	fflush(stderr);
 }
 
@@ -420,7 +439,8 @@ static void measure(struct run *run, const struct asked *a, const struct set *se
 	run->figures = a->what != ASKED_ONE;
 	if (run->figures)
 		report_figures(run, stdout);
-	printf("\n%.0f s\n", (double)(bench_now_ns() - started_ns) / 1e9);
+	report_set_aside(run, stdout);
+	printf("%.0f s\n", (double)(bench_now_ns() - started_ns) / 1e9);
 }
 
 int main(int argc, char **argv)

@@ -39,7 +39,9 @@
  * have the same symbols, and the linker would take one for all.
  */
 #ifdef __cplusplus
-#define PEER_BEGIN namespace {
+#define PEER_BEGIN \
+	namespace \
+	{
 #define PEER_END }
 #else
 #define PEER_BEGIN
@@ -102,7 +104,8 @@ static inline __attribute__((always_inline)) void check_item(struct check *check
 	check->sum += value;
 #if ITEM_SIZE > 8
 	for (unsigned v = 0; v < ITEM_SIZE / 32; v++)
-		check->wrong_words |= ((const item_vector *)(const void *)item)[v] ^ (item_vector){ value, value, value, value };
+		check->wrong_words |=
+			((const item_vector *)(const void *)item)[v] ^ (item_vector) { value, value, value, value };
 #endif
 }
 
@@ -126,7 +129,7 @@ static inline __attribute__((always_inline)) bool over(struct finish *finish, un
 	return stopped() || (finish != NULL && finished(finish, consumer, got));
 }
 
-/* After a try that failed. */
+/* After a try that failed; 64 in a row give the core away where there are more threads than cores. */
 static inline __attribute__((always_inline)) void hold_on(unsigned *failed, bool shares)
 {
 	leat_pause();

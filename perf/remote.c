@@ -1,6 +1,6 @@
 /*
- * perf/remote.c: Go's channels, which a program of their own measures (peers/go/main.go): a question for each sample, so
- * that they take turns with the others. Between its samples it sleeps in a read.
+ * perf/remote.c: Go's channels, which a program of their own measures (peers/go/main.go): a question for each sample,
+ * so that they take turns with the others. Between its samples it sleeps in a read.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -110,7 +110,7 @@ static double read_answer(char *line, struct histogram *latency)
 	/* The largest is known as well as its bucket is. */
 	for (unsigned b = BUCKETS; latency != NULL && b-- > 0;)
 		if (latency->count[b] != 0) {
-			latency->max = b < 32 ? b : (UINT64_C(33) + b % 32) << (b / 32 - 1);
+			latency->max = histogram_bucket_ns(b);
 			break;
 		}
 	return ns;

@@ -9,10 +9,16 @@
 
 #include "commit.h"
 
-/* Four digits that mean something, whatever the size. */
+int report_digits(double value)
+{
+	if (value < 9.995)
+		return 2;
+	return value < 99.95 ? 1 : 0;
+}
+
 static void number(FILE *out, int width, double value)
 {
-	fprintf(out, " %*.*f", width, value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value);
+	fprintf(out, " %*.*f", width, report_digits(value), value);
 }
 
 void report_machine(const struct run *run, FILE *out)
@@ -98,7 +104,7 @@ void report_outcome(const struct outcome *o, FILE *out)
 
 		fprintf(out, "  %-22s", r->contestant->name);
 		if (r->kept == 0) {
-			fprintf(out, " no sample while the cores were near\n");
+			fprintf(out, " no sample that counts: %u with far cores, %u disturbed\n", r->far, r->busy);
 			continue;
 		}
 		number(out, 8, r->median);
@@ -109,9 +115,29 @@ void report_outcome(const struct outcome *o, FILE *out)
 		times(out, best, r);
 		times(out, limit, r);
 		fprintf(out, "  %u of %u%s%s\n", r->kept, r->taken, r->collapsed ? ", collapses" : "",
-			r->contestant->unbounded ? ", unbounded" : r == best ? ", best peer" : "");
+			r->contestant->unbounded ? ", unbounded"
+			: r == best		 ? ", best peer"
+						 : "");
 	}
 	fflush(out);
+}
+
+void report_set_aside(const struct run *run, FILE *out)
+{
+	unsigned taken = 0, far = 0, busy = 0;
+
+	for (size_t i = 0; i < run->count; i++)
+		for (size_t k = 0; k < run->outcomes[i].results_count; k++) {
+			const struct result *r = &run->outcomes[i].results[k];
+
+			taken += r->taken;
+			far += r->far;
+			busy += r->busy;
+		}
+	fprintf(out, "\nSet aside of %u samples: %u as the cores were far apart, %u as something else ran on them.\n",
+		taken, far, busy);
+	if (busy > taken / 5)
+		fprintf(out, "This machine is busy: do not trust these figures.\n");
 }
 
 static void figure_row(const struct figure *f, FILE *out)
@@ -121,12 +147,12 @@ static void figure_row(const struct figure *f, FILE *out)
 	char versus[64];
 
 	snprintf(versus, sizeof(versus), "%s%s%s", f->ours,
-		 f->how == FIGURE_MORE  ? " - "
-		 : f->peer == NULL      ? ""
+		 f->how == FIGURE_MORE	  ? " - "
+		 : f->peer == NULL	  ? ""
 		 : f->how == FIGURE_TIMES ? " against "
 					  : " of ",
 		 f->peer != NULL ? f->peer : "");
-	fprintf(out, "  %-60s %-40s", f->text, versus);
+	fprintf(out, "  %-66s %-39s", f->text, versus);
 	if (!f->known) {
 		fprintf(out, "   %s %5.2f   not measured here\n", signs[f->how], f->want);
 		return;
@@ -145,7 +171,8 @@ void report_figures(const struct run *run, FILE *out)
 	struct figure figures[FIGURES_MAX];
 	size_t count = figures_make(run, figures, FIGURES_MAX), reached = 0, known = 0;
 
-	fprintf(out, "\n%-62s %-40s %8s %8s   %8s   %6s\n", "The table of figures", "", "ours", "other", "to reach", "got");
+	fprintf(out, "\n%-68s %-39s %8s %8s   %8s   %6s\n", "The table of figures", "", "ours", "other", "to reach",
+		"got");
 	for (size_t i = 0; i < count; i++) {
 		figure_row(&figures[i], out);
 		known += figures[i].known;

@@ -17,7 +17,7 @@ enum { CONTESTANTS_MAX = 64, LAPS_MIN = 4, OPERATIONS_MAX = 4000000 };
 
 static const struct scenario *current;
 static bool collapsed; /* the last sample was given up */
-static double lost; /* the share of the last sample that something else had a core of it */
+static double lost;    /* the share of the last sample that something else had a core of it */
 static const char *current_contestant;
 
 /* Says what was going on, so that a failure need not be searched for. */
@@ -28,7 +28,8 @@ void bench_fail(const char *what)
 	if (current != NULL)
 		scenario_title(current, title, sizeof(title));
 	fprintf(stderr, "leat-bench: %s%s%s%s%s\n", current_contestant != NULL ? current_contestant : "",
-		current_contestant != NULL ? ": " : "", current != NULL ? title : "", current != NULL ? ": " : "", what);
+		current_contestant != NULL ? ": " : "", current != NULL ? title : "", current != NULL ? ": " : "",
+		what);
 	exit(1);
 }
 
@@ -43,8 +44,13 @@ static void set_up(struct thread *threads, const struct contestant *c, const str
 		   uint64_t operations, struct finish *finish, struct histogram *latency)
 {
 	const struct part part = {
-		.pipe = pipe, .back = back, .batch = s->batch, .shares = crowded(s), .interval_ns = s->interval_ns,
-		.alone = s->producers == 1 && s->consumers == 1, .histogram = latency,
+		.pipe = pipe,
+		.back = back,
+		.batch = s->batch,
+		.shares = crowded(s),
+		.interval_ns = s->interval_ns,
+		.alone = s->producers == 1 && s->consumers == 1,
+		.histogram = latency,
 	};
 
 	for (unsigned i = 0; i < s->producers + s->consumers; i++) {
@@ -70,7 +76,8 @@ static void set_up(struct thread *threads, const struct contestant *c, const str
 }
 
 /* Every item came once, unharmed, and in its producer's order. */
-static void verify(const struct thread *threads, const struct contestant *c, const struct scenario *s, uint64_t *operations)
+static void verify(const struct thread *threads, const struct contestant *c, const struct scenario *s,
+		   uint64_t *operations)
 {
 	uint64_t got = 0, sum = 0, each = *operations / s->producers, pushed = 0;
 	bool asks = s->measure == MEASURE_ROUND_TRIP;
@@ -126,7 +133,8 @@ static double sample_here(const struct contestant *c, const struct scenario *s, 
 	return (double)took_ns / (double)operations;
 }
 
-static double sample(const struct contestant *c, const struct scenario *s, uint64_t operations, struct histogram *latency)
+static double sample(const struct contestant *c, const struct scenario *s, uint64_t operations,
+		     struct histogram *latency)
 {
 	current_contestant = c->name;
 	collapsed = false;
@@ -205,8 +213,8 @@ double histogram_quantile(const struct histogram *histogram, double q)
 
 	for (unsigned b = 0; b < BUCKETS; b++) {
 		below += histogram->count[b];
-		if (below > wanted) /* the bucket's upper end */
-			return b < 32 ? b : (double)((UINT64_C(33) + b % 32) << (b / 32 - 1));
+		if (below > wanted)
+			return (double)histogram_bucket_ns(b);
 	}
 	return (double)histogram->max;
 }
@@ -234,14 +242,22 @@ static void take(struct result *r, const struct scenario *s)
 	double ns;
 
 	r->taken++;
-	if (!near)
+	if (!near) {
+		r->far++;
 		return;
+	}
 	memset(&latency, 0, sizeof(latency));
 	ns = sample(r->contestant, s, r->operations, &latency);
 	if (ns < 0)
 		bench_fail("failed");
-	if (disturbed(s) || (!collapsed && !near_is(near_probe())))
+	if (disturbed(s)) {
+		r->busy++;
 		return;
+	}
+	if (!collapsed && !near_is(near_probe())) {
+		r->far++;
+		return;
+	}
 	if (s->measure == MEASURE_PACED) {
 		merge(r->latency, &latency);
 		ns = histogram_quantile(&latency, 0.5);
@@ -283,6 +299,10 @@ static bool can(const struct contestant *c, const struct scenario *s, const char
 		return false;
 	if (s->measure == MEASURE_IDLE)
 		return c->produce[CALLS_BLOCKING] != NULL && !c->remote;
+	/* These spin, and would do it on the core that the other side needs. */
+	if (bench_cores_count < 2 &&
+	    (s->measure == MEASURE_PACED || (s->measure == MEASURE_ROUND_TRIP && s->calls == CALLS_ONE)))
+		return false;
 	if (c->remote)
 		return s->calls == CALLS_BLOCKING && s->place != PLACE_SAME;
 	if (s->measure == MEASURE_ROUND_TRIP)
@@ -359,8 +379,8 @@ const struct result *outcome_best_peer(const struct outcome *o)
 	for (size_t i = 0; i < o->results_count; i++) {
 		const struct result *r = &o->results[i];
 
-		if (r->kept > 0 && !r->contestant->limit && !r->contestant->unbounded && !contestant_ours(r->contestant) &&
-		    (best == NULL || r->median < best->median))
+		if (r->kept > 0 && !r->contestant->limit && !r->contestant->unbounded &&
+		    !contestant_ours(r->contestant) && (best == NULL || r->median < best->median))
 			best = r;
 	}
 	return best;

@@ -1,5 +1,6 @@
 /*
- * perf/svg.c: a plot: for each scenario a group of horizontal bars, the shorter the better, each group on its own scale.
+ * perf/svg.c: a plot: for each scenario a group of horizontal bars, the shorter the better, each group on its own
+ * scale.
  *
  * A contestant that is many times slower than the best would press all others together: its bar is cut, and torn at
  * its end. Its figure stands beside it as with the others.
@@ -12,7 +13,9 @@
 
 #include "commit.h"
 
-enum { WIDTH = 980, LABELS = 190, BARS = 640, ROW = 19, BAR = 13, TITLE = 30, GAP = 16, TOP = 92, LEFT = 24 };
+enum { COLUMN = 860, LABELS = 170, BARS = 540, ROW = 19, BAR = 13, TITLE = 30, GAP = 16, TOP = 92, LEFT = 24 };
+/* More groups than this stand in two columns. */
+enum { GROUPS_BELOW = 6 };
 /* Longer than this many times the best is cut. */
 #define CUT 10.0
 
@@ -69,7 +72,10 @@ static double scale_of(const struct outcome *o)
 
 static const char *color_of(const struct result *r)
 {
-	return r->contestant->limit ? "limit" : contestant_ours(r->contestant) ? "ours" : r->contestant->unbounded ? "loose" : "peer";
+	return r->contestant->limit		? "limit"
+	       : contestant_ours(r->contestant) ? "ours"
+	       : r->contestant->unbounded	? "loose"
+						: "peer";
 }
 
 static void bar(const struct result *r, double scale, int y, FILE *out)
@@ -94,12 +100,17 @@ static void bar(const struct result *r, double scale, int y, FILE *out)
 		if (to > end)
 			end = to;
 	}
-	snprintf(value, sizeof(value), "%.*f%s", r->median < 9.995 ? 2 : r->median < 99.95 ? 1 : 0, r->median,
+	snprintf(value, sizeof(value), "%.*f%s", report_digits(r->median), r->median,
 		 r->collapsed ? ", collapses" : "");
 	words(out, (int)end + 7, y + BAR - 2, "value", value);
 }
 
-static int group(const struct outcome *o, int y, FILE *out)
+static int height_of(const struct outcome *o)
+{
+	return rows_of(o) == 0 ? 0 : TITLE + (int)rows_of(o) * ROW + GAP;
+}
+
+static void group(const struct outcome *o, int y, FILE *out)
 {
 	double scale = scale_of(o);
 	char title[160], text[192];
@@ -108,15 +119,14 @@ static int group(const struct outcome *o, int y, FILE *out)
 	snprintf(text, sizeof(text), "%s; %s", title, scenario_unit(&o->scenario));
 	words(out, LEFT, y + 16, "title", text);
 	y += TITLE;
-	fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" class=\"axis\"/>\n", LEFT + LABELS, LEFT + LABELS, y - 4,
-		y + (int)rows_of(o) * ROW);
+	fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" class=\"axis\"/>\n", LEFT + LABELS, LEFT + LABELS,
+		y - 4, y + (int)rows_of(o) * ROW);
 	for (size_t i = 0; i < o->results_count; i++) {
 		if (!shown(o, &o->results[i]))
 			continue;
 		bar(&o->results[i], scale, y, out);
 		y += ROW;
 	}
-	return y + GAP;
 }
 
 static void legend(FILE *out, int y)
@@ -124,43 +134,66 @@ static void legend(FILE *out, int y)
 	static const struct {
 		const char *class, *text;
 		int x;
-	} entries[] = { { "ours", "leat", 24 }, { "peer", "peers, bounded", 90 }, { "loose", "peers, unbounded", 220 },
+	} entries[] = { { "ours", "leat", 24 },
+			{ "peer", "peers, bounded", 90 },
+			{ "loose", "peers, unbounded", 220 },
 			{ "limit", "the machine's limit", 365 } };
 
 	for (size_t i = 0; i < 4; i++) {
-		fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"13\" height=\"13\" class=\"%s\"/>\n", entries[i].x, y - 11,
-			entries[i].class);
+		fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"13\" height=\"13\" class=\"%s\"/>\n", entries[i].x,
+			y - 11, entries[i].class);
 		words(out, entries[i].x + 19, y, "small", entries[i].text);
 	}
 	words(out, 520, y, "small", "bars: medians, shorter is better; lines: p5 to p95");
 }
 
-void report_svg(const struct run *run, FILE *out)
+static void head(const struct run *run, int width, int height, FILE *out)
 {
-	int height = TOP, y = TOP;
 	char text[512];
 
-	for (size_t i = 0; i < run->count; i++)
-		if (rows_of(&run->outcomes[i]) > 0)
-			height += TITLE + (int)rows_of(&run->outcomes[i]) * ROW + GAP;
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
 		"<style>\n"
-		"text { font-family: 'DejaVu Sans', 'Helvetica Neue', Arial, sans-serif; font-size: 12px; fill: #222 }\n"
+		"text { font-family: 'DejaVu Sans', 'Helvetica Neue', Arial, sans-serif; font-size: 12px;"
+		" fill: #222 }\n"
 		".head { font-size: 18px; font-weight: bold } .title { font-size: 13px; font-weight: bold }\n"
 		".small { font-size: 11.5px; fill: #555 } .name { text-anchor: end } .value { fill: #444 }\n"
 		".ours { fill: #0b6e99 } .peer { fill: #b9c2c9 } .loose { fill: #e3d9c2 } .limit { fill: #d9534f }\n"
 		".spread { stroke: #222; stroke-width: 1 } .axis { stroke: #999; stroke-width: 1 }\n"
 		".torn { stroke: #fff; stroke-width: 3; fill: none }\n"
 		"</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-		WIDTH, height, WIDTH, height);
+		width, height, width, height);
 	words(out, LEFT, 30, "head", "leat bench");
 	snprintf(text, sizeof(text), "leat %s (%s), %s, %s, %u cores, %s", LEAT_VERSION, BENCH_COMMIT, BENCH_COMPILER,
 		 run->machine.processor, bench_cores_count, run->date);
 	words(out, LEFT, 51, "small", text);
 	legend(out, 74);
+}
+
+void report_svg(const struct run *run, FILE *out)
+{
+	int all = 0, longest = 0, y = 0, first = (int)run->count;
+
 	for (size_t i = 0; i < run->count; i++)
-		if (rows_of(&run->outcomes[i]) > 0)
-			y = group(&run->outcomes[i], y, out);
-	fprintf(out, "</svg>\n");
+		all += height_of(&run->outcomes[i]);
+	longest = all;
+	/* The first column ends where half of it all has been passed. */
+	for (size_t i = 0; run->count > GROUPS_BELOW && i < run->count && y < (all + 1) / 2; i++) {
+		y += height_of(&run->outcomes[i]);
+		longest = y;
+		first = (int)i + 1;
+	}
+	head(run, first < (int)run->count ? 2 * COLUMN : COLUMN, TOP + longest, out);
+	y = TOP;
+	fprintf(out, "<g>\n");
+	for (size_t i = 0; i < run->count; i++) {
+		if ((int)i == first) {
+			fprintf(out, "</g>\n<g transform=\"translate(%d, 0)\">\n", COLUMN);
+			y = TOP;
+		}
+		if (height_of(&run->outcomes[i]) > 0)
+			group(&run->outcomes[i], y, out);
+		y += height_of(&run->outcomes[i]);
+	}
+	fprintf(out, "</g>\n</svg>\n");
 }

@@ -1,5 +1,6 @@
 /*
- * perf/peers/boost.cc: Boost.Lockfree's spsc_queue and queue. (The queue is a list over a pool of nodes of the capacity.)
+ * perf/peers/boost.cc: Boost.Lockfree's spsc_queue and queue. (The queue is a list over a pool of nodes of the
+ * capacity.)
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -1,6 +1,6 @@
 /*
- * perf/peers/limits.c: what the machine can do, run among the contestants: lines streamed from core to core, the round trip
- * of one line and of two, a futex's wake-up.
+ * perf/peers/limits.c: what the machine can do, run among the contestants: lines streamed from core to core, the round
+ * trip of one line and of two, a futex's wake-up.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -61,7 +61,8 @@ WAY(rte_rts, mp_rts_enqueue, mc_rts_dequeue, RING_F_MP_RTS_ENQ | RING_F_MC_RTS_D
 	static inline size_t name##_push_begin(struct name *p, size_t want, struct item **items) \
 	{ \
 		struct rte_ring_zc_data zcd; \
-		unsigned n = rte_ring_enqueue_zc_burst_elem_start(&p->ring, sizeof(struct item), (unsigned)want, &zcd, NULL); \
+		unsigned n = rte_ring_enqueue_zc_burst_elem_start(&p->ring, sizeof(struct item), (unsigned)want, &zcd, \
+								  NULL); \
 		if (n == 0) \
 			return 0; \
 		*items = zcd.ptr1; \
@@ -74,7 +75,8 @@ WAY(rte_rts, mp_rts_enqueue, mc_rts_dequeue, RING_F_MP_RTS_ENQ | RING_F_MC_RTS_D
 	static inline size_t name##_pop_begin(struct name *p, size_t want, struct item **items) \
 	{ \
 		struct rte_ring_zc_data zcd; \
-		unsigned n = rte_ring_dequeue_zc_burst_elem_start(&p->ring, sizeof(struct item), (unsigned)want, &zcd, NULL); \
+		unsigned n = rte_ring_dequeue_zc_burst_elem_start(&p->ring, sizeof(struct item), (unsigned)want, &zcd, \
+								  NULL); \
 		if (n == 0) \
 			return 0; \
 		*items = zcd.ptr1; \

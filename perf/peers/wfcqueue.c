@@ -1,6 +1,6 @@
 /*
- * perf/peers/wfcqueue.c: liburcu's wait-free concurrent queue: a list, unbounded, for one consumer. A node for each item is
- * allocated by the producer and freed by the consumer, as its users have to.
+ * perf/peers/wfcqueue.c: liburcu's wait-free concurrent queue: a list, unbounded, for one consumer. A node for each
+ * item is allocated by the producer and freed by the consumer, as its users have to.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

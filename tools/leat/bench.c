@@ -30,7 +30,8 @@ int bench_main(char **argv)
 	if (end == NULL || errno == ENOENT)
 		execvp(name, argv);
 	if (errno == ENOENT)
-		fprintf(stderr, "leat: the program %s is neither beside leat nor in PATH: it was not built or not installed\n",
+		fprintf(stderr,
+			"leat: the program %s is neither beside leat nor in PATH: it was not built or not installed\n",
 			name);
 	else
 		fprintf(stderr, "leat: %s: %s\n", name, strerror(errno));

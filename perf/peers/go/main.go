@@ -44,11 +44,11 @@ func bucket(ns int64) int {
 	if ns < 0 {
 		ns = 0
 	}
-	if ns < 32 {
+	if ns < 128 {
 		return int(ns)
 	}
-	octave := 59 - bits.LeadingZeros64(uint64(ns))
-	return octave*32 + int(uint64(ns)>>(octave-1)&31)
+	octave := 57 - bits.LeadingZeros64(uint64(ns))
+	return octave*128 + int(uint64(ns)>>(octave-1)&127)
 }
 
 func produce[T item](to chan<- T, producer int, count int) {
