@@ -104,6 +104,12 @@ struct leat_ring_many {
 	void *memory;
 };
 
+static void many_side(struct leat_ring_side *side, struct leat_mpmc *ring)
+{
+	side->ring = ring;
+	leat_mpmc_side_init(&side->side, ring);
+}
+
 static struct leat_ring_many *many_open(const struct shape *shape, bool single_producer, bool single_consumer)
 {
 	struct leat_ring_many *p = bench_alloc(sizeof(*p));
@@ -111,7 +117,7 @@ static struct leat_ring_many *many_open(const struct shape *shape, bool single_p
 	p->memory = bench_alloc(leat_mpmc_bytes(sizeof(struct item), shape->capacity));
 	leat_mpmc_init(&p->ring, p->memory, sizeof(struct item), shape->capacity, single_producer, single_consumer);
 	for (unsigned i = 0; i < SIDE_MAX; i++)
-		p->tx[i].ring = p->rx[i].ring = &p->ring;
+		many_side(&p->tx[i], &p->ring), many_side(&p->rx[i], &p->ring);
 	return p;
 }
 

@@ -45,7 +45,7 @@ static void handle_init(struct leat_handle *h, struct leat_chan *chan, bool send
 	memset(&h->ring, 0, sizeof(h->ring));
 	h->ring.item_size = chan->item_size;
 	leat_spsc_shut(&h->ring); /* until there is a ring of its kind */
-	memset(&h->side, 0, sizeof(h->side));
+	leat_mpmc_side_init(&h->side, &chan->mpmc);
 	h->fast = chan->turns && chan->item_size != 0 ? &chan->mpmc : NULL;
 	h->sender = sender;
 	h->open = true;
@@ -81,6 +81,14 @@ static int handle_scratch(struct leat_handle *h)
 	return h->scratch == NULL ? -ENOMEM : 0;
 }
 
+static void turns_open(struct leat_chan *chan)
+{
+	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity, !many_senders(chan),
+		       !many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
+	leat_mpmc_side_init(&chan->first_tx.side, &chan->mpmc);
+	leat_mpmc_side_init(&chan->first_rx.side, &chan->mpmc);
+}
+
 static int ring_open(struct leat_chan *chan)
 {
 	size_t bytes;
@@ -97,8 +105,7 @@ static int ring_open(struct leat_chan *chan)
 	if (chan->slots == NULL)
 		return -ENOMEM;
 	if (chan->turns)
-		leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity, !many_senders(chan),
-			       !many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
+		turns_open(chan);
 	else
 		leat_spsc_init(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, chan->slots, chan->item_size,
 			       chan->capacity);

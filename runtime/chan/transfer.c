@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Something was published (C1: items, C2: room) for those who park on this event. */
-static void tell(struct leat_chan *chan, struct leat_event *event, size_t n)
+static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32_t bit, size_t n)
 {
 	uint32_t ctl;
 
@@ -19,18 +19,18 @@ static void tell(struct leat_chan *chan, struct leat_event *event, size_t n)
 		leat_fence_seq(); /* C1, C2: without membarrier; pairs with the full fence of leat_event_enter() */
 		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
 	}
-	if (leat_unlikely(ctl & event->bit))
+	if (leat_unlikely(ctl & bit))
 		leat_event_notify(event, n < LEAT_EVENT_ALL ? (uint32_t)n : LEAT_EVENT_ALL);
 }
 
 void leat_chan_sent(struct leat_chan *chan, size_t n)
 {
-	tell(chan, &chan->items, n);
+	tell(chan, &chan->items, LEAT_CTL_RX_PARKED, n);
 }
 
 void leat_chan_received(struct leat_chan *chan, size_t n)
 {
-	tell(chan, &chan->room, n);
+	tell(chan, &chan->room, LEAT_CTL_TX_PARKED, n);
 }
 
 void leat_detail_sent(struct leat_tx *tx)
@@ -391,52 +391,60 @@ static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
 	return r;
 }
 
-/* One item in a ring with turns, where nothing stands in the way. */
-static bool send_at_once(struct leat_handle *h, const void *item, size_t size)
+/* One item of this size in a ring with turns, where nothing stands in the way. */
+static inline __attribute__((always_inline)) bool send_at_once(struct leat_handle *h, struct leat_mpmc *ring,
+							       const void *item, size_t size)
 {
-	struct leat_mpmc *ring = h->fast;
-
-	if (ring == NULL || item == NULL || (size != 0 && size != ring->item_size))
-		return false;
 	if (leat_load_rlx(h->tx.ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)) /* rlx: as in leat_detail_send() */
 		return false;
-#define PUSH(size) leat_mpmc_push(ring, &h->side, item, size)
-	if (!BY_SIZE(ring->item_size, PUSH))
+	if (!leat_mpmc_push(ring, &h->side, item, size))
 		return false;
-#undef PUSH
 	leat_chan_sent(leat_chan_of(h), 1);
 	return true;
 }
 
-static bool receive_at_once(struct leat_handle *h, void *item, size_t size)
+static inline __attribute__((always_inline)) bool receive_at_once(struct leat_handle *h, struct leat_mpmc *ring,
+								  void *item, size_t size)
 {
-	struct leat_mpmc *ring = h->fast;
-
-	if (ring == NULL || item == NULL || (size != 0 && size != ring->item_size))
-		return false;
 	if (leat_load_rlx(h->rx.ctl) & LEAT_CTL_CANCELED) /* rlx: as in leat_detail_recv_by() */
 		return false;
-#define POP(size) leat_mpmc_pop(ring, &h->side, item, size)
-	if (!BY_SIZE(ring->item_size, POP))
+	if (!leat_mpmc_pop(ring, &h->side, item, size))
 		return false;
-#undef POP
 	leat_chan_received(leat_chan_of(h), 1);
 	return true;
 }
 
-int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+static __attribute__((noinline)) bool send_any_size(struct leat_handle *h, const void *item)
+{
+	return send_at_once(h, h->fast, item, h->fast->item_size);
+}
+
+static __attribute__((noinline)) bool receive_any_size(struct leat_handle *h, void *item)
+{
+	return receive_at_once(h, h->fast, item, h->fast->item_size);
+}
+
+/* Out of line, so that what goes at once need not save registers for it. */
+static __attribute__((noinline)) int send_slowly(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1, NULL };
-	int rc;
-
-	if (tx != NULL && send_at_once(op.h, item, size))
-		return 0;
-	rc = check(op.h, item, size, "leat_send");
+	int rc = check(op.h, item, size, "leat_send");
 
 	if (rc != 0)
 		return rc;
 	rc = (int)give_back(op.h, leat_op_run(&op, deadline_ns), 1);
 	return rc < 0 ? rc : 0;
+}
+
+int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+	struct leat_mpmc *ring = h == NULL ? NULL : h->fast;
+
+	if (leat_likely(ring != NULL && item != NULL && (size == 0 || size == ring->item_size)))
+		if (ring->item_size == sizeof(uint64_t) ? send_at_once(h, ring, item, sizeof(uint64_t)) : send_any_size(h, item))
+			return 0;
+	return send_slowly(tx, item, size, deadline_ns);
 }
 
 ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size, int64_t deadline_ns)
@@ -460,15 +468,24 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 	return (ssize_t)(n - op.n);
 }
 
-int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+static __attribute__((noinline)) int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, item, 1, NULL };
-	int rc;
+	int rc = check(op.h, item, size, "leat_recv");
 
-	if (rx != NULL && receive_at_once(op.h, item, size))
-		return 1;
-	rc = check(op.h, item, size, "leat_recv");
 	return rc != 0 ? rc : (int)leat_op_run(&op, deadline_ns);
+}
+
+int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_mpmc *ring = h == NULL ? NULL : h->fast;
+
+	if (leat_likely(ring != NULL && item != NULL && (size == 0 || size == ring->item_size)))
+		if (ring->item_size == sizeof(uint64_t) ? receive_at_once(h, ring, item, sizeof(uint64_t))
+							: receive_any_size(h, item))
+			return 1;
+	return receive_slowly(rx, item, size, deadline_ns);
 }
 
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns)

@@ -38,7 +38,7 @@ LEAT_API void leat_detail_received(struct leat_rx *rx);
 static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	if (leat_unlikely(tx == NULL || item == NULL || (size != 0 && size != tx->ring.item_size) ||
-			  !(tx->ring.pos != tx->ring.limit || leat_spsc_go_on(&tx->ring))))
+			  !(tx->ring.pos != tx->ring.limit || (!leat_spsc_is_shut(&tx->ring) && leat_spsc_go_on(&tx->ring)))))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
@@ -52,7 +52,7 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
 	if (leat_unlikely(rx == NULL || item == NULL || (size != 0 && size != rx->ring.item_size) ||
-			  !leat_spsc_can_pop(&rx->ring)))
+			  !(rx->ring.pos != rx->ring.limit || (!leat_spsc_is_shut(&rx->ring) && leat_spsc_can_pop(&rx->ring)))))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);

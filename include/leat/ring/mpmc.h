@@ -259,9 +259,18 @@ static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct 
  * behind him (see leat/ring/spsc.h), so that the two do not go on in step over the same lines.
  */
 struct leat_mpmc_side {
+	const unsigned char *turns; /* the ring's turns and index_mask, one load nearer */
+	uint64_t index_mask;
 	uint64_t next; /* where the position is, if nobody else has moved it */
 	uint64_t moved, rested, failed;
 };
+
+static inline void leat_mpmc_side_init(struct leat_mpmc_side *side, const struct leat_mpmc *ring)
+{
+	memset(side, 0, sizeof(*side));
+	side->turns = ring->turns;
+	side->index_mask = ring->index_mask;
+}
 
 static inline void leat_mpmc_rest(struct leat_mpmc_side *side)
 {
@@ -288,10 +297,12 @@ static inline void leat_mpmc_ask_ahead(const struct leat_mpmc *ring, const struc
 		__builtin_prefetch(ring->items + far * stride, 1);
 }
 
-/* Whose slot pos is, for one item: its turn's word, or NULL where another has it or the position has moved on. */
-static inline __attribute__((always_inline)) uint64_t *leat_mpmc_slot_if(const struct leat_mpmc *ring, uint64_t pos, unsigned state, size_t stride)
+/* The turn's word of pos's slot if it is in this state in pos's lap, else NULL. */
+static inline __attribute__((always_inline)) uint64_t *
+leat_mpmc_slot_if(const struct leat_mpmc *ring, const struct leat_mpmc_side *side, uint64_t pos, unsigned state,
+		  size_t stride)
 {
-	uint64_t *turn = (uint64_t *)(void *)(ring->turns + leat_mpmc_index(ring, pos) * stride);
+	uint64_t *turn = (uint64_t *)(uintptr_t)(side->turns + (pos & side->index_mask) * stride);
 
 	/* B1 for full: the item is written; pairs with M1 in leat_mpmc_push(), leat_mpmc_commit() */
 	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_pop(), leat_mpmc_free() */
@@ -310,7 +321,7 @@ static inline __attribute__((always_inline)) uint64_t *leat_mpmc_take_one(struct
 	for (;;) {
 		uint64_t now;
 
-		turn = leat_mpmc_slot_if(ring, pos, state, stride);
+		turn = leat_mpmc_slot_if(ring, side, pos, state, stride);
 		if (leat_likely(turn != NULL)) {
 			*at = pos;
 			side->next = leat_mpmc_after(ring, pos, 1);
