@@ -36,26 +36,24 @@ static ssize_t yield(struct leat_op *op, unsigned yields)
 }
 
 /*
- * -ETIMEDOUT when the call's own deadline has passed. When the scope's has, fires it, and the attempt says what that
- * means here. Else -EAGAIN.
+ * -ETIMEDOUT when the call's own deadline has passed and one more attempt finds nothing: what was there before the clock
+ * was read is not missed. When the scope's has passed, fires it, and the attempt says what that means here. Else -EAGAIN.
  */
 static ssize_t look_at_clock(struct leat_op *op, int64_t deadline_ns)
 {
 	struct leat_scope *scope = leat_chan_of(op->h)->scope;
 	int64_t scope_deadline_ns = leat_scope_deadline(scope), now_ns;
+	ssize_t r;
 
 	if (deadline_ns == LEAT_NEVER && scope_deadline_ns == LEAT_NEVER)
 		return -EAGAIN;
 	now_ns = leat_now_ns();
-	if (now_ns >= scope_deadline_ns) {
-		ssize_t r;
-
+	if (now_ns >= scope_deadline_ns)
 		leat_scope_expire(scope);
-		r = op->attempt(op);
-		if (r != -EAGAIN)
-			return r;
-	}
-	return now_ns >= deadline_ns ? -ETIMEDOUT : -EAGAIN;
+	else if (now_ns < deadline_ns)
+		return -EAGAIN;
+	r = op->attempt(op);
+	return r == -EAGAIN && now_ns >= deadline_ns ? -ETIMEDOUT : r;
 }
 
 /*
@@ -155,8 +153,10 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 
 	if (r != -EAGAIN || deadline_ns == LEAT_DETAIL_TRY)
 		return r;
-	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns)
-		return -ETIMEDOUT;
+	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns) {
+		r = op->attempt(op);
+		return r == -EAGAIN ? -ETIMEDOUT : r;
+	}
 	if (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN) {
 		r = spin(op, SPIN_PAUSES); /* so short that it is not counted as blocked */
 		if (r != -EAGAIN)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_CAPACITY = 1024 };
+enum { DEFAULT_CAPACITY = 1024, LOOKS = 100 };
 
 void leat_handle_check(const struct leat_handle *h, const char *call)
 {
@@ -302,7 +302,7 @@ static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool 
 
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
 		if (h->sender == by_senders)
-			not_yet += leat_load_rlx(&h->claimed); /* rlx: a number */
+			not_yet += leat_load_acq(&h->claimed); /* D4: pairs with tell_claimed() */
 	return count > not_yet ? count - not_yet : 0; /* a claim may be newer than the position that was read */
 }
 
@@ -341,9 +341,9 @@ static uint64_t accepted(const struct leat_seen *seen)
 
 /*
  * Head, drops and tail that fit together: no drop was under way while they were read, and the head is read first, so that
- * it is never ahead of the tail. Figures that went back were read between a claim and the note of what is held; they
- * are read again. A dropper that is held up does not hold up the look, which after some tries tells what the last one
- * saw. Under the lock.
+ * it is never ahead of the tail. Figures that went back were read while something was being claimed; they are read again.
+ * A dropper or claimant that is held up does not hold up the look, which after some tries tells what the last one saw.
+ * Under the lock.
  */
 static void look_at_ring(struct leat_chan *chan)
 {
@@ -352,10 +352,11 @@ static void look_at_ring(struct leat_chan *chan)
 
 	if (chan->item_size == 0)
 		return;
-	for (int tries = 0; tries < 1000; tries++) {
-		fits = read_ring(chan, &now);
-		if (fits && now.delivered >= chan->seen.delivered && accepted(&now) >= accepted(&chan->seen))
-			break;
+	for (int tries = 0; tries < LOOKS && !fits; tries++) {
+		if (tries > 0)
+			leat_pause();
+		fits = read_ring(chan, &now) && now.delivered >= chan->seen.delivered &&
+		       accepted(&now) >= accepted(&chan->seen);
 	}
 	if (!fits)
 		return;

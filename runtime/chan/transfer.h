@@ -19,7 +19,10 @@ ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
 /* How often a sender that drops the oldest tries before it drops its own: somebody may stand in the oldest slot. */
 enum { LEAT_DROP_TRIES = 64 };
 
-/* A drop that moves the head, or counts what moved it, stands between these two, so that looks see all of it or none. */
+/*
+ * A drop that moves the head stands between these two, and so does what gives a claim back (with n = 0): looks see all of
+ * it or none.
+ */
 void leat_chan_drop_begins(struct leat_chan *chan);
 void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n);
 /* Hands one item to the user's discard, if there is one. */

@@ -7,11 +7,18 @@
  */
 #include "runtime/chan/transfer.h"
 
+/*
+ * What a handle has of a ring with turns is told before the ring's position counts it, and until nothing more can be
+ * given back: so a look at the books counts an item too late, and never too early.
+ */
+static void tell_claimed(struct leat_handle *h, size_t n)
+{
+	leat_store_rel(&h->claimed, n); /* D4: with the position, given back or moved; pairs with less_claimed() */
+}
+
 static size_t hold(struct leat_handle *h, size_t n)
 {
 	h->held = n;
-	if (leat_chan_of(h)->turns && !h->scratched)
-		leat_store_rlx(&h->claimed, n); /* rlx: others only count with it */
 	leat_spsc_shut(&h->ring);
 	h->fast = NULL;
 	return n;
@@ -20,25 +27,40 @@ static size_t hold(struct leat_handle *h, size_t n)
 static void unhold(struct leat_handle *h)
 {
 	h->held = 0;
-	leat_store_rlx(&h->claimed, 0); /* rlx: others only count with it */
 	h->scratched = false;
 	leat_spsc_open(&h->ring);
 	h->fast = leat_chan_of(h)->turns ? &leat_chan_of(h)->mpmc : NULL;
 }
 
-static size_t reserve_now(struct leat_op *op)
+/* Claims, or takes, with one of these two. */
+static size_t claim_turns(struct leat_op *op, size_t (*claim)(struct leat_chan *, size_t, struct leat_mpmc_claim *))
 {
 	struct leat_handle *h = op->h;
 	struct leat_chan *chan = leat_chan_of(h);
+	size_t want = leat_mpmc_contiguous(&chan->mpmc, op->n < chan->capacity ? op->n : chan->capacity), n;
+
+	tell_claimed(h, want);
+	n = claim(chan, want, &h->claim);
+	tell_claimed(h, n);
+	if (n > 0)
+		op->place = leat_mpmc_item(&chan->mpmc, &h->claim, 0);
+	return n;
+}
+
+static size_t claim_room(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim)
+{
+	return leat_mpmc_claim(&chan->mpmc, want, claim);
+}
+
+static size_t reserve_now(struct leat_op *op)
+{
+	struct leat_handle *h = op->h;
 	size_t n;
 
-	if (!chan->turns) {
+	if (leat_chan_of(h)->turns)
+		n = claim_turns(op, claim_room);
+	else
 		n = leat_spsc_claim(&h->ring, op->n, &op->place);
-	} else {
-		n = leat_mpmc_claim(&chan->mpmc, leat_mpmc_contiguous(&chan->mpmc, op->n), &h->claim);
-		if (n > 0)
-			op->place = leat_mpmc_item(&chan->mpmc, &h->claim, 0);
-	}
 	return n == 0 ? 0 : hold(h, n);
 }
 
@@ -100,16 +122,24 @@ ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
 	return r;
 }
 
-/* The rest of a claim is taken back, or left behind as skipped, which receivers must hear of as of items. */
+/* Of a claim, n are sent. The rest is taken back, or left behind as skipped, which receivers must hear of as of items. */
 static void commit_turns(struct leat_handle *h, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t skipped = leat_mpmc_commit(&chan->mpmc, &h->claim, n);
+	size_t skipped = 0, back = h->claim.n - n;
 
-	if (skipped > 0)
-		leat_add_rlx(&chan->skipped_sent, skipped); /* rlx: a number for snapshots */
-	else if (n < h->claim.n)
-		leat_chan_received(chan, h->claim.n - n); /* room again, for senders that found none meanwhile */
+	if (back == 0) {
+		leat_mpmc_commit(&chan->mpmc, &h->claim, n);
+		tell_claimed(h, 0);
+	} else {
+		leat_chan_drop_begins(chan);
+		skipped = leat_mpmc_commit(&chan->mpmc, &h->claim, n);
+		leat_add_rlx(&chan->skipped_sent, skipped); /* rlx: D2 publishes it */
+		tell_claimed(h, 0);
+		leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), 0);
+		if (skipped == 0)
+			leat_chan_received(chan, back); /* room again, for senders that found none meanwhile */
+	}
 	if (n + skipped > 0)
 		leat_chan_sent(chan, n + skipped);
 }
@@ -154,13 +184,10 @@ static ssize_t attempt_peek(struct leat_op *op)
 
 	if (r != -EAGAIN)
 		return r;
-	if (!chan->turns) {
+	if (chan->turns)
+		n = claim_turns(op, leat_chan_take);
+	else
 		n = leat_spsc_peek(&h->ring, op->n, &op->place);
-	} else {
-		n = leat_chan_take(chan, leat_mpmc_contiguous(&chan->mpmc, op->n), &h->claim);
-		if (n > 0)
-			op->place = leat_mpmc_item(&chan->mpmc, &h->claim, 0);
-	}
 	return n == 0 ? leat_chan_found_nothing(chan, ctl) : (ssize_t)hold(h, n);
 }
 
@@ -187,11 +214,15 @@ static bool put_back(struct leat_handle *h, size_t n)
 	bool back;
 
 	leat_mutex_lock(&chan->lock);
+	leat_chan_drop_begins(chan);
 	back = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_ENDED) && /* rlx: set under this lock */
 	       leat_mpmc_untake(&chan->mpmc, &h->claim, n);
-	leat_mutex_unlock(&chan->lock);
-	if (back)
+	if (back) {
 		h->claim.n = n;
+		tell_claimed(h, n);
+	}
+	leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), 0);
+	leat_mutex_unlock(&chan->lock);
 	return back;
 }
 
@@ -200,6 +231,7 @@ static void free_claim(struct leat_handle *h)
 	struct leat_chan *chan = leat_chan_of(h);
 
 	leat_mpmc_free(&chan->mpmc, &h->claim);
+	tell_claimed(h, 0);
 	if (h->claim.n > 0)
 		leat_chan_received(chan, h->claim.n);
 }
@@ -237,7 +269,7 @@ static void discard_claim(struct leat_handle *h)
 	struct leat_chan *chan = leat_chan_of(h);
 
 	leat_chan_drop_begins(chan);
-	leat_store_rlx(&h->claimed, 0); /* rlx: D2 publishes it */
+	tell_claimed(h, 0);
 	leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), h->claim.n);
 	for (size_t i = 0; i < h->claim.n; i++)
 		leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &h->claim, i));
