@@ -1,0 +1,223 @@
+/*
+ * tests/verify/engine.h: the inside of the exploring scheduler.
+ *
+ *     sched.c   coroutines, whose turn it is, sleeping and waking
+ *     memory.c  what a load may answer, races, the lifetime of blocks
+ *     os.c      runtime/os/os.h and liburcu on top of both
+ *     search.c  which choices: depth first, at random, by priorities; replay, shrinking, the report
+ *
+ * All state stands in one mapping that struct engine begins, so that the program's own data (the library's and the models'
+ * globals) can be put back as a whole before each execution.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TESTS_VERIFY_ENGINE_H
+#define LEAT_TESTS_VERIFY_ENGINE_H
+
+#include "tests/verify/verify.h"
+
+#include <leat/atomic.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+	THREADS = 8,
+	HISTORY = 8,       /* the most that --history can ask for */
+	STACK = 128 << 10,
+	ARENA = 1 << 20,
+	BLOCKS = 512,
+	WORDS = 1 << 12,   /* atomic words of an execution; a power of two */
+	RECORDS = 20,      /* accesses to eight bytes that are remembered */
+	STEPS = 20000,     /* more is a livelock */
+	SLICE = 150,       /* steps of one thread before another that can go on gets its turn */
+	CHOICES = 1 << 16,
+	TLS = 512,
+	MUTEXES = 128,
+	PLACES = 1 << 10,  /* of code; a power of two */
+};
+
+/* What a thread knows: of each thread, the epoch up to which it happened before, and up to which a fence makes it visible. */
+struct view {
+	uint32_t hb[THREADS], sc[THREADS];
+};
+
+enum waits_for { READY, MUTEX, FUTEX, COND, JOIN, READERS, SPAWNED, DONE };
+
+struct thread {
+	void *sp;
+	char *stack;
+	void (*fn)(void *);
+	void *arg;
+	const char *name;
+	enum waits_for state;
+	const void *on;          /* what it waits for */
+	int64_t deadline_ns, clock_ns;
+	bool timed_out, paused, joined, spawned;
+	unsigned rcu_depth;
+	uint64_t rcu_turn;       /* when its read side began */
+	struct view now, released, unacquired, barrier, left_readers;
+	const struct verify_site *site;
+	const char *doing;
+	char tls[TLS];
+};
+
+struct store {
+	uint64_t value;
+	struct view view;        /* what a load that acquires learns */
+	uint32_t known[THREADS]; /* the epoch at which each thread wrote or first read it; 0 never */
+};
+
+struct word {
+	uint64_t stamp;          /* the execution that it belongs to */
+	uintptr_t address;
+	unsigned size, count;    /* stores so far */
+	struct store stores[HISTORY];
+};
+
+/* One remembered access to some bytes of an eight-byte cell. */
+struct record {
+	uint32_t epoch, where;   /* an address of code, or of a site */
+	uint8_t thread, mask, kind;
+};
+enum { IS_WRITE = 1, IS_ATOMIC = 2, IS_FREE = 4 };
+
+struct cell {
+	uint64_t stamp;
+	unsigned count;
+	struct record records[RECORDS];
+};
+
+struct block {
+	char *start;
+	size_t size;
+	uint8_t thread;
+	uint32_t epoch;
+	const void *where, *freed_where;
+	bool freed;
+};
+
+enum choice_kind { CHOOSE_THREAD, CHOOSE_VALUE, CHOOSE_FAULT, CHOOSE_CLOCK, CHOOSE_MODEL };
+
+struct choice {
+	uint32_t position; /* among all that could have been choices */
+	uint16_t chosen, of;
+};
+
+/* What was last done with a mutex, and where. */
+struct mutex {
+	struct view view;
+	uint32_t epoch, where;
+	unsigned thread;
+};
+
+enum search_mode { SEARCH_DEPTH, SEARCH_RANDOM, SEARCH_PRIORITIES, SEARCH_REPLAY };
+
+struct bounds {
+	unsigned preemptions, stale, history;
+};
+
+struct engine {
+	const struct verify_model *model;
+	uint64_t stamp; /* of this execution */
+	void *main_sp;
+
+	struct thread threads[THREADS];
+	unsigned threads_count, current;
+	uint64_t steps;
+	unsigned steps_most, in_a_row;
+	int64_t now_ns, instants[8];
+	unsigned instants_count;
+	unsigned preemptions, stale, spurious, failed_allocs, failed_threads; /* spent */
+	struct bounds bounds;
+
+	struct view fences;   /* what full fences passed on */
+	struct view heavy;    /* what the last heavy fence made visible */
+	struct view grace;    /* what grace periods passed on */
+	struct mutex mutexes[MUTEXES];
+	unsigned mutexes_count;
+
+	struct word words[WORDS];
+	unsigned words_used[WORDS], words_count;
+	struct block blocks[BLOCKS];
+	unsigned blocks_count;
+	size_t arena_used;
+
+	/* Sites whose order is taken away. */
+	const char *weaken; /* as given; "heavy" stands for the heavy fence */
+	uint8_t weaken_to[4096], reached[4096];
+
+	/*
+	 * Places whose accesses were ever seen unordered with a conflicting one. Elsewhere nothing is asked: such an access
+	 * commutes with all that others do. A search that adds to them begins again.
+	 */
+	uint32_t contended[PLACES];
+	bool contended_all, contended_more, timed;
+
+	/* The log of choices. */
+	enum search_mode mode;
+	struct choice log[CHOICES];
+	unsigned log_count, prefix_count;
+	uint16_t prefix[CHOICES];
+	uint32_t position;
+	struct choice given[CHOICES]; /* to be replayed, by position */
+	unsigned given_count;
+	uint64_t random;
+	unsigned switch_one_in;
+	unsigned priority[THREADS], priority_lowest, change_at[8], changes;
+	unsigned scheds, scheds_expected;
+
+	bool failed, tracing;
+	unsigned told_of; /* the thread whose steps were told last, and 1 */
+	char failure[4096];
+	const char *failure_kind;
+	FILE *out;
+};
+
+extern struct engine *E;
+extern char *verify_arena, *verify_stacks;
+
+static inline struct thread *self(void)
+{
+	return &E->threads[E->current];
+}
+
+static inline void join_view(struct view *to, const struct view *from)
+{
+	for (int i = 0; i < THREADS; i++) {
+		to->hb[i] = to->hb[i] > from->hb[i] ? to->hb[i] : from->hb[i];
+		to->sc[i] = to->sc[i] > from->sc[i] ? to->sc[i] : from->sc[i];
+	}
+}
+
+/* sched.c */
+void step(const struct verify_site *site, const char *doing, const void *on); /* before anything that others can see */
+void step_at(uint32_t place, const struct verify_site *site, const char *doing); /* the same, if others look there */
+void step_alone(const char *doing);                                           /* before what commutes with all else */
+void tick(void);                                                              /* and after it */
+void note_contended(uint32_t place);
+void block(enum waits_for what, const void *on, int64_t deadline_ns);
+void wake(enum waits_for what, const void *on, unsigned n);
+unsigned thread_create(void (*fn)(void *), void *arg, const char *name);
+void run_execution(void);
+void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *waiting_text(enum waits_for state);
+
+/* memory.c */
+void memory_init(void);
+void memory_reset(void);
+void memory_check_end(void);
+uint64_t memory_latest(const void *p, unsigned size);
+void fence_full(struct view *with);
+void fence_heavy(void);
+void fresh(void);
+void *block_alloc(size_t size, size_t align, const void *where);
+void block_free(void *memory, const void *where);
+void plain_access(uintptr_t address, size_t size, int kind, const void *where);
+const char *code_name(uintptr_t where);
+const char *memory_name(uintptr_t address);
+
+/* search.c */
+unsigned choose(unsigned n, enum choice_kind kind);
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * Models of the event: parking against publishing, with nothing but a word to wait for.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tests/verify/verify.h"
+
+#include "runtime/event/event.h"
+
+#include <leat/atomic.h>
+#include <leat/detail/handle.h>
+
+enum { BIT = LEAT_CTL_RX_PARKED };
+
+static struct leat_event event;
+static uint32_t ctl, ended;
+static uint64_t published, taken;
+
+static void open_event(uint32_t fenced)
+{
+	leat_store_rlx(&ctl, fenced);
+	leat_event_init(&event, &ctl, BIT);
+}
+
+static void tell(uint32_t n)
+{
+	if (leat_load_rlx(&ctl) & LEAT_CTL_FENCED)
+		leat_fence_seq();
+	else
+		leat_fence_light();
+	if (leat_load_rlx(&ctl) & BIT)
+		leat_event_notify(&event, n);
+}
+
+static void publisher(void *arg)
+{
+	for (uintptr_t n = (uintptr_t)arg; n > 0; n--) {
+		leat_add_rlx(&published, 1);
+		tell(1);
+	}
+}
+
+/* Takes one of what was published, as a receiver does. */
+static bool take(void)
+{
+	uint64_t had = leat_load_rlx(&taken);
+
+	while (had < leat_load_rlx(&published))
+		if (leat_cas_acqrel(&taken, &had, had + 1))
+			return true;
+	return false;
+}
+
+/* Passes on what it was told and leaves behind, as channels do. */
+static int take_one(int64_t deadline_ns)
+{
+	struct leat_waiter waiter = { .fd = -1 };
+	int rc = 0;
+
+	for (;;) {
+		bool told, done;
+
+		leat_event_enter(&event, &waiter);
+		done = take();
+		if (!done)
+			rc = leat_waiter_park(&waiter, deadline_ns);
+		told = leat_event_leave(&event, &waiter);
+		if (!done)
+			done = take(); /* the last look, also after the time is over */
+		if (!done && rc == 0)
+			continue;
+		if (told && leat_load_rlx(&taken) < leat_load_rlx(&published))
+			leat_event_notify(&event, 1);
+		return done ? 0 : rc;
+	}
+}
+
+static void waiter(void *arg)
+{
+	for (uintptr_t n = (uintptr_t)arg; n > 0; n--)
+		verify_that(take_one(LEAT_NEVER) == 0);
+}
+
+static void run(uint32_t fenced, uintptr_t waiters, uintptr_t each)
+{
+	open_event(fenced);
+	for (uintptr_t i = 0; i < waiters; i++)
+		verify_spawn(waiter, (void *)each, i == 0 ? "waiter 1" : "waiter 2");
+	verify_spawn(publisher, (void *)(waiters * each), "publisher");
+	verify_join();
+	verify_that(leat_load_rlx(&taken) == waiters * each);
+	verify_that((leat_load_rlx(&ctl) & BIT) == 0);
+}
+
+MODEL(event_no_lost_wake, .what = "no_lost_wake: one waiter, two items, membarrier", .preemptions = 3, .stale = 3)
+{
+	run(0, 1, 2);
+}
+
+MODEL(event_no_lost_wake_fenced, .what = "the same where each publish pays a full fence", .preemptions = 3, .stale = 3)
+{
+	run(LEAT_CTL_FENCED, 1, 2);
+}
+
+MODEL(event_two_waiters, .what = "two waiters, two items: each is told", .preemptions = 2, .stale = 2)
+{
+	run(0, 2, 1);
+}
+
+MODEL(event_spurious_wake, .what = "spurious_wake: sleeps that end for no reason", .preemptions = 3, .stale = 2, .spurious = 2)
+{
+	run(0, 1, 2);
+}
+
+/* The second waiter waits for ever; the first may time out just when it is told. */
+static int first_rc = 1;
+
+static void impatient(void *arg)
+{
+	(void)arg;
+	first_rc = take_one(2000);
+	verify_that(first_rc == 0 || first_rc == -ETIMEDOUT);
+}
+
+MODEL(event_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: another waiter gets the news", .preemptions = 3,
+      .stale = 1)
+{
+	open_event(0);
+	verify_spawn(impatient, NULL, "impatient");
+	verify_spawn(waiter, (void *)1, "patient");
+	publisher((void *)1);
+	publisher((void *)1);
+	verify_join();
+}
+
+/* A change for all: an end. */
+static void ender(void *arg)
+{
+	(void)arg;
+	leat_or_acqrel(&ended, 1);
+	leat_or_acqrel(&ctl, LEAT_CTL_TX_GONE);
+	leat_event_notify(&event, LEAT_EVENT_ALL);
+}
+
+static void waits_for_the_end(void *arg)
+{
+	struct leat_waiter w = { .fd = -1 };
+
+	(void)arg;
+	for (;;) {
+		bool done;
+
+		leat_event_enter(&event, &w);
+		done = leat_load_acq(&ctl) & LEAT_CTL_TX_GONE;
+		if (!done)
+			leat_waiter_park(&w, LEAT_NEVER);
+		leat_event_leave(&event, &w);
+		if (done)
+			break;
+	}
+	verify_that(leat_load_rlx(&ended) == 1);
+}
+
+MODEL(event_end_wakes_all, .what = "an end wakes every waiter", .preemptions = 2, .stale = 2)
+{
+	open_event(0);
+	verify_spawn(waits_for_the_end, NULL, "waiter 1");
+	verify_spawn(waits_for_the_end, NULL, "waiter 2");
+	verify_spawn(ender, NULL, "ender");
+	verify_join();
+}
+
+/* The waiter's frame, and then the event, are gone while the other side is still in notify(). */
+static struct leat_event *on_heap;
+
+static void waits_then_frees(void *arg)
+{
+	struct leat_waiter w = { .fd = -1 };
+
+	(void)arg;
+	leat_event_enter(on_heap, &w);
+	while (leat_load_acq(&ended) == 0)
+		if (leat_waiter_park(&w, LEAT_NEVER) == 0 && leat_load_acq(&ended) == 0)
+			verify_fail("assertion", "told before the end");
+	leat_event_leave(on_heap, &w);
+	memset(&w, 0xff, sizeof(w)); /* the frame serves something else */
+}
+
+static void ends_it(void *arg)
+{
+	(void)arg;
+	leat_store_rel(&ended, 1);
+	leat_fence_light();
+	if (leat_load_rlx(&ctl) & BIT)
+		leat_event_notify(on_heap, 1);
+}
+
+MODEL(event_waiter_gone_inside_wake, .what = "the last touch of a waiter's memory: its frame ends inside notify()", .preemptions = 3,
+      .stale = 2)
+{
+	on_heap = leat_os_alloc(sizeof(*on_heap), 0);
+	leat_event_init(on_heap, &ctl, BIT);
+	verify_spawn(waits_then_frees, NULL, "waiter");
+	verify_spawn(ends_it, NULL, "ender");
+	verify_join();
+	leat_os_free(on_heap);
+}

@@ -1,0 +1,491 @@
+/*
+ * Models of scopes, generators and the registry.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tests/verify/verify.h"
+
+#include "runtime/chan/chan.h"
+#include "runtime/registry/registry.h"
+
+#include <leat/chan.h>
+#include <leat/gen.h>
+#include <leat/scope.h>
+
+static struct leat_scope *scope;
+static uint32_t ran, ended;
+
+static struct leat_gen_opts opts(size_t capacity)
+{
+	return (struct leat_gen_opts){ .chan = { .capacity = capacity, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK } };
+}
+
+static void cancels(void *arg)
+{
+	(void)arg;
+	leat_scope_cancel(scope, 0, "enough");
+}
+
+/* Sends until it is told to stop. */
+static int counts(struct leat_tx *out, void *arg)
+{
+	int rc = 0;
+
+	(void)arg;
+	leat_add_rlx(&ran, 1);
+	for (uint64_t n = 1; rc == 0 && n <= 3; n++)
+		rc = leat_send(out, &n);
+	leat_add_rlx(&ended, 1);
+	return rc;
+}
+
+MODEL(scope_cancel_against_spawn, .what = "cancel_against_spawn: a generator starts and ends, or was never started", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	struct leat_gen_opts o = opts(1);
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_spawn(cancels, NULL, "canceller");
+	rc = leat_gen(scope, counts, NULL, sizeof(uint64_t), &o, &rx);
+	verify_that(rc == 0 || rc == -ECANCELED);
+	verify_that((rc == 0) == (rx != NULL));
+	if (rc == 0) {
+		while ((rc = leat_recv(rx, &item)) == 1)
+			;
+		verify_that(rc == 0 || rc == -ECANCELED);
+		leat_rx_close(rx);
+		verify_join();
+		verify_that(leat_scope_join(scope) == 0);
+		verify_that(leat_load_rlx(&ran) == 1 && leat_load_rlx(&ended) == 1);
+	}
+	verify_join();
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_load_rlx(&ran) == leat_load_rlx(&ended));
+	verify_that(leat_registry_size() == 0);
+}
+
+MODEL(scope_consumer_stops_early, .what = "a consumer that leaves stops its generator; the close leaves nothing behind", .preemptions = 2,
+      .stale = 1)
+{
+	struct leat_gen_opts o = opts(1);
+	struct leat_rx *rx;
+	uint64_t item;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_gen(scope, counts, NULL, sizeof(uint64_t), &o, &rx) == 0);
+	verify_that(leat_recv(rx, &item) == 1 && item == 1);
+	leat_rx_close(rx);
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_load_rlx(&ended) == 1);
+	verify_that(leat_registry_size() == 0);
+}
+
+/* first_cause_wins. */
+static void cancels_with(void *arg)
+{
+	leat_scope_cancel(scope, -(int)(intptr_t)arg, "a cause");
+}
+
+MODEL(scope_first_cause_wins, .what = "first_cause_wins: two failures; the first stays, with its code and words", .preemptions = 3,
+      .stale = 2)
+{
+	enum leat_cause cause, again;
+	const char *text;
+	int code, later;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_spawn(cancels_with, (void *)1, "first");
+	verify_spawn(cancels_with, (void *)2, "second");
+	cause = leat_scope_cause(scope, &code, &text);
+	verify_that(cause == LEAT_RUNNING || (cause == LEAT_FAILED && (code == -1 || code == -2) && strcmp(text, "a cause") == 0));
+	verify_join();
+	again = leat_scope_cause(scope, &later, NULL);
+	verify_that(again == LEAT_FAILED && (cause == LEAT_RUNNING || later == code));
+	verify_that(leat_scope_close(scope) == later);
+}
+
+/* child_never_outlives. */
+static struct leat_scope *child;
+
+static void opens_child(void *arg)
+{
+	(void)arg;
+	child = leat_scope_open(scope, NULL);
+	verify_that(child != NULL);
+}
+
+MODEL(scope_child_against_cancel, .what = "child_never_outlives: a child opened while its parent is cancelled is cancelled, too",
+      .preemptions = 3, .stale = 2)
+{
+	scope = leat_scope_open(NULL, NULL);
+	verify_spawn(opens_child, NULL, "opener");
+	cancels(NULL);
+	verify_join();
+	verify_that(leat_scope_cause(child, NULL, NULL) == LEAT_CANCELED);
+	verify_that(leat_scope_close(scope) == 0); /* the child still holds what it needs */
+	verify_that(leat_scope_close(child) == 0);
+}
+
+/* A failing generator keeps its data. */
+static int fails(struct leat_tx *out, void *arg)
+{
+	uint64_t n = 1;
+
+	(void)arg;
+	verify_that(leat_send(out, &n) == 0);
+	return leat_tx_fail(out, -EIO, "broken");
+}
+
+MODEL(scope_failure_keeps_its_data, .what = "the item of a failing generator is received, then 0, and the status says why",
+      .preemptions = 2, .stale = 1)
+{
+	struct leat_gen_opts o = opts(2);
+	enum leat_cause cause;
+	struct leat_rx *rx;
+	uint64_t item;
+	int code;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_gen(scope, fails, NULL, sizeof(uint64_t), &o, &rx) == 0);
+	verify_that(leat_recv(rx, &item) == 1 && item == 1);
+	verify_that(leat_recv(rx, &item) == 0);
+	verify_that(leat_rx_status(rx, &cause, &code, NULL) == 0);
+	verify_that(cause == LEAT_FAILED && code == -EIO);
+	leat_rx_close(rx);
+	verify_that(leat_scope_close(scope) == -EIO);
+}
+
+/* Faults at every place where there can be one. */
+static uint32_t finished;
+
+static int next(void *state, void *item)
+{
+	(void)state;
+	*(uint64_t *)item = 1;
+	return leat_add_rlx(&ran, 1) == 0;
+}
+
+static void fini(void *state)
+{
+	(void)state;
+	finished++;
+}
+
+static void start_with_faults(void)
+{
+	struct leat_gen_opts o = opts(1);
+	struct leat_seq seq = { .next = next, .fini = fini, .item_size = sizeof(uint64_t) };
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	scope = leat_scope_open(NULL, NULL);
+	if (scope == NULL)
+		return;
+	rc = leat_gen_seq(scope, seq, &o, &rx);
+	verify_that(rc == 0 || rc == -ENOMEM || rc == -EAGAIN);
+	if (rc == 0) {
+		verify_that(leat_recv(rx, &item) == 1);
+		verify_that(leat_recv(rx, &item) == 0);
+		verify_that(finished == 1); /* before the end can be seen */
+		leat_rx_close(rx);
+	} else {
+		verify_that(rx == NULL && finished == 0 && ran == 0); /* the state is still the caller's */
+	}
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_registry_size() == 0);
+}
+
+MODEL(scope_thread_creation_fails, .what = "thread_creation_fails: an error, nothing was started, nothing is left", .preemptions = 1,
+      .failed_threads = 1)
+{
+	start_with_faults();
+}
+
+MODEL(scope_no_memory, .what = "each allocation of a start fails in turn", .preemptions = 1, .failed_allocs = 1)
+{
+	start_with_faults();
+}
+
+/* Deadlines of scopes: fired by the timer's thread or by whoever looks at the clock. */
+MODEL(scope_deadline_wakes, .what = "a scope's deadline wakes a receiver, and the timer's thread ends with its scope", .preemptions = 2,
+      .stale = 1)
+{
+	struct leat_scope_opts o = { .deadline_ns = 2000 };
+	struct leat_chan_opts c = { .capacity = 1, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	verify_instant(2000);
+	scope = leat_scope_open(NULL, &o);
+	verify_that(scope != NULL);
+	rc = leat_chan_open(scope, sizeof(uint64_t), &c, &tx, &rx);
+	verify_that(rc == 0 || rc == -ECANCELED);
+	if (rc == 0) {
+		verify_that(leat_recv(rx, &item) == -ECANCELED);
+		leat_tx_close(tx);
+		leat_rx_close(rx);
+	}
+	verify_that(leat_scope_cause(scope, NULL, NULL) == LEAT_DEADLINE);
+	verify_that(leat_scope_close(scope) == -ETIMEDOUT);
+}
+
+/* The registry: a walk looks at a channel while it is closed. */
+static struct leat_tx *its_tx;
+static struct leat_rx *its_rx;
+
+static void look(struct leat_node *node, void *arg)
+{
+	struct leat_chan_stat stat;
+
+	if (node->kind != LEAT_NODE_CHAN)
+		return;
+	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	verify_that(stat.offered == stat.delivered + stat.in_flight + stat.rejected + stat.dropped[0] + stat.dropped[1] +
+				    stat.dropped[2] + stat.dropped[3]);
+	verify_that(stat.in_flight <= stat.capacity);
+	verify_that(stat.offered >= *(uint64_t *)arg);
+	*(uint64_t *)arg = stat.offered;
+}
+
+static void walks(void *arg)
+{
+	uint64_t last_offered = 0;
+
+	for (uintptr_t n = (uintptr_t)arg; n > 0; n--)
+		leat_registry_walk(look, &last_offered);
+}
+
+static void open_chan(enum leat_kind kind)
+{
+	struct leat_chan_opts c = { .kind = kind, .capacity = 1, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+}
+
+MODEL(registry_unregister_against_snapshot, .what = "unregister_against_snapshot: what a walk looks at is not freed", .preemptions = 3,
+      .stale = 1)
+{
+	open_chan(LEAT_SPSC);
+	verify_spawn(walks, (void *)1, "walker");
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_join();
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_registry_size() == 0);
+}
+
+MODEL(registry_two_walks, .what = "two walks against a close: freed once, and by then", .preemptions = 2, .stale = 1)
+{
+	open_chan(LEAT_SPSC);
+	verify_spawn(walks, (void *)1, "walker 1");
+	verify_spawn(walks, (void *)1, "walker 2");
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_join();
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+static void sends(void *arg)
+{
+	uint64_t item = 1;
+
+	(void)arg;
+	verify_that(leat_send(its_tx, &item) == 0);
+	verify_that(leat_send(its_tx, &item) == 0);
+}
+
+static void snapshot(enum leat_kind kind)
+{
+	uint64_t item, offered = 0;
+
+	open_chan(kind);
+	verify_spawn(sends, NULL, "sender");
+	verify_spawn(walks, (void *)2, "walker");
+	verify_that(leat_recv(its_rx, &item) == 1);
+	verify_that(leat_recv(its_rx, &item) == 1);
+	verify_join();
+	leat_registry_walk(look, &offered);
+	verify_that(offered == 2);
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(registry_snapshot_never_torn, .what = "snapshot_never_torn: figures fit together and never go back; SPSC", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	snapshot(LEAT_SPSC);
+}
+
+MODEL(registry_snapshot_never_torn_turns, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	snapshot(LEAT_MPMC);
+}
+
+/* What is dropped by a close is never told as delivered. */
+static void look_for_delivered(struct leat_node *node, void *arg)
+{
+	struct leat_chan_stat stat;
+
+	(void)arg;
+	if (node->kind != LEAT_NODE_CHAN)
+		return;
+	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	verify_that(stat.delivered == 0);
+}
+
+static void walks_for_delivered(void *arg)
+{
+	(void)arg;
+	leat_registry_walk(look_for_delivered, NULL);
+}
+
+static void snapshot_against_drop(enum leat_kind kind)
+{
+	uint64_t item = 1;
+
+	open_chan(kind);
+	verify_that(leat_send(its_tx, &item) == 0);
+	verify_spawn(walks_for_delivered, NULL, "walker");
+	leat_rx_close(its_rx);
+	verify_join();
+	leat_tx_close(its_tx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(registry_snapshot_against_drop, .what = "an item that a close drops is never told as delivered; SPSC", .preemptions = 3, .stale = 2)
+{
+	snapshot_against_drop(LEAT_SPSC);
+}
+
+MODEL(registry_snapshot_against_drop_turns, .what = "the same on a ring with turns and a single receiver", .preemptions = 3, .stale = 2, .known = "the position of a single receiver is stored relaxed, which takes D1 away")
+{
+	snapshot_against_drop(LEAT_MPSC);
+}
+
+MODEL(registry_snapshot_against_drop_shared, .what = "the same where several may receive", .preemptions = 3, .stale = 2)
+{
+	snapshot_against_drop(LEAT_SPMC);
+}
+
+/* Nobody receives: what was offered is in flight or dropped, also while a sender drops the oldest. */
+static void look_at_drops(struct leat_node *node, void *arg)
+{
+	struct leat_chan_stat stat;
+	uint64_t sum;
+
+	if (node->kind != LEAT_NODE_CHAN)
+		return;
+	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	sum = stat.in_flight;
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		sum += stat.dropped[reason];
+	verify_that(stat.delivered == 0);
+	verify_that(stat.offered == sum && sum <= 3 && stat.in_flight <= 1);
+	verify_that(stat.offered >= *(uint64_t *)arg);
+	*(uint64_t *)arg = stat.offered;
+}
+
+static void walks_at_drops(void *arg)
+{
+	uint64_t last = 0;
+
+	(void)arg;
+	leat_registry_walk(look_at_drops, &last);
+	leat_registry_walk(look_at_drops, &last);
+}
+
+MODEL(registry_snapshot_drop_oldest, .what = "snapshots while a sender drops the oldest", .preemptions = 2, .stale = 2, .quick = 1)
+{
+	struct leat_chan_opts c = { .capacity = 1, .overflow = LEAT_DROP_OLDEST };
+	uint64_t last = 0;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+	verify_spawn(walks_at_drops, NULL, "walker");
+	for (uint64_t item = 1; item <= 3; item++)
+		verify_that(leat_send(its_tx, &item) == 0);
+	verify_join();
+	leat_registry_walk(look_at_drops, &last);
+	verify_that(last == 3);
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* A slot that was given up is no item, also while it is looked at. */
+static void gives_up(void *arg)
+{
+	void *place;
+
+	if (leat_reserve(arg, 1, &place) == 1)
+		leat_commit(arg, 0);
+	leat_tx_close(arg);
+}
+
+static void look_for_one(struct leat_node *node, void *arg)
+{
+	struct leat_chan_stat stat;
+
+	if (node->kind != LEAT_NODE_CHAN)
+		return;
+	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	verify_that(stat.delivered <= 1 && stat.delivered + stat.in_flight <= 2);
+	verify_that(stat.offered >= *(uint64_t *)arg);
+	*(uint64_t *)arg = stat.offered;
+}
+
+static void walks_for_one(void *arg)
+{
+	uint64_t last = 0;
+
+	(void)arg;
+	leat_registry_walk(look_for_one, &last);
+	leat_registry_walk(look_for_one, &last);
+}
+
+MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped", .preemptions = 2, .stale = 1, .quick = 2,
+      .known = "what is reserved is not noted as such before the claim and until after it was given up")
+{
+	uint64_t item = 1, last = 0;
+	struct leat_chan_opts c = { .kind = LEAT_MPMC, .capacity = 2, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+	verify_spawn(gives_up, leat_tx_clone(its_tx), "gives up");
+	verify_spawn(walks_for_one, NULL, "walker");
+	verify_that(leat_send(its_tx, &item) == 0);
+	verify_that(leat_recv(its_rx, &item) == 1);
+	verify_join();
+	leat_registry_walk(look_for_one, &last);
+	verify_that(last == 1);
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(registry_snapshot_put_back, .what = "an item that is peeked at and put back is never told as delivered", .preemptions = 2, .stale = 1,
+      .known = "what is peeked at is not noted as such before the claim and until after it was put back")
+{
+	struct leat_chan_opts c = { .kind = LEAT_SPMC, .capacity = 1 };
+	const void *items;
+	uint64_t item = 1;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+	verify_that(leat_send(its_tx, &item) == 0);
+	verify_spawn(walks_for_delivered, NULL, "walker");
+	verify_that(leat_peek(its_rx, 1, &items) == 1);
+	verify_that(leat_release(its_rx, 0) == 0);
+	verify_join();
+	leat_rx_close(its_rx);
+	leat_tx_close(its_tx);
+	verify_that(leat_scope_close(scope) == 0);
+}
