@@ -553,6 +553,19 @@ void leat_chan_let_go(struct leat_chan *chan)
 		chan_destroy(chan);
 }
 
+void leat_chan_sever(struct leat_chan *chan)
+{
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
+
+	do {
+		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_GONE))
+			return;
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_SEVERED)); /* K1: pairs with attempt_recv() */
+	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+}
+
 void leat_tx_close(struct leat_tx *tx)
 {
 	struct leat_handle *h = leat_handle_of_tx(tx);
@@ -657,7 +670,7 @@ int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, 
 	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
 	chan = rx->chan;
 	ctl = leat_load_acq(&chan->ctl); /* K1: what was done before the end; pairs with leat_tx_close(), cancel() */
-	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED)))
+	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED | LEAT_CTL_SEVERED)))
 		return -EAGAIN;
 	leat_mutex_lock(&chan->lock);
 	if (chan->outcome.known) {

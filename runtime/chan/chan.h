@@ -143,6 +143,11 @@ void leat_chan_let_go(struct leat_chan *chan);
 
 /* The generator of this channel ended; before its sender is closed. */
 void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome);
+/*
+ * The generator failed, its scope is cancelled, and its data is kept: the clones that its function left behind are
+ * refused as cancelled, and receivers get 0 once they have taken what was sent, whether those are closed or not.
+ */
+void leat_chan_sever(struct leat_chan *chan);
 /* The words given with leat_tx_fail(), or "". */
 void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
@@ -157,7 +162,7 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
 	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: the scope's cause before CANCELED; pairs with cancel() */
 
-	if (ctl & LEAT_CTL_CANCELED)
+	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_SEVERED))
 		return -ECANCELED;
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }

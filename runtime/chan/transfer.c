@@ -321,12 +321,15 @@ static ssize_t set_ended(struct leat_chan *chan)
  */
 static ssize_t end_stream(struct leat_chan *chan)
 {
+	bool severed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE); /* rlx: the caller saw one of the two */
 	ssize_t r = -EAGAIN;
 
 	leat_mutex_lock(&chan->lock);
-	if (!chan->turns || !leat_mpmc_readable(&chan->mpmc))
+	if (!chan->turns || (!leat_mpmc_readable(&chan->mpmc) && (!severed || leat_mpmc_idle(&chan->mpmc))))
 		r = set_ended(chan);
 	leat_mutex_unlock(&chan->lock);
+	if (r == 0 && severed)
+		leat_event_notify(&chan->items, LEAT_EVENT_ALL); /* no last sender will */
 	return r;
 }
 
@@ -336,16 +339,14 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl)
 		leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
 		return -ECANCELED;
 	}
-	return -EAGAIN;
+	return ctl & LEAT_CTL_ENDED ? 0 : -EAGAIN; /* a clone's send that was under way may have come too late */
 }
 
 ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
 {
 	ssize_t r = -EAGAIN;
 
-	if (ctl & LEAT_CTL_ENDED)
-		return 0;
-	if (ctl & LEAT_CTL_TX_GONE) {
+	if (ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_SEVERED)) {
 		r = end_stream(chan);
 		if (r == -ECANCELED)
 			leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
@@ -395,7 +396,8 @@ static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
 static inline __attribute__((always_inline)) bool send_at_once(struct leat_handle *h, struct leat_mpmc *ring,
 							       const void *item, size_t size)
 {
-	if (leat_load_rlx(h->tx.ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)) /* rlx: as in leat_detail_send() */
+	/* rlx: as in leat_detail_send() */
+	if (leat_load_rlx(h->tx.ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_SEVERED))
 		return false;
 	if (!leat_mpmc_push(ring, &h->side, item, size))
 		return false;
@@ -406,7 +408,7 @@ static inline __attribute__((always_inline)) bool send_at_once(struct leat_handl
 static inline __attribute__((always_inline)) bool receive_at_once(struct leat_handle *h, struct leat_mpmc *ring,
 								  void *item, size_t size)
 {
-	if (leat_load_rlx(h->rx.ctl) & LEAT_CTL_CANCELED) /* rlx: as in leat_detail_recv_by() */
+	if (leat_load_rlx(h->rx.ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED)) /* rlx: as in leat_detail_recv_by() */
 		return false;
 	if (!leat_mpmc_pop(ring, &h->side, item, size))
 		return false;

@@ -142,6 +142,8 @@ static void commit_turns(struct leat_handle *h, size_t n)
 	}
 	if (n + skipped > 0)
 		leat_chan_sent(chan, n + skipped);
+	else if (!chan->mpmc.single_producer)
+		leat_chan_sent(chan, LEAT_EVENT_ALL); /* it may have been all that kept a severed stream from its end */
 }
 
 static void commit(struct leat_handle *h, size_t n)

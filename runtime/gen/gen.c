@@ -121,8 +121,10 @@ static void gen_main(void *arg)
 	tell(gen.node, &outcome);
 	leat_chan_hold(chan);
 	leat_tx_close(gen.out);
-	if (failed)
+	if (failed) {
 		leat_scope_fail(gen.scope, outcome.code, outcome.text, &chan->hook);
+		leat_chan_sever(chan); /* after the cause, for those who hear of it by their clones */
+	}
 	leat_chan_let_go(chan);
 	leat_scope_current = NULL; /* a discard in these closes ran inside the generator too */
 	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */

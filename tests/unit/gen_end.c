@@ -5,6 +5,7 @@
  */
 #include "plan.h"
 
+#include "runtime/chan/wait.h"
 #include "runtime/scope/scope.h"
 
 TestSuite(gen_end, .init = census_take, .fini = census_check, .timeout = 120);
@@ -92,6 +93,8 @@ static int leave_a_clone(struct leat_tx *out, void *arg)
 {
 	struct plan *plan = arg;
 	plan->clone = leat_tx_clone(out);
+	if (plan->reserves)
+		leat_reserve(plan->clone, 1, &plan->room);
 	leat_send(out, &(uint64_t){ 0 });
 	return plan->answer;
 }
@@ -117,22 +120,137 @@ Test(gen_end, clones_of_out_belong_to_the_function)
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
-/* The failed generator's channel is past its scope's cancel, and its clone is still open. A wait there must not spin. */
+/*
+ * The failed generator's channel is past its scope's cancel, and does not end before its clone gives up what it
+ * reserved. A wait there must not spin.
+ */
 Test(gen_end, waiting_on_a_channel_left_alone_past_its_scopes_deadline_ends)
 {
 	struct leat_scope_opts scope_opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &scope_opts);
-	struct plan plan = { .answer = -EIO };
+	struct plan plan = { .answer = -EIO, .reserves = true };
 	struct leat_gen_opts opts = { .chan.kind = LEAT_MPSC };
 	struct caller caller = { .op = OP_RECV };
 	cr_assert_eq(leat_gen(scope, leave_a_clone, &plan, 8, &opts, &caller.rx), 0);
 	cr_expect_eq(leat_scope_join(scope), -EIO);
-	cr_expect_eq(leat_recv(caller.rx, &(uint64_t){ 0 }), 1);
 	caller_start(&caller);
 	cr_expect_eq(caller_join(&caller), -ECANCELED, "the deadline is somebody else's cancel");
 	expect_status(caller.rx, LEAT_FAILED, -EIO, NULL);
 	leat_tx_close(plan.clone);
 	leat_rx_close(caller.rx);
+	cr_expect_eq(leat_scope_close(scope), -EIO);
+}
+
+/* A thread of a generator's that sends through a clone until it is refused, and then closes it. */
+struct helper {
+	pthread_t thread;
+	struct leat_tx *tx;
+	uint64_t sent;
+	int refused;
+	bool done_after, waits;
+};
+
+static void *send_until_refused(void *arg)
+{
+	struct helper *helper = arg;
+	if (helper->waits)
+		helper->refused = leat_tx_wait(helper->tx, -1, 0, LEAT_NEVER);
+	while (helper->refused == 0)
+		if ((helper->refused = leat_send(helper->tx, &helper->sent)) == 0)
+			helper->sent++;
+	helper->done_after = leat_tx_done(helper->tx);
+	leat_tx_close(helper->tx);
+	return NULL;
+}
+
+struct team {
+	struct helper helpers[3]; /* two that send, one that waits to hear of the end */
+	uint32_t started;
+};
+
+static int fail_and_leave_a_team(struct leat_tx *out, void *arg)
+{
+	struct team *team = arg;
+	for (int i = 0; i < 3; i++) {
+		team->helpers[i].waits = i == 2;
+		team->helpers[i].tx = leat_tx_clone(out);
+		if (team->helpers[i].tx == NULL ||
+		    pthread_create(&team->helpers[i].thread, NULL, send_until_refused, &team->helpers[i]) != 0)
+			return -EPROTO;
+	}
+	return leat_tx_fail(out, -EIO, "and others go on");
+}
+
+/* Nobody who sends through its clones waits, or goes on, for ever; what they sent is kept; and the end comes. */
+Test(gen_end, a_failing_generators_clones_are_cancelled_and_their_data_is_kept, .timeout = 30)
+{
+	for (enum leat_kind kind = LEAT_MPSC; kind <= LEAT_MPMC; kind += LEAT_MPMC - LEAT_MPSC)
+		for (int round = 0; round < 50; round++) {
+			struct leat_scope *scope = scope_open();
+			struct team team = { 0 };
+			struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 7 } };
+			struct leat_rx *rx;
+			int last;
+			cr_assert_eq(leat_gen(scope, fail_and_leave_a_team, &team, 8, &opts, &rx), 0);
+			if (round % 2 == 0)
+				cr_expect_eq(leat_scope_join(scope), -EIO);
+			uint64_t received = drain(rx, &last);
+			cr_expect_eq(last, 0);
+			cr_expect_eq(leat_scope_join(scope), -EIO);
+			expect_status(rx, LEAT_FAILED, -EIO, "and others go on");
+			for (int i = 0; i < 3; i++) {
+				pthread_join(team.helpers[i].thread, NULL);
+				cr_expect_eq(team.helpers[i].refused, -ECANCELED);
+				cr_expect(team.helpers[i].done_after);
+			}
+			cr_expect_leq(received, team.helpers[0].sent + team.helpers[1].sent);
+			cr_expect_leq(team.helpers[0].sent + team.helpers[1].sent - received, 2, "a send each, under way at the end");
+			cr_expect_eq(leat_recv(rx, &(uint64_t){ 0 }), 0, "for ever");
+			leat_rx_close(rx);
+			cr_expect_eq(leat_scope_close(scope), -EIO);
+		}
+}
+
+/* "Receivers drain it, get 0": also where a clone is never closed. */
+Test(gen_end, a_failing_generators_receiver_gets_0_while_a_clone_is_open, .timeout = 10)
+{
+	struct leat_scope *scope = scope_open();
+	struct plan plan = { .answer = -EIO };
+	struct leat_gen_opts opts = { .chan.kind = LEAT_MPSC };
+	struct caller caller = { .op = OP_RECV };
+	cr_assert_eq(leat_gen(scope, leave_a_clone, &plan, 8, &opts, &caller.rx), 0);
+	cr_expect_eq(leat_scope_join(scope), -EIO);
+	expect_status(caller.rx, LEAT_FAILED, -EIO, NULL);
+	cr_expect_eq(leat_recv(caller.rx, &(uint64_t){ 0 }), 1);
+	caller_start(&caller);
+	cr_expect_eq(caller_join(&caller), 0);
+	cr_expect_eq(leat_send(plan.clone, &(uint64_t){ 1 }), -ECANCELED);
+	cr_expect_eq(leat_recv(caller.rx, &(uint64_t){ 0 }), 0);
+	leat_tx_close(plan.clone);
+	leat_rx_close(caller.rx);
+	cr_expect_eq(leat_scope_close(scope), -EIO);
+}
+
+/* A slot that a clone has reserved may still become an item; what was sent behind it is not cut off by the end. */
+Test(gen_end, a_failing_generators_data_behind_a_reservation_is_kept, .timeout = 10)
+{
+	struct leat_scope *scope = scope_open();
+	struct plan plan = { .answer = -EIO, .reserves = true };
+	struct leat_gen_opts opts = { .chan.kind = LEAT_MPSC };
+	struct leat_rx *rx;
+	uint64_t n = 0;
+	cr_assert_eq(leat_gen(scope, leave_a_clone, &plan, 8, &opts, &rx), 0);
+	cr_expect_eq(leat_scope_join(scope), -EIO);
+	cr_expect_eq(leat_try_recv(rx, &n), -EAGAIN);
+	memcpy(plan.room, &(uint64_t){ 4711 }, sizeof(uint64_t));
+	cr_expect_eq(leat_commit(plan.clone, 1), 0);
+	cr_expect_eq(leat_recv(rx, &n), 1);
+	cr_expect_eq(n, 4711);
+	cr_expect_eq(leat_recv(rx, &n), 1);
+	cr_expect_eq(n, 0);
+	cr_expect_eq(leat_recv(rx, &n), 0);
+	leat_tx_close(plan.clone);
+	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_close(scope), -EIO);
 }
 

@@ -19,6 +19,8 @@ struct plan {
 	bool done;
 	struct leat_scope *scope;
 	struct leat_tx *clone;   /* left open */
+	bool reserves;           /* with the clone, one item: */
+	void *room;
 };
 #define LAST_SEND 1
 #define WITHOUT_END UINT64_MAX

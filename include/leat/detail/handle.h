@@ -18,7 +18,7 @@
 /*
  * The control word of a channel: read by every operation, written only when something ends or parks.
  *
- * Fatal if missed, harmless if seen late by a call that began before: CANCELED, RX_GONE, TX_GONE.
+ * Fatal if missed, harmless if seen late by a call that began before: CANCELED, RX_GONE, TX_GONE, SEVERED.
  * RX_PARKED and TX_PARKED are fatal if missed, harmless if set by mistake (a wake-up of nobody).
  */
 enum {
@@ -28,7 +28,8 @@ enum {
 	LEAT_CTL_ENDED = 1u << 3,     /* a 0 was answered; no cancel can change that */
 	LEAT_CTL_RX_PARKED = 1u << 4, /* somebody sleeps until there is an item */
 	LEAT_CTL_TX_PARKED = 1u << 5, /* somebody sleeps until there is room */
-	LEAT_CTL_FENCED = 1u << 6     /* each publish pays a full fence; constant after open */
+	LEAT_CTL_FENCED = 1u << 6,    /* each publish pays a full fence; constant after open */
+	LEAT_CTL_SEVERED = 1u << 7    /* its generator failed: clones are refused as cancelled, receivers drain and get 0 */
 };
 
 struct leat_chan;
