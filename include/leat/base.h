@@ -24,6 +24,13 @@
 #define leat_likely(x) __builtin_expect(!!(x), 1)
 #define leat_unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Asks for a line to write it. Compilers for any x86-64 would ask to read it; where it is unknown it does nothing. */
+#if defined(__x86_64__)
+#define leat_prefetch_write(p) __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define leat_prefetch_write(p) __builtin_prefetch((p), 1)
+#endif
+
 /* Deadlines are absolute CLOCK_MONOTONIC nanoseconds. This one never passes. */
 #define LEAT_NEVER INT64_MAX
 

@@ -261,6 +261,7 @@ static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct 
 struct leat_mpmc_side {
 	const unsigned char *turns; /* the ring's turns and index_mask, one load nearer */
 	uint64_t index_mask;
+	size_t capacity;
 	uint64_t next; /* where the position is, if nobody else has moved it */
 	uint64_t moved, rested, failed;
 };
@@ -270,17 +271,14 @@ static inline void leat_mpmc_side_init(struct leat_mpmc_side *side, const struct
 	memset(side, 0, sizeof(*side));
 	side->turns = ring->turns;
 	side->index_mask = ring->index_mask;
+	side->capacity = ring->capacity;
 }
 
 static inline void leat_mpmc_rest(struct leat_mpmc_side *side)
 {
-	uint64_t run = side->moved - side->rested;
-
 	side->failed = side->moved;
-	if (run < LEAT_REST_RUN)
-		return;
-	side->rested = side->moved;
-	leat_rest(run / LEAT_REST_PART);
+	if (side->moved - side->rested >= LEAT_REST_RUN)
+		leat_rest(&side->rested, side->moved, side->capacity);
 }
 
 /* Asks for the line some slots ahead when a slot is the first of its line, before its turn comes. */
@@ -294,7 +292,7 @@ static inline void leat_mpmc_ask_ahead(const struct leat_mpmc *ring, const struc
 	if (far >= ring->capacity)
 		far -= ring->capacity;
 	if (far < ring->capacity)
-		__builtin_prefetch(ring->items + far * stride, 1);
+		leat_prefetch_write(ring->items + far * stride);
 }
 
 /* The turn's word of pos's slot if it is in this state in pos's lap, else NULL. */
@@ -419,7 +417,7 @@ static inline void leat_mpmc_ask_batch(const struct leat_mpmc *ring, const struc
 	if (side->moved - side->failed < LEAT_MPMC_AHEAD_RUN)
 		return;
 	for (size_t i = 0; i < n * stride && from + i < end; i += LEAT_SPSC_LINE)
-		__builtin_prefetch(ring->items + from + i, 1);
+		leat_prefetch_write(ring->items + from + i);
 }
 
 /* Up to n items, as far as they stand side by side; answers how many. */

@@ -55,10 +55,8 @@ enum {
 	LEAT_SPSC_PACKED_MAX = 24, /* the largest item of which two stand in a line with its word */
 	LEAT_SPSC_AHEAD_TX = 8,    /* lines that the producer asks for before it writes them */
 	LEAT_SPSC_AHEAD_RX = 4,    /* and the consumer before it reads them */
-	LEAT_SPSC_REST_FULL = 4,   /* pauses for each look that finds no room */
-	LEAT_REST_RUN = 64,
-	LEAT_REST_PART = 1,
-	LEAT_REST_MAX = 128   /* pauses: 1.4 to 6 microseconds on current x86 */
+	LEAT_REST_RUN = 64,        /* the shortest run that is followed by a rest, in items */
+	LEAT_REST_MAX = 128        /* the longest rest, in pauses: 1.4 to 6 microseconds on current x86 */
 };
 
 /* What both sides share, beside the lines. */
@@ -187,7 +185,7 @@ static inline bool leat_spsc_is_shut(const struct leat_spsc_side *side)
 	return side->word == &side->never;
 }
 
-/* Goes on to the next run, whose line is asked for ahead by `ahead` lines, to write them or to read them. */
+/* Goes on to the next run, and asks for the line `ahead` of it, to write it or to read it; 0: asks for none. */
 static inline void leat_spsc_next_run(struct leat_spsc_side *side, size_t ahead, bool write)
 {
 	unsigned char *line = side->line + side->stride, *far;
@@ -195,7 +193,7 @@ static inline void leat_spsc_next_run(struct leat_spsc_side *side, size_t ahead,
 	if (line == side->end)
 		line = side->lines;
 	leat_spsc_enter_run(side, line);
-	if (!side->packed)
+	if (!side->packed || ahead == 0)
 		return;
 	far = line + ahead * LEAT_SPSC_LINE;
 	if (far >= side->end)
@@ -203,28 +201,27 @@ static inline void leat_spsc_next_run(struct leat_spsc_side *side, size_t ahead,
 	if (!write)
 		__builtin_prefetch(far, 0);
 	else if (side->room - side->pos > ahead * side->run) /* not from under a consumer who still reads it */
-		__builtin_prefetch(far, 1);
+		leat_prefetch_write(far);
 }
 
-/* Pauses, out of line, and not for long. */
-static __attribute__((noinline, unused)) void leat_rest(uint64_t pauses)
+/* As many pauses as steps were made since the last rest. Out of line; not for long, and not for a small ring's turn. */
+static __attribute__((noinline, unused)) void leat_rest(uint64_t *rested, uint64_t now, size_t capacity)
 {
-	if (pauses > LEAT_REST_MAX)
-		pauses = LEAT_REST_MAX;
-	while (pauses-- > 0)
+	uint64_t most = capacity / 8 < LEAT_REST_MAX ? capacity / 8 : (uint64_t)LEAT_REST_MAX, pauses = now - *rested;
+
+	*rested = now;
+	for (pauses = pauses < most ? pauses : most; pauses > 0; pauses--)
 		leat_pause();
 }
 
 /*
- * Caught up with the other side: rests a quarter as many pauses as it made steps since the last time. The producer
- * rests a little each time: its looks take the line that the consumer is to write.
+ * Caught up with the other side: rests, if there was a run since it last did. Otherwise the two would go on in step, each
+ * taking the line that the other is about to use. A lone item is never kept waiting by this.
  */
-static inline void leat_spsc_rest(struct leat_spsc_side *side, uint64_t least)
+static inline void leat_spsc_rest(struct leat_spsc_side *side)
 {
-	uint64_t pauses = (side->pos - side->rested) / 4;
-
-	side->rested = side->pos;
-	leat_rest(pauses < least ? least : pauses);
+	if (side->pos - side->rested >= LEAT_REST_RUN)
+		leat_rest(&side->rested, side->pos, side->capacity);
 }
 
 /*
@@ -238,7 +235,7 @@ static inline bool leat_spsc_look_for_room(struct leat_spsc_side *tx)
 	if (leat_spsc_is_shut(tx))
 		return false;
 	if (tx->caught_up)
-		leat_spsc_rest(tx, LEAT_SPSC_REST_FULL);
+		leat_spsc_rest(tx);
 	/* A2: slots free; pairs with R2 in leat_spsc_release() */
 	room = leat_load_acq(tx->head) + tx->capacity;
 	tx->caught_up = room - tx->room < tx->capacity / 8;
@@ -261,13 +258,13 @@ static inline bool leat_spsc_can_push(struct leat_spsc_side *tx)
 	return tx->pos != tx->limit || leat_spsc_go_on(tx) || (leat_spsc_look_for_room(tx) && leat_spsc_go_on(tx));
 }
 
-/* The consumer, at its limit: looks at how far the producer has come. */
-static inline bool leat_spsc_look_for_items(struct leat_spsc_side *rx)
+/* The consumer, at its limit: looks at how far the producer has come; asks for lines ahead as leat_spsc_next_run(). */
+static inline bool leat_spsc_look_for_items(struct leat_spsc_side *rx, size_t ahead)
 {
 	uint64_t tail;
 
 	if (rx->pos == rx->run_end)
-		leat_spsc_next_run(rx, LEAT_SPSC_AHEAD_RX, false);
+		leat_spsc_next_run(rx, ahead, false);
 	tail = leat_load_acq(rx->word); /* A1: items written; pairs with R1 in leat_spsc_publish() */
 	if ((int64_t)(tail - rx->pos) <= 0)
 		return false;
@@ -278,9 +275,9 @@ static inline bool leat_spsc_look_for_items(struct leat_spsc_side *rx)
 /* One item, or more. */
 static inline bool leat_spsc_can_pop(struct leat_spsc_side *rx)
 {
-	if (leat_likely(rx->pos != rx->limit) || leat_spsc_look_for_items(rx))
+	if (leat_likely(rx->pos != rx->limit) || leat_spsc_look_for_items(rx, LEAT_SPSC_AHEAD_RX))
 		return true;
-	leat_spsc_rest(rx, 0);
+	leat_spsc_rest(rx);
 	return false;
 }
 
@@ -343,7 +340,7 @@ static inline size_t leat_spsc_peek(struct leat_spsc_side *rx, size_t want, void
 		return 0;
 	n = rx->limit - rx->pos;
 	if (n < want && rx->limit != rx->run_end) {
-		leat_spsc_look_for_items(rx);
+		leat_spsc_look_for_items(rx, 0);
 		n = rx->limit - rx->pos;
 	}
 	*items = leat_spsc_slot(rx, rx->item_size);
@@ -351,7 +348,7 @@ static inline size_t leat_spsc_peek(struct leat_spsc_side *rx, size_t want, void
 }
 
 /* A full line of small items is copied as one piece, where the size is a constant. */
-static inline void leat_spsc_copy(void *to, const void *from, size_t n, size_t size)
+static inline __attribute__((always_inline)) void leat_spsc_copy(void *to, const void *from, size_t n, size_t size)
 {
 	if (__builtin_constant_p(size) && size <= LEAT_SPSC_PACKED_MAX && n == leat_spsc_run(size, 0))
 		memcpy(to, from, leat_spsc_run(size, 0) * size);
@@ -395,7 +392,7 @@ static inline void leat_spsc_end(struct leat_spsc_side *side, const struct leat_
  * Up to n items, in order; answers how many. size is item_size, as a constant where the caller has one. Looks for room
  * once: looking again for each line that comes free keeps both sides in step.
  */
-static inline size_t leat_spsc_push_batch(struct leat_spsc_side *tx, const void *items, size_t n, size_t size)
+static inline __attribute__((always_inline)) size_t leat_spsc_push_batch(struct leat_spsc_side *tx, const void *items, size_t n, size_t size)
 {
 	const unsigned char *from = (const unsigned char *)items;
 	struct leat_spsc_side now;
@@ -423,14 +420,17 @@ static inline size_t leat_spsc_push_batch(struct leat_spsc_side *tx, const void 
 	return n;
 }
 
-/* The slots go back together, after the last was read, and before any rest: they are news. */
-static inline size_t leat_spsc_pop_batch(struct leat_spsc_side *rx, void *items, size_t n, size_t size)
+/*
+ * The slots go back together, after the last was read, and before any rest: they are news. Lines are not asked for ahead:
+ * a batch reads several at once anyway, and would ask for those that the producer still writes.
+ */
+static inline __attribute__((always_inline)) size_t leat_spsc_pop_batch(struct leat_spsc_side *rx, void *items, size_t n, size_t size)
 {
 	struct leat_spsc_side now;
 	size_t done = 0;
 
 	leat_spsc_begin(&now, rx);
-	while (done < n && (now.pos != now.limit || leat_spsc_look_for_items(&now))) {
+	while (done < n && (now.pos != now.limit || leat_spsc_look_for_items(&now, 0))) {
 		size_t k = now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
 
 		leat_spsc_copy((unsigned char *)items + done * size, leat_spsc_slot(&now, size), k, size);
@@ -441,7 +441,7 @@ static inline size_t leat_spsc_pop_batch(struct leat_spsc_side *rx, void *items,
 	if (done > 0)
 		leat_spsc_release(rx, 0);
 	else
-		leat_spsc_rest(rx, 0);
+		leat_spsc_rest(rx);
 	return done;
 }
 
