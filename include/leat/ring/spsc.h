@@ -304,15 +304,36 @@ static inline void leat_spsc_release(struct leat_spsc_side *rx, size_t n)
 	leat_store_rel(rx->head, pos); /* R2: slots' loads before head; pairs with A2 in leat_spsc_look_for_room() */
 }
 
+/* Where items are not packed, each asks for the lines that one a few lines on will want, as far as the run goes. */
+static inline void leat_spsc_ask_ahead(const struct leat_spsc_side *side, size_t size, size_t ahead, bool write)
+{
+	const size_t items = ahead * LEAT_SPSC_LINE / size + 1;
+
+	if (side->limit - side->pos <= items)
+		return;
+	for (size_t at = 0; at < size; at += LEAT_SPSC_LINE) {
+		const unsigned char *far = (const unsigned char *)leat_spsc_slot(side, size) + items * size + at;
+
+		if (write)
+			leat_prefetch_write(far);
+		else
+			__builtin_prefetch(far, 0);
+	}
+}
+
 /* One item, after can_push() or can_pop() said yes. size is item_size, as a constant where the caller has one. */
 static inline void leat_spsc_push(struct leat_spsc_side *tx, const void *item, size_t size)
 {
+	if (size > LEAT_SPSC_PACKED_MAX)
+		leat_spsc_ask_ahead(tx, size, LEAT_SPSC_AHEAD_TX, true);
 	memcpy(leat_spsc_slot(tx, size), item, size);
 	leat_spsc_publish(tx, 1);
 }
 
 static inline void leat_spsc_pop(struct leat_spsc_side *rx, void *item, size_t size)
 {
+	if (size > LEAT_SPSC_PACKED_MAX)
+		leat_spsc_ask_ahead(rx, size, LEAT_SPSC_AHEAD_RX, false);
 	memcpy(item, leat_spsc_slot(rx, size), size);
 	leat_spsc_release(rx, 1);
 }
