@@ -538,3 +538,202 @@ MODEL(mpmc_drop_what_was_put_back, .what = "what a receiver looked at and put ba
 	for (uint64_t i = 1; i <= 4; i++)
 		verify_that(history[i].push_ended == 0 || history[i].popped == 1);
 }
+
+/* The calls for one item, and for several, which begin where their thread left off. */
+static void pushes_by_side(void *arg)
+{
+	uint64_t first = (uintptr_t)arg, batch[2] = { first, first + 1 };
+	struct leat_mpmc_side side;
+
+	leat_mpmc_side_init(&side, &ring);
+	for (uint64_t i = 0; i < 2; i++) {
+		history[first + i].push_began = verify_now();
+		while (!leat_mpmc_push(&ring, &side, &batch[i], sizeof(uint64_t)))
+			leat_pause();
+		history[first + i].push_ended = verify_now();
+	}
+}
+
+static void pushes_batch(void *arg)
+{
+	uint64_t first = (uintptr_t)arg, batch[2] = { first, first + 1 };
+	struct leat_mpmc_side side;
+
+	leat_mpmc_side_init(&side, &ring);
+	history[first].push_began = history[first + 1].push_began = verify_now();
+	for (size_t done = 0; done < 2;) {
+		size_t n = leat_mpmc_push_batch(&ring, &side, batch + done, 2 - done, sizeof(uint64_t));
+
+		for (size_t i = 0; i < n; i++)
+			history[first + done + i].push_ended = verify_now();
+		done += n;
+		if (n == 0)
+			leat_pause();
+	}
+}
+
+static void note_popped(uint64_t item, uint64_t began)
+{
+	verify_that(item >= 1 && item <= MOST && history[item].popped == 0);
+	history[item].popped++;
+	history[item].pop_began = began;
+	history[item].pop_ended = verify_now();
+}
+
+static void pops_by_side(void *arg)
+{
+	struct leat_mpmc_side side;
+
+	(void)arg;
+	leat_mpmc_side_init(&side, &ring);
+	for (unsigned i = 0; i < each_pops; i++) {
+		uint64_t began = verify_now(), item;
+
+		while (!leat_mpmc_pop(&ring, &side, &item, sizeof(item))) {
+			leat_pause();
+			began = verify_now();
+		}
+		note_popped(item, began);
+	}
+}
+
+static void pops_batch(void *arg)
+{
+	struct leat_mpmc_side side;
+	uint64_t batch[2];
+
+	(void)arg;
+	leat_mpmc_side_init(&side, &ring);
+	for (unsigned done = 0; done < each_pops;) {
+		uint64_t began = verify_now();
+		size_t n = leat_mpmc_pop_batch(&ring, &side, batch, each_pops - done < 2 ? each_pops - done : 2, sizeof(uint64_t));
+
+		for (size_t i = 0; i < n; i++)
+			note_popped(batch[i], began);
+		done += (unsigned)n;
+		if (n == 0)
+			leat_pause();
+	}
+}
+
+static void by_sides(size_t capacity, bool single_producer, bool single_consumer, void (*pushes)(void *), void (*pops)(void *))
+{
+	open_ring(capacity, single_producer, single_consumer);
+	each_pops = single_producer || single_consumer ? 2 : 1;
+	if (single_producer && !single_consumer)
+		each_pops = 1;
+	else if (!single_producer && single_consumer)
+		each_pops = 4;
+	verify_spawn(pushes, (void *)1, "producer 1");
+	if (!single_producer)
+		verify_spawn(pushes, (void *)3, "producer 2");
+	if (!single_consumer)
+		verify_spawn(pops, NULL, "consumer 2");
+	pops(NULL);
+	verify_join();
+	each_pops = 1;
+	while (!single_producer && !single_consumer && history[1].popped + history[2].popped + history[3].popped + history[4].popped < 4)
+		pops(NULL);
+	check_history(4);
+}
+
+MODEL(mpmc_sides_single, .what = "push and pop with one thread on each side, capacity 1", .preemptions = 3, .stale = 2)
+{
+	by_sides(1, true, true, pushes_by_side, pops_by_side);
+}
+
+MODEL(mpsc_sides, .what = "push and pop, two producers with two items each, capacity 2", .preemptions = 2, .stale = 1)
+{
+	by_sides(2, false, true, pushes_by_side, pops_by_side);
+}
+
+MODEL(spmc_sides, .what = "push and pop, two consumers, capacity 1", .preemptions = 2, .stale = 2)
+{
+	by_sides(1, true, false, pushes_by_side, pops_by_side);
+}
+
+MODEL(mpmc_sides, .what = "push and pop, two on each side, capacity 2", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	by_sides(2, false, false, pushes_by_side, pops_by_side);
+}
+
+MODEL(mpsc_sides_batches, .what = "batches of two, two producers, capacity 3", .preemptions = 2, .stale = 1)
+{
+	by_sides(3, false, true, pushes_batch, pops_batch);
+}
+
+MODEL(spmc_sides_batches, .what = "batches of two, two consumers, capacity 2", .preemptions = 2, .stale = 2)
+{
+	by_sides(2, true, false, pushes_batch, pops_batch);
+}
+
+MODEL(mpmc_sides_batches, .what = "batches of two, two on each side, capacity 3", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	by_sides(3, false, false, pushes_batch, pops_batch);
+}
+
+static void pushes_three_by_side(void *arg)
+{
+	struct leat_mpmc_side side;
+
+	(void)arg;
+	leat_mpmc_side_init(&side, &ring);
+	for (uint64_t item = 2; item <= 4; item++)
+		while (!leat_mpmc_push(&ring, &side, &item, sizeof(item)))
+			leat_pause();
+}
+
+MODEL(mpmc_sides_given_back, .what = "a slot that was written to and taken back is next used by push", .preemptions = 3, .stale = 2,
+      .quick = 2)
+{
+	open_ring(5, false, false); /* one may be left as skipped */
+	verify_spawn(gives_back, NULL, "gives back");
+	pushes_three_by_side(NULL);
+	verify_join();
+	for (int i = 0; i < 4; i++)
+		verify_that(try_pop() != 0);
+}
+
+static void pops_three_by_side(void *arg)
+{
+	struct leat_mpmc_side side;
+	uint64_t item;
+
+	(void)arg;
+	leat_mpmc_side_init(&side, &ring);
+	for (int i = 0; i < 6; i++) {
+		if (leat_mpmc_pop(&ring, &side, &item, sizeof(item)))
+			note_popped(item, verify_now());
+		else
+			leat_pause();
+	}
+}
+
+MODEL(mpmc_sides_put_back, .what = "an item that was looked at and put back is taken by pop, and its slot written", .preemptions = 2,
+      .stale = 1)
+{
+	open_ring(2, false, false);
+	push(1);
+	push(2);
+	verify_spawn(puts_all_back, NULL, "puts back");
+	verify_spawn(pushes_two, NULL, "producer");
+	pops_three_by_side(NULL);
+	for (int i = 0; i < 2; i++) {
+		leat_pause();
+		try_pop();
+	}
+	verify_join();
+	while (try_pop() != 0)
+		;
+	check_history(4);
+}
+
+MODEL(mpmc_sides_given_back_batch, .what = "the same, next used by a batch", .preemptions = 3, .stale = 2, .quick = 2)
+{
+	open_ring(5, false, false);
+	verify_spawn(gives_back, NULL, "gives back");
+	pushes_batch((void *)2);
+	verify_join();
+	for (int i = 0; i < 3; i++)
+		verify_that(try_pop() != 0);
+}

@@ -360,17 +360,17 @@ static void snapshot_against_drop(enum leat_kind kind)
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_snapshot_against_drop, .what = "an item that a close drops is never told as delivered; SPSC", .preemptions = 3, .stale = 2)
+MODEL(registry_snapshot_against_drop, .what = "an item that a close drops is never told as delivered; SPSC", .preemptions = 3, .stale = 2, .quick = 2)
 {
 	snapshot_against_drop(LEAT_SPSC);
 }
 
-MODEL(registry_snapshot_against_drop_turns, .what = "the same on a ring with turns and a single receiver", .preemptions = 3, .stale = 2, .known = "the position of a single receiver is stored relaxed, which takes D1 away")
+MODEL(registry_snapshot_against_drop_turns, .what = "the same on a ring with turns and a single receiver", .preemptions = 3, .stale = 2, .quick = 2)
 {
 	snapshot_against_drop(LEAT_MPSC);
 }
 
-MODEL(registry_snapshot_against_drop_shared, .what = "the same where several may receive", .preemptions = 3, .stale = 2)
+MODEL(registry_snapshot_against_drop_shared, .what = "the same where several may receive", .preemptions = 3, .stale = 2, .quick = 2)
 {
 	snapshot_against_drop(LEAT_SPMC);
 }
@@ -451,8 +451,7 @@ static void walks_for_one(void *arg)
 	leat_registry_walk(look_for_one, &last);
 }
 
-MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped", .preemptions = 2, .stale = 1, .quick = 2,
-      .known = "what is reserved is not noted as such before the claim and until after it was given up")
+MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped", .preemptions = 2, .stale = 1, .quick = 2)
 {
 	uint64_t item = 1, last = 0;
 	struct leat_chan_opts c = { .kind = LEAT_MPMC, .capacity = 2, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
@@ -471,8 +470,7 @@ MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up an
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_snapshot_put_back, .what = "an item that is peeked at and put back is never told as delivered", .preemptions = 2, .stale = 1,
-      .known = "what is peeked at is not noted as such before the claim and until after it was put back")
+MODEL(registry_snapshot_put_back, .what = "an item that is peeked at and put back is never told as delivered", .preemptions = 2, .stale = 1)
 {
 	struct leat_chan_opts c = { .kind = LEAT_SPMC, .capacity = 1 };
 	const void *items;
@@ -486,6 +484,63 @@ MODEL(registry_snapshot_put_back, .what = "an item that is peeked at and put bac
 	verify_that(leat_release(its_rx, 0) == 0);
 	verify_join();
 	leat_rx_close(its_rx);
+	leat_tx_close(its_tx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* Two join at once: one of them reaps, the other hears of it. */
+static int ends_at_once(struct leat_tx *out, void *arg)
+{
+	(void)out;
+	(void)arg;
+	return 0;
+}
+
+static void joins(void *arg)
+{
+	(void)arg;
+	verify_that(leat_scope_join(scope) == 0);
+}
+
+MODEL(scope_two_joins, .what = "two joins wait for one task: both return", .preemptions = 2, .stale = 1)
+{
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_gen(scope, ends_at_once, NULL, 0, NULL, NULL) == 0);
+	verify_spawn(joins, NULL, "joiner");
+	joins(NULL);
+	verify_join();
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_registry_size() == 0);
+}
+
+/* A stage that hears of a cancel through its input, before its own channel does, is canceled and has not failed. */
+static int passes_on(struct leat_tx *out, void *arg)
+{
+	uint64_t item;
+	int rc;
+
+	while ((rc = leat_recv((struct leat_rx *)arg, &item)) == 1)
+		if ((rc = leat_send(out, &item)) != 0)
+			break;
+	leat_rx_close(arg);
+	return rc;
+}
+
+MODEL(scope_cancel_through_input, .what = "a stage that hears of a cancel through its input has not failed", .preemptions = 2, .stale = 1)
+{
+	struct leat_gen_opts o = opts(1);
+	enum leat_cause cause;
+	struct leat_rx *rx;
+	uint64_t item;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &o.chan, &its_tx, &its_rx) == 0);
+	verify_that(leat_gen(scope, passes_on, its_rx, sizeof(uint64_t), &o, &rx) == 0);
+	cancels(NULL);
+	verify_that(leat_recv(rx, &item) == -ECANCELED);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_rx_status(rx, &cause, NULL, NULL) == 0 && cause == LEAT_CANCELED);
+	leat_rx_close(rx);
 	leat_tx_close(its_tx);
 	verify_that(leat_scope_close(scope) == 0);
 }
