@@ -309,11 +309,11 @@ static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool 
 /* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
 static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 {
-	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with drop_ended() */
+	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with leat_chan_drop_ended() */
 	uint64_t head = head_count(chan), tail, dropped = 0;
 
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D3: before tail; pairs with drop_ended() */
+		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D3: before tail; pairs with leat_chan_drop_ended() */
 		dropped += now->dropped[reason];
 	}
 	head = less_claimed(chan, head, false, leat_load_acq(&chan->skipped_taken)); /* D3: before tail */
@@ -327,7 +327,7 @@ static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 		tail = head + chan->capacity; /* it was this at some moment since the head was read */
 	now->delivered = head - dropped;
 	now->in_flight = tail - head;
-	return leat_load_acq(&chan->drops_begun) == ended; /* D1: pairs with drop_begins() */
+	return leat_load_acq(&chan->drops_begun) == ended; /* D1: pairs with leat_chan_drop_begins() */
 }
 
 static uint64_t accepted(const struct leat_seen *seen)

@@ -9,7 +9,14 @@
  *     H     a handle's ring     its thread         its thread      private
  *           a handle's counters its thread         snapshots       relaxed: each is a number of its own
  *
- *     K1  close and cancel set a bit in ctl  ->  a receive loads ctl    every item sent before is in the ring
+ *     K1  close and cancel set a bit in ctl   ->  a receive loads ctl          every item sent before is in the ring
+ *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that a drop has moved is
+ *         the head                                last                         seen only with the drop begun
+ *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it dropped
+ *                                                 first
+ *     D3  positions and counts are published  ->  a look loads head, then tail  the head is never ahead of the tail
+ *     D4  a handle tells what it has claimed  ->  a look loads claimed         with the position that counts it
+ *     W1  a wait that ended clears its base   ->  a look loads the base        blocked_ns has the wait
  *
  * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender a receiver, so such a
  * channel always has turns, with more than one consumer.

@@ -178,13 +178,13 @@ void leat_chan_discard(struct leat_chan *chan, void *item)
 /* A drop moves the head between these two; leat_chan_look() waits for `ended` to catch up with `begun`. */
 void leat_chan_drop_begins(struct leat_chan *chan)
 {
-	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with leat_chan_look() */
+	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with read_ring() */
 }
 
 void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
 {
 	leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
-	leat_add_acqrel(&chan->drops_ended, 1); /* D2: dropped before ended; pairs with leat_chan_look() */
+	leat_add_acqrel(&chan->drops_ended, 1); /* D2, D3: dropped before ended; pairs with read_ring() */
 }
 
 static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason, struct leat_mpmc_claim *claim)

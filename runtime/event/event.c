@@ -26,7 +26,7 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 	waiter->next->prev = waiter->prev;
 	waiter->next = waiter->prev = NULL;
 	if (ev->bit != 0 && nobody(ev))
-		leat_and_acqrel(ev->ctl, ~ev->bit);
+		leat_and_acqrel(ev->ctl, ~ev->bit); /* C1, C2: a word that others swap; under the lock */
 }
 
 void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
@@ -34,7 +34,7 @@ void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
 	leat_store_rlx(&waiter->word, 0); /* rlx: nobody else knows the waiter yet */
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
-		leat_or_acqrel(ev->ctl, ev->bit);
+		leat_or_acqrel(ev->ctl, ev->bit); /* C1, C2: before the fence below */
 	waiter->next = &ev->list;
 	waiter->prev = ev->list.prev;
 	waiter->prev->next = waiter;
@@ -43,7 +43,7 @@ void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
 	if (ev->bit == 0)
 		return;
 	if (leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED) /* rlx: constant after open */
-		leat_fence_seq(); /* C1, C2: bit before look; pairs with leat_fence_seq() in leat_chan_sent(), _received() */
+		leat_fence_seq(); /* C1, C2: bit before look; pairs with leat_fence_seq() in tell() */
 	else
 		leat_os_fence_heavy(); /* C1, C2: bit before look; pairs with leat_fence_light() of each publish */
 }
@@ -61,7 +61,7 @@ bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
 }
 
 /* E1: what was published before the telling; pairs with the load in leat_waiter_park(). The last touch. */
-static uint32_t *tell(struct leat_waiter *waiter)
+static uint32_t *tell_waiter(struct leat_waiter *waiter)
 {
 	uint32_t *word = &waiter->word;
 	static const uint64_t one = 1;
@@ -69,7 +69,7 @@ static uint32_t *tell(struct leat_waiter *waiter)
 	ssize_t written = waiter->fd < 0 ? 0 : write(waiter->fd, &one, sizeof(one));
 
 	(void)written; /* an eventfd that takes no more is readable already: its owner wakes */
-	leat_store_rel(word, 1);
+	leat_store_rel(word, 1); /* E1: pairs with leat_waiter_park() */
 	return word;
 }
 
@@ -86,7 +86,7 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 			struct leat_waiter *waiter = ev->list.next;
 
 			unlink_waiter(ev, waiter);
-			words[told++] = tell(waiter);
+			words[told++] = tell_waiter(waiter);
 		}
 		leat_mutex_unlock(&ev->lock);
 		for (unsigned i = 0; i < told; i++)
@@ -100,7 +100,7 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 
 int leat_waiter_park(struct leat_waiter *waiter, int64_t deadline_ns)
 {
-	while (leat_load_acq(&waiter->word) == 0) /* E1: pairs with the store in tell() */
+	while (leat_load_acq(&waiter->word) == 0) /* E1: pairs with the store in tell_waiter() */
 		if (leat_os_futex_wait(&waiter->word, 0, deadline_ns) == -ETIMEDOUT)
 			return -ETIMEDOUT;
 	return 0;

@@ -16,6 +16,7 @@
  * pays a compiler fence. On a word with LEAT_CTL_FENCED both pay a full fence instead: chosen once, at open.
  *
  *     C1, C2  enter() sets the bit, heavy fence, look()   <->   publish, light fence, load of the bit
+ *     E1      the teller stores word                       ->   E1 the waiter loads word: what was published before
  *
  * No wake-up is lost to another waiter. notify(n) takes the first n waiters off the list, and each of those
  * was told; the rest stay and the bit stays with them. leave() answers whether this waiter was told. One that was, and

@@ -225,7 +225,7 @@ int leat_flow_start(struct leat_flow *flow)
 	/* Only this thread writes `started`, and no thread is started any more. */
 	for (size_t i = 0; i < flow->members_count; i++)
 		missing += !flow->members[i].started;
-	if (leat_add_acqrel(&flow->running, -missing) == missing)
+	if (leat_add_acqrel(&flow->running, -missing) == missing) /* F2: pairs with leat_flow_over() */
 		eventfd_write(flow->events_fd, 1);
 	return rc;
 }
@@ -257,7 +257,7 @@ void leat_flow_dismiss(struct leat_flow *flow)
 
 void leat_flow_slow(struct leat_flow *flow)
 {
-	leat_store_rlx(&flow->slow_on, 1u); /* nothing else depends on it */
+	leat_store_rlx(&flow->slow_on, 1u); /* rlx: nothing else depends on it */
 }
 
 void leat_flow_cancel(struct leat_flow *flow, const char *text)

@@ -16,6 +16,9 @@
  * that waits for input itself does not find out; after a tenth of a second the scopes in front are cancelled
  * (leat_flow_dismiss), and the report calls that by its name: abandoned.
  *
+ *     F1  a thread that leaves early says so    ->  F1  leat_flow_left() loads the flag, which is all it needs
+ *     F2  a thread that ends takes itself off   ->  F2  leat_flow_over() loads 0: what all of them left behind
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_FLOW_FLOW_H

@@ -67,7 +67,7 @@ static int attend(struct leat_member *member, struct leat_step *step)
 		if (--step->left == 0)
 			member->enough = true;
 	}
-	/* Relaxed: nothing but a pause depends on it. */
+	/* rlx: nothing but a pause depends on it */
 	if (rc == 0 && flow->opts.slow != 0 && step->stage == &flow->stages.list[flow->opts.slow - 1] &&
 	    leat_load_rlx(&flow->slow_on))
 		rc = pause_until(member, leat_now_ns() + flow->opts.slow_ns);
@@ -213,7 +213,7 @@ int leat_member_main(struct leat_tx *out, void *arg)
 	member->ended_ns = leat_now_ns();
 	/* F2: all of the above before the count; pairs with leat_flow_over(). */
 	uint32_t before = leat_add_acqrel(&flow->running, (uint32_t)-1);
-	if (before == 1 || leat_load_rlx(&member->early)) /* its own flag */
+	if (before == 1 || leat_load_rlx(&member->early)) /* rlx: its own flag */
 		eventfd_write(flow->events_fd, 1);
 	return rc;
 }

@@ -5,8 +5,8 @@
  * without touching the count, and gives back the rest in one step when it leaves the block. So a line costs one atomic
  * step, in its free, and the source one for each block. The last hold frees; one that stands alone needs no step.
  *
- *     B1  a free takes its hold off (or the source its rest)  ->  B2  who finds itself last frees the block
- *                                                             ->  B3  the source finds nobody else and fills it again
+ *     L1  a free takes its hold off (or the source its rest)  ->  L2  who finds itself last frees the block
+ *     L3  the source finds nobody else                        ->  L1  and fills it again
  *     all reads of the block are before its end, or before what is written into it next
  *
  * What the source wrote into the block reaches a reader with the line, through the channel that carries it.
@@ -52,9 +52,9 @@ static struct leat_block *block_open(size_t head, size_t len, size_t align, uint
 
 static void block_let_go(struct leat_block *block, uint64_t holds)
 {
-	/* B2: the count before the end of the block; pairs with B1 in block_let_go() elsewhere. */
+	/* L2: the count before the end of the block; pairs with L1 in block_let_go() elsewhere. */
 	if (leat_load_acq(&block->holds) != holds &&
-	    /* B1: reads of the block before the count; pairs with B2 in block_let_go() and B3 in block_is_mine(). */
+	    /* L1: reads of the block before the count; pairs with L2 in block_let_go() and L3 in block_is_mine(). */
 	    leat_add_acqrel(&block->holds, UINT64_C(0) - holds) != holds)
 		return;
 	leat_os_free(block);
@@ -97,7 +97,7 @@ void leat_line_discard(void *line, void *unused)
 /* Every line that was given is free again: nobody else can come to hold the block. */
 static bool block_is_mine(const struct leat_splitter *split)
 {
-	/* B3: the count before what is written next; pairs with B1 in block_let_go(). */
+	/* L3: the count before what is written next; pairs with L1 in block_let_go(). */
 	return leat_load_acq(&split->block->holds) == SOURCE_HOLDS - split->given;
 }
 

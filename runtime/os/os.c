@@ -106,7 +106,7 @@ void leat_os_fence_heavy(void)
 {
 	int saved = errno;
 
-	leat_fence_seq();
+	leat_fence_seq(); /* C1, C2: this thread's own part; pairs with leat_fence_light() of each publish */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
 		leat_die("membarrier worked when the channel was opened and does not any more");
 	errno = saved;

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scopes: the tree, its causes, its joins.
+ *
+ *     S1  a first cause is kept, then told  ->  S1  leat_scope_cause() loads it: code and text are there
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/scope/scope.h"
 #include "runtime/registry/registry.h"
 #include "runtime/scope/timer.h"

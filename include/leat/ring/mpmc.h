@@ -20,6 +20,9 @@
  *
  *     M1  commit stores turn = full  ->  B1  take loads turn     the item is written
  *     M2  free stores turn = free    ->  B2  claim loads turn    the item has been read
+ *     M3  a swap of tail or head     ->  M3  the next swap of it  slots that were given back come to their next claimant
+ *                                            by the position alone, without a turn in between
+ *     D1  (runtime/chan/chan.h) a position that one thread alone moves is stored with release, for looks at the books
  *
  * Turns of lap L:  4L free, for the producer of lap L
  *                  4L+1 full
@@ -184,7 +187,7 @@ static inline bool leat_mpmc_move(const struct leat_mpmc *ring, uint64_t *positi
 
 	if (!single)
 		return leat_cas_acqrel(position, pos, after); /* M3: pairs with itself; see leat_mpmc_move() */
-	leat_store_rel(position, after); /* D1: begun before head; pairs with head_count(), tail_count() of a look */
+	leat_store_rel(position, after); /* D1: begun before head; pairs with read_ring() */
 	return true;
 }
 
@@ -222,7 +225,7 @@ static inline size_t leat_mpmc_commit(struct leat_mpmc *ring, const struct leat_
 	size_t used = claim->n;
 
 	/* Taking back leaves every slot and position as before the claim, so a swap that sees `end` twice is right. */
-	if (n < claim->n && leat_cas_acqrel(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n)))
+	if (n < claim->n && leat_cas_acqrel(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n))) /* M3 */
 		used = n;
 	for (size_t i = n; i < used; i++) /* M1: pairs with B1 in leat_mpmc_run() */
 		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_SKIPPED));
@@ -302,8 +305,8 @@ leat_mpmc_slot_if(const struct leat_mpmc *ring, const struct leat_mpmc_side *sid
 {
 	uint64_t *turn = (uint64_t *)(uintptr_t)(side->turns + (pos & side->index_mask) * stride);
 
-	/* B1 for full: the item is written; pairs with M1 in leat_mpmc_push(), leat_mpmc_commit() */
-	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_pop(), leat_mpmc_free() */
+	/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit(), push */
+	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free(), pop */
 	return leat_load_acq(turn) == leat_mpmc_turn_of(ring, pos, state) ? turn : NULL;
 }
 
