@@ -35,6 +35,10 @@
  * Order. First in, first out for each sender; over all senders the order in which the sends took effect. What a
  * thread did before a send is seen by the thread that received the item.
  *
+ * Pace. Who moved 64 items or more since it last found nothing to do, and now does, first pauses for as many steps (at
+ * most 128, a few microseconds), a try included: two sides that go on in step are several times slower. Lone items are
+ * never kept waiting by it.
+ *
  * Errors, all calls: -EINVAL for NULL (but closing NULL does nothing); -EBUSY on a handle that holds a
  * reservation or a peek. No call answers -EINTR, and none sets errno.
  *
