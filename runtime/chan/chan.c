@@ -437,6 +437,22 @@ enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
 	return ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
 }
 
+/*
+ * The last figures: nobody moves anything any more, so that what fits is right, whatever was seen before.
+ */
+static void look_for_the_last_time(struct leat_chan *chan)
+{
+	uint64_t peak = chan->seen.peak;
+
+	leat_mutex_lock(&chan->lock);
+	chan->seen.delivered = 0;
+	chan->seen.in_flight = 0;
+	memset(chan->seen.dropped, 0, sizeof(chan->seen.dropped));
+	look_at_ring(chan);
+	chan->seen.peak = peak;
+	leat_mutex_unlock(&chan->lock);
+}
+
 /* The last handle is closed: nobody else can reach the channel but its scope and a walk of the registry. */
 static void chan_destroy(struct leat_chan *chan)
 {
@@ -445,6 +461,7 @@ static void chan_destroy(struct leat_chan *chan)
 
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));
 	leat_scope_detach(chan->scope, &chan->hook);
+	look_for_the_last_time(chan);
 	leat_chan_look(chan, &end->chan);
 	if (end->chan.in_flight != 0)
 		leat_die("channel \"%s\": its books do not balance: %llu items in flight after the last was taken out",

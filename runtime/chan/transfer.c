@@ -87,8 +87,9 @@ static size_t put_turns(struct leat_handle *h, const unsigned char *items, size_
 		return BY_SIZE(size, PUSH);
 #undef PUSH
 #define PUSH(size) leat_mpmc_push_batch(ring, &h->side, items + done * size, n - done, size)
-	while (done < n && (k = BY_SIZE(size, PUSH)) > 0)
-		done += k;
+	do
+		done += k = BY_SIZE(size, PUSH);
+	while (done < n && leat_mpmc_at_end(&h->side, k)); /* else it is full: no rest before the news */
 #undef PUSH
 	return done;
 }
@@ -107,11 +108,16 @@ static size_t put(struct leat_handle *h, const unsigned char *items, size_t n)
 /* Frees what producers gave up at the front. Whether there was any. */
 static bool skip(struct leat_chan *chan)
 {
-	size_t skipped = leat_mpmc_skip(&chan->mpmc);
+	size_t skipped;
 
+	if (!leat_mpmc_skippable(&chan->mpmc))
+		return false; /* a look that finds nothing shares no write */
+	leat_chan_drop_begins(chan);
+	skipped = leat_mpmc_skip(&chan->mpmc);
+	leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: D2 publishes it */
+	leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), 0);
 	if (skipped == 0)
 		return false;
-	leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: a number for snapshots */
 	leat_chan_received(chan, skipped);
 	return true;
 }
@@ -154,9 +160,9 @@ static size_t get_turns(struct leat_handle *h, unsigned char *items, size_t n, s
 		do
 			k = get_run(h, items + done * size, n - done, size);
 		while (k == 0 && done == 0 && look_behind_skipped(chan));
-		if (k == 0)
-			break;
 		done += k;
+		if (!leat_mpmc_at_end(&h->side, k))
+			break; /* there is no more: no rest before the news */
 	}
 	return done;
 }
@@ -243,19 +249,18 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 bool leat_chan_drop_oldest(struct leat_chan *chan)
 {
 	struct leat_mpmc_claim claim;
-	size_t n;
+	size_t n, skipped = 0;
 
 	leat_chan_drop_begins(chan);
 	n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
+	if (n == 0)
+		skipped = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_SKIPPED);
+	leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: D2 publishes it */
 	leat_chan_drop_ended(chan, LEAT_DROPPED_OLDEST, n);
-	if (n == 0) {
-		n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_SKIPPED);
-		if (n == 0)
-			return false;
-		leat_add_rlx(&chan->skipped_taken, n); /* rlx: a number for snapshots */
-	} else {
+	if (n + skipped == 0)
+		return false;
+	if (n > 0)
 		leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
-	}
 	leat_mpmc_free(&chan->mpmc, &claim);
 	return true;
 }

@@ -476,6 +476,12 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct l
 	return n;
 }
 
+/* Whether a batch that moved n stopped because the slots end there, and may go on at the first. */
+static inline bool leat_mpmc_at_end(const struct leat_mpmc_side *side, size_t n)
+{
+	return n > 0 && (side->next & side->index_mask) == 0;
+}
+
 /*
  * Takes the one slot that the next claim needs, the oldest of a full ring, if it is in this state (full or skipped). 0
  * where that would make no room, because the ring is not full or a consumer is still in that slot.
@@ -513,6 +519,14 @@ static inline void leat_mpmc_free(struct leat_mpmc *ring, const struct leat_mpmc
 
 	for (size_t i = 0; i < claim->n; i++) /* M2: item's loads before turn; pairs with B2 in leat_mpmc_run() */
 		leat_store_rel(leat_mpmc_turn(ring, index + i), turn);
+}
+
+/* Whether a skipped slot stands at the front. */
+static inline bool leat_mpmc_skippable(const struct leat_mpmc *ring)
+{
+	uint64_t pos = leat_load_rlx(&ring->head); /* rlx: skip() looks again, and swaps */
+
+	return leat_mpmc_run(ring, pos, 1, LEAT_TURN_SKIPPED) == 1;
 }
 
 /* Consumers: frees the skipped slots at the front. Answers how many, which is room that producers must hear of. */

@@ -470,6 +470,65 @@ MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up an
 	verify_that(leat_scope_close(scope) == 0);
 }
 
+/* Two slots were given up in front of two items, of which at most one is received. */
+static void look_behind_skipped(struct leat_node *node, void *arg)
+{
+	struct leat_chan_stat stat;
+
+	if (node->kind != LEAT_NODE_CHAN)
+		return;
+	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	verify_that(stat.offered <= 2 && stat.delivered <= 1 && stat.delivered + stat.in_flight == stat.offered);
+	verify_that(arg == NULL || stat.offered == 2); /* told late while something is being claimed, but told */
+}
+
+static void walks_behind_skipped(void *arg)
+{
+	(void)arg;
+	leat_registry_walk(look_behind_skipped, NULL);
+}
+
+static void snapshot_skipped(enum leat_overflow overflow)
+{
+	struct leat_chan_opts c = { .kind = LEAT_MPMC, .capacity = 4, .overflow = overflow };
+	struct leat_tx *gives_up[2];
+	uint64_t item = 1;
+	void *place;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+	for (int i = 0; i < 2; i++) {
+		gives_up[i] = leat_tx_clone(its_tx);
+		verify_that(leat_reserve(gives_up[i], 1, &place) == 1);
+	}
+	verify_that(leat_send(its_tx, &item) == 0 && leat_send(its_tx, &item) == 0);
+	for (int i = 0; i < 2; i++) {
+		verify_that(leat_commit(gives_up[i], 0) == 0);
+		leat_tx_close(gives_up[i]);
+	}
+	verify_spawn(walks_behind_skipped, NULL, "walker");
+	if (overflow == LEAT_BLOCK)
+		verify_that(leat_recv(its_rx, &item) == 1);
+	else
+		verify_that(leat_reserve(its_tx, 1, &place) == 1 && leat_commit(its_tx, 0) == 0);
+	verify_join();
+	leat_registry_walk(look_behind_skipped, scope);
+	leat_scope_cancel(scope, 0, NULL);
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(registry_snapshot_skipped, .what = "slots that a receiver skips are never told as delivered", .preemptions = 2, .stale = 1)
+{
+	snapshot_skipped(LEAT_BLOCK);
+}
+
+MODEL(registry_snapshot_skipped_by_sender, .what = "nor those that a sender which drops the oldest frees", .preemptions = 2, .stale = 1)
+{
+	snapshot_skipped(LEAT_DROP_OLDEST);
+}
+
 MODEL(registry_snapshot_put_back, .what = "an item that is peeked at and put back is never told as delivered", .preemptions = 2, .stale = 1)
 {
 	struct leat_chan_opts c = { .kind = LEAT_SPMC, .capacity = 1 };
