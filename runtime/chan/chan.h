@@ -9,7 +9,7 @@
  *     H     a handle's ring     its thread         its thread      private
  *           a handle's counters its thread         snapshots       relaxed: each is a number of its own
  *
- *     K1  close and cancel set a bit in ctl   ->  a receive loads ctl          every item sent before is in the ring
+ *     K1  close, cancel, sever set a bit      ->  a receive loads ctl          every item sent before is in the ring
  *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that a drop has moved is
  *         the head                                last                         seen only with the drop begun
  *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it dropped

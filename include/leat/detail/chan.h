@@ -29,7 +29,7 @@ LEAT_API void leat_detail_received(struct leat_rx *rx);
 /*
  * Publishing in an SPSC channel; the edges are those of leat/ring/spsc.h, whose ring this is.
  *
- *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at tail   <->  store tail, light fence, load ctl
+ *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at word   <->  store word, light fence, load ctl
  *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head     <->  store head, light fence, load ctl
  *
  * One of the two sees the other (runtime/event/event.h has the argument). The loads of ctl are relaxed: they guard
@@ -43,7 +43,7 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
-	leat_fence_light(); /* C1: tail before ctl; pairs with the heavy fence in leat_event_enter() */
+	leat_fence_light(); /* C1: word before ctl; pairs with the heavy fence in leat_event_enter() */
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_sent(tx);
 	return 0;
