@@ -432,6 +432,9 @@ static inline __attribute__((always_inline)) size_t leat_spsc_push_batch(struct 
 		k = now.limit - now.pos < left ? (size_t)(now.limit - now.pos) : left;
 		leat_spsc_copy(leat_spsc_slot(&now, size), from, k, size);
 		now.pos += k;
+		if (size > LEAT_SPSC_PACKED_MAX && now.limit - now.pos >= k) /* the next batch's lines, if it is like this one */
+			for (size_t at = 0; at < k * size; at += LEAT_SPSC_LINE)
+				leat_prefetch_write((const unsigned char *)leat_spsc_slot(&now, size) + at);
 		leat_store_rlx(&tx->pos, now.pos);   /* rlx: only this thread writes it */
 		leat_store_rel(now.word, now.pos);   /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
 		from += k * size;
