@@ -437,19 +437,14 @@ enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
 	return ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
 }
 
-/*
- * The last figures: nobody moves anything any more, so that what fits is right, whatever was seen before.
- */
+/* The last figures: nobody moves anything any more, so that what fits is right, whatever was seen before. */
 static void look_for_the_last_time(struct leat_chan *chan)
 {
-	uint64_t peak = chan->seen.peak;
-
-	leat_mutex_lock(&chan->lock);
+	leat_mutex_lock(&chan->lock); /* walks of the registry still look */
 	chan->seen.delivered = 0;
 	chan->seen.in_flight = 0;
 	memset(chan->seen.dropped, 0, sizeof(chan->seen.dropped));
 	look_at_ring(chan);
-	chan->seen.peak = peak;
 	leat_mutex_unlock(&chan->lock);
 }
 

@@ -298,45 +298,44 @@ static inline void leat_mpmc_ask_ahead(const struct leat_mpmc *ring, const struc
 		leat_prefetch_write(ring->items + far * stride);
 }
 
-/* The turn's word of pos's slot if it is in this state in pos's lap, else NULL. */
-static inline __attribute__((always_inline)) uint64_t *
-leat_mpmc_slot_if(const struct leat_mpmc *ring, const struct leat_mpmc_side *side, uint64_t pos, unsigned state,
-		  size_t stride)
-{
-	uint64_t *turn = (uint64_t *)(uintptr_t)(side->turns + (pos & side->index_mask) * stride);
-
-	/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit(), push */
-	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free(), pop */
-	return leat_load_acq(turn) == leat_mpmc_turn_of(ring, pos, state) ? turn : NULL;
-}
+/* One slot that was taken: where it is, and what its turn was. All of it is known before the position is swapped. */
+struct leat_mpmc_slot {
+	uint64_t *turn;
+	size_t index;
+	uint64_t was;
+};
 
 /*
- * Moves a position over one slot that is in this state: its turn's word, and the position in *at; NULL if there is none.
- * Begins where this side left off: what it then has to wait for is the swap alone, not the load before it.
+ * Moves a position over one slot that is in this state. Begins where this side left off: what it then has to wait for is
+ * the swap alone, not the load before it; and what follows the swap needs no other load, as a swap holds up all of them.
  */
-static inline __attribute__((always_inline)) uint64_t *leat_mpmc_take_one(struct leat_mpmc *ring, struct leat_mpmc_side *side, uint64_t *position,
-					   bool single, unsigned state, size_t stride, uint64_t *at)
+static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat_mpmc *ring, struct leat_mpmc_side *side,
+								     uint64_t *position, bool single, unsigned state,
+								     size_t stride, struct leat_mpmc_slot *slot)
 {
-	uint64_t pos = side->next, *turn;
+	uint64_t pos = side->next;
 
 	for (;;) {
 		uint64_t now;
 
-		turn = leat_mpmc_slot_if(ring, side, pos, state, stride);
-		if (leat_likely(turn != NULL)) {
-			*at = pos;
+		slot->index = (size_t)(pos & side->index_mask);
+		slot->turn = (uint64_t *)(uintptr_t)(side->turns + slot->index * stride);
+		slot->was = leat_mpmc_turn_of(ring, pos, state);
+		/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit(), push */
+		/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free(), pop */
+		if (leat_likely(leat_load_acq(slot->turn) == slot->was)) {
 			side->next = leat_mpmc_after(ring, pos, 1);
 			if (single) {
 				leat_store_rel(position, side->next); /* D1: as in leat_mpmc_move() */
-				return turn;
+				return true;
 			}
 			if (leat_cas_acqrel(position, &pos, side->next)) /* M3: pairs with itself; see leat_mpmc_move() */
-				return turn;
+				return true;
 			continue;
 		}
 		now = leat_load_rlx(position); /* rlx: a stale one fails the swap, or the look */
 		if (now == pos)
-			return NULL;
+			return false;
 		pos = now;
 	}
 }
@@ -346,16 +345,16 @@ static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpm
 								  const void *item, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
-	uint64_t pos, *turn;
+	unsigned char *items = ring->items;
+	struct leat_mpmc_slot slot;
 
-	turn = leat_mpmc_take_one(ring, side, &ring->tail, ring->single_producer, LEAT_TURN_FREE, turn_stride, &pos);
-	if (turn == NULL) {
+	if (!leat_mpmc_take_one(ring, side, &ring->tail, ring->single_producer, LEAT_TURN_FREE, turn_stride, &slot)) {
 		leat_mpmc_rest(side);
 		return false;
 	}
-	leat_mpmc_ask_ahead(ring, side, leat_mpmc_index(ring, pos), stride);
-	memcpy(ring->items + leat_mpmc_index(ring, pos) * stride, item, size);
-	leat_store_rel(turn, leat_mpmc_turn_of(ring, pos, LEAT_TURN_FULL)); /* M1: item before turn; pairs with B1 */
+	memcpy(items + slot.index * stride, item, size);
+	leat_store_rel(slot.turn, slot.was + LEAT_TURN_FULL); /* M1: item before turn; pairs with B1 */
+	leat_mpmc_ask_ahead(ring, side, slot.index, stride);
 	side->moved++;
 	return true;
 }
@@ -365,16 +364,17 @@ static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc
 								 void *item, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
-	uint64_t pos, *turn;
+	const unsigned char *items = ring->items;
+	struct leat_mpmc_slot slot;
 
-	turn = leat_mpmc_take_one(ring, side, &ring->head, ring->single_consumer, LEAT_TURN_FULL, turn_stride, &pos);
-	if (turn == NULL) {
+	if (!leat_mpmc_take_one(ring, side, &ring->head, ring->single_consumer, LEAT_TURN_FULL, turn_stride, &slot)) {
 		leat_mpmc_rest(side);
 		return false;
 	}
-	leat_mpmc_ask_ahead(ring, side, leat_mpmc_index(ring, pos), stride);
-	memcpy(item, ring->items + leat_mpmc_index(ring, pos) * stride, size);
-	leat_store_rel(turn, leat_mpmc_turn_of(ring, pos, LEAT_TURNS + 1)); /* M2: item's loads before turn; pairs with B2 */
+	memcpy(item, items + slot.index * stride, size);
+	/* M2: item's loads before turn; pairs with B2 */
+	leat_store_rel(slot.turn, slot.was - LEAT_TURN_FULL + LEAT_TURNS + 1);
+	leat_mpmc_ask_ahead(ring, side, slot.index, stride);
 	side->moved++;
 	return true;
 }
