@@ -258,8 +258,9 @@ static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct 
 }
 
 /*
- * One thread's own count of what it moved, for its rests: who has caught up with the other side rests a part of the run
- * behind him (see leat/ring/spsc.h), so that the two do not go on in step over the same lines.
+ * One thread's own place in the ring, for push and pop: where it left off, and what it moved, for its rests. Who has
+ * caught up with the other side rests for as many pauses as his run had items (see leat/ring/spsc.h), so that the two do
+ * not go on in step over the same lines.
  */
 struct leat_mpmc_side {
 	const unsigned char *turns; /* the ring's turns and index_mask, one load nearer */

@@ -11,8 +11,8 @@
  *   - Each side keeps how far it may go before it must look at the other's word again (Lee, Bu and Chandranmenon, "A
  *     Lock-Free, Cache-Efficient Shared Ring Buffer", 2009). The consumer's position is looked at when the producer has
  *     used up the room that it saw last, not before, so that capacity is exact.
- *   - Who catches up with the other rests for a moment, in proportion to the run behind him, so that the two do not go
- *     on in step over the same line. A lone item never waits for that: no run, no rest.
+ *   - Who catches up with the other rests for a moment, as long as the run behind him, so that the two do not go on in
+ *     step over the same line. A lone item never waits for that: no run, no rest.
  *
  *     struct leat_spsc ring;                             the producer's thread     struct leat_spsc_side tx;
  *     leat_spsc_init(&ring, &tx, &rx, memory,            if (leat_spsc_can_push(&tx))
@@ -89,7 +89,7 @@ struct leat_spsc_side {
 		uint64_t limit, run_end, room;
 	} kept; /* while it is shut */
 	bool packed;
-	bool caught_up; /* the last look gained little, the last batch ended for want of items */
+	bool caught_up; /* the producer's: the last look gained little */
 };
 
 /* The largest power of two that divides an item's size, at most 64. */
@@ -198,6 +198,8 @@ static inline void leat_spsc_next_run(struct leat_spsc_side *side, size_t ahead,
 	far = line + ahead * LEAT_SPSC_LINE;
 	if (far >= side->end)
 		far -= side->end - side->lines;
+	if (far >= side->end)
+		return; /* the ring is smaller than that */
 	if (!write)
 		__builtin_prefetch(far, 0);
 	else if (side->room - side->pos > ahead * side->run) /* not from under a consumer who still reads it */
