@@ -112,6 +112,13 @@ static int ring_open(struct leat_chan *chan)
 	return 0;
 }
 
+static void wake_all(struct leat_chan *chan)
+{
+	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+}
+
 /* The scope's hook: under the tree's lock. Receivers that have been answered a 0, or are gone, are past cancelling. */
 static void cancel(struct leat_scope_hook *hook)
 {
@@ -122,9 +129,7 @@ static void cancel(struct leat_scope_hook *hook)
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
 	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt_recv() */
-	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
-	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
-	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+	wake_all(chan);
 }
 
 static void chan_free(struct leat_chan *chan)
@@ -309,11 +314,11 @@ static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool 
 /* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
 static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 {
-	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with leat_chan_drop_ended() */
+	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with leat_chan_move_ended() */
 	uint64_t head = head_count(chan), tail, dropped = 0;
 
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D3: before tail; pairs with leat_chan_drop_ended() */
+		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D3: before tail; pairs with leat_chan_move_ended() */
 		dropped += now->dropped[reason];
 	}
 	head = less_claimed(chan, head, false, leat_load_acq(&chan->skipped_taken)); /* D3: before tail */
@@ -573,9 +578,7 @@ void leat_chan_sever(struct leat_chan *chan)
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_GONE))
 			return;
 	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_SEVERED)); /* K1: pairs with attempt_recv() */
-	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
-	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
-	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+	wake_all(chan);
 }
 
 void leat_tx_close(struct leat_tx *tx)

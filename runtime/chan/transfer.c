@@ -115,7 +115,7 @@ static bool skip(struct leat_chan *chan)
 	leat_chan_drop_begins(chan);
 	skipped = leat_mpmc_skip(&chan->mpmc);
 	leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: D2 publishes it */
-	leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), 0);
+	leat_chan_move_ended(chan);
 	if (skipped == 0)
 		return false;
 	leat_chan_received(chan, skipped);
@@ -187,10 +187,15 @@ void leat_chan_drop_begins(struct leat_chan *chan)
 	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with read_ring() */
 }
 
+void leat_chan_move_ended(struct leat_chan *chan)
+{
+	leat_add_acqrel(&chan->drops_ended, 1); /* D2, D3: what was counted before ended; pairs with read_ring() */
+}
+
 void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
 {
 	leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
-	leat_add_acqrel(&chan->drops_ended, 1); /* D2, D3: dropped before ended; pairs with read_ring() */
+	leat_chan_move_ended(chan);
 }
 
 static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason, struct leat_mpmc_claim *claim)

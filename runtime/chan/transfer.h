@@ -20,11 +20,12 @@ ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
 enum { LEAT_DROP_TRIES = 64 };
 
 /*
- * A drop that moves the head stands between these two, and so does what gives a claim back (with n = 0): looks see all of
- * it or none.
+ * What moves a position without a transfer stands between drop_begins() and one of these, so that looks see all of it or
+ * none: a drop of n items, or a giving back.
  */
 void leat_chan_drop_begins(struct leat_chan *chan);
 void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n);
+void leat_chan_move_ended(struct leat_chan *chan);
 /* Hands one item to the user's discard, if there is one. */
 void leat_chan_discard(struct leat_chan *chan, void *item);
 /* Why an item that nobody receives is dropped: the receivers left, or a cancel came. */

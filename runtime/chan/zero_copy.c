@@ -136,7 +136,7 @@ static void commit_turns(struct leat_handle *h, size_t n)
 		skipped = leat_mpmc_commit(&chan->mpmc, &h->claim, n);
 		leat_add_rlx(&chan->skipped_sent, skipped); /* rlx: D2 publishes it */
 		tell_claimed(h, 0);
-		leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), 0);
+		leat_chan_move_ended(chan);
 		if (skipped == 0)
 			leat_chan_received(chan, back); /* room again, for senders that found none meanwhile */
 	}
@@ -223,7 +223,7 @@ static bool put_back(struct leat_handle *h, size_t n)
 		h->claim.n = n;
 		tell_claimed(h, n);
 	}
-	leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), 0);
+	leat_chan_move_ended(chan);
 	leat_mutex_unlock(&chan->lock);
 	return back;
 }

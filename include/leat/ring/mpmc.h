@@ -177,30 +177,30 @@ static inline size_t leat_mpmc_run(const struct leat_mpmc *ring, uint64_t pos, s
 }
 
 /*
- * Moves a position over n slots. What B1 or B2 read decides whose they are, and a position that is stale fails the swap.
+ * Moves a position to `after`. What B1 or B2 read decides whose the slots are, and a position that is stale fails the
+ * swap, and is then what was found.
  * M3: every swap of a shared position releases and acquires: slots that were given back come to their next claimant
  * without a turn in between, so what the first did there is ordered by the position alone.
  */
-static inline bool leat_mpmc_move(const struct leat_mpmc *ring, uint64_t *position, bool single, uint64_t *pos, size_t n)
+static inline bool leat_mpmc_move(uint64_t *position, bool single, uint64_t *pos, uint64_t after)
 {
-	uint64_t after = leat_mpmc_after(ring, *pos, n);
-
 	if (!single)
-		return leat_cas_acqrel(position, pos, after); /* M3: pairs with itself; see leat_mpmc_move() */
+		return leat_cas_acqrel(position, pos, after); /* M3: pairs with itself */
 	leat_store_rel(position, after); /* D1: begun before head; pairs with read_ring() */
 	return true;
 }
 
-/* Producers: claims up to want neighbouring slots. 0 when the ring is full, or a consumer is still in the next slot. */
-static inline size_t leat_mpmc_claim(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
+/* Moves a position over up to want neighbouring slots that are in this state: how many, and which. */
+static inline size_t leat_mpmc_reach(struct leat_mpmc *ring, uint64_t *position, bool single, unsigned state, size_t want,
+				     struct leat_mpmc_claim *claim)
 {
-	uint64_t pos = leat_load_rlx(&ring->tail); /* rlx: a stale position fails the swap, or the look below */
+	uint64_t pos = leat_load_rlx(position); /* rlx: a stale position fails the swap, or the look below */
 
 	for (;;) {
-		size_t n = leat_mpmc_run(ring, pos, want, LEAT_TURN_FREE);
+		size_t n = leat_mpmc_run(ring, pos, want, state);
 
 		if (n == 0) {
-			uint64_t now = leat_load_rlx(&ring->tail); /* rlx: the same */
+			uint64_t now = leat_load_rlx(position); /* rlx: the same */
 
 			if (now == pos)
 				return 0;
@@ -209,9 +209,15 @@ static inline size_t leat_mpmc_claim(struct leat_mpmc *ring, size_t want, struct
 		}
 		claim->pos = pos;
 		claim->n = n;
-		if (leat_mpmc_move(ring, &ring->tail, ring->single_producer, &pos, n))
+		if (leat_mpmc_move(position, single, &pos, leat_mpmc_after(ring, pos, n)))
 			return n;
 	}
+}
+
+/* Producers: claims up to want neighbouring slots. 0 when the ring is full, or a consumer is still in the next slot. */
+static inline size_t leat_mpmc_claim(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
+{
+	return leat_mpmc_reach(ring, &ring->tail, ring->single_producer, LEAT_TURN_FREE, want, claim);
 }
 
 /*
@@ -237,24 +243,7 @@ static inline size_t leat_mpmc_commit(struct leat_mpmc *ring, const struct leat_
 /* Consumers: claims up to want neighbouring items. 0 when there are none, or a producer is still in the next slot. */
 static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
 {
-	uint64_t pos = leat_load_rlx(&ring->head); /* rlx: a stale position fails the swap, or the look below */
-
-	for (;;) {
-		size_t n = leat_mpmc_run(ring, pos, want, LEAT_TURN_FULL);
-
-		if (n == 0) {
-			uint64_t now = leat_load_rlx(&ring->head); /* rlx: the same */
-
-			if (now == pos)
-				return 0;
-			pos = now;
-			continue;
-		}
-		claim->pos = pos;
-		claim->n = n;
-		if (leat_mpmc_move(ring, &ring->head, ring->single_consumer, &pos, n))
-			return n;
-	}
+	return leat_mpmc_reach(ring, &ring->head, ring->single_consumer, LEAT_TURN_FULL, want, claim);
 }
 
 /*
@@ -326,11 +315,7 @@ static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat
 		/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free(), pop */
 		if (leat_likely(leat_load_acq(slot->turn) == slot->was)) {
 			side->next = leat_mpmc_after(ring, pos, 1);
-			if (single) {
-				leat_store_rel(position, side->next); /* D1: as in leat_mpmc_move() */
-				return true;
-			}
-			if (leat_cas_acqrel(position, &pos, side->next)) /* M3: pairs with itself; see leat_mpmc_move() */
+			if (leat_mpmc_move(position, single, &pos, side->next))
 				return true;
 			continue;
 		}
@@ -381,8 +366,10 @@ static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc
 }
 
 /* Moves a position over up to want slots that are in this state: how many, and the position in *at. */
-static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct leat_mpmc *ring, struct leat_mpmc_side *side, uint64_t *position,
-					bool single, unsigned state, size_t stride, size_t want, uint64_t *at)
+static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct leat_mpmc *ring,
+									struct leat_mpmc_side *side, uint64_t *position,
+									bool single, unsigned state, size_t stride,
+									size_t want, uint64_t *at)
 {
 	uint64_t pos = side->next;
 
@@ -397,11 +384,7 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct le
 		if (leat_likely(n > 0)) {
 			*at = pos;
 			side->next = leat_mpmc_after(ring, pos, n);
-			if (single) {
-				leat_store_rel(position, side->next); /* D1: as in leat_mpmc_move() */
-				return n;
-			}
-			if (leat_cas_acqrel(position, &pos, side->next)) /* M3: pairs with itself; see leat_mpmc_move() */
+			if (leat_mpmc_move(position, single, &pos, side->next))
 				return n;
 			continue;
 		}
@@ -539,7 +522,7 @@ static inline size_t leat_mpmc_skip(struct leat_mpmc *ring)
 	while (leat_mpmc_run(ring, claim.pos, 1, LEAT_TURN_SKIPPED) == 1) {
 		uint64_t pos = claim.pos;
 
-		if (!leat_mpmc_move(ring, &ring->head, ring->single_consumer, &pos, 1))
+		if (!leat_mpmc_move(&ring->head, ring->single_consumer, &pos, leat_mpmc_after(ring, pos, 1)))
 			return skipped;
 		leat_mpmc_free(ring, &claim);
 		skipped++;
