@@ -13,6 +13,19 @@
 #define OP(name) PASTE(PIPE_OPS, name)
 #define LOOP static __attribute__((noinline)) void
 #define BODY static inline __attribute__((always_inline)) void
+/* A body as two loops: for one thread on each side, and for crowds. */
+#define BOTH(name) \
+	LOOP FN(name##_alone)(struct part *part) \
+	{ \
+		FN(name##_body)(part, true); \
+	} \
+	LOOP FN(name)(struct part *part) \
+	{ \
+		if (part->alone) \
+			FN(name##_alone)(part); \
+		else \
+			FN(name##_body)(part, false); \
+	}
 
 #ifndef HAS_SIDES
 typedef struct PIPE *FN(_tx), *FN(_rx);
@@ -60,18 +73,7 @@ BODY FN(_produce_one_body)(struct part *part, const bool alone)
 	}
 }
 
-LOOP FN(_produce_one_alone)(struct part *part)
-{
-	FN(_produce_one_body)(part, true);
-}
-
-LOOP FN(_produce_one)(struct part *part)
-{
-	if (part->alone)
-		FN(_produce_one_alone)(part);
-	else
-		FN(_produce_one_body)(part, false);
-}
+BOTH(_produce_one)
 
 BODY FN(_consume_one_body)(struct part *part, const bool alone)
 {
@@ -100,18 +102,7 @@ BODY FN(_consume_one_body)(struct part *part, const bool alone)
 	check_answer(&check, part);
 }
 
-LOOP FN(_consume_one_alone)(struct part *part)
-{
-	FN(_consume_one_body)(part, true);
-}
-
-LOOP FN(_consume_one)(struct part *part)
-{
-	if (part->alone)
-		FN(_consume_one_alone)(part);
-	else
-		FN(_consume_one_body)(part, false);
-}
+BOTH(_consume_one)
 
 /* Round trips wait without a pause: what is measured is how soon they see it. */
 LOOP FN(_ask_one)(struct part *part)
@@ -220,18 +211,7 @@ BODY FN(_produce_batch_body)(struct part *part, const bool alone)
 	}
 }
 
-LOOP FN(_produce_batch_alone)(struct part *part)
-{
-	FN(_produce_batch_body)(part, true);
-}
-
-LOOP FN(_produce_batch)(struct part *part)
-{
-	if (part->alone)
-		FN(_produce_batch_alone)(part);
-	else
-		FN(_produce_batch_body)(part, false);
-}
+BOTH(_produce_batch)
 
 BODY FN(_consume_batch_body)(struct part *part, const bool alone)
 {
@@ -263,18 +243,7 @@ BODY FN(_consume_batch_body)(struct part *part, const bool alone)
 	check_answer(&check, part);
 }
 
-LOOP FN(_consume_batch_alone)(struct part *part)
-{
-	FN(_consume_batch_body)(part, true);
-}
-
-LOOP FN(_consume_batch)(struct part *part)
-{
-	if (part->alone)
-		FN(_consume_batch_alone)(part);
-	else
-		FN(_consume_batch_body)(part, false);
-}
+BOTH(_consume_batch)
 #endif
 
 #ifdef HAS_ZERO_COPY
@@ -305,18 +274,7 @@ BODY FN(_produce_zero_copy_body)(struct part *part, const bool alone)
 	}
 }
 
-LOOP FN(_produce_zero_copy_alone)(struct part *part)
-{
-	FN(_produce_zero_copy_body)(part, true);
-}
-
-LOOP FN(_produce_zero_copy)(struct part *part)
-{
-	if (part->alone)
-		FN(_produce_zero_copy_alone)(part);
-	else
-		FN(_produce_zero_copy_body)(part, false);
-}
+BOTH(_produce_zero_copy)
 
 BODY FN(_consume_zero_copy_body)(struct part *part, const bool alone)
 {
@@ -350,18 +308,7 @@ BODY FN(_consume_zero_copy_body)(struct part *part, const bool alone)
 	check_answer(&check, part);
 }
 
-LOOP FN(_consume_zero_copy_alone)(struct part *part)
-{
-	FN(_consume_zero_copy_body)(part, true);
-}
-
-LOOP FN(_consume_zero_copy)(struct part *part)
-{
-	if (part->alone)
-		FN(_consume_zero_copy_alone)(part);
-	else
-		FN(_consume_zero_copy_body)(part, false);
-}
+BOTH(_consume_zero_copy)
 #endif
 
 #ifdef HAS_BLOCKING
@@ -393,18 +340,7 @@ BODY FN(_consume_blocking_body)(struct part *part, const bool alone)
 	check_answer(&check, part);
 }
 
-LOOP FN(_consume_blocking_alone)(struct part *part)
-{
-	FN(_consume_blocking_body)(part, true);
-}
-
-LOOP FN(_consume_blocking)(struct part *part)
-{
-	if (part->alone)
-		FN(_consume_blocking_alone)(part);
-	else
-		FN(_consume_blocking_body)(part, false);
-}
+BOTH(_consume_blocking)
 
 LOOP FN(_ask_blocking)(struct part *part)
 {
@@ -530,6 +466,7 @@ static const struct contestant FN(_contestant) = {
 #undef OP
 #undef LOOP
 #undef BODY
+#undef BOTH
 #undef PIPE
 #undef PIPE_OPS
 #undef PIPE_NAME

@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "nodes.h"
 #include "watcher.h"
 
 #include "runtime/chan/chan.h"
-#include "runtime/gen/gen.h"
 
 TestSuite(diag_ends, .init = census_take, .fini = census_check, .timeout = 60);
 
@@ -79,17 +79,7 @@ static void count_crowd(const struct leat_snapshot *snapshot, void *arg)
 	}
 }
 
-/* A running generator's place among what exists, without its thread. Its code is its cause, negative. */
-static struct leat_gen_node *enrol(void)
-{
-	struct leat_gen_node *node = leat_os_alloc(sizeof(*node), 0);
-	cr_assert_not_null(node);
-	node->end = leat_os_alloc(sizeof(*node->end), 0);
-	cr_assert_not_null(node->end);
-	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
-	return node;
-}
-
+/* It ends; its code is its cause, negative. */
 static void complete(struct leat_gen_node *node)
 {
 	struct leat_end *end = node->end;
@@ -111,8 +101,8 @@ Test(diag_ends, a_crowd_that_ends_within_one_interval_is_told_in_no_time)
 		.interval_ns = HOUR_NS, .callback = count_crowd, .callback_arg = &crowd });
 	cr_assert_not_null(diag);
 	for (int i = 0; i < CROWD; i++) {
-		running[i] = enrol();
-		complete(enrol());
+		running[i] = node_add();
+		complete(node_add());
 	}
 	int64_t before_ns = cpu_ns();
 	cr_expect_eq(leat_diag_stop(diag), 0); /* takes the last snapshot */

@@ -3,22 +3,9 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "census.h"
-
-#include "runtime/gen/gen.h"
+#include "nodes.h"
 
 TestSuite(registry, .init = census_take, .fini = census_check, .timeout = 30);
-
-/* A node like that of a generator, that no thread belongs to. */
-static struct leat_gen_node *add(void)
-{
-	struct leat_gen_node *node = leat_os_alloc(sizeof(*node), 0);
-	cr_assert_not_null(node);
-	node->end = leat_os_alloc(sizeof(*node->end), 0);
-	cr_assert_not_null(node->end);
-	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
-	return node;
-}
 
 static uint64_t end(struct leat_gen_node *node)
 {
@@ -56,7 +43,7 @@ Test(registry, ends_are_heard_of_in_their_order)
 	uint64_t ids[8];
 	leat_registry_listen(&listener);
 	for (int i = 0; i < 8; i++)
-		nodes[i] = add();
+		nodes[i] = node_add();
 	for (int i = 0; i < 8; i++)
 		ids[i] = end(nodes[(i + 5) % 8]);
 	leat_registry_take(&listener, hear, &heard);
@@ -71,7 +58,7 @@ Test(registry, ends_are_heard_of_in_their_order)
 Test(registry, ends_are_heard_of_without_the_registrys_lock, .timeout = 10)
 {
 	struct leat_listener listener;
-	struct leat_gen_node *node = add();
+	struct leat_gen_node *node = node_add();
 	struct heard heard = { .nodes = 4711 };
 	size_t before;
 	leat_registry_listen(&listener);
@@ -86,11 +73,11 @@ Test(registry, ends_are_heard_of_without_the_registrys_lock, .timeout = 10)
 Test(registry, an_end_during_the_hearing_is_heard_of_next_time, .timeout = 10)
 {
 	struct leat_listener listener;
-	struct heard heard = { .to_end = add() };
+	struct heard heard = { .to_end = node_add() };
 	uint64_t ids[3];
 	leat_registry_listen(&listener);
-	ids[0] = end(add());
-	ids[1] = end(add());
+	ids[0] = end(node_add());
+	ids[1] = end(node_add());
 	ids[2] = heard.to_end->node.id;
 	leat_registry_take(&listener, hear, &heard);
 	cr_expect_eq(heard.count, 2);
@@ -105,11 +92,11 @@ Test(registry, each_listener_hears_of_what_ended_since_it_began)
 	struct leat_listener early, late;
 	struct heard early_heard = { 0 }, late_heard = { 0 };
 	leat_registry_listen(&early);
-	end(add());
+	end(node_add());
 	leat_registry_listen(&late);
-	end(add());
+	end(node_add());
 	leat_registry_take(&early, hear, &early_heard);
-	end(add());
+	end(node_add());
 	leat_registry_take(&late, hear, &late_heard);
 	cr_expect_eq(early_heard.count, 2);
 	cr_expect_eq(late_heard.count, 2);
@@ -131,10 +118,10 @@ Test(registry, what_nobody_has_heard_of_goes_with_the_last_listener)
 	struct heard heard = { 0 };
 	leat_registry_listen(&listener);
 	for (int i = 0; i < 10; i++)
-		end(add());
+		end(node_add());
 	leat_registry_unlisten(&listener);
 	leat_registry_listen(&listener);
-	end(add());
+	end(node_add());
 	leat_registry_take(&listener, hear, &heard);
 	cr_expect_eq(heard.count, 1);
 	leat_registry_unlisten(&listener);

@@ -1,0 +1,24 @@
+/*
+ * tests/unit/nodes.h: what the registry holds, without what it stands for.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TEST_NODES_H
+#define LEAT_TEST_NODES_H
+
+#include "census.h"
+
+#include "runtime/gen/gen.h"
+
+/* A running generator's place among what exists, that no thread belongs to. */
+static UNUSED struct leat_gen_node *node_add(void)
+{
+	struct leat_gen_node *node = leat_os_alloc(sizeof(*node), 0);
+	cr_assert_not_null(node);
+	node->end = leat_os_alloc(sizeof(*node->end), 0);
+	cr_assert_not_null(node->end);
+	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
+	return node;
+}
+
+#endif
