@@ -99,17 +99,19 @@ static ssize_t wait_parked(struct leat_op *op, int64_t deadline_ns)
 	struct leat_event *event = op->h->sender ? &chan->room : &chan->items;
 	int64_t scope_deadline_ns = leat_scope_deadline(chan->scope);
 	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
-	struct leat_waiter waiter = { .fd = -1 };
+	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
+	struct leat_waiter waiter = { .sleeper = &sleeper };
 	ssize_t r;
 
 	for (;;) {
 		bool told;
 
+		leat_sleeper_ready(&sleeper);
 		leat_event_enter(event, &waiter);
 		r = op->attempt(op);
 		if (r == -EAGAIN) {
 			leat_bump(&op->h->counts.parks, 1);
-			leat_waiter_park(&waiter, until_ns);
+			leat_sleeper_park(&sleeper, until_ns);
 		}
 		told = leat_event_leave(event, &waiter);
 		if (r == -EAGAIN)

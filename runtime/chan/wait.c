@@ -33,13 +33,15 @@ static int wait_without_fd(struct leat_handle *h, int64_t deadline_ns)
 	struct leat_event *event = &leat_chan_of(h)->done;
 	int64_t scope_deadline_ns = leat_scope_deadline(leat_chan_of(h)->scope);
 	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
-	struct leat_waiter waiter = { .fd = -1 };
+	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
+	struct leat_waiter waiter = { .sleeper = &sleeper };
 	int rc;
 
 	do {
+		leat_sleeper_ready(&sleeper);
 		leat_event_enter(event, &waiter);
 		rc = look(h);
-		if (rc == 0 && leat_waiter_park(&waiter, until_ns) == -ETIMEDOUT)
+		if (rc == 0 && leat_sleeper_park(&sleeper, until_ns) == -ETIMEDOUT)
 			rc = out_of_time(h, deadline_ns);
 		leat_event_leave(event, &waiter);
 		if (rc == 0)
@@ -70,10 +72,12 @@ static int wait_with_fd(struct leat_handle *h, int fd, short events, int64_t dea
 	struct leat_event *event = &leat_chan_of(h)->done;
 	int64_t scope_deadline_ns = leat_scope_deadline(leat_chan_of(h)->scope);
 	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
-	struct leat_waiter waiter = { .fd = h->wake_fd };
+	struct leat_sleeper sleeper = { .fd = h->wake_fd };
+	struct leat_waiter waiter = { .sleeper = &sleeper };
 	int rc;
 
 	do {
+		leat_sleeper_ready(&sleeper);
 		leat_event_enter(event, &waiter);
 		rc = look(h);
 		if (rc == 0)

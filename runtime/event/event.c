@@ -31,7 +31,6 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 
 void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
 {
-	leat_store_rlx(&waiter->word, 0); /* rlx: nobody else knows the waiter yet */
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
 		leat_or_acqrel(ev->ctl, ev->bit); /* C1, C2: before the fence below */
@@ -60,16 +59,19 @@ bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
 	return told;
 }
 
-/* E1: what was published before the telling; pairs with the load in leat_waiter_park(). The last touch. */
-static uint32_t *tell_waiter(struct leat_waiter *waiter)
+/* The word to wake a thread by, or NULL. The last touch. */
+static uint32_t *tell(struct leat_sleeper *sleeper)
 {
-	uint32_t *word = &waiter->word;
+	uint32_t *word = &sleeper->word;
 	static const uint64_t one = 1;
 
-	ssize_t written = waiter->fd < 0 ? 0 : write(waiter->fd, &one, sizeof(one));
-
-	(void)written; /* an eventfd that takes no more is readable already: its owner wakes */
-	leat_store_rel(word, 1); /* E1: pairs with leat_waiter_park() */
+	if (sleeper->wake != NULL) {
+		sleeper->wake(sleeper);
+		return NULL;
+	}
+	if (sleeper->fd >= 0 && write(sleeper->fd, &one, sizeof(one)) < 0)
+		(void)one; /* an eventfd that takes no more is readable already: its owner wakes */
+	leat_store_rel(word, 1); /* E1: what was published before; pairs with leat_sleeper_park() */
 	return word;
 }
 
@@ -79,17 +81,19 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 	uint32_t *words[AT_ONCE];
 
 	while (n > 0) {
-		unsigned told = 0;
+		unsigned told = 0, threads = 0;
 
 		leat_mutex_lock(&ev->lock);
-		while (told < n && told < AT_ONCE && !nobody(ev)) {
+		for (; told < n && told < AT_ONCE && !nobody(ev); told++) {
 			struct leat_waiter *waiter = ev->list.next;
+			struct leat_sleeper *sleeper = waiter->sleeper;
 
 			unlink_waiter(ev, waiter);
-			words[told++] = tell_waiter(waiter);
+			words[threads] = tell(sleeper);
+			threads += words[threads] != NULL;
 		}
 		leat_mutex_unlock(&ev->lock);
-		for (unsigned i = 0; i < told; i++)
+		for (unsigned i = 0; i < threads; i++)
 			leat_os_futex_wake(words[i], 1);
 		if (told < AT_ONCE)
 			return;
@@ -98,10 +102,15 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 	}
 }
 
-int leat_waiter_park(struct leat_waiter *waiter, int64_t deadline_ns)
+void leat_sleeper_ready(struct leat_sleeper *sleeper)
 {
-	while (leat_load_acq(&waiter->word) == 0) /* E1: pairs with the store in tell_waiter() */
-		if (leat_os_futex_wait(&waiter->word, 0, deadline_ns) == -ETIMEDOUT)
+	leat_store_rlx(&sleeper->word, 0); /* rlx: nobody else knows the sleeper yet */
+}
+
+int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns)
+{
+	while (leat_load_acq(&sleeper->word) == 0) /* E1: pairs with the store in tell() */
+		if (leat_os_futex_wait(&sleeper->word, 0, deadline_ns) == -ETIMEDOUT)
 			return -ETIMEDOUT;
 	return 0;
 }

@@ -3,10 +3,11 @@
  *
  *     the side that waits                          the side that changes something
  *     for (;;) {                                   publish;
- *             leat_event_enter(ev, &w);            leat_fence_light();
- *             if (done = look())                   if (leat_load_rlx(ev->ctl) & ev->bit)
- *                     break;                               leat_event_notify(ev, n);
- *             leat_waiter_park(&w, deadline);
+ *             leat_sleeper_ready(&s);              leat_fence_light();
+ *             leat_event_enter(ev, &w);            if (leat_load_rlx(ev->ctl) & ev->bit)
+ *             if (done = look())                           leat_event_notify(ev, n);
+ *                     break;
+ *             leat_sleeper_park(&s, deadline);
  *             leat_event_leave(ev, &w);
  *     }
  *     leat_event_leave(ev, &w);
@@ -16,15 +17,18 @@
  * pays a compiler fence. On a word with LEAT_CTL_FENCED both pay a full fence instead: chosen once, at open.
  *
  *     C1, C2  enter() sets the bit, heavy fence, look()   <->   publish, light fence, load of the bit
- *     E1      the teller stores word                       ->   E1 the waiter loads word: what was published before
+ *     E1      the teller stores word                       ->   E1 the sleeper loads word: what was published before
  *
  * No wake-up is lost to another waiter. notify(n) takes the first n waiters off the list, and each of those
  * was told; the rest stay and the bit stays with them. leave() answers whether this waiter was told. One that was, and
  * goes away with something other than what it waited for, or leaves something behind, passes it on: it
  * notifies once more if there is still something to be had (runtime/chan/block.c).
  *
- * Ownership: the waiter's memory is its thread's. The last legal touch by anybody else is the store to word, under the
- * lock; the futex wake after it uses the address alone and never looks.
+ * A waiter is a place on one event's list; a sleeper is who is woken. A thread that waits for several things at once has a
+ * waiter for each and is one sleeper. What is not a thread (a generator on a pool, a lane of a merge) gives a function.
+ *
+ * Ownership: waiter and sleeper are their owner's. The last legal touch by anybody else is the store to word, or the
+ * call of wake(), under the lock; the futex wake after it uses the address alone and never looks.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,10 +37,18 @@
 
 #include "runtime/os/os.h"
 
+struct leat_sleeper {
+	uint32_t word; /* 0 until told */
+	int fd;        /* an eventfd to write to when told, or -1 */
+	/* NULL: a thread, which is told by word and fd. Else called when told, under the event's lock: it must not wait. */
+	void (*wake)(struct leat_sleeper *sleeper);
+};
+
+#define LEAT_SLEEPER_INIT { 0, -1, NULL }
+
 struct leat_waiter {
 	struct leat_waiter *prev, *next; /* under the event's lock; next NULL: not on a list */
-	uint32_t word;                   /* 0 until told */
-	int fd;                          /* an eventfd to write to when told, or -1 */
+	struct leat_sleeper *sleeper;
 };
 
 struct leat_event {
@@ -54,7 +66,9 @@ void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter);
 bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_notify(struct leat_event *ev, uint32_t n);
 
+/* Before the first enter() of each round: has not been told. Nobody may know the sleeper. */
+void leat_sleeper_ready(struct leat_sleeper *sleeper);
 /* Sleeps until told or the deadline: 0 or -ETIMEDOUT. */
-int leat_waiter_park(struct leat_waiter *waiter, int64_t deadline_ns);
+int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns);
 
 #endif

@@ -54,16 +54,18 @@ static bool take(void)
 /* Passes on what it was told and leaves behind, as channels do. */
 static int take_one(int64_t deadline_ns)
 {
-	struct leat_waiter waiter = { .fd = -1 };
+	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
+	struct leat_waiter waiter = { .sleeper = &sleeper };
 	int rc = 0;
 
 	for (;;) {
 		bool told, done;
 
+		leat_sleeper_ready(&sleeper);
 		leat_event_enter(&event, &waiter);
 		done = take();
 		if (!done)
-			rc = leat_waiter_park(&waiter, deadline_ns);
+			rc = leat_sleeper_park(&sleeper, deadline_ns);
 		told = leat_event_leave(&event, &waiter);
 		if (!done)
 			done = take(); /* the last look, also after the time is over */
@@ -144,16 +146,18 @@ static void ender(void *arg)
 
 static void waits_for_the_end(void *arg)
 {
-	struct leat_waiter w = { .fd = -1 };
+	struct leat_sleeper s = LEAT_SLEEPER_INIT;
+	struct leat_waiter w = { .sleeper = &s };
 
 	(void)arg;
 	for (;;) {
 		bool done;
 
+		leat_sleeper_ready(&s);
 		leat_event_enter(&event, &w);
 		done = leat_load_acq(&ctl) & LEAT_CTL_TX_GONE;
 		if (!done)
-			leat_waiter_park(&w, LEAT_NEVER);
+			leat_sleeper_park(&s, LEAT_NEVER);
 		leat_event_leave(&event, &w);
 		if (done)
 			break;
@@ -175,12 +179,14 @@ static struct leat_event *on_heap;
 
 static void waits_then_frees(void *arg)
 {
-	struct leat_waiter w = { .fd = -1 };
+	struct leat_sleeper s = LEAT_SLEEPER_INIT;
+	struct leat_waiter w = { .sleeper = &s };
 
 	(void)arg;
+	leat_sleeper_ready(&s);
 	leat_event_enter(on_heap, &w);
 	while (leat_load_acq(&ended) == 0)
-		if (leat_waiter_park(&w, LEAT_NEVER) == 0 && leat_load_acq(&ended) == 0)
+		if (leat_sleeper_park(&s, LEAT_NEVER) == 0 && leat_load_acq(&ended) == 0)
 			verify_fail("assertion", "told before the end");
 	leat_event_leave(on_heap, &w);
 	memset(&w, 0xff, sizeof(w)); /* the frame serves something else */
