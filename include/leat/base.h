@@ -43,7 +43,7 @@
  * built with another answers -ELIBBAD (NULL where a pointer is answered). It changes with struct leat_tx and
  * struct leat_rx, and with the bits of the control word (leat/detail/handle.h).
  */
-#define LEAT_ABI 2u
+#define LEAT_ABI 3u
 
 /* The clock of every deadline: CLOCK_MONOTONIC now, in nanoseconds. */
 LEAT_BEGIN_DECLS

@@ -42,7 +42,11 @@ struct leat_handle {
 	union {
 		struct leat_tx tx;
 		struct leat_rx rx;
-		struct leat_spsc_side ring; /* both begin with it */
+		struct { /* what both are */
+			uint32_t *ctl;
+			struct leat_chan *chan;
+			struct leat_spsc_side ring;
+		};
 	};
 	bool sender, open;
 	bool scratched;               /* what is held is the scratch item */

@@ -35,15 +35,20 @@ enum {
 struct leat_chan;
 
 struct leat_tx {
-	struct leat_spsc_side ring; /* of another kind of ring: shut for ever */
 	uint32_t *ctl;
 	struct leat_chan *chan;
+	struct leat_spsc_side ring; /* of another kind of ring: shut for ever */
 };
 
+/*
+ * A receiver of a compact channel (runtime/gen/compact.h) has no chan, and is these 64 bytes and no more: its side is shut, and
+ * what is shut is looked at no further.
+ */
 struct leat_rx {
-	struct leat_spsc_side ring;
 	uint32_t *ctl;
 	struct leat_chan *chan;
+	struct leat_spsc_side ring;
 };
+LEAT_STATIC_ASSERT(offsetof(struct leat_rx, ring.run_end) == 64, "a fast path touches one line of its handle");
 
 #endif

@@ -73,12 +73,12 @@ struct leat_spsc_side {
 	uint64_t pos;    /* the next item to write, or to read */
 	uint64_t limit;  /* pos may go this far without asking, and not past run_end */
 	uint64_t base;
-	uint64_t run_end;
 	uint64_t *word;  /* the run's: how far the producer has come */
 	uint64_t *head;
-	uint64_t room;   /* the producer's: the limit but for run_end */
 	size_t item_size;
 
+	uint64_t run_end;
+	uint64_t room;   /* the producer's: the limit but for run_end */
 	unsigned char *line, *lines, *end; /* the run's first byte, the first run's, one past the last's */
 	size_t stride, header, run;        /* bytes from run to run, bytes before its items, its items */
 	size_t capacity;
@@ -479,6 +479,6 @@ static inline __attribute__((always_inline)) size_t leat_spsc_pop_batch(struct l
 LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, tail) == 0, "the word of large items has its own lines");
 LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, head) == LEAT_LINES_APART, "C: head has its own lines");
 LEAT_STATIC_ASSERT(sizeof(struct leat_spsc) == 2 * LEAT_LINES_APART, "nothing else stands on them");
-LEAT_STATIC_ASSERT(offsetof(struct leat_spsc_side, line) == 64, "what every operation touches is one line");
+LEAT_STATIC_ASSERT(offsetof(struct leat_spsc_side, run_end) == 48, "what every operation touches, with two pointers, is one line");
 
 #endif
