@@ -45,8 +45,9 @@ struct leat_pool;
 /* A loop of leat_send(). `out` belongs to the library; clones of it belong to the function. */
 typedef int leat_gen_fn(struct leat_tx *out, void *arg);
 
-/* Writes one item and answers 1; answers 0 when there are no more, -errno for a failure. */
+/* Writes one item and answers 1; answers 0 when there are no more, -errno for a failure, or what leat_after() answered. */
 typedef int leat_next_fn(void *state, void *item);
+#define LEAT_AFTER 2
 
 struct leat_seq {
 	leat_next_fn *next;

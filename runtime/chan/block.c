@@ -155,6 +155,8 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 
 	if (r != -EAGAIN || deadline_ns == LEAT_DETAIL_TRY)
 		return r;
+	if (leat_must_not_wait > 0)
+		return -EDEADLK;
 	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns) {
 		r = op->attempt(op);
 		return r == -EAGAIN ? -ETIMEDOUT : r;

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/foreign.h"
 #include "runtime/chan/transfer.h"
 
 #include <string.h>
@@ -120,11 +121,12 @@ static void wake_all(struct leat_chan *chan)
 }
 
 /* The scope's hook: under the tree's lock. Receivers that have been answered a 0, or are gone, are past cancelling. */
-static void cancel(struct leat_scope_hook *hook)
+static void cancel(struct leat_scope_hook *hook, const void *spared)
 {
 	struct leat_chan *chan = caa_container_of(hook, struct leat_chan, hook);
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
 
+	(void)spared;
 	do {
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
@@ -266,7 +268,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
 
-	if (h == NULL)
+	if (h == NULL || leat_rx_is_foreign(rx))
 		return NULL;
 	leat_handle_check(h, "leat_rx_clone");
 	if (!many_receivers(rx->chan))
@@ -606,6 +608,10 @@ void leat_rx_close(struct leat_rx *rx)
 
 	if (h == NULL)
 		return;
+	if (leat_rx_is_foreign(rx)) {
+		leat_rx_foreign(rx)->close(rx);
+		return;
+	}
 	leat_handle_check(h, "leat_rx_close");
 	chan = leat_chan_of(h);
 	handle_retire(h);
@@ -682,6 +688,8 @@ int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, 
 
 	if (rx == NULL)
 		return -EINVAL;
+	if (leat_rx_is_foreign(rx))
+		return leat_rx_foreign(rx)->status(rx, cause, code, text);
 	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
 	chan = rx->chan;
 	ctl = leat_load_acq(&chan->ctl); /* K1: what was done before the end; pairs with leat_tx_close(), cancel() */

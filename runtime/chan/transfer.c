@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/foreign.h"
 #include "runtime/chan/transfer.h"
 
 #include <limits.h>
@@ -480,6 +481,15 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 	return (ssize_t)(n - op.n);
 }
 
+/* From a receiver that brings its own functions. */
+static __attribute__((noinline)) ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size,
+							  int64_t deadline_ns, const char *call)
+{
+	if (size != 0 && size != rx->ring.item_size)
+		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu", call, size, rx->ring.item_size);
+	return leat_rx_foreign(rx)->recv(rx, items, max, deadline_ns, call);
+}
+
 static __attribute__((noinline)) int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, item, 1, NULL };
@@ -491,8 +501,13 @@ static __attribute__((noinline)) int receive_slowly(struct leat_rx *rx, void *it
 int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
-	struct leat_mpmc *ring = h == NULL ? NULL : h->fast;
+	struct leat_mpmc *ring;
 
+	if (leat_unlikely(h == NULL))
+		return -EINVAL;
+	if (leat_unlikely(leat_rx_is_foreign(rx)))
+		return (int)receive_foreign(rx, item, 1, size, deadline_ns, "leat_recv");
+	ring = h->fast;
 	if (leat_likely(ring != NULL && item != NULL && (size == 0 || size == ring->item_size)))
 		if (ring->item_size == sizeof(uint64_t) ? receive_at_once(h, ring, item, sizeof(uint64_t))
 							: receive_any_size(h, item))
@@ -503,8 +518,11 @@ int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t d
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
-	int rc = check(op.h, items, size, "leat_recv_batch");
+	int rc;
 
+	if (rx != NULL && leat_rx_is_foreign(rx))
+		return receive_foreign(rx, items, max, size, deadline_ns, "leat_recv_batch");
+	rc = check(op.h, items, size, "leat_recv_batch");
 	if (rc == 0 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
 		rc = -EINVAL;
 	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/foreign.h"
 #include "runtime/chan/transfer.h"
 
 /*
@@ -196,8 +197,11 @@ static ssize_t attempt_peek(struct leat_op *op)
 ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
-	ssize_t r = check(op.h, want, items, "leat_peek");
+	ssize_t r;
 
+	if (rx != NULL && leat_rx_is_foreign(rx))
+		return leat_rx_foreign(rx)->peek(rx, want, items);
+	r = check(op.h, want, items, "leat_peek");
 	if (r != 0)
 		return r;
 	r = leat_op_run(&op, LEAT_NEVER);
@@ -246,6 +250,8 @@ int leat_release(struct leat_rx *rx, size_t n)
 
 	if (h == NULL)
 		return -EINVAL;
+	if (leat_rx_is_foreign(rx))
+		return leat_rx_foreign(rx)->release(rx, n);
 	leat_handle_check(h, "leat_release");
 	if (h->held == 0 || n > h->held)
 		return -EINVAL;

@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+__thread unsigned leat_must_not_wait;
+
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit)
 {
 	leat_mutex_init(&ev->lock);
@@ -59,8 +61,7 @@ bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
 	return told;
 }
 
-/* The word to wake a thread by, or NULL. The last touch. */
-static uint32_t *tell(struct leat_sleeper *sleeper)
+uint32_t *leat_sleeper_tell(struct leat_sleeper *sleeper)
 {
 	uint32_t *word = &sleeper->word;
 	static const uint64_t one = 1;
@@ -89,7 +90,7 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 			struct leat_sleeper *sleeper = waiter->sleeper;
 
 			unlink_waiter(ev, waiter);
-			words[threads] = tell(sleeper);
+			words[threads] = leat_sleeper_tell(sleeper);
 			threads += words[threads] != NULL;
 		}
 		leat_mutex_unlock(&ev->lock);
@@ -109,7 +110,7 @@ void leat_sleeper_ready(struct leat_sleeper *sleeper)
 
 int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns)
 {
-	while (leat_load_acq(&sleeper->word) == 0) /* E1: pairs with the store in tell() */
+	while (leat_load_acq(&sleeper->word) == 0) /* E1: pairs with the store in leat_sleeper_tell() */
 		if (leat_os_futex_wait(&sleeper->word, 0, deadline_ns) == -ETIMEDOUT)
 			return -ETIMEDOUT;
 	return 0;

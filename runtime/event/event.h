@@ -66,6 +66,15 @@ void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter);
 bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_notify(struct leat_event *ev, uint32_t n);
 
+/*
+ * Tells a sleeper that is on no event's list: for those who keep one waiter in their own way. The last touch; answers the
+ * word to wake a thread by, or NULL.
+ */
+uint32_t *leat_sleeper_tell(struct leat_sleeper *sleeper);
+
+/* Above 0 while this thread runs a step of a generator on a pool: what would wait answers -EDEADLK instead. */
+extern __thread unsigned leat_must_not_wait;
+
 /* Before the first enter() of each round: has not been told. Nobody may know the sleeper. */
 void leat_sleeper_ready(struct leat_sleeper *sleeper);
 /* Sleeps until told or the deadline: 0 or -ETIMEDOUT. */

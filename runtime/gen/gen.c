@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/gen.h"
+#include "runtime/gen/compact.h"
 #include "runtime/chan/chan.h"
 
 #include <stdio.h>
@@ -122,7 +123,7 @@ static void gen_main(void *arg)
 	leat_chan_hold(chan);
 	leat_tx_close(gen.out);
 	if (failed) {
-		leat_scope_fail(gen.scope, outcome.code, outcome.text, &chan->hook);
+		leat_scope_fail(gen.scope, outcome.code, outcome.text, &chan->hook, NULL);
 		leat_chan_sever(chan); /* after the cause, for those who hear of it by their clones */
 	}
 	leat_chan_let_go(chan);
@@ -188,7 +189,9 @@ static int check(const struct leat_scope *scope, const struct leat_gen_opts *opt
 {
 	if (scope == NULL || !leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return -EINVAL;
-	return opts->pool != NULL ? -ENOTSUP : leat_chan_check(&opts->chan);
+	if (opts->pool != NULL && opts->pin != 0)
+		return -EINVAL;
+	return leat_chan_check(&opts->chan);
 }
 
 static int start(const struct gen *what, size_t item_size, const struct leat_gen_opts *opts, struct leat_rx **rx)
@@ -238,6 +241,8 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 	if (fn == NULL || (item_size == 0) != (rx == NULL))
 		return -EINVAL;
 	rc = check(scope, opts);
+	if (rc == 0 && opts->pool != NULL)
+		rc = -ENOTSUP; /* a function that waits needs a stack of its own */
 	return rc < 0 ? rc : start(&what, item_size, opts, rx);
 }
 
@@ -257,6 +262,8 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 	if (seq.next == NULL || seq.item_size == 0 || rx == NULL)
 		return -EINVAL;
 	rc = check(scope, opts);
+	if (rc == 0 && opts->pool != NULL)
+		return leat_compact_start(scope, &seq, opts, rx);
 	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
 }
 
@@ -294,16 +301,5 @@ struct leat_seq leat_seq_from_rx(struct leat_rx *rx)
 {
 	if (rx == NULL)
 		return (struct leat_seq){ NULL, NULL, NULL, 0 };
-	return (struct leat_seq){ receive_next, receive_fini, rx, rx->chan->item_size };
-}
-
-struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts)
-{
-	(void)opts;
-	return NULL;
-}
-
-int leat_pool_close(struct leat_pool *pool)
-{
-	return pool == NULL ? 0 : -EINVAL;
+	return (struct leat_seq){ receive_next, receive_fini, rx, rx->ring.item_size };
 }

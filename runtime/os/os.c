@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,6 +63,20 @@ void leat_os_free(void *memory)
 		return;
 	memcpy(&block, (char *)memory - sizeof(void *), sizeof(block));
 	free(block);
+}
+
+void *leat_os_pages(size_t size)
+{
+	int saved = errno;
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	errno = saved;
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+void leat_os_pages_free(void *pages, size_t size)
+{
+	munmap(pages, size);
 }
 
 int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)

@@ -14,6 +14,10 @@
 void *leat_os_alloc(size_t size, size_t align);
 void leat_os_free(void *memory);
 
+/* Whole pages, zeroed, which go back to the system when they are freed. The same size both times. */
+void *leat_os_pages(size_t size);
+void leat_os_pages_free(void *pages, size_t size);
+
 /*
  * Sleeps while *word is expected, until a wake or the deadline. 0 for a wake, a changed word, a signal or no reason
  * at all (look again); -ETIMEDOUT.

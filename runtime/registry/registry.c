@@ -32,6 +32,17 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 	leat_mutex_unlock(&lock);
 }
 
+uint64_t leat_registry_ids(uint64_t n)
+{
+	uint64_t first;
+
+	leat_mutex_lock(&lock);
+	first = last_id + 1;
+	last_id += n;
+	leat_mutex_unlock(&lock);
+	return first;
+}
+
 static void keep_end(struct leat_end *end)
 {
 	end->turn = ++last_turn;

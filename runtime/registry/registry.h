@@ -48,6 +48,9 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 /* Takes it out and frees its memory, now or when the walks under way are over; keeps or frees end (NULL: none). */
 void leat_registry_remove(struct leat_node *node, struct leat_end *end);
 
+/* n ids that nothing has or will have, the first of which is answered. */
+uint64_t leat_registry_ids(uint64_t n);
+
 /* Calls fn for each, the last added first, so by falling ids. */
 typedef void leat_node_fn(struct leat_node *node, void *arg);
 void leat_registry_walk(leat_node_fn *fn, void *arg);

@@ -2,10 +2,12 @@
  * Scopes: the tree, its causes, its joins.
  *
  *     S1  a first cause is kept, then told  ->  S1  leat_scope_cause() loads it: code and text are there
+ *     S2  a crowd is made, then linked      ->  S2  leat_scope_find_crowd() loads the link
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/scope/scope.h"
+#include "runtime/event/event.h"
 #include "runtime/registry/registry.h"
 #include "runtime/scope/timer.h"
 
@@ -25,6 +27,8 @@ struct leat_scope {
 	unsigned refs;
 	size_t live;                             /* generators of this scope and below, until joined */
 	uint32_t cause;                          /* enum leat_cause; published by S1 */
+	uint64_t crowds;                         /* struct leat_crowd *; published by S2 */
+	size_t crowds_below;                     /* crowds of this scope and below */
 	int code, later_code;
 	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
 
@@ -32,6 +36,7 @@ struct leat_scope {
 	struct leat_mutex lock;
 	struct leat_cond changed;
 	struct leat_ended *ended;
+	uint32_t joiners; /* joins that wait; read under a crowd's lock */
 };
 
 __thread struct leat_scope *leat_scope_current;
@@ -96,7 +101,7 @@ static void keep_cause(struct leat_scope *scope, enum leat_cause cause, int code
 
 /* Under the lock. Hooks that were called before, by a failure that left one alone, are called again. */
 static void cancel_one(struct leat_scope *scope, enum leat_cause cause, int code, const char *text,
-		       const struct leat_scope_hook *except)
+		       const struct leat_scope_hook *except, const void *spared)
 {
 	struct leat_scope_hook *hook, *next;
 
@@ -105,7 +110,9 @@ static void cancel_one(struct leat_scope *scope, enum leat_cause cause, int code
 	for (hook = scope->hooks.next; hook != &scope->hooks; hook = next) {
 		next = hook->next;
 		if (hook != except)
-			hook->cancel(hook);
+			hook->cancel(hook, NULL);
+		else if (spared != NULL)
+			hook->cancel(hook, spared);
 	}
 }
 
@@ -125,7 +132,7 @@ static struct leat_scope *next_below(const struct leat_scope *top, struct leat_s
  * a hook of this very scope may be left alone.
  */
 static void cancel_tree(struct leat_scope *top, enum leat_cause cause, int code, const char *text,
-			const struct leat_scope_hook *except)
+			const struct leat_scope_hook *except, const void *spared)
 {
 	struct leat_scope *scope, *next;
 
@@ -133,7 +140,7 @@ static void cancel_tree(struct leat_scope *top, enum leat_cause cause, int code,
 		bool descend = !scope->swept;
 
 		if (descend) {
-			cancel_one(scope, cause, code, text, except);
+			cancel_one(scope, cause, code, text, except, spared);
 			scope->swept = scope != top || except == NULL;
 		}
 		next = next_below(top, scope, descend);
@@ -235,17 +242,18 @@ void leat_scope_cancel(struct leat_scope *scope, int code, const char *text)
 		leat_die("leat_scope_cancel: the code is %d; it must be 0 or -errno", code);
 	lock_tree(scope);
 	count_later(scope, code);
-	cancel_tree(scope, code == 0 ? LEAT_CANCELED : LEAT_FAILED, code, text, NULL);
+	cancel_tree(scope, code == 0 ? LEAT_CANCELED : LEAT_FAILED, code, text, NULL, NULL);
 	unlock_tree(scope);
 }
 
-void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struct leat_scope_hook *except)
+void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struct leat_scope_hook *except,
+		     const void *spared)
 {
 	lock_tree(scope);
 	if (cancelled(scope))
 		count_later(scope, code); /* whose data is left alone by the first failure must not be cut off by a second */
 	else
-		cancel_tree(scope, LEAT_FAILED, code, text, except);
+		cancel_tree(scope, LEAT_FAILED, code, text, except, spared);
 	unlock_tree(scope);
 }
 
@@ -268,7 +276,7 @@ void leat_scope_expire(struct leat_scope *scope)
 	if (!owner->expired) {
 		owner->expired = true;
 		count_later(owner, 0);
-		cancel_tree(owner, LEAT_DEADLINE, -ETIMEDOUT, "deadline passed", NULL);
+		cancel_tree(owner, LEAT_DEADLINE, -ETIMEDOUT, "deadline passed", NULL, NULL);
 	}
 	unlock_tree(owner);
 }
@@ -382,6 +390,165 @@ void leat_scope_reap(struct leat_scope *scope)
 	unlock_tree(scope);
 }
 
+/* A link to a crowd, and back. */
+static struct leat_crowd *crowd_of(uint64_t link)
+{
+	return (struct leat_crowd *)(uintptr_t)link;
+}
+
+struct leat_crowd *leat_scope_find_crowd(const struct leat_scope *scope, const void *key)
+{
+	struct leat_crowd *crowd = crowd_of(leat_load_acq(&scope->crowds)); /* S2: pairs with leat_scope_add_crowd() */
+
+	while (crowd != NULL && crowd->key != key)
+		crowd = crowd_of(crowd->next);
+	return crowd;
+}
+
+/* Under the lock. */
+static void count_crowds(struct leat_scope *scope, size_t by)
+{
+	for (; scope != NULL; scope = scope->parent)
+		scope->crowds_below += by;
+}
+
+int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
+{
+	int rc;
+
+	leat_mutex_init(&crowd->lock);
+	crowd->scope = scope;
+	rc = leat_scope_attach(scope, &crowd->hook);
+	if (rc < 0)
+		return rc;
+	lock_tree(scope);
+	if (leat_scope_find_crowd(scope, crowd->key) == NULL) {
+		crowd->next = leat_load_rlx(&scope->crowds); /* rlx: written under the lock */
+		leat_store_rel(&scope->crowds, (uint64_t)(uintptr_t)crowd); /* S2: pairs with leat_scope_find_crowd() */
+		count_crowds(scope, 1);
+	} else {
+		rc = -EEXIST;
+	}
+	unlock_tree(scope);
+	if (rc < 0)
+		leat_scope_detach(scope, &crowd->hook);
+	return rc;
+}
+
+/* Under no lock: from now on the tree counts the crowd, unless it is cancelled. */
+static int count_crowd(struct leat_crowd *crowd)
+{
+	struct leat_scope *scope = crowd->scope;
+	int rc = 0;
+
+	lock_tree(scope);
+	leat_mutex_lock(&crowd->lock);
+	if (cancelled(scope)) {
+		rc = -ECANCELED;
+	} else if (!crowd->counted) {
+		crowd->counted = true;
+		count_live(scope, 1);
+	}
+	leat_mutex_unlock(&crowd->lock);
+	unlock_tree(scope);
+	return rc;
+}
+
+int leat_crowd_begin(struct leat_crowd *crowd)
+{
+	int rc;
+
+	while (!crowd->counted && !crowd->canceled) {
+		leat_mutex_unlock(&crowd->lock);
+		rc = count_crowd(crowd);
+		leat_mutex_lock(&crowd->lock);
+		if (rc < 0)
+			return rc;
+	}
+	if (crowd->canceled)
+		return -ECANCELED;
+	crowd->live++;
+	return 0;
+}
+
+/* Under the tree's lock: a crowd of which nobody lives is not counted any more. */
+static void settle_crowd(struct leat_crowd *crowd)
+{
+	leat_mutex_lock(&crowd->lock);
+	if (crowd->live == 0 && crowd->counted) {
+		crowd->counted = false;
+		count_live(crowd->scope, (size_t)-1);
+	}
+	leat_mutex_unlock(&crowd->lock);
+}
+
+static void free_crowd(struct leat_crowd *crowd)
+{
+	struct leat_scope *scope = crowd->scope;
+
+	lock_tree(scope);
+	count_crowds(scope, (size_t)-1);
+	unlock_tree(scope);
+	leat_scope_detach(scope, &crowd->hook);
+	crowd->free(crowd);
+}
+
+/* Under the crowd's lock, which it lets go of. */
+static void drop_hold(struct leat_crowd *crowd)
+{
+	bool last = --crowd->holds == 0 && crowd->orphan;
+
+	leat_mutex_unlock(&crowd->lock);
+	if (last)
+		free_crowd(crowd);
+}
+
+void leat_crowd_leave(struct leat_crowd *crowd, bool ended, bool held)
+{
+	struct leat_scope *root = crowd->scope->root;
+
+	/* rlx: a join that waits has counted itself before it took this lock, or takes it after this */
+	if (ended && --crowd->live == 0 && leat_load_rlx(&root->joiners) > 0) {
+		crowd->holds += !held;
+		leat_mutex_unlock(&crowd->lock);
+		leat_mutex_lock(&root->lock);
+		settle_crowd(crowd);
+		leat_cond_broadcast(&root->changed);
+		leat_mutex_unlock(&root->lock);
+		held = true;
+		leat_mutex_lock(&crowd->lock);
+	}
+	if (held)
+		drop_hold(crowd);
+	else
+		leat_mutex_unlock(&crowd->lock);
+}
+
+/* Under the tree's lock. */
+static void settle_crowds(struct leat_scope *top)
+{
+	struct leat_scope *scope;
+
+	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->crowds_below > 0))
+		for (struct leat_crowd *crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
+		     crowd != NULL; crowd = crowd_of(crowd->next))
+			settle_crowd(crowd);
+}
+
+/* The scope is closed: its crowds live on as long as they are held. */
+static void orphan_crowds(struct leat_scope *scope)
+{
+	struct leat_crowd *crowd = crowd_of(leat_load_rlx(&scope->crowds)), *next; /* rlx: nobody adds one any more */
+
+	for (; crowd != NULL; crowd = next) {
+		next = crowd_of(crowd->next);
+		leat_mutex_lock(&crowd->lock);
+		crowd->orphan = true;
+		crowd->holds++;
+		drop_hold(crowd);
+	}
+}
+
 /* Whether the calling thread is a generator that a join of scope would wait for. */
 static bool inside(const struct leat_scope *scope)
 {
@@ -397,18 +564,44 @@ static int result(const struct leat_scope *scope)
 	return scope->code != 0 ? scope->code : scope->later_code;
 }
 
+/* Under the lock. Crowds that are empty already are found here; those that become so see the joiner. */
+static void wait_for_all(struct leat_scope *scope)
+{
+	struct leat_scope *root = scope->root;
+
+	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1); /* rlx: before the crowds' locks are taken */
+	settle_crowds(scope);
+	while (scope->live > 0)
+		if (!reap_one(root))
+			leat_cond_wait(&root->changed, &root->lock);
+	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1); /* rlx: a leaver that still sees it broadcasts in vain */
+}
+
+/* From inside what would be waited for, and in a step where there is anything to wait for. */
+static bool must_not_join(struct leat_scope *scope)
+{
+	bool would_wait = false;
+
+	if (leat_must_not_wait > 0) {
+		lock_tree(scope);
+		settle_crowds(scope);
+		would_wait = scope->live > 0;
+		unlock_tree(scope);
+	}
+	return would_wait || inside(scope);
+}
+
 int leat_scope_join(struct leat_scope *scope)
 {
 	int rc;
 
 	if (scope == NULL)
 		return -EINVAL;
-	if (inside(scope))
+	if (must_not_join(scope))
 		return -EDEADLK;
 	lock_tree(scope);
-	while (scope->live > 0)
-		if (!reap_one(scope->root))
-			leat_cond_wait(&scope->root->changed, &scope->root->lock);
+	if (scope->live > 0)
+		wait_for_all(scope);
 	rc = result(scope);
 	unlock_tree(scope);
 	return rc;
@@ -420,14 +613,15 @@ int leat_scope_close(struct leat_scope *scope)
 
 	if (scope == NULL)
 		return 0;
-	if (inside(scope))
+	if (must_not_join(scope))
 		return -EDEADLK;
 	lock_tree(scope);
-	cancel_tree(scope, LEAT_CANCELED, 0, "scope closed", NULL);
+	cancel_tree(scope, LEAT_CANCELED, 0, "scope closed", NULL, NULL);
 	unlock_tree(scope);
 	rc = leat_scope_join(scope);
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
+	orphan_crowds(scope);
 	put(scope);
 	return rc;
 }

@@ -7,7 +7,8 @@
  * What can be woken by a cancel attaches a hook. The hook is called under the tree's lock, may wake threads, must not
  * call back into the tree, and must not run anything of the user's.
  *
- * Lock order: timers, tree, a channel's events. A channel's own lock is never held together with the tree's.
+ * Lock order: timers, tree, crowd, a channel's events, a pool's queues. A channel's own lock is never held together with the
+ * tree's.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,7 +21,28 @@
 
 struct leat_scope_hook {
 	struct leat_scope_hook *prev, *next;
-	void (*cancel)(struct leat_scope_hook *hook);
+	/* spared: what of this hook's a failure leaves alone; NULL: nothing, or all where the hook is one thing */
+	void (*cancel)(struct leat_scope_hook *hook, const void *spared);
+};
+
+/*
+ * A crowd: many generators of a scope that are counted together, under a lock of their own, so that starting and ending
+ * one leaves the tree alone. It lives as long as its scope is open or anybody holds it.
+ *
+ *     S2  a crowd is made, then linked  ->  S2  leat_scope_find_crowd() loads the link
+ */
+struct leat_crowd {
+	uint64_t next; /* the scope's next crowd, as a number; set before it is linked */
+	const void *key;
+	struct leat_scope *scope;
+	struct leat_scope_hook hook;
+	void (*free)(struct leat_crowd *crowd);
+
+	struct leat_mutex lock; /* guards the rest, and what the crowd's maker says */
+	size_t live;            /* generators that have begun and not ended */
+	size_t holds;
+	bool counted;           /* the tree counts this crowd as one generator that lives */
+	bool canceled, orphan;
 };
 
 /* A generator's thread that has ended or is about to, waiting to be joined by whoever comes by. */
@@ -45,8 +67,27 @@ void leat_scope_exit(struct leat_ended *ended);
 /* Joins threads that have ended, so that a scope which is never joined does not gather them. */
 void leat_scope_reap(struct leat_scope *scope);
 
-/* A generator failed: cancels the scope as leat_scope_cancel() does, but leaves one hook (or NULL) alone. */
-void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struct leat_scope_hook *except);
+/*
+ * A generator failed: cancels the scope as leat_scope_cancel() does, but leaves one hook alone, or, where spared is not
+ * NULL, calls that hook with it.
+ */
+void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struct leat_scope_hook *except,
+		     const void *spared);
+
+/* The scope's crowd of this key, or NULL. While the scope is open. */
+struct leat_crowd *leat_scope_find_crowd(const struct leat_scope *scope, const void *key);
+/*
+ * Adds a crowd whose hook.cancel, free and key are set: 0; -ECANCELED; -EEXIST when another thread added one with this
+ * key. After a 0 the scope owns it and calls free() when the scope is closed and nobody holds it; under no lock.
+ */
+int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd);
+/* Under the crowd's lock, which it may let go of and take again: one more lives. 0, or -ECANCELED. */
+int leat_crowd_begin(struct leat_crowd *crowd);
+/*
+ * Under the crowd's lock, which it lets go of: one fewer lives (ended), and one hold fewer (held). The last thing that
+ * anybody does with the crowd.
+ */
+void leat_crowd_leave(struct leat_crowd *crowd, bool ended, bool held);
 
 /* Waits until a cancel under way in the tree has reached every hook. */
 void leat_scope_settle(struct leat_scope *scope);

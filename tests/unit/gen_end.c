@@ -368,9 +368,11 @@ struct gate {
 	bool parked;
 };
 
-static void hold_up(struct leat_scope_hook *hook)
+static void hold_up(struct leat_scope_hook *hook, const void *spared)
 {
 	struct gate *gate = (void *)hook;
+
+	(void)spared;
 	gate->parked = await_parked(&gate->relay->tid);
 }
 

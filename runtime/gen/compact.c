@@ -1,0 +1,781 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/gen/compact.h"
+#include "runtime/registry/registry.h"
+
+#include <leat/atomic.h>
+#include <leat/detail/chan.h>
+
+#include <string.h>
+
+/* More bits of the control word: the two sides' last touch of the block. Who sets the second frees it. */
+enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
+
+enum {
+	COST_HEAVY = 11,   /* steps of 2 to the 11th nanoseconds and more are worth a worker */
+	COST_INLINE = 10,  /* a receiver that needs one item runs ahead for a microsecond at the most */
+	COST_TURN = 17,    /* a worker's turn: some 130 microseconds at the most */
+	STEPS_MOST = 64,
+	STEPS_UNKNOWN = 4, /* a worker's first turn */
+	MEASURE_EVERY = 32,
+	NESTED_MOST = 16,  /* pipelines that run one inside the other */
+	SPIN_PAUSES = 64,
+	YIELDS = 8
+};
+
+/* What most have not. */
+struct extra {
+	void (*discard)(void *item, void *arg);
+	void *discard_arg;
+	enum leat_wait recv_wait;
+	char name[LEAT_NAME_MAX + 1];
+};
+
+struct compact {
+	/* what a struct leat_rx begins with; the side is shut */
+	struct leat_group *group; /* ctl */
+	struct leat_chan *none;
+	uint64_t pos, limit;       /* equal for ever */
+	uint32_t put_at, take_at;  /* in place of base: the slots of tail and head */
+	uint64_t *word;
+	uint32_t held;             /* in place of head: items peeked at */
+	uint8_t cost, cause;       /* the log of a step's nanoseconds, 0 unknown; enum leat_cause */
+	bool open, broken;         /* the receiver is; next answered what it must not */
+	size_t item_size;
+
+	struct leat_job job; /* spare: ctl */
+	uint64_t tail, head;
+	uint64_t waiter; /* struct leat_sleeper *; with TELLING while it is told */
+	leat_next_fn *next;
+	void *state;
+	void (*fini)(void *state);
+	struct leat_slab *slab;
+	struct extra *extra;
+	uint64_t id; /* the channel's; the generator's is the next */
+	int32_t code;
+	uint32_t capacity;
+	unsigned char slots[] __attribute__((aligned(8)));
+};
+
+enum { TELLING = 1 };
+
+LEAT_STATIC_ASSERT(offsetof(struct compact, group) == offsetof(struct leat_rx, ctl), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, none) == offsetof(struct leat_rx, chan), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, ring.pos), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, ring.limit), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, word) == offsetof(struct leat_rx, ring.word), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, item_size) == offsetof(struct leat_rx, ring.item_size), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, job) == 64, "the receiver's line is the first");
+LEAT_STATIC_ASSERT(sizeof(struct compact) <= 200, "with one item of eight bytes 208");
+
+static struct compact *compact_of_rx(const struct leat_rx *rx)
+{
+	return (struct compact *)(uintptr_t)rx;
+}
+
+static struct compact *compact_of_job(const struct leat_job *job)
+{
+	return (struct compact *)((uintptr_t)job - offsetof(struct compact, job));
+}
+
+static uint32_t *ctl_of(struct compact *c)
+{
+	return &c->job.spare;
+}
+
+/* Items are aligned to what divides their size; the block itself stands on 16 bytes. */
+static size_t slots_offset(size_t item_size)
+{
+	size_t align = leat_item_align(item_size);
+
+	return (offsetof(struct compact, slots) + align - 1) & ~(align - 1);
+}
+
+static unsigned char *slot(struct compact *c, uint32_t at)
+{
+	return (unsigned char *)c + slots_offset(c->item_size) + at * c->item_size;
+}
+
+static uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
+{
+	at += n;
+	return at >= c->capacity ? at - c->capacity : at;
+}
+
+/* --- telling the receiver --- */
+
+/* Wakes who stands there, if anybody does. Not inlined: most often nobody does. */
+static __attribute__((noinline)) void tell_waiter(struct compact *c)
+{
+	uint64_t waiter = leat_load_acq(&c->waiter); /* K2: pairs with stand() */
+	uint32_t *word;
+
+	if (waiter == 0 || waiter & TELLING ||
+	    !leat_cas_acqrel(&c->waiter, &waiter, waiter | TELLING)) /* K2: pairs with stand(), step_aside() */
+		return;
+	word = leat_sleeper_tell((struct leat_sleeper *)(uintptr_t)waiter);
+	leat_store_rel(&c->waiter, 0); /* K2: pairs with step_aside() */
+	if (word != NULL)
+		leat_os_futex_wake(word, 1);
+}
+
+static inline void published(struct compact *c)
+{
+	leat_fence_light(); /* C1: tail before waiter; pairs with the heavy fence in stand() */
+	if (leat_unlikely(c->group->fenced))
+		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence in stand() */
+	if (leat_unlikely(leat_load_rlx(&c->waiter) != 0)) /* rlx: C1 orders it */
+		tell_waiter(c);
+}
+
+static void stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	leat_store_rel(&c->waiter, (uint64_t)(uintptr_t)sleeper); /* K2: pairs with tell_waiter() */
+	if (c->group->fenced)
+		leat_fence_seq(); /* C1, J3: waiter before tail and run; pairs with published(), settle_parked() */
+	else
+		leat_os_fence_heavy(); /* C1, J3: waiter before tail and run; pairs with published(), settle_parked() */
+}
+
+/* Whether it was told. */
+static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
+{
+	struct compact *c = compact_of_rx(rx);
+	uint64_t waiter = (uint64_t)(uintptr_t)sleeper;
+
+	if (leat_cas_acqrel(&c->waiter, &waiter, 0)) /* K2: pairs with tell_waiter() */
+		return false;
+	while (leat_load_acq(&c->waiter) != 0) /* K2: pairs with tell_waiter(), which is about to be done */
+		leat_pause();
+	return true;
+}
+
+/* --- the end of a block --- */
+
+static void discard_one(struct compact *c)
+{
+	void *item = slot(c, c->take_at);
+
+	if (c->extra != NULL && c->extra->discard != NULL)
+		c->extra->discard(item, c->extra->discard_arg);
+}
+
+/* Takes out what nobody will receive; the receiver, or who is alone with the block. */
+static void drain(struct compact *c, uint32_t ctl)
+{
+	enum leat_drop reason = ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
+
+	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) { /* A1: pairs with R1 in steps(); rlx: this side's own */
+		discard_one(c);
+		c->take_at = after(c, c->take_at, 1);
+		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1); /* R2: pairs with A2 in room_of(); rlx: this side's own */
+		leat_add_rlx(&c->group->dropped[reason], 1);
+	}
+}
+
+/* Under the crowd's lock, alone with the block. */
+static void give_back(struct compact *c)
+{
+	struct leat_group *group = c->group;
+
+	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
+	group->received += leat_load_rlx(&c->head); /* rlx: the same */
+	leat_os_free(c->extra);
+	leat_group_free(group, c->slab, c);
+}
+
+/* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
+static void leave(struct compact *c, uint32_t done, bool ended)
+{
+	struct leat_crowd *crowd = &c->group->crowd;
+	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
+	bool last = leat_load_acq(ctl_of(c)) & other; /* K1: what the other did; pairs with itself */
+
+	if (!last)
+		last = leat_or_acqrel(ctl_of(c), done) & other; /* K1: pairs with itself */
+	if (last)
+		drain(c, leat_load_rlx(ctl_of(c))); /* rlx: nobody else is left */
+	if (!last && !ended)
+		return;
+	leat_mutex_lock(&crowd->lock);
+	if (last)
+		give_back(c);
+	leat_crowd_leave(crowd, ended, last);
+}
+
+/* --- turns --- */
+
+static enum leat_cause scope_cause(struct compact *c, int *code)
+{
+	leat_scope_settle(c->group->crowd.scope); /* it may have heard of the cancel before the causes stood */
+	return leat_scope_cause(c->group->crowd.scope, code, NULL);
+}
+
+static const char broken_text[] = "next returned a value that it must not: 1, 0, a wait that was asked for, or -errno";
+
+/* What the last value means. Whether it is a failure that its scope must hear of. */
+static bool outcome(struct compact *c, int rc)
+{
+	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: the scope's cause before CANCELED; pairs with cancel_one() */
+	int code = 0;
+
+	if (rc == -ECANCELED && !(ctl & LEAT_CTL_CANCELED)) {
+		leat_scope_settle(c->group->crowd.scope); /* a cancel under way has not come to this channel yet */
+		ctl = leat_load_acq(ctl_of(c)); /* K1: the same */
+	}
+	c->cause = LEAT_COMPLETED;
+	if (rc == 0)
+		return false;
+	if (rc == -EPIPE && ctl & LEAT_CTL_RX_GONE && !(ctl & LEAT_CTL_CANCELED)) {
+		c->cause = LEAT_ABANDONED;
+		return false;
+	}
+	if (rc == -ECANCELED && ctl & LEAT_CTL_CANCELED) {
+		c->cause = (uint8_t)scope_cause(c, &code);
+		c->code = code;
+		return false;
+	}
+	c->cause = LEAT_FAILED;
+	c->code = rc;
+	return true;
+}
+
+static void end(struct compact *c, int rc)
+{
+	struct leat_group *group = c->group;
+	bool failed;
+
+	if (c->fini != NULL)
+		c->fini(c->state);
+	failed = outcome(c, rc);
+	leat_registry_count_exit((enum leat_cause)c->cause);
+	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
+	tell_waiter(c);
+	if (failed)
+		leat_scope_fail(group->crowd.scope, c->code, c->broken ? broken_text : "", &group->crowd.hook, c);
+	leave(c, CTL_TURNS_DONE, true);
+}
+
+static uint64_t room_of(const struct compact *c)
+{
+	/* A2: slots free; pairs with R2; rlx: this side's own */
+	return c->capacity - (leat_load_rlx(&c->tail) - leat_load_acq(&c->head));
+}
+
+static int refusal(struct compact *c)
+{
+	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: pairs with cancel_one() */
+
+	if (ctl & LEAT_CTL_CANCELED)
+		return -ECANCELED;
+	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
+}
+
+/* A step's cost by what some of them took. */
+static void learn(struct compact *c, int64_t since_ns, uint32_t steps)
+{
+	uint64_t each_ns = (uint64_t)(leat_now_ns() - since_ns) / (steps > 0 ? steps : 1) | 2;
+	int cost = 63 - __builtin_clzll(each_ns);
+
+	c->cost = (uint8_t)cost;
+}
+
+/* Runs up to n steps, as far as there is room. Answers what next did last: 1 if it is to be asked again. */
+static int steps(struct compact *c, struct leat_step *step, uint32_t n)
+{
+	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: this side's own */
+	int rc = 1;
+
+	for (uint32_t room = 0, i = 0; i < n && rc == 1; i++) {
+		if (room == 0 && (room = (uint32_t)room_of(c)) == 0)
+			return 1;
+		rc = refusal(c);
+		if (rc < 0)
+			return rc;
+		rc = c->next(c->state, slot(c, c->put_at));
+		if (rc != 1)
+			break;
+		c->put_at = after(c, c->put_at, 1);
+		leat_store_rel(&c->tail, ++tail); /* R1: items before tail; pairs with A1 in attempt() */
+		published(c);
+		room--;
+	}
+	if (rc == LEAT_AFTER && step->after_ns != 0)
+		return rc;
+	if (rc > 1) {
+		c->broken = true;
+		return -EINVAL;
+	}
+	return rc;
+}
+
+/* One turn of n steps at the most, with the thread set up for it. */
+static enum leat_turn turn(struct compact *c, uint32_t n, bool measure)
+{
+	struct leat_scope *outer = leat_scope_current;
+	uint64_t before = leat_load_rlx(&c->tail); /* rlx: this side's own */
+	int64_t since_ns = measure ? leat_now_ns() : 0;
+	struct leat_step step;
+	int rc;
+
+	leat_step_begin(&step);
+	leat_scope_current = c->group->crowd.scope;
+	rc = steps(c, &step, n);
+	if (measure)
+		learn(c, since_ns, (uint32_t)(leat_load_rlx(&c->tail) - before)); /* rlx: the same */
+	if (rc == 1 && (rc = refusal(c)) == 0)
+		rc = 1;
+	if (rc <= 0)
+		end(c, rc);
+	leat_scope_current = outer;
+	leat_step_end(&step);
+	if (rc <= 0)
+		return LEAT_TURN_OVER;
+	if (rc == LEAT_AFTER) {
+		c->job.due_ns = step.after_ns;
+		return LEAT_TURN_AFTER;
+	}
+	return room_of(c) > 0 ? LEAT_TURN_MORE : LEAT_TURN_PARK;
+}
+
+static uint32_t within(uint32_t cost, uint32_t most)
+{
+	return cost >= most ? 1 : most - cost >= 6 ? (uint32_t)STEPS_MOST : 1u << (most - cost);
+}
+
+/* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
+static bool pushed(const struct compact *c)
+{
+	return c->cost >= COST_HEAVY || c->group->workers_only;
+}
+
+/* On a worker. Short steps are the receiver's own, once it has come for the first. */
+static enum leat_turn worker_turn(struct leat_job *job)
+{
+	struct compact *c = compact_of_job(job);
+	bool measure = c->cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2; /* rlx: this side's own */
+	enum leat_turn what = turn(c, c->cost == 0 ? (uint32_t)STEPS_UNKNOWN : within(c->cost, COST_TURN), measure);
+
+	if (what == LEAT_TURN_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
+		what = LEAT_TURN_PARK;
+	return what;
+}
+
+static bool job_ready(const struct leat_job *job)
+{
+	struct compact *c = compact_of_job(job);
+
+	/* rlx: J3 orders them */
+	if (leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE))
+		return true;
+	return room_of(c) > 0 && (pushed(c) || leat_load_rlx(&c->waiter) != 0); /* rlx: J3 orders it */
+}
+
+static struct leat_pool *job_pool(const struct leat_job *job)
+{
+	return compact_of_job(job)->group->pool;
+}
+
+static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool };
+
+/* --- receiving --- */
+
+/* The receiver made room. */
+static inline void made_room(struct compact *c)
+{
+	uint32_t run;
+
+	if (leat_likely(!pushed(c)))
+		return;
+	leat_fence_seq(); /* J3: head before run; pairs with the fence in settle_parked() */
+	run = leat_load_rlx(&c->job.run); /* rlx: J3 orders it */
+	if (run == LEAT_RUN_IDLE || run == LEAT_RUN_PARKING)
+		leat_job_wake(&c->job);
+}
+
+static uint32_t available(const struct compact *c)
+{
+	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head)); /* A1: pairs with R1 in steps(); rlx: own */
+}
+
+static void taken(struct compact *c, uint32_t n)
+{
+	c->take_at = after(c, c->take_at, n);
+	leat_store_rel(&c->head, leat_load_rlx(&c->head) + n); /* R2: loads before head; pairs with A2 in room_of(); rlx: own */
+	made_room(c);
+}
+
+/* Nothing is there and no turn will come: 0 from now on, unless a cancel was first. */
+static ssize_t end_stream(struct compact *c)
+{
+	uint32_t ctl = leat_load_rlx(ctl_of(c)); /* rlx: the swap decides */
+
+	while (!(ctl & (LEAT_CTL_ENDED | LEAT_CTL_CANCELED)))
+		if (leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_ENDED)) /* K1: pairs with cancel_one() */
+			return 0;
+	return ctl & LEAT_CTL_ENDED ? 0 : -ECANCELED;
+}
+
+/* items NULL: only looks how many there are. */
+static ssize_t attempt(struct compact *c, void *items, size_t max)
+{
+	uint32_t ctl = leat_load_acq(ctl_of(c)), n, first; /* K1: items, cause before TX_GONE; pairs with end() */
+
+	if (leat_unlikely(ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))) {
+		if (ctl & LEAT_CTL_ENDED)
+			return 0;
+		drain(c, ctl);
+		return -ECANCELED;
+	}
+	n = available(c);
+	if (n == 0) {
+		if (!(ctl & LEAT_CTL_TX_GONE))
+			return -EAGAIN;
+		return end_stream(c);
+	}
+	if (items == NULL)
+		return n;
+	if (n > max)
+		n = (uint32_t)max;
+	first = c->capacity - c->take_at < n ? c->capacity - c->take_at : n;
+	memcpy(items, slot(c, c->take_at), first * c->item_size);
+	if (first < n)
+		memcpy((unsigned char *)items + first * c->item_size, slot(c, 0), (n - first) * c->item_size);
+	taken(c, n);
+	return (ssize_t)n;
+}
+
+/* Runs the generator here, if nobody else has it. Whether it did. */
+static bool pull(struct compact *c)
+{
+	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, for measuring now and then */
+	enum leat_turn what;
+
+	if (c->group->workers_only || leat_must_not_wait >= NESTED_MOST || !leat_job_claim(&c->job))
+		return false;
+	what = turn(c, c->cost == 0 ? 1 : within(c->cost, COST_INLINE), tail % MEASURE_EVERY == 2);
+	if (what == LEAT_TURN_OVER)
+		return true; /* its pool may be gone by now */
+	if (what == LEAT_TURN_MORE && !pushed(c))
+		what = LEAT_TURN_PARK; /* the receiver will be back */
+	leat_job_settle(&c->job, what, !pushed(c));
+	return true;
+}
+
+/* Sees to it that somebody runs the generator. */
+static void demand(struct compact *c)
+{
+	uint32_t run = leat_load_rlx(&c->job.run); /* rlx: who parks has fenced; who tries comes again */
+
+	if (run == LEAT_RUN_IDLE || run == LEAT_RUN_PARKING)
+		leat_job_wake(&c->job);
+}
+
+static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t until_ns)
+{
+	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
+	struct leat_rx *rx = (struct leat_rx *)c;
+	ssize_t r;
+
+	leat_sleeper_ready(&sleeper);
+	stand(rx, &sleeper);
+	r = attempt(c, items, max);
+	if (r == -EAGAIN) {
+		demand(c);
+		leat_sleeper_park(&sleeper, until_ns);
+	}
+	step_aside(rx, &sleeper);
+	return r != -EAGAIN ? r : attempt(c, items, max);
+}
+
+/* As look_at_clock() of full channels. */
+static ssize_t look_at_clock(struct compact *c, void *items, size_t max, int64_t deadline_ns)
+{
+	struct leat_scope *scope = c->group->crowd.scope;
+	int64_t scope_deadline_ns = leat_scope_deadline(scope), now_ns;
+	ssize_t r;
+
+	if (deadline_ns == LEAT_NEVER && scope_deadline_ns == LEAT_NEVER)
+		return -EAGAIN;
+	now_ns = leat_now_ns();
+	if (now_ns >= scope_deadline_ns)
+		leat_scope_expire(scope);
+	else if (now_ns < deadline_ns)
+		return -EAGAIN;
+	r = attempt(c, items, max);
+	return r == -EAGAIN && now_ns >= deadline_ns ? -ETIMEDOUT : r;
+}
+
+static ssize_t wait_awake(struct compact *c, void *items, size_t max, unsigned pauses, unsigned yields)
+{
+	ssize_t r = -EAGAIN;
+
+	for (unsigned i = 0; i < pauses && r == -EAGAIN; i++) {
+		leat_pause();
+		r = attempt(c, items, max);
+	}
+	for (unsigned i = 0; i < yields && r == -EAGAIN; i++) {
+		leat_os_yield();
+		r = attempt(c, items, max);
+	}
+	return r;
+}
+
+/* Nothing was there. Runs the generator, or waits for who does. */
+static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, size_t max, int64_t deadline_ns)
+{
+	enum leat_wait policy = c->extra != NULL ? c->extra->recv_wait : LEAT_WAIT_ADAPTIVE;
+	int64_t scope_deadline_ns = leat_scope_deadline(c->group->crowd.scope);
+	ssize_t r = look_at_clock(c, items, max, deadline_ns);
+
+	if (r == -ETIMEDOUT)
+		demand(c);
+	while (r == -EAGAIN) {
+		bool ran = pull(c);
+
+		r = attempt(c, items, max);
+		if (r != -EAGAIN)
+			break;
+		if (leat_must_not_wait > 0)
+			return -EDEADLK;
+		if (!ran || policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD) {
+			demand(c);
+			r = wait_awake(c, items, max, policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN ? SPIN_PAUSES : 0,
+				       policy == LEAT_WAIT_PARK ? 0 : YIELDS);
+		}
+		if (r == -EAGAIN && (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_PARK))
+			r = sleep_once(c, items, max, deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns);
+		if (r == -EAGAIN)
+			r = look_at_clock(c, items, max, deadline_ns);
+	}
+	return r;
+}
+
+static int check(const struct compact *c, const void *items, size_t max, const char *call)
+{
+	if (!c->open)
+		leat_die("%s: the handle is closed", call);
+	if (items == NULL || max == 0)
+		return -EINVAL;
+	return c->held != 0 ? -EBUSY : 0;
+}
+
+static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns, const char *call)
+{
+	struct compact *c = compact_of_rx(rx);
+	ssize_t r = check(c, items, max, call);
+
+	if (leat_unlikely(r != 0))
+		return r;
+	if (leat_unlikely(max > UINT32_MAX))
+		max = UINT32_MAX;
+	r = attempt(c, items, max);
+	if (leat_likely(r != -EAGAIN))
+		return r;
+	if (deadline_ns != LEAT_DETAIL_TRY)
+		return wait(c, items, max, deadline_ns);
+	demand(c);
+	return r;
+}
+
+/* Waits until there is something, as a receive of nothing does. */
+static ssize_t peek(struct leat_rx *rx, size_t want, const void **items)
+{
+	struct compact *c = compact_of_rx(rx);
+	ssize_t r = check(c, items, want, "leat_peek");
+	uint32_t n;
+
+	if (r != 0)
+		return r;
+	r = attempt(c, NULL, 0);
+	if (r == -EAGAIN)
+		r = wait(c, NULL, 0, LEAT_NEVER);
+	if (r <= 0)
+		return r;
+	n = (uint32_t)r;
+	if (n > c->capacity - c->take_at)
+		n = c->capacity - c->take_at;
+	if (n > want)
+		n = (uint32_t)want;
+	c->held = n;
+	*items = slot(c, c->take_at);
+	return (ssize_t)n;
+}
+
+static int release(struct leat_rx *rx, size_t n)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	if (!c->open)
+		leat_die("leat_release: the handle is closed");
+	if (c->held == 0 || n > c->held)
+		return -EINVAL;
+	c->held = 0;
+	if (n > 0)
+		taken(c, (uint32_t)n);
+	return 0;
+}
+
+static void close_rx(struct leat_rx *rx)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	if (!c->open)
+		leat_die("leat_rx_close: the handle is closed");
+	c->open = false;
+	c->held = 0;
+	if (!(leat_load_acq(ctl_of(c)) & CTL_TURNS_DONE)) { /* K1: what the turns did; pairs with leave() */
+		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with refusal(), which needs no order */
+		drain(c, leat_load_rlx(ctl_of(c))); /* rlx: why it is; a cancel may come now or later */
+		leat_job_wake(&c->job);
+	}
+	leave(c, CTL_RX_DONE, false);
+}
+
+static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+{
+	struct compact *c = compact_of_rx(rx);
+	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: items, cause before TX_GONE; pairs with end(), cancel_one() */
+	enum leat_cause its_cause;
+	const char *its_text = "";
+	int its_code;
+
+	if (!c->open)
+		leat_die("leat_rx_status: the handle is closed");
+	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED)))
+		return -EAGAIN;
+	its_cause = ctl & LEAT_CTL_TX_GONE ? (enum leat_cause)c->cause : scope_cause(c, &its_code);
+	if (ctl & LEAT_CTL_TX_GONE)
+		its_code = c->code;
+	if (its_cause == LEAT_FAILED && c->broken)
+		its_text = broken_text;
+	else if (its_cause != LEAT_COMPLETED && its_cause != LEAT_ABANDONED && ctl & LEAT_CTL_CANCELED)
+		leat_scope_cause(c->group->crowd.scope, NULL, &its_text);
+	if (cause != NULL)
+		*cause = its_cause;
+	if (code != NULL)
+		*code = its_code;
+	if (text != NULL)
+		*text = its_text;
+	return 0;
+}
+
+static const struct leat_foreign foreign = { recv, peek, release, close_rx, status, stand, step_aside };
+
+/* --- the group's part --- */
+
+/* Under the tree's lock and the crowd's. */
+static void cancel_one(void *block, const void *spared)
+{
+	struct compact *c = block;
+	uint32_t ctl = leat_load_rlx(ctl_of(c)); /* rlx: the swap decides */
+
+	if (c == spared)
+		return;
+	do {
+		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
+			return;
+	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt(), refusal() */
+	tell_waiter(c);
+	if (!(ctl & LEAT_CTL_TX_GONE))
+		leat_job_wake(&c->job);
+}
+
+static void cancel(struct leat_scope_hook *hook, const void *spared)
+{
+	struct leat_crowd *crowd = caa_container_of(hook, struct leat_crowd, hook);
+	struct leat_group *group = caa_container_of(crowd, struct leat_group, crowd);
+
+	leat_mutex_lock(&crowd->lock);
+	crowd->canceled = true;
+	leat_group_walk(group, cancel_one, spared);
+	leat_mutex_unlock(&crowd->lock);
+}
+
+void leat_compact_group_init(struct leat_group *group)
+{
+	group->foreign = &foreign;
+	group->crowd.hook.cancel = cancel;
+}
+
+bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size)
+{
+	return opts->kind == LEAT_SPSC && opts->overflow == LEAT_BLOCK && !opts->full_fence && opts->capacity != 0 &&
+	       opts->capacity <= LEAT_COMPACT_BYTES && item_size <= LEAT_COMPACT_BYTES &&
+	       opts->capacity * item_size <= LEAT_COMPACT_BYTES && leat_item_align(item_size) <= 16;
+}
+
+/* Memory for what most have not. False: there is none. */
+static bool make_extra(const struct leat_chan_opts *opts, struct extra **extra)
+{
+	*extra = NULL;
+	if (opts->name == NULL && opts->discard == NULL && opts->recv_wait == LEAT_WAIT_ADAPTIVE)
+		return true;
+	*extra = leat_os_alloc(sizeof(**extra), 0);
+	if (*extra == NULL)
+		return false;
+	(*extra)->discard = opts->discard;
+	(*extra)->discard_arg = opts->discard_arg;
+	(*extra)->recv_wait = opts->recv_wait;
+	leat_name_copy((*extra)->name, opts->name);
+	return true;
+}
+
+/* A block that counts and can be cancelled. NULL, with *rc set. */
+static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
+{
+	struct leat_slab *slab;
+	struct compact *c = NULL;
+
+	leat_mutex_lock(&group->crowd.lock);
+	*rc = leat_crowd_begin(&group->crowd);
+	if (*rc < 0) {
+		leat_mutex_unlock(&group->crowd.lock);
+		return NULL;
+	}
+	c = leat_group_alloc(group, bytes, &slab);
+	if (c == NULL) {
+		*rc = -ENOMEM;
+		leat_crowd_leave(&group->crowd, true, false);
+		return NULL;
+	}
+	c->slab = slab;
+	c->id = leat_group_id(group);
+	group->started++;
+	leat_job_init(&c->job, &job_kind);
+	c->job.run = LEAT_RUN_RUNNING; /* nobody runs it until it is made; a cancel is heard of then */
+	leat_mutex_unlock(&group->crowd.lock);
+	return c;
+}
+
+int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
+		       struct leat_rx **rx)
+{
+	struct leat_group *group;
+	struct extra *extra;
+	struct compact *c;
+	int rc;
+
+	group = leat_group_of(scope, opts->pool, &rc);
+	if (group == NULL)
+		return rc;
+	if (!make_extra(&opts->chan, &extra))
+		return -ENOMEM;
+	c = make(group, slots_offset(seq->item_size) + opts->chan.capacity * seq->item_size, &rc);
+	if (c == NULL) {
+		leat_os_free(extra);
+		return rc;
+	}
+	c->word = &((struct leat_rx *)c)->ring.never;
+	c->item_size = seq->item_size;
+	c->capacity = (uint32_t)opts->chan.capacity;
+	c->next = seq->next;
+	c->state = seq->state;
+	c->fini = seq->fini;
+	c->extra = extra;
+	c->open = true;
+	*rx = (struct leat_rx *)c;
+	leat_job_settle(&c->job, LEAT_TURN_MORE, true);
+	return 0;
+}

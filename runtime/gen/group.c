@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/gen/group.h"
+#include "runtime/gen/compact.h"
+#include "runtime/registry/registry.h"
+
+#include <leat/atomic.h>
+
+#include <string.h>
+
+enum { FIRST_BLOCKS = 4, SLAB_BYTES = 256 << 10, PAGES_FROM = 32 << 10, STEP = 16, IDS = 1024 };
+
+static struct leat_slab *slab_in_all(struct leat_link *link)
+{
+	return (void *)((char *)link - offsetof(struct leat_slab, all));
+}
+
+static struct leat_slab *slab_in_roomy(struct leat_link *link)
+{
+	return (void *)((char *)link - offsetof(struct leat_slab, roomy));
+}
+
+static void link_before(struct leat_link *link, struct leat_link *ends)
+{
+	link->next = ends;
+	link->prev = ends->prev;
+	link->prev->next = ends->prev = link;
+}
+
+static void unlink(struct leat_link *link)
+{
+	link->prev->next = link->next;
+	link->next->prev = link->prev;
+	link->next = link->prev = NULL;
+}
+
+/* Blocks begin on a line. */
+static size_t slab_header(void)
+{
+	return (sizeof(struct leat_slab) + 63) & ~(size_t)63;
+}
+
+static char *slab_block(struct leat_slab *slab, uint32_t i)
+{
+	return (char *)slab + slab_header() + i * slab->of->stride;
+}
+
+static struct leat_sizes *sizes_for(struct leat_group *group, size_t stride)
+{
+	struct leat_sizes *sizes = group->sizes;
+
+	while (sizes != NULL && sizes->stride != stride)
+		sizes = sizes->next;
+	if (sizes != NULL)
+		return sizes;
+	sizes = leat_os_alloc(sizeof(*sizes), 0);
+	if (sizes == NULL)
+		return NULL;
+	sizes->stride = stride;
+	sizes->blocks_next = FIRST_BLOCKS;
+	sizes->roomy.next = sizes->roomy.prev = &sizes->roomy;
+	sizes->next = group->sizes;
+	group->sizes = sizes;
+	return sizes;
+}
+
+static struct leat_slab *slab_new(struct leat_group *group, struct leat_sizes *sizes)
+{
+	size_t bytes = slab_header() + sizes->blocks_next * sizes->stride;
+	struct leat_slab *slab;
+
+	if (bytes > SLAB_BYTES)
+		bytes = SLAB_BYTES;
+	slab = bytes < PAGES_FROM ? leat_os_alloc(bytes, 64) : leat_os_pages(bytes);
+	if (slab == NULL)
+		return NULL;
+	slab->of = sizes;
+	slab->bytes = bytes;
+	slab->total = (uint32_t)((bytes - slab_header()) / sizes->stride);
+	if (bytes < SLAB_BYTES)
+		sizes->blocks_next *= 2;
+	link_before(&slab->all, &group->slabs);
+	link_before(&slab->roomy, &sizes->roomy);
+	return slab;
+}
+
+void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab **slab_out)
+{
+	struct leat_sizes *sizes = sizes_for(group, (size + STEP - 1) & ~(size_t)(STEP - 1));
+	struct leat_slab *slab;
+	struct leat_block *block;
+
+	if (sizes == NULL)
+		return NULL;
+	if (sizes->roomy.next == &sizes->roomy && slab_new(group, sizes) == NULL)
+		return NULL;
+	slab = slab_in_roomy(sizes->roomy.next);
+	block = slab->free;
+	if (block != NULL) {
+		slab->free = block->next_free;
+		memset(block, 0, size);
+	} else {
+		block = (void *)slab_block(slab, slab->fresh++);
+	}
+	if (++slab->used == slab->total)
+		unlink(&slab->roomy);
+	block->group = group;
+	group->crowd.holds++;
+	*slab_out = slab;
+	return block;
+}
+
+static void slab_free(struct leat_slab *slab)
+{
+	size_t bytes = slab->bytes;
+
+	unlink(&slab->all);
+	if (bytes < PAGES_FROM)
+		leat_os_free(slab);
+	else
+		leat_os_pages_free(slab, bytes);
+}
+
+void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *memory)
+{
+	struct leat_block *block = memory;
+	struct leat_sizes *sizes = slab->of;
+
+	(void)group;
+	block->group = NULL;
+	block->next_free = slab->free;
+	slab->free = block;
+	if (slab->used-- == slab->total)
+		link_before(&slab->roomy, sizes->roomy.next);
+	if (slab->used > 0 || sizes->roomy.next == sizes->roomy.prev)
+		return; /* the only one with room stays: the next block would want it */
+	unlink(&slab->roomy);
+	slab_free(slab);
+}
+
+void leat_group_walk(struct leat_group *group, void (*fn)(void *block, const void *arg), const void *arg)
+{
+	for (struct leat_link *link = group->slabs.next; link != &group->slabs; link = link->next) {
+		struct leat_slab *slab = slab_in_all(link);
+
+		for (uint32_t i = 0; i < slab->fresh; i++) {
+			struct leat_block *block = (void *)slab_block(slab, i);
+
+			if (block->group != NULL)
+				fn(block, arg);
+		}
+	}
+}
+
+uint64_t leat_group_id(struct leat_group *group)
+{
+	uint64_t id;
+
+	if (group->next_id == group->ids_end) {
+		uint64_t n = group->ids_end == 0 ? 2 : IDS;
+
+		group->next_id = leat_registry_ids(n);
+		group->ids_end = group->next_id + n;
+	}
+	id = group->next_id;
+	group->next_id += 2;
+	return id;
+}
+
+static void group_destroy(struct leat_crowd *crowd)
+{
+	struct leat_group *group = caa_container_of(crowd, struct leat_group, crowd);
+	struct leat_sizes *sizes;
+
+	leat_pool_remove_user(&group->user);
+	while (group->slabs.next != &group->slabs)
+		slab_free(slab_in_all(group->slabs.next));
+	while ((sizes = group->sizes) != NULL) {
+		group->sizes = sizes->next;
+		leat_os_free(sizes);
+	}
+	leat_os_free(group);
+}
+
+static struct leat_group *group_of_user(struct leat_pool_user *user)
+{
+	return caa_container_of(user, struct leat_group, user);
+}
+
+static bool group_busy(struct leat_pool_user *user)
+{
+	struct leat_crowd *crowd = &group_of_user(user)->crowd;
+	bool busy;
+
+	leat_mutex_lock(&crowd->lock);
+	busy = crowd->live > 0;
+	leat_mutex_unlock(&crowd->lock);
+	return busy;
+}
+
+static void group_without_pool(struct leat_pool_user *user)
+{
+	struct leat_group *group = group_of_user(user);
+
+	group->pool = NULL;
+	group->crowd.key = NULL;
+}
+
+struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *pool, int *rc)
+{
+	struct leat_crowd *crowd = leat_scope_find_crowd(scope, pool);
+	struct leat_group *group;
+
+	if (crowd != NULL)
+		return caa_container_of(crowd, struct leat_group, crowd);
+	group = leat_os_alloc(sizeof(*group), 0);
+	*rc = -ENOMEM;
+	if (group == NULL)
+		return NULL;
+	leat_compact_group_init(group);
+	group->pool = pool;
+	group->slabs.next = group->slabs.prev = &group->slabs;
+	group->fenced = !leat_os_fence_heavy_prepare();
+	group->workers_only = leat_pool_workers_only(pool);
+	group->user.busy = group_busy;
+	group->user.gone = group_without_pool;
+	group->crowd.key = pool;
+	group->crowd.free = group_destroy;
+	*rc = leat_scope_add_crowd(scope, &group->crowd);
+	if (*rc == 0) {
+		leat_pool_add_user(pool, &group->user);
+		return group;
+	}
+	leat_os_free(group);
+	crowd = *rc == -EEXIST ? leat_scope_find_crowd(scope, pool) : NULL;
+	return crowd == NULL ? NULL : caa_container_of(crowd, struct leat_group, crowd);
+}

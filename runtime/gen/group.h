@@ -1,0 +1,70 @@
+/*
+ * runtime/gen/group.h: the compact generators of one scope on one pool: their memory, their count, their cancel.
+ *
+ * Blocks stand in slabs that grow from four blocks to 256 KiB; an empty slab is given back at once, but for one. All under the
+ * crowd's lock, which starting, ending and closing one take once each.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_GEN_GROUP_H
+#define LEAT_RUNTIME_GEN_GROUP_H
+
+#include "runtime/chan/foreign.h"
+#include "runtime/pool/pool.h"
+#include "runtime/scope/scope.h"
+
+#include <leat/diag.h>
+
+/* What a block in use begins with; a free one has a NULL group. */
+struct leat_block {
+	struct leat_group *group;
+	struct leat_block *next_free;
+};
+
+struct leat_slab {
+	struct leat_link all;   /* of the group */
+	struct leat_link roomy; /* of its size, while it has room; next NULL: it has none */
+	struct leat_sizes *of;
+	struct leat_block *free;
+	size_t bytes;
+	uint32_t used, fresh, total; /* blocks: in use; never used from here on; in all */
+};
+
+/* Slabs with blocks of one size. */
+struct leat_sizes {
+	struct leat_sizes *next;
+	size_t stride;
+	uint32_t blocks_next; /* of the next slab */
+	struct leat_link roomy;
+};
+
+struct leat_group {
+	const struct leat_foreign *foreign; /* first: what a receiver's ctl points to */
+	struct leat_pool *pool;             /* NULL once it is closed */
+	struct leat_crowd crowd;
+	struct leat_pool_user user;
+	uint64_t dropped[LEAT_DROP_REASONS]; /* of all there ever were, by relaxed additions */
+	bool fenced;                        /* publishing pays the fence */
+	bool workers_only;                  /* constant, as what is above: the pool may be gone when it is asked for */
+	/* the rest under the crowd's lock */
+	struct leat_link slabs;
+	struct leat_sizes *sizes;
+	uint64_t next_id, ids_end;
+	uint64_t started, accepted, received; /* of those that are gone */
+};
+
+/* The group of this scope and pool; made if there is none. NULL, with *rc set, when that can't be. */
+struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *pool, int *rc);
+
+/* Under the lock: a zeroed block of at least this size, which holds the group; or NULL. */
+void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab **slab);
+/* Under the lock: gives a block back. The hold is the caller's to drop. */
+void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *block);
+
+/* Under the lock: calls fn for each block in use. */
+void leat_group_walk(struct leat_group *group, void (*fn)(void *block, const void *arg), const void *arg);
+
+/* Two ids of the registry's, the first of which is answered: a channel's and its generator's. Under the lock. */
+uint64_t leat_group_id(struct leat_group *group);
+
+#endif

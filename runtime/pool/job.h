@@ -1,0 +1,89 @@
+/*
+ * runtime/pool/job.h: what runs on a pool: something that is given turns, one at a time, and sleeps between them as data.
+ *
+ *     run        what it says                                who changes it
+ *     IDLE       it waits to be woken                        whoever wakes or claims it: to QUEUED or RUNNING
+ *     TIMED      it stands in the wheel as well              whoever wakes it: to QUEUED
+ *     QUEUED     it stands in a queue, or is about to        who takes it out of there: to RUNNING
+ *     RUNNING    it has its turn                             who runs it; a wake-up: to AGAIN
+ *     PARKING    its turn is over, it takes a last look      who runs it; a wake-up: to AGAIN
+ *     AGAIN      it was woken meanwhile                      who runs it: to QUEUED
+ *
+ *     J1  who wakes swaps run              ->  J1  who runs it swaps run        what the wake-up was about is there
+ *     J2  a turn swaps run to IDLE,        ->  J2  the next swaps it to RUNNING  what the turn before did
+ *         QUEUED
+ *     J3  PARKING, full fence, ready()    <->  change, full fence, load of run  one of the two sees the other
+ *
+ * Who changes something that a job may wait for either wakes it, or executes a full fence and wakes it where run is IDLE or
+ * PARKING.
+ *
+ * Ownership: a job's memory is its kind's. Nobody touches a job that is OVER; while it is linked anywhere, or in any state but
+ * IDLE, its memory stays. Who wakes one that may end meanwhile holds something that keeps it.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_POOL_JOB_H
+#define LEAT_RUNTIME_POOL_JOB_H
+
+#include "runtime/event/event.h"
+
+struct leat_pool;
+
+enum leat_run {
+	LEAT_RUN_IDLE,
+	LEAT_RUN_TIMED,
+	LEAT_RUN_QUEUED,
+	LEAT_RUN_RUNNING,
+	LEAT_RUN_PARKING,
+	LEAT_RUN_AGAIN
+};
+
+/* What a turn ends with. */
+enum leat_turn {
+	LEAT_TURN_OVER,  /* the job has ended; its memory may be gone */
+	LEAT_TURN_MORE,  /* there is more to do; it is the others' turn */
+	LEAT_TURN_PARK,  /* it waits until it is woken */
+	LEAT_TURN_AFTER  /* the same, or until due_ns */
+};
+
+/* A place in a queue or in the wheel; next NULL: in none. */
+struct leat_link {
+	struct leat_link *prev, *next;
+};
+
+struct leat_job {
+	uint32_t run;
+	uint32_t spare; /* its kind's */
+	const struct leat_job_kind *kind;
+	uint64_t queue; /* struct leat_queue * that it stands in; written under that queue's lock */
+	struct leat_link link;
+	int64_t due_ns;
+};
+
+struct leat_job_kind {
+	enum leat_turn (*turn)(struct leat_job *job);
+	/* While it parks: whether there is something to do after all. */
+	bool (*ready)(const struct leat_job *job);
+	struct leat_pool *(*pool)(const struct leat_job *job);
+};
+
+/* A new job, that waits to be woken. */
+static inline void leat_job_init(struct leat_job *job, const struct leat_job_kind *kind)
+{
+	job->run = LEAT_RUN_IDLE;
+	job->kind = kind;
+	job->queue = 0;
+	job->link.prev = job->link.next = NULL;
+}
+
+/* Gives it a turn: now if it waits, once more if it has one. Any thread, also under locks. */
+void leat_job_wake(struct leat_job *job);
+
+/*
+ * For who wants to run it himself: takes it, if it waits for nothing but to be woken or stands in a queue. Then he gives it
+ * its turn, and says with leat_job_settle() what came of it. alone: nobody changes what it waits for but he, so no last look.
+ */
+bool leat_job_claim(struct leat_job *job);
+void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone);
+
+#endif

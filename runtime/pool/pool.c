@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/pool/pool.h"
+#include "runtime/registry/rcu.h"
+
+#include <leat/atomic.h>
+#include <leat/detail/handle.h>
+
+#include <stdio.h>
+
+enum {
+	LOOKS = 32,          /* of a worker without work, before it parks; the later ones further apart: some 50 microseconds */
+	LOOK_PAUSES = 256,   /* at most, between two looks */
+	TAKE_AT_ONCE = 32,   /* jobs that are stolen together */
+	CLOCK_TURNS = 16,    /* the wheel is looked at once in so many turns */
+	FRESH = 8,           /* so few jobs in the inbox may be about to be run by who put them there */
+	WORKERS_MAX = 4096
+};
+
+struct leat_queue {
+	struct leat_mutex lock __attribute__((aligned(LEAT_LINES_APART))); /* guards the links */
+	struct leat_link ends;
+	uint32_t count, pushes; /* jobs in it, and that there ever were: written under the lock, read by anybody */
+};
+
+struct leat_worker {
+	struct leat_queue own; /* what it or its jobs woke, or had a turn and wants more */
+	struct leat_queue *adopted; /* what others woke; one of the pool's queues, and nobody else's */
+	struct leat_pool *pool;
+	struct leat_thread thread;
+	struct leat_sleeper sleeper;
+	struct leat_waiter waiter;
+	uint32_t seen; /* the inbox's pushes when this worker last looked */
+	unsigned index, turns;
+};
+
+struct leat_pool {
+	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART))); /* LEAT_CTL_RX_PARKED: a worker sleeps */
+	uint32_t searching; /* workers that are awake and have found nothing yet */
+	uint32_t stop;
+	uint64_t due_ns;    /* when the wheel is to be looked at; written under the lock */
+	uint64_t inbox; /* struct leat_queue *; changed under the lock of the queue that it says */
+	struct leat_event idle __attribute__((aligned(LEAT_LINES_APART)));
+	struct leat_mutex lock; /* guards the wheel and the keeper */
+	struct leat_worker *keeper;
+	int64_t keeper_until_ns;
+	struct leat_wheel wheel;
+	struct leat_pool_user users; /* the ends of a ring; under users_lock */
+	bool workers_only;
+	unsigned workers_count;
+	struct leat_queue *queues; /* one more than workers: each has adopted one, and one is the inbox */
+	struct leat_worker workers[];
+};
+
+static struct leat_mutex users_lock = LEAT_MUTEX_INIT; /* of all pools: a user may outlive its pool */
+
+__thread struct leat_step *leat_step_current;
+static __thread struct leat_worker *worker_current;
+
+void leat_step_begin(struct leat_step *step)
+{
+	step->after_ns = 0;
+	step->outer = leat_step_current;
+	leat_step_current = step;
+	leat_must_not_wait++;
+}
+
+void leat_step_end(struct leat_step *step)
+{
+	leat_step_current = step->outer;
+	leat_must_not_wait--;
+}
+
+bool leat_pool_workers_only(const struct leat_pool *pool)
+{
+	return pool->workers_only;
+}
+
+static struct leat_job *job_of(struct leat_link *link)
+{
+	return (void *)((char *)link - offsetof(struct leat_job, link));
+}
+
+static void queue_init(struct leat_queue *queue)
+{
+	leat_mutex_init(&queue->lock);
+	queue->ends.next = queue->ends.prev = &queue->ends;
+}
+
+static bool queue_empty(const struct leat_queue *queue)
+{
+	return leat_load_rlx(&queue->count) == 0; /* rlx: who must not miss any has fenced, or looks again */
+}
+
+/* Under the lock. */
+static void queue_link(struct leat_queue *queue, struct leat_job *job)
+{
+	struct leat_link *link = &job->link, *ends = &queue->ends;
+
+	link->next = ends;
+	link->prev = ends->prev;
+	link->prev->next = ends->prev = link;
+	leat_store_rlx(&job->queue, (uint64_t)(uintptr_t)queue); /* rlx: believed only under the queue's lock */
+	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) + 1); /* rlx: C1 or P1 order it */
+	leat_store_rlx(&queue->pushes, leat_load_rlx(&queue->pushes) + 1); /* rlx: a hint */
+}
+
+/* Under the lock. */
+static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
+{
+	job->link.prev->next = job->link.next;
+	job->link.next->prev = job->link.prev;
+	job->link.next = job->link.prev = NULL;
+	leat_store_rlx(&job->queue, 0); /* rlx: as in queue_link() */
+	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) - 1); /* rlx: the same */
+}
+
+/* Somebody has work for a worker: wakes one, unless one is looking around anyway. */
+static void tell(struct leat_pool *pool)
+{
+	uint32_t ctl;
+
+	leat_fence_light();              /* C1: count before ctl; pairs with leat_event_enter() */
+	ctl = leat_load_rlx(&pool->ctl); /* rlx: C1 orders it */
+	if (ctl & LEAT_CTL_FENCED) {
+		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence of leat_event_enter() */
+		ctl = leat_load_rlx(&pool->ctl); /* rlx: the same */
+	}
+	if (!(ctl & LEAT_CTL_RX_PARKED))
+		return;
+	if (leat_add_acqrel(&pool->searching, 0) == 0) /* P1: the push before searching; pairs with stop_searching() */
+		leat_event_notify(&pool->idle, 1);
+}
+
+static struct leat_queue *inbox_of(const struct leat_pool *pool)
+{
+	return (struct leat_queue *)(uintptr_t)leat_load_acq(&pool->inbox); /* P3: pairs with adopt() */
+}
+
+/* Whichever queue is the inbox, locked. */
+static struct leat_queue *lock_inbox(struct leat_pool *pool)
+{
+	for (;;) {
+		struct leat_queue *inbox = inbox_of(pool);
+
+		leat_mutex_lock(&inbox->lock);
+		if (inbox == inbox_of(pool))
+			return inbox;
+		leat_mutex_unlock(&inbox->lock);
+	}
+}
+
+/* Once it is in a queue the job may run and end, and its pool be closed: so in a read section, begun while it was somebody's. */
+static void push(struct leat_pool *pool, struct leat_job *job)
+{
+	struct leat_worker *worker = worker_current;
+	struct leat_queue *queue = worker != NULL && worker->pool == pool ? &worker->own : lock_inbox(pool);
+
+	if (worker != NULL && worker->pool == pool)
+		leat_mutex_lock(&queue->lock);
+	queue_link(queue, job);
+	leat_mutex_unlock(&queue->lock);
+	tell(pool);
+}
+
+/* Where its time has not come just now. */
+static void take_from_wheel(struct leat_pool *pool, struct leat_job *job)
+{
+	leat_mutex_lock(&pool->lock);
+	if (job->link.next != NULL)
+		leat_wheel_remove(&pool->wheel, job);
+	leat_mutex_unlock(&pool->lock);
+}
+
+void leat_job_wake(struct leat_job *job)
+{
+	uint32_t run = leat_load_rlx(&job->run), to; /* rlx: the swap decides */
+	struct leat_pool *pool;
+
+	leat_rcu_read_lock();
+	do {
+		to = run <= LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : run == LEAT_RUN_QUEUED ? run : (uint32_t)LEAT_RUN_AGAIN;
+	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
+	if (run <= LEAT_RUN_TIMED) {
+		pool = job->kind->pool(job);
+		if (run == LEAT_RUN_TIMED)
+			take_from_wheel(pool, job);
+		push(pool, job);
+	}
+	leat_rcu_read_unlock();
+}
+
+/* Takes a job out of the queue that it stands in. That queue stays while a read section does that found the job in it. */
+static bool claim_queued(struct leat_job *job)
+{
+	struct leat_queue *queue;
+	uint32_t run = LEAT_RUN_QUEUED;
+	bool mine = false;
+
+	leat_rcu_read_lock();
+	queue = (struct leat_queue *)(uintptr_t)leat_load_rlx(&job->queue); /* rlx: looked at again under its lock */
+	if (queue != NULL) {
+		leat_mutex_lock(&queue->lock);
+		mine = leat_load_rlx(&job->queue) == (uint64_t)(uintptr_t)queue; /* rlx: written under the lock */
+		if (mine) {
+			queue_unlink(queue, job);
+			leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING); /* J1, J2: who is linked is QUEUED */
+		}
+		leat_mutex_unlock(&queue->lock);
+	}
+	leat_rcu_read_unlock();
+	return mine;
+}
+
+bool leat_job_claim(struct leat_job *job)
+{
+	uint32_t run = LEAT_RUN_IDLE;
+
+	if (leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING)) /* J1, J2: pair with leat_job_wake(), leat_job_settle() */
+		return true;
+	return run == LEAT_RUN_QUEUED && claim_queued(job);
+}
+
+/* Under the lock: whoever sleeps until the wheel's next time does so for not too long. False: nobody does. */
+static bool hurry_keeper(struct leat_pool *pool)
+{
+	int64_t due_ns = leat_wheel_next_ns(&pool->wheel);
+	struct leat_worker *keeper = pool->keeper;
+
+	leat_store_rlx(&pool->due_ns, (uint64_t)due_ns); /* rlx: a time; who is late by it looks again */
+	if (keeper == NULL)
+		return false;
+	if (due_ns < pool->keeper_until_ns) {
+		pool->keeper_until_ns = due_ns;
+		leat_store_rel(&keeper->sleeper.word, 1); /* E1: pairs with leat_sleeper_park(); a spurious wake to the event */
+		leat_os_futex_wake(&keeper->sleeper.word, 1);
+	}
+	return true;
+}
+
+/* The turn ended with a time to wait for. False: it was woken meanwhile. */
+static bool settle_in_wheel(struct leat_job *job)
+{
+	struct leat_pool *pool = job->kind->pool(job);
+	uint32_t run = LEAT_RUN_RUNNING;
+	bool timed, kept;
+
+	leat_rcu_read_lock(); /* as in push() */
+	leat_mutex_lock(&pool->lock);
+	leat_wheel_add(&pool->wheel, job);
+	kept = hurry_keeper(pool);
+	timed = leat_cas_acqrel(&job->run, &run, LEAT_RUN_TIMED); /* J2: pairs with the next swap to RUNNING */
+	if (!timed)
+		leat_wheel_remove(&pool->wheel, job);
+	leat_mutex_unlock(&pool->lock);
+	if (timed && !kept)
+		tell(pool); /* one that sleeps for ever must know of it; one that is awake looks before it sleeps */
+	leat_rcu_read_unlock();
+	return timed;
+}
+
+static bool settle_parked(struct leat_job *job, bool alone)
+{
+	uint32_t run = LEAT_RUN_RUNNING;
+
+	if (!alone) {
+		if (!leat_cas_acqrel(&job->run, &run, LEAT_RUN_PARKING)) /* J3: before the fence */
+			return false;
+		run = LEAT_RUN_PARKING;
+		leat_fence_seq(); /* J3: PARKING before ready(); pairs with the fence of who changes something */
+		if (job->kind->ready(job))
+			return false;
+	}
+	return leat_cas_acqrel(&job->run, &run, LEAT_RUN_IDLE); /* J2: pairs with the next swap to RUNNING */
+}
+
+void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone)
+{
+	uint32_t run;
+
+	if (turn == LEAT_TURN_OVER)
+		return;
+	if (turn == LEAT_TURN_PARK && settle_parked(job, alone))
+		return;
+	if (turn == LEAT_TURN_AFTER && settle_in_wheel(job))
+		return;
+	leat_rcu_read_lock();
+	run = leat_load_rlx(&job->run); /* rlx: the swap decides */
+	while (!leat_cas_acqrel(&job->run, &run, LEAT_RUN_QUEUED)) /* J1, J2: pair with leat_job_wake(), the next to RUNNING */
+		;
+	push(job->kind->pool(job), job);
+	leat_rcu_read_unlock();
+}
+
+/* Under the pool's lock: a job whose time has come, and which is in the wheel no more. */
+static void fire(struct leat_pool *pool, struct leat_job *job)
+{
+	uint32_t run = leat_load_rlx(&job->run), to; /* rlx: the swap decides */
+
+	do {
+		to = run == LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : run == LEAT_RUN_RUNNING ? (uint32_t)LEAT_RUN_AGAIN : run;
+	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
+	if (run == LEAT_RUN_TIMED)
+		push(pool, job); /* one that somebody else woke he pushes, once he has this lock */
+}
+
+/* Looks at the clock, and wakes those whose time has come. */
+static void look_at_wheel(struct leat_pool *pool)
+{
+	struct leat_job *job;
+	int64_t now_ns;
+
+	if (leat_load_rlx(&pool->due_ns) == (uint64_t)LEAT_NEVER) /* rlx: a time */
+		return;
+	now_ns = leat_now_ns();
+	if ((int64_t)leat_load_rlx(&pool->due_ns) > now_ns) /* rlx: the same */
+		return;
+	leat_mutex_lock(&pool->lock);
+	while ((job = leat_wheel_expire(&pool->wheel, now_ns)) != NULL)
+		fire(pool, job);
+	leat_store_rlx(&pool->due_ns, (uint64_t)leat_wheel_next_ns(&pool->wheel)); /* rlx: the same */
+	leat_mutex_unlock(&pool->lock);
+}
+
+/* Takes the first for this worker to run, and some more into its own queue. */
+static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from, uint32_t most)
+{
+	struct leat_job *first = NULL, *more[TAKE_AT_ONCE];
+	uint32_t n = 0, run = LEAT_RUN_QUEUED;
+
+	if (queue_empty(from))
+		return NULL;
+	leat_mutex_lock(&from->lock);
+	if (leat_load_rlx(&from->count) > 0) { /* rlx: under the lock */
+		first = job_of(from->ends.next);
+		queue_unlink(from, first);
+		leat_cas_acqrel(&first->run, &run, LEAT_RUN_RUNNING); /* J1, J2: who was linked is QUEUED until now */
+	}
+	while (n < most && leat_load_rlx(&from->count) > 0) { /* rlx: the same */
+		more[n] = job_of(from->ends.next);
+		queue_unlink(from, more[n++]);
+	}
+	leat_mutex_unlock(&from->lock);
+	if (n == 0)
+		return first;
+	leat_mutex_lock(&worker->own.lock);
+	for (uint32_t i = 0; i < n; i++)
+		queue_link(&worker->own, more[i]);
+	leat_mutex_unlock(&worker->own.lock);
+	return first;
+}
+
+/*
+ * Makes the inbox this worker's adopted queue, and that, which is empty, the inbox: so that who wakes jobs and who takes
+ * them meet once for many.
+ *
+ * A job that has just been put there may be run by who put it there, as soon as it receives; taking it away would cost both. So
+ * few of them are left where they are, as long as more keep coming.
+ */
+static void adopt(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+	struct leat_queue *inbox = inbox_of(pool);
+	uint32_t pushes = leat_load_rlx(&inbox->pushes), count = leat_load_rlx(&inbox->count); /* rlx: hints */
+
+	if (count == 0)
+		return;
+	if (count <= FRESH && pushes != worker->seen) {
+		worker->seen = pushes;
+		return;
+	}
+	inbox = lock_inbox(pool);
+	if (queue_empty(worker->adopted)) {
+		leat_store_rel(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted); /* P3: pairs with inbox_of() */
+		worker->adopted = inbox;
+	}
+	leat_mutex_unlock(&inbox->lock);
+}
+
+static struct leat_job *steal(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+
+	for (unsigned i = 1; i < pool->workers_count; i++) {
+		struct leat_queue *queue = &pool->workers[(worker->index + i) % pool->workers_count].own;
+		uint32_t half = leat_load_rlx(&queue->count) / 2; /* rlx: a hint */
+		struct leat_job *job = take(worker, queue, half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
+
+		if (job != NULL)
+			return job;
+	}
+	for (unsigned i = 0; i <= pool->workers_count; i++) {
+		struct leat_queue *queue = &pool->queues[i];
+		uint32_t half = leat_load_rlx(&queue->count) / 2; /* rlx: a hint */
+		struct leat_job *job = NULL;
+
+		if (queue != inbox_of(pool))
+			job = take(worker, queue, half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
+		if (job != NULL)
+			return job;
+	}
+	return NULL;
+}
+
+/* Its own jobs and the others' by turns, so that neither wait for ever. */
+static struct leat_job *find(struct leat_worker *worker)
+{
+	bool own_first = worker->turns++ % 2 == 0;
+	struct leat_job *job;
+
+	if (worker->turns % CLOCK_TURNS == 0)
+		look_at_wheel(worker->pool);
+	if (queue_empty(worker->adopted))
+		adopt(worker);
+	job = take(worker, own_first ? &worker->own : worker->adopted, 0);
+	if (job == NULL)
+		job = take(worker, own_first ? worker->adopted : &worker->own, 0);
+	return job != NULL ? job : steal(worker);
+}
+
+static bool any_work(const struct leat_pool *pool)
+{
+	for (unsigned i = 0; i < pool->workers_count; i++)
+		if (!queue_empty(&pool->workers[i].own))
+			return true;
+	for (unsigned i = 0; i <= pool->workers_count; i++)
+		if (!queue_empty(&pool->queues[i]))
+			return true;
+	return false;
+}
+
+static bool stopping(const struct leat_pool *pool)
+{
+	return leat_load_acq(&pool->stop) != 0; /* P2: pairs with stop_workers() */
+}
+
+/* Whether something stands in the wheel, and nobody sleeps until its time. */
+static bool unkept(struct leat_pool *pool)
+{
+	bool vacant;
+
+	if (leat_load_rlx(&pool->due_ns) == (uint64_t)LEAT_NEVER) /* rlx: a time */
+		return false;
+	leat_mutex_lock(&pool->lock);
+	vacant = pool->keeper == NULL && pool->wheel.count > 0;
+	leat_mutex_unlock(&pool->lock);
+	return vacant;
+}
+
+/* The last that stops searching, and has found something, sees to it that what else there is finds somebody. */
+static void stop_searching(struct leat_pool *pool, bool found)
+{
+	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1; /* P1: before the look; pairs with tell() */
+
+	if (found && last && (any_work(pool) || unkept(pool)))
+		tell(pool);
+}
+
+/* Looks around for a while. */
+static struct leat_job *search(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+	struct leat_job *job = NULL;
+
+	leat_add_acqrel(&pool->searching, 1); /* P1: pairs with tell() */
+	for (unsigned look = 0; look < LOOKS && job == NULL && !stopping(pool); look++) {
+		for (unsigned i = 0; i < LOOK_PAUSES && i <= look * 2; i++)
+			leat_pause();
+		if (look % CLOCK_TURNS == CLOCK_TURNS - 1)
+			leat_os_yield();
+		look_at_wheel(pool);
+		job = find(worker);
+	}
+	stop_searching(pool, job != NULL);
+	return job;
+}
+
+/* Takes the keeper's part, if nobody has it and there is anything to keep: until when to sleep. */
+static int64_t become_keeper(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+	int64_t until_ns = LEAT_NEVER;
+
+	leat_mutex_lock(&pool->lock);
+	if (pool->keeper == NULL && pool->wheel.count > 0) {
+		until_ns = leat_wheel_next_ns(&pool->wheel);
+		pool->keeper = worker;
+		pool->keeper_until_ns = until_ns;
+	}
+	leat_mutex_unlock(&pool->lock);
+	return until_ns;
+}
+
+/* Whether it was the keeper, and the wheel needs another. */
+static bool stop_keeping(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+	bool vacant;
+
+	leat_mutex_lock(&pool->lock);
+	vacant = pool->keeper == worker && pool->wheel.count > 0;
+	if (pool->keeper == worker)
+		pool->keeper = NULL;
+	leat_mutex_unlock(&pool->lock);
+	return vacant;
+}
+
+/* Sleeps until there may be something to do. Whether the wheel needs another keeper. */
+static bool sleep_once(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+	int64_t until_ns;
+	bool vacant;
+
+	leat_sleeper_ready(&worker->sleeper);
+	leat_event_enter(&pool->idle, &worker->waiter);
+	until_ns = become_keeper(worker);
+	if (!any_work(pool) && !stopping(pool))
+		leat_sleeper_park(&worker->sleeper, until_ns);
+	leat_event_leave(&pool->idle, &worker->waiter);
+	vacant = stop_keeping(worker);
+	look_at_wheel(pool);
+	return vacant;
+}
+
+/* NULL: the pool is being closed. */
+static struct leat_job *next_job(struct leat_worker *worker)
+{
+	struct leat_job *job = find(worker);
+	bool vacant = false;
+
+	if (job == NULL)
+		job = search(worker);
+	while (job == NULL && !stopping(worker->pool)) {
+		vacant = sleep_once(worker);
+		job = search(worker);
+	}
+	if (job != NULL && vacant)
+		tell(worker->pool); /* who has work can't keep */
+	return job;
+}
+
+static void work(void *arg)
+{
+	struct leat_worker *worker = arg;
+	struct leat_job *job;
+
+	worker_current = worker;
+	while ((job = next_job(worker)) != NULL) {
+		enum leat_turn turn = job->kind->turn(job);
+
+		leat_job_settle(job, turn, false);
+	}
+}
+
+static void stop_workers(struct leat_pool *pool, unsigned n)
+{
+	leat_store_rel(&pool->stop, 1); /* P2: pairs with stopping() */
+	leat_event_notify(&pool->idle, LEAT_EVENT_ALL);
+	for (unsigned i = 0; i < n; i++)
+		leat_thread_join(&pool->workers[i].thread);
+}
+
+static int start_workers(struct leat_pool *pool, const char *name)
+{
+	for (unsigned i = 0; i < pool->workers_count; i++) {
+		char thread_name[LEAT_NAME_MAX + 16];
+		int rc;
+
+		snprintf(thread_name, sizeof(thread_name), "%.11s/%u", *name ? name : "leat-pool", i);
+		rc = leat_thread_start(&pool->workers[i].thread, work, &pool->workers[i], thread_name, 0);
+		if (rc < 0) {
+			stop_workers(pool, i);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void pool_free(struct leat_pool *pool)
+{
+	leat_os_free(pool->queues);
+	leat_os_free(pool);
+}
+
+static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts, unsigned workers)
+{
+	pool->workers_only = opts->workers_only;
+	pool->workers_count = workers;
+	pool->users.next = pool->users.prev = &pool->users;
+	pool->due_ns = (uint64_t)LEAT_NEVER;
+	for (unsigned i = 0; i <= workers; i++)
+		queue_init(&pool->queues[i]);
+	leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)&pool->queues[workers]); /* rlx: nobody else knows the pool yet */
+	leat_mutex_init(&pool->lock);
+	leat_wheel_init(&pool->wheel, leat_now_ns());
+	leat_event_init(&pool->idle, &pool->ctl, LEAT_CTL_RX_PARKED);
+	if (!leat_os_fence_heavy_prepare())
+		leat_store_rlx(&pool->ctl, LEAT_CTL_FENCED); /* rlx: nobody else knows the pool yet */
+	for (unsigned i = 0; i < workers; i++) {
+		struct leat_worker *worker = &pool->workers[i];
+
+		queue_init(&worker->own);
+		worker->adopted = &pool->queues[i];
+		worker->pool = pool;
+		worker->index = i;
+		worker->sleeper = (struct leat_sleeper)LEAT_SLEEPER_INIT;
+		worker->waiter.sleeper = &worker->sleeper;
+	}
+}
+
+struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts)
+{
+	static const struct leat_pool_opts defaults;
+	char name[LEAT_NAME_MAX + 1];
+	struct leat_pool *pool;
+	unsigned workers;
+
+	if (opts == NULL)
+		opts = &defaults;
+	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])) ||
+	    !leat_name_copy(name, opts->name) || opts->workers > WORKERS_MAX)
+		return NULL;
+	workers = opts->workers != 0 ? opts->workers : leat_os_cores();
+	pool = leat_os_alloc(sizeof(*pool) + workers * sizeof(pool->workers[0]), LEAT_LINES_APART);
+	if (pool == NULL)
+		return NULL;
+	pool->queues = leat_os_alloc((workers + 1) * sizeof(pool->queues[0]), LEAT_LINES_APART);
+	if (pool->queues == NULL) {
+		pool_free(pool);
+		return NULL;
+	}
+	pool_init(pool, opts, workers);
+	if (start_workers(pool, name) < 0) {
+		pool_free(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+/* Under users_lock: 0, and nobody names the pool any more; or -EBUSY. */
+static int dismiss_users(struct leat_pool *pool)
+{
+	struct leat_pool_user *user;
+
+	for (user = pool->users.next; user != &pool->users; user = user->next)
+		if (user->busy(user))
+			return -EBUSY;
+	while ((user = pool->users.next) != &pool->users) {
+		user->gone(user);
+		user->prev->next = user->next;
+		user->next->prev = user->prev;
+		user->next = user->prev = NULL;
+	}
+	return 0;
+}
+
+int leat_pool_close(struct leat_pool *pool)
+{
+	int rc;
+
+	if (pool == NULL)
+		return 0;
+	if (worker_current != NULL && worker_current->pool == pool)
+		return -EDEADLK;
+	leat_mutex_lock(&users_lock);
+	rc = dismiss_users(pool);
+	leat_mutex_unlock(&users_lock);
+	if (rc < 0)
+		return rc;
+	stop_workers(pool, pool->workers_count);
+	leat_rcu_synchronize(); /* who pushed the last job may still be telling a worker of it */
+	pool_free(pool);
+	return 0;
+}
+
+void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user)
+{
+	leat_mutex_lock(&users_lock);
+	user->next = &pool->users;
+	user->prev = pool->users.prev;
+	user->prev->next = pool->users.prev = user;
+	leat_mutex_unlock(&users_lock);
+}
+
+void leat_pool_remove_user(struct leat_pool_user *user)
+{
+	leat_mutex_lock(&users_lock);
+	if (user->next != NULL) {
+		user->prev->next = user->next;
+		user->next->prev = user->prev;
+		user->next = user->prev = NULL;
+	}
+	leat_mutex_unlock(&users_lock);
+}

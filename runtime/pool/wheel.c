@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/pool/wheel.h"
+
+#include <stddef.h>
+
+enum { TICK_SHIFT = 14, SLOT_SHIFT = 6 };
+
+static struct leat_job *job_of(struct leat_link *link)
+{
+	return (void *)((char *)link - offsetof(struct leat_job, link));
+}
+
+/* The first tick that is not before this time. */
+static uint64_t tick_of(int64_t ns)
+{
+	return ((uint64_t)ns + ((1u << TICK_SHIFT) - 1)) >> TICK_SHIFT;
+}
+
+void leat_wheel_init(struct leat_wheel *wheel, int64_t now_ns)
+{
+	wheel->now = (uint64_t)now_ns >> TICK_SHIFT;
+	wheel->count = 0;
+	for (int level = 0; level < LEAT_WHEEL_LEVELS; level++) {
+		wheel->used[level] = 0;
+		for (int slot = 0; slot < LEAT_WHEEL_SLOTS; slot++)
+			wheel->slots[level][slot].next = wheel->slots[level][slot].prev = &wheel->slots[level][slot];
+	}
+}
+
+/* The level of the highest digit, base 64, in which a tick differs from now. */
+static int level_of(const struct leat_wheel *wheel, uint64_t tick)
+{
+	uint64_t differ = (tick ^ wheel->now) | 1;
+	int level = (63 - __builtin_clzll(differ)) / SLOT_SHIFT;
+
+	return level < LEAT_WHEEL_LEVELS ? level : LEAT_WHEEL_LEVELS - 1;
+}
+
+static void insert(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick)
+{
+	int level = level_of(wheel, tick), slot = (int)(tick >> (level * SLOT_SHIFT)) & (LEAT_WHEEL_SLOTS - 1);
+	struct leat_link *ends = &wheel->slots[level][slot];
+
+	job->link.next = ends;
+	job->link.prev = ends->prev;
+	job->link.prev->next = ends->prev = &job->link;
+	wheel->used[level] |= (uint64_t)1 << slot;
+	wheel->count++;
+}
+
+void leat_wheel_add(struct leat_wheel *wheel, struct leat_job *job)
+{
+	const uint64_t farthest = wheel->now + ((uint64_t)1 << (LEAT_WHEEL_LEVELS * SLOT_SHIFT)) - 1;
+	uint64_t tick = tick_of(job->due_ns);
+
+	if (tick <= wheel->now)
+		tick = wheel->now + 1; /* what is now has been fired */
+	insert(wheel, job, tick < farthest ? tick : farthest); /* some 146 years: what is later comes out too early, once */
+}
+
+void leat_wheel_remove(struct leat_wheel *wheel, struct leat_job *job)
+{
+	struct leat_link *next = job->link.next;
+
+	job->link.prev->next = next;
+	next->prev = job->link.prev;
+	job->link.prev = job->link.next = NULL;
+	wheel->count--;
+	if (next->next == next) { /* only a slot's own link is its own neighbour */
+		ptrdiff_t at = next - &wheel->slots[0][0];
+
+		wheel->used[at / LEAT_WHEEL_SLOTS] &= ~((uint64_t)1 << (at % LEAT_WHEEL_SLOTS));
+	}
+}
+
+/* The slot that comes next, of all levels, and the tick at which it begins. False if there is none. */
+static bool next_slot(const struct leat_wheel *wheel, int *level, int *slot, uint64_t *tick)
+{
+	for (int l = 0; l < LEAT_WHEEL_LEVELS; l++) {
+		int shift = l * SLOT_SHIFT, here = (int)(wheel->now >> shift) & (LEAT_WHEEL_SLOTS - 1), ahead;
+		uint64_t rotated;
+
+		if (wheel->used[l] == 0)
+			continue;
+		rotated = here == 0 ? wheel->used[l] : wheel->used[l] >> here | wheel->used[l] << (LEAT_WHEEL_SLOTS - here);
+		ahead = __builtin_ctzll(rotated);
+		*level = l;
+		*slot = (here + ahead) & (LEAT_WHEEL_SLOTS - 1);
+		*tick = ((wheel->now >> shift) + (uint64_t)ahead) << shift;
+		return true;
+	}
+	return false;
+}
+
+int64_t leat_wheel_next_ns(const struct leat_wheel *wheel)
+{
+	uint64_t tick;
+	int level, slot;
+
+	return next_slot(wheel, &level, &slot, &tick) ? (int64_t)(tick << TICK_SHIFT) : LEAT_NEVER;
+}
+
+/* Those of a slot of a higher level, which begins now, are spread over the levels below. */
+static void spread(struct leat_wheel *wheel, int level, int slot)
+{
+	struct leat_link *ends = &wheel->slots[level][slot];
+
+	while (ends->next != ends) {
+		struct leat_job *job = job_of(ends->next);
+		uint64_t tick = tick_of(job->due_ns);
+
+		leat_wheel_remove(wheel, job);
+		insert(wheel, job, tick > wheel->now ? tick : wheel->now);
+	}
+}
+
+struct leat_job *leat_wheel_expire(struct leat_wheel *wheel, int64_t now_ns)
+{
+	uint64_t now = (uint64_t)now_ns >> TICK_SHIFT, tick;
+	int level, slot;
+
+	while (next_slot(wheel, &level, &slot, &tick) && tick <= now) {
+		struct leat_job *job = job_of(wheel->slots[level][slot].next);
+
+		wheel->now = tick;
+		if (level == 0) {
+			leat_wheel_remove(wheel, job);
+			return job;
+		}
+		spread(wheel, level, slot);
+	}
+	if (now > wheel->now)
+		wheel->now = now;
+	return NULL;
+}
