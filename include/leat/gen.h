@@ -45,9 +45,11 @@ struct leat_pool;
 /* A loop of leat_send(). `out` belongs to the library; clones of it belong to the function. */
 typedef int leat_gen_fn(struct leat_tx *out, void *arg);
 
-/* Writes one item and answers 1; answers 0 when there are no more, -errno for a failure, or what leat_after() answered. */
+/*
+ * Writes one item and answers 1; answers 0 when there are no more, -errno for a failure; or what leat_after() or
+ * leat_ready() answered, and is then called again, later.
+ */
 typedef int leat_next_fn(void *state, void *item);
-#define LEAT_AFTER 2
 
 struct leat_seq {
 	leat_next_fn *next;
@@ -56,13 +58,22 @@ struct leat_seq {
 	size_t item_size;
 };
 
+/* What becomes of items: answers 0 for the next one, 1 when it has had enough, -errno for a failure; or as leat_next_fn. */
+typedef int leat_put_fn(void *state, const void *item);
+
+struct leat_sink {
+	leat_put_fn *put;
+	void (*fini)(void *state); /* called once after the last put; may be NULL */
+	void *state;
+};
+
 /* The processor a generator's thread is kept on: LEAT_PIN(0) is the first. */
 #define LEAT_PIN(cpu) ((unsigned)(cpu) + 1u)
 
 struct leat_gen_opts {
 	struct leat_chan_opts chan; /* its name names the generator and its thread (the first 15 bytes) too */
 	unsigned pin;               /* LEAT_PIN(cpu); 0: anywhere */
-	struct leat_pool *pool;     /* there are no pools yet: anything but NULL answers -ENOTSUP */
+	struct leat_pool *pool;     /* runs it as steps on these workers; NULL: on a thread of its own */
 	uint64_t reserved[8];
 };
 
@@ -72,7 +83,8 @@ struct leat_gen_opts {
  *
  * Answers 0, and *rx is the caller's to close; the function then runs exactly once. On an error nothing was
  * started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments, -ECANCELED in a cancelled
- * scope, -ENOMEM, -EAGAIN when no thread can be had, -ENOTSUP with a pool, -ELIBBAD (leat/base.h).
+ * scope, -ENOMEM, -EAGAIN when no thread can be had, -ENOTSUP with a pool (a function that waits needs a thread; what
+ * next() does in steps does not: leat_gen_seq()), -ELIBBAD (leat/base.h).
  */
 LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
 		      const struct leat_gen_opts *opts, struct leat_rx **rx);
@@ -81,14 +93,41 @@ LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size
  * The same for a seq: its items are made in place in the channel, one when there is room for it. fini runs
  * exactly once after the last next, before the end or the join can be seen. Errors as leat_gen(); the state
  * then is still the caller's and fini has not run.
+ *
+ * With a pool it runs on any kind of channel, as one step for each item. An SPSC channel that blocks, of at most 1,024 bytes of
+ * items (so name a capacity), takes some 200 bytes and its items, the generator included.
  */
 LEAT_API int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts,
 			  struct leat_rx **rx);
 
 /*
+ * A task that takes items from a receiver and puts each; on a thread of its own, or on a pool as steps. The receiver is the
+ * library's from then on, and closed at the end, before fini: put that has had enough, or fails, stops what feeds it.
+ * 0 at the end of the stream counts as LEAT_COMPLETED; a stream that failed or was cancelled ends the task with its cause.
+ * Options: pin or pool, and the name of chan. Errors as leat_gen(), and -EINVAL for NULL; the receiver is the caller's then.
+ */
+LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
+			   const struct leat_gen_opts *opts);
+
+/*
+ * For next and put functions, which run in all places alike: `if ((rc = leat_after(due_ns)) != 0) return rc;` goes on when the
+ * time has come. In a step on a pool it answers LEAT_AFTER, and the function, having returned that, is called again (put with
+ * the same item) at that time. On a thread, or where it is pulled, it waits in place. 0 when the time has come; -EPIPE or
+ * -ECANCELED when its generator is to end.
+ *
+ * leat_ready() waits for a descriptor in the same way: 0 when it has any of poll(2)'s events, an error or a hang-up among them;
+ * -ETIMEDOUT at the deadline; LEAT_READY in a step; -errno for what can't be waited for. The descriptor stays the caller's, and
+ * open until then.
+ */
+enum { LEAT_AFTER = 2, LEAT_READY = 3, LEAT_ITEM = 4 };
+LEAT_API int leat_after(int64_t deadline_ns);
+LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
+
+/*
  * The way back: a seq that receives. Its next answers 0 at the end of the stream, the generator's code if that
  * failed, -ECANCELED if the channel was cancelled. Its fini closes the receiver, which stops the generator.
- * A NULL rx gives a seq whose next is NULL.
+ * A NULL rx gives a seq whose next is NULL. In a step on a pool, where nothing is there yet, next answers LEAT_ITEM, to be
+ * returned like LEAT_AFTER: so one seq can stand on another.
  */
 LEAT_API struct leat_seq leat_seq_from_rx(struct leat_rx *rx);
 
@@ -111,16 +150,25 @@ LEAT_API int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, in
 LEAT_API struct leat_scope *leat_tx_scope(const struct leat_tx *tx);
 
 /*
- * Pools are to run a million generators on a few threads. This version has none: opening answers NULL, and
- * a generator that asks for one gets -ENOTSUP. Closing NULL answers 0.
+ * A pool: workers that give generators (leat_gen_seq) and sinks (leat_gen_sink) their turns, each as many steps as take some
+ * tenth of a millisecond. Every worker has a queue, and takes from the others' when it is empty; with nothing to do they sleep.
+ *
+ * A generator whose channel is full costs memory and nothing else. One whose steps are short (below 2 microseconds) is run by
+ * its receiver, in the receive that would otherwise wait; one whose steps are long by the workers, as soon as there is room. A
+ * step may run on any thread, one at a time, each happening before the next; never inside a try. In a step, a call that
+ * would wait answers -EDEADLK.
  */
 struct leat_pool_opts {
-	const char *name;
-	unsigned workers; /* 0: one for each core */
-	bool workers_only;
+	const char *name;      /* of its threads; copied */
+	unsigned workers;      /* 0: one for each core that the process may use */
+	bool workers_only;     /* receivers run no steps */
 	uint64_t reserved[8];
 };
+
+/* NULL for bad options (more than 4,096 workers, a name too long, reserved not zero), or without memory or threads. */
 LEAT_API struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts);
+
+/* Stops the workers. 0; -EBUSY while generators live on it; -EDEADLK in a step of one of its workers. NULL is 0. */
 LEAT_API int leat_pool_close(struct leat_pool *pool);
 
 LEAT_END_DECLS
@@ -128,11 +176,14 @@ LEAT_END_DECLS
 /* Variadic, so that an argument may be a compound literal. */
 #define leat_gen(...) leat_detail_gen(LEAT_ABI, __VA_ARGS__)
 #define leat_gen_seq(...) leat_detail_gen_seq(LEAT_ABI, __VA_ARGS__)
+#define leat_gen_sink(...) leat_detail_gen_sink(LEAT_ABI, __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
 LEAT_API int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
 			     const struct leat_gen_opts *opts, struct leat_rx **rx);
 LEAT_API int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq,
 				 const struct leat_gen_opts *opts, struct leat_rx **rx);
+LEAT_API int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
+				  const struct leat_gen_opts *opts);
 LEAT_END_DECLS
 #endif

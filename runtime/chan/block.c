@@ -1,7 +1,7 @@
 /*
  * Waiting on a channel: the four policies, around any attempt.
  *
- * Who was told of an item (or of room) and leaves must not take the news with him: see pass_on().
+ * Who was told of an item (or of room) and leaves must not take the news with him: see leat_chan_pass_on().
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,6 +12,32 @@
  * a tenth of what it costs to be woken; then offers of the core to others, half a microsecond each when nobody wants it.
  */
 enum { SPIN_PAUSES = 64, ADAPTIVE_YIELDS = 8 };
+
+/* The generator on a pool that a receive waits for, or NULL. */
+static struct leat_feeder *feeder_of(const struct leat_op *op)
+{
+	return op->h->sender ? NULL : leat_chan_of(op->h)->feeder;
+}
+
+/* It is run by a worker, */
+static void demand(const struct leat_op *op)
+{
+	struct leat_feeder *feeder = feeder_of(op);
+
+	if (feeder != NULL)
+		feeder->demand(feeder);
+}
+
+/* or here. */
+static ssize_t pull(struct leat_op *op)
+{
+	struct leat_feeder *feeder = feeder_of(op);
+	ssize_t r = -EAGAIN;
+
+	while (r == -EAGAIN && feeder != NULL && feeder->pull(feeder))
+		r = op->attempt(op);
+	return r;
+}
 
 static ssize_t spin(struct leat_op *op, unsigned pauses)
 {
@@ -70,18 +96,14 @@ static ssize_t wait_awake(struct leat_op *op, int64_t deadline_ns, ssize_t (*ste
 	while ((r = step(op, SPIN_PAUSES)) == -EAGAIN) {
 		if ((r = look_at_clock(op, deadline_ns)) != -EAGAIN)
 			break;
+		demand(op);
 		if (++steps % SPINS_AN_OFFER == 0)
 			leat_os_yield();
 	}
 	return r;
 }
 
-/*
- * This thread was told that there is something, and is about to leave: with it, or without, or having found
- * something else. If there is still something to be had and somebody else sleeps, wake him: the news was one, but
- * what was published since, while this thread was no longer on the list, may have been counted on it.
- */
-static void pass_on(struct leat_chan *chan, bool sender)
+void leat_chan_pass_on(struct leat_chan *chan, bool sender)
 {
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: a hint; the bit is exact under the event's lock */
 
@@ -110,6 +132,7 @@ static ssize_t wait_parked(struct leat_op *op, int64_t deadline_ns)
 		leat_event_enter(event, &waiter);
 		r = op->attempt(op);
 		if (r == -EAGAIN) {
+			demand(op);
 			leat_bump(&op->h->counts.parks, 1);
 			leat_sleeper_park(&sleeper, until_ns);
 		}
@@ -120,7 +143,7 @@ static ssize_t wait_parked(struct leat_op *op, int64_t deadline_ns)
 			r = look_at_clock(op, deadline_ns);
 		if (r != -EAGAIN) {
 			if (told)
-				pass_on(chan, op->h->sender);
+				leat_chan_pass_on(chan, op->h->sender);
 			return r;
 		}
 	}
@@ -153,14 +176,23 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 	ssize_t r = op->attempt(op);
 	int64_t since_ns;
 
-	if (r != -EAGAIN || deadline_ns == LEAT_DETAIL_TRY)
+	if (r != -EAGAIN)
+		return r;
+	if (deadline_ns == LEAT_DETAIL_TRY) {
+		demand(op); /* the next try finds what it does */
+		return r;
+	}
+	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns) {
+		r = op->attempt(op);
+		if (r == -EAGAIN)
+			demand(op);
+		return r == -EAGAIN ? -ETIMEDOUT : r;
+	}
+	r = pull(op);
+	if (r != -EAGAIN)
 		return r;
 	if (leat_must_not_wait > 0)
 		return -EDEADLK;
-	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns) {
-		r = op->attempt(op);
-		return r == -EAGAIN ? -ETIMEDOUT : r;
-	}
 	if (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN) {
 		r = spin(op, SPIN_PAUSES); /* so short that it is not counted as blocked */
 		if (r != -EAGAIN)

@@ -139,6 +139,7 @@ static void chan_free(struct leat_chan *chan)
 	leat_os_free(chan->first_tx.scratch);
 	leat_os_free(chan->slots);
 	leat_os_free(chan->end);
+	leat_os_free(chan->feeder);
 	leat_os_free(chan);
 }
 
@@ -477,6 +478,7 @@ static void chan_destroy(struct leat_chan *chan)
 			leat_os_free(h);
 	}
 	leat_os_free(chan->slots);
+	leat_os_free(chan->feeder);
 	leat_registry_remove(&chan->node, end);
 }
 

@@ -75,6 +75,14 @@ struct leat_outcome {
 	char text[LEAT_TEXT_MAX + 1];
 };
 
+/* What sends into a channel where that is no thread: a generator on a pool. Lives as long as the channel. */
+struct leat_feeder {
+	/* Runs it here and now, if nobody else does. Whether it did. */
+	bool (*pull)(struct leat_feeder *feeder);
+	/* Somebody wants items: sees to it that a worker runs it. */
+	void (*demand)(struct leat_feeder *feeder);
+};
+
 struct leat_chan {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART)));
 	bool turns; /* which ring */
@@ -85,6 +93,7 @@ struct leat_chan {
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
 	struct leat_scope *scope;
+	struct leat_feeder *feeder; /* or NULL; freed with the channel */
 	void *slots;
 
 	union {
@@ -181,6 +190,13 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 /* n items, or slots, were published: wakes who is parked on the other side. */
 void leat_chan_sent(struct leat_chan *chan, size_t n);
 void leat_chan_received(struct leat_chan *chan, size_t n);
+
+/*
+ * Who was told that there is something, and leaves with it, or without, or having found something else: if there is still
+ * something to be had and somebody else sleeps, wakes him. The news was one, but what was published since, while this
+ * one was no longer on the list, may have been counted on it.
+ */
+void leat_chan_pass_on(struct leat_chan *chan, bool sender);
 
 /* Takes everything out and discards it, as the only receiver, or one of several on a ring with turns. */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);

@@ -23,6 +23,8 @@ struct leat_foreign {
 	/* Where a sleeper stands until there is something to receive: as leat_event_enter() and leat_event_leave(). */
 	void (*enter)(struct leat_rx *rx, struct leat_sleeper *sleeper);
 	bool (*leave)(struct leat_rx *rx, struct leat_sleeper *sleeper);
+	/* As leat_rx_ready(). */
+	bool (*ready)(struct leat_rx *rx);
 };
 
 static inline bool leat_rx_is_foreign(const struct leat_rx *rx)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/gen/compact.h"
+#include "runtime/gen/await.h"
 #include "runtime/registry/registry.h"
 
 #include <leat/atomic.h>
@@ -10,20 +11,11 @@
 /* More bits of the control word: the two sides' last touch of the block. Who sets the second frees it. */
 enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
 
-enum {
-	COST_HEAVY = 11,   /* steps of 2 to the 11th nanoseconds and more are worth a worker */
-	COST_INLINE = 10,  /* a receiver that needs one item runs ahead for a microsecond at the most */
-	COST_TURN = 17,    /* a worker's turn: some 130 microseconds at the most */
-	STEPS_MOST = 64,
-	STEPS_UNKNOWN = 4, /* a worker's first turn */
-	MEASURE_EVERY = 32,
-	NESTED_MOST = 16,  /* pipelines that run one inside the other */
-	SPIN_PAUSES = 64,
-	YIELDS = 8
-};
+enum { MEASURE_EVERY = 32, SPIN_PAUSES = 64, YIELDS = 8 };
 
 /* What most have not. */
 struct extra {
+	struct leat_await await; /* once a step has asked for something else than a time */
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
 	enum leat_wait recv_wait;
@@ -198,7 +190,7 @@ static void leave(struct compact *c, uint32_t done, bool ended)
 		drain(c, leat_load_rlx(ctl_of(c))); /* rlx: nobody else is left */
 	if (!last && !ended)
 		return;
-	leat_mutex_lock(&crowd->lock);
+	leat_spin_lock(&crowd->lock);
 	if (last)
 		give_back(c);
 	leat_crowd_leave(crowd, ended, last);
@@ -272,15 +264,6 @@ static int refusal(struct compact *c)
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }
 
-/* A step's cost by what some of them took. */
-static void learn(struct compact *c, int64_t since_ns, uint32_t steps)
-{
-	uint64_t each_ns = (uint64_t)(leat_now_ns() - since_ns) / (steps > 0 ? steps : 1) | 2;
-	int cost = 63 - __builtin_clzll(each_ns);
-
-	c->cost = (uint8_t)cost;
-}
-
 /* Runs up to n steps, as far as there is room. Answers what next did last: 1 if it is to be asked again. */
 static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 {
@@ -301,13 +284,25 @@ static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 		published(c);
 		room--;
 	}
-	if (rc == LEAT_AFTER && step->after_ns != 0)
-		return rc;
-	if (rc > 1) {
+	if (rc > 1 && !leat_await_asked(step, rc)) {
 		c->broken = true;
 		return -EINVAL;
 	}
 	return rc;
+}
+
+/* A step asked to be called again later. An enum leat_turn, or -errno. */
+static int wait_for(struct compact *c, const struct leat_step *step, int rc)
+{
+	if (rc == LEAT_AFTER)
+		return leat_await_begin(NULL, &c->job, step, rc);
+	if (c->extra == NULL)
+		c->extra = leat_os_alloc(sizeof(*c->extra), 0);
+	if (c->extra == NULL)
+		return -ENOMEM;
+	if (c->extra->await.job == NULL)
+		leat_await_init(&c->extra->await, &c->job);
+	return leat_await_begin(&c->extra->await, &c->job, step, rc);
 }
 
 /* One turn of n steps at the most, with the thread set up for it. */
@@ -317,37 +312,36 @@ static enum leat_turn turn(struct compact *c, uint32_t n, bool measure)
 	uint64_t before = leat_load_rlx(&c->tail); /* rlx: this side's own */
 	int64_t since_ns = measure ? leat_now_ns() : 0;
 	struct leat_step step;
-	int rc;
+	int rc, later = LEAT_TURN_PARK;
 
+	if (c->extra != NULL && c->extra->await.job != NULL)
+		leat_await_end(&c->extra->await);
 	leat_step_begin(&step);
 	leat_scope_current = c->group->crowd.scope;
 	rc = steps(c, &step, n);
 	if (measure)
-		learn(c, since_ns, (uint32_t)(leat_load_rlx(&c->tail) - before)); /* rlx: the same */
+		c->cost = (uint8_t)leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before); /* rlx: the same */
 	if (rc == 1 && (rc = refusal(c)) == 0)
 		rc = 1;
+	if (rc > 1) {
+		later = wait_for(c, &step, rc);
+		rc = later < 0 ? later : rc;
+	}
 	if (rc <= 0)
 		end(c, rc);
 	leat_scope_current = outer;
 	leat_step_end(&step);
 	if (rc <= 0)
 		return LEAT_TURN_OVER;
-	if (rc == LEAT_AFTER) {
-		c->job.due_ns = step.after_ns;
-		return LEAT_TURN_AFTER;
-	}
+	if (rc > 1)
+		return (enum leat_turn)later;
 	return room_of(c) > 0 ? LEAT_TURN_MORE : LEAT_TURN_PARK;
-}
-
-static uint32_t within(uint32_t cost, uint32_t most)
-{
-	return cost >= most ? 1 : most - cost >= 6 ? (uint32_t)STEPS_MOST : 1u << (most - cost);
 }
 
 /* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
 static bool pushed(const struct compact *c)
 {
-	return c->cost >= COST_HEAVY || c->group->workers_only;
+	return c->cost >= LEAT_COST_HEAVY || c->group->workers_only;
 }
 
 /* On a worker. Short steps are the receiver's own, once it has come for the first. */
@@ -355,7 +349,7 @@ static enum leat_turn worker_turn(struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
 	bool measure = c->cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2; /* rlx: this side's own */
-	enum leat_turn what = turn(c, c->cost == 0 ? (uint32_t)STEPS_UNKNOWN : within(c->cost, COST_TURN), measure);
+	enum leat_turn what = turn(c, leat_steps_within(c->cost, LEAT_COST_TURN), measure);
 
 	if (what == LEAT_TURN_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
 		what = LEAT_TURN_PARK;
@@ -452,9 +446,9 @@ static bool pull(struct compact *c)
 	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, for measuring now and then */
 	enum leat_turn what;
 
-	if (c->group->workers_only || leat_must_not_wait >= NESTED_MOST || !leat_job_claim(&c->job))
+	if (c->group->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
 		return false;
-	what = turn(c, c->cost == 0 ? 1 : within(c->cost, COST_INLINE), tail % MEASURE_EVERY == 2);
+	what = turn(c, c->cost == 0 ? 1 : leat_steps_within(c->cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2);
 	if (what == LEAT_TURN_OVER)
 		return true; /* its pool may be gone by now */
 	if (what == LEAT_TURN_MORE && !pushed(c))
@@ -661,7 +655,18 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 	return 0;
 }
 
-static const struct leat_foreign foreign = { recv, peek, release, close_rx, status, stand, step_aside };
+/* As leat_rx_ready(). */
+static bool rx_ready(struct leat_rx *rx)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	if (available(c) > 0 || leat_load_acq(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE)) /* K1: as attempt() */
+		return true;
+	demand(c);
+	return false;
+}
+
+static const struct leat_foreign foreign = { recv, peek, release, close_rx, status, stand, step_aside, rx_ready };
 
 /* --- the group's part --- */
 
@@ -687,10 +692,10 @@ static void cancel(struct leat_scope_hook *hook, const void *spared)
 	struct leat_crowd *crowd = caa_container_of(hook, struct leat_crowd, hook);
 	struct leat_group *group = caa_container_of(crowd, struct leat_group, crowd);
 
-	leat_mutex_lock(&crowd->lock);
+	leat_spin_lock(&crowd->lock);
 	crowd->canceled = true;
 	leat_group_walk(group, cancel_one, spared);
-	leat_mutex_unlock(&crowd->lock);
+	leat_spin_unlock(&crowd->lock);
 }
 
 void leat_compact_group_init(struct leat_group *group)
@@ -728,10 +733,10 @@ static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
 	struct leat_slab *slab;
 	struct compact *c = NULL;
 
-	leat_mutex_lock(&group->crowd.lock);
+	leat_spin_lock(&group->crowd.lock);
 	*rc = leat_crowd_begin(&group->crowd);
 	if (*rc < 0) {
-		leat_mutex_unlock(&group->crowd.lock);
+		leat_spin_unlock(&group->crowd.lock);
 		return NULL;
 	}
 	c = leat_group_alloc(group, bytes, &slab);
@@ -744,8 +749,8 @@ static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
 	c->id = leat_group_id(group);
 	group->started++;
 	leat_job_init(&c->job, &job_kind);
-	c->job.run = LEAT_RUN_RUNNING; /* nobody runs it until it is made; a cancel is heard of then */
-	leat_mutex_unlock(&group->crowd.lock);
+	c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
+	leat_spin_unlock(&group->crowd.lock);
 	return c;
 }
 
@@ -776,6 +781,6 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	c->extra = extra;
 	c->open = true;
 	*rx = (struct leat_rx *)c;
-	leat_job_settle(&c->job, LEAT_TURN_MORE, true);
+	leat_job_start(&c->job);
 	return 0;
 }

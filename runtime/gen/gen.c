@@ -8,6 +8,7 @@
  */
 #include "runtime/gen/gen.h"
 #include "runtime/gen/compact.h"
+#include "runtime/gen/pooled.h"
 #include "runtime/chan/chan.h"
 
 #include <stdio.h>
@@ -23,8 +24,10 @@ struct gen {
 	struct leat_ended *ended;
 };
 
+__thread struct leat_tx *leat_gen_out;
+
 /* What is not a value of the contract becomes a failure that says so. */
-static int broken_value(struct leat_tx *out, const char *who, int value, const char *legal)
+int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal)
 {
 	char text[LEAT_TEXT_MAX + 1];
 
@@ -47,7 +50,7 @@ static int run_seq(struct leat_tx *out, const struct leat_seq *seq)
 		if (rc <= 0)
 			return rc;
 		if (rc != 1)
-			return broken_value(out, "next", rc, "1, 0 or -errno");
+			return leat_gen_broken(out, "next", rc, "1, 0 or -errno");
 	}
 }
 
@@ -62,30 +65,30 @@ static int run_function(const struct gen *gen)
 		return rc;
 	}
 	rc = gen->fn(gen->out, gen->arg);
-	return rc > 0 ? broken_value(gen->out, "the generator", rc, "0 or -errno") : rc;
+	return rc > 0 ? leat_gen_broken(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
-static struct leat_outcome outcome_of(const struct gen *gen, int rc)
+static struct leat_outcome outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc)
 {
 	struct leat_outcome outcome = { .known = true, .cause = LEAT_COMPLETED };
 	const char *text;
 	int refusal;
 
 	if (rc == -ECANCELED)
-		leat_scope_settle(gen->scope); /* it may have heard of the cancel before its own channel did */
-	refusal = leat_chan_refusal(gen->out->chan);
+		leat_scope_settle(scope); /* it may have heard of the cancel before its own channel did */
+	refusal = leat_chan_refusal(out->chan);
 
 	if (rc == 0)
 		return outcome;
 	if (rc == refusal && rc == -EPIPE) {
 		outcome.cause = LEAT_ABANDONED;
 	} else if (rc == refusal && rc == -ECANCELED) {
-		outcome.cause = leat_scope_cause(gen->scope, &outcome.code, &text);
+		outcome.cause = leat_scope_cause(scope, &outcome.code, &text);
 		leat_text_copy(outcome.text, text);
 	} else {
 		outcome.cause = LEAT_FAILED;
 		outcome.code = rc;
-		leat_chan_words(gen->out->chan, outcome.text);
+		leat_chan_words(out->chan, outcome.text);
 	}
 	return outcome;
 }
@@ -104,41 +107,63 @@ static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
 	leat_registry_remove(&node->node, end);
 }
 
+void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, int rc)
+{
+	struct leat_outcome outcome = outcome_of(scope, out, rc);
+	struct leat_chan *chan = out->chan;
+	bool failed = outcome.cause == LEAT_FAILED && !(rc == -ECANCELED && leat_chan_refusal(chan) == -ECANCELED);
+
+	leat_chan_set_outcome(chan, &outcome);
+	tell(node, &outcome);
+	leat_chan_hold(chan);
+	leat_tx_close(out);
+	if (failed) {
+		leat_scope_fail(scope, outcome.code, outcome.text, &chan->hook, NULL);
+		leat_chan_sever(chan); /* after the cause, for those who hear of it by their clones */
+	}
+	leat_chan_let_go(chan);
+}
+
 static void gen_main(void *arg)
 {
 	struct gen gen = *(struct gen *)arg;
-	struct leat_chan *chan = gen.out->chan;
-	struct leat_outcome outcome;
-	bool failed;
 	int rc;
 
 	leat_os_free(arg);
 	leat_scope_current = gen.scope;
+	leat_gen_out = gen.out;
 	rc = run_function(&gen);
-
-	outcome = outcome_of(&gen, rc);
-	failed = outcome.cause == LEAT_FAILED && !(rc == -ECANCELED && leat_chan_refusal(chan) == -ECANCELED);
-	leat_chan_set_outcome(chan, &outcome);
-	tell(gen.node, &outcome);
-	leat_chan_hold(chan);
-	leat_tx_close(gen.out);
-	if (failed) {
-		leat_scope_fail(gen.scope, outcome.code, outcome.text, &chan->hook, NULL);
-		leat_chan_sever(chan); /* after the cause, for those who hear of it by their clones */
-	}
-	leat_chan_let_go(chan);
+	leat_gen_out = NULL;
+	leat_gen_over(gen.scope, gen.out, gen.node, rc);
 	leat_scope_current = NULL; /* a discard in these closes ran inside the generator too */
 	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
 	leat_scope_exit(gen.ended);
+}
+
+void leat_gen_node_free(struct leat_gen_node *node)
+{
+	if (node != NULL)
+		leat_os_free(node->end);
+	leat_os_free(node);
+}
+
+struct leat_gen_node *leat_gen_node_alloc(void)
+{
+	struct leat_gen_node *node = leat_os_alloc(sizeof(*node), 0);
+
+	if (node != NULL)
+		node->end = leat_os_alloc(sizeof(*node->end), 0);
+	if (node != NULL && node->end != NULL)
+		return node;
+	leat_gen_node_free(node);
+	return NULL;
 }
 
 static void gen_free(struct gen *gen)
 {
 	if (gen == NULL)
 		return;
-	if (gen->node != NULL)
-		leat_os_free(gen->node->end);
-	leat_os_free(gen->node);
+	leat_gen_node_free(gen->node);
 	leat_os_free(gen->ended);
 	leat_os_free(gen);
 }
@@ -151,14 +176,25 @@ static struct gen *gen_alloc(void)
 	if (gen == NULL)
 		return NULL;
 	gen->ended = leat_os_alloc(sizeof(*gen->ended), 0);
-	gen->node = leat_os_alloc(sizeof(*gen->node), 0);
-	if (gen->node != NULL)
-		gen->node->end = leat_os_alloc(sizeof(*gen->node->end), 0);
-	if (gen->ended == NULL || gen->node == NULL || gen->node->end == NULL) {
+	gen->node = leat_gen_node_alloc();
+	if (gen->ended == NULL || gen->node == NULL) {
 		gen_free(gen);
 		return NULL;
 	}
 	return gen;
+}
+
+int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, const char *name)
+{
+	int rc;
+
+	leat_name_copy(node->stat.name, name);
+	if (out->chan->item_size != 0)
+		node->stat.chan_id = out->chan->node.id;
+	rc = leat_scope_begin(scope);
+	if (rc == 0)
+		leat_registry_add(&node->node, LEAT_NODE_GEN, node);
+	return rc;
 }
 
 static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
@@ -167,14 +203,10 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	struct leat_thread thread; /* who joins hears of it from the thread itself */
 	int rc;
 
-	leat_name_copy(node->stat.name, opts->chan.name);
-	if (gen->out->chan->item_size != 0)
-		node->stat.chan_id = gen->out->chan->node.id;
 	gen->ended->scope = gen->scope;
-	rc = leat_scope_begin(gen->scope);
+	rc = leat_gen_begin(gen->scope, gen->out, node, opts->chan.name);
 	if (rc < 0)
 		return rc;
-	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
 	rc = leat_thread_start(&thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
 	if (rc == 0)
 		return 0;
@@ -185,7 +217,7 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	return rc;
 }
 
-static int check(const struct leat_scope *scope, const struct leat_gen_opts *opts)
+int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *opts)
 {
 	if (scope == NULL || !leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return -EINVAL;
@@ -240,7 +272,7 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 		opts = &defaults;
 	if (fn == NULL || (item_size == 0) != (rx == NULL))
 		return -EINVAL;
-	rc = check(scope, opts);
+	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
 		rc = -ENOTSUP; /* a function that waits needs a stack of its own */
 	return rc < 0 ? rc : start(&what, item_size, opts, rx);
@@ -261,9 +293,10 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 		opts = &defaults;
 	if (seq.next == NULL || seq.item_size == 0 || rx == NULL)
 		return -EINVAL;
-	rc = check(scope, opts);
+	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
-		return leat_compact_start(scope, &seq, opts, rx);
+		return leat_compact_suits(&opts->chan, seq.item_size) ? leat_compact_start(scope, &seq, opts, rx)
+								      : leat_pooled_start(scope, &seq, opts, rx);
 	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
 }
 
@@ -287,6 +320,10 @@ static int receive_next(void *state, void *item)
 	enum leat_cause cause;
 	int rc = leat_recv((struct leat_rx *)state, item), code;
 
+	if (rc == -EDEADLK && leat_step_current != NULL) {
+		leat_step_current->rx = state;
+		return LEAT_ITEM;
+	}
 	if (rc == 0 && leat_rx_status(state, &cause, &code, NULL) == 0 && cause == LEAT_FAILED)
 		return code;
 	return rc;

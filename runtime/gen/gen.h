@@ -7,6 +7,9 @@
 #define LEAT_RUNTIME_GEN_GEN_H
 
 #include "runtime/registry/registry.h"
+#include "runtime/scope/scope.h"
+
+#include <leat/gen.h>
 
 /* A running generator; gone from the registry before its end or its scope's join can be seen. */
 struct leat_gen_node {
@@ -14,5 +17,29 @@ struct leat_gen_node {
 	struct leat_end *end;
 	struct leat_gen_stat stat; /* constant while it runs; its id is the node's */
 };
+
+struct leat_gen_node *leat_gen_node_alloc(void);
+/* One that was never begun. */
+void leat_gen_node_free(struct leat_gen_node *node);
+
+/* A generator begins: counts it in its scope, and makes it visible. 0 or -ECANCELED. */
+int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, const char *name);
+/*
+ * It ended with rc: keeps the outcome, tells the snapshots, closes `out`, and cancels the scope if it failed. What is left to do
+ * is to tell the scope.
+ */
+void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, int rc);
+
+/* The failure of a function that returned a value which is not one of the contract's. Answers -EINVAL. */
+int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal);
+
+/* The output of the generator that this thread is, or NULL. */
+extern __thread struct leat_tx *leat_gen_out;
+
+/* -EINVAL for a scope or options that starting anything would refuse. */
+int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *opts);
+
+/* A sink's stream has ended: 0, or the code that what feeds it failed with. */
+int leat_sink_input_ended(const struct leat_rx *in);
 
 #endif

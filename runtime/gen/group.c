@@ -191,9 +191,9 @@ static bool group_busy(struct leat_pool_user *user)
 	struct leat_crowd *crowd = &group_of_user(user)->crowd;
 	bool busy;
 
-	leat_mutex_lock(&crowd->lock);
+	leat_spin_lock(&crowd->lock);
 	busy = crowd->live > 0;
-	leat_mutex_unlock(&crowd->lock);
+	leat_spin_unlock(&crowd->lock);
 	return busy;
 }
 

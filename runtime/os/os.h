@@ -56,6 +56,17 @@ void leat_cond_broadcast(struct leat_cond *cond);
 void leat_cond_fini(struct leat_cond *cond);
 
 /*
+ * A lock for a few instructions, by a word that is 0 where it is free: half the price of a mutex. Who waits for it spins, and
+ * soon offers its core, as the holder may want it.
+ */
+struct leat_spin {
+	uint32_t held;
+};
+void leat_spin_init(struct leat_spin *spin);
+void leat_spin_lock(struct leat_spin *spin);
+void leat_spin_unlock(struct leat_spin *spin);
+
+/*
  * Threads of the library: all signals blocked, named by the first 15 bytes of name ("": "leat"), pinned where pin is
  * LEAT_PIN(cpu). 0 or -errno, -EINVAL for a processor that is not there.
  *

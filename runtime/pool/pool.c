@@ -12,14 +12,17 @@ enum {
 	LOOK_PAUSES = 256,   /* at most, between two looks */
 	TAKE_AT_ONCE = 32,   /* jobs that are stolen together */
 	CLOCK_TURNS = 16,    /* the wheel is looked at once in so many turns */
+	POLL_TURNS = 64,     /* and the descriptors once in so many */
+	LAZY_NS = 200000,    /* how long a worker sleeps at the most while those who put jobs in run them themselves */
 	FRESH = 8,           /* so few jobs in the inbox may be about to be run by who put them there */
 	WORKERS_MAX = 4096
 };
 
 struct leat_queue {
-	struct leat_mutex lock __attribute__((aligned(LEAT_LINES_APART))); /* guards the links */
+	struct leat_spin lock __attribute__((aligned(LEAT_LINES_APART))); /* guards the links */
 	struct leat_link ends;
 	uint32_t count, pushes; /* jobs in it, and that there ever were: written under the lock, read by anybody */
+	uint32_t urgent;        /* as the inbox it got a job that must not wait; the same */
 };
 
 struct leat_worker {
@@ -29,20 +32,25 @@ struct leat_worker {
 	struct leat_thread thread;
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
-	uint32_t seen; /* the inbox's pushes when this worker last looked */
+	uint32_t seen, slept_at; /* the inbox's pushes when this worker last looked, last went to sleep */
+	bool lazy;
 	unsigned index, turns;
 };
 
 struct leat_pool {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART))); /* LEAT_CTL_RX_PARKED: a worker sleeps */
 	uint32_t searching; /* workers that are awake and have found nothing yet */
+	uint32_t lazy;      /* a worker looks every now and then: new generators wake nobody */
 	uint32_t stop;
+	uint32_t held;
 	uint64_t due_ns;    /* when the wheel is to be looked at; written under the lock */
 	uint64_t inbox; /* struct leat_queue *; changed under the lock of the queue that it says */
 	struct leat_event idle __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_mutex lock; /* guards the wheel and the keeper */
 	struct leat_worker *keeper;
 	int64_t keeper_until_ns;
+	bool keeper_polls;  /* it sleeps on descriptors */
+	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
 	bool workers_only;
@@ -59,6 +67,8 @@ static __thread struct leat_worker *worker_current;
 void leat_step_begin(struct leat_step *step)
 {
 	step->after_ns = 0;
+	step->fd = -1;
+	step->rx = NULL;
 	step->outer = leat_step_current;
 	leat_step_current = step;
 	leat_must_not_wait++;
@@ -68,6 +78,32 @@ void leat_step_end(struct leat_step *step)
 {
 	leat_step_current = step->outer;
 	leat_must_not_wait--;
+}
+
+uint32_t leat_steps_within(unsigned cost, unsigned most)
+{
+	enum { UNKNOWN = 4, MOST_LOG = 6 };
+
+	if (cost == 0)
+		return UNKNOWN;
+	return cost >= most ? 1 : 1u << (most - cost < MOST_LOG ? most - cost : (unsigned)MOST_LOG);
+}
+
+unsigned leat_steps_cost(int64_t since_ns, uint64_t n)
+{
+	uint64_t each_ns = (uint64_t)(leat_now_ns() - since_ns) / (n > 0 ? n : 1);
+
+	return 63 - (unsigned)__builtin_clzll(each_ns | 2);
+}
+
+void leat_pool_hold(struct leat_pool *pool)
+{
+	leat_add_rlx(&pool->held, 1);
+}
+
+void leat_pool_let_go(struct leat_pool *pool)
+{
+	leat_add_acqrel(&pool->held, UINT32_MAX); /* P4: pairs with dismiss_users() */
 }
 
 bool leat_pool_workers_only(const struct leat_pool *pool)
@@ -82,8 +118,13 @@ static struct leat_job *job_of(struct leat_link *link)
 
 static void queue_init(struct leat_queue *queue)
 {
-	leat_mutex_init(&queue->lock);
+	leat_spin_init(&queue->lock);
 	queue->ends.next = queue->ends.prev = &queue->ends;
+}
+
+struct leat_poller *leat_pool_poller(struct leat_pool *pool)
+{
+	return &pool->poller;
 }
 
 static bool queue_empty(const struct leat_queue *queue)
@@ -114,8 +155,8 @@ static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) - 1); /* rlx: the same */
 }
 
-/* Somebody has work for a worker: wakes one, unless one is looking around anyway. */
-static void tell(struct leat_pool *pool)
+/* Somebody has work for a worker: wakes one, unless one is looking around anyway, or soon enough. */
+static void tell(struct leat_pool *pool, bool urgent)
 {
 	uint32_t ctl;
 
@@ -125,7 +166,7 @@ static void tell(struct leat_pool *pool)
 		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence of leat_event_enter() */
 		ctl = leat_load_rlx(&pool->ctl); /* rlx: the same */
 	}
-	if (!(ctl & LEAT_CTL_RX_PARKED))
+	if (!(ctl & LEAT_CTL_RX_PARKED) || (!urgent && leat_load_rlx(&pool->lazy) != 0)) /* rlx: C1 orders it, as ctl */
 		return;
 	if (leat_add_acqrel(&pool->searching, 0) == 0) /* P1: the push before searching; pairs with stop_searching() */
 		leat_event_notify(&pool->idle, 1);
@@ -142,24 +183,33 @@ static struct leat_queue *lock_inbox(struct leat_pool *pool)
 	for (;;) {
 		struct leat_queue *inbox = inbox_of(pool);
 
-		leat_mutex_lock(&inbox->lock);
+		leat_spin_lock(&inbox->lock);
 		if (inbox == inbox_of(pool))
 			return inbox;
-		leat_mutex_unlock(&inbox->lock);
+		leat_spin_unlock(&inbox->lock);
 	}
 }
 
 /* Once it is in a queue the job may run and end, and its pool be closed: so in a read section, begun while it was somebody's. */
-static void push(struct leat_pool *pool, struct leat_job *job)
+static void push(struct leat_pool *pool, struct leat_job *job, bool urgent)
 {
 	struct leat_worker *worker = worker_current;
 	struct leat_queue *queue = worker != NULL && worker->pool == pool ? &worker->own : lock_inbox(pool);
 
 	if (worker != NULL && worker->pool == pool)
-		leat_mutex_lock(&queue->lock);
+		leat_spin_lock(&queue->lock);
 	queue_link(queue, job);
-	leat_mutex_unlock(&queue->lock);
-	tell(pool);
+	if (urgent)
+		leat_store_rlx(&queue->urgent, 1); /* rlx: as count */
+	leat_spin_unlock(&queue->lock);
+	tell(pool, urgent);
+}
+
+void leat_job_start(struct leat_job *job)
+{
+	leat_rcu_read_lock();
+	push(job->kind->pool(job), job, false);
+	leat_rcu_read_unlock();
 }
 
 /* Where its time has not come just now. */
@@ -184,7 +234,7 @@ void leat_job_wake(struct leat_job *job)
 		pool = job->kind->pool(job);
 		if (run == LEAT_RUN_TIMED)
 			take_from_wheel(pool, job);
-		push(pool, job);
+		push(pool, job, true);
 	}
 	leat_rcu_read_unlock();
 }
@@ -199,13 +249,13 @@ static bool claim_queued(struct leat_job *job)
 	leat_rcu_read_lock();
 	queue = (struct leat_queue *)(uintptr_t)leat_load_rlx(&job->queue); /* rlx: looked at again under its lock */
 	if (queue != NULL) {
-		leat_mutex_lock(&queue->lock);
+		leat_spin_lock(&queue->lock);
 		mine = leat_load_rlx(&job->queue) == (uint64_t)(uintptr_t)queue; /* rlx: written under the lock */
 		if (mine) {
 			queue_unlink(queue, job);
 			leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING); /* J1, J2: who is linked is QUEUED */
 		}
-		leat_mutex_unlock(&queue->lock);
+		leat_spin_unlock(&queue->lock);
 	}
 	leat_rcu_read_unlock();
 	return mine;
@@ -220,6 +270,28 @@ bool leat_job_claim(struct leat_job *job)
 	return run == LEAT_RUN_QUEUED && claim_queued(job);
 }
 
+/* Under the lock: the keeper looks again what there is to keep. To the event it is a spurious wake-up. */
+static void rouse_keeper(struct leat_pool *pool, int64_t until_ns)
+{
+	uint32_t *word = leat_sleeper_tell(&pool->keeper->sleeper);
+
+	pool->keeper_until_ns = until_ns;
+	leat_os_futex_wake(word, 1);
+}
+
+void leat_pool_want_keeper(struct leat_pool *pool)
+{
+	bool kept;
+
+	leat_mutex_lock(&pool->lock);
+	kept = pool->keeper != NULL;
+	if (kept && !pool->keeper_polls)
+		rouse_keeper(pool, pool->keeper_until_ns);
+	leat_mutex_unlock(&pool->lock);
+	if (!kept)
+		tell(pool, true);
+}
+
 /* Under the lock: whoever sleeps until the wheel's next time does so for not too long. False: nobody does. */
 static bool hurry_keeper(struct leat_pool *pool)
 {
@@ -229,11 +301,8 @@ static bool hurry_keeper(struct leat_pool *pool)
 	leat_store_rlx(&pool->due_ns, (uint64_t)due_ns); /* rlx: a time; who is late by it looks again */
 	if (keeper == NULL)
 		return false;
-	if (due_ns < pool->keeper_until_ns) {
-		pool->keeper_until_ns = due_ns;
-		leat_store_rel(&keeper->sleeper.word, 1); /* E1: pairs with leat_sleeper_park(); a spurious wake to the event */
-		leat_os_futex_wake(&keeper->sleeper.word, 1);
-	}
+	if (due_ns < pool->keeper_until_ns)
+		rouse_keeper(pool, due_ns);
 	return true;
 }
 
@@ -253,7 +322,7 @@ static bool settle_in_wheel(struct leat_job *job)
 		leat_wheel_remove(&pool->wheel, job);
 	leat_mutex_unlock(&pool->lock);
 	if (timed && !kept)
-		tell(pool); /* one that sleeps for ever must know of it; one that is awake looks before it sleeps */
+		tell(pool, true); /* one that sleeps for ever must know of it; one that is awake looks before it sleeps */
 	leat_rcu_read_unlock();
 	return timed;
 }
@@ -287,7 +356,7 @@ void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone)
 	run = leat_load_rlx(&job->run); /* rlx: the swap decides */
 	while (!leat_cas_acqrel(&job->run, &run, LEAT_RUN_QUEUED)) /* J1, J2: pair with leat_job_wake(), the next to RUNNING */
 		;
-	push(job->kind->pool(job), job);
+	push(job->kind->pool(job), job, true);
 	leat_rcu_read_unlock();
 }
 
@@ -300,7 +369,7 @@ static void fire(struct leat_pool *pool, struct leat_job *job)
 		to = run == LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : run == LEAT_RUN_RUNNING ? (uint32_t)LEAT_RUN_AGAIN : run;
 	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
 	if (run == LEAT_RUN_TIMED)
-		push(pool, job); /* one that somebody else woke he pushes, once he has this lock */
+		push(pool, job, true); /* one that somebody else woke he pushes, once he has this lock */
 }
 
 /* Looks at the clock, and wakes those whose time has come. */
@@ -329,7 +398,7 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 
 	if (queue_empty(from))
 		return NULL;
-	leat_mutex_lock(&from->lock);
+	leat_spin_lock(&from->lock);
 	if (leat_load_rlx(&from->count) > 0) { /* rlx: under the lock */
 		first = job_of(from->ends.next);
 		queue_unlink(from, first);
@@ -339,13 +408,13 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 		more[n] = job_of(from->ends.next);
 		queue_unlink(from, more[n++]);
 	}
-	leat_mutex_unlock(&from->lock);
+	leat_spin_unlock(&from->lock);
 	if (n == 0)
 		return first;
-	leat_mutex_lock(&worker->own.lock);
+	leat_spin_lock(&worker->own.lock);
 	for (uint32_t i = 0; i < n; i++)
 		queue_link(&worker->own, more[i]);
-	leat_mutex_unlock(&worker->own.lock);
+	leat_spin_unlock(&worker->own.lock);
 	return first;
 }
 
@@ -364,16 +433,17 @@ static void adopt(struct leat_worker *worker)
 
 	if (count == 0)
 		return;
-	if (count <= FRESH && pushes != worker->seen) {
+	if (count <= FRESH && pushes != worker->seen && leat_load_rlx(&inbox->urgent) == 0) { /* rlx: as count */
 		worker->seen = pushes;
 		return;
 	}
 	inbox = lock_inbox(pool);
 	if (queue_empty(worker->adopted)) {
+		leat_store_rlx(&worker->adopted->urgent, 0); /* rlx: as count */
 		leat_store_rel(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted); /* P3: pairs with inbox_of() */
 		worker->adopted = inbox;
 	}
-	leat_mutex_unlock(&inbox->lock);
+	leat_spin_unlock(&inbox->lock);
 }
 
 static struct leat_job *steal(struct leat_worker *worker)
@@ -409,6 +479,8 @@ static struct leat_job *find(struct leat_worker *worker)
 
 	if (worker->turns % CLOCK_TURNS == 0)
 		look_at_wheel(worker->pool);
+	if (worker->turns % POLL_TURNS == 0 && leat_poller_wanted(&worker->pool->poller))
+		leat_poller_wait(&worker->pool->poller, 0);
 	if (queue_empty(worker->adopted))
 		adopt(worker);
 	job = take(worker, own_first ? &worker->own : worker->adopted, 0);
@@ -428,9 +500,29 @@ static bool any_work(const struct leat_pool *pool)
 	return false;
 }
 
+/* The same, but for new jobs that those may run themselves who put them into the inbox. */
+static bool any_urgent(const struct leat_pool *pool)
+{
+	const struct leat_queue *inbox = inbox_of(pool);
+
+	for (unsigned i = 0; i < pool->workers_count; i++)
+		if (!queue_empty(&pool->workers[i].own))
+			return true;
+	for (unsigned i = 0; i <= pool->workers_count; i++)
+		if (!queue_empty(&pool->queues[i]) && (&pool->queues[i] != inbox || leat_load_rlx(&inbox->urgent) != 0)) /* rlx: C1 */
+			return true;
+	return false;
+}
+
 static bool stopping(const struct leat_pool *pool)
 {
 	return leat_load_acq(&pool->stop) != 0; /* P2: pairs with stop_workers() */
+}
+
+/* Under the lock. */
+static bool anything_to_keep(const struct leat_pool *pool)
+{
+	return pool->wheel.count > 0 || leat_poller_wanted(&pool->poller); /* who adds one tells afterwards */
 }
 
 /* Whether something stands in the wheel, and nobody sleeps until its time. */
@@ -438,10 +530,10 @@ static bool unkept(struct leat_pool *pool)
 {
 	bool vacant;
 
-	if (leat_load_rlx(&pool->due_ns) == (uint64_t)LEAT_NEVER) /* rlx: a time */
+	if (leat_load_rlx(&pool->due_ns) == (uint64_t)LEAT_NEVER && !leat_poller_wanted(&pool->poller)) /* rlx: a time */
 		return false;
 	leat_mutex_lock(&pool->lock);
-	vacant = pool->keeper == NULL && pool->wheel.count > 0;
+	vacant = pool->keeper == NULL && anything_to_keep(pool);
 	leat_mutex_unlock(&pool->lock);
 	return vacant;
 }
@@ -452,7 +544,7 @@ static void stop_searching(struct leat_pool *pool, bool found)
 	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1; /* P1: before the look; pairs with tell() */
 
 	if (found && last && (any_work(pool) || unkept(pool)))
-		tell(pool);
+		tell(pool, true);
 }
 
 /* Looks around for a while. */
@@ -475,16 +567,21 @@ static struct leat_job *search(struct leat_worker *worker)
 }
 
 /* Takes the keeper's part, if nobody has it and there is anything to keep: until when to sleep. */
-static int64_t become_keeper(struct leat_worker *worker)
+static int64_t become_keeper(struct leat_worker *worker, int64_t until_ns)
 {
 	struct leat_pool *pool = worker->pool;
-	int64_t until_ns = LEAT_NEVER;
+	int64_t due_ns;
 
+	worker->sleeper.fd = -1;
 	leat_mutex_lock(&pool->lock);
-	if (pool->keeper == NULL && pool->wheel.count > 0) {
-		until_ns = leat_wheel_next_ns(&pool->wheel);
+	if (pool->keeper == NULL && anything_to_keep(pool)) {
+		due_ns = leat_wheel_next_ns(&pool->wheel);
+		until_ns = due_ns < until_ns ? due_ns : until_ns;
 		pool->keeper = worker;
 		pool->keeper_until_ns = until_ns;
+		pool->keeper_polls = leat_poller_wanted(&pool->poller); /* who adds one rouses the keeper */
+		if (pool->keeper_polls)
+			worker->sleeper.fd = pool->poller.wake_fd;
 	}
 	leat_mutex_unlock(&pool->lock);
 	return until_ns;
@@ -497,25 +594,56 @@ static bool stop_keeping(struct leat_worker *worker)
 	bool vacant;
 
 	leat_mutex_lock(&pool->lock);
-	vacant = pool->keeper == worker && pool->wheel.count > 0;
+	vacant = pool->keeper == worker && anything_to_keep(pool);
 	if (pool->keeper == worker)
 		pool->keeper = NULL;
 	leat_mutex_unlock(&pool->lock);
 	return vacant;
 }
 
+/*
+ * Who puts generators into the inbox and runs them himself, by receiving, need not pay for waking a worker each time that
+ * one has gone to sleep. A worker that was woken for nothing looks again by itself, until nothing new comes.
+ */
+static bool lazy(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+	uint32_t pushes = leat_load_rlx(&inbox_of(pool)->pushes), others = 0; /* rlx: a hint */
+	bool wanted = pushes != worker->slept_at;
+
+	worker->slept_at = pushes;
+	if (wanted && !worker->lazy)
+		worker->lazy = leat_cas_rlx(&pool->lazy, &others, 1); /* rlx: C1 orders it, as ctl */
+	if (!wanted && worker->lazy) {
+		leat_store_rlx(&pool->lazy, 0); /* rlx: C1: before the heavy fence in leat_event_enter() */
+		worker->lazy = false;
+	}
+	return worker->lazy;
+}
+
+static void stop_being_lazy(struct leat_worker *worker)
+{
+	if (worker->lazy)
+		leat_store_rlx(&worker->pool->lazy, 0); /* rlx: a hint from now on */
+	worker->lazy = false;
+}
+
 /* Sleeps until there may be something to do. Whether the wheel needs another keeper. */
 static bool sleep_once(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
-	int64_t until_ns;
+	int64_t until_ns, look_ns = lazy(worker) ? leat_now_ns() + LAZY_NS : LEAT_NEVER;
 	bool vacant;
 
 	leat_sleeper_ready(&worker->sleeper);
+	until_ns = become_keeper(worker, look_ns);
 	leat_event_enter(&pool->idle, &worker->waiter);
-	until_ns = become_keeper(worker);
-	if (!any_work(pool) && !stopping(pool))
-		leat_sleeper_park(&worker->sleeper, until_ns);
+	if (!(worker->lazy ? any_urgent(pool) : any_work(pool)) && !stopping(pool)) {
+		if (worker->sleeper.fd >= 0)
+			leat_poller_wait(&pool->poller, until_ns);
+		else
+			leat_sleeper_park(&worker->sleeper, until_ns);
+	}
 	leat_event_leave(&pool->idle, &worker->waiter);
 	vacant = stop_keeping(worker);
 	look_at_wheel(pool);
@@ -532,10 +660,11 @@ static struct leat_job *next_job(struct leat_worker *worker)
 		job = search(worker);
 	while (job == NULL && !stopping(worker->pool)) {
 		vacant = sleep_once(worker);
-		job = search(worker);
+		job = worker->lazy ? find(worker) : search(worker);
 	}
+	stop_being_lazy(worker);
 	if (job != NULL && vacant)
-		tell(worker->pool); /* who has work can't keep */
+		tell(worker->pool, true); /* who has work can't keep */
 	return job;
 }
 
@@ -578,6 +707,7 @@ static int start_workers(struct leat_pool *pool, const char *name)
 
 static void pool_free(struct leat_pool *pool)
 {
+	leat_poller_fini(&pool->poller);
 	leat_os_free(pool->queues);
 	leat_os_free(pool);
 }
@@ -624,6 +754,7 @@ struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts)
 	pool = leat_os_alloc(sizeof(*pool) + workers * sizeof(pool->workers[0]), LEAT_LINES_APART);
 	if (pool == NULL)
 		return NULL;
+	leat_poller_init(&pool->poller);
 	pool->queues = leat_os_alloc((workers + 1) * sizeof(pool->queues[0]), LEAT_LINES_APART);
 	if (pool->queues == NULL) {
 		pool_free(pool);
@@ -642,6 +773,8 @@ static int dismiss_users(struct leat_pool *pool)
 {
 	struct leat_pool_user *user;
 
+	if (leat_load_acq(&pool->held) > 0) /* P4: pairs with leat_pool_let_go() */
+		return -EBUSY;
 	for (user = pool->users.next; user != &pool->users; user = user->next)
 		if (user->busy(user))
 			return -EBUSY;

@@ -3,7 +3,7 @@
  *
  * Each worker has a queue; what is woken by a thread that is no worker goes to the inbox. A worker without work takes from
  * the inbox, then from the other workers' queues; finds nothing for a while; and parks on the pool's event. One of those
- * that park, the keeper, sleeps no longer than until the next job in the wheel.
+ * that park, the keeper, sleeps no longer than until the next job in the wheel, and where jobs wait for descriptors, on those.
  *
  *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues  <->  push, light fence, load of ctl
  *     P1   who pushes swaps searching, having pushed  ->  P1  who stops searching swaps it, then looks for more to do
@@ -15,6 +15,7 @@
 #ifndef LEAT_RUNTIME_POOL_POOL_H
 #define LEAT_RUNTIME_POOL_POOL_H
 
+#include "runtime/pool/poller.h"
 #include "runtime/pool/wheel.h"
 
 #include <leat/gen.h>
@@ -29,18 +30,42 @@ void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user);
 /* Does nothing if the pool is gone already. */
 void leat_pool_remove_user(struct leat_pool_user *user);
 
+/* The same for one job at a time. Letting go is the last that is done with the pool. */
+void leat_pool_hold(struct leat_pool *pool);
+void leat_pool_let_go(struct leat_pool *pool);
+
+/* Somebody must sleep in its poller from now on. */
+struct leat_poller *leat_pool_poller(struct leat_pool *pool);
+void leat_pool_want_keeper(struct leat_pool *pool);
+
 /* Only workers run steps on this pool. */
 bool leat_pool_workers_only(const struct leat_pool *pool);
 
-/* What a step that is under way on this thread asked for. NULL: no step is. */
+/* What a step asked for, by leat_after() and its like. */
 struct leat_step {
 	int64_t after_ns;
+	int fd; /* -1: none */
+	short events;
+	struct leat_rx *rx;
 	struct leat_step *outer;
 };
-extern __thread struct leat_step *leat_step_current;
+extern __thread struct leat_step *leat_step_current; /* NULL: no step is under way on this thread */
 
 /* A turn's frame: while it lasts, calls that would wait answer -EDEADLK. */
 void leat_step_begin(struct leat_step *step);
 void leat_step_end(struct leat_step *step);
+
+/* Turns inside turns: pipelines whose stages run one another. */
+enum { LEAT_STEPS_NESTED = 16 };
+
+/* The steps of a turn, by the log of what one takes: unknown (0) few, else as many as take 2 to the most nanoseconds. */
+uint32_t leat_steps_within(unsigned cost, unsigned most);
+/* That log, of n steps since then; at least 1. */
+unsigned leat_steps_cost(int64_t since_ns, uint64_t n);
+enum {
+	LEAT_COST_HEAVY = 11,  /* steps of 2 microseconds and more are worth a worker */
+	LEAT_COST_INLINE = 10, /* a receiver that needs one item runs ahead for one microsecond at the most */
+	LEAT_COST_TURN = 17    /* a worker's turn: some 130 microseconds at the most */
+};
 
 #endif

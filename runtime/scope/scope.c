@@ -355,6 +355,11 @@ void leat_scope_abort(struct leat_scope *scope)
 	end_live(scope);
 }
 
+void leat_scope_end(struct leat_scope *scope)
+{
+	end_live(scope);
+}
+
 void leat_scope_exit(struct leat_ended *ended)
 {
 	struct leat_scope *root = ended->scope->root;
@@ -416,7 +421,7 @@ int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
 {
 	int rc;
 
-	leat_mutex_init(&crowd->lock);
+	leat_spin_init(&crowd->lock);
 	crowd->scope = scope;
 	rc = leat_scope_attach(scope, &crowd->hook);
 	if (rc < 0)
@@ -442,14 +447,14 @@ static int count_crowd(struct leat_crowd *crowd)
 	int rc = 0;
 
 	lock_tree(scope);
-	leat_mutex_lock(&crowd->lock);
+	leat_spin_lock(&crowd->lock);
 	if (cancelled(scope)) {
 		rc = -ECANCELED;
 	} else if (!crowd->counted) {
 		crowd->counted = true;
 		count_live(scope, 1);
 	}
-	leat_mutex_unlock(&crowd->lock);
+	leat_spin_unlock(&crowd->lock);
 	unlock_tree(scope);
 	return rc;
 }
@@ -459,9 +464,9 @@ int leat_crowd_begin(struct leat_crowd *crowd)
 	int rc;
 
 	while (!crowd->counted && !crowd->canceled) {
-		leat_mutex_unlock(&crowd->lock);
+		leat_spin_unlock(&crowd->lock);
 		rc = count_crowd(crowd);
-		leat_mutex_lock(&crowd->lock);
+		leat_spin_lock(&crowd->lock);
 		if (rc < 0)
 			return rc;
 	}
@@ -474,12 +479,12 @@ int leat_crowd_begin(struct leat_crowd *crowd)
 /* Under the tree's lock: a crowd of which nobody lives is not counted any more. */
 static void settle_crowd(struct leat_crowd *crowd)
 {
-	leat_mutex_lock(&crowd->lock);
+	leat_spin_lock(&crowd->lock);
 	if (crowd->live == 0 && crowd->counted) {
 		crowd->counted = false;
 		count_live(crowd->scope, (size_t)-1);
 	}
-	leat_mutex_unlock(&crowd->lock);
+	leat_spin_unlock(&crowd->lock);
 }
 
 static void free_crowd(struct leat_crowd *crowd)
@@ -498,7 +503,7 @@ static void drop_hold(struct leat_crowd *crowd)
 {
 	bool last = --crowd->holds == 0 && crowd->orphan;
 
-	leat_mutex_unlock(&crowd->lock);
+	leat_spin_unlock(&crowd->lock);
 	if (last)
 		free_crowd(crowd);
 }
@@ -510,18 +515,18 @@ void leat_crowd_leave(struct leat_crowd *crowd, bool ended, bool held)
 	/* rlx: a join that waits has counted itself before it took this lock, or takes it after this */
 	if (ended && --crowd->live == 0 && leat_load_rlx(&root->joiners) > 0) {
 		crowd->holds += !held;
-		leat_mutex_unlock(&crowd->lock);
+		leat_spin_unlock(&crowd->lock);
 		leat_mutex_lock(&root->lock);
 		settle_crowd(crowd);
 		leat_cond_broadcast(&root->changed);
 		leat_mutex_unlock(&root->lock);
 		held = true;
-		leat_mutex_lock(&crowd->lock);
+		leat_spin_lock(&crowd->lock);
 	}
 	if (held)
 		drop_hold(crowd);
 	else
-		leat_mutex_unlock(&crowd->lock);
+		leat_spin_unlock(&crowd->lock);
 }
 
 /* Under the tree's lock. */
@@ -542,7 +547,7 @@ static void orphan_crowds(struct leat_scope *scope)
 
 	for (; crowd != NULL; crowd = next) {
 		next = crowd_of(crowd->next);
-		leat_mutex_lock(&crowd->lock);
+		leat_spin_lock(&crowd->lock);
 		crowd->orphan = true;
 		crowd->holds++;
 		drop_hold(crowd);

@@ -38,7 +38,7 @@ struct leat_crowd {
 	struct leat_scope_hook hook;
 	void (*free)(struct leat_crowd *crowd);
 
-	struct leat_mutex lock; /* guards the rest, and what the crowd's maker says */
+	struct leat_spin lock;  /* guards the rest, and what the crowd's maker says */
 	size_t live;            /* generators that have begun and not ended */
 	size_t holds;
 	bool counted;           /* the tree counts this crowd as one generator that lives */
@@ -63,6 +63,8 @@ void leat_scope_detach(struct leat_scope *scope, struct leat_scope_hook *hook);
  */
 int leat_scope_begin(struct leat_scope *scope);
 void leat_scope_abort(struct leat_scope *scope);
+/* The same for one without a thread of its own, that has ended. */
+void leat_scope_end(struct leat_scope *scope);
 void leat_scope_exit(struct leat_ended *ended);
 /* Joins threads that have ended, so that a scope which is never joined does not gather them. */
 void leat_scope_reap(struct leat_scope *scope);

@@ -1,0 +1,142 @@
+/*
+ * Waiting in steps, and in place: leat_after(), leat_ready().
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "runtime/gen/await.h"
+#include "runtime/chan/stand.h"
+#include "runtime/chan/wait.h"
+#include "runtime/gen/gen.h"
+
+#include <poll.h>
+#include <time.h>
+
+static void wake(struct leat_sleeper *sleeper)
+{
+	leat_job_wake(caa_container_of(sleeper, struct leat_await, sleeper)->job);
+}
+
+void leat_await_init(struct leat_await *await, struct leat_job *job)
+{
+	await->job = job;
+	await->rx = NULL;
+	await->sleeper = (struct leat_sleeper){ 0, -1, wake };
+	await->waiter = (struct leat_waiter){ .sleeper = &await->sleeper };
+	leat_polled_init(&await->polled, job);
+}
+
+bool leat_await_asked(const struct leat_step *step, int rc)
+{
+	return (rc == LEAT_AFTER && step->after_ns != 0 && step->fd < 0) || (rc == LEAT_READY && step->fd >= 0) ||
+	       (rc == LEAT_ITEM && step->rx != NULL);
+}
+
+static int await_item(struct leat_await *await, struct leat_rx *rx)
+{
+	leat_rx_enter(rx, &await->waiter);
+	if (leat_rx_ready(rx)) {
+		leat_rx_leave(rx, &await->waiter);
+		return LEAT_TURN_MORE;
+	}
+	await->rx = rx;
+	return LEAT_TURN_PARK;
+}
+
+int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step, int rc)
+{
+	if (rc == LEAT_ITEM)
+		return await_item(await, step->rx);
+	job->due_ns = step->after_ns;
+	if (rc == LEAT_READY) {
+		rc = leat_polled_add(&await->polled, job->kind->pool(job), step->fd, step->events);
+		if (rc < 0)
+			return rc;
+	}
+	return step->after_ns == LEAT_NEVER ? LEAT_TURN_PARK : LEAT_TURN_AFTER;
+}
+
+void leat_await_end(struct leat_await *await)
+{
+	if (await == NULL)
+		return;
+	if (await->rx != NULL)
+		leat_rx_leave(await->rx, &await->waiter);
+	await->rx = NULL;
+	leat_polled_remove(&await->polled);
+}
+
+/* In place, where no generator is to be told: a pulled source sleeps as its caller would. */
+static int sleep_until(int64_t deadline_ns)
+{
+	uint32_t word = 0;
+
+	while (leat_now_ns() < deadline_ns)
+		leat_os_futex_wait(&word, 0, deadline_ns);
+	return 0;
+}
+
+int leat_after(int64_t deadline_ns)
+{
+	struct leat_step *step = leat_step_current;
+	int rc;
+
+	if (leat_now_ns() >= deadline_ns)
+		return 0;
+	if (step != NULL) {
+		step->after_ns = deadline_ns;
+		step->fd = -1;
+		return LEAT_AFTER;
+	}
+	if (leat_gen_out == NULL)
+		return sleep_until(deadline_ns);
+	rc = leat_tx_wait(leat_gen_out, -1, 0, deadline_ns);
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+/* 1 when it is ready, 0 when not; -errno. */
+static int poll_until(int fd, short events, int64_t deadline_ns)
+{
+	struct pollfd polled = { .fd = fd, .events = events };
+	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
+	struct timespec left = { 0, 0 };
+	int saved = errno, n;
+
+	if (left_ns > 0)
+		left = (struct timespec){ .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
+	n = ppoll(&polled, 1, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
+	if (n < 0)
+		n = errno == EINTR ? 0 : -errno;
+	else if (n > 0 && polled.revents & POLLNVAL)
+		n = -EBADF;
+	errno = saved;
+	return n;
+}
+
+int leat_ready(int fd, short events, int64_t deadline_ns)
+{
+	struct leat_step *step = leat_step_current;
+	int rc;
+
+	if (fd < 0)
+		return -EBADF;
+	rc = poll_until(fd, events, 0);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (leat_now_ns() >= deadline_ns)
+		return -ETIMEDOUT;
+	if (step != NULL) {
+		step->after_ns = deadline_ns;
+		step->fd = fd;
+		step->events = events;
+		return LEAT_READY;
+	}
+	if (leat_gen_out != NULL) {
+		rc = leat_tx_wait(leat_gen_out, fd, events, deadline_ns);
+		return rc == 1 ? 0 : rc;
+	}
+	while ((rc = poll_until(fd, events, deadline_ns)) == 0)
+		if (leat_now_ns() >= deadline_ns)
+			return -ETIMEDOUT;
+	return rc < 0 ? rc : 0;
+}

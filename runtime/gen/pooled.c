@@ -1,0 +1,337 @@
+/*
+ * A job with a channel of its own: for a seq the one that it sends into, for a sink a task's, which hears of cancels.
+ *
+ * Between turns it stands where news can come from: on its channel's `room`, where it waits for that, else on `done`; and, with a
+ * struct leat_await, on what its step asked for. Everything that it stands at wakes it by the same function.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/gen/pooled.h"
+#include "runtime/chan/chan.h"
+#include "runtime/chan/stand.h"
+#include "runtime/gen/await.h"
+#include "runtime/gen/gen.h"
+
+#include <string.h>
+
+/* What steps end with beside what next and put answer: there is no room. */
+enum { FULL = LEAT_ITEM + 1, MORE = 1 };
+
+struct pooled {
+	struct leat_feeder feeder; /* first: the channel frees it */
+	struct leat_job job;
+	struct leat_await await;
+	struct leat_waiter place;      /* at this event of its channel, or none */
+	struct leat_event *standing;
+	struct leat_scope *scope;
+	struct leat_pool *pool;
+	struct leat_tx *out;
+	struct leat_gen_node *node;
+	struct leat_rx *in;            /* a sink's; NULL: a seq */
+	struct leat_seq seq;
+	struct leat_sink sink;
+	unsigned cost, turns;
+	bool workers_only; /* as the pool, which may be gone when the channel still stands */
+};
+
+static struct pooled *pooled_of(const struct leat_job *job)
+{
+	return (void *)((uintptr_t)job - offsetof(struct pooled, job));
+}
+
+/* Its receivers run it, but where its steps take long enough for handing it over. */
+static bool pulled(const struct pooled *p)
+{
+	return p->in == NULL && p->cost < LEAT_COST_HEAVY && !p->workers_only;
+}
+
+/* --- steps --- */
+
+static int seq_steps(struct pooled *p, uint32_t n, uint32_t *done)
+{
+	void *slot;
+	int rc = MORE;
+
+	for (*done = 0; *done < n && rc == MORE; *done += rc == MORE) {
+		rc = (int)leat_reserve(p->out, 1, &slot);
+		if (rc == -EDEADLK)
+			return FULL;
+		if (rc < 0)
+			return rc;
+		rc = p->seq.next(p->seq.state, slot);
+		leat_commit(p->out, rc == 1);
+	}
+	return rc;
+}
+
+/* Puts those that are there, n at the most. put's 1 is the end of it. */
+static int sink_steps(struct pooled *p, uint32_t n, uint32_t *done)
+{
+	const void *items;
+	ssize_t there;
+	int rc = leat_chan_refusal(p->out->chan);
+
+	*done = 0;
+	if (rc != 0)
+		return rc;
+	leat_must_not_wait++;
+	there = leat_peek(p->in, n, &items);
+	leat_must_not_wait--;
+	if (there == -EDEADLK)
+		return LEAT_ITEM;
+	if (there <= 0)
+		return there < 0 ? (int)there : leat_sink_input_ended(p->in);
+	while (*done < (uint32_t)there && rc == 0) {
+		rc = p->sink.put(p->sink.state, (const char *)items + *done * p->in->ring.item_size);
+		*done += rc == 0 || rc == 1 || rc < 0; /* what is not put again has been received */
+	}
+	leat_release(p->in, *done);
+	if (rc == 0)
+		return MORE;
+	return rc == 1 ? 0 : rc;
+}
+
+/* --- where it stands --- */
+
+static bool writable(const struct pooled *p)
+{
+	struct leat_chan *chan = p->out->chan;
+
+	return chan->turns ? leat_mpmc_writable(&chan->mpmc) : leat_spsc_can_push(&leat_handle_of_tx(p->out)->ring);
+}
+
+/* Whether there is nothing to wait for after all. */
+static bool stand(struct pooled *p, bool for_room)
+{
+	p->standing = for_room ? &p->out->chan->room : &p->out->chan->done;
+	leat_event_enter(p->standing, &p->place);
+	return leat_chan_refusal(p->out->chan) != 0 || (for_room && writable(p));
+}
+
+static void stand_aside(struct pooled *p)
+{
+	if (p->standing != NULL)
+		leat_event_leave(p->standing, &p->place);
+	p->standing = NULL;
+	leat_await_end(&p->await);
+}
+
+/* A receiver waits, and can't run it: it was running. */
+static bool ready(const struct leat_job *job)
+{
+	const struct pooled *p = pooled_of(job);
+
+	if (p->in != NULL || p->standing == &p->out->chan->room)
+		return false; /* whatever comes wakes it */
+	return leat_load_rlx(&p->out->chan->ctl) & LEAT_CTL_RX_PARKED && writable(p); /* rlx: J3 orders it */
+}
+
+/* --- turns --- */
+
+static void finish(struct pooled *p, int rc)
+{
+	struct leat_scope *scope = p->scope;
+	struct leat_pool *pool = p->pool;
+	struct leat_scope *outer = leat_scope_current;
+
+	leat_scope_current = scope;
+	leat_rx_close(p->in);
+	if (p->in == NULL && p->seq.fini != NULL)
+		p->seq.fini(p->seq.state);
+	if (p->in != NULL && p->sink.fini != NULL)
+		p->sink.fini(p->sink.state);
+	leat_gen_over(scope, p->out, p->node, rc); /* the last touch of p */
+	leat_scope_current = outer;
+	leat_pool_let_go(pool);
+	leat_scope_end(scope);
+}
+
+/* What next or put answered must be a value of theirs. */
+static int checked(struct pooled *p, const struct leat_step *step, int rc)
+{
+	if (rc <= MORE || rc == FULL || leat_await_asked(step, rc))
+		return rc;
+	return leat_gen_broken(p->out, p->in != NULL ? "put" : "next", rc,
+			       "1, 0, what leat_after() and its like answered, or -errno");
+}
+
+/* Where it waits, for what its steps ended with. MORE if there is no need to, or -errno. */
+static int wait_for(struct pooled *p, const struct leat_step *step, int rc)
+{
+	int turn = LEAT_TURN_PARK;
+
+	if (rc == LEAT_AFTER || rc == LEAT_READY || rc == LEAT_ITEM)
+		turn = leat_await_begin(&p->await, &p->job, step, rc);
+	if (turn != LEAT_TURN_PARK && turn != LEAT_TURN_AFTER)
+		return turn;
+	return stand(p, rc == FULL && !pulled(p)) ? (int)LEAT_TURN_MORE : turn;
+}
+
+/* What the turn ends with; here: its receiver runs it, and will be back. */
+static enum leat_turn settle(struct pooled *p, const struct leat_step *step, int rc, bool here)
+{
+	int turn = LEAT_TURN_MORE;
+
+	rc = checked(p, step, rc);
+	if (rc > MORE || (rc == MORE && here && pulled(p)))
+		turn = wait_for(p, step, rc);
+	if (rc > 0 && (turn == LEAT_TURN_PARK || turn == LEAT_TURN_AFTER))
+		return (enum leat_turn)turn;
+	stand_aside(p);
+	if (rc > 0 && turn == LEAT_TURN_MORE)
+		return LEAT_TURN_MORE;
+	finish(p, rc > 0 ? turn : rc);
+	return LEAT_TURN_OVER;
+}
+
+static enum leat_turn run(struct pooled *p, uint32_t n, bool here)
+{
+	enum { MEASURE_EVERY = 16 };
+	bool measure = p->cost == 0 || ++p->turns % MEASURE_EVERY == 0;
+	struct leat_scope *outer = leat_scope_current;
+	struct leat_step step;
+	int64_t since_ns;
+	uint32_t done;
+	int rc;
+
+	stand_aside(p);
+	since_ns = measure ? leat_now_ns() : 0;
+	leat_step_begin(&step);
+	leat_scope_current = p->scope;
+	rc = p->in != NULL ? sink_steps(p, n, &done) : seq_steps(p, n, &done);
+	if (rc == LEAT_ITEM && p->in != NULL && step.rx == NULL)
+		step.rx = p->in;
+	leat_scope_current = outer;
+	leat_step_end(&step);
+	if (measure && done > 0)
+		p->cost = leat_steps_cost(since_ns, done);
+	return settle(p, &step, rc, here);
+}
+
+static enum leat_turn worker_turn(struct leat_job *job)
+{
+	struct pooled *p = pooled_of(job);
+
+	return run(p, leat_steps_within(p->cost, LEAT_COST_TURN), false);
+}
+
+static struct leat_pool *pool_of(const struct leat_job *job)
+{
+	return pooled_of(job)->pool;
+}
+
+static const struct leat_job_kind job_kind = { worker_turn, ready, pool_of };
+
+static bool pull(struct leat_feeder *feeder)
+{
+	struct pooled *p = (struct pooled *)(void *)feeder;
+	enum leat_turn what;
+
+	if (leat_must_not_wait >= LEAT_STEPS_NESTED || p->workers_only || !leat_job_claim(&p->job))
+		return false;
+	what = run(p, p->cost == 0 ? 1 : leat_steps_within(p->cost, LEAT_COST_INLINE), true);
+	leat_job_settle(&p->job, what, false);
+	return true;
+}
+
+static void demand(struct leat_feeder *feeder)
+{
+	struct pooled *p = (struct pooled *)(void *)feeder;
+	uint32_t now = leat_load_rlx(&p->job.run); /* rlx: who parks has fenced; who tries comes again */
+
+	if (now == LEAT_RUN_IDLE || now == LEAT_RUN_PARKING)
+		leat_job_wake(&p->job);
+}
+
+/* --- starting --- */
+
+static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts *opts)
+{
+	struct pooled *p = leat_os_alloc(sizeof(*p), 0);
+
+	if (p == NULL)
+		return NULL;
+	p->node = leat_gen_node_alloc();
+	if (p->node == NULL) {
+		leat_os_free(p);
+		return NULL;
+	}
+	p->feeder.pull = pull;
+	p->feeder.demand = demand;
+	p->scope = scope;
+	p->pool = opts->pool;
+	p->workers_only = leat_pool_workers_only(opts->pool);
+	leat_job_init(&p->job, &job_kind);
+	leat_await_init(&p->await, &p->job);
+	p->place.sleeper = &p->await.sleeper;
+	p->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
+	return p;
+}
+
+/* With its channel open. */
+static int begin(struct pooled *p, const struct leat_gen_opts *opts)
+{
+	int rc;
+
+	p->out->chan->feeder = &p->feeder;
+	leat_pool_hold(p->pool);
+	rc = leat_gen_begin(p->scope, p->out, p->node, opts->chan.name);
+	if (rc == 0)
+		return 0;
+	leat_pool_let_go(p->pool);
+	leat_gen_node_free(p->node);
+	return rc;
+}
+
+int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
+		      struct leat_rx **rx)
+{
+	struct pooled *p = make(scope, opts);
+	struct leat_rx *in;
+	int rc;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->seq = *seq;
+	rc = leat_chan_create(scope, seq->item_size, &opts->chan, &p->out, &in);
+	if (rc < 0) {
+		leat_gen_node_free(p->node);
+		leat_os_free(p);
+		return rc;
+	}
+	rc = begin(p, opts);
+	if (rc < 0) {
+		leat_rx_close(in);
+		leat_tx_close(p->out); /* frees p */
+		return rc;
+	}
+	*rx = in;
+	leat_job_start(&p->job);
+	return 0;
+}
+
+int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink,
+			   const struct leat_gen_opts *opts)
+{
+	struct pooled *p = make(scope, opts);
+	int rc;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->sink = *sink;
+	p->in = rx;
+	rc = leat_chan_create(scope, 0, &opts->chan, &p->out, NULL);
+	if (rc < 0) {
+		leat_gen_node_free(p->node);
+		leat_os_free(p);
+		return rc;
+	}
+	rc = begin(p, opts);
+	if (rc < 0) {
+		p->in = NULL;
+		leat_tx_close(p->out); /* frees p */
+		return rc;
+	}
+	leat_job_start(&p->job);
+	return 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE
+#include "runtime/pool/poller.h"
+#include "runtime/pool/pool.h"
+
+#include <leat/atomic.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+void leat_poller_init(struct leat_poller *poller)
+{
+	leat_mutex_init(&poller->lock);
+	poller->epoll_fd = poller->wake_fd = -1;
+}
+
+void leat_poller_fini(struct leat_poller *poller)
+{
+	if (poller->epoll_fd >= 0)
+		close(poller->epoll_fd);
+	if (poller->wake_fd >= 0)
+		close(poller->wake_fd);
+	leat_os_free(poller->table);
+}
+
+/* Under the lock. 0 or -errno. */
+static int open_once(struct leat_poller *poller)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = -1 };
+
+	if (poller->epoll_fd >= 0)
+		return 0;
+	poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (poller->wake_fd < 0)
+		return -errno;
+	poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (poller->epoll_fd >= 0 && epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, poller->wake_fd, &event) == 0)
+		return 0;
+	return -errno;
+}
+
+void leat_polled_init(struct leat_polled *polled, struct leat_job *job)
+{
+	polled->job = job;
+	polled->fd = -1;
+}
+
+/* Under the lock: room for this descriptor. */
+static int table_grow(struct leat_poller *poller, int fd)
+{
+	size_t size = poller->table_size > 0 ? poller->table_size : 64;
+	struct leat_polled **table;
+
+	if ((size_t)fd < poller->table_size)
+		return 0;
+	while (size <= (size_t)fd)
+		size *= 2;
+	table = leat_os_alloc(size * sizeof(table[0]), 0);
+	if (table == NULL)
+		return -ENOMEM;
+	if (poller->table_size > 0)
+		memcpy(table, poller->table, poller->table_size * sizeof(table[0]));
+	leat_os_free(poller->table);
+	poller->table = table;
+	poller->table_size = size;
+	return 0;
+}
+
+static uint32_t epoll_events(short events)
+{
+	return EPOLLONESHOT | (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u) |
+	       (events & POLLPRI ? EPOLLPRI : 0u);
+}
+
+/* Under the lock. The duplicate keeps two jobs on one descriptor apart, and a closed one from being another by its number. */
+static int add(struct leat_polled *polled, struct leat_poller *poller, int fd, short events)
+{
+	struct epoll_event event = { .events = epoll_events(events) };
+	int rc = open_once(poller), copy;
+
+	if (rc < 0)
+		return rc;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return -errno;
+	event.data.fd = copy;
+	rc = table_grow(poller, copy);
+	if (rc == 0 && epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, copy, &event) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		close(copy);
+		return rc;
+	}
+	polled->poller = poller;
+	polled->fd = copy;
+	poller->table[copy] = polled;
+	leat_store_rel(&poller->count, leat_load_rlx(&poller->count) + 1); /* P5: descriptors open; pairs with leat_poller_wanted() */
+	return 0;
+}
+
+int leat_polled_add(struct leat_polled *polled, struct leat_pool *pool, int fd, short events)
+{
+	struct leat_poller *poller = leat_pool_poller(pool);
+	int saved = errno, rc;
+
+	leat_mutex_lock(&poller->lock);
+	rc = add(polled, poller, fd, events);
+	leat_mutex_unlock(&poller->lock);
+	errno = saved;
+	if (rc == 0)
+		leat_pool_want_keeper(pool);
+	return rc;
+}
+
+void leat_polled_remove(struct leat_polled *polled)
+{
+	struct leat_poller *poller = polled->poller;
+	int saved = errno;
+
+	if (polled->fd < 0)
+		return;
+	leat_mutex_lock(&poller->lock);
+	poller->table[polled->fd] = NULL;
+	leat_store_rlx(&poller->count, leat_load_rlx(&poller->count) - 1); /* rlx: a hint */
+	epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, polled->fd, NULL);
+	close(polled->fd);
+	leat_mutex_unlock(&poller->lock);
+	polled->fd = -1;
+	errno = saved;
+}
+
+bool leat_poller_wanted(const struct leat_poller *poller)
+{
+	return leat_load_acq(&poller->count) > 0; /* P5: pairs with add() */
+}
+
+static int wait(const struct leat_poller *poller, struct epoll_event *events, int n, int64_t deadline_ns)
+{
+	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
+	struct timespec left = { 0, 0 };
+
+	if (left_ns > 0)
+		left = (struct timespec){ .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
+	return epoll_pwait2(poller->epoll_fd, events, n, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
+}
+
+void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
+{
+	enum { AT_ONCE = 64 };
+	struct epoll_event events[AT_ONCE];
+	int saved = errno, n = wait(poller, events, AT_ONCE, deadline_ns);
+	uint64_t drained;
+
+	leat_mutex_lock(&poller->lock);
+	for (int i = 0; i < n; i++) {
+		int fd = events[i].data.fd;
+
+		if (fd >= 0 && poller->table[fd] != NULL) /* or it has just given up waiting; another's late event does no harm */
+			leat_job_wake(poller->table[fd]->job);
+		else if (fd < 0 && read(poller->wake_fd, &drained, sizeof(drained)) < 0)
+			drained = 0; /* another worker has read it */
+	}
+	leat_mutex_unlock(&poller->lock);
+	errno = saved;
+}
