@@ -47,7 +47,16 @@ static bool pulled(const struct pooled *p)
 
 /* --- steps --- */
 
-static int seq_steps(struct pooled *p, uint32_t n, uint32_t *done)
+/* What next or put answered must be a value of theirs. */
+static int checked(struct pooled *p, const struct leat_step *step, int rc)
+{
+	if (rc <= MORE || leat_await_asked(step, rc))
+		return rc;
+	return leat_gen_broken(p->out, p->in != NULL ? "put" : "next", rc,
+			       "1, 0, what leat_after() and its like answered, or -errno");
+}
+
+static int seq_steps(struct pooled *p, const struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	void *slot;
 	int rc = MORE;
@@ -58,14 +67,14 @@ static int seq_steps(struct pooled *p, uint32_t n, uint32_t *done)
 			return FULL;
 		if (rc < 0)
 			return rc;
-		rc = p->seq.next(p->seq.state, slot);
+		rc = checked(p, step, p->seq.next(p->seq.state, slot));
 		leat_commit(p->out, rc == 1);
 	}
 	return rc;
 }
 
 /* Puts those that are there, n at the most. put's 1 is the end of it. */
-static int sink_steps(struct pooled *p, uint32_t n, uint32_t *done)
+static int sink_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	const void *items;
 	ssize_t there;
@@ -77,8 +86,10 @@ static int sink_steps(struct pooled *p, uint32_t n, uint32_t *done)
 	leat_must_not_wait++;
 	there = leat_peek(p->in, n, &items);
 	leat_must_not_wait--;
-	if (there == -EDEADLK)
+	if (there == -EDEADLK) {
+		step->rx = p->in;
 		return LEAT_ITEM;
+	}
 	if (there <= 0)
 		return there < 0 ? (int)there : leat_sink_input_ended(p->in);
 	while (*done < (uint32_t)there && rc == 0) {
@@ -88,7 +99,7 @@ static int sink_steps(struct pooled *p, uint32_t n, uint32_t *done)
 	leat_release(p->in, *done);
 	if (rc == 0)
 		return MORE;
-	return rc == 1 ? 0 : rc;
+	return rc == 1 ? 0 : checked(p, step, rc);
 }
 
 /* --- where it stands --- */
@@ -146,15 +157,6 @@ static void finish(struct pooled *p, int rc)
 	leat_scope_end(scope);
 }
 
-/* What next or put answered must be a value of theirs. */
-static int checked(struct pooled *p, const struct leat_step *step, int rc)
-{
-	if (rc <= MORE || rc == FULL || leat_await_asked(step, rc))
-		return rc;
-	return leat_gen_broken(p->out, p->in != NULL ? "put" : "next", rc,
-			       "1, 0, what leat_after() and its like answered, or -errno");
-}
-
 /* Where it waits, for what its steps ended with. MORE if there is no need to, or -errno. */
 static int wait_for(struct pooled *p, const struct leat_step *step, int rc)
 {
@@ -172,7 +174,6 @@ static enum leat_turn settle(struct pooled *p, const struct leat_step *step, int
 {
 	int turn = LEAT_TURN_MORE;
 
-	rc = checked(p, step, rc);
 	if (rc > MORE || (rc == MORE && here && pulled(p)))
 		turn = wait_for(p, step, rc);
 	if (rc > 0 && (turn == LEAT_TURN_PARK || turn == LEAT_TURN_AFTER))
@@ -198,9 +199,7 @@ static enum leat_turn run(struct pooled *p, uint32_t n, bool here)
 	since_ns = measure ? leat_now_ns() : 0;
 	leat_step_begin(&step);
 	leat_scope_current = p->scope;
-	rc = p->in != NULL ? sink_steps(p, n, &done) : seq_steps(p, n, &done);
-	if (rc == LEAT_ITEM && p->in != NULL && step.rx == NULL)
-		step.rx = p->in;
+	rc = p->in != NULL ? sink_steps(p, &step, n, &done) : seq_steps(p, &step, n, &done);
 	leat_scope_current = outer;
 	leat_step_end(&step);
 	if (measure && done > 0)

@@ -75,17 +75,6 @@ Test(gen, bad_arguments_are_refused)
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
-Test(gen, a_pool_is_not_supported_yet)
-{
-	struct leat_scope *scope = scope_open();
-	struct leat_gen_opts opts = { .pool = (struct leat_pool *)&opts };
-	cr_expect_eq(gen_answer(scope, follow_plan, 8, &opts), -ENOTSUP);
-	cr_expect_null(leat_pool_open(NULL));
-	cr_expect_null(leat_pool_open(&(struct leat_pool_opts){ .workers = 2 }));
-	cr_expect_eq(leat_pool_close(NULL), 0);
-	cr_expect_eq(leat_scope_close(scope), 0);
-}
-
 static int read_affinity(struct leat_tx *out, void *arg)
 {
 	unsigned long *mask = arg;
