@@ -40,20 +40,20 @@ static int await_item(struct leat_await *await, struct leat_rx *rx)
 		return LEAT_TURN_MORE;
 	}
 	await->rx = rx;
-	return LEAT_TURN_PARK;
+	return LEAT_TURN_AFTER;
 }
 
 int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step, int rc)
 {
+	job->due_ns = rc == LEAT_ITEM ? LEAT_NEVER : step->after_ns;
 	if (rc == LEAT_ITEM)
 		return await_item(await, step->rx);
-	job->due_ns = step->after_ns;
 	if (rc == LEAT_READY) {
 		rc = leat_polled_add(&await->polled, job->kind->pool(job), step->fd, step->events);
 		if (rc < 0)
 			return rc;
 	}
-	return step->after_ns == LEAT_NEVER ? LEAT_TURN_PARK : LEAT_TURN_AFTER;
+	return LEAT_TURN_AFTER;
 }
 
 void leat_await_end(struct leat_await *await)

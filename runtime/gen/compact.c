@@ -95,8 +95,8 @@ static uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
 
 /* --- telling the receiver --- */
 
-/* Wakes who stands there, if anybody does. Not inlined: most often nobody does. */
-static __attribute__((noinline)) void tell_waiter(struct compact *c)
+/* Wakes who stands there, if anybody does. */
+static void tell_waiter(struct compact *c)
 {
 	uint64_t waiter = leat_load_acq(&c->waiter); /* K2: pairs with stand() */
 	uint32_t *word;
@@ -162,7 +162,7 @@ static void drain(struct compact *c, uint32_t ctl)
 		discard_one(c);
 		c->take_at = after(c, c->take_at, 1);
 		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1); /* R2: pairs with A2 in room_of(); rlx: this side's own */
-		leat_add_rlx(&c->group->dropped[reason], 1);
+		leat_add_rlx(&c->group->dropped[reason], 1); /* rlx: a number */
 	}
 }
 
@@ -280,7 +280,7 @@ static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 		if (rc != 1)
 			break;
 		c->put_at = after(c, c->put_at, 1);
-		leat_store_rel(&c->tail, ++tail); /* R1: items before tail; pairs with A1 in attempt() */
+		leat_store_rel(&c->tail, ++tail); /* R1: items before tail; pairs with A1 in available() */
 		published(c);
 		room--;
 	}
@@ -390,7 +390,7 @@ static inline void made_room(struct compact *c)
 
 static uint32_t available(const struct compact *c)
 {
-	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head)); /* A1: pairs with R1 in steps(); rlx: own */
+	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head)); /* A1: pairs with R1 in steps(); rlx: this side's own */
 }
 
 static void taken(struct compact *c, uint32_t n)

@@ -60,7 +60,7 @@ void leat_cond_fini(struct leat_cond *cond);
  * soon offers its core, as the holder may want it.
  */
 struct leat_spin {
-	uint32_t held;
+	uint32_t held, unused;
 };
 void leat_spin_init(struct leat_spin *spin);
 void leat_spin_lock(struct leat_spin *spin);

@@ -3,7 +3,8 @@
  *
  *     run        what it says                                who changes it
  *     IDLE       it waits to be woken                        whoever wakes or claims it: to QUEUED or RUNNING
- *     TIMED      it stands in the wheel as well              whoever wakes it: to QUEUED
+ *     TIMED      it stands in the wheel as well, or waits    whoever wakes it: to QUEUED
+ *                for something else that will wake it
  *     QUEUED     it stands in a queue, or is about to        who takes it out of there: to RUNNING
  *     RUNNING    it has its turn                             who runs it; a wake-up: to AGAIN
  *     PARKING    its turn is over, it takes a last look      who runs it; a wake-up: to AGAIN
@@ -43,7 +44,7 @@ enum leat_turn {
 	LEAT_TURN_OVER,  /* the job has ended; its memory may be gone */
 	LEAT_TURN_MORE,  /* there is more to do; it is the others' turn */
 	LEAT_TURN_PARK,  /* it waits until it is woken */
-	LEAT_TURN_AFTER  /* the same, or until due_ns */
+	LEAT_TURN_AFTER  /* it waits for due_ns (LEAT_NEVER: for what it stands at), and nobody else is to run it before */
 };
 
 /* A place in a queue or in the wheel; next NULL: in none. */

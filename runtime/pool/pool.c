@@ -7,8 +7,12 @@
 
 #include <stdio.h>
 
+#ifndef LEAT_POOL_LOOKS
+#define LEAT_POOL_LOOKS 32 /* some 50 microseconds; the exploring scheduler has its own idea of time */
+#endif
+
 enum {
-	LOOKS = 32,          /* of a worker without work, before it parks; the later ones further apart: some 50 microseconds */
+	LOOKS = LEAT_POOL_LOOKS, /* of a worker without work, before it parks; the later ones further apart */
 	LOOK_PAUSES = 256,   /* at most, between two looks */
 	TAKE_AT_ONCE = 32,   /* jobs that are stolen together */
 	CLOCK_TURNS = 16,    /* the wheel is looked at once in so many turns */
@@ -98,7 +102,7 @@ unsigned leat_steps_cost(int64_t since_ns, uint64_t n)
 
 void leat_pool_hold(struct leat_pool *pool)
 {
-	leat_add_rlx(&pool->held, 1);
+	leat_add_rlx(&pool->held, 1); /* rlx: who holds it keeps it open anyway */
 }
 
 void leat_pool_let_go(struct leat_pool *pool)
@@ -313,6 +317,8 @@ static bool settle_in_wheel(struct leat_job *job)
 	uint32_t run = LEAT_RUN_RUNNING;
 	bool timed, kept;
 
+	if (job->due_ns == LEAT_NEVER)
+		return leat_cas_acqrel(&job->run, &run, LEAT_RUN_TIMED); /* J2: the same as below */
 	leat_rcu_read_lock(); /* as in push() */
 	leat_mutex_lock(&pool->lock);
 	leat_wheel_add(&pool->wheel, job);

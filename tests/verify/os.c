@@ -63,6 +63,17 @@ void leat_os_free(void *memory)
 	tick();
 }
 
+void *leat_os_pages(size_t size)
+{
+	return leat_os_alloc(size, 64);
+}
+
+void leat_os_pages_free(void *pages, size_t size)
+{
+	(void)size;
+	leat_os_free(pages);
+}
+
 /* The kernel fences before it looks at the word, and before a wake looks for sleepers. */
 int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
 {
@@ -200,6 +211,30 @@ void leat_mutex_lock(struct leat_mutex *mutex)
 void leat_mutex_unlock(struct leat_mutex *mutex)
 {
 	unlock(ours(mutex, HERE), HERE);
+}
+
+/* A spin lock is explored as a mutex: what its word does is six lines (runtime/os/os.c). */
+static struct our_mutex *ours_too(struct leat_spin *spin, const void *where)
+{
+	plain_access((uintptr_t)spin, 1, IS_ATOMIC, where);
+	return (struct our_mutex *)(void *)spin;
+}
+
+void leat_spin_init(struct leat_spin *spin)
+{
+	plain_access((uintptr_t)spin, sizeof(*spin), IS_WRITE, HERE);
+	memset(spin, 0, sizeof(*spin));
+}
+
+void leat_spin_lock(struct leat_spin *spin)
+{
+	step_at((uint32_t)(uintptr_t)HERE, NULL, "lock");
+	lock(ours_too(spin, HERE), HERE);
+}
+
+void leat_spin_unlock(struct leat_spin *spin)
+{
+	unlock(ours_too(spin, HERE), HERE);
 }
 
 void leat_cond_init(struct leat_cond *cond)

@@ -16,6 +16,8 @@
 
 #include <leat/atomic.h>
 
+#define LEAT_POOL_LOOKS 1
+
 #define __thread __attribute__((section("leat_tls")))
 
 void *verify_memcpy(void *to, const void *from, size_t n);
