@@ -83,7 +83,7 @@ struct leat_spsc_side {
 	size_t stride, header, run;        /* bytes from run to run, bytes before its items, its items */
 	size_t capacity;
 	uint64_t rested;                   /* pos when this side last rested */
-	uint64_t never;                    /* 0: the word of a side that is shut */
+	uint64_t never;                    /* the word of a side that is shut: pos, so that nothing is beyond it */
 	struct {
 		uint64_t *word;
 		uint64_t limit, run_end, room;
@@ -167,8 +167,8 @@ static inline void leat_spsc_shut(struct leat_spsc_side *side)
 	side->kept.limit = side->limit;
 	side->kept.run_end = side->run_end;
 	side->kept.room = side->room;
-	side->limit = side->room = side->pos;
-	side->run_end = UINT64_MAX;
+	side->limit = side->room = side->never = side->pos;
+	side->run_end = side->pos - 1; /* behind, so that pos is not at it */
 	side->word = &side->never;
 }
 
