@@ -1,0 +1,158 @@
+/*
+ * Fuzzes the text of a flow: whatever it is, it is taken apart or refused with a place inside of it; and what was taken
+ * apart, written down again with other quotes and blanks, is the same flow.
+ *
+ * Expressions with counted or many repetitions are left out: the C library compiles a{200}{200}{200}, and a with thirty
+ * times + behind it, for minutes and into gigabytes.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/flow/parse.h"
+#include "runtime/flow/steps.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <errno.h>
+
+/* A word's text in quotes: what holds one kind is put into the other. */
+static void put_quoted(FILE *out, const char *text)
+{
+	while (*text != '\0') {
+		char quote = *text == '"' ? '\'' : '"';
+		size_t len = strcspn(text, quote == '"' ? "\"" : "'");
+
+		fprintf(out, "%c%.*s%c", quote, (int)len, text, quote);
+		text += len;
+	}
+}
+
+static void put_value(FILE *out, const char *name, const struct leat_value *value)
+{
+	fprintf(out, "\t%s", name);
+	if (!value->given)
+		return;
+	fputc(':', out);
+	put_quoted(out, value->text);
+}
+
+static char *write_down(const struct leat_stages *stages)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	CHECK(out != NULL, "no memory");
+	for (size_t i = 0; i < stages->count; i++) {
+		const struct leat_stage *stage = &stages->list[i];
+
+		if (stage->workers != 0)
+			fprintf(out, "\nworkers:'%u'", stage->workers);
+		put_value(out, stage->type->name, &stage->arg);
+		if (stage->key.given)
+			put_value(out, stage->type->key.name, &stage->key);
+		fputs(i + 1 < stages->count ? " |" : "", out);
+	}
+	fclose(out);
+	return text;
+}
+
+static bool same_value(const struct leat_value *a, const struct leat_value *b)
+{
+	return a->given == b->given && a->number == b->number && a->ns == b->ns &&
+	       (!a->given || strcmp(a->text, b->text) == 0);
+}
+
+static void check_again(const struct leat_stages *stages)
+{
+	char *text = write_down(stages);
+	struct leat_stages again;
+	struct leat_mistake mistake;
+
+	CHECK(leat_stages_parse(text, &again, &mistake) == 0, "%s: at %zu: %s", text, mistake.at, mistake.what);
+	CHECK(again.count == stages->count, "%s", text);
+	for (size_t i = 0; i < again.count; i++) {
+		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
+
+		CHECK(a->type == b->type && a->workers == b->workers, "%s", text);
+		CHECK(same_value(&a->arg, &b->arg) && same_value(&a->key, &b->key), "%s", text);
+	}
+	leat_stages_free(&again);
+	free(text);
+}
+
+static void check_stages(const struct leat_stages *stages, size_t len)
+{
+	CHECK(stages->count >= 2, "%zu stages", stages->count);
+	for (size_t i = 0; i < stages->count; i++) {
+		const struct leat_stage *stage = &stages->list[i];
+
+		CHECK(stage->type->role == (i == 0 ? LEAT_SOURCE : i + 1 == stages->count ? LEAT_SINK : LEAT_STEP), "role");
+		CHECK(stage->at < len && stage->arg.at <= len && stage->key.at <= len, "places");
+		CHECK(stage->workers <= LEAT_WORKERS_MAX && (stage->workers == 0 || stage->type->many), "workers");
+		CHECK(stage->arg.given == (stage->type->arg.form != LEAT_FORM_NONE), "the argument");
+	}
+}
+
+static void check_mistake(const struct leat_mistake *mistake, size_t len)
+{
+	CHECK(mistake->at <= len, "%zu of %zu", mistake->at, len);
+	CHECK(mistake->what[0] != '\0' && mistake->wanted[0] != '\0', "a mistake without words");
+	CHECK(memchr(mistake->what, '\0', sizeof(mistake->what)) != NULL, "what");
+	CHECK(memchr(mistake->wanted, '\0', sizeof(mistake->wanted)) != NULL, "wanted");
+}
+
+/* The flow's own text goes through its steps, as one line. */
+static void run_steps(const struct leat_stages *stages, const char *text, size_t len)
+{
+	struct leat_line line;
+	int rc = leat_line_copy(&line, text, len);
+
+	CHECK(rc == 0, "no memory");
+	for (size_t i = 1; rc >= 0 && i + 1 < stages->count; i++) {
+		struct leat_step step;
+
+		CHECK(leat_step_init(&step, &stages->list[i]) == 0, "a step that was checked");
+		rc = leat_step_run(&step, &line);
+		CHECK(rc == 0 || rc == 1, "%d", rc);
+		CHECK(line.len <= (len > 20 ? len : 20), "%zu bytes of %zu", line.len, len);
+		leat_step_fini(&step);
+	}
+	leat_line_free(&line);
+}
+
+static bool takes_for_ever(const uint8_t *data, size_t size)
+{
+	size_t repetitions = 0;
+
+	for (size_t i = 0; i < size; i++)
+		repetitions += data[i] == '{' ? 100 : data[i] == '+' || data[i] == '*';
+	return repetitions > 6 || size > 1024;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct leat_stages stages;
+	struct leat_mistake mistake;
+	char *text;
+	int rc;
+
+	if (takes_for_ever(data, size))
+		return 0;
+	text = malloc(size + 1);
+	CHECK(text != NULL, "no memory");
+	if (size != 0)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	rc = leat_stages_parse(text, &stages, &mistake);
+	CHECK(rc == 0 || rc == -EINVAL, "%d", rc);
+	if (rc == 0) {
+		check_stages(&stages, strlen(text));
+		check_again(&stages);
+		run_steps(&stages, text, size);
+		leat_stages_free(&stages);
+	} else {
+		check_mistake(&mistake, strlen(text));
+		CHECK(stages.list == NULL && stages.count == 0, "stages of a flow that was refused");
+	}
+	free(text);
+	return 0;
+}

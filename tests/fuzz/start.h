@@ -1,0 +1,69 @@
+/*
+ * tests/fuzz/start.h: rings that have been in use for long: their positions begin near the ends of smaller integers, so that
+ * a difference, a lap or a turn that was kept in one, or compared by size, is found within a few steps.
+ *
+ * The type of positions is no parameter of the rings: C's arithmetic on narrower types than int would need a cast at each
+ * difference, in code that is easier to read without. Positions that begin there reach the same carries.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TEST_FUZZ_START_H
+#define LEAT_TEST_FUZZ_START_H
+
+#include "tests/fuzz/fuzz.h"
+
+#include <leat/ring/mpmc.h>
+
+/* A little before the position where 8, 16, 31, 32, 63 or (0) all 64 bits are used up; or 0. */
+static FUZZ_UNUSED uint64_t next_start(struct input *in)
+{
+	static const unsigned bits[] = { 8, 0, 16, 31, 32, 63, 64 };
+	unsigned byte = next_byte(in), which = bits[(byte & 7) % 7];
+
+	if (which == 0)
+		return 0;
+	return (which == 64 ? 0 : UINT64_C(1) << which) - (byte >> 3) - 1;
+}
+
+static FUZZ_UNUSED void spsc_start_side(struct leat_spsc_side *side, uint64_t start)
+{
+	side->pos = side->limit = side->rested = start;
+	leat_spsc_enter_run(side, side->lines);
+}
+
+/* After init, as if `start` items had gone through. */
+static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side *tx, struct leat_spsc_side *rx,
+				   uint64_t start)
+{
+	ring->tail = ring->head = start;
+	for (unsigned char *line = tx->lines; tx->packed && line != tx->end; line += tx->stride)
+		memcpy(line, &start, sizeof(start));
+	spsc_start_side(tx, start);
+	spsc_start_side(rx, start);
+	tx->room = start + tx->capacity;
+}
+
+/*
+ * The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps the larger the ring is, and
+ * goes on from 0 with turns that do not fit if it ever gets beyond. A turn of a small ring wraps before that, which it may.
+ */
+static FUZZ_UNUSED uint64_t mpmc_lap(const struct leat_mpmc *ring, uint64_t start)
+{
+	uint64_t most = (UINT64_C(1) << 63) >> ring->lap_shift;
+
+	if (start > most)
+		start = most - (UINT64_MAX - start) % 64;
+	if (start > UINT64_C(1) << 62)
+		start = (UINT64_C(1) << 62) - (UINT64_MAX - start) % 64; /* of capacity 1: where 4 * lap wraps */
+	return start;
+}
+
+/* After init, as if so many laps and `index` items had gone through. */
+static FUZZ_UNUSED void mpmc_start(struct leat_mpmc *ring, uint64_t lap, size_t index)
+{
+	ring->tail = ring->head = (lap << ring->lap_shift) + index;
+	for (size_t i = 0; i < ring->capacity; i++)
+		*leat_mpmc_turn(ring, i) = (lap + (i < index)) * (LEAT_TURNS + 1);
+}
+
+#endif
