@@ -1,7 +1,7 @@
 /*
- * Fuzzes channels of every kind and overflow policy from one thread: sends, receives, batches, zero copy, clones, closes and
- * cancelling, in any order, against turns.h and books of its own. After each step the channel's books must be those; each
- * item comes out once, whole and in its order, or is discarded once.
+ * Fuzzes channels of every kind and overflow policy from one thread: sends, receives, batches, zero copy, clones,
+ * closes and cancelling, in any order, against turns.h and books of its own. After each step the channel's books must
+ * be those; each item comes out once, whole and in its order, or is discarded once.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,10 +11,13 @@
 
 enum { HANDLES = 3, BATCH_MAX = 64 };
 
+/* How a call moves items: one; one, with a deadline that has passed; several. */
+enum how { ONE, ONE_UNTIL, BATCH };
+
 struct end {
 	struct leat_tx *tx; /* of senders */
 	struct leat_rx *rx; /* of receivers */
-	void *items;        /* what is reserved, or peeked at */
+	void *items;	    /* what is reserved, or peeked at */
 	struct turns_claim held;
 	bool scratched; /* it is no slot */
 };
@@ -157,7 +160,18 @@ static ssize_t put(struct fuzzed *f, size_t n)
 	return 1;
 }
 
-static void send(struct fuzzed *f, struct end *e, size_t n, bool single)
+static ssize_t call_send(struct fuzzed *f, struct leat_tx *tx, unsigned char *items, size_t n, enum how how)
+{
+	bool typed = f->size == sizeof(uint64_t); /* the size is then a constant, and the call inline */
+
+	if (how == BATCH)
+		return leat_try_send_batch(tx, items, n);
+	if (how == ONE_UNTIL)
+		return typed ? leat_send_until(tx, (uint64_t *)(void *)items, 1) : leat_send_until(tx, items, 1);
+	return typed ? leat_try_send(tx, (uint64_t *)(void *)items) : leat_try_send(tx, items);
+}
+
+static void send(struct fuzzed *f, struct end *e, size_t n, enum how how)
 {
 	_Alignas(64) unsigned char items[BATCH_MAX * FUZZ_ITEM_MAX];
 	uint64_t first = f->number;
@@ -166,20 +180,17 @@ static void send(struct fuzzed *f, struct end *e, size_t n, bool single)
 
 	for (size_t i = 0; i < n; i++)
 		item_write(items + i * f->size, first + i, f->size);
-	if (!single)
-		did = leat_try_send_batch(e->tx, items, n);
-	else if (f->size == sizeof(uint64_t))
-		did = leat_try_send(e->tx, (uint64_t *)(void *)items);
-	else
-		did = leat_try_send(e->tx, items);
+	did = call_send(f, e->tx, items, n, how);
 	if (e->held.n > 0) {
 		CHECK(did == -EBUSY, "%zd", did);
 		return;
 	}
 	while (accepted < n && (wanted = refusal(f) != 0 ? refusal(f) : put(f, n - accepted)) > 0)
 		accepted += (size_t)wanted;
+	if (wanted == -EAGAIN && how == ONE_UNTIL)
+		wanted = -ETIMEDOUT;
 	if (accepted > 0 || n == 0)
-		wanted = single ? 0 : (ssize_t)accepted;
+		wanted = how == BATCH ? (ssize_t)accepted : 0;
 	else if (wanted != -EAGAIN)
 		f->rejected += n;
 	CHECK(did == wanted, "%zd, %zd wanted of %zu", did, wanted, n);
@@ -210,19 +221,25 @@ static void check_received(struct fuzzed *f, const unsigned char *items, const s
 	}
 }
 
-static void receive(struct fuzzed *f, struct end *e, size_t n, bool single)
+static ssize_t call_receive(struct fuzzed *f, struct leat_rx *rx, unsigned char *items, size_t n, enum how how)
+{
+	bool typed = f->size == sizeof(uint64_t);
+
+	if (how == BATCH)
+		return leat_try_recv_batch(rx, items, n);
+	if (how == ONE_UNTIL)
+		return typed ? leat_recv_until(rx, (uint64_t *)(void *)items, 1) : leat_recv_until(rx, items, 1);
+	return typed ? leat_try_recv(rx, (uint64_t *)(void *)items) : leat_try_recv(rx, items);
+}
+
+static void receive(struct fuzzed *f, struct end *e, size_t n, enum how how)
 {
 	_Alignas(64) unsigned char items[BATCH_MAX * FUZZ_ITEM_MAX];
 	struct turns_claim claim;
 	size_t taken = 0, k;
 	ssize_t wanted, did;
 
-	if (!single)
-		did = leat_try_recv_batch(e->rx, items, n);
-	else if (f->size == sizeof(uint64_t))
-		did = leat_try_recv(e->rx, (uint64_t *)(void *)items);
-	else
-		did = leat_try_recv(e->rx, items);
+	did = call_receive(f, e->rx, items, n, how);
 	if (e->held.n > 0 || n == 0) {
 		CHECK(did == (e->held.n > 0 ? -EBUSY : -EINVAL), "%zd", did);
 		return;
@@ -237,6 +254,8 @@ static void receive(struct fuzzed *f, struct end *e, size_t n, bool single)
 	wanted = receivable(f, taken > 0);
 	if (wanted == 1)
 		wanted = (ssize_t)taken;
+	else if (wanted == -EAGAIN && how == ONE_UNTIL)
+		wanted = -ETIMEDOUT;
 	CHECK(did == wanted, "%zd, %zd wanted of %zu", did, wanted, n);
 	f->delivered += taken;
 }
@@ -311,7 +330,8 @@ static void peek(struct fuzzed *f, struct end *e, size_t want)
 			return; /* it would wait */
 		did = leat_peek(e->rx, want, &items);
 		wanted = receivable(f, e->held.n > 0);
-		CHECK(did == (wanted == 1 ? (ssize_t)e->held.n : wanted), "%zd of %zu, %zu wanted", did, want, e->held.n);
+		CHECK(did == (wanted == 1 ? (ssize_t)e->held.n : wanted), "%zd of %zu, %zu wanted", did, want,
+		      e->held.n);
 		e->items = (void *)(uintptr_t)items;
 		check_received(f, items, &e->held);
 		return;
@@ -417,10 +437,10 @@ static void sender_step(struct fuzzed *f, struct end *e, unsigned op, size_t n)
 	switch (op) {
 	case 0:
 	case 1:
-		send(f, e, 1, true);
+		send(f, e, 1, op == 0 ? ONE : ONE_UNTIL);
 		break;
 	case 2:
-		send(f, e, n, false);
+		send(f, e, n, BATCH);
 		break;
 	case 3:
 		reserve(f, e, n + 1);
@@ -448,10 +468,10 @@ static void receiver_step(struct fuzzed *f, struct end *e, unsigned op, size_t n
 	switch (op) {
 	case 0:
 	case 1:
-		receive(f, e, 1, true);
+		receive(f, e, 1, op == 0 ? ONE : ONE_UNTIL);
 		break;
 	case 2:
-		receive(f, e, n, false);
+		receive(f, e, n, BATCH);
 		break;
 	case 3:
 		peek(f, e, n + 1);
@@ -482,7 +502,8 @@ static void check_books(const struct fuzzed *f, const struct leat_chan_stat *sta
 	CHECK(stat->delivered - f->base == f->delivered, "%llu, %llu wanted",
 	      (unsigned long long)(stat->delivered - f->base), (unsigned long long)f->delivered);
 	CHECK(stat->rejected == f->rejected, "%llu", (unsigned long long)stat->rejected);
-	CHECK(stat->in_flight == flying, "%llu, %llu wanted", (unsigned long long)stat->in_flight, (unsigned long long)flying);
+	CHECK(stat->in_flight == flying, "%llu, %llu wanted", (unsigned long long)stat->in_flight,
+	      (unsigned long long)flying);
 	CHECK(stat->offered == sum, "the books");
 	CHECK(stat->peak >= flying && stat->peak <= f->ring.capacity, "peak %llu", (unsigned long long)stat->peak);
 }
@@ -510,7 +531,8 @@ static void begin_late(struct fuzzed *f, uint64_t start)
 		f->base = leat_mpmc_count(&chan->mpmc, chan->mpmc.tail);
 		chan->first_tx.side.next = chan->first_rx.side.next = chan->mpmc.tail;
 	} else {
-		f->base = start >> 63 == 0 || start << 1 == 0 ? start : UINT64_C(1) << 63; /* books count, and do not wrap */
+		f->base = start >> 63 == 0 || start << 1 == 0 ? start
+							      : UINT64_C(1) << 63; /* books count, and do not wrap */
 		spsc_start(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, f->base);
 	}
 	chan->seen.delivered = f->base;

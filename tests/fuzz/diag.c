@@ -1,6 +1,7 @@
 /*
- * Fuzzes what the diagnostics write: with any bytes for names and texts, the JSON is JSON, the Prometheus text is in its
- * format, both are UTF-8, and what a reader of them makes of a name is that name, with U+FFFD for each byte that is none.
+ * Fuzzes what the diagnostics write: with any bytes for names and texts, the JSON is JSON, the Prometheus text is in
+ * its format, both are UTF-8, and what a reader of them makes of a name is that name, with U+FFFD for each byte that is
+ * none.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -129,7 +130,8 @@ static void take_string(struct reader *r, char word[WORD_MAX])
 			r->at++;
 			to = take_code(r, to);
 		} else {
-			const char *plain = "\"\\/bfnrt", *meant = "\"\\/\b\f\n\r\t", *which = *r->at != '\0' ? strchr(plain, *r->at) : NULL;
+			const char *plain = "\"\\/bfnrt", *meant = "\"\\/\b\f\n\r\t",
+				   *which = *r->at != '\0' ? strchr(plain, *r->at) : NULL;
 
 			CHECK(which != NULL, "\\%c", *r->at);
 			*to++ = meant[which - plain];

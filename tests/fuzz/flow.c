@@ -85,7 +85,10 @@ static void check_stages(const struct leat_stages *stages, size_t len)
 	for (size_t i = 0; i < stages->count; i++) {
 		const struct leat_stage *stage = &stages->list[i];
 
-		CHECK(stage->type->role == (i == 0 ? LEAT_SOURCE : i + 1 == stages->count ? LEAT_SINK : LEAT_STEP), "role");
+		CHECK(stage->type->role == (i == 0		     ? LEAT_SOURCE
+					    : i + 1 == stages->count ? LEAT_SINK
+								     : LEAT_STEP),
+		      "role");
 		CHECK(stage->at < len && stage->arg.at <= len && stage->key.at <= len, "places");
 		CHECK(stage->workers <= LEAT_WORKERS_MAX && (stage->workers == 0 || stage->type->many), "workers");
 		CHECK(stage->arg.given == (stage->type->arg.form != LEAT_FORM_NONE), "the argument");

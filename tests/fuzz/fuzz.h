@@ -2,8 +2,8 @@
  * tests/fuzz/fuzz.h: what the fuzz targets share.
  *
  * A target is one function, which takes the bytes of an input for a story: what is opened, and what then happens to it.
- * It says CHECK() to what must hold, and an input that breaks that ends the process. tools/fuzz links it with libFuzzer,
- * which looks for inputs; the tests link it with replay.c, which runs those that are kept.
+ * It says CHECK() to what must hold, and an input that breaks that ends the process. tools/fuzz links it with
+ * libFuzzer, which looks for inputs; the tests link it with replay.c, which runs those that are kept.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -49,7 +49,8 @@ static FUZZ_UNUSED size_t next_in(struct input *in, size_t least, size_t most)
 }
 
 /* Sizes on either side of what the rings tell apart: packed or not, a multiple of a word or not, a line or more. */
-static const size_t fuzz_sizes[] FUZZ_UNUSED = { 8, 1, 2, 3, 4, 5, 7, 12, 16, 20, 24, 25, 31, 32, 33, 40, 48, 64, 65, 136 };
+static const size_t fuzz_sizes[] FUZZ_UNUSED = { 8,  1,	 2,  3,	 4,  5,	 7,  12, 16, 20,
+						 24, 25, 31, 32, 33, 40, 48, 64, 65, 136 };
 
 #define FUZZ_ITEM_MAX 136
 #define FUZZ_CAPACITY_MAX 40

@@ -93,7 +93,8 @@ static void push_batch(struct ring *r, size_t arg, size_t n)
 #define PUSH_BATCH(size) leat_mpmc_push_batch(&r->mpmc, tx_of(r, arg), items, n, size)
 	done = BY_SIZE(r->size, PUSH_BATCH);
 	CHECK(done == wanted, "%zu of %zu, %zu wanted", done, n, wanted);
-	CHECK(leat_mpmc_at_end(tx_of(r, arg), done) == (done > 0 && turns_index(&r->model, r->model.tail) == 0), "at_end");
+	CHECK(leat_mpmc_at_end(tx_of(r, arg), done) == (done > 0 && turns_index(&r->model, r->model.tail) == 0),
+	      "at_end");
 	for (size_t i = 0; i < done; i++)
 		turns_slot(&r->model, claim.at + i)->number = r->number++;
 	turns_commit(&r->model, &claim, done);
@@ -109,9 +110,11 @@ static void pop_batch(struct ring *r, size_t arg, size_t n)
 #define POP_BATCH(size) leat_mpmc_pop_batch(&r->mpmc, rx_of(r, arg), items, n, size)
 	done = BY_SIZE(r->size, POP_BATCH);
 	CHECK(done == wanted, "%zu of %zu, %zu wanted", done, n, wanted);
-	CHECK(leat_mpmc_at_end(rx_of(r, arg), done) == (done > 0 && turns_index(&r->model, r->model.head) == 0), "at_end");
+	CHECK(leat_mpmc_at_end(rx_of(r, arg), done) == (done > 0 && turns_index(&r->model, r->model.head) == 0),
+	      "at_end");
 	for (size_t i = 0; i < done; i++)
-		CHECK(item_is(items + i * r->size, turns_slot(&r->model, claim.at + i)->number, r->size), "item %zu", i);
+		CHECK(item_is(items + i * r->size, turns_slot(&r->model, claim.at + i)->number, r->size), "item %zu",
+		      i);
 	turns_free(&r->model, &claim);
 	free(items);
 }
@@ -139,7 +142,8 @@ static void commit(struct ring *r, struct held *h, size_t n)
 static void look(struct ring *r, const struct held *h)
 {
 	for (size_t i = 0; i < h->model.n; i++)
-		CHECK(item_is(leat_mpmc_item(&r->mpmc, &h->claim, i), turns_slot(&r->model, h->model.at + i)->number, r->size),
+		CHECK(item_is(leat_mpmc_item(&r->mpmc, &h->claim, i), turns_slot(&r->model, h->model.at + i)->number,
+			      r->size),
 		      "item %zu of what was taken", i);
 }
 

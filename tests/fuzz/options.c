@@ -19,7 +19,8 @@ static void check_options(const struct run_opts *opts)
 	CHECK(opts->text != NULL, "no flow");
 	CHECK(flow->for_ns >= 0, "--for");
 	CHECK(flow->capacity >= 1 && flow->capacity <= LEAT_CAPACITY_MAX, "--capacity");
-	CHECK((unsigned)flow->wait <= LEAT_WAIT_PARK && (unsigned)flow->overflow <= LEAT_DROP_OLDEST, "--wait, --overflow");
+	CHECK((unsigned)flow->wait <= LEAT_WAIT_PARK && (unsigned)flow->overflow <= LEAT_DROP_OLDEST,
+	      "--wait, --overflow");
 	CHECK(opts->json || opts->json_path == NULL, "--json");
 	CHECK(opts->slow_stage == NULL || flow->slow_ns > 0, "--slow");
 	CHECK(flow->slow == 0, "a stage that nobody has looked for");

@@ -1,9 +1,9 @@
 /*
- * tests/fuzz/start.h: rings that have been in use for long: their positions begin near the ends of smaller integers, so that
- * a difference, a lap or a turn that was kept in one, or compared by size, is found within a few steps.
+ * tests/fuzz/start.h: rings that have been in use for long: their positions begin near the ends of smaller integers, so
+ * that a difference, a lap or a turn that was kept in one, or compared by size, is found within a few steps.
  *
- * The type of positions is no parameter of the rings: C's arithmetic on narrower types than int would need a cast at each
- * difference, in code that is easier to read without. Positions that begin there reach the same carries.
+ * The type of positions is no parameter of the rings: C's arithmetic on narrower types than int would need a cast at
+ * each difference, in code that is easier to read without. Positions that begin there reach the same carries.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -44,8 +44,9 @@ static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side
 }
 
 /*
- * The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps the larger the ring is, and
- * goes on from 0 with turns that do not fit if it ever gets beyond. A turn of a small ring wraps before that, which it may.
+ * The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps the larger the ring
+ * is, and goes on from 0 with turns that do not fit if it ever gets beyond. A turn of a small ring wraps before that,
+ * which it may.
  */
 static FUZZ_UNUSED uint64_t mpmc_lap(const struct leat_mpmc *ring, uint64_t start)
 {

@@ -1,6 +1,6 @@
 /*
- * tests/fuzz/turns.h: what a ring with turns promises, without turns, laps or positions: slots that each are in one of five
- * states, and two counts.
+ * tests/fuzz/turns.h: what a ring with turns promises, without turns, laps or positions: slots that each are in one of
+ * five states, and two counts.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

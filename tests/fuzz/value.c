@@ -4,8 +4,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/parse.h"
 #include "runtime/flow/value.h"
+#include "runtime/flow/parse.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
@@ -39,13 +39,13 @@ static bool is_digit(char c)
 
 static wide read_unit(const char *text)
 {
-	return strcmp(text, "ns") == 0 ? 1
+	return strcmp(text, "ns") == 0	 ? 1
 	       : strcmp(text, "us") == 0 ? 1000
 	       : strcmp(text, "ms") == 0 ? 1000000
-	       : strcmp(text, "s") == 0 ? 1000000000
-	       : strcmp(text, "m") == 0 ? (wide)60 * 1000000000
-	       : strcmp(text, "h") == 0 ? (wide)3600 * 1000000000
-					: 0;
+	       : strcmp(text, "s") == 0	 ? 1000000000
+	       : strcmp(text, "m") == 0	 ? (wide)60 * 1000000000
+	       : strcmp(text, "h") == 0	 ? (wide)3600 * 1000000000
+					 : 0;
 }
 
 static wide read_scaled(const char **text)
@@ -92,7 +92,8 @@ static void check_time(const char *text)
 			at++;
 	}
 	unit = read_unit(at);
-	for (wide scale = unit; fraction < at; fraction++) { /* what is below a nanosecond is left out, digit by digit */
+	for (wide scale = unit; fraction < at;
+	     fraction++) { /* what is below a nanosecond is left out, digit by digit */
 		scale /= 10;
 		part += (wide)(*fraction - '0') * scale;
 	}

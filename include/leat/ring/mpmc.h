@@ -5,7 +5,7 @@
  * claim looks at one slot and moves one position, and neither side ever reads the other's position. Changed in two
  * ways: turns count laps, not positions, so that a capacity of 1 works and any capacity is exact; and positions are a
  * lap and an index in one word, so that no division stands on the way. A side with a single thread moves its position
- * by a plain store.
+ * by a plain store. A position must not come to its end: at a billion items a second that takes 292 years.
  *
  * A claim takes n neighbouring slots by one compare-and-swap and only once all of them are known to be its own, so no
  * ticket is ever held by somebody who has to wait. A thread that stalls between its claim and its commit holds up
