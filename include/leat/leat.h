@@ -5,6 +5,7 @@
  *     ring/      bounded lock-free buffers, header only
  *     scope.h    the cancellation tree
  *     chan.h     channels: a ring, two events and a state, behind two handles
+ *     select.h   waiting for several things at once, and a channel as a descriptor
  *     gen.h      generators, tasks and pulled sequences
  *     diag.h     looking at all of it
  *     io.h       sources from the world: lines, follow, proc, tick, count
@@ -19,6 +20,7 @@
 #include <leat/gen.h>
 #include <leat/io.h>
 #include <leat/scope.h>
+#include <leat/select.h>
 #include <leat/version.h>
 
 #endif

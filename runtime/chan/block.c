@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/chan.h"
+#include "runtime/chan/watch.h"
 
 /*
  * How long an adaptive wait stays on the core: pauses, of 25 to 60 ns each on current x86, so two to four microseconds,
@@ -125,6 +126,7 @@ static ssize_t wait_parked(struct leat_op *op, int64_t deadline_ns)
 	struct leat_waiter waiter = { .sleeper = &sleeper };
 	ssize_t r;
 
+	leat_watch_disarm(op->h); /* else the news would be told to that, and this thread would sleep on */
 	for (;;) {
 		bool told;
 

@@ -5,9 +5,9 @@
  */
 #include "runtime/chan/foreign.h"
 #include "runtime/chan/transfer.h"
+#include "runtime/chan/watch.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum { DEFAULT_CAPACITY = 1024, LOOKS = 100 };
 
@@ -52,6 +52,7 @@ static void handle_init(struct leat_handle *h, struct leat_chan *chan, bool send
 	h->open = true;
 	h->held = 0;
 	h->wake_fd = -1;
+	h->watch = NULL;
 	memset(&h->counts, 0, sizeof(h->counts));
 }
 
@@ -495,8 +496,9 @@ static void handle_retire(struct leat_handle *h)
 	leat_spsc_shut(&h->ring);
 	h->fast = NULL;
 	h->open = false;
+	leat_watch_close(h);
 	if (h->wake_fd >= 0)
-		close(h->wake_fd);
+		leat_os_flag_close(h->wake_fd);
 	h->wake_fd = -1;
 }
 

@@ -56,7 +56,8 @@ struct leat_handle {
 	struct leat_mpmc *fast;       /* the ring with turns, while nothing is held and the handle is open; else NULL */
 	struct leat_mpmc_side side;   /* and this thread's place in it */
 	void *scratch;                /* room for one item, where the channel drops */
-	int wake_fd;                  /* an eventfd for leat_tx_wait(), once there was one; else -1 */
+	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */
+	struct leat_watch *watch;     /* its descriptor for programs, once one was asked for */
 	uint64_t wait_base_ns;        /* while it waits: when that began, less blocked_ns; else 0 */
 	struct leat_counts counts;
 	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
@@ -202,6 +203,13 @@ void leat_chan_pass_on(struct leat_chan *chan, bool sender);
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
 /* Gives up what a handle holds, as its close does. */
 void leat_handle_let_go(struct leat_handle *h);
+
+/*
+ * This thread was told, and is about to leave. Where there is more, wakes who sleeps on the same side.
+ */
+void leat_chan_pass_on(struct leat_chan *chan, bool sender);
+/* A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread. */
+int leat_handle_wake_fd(struct leat_handle *h);
 
 /*
  * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not now) or the error that

@@ -528,6 +528,45 @@ ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_
 	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }
 
+int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call)
+{
+	return check(h, item, size, call);
+}
+
+ssize_t leat_copy_now(struct leat_handle *h, void *item)
+{
+	struct leat_op op = { .h = h, .items = item, .n = 1 };
+
+	return h->sender ? give_back(h, attempt_send(&op), 1) : attempt_recv(&op);
+}
+
+/* Where only claims that others hold keep a severed stream from its end, it has not ended yet. */
+static bool ready_to_receive(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+
+	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))
+		return true;
+	if (chan->turns ? leat_mpmc_readable(&chan->mpmc) : leat_spsc_can_pop(&h->ring))
+		return true;
+	return (ctl & LEAT_CTL_TX_GONE) || ((ctl & LEAT_CTL_SEVERED) && (!chan->turns || leat_mpmc_idle(&chan->mpmc)));
+}
+
+static bool ready_to_send(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	if (leat_chan_refusal(chan) != 0 || chan->overflow != LEAT_BLOCK)
+		return true;
+	return chan->turns ? leat_mpmc_writable(&chan->mpmc) : leat_spsc_can_push(&h->ring);
+}
+
+bool leat_copy_ready(struct leat_handle *h)
+{
+	return h->sender ? ready_to_send(h) : ready_to_receive(h);
+}
+
 /*
  * The plain functions, for those who call by address or from another language: the channel's item size, unchecked.
  */

@@ -31,6 +31,14 @@ void leat_chan_discard(struct leat_chan *chan, void *item);
 /* Why an item that nobody receives is dropped: the receivers left, or a cancel came. */
 enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan);
 
+/*
+ * One item that is copied, for who waits on several channels. check() answers 0, -EINVAL or -EBUSY; now() one attempt, as
+ * struct leat_op has it, in the books; ready() whether an attempt would answer something else than -EAGAIN.
+ */
+int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call);
+ssize_t leat_copy_now(struct leat_handle *h, void *item);
+bool leat_copy_ready(struct leat_handle *h);
+
 /* Makes room by dropping the oldest item. False where nothing was dropped: there is room, or a receiver stands in it. */
 bool leat_chan_drop_oldest(struct leat_chan *chan);
 /* Drops an item that was sent, or the handle's scratch item, for want of room. */

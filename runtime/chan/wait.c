@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define _GNU_SOURCE
 #include "runtime/chan/wait.h"
 #include "runtime/chan/chan.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
 static int look(const struct leat_handle *h)
 {
@@ -54,17 +50,11 @@ static int wait_without_fd(struct leat_handle *h, int64_t deadline_ns)
 static int poll_until(int fd, short events, int wake_fd, int64_t until_ns)
 {
 	struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = wake_fd, .events = POLLIN } };
-	int64_t left_ns = until_ns == LEAT_NEVER ? 0 : until_ns - leat_now_ns();
-	struct timespec left = { .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
-	int saved = errno, n;
+	int n = leat_os_poll(fds, 2, until_ns);
 
-	if (left_ns < 0)
-		left = (struct timespec){ 0, 0 };
-	n = ppoll(fds, 2, until_ns == LEAT_NEVER ? NULL : &left, NULL);
-	errno = saved;
 	if (n > 0 && fds[0].revents != 0)
 		return 1;
-	return n == 0 ? -ETIMEDOUT : 0;
+	return n == -ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 
 static int wait_with_fd(struct leat_handle *h, int fd, short events, int64_t deadline_ns)
@@ -89,21 +79,30 @@ static int wait_with_fd(struct leat_handle *h, int fd, short events, int64_t dea
 	return rc;
 }
 
+int leat_handle_wake_fd(struct leat_handle *h)
+{
+	int flag;
+
+	if (h->wake_fd >= 0) {
+		leat_os_flag_clear(h->wake_fd); /* what a wait before has left in it */
+		return h->wake_fd;
+	}
+	flag = leat_os_flag_open();
+	if (flag >= 0)
+		h->wake_fd = flag;
+	return flag;
+}
+
 int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 {
 	struct leat_handle *h = leat_handle_of_tx(tx);
-	uint64_t drained;
+	int flag;
 
 	if (h == NULL)
 		return -EINVAL;
 	leat_handle_check(h, "leat_tx_wait");
 	if (fd < 0)
 		return wait_without_fd(h, deadline_ns);
-	if (h->wake_fd < 0)
-		h->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (h->wake_fd < 0)
-		return -errno;
-	if (read(h->wake_fd, &drained, sizeof(drained)) < 0)
-		drained = 0; /* nothing was left in it by a wait before */
-	return wait_with_fd(h, fd, events, deadline_ns);
+	flag = leat_handle_wake_fd(h);
+	return flag < 0 ? flag : wait_with_fd(h, fd, events, deadline_ns);
 }

@@ -31,22 +31,33 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 		leat_and_acqrel(ev->ctl, ~ev->bit); /* C1, C2: a word that others swap; under the lock */
 }
 
-void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
+bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
-		leat_or_acqrel(ev->ctl, ev->bit); /* C1, C2: before the fence below */
+		leat_or_acqrel(ev->ctl, ev->bit); /* C1, C2: before the fence that follows */
 	waiter->next = &ev->list;
 	waiter->prev = ev->list.prev;
 	waiter->prev->next = waiter;
 	ev->list.prev = waiter;
 	leat_mutex_unlock(&ev->lock);
-	if (ev->bit == 0)
-		return;
-	if (leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED) /* rlx: constant after open */
-		leat_fence_seq(); /* C1, C2: bit before look; pairs with leat_fence_seq() in tell() */
-	else
+	return !(leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED); /* rlx: constant after open */
+}
+
+void leat_event_fence(bool heavy)
+{
+	if (heavy)
 		leat_os_fence_heavy(); /* C1, C2: bit before look; pairs with leat_fence_light() of each publish */
+	else
+		leat_fence_seq(); /* C1, C2: bit before look; pairs with leat_fence_seq() in tell() */
+}
+
+void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
+{
+	bool heavy = leat_event_line_up(ev, waiter);
+
+	if (ev->bit != 0)
+		leat_event_fence(heavy); /* C1, C2 */
 }
 
 bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
@@ -64,14 +75,13 @@ bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
 uint32_t *leat_sleeper_tell(struct leat_sleeper *sleeper)
 {
 	uint32_t *word = &sleeper->word;
-	static const uint64_t one = 1;
 
 	if (sleeper->wake != NULL) {
 		sleeper->wake(sleeper);
 		return NULL;
 	}
-	if (sleeper->fd >= 0 && write(sleeper->fd, &one, sizeof(one)) < 0)
-		(void)one; /* an eventfd that takes no more is readable already: its owner wakes */
+	if (sleeper->fd >= 0)
+		leat_os_flag_raise(sleeper->fd);
 	leat_store_rel(word, 1); /* E1: what was published before; pairs with leat_sleeper_park() */
 	return word;
 }

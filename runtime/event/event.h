@@ -39,7 +39,7 @@
 
 struct leat_sleeper {
 	uint32_t word; /* 0 until told */
-	int fd;        /* an eventfd to write to when told, or -1 */
+	int fd;        /* a flag to raise when told, or -1 */
 	/* NULL: a thread, which is told by word and fd. Else called when told, under the event's lock: it must not wait. */
 	void (*wake)(struct leat_sleeper *sleeper);
 };
@@ -62,6 +62,12 @@ struct leat_event {
 
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit);
 void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter);
+/*
+ * The two halves of enter(), for who waits on many events: lines up on each, fences once, heavily if any line_up()
+ * answered true, and then looks at all of them. A heavy fence is a full one too.
+ */
+bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter);
+void leat_event_fence(bool heavy);
 /* Whether the waiter was told before it left. May be called again. */
 bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_notify(struct leat_event *ev, uint32_t n);

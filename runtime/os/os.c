@@ -6,6 +6,7 @@
 
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,6 +127,54 @@ void leat_os_fence_heavy(void)
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
 		leat_die("membarrier worked when the channel was opened and does not any more");
 	errno = saved;
+}
+
+int leat_os_flag_open(void)
+{
+	int saved = errno, flag = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (flag < 0)
+		flag = -errno;
+	errno = saved;
+	return flag;
+}
+
+void leat_os_flag_raise(int flag)
+{
+	static const uint64_t one = 1;
+	int saved = errno;
+
+	if (write(flag, &one, sizeof(one)) < 0)
+		errno = saved; /* an eventfd that takes no more is readable already */
+}
+
+void leat_os_flag_clear(int flag)
+{
+	uint64_t count;
+	int saved = errno;
+
+	if (read(flag, &count, sizeof(count)) < 0)
+		errno = saved; /* it was not raised */
+}
+
+void leat_os_flag_close(int flag)
+{
+	close(flag);
+}
+
+int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
+{
+	int64_t left_ns = deadline_ns == LEAT_NEVER || deadline_ns <= 0 ? 0 : deadline_ns - leat_now_ns();
+	struct timespec left = timespec_of(left_ns);
+	int saved = errno, found;
+
+	found = ppoll(fds, n, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
+	if (found < 0)
+		found = errno == EINTR ? 0 : -errno;
+	else if (found == 0)
+		found = -ETIMEDOUT;
+	errno = saved;
+	return found;
 }
 
 void leat_os_yield(void)

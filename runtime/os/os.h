@@ -1,6 +1,6 @@
 /*
- * runtime/os/os.h: the operating system. The only layer that names futexes, membarrier, clocks, threads, mutexes or
- * the allocator, so that tests can put something else in its place.
+ * runtime/os/os.h: the operating system. The only layer that names futexes, membarrier, eventfds, clocks, threads,
+ * mutexes or the allocator, so that tests can put something else in its place.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -32,6 +32,18 @@ void leat_os_futex_wake(uint32_t *word, unsigned n);
  */
 bool leat_os_fence_heavy_prepare(void);
 void leat_os_fence_heavy(void);
+
+/*
+ * A flag is a descriptor that poll(2) finds readable from a raise until it is cleared. open() answers it or -errno; raise()
+ * never waits, and may be called by any thread until the close.
+ */
+int leat_os_flag_open(void);
+void leat_os_flag_raise(int flag);
+void leat_os_flag_clear(int flag);
+void leat_os_flag_close(int flag);
+/* poll(2) with a deadline: how many are ready; 0 for a signal (look again); -ETIMEDOUT; -errno. */
+struct pollfd;
+int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns);
 
 void leat_os_yield(void);
 /* The processors this process may use; at least 1. */

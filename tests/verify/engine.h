@@ -34,6 +34,8 @@ enum {
 	CHOICES = 1 << 16,
 	TLS = 512,
 	MUTEXES = 128,
+	FLAGS = 8,
+	FIRST_FLAG = 1000, /* as a descriptor: none that poll(2) is asked for by mistake */
 	PLACES = 1 << 10,  /* of code; a power of two */
 };
 
@@ -42,7 +44,7 @@ struct view {
 	uint32_t hb[THREADS], sc[THREADS];
 };
 
-enum waits_for { READY, MUTEX, FUTEX, COND, JOIN, READERS, SPAWNED, DONE };
+enum waits_for { READY, MUTEX, FUTEX, COND, POLL, JOIN, READERS, SPAWNED, DONE };
 
 struct thread {
 	void *sp;
@@ -136,6 +138,7 @@ struct engine {
 	struct view grace;    /* what grace periods passed on */
 	struct mutex mutexes[MUTEXES];
 	unsigned mutexes_count;
+	enum flag { NO_FLAG, LOWERED, RAISED } flags[FLAGS];
 
 	struct word words[WORDS];
 	unsigned words_used[WORDS], words_count;

@@ -6,6 +6,7 @@
 #include "runtime/os/os.h"
 #include "tests/verify/engine.h"
 
+#include <poll.h>
 #include <string.h>
 
 #define HERE __builtin_return_address(0)
@@ -123,6 +124,83 @@ void leat_os_fence_heavy(void)
 	if (E->tracing)
 		trace("heavy fence in %s", code_name((uintptr_t)HERE));
 	tick();
+}
+
+/* Flags, and waiting in poll(2) for one of several. The kernel fences on both sides, as it does for a futex. */
+static enum flag *flag_of(int flag)
+{
+	if (flag < FIRST_FLAG || flag >= FIRST_FLAG + FLAGS || E->flags[flag - FIRST_FLAG] == NO_FLAG)
+		verify_fail("assertion", "%d is no flag", flag);
+	return &E->flags[flag - FIRST_FLAG];
+}
+
+int leat_os_flag_open(void)
+{
+	step_alone("flag open");
+	for (int i = 0; i < FLAGS; i++)
+		if (E->flags[i] == NO_FLAG) {
+			E->flags[i] = LOWERED;
+			return FIRST_FLAG + i;
+		}
+	return -EMFILE;
+}
+
+void leat_os_flag_raise(int flag)
+{
+	step(NULL, "raise", NULL);
+	fence_full(&E->fences);
+	*flag_of(flag) = RAISED;
+	if (E->tracing)
+		trace("raises flag %d in %s", flag - FIRST_FLAG, code_name((uintptr_t)HERE));
+	wake(POLL, NULL, THREADS);
+	tick();
+}
+
+void leat_os_flag_clear(int flag)
+{
+	step(NULL, "clear", NULL);
+	*flag_of(flag) = LOWERED;
+	if (E->tracing)
+		trace("clears flag %d in %s", flag - FIRST_FLAG, code_name((uintptr_t)HERE));
+	tick();
+}
+
+void leat_os_flag_close(int flag)
+{
+	step(NULL, "flag close", NULL);
+	*flag_of(flag) = NO_FLAG;
+	tick();
+}
+
+static int raised(struct pollfd *fds, size_t n)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		fds[i].revents = fds[i].fd >= 0 && *flag_of(fds[i].fd) == RAISED ? POLLIN : 0;
+		found += fds[i].revents != 0;
+	}
+	return found;
+}
+
+int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
+{
+	int found;
+
+	step(NULL, "poll", NULL);
+	fence_full(&E->fences);
+	while ((found = raised(fds, n)) == 0) {
+		if (deadline_ns != LEAT_NEVER && E->now_ns >= deadline_ns)
+			break;
+		if (E->tracing)
+			trace("sleeps in poll in %s", code_name((uintptr_t)HERE));
+		block(POLL, NULL, deadline_ns);
+		if (self()->timed_out)
+			fresh();
+		fence_full(&E->fences);
+	}
+	tick();
+	return found > 0 ? found : -ETIMEDOUT;
 }
 
 void leat_os_yield(void)

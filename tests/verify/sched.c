@@ -69,7 +69,7 @@ void verify_failed_that(const char *condition, const char *file, int line)
 const char *waiting_text(enum waits_for state)
 {
 	static const char *const texts[] = { "can go on", "waits for a mutex", "sleeps on a futex", "sleeps on a condition",
-					     "joins", "waits for readers", "waits for spawned threads", "has ended" };
+					     "sleeps in poll", "joins", "waits for readers", "waits for spawned threads", "has ended" };
 
 	return texts[state];
 }
@@ -97,7 +97,7 @@ struct option {
 
 static bool timed(const struct thread *t)
 {
-	return (t->state == FUTEX || t->state == COND) && t->deadline_ns != INT64_MAX;
+	return (t->state == FUTEX || t->state == COND || t->state == POLL) && t->deadline_ns != INT64_MAX;
 }
 
 static unsigned list_options(struct option *options)
@@ -419,6 +419,7 @@ void run_execution(void)
 	E->scheds = 0;
 	memset(E->mutexes, 0, (E->mutexes_count + 1) * sizeof(E->mutexes[0]));
 	E->mutexes_count = 0;
+	memset(E->flags, 0, sizeof(E->flags));
 	E->position = 0;
 	E->contended_more = false;
 	E->failed = false;

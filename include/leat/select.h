@@ -1,0 +1,129 @@
+/*
+ * leat/select.h: waiting for several things at once.
+ *
+ *     uint64_t item, order = 7;
+ *     struct leat_case cases[] = {
+ *             LEAT_CASE_RECV(urgent, &item),
+ *             LEAT_CASE_RECV(usual, &item),
+ *             LEAT_CASE_SEND(out, &order),
+ *             LEAT_CASE_FD(socket, POLLIN),
+ *     };
+ *     switch (leat_select(cases, 4, leat_now_ns() + 1000000, LEAT_BY_CHANCE)) {
+ *     case 0:
+ *     case 1:                             cases[i].answer is what leat_recv() would have answered
+ *     case 2:                             what leat_send() would have
+ *     case 3:                             cases[3].revents are what poll(2) would have
+ *     case -ETIMEDOUT: ...
+ *     }
+ *
+ * The handles are the calling thread's, as for leat_send() and leat_recv(); several cases may be of the same channel, of
+ * both its sides, or of the same handle. Exactly one case is done, the others are as if they had never been asked.
+ * An end is something to be done: a stream that has ended answers 0 each time, until its case is switched off (rx = NULL).
+ *
+ * In somebody else's event loop, a side of a channel is a descriptor:
+ *
+ *     epoll_ctl(epoll, EPOLL_CTL_ADD, leat_rx_fd(rx), &event);
+ *     for (;;) {
+ *             while ((r = leat_try_recv(rx, &item)) == 1)
+ *                     use(&item);
+ *             if (r != -EAGAIN)
+ *                     break;                                  the end, or a cancel
+ *             if (leat_rx_arm(rx) == 0)
+ *                     epoll_wait(epoll, events, n, -1);
+ *     }
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_SELECT_H
+#define LEAT_SELECT_H
+
+#include <leat/chan.h>
+
+LEAT_BEGIN_DECLS
+
+enum leat_case_kind { LEAT_CASE_NONE, LEAT_CASE_SENDS, LEAT_CASE_RECEIVES, LEAT_CASE_POLLS };
+
+/*
+ * One thing to wait for; made with the macros below. It is ignored when it is all zero, when its handle is NULL, and when its
+ * descriptor is negative, so that cases can be switched off and on. The answers are written to the case that is done.
+ */
+struct leat_case {
+	enum leat_case_kind kind;
+	int answer; /* 1, 0 or -ECANCELED as leat_recv(); 0, -EPIPE or -ECANCELED as leat_send(); 1 for a descriptor */
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+	void *item;  /* to send (it is not written to), or to receive into */
+	size_t size; /* of what it points to; 0: the channel's size */
+	int fd;
+	short events, revents; /* as poll(2) has them */
+};
+
+/* Of the cases that can be done: any, each as likely as the others; or the first in the array. */
+enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
+
+/*
+ * Waits until one of n cases is done and answers its place. A deadline that is not in the future means one attempt, and 0
+ * does so without a look at the clock. It spins for a few microseconds, then parks; it parks at once if a channel of
+ * its cases waits so (LEAT_WAIT_PARK), and never if all of them spin, or yield. While it waits, each of its handles counts
+ * as waiting in the books.
+ *
+ * -ETIMEDOUT, also when there is nothing to wait for; -EINVAL for a kind, order or item that is none, for a channel
+ * of a task, and for nothing to wait for without a deadline; -EBUSY for a handle that holds a reservation or a peek;
+ * -ENOMEM for more than 16 cases; what poll(2) and eventfd(2) answer, where there are descriptors.
+ */
+LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns, enum leat_order order);
+
+/*
+ * A descriptor that poll(2) and epoll find readable when there is something to do on this side: an item or room, an end, a
+ * cancel. It is the handle's, made by the first call and closed with it; or -EMFILE, -ENFILE, -ENOMEM, -EINVAL.
+ *
+ * It says so only when it is armed, by the handle's thread, each time before that waits for it: 0 it is armed now; 1 there
+ * is something already, so do not wait (it is not armed); -EINVAL without a descriptor; -EBUSY as a send or receive.
+ * While it is not armed, nobody who sends or receives pays for it. It tells once; any wait on the handle and disarm() put
+ * an end to that. Who was told has the news: on a side of several threads let him receive (or send), arm,
+ * disarm or close before he turns to something else for long.
+ */
+LEAT_API int leat_rx_fd(struct leat_rx *rx);
+LEAT_API int leat_rx_arm(struct leat_rx *rx);
+LEAT_API int leat_rx_disarm(struct leat_rx *rx);
+LEAT_API int leat_tx_fd(struct leat_tx *tx);
+LEAT_API int leat_tx_arm(struct leat_tx *tx);
+LEAT_API int leat_tx_disarm(struct leat_tx *tx);
+
+LEAT_END_DECLS
+
+/* Initializers of a struct leat_case, and values of that type. The pointer's type gives the size, as in leat/chan.h. */
+#ifndef __cplusplus
+
+#define LEAT_CASE_SEND(to, ...) \
+	{ .kind = LEAT_CASE_SENDS, .tx = (to), .item = (void *)(uintptr_t)(__VA_ARGS__), .size = leat_detail_size((__VA_ARGS__)) }
+#define LEAT_CASE_RECV(from, ...) \
+	{ .kind = LEAT_CASE_RECEIVES, .rx = (from), .item = (__VA_ARGS__), .size = leat_detail_size((__VA_ARGS__)) }
+#define LEAT_CASE_FD(descriptor, wanted) \
+	{ .kind = LEAT_CASE_POLLS, .fd = (descriptor), .events = (wanted) }
+
+#else
+
+extern "C++" {
+
+inline size_t leat_detail_size(const void *)
+{
+	return 0;
+}
+template <class T> inline size_t leat_detail_size(const T *)
+{
+	return leat_detail_sizeof<T>::value;
+}
+
+} /* extern "C++" */
+
+#define LEAT_CASE_SEND(to, ...) \
+	{ LEAT_CASE_SENDS, 0, (to), nullptr, const_cast<void *>(static_cast<const void *>(__VA_ARGS__)), \
+	  leat_detail_size(__VA_ARGS__), 0, 0, 0 }
+#define LEAT_CASE_RECV(from, ...) \
+	{ LEAT_CASE_RECEIVES, 0, nullptr, (from), (__VA_ARGS__), leat_detail_size(__VA_ARGS__), 0, 0, 0 }
+#define LEAT_CASE_FD(descriptor, wanted) \
+	{ LEAT_CASE_POLLS, 0, nullptr, nullptr, nullptr, 0, (descriptor), (wanted), 0 }
+
+#endif
+#endif

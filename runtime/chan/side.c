@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/chan/side.h"
+#include "runtime/chan/transfer.h"
+#include "runtime/chan/watch.h"
+
+static struct leat_handle *handle_of(struct leat_side *side)
+{
+	return (struct leat_handle *)(void *)side;
+}
+
+static struct leat_event *event_of(struct leat_handle *h)
+{
+	return h->sender ? &leat_chan_of(h)->room : &leat_chan_of(h)->items;
+}
+
+int leat_side_check(struct leat_side *side, const void *item, size_t size, const char *call)
+{
+	return leat_copy_check(handle_of(side), item, size, call);
+}
+
+size_t leat_side_item_size(struct leat_side *side)
+{
+	return leat_chan_of(handle_of(side))->item_size;
+}
+
+int leat_side_attempt(struct leat_side *side, void *item)
+{
+	return (int)leat_copy_now(handle_of(side), item);
+}
+
+bool leat_side_ready(struct leat_side *side)
+{
+	return leat_copy_ready(handle_of(side));
+}
+
+bool leat_side_line_up(struct leat_side *side, struct leat_waiter *waiter)
+{
+	struct leat_handle *h = handle_of(side);
+
+	leat_watch_disarm(h); /* else the news would be told to that */
+	return leat_event_line_up(event_of(h), waiter);
+}
+
+bool leat_side_leave(struct leat_side *side, struct leat_waiter *waiter)
+{
+	return leat_event_leave(event_of(handle_of(side)), waiter);
+}
+
+void leat_side_pass_on(struct leat_side *side)
+{
+	struct leat_handle *h = handle_of(side);
+
+	leat_chan_pass_on(leat_chan_of(h), h->sender);
+}
+
+enum leat_wait leat_side_policy(struct leat_side *side)
+{
+	struct leat_handle *h = handle_of(side);
+
+	return h->sender ? leat_chan_of(h)->send_wait : leat_chan_of(h)->recv_wait;
+}
+
+struct leat_scope *leat_side_scope(struct leat_side *side)
+{
+	return leat_chan_of(handle_of(side))->scope;
+}
+
+int leat_side_wake_fd(struct leat_side *side)
+{
+	return leat_handle_wake_fd(handle_of(side));
+}
+
+void leat_side_wait_begins(struct leat_side *side, int64_t now_ns)
+{
+	struct leat_handle *h = handle_of(side);
+
+	/* rlx: a number; what it says is right as soon as it is seen */
+	leat_store_rlx(&h->wait_base_ns, (uint64_t)now_ns - leat_load_rlx(&h->counts.blocked_ns));
+}
+
+void leat_side_wait_parks(struct leat_side *side)
+{
+	leat_bump(&handle_of(side)->counts.parks, 1);
+}
+
+void leat_side_wait_ends(struct leat_side *side, int64_t now_ns)
+{
+	struct leat_handle *h = handle_of(side);
+	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns); /* rlx: only this thread writes it */
+
+	if (base_ns == 0)
+		return;
+	leat_store_rlx(&h->counts.blocked_ns, (uint64_t)now_ns - base_ns); /* rlx: a number */
+	leat_store_rel(&h->wait_base_ns, 0); /* W1: blocked_ns before base; pairs with look_at_handle() */
+}

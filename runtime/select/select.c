@@ -1,0 +1,444 @@
+/*
+ * Waiting for one of several cases.
+ *
+ * A wait stands on the list of each side at once, with one sleeper for all. It is told of one, or of several; it takes one,
+ * and passes on the news of all that told it (runtime/chan/block.c says why). Nothing is made ready for that before a first
+ * attempt at each case has found nothing.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <leat/select.h>
+
+#include "runtime/chan/side.h"
+#include "runtime/scope/scope.h"
+
+#include <limits.h>
+#include <poll.h>
+
+/* As an adaptive wait does (runtime/chan/block.c); attempts are at all cases, so fewer of them take as long. */
+enum { ON_STACK = 16, SPIN_PAUSES = 64, YIELDS = 8, SPINS_AN_OFFER = 16 };
+
+struct place {
+	struct leat_side *side; /* NULL: a descriptor */
+	struct leat_waiter waiter;
+	bool told;
+};
+
+struct choice {
+	struct leat_case *cases;
+	size_t n;        /* of cases; places and polled have as many, polled one more: the flag */
+	size_t live;     /* the first of order are the places of cases that are not ignored */
+	size_t fds;      /* how many of those are descriptors */
+	bool by_chance;
+	struct leat_sleeper sleeper;
+	struct place *places;
+	struct pollfd *polled; /* made when a descriptor is first looked at */
+	uint32_t *order;
+};
+
+/* The state of this thread's xorshift; 0 before the first use. Good enough to be fair, and its own, so shared with nobody. */
+static __thread uint64_t chance;
+
+static uint32_t below(uint32_t n)
+{
+	uint64_t x = chance;
+
+	if (x == 0)
+		x = (uint64_t)(uintptr_t)&chance * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	chance = x;
+	return (uint32_t)(((x >> 32) * n) >> 32);
+}
+
+/* 0, the error, or 1 for a case that is ignored. */
+static int check(const struct leat_case *c, struct leat_side **side)
+{
+	*side = NULL;
+	switch (c->kind) {
+	case LEAT_CASE_NONE:
+		return 1;
+	case LEAT_CASE_SENDS:
+		*side = leat_side_of_tx(c->tx);
+		break;
+	case LEAT_CASE_RECEIVES:
+		*side = leat_side_of_rx(c->rx);
+		break;
+	case LEAT_CASE_POLLS:
+		return c->fd < 0;
+	default:
+		return -EINVAL;
+	}
+	return *side == NULL ? 1 : leat_side_check(*side, c->item, c->size, "leat_select");
+}
+
+static int check_all(struct choice *choice)
+{
+	for (size_t i = 0; i < choice->n; i++) {
+		int rc = check(&choice->cases[i], &choice->places[i].side);
+
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			continue;
+		choice->order[choice->live++] = (uint32_t)i;
+		choice->fds += choice->places[i].side == NULL;
+	}
+	return 0;
+}
+
+/* Looks at the descriptors, and at the flag for being woken, if there is one. As leat_os_poll(). */
+static int look_at_fds(struct choice *choice, int flag, int64_t until_ns)
+{
+	for (size_t i = 0; i < choice->n; i++)
+		choice->polled[i] = (struct pollfd){ .fd = -1 };
+	for (size_t i = 0; i < choice->live; i++) {
+		size_t at = choice->order[i];
+
+		if (choice->places[at].side == NULL)
+			choice->polled[at] = (struct pollfd){ choice->cases[at].fd, choice->cases[at].events, 0 };
+	}
+	choice->polled[choice->n] = (struct pollfd){ flag, POLLIN, 0 };
+	return leat_os_poll(choice->polled, choice->n + 1, until_ns);
+}
+
+/* One attempt at a case: 1 done, or -EAGAIN. */
+static inline int attempt(struct choice *choice, size_t at)
+{
+	struct leat_case *c = &choice->cases[at];
+	struct leat_side *side = choice->places[at].side;
+	int r;
+
+	if (side == NULL) {
+		if (choice->polled[at].revents == 0)
+			return -EAGAIN;
+		c->revents = choice->polled[at].revents;
+		c->answer = 1;
+		return 1;
+	}
+	r = leat_side_attempt(side, c->item);
+	if (r == -EAGAIN)
+		return -EAGAIN;
+	c->answer = c->kind == LEAT_CASE_SENDS && r > 0 ? 0 : r;
+	return 1;
+}
+
+/*
+ * One attempt at each, in an order that is drawn while it goes: which case is done, -EAGAIN, or what poll(2) fails with.
+ * Descriptors are looked at once, when the first of them comes up; or not at all, where what was seen last still holds.
+ */
+static int sweep(struct choice *choice, bool look)
+{
+	for (size_t i = 0; i < choice->live; i++) {
+		uint32_t *place = &choice->order[i], at = *place;
+
+		if (choice->by_chance && i + 1 < choice->live) {
+			uint32_t *other = place + below((uint32_t)(choice->live - i));
+
+			*place = *other;
+			*other = at;
+			at = *place;
+		}
+		if (look && choice->places[at].side == NULL) {
+			int rc = look_at_fds(choice, -1, 0);
+
+			if (rc < 0 && rc != -ETIMEDOUT)
+				return rc;
+			look = false;
+		}
+		if (attempt(choice, at) != -EAGAIN)
+			return (int)at;
+	}
+	return -EAGAIN;
+}
+
+static struct place *place_of(struct choice *choice, size_t i)
+{
+	return &choice->places[choice->order[i]];
+}
+
+/* The sides of live places. */
+#define each_side(i, choice) \
+	(size_t i = 0; i < (choice)->live; i++) \
+		if (place_of(choice, i)->side != NULL)
+
+static int64_t scopes_deadline(struct choice *choice)
+{
+	int64_t nearest_ns = LEAT_NEVER;
+
+	for each_side(i, choice) {
+		int64_t its_ns = leat_scope_deadline(leat_side_scope(place_of(choice, i)->side));
+
+		if (its_ns < nearest_ns)
+			nearest_ns = its_ns;
+	}
+	return nearest_ns;
+}
+
+/* As in runtime/chan/block.c: time that is over is told after one more attempt, and a scope's is fired. */
+static int look_at_clock(struct choice *choice, int64_t deadline_ns, int64_t scopes_ns)
+{
+	int64_t now_ns;
+	int r;
+
+	if (deadline_ns == LEAT_NEVER && scopes_ns == LEAT_NEVER)
+		return -EAGAIN;
+	now_ns = leat_now_ns();
+	if (now_ns < deadline_ns && now_ns < scopes_ns)
+		return -EAGAIN;
+	if (now_ns >= scopes_ns)
+		for each_side(i, choice) {
+			struct leat_scope *scope = leat_side_scope(place_of(choice, i)->side);
+
+			if (now_ns >= leat_scope_deadline(scope))
+				leat_scope_expire(scope);
+		}
+	r = sweep(choice, true);
+	return r == -EAGAIN && now_ns >= deadline_ns ? -ETIMEDOUT : r;
+}
+
+static void line_up(struct choice *choice)
+{
+	bool heavy = false;
+
+	leat_sleeper_ready(&choice->sleeper);
+	for each_side(i, choice) {
+		struct place *place = place_of(choice, i);
+
+		place->waiter = (struct leat_waiter){ .sleeper = &choice->sleeper };
+		place->told = false;
+		heavy |= leat_side_line_up(place->side, &place->waiter);
+	}
+	leat_event_fence(heavy);
+}
+
+static void leave(struct choice *choice)
+{
+	for each_side(i, choice) {
+		struct place *place = place_of(choice, i);
+
+		place->told = leat_side_leave(place->side, &place->waiter);
+	}
+}
+
+static void pass_on(struct choice *choice)
+{
+	for each_side(i, choice)
+		if (place_of(choice, i)->told)
+			leat_side_pass_on(place_of(choice, i)->side);
+}
+
+/* 0, or what poll(2) fails with. */
+static int park(struct choice *choice, int64_t until_ns)
+{
+	int rc;
+
+	for each_side(i, choice)
+		leat_side_wait_parks(place_of(choice, i)->side);
+	if (choice->fds == 0) {
+		leat_sleeper_park(&choice->sleeper, until_ns);
+		return 0;
+	}
+	rc = look_at_fds(choice, choice->sleeper.fd, until_ns);
+	return rc < 0 && rc != -ETIMEDOUT ? rc : 0;
+}
+
+static int wait_parked(struct choice *choice, int64_t deadline_ns, int64_t scopes_ns)
+{
+	int64_t until_ns = deadline_ns < scopes_ns ? deadline_ns : scopes_ns;
+	int r;
+
+	for (;;) {
+		line_up(choice);
+		r = sweep(choice, false);
+		if (r == -EAGAIN) {
+			int rc = park(choice, until_ns);
+
+			leave(choice);
+			r = rc < 0 ? rc : sweep(choice, false);
+		} else {
+			leave(choice);
+		}
+		if (r == -EAGAIN)
+			r = look_at_clock(choice, deadline_ns, scopes_ns);
+		if (r != -EAGAIN) {
+			pass_on(choice);
+			return r;
+		}
+		if (choice->sleeper.fd >= 0)
+			leat_os_flag_clear(choice->sleeper.fd);
+	}
+}
+
+static int spin(struct choice *choice, unsigned pauses)
+{
+	int r = -EAGAIN;
+
+	for (unsigned i = 0; i < pauses && r == -EAGAIN; i++) {
+		leat_pause();
+		r = sweep(choice, false);
+	}
+	return r;
+}
+
+static int yield(struct choice *choice, unsigned yields)
+{
+	int r = -EAGAIN;
+
+	for (unsigned i = 0; i < yields && r == -EAGAIN; i++) {
+		leat_os_yield();
+		r = sweep(choice, false);
+	}
+	return r;
+}
+
+static int wait_awake(struct choice *choice, int64_t deadline_ns, int64_t scopes_ns, bool yields)
+{
+	int r;
+
+	for (unsigned steps = 1;; steps++) {
+		r = yields ? yield(choice, YIELDS) : spin(choice, SPIN_PAUSES);
+		if (r == -EAGAIN)
+			r = look_at_clock(choice, deadline_ns, scopes_ns);
+		if (r != -EAGAIN)
+			return r;
+		if (steps % SPINS_AN_OFFER == 0)
+			leat_os_yield();
+	}
+}
+
+/* The policy that all sides have, else: park if one has it, else adaptive. Descriptors are waited for asleep. */
+static enum leat_wait policy_of(struct choice *choice)
+{
+	enum leat_wait policy = LEAT_WAIT_ADAPTIVE;
+	bool any = false, all = choice->fds == 0;
+
+	for each_side(i, choice) {
+		enum leat_wait its = leat_side_policy(place_of(choice, i)->side);
+
+		if (its == LEAT_WAIT_PARK)
+			return its;
+		all = all && (!any || its == policy);
+		any = true;
+		policy = its;
+	}
+	return !any ? LEAT_WAIT_PARK : all ? policy : LEAT_WAIT_ADAPTIVE;
+}
+
+/* The flag by which poll(2) is told of channels is one of their handles'. */
+static int flag_open(struct choice *choice)
+{
+	int flag;
+
+	if (choice->fds == 0 || choice->fds == choice->live)
+		return 0;
+	for each_side(i, choice) {
+		flag = leat_side_wake_fd(place_of(choice, i)->side);
+		if (flag < 0)
+			return flag;
+		choice->sleeper.fd = flag;
+		break;
+	}
+	return 0;
+}
+
+static int wait_by_policy(struct choice *choice, enum leat_wait policy, int64_t deadline_ns, int64_t scopes_ns)
+{
+	int r;
+
+	if (policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD)
+		return wait_awake(choice, deadline_ns, scopes_ns, policy == LEAT_WAIT_YIELD);
+	if (policy == LEAT_WAIT_ADAPTIVE) {
+		r = yield(choice, YIELDS);
+		if (r != -EAGAIN)
+			return r;
+	}
+	r = flag_open(choice);
+	return r < 0 ? r : wait_parked(choice, deadline_ns, scopes_ns);
+}
+
+static int wait_in_books(struct choice *choice, enum leat_wait policy, int64_t deadline_ns, int64_t scopes_ns)
+{
+	int64_t now_ns = leat_now_ns();
+	int r;
+
+	for each_side(i, choice)
+		leat_side_wait_begins(place_of(choice, i)->side, now_ns);
+	r = wait_by_policy(choice, policy, deadline_ns, scopes_ns);
+	now_ns = leat_now_ns();
+	for each_side(i, choice)
+		leat_side_wait_ends(place_of(choice, i)->side, now_ns);
+	return r;
+}
+
+/* Out of line: what is done at once needs none of it. */
+static __attribute__((noinline)) int wait_for_one(struct choice *choice, int64_t deadline_ns)
+{
+	enum leat_wait policy = policy_of(choice);
+	int64_t scopes_ns;
+	int r;
+
+	if (choice->live == 0 && deadline_ns == LEAT_NEVER)
+		return -EINVAL;
+	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns) {
+		r = sweep(choice, true);
+		return r == -EAGAIN ? -ETIMEDOUT : r;
+	}
+	if (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN) {
+		r = spin(choice, SPIN_PAUSES);
+		if (r != -EAGAIN)
+			return r;
+	}
+	scopes_ns = scopes_deadline(choice);
+	r = look_at_clock(choice, deadline_ns, scopes_ns);
+	return r != -EAGAIN ? r : wait_in_books(choice, policy, deadline_ns, scopes_ns);
+}
+
+static inline int choose(struct choice *choice, int64_t deadline_ns)
+{
+	int r = check_all(choice);
+
+	if (r < 0)
+		return r;
+	r = sweep(choice, true);
+	if (leat_likely(r != -EAGAIN))
+		return r;
+	return deadline_ns <= 0 ? -ETIMEDOUT : wait_for_one(choice, deadline_ns);
+}
+
+static __attribute__((noinline)) int choose_of_many(struct choice *choice, int64_t deadline_ns)
+{
+	size_t each = sizeof(*choice->places) + sizeof(*choice->polled) + sizeof(*choice->order), n = choice->n;
+	char *memory = n < SIZE_MAX / each - 1 ? leat_os_alloc((n + 1) * each, 0) : NULL;
+	int r;
+
+	if (memory == NULL)
+		return -ENOMEM;
+	choice->places = (struct place *)(void *)memory;
+	choice->polled = (struct pollfd *)(void *)(choice->places + n + 1);
+	choice->order = (uint32_t *)(void *)(choice->polled + n + 1);
+	r = choose(choice, deadline_ns);
+	leat_os_free(memory);
+	return r;
+}
+
+int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns, enum leat_order order)
+{
+	struct place places[ON_STACK];
+	struct pollfd polled[ON_STACK + 1];
+	uint32_t places_order[ON_STACK];
+	struct choice choice = {
+		.cases = cases,
+		.n = n,
+		.by_chance = order == LEAT_BY_CHANCE,
+		.sleeper = LEAT_SLEEPER_INIT,
+		.places = places,
+		.polled = polled,
+		.order = places_order,
+	};
+
+	if ((cases == NULL && n > 0) || n > INT_MAX || (unsigned)order > LEAT_BY_PRIORITY)
+		return -EINVAL;
+	return n <= ON_STACK ? choose(&choice, deadline_ns) : choose_of_many(&choice, deadline_ns);
+}
