@@ -6,6 +6,7 @@
  *     scope.h    the cancellation tree
  *     chan.h     channels: a ring, two events and a state, behind two handles
  *     select.h   waiting for several things at once, and a channel as a descriptor
+ *     merge.h    one receiver over many channels
  *     gen.h      generators, tasks and pulled sequences
  *     diag.h     looking at all of it
  *     io.h       sources from the world: lines, follow, proc, tick, count
@@ -19,6 +20,7 @@
 #include <leat/diag.h>
 #include <leat/gen.h>
 #include <leat/io.h>
+#include <leat/merge.h>
 #include <leat/scope.h>
 #include <leat/select.h>
 #include <leat/version.h>

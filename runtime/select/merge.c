@@ -1,0 +1,492 @@
+/*
+ * One receiver over many channels.
+ *
+ * A lane is in one of three places:
+ *
+ *     awake   in the merging thread's queue: it has items, or had some a moment ago
+ *     armed   on its channel's event, with a sleeper that is no thread but lane_told()
+ *     told    on the list that lane_told() puts it on; so is a lane that was just added
+ *
+ * The merging thread serves the first of its queue, up to BUDGET items, and puts it at the end. A lane that found nothing in
+ * LOOKS rounds in which others did is armed, so that arming (two locks, and a heavy fence for all that are armed
+ * together) is for lanes that are idle. Where whole rounds find nothing, it spins and yields as an adaptive wait does, then
+ * arms all and sleeps. Who was armed is looked at once more.
+ *
+ * Lock order: a channel's event, then the merge's lock, which guards the list of the told and whether somebody sleeps.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <leat/merge.h>
+
+#include "runtime/chan/side.h"
+#include "runtime/scope/scope.h"
+
+/*
+ * BUDGET: items of one lane in a row, so that many share what a turn costs, and the others wait for a microsecond or so.
+ * SPIN_PAUSES: two to four microseconds, as in runtime/chan/block.c; a look at A_PAUSE lanes takes about as long as a pause.
+ */
+enum { BUDGET = 64, LOOKS = 8, SPIN_PAUSES = 64, A_PAUSE = 4, YIELDS = 8 };
+
+struct lane {
+	struct leat_sleeper sleeper;    /* first: lane_told() is given this */
+	struct leat_waiter waiter;
+	struct leat_side *side;
+	struct leat_rx *rx;
+	struct leat_merge *merge;
+	void *tag;
+	struct lane *next;              /* in the queue, or on the list of the told */
+	struct lane *next_armed;        /* of those that are armed together */
+	struct lane *older, *newer;     /* among all lanes of the merge */
+	bool linked;                    /* is among them */
+	bool armed;                     /* stands on the event, or was told and not served since */
+	uint64_t found;                 /* the merge's rounds when it last had something */
+};
+
+struct queue {
+	struct lane *first, **end;
+	size_t n;
+};
+
+struct leat_merge {
+	struct queue awake;
+	struct lane *last;              /* whom the last answer was about */
+	bool last_ended;
+	bool found;                     /* this round has found something */
+	unsigned served;                /* items of the queue's first, in its turn */
+	size_t round;                   /* lanes of the queue whose turn in this round is to come */
+	uint64_t rounds;                /* that have found something */
+	size_t item_size, lanes;
+	struct lane *all;               /* the newest */
+	int64_t scopes_ns;              /* no lane's scope has a deadline before this */
+	bool parks_at_once;             /* a lane's channel waits so */
+
+	uint32_t has_told __attribute__((aligned(LEAT_LINES_APART)));
+	struct leat_mutex lock;         /* guards what follows */
+	struct queue told;
+	bool asleep;
+	struct leat_sleeper sleeper;
+};
+
+static void queue_init(struct queue *queue)
+{
+	queue->first = NULL;
+	queue->end = &queue->first;
+	queue->n = 0;
+}
+
+static void queue_put(struct queue *queue, struct lane *lane)
+{
+	lane->next = NULL;
+	*queue->end = lane;
+	queue->end = &lane->next;
+	queue->n++;
+}
+
+static struct lane *queue_take(struct queue *queue)
+{
+	struct lane *lane = queue->first;
+
+	queue->first = lane->next;
+	if (queue->first == NULL)
+		queue->end = &queue->first;
+	queue->n--;
+	return lane;
+}
+
+/* Any thread. The last touch of the merge is the unlock; the wake-up after it uses the address alone. */
+static void tell(struct leat_merge *merge, struct lane *lane)
+{
+	bool asleep;
+
+	leat_mutex_lock(&merge->lock);
+	queue_put(&merge->told, lane);
+	leat_store_rlx(&merge->has_told, 1); /* rlx: a hint; the list is looked at under the lock before a sleep */
+	asleep = merge->asleep;
+	merge->asleep = false;
+	if (asleep)
+		leat_store_rel(&merge->sleeper.word, 1); /* E1: the list is told; pairs with leat_sleeper_park() */
+	leat_mutex_unlock(&merge->lock);
+	if (asleep)
+		leat_os_futex_wake(&merge->sleeper.word, 1);
+}
+
+/* Under the event's lock. */
+static void lane_told(struct leat_sleeper *sleeper)
+{
+	struct lane *lane = (struct lane *)(void *)sleeper;
+
+	tell(lane->merge, lane);
+}
+
+struct leat_merge *leat_merge_open(size_t item_size)
+{
+	struct leat_merge *merge = item_size == 0 ? NULL : leat_os_alloc(sizeof(*merge), LEAT_LINES_APART);
+
+	if (merge == NULL)
+		return NULL;
+	merge->item_size = item_size;
+	merge->scopes_ns = LEAT_NEVER;
+	merge->sleeper = (struct leat_sleeper)LEAT_SLEEPER_INIT;
+	queue_init(&merge->awake);
+	queue_init(&merge->told);
+	leat_mutex_init(&merge->lock);
+	return merge;
+}
+
+int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
+{
+	struct leat_side *side = leat_side_of_rx(rx);
+	struct lane *lane;
+	int rc;
+
+	if (merge == NULL || rx == NULL)
+		return -EINVAL;
+	rc = leat_side_check(side, rx, 0, "leat_merge_add"); /* with any address for the item's */
+	if (rc == 0 && leat_side_item_size(side) != merge->item_size)
+		rc = -EINVAL;
+	if (rc < 0)
+		return rc;
+	lane = leat_os_alloc(sizeof(*lane), 0);
+	if (lane == NULL)
+		return -ENOMEM;
+	lane->side = side;
+	lane->rx = rx;
+	lane->merge = merge;
+	lane->tag = tag;
+	lane->sleeper = (struct leat_sleeper){ 0, -1, lane_told };
+	lane->waiter.sleeper = &lane->sleeper;
+	tell(merge, lane);
+	return 0;
+}
+
+/* A lane that was added, and that the merging thread has not seen until now. */
+static void lane_link(struct leat_merge *merge, struct lane *lane)
+{
+	int64_t scope_ns = leat_scope_deadline(leat_side_scope(lane->side));
+
+	if (scope_ns < merge->scopes_ns)
+		merge->scopes_ns = scope_ns;
+	if (leat_side_policy(lane->side) == LEAT_WAIT_PARK)
+		merge->parks_at_once = true;
+	lane->linked = true;
+	lane->older = merge->all;
+	if (merge->all != NULL)
+		merge->all->newer = lane;
+	merge->all = lane;
+	merge->lanes++;
+}
+
+/* It stands on no event and in no queue. */
+static void lane_close(struct leat_merge *merge, struct lane *lane)
+{
+	if (lane->newer != NULL)
+		lane->newer->older = lane->older;
+	else
+		merge->all = lane->older;
+	if (lane->older != NULL)
+		lane->older->newer = lane->newer;
+	leat_rx_close(lane->rx);
+	leat_os_free(lane);
+}
+
+/* What a lane was told of was looked at: the news goes on where it leaves something behind. */
+static void lane_served(struct lane *lane)
+{
+	if (leat_likely(!lane->armed))
+		return;
+	lane->armed = false;
+	leat_side_pass_on(lane->side);
+}
+
+static bool has_told(const struct leat_merge *merge)
+{
+	return leat_load_rlx(&merge->has_told) != 0; /* rlx: a hint, as in tell() */
+}
+
+/* Those that were told come to the end of the queue. */
+static void collect(struct leat_merge *merge)
+{
+	int64_t now_ns = leat_now_ns();
+	struct lane *lane, *next;
+
+	leat_mutex_lock(&merge->lock);
+	lane = merge->told.first;
+	queue_init(&merge->told);
+	leat_store_rlx(&merge->has_told, 0); /* rlx: the same */
+	leat_mutex_unlock(&merge->lock);
+	for (; lane != NULL; lane = next) {
+		next = lane->next;
+		if (!lane->linked)
+			lane_link(merge, lane);
+		leat_side_wait_ends(lane->side, now_ns);
+		lane->found = merge->rounds;
+		queue_put(&merge->awake, lane);
+	}
+}
+
+/* Takes those out of the queue that have found nothing for so many rounds, and lines them up. */
+static struct lane *line_up(struct leat_merge *merge, uint64_t rounds)
+{
+	struct lane *armed = NULL;
+	int64_t now_ns = 0;
+	bool heavy = false;
+
+	for (size_t n = merge->awake.n; n > 0; n--) {
+		struct lane *lane = queue_take(&merge->awake);
+
+		if (merge->rounds - lane->found < rounds) {
+			queue_put(&merge->awake, lane);
+			continue;
+		}
+		if (armed == NULL)
+			now_ns = leat_now_ns();
+		leat_side_wait_begins(lane->side, now_ns);
+		leat_side_wait_parks(lane->side);
+		lane->next_armed = armed;
+		armed = lane;
+		lane->armed = true;
+		heavy |= leat_side_line_up(lane->side, &lane->waiter); /* from here on it may be told */
+	}
+	if (armed != NULL)
+		leat_event_fence(heavy);
+	return armed;
+}
+
+/* Arms them. Who has something after all comes back to the queue: at once, or by the list where it was told meanwhile. */
+static void arm(struct leat_merge *merge, uint64_t rounds)
+{
+	struct lane *lane = line_up(merge, rounds), *next;
+
+	for (; lane != NULL; lane = next) {
+		next = lane->next_armed;
+		if (!leat_side_ready(lane->side) || leat_side_leave(lane->side, &lane->waiter))
+			continue;
+		lane->armed = false;
+		leat_side_wait_ends(lane->side, leat_now_ns());
+		queue_put(&merge->awake, lane);
+	}
+}
+
+static void begin_round(struct leat_merge *merge)
+{
+	if (has_told(merge))
+		collect(merge);
+	if (merge->found) {
+		merge->found = false;
+		merge->rounds++;
+		arm(merge, LOOKS);
+	}
+	merge->round = merge->awake.n;
+}
+
+/* The first of the queue has had its turn. */
+static struct lane *end_turn(struct leat_merge *merge)
+{
+	struct lane *lane = queue_take(&merge->awake);
+
+	if (merge->served > 0) {
+		lane->found = merge->rounds;
+		merge->found = true;
+	}
+	merge->served = 0;
+	merge->round--;
+	lane_served(lane);
+	return lane;
+}
+
+/* One attempt at the first of the queue. */
+static inline int attempt(struct leat_merge *merge, void *item, void **tag)
+{
+	struct lane *lane = merge->awake.first;
+	int r = leat_side_attempt(lane->side, item);
+
+	if (r == -EAGAIN)
+		return r;
+	merge->served++;
+	merge->last = lane;
+	if (tag != NULL)
+		*tag = lane->tag;
+	return r;
+}
+
+/* A lane has said that it has ended. It is closed with the next call. */
+static void lane_ended(struct leat_merge *merge)
+{
+	end_turn(merge);
+	merge->last_ended = true;
+	merge->lanes--;
+}
+
+static void forget_last(struct leat_merge *merge)
+{
+	if (merge->last_ended)
+		lane_close(merge, merge->last);
+	merge->last = NULL;
+	merge->last_ended = false;
+}
+
+/* Deadlines of scopes that have passed are fired; their lanes are told by that. */
+static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
+{
+	merge->scopes_ns = LEAT_NEVER;
+	for (struct lane *lane = merge->all; lane != NULL; lane = lane->older) {
+		struct leat_scope *scope = leat_side_scope(lane->side);
+		int64_t its_ns = leat_scope_deadline(scope);
+
+		if (now_ns >= its_ns)
+			leat_scope_expire(scope);
+		else if (its_ns < merge->scopes_ns)
+			merge->scopes_ns = its_ns;
+	}
+}
+
+static void sleep_until(struct leat_merge *merge, int64_t until_ns)
+{
+	bool asleep;
+
+	leat_mutex_lock(&merge->lock);
+	asleep = merge->told.first == NULL;
+	if (asleep)
+		leat_sleeper_ready(&merge->sleeper);
+	merge->asleep = asleep;
+	leat_mutex_unlock(&merge->lock);
+	if (!asleep)
+		return;
+	leat_sleeper_park(&merge->sleeper, until_ns);
+	leat_mutex_lock(&merge->lock);
+	merge->asleep = false;
+	leat_mutex_unlock(&merge->lock);
+}
+
+/* A wait of the merge: what has been done so far in vain. */
+struct patience {
+	int64_t deadline_ns;
+	size_t looks;    /* at lanes, since it last began at the first */
+	unsigned pauses, yields;
+	bool begun;      /* the clock was looked at */
+	bool over;       /* the time is, so this is the last look */
+};
+
+/* -ETIMEDOUT when the time is over and all was looked at once more since. */
+static int look_at_clock(struct leat_merge *merge, struct patience *p)
+{
+	int64_t now_ns;
+
+	if (p->over)
+		return -ETIMEDOUT;
+	if (p->deadline_ns == LEAT_NEVER && merge->scopes_ns == LEAT_NEVER)
+		return 0;
+	now_ns = leat_now_ns();
+	if (now_ns >= merge->scopes_ns)
+		expire_scopes(merge, now_ns);
+	p->over = now_ns >= p->deadline_ns;
+	return 0;
+}
+
+/* All lanes that are awake were looked at, and had nothing. 0 to look again; -ENOENT; -ETIMEDOUT. */
+static int wait_a_little(struct leat_merge *merge, struct patience *p)
+{
+	p->looks = 0;
+	merge->round = 0;
+	if (has_told(merge))
+		return 0;
+	if (merge->lanes == 0)
+		return -ENOENT;
+	if (p->over || !p->begun) {
+		p->begun = true;
+		return look_at_clock(merge, p);
+	}
+	if (p->pauses < SPIN_PAUSES && !merge->parks_at_once) {
+		p->pauses += 1 + (unsigned)(merge->awake.n / A_PAUSE);
+		leat_pause();
+	} else if (p->yields < YIELDS && !merge->parks_at_once) {
+		p->yields++;
+		leat_os_yield();
+	} else {
+		arm(merge, 0);
+		if (merge->awake.n == 0)
+			sleep_until(merge, p->deadline_ns < merge->scopes_ns ? p->deadline_ns : merge->scopes_ns);
+		return look_at_clock(merge, p);
+	}
+	return 0;
+}
+
+static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, void *item, void **tag, int64_t deadline_ns)
+{
+	struct patience p = { .deadline_ns = deadline_ns, .over = deadline_ns <= 0 };
+	int r;
+
+	forget_last(merge);
+	if (merge->served >= BUDGET)
+		queue_put(&merge->awake, end_turn(merge));
+	for (;;) {
+		if (merge->round == 0)
+			begin_round(merge);
+		if (merge->awake.n > 0) {
+			r = attempt(merge, item, tag);
+			if (r == 0 || r == -ECANCELED)
+				lane_ended(merge);
+			if (r != -EAGAIN)
+				return r;
+			queue_put(&merge->awake, end_turn(merge));
+			p.looks++;
+		}
+		if (p.looks >= merge->awake.n) {
+			r = wait_a_little(merge, &p);
+			if (r != 0)
+				return r;
+		}
+	}
+}
+
+int leat_detail_merge_recv(struct leat_merge *merge, void *item, size_t size, void **tag, int64_t deadline_ns)
+{
+	int r;
+
+	if (merge == NULL || item == NULL)
+		return -EINVAL;
+	if (size != 0 && size != merge->item_size)
+		leat_die("leat_merge_recv: the pointer is to items of %zu bytes; the merge has items of %zu", size,
+			 merge->item_size);
+	if (leat_likely(merge->served > 0 && merge->served < BUDGET)) {
+		r = attempt(merge, item, tag);
+		if (leat_likely(r == 1))
+			return 1;
+		merge->served = r == -EAGAIN ? BUDGET : 1; /* its turn is over; an end it answers again */
+	}
+	return receive_slowly(merge, item, tag, deadline_ns);
+}
+
+#undef leat_merge_recv
+#undef leat_merge_recv_until
+
+int leat_merge_recv(struct leat_merge *merge, void *item, void **tag)
+{
+	return leat_detail_merge_recv(merge, item, 0, tag, LEAT_NEVER);
+}
+
+int leat_merge_recv_until(struct leat_merge *merge, void *item, void **tag, int64_t deadline_ns)
+{
+	return leat_detail_merge_recv(merge, item, 0, tag, deadline_ns);
+}
+
+const struct leat_rx *leat_merge_lane(const struct leat_merge *merge)
+{
+	return merge == NULL || merge->last == NULL ? NULL : merge->last->rx;
+}
+
+/* All leave before any is freed: until then they may be told, and stand side by side on that list. */
+void leat_merge_close(struct leat_merge *merge)
+{
+	if (merge == NULL)
+		return;
+	collect(merge);
+	for (struct lane *lane = merge->all; lane != NULL; lane = lane->older) {
+		if (lane->armed && leat_side_leave(lane->side, &lane->waiter))
+			leat_side_pass_on(lane->side);
+		leat_side_wait_ends(lane->side, leat_now_ns());
+	}
+	while (merge->all != NULL)
+		lane_close(merge, merge->all);
+	leat_os_free(merge);
+}
