@@ -1,0 +1,539 @@
+/*
+ * Models of waiting for several things: selects, merges and descriptors against all that can happen to a channel.
+ *
+ * Channels park at once, so that no execution spins. That all items arrive, and that nobody sleeps for ever, is what is
+ * looked for; that the books balance the library asserts itself.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tests/verify/verify.h"
+
+#include "runtime/os/os.h"
+
+#include <leat/merge.h>
+#include <leat/scope.h>
+#include <leat/select.h>
+#include <poll.h>
+
+enum { CHANS = 2 };
+
+static struct leat_scope *scope;
+static struct leat_tx *tx[CHANS], *tx_clone;
+static struct leat_rx *rx[CHANS], *rx_clone;
+static uint32_t received[8];
+
+static void open_chans(enum leat_kind kind, size_t capacity)
+{
+	struct leat_chan_opts opts = { .kind = kind, .capacity = capacity, .send_wait = LEAT_WAIT_PARK,
+				       .recv_wait = LEAT_WAIT_PARK };
+
+	scope = leat_scope_open(NULL, NULL);
+	for (int i = 0; i < CHANS; i++)
+		verify_that(leat_chan_open(scope, sizeof(uint64_t), &opts, &tx[i], &rx[i]) == 0);
+}
+
+static void finish(void)
+{
+	verify_join();
+	for (int i = 0; i < CHANS; i++) {
+		leat_tx_close(tx[i]);
+		leat_rx_close(rx[i]);
+	}
+	leat_tx_close(tx_clone);
+	leat_rx_close(rx_clone);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* Threads of the other side. Each uses and closes one handle. */
+static void sends(void *arg)
+{
+	struct leat_tx **out = arg;
+	uint64_t item = out == &tx[0] ? 1 : out == &tx[1] ? 2 : 3;
+
+	verify_that(leat_send(*out, &item) == 0);
+}
+
+static void sends_and_closes(void *arg)
+{
+	struct leat_tx **out = arg;
+
+	sends(arg);
+	leat_tx_close(*out);
+	*out = NULL;
+}
+
+static void closes(void *arg)
+{
+	struct leat_tx **out = arg;
+
+	leat_tx_close(*out);
+	*out = NULL;
+}
+
+static void receives(void *arg)
+{
+	uint64_t item;
+
+	verify_that(leat_recv(*(struct leat_rx **)arg, &item) == 1);
+	leat_add_rlx(&received[item], 1);
+}
+
+static void cancels(void *arg)
+{
+	(void)arg;
+	leat_scope_cancel(scope, 0, NULL);
+}
+
+static int select_of_both(int64_t deadline_ns, uint64_t *item)
+{
+	struct leat_case cases[] = { LEAT_CASE_RECV(rx[0], item), LEAT_CASE_RECV(rx[1], item) };
+	int which = leat_select(cases, 2, deadline_ns, LEAT_BY_PRIORITY);
+
+	if (which >= 0 && cases[which].answer == 1)
+		leat_add_rlx(&received[*item], 1);
+	return which < 0 ? which : cases[which].answer;
+}
+
+/* Selects until both have ended. */
+static void select_to_the_ends(void)
+{
+	uint64_t item;
+	struct leat_case cases[] = { LEAT_CASE_RECV(rx[0], &item), LEAT_CASE_RECV(rx[1], &item) };
+
+	for (int left = 2; left > 0;) {
+		int which = leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY);
+
+		verify_that(which >= 0);
+		if (cases[which].answer == 1) {
+			received[item]++;
+		} else {
+			verify_that(cases[which].answer == 0);
+			cases[which].rx = NULL;
+			left--;
+		}
+	}
+	verify_that(received[1] == 1 && received[2] == 1);
+}
+
+MODEL(select_two_channels, .what = "two senders, one who selects, to the ends: SPSC", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	open_chans(LEAT_SPSC, 1);
+	verify_spawn(sends_and_closes, &tx[0], "sender 1");
+	verify_spawn(sends_and_closes, &tx[1], "sender 2");
+	select_to_the_ends();
+	finish();
+}
+
+MODEL(select_two_channels_turns, .what = "the same on rings with turns", .preemptions = 1, .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	verify_spawn(sends_and_closes, &tx[0], "sender 1");
+	verify_spawn(sends_and_closes, &tx[1], "sender 2");
+	select_to_the_ends();
+	finish();
+}
+
+MODEL(select_no_lost_wake, .what = "one sends, one selects: whichever fence is missing, it sleeps for ever", .preemptions = 3,
+      .stale = 2)
+{
+	uint64_t item;
+
+	open_chans(LEAT_SPSC, 1);
+	verify_spawn(sends, &tx[1], "sender");
+	verify_that(select_of_both(LEAT_NEVER, &item) == 1);
+	verify_that(item == 2);
+	finish();
+}
+
+MODEL(select_close, .what = "against the close of one", .preemptions = 3, .stale = 1)
+{
+	uint64_t item;
+
+	open_chans(LEAT_SPSC, 1);
+	verify_spawn(closes, &tx[1], "closer");
+	verify_that(select_of_both(LEAT_NEVER, &item) == 0);
+	finish();
+}
+
+MODEL(select_cancel, .what = "against a cancel and a send", .preemptions = 2, .stale = 1)
+{
+	uint64_t item;
+	int rc;
+
+	open_chans(LEAT_SPSC, 1);
+	verify_spawn(cancels, NULL, "canceller");
+	item = 1;
+	rc = leat_send(tx[0], &item);
+	verify_that(rc == 0 || rc == -ECANCELED);
+	rc = select_of_both(LEAT_NEVER, &item);
+	verify_that(rc == 1 || rc == -ECANCELED);
+	finish();
+}
+
+MODEL(select_deadline, .what = "the time is over just when something comes: it is taken, or stays", .preemptions = 2, .stale = 1)
+{
+	uint64_t item;
+	int rc;
+
+	open_chans(LEAT_SPSC, 1);
+	verify_instant(2000);
+	verify_spawn(sends, &tx[1], "sender");
+	rc = select_of_both(2000, &item);
+	verify_that(rc == 1 || rc == -ETIMEDOUT);
+	verify_join();
+	if (rc == -ETIMEDOUT)
+		verify_that(select_of_both(0, &item) == 1);
+	finish();
+}
+
+MODEL(select_spurious, .what = "sleeps that end for no reason", .preemptions = 2, .stale = 1, .spurious = 2)
+{
+	uint64_t item;
+
+	open_chans(LEAT_SPSC, 1);
+	verify_spawn(sends, &tx[1], "sender");
+	verify_that(select_of_both(LEAT_NEVER, &item) == 1);
+	finish();
+}
+
+MODEL(select_send, .what = "two full channels, one who selects among sends, a receiver of one", .preemptions = 2, .stale = 1)
+{
+	uint64_t item = 4;
+	struct leat_case cases[] = { LEAT_CASE_SEND(NULL, &item), LEAT_CASE_SEND(NULL, &item) };
+
+	open_chans(LEAT_SPSC, 1);
+	sends(&tx[0]);
+	sends(&tx[1]);
+	verify_spawn(receives, &rx[1], "receiver");
+	cases[0].tx = tx[0];
+	cases[1].tx = tx[1];
+	verify_that(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY) == 1);
+	verify_that(cases[1].answer == 0);
+	finish();
+	verify_that(received[2] == 1);
+}
+
+/* Both sides of one channel, against a thread that does the same. */
+static void sends_or_receives(void *arg)
+{
+	struct leat_case cases[2] = { { 0 } };
+	uint64_t out = 1, in;
+	int which;
+
+	cases[0] = (struct leat_case)LEAT_CASE_RECV(arg == NULL ? rx[0] : rx_clone, &in);
+	cases[1] = (struct leat_case)LEAT_CASE_SEND(arg == NULL ? tx[0] : tx_clone, &out);
+	for (int times = 0; times < 2; times++) {
+		which = leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY);
+		verify_that(which >= 0 && cases[which].answer == (which == 0));
+		leat_add_rlx(&received[which], 1);
+	}
+}
+
+MODEL(select_both_sides, .what = "two threads that send or receive on one channel, as it comes", .preemptions = 1, .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	tx_clone = leat_tx_clone(tx[0]);
+	rx_clone = leat_rx_clone(rx[0]);
+	verify_spawn(sends_or_receives, &rx_clone, "other");
+	sends_or_receives(NULL);
+	verify_join();
+	verify_that(leat_load_rlx(&received[0]) + leat_load_rlx(&received[1]) == 4);
+	finish();
+}
+
+/* One is told of an item in the second channel and takes one of the first instead; a plain receiver waits for the second. */
+static void selects_and_repays(void *arg)
+{
+	uint64_t item;
+
+	(void)arg;
+	verify_that(select_of_both(LEAT_NEVER, &item) == 1);
+	if (item == 2)
+		verify_that(leat_send(tx_clone, &item) == 0);
+}
+
+MODEL(select_passes_on, .what = "the news that a select leaves behind reaches the other receiver", .preemptions = 2, .stale = 0,
+      .quick = 1)
+{
+	uint64_t item = 2;
+
+	open_chans(LEAT_MPMC, 2);
+	rx_clone = leat_rx_clone(rx[1]);
+	tx_clone = leat_tx_clone(tx[1]);
+	verify_spawn(selects_and_repays, NULL, "selects");
+	verify_spawn(receives, &rx_clone, "receives");
+	verify_that(leat_send(tx[1], &item) == 0);
+	item = 1;
+	verify_that(leat_send(tx[0], &item) == 0);
+	finish();
+}
+
+/* Two who select, one of them on another channel too. */
+static void selects_one(void *arg)
+{
+	uint64_t item;
+
+	(void)arg;
+	verify_that(select_of_both(LEAT_NEVER, &item) == 1);
+}
+
+static void selects_by_clone(void *arg)
+{
+	uint64_t item;
+	struct leat_case cases[] = { LEAT_CASE_RECV(rx_clone, &item), LEAT_CASE_RECV(NULL, &item) };
+
+	(void)arg;
+	verify_that(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY) == 0);
+	verify_that(cases[0].answer == 1);
+}
+
+MODEL(select_two_selectors, .what = "two who select, two items in one channel: each gets one", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	uint64_t item = 1;
+
+	open_chans(LEAT_MPMC, 2);
+	rx_clone = leat_rx_clone(rx[0]);
+	verify_spawn(selects_one, NULL, "selects");
+	verify_spawn(selects_by_clone, NULL, "selects too");
+	verify_that(leat_send(tx[0], &item) == 0);
+	verify_that(leat_send(tx[0], &item) == 0);
+	finish();
+}
+
+/* Descriptors: those of the model are flags. */
+static int flag;
+
+static void raises(void *arg)
+{
+	(void)arg;
+	leat_os_flag_raise(flag);
+}
+
+MODEL(select_descriptor, .what = "asleep in poll, told by a channel or by a descriptor", .preemptions = 2, .stale = 1)
+{
+	uint64_t item;
+	struct leat_case cases[] = { LEAT_CASE_RECV(NULL, &item), LEAT_CASE_FD(-1, POLLIN) };
+	unsigned seen = 0;
+
+	open_chans(LEAT_SPSC, 1);
+	flag = leat_os_flag_open();
+	cases[0].rx = rx[0];
+	cases[1].fd = flag;
+	verify_spawn(sends, &tx[0], "sender");
+	verify_spawn(raises, NULL, "raises");
+	while (seen != 3) {
+		int which = leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY);
+
+		verify_that(which >= 0 && cases[which].answer == 1);
+		verify_that(!(seen & 1u << which));
+		seen |= 1u << which;
+		if (which == 1)
+			leat_os_flag_clear(flag);
+	}
+	leat_os_flag_close(flag);
+	finish();
+}
+
+/* As an event loop does, until the stream ends. */
+static void loops(struct leat_rx *in, int items)
+{
+	struct pollfd polled = { .fd = leat_rx_fd(in), .events = POLLIN };
+	uint64_t item;
+	int r;
+
+	for (;;) {
+		while ((r = leat_try_recv(in, &item)) == 1)
+			items--;
+		if (r != -EAGAIN)
+			break;
+		if (leat_rx_arm(in) == 0)
+			verify_that(leat_os_poll(&polled, 1, LEAT_NEVER) == 1);
+	}
+	verify_that(r == 0 && items == 0);
+}
+
+MODEL(fd_arm_against_send, .what = "arming against a send and a close: SPSC", .preemptions = 3, .stale = 2)
+{
+	open_chans(LEAT_SPSC, 1);
+	verify_spawn(sends_and_closes, &tx[0], "sender");
+	loops(rx[0], 1);
+	finish();
+}
+
+MODEL(fd_arm_against_send_turns, .what = "the same on a ring with turns, with two senders", .preemptions = 1, .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	tx_clone = leat_tx_clone(tx[0]);
+	verify_spawn(sends_and_closes, &tx[0], "sender 1");
+	verify_spawn(sends_and_closes, &tx_clone, "sender 2");
+	loops(rx[0], 2);
+	finish();
+}
+
+MODEL(fd_arm_against_room, .what = "arming for room against a receive", .preemptions = 3, .stale = 2)
+{
+	struct pollfd polled = { .events = POLLIN };
+	uint64_t item = 3;
+
+	open_chans(LEAT_SPSC, 1);
+	sends(&tx[0]);
+	verify_spawn(receives, &rx[0], "receiver");
+	polled.fd = leat_tx_fd(tx[0]);
+	while (leat_try_send(tx[0], &item) == -EAGAIN)
+		if (leat_tx_arm(tx[0]) == 0)
+			verify_that(leat_os_poll(&polled, 1, LEAT_NEVER) == 1);
+	finish();
+}
+
+static void arms_and_closes(void *arg)
+{
+	struct leat_rx **in = arg;
+
+	verify_that(leat_rx_fd(*in) >= 0);
+	verify_that(leat_rx_arm(*in) >= 0);
+	leat_rx_close(*in);
+	*in = NULL;
+}
+
+MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item", .preemptions = 2, .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	rx_clone = leat_rx_clone(rx[0]);
+	verify_spawn(arms_and_closes, &rx_clone, "arms");
+	verify_spawn(receives, &rx[0], "receives");
+	sends(&tx[0]);
+	finish();
+	verify_that(received[1] == 1);
+}
+
+/* Merges */
+static struct leat_merge *merge;
+
+static void open_merge(int lanes)
+{
+	merge = leat_merge_open(sizeof(uint64_t));
+	for (int i = 0; i < lanes; i++) {
+		verify_that(leat_merge_add(merge, rx[i], &rx[i]) == 0);
+		rx[i] = NULL;
+	}
+}
+
+static void merge_to_the_ends(int items, int lanes)
+{
+	uint64_t item;
+	void *tag;
+	int r;
+
+	while ((r = leat_merge_recv(merge, &item, &tag)) != -ENOENT) {
+		items -= r == 1;
+		lanes -= r == 0;
+		verify_that(r == 0 || (r == 1 && tag == &rx[item - 1]));
+	}
+	verify_that(items == 0 && lanes == 0);
+	leat_merge_close(merge);
+}
+
+MODEL(merge_arm_against_send, .what = "one lane, a send and a close, to the end", .preemptions = 2, .stale = 1)
+{
+	open_chans(LEAT_SPSC, 1);
+	open_merge(1);
+	verify_spawn(sends_and_closes, &tx[0], "sender");
+	merge_to_the_ends(1, 1);
+	finish();
+}
+
+MODEL(merge_no_lost_wake, .what = "two lanes, of which one has an item: SPSC", .preemptions = 3, .stale = 2)
+{
+	uint64_t item;
+	void *tag;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(2);
+	verify_spawn(sends, &tx[1], "sender");
+	verify_that(leat_merge_recv(merge, &item, &tag) == 1);
+	verify_that(item == 2 && tag == &rx[1]);
+	leat_merge_close(merge);
+	finish();
+}
+
+MODEL(merge_two_lanes, .what = "two senders, two lanes, to the ends", .preemptions = 1, .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	open_merge(2);
+	verify_spawn(sends_and_closes, &tx[0], "sender 1");
+	verify_spawn(sends_and_closes, &tx[1], "sender 2");
+	merge_to_the_ends(2, 2);
+	finish();
+}
+
+MODEL(merge_close_against_send, .what = "closed while a lane is told", .preemptions = 3, .stale = 1)
+{
+	uint64_t item = 1;
+	int rc;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(2);
+	verify_that(leat_merge_recv_until(merge, &item, NULL, 0) == -ETIMEDOUT);
+	verify_spawn(cancels, NULL, "canceller");
+	item = 1;
+	rc = leat_send(tx[0], &item);
+	verify_that(rc == 0 || rc == -ECANCELED);
+	leat_merge_close(merge);
+	finish();
+}
+
+static void adds(void *arg)
+{
+	struct leat_rx **in = arg;
+
+	verify_that(leat_merge_add(merge, *in, in) == 0);
+	*in = NULL;
+}
+
+MODEL(merge_add_against_sleep, .what = "a lane is added while the merging thread goes to sleep", .preemptions = 2, .stale = 1)
+{
+	uint64_t item = 2;
+	void *tag;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(1);
+	verify_that(leat_send(tx[1], &item) == 0);
+	verify_spawn(adds, &rx[1], "adds");
+	verify_that(leat_merge_recv(merge, &item, &tag) == 1);
+	verify_that(item == 2 && tag == &rx[1]);
+	leat_merge_close(merge);
+	finish();
+}
+
+MODEL(merge_deadline, .what = "the time is over just when something comes", .preemptions = 2, .stale = 1)
+{
+	uint64_t item;
+	int rc;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(1);
+	verify_instant(2000);
+	verify_spawn(sends, &tx[0], "sender");
+	rc = leat_merge_recv_until(merge, &item, NULL, 2000);
+	verify_that(rc == 1 || rc == -ETIMEDOUT);
+	verify_join();
+	if (rc == -ETIMEDOUT)
+		verify_that(leat_merge_recv_until(merge, &item, NULL, 0) == 1);
+	leat_merge_close(merge);
+	finish();
+}
+
+MODEL(merge_passes_on, .what = "told, and closed: a plain receiver of the same channel gets the item", .preemptions = 2, .stale = 1)
+{
+	uint64_t item;
+
+	open_chans(LEAT_MPMC, 1);
+	rx_clone = leat_rx_clone(rx[0]);
+	open_merge(1);
+	verify_that(leat_merge_recv_until(merge, &item, NULL, VERIFY_START_NS + 1) == -ETIMEDOUT);
+	verify_spawn(receives, &rx_clone, "receives");
+	verify_spawn(sends, &tx[0], "sends");
+	leat_merge_close(merge);
+	finish();
+	verify_that(received[1] == 1);
+}
