@@ -13,7 +13,7 @@ static struct leat_event *event_of(struct leat_handle *h)
 	return h->sender ? &leat_chan_of(h)->room : &leat_chan_of(h)->items;
 }
 
-int leat_side_check(struct leat_side *side, const void *item, size_t size, const char *call)
+int leat_side_check_slowly(struct leat_side *side, const void *item, size_t size, const char *call)
 {
 	return leat_copy_check(handle_of(side), item, size, call);
 }
@@ -23,7 +23,7 @@ size_t leat_side_item_size(struct leat_side *side)
 	return leat_chan_of(handle_of(side))->item_size;
 }
 
-int leat_side_attempt(struct leat_side *side, void *item)
+int leat_side_attempt_slowly(struct leat_side *side, void *item)
 {
 	return (int)leat_copy_now(handle_of(side), item);
 }

@@ -14,9 +14,7 @@
 #ifndef LEAT_RUNTIME_CHAN_SIDE_H
 #define LEAT_RUNTIME_CHAN_SIDE_H
 
-#include "runtime/event/event.h"
-
-#include <leat/chan.h>
+#include "runtime/chan/chan.h"
 
 struct leat_side; /* never defined: a handle under another name */
 
@@ -30,12 +28,33 @@ static inline struct leat_side *leat_side_of_rx(struct leat_rx *rx)
 	return (struct leat_side *)rx;
 }
 
+int leat_side_check_slowly(struct leat_side *side, const void *item, size_t size, const char *call);
+int leat_side_attempt_slowly(struct leat_side *side, void *item);
+
 /* 0, -EINVAL or -EBUSY. size 0: the channel's; another than that stops the program. */
-int leat_side_check(struct leat_side *side, const void *item, size_t size, const char *call);
+static inline int leat_side_check(struct leat_side *side, const void *item, size_t size, const char *call)
+{
+	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
+
+	if (leat_likely(h->open && h->held == 0 && item != NULL && size != 0 && size == h->ring.item_size))
+		return 0;
+	return leat_side_check_slowly(side, item, size, call);
+}
+
 /* The size of the channel's items; 0 for a task's channel. */
 size_t leat_side_item_size(struct leat_side *side);
 /* Sends or receives one item, if that can be done at once: 1; 0 the end of the stream; -EAGAIN; -EPIPE, -ECANCELED. */
-int leat_side_attempt(struct leat_side *side, void *item);
+static inline int leat_side_attempt(struct leat_side *side, void *item)
+{
+	const uint32_t ends = LEAT_CTL_CANCELED | LEAT_CTL_TX_GONE | LEAT_CTL_ENDED | LEAT_CTL_SEVERED;
+	struct leat_handle *h = (struct leat_handle *)(void *)side;
+
+	/* Of many to receive from most have nothing: those are told here. */
+	if (!h->sender && !(leat_load_acq(h->rx.ctl) & ends)) /* K1: as attempt_recv() does; pairs with leat_tx_close() */
+		if (h->fast != NULL ? !leat_mpmc_readable(h->fast) : !leat_spsc_can_pop(&h->ring))
+			return -EAGAIN;
+	return leat_side_attempt_slowly(side, item);
+}
 /* Whether an attempt would answer something else than -EAGAIN. */
 bool leat_side_ready(struct leat_side *side);
 

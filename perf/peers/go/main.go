@@ -1,6 +1,7 @@
 // leat-bench-go: Go's channels as contestants of leat-bench, which starts this program and asks it for samples.
 //
-// A question is a line of numbers: measure (0 throughput, 1 round trip, 2 at a fixed rate), bytes of an item, producers,
+// A question is a line of numbers: measure (0 throughput, 1 round trip, 2 at a fixed rate, 3 a select over 8 channels: from a
+// producer each, from one for all, or with 0 of them sent by who selects), bytes of an item, producers,
 // consumers, capacity, operations, nanoseconds between two items, and whether each goroutine has a thread of its own.
 // The answer is a line: nanoseconds an operation, then pairs of a histogram's bucket and its count; or "wrong".
 //
@@ -184,12 +185,74 @@ func paced[T item](q question) answer {
 	return answer{ns: float64(took.Nanoseconds()) / float64(q.operations), buckets: buckets, wrong: !good}
 }
 
+const selected = 8
+
+// Takes count items by a select over all the channels; the sum, and whether each channel's came in order.
+func choose(from *[selected]chan word8, count int, before func(n int)) (uint64, bool) {
+	var last [selected]uint64
+	var sum uint64
+	good := true
+	for n := 1; n <= count; n++ {
+		var item word8
+		which := 0
+		before(n)
+		select {
+		case item = <-from[0]:
+		case item = <-from[1]:
+			which = 1
+		case item = <-from[2]:
+			which = 2
+		case item = <-from[3]:
+			which = 3
+		case item = <-from[4]:
+			which = 4
+		case item = <-from[5]:
+			which = 5
+		case item = <-from[6]:
+			which = 6
+		case item = <-from[7]:
+			which = 7
+		}
+		good = good && item[0] > last[which]
+		last[which] = item[0]
+		sum += item[0]
+	}
+	return sum, good
+}
+
+func selects(q question) answer {
+	var channels [selected]chan word8
+	for i := range channels {
+		channels[i] = make(chan word8, q.capacity)
+	}
+	var sum uint64
+	var good bool
+	before := func(n int) {}
+	if q.producers == 0 {
+		before = func(n int) { channels[n%selected] <- word8{uint64(n)} }
+	}
+	bodies := []func(){func() { sum, good = choose(&channels, q.operations, before) }}
+	for p := 0; p < q.producers; p++ {
+		p := p
+		bodies = append(bodies, func() {
+			for n := p + 1; n <= q.operations; n += q.producers {
+				channels[(n-1)%selected] <- word8{uint64(n)}
+			}
+		})
+	}
+	took := together(q.threads != 0, bodies)
+	all := uint64(q.operations)
+	return answer{ns: float64(took.Nanoseconds()) / float64(q.operations), wrong: !good || sum != all*(all+1)/2}
+}
+
 func ask[T item](q question) answer {
 	switch q.measure {
 	case 0:
 		return throughput[T](q)
 	case 1:
 		return roundTrip[T](q)
+	case 3:
+		return selects(q)
 	default:
 		return paced[T](q)
 	}
