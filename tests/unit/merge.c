@@ -332,7 +332,7 @@ Test(merge, the_deadline_of_a_scope_ends_its_lanes)
 	void *tag;
 	for (int times = 1; times <= 2; times++) {
 		struct leat_scope *soon =
-			leat_scope_open(b->scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + times * MS });
+			leat_scope_open(b->scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
 		struct leat_tx *tx;
 		struct leat_rx *rx;
 		cr_assert_eq(leat_chan_open(soon, sizeof(item), NULL, &tx, &rx), 0);

@@ -455,7 +455,7 @@ Test(select, the_deadline_of_a_scope_ends_it)
 	for each_wait(wait) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .recv_wait = wait });
 		struct leat_scope *soon =
-			leat_scope_open(b.scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 2 * MS });
+			leat_scope_open(b.scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
 		struct leat_tx *tx;
 		struct leat_rx *rx;
 		uint64_t item;
