@@ -106,24 +106,32 @@ LEAT_END_DECLS
 
 extern "C++" {
 
-inline size_t leat_detail_size(const void *)
+inline leat_case leat_detail_case_send(leat_tx *tx, const void *item, size_t size = 0)
 {
-	return 0;
+	return { LEAT_CASE_SENDS, 0, tx, nullptr, const_cast<void *>(item), size, 0, 0, 0 };
 }
-template <class T> inline size_t leat_detail_size(const T *)
+template <class T> inline leat_case leat_detail_case_send(leat_tx *tx, const T *item)
 {
-	return leat_detail_sizeof<T>::value;
+	return leat_detail_case_send(tx, static_cast<const void *>(item), leat_detail_sizeof<T>::value);
+}
+inline leat_case leat_detail_case_recv(leat_rx *rx, void *item, size_t size = 0)
+{
+	return { LEAT_CASE_RECEIVES, 0, nullptr, rx, item, size, 0, 0, 0 };
+}
+template <class T> inline leat_case leat_detail_case_recv(leat_rx *rx, T *item)
+{
+	return leat_detail_case_recv(rx, static_cast<void *>(item), leat_detail_sizeof<T>::value);
+}
+inline leat_case leat_detail_case_fd(int fd, short events)
+{
+	return { LEAT_CASE_POLLS, 0, nullptr, nullptr, nullptr, 0, fd, events, 0 };
 }
 
 } /* extern "C++" */
 
-#define LEAT_CASE_SEND(to, ...) \
-	{ LEAT_CASE_SENDS, 0, (to), nullptr, const_cast<void *>(static_cast<const void *>(__VA_ARGS__)), \
-	  leat_detail_size(__VA_ARGS__), 0, 0, 0 }
-#define LEAT_CASE_RECV(from, ...) \
-	{ LEAT_CASE_RECEIVES, 0, nullptr, (from), (__VA_ARGS__), leat_detail_size(__VA_ARGS__), 0, 0, 0 }
-#define LEAT_CASE_FD(descriptor, wanted) \
-	{ LEAT_CASE_POLLS, 0, nullptr, nullptr, nullptr, 0, (descriptor), (wanted), 0 }
+#define LEAT_CASE_SEND(to, ...) leat_detail_case_send((to), (__VA_ARGS__))
+#define LEAT_CASE_RECV(from, ...) leat_detail_case_recv((from), (__VA_ARGS__))
+#define LEAT_CASE_FD(descriptor, wanted) leat_detail_case_fd((descriptor), (wanted))
 
 #endif
 #endif

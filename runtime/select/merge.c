@@ -7,9 +7,9 @@
  *     armed   on its channel's event, with a sleeper that is no thread but lane_told()
  *     told    on the list that lane_told() puts it on; so is a lane that was just added
  *
- * The merging thread serves the first of its queue, up to BUDGET items, and puts it at the end. A lane that found nothing in
- * LOOKS rounds in which others did is armed, so that arming (two locks, and a heavy fence for all that are armed
- * together) is for lanes that are idle. Where whole rounds find nothing, it spins and yields as an adaptive wait does, then
+ * The merging thread serves the first of its queue, up to BUDGET items, and puts it at the end. Every LOOKS rounds that found
+ * something it arms the lanes that found nothing in as many: arming (two locks, and a heavy fence for all that are
+ * armed together) is for lanes that are idle. Where whole rounds find nothing, it spins and yields as an adaptive wait does, then
  * arms all and sleeps. Who was armed is looked at once more.
  *
  * Lock order: a channel's event, then the merge's lock, which guards the list of the told and whether somebody sleeps.
@@ -273,8 +273,8 @@ static void begin_round(struct leat_merge *merge)
 		collect(merge);
 	if (merge->found) {
 		merge->found = false;
-		merge->rounds++;
-		arm(merge, LOOKS);
+		if (++merge->rounds % LOOKS == 0)
+			arm(merge, LOOKS);
 	}
 	merge->round = merge->awake.n;
 }

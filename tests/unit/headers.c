@@ -8,7 +8,9 @@
 #include <leat/diag.h>
 #include <leat/gen.h>
 #include <leat/io.h>
+#include <leat/merge.h>
 #include <leat/scope.h>
+#include <leat/select.h>
 
 /* Twice does no harm. */
 #include <leat/chan.h>
@@ -27,6 +29,9 @@ _Static_assert(LEAT_PIN(0) == 1u && LEAT_PIN(7) == 8u, "0 is anywhere, so the fi
 _Static_assert(LEAT_SPSC == 0 && LEAT_MPSC == 1 && LEAT_SPMC == 2 && LEAT_MPMC == 3, "kinds");
 _Static_assert(LEAT_WAIT_ADAPTIVE == 0 && LEAT_WAIT_SPIN == 1 && LEAT_WAIT_YIELD == 2 && LEAT_WAIT_PARK == 3, "waits");
 _Static_assert(LEAT_BLOCK == 0 && LEAT_DROP_NEWEST == 1 && LEAT_DROP_OLDEST == 2, "overflow");
+_Static_assert(LEAT_CASE_NONE == 0 && LEAT_CASE_SENDS == 1 && LEAT_CASE_RECEIVES == 2 && LEAT_CASE_POLLS == 3, "cases");
+_Static_assert(LEAT_BY_CHANCE == 0 && LEAT_BY_PRIORITY == 1, "orders");
+_Static_assert(sizeof(struct leat_case) == 48, "leat_case: programs have arrays of it");
 _Static_assert(LEAT_RUNNING == 0 && LEAT_COMPLETED == 1 && LEAT_CANCELED == 2 && LEAT_DEADLINE == 3 &&
 		       LEAT_FAILED == 4 && LEAT_ABANDONED == 5,
 	       "causes");
@@ -66,6 +71,19 @@ int (*gen_)(struct leat_scope *, leat_gen_fn *, void *, size_t, const struct lea
 	    struct leat_rx **) = (leat_gen);
 int (*gen_seq_)(struct leat_scope *, struct leat_seq, const struct leat_gen_opts *, struct leat_rx **) = (leat_gen_seq);
 struct leat_seq (*seq_from_rx_)(struct leat_rx *) = leat_seq_from_rx;
+int (*select_)(struct leat_case *, size_t, int64_t, enum leat_order) = leat_select;
+int (*rx_fd_)(struct leat_rx *) = leat_rx_fd;
+int (*rx_arm_)(struct leat_rx *) = leat_rx_arm;
+int (*rx_disarm_)(struct leat_rx *) = leat_rx_disarm;
+int (*tx_fd_)(struct leat_tx *) = leat_tx_fd;
+int (*tx_arm_)(struct leat_tx *) = leat_tx_arm;
+int (*tx_disarm_)(struct leat_tx *) = leat_tx_disarm;
+struct leat_merge *(*merge_open_)(size_t) = leat_merge_open;
+int (*merge_add_)(struct leat_merge *, struct leat_rx *, void *) = leat_merge_add;
+int (*merge_recv_)(struct leat_merge *, void *, void **) = (leat_merge_recv);
+int (*merge_recv_until_)(struct leat_merge *, void *, void **, int64_t) = (leat_merge_recv_until);
+const struct leat_rx *(*merge_lane_)(const struct leat_merge *) = leat_merge_lane;
+void (*merge_close_)(struct leat_merge *) = leat_merge_close;
 int (*tx_fail_)(struct leat_tx *, int, const char *) = leat_tx_fail;
 int (*rx_status_)(const struct leat_rx *, enum leat_cause *, int *, const char **) = leat_rx_status;
 struct leat_pool *(*pool_open_)(const struct leat_pool_opts *) = leat_pool_open;

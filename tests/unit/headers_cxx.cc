@@ -8,10 +8,13 @@
 #include <leat/diag.h>
 #include <leat/gen.h>
 #include <leat/io.h>
+#include <leat/merge.h>
 #include <leat/scope.h>
+#include <leat/select.h>
 
 #include <criterion/criterion.h>
 #include <csignal>
+#include <poll.h>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -187,4 +190,47 @@ Test(headers_cxx, diagnostics_and_status)
 	cr_expect(std::string(text) == "words");
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	cr_expect_eq(last.channels_count, 1u);
+}
+
+Test(headers_cxx, cases_of_a_select)
+{
+	channel<tick> ticks;
+	channel<uint64_t> numbers;
+	tick in{ 3, 0.5 }, out{};
+	const uint64_t fixed = 4;
+	uint64_t number = 0;
+	int evaluated = 0;
+	leat_case cases[] = {
+		LEAT_CASE_RECV(ticks.rx, (evaluated++, &out)),
+		LEAT_CASE_RECV(numbers.rx, static_cast<void *>(&number)),
+		LEAT_CASE_SEND(numbers.tx, &fixed),
+		LEAT_CASE_FD(-1, POLLIN),
+	};
+	cr_expect_eq(evaluated, 1);
+	cr_expect_eq(cases[0].size, sizeof(tick));
+	cr_expect_eq(cases[1].size, 0u);
+	cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 2);
+	cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 1);
+	cr_expect_eq(number, 4u);
+	cases[2] = LEAT_CASE_SEND(ticks.tx, &in);
+	cr_expect_eq(leat_select(cases, 4, 0, LEAT_BY_CHANCE), 2);
+	cr_expect_eq(leat_select(cases, 1, 0, LEAT_BY_CHANCE), 0);
+	cr_expect_eq(out.number, 3u);
+}
+
+Test(headers_cxx, a_merge)
+{
+	channel<tick> ticks;
+	leat_merge *merge = leat_merge_open(sizeof(tick));
+	tick in{ 5, 0.5 }, out{};
+	void *tag = nullptr;
+	cr_assert_eq(leat_merge_add(merge, ticks.rx, &in), 0);
+	ticks.rx = nullptr;
+	cr_assert_eq(leat_send(ticks.tx, &in), 0);
+	cr_expect_eq(leat_merge_recv(merge, &out, &tag), 1);
+	cr_expect_eq(tag, &in);
+	cr_expect_eq(out.number, 5u);
+	cr_expect_eq(leat_merge_recv_until(merge, &out, &tag, 0), -ETIMEDOUT);
+	cr_expect_eq(leat_merge_recv_until(merge, static_cast<void *>(&out), nullptr, 0), -ETIMEDOUT);
+	leat_merge_close(merge);
 }
