@@ -252,23 +252,33 @@ static double lone_merge_of(int lanes)
 }
 
 /* Each item to a lane that has stood armed for long. */
-static double sleeping_merge(void)
+static double sleeping_merge_of(int lanes)
 {
-	struct leat_merge *merge = merge_open(LANES);
+	struct leat_merge *merge = merge_open(lanes);
 	uint64_t item, sum = 0;
 	int64_t start_ns;
 
 	start_ns = leat_now_ns();
 	for (uint64_t n = 1; n <= OPERATIONS; n++) {
-		leat_send(tx[n * 7919 % LANES], &n);
+		leat_send(tx[n * 7919 % (unsigned)lanes], &n);
 		expect(leat_merge_recv(merge, &item, NULL) == 1, "an item is lost");
 		sum += item;
 	}
 	start_ns = leat_now_ns() - start_ns;
 	expect(sum == (uint64_t)OPERATIONS * (OPERATIONS + 1) / 2, "an item is wrong");
 	leat_merge_close(merge);
-	close_chans(LANES);
+	close_chans(lanes);
 	return (double)start_ns / OPERATIONS;
+}
+
+static double sleeping_merge_few(void)
+{
+	return sleeping_merge_of(100);
+}
+
+static double sleeping_merge_many(void)
+{
+	return sleeping_merge_of(LANES);
 }
 
 static double merge_few(void)
@@ -364,7 +374,8 @@ static const struct question {
 	  { { "of 10", merge_few, false }, { "of 10,000", merge_many, false } } },
 	{ "a merge, 10 busy lanes, one thread for both",
 	  { { "of 10", lone_merge_few, false }, { "of 10,000", lone_merge_many, false } } },
-	{ "a merge of 10,000, each item to a lane that slept", { { "one thread for both", sleeping_merge, false } } },
+	{ "a merge, each item to a lane that slept, one thread",
+	  { { "of 100", sleeping_merge_few, false }, { "of 10,000", sleeping_merge_many, false } } },
 };
 
 static int by_value(const void *a, const void *b)
