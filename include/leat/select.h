@@ -69,7 +69,7 @@ enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
  *
  * -ETIMEDOUT, also when there is nothing to wait for; -EINVAL for a kind, order or item that is none, for a channel
  * of a task, and for nothing to wait for without a deadline; -EBUSY for a handle that holds a reservation or a peek;
- * -ENOMEM for more than 16 cases; what poll(2) and eventfd(2) answer, where there are descriptors.
+ * -ENOMEM for more than 16 cases; -EDEADLK where it would wait in a step on a pool; what poll(2) and eventfd(2) answer, where there are descriptors.
  */
 LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns, enum leat_order order);
 

@@ -126,7 +126,7 @@ static ssize_t wait_parked(struct leat_op *op, int64_t deadline_ns)
 	struct leat_waiter waiter = { .sleeper = &sleeper };
 	ssize_t r;
 
-	leat_watch_disarm(op->h); /* else the news would be told to that, and this thread would sleep on */
+	leat_watch_disarm((struct leat_side *)(void *)op->h); /* else the news would be told to that, and this thread would sleep on */
 	for (;;) {
 		bool told;
 

@@ -496,7 +496,7 @@ static void handle_retire(struct leat_handle *h)
 	leat_spsc_shut(&h->ring);
 	h->fast = NULL;
 	h->open = false;
-	leat_watch_close(h);
+	leat_watch_close((struct leat_side *)(void *)h, &h->watch);
 	if (h->wake_fd >= 0)
 		leat_os_flag_close(h->wake_fd);
 	h->wake_fd = -1;

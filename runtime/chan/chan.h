@@ -204,12 +204,8 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
 /* Gives up what a handle holds, as its close does. */
 void leat_handle_let_go(struct leat_handle *h);
 
-/*
- * This thread was told, and is about to leave. Where there is more, wakes who sleeps on the same side.
- */
-void leat_chan_pass_on(struct leat_chan *chan, bool sender);
 /* A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread. */
-int leat_handle_wake_fd(struct leat_handle *h);
+int leat_wake_fd(int *wake_fd);
 
 /*
  * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not now) or the error that

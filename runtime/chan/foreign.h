@@ -20,11 +20,22 @@ struct leat_foreign {
 	int (*release)(struct leat_rx *rx, size_t n);
 	void (*close)(struct leat_rx *rx);
 	int (*status)(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text);
-	/* Where a sleeper stands until there is something to receive: as leat_event_enter() and leat_event_leave(). */
-	void (*enter)(struct leat_rx *rx, struct leat_sleeper *sleeper);
-	bool (*leave)(struct leat_rx *rx, struct leat_sleeper *sleeper);
-	/* As leat_rx_ready(). */
+
+	/* As leat_side_check() and its kin (runtime/chan/side.h), for the one waiter that such a receiver has. */
+	int (*check)(struct leat_rx *rx, const void *items, const char *call);
+	int (*attempt)(struct leat_rx *rx, void *item);
 	bool (*ready)(struct leat_rx *rx);
+	bool (*line_up)(struct leat_rx *rx, struct leat_sleeper *sleeper);
+	bool (*leave)(struct leat_rx *rx, struct leat_sleeper *sleeper);
+	enum leat_wait (*policy)(const struct leat_rx *rx);
+	struct leat_scope *(*scope)(const struct leat_rx *rx);
+	/* What a struct leat_handle has for those who wait in poll(2). NULL where there is none, or no memory to make it. */
+	struct leat_foreign_waits *(*waits)(struct leat_rx *rx, bool make);
+};
+
+struct leat_foreign_waits {
+	struct leat_watch *watch;
+	int wake_fd; /* -1: none */
 };
 
 static inline bool leat_rx_is_foreign(const struct leat_rx *rx)

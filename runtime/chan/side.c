@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/chan/side.h"
+#include "runtime/chan/foreign.h"
 #include "runtime/chan/transfer.h"
 #include "runtime/chan/watch.h"
 
 static struct leat_handle *handle_of(struct leat_side *side)
 {
 	return (struct leat_handle *)(void *)side;
+}
+
+/* The receiver that a side is, where that brings its own functions; else NULL. */
+static struct leat_rx *foreign(struct leat_side *side)
+{
+	struct leat_rx *rx = (struct leat_rx *)(void *)side;
+
+	return leat_rx_is_foreign(rx) ? rx : NULL;
 }
 
 static struct leat_event *event_of(struct leat_handle *h)
@@ -15,34 +24,62 @@ static struct leat_event *event_of(struct leat_handle *h)
 
 int leat_side_check_slowly(struct leat_side *side, const void *item, size_t size, const char *call)
 {
+	struct leat_rx *rx = foreign(side);
+
+	if (rx != NULL && size != 0 && size != rx->ring.item_size)
+		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu", call, size, rx->ring.item_size);
+	if (rx != NULL)
+		return leat_rx_foreign(rx)->check(rx, item, call);
 	return leat_copy_check(handle_of(side), item, size, call);
 }
 
 size_t leat_side_item_size(struct leat_side *side)
 {
+	if (foreign(side) != NULL)
+		return foreign(side)->ring.item_size;
 	return leat_chan_of(handle_of(side))->item_size;
 }
 
 int leat_side_attempt_slowly(struct leat_side *side, void *item)
 {
+	struct leat_rx *rx = foreign(side);
+
+	if (rx != NULL)
+		return leat_rx_foreign(rx)->attempt(rx, item);
 	return (int)leat_copy_now(handle_of(side), item);
 }
 
 bool leat_side_ready(struct leat_side *side)
 {
-	return leat_copy_ready(handle_of(side));
+	struct leat_rx *rx = foreign(side);
+	struct leat_handle *h = handle_of(side);
+
+	if (rx != NULL)
+		return leat_rx_foreign(rx)->ready(rx);
+	if (leat_copy_ready(h))
+		return true;
+	if (!h->sender && h->chan->feeder != NULL)
+		h->chan->feeder->demand(h->chan->feeder); /* a worker sees to it that there will be something */
+	return false;
 }
 
 bool leat_side_line_up(struct leat_side *side, struct leat_waiter *waiter)
 {
+	struct leat_rx *rx = foreign(side);
 	struct leat_handle *h = handle_of(side);
 
-	leat_watch_disarm(h); /* else the news would be told to that */
+	leat_watch_disarm(side); /* else the news would be told to that */
+	if (rx != NULL)
+		return leat_rx_foreign(rx)->line_up(rx, waiter->sleeper);
 	return leat_event_line_up(event_of(h), waiter);
 }
 
 bool leat_side_leave(struct leat_side *side, struct leat_waiter *waiter)
 {
+	struct leat_rx *rx = foreign(side);
+
+	if (rx != NULL)
+		return leat_rx_foreign(rx)->leave(rx, waiter->sleeper);
 	return leat_event_leave(event_of(handle_of(side)), waiter);
 }
 
@@ -50,44 +87,63 @@ void leat_side_pass_on(struct leat_side *side)
 {
 	struct leat_handle *h = handle_of(side);
 
+	if (foreign(side) != NULL)
+		return; /* there is one receiver */
 	leat_chan_pass_on(leat_chan_of(h), h->sender);
 }
 
 enum leat_wait leat_side_policy(struct leat_side *side)
 {
+	struct leat_rx *rx = foreign(side);
 	struct leat_handle *h = handle_of(side);
 
+	if (rx != NULL)
+		return leat_rx_foreign(rx)->policy(rx);
 	return h->sender ? leat_chan_of(h)->send_wait : leat_chan_of(h)->recv_wait;
 }
 
 struct leat_scope *leat_side_scope(struct leat_side *side)
 {
-	return leat_chan_of(handle_of(side))->scope;
+	struct leat_rx *rx = foreign(side);
+
+	return rx != NULL ? leat_rx_foreign(rx)->scope(rx) : leat_chan_of(handle_of(side))->scope;
 }
 
 int leat_side_wake_fd(struct leat_side *side)
 {
-	return leat_handle_wake_fd(handle_of(side));
+	struct leat_rx *rx = foreign(side);
+	struct leat_foreign_waits *waits;
+
+	if (rx == NULL)
+		return leat_wake_fd(&handle_of(side)->wake_fd);
+	waits = leat_rx_foreign(rx)->waits(rx, true);
+	return waits == NULL ? -ENOMEM : leat_wake_fd(&waits->wake_fd);
 }
 
 void leat_side_wait_begins(struct leat_side *side, int64_t now_ns)
 {
 	struct leat_handle *h = handle_of(side);
 
+	if (foreign(side) != NULL)
+		return; /* it keeps no such books */
 	/* rlx: a number; what it says is right as soon as it is seen */
 	leat_store_rlx(&h->wait_base_ns, (uint64_t)now_ns - leat_load_rlx(&h->counts.blocked_ns));
 }
 
 void leat_side_wait_parks(struct leat_side *side)
 {
-	leat_bump(&handle_of(side)->counts.parks, 1);
+	if (foreign(side) == NULL)
+		leat_bump(&handle_of(side)->counts.parks, 1);
 }
 
 void leat_side_wait_ends(struct leat_side *side, int64_t now_ns)
 {
 	struct leat_handle *h = handle_of(side);
-	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns); /* rlx: only this thread writes it */
+	uint64_t base_ns;
 
+	if (foreign(side) != NULL)
+		return;
+	base_ns = leat_load_rlx(&h->wait_base_ns); /* rlx: only this thread writes it */
 	if (base_ns == 0)
 		return;
 	leat_store_rlx(&h->counts.blocked_ns, (uint64_t)now_ns - base_ns); /* rlx: a number */

@@ -36,7 +36,7 @@ static inline int leat_side_check(struct leat_side *side, const void *item, size
 {
 	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
 
-	if (leat_likely(h->open && h->held == 0 && item != NULL && size != 0 && size == h->ring.item_size))
+	if (leat_likely(h->chan != NULL && h->open && h->held == 0 && item != NULL && size != 0 && size == h->ring.item_size))
 		return 0;
 	return leat_side_check_slowly(side, item, size, call);
 }
@@ -50,7 +50,7 @@ static inline int leat_side_attempt(struct leat_side *side, void *item)
 	struct leat_handle *h = (struct leat_handle *)(void *)side;
 
 	/* Of many to receive from most have nothing: those are told here. */
-	if (!h->sender && !(leat_load_acq(h->rx.ctl) & ends)) /* K1: as attempt_recv() does; pairs with leat_tx_close() */
+	if (h->chan != NULL && !h->sender && !(leat_load_acq(h->rx.ctl) & ends)) /* K1: as attempt_recv() does; pairs with leat_tx_close() */
 		if (h->fast != NULL ? !leat_mpmc_readable(h->fast) : !leat_spsc_can_pop(&h->ring))
 			return -EAGAIN;
 	return leat_side_attempt_slowly(side, item);
@@ -65,7 +65,7 @@ void leat_side_pass_on(struct leat_side *side);
 
 enum leat_wait leat_side_policy(struct leat_side *side);
 struct leat_scope *leat_side_scope(struct leat_side *side);
-/* As leat_handle_wake_fd(). */
+/* As leat_wake_fd(). */
 int leat_side_wake_fd(struct leat_side *side);
 
 /* The books of a wait: it began, it slept once, it is over. Several waits at once of the same side are one. */

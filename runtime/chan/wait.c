@@ -79,17 +79,17 @@ static int wait_with_fd(struct leat_handle *h, int fd, short events, int64_t dea
 	return rc;
 }
 
-int leat_handle_wake_fd(struct leat_handle *h)
+int leat_wake_fd(int *wake_fd)
 {
 	int flag;
 
-	if (h->wake_fd >= 0) {
-		leat_os_flag_clear(h->wake_fd); /* what a wait before has left in it */
-		return h->wake_fd;
+	if (*wake_fd >= 0) {
+		leat_os_flag_clear(*wake_fd); /* what a wait before has left in it */
+		return *wake_fd;
 	}
 	flag = leat_os_flag_open();
 	if (flag >= 0)
-		h->wake_fd = flag;
+		*wake_fd = flag;
 	return flag;
 }
 
@@ -103,6 +103,6 @@ int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 	leat_handle_check(h, "leat_tx_wait");
 	if (fd < 0)
 		return wait_without_fd(h, deadline_ns);
-	flag = leat_handle_wake_fd(h);
+	flag = leat_wake_fd(&h->wake_fd);
 	return flag < 0 ? flag : wait_with_fd(h, fd, events, deadline_ns);
 }

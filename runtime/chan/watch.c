@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/chan/watch.h"
-#include "runtime/chan/side.h"
+#include "runtime/chan/chan.h"
+#include "runtime/chan/foreign.h"
 
 #include <leat/select.h>
 
@@ -9,10 +10,32 @@ static void raise_flag(struct leat_sleeper *sleeper)
 	leat_os_flag_raise(sleeper->fd);
 }
 
-static int watch_open(struct leat_handle *h)
+/* Where the side keeps its watch; NULL where it has no place for one, and none is to be made or there is no memory. */
+static struct leat_watch **place_of(struct leat_side *side, bool make)
 {
-	struct leat_watch *watch = leat_os_alloc(sizeof(*watch), 0);
+	struct leat_rx *rx = (struct leat_rx *)(void *)side;
+	struct leat_foreign_waits *waits;
 
+	if (!leat_rx_is_foreign(rx))
+		return &leat_handle_of_rx(rx)->watch;
+	waits = leat_rx_foreign(rx)->waits(rx, make);
+	return waits == NULL ? NULL : &waits->watch;
+}
+
+struct leat_watch *leat_watch_of(struct leat_side *side)
+{
+	struct leat_watch **place = place_of(side, false);
+
+	return place == NULL ? NULL : *place;
+}
+
+static int watch_open(struct leat_side *side)
+{
+	struct leat_watch **place = place_of(side, true), *watch;
+
+	if (place == NULL)
+		return -ENOMEM;
+	watch = leat_os_alloc(sizeof(*watch), 0);
 	if (watch == NULL)
 		return -ENOMEM;
 	watch->flag = leat_os_flag_open();
@@ -24,15 +47,13 @@ static int watch_open(struct leat_handle *h)
 	}
 	watch->sleeper = (struct leat_sleeper){ 0, watch->flag, raise_flag };
 	watch->waiter.sleeper = &watch->sleeper;
-	h->watch = watch;
+	*place = watch;
 	return watch->flag;
 }
 
 /* The news that came while it was armed goes on to whoever sleeps: this side's thread may not look. */
-void leat_watch_leave(struct leat_handle *h)
+void leat_watch_leave(struct leat_side *side, struct leat_watch *watch)
 {
-	struct leat_watch *watch = h->watch;
-	struct leat_side *side = (struct leat_side *)h;
 	bool told = leat_side_leave(side, &watch->waiter);
 
 	watch->armed = false;
@@ -42,27 +63,28 @@ void leat_watch_leave(struct leat_handle *h)
 	leat_side_pass_on(side);
 }
 
-void leat_watch_close(struct leat_handle *h)
+void leat_watch_close(struct leat_side *side, struct leat_watch **place)
 {
-	if (h->watch == NULL)
+	struct leat_watch *watch = *place;
+
+	if (watch == NULL)
 		return;
-	leat_watch_disarm(h);
-	leat_os_flag_close(h->watch->flag);
-	leat_os_free(h->watch);
-	h->watch = NULL;
+	if (watch->armed)
+		leat_watch_leave(side, watch);
+	leat_os_flag_close(watch->flag);
+	leat_os_free(watch);
+	*place = NULL;
 }
 
 /*
  * Always off the list and on again: what it was told of may have been taken since, and a flag that is raised for that would
  * wake the loop for nothing, each time.
  */
-static int arm(struct leat_handle *h)
+static int arm(struct leat_side *side, struct leat_watch *watch)
 {
-	struct leat_watch *watch = h->watch;
-	struct leat_side *side = (struct leat_side *)h;
 	bool heavy;
 
-	leat_watch_disarm(h);
+	leat_watch_disarm(side);
 	if (leat_side_ready(side))
 		return 1;
 	heavy = leat_side_line_up(side, &watch->waiter);
@@ -70,65 +92,74 @@ static int arm(struct leat_handle *h)
 	leat_event_fence(heavy);
 	if (!leat_side_ready(side))
 		return 0;
-	leat_watch_leave(h);
+	leat_watch_leave(side, watch);
 	return 1;
 }
 
-static int fd_of(struct leat_handle *h, const char *call)
+/* 0, -EINVAL, -EBUSY; stops the program if the handle is closed. */
+static int check(struct leat_side *side, const char *call)
 {
-	if (h == NULL)
+	static const char anything;
+
+	if (side == NULL || leat_side_item_size(side) == 0)
 		return -EINVAL;
-	leat_handle_check(h, call);
-	if (leat_chan_of(h)->item_size == 0)
-		return -EINVAL;
-	return h->watch != NULL ? h->watch->flag : watch_open(h);
+	return leat_side_check(side, &anything, 0, call);
 }
 
-static int arm_checked(struct leat_handle *h, const char *call)
+static int fd_of(struct leat_side *side, const char *call)
 {
-	if (h == NULL)
-		return -EINVAL;
-	leat_handle_check(h, call);
-	if (h->watch == NULL)
-		return -EINVAL;
-	return h->held != 0 ? -EBUSY : arm(h);
+	int rc = check(side, call);
+
+	if (rc < 0 && rc != -EBUSY)
+		return rc;
+	return leat_watch_of(side) != NULL ? leat_watch_of(side)->flag : watch_open(side);
 }
 
-static int disarm_checked(struct leat_handle *h, const char *call)
+static int arm_checked(struct leat_side *side, const char *call)
 {
-	if (h == NULL)
+	int rc = check(side, call);
+
+	if (rc == -EINVAL || leat_watch_of(side) == NULL)
 		return -EINVAL;
-	leat_handle_check(h, call);
-	leat_watch_disarm(h);
+	return rc < 0 ? rc : arm(side, leat_watch_of(side));
+}
+
+static int disarm_checked(struct leat_side *side, const char *call)
+{
+	int rc = check(side, call);
+
+	if (rc == -EINVAL)
+		return rc;
+	leat_watch_disarm(side);
 	return 0;
 }
 
 int leat_rx_fd(struct leat_rx *rx)
 {
-	return fd_of(leat_handle_of_rx(rx), "leat_rx_fd");
+	return fd_of(leat_side_of_rx(rx), "leat_rx_fd");
 }
 
 int leat_rx_arm(struct leat_rx *rx)
 {
-	return arm_checked(leat_handle_of_rx(rx), "leat_rx_arm");
+	return arm_checked(leat_side_of_rx(rx), "leat_rx_arm");
 }
 
 int leat_rx_disarm(struct leat_rx *rx)
 {
-	return disarm_checked(leat_handle_of_rx(rx), "leat_rx_disarm");
+	return disarm_checked(leat_side_of_rx(rx), "leat_rx_disarm");
 }
 
 int leat_tx_fd(struct leat_tx *tx)
 {
-	return fd_of(leat_handle_of_tx(tx), "leat_tx_fd");
+	return fd_of(leat_side_of_tx(tx), "leat_tx_fd");
 }
 
 int leat_tx_arm(struct leat_tx *tx)
 {
-	return arm_checked(leat_handle_of_tx(tx), "leat_tx_arm");
+	return arm_checked(leat_side_of_tx(tx), "leat_tx_arm");
 }
 
 int leat_tx_disarm(struct leat_tx *tx)
 {
-	return disarm_checked(leat_handle_of_tx(tx), "leat_tx_disarm");
+	return disarm_checked(leat_side_of_tx(tx), "leat_tx_disarm");
 }

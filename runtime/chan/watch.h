@@ -9,7 +9,7 @@
 #ifndef LEAT_RUNTIME_CHAN_WATCH_H
 #define LEAT_RUNTIME_CHAN_WATCH_H
 
-#include "runtime/chan/chan.h"
+#include "runtime/chan/side.h"
 
 struct leat_watch {
 	int flag;
@@ -18,16 +18,22 @@ struct leat_watch {
 	struct leat_waiter waiter;
 };
 
-/* The part of a disarm that is not nothing. */
-void leat_watch_leave(struct leat_handle *h);
+/* The side's, or NULL. */
+struct leat_watch *leat_watch_of(struct leat_side *side);
 
-/* Before the handle's thread waits in any other way. */
-static inline void leat_watch_disarm(struct leat_handle *h)
+/* The part of a disarm that is not nothing. */
+void leat_watch_leave(struct leat_side *side, struct leat_watch *watch);
+
+/* Before the side's thread waits in any other way. */
+static inline void leat_watch_disarm(struct leat_side *side)
 {
-	if (leat_unlikely(h->watch != NULL) && h->watch->armed)
-		leat_watch_leave(h);
+	struct leat_watch *watch = leat_watch_of(side);
+
+	if (leat_unlikely(watch != NULL) && watch->armed)
+		leat_watch_leave(side, watch);
 }
 
-void leat_watch_close(struct leat_handle *h);
+/* With its side. */
+void leat_watch_close(struct leat_side *side, struct leat_watch **watch);
 
 #endif

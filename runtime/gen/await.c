@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "runtime/gen/await.h"
-#include "runtime/chan/stand.h"
+#include "runtime/chan/side.h"
 #include "runtime/chan/wait.h"
 #include "runtime/gen/gen.h"
 
@@ -32,11 +32,19 @@ bool leat_await_asked(const struct leat_step *step, int rc)
 	       (rc == LEAT_ITEM && step->rx != NULL);
 }
 
+static void leave(struct leat_side *side, struct leat_waiter *waiter)
+{
+	if (leat_side_leave(side, waiter))
+		leat_side_pass_on(side);
+}
+
 static int await_item(struct leat_await *await, struct leat_rx *rx)
 {
-	leat_rx_enter(rx, &await->waiter);
-	if (leat_rx_ready(rx)) {
-		leat_rx_leave(rx, &await->waiter);
+	struct leat_side *side = leat_side_of_rx(rx);
+
+	leat_event_fence(leat_side_line_up(side, &await->waiter));
+	if (leat_side_ready(side)) {
+		leave(side, &await->waiter);
 		return LEAT_TURN_MORE;
 	}
 	await->rx = rx;
@@ -61,7 +69,7 @@ void leat_await_end(struct leat_await *await)
 	if (await == NULL)
 		return;
 	if (await->rx != NULL)
-		leat_rx_leave(await->rx, &await->waiter);
+		leave(leat_side_of_rx(await->rx), &await->waiter);
 	await->rx = NULL;
 	leat_polled_remove(&await->polled);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/gen/compact.h"
+#include "runtime/chan/watch.h"
 #include "runtime/gen/await.h"
 #include "runtime/registry/registry.h"
 
@@ -18,6 +19,7 @@ struct extra {
 	struct leat_await await; /* once a step has asked for something else than a time */
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
+	struct leat_foreign_waits waits;
 	enum leat_wait recv_wait;
 	char name[LEAT_NAME_MAX + 1];
 };
@@ -41,7 +43,7 @@ struct compact {
 	void *state;
 	void (*fini)(void *state);
 	struct leat_slab *slab;
-	struct extra *extra;
+	uint64_t extra; /* struct extra *, or 0 */
 	uint64_t id; /* the channel's; the generator's is the next */
 	int32_t code;
 	uint32_t capacity;
@@ -93,6 +95,29 @@ static uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
 	return at >= c->capacity ? at - c->capacity : at;
 }
 
+static struct extra *extra_of(const struct compact *c)
+{
+	return (struct extra *)(uintptr_t)leat_load_acq(&c->extra); /* X1: pairs with have_extra() */
+}
+
+/* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
+static struct extra *have_extra(struct compact *c)
+{
+	struct extra *extra = extra_of(c);
+	uint64_t found = 0;
+
+	if (extra != NULL)
+		return extra;
+	extra = leat_os_alloc(sizeof(*extra), 0);
+	if (extra == NULL)
+		return NULL;
+	extra->waits.wake_fd = -1;
+	if (leat_cas_acqrel(&c->extra, &found, (uint64_t)(uintptr_t)extra)) /* X1: made before it is known; pairs with extra_of() */
+		return extra;
+	leat_os_free(extra);
+	return (struct extra *)(uintptr_t)found;
+}
+
 /* --- telling the receiver --- */
 
 /* Wakes who stands there, if anybody does. */
@@ -112,22 +137,25 @@ static void tell_waiter(struct compact *c)
 
 static inline void published(struct compact *c)
 {
-	leat_fence_light(); /* C1: tail before waiter; pairs with the heavy fence in stand() */
+	leat_fence_light(); /* C1: tail before waiter; pairs with sleep_once(), leat_event_fence() */
 	if (leat_unlikely(c->group->fenced))
-		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence in stand() */
+		leat_fence_seq(); /* C1: without membarrier; pairs with sleep_once(), leat_event_fence() */
 	if (leat_unlikely(leat_load_rlx(&c->waiter) != 0)) /* rlx: C1 orders it */
 		tell_waiter(c);
 }
 
-static void stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
+/* The receiver's one place to wait at: who stands there already, for the same receiver, goes. What fence is to follow. */
+static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 {
 	struct compact *c = compact_of_rx(rx);
+	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = leat_load_acq(&c->waiter); /* K2: pairs with tell_waiter() */
 
-	leat_store_rel(&c->waiter, (uint64_t)(uintptr_t)sleeper); /* K2: pairs with tell_waiter() */
-	if (c->group->fenced)
-		leat_fence_seq(); /* C1, J3: waiter before tail and run; pairs with published(), settle_parked() */
-	else
-		leat_os_fence_heavy(); /* C1, J3: waiter before tail and run; pairs with published(), settle_parked() */
+	while (!leat_cas_acqrel(&c->waiter, &other, me)) /* K2: pairs with tell_waiter() */
+		if (other & TELLING) {
+			leat_pause(); /* it is about to be done */
+			other = 0;
+		}
+	return !c->group->fenced;
 }
 
 /* Whether it was told. */
@@ -149,8 +177,10 @@ static void discard_one(struct compact *c)
 {
 	void *item = slot(c, c->take_at);
 
-	if (c->extra != NULL && c->extra->discard != NULL)
-		c->extra->discard(item, c->extra->discard_arg);
+	const struct extra *extra = extra_of(c);
+
+	if (extra != NULL && extra->discard != NULL)
+		extra->discard(item, extra->discard_arg);
 }
 
 /* Takes out what nobody will receive; the receiver, or who is alone with the block. */
@@ -173,7 +203,7 @@ static void give_back(struct compact *c)
 
 	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	group->received += leat_load_rlx(&c->head); /* rlx: the same */
-	leat_os_free(c->extra);
+	leat_os_free(extra_of(c));
 	leat_group_free(group, c->slab, c);
 }
 
@@ -294,28 +324,30 @@ static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 /* A step asked to be called again later. An enum leat_turn, or -errno. */
 static int wait_for(struct compact *c, const struct leat_step *step, int rc)
 {
+	struct extra *extra;
+
 	if (rc == LEAT_AFTER)
 		return leat_await_begin(NULL, &c->job, step, rc);
-	if (c->extra == NULL)
-		c->extra = leat_os_alloc(sizeof(*c->extra), 0);
-	if (c->extra == NULL)
+	extra = have_extra(c);
+	if (extra == NULL)
 		return -ENOMEM;
-	if (c->extra->await.job == NULL)
-		leat_await_init(&c->extra->await, &c->job);
-	return leat_await_begin(&c->extra->await, &c->job, step, rc);
+	if (extra->await.job == NULL)
+		leat_await_init(&extra->await, &c->job);
+	return leat_await_begin(&extra->await, &c->job, step, rc);
 }
 
 /* One turn of n steps at the most, with the thread set up for it. */
 static enum leat_turn turn(struct compact *c, uint32_t n, bool measure)
 {
 	struct leat_scope *outer = leat_scope_current;
+	struct extra *extra = extra_of(c);
 	uint64_t before = leat_load_rlx(&c->tail); /* rlx: this side's own */
 	int64_t since_ns = measure ? leat_now_ns() : 0;
 	struct leat_step step;
 	int rc, later = LEAT_TURN_PARK;
 
-	if (c->extra != NULL && c->extra->await.job != NULL)
-		leat_await_end(&c->extra->await);
+	if (extra != NULL && extra->await.job != NULL)
+		leat_await_end(&extra->await);
 	leat_step_begin(&step);
 	leat_scope_current = c->group->crowd.scope;
 	rc = steps(c, &step, n);
@@ -466,6 +498,13 @@ static void demand(struct compact *c)
 		leat_job_wake(&c->job);
 }
 
+/* What an event loop waits for would be told in its place. */
+static void disarm(struct compact *c)
+{
+	if (leat_unlikely(extra_of(c) != NULL) && extra_of(c)->waits.watch != NULL)
+		leat_watch_disarm((struct leat_side *)(void *)c);
+}
+
 static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t until_ns)
 {
 	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
@@ -473,7 +512,8 @@ static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t un
 	ssize_t r;
 
 	leat_sleeper_ready(&sleeper);
-	stand(rx, &sleeper);
+	disarm(c);
+	leat_event_fence(stand(rx, &sleeper)); /* C1, J3: waiter before tail and run; pairs with published(), settle_parked() */
 	r = attempt(c, items, max);
 	if (r == -EAGAIN) {
 		demand(c);
@@ -516,10 +556,29 @@ static ssize_t wait_awake(struct compact *c, void *items, size_t max, unsigned p
 	return r;
 }
 
+static enum leat_wait policy_of(const struct leat_rx *rx)
+{
+	const struct extra *extra = extra_of(compact_of_rx(rx));
+
+	return extra != NULL ? extra->recv_wait : LEAT_WAIT_ADAPTIVE;
+}
+
+static struct leat_scope *scope_of(const struct leat_rx *rx)
+{
+	return compact_of_rx(rx)->group->crowd.scope;
+}
+
+static struct leat_foreign_waits *waits_of(struct leat_rx *rx, bool make)
+{
+	struct extra *extra = make ? have_extra(compact_of_rx(rx)) : extra_of(compact_of_rx(rx));
+
+	return extra == NULL ? NULL : &extra->waits;
+}
+
 /* Nothing was there. Runs the generator, or waits for who does. */
 static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, size_t max, int64_t deadline_ns)
 {
-	enum leat_wait policy = c->extra != NULL ? c->extra->recv_wait : LEAT_WAIT_ADAPTIVE;
+	enum leat_wait policy = policy_of((struct leat_rx *)c);
 	int64_t scope_deadline_ns = leat_scope_deadline(c->group->crowd.scope);
 	ssize_t r = look_at_clock(c, items, max, deadline_ns);
 
@@ -553,6 +612,16 @@ static int check(const struct compact *c, const void *items, size_t max, const c
 	if (items == NULL || max == 0)
 		return -EINVAL;
 	return c->held != 0 ? -EBUSY : 0;
+}
+
+static int check_one(struct leat_rx *rx, const void *items, const char *call)
+{
+	return check(compact_of_rx(rx), items, 1, call);
+}
+
+static int attempt_one(struct leat_rx *rx, void *item)
+{
+	return (int)attempt(compact_of_rx(rx), item, 1);
 }
 
 static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns, const char *call)
@@ -611,12 +680,22 @@ static int release(struct leat_rx *rx, size_t n)
 	return 0;
 }
 
+static void close_waits(struct compact *c, struct leat_foreign_waits *waits)
+{
+	leat_watch_close((struct leat_side *)(void *)c, &waits->watch);
+	if (waits->wake_fd >= 0)
+		leat_os_flag_close(waits->wake_fd);
+	waits->wake_fd = -1;
+}
+
 static void close_rx(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
 
 	if (!c->open)
 		leat_die("leat_rx_close: the handle is closed");
+	if (extra_of(c) != NULL)
+		close_waits(c, &extra_of(c)->waits);
 	c->open = false;
 	c->held = 0;
 	if (!(leat_load_acq(ctl_of(c)) & CTL_TURNS_DONE)) { /* K1: what the turns did; pairs with leave() */
@@ -655,7 +734,7 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 	return 0;
 }
 
-/* As leat_rx_ready(). */
+/* As leat_side_ready(). */
 static bool rx_ready(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
@@ -666,7 +745,11 @@ static bool rx_ready(struct leat_rx *rx)
 	return false;
 }
 
-static const struct leat_foreign foreign = { recv, peek, release, close_rx, status, stand, step_aside, rx_ready };
+static const struct leat_foreign foreign = {
+	.recv = recv, .peek = peek, .release = release, .close = close_rx, .status = status,
+	.check = check_one, .attempt = attempt_one, .ready = rx_ready, .line_up = stand, .leave = step_aside,
+	.policy = policy_of, .scope = scope_of, .waits = waits_of,
+};
 
 /* --- the group's part --- */
 
@@ -720,6 +803,7 @@ static bool make_extra(const struct leat_chan_opts *opts, struct extra **extra)
 	*extra = leat_os_alloc(sizeof(**extra), 0);
 	if (*extra == NULL)
 		return false;
+	(*extra)->waits.wake_fd = -1;
 	(*extra)->discard = opts->discard;
 	(*extra)->discard_arg = opts->discard_arg;
 	(*extra)->recv_wait = opts->recv_wait;
@@ -778,7 +862,7 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;
-	c->extra = extra;
+	c->extra = (uint64_t)(uintptr_t)extra; /* before anybody else knows it */
 	c->open = true;
 	*rx = (struct leat_rx *)c;
 	leat_job_start(&c->job);

@@ -8,7 +8,6 @@
  */
 #include "runtime/gen/pooled.h"
 #include "runtime/chan/chan.h"
-#include "runtime/chan/stand.h"
 #include "runtime/gen/await.h"
 #include "runtime/gen/gen.h"
 

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/chan.h"
-#include "runtime/chan/stand.h"
+#include "runtime/chan/side.h"
 #include "runtime/gen/gen.h"
 #include "runtime/gen/pooled.h"
 
@@ -20,19 +20,21 @@ static void wait_for_either(struct leat_tx *out, struct leat_rx *in)
 {
 	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
 	struct leat_waiter at_out = { .sleeper = &sleeper }, at_in = { .sleeper = &sleeper };
+	struct leat_side *in_side = leat_side_of_rx(in);
 	int64_t until_ns = leat_scope_deadline(out->chan->scope);
 
 	for (unsigned i = 0; i < SPIN_PAUSES; i++) {
-		if (leat_chan_refusal(out->chan) != 0 || leat_rx_ready(in))
+		if (leat_chan_refusal(out->chan) != 0 || leat_side_ready(in_side))
 			return;
 		leat_pause();
 	}
 	leat_sleeper_ready(&sleeper);
 	leat_event_enter(&out->chan->done, &at_out);
-	leat_rx_enter(in, &at_in);
-	if (leat_chan_refusal(out->chan) == 0 && !leat_rx_ready(in) && leat_sleeper_park(&sleeper, until_ns) == -ETIMEDOUT)
+	leat_event_fence(leat_side_line_up(in_side, &at_in));
+	if (leat_chan_refusal(out->chan) == 0 && !leat_side_ready(in_side) && leat_sleeper_park(&sleeper, until_ns) == -ETIMEDOUT)
 		leat_scope_expire(out->chan->scope);
-	leat_rx_leave(in, &at_in);
+	if (leat_side_leave(in_side, &at_in))
+		leat_side_pass_on(in_side);
 	leat_event_leave(&out->chan->done, &at_out);
 }
 

@@ -396,6 +396,8 @@ static int wait_a_little(struct leat_merge *merge, struct patience *p)
 		p->begun = true;
 		return look_at_clock(merge, p);
 	}
+	if (leat_must_not_wait > 0)
+		return -EDEADLK;
 	if (p->pauses < SPIN_PAUSES && !merge->parks_at_once) {
 		p->pauses += 1 + (unsigned)(merge->awake.n / A_PAUSE);
 		leat_pause();

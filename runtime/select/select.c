@@ -229,11 +229,23 @@ static void pass_on(struct choice *choice)
 			leat_side_pass_on(place_of(choice, i)->side);
 }
 
+/* Generators on a pool that nobody runs just now are run by a worker. Whether there is something to be done. */
+static bool urge(struct choice *choice)
+{
+	bool any = false;
+
+	for each_side(i, choice)
+		any |= leat_side_ready(place_of(choice, i)->side);
+	return any;
+}
+
 /* 0, or what poll(2) fails with. */
 static int park(struct choice *choice, int64_t until_ns)
 {
 	int rc;
 
+	if (urge(choice))
+		return 0;
 	for each_side(i, choice)
 		leat_side_wait_parks(place_of(choice, i)->side);
 	if (choice->fds == 0) {
@@ -303,6 +315,7 @@ static int wait_awake(struct choice *choice, int64_t deadline_ns, int64_t scopes
 			r = look_at_clock(choice, deadline_ns, scopes_ns);
 		if (r != -EAGAIN)
 			return r;
+		urge(choice);
 		if (steps % SPINS_AN_OFFER == 0)
 			leat_os_yield();
 	}
@@ -385,6 +398,8 @@ static __attribute__((noinline)) int wait_for_one(struct choice *choice, int64_t
 		r = sweep(choice, true);
 		return r == -EAGAIN ? -ETIMEDOUT : r;
 	}
+	if (leat_must_not_wait > 0)
+		return -EDEADLK;
 	if (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN) {
 		r = spin(choice, SPIN_PAUSES);
 		if (r != -EAGAIN)
@@ -404,6 +419,7 @@ static inline int choose(struct choice *choice, int64_t deadline_ns)
 	r = sweep(choice, true);
 	if (leat_likely(r != -EAGAIN))
 		return r;
+	urge(choice);
 	return deadline_ns <= 0 ? -ETIMEDOUT : wait_for_one(choice, deadline_ns);
 }
 

@@ -5,6 +5,8 @@
  */
 #include "census.h"
 
+#include <leat/merge.h>
+#include <leat/select.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -747,4 +749,66 @@ Test(pool, one_after_another)
 		leat_rx_close(rx);
 	}
 	place_close(place);
+}
+
+/* Waiting for several of them */
+
+Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
+{
+	for (size_t f = 0; f < COUNT(forms); f++) {
+		struct place place = place_open(2, f % 2);
+		struct numbers n[3] = { { .end = 500 }, { .end = 500 }, { .end = 500 } };
+		struct leat_rx *rx[3];
+		uint64_t got, at[3] = { 0 }, ended = 0;
+		int i, rc;
+		for (i = 0; i < 3; i++)
+			rx[i] = start_on(place.pool, place.scope, forms[f], &n[i]);
+		while (ended < 3) {
+			struct leat_case cases[] = { LEAT_CASE_RECV(rx[0], &got), LEAT_CASE_RECV(rx[1], &got), LEAT_CASE_RECV(rx[2], &got) };
+			i = leat_select(cases, 3, LEAT_NEVER, LEAT_BY_CHANCE);
+			cr_assert(i >= 0 && i < 3, "form %zu: %d", f, i);
+			if (cases[i].answer == 1) {
+				cr_assert_eq(got, at[i]++);
+				continue;
+			}
+			cr_assert_eq(cases[i].answer, 0);
+			ended++;
+			leat_rx_close(rx[i]);
+			rx[i] = NULL;
+		}
+		cr_expect_eq(at[0] + at[1] + at[2], 1500);
+
+		struct leat_merge *merge = leat_merge_open(sizeof(uint64_t));
+		void *tag;
+		for (i = 0; i < 3; i++) {
+			n[i] = (struct numbers){ .end = 500 };
+			at[i] = 0;
+			rx[i] = start_on(place.pool, place.scope, forms[f], &n[i]);
+			cr_assert_eq(leat_merge_add(merge, rx[i], &at[i]), 0);
+		}
+		for (ended = 0; ended < 3;) {
+			rc = leat_merge_recv(merge, &got, &tag);
+			cr_assert_geq(rc, 0);
+			if (rc == 1)
+				cr_assert_eq(got, (*(uint64_t *)tag)++);
+			ended += rc == 0;
+		}
+		cr_expect_eq(at[0] + at[1] + at[2], 1500, "form %zu", f);
+		leat_merge_close(merge);
+
+		n[0] = (struct numbers){ .end = 500 };
+		rx[0] = start_on(place.pool, place.scope, forms[f], &n[0]);
+		at[0] = 0;
+		struct pollfd polled = { .fd = leat_rx_fd(rx[0]), .events = POLLIN };
+		cr_assert_geq(polled.fd, 0);
+		while ((rc = leat_try_recv(rx[0], &got)) != 0) {
+			if (rc == 1)
+				cr_assert_eq(got, at[0]++);
+			else if (leat_rx_arm(rx[0]) == 0)
+				cr_assert_eq(poll(&polled, 1, 20000), 1);
+		}
+		cr_expect_eq(at[0], 500);
+		leat_rx_close(rx[0]);
+		place_close(place);
+	}
 }
