@@ -24,10 +24,11 @@
  *                                            by the position alone, without a turn in between
  *     D1  (runtime/chan/chan.h) a position that one thread alone moves is stored with release, for looks at the books
  *
- * Turns of lap L:  4L free, for the producer of lap L
- *                  4L+1 full
- *                  4L+2 skipped: claimed, then given up; consumers free it and go on
- *                  4(L+1) free again
+ * A turn is a position's lap, as it stands there, with the state where the index was. In lap L:
+ *                  L|0 free, for the producer of lap L
+ *                  L|1 full
+ *                  L|2 skipped: claimed, then given up; consumers free it and go on
+ *                  (L+1)|0 free again
  *
  * Small items stand beside their turn, four 8-byte items to a line: winning a line pays for several items. Items above
  * 32 bytes stand apart from their turns, so that they are contiguous and aligned without padding.
@@ -60,6 +61,7 @@ struct leat_mpmc_claim {
 enum { LEAT_MPMC_AHEAD = 4, LEAT_MPMC_AHEAD_RUN = 16 }; /* lines that a claim asks for before it comes there */
 
 enum { LEAT_TURN_FREE, LEAT_TURN_FULL, LEAT_TURN_SKIPPED, LEAT_TURNS };
+enum { LEAT_MPMC_STATE_BITS = 2 };
 
 /* Whether items of this size stand beside their turns. */
 static inline bool leat_mpmc_packed(size_t item_size)
@@ -104,6 +106,7 @@ static inline void leat_mpmc_init(struct leat_mpmc *ring, void *memory, size_t i
 	memset(ring, 0, sizeof(*ring));
 	ring->item_size = item_size;
 	ring->capacity = capacity;
+	ring->lap_shift = LEAT_MPMC_STATE_BITS; /* an index is as wide as a turn's state, or wider */
 	while (((uint64_t)1 << ring->lap_shift) < capacity)
 		ring->lap_shift++;
 	ring->index_mask = ((uint64_t)1 << ring->lap_shift) - 1;
@@ -128,7 +131,13 @@ static inline size_t leat_mpmc_index(const struct leat_mpmc *ring, uint64_t pos)
 /* The turn that the slot of pos has in pos's lap, when it is in this state. */
 static inline uint64_t leat_mpmc_turn_of(const struct leat_mpmc *ring, uint64_t pos, unsigned state)
 {
-	return (pos >> ring->lap_shift) * 4 + state;
+	return (pos & ~ring->index_mask) + state;
+}
+
+/* The turn of a slot of pos once it has been read: free for the producer of the next lap. */
+static inline uint64_t leat_mpmc_turn_after(const struct leat_mpmc *ring, uint64_t pos)
+{
+	return (pos | ring->index_mask) + 1;
 }
 
 static inline uint64_t *leat_mpmc_turn(const struct leat_mpmc *ring, size_t index)
@@ -156,9 +165,7 @@ static inline uint64_t leat_mpmc_count(const struct leat_mpmc *ring, uint64_t po
 /* n positions on; a claim never goes past the last slot. */
 static inline uint64_t leat_mpmc_after(const struct leat_mpmc *ring, uint64_t pos, size_t n)
 {
-	if (leat_mpmc_index(ring, pos) + n == ring->capacity)
-		return ((pos >> ring->lap_shift) + 1) << ring->lap_shift;
-	return pos + n;
+	return leat_mpmc_index(ring, pos) + n == ring->capacity ? (pos | ring->index_mask) + 1 : pos + n;
 }
 
 /* From pos on, how many slots up to want, and to the last slot, are in this state in pos's lap. */
@@ -250,24 +257,32 @@ static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct 
  * One thread's own place in the ring, for push and pop: where it left off, and what it moved, for its rests. Who has
  * caught up with the other side rests for as many pauses as his run had items (see leat/ring/spsc.h), so that the two do
  * not go on in step over the same lines.
+ *
+ * What it has of the ring is there so that all a push or pop reads, but for the turn, is read from here: a swap holds up
+ * the loads behind it, so each that has to wait for another is waited for once an item.
  */
 struct leat_mpmc_side {
-	const unsigned char *turns; /* the ring's turns and index_mask, one load nearer */
-	uint64_t index_mask;
-	size_t capacity;
 	uint64_t next; /* where the position is, if nobody else has moved it */
 	uint64_t moved, rested, failed;
+	unsigned char *items, *turns;
+	uint64_t index_mask;
+	size_t capacity;
+	bool single_producer, single_consumer;
 };
 
 static inline void leat_mpmc_side_init(struct leat_mpmc_side *side, const struct leat_mpmc *ring)
 {
 	memset(side, 0, sizeof(*side));
+	side->items = ring->items;
 	side->turns = ring->turns;
 	side->index_mask = ring->index_mask;
 	side->capacity = ring->capacity;
+	side->single_producer = ring->single_producer;
+	side->single_consumer = ring->single_consumer;
 }
 
-static inline void leat_mpmc_rest(struct leat_mpmc_side *side)
+/* Found nothing. Out of line, so that push and pop save no registers for it. */
+static __attribute__((noinline, unused)) void leat_mpmc_rest(struct leat_mpmc_side *side)
 {
 	side->failed = side->moved;
 	if (side->moved - side->rested >= LEAT_REST_RUN)
@@ -275,17 +290,16 @@ static inline void leat_mpmc_rest(struct leat_mpmc_side *side)
 }
 
 /* Asks for the line some slots ahead when a slot is the first of its line, before its turn comes. */
-static inline void leat_mpmc_ask_ahead(const struct leat_mpmc *ring, const struct leat_mpmc_side *side, size_t index,
-				       size_t stride)
+static inline void leat_mpmc_ask_ahead(const struct leat_mpmc_side *side, size_t index, size_t stride)
 {
 	size_t far = index + LEAT_MPMC_AHEAD * LEAT_SPSC_LINE / stride;
 
-	if (side->moved - side->failed < LEAT_MPMC_AHEAD_RUN || index * stride % LEAT_SPSC_LINE >= stride)
+	if (index * stride % LEAT_SPSC_LINE >= stride || side->moved - side->failed < LEAT_MPMC_AHEAD_RUN)
 		return;
-	if (far >= ring->capacity)
-		far -= ring->capacity;
-	if (far < ring->capacity)
-		leat_prefetch_write(ring->items + far * stride);
+	if (far >= side->capacity)
+		far -= side->capacity;
+	if (far < side->capacity)
+		leat_prefetch_write(side->items + far * stride);
 }
 
 /* One slot that was taken: where it is, and what its turn was. All of it is known before the position is swapped. */
@@ -299,23 +313,26 @@ struct leat_mpmc_slot {
  * Moves a position over one slot that is in this state. Begins where this side left off: what it then has to wait for is
  * the swap alone, not the load before it; and what follows the swap needs no other load, as a swap holds up all of them.
  */
-static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat_mpmc *ring, struct leat_mpmc_side *side,
-								     uint64_t *position, bool single, unsigned state,
-								     size_t stride, struct leat_mpmc_slot *slot)
+static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat_mpmc_side *side, uint64_t *position,
+								     bool single, unsigned state, size_t stride,
+								     struct leat_mpmc_slot *slot)
 {
 	uint64_t pos = side->next;
 
 	for (;;) {
-		uint64_t now;
+		uint64_t now, after;
 
 		slot->index = (size_t)(pos & side->index_mask);
-		slot->turn = (uint64_t *)(uintptr_t)(side->turns + slot->index * stride);
-		slot->was = leat_mpmc_turn_of(ring, pos, state);
+		slot->turn = (uint64_t *)(void *)(side->turns + slot->index * stride);
+		slot->was = (pos - slot->index) + state;
 		/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit(), push */
 		/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free(), pop */
 		if (leat_likely(leat_load_acq(slot->turn) == slot->was)) {
-			side->next = leat_mpmc_after(ring, pos, 1);
-			if (leat_mpmc_move(position, single, &pos, side->next))
+			after = pos + 1;
+			if (leat_unlikely(slot->index + 1 == side->capacity))
+				after = (pos | side->index_mask) + 1;
+			side->next = after;
+			if (leat_likely(leat_mpmc_move(position, single, &pos, after)))
 				return true;
 			continue;
 		}
@@ -331,16 +348,15 @@ static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpm
 								  const void *item, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
-	unsigned char *items = ring->items;
 	struct leat_mpmc_slot slot;
 
-	if (!leat_mpmc_take_one(ring, side, &ring->tail, ring->single_producer, LEAT_TURN_FREE, turn_stride, &slot)) {
+	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->tail, side->single_producer, LEAT_TURN_FREE, turn_stride, &slot))) {
 		leat_mpmc_rest(side);
 		return false;
 	}
-	memcpy(items + slot.index * stride, item, size);
+	memcpy(side->items + slot.index * stride, item, size);
 	leat_store_rel(slot.turn, slot.was + LEAT_TURN_FULL); /* M1: item before turn; pairs with B1 */
-	leat_mpmc_ask_ahead(ring, side, slot.index, stride);
+	leat_mpmc_ask_ahead(side, slot.index, stride);
 	side->moved++;
 	return true;
 }
@@ -350,17 +366,16 @@ static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc
 								 void *item, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
-	const unsigned char *items = ring->items;
 	struct leat_mpmc_slot slot;
 
-	if (!leat_mpmc_take_one(ring, side, &ring->head, ring->single_consumer, LEAT_TURN_FULL, turn_stride, &slot)) {
+	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->head, side->single_consumer, LEAT_TURN_FULL, turn_stride, &slot))) {
 		leat_mpmc_rest(side);
 		return false;
 	}
-	memcpy(item, items + slot.index * stride, size);
+	memcpy(item, side->items + slot.index * stride, size);
 	/* M2: item's loads before turn; pairs with B2 */
-	leat_store_rel(slot.turn, slot.was - LEAT_TURN_FULL + LEAT_TURNS + 1);
-	leat_mpmc_ask_ahead(ring, side, slot.index, stride);
+	leat_store_rel(slot.turn, slot.was - LEAT_TURN_FULL + side->index_mask + 1);
+	leat_mpmc_ask_ahead(side, slot.index, stride);
 	side->moved++;
 	return true;
 }
@@ -450,7 +465,7 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct l
 	}
 	slot = ring->items + leat_mpmc_index(ring, pos) * stride;
 	turn = ring->turns + leat_mpmc_index(ring, pos) * turn_stride;
-	free = leat_mpmc_turn_of(ring, pos, LEAT_TURNS + 1);
+	free = leat_mpmc_turn_after(ring, pos);
 	for (size_t i = 0; i < n; i++) {
 		memcpy(to + i * size, slot + i * stride, size);
 		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), free); /* M2: item's loads before turn; pairs with B2 */
@@ -499,7 +514,7 @@ static inline bool leat_mpmc_untake(struct leat_mpmc *ring, const struct leat_mp
 static inline void leat_mpmc_free(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim)
 {
 	size_t index = leat_mpmc_index(ring, claim->pos);
-	uint64_t turn = leat_mpmc_turn_of(ring, claim->pos, LEAT_TURNS + 1);
+	uint64_t turn = leat_mpmc_turn_after(ring, claim->pos);
 
 	for (size_t i = 0; i < claim->n; i++) /* M2: item's loads before turn; pairs with B2 in leat_mpmc_run() */
 		leat_store_rel(leat_mpmc_turn(ring, index + i), turn);
@@ -568,6 +583,6 @@ static inline bool leat_mpmc_writable(const struct leat_mpmc *ring)
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, tail) == 0, "T: tail has its own lines");
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, head) == LEAT_LINES_APART, "H: head has its own lines");
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, items) == 2 * LEAT_LINES_APART, "R: the rest is only read");
-LEAT_STATIC_ASSERT(LEAT_TURNS == 3, "a turn's state fits two bits; free of the next lap is LEAT_TURNS + 1");
+LEAT_STATIC_ASSERT(LEAT_TURNS <= 1 << LEAT_MPMC_STATE_BITS, "a turn's state stands below its lap");
 
 #endif
