@@ -41,7 +41,8 @@
 /*
  * The layout that inline bodies rely on. Whatever opens an object hands this number over, and a library
  * built with another answers -ELIBBAD (NULL where a pointer is answered). It changes with struct leat_tx and
- * struct leat_rx, and with the bits of the control word (leat/detail/handle.h).
+ * struct leat_rx and the sides and rings they hold or point to, with what stands in a slot (leat/ring/), and with the bits
+ * of the control word (leat/detail/handle.h).
  */
 #define LEAT_ABI 3u
 

@@ -44,8 +44,10 @@ struct leat_handle {
 		struct leat_rx rx;
 		struct { /* what both are */
 			uint32_t *ctl;
-			struct leat_chan *chan;
+			struct leat_mpmc *fast;
 			struct leat_spsc_side ring;
+			struct leat_chan *chan;
+			struct leat_mpmc_side side;
 		};
 	};
 	bool sender, open;
@@ -53,8 +55,6 @@ struct leat_handle {
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* those of a ring with turns, which its positions count already; looks read it */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
-	struct leat_mpmc *fast;       /* the ring with turns, while nothing is held and the handle is open; else NULL */
-	struct leat_mpmc_side side;   /* and this thread's place in it */
 	void *scratch;                /* room for one item, where the channel drops */
 	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */
 	struct leat_watch *watch;     /* its descriptor for programs, once one was asked for */
@@ -62,6 +62,9 @@ struct leat_handle {
 	struct leat_counts counts;
 	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
 };
+
+LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_tx, side), "a handle is either");
+LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_rx, side), "a handle is either");
 
 /* What the last look saw, and the most in flight that any saw. */
 struct leat_seen {

@@ -1,7 +1,7 @@
 /*
  * runtime/chan/foreign.h: receivers that are no struct leat_handle.
  *
- * A receiver without a chan brings its own functions: its ctl points to something that begins with a pointer to them. Every
+ * A receiver whose control word says LEAT_CTL_FOREIGN brings its own functions: behind that word stands a pointer to them. Every
  * call that takes a receiver asks this first, when what can be done inline did not do. The functions are what leat/chan.h
  * says of the calls by their names; size is 0, or what the caller's items have.
  *
@@ -38,14 +38,20 @@ struct leat_foreign_waits {
 	int wake_fd; /* -1: none */
 };
 
+/* What the ctl of such a receiver points into. */
+struct leat_foreign_word {
+	uint32_t ctl; /* LEAT_CTL_FOREIGN, for ever */
+	const struct leat_foreign *functions;
+};
+
 static inline bool leat_rx_is_foreign(const struct leat_rx *rx)
 {
-	return rx->chan == NULL;
+	return leat_load_rlx(rx->ctl) & LEAT_CTL_FOREIGN; /* rlx: this bit is constant */
 }
 
 static inline const struct leat_foreign *leat_rx_foreign(const struct leat_rx *rx)
 {
-	return *(const struct leat_foreign *const *)(const void *)rx->ctl;
+	return ((const struct leat_foreign_word *)(const void *)rx->ctl)->functions;
 }
 
 #endif

@@ -15,6 +15,7 @@
 #define LEAT_RUNTIME_CHAN_SIDE_H
 
 #include "runtime/chan/chan.h"
+#include "runtime/chan/foreign.h"
 
 struct leat_side; /* never defined: a handle under another name */
 
@@ -36,7 +37,7 @@ static inline int leat_side_check(struct leat_side *side, const void *item, size
 {
 	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
 
-	if (leat_likely(h->chan != NULL && h->open && h->held == 0 && item != NULL && size != 0 && size == h->ring.item_size))
+	if (leat_likely(!leat_rx_is_foreign(&h->rx) && h->open && h->held == 0 && item != NULL && size != 0 && size == h->ring.item_size))
 		return 0;
 	return leat_side_check_slowly(side, item, size, call);
 }
@@ -50,7 +51,7 @@ static inline int leat_side_attempt(struct leat_side *side, void *item)
 	struct leat_handle *h = (struct leat_handle *)(void *)side;
 
 	/* Of many to receive from most have nothing: those are told here. */
-	if (h->chan != NULL && !h->sender && !(leat_load_acq(h->rx.ctl) & ends)) /* K1: as attempt_recv() does; pairs with leat_tx_close() */
+	if (!leat_rx_is_foreign(&h->rx) && !h->sender && !(leat_load_acq(h->rx.ctl) & ends)) /* K1: as attempt_recv() does; pairs with leat_tx_close() */
 		if (h->fast != NULL ? !leat_mpmc_readable(h->fast) : !leat_spsc_can_pop(&h->ring))
 			return -EAGAIN;
 	return leat_side_attempt_slowly(side, item);

@@ -403,42 +403,7 @@ static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
 	return r;
 }
 
-/* One item of this size in a ring with turns, where nothing stands in the way. */
-static inline __attribute__((always_inline)) bool send_at_once(struct leat_handle *h, struct leat_mpmc *ring,
-							       const void *item, size_t size)
-{
-	/* rlx: as in leat_detail_send() */
-	if (leat_load_rlx(h->tx.ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_SEVERED))
-		return false;
-	if (!leat_mpmc_push(ring, &h->side, item, size))
-		return false;
-	leat_chan_sent(leat_chan_of(h), 1);
-	return true;
-}
-
-static inline __attribute__((always_inline)) bool receive_at_once(struct leat_handle *h, struct leat_mpmc *ring,
-								  void *item, size_t size)
-{
-	if (leat_load_rlx(h->rx.ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED)) /* rlx: as in leat_detail_recv_by() */
-		return false;
-	if (!leat_mpmc_pop(ring, &h->side, item, size))
-		return false;
-	leat_chan_received(leat_chan_of(h), 1);
-	return true;
-}
-
-static __attribute__((noinline)) bool send_any_size(struct leat_handle *h, const void *item)
-{
-	return send_at_once(h, h->fast, item, h->fast->item_size);
-}
-
-static __attribute__((noinline)) bool receive_any_size(struct leat_handle *h, void *item)
-{
-	return receive_at_once(h, h->fast, item, h->fast->item_size);
-}
-
-/* Out of line, so that what goes at once need not save registers for it. */
-static __attribute__((noinline)) int send_slowly(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+static int send_slowly(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1, NULL };
 	int rc = check(op.h, item, size, "leat_send");
@@ -451,13 +416,10 @@ static __attribute__((noinline)) int send_slowly(struct leat_tx *tx, const void 
 
 int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
-	struct leat_handle *h = leat_handle_of_tx(tx);
-	struct leat_mpmc *ring = h == NULL ? NULL : h->fast;
-
-	if (leat_likely(ring != NULL && item != NULL && (size == 0 || size == ring->item_size)))
-		if (ring->item_size == sizeof(uint64_t) ? send_at_once(h, ring, item, sizeof(uint64_t)) : send_any_size(h, item))
-			return 0;
-	return send_slowly(tx, item, size, deadline_ns);
+	/* With a size, the inline body has tried. */
+	if (size != 0 || tx == NULL || item == NULL || tx->fast == NULL)
+		return send_slowly(tx, item, size, deadline_ns);
+	return leat_detail_send_turns(tx, item, tx->ring.item_size, deadline_ns);
 }
 
 ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size, int64_t deadline_ns)
@@ -482,15 +444,14 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 }
 
 /* From a receiver that brings its own functions. */
-static __attribute__((noinline)) ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size,
-							  int64_t deadline_ns, const char *call)
+static ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns, const char *call)
 {
 	if (size != 0 && size != rx->ring.item_size)
 		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu", call, size, rx->ring.item_size);
 	return leat_rx_foreign(rx)->recv(rx, items, max, deadline_ns, call);
 }
 
-static __attribute__((noinline)) int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+static int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, item, 1, NULL };
 	int rc = check(op.h, item, size, "leat_recv");
@@ -500,19 +461,11 @@ static __attribute__((noinline)) int receive_slowly(struct leat_rx *rx, void *it
 
 int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
-	struct leat_handle *h = leat_handle_of_rx(rx);
-	struct leat_mpmc *ring;
-
-	if (leat_unlikely(h == NULL))
-		return -EINVAL;
-	if (leat_unlikely(leat_rx_is_foreign(rx)))
+	if (rx != NULL && leat_rx_is_foreign(rx))
 		return (int)receive_foreign(rx, item, 1, size, deadline_ns, "leat_recv");
-	ring = h->fast;
-	if (leat_likely(ring != NULL && item != NULL && (size == 0 || size == ring->item_size)))
-		if (ring->item_size == sizeof(uint64_t) ? receive_at_once(h, ring, item, sizeof(uint64_t))
-							: receive_any_size(h, item))
-			return 1;
-	return receive_slowly(rx, item, size, deadline_ns);
+	if (size != 0 || rx == NULL || item == NULL || rx->fast == NULL)
+		return receive_slowly(rx, item, size, deadline_ns);
+	return leat_detail_recv_turns(rx, item, rx->ring.item_size, deadline_ns);
 }
 
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns)

@@ -27,7 +27,7 @@ struct extra {
 struct compact {
 	/* what a struct leat_rx begins with; the side is shut */
 	struct leat_group *group; /* ctl */
-	struct leat_chan *none;
+	struct leat_mpmc *fast;    /* NULL */
 	uint64_t pos, limit;       /* equal for ever */
 	uint32_t put_at, take_at;  /* in place of base: the slots of tail and head */
 	uint64_t *word;
@@ -53,7 +53,7 @@ struct compact {
 enum { TELLING = 1 };
 
 LEAT_STATIC_ASSERT(offsetof(struct compact, group) == offsetof(struct leat_rx, ctl), "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, none) == offsetof(struct leat_rx, chan), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, fast) == offsetof(struct leat_rx, fast), "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, ring.pos), "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, ring.limit), "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, word) == offsetof(struct leat_rx, ring.word), "a receiver's shape");
@@ -783,7 +783,7 @@ static void cancel(struct leat_scope_hook *hook, const void *spared)
 
 void leat_compact_group_init(struct leat_group *group)
 {
-	group->foreign = &foreign;
+	group->foreign = (struct leat_foreign_word){ LEAT_CTL_FOREIGN, &foreign };
 	group->crowd.hook.cancel = cancel;
 }
 

@@ -39,7 +39,7 @@ struct leat_sizes {
 };
 
 struct leat_group {
-	const struct leat_foreign *foreign; /* first: what a receiver's ctl points to */
+	struct leat_foreign_word foreign; /* first: what a receiver's ctl points to */
 	struct leat_pool *pool;             /* NULL once it is closed */
 	struct leat_crowd crowd;
 	struct leat_pool_user user;

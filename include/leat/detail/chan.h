@@ -17,7 +17,7 @@ LEAT_BEGIN_DECLS
 LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_size,
 				   const struct leat_chan_opts *opts, struct leat_tx **tx, struct leat_rx **rx);
 
-/* What the inline bodies leave to the library: waiting, other rings than SPSC, bad arguments. size 0: the channel's. */
+/* What the inline bodies leave to the library: waiting, sizes that they do not know, bad arguments. size 0: the channel's. */
 LEAT_API int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns);
 LEAT_API int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns);
 LEAT_API ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
@@ -27,19 +27,48 @@ LEAT_API void leat_detail_sent(struct leat_tx *tx);
 LEAT_API void leat_detail_received(struct leat_rx *rx);
 
 /*
- * Publishing in an SPSC channel; the edges are those of leat/ring/spsc.h, whose ring this is.
+ * Publishing: the edges are those of the channel's ring, leat/ring/spsc.h or leat/ring/mpmc.h, and
  *
- *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at word   <->  store word, light fence, load ctl
- *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head     <->  store head, light fence, load ctl
+ *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at word or turn  <->  store it, light fence, load ctl
+ *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head or turn    <->  store it, light fence, load ctl
  *
  * One of the two sees the other (runtime/event/event.h has the argument). The loads of ctl are relaxed: they guard
  * nothing but a call, and what a call begun after a close or cancel must see, it is ordered after already.
  */
+static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+{
+	/* rlx: a call that began before the end may miss it */
+	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_SEVERED)) ||
+	    leat_unlikely(!leat_mpmc_push(tx->fast, &tx->side, item, size)))
+		return leat_detail_send_wait(tx, item, size, deadline_ns);
+	leat_fence_light(); /* C1: turn before ctl; pairs with the heavy fence in leat_event_enter() */
+	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
+		leat_detail_sent(tx);
+	return 0;
+}
+
+static inline int leat_detail_recv_turns(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+{
+	/* rlx: a call that began before the end may miss it */
+	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED)) ||
+	    leat_unlikely(!leat_mpmc_pop(rx->fast, &rx->side, item, size)))
+		return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	leat_fence_light(); /* C2: turn before ctl; pairs with the heavy fence in leat_event_enter() */
+	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
+		leat_detail_received(rx);
+	return 1;
+}
+
 static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
-	if (leat_unlikely(tx == NULL || item == NULL || (size != 0 && size != tx->ring.item_size) ||
-			  !(tx->ring.pos != tx->ring.limit || (!leat_spsc_is_shut(&tx->ring) && leat_spsc_go_on(&tx->ring)))))
+	if (leat_unlikely(tx == NULL || item == NULL || (size != 0 && size != tx->ring.item_size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
+	if (tx->ring.pos == tx->ring.limit) {
+		if (size != 0 && tx->fast != NULL)
+			return leat_detail_send_turns(tx, item, size, deadline_ns);
+		if (leat_unlikely(leat_spsc_is_shut(&tx->ring) || !leat_spsc_go_on(&tx->ring)))
+			return leat_detail_send_wait(tx, item, size, deadline_ns);
+	}
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
@@ -51,9 +80,14 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 
 static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
-	if (leat_unlikely(rx == NULL || item == NULL || (size != 0 && size != rx->ring.item_size) ||
-			  !(rx->ring.pos != rx->ring.limit || (!leat_spsc_is_shut(&rx->ring) && leat_spsc_can_pop(&rx->ring)))))
+	if (leat_unlikely(rx == NULL || item == NULL || (size != 0 && size != rx->ring.item_size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	if (rx->ring.pos == rx->ring.limit) {
+		if (size != 0 && rx->fast != NULL)
+			return leat_detail_recv_turns(rx, item, size, deadline_ns);
+		if (leat_unlikely(leat_spsc_is_shut(&rx->ring) || !leat_spsc_can_pop(&rx->ring)))
+			return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	}
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	leat_spsc_pop(&rx->ring, item, size != 0 ? size : rx->ring.item_size);
