@@ -43,10 +43,14 @@ struct scenario {
 	unsigned producers, consumers, item_size;
 	size_t capacity;
 	enum calls calls;
-	unsigned batch; /* CALLS_BATCH and CALLS_ZERO_COPY */
+	unsigned batch; /* CALLS_BATCH, CALLS_ZERO_COPY and CALLS_BLOCKING_BATCH */
 	enum place place;
 	int64_t interval_ns; /* MEASURE_PACED: an item each */
 };
+static inline bool scenario_blocks(const struct scenario *s)
+{
+	return s->calls == CALLS_BLOCKING || s->calls == CALLS_BLOCKING_BATCH;
+}
 bool scenario_same(const struct scenario *a, const struct scenario *b);
 /* "SPSC 1+1, 8 B, one at a time, capacity 1,024" */
 void scenario_title(const struct scenario *scenario, char *text, size_t size);
@@ -94,6 +98,8 @@ bool contestant_ours(const struct contestant *contestant);
 bool remote_found(void);
 double remote_sample(const struct contestant *contestant, const struct scenario *scenario, uint64_t operations,
 		     struct histogram *latency);
+/* What its idle receiver and idle sender use in some seconds, in CPU ms a second. */
+double remote_idle(const struct contestant *contestant, unsigned seconds);
 void remote_close(void);
 extern const struct contestant *const remote_contestants[];
 
@@ -133,6 +139,7 @@ struct run {
 struct figure {
 	char text[96];
 	const char *ours, *peer;
+	bool beside; /* the peer was measured, too */
 	double ours_ns, peer_ns, got, want;
 	enum { FIGURE_TIMES, FIGURE_AT_MOST, FIGURE_MORE, FIGURE_CPU } how;
 	bool known, reached;

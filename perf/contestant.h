@@ -23,7 +23,7 @@ extern "C" {
 enum kind { KIND_SPSC, KIND_MPSC, KIND_SPMC, KIND_MPMC, KINDS };
 
 /* How they do it. Blocking calls wait by themselves; around the others the loop does. */
-enum calls { CALLS_ONE, CALLS_BATCH, CALLS_ZERO_COPY, CALLS_BLOCKING, CALLS };
+enum calls { CALLS_ONE, CALLS_BATCH, CALLS_ZERO_COPY, CALLS_BLOCKING, CALLS_BLOCKING_BATCH, CALLS };
 
 /* Threads of one side; items in a batch; bytes that keep two sides' lines apart. */
 enum { SIDE_MAX = 8, BATCH_MAX = 256, APART = 128 };

@@ -69,7 +69,7 @@ static const struct row rows[] = {
 	{ { MPMC(8, 8), 8, BLOCKING, 64, 0, 0 }, "leat channel", "Go goroutines", 1, FIGURE_TIMES, QUICK },
 	{ { SPSC, 8, BLOCKING, 1024, 0, 0 }, "leat channel", "leat channel, spin", 0.95, FIGURE_TIMES, QUICK },
 	{ { SPSC, 8, BLOCKING, 1024, MEASURE_PACED, 250000 }, "leat channel", "(bare futex)", 1.15, FIGURE_AT_MOST, false },
-	{ { SPSC, 8, BLOCKING, 64, MEASURE_IDLE, 0 }, "leat channel", NULL, 0.2, FIGURE_CPU, false },
+	{ { SPSC, 8, BLOCKING, 64, MEASURE_IDLE, 0 }, "leat channel", "Go goroutines", 0.2, FIGURE_CPU, false },
 	{ { SPSC, 8, ONE, 1024, 0, 0 }, "leat channel", "leat ring spsc", 0.3, FIGURE_MORE, QUICK },
 	{ { SPSC, 8, ONE, 65536, 0, 0 }, "leat channel", "leat ring spsc", 0.3, FIGURE_MORE, QUICK },
 	{ { MPMC(1, 1), 8, ONE, 1024, 0, 0 }, "leat channel", "leat ring mpmc", 0.3, FIGURE_MORE, QUICK },
@@ -101,11 +101,12 @@ static void compare(struct figure *f)
 	const struct result *ours = outcome_find(f->outcome, f->ours);
 	const struct result *peer = f->peer != NULL ? outcome_find(f->outcome, f->peer) : NULL;
 
-	f->known = ours != NULL && (peer != NULL || f->peer == NULL);
+	f->known = ours != NULL && (peer != NULL || f->how == FIGURE_CPU);
 	if (!f->known)
 		return;
 	f->ours_ns = ours->median;
 	f->peer_ns = peer != NULL ? peer->median : 0;
+	f->beside = peer != NULL;
 	switch (f->how) {
 	case FIGURE_TIMES:
 		f->got = f->peer_ns / f->ours_ns;

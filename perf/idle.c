@@ -1,6 +1,7 @@
 /*
  * perf/idle.c: what waiting costs: for each contestant a receiver at an empty pipe and a sender at a full one, all at
- * once, while the clock of each thread's CPU is read before and after a sleep of two seconds.
+ * once, while the clock of each thread's CPU is read before and after a sleep of two seconds. Go's program is asked after
+ * that, and answers for all of its threads.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -41,7 +42,7 @@ static double used_ms(const struct idler *idler)
 {
 	double ms = 0;
 
-	for (int side = 0; side < SIDES; side++) {
+	for (int side = 0; side < SIDES && idler->contestant != NULL; side++) {
 		struct timespec used;
 		clockid_t clock;
 
@@ -86,23 +87,31 @@ static void sleep_ms(int ms)
 	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
 }
 
+static void answer(struct result *r, double ms)
+{
+	r->ns[0] = r->median = r->p5 = r->p95 = ms;
+	r->taken = r->kept = 1;
+}
+
 void idle_measure(struct result *results, size_t count)
 {
 	struct idler *idlers = bench_alloc(count * sizeof(*idlers));
 
 	for (size_t i = 0; i < count; i++)
-		begin(&idlers[i], results[i].contestant);
+		if (!results[i].contestant->remote)
+			begin(&idlers[i], results[i].contestant);
 	sleep_ms(SETTLE_MS);
 	for (size_t i = 0; i < count; i++)
 		idlers[i].before_ms = used_ms(&idlers[i]);
 	sleep_ms(SECONDS * 1000);
-	for (size_t i = 0; i < count; i++) {
-		struct result *r = &results[i];
-
-		r->ns[0] = r->median = r->p5 = r->p95 = (used_ms(&idlers[i]) - idlers[i].before_ms) / SECONDS;
-		r->taken = r->kept = 1;
-	}
 	for (size_t i = 0; i < count; i++)
-		end(&idlers[i]);
+		if (!results[i].contestant->remote)
+			answer(&results[i], (used_ms(&idlers[i]) - idlers[i].before_ms) / SECONDS);
+	for (size_t i = 0; i < count; i++)
+		if (idlers[i].contestant != NULL)
+			end(&idlers[i]);
+	for (size_t i = 0; i < count; i++)
+		if (results[i].contestant->remote)
+			answer(&results[i], remote_idle(results[i].contestant, SECONDS));
 	free(idlers);
 }

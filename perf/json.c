@@ -98,7 +98,7 @@ static void result(const struct result *r, FILE *out)
 static void outcome(const struct outcome *o, FILE *out)
 {
 	static const char *const kinds[KINDS] = { "spsc", "mpsc", "spmc", "mpmc" };
-	static const char *const calls[CALLS] = { "one", "batch", "zero_copy", "blocking" };
+	static const char *const calls[CALLS] = { "one", "batch", "zero_copy", "blocking", "blocking_batch" };
 	static const char *const measures[] = { "throughput", "round_trip", "latency", "idle" };
 	static const char *const places[] = { "separate", "same", "free" };
 	const struct scenario *s = &o->scenario;

@@ -412,6 +412,45 @@ LOOP FN(_arrive_blocking)(struct part *part)
 }
 #endif
 
+#ifdef HAS_BLOCKING_BATCH
+LOOP FN(_produce_blocking_batch)(struct part *part)
+{
+	FN(_tx) tx = FN(_tx_of)((struct PIPE *)part->pipe, part->number);
+	const uint64_t base = (uint64_t)part->number << 48, count = part->count;
+	const size_t batch = part->batch;
+	struct item items[BATCH_MAX];
+
+	for (uint64_t n = 1; n <= count;) {
+		size_t want = count - n + 1 < batch ? (size_t)(count - n + 1) : batch;
+
+		for (size_t i = 0; i < want; i++)
+			item_fill(&items[i], base | (n + i));
+		OP(_send_n)(tx, items, want);
+		n += want;
+	}
+}
+
+BODY FN(_consume_blocking_batch_body)(struct part *part, const bool alone)
+{
+	FN(_rx) rx = FN(_rx_of)((struct PIPE *)part->pipe, part->number);
+	const uint64_t count = part->count;
+	const size_t batch = part->batch;
+	struct item items[BATCH_MAX];
+	struct check check = check_start;
+
+	while (check.got < count) {
+		size_t most = count - check.got < batch ? (size_t)(count - check.got) : batch;
+		size_t came = OP(_recv_n)(rx, items, most);
+
+		for (size_t i = 0; i < came; i++)
+			check_item(&check, &items[i], alone);
+	}
+	check_answer(&check, part);
+}
+
+BOTH(_consume_blocking_batch)
+#endif
+
 /* In the order of enum calls; C++ has no designated elements. */
 #ifdef HAS_TRY
 #define TRY_(name) FN(name)
@@ -433,6 +472,11 @@ LOOP FN(_arrive_blocking)(struct part *part)
 #else
 #define BLOCKING_(name) NULL
 #endif
+#ifdef HAS_BLOCKING_BATCH
+#define BLOCKING_BATCH_(name) FN(name)
+#else
+#define BLOCKING_BATCH_(name) NULL
+#endif
 #ifndef PIPE_IN_PLACE_WAITS
 #define PIPE_IN_PLACE_WAITS false
 #endif
@@ -450,18 +494,21 @@ static const struct contestant FN(_contestant) = {
 	false,
 	FN(_open_any),
 	FN(_close_any),
-	{ TRY_(_produce_one), BATCH_(_produce_batch), ZERO_COPY_(_produce_zero_copy), BLOCKING_(_produce_blocking) },
-	{ TRY_(_consume_one), BATCH_(_consume_batch), ZERO_COPY_(_consume_zero_copy), BLOCKING_(_consume_blocking) },
-	{ TRY_(_ask_one), NULL, NULL, BLOCKING_(_ask_blocking) },
-	{ TRY_(_answer_one), NULL, NULL, BLOCKING_(_answer_blocking) },
-	{ TRY_(_pace_one), NULL, NULL, BLOCKING_(_pace_blocking) },
-	{ TRY_(_arrive_one), NULL, NULL, BLOCKING_(_arrive_blocking) },
+	{ TRY_(_produce_one), BATCH_(_produce_batch), ZERO_COPY_(_produce_zero_copy), BLOCKING_(_produce_blocking),
+	  BLOCKING_BATCH_(_produce_blocking_batch) },
+	{ TRY_(_consume_one), BATCH_(_consume_batch), ZERO_COPY_(_consume_zero_copy), BLOCKING_(_consume_blocking),
+	  BLOCKING_BATCH_(_consume_blocking_batch) },
+	{ TRY_(_ask_one), NULL, NULL, BLOCKING_(_ask_blocking), NULL },
+	{ TRY_(_answer_one), NULL, NULL, BLOCKING_(_answer_blocking), NULL },
+	{ TRY_(_pace_one), NULL, NULL, BLOCKING_(_pace_blocking), NULL },
+	{ TRY_(_arrive_one), NULL, NULL, BLOCKING_(_arrive_blocking), NULL },
 };
 
 #undef TRY_
 #undef BATCH_
 #undef ZERO_COPY_
 #undef BLOCKING_
+#undef BLOCKING_BATCH_
 #undef FN
 #undef OP
 #undef LOOP
@@ -478,3 +525,4 @@ static const struct contestant FN(_contestant) = {
 #undef HAS_BATCH
 #undef HAS_ZERO_COPY
 #undef HAS_BLOCKING
+#undef HAS_BLOCKING_BATCH

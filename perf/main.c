@@ -31,7 +31,7 @@ static const char help_text[] =
 	"      --capacity N     items (1024)\n"
 	"      --batch N        N at a time, up to 256\n"
 	"      --zero-copy      in place, up to --batch (32) at a time\n"
-	"      --blocking       calls that wait by themselves, and park\n"
+	"      --blocking       calls that wait by themselves, and park; with --batch, for batches\n"
 	"      --round-trip     there and back, through two of them\n"
 	"      --rate N         latency at N items a second, from when each was due to be sent\n"
 	"      --place HOW      separate (cores, the default), same (one core), free (not pinned)\n"
@@ -316,7 +316,7 @@ static int settle(struct asked *a)
 	if (s->measure == MEASURE_ROUND_TRIP && s->place == PLACE_SAME && s->calls != CALLS_BLOCKING)
 		return usage("--round-trip on one core wants --blocking%s%s", "", "");
 	if (s->calls == CALLS_BLOCKING && s->batch > 1)
-		return usage("--blocking is one item at a time%s%s", "", "");
+		s->calls = CALLS_BLOCKING_BATCH;
 	if (s->calls == CALLS_ONE && s->batch > 1)
 		s->calls = CALLS_BATCH;
 	if (s->batch == 0)
@@ -356,7 +356,7 @@ static int read_command(struct asked *a, int argc, char **argv)
 static int list(void)
 {
 	static const char *const kinds[KINDS] = { "spsc", "mpsc", "spmc", "mpmc" };
-	static const char *const calls[CALLS] = { "one", "batch", "zero-copy", "blocking" };
+	static const char *const calls[CALLS] = { "one", "batch", "zero-copy", "blocking", "blocking-batch" };
 	const struct contestant *found[64];
 	size_t count = contestants_find(8, found, 64);
 
@@ -367,7 +367,7 @@ static int list(void)
 		printf("  ");
 		for (int c = 0; c < CALLS; c++)
 			if (found[i]->produce[c] != NULL || found[i]->ask[c] != NULL || found[i]->pace[c] != NULL ||
-			    (found[i]->remote && c == CALLS_BLOCKING))
+			    (found[i]->remote && c >= CALLS_BLOCKING))
 				printf(" %s", calls[c]);
 		printf("%s\n", found[i]->unbounded ? " (unbounded)"
 			       : found[i]->limit   ? " (a limit of the machine)"

@@ -14,6 +14,8 @@
  *     size_t NAME_pop_begin(NAME_rx, size_t want, struct item **);          then pop_end(rx, n)
  *     void NAME_send(NAME_tx, const struct item *);                         HAS_BLOCKING
  *     void NAME_recv(NAME_rx, struct item *);
+ *     void NAME_send_n(NAME_tx, const struct item *, size_t n);             HAS_BLOCKING_BATCH
+ *     size_t NAME_recv_n(NAME_rx, struct item *, size_t most);              answers how many, 1 at least
  *
  * then PIPE as NAME, PIPE_NAME as what people call it, PIPE_KINDS, the HAS_ that it has (PIPE_UNBOUNDED true where that
  * is so, PIPE_IN_PLACE_WAITS true where the calls in place wait by themselves), and includes perf/loops.h.

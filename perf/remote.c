@@ -116,6 +116,11 @@ static double read_answer(char *line, struct histogram *latency)
 	return ns;
 }
 
+static bool has_threads(const struct contestant *contestant)
+{
+	return contestant >= threads && contestant < threads + 3;
+}
+
 double remote_sample(const struct contestant *contestant, const struct scenario *s, uint64_t operations,
 		     struct histogram *latency)
 {
@@ -125,14 +130,21 @@ double remote_sample(const struct contestant *contestant, const struct scenario 
 
 	if (remote.pid == 0)
 		start();
-	fprintf(remote.questions, "%d %u %u %u %zu %llu %lld %d\n", (int)s->measure, s->item_size, s->producers,
+	fprintf(remote.questions, "%d %u %u %u %zu %llu %lld %d %u\n", (int)s->measure, s->item_size, s->producers,
 		s->consumers, s->capacity, (unsigned long long)operations, (long long)s->interval_ns,
-		contestant >= threads && contestant < threads + 3);
+		has_threads(contestant), s->calls == CALLS_BLOCKING_BATCH ? s->batch : 1);
 	if (fflush(remote.questions) != 0 || getline(&line, &size, remote.answers) < 0)
 		bench_fail("the program leat-bench-go ended");
 	ns = read_answer(line, latency);
 	free(line);
 	return ns;
+}
+
+double remote_idle(const struct contestant *contestant, unsigned seconds)
+{
+	const struct scenario s = { .measure = MEASURE_IDLE, .item_size = 8, .producers = 1, .consumers = 1, .capacity = 64 };
+
+	return remote_sample(contestant, &s, seconds, NULL);
 }
 
 void remote_close(void)

@@ -148,17 +148,17 @@ static void figure_row(const struct figure *f, FILE *out)
 
 	snprintf(versus, sizeof(versus), "%s%s%s", f->ours,
 		 f->how == FIGURE_MORE	  ? " - "
-		 : f->peer == NULL	  ? ""
 		 : f->how == FIGURE_TIMES ? " against "
+		 : f->how == FIGURE_CPU	  ? " beside "
 					  : " of ",
-		 f->peer != NULL ? f->peer : "");
+		 f->peer);
 	fprintf(out, "  %-66s %-39s", f->text, versus);
 	if (!f->known) {
 		fprintf(out, "   %s %5.2f   not measured here\n", signs[f->how], f->want);
 		return;
 	}
 	number(out, 8, f->ours_ns);
-	if (f->peer != NULL)
+	if (f->beside)
 		number(out, 8, f->peer_ns);
 	else
 		fprintf(out, " %8s", "");

@@ -115,7 +115,7 @@ static double sample_here(const struct contestant *c, const struct scenario *s, 
 	if (pipe == NULL)
 		return -1;
 	/* Consumers that sleep cannot be told of an end that all queues would know: each takes its share. */
-	if (s->consumers > 1 && s->calls != CALLS_BLOCKING && !(s->calls == CALLS_ZERO_COPY && c->in_place_waits)) {
+	if (s->consumers > 1 && !scenario_blocks(s) && !(s->calls == CALLS_ZERO_COPY && c->in_place_waits)) {
 		finish = bench_alloc(sizeof(*finish));
 		finish->producing = s->producers;
 		finish->consumers = s->consumers;
@@ -231,7 +231,7 @@ static void merge(struct histogram *into, const struct histogram *from)
 /* Where each thread spins on a core of its own, nothing else has any business there. */
 static bool disturbed(const struct scenario *s)
 {
-	return lost > LOST_MAX && s->calls != CALLS_BLOCKING && s->place == PLACE_SEPARATE && !crowded(s);
+	return lost > LOST_MAX && !scenario_blocks(s) && s->place == PLACE_SEPARATE && !crowded(s);
 }
 
 /* One sample between two probes; kept if the cores were near around it and its threads undisturbed. */
@@ -298,13 +298,13 @@ static bool can(const struct contestant *c, const struct scenario *s, const char
 	if (only != NULL && !c->limit && strcasestr(c->name, only) == NULL)
 		return false;
 	if (s->measure == MEASURE_IDLE)
-		return c->produce[CALLS_BLOCKING] != NULL && !c->remote;
+		return c->produce[CALLS_BLOCKING] != NULL || c->remote;
 	/* These spin, and would do it on the core that the other side needs. */
 	if (bench_cores_count < 2 &&
 	    (s->measure == MEASURE_PACED || (s->measure == MEASURE_ROUND_TRIP && s->calls == CALLS_ONE)))
 		return false;
 	if (c->remote)
-		return s->calls == CALLS_BLOCKING && s->place != PLACE_SAME;
+		return scenario_blocks(s) && s->place != PLACE_SAME;
 	if (s->measure == MEASURE_ROUND_TRIP)
 		return c->ask[s->calls] != NULL;
 	if (s->measure == MEASURE_PACED)

@@ -35,6 +35,8 @@ void scenario_title(const struct scenario *s, char *text, size_t size)
 	}
 	if (s->calls == CALLS_BLOCKING)
 		snprintf(calls, sizeof(calls), "blocking");
+	else if (s->calls == CALLS_BLOCKING_BATCH)
+		snprintf(calls, sizeof(calls), "blocking batches of %u", s->batch);
 	else if (s->calls == CALLS_BATCH)
 		snprintf(calls, sizeof(calls), "batches of %u", s->batch);
 	else if (s->calls == CALLS_ZERO_COPY)
@@ -100,10 +102,12 @@ void set_add_all(struct set *set)
 	add_throughputs(set, CALLS_ZERO_COPY);
 	for (size_t k = 0; k < CROWDS; k++)
 		for (size_t c = 0; c < 3; c++)
-			set_add(set, &(struct scenario){
-					.kind = crowds[k].kind, .producers = crowds[k].producers,
-					.consumers = crowds[k].consumers, .item_size = 8, .batch = 1,
-					.capacity = blocking[c], .calls = CALLS_BLOCKING });
+			for (enum calls calls = CALLS_BLOCKING; calls <= CALLS_BLOCKING_BATCH; calls++)
+				set_add(set, &(struct scenario){
+						.kind = crowds[k].kind, .producers = crowds[k].producers,
+						.consumers = crowds[k].consumers, .item_size = 8,
+						.batch = calls == CALLS_BLOCKING ? 1 : 32,
+						.capacity = blocking[c], .calls = calls });
 	for (enum kind kind = KIND_SPSC; kind <= KIND_MPMC; kind += KIND_MPMC - KIND_SPSC)
 		for (int calls = 0; calls < 2; calls++) {
 			struct scenario s = { .kind = kind, .producers = 1, .consumers = 1, .item_size = 8, .batch = 1,

@@ -107,6 +107,18 @@ static inline void chan_recv(struct leat_rx *rx, struct item *item)
 	leat_recv(rx, item);
 }
 
+static inline void chan_send_n(struct leat_tx *tx, const struct item *items, size_t n)
+{
+	leat_send_batch(tx, items, n);
+}
+
+static inline size_t chan_recv_n(struct leat_rx *rx, struct item *items, size_t most)
+{
+	ssize_t received = leat_recv_batch(rx, items, most);
+
+	return received > 0 ? (size_t)received : 0;
+}
+
 static inline enum leat_kind same_kind(const struct shape *shape)
 {
 	static const enum leat_kind kinds[KINDS] = { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC };
@@ -152,6 +164,7 @@ WAY(leat_channel_park, same_kind(shape), LEAT_WAIT_PARK)
 #define HAS_BATCH
 #define HAS_ZERO_COPY
 #define HAS_BLOCKING
+#define HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 /* Where one producer and one consumer would do with less. */
@@ -161,6 +174,7 @@ WAY(leat_channel_park, same_kind(shape), LEAT_WAIT_PARK)
 #define PIPE_KINDS ONE_OF(KIND_SPSC)
 #define HAS_SIDES
 #define HAS_BLOCKING
+#define HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 #define PIPE leat_channel_spin
@@ -169,6 +183,7 @@ WAY(leat_channel_park, same_kind(shape), LEAT_WAIT_PARK)
 #define PIPE_KINDS ANY_KIND
 #define HAS_SIDES
 #define HAS_BLOCKING
+#define HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 #define PIPE leat_channel_park
@@ -177,6 +192,7 @@ WAY(leat_channel_park, same_kind(shape), LEAT_WAIT_PARK)
 #define PIPE_KINDS ANY_KIND
 #define HAS_SIDES
 #define HAS_BLOCKING
+#define HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 PEER(leat_chan, &leat_channel_contestant, &leat_channel_mpmc_contestant, &leat_channel_spin_contestant,

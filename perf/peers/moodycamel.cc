@@ -129,12 +129,23 @@ static inline void moody_blocking_recv(moody_blocking_rx rx, item *item)
 	rx.queue->wait_dequeue(*rx.token, *item);
 }
 
+static inline void moody_blocking_send_n(moody_blocking_tx tx, const item *items, size_t n)
+{
+	tx.queue->enqueue_bulk(*tx.token, items, n);
+}
+
+static inline size_t moody_blocking_recv_n(moody_blocking_rx rx, item *items, size_t most)
+{
+	return rx.queue->wait_dequeue_bulk(*rx.token, items, most);
+}
+
 #define PIPE moody_blocking
 #define PIPE_NAME "moodycamel blocking"
 #define PIPE_KINDS ANY_KIND
 #define PIPE_UNBOUNDED true
 #define HAS_SIDES
 #define HAS_BLOCKING
+#define HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 PEER_END

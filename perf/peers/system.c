@@ -64,10 +64,45 @@ static inline void condvars_recv(struct condvars *p, struct item *item)
 	pthread_cond_signal(&p->not_full);
 }
 
+/* As many as there is room for under one lock. */
+static inline void condvars_send_n(struct condvars *p, const struct item *items, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		pthread_mutex_lock(&p->mutex);
+		while (p->count == p->capacity)
+			pthread_cond_wait(&p->not_full, &p->mutex);
+		for (; done < n && p->count < p->capacity; done++, p->count++) {
+			p->items[p->end] = items[done];
+			if (++p->end == p->capacity)
+				p->end = 0;
+		}
+		pthread_mutex_unlock(&p->mutex);
+		pthread_cond_broadcast(&p->not_empty);
+	}
+}
+
+static inline size_t condvars_recv_n(struct condvars *p, struct item *items, size_t most)
+{
+	size_t got = 0;
+
+	pthread_mutex_lock(&p->mutex);
+	while (p->count == 0)
+		pthread_cond_wait(&p->not_empty, &p->mutex);
+	for (; got < most && p->count > 0; got++, p->count--) {
+		items[got] = p->items[p->first];
+		if (++p->first == p->capacity)
+			p->first = 0;
+	}
+	pthread_mutex_unlock(&p->mutex);
+	pthread_cond_broadcast(&p->not_full);
+	return got;
+}
+
 #define PIPE condvars
 #define PIPE_NAME "mutex and condvars"
 #define PIPE_KINDS ANY_KIND
 #define HAS_BLOCKING
+#define HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 /* A pipe's capacity is in bytes, and at least a page. */
@@ -104,10 +139,32 @@ static inline void kernel_pipe_recv(struct kernel_pipe *p, struct item *item)
 		bench_fail("a pipe's read failed");
 }
 
+/* Pages hold whole items, so whatever the kernel takes or gives at once are whole items too. */
+static inline void kernel_pipe_send_n(struct kernel_pipe *p, const struct item *items, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t wrote = write(p->fd[1], items + done, (n - done) * sizeof(*items));
+
+		if (wrote <= 0 || (size_t)wrote % sizeof(*items) != 0)
+			bench_fail("a pipe's write failed");
+		done += (size_t)wrote / sizeof(*items);
+	}
+}
+
+static inline size_t kernel_pipe_recv_n(struct kernel_pipe *p, struct item *items, size_t most)
+{
+	ssize_t got = read(p->fd[0], items, most * sizeof(*items));
+
+	if (got <= 0 || (size_t)got % sizeof(*items) != 0)
+		bench_fail("a pipe's read failed");
+	return (size_t)got / sizeof(*items);
+}
+
 #define PIPE kernel_pipe
 #define PIPE_NAME "pipe"
 #define PIPE_KINDS ANY_KIND
 #define HAS_BLOCKING
+#define HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 PEER(system, &condvars_contestant, &kernel_pipe_contestant)

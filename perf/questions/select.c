@@ -332,7 +332,7 @@ static double ask_go(unsigned n)
 {
 	char line[100];
 
-	fprintf(questions, "3 8 %u 1 %d %d 0 0\n", n, CAPACITY, OPERATIONS);
+	fprintf(questions, "4 8 %u 1 %d %d 0 0 1\n", n, CAPACITY, OPERATIONS);
 	fflush(questions);
 	expect(fgets(line, sizeof(line), answers) != NULL && strncmp(line, "wrong", 5) != 0, "Go's answer is wrong");
 	return strtod(line, NULL);

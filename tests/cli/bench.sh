@@ -63,7 +63,6 @@ usage spsc --rate 0
 usage spsc --rate 1000 --batch 32
 usage mpmc --threads 2+2 --round-trip
 usage spsc --zero-copy --blocking
-usage spsc --blocking --batch 32
 usage spsc --place nowhere
 usage spsc --cores 99999
 usage spsc --cores 0,0
@@ -87,7 +86,7 @@ expect_err "nowhere/json: No such file or directory"
 
 # A sample of each way to call, each size of an item: every item is checked on the way (a lost one is exit status 1).
 for how in "spsc" "spsc --item 64 --batch 32" "spsc --item 256 --zero-copy" "mpsc --threads 2+1" "spmc --item 64 --batch 7" \
-	"mpmc --threads 3+2 --capacity 5" "spsc --blocking --capacity 3" "spsc --round-trip" "spsc --rate 20000" \
+	"mpmc --threads 3+2 --capacity 5" "spsc --blocking --capacity 3" "mpmc --threads 2+1 --blocking --batch 7" "spsc --round-trip" "spsc --rate 20000" \
 	"mpmc --threads 2+2 --place same --zero-copy"; do
 	# shellcheck disable=SC2086
 	bench $how --samples 1 --only leat --json "$dir/json" --svg "$dir/svg"

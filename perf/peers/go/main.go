@@ -1,9 +1,11 @@
 // leat-bench-go: Go's channels as contestants of leat-bench, which starts this program and asks it for samples.
 //
-// A question is a line of numbers: measure (0 throughput, 1 round trip, 2 at a fixed rate, 3 a select over 8 channels: from a
-// producer each, from one for all, or with 0 of them sent by who selects), bytes of an item, producers,
-// consumers, capacity, operations, nanoseconds between two items, and whether each goroutine has a thread of its own.
-// The answer is a line: nanoseconds an operation, then pairs of a histogram's bucket and its count; or "wrong".
+// A question is a line of numbers: measure (0 throughput, 1 round trip, 2 at a fixed rate, 3 idle, 4 a select over 8 channels:
+// from a producer each, from one for all, or with 0 of them sent by who selects), bytes of an item, producers, consumers,
+// capacity, operations (idle: seconds), nanoseconds between two items, whether each goroutine has a thread of its own, and
+// how many items make a batch.
+// The answer is a line: nanoseconds an operation (idle: milliseconds of CPU a second), then pairs of a histogram's bucket
+// and its count; or "wrong".
 //
 // SPDX-License-Identifier: BSD-2-Clause
 package main
@@ -16,6 +18,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -25,7 +28,7 @@ type word256 [32]uint64
 type item interface{ word8 | word64 | word256 }
 
 type question struct {
-	measure, itemSize, producers, consumers, capacity, operations, interval, threads int
+	measure, itemSize, producers, consumers, capacity, operations, interval, threads, batch int
 }
 
 type answer struct {
@@ -106,18 +109,96 @@ func together(threads bool, bodies []func()) time.Duration {
 	return time.Since(began)
 }
 
-func throughput[T item](q question) answer {
+// Go has no call for several items: a channel of slices, as many as hold the capacity, is how one sends batches there.
+func produceBatches[T item](to chan<- []T, producer int, count int, batch int) {
+	base := uint64(producer) << 48
+	for n := 0; n < count; {
+		items := make([]T, min(batch, count-n))
+		for i := range items {
+			n++
+			fill(&items[i], base|uint64(n))
+		}
+		to <- items
+	}
+}
+
+// As consume, until the channel is closed.
+func consumeBatches[T item](from <-chan []T) (uint64, bool) {
+	var last [8]uint64
+	var sum, wrong uint64
+	for items := range from {
+		for i := range items {
+			value := items[i][0]
+			producer := value >> 48 & 7
+			if value <= last[producer] {
+				wrong |= 1
+			}
+			last[producer] = value
+			for w := 1; w < len(items[i]); w++ {
+				wrong |= items[i][w] ^ value
+			}
+			sum += value
+		}
+	}
+	return sum, wrong == 0
+}
+
+func min(a, b int) int {
+	if a < b {
+		return a
+	}
+	return b
+}
+
+// How a sample's producers and consumers move its items.
+type way struct {
+	produce func(producer int, count int)
+	consume func(count int) (uint64, bool)
+	ended   func()
+}
+
+func oneByOne[T item](q question) way {
 	channel := make(chan T, q.capacity)
+	return way{
+		func(producer int, count int) { produce(channel, producer, count) },
+		func(count int) (uint64, bool) { return consume(channel, count) },
+		func() {},
+	}
+}
+
+func inBatches[T item](q question) way {
+	channel := make(chan []T, (q.capacity+q.batch-1)/q.batch)
+	return way{
+		func(producer int, count int) { produceBatches(channel, producer, count, q.batch) },
+		func(int) (uint64, bool) { return consumeBatches(channel) },
+		func() { close(channel) },
+	}
+}
+
+func throughput[T item](q question) answer {
+	w := oneByOne[T](q)
+	if q.batch > 1 {
+		w = inBatches[T](q)
+	}
+	var producing sync.WaitGroup
 	sums, good := make([]uint64, q.consumers), make([]bool, q.consumers)
 	var bodies []func()
 	for p := 0; p < q.producers; p++ {
 		p := p
-		bodies = append(bodies, func() { produce(channel, p, q.operations/q.producers) })
+		producing.Add(1)
+		bodies = append(bodies, func() {
+			defer producing.Done()
+			w.produce(p, q.operations/q.producers)
+		})
 	}
 	for c := 0; c < q.consumers; c++ {
 		c := c
-		bodies = append(bodies, func() { sums[c], good[c] = consume(channel, q.operations/q.consumers) })
+		bodies = append(bodies, func() { sums[c], good[c] = w.consume(q.operations / q.consumers) })
 	}
+	go func() {
+		producing.Wait()
+		w.ended()
+	}()
 	took := together(q.threads != 0, bodies)
 	a := answer{ns: float64(took.Nanoseconds()) / float64(q.operations)}
 	var sum, pushed uint64
@@ -245,16 +326,47 @@ func selects(q question) answer {
 	return answer{ns: float64(took.Nanoseconds()) / float64(q.operations), wrong: !good || sum != all*(all+1)/2}
 }
 
+func usedMs() float64 {
+	var used syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &used)
+	return float64(used.Utime.Nano()+used.Stime.Nano()) / 1e6
+}
+
+// A receiver at an empty channel and a sender at a full one, while the CPU time of the whole program is read: where
+// nothing runs, Go's own threads sleep too.
+func idle(q question) answer {
+	empty, full := make(chan word8, q.capacity), make(chan word8, q.capacity)
+	var ms float64
+	for n := 0; n < q.capacity; n++ {
+		full <- word8{}
+	}
+	together(q.threads != 0, []func(){
+		func() { <-empty },
+		func() { full <- word8{} },
+		func() {
+			time.Sleep(100 * time.Millisecond)
+			before := usedMs()
+			time.Sleep(time.Duration(q.operations) * time.Second)
+			ms = (usedMs() - before) / float64(q.operations)
+			empty <- word8{}
+			<-full
+		},
+	})
+	return answer{ns: ms}
+}
+
 func ask[T item](q question) answer {
 	switch q.measure {
 	case 0:
 		return throughput[T](q)
 	case 1:
 		return roundTrip[T](q)
-	case 3:
+	case 2:
+		return paced[T](q)
+	case 4:
 		return selects(q)
 	default:
-		return paced[T](q)
+		return idle(q)
 	}
 }
 
@@ -265,7 +377,7 @@ func main() {
 		var q question
 		var a answer
 		_, err := fmt.Fscanln(in, &q.measure, &q.itemSize, &q.producers, &q.consumers, &q.capacity, &q.operations,
-			&q.interval, &q.threads)
+			&q.interval, &q.threads, &q.batch)
 		if err != nil {
 			return
 		}
