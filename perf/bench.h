@@ -77,6 +77,7 @@ struct outcome {
 
 struct sampling {
 	unsigned samples;
+	int64_t most_ns; /* a scenario whose rounds took this long ends once each had three tries; 0: no matter */
 	const char *only; /* a contestant's name holds this, or is a limit; NULL: all */
 	void (*progress)(const struct scenario *scenario, const char *contestant, unsigned done, unsigned all);
 };

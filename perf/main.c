@@ -16,6 +16,9 @@
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2, SAMPLES = 15, SAMPLES_QUICK = 7, SAMPLES_ALL = 5, SAMPLES_MAX = 1000 };
 
+/* With --all, for the rounds of one scenario. */
+#define MOST_NS_ALL 2000000000
+
 static const char help_text[] =
 	"usage: leat bench [--quick | --all | KIND | idle] [options]\n"
 	"\n"
@@ -469,6 +472,7 @@ int main(int argc, char **argv)
 			       : a.what == ASKED_QUICK ? SAMPLES_QUICK
 			       : a.what == ASKED_ALL   ? SAMPLES_ALL
 						       : SAMPLES;
+	run.sampling.most_ns = a.what == ASKED_ALL && a.samples == 0 ? MOST_NS_ALL : 0;
 	run.sampling.progress = isatty(STDERR_FILENO) ? progress : NULL;
 	if (a.what == ASKED_ONE)
 		set_add(&set, &a.one);

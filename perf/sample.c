@@ -273,6 +273,7 @@ static void take(struct result *r, const struct scenario *s)
 static void take_turns(struct outcome *o, const struct sampling *sampling)
 {
 	size_t open = o->results_count;
+	int64_t start_ns = bench_now_ns();
 
 	for (unsigned round = 0; open > 0 && round < 3 * sampling->samples + 5; round++) {
 		open = 0;
@@ -280,6 +281,8 @@ static void take_turns(struct outcome *o, const struct sampling *sampling)
 			struct result *r = &o->results[(k + round) % o->results_count];
 
 			if (r->kept == r->wanted)
+				continue;
+			if (sampling->most_ns != 0 && r->taken > 2 && bench_now_ns() - start_ns > sampling->most_ns)
 				continue;
 			if (sampling->progress != NULL)
 				sampling->progress(&o->scenario, r->contestant->name, round, sampling->samples);
