@@ -8,6 +8,9 @@
 #ifndef LEAT_TESTS_VERIFY_BACKEND_H
 #define LEAT_TESTS_VERIFY_BACKEND_H
 
+/* A model moves few items: a side that is single stores its position from the first on. Those that are not, swap. */
+#define LEAT_MPMC_STORE_RUN 0
+
 enum verify_order { VERIFY_RLX, VERIFY_ACQ, VERIFY_REL, VERIFY_ACQREL, VERIFY_LIGHT, VERIFY_SEQ };
 
 struct verify_site {

@@ -5,7 +5,8 @@
  * claim looks at one slot and moves one position, and neither side ever reads the other's position. Changed in two
  * ways: turns count laps, not positions, so that a capacity of 1 works and any capacity is exact; and positions are a
  * lap and an index in one word, so that no division stands on the way. A side with a single thread moves its position
- * by a plain store. A position must not come to its end: at a billion items a second that takes 292 years.
+ * by a plain store, unless that makes it run into the other side (leat_mpmc_stores()). A position must not come to its
+ * end: at a billion items a second that takes 292 years.
  *
  * A claim takes n neighbouring slots by one compare-and-swap and only once all of them are known to be its own, so no
  * ticket is ever held by somebody who has to wait. A thread that stalls between its claim and its commit holds up
@@ -59,6 +60,9 @@ struct leat_mpmc_claim {
 };
 
 enum { LEAT_MPMC_AHEAD = 4, LEAT_MPMC_AHEAD_RUN = 16 }; /* lines that a claim asks for before it comes there */
+#ifndef LEAT_MPMC_STORE_RUN
+#define LEAT_MPMC_STORE_RUN 512 /* items since a single side last caught up, before it does without swaps */
+#endif
 
 enum { LEAT_TURN_FREE, LEAT_TURN_FULL, LEAT_TURN_SKIPPED, LEAT_TURNS };
 enum { LEAT_MPMC_STATE_BITS = 2 };
@@ -289,6 +293,16 @@ static __attribute__((noinline, unused)) void leat_mpmc_rest(struct leat_mpmc_si
 		leat_rest(&side->rested, side->moved, side->capacity);
 }
 
+/*
+ * Whether a side that is single moves its position by a store. That makes it faster than a side that swaps, so that it
+ * catches up, again and again, and each time takes lines out of the other's hands: whoever caught up lately swaps too,
+ * and goes as slowly as the other.
+ */
+static inline bool leat_mpmc_stores(const struct leat_mpmc_side *side, bool single)
+{
+	return single && side->failed + LEAT_MPMC_STORE_RUN <= side->moved;
+}
+
 /* Asks for the line some slots ahead when a slot is the first of its line, before its turn comes. */
 static inline void leat_mpmc_ask_ahead(const struct leat_mpmc_side *side, size_t index, size_t stride)
 {
@@ -350,7 +364,8 @@ static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpm
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
 	struct leat_mpmc_slot slot;
 
-	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->tail, side->single_producer, LEAT_TURN_FREE, turn_stride, &slot))) {
+	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->tail, leat_mpmc_stores(side, side->single_producer),
+					      LEAT_TURN_FREE, turn_stride, &slot))) {
 		leat_mpmc_rest(side);
 		return false;
 	}
@@ -368,7 +383,8 @@ static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
 	struct leat_mpmc_slot slot;
 
-	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->head, side->single_consumer, LEAT_TURN_FULL, turn_stride, &slot))) {
+	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->head, leat_mpmc_stores(side, side->single_consumer),
+					      LEAT_TURN_FULL, turn_stride, &slot))) {
 		leat_mpmc_rest(side);
 		return false;
 	}
@@ -380,11 +396,14 @@ static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc
 	return true;
 }
 
-/* Moves a position over up to want slots that are in this state: how many, and the position in *at. */
+/*
+ * Moves a position over up to want slots that are in this state: how many, and the position in *at. By a swap, be the side
+ * single or not: it costs little in a batch, and keeps the side from running into the other.
+ */
 static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct leat_mpmc *ring,
 									struct leat_mpmc_side *side, uint64_t *position,
-									bool single, unsigned state, size_t stride,
-									size_t want, uint64_t *at)
+									unsigned state, size_t stride, size_t want,
+									uint64_t *at)
 {
 	uint64_t pos = side->next;
 
@@ -399,7 +418,7 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct le
 		if (leat_likely(n > 0)) {
 			*at = pos;
 			side->next = leat_mpmc_after(ring, pos, n);
-			if (leat_mpmc_move(position, single, &pos, side->next))
+			if (leat_mpmc_move(position, false, &pos, side->next))
 				return n;
 			continue;
 		}
@@ -432,7 +451,7 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_push_batch(struct 
 	unsigned char *slot, *turn;
 	uint64_t pos, full;
 
-	n = leat_mpmc_take_run(ring, side, &ring->tail, ring->single_producer, LEAT_TURN_FREE, turn_stride, n, &pos);
+	n = leat_mpmc_take_run(ring, side, &ring->tail, LEAT_TURN_FREE, turn_stride, n, &pos);
 	if (n == 0) {
 		leat_mpmc_rest(side);
 		return 0;
@@ -458,7 +477,7 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct l
 	unsigned char *to = (unsigned char *)items, *slot, *turn;
 	uint64_t pos, free;
 
-	n = leat_mpmc_take_run(ring, side, &ring->head, ring->single_consumer, LEAT_TURN_FULL, turn_stride, n, &pos);
+	n = leat_mpmc_take_run(ring, side, &ring->head, LEAT_TURN_FULL, turn_stride, n, &pos);
 	if (n == 0) {
 		leat_mpmc_rest(side);
 		return 0;
