@@ -31,9 +31,10 @@ struct compact {
 	uint64_t pos, limit;       /* equal for ever */
 	uint32_t put_at, take_at;  /* in place of base: the slots of tail and head */
 	uint64_t *word;
-	uint32_t held;             /* in place of head: items peeked at */
-	uint8_t cost, cause;       /* the log of a step's nanoseconds, 0 unknown; enum leat_cause */
-	bool open, broken;         /* the receiver is; next answered what it must not */
+	uint32_t cost;             /* in place of head: the log of a step's nanoseconds, 0 unknown */
+	uint16_t held;             /* items peeked at */
+	uint8_t cause;             /* enum leat_cause */
+	bool open;                 /* the receiver is */
 	size_t item_size;
 
 	struct leat_job job; /* spare: ctl */
@@ -46,7 +47,8 @@ struct compact {
 	uint64_t extra; /* struct extra *, or 0 */
 	uint64_t id; /* the channel's; the generator's is the next */
 	int32_t code;
-	uint32_t capacity;
+	uint16_t capacity;
+	bool broken;               /* next answered what it must not */
 	unsigned char slots[] __attribute__((aligned(8)));
 };
 
@@ -352,7 +354,7 @@ static enum leat_turn turn(struct compact *c, uint32_t n, bool measure)
 	leat_scope_current = c->group->crowd.scope;
 	rc = steps(c, &step, n);
 	if (measure)
-		c->cost = (uint8_t)leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before); /* rlx: the same */
+		leat_store_rlx(&c->cost, leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before)); /* rlx: a hint; as before */
 	if (rc == 1 && (rc = refusal(c)) == 0)
 		rc = 1;
 	if (rc > 1) {
@@ -373,15 +375,16 @@ static enum leat_turn turn(struct compact *c, uint32_t n, bool measure)
 /* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
 static bool pushed(const struct compact *c)
 {
-	return c->cost >= LEAT_COST_HEAVY || c->group->workers_only;
+	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->group->workers_only; /* rlx: a hint */
 }
 
 /* On a worker. Short steps are the receiver's own, once it has come for the first. */
 static enum leat_turn worker_turn(struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
-	bool measure = c->cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2; /* rlx: this side's own */
-	enum leat_turn what = turn(c, leat_steps_within(c->cost, LEAT_COST_TURN), measure);
+	uint32_t cost = leat_load_rlx(&c->cost); /* rlx: this side's own */
+	bool measure = cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2; /* rlx: the same */
+	enum leat_turn what = turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure);
 
 	if (what == LEAT_TURN_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
 		what = LEAT_TURN_PARK;
@@ -477,10 +480,12 @@ static bool pull(struct compact *c)
 {
 	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, for measuring now and then */
 	enum leat_turn what;
+	uint32_t cost;
 
 	if (c->group->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
 		return false;
-	what = turn(c, c->cost == 0 ? 1 : leat_steps_within(c->cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2);
+	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
+	what = turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2);
 	if (what == LEAT_TURN_OVER)
 		return true; /* its pool may be gone by now */
 	if (what == LEAT_TURN_MORE && !pushed(c))
@@ -661,7 +666,7 @@ static ssize_t peek(struct leat_rx *rx, size_t want, const void **items)
 		n = c->capacity - c->take_at;
 	if (n > want)
 		n = (uint32_t)want;
-	c->held = n;
+	c->held = (uint16_t)n;
 	*items = slot(c, c->take_at);
 	return (ssize_t)n;
 }
@@ -858,7 +863,7 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	}
 	c->word = &((struct leat_rx *)c)->ring.never;
 	c->item_size = seq->item_size;
-	c->capacity = (uint32_t)opts->chan.capacity;
+	c->capacity = (uint16_t)opts->chan.capacity;
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;

@@ -7,7 +7,8 @@
  *     line  field               writer               reader             published by
  *     0     the receiver's      open                 all                J2, the first turn
  *           take_at, held       receiver             receiver           private
- *           put_at, cost        turns                turns, receiver    J2; the receiver takes cost as a hint
+ *           put_at              turns                turns              J2
+ *           cost                turns                turns, receiver    J2; relaxed: the receiver takes it as a hint
  *     1     job                                                         runtime/pool/job.h
  *           ctl (job.spare)     whoever ends         all                K1
  *           tail                turns                receiver           R1
