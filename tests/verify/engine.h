@@ -51,7 +51,7 @@ struct thread {
 	char *stack;
 	void (*fn)(void *);
 	void *arg;
-	const char *name;
+	char name[16];           /* a copy: the caller's need not last */
 	enum waits_for state;
 	const void *on;          /* what it waits for */
 	int64_t deadline_ns, clock_ns;

@@ -339,7 +339,7 @@ unsigned thread_create(void (*fn)(void *), void *arg, const char *name)
 	memset(t, 0, sizeof(*t));
 	t->fn = fn;
 	t->arg = arg;
-	t->name = name;
+	snprintf(t->name, sizeof(t->name), "%s", name);
 	t->stack = verify_stacks + (size_t)id * STACK;
 	sp = (void **)(void *)(t->stack + STACK - 64);
 	*--sp = NULL;
