@@ -137,9 +137,10 @@ static void tell_waiter(struct compact *c)
 		leat_os_futex_wake(word, 1);
 }
 
+/* Of items, and of the end or a cancel in ctl. */
 static inline void published(struct compact *c)
 {
-	leat_fence_light(); /* C1: tail before waiter; pairs with sleep_once(), leat_event_fence() */
+	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with sleep_once(), leat_event_fence() */
 	if (leat_unlikely(c->group->fenced))
 		leat_fence_seq(); /* C1: without membarrier; pairs with sleep_once(), leat_event_fence() */
 	if (leat_unlikely(leat_load_rlx(&c->waiter) != 0)) /* rlx: C1 orders it */
@@ -275,7 +276,7 @@ static void end(struct compact *c, int rc)
 	failed = outcome(c, rc);
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
-	tell_waiter(c);
+	published(c);
 	if (failed)
 		leat_scope_fail(group->crowd.scope, c->code, c->broken ? broken_text : "", &group->crowd.hook, c);
 	leave(c, CTL_TURNS_DONE, true);
@@ -518,7 +519,7 @@ static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t un
 
 	leat_sleeper_ready(&sleeper);
 	disarm(c);
-	leat_event_fence(stand(rx, &sleeper)); /* C1, J3: waiter before tail and run; pairs with published(), settle_parked() */
+	leat_event_fence(stand(rx, &sleeper)); /* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
 	r = attempt(c, items, max);
 	if (r == -EAGAIN) {
 		demand(c);
@@ -770,7 +771,7 @@ static void cancel_one(void *block, const void *spared)
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
 	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt(), refusal() */
-	tell_waiter(c);
+	published(c);
 	if (!(ctl & LEAT_CTL_TX_GONE))
 		leat_job_wake(&c->job);
 }

@@ -18,7 +18,7 @@
  *
  *     R1  a turn stores tail        ->  A1  the receiver loads it      the items before it are written
  *     R2  the receiver stores head  ->  A2  a turn loads it            the items before it have been read
- *     C1  the receiver stores waiter, heavy fence, looks   <->  store tail, light fence, load waiter
+ *     C1  the receiver stores waiter, heavy fence, looks   <->  store tail or ctl, light fence, load waiter
  *     J3  the receiver stores waiter, full fence, loads run    <->  PARKING, full fence, ready() loads waiter
  *     X1  who makes what most have not swaps extra         ->  X1  the other side loads it
  *     K2  who tells swaps waiter, tells, clears it             ->   the receiver, leaving, loads it clear
