@@ -644,7 +644,8 @@ static bool sleep_once(struct leat_worker *worker)
 	leat_sleeper_ready(&worker->sleeper);
 	until_ns = become_keeper(worker, look_ns);
 	leat_event_enter(&pool->idle, &worker->waiter);
-	if (!(worker->lazy ? any_urgent(pool) : any_work(pool)) && !stopping(pool)) {
+	/* what somebody else put into the wheel while this worker decided to keep nothing, it keeps after all */
+	if (!(worker->lazy ? any_urgent(pool) : any_work(pool)) && !unkept(pool) && !stopping(pool)) {
 		if (worker->sleeper.fd >= 0)
 			leat_poller_wait(&pool->poller, until_ns);
 		else
