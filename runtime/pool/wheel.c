@@ -36,11 +36,19 @@ static int level_of(const struct leat_wheel *wheel, uint64_t tick)
 	return level < LEAT_WHEEL_LEVELS ? level : LEAT_WHEEL_LEVELS - 1;
 }
 
+/* A tick so far away that it would stand where now is, 146 years later, stands as far away as there is room, and is moved on. */
 static void insert(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick)
 {
-	int level = level_of(wheel, tick), slot = (int)(tick >> (level * SLOT_SHIFT)) & (LEAT_WHEEL_SLOTS - 1);
-	struct leat_link *ends = &wheel->slots[level][slot];
+	enum { TOP_SHIFT = (LEAT_WHEEL_LEVELS - 1) * SLOT_SHIFT };
+	const uint64_t farthest = ((wheel->now >> TOP_SHIFT) + LEAT_WHEEL_SLOTS - 1) << TOP_SHIFT;
+	int level, slot;
+	struct leat_link *ends;
 
+	if (tick > farthest)
+		tick = farthest;
+	level = level_of(wheel, tick);
+	slot = (int)(tick >> (level * SLOT_SHIFT)) & (LEAT_WHEEL_SLOTS - 1);
+	ends = &wheel->slots[level][slot];
 	job->link.next = ends;
 	job->link.prev = ends->prev;
 	job->link.prev->next = ends->prev = &job->link;
@@ -50,12 +58,9 @@ static void insert(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick
 
 void leat_wheel_add(struct leat_wheel *wheel, struct leat_job *job)
 {
-	const uint64_t farthest = wheel->now + ((uint64_t)1 << (LEAT_WHEEL_LEVELS * SLOT_SHIFT)) - 1;
 	uint64_t tick = tick_of(job->due_ns);
 
-	if (tick <= wheel->now)
-		tick = wheel->now + 1; /* what is now has been fired */
-	insert(wheel, job, tick < farthest ? tick : farthest); /* some 146 years: what is later comes out too early, once */
+	insert(wheel, job, tick > wheel->now ? tick : wheel->now + 1); /* what is now has been fired */
 }
 
 void leat_wheel_remove(struct leat_wheel *wheel, struct leat_job *job)
