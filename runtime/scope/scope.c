@@ -540,11 +540,18 @@ static void settle_crowds(struct leat_scope *top)
 			settle_crowd(crowd);
 }
 
-/* The scope is closed: its crowds live on as long as they are held. */
+/*
+ * The scope is closed, and nobody lives in it: its crowds live on as long as they are held, and are not found any more by who
+ * walks the tree, in which the scope may stay longer than they do.
+ */
 static void orphan_crowds(struct leat_scope *scope)
 {
-	struct leat_crowd *crowd = crowd_of(leat_load_rlx(&scope->crowds)), *next; /* rlx: nobody adds one any more */
+	struct leat_crowd *crowd, *next;
 
+	lock_tree(scope);
+	crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
+	leat_store_rlx(&scope->crowds, 0);               /* rlx: the same */
+	unlock_tree(scope);
 	for (; crowd != NULL; crowd = next) {
 		next = crowd_of(crowd->next);
 		leat_spin_lock(&crowd->lock);

@@ -403,6 +403,29 @@ Test(pool, receivers_outlive_their_scope)
 	}
 }
 
+/* A scope that is closed may stay in its tree for a channel's sake, and its generators' group not. */
+Test(pool, closed_scopes_below_are_let_be)
+{
+	struct place place = place_open(1, false);
+	struct leat_scope *below = leat_scope_open(place.scope, NULL);
+	struct numbers n[2] = { { .end = 1 }, { .end = UINT64_MAX } };
+	struct leat_rx *rx = start_on(place.pool, below, (struct leat_chan_opts){ .capacity = 2 }, &n[0]), *in;
+	struct leat_tx *out;
+	uint64_t got;
+	cr_assert_eq(leat_chan_open(below, 8, NULL, &out, &in), 0);
+	cr_expect_eq(leat_recv(rx, &got), 1);
+	cr_expect_eq(leat_recv(rx, &got), 0);
+	leat_rx_close(rx);
+	cr_expect_eq(leat_scope_close(below), 0);
+	rx = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 2 }, &n[1]);
+	leat_scope_cancel(place.scope, 0, NULL);
+	cr_expect_eq(leat_scope_join(place.scope), 0);
+	leat_rx_close(rx);
+	leat_tx_close(out);
+	leat_rx_close(in);
+	place_close(place);
+}
+
 /* Steps */
 
 struct prober {
