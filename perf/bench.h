@@ -10,6 +10,7 @@
 #define LEAT_PERF_BENCH_H
 
 #include "perf/contestant.h"
+#include "perf/generators.h"
 
 #include <stdio.h>
 
@@ -33,6 +34,7 @@ int64_t threads_run(struct thread *threads, unsigned count, struct finish *finis
 /* The core of the ith producer (or consumer): the two sides begin at different ends. */
 int threads_core(enum place place, bool producer, unsigned i);
 void threads_cores_init(void);
+void threads_cores_keep(void); /* this thread, and what it starts, runs on them alone */
 
 /* What one question asks. */
 enum measure { MEASURE_THROUGHPUT, MEASURE_ROUND_TRIP, MEASURE_PACED, MEASURE_IDLE };
@@ -97,6 +99,7 @@ bool contestant_ours(const struct contestant *contestant);
 
 /* Go's channels, in a program of their own beside this one. Nanoseconds an operation; below 0: it failed. */
 bool remote_found(void);
+const char *remote_path(void);
 double remote_sample(const struct contestant *contestant, const struct scenario *scenario, uint64_t operations,
 		     struct histogram *latency);
 /* What its idle receiver and idle sender use in some seconds, in CPU ms a second. */
@@ -134,6 +137,7 @@ struct run {
 	char command[256];
 	char date[32];
 	bool figures; /* the table of ratios comes with it */
+	struct generators *generators; /* instead of scenarios; or NULL */
 };
 
 /* A row of the table: what was to be reached, and what was. */
@@ -151,6 +155,7 @@ enum { FIGURES_MAX = 64 };
 
 /* How many digits behind the point say something. */
 int report_digits(double value);
+void report_text(FILE *out, const char *text); /* as a JSON string */
 void report_machine(const struct run *run, FILE *out);
 void report_outcome(const struct outcome *outcome, FILE *out);
 void report_set_aside(const struct run *run, FILE *out);

@@ -9,7 +9,7 @@
 
 #include "commit.h"
 
-static void text(FILE *out, const char *s)
+void report_text(FILE *out, const char *s)
 {
 	putc('"', out);
 	for (; *s != '\0'; s++) {
@@ -26,7 +26,7 @@ static void text(FILE *out, const char *s)
 static void named(FILE *out, const char *name, const char *value)
 {
 	fprintf(out, "\"%s\": ", name);
-	text(out, value);
+	report_text(out, value);
 }
 
 static void machine(const struct run *run, FILE *out)
@@ -49,7 +49,7 @@ static void machine(const struct run *run, FILE *out)
 	fprintf(out, "],\n  \"left_out\": [");
 	for (size_t i = 0; bench_missing[i][0] != NULL; i++) {
 		fprintf(out, "%s", i == 0 ? "" : ", ");
-		text(out, bench_missing[i][0]);
+		report_text(out, bench_missing[i][0]);
 	}
 	fprintf(out, "],\n  \"limits_ns\": {\"line_round_trip\": %.1f, \"two_lines_round_trip\": %.1f, ", m->line_ns,
 		m->two_lines_ns);
@@ -156,5 +156,8 @@ void report_json(const struct run *run, FILE *out)
 		figure(&figures[i], out);
 		fprintf(out, "%s\n", i + 1 < count ? "," : "");
 	}
-	fprintf(out, "  ]\n}\n");
+	fprintf(out, "  ]");
+	if (run->generators != NULL)
+		generators_json(run->generators, out);
+	fprintf(out, "\n}\n");
 }

@@ -14,13 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_FAILED = 1, STATUS_USAGE = 2, SAMPLES = 15, SAMPLES_QUICK = 7, SAMPLES_ALL = 5, SAMPLES_MAX = 1000 };
+enum { STATUS_FAILED = 1, STATUS_USAGE = 2, SAMPLES = 15, SAMPLES_QUICK = 7, SAMPLES_ALL = 5, SAMPLES_MAX = 1000,
+       GENERATORS = 1000000, GENERATORS_QUICK = 100000, GENERATORS_SAMPLES = 5, GENERATORS_SAMPLES_QUICK = 3 };
 
 /* With --all, for the rounds of one scenario. */
 #define MOST_NS_ALL 2000000000
 
 static const char help_text[] =
-	"usage: leat bench [--quick | --all | KIND | idle] [options]\n"
+	"usage: leat bench [--quick | --all | KIND | idle | generators] [options]\n"
 	"\n"
 	"Measures leat's rings and channels beside their peers, in one run, on this machine: contestants take\n"
 	"turns, every item is checked, and samples taken while the cores were far apart are set aside. Plain, it\n"
@@ -39,8 +40,10 @@ static const char help_text[] =
 	"      --rate N         latency at N items a second, from when each was due to be sent\n"
 	"      --place HOW      separate (cores, the default), same (one core), free (not pinned)\n"
 	"  idle                 what waiting costs, in CPU\n"
+	"  generators           what generators cost: to make, in memory, a value, to cancel; --quick: fewer\n"
+	"      --count N        so many of them, from 1000 to 10000000 (1000000, or 100000 with --quick)\n"
 	"\n"
-	"  --samples N          of each contestant (15; 7 with --quick, 5 with --all)\n"
+	"  --samples N          of each contestant (15; 7 with --quick, 5 with --all; generators 5, or 3)\n"
 	"  --only TEXT          contestants whose name holds TEXT (and the limits)\n"
 	"  --cores A,B,...      the cores to use; the first two are the two sides\n"
 	"  --json FILE          everything that was measured, as one JSON object\n"
@@ -62,6 +65,7 @@ enum {
 	OPT_ROUND_TRIP,
 	OPT_RATE,
 	OPT_PLACE,
+	OPT_COUNT,
 	OPT_SAMPLES,
 	OPT_ONLY,
 	OPT_CORES,
@@ -84,6 +88,7 @@ static const struct option options[] = {
 	{ "round-trip", no_argument, NULL, OPT_ROUND_TRIP },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "place", required_argument, NULL, OPT_PLACE },
+	{ "count", required_argument, NULL, OPT_COUNT },
 	{ "samples", required_argument, NULL, OPT_SAMPLES },
 	{ "only", required_argument, NULL, OPT_ONLY },
 	{ "cores", required_argument, NULL, OPT_CORES },
@@ -96,9 +101,11 @@ static const struct option options[] = {
 };
 
 struct asked {
-	enum { ASKED_FIGURES, ASKED_QUICK, ASKED_ALL, ASKED_ONE } what;
+	enum { ASKED_FIGURES, ASKED_QUICK, ASKED_ALL, ASKED_ONE, ASKED_GENERATORS } what;
 	struct scenario one;
 	bool described; /* by an option that only fits ASKED_ONE */
+	bool quick;	/* ASKED_GENERATORS */
+	uint64_t count; /* ASKED_GENERATORS; 0: not said */
 	unsigned samples;
 	const char *only, *json, *svg;
 	bool list;
@@ -188,6 +195,11 @@ static int read_option(struct asked *a, int option, const char *text)
 	a->described |= option >= OPT_THREADS && option <= OPT_PLACE;
 	switch (option) {
 	case OPT_QUICK:
+		if (a->what == ASKED_GENERATORS && !a->quick) {
+			a->quick = true;
+			return 0;
+		}
+		/* fall through */
 	case OPT_ALL:
 		if (a->what != ASKED_FIGURES)
 			return usage("one of --quick, --all and a kind is enough%s%s", "", "");
@@ -230,6 +242,10 @@ static int read_option(struct asked *a, int option, const char *text)
 		if (word < 0)
 			return usage("--place %s: there are: separate, same, free%s", text, "");
 		s->place = (enum place)word;
+		return 0;
+	case OPT_COUNT:
+		if (!read_number(text, 1000, 10000000, &a->count))
+			return usage("--count %s: wanted is a number from 1000 to 10000000%s", text, "");
 		return 0;
 	case OPT_SAMPLES:
 		if (!read_number(text, 1, SAMPLES_MAX, &value))
@@ -274,12 +290,17 @@ static int unknown(char **argv, int option)
 
 static int read_what(struct asked *a, const char *word)
 {
-	static const char *const words[] = { "spsc", "mpsc", "spmc", "mpmc", "idle", NULL };
+	static const char *const words[] = { "spsc", "mpsc", "spmc", "mpmc", "idle", "generators", NULL };
 	static const unsigned producers[] = { 1, 2, 1, 2, 1 }, consumers[] = { 1, 1, 2, 2, 1 };
 	int which = one_of(word, words);
 
 	if (which < 0)
-		return usage("there is no \"%s\"; there are: %s", word, "spsc, mpsc, spmc, mpmc, idle");
+		return usage("there is no \"%s\"; there are: %s", word, "spsc, mpsc, spmc, mpmc, idle, generators");
+	if (which == 5 && (a->what == ASKED_FIGURES || a->what == ASKED_QUICK)) {
+		a->quick = a->what == ASKED_QUICK;
+		a->what = ASKED_GENERATORS;
+		return 0;
+	}
 	if (a->what != ASKED_FIGURES)
 		return usage("one of --quick, --all and a kind is enough%s%s", "", "");
 	a->what = ASKED_ONE;
@@ -304,6 +325,10 @@ static int settle(struct asked *a)
 {
 	struct scenario *s = &a->one;
 
+	if (a->count != 0 && a->what != ASKED_GENERATORS)
+		return usage("--count is for generators%s%s", "", "");
+	if (a->what == ASKED_GENERATORS && (a->svg != NULL || a->described))
+		return usage("generators: %s%s", "there is no plot of them, and no kind of queue to describe", "");
 	if (a->what != ASKED_ONE)
 		return a->described ? usage("an option that describes a scenario wants a kind: %s%s",
 					    "spsc, mpsc, spmc or mpmc", "")
@@ -376,6 +401,8 @@ static int list(void)
 			       : found[i]->limit   ? " (a limit of the machine)"
 						   : "");
 	}
+	printf("generators\n");
+	generators_list(stdout);
 	for (size_t i = 0; bench_missing[i][0] != NULL; i++)
 		printf("missing: %s (package %s)\n", bench_missing[i][0], bench_missing[i][1]);
 	return fflush(stdout) == 0 ? 0 : STATUS_FAILED;
@@ -446,6 +473,19 @@ static void measure(struct run *run, const struct asked *a, const struct set *se
 	printf("%.0f s\n", (double)(bench_now_ns() - started_ns) / 1e9);
 }
 
+static void measure_generators(struct run *run, const struct asked *a)
+{
+	unsigned samples = a->samples != 0 ? a->samples : a->quick ? GENERATORS_SAMPLES_QUICK : GENERATORS_SAMPLES;
+
+	started_ns = bench_now_ns();
+	machine_measure(&run->machine);
+	report_machine(run, stdout);
+	run->generators = generators_measure(a->count != 0 ? a->count : a->quick ? GENERATORS_QUICK : GENERATORS, samples,
+					     a->only);
+	generators_report(run->generators, stdout);
+	printf("%.0f s\n", (double)(bench_now_ns() - started_ns) / 1e9);
+}
+
 int main(int argc, char **argv)
 {
 	struct asked a = { 0 };
@@ -474,13 +514,16 @@ int main(int argc, char **argv)
 						       : SAMPLES;
 	run.sampling.most_ns = a.what == ASKED_ALL && a.samples == 0 ? MOST_NS_ALL : 0;
 	run.sampling.progress = isatty(STDERR_FILENO) ? progress : NULL;
-	if (a.what == ASKED_ONE)
+	if (a.what == ASKED_GENERATORS)
+		measure_generators(&run, &a);
+	else if (a.what == ASKED_ONE)
 		set_add(&set, &a.one);
 	else if (a.what == ASKED_ALL)
 		set_add_all(&set);
 	else
 		set_add_figures(&set, a.what == ASKED_QUICK);
-	measure(&run, &a, &set);
+	if (a.what != ASKED_GENERATORS)
+		measure(&run, &a, &set);
 	if (json != NULL)
 		report_json(&run, json);
 	if (svg != NULL)
@@ -494,6 +537,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < run.count; i++)
 		outcome_free(&run.outcomes[i]);
 	free(run.outcomes);
+	generators_free(run.generators);
 	free(set.scenarios);
 	return status;
 }

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +37,7 @@ static struct {
 	pid_t pid;
 } remote;
 
-static const char *path(void)
+const char *remote_path(void)
 {
 	char self[PATH_MAX - 32];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -52,18 +51,13 @@ static const char *path(void)
 
 bool remote_found(void)
 {
-	return access(path(), X_OK) == 0;
+	return access(remote_path(), X_OK) == 0;
 }
 
 /* It may use the same cores, and sets up as many of its processors as there are. */
 static void child(int in, int out)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	for (unsigned i = 0; i < bench_cores_count; i++)
-		CPU_SET(bench_cores[i], &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	threads_cores_keep();
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	execl(remote.path, "leat-bench-go", (char *)NULL);

@@ -36,6 +36,16 @@ void threads_cores_init(void)
 			bench_cores[bench_cores_count++] = cpu;
 }
 
+void threads_cores_keep(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned i = 0; i < bench_cores_count; i++)
+		CPU_SET(bench_cores[i], &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 int threads_core(enum place place, bool producer, unsigned i)
 {
 	unsigned n = bench_cores_count;

@@ -371,6 +371,10 @@ func ask[T item](q question) answer {
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == "generators" {
+		generators(os.Args[2], os.Args[3])
+		return
+	}
 	debug.SetGCPercent(-1) // what a sample leaves is collected after it
 	in, out := bufio.NewReader(os.Stdin), bufio.NewWriter(os.Stdout)
 	for {
