@@ -98,8 +98,10 @@ extern "C" void coroutine_pull(uint64_t count, double *values)
 	const int64_t start_ns = bench_now_ns();
 
 	while (one.next(&value)) {
-		__asm__ volatile("" : "+r"(value));
-		sum += value;
+		uint64_t taken = value;
+
+		__asm__ volatile("" : "+r"(taken));
+		sum += taken;
 	}
 	values[0] = since(start_ns, all);
 	one.handle.destroy();

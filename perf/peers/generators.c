@@ -174,8 +174,10 @@ static inline __attribute__((always_inline)) void pull_all(struct leat_seq seq, 
 	int64_t start_ns = bench_now_ns();
 
 	while (seq.next(seq.state, &value) == 1) {
-		__asm__ volatile("" : "+r"(value));
-		sum += value;
+		uint64_t taken = value;
+
+		__asm__ volatile("" : "+r"(taken));
+		sum += taken;
 	}
 	values[0] = since(start_ns, count);
 	if (sum != count * (count - 1) / 2)
