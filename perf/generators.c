@@ -91,6 +91,13 @@ uint64_t bench_resident(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+double bench_grown_each(uint64_t before, uint64_t count)
+{
+	uint64_t now = bench_resident();
+
+	return now > before ? (double)(now - before) / (double)count : 0;
+}
+
 static void child(const struct answers *by, uint64_t count, int out)
 {
 	double values[GENERATORS_VALUES] = { 0 };

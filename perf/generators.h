@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-enum { GENERATORS_VALUES = 3, GENERATORS_ROUNDS = 4, GENERATORS_PULLED = 64, GENERATORS_PASSED = 8 };
+enum { GENERATORS_VALUES = 3, GENERATORS_ROUNDS = 16, GENERATORS_PULLED = 64, GENERATORS_PASSED = 8 };
 
 /* One sample with so many generators: fills as many values as its question has. Ends the program where a sum is wrong. */
 typedef void generators_sample_fn(uint64_t count, double *values);
@@ -27,8 +27,9 @@ generators_sample_fn leat_one_after_another, leat_alive, leat_pulled, leat_pull_
 /* perf/peers/coroutine.cc, where the compiler has them */
 generators_sample_fn coroutine_alive, coroutine_pull;
 
-/* Memory of this process that is resident, in bytes. */
+/* Memory of this process that is resident, in bytes; and how much more of it there is, for each of so many. */
 uint64_t bench_resident(void);
+double bench_grown_each(uint64_t before, uint64_t count);
 
 struct generators;
 /* Measures; NULL cannot be. */

@@ -82,7 +82,7 @@ extern "C" void coroutine_alive(uint64_t count, double *values)
 			sum += value;
 		}
 	values[1] = since(start_ns, count * rounds);
-	values[0] = (double)(bench_resident() - before) / (double)count;
+	values[0] = bench_grown_each(before, count);
 	for (uint64_t i = 0; i < count; i++)
 		all[i].handle.destroy();
 	free(all);

@@ -134,7 +134,7 @@ void leat_alive(uint64_t count, double *values)
 	for (unsigned r = 0; r < GENERATORS_ROUNDS; r++)
 		sum += round_robin(rx, count);
 	values[2] = since(start_ns, count * GENERATORS_ROUNDS);
-	values[0] = (double)(bench_resident() - before) / (double)count;
+	values[0] = bench_grown_each(before, count);
 	for (uint64_t i = 0; i < count; i++)
 		leat_rx_close(rx[i]);
 	stage_close(&stage);
@@ -161,7 +161,7 @@ void leat_pulled(uint64_t count, double *values)
 			sum += value;
 		}
 	values[1] = since(start_ns, count * GENERATORS_ROUNDS);
-	values[0] = (double)(bench_resident() - before) / (double)count;
+	values[0] = bench_grown_each(before, count);
 	check_rounds(count, GENERATORS_ROUNDS, sum);
 	free(seqs);
 	free(state);
@@ -244,7 +244,7 @@ void leat_cancel_all(uint64_t count, double *values)
 	struct counter *state = counters(count);
 	struct leat_rx **rx = bench_alloc(count * sizeof(*rx));
 	struct stage stage = stage_open(0, 1);
-	uint64_t before = bench_resident(), ended = 0, value, after;
+	uint64_t before = bench_resident(), ended = 0, value;
 	int64_t start_ns;
 
 	for (uint64_t i = 0; i < count; i++)
@@ -262,8 +262,7 @@ void leat_cancel_all(uint64_t count, double *values)
 		leat_rx_close(rx[i]);
 	}
 	values[1] = since(start_ns, 1000000);
-	after = bench_resident();
-	values[2] = after > before ? (double)(after - before) / (double)count : 0;
+	values[2] = bench_grown_each(before, count);
 	stage_close(&stage);
 	if (ended != 2 * count)
 		bench_fail("a generator did not end");

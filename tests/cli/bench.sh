@@ -38,7 +38,7 @@ usage()
 usage --frobnicate
 usage -x
 usage nonsense
-expect_err "spsc, mpsc, spmc, mpmc, idle"
+expect_err "spsc, mpsc, spmc, mpmc, idle, generators"
 usage spsc mpmc
 usage --quick --all
 usage --quick spsc
@@ -67,6 +67,15 @@ usage spsc --place nowhere
 usage spsc --cores 99999
 usage spsc --cores 0,0
 usage idle --item 8
+usage generators spsc
+usage generators --all
+usage generators --quick --quick
+usage generators --count 999
+usage generators --count 10000001
+usage generators --item 8
+usage generators --svg "$dir/svg"
+usage spsc --count 1000
+usage --count 1000
 
 for good in --help --version --list; do
 	bench $good
@@ -104,6 +113,24 @@ for scenario in run["scenarios"]:
     for result in scenario["results"]:
         assert result["kept"] == len(result["samples"]) and (result["kept"] == 0 or result["median"] > 0)
 xml.parse(sys.argv[2])' "$dir/json" "$dir/svg" || fail "$what: its JSON or its plot is not well formed"
+	fi
+done
+# Generators: each sample's sums are checked on the way.
+for how in "generators --count 1000" "--quick generators --only leat"; do
+	# shellcheck disable=SC2086
+	bench $how --samples 1 --json "$dir/json"
+	expect_status 0
+	expect_silence
+	grep -q '^  memory each  *bytes  leat pool ' "$dir/out" || fail "$what: nothing of the memory of leat's"
+	if command -v python3 >/dev/null; then
+		python3 -c 'import json, sys
+run = json.load(open(sys.argv[1]))["generators"]
+assert len(run["questions"]) == 8 and run["samples"] == 1
+for question in run["questions"]:
+    for value in question["values"]:
+        assert value["results"][0]["contestant"].startswith("leat ")
+        for result in value["results"]:
+            assert result["median"] >= 0 and len(result["samples"]) == 1' "$dir/json" || fail "$what: its JSON is not as it should be"
 	fi
 done
 bench spsc --samples 1 --only ck --json /dev/full

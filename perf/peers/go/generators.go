@@ -15,7 +15,7 @@ import (
 )
 
 // As in perf/generators.h.
-const rounds, pulled, passed = 4, 64, 8
+const rounds, pulled, passed = 16, 64, 8
 
 func resident() uint64 {
 	var size, pages uint64
@@ -25,6 +25,13 @@ func resident() uint64 {
 		file.Close()
 	}
 	return pages * uint64(os.Getpagesize())
+}
+
+func grownEach(before uint64, count int) float64 {
+	if now := resident(); now > before {
+		return float64(now-before) / float64(count)
+	}
+	return 0
 }
 
 func per(began time.Time, operations int) float64 {
@@ -89,7 +96,7 @@ func alive(count int) ([]float64, bool) {
 		}
 	}
 	value := per(began, count*rounds)
-	bytes := float64(resident()-before) / float64(count)
+	bytes := grownEach(before, count)
 	return []float64{bytes, create, value}, sum == roundsSum(uint64(count), rounds)
 }
 
@@ -198,11 +205,7 @@ func cancelAll(count int) ([]float64, bool) {
 	}
 	debug.FreeOSMemory()
 	free := per(began, 1000000)
-	left := 0.0
-	if after := resident(); after > before {
-		left = float64(after-before) / float64(count)
-	}
-	return []float64{cancel, free, left}, sum == roundsSum(uint64(count), 1)
+	return []float64{cancel, free, grownEach(before, count)}, sum == roundsSum(uint64(count), 1)
 }
 
 func generators(question, number string) {
