@@ -280,8 +280,9 @@ void generators_report(const struct generators *g, FILE *out)
 	unsigned known = 0, good = 0;
 	bool reached;
 
-	fprintf(out, "\n%llu generators, %u samples of each, every one in a process of its own\n", (unsigned long long)g->count,
-		g->samples);
+	fprintf(out, "\n%llu generators, %u samples of each, every one in a process of its own%s\n",
+		(unsigned long long)g->count, g->samples,
+		g->count != 1000000 ? "; what is to be reached is meant for 1000000" : "");
 	for (int q = 0; q < QUESTIONS; q++) {
 		fprintf(out, "\n%s\n  %-31s %-5s  %-17s %9s %9s %9s %7s   %s\n", questions[q].title, "", "", "", "median",
 			"least", "most", "x best", "to reach");
