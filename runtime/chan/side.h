@@ -51,7 +51,8 @@ static inline int leat_side_attempt(struct leat_side *side, void *item)
 	struct leat_handle *h = (struct leat_handle *)(void *)side;
 
 	/* Of many to receive from most have nothing: those are told here. */
-	if (!leat_rx_is_foreign(&h->rx) && !h->sender && !(leat_load_acq(h->rx.ctl) & ends)) /* K1: as attempt_recv() does; pairs with leat_tx_close() */
+	if (!leat_rx_is_foreign(&h->rx) && !h->sender &&
+	    !(leat_load_rlx(h->rx.ctl) & ends)) /* rlx: what it decides is whether to look in order */
 		if (h->fast != NULL ? !leat_mpmc_readable(h->fast) : !leat_spsc_can_pop(&h->ring))
 			return -EAGAIN;
 	return leat_side_attempt_slowly(side, item);
