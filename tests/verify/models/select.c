@@ -406,6 +406,37 @@ MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item"
 	verify_that(received[1] == 1);
 }
 
+/* Armed, and then another wait on the same handle: that one must be told, not the descriptor. */
+static void armed_then_waits(bool by_select)
+{
+	uint64_t item;
+	struct leat_case cases[] = { LEAT_CASE_RECV(NULL, &item), LEAT_CASE_RECV(NULL, &item) };
+
+	open_chans(LEAT_SPSC, 1);
+	verify_that(leat_rx_fd(rx[0]) >= 0);
+	verify_spawn(sends, &tx[0], "sender");
+	verify_that(leat_rx_arm(rx[0]) >= 0);
+	verify_that(leat_rx_arm(rx[0]) >= 0);
+	cases[0].rx = rx[0];
+	cases[1].rx = rx[1];
+	if (by_select)
+		verify_that(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY) == 0);
+	else
+		verify_that(leat_recv(rx[0], &item) == 1);
+	verify_that(item == 1);
+	finish();
+}
+
+MODEL(fd_armed_then_receives, .what = "armed, then a receive on the same handle that waits", .preemptions = 2, .stale = 1)
+{
+	armed_then_waits(false);
+}
+
+MODEL(fd_armed_then_selects, .what = "armed, then a select with the same handle that waits", .preemptions = 2, .stale = 1)
+{
+	armed_then_waits(true);
+}
+
 /* Merges */
 static struct leat_merge *merge;
 
