@@ -79,8 +79,8 @@ LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
  *
  * It says so only when it is armed, by the handle's thread, each time before that waits for it: 0 it is armed now; 1 there
  * is something already, so do not wait (it is not armed); -EINVAL without a descriptor; -EBUSY as a send or receive.
- * While it is not armed, nobody who sends or receives pays for it. It tells once; any wait on the handle and disarm() put
- * an end to that. Who was told has the news: on a side of several threads let him receive (or send), arm,
+ * While it is not armed, nobody who sends or receives pays for it. It tells once. disarm() ends that, and so does
+ * any other call with the handle that has to sleep, as that is to be told instead. Who was told has the news: on a side of several threads let him receive (or send), arm,
  * disarm or close before he turns to something else for long.
  */
 LEAT_API int leat_rx_fd(struct leat_rx *rx);
