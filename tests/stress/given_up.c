@@ -4,6 +4,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "tests/census.h"
+
 #include <leat/leat.h>
 
 #include <pthread.h>
@@ -67,8 +69,14 @@ static void round_of_items(struct leat_scope *scope)
 
 int main(void)
 {
-	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_scope *scope;
 	pthread_t threads[RECEIVERS];
+	struct census before;
+	char words[160] = "nothing is left behind";
+	bool clean;
+
+	census_begin(&before);
+	scope = leat_scope_open(NULL, NULL);
 
 	pthread_barrier_init(&meet, NULL, RECEIVERS + 1);
 	for (size_t i = 0; i < RECEIVERS; i++)
@@ -79,6 +87,8 @@ int main(void)
 		pthread_join(threads[i], NULL);
 	pthread_barrier_destroy(&meet);
 	leat_scope_close(scope);
-	printf("%d rounds: missed %d, items after the end %d\n", ROUNDS, missed[0] + missed[1], reopened[0] + reopened[1]);
-	return missed[0] + missed[1] + reopened[0] + reopened[1] == 0 ? 0 : 1;
+	clean = census_end(&before, words, sizeof(words));
+	printf("%d rounds: missed %d, items after the end %d; %s\n", ROUNDS, missed[0] + missed[1], reopened[0] + reopened[1],
+	       words);
+	return clean && missed[0] + missed[1] + reopened[0] + reopened[1] == 0 ? 0 : 1;
 }

@@ -1,13 +1,12 @@
 /*
  * tests/stress/scopes.c: trees of scopes with generators in them: started, failing, cancelled, abandoned and closed at
- * random moments by several threads. After each round no thread is left, every function ran as often as its start
+ * random moments by several threads. After each round nothing is left behind, every function ran as often as its start
  * answered 0, and every item has had one owner.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "stress.h"
 
-#include <dirent.h>
 #include <leat/gen.h>
 
 #define STARTERS 3
@@ -142,30 +141,18 @@ static void *start_many(void *arg)
 	return NULL;
 }
 
-static int threads(void)
+static void check(const struct census *before)
 {
-	DIR *dir = opendir("/proc/self/task");
-	int found = 0;
-	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
-		found += entry->d_name[0] != '.';
-	closedir(dir);
-	return found;
-}
-
-static void check(int threads_before)
-{
-	int64_t patience_ns = leat_now_ns() + INT64_C(3000000000);
-	while (threads() > threads_before && leat_now_ns() < patience_ns)
-		sched_yield();
-	if (threads() > threads_before)
-		blame("threads left behind:", threads() - threads_before);
+	char words[100];
+	if (!census_end(before, words, sizeof(words)))
+		blame(words, 0);
 	if (tree.runs != tree.starts)
 		blame("starts without a run:", (long)tree.starts - (long)tree.runs);
 	if (tree.made != tree.received + tree.discarded)
 		blame("items without an owner:", (long)tree.made - (long)tree.received - (long)tree.discarded);
 }
 
-static void run_tree(uint64_t *random, int threads_before)
+static void run_tree(uint64_t *random, const struct census *before)
 {
 	struct starter starters[STARTERS];
 	struct leat_scope_opts opts = { 0 };
@@ -190,7 +177,7 @@ static void run_tree(uint64_t *random, int threads_before)
 		pthread_join(starters[i].thread, NULL);
 	for (uint64_t first = below(random, 4), i = 0; i < 4; i++)
 		leat_scope_close(tree.scopes[(first + i) % 4]);
-	check(threads_before);
+	check(before);
 }
 
 static void tree_hung(int number)
@@ -200,28 +187,21 @@ static void tree_hung(int number)
 	_exit(1);
 }
 
-static void *nothing(void *unused)
-{
-	return unused;
-}
-
 int main(int argc, char **argv)
 {
 	int64_t seconds = argc > 1 ? atoll(argv[1]) : 3, end_ns = leat_now_ns() + seconds * INT64_C(1000000000);
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)leat_now_ns() ^ ((uint64_t)getpid() << 32);
 	uint64_t random = seed, starts = 0;
-	pthread_t first;
+	struct census before;
 	(void)stress_main;
 	tree.seed = seed;
 	printf("scopes: seed %" PRIu64 "\n", seed);
 	fflush(stdout);
 	signal(SIGALRM, tree_hung);
-	if (pthread_create(&first, NULL, nothing, NULL) == 0) /* with it comes the sanitizer's own thread */
-		pthread_join(first, NULL);
-	int threads_before = threads();
+	census_begin(&before);
 	while (leat_now_ns() < end_ns) {
 		alarm(60);
-		run_tree(&random, threads_before);
+		run_tree(&random, &before);
 		if (tree.faults != 0) {
 			fprintf(stderr, "scopes: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n", seed, tree.number, tree.fault);
 			return 1;

@@ -1,11 +1,6 @@
 /*
- * tests/unit/census.h: what several suites need: what is left behind, who is parked, who owned an item.
- *
- * A suite whose tests must leave nothing behind says
- *
- *     TestSuite(scope, .init = census_take, .fini = census_check, .timeout = 60);
- *
- * and each of its tests is then held to the threads and descriptors that it began with.
+ * tests/unit/census.h: what several suites need: who is there, who is parked, who owned an item. That a test leaves
+ * nothing behind need not be asked for: every.c holds it against each.
  *
  * Threads that a test starts never assert: what they saw is judged by the test after it has joined them.
  *
@@ -13,6 +8,8 @@
  */
 #ifndef LEAT_TEST_CENSUS_H
 #define LEAT_TEST_CENSUS_H
+
+#include "tests/census.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -37,51 +34,8 @@
 /* Long enough for a starved machine; a test that needs it all has failed. */
 #define PATIENCE_NS (INT64_C(20000) * MS)
 
-/* What is there */
+/* Who is there: a thread that was joined stands in /proc a moment longer. */
 
-static UNUSED int entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int found = 0;
-	if (dir == NULL)
-		return -1;
-	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
-		found += entry->d_name[0] != '.';
-	closedir(dir);
-	return found;
-}
-
-static UNUSED int census_threads(void)
-{
-	return entries("/proc/self/task");
-}
-
-static UNUSED int census_descriptors(void)
-{
-	return entries("/proc/self/fd");
-}
-
-static int census_threads_before UNUSED, census_descriptors_before UNUSED;
-
-static UNUSED void *census_nothing(void *unused)
-{
-	return unused;
-}
-
-/* Sanitizers start a thread of their own with the first of the program. */
-static UNUSED void census_take(void)
-{
-	pthread_t thread;
-	if (pthread_create(&thread, NULL, census_nothing, NULL) == 0)
-		pthread_join(thread, NULL);
-	int64_t patience_ns = leat_now_ns() + 20 * MS;
-	do {
-		census_threads_before = census_threads();
-	} while (census_threads_before > 1 && leat_now_ns() < patience_ns && sched_yield() == 0);
-	census_descriptors_before = census_descriptors();
-}
-
-/* A thread that was joined stands in /proc a moment longer, so what is left is looked at until it is gone. */
 static UNUSED bool census_settles_at(int threads)
 {
 	int64_t patience_ns = leat_now_ns() + 3000 * MS;
@@ -91,14 +45,6 @@ static UNUSED bool census_settles_at(int threads)
 		sched_yield();
 	}
 	return true;
-}
-
-static UNUSED void census_check(void)
-{
-	cr_expect(census_settles_at(census_threads_before), "threads left behind: %d",
-		  census_threads() - census_threads_before);
-	cr_expect_eq(census_descriptors(), census_descriptors_before, "descriptors left behind: %d",
-		     census_descriptors() - census_descriptors_before);
 }
 
 /* Who is parked */

@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-TestSuite(chan_close, .init = census_take, .fini = census_check, .timeout = 120);
+TestSuite(chan_close, .timeout = 120);
 
 static struct ledger ledger;
 

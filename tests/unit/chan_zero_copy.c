@@ -5,7 +5,7 @@
  */
 #include "census.h"
 
-TestSuite(chan_zero_copy, .init = census_take, .fini = census_check, .timeout = 120);
+TestSuite(chan_zero_copy, .timeout = 120);
 
 static struct ledger ledger;
 

@@ -5,7 +5,7 @@
  */
 #include "watcher.h"
 
-TestSuite(diag, .init = census_take, .fini = census_check, .timeout = 120);
+TestSuite(diag, .timeout = 120);
 
 /* Names */
 

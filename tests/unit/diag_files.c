@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-TestSuite(diag_files, .init = census_take, .fini = census_check, .timeout = 120);
+TestSuite(diag_files, .timeout = 120);
 
 static char directory[64];
 
@@ -105,7 +105,7 @@ Test(diag_files, prometheus_file_is_valid_text)
 	cr_expect_not_null(strstr(text, "a \\\"quoted\\\" \\\\ name\\nof two lines"));
 	cr_expect_not_null(strstr(text, "reason=\"oldest\""));
 	cr_expect_eq(bad_prometheus_lines(text), 0);
-	cr_expect_eq(entries(directory), 1, "nothing else is left beside it");
+	cr_expect_eq(census_entries(directory), 1, "nothing else is left beside it");
 	pipe_close(&pipe);
 	clean_up();
 }

@@ -5,7 +5,7 @@
  */
 #include "nodes.h"
 
-TestSuite(registry, .init = census_take, .fini = census_check, .timeout = 30);
+TestSuite(registry, .timeout = 30);
 
 static uint64_t end(struct leat_gen_node *node)
 {

@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-TestSuite(scope, .init = census_take, .fini = census_check, .timeout = 120);
+TestSuite(scope, .timeout = 120);
 
 /* Opening */
 

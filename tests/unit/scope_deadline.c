@@ -5,7 +5,7 @@
  */
 #include "runner.h"
 
-TestSuite(scope_deadline, .init = census_take, .fini = census_check, .timeout = 120);
+TestSuite(scope_deadline, .timeout = 120);
 
 Test(scope_deadline, a_deadline_in_the_past_opens_a_cancelled_scope)
 {

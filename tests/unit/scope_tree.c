@@ -6,7 +6,7 @@
  */
 #include "census.h"
 
-TestSuite(scope_tree, .init = census_take, .fini = census_check, .timeout = 30);
+TestSuite(scope_tree, .timeout = 30);
 
 enum { SCOPES = 200000 };
 
