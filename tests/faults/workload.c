@@ -466,8 +466,10 @@ static int flow_of(const char *text)
 	rc = leat_flow_start(running);
 	run_to_its_end(running);
 	leat_flow_join(running);
-	for (size_t i = 0; rc == 0 && i < running->members_count; i++)
-		if (running->members[i].left != -EPIPE && running->members[i].left != -ECANCELED)
+	/* A thread that failed at once may have cancelled the start of another of its group. */
+	for (size_t i = 0; (rc == 0 || rc == -ECANCELED) && i < running->members_count; i++)
+		if (running->members[i].left != 0 && running->members[i].left != -EPIPE &&
+		    running->members[i].left != -ECANCELED)
 			rc = running->members[i].left;
 	leat_flow_free(running);
 	return rc;
