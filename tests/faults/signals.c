@@ -162,7 +162,7 @@ static void *sends_many(void *arg)
 }
 
 /* Stopped wherever it is, while the receiver goes on with what is there; then everything arrives, in order. */
-static void sender_stands_still(enum leat_kind kind, uint64_t after)
+static __attribute__((unused)) void sender_stands_still(enum leat_kind kind, uint64_t after)
 {
 	struct leat_chan_opts opts = { .kind = kind, .capacity = 8 };
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
@@ -201,9 +201,12 @@ int main(void)
 	fprintf(stderr, "signals: %llu handled\n", (unsigned long long)leat_load_acq(&handled));
 	workload_that(leat_load_acq(&handled) > 1000);
 	handle(SIGUSR1, stand_still);
+	alarm(60);
 	claimant_stands_still(LEAT_MPSC);
 	claimant_stands_still(LEAT_MPMC);
+#ifndef __SANITIZE_THREAD__ /* which calls a handler when the thread comes by one of its own calls, or not at all */
 	for (uint64_t after = 0; after < 300; after++)
 		sender_stands_still(after % 2 ? LEAT_MPMC : LEAT_SPSC, after);
+#endif
 	return workload_done(0);
 }
