@@ -83,7 +83,7 @@ void leat_registry_walk(leat_node_fn *fn, void *arg)
 {
 	struct leat_node *node, *free_now;
 
-	leat_add_acqrel(&walkers, 1); /* G1: counted before the fence; pairs with leat_registry_remove() */
+	leat_add_rlx(&walkers, 1); /* rlx: ordered by the fence */
 	leat_fence_seq(); /* G1: walkers before the list; pairs with leat_registry_remove() */
 	leat_rcu_read_lock();
 	cds_list_for_each_entry_rcu(node, &nodes, links)
@@ -93,7 +93,7 @@ void leat_registry_walk(leat_node_fn *fn, void *arg)
 	leat_mutex_lock(&lock);
 	free_now = retired;
 	retired = NULL;
-	leat_add_acqrel(&walkers, UINT32_MAX); /* G1: after the walk; pairs with leat_registry_remove() */
+	leat_add_rlx(&walkers, UINT32_MAX); /* rlx: the lock orders it, which leat_registry_remove() takes before it looks */
 	leat_mutex_unlock(&lock);
 	if (free_now == NULL)
 		return;

@@ -1072,3 +1072,145 @@ MODEL(chan_drop_oldest_wakes, .what = "an item in the place of a dropped one wak
 	receives_until_refused(rx);
 	finish();
 }
+
+/* Try receives free what was given up at the front, and that may be all that makes room. */
+MODEL(chan_room_from_skipping, .what = "a slot given up in front of one that is claimed: the receiver that skips it wakes a sender",
+      .preemptions = 2, .stale = 1)
+{
+	struct leat_tx *behind;
+	uint64_t item;
+	void *place;
+
+	open_chan(LEAT_MPSC, 2);
+	behind = leat_tx_clone(tx);
+	tx_of[1] = leat_tx_clone(tx);
+	verify_that(leat_reserve(tx, 1, &place) == 1);
+	verify_that(leat_reserve(behind, 1, &place) == 1);
+	verify_that(leat_commit(tx, 0) == 0); /* skipped, as another has gone on: no room until the receiver comes by */
+	verify_spawn(sends_item, (void *)1, "sender");
+	verify_that(leat_try_recv(rx, &item) == -EAGAIN);
+	verify_join(); /* the room that the skipping made is what it needs */
+	*(uint64_t *)place = 9;
+	verify_that(leat_commit(behind, 1) == 0);
+	accepted[9]++;
+	leat_tx_close(behind);
+	leat_tx_close(tx_of[1]);
+	leat_tx_close(tx);
+	receives_until_refused(rx);
+	finish();
+}
+
+static struct leat_rx *rx_clone;
+
+/* Room behind an item that is still looked at, then that one's: the news of the first must not end with who was told. */
+static void releases_out_of_turn(void *arg)
+{
+	uint64_t item;
+
+	(void)arg;
+	verify_that(leat_recv(rx_clone, &item) == 1);
+	received[item]++;
+	verify_that(leat_release(rx, 1) == 0);
+}
+
+MODEL(chan_room_passed_on, .what = "a stalled receiver: the news of room behind its own is passed on", .preemptions = 2, .quick = 1, .stale = 1)
+{
+	const void *items;
+
+	open_chan(LEAT_MPMC, 2);
+	rx_clone = leat_rx_clone(rx);
+	tx_of[1] = leat_tx_clone(tx);
+	tx_of[2] = leat_tx_clone(tx);
+	verify_that(send_one(tx, 8) == 0 && send_one(tx, 9) == 0);
+	verify_that(leat_peek(rx, 1, &items) == 1);
+	received[8]++;
+	verify_spawn(sends_item, (void *)1, "sender 1");
+	verify_spawn(sends_item, (void *)2, "sender 2");
+	verify_spawn(releases_out_of_turn, NULL, "receiver");
+	verify_join();
+	leat_tx_close(tx_of[1]);
+	leat_tx_close(tx_of[2]);
+	leat_tx_close(tx);
+	leat_rx_close(rx_clone);
+	receives_until_refused(rx);
+	finish();
+}
+
+/* What a generator that fails does to its channel, while a clone of its sender is held by somebody else. */
+static void fails_like_a_generator(void *arg)
+{
+	struct leat_chan *chan = tx->chan;
+
+	(void)arg;
+	leat_chan_hold(chan);
+	leat_tx_close(tx);
+	leat_chan_sever(chan);
+	leat_chan_let_go(chan);
+}
+
+static void sends_until_severed(void *arg)
+{
+	int rc = 0;
+
+	for (uint64_t item = 1; item < 4 && rc == 0; item++)
+		rc = send_one(arg, item);
+	verify_that(rc == 0 || rc == -ECANCELED);
+}
+
+MODEL(chan_severed_against_send, .what = "a failure severs a clone: what it sent drains, then the end, though it is open",
+      .preemptions = 2, .quick = 1, .stale = 1)
+{
+	open_chan(LEAT_MPSC, 1);
+	tx_of[1] = leat_tx_clone(tx);
+	verify_spawn(sends_until_severed, tx_of[1], "clone");
+	verify_spawn(receives_to_the_end, rx, "receiver");
+	verify_that(send_one(tx, 5) == 0);
+	fails_like_a_generator(NULL);
+	verify_join();
+	verify_that(received[5] == 1);
+	leat_tx_close(tx_of[1]);
+	finish();
+}
+
+MODEL(chan_severed_after_send, .what = "a receiver that hears of the failure has what was sent before it", .preemptions = 2, .stale = 2)
+{
+	open_chan(LEAT_MPSC, 2);
+	tx_of[1] = leat_tx_clone(tx);
+	verify_spawn(receives_to_the_end, rx, "receiver");
+	verify_that(send_one(tx, 5) == 0);
+	fails_like_a_generator(NULL);
+	verify_join();
+	verify_that(received[5] == 1);
+	leat_tx_close(tx_of[1]);
+	finish();
+}
+
+/* Items in a reservation keep a severed stream open; both receivers hear of its end when it is over. */
+static void severed_with_reservation(size_t committed)
+{
+	void *place;
+
+	open_chan(LEAT_MPMC, 2);
+	tx_of[1] = leat_tx_clone(tx);
+	verify_that(leat_reserve(tx_of[1], 1, &place) == 1);
+	*(uint64_t *)place = 1;
+	fails_like_a_generator(NULL);
+	verify_spawn(receives_to_the_end, leat_rx_clone(rx), "receiver 1");
+	verify_spawn(receives_to_the_end, rx, "receiver 2");
+	verify_that(leat_commit(tx_of[1], committed) == 0);
+	accepted[1] = (uint32_t)committed;
+	verify_join();
+	leat_tx_close(tx_of[1]);
+	finish();
+}
+
+MODEL(chan_severed_then_committed, .what = "a severed clone's last item: one receives it, and both hear of the end", .preemptions = 2,
+      .quick = 1, .stale = 1)
+{
+	severed_with_reservation(1);
+}
+
+MODEL(chan_severed_then_given_up, .what = "the same where it is given up", .preemptions = 2, .quick = 1, .stale = 1)
+{
+	severed_with_reservation(0);
+}
