@@ -201,7 +201,7 @@ int main(void)
 	fprintf(stderr, "signals: %llu handled\n", (unsigned long long)leat_load_acq(&handled));
 	workload_that(leat_load_acq(&handled) > 1000);
 	handle(SIGUSR1, stand_still);
-	alarm(60);
+	workload_watch();
 	claimant_stands_still(LEAT_MPSC);
 	claimant_stands_still(LEAT_MPMC);
 #ifndef __SANITIZE_THREAD__ /* which calls a handler when the thread comes by one of its own calls, or not at all */

@@ -36,6 +36,9 @@ unsigned workload_run(size_t part, int expected, const char *what, uint64_t n);
 /* For each part: its first call of that kind fails, its second, ... until there are no more; then it runs without. */
 void workload_fail_each(enum inject_point point, int error);
 
+/* From now on a minute: each run begins so. */
+void workload_watch(void);
+
 /* The last line of a program. Its exit status: 0, or 1 where fewer faults than `least` were injected. */
 int workload_done(uint64_t least);
 
