@@ -126,7 +126,7 @@ Test(gen_end, clones_of_out_belong_to_the_function)
  */
 Test(gen_end, waiting_on_a_channel_left_alone_past_its_scopes_deadline_ends)
 {
-	struct leat_scope_opts scope_opts = { .deadline_ns = leat_now_ns() + 200 * MS };
+	struct leat_scope_opts scope_opts = { .deadline_ns = leat_now_ns() + 1000 * MS }; /* after the failure, however slow that is */
 	struct leat_scope *scope = leat_scope_open(NULL, &scope_opts);
 	struct plan plan = { .answer = -EIO, .reserves = true };
 	struct leat_gen_opts opts = { .chan.kind = LEAT_MPSC };
