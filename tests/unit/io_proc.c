@@ -46,7 +46,7 @@ Test(io_proc, proc_reads_at_once_and_keeps_its_steps)
 
 Test(io_proc, proc_ends_quietly_at_its_time)
 {
-	struct leat_proc_opts opts = { .name = "self/status", .until_ns = leat_now_ns() + 50 * MS };
+	struct leat_proc_opts opts = { .name = "self/status", .until_ns = leat_now_ns() + 500 * MS };
 	struct stream stream = start(leat_proc, &opts);
 	unsigned lines = 0;
 	leat_for(struct leat_line, line, stream.rx) {
