@@ -10,7 +10,7 @@
 
 #include "runtime/chan/chan.h"
 
-TestSuite(merge, .init = census_take, .fini = census_check, .timeout = 60);
+TestSuite(merge, .timeout = 60);
 
 enum { LANES = 5 };
 

@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-TestSuite(pool, .init = census_take, .fini = census_check, .timeout = 120);
+TestSuite(pool, .timeout = 120);
 
 /* What runs */
 

@@ -15,7 +15,7 @@
 
 #include "runtime/chan/chan.h"
 
-TestSuite(select, .init = census_take, .fini = census_check, .timeout = 60);
+TestSuite(select, .timeout = 60);
 
 enum { PIPES = 4 };
 
