@@ -43,20 +43,12 @@ static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side
 	tx->room = start + tx->capacity;
 }
 
-/*
- * The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps the larger the ring
- * is, and goes on from 0 with turns that do not fit if it ever gets beyond. A turn of a small ring wraps before that,
- * which it may.
- */
+/* The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps the larger the ring is. */
 static FUZZ_UNUSED uint64_t mpmc_lap(const struct leat_mpmc *ring, uint64_t start)
 {
 	uint64_t most = (UINT64_C(1) << 63) >> ring->lap_shift;
 
-	if (start > most)
-		start = most - (UINT64_MAX - start) % 64;
-	if (start > UINT64_C(1) << 62)
-		start = (UINT64_C(1) << 62) - (UINT64_MAX - start) % 64; /* of capacity 1: where 4 * lap wraps */
-	return start;
+	return start > most ? most - (UINT64_MAX - start) % 64 : start;
 }
 
 /* After init, as if so many laps and `index` items had gone through. */
@@ -64,7 +56,7 @@ static FUZZ_UNUSED void mpmc_start(struct leat_mpmc *ring, uint64_t lap, size_t 
 {
 	ring->tail = ring->head = (lap << ring->lap_shift) + index;
 	for (size_t i = 0; i < ring->capacity; i++)
-		*leat_mpmc_turn(ring, i) = (lap + (i < index)) * (LEAT_TURNS + 1);
+		*leat_mpmc_turn(ring, i) = (lap + (i < index)) << ring->lap_shift;
 }
 
 #endif

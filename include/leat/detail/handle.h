@@ -31,7 +31,7 @@ enum {
 	LEAT_CTL_TX_PARKED = 1u << 5, /* somebody sleeps until there is room */
 	LEAT_CTL_FENCED = 1u << 6,    /* each publish pays a full fence; constant after open */
 	LEAT_CTL_SEVERED = 1u << 7,   /* its generator failed: clones are refused as cancelled, receivers drain and get 0 */
-	LEAT_CTL_FOREIGN = 1u << 31   /* it is no channel of the ordinary kind that this receives from; constant */
+	LEAT_CTL_FOREIGN = 1u << 30   /* it is no channel of the ordinary kind that this receives from; constant */
 };
 
 struct leat_chan;
