@@ -630,7 +630,7 @@ static int add_up(void *state, const void *item)
 	}
 	s->waited = false;
 	s->sum += n;
-	s->items++;
+	leat_store_rel(&s->items, s->items + 1); /* who waits for an item to come reads it meanwhile */
 	if (s->failure != 0 && s->items == s->enough)
 		return s->failure;
 	return s->enough != 0 && s->items == s->enough;
