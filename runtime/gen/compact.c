@@ -178,9 +178,8 @@ static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
 
 static void discard_one(struct compact *c)
 {
-	void *item = slot(c, c->take_at);
-
 	const struct extra *extra = extra_of(c);
+	void *item = slot(c, c->take_at);
 
 	if (extra != NULL && extra->discard != NULL)
 		extra->discard(item, extra->discard_arg);
@@ -868,7 +867,7 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;
-	c->extra = (uint64_t)(uintptr_t)extra; /* before anybody else knows it */
+	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: published with the job, and the receiver */
 	c->open = true;
 	*rx = (struct leat_rx *)c;
 	leat_job_start(&c->job);

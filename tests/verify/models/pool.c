@@ -12,13 +12,14 @@
 
 static struct leat_pool *pool;
 static struct leat_scope *scope;
-static uint32_t inside, finis;
+static uint32_t finis;
 
 /* Numbers from 1 to last, then what it ends with; where due is set, it waits for that once, before the first. */
 struct numbers {
 	uint64_t last, at;
 	int64_t due_ns;
 	int ends_with;
+	uint32_t inside;
 };
 
 static int next(void *state, void *item)
@@ -26,13 +27,13 @@ static int next(void *state, void *item)
 	struct numbers *n = state;
 	int rc;
 
-	verify_that(leat_add_acqrel(&inside, 1) == 0); /* one turn at a time, each happening before the next */
+	verify_that(leat_add_acqrel(&n->inside, 1) == 0); /* one turn at a time, each happening before the next */
 	rc = n->due_ns != 0 ? leat_after(n->due_ns) : 0;
 	if (rc == 0) {
 		rc = n->at < n->last ? 1 : n->ends_with;
 		*(uint64_t *)item = n->at += rc == 1;
 	}
-	leat_add_acqrel(&inside, UINT32_MAX);
+	leat_add_acqrel(&n->inside, UINT32_MAX);
 	return rc;
 }
 
@@ -150,4 +151,420 @@ MODEL(pool_timer, .what = "a step that waits for a time is called again, whoever
 MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
 {
 	receive_later(LEAT_MPMC);
+}
+
+/* Leaving early: a close against a turn, and against the end. */
+static void leave_early(enum leat_kind kind, unsigned workers, uint64_t last, uint64_t takes)
+{
+	static struct numbers n;
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(workers, false);
+	n.last = last;
+	rx = start(kind, 1, &n);
+	for (uint64_t i = 1; i <= takes; i++)
+		verify_that(leat_recv(rx, &item) == 1 && item == i);
+	leat_rx_close(rx);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 1);
+	close_pool(0);
+}
+
+MODEL(pool_close_at_once, .what = "a receiver that is closed at once, against the first turn", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	leave_early(LEAT_SPSC, 1, 3, 0);
+}
+
+MODEL(pool_close_early, .what = "the same after an item", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	leave_early(LEAT_SPSC, 1, 3, 1);
+}
+
+MODEL(pool_close_against_end, .what = "the same against the end, which is told to nobody", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	leave_early(LEAT_SPSC, 1, 0, 0);
+}
+
+MODEL(pool_close_early_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	leave_early(LEAT_MPMC, 1, 3, 1);
+}
+
+/* Cancels against everything: turns, parking, the wheel, receives, closes. */
+static void cancels(void *arg)
+{
+	(void)arg;
+	leat_scope_cancel(scope, 0, "enough");
+}
+
+static void cancel_against(enum leat_kind kind, bool workers_only, int64_t due_ns, bool closes)
+{
+	static struct numbers n;
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc = 1;
+
+	if (due_ns != 0)
+		verify_instant(due_ns);
+	open_pool(1, workers_only);
+	n.last = 1000;
+	n.due_ns = due_ns;
+	rx = start(kind, 1, &n);
+	verify_spawn(cancels, NULL, "canceller");
+	for (int i = 0; i < 2 && !closes && rc == 1; i++)
+		rc = leat_recv(rx, &item);
+	verify_that(rc == 1 || rc == -ECANCELED);
+	leat_rx_close(rx);
+	verify_join();
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 1);
+	close_pool(0);
+}
+
+MODEL(pool_cancel, .what = "a cancel against turns and receives", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	cancel_against(LEAT_SPSC, false, 0, false);
+}
+
+MODEL(pool_cancel_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	cancel_against(LEAT_SPSC, true, 0, false);
+}
+
+MODEL(pool_cancel_timer, .what = "a cancel against a time that is waited for", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	cancel_against(LEAT_SPSC, false, 40000000, false);
+}
+
+MODEL(pool_cancel_against_close, .what = "a cancel against a close", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	cancel_against(LEAT_SPSC, false, 0, true);
+}
+
+MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	cancel_against(LEAT_MPMC, false, 0, false);
+}
+
+MODEL(pool_cancel_timer_turns, .what = "the same against a time that is waited for", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	cancel_against(LEAT_MPMC, false, 40000000, false);
+}
+
+/* One fails while its sibling is received from: the one keeps its data, the other is cancelled. */
+MODEL(pool_failure, .what = "a failure keeps its own data, and cancels the sibling", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers failing = { .last = 1, .ends_with = -EIO }, n;
+	struct leat_gen_opts opts;
+	enum leat_cause cause;
+	struct leat_rx *rx[2];
+	uint64_t item;
+	int rc, code;
+
+	open_pool(1, false);
+	opts = on_pool(LEAT_SPSC, 2);
+	n.last = 1000;
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &failing, sizeof(item) }, &opts, &rx[0]) == 0);
+	rc = leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts, &rx[1]);
+	verify_that(rc == 0 || rc == -ECANCELED);
+	verify_that(leat_recv(rx[0], &item) == 1 && item == 1);
+	verify_that(leat_recv(rx[0], &item) == 0);
+	verify_that(leat_rx_status(rx[0], &cause, &code, NULL) == 0 && cause == LEAT_FAILED && code == -EIO);
+	leat_rx_close(rx[0]);
+	if (rc == 0) {
+		verify_that(leat_scope_join(scope) == -EIO);
+		verify_that(leat_recv(rx[1], &item) == -ECANCELED);
+		verify_that(leat_rx_status(rx[1], &cause, &code, NULL) == 0 && cause == LEAT_FAILED && code == -EIO);
+		leat_rx_close(rx[1]);
+	}
+	close_pool(-EIO);
+}
+
+/* Who joins and closes against the last end: crowds are counted, held, orphaned and freed once. */
+static void joins(void *arg)
+{
+	(void)arg;
+	verify_that(leat_scope_join(scope) == 0);
+}
+
+MODEL(pool_join, .what = "two joins against the ends of two generators, and receivers that outlive the scope", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	static struct numbers n[2];
+	struct leat_rx *rx[2];
+	uint64_t item;
+
+	open_pool(1, true);
+	rx[0] = start(LEAT_SPSC, 1, &n[0]);
+	verify_spawn(joins, NULL, "joiner");
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 1);
+	rx[1] = start(LEAT_SPSC, 1, &n[1]);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_join();
+	leat_rx_close(rx[0]);
+	close_pool(0);
+	verify_that(leat_recv(rx[1], &item) == -ECANCELED);
+	leat_rx_close(rx[1]);
+}
+
+static struct leat_rx *left;
+
+static void closes_receiver(void *arg)
+{
+	(void)arg;
+	leat_rx_close(left);
+}
+
+MODEL(pool_scope_close_against_rx_close, .what = "the last receiver against the scope's close: the crowd is freed once",
+      .preemptions = 3, .stale = 1, .quick = 2)
+{
+	static struct numbers n;
+
+	open_pool(1, true);
+	left = start(LEAT_SPSC, 1, &n);
+	verify_spawn(closes_receiver, NULL, "closer");
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_pool_close(pool) == 0);
+	verify_join();
+	verify_that(leat_registry_size() == 0);
+}
+
+/* A waker that is still inside leat_job_wake() when the generator has ended and the pool is closed. */
+MODEL(pool_waker_inside_wake_while_closed, .what = "waker_inside_wake_while_destroyed: who woke the last job, and the pool's close",
+      .preemptions = 3, .stale = 1, .quick = 2)
+{
+	static struct numbers n;
+
+	open_pool(1, true);
+	n.last = 1000;
+	left = start(LEAT_SPSC, 1, &n);
+	verify_spawn(closes_receiver, NULL, "closer");
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_pool_close(pool) == 0);
+	verify_join();
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* A stage on a stage: the one stands at the other's channel. */
+static int pass(void *state, void *item)
+{
+	struct leat_seq *from = state;
+
+	return from->next(from->state, item);
+}
+
+static void pass_fini(void *state)
+{
+	struct leat_seq *from = state;
+
+	from->fini(from->state);
+	leat_add_acqrel(&finis, 1);
+}
+
+static void stages(enum leat_kind first, enum leat_kind second, bool workers_only, bool cancelled)
+{
+	static struct numbers n;
+	static struct leat_seq from;
+	struct leat_gen_opts opts;
+	struct leat_rx *rx;
+	uint64_t item, at = 0;
+	int rc;
+
+	open_pool(1, workers_only);
+	n.last = 2;
+	from = leat_seq_from_rx(start(first, 1, &n));
+	opts = (struct leat_gen_opts){ .pool = pool, .chan = { .kind = second, .capacity = 1 } };
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ pass, pass_fini, &from, sizeof(item) }, &opts, &rx) == 0);
+	if (cancelled)
+		verify_spawn(cancels, NULL, "canceller");
+	while ((rc = leat_recv(rx, &item)) == 1)
+		verify_that(item == ++at);
+	verify_that((rc == 0 && at == 2) || (rc == -ECANCELED && cancelled));
+	verify_join();
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 2);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+MODEL(pool_stages, .what = "a stage that receives from another, and parks where that has nothing", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stages(LEAT_SPSC, LEAT_SPSC, false, false);
+}
+
+MODEL(pool_stages_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stages(LEAT_SPSC, LEAT_SPSC, true, false);
+}
+
+MODEL(pool_stages_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	stages(LEAT_SPSC, LEAT_SPSC, false, true);
+}
+
+MODEL(pool_stages_turns, .what = "the same from an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	stages(LEAT_MPMC, LEAT_SPSC, false, false);
+}
+
+MODEL(pool_stages_into_turns, .what = "the same into an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	stages(LEAT_SPSC, LEAT_MPMC, true, false);
+}
+
+/* Sinks, on the pool and on a thread. */
+static uint64_t put_last;
+
+static int put(void *state, const void *item)
+{
+	verify_that(*(const uint64_t *)item == ++put_last);
+	return put_last == *(uint64_t *)state;
+}
+
+static void drains(bool on_a_pool, bool cancelled, uint64_t enough)
+{
+	static struct numbers n;
+	static uint64_t most;
+	struct leat_gen_opts opts = { 0 };
+	struct leat_rx *rx;
+	int rc;
+
+	open_pool(1, false);
+	n.last = 2;
+	most = enough;
+	rx = start(LEAT_SPSC, 1, &n);
+	opts.pool = on_a_pool ? pool : NULL;
+	if (cancelled)
+		verify_spawn(cancels, NULL, "canceller");
+	rc = leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &most }, &opts);
+	verify_that(rc == 0 || (rc == -ECANCELED && cancelled));
+	if (rc < 0)
+		leat_rx_close(rx);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == (rc == 0 ? 2 : 1));
+	verify_that(cancelled || put_last == (enough != 0 ? enough : 2));
+	verify_join();
+	close_pool(0);
+}
+
+MODEL(pool_sink, .what = "a sink on the pool takes all", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	drains(true, false, 0);
+}
+
+MODEL(pool_sink_enough, .what = "a sink on the pool that has had enough stops what feeds it", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	drains(true, false, 1);
+}
+
+MODEL(pool_sink_canceled, .what = "a sink on the pool against a cancel", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	drains(true, true, 0);
+}
+
+MODEL(pool_sink_on_thread, .what = "a sink on a thread takes all from a generator on the pool", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	drains(false, false, 0);
+}
+
+MODEL(pool_sink_on_thread_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	drains(false, true, 0);
+}
+
+/* Two receivers: one of them runs the steps while the other parks, or takes what the one has made. */
+static struct leat_rx *second;
+static uint32_t received;
+
+static void receives(void *arg)
+{
+	struct leat_rx *rx = arg;
+	uint64_t item;
+
+	while (leat_recv(rx, &item) == 1)
+		leat_add_rlx(&received, 1u << (8 * item));
+	leat_rx_close(rx);
+}
+
+static void receive_by_two(bool workers_only)
+{
+	static struct numbers n;
+	struct leat_rx *rx;
+
+	open_pool(1, workers_only);
+	n.last = 2;
+	rx = start(LEAT_MPMC, 1, &n);
+	second = leat_rx_clone(rx);
+	verify_that(second != NULL);
+	verify_spawn(receives, second, "second");
+	receives(rx);
+	verify_join();
+	verify_that(received == ((1u << 8) | (1u << 16)));
+	close_pool(0);
+}
+
+MODEL(pool_two_receivers, .what = "two receivers of one generator: each item to one of them, the end to both", .preemptions = 1,
+      .stale = 1, .quick = 1)
+{
+	receive_by_two(false);
+}
+
+MODEL(pool_two_receivers_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	receive_by_two(true);
+}
+
+/* Faults at every place where there can be one. */
+static void start_with_faults(enum leat_kind kind, bool sink)
+{
+	static struct numbers n;
+	static uint64_t most;
+	struct leat_gen_opts opts;
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
+	scope = leat_scope_open(NULL, NULL);
+	if (pool == NULL || scope == NULL) {
+		verify_that(leat_scope_close(scope) == 0 && leat_pool_close(pool) == 0);
+		return;
+	}
+	opts = on_pool(kind, 1);
+	n.last = 1;
+	rc = leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts, &rx);
+	verify_that(rc == 0 || rc == -ENOMEM);
+	verify_that((rx != NULL) == (rc == 0));
+	if (rc == 0 && sink) {
+		opts = (struct leat_gen_opts){ .pool = pool };
+		rc = leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &most }, &opts);
+		verify_that(rc == 0 || rc == -ENOMEM);
+		if (rc == 0)
+			rx = NULL;
+	}
+	if (rx != NULL) {
+		verify_that(leat_recv(rx, &item) == 1 && item == 1);
+		verify_that(leat_recv(rx, &item) == 0);
+		verify_that(leat_load_rlx(&finis) == 1);
+		leat_rx_close(rx);
+	}
+	close_pool(0);
+}
+
+MODEL(pool_thread_creation_fails, .what = "thread_creation_fails: an open that answers NULL left nothing behind", .preemptions = 1, .stale = 1,
+      .failed_threads = 1)
+{
+	start_with_faults(LEAT_SPSC, false);
+}
+
+MODEL(pool_no_memory, .what = "each allocation of a pool, a generator and its end fails in turn", .preemptions = 1, .stale = 1, .failed_allocs = 1)
+{
+	start_with_faults(LEAT_SPSC, false);
+}
+
+MODEL(pool_no_memory_turns, .what = "the same with an ordinary channel and a sink", .preemptions = 1, .stale = 1, .failed_allocs = 1)
+{
+	start_with_faults(LEAT_MPMC, true);
 }
