@@ -32,16 +32,24 @@ void leat_poller_fini(struct leat_poller *poller)
 static int open_once(struct leat_poller *poller)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = -1 };
+	int wake_fd, epoll_fd, rc;
 
 	if (poller->epoll_fd >= 0)
 		return 0;
-	poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (poller->wake_fd < 0)
+	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (wake_fd < 0)
 		return -errno;
-	poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (poller->epoll_fd >= 0 && epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, poller->wake_fd, &event) == 0)
-		return 0;
-	return -errno;
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0) {
+		rc = -errno;
+		close(wake_fd);
+		if (epoll_fd >= 0)
+			close(epoll_fd);
+		return rc;
+	}
+	poller->wake_fd = wake_fd;
+	poller->epoll_fd = epoll_fd;
+	return 0;
 }
 
 void leat_polled_init(struct leat_polled *polled, struct leat_job *job)
@@ -154,6 +162,7 @@ void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 	enum { AT_ONCE = 64 };
 	struct epoll_event events[AT_ONCE];
 	int saved = errno, n = wait(poller, events, AT_ONCE, deadline_ns);
+	bool keeper = deadline_ns != 0; /* wake_fd tells it alone: who took that news away would leave it asleep */
 	uint64_t drained;
 
 	leat_mutex_lock(&poller->lock);
@@ -162,8 +171,8 @@ void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 
 		if (fd >= 0 && poller->table[fd] != NULL) /* or it has just given up waiting; another's late event does no harm */
 			leat_job_wake(poller->table[fd]->job);
-		else if (fd < 0 && read(poller->wake_fd, &drained, sizeof(drained)) < 0)
-			drained = 0; /* another worker has read it */
+		else if (fd < 0 && keeper && read(poller->wake_fd, &drained, sizeof(drained)) < 0)
+			drained = 0; /* it is empty already */
 	}
 	leat_mutex_unlock(&poller->lock);
 	errno = saved;
