@@ -150,12 +150,15 @@ static bool ready(const struct leat_job *job)
 
 /* --- turns --- */
 
+/* The last of its steps: fini, and what a close discards, may not wait either. */
 static void finish(struct pooled *p, int rc)
 {
 	struct leat_scope *scope = p->scope;
 	struct leat_pool *pool = p->pool;
 	struct leat_scope *outer = leat_scope_current;
+	struct leat_step step;
 
+	leat_step_begin(&step);
 	leat_scope_current = scope;
 	leat_rx_close(p->in);
 	if (p->in == NULL && p->seq.fini != NULL)
@@ -164,6 +167,7 @@ static void finish(struct pooled *p, int rc)
 		p->sink.fini(p->sink.state);
 	leat_gen_over(scope, p->out, p->node, rc); /* the last touch of p */
 	leat_scope_current = outer;
+	leat_step_end(&step);
 	leat_pool_let_go(pool);
 	leat_scope_end(scope);
 }

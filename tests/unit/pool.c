@@ -482,6 +482,33 @@ Test(pool, what_would_wait_in_a_step_is_refused)
 	}
 }
 
+static void probe_at_the_end(void *state)
+{
+	struct prober *p = state;
+	uint64_t got;
+	p->recv_answer = leat_recv(p->rx, &got);
+}
+
+Test(pool, fini_is_a_step_too)
+{
+	for (size_t f = 0; f < COUNT(forms); f++) {
+		struct place place = place_open(1, true);
+		struct prober p = { .done = 1 };
+		struct leat_gen_opts opts = { .pool = place.pool, .chan = forms[f] };
+		struct leat_rx *rx;
+		struct leat_tx *tx;
+		uint64_t got;
+		cr_assert_eq(leat_chan_open(place.scope, 8, NULL, &tx, &p.rx), 0);
+		cr_assert_eq(leat_gen_seq(place.scope, (struct leat_seq){ probe, probe_at_the_end, &p, 8 }, &opts, &rx), 0);
+		cr_expect_eq(leat_recv_until(rx, &got, leat_now_ns() + PATIENCE_NS), 0, "form %zu", f);
+		cr_expect_eq(p.recv_answer, -EDEADLK);
+		leat_rx_close(rx);
+		leat_tx_close(tx);
+		leat_rx_close(p.rx);
+		place_close(place);
+	}
+}
+
 Test(pool, long_steps_go_on_without_the_receiver)
 {
 	struct place place = place_open(2, false);
