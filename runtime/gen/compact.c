@@ -870,6 +870,6 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: published with the job, and the receiver */
 	c->open = true;
 	*rx = (struct leat_rx *)c;
-	leat_job_start(&c->job);
+	leat_job_start(&c->job, !group->workers_only);
 	return 0;
 }

@@ -320,7 +320,7 @@ int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq, cons
 		return rc;
 	}
 	*rx = in;
-	leat_job_start(&p->job);
+	leat_job_start(&p->job, !p->workers_only);
 	return 0;
 }
 
@@ -346,6 +346,6 @@ int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx, const s
 		leat_tx_close(p->out); /* frees p */
 		return rc;
 	}
-	leat_job_start(&p->job);
+	leat_job_start(&p->job, false);
 	return 0;
 }

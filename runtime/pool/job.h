@@ -77,8 +77,11 @@ static inline void leat_job_init(struct leat_job *job, const struct leat_job_kin
 	job->link.prev = job->link.next = NULL;
 }
 
-/* A new one whose run is QUEUED: puts it where workers find it. Wakes a worker unless that is known to be in vain. */
-void leat_job_start(struct leat_job *job);
+/*
+ * A new one whose run is QUEUED: puts it where workers find it. pulled: somebody who claims it may run it first, so no worker is
+ * woken where that is known to be in vain.
+ */
+void leat_job_start(struct leat_job *job, bool pulled);
 
 /* Gives it a turn: now if it waits, once more if it has one. Any thread, also under locks. */
 void leat_job_wake(struct leat_job *job);

@@ -16,9 +16,10 @@ enum {
 	LOOK_PAUSES = 256,   /* at most, between two looks */
 	TAKE_AT_ONCE = 32,   /* jobs that are stolen together */
 	CLOCK_TURNS = 16,    /* the wheel is looked at once in so many turns */
-	POLL_TURNS = 64,     /* and the descriptors once in so many */
+	POLL_TURNS = 64,     /* and the descriptors, and the others' queues, once in so many */
 	LAZY_NS = 200000,    /* how long a worker sleeps at the most while those who put jobs in run them themselves */
 	FRESH = 8,           /* so few jobs in the inbox may be about to be run by who put them there */
+	LEFT_MOST = 16,      /* looks in a row that leave them there */
 	WORKERS_MAX = 4096
 };
 
@@ -37,6 +38,7 @@ struct leat_worker {
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
 	uint32_t seen, slept_at; /* the inbox's pushes when this worker last looked, last went to sleep */
+	uint32_t left;           /* how often in a row it has left there what it saw */
 	bool lazy;
 	unsigned index, turns;
 };
@@ -209,10 +211,10 @@ static void push(struct leat_pool *pool, struct leat_job *job, bool urgent)
 	tell(pool, urgent);
 }
 
-void leat_job_start(struct leat_job *job)
+void leat_job_start(struct leat_job *job, bool pulled)
 {
 	leat_rcu_read_lock();
-	push(job->kind->pool(job), job, false);
+	push(job->kind->pool(job), job, !pulled);
 	leat_rcu_read_unlock();
 }
 
@@ -421,6 +423,7 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 	for (uint32_t i = 0; i < n; i++)
 		queue_link(&worker->own, more[i]);
 	leat_spin_unlock(&worker->own.lock);
+	tell(worker->pool, true); /* on their way they could not be seen by who went to sleep */
 	return first;
 }
 
@@ -429,7 +432,7 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
  * them meet once for many.
  *
  * A job that has just been put there may be run by who put it there, as soon as it receives; taking it away would cost both. So
- * few of them are left where they are, as long as more keep coming.
+ * few of them are left where they are while more keep coming, for some looks: there may be one among them that nobody runs.
  */
 static void adopt(struct leat_worker *worker)
 {
@@ -439,10 +442,12 @@ static void adopt(struct leat_worker *worker)
 
 	if (count == 0)
 		return;
-	if (count <= FRESH && pushes != worker->seen && leat_load_rlx(&inbox->urgent) == 0) { /* rlx: as count */
+	if (count <= FRESH && pushes != worker->seen && leat_load_rlx(&inbox->urgent) == 0 && /* rlx: as count */
+	    worker->left++ < LEFT_MOST) {
 		worker->seen = pushes;
 		return;
 	}
+	worker->left = 0;
 	inbox = lock_inbox(pool);
 	if (queue_empty(worker->adopted)) {
 		leat_store_rlx(&worker->adopted->urgent, 0); /* rlx: as count */
@@ -477,16 +482,18 @@ static struct leat_job *steal(struct leat_worker *worker)
 	return NULL;
 }
 
-/* Its own jobs and the others' by turns, so that neither wait for ever. */
+/* Its own jobs and what it adopted by turns, and now and then one of another worker's, whose turn may take long: nobody waits for ever. */
 static struct leat_job *find(struct leat_worker *worker)
 {
-	bool own_first = worker->turns++ % 2 == 0;
+	bool own_first = worker->turns++ % 2 == 0, look_around = worker->turns % POLL_TURNS == 0;
 	struct leat_job *job;
 
 	if (worker->turns % CLOCK_TURNS == 0)
 		look_at_wheel(worker->pool);
-	if (worker->turns % POLL_TURNS == 0 && leat_poller_wanted(&worker->pool->poller))
+	if (look_around && leat_poller_wanted(&worker->pool->poller))
 		leat_poller_wait(&worker->pool->poller, 0);
+	if (look_around && (job = steal(worker)) != NULL)
+		return job;
 	if (queue_empty(worker->adopted))
 		adopt(worker);
 	job = take(worker, own_first ? &worker->own : worker->adopted, 0);
@@ -627,11 +634,20 @@ static bool lazy(struct leat_worker *worker)
 	return worker->lazy;
 }
 
+/* With a job: those who put others in relied on this worker, which has no time for them now. */
 static void stop_being_lazy(struct leat_worker *worker)
 {
-	if (worker->lazy)
-		leat_store_rlx(&worker->pool->lazy, 0); /* rlx: a hint from now on */
+	struct leat_pool *pool = worker->pool;
+
+	if (!worker->lazy)
+		return;
 	worker->lazy = false;
+	leat_store_rlx(&pool->lazy, 0); /* rlx: C1 orders it, as ctl */
+	if (pool->workers_count == 1)
+		return;
+	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED)); /* C1: lazy before the queues; pairs with tell() */
+	if (any_work(pool))
+		tell(pool, true);
 }
 
 /* Sleeps until there may be something to do. Whether the wheel needs another keeper. */
