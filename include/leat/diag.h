@@ -59,11 +59,30 @@ struct leat_gen_stat {
 	char text[LEAT_TEXT_MAX + 1];
 };
 
+/*
+ * A pool, and together all generators on it whose channels are compact (leat_gen_seq()): those are counted here and not listed
+ * one by one, but for one that fails, which is told like any other that ended.
+ */
+struct leat_pool_stat {
+	uint64_t id;
+	char name[LEAT_NAME_MAX + 1];
+	uint32_t workers;
+	uint64_t generators; /* that live on it, sinks and those with a channel of their own included */
+	uint64_t turns;      /* that workers gave them, since the open */
+	/* Of compact channels, since the open of each scope that still is: offered = delivered + dropped + in_flight. */
+	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], in_flight;
+	/* A turn that a worker has not come back from since an earlier snapshot: for how long, and whose it is. Else 0 and "". */
+	int64_t long_ns;
+	uint64_t long_id;
+	char long_name[LEAT_NAME_MAX + 1];
+};
+
 struct leat_snapshot {
 	int64_t time_ns; /* CLOCK_MONOTONIC */
-	size_t channels_count, generators_count;
+	size_t channels_count, generators_count, pools_count;
 	const struct leat_chan_stat *channels;
 	const struct leat_gen_stat *generators;
+	const struct leat_pool_stat *pools;
 	uint64_t exits[LEAT_ABANDONED + 1]; /* generators that ended, by cause, since the process began */
 	uint64_t causes_later;              /* causes that came to a scope after its first */
 	uint64_t untold;                    /* ends that no snapshot tells of, because more than 65,536 waited for one */

@@ -6,6 +6,7 @@
 #include "runtime/diag/diag.h"
 #include "runtime/chan/chan.h"
 #include "runtime/gen/gen.h"
+#include "runtime/pool/pool.h"
 
 #include <string.h>
 
@@ -21,7 +22,8 @@ struct leat_diag {
 	struct leat_snapshot snapshot;
 	struct leat_chan_stat *channels;
 	struct leat_gen_stat *generators;
-	size_t channels_room, generators_room;
+	struct leat_pool_stat *pools;
+	size_t channels_room, generators_room, pools_room;
 	size_t channels_walked, generators_walked; /* of this snapshot, before the ends */
 };
 
@@ -78,9 +80,23 @@ static struct leat_gen_stat *new_generator(struct leat_diag *diag)
 	return ok ? &diag->generators[diag->snapshot.generators_count++] : NULL;
 }
 
+static struct leat_pool_stat *new_pool(struct leat_diag *diag)
+{
+	void *array = diag->pools;
+	bool ok = grow(&array, diag->snapshot.pools_count, &diag->pools_room, sizeof(*diag->pools));
+
+	diag->pools = array;
+	return ok ? &diag->pools[diag->snapshot.pools_count++] : NULL;
+}
+
 static void look_at(struct leat_node *node, void *arg)
 {
-	if (node->kind == LEAT_NODE_CHAN) {
+	if (node->kind == LEAT_NODE_POOL) {
+		struct leat_pool_stat *stat = new_pool(arg);
+
+		if (stat != NULL)
+			leat_pool_look(node, stat);
+	} else if (node->kind == LEAT_NODE_CHAN) {
 		struct leat_chan *chan = caa_container_of(node, struct leat_chan, node);
 		struct leat_chan_stat *stat = chan->item_size != 0 ? new_channel(arg) : NULL;
 
@@ -144,6 +160,19 @@ static void hear_of(const struct leat_end *end, void *arg)
 	}
 }
 
+/* Those of generators that are listed; the others' names are known already. */
+static void name_long_turns(struct leat_diag *diag)
+{
+	for (size_t i = 0; i < diag->snapshot.pools_count; i++) {
+		struct leat_pool_stat *pool = &diag->pools[i];
+		struct leat_gen_stat *gen = find(diag->generators, diag->generators_walked, sizeof(*gen),
+						 offsetof(struct leat_gen_stat, id), pool->long_id);
+
+		if (gen != NULL)
+			memcpy(pool->long_name, gen->name, sizeof(pool->long_name));
+	}
+}
+
 static void keep_error(struct leat_diag *diag, int rc)
 {
 	if (diag->error == 0)
@@ -154,7 +183,7 @@ static void take_snapshot(struct leat_diag *diag)
 {
 	struct leat_snapshot *snapshot = &diag->snapshot;
 
-	snapshot->channels_count = snapshot->generators_count = 0;
+	snapshot->channels_count = snapshot->generators_count = snapshot->pools_count = 0;
 	snapshot->time_ns = leat_now_ns();
 	leat_registry_walk(look_at, diag);
 	diag->channels_walked = snapshot->channels_count;
@@ -163,6 +192,8 @@ static void take_snapshot(struct leat_diag *diag)
 	leat_registry_totals(snapshot);
 	snapshot->channels = diag->channels;
 	snapshot->generators = diag->generators;
+	snapshot->pools = diag->pools;
+	name_long_turns(diag);
 	if (diag->prometheus_path != NULL)
 		keep_error(diag, leat_diag_write_prometheus(diag->prometheus_path, snapshot));
 	if (diag->json_path != NULL)
@@ -205,6 +236,7 @@ static void diag_free(struct leat_diag *diag)
 	leat_os_free(diag->json_path);
 	leat_os_free(diag->channels);
 	leat_os_free(diag->generators);
+	leat_os_free(diag->pools);
 	leat_os_free(diag);
 }
 

@@ -80,10 +80,10 @@ static uint64_t value_of(const struct leat_chan_stat *chan, const struct figure 
 	return value;
 }
 
-static void prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
+static void prometheus_name(FILE *out, const char *label, const char *name)
 {
-	fputs("{channel=\"", out);
-	for (const unsigned char *p = (const unsigned char *)chan->name; *p != '\0';) {
+	fprintf(out, "%s=\"", label);
+	for (const unsigned char *p = (const unsigned char *)name; *p != '\0';) {
 		size_t bytes = leat_utf8_length(p, strlen((const char *)p));
 
 		if (bytes == 0)
@@ -96,7 +96,14 @@ static void prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
 			fwrite(p, 1, bytes, out);
 		p += bytes == 0 ? 1 : bytes;
 	}
-	fprintf(out, "\",id=\"%" PRIu64 "\"", chan->id);
+	fputc('"', out);
+}
+
+static void prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
+{
+	fputc('{', out);
+	prometheus_name(out, "channel", chan->name);
+	fprintf(out, ",id=\"%" PRIu64 "\"", chan->id);
 }
 
 static void prometheus_head(FILE *out, const char *name, const char *type, const char *help)
@@ -147,6 +154,56 @@ static void prometheus_generators(FILE *out, const struct leat_snapshot *snapsho
 	fprintf(out, "leat_ends_untold_total %" PRIu64 "\n", snapshot->untold);
 }
 
+static void prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot, const char *name, const char *type,
+				   size_t offset, const char *help)
+{
+	prometheus_head(out, name, type, help);
+	for (size_t p = 0; p < snapshot->pools_count; p++) {
+		const struct leat_pool_stat *pool = &snapshot->pools[p];
+		uint64_t value;
+
+		memcpy(&value, (const char *)pool + offset, sizeof(value));
+		fprintf(out, "leat_%s{", name);
+		prometheus_name(out, "pool", pool->name);
+		fprintf(out, ",id=\"%" PRIu64 "\"} %" PRIu64 "\n", pool->id, value);
+	}
+}
+
+static void prometheus_pools(FILE *out, const struct leat_snapshot *snapshot)
+{
+	static const struct {
+		const char *name, *type, *help;
+		size_t offset;
+	} of_pools[] = {
+		{ "pool_generators", "gauge", "Generators that live on the pool.", offsetof(struct leat_pool_stat, generators) },
+		{ "pool_turns_total", "counter", "Turns that workers gave.", offsetof(struct leat_pool_stat, turns) },
+		{ "pool_offered_items_total", "counter", "Items of compact channels.", offsetof(struct leat_pool_stat, offered) },
+		{ "pool_delivered_items_total", "counter", "Those received.", offsetof(struct leat_pool_stat, delivered) },
+		{ "pool_in_flight_items", "gauge", "Those not yet received.", offsetof(struct leat_pool_stat, in_flight) },
+	};
+
+	if (snapshot->pools_count == 0)
+		return;
+	for (size_t f = 0; f < sizeof(of_pools) / sizeof(of_pools[0]); f++)
+		prometheus_pool_figure(out, snapshot, of_pools[f].name, of_pools[f].type, of_pools[f].offset, of_pools[f].help);
+	prometheus_head(out, "pool_dropped_items_total", "counter", "Items of compact channels that nobody received, by reason.");
+	for (size_t p = 0; p < snapshot->pools_count; p++)
+		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+			fputs("leat_pool_dropped_items_total{", out);
+			prometheus_name(out, "pool", snapshot->pools[p].name);
+			fprintf(out, ",id=\"%" PRIu64 "\",reason=\"%s\"} %" PRIu64 "\n", snapshot->pools[p].id,
+				leat_drop_name((enum leat_drop)reason), snapshot->pools[p].dropped[reason]);
+		}
+	prometheus_head(out, "pool_long_step_seconds", "gauge", "How long a worker has been at one turn, and whose.");
+	for (size_t p = 0; p < snapshot->pools_count; p++) {
+		fputs("leat_pool_long_step_seconds{", out);
+		prometheus_name(out, "pool", snapshot->pools[p].name);
+		fprintf(out, ",id=\"%" PRIu64 "\",", snapshot->pools[p].id);
+		prometheus_name(out, "generator", snapshot->pools[p].long_name);
+		fprintf(out, "} %.9f\n", (double)snapshot->pools[p].long_ns / 1e9);
+	}
+}
+
 /* Closes, and answers the first error of all that was written: 0 or -errno. */
 static int finish(FILE *out)
 {
@@ -172,6 +229,7 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	if (rc == 0) {
 		prometheus_channels(out, snapshot);
 		prometheus_generators(out, snapshot);
+		prometheus_pools(out, snapshot);
 		rc = finish(out);
 		if (rc == 0 && rename(beside, path) < 0)
 			rc = -errno;
@@ -210,6 +268,21 @@ static void json_generator(FILE *out, const struct leat_gen_stat *gen)
 	fputc('}', out);
 }
 
+static void json_pool(FILE *out, const struct leat_pool_stat *pool)
+{
+	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", pool->id);
+	leat_json_string(out, pool->name, strlen(pool->name));
+	fprintf(out, ",\"workers\":%u,\"generators\":%" PRIu64 ",\"turns\":%" PRIu64, pool->workers, pool->generators, pool->turns);
+	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{", pool->offered, pool->delivered);
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",", leat_drop_name((enum leat_drop)reason),
+			pool->dropped[reason]);
+	fprintf(out, "},\"in_flight\":%" PRIu64 ",\"long_ns\":%" PRId64 ",\"long_id\":%" PRIu64 ",\"long_name\":", pool->in_flight,
+		pool->long_ns, pool->long_id);
+	leat_json_string(out, pool->long_name, strlen(pool->long_name));
+	fputc('}', out);
+}
+
 static void json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
 {
 	fprintf(out, "{\"time_ns\":%" PRId64 ",\"channels\":[", snapshot->time_ns);
@@ -221,6 +294,11 @@ static void json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
 	for (size_t g = 0; g < snapshot->generators_count; g++) {
 		fputs(g == 0 ? "" : ",", out);
 		json_generator(out, &snapshot->generators[g]);
+	}
+	fputs("],\"pools\":[", out);
+	for (size_t p = 0; p < snapshot->pools_count; p++) {
+		fputs(p == 0 ? "" : ",", out);
+		json_pool(out, &snapshot->pools[p]);
 	}
 	fputs("],\"exits\":{", out);
 	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)

@@ -265,6 +265,27 @@ static bool outcome(struct compact *c, int rc)
 	return true;
 }
 
+/* Of the many that end one by one, snapshots tell of those that failed. */
+static void tell_of_failure(struct compact *c)
+{
+	const struct extra *extra = extra_of(c);
+	struct leat_end *end;
+
+	if (!leat_registry_heard())
+		return;
+	end = leat_os_alloc(sizeof(*end), 0);
+	if (end != NULL) {
+		end->kind = LEAT_NODE_GEN;
+		end->gen.id = c->id + 1;
+		end->gen.chan_id = c->id;
+		end->gen.cause = LEAT_FAILED;
+		end->gen.code = c->code;
+		leat_name_copy(end->gen.name, extra != NULL ? extra->name : "");
+		leat_text_copy(end->gen.text, c->broken ? broken_text : "");
+	}
+	leat_registry_tell(end);
+}
+
 static void end(struct compact *c, int rc)
 {
 	struct leat_group *group = c->group;
@@ -274,6 +295,8 @@ static void end(struct compact *c, int rc)
 		c->fini(c->state);
 	failed = outcome(c, rc);
 	leat_registry_count_exit((enum leat_cause)c->cause);
+	if (failed)
+		tell_of_failure(c);
 	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
 	published(c);
 	if (failed)
@@ -406,7 +429,12 @@ static struct leat_pool *job_pool(const struct leat_job *job)
 	return compact_of_job(job)->group->pool;
 }
 
-static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool };
+static uint64_t job_id(const struct leat_job *job)
+{
+	return compact_of_job(job)->id + 1;
+}
+
+static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool, job_id };
 
 /* --- receiving --- */
 
@@ -786,6 +814,52 @@ static void cancel(struct leat_scope_hook *hook, const void *spared)
 	leat_spin_unlock(&crowd->lock);
 }
 
+/* What a look adds up. */
+struct figures {
+	uint64_t tails, heads;
+	struct leat_pool_stat *stat;
+};
+
+static void look_at_one(void *block, void *arg)
+{
+	struct figures *figures = arg;
+	struct compact *c = block;
+	const struct extra *extra = extra_of(c);
+	uint64_t head = leat_load_acq(&c->head); /* A2: before tail, which it is never ahead of; pairs with R2 in taken() */
+
+	figures->heads += head;
+	figures->tails += leat_load_rlx(&c->tail); /* rlx: a number */
+	if (c->id + 1 == figures->stat->long_id && extra != NULL)
+		memcpy(figures->stat->long_name, extra->name, sizeof(extra->name));
+}
+
+void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat)
+{
+	struct leat_group *group = caa_container_of(user, struct leat_group, user);
+	struct figures figures = { 0, 0, stat };
+	uint64_t dropped = 0;
+
+	leat_group_stroll(group, look_at_one, &figures);
+	leat_spin_lock(&group->crowd.lock);
+	stat->generators += group->crowd.live;
+	figures.tails += group->accepted;
+	figures.heads += group->received;
+	leat_spin_unlock(&group->crowd.lock);
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+		uint64_t now = leat_load_rlx(&group->dropped[reason]); /* rlx: a number */
+
+		stat->dropped[reason] += now;
+		dropped += now;
+	}
+	if (figures.heads < dropped)
+		figures.heads = dropped; /* some were dropped since */
+	if (figures.tails < figures.heads)
+		figures.tails = figures.heads; /* blocks came and went meanwhile */
+	stat->delivered += figures.heads - dropped;
+	stat->in_flight += figures.tails - figures.heads;
+	stat->offered += figures.tails;
+}
+
 void leat_compact_group_init(struct leat_group *group)
 {
 	group->foreign = (struct leat_foreign_word){ LEAT_CTL_FOREIGN, &foreign };
@@ -836,7 +910,6 @@ static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
 	}
 	c->slab = slab;
 	c->id = leat_group_id(group);
-	group->started++;
 	leat_job_init(&c->job, &job_kind);
 	c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
 	leat_spin_unlock(&group->crowd.lock);

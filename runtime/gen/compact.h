@@ -45,6 +45,9 @@ bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size);
 /* What a group's receivers and its cancel do. */
 void leat_compact_group_init(struct leat_group *group);
 
+/* Adds the figures of a group, which is given as its pool's user. */
+void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat);
+
 /* As leat_gen_seq(); opts are checked, and suit. */
 int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
 		       struct leat_rx **rx);

@@ -120,21 +120,29 @@ static void slab_free(struct leat_slab *slab)
 		leat_os_pages_free(slab, bytes);
 }
 
+/* Under the lock: an empty slab goes, unless it is the only one with room: the next block would want that. */
+static void prune(struct leat_slab *slab)
+{
+	struct leat_link *roomy = &slab->of->roomy;
+
+	if (roomy->next == roomy->prev)
+		return;
+	unlink(&slab->roomy);
+	slab_free(slab);
+}
+
 void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *memory)
 {
 	struct leat_block *block = memory;
 	struct leat_sizes *sizes = slab->of;
 
-	(void)group;
 	block->group = NULL;
 	block->next_free = slab->free;
 	slab->free = block;
 	if (slab->used-- == slab->total)
 		link_before(&slab->roomy, sizes->roomy.next);
-	if (slab->used > 0 || sizes->roomy.next == sizes->roomy.prev)
-		return; /* the only one with room stays: the next block would want it */
-	unlink(&slab->roomy);
-	slab_free(slab);
+	if (slab->used == 0 && group->strollers == 0)
+		prune(slab);
 }
 
 void leat_group_walk(struct leat_group *group, void (*fn)(void *block, const void *arg), const void *arg)
@@ -149,6 +157,37 @@ void leat_group_walk(struct leat_group *group, void (*fn)(void *block, const voi
 				fn(block, arg);
 		}
 	}
+}
+
+static void each_of_slab(struct leat_slab *slab, void (*fn)(void *block, void *arg), void *arg)
+{
+	for (uint32_t i = 0; i < slab->fresh; i++) {
+		struct leat_block *block = (void *)slab_block(slab, i);
+
+		if (block->group != NULL)
+			fn(block, arg);
+	}
+}
+
+void leat_group_stroll(struct leat_group *group, void (*fn)(void *block, void *arg), void *arg)
+{
+	struct leat_spin *lock = &group->crowd.lock;
+	struct leat_link *link, *next;
+
+	leat_spin_lock(lock);
+	group->strollers++;
+	for (link = group->slabs.next; link != &group->slabs; link = link->next) {
+		each_of_slab(slab_in_all(link), fn, arg);
+		leat_spin_unlock(lock);
+		leat_spin_lock(lock);
+	}
+	group->strollers--;
+	for (link = group->slabs.next; link != &group->slabs && group->strollers == 0; link = next) {
+		next = link->next;
+		if (slab_in_all(link)->used == 0)
+			prune(slab_in_all(link));
+	}
+	leat_spin_unlock(lock);
 }
 
 uint64_t leat_group_id(struct leat_group *group)
@@ -223,6 +262,7 @@ struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *poo
 	group->workers_only = leat_pool_workers_only(pool);
 	group->user.busy = group_busy;
 	group->user.gone = group_without_pool;
+	group->user.look = leat_compact_look;
 	group->crowd.key = pool;
 	group->crowd.free = group_destroy;
 	*rc = leat_scope_add_crowd(scope, &group->crowd);

@@ -49,8 +49,9 @@ struct leat_group {
 	/* the rest under the crowd's lock */
 	struct leat_link slabs;
 	struct leat_sizes *sizes;
+	unsigned strollers; /* as long as there are any no slab goes */
 	uint64_t next_id, ids_end;
-	uint64_t started, accepted, received; /* of those that are gone */
+	uint64_t accepted, received; /* by those that are gone: items */
 };
 
 /* The group of this scope and pool; made if there is none. NULL, with *rc set, when that can't be. */
@@ -63,6 +64,8 @@ void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *blo
 
 /* Under the lock: calls fn for each block in use. */
 void leat_group_walk(struct leat_group *group, void (*fn)(void *block, const void *arg), const void *arg);
+/* Under no lock: the same, but lets go of the lock between slabs, so that nobody waits for all of it. */
+void leat_group_stroll(struct leat_group *group, void (*fn)(void *block, void *arg), void *arg);
 
 /* Two ids of the registry's, the first of which is answered: a channel's and its generator's. Under the lock. */
 uint64_t leat_group_id(struct leat_group *group);

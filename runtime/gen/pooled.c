@@ -234,7 +234,12 @@ static struct leat_pool *pool_of(const struct leat_job *job)
 	return pooled_of(job)->pool;
 }
 
-static const struct leat_job_kind job_kind = { worker_turn, ready, pool_of };
+static uint64_t id_of(const struct leat_job *job)
+{
+	return pooled_of(job)->node->node.id;
+}
+
+static const struct leat_job_kind job_kind = { worker_turn, ready, pool_of, id_of };
 
 static bool pull(struct leat_feeder *feeder)
 {

@@ -66,6 +66,8 @@ struct leat_job_kind {
 	/* While it parks: whether there is something to do after all. */
 	bool (*ready)(const struct leat_job *job);
 	struct leat_pool *(*pool)(const struct leat_job *job);
+	/* The generator's id in the registry. */
+	uint64_t (*id)(const struct leat_job *job);
 };
 
 /* A new job, that waits to be woken. */

@@ -6,6 +6,7 @@
 #include <leat/detail/handle.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #ifndef LEAT_POOL_LOOKS
 #define LEAT_POOL_LOOKS 32 /* some 50 microseconds; the exploring scheduler has its own idea of time */
@@ -37,6 +38,9 @@ struct leat_worker {
 	struct leat_thread thread;
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
+	uint64_t running, given; /* whose turn it is, or 0; how many there were. Written by the worker, read by looks */
+	uint64_t looked_given;   /* given when a look first found this turn; under users_lock */
+	int64_t looked_ns;       /* when that was */
 	uint32_t seen, slept_at; /* the inbox's pushes when this worker last looked, last went to sleep */
 	uint32_t left;           /* how often in a row it has left there what it saw */
 	bool lazy;
@@ -59,6 +63,8 @@ struct leat_pool {
 	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
+	struct leat_node node;
+	char name[LEAT_NAME_MAX + 1];
 	bool workers_only;
 	unsigned workers_count;
 	struct leat_queue *queues; /* one more than workers: each has adopted one, and one is the inbox */
@@ -698,10 +704,47 @@ static void work(void *arg)
 
 	worker_current = worker;
 	while ((job = next_job(worker)) != NULL) {
-		enum leat_turn turn = job->kind->turn(job);
+		enum leat_turn turn;
 
+		leat_store_rlx(&worker->given, leat_load_rlx(&worker->given) + 1); /* rlx: a number */
+		leat_store_rlx(&worker->running, job->kind->id(job));              /* rlx: a number */
+		turn = job->kind->turn(job);
+		leat_store_rlx(&worker->running, 0); /* rlx: a number */
 		leat_job_settle(job, turn, false);
 	}
+}
+
+/* Under users_lock: whether the turn that this worker is at was so already when somebody looked before. */
+static void look_at_worker(struct leat_worker *worker, struct leat_pool_stat *stat, int64_t now_ns)
+{
+	uint64_t running = leat_load_rlx(&worker->running), given = leat_load_rlx(&worker->given); /* rlx: numbers */
+
+	stat->turns += given;
+	if (running == 0 || given != worker->looked_given) {
+		worker->looked_given = given;
+		worker->looked_ns = now_ns;
+	} else if (now_ns - worker->looked_ns > stat->long_ns) {
+		stat->long_ns = now_ns - worker->looked_ns;
+		stat->long_id = running;
+	}
+}
+
+void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat)
+{
+	struct leat_pool *pool = caa_container_of(node, struct leat_pool, node);
+	int64_t now_ns = leat_now_ns();
+
+	memset(stat, 0, sizeof(*stat));
+	stat->id = node->id;
+	memcpy(stat->name, pool->name, sizeof(stat->name));
+	stat->workers = pool->workers_count;
+	leat_mutex_lock(&users_lock);
+	for (unsigned i = 0; i < pool->workers_count; i++)
+		look_at_worker(&pool->workers[i], stat, now_ns);
+	stat->generators = leat_load_rlx(&pool->held); /* rlx: a number */
+	for (struct leat_pool_user *user = pool->users.next; user != &pool->users; user = user->next)
+		user->look(user, stat);
+	leat_mutex_unlock(&users_lock);
 }
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
@@ -728,11 +771,12 @@ static int start_workers(struct leat_pool *pool, const char *name)
 	return 0;
 }
 
-static void pool_free(struct leat_pool *pool)
+/* All but its own memory, which a walk of the registry may stand in. */
+static void pool_fini(struct leat_pool *pool)
 {
 	leat_poller_fini(&pool->poller);
 	leat_os_free(pool->queues);
-	leat_os_free(pool);
+	pool->queues = NULL;
 }
 
 static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts, unsigned workers)
@@ -780,14 +824,18 @@ struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts)
 	leat_poller_init(&pool->poller);
 	pool->queues = leat_os_alloc((workers + 1) * sizeof(pool->queues[0]), LEAT_LINES_APART);
 	if (pool->queues == NULL) {
-		pool_free(pool);
+		pool_fini(pool);
+		leat_os_free(pool);
 		return NULL;
 	}
+	memcpy(pool->name, name, sizeof(pool->name));
 	pool_init(pool, opts, workers);
 	if (start_workers(pool, name) < 0) {
-		pool_free(pool);
+		pool_fini(pool);
+		leat_os_free(pool);
 		return NULL;
 	}
+	leat_registry_add(&pool->node, LEAT_NODE_POOL, pool);
 	return pool;
 }
 
@@ -825,7 +873,8 @@ int leat_pool_close(struct leat_pool *pool)
 		return rc;
 	stop_workers(pool, pool->workers_count);
 	leat_rcu_synchronize(); /* who pushed the last job may still be telling a worker of it */
-	pool_free(pool);
+	pool_fini(pool);
+	leat_registry_remove(&pool->node, NULL);
 	return 0;
 }
 

@@ -22,6 +22,9 @@
 #include "runtime/pool/poller.h"
 #include "runtime/pool/wheel.h"
 
+#include "runtime/registry/registry.h"
+
+#include <leat/diag.h>
 #include <leat/gen.h>
 
 /* Who has jobs on a pool, as far as closing it is concerned. */
@@ -29,6 +32,8 @@ struct leat_pool_user {
 	struct leat_pool_user *prev, *next;
 	bool (*busy)(struct leat_pool_user *user);
 	void (*gone)(struct leat_pool_user *user); /* the pool is closed: must not be named any more */
+	/* Adds its figures, and the name of the generator that long_id is, if it is one of its. */
+	void (*look)(struct leat_pool_user *user, struct leat_pool_stat *stat);
 };
 void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user);
 /* Does nothing if the pool is gone already. */
@@ -41,6 +46,9 @@ void leat_pool_let_go(struct leat_pool *pool);
 /* Somebody must sleep in its poller from now on. */
 struct leat_poller *leat_pool_poller(struct leat_pool *pool);
 void leat_pool_want_keeper(struct leat_pool *pool);
+
+/* The figures of now, but for time: a walk of the registry calls it, one at a time. */
+void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat);
 
 /* Only workers run steps on this pool. */
 bool leat_pool_workers_only(const struct leat_pool *pool);

@@ -55,6 +55,38 @@ static void keep_end(struct leat_end *end)
 			l->unheard = end;
 }
 
+/* Under the lock. Answers what is the caller's to free. */
+static struct leat_end *tell(struct leat_end *end)
+{
+	if (end != NULL && listeners != NULL && ends_count < ENDS_MAX) {
+		keep_end(end);
+		return NULL;
+	}
+	if (end != NULL && listeners != NULL)
+		leat_add_rlx(&untold, 1); /* rlx: a number */
+	return end;
+}
+
+void leat_registry_tell(struct leat_end *end)
+{
+	if (end == NULL)
+		leat_add_rlx(&untold, 1); /* rlx: a number */
+	leat_mutex_lock(&lock);
+	end = tell(end);
+	leat_mutex_unlock(&lock);
+	leat_os_free(end);
+}
+
+bool leat_registry_heard(void)
+{
+	bool heard;
+
+	leat_mutex_lock(&lock);
+	heard = listeners != NULL;
+	leat_mutex_unlock(&lock);
+	return heard;
+}
+
 void leat_registry_remove(struct leat_node *node, struct leat_end *end)
 {
 	void *memory = node->memory;
@@ -62,12 +94,7 @@ void leat_registry_remove(struct leat_node *node, struct leat_end *end)
 	leat_mutex_lock(&lock);
 	cds_list_del_rcu(&node->links);
 	nodes_count--;
-	if (end != NULL && listeners != NULL && ends_count < ENDS_MAX) {
-		keep_end(end);
-		end = NULL;
-	} else if (end != NULL && listeners != NULL) {
-		leat_add_rlx(&untold, 1);
-	}
+	end = tell(end);
 	leat_fence_seq();                   /* G1: unlink before walkers; pairs with leat_registry_walk() */
 	if (leat_load_rlx(&walkers) != 0) { /* rlx: ordered by the fence */
 		node->next = retired;

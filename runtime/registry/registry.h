@@ -22,7 +22,7 @@
 
 #include <leat/diag.h>
 
-enum leat_node_kind { LEAT_NODE_CHAN, LEAT_NODE_GEN };
+enum leat_node_kind { LEAT_NODE_CHAN, LEAT_NODE_GEN, LEAT_NODE_POOL };
 
 /* A record of an end: made at the start, so that ending needs no memory. */
 struct leat_end {
@@ -47,6 +47,11 @@ struct leat_node {
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory);
 /* Takes it out and frees its memory, now or when the walks under way are over; keeps or frees end (NULL: none). */
 void leat_registry_remove(struct leat_node *node, struct leat_end *end);
+
+/* Tells of the end of what stands in no list here: keeps end, or frees it where nobody listens. NULL: counts it as untold. */
+void leat_registry_tell(struct leat_end *end);
+/* Whether anybody would hear of an end. */
+bool leat_registry_heard(void);
 
 /* n ids that nothing has or will have, the first of which is answered. */
 uint64_t leat_registry_ids(uint64_t n);

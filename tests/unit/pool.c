@@ -5,6 +5,7 @@
  */
 #include "census.h"
 
+#include <leat/diag.h>
 #include <leat/merge.h>
 #include <leat/select.h>
 #include <poll.h>
@@ -861,4 +862,98 @@ Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
 		leat_rx_close(rx[0]);
 		place_close(place);
 	}
+}
+
+/* What snapshots tell */
+
+struct seen {
+	struct leat_pool_stat pool;
+	struct leat_gen_stat failed;
+	uint32_t snapshots, long_steps, unbalanced;
+};
+
+static void see(const struct leat_snapshot *snapshot, void *arg)
+{
+	struct seen *seen = arg;
+	for (size_t i = 0; i < snapshot->pools_count; i++) {
+		const struct leat_pool_stat *pool = &snapshot->pools[i];
+		uint64_t dropped = 0;
+		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+			dropped += pool->dropped[reason];
+		if (pool->offered != pool->delivered + dropped + pool->in_flight)
+			seen->unbalanced++;
+		seen->pool = *pool;
+		if (pool->long_ns > 0 && strcmp(pool->long_name, "slow") == 0)
+			leat_add_acqrel(&seen->long_steps, 1);
+	}
+	for (size_t i = 0; i < snapshot->generators_count; i++)
+		if (snapshot->generators[i].cause == LEAT_FAILED)
+			seen->failed = snapshot->generators[i];
+	leat_add_acqrel(&seen->snapshots, 1);
+}
+
+static void await_snapshots(struct seen *seen, uint32_t n)
+{
+	uint32_t until = leat_load_acq(&seen->snapshots) + n;
+	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
+	while (leat_load_acq(&seen->snapshots) < until && leat_now_ns() < patience_ns)
+		sched_yield();
+}
+
+Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
+{
+	struct seen seen = { 0 };
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 2 * MS, .callback = see, .callback_arg = &seen });
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .name = "mill", .workers = 2, .workers_only = true });
+	struct leat_scope *scope = leat_scope_open(NULL, NULL), *failing = leat_scope_open(NULL, NULL);
+	struct place place = { pool, scope };
+	enum { MANY = 500 };
+	static struct numbers n[MANY];
+	struct leat_rx *rx[MANY], *bad;
+	uint64_t got;
+	memset(n, 0, sizeof(n));
+	for (int i = 0; i < MANY; i++) {
+		n[i].end = UINT64_MAX;
+		rx[i] = start_on(pool, scope, (struct leat_chan_opts){ .capacity = 4 }, &n[i]);
+		for (int k = 0; k < 10; k++)
+			cr_assert_eq(leat_recv(rx[i], &got), 1);
+	}
+	await_snapshots(&seen, 2);
+	cr_expect_eq(seen.pool.generators, MANY);
+	cr_expect_eq(seen.pool.delivered, MANY * 10);
+	cr_expect_geq(seen.pool.in_flight + seen.pool.delivered, MANY * 10);
+	cr_expect_str_eq(seen.pool.name, "mill");
+	cr_expect_eq(seen.pool.workers, 2);
+
+	for (int form = 0; form < 2; form++) {
+		struct numbers slow = { .end = 3, .step_ns = 50 * MS };
+		struct leat_rx *slow_rx = start_on(pool, scope, (struct leat_chan_opts){ .name = "slow", .capacity = form == 0 ? 2 : 1000 }, &slow);
+		int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
+		leat_store_rel(&seen.long_steps, 0);
+		while (leat_load_acq(&seen.long_steps) == 0 && leat_now_ns() < patience_ns)
+			sched_yield();
+		cr_expect_gt(leat_load_acq(&seen.long_steps), 0, "form %d: its long step was told", form);
+		while (leat_recv(slow_rx, &got) == 1)
+			;
+		leat_rx_close(slow_rx);
+	}
+
+	struct numbers broken = { .end = 1, .last = -EIO };
+	bad = start_on(pool, failing, (struct leat_chan_opts){ .name = "bad", .capacity = 4 }, &broken);
+	while (leat_recv(bad, &got) == 1)
+		;
+	leat_rx_close(bad);
+	cr_expect_eq(leat_scope_close(failing), -EIO);
+	leat_scope_cancel(scope, 0, NULL);
+	for (int i = 0; i < MANY; i++)
+		leat_rx_close(rx[i]);
+	leat_scope_join(scope);
+	await_snapshots(&seen, 2);
+	cr_expect_eq(seen.pool.generators, 0);
+	cr_expect_eq(seen.pool.in_flight, 0);
+	cr_expect_str_eq(seen.failed.name, "bad");
+	cr_expect_eq(seen.failed.code, -EIO);
+	cr_expect_eq(seen.unbalanced, 0);
+	place_close(place);
+	cr_expect_eq(leat_diag_stop(diag), 0);
 }
