@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-__thread unsigned leat_must_not_wait;
+LEAT_TLS unsigned leat_must_not_wait;
 
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit)
 {

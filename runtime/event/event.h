@@ -79,7 +79,7 @@ void leat_event_notify(struct leat_event *ev, uint32_t n);
 uint32_t *leat_sleeper_tell(struct leat_sleeper *sleeper);
 
 /* Above 0 while this thread runs a step of a generator on a pool: what would wait answers -EDEADLK instead. */
-extern __thread unsigned leat_must_not_wait;
+extern LEAT_TLS unsigned leat_must_not_wait;
 
 /* Before the first enter() of each round: has not been told. Nobody may know the sleeper. */
 void leat_sleeper_ready(struct leat_sleeper *sleeper);

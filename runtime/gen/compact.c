@@ -669,6 +669,11 @@ static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadlin
 	r = attempt(c, items, max);
 	if (leat_likely(r != -EAGAIN))
 		return r;
+	if (deadline_ns == LEAT_NEVER && pull(c)) {
+		r = attempt(c, items, max);
+		if (leat_likely(r != -EAGAIN))
+			return r;
+	}
 	if (deadline_ns != LEAT_DETAIL_TRY)
 		return wait(c, items, max, deadline_ns);
 	demand(c);

@@ -24,7 +24,7 @@ struct gen {
 	struct leat_ended *ended;
 };
 
-__thread struct leat_tx *leat_gen_out;
+LEAT_TLS struct leat_tx *leat_gen_out;
 
 /* What is not a value of the contract becomes a failure that says so. */
 int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal)

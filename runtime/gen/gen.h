@@ -34,7 +34,7 @@ void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal);
 
 /* The output of the generator that this thread is, or NULL. */
-extern __thread struct leat_tx *leat_gen_out;
+extern LEAT_TLS struct leat_tx *leat_gen_out;
 
 /* -EINVAL for a scope or options that starting anything would refuse. */
 int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *opts);

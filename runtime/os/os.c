@@ -383,8 +383,9 @@ bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from)
 
 bool leat_words_unused(const uint64_t *words, size_t n)
 {
+	uint64_t any = 0;
+
 	for (size_t i = 0; i < n; i++)
-		if (words[i] != 0)
-			return false;
-	return true;
+		any |= words[i];
+	return any == 0;
 }

@@ -10,6 +10,11 @@
 #include <leat/base.h>
 #include <pthread.h>
 
+/* A variable of each thread, which is reached without a call also from the shared library. */
+#ifndef LEAT_TLS
+#define LEAT_TLS __thread __attribute__((tls_model("initial-exec")))
+#endif
+
 /* Memory: zeroed, aligned to at least 16. NULL when there is none or the size is absurd. */
 void *leat_os_alloc(size_t size, size_t align);
 void leat_os_free(void *memory);

@@ -73,24 +73,8 @@ struct leat_pool {
 
 static struct leat_mutex users_lock = LEAT_MUTEX_INIT; /* of all pools: a user may outlive its pool */
 
-__thread struct leat_step *leat_step_current;
-static __thread struct leat_worker *worker_current;
-
-void leat_step_begin(struct leat_step *step)
-{
-	step->after_ns = 0;
-	step->fd = -1;
-	step->rx = NULL;
-	step->outer = leat_step_current;
-	leat_step_current = step;
-	leat_must_not_wait++;
-}
-
-void leat_step_end(struct leat_step *step)
-{
-	leat_step_current = step->outer;
-	leat_must_not_wait--;
-}
+LEAT_TLS struct leat_step *leat_step_current;
+static LEAT_TLS struct leat_worker *worker_current;
 
 uint32_t leat_steps_within(unsigned cost, unsigned most)
 {
@@ -275,9 +259,10 @@ static bool claim_queued(struct leat_job *job)
 
 bool leat_job_claim(struct leat_job *job)
 {
-	uint32_t run = LEAT_RUN_IDLE;
+	uint32_t run = leat_load_rlx(&job->run); /* rlx: the swap decides, or the queue's lock */
 
-	if (leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING)) /* J1, J2: pair with leat_job_wake(), leat_job_settle() */
+	if (run == LEAT_RUN_IDLE &&
+	    leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING)) /* J1, J2: pair with leat_job_wake(), leat_job_settle() */
 		return true;
 	return run == LEAT_RUN_QUEUED && claim_queued(job);
 }

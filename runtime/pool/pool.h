@@ -61,11 +61,24 @@ struct leat_step {
 	struct leat_rx *rx;
 	struct leat_step *outer;
 };
-extern __thread struct leat_step *leat_step_current; /* NULL: no step is under way on this thread */
+extern LEAT_TLS struct leat_step *leat_step_current; /* NULL: no step is under way on this thread */
 
 /* A turn's frame: while it lasts, calls that would wait answer -EDEADLK. */
-void leat_step_begin(struct leat_step *step);
-void leat_step_end(struct leat_step *step);
+static inline void leat_step_begin(struct leat_step *step)
+{
+	step->after_ns = 0;
+	step->fd = -1;
+	step->rx = NULL;
+	step->outer = leat_step_current;
+	leat_step_current = step;
+	leat_must_not_wait++;
+}
+
+static inline void leat_step_end(struct leat_step *step)
+{
+	leat_step_current = step->outer;
+	leat_must_not_wait--;
+}
 
 /* Turns inside turns: pipelines whose stages run one another. */
 enum { LEAT_STEPS_NESTED = 16 };

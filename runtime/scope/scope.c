@@ -39,7 +39,7 @@ struct leat_scope {
 	uint32_t joiners; /* joins that wait; read under a crowd's lock */
 };
 
-__thread struct leat_scope *leat_scope_current;
+LEAT_TLS struct leat_scope *leat_scope_current;
 
 static void lock_tree(const struct leat_scope *scope)
 {

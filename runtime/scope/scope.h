@@ -100,6 +100,6 @@ int64_t leat_scope_deadline(const struct leat_scope *scope);
 void leat_scope_expire(struct leat_scope *scope);
 
 /* The scope that the calling thread's generator runs in, or NULL. Set by the generator's thread. */
-extern __thread struct leat_scope *leat_scope_current;
+extern LEAT_TLS struct leat_scope *leat_scope_current;
 
 #endif

@@ -19,6 +19,7 @@
 #define LEAT_POOL_LOOKS 1
 
 #define __thread __attribute__((section("leat_tls")))
+#define LEAT_TLS __thread
 
 void *verify_memcpy(void *to, const void *from, size_t n);
 void *verify_memset(void *to, int byte, size_t n);
