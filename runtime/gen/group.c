@@ -241,7 +241,7 @@ static void group_without_pool(struct leat_pool_user *user)
 	struct leat_group *group = group_of_user(user);
 
 	group->pool = NULL;
-	group->crowd.key = NULL;
+	leat_store_rlx(&group->crowd.key, 0); /* rlx: a later pool at that address comes after this */
 }
 
 struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *pool, int *rc)
@@ -263,7 +263,7 @@ struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *poo
 	group->user.busy = group_busy;
 	group->user.gone = group_without_pool;
 	group->user.look = leat_compact_look;
-	group->crowd.key = pool;
+	leat_store_rlx(&group->crowd.key, (uintptr_t)pool); /* rlx: not linked yet */
 	group->crowd.free = group_destroy;
 	*rc = leat_scope_add_crowd(scope, &group->crowd);
 	if (*rc == 0) {

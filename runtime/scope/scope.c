@@ -405,7 +405,7 @@ struct leat_crowd *leat_scope_find_crowd(const struct leat_scope *scope, const v
 {
 	struct leat_crowd *crowd = crowd_of(leat_load_acq(&scope->crowds)); /* S2: pairs with leat_scope_add_crowd() */
 
-	while (crowd != NULL && crowd->key != key)
+	while (crowd != NULL && leat_load_rlx(&crowd->key) != (uintptr_t)key) /* rlx: whose key it is knows what became of it */
 		crowd = crowd_of(crowd->next);
 	return crowd;
 }
@@ -427,7 +427,7 @@ int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
 	if (rc < 0)
 		return rc;
 	lock_tree(scope);
-	if (leat_scope_find_crowd(scope, crowd->key) == NULL) {
+	if (leat_scope_find_crowd(scope, (const void *)(uintptr_t)leat_load_rlx(&crowd->key)) == NULL) {
 		crowd->next = leat_load_rlx(&scope->crowds); /* rlx: written under the lock */
 		leat_store_rel(&scope->crowds, (uint64_t)(uintptr_t)crowd); /* S2: pairs with leat_scope_find_crowd() */
 		count_crowds(scope, 1);

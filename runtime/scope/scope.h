@@ -33,7 +33,7 @@ struct leat_scope_hook {
  */
 struct leat_crowd {
 	uint64_t next; /* the scope's next crowd, as a number; set before it is linked */
-	const void *key;
+	uint64_t key;  /* an address, as a number; 0 once it has none any more */
 	struct leat_scope *scope;
 	struct leat_scope_hook hook;
 	void (*free)(struct leat_crowd *crowd);

@@ -427,6 +427,42 @@ Test(pool, closed_scopes_below_are_let_be)
 	place_close(place);
 }
 
+static void *opens_pools(void *arg)
+{
+	struct place *place = arg;
+	uint64_t got;
+	for (int i = 0; i < 50; i++) {
+		struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+		struct numbers n = { .end = 0 };
+		struct leat_gen_opts opts = { .chan.capacity = 1, .pool = pool };
+		struct leat_rx *rx;
+		if (leat_gen_seq(place->scope, seq_of(&n), &opts, &rx) != 0 || leat_recv(rx, &got) != 0)
+			return "a generator did not run";
+		leat_rx_close(rx);
+		while (leat_pool_close(pool) == -EBUSY) /* the end is told before it is counted */
+			sched_yield();
+	}
+	return NULL;
+}
+
+Test(pool, come_and_go_beside_others)
+{
+	struct place place = place_open(1, false);
+	pthread_t thread;
+	void *failure;
+	uint64_t got;
+	pthread_create(&thread, NULL, opens_pools, &place);
+	for (int i = 0; i < 2000; i++) {
+		struct numbers n = { .end = 0 };
+		struct leat_rx *rx = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 1 }, &n);
+		cr_assert_eq(leat_recv(rx, &got), 0);
+		leat_rx_close(rx);
+	}
+	pthread_join(thread, &failure);
+	cr_expect_null(failure);
+	place_close(place);
+}
+
 /* Steps */
 
 struct prober {
