@@ -318,7 +318,7 @@ static void closes_receiver(void *arg)
 }
 
 MODEL(pool_scope_close_against_rx_close, .what = "the last receiver against the scope's close: the crowd is freed once",
-      .preemptions = 3, .stale = 1, .quick = 2)
+      .preemptions = 3, .stale = 1, .quick = 1)
 {
 	static struct numbers n;
 
