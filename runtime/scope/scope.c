@@ -419,6 +419,7 @@ static void count_crowds(struct leat_scope *scope, size_t by)
 
 int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
 {
+	const void *key;
 	int rc;
 
 	leat_spin_init(&crowd->lock);
@@ -427,7 +428,8 @@ int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
 	if (rc < 0)
 		return rc;
 	lock_tree(scope);
-	if (leat_scope_find_crowd(scope, (const void *)(uintptr_t)leat_load_rlx(&crowd->key)) == NULL) {
+	key = (const void *)(uintptr_t)leat_load_rlx(&crowd->key); /* rlx: its maker's own */
+	if (leat_scope_find_crowd(scope, key) == NULL) {
 		crowd->next = leat_load_rlx(&scope->crowds); /* rlx: written under the lock */
 		leat_store_rel(&scope->crowds, (uint64_t)(uintptr_t)crowd); /* S2: pairs with leat_scope_find_crowd() */
 		count_crowds(scope, 1);
