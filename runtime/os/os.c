@@ -70,7 +70,7 @@ void leat_os_free(void *memory)
 void *leat_os_pages(size_t size)
 {
 	int saved = errno;
-	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	errno = saved;
 	return pages == MAP_FAILED ? NULL : pages;

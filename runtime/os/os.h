@@ -19,7 +19,10 @@
 void *leat_os_alloc(size_t size, size_t align);
 void leat_os_free(void *memory);
 
-/* Whole pages, zeroed, which go back to the system when they are freed. The same size both times. */
+/*
+ * Whole pages, zeroed, which go back to the system when they are freed. The same size both times. For what is used soon: they
+ * are all there at once, as a page that faults when it is first touched takes several times as long.
+ */
 void *leat_os_pages(size_t size);
 void leat_os_pages_free(void *pages, size_t size);
 
