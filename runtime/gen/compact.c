@@ -518,7 +518,10 @@ static bool pull(struct compact *c)
 		return true; /* its pool may be gone by now */
 	if (what == LEAT_TURN_MORE && !pushed(c))
 		what = LEAT_TURN_PARK; /* the receiver will be back */
-	leat_job_settle(&c->job, what, !pushed(c));
+	if (leat_likely(what == LEAT_TURN_PARK && !pushed(c)))
+		leat_job_park_alone(&c->job);
+	else
+		leat_job_settle(&c->job, what, !pushed(c));
 	return true;
 }
 

@@ -28,6 +28,8 @@
 
 #include "runtime/event/event.h"
 
+#include <leat/atomic.h>
+
 struct leat_pool;
 
 enum leat_run {
@@ -92,7 +94,26 @@ void leat_job_wake(struct leat_job *job);
  * For who wants to run it himself: takes it, if it waits for nothing but to be woken or stands in a queue. Then he gives it
  * its turn, and says with leat_job_settle() what came of it. alone: nobody changes what it waits for but he, so no last look.
  */
-bool leat_job_claim(struct leat_job *job);
+bool leat_job_claim_queued(struct leat_job *job);
 void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone);
+
+static inline bool leat_job_claim(struct leat_job *job)
+{
+	uint32_t run = leat_load_rlx(&job->run); /* rlx: the swap decides, or the queue's lock */
+
+	if (leat_likely(run == LEAT_RUN_IDLE) &&
+	    leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING)) /* J1, J2: pair with leat_job_wake(), leat_job_settle() */
+		return true;
+	return run == LEAT_RUN_QUEUED && leat_job_claim_queued(job);
+}
+
+/* leat_job_settle() of one that parks, where he is alone. */
+static inline void leat_job_park_alone(struct leat_job *job)
+{
+	uint32_t run = LEAT_RUN_RUNNING;
+
+	if (leat_unlikely(!leat_cas_acqrel(&job->run, &run, LEAT_RUN_IDLE))) /* J2: pairs with the next swap to RUNNING */
+		leat_job_settle(job, LEAT_TURN_MORE, true);
+}
 
 #endif

@@ -236,7 +236,7 @@ void leat_job_wake(struct leat_job *job)
 }
 
 /* Takes a job out of the queue that it stands in. That queue stays while a read section does that found the job in it. */
-static bool claim_queued(struct leat_job *job)
+bool leat_job_claim_queued(struct leat_job *job)
 {
 	struct leat_queue *queue;
 	uint32_t run = LEAT_RUN_QUEUED;
@@ -255,16 +255,6 @@ static bool claim_queued(struct leat_job *job)
 	}
 	leat_rcu_read_unlock();
 	return mine;
-}
-
-bool leat_job_claim(struct leat_job *job)
-{
-	uint32_t run = leat_load_rlx(&job->run); /* rlx: the swap decides, or the queue's lock */
-
-	if (run == LEAT_RUN_IDLE &&
-	    leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING)) /* J1, J2: pair with leat_job_wake(), leat_job_settle() */
-		return true;
-	return run == LEAT_RUN_QUEUED && claim_queued(job);
 }
 
 /* Under the lock: the keeper looks again what there is to keep. To the event it is a spurious wake-up. */
