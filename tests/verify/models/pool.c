@@ -186,6 +186,26 @@ MODEL(pool_close_against_end, .what = "the same against the end, which is told t
 	leave_early(LEAT_SPSC, 1, 0, 0);
 }
 
+MODEL(pool_close_against_timer, .what = "a close against a time that is waited for, by whoever runs the step", .preemptions = 1,
+      .stale = 1, .quick = VERIFY_SKIP)
+{
+	static struct numbers n = { .last = 1, .due_ns = 40000000 };
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	verify_instant(2000);
+	verify_instant(40000000);
+	open_pool(1, false);
+	rx = start(LEAT_SPSC, 1, &n);
+	rc = leat_recv_until(rx, &item, 2000);
+	verify_that(rc == 1 || rc == -ETIMEDOUT);
+	leat_rx_close(rx);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 1);
+	close_pool(0);
+}
+
 MODEL(pool_close_early_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
 {
 	leave_early(LEAT_MPMC, 1, 3, 1);
@@ -247,7 +267,8 @@ MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordi
 	cancel_against(LEAT_MPMC, false, 0, false);
 }
 
-MODEL(pool_cancel_timer_turns, .what = "the same against a time that is waited for", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_cancel_timer_turns, .what = "the same against a time that is waited for", .preemptions = 1,
+      .stale = 1, .quick = VERIFY_SKIP)
 {
 	cancel_against(LEAT_MPMC, false, 40000000, false);
 }
@@ -511,7 +532,8 @@ MODEL(pool_two_receivers, .what = "two receivers of one generator: each item to 
 	receive_by_two(false);
 }
 
-MODEL(pool_two_receivers_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_two_receivers_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1,
+      .stale = 1, .quick = VERIFY_SKIP)
 {
 	receive_by_two(true);
 }
@@ -564,7 +586,8 @@ MODEL(pool_no_memory, .what = "each allocation of a pool, a generator and its en
 	start_with_faults(LEAT_SPSC, false);
 }
 
-MODEL(pool_no_memory_turns, .what = "the same with an ordinary channel and a sink", .preemptions = 1, .stale = 1, .failed_allocs = 1)
+MODEL(pool_no_memory_turns, .what = "the same with an ordinary channel and a sink", .preemptions = 1, .stale = 1,
+      .quick = VERIFY_SKIP, .failed_allocs = 1)
 {
 	start_with_faults(LEAT_MPMC, true);
 }
