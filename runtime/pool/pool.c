@@ -463,7 +463,7 @@ static struct leat_job *steal(struct leat_worker *worker)
 	return NULL;
 }
 
-/* Its own jobs and what it adopted by turns, and now and then one of another worker's, whose turn may take long: nobody waits for ever. */
+/* Its own jobs and those it adopted by turns, and now and then one of another worker's, whose turn may take long. */
 static struct leat_job *find(struct leat_worker *worker)
 {
 	bool own_first = worker->turns++ % 2 == 0, look_around = worker->turns % POLL_TURNS == 0;

@@ -1,7 +1,8 @@
 /*
- * tests/stress/pool.c: generators and sinks on pools, by several threads: started, received from, left, cancelled, failing, in
- * stages, waiting for times and descriptors. After each round every fini has run once and each stage has seen whole
- * numbers in their order. And pairs whose steps wait for one another, each of which needs a worker: no news of work may be lost.
+ * tests/stress/pool.c: generators and sinks on pools, by several threads: started, received from, left, cancelled,
+ * failing, in stages, waiting for times and descriptors. After each round every fini has run once and each stage has
+ * seen whole numbers in their order. And pairs whose steps wait for one another, each of which needs a worker: no news
+ * of work may be lost.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -170,7 +171,9 @@ static struct leat_rx *start_pipeline(uint64_t *random)
 	struct source *source = calloc(1, sizeof(*source));
 	struct leat_rx *rx, *next;
 
-	*source = (struct source){ .end = below(random, 500), .random = stress_random(random), .waits = below(random, 2) };
+	*source = (struct source){ .end = below(random, 500),
+				   .random = stress_random(random),
+				   .waits = below(random, 2) };
 	source->answer = below(random, 10) == 0 ? -EIO : 0;
 	if (!start_seq(random, (struct leat_seq){ next_of_source, free_source, source, sizeof(uint64_t) }, &rx)) {
 		free(source);
@@ -179,7 +182,8 @@ static struct leat_rx *start_pipeline(uint64_t *random)
 	for (uint64_t stages = below(random, 4); stages > 0; stages--) {
 		struct stage *stage = calloc(1, sizeof(*stage));
 		stage->from = leat_seq_from_rx(rx);
-		if (!start_seq(random, (struct leat_seq){ next_of_stage, free_stage, stage, sizeof(uint64_t) }, &next)) {
+		if (!start_seq(random, (struct leat_seq){ next_of_stage, free_stage, stage, sizeof(uint64_t) },
+			       &next)) {
 			free(stage);
 			break;
 		}
@@ -195,7 +199,8 @@ static void sink_it(uint64_t *random, struct leat_rx *rx)
 	int rc;
 
 	drain->enough = below(random, 3) ? 0 : 1 + below(random, 300);
-	rc = leat_gen_sink(now.scopes[below(random, 3)], rx, (struct leat_sink){ put_in_drain, free_drain, drain }, &opts);
+	rc = leat_gen_sink(now.scopes[below(random, 3)], rx, (struct leat_sink){ put_in_drain, free_drain, drain },
+			   &opts);
 	if (rc == 0) {
 		leat_add_acqrel(&now.starts, 1u);
 		return;
@@ -238,7 +243,9 @@ static void *start_many(void *arg)
 
 static void run_mixed(uint64_t *random)
 {
-	struct leat_scope_opts opts = { .deadline_ns = below(random, 3) ? 0 : leat_now_ns() + 1 + (int64_t)below(random, 20000000) };
+	struct leat_scope_opts opts = { .deadline_ns = below(random, 3)
+							       ? 0
+							       : leat_now_ns() + 1 + (int64_t)below(random, 20000000) };
 	pthread_t threads[THREADS];
 	uint64_t seeds[THREADS];
 
@@ -247,10 +254,12 @@ static void run_mixed(uint64_t *random)
 	now.scopes[1] = leat_scope_open(now.scopes[0], &opts);
 	now.scopes[2] = leat_scope_open(now.scopes[0], NULL);
 	for (unsigned i = 0; i < 2; i++)
-		now.pools[i] = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 + (unsigned)below(random, 3), .workers_only = i });
+		now.pools[i] = leat_pool_open(
+			&(struct leat_pool_opts){ .workers = 1 + (unsigned)below(random, 3), .workers_only = i });
 	for (int i = 0; i < THREADS; i++) {
 		seeds[i] = stress_random(random);
-		if (now.pools[0] == NULL || now.pools[1] == NULL || pthread_create(&threads[i], NULL, start_many, &seeds[i]) != 0)
+		if (now.pools[0] == NULL || now.pools[1] == NULL ||
+		    pthread_create(&threads[i], NULL, start_many, &seeds[i]) != 0)
 			exit(2);
 	}
 	for (int i = 0; i < THREADS; i++)
@@ -310,7 +319,8 @@ static void run_meetings(uint64_t *random)
 {
 	static int busy = 1;
 	static uint32_t enough;
-	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = PAIR, .workers_only = below(random, 2) });
+	struct leat_pool *pool =
+		leat_pool_open(&(struct leat_pool_opts){ .workers = PAIR, .workers_only = below(random, 2) });
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	struct leat_gen_opts opts = { .pool = pool, .chan = { .capacity = 1, .kind = LEAT_MPMC } };
 	struct source waiting = { .waits = true, .due_ns = leat_now_ns() + INT64_C(3600000000000), .random = 3 };
@@ -323,7 +333,8 @@ static void run_meetings(uint64_t *random)
 	if (below(random, 2)) { /* a worker is never out of work */
 		struct leat_rx *fed;
 		if (leat_gen_seq(scope, (struct leat_seq){ meet, NULL, &busy, 8 }, &opts, &fed) != 0 ||
-		    leat_gen_sink(scope, fed, (struct leat_sink){ take_all, NULL, &enough }, &(struct leat_gen_opts){ .pool = pool }) != 0)
+		    leat_gen_sink(scope, fed, (struct leat_sink){ take_all, NULL, &enough },
+				  &(struct leat_gen_opts){ .pool = pool }) != 0)
 			exit(2);
 	}
 	for (int i = 0; i < MEETINGS; i++) {
@@ -367,7 +378,8 @@ int main(int argc, char **argv)
 		else
 			run_mixed(&random);
 		if (now.faults != 0) {
-			fprintf(stderr, "pool: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n", now.seed, now.number, now.fault);
+			fprintf(stderr, "pool: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n", now.seed, now.number,
+				now.fault);
 			return 1;
 		}
 		starts += now.starts;

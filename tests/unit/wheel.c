@@ -1,5 +1,6 @@
 /*
- * tests/unit/wheel.c: the wheel against a plain list, at random: nobody early, nobody late, nobody lost, whatever the times.
+ * tests/unit/wheel.c: the wheel against a plain list, at random: nobody early, nobody late, nobody lost, whatever the
+ * times.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -85,7 +86,8 @@ static void check_next(const struct model *m)
 	if (count == 0)
 		return;
 	cr_assert_gt(next_ns, m->now_ns - TICK_NS);
-	cr_assert(nearest > LEAT_NEVER - 2 * TICK_NS || next_ns < (nearest > m->now_ns ? nearest : m->now_ns) + 2 * TICK_NS,
+	cr_assert(nearest > LEAT_NEVER - 2 * TICK_NS ||
+			  next_ns < (nearest > m->now_ns ? nearest : m->now_ns) + 2 * TICK_NS,
 		  "looks at %lld, due at %lld", (long long)next_ns, (long long)nearest);
 }
 
@@ -125,7 +127,8 @@ Test(wheel, agrees_with_a_list)
 /* A century and more: the wheel's span is 146 years. */
 Test(wheel, the_far_future_waits)
 {
-	static const int64_t far[] = { LEAT_NEVER / 2, LEAT_NEVER / 2 + 1, LEAT_NEVER - 1, LEAT_NEVER - 20000, (int64_t)1 << 62, 1 };
+	static const int64_t far[] = { LEAT_NEVER / 2,	   LEAT_NEVER / 2 + 1, LEAT_NEVER - 1,
+				       LEAT_NEVER - 20000, (int64_t)1 << 62,   1 };
 	static struct model m;
 	for (int64_t now_ns = 1; now_ns < (int64_t)1 << 60; now_ns *= 3) {
 		start(&m, 1, now_ns);
