@@ -168,7 +168,7 @@ struct leat_pool_opts {
 /* NULL for bad options (more than 4,096 workers, a name too long, reserved not zero), or without memory or threads. */
 LEAT_API struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts);
 
-/* Stops the workers. 0; -EBUSY while generators live on it; -EDEADLK in a step of one of its workers. NULL is 0. */
+/* Stops the workers. 0; -EBUSY while generators live on it; -EDEADLK in a step. NULL is 0. */
 LEAT_API int leat_pool_close(struct leat_pool *pool);
 
 LEAT_END_DECLS

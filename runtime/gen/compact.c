@@ -151,12 +151,15 @@ static inline void published(struct compact *c)
 static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 {
 	struct compact *c = compact_of_rx(rx);
-	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = leat_load_acq(&c->waiter); /* K2: pairs with tell_waiter() */
+	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = 0;
 
-	while (!leat_cas_acqrel(&c->waiter, &other, me)) /* K2: pairs with tell_waiter() */
-		if (other & TELLING) {
-			leat_pause(); /* it is about to be done */
+	for (unsigned i = 0; !leat_cas_acqrel(&c->waiter, &other, me); i++) /* K2: pairs with tell_waiter() */
+		if (other & TELLING) { /* who tells clears it after that, and is about to */
 			other = 0;
+			if (i < SPIN_PAUSES)
+				leat_pause();
+			else
+				leat_os_yield();
 		}
 	return !c->group->fenced;
 }
@@ -169,8 +172,11 @@ static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
 
 	if (leat_cas_acqrel(&c->waiter, &waiter, 0)) /* K2: pairs with tell_waiter() */
 		return false;
-	while (leat_load_acq(&c->waiter) != 0) /* K2: pairs with tell_waiter(), which is about to be done */
-		leat_pause();
+	for (unsigned i = 0; leat_load_acq(&c->waiter) != 0; i++) /* K2: pairs with tell_waiter(), which is about to be done */
+		if (i < SPIN_PAUSES)
+			leat_pause();
+		else
+			leat_os_yield(); /* unless it is not running */
 	return true;
 }
 
@@ -948,7 +954,7 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;
-	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: published with the job, and the receiver */
+	leat_store_rel(&c->extra, (uint64_t)(uintptr_t)extra); /* X1: made before it is known; pairs with extra_of() */
 	c->open = true;
 	*rx = (struct leat_rx *)c;
 	leat_job_start(&c->job, !group->workers_only);

@@ -6,6 +6,7 @@
 #include <leat/atomic.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -151,10 +152,17 @@ static int wait(const struct leat_poller *poller, struct epoll_event *events, in
 {
 	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
 	struct timespec left = { 0, 0 };
+	int found;
 
 	if (left_ns > 0)
 		left = (struct timespec){ .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
-	return epoll_pwait2(poller->epoll_fd, events, n, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
+	found = epoll_pwait2(poller->epoll_fd, events, n, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
+	if (found >= 0 || errno != ENOSYS)
+		return found;
+	/* Linux before 5.11: milliseconds, rounded up */
+	left_ns = (left_ns + 999999) / 1000000;
+	return epoll_wait(poller->epoll_fd, events, n,
+			  deadline_ns == LEAT_NEVER ? -1 : left_ns <= 0 ? 0 : left_ns < INT_MAX ? (int)left_ns : INT_MAX);
 }
 
 void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)

@@ -839,7 +839,7 @@ int leat_pool_close(struct leat_pool *pool)
 
 	if (pool == NULL)
 		return 0;
-	if (worker_current != NULL && worker_current->pool == pool)
+	if (leat_must_not_wait > 0)
 		return -EDEADLK;
 	leat_mutex_lock(&users_lock);
 	rc = dismiss_users(pool);
