@@ -11,6 +11,7 @@
 
 #include "perf/contestant.h"
 #include "perf/generators.h"
+#include "perf/select.h"
 
 #include <stdio.h>
 
@@ -37,7 +38,8 @@ void threads_cores_init(void);
 void threads_cores_keep(void); /* this thread, and what it starts, runs on them alone */
 
 /* What one question asks. */
-enum measure { MEASURE_THROUGHPUT, MEASURE_ROUND_TRIP, MEASURE_PACED, MEASURE_IDLE };
+/* The last is asked of Go's program alone: select.h. */
+enum measure { MEASURE_THROUGHPUT, MEASURE_ROUND_TRIP, MEASURE_PACED, MEASURE_IDLE, MEASURE_SELECT };
 
 struct scenario {
 	enum measure measure;
@@ -90,6 +92,8 @@ void outcome_free(struct outcome *outcome);
 const struct result *outcome_find(const struct outcome *outcome, const char *contestant);
 /* The fastest of those that hold a bounded queue's promises, leat's aside; NULL. */
 const struct result *outcome_best_peer(const struct outcome *outcome);
+void bench_sort(double *values, size_t count);
+double bench_quantile(const double *sorted, size_t count, double q);
 double histogram_quantile(const struct histogram *histogram, double q);
 
 /* The contestants of one item size, and what is missing. */
@@ -104,6 +108,7 @@ double remote_sample(const struct contestant *contestant, const struct scenario 
 		     struct histogram *latency);
 /* What its idle receiver and idle sender use in some seconds, in CPU ms a second. */
 double remote_idle(const struct contestant *contestant, unsigned seconds);
+select_sample_fn remote_select; /* from SELECT_CHANS channels, with n producers; 0: whoever selects sends */
 void remote_close(void);
 extern const struct contestant *const remote_contestants[];
 
@@ -138,6 +143,7 @@ struct run {
 	char date[32];
 	bool figures; /* the table of ratios comes with it */
 	struct generators *generators; /* instead of scenarios; or NULL */
+	struct selects *selects;       /* as well */
 };
 
 /* A row of the table: what was to be reached, and what was. */

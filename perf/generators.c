@@ -150,13 +150,6 @@ static bool takes_part(const struct answers *by, const char *only)
 	       (only == NULL || strcasestr(by->name, only) != NULL);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void sort(double (*value)[GENERATORS_VALUES], unsigned samples)
 {
 	double column[SAMPLES_MAX];
@@ -164,7 +157,7 @@ static void sort(double (*value)[GENERATORS_VALUES], unsigned samples)
 	for (int v = 0; v < GENERATORS_VALUES; v++) {
 		for (unsigned s = 0; s < samples; s++)
 			column[s] = value[s][v];
-		qsort(column, samples, sizeof(column[0]), by_value);
+		bench_sort(column, samples);
 		for (unsigned s = 0; s < samples; s++)
 			value[s][v] = column[s];
 	}

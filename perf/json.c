@@ -159,5 +159,7 @@ void report_json(const struct run *run, FILE *out)
 	fprintf(out, "  ]");
 	if (run->generators != NULL)
 		generators_json(run->generators, out);
+	if (run->selects != NULL)
+		selects_json(run->selects, out);
 	fprintf(out, "\n}\n");
 }

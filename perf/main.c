@@ -15,13 +15,14 @@
 #include <unistd.h>
 
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2, SAMPLES = 15, SAMPLES_QUICK = 7, SAMPLES_ALL = 5, SAMPLES_MAX = 1000,
-       GENERATORS = 1000000, GENERATORS_QUICK = 100000, GENERATORS_SAMPLES = 5, GENERATORS_SAMPLES_QUICK = 3 };
+       GENERATORS = 1000000, GENERATORS_QUICK = 100000, GENERATORS_SAMPLES = 5, GENERATORS_SAMPLES_QUICK = 3,
+       SELECT_SAMPLES = 21, SELECT_SAMPLES_QUICK = 7 };
 
 /* With --all, for the rounds of one scenario. */
 #define MOST_NS_ALL 2000000000
 
 static const char help_text[] =
-	"usage: leat bench [--quick | --all | KIND | idle | generators] [options]\n"
+	"usage: leat bench [--quick | --all | KIND | idle | generators | select] [options]\n"
 	"\n"
 	"Measures leat's rings and channels beside their peers, in one run, on this machine: contestants take\n"
 	"turns, every item is checked, and samples taken while the cores were far apart are set aside. Plain, it\n"
@@ -42,8 +43,10 @@ static const char help_text[] =
 	"  idle                 what waiting costs, in CPU\n"
 	"  generators           what generators cost: to make, in memory, a value, to cancel; --quick: fewer\n"
 	"      --count N        so many of them, from 1000 to 10000000 (1000000, or 100000 with --quick)\n"
+	"  select               what waiting for several costs: selects and merges; --quick: fewer samples\n"
 	"\n"
-	"  --samples N          of each contestant (15; 7 with --quick, 5 with --all; generators 5, or 3)\n"
+	"  --samples N          of each contestant (15; 7 with --quick, 5 with --all; generators 5, or 3;\n"
+	"                       select 21, or 7)\n"
 	"  --only TEXT          contestants whose name holds TEXT (and the limits)\n"
 	"  --cores A,B,...      the cores to use; the first two are the two sides\n"
 	"  --json FILE          everything that was measured, as one JSON object\n"
@@ -101,15 +104,21 @@ static const struct option options[] = {
 };
 
 struct asked {
-	enum { ASKED_FIGURES, ASKED_QUICK, ASKED_ALL, ASKED_ONE, ASKED_GENERATORS } what;
+	enum { ASKED_FIGURES, ASKED_QUICK, ASKED_ALL, ASKED_ONE, ASKED_GENERATORS, ASKED_SELECT } what;
 	struct scenario one;
 	bool described; /* by an option that only fits ASKED_ONE */
-	bool quick;	/* ASKED_GENERATORS */
+	bool quick;	/* ASKED_GENERATORS, ASKED_SELECT */
 	uint64_t count; /* ASKED_GENERATORS; 0: not said */
 	unsigned samples;
 	const char *only, *json, *svg;
 	bool list;
 };
+
+/* A kind with questions of its own, and no scenario. */
+static bool asked_apart(const struct asked *a)
+{
+	return a->what == ASKED_GENERATORS || a->what == ASKED_SELECT;
+}
 
 static int usage(const char *format, const char *word, const char *more)
 {
@@ -195,7 +204,7 @@ static int read_option(struct asked *a, int option, const char *text)
 	a->described |= option >= OPT_THREADS && option <= OPT_PLACE;
 	switch (option) {
 	case OPT_QUICK:
-		if (a->what == ASKED_GENERATORS && !a->quick) {
+		if (asked_apart(a) && !a->quick) {
 			a->quick = true;
 			return 0;
 		}
@@ -290,15 +299,15 @@ static int unknown(char **argv, int option)
 
 static int read_what(struct asked *a, const char *word)
 {
-	static const char *const words[] = { "spsc", "mpsc", "spmc", "mpmc", "idle", "generators", NULL };
+	static const char *const words[] = { "spsc", "mpsc", "spmc", "mpmc", "idle", "generators", "select", NULL };
 	static const unsigned producers[] = { 1, 2, 1, 2, 1 }, consumers[] = { 1, 1, 2, 2, 1 };
 	int which = one_of(word, words);
 
 	if (which < 0)
-		return usage("there is no \"%s\"; there are: %s", word, "spsc, mpsc, spmc, mpmc, idle, generators");
-	if (which == 5 && (a->what == ASKED_FIGURES || a->what == ASKED_QUICK)) {
+		return usage("there is no \"%s\"; there are: %s", word, "spsc, mpsc, spmc, mpmc, idle, generators, select");
+	if (which >= 5 && (a->what == ASKED_FIGURES || a->what == ASKED_QUICK)) {
 		a->quick = a->what == ASKED_QUICK;
-		a->what = ASKED_GENERATORS;
+		a->what = which == 5 ? ASKED_GENERATORS : ASKED_SELECT;
 		return 0;
 	}
 	if (a->what != ASKED_FIGURES)
@@ -327,8 +336,8 @@ static int settle(struct asked *a)
 
 	if (a->count != 0 && a->what != ASKED_GENERATORS)
 		return usage("--count is for generators%s%s", "", "");
-	if (a->what == ASKED_GENERATORS && (a->svg != NULL || a->described))
-		return usage("generators: %s%s", "there is no plot of them, and no kind of queue to describe", "");
+	if (asked_apart(a) && (a->svg != NULL || a->described))
+		return usage("generators and select: %s%s", "there is no plot of them, and no kind of queue to describe", "");
 	if (a->what != ASKED_ONE)
 		return a->described ? usage("an option that describes a scenario wants a kind: %s%s",
 					    "spsc, mpsc, spmc or mpmc", "")
@@ -403,6 +412,8 @@ static int list(void)
 	}
 	printf("generators\n");
 	generators_list(stdout);
+	printf("select\n");
+	selects_list(stdout);
 	for (size_t i = 0; bench_missing[i][0] != NULL; i++)
 		printf("missing: %s (package %s)\n", bench_missing[i][0], bench_missing[i][1]);
 	return fflush(stdout) == 0 ? 0 : STATUS_FAILED;
@@ -477,12 +488,28 @@ static void measure_generators(struct run *run, const struct asked *a)
 {
 	unsigned samples = a->samples != 0 ? a->samples : a->quick ? GENERATORS_SAMPLES_QUICK : GENERATORS_SAMPLES;
 
-	started_ns = bench_now_ns();
-	machine_measure(&run->machine);
-	report_machine(run, stdout);
 	run->generators = generators_measure(a->count != 0 ? a->count : a->quick ? GENERATORS_QUICK : GENERATORS, samples,
 					     a->only);
 	generators_report(run->generators, stdout);
+}
+
+static void measure_select(struct run *run, const struct asked *a)
+{
+	unsigned samples = a->samples != 0 ? a->samples : a->quick ? SELECT_SAMPLES_QUICK : SELECT_SAMPLES;
+
+	run->selects = selects_measure(samples, a->only);
+	selects_report(run->selects, stdout);
+}
+
+static void measure_apart(struct run *run, const struct asked *a)
+{
+	started_ns = bench_now_ns();
+	machine_measure(&run->machine);
+	report_machine(run, stdout);
+	if (a->what == ASKED_GENERATORS)
+		measure_generators(run, a);
+	else
+		measure_select(run, a);
 	printf("%.0f s\n", (double)(bench_now_ns() - started_ns) / 1e9);
 }
 
@@ -514,15 +541,15 @@ int main(int argc, char **argv)
 						       : SAMPLES;
 	run.sampling.most_ns = a.what == ASKED_ALL && a.samples == 0 ? MOST_NS_ALL : 0;
 	run.sampling.progress = isatty(STDERR_FILENO) ? progress : NULL;
-	if (a.what == ASKED_GENERATORS)
-		measure_generators(&run, &a);
+	if (asked_apart(&a))
+		measure_apart(&run, &a);
 	else if (a.what == ASKED_ONE)
 		set_add(&set, &a.one);
 	else if (a.what == ASKED_ALL)
 		set_add_all(&set);
 	else
 		set_add_figures(&set, a.what == ASKED_QUICK);
-	if (a.what != ASKED_GENERATORS)
+	if (!asked_apart(&a))
 		measure(&run, &a, &set);
 	if (json != NULL)
 		report_json(&run, json);
@@ -538,6 +565,7 @@ int main(int argc, char **argv)
 		outcome_free(&run.outcomes[i]);
 	free(run.outcomes);
 	generators_free(run.generators);
+	selects_free(run.selects);
 	free(set.scenarios);
 	return status;
 }

@@ -141,6 +141,14 @@ double remote_idle(const struct contestant *contestant, unsigned seconds)
 	return remote_sample(contestant, &s, seconds, NULL);
 }
 
+double remote_select(unsigned n)
+{
+	const struct scenario s = { .measure = MEASURE_SELECT, .item_size = 8, .producers = n, .consumers = 1,
+				    .capacity = SELECT_CAPACITY };
+
+	return remote_sample(&goroutines[0], &s, SELECT_ITEMS, NULL);
+}
+
 void remote_close(void)
 {
 	if (remote.pid == 0)

@@ -192,7 +192,12 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double quantile(const double *sorted, size_t count, double q)
+void bench_sort(double *values, size_t count)
+{
+	qsort(values, count, sizeof(values[0]), by_value);
+}
+
+double bench_quantile(const double *sorted, size_t count, double q)
 {
 	return sorted[(size_t)(q * (double)(count - 1) + 0.5)];
 }
@@ -201,10 +206,10 @@ static void sum_up(struct result *r)
 {
 	if (r->kept == 0)
 		return;
-	qsort(r->ns, r->kept, sizeof(r->ns[0]), by_value);
-	r->median = quantile(r->ns, r->kept, 0.5);
-	r->p5 = quantile(r->ns, r->kept, 0.05);
-	r->p95 = quantile(r->ns, r->kept, 0.95);
+	bench_sort(r->ns, r->kept);
+	r->median = bench_quantile(r->ns, r->kept, 0.5);
+	r->p5 = bench_quantile(r->ns, r->kept, 0.05);
+	r->p95 = bench_quantile(r->ns, r->kept, 0.95);
 }
 
 double histogram_quantile(const struct histogram *histogram, double q)

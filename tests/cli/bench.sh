@@ -38,7 +38,7 @@ usage()
 usage --frobnicate
 usage -x
 usage nonsense
-expect_err "spsc, mpsc, spmc, mpmc, idle, generators"
+expect_err "spsc, mpsc, spmc, mpmc, idle, generators, select"
 usage spsc mpmc
 usage --quick --all
 usage --quick spsc
@@ -74,6 +74,13 @@ usage generators --count 999
 usage generators --count 10000001
 usage generators --item 8
 usage generators --svg "$dir/svg"
+usage select spsc
+usage select generators
+usage select --all
+usage select --quick --quick
+usage select --item 8
+usage select --svg "$dir/svg"
+usage select --count 1000
 usage spsc --count 1000
 usage --count 1000
 
@@ -89,6 +96,7 @@ bench --list
 for one in "leat ring spsc" "leat ring mpmc" "leat channel" "ck_ring spsc"; do
 	grep -q "^$one " "$dir/out" || fail "$what: no $one"
 done
+grep -q "^A merge, .*leat_merge of 10,000" "$dir/out" || fail "$what: no merge"
 bench spsc --samples 1 --json "$dir/nowhere/json"
 expect_status 1
 expect_err "nowhere/json: No such file or directory"
@@ -133,6 +141,48 @@ for question in run["questions"]:
             assert result["median"] >= 0 and len(result["samples"]) == 1' "$dir/json" || fail "$what: its JSON is not as it should be"
 	fi
 done
+# Selects: every item is counted on the way. Without Go nothing is said of its ratio.
+for how in "--quick select" "select --only leat"; do
+	# shellcheck disable=SC2086
+	bench $how --samples 2 --json "$dir/json"
+	expect_status 0
+	expect_silence
+	grep -q '^  leat_merge of 10,000 .* times leat_merge of 10   <= 2  ' "$dir/out" || fail "$what: nothing of a merge's ratio"
+	if command -v python3 >/dev/null; then
+		python3 -c 'import json, sys
+run = json.load(open(sys.argv[1]))["select"]
+leat_only = sys.argv[2] == "select --only leat"
+assert len(run["questions"]) == 6 and run["samples"] == 2
+for question in run["questions"]:
+    median = {}
+    for result in question["results"]:
+        assert 0 < result["p5"] <= result["median"] <= result["p95"] and len(result["samples"]) == 2
+        median[result["contestant"]] = result["median"]
+    assert not leat_only or not any(name.startswith("Go") for name in median)
+    if question["other"] in median:
+        times = median[question["ours"]] / median[question["other"]]
+        assert abs(question["times_other"] / times - 1) < 0.01
+        if "at_most" not in question:
+            assert question["reached"] is None
+        elif abs(times - question["at_most"]) > 0.01: # else rounding may decide
+            assert question["reached"] == (times < question["at_most"])
+    else:
+        assert "times_other" not in question and question["reached"] is None' "$dir/json" "$how" || fail "$what: its JSON is not as it should be"
+	fi
+done
+bench select --samples 1 --only nobody
+expect_status 0
+grep -q '^0 of 0 reached' "$dir/out" || fail "$what: something is reached by nobody"
+# Without Go's program: it is named, and the rest is measured.
+cp "$(dirname "$LEAT")/leat-bench" "$dir/alone/"
+"$dir/alone/leat" bench select --samples 1 >"$dir/out" 2>"$dir/err"
+status=$?
+what="leat bench select without leat-bench-go"
+expect_status 0
+expect_silence
+grep -q '^left out: Go select' "$dir/out" || fail "$what: does not say so"
+grep -q '^  Go select' "$dir/out" && fail "$what: measures it"
+grep -q ' of 2 reached$' "$dir/out" || fail "$what: not the two goals of merges"
 bench spsc --samples 1 --only ck --json /dev/full
 expect_status 1
 expect_err "could not be written"
