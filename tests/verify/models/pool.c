@@ -9,6 +9,7 @@
 #include "runtime/registry/registry.h"
 
 #include <leat/gen.h>
+#include <leat/merge.h>
 
 static struct leat_pool *pool;
 static struct leat_scope *scope;
@@ -607,4 +608,35 @@ MODEL(pool_no_memory_turns, .what = "the same with an ordinary channel and a sin
       .quick = VERIFY_SKIP, .failed_allocs = 1)
 {
 	start_with_faults(LEAT_MPMC, true);
+}
+
+/* One place to wait at: who was told by a function comes back to it while it may still be told. */
+static void merge_all(bool workers_only)
+{
+	struct numbers n = { .last = 2 };
+	struct leat_merge *merge;
+	uint64_t item, expected = 0;
+	void *tag;
+	int rc;
+
+	finis = 0;
+	open_pool(1, workers_only);
+	merge = leat_merge_open(sizeof(uint64_t));
+	verify_that(merge != NULL);
+	verify_that(leat_merge_add(merge, start(LEAT_SPSC, 1, &n), NULL) == 0);
+	while ((rc = leat_merge_recv(merge, &item, &tag)) == 1)
+		verify_that(item == ++expected);
+	verify_that(rc == 0 && expected == 2);
+	leat_merge_close(merge);
+	close_pool(0);
+}
+
+MODEL(pool_merge, .what = "a merge's lane, told and armed again against turns", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	merge_all(false);
+}
+
+MODEL(pool_merge_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1, .stale = 1, .quick = 1)
+{
+	merge_all(true);
 }
