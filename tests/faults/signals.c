@@ -95,7 +95,7 @@ struct claimant {
 	uint64_t sent;
 };
 
-/* One item in place, with the signal between the two calls. */
+/* One item in place; between the two calls it stands still, as in a handler that does not return. */
 static void *claims(void *arg)
 {
 	struct claimant *claimant = arg;
@@ -103,7 +103,7 @@ static void *claims(void *arg)
 
 	workload_that(leat_reserve(claimant->tx, 1, &room) == 1);
 	memcpy(room, &(uint64_t){ 1000 }, sizeof(uint64_t));
-	pthread_kill(pthread_self(), SIGUSR1);
+	stand_still(0);
 	workload_that(leat_commit(claimant->tx, 1) == 0);
 	leat_tx_close(claimant->tx);
 	return NULL;
