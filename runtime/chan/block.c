@@ -68,19 +68,10 @@ static ssize_t yield(struct leat_op *op, unsigned yields)
  */
 static ssize_t look_at_clock(struct leat_op *op, int64_t deadline_ns)
 {
-	struct leat_scope *scope = leat_chan_of(op->h)->scope;
-	int64_t scope_deadline_ns = leat_scope_deadline(scope), now_ns;
-	ssize_t r;
+	int passed = leat_scope_clock(leat_chan_of(op->h)->scope, deadline_ns);
+	ssize_t r = passed == 0 ? -EAGAIN : op->attempt(op);
 
-	if (deadline_ns == LEAT_NEVER && scope_deadline_ns == LEAT_NEVER)
-		return -EAGAIN;
-	now_ns = leat_now_ns();
-	if (now_ns >= scope_deadline_ns)
-		leat_scope_expire(scope);
-	else if (now_ns < deadline_ns)
-		return -EAGAIN;
-	r = op->attempt(op);
-	return r == -EAGAIN && now_ns >= deadline_ns ? -ETIMEDOUT : r;
+	return r == -EAGAIN && passed == -ETIMEDOUT ? passed : r;
 }
 
 /*

@@ -442,14 +442,10 @@ static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool,
 /* The receiver made room. */
 static inline void made_room(struct compact *c)
 {
-	uint32_t run;
-
 	if (leat_likely(!pushed(c)))
 		return;
 	leat_fence_seq(); /* J3: head before run; pairs with the fence in settle_parked() */
-	run = leat_load_rlx(&c->job.run); /* rlx: J3 orders it */
-	if (run == LEAT_RUN_IDLE || run == LEAT_RUN_PARKING)
-		leat_job_wake(&c->job);
+	leat_job_demand(&c->job);
 }
 
 static uint32_t available(const struct compact *c)
@@ -531,22 +527,6 @@ static bool pull(struct compact *c)
 	return true;
 }
 
-/* Sees to it that somebody runs the generator. */
-static void demand(struct compact *c)
-{
-	uint32_t run = leat_load_rlx(&c->job.run); /* rlx: who parks has fenced; who tries comes again */
-
-	if (run == LEAT_RUN_IDLE || run == LEAT_RUN_PARKING)
-		leat_job_wake(&c->job);
-}
-
-/* What an event loop waits for would be told in its place. */
-static void disarm(struct compact *c)
-{
-	if (leat_unlikely(extra_of(c) != NULL) && extra_of(c)->waits.watch != NULL)
-		leat_watch_disarm((struct leat_side *)(void *)c);
-}
-
 static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t until_ns)
 {
 	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
@@ -554,11 +534,11 @@ static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t un
 	ssize_t r;
 
 	leat_sleeper_ready(&sleeper);
-	disarm(c);
+	leat_watch_disarm(leat_side_of_rx(rx)); /* what an event loop waits for would be told in its place */
 	leat_event_fence(stand(rx, &sleeper)); /* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
 	r = attempt(c, items, max);
 	if (r == -EAGAIN) {
-		demand(c);
+		leat_job_demand(&c->job);
 		leat_sleeper_park(&sleeper, until_ns);
 	}
 	step_aside(rx, &sleeper);
@@ -568,19 +548,10 @@ static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t un
 /* As look_at_clock() of full channels. */
 static ssize_t look_at_clock(struct compact *c, void *items, size_t max, int64_t deadline_ns)
 {
-	struct leat_scope *scope = c->group->crowd.scope;
-	int64_t scope_deadline_ns = leat_scope_deadline(scope), now_ns;
-	ssize_t r;
+	int passed = leat_scope_clock(c->group->crowd.scope, deadline_ns);
+	ssize_t r = passed == 0 ? -EAGAIN : attempt(c, items, max);
 
-	if (deadline_ns == LEAT_NEVER && scope_deadline_ns == LEAT_NEVER)
-		return -EAGAIN;
-	now_ns = leat_now_ns();
-	if (now_ns >= scope_deadline_ns)
-		leat_scope_expire(scope);
-	else if (now_ns < deadline_ns)
-		return -EAGAIN;
-	r = attempt(c, items, max);
-	return r == -EAGAIN && now_ns >= deadline_ns ? -ETIMEDOUT : r;
+	return r == -EAGAIN && passed == -ETIMEDOUT ? passed : r;
 }
 
 static ssize_t wait_awake(struct compact *c, void *items, size_t max, unsigned pauses, unsigned yields)
@@ -625,7 +596,7 @@ static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, si
 	ssize_t r = look_at_clock(c, items, max, deadline_ns);
 
 	if (r == -ETIMEDOUT)
-		demand(c);
+		leat_job_demand(&c->job);
 	while (r == -EAGAIN) {
 		bool ran = pull(c);
 
@@ -635,7 +606,7 @@ static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, si
 		if (leat_must_not_wait > 0)
 			return -EDEADLK;
 		if (!ran || policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD) {
-			demand(c);
+			leat_job_demand(&c->job);
 			r = wait_awake(c, items, max, policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN ? SPIN_PAUSES : 0,
 				       policy == LEAT_WAIT_PARK ? 0 : YIELDS);
 		}
@@ -685,7 +656,7 @@ static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadlin
 	}
 	if (deadline_ns != LEAT_DETAIL_TRY)
 		return wait(c, items, max, deadline_ns);
-	demand(c);
+	leat_job_demand(&c->job);
 	return r;
 }
 
@@ -788,7 +759,7 @@ static bool rx_ready(struct leat_rx *rx)
 
 	if (available(c) > 0 || leat_load_acq(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE)) /* K1: as attempt() */
 		return true;
-	demand(c);
+	leat_job_demand(&c->job);
 	return false;
 }
 

@@ -19,20 +19,6 @@ static struct leat_slab *slab_in_roomy(struct leat_link *link)
 	return (void *)((char *)link - offsetof(struct leat_slab, roomy));
 }
 
-static void link_before(struct leat_link *link, struct leat_link *ends)
-{
-	link->next = ends;
-	link->prev = ends->prev;
-	link->prev->next = ends->prev = link;
-}
-
-static void unlink(struct leat_link *link)
-{
-	link->prev->next = link->next;
-	link->next->prev = link->prev;
-	link->next = link->prev = NULL;
-}
-
 /* Blocks begin on a line. */
 static size_t slab_header(void)
 {
@@ -78,8 +64,8 @@ static struct leat_slab *slab_new(struct leat_group *group, struct leat_sizes *s
 	slab->total = (uint32_t)((bytes - slab_header()) / sizes->stride);
 	if (bytes < SLAB_BYTES)
 		sizes->blocks_next *= 2;
-	link_before(&slab->all, &group->slabs);
-	link_before(&slab->roomy, &sizes->roomy);
+	leat_link_before(&slab->all, &group->slabs);
+	leat_link_before(&slab->roomy, &sizes->roomy);
 	return slab;
 }
 
@@ -102,7 +88,7 @@ void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab *
 		block = (void *)slab_block(slab, slab->fresh++);
 	}
 	if (++slab->used == slab->total)
-		unlink(&slab->roomy);
+		leat_link_remove(&slab->roomy);
 	block->group = group;
 	group->crowd.holds++;
 	*slab_out = slab;
@@ -113,7 +99,7 @@ static void slab_free(struct leat_slab *slab)
 {
 	size_t bytes = slab->bytes;
 
-	unlink(&slab->all);
+	leat_link_remove(&slab->all);
 	if (bytes < PAGES_FROM)
 		leat_os_free(slab);
 	else
@@ -127,7 +113,7 @@ static void prune(struct leat_slab *slab)
 
 	if (roomy->next == roomy->prev)
 		return;
-	unlink(&slab->roomy);
+	leat_link_remove(&slab->roomy);
 	slab_free(slab);
 }
 
@@ -140,7 +126,7 @@ void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *mem
 	block->next_free = slab->free;
 	slab->free = block;
 	if (slab->used-- == slab->total)
-		link_before(&slab->roomy, sizes->roomy.next);
+		leat_link_before(&slab->roomy, sizes->roomy.next);
 	if (slab->used == 0 && group->strollers == 0)
 		prune(slab);
 }

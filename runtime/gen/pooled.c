@@ -255,11 +255,7 @@ static bool pull(struct leat_feeder *feeder)
 
 static void demand(struct leat_feeder *feeder)
 {
-	struct pooled *p = (struct pooled *)(void *)feeder;
-	uint32_t now = leat_load_rlx(&p->job.run); /* rlx: who parks has fenced; who tries comes again */
-
-	if (now == LEAT_RUN_IDLE || now == LEAT_RUN_PARKING)
-		leat_job_wake(&p->job);
+	leat_job_demand(&((struct pooled *)(void *)feeder)->job);
 }
 
 /* --- starting --- */
@@ -287,11 +283,16 @@ static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts 
 	return p;
 }
 
-/* With its channel open. */
-static int begin(struct pooled *p, const struct leat_gen_opts *opts)
+/* Opens its channel, and makes it a generator; it has not run yet. On an error p is gone. */
+static int begin(struct pooled *p, size_t item_size, const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
-	int rc;
+	int rc = leat_chan_create(p->scope, item_size, &opts->chan, &p->out, rx);
 
+	if (rc < 0) {
+		leat_gen_node_free(p->node);
+		leat_os_free(p);
+		return rc;
+	}
 	p->out->chan->feeder = &p->feeder;
 	leat_pool_hold(p->pool);
 	rc = leat_gen_begin(p->scope, p->out, p->node, opts->chan.name);
@@ -299,6 +300,9 @@ static int begin(struct pooled *p, const struct leat_gen_opts *opts)
 		return 0;
 	leat_pool_let_go(p->pool);
 	leat_gen_node_free(p->node);
+	if (rx != NULL)
+		leat_rx_close(*rx);
+	leat_tx_close(p->out); /* frees p */
 	return rc;
 }
 
@@ -312,18 +316,9 @@ int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq, cons
 	if (p == NULL)
 		return -ENOMEM;
 	p->seq = *seq;
-	rc = leat_chan_create(scope, seq->item_size, &opts->chan, &p->out, &in);
-	if (rc < 0) {
-		leat_gen_node_free(p->node);
-		leat_os_free(p);
+	rc = begin(p, seq->item_size, opts, &in);
+	if (rc < 0)
 		return rc;
-	}
-	rc = begin(p, opts);
-	if (rc < 0) {
-		leat_rx_close(in);
-		leat_tx_close(p->out); /* frees p */
-		return rc;
-	}
 	*rx = in;
 	leat_job_start(&p->job, !p->workers_only);
 	return 0;
@@ -339,18 +334,8 @@ int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx, const s
 		return -ENOMEM;
 	p->sink = *sink;
 	p->in = rx;
-	rc = leat_chan_create(scope, 0, &opts->chan, &p->out, NULL);
-	if (rc < 0) {
-		leat_gen_node_free(p->node);
-		leat_os_free(p);
-		return rc;
-	}
-	rc = begin(p, opts);
-	if (rc < 0) {
-		p->in = NULL;
-		leat_tx_close(p->out); /* frees p */
-		return rc;
-	}
-	leat_job_start(&p->job, false);
-	return 0;
+	rc = begin(p, 0, opts, NULL);
+	if (rc == 0)
+		leat_job_start(&p->job, false);
+	return rc;
 }

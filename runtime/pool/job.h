@@ -87,6 +87,26 @@ static inline void leat_job_init(struct leat_job *job, const struct leat_job_kin
  */
 void leat_job_start(struct leat_job *job, bool pulled);
 
+/* Lists of links are rings, whose ends are a link that is nobody's. */
+static inline void leat_link_before(struct leat_link *link, struct leat_link *ends)
+{
+	link->next = ends;
+	link->prev = ends->prev;
+	link->prev->next = ends->prev = link;
+}
+
+static inline void leat_link_remove(struct leat_link *link)
+{
+	link->prev->next = link->next;
+	link->next->prev = link->prev;
+	link->next = link->prev = NULL;
+}
+
+static inline struct leat_job *leat_job_of(struct leat_link *link)
+{
+	return (struct leat_job *)(void *)((char *)link - offsetof(struct leat_job, link));
+}
+
 /* Gives it a turn: now if it waits, once more if it has one. Any thread, also under locks. */
 void leat_job_wake(struct leat_job *job);
 
@@ -96,6 +116,15 @@ void leat_job_wake(struct leat_job *job);
  */
 bool leat_job_claim_queued(struct leat_job *job);
 void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone);
+
+/* Somebody wants its next turn: wakes it if it has parked, or is about to. Who sleeps on this has fenced; who tries comes again. */
+static inline void leat_job_demand(struct leat_job *job)
+{
+	uint32_t run = leat_load_rlx(&job->run); /* rlx: J3 orders it, where it must be */
+
+	if (run == LEAT_RUN_IDLE || run == LEAT_RUN_PARKING)
+		leat_job_wake(job);
+}
 
 static inline bool leat_job_claim(struct leat_job *job)
 {

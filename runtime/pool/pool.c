@@ -107,11 +107,6 @@ bool leat_pool_workers_only(const struct leat_pool *pool)
 	return pool->workers_only;
 }
 
-static struct leat_job *job_of(struct leat_link *link)
-{
-	return (void *)((char *)link - offsetof(struct leat_job, link));
-}
-
 static void queue_init(struct leat_queue *queue)
 {
 	leat_spin_init(&queue->lock);
@@ -131,11 +126,7 @@ static bool queue_empty(const struct leat_queue *queue)
 /* Under the lock. */
 static void queue_link(struct leat_queue *queue, struct leat_job *job)
 {
-	struct leat_link *link = &job->link, *ends = &queue->ends;
-
-	link->next = ends;
-	link->prev = ends->prev;
-	link->prev->next = ends->prev = link;
+	leat_link_before(&job->link, &queue->ends);
 	leat_store_rlx(&job->queue, (uint64_t)(uintptr_t)queue); /* rlx: believed only under the queue's lock */
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) + 1); /* rlx: C1 or P1 order it */
 	leat_store_rlx(&queue->pushes, leat_load_rlx(&queue->pushes) + 1); /* rlx: a hint */
@@ -144,9 +135,7 @@ static void queue_link(struct leat_queue *queue, struct leat_job *job)
 /* Under the lock. */
 static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
 {
-	job->link.prev->next = job->link.next;
-	job->link.next->prev = job->link.prev;
-	job->link.next = job->link.prev = NULL;
+	leat_link_remove(&job->link);
 	leat_store_rlx(&job->queue, 0); /* rlx: as in queue_link() */
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) - 1); /* rlx: the same */
 }
@@ -389,12 +378,12 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 		return NULL;
 	leat_spin_lock(&from->lock);
 	if (leat_load_rlx(&from->count) > 0) { /* rlx: under the lock */
-		first = job_of(from->ends.next);
+		first = leat_job_of(from->ends.next);
 		queue_unlink(from, first);
 		leat_cas_acqrel(&first->run, &run, LEAT_RUN_RUNNING); /* J1, J2: who was linked is QUEUED until now */
 	}
 	while (n < most && leat_load_rlx(&from->count) > 0) { /* rlx: the same */
-		more[n] = job_of(from->ends.next);
+		more[n] = leat_job_of(from->ends.next);
 		queue_unlink(from, more[n++]);
 	}
 	leat_spin_unlock(&from->lock);

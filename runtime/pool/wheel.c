@@ -5,11 +5,6 @@
 
 enum { TICK_SHIFT = 14, SLOT_SHIFT = 6 };
 
-static struct leat_job *job_of(struct leat_link *link)
-{
-	return (void *)((char *)link - offsetof(struct leat_job, link));
-}
-
 /* The first tick that is not before this time. */
 static uint64_t tick_of(int64_t ns)
 {
@@ -67,9 +62,7 @@ void leat_wheel_remove(struct leat_wheel *wheel, struct leat_job *job)
 {
 	struct leat_link *next = job->link.next;
 
-	job->link.prev->next = next;
-	next->prev = job->link.prev;
-	job->link.prev = job->link.next = NULL;
+	leat_link_remove(&job->link);
 	wheel->count--;
 	if (next->next == next) { /* only a slot's own link is its own neighbour */
 		ptrdiff_t at = next - &wheel->slots[0][0];
@@ -111,7 +104,7 @@ static void spread(struct leat_wheel *wheel, int level, int slot)
 	struct leat_link *ends = &wheel->slots[level][slot];
 
 	while (ends->next != ends) {
-		struct leat_job *job = job_of(ends->next);
+		struct leat_job *job = leat_job_of(ends->next);
 		uint64_t tick = tick_of(job->due_ns);
 
 		leat_wheel_remove(wheel, job);
@@ -125,7 +118,7 @@ struct leat_job *leat_wheel_expire(struct leat_wheel *wheel, int64_t now_ns)
 	int level, slot;
 
 	while (next_slot(wheel, &level, &slot, &tick) && tick <= now) {
-		struct leat_job *job = job_of(wheel->slots[level][slot].next);
+		struct leat_job *job = leat_job_of(wheel->slots[level][slot].next);
 
 		wheel->now = tick;
 		if (level == 0) {
