@@ -290,7 +290,7 @@ static __attribute__((noinline, unused)) void leat_mpmc_rest(struct leat_mpmc_si
 {
 	side->failed = side->moved;
 	if (side->moved - side->rested >= LEAT_REST_RUN)
-		leat_rest(&side->rested, side->moved, side->capacity);
+		leat_rest(&side->rested, side->moved, side->capacity / 8);
 }
 
 /*
