@@ -326,6 +326,8 @@ struct leat_mpmc_slot {
 /*
  * Moves a position over one slot that is in this state. Begins where this side left off: what it then has to wait for is
  * the swap alone, not the load before it; and what follows the swap needs no other load, as a swap holds up all of them.
+ * The slot's line is asked for to write it, so that it comes once: by a producer before he looks, unless he found the ring full
+ * just now, by a consumer when the item is there; sooner it would be taken from who is about to fill it.
  */
 static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat_mpmc_side *side, uint64_t *position,
 								     bool single, unsigned state, size_t stride,
@@ -339,9 +341,13 @@ static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat
 		slot->index = (size_t)(pos & side->index_mask);
 		slot->turn = (uint64_t *)(void *)(side->turns + slot->index * stride);
 		slot->was = (pos - slot->index) + state;
+		if (state == LEAT_TURN_FREE && side->moved != side->failed)
+			leat_prefetch_write(slot->turn);
 		/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit(), push */
 		/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free(), pop */
 		if (leat_likely(leat_load_acq(slot->turn) == slot->was)) {
+			if (state == LEAT_TURN_FULL)
+				leat_prefetch_write(slot->turn);
 			after = pos + 1;
 			if (leat_unlikely(slot->index + 1 == side->capacity))
 				after = (pos | side->index_mask) + 1;
