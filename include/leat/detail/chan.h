@@ -61,38 +61,44 @@ static inline int leat_detail_recv_turns(struct leat_rx *rx, void *item, size_t 
 
 static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
+	const uint32_t *ctl;
+
 	if (leat_unlikely(tx == NULL || item == NULL || (size != 0 && size != tx->ring.item_size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
+	ctl = tx->ctl;
 	if (tx->ring.pos == tx->ring.limit) {
 		if (size != 0 && tx->fast != NULL)
 			return leat_detail_send_turns(tx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_shut(&tx->ring) || !leat_spsc_go_on(&tx->ring)))
 			return leat_detail_send_wait(tx, item, size, deadline_ns);
 	}
-	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
+	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
 	leat_fence_light(); /* C1: word before ctl; pairs with the heavy fence in leat_event_enter() */
-	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
+	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_sent(tx);
 	return 0;
 }
 
 static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
+	const uint32_t *ctl;
+
 	if (leat_unlikely(rx == NULL || item == NULL || (size != 0 && size != rx->ring.item_size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	ctl = rx->ctl;
 	if (rx->ring.pos == rx->ring.limit) {
 		if (size != 0 && rx->fast != NULL)
 			return leat_detail_recv_turns(rx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_shut(&rx->ring) || !leat_spsc_can_pop(&rx->ring)))
 			return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	}
-	if (leat_unlikely(leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED))
+	if (leat_unlikely(leat_load_rlx(ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	leat_spsc_pop(&rx->ring, item, size != 0 ? size : rx->ring.item_size);
 	leat_fence_light(); /* C2: head before ctl; pairs with the heavy fence in leat_event_enter() */
-	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
+	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_received(rx);
 	return 1;
 }

@@ -241,7 +241,7 @@ static inline bool leat_spsc_look_for_room(struct leat_spsc_side *tx)
 		return false;
 	if (tx->caught_up)
 		leat_spsc_rest(tx);
-	/* A2: slots free; pairs with R2 in leat_spsc_release() */
+	/* A2: slots free; pairs with R2 in leat_spsc_release_to() */
 	room = leat_load_acq(tx->head) + tx->capacity;
 	tx->caught_up = room - tx->room < tx->capacity / 8;
 	tx->room = room;
@@ -270,7 +270,7 @@ static inline bool leat_spsc_look_for_items(struct leat_spsc_side *rx, size_t ah
 
 	if (rx->pos == rx->run_end)
 		leat_spsc_next_run(rx, ahead, false);
-	tail = leat_load_acq(rx->word); /* A1: items written; pairs with R1 in leat_spsc_publish() */
+	tail = leat_load_acq(rx->word); /* A1: items written; pairs with R1 in leat_spsc_publish_to() */
 	if ((int64_t)(tail - rx->pos) <= 0)
 		return false;
 	rx->limit = tail - rx->pos < rx->run_end - rx->pos ? tail : rx->run_end;
@@ -286,27 +286,40 @@ static inline bool leat_spsc_can_pop(struct leat_spsc_side *rx)
 	return false;
 }
 
+static inline void *leat_spsc_slot_of(const struct leat_spsc_side *side, uint64_t pos, size_t item_size)
+{
+	return (void *)(uintptr_t)(side->base + pos * item_size); /* an address, kept as a number */
+}
+
 static inline void *leat_spsc_slot(const struct leat_spsc_side *side, size_t item_size)
 {
-	return (void *)(uintptr_t)(side->base + side->pos * item_size); /* an address, kept as a number */
+	return leat_spsc_slot_of(side, side->pos, item_size);
+}
+
+/* The producer: publishes the items from its position to this one. */
+static inline void leat_spsc_publish_to(struct leat_spsc_side *tx, uint64_t pos)
+{
+	leat_store_rlx(&tx->pos, pos); /* rlx: only this thread writes it; R1 is after it, for a look at both sides */
+	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
+}
+
+/* The consumer: gives the slots from its position to this one back. */
+static inline void leat_spsc_release_to(struct leat_spsc_side *rx, uint64_t pos)
+{
+	leat_store_rlx(&rx->pos, pos); /* rlx: only this thread writes it */
+	leat_store_rel(rx->head, pos); /* R2: slots' loads before head; pairs with A2 in leat_spsc_look_for_room() */
 }
 
 /* The producer: publishes the n items at pos. */
 static inline void leat_spsc_publish(struct leat_spsc_side *tx, size_t n)
 {
-	uint64_t pos = tx->pos + n;
-
-	leat_store_rlx(&tx->pos, pos); /* rlx: only this thread writes it; R1 is after it, for a look at both sides */
-	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
+	leat_spsc_publish_to(tx, tx->pos + n);
 }
 
 /* The consumer: gives the n slots at pos back. */
 static inline void leat_spsc_release(struct leat_spsc_side *rx, size_t n)
 {
-	uint64_t pos = rx->pos + n;
-
-	leat_store_rlx(&rx->pos, pos); /* rlx: only this thread writes it */
-	leat_store_rel(rx->head, pos); /* R2: slots' loads before head; pairs with A2 in leat_spsc_look_for_room() */
+	leat_spsc_release_to(rx, rx->pos + n);
 }
 
 /* Where items are not packed, each asks for the lines that one a few lines on will want, as far as the run goes. */
@@ -326,21 +339,28 @@ static inline void leat_spsc_ask_ahead(const struct leat_spsc_side *side, size_t
 	}
 }
 
-/* One item, after can_push() or can_pop() said yes. size is item_size, as a constant where the caller has one. */
+/*
+ * One item, after can_push() or can_pop() said yes. size is item_size, as a constant where the caller has one. The position
+ * is read once: to the compiler, the copy may have changed it.
+ */
 static inline void leat_spsc_push(struct leat_spsc_side *tx, const void *item, size_t size)
 {
+	const uint64_t pos = tx->pos;
+
 	if (size > LEAT_SPSC_PACKED_MAX)
 		leat_spsc_ask_ahead(tx, size, LEAT_SPSC_AHEAD_TX, true);
-	memcpy(leat_spsc_slot(tx, size), item, size);
-	leat_spsc_publish(tx, 1);
+	memcpy(leat_spsc_slot_of(tx, pos, size), item, size);
+	leat_spsc_publish_to(tx, pos + 1);
 }
 
 static inline void leat_spsc_pop(struct leat_spsc_side *rx, void *item, size_t size)
 {
+	const uint64_t pos = rx->pos;
+
 	if (size > LEAT_SPSC_PACKED_MAX)
 		leat_spsc_ask_ahead(rx, size, LEAT_SPSC_AHEAD_LARGE, false);
-	memcpy(item, leat_spsc_slot(rx, size), size);
-	leat_spsc_release(rx, 1);
+	memcpy(item, leat_spsc_slot_of(rx, pos, size), size);
+	leat_spsc_release_to(rx, pos + 1);
 }
 
 /* In place: how many slots, up to want and to the run's end, stand at *items for writing; 0 when full. */
