@@ -120,7 +120,7 @@ static struct extra *have_extra(struct compact *c)
 /* Wakes who stands there, if anybody does. */
 static void tell_waiter(struct compact *c)
 {
-	uint64_t waiter = leat_load_acq(&c->waiter); /* K2: pairs with stand() */
+	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: the swap decides */
 	uint32_t *word;
 
 	if (waiter == 0 || waiter & TELLING ||
@@ -165,7 +165,7 @@ static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
 	struct compact *c = compact_of_rx(rx);
 	uint64_t waiter = (uint64_t)(uintptr_t)sleeper;
 
-	if (leat_cas_acqrel(&c->waiter, &waiter, 0)) /* K2: pairs with tell_waiter() */
+	if (leat_cas_rlx(&c->waiter, &waiter, 0)) /* rlx: nobody touched it, nor will; who finds that it was told looks again */
 		return false;
 	for (unsigned i = 0; leat_load_acq(&c->waiter) != 0; i++) /* K2: pairs with tell_waiter(), which is about to be done */
 		if (i < SPIN_PAUSES)
@@ -231,23 +231,18 @@ static void leave(struct compact *c, uint32_t done, bool ended)
 
 /* --- turns --- */
 
-static enum leat_cause scope_cause(struct compact *c, int *code)
-{
-	leat_scope_settle(c->group->crowd.scope); /* it may have heard of the cancel before the causes stood */
-	return leat_scope_cause(c->group->crowd.scope, code, NULL);
-}
-
 static const char broken_text[] = "next returned a value that it must not: 1, 0, a wait that was asked for, or -errno";
 
 /* What the last value means. Whether it is a failure that its scope must hear of. */
 static bool outcome(struct compact *c, int rc)
 {
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: the scope's cause before CANCELED; pairs with cancel_one() */
+	struct leat_scope *scope = c->group->crowd.scope;
 	int code = 0;
 
 	if (rc == -ECANCELED && !(ctl & LEAT_CTL_CANCELED)) {
-		leat_scope_settle(c->group->crowd.scope); /* a cancel under way has not come to this channel yet */
-		ctl = leat_load_acq(ctl_of(c)); /* K1: the same */
+		leat_scope_settle(scope); /* a cancel under way has not come to this channel yet */
+		ctl = leat_load_acq(ctl_of(c)); /* K1: the same, of one that came since */
 	}
 	c->cause = LEAT_COMPLETED;
 	if (rc == 0)
@@ -257,7 +252,7 @@ static bool outcome(struct compact *c, int rc)
 		return false;
 	}
 	if (rc == -ECANCELED && ctl & LEAT_CTL_CANCELED) {
-		c->cause = (uint8_t)scope_cause(c, &code);
+		c->cause = (uint8_t)leat_scope_cause(scope, &code, NULL);
 		c->code = code;
 		return false;
 	}
@@ -313,7 +308,8 @@ static uint64_t room_of(const struct compact *c)
 
 static int refusal(struct compact *c)
 {
-	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: pairs with cancel_one() */
+	/* K1: what was done before the cancel or the close, for fini; pairs with cancel_one(), close_rx() */
+	uint32_t ctl = leat_load_acq(ctl_of(c));
 
 	if (ctl & LEAT_CTL_CANCELED)
 		return -ECANCELED;
@@ -460,15 +456,13 @@ static void taken(struct compact *c, uint32_t n)
 	made_room(c);
 }
 
-/* Nothing is there and no turn will come: 0 from now on, unless a cancel was first. */
-static ssize_t end_stream(struct compact *c)
+/* Nothing is there and no turn will come, as ctl says: 0 from now on, unless a cancel is first. */
+static ssize_t end_stream(struct compact *c, uint32_t ctl)
 {
-	uint32_t ctl = leat_load_rlx(ctl_of(c)); /* rlx: the swap decides */
-
-	while (!(ctl & (LEAT_CTL_ENDED | LEAT_CTL_CANCELED)))
+	while (!(ctl & LEAT_CTL_CANCELED))
 		if (leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_ENDED)) /* K1: pairs with cancel_one() */
 			return 0;
-	return ctl & LEAT_CTL_ENDED ? 0 : -ECANCELED;
+	return -ECANCELED;
 }
 
 /* items NULL: only looks how many there are. */
@@ -486,7 +480,7 @@ static ssize_t attempt(struct compact *c, void *items, size_t max)
 	if (n == 0) {
 		if (!(ctl & LEAT_CTL_TX_GONE))
 			return -EAGAIN;
-		return end_stream(c);
+		return end_stream(c, ctl);
 	}
 	if (items == NULL)
 		return n;
@@ -716,8 +710,8 @@ static void close_rx(struct leat_rx *rx)
 		close_waits(c, &extra_of(c)->waits);
 	c->open = false;
 	c->held = 0;
-	if (!(leat_load_acq(ctl_of(c)) & CTL_TURNS_DONE)) { /* K1: what the turns did; pairs with leave() */
-		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with refusal(), which needs no order */
+	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) { /* rlx: leave() looks in order */
+		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with refusal() */
 		drain(c, leat_load_rlx(ctl_of(c))); /* rlx: why it is; a cancel may come now or later */
 		leat_job_wake(&c->job);
 	}
@@ -736,7 +730,8 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 		leat_die("leat_rx_status: the handle is closed");
 	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED)))
 		return -EAGAIN;
-	its_cause = ctl & LEAT_CTL_TX_GONE ? (enum leat_cause)c->cause : scope_cause(c, &its_code);
+	its_cause = ctl & LEAT_CTL_TX_GONE ? (enum leat_cause)c->cause
+					   : leat_scope_cause(c->group->crowd.scope, &its_code, NULL);
 	if (ctl & LEAT_CTL_TX_GONE)
 		its_code = c->code;
 	if (its_cause == LEAT_FAILED && c->broken)
@@ -757,7 +752,8 @@ static bool rx_ready(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
 
-	if (available(c) > 0 || leat_load_acq(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE)) /* K1: as attempt() */
+	/* rlx: an attempt looks in order */
+	if (available(c) > 0 || leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
 		return true;
 	leat_job_demand(&c->job);
 	return false;
@@ -810,10 +806,9 @@ static void look_at_one(void *block, void *arg)
 	struct figures *figures = arg;
 	struct compact *c = block;
 	const struct extra *extra = extra_of(c);
-	uint64_t head = leat_load_acq(&c->head); /* A2: before tail, which it is never ahead of; pairs with R2 in taken() */
 
-	figures->heads += head;
-	figures->tails += leat_load_rlx(&c->tail); /* rlx: a number */
+	figures->heads += leat_load_rlx(&c->head); /* rlx: a number; what does not fit is cut off in the sum */
+	figures->tails += leat_load_rlx(&c->tail); /* rlx: the same */
 	if (c->id + 1 == figures->stat->long_id && extra != NULL)
 		memcpy(figures->stat->long_name, extra->name, sizeof(extra->name));
 }
@@ -876,7 +871,7 @@ static bool make_extra(const struct leat_chan_opts *opts, struct extra **extra)
 }
 
 /* A block that counts and can be cancelled. NULL, with *rc set. */
-static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
+static struct compact *make(struct leat_group *group, size_t bytes, struct extra *extra, int *rc)
 {
 	struct leat_slab *slab;
 	struct compact *c = NULL;
@@ -895,6 +890,7 @@ static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
 	}
 	c->slab = slab;
 	c->id = leat_group_id(group);
+	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: found by the lock that is held, or a queue's */
 	leat_job_init(&c->job, &job_kind);
 	c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
 	leat_spin_unlock(&group->crowd.lock);
@@ -914,7 +910,7 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 		return rc;
 	if (!make_extra(&opts->chan, &extra))
 		return -ENOMEM;
-	c = make(group, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, &rc);
+	c = make(group, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, extra, &rc);
 	if (c == NULL) {
 		leat_os_free(extra);
 		return rc;
@@ -925,7 +921,6 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;
-	leat_store_rel(&c->extra, (uint64_t)(uintptr_t)extra); /* X1: made before it is known; pairs with extra_of() */
 	c->open = true;
 	*rx = (struct leat_rx *)c;
 	leat_job_start(&c->job, !group->workers_only);

@@ -113,12 +113,14 @@ void leat_os_futex_wake(uint32_t *word, unsigned n)
 
 bool leat_os_fence_heavy_prepare(void)
 {
-	return true;
+	return !E->model->no_membarrier;
 }
 
 void leat_os_fence_heavy(void)
 {
 	step(NULL, "heavy fence", NULL);
+	if (E->model->no_membarrier)
+		verify_fail("assertion", "a heavy fence in %s, and there is no membarrier", code_name((uintptr_t)HERE));
 	if (E->weaken == NULL || strcmp(E->weaken, "heavy") != 0)
 		fence_heavy();
 	if (E->tracing)

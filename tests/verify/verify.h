@@ -33,6 +33,7 @@ struct verify_model {
 	unsigned spurious, failed_allocs, failed_threads;
 	const char *known; /* fails, and why; a model that has this and does not fail is an error */
 	bool leaks; /* what is left at the end is no leak */
+	bool no_membarrier; /* the kernel has none: everybody pays for its fences */
 };
 #define VERIFY_NO_BOUND 1000000u
 #define VERIFY_SKIP 1000001u /* as quick: not then */

@@ -14,12 +14,14 @@
 static struct leat_pool *pool;
 static struct leat_scope *scope;
 static uint32_t finis;
+static bool why; /* plain memory, written before a cancel or a close */
 
 /* Numbers from 1 to last, then what it ends with; where due is set, it waits for that once, before the first. */
 struct numbers {
 	uint64_t last, at;
 	int64_t due_ns;
 	int ends_with;
+	bool knows_why; /* if it has to stop early */
 	uint32_t inside;
 };
 
@@ -44,6 +46,21 @@ static void fini(void *state)
 	leat_add_acqrel(&finis, 1);
 }
 
+/* What was done before whatever stopped it has happened before this. */
+static void fini_knows(void *state)
+{
+	const struct numbers *n = state;
+
+	verify_that(n->at == n->last || why);
+	fini(state);
+}
+
+static void discards(void *item, void *arg)
+{
+	(void)arg;
+	verify_that(*(const uint64_t *)item != 0);
+}
+
 static void open_pool(unsigned workers, bool workers_only)
 {
 	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = workers, .workers_only = workers_only });
@@ -61,15 +78,17 @@ static void close_pool(int scope_result)
 static struct leat_gen_opts on_pool(enum leat_kind kind, size_t capacity)
 {
 	return (struct leat_gen_opts){ .pool = pool,
-				       .chan = { .kind = kind, .capacity = capacity, .recv_wait = LEAT_WAIT_PARK } };
+				       .chan = { .kind = kind, .capacity = capacity, .recv_wait = LEAT_WAIT_PARK,
+						 .discard = discards } };
 }
 
 static struct leat_rx *start(enum leat_kind kind, size_t capacity, struct numbers *n)
 {
+	struct leat_seq seq = { next, n->knows_why ? fini_knows : fini, n, sizeof(uint64_t) };
 	struct leat_gen_opts opts = on_pool(kind, capacity);
 	struct leat_rx *rx;
 
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, n, sizeof(uint64_t) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope, seq, &opts, &rx) == 0);
 	return rx;
 }
 
@@ -115,6 +134,18 @@ MODEL(pool_receive_workers_only, .what = "the same, where only the worker runs s
 	receive_from(LEAT_SPSC, 1, true, 1, 2);
 }
 
+MODEL(pool_receive_end, .what = "the same, where the end comes with the last item", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	receive_from(LEAT_SPSC, 1, true, 2, 1);
+}
+
+MODEL(pool_receive_fenced, .what = "the same without membarrier: who publishes pays", .preemptions = 2, .stale = 1,
+      .quick = 1, .no_membarrier = true)
+{
+	receive_from(LEAT_SPSC, 1, true, 1, 1);
+}
+
 MODEL(pool_receive_two_workers, .what = "the same, with two workers", .preemptions = 1, .stale = 1, .quick = 1)
 {
 	receive_from(LEAT_SPSC, 2, false, 1, 1);
@@ -129,6 +160,90 @@ MODEL(pool_receive_turns_workers_only, .what = "the same, where only the worker 
       .stale = 1, .quick = 1)
 {
 	receive_from(LEAT_MPMC, 1, true, 1, 2);
+}
+
+/* The receiver's one place: who was told just as its time was over stands there again. */
+MODEL(pool_receive_late, .what = "a deadline against the news, then a wait at the same place", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	static struct numbers n = { .last = 2 };
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	verify_instant(2000);
+	open_pool(1, true);
+	rx = start(LEAT_SPSC, 1, &n);
+	rc = leat_recv_until(rx, &item, 2000);
+	verify_that(rc == 1 || rc == -ETIMEDOUT);
+	if (rc == -ETIMEDOUT)
+		rc = leat_recv(rx, &item);
+	verify_that(rc == 1 && item == 1);
+	verify_that(leat_recv(rx, &item) == 1 && item == 2);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+/* A worker goes on as soon as there is room: nobody receives any more, and the end comes. */
+MODEL(pool_room, .what = "room is told to a worker that is about to park", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n = { .last = 1 };
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(1, true);
+	rx = start(LEAT_SPSC, 1, &n);
+	verify_that(leat_recv(rx, &item) == 1 && item == 1);
+	verify_that(leat_scope_join(scope) == 0);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+MODEL(pool_status, .what = "a receiver that asks how it ended, and never waits", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n = { .ends_with = -EIO };
+	enum leat_cause cause;
+	struct leat_rx *rx;
+	int rc, code;
+
+	open_pool(1, true);
+	rx = start(LEAT_SPSC, 1, &n);
+	rc = leat_rx_status(rx, &cause, &code, NULL);
+	verify_that(rc == -EAGAIN || (rc == 0 && cause == LEAT_FAILED && code == -EIO));
+	verify_that(leat_scope_join(scope) == -EIO);
+	leat_rx_close(rx);
+	close_pool(-EIO);
+}
+
+MODEL(pool_extra, .what = "a receiver's descriptor, whose memory the generator shares, against the first turn",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n;
+	struct leat_gen_opts opts;
+	struct leat_rx *rx;
+
+	open_pool(1, true);
+	opts = (struct leat_gen_opts){ .pool = pool, .chan = { .capacity = 1 } };
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(uint64_t) }, &opts, &rx) == 0);
+	verify_that(leat_rx_fd(rx) >= 0);
+	verify_that(leat_scope_join(scope) == 0);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+/* Who tells is done with the watch before that is freed. */
+MODEL(pool_armed_close, .what = "a close of an armed receiver, against the first item", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	static struct numbers n = { .last = 1 };
+	struct leat_rx *rx;
+
+	open_pool(1, true);
+	rx = start(LEAT_SPSC, 1, &n);
+	verify_that(leat_rx_fd(rx) >= 0);
+	verify_that(leat_rx_arm(rx) >= 0);
+	leat_rx_close(rx);
+	close_pool(0);
 }
 
 /* A time to wait for, set by whoever runs the step: there must be a keeper for it. */
@@ -168,9 +283,11 @@ static void leave_early(enum leat_kind kind, unsigned workers, uint64_t last, ui
 
 	open_pool(workers, false);
 	n.last = last;
+	n.knows_why = true;
 	rx = start(kind, 1, &n);
 	for (uint64_t i = 1; i <= takes; i++)
 		verify_that(leat_recv(rx, &item) == 1 && item == i);
+	why = true;
 	leat_rx_close(rx);
 	verify_that(leat_scope_join(scope) == 0);
 	verify_that(leat_load_rlx(&finis) == 1);
@@ -223,6 +340,7 @@ MODEL(pool_close_early_turns, .what = "the same on an ordinary channel", .preemp
 static void cancels(void *arg)
 {
 	(void)arg;
+	why = true;
 	leat_scope_cancel(scope, 0, "enough");
 }
 
@@ -242,7 +360,7 @@ static void cancel_against(enum leat_kind kind, bool workers_only, int64_t due_n
 	verify_spawn(cancels, NULL, "canceller");
 	for (int i = 0; i < 2 && !closes && rc == 1; i++)
 		rc = leat_recv(rx, &item);
-	verify_that(rc == 1 || rc == -ECANCELED);
+	verify_that(rc == 1 || (rc == -ECANCELED && why));
 	leat_rx_close(rx);
 	verify_join();
 	verify_that(leat_scope_join(scope) == 0);
@@ -270,6 +388,77 @@ MODEL(pool_cancel_timer, .what = "a cancel against a time that is waited for", .
 MODEL(pool_cancel_against_close, .what = "a cancel against a close", .preemptions = 2, .stale = 1, .quick = 1)
 {
 	cancel_against(LEAT_SPSC, false, 0, true);
+}
+
+MODEL(pool_cancel_against_end, .what = "a cancel against the end of the stream: one of the two, for ever",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n;
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	open_pool(1, true);
+	rx = start(LEAT_SPSC, 1, &n);
+	verify_spawn(cancels, NULL, "canceller");
+	rc = leat_recv(rx, &item);
+	verify_that(rc == 0 || (rc == -ECANCELED && why));
+	verify_join();
+	verify_that(leat_recv(rx, &item) == rc);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+/* A cancel that only the steps hear of, as nobody receives. */
+static int next_until_canceled(void *state, void *item)
+{
+	*(uint64_t *)item = ++*(uint64_t *)state;
+	return leat_scope_cause(scope, NULL, NULL) == LEAT_RUNNING ? 1 : -ECANCELED;
+}
+
+static enum leat_cause cancel_against_steps(struct leat_seq seq)
+{
+	struct leat_gen_opts opts;
+	enum leat_cause cause;
+	const char *text;
+	struct leat_rx *rx;
+	int rc;
+
+	open_pool(1, true);
+	opts = on_pool(LEAT_SPSC, 1);
+	verify_that(leat_gen_seq(scope, seq, &opts, &rx) == 0);
+	verify_spawn(cancels, NULL, "canceller");
+	rc = leat_scope_join(scope);
+	verify_that(leat_rx_status(rx, &cause, NULL, &text) == 0);
+	verify_that(cause == LEAT_FAILED || (cause == LEAT_CANCELED && strcmp(text, "enough") == 0));
+	verify_join();
+	leat_rx_close(rx);
+	close_pool(rc);
+	return cause;
+}
+
+MODEL(pool_cancel_steps, .what = "a cancel against steps: its cause and what was before it are known at the end",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n = { .last = 1000 };
+
+	verify_that(cancel_against_steps((struct leat_seq){ next, fini_knows, &n, sizeof(uint64_t) }) == LEAT_CANCELED);
+}
+
+MODEL(pool_cancel_heard_early, .what = "a step that hears of the cancel from its scope, before its channel does",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static uint64_t at;
+
+	verify_that(cancel_against_steps((struct leat_seq){ next_until_canceled, NULL, &at, sizeof(at) }) == LEAT_CANCELED);
+}
+
+MODEL(pool_cancel_claimed, .what = "a step that says it was cancelled, against a cancel: it was, or it failed",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n = { .ends_with = -ECANCELED };
+
+	cancel_against_steps((struct leat_seq){ next, fini, &n, sizeof(uint64_t) });
 }
 
 MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordinary channel", .preemptions = 1,
