@@ -528,7 +528,7 @@ static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t un
 	ssize_t r;
 
 	leat_sleeper_ready(&sleeper);
-	leat_watch_disarm(leat_side_of_rx(rx)); /* what an event loop waits for would be told in its place */
+	/* takes the place of an event loop's watch, too, which is armed no more */
 	leat_event_fence(stand(rx, &sleeper)); /* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
 	r = attempt(c, items, max);
 	if (r == -EAGAIN) {

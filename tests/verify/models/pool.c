@@ -5,11 +5,14 @@
  */
 #include "tests/verify/verify.h"
 
+#include "runtime/chan/chan.h"
 #include "runtime/pool/pool.h"
 #include "runtime/registry/registry.h"
 
 #include <leat/gen.h>
 #include <leat/merge.h>
+
+#include <poll.h>
 
 static struct leat_pool *pool;
 static struct leat_scope *scope;
@@ -242,6 +245,28 @@ MODEL(pool_armed_close, .what = "a close of an armed receiver, against the first
 	rx = start(LEAT_SPSC, 1, &n);
 	verify_that(leat_rx_fd(rx) >= 0);
 	verify_that(leat_rx_arm(rx) >= 0);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+MODEL(pool_armed_then_receives, .what = "armed, then a receive that waits in its place; then armed again",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n = { .last = 2 };
+	struct pollfd polled = { .events = POLLIN };
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc;
+
+	open_pool(1, true);
+	rx = start(LEAT_SPSC, 1, &n);
+	polled.fd = leat_rx_fd(rx);
+	verify_that(leat_rx_arm(rx) >= 0);
+	verify_that(leat_recv(rx, &item) == 1 && item == 1);
+	while ((rc = leat_try_recv(rx, &item)) == -EAGAIN)
+		if (leat_rx_arm(rx) == 0)
+			verify_that(leat_os_poll(&polled, 1, LEAT_NEVER) == 1);
+	verify_that(rc == 1 && item == 2);
 	leat_rx_close(rx);
 	close_pool(0);
 }
@@ -699,6 +724,59 @@ MODEL(pool_sink_on_thread, .what = "a sink on a thread takes all from a generato
 MODEL(pool_sink_on_thread_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1)
 {
 	drains(false, true, 0);
+}
+
+/* A sink that was told of an item and cancelled: who waits behind it must be told. */
+static void receives_one(void *arg)
+{
+	uint64_t item;
+
+	verify_that(leat_recv((struct leat_rx *)arg, &item) == 1);
+	leat_rx_close(arg);
+}
+
+static void sink_passes_on(bool on_a_pool)
+{
+	struct leat_chan_opts chan = { .kind = LEAT_SPMC, .capacity = 1, .recv_wait = LEAT_WAIT_PARK };
+	static uint64_t most, item = 1;
+	struct leat_gen_opts opts = { 0 };
+	struct leat_scope *outer;
+	struct leat_rx *rx, *clone;
+	struct leat_tx *tx;
+
+	if (on_a_pool)
+		open_pool(1, true);
+	else
+		scope = leat_scope_open(NULL, NULL);
+	outer = leat_scope_open(NULL, NULL);
+	opts.pool = pool;
+	verify_that(leat_chan_open(outer, sizeof(item), &chan, &tx, &rx) == 0);
+	clone = leat_rx_clone(rx);
+	verify_that(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &most }, &opts) == 0);
+	while (!(leat_load_rlx(&tx->chan->ctl) & LEAT_CTL_RX_PARKED))
+		leat_pause();
+	verify_spawn(receives_one, clone, "receiver");
+	verify_that(leat_send(tx, &item) == 0);
+	leat_scope_cancel(scope, 0, "enough");
+	verify_that(leat_scope_join(scope) == 0);
+	item = 2;
+	if (put_last == 1)
+		verify_that(leat_send(tx, &item) == 0);
+	verify_join();
+	leat_tx_close(tx);
+	verify_that(leat_scope_close(outer) == 0);
+	close_pool(0);
+}
+
+MODEL(pool_sink_passes_on, .what = "a sink on the pool, told and cancelled: the other receiver gets the item",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	sink_passes_on(true);
+}
+
+MODEL(pool_sink_on_thread_passes_on, .what = "the same on a thread", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	sink_passes_on(false);
 }
 
 /* Two receivers: one of them runs the steps while the other parks, or takes what the one has made. */
