@@ -9,7 +9,8 @@
  *     leat_load_acq(p)            leat_store_rel(p, v)
  *     leat_cas_rlx(p, &old, v)    leat_cas_acqrel(p, &old, v)    true, or false with the value found in old
  *     leat_add_rlx(p, v)          leat_add_acqrel(p, v)          the value before
- *     leat_or_acqrel(p, v)        leat_and_acqrel(p, v)          the value before
+ *     leat_or_rlx(p, v)           leat_and_rlx(p, v)             the value before
+ *     leat_or_acqrel(p, v)        leat_and_acqrel(p, v)          the same
  *     leat_fence_light()          stops the compiler only: the cheap half of an asymmetric fence, whose
  *                                 other half is leat_os_fence_heavy() (runtime/os/os.h)
  *     leat_fence_seq()            a full fence
@@ -57,6 +58,8 @@
 	__atomic_compare_exchange_n((p), (old), (v), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 #define leat_add_rlx(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define leat_add_acqrel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
+#define leat_or_rlx(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
+#define leat_and_rlx(p, v) __atomic_fetch_and((p), (v), __ATOMIC_RELAXED)
 #define leat_or_acqrel(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
 #define leat_and_acqrel(p, v) __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
 #define leat_fence_light() __atomic_signal_fence(__ATOMIC_SEQ_CST)
@@ -129,6 +132,20 @@ static inline void leat_fence_seq(void)
 		ck_pr_fence_acquire(); \
 		return value; \
 	} \
+	static inline uint##bits##_t leat_ck_or_rlx_##bits(uint##bits##_t *p, uint##bits##_t mask) \
+	{ \
+		uint##bits##_t old = ck_pr_load_##bits(p); \
+		while (!leat_ck_cas_rlx_##bits(p, &old, old | mask)) \
+			; \
+		return old; \
+	} \
+	static inline uint##bits##_t leat_ck_and_rlx_##bits(uint##bits##_t *p, uint##bits##_t mask) \
+	{ \
+		uint##bits##_t old = ck_pr_load_##bits(p); \
+		while (!leat_ck_cas_rlx_##bits(p, &old, old & mask)) \
+			; \
+		return old; \
+	} \
 	static inline uint##bits##_t leat_ck_or_acqrel_##bits(uint##bits##_t *p, uint##bits##_t mask) \
 	{ \
 		uint##bits##_t old = ck_pr_load_##bits(p); \
@@ -160,6 +177,8 @@ LEAT_CK_WORD(64)
 #define leat_cas_acqrel(p, old, v) leat_ck_pick(p, cas_acqrel)((p), (old), (v))
 #define leat_add_rlx(p, v) leat_ck_pick(p, add_rlx)((p), (v))
 #define leat_add_acqrel(p, v) leat_ck_pick(p, add_acqrel)((p), (v))
+#define leat_or_rlx(p, v) leat_ck_pick(p, or_rlx)((p), (v))
+#define leat_and_rlx(p, v) leat_ck_pick(p, and_rlx)((p), (v))
 #define leat_or_acqrel(p, v) leat_ck_pick(p, or_acqrel)((p), (v))
 #define leat_and_acqrel(p, v) leat_ck_pick(p, and_acqrel)((p), (v))
 #define leat_fence_light() ck_pr_barrier()

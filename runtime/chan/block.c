@@ -199,6 +199,6 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 	leat_store_rlx(&op->h->wait_base_ns, (uint64_t)since_ns - leat_load_rlx(&op->h->counts.blocked_ns));
 	r = wait_by_policy(op, policy, deadline_ns);
 	leat_bump(&op->h->counts.blocked_ns, (uint64_t)(leat_now_ns() - since_ns));
-	leat_store_rel(&op->h->wait_base_ns, 0); /* W1: blocked_ns before base; pairs with look_at_handle() */
+	leat_store_rlx(&op->h->wait_base_ns, 0); /* rlx: the same; what looks tell never goes back */
 	return r;
 }

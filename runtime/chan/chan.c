@@ -384,7 +384,7 @@ void leat_chan_note_peak(struct leat_chan *chan)
 /* Adds what a handle counted, the wait under way included. */
 static void look_at_handle(const struct leat_handle *h, struct leat_counts *counts, int64_t now_ns)
 {
-	uint64_t base_ns = leat_load_acq(&h->wait_base_ns); /* W1: pairs with the store in leat_op_run() */
+	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns); /* rlx: a number; what looks tell never goes back */
 	uint64_t before_ns = counts->blocked_ns, blocked_ns;
 
 	add_counts(counts, &h->counts);
@@ -622,7 +622,7 @@ void leat_rx_close(struct leat_rx *rx)
 	if (!last_of_side(h))
 		return;
 	leat_chan_note_peak(chan);
-	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: pairs with leat_chan_refusal(), which needs no order */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: what was received before -EPIPE; pairs with leat_chan_refusal() */
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));

@@ -16,7 +16,6 @@
  *                                                 first
  *     D3  positions and counts are published  ->  a look loads head, then tail  the head is never ahead of the tail
  *     D4  a handle tells what it has claimed  ->  a look loads claimed         with the position that counts it
- *     W1  a wait that ended clears its base   ->  a look loads the base        blocked_ns has the wait
  *
  * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender a receiver, so such a
  * channel always has turns, with more than one consumer.

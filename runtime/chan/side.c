@@ -147,5 +147,5 @@ void leat_side_wait_ends(struct leat_side *side, int64_t now_ns)
 	if (base_ns == 0)
 		return;
 	leat_store_rlx(&h->counts.blocked_ns, (uint64_t)now_ns - base_ns); /* rlx: a number */
-	leat_store_rel(&h->wait_base_ns, 0); /* W1: blocked_ns before base; pairs with look_at_handle() */
+	leat_store_rlx(&h->wait_base_ns, 0); /* rlx: the same; what looks tell never goes back */
 }

@@ -185,7 +185,7 @@ void leat_chan_discard(struct leat_chan *chan, void *item)
 /* A drop moves the head between these two; leat_chan_look() waits for `ended` to catch up with `begun`. */
 void leat_chan_drop_begins(struct leat_chan *chan)
 {
-	leat_add_acqrel(&chan->drops_begun, 1); /* D1: begun before head; pairs with read_ring() */
+	leat_add_rlx(&chan->drops_begun, 1); /* rlx: D1: the release of the head after it (M3, R2) publishes it */
 }
 
 void leat_chan_move_ended(struct leat_chan *chan)
@@ -321,7 +321,7 @@ static ssize_t set_ended(struct leat_chan *chan)
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
 
 	while (!(ctl & (LEAT_CTL_ENDED | LEAT_CTL_CANCELED)))
-		if (leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_ENDED)) /* K1: pairs with itself and cancel() */
+		if (leat_cas_rlx(&chan->ctl, &ctl, ctl | LEAT_CTL_ENDED)) /* rlx: the swap alone decides; ENDED publishes nothing */
 			return 0;
 	return ctl & LEAT_CTL_ENDED ? 0 : -ECANCELED;
 }

@@ -28,14 +28,14 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 	waiter->next->prev = waiter->prev;
 	waiter->next = waiter->prev = NULL;
 	if (ev->bit != 0 && nobody(ev))
-		leat_and_acqrel(ev->ctl, ~ev->bit); /* C1, C2: a word that others swap; under the lock */
+		leat_and_rlx(ev->ctl, ~ev->bit); /* rlx: under the lock; who finds it clear relies on nothing */
 }
 
 bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
-		leat_or_acqrel(ev->ctl, ev->bit); /* C1, C2: before the fence that follows */
+		leat_or_rlx(ev->ctl, ev->bit); /* rlx: C1, C2: the fence that follows orders it; who sees it takes the lock */
 	waiter->next = &ev->list;
 	waiter->prev = ev->list.prev;
 	waiter->prev->next = waiter;

@@ -108,7 +108,7 @@ static int add(struct leat_polled *polled, struct leat_poller *poller, int fd, s
 	polled->poller = poller;
 	polled->fd = copy;
 	poller->table[copy] = polled;
-	leat_store_rel(&poller->count, leat_load_rlx(&poller->count) + 1); /* P5: descriptors open; pairs with leat_poller_wanted() */
+	leat_store_rel(&poller->count, leat_load_rlx(&poller->count) + 1); /* P3: descriptors open; pairs with leat_poller_wanted() */
 	return 0;
 }
 
@@ -145,7 +145,7 @@ void leat_polled_remove(struct leat_polled *polled)
 
 bool leat_poller_wanted(const struct leat_poller *poller)
 {
-	return leat_load_acq(&poller->count) > 0; /* P5: pairs with add() */
+	return leat_load_acq(&poller->count) > 0; /* P3: pairs with add() */
 }
 
 static int wait(const struct leat_poller *poller, struct epoll_event *events, int n, int64_t deadline_ns)

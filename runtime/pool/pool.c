@@ -28,7 +28,7 @@ struct leat_queue {
 	struct leat_spin lock __attribute__((aligned(LEAT_LINES_APART))); /* guards the links */
 	struct leat_link ends;
 	uint32_t count, pushes; /* jobs in it, and that there ever were: written under the lock, read by anybody */
-	uint32_t urgent;        /* as the inbox it got a job that must not wait; the same */
+	uint32_t urgent;        /* since it was empty it got a job that must not wait; the same */
 };
 
 struct leat_worker {
@@ -99,7 +99,7 @@ void leat_pool_hold(struct leat_pool *pool)
 
 void leat_pool_let_go(struct leat_pool *pool)
 {
-	leat_add_acqrel(&pool->held, UINT32_MAX); /* P4: pairs with dismiss_users() */
+	leat_add_acqrel(&pool->held, UINT32_MAX); /* P2: pairs with dismiss_users() */
 }
 
 bool leat_pool_workers_only(const struct leat_pool *pool)
@@ -138,6 +138,8 @@ static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
 	leat_link_remove(&job->link);
 	leat_store_rlx(&job->queue, 0); /* rlx: as in queue_link() */
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) - 1); /* rlx: the same */
+	if (queue->ends.next == &queue->ends)
+		leat_store_rlx(&queue->urgent, 0); /* rlx: as count */
 }
 
 /* Somebody has work for a worker: wakes one, unless one is looking around anyway, or soon enough. */
@@ -159,7 +161,8 @@ static void tell(struct leat_pool *pool, bool urgent)
 
 static struct leat_queue *inbox_of(const struct leat_pool *pool)
 {
-	return (struct leat_queue *)(uintptr_t)leat_load_acq(&pool->inbox); /* P3: pairs with adopt() */
+	/* rlx: queues stand from the start; who uses one as the inbox locks it and looks again, others take it as a hint */
+	return (struct leat_queue *)(uintptr_t)leat_load_rlx(&pool->inbox);
 }
 
 /* Whichever queue is the inbox, locked. */
@@ -295,7 +298,7 @@ static bool settle_in_wheel(struct leat_job *job)
 	leat_mutex_lock(&pool->lock);
 	leat_wheel_add(&pool->wheel, job);
 	kept = hurry_keeper(pool);
-	timed = leat_cas_acqrel(&job->run, &run, LEAT_RUN_TIMED); /* J2: pairs with the next swap to RUNNING */
+	timed = leat_cas_rlx(&job->run, &run, LEAT_RUN_TIMED); /* rlx: J2: who queues it takes the lock after this */
 	if (!timed)
 		leat_wheel_remove(&pool->wheel, job);
 	leat_mutex_unlock(&pool->lock);
@@ -310,7 +313,7 @@ static bool settle_parked(struct leat_job *job, bool alone)
 	uint32_t run = LEAT_RUN_RUNNING;
 
 	if (!alone) {
-		if (!leat_cas_acqrel(&job->run, &run, LEAT_RUN_PARKING)) /* J3: before the fence */
+		if (!leat_cas_rlx(&job->run, &run, LEAT_RUN_PARKING)) /* rlx: J3: the fence orders it; none runs it from there */
 			return false;
 		run = LEAT_RUN_PARKING;
 		leat_fence_seq(); /* J3: PARKING before ready(); pairs with the fence of who changes something */
@@ -332,7 +335,8 @@ void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone)
 		return;
 	leat_rcu_read_lock();
 	run = leat_load_rlx(&job->run); /* rlx: the swap decides */
-	while (!leat_cas_acqrel(&job->run, &run, LEAT_RUN_QUEUED)) /* J1, J2: pair with leat_job_wake(), the next to RUNNING */
+	/* rlx: J2 is the queue's lock; J1: who runs it next swaps what this has swapped, and so what the waker has */
+	while (!leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 		;
 	push(job->kind->pool(job), job, true);
 	leat_rcu_read_unlock();
@@ -341,12 +345,10 @@ void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone)
 /* Under the pool's lock: a job whose time has come, and which is in the wheel no more. */
 static void fire(struct leat_pool *pool, struct leat_job *job)
 {
-	uint32_t run = leat_load_rlx(&job->run), to; /* rlx: the swap decides */
+	uint32_t run = LEAT_RUN_TIMED;
 
-	do {
-		to = run == LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : run == LEAT_RUN_RUNNING ? (uint32_t)LEAT_RUN_AGAIN : run;
-	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
-	if (run == LEAT_RUN_TIMED)
+	/* rlx: J2: it became TIMED under this lock; the queue's orders the rest */
+	if (leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 		push(pool, job, true); /* one that somebody else woke he pushes, once he has this lock */
 }
 
@@ -420,8 +422,7 @@ static void adopt(struct leat_worker *worker)
 	worker->left = 0;
 	inbox = lock_inbox(pool);
 	if (queue_empty(worker->adopted)) {
-		leat_store_rlx(&worker->adopted->urgent, 0); /* rlx: as count */
-		leat_store_rel(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted); /* P3: pairs with inbox_of() */
+		leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted); /* rlx: see inbox_of() */
 		worker->adopted = inbox;
 	}
 	leat_spin_unlock(&inbox->lock);
@@ -499,7 +500,7 @@ static bool any_urgent(const struct leat_pool *pool)
 
 static bool stopping(const struct leat_pool *pool)
 {
-	return leat_load_acq(&pool->stop) != 0; /* P2: pairs with stop_workers() */
+	return leat_load_rlx(&pool->stop) != 0; /* rlx: see stop_workers() */
 }
 
 /* Under the lock. */
@@ -536,7 +537,7 @@ static struct leat_job *search(struct leat_worker *worker)
 	struct leat_pool *pool = worker->pool;
 	struct leat_job *job = NULL;
 
-	leat_add_acqrel(&pool->searching, 1); /* P1: pairs with tell() */
+	leat_add_rlx(&pool->searching, 1); /* rlx: P1: who sees it relies on stop_searching(), or on C1 */
 	for (unsigned look = 0; look < LOOKS && job == NULL && !stopping(pool); look++) {
 		for (unsigned i = 0; i < LOOK_PAUSES && i <= look * 2; i++)
 			leat_pause();
@@ -713,7 +714,7 @@ void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat)
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
 {
-	leat_store_rel(&pool->stop, 1); /* P2: pairs with stopping() */
+	leat_store_rlx(&pool->stop, 1); /* rlx: who is about to sleep comes by the event's lock; the joins order the rest */
 	leat_event_notify(&pool->idle, LEAT_EVENT_ALL);
 	for (unsigned i = 0; i < n; i++)
 		leat_thread_join(&pool->workers[i].thread);
@@ -808,7 +809,7 @@ static int dismiss_users(struct leat_pool *pool)
 {
 	struct leat_pool_user *user;
 
-	if (leat_load_acq(&pool->held) > 0) /* P4: pairs with leat_pool_let_go() */
+	if (leat_load_acq(&pool->held) > 0) /* P2: pairs with leat_pool_let_go() */
 		return -EBUSY;
 	for (user = pool->users.next; user != &pool->users; user = user->next)
 		if (user->busy(user))

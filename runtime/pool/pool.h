@@ -7,10 +7,8 @@
  *
  *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues  <->  push, light fence, load of ctl
  *     P1   who pushes swaps searching, having pushed  ->  P1  who stops searching swaps it, then looks for more to do
- *     P2   who closes the pool stores stop   ->  P2  workers load it              they end
- *     P3   who adopts the inbox stores inbox ->  P3  who pushes loads it           the queue that it is now, emptied
- *     P4   who ends lets go of the pool      ->  P4  who closes it loads held      nothing of it is used any more
- *     P5   a first descriptor is counted     ->  P5  workers load count            the descriptors to sleep on are there
+ *     P2   who ends lets go of the pool      ->  P2  who closes it loads held      nothing of it is used any more
+ *     P3   a first descriptor is counted     ->  P3  workers load count            the descriptors to sleep on are there
  *
  * Lock order: a pool's lock, its queues, its event. No lock of anybody else's is taken under these.
  *

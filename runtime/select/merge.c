@@ -104,7 +104,7 @@ static void tell(struct leat_merge *merge, struct lane *lane)
 	asleep = merge->asleep;
 	merge->asleep = false;
 	if (asleep)
-		leat_store_rel(&merge->sleeper.word, 1); /* E1: the list is told; pairs with leat_sleeper_park() */
+		leat_store_rlx(&merge->sleeper.word, 1); /* rlx: who wakes up by it takes this lock before he looks */
 	leat_mutex_unlock(&merge->lock);
 	if (asleep)
 		leat_os_futex_wake(&merge->sleeper.word, 1);

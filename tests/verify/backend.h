@@ -74,6 +74,8 @@ void verify_pause(void);
 #define leat_cas_acqrel(p, old, v) verify_do_cas(p, old, v, #p, "cas_acqrel", VERIFY_ACQREL)
 #define leat_add_rlx(p, v) verify_as(p, verify_do_add(p, v, VERIFY_ADD, #p, "add_rlx", VERIFY_RLX))
 #define leat_add_acqrel(p, v) verify_as(p, verify_do_add(p, v, VERIFY_ADD, #p, "add_acqrel", VERIFY_ACQREL))
+#define leat_or_rlx(p, v) verify_as(p, verify_do_add(p, v, VERIFY_OR, #p, "or_rlx", VERIFY_RLX))
+#define leat_and_rlx(p, v) verify_as(p, verify_do_add(p, v, VERIFY_AND, #p, "and_rlx", VERIFY_RLX))
 #define leat_or_acqrel(p, v) verify_as(p, verify_do_add(p, v, VERIFY_OR, #p, "or_acqrel", VERIFY_ACQREL))
 #define leat_and_acqrel(p, v) verify_as(p, verify_do_add(p, v, VERIFY_AND, #p, "and_acqrel", VERIFY_ACQREL))
 #define leat_fence_light() \
