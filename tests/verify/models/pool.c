@@ -149,6 +149,11 @@ MODEL(pool_receive_fenced, .what = "the same without membarrier: who publishes p
 	receive_from(LEAT_SPSC, 1, true, 1, 1);
 }
 
+MODEL(pool_receive_fenced_two, .what = "the same, two items", .preemptions = 2, .stale = 2, .quick = 1, .no_membarrier = true)
+{
+	receive_from(LEAT_SPSC, 1, true, 1, 2);
+}
+
 MODEL(pool_receive_two_workers, .what = "the same, with two workers", .preemptions = 1, .stale = 1, .quick = 1)
 {
 	receive_from(LEAT_SPSC, 2, false, 1, 1);
@@ -297,6 +302,36 @@ MODEL(pool_timer,
 MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
 {
 	receive_later(LEAT_MPMC);
+}
+
+/* Two times to wait for: who sleeps until the later one hears of the earlier. */
+static int64_t later_ns;
+
+static int next_in_time(void *state, void *item)
+{
+	int rc = next(state, item);
+
+	verify_that(rc != 1 || leat_now_ns() < later_ns);
+	return rc;
+}
+
+MODEL(pool_timer_earlier, .what = "the keeper sleeps until a time, and somebody puts an earlier one into the wheel", .preemptions = 1,
+      .stale = 1)
+{
+	static struct numbers n[2] = { { .last = 1, .due_ns = 80000000 }, { .last = 1, .due_ns = 40000000 } };
+	struct leat_gen_opts opts;
+	struct leat_rx *rx[2];
+	uint64_t item;
+
+	open_pool(1, false);
+	opts = on_pool(LEAT_SPSC, 1);
+	later_ns = n[0].due_ns;
+	rx[0] = start(LEAT_SPSC, 1, &n[0]);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_in_time, fini, &n[1], sizeof(item) }, &opts, &rx[1]) == 0);
+	verify_that(leat_recv(rx[1], &item) == 1);
+	leat_rx_close(rx[1]);
+	leat_rx_close(rx[0]);
+	close_pool(0);
 }
 
 /* Leaving early: a close against a turn, and against the end. */
@@ -498,6 +533,68 @@ MODEL(pool_cancel_timer_turns, .what = "the same against a time that is waited f
 	cancel_against(LEAT_MPMC, false, 40000000, false);
 }
 
+MODEL(pool_cancel_two_workers, .what = "two workers against a cancel", .preemptions = 1, .stale = 1)
+{
+	static struct numbers n = { .last = 1000 };
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(2, true);
+	rx = start(LEAT_SPSC, 1, &n);
+	cancels(NULL);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 1);
+	verify_that(leat_recv(rx, &item) == -ECANCELED);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+/*
+ * One that stands in a queue is cancelled: whoever takes it out of there has heard of it. Its step would wait at another scope's
+ * channel, for ever.
+ */
+static int pass(void *state, void *item);
+
+static void cancel_queued(bool receives)
+{
+	struct leat_chan_opts opts = { .kind = LEAT_SPSC, .capacity = 1 };
+	struct leat_gen_opts on;
+	struct leat_scope *outside = leat_scope_open(NULL, NULL);
+	struct leat_rx *in, *rx;
+	static struct leat_seq from;
+	struct leat_tx *tx;
+	uint64_t item;
+
+	open_pool(1, !receives);
+	on = on_pool(LEAT_SPSC, 1);
+	verify_that(leat_chan_open(outside, sizeof(item), &opts, &tx, &in) == 0);
+	from = leat_seq_from_rx(in);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ pass, fini, &from, sizeof(item) }, &on, &rx) == 0);
+	if (receives)
+		verify_spawn(cancels, NULL, "canceller");
+	else
+		cancels(NULL);
+	verify_that(!receives || leat_recv(rx, &item) == -ECANCELED);
+	verify_join();
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 1);
+	leat_rx_close(rx);
+	leat_rx_close(in);
+	leat_tx_close(tx);
+	verify_that(leat_scope_close(outside) == 0);
+	close_pool(0);
+}
+
+MODEL(pool_cancel_queued, .what = "a cancel of one that stands in a queue, against the worker that takes it", .preemptions = 2, .stale = 1)
+{
+	cancel_queued(false);
+}
+
+MODEL(pool_cancel_queued_claimed, .what = "the same against a receiver that takes it", .preemptions = 1, .stale = 1)
+{
+	cancel_queued(true);
+}
+
 /* One fails while its sibling is received from: the one keeps its data, the other is cancelled. */
 MODEL(pool_failure, .what = "a failure keeps its own data, and cancels the sibling", .preemptions = 2, .stale = 1,
       .quick = 1)
@@ -593,6 +690,104 @@ MODEL(pool_waker_inside_wake_while_closed,
 	verify_that(leat_pool_close(pool) == 0);
 	verify_join();
 	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* The pool is closed as soon as it can be: when nobody has anything of it any more. */
+static void receives(void *arg);
+
+MODEL(pool_close_against_last_hold, .what = "the pool's close against a receiver that runs its last generator to the end",
+      .preemptions = 1, .stale = 1)
+{
+	static struct numbers n;
+	int rc;
+
+	open_pool(1, false);
+	verify_spawn(receives, start(LEAT_MPMC, 1, &n), "receiver");
+	rc = leat_pool_close(pool);
+	verify_that(rc == 0 || rc == -EBUSY);
+	verify_join();
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(rc == 0 || leat_pool_close(pool) == 0);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* Jobs without anything else: one takes its time, until the other has had its turn. */
+static struct leat_job jobs[2];
+static uint32_t turns;
+
+static void had_turn(void)
+{
+	leat_add_acqrel(&turns, 1);
+	leat_os_futex_wake(&turns, 2);
+}
+
+static enum leat_turn waits_for_other(struct leat_job *job)
+{
+	(void)job;
+	while (leat_load_acq(&turns) == 0)
+		leat_os_futex_wait(&turns, 0, LEAT_NEVER);
+	had_turn();
+	return LEAT_TURN_OVER;
+}
+
+static enum leat_turn is_other(struct leat_job *job)
+{
+	(void)job;
+	had_turn();
+	return LEAT_TURN_OVER;
+}
+
+static struct leat_pool *pool_of_job(const struct leat_job *job)
+{
+	(void)job;
+	return pool;
+}
+
+static uint64_t id_of_job(const struct leat_job *job)
+{
+	(void)job;
+	return 1;
+}
+
+MODEL(pool_steal, .what = "a job finds the other worker, however its inbox is adopted, while the first takes its time", .preemptions = 1,
+      .stale = 1)
+{
+	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job, id_of_job },
+						       { is_other, NULL, pool_of_job, id_of_job } };
+	uint32_t never = 0;
+
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2, .workers_only = true });
+	for (int i = 0; i < 2; i++) {
+		leat_os_futex_wait(&never, 0, VERIFY_START_NS + 1 + i); /* until all others sleep, or anywhere between */
+		leat_job_init(&jobs[i], &kinds[i]);
+		jobs[i].run = LEAT_RUN_QUEUED;
+		leat_job_start(&jobs[i], false);
+	}
+	for (uint32_t n; (n = leat_load_acq(&turns)) < 2;)
+		leat_os_futex_wait(&turns, n, LEAT_NEVER);
+	verify_that(leat_pool_close(pool) == 0);
+}
+
+/* Two threads start their first generators of a scope at once. */
+static void starts(void *arg)
+{
+	struct leat_rx *rx = start(LEAT_SPSC, 1, arg);
+
+	leat_rx_close(rx);
+}
+
+MODEL(pool_two_start, .what = "two threads start generators of one scope: one makes their crowd, the other finds it", .preemptions = 1,
+      .stale = 1)
+{
+	static struct numbers n[2];
+
+	open_pool(1, true);
+	verify_spawn(starts, &n[0], "starter");
+	starts(&n[1]);
+	verify_join();
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 2);
+	close_pool(0);
 }
 
 /* A stage on a stage: the one stands at the other's channel. */
@@ -777,6 +972,25 @@ MODEL(pool_sink_passes_on, .what = "a sink on the pool, told and cancelled: the 
 MODEL(pool_sink_on_thread_passes_on, .what = "the same on a thread", .preemptions = 2, .stale = 1, .quick = 1)
 {
 	sink_passes_on(false);
+}
+
+/* It waits for an item with one worker, and is told by another thread: its next turn may be the other worker's. */
+MODEL(pool_sink_of_two_workers, .what = "a sink on a pool of two workers waits for a plain channel", .preemptions = 1, .stale = 1)
+{
+	struct leat_chan_opts opts = { .kind = LEAT_SPSC, .capacity = 1 };
+	static uint64_t most;
+	struct leat_rx *rx;
+	struct leat_tx *tx;
+	uint64_t item = 1;
+
+	open_pool(2, false);
+	verify_that(leat_chan_open(scope, sizeof(item), &opts, &tx, &rx) == 0);
+	verify_that(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &most }, &(struct leat_gen_opts){ .pool = pool }) == 0);
+	verify_that(leat_send(tx, &item) == 0);
+	leat_tx_close(tx);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(put_last == 1 && leat_load_rlx(&finis) == 1);
+	close_pool(0);
 }
 
 /* Two receivers: one of them runs the steps while the other parks, or takes what the one has made. */
