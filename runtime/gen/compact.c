@@ -599,11 +599,9 @@ static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, si
 			break;
 		if (leat_must_not_wait > 0)
 			return -EDEADLK;
-		if (!ran || policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD) {
-			leat_job_demand(&c->job);
+		if (!ran || policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD)
 			r = wait_awake(c, items, max, policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN ? SPIN_PAUSES : 0,
 				       policy == LEAT_WAIT_PARK ? 0 : YIELDS);
-		}
 		if (r == -EAGAIN && (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_PARK))
 			r = sleep_once(c, items, max, deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns);
 		if (r == -EAGAIN)

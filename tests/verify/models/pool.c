@@ -276,6 +276,80 @@ MODEL(pool_armed_then_receives, .what = "armed, then a receive that waits in its
 	close_pool(0);
 }
 
+/*
+ * A generator of short steps waits, after its first turn on a worker, for its receiver's need: each way to have that need must
+ * tell of it. NULL: by arming.
+ */
+static int receive_or_wait(struct leat_rx *rx, uint64_t *item)
+{
+	return leat_recv(rx, item);
+}
+
+static int receive_now(struct leat_rx *rx, uint64_t *item)
+{
+	return leat_try_recv(rx, item);
+}
+
+static int receive_in_vain(struct leat_rx *rx, uint64_t *item)
+{
+	int rc = leat_recv_until(rx, item, VERIFY_START_NS);
+
+	return rc == -ETIMEDOUT ? -EAGAIN : rc;
+}
+
+static void sleep_armed(struct leat_rx *rx, int fd)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+
+	while (leat_rx_arm(rx) == 0)
+		verify_that(leat_os_poll(&polled, 1, LEAT_NEVER) == 1);
+}
+
+static void need_second(int (*receive)(struct leat_rx *rx, uint64_t *item))
+{
+	static struct numbers n = { .last = 2 };
+	struct leat_gen_opts opts;
+	struct leat_rx *rx;
+	uint64_t item;
+	int rc, fd;
+
+	open_pool(1, false);
+	opts = (struct leat_gen_opts){ .pool = pool, .chan = { .capacity = 1 } };
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts, &rx) == 0);
+	fd = leat_rx_fd(rx);
+	sleep_armed(rx, fd);
+	verify_that(leat_try_recv(rx, &item) == 1 && item == 1);
+	if (receive == NULL)
+		sleep_armed(rx, fd);
+	while ((rc = receive != NULL ? receive(rx, &item) : leat_recv(rx, &item)) == -EAGAIN)
+		leat_pause();
+	verify_that(rc == 1 && item == 2);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+MODEL(pool_need_wait, .what = "a receive that waits beside a turn that makes nothing more", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	need_second(receive_or_wait);
+}
+
+MODEL(pool_need_try, .what = "receives that never wait have a worker run the generator", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	need_second(receive_now);
+}
+
+MODEL(pool_need_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	need_second(receive_in_vain);
+}
+
+MODEL(pool_need_armed, .what = "arming does, too", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	need_second(NULL);
+}
+
 /* A time to wait for, set by whoever runs the step: there must be a keeper for it. */
 static void receive_later(enum leat_kind kind)
 {
@@ -519,6 +593,36 @@ MODEL(pool_cancel_claimed, .what = "a step that says it was cancelled, against a
 	static struct numbers n = { .ends_with = -ECANCELED };
 
 	cancel_against_steps((struct leat_seq){ next, fini, &n, sizeof(uint64_t) });
+}
+
+static uint32_t heard;
+
+static int next_when_heard(void *state, void *item)
+{
+	(void)state;
+	(void)item;
+	while (leat_load_acq(&heard) == 0)
+		leat_os_futex_wait(&heard, 0, LEAT_NEVER);
+	return 0;
+}
+
+MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that takes its time", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	struct leat_gen_opts opts;
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(1, true);
+	opts = on_pool(LEAT_SPSC, 1);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_when_heard, NULL, NULL, sizeof(item) }, &opts, &rx) == 0);
+	verify_spawn(cancels, NULL, "canceller");
+	verify_that(leat_recv(rx, &item) == -ECANCELED && why);
+	leat_store_rel(&heard, 1);
+	leat_os_futex_wake(&heard, 1);
+	leat_rx_close(rx);
+	verify_join();
+	close_pool(0);
 }
 
 MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordinary channel", .preemptions = 1,
