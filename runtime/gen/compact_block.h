@@ -1,0 +1,136 @@
+/*
+ * runtime/gen/compact_block.h: a compact generator's block, for its two halves: turns, start and end (compact.c), and the
+ * receiver (compact_rx.c). Who may do what with which field stands in compact.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_GEN_COMPACT_BLOCK_H
+#define LEAT_RUNTIME_GEN_COMPACT_BLOCK_H
+
+#include "runtime/gen/await.h"
+#include "runtime/gen/compact.h"
+
+#include <leat/atomic.h>
+#include <leat/detail/chan.h>
+
+/* More bits of the control word: the two sides' last touch of the block. Who sets the second frees it. */
+enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
+
+enum { MEASURE_EVERY = 32 };
+
+/* What most have not. */
+struct extra {
+	struct leat_await await; /* once a step has asked for something else than a time */
+	void (*discard)(void *item, void *arg);
+	void *discard_arg;
+	struct leat_foreign_waits waits;
+	enum leat_wait recv_wait;
+	char name[LEAT_NAME_MAX + 1];
+};
+
+struct compact {
+	/* what a struct leat_rx begins with; the side is shut */
+	struct leat_group *group; /* ctl */
+	struct leat_mpmc *fast;    /* NULL */
+	uint64_t pos, limit;       /* equal for ever */
+	uint32_t put_at, take_at;  /* in place of base: the slots of tail and head */
+	uint64_t *word;
+	uint32_t cost;             /* in place of head: the log of a step's nanoseconds, 0 unknown */
+	uint16_t held;             /* items peeked at */
+	uint8_t cause;             /* enum leat_cause */
+	bool open;                 /* the receiver is */
+	size_t item_size;
+
+	struct leat_job job; /* spare: ctl */
+	uint64_t tail, head;
+	uint64_t waiter; /* struct leat_sleeper *; with TELLING while it is told */
+	leat_next_fn *next;
+	void *state;
+	void (*fini)(void *state);
+	struct leat_slab *slab;
+	uint64_t extra; /* struct extra *, or 0 */
+	uint64_t id; /* the channel's; the generator's is the next */
+	int32_t code;
+	uint16_t capacity;
+	bool broken;               /* next answered what it must not */
+	unsigned char slots[] __attribute__((aligned(8)));
+};
+
+LEAT_STATIC_ASSERT(offsetof(struct compact, group) == offsetof(struct leat_rx, ctl), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, fast) == offsetof(struct leat_rx, fast), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, ring.pos), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, ring.limit), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, word) == offsetof(struct leat_rx, ring.word), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, item_size) == offsetof(struct leat_rx, ring.item_size), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, job) == 64, "the receiver's line is the first");
+LEAT_STATIC_ASSERT(sizeof(struct compact) <= 200, "with one item of eight bytes 208");
+/* Items are aligned to at most 16, as blocks are (leat_compact_suits()). */
+LEAT_STATIC_ASSERT(offsetof(struct compact, slots) % 16 == 0, "slots are aligned");
+
+static inline struct compact *compact_of_rx(const struct leat_rx *rx)
+{
+	return (struct compact *)(uintptr_t)rx;
+}
+
+static inline uint32_t *ctl_of(struct compact *c)
+{
+	return &c->job.spare;
+}
+
+static inline unsigned char *slot(struct compact *c, uint32_t at)
+{
+	return c->slots + at * c->item_size;
+}
+
+static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
+{
+	at += n;
+	return at >= c->capacity ? at - c->capacity : at;
+}
+
+static inline struct extra *extra_of(const struct compact *c)
+{
+	return (struct extra *)(uintptr_t)leat_load_acq(&c->extra); /* X1: pairs with leat_compact_have_extra() */
+}
+
+/* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
+static inline bool pushed(const struct compact *c)
+{
+	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->group->workers_only; /* rlx: a hint */
+}
+
+/* --- compact.c --- */
+
+/* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
+struct extra *leat_compact_have_extra(struct compact *c);
+
+/* Takes out what nobody will receive; the receiver, or who is alone with the block. */
+void leat_compact_drain(struct compact *c, uint32_t ctl);
+
+/* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
+void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
+
+/* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
+enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure);
+
+/* The text of a failure where c->broken. */
+extern const char leat_compact_broken_text[];
+
+/* --- compact_rx.c --- */
+
+extern const struct leat_foreign leat_compact_receiver;
+
+/* Wakes who stands there, if anybody does. */
+void leat_compact_tell(struct compact *c);
+
+/* Of items, and of the end or a cancel in ctl. */
+static inline void published(struct compact *c)
+{
+	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with sleep_once(), leat_event_fence() */
+	if (leat_unlikely(c->group->fenced))
+		leat_fence_seq(); /* C1: without membarrier; pairs with sleep_once(), leat_event_fence() */
+	if (leat_unlikely(leat_load_rlx(&c->waiter) != 0)) /* rlx: C1 orders it */
+		leat_compact_tell(c);
+}
+
+#endif

@@ -1,0 +1,390 @@
+/*
+ * The receiver of a compact generator: where it waits and is told, and what the calls with it do. It runs the generator
+ * itself where it can.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/gen/compact_block.h"
+#include "runtime/chan/watch.h"
+
+#include <string.h>
+
+enum { SPIN_PAUSES = 64, YIELDS = 8 };
+
+enum { TELLING = 1 };
+
+/* Wakes who stands there, if anybody does. */
+void leat_compact_tell(struct compact *c)
+{
+	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: the swap decides */
+	uint32_t *word;
+
+	if (waiter == 0 || waiter & TELLING ||
+	    !leat_cas_acqrel(&c->waiter, &waiter, waiter | TELLING)) /* K2: pairs with stand(), step_aside() */
+		return;
+	word = leat_sleeper_tell((struct leat_sleeper *)(uintptr_t)waiter);
+	leat_store_rel(&c->waiter, 0); /* K2: pairs with step_aside() */
+	if (word != NULL)
+		leat_os_futex_wake(word, 1);
+}
+
+/* The receiver's one place to wait at: who stands there already, for the same receiver, goes. What fence is to follow. */
+static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
+{
+	struct compact *c = compact_of_rx(rx);
+	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = 0;
+
+	for (unsigned i = 0; !leat_cas_acqrel(&c->waiter, &other, me); i++) /* K2: pairs with leat_compact_tell() */
+		if (other & TELLING) { /* who tells clears it after that, and is about to */
+			other = 0;
+			if (i < SPIN_PAUSES)
+				leat_pause();
+			else
+				leat_os_yield();
+		}
+	return !c->group->fenced;
+}
+
+/* Whether it was told. */
+static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
+{
+	struct compact *c = compact_of_rx(rx);
+	uint64_t waiter = (uint64_t)(uintptr_t)sleeper;
+
+	if (leat_cas_rlx(&c->waiter, &waiter, 0)) /* rlx: nobody touched it, nor will; who was told looks again */
+		return false;
+	for (unsigned i = 0; leat_load_acq(&c->waiter) != 0; i++) /* K2: pairs with leat_compact_tell() */
+		if (i < SPIN_PAUSES)
+			leat_pause();
+		else
+			leat_os_yield(); /* unless it is not running */
+	return true;
+}
+
+/* The receiver made room. */
+static inline void made_room(struct compact *c)
+{
+	if (leat_likely(!pushed(c)))
+		return;
+	leat_fence_seq(); /* J3: head before run; pairs with the fence in settle_parked() */
+	leat_job_demand(&c->job);
+}
+
+static uint32_t available(const struct compact *c)
+{
+	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head)); /* A1: pairs with R1 in steps(); rlx: this side's own */
+}
+
+static void taken(struct compact *c, uint32_t n)
+{
+	c->take_at = after(c, c->take_at, n);
+	leat_store_rel(&c->head, leat_load_rlx(&c->head) + n); /* R2: loads before head; pairs with A2 in room_of(); rlx: own */
+	made_room(c);
+}
+
+/* Nothing is there and no turn will come, as ctl says: 0 from now on, unless a cancel is first. */
+static ssize_t end_stream(struct compact *c, uint32_t ctl)
+{
+	while (!(ctl & LEAT_CTL_CANCELED))
+		if (leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_ENDED)) /* K1: pairs with cancel_one() */
+			return 0;
+	return -ECANCELED;
+}
+
+/* items NULL: only looks how many there are. */
+static ssize_t attempt(struct compact *c, void *items, size_t max)
+{
+	uint32_t ctl = leat_load_acq(ctl_of(c)), n, first; /* K1: items, cause before TX_GONE; pairs with end() */
+
+	if (leat_unlikely(ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))) {
+		if (ctl & LEAT_CTL_ENDED)
+			return 0;
+		leat_compact_drain(c, ctl);
+		return -ECANCELED;
+	}
+	n = available(c);
+	if (n == 0) {
+		if (!(ctl & LEAT_CTL_TX_GONE))
+			return -EAGAIN;
+		return end_stream(c, ctl);
+	}
+	if (items == NULL)
+		return n;
+	if (leat_likely(max == 1 && c->item_size == sizeof(uint64_t))) {
+		memcpy(items, slot(c, c->take_at), sizeof(uint64_t)); /* a constant size is no call */
+		taken(c, 1);
+		return 1;
+	}
+	if (n > max)
+		n = (uint32_t)max;
+	first = c->capacity - c->take_at < n ? c->capacity - c->take_at : n;
+	memcpy(items, slot(c, c->take_at), first * c->item_size);
+	if (first < n)
+		memcpy((unsigned char *)items + first * c->item_size, slot(c, 0), (n - first) * c->item_size);
+	taken(c, n);
+	return (ssize_t)n;
+}
+
+/* Runs the generator here, if nobody else has it. Whether it did. */
+static bool pull(struct compact *c)
+{
+	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, for measuring now and then */
+	enum leat_turn what;
+	uint32_t cost;
+
+	if (c->group->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
+		return false;
+	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
+	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2);
+	if (what == LEAT_TURN_OVER)
+		return true; /* its pool may be gone by now */
+	if (what == LEAT_TURN_MORE && !pushed(c))
+		what = LEAT_TURN_PARK; /* the receiver will be back */
+	if (leat_likely(what == LEAT_TURN_PARK && !pushed(c)))
+		leat_job_park_alone(&c->job);
+	else
+		leat_job_settle(&c->job, what, !pushed(c));
+	return true;
+}
+
+static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t until_ns)
+{
+	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
+	struct leat_rx *rx = (struct leat_rx *)c;
+	ssize_t r;
+
+	leat_sleeper_ready(&sleeper);
+	/* takes the place of an event loop's watch, too, which is armed no more */
+	leat_event_fence(stand(rx, &sleeper)); /* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
+	r = attempt(c, items, max);
+	if (r == -EAGAIN) {
+		leat_job_demand(&c->job);
+		leat_sleeper_park(&sleeper, until_ns);
+	}
+	step_aside(rx, &sleeper);
+	return r != -EAGAIN ? r : attempt(c, items, max);
+}
+
+/* As look_at_clock() of full channels. */
+static ssize_t look_at_clock(struct compact *c, void *items, size_t max, int64_t deadline_ns)
+{
+	int passed = leat_scope_clock(c->group->crowd.scope, deadline_ns);
+	ssize_t r = passed == 0 ? -EAGAIN : attempt(c, items, max);
+
+	return r == -EAGAIN && passed == -ETIMEDOUT ? passed : r;
+}
+
+static ssize_t wait_awake(struct compact *c, void *items, size_t max, unsigned pauses, unsigned yields)
+{
+	ssize_t r = -EAGAIN;
+
+	for (unsigned i = 0; i < pauses && r == -EAGAIN; i++) {
+		leat_pause();
+		r = attempt(c, items, max);
+	}
+	for (unsigned i = 0; i < yields && r == -EAGAIN; i++) {
+		leat_os_yield();
+		r = attempt(c, items, max);
+	}
+	return r;
+}
+
+static enum leat_wait policy_of(const struct leat_rx *rx)
+{
+	const struct extra *extra = extra_of(compact_of_rx(rx));
+
+	return extra != NULL ? extra->recv_wait : LEAT_WAIT_ADAPTIVE;
+}
+
+static struct leat_scope *scope_of(const struct leat_rx *rx)
+{
+	return compact_of_rx(rx)->group->crowd.scope;
+}
+
+static struct leat_foreign_waits *waits_of(struct leat_rx *rx, bool make)
+{
+	struct extra *extra = make ? leat_compact_have_extra(compact_of_rx(rx)) : extra_of(compact_of_rx(rx));
+
+	return extra == NULL ? NULL : &extra->waits;
+}
+
+/* Nothing was there. Runs the generator, or waits for who does. */
+static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, size_t max, int64_t deadline_ns)
+{
+	enum leat_wait policy = policy_of((struct leat_rx *)c);
+	int64_t scope_deadline_ns = leat_scope_deadline(c->group->crowd.scope);
+	ssize_t r = look_at_clock(c, items, max, deadline_ns);
+
+	if (r == -ETIMEDOUT)
+		leat_job_demand(&c->job);
+	while (r == -EAGAIN) {
+		bool ran = pull(c);
+
+		r = attempt(c, items, max);
+		if (r != -EAGAIN)
+			break;
+		if (leat_must_not_wait > 0)
+			return -EDEADLK;
+		if (!ran || policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD)
+			r = wait_awake(c, items, max, policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN ? SPIN_PAUSES : 0,
+				       policy == LEAT_WAIT_PARK ? 0 : YIELDS);
+		if (r == -EAGAIN && (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_PARK))
+			r = sleep_once(c, items, max, deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns);
+		if (r == -EAGAIN)
+			r = look_at_clock(c, items, max, deadline_ns);
+	}
+	return r;
+}
+
+static int check(const struct compact *c, const void *items, size_t max, const char *call)
+{
+	if (!c->open)
+		leat_die("%s: the handle is closed", call);
+	if (items == NULL || max == 0)
+		return -EINVAL;
+	return c->held != 0 ? -EBUSY : 0;
+}
+
+static int check_one(struct leat_rx *rx, const void *items, const char *call)
+{
+	return check(compact_of_rx(rx), items, 1, call);
+}
+
+static int attempt_one(struct leat_rx *rx, void *item)
+{
+	return (int)attempt(compact_of_rx(rx), item, 1);
+}
+
+static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns, const char *call)
+{
+	struct compact *c = compact_of_rx(rx);
+	ssize_t r = check(c, items, max, call);
+
+	if (leat_unlikely(r != 0))
+		return r;
+	if (leat_unlikely(max > UINT32_MAX))
+		max = UINT32_MAX;
+	r = attempt(c, items, max);
+	if (leat_likely(r != -EAGAIN))
+		return r;
+	if (deadline_ns == LEAT_NEVER && pull(c)) {
+		r = attempt(c, items, max);
+		if (leat_likely(r != -EAGAIN))
+			return r;
+	}
+	if (deadline_ns != LEAT_DETAIL_TRY)
+		return wait(c, items, max, deadline_ns);
+	leat_job_demand(&c->job);
+	return r;
+}
+
+/* Waits until there is something, as a receive of nothing does. */
+static ssize_t peek(struct leat_rx *rx, size_t want, const void **items)
+{
+	struct compact *c = compact_of_rx(rx);
+	ssize_t r = check(c, items, want, "leat_peek");
+	uint32_t n;
+
+	if (r != 0)
+		return r;
+	r = attempt(c, NULL, 0);
+	if (r == -EAGAIN)
+		r = wait(c, NULL, 0, LEAT_NEVER);
+	if (r <= 0)
+		return r;
+	n = (uint32_t)r;
+	if (n > c->capacity - c->take_at)
+		n = c->capacity - c->take_at;
+	if (n > want)
+		n = (uint32_t)want;
+	c->held = (uint16_t)n;
+	*items = slot(c, c->take_at);
+	return (ssize_t)n;
+}
+
+static int release(struct leat_rx *rx, size_t n)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	if (!c->open)
+		leat_die("leat_release: the handle is closed");
+	if (c->held == 0 || n > c->held)
+		return -EINVAL;
+	c->held = 0;
+	if (n > 0)
+		taken(c, (uint32_t)n);
+	return 0;
+}
+
+static void close_waits(struct compact *c, struct leat_foreign_waits *waits)
+{
+	leat_watch_close((struct leat_side *)(void *)c, &waits->watch);
+	if (waits->wake_fd >= 0)
+		leat_os_flag_close(waits->wake_fd);
+	waits->wake_fd = -1;
+}
+
+static void close_rx(struct leat_rx *rx)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	if (!c->open)
+		leat_die("leat_rx_close: the handle is closed");
+	if (extra_of(c) != NULL)
+		close_waits(c, &extra_of(c)->waits);
+	c->open = false;
+	c->held = 0;
+	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) { /* rlx: leat_compact_leave() looks in order */
+		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with refusal() */
+		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: why it is; a cancel may come now or later */
+		leat_job_wake(&c->job);
+	}
+	leat_compact_leave(c, CTL_RX_DONE, false);
+}
+
+static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+{
+	struct compact *c = compact_of_rx(rx);
+	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: items, cause before TX_GONE; pairs with end(), cancel_one() */
+	enum leat_cause its_cause;
+	const char *its_text = "";
+	int its_code;
+
+	if (!c->open)
+		leat_die("leat_rx_status: the handle is closed");
+	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED)))
+		return -EAGAIN;
+	its_cause = ctl & LEAT_CTL_TX_GONE ? (enum leat_cause)c->cause
+					   : leat_scope_cause(c->group->crowd.scope, &its_code, NULL);
+	if (ctl & LEAT_CTL_TX_GONE)
+		its_code = c->code;
+	if (its_cause == LEAT_FAILED && c->broken)
+		its_text = leat_compact_broken_text;
+	else if (its_cause != LEAT_COMPLETED && its_cause != LEAT_ABANDONED && ctl & LEAT_CTL_CANCELED)
+		leat_scope_cause(c->group->crowd.scope, NULL, &its_text);
+	if (cause != NULL)
+		*cause = its_cause;
+	if (code != NULL)
+		*code = its_code;
+	if (text != NULL)
+		*text = its_text;
+	return 0;
+}
+
+/* As leat_side_ready(). */
+static bool rx_ready(struct leat_rx *rx)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	/* rlx: an attempt looks in order */
+	if (available(c) > 0 || leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
+		return true;
+	leat_job_demand(&c->job);
+	return false;
+}
+
+const struct leat_foreign leat_compact_receiver = {
+	.recv = recv, .peek = peek, .release = release, .close = close_rx, .status = status,
+	.check = check_one, .attempt = attempt_one, .ready = rx_ready, .line_up = stand, .leave = step_aside,
+	.policy = policy_of, .scope = scope_of, .waits = waits_of,
+};
