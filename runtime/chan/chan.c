@@ -322,10 +322,10 @@ static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 	uint64_t head = head_count(chan), tail, dropped = 0;
 
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D3: before tail; pairs with leat_chan_move_ended() */
+		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D1: before begun; pairs with leat_chan_drop_ended() */
 		dropped += now->dropped[reason];
 	}
-	head = less_claimed(chan, head, false, leat_load_acq(&chan->skipped_taken)); /* D3: before tail */
+	head = less_claimed(chan, head, false, leat_load_acq(&chan->skipped_taken)); /* D1: the same */
 	tail = tail_count(chan);
 	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent)); /* rlx: a number */
 	if (head < dropped)
@@ -336,7 +336,7 @@ static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
 		tail = head + chan->capacity; /* it was this at some moment since the head was read */
 	now->delivered = head - dropped;
 	now->in_flight = tail - head;
-	return leat_load_acq(&chan->drops_begun) == ended; /* D1: pairs with leat_chan_drop_begins() */
+	return leat_load_rlx(&chan->drops_begun) == ended; /* rlx: D1: what must be read before it has been acquired */
 }
 
 static uint64_t accepted(const struct leat_seen *seen)
@@ -622,7 +622,7 @@ void leat_rx_close(struct leat_rx *rx)
 	if (!last_of_side(h))
 		return;
 	leat_chan_note_peak(chan);
-	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: what was received before -EPIPE; pairs with leat_chan_refusal() */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: what was done before; pairs with leat_chan_refusal() */
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));

@@ -10,8 +10,8 @@
  *           a handle's counters its thread         snapshots       relaxed: each is a number of its own
  *
  *     K1  close, cancel, sever set a bit      ->  a receive loads ctl          every item sent before is in the ring
- *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that a drop has moved is
- *         the head                                last                         seen only with the drop begun
+ *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that a drop has moved, or
+ *         the head, counts what it dropped        last                         what it counted, is seen only with it begun
  *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it dropped
  *                                                 first
  *     D3  positions and counts are published  ->  a look loads head, then tail  the head is never ahead of the tail

@@ -115,7 +115,7 @@ static bool skip(struct leat_chan *chan)
 		return false; /* a look that finds nothing shares no write */
 	leat_chan_drop_begins(chan);
 	skipped = leat_mpmc_skip(&chan->mpmc);
-	leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: D2 publishes it */
+	leat_add_acqrel(&chan->skipped_taken, skipped); /* D1: begun before it; pairs with read_ring() */
 	leat_chan_move_ended(chan);
 	if (skipped == 0)
 		return false;
@@ -195,7 +195,7 @@ void leat_chan_move_ended(struct leat_chan *chan)
 
 void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
 {
-	leat_add_rlx(&chan->dropped[reason], n); /* rlx: D2 publishes it */
+	leat_add_acqrel(&chan->dropped[reason], n); /* D1: begun before it; pairs with read_ring() */
 	leat_chan_move_ended(chan);
 }
 
@@ -261,7 +261,8 @@ bool leat_chan_drop_oldest(struct leat_chan *chan)
 	n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
 	if (n == 0)
 		skipped = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_SKIPPED);
-	leat_add_rlx(&chan->skipped_taken, skipped); /* rlx: D2 publishes it */
+	if (skipped > 0)
+		leat_add_acqrel(&chan->skipped_taken, skipped); /* D1: begun before it; pairs with read_ring() */
 	leat_chan_drop_ended(chan, LEAT_DROPPED_OLDEST, n);
 	if (n + skipped == 0)
 		return false;

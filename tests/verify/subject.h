@@ -59,8 +59,10 @@ static inline void cds_list_del_rcu(struct cds_list_head *entry)
 	verify_rcu_store(entry->prev->next, next);
 }
 #define caa_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+/* A node is acquired by way of the head. What leads from one to the next need not be: liburcu promises no more than that. */
+#define verify_rcu_next(p) ((void *)(uintptr_t)leat_load_rlx((uint64_t *)(void *)&(p)))
 #define cds_list_for_each_entry_rcu(pos, head, member) \
 	for (pos = caa_container_of(verify_rcu_load((head)->next), __typeof__(*pos), member); &pos->member != (head); \
-	     pos = caa_container_of(verify_rcu_load(pos->member.next), __typeof__(*pos), member))
+	     pos = caa_container_of(verify_rcu_next(pos->member.next), __typeof__(*pos), member))
 
 #endif

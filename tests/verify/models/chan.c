@@ -1214,3 +1214,58 @@ MODEL(chan_severed_then_given_up, .what = "the same where it is given up", .pree
 {
 	severed_with_reservation(0);
 }
+
+/* What can be known by an answer. */
+static void asks_for_the_cause(void *arg)
+{
+	int rc = send_one(arg, 1);
+
+	verify_that(rc == 0 || (rc == -ECANCELED && leat_scope_cause(scope, NULL, NULL) == LEAT_FAILED));
+}
+
+MODEL(chan_severed_says_why, .what = "a clone that is refused since its generator failed can ask for the cause", .preemptions = 2,
+      .stale = 1)
+{
+	open_chan(LEAT_MPSC, 1);
+	tx_of[1] = leat_tx_clone(tx);
+	verify_spawn(asks_for_the_cause, tx_of[1], "clone");
+	leat_scope_fail(scope, -EIO, NULL, &tx->chan->hook, NULL);
+	fails_like_a_generator(NULL);
+	verify_join();
+	leat_tx_close(tx_of[1]);
+	leat_rx_close(rx);
+	verify_that(leat_scope_close(scope) == -EIO);
+	check_items();
+}
+
+MODEL(chan_status_of_cancel, .what = "the status of a stream that is cancelled just now", .preemptions = 2, .stale = 1)
+{
+	enum leat_cause cause;
+	int rc;
+
+	open_chan(LEAT_SPSC, 1);
+	verify_spawn(cancels, NULL, "canceller");
+	rc = leat_rx_status(rx, &cause, NULL, NULL);
+	verify_that(rc == -EAGAIN || (rc == 0 && cause == LEAT_CANCELED));
+	leat_tx_close(tx);
+	leat_rx_close(rx);
+	finish();
+}
+
+static bool had_enough;
+
+static void has_enough(void *arg)
+{
+	(void)arg;
+	had_enough = true;
+	leat_rx_close(rx);
+}
+
+MODEL(chan_close_publishes, .what = "who is refused by -EPIPE has what the last receiver did before its close", .preemptions = 2, .stale = 1)
+{
+	open_chan(LEAT_SPSC, 1);
+	verify_spawn(has_enough, NULL, "receiver");
+	verify_that(send_one(tx, 1) == 0 || had_enough);
+	leat_tx_close(tx);
+	finish();
+}

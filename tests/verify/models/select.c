@@ -406,6 +406,28 @@ MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item"
 	verify_that(received[1] == 1);
 }
 
+static void receives_both(void *arg)
+{
+	receives(arg);
+	receives(arg);
+}
+
+MODEL(fd_disarmed, .what = "off the list, by a disarm or by an arm that finds something: the other receiver gets both items", .preemptions = 1,
+      .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	rx_clone = leat_rx_clone(rx[0]);
+	verify_that(leat_rx_fd(rx_clone) >= 0);
+	verify_spawn(receives_both, &rx[0], "receives");
+	verify_that(leat_rx_arm(rx_clone) >= 0);
+	sends(&tx[0]);
+	if (leat_rx_arm(rx_clone) == 0)
+		verify_that(leat_rx_disarm(rx_clone) == 0);
+	sends(&tx[0]);
+	finish();
+	verify_that(received[1] == 2);
+}
+
 /* Armed, and then another wait on the same handle: that one must be told, not the descriptor. */
 static void armed_then_waits(bool by_select)
 {
