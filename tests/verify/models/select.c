@@ -412,7 +412,27 @@ static void receives_both(void *arg)
 	receives(arg);
 }
 
-MODEL(fd_disarmed, .what = "off the list, by a disarm or by an arm that finds something: the other receiver gets both items", .preemptions = 1,
+static void arms_and_disarms(void *arg)
+{
+	struct leat_rx **in = arg;
+
+	verify_that(leat_rx_fd(*in) >= 0);
+	verify_that(leat_rx_arm(*in) >= 0);
+	verify_that(leat_rx_disarm(*in) == 0);
+}
+
+MODEL(fd_disarmed, .what = "told, and disarmed: the other receiver gets the item", .preemptions = 2, .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	rx_clone = leat_rx_clone(rx[0]);
+	verify_spawn(arms_and_disarms, &rx_clone, "arms");
+	verify_spawn(receives, &rx[0], "receives");
+	sends(&tx[0]);
+	finish();
+	verify_that(received[1] == 1);
+}
+
+MODEL(fd_arm_finds_something, .what = "armed, and again with something there: it is off the list, and the other receiver gets both items", .preemptions = 1,
       .stale = 1)
 {
 	open_chans(LEAT_MPMC, 1);
