@@ -139,6 +139,8 @@ struct engine {
 	struct mutex mutexes[MUTEXES];
 	unsigned mutexes_count;
 	enum flag { NO_FLAG, LOWERED, RAISED } flags[FLAGS];
+	uint8_t duplicate_of[FLAGS]; /* whose flag it is, and 1; 0: its own */
+	struct { bool added, armed, once; int told_as; } polled[FLAGS]; /* what the epoll descriptor, of which there is one, knows of each */
 
 	struct word words[WORDS];
 	unsigned words_used[WORDS], words_count;

@@ -6,8 +6,11 @@
 #include "runtime/os/os.h"
 #include "tests/verify/engine.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #define HERE __builtin_return_address(0)
 
@@ -133,6 +136,8 @@ static enum flag *flag_of(int flag)
 {
 	if (flag < FIRST_FLAG || flag >= FIRST_FLAG + FLAGS || E->flags[flag - FIRST_FLAG] == NO_FLAG)
 		verify_fail("assertion", "%d is no flag", flag);
+	if (E->duplicate_of[flag - FIRST_FLAG] != 0)
+		return &E->flags[E->duplicate_of[flag - FIRST_FLAG] - 1];
 	return &E->flags[flag - FIRST_FLAG];
 }
 
@@ -170,7 +175,9 @@ void leat_os_flag_clear(int flag)
 void leat_os_flag_close(int flag)
 {
 	step(NULL, "flag close", NULL);
-	*flag_of(flag) = NO_FLAG;
+	flag_of(flag);
+	E->flags[flag - FIRST_FLAG] = NO_FLAG;
+	E->duplicate_of[flag - FIRST_FLAG] = 0;
 	tick();
 }
 
@@ -203,6 +210,127 @@ int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
 	}
 	tick();
 	return found > 0 ? found : -ETIMEDOUT;
+}
+
+/*
+ * What runtime/pool/poller.c asks the system for, by the names that subject.h gives it. Descriptors are flags; there is one epoll
+ * descriptor at a time, and of events only readiness.
+ */
+enum { EPOLL = FIRST_FLAG + FLAGS };
+
+int verify_eventfd(unsigned value, int options);
+int verify_epoll_create1(int options);
+int verify_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left, const void *mask);
+int verify_epoll_wait(int epoll, struct epoll_event *events, int n, int left_ms);
+int verify_fcntl(int fd, int op, ...);
+ssize_t verify_read(int fd, void *to, size_t n);
+int verify_close(int fd);
+int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask);
+
+int verify_eventfd(unsigned value, int options)
+{
+	(void)value;
+	(void)options;
+	return leat_os_flag_open();
+}
+
+int verify_epoll_create1(int options)
+{
+	(void)options;
+	return EPOLL;
+}
+
+int verify_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	int at = fd - FIRST_FLAG;
+
+	(void)epoll;
+	step(NULL, "epoll_ctl", NULL);
+	flag_of(fd);
+	E->polled[at].added = E->polled[at].armed = op != EPOLL_CTL_DEL;
+	E->polled[at].once = event != NULL && event->events & EPOLLONESHOT;
+	E->polled[at].told_as = event != NULL ? event->data.fd : -1;
+	wake(POLL, NULL, THREADS);
+	tick();
+	return 0;
+}
+
+static int64_t until(const struct timespec *left)
+{
+	return left == NULL ? LEAT_NEVER : E->now_ns + left->tv_sec * 1000000000 + left->tv_nsec;
+}
+
+int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left, const void *mask)
+{
+	int64_t deadline_ns = until(left);
+	int found = 0;
+
+	(void)epoll;
+	(void)mask;
+	step(NULL, "epoll_wait", NULL);
+	fence_full(&E->fences);
+	for (;;) {
+		for (int i = 0; i < FLAGS && found < n; i++)
+			if (E->polled[i].added && E->polled[i].armed && *flag_of(FIRST_FLAG + i) == RAISED) {
+				events[found].events = EPOLLIN;
+				events[found++].data.fd = E->polled[i].told_as;
+				E->polled[i].armed = !E->polled[i].once;
+			}
+		if (found > 0 || E->now_ns >= deadline_ns)
+			break;
+		block(POLL, NULL, deadline_ns);
+		if (self()->timed_out)
+			fresh();
+		fence_full(&E->fences);
+	}
+	tick();
+	return found;
+}
+
+int verify_epoll_wait(int epoll, struct epoll_event *events, int n, int left_ms)
+{
+	struct timespec left = { left_ms / 1000, left_ms % 1000 * 1000000 };
+
+	return verify_epoll_pwait2(epoll, events, n, left_ms < 0 ? NULL : &left, NULL);
+}
+
+/* F_DUPFD_CLOEXEC. */
+int verify_fcntl(int fd, int op, ...)
+{
+	int copy = leat_os_flag_open();
+
+	(void)op;
+	if (copy >= 0)
+		E->duplicate_of[copy - FIRST_FLAG] = (uint8_t)(flag_of(fd) - E->flags + 1);
+	return copy;
+}
+
+ssize_t verify_read(int fd, void *to, size_t n)
+{
+	bool raised = *flag_of(fd) == RAISED;
+
+	(void)to;
+	leat_os_flag_clear(fd);
+	errno = EAGAIN;
+	return raised ? (ssize_t)n : -1;
+}
+
+int verify_close(int fd)
+{
+	if (fd == EPOLL)
+		return 0;
+	E->polled[fd - FIRST_FLAG].added = false;
+	leat_os_flag_close(fd);
+	return 0;
+}
+
+int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask)
+{
+	int found = leat_os_poll(fds, n, until(left));
+
+	(void)mask;
+	return found == -ETIMEDOUT ? 0 : found;
 }
 
 void leat_os_yield(void)

@@ -420,6 +420,8 @@ void run_execution(void)
 	memset(E->mutexes, 0, (E->mutexes_count + 1) * sizeof(E->mutexes[0]));
 	E->mutexes_count = 0;
 	memset(E->flags, 0, sizeof(E->flags));
+	memset(E->duplicate_of, 0, sizeof(E->duplicate_of));
+	memset(E->polled, 0, sizeof(E->polled));
 	E->position = 0;
 	E->contended_more = false;
 	E->failed = false;

@@ -11,6 +11,7 @@
 
 #include <leat/gen.h>
 #include <leat/merge.h>
+#include <poll.h>
 
 #include <poll.h>
 
@@ -405,6 +406,48 @@ MODEL(pool_timer_earlier, .what = "the keeper sleeps until a time, and somebody 
 	verify_that(leat_recv(rx[1], &item) == 1);
 	leat_rx_close(rx[1]);
 	leat_rx_close(rx[0]);
+	close_pool(0);
+}
+
+/* A descriptor to wait for, asked for by whoever runs the step: the keeper must sleep on it. */
+static int flag;
+
+static int next_when_ready(void *state, void *item)
+{
+	int rc = ((struct numbers *)state)->at == 0 ? leat_ready(flag, POLLIN, LEAT_NEVER) : 0;
+
+	return rc == 0 ? next(state, item) : rc;
+}
+
+static void raises(void *arg)
+{
+	(void)arg;
+	leat_os_flag_raise(flag);
+}
+
+static struct leat_rx *start_with_flag(enum leat_kind kind, struct numbers *n)
+{
+	struct leat_gen_opts opts = on_pool(kind, 1);
+	struct leat_rx *rx;
+
+	flag = leat_os_flag_open();
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_when_ready, fini, n, sizeof(uint64_t) }, &opts, &rx) == 0);
+	return rx;
+}
+
+MODEL(pool_descriptor, .what = "a step that waits for a descriptor, against what makes that ready and a worker that goes to sleep",
+      .preemptions = 1, .stale = 1)
+{
+	static struct numbers n = { .last = 1 };
+	struct leat_rx *rx;
+
+	open_pool(1, false);
+	rx = start_with_flag(LEAT_SPSC, &n);
+	verify_spawn(raises, NULL, "raises");
+	receive_all(rx, 1);
+	leat_rx_close(rx);
+	verify_join();
+	leat_os_flag_close(flag);
 	close_pool(0);
 }
 
@@ -870,6 +913,53 @@ MODEL(pool_steal, .what = "a job finds the other worker, however its inbox is ad
 	for (uint32_t n; (n = leat_load_acq(&turns)) < 2;)
 		leat_os_futex_wait(&turns, n, LEAT_NEVER);
 	verify_that(leat_pool_close(pool) == 0);
+}
+
+MODEL(pool_first_descriptor, .what = "the first descriptor of a pool, against the worker that finds that there is one to sleep on",
+      .preemptions = 2, .stale = 1)
+{
+	static const struct leat_job_kind kind = { is_other, NULL, pool_of_job, id_of_job };
+	struct leat_polled polled;
+
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
+	flag = leat_os_flag_open();
+	leat_job_init(&jobs[0], &kind);
+	jobs[0].run = LEAT_RUN_TIMED;
+	leat_polled_init(&polled, &jobs[0]);
+	verify_that(leat_polled_add(&polled, pool, flag, POLLIN) == 0);
+	leat_os_flag_raise(flag);
+	while (leat_load_acq(&turns) == 0)
+		leat_os_futex_wait(&turns, 0, LEAT_NEVER);
+	leat_polled_remove(&polled);
+	leat_os_flag_close(flag);
+	verify_that(leat_pool_close(pool) == 0);
+}
+
+static struct leat_polled held_polled;
+
+static void lets_go(void *arg)
+{
+	(void)arg;
+	leat_polled_remove(&held_polled);
+	leat_pool_let_go(pool);
+}
+
+MODEL(pool_close_against_hold, .what = "the pool's close against the last that uses its poller, and lets go of it", .preemptions = 2,
+      .stale = 1)
+{
+	int rc;
+
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	flag = leat_os_flag_open();
+	leat_pool_hold(pool);
+	leat_polled_init(&held_polled, &jobs[0]);
+	verify_that(leat_polled_add(&held_polled, pool, flag, POLLIN) == 0);
+	verify_spawn(lets_go, NULL, "holder");
+	rc = leat_pool_close(pool);
+	verify_that(rc == 0 || rc == -EBUSY);
+	verify_join();
+	verify_that(rc == 0 || leat_pool_close(pool) == 0);
+	leat_os_flag_close(flag);
 }
 
 /* Two threads start their first generators of a scope at once. */
