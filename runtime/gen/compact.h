@@ -14,7 +14,8 @@
  *           tail                turns                receiver           R1
  *           head                receiver             turns              R2
  *     2     waiter              receiver; who tells  turns, cancel      C1, K2
- *           extra               start, a turn        turns, receiver    X1
+ *           extra               start; turns,        turns, receiver,   X1
+ *                               receiver             looks
  *           cause, code         the last turn        receiver           K1
  *
  *     R1  a turn stores tail        ->  A1  the receiver loads it      the items before it are written
