@@ -21,11 +21,15 @@
 #include "runtime/chan/side.h"
 #include "runtime/scope/scope.h"
 
+#ifndef LEAT_MERGE_BUDGET
+#define LEAT_MERGE_BUDGET 64 /* the exploring scheduler moves few items */
+#endif
+
 /*
  * BUDGET: items of one lane in a row, so that many share what a turn costs, and the others wait for a microsecond or so.
  * SPIN_PAUSES: two to four microseconds, as in runtime/chan/block.c; a look at A_PAUSE lanes takes about as long as a pause.
  */
-enum { BUDGET = 64, LOOKS = 8, SPIN_PAUSES = 64, A_PAUSE = 4, YIELDS = 8 };
+enum { BUDGET = LEAT_MERGE_BUDGET, LOOKS = 8, SPIN_PAUSES = 64, A_PAUSE = 4, YIELDS = 8 };
 
 struct lane {
 	struct leat_sleeper sleeper;    /* first: lane_told() is given this */

@@ -610,3 +610,36 @@ MODEL(merge_passes_on, .what = "told, and closed: a plain receiver of the same c
 	finish();
 	verify_that(received[1] == 1);
 }
+
+/* One commit shows three items, with the news of one. A lane takes two of them in its turn, and then it is the other's. */
+static void commits_and_sends(void *arg)
+{
+	(void)arg;
+	verify_that(leat_commit(tx[0], 1) == 0);
+	sends(&tx[1]);
+}
+
+MODEL(merge_turn_passes_on, .what = "what a lane leaves behind at the end of its turn reaches a plain receiver of that channel",
+      .preemptions = 1, .stale = 1)
+{
+	uint64_t item = 3, taken = 0;
+	void *place, *tag = NULL;
+
+	open_chans(LEAT_MPMC, 4);
+	rx_clone = leat_rx_clone(rx[0]);
+	tx_clone = leat_tx_clone(tx[0]);
+	verify_that(leat_reserve(tx[0], 1, &place) == 1);
+	*(uint64_t *)place = 1;
+	verify_that(leat_send(tx_clone, &item) == 0 && leat_send(tx_clone, &item) == 0);
+	open_merge(2);
+	verify_spawn(commits_and_sends, NULL, "commits");
+	verify_spawn(receives, &rx_clone, "receives");
+	while (tag != &rx[1]) {
+		verify_that(leat_merge_recv(merge, &item, &tag) == 1);
+		taken += tag == &rx[0];
+	}
+	if (taken == 3)
+		sends(&tx_clone);
+	leat_merge_close(merge);
+	finish();
+}
