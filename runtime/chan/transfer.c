@@ -498,7 +498,7 @@ ssize_t leat_copy_now(struct leat_handle *h, void *item)
 static bool ready_to_receive(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: who is told that there is something attempts it, and that looks in order */
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))
 		return true;
