@@ -217,7 +217,7 @@ Test(chan_fd, a_select_that_waits_disarms)
 	struct leat_case c = LEAT_CASE_RECV(pipe.rx, &item);
 	int fd = leat_rx_fd(pipe.rx);
 	cr_expect_eq(leat_rx_arm(pipe.rx), 0);
-	cr_expect_eq(leat_select(&c, 1, leat_now_ns() + MS, LEAT_BY_CHANCE), -ETIMEDOUT);
+	cr_expect_eq(leat_select(&c, 1, leat_now_ns() + 200 * MS, LEAT_BY_CHANCE), -ETIMEDOUT);
 	cr_assert_eq(leat_send(pipe.tx, &item), 0);
 	cr_expect(!readable(fd));
 	cr_expect_eq(leat_rx_arm(pipe.rx), 1);
