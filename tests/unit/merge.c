@@ -353,7 +353,7 @@ Test(merge, books)
 	struct leat_chan *chan = leat_chan_of(leat_handle_of_tx(b->tx[0]));
 	struct leat_chan_stat stat;
 	uint64_t item = 1;
-	cr_expect_eq(leat_merge_recv_until(b->merge, &item, NULL, leat_now_ns() + 2 * MS), -ETIMEDOUT);
+	cr_expect_eq(leat_merge_recv_until(b->merge, &item, NULL, leat_now_ns() + 200 * MS), -ETIMEDOUT);
 	leat_chan_look(chan, &stat);
 	cr_expect_geq(stat.recv_blocked_ns, (uint64_t)MS);
 	cr_expect_eq(stat.recv_parks, 1);
