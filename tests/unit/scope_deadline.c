@@ -43,7 +43,7 @@ Test(scope_deadline, a_deadline_that_is_far_away_is_forgotten_at_close)
 
 Test(scope_deadline, a_deadline_cancels_generators)
 {
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 10 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct runner runner = { .answer = -ECANCELED };
 	start(scope, run_until_cancelled, &runner);
@@ -55,7 +55,7 @@ Test(scope_deadline, a_deadline_cancels_generators)
 
 Test(scope_deadline, a_deadline_is_inherited)
 {
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 10 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *root = leat_scope_open(NULL, &opts), *child = leat_scope_open(root, NULL);
 	struct runner runner = { .answer = -ECANCELED };
 	start(child, run_until_cancelled, &runner);
@@ -68,7 +68,7 @@ Test(scope_deadline, a_deadline_is_inherited)
 Test(scope_deadline, an_earlier_deadline_below_leaves_the_parent_running)
 {
 	struct leat_scope_opts outer = { .deadline_ns = leat_now_ns() + 3600000 * MS },
-			       inner = { .deadline_ns = leat_now_ns() + 10 * MS };
+			       inner = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *root = leat_scope_open(NULL, &outer), *child = leat_scope_open(root, &inner);
 	struct runner runner = { .answer = -ECANCELED };
 	start(child, run_until_cancelled, &runner);
@@ -80,7 +80,7 @@ Test(scope_deadline, an_earlier_deadline_below_leaves_the_parent_running)
 
 Test(scope_deadline, an_earlier_deadline_above_comes_first)
 {
-	struct leat_scope_opts outer = { .deadline_ns = leat_now_ns() + 10 * MS },
+	struct leat_scope_opts outer = { .deadline_ns = leat_now_ns() + 200 * MS },
 			       inner = { .deadline_ns = leat_now_ns() + 3600000 * MS };
 	struct leat_scope *root = leat_scope_open(NULL, &outer), *child = leat_scope_open(root, &inner);
 	struct runner runner = { .answer = -ECANCELED };
@@ -97,7 +97,7 @@ Test(scope_deadline, deadlines_fire_in_their_own_order)
 	struct runner runners[8] = { 0 };
 	int64_t deadlines_ns[8], now_ns = leat_now_ns();
 	for (int i = 0; i < 8; i++) {
-		deadlines_ns[i] = now_ns + (10 + i * 3 % 8 * 4) * MS;
+		deadlines_ns[i] = now_ns + (200 + i * 3 % 8 * 20) * MS;
 		scopes[i] = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = deadlines_ns[i] });
 		runners[i].answer = -ECANCELED;
 		cr_assert_eq(leat_gen(scopes[i], run_until_cancelled, &runners[i], 0, NULL, NULL), 0);
@@ -113,7 +113,7 @@ Test(scope_deadline, an_earlier_deadline_opened_later_fires_first)
 {
 	struct leat_scope_opts late = { .deadline_ns = leat_now_ns() + 3600000 * MS };
 	struct leat_scope *far_scope = leat_scope_open(NULL, &late);
-	struct leat_scope_opts soon = { .deadline_ns = leat_now_ns() + 5 * MS };
+	struct leat_scope_opts soon = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *near_scope = leat_scope_open(NULL, &soon);
 	struct runner runner = { .answer = -ECANCELED };
 	start(near_scope, run_until_cancelled, &runner);
@@ -124,7 +124,7 @@ Test(scope_deadline, an_earlier_deadline_opened_later_fires_first)
 
 Test(scope_deadline, a_cancel_before_the_deadline_wins)
 {
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 5 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 50 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	leat_scope_cancel(scope, -EIO, "sooner");
 	enum leat_cause cause = leat_scope_cause(scope, NULL, NULL);
@@ -169,7 +169,7 @@ Test(scope_deadline, deadlines_come_and_go_in_several_threads, .timeout = 20)
 		pthread_join(openers[i].thread, NULL);
 		cr_expect_eq(openers[i].wrong, 0);
 	}
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 2 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct runner runner = { .answer = -ECANCELED };
 	start(scope, run_until_cancelled, &runner);
@@ -181,7 +181,7 @@ Test(scope_deadline, deadlines_come_and_go_in_several_threads, .timeout = 20)
 /* Calls about to wait look for themselves: also on a channel where there is nothing to wake. */
 Test(scope_deadline, a_wait_after_the_deadline_sees_it)
 {
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 100 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct leat_tx *tx;
 	struct leat_rx *rx;
