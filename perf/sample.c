@@ -144,6 +144,16 @@ static double sample(const struct contestant *c, const struct scenario *s, uint6
 	return sample_here(c, s, operations, latency);
 }
 
+/* How many operations of ns each. */
+static uint64_t sample_size(double ns, uint64_t least)
+{
+	uint64_t operations = (uint64_t)(SAMPLE_NS / ns);
+
+	if (operations < least) /* but no longer than this for the sake of laps */
+		operations = (double)least * ns < LAPS_NS ? least : (uint64_t)(LAPS_NS / ns) + 256;
+	return operations < OPERATIONS_MAX ? operations : OPERATIONS_MAX;
+}
+
 /* How many operations make a sample. False: this contestant can't do the scenario after all. */
 static bool calibrate(struct result *r, const struct scenario *s, unsigned samples)
 {
@@ -171,11 +181,14 @@ static bool calibrate(struct result *r, const struct scenario *s, unsigned sampl
 		if (took_ns > SAMPLE_NS / 10)
 			break;
 	}
-	operations = (uint64_t)(SAMPLE_NS / ns);
-	if (operations < least) /* but no longer than this for the sake of laps */
-		operations = (double)least * ns < LAPS_NS ? least : (uint64_t)(LAPS_NS / ns) + 256;
-	if (operations > OPERATIONS_MAX)
-		operations = OPERATIONS_MAX;
+	operations = sample_size(ns, least);
+	/* One that was slow by chance would make all samples short, and their threads' start the most of them. */
+	for (int again = 0; again < 3 && operations < OPERATIONS_MAX; again++) {
+		ns = sample(r->contestant, s, (operations + step - 1) / step * step, NULL);
+		if (collapsed || ns * (double)operations > SAMPLE_NS / 2)
+			break;
+		operations = sample_size(ns, least);
+	}
 	/* Who collapses when crowded must not take everybody's time. */
 	if (ns * (double)operations * samples > SLOW_NS)
 		r->wanted = (unsigned)(SLOW_NS / (ns * (double)operations)) + 3;

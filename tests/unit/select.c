@@ -249,7 +249,7 @@ Test(select, books)
 	uint64_t item = 1;
 	struct leat_case c = LEAT_CASE_SEND(pipe.tx, &item);
 	cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), 0);
-	cr_expect_eq(leat_select(&c, 1, leat_now_ns() + 2 * MS, LEAT_BY_CHANCE), -ETIMEDOUT);
+	cr_expect_eq(leat_select(&c, 1, leat_now_ns() + 200 * MS, LEAT_BY_CHANCE), -ETIMEDOUT);
 	leat_chan_look(leat_chan_of(leat_handle_of_tx(pipe.tx)), &stat);
 	cr_expect_eq(stat.rejected, 0);
 	cr_expect_eq(stat.offered, 1);
