@@ -90,6 +90,14 @@ static inline void leat_fence_seq(void)
 #endif
 
 /* The functions behind the verbs, for words of each size. An "or" or "and" that answers the old value is a loop. */
+#define LEAT_CK_MASK(bits, verb, order, operator) \
+	static inline uint##bits##_t leat_ck_##verb##_##order##_##bits(uint##bits##_t *p, uint##bits##_t mask) \
+	{ \
+		uint##bits##_t old = ck_pr_load_##bits(p); \
+		while (!leat_ck_cas_##order##_##bits(p, &old, old operator mask)) \
+			; \
+		return old; \
+	}
 #define LEAT_CK_WORD(bits) \
 	static inline uint##bits##_t leat_ck_load_rlx_##bits(const uint##bits##_t *p) \
 	{ \
@@ -132,37 +140,14 @@ static inline void leat_fence_seq(void)
 		ck_pr_fence_acquire(); \
 		return value; \
 	} \
-	static inline uint##bits##_t leat_ck_or_rlx_##bits(uint##bits##_t *p, uint##bits##_t mask) \
-	{ \
-		uint##bits##_t old = ck_pr_load_##bits(p); \
-		while (!leat_ck_cas_rlx_##bits(p, &old, old | mask)) \
-			; \
-		return old; \
-	} \
-	static inline uint##bits##_t leat_ck_and_rlx_##bits(uint##bits##_t *p, uint##bits##_t mask) \
-	{ \
-		uint##bits##_t old = ck_pr_load_##bits(p); \
-		while (!leat_ck_cas_rlx_##bits(p, &old, old & mask)) \
-			; \
-		return old; \
-	} \
-	static inline uint##bits##_t leat_ck_or_acqrel_##bits(uint##bits##_t *p, uint##bits##_t mask) \
-	{ \
-		uint##bits##_t old = ck_pr_load_##bits(p); \
-		while (!leat_ck_cas_acqrel_##bits(p, &old, old | mask)) \
-			; \
-		return old; \
-	} \
-	static inline uint##bits##_t leat_ck_and_acqrel_##bits(uint##bits##_t *p, uint##bits##_t mask) \
-	{ \
-		uint##bits##_t old = ck_pr_load_##bits(p); \
-		while (!leat_ck_cas_acqrel_##bits(p, &old, old & mask)) \
-			; \
-		return old; \
-	}
+	LEAT_CK_MASK(bits, or, rlx, |) \
+	LEAT_CK_MASK(bits, and, rlx, &) \
+	LEAT_CK_MASK(bits, or, acqrel, |) \
+	LEAT_CK_MASK(bits, and, acqrel, &)
 LEAT_CK_WORD(32)
 LEAT_CK_WORD(64)
 #undef LEAT_CK_WORD
+#undef LEAT_CK_MASK
 
 #define leat_ck_pick(p, verb) \
 	_Generic((p), \
