@@ -497,9 +497,7 @@ static void handle_retire(struct leat_handle *h)
 	h->fast = NULL;
 	h->open = false;
 	leat_watch_close((struct leat_side *)(void *)h, &h->watch);
-	if (h->wake_fd >= 0)
-		leat_os_flag_close(h->wake_fd);
-	h->wake_fd = -1;
+	leat_wake_fd_close(&h->wake_fd);
 }
 
 /* Under the lock. */

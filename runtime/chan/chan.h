@@ -208,6 +208,8 @@ void leat_handle_let_go(struct leat_handle *h);
 
 /* A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread. */
 int leat_wake_fd(int *wake_fd);
+/* With what it belongs to. */
+void leat_wake_fd_close(int *wake_fd);
 
 /*
  * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not now) or the error that

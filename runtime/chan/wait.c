@@ -93,6 +93,13 @@ int leat_wake_fd(int *wake_fd)
 	return flag;
 }
 
+void leat_wake_fd_close(int *wake_fd)
+{
+	if (*wake_fd >= 0)
+		leat_os_flag_close(*wake_fd);
+	*wake_fd = -1;
+}
+
 int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 {
 	struct leat_handle *h = leat_handle_of_tx(tx);

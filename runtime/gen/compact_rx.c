@@ -319,9 +319,7 @@ static int release(struct leat_rx *rx, size_t n)
 static void close_waits(struct compact *c, struct leat_foreign_waits *waits)
 {
 	leat_watch_close((struct leat_side *)(void *)c, &waits->watch);
-	if (waits->wake_fd >= 0)
-		leat_os_flag_close(waits->wake_fd);
-	waits->wake_fd = -1;
+	leat_wake_fd_close(&waits->wake_fd);
 }
 
 static void close_rx(struct leat_rx *rx)
