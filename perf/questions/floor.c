@@ -9,14 +9,13 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
+#include "samples.h"
+
 #include <leat/atomic.h>
 #include <leat/base.h>
 #include <leat/ring/mpmc.h>
 
 #include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum { SAMPLES = 101, CAPACITY = 1024, ROUND = 800, TRIPS = 20000, FIRST_TRIPS = 2000 };
 enum { MARKS = 1, SWAPS = 2 };
@@ -60,15 +59,6 @@ static __attribute__((noinline)) void pops(void)
 	for (uint64_t n = 0; n < ROUND; n++)
 		if (!leat_mpmc_pop(&ring, &rx, &item, sizeof(item)) || item != n)
 			abort();
-}
-
-static void pin(int core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	sched_setaffinity(0, sizeof(set), &set);
 }
 
 static inline void wait_for(struct line *line, uint64_t n, unsigned who, unsigned how)
@@ -118,13 +108,6 @@ static double time_of(void (*run)(void))
 	return (double)(leat_now_ns() - start_ns) / ROUND;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 int main(void)
 {
 	static const char *const names[] = {
@@ -149,12 +132,9 @@ int main(void)
 		for (unsigned how = 0; how <= (MARKS | SWAPS); how++)
 			ns[3 + how][s] = round_trip(how);
 	}
-	printf("%-36s %8s %8s %8s\n", "ns", "median", "p5", "p95");
-	for (int q = 0; q < QUESTIONS; q++) {
-		qsort(ns[q], SAMPLES, sizeof(ns[q][0]), by_value);
-		printf("%-36s %8.2f %8.2f %8.2f\n", names[q], ns[q][SAMPLES / 2], ns[q][SAMPLES / 20],
-		       ns[q][SAMPLES - 1 - SAMPLES / 20]);
-	}
+	print_head("ns");
+	for (int q = 0; q < QUESTIONS; q++)
+		print_samples(names[q], ns[q], SAMPLES);
 	free(memory);
 	return 0;
 }

@@ -7,13 +7,12 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
+#include "samples.h"
+
 #include <leat/atomic.h>
 #include <leat/base.h>
 
 #include <ck_ec.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 enum { SAMPLES = 31, PUBLISHES = 2000000 };
@@ -71,21 +70,11 @@ static const struct {
 };
 enum { CONTESTANTS = sizeof(contestants) / sizeof(contestants[0]) };
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 int main(void)
 {
 	static double ns[CONTESTANTS][SAMPLES];
-	cpu_set_t core;
 
-	CPU_ZERO(&core);
-	CPU_SET(0, &core);
-	sched_setaffinity(0, sizeof(core), &core);
+	pin(0);
 	ck_ec32_init(&count, 0);
 	for (int s = 0; s < SAMPLES; s++)
 		for (int c = 0; c < CONTESTANTS; c++) {
@@ -95,11 +84,8 @@ int main(void)
 			contestants[who].run();
 			ns[who][s] = (double)(leat_now_ns() - start_ns) / PUBLISHES;
 		}
-	printf("%-48s %8s %8s %8s\n", "one publish while nobody sleeps, ns", "median", "p5", "p95");
-	for (int c = 0; c < CONTESTANTS; c++) {
-		qsort(ns[c], SAMPLES, sizeof(ns[c][0]), by_value);
-		printf("%-48s %8.2f %8.2f %8.2f\n", contestants[c].name, ns[c][SAMPLES / 2], ns[c][SAMPLES / 20],
-		       ns[c][SAMPLES - 1 - SAMPLES / 20]);
-	}
+	print_head("one publish while nobody sleeps, ns");
+	for (int c = 0; c < CONTESTANTS; c++)
+		print_samples(contestants[c].name, ns[c], SAMPLES);
 	return sleepers == 0 ? 0 : 1;
 }
