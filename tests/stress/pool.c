@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "stress.h"
+#include "rounds.h"
 
 #include <leat/gen.h>
 #include <poll.h>
@@ -15,21 +15,13 @@
 enum { THREADS = 3, STARTS = 12 };
 
 struct round {
-	uint64_t seed, number;
 	struct leat_pool *pools[2];
 	struct leat_scope *scopes[3];
 	int fd; /* an eventfd that is never ready */
-	uint32_t starts, finis, faults;
-	char fault[128];
+	uint32_t starts, finis;
 };
 
 static struct round now;
-
-static void blame(const char *what, long n)
-{
-	if (leat_add_acqrel(&now.faults, 1u) == 0)
-		snprintf(now.fault, sizeof(now.fault), "%s %ld", what, n);
-}
 
 /* Numbers from 0, with waits of all sorts among them. */
 struct source {
@@ -352,40 +344,21 @@ static void run_meetings(uint64_t *random)
 	leat_scope_close(scope);
 }
 
-static void pool_hung(int number)
+static uint64_t run(uint64_t *random)
 {
-	(void)number;
-	fprintf(stderr, "pool: HUNG: seed %" PRIu64 " round %" PRIu64 "\n", now.seed, now.number);
-	_exit(1);
+	if (rounds.number % 4 == 3)
+		run_meetings(random);
+	else
+		run_mixed(random);
+	return now.starts;
 }
 
 int main(int argc, char **argv)
 {
-	int64_t seconds = argc > 1 ? atoll(argv[1]) : 3, end_ns = leat_now_ns() + seconds * INT64_C(1000000000);
-	uint64_t random, starts = 0;
+	int status;
 
-	(void)stress_main;
-	now.seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)leat_now_ns() ^ ((uint64_t)getpid() << 32);
-	random = now.seed;
 	now.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	printf("pool: seed %" PRIu64 "\n", now.seed);
-	fflush(stdout);
-	signal(SIGALRM, pool_hung);
-	while (leat_now_ns() < end_ns) {
-		alarm(60);
-		if (now.number % 4 == 3)
-			run_meetings(&random);
-		else
-			run_mixed(&random);
-		if (now.faults != 0) {
-			fprintf(stderr, "pool: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n", now.seed, now.number,
-				now.fault);
-			return 1;
-		}
-		starts += now.starts;
-		now.number++;
-	}
-	printf("pool: %" PRIu64 " rounds, %" PRIu64 " generators and sinks\n", now.number, starts);
+	status = rounds_main("pool", run, "generators and sinks", argc, argv);
 	close(now.fd);
-	return 0;
+	return status;
 }

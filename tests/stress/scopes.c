@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "stress.h"
+#include "rounds.h"
 
 #include <leat/gen.h>
 
@@ -14,11 +14,9 @@
 #define ROUND_ITEMS 60000
 
 struct tree {
-	uint64_t seed, number;
 	struct leat_scope *scopes[4];
-	uint32_t starts, runs, finis, next_item, given, made, received, discarded, faults;
+	uint32_t starts, runs, finis, next_item, given, made, received, discarded;
 	uint32_t owners[ROUND_ITEMS];
-	char fault[128];
 };
 
 struct starter {
@@ -35,12 +33,7 @@ struct job {
 };
 
 static struct tree tree;
-
-static void blame(const char *what, long n)
-{
-	if (leat_add_acqrel(&tree.faults, 1u) == 0)
-		snprintf(tree.fault, sizeof(tree.fault), "%s %ld", what, n);
-}
+static struct census before;
 
 static void own(uint32_t item)
 {
@@ -141,10 +134,10 @@ static void *start_many(void *arg)
 	return NULL;
 }
 
-static void check(const struct census *before)
+static void check(void)
 {
 	char words[100];
-	if (!census_end(before, words, sizeof(words)))
+	if (!census_end(&before, words, sizeof(words)))
 		blame(words, 0);
 	if (tree.runs != tree.starts)
 		blame("starts without a run:", (long)tree.starts - (long)tree.runs);
@@ -152,7 +145,7 @@ static void check(const struct census *before)
 		blame("items without an owner:", (long)tree.made - (long)tree.received - (long)tree.discarded);
 }
 
-static void run_tree(uint64_t *random, const struct census *before)
+static uint64_t run_tree(uint64_t *random)
 {
 	struct starter starters[STARTERS];
 	struct leat_scope_opts opts = { 0 };
@@ -177,38 +170,12 @@ static void run_tree(uint64_t *random, const struct census *before)
 		pthread_join(starters[i].thread, NULL);
 	for (uint64_t first = below(random, 4), i = 0; i < 4; i++)
 		leat_scope_close(tree.scopes[(first + i) % 4]);
-	check(before);
-}
-
-static void tree_hung(int number)
-{
-	(void)number;
-	fprintf(stderr, "scopes: HUNG: seed %" PRIu64 " round %" PRIu64 "\n", tree.seed, tree.number);
-	_exit(1);
+	check();
+	return tree.starts;
 }
 
 int main(int argc, char **argv)
 {
-	int64_t seconds = argc > 1 ? atoll(argv[1]) : 3, end_ns = leat_now_ns() + seconds * INT64_C(1000000000);
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)leat_now_ns() ^ ((uint64_t)getpid() << 32);
-	uint64_t random = seed, starts = 0;
-	struct census before;
-	(void)stress_main;
-	tree.seed = seed;
-	printf("scopes: seed %" PRIu64 "\n", seed);
-	fflush(stdout);
-	signal(SIGALRM, tree_hung);
 	census_begin(&before);
-	while (leat_now_ns() < end_ns) {
-		alarm(60);
-		run_tree(&random, &before);
-		if (tree.faults != 0) {
-			fprintf(stderr, "scopes: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n", seed, tree.number, tree.fault);
-			return 1;
-		}
-		starts += tree.starts;
-		tree.number++;
-	}
-	printf("scopes: %" PRIu64 " rounds, %" PRIu64 " generators\n", tree.number, starts);
-	return 0;
+	return rounds_main("scopes", run_tree, "generators", argc, argv);
 }

@@ -395,15 +395,20 @@ static void arms_and_closes(void *arg)
 	*in = NULL;
 }
 
-MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item", .preemptions = 2, .stale = 1)
+static void armed_passes_on(void (*arms_and_leaves)(void *))
 {
 	open_chans(LEAT_MPMC, 1);
 	rx_clone = leat_rx_clone(rx[0]);
-	verify_spawn(arms_and_closes, &rx_clone, "arms");
+	verify_spawn(arms_and_leaves, &rx_clone, "arms");
 	verify_spawn(receives, &rx[0], "receives");
 	sends(&tx[0]);
 	finish();
 	verify_that(received[1] == 1);
+}
+
+MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item", .preemptions = 2, .stale = 1)
+{
+	armed_passes_on(arms_and_closes);
 }
 
 static void receives_both(void *arg)
@@ -423,13 +428,7 @@ static void arms_and_disarms(void *arg)
 
 MODEL(fd_disarmed, .what = "told, and disarmed: the other receiver gets the item", .preemptions = 2, .stale = 1)
 {
-	open_chans(LEAT_MPMC, 1);
-	rx_clone = leat_rx_clone(rx[0]);
-	verify_spawn(arms_and_disarms, &rx_clone, "arms");
-	verify_spawn(receives, &rx[0], "receives");
-	sends(&tx[0]);
-	finish();
-	verify_that(received[1] == 1);
+	armed_passes_on(arms_and_disarms);
 }
 
 MODEL(fd_arm_finds_something, .what = "armed, and again with something there: it is off the list, and the other receiver gets both items", .preemptions = 1,
