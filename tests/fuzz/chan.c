@@ -78,6 +78,16 @@ static void skip(struct fuzzed *f)
 	f->skipped -= turns_skip(&f->ring);
 }
 
+/* Whether there is something to take, if need be behind what was given up. */
+static bool has_item(struct fuzzed *f)
+{
+	uint64_t at = f->ring.head;
+
+	for (size_t i = 0; i < f->ring.capacity && turns_slot(&f->ring, at)->state == SLOT_SKIPPED; i++)
+		at++;
+	return turns_slot(&f->ring, at)->state == SLOT_FULL;
+}
+
 /* Takes at the front, behind what was given up. */
 static size_t take(struct fuzzed *f, size_t want, struct turns_claim *claim)
 {
@@ -324,10 +334,10 @@ static void peek(struct fuzzed *f, struct end *e, size_t want)
 	ssize_t did, wanted;
 
 	if (e->held.n == 0 && !f->canceled && !f->ended) {
+		if (!has_item(f) && !f->tx_gone)
+			return; /* it would wait */
 		skip(f);
 		turns_take(&f->ring, least(want, side_by_side(f, f->ring.head)), &e->held);
-		if (e->held.n == 0 && !f->tx_gone)
-			return; /* it would wait */
 		did = leat_peek(e->rx, want, &items);
 		wanted = receivable(f, e->held.n > 0);
 		CHECK(did == (wanted == 1 ? (ssize_t)e->held.n : wanted), "%zd of %zu, %zu wanted", did, want,
