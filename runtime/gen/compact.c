@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/gen/compact_block.h"
+#include "runtime/registry/rcu.h"
 #include "runtime/registry/registry.h"
 
 #include <string.h>
@@ -59,6 +60,8 @@ static void give_back(struct compact *c)
 	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	group->received += leat_load_rlx(&c->head); /* rlx: the same */
 	leat_os_free(extra_of(c));
+	if (group->fresh == c)
+		group->fresh = NULL;
 	leat_group_free(group, c->slab, c);
 }
 
@@ -66,11 +69,11 @@ static void give_back(struct compact *c)
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 {
 	struct leat_crowd *crowd = &c->group->crowd;
-	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
-	bool last = leat_load_acq(ctl_of(c)) & other; /* K1: what the other did; pairs with itself */
+	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: what the other did; pairs with itself */
+	bool last = ctl & (done ^ (CTL_TURNS_DONE | CTL_RX_DONE));
 
-	if (!last)
-		last = leat_or_acqrel(ctl_of(c), done) & other; /* K1: pairs with itself */
+	if (!last && !(ctl & done))
+		last = leat_or_acqrel(ctl_of(c), done) & (done ^ (CTL_TURNS_DONE | CTL_RX_DONE)); /* K1: pairs with itself */
 	if (last)
 		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: nobody else is left */
 	if (!last && !ended)
@@ -134,9 +137,10 @@ static void tell_of_failure(struct compact *c)
 	leat_registry_tell(end);
 }
 
-static void end(struct compact *c, int rc)
+static void end(struct compact *c, int rc, bool by_receiver)
 {
 	struct leat_group *group = c->group;
+	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0; /* he is not about to close it */
 	bool failed;
 
 	if (c->fini != NULL)
@@ -145,7 +149,7 @@ static void end(struct compact *c, int rc)
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	if (failed)
 		tell_of_failure(c);
-	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
+	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE | done); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
 	published(c);
 	if (failed)
 		leat_scope_fail(group->crowd.scope, c->code, c->broken ? leat_compact_broken_text : "", &group->crowd.hook, c);
@@ -211,7 +215,7 @@ static int wait_for(struct compact *c, const struct leat_step *step, int rc)
 }
 
 /* One turn of n steps at the most, with the thread set up for it. */
-enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure)
+enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
 {
 	struct leat_scope *outer = leat_scope_current;
 	struct extra *extra = extra_of(c);
@@ -234,7 +238,7 @@ enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure)
 		rc = later < 0 ? later : rc;
 	}
 	if (rc <= 0)
-		end(c, rc);
+		end(c, rc, by_receiver);
 	leat_scope_current = outer;
 	leat_step_end(&step);
 	if (rc <= 0)
@@ -250,7 +254,7 @@ static enum leat_turn worker_turn(struct leat_job *job)
 	struct compact *c = compact_of_job(job);
 	uint32_t cost = leat_load_rlx(&c->cost); /* rlx: this side's own */
 	bool measure = cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2; /* rlx: the same */
-	enum leat_turn what = leat_compact_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure);
+	enum leat_turn what = leat_compact_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
 
 	if (what == LEAT_TURN_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
 		what = LEAT_TURN_PARK;
@@ -354,6 +358,33 @@ void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat)
 	stat->offered += figures.tails;
 }
 
+/* Under the crowd's lock: whether the last one that was started with nobody told of it has not had a turn yet. */
+static bool fresh_waits(const struct leat_group *group)
+{
+	const struct compact *c = group->fresh;
+
+	/* rlx: who finds it IDLE may wake it */
+	return c != NULL && leat_load_rlx(&c->job.run) == LEAT_RUN_IDLE && leat_load_rlx(&c->tail) == 0;
+}
+
+bool leat_compact_fresh(struct leat_pool_user *user)
+{
+	struct leat_group *group = caa_container_of(user, struct leat_group, user);
+	bool waits;
+
+	leat_spin_lock(&group->crowd.lock);
+	waits = fresh_waits(group);
+	if (waits && group->fresh_seen) {
+		leat_job_wake(&((struct compact *)group->fresh)->job);
+		waits = false;
+	}
+	group->fresh_seen = waits;
+	if (!waits)
+		group->fresh = NULL;
+	leat_spin_unlock(&group->crowd.lock);
+	return waits;
+}
+
 void leat_compact_group_init(struct leat_group *group)
 {
 	group->foreign = (struct leat_foreign_word){ LEAT_CTL_FOREIGN, &leat_compact_receiver };
@@ -384,13 +415,12 @@ static bool make_extra(const struct leat_chan_opts *opts, struct extra **extra)
 	return true;
 }
 
-/* A block that counts and can be cancelled. NULL, with *rc set. */
-static struct compact *make(struct leat_group *group, size_t bytes, struct extra *extra, int *rc)
+/* Under the crowd's lock: a block that counts and can be cancelled. NULL, with *rc set, and the lock gone. */
+static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
 {
 	struct leat_slab *slab;
 	struct compact *c = NULL;
 
-	leat_spin_lock(&group->crowd.lock);
 	*rc = leat_crowd_begin(&group->crowd);
 	if (*rc < 0) {
 		leat_spin_unlock(&group->crowd.lock);
@@ -404,11 +434,35 @@ static struct compact *make(struct leat_group *group, size_t bytes, struct extra
 	}
 	c->slab = slab;
 	c->id = leat_group_id(group);
-	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: found by the lock that is held, or a queue's */
 	leat_job_init(&c->job, &job_kind);
-	c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
-	leat_spin_unlock(&group->crowd.lock);
 	return c;
+}
+
+/*
+ * Under the crowd's lock, which it lets go of: the first turn is given by the receiver, who most often comes at once, or by a
+ * worker that finds it not yet given. Only one stands so at a time; the others, and all that workers alone may run, are queued.
+ */
+static void place(struct leat_group *group, struct compact *c)
+{
+	struct leat_pool *pool = group->pool;
+	bool tell;
+
+	if (group->workers_only || fresh_waits(group)) {
+		c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
+		leat_spin_unlock(&group->crowd.lock);
+		leat_job_start(&c->job, !group->workers_only);
+		return;
+	}
+	group->fresh = c;
+	group->fresh_seen = false;
+	tell = leat_pool_fresh(pool);
+	if (tell)
+		leat_rcu_read_lock();
+	leat_spin_unlock(&group->crowd.lock);
+	if (!tell)
+		return;
+	leat_pool_tell_fresh(pool);
+	leat_rcu_read_unlock();
 }
 
 int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
@@ -424,11 +478,13 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 		return rc;
 	if (!make_extra(&opts->chan, &extra))
 		return -ENOMEM;
-	c = make(group, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, extra, &rc);
+	leat_spin_lock(&group->crowd.lock);
+	c = make(group, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, &rc);
 	if (c == NULL) {
 		leat_os_free(extra);
 		return rc;
 	}
+	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: found by the lock that is held, or a queue's */
 	c->word = &((struct leat_rx *)c)->ring.never;
 	c->item_size = seq->item_size;
 	c->capacity = (uint16_t)opts->chan.capacity;
@@ -437,6 +493,6 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	c->fini = seq->fini;
 	c->open = true;
 	*rx = (struct leat_rx *)c;
-	leat_job_start(&c->job, !group->workers_only);
+	place(group, c);
 	return 0;
 }

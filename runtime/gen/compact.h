@@ -46,7 +46,8 @@ bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size);
 /* What a group's receivers and its cancel do. */
 void leat_compact_group_init(struct leat_group *group);
 
-/* Adds the figures of a group, which is given as its pool's user. */
+/* What a pool asks a group, which is its user: see struct leat_pool_user. */
+bool leat_compact_fresh(struct leat_pool_user *user);
 void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat);
 
 /* As leat_gen_seq(); opts are checked, and suit. */

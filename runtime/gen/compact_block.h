@@ -111,7 +111,7 @@ void leat_compact_drain(struct compact *c, uint32_t ctl);
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
 
 /* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
-enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure);
+enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver);
 
 /* The text of a failure where c->broken. */
 extern const char leat_compact_broken_text[];

@@ -135,7 +135,8 @@ static bool pull(struct compact *c)
 	if (c->group->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
 		return false;
 	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
-	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2);
+	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2,
+				 true);
 	if (what == LEAT_TURN_OVER)
 		return true; /* its pool may be gone by now */
 	if (what == LEAT_TURN_MORE && !pushed(c))

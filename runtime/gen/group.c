@@ -248,6 +248,7 @@ struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *poo
 	group->workers_only = leat_pool_workers_only(pool);
 	group->user.busy = group_busy;
 	group->user.gone = group_without_pool;
+	group->user.fresh = leat_compact_fresh;
 	group->user.look = leat_compact_look;
 	leat_store_rlx(&group->crowd.key, (uintptr_t)pool); /* rlx: not linked yet */
 	group->crowd.free = group_destroy;

@@ -47,6 +47,8 @@ struct leat_group {
 	bool fenced;                        /* publishing pays the fence */
 	bool workers_only;                  /* constant, as what is above: the pool may be gone when it is asked for */
 	/* the rest under the crowd's lock */
+	void *fresh;     /* the block whose generator was started last, and waited for its first turn then; or NULL */
+	bool fresh_seen; /* by the pool's workers */
 	struct leat_link slabs;
 	struct leat_sizes *sizes;
 	unsigned strollers; /* as long as there are any no slab goes */

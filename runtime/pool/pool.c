@@ -43,6 +43,7 @@ struct leat_worker {
 	int64_t looked_ns;       /* when that was */
 	uint32_t seen, slept_at; /* the inbox's pushes when this worker last looked, last went to sleep */
 	uint32_t left;           /* how often in a row it has left there what it saw */
+	bool new_ones; /* there were some since it last went to sleep */
 	bool lazy;
 	unsigned index, turns;
 };
@@ -51,6 +52,7 @@ struct leat_pool {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART))); /* LEAT_CTL_RX_PARKED: a worker sleeps */
 	uint32_t searching; /* workers that are awake and have found nothing yet */
 	uint32_t lazy;      /* a worker looks every now and then: new generators wake nobody */
+	uint32_t fresh;     /* a user may have a new job that nobody has run yet */
 	uint32_t stop;
 	uint32_t held;
 	uint64_t due_ns;    /* when the wheel is to be looked at; written under the lock */
@@ -142,8 +144,8 @@ static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
 		leat_store_rlx(&queue->urgent, 0); /* rlx: as count */
 }
 
-/* Somebody has work for a worker: wakes one, unless one is looking around anyway, or soon enough. */
-static void tell(struct leat_pool *pool, bool urgent)
+/* Somebody has work for a worker: whether to wake one, as none is looking around anyway, or soon enough. */
+static bool must_tell(struct leat_pool *pool, bool urgent)
 {
 	uint32_t ctl;
 
@@ -154,9 +156,25 @@ static void tell(struct leat_pool *pool, bool urgent)
 		ctl = leat_load_rlx(&pool->ctl); /* rlx: the same */
 	}
 	if (!(ctl & LEAT_CTL_RX_PARKED) || (!urgent && leat_load_rlx(&pool->lazy) != 0)) /* rlx: C1 orders it, as ctl */
-		return;
-	if (leat_add_acqrel(&pool->searching, 0) == 0) /* P1: the push before searching; pairs with stop_searching() */
+		return false;
+	return leat_add_acqrel(&pool->searching, 0) == 0; /* P1: the push before searching; pairs with stop_searching() */
+}
+
+static void tell(struct leat_pool *pool, bool urgent)
+{
+	if (must_tell(pool, urgent))
 		leat_event_notify(&pool->idle, 1);
+}
+
+bool leat_pool_fresh(struct leat_pool *pool)
+{
+	leat_store_rlx(&pool->fresh, 1); /* rlx: who clears it then takes the lock that is held */
+	return must_tell(pool, false);
+}
+
+void leat_pool_tell_fresh(struct leat_pool *pool)
+{
+	leat_event_notify(&pool->idle, 1);
 }
 
 static struct leat_queue *inbox_of(const struct leat_pool *pool)
@@ -428,6 +446,26 @@ static void adopt(struct leat_worker *worker)
 	leat_spin_unlock(&inbox->lock);
 }
 
+/* What is new and is run by nobody gets into this worker's queue, once it has been seen twice. */
+static void look_at_fresh(struct leat_worker *worker)
+{
+	struct leat_pool *pool = worker->pool;
+	bool left = false;
+
+	if (leat_load_rlx(&pool->fresh) == 0) /* rlx: C1 orders it, as count */
+		return;
+	worker->new_ones = true;
+	leat_mutex_lock(&users_lock);
+	leat_store_rlx(&pool->fresh, 0); /* rlx: before each user's lock: who sets it under that is seen, or sets it after */
+	for (struct leat_pool_user *user = pool->users.next; user != &pool->users; user = user->next)
+		left |= user->fresh(user);
+	if (left)
+		leat_store_rlx(&pool->fresh, 1); /* rlx: C1, as in tell() */
+	leat_mutex_unlock(&users_lock);
+	if (left)
+		tell(pool, false); /* meanwhile it could not be seen by who went to sleep */
+}
+
 static struct leat_job *steal(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
@@ -463,6 +501,8 @@ static struct leat_job *find(struct leat_worker *worker)
 		look_at_wheel(worker->pool);
 	if (look_around && leat_poller_wanted(&worker->pool->poller))
 		leat_poller_wait(&worker->pool->poller, 0);
+	if (look_around)
+		look_at_fresh(worker);
 	if (look_around && (job = steal(worker)) != NULL)
 		return job;
 	if (queue_empty(worker->adopted))
@@ -475,6 +515,8 @@ static struct leat_job *find(struct leat_worker *worker)
 
 static bool any_work(const struct leat_pool *pool)
 {
+	if (leat_load_rlx(&pool->fresh) != 0 && leat_load_rlx(&pool->lazy) == 0) /* rlx: C1 orders them, as count */
+		return true;
 	for (unsigned i = 0; i < pool->workers_count; i++)
 		if (!queue_empty(&pool->workers[i].own))
 			return true;
@@ -484,7 +526,7 @@ static bool any_work(const struct leat_pool *pool)
 	return false;
 }
 
-/* The same, but for new jobs that those may run themselves who put them into the inbox. */
+/* The same, but for new jobs that those may run themselves who started them. */
 static bool any_urgent(const struct leat_pool *pool)
 {
 	const struct leat_queue *inbox = inbox_of(pool);
@@ -525,7 +567,7 @@ static bool unkept(struct leat_pool *pool)
 /* The last that stops searching, and has found something, sees to it that what else there is finds somebody. */
 static void stop_searching(struct leat_pool *pool, bool found)
 {
-	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1; /* P1: before the look; pairs with tell() */
+	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1; /* P1: before the look; pairs with must_tell() */
 
 	if (found && last && (any_work(pool) || unkept(pool)))
 		tell(pool, true);
@@ -541,8 +583,10 @@ static struct leat_job *search(struct leat_worker *worker)
 	for (unsigned look = 0; look < LOOKS && job == NULL && !stopping(pool); look++) {
 		for (unsigned i = 0; i < LOOK_PAUSES && i <= look * 2; i++)
 			leat_pause();
-		if (look % CLOCK_TURNS == CLOCK_TURNS - 1)
+		if (look % CLOCK_TURNS == CLOCK_TURNS - 1) {
 			leat_os_yield();
+			look_at_fresh(worker);
+		}
 		look_at_wheel(pool);
 		job = find(worker);
 	}
@@ -586,16 +630,17 @@ static bool stop_keeping(struct leat_worker *worker)
 }
 
 /*
- * Who puts generators into the inbox and runs them himself, by receiving, need not pay for waking a worker each time that
+ * Who starts generators and runs them himself, by receiving, need not pay for waking a worker each time that
  * one has gone to sleep. A worker that was woken for nothing looks again by itself, until nothing new comes.
  */
 static bool lazy(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	uint32_t pushes = leat_load_rlx(&inbox_of(pool)->pushes), others = 0; /* rlx: a hint */
-	bool wanted = pushes != worker->slept_at;
+	bool wanted = pushes != worker->slept_at || worker->new_ones || leat_load_rlx(&pool->fresh) != 0; /* rlx: the same */
 
 	worker->slept_at = pushes;
+	worker->new_ones = false;
 	if (wanted && !worker->lazy)
 		worker->lazy = leat_cas_rlx(&pool->lazy, &others, 1); /* rlx: C1 orders it, as ctl */
 	if (!wanted && worker->lazy) {
@@ -616,7 +661,7 @@ static void stop_being_lazy(struct leat_worker *worker)
 	leat_store_rlx(&pool->lazy, 0); /* rlx: C1 orders it, as ctl */
 	if (pool->workers_count == 1)
 		return;
-	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED)); /* C1: lazy before the queues; pairs with tell() */
+	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED)); /* C1: lazy before the queues; pairs with must_tell() */
 	if (any_work(pool))
 		tell(pool, true);
 }
@@ -641,6 +686,7 @@ static bool sleep_once(struct leat_worker *worker)
 	leat_event_leave(&pool->idle, &worker->waiter);
 	vacant = stop_keeping(worker);
 	look_at_wheel(pool);
+	look_at_fresh(worker);
 	return vacant;
 }
 
@@ -849,7 +895,9 @@ void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user)
 	user->next = &pool->users;
 	user->prev = pool->users.prev;
 	user->prev->next = pool->users.prev = user;
+	leat_store_rlx(&pool->fresh, 1); /* rlx: C1: it may have got a job before anybody could look for that here */
 	leat_mutex_unlock(&users_lock);
+	tell(pool, false);
 }
 
 void leat_pool_remove_user(struct leat_pool_user *user)

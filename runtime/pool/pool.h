@@ -30,6 +30,11 @@ struct leat_pool_user {
 	struct leat_pool_user *prev, *next;
 	bool (*busy)(struct leat_pool_user *user);
 	void (*gone)(struct leat_pool_user *user); /* the pool is closed: must not be named any more */
+	/*
+	 * Wakes the new job that stood with it at the last call already, and still waits for its first turn. Whether another does.
+	 * Takes the lock under which leat_pool_fresh() is called.
+	 */
+	bool (*fresh)(struct leat_pool_user *user);
 	/* Adds its figures, and the name of the generator that long_id is, if it is one of its. */
 	void (*look)(struct leat_pool_user *user, struct leat_pool_stat *stat);
 };
@@ -40,6 +45,13 @@ void leat_pool_remove_user(struct leat_pool_user *user);
 /* The same for one job at a time. Letting go is the last that is done with the pool. */
 void leat_pool_hold(struct leat_pool *pool);
 void leat_pool_let_go(struct leat_pool *pool);
+
+/*
+ * A new job stands with its user, IDLE: who receives from it may run it at once, and fresh() finds it if nobody does. Under a
+ * lock of the user's, while it is busy. True: leat_pool_tell_fresh(), in a read section begun under that lock.
+ */
+bool leat_pool_fresh(struct leat_pool *pool);
+void leat_pool_tell_fresh(struct leat_pool *pool);
 
 /* Somebody must sleep in its poller from now on. */
 struct leat_poller *leat_pool_poller(struct leat_pool *pool);

@@ -838,6 +838,32 @@ Test(pool, one_after_another)
 	place_close(place);
 }
 
+Test(pool, new_ones_that_nobody_receives_from_have_their_turns)
+{
+	enum { MANY = 3 };
+	struct place place = place_open(1, false);
+	struct leat_scope *busy = leat_scope_open(NULL, NULL);
+	struct numbers endless = { .end = UINT64_MAX }, n[2 * MANY] = { 0 };
+	struct leat_rx *rx[2 * MANY], *from;
+	struct leat_gen_opts opts = { .pool = place.pool };
+	struct sum sum = { 0 };
+	for (int i = 0; i < MANY; i++)
+		rx[i] = start_on(place.pool, place.scope, forms[0], &n[i]);
+	cr_expect_eq(leat_scope_join(place.scope), 0, "on an idle worker");
+	from = start_on(place.pool, busy, forms[0], &endless);
+	cr_assert_eq(leat_gen_sink(busy, from, (struct leat_sink){ add_up, fini_sum, &sum }, &opts), 0);
+	for (int i = MANY; i < 2 * MANY; i++)
+		rx[i] = start_on(place.pool, place.scope, forms[0], &n[i]);
+	cr_expect_eq(leat_scope_join(place.scope), 0, "on one that always has something to do");
+	leat_scope_cancel(busy, 0, NULL);
+	leat_scope_close(busy);
+	for (int i = 0; i < 2 * MANY; i++) {
+		cr_expect_eq(n[i].finis, 1);
+		leat_rx_close(rx[i]);
+	}
+	place_close(place);
+}
+
 /* Waiting for several of them */
 
 Test(pool, selects_and_merges_and_descriptors_take_any_receiver)

@@ -11,7 +11,6 @@
 
 #include <leat/gen.h>
 #include <leat/merge.h>
-#include <poll.h>
 
 #include <poll.h>
 
@@ -720,10 +719,12 @@ static void cancel_queued(bool receives)
 	verify_that(leat_chan_open(outside, sizeof(item), &opts, &tx, &in) == 0);
 	from = leat_seq_from_rx(in);
 	verify_that(leat_gen_seq(scope, (struct leat_seq){ pass, fini, &from, sizeof(item) }, &on, &rx) == 0);
-	if (receives)
+	if (receives) {
+		verify_that(leat_try_recv(rx, &item) == -EAGAIN); /* into a queue */
 		verify_spawn(cancels, NULL, "canceller");
-	else
+	} else {
 		cancels(NULL);
+	}
 	verify_that(!receives || leat_recv(rx, &item) == -ECANCELED);
 	verify_join();
 	verify_that(leat_scope_join(scope) == 0);
@@ -985,6 +986,202 @@ MODEL(pool_two_start, .what = "two threads start generators of one scope: one ma
 	verify_that(leat_scope_join(scope) == 0);
 	verify_that(leat_load_rlx(&finis) == 2);
 	close_pool(0);
+}
+
+/* New generators that nobody receives from: a worker finds them where they stand. */
+static void nobody_receives(unsigned workers, size_t count)
+{
+	static struct numbers n[2];
+	struct leat_rx *rx[2];
+
+	open_pool(workers, false);
+	for (size_t i = 0; i < count; i++)
+		rx[i] = start(LEAT_SPSC, 1, &n[i]);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == count);
+	for (size_t i = 0; i < count; i++)
+		leat_rx_close(rx[i]);
+	close_pool(0);
+}
+
+MODEL(pool_fresh, .what = "a new generator that nobody receives from", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	nobody_receives(1, 1);
+}
+
+MODEL(pool_fresh_fenced, .what = "the same without membarrier", .preemptions = 2, .stale = 1, .quick = 1, .no_membarrier = true)
+{
+	nobody_receives(1, 1);
+}
+
+MODEL(pool_fresh_two, .what = "two of them: the second is queued, unless the first has had its turn", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	nobody_receives(1, 2);
+}
+
+MODEL(pool_fresh_two_workers, .what = "one of them, and two workers", .preemptions = 1, .stale = 1)
+{
+	nobody_receives(2, 1);
+}
+
+static struct leat_scope *other_scope;
+
+/* In another scope: one that it runs itself, and one that it leaves to the worker. */
+static void starts_elsewhere(void *arg)
+{
+	struct leat_gen_opts opts = on_pool(LEAT_SPSC, 1);
+
+	for (int i = 0; i < 2; i++) {
+		struct leat_seq seq = { next, fini, arg, sizeof(uint64_t) };
+		struct leat_rx *rx;
+		uint64_t item;
+
+		verify_that(leat_gen_seq(other_scope, seq, &opts, &rx) == 0);
+		verify_that(i == 1 || leat_recv(rx, &item) == 0);
+		verify_that(leat_scope_join(other_scope) == 0);
+		leat_rx_close(rx);
+	}
+	verify_that(leat_scope_close(other_scope) == 0);
+}
+
+MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of another scope", .preemptions = 1, .stale = 1)
+{
+	static struct numbers n[2];
+
+	open_pool(1, false);
+	other_scope = leat_scope_open(NULL, NULL);
+	verify_spawn(starts_elsewhere, &n[0], "starter");
+	starts(&n[1]);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_join();
+	verify_that(leat_load_rlx(&finis) == 3);
+	close_pool(0);
+}
+
+static void starts_and_joins(void *arg)
+{
+	struct leat_rx *rx = start(LEAT_SPSC, 1, arg);
+
+	verify_that(leat_scope_join(scope) == 0);
+	leat_rx_close(rx);
+}
+
+MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and nobody receives", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n[2];
+
+	open_pool(1, false);
+	verify_spawn(starts_and_joins, &n[0], "starter");
+	starts_and_joins(&n[1]);
+	verify_join();
+	verify_that(leat_load_rlx(&finis) == 2);
+	close_pool(0);
+}
+
+MODEL(pool_fresh_against_look, .what = "one that is started while the worker looks for such", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n[2];
+	uint32_t never = 0;
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(1, false);
+	for (int i = 0; i < 2; i++) {
+		rx = start(LEAT_SPSC, 1, &n[i]);
+		if (i == 0) {
+			verify_that(leat_recv(rx, &item) == 0); /* by itself; the worker hears that there was one */
+			leat_os_futex_wait(&never, 0, VERIFY_START_NS + 200000);
+		}
+		verify_that(leat_scope_join(scope) == 0);
+		leat_rx_close(rx);
+	}
+	close_pool(0);
+}
+
+MODEL(pool_fresh_memory, .what = "what was started last is gone, and the memory that it was in: the next does not look there",
+      .preemptions = 1, .stale = 1)
+{
+	enum { FULL = 4, MANY = FULL + 2 }; /* the first slab has four blocks */
+	static struct numbers n[MANY];
+	struct leat_rx *rx[MANY];
+	uint64_t item;
+
+	open_pool(1, false);
+	for (int i = 0; i < MANY; i++) {
+		rx[i] = start(LEAT_SPSC, 1, &n[i]);
+		verify_that(leat_recv(rx[i], &item) == 0);
+		if (i != FULL)
+			continue;
+		leat_rx_close(rx[0]); /* room in the first, so that the second goes */
+		leat_rx_close(rx[FULL]);
+	}
+	for (int i = 1; i < MANY; i++)
+		if (i != FULL)
+			leat_rx_close(rx[i]);
+	close_pool(0);
+}
+
+static int next_is_other(void *state, void *item)
+{
+	(void)state, (void)item;
+	had_turn();
+	return 0;
+}
+
+MODEL(pool_fresh_beside_long_turn, .what = "one, and a job that takes its time until it has had its turn: the other worker finds it",
+      .preemptions = 1, .stale = 1)
+{
+	static const struct leat_job_kind kind = { waits_for_other, NULL, pool_of_job, id_of_job };
+	struct leat_gen_opts opts;
+	struct leat_rx *rx;
+
+	open_pool(2, false);
+	opts = on_pool(LEAT_SPSC, 1);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_is_other, NULL, NULL, sizeof(uint64_t) }, &opts, &rx) == 0);
+	leat_job_init(&jobs[0], &kind);
+	jobs[0].run = LEAT_RUN_QUEUED;
+	leat_job_start(&jobs[0], false);
+	verify_that(leat_scope_join(scope) == 0);
+	for (uint32_t n; (n = leat_load_acq(&turns)) < 2;)
+		leat_os_futex_wait(&turns, n, LEAT_NEVER);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+static void fini_is_other(void *state)
+{
+	(void)state;
+	had_turn();
+}
+
+static void starts_one(void *arg)
+{
+	struct leat_seq seq = { next, fini_is_other, arg, sizeof(uint64_t) };
+	struct leat_gen_opts opts = on_pool(LEAT_SPSC, 1);
+	int rc = leat_gen_seq(scope, seq, &opts, &left);
+
+	verify_that(rc == 0 || rc == -ECANCELED);
+	if (rc < 0)
+		had_turn();
+}
+
+MODEL(pool_fresh_starter_inside_wake_while_closed,
+      .what = "who started the last generator is still waking a worker, and a cancel and the pool's close", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	static struct numbers n;
+
+	open_pool(1, false);
+	verify_spawn(starts_one, &n, "starter");
+	verify_spawn(cancels, NULL, "canceller");
+	while (leat_load_acq(&turns) == 0)
+		leat_os_futex_wait(&turns, 0, LEAT_NEVER);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_pool_close(pool) == 0);
+	verify_join();
+	leat_rx_close(left);
+	verify_that(leat_scope_close(scope) == 0);
 }
 
 /* A stage on a stage: the one stands at the other's channel. */
