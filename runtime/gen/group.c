@@ -226,8 +226,34 @@ static void group_without_pool(struct leat_pool_user *user)
 {
 	struct leat_group *group = group_of_user(user);
 
+	leat_spin_lock(&group->crowd.lock);
 	group->pool = NULL;
-	leat_store_rlx(&group->crowd.key, 0); /* rlx: a later pool at that address comes after this */
+	leat_store_rlx(&group->crowd.key, 0); /* rlx: a later pool at that address comes after this; else, under the lock */
+	leat_spin_unlock(&group->crowd.lock);
+}
+
+/* Alone with the group, or under its lock with nobody in it: all that is the pool's. Its books begin with it. */
+static void group_set_pool(struct leat_group *group, struct leat_pool *pool)
+{
+	group->pool = pool;
+	group->workers_only = leat_pool_workers_only(pool);
+	memset(group->dropped, 0, sizeof(group->dropped));
+	group->accepted = group->received = 0;
+}
+
+/* One whose pool is closed and whose receivers are, too. NULL: there is none. */
+static struct leat_group *group_reuse(struct leat_scope *scope, struct leat_pool *pool)
+{
+	struct leat_crowd *crowd = leat_scope_reuse_crowd(scope, pool);
+	struct leat_group *group;
+
+	if (crowd == NULL)
+		return NULL;
+	group = caa_container_of(crowd, struct leat_group, crowd);
+	group_set_pool(group, pool);
+	leat_spin_unlock(&crowd->lock);
+	leat_pool_add_user(pool, &group->user);
+	return group;
 }
 
 struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *pool, int *rc)
@@ -237,15 +263,17 @@ struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *poo
 
 	if (crowd != NULL)
 		return caa_container_of(crowd, struct leat_group, crowd);
+	group = group_reuse(scope, pool);
+	if (group != NULL)
+		return group;
 	group = leat_os_alloc(sizeof(*group), 0);
 	*rc = -ENOMEM;
 	if (group == NULL)
 		return NULL;
 	leat_compact_group_init(group);
-	group->pool = pool;
+	group_set_pool(group, pool);
 	group->slabs.next = group->slabs.prev = &group->slabs;
 	group->fenced = !leat_os_fence_heavy_prepare();
-	group->workers_only = leat_pool_workers_only(pool);
 	group->user.busy = group_busy;
 	group->user.gone = group_without_pool;
 	group->user.fresh = leat_compact_fresh;

@@ -38,6 +38,10 @@ struct leat_sizes {
 	struct leat_link roomy;
 };
 
+/*
+ * Constant down to the lock, but for dropped and the pool's end, as long as anybody has a block of it; then it may become another
+ * pool's (leat_scope_reuse_crowd()).
+ */
 struct leat_group {
 	struct leat_foreign_word foreign; /* first: what a receiver's ctl points to */
 	struct leat_pool *pool;             /* NULL once it is closed */
@@ -45,7 +49,7 @@ struct leat_group {
 	struct leat_pool_user user;
 	uint64_t dropped[LEAT_DROP_REASONS]; /* of all there ever were, by relaxed additions */
 	bool fenced;                        /* publishing pays the fence */
-	bool workers_only;                  /* constant, as what is above: the pool may be gone when it is asked for */
+	bool workers_only;                  /* the pool's, which may be gone when it is asked for */
 	/* the rest under the crowd's lock */
 	void *fresh;     /* the block whose generator was started last, and waited for its first turn then; or NULL */
 	bool fresh_seen; /* by the pool's workers */
@@ -53,7 +57,7 @@ struct leat_group {
 	struct leat_sizes *sizes;
 	unsigned strollers; /* as long as there are any no slab goes */
 	uint64_t next_id, ids_end;
-	uint64_t accepted, received; /* by those that are gone: items */
+	uint64_t accepted, received; /* by those that are gone, since the pool is this one: items */
 };
 
 /* The group of this scope and pool; made if there is none. NULL, with *rc set, when that can't be. */

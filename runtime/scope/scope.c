@@ -456,6 +456,31 @@ int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
 	return rc;
 }
 
+/* Under the tree's lock: takes the crowd's, and keeps it if the crowd is nobody's. */
+static bool lock_unused(struct leat_crowd *crowd)
+{
+	leat_spin_lock(&crowd->lock);
+	if (leat_load_rlx(&crowd->key) == 0 && crowd->live == 0 && crowd->holds == 0) /* rlx: under the lock */
+		return true;
+	leat_spin_unlock(&crowd->lock);
+	return false;
+}
+
+struct leat_crowd *leat_scope_reuse_crowd(struct leat_scope *scope, const void *key)
+{
+	struct leat_crowd *crowd = NULL;
+
+	lock_tree(scope);
+	if (!cancelled(scope) && leat_scope_find_crowd(scope, key) == NULL)
+		crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
+	while (crowd != NULL && !lock_unused(crowd))
+		crowd = crowd_of(crowd->next);
+	if (crowd != NULL)
+		leat_store_rlx(&crowd->key, (uintptr_t)key); /* rlx: who finds it takes the crowd's lock before all else */
+	unlock_tree(scope);
+	return crowd;
+}
+
 /* Under no lock: from now on the tree counts the crowd, unless it is cancelled. */
 static int count_crowd(struct leat_crowd *crowd)
 {

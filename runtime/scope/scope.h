@@ -33,7 +33,7 @@ struct leat_scope_hook {
  */
 struct leat_crowd {
 	uint64_t next; /* the scope's next crowd, as a number; set before it is linked */
-	uint64_t key;  /* an address, as a number; 0 once it has none any more */
+	uint64_t key;  /* an address, as a number; 0, set under the crowd's lock, once it has none any more */
 	struct leat_scope *scope;
 	struct leat_scope_hook hook;
 	void (*free)(struct leat_crowd *crowd);
@@ -83,6 +83,12 @@ struct leat_crowd *leat_scope_find_crowd(const struct leat_scope *scope, const v
  * key. After a 0 the scope owns it and calls free() when the scope is closed and nobody holds it; under no lock.
  */
 int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd);
+/*
+ * A crowd of the scope's that has no key any more, and in which nobody lives or holds it, gets this key: so a scope has no more
+ * of them than keys at a time, however long it is open. Answers it with its lock held, under which its maker makes it new; who
+ * finds it meanwhile comes by that lock. NULL: there is none, or there is one of that key, or the scope is cancelled.
+ */
+struct leat_crowd *leat_scope_reuse_crowd(struct leat_scope *scope, const void *key);
 /* Under the crowd's lock, which it may let go of and take again: one more lives. 0, or -ECANCELED. */
 int leat_crowd_begin(struct leat_crowd *crowd);
 /*

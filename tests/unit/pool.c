@@ -448,19 +448,66 @@ static void *opens_pools(void *arg)
 Test(pool, come_and_go_beside_others)
 {
 	struct place place = place_open(1, false);
-	pthread_t thread;
+	pthread_t threads[2];
 	void *failure;
 	uint64_t got;
-	pthread_create(&thread, NULL, opens_pools, &place);
+	for (int t = 0; t < 2; t++)
+		pthread_create(&threads[t], NULL, opens_pools, &place);
 	for (int i = 0; i < 2000; i++) {
 		struct numbers n = { .end = 0 };
 		struct leat_rx *rx = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 1 }, &n);
 		cr_assert_eq(leat_recv(rx, &got), 0);
 		leat_rx_close(rx);
 	}
-	pthread_join(thread, &failure);
-	cr_expect_null(failure);
+	for (int t = 0; t < 2; t++) {
+		pthread_join(threads[t], &failure);
+		cr_expect_null(failure);
+	}
 	place_close(place);
+}
+
+/* What a service does that opens a pool for each request, under the scope of all. */
+static void one_request(struct leat_scope *scope, size_t capacity, bool workers_only)
+{
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = workers_only });
+	struct numbers n = { .end = 3 };
+	uint64_t got, expected = 0;
+	cr_assert_not_null(pool);
+	struct leat_rx *rx = start_on(pool, scope, (struct leat_chan_opts){ .capacity = capacity }, &n);
+	while (leat_recv(rx, &got) == 1)
+		cr_assert_eq(got, expected++);
+	cr_assert_eq(expected, 3);
+	leat_rx_close(rx);
+	cr_assert_eq(leat_scope_join(scope), 0);
+	cr_assert_eq(leat_pool_close(pool), 0);
+}
+
+Test(pool, a_thousand_leave_no_more_behind_than_one)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct census one, all;
+	for (int i = 0; i < 2; i++)
+		one_request(scope, 1 + (size_t)i, i);
+	census_begin(&one);
+	for (int i = 0; i < 1000; i++)
+		one_request(scope, 1 + (size_t)i % 2, i % 3 == 0);
+	census_begin(&all);
+	cr_expect_eq(all.blocks, one.blocks);
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+Test(pool, a_cancelled_scope_takes_no_other_pool)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_pool *pool;
+	struct numbers n = { .end = 1 };
+	struct leat_rx *rx;
+	one_request(scope, 1, false);
+	leat_scope_cancel(scope, 0, NULL);
+	pool = leat_pool_open(NULL);
+	cr_expect_eq(leat_gen_seq(scope, seq_of(&n), &(struct leat_gen_opts){ .chan.capacity = 1, .pool = pool }, &rx), -ECANCELED);
+	cr_expect_eq(leat_pool_close(pool), 0);
+	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
 /* Steps */
@@ -1018,4 +1065,43 @@ Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
 	cr_expect_eq(seen.unbalanced, 0);
 	place_close(place);
 	cr_expect_eq(leat_diag_stop(diag), 0);
+}
+
+/* Its receiver's items are dropped when the next pool already runs. */
+Test(pool, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct seen seen = { 0 };
+	struct leat_diag *diag;
+	struct numbers n[3] = { { .end = 2 }, { .end = 1 }, { .end = 1 } };
+	struct leat_rx *old, *rx;
+	struct census before, after;
+	uint64_t got;
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
+	old = start_on(pool, scope, (struct leat_chan_opts){ .capacity = 4 }, &n[0]);
+	cr_expect_eq(leat_scope_join(scope), 0);
+	cr_expect_eq(leat_pool_close(pool), 0);
+
+	for (int i = 0; i < 2; i++) {
+		pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+		census_begin(&before);
+		rx = start_on(pool, scope, (struct leat_chan_opts){ .capacity = 4 }, &n[1 + i]);
+		census_begin(&after);
+		cr_expect_eq(after.blocks > before.blocks, i == 0, "a new crowd for the first, and one of the two for the second");
+		if (i == 0) {
+			cr_expect_eq(leat_recv(old, &got), 1);
+			cr_expect_eq(got, 0);
+			leat_rx_close(old);
+		}
+		cr_expect_eq(leat_recv(rx, &got), 1);
+		cr_expect_eq(leat_recv(rx, &got), 0);
+		leat_rx_close(rx);
+		diag = leat_diag_start(&(struct leat_diag_opts){ .callback = see, .callback_arg = &seen });
+		cr_expect_eq(leat_diag_stop(diag), 0);
+		cr_expect_eq(seen.pool.offered, 1, "%d", i);
+		cr_expect_eq(seen.pool.delivered, 1, "%d", i);
+		cr_expect_eq(leat_scope_join(scope), 0);
+		cr_expect_eq(leat_pool_close(pool), 0);
+	}
+	cr_expect_eq(leat_scope_close(scope), 0);
 }

@@ -1184,6 +1184,68 @@ MODEL(pool_fresh_starter_inside_wake_while_closed,
 	verify_that(leat_scope_close(scope) == 0);
 }
 
+/*
+ * The next pool under a scope whose crowd of the last pool is nobody's any more, so that two threads start on it, or (held) about
+ * to be, as another thread closes the last receiver.
+ */
+static void next_pool(bool held)
+{
+	static struct numbers n[3];
+	uint64_t item;
+
+	open_pool(1, true);
+	left = start(LEAT_SPSC, 1, &n[0]);
+	verify_that(leat_recv(left, &item) == 0);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_pool_close(pool) == 0);
+	if (!held)
+		leat_rx_close(left);
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	if (held)
+		verify_spawn(closes_receiver, NULL, "closer");
+	else
+		verify_spawn(starts, &n[1], "starter");
+	starts(&n[2]);
+	verify_join();
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == (held ? 2 : 3));
+	close_pool(0);
+}
+
+MODEL(pool_next, .what = "two threads start on a scope's next pool: one takes over the crowd of the last, the other finds it",
+      .preemptions = 1, .stale = 1)
+{
+	next_pool(false);
+}
+
+MODEL(pool_next_against_rx_close, .what = "the first generator on a scope's next pool, against the last receiver of the one before",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	next_pool(true);
+}
+
+static void closes_pool(void *arg)
+{
+	verify_that(leat_pool_close(arg) == 0);
+}
+
+MODEL(pool_next_against_close, .what = "the first generator on a scope's next pool, against the close of the one before",
+      .preemptions = 1, .stale = 1)
+{
+	static struct numbers n[2];
+
+	open_pool(1, true);
+	starts(&n[0]);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_spawn(closes_pool, pool, "closer");
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	starts(&n[1]);
+	verify_join();
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_load_rlx(&finis) == 2);
+	close_pool(0);
+}
+
 /* A stage on a stage: the one stands at the other's channel. */
 static int pass(void *state, void *item)
 {
