@@ -9,15 +9,68 @@ struct runner {
 };
 
 static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything here; held while a timer fires */
-static struct leat_timer waiting = { &waiting, &waiting, LEAT_NEVER, NULL };
+static struct leat_timer *first; /* the root of a pairing heap: no child falls due before its parent; NULL: none waits */
 static size_t timers_count; /* added and not removed, fired or not */
 static struct runner *current;
 
-static void unlink_timer(struct leat_timer *timer)
+/* Two heaps, neither of them empty, become one: the root that is due later is now the other's first child. */
+static struct leat_timer *meld(struct leat_timer *a, struct leat_timer *b)
 {
-	timer->prev->next = timer->next;
-	timer->next->prev = timer->prev;
-	timer->prev = timer->next = NULL;
+	struct leat_timer *root = b->deadline_ns < a->deadline_ns ? b : a, *child = root == a ? b : a;
+
+	child->prev = root;
+	child->next = root->child;
+	if (child->next != NULL)
+		child->next->prev = child;
+	root->child = child;
+	return root;
+}
+
+/* Siblings become one heap: by pairs, then one pair after another, which is what keeps removals at a logarithm on average. */
+static struct leat_timer *meld_siblings(struct leat_timer *timer)
+{
+	struct leat_timer *pairs = NULL, *root = NULL, *next;
+
+	for (; timer != NULL; timer = next) {
+		struct leat_timer *other = timer->next;
+
+		next = other == NULL ? NULL : other->next;
+		if (other != NULL)
+			timer = meld(timer, other);
+		timer->next = pairs;
+		pairs = timer;
+	}
+	for (; pairs != NULL; pairs = next) {
+		next = pairs->next;
+		root = root == NULL ? pairs : meld(root, pairs);
+	}
+	return root;
+}
+
+static void add(struct leat_timer *timer)
+{
+	timer->child = NULL;
+	timer->waiting = true;
+	first = first == NULL ? timer : meld(first, timer);
+}
+
+static void take_out(struct leat_timer *timer)
+{
+	struct leat_timer *below = meld_siblings(timer->child);
+
+	timer->waiting = false;
+	if (timer == first) {
+		first = below;
+		return;
+	}
+	if (timer->prev->child == timer)
+		timer->prev->child = timer->next;
+	else
+		timer->prev->next = timer->next;
+	if (timer->next != NULL)
+		timer->next->prev = timer->prev;
+	if (below != NULL)
+		first = meld(first, below);
 }
 
 static void run(void *arg)
@@ -26,14 +79,14 @@ static void run(void *arg)
 
 	leat_mutex_lock(&lock);
 	while (!self->stop) {
-		struct leat_timer *first = waiting.next;
+		struct leat_timer *due = first;
 
-		if (leat_now_ns() < first->deadline_ns) {
-			leat_cond_wait_until(&self->changed, &lock, first->deadline_ns);
+		if (due == NULL || leat_now_ns() < due->deadline_ns) {
+			leat_cond_wait_until(&self->changed, &lock, due == NULL ? LEAT_NEVER : due->deadline_ns);
 			continue;
 		}
-		unlink_timer(first);
-		first->fire(first);
+		take_out(due);
+		due->fire(due);
 	}
 	leat_mutex_unlock(&lock);
 }
@@ -58,7 +111,6 @@ static int start(void)
 
 int leat_timer_add(struct leat_timer *timer)
 {
-	struct leat_timer *after;
 	int rc = 0;
 
 	leat_mutex_lock(&lock);
@@ -66,12 +118,9 @@ int leat_timer_add(struct leat_timer *timer)
 		rc = start();
 	if (rc == 0) {
 		timers_count++;
-		for (after = waiting.prev; after != &waiting && after->deadline_ns > timer->deadline_ns;)
-			after = after->prev;
-		timer->prev = after;
-		timer->next = after->next;
-		timer->next->prev = after->next = timer;
-		leat_cond_broadcast(&current->changed);
+		add(timer);
+		if (timer == first)
+			leat_cond_broadcast(&current->changed); /* it sleeps towards a later one */
 	}
 	leat_mutex_unlock(&lock);
 	return rc;
@@ -82,8 +131,8 @@ void leat_timer_remove(struct leat_timer *timer)
 	struct runner *last = NULL;
 
 	leat_mutex_lock(&lock);
-	if (timer->next != NULL)
-		unlink_timer(timer);
+	if (timer->waiting)
+		take_out(timer);
 	if (--timers_count == 0) {
 		last = current;
 		current = NULL;

@@ -1,5 +1,6 @@
 /*
- * runtime/scope/timer.h: one thread that fires deadlines. It exists while any timer is added, and not longer.
+ * runtime/scope/timer.h: one thread that fires deadlines. It exists while any timer is added, and not longer. An add takes constant
+ * time, a removal or a firing on average that of a logarithm, in whatever order the deadlines come and go.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -9,7 +10,9 @@
 #include "runtime/os/os.h"
 
 struct leat_timer {
-	struct leat_timer *prev, *next; /* in the order of deadlines; next NULL: not waiting */
+	/* In a heap: the first child; the sibling before, or the parent of a first child; the sibling behind. */
+	struct leat_timer *child, *prev, *next;
+	bool waiting;
 	int64_t deadline_ns;
 	void (*fire)(struct leat_timer *timer); /* on the timer thread; must not add or remove a timer */
 };

@@ -109,6 +109,50 @@ Test(scope_deadline, deadlines_fire_in_their_own_order)
 	}
 }
 
+/* Scopes by rank of their deadlines; NULL: closed. How many have fired; -1 if a later one has and an earlier one not. */
+static int fired_in_order(struct leat_scope *const scopes[], int n, int64_t base_ns, int64_t apart_ns)
+{
+	int fired = 0;
+	for (int rank = n - 1; rank >= 0; rank--) {
+		if (scopes[rank] == NULL)
+			continue;
+		bool now = leat_scope_cause(scopes[rank], NULL, NULL) == LEAT_DEADLINE;
+		if ((now && leat_now_ns() < base_ns + rank * apart_ns) || (!now && fired > 0))
+			return -1;
+		fired += now;
+	}
+	return fired;
+}
+
+Test(scope_deadline, many_fire_in_their_own_order_beside_those_that_are_closed)
+{
+	enum { MANY = 2000 };
+	static const int steps[] = { 1, MANY - 1, 777 }; /* ranks rise, fall, go about */
+	for (size_t k = 0; k < COUNT(steps); k++) {
+		struct leat_scope *scopes[MANY] = { 0 };
+		int64_t apart_ns = MS / 20, base_ns = leat_now_ns() + 500 * MS;
+		int open = MANY, fired = 0;
+		for (int i = 0; i < MANY; i++) {
+			int rank = (int)((int64_t)i * steps[k] % MANY);
+			scopes[rank] = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = base_ns + rank * apart_ns });
+			cr_assert_not_null(scopes[rank]);
+		}
+		for (int i = 0; i < MANY; i += 3, open--) {
+			int rank = i * 7 % MANY;
+			leat_scope_close(scopes[rank]);
+			scopes[rank] = NULL;
+		}
+		bool in_time = leat_now_ns() < base_ns; /* else some were due when they were opened, before others could fire */
+		while (fired < open && leat_now_ns() < base_ns + PATIENCE_NS) {
+			fired = fired_in_order(scopes, MANY, base_ns, apart_ns);
+			cr_assert(fired >= 0 || !in_time, "step %d", steps[k]);
+		}
+		cr_expect_eq(fired, open, "step %d", steps[k]);
+		for (int rank = 0; rank < MANY; rank++)
+			leat_scope_close(scopes[rank]);
+	}
+}
+
 Test(scope_deadline, an_earlier_deadline_opened_later_fires_first)
 {
 	struct leat_scope_opts late = { .deadline_ns = leat_now_ns() + 3600000 * MS };
@@ -120,6 +164,22 @@ Test(scope_deadline, an_earlier_deadline_opened_later_fires_first)
 	cr_expect_eq(leat_scope_close(far_scope), 0);
 	cr_expect_eq(leat_scope_join(near_scope), -ETIMEDOUT);
 	cr_expect_eq(leat_scope_close(near_scope), -ETIMEDOUT);
+}
+
+/* Nobody waits in them who would look at the clock. */
+Test(scope_deadline, an_earlier_deadline_is_heard_of_while_a_far_one_is_slept_for)
+{
+	struct leat_scope_opts late = { .deadline_ns = leat_now_ns() + 3600000 * MS };
+	struct leat_scope *far_scope = leat_scope_open(NULL, &late);
+	for (int i = 0; i < 10; i++) {
+		struct leat_scope_opts soon = { .deadline_ns = leat_now_ns() + 5 * MS };
+		struct leat_scope *scope = leat_scope_open(NULL, &soon);
+		while (leat_scope_cause(scope, NULL, NULL) == LEAT_RUNNING && leat_now_ns() < soon.deadline_ns + PATIENCE_NS)
+			sched_yield();
+		expect_cause(scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
+		cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
+	}
+	cr_expect_eq(leat_scope_close(far_scope), 0);
 }
 
 Test(scope_deadline, a_cancel_before_the_deadline_wins)
