@@ -85,7 +85,7 @@ struct leat_snapshot {
 	const struct leat_pool_stat *pools;
 	uint64_t exits[LEAT_ABANDONED + 1]; /* generators that ended, by cause, since the process began */
 	uint64_t causes_later;              /* causes that came to a scope after its first */
-	uint64_t untold;                    /* ends that no snapshot tells of, because more than 65,536 waited for one */
+	uint64_t untold; /* ends that no snapshot tells of: more than 65,536 waited for one, or there was no memory */
 };
 
 /* Runs on the diagnostics thread; what it is given is valid until it returns. It must not stop its own thread. */

@@ -25,6 +25,7 @@ struct leat_diag {
 	struct leat_pool_stat *pools;
 	size_t channels_room, generators_room, pools_room;
 	size_t channels_walked, generators_walked; /* of this snapshot, before the ends */
+	uint64_t untold; /* ends for which there was no memory here */
 };
 
 static __thread struct leat_diag *running_here;
@@ -149,6 +150,8 @@ static void hear_of(const struct leat_end *end, void *arg)
 			stat = new_channel(diag);
 		if (stat != NULL)
 			*stat = end->chan;
+		else
+			diag->untold++;
 	} else if (end->kind == LEAT_NODE_GEN) {
 		struct leat_gen_stat *stat = find(diag->generators, diag->generators_walked, sizeof(*stat),
 						  offsetof(struct leat_gen_stat, id), end->gen.id);
@@ -157,6 +160,8 @@ static void hear_of(const struct leat_end *end, void *arg)
 			stat = new_generator(diag);
 		if (stat != NULL)
 			*stat = end->gen;
+		else
+			diag->untold++;
 	}
 }
 
@@ -190,6 +195,7 @@ static void take_snapshot(struct leat_diag *diag)
 	diag->generators_walked = snapshot->generators_count;
 	leat_registry_take(&diag->listener, hear_of, diag);
 	leat_registry_totals(snapshot);
+	snapshot->untold += diag->untold;
 	snapshot->channels = diag->channels;
 	snapshot->generators = diag->generators;
 	snapshot->pools = diag->pools;

@@ -5,6 +5,7 @@
 
 #include "runtime/flow/flow.h"
 #include "runtime/flow/parse.h"
+#include "runtime/registry/registry.h"
 #include "tests/census.h"
 
 #include <fcntl.h>
@@ -554,6 +555,48 @@ static int channel_in_a_snapshot(void)
 	return diag == NULL ? NOTHING : rc != 0 ? rc : stopped;
 }
 
+struct told {
+	uint64_t ended, untold;
+};
+
+static void count_told(const struct leat_snapshot *snapshot, void *arg)
+{
+	struct told *told = arg;
+
+	for (size_t i = 0; i < snapshot->channels_count; i++)
+		told->ended += snapshot->channels[i].ended;
+	told->untold = snapshot->untold;
+}
+
+/* More ends than there is room for at first: each is told of, or counted. */
+static int ends_in_a_snapshot(void)
+{
+	struct told told = { 0, 0 };
+	struct leat_snapshot before;
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_diag *diag;
+	uint64_t ended = 0;
+	int rc = scope == NULL ? NOTHING : 0, stopped;
+
+	leat_registry_totals(&before);
+	diag = leat_diag_start(&(struct leat_diag_opts){ .interval_ns = INT64_MAX, .callback = count_told, .callback_arg = &told });
+	for (int i = 0; i < 100 && rc == 0; i++) {
+		struct leat_tx *tx;
+		struct leat_rx *rx;
+
+		rc = leat_chan_open(scope, sizeof(uint64_t), &(struct leat_chan_opts){ .capacity = 1 }, &tx, &rx);
+		ended += rc == 0;
+		leat_tx_close(tx);
+		leat_rx_close(rx);
+	}
+	leat_scope_close(scope);
+	stopped = leat_diag_stop(diag);
+	if (diag == NULL)
+		return NOTHING;
+	workload_that(told.ended + told.untold - before.untold == ended);
+	return rc != 0 ? rc : stopped;
+}
+
 static int channel_of(size_t at)
 {
 	return channel((enum leat_kind)(at / 3), (enum leat_overflow)(at % 3));
@@ -576,6 +619,7 @@ static const struct {
 	{ "a count", flow_that_counts },
 	{ "a flow into a file", flow_into_a_file },
 	{ "diagnostics", channel_in_a_snapshot },
+	{ "ends", ends_in_a_snapshot },
 };
 _Static_assert(WORKLOAD_PARTS == CHANNELS + sizeof(others) / sizeof(others[0]), "the parts, counted");
 

@@ -29,7 +29,7 @@ void workload_init(const char *program);
  * may); what and n name the run in a failure. Turns off what is injected before it judges. Answers how many parts could
  * not be had.
  */
-#define WORKLOAD_PARTS 24
+#define WORKLOAD_PARTS 25
 #define WORKLOAD_ALL SIZE_MAX
 unsigned workload_run(size_t part, int expected, const char *what, uint64_t n);
 
