@@ -229,14 +229,12 @@ int leat_chan_open(struct leat_scope *scope, size_t item_size, const struct leat
 static struct leat_handle *handle_clone(struct leat_handle *of)
 {
 	struct leat_chan *chan = leat_chan_of(of);
-	struct leat_handle *h, **link;
+	struct leat_handle *h;
 
 	leat_mutex_lock(&chan->lock);
-	for (link = &chan->closed; *link != NULL && (*link)->sender != of->sender;)
-		link = &(*link)->next;
-	h = *link;
+	h = chan->closed[of->sender];
 	if (h != NULL)
-		*link = h->next;
+		chan->closed[of->sender] = h->next;
 	leat_mutex_unlock(&chan->lock);
 	if (h == NULL)
 		h = leat_os_alloc(sizeof(*h), LEAT_LINES_APART);
@@ -472,12 +470,13 @@ static void chan_destroy(struct leat_chan *chan)
 			 chan->name, (unsigned long long)end->chan.in_flight);
 	end->kind = LEAT_NODE_CHAN;
 	end->chan.ended = true;
-	while ((h = chan->closed) != NULL) {
-		chan->closed = h->next;
-		leat_os_free(h->scratch);
-		if (h != &chan->first_tx && h != &chan->first_rx)
-			leat_os_free(h);
-	}
+	for (int side = 0; side < 2; side++)
+		while ((h = chan->closed[side]) != NULL) {
+			chan->closed[side] = h->next;
+			leat_os_free(h->scratch);
+			if (h != &chan->first_tx && h != &chan->first_rx)
+				leat_os_free(h);
+		}
 	leat_os_free(chan->slots);
 	leat_os_free(chan->feeder);
 	leat_registry_remove(&chan->node, end);
@@ -511,8 +510,8 @@ static void handle_unlink(struct leat_handle *h)
 		chan->handles = h->next;
 	if (h->next != NULL)
 		h->next->prev = h->prev;
-	h->next = chan->closed;
-	chan->closed = h;
+	h->next = chan->closed[h->sender];
+	chan->closed[h->sender] = h;
 	add_counts(&chan->past[h->sender], &h->counts);
 }
 

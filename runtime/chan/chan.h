@@ -115,7 +115,7 @@ struct leat_chan {
 	uint64_t skipped_sent, skipped_taken;
 
 	struct leat_mutex lock; /* guards the rest */
-	struct leat_handle *handles, *closed;
+	struct leat_handle *handles, *closed[2]; /* closed: as past */
 	unsigned senders, receivers, holds;
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
 	struct leat_seen seen;

@@ -327,6 +327,37 @@ Test(chan_close, ecanceled_first_sticks)
 	}
 }
 
+Test(chan_close, clones_take_the_memory_of_their_own_side_s_closed_ones)
+{
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .overflow = LEAT_DROP_OLDEST, .capacity = 4 });
+	struct leat_tx *tx[10];
+	struct leat_rx *rx[10];
+	struct census first, last;
+	uint64_t got;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 10; i++) {
+			tx[i] = leat_tx_clone(pipe.tx);
+			cr_expect_eq(leat_send(tx[i], &(uint64_t){ (uint64_t)i }), 0);
+		}
+		for (int i = 0; i < 10; i++)
+			rx[i] = leat_rx_clone(pipe.rx);
+		for (int i = 0; i < 4; i++) {
+			cr_expect_eq(leat_recv(rx[i], &got), 1);
+			cr_expect_eq(got, 6 + i);
+		}
+		for (int i = 0; i < 10; i++) { /* in turns, and each round another side first */
+			if (round == 1)
+				leat_rx_close(rx[i]);
+			leat_tx_close(tx[i]);
+			if (round != 1)
+				leat_rx_close(rx[i]);
+		}
+		census_begin(round == 0 ? &first : &last);
+	}
+	cr_expect_eq(last.blocks, first.blocks);
+	pipe_close(&pipe);
+}
+
 Test(chan_close, what_a_sender_keeps_is_kept_for_its_clones)
 {
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPSC });
