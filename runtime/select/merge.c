@@ -344,6 +344,16 @@ static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 	}
 }
 
+/* Generators on a pool that nobody runs just now are run by a worker. Whether a lane that is awake has something. */
+static bool urge(const struct leat_merge *merge)
+{
+	bool any = false;
+
+	for (const struct lane *lane = merge->awake.first; lane != NULL; lane = lane->next)
+		any |= leat_side_ready(lane->side);
+	return any;
+}
+
 static void sleep_until(struct leat_merge *merge, int64_t until_ns)
 {
 	bool asleep;
@@ -376,8 +386,10 @@ static int look_at_clock(struct leat_merge *merge, struct patience *p)
 {
 	int64_t now_ns;
 
-	if (p->over)
+	if (p->over) {
+		urge(merge); /* the next call finds what they make */
 		return -ETIMEDOUT;
+	}
 	if (p->deadline_ns == LEAT_NEVER && merge->scopes_ns == LEAT_NEVER)
 		return 0;
 	now_ns = leat_now_ns();

@@ -1577,3 +1577,32 @@ MODEL(pool_merge_workers_only, .what = "the same, where only the worker runs ste
 {
 	merge_all(true);
 }
+
+/* As need_second(): merging without a wait has that need, too. */
+static void merge_second(int64_t deadline_ns)
+{
+	static struct numbers n = { .last = 2 };
+	struct leat_merge *merge;
+	uint64_t item;
+	int rc;
+
+	open_pool(1, false);
+	merge = leat_merge_open(sizeof(item));
+	verify_that(leat_merge_add(merge, start(LEAT_SPSC, 1, &n), NULL) == 0);
+	verify_that(leat_merge_recv(merge, &item, NULL) == 1 && item == 1);
+	while ((rc = leat_merge_recv_until(merge, &item, NULL, deadline_ns)) == -ETIMEDOUT)
+		leat_pause();
+	verify_that(rc == 1 && item == 2);
+	leat_merge_close(merge);
+	close_pool(0);
+}
+
+MODEL(pool_merge_try, .what = "merging without ever waiting has a worker run the generator", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	merge_second(0);
+}
+
+MODEL(pool_merge_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	merge_second(VERIFY_START_NS);
+}
