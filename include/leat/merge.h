@@ -15,11 +15,22 @@
  * and costs the merge nothing: an item there puts it on the list of those that have something. Those are served in
  * turn, some tens of items each. Items of one lane come in their order.
  *
+ * In somebody else's event loop, all its lanes are one descriptor:
+ *
+ *     epoll_ctl(epoll, EPOLL_CTL_ADD, leat_merge_fd(merge), &event);
+ *     for (;;) {
+ *             while ((r = leat_merge_recv_until(merge, &tick, &tag, 0)) >= 0 || r == -ECANCELED)
+ *                     as above
+ *             if (leat_merge_arm(merge) == 0)                 r is -ETIMEDOUT; or -ENOENT, until a lane is added
+ *                     epoll_wait(epoll, events, n, -1);
+ *     }
+ *
  * Who may call what
  *
  *     leat_merge_add               any thread, also while the merging thread waits
  *     leat_merge_recv, _until      one thread at a time: the merging thread
  *     leat_merge_close, _lane      the merging thread
+ *     leat_merge_fd, _arm, _disarm the merging thread
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -55,6 +66,22 @@ LEAT_API int leat_merge_recv_until(struct leat_merge *merge, void *item, void **
  * ended. NULL if there is none. Only to be asked.
  */
 LEAT_API const struct leat_rx *leat_merge_lane(const struct leat_merge *merge);
+
+/*
+ * A descriptor that poll(2) and epoll find readable when a receive would answer: an item of any lane, a lane's end or cancel;
+ * and when a lane is added. It is the merge's, made by the first call and closed with it; or -EMFILE, -ENFILE, -ENOMEM, -EINVAL.
+ * leat_select() takes it as LEAT_CASE_FD(leat_merge_fd(merge), POLLIN).
+ *
+ * It says so only when it is armed, by the merging thread, each time before that waits for it: 0 it is armed now, all lanes
+ * stand armed on their channels, and generators on a pool are run by its workers; 1 there may be something already, so do
+ * not wait (it is not armed); -EINVAL without a descriptor. A merge without a lane can be armed. While it is not armed, nobody
+ * pays for it. It tells once. disarm() ends that, and so does a receive of the merge that has to sleep, as that is to be told
+ * instead; the lanes stay where they are. Who was told has the news: if there are other receivers of a lane's channel, let
+ * him receive, or close the merge, before he turns to something else for long.
+ */
+LEAT_API int leat_merge_fd(struct leat_merge *merge);
+LEAT_API int leat_merge_arm(struct leat_merge *merge);
+LEAT_API int leat_merge_disarm(struct leat_merge *merge);
 
 /* Closes the lanes that are left, and frees. NULL does nothing. */
 LEAT_API void leat_merge_close(struct leat_merge *merge);

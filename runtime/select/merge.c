@@ -10,9 +10,10 @@
  * The merging thread serves the first of its queue, up to BUDGET items, and puts it at the end. Every LOOKS rounds that found
  * something it arms the lanes that found nothing in as many: arming (two locks, and a heavy fence for all that are
  * armed together) is for lanes that are idle. Where whole rounds find nothing, it spins and yields as an adaptive wait does, then
- * arms all and sleeps. Who was armed is looked at once more.
+ * arms all and sleeps. Who was armed is looked at once more. Where it sleeps in somebody else's event loop, it arms all likewise,
+ * and then the descriptor: that is raised, once, for the next lane that is told.
  *
- * Lock order: a channel's event, then the merge's lock, which guards the list of the told and whether somebody sleeps.
+ * Lock order: a channel's event, then the merge's lock, which guards the list of the told and who is to hear of it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -63,11 +64,14 @@ struct leat_merge {
 	struct lane *all;               /* the newest */
 	int64_t scopes_ns;              /* no lane's scope has a deadline before this */
 	bool parks_at_once;             /* a lane's channel waits so */
+	bool armed;                     /* the descriptor was, and not disarmed since; it may have been told */
+	int flag;                       /* the descriptor, or -1; others use it under the lock, while it is watched */
 
 	uint32_t has_told __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_mutex lock;         /* guards what follows */
 	struct queue told;
-	bool asleep;
+	bool asleep;                    /* the sleeper is to be woken */
+	bool watched;                   /* the flag is to be raised */
 	struct leat_sleeper sleeper;
 };
 
@@ -97,7 +101,10 @@ static struct lane *queue_take(struct queue *queue)
 	return lane;
 }
 
-/* Any thread. The last touch of the merge is the unlock; the wake-up after it uses the address alone. */
+/*
+ * Any thread. The last touch of the merge is the unlock; the wake-up after it uses the address alone. A descriptor could be
+ * closed by then, and be another's.
+ */
 static void tell(struct leat_merge *merge, struct lane *lane)
 {
 	bool asleep;
@@ -109,6 +116,9 @@ static void tell(struct leat_merge *merge, struct lane *lane)
 	merge->asleep = false;
 	if (asleep)
 		leat_store_rlx(&merge->sleeper.word, 1); /* rlx: who wakes up by it takes this lock before he looks */
+	if (merge->watched)
+		leat_os_flag_raise(merge->flag);
+	merge->watched = false;
 	leat_mutex_unlock(&merge->lock);
 	if (asleep)
 		leat_os_futex_wake(&merge->sleeper.word, 1);
@@ -130,6 +140,7 @@ struct leat_merge *leat_merge_open(size_t item_size)
 		return NULL;
 	merge->item_size = item_size;
 	merge->scopes_ns = LEAT_NEVER;
+	merge->flag = -1;
 	merge->sleeper = (struct leat_sleeper)LEAT_SLEEPER_INIT;
 	queue_init(&merge->awake);
 	queue_init(&merge->told);
@@ -354,10 +365,39 @@ static bool urge(const struct leat_merge *merge)
 	return any;
 }
 
+/* Whether the descriptor will tell: nobody was told yet. */
+static bool watch(struct leat_merge *merge)
+{
+	bool watched;
+
+	leat_mutex_lock(&merge->lock);
+	watched = merge->told.first == NULL;
+	merge->watched = watched;
+	leat_mutex_unlock(&merge->lock);
+	merge->armed = watched;
+	return watched;
+}
+
+static void disarm(struct leat_merge *merge)
+{
+	bool told;
+
+	if (leat_likely(!merge->armed))
+		return;
+	leat_mutex_lock(&merge->lock);
+	told = !merge->watched;
+	merge->watched = false;
+	leat_mutex_unlock(&merge->lock);
+	merge->armed = false;
+	if (told)
+		leat_os_flag_clear(merge->flag);
+}
+
 static void sleep_until(struct leat_merge *merge, int64_t until_ns)
 {
 	bool asleep;
 
+	disarm(merge); /* this thread is told instead */
 	leat_mutex_lock(&merge->lock);
 	asleep = merge->told.first == NULL;
 	if (asleep)
@@ -493,6 +533,46 @@ const struct leat_rx *leat_merge_lane(const struct leat_merge *merge)
 	return merge == NULL || merge->last == NULL ? NULL : merge->last->rx;
 }
 
+int leat_merge_fd(struct leat_merge *merge)
+{
+	if (merge == NULL)
+		return -EINVAL;
+	if (merge->flag < 0) {
+		int flag = leat_os_flag_open();
+
+		if (flag < 0)
+			return flag;
+		merge->flag = flag;
+	}
+	return merge->flag;
+}
+
+/* The lanes that were told and not looked at since are lined up with the others: what has nothing, has no news to pass on. */
+int leat_merge_arm(struct leat_merge *merge)
+{
+	if (merge == NULL || merge->flag < 0)
+		return -EINVAL;
+	disarm(merge);
+	forget_last(merge);
+	if (has_told(merge))
+		collect(merge);
+	if (urge(merge))
+		return 1;
+	if (merge->served > 0)
+		queue_put(&merge->awake, end_turn(merge));
+	merge->round = 0;
+	arm(merge, 0);
+	return merge->awake.n > 0 || !watch(merge);
+}
+
+int leat_merge_disarm(struct leat_merge *merge)
+{
+	if (merge == NULL)
+		return -EINVAL;
+	disarm(merge);
+	return 0;
+}
+
 /* All leave before any is freed: until then they may be told, and stand side by side on that list. */
 void leat_merge_close(struct leat_merge *merge)
 {
@@ -506,5 +586,7 @@ void leat_merge_close(struct leat_merge *merge)
 	}
 	while (merge->all != NULL)
 		lane_close(merge, merge->all);
+	if (merge->flag >= 0)
+		leat_os_flag_close(merge->flag);
 	leat_os_free(merge);
 }

@@ -17,6 +17,7 @@
 #include <leat/chan.h>
 #include <leat/gen.h>
 #include <leat/scope.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
@@ -113,6 +114,20 @@ static UNUSED long cpu_ticks(uint32_t tid)
 	if (sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
 		return -1;
 	return (long)(user + system);
+}
+
+/* What a descriptor says */
+
+static UNUSED bool readable(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	return poll(&pollfd, 1, 0) == 1 && (pollfd.revents & POLLIN);
+}
+
+static UNUSED bool becomes_readable(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	return poll(&pollfd, 1, (int)(PATIENCE_NS / MS)) == 1;
 }
 
 /* Channels by the dozen */

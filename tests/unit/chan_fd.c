@@ -6,24 +6,11 @@
 #include "census.h"
 
 #include <leat/select.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
 TestSuite(chan_fd, .timeout = 60);
-
-static bool readable(int fd)
-{
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-	return poll(&pollfd, 1, 0) == 1 && (pollfd.revents & POLLIN);
-}
-
-static bool becomes_readable(int fd)
-{
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-	return poll(&pollfd, 1, (int)(PATIENCE_NS / MS)) == 1;
-}
 
 Test(chan_fd, bad_arguments_are_refused)
 {

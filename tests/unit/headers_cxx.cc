@@ -232,5 +232,9 @@ Test(headers_cxx, a_merge)
 	cr_expect_eq(out.number, 5u);
 	cr_expect_eq(leat_merge_recv_until(merge, &out, &tag, 0), -ETIMEDOUT);
 	cr_expect_eq(leat_merge_recv_until(merge, static_cast<void *>(&out), nullptr, 0), -ETIMEDOUT);
+	leat_case c = LEAT_CASE_FD(leat_merge_fd(merge), POLLIN);
+	cr_expect_eq(leat_merge_arm(merge), 0);
+	cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
+	cr_expect_eq(leat_merge_disarm(merge), 0);
 	leat_merge_close(merge);
 }

@@ -939,27 +939,32 @@ Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
 		cr_expect_eq(at[0] + at[1] + at[2], 1500);
 
 		struct leat_merge *merge = leat_merge_open(sizeof(uint64_t));
+		struct pollfd polled = { .fd = leat_merge_fd(merge), .events = POLLIN };
 		void *tag;
-		for (i = 0; i < 3; i++) {
-			n[i] = (struct numbers){ .end = 500 };
-			at[i] = 0;
-			rx[i] = start_on(place.pool, place.scope, forms[f], &n[i]);
-			cr_assert_eq(leat_merge_add(merge, rx[i], &at[i]), 0);
+		for (int in_poll = 0; in_poll < 2; in_poll++) {
+			for (i = 0; i < 3; i++) {
+				n[i] = (struct numbers){ .end = 500 };
+				at[i] = 0;
+				rx[i] = start_on(place.pool, place.scope, forms[f], &n[i]);
+				cr_assert_eq(leat_merge_add(merge, rx[i], &at[i]), 0);
+			}
+			for (ended = 0; ended < 3;) {
+				rc = leat_merge_recv_until(merge, &got, &tag, in_poll ? 0 : LEAT_NEVER);
+				cr_assert(rc >= 0 || (rc == -ETIMEDOUT && in_poll), "form %zu: %d", f, rc);
+				if (rc == -ETIMEDOUT && leat_merge_arm(merge) == 0)
+					cr_assert_eq(poll(&polled, 1, 20000), 1);
+				if (rc == 1)
+					cr_assert_eq(got, (*(uint64_t *)tag)++);
+				ended += rc == 0;
+			}
+			cr_expect_eq(at[0] + at[1] + at[2], 1500, "form %zu", f);
 		}
-		for (ended = 0; ended < 3;) {
-			rc = leat_merge_recv(merge, &got, &tag);
-			cr_assert_geq(rc, 0);
-			if (rc == 1)
-				cr_assert_eq(got, (*(uint64_t *)tag)++);
-			ended += rc == 0;
-		}
-		cr_expect_eq(at[0] + at[1] + at[2], 1500, "form %zu", f);
 		leat_merge_close(merge);
 
 		n[0] = (struct numbers){ .end = 500 };
 		rx[0] = start_on(place.pool, place.scope, forms[f], &n[0]);
 		at[0] = 0;
-		struct pollfd polled = { .fd = leat_rx_fd(rx[0]), .events = POLLIN };
+		polled.fd = leat_rx_fd(rx[0]);
 		cr_assert_geq(polled.fd, 0);
 		while ((rc = leat_try_recv(rx[0], &got)) != 0) {
 			if (rc == 1)

@@ -1606,3 +1606,36 @@ MODEL(pool_merge_late, .what = "the same whose time has passed", .preemptions = 
 {
 	merge_second(VERIFY_START_NS);
 }
+
+/* Asleep in poll(2): who runs them is a worker. */
+static void merge_in_a_loop(bool workers_only)
+{
+	static struct numbers n = { .last = 2 };
+	struct pollfd polled = { .events = POLLIN };
+	struct leat_merge *merge;
+	uint64_t item, expected = 0;
+	int rc;
+
+	open_pool(1, workers_only);
+	merge = leat_merge_open(sizeof(item));
+	polled.fd = leat_merge_fd(merge);
+	verify_that(leat_merge_add(merge, start(LEAT_SPSC, 1, &n), NULL) == 0);
+	while ((rc = leat_merge_recv_until(merge, &item, NULL, 0)) != 0)
+		if (rc == 1)
+			verify_that(item == ++expected);
+		else if (leat_merge_arm(merge) == 0)
+			verify_that(leat_os_poll(&polled, 1, LEAT_NEVER) == 1);
+	verify_that(expected == 2);
+	leat_merge_close(merge);
+	close_pool(0);
+}
+
+MODEL(pool_merge_fd, .what = "a merge's descriptor, armed against turns, to the end", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	merge_in_a_loop(false);
+}
+
+MODEL(pool_merge_fd_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	merge_in_a_loop(true);
+}

@@ -577,6 +577,147 @@ MODEL(merge_add_against_sleep, .what = "a lane is added while the merging thread
 	finish();
 }
 
+/* As an event loop does, until so many items have come and so many lanes have ended. */
+static void merge_in_a_loop(int items, int lanes)
+{
+	struct pollfd polled = { .fd = leat_merge_fd(merge), .events = POLLIN };
+	uint64_t item;
+	void *tag;
+	int r;
+
+	for (;;) {
+		while ((r = leat_merge_recv_until(merge, &item, &tag, 0)) == 1 || r == 0 || r == -ECANCELED) {
+			verify_that(r != 1 || tag == &rx[item - 1]);
+			items -= r == 1;
+			lanes -= r != 1;
+		}
+		if (items <= 0 && lanes <= 0)
+			break;
+		if (leat_merge_arm(merge) == 0)
+			verify_that(leat_os_poll(&polled, 1, LEAT_NEVER) == 1);
+	}
+	verify_that(items == 0 && lanes == 0);
+	leat_merge_close(merge);
+}
+
+MODEL(merge_fd_against_send, .what = "two lanes, armed against an item of one", .preemptions = 3, .stale = 2)
+{
+	open_chans(LEAT_SPSC, 1);
+	open_merge(2);
+	verify_spawn(sends, &tx[1], "sender");
+	merge_in_a_loop(1, 0);
+	finish();
+}
+
+MODEL(merge_fd_to_the_end, .what = "armed against an item and the end after it", .preemptions = 2, .stale = 1)
+{
+	open_chans(LEAT_SPSC, 1);
+	open_merge(1);
+	verify_spawn(sends_and_closes, &tx[0], "sender");
+	merge_in_a_loop(1, 1);
+	finish();
+}
+
+MODEL(merge_fd_two_lanes, .what = "armed against two senders: rings with turns", .preemptions = 1, .stale = 1)
+{
+	open_chans(LEAT_MPMC, 1);
+	open_merge(2);
+	verify_spawn(sends_and_closes, &tx[0], "sender 1");
+	verify_spawn(sends_and_closes, &tx[1], "sender 2");
+	merge_in_a_loop(2, 2);
+	finish();
+}
+
+MODEL(merge_fd_cancel, .what = "armed against a cancel", .preemptions = 2, .stale = 1)
+{
+	open_chans(LEAT_SPSC, 1);
+	open_merge(2);
+	verify_spawn(cancels, NULL, "canceller");
+	merge_in_a_loop(0, 2);
+	finish();
+}
+
+MODEL(merge_fd_add, .what = "a merge without a lane, armed against a lane that is added", .preemptions = 3, .stale = 1)
+{
+	uint64_t item = 2;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(0);
+	verify_that(leat_send(tx[1], &item) == 0);
+	verify_spawn(adds, &rx[1], "adds");
+	merge_in_a_loop(1, 0);
+	finish();
+}
+
+MODEL(merge_fd_add_and_close, .what = "the same, found without a wait, and closed while the descriptor may be told", .preemptions = 3,
+      .stale = 1)
+{
+	uint64_t item = 2;
+	int rc;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(0);
+	verify_that(leat_merge_fd(merge) >= 0);
+	verify_that(leat_send(tx[1], &item) == 0);
+	verify_spawn(adds, &rx[1], "adds");
+	verify_that(leat_merge_arm(merge) >= 0);
+	while ((rc = leat_merge_recv_until(merge, &item, NULL, 0)) == -ENOENT)
+		leat_pause();
+	verify_that(rc == 1 && item == 2);
+	leat_merge_close(merge);
+	finish();
+}
+
+MODEL(merge_fd_close, .what = "closed while it is armed, against a cancel", .preemptions = 3, .stale = 1)
+{
+	open_chans(LEAT_SPSC, 1);
+	open_merge(1);
+	verify_that(leat_merge_fd(merge) >= 0);
+	verify_that(leat_merge_arm(merge) == 0);
+	verify_spawn(cancels, NULL, "canceller");
+	leat_merge_close(merge);
+	finish();
+}
+
+MODEL(merge_fd_then_sleeps, .what = "armed, then a receive that sleeps in vain: the descriptor tells nothing any more", .preemptions = 2,
+      .stale = 1)
+{
+	struct pollfd polled = { .events = POLLIN };
+	uint64_t item;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(1);
+	polled.fd = leat_merge_fd(merge);
+	verify_that(leat_merge_arm(merge) == 0);
+	verify_that(leat_merge_recv_until(merge, &item, NULL, VERIFY_START_NS + 1) == -ETIMEDOUT);
+	sends(&tx[0]);
+	verify_that(leat_os_poll(&polled, 1, 0) == -ETIMEDOUT);
+	verify_that(leat_merge_arm(merge) == 1);
+	leat_merge_close(merge);
+	finish();
+}
+
+MODEL(merge_fd_then_receives, .what = "armed, then a receive that waits; then armed again, and nothing is told of what was taken",
+      .preemptions = 2, .stale = 1)
+{
+	struct pollfd polled = { .events = POLLIN };
+	uint64_t item;
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(2);
+	polled.fd = leat_merge_fd(merge);
+	verify_spawn(sends, &tx[1], "sender");
+	verify_that(leat_merge_arm(merge) >= 0);
+	verify_that(leat_merge_recv(merge, &item, NULL) == 1 && item == 2);
+	verify_join(); /* who has sent may tell of what is taken already */
+	verify_that(leat_merge_arm(merge) == 0);
+	verify_that(leat_os_poll(&polled, 1, 0) == -ETIMEDOUT);
+	sends(&tx[0]);
+	verify_that(leat_os_poll(&polled, 1, 0) == 1);
+	leat_merge_close(merge);
+	finish();
+}
+
 MODEL(merge_deadline, .what = "the time is over just when something comes", .preemptions = 2, .stale = 1)
 {
 	uint64_t item;
