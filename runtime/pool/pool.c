@@ -460,7 +460,7 @@ static void look_at_fresh(struct leat_worker *worker)
 	for (struct leat_pool_user *user = pool->users.next; user != &pool->users; user = user->next)
 		left |= user->fresh(user);
 	if (left)
-		leat_store_rlx(&pool->fresh, 1); /* rlx: C1, as in tell() */
+		leat_store_rlx(&pool->fresh, 1); /* rlx: C1, as in must_tell() */
 	leat_mutex_unlock(&users_lock);
 	if (left)
 		tell(pool, false); /* meanwhile it could not be seen by who went to sleep */
