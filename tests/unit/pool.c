@@ -978,6 +978,58 @@ Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
 	}
 }
 
+/* A merge as a stage: it waits for its lanes as for any descriptor, and no thread is taken by that. */
+static int next_of_lanes(void *state, void *item)
+{
+	struct leat_merge *merge = state;
+	int rc;
+	while ((rc = leat_merge_recv_until(merge, item, NULL, 0)) <= 0) {
+		if (rc == -ENOENT)
+			return 0;
+		if (rc != -ETIMEDOUT || leat_merge_arm(merge) != 0)
+			continue;
+		rc = leat_ready(leat_merge_fd(merge), POLLIN, LEAT_NEVER);
+		if (rc != 0)
+			return rc;
+	}
+	return 1;
+}
+
+static void fini_lanes(void *state)
+{
+	leat_merge_close(state);
+}
+
+Test(pool, a_stage_that_merges)
+{
+	for (size_t f = 0; f < COUNT(forms); f++)
+		for (int canceled = 0; canceled < 2; canceled++) {
+			struct place place = place_open(1, f % 2);
+			struct numbers n[3] = { { .end = 500 }, { .end = 500 }, { .end = 500 } };
+			struct leat_merge *merge = leat_merge_open(sizeof(uint64_t));
+			struct leat_gen_opts opts = { .pool = place.pool };
+			struct leat_rx *rx;
+			uint64_t got, sum = 0;
+			int rc;
+			cr_assert_geq(leat_merge_fd(merge), 0);
+			for (int i = 0; i < 3; i++)
+				cr_assert_eq(leat_merge_add(merge, start_on(place.pool, place.scope, forms[f], &n[i]), NULL), 0);
+			cr_assert_eq(leat_gen_seq(place.scope, (struct leat_seq){ next_of_lanes, fini_lanes, merge, sizeof(got) },
+						  &opts, &rx),
+				     0);
+			while ((rc = leat_recv(rx, &got)) == 1) {
+				sum += got;
+				if (canceled && sum > 1000)
+					leat_scope_cancel(place.scope, 0, NULL);
+			}
+			cr_expect_eq(rc, canceled ? -ECANCELED : 0, "form %zu", f);
+			if (!canceled)
+				cr_expect_eq(sum, 3 * (499 * 500 / 2));
+			leat_rx_close(rx);
+			place_close(place);
+		}
+}
+
 /* What snapshots tell */
 
 struct seen {
