@@ -697,6 +697,23 @@ MODEL(merge_fd_then_sleeps, .what = "armed, then a receive that sleeps in vain: 
 	finish();
 }
 
+MODEL(merge_fd_disarmed, .what = "armed and disarmed against an item: the descriptor tells nothing, and the item is there",
+      .preemptions = 3, .stale = 1)
+{
+	struct pollfd polled = { .events = POLLIN };
+
+	open_chans(LEAT_SPSC, 1);
+	open_merge(1);
+	polled.fd = leat_merge_fd(merge);
+	verify_spawn(sends, &tx[0], "sender");
+	verify_that(leat_merge_arm(merge) >= 0);
+	verify_that(leat_merge_disarm(merge) == 0);
+	verify_join();
+	verify_that(leat_os_poll(&polled, 1, 0) == -ETIMEDOUT);
+	merge_in_a_loop(1, 0);
+	finish();
+}
+
 MODEL(merge_fd_then_receives, .what = "armed, then a receive that waits; then armed again, and nothing is told of what was taken",
       .preemptions = 2, .stale = 1)
 {
