@@ -5,12 +5,17 @@
  * the inbox, then from the other workers' queues; finds nothing for a while; and parks on the pool's event. One of those
  * that park, the keeper, sleeps no longer than until the next job in the wheel, and where jobs wait for descriptors, on those.
  *
- *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues  <->  push, light fence, load of ctl
+ * A new job that its receiver is likely to run stands in no queue: its user has it, and the pool's word `fresh` says that one may.
+ * A worker without work asks the users; who has the same one twice wakes it. `fresh` is set under the user's lock and cleared
+ * before that is taken, so that a job is either seen or announced once more.
+ *
+ *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues and fresh  <->  push or fresh, light fence,
+ *          load of ctl
  *     P1   who pushes swaps searching, having pushed  ->  P1  who stops searching swaps it, then looks for more to do
  *     P2   who ends lets go of the pool      ->  P2  who closes it loads held      nothing of it is used any more
  *     P3   a first descriptor is counted     ->  P3  workers load count            the descriptors to sleep on are there
  *
- * Lock order: a pool's lock, its queues, its event. No lock of anybody else's is taken under these.
+ * Lock order: that of all pools' users, a user's own, a pool's, its queues', its event's.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
