@@ -14,12 +14,18 @@
 
 struct engine *E;
 
-static const struct verify_model *models[256];
+enum { MODELS_MAX = 1024 };
+
+static const struct verify_model *models[MODELS_MAX];
 static unsigned models_count;
 extern const struct verify_site __start_verify_sites[], __stop_verify_sites[];
 
 void verify_register(const struct verify_model *model)
 {
+	if (models_count == MODELS_MAX) {
+		fprintf(stderr, "verify: more than %d models\n", MODELS_MAX);
+		abort();
+	}
 	models[models_count++] = model;
 }
 
