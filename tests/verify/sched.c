@@ -429,6 +429,7 @@ void run_execution(void)
 	thread_create(first_thread, NULL, "main");
 	memcpy(E->threads[0].tls, __start_leat_tls, (size_t)(__stop_leat_tls - __start_leat_tls));
 	verify_switch(&E->main_sp, E->threads[0].sp);
+	E->main_sp = NULL; /* a fault from here on is no model's */
 	if (!E->failed)
 		memory_check_end();
 }
