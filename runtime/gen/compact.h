@@ -25,7 +25,8 @@
  *     X1  who makes what most have not swaps extra         ->  X1  the other side loads it
  *     K2  who tells swaps waiter, tells, clears it             ->   the receiver, leaving, loads it clear
  *
- * Who runs it. A new generator goes to the pool's workers, so that it runs beside its consumer. A receiver that waits and finds
+ * Who runs it. The generator that was started last stands with its group (group.h) until its receiver runs it or a worker finds it,
+ * so that it runs beside its consumer; a second that is new goes to the pool's inbox. A receiver that waits and finds
  * nothing runs it itself, if no worker has it just now. Steps are timed now and then: one whose steps are short (below two
  * microseconds) is from then on run by its receiver alone, when that needs an item, as handing it over would cost more
  * than running it; one whose steps are long goes back to the workers as soon as there is room.
