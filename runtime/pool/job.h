@@ -109,6 +109,8 @@ static inline struct leat_job *leat_job_of(struct leat_link *link)
 
 /* Gives it a turn: now if it waits, once more if it has one. Any thread, also under locks. */
 void leat_job_wake(struct leat_job *job);
+/* The same, but only if it has parked, or is about to: one that asked for a time in a turn meanwhile is not to be early. */
+void leat_job_wake_parked(struct leat_job *job);
 
 /*
  * For who wants to run it himself: takes it, if it waits for nothing but to be woken or stands in a queue. Then he gives it
@@ -123,7 +125,7 @@ static inline void leat_job_demand(struct leat_job *job)
 	uint32_t run = leat_load_rlx(&job->run); /* rlx: J3 orders it, where it must be */
 
 	if (run == LEAT_RUN_IDLE || run == LEAT_RUN_PARKING)
-		leat_job_wake(job);
+		leat_job_wake_parked(job);
 }
 
 static inline bool leat_job_claim(struct leat_job *job)

@@ -227,22 +227,40 @@ static void take_from_wheel(struct leat_pool *pool, struct leat_job *job)
 	leat_mutex_unlock(&pool->lock);
 }
 
-void leat_job_wake(struct leat_job *job)
+/* What a wake-up makes of run. One that is only for who parks leaves all others as they are. */
+static uint32_t woken(uint32_t run, bool parked_only)
+{
+	if (run == LEAT_RUN_QUEUED || (parked_only && run != LEAT_RUN_IDLE && run != LEAT_RUN_PARKING))
+		return run;
+	return run <= LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : (uint32_t)LEAT_RUN_AGAIN;
+}
+
+static void wake(struct leat_job *job, bool parked_only)
 {
 	uint32_t run = leat_load_rlx(&job->run), to; /* rlx: the swap decides */
 	struct leat_pool *pool;
 
 	leat_rcu_read_lock();
 	do {
-		to = run <= LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : run == LEAT_RUN_QUEUED ? run : (uint32_t)LEAT_RUN_AGAIN;
+		to = woken(run, parked_only);
 	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
-	if (run <= LEAT_RUN_TIMED) {
+	if (run <= LEAT_RUN_TIMED && to == LEAT_RUN_QUEUED) {
 		pool = job->kind->pool(job);
 		if (run == LEAT_RUN_TIMED)
 			take_from_wheel(pool, job);
 		push(pool, job, true);
 	}
 	leat_rcu_read_unlock();
+}
+
+void leat_job_wake(struct leat_job *job)
+{
+	wake(job, false);
+}
+
+void leat_job_wake_parked(struct leat_job *job)
+{
+	wake(job, true);
 }
 
 /* Takes a job out of the queue that it stands in. That queue stays while a read section does that found the job in it. */

@@ -197,6 +197,51 @@ MODEL(pool_fresh_starter_inside_wake_while_closed,
 	verify_that(leat_scope_close(scope) == 0);
 }
 
+/* Asks once for a time, and relies on it. */
+static int next_waits_once(void *state, void *item)
+{
+	struct numbers *n = state;
+
+	(void)item;
+	if (n->at++ == 0)
+		return leat_after(n->due_ns);
+	verify_that(leat_now_ns() >= n->due_ns);
+	return 0;
+}
+
+/* receives false: only asks, so that a worker gives all turns. */
+static void waits_for_its_time(unsigned workers, bool receives)
+{
+	static struct numbers n = { .due_ns = VERIFY_START_NS + 1000000 };
+	struct leat_gen_opts opts;
+	struct leat_rx *rx;
+	uint32_t never = 0;
+	uint64_t item;
+
+	open_pool(workers, false);
+	opts = on_pool(LEAT_SPSC, 1);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_waits_once, fini, &n, sizeof(item) }, &opts, &rx) == 0);
+	leat_os_futex_wait(&never, 0, VERIFY_START_NS + 400000); /* the worker looks for such a second time */
+	if (receives)
+		verify_that(leat_recv(rx, &item) == 0);
+	else
+		leat_try_recv(rx, &item);
+	verify_that(leat_scope_join(scope) == 0);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+MODEL(pool_fresh_timed, .what = "one whose receiver gives it its first turn, in which it waits for a time, while a worker looks for such",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	waits_for_its_time(1, true);
+}
+
+MODEL(pool_demand_timed, .what = "a worker gives it that turn, while the receiver asks for it", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	waits_for_its_time(1, false);
+}
+
 /*
  * The next pool under a scope whose crowd of the last pool is nobody's any more, so that two threads start on it, or (held) about
  * to be, as another thread closes the last receiver.
