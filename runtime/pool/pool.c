@@ -18,7 +18,7 @@ enum {
 	TAKE_AT_ONCE = 32,   /* jobs that are stolen together */
 	CLOCK_TURNS = 16,    /* the wheel is looked at once in so many turns */
 	POLL_TURNS = 64,     /* and the descriptors, and the others' queues, once in so many */
-	LAZY_NS = 200000,    /* how long a worker sleeps at the most while those who put jobs in run them themselves */
+	LAZY_NS = 200000,    /* how long a worker sleeps at the most, or gives turns, while who starts new jobs may run them himself */
 	FRESH = 8,           /* so few jobs in the inbox may be about to be run by who put them there */
 	LEFT_MOST = 16,      /* looks in a row that leave them there */
 	WORKERS_MAX = 4096
@@ -43,6 +43,7 @@ struct leat_worker {
 	int64_t looked_ns;       /* when that was */
 	uint32_t seen, slept_at; /* the inbox's pushes when this worker last looked, last went to sleep */
 	uint32_t left;           /* how often in a row it has left there what it saw */
+	int64_t fresh_ns;        /* when it last looked at new jobs that stand in no queue */
 	bool new_ones; /* there were some since it last went to sleep */
 	bool lazy;
 	unsigned index, turns;
@@ -473,6 +474,7 @@ static void look_at_fresh(struct leat_worker *worker)
 	if (leat_load_rlx(&pool->fresh) == 0) /* rlx: C1 orders it, as count */
 		return;
 	worker->new_ones = true;
+	worker->fresh_ns = leat_now_ns();
 	leat_mutex_lock(&users_lock);
 	leat_store_rlx(&pool->fresh, 0); /* rlx: before each user's lock: who sets it under that is seen, or sets it after */
 	for (struct leat_pool_user *user = pool->users.next; user != &pool->users; user = user->next)
@@ -482,6 +484,14 @@ static void look_at_fresh(struct leat_worker *worker)
 	leat_mutex_unlock(&users_lock);
 	if (left)
 		tell(pool, false); /* meanwhile it could not be seen by who went to sleep */
+}
+
+/* Between turns: not at each, as all users are asked; but a turn may be long, so that not turns are counted. */
+static void glance_at_fresh(struct leat_worker *worker)
+{
+	if (leat_load_rlx(&worker->pool->fresh) != 0 && /* rlx: as in look_at_fresh() */
+	    leat_now_ns() - worker->fresh_ns >= LAZY_NS)
+		look_at_fresh(worker);
 }
 
 static struct leat_job *steal(struct leat_worker *worker)
@@ -519,8 +529,7 @@ static struct leat_job *find(struct leat_worker *worker)
 		look_at_wheel(worker->pool);
 	if (look_around && leat_poller_wanted(&worker->pool->poller))
 		leat_poller_wait(&worker->pool->poller, 0);
-	if (look_around)
-		look_at_fresh(worker);
+	glance_at_fresh(worker);
 	if (look_around && (job = steal(worker)) != NULL)
 		return job;
 	if (queue_empty(worker->adopted))

@@ -911,6 +911,37 @@ Test(pool, new_ones_that_nobody_receives_from_have_their_turns)
 	place_close(place);
 }
 
+/* Turns are counted and not time: of one that takes milliseconds few may pass. */
+Test(pool, a_new_one_has_its_turn_soon_beside_long_ones)
+{
+	enum { LONG = 2, FEW = 500 };
+	struct place place = place_open(1, false);
+	struct leat_scope *busy = leat_scope_open(NULL, NULL);
+	struct numbers n[LONG], one = { 0 };
+	struct leat_gen_opts opts = { .pool = place.pool };
+	struct sum sum[LONG] = { 0 };
+	struct leat_rx *rx;
+	uint32_t before = 0, after = 0;
+	for (int i = 0; i < LONG; i++) {
+		n[i] = (struct numbers){ .end = UINT64_MAX, .step_ns = MS / 2 };
+		rx = start_on(place.pool, busy, forms[1], &n[i]);
+		cr_assert_eq(leat_gen_sink(busy, rx, (struct leat_sink){ add_up, fini_sum, &sum[i] }, &opts), 0);
+	}
+	while (leat_load_acq(&n[LONG - 1].steps) < 10)
+		sched_yield();
+	for (int i = 0; i < LONG; i++)
+		before += leat_load_rlx(&n[i].steps);
+	rx = start_on(place.pool, place.scope, forms[0], &one);
+	cr_expect_eq(leat_scope_join(place.scope), 0);
+	for (int i = 0; i < LONG; i++)
+		after += leat_load_rlx(&n[i].steps);
+	cr_expect_lt(after - before, FEW, "%u steps of others", after - before);
+	leat_rx_close(rx);
+	leat_scope_cancel(busy, 0, NULL);
+	leat_scope_close(busy);
+	place_close(place);
+}
+
 /* Waiting for several of them */
 
 Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
