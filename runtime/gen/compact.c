@@ -378,7 +378,7 @@ bool leat_compact_fresh(struct leat_pool_user *user)
 		leat_job_wake_parked(&((struct compact *)group->fresh)->job); /* its receiver may have run it just now */
 		waits = false;
 	}
-	group->fresh_seen = waits;
+	group->fresh_seen = user->fresh_listed = waits;
 	if (!waits)
 		group->fresh = NULL;
 	leat_spin_unlock(&group->crowd.lock);
@@ -455,7 +455,7 @@ static void place(struct leat_group *group, struct compact *c)
 	}
 	group->fresh = c;
 	group->fresh_seen = false;
-	tell = leat_pool_fresh(pool);
+	tell = leat_pool_fresh(pool, &group->user);
 	if (tell)
 		leat_rcu_read_lock();
 	leat_spin_unlock(&group->crowd.lock);

@@ -53,7 +53,7 @@ struct leat_pool {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART))); /* LEAT_CTL_RX_PARKED: a worker sleeps */
 	uint32_t searching; /* workers that are awake and have found nothing yet */
 	uint32_t lazy;      /* a worker looks every now and then: new generators wake nobody */
-	uint32_t fresh;     /* a user may have a new job that nobody has run yet */
+	uint32_t fresh;     /* a user may have a new job that nobody has run yet; written under fresh_lock */
 	uint32_t stop;
 	uint32_t held;
 	uint64_t due_ns;    /* when the wheel is to be looked at; written under the lock */
@@ -66,6 +66,8 @@ struct leat_pool {
 	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
+	struct leat_spin fresh_lock;  /* guards the links of */
+	struct leat_link fresh_users; /* those that may have a new job: the ends of a ring */
 	struct leat_node node;
 	char name[LEAT_NAME_MAX + 1];
 	bool workers_only;
@@ -167,9 +169,19 @@ static void tell(struct leat_pool *pool, bool urgent)
 		leat_event_notify(&pool->idle, 1);
 }
 
-bool leat_pool_fresh(struct leat_pool *pool)
+static void list_fresh(struct leat_pool *pool, struct leat_pool_user *user)
 {
-	leat_store_rlx(&pool->fresh, 1); /* rlx: who clears it then takes the lock that is held */
+	leat_spin_lock(&pool->fresh_lock);
+	leat_link_before(&user->fresh_link, &pool->fresh_users);
+	leat_store_rlx(&pool->fresh, 1); /* rlx: C1 orders it, as count */
+	leat_spin_unlock(&pool->fresh_lock);
+}
+
+bool leat_pool_fresh(struct leat_pool *pool, struct leat_pool_user *user)
+{
+	if (!user->fresh_listed)
+		list_fresh(pool, user); /* else who asks it takes the lock that is held, or has yet to come */
+	user->fresh_listed = true;
 	return must_tell(pool, false);
 }
 
@@ -465,10 +477,43 @@ static void adopt(struct leat_worker *worker)
 	leat_spin_unlock(&inbox->lock);
 }
 
+/*
+ * Under users_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so that those who are listed
+ * again and again meanwhile are not asked for ever; set where it is NULL.
+ */
+static struct leat_pool_user *take_fresh(struct leat_pool *pool, struct leat_link **last)
+{
+	struct leat_link *link = NULL;
+
+	leat_spin_lock(&pool->fresh_lock);
+	if (*last == NULL)
+		*last = pool->fresh_users.prev;
+	if (pool->fresh_users.next != &pool->fresh_users) {
+		link = pool->fresh_users.next;
+		leat_link_remove(link);
+	}
+	if (pool->fresh_users.next == &pool->fresh_users)
+		leat_store_rlx(&pool->fresh, 0); /* rlx: before the user's lock: who lists him under that is seen, or lists him after */
+	leat_spin_unlock(&pool->fresh_lock);
+	return link == NULL ? NULL : caa_container_of(link, struct leat_pool_user, fresh_link);
+}
+
+/* Under users_lock, and with nobody left in it. */
+static void unlist_fresh(struct leat_pool *pool, struct leat_pool_user *user)
+{
+	leat_spin_lock(&pool->fresh_lock);
+	if (user->fresh_link.next != NULL)
+		leat_link_remove(&user->fresh_link);
+	leat_spin_unlock(&pool->fresh_lock);
+	user->fresh_listed = false;
+}
+
 /* What is new and is run by nobody gets into this worker's queue, once it has been seen twice. */
 static void look_at_fresh(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
+	struct leat_link *last = NULL;
+	struct leat_pool_user *user;
 	bool left = false;
 
 	if (leat_load_rlx(&pool->fresh) == 0) /* rlx: C1 orders it, as count */
@@ -476,11 +521,14 @@ static void look_at_fresh(struct leat_worker *worker)
 	worker->new_ones = true;
 	worker->fresh_ns = leat_now_ns();
 	leat_mutex_lock(&users_lock);
-	leat_store_rlx(&pool->fresh, 0); /* rlx: before each user's lock: who sets it under that is seen, or sets it after */
-	for (struct leat_pool_user *user = pool->users.next; user != &pool->users; user = user->next)
-		left |= user->fresh(user);
-	if (left)
-		leat_store_rlx(&pool->fresh, 1); /* rlx: C1, as in must_tell() */
+	while ((user = take_fresh(pool, &last)) != NULL) {
+		if (user->fresh(user)) {
+			list_fresh(pool, user);
+			left = true;
+		}
+		if (&user->fresh_link == last)
+			break;
+	}
 	leat_mutex_unlock(&users_lock);
 	if (left)
 		tell(pool, false); /* meanwhile it could not be seen by who went to sleep */
@@ -823,6 +871,8 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	pool->workers_count = workers;
 	pool->users.next = pool->users.prev = &pool->users;
 	pool->due_ns = (uint64_t)LEAT_NEVER;
+	leat_spin_init(&pool->fresh_lock);
+	pool->fresh_users.next = pool->fresh_users.prev = &pool->fresh_users;
 	for (unsigned i = 0; i <= workers; i++)
 		queue_init(&pool->queues[i]);
 	leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)&pool->queues[workers]); /* rlx: nobody else knows the pool yet */
@@ -888,6 +938,7 @@ static int dismiss_users(struct leat_pool *pool)
 		if (user->busy(user))
 			return -EBUSY;
 	while ((user = pool->users.next) != &pool->users) {
+		unlist_fresh(pool, user); /* before another pool can have it */
 		user->gone(user);
 		user->prev->next = user->next;
 		user->next->prev = user->prev;
@@ -922,15 +973,15 @@ void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user)
 	user->next = &pool->users;
 	user->prev = pool->users.prev;
 	user->prev->next = pool->users.prev = user;
-	leat_store_rlx(&pool->fresh, 1); /* rlx: C1: it may have got a job before anybody could look for that here */
+	user->pool = pool;
 	leat_mutex_unlock(&users_lock);
-	tell(pool, false);
 }
 
 void leat_pool_remove_user(struct leat_pool_user *user)
 {
 	leat_mutex_lock(&users_lock);
 	if (user->next != NULL) {
+		unlist_fresh(user->pool, user);
 		user->prev->next = user->next;
 		user->next->prev = user->prev;
 		user->next = user->prev = NULL;

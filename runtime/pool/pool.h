@@ -5,9 +5,9 @@
  * the inbox, then from the other workers' queues; finds nothing for a while; and parks on the pool's event. One of those
  * that park, the keeper, sleeps no longer than until the next job in the wheel, and where jobs wait for descriptors, on those.
  *
- * A new job that its receiver is likely to run stands in no queue: its user has it, and the pool's word `fresh` says that one may.
- * A worker without work asks the users; who has the same one twice wakes it. `fresh` is set under the user's lock and cleared
- * before that is taken, so that a job is either seen or announced once more.
+ * A new job that its receiver is likely to run stands in no queue: its user has it, and stands on the pool's list of those that may
+ * have one, which the word `fresh` says is not empty. A worker without work asks those; who has the same one twice wakes it. A user
+ * comes onto the list under its own lock, and says under that lock whether it stays, so that a job is either seen or announced.
  *
  *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues and fresh  <->  push or fresh, light fence,
  *          load of ctl
@@ -15,13 +15,14 @@
  *     P2   who ends lets go of the pool      ->  P2  who closes it loads held      nothing of it is used any more
  *     P3   a first descriptor is counted     ->  P3  workers load count            the descriptors to sleep on are there
  *
- * Lock order: that of all pools' users, a user's own, a pool's, its queues', its event's.
+ * Lock order: that of all pools' users, a user's own, a pool's, its queues' and that of its list of those, its event's.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_POOL_POOL_H
 #define LEAT_RUNTIME_POOL_POOL_H
 
+#include "runtime/pool/job.h"
 #include "runtime/pool/poller.h"
 #include "runtime/pool/wheel.h"
 
@@ -33,11 +34,14 @@
 /* Who has jobs on a pool, as far as closing it is concerned. */
 struct leat_pool_user {
 	struct leat_pool_user *prev, *next;
+	struct leat_pool *pool;      /* set with those */
+	struct leat_link fresh_link; /* on the list of those that may have a new job; under the list's lock, or in the hand of who asks */
+	bool fresh_listed;           /* it is, or is being asked; under the user's lock */
 	bool (*busy)(struct leat_pool_user *user);
 	void (*gone)(struct leat_pool_user *user); /* the pool is closed: must not be named any more */
 	/*
 	 * Wakes the new job that stood with it at the last call already, and still waits for its first turn. Whether another does.
-	 * Takes the lock under which leat_pool_fresh() is called.
+	 * Takes the lock under which leat_pool_fresh() is called, and says under it in fresh_listed what it answers.
 	 */
 	bool (*fresh)(struct leat_pool_user *user);
 	/* Adds its figures, and the name of the generator that long_id is, if it is one of its. */
@@ -55,7 +59,7 @@ void leat_pool_let_go(struct leat_pool *pool);
  * A new job stands with its user, IDLE: who receives from it may run it at once, and fresh() finds it if nobody does. Under a
  * lock of the user's, while it is busy. True: leat_pool_tell_fresh(), in a read section begun under that lock.
  */
-bool leat_pool_fresh(struct leat_pool *pool);
+bool leat_pool_fresh(struct leat_pool *pool, struct leat_pool_user *user);
 void leat_pool_tell_fresh(struct leat_pool *pool);
 
 /* Somebody must sleep in its poller from now on. */

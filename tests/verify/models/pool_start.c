@@ -99,6 +99,27 @@ MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of anothe
 	close_pool(0);
 }
 
+MODEL(pool_fresh_scope_gone, .what = "a scope is closed before a worker has looked at what was new there; then one of another scope",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	static struct numbers n[2];
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(1, false);
+	other_scope = scope;
+	scope = leat_scope_open(NULL, NULL);
+	rx = start(LEAT_SPSC, 1, &n[0]);
+	verify_that(leat_recv(rx, &item) == 0);
+	leat_rx_close(rx);
+	verify_that(leat_scope_close(scope) == 0);
+	scope = other_scope;
+	rx = start(LEAT_SPSC, 1, &n[1]);
+	verify_that(leat_scope_join(scope) == 0);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
 static void starts_and_joins(void *arg)
 {
 	struct leat_rx *rx = start(LEAT_SPSC, 1, arg);
@@ -280,6 +301,27 @@ MODEL(pool_next_against_rx_close, .what = "the first generator on a scope's next
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	next_pool(true);
+}
+
+MODEL(pool_next_fresh, .what = "a pool is closed before a worker has looked at what was new, and the next has a new one that nobody receives from",
+      .preemptions = 1, .stale = 1)
+{
+	static struct numbers n[2];
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(1, false);
+	for (int i = 0; i < 2; i++) {
+		rx = start(LEAT_SPSC, 1, &n[i]);
+		verify_that(i == 1 || leat_recv(rx, &item) == 0);
+		verify_that(leat_scope_join(scope) == 0);
+		leat_rx_close(rx);
+		if (i == 1)
+			break;
+		verify_that(leat_pool_close(pool) == 0);
+		pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	}
+	close_pool(0);
 }
 
 static void closes_pool(void *arg)
