@@ -66,6 +66,7 @@ struct leat_pool {
 	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
+	struct leat_mutex ask_lock;   /* held by who asks one of those: it is not taken away meanwhile */
 	struct leat_spin fresh_lock;  /* guards the links of */
 	struct leat_link fresh_users; /* those that may have a new job: the ends of a ring */
 	struct leat_node node;
@@ -478,7 +479,7 @@ static void adopt(struct leat_worker *worker)
 }
 
 /*
- * Under users_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so that those who are listed
+ * Under ask_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so that those who are listed
  * again and again meanwhile are not asked for ever; set where it is NULL.
  */
 static struct leat_pool_user *take_fresh(struct leat_pool *pool, struct leat_link **last)
@@ -493,7 +494,7 @@ static struct leat_pool_user *take_fresh(struct leat_pool *pool, struct leat_lin
 		leat_link_remove(link);
 	}
 	if (pool->fresh_users.next == &pool->fresh_users)
-		leat_store_rlx(&pool->fresh, 0); /* rlx: before the user's lock: who lists him under that is seen, or lists him after */
+		leat_store_rlx(&pool->fresh, 0); /* rlx: before the user's lock: under that he is seen, or listed again */
 	leat_spin_unlock(&pool->fresh_lock);
 	return link == NULL ? NULL : caa_container_of(link, struct leat_pool_user, fresh_link);
 }
@@ -501,10 +502,12 @@ static struct leat_pool_user *take_fresh(struct leat_pool *pool, struct leat_lin
 /* Under users_lock, and with nobody left in it. */
 static void unlist_fresh(struct leat_pool *pool, struct leat_pool_user *user)
 {
+	leat_mutex_lock(&pool->ask_lock);
 	leat_spin_lock(&pool->fresh_lock);
 	if (user->fresh_link.next != NULL)
 		leat_link_remove(&user->fresh_link);
 	leat_spin_unlock(&pool->fresh_lock);
+	leat_mutex_unlock(&pool->ask_lock);
 	user->fresh_listed = false;
 }
 
@@ -520,7 +523,7 @@ static void look_at_fresh(struct leat_worker *worker)
 		return;
 	worker->new_ones = true;
 	worker->fresh_ns = leat_now_ns();
-	leat_mutex_lock(&users_lock);
+	leat_mutex_lock(&pool->ask_lock);
 	while ((user = take_fresh(pool, &last)) != NULL) {
 		if (user->fresh(user)) {
 			list_fresh(pool, user);
@@ -529,7 +532,7 @@ static void look_at_fresh(struct leat_worker *worker)
 		if (&user->fresh_link == last)
 			break;
 	}
-	leat_mutex_unlock(&users_lock);
+	leat_mutex_unlock(&pool->ask_lock);
 	if (left)
 		tell(pool, false); /* meanwhile it could not be seen by who went to sleep */
 }
@@ -871,6 +874,7 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	pool->workers_count = workers;
 	pool->users.next = pool->users.prev = &pool->users;
 	pool->due_ns = (uint64_t)LEAT_NEVER;
+	leat_mutex_init(&pool->ask_lock);
 	leat_spin_init(&pool->fresh_lock);
 	pool->fresh_users.next = pool->fresh_users.prev = &pool->fresh_users;
 	for (unsigned i = 0; i <= workers; i++)

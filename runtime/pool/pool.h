@@ -15,7 +15,8 @@
  *     P2   who ends lets go of the pool      ->  P2  who closes it loads held      nothing of it is used any more
  *     P3   a first descriptor is counted     ->  P3  workers load count            the descriptors to sleep on are there
  *
- * Lock order: that of all pools' users, a user's own, a pool's, its queues' and that of its list of those, its event's.
+ * Lock order: that of all pools' users, a pool's of asking for new jobs, a user's own, a pool's, its queues' and its list's of those
+ * that may have one, its event's.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -35,7 +36,7 @@
 struct leat_pool_user {
 	struct leat_pool_user *prev, *next;
 	struct leat_pool *pool;      /* set with those */
-	struct leat_link fresh_link; /* on the list of those that may have a new job; under the list's lock, or in the hand of who asks */
+	struct leat_link fresh_link; /* on the list of those that may have a new job */
 	bool fresh_listed;           /* it is, or is being asked; under the user's lock */
 	bool (*busy)(struct leat_pool_user *user);
 	void (*gone)(struct leat_pool_user *user); /* the pool is closed: must not be named any more */

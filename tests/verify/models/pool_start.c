@@ -99,10 +99,10 @@ MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of anothe
 	close_pool(0);
 }
 
-MODEL(pool_fresh_scope_gone, .what = "a scope is closed before a worker has looked at what was new there; then one of another scope",
-      .preemptions = 2, .stale = 1, .quick = 1)
+static void scope_gone(int64_t until_ns)
 {
 	static struct numbers n[2];
+	uint32_t never = 0;
 	struct leat_rx *rx;
 	uint64_t item;
 
@@ -112,12 +112,24 @@ MODEL(pool_fresh_scope_gone, .what = "a scope is closed before a worker has look
 	rx = start(LEAT_SPSC, 1, &n[0]);
 	verify_that(leat_recv(rx, &item) == 0);
 	leat_rx_close(rx);
+	leat_os_futex_wait(&never, 0, until_ns);
 	verify_that(leat_scope_close(scope) == 0);
 	scope = other_scope;
 	rx = start(LEAT_SPSC, 1, &n[1]);
 	verify_that(leat_scope_join(scope) == 0);
 	leat_rx_close(rx);
 	close_pool(0);
+}
+
+MODEL(pool_fresh_scope_gone, .what = "a scope is closed before a worker has looked at what was new there; then one of another scope",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	scope_gone(VERIFY_START_NS);
+}
+
+MODEL(pool_fresh_scope_goes, .what = "the same, while the worker looks", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	scope_gone(VERIFY_START_NS + 200000);
 }
 
 static void starts_and_joins(void *arg)
