@@ -154,9 +154,9 @@ LEAT_API struct leat_scope *leat_tx_scope(const struct leat_tx *tx);
  * tenth of a millisecond. Every worker has a queue, and takes from the others' when it is empty; with nothing to do they sleep.
  *
  * A generator whose channel is full costs memory and nothing else. One whose steps are short (below 2 microseconds) is run by
- * its receiver, in the receive that would otherwise wait; one whose steps are long by the workers, as soon as there is room. A
- * step may run on any thread, one at a time, each happening before the next; never inside a try. In a step, a call that
- * would wait answers -EDEADLK.
+ * its receiver, in the receive that would otherwise wait, so a join of it waits for a receiver that receives all, or closes. One
+ * whose steps are long is run by the workers, as soon as there is room. A step may run on any thread, one at a time, each
+ * happening before the next; never inside a try. In a step, a call that would wait answers -EDEADLK.
  */
 struct leat_pool_opts {
 	const char *name;      /* of its threads; copied */
