@@ -6,13 +6,13 @@
 #include "tests/verify/models/pool.h"
 
 /* Leaving early: a close against a turn, and against the end. */
-static void leave_early(enum leat_kind kind, unsigned workers, uint64_t last, uint64_t takes)
+static void leave_early(enum leat_kind kind, bool workers_only, uint64_t last, uint64_t takes)
 {
 	static struct numbers n;
 	struct leat_rx *rx;
 	uint64_t item;
 
-	open_pool(workers, false);
+	open_pool(1, workers_only);
 	n.last = last;
 	n.knows_why = true;
 	rx = start(kind, 1, &n);
@@ -28,18 +28,23 @@ static void leave_early(enum leat_kind kind, unsigned workers, uint64_t last, ui
 MODEL(pool_close_at_once, .what = "a receiver that is closed at once, against the first turn", .preemptions = 2,
       .stale = 1, .quick = 1)
 {
-	leave_early(LEAT_SPSC, 1, 3, 0);
+	leave_early(LEAT_SPSC, false, 3, 0);
+}
+
+MODEL(pool_close_at_once_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	leave_early(LEAT_SPSC, true, 3, 0);
 }
 
 MODEL(pool_close_early, .what = "the same after an item", .preemptions = 2, .stale = 1, .quick = 1)
 {
-	leave_early(LEAT_SPSC, 1, 3, 1);
+	leave_early(LEAT_SPSC, false, 3, 1);
 }
 
 MODEL(pool_close_against_end, .what = "the same against the end, which is told to nobody", .preemptions = 2, .stale = 1,
       .quick = 1)
 {
-	leave_early(LEAT_SPSC, 1, 0, 0);
+	leave_early(LEAT_SPSC, true, 0, 0);
 }
 
 MODEL(pool_close_against_timer, .what = "a close against a time that is waited for, by whoever runs the step",
@@ -64,7 +69,7 @@ MODEL(pool_close_against_timer, .what = "a close against a time that is waited f
 
 MODEL(pool_close_early_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
 {
-	leave_early(LEAT_MPMC, 1, 3, 1);
+	leave_early(LEAT_MPMC, false, 3, 1);
 }
 
 /* Cancels against everything: turns, parking, the wheel, receives, closes. */
