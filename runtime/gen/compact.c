@@ -375,7 +375,7 @@ bool leat_compact_fresh(struct leat_pool_user *user)
 	leat_spin_lock(&group->crowd.lock);
 	waits = fresh_waits(group);
 	if (waits && group->fresh_seen) {
-		leat_job_wake_parked(&((struct compact *)group->fresh)->job); /* its receiver may have run it just now */
+		leat_job_wake_fresh(&((struct compact *)group->fresh)->job); /* its receiver may have run it just now */
 		waits = false;
 	}
 	group->fresh_seen = user->fresh_listed = waits;

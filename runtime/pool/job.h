@@ -111,6 +111,8 @@ static inline struct leat_job *leat_job_of(struct leat_link *link)
 void leat_job_wake(struct leat_job *job);
 /* The same, but only if it has parked, or is about to: one that asked for a time in a turn meanwhile is not to be early. */
 void leat_job_wake_parked(struct leat_job *job);
+/* That by a worker of its pool, which asks for new jobs under a lock. */
+void leat_job_wake_fresh(struct leat_job *job);
 
 /*
  * For who wants to run it himself: takes it, if it waits for nothing but to be woken or stands in a queue. Then he gives it

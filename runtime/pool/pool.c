@@ -249,30 +249,38 @@ static uint32_t woken(uint32_t run, bool parked_only)
 	return run <= LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : (uint32_t)LEAT_RUN_AGAIN;
 }
 
+/* In a read section, or on a worker of its pool: neither lets that be closed. */
 static void wake(struct leat_job *job, bool parked_only)
 {
 	uint32_t run = leat_load_rlx(&job->run), to; /* rlx: the swap decides */
 	struct leat_pool *pool;
 
-	leat_rcu_read_lock();
 	do {
 		to = woken(run, parked_only);
 	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
-	if (run <= LEAT_RUN_TIMED && to == LEAT_RUN_QUEUED) {
-		pool = job->kind->pool(job);
-		if (run == LEAT_RUN_TIMED)
-			take_from_wheel(pool, job);
-		push(pool, job, true);
-	}
-	leat_rcu_read_unlock();
+	if (run > LEAT_RUN_TIMED || to != LEAT_RUN_QUEUED)
+		return;
+	pool = job->kind->pool(job);
+	if (run == LEAT_RUN_TIMED)
+		take_from_wheel(pool, job);
+	push(pool, job, true);
 }
 
 void leat_job_wake(struct leat_job *job)
 {
+	leat_rcu_read_lock();
 	wake(job, false);
+	leat_rcu_read_unlock();
 }
 
 void leat_job_wake_parked(struct leat_job *job)
+{
+	leat_rcu_read_lock();
+	wake(job, true);
+	leat_rcu_read_unlock();
+}
+
+void leat_job_wake_fresh(struct leat_job *job)
 {
 	wake(job, true);
 }
