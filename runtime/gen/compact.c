@@ -69,11 +69,13 @@ static void give_back(struct compact *c)
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 {
 	struct leat_crowd *crowd = &c->group->crowd;
+	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: what the other did; pairs with itself */
-	bool last = ctl & (done ^ (CTL_TURNS_DONE | CTL_RX_DONE));
+	bool last;
 
-	if (!last && !(ctl & done))
-		last = leat_or_acqrel(ctl_of(c), done) & (done ^ (CTL_TURNS_DONE | CTL_RX_DONE)); /* K1: pairs with itself */
+	if (!(ctl & (done | other)))
+		ctl = leat_or_acqrel(ctl_of(c), done); /* K1: pairs with itself */
+	last = ctl & other;
 	if (last)
 		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: nobody else is left */
 	if (!last && !ended)
