@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -128,6 +129,19 @@ static UNUSED bool becomes_readable(int fd)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 	return poll(&pollfd, 1, (int)(PATIENCE_NS / MS)) == 1;
+}
+
+/* No descriptor is to be had until the limit that is answered is set again. */
+static UNUSED struct rlimit refuse_descriptors(void)
+{
+	struct rlimit before, none;
+	int free_fd = dup(0);
+	close(free_fd);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)free_fd;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	return before;
 }
 
 /* Channels by the dozen */

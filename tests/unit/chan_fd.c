@@ -8,7 +8,6 @@
 #include <leat/select.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 TestSuite(chan_fd, .timeout = 60);
 
@@ -48,13 +47,7 @@ Test(chan_fd, a_closed_handle_stops_the_program, .signal = SIGABRT)
 Test(chan_fd, no_descriptor_to_be_had)
 {
 	struct pipe pipe = pipe_open(NULL);
-	struct rlimit before, none;
-	int free_fd = dup(0);
-	close(free_fd);
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = (rlim_t)free_fd;
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	struct rlimit before = refuse_descriptors();
 	errno = 4711;
 	cr_expect_eq(leat_rx_fd(pipe.rx), -EMFILE);
 	cr_expect_eq(errno, 4711);

@@ -8,7 +8,6 @@
 #include <leat/merge.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 #include "runtime/chan/chan.h"
 
@@ -410,13 +409,7 @@ Test(merge, a_descriptor_only_of_a_merge)
 Test(merge, no_descriptor_to_be_had)
 {
 	struct leat_merge *merge = leat_merge_open(sizeof(uint64_t));
-	struct rlimit before, none;
-	int free_fd = dup(0);
-	close(free_fd);
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = (rlim_t)free_fd;
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	struct rlimit before = refuse_descriptors();
 	errno = 4711;
 	cr_expect_eq(leat_merge_fd(merge), -EMFILE);
 	cr_expect_eq(errno, 4711);

@@ -11,7 +11,6 @@
 #include <leat/select.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include "runtime/chan/chan.h"
 
@@ -586,15 +585,12 @@ Test(select, asleep_in_poll_it_is_woken_by_both)
 Test(select, without_a_descriptor_to_be_woken_by)
 {
 	struct bundle b = bundle_open(NULL);
-	struct rlimit before, none;
+	struct rlimit before;
 	int ends[2];
 	uint64_t item;
 	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
 	struct leat_case cases[] = { LEAT_CASE_FD(ends[0], POLLIN), LEAT_CASE_RECV(b.rx[0], &item) };
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = (rlim_t)ends[1] + 1;
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	before = refuse_descriptors();
 	cr_expect_eq(leat_select(cases, 2, leat_now_ns() + 10000 * MS, LEAT_BY_CHANCE), -EMFILE);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	close(ends[0]);
