@@ -180,13 +180,13 @@ MODEL(chan_wait_deadline, .what = "a deadline of leat_tx_wait() against a cancel
 	finish();
 }
 
-/* Room that comes from a reservation given up, and items that come from a peek put back. */
+/* Room that comes from a reservation given up, or closed with; and items that come from a peek put back, or closed with. */
 static void gives_up_late(void *arg)
 {
 	verify_that(leat_commit(arg, 0) == 0);
 }
 
-MODEL(chan_room_from_given_up, .what = "a reservation given up is room that wakes a sender", .preemptions = 2, .stale = 1)
+static void room_from(void (*lets_go)(void *), bool closes)
 {
 	struct leat_tx *clone;
 	void *place;
@@ -194,29 +194,24 @@ MODEL(chan_room_from_given_up, .what = "a reservation given up is room that wake
 	open_chan(LEAT_MPSC, 1);
 	clone = leat_tx_clone(tx);
 	verify_that(leat_reserve(clone, 1, &place) == 1);
-	verify_spawn(gives_up_late, clone, "gives up");
+	verify_spawn(lets_go, clone, "lets go");
 	verify_that(send_one(tx, 1) == 0);
 	verify_join();
-	leat_tx_close(clone);
+	if (!closes)
+		leat_tx_close(clone);
 	leat_tx_close(tx);
 	receives_to_the_end(rx);
 	finish();
 }
 
+MODEL(chan_room_from_given_up, .what = "a reservation given up is room that wakes a sender", .preemptions = 2, .stale = 1)
+{
+	room_from(gives_up_late, false);
+}
+
 MODEL(chan_room_from_close_with_reservation, .what = "the same by closing with a reservation held", .preemptions = 2, .stale = 1)
 {
-	struct leat_tx *clone;
-	void *place;
-
-	open_chan(LEAT_MPSC, 1);
-	clone = leat_tx_clone(tx);
-	verify_that(leat_reserve(clone, 1, &place) == 1);
-	verify_spawn((void (*)(void *))leat_tx_close, clone, "closes");
-	verify_that(send_one(tx, 1) == 0);
-	verify_join();
-	leat_tx_close(tx);
-	receives_to_the_end(rx);
-	finish();
+	room_from((void (*)(void *))leat_tx_close, true);
 }
 
 static void puts_back_late(void *arg)
@@ -224,7 +219,7 @@ static void puts_back_late(void *arg)
 	verify_that(leat_release(arg, 0) == 0);
 }
 
-MODEL(chan_item_from_put_back, .what = "an item that is put back wakes a receiver", .preemptions = 2, .stale = 1)
+static void item_from(void (*lets_go)(void *), bool closes)
 {
 	struct leat_rx *clone;
 	const void *items;
@@ -233,30 +228,24 @@ MODEL(chan_item_from_put_back, .what = "an item that is put back wakes a receive
 	clone = leat_rx_clone(rx);
 	verify_that(send_one(tx, 1) == 0);
 	verify_that(leat_peek(clone, 1, &items) == 1);
-	verify_spawn(puts_back_late, clone, "puts back");
+	verify_spawn(lets_go, clone, "lets go");
 	patient(rx);
 	verify_join();
 	leat_tx_close(tx);
-	leat_rx_close(clone);
+	if (!closes)
+		leat_rx_close(clone);
 	leat_rx_close(rx);
 	finish();
 }
 
+MODEL(chan_item_from_put_back, .what = "an item that is put back wakes a receiver", .preemptions = 2, .stale = 1)
+{
+	item_from(puts_back_late, false);
+}
+
 MODEL(chan_item_from_close_with_peek, .what = "the same by closing with an item held", .preemptions = 2, .stale = 1)
 {
-	struct leat_rx *clone;
-	const void *items;
-
-	open_chan(LEAT_SPMC, 1);
-	clone = leat_rx_clone(rx);
-	verify_that(send_one(tx, 1) == 0);
-	verify_that(leat_peek(clone, 1, &items) == 1);
-	verify_spawn((void (*)(void *))leat_rx_close, clone, "closes");
-	patient(rx);
-	verify_join();
-	leat_tx_close(tx);
-	leat_rx_close(rx);
-	finish();
+	item_from((void (*)(void *))leat_rx_close, true);
 }
 
 MODEL(chan_room_from_skipped, .what = "a slot given up behind which another sent, and an item received: room for two", .preemptions = 2,
