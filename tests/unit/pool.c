@@ -9,6 +9,7 @@
 #include <leat/merge.h>
 #include <leat/select.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 
 TestSuite(pool, .timeout = 120);
@@ -1063,43 +1064,61 @@ Test(pool, a_stage_that_merges)
 
 /* What snapshots tell */
 
-struct seen {
+struct told {
 	struct leat_pool_stat pool;
 	struct leat_gen_stat failed;
-	uint32_t snapshots, long_steps, unbalanced;
+	uint32_t unbalanced;
+};
+
+/* The diagnostics thread writes what the latest snapshot told while the test reads it: both hold the lock. */
+struct seen {
+	pthread_mutex_t lock;
+	struct told told;
+	uint32_t snapshots, long_steps;
 };
 
 static void see(const struct leat_snapshot *snapshot, void *arg)
 {
 	struct seen *seen = arg;
+	struct told *told = &seen->told;
+
+	pthread_mutex_lock(&seen->lock);
 	for (size_t i = 0; i < snapshot->pools_count; i++) {
 		const struct leat_pool_stat *pool = &snapshot->pools[i];
 		uint64_t dropped = 0;
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
 			dropped += pool->dropped[reason];
 		if (pool->offered != pool->delivered + dropped + pool->in_flight)
-			seen->unbalanced++;
-		seen->pool = *pool;
+			told->unbalanced++;
+		told->pool = *pool;
 		if (pool->long_ns > 0 && strcmp(pool->long_name, "slow") == 0)
 			leat_add_acqrel(&seen->long_steps, 1);
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		if (snapshot->generators[i].cause == LEAT_FAILED)
-			seen->failed = snapshot->generators[i];
+			told->failed = snapshot->generators[i];
+	pthread_mutex_unlock(&seen->lock);
 	leat_add_acqrel(&seen->snapshots, 1);
 }
 
-static void await_snapshots(struct seen *seen, uint32_t n)
+/* What is told once n more snapshots were taken. */
+static struct told await_snapshots(struct seen *seen, uint32_t n)
 {
 	uint32_t until = leat_load_acq(&seen->snapshots) + n;
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
+	struct told told;
 	while (leat_load_acq(&seen->snapshots) < until && leat_now_ns() < patience_ns)
 		sched_yield();
+	pthread_mutex_lock(&seen->lock);
+	told = seen->told;
+	pthread_mutex_unlock(&seen->lock);
+	return told;
 }
 
 Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
 {
-	struct seen seen = { 0 };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct told told;
 	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 2 * MS, .callback = see, .callback_arg = &seen });
 	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .name = "mill", .workers = 2, .workers_only = true });
 	struct leat_scope *scope = leat_scope_open(NULL, NULL), *failing = leat_scope_open(NULL, NULL);
@@ -1115,12 +1134,12 @@ Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
 		for (int k = 0; k < 10; k++)
 			cr_assert_eq(leat_recv(rx[i], &got), 1);
 	}
-	await_snapshots(&seen, 2);
-	cr_expect_eq(seen.pool.generators, MANY);
-	cr_expect_eq(seen.pool.delivered, MANY * 10);
-	cr_expect_geq(seen.pool.in_flight + seen.pool.delivered, MANY * 10);
-	cr_expect_str_eq(seen.pool.name, "mill");
-	cr_expect_eq(seen.pool.workers, 2);
+	told = await_snapshots(&seen, 2);
+	cr_expect_eq(told.pool.generators, MANY);
+	cr_expect_eq(told.pool.delivered, MANY * 10);
+	cr_expect_geq(told.pool.in_flight + told.pool.delivered, MANY * 10);
+	cr_expect_str_eq(told.pool.name, "mill");
+	cr_expect_eq(told.pool.workers, 2);
 
 	for (int form = 0; form < 2; form++) {
 		struct numbers slow = { .end = 3, .step_ns = 50 * MS };
@@ -1145,12 +1164,12 @@ Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
 	for (int i = 0; i < MANY; i++)
 		leat_rx_close(rx[i]);
 	leat_scope_join(scope);
-	await_snapshots(&seen, 2);
-	cr_expect_eq(seen.pool.generators, 0);
-	cr_expect_eq(seen.pool.in_flight, 0);
-	cr_expect_str_eq(seen.failed.name, "bad");
-	cr_expect_eq(seen.failed.code, -EIO);
-	cr_expect_eq(seen.unbalanced, 0);
+	told = await_snapshots(&seen, 2);
+	cr_expect_eq(told.pool.generators, 0);
+	cr_expect_eq(told.pool.in_flight, 0);
+	cr_expect_str_eq(told.failed.name, "bad");
+	cr_expect_eq(told.failed.code, -EIO);
+	cr_expect_eq(told.unbalanced, 0);
 	place_close(place);
 	cr_expect_eq(leat_diag_stop(diag), 0);
 }
@@ -1159,7 +1178,7 @@ Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
 Test(pool, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	struct seen seen = { 0 };
+	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct leat_diag *diag;
 	struct numbers n[3] = { { .end = 2 }, { .end = 1 }, { .end = 1 } };
 	struct leat_rx *old, *rx;
@@ -1186,8 +1205,8 @@ Test(pool, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
 		leat_rx_close(rx);
 		diag = leat_diag_start(&(struct leat_diag_opts){ .callback = see, .callback_arg = &seen });
 		cr_expect_eq(leat_diag_stop(diag), 0);
-		cr_expect_eq(seen.pool.offered, 1, "%d", i);
-		cr_expect_eq(seen.pool.delivered, 1, "%d", i);
+		cr_expect_eq(seen.told.pool.offered, 1, "%d", i);
+		cr_expect_eq(seen.told.pool.delivered, 1, "%d", i);
 		cr_expect_eq(leat_scope_join(scope), 0);
 		cr_expect_eq(leat_pool_close(pool), 0);
 	}
