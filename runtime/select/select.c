@@ -2,7 +2,7 @@
  * Waiting for one of several cases.
  *
  * A wait stands on the list of each side at once, with one sleeper for all. It is told of one, or of several; it takes one,
- * and passes on the news of all that told it (runtime/chan/block.c says why). Nothing is made ready for that before a first
+ * and passes on the news of all that told it (runtime/event/wait.h). Nothing is made ready for that before a first
  * attempt at each case has found nothing.
  *
  * SPDX-License-Identifier: BSD-2-Clause
