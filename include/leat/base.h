@@ -34,6 +34,13 @@
 /* Deadlines are absolute CLOCK_MONOTONIC nanoseconds. This one never passes. */
 #define LEAT_NEVER INT64_MAX
 
+/*
+ * How a side of a channel waits; struct leat_chan_opts names a policy for each. Adaptive spins for a few microseconds, yields
+ * unless that has cost the thread a slice of the scheduler lately, then parks on a futex: no CPU while idle. Spin keeps
+ * its core busy (and offers it to others every 50 microseconds or so), yield offers it all the time, park sleeps at once.
+ */
+enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_PARK };
+
 /* The bytes a name may have, and the bytes of a text that are kept (a longer one ends in "..."). */
 #define LEAT_NAME_MAX 63
 #define LEAT_TEXT_MAX 127

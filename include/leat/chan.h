@@ -58,13 +58,6 @@ struct leat_rx;
 /* How many threads send and receive: single or multiple producers, single or multiple consumers. */
 enum leat_kind { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC };
 
-/*
- * How a side waits. Adaptive spins for a few microseconds, yields, then parks on a futex: no CPU while idle. Spin
- * keeps its core busy (and offers it to others every 50 microseconds or so), yield offers it all the time, park sleeps
- * at once.
- */
-enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_PARK };
-
 /* What a send does when there is no room: wait; drop its own item; drop the oldest item to make room. */
 enum leat_overflow { LEAT_BLOCK, LEAT_DROP_NEWEST, LEAT_DROP_OLDEST };
 

@@ -1,99 +1,122 @@
 /*
- * Waiting on a channel: the four policies, around any attempt.
+ * Waiting on a channel: the wait engine (runtime/event/wait.h) around any attempt.
  *
- * Who was told of an item (or of room) and leaves must not take the news with him: see leat_chan_pass_on().
+ * A waiter that was notified of an item, or of room, and returns forwards the notification: see leat_chan_pass_on().
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/chan.h"
+#include "runtime/chan/side.h"
 #include "runtime/chan/watch.h"
+#include "runtime/event/wait.h"
 
-/*
- * How long an adaptive wait stays on the core: pauses, of 25 to 60 ns each on current x86, so two to four microseconds,
- * a tenth of what it costs to be woken; then offers of the core to others, half a microsecond each when nobody wants it.
- */
-enum { SPIN_PAUSES = 64, ADAPTIVE_YIELDS = 8 };
+/* One wait of one handle. */
+struct chan_wait {
+	struct leat_wait_loop loop;
+	struct leat_waiter waiter;
+	struct leat_op *op;
+};
 
-/* The generator on a pool that a receive waits for, or NULL. */
-static struct leat_feeder *feeder_of(const struct leat_op *op)
+static struct chan_wait *chan_wait_of(struct leat_wait_loop *w)
 {
-	return op->h->sender ? NULL : leat_chan_of(op->h)->feeder;
+	return (struct chan_wait *)(void *)w;
 }
 
-/* It is run by a worker, */
-static void demand(const struct leat_op *op)
+static struct leat_handle *handle_of(struct leat_wait_loop *w)
 {
-	struct leat_feeder *feeder = feeder_of(op);
+	return chan_wait_of(w)->op->h;
+}
+
+static struct leat_event *event_of(struct leat_wait_loop *w)
+{
+	struct leat_chan *chan = leat_chan_of(handle_of(w));
+
+	return handle_of(w)->sender ? &chan->room : &chan->items;
+}
+
+/* The generator on a pool that a receive waits for, or NULL. */
+static struct leat_feeder *feeder_of(const struct leat_handle *h)
+{
+	return h->sender ? NULL : leat_chan_of(h)->feeder;
+}
+
+static void demand(const struct leat_handle *h)
+{
+	struct leat_feeder *feeder = feeder_of(h);
 
 	if (feeder != NULL)
 		feeder->demand(feeder);
 }
 
-/* or here. */
-static ssize_t pull(struct leat_op *op)
+static struct leat_side *side_of(struct leat_wait_loop *w)
 {
-	struct leat_feeder *feeder = feeder_of(op);
-	ssize_t r = -EAGAIN;
-
-	while (r == -EAGAIN && feeder != NULL && feeder->pull(feeder))
-		r = op->attempt(op);
-	return r;
+	return (struct leat_side *)(void *)handle_of(w);
 }
 
-static ssize_t spin(struct leat_op *op, unsigned pauses)
+static ssize_t wait_attempt(struct leat_wait_loop *w)
 {
-	ssize_t r = -EAGAIN;
+	struct leat_op *op = chan_wait_of(w)->op;
 
-	for (unsigned i = 0; i < pauses && r == -EAGAIN; i++) {
-		leat_pause();
-		r = op->attempt(op);
-	}
-	return r;
+	return op->attempt(op);
 }
 
-static ssize_t yield(struct leat_op *op, unsigned yields)
+static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
-	ssize_t r = -EAGAIN;
-
-	for (unsigned i = 0; i < yields && r == -EAGAIN; i++) {
-		leat_os_yield();
-		r = op->attempt(op);
-	}
-	return r;
+	(void)now_ns;
+	leat_scope_expire(leat_chan_of(handle_of(w))->scope);
 }
 
-/*
- * -ETIMEDOUT when the call's own deadline has passed and one more attempt finds nothing: what was there before the clock
- * was read is not missed. When the scope's has passed, fires it, and the attempt says what that means here. Else -EAGAIN.
- */
-static ssize_t look_at_clock(struct leat_op *op, int64_t deadline_ns)
+static bool wait_run_here(struct leat_wait_loop *w)
 {
-	int passed = leat_scope_clock(leat_chan_of(op->h)->scope, deadline_ns);
-	ssize_t r = passed == 0 ? -EAGAIN : op->attempt(op);
+	struct leat_feeder *feeder = feeder_of(handle_of(w));
 
-	return r == -EAGAIN && passed == -ETIMEDOUT ? passed : r;
+	return feeder != NULL && feeder->pull(feeder);
 }
 
-/*
- * Spinning is for a core of one's own. Where there is none, the peer may be waiting for this very core, and would get it
- * only when the scheduler's slice is over; so it is offered now and then, about every 50 microseconds.
- */
-enum { SPINS_AN_OFFER = 16 };
-
-static ssize_t wait_awake(struct leat_op *op, int64_t deadline_ns, ssize_t (*step)(struct leat_op *, unsigned))
+static bool wait_schedule(struct leat_wait_loop *w)
 {
-	unsigned steps = 0;
-	ssize_t r;
-
-	while ((r = step(op, SPIN_PAUSES)) == -EAGAIN) {
-		if ((r = look_at_clock(op, deadline_ns)) != -EAGAIN)
-			break;
-		demand(op);
-		if (++steps % SPINS_AN_OFFER == 0)
-			leat_os_yield();
-	}
-	return r;
+	demand(handle_of(w));
+	return false;
 }
+
+static void wait_prepare(struct leat_wait_loop *w)
+{
+	leat_watch_disarm(side_of(w)); /* an armed descriptor would take the notification */
+	leat_event_enter(event_of(w), &chan_wait_of(w)->waiter);
+}
+
+static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+{
+	leat_bump(&handle_of(w)->counts.parks, 1);
+	leat_sleeper_park(&w->sleeper, until_ns);
+	return -EAGAIN;
+}
+
+static bool wait_retire(struct leat_wait_loop *w)
+{
+	return leat_event_leave(event_of(w), &chan_wait_of(w)->waiter);
+}
+
+static void wait_forward(struct leat_wait_loop *w)
+{
+	leat_chan_pass_on(leat_chan_of(handle_of(w)), handle_of(w)->sender);
+}
+
+static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
+{
+	leat_side_wait_begins(side_of(w), now_ns);
+}
+
+static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
+{
+	leat_side_wait_ends(side_of(w), now_ns);
+}
+
+static const struct leat_wait_ops wait_ops = {
+	.attempt = wait_attempt, .expire = wait_expire, .run_here = wait_run_here, .schedule = wait_schedule,
+	.prepare = wait_prepare, .park = wait_park, .retire = wait_retire, .forward = wait_forward,
+	.begin = wait_begin, .end = wait_end,
+};
 
 void leat_chan_pass_on(struct leat_chan *chan, bool sender)
 {
@@ -107,98 +130,28 @@ void leat_chan_pass_on(struct leat_chan *chan, bool sender)
 		leat_event_notify(&chan->items, 1);
 }
 
-static ssize_t wait_parked(struct leat_op *op, int64_t deadline_ns)
-{
-	struct leat_chan *chan = leat_chan_of(op->h);
-	struct leat_event *event = op->h->sender ? &chan->room : &chan->items;
-	int64_t scope_deadline_ns = leat_scope_deadline(chan->scope);
-	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
-	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
-	struct leat_waiter waiter = { .sleeper = &sleeper };
-	ssize_t r;
-
-	leat_watch_disarm((struct leat_side *)(void *)op->h); /* else the news would be told to that, and this thread would sleep on */
-	for (;;) {
-		bool told;
-
-		leat_sleeper_ready(&sleeper);
-		leat_event_enter(event, &waiter);
-		r = op->attempt(op);
-		if (r == -EAGAIN) {
-			demand(op);
-			leat_bump(&op->h->counts.parks, 1);
-			leat_sleeper_park(&sleeper, until_ns);
-		}
-		told = leat_event_leave(event, &waiter);
-		if (r == -EAGAIN)
-			r = op->attempt(op); /* the last look, also after the time is over */
-		if (r == -EAGAIN)
-			r = look_at_clock(op, deadline_ns);
-		if (r != -EAGAIN) {
-			if (told)
-				leat_chan_pass_on(chan, op->h->sender);
-			return r;
-		}
-	}
-}
-
-static ssize_t wait_by_policy(struct leat_op *op, enum leat_wait policy, int64_t deadline_ns)
-{
-	ssize_t r;
-
-	switch (policy) {
-	case LEAT_WAIT_SPIN:
-		return wait_awake(op, deadline_ns, spin);
-	case LEAT_WAIT_YIELD:
-		return wait_awake(op, deadline_ns, yield);
-	case LEAT_WAIT_ADAPTIVE:
-		r = yield(op, ADAPTIVE_YIELDS);
-		if (r != -EAGAIN)
-			return r;
-		break;
-	case LEAT_WAIT_PARK:
-		break;
-	}
-	return wait_parked(op, deadline_ns);
-}
-
 ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 {
 	const struct leat_chan *chan = leat_chan_of(op->h);
-	enum leat_wait policy = op->h->sender ? chan->send_wait : chan->recv_wait;
+	struct chan_wait wait;
 	ssize_t r = op->attempt(op);
-	int64_t since_ns;
 
 	if (r != -EAGAIN)
 		return r;
 	if (deadline_ns == LEAT_DETAIL_TRY) {
-		demand(op); /* the next try finds what it does */
+		demand(op->h); /* the next try finds what the producer makes */
 		return r;
 	}
-	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns) {
-		r = op->attempt(op);
-		if (r == -EAGAIN)
-			demand(op);
-		return r == -EAGAIN ? -ETIMEDOUT : r;
-	}
-	r = pull(op);
-	if (r != -EAGAIN)
-		return r;
-	if (leat_must_not_wait > 0)
-		return -EDEADLK;
-	if (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN) {
-		r = spin(op, SPIN_PAUSES); /* so short that it is not counted as blocked */
-		if (r != -EAGAIN)
-			return r;
-	}
-	r = look_at_clock(op, deadline_ns);
-	if (r != -EAGAIN)
-		return r;
-	since_ns = leat_now_ns();
-	/* rlx: a number; what it says is right as soon as it is seen */
-	leat_store_rlx(&op->h->wait_base_ns, (uint64_t)since_ns - leat_load_rlx(&op->h->counts.blocked_ns));
-	r = wait_by_policy(op, policy, deadline_ns);
-	leat_bump(&op->h->counts.blocked_ns, (uint64_t)(leat_now_ns() - since_ns));
-	leat_store_rlx(&op->h->wait_base_ns, 0); /* rlx: the same; what looks tell never goes back */
-	return r;
+	wait.op = op;
+	wait.waiter = (struct leat_waiter){ .sleeper = &wait.loop.sleeper };
+	wait.loop = (struct leat_wait_loop){
+		.ops = &wait_ops,
+		.policy = op->h->sender ? chan->send_wait : chan->recv_wait,
+		.time = op->h->sender ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
+		.weight = 1,
+		.deadline_ns = deadline_ns,
+		.scopes_ns = leat_scope_deadline(chan->scope),
+		.sleeper = LEAT_SLEEPER_INIT,
+	};
+	return leat_wait_for(&wait.loop);
 }

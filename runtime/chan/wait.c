@@ -1,83 +1,80 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/chan/wait.h"
 #include "runtime/chan/chan.h"
+#include "runtime/event/wait.h"
 
 #include <poll.h>
 
-static int look(const struct leat_handle *h)
+/* A wait for a descriptor, if fd is one, and for what a send on the handle could no longer do. */
+struct tx_wait {
+	struct leat_wait_loop loop;
+	struct leat_waiter waiter;
+	struct leat_handle *h;
+	int fd;
+	short events;
+	bool ready; /* the last poll found the descriptor so */
+};
+
+static struct tx_wait *tx_wait_of(struct leat_wait_loop *w)
 {
-	return leat_chan_refusal(leat_chan_of(h));
+	return (struct tx_wait *)(void *)w;
 }
 
-/* The scope's deadline may be what the wait ran into: then it is cancelled here, as the timer is about to do. */
-static int out_of_time(struct leat_handle *h, int64_t deadline_ns)
+static struct leat_chan *waited_for(struct leat_wait_loop *w)
 {
-	struct leat_scope *scope = leat_chan_of(h)->scope;
-	int64_t now_ns = leat_now_ns();
-	int refusal;
-
-	if (now_ns >= leat_scope_deadline(scope))
-		leat_scope_expire(scope);
-	refusal = look(h);
-	if (refusal != 0)
-		return refusal;
-	return now_ns >= deadline_ns ? -ETIMEDOUT : 0;
+	return leat_chan_of(tx_wait_of(w)->h);
 }
 
-static int wait_without_fd(struct leat_handle *h, int64_t deadline_ns)
+/* Polls the descriptor and the flag that the channel raises. Returns -EAGAIN, or what poll(2) failed with. */
+static ssize_t poll_until(struct tx_wait *wait, int64_t until_ns)
 {
-	struct leat_event *event = &leat_chan_of(h)->done;
-	int64_t scope_deadline_ns = leat_scope_deadline(leat_chan_of(h)->scope);
-	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
-	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
-	struct leat_waiter waiter = { .sleeper = &sleeper };
-	int rc;
-
-	do {
-		leat_sleeper_ready(&sleeper);
-		leat_event_enter(event, &waiter);
-		rc = look(h);
-		if (rc == 0 && leat_sleeper_park(&sleeper, until_ns) == -ETIMEDOUT)
-			rc = out_of_time(h, deadline_ns);
-		leat_event_leave(event, &waiter);
-		if (rc == 0)
-			rc = look(h);
-	} while (rc == 0);
-	return rc;
-}
-
-/* 1 when fd is ready, 0 when woken or interrupted, -ETIMEDOUT. */
-static int poll_until(int fd, short events, int wake_fd, int64_t until_ns)
-{
-	struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = wake_fd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = wait->fd, .events = wait->events }, { .fd = wait->loop.sleeper.fd, .events = POLLIN } };
 	int n = leat_os_poll(fds, 2, until_ns);
 
-	if (n > 0 && fds[0].revents != 0)
-		return 1;
-	return n == -ETIMEDOUT ? -ETIMEDOUT : 0;
+	wait->ready = n > 0 && fds[0].revents != 0;
+	return n < 0 && n != -ETIMEDOUT ? n : -EAGAIN;
 }
 
-static int wait_with_fd(struct leat_handle *h, int fd, short events, int64_t deadline_ns)
+static ssize_t wait_attempt(struct leat_wait_loop *w)
 {
-	struct leat_event *event = &leat_chan_of(h)->done;
-	int64_t scope_deadline_ns = leat_scope_deadline(leat_chan_of(h)->scope);
-	int64_t until_ns = deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns;
-	struct leat_sleeper sleeper = { .fd = h->wake_fd };
-	struct leat_waiter waiter = { .sleeper = &sleeper };
-	int rc;
+	struct tx_wait *wait = tx_wait_of(w);
+	int refusal = leat_chan_refusal(waited_for(w));
+	ssize_t r = -EAGAIN;
 
-	do {
-		leat_sleeper_ready(&sleeper);
-		leat_event_enter(event, &waiter);
-		rc = look(h);
-		if (rc == 0)
-			rc = poll_until(fd, events, h->wake_fd, until_ns);
-		leat_event_leave(event, &waiter);
-		if (rc == -ETIMEDOUT)
-			rc = out_of_time(h, deadline_ns);
-	} while (rc == 0);
-	return rc;
+	if (refusal != 0)
+		return refusal;
+	if (w->last && wait->fd >= 0)
+		r = poll_until(wait, 0);
+	return wait->ready ? 1 : r;
 }
+
+static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+{
+	(void)now_ns;
+	leat_scope_expire(waited_for(w)->scope);
+}
+
+static void wait_prepare(struct leat_wait_loop *w)
+{
+	leat_event_enter(&waited_for(w)->done, &tx_wait_of(w)->waiter);
+}
+
+static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+{
+	if (tx_wait_of(w)->fd >= 0)
+		return poll_until(tx_wait_of(w), until_ns);
+	leat_sleeper_park(&w->sleeper, until_ns);
+	return -EAGAIN;
+}
+
+static bool wait_retire(struct leat_wait_loop *w)
+{
+	return leat_event_leave(&waited_for(w)->done, &tx_wait_of(w)->waiter);
+}
+
+static const struct leat_wait_ops wait_ops = {
+	.attempt = wait_attempt, .expire = wait_expire, .prepare = wait_prepare, .park = wait_park, .retire = wait_retire,
+};
 
 int leat_wake_fd(int *wake_fd)
 {
@@ -103,13 +100,31 @@ void leat_wake_fd_close(int *wake_fd)
 int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 {
 	struct leat_handle *h = leat_handle_of_tx(tx);
-	int flag;
+	struct tx_wait wait;
+	int flag = -1;
 
 	if (h == NULL)
 		return -EINVAL;
 	leat_handle_check(h, "leat_tx_wait");
-	if (fd < 0)
-		return wait_without_fd(h, deadline_ns);
-	flag = leat_wake_fd(&h->wake_fd);
-	return flag < 0 ? flag : wait_with_fd(h, fd, events, deadline_ns);
+	if (fd >= 0) {
+		flag = leat_wake_fd(&h->wake_fd);
+		if (flag < 0)
+			return flag;
+	}
+	wait = (struct tx_wait){
+		.loop = {
+			.ops = &wait_ops,
+			.policy = LEAT_WAIT_PARK,
+			.time = fd >= 0 ? LEAT_TIME_STARVED : LEAT_TIME_PACED,
+			.weight = 1,
+			.deadline_ns = deadline_ns,
+			.scopes_ns = leat_scope_deadline(leat_chan_of(h)->scope),
+			.sleeper = { .fd = flag },
+		},
+		.waiter.sleeper = &wait.loop.sleeper,
+		.h = h,
+		.fd = fd,
+		.events = events,
+	};
+	return (int)leat_wait_for(&wait.loop);
 }

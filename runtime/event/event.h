@@ -22,7 +22,7 @@
  * No wake-up is lost to another waiter. notify(n) takes the first n waiters off the list, and each of those
  * was told; the rest stay and the bit stays with them. leave() answers whether this waiter was told. One that was, and
  * goes away with something other than what it waited for, or leaves something behind, passes it on: it
- * notifies once more if there is still something to be had (runtime/chan/block.c).
+ * notifies once more if there is still something to be had (forward() in runtime/event/wait.h).
  *
  * A waiter is a place on one event's list; a sleeper is who is woken. A thread that waits for several things at once has a
  * waiter for each and is one sleeper. What is not a thread (a generator on a pool, a lane of a merge) gives a function.

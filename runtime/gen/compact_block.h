@@ -126,9 +126,9 @@ void leat_compact_tell(struct compact *c);
 /* Of items, and of the end or a cancel in ctl. */
 static inline void published(struct compact *c)
 {
-	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with sleep_once(), leat_event_fence() */
+	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
 	if (leat_unlikely(c->group->fenced))
-		leat_fence_seq(); /* C1: without membarrier; pairs with sleep_once(), leat_event_fence() */
+		leat_fence_seq(); /* C1: without membarrier; pairs with wait_prepare(), leat_event_fence() */
 	if (leat_unlikely(leat_load_rlx(&c->waiter) != 0)) /* rlx: C1 orders it */
 		leat_compact_tell(c);
 }

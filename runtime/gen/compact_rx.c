@@ -6,12 +6,11 @@
  */
 #include "runtime/gen/compact_block.h"
 #include "runtime/chan/watch.h"
+#include "runtime/event/wait.h"
 
 #include <string.h>
 
-enum { SPIN_PAUSES = 64, YIELDS = 8 };
-
-enum { TELLING = 1 };
+enum { TELLING = 1, TELLING_PAUSES = 64 };
 
 /* Wakes who stands there, if anybody does. */
 void leat_compact_tell(struct compact *c)
@@ -37,7 +36,7 @@ static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 	for (unsigned i = 0; !leat_cas_acqrel(&c->waiter, &other, me); i++) /* K2: pairs with leat_compact_tell() */
 		if (other & TELLING) { /* who tells clears it after that, and is about to */
 			other = 0;
-			if (i < SPIN_PAUSES)
+			if (i < TELLING_PAUSES)
 				leat_pause();
 			else
 				leat_os_yield();
@@ -54,7 +53,7 @@ static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
 	if (leat_cas_rlx(&c->waiter, &waiter, 0)) /* rlx: nobody touched it, nor will; who was told looks again */
 		return false;
 	for (unsigned i = 0; leat_load_acq(&c->waiter) != 0; i++) /* K2: pairs with leat_compact_tell() */
-		if (i < SPIN_PAUSES)
+		if (i < TELLING_PAUSES)
 			leat_pause();
 		else
 			leat_os_yield(); /* unless it is not running */
@@ -148,48 +147,6 @@ static bool pull(struct compact *c)
 	return true;
 }
 
-static ssize_t sleep_once(struct compact *c, void *items, size_t max, int64_t until_ns)
-{
-	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
-	struct leat_rx *rx = (struct leat_rx *)c;
-	ssize_t r;
-
-	leat_sleeper_ready(&sleeper);
-	/* takes the place of an event loop's watch, too, which is armed no more */
-	leat_event_fence(stand(rx, &sleeper)); /* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
-	r = attempt(c, items, max);
-	if (r == -EAGAIN) {
-		leat_job_demand(&c->job);
-		leat_sleeper_park(&sleeper, until_ns);
-	}
-	step_aside(rx, &sleeper);
-	return r != -EAGAIN ? r : attempt(c, items, max);
-}
-
-/* As look_at_clock() of full channels. */
-static ssize_t look_at_clock(struct compact *c, void *items, size_t max, int64_t deadline_ns)
-{
-	int passed = leat_scope_clock(c->group->crowd.scope, deadline_ns);
-	ssize_t r = passed == 0 ? -EAGAIN : attempt(c, items, max);
-
-	return r == -EAGAIN && passed == -ETIMEDOUT ? passed : r;
-}
-
-static ssize_t wait_awake(struct compact *c, void *items, size_t max, unsigned pauses, unsigned yields)
-{
-	ssize_t r = -EAGAIN;
-
-	for (unsigned i = 0; i < pauses && r == -EAGAIN; i++) {
-		leat_pause();
-		r = attempt(c, items, max);
-	}
-	for (unsigned i = 0; i < yields && r == -EAGAIN; i++) {
-		leat_os_yield();
-		r = attempt(c, items, max);
-	}
-	return r;
-}
-
 static enum leat_wait policy_of(const struct leat_rx *rx)
 {
 	const struct extra *extra = extra_of(compact_of_rx(rx));
@@ -209,32 +166,80 @@ static struct leat_foreign_waits *waits_of(struct leat_rx *rx, bool make)
 	return extra == NULL ? NULL : &extra->waits;
 }
 
-/* Nothing was there. Runs the generator, or waits for who does. */
+/* One wait of the receiver. */
+struct compact_wait {
+	struct leat_wait_loop loop;
+	struct compact *c;
+	void *items; /* as attempt() has them */
+	size_t max;
+};
+
+static struct compact *waited_for(struct leat_wait_loop *w)
+{
+	return ((struct compact_wait *)(void *)w)->c;
+}
+
+static ssize_t wait_attempt(struct leat_wait_loop *w)
+{
+	struct compact_wait *wait = (struct compact_wait *)(void *)w;
+
+	return attempt(wait->c, wait->items, wait->max);
+}
+
+static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+{
+	(void)now_ns;
+	leat_scope_expire(waited_for(w)->group->crowd.scope);
+}
+
+static bool wait_run_here(struct leat_wait_loop *w)
+{
+	return pull(waited_for(w));
+}
+
+static bool wait_schedule(struct leat_wait_loop *w)
+{
+	leat_job_demand(&waited_for(w)->job);
+	return false;
+}
+
+static void wait_prepare(struct leat_wait_loop *w)
+{
+	struct leat_rx *rx = (struct leat_rx *)waited_for(w);
+
+	/* takes the place of an event loop's watch, too, which is armed no more */
+	leat_event_fence(stand(rx, &w->sleeper)); /* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
+}
+
+static bool wait_retire(struct leat_wait_loop *w)
+{
+	return step_aside((struct leat_rx *)waited_for(w), &w->sleeper);
+}
+
+static const struct leat_wait_ops wait_ops = {
+	.attempt = wait_attempt, .expire = wait_expire, .run_here = wait_run_here, .schedule = wait_schedule,
+	.prepare = wait_prepare, .retire = wait_retire,
+};
+
+/* Nothing was there. Runs the generator here, or waits for the worker that does. */
 static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, size_t max, int64_t deadline_ns)
 {
-	enum leat_wait policy = policy_of((struct leat_rx *)c);
-	int64_t scope_deadline_ns = leat_scope_deadline(c->group->crowd.scope);
-	ssize_t r = look_at_clock(c, items, max, deadline_ns);
+	struct compact_wait wait = {
+		.loop = {
+			.ops = &wait_ops,
+			.policy = policy_of((struct leat_rx *)c),
+			.time = LEAT_TIME_STARVED,
+			.weight = 1,
+			.deadline_ns = deadline_ns,
+			.scopes_ns = leat_scope_deadline(c->group->crowd.scope),
+			.sleeper = LEAT_SLEEPER_INIT,
+		},
+		.c = c,
+		.items = items,
+		.max = max,
+	};
 
-	if (r == -ETIMEDOUT)
-		leat_job_demand(&c->job);
-	while (r == -EAGAIN) {
-		bool ran = pull(c);
-
-		r = attempt(c, items, max);
-		if (r != -EAGAIN)
-			break;
-		if (leat_must_not_wait > 0)
-			return -EDEADLK;
-		if (!ran || policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD)
-			r = wait_awake(c, items, max, policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN ? SPIN_PAUSES : 0,
-				       policy == LEAT_WAIT_PARK ? 0 : YIELDS);
-		if (r == -EAGAIN && (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_PARK))
-			r = sleep_once(c, items, max, deadline_ns < scope_deadline_ns ? deadline_ns : scope_deadline_ns);
-		if (r == -EAGAIN)
-			r = look_at_clock(c, items, max, deadline_ns);
-	}
-	return r;
+	return leat_wait_for(&wait.loop);
 }
 
 static int check(const struct compact *c, const void *items, size_t max, const char *call)

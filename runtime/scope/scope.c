@@ -281,20 +281,6 @@ void leat_scope_expire(struct leat_scope *scope)
 	unlock_tree(owner);
 }
 
-int leat_scope_clock(struct leat_scope *scope, int64_t deadline_ns)
-{
-	int64_t scope_deadline_ns = leat_scope_deadline(scope), now_ns;
-
-	if (deadline_ns == LEAT_NEVER && scope_deadline_ns == LEAT_NEVER)
-		return 0;
-	now_ns = leat_now_ns();
-	if (now_ns >= scope_deadline_ns)
-		leat_scope_expire(scope);
-	if (now_ns >= deadline_ns)
-		return -ETIMEDOUT;
-	return now_ns >= scope_deadline_ns ? -ECANCELED : 0;
-}
-
 enum leat_cause leat_scope_cause(const struct leat_scope *scope, int *code, const char **text)
 {
 	enum leat_cause cause;

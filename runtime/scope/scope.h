@@ -102,11 +102,6 @@ void leat_scope_settle(struct leat_scope *scope);
 
 /* The nearest deadline of the scope and those above it; LEAT_NEVER if none. Constant. */
 int64_t leat_scope_deadline(const struct leat_scope *scope);
-/*
- * A call that is about to wait looks at the clock: 0 no time has passed; -ECANCELED the scope's has, which is fired, and an
- * attempt says what that means here; -ETIMEDOUT the call's own has, perhaps with the scope's.
- */
-int leat_scope_clock(struct leat_scope *scope, int64_t deadline_ns);
 /* That deadline has passed: cancels the scope whose it is, if the timer has not yet. */
 void leat_scope_expire(struct leat_scope *scope);
 

@@ -20,6 +20,7 @@
 #include <leat/merge.h>
 
 #include "runtime/chan/side.h"
+#include "runtime/event/wait.h"
 #include "runtime/scope/scope.h"
 
 #ifndef LEAT_MERGE_BUDGET
@@ -28,9 +29,9 @@
 
 /*
  * BUDGET: items of one lane in a row, so that many share what a turn costs, and the others wait for a microsecond or so.
- * SPIN_PAUSES: two to four microseconds, as in runtime/chan/block.c; a look at A_PAUSE lanes takes about as long as a pause.
+ * A look at A_PAUSE lanes takes about as long as a pause.
  */
-enum { BUDGET = LEAT_MERGE_BUDGET, LOOKS = 8, SPIN_PAUSES = 64, A_PAUSE = 4, YIELDS = 8 };
+enum { BUDGET = LEAT_MERGE_BUDGET, LOOKS = 8, A_PAUSE = 4 };
 
 struct lane {
 	struct leat_sleeper sleeper;    /* first: lane_told() is given this */
@@ -412,72 +413,27 @@ static void sleep_until(struct leat_merge *merge, int64_t until_ns)
 	leat_mutex_unlock(&merge->lock);
 }
 
-/* A wait of the merge: what has been done so far in vain. */
-struct patience {
-	int64_t deadline_ns;
-	size_t looks;    /* at lanes, since it last began at the first */
-	unsigned pauses, yields;
-	bool begun;      /* the clock was looked at */
-	bool over;       /* the time is, so this is the last look */
+/* One wait of the merge. */
+struct merge_wait {
+	struct leat_wait_loop loop; /* its sleeper is not used: lanes notify the merge's */
+	struct leat_merge *merge;
+	void *item;
+	void **tag;
 };
 
-/* -ETIMEDOUT when the time is over and all was looked at once more since. */
-static int look_at_clock(struct leat_merge *merge, struct patience *p)
+static struct merge_wait *merge_wait_of(struct leat_wait_loop *w)
 {
-	int64_t now_ns;
-
-	if (p->over) {
-		urge(merge); /* the next call finds what they make */
-		return -ETIMEDOUT;
-	}
-	if (p->deadline_ns == LEAT_NEVER && merge->scopes_ns == LEAT_NEVER)
-		return 0;
-	now_ns = leat_now_ns();
-	if (now_ns >= merge->scopes_ns)
-		expire_scopes(merge, now_ns);
-	p->over = now_ns >= p->deadline_ns;
-	return 0;
+	return (struct merge_wait *)(void *)w;
 }
 
-/* All lanes that are awake were looked at, and had nothing. 0 to look again; -ENOENT; -ETIMEDOUT. */
-static int wait_a_little(struct leat_merge *merge, struct patience *p)
+/* One attempt at each lane that is awake. Also -ENOENT: there is no lane. */
+static int look_at_lanes(struct leat_merge *merge, void *item, void **tag)
 {
-	p->looks = 0;
-	merge->round = 0;
-	if (has_told(merge))
-		return 0;
-	if (merge->lanes == 0)
-		return -ENOENT;
-	if (p->over || !p->begun) {
-		p->begun = true;
-		return look_at_clock(merge, p);
-	}
-	if (leat_must_not_wait > 0)
-		return -EDEADLK;
-	if (p->pauses < SPIN_PAUSES && !merge->parks_at_once) {
-		p->pauses += 1 + (unsigned)(merge->awake.n / A_PAUSE);
-		leat_pause();
-	} else if (p->yields < YIELDS && !merge->parks_at_once) {
-		p->yields++;
-		leat_os_yield();
-	} else {
-		arm(merge, 0);
-		if (merge->awake.n == 0)
-			sleep_until(merge, p->deadline_ns < merge->scopes_ns ? p->deadline_ns : merge->scopes_ns);
-		return look_at_clock(merge, p);
-	}
-	return 0;
-}
+	size_t looks = 0;
 
-static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, void *item, void **tag, int64_t deadline_ns)
-{
-	struct patience p = { .deadline_ns = deadline_ns, .over = deadline_ns <= 0 };
-	int r;
+	do {
+		int r;
 
-	forget_last(merge);
-	if (merge->served >= BUDGET)
-		queue_put(&merge->awake, end_turn(merge));
-	for (;;) {
 		if (merge->round == 0)
 			begin_round(merge);
 		if (merge->awake.n > 0) {
@@ -487,14 +443,92 @@ static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, vo
 			if (r != -EAGAIN)
 				return r;
 			queue_put(&merge->awake, end_turn(merge));
-			p.looks++;
+			looks++;
 		}
-		if (p.looks >= merge->awake.n) {
-			r = wait_a_little(merge, &p);
-			if (r != 0)
-				return r;
+		if (looks >= merge->awake.n) {
+			merge->round = 0;
+			looks = 0;
 		}
+	} while (looks > 0 || has_told(merge));
+	return merge->lanes == 0 ? -ENOENT : -EAGAIN;
+}
+
+/* Lanes that were added since then may change how this waits. */
+static void update_wait(struct leat_merge *merge, struct leat_wait_loop *w)
+{
+	w->policy = merge->parks_at_once ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE;
+	w->weight = 1 + (unsigned)(merge->awake.n / A_PAUSE);
+	w->scopes_ns = merge->scopes_ns;
+}
+
+static ssize_t wait_attempt(struct leat_wait_loop *w)
+{
+	struct merge_wait *wait = merge_wait_of(w);
+	int r = look_at_lanes(wait->merge, wait->item, wait->tag);
+
+	update_wait(wait->merge, w);
+	return r;
+}
+
+static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+{
+	expire_scopes(merge_wait_of(w)->merge, now_ns);
+}
+
+static bool wait_schedule(struct leat_wait_loop *w)
+{
+	return urge(merge_wait_of(w)->merge);
+}
+
+static void wait_prepare(struct leat_wait_loop *w)
+{
+	arm(merge_wait_of(w)->merge, 0);
+}
+
+/* A lane that is awake is not armed: it has something, or had when it was armed. */
+static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+{
+	struct leat_merge *merge = merge_wait_of(w)->merge;
+
+	if (merge->awake.n == 0)
+		sleep_until(merge, until_ns);
+	return -EAGAIN;
+}
+
+/* Lanes stay armed, and each forwards its own notification when it is served. */
+static bool wait_retire(struct leat_wait_loop *w)
+{
+	(void)w;
+	return false;
+}
+
+static const struct leat_wait_ops wait_ops = {
+	.attempt = wait_attempt, .expire = wait_expire, .schedule = wait_schedule, .prepare = wait_prepare, .park = wait_park,
+	.retire = wait_retire,
+};
+
+static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, void *item, void **tag, int64_t deadline_ns)
+{
+	struct merge_wait wait = {
+		.loop = { .ops = &wait_ops, .time = LEAT_TIME_STARVED, .deadline_ns = deadline_ns },
+		.merge = merge,
+		.item = item,
+		.tag = tag,
+	};
+	int r;
+
+	forget_last(merge);
+	if (merge->served >= BUDGET)
+		queue_put(&merge->awake, end_turn(merge));
+	r = look_at_lanes(merge, item, tag);
+	if (r != -EAGAIN)
+		return r;
+	if (deadline_ns <= 0) {
+		urge(merge); /* the next call finds what the producers make */
+		return -ETIMEDOUT;
 	}
+	update_wait(merge, &wait.loop);
+	return (int)leat_wait_for(&wait.loop);
 }
 
 int leat_detail_merge_recv(struct leat_merge *merge, void *item, size_t size, void **tag, int64_t deadline_ns)

@@ -2,7 +2,7 @@
  * Waiting for one of several cases.
  *
  * A wait stands on the list of each side at once, with one sleeper for all. It is told of one, or of several; it takes one,
- * and passes on the news of all that told it (runtime/chan/block.c says why). Nothing is made ready for that before a first
+ * and passes on the news of all that told it (runtime/event/wait.h). Nothing is made ready for that before a first
  * attempt at each case has found nothing.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -10,13 +10,13 @@
 #include <leat/select.h>
 
 #include "runtime/chan/side.h"
+#include "runtime/event/wait.h"
 #include "runtime/scope/scope.h"
 
 #include <limits.h>
 #include <poll.h>
 
-/* As an adaptive wait does (runtime/chan/block.c); attempts are at all cases, so fewer of them take as long. */
-enum { ON_STACK = 16, SPIN_PAUSES = 64, YIELDS = 8, SPINS_AN_OFFER = 16 };
+enum { ON_STACK = 16 };
 
 struct place {
 	struct leat_side *side; /* NULL: a descriptor */
@@ -25,12 +25,12 @@ struct place {
 };
 
 struct choice {
+	struct leat_wait_loop loop; /* filled in before a wait */
 	struct leat_case *cases;
 	size_t n;        /* of cases; places and polled have as many, polled one more: the flag */
 	size_t live;     /* the first of order are the places of cases that are not ignored */
 	size_t fds;      /* how many of those are descriptors */
 	bool by_chance;
-	struct leat_sleeper sleeper;
 	struct place *places;
 	struct pollfd *polled; /* made when a descriptor is first looked at */
 	uint32_t *order;
@@ -176,54 +176,63 @@ static int64_t scopes_deadline(struct choice *choice)
 	return nearest_ns;
 }
 
-/* As in runtime/chan/block.c: time that is over is told after one more attempt, and a scope's is fired. */
-static int look_at_clock(struct choice *choice, int64_t deadline_ns, int64_t scopes_ns)
+static struct choice *choice_of(struct leat_wait_loop *w)
 {
-	int64_t now_ns;
-	int r;
-
-	if (deadline_ns == LEAT_NEVER && scopes_ns == LEAT_NEVER)
-		return -EAGAIN;
-	now_ns = leat_now_ns();
-	if (now_ns < deadline_ns && now_ns < scopes_ns)
-		return -EAGAIN;
-	if (now_ns >= scopes_ns)
-		for each_side(i, choice) {
-			struct leat_scope *scope = leat_side_scope(place_of(choice, i)->side);
-
-			if (now_ns >= leat_scope_deadline(scope))
-				leat_scope_expire(scope);
-		}
-	r = sweep(choice, true);
-	return r == -EAGAIN && now_ns >= deadline_ns ? -ETIMEDOUT : r;
+	return (struct choice *)(void *)w;
 }
 
-static void line_up(struct choice *choice)
+/* Descriptors as the last poll found them: that of park(), or, for the last attempt, one of its own. */
+static ssize_t wait_attempt(struct leat_wait_loop *w)
 {
+	return sweep(choice_of(w), w->last);
+}
+
+static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+{
+	struct choice *choice = choice_of(w);
+
+	for each_side(i, choice) {
+		struct leat_scope *scope = leat_side_scope(place_of(choice, i)->side);
+
+		if (now_ns >= leat_scope_deadline(scope))
+			leat_scope_expire(scope);
+	}
+}
+
+static void wait_prepare(struct leat_wait_loop *w)
+{
+	struct choice *choice = choice_of(w);
 	bool heavy = false;
 
-	leat_sleeper_ready(&choice->sleeper);
+	if (w->sleeper.fd >= 0)
+		leat_os_flag_clear(w->sleeper.fd);
 	for each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
-		place->waiter = (struct leat_waiter){ .sleeper = &choice->sleeper };
-		place->told = false;
+		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper };
 		heavy |= leat_side_line_up(place->side, &place->waiter);
 	}
 	leat_event_fence(heavy);
 }
 
-static void leave(struct choice *choice)
+static bool wait_retire(struct leat_wait_loop *w)
 {
+	struct choice *choice = choice_of(w);
+	bool notified = false;
+
 	for each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
 		place->told = leat_side_leave(place->side, &place->waiter);
+		notified |= place->told;
 	}
+	return notified;
 }
 
-static void pass_on(struct choice *choice)
+static void wait_forward(struct leat_wait_loop *w)
 {
+	struct choice *choice = choice_of(w);
+
 	for each_side(i, choice)
 		if (place_of(choice, i)->told)
 			leat_side_pass_on(place_of(choice, i)->side);
@@ -239,86 +248,53 @@ static bool urge(struct choice *choice)
 	return any;
 }
 
-/* 0, or what poll(2) fails with. */
-static int park(struct choice *choice, int64_t until_ns)
+static bool wait_schedule(struct leat_wait_loop *w)
 {
+	return urge(choice_of(w));
+}
+
+static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+{
+	struct choice *choice = choice_of(w);
 	int rc;
 
-	if (urge(choice))
-		return 0;
 	for each_side(i, choice)
 		leat_side_wait_parks(place_of(choice, i)->side);
 	if (choice->fds == 0) {
-		leat_sleeper_park(&choice->sleeper, until_ns);
-		return 0;
+		leat_sleeper_park(&w->sleeper, until_ns);
+		return -EAGAIN;
 	}
-	rc = look_at_fds(choice, choice->sleeper.fd, until_ns);
-	return rc < 0 && rc != -ETIMEDOUT ? rc : 0;
+	rc = look_at_fds(choice, w->sleeper.fd, until_ns);
+	return rc < 0 && rc != -ETIMEDOUT ? rc : -EAGAIN;
 }
 
-static int wait_parked(struct choice *choice, int64_t deadline_ns, int64_t scopes_ns)
+static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
-	int64_t until_ns = deadline_ns < scopes_ns ? deadline_ns : scopes_ns;
-	int r;
+	struct choice *choice = choice_of(w);
 
-	for (;;) {
-		line_up(choice);
-		r = sweep(choice, false);
-		if (r == -EAGAIN) {
-			int rc = park(choice, until_ns);
-
-			leave(choice);
-			r = rc < 0 ? rc : sweep(choice, false);
-		} else {
-			leave(choice);
-		}
-		if (r == -EAGAIN)
-			r = look_at_clock(choice, deadline_ns, scopes_ns);
-		if (r != -EAGAIN) {
-			pass_on(choice);
-			return r;
-		}
-		if (choice->sleeper.fd >= 0)
-			leat_os_flag_clear(choice->sleeper.fd);
-	}
+	for each_side(i, choice)
+		leat_side_wait_begins(place_of(choice, i)->side, now_ns);
 }
 
-static int spin(struct choice *choice, unsigned pauses)
+static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 {
-	int r = -EAGAIN;
+	struct choice *choice = choice_of(w);
 
-	for (unsigned i = 0; i < pauses && r == -EAGAIN; i++) {
-		leat_pause();
-		r = sweep(choice, false);
-	}
-	return r;
+	for each_side(i, choice)
+		leat_side_wait_ends(place_of(choice, i)->side, now_ns);
 }
 
-static int yield(struct choice *choice, unsigned yields)
+static const struct leat_wait_ops wait_ops = {
+	.attempt = wait_attempt, .expire = wait_expire, .schedule = wait_schedule, .prepare = wait_prepare, .park = wait_park,
+	.retire = wait_retire, .forward = wait_forward, .begin = wait_begin, .end = wait_end,
+};
+
+static bool any_sends(struct choice *choice)
 {
-	int r = -EAGAIN;
-
-	for (unsigned i = 0; i < yields && r == -EAGAIN; i++) {
-		leat_os_yield();
-		r = sweep(choice, false);
-	}
-	return r;
-}
-
-static int wait_awake(struct choice *choice, int64_t deadline_ns, int64_t scopes_ns, bool yields)
-{
-	int r;
-
-	for (unsigned steps = 1;; steps++) {
-		r = yields ? yield(choice, YIELDS) : spin(choice, SPIN_PAUSES);
-		if (r == -EAGAIN)
-			r = look_at_clock(choice, deadline_ns, scopes_ns);
-		if (r != -EAGAIN)
-			return r;
-		urge(choice);
-		if (steps % SPINS_AN_OFFER == 0)
-			leat_os_yield();
-	}
+	for each_side(i, choice)
+		if (choice->cases[choice->order[i]].kind == LEAT_CASE_SENDS)
+			return true;
+	return false;
 }
 
 /* The policy that all sides have, else: park if one has it, else adaptive. Descriptors are waited for asleep. */
@@ -350,64 +326,30 @@ static int flag_open(struct choice *choice)
 		flag = leat_side_wake_fd(place_of(choice, i)->side);
 		if (flag < 0)
 			return flag;
-		choice->sleeper.fd = flag;
+		choice->loop.sleeper.fd = flag;
 		break;
 	}
 	return 0;
 }
 
-static int wait_by_policy(struct choice *choice, enum leat_wait policy, int64_t deadline_ns, int64_t scopes_ns)
-{
-	int r;
-
-	if (policy == LEAT_WAIT_SPIN || policy == LEAT_WAIT_YIELD)
-		return wait_awake(choice, deadline_ns, scopes_ns, policy == LEAT_WAIT_YIELD);
-	if (policy == LEAT_WAIT_ADAPTIVE) {
-		r = yield(choice, YIELDS);
-		if (r != -EAGAIN)
-			return r;
-	}
-	r = flag_open(choice);
-	return r < 0 ? r : wait_parked(choice, deadline_ns, scopes_ns);
-}
-
-static int wait_in_books(struct choice *choice, enum leat_wait policy, int64_t deadline_ns, int64_t scopes_ns)
-{
-	int64_t now_ns = leat_now_ns();
-	int r;
-
-	for each_side(i, choice)
-		leat_side_wait_begins(place_of(choice, i)->side, now_ns);
-	r = wait_by_policy(choice, policy, deadline_ns, scopes_ns);
-	now_ns = leat_now_ns();
-	for each_side(i, choice)
-		leat_side_wait_ends(place_of(choice, i)->side, now_ns);
-	return r;
-}
-
 /* Out of line: what is done at once needs none of it. */
 static __attribute__((noinline)) int wait_for_one(struct choice *choice, int64_t deadline_ns)
 {
-	enum leat_wait policy = policy_of(choice);
-	int64_t scopes_ns;
-	int r;
+	int rc;
 
 	if (choice->live == 0 && deadline_ns == LEAT_NEVER)
 		return -EINVAL;
-	if (deadline_ns != LEAT_NEVER && leat_now_ns() >= deadline_ns) {
-		r = sweep(choice, true);
-		return r == -EAGAIN ? -ETIMEDOUT : r;
-	}
-	if (leat_must_not_wait > 0)
-		return -EDEADLK;
-	if (policy == LEAT_WAIT_ADAPTIVE || policy == LEAT_WAIT_SPIN) {
-		r = spin(choice, SPIN_PAUSES);
-		if (r != -EAGAIN)
-			return r;
-	}
-	scopes_ns = scopes_deadline(choice);
-	r = look_at_clock(choice, deadline_ns, scopes_ns);
-	return r != -EAGAIN ? r : wait_in_books(choice, policy, deadline_ns, scopes_ns);
+	choice->loop = (struct leat_wait_loop){
+		.ops = &wait_ops,
+		.policy = policy_of(choice),
+		.time = any_sends(choice) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
+		.weight = 1,
+		.deadline_ns = deadline_ns,
+		.scopes_ns = scopes_deadline(choice),
+		.sleeper = LEAT_SLEEPER_INIT,
+	};
+	rc = leat_must_not_wait > 0 ? 0 : flag_open(choice);
+	return rc < 0 ? rc : (int)leat_wait_for(&choice->loop);
 }
 
 static inline int choose(struct choice *choice, int64_t deadline_ns)
@@ -463,7 +405,6 @@ static __attribute__((noinline)) int select_of_any(struct leat_case *cases, size
 		.cases = cases,
 		.n = n,
 		.by_chance = order == LEAT_BY_CHANCE,
-		.sleeper = LEAT_SLEEPER_INIT,
 		.places = places,
 		.polled = polled,
 		.order = places_order,

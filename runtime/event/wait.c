@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/event/wait.h"
+
+#include <leat/atomic.h>
+
+#include <errno.h>
+
+enum {
+	PAUSES = 64,
+	YIELDS = 8,          /* of an adaptive wait, at most */
+	YIELD_NS = 20000,    /* for all of them: as long as a wake-up takes */
+	SLICE_NS = 200000,   /* a yield that took this long gave the core to a thread that computes; see wait.h */
+	SKIPS_FIRST = 256,   /* waits that do not yield after that */
+	SKIPS_MOST = 1 << 16,
+	ROUNDS_AN_OFFER = 16 /* a wait that spins offers its core once in so many rounds of pauses, some 50 microseconds */
+};
+
+/*
+ * Yields that lost a slice, and what this thread learned from them. Each one doubles the waits that do not yield; each wait
+ * whose yields were all short halves them. So at most one wait in SKIPS_FIRST is late by a slice.
+ */
+static LEAT_TLS struct {
+	uint32_t to_skip, skips;
+} yields;
+
+static inline ssize_t attempt(struct leat_wait_loop *w)
+{
+	return w->ops->attempt(w);
+}
+
+static bool schedule(struct leat_wait_loop *w)
+{
+	return w->ops->schedule != NULL && w->ops->schedule(w);
+}
+
+/* Attempts after each time that the producer ran here. *ran: whether it did. */
+static ssize_t run_here(struct leat_wait_loop *w, bool *ran)
+{
+	ssize_t r = -EAGAIN;
+
+	*ran = false;
+	while (r == -EAGAIN && w->ops->run_here != NULL && w->ops->run_here(w)) {
+		*ran = true;
+		r = attempt(w);
+	}
+	return r;
+}
+
+static bool is_over(const struct leat_wait_loop *w, int64_t now_ns)
+{
+	return now_ns >= w->deadline_ns || now_ns >= w->scopes_ns;
+}
+
+/* Once a deadline has passed: fires that of a scope, and makes the last attempt. Else -EAGAIN. */
+static ssize_t check_clock(struct leat_wait_loop *w)
+{
+	int64_t now_ns;
+	ssize_t r;
+
+	if (w->deadline_ns == LEAT_NEVER && w->scopes_ns == LEAT_NEVER)
+		return -EAGAIN;
+	now_ns = leat_now_ns();
+	if (!is_over(w, now_ns))
+		return -EAGAIN;
+	if (now_ns >= w->scopes_ns)
+		w->ops->expire(w, now_ns);
+	w->last = true;
+	r = attempt(w);
+	w->last = false;
+	if (r != -EAGAIN || now_ns < w->deadline_ns)
+		return r;
+	schedule(w); /* the next call finds what the producers make */
+	return -ETIMEDOUT;
+}
+
+static ssize_t spin(struct leat_wait_loop *w)
+{
+	ssize_t r = -EAGAIN;
+
+	for (unsigned i = 0; i < PAUSES && r == -EAGAIN; i += w->weight) {
+		leat_pause();
+		r = attempt(w);
+	}
+	return r;
+}
+
+static void lost_slice(void)
+{
+	yields.skips = yields.skips == 0 ? SKIPS_FIRST : yields.skips * 2;
+	if (yields.skips > SKIPS_MOST)
+		yields.skips = SKIPS_MOST;
+	yields.to_skip = yields.skips;
+}
+
+static ssize_t yield_while_short(struct leat_wait_loop *w)
+{
+	int64_t began_ns, before_ns, now_ns;
+	ssize_t r = -EAGAIN;
+
+	if (yields.to_skip > 0) {
+		yields.to_skip--;
+		return r;
+	}
+	began_ns = now_ns = leat_now_ns();
+	for (unsigned i = 0; i < YIELDS && r == -EAGAIN && now_ns - began_ns < YIELD_NS && !is_over(w, now_ns); i++) {
+		before_ns = now_ns;
+		leat_os_yield();
+		now_ns = leat_now_ns();
+		if (now_ns - before_ns >= SLICE_NS)
+			lost_slice();
+		r = attempt(w);
+	}
+	if (yields.to_skip == 0)
+		yields.skips /= 2;
+	return r;
+}
+
+/* LEAT_WAIT_SPIN and LEAT_WAIT_YIELD. */
+static ssize_t wait_awake(struct leat_wait_loop *w)
+{
+	bool spins = w->policy == LEAT_WAIT_SPIN, ran;
+	ssize_t r;
+
+	for (unsigned rounds = 1;; rounds++) {
+		if (!spins || rounds % ROUNDS_AN_OFFER == 0)
+			leat_os_yield(); /* where this thread has no core of its own its peer may be waiting for this one */
+		r = spins ? spin(w) : attempt(w);
+		if (r == -EAGAIN)
+			r = check_clock(w);
+		if (r == -EAGAIN)
+			r = run_here(w, &ran);
+		if (r != -EAGAIN)
+			return r;
+		schedule(w);
+	}
+}
+
+static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
+{
+	int64_t until_ns = w->deadline_ns < w->scopes_ns ? w->deadline_ns : w->scopes_ns;
+	ssize_t r;
+
+	leat_sleeper_ready(&w->sleeper);
+	w->ops->prepare(w);
+	r = attempt(w);
+	if (r == -EAGAIN && !schedule(w)) {
+		if (w->ops->park != NULL)
+			r = w->ops->park(w, until_ns);
+		else
+			leat_sleeper_park(&w->sleeper, until_ns);
+	}
+	*notified = w->ops->retire(w);
+	return r != -EAGAIN ? r : attempt(w); /* also after a time-out: what was there in time is not missed */
+}
+
+static ssize_t wait_parked(struct leat_wait_loop *w)
+{
+	bool notified, ran;
+	ssize_t r;
+
+	do {
+		r = sleep_notified(w, &notified);
+		if (r == -EAGAIN)
+			r = check_clock(w);
+		if (r == -EAGAIN)
+			r = run_here(w, &ran);
+	} while (r == -EAGAIN);
+	if (notified && w->ops->forward != NULL)
+		w->ops->forward(w);
+	return r;
+}
+
+static ssize_t wait_by_policy(struct leat_wait_loop *w, bool ran)
+{
+	ssize_t r = -EAGAIN;
+
+	if (w->policy == LEAT_WAIT_SPIN || w->policy == LEAT_WAIT_YIELD)
+		return wait_awake(w);
+	if (w->policy == LEAT_WAIT_ADAPTIVE && !ran)
+		r = yield_while_short(w);
+	return r == -EAGAIN ? wait_parked(w) : r;
+}
+
+ssize_t leat_wait_for(struct leat_wait_loop *w)
+{
+	bool ran = false;
+	ssize_t r = check_clock(w);
+
+	if (r == -EAGAIN)
+		r = run_here(w, &ran);
+	if (r != -EAGAIN)
+		return r;
+	if (leat_must_not_wait > 0)
+		return -EDEADLK;
+	if ((w->policy == LEAT_WAIT_ADAPTIVE && !ran) || w->policy == LEAT_WAIT_SPIN)
+		r = spin(w); /* so short that it is in no books */
+	if (r == -EAGAIN)
+		r = check_clock(w);
+	if (r != -EAGAIN)
+		return r;
+	if (w->ops->begin != NULL)
+		w->ops->begin(w, leat_now_ns());
+	r = wait_by_policy(w, ran);
+	if (w->ops->end != NULL)
+		w->ops->end(w, leat_now_ns());
+	return r;
+}
