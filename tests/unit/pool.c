@@ -247,7 +247,7 @@ Test(pool, deadlines_and_batches_and_peeks)
 		place_close(place);
 
 		place = place_open(1, false);
-		n = (struct numbers){ .end = 2, .every_ns = 50 * MS, .due_ns = leat_now_ns() + 50 * MS };
+		n = (struct numbers){ .end = 2, .every_ns = 50 * MS, .due_ns = leat_now_ns() + 500 * MS };
 		rx = start_on(place.pool, place.scope, forms[f], &n);
 		cr_expect_eq(leat_recv_until(rx, items, leat_now_ns() + 5 * MS), -ETIMEDOUT);
 		cr_expect_eq(leat_recv_until(rx, items, 0), -ETIMEDOUT);
@@ -356,7 +356,7 @@ Test(pool, a_scope_s_deadline_ends_it)
 {
 	for (size_t f = 0; f < COUNT(forms); f++) {
 		struct place place = place_open(1, false);
-		struct leat_scope *scope = leat_scope_open(place.scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 20 * MS });
+		struct leat_scope *scope = leat_scope_open(place.scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 500 * MS });
 		struct numbers n = { .end = UINT64_MAX, .every_ns = 1000 * MS, .due_ns = leat_now_ns() + 10000 * MS };
 		struct leat_rx *rx = start_on(place.pool, scope, forms[f], &n);
 		uint64_t got;
