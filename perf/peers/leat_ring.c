@@ -149,7 +149,7 @@ static inline size_t many_pop_n(struct leat_ring_side *rx, struct item *items, s
 
 static inline size_t many_push_begin(struct leat_ring_side *tx, size_t want, struct item **items)
 {
-	size_t n = leat_mpmc_claim(tx->ring, leat_mpmc_contiguous(tx->ring, want), &tx->claim);
+	size_t n = leat_mpmc_claim_slots(tx->ring, leat_mpmc_contiguous(tx->ring, want), &tx->claim);
 
 	if (n > 0)
 		*items = leat_mpmc_item(tx->ring, &tx->claim, 0);

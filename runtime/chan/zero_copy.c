@@ -50,7 +50,7 @@ static size_t claim_turns(struct leat_op *op, size_t (*claim)(struct leat_chan *
 
 static size_t claim_room(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim)
 {
-	return leat_mpmc_claim(&chan->mpmc, want, claim);
+	return leat_mpmc_claim_slots(&chan->mpmc, want, claim);
 }
 
 static size_t reserve_now(struct leat_op *op)

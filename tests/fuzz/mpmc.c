@@ -121,7 +121,7 @@ static void pop_batch(struct ring *r, size_t arg, size_t n)
 
 static void claim(struct ring *r, struct held *h, size_t want)
 {
-	size_t n = leat_mpmc_claim(&r->mpmc, want, &h->claim);
+	size_t n = leat_mpmc_claim_slots(&r->mpmc, want, &h->claim);
 
 	CHECK(n == turns_claim(&r->model, want, &h->model), "%zu of %zu, %zu wanted", n, want, h->model.n);
 	for (size_t i = 0; i < n; i++) {

@@ -14,6 +14,9 @@
 
 LEAT_BEGIN_DECLS
 
+struct leat_scope;
+struct leat_chan_opts;
+
 LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_size,
 				   const struct leat_chan_opts *opts, struct leat_tx **tx, struct leat_rx **rx);
 

@@ -226,7 +226,8 @@ static inline size_t leat_mpmc_reach(struct leat_mpmc *ring, uint64_t *position,
 }
 
 /* Producers: claims up to want neighbouring slots. 0 when the ring is full, or a consumer is still in the next slot. */
-static inline size_t leat_mpmc_claim(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
+static inline size_t leat_mpmc_claim_slots(struct leat_mpmc *ring, size_t want,
+					   struct leat_mpmc_claim *claim)
 {
 	return leat_mpmc_reach(ring, &ring->tail, ring->single_producer, LEAT_TURN_FREE, want, claim);
 }
@@ -306,7 +307,8 @@ static inline bool leat_mpmc_stores(const struct leat_mpmc_side *side, bool sing
 /* Asks for the line some slots ahead when a slot is the first of its line, before its turn comes. */
 static inline void leat_mpmc_ask_ahead(const struct leat_mpmc_side *side, size_t index, size_t stride)
 {
-	size_t far = index + LEAT_MPMC_AHEAD * LEAT_SPSC_LINE / stride;
+	/* The cast: C++20 deprecates arithmetic between two enumerations. */
+	size_t far = index + (size_t)LEAT_MPMC_AHEAD * LEAT_SPSC_LINE / stride;
 
 	if (index * stride % LEAT_SPSC_LINE >= stride || side->moved - side->failed < LEAT_MPMC_AHEAD_RUN)
 		return;

@@ -33,7 +33,7 @@ static bool try_push(uint64_t item)
 
 	if (history[item].push_began == 0)
 		history[item].push_began = verify_now();
-	if (leat_mpmc_claim(&ring, 1, &claim) == 0)
+	if (leat_mpmc_claim_slots(&ring, 1, &claim) == 0)
 		return false;
 	memcpy(leat_mpmc_item(&ring, &claim, 0), &item, sizeof(item));
 	leat_mpmc_commit(&ring, &claim, 1);
@@ -263,7 +263,7 @@ MODEL(mpmc_stalled_claimant, .what = "stalled_claimant_does_not_corrupt: nobody 
 
 	open_ring(2, false, false);
 	history[item].push_began = verify_now();
-	verify_that(leat_mpmc_claim(&ring, 1, &stalled) == 1);
+	verify_that(leat_mpmc_claim_slots(&ring, 1, &stalled) == 1);
 	verify_spawn(goes_on, (void *)1, "other 1");
 	verify_spawn(goes_on, (void *)3, "other 2");
 	memcpy(leat_mpmc_item(&ring, &stalled, 0), &item, sizeof(item));
@@ -317,7 +317,7 @@ static void gives_back(void *arg)
 
 	(void)arg;
 	history[1].push_began = verify_now();
-	while ((n = leat_mpmc_claim(&ring, 2, &claim)) == 0)
+	while ((n = leat_mpmc_claim_slots(&ring, 2, &claim)) == 0)
 		leat_pause();
 	for (size_t i = 0; i < n; i++) /* what is given up has been written to as well */
 		memcpy(leat_mpmc_item(&ring, &claim, i), &item, sizeof(item));
@@ -367,7 +367,7 @@ static void gives_all_back(void *arg)
 	uint64_t item = MOST;
 
 	(void)arg;
-	if (leat_mpmc_claim(&ring, 1, &claim) == 0)
+	if (leat_mpmc_claim_slots(&ring, 1, &claim) == 0)
 		return;
 	memcpy(leat_mpmc_item(&ring, &claim, 0), &item, sizeof(item));
 	leat_mpmc_commit(&ring, &claim, 0);
