@@ -46,12 +46,18 @@ enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_
 #define LEAT_TEXT_MAX 127
 
 /*
- * The layout that inline bodies rely on. Whatever opens an object hands this number over, and a library
- * built with another answers -ELIBBAD (NULL where a pointer is answered). It changes with struct leat_tx and
- * struct leat_rx and the sides and rings they hold or point to, with what stands in a slot (leat/ring/), and with the bits
- * of the control word (leat/detail/handle.h).
+ * The layout that programs are compiled with. Every function that opens or starts an object is a macro that passes this number to
+ * the library, together with the size of the function's structure of options. A library that was built with another number or
+ * another size opens nothing and returns -ELIBBAD, or NULL where the function returns a pointer.
+ *
+ * The number changes with what inline bodies touch: struct leat_tx and struct leat_rx, the sides and rings that they hold or
+ * point to, what stands in a slot (leat/ring/), and the bits of the control word (leat/detail/handle.h). It also changes with
+ * each public structure and enumeration. tests/unit/abi.c has the list; docs/abi.md says what is checked where.
  */
 #define LEAT_ABI 3u
+
+/* What an open passes: the number, and the size of its options as the caller was compiled. */
+#define leat_detail_abi(options) (LEAT_ABI << 16 | (unsigned)sizeof(options))
 
 /* The clock of every deadline: CLOCK_MONOTONIC now, in nanoseconds. */
 LEAT_BEGIN_DECLS

@@ -100,13 +100,21 @@ struct leat_diag_opts {
 	uint64_t reserved[8];
 };
 
-/* Starts a diagnostics thread. NULL for bad options (a negative interval, a file that can't be written), or without
- * memory or a thread. Several may run. */
+/*
+ * Starts a diagnostics thread. Several may run. NULL for bad options (a negative interval, a file that can't be written), without
+ * memory or a thread, and for a caller that was compiled for another layout (leat/base.h).
+ */
 LEAT_API struct leat_diag *leat_diag_start(const struct leat_diag_opts *opts);
 
 /* Takes the last snapshot, stops the thread, waits for it and frees. 0, or the first error of an exporter; -EDEADLK
  * from inside the callback. NULL is 0. */
 LEAT_API int leat_diag_stop(struct leat_diag *diag);
 
+LEAT_API struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_opts *opts);
+
 LEAT_END_DECLS
+
+/* Variadic, so that an argument may be a compound literal. */
+#define leat_diag_start(...) leat_detail_diag_start(leat_detail_abi(struct leat_diag_opts), __VA_ARGS__)
+
 #endif

@@ -165,7 +165,10 @@ struct leat_pool_opts {
 	uint64_t reserved[8];
 };
 
-/* NULL for bad options (more than 4,096 workers, a name too long, reserved not zero), or without memory or threads. */
+/*
+ * NULL for bad options (more than 4,096 workers, a name too long, reserved not zero), without memory or threads, and for a
+ * caller that was compiled for another layout (leat/base.h).
+ */
 LEAT_API struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts);
 
 /* Stops the workers. 0; -EBUSY while generators live on it; -EDEADLK in a step. NULL is 0. */
@@ -174,9 +177,10 @@ LEAT_API int leat_pool_close(struct leat_pool *pool);
 LEAT_END_DECLS
 
 /* Variadic, so that an argument may be a compound literal. */
-#define leat_gen(...) leat_detail_gen(LEAT_ABI, __VA_ARGS__)
-#define leat_gen_seq(...) leat_detail_gen_seq(LEAT_ABI, __VA_ARGS__)
-#define leat_gen_sink(...) leat_detail_gen_sink(LEAT_ABI, __VA_ARGS__)
+#define leat_gen(...) leat_detail_gen(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
+#define leat_gen_seq(...) leat_detail_gen_seq(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
+#define leat_gen_sink(...) leat_detail_gen_sink(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
+#define leat_pool_open(...) leat_detail_pool_open(leat_detail_abi(struct leat_pool_opts), __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
 LEAT_API int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
@@ -185,5 +189,6 @@ LEAT_API int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct 
 				 const struct leat_gen_opts *opts, struct leat_rx **rx);
 LEAT_API int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
 				  const struct leat_gen_opts *opts);
+LEAT_API struct leat_pool *leat_detail_pool_open(unsigned abi, const struct leat_pool_opts *opts);
 LEAT_END_DECLS
 #endif

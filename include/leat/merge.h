@@ -43,7 +43,10 @@ LEAT_BEGIN_DECLS
 
 struct leat_merge;
 
-/* A merge of channels with items of this size, without any lane. NULL for a size of 0 and without memory. */
+/*
+ * A merge of channels with items of this size, without any lane. NULL for a size of 0, without memory, and for a caller that was
+ * compiled for another layout (leat/base.h).
+ */
 LEAT_API struct leat_merge *leat_merge_open(size_t item_size);
 
 /*
@@ -86,9 +89,12 @@ LEAT_API int leat_merge_disarm(struct leat_merge *merge);
 /* Closes the lanes that are left, and frees. NULL does nothing. */
 LEAT_API void leat_merge_close(struct leat_merge *merge);
 
+LEAT_API struct leat_merge *leat_detail_merge_open(unsigned abi, size_t item_size);
 LEAT_API int leat_detail_merge_recv(struct leat_merge *merge, void *item, size_t size, void **tag, int64_t deadline_ns);
 
 LEAT_END_DECLS
+
+#define leat_merge_open(item_size) leat_detail_merge_open(LEAT_ABI, (item_size))
 
 /* The pointer's type is checked as in leat/chan.h. */
 #ifndef __cplusplus

@@ -45,8 +45,8 @@ struct leat_scope_opts {
 
 /*
  * Opens a scope below parent, or a tree's root where parent is NULL. A child of a cancelled parent is open and
- * cancelled. Answers NULL for bad options (a name too long, reserved not zero) and when memory, or a thread
- * for the first deadline, cannot be had.
+ * cancelled. Returns NULL for bad options (a name too long, reserved not zero), when memory, or a thread for the
+ * first deadline, cannot be had, and when the caller was compiled for another layout (leat/base.h).
  */
 LEAT_API struct leat_scope *leat_scope_open(struct leat_scope *parent, const struct leat_scope_opts *opts);
 
@@ -78,5 +78,12 @@ LEAT_API int leat_scope_join(struct leat_scope *scope);
  */
 LEAT_API int leat_scope_close(struct leat_scope *scope);
 
+LEAT_API struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *parent,
+						   const struct leat_scope_opts *opts);
+
 LEAT_END_DECLS
+
+/* Variadic, so that an argument may be a compound literal. */
+#define leat_scope_open(...) leat_detail_scope_open(leat_detail_abi(struct leat_scope_opts), __VA_ARGS__)
+
 #endif

@@ -211,18 +211,18 @@ int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_si
 		*tx = NULL;
 	if (rx != NULL)
 		*rx = NULL;
-	if (abi != LEAT_ABI)
+	if (abi != leat_detail_abi(*opts))
 		return -ELIBBAD;
 	if (scope == NULL || item_size == 0 || tx == NULL || rx == NULL)
 		return -EINVAL;
 	return leat_chan_create(scope, item_size, opts, tx, rx);
 }
 
-#undef leat_chan_open
-int leat_chan_open(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
-		   struct leat_rx **rx)
+/* For a caller by address or from another language, which is not checked. */
+int (leat_chan_open)(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
+		     struct leat_rx **rx)
 {
-	return leat_detail_chan_open(LEAT_ABI, scope, item_size, opts, tx, rx);
+	return leat_chan_open(scope, item_size, opts, tx, rx);
 }
 
 /* A closed handle's memory serves the next clone; until then it still says that it is closed. */

@@ -272,11 +272,13 @@ static bool prepare(struct leat_diag *diag, const struct leat_diag_opts *opts)
 	return diag->json_path == NULL || leat_diag_check_json(diag->json_path) == 0;
 }
 
-struct leat_diag *leat_diag_start(const struct leat_diag_opts *opts)
+struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_opts *opts)
 {
 	static const struct leat_diag_opts defaults;
 	struct leat_diag *diag;
 
+	if (abi != leat_detail_abi(*opts))
+		return NULL;
 	if (opts == NULL)
 		opts = &defaults;
 	if (!check(opts))
@@ -297,6 +299,12 @@ struct leat_diag *leat_diag_start(const struct leat_diag_opts *opts)
 		return NULL;
 	}
 	return diag;
+}
+
+/* For a caller by address or from another language, which is not checked. */
+struct leat_diag *(leat_diag_start)(const struct leat_diag_opts *opts)
+{
+	return leat_diag_start(opts);
 }
 
 int leat_diag_stop(struct leat_diag *diag)

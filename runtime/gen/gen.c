@@ -266,7 +266,7 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 
 	if (rx != NULL)
 		*rx = NULL;
-	if (abi != LEAT_ABI)
+	if (abi != leat_detail_abi(*opts))
 		return -ELIBBAD;
 	if (opts == NULL)
 		opts = &defaults;
@@ -287,7 +287,7 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 
 	if (rx != NULL)
 		*rx = NULL;
-	if (abi != LEAT_ABI)
+	if (abi != leat_detail_abi(*opts))
 		return -ELIBBAD;
 	if (opts == NULL)
 		opts = &defaults;
@@ -300,18 +300,16 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
 }
 
-/* For those who call by address or from another language. */
-#undef leat_gen
-#undef leat_gen_seq
-int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size, const struct leat_gen_opts *opts,
-	     struct leat_rx **rx)
+/* For a caller by address or from another language, which is not checked. */
+int (leat_gen)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size, const struct leat_gen_opts *opts,
+	       struct leat_rx **rx)
 {
-	return leat_detail_gen(LEAT_ABI, scope, fn, arg, item_size, opts, rx);
+	return leat_gen(scope, fn, arg, item_size, opts, rx);
 }
 
-int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts, struct leat_rx **rx)
+int (leat_gen_seq)(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
-	return leat_detail_gen_seq(LEAT_ABI, scope, seq, opts, rx);
+	return leat_gen_seq(scope, seq, opts, rx);
 }
 
 /* A stream that its generator could not finish does not end well for whoever pulls. */

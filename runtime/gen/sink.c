@@ -94,7 +94,7 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 	struct on_thread *s;
 	int rc;
 
-	if (abi != LEAT_ABI)
+	if (abi != leat_detail_abi(*opts))
 		return -ELIBBAD;
 	if (opts == NULL)
 		opts = &defaults;
@@ -110,14 +110,14 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 		return -ENOMEM;
 	s->in = rx;
 	s->sink = sink;
-	rc = leat_detail_gen(LEAT_ABI, scope, run, s, 0, opts, NULL);
+	rc = leat_gen(scope, run, s, 0, opts, NULL);
 	if (rc < 0)
 		leat_os_free(s);
 	return rc;
 }
 
-#undef leat_gen_sink
-int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink, const struct leat_gen_opts *opts)
+/* For a caller by address or from another language, which is not checked. */
+int (leat_gen_sink)(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink, const struct leat_gen_opts *opts)
 {
-	return leat_detail_gen_sink(LEAT_ABI, scope, rx, sink, opts);
+	return leat_gen_sink(scope, rx, sink, opts);
 }

@@ -905,13 +905,15 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	}
 }
 
-struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts)
+struct leat_pool *leat_detail_pool_open(unsigned abi, const struct leat_pool_opts *opts)
 {
 	static const struct leat_pool_opts defaults;
 	char name[LEAT_NAME_MAX + 1];
 	struct leat_pool *pool;
 	unsigned workers;
 
+	if (abi != leat_detail_abi(*opts))
+		return NULL;
 	if (opts == NULL)
 		opts = &defaults;
 	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])) ||
@@ -937,6 +939,12 @@ struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts)
 	}
 	leat_registry_add(&pool->node, LEAT_NODE_POOL, pool);
 	return pool;
+}
+
+/* For a caller by address or from another language, which is not checked. */
+struct leat_pool *(leat_pool_open)(const struct leat_pool_opts *opts)
+{
+	return leat_pool_open(opts);
 }
 
 /* Under users_lock: 0, and nobody names the pool any more; or -EBUSY. */

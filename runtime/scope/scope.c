@@ -202,11 +202,13 @@ static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 	unlock_tree(parent);
 }
 
-struct leat_scope *leat_scope_open(struct leat_scope *parent, const struct leat_scope_opts *opts)
+struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *parent, const struct leat_scope_opts *opts)
 {
 	static const struct leat_scope_opts defaults;
 	struct leat_scope *scope;
 
+	if (abi != leat_detail_abi(*opts))
+		return NULL;
 	if (opts == NULL)
 		opts = &defaults;
 	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
@@ -232,6 +234,12 @@ struct leat_scope *leat_scope_open(struct leat_scope *parent, const struct leat_
 		return NULL;
 	}
 	return scope;
+}
+
+/* For a caller by address or from another language, which is not checked. */
+struct leat_scope *(leat_scope_open)(struct leat_scope *parent, const struct leat_scope_opts *opts)
+{
+	return leat_scope_open(parent, opts);
 }
 
 void leat_scope_cancel(struct leat_scope *scope, int code, const char *text)

@@ -133,10 +133,13 @@ static void lane_told(struct leat_sleeper *sleeper)
 	tell(lane->merge, lane);
 }
 
-struct leat_merge *leat_merge_open(size_t item_size)
+struct leat_merge *leat_detail_merge_open(unsigned abi, size_t item_size)
 {
-	struct leat_merge *merge = item_size == 0 ? NULL : leat_os_alloc(sizeof(*merge), LEAT_LINES_APART);
+	struct leat_merge *merge;
 
+	if (abi != LEAT_ABI || item_size == 0)
+		return NULL;
+	merge = leat_os_alloc(sizeof(*merge), LEAT_LINES_APART);
 	if (merge == NULL)
 		return NULL;
 	merge->item_size = item_size;
@@ -147,6 +150,12 @@ struct leat_merge *leat_merge_open(size_t item_size)
 	queue_init(&merge->told);
 	leat_mutex_init(&merge->lock);
 	return merge;
+}
+
+/* For a caller by address or from another language, which is not checked. */
+struct leat_merge *(leat_merge_open)(size_t item_size)
+{
+	return leat_merge_open(item_size);
 }
 
 int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)

@@ -144,17 +144,6 @@ Test(chan, open_in_a_cancelled_scope_is_refused)
 	leat_scope_close(scope);
 }
 
-Test(chan, another_layout_is_refused)
-{
-	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	struct leat_tx *tx = (struct leat_tx *)&tx;
-	struct leat_rx *rx = (struct leat_rx *)&rx;
-	cr_expect_eq(leat_detail_chan_open(LEAT_ABI + 1, scope, 8, NULL, &tx, &rx), -ELIBBAD);
-	cr_expect_null(tx);
-	cr_expect_null(rx);
-	leat_scope_close(scope);
-}
-
 /* Handles */
 
 Test(chan, clones_are_allowed_by_the_kind)

@@ -120,7 +120,7 @@ static inline int64_t leat_detail_deadline(int64_t deadline_ns)
 LEAT_END_DECLS
 
 /* Variadic, so that an argument may be a compound literal. */
-#define leat_chan_open(...) leat_detail_chan_open(LEAT_ABI, __VA_ARGS__)
+#define leat_chan_open(...) leat_detail_chan_open(leat_detail_abi(struct leat_chan_opts), __VA_ARGS__)
 
 #ifndef __cplusplus
 

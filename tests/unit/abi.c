@@ -1,0 +1,262 @@
+/*
+ * tests/unit/abi.c: a caller that was compiled for another layout opens nothing. Each test tries another number and another size
+ * of options, by the function behind the macro, then another number by the macro itself, and at last opens with the right ones, so
+ * that nothing else was the reason. That nothing is left behind is held against each test by every.c.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <leat/leat.h>
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+TestSuite(abi, .timeout = 60);
+
+/* What LEAT_ABI stands for. A size that changes here changes the number; the list is then renewed. */
+_Static_assert(LEAT_ABI == 3, "these are the sizes of layout 3");
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), "LEAT_ABI changes with " #type)
+SIZE(struct leat_chan_opts, 120);
+SIZE(struct leat_scope_opts, 80);
+SIZE(struct leat_gen_opts, 200);
+SIZE(struct leat_pool_opts, 80);
+SIZE(struct leat_diag_opts, 104);
+SIZE(struct leat_lines_opts, 56);
+SIZE(struct leat_follow_opts, 56);
+SIZE(struct leat_proc_opts, 56);
+SIZE(struct leat_tick_opts, 48);
+SIZE(struct leat_count_opts, 56);
+SIZE(struct leat_seq, 32);
+SIZE(struct leat_sink, 24);
+SIZE(struct leat_case, 48);
+SIZE(struct leat_line, 24);
+SIZE(struct leat_chan_stat, 208);
+SIZE(struct leat_gen_stat, 216);
+SIZE(struct leat_pool_stat, 232);
+SIZE(struct leat_snapshot, 120);
+SIZE(struct leat_tx, 272);
+SIZE(struct leat_rx, 272);
+SIZE(struct leat_spsc, 256);
+SIZE(struct leat_spsc_side, 176);
+SIZE(struct leat_mpmc, 384);
+SIZE(struct leat_mpmc_side, 72);
+
+/* From here on this file is compiled for another layout, as far as the macros can tell. */
+enum { LIBRARY_ABI = LEAT_ABI };
+#undef LEAT_ABI
+#define LEAT_ABI (LIBRARY_ABI + 1u)
+
+#define RIGHT(options) ((unsigned)LIBRARY_ABI << 16 | (unsigned)sizeof(options))
+#define each_wrong(abi, options) \
+	(unsigned abi = RIGHT(options) - 8; abi <= RIGHT(options) + 65536; abi += abi < RIGHT(options) ? 16 : 65536 - 8)
+
+struct fixture {
+	struct leat_scope *scope;
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+};
+
+static struct fixture fixture_open(void)
+{
+	struct fixture f = { .scope = leat_detail_scope_open(RIGHT(struct leat_scope_opts), NULL, NULL) };
+
+	cr_assert_not_null(f.scope);
+	cr_assert_eq(leat_detail_chan_open(RIGHT(struct leat_chan_opts), f.scope, 8, NULL, &f.tx, &f.rx), 0);
+	return f;
+}
+
+static void fixture_close(struct fixture *f)
+{
+	leat_tx_close(f->tx);
+	leat_rx_close(f->rx);
+	cr_expect_eq(leat_scope_close(f->scope), 0);
+}
+
+static int calls;
+
+static int count_call(struct leat_tx *out, void *arg)
+{
+	(void)out;
+	(void)arg;
+	calls++;
+	return 0;
+}
+
+static int count_next(void *state, void *item)
+{
+	(void)state;
+	(void)item;
+	calls++;
+	return 0;
+}
+
+static int count_put(void *state, const void *item)
+{
+	(void)state;
+	(void)item;
+	calls++;
+	return 0;
+}
+
+static void count_fini(void *state)
+{
+	(void)state;
+	calls++;
+}
+
+Test(abi, the_wrong_words_are_three)
+{
+	unsigned words = 0;
+
+	for each_wrong(abi, struct leat_scope_opts) {
+		cr_expect_neq(abi, RIGHT(struct leat_scope_opts));
+		words++;
+	}
+	cr_expect_eq(words, 3, "smaller, larger, of another layout; not %u", words);
+}
+
+Test(abi, chan_open)
+{
+	struct fixture f = fixture_open();
+	struct leat_tx *tx = f.tx;
+	struct leat_rx *rx = f.rx;
+
+	for each_wrong(abi, struct leat_chan_opts) {
+		tx = f.tx;
+		rx = f.rx;
+		cr_expect_eq(leat_detail_chan_open(abi, f.scope, 8, NULL, &tx, &rx), -ELIBBAD);
+		cr_expect_null(tx);
+		cr_expect_null(rx);
+	}
+	cr_expect_eq(leat_chan_open(f.scope, 8, NULL, &tx, &rx), -ELIBBAD);
+	cr_assert_eq((leat_chan_open)(f.scope, 8, NULL, &tx, &rx), 0);
+	leat_tx_close(tx);
+	leat_rx_close(rx);
+	fixture_close(&f);
+}
+
+Test(abi, scope_open)
+{
+	struct fixture f = fixture_open();
+	struct leat_scope *scope;
+
+	for each_wrong(abi, struct leat_scope_opts) {
+		cr_expect_null(leat_detail_scope_open(abi, NULL, NULL));
+		cr_expect_null(leat_detail_scope_open(abi, f.scope, NULL));
+	}
+	cr_expect_null(leat_scope_open(f.scope, &(struct leat_scope_opts){ .name = "child", .deadline_ns = 1 }));
+	cr_expect_eq(leat_scope_cause(f.scope, NULL, NULL), LEAT_RUNNING);
+	scope = (leat_scope_open)(f.scope, NULL);
+	cr_assert_not_null(scope);
+	cr_expect_eq(leat_scope_close(scope), 0);
+	fixture_close(&f);
+}
+
+Test(abi, gen)
+{
+	struct fixture f = fixture_open();
+	struct leat_rx *rx = NULL;
+
+	for each_wrong(abi, struct leat_gen_opts) {
+		rx = f.rx;
+		cr_expect_eq(leat_detail_gen(abi, f.scope, count_call, NULL, 8, NULL, &rx), -ELIBBAD);
+		cr_expect_null(rx);
+	}
+	cr_expect_eq(leat_gen(f.scope, count_call, NULL, 8, NULL, &rx), -ELIBBAD);
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 0);
+	cr_assert_eq((leat_gen)(f.scope, count_call, NULL, 8, NULL, &rx), 0);
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 1);
+	leat_rx_close(rx);
+	fixture_close(&f);
+}
+
+Test(abi, gen_seq)
+{
+	struct fixture f = fixture_open();
+	const struct leat_seq seq = { .next = count_next, .fini = count_fini, .item_size = 8 };
+	struct leat_rx *rx = NULL;
+
+	for each_wrong(abi, struct leat_gen_opts) {
+		rx = f.rx;
+		cr_expect_eq(leat_detail_gen_seq(abi, f.scope, seq, NULL, &rx), -ELIBBAD);
+		cr_expect_null(rx);
+	}
+	cr_expect_eq(leat_gen_seq(f.scope, seq, NULL, &rx), -ELIBBAD);
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 0, "neither next nor fini");
+	cr_assert_eq((leat_gen_seq)(f.scope, seq, NULL, &rx), 0);
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 2);
+	leat_rx_close(rx);
+	fixture_close(&f);
+}
+
+Test(abi, gen_sink_leaves_the_receiver_with_its_caller)
+{
+	struct fixture f = fixture_open();
+	const struct leat_sink sink = { .put = count_put, .fini = count_fini };
+	uint64_t item = 7;
+
+	for each_wrong(abi, struct leat_gen_opts)
+		cr_expect_eq(leat_detail_gen_sink(abi, f.scope, f.rx, sink, NULL), -ELIBBAD);
+	cr_expect_eq(leat_gen_sink(f.scope, f.rx, sink, NULL), -ELIBBAD);
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 0, "neither put nor fini");
+	cr_assert_eq(leat_send(f.tx, &item), 0);
+	cr_expect_eq(leat_recv(f.rx, &item), 1);
+	cr_assert_eq((leat_gen_sink)(f.scope, f.rx, sink, NULL), 0);
+	f.rx = NULL;
+	leat_tx_close(f.tx);
+	f.tx = NULL;
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 1, "fini");
+	fixture_close(&f);
+}
+
+Test(abi, pool_open)
+{
+	const struct leat_pool_opts opts = { .workers = 1 };
+	struct leat_pool *pool;
+
+	for each_wrong(abi, struct leat_pool_opts)
+		cr_expect_null(leat_detail_pool_open(abi, &opts));
+	cr_expect_null(leat_pool_open(&opts));
+	pool = (leat_pool_open)(&opts);
+	cr_assert_not_null(pool);
+	cr_expect_eq(leat_pool_close(pool), 0);
+}
+
+Test(abi, diag_start_writes_no_file)
+{
+	char path[] = "/tmp/leat-abi-XXXXXX";
+	struct leat_diag_opts opts = { .prometheus_path = path };
+	struct leat_diag *diag;
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	unlink(path);
+	for each_wrong(abi, struct leat_diag_opts)
+		cr_expect_null(leat_detail_diag_start(abi, &opts));
+	cr_expect_null(leat_diag_start(&opts));
+	cr_expect_neq(access(path, F_OK), 0);
+	diag = (leat_diag_start)(&opts);
+	cr_assert_not_null(diag);
+	cr_expect_eq(leat_diag_stop(diag), 0);
+	cr_expect_eq(access(path, F_OK), 0);
+	unlink(path);
+}
+
+Test(abi, merge_open)
+{
+	struct leat_merge *merge;
+
+	cr_expect_null(leat_detail_merge_open(LIBRARY_ABI - 1u, 8));
+	cr_expect_null(leat_merge_open(8));
+	merge = (leat_merge_open)(8);
+	cr_assert_not_null(merge);
+	leat_merge_close(merge);
+}
