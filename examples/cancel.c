@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A deadline over a tree: three generators that would run for ever, one of them in a child scope, end together when the
  * parent's time is over, and each can say why.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 // The same headers from C++17: handles fit unique_ptr, and the calls know the type behind their pointer.
 #include <leat/leat.h>
 

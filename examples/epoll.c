@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A channel in somebody else's epoll loop, beside a timer: a generator counts primes, and the loop prints how far it is each
  * time the timer fires.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 /*
  * Counts the lines of a file that contain a word: lines FILE WORD. A generator reads, this thread looks.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One receiver over a hundred generators: items come with the tag of their session, and each session says when it ends,
  * and why.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A million generators, all alive at once on the few threads of a pool, each with a channel of its own: some 200 bytes
  * and the state. A generator that waits costs memory and nothing else. An argument says how many.

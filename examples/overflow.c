@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A slow reader of a fast feed: the channel keeps the newest eight quotes and drops the oldest; what was dropped is
  * counted, with its reason, and its memory freed by `discard`.

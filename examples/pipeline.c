@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * leat run 'lines:FILE | workers:4 field:1 | tally', in C: a source on its thread, four workers that share its channel,
  * and one channel back to whoever counts. By default it counts the field names of the package database.

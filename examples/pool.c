@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A pipeline that is wholly on a pool: a source, a stage that makes something else of each item, and a sink. None of them has a
  * thread; each is a function that is called when there is something to do. A stage is a seq that stands on another.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Waiting for several things: orders before ticks, with a deadline for when nothing comes, until both streams have ended.
  */

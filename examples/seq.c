@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One source, three ways to run it: pulled by a function call, on a thread of its own, and pulled again from that
  * thread. Neither the source nor the loop changes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Built against the installed library: a generator that would never end, of which ten items are taken. */
 #include <leat/leat.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 // The same from C++17: the templates behind the calls, and leat_for.
 #include <leat/leat.h>
 

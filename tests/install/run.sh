@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Installs the build into a folder of its own, and builds against the installed copy, outside the tree: C11 and C++17,
 # shared and static, through find_package and through pkg-config. CC and CXX name the compilers.
 set -eu

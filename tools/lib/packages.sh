@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Sourced by tools/demo, tools/check, tools/fuzz, tools/bench-peers and perf/record: installs the Debian packages that are
 # missing, by name, and only those; and builds a preset with its words kept in a file.
 
