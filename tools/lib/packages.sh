@@ -16,6 +16,12 @@ die() {
 	exit 1
 }
 
+# Wrong usage: says what was wrong and what would be right, in one line.
+wrong() {
+	say "$*"
+	exit 2
+}
+
 need_packages() {
 	local missing=() package as_root=()
 
