@@ -22,12 +22,24 @@ wrong() {
 	exit 2
 }
 
+# Whether a package is installed for this machine's architecture, or for the one that its name says (libck-dev:arm64). dpkg-query
+# prints one line for each architecture that has it.
+installed() {
+	local architecture
+
+	case $1 in
+	*:*) architecture=${1##*:} ;;
+	*) architecture=$(dpkg --print-architecture) ;;
+	esac
+	dpkg-query -W -f='${Architecture} ${db:Status-Status}\n' "$1" 2>/dev/null | grep -qxE "($architecture|all) installed"
+}
+
 need_packages() {
 	local missing=() package as_root=()
 
 	command -v dpkg-query >/dev/null || die "this is no Debian; install these yourself and use cmake: $*"
 	for package in "$@"; do
-		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+		installed "$package" || missing+=("$package")
 	done
 	[ ${#missing[@]} -eq 0 ] && return
 	if [ "$(id -u)" -ne 0 ]; then
