@@ -191,15 +191,15 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 }
 
 /* n items, or slots, were published: wakes who is parked on the other side. */
-void leat_chan_sent(struct leat_chan *chan, size_t n);
-void leat_chan_received(struct leat_chan *chan, size_t n);
+void leat_chan_sent(struct leat_chan *chan, size_t n); /* mutate */
+void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
 
 /*
  * Who was told that there is something, and leaves with it, or without, or having found something else: if there is still
  * something to be had and somebody else sleeps, wakes him. The news was one, but what was published since, while this
  * one was no longer on the list, may have been counted on it.
  */
-void leat_chan_pass_on(struct leat_chan *chan, bool sender);
+void leat_chan_pass_on(struct leat_chan *chan, bool sender); /* mutate */
 
 /* Takes everything out and discards it, as the only receiver, or one of several on a ring with turns. */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);

@@ -63,7 +63,7 @@ bool leat_side_ready(struct leat_side *side);
 /* Where it waits. line_up() answers what leat_event_fence() is to be called with; leave() whether it was told. */
 bool leat_side_line_up(struct leat_side *side, struct leat_waiter *waiter);
 bool leat_side_leave(struct leat_side *side, struct leat_waiter *waiter);
-void leat_side_pass_on(struct leat_side *side);
+void leat_side_pass_on(struct leat_side *side); /* mutate */
 
 enum leat_wait leat_side_policy(struct leat_side *side);
 struct leat_scope *leat_side_scope(struct leat_side *side);

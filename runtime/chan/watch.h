@@ -25,7 +25,7 @@ struct leat_watch *leat_watch_of(struct leat_side *side);
 void leat_watch_leave(struct leat_side *side, struct leat_watch *watch);
 
 /* Before the side's thread waits in any other way. */
-static inline void leat_watch_disarm(struct leat_side *side)
+static inline void leat_watch_disarm(struct leat_side *side) /* mutate */
 {
 	struct leat_watch *watch = leat_watch_of(side);
 

@@ -70,7 +70,7 @@ bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_fence(bool heavy);
 /* Whether the waiter was told before it left. May be called again. */
 bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter);
-void leat_event_notify(struct leat_event *ev, uint32_t n);
+void leat_event_notify(struct leat_event *ev, uint32_t n); /* mutate */
 
 /*
  * Tells a sleeper that is on no event's list: for those who keep one waiter in their own way. The last touch; answers the

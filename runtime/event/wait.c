@@ -41,7 +41,7 @@ static ssize_t run_here(struct leat_wait_loop *w, bool *ran)
 	*ran = false;
 	while (r == -EAGAIN && w->ops->run_here != NULL && w->ops->run_here(w)) {
 		*ran = true;
-		r = attempt(w);
+		r = attempt(w); /* mutate */
 	}
 	return r;
 }
@@ -65,7 +65,7 @@ static ssize_t check_clock(struct leat_wait_loop *w)
 	if (now_ns >= w->scopes_ns)
 		w->ops->expire(w, now_ns);
 	w->last = true;
-	r = attempt(w);
+	r = attempt(w); /* mutate */
 	w->last = false;
 	if (r != -EAGAIN || now_ns < w->deadline_ns)
 		return r;
@@ -141,8 +141,8 @@ static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
 	ssize_t r;
 
 	leat_sleeper_ready(&w->sleeper);
-	w->ops->prepare(w);
-	r = attempt(w);
+	w->ops->prepare(w); /* mutate */
+	r = attempt(w); /* mutate */
 	if (r == -EAGAIN && !schedule(w)) {
 		if (w->ops->park != NULL)
 			r = w->ops->park(w, until_ns);
@@ -166,7 +166,7 @@ static ssize_t wait_parked(struct leat_wait_loop *w)
 			r = run_here(w, &ran);
 	} while (r == -EAGAIN);
 	if (notified && w->ops->forward != NULL)
-		w->ops->forward(w);
+		w->ops->forward(w); /* mutate */
 	return r;
 }
 

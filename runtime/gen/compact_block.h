@@ -124,7 +124,7 @@ extern const struct leat_foreign leat_compact_receiver;
 void leat_compact_tell(struct compact *c);
 
 /* Of items, and of the end or a cancel in ctl. */
-static inline void published(struct compact *c)
+static inline void published(struct compact *c) /* mutate */
 {
 	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
 	if (leat_unlikely(c->group->fenced))

@@ -45,7 +45,7 @@ static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 }
 
 /* Whether it was told. */
-static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
+static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper) /* mutate */
 {
 	struct compact *c = compact_of_rx(rx);
 	uint64_t waiter = (uint64_t)(uintptr_t)sleeper;
@@ -61,7 +61,7 @@ static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper)
 }
 
 /* The receiver made room. */
-static inline void made_room(struct compact *c)
+static inline void made_room(struct compact *c) /* mutate */
 {
 	if (leat_likely(!pushed(c)))
 		return;

@@ -32,7 +32,7 @@ void leat_os_pages_free(void *pages, size_t size);
  */
 int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
 /* Wakes up to n sleepers. The address is not looked at, so it may be gone already. */
-void leat_os_futex_wake(uint32_t *word, unsigned n);
+void leat_os_futex_wake(uint32_t *word, unsigned n); /* mutate */
 
 /*
  * The heavy half of the asymmetric fence: a full fence on every core that runs this process; its partners are the
@@ -46,7 +46,7 @@ void leat_os_fence_heavy(void);
  * never waits, and may be called by any thread until the close.
  */
 int leat_os_flag_open(void);
-void leat_os_flag_raise(int flag);
+void leat_os_flag_raise(int flag); /* mutate */
 void leat_os_flag_clear(int flag);
 void leat_os_flag_close(int flag);
 /* poll(2) with a deadline: how many are ready; 0 for a signal (look again); -ETIMEDOUT; -errno. */
@@ -72,7 +72,7 @@ void leat_cond_init(struct leat_cond *cond);
 void leat_cond_wait(struct leat_cond *cond, struct leat_mutex *mutex);
 /* 0 or -ETIMEDOUT. */
 int leat_cond_wait_until(struct leat_cond *cond, struct leat_mutex *mutex, int64_t deadline_ns);
-void leat_cond_broadcast(struct leat_cond *cond);
+void leat_cond_broadcast(struct leat_cond *cond); /* mutate */
 void leat_cond_fini(struct leat_cond *cond);
 
 /*

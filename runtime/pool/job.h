@@ -108,11 +108,11 @@ static inline struct leat_job *leat_job_of(struct leat_link *link)
 }
 
 /* Gives it a turn: now if it waits, once more if it has one. Any thread, also under locks. */
-void leat_job_wake(struct leat_job *job);
+void leat_job_wake(struct leat_job *job); /* mutate */
 /* The same, but only if it has parked, or is about to: one that asked for a time in a turn meanwhile is not to be early. */
-void leat_job_wake_parked(struct leat_job *job);
+void leat_job_wake_parked(struct leat_job *job); /* mutate */
 /* That by a worker of its pool, which asks for new jobs under a lock. */
-void leat_job_wake_fresh(struct leat_job *job);
+void leat_job_wake_fresh(struct leat_job *job); /* mutate */
 
 /*
  * For who wants to run it himself: takes it, if it waits for nothing but to be woken or stands in a queue. Then he gives it
@@ -122,7 +122,7 @@ bool leat_job_claim_queued(struct leat_job *job);
 void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone);
 
 /* Somebody wants its next turn: wakes it if it has parked, or is about to. Who sleeps on this has fenced; who tries comes again. */
-static inline void leat_job_demand(struct leat_job *job)
+static inline void leat_job_demand(struct leat_job *job) /* mutate */
 {
 	uint32_t run = leat_load_rlx(&job->run); /* rlx: J3 orders it, where it must be */
 

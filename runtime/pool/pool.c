@@ -164,7 +164,7 @@ static bool must_tell(struct leat_pool *pool, bool urgent)
 	return leat_add_acqrel(&pool->searching, 0) == 0; /* P1: the push before searching; pairs with stop_searching() */
 }
 
-static void tell(struct leat_pool *pool, bool urgent)
+static void tell(struct leat_pool *pool, bool urgent) /* mutate */
 {
 	if (must_tell(pool, urgent))
 		leat_event_notify(&pool->idle, 1);

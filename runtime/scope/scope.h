@@ -98,7 +98,7 @@ int leat_crowd_begin(struct leat_crowd *crowd);
 void leat_crowd_leave(struct leat_crowd *crowd, bool ended, bool held);
 
 /* Waits until a cancel under way in the tree has reached every hook. */
-void leat_scope_settle(struct leat_scope *scope);
+void leat_scope_settle(struct leat_scope *scope); /* mutate */
 
 /* The nearest deadline of the scope and those above it; LEAT_NEVER if none. Constant. */
 int64_t leat_scope_deadline(const struct leat_scope *scope);

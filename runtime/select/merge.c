@@ -388,7 +388,7 @@ static bool watch(struct leat_merge *merge)
 	return watched;
 }
 
-static void disarm(struct leat_merge *merge)
+static void disarm(struct leat_merge *merge) /* mutate */
 {
 	bool told;
 

@@ -419,6 +419,7 @@ struct setup {
 	enum search_mode mode;
 	const char *replay;
 	bool keep_going, reached, quick, known_too;
+	unsigned part, parts; /* of the models: only each parts-th, from the part-th; 0: all */
 };
 
 static struct bounds bounds_for(const struct verify_model *m, const struct setup *setup)
@@ -524,6 +525,7 @@ static void usage(void)
 	     "  --reached            in the end, those sites that any execution came by\n"
 	     "  --known-too          a failure that is known is a failure\n"
 	     "  --quick              with the bounds that a model has for a run that must be short\n"
+	     "  --part K/N           each N-th model only, from the K-th: N such runs are all models\n"
 	     "  --keep-going         with the other models after a failure\n"
 	     "  --quiet              do not shrink or tell a failure's schedule\n"
 	     "\n"
@@ -539,6 +541,8 @@ static int run_all(const struct setup *setup, char **names, int n)
 	for (unsigned i = 0; i < models_count; i++) {
 		int rc;
 
+		if (setup->parts != 0 && i % setup->parts != setup->part - 1)
+			continue;
 		if (setup->quick && models[i]->quick == VERIFY_SKIP)
 			continue;
 		if (!wanted(models[i], names, n) || (E->weaken != NULL && models[i]->known != NULL))
@@ -568,7 +572,7 @@ int main(int argc, char **argv)
 		{ "stale", required_argument, NULL, 't' }, { "history", required_argument, NULL, 'h' },
 		{ "seconds", required_argument, NULL, 'S' }, { "executions", required_argument, NULL, 'e' },
 		{ "seed", required_argument, NULL, 'r' }, { "weaken", required_argument, NULL, 'w' },
-		{ "replay", required_argument, NULL, 'R' }, { "steps", required_argument, NULL, 'x' }, { "reached", no_argument, NULL, 'c' }, { "known-too", no_argument, NULL, 'K' }, { "quick", no_argument, NULL, 'u' }, { "keep-going", no_argument, NULL, 'k' }, { "quiet", no_argument, NULL, 'q' },
+		{ "replay", required_argument, NULL, 'R' }, { "steps", required_argument, NULL, 'x' }, { "reached", no_argument, NULL, 'c' }, { "known-too", no_argument, NULL, 'K' }, { "quick", no_argument, NULL, 'u' }, { "part", required_argument, NULL, 'P' }, { "keep-going", no_argument, NULL, 'k' }, { "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
 	};
 	struct setup *setup = calloc(1, sizeof(*setup));
@@ -584,7 +588,8 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'l':
 			for (unsigned i = 0; i < models_count; i++)
-				printf("%s\t%s\n", models[i]->name, models[i]->what != NULL ? models[i]->what : "");
+				printf("%s\t%s\t%s\n", models[i]->name, models[i]->quick == VERIFY_SKIP ? "long" : "short",
+				       models[i]->what != NULL ? models[i]->what : "");
 			return 0;
 		case 's': list_sites(false); return 0;
 		case 'm':
@@ -606,6 +611,13 @@ int main(int argc, char **argv)
 		case 'c': setup->reached = true; break;
 		case 'K': setup->known_too = true; break;
 		case 'u': setup->quick = true; break;
+		case 'P':
+			if (sscanf(optarg, "%u/%u", &setup->part, &setup->parts) != 2 || setup->part == 0 ||
+			    setup->part > setup->parts) {
+				fprintf(stderr, "verify: a part is K/N, with K from 1 to N, and not \"%s\"\n", optarg);
+				return 2;
+			}
+			break;
 		case 'k': setup->keep_going = true; break;
 		case 'q': setup->limits.quiet = true; break;
 		case 'x': E->steps_most = (unsigned)atoi(optarg); break;

@@ -26,8 +26,8 @@ LEAT_API int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, 
 LEAT_API ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
 				       int64_t deadline_ns);
 LEAT_API ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns);
-LEAT_API void leat_detail_sent(struct leat_tx *tx);
-LEAT_API void leat_detail_received(struct leat_rx *rx);
+LEAT_API void leat_detail_sent(struct leat_tx *tx); /* mutate */
+LEAT_API void leat_detail_received(struct leat_rx *rx); /* mutate */
 
 /*
  * Publishing: the edges are those of the channel's ring, leat/ring/spsc.h or leat/ring/mpmc.h, and
