@@ -72,7 +72,7 @@ build_preset() {
 	return 1
 }
 
-# leat-bench and what it uses; Go's program is a target only where Go is.
+# The bench for this processor, with all peers that are found: build/bench/bin/leat bench.
 build_bench() {
-	build_preset release -- leat_program leat_bench leat_bench_go
+	build_preset bench
 }
