@@ -1,60 +1,87 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs the build into a folder of its own, and builds against the installed copy, outside the tree: C11 and C++17,
+# Installs the build into a folder, moves that away, and builds against what was moved, outside the tree: C11 and C++17,
 # shared and static, through find_package and through pkg-config. CC and CXX name the compilers.
 set -eu
 build=$1
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-prefix=$work/prefix
+prefix=$work/moved
 
 fail() {
 	echo "$*"
 	exit 1
 }
 
-cmake --install "$build" --prefix "$prefix" >/dev/null
+option() { # NAME: its value in the build
+	sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"
+}
+
+cmake --install "$build" --prefix "$work/prefix" >/dev/null
+mv "$work/prefix" "$prefix"
 for file in include/leat/leat.h include/leat/version.h include/leat/ring/spsc.h; do
 	[ -f "$prefix/$file" ] || fail "not installed: $file"
 done
 [ ! -e "$prefix/include/leat/version.h.in" ] || fail "installed: version.h.in"
 libdir=$(find "$prefix" -name libleat.a -printf '%h')
+export PKG_CONFIG_PATH=$libdir/pkgconfig
+ways=(static)
+[ ! -e "$libdir/libleat.so" ] || ways+=(shared)
 
 cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$work"
 cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
-cmake --build "$work/build" >/dev/null
+cmake --build "$work/build" --parallel 2 >/dev/null
 for program in c_shared c_static cxx_shared cxx_static; do
 	"$work/build/$program" || fail "find_package: $program fails"
 	echo "find_package: $program works"
 done
 
-export PKG_CONFIG_PATH=$libdir/pkgconfig
+# pkg-config's words, all of them.
 strict=(-Wall -Wextra -pedantic -Werror)
 shared=$(pkg-config --cflags --libs leat)
-static="$(pkg-config --cflags leat) $libdir/libleat.a $(pkg-config --static --libs-only-l --libs-only-other leat)"
-static=${static/ -lleat / }
-for way in shared static; do
-	# Words, all of them.
+static=$(pkg-config --static --cflags --libs leat)
+static="${static/ -lleat / -l:libleat.a }"
+for way in "${ways[@]}"; do
 	# shellcheck disable=SC2086
 	"${CC:-cc}" -std=c11 "${strict[@]}" "$work/main.c" -o "$work/c_$way" ${!way}
 	# shellcheck disable=SC2086
 	"${CXX:-c++}" -std=c++17 "${strict[@]}" "$work/main.cc" -o "$work/cxx_$way" ${!way}
+	for program in "c_$way" "cxx_$way"; do
+		LD_LIBRARY_PATH=$libdir "$work/$program" || fail "pkg-config: $program fails"
+	done
 done
-LD_LIBRARY_PATH=$libdir "$work/c_shared"
-LD_LIBRARY_PATH=$libdir "$work/cxx_shared"
-"$work/c_static"
-"$work/cxx_static"
 ! ldd "$work/c_static" | grep -q libleat || fail "pkg-config: static is not"
-echo "pkg-config: shared and static work"
+# Without any shared library, where liburcu's archives are there.
+# shellcheck disable=SC2046
+"${CC:-cc}" -static "$work/main.c" -o "$work/c_all_static" $(pkg-config --static --cflags --libs leat)
+"$work/c_all_static" || fail "pkg-config: -static fails"
+echo "pkg-config: ${ways[*]} and -static work"
 
 # Only what the headers promise.
-soname=$(readelf -d "$libdir/libleat.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
-[ "$soname" = libleat.so.0 ] || fail "soname: $soname"
-nm -D --defined-only "$libdir/libleat.so" | sed -n 's/^[0-9a-f]* [TDBRVW] \([^@]*\).*/\1/p' | while read -r name; do
-	grep -rqw -- "$name" "$prefix/include/leat" || fail "exported, and in no header: $name"
-done
+if [ -e "$libdir/libleat.so" ]; then
+	soname=$(readelf -d "$libdir/libleat.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+	minor=$(sed -n 's/#define LEAT_VERSION "\([0-9]*\.[0-9]*\)\..*/\1/p' "$prefix/include/leat/version.h")
+	[ "$soname" = "libleat.so.$minor" ] || fail "soname: $soname, of version $minor"
+	nm -D --defined-only "$libdir/libleat.so" | sed -n 's/^[0-9a-f]* [TDBRVW] \([^@]*\).*/\1/p' | while read -r name; do
+		grep -rqw -- "$name" "$prefix/include/leat" || fail "exported, and in no header: $name"
+	done
+fi
 if [ -x "$prefix/bin/leat" ]; then
 	[ "$("$prefix/bin/leat" run --quiet 'count:10 | count')" = 10 ] || fail "bin/leat counts wrongly"
 	echo "bin/leat: works"
+fi
+
+# leat-bench is for any machine. It stands on no peer's library unless peers were asked for.
+bench=$prefix/bin/leat-bench
+if [ "$(option LEAT_NATIVE)" = ON ]; then
+	[ ! -e "$bench" ] || fail "installed, and for this machine alone: leat-bench"
+elif [ -x "$bench" ]; then
+	! strings -a "$bench" | grep -q -- -march= || fail "leat-bench is not for any machine"
+	"$bench" --list >/dev/null || fail "leat-bench --list fails"
+	if [ "$(option LEAT_BENCH_PEERS)" = OFF ]; then
+		[ ! -e "$prefix/bin/leat-bench-go" ] || fail "installed, and not asked for: leat-bench-go"
+		! readelf -d "$bench" | grep -E 'NEEDED.*\[lib(stdc\+\+|tbb|rte_|urcu-cds)' || fail "leat-bench needs a peer's library"
+	fi
+	echo "bin/leat-bench: for any machine"
 fi
