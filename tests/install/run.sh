@@ -37,8 +37,9 @@ for program in c_shared c_static cxx_shared cxx_static; do
 	echo "find_package: $program works"
 done
 
-# pkg-config's words, all of them.
+# pkg-config's words, all of them; ${!way} is one of the two.
 strict=(-Wall -Wextra -pedantic -Werror)
+# shellcheck disable=SC2034
 shared=$(pkg-config --cflags --libs leat)
 static=$(pkg-config --static --cflags --libs leat)
 static="${static/ -lleat / -l:libleat.a }"

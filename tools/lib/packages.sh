@@ -3,7 +3,7 @@
 # missing, by name, and only those; and builds a preset with its words kept in a file.
 
 BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
-TEST_PACKAGES=(g++ patch libcriterion-dev)
+TEST_PACKAGES=(g++ patch libcriterion-dev abigail-tools)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 PEER_PACKAGES=(g++ libboost-dev libconcurrentqueue-dev libdpdk-dev libtbb-dev golang-go)
 
