@@ -34,11 +34,6 @@ static bool many_senders(const struct leat_chan *chan)
 	return chan->kind == LEAT_MPSC || chan->kind == LEAT_MPMC;
 }
 
-static bool many_receivers(const struct leat_chan *chan)
-{
-	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
-}
-
 static void handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender)
 {
 	h->tx.ctl = &chan->ctl; /* struct leat_rx has the same shape */
@@ -86,7 +81,7 @@ static int handle_scratch(struct leat_handle *h)
 static void turns_open(struct leat_chan *chan)
 {
 	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity, !many_senders(chan),
-		       !many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
+		       !leat_chan_many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
 	leat_mpmc_side_init(&chan->first_tx.side, &chan->mpmc);
 	leat_mpmc_side_init(&chan->first_rx.side, &chan->mpmc);
 }
@@ -271,7 +266,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 	if (h == NULL || leat_rx_is_foreign(rx))
 		return NULL;
 	leat_handle_check(h, "leat_rx_clone");
-	if (!many_receivers(rx->chan))
+	if (!leat_chan_many_receivers(rx->chan))
 		return NULL;
 	h = handle_clone(h);
 	return h == NULL ? NULL : &h->rx;

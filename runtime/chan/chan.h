@@ -143,6 +143,11 @@ static inline struct leat_chan *leat_chan_of(const struct leat_handle *h)
 	return h->tx.chan;
 }
 
+static inline bool leat_chan_many_receivers(const struct leat_chan *chan)
+{
+	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
+}
+
 /* Stops the program if the handle is closed. */
 void leat_handle_check(const struct leat_handle *h, const char *call);
 
