@@ -104,7 +104,8 @@ LEAT_API int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq, const s
  * A task that takes items from a receiver and puts each; on a thread of its own, or on a pool as steps. The receiver is the
  * library's from then on, and closed at the end, before fini: put that has had enough, or fails, stops what feeds it.
  * 0 at the end of the stream counts as LEAT_COMPLETED; a stream that failed or was cancelled ends the task with its cause.
- * Options: pin or pool, and the name of chan. Errors as leat_gen(), and -EINVAL for NULL; the receiver is the caller's then.
+ * Options: pin or pool, and the name of chan. Errors as leat_gen(), -EINVAL for NULL, and -EBUSY for a receiver that holds a peek;
+ * the receiver is the caller's then.
  */
 LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
 			   const struct leat_gen_opts *opts);

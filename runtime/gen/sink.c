@@ -101,6 +101,8 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 	if (rx == NULL || sink.put == NULL)
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
+	if (rc == 0)
+		rc = leat_side_check(leat_side_of_rx(rx), rx, 0, "leat_gen_sink"); /* with any address for the item's */
 	if (rc < 0)
 		return rc;
 	if (opts->pool != NULL)

@@ -250,3 +250,52 @@ Test(sink, each_item_has_one_owner_beside_another_receiver)
 			shared_close(&s, 0);
 		}
 }
+
+Test(sink, a_receiver_that_holds_a_peek_is_refused)
+{
+	each_form(kind, size, on_pool) {
+		struct shared s = shared_open(kind, size);
+		struct leat_gen_opts opts = { .pool = on_pool ? s.pool : NULL };
+		const void *there;
+		struct puts puts;
+		puts_init(&puts);
+		shared_send(&s, 0, 1);
+		cr_assert_eq(leat_peek(s.rx, 1, &there), 1);
+		cr_assert_eq(leat_gen_sink(s.scope, s.rx, (struct leat_sink){ put, fini, &puts }, &opts), -EBUSY);
+		cr_expect_eq(puts.fini, 0);
+		cr_expect_eq(leat_release(s.rx, 0), 0, "the receiver is still the caller's");
+		shared_sink(&s, s.scope, &puts, on_pool);
+		leat_tx_close(s.tx);
+		s.tx = NULL;
+		cr_expect_eq(leat_scope_join(s.scope), 0);
+		cr_expect_eq(ledger.received[0], 1);
+		shared_close(&s, 0);
+	}
+}
+
+/* The same of a generator's own kind of receiver. */
+Test(sink, a_pooled_generator_s_receiver_that_holds_a_peek_is_refused)
+{
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	struct leat_scope *scope = leat_scope_open(NULL, NULL), *source = leat_scope_open(NULL, NULL);
+	struct leat_gen_opts opts = { .chan.capacity = 4, .pool = pool };
+	struct pipe pipe = pipe_open(NULL);
+	const void *there;
+	struct leat_rx *rx;
+	struct puts puts;
+	memset(&ledger, 0, sizeof(ledger));
+	puts_init(&puts);
+	cr_assert_eq(leat_send(pipe.tx, &(uint64_t){ 5 }), 0);
+	leat_tx_close(pipe.tx);
+	cr_assert_eq(leat_gen_seq(source, leat_seq_from_rx(pipe.rx), &opts, &rx), 0);
+	cr_assert_eq(leat_peek(rx, 1, &there), 1);
+	cr_assert_eq(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &puts }, NULL), -EBUSY);
+	cr_expect_eq(leat_release(rx, 0), 0);
+	cr_expect_eq(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &puts }, NULL), 0);
+	cr_expect_eq(leat_scope_join(scope), 0);
+	cr_expect_eq(ledger.received[5], 1);
+	leat_scope_close(scope);
+	leat_scope_close(source);
+	leat_scope_close(pipe.scope);
+	cr_expect_eq(leat_pool_close(pool), 0);
+}
