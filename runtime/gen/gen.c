@@ -210,7 +210,7 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	rc = leat_thread_start(&thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
 	if (rc == 0)
 		return 0;
-	leat_scope_abort(gen->scope);
+	leat_scope_end(gen->scope);
 	leat_os_free(node->end);
 	leat_registry_remove(&node->node, NULL);
 	gen->node = NULL;
