@@ -128,3 +128,111 @@ MODEL(gen_sink_shares_on_thread, .what = "a sink on a thread beside another rece
 {
 	sink_shares(false, HAS_ENOUGH);
 }
+
+/* --- a seq on each overflow --- */
+
+static void seq_overflows(bool on_a_pool, enum leat_overflow overflow)
+{
+	static struct numbers n = { .last = 2 };
+	struct leat_gen_opts opts = { 0 };
+	struct leat_chan_stat stat;
+	struct leat_rx *rx;
+	uint64_t item, last = 0;
+	int rc;
+
+	open_place(on_a_pool);
+	opts = on_pool(LEAT_SPSC, 1);
+	opts.chan.overflow = overflow;
+	opts.chan.send_wait = LEAT_WAIT_PARK;
+	opts.chan.discard = counts_discard;
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts, &rx) == 0);
+	while ((rc = leat_recv(rx, &item)) == 1) {
+		verify_that(item > last);
+		last = item;
+		leat_add_rlx(&handled[item], 1);
+	}
+	verify_that(rc == 0 && last > 0);
+	check_owners(2);
+	if (overflow == LEAT_BLOCK)
+		verify_that(last == 2 && leat_load_rlx(&handled[1]) == 1);
+	if (overflow == LEAT_DROP_NEWEST)
+		verify_that(leat_load_rlx(&handled[1]) == 1);
+	if (overflow == LEAT_DROP_OLDEST) {
+		leat_chan_look(rx->chan, &stat);
+		verify_that(last == 2 || stat.dropped[LEAT_DROPPED_NEWEST] == 1); /* that a receiver stood in its way */
+	}
+	verify_that(leat_scope_join(scope) == 0);
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+MODEL(gen_seq_blocks, .what = "a seq on a thread, whose channel blocks", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	seq_overflows(false, LEAT_BLOCK);
+}
+
+MODEL(gen_seq_drops_newest, .what = "the same that drops the newest", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	seq_overflows(false, LEAT_DROP_NEWEST);
+}
+
+MODEL(gen_seq_drops_oldest, .what = "the same that drops the oldest: the last is there", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	seq_overflows(false, LEAT_DROP_OLDEST);
+}
+
+MODEL(gen_seq_on_pool_drops_newest, .what = "a seq on the pool that drops the newest", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	seq_overflows(true, LEAT_DROP_NEWEST);
+}
+
+MODEL(gen_seq_on_pool_drops_oldest, .what = "the same that drops the oldest: the last is there", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	seq_overflows(true, LEAT_DROP_OLDEST);
+}
+
+/* --- a reservation that is given back on a channel that drops --- */
+
+static void gives_back(void *arg)
+{
+	void *place;
+
+	verify_that(leat_reserve(arg, 1, &place) == 1);
+	verify_that(leat_commit(arg, 0) == 0);
+	leat_tx_close(arg);
+}
+
+static void reserve_given_back(enum leat_overflow overflow)
+{
+	struct leat_chan_opts chan = { .kind = LEAT_MPMC, .capacity = 2, .overflow = overflow, .recv_wait = LEAT_WAIT_PARK,
+				       .discard = counts_discard };
+	struct leat_rx *rx;
+	struct leat_tx *tx;
+	uint64_t item, expected = 0;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(item), &chan, &tx, &rx) == 0);
+	item = 1;
+	verify_that(leat_send(tx, &item) == 0);
+	verify_spawn(gives_back, leat_tx_clone(tx), "gives back");
+	item = 2;
+	verify_that(leat_send(tx, &item) == 0);
+	leat_tx_close(tx);
+	while (leat_recv(rx, &item) == 1)
+		verify_that(item == ++expected);
+	verify_that(expected == 2);
+	verify_join();
+	leat_rx_close(rx);
+	close_pool(0);
+}
+
+MODEL(gen_reserve_given_back_newest, .what = "a reservation on a channel that drops the newest takes no room", .preemptions = 2, .stale = 1)
+{
+	reserve_given_back(LEAT_DROP_NEWEST);
+}
+
+MODEL(gen_reserve_given_back_oldest, .what = "the same that drops the oldest: nothing is dropped", .preemptions = 2, .stale = 1)
+{
+	reserve_given_back(LEAT_DROP_OLDEST);
+}
