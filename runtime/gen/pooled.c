@@ -56,7 +56,7 @@ static int checked(struct pooled *p, const struct leat_step *step, int rc)
 			       "1, 0, what leat_after() and its like answered, or -errno");
 }
 
-static int seq_steps(struct pooled *p, const struct leat_step *step, uint32_t n, uint32_t *done)
+static int seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	void *slot;
 	int rc = MORE;
@@ -69,6 +69,8 @@ static int seq_steps(struct pooled *p, const struct leat_step *step, uint32_t n,
 			return rc;
 		rc = checked(p, step, p->seq.next(p->seq.state, slot));
 		leat_commit(p->out, rc == 1);
+		if (rc == 1)
+			step->input.rc = 0;
 	}
 	return rc;
 }
@@ -109,7 +111,7 @@ static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n,
 	if (there == -EAGAIN)
 		return LEAT_ITEM;
 	if (there <= 0)
-		return there < 0 ? (int)there : leat_sink_input_ended(p->in);
+		return leat_input_ended(p->in, (int)there);
 	while (put < (uint32_t)there && rc == 0) {
 		rc = p->sink.put(p->sink.state, (const char *)items + put * p->in->ring.item_size);
 		waits = rc > 1 && leat_await_asked(step, rc);
@@ -119,8 +121,10 @@ static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n,
 	if (p->kept == NULL)
 		leat_release(p->in, put);
 	*done += put;
-	if (rc == 0)
+	if (rc == 0) {
+		step->input.rc = 0;
 		return MORE;
+	}
 	return rc == 1 ? 0 : checked(p, step, rc);
 }
 
@@ -175,7 +179,7 @@ static bool ready(const struct leat_job *job)
 /* --- turns --- */
 
 /* The last of its steps: fini, and what a close discards, may not wait either. */
-static void finish(struct pooled *p, int rc)
+static void finish(struct pooled *p, int rc, const struct leat_input_end *input)
 {
 	struct leat_scope *scope = p->scope;
 	struct leat_pool *pool = p->pool;
@@ -189,7 +193,7 @@ static void finish(struct pooled *p, int rc)
 		p->seq.fini(p->seq.state);
 	if (p->in != NULL && p->sink.fini != NULL)
 		p->sink.fini(p->sink.state);
-	leat_gen_over(scope, p->out, p->node, rc); /* the last touch of p */
+	leat_gen_over(scope, p->out, p->node, rc, input); /* the last touch of p */
 	leat_scope_current = outer;
 	leat_step_end(&step);
 	leat_pool_let_go(pool);
@@ -220,7 +224,7 @@ static enum leat_turn settle(struct pooled *p, const struct leat_step *step, int
 	stand_aside(p);
 	if (rc > 0 && turn == LEAT_TURN_MORE)
 		return LEAT_TURN_MORE;
-	finish(p, rc > 0 ? turn : rc);
+	finish(p, rc > 0 ? turn : rc, &step->input);
 	return LEAT_TURN_OVER;
 }
 

@@ -10,11 +10,6 @@
 
 enum { SPIN_PAUSES = 64 };
 
-struct on_thread {
-	struct leat_rx *in;
-	struct leat_sink sink;
-};
-
 /* Until there is something to receive, or to hear from its own channel. */
 static void wait_for_either(struct leat_tx *out, struct leat_rx *in)
 {
@@ -38,7 +33,7 @@ static void wait_for_either(struct leat_tx *out, struct leat_rx *in)
 	leat_event_leave(&out->chan->done, &at_out);
 }
 
-static int put_all(struct leat_tx *out, struct on_thread *s)
+static int put_all(struct leat_tx *out, struct leat_rx *in, const struct leat_sink *sink)
 {
 	const void *item;
 	ssize_t there;
@@ -49,49 +44,36 @@ static int put_all(struct leat_tx *out, struct on_thread *s)
 		if (rc != 0)
 			return rc;
 		leat_must_not_wait++;
-		there = leat_peek(s->in, 1, &item);
+		there = leat_peek(in, 1, &item);
 		leat_must_not_wait--;
 		if (there == -EDEADLK) {
-			wait_for_either(out, s->in);
+			wait_for_either(out, in);
 			continue;
 		}
 		if (there <= 0)
-			return there < 0 ? (int)there : leat_sink_input_ended(s->in);
-		rc = s->sink.put(s->sink.state, item);
-		leat_release(s->in, 1);
+			return leat_input_ended(in, (int)there);
+		rc = sink->put(sink->state, item);
+		leat_release(in, 1);
 		if (rc != 0)
 			return rc == 1 ? 0 : rc > 1 ? leat_gen_broken(out, "put", rc, "0, 1 or -errno") : rc;
+		leat_thread_input->rc = 0;
 	}
 }
 
-static int run(struct leat_tx *out, void *arg)
+int leat_sink_run(struct leat_tx *out, struct leat_rx *in, const struct leat_sink *sink)
 {
-	struct on_thread s = *(struct on_thread *)arg;
-	int rc;
+	int rc = put_all(out, in, sink);
 
-	leat_os_free(arg);
-	rc = put_all(out, &s);
-	leat_rx_close(s.in);
-	if (s.sink.fini != NULL)
-		s.sink.fini(s.sink.state);
+	leat_rx_close(in);
+	if (sink->fini != NULL)
+		sink->fini(sink->state);
 	return rc;
-}
-
-int leat_sink_input_ended(const struct leat_rx *in)
-{
-	enum leat_cause cause;
-	int code;
-
-	if (leat_rx_status(in, &cause, &code, NULL) == 0 && cause == LEAT_FAILED)
-		return code;
-	return 0;
 }
 
 int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
 			 const struct leat_gen_opts *opts)
 {
 	static const struct leat_gen_opts defaults;
-	struct on_thread *s;
 	int rc;
 
 	if (abi != leat_detail_abi(*opts))
@@ -105,17 +87,7 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 		rc = leat_side_check(leat_side_of_rx(rx), rx, 0, "leat_gen_sink"); /* with any address for the item's */
 	if (rc < 0)
 		return rc;
-	if (opts->pool != NULL)
-		return leat_pooled_start_sink(scope, rx, &sink, opts);
-	s = leat_os_alloc(sizeof(*s), 0);
-	if (s == NULL)
-		return -ENOMEM;
-	s->in = rx;
-	s->sink = sink;
-	rc = leat_gen(scope, run, s, 0, opts, NULL);
-	if (rc < 0)
-		leat_os_free(s);
-	return rc;
+	return opts->pool != NULL ? leat_pooled_start_sink(scope, rx, &sink, opts) : leat_gen_start_sink(scope, rx, &sink, opts);
 }
 
 /* For a caller by address or from another language, which is not checked. */

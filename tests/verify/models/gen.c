@@ -236,3 +236,77 @@ MODEL(gen_reserve_given_back_oldest, .what = "the same that drops the oldest: no
 {
 	reserve_given_back(LEAT_DROP_OLDEST);
 }
+
+/* --- an input whose scope is cancelled --- */
+
+static void put_seq_fini(void *state)
+{
+	leat_rx_close(state);
+	leat_add_acqrel(&finis, 1);
+}
+
+static void input_cancelled(bool on_a_pool, bool sink, int code)
+{
+	struct leat_chan_opts chan = { .capacity = 1, .recv_wait = LEAT_WAIT_PARK };
+	static uint64_t most;
+	struct leat_gen_opts opts = { 0 };
+	struct leat_scope *inner;
+	struct leat_rx *in, *out = NULL;
+	struct leat_tx *tx;
+	struct leat_seq seq;
+	enum leat_cause cause;
+	const char *text;
+	uint64_t item;
+
+	open_place(on_a_pool);
+	inner = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(inner, sizeof(item), &chan, &tx, &in) == 0);
+	opts = on_pool(LEAT_SPSC, 1);
+	seq = leat_seq_from_rx(in);
+	seq.fini = put_seq_fini;
+	if (sink)
+		verify_that(leat_gen_sink(scope, in, (struct leat_sink){ put, fini, &most }, &opts) == 0);
+	else
+		verify_that(leat_gen_seq(scope, seq, &opts, &out) == 0);
+	leat_scope_cancel(inner, code, "enough");
+	if (out != NULL) {
+		item = (uint64_t)leat_recv(out, &item);
+		verify_that((int)item == 0 || (code < 0 && (int)item == -ECANCELED));
+		verify_that(leat_rx_status(out, &cause, NULL, &text) == 0);
+		verify_that(cause == (code == 0 ? LEAT_CANCELED : LEAT_FAILED) && text[0] == 'e');
+		leat_rx_close(out);
+	}
+	verify_that(leat_scope_join(scope) == code && leat_load_rlx(&finis) == 1);
+	verify_that(leat_scope_cause(scope, NULL, &text) == (code == 0 ? LEAT_RUNNING : LEAT_FAILED));
+	verify_that(code == 0 || text[0] == 'e');
+	leat_tx_close(tx);
+	verify_that(leat_scope_close(inner) == code);
+	close_pool(code);
+}
+
+MODEL(gen_stage_input_canceled, .what = "a stage on a thread whose input's scope is cancelled ends with that, and fails nothing",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	input_cancelled(false, false, 0);
+}
+
+MODEL(gen_stage_on_pool_input_canceled, .what = "the same on the pool", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	input_cancelled(true, false, 0);
+}
+
+MODEL(gen_stage_on_pool_input_failed, .what = "the same of a failure, which is the stage's, words and all", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	input_cancelled(true, false, -5);
+}
+
+MODEL(gen_sink_input_canceled, .what = "a sink on a thread whose input's scope is cancelled", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	input_cancelled(false, true, 0);
+}
+
+MODEL(gen_sink_on_pool_input_canceled, .what = "the same on the pool", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	input_cancelled(true, true, 0);
+}
