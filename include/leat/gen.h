@@ -130,7 +130,9 @@ LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
 /*
  * The way back: a seq that receives. Its next answers 0 at the end of the stream, the generator's code if that
  * failed, -ECANCELED if the channel, or an input of its generator, was cancelled. A seq or sink on a thread or a pool that
- * returns such an error ends as its input did, with the same cause, code and text. Its fini closes the receiver, which stops the generator.
+ * returns such an error ends as its input did, with the same cause, code and text. On a generator's thread next also answers
+ * -EPIPE or -ECANCELED, with nothing received, once a send on the generator's own channel would: a stage hears that its
+ * consumer left, or that its scope was cancelled, while its input is idle. Its fini closes the receiver, which stops the generator.
  * A NULL rx gives a seq whose next is NULL. In a step on a pool, where nothing is there yet, next answers LEAT_ITEM, to be
  * returned like LEAT_AFTER: so one seq can stand on another.
  */

@@ -21,6 +21,15 @@
  */
 int leat_input_ended(const struct leat_rx *in, int rc);
 
+/*
+ * A receive, or a peek at one item, by a thread that sends on out. It first looks at out, and does so again whenever it has waited:
+ * it returns -EPIPE or -ECANCELED, with nothing taken, once a send there can no longer succeed, also while the input is idle.
+ * So out's end beats an item, and the end of the input. Else it returns 1, or what leat_input_ended() does. It waits by the
+ * input's policy, and in the input's books.
+ */
+int leat_input_recv(struct leat_rx *in, void *item, struct leat_tx *out);
+int leat_input_peek(struct leat_rx *in, const void **item, struct leat_tx *out);
+
 /* Where this thread keeps the end of an input: it runs a seq or a sink, and not in a step. Else NULL. */
 extern LEAT_TLS struct leat_input_end *leat_thread_input;
 

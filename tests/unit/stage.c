@@ -98,6 +98,7 @@ static struct leat_rx *flow_stage(struct flow *f)
 {
 	struct leat_gen_opts opts = opts_of(f, f->where);
 	struct leat_rx *rx;
+	opts.chan.name = "stage";
 	f->stage.from = leat_seq_from_rx(f->in);
 	cr_assert_eq(leat_gen_seq(f->outer, (struct leat_seq){ stage_next, stage_fini, &f->stage, sizeof(uint64_t) }, &opts, &rx), 0);
 	return rx;
@@ -339,4 +340,208 @@ Test(stage, a_function_that_returns_what_it_pulled_fails_as_ever)
 	leat_tx_close(tx);
 	leat_scope_close(inner);
 	leat_scope_close(outer);
+}
+
+/* An idle input: the stage hears all the same that there is nothing to do any more. */
+
+enum ending { CONSUMER_LEAVES, SCOPE_CANCELLED, SCOPE_CLOSED, ENDINGS };
+static const char *const ending_names[] = { "the consumer leaves", "its scope is cancelled", "its scope is closed" };
+
+/* The stage, or the function, sleeps at its input once no thread of that name runs: for those on pools there is none. */
+static bool sleeps_on_thread(const char *name)
+{
+	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
+	while (leat_now_ns() < patience_ns) {
+		DIR *dir = opendir("/proc/self/task");
+		bool parked = false;
+		for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+			uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+			char comm[64];
+			if (tid != 0 && read_task(tid, "comm", comm, sizeof(comm)) && strncmp(comm, name, strlen(name)) == 0)
+				parked |= is_parked(tid);
+		}
+		closedir(dir);
+		if (parked)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+static void end_it(struct flow *f, struct leat_rx **rx, enum ending ending)
+{
+	if (ending == CONSUMER_LEAVES) {
+		leat_rx_close(*rx);
+		*rx = NULL;
+		cr_expect_eq(leat_scope_join(f->outer), 0);
+		return;
+	}
+	if (ending == SCOPE_CANCELLED) {
+		leat_scope_cancel(f->outer, 0, "enough");
+		cr_expect_eq(leat_scope_join(f->outer), 0);
+		return;
+	}
+	cr_expect_eq(leat_scope_close(f->outer), 0);
+	f->outer = NULL;
+}
+
+Test(stage, with_an_idle_input_hears_of_each_way_of_ending, .timeout = 30)
+{
+	for (enum ending ending = 0; ending < ENDINGS; ending++)
+		each_place(where, input) {
+			struct leat_rx *rx;
+			struct flow f;
+			flow_open(&f, where, input, 0);
+			rx = flow_stage(&f);
+			if (where == ON_THREAD)
+				cr_expect(sleeps_on_thread("stage"), "%s", name_of(where, input));
+			end_it(&f, &rx, ending);
+			cr_expect_eq(f.stage.finis, 1, "%s, %s", ending_names[ending], name_of(where, input));
+			if (rx != NULL)
+				expect_status(rx, LEAT_CANCELED, 0, ending == SCOPE_CANCELLED ? "enough" : "scope closed");
+			if (input == PLAIN)
+				cr_expect_eq(leat_send(f.tx, &(uint64_t){ 1 }), -EPIPE, "the input was closed");
+			leat_rx_close(rx);
+			leat_tx_close(f.tx);
+			flow_close(&f);
+		}
+}
+
+/* Whatever way it waits at its input. */
+Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .timeout = 30)
+{
+	for each_wait(wait)
+		for (enum ending ending = 0; ending < ENDINGS; ending++)
+			for each_kind(kind) {
+				struct leat_chan_opts chan = { .kind = kind, .capacity = 2, .recv_wait = wait };
+				struct leat_rx *rx;
+				struct flow f;
+				uint64_t got = 0;
+				flow_open(&f, ON_THREAD, PLAIN, 0);
+				leat_tx_close(f.tx);
+				leat_rx_close(f.in);
+				cr_assert_eq(leat_chan_open(f.inner, sizeof(uint64_t), &chan, &f.tx, &f.in), 0);
+				rx = flow_stage(&f);
+				cr_expect_eq(leat_send(f.tx, &(uint64_t){ 7 }), 0);
+				cr_expect_eq(leat_recv(rx, &got), 1);
+				cr_expect_eq(got, 7);
+				if (wait == LEAT_WAIT_ADAPTIVE || wait == LEAT_WAIT_PARK)
+					cr_expect(sleeps_on_thread("stage"));
+				end_it(&f, &rx, ending);
+				cr_expect_eq(f.stage.finis, 1, "%s, %s, %s", wait_names[wait], ending_names[ending], kind_names[kind]);
+				leat_rx_close(rx);
+				leat_tx_close(f.tx);
+				flow_close(&f);
+			}
+}
+
+/* Each stage of a chain closes its input, so that the one before hears of it. */
+Test(stage, a_chain_with_an_idle_input_hears_of_each_way_of_ending, .timeout = 30)
+{
+	for (enum ending ending = 0; ending < ENDINGS; ending++)
+		each_place(where, input) {
+			struct leat_scope *last = scope_open();
+			struct leat_rx *rx;
+			struct flow f;
+			flow_open(&f, where, input, 0);
+			rx = flow_stage(&f);
+			cr_assert_eq(leat_gen_seq(last, leat_seq_from_rx(rx), NULL, &rx), 0);
+			if (ending == CONSUMER_LEAVES) {
+				leat_rx_close(rx);
+				rx = NULL;
+				cr_expect_eq(leat_scope_join(last), 0);
+				cr_expect_eq(leat_scope_join(f.outer), 0);
+			} else {
+				leat_scope_cancel(last, 0, NULL);
+				cr_expect_eq(leat_scope_join(last), 0);
+				cr_expect_eq(leat_scope_join(f.outer), 0);
+				cr_expect_eq(leat_scope_cause(f.outer, NULL, NULL), LEAT_RUNNING);
+			}
+			cr_expect_eq(f.stage.finis, 1);
+			leat_rx_close(rx);
+			leat_tx_close(f.tx);
+			leat_scope_close(last);
+			flow_close(&f);
+		}
+}
+
+/* The deadline of either scope. */
+Test(stage, with_an_idle_input_hears_of_its_own_scope_s_deadline, .timeout = 30)
+{
+	each_place(where, input) {
+		struct leat_rx *rx;
+		struct flow f;
+		flow_open(&f, where, input, 0);
+		leat_scope_close(f.outer);
+		f.outer = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 3 * MS });
+		rx = flow_stage(&f);
+		cr_expect_eq(leat_scope_join(f.outer), -ETIMEDOUT, "%s", name_of(where, input));
+		expect_status(rx, LEAT_DEADLINE, -ETIMEDOUT, "deadline passed");
+		leat_rx_close(rx);
+		leat_tx_close(f.tx);
+		flow_close(&f);
+	}
+}
+
+/* A function that pulls hears of it likewise: what it then returns is the ordinary way out. */
+static int pull_and_send(struct leat_tx *out, void *arg)
+{
+	struct leat_seq *seq = arg;
+	uint64_t item;
+	int rc;
+	while ((rc = seq->next(seq->state, &item)) == 1)
+		if ((rc = leat_send(out, &item)) != 0)
+			break;
+	return rc;
+}
+
+Test(stage, a_function_that_pulls_from_an_idle_input_hears_that_its_consumer_left, .timeout = 30)
+{
+	for (enum input input = PLAIN; input < INPUTS; input++) {
+		struct leat_gen_opts opts = { .chan.name = "puller" };
+		struct leat_seq seq;
+		struct leat_rx *rx;
+		struct flow f;
+		flow_open(&f, ON_THREAD, input, 0);
+		seq = leat_seq_from_rx(f.in);
+		cr_assert_eq(leat_gen(f.outer, pull_and_send, &seq, sizeof(uint64_t), &opts, &rx), 0);
+		cr_expect(sleeps_on_thread("puller"));
+		leat_rx_close(rx);
+		cr_expect_eq(leat_scope_join(f.outer), 0);
+		seq.fini(seq.state);
+		leat_tx_close(f.tx);
+		flow_close(&f);
+	}
+}
+
+/* One that was told of an item and of its end: the item is another receiver's. */
+Test(stage, that_leaves_a_shared_input_leaves_its_items_to_others, .timeout = 30)
+{
+	for (int round = 0; round < 200; round++) {
+		struct leat_chan_opts chan = { .kind = LEAT_MPMC, .capacity = 2, .recv_wait = LEAT_WAIT_PARK };
+		struct caller other = { .op = OP_RECV };
+		struct leat_rx *rx;
+		struct flow f;
+		uint64_t got;
+		flow_open(&f, ON_THREAD, PLAIN, 0);
+		leat_tx_close(f.tx);
+		leat_rx_close(f.in);
+		cr_assert_eq(leat_chan_open(f.inner, sizeof(uint64_t), &chan, &f.tx, &f.in), 0);
+		other.rx = leat_rx_clone(f.in);
+		rx = flow_stage(&f);
+		if (round % 4 == 0)
+			cr_expect(sleeps_on_thread("stage"));
+		caller_start(&other);
+		cr_expect_eq(leat_send(f.tx, &(uint64_t){ 1 }), 0);
+		leat_scope_cancel(f.outer, 0, NULL);
+		cr_expect_eq(leat_scope_join(f.outer), 0);
+		leat_send(f.tx, &(uint64_t){ 2 }); /* in case the stage had the first */
+		cr_expect_eq(caller_join(&other), 1);
+		while (leat_try_recv(other.rx, &got) == 1)
+			;
+		leat_rx_close(other.rx);
+		leat_rx_close(rx);
+		leat_tx_close(f.tx);
+		flow_close(&f);
+	}
 }

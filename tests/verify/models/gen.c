@@ -237,13 +237,170 @@ MODEL(gen_reserve_given_back_oldest, .what = "the same that drops the oldest: no
 	reserve_given_back(LEAT_DROP_OLDEST);
 }
 
-/* --- an input whose scope is cancelled --- */
+static void receives_one(void *arg)
+{
+	uint64_t item;
 
-static void put_seq_fini(void *state)
+	verify_that(leat_recv((struct leat_rx *)arg, &item) == 1);
+	leat_rx_close(arg);
+}
+
+MODEL(gen_reserve_wakes, .what = "the commit of a reservation that takes no room wakes a receiver", .preemptions = 2, .stale = 1)
+{
+	struct leat_chan_opts chan = { .kind = LEAT_MPSC, .capacity = 1, .overflow = LEAT_DROP_OLDEST, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_rx *rx;
+	struct leat_tx *tx;
+	void *place;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &chan, &tx, &rx) == 0);
+	verify_spawn(receives_one, rx, "receiver");
+	verify_that(leat_reserve(tx, 1, &place) == 1);
+	*(uint64_t *)place = 1;
+	verify_that(leat_commit(tx, 1) == 0);
+	verify_join();
+	leat_tx_close(tx);
+	close_pool(0);
+}
+
+/* --- a stage whose input is idle --- */
+
+static int idle_next(void *state, void *item)
+{
+	(void)state;
+	(void)item;
+	return leat_after(LEAT_NEVER);
+}
+
+static void seq_fini(void *state)
 {
 	leat_rx_close(state);
 	leat_add_acqrel(&finis, 1);
 }
+
+enum ending { CONSUMER_LEAVES, SCOPE_CANCELLED, SCOPE_CLOSED, DEADLINE, ITEM_THEN_LEAVES };
+
+/* The input: a plain channel whose sender stays, or (compact) a generator on the pool that never has anything. */
+static void stage_idles(bool on_a_pool, bool compact, enum leat_wait wait, enum ending ending)
+{
+	struct leat_chan_opts chan = { .capacity = 1, .recv_wait = wait };
+	struct leat_gen_opts opts;
+	struct leat_scope *inner;
+	struct leat_rx *in, *out;
+	struct leat_tx *tx = NULL;
+	struct leat_seq seq;
+	uint64_t item = 1;
+	int rc;
+
+	if (on_a_pool || compact)
+		open_pool(1, true);
+	else
+		scope = leat_scope_open(NULL, NULL);
+	if (ending == DEADLINE) {
+		leat_scope_close(scope);
+		scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = DUE_NS });
+		verify_instant(DUE_NS);
+	}
+	inner = leat_scope_open(NULL, NULL);
+	opts = on_pool(LEAT_SPSC, 1);
+	opts.chan.recv_wait = wait;
+	if (compact)
+		verify_that(leat_gen_seq(inner, (struct leat_seq){ idle_next, NULL, NULL, sizeof(item) }, &opts, &in) == 0);
+	else
+		verify_that(leat_chan_open(inner, sizeof(item), &chan, &tx, &in) == 0);
+	opts.pool = on_a_pool ? pool : NULL;
+	opts.chan.recv_wait = LEAT_WAIT_PARK;
+	seq = leat_seq_from_rx(in);
+	seq.fini = seq_fini;
+	rc = leat_gen_seq(scope, seq, &opts, &out);
+	verify_that(rc == 0 || (rc == -ECANCELED && ending == DEADLINE));
+	if (rc < 0)
+		seq_fini(in);
+	if (ending == ITEM_THEN_LEAVES) {
+		verify_that(leat_send(tx, &item) == 0);
+		verify_that(leat_recv(out, &item) == 1 && item == 1);
+	}
+	if (ending == CONSUMER_LEAVES || ending == ITEM_THEN_LEAVES) {
+		leat_rx_close(out);
+		out = NULL;
+	} else if (ending == SCOPE_CANCELLED) {
+		leat_scope_cancel(scope, 0, "enough");
+	}
+	if (ending != SCOPE_CLOSED) {
+		verify_that(leat_scope_join(scope) == (ending == DEADLINE ? -ETIMEDOUT : 0));
+		verify_that(leat_load_rlx(&finis) == 1);
+	}
+	verify_that(leat_scope_close(scope) == (ending == DEADLINE ? -ETIMEDOUT : 0));
+	verify_that(leat_load_rlx(&finis) == 1);
+	leat_rx_close(out);
+	scope = inner;
+	leat_tx_close(tx);
+	close_pool(0);
+}
+
+MODEL(gen_stage_consumer_leaves, .what = "a stage on a thread with an idle input hears that its consumer left", .preemptions = 2,
+      .stale = 1)
+{
+	stage_idles(false, false, LEAT_WAIT_PARK, CONSUMER_LEAVES);
+}
+
+MODEL(gen_stage_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1)
+{
+	stage_idles(false, false, LEAT_WAIT_PARK, SCOPE_CANCELLED);
+}
+
+MODEL(gen_stage_closed, .what = "the same of its scope's close", .preemptions = 2, .stale = 1)
+{
+	stage_idles(false, false, LEAT_WAIT_PARK, SCOPE_CLOSED);
+}
+
+MODEL(gen_stage_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1)
+{
+	stage_idles(false, false, LEAT_WAIT_PARK, DEADLINE);
+}
+
+MODEL(gen_stage_item_then_leaves, .what = "the same after an item", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stage_idles(false, false, LEAT_WAIT_PARK, ITEM_THEN_LEAVES);
+}
+
+MODEL(gen_stage_spins, .what = "the same whose input is waited for awake", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stage_idles(false, false, LEAT_WAIT_SPIN, CONSUMER_LEAVES);
+}
+
+MODEL(gen_stage_of_pooled, .what = "a stage on a thread whose input is a generator on the pool", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stage_idles(false, true, LEAT_WAIT_PARK, CONSUMER_LEAVES);
+}
+
+MODEL(gen_stage_of_pooled_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stage_idles(false, true, LEAT_WAIT_PARK, SCOPE_CANCELLED);
+}
+
+MODEL(gen_stage_on_pool_consumer_leaves, .what = "a stage on the pool with an idle input hears that its consumer left", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	stage_idles(true, false, LEAT_WAIT_PARK, CONSUMER_LEAVES);
+}
+
+MODEL(gen_stage_on_pool_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stage_idles(true, false, LEAT_WAIT_PARK, SCOPE_CANCELLED);
+}
+
+MODEL(gen_stage_on_pool_closed, .what = "the same of its scope's close", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stage_idles(true, true, LEAT_WAIT_PARK, SCOPE_CLOSED);
+}
+
+MODEL(gen_stage_on_pool_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .quick = 1)
+{
+	stage_idles(true, false, LEAT_WAIT_PARK, DEADLINE);
+}
+
+/* --- an input whose scope is cancelled --- */
 
 static void input_cancelled(bool on_a_pool, bool sink, int code)
 {
@@ -263,7 +420,7 @@ static void input_cancelled(bool on_a_pool, bool sink, int code)
 	verify_that(leat_chan_open(inner, sizeof(item), &chan, &tx, &in) == 0);
 	opts = on_pool(LEAT_SPSC, 1);
 	seq = leat_seq_from_rx(in);
-	seq.fini = put_seq_fini;
+	seq.fini = seq_fini;
 	if (sink)
 		verify_that(leat_gen_sink(scope, in, (struct leat_sink){ put, fini, &most }, &opts) == 0);
 	else
@@ -309,4 +466,57 @@ MODEL(gen_sink_input_canceled, .what = "a sink on a thread whose input's scope i
 MODEL(gen_sink_on_pool_input_canceled, .what = "the same on the pool", .preemptions = 2, .stale = 1, .quick = 1)
 {
 	input_cancelled(true, true, 0);
+}
+
+/* --- a stage that was notified of an item and of its end --- */
+
+static bool took;
+
+static int takes_note(void *state, void *item)
+{
+	struct leat_seq *from = state;
+	int rc = from->next(from->state, item);
+
+	took |= rc == 1;
+	return rc;
+}
+
+static void takes_note_fini(void *state)
+{
+	seq_fini(((struct leat_seq *)state)->state);
+}
+
+MODEL(gen_stage_passes_on, .what = "a stage on a thread, notified of an item and cancelled: the other receiver gets one",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	struct leat_chan_opts chan = { .kind = LEAT_SPMC, .capacity = 2, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_gen_opts opts = { .chan = { .capacity = 1, .recv_wait = LEAT_WAIT_PARK } };
+	struct leat_scope *inner;
+	struct leat_rx *in, *other, *out;
+	struct leat_tx *tx;
+	struct leat_seq seq;
+	uint64_t item = 1;
+
+	scope = leat_scope_open(NULL, NULL);
+	inner = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(inner, sizeof(item), &chan, &tx, &in) == 0);
+	other = leat_rx_clone(in);
+	seq = leat_seq_from_rx(in);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ takes_note, takes_note_fini, &seq, sizeof(item) }, &opts, &out) == 0);
+	while (!(leat_load_rlx(&tx->chan->ctl) & LEAT_CTL_RX_PARKED))
+		leat_pause();
+	verify_spawn(receives_one, other, "receiver");
+	verify_that(leat_send(tx, &item) == 0);
+	leat_scope_cancel(scope, 0, "enough");
+	verify_that(leat_scope_join(scope) == 0);
+	if (leat_recv(out, &item) == 1)
+		verify_fail("assertion", "a receive from a cancelled channel gave an item");
+	leat_rx_close(out);
+	item = 2;
+	if (took)
+		verify_that(leat_send(tx, &item) == 0);
+	verify_join();
+	leat_tx_close(tx);
+	verify_that(leat_scope_close(inner) == 0);
+	close_pool(0);
 }
