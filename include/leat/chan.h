@@ -134,8 +134,9 @@ LEAT_API ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max
  * Zero copy, sending: answers how many contiguous items, from 1 to want, may be written at *items, waiting for the
  * first like a send (and failing like one); commit sends the first n of them and gives the rest back; n = 0
  * gives all back. One reservation at a time: -EBUSY. Commit answers 0, also after a close or cancel (the items
- * are then discarded); -EINVAL for more than was reserved. A channel that drops reserves one item at a time.
- * What is given back is room at once, unless another sender has gone on behind it: then it is when receivers reach it.
+ * are then discarded); -EINVAL for more than was reserved. A channel that drops reserves one item at a time, and drops
+ * nothing for it: the commit does, as leat_send() would. What is given back is room at once, unless another sender has
+ * gone on behind it: then it is when receivers reach it.
  */
 LEAT_API ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items);
 LEAT_API int leat_commit(struct leat_tx *tx, size_t n);

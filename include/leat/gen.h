@@ -26,6 +26,8 @@
  *     any other negative value, or those two in any other state     LEAT_FAILED with that code
  *     a positive value                                              LEAT_FAILED with -EINVAL
  *
+ * A seq or sink that returns what leat_seq_from_rx() gave it ends as that input did: see there.
+ *
  * A failing generator keeps its data: its channel is closed first, so receivers drain it, get 0, and
  * leat_rx_status() says LEAT_FAILED; then its scope is cancelled with its code, which leaves this one channel
  * alone. (A cancel by anyone else does reach it.)
@@ -103,8 +105,10 @@ LEAT_API int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq, const s
 /*
  * A task that takes items from a receiver and puts each; on a thread of its own, or on a pool as steps. The receiver is the
  * library's from then on, and closed at the end, before fini: put that has had enough, or fails, stops what feeds it.
- * 0 at the end of the stream counts as LEAT_COMPLETED; a stream that failed or was cancelled ends the task with its cause.
- * Options: pin or pool, and the name of chan. Errors as leat_gen(), and -EINVAL for NULL; the receiver is the caller's then.
+ * 0 at the end of the stream counts as LEAT_COMPLETED; a stream that failed or was cancelled ends the task with its cause, code
+ * and text, and only LEAT_FAILED is then a failure that cancels the task's scope.
+ * Options: pin or pool, and the name of chan. Errors as leat_gen(), -EINVAL for NULL, and -EBUSY for a receiver that holds a peek;
+ * the receiver is the caller's then.
  */
 LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
 			   const struct leat_gen_opts *opts);
@@ -125,7 +129,10 @@ LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
 
 /*
  * The way back: a seq that receives. Its next answers 0 at the end of the stream, the generator's code if that
- * failed, -ECANCELED if the channel was cancelled. Its fini closes the receiver, which stops the generator.
+ * failed, -ECANCELED if the channel, or an input of its generator, was cancelled. A seq or sink on a thread or a pool that
+ * returns such an error ends as its input did, with the same cause, code and text. On a generator's thread next also answers
+ * -EPIPE or -ECANCELED, with nothing received, once a send on the generator's own channel would: a stage hears that its
+ * consumer left, or that its scope was cancelled, while its input is idle. Its fini closes the receiver, which stops the generator.
  * A NULL rx gives a seq whose next is NULL. In a step on a pool, where nothing is there yet, next answers LEAT_ITEM, to be
  * returned like LEAT_AFTER: so one seq can stand on another.
  */

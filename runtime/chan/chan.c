@@ -29,16 +29,6 @@ int leat_chan_check(const struct leat_chan_opts *opts)
 	return leat_name_copy(name, opts->name) ? 0 : -EINVAL;
 }
 
-static bool many_senders(const struct leat_chan *chan)
-{
-	return chan->kind == LEAT_MPSC || chan->kind == LEAT_MPMC;
-}
-
-static bool many_receivers(const struct leat_chan *chan)
-{
-	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
-}
-
 static void handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender)
 {
 	h->tx.ctl = &chan->ctl; /* struct leat_rx has the same shape */
@@ -85,8 +75,8 @@ static int handle_scratch(struct leat_handle *h)
 
 static void turns_open(struct leat_chan *chan)
 {
-	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity, !many_senders(chan),
-		       !many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
+	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity, !leat_chan_many_senders(chan),
+		       !leat_chan_many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
 	leat_mpmc_side_init(&chan->first_tx.side, &chan->mpmc);
 	leat_mpmc_side_init(&chan->first_rx.side, &chan->mpmc);
 }
@@ -258,7 +248,7 @@ struct leat_tx *leat_tx_clone(struct leat_tx *tx)
 	if (h == NULL)
 		return NULL;
 	leat_handle_check(h, "leat_tx_clone");
-	if (!many_senders(tx->chan) || tx->chan->item_size == 0)
+	if (!leat_chan_many_senders(tx->chan) || tx->chan->item_size == 0)
 		return NULL;
 	h = handle_clone(h);
 	return h == NULL ? NULL : &h->tx;
@@ -271,7 +261,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 	if (h == NULL || leat_rx_is_foreign(rx))
 		return NULL;
 	leat_handle_check(h, "leat_rx_clone");
-	if (!many_receivers(rx->chan))
+	if (!leat_chan_many_receivers(rx->chan))
 		return NULL;
 	h = handle_clone(h);
 	return h == NULL ? NULL : &h->rx;

@@ -54,7 +54,7 @@ struct leat_handle {
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* those of a ring with turns, which its positions count already; looks read it */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
-	void *scratch;                /* room for one item, where the channel drops */
+	void *scratch;                /* a sender's, of a channel that drops: an item that is reserved, or being dropped */
 	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */
 	struct leat_watch *watch;     /* its descriptor for programs, once one was asked for */
 	uint64_t wait_base_ns;        /* while it waits: when that began, less blocked_ns; else 0 */
@@ -141,6 +141,16 @@ static inline struct leat_handle *leat_handle_of_rx(const struct leat_rx *rx)
 static inline struct leat_chan *leat_chan_of(const struct leat_handle *h)
 {
 	return h->tx.chan;
+}
+
+static inline bool leat_chan_many_senders(const struct leat_chan *chan)
+{
+	return chan->kind == LEAT_MPSC || chan->kind == LEAT_MPMC;
+}
+
+static inline bool leat_chan_many_receivers(const struct leat_chan *chan)
+{
+	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
 }
 
 /* Stops the program if the handle is closed. */

@@ -60,6 +60,12 @@ static inline int leat_side_attempt(struct leat_side *side, void *item)
 /* Whether an attempt would answer something else than -EAGAIN. */
 bool leat_side_ready(struct leat_side *side);
 
+/* Whether other handles may receive from the same channel. */
+static inline bool leat_rx_is_shared(const struct leat_rx *rx)
+{
+	return !leat_rx_is_foreign(rx) && leat_chan_many_receivers(rx->chan);
+}
+
 /* Where it waits. line_up() answers what leat_event_fence() is to be called with; leave() whether it was told. */
 bool leat_side_line_up(struct leat_side *side, struct leat_waiter *waiter);
 bool leat_side_leave(struct leat_side *side, struct leat_waiter *waiter);

@@ -9,6 +9,9 @@
 #include <limits.h>
 #include <string.h>
 
+/* How often a sender that drops the oldest tries before it drops its own item: a receiver may stand in the oldest slot. */
+enum { DROP_TRIES = 64 };
+
 /* Something was published (C1: items, C2: room) for those who park on this event. */
 static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32_t bit, size_t n)
 {
@@ -252,27 +255,23 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 		drain_spsc(chan, reason);
 }
 
-bool leat_chan_drop_oldest(struct leat_chan *chan)
+/* Makes room by dropping the oldest item, unless there is room or a receiver stands in that slot. */
+static void drop_oldest(struct leat_chan *chan)
 {
 	struct leat_mpmc_claim claim;
-	size_t n, skipped = 0;
+	size_t n;
 
 	leat_chan_drop_begins(chan);
 	n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
-	if (n == 0)
-		skipped = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_SKIPPED);
-	if (skipped > 0)
-		leat_add_acqrel(&chan->skipped_taken, skipped); /* D1: begun before it; pairs with read_ring() */
 	leat_chan_drop_ended(chan, LEAT_DROPPED_OLDEST, n);
-	if (n + skipped == 0)
-		return false;
-	if (n > 0)
-		leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
+	if (n == 0)
+		return;
+	leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
 	leat_mpmc_free(&chan->mpmc, &claim);
-	return true;
 }
 
-void leat_handle_drop_newest(struct leat_handle *h, const void *item)
+/* Drops an item that was sent, for want of room. */
+static void drop_newest(struct leat_handle *h, const void *item)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
@@ -282,23 +281,28 @@ void leat_handle_drop_newest(struct leat_handle *h, const void *item)
 	leat_chan_discard(chan, h->scratch);
 }
 
-/* There was no room for the first of the items: what the policy does about that one. */
-static ssize_t overflow(struct leat_op *op)
+/* There was no room for the item: what a channel that drops does about it. */
+static void overflow(struct leat_handle *h, const void *item)
 {
-	struct leat_chan *chan = leat_chan_of(op->h);
+	struct leat_chan *chan = leat_chan_of(h);
 
-	if (chan->overflow == LEAT_BLOCK)
-		return -EAGAIN;
 	if (chan->overflow == LEAT_DROP_OLDEST)
-		for (int i = 0; i < LEAT_DROP_TRIES; i++) {
-			leat_chan_drop_oldest(chan);
-			if (put(op->h, op->items, 1) == 1) {
+		for (int i = 0; i < DROP_TRIES; i++) {
+			drop_oldest(chan);
+			if (put(h, item, 1) == 1) {
 				leat_chan_sent(chan, 1);
-				return 1;
+				return;
 			}
 		}
-	leat_handle_drop_newest(op->h, op->items);
-	return 1;
+	drop_newest(h, item);
+}
+
+void leat_handle_send_scratch(struct leat_handle *h)
+{
+	if (put(h, h->scratch, 1) == 1)
+		leat_chan_sent(leat_chan_of(h), 1);
+	else
+		overflow(h, h->scratch);
 }
 
 static ssize_t attempt_send(struct leat_op *op)
@@ -310,10 +314,14 @@ static ssize_t attempt_send(struct leat_op *op)
 	if (refusal != 0)
 		return refusal;
 	n = put(op->h, op->items, op->n);
-	if (n == 0)
-		return overflow(op);
-	leat_chan_sent(chan, n);
-	return (ssize_t)n;
+	if (n > 0) {
+		leat_chan_sent(chan, n);
+		return (ssize_t)n;
+	}
+	if (chan->overflow == LEAT_BLOCK)
+		return -EAGAIN;
+	overflow(op->h, op->items);
+	return 1;
 }
 
 /* Under the lock: 0, or -ECANCELED where a cancel came first. One that comes later finds ENDED and stays away. */

@@ -16,9 +16,6 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
 /* After it found nothing, ctl having been loaded before: 0 the end, -ECANCELED, -EAGAIN. */
 ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
 
-/* How often a sender that drops the oldest tries before it drops its own: somebody may stand in the oldest slot. */
-enum { LEAT_DROP_TRIES = 64 };
-
 /*
  * What moves a position without a transfer stands between drop_begins() and one of these, so that looks see all of it or
  * none: a drop of n items, or a giving back.
@@ -39,9 +36,7 @@ int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, 
 ssize_t leat_copy_now(struct leat_handle *h, void *item);
 bool leat_copy_ready(struct leat_handle *h);
 
-/* Makes room by dropping the oldest item. False where nothing was dropped: there is room, or a receiver stands in it. */
-bool leat_chan_drop_oldest(struct leat_chan *chan);
-/* Drops an item that was sent, or the handle's scratch item, for want of room. */
-void leat_handle_drop_newest(struct leat_handle *h, const void *item);
+/* Sends the handle's scratch item, or drops one as the channel does: a commit, which is not refused. */
+void leat_handle_send_scratch(struct leat_handle *h);
 
 #endif

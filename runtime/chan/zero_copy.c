@@ -65,21 +65,16 @@ static size_t reserve_now(struct leat_op *op)
 	return n == 0 ? 0 : hold(h, n);
 }
 
-/* No room on a channel that drops: makes some, or lends the scratch item, which the commit then drops. */
-static ssize_t reserve_by_dropping(struct leat_op *op)
+/*
+ * Invariant: a reservation drops nothing and keeps no other sender of a channel that drops from a slot. If not: an accepted item
+ * would be lost for one that may never be sent. Therefore: a sender reserves its scratch item where there is no room, or where
+ * other senders could find their way blocked by its claim; the commit sends that item as leat_send() does.
+ */
+static ssize_t reserve_scratch(struct leat_op *op)
 {
-	struct leat_handle *h = op->h;
-	struct leat_chan *chan = leat_chan_of(h);
-
-	if (chan->overflow == LEAT_DROP_OLDEST)
-		for (int i = 0; i < LEAT_DROP_TRIES; i++) {
-			leat_chan_drop_oldest(chan);
-			if (reserve_now(op) > 0)
-				return (ssize_t)h->held;
-		}
-	h->scratched = true;
-	op->place = h->scratch;
-	return (ssize_t)hold(h, 1);
+	op->h->scratched = true;
+	op->place = op->h->scratch;
+	return (ssize_t)hold(op->h, 1);
 }
 
 static ssize_t attempt_reserve(struct leat_op *op)
@@ -90,12 +85,14 @@ static ssize_t attempt_reserve(struct leat_op *op)
 
 	if (refusal != 0)
 		return refusal;
+	if (chan->overflow != LEAT_BLOCK && leat_chan_many_senders(chan))
+		return reserve_scratch(op);
 	n = reserve_now(op);
 	if (n > 0)
 		return (ssize_t)n;
 	if (chan->capacity > leat_load_rlx(&op->h->counts.peak)) /* rlx: only this thread writes it */
 		leat_store_rlx(&op->h->counts.peak, chan->capacity); /* rlx: the same */
-	return chan->overflow == LEAT_BLOCK ? -EAGAIN : reserve_by_dropping(op);
+	return chan->overflow == LEAT_BLOCK ? -EAGAIN : reserve_scratch(op);
 }
 
 static int check(const struct leat_handle *h, size_t want, const void *items, const char *call)
@@ -116,7 +113,7 @@ ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
 	if (r != 0)
 		return r;
 	if (tx->chan->overflow != LEAT_BLOCK)
-		op.n = 1; /* where there is no room, one scratch item is all there is to lend */
+		op.n = 1; /* the handle has one scratch item to lend */
 	r = leat_op_run(&op, LEAT_NEVER);
 	if (r > 0)
 		*items = op.place;
@@ -155,7 +152,7 @@ static void commit(struct leat_handle *h, size_t n)
 	unhold(h);
 	if (scratched) {
 		if (n > 0)
-			leat_handle_drop_newest(h, h->scratch);
+			leat_handle_send_scratch(h);
 	} else if (chan->turns) {
 		commit_turns(h, n);
 	} else if (n > 0) {

@@ -59,6 +59,8 @@ static void give_back(struct compact *c)
 
 	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	group->received += leat_load_rlx(&c->head); /* rlx: the same */
+	if (extra_of(c) != NULL)
+		leat_os_free(extra_of(c)->words);
 	leat_os_free(extra_of(c));
 	if (group->fresh == c)
 		group->fresh = NULL;
@@ -88,10 +90,43 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 
 /* --- turns --- */
 
-const char leat_compact_broken_text[] = "next returned a value that it must not: 1, 0, a wait that was asked for, or -errno";
+const char *leat_compact_text(const struct compact *c)
+{
+	const char *text = "";
+
+	switch ((enum words)c->words) {
+	case WORDS_NONE:
+		break;
+	case WORDS_BROKEN:
+		return "next returned a value that it must not: 1, 0, a wait that was asked for, or -errno";
+	case WORDS_SCOPE:
+		leat_scope_cause(c->group->crowd.scope, NULL, &text);
+		break;
+	case WORDS_INPUT:
+		text = extra_of(c)->words;
+		break;
+	}
+	return text;
+}
+
+/* Its input's end is its own; without the words where there is no memory for them. */
+static void end_as_input(struct compact *c, const struct leat_input_end *input)
+{
+	struct extra *extra = input->text[0] == '\0' ? NULL : leat_compact_have_extra(c);
+
+	c->cause = (uint8_t)input->cause;
+	c->code = input->code;
+	if (extra == NULL)
+		return;
+	extra->words = leat_os_alloc(LEAT_TEXT_MAX + 1, 0);
+	if (extra->words == NULL)
+		return;
+	leat_text_copy(extra->words, input->text);
+	c->words = WORDS_INPUT;
+}
 
 /* What the last value means. Whether it is a failure that its scope must hear of. */
-static bool outcome(struct compact *c, int rc)
+static bool outcome(struct compact *c, int rc, const struct leat_input_end *input)
 {
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: the scope's cause before CANCELED; pairs with cancel_one() */
 	struct leat_scope *scope = c->group->crowd.scope;
@@ -111,11 +146,14 @@ static bool outcome(struct compact *c, int rc)
 	if (rc == -ECANCELED && ctl & LEAT_CTL_CANCELED) {
 		c->cause = (uint8_t)leat_scope_cause(scope, &code, NULL);
 		c->code = code;
+		c->words = WORDS_SCOPE;
 		return false;
 	}
 	c->cause = LEAT_FAILED;
 	c->code = rc;
-	return true;
+	if (input->rc == rc && c->words == WORDS_NONE)
+		end_as_input(c, input);
+	return c->cause == LEAT_FAILED;
 }
 
 /* Of the many that end one by one, snapshots tell of those that failed. */
@@ -134,12 +172,12 @@ static void tell_of_failure(struct compact *c)
 		end->gen.cause = LEAT_FAILED;
 		end->gen.code = c->code;
 		leat_name_copy(end->gen.name, extra != NULL ? extra->name : "");
-		leat_text_copy(end->gen.text, c->broken ? leat_compact_broken_text : "");
+		leat_text_copy(end->gen.text, leat_compact_text(c));
 	}
 	leat_registry_tell(end);
 }
 
-static void end(struct compact *c, int rc, bool by_receiver)
+static void end(struct compact *c, int rc, const struct leat_input_end *input, bool by_receiver)
 {
 	struct leat_group *group = c->group;
 	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0; /* he is not about to close it */
@@ -147,14 +185,14 @@ static void end(struct compact *c, int rc, bool by_receiver)
 
 	if (c->fini != NULL)
 		c->fini(c->state);
-	failed = outcome(c, rc);
+	failed = outcome(c, rc, input);
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	if (failed)
 		tell_of_failure(c);
 	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE | done); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
 	published(c);
 	if (failed)
-		leat_scope_fail(group->crowd.scope, c->code, c->broken ? leat_compact_broken_text : "", &group->crowd.hook, c);
+		leat_scope_fail(group->crowd.scope, c->code, leat_compact_text(c), &group->crowd.hook, c);
 	leat_compact_leave(c, CTL_TURNS_DONE, true);
 }
 
@@ -190,12 +228,13 @@ static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 		if (rc != 1)
 			break;
 		c->put_at = after(c, c->put_at, 1);
+		step->input.rc = 0;
 		leat_store_rel(&c->tail, ++tail); /* R1: items before tail; pairs with A1 in available() */
 		published(c);
 		room--;
 	}
 	if (rc > 1 && !leat_await_asked(step, rc)) {
-		c->broken = true;
+		c->words = WORDS_BROKEN;
 		return -EINVAL;
 	}
 	return rc;
@@ -240,7 +279,7 @@ enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bo
 		rc = later < 0 ? later : rc;
 	}
 	if (rc <= 0)
-		end(c, rc, by_receiver);
+		end(c, rc, &step.input, by_receiver);
 	leat_scope_current = outer;
 	leat_step_end(&step);
 	if (rc <= 0)

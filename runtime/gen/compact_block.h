@@ -25,7 +25,16 @@ struct extra {
 	void *discard_arg;
 	struct leat_foreign_waits waits;
 	enum leat_wait recv_wait;
+	char *words; /* with WORDS_INPUT */
 	char name[LEAT_NAME_MAX + 1];
+};
+
+/* The text of how it ended. */
+enum words {
+	WORDS_NONE,   /* "" */
+	WORDS_BROKEN, /* next returned what it must not */
+	WORDS_SCOPE,  /* the scope's */
+	WORDS_INPUT   /* that of its input's end, which the cold part has */
 };
 
 struct compact {
@@ -52,7 +61,7 @@ struct compact {
 	uint64_t id; /* the channel's; the generator's is the next */
 	int32_t code;
 	uint16_t capacity;
-	bool broken;               /* next answered what it must not */
+	uint8_t words;             /* enum words */
 	unsigned char slots[] __attribute__((aligned(8)));
 };
 
@@ -113,8 +122,8 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
 /* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
 enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver);
 
-/* The text of a failure where c->broken. */
-extern const char leat_compact_broken_text[];
+/* The text of how it ended. The last turn, and the receiver once that is over. */
+const char *leat_compact_text(const struct compact *c);
 
 /* --- compact_rx.c --- */
 

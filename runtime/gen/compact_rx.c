@@ -351,21 +351,20 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 	struct compact *c = compact_of_rx(rx);
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: items, cause before TX_GONE; pairs with end(), cancel_one() */
 	enum leat_cause its_cause;
-	const char *its_text = "";
+	const char *its_text;
 	int its_code;
 
 	if (!c->open)
 		leat_die("leat_rx_status: the handle is closed");
 	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED)))
 		return -EAGAIN;
-	its_cause = ctl & LEAT_CTL_TX_GONE ? (enum leat_cause)c->cause
-					   : leat_scope_cause(c->group->crowd.scope, &its_code, NULL);
-	if (ctl & LEAT_CTL_TX_GONE)
+	if (ctl & LEAT_CTL_TX_GONE) {
+		its_cause = (enum leat_cause)c->cause;
 		its_code = c->code;
-	if (its_cause == LEAT_FAILED && c->broken)
-		its_text = leat_compact_broken_text;
-	else if (its_cause != LEAT_COMPLETED && its_cause != LEAT_ABANDONED && ctl & LEAT_CTL_CANCELED)
-		leat_scope_cause(c->group->crowd.scope, NULL, &its_text);
+		its_text = leat_compact_text(c);
+	} else {
+		its_cause = leat_scope_cause(c->group->crowd.scope, &its_code, &its_text);
+	}
 	if (cause != NULL)
 		*cause = its_cause;
 	if (code != NULL)

@@ -17,9 +17,11 @@
 struct gen {
 	struct leat_scope *scope;
 	struct leat_tx *out;
-	leat_gen_fn *fn; /* NULL: a seq */
+	leat_gen_fn *fn; /* NULL: a seq, or a sink */
 	void *arg;
 	struct leat_seq seq;
+	struct leat_rx *in; /* a sink's, else NULL */
+	struct leat_sink sink;
 	struct leat_gen_node *node;
 	struct leat_ended *ended;
 };
@@ -36,7 +38,7 @@ int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char 
 }
 
 /* Makes each item where it will stand in the channel, once there is room for it. */
-static int run_seq(struct leat_tx *out, const struct leat_seq *seq)
+static int run_seq(struct leat_tx *out, const struct leat_seq *seq, struct leat_input_end *input)
 {
 	void *slot;
 	int rc;
@@ -51,15 +53,18 @@ static int run_seq(struct leat_tx *out, const struct leat_seq *seq)
 			return rc;
 		if (rc != 1)
 			return leat_gen_broken(out, "next", rc, "1, 0 or -errno");
+		input->rc = 0;
 	}
 }
 
-static int run_function(const struct gen *gen)
+static int run_function(const struct gen *gen, struct leat_input_end *input)
 {
 	int rc;
 
+	if (gen->in != NULL)
+		return leat_sink_run(gen->out, gen->in, &gen->sink);
 	if (gen->fn == NULL) {
-		rc = run_seq(gen->out, &gen->seq);
+		rc = run_seq(gen->out, &gen->seq, input);
 		if (gen->seq.fini != NULL)
 			gen->seq.fini(gen->seq.state);
 		return rc;
@@ -68,29 +73,37 @@ static int run_function(const struct gen *gen)
 	return rc > 0 ? leat_gen_broken(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
-static struct leat_outcome outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc)
+/* What its last value means. True: it is a failure of its own, which its scope must hear of. */
+static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc, const struct leat_input_end *input,
+		       struct leat_outcome *outcome)
 {
-	struct leat_outcome outcome = { .known = true, .cause = LEAT_COMPLETED };
 	const char *text;
 	int refusal;
 
+	*outcome = (struct leat_outcome){ .known = true, .cause = LEAT_COMPLETED };
+	if (rc == 0)
+		return false;
 	if (rc == -ECANCELED)
 		leat_scope_settle(scope); /* it may have heard of the cancel before its own channel did */
 	refusal = leat_chan_refusal(out->chan);
-
-	if (rc == 0)
-		return outcome;
 	if (rc == refusal && rc == -EPIPE) {
-		outcome.cause = LEAT_ABANDONED;
-	} else if (rc == refusal && rc == -ECANCELED) {
-		outcome.cause = leat_scope_cause(scope, &outcome.code, &text);
-		leat_text_copy(outcome.text, text);
-	} else {
-		outcome.cause = LEAT_FAILED;
-		outcome.code = rc;
-		leat_chan_words(out->chan, outcome.text);
+		outcome->cause = LEAT_ABANDONED;
+		return false;
 	}
-	return outcome;
+	if (rc == refusal && rc == -ECANCELED) {
+		outcome->cause = leat_scope_cause(scope, &outcome->code, &text);
+		leat_text_copy(outcome->text, text);
+		return false;
+	}
+	outcome->cause = LEAT_FAILED;
+	outcome->code = rc;
+	leat_chan_words(out->chan, outcome->text);
+	if (input->rc == rc && outcome->text[0] == '\0') {
+		outcome->cause = input->cause;
+		outcome->code = input->code;
+		leat_text_copy(outcome->text, input->text);
+	}
+	return outcome->cause == LEAT_FAILED;
 }
 
 static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
@@ -107,11 +120,12 @@ static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
 	leat_registry_remove(&node->node, end);
 }
 
-void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, int rc)
+void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, int rc,
+		   const struct leat_input_end *input)
 {
-	struct leat_outcome outcome = outcome_of(scope, out, rc);
 	struct leat_chan *chan = out->chan;
-	bool failed = outcome.cause == LEAT_FAILED && !(rc == -ECANCELED && leat_chan_refusal(chan) == -ECANCELED);
+	struct leat_outcome outcome;
+	bool failed = outcome_of(scope, out, rc, input, &outcome);
 
 	leat_chan_set_outcome(chan, &outcome);
 	tell(node, &outcome);
@@ -127,14 +141,17 @@ void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 static void gen_main(void *arg)
 {
 	struct gen gen = *(struct gen *)arg;
+	struct leat_input_end input = { .rc = 0 };
 	int rc;
 
 	leat_os_free(arg);
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
-	rc = run_function(&gen);
+	leat_thread_input = gen.fn == NULL ? &input : NULL;
+	rc = run_function(&gen, &input);
+	leat_thread_input = NULL;
 	leat_gen_out = NULL;
-	leat_gen_over(gen.scope, gen.out, gen.node, rc);
+	leat_gen_over(gen.scope, gen.out, gen.node, rc, &input);
 	leat_scope_current = NULL; /* a discard in these closes ran inside the generator too */
 	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
 	leat_scope_exit(gen.ended);
@@ -210,7 +227,7 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	rc = leat_thread_start(&thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
 	if (rc == 0)
 		return 0;
-	leat_scope_abort(gen->scope);
+	leat_scope_end(gen->scope);
 	leat_os_free(node->end);
 	leat_registry_remove(&node->node, NULL);
 	gen->node = NULL;
@@ -240,6 +257,8 @@ static int start(const struct gen *what, size_t item_size, const struct leat_gen
 	gen->fn = what->fn;
 	gen->arg = what->arg;
 	gen->seq = what->seq;
+	gen->in = what->in;
+	gen->sink = what->sink;
 	rc = leat_chan_create(gen->scope, item_size, &opts->chan, &gen->out, rx != NULL ? &in : NULL);
 	if (rc < 0)
 		goto no_channel;
@@ -300,6 +319,13 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
 }
 
+int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink, const struct leat_gen_opts *opts)
+{
+	struct gen what = { .scope = scope, .in = rx, .sink = *sink };
+
+	return start(&what, 0, opts, NULL);
+}
+
 /* For a caller by address or from another language, which is not checked. */
 int (leat_gen)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size, const struct leat_gen_opts *opts,
 	       struct leat_rx **rx)
@@ -310,31 +336,4 @@ int (leat_gen)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item
 int (leat_gen_seq)(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	return leat_gen_seq(scope, seq, opts, rx);
-}
-
-/* A stream that its generator could not finish does not end well for whoever pulls. */
-static int receive_next(void *state, void *item)
-{
-	enum leat_cause cause;
-	int rc = leat_recv((struct leat_rx *)state, item), code;
-
-	if (rc == -EDEADLK && leat_step_current != NULL) {
-		leat_step_current->rx = state;
-		return LEAT_ITEM;
-	}
-	if (rc == 0 && leat_rx_status(state, &cause, &code, NULL) == 0 && cause == LEAT_FAILED)
-		return code;
-	return rc;
-}
-
-static void receive_fini(void *state)
-{
-	leat_rx_close(state);
-}
-
-struct leat_seq leat_seq_from_rx(struct leat_rx *rx)
-{
-	if (rx == NULL)
-		return (struct leat_seq){ NULL, NULL, NULL, 0 };
-	return (struct leat_seq){ receive_next, receive_fini, rx, rx->ring.item_size };
 }

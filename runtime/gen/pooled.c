@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/pooled.h"
-#include "runtime/chan/chan.h"
+#include "runtime/chan/side.h"
 #include "runtime/gen/await.h"
 #include "runtime/gen/gen.h"
 
@@ -29,6 +29,7 @@ struct pooled {
 	struct leat_rx *in;            /* a sink's; NULL: a seq */
 	struct leat_seq seq;
 	struct leat_sink sink;
+	const void *kept;              /* the item that is peeked at while its put waits, or NULL */
 	unsigned cost, turns;
 	bool workers_only; /* as the pool, which may be gone when the channel still stands */
 };
@@ -55,7 +56,7 @@ static int checked(struct pooled *p, const struct leat_step *step, int rc)
 			       "1, 0, what leat_after() and its like answered, or -errno");
 }
 
-static int seq_steps(struct pooled *p, const struct leat_step *step, uint32_t n, uint32_t *done)
+static int seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	void *slot;
 	int rc = MORE;
@@ -68,35 +69,62 @@ static int seq_steps(struct pooled *p, const struct leat_step *step, uint32_t n,
 			return rc;
 		rc = checked(p, step, p->seq.next(p->seq.state, slot));
 		leat_commit(p->out, rc == 1);
+		if (rc == 1)
+			step->input.rc = 0;
 	}
 	return rc;
 }
 
-/* Puts those that are there, n at the most. put's 1 is the end of it. */
-static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
+/*
+ * Peeks at up to n items, into *items. Invariant: what is peeked at and not put can be given back. If not: the sink would keep,
+ * and at its end discard, items that another receiver should have. Therefore: where others may receive from the input, a peek
+ * takes one item; elsewhere nothing moves the position behind the peek, and leat_release() of fewer than were peeked at succeeds.
+ */
+static ssize_t peek_some(struct pooled *p, struct leat_step *step, uint32_t n, const void **items)
 {
-	const void *items;
-	uint32_t put = 0;
 	ssize_t there;
-	int rc = 0;
 
 	leat_must_not_wait++;
-	there = leat_peek(p->in, n, &items);
+	there = leat_peek(p->in, leat_rx_is_shared(p->in) ? 1 : n, items);
 	leat_must_not_wait--;
 	if (there == -EDEADLK) {
 		step->rx = p->in;
-		return LEAT_ITEM;
+		return -EAGAIN;
 	}
+	return there;
+}
+
+/*
+ * Puts up to n items. An item whose put waits is that put's until it is called again: where another receiver could take
+ * the item meanwhile, the sink keeps it peeked at. Returns MORE, 0 for the end, what put waits for, or -errno.
+ */
+static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
+{
+	const void *items = p->kept;
+	ssize_t there = 1;
+	uint32_t put = 0;
+	bool waits = false;
+	int rc = 0;
+
+	if (items == NULL)
+		there = peek_some(p, step, n, &items);
+	if (there == -EAGAIN)
+		return LEAT_ITEM;
 	if (there <= 0)
-		return there < 0 ? (int)there : leat_sink_input_ended(p->in);
+		return leat_input_ended(p->in, (int)there);
 	while (put < (uint32_t)there && rc == 0) {
 		rc = p->sink.put(p->sink.state, (const char *)items + put * p->in->ring.item_size);
-		put += rc == 0 || rc == 1 || rc < 0; /* what is not put again has been received */
+		waits = rc > 1 && leat_await_asked(step, rc);
+		put += !waits;
 	}
-	leat_release(p->in, put);
+	p->kept = waits && leat_rx_is_shared(p->in) ? items : NULL;
+	if (p->kept == NULL)
+		leat_release(p->in, put);
 	*done += put;
-	if (rc == 0)
+	if (rc == 0) {
+		step->input.rc = 0;
 		return MORE;
+	}
 	return rc == 1 ? 0 : checked(p, step, rc);
 }
 
@@ -151,7 +179,7 @@ static bool ready(const struct leat_job *job)
 /* --- turns --- */
 
 /* The last of its steps: fini, and what a close discards, may not wait either. */
-static void finish(struct pooled *p, int rc)
+static void finish(struct pooled *p, int rc, const struct leat_input_end *input)
 {
 	struct leat_scope *scope = p->scope;
 	struct leat_pool *pool = p->pool;
@@ -165,7 +193,7 @@ static void finish(struct pooled *p, int rc)
 		p->seq.fini(p->seq.state);
 	if (p->in != NULL && p->sink.fini != NULL)
 		p->sink.fini(p->sink.state);
-	leat_gen_over(scope, p->out, p->node, rc); /* the last touch of p */
+	leat_gen_over(scope, p->out, p->node, rc, input); /* the last touch of p */
 	leat_scope_current = outer;
 	leat_step_end(&step);
 	leat_pool_let_go(pool);
@@ -196,7 +224,7 @@ static enum leat_turn settle(struct pooled *p, const struct leat_step *step, int
 	stand_aside(p);
 	if (rc > 0 && turn == LEAT_TURN_MORE)
 		return LEAT_TURN_MORE;
-	finish(p, rc > 0 ? turn : rc);
+	finish(p, rc > 0 ? turn : rc, &step->input);
 	return LEAT_TURN_OVER;
 }
 

@@ -73,13 +73,22 @@ void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat);
 /* Only workers run steps on this pool. */
 bool leat_pool_workers_only(const struct leat_pool *pool);
 
-/* What a step asked for, by leat_after() and its like. */
+/* How an input of a seq or sink ended, where not well: runtime/gen/input.h. */
+struct leat_input_end {
+	int rc; /* what the end was returned as; 0: there was none, or the step went on without that input */
+	enum leat_cause cause;
+	int code;
+	char text[LEAT_TEXT_MAX + 1];
+};
+
+/* What a step asked for, by leat_after() and its like; and what it met with. */
 struct leat_step {
 	int64_t after_ns;
 	int fd; /* -1: none */
 	short events;
 	struct leat_rx *rx;
 	struct leat_step *outer;
+	struct leat_input_end input;
 };
 extern LEAT_TLS struct leat_step *leat_step_current; /* NULL: no step is under way on this thread */
 
@@ -89,6 +98,7 @@ static inline void leat_step_begin(struct leat_step *step)
 	step->after_ns = 0;
 	step->fd = -1;
 	step->rx = NULL;
+	step->input.rc = 0;
 	step->outer = leat_step_current;
 	leat_step_current = step;
 	leat_must_not_wait++;

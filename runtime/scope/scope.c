@@ -349,23 +349,13 @@ int leat_scope_begin(struct leat_scope *scope)
 	return rc;
 }
 
-static void end_live(struct leat_scope *scope)
+void leat_scope_end(struct leat_scope *scope)
 {
 	lock_tree(scope);
 	count_live(scope, (size_t)-1);
 	leat_cond_broadcast(&scope->root->changed);
 	unlock_tree(scope);
 	put(scope);
-}
-
-void leat_scope_abort(struct leat_scope *scope)
-{
-	end_live(scope);
-}
-
-void leat_scope_end(struct leat_scope *scope)
-{
-	end_live(scope);
 }
 
 void leat_scope_exit(struct leat_ended *ended)
@@ -389,7 +379,7 @@ static bool reap_one(struct leat_scope *root)
 	root->ended = ended->next;
 	leat_mutex_unlock(&root->lock);
 	leat_thread_join(&ended->thread);
-	end_live(ended->scope);
+	leat_scope_end(ended->scope);
 	leat_os_free(ended);
 	leat_mutex_lock(&root->lock);
 	return true;

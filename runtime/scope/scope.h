@@ -58,12 +58,11 @@ int leat_scope_attach(struct leat_scope *scope, struct leat_scope_hook *hook);
 void leat_scope_detach(struct leat_scope *scope, struct leat_scope_hook *hook);
 
 /*
- * A generator begins: counts it for the joins of the scope and all above it. 0, or -ECANCELED. Then exactly one of
- * abort (its thread never ran) and exit, the last thing its thread does.
+ * A generator begins: counts it for the joins of the scope and all above it. Returns 0 or -ECANCELED. Then exactly one of these
+ * two is called: exit, as the last thing that a generator's thread does; or end, for a generator that has no thread, be it that
+ * it ran on a pool or that its thread could not be started.
  */
 int leat_scope_begin(struct leat_scope *scope);
-void leat_scope_abort(struct leat_scope *scope);
-/* The same for one without a thread of its own, that has ended. */
 void leat_scope_end(struct leat_scope *scope);
 void leat_scope_exit(struct leat_ended *ended);
 /* Joins threads that have ended, so that a scope which is never joined does not gather them. */

@@ -134,15 +134,13 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Drops the oldest, if no receiver and no reservation stands in the way; then there is room. */
+/* Drops the oldest, if no receiver stands in the way; then there is room. */
 static void drop_oldest(struct fuzzed *f)
 {
 	struct turns_claim claim;
 
 	if (turns_take_oldest(&f->ring, &claim, SLOT_FULL) == 1)
 		expect_drop(f, turns_slot(&f->ring, claim.at)->number, LEAT_DROPPED_OLDEST);
-	else if (turns_take_oldest(&f->ring, &claim, SLOT_SKIPPED) == 1)
-		f->skipped--;
 	turns_free(&f->ring, &claim);
 }
 
@@ -270,6 +268,12 @@ static void receive(struct fuzzed *f, struct end *e, size_t n, enum how how)
 	f->delivered += taken;
 }
 
+/* Where a reservation would be in the way of other senders, it is no slot. */
+static bool shares_its_drops(const struct fuzzed *f)
+{
+	return f->overflow != LEAT_BLOCK && (f->kind == LEAT_MPSC || f->kind == LEAT_MPMC);
+}
+
 /* Those that would wait are left out. */
 static void reserve(struct fuzzed *f, struct end *e, size_t want)
 {
@@ -281,13 +285,9 @@ static void reserve(struct fuzzed *f, struct end *e, size_t want)
 		CHECK(did == (e->held.n > 0 ? -EBUSY : refusal(f)), "%zd", did);
 		return;
 	}
-	if (turns_claim(&f->ring, n, &e->held) == 0 && f->overflow == LEAT_BLOCK)
+	if (!shares_its_drops(f) && turns_claim(&f->ring, n, &e->held) == 0 && f->overflow == LEAT_BLOCK)
 		return;
 	did = leat_reserve(e->tx, want, &e->items);
-	if (e->held.n == 0 && f->overflow == LEAT_DROP_OLDEST) {
-		drop_oldest(f);
-		turns_claim(&f->ring, n, &e->held);
-	}
 	e->scratched = e->held.n == 0;
 	if (e->scratched)
 		e->held.n = 1;
@@ -301,13 +301,23 @@ static void reserve(struct fuzzed *f, struct end *e, size_t want)
 	f->number += e->held.n;
 }
 
+/* One that is sent under the number that it was given before. */
+static void put_numbered(struct fuzzed *f, uint64_t number)
+{
+	uint64_t next = f->number;
+
+	f->number = number;
+	put(f, 1);
+	f->number = next;
+}
+
 /* The model's part of a commit, or of a close of a handle that holds. */
 static void let_go(struct fuzzed *f, struct end *e, size_t n, uint64_t scratch_number)
 {
 	if (!e->scratched)
 		f->skipped += turns_commit(&f->ring, &e->held, n);
 	else if (n > 0)
-		expect_drop(f, scratch_number, LEAT_DROPPED_NEWEST);
+		put_numbered(f, scratch_number);
 	e->held.n = 0;
 	e->scratched = false;
 }

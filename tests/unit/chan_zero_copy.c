@@ -804,6 +804,124 @@ Test(chan_zero_copy, commit_of_0_in_a_channel_that_drops_sends_nothing)
 	}
 }
 
+/* A reservation drops nothing, and holds up nobody: what becomes of its item is decided by the commit. */
+Test(chan_zero_copy, a_reservation_that_is_given_back_drops_nothing)
+{
+	for each_kind(kind) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+			for (size_t capacity = 1; capacity <= 3; capacity++) {
+				struct leat_chan_opts opts = owned(kind, capacity);
+				struct pipe pipe;
+				uint64_t got;
+				void *room;
+				opts.overflow = overflow;
+				pipe = pipe_open(&opts);
+				memset(&ledger, 0, sizeof(ledger));
+				put_all(pipe.tx, 0, capacity);
+				for (int i = 0; i < 3; i++) {
+					cr_expect_eq(leat_reserve(pipe.tx, 1, &room), 1);
+					cr_expect_eq(leat_commit(pipe.tx, 0), 0);
+				}
+				cr_expect_eq(ledger.discards, 0, "%s of %zu, overflow %d", kind_names[kind], capacity, overflow);
+				for (uint64_t n = 0; n < capacity; n++) {
+					cr_expect_eq(leat_try_recv(pipe.rx, &got), 1);
+					cr_expect_eq(got, n);
+				}
+				pipe_close(&pipe);
+			}
+		}
+	}
+}
+
+Test(chan_zero_copy, the_commit_drops_and_only_where_there_is_no_room)
+{
+	for each_kind(kind) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+			struct leat_chan_opts opts = owned(kind, 2);
+			struct pipe pipe;
+			uint64_t got;
+			void *room;
+			opts.overflow = overflow;
+			pipe = pipe_open(&opts);
+			memset(&ledger, 0, sizeof(ledger));
+			put_all(pipe.tx, 0, 2);
+			cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
+			cr_expect_eq(ledger.discards, 0, "%s, overflow %d: by the reservation", kind_names[kind], overflow);
+			*(uint64_t *)room = 2;
+			cr_expect_eq(leat_commit(pipe.tx, 1), 0);
+			cr_expect_eq(ledger.discards, 1);
+			cr_expect_eq(ledger.discarded[overflow == LEAT_DROP_NEWEST ? 2 : 0], 1);
+
+			cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
+			*(uint64_t *)room = 3;
+			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1, "there is room again");
+			cr_expect_eq(leat_commit(pipe.tx, 1), 0);
+			cr_expect_eq(ledger.discards, 1, "%s, overflow %d: there was room", kind_names[kind], overflow);
+			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1);
+			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1);
+			cr_expect_eq(got, 3);
+			pipe_close(&pipe);
+		}
+	}
+}
+
+Test(chan_zero_copy, a_reservation_takes_no_room_from_other_senders_that_drop)
+{
+	for (int many = 0; many < 2; many++) {
+		enum leat_kind kind = many ? LEAT_MPMC : LEAT_MPSC;
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+			struct leat_chan_opts opts = owned(kind, 2);
+			struct leat_tx *clone;
+			struct pipe pipe;
+			uint64_t got;
+			void *room;
+			opts.overflow = overflow;
+			pipe = pipe_open(&opts);
+			memset(&ledger, 0, sizeof(ledger));
+			clone = leat_tx_clone(pipe.tx);
+			cr_assert_eq(leat_reserve(clone, 1, &room), 1);
+			put_all(pipe.tx, 0, 2);
+			cr_expect_eq(ledger.discards, 0, "%s, overflow %d", kind_names[kind], overflow);
+			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1, "nothing stands in front of what was sent");
+			cr_expect_eq(got, 0);
+			put_all(pipe.tx, 2, 3);
+			cr_expect_eq(ledger.discards, 0);
+			cr_expect_eq(leat_commit(clone, 0), 0);
+			leat_tx_close(clone);
+			pipe_close(&pipe);
+		}
+	}
+}
+
+/* Also after an end, where it is accepted and discarded: its sender has not been told otherwise. */
+Test(chan_zero_copy, a_commit_in_a_channel_that_drops_after_its_end_is_discarded_once)
+{
+	for each_kind(kind) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+			for (int cancelled = 0; cancelled < 2; cancelled++) {
+				struct leat_chan_opts opts = owned(kind, 2);
+				struct pipe pipe;
+				void *room;
+				opts.overflow = overflow;
+				pipe = pipe_open(&opts);
+				memset(&ledger, 0, sizeof(ledger));
+				put_all(pipe.tx, 0, 2);
+				cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
+				if (cancelled)
+					leat_scope_cancel(pipe.scope, 0, NULL);
+				leat_rx_close(pipe.rx);
+				*(uint64_t *)room = 2;
+				cr_expect_eq(leat_commit(pipe.tx, 1), 0);
+				ledger_accept(&ledger, 2);
+				pipe.rx = NULL;
+				pipe_close(&pipe);
+				cr_expect_eq(ledger.discards, 3);
+				cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d", kind_names[kind], overflow);
+			}
+		}
+	}
+}
+
 Test(chan_zero_copy, a_peeked_item_is_not_dropped_under_its_reader)
 {
 	for each_kind(kind) {

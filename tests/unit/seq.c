@@ -289,6 +289,71 @@ Test(seq, each_item_made_has_one_owner)
 	}
 }
 
+/* What is there stays until there is something newer: an item that is still being made drops nothing. */
+struct slow {
+	struct numbers numbers;
+	uint32_t making, go; /* the item that is being made, from 1; how many may be */
+};
+
+static int slow_next(void *state, void *item)
+{
+	struct slow *slow = state;
+	uint32_t n = leat_add_acqrel(&slow->making, 1u) + 1;
+	while (leat_load_acq(&slow->go) < n)
+		sched_yield();
+	return numbers_next(&slow->numbers, item);
+}
+
+Test(seq, an_item_that_is_being_made_drops_none_that_is_there)
+{
+	for each_kind(kind) {
+		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++) {
+			for (int on_pool = 0; on_pool < 2; on_pool++) {
+				struct leat_pool *pool = on_pool ? leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }) : NULL;
+				struct leat_scope *scope = scope_open();
+				struct slow slow = { .numbers = { .limit = 3 }, .go = 1 };
+				struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 1, .overflow = overflow }, .pool = pool };
+				uint64_t got;
+				struct leat_rx *rx;
+				cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ slow_next, NULL, &slow, sizeof(uint64_t) }, &opts, &rx), 0);
+				if (overflow != LEAT_BLOCK)
+					cr_expect(await_word(&slow.making, 2)); /* one is there, and the next one is made */
+				else if (!on_pool)
+					cr_expect(await_word(&slow.making, 1));
+				cr_expect_eq(leat_recv_until(rx, &got, leat_now_ns() + (overflow == LEAT_BLOCK ? PATIENCE_NS : 200 * MS)), 1,
+					     "%s, overflow %d, on a pool: %d", kind_names[kind], overflow, on_pool);
+				cr_expect_eq(got, 0);
+				leat_store_rel(&slow.go, 4u);
+				leat_rx_close(rx);
+				cr_expect_eq(leat_scope_close(scope), 0);
+				leat_pool_close(pool);
+			}
+		}
+	}
+}
+
+Test(seq, the_last_of_one_that_drops_the_oldest_is_there_after_its_end)
+{
+	for each_kind(kind) {
+		for (int on_pool = 0; on_pool < 2; on_pool++) {
+			struct leat_pool *pool = on_pool ? leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }) : NULL;
+			struct leat_scope *scope = scope_open();
+			struct numbers numbers = { .limit = 100 };
+			struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 1, .overflow = LEAT_DROP_OLDEST }, .pool = pool };
+			uint64_t got = 4711;
+			struct leat_rx *rx;
+			cr_assert_eq(leat_gen_seq(scope, seq_of(&numbers), &opts, &rx), 0);
+			cr_expect_eq(leat_scope_join(scope), 0);
+			cr_expect_eq(leat_recv(rx, &got), 1, "%s, on a pool: %d", kind_names[kind], on_pool);
+			cr_expect_eq(got, 99);
+			cr_expect_eq(leat_recv(rx, &got), 0);
+			leat_rx_close(rx);
+			leat_scope_close(scope);
+			leat_pool_close(pool);
+		}
+	}
+}
+
 /* The way back */
 
 static struct leat_seq seq_on_thread(struct leat_scope *scope, struct numbers *numbers)

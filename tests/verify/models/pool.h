@@ -7,6 +7,7 @@
  *     pool_start.c    starting: crowds, new ones that nobody receives from, a scope's next pool, faults
  *     pool_workers.c  what workers do besides: timers, descriptors, stealing
  *     pool_stages.c   stages, sinks and merges
+ *     gen.c           stages and sinks, on pools and threads, where features meet
  *
  * Each of these files has its own copy of all that stands here.
  *
