@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-TestSuite(abi, .timeout = 60);
+TestSuite(abi, .timeout = 600);
 
 /* What LEAT_ABI stands for. A size that changes here changes the number; the list is then renewed. */
 _Static_assert(LEAT_ABI == 3, "these are the sizes of layout 3");

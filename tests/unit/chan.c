@@ -24,7 +24,7 @@ const char *__tsan_default_options(void)
 }
 #endif
 
-TestSuite(chan, .timeout = 120);
+TestSuite(chan, .timeout = 600);
 
 struct pair {
 	uint32_t a, b;

@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-TestSuite(chan_close, .timeout = 120);
+TestSuite(chan_close, .timeout = 600);
 
 static struct ledger ledger;
 

@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
-TestSuite(chan_fd, .timeout = 60);
+TestSuite(chan_fd, .timeout = 600);
 
 Test(chan_fd, bad_arguments_are_refused)
 {

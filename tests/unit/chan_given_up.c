@@ -7,7 +7,7 @@
 
 #include <leat/diag.h>
 
-TestSuite(chan_given_up, .timeout = 60);
+TestSuite(chan_given_up, .timeout = 600);
 
 static struct ledger ledger;
 

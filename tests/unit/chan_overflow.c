@@ -5,7 +5,7 @@
  */
 #include "census.h"
 
-TestSuite(chan_overflow, .timeout = 120);
+TestSuite(chan_overflow, .timeout = 600);
 
 static struct ledger ledger;
 

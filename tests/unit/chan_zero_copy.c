@@ -5,7 +5,7 @@
  */
 #include "census.h"
 
-TestSuite(chan_zero_copy, .timeout = 120);
+TestSuite(chan_zero_copy, .timeout = 600);
 
 static struct ledger ledger;
 

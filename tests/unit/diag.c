@@ -5,7 +5,7 @@
  */
 #include "watcher.h"
 
-TestSuite(diag, .timeout = 120);
+TestSuite(diag, .timeout = 600);
 
 /* Names */
 

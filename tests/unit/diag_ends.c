@@ -8,7 +8,7 @@
 
 #include "runtime/chan/chan.h"
 
-TestSuite(diag_ends, .timeout = 60);
+TestSuite(diag_ends, .timeout = 600);
 
 Test(diag_ends, an_end_is_told_once_with_the_last_figures)
 {

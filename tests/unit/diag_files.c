@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-TestSuite(diag_files, .timeout = 120);
+TestSuite(diag_files, .timeout = 600);
 
 static char directory[64];
 

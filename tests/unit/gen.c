@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-TestSuite(gen, .timeout = 120);
+TestSuite(gen, .timeout = 600);
 
 /* Starting */
 

@@ -8,7 +8,7 @@
 #include "runtime/chan/wait.h"
 #include "runtime/scope/scope.h"
 
-TestSuite(gen_end, .timeout = 120);
+TestSuite(gen_end, .timeout = 600);
 
 /* Failing */
 
@@ -182,7 +182,7 @@ static int fail_and_leave_a_team(struct leat_tx *out, void *arg)
 }
 
 /* Nobody who sends through its clones waits, or goes on, for ever; what they sent is kept; and the end comes. */
-Test(gen_end, a_failing_generators_clones_are_cancelled_and_their_data_is_kept, .timeout = 30)
+Test(gen_end, a_failing_generators_clones_are_cancelled_and_their_data_is_kept, .timeout = 600)
 {
 	for (enum leat_kind kind = LEAT_MPSC; kind <= LEAT_MPMC; kind += LEAT_MPMC - LEAT_MPSC)
 		for (int round = 0; round < 50; round++) {
@@ -212,7 +212,7 @@ Test(gen_end, a_failing_generators_clones_are_cancelled_and_their_data_is_kept, 
 }
 
 /* "Receivers drain it, get 0": also where a clone is never closed. */
-Test(gen_end, a_failing_generators_receiver_gets_0_while_a_clone_is_open, .timeout = 10)
+Test(gen_end, a_failing_generators_receiver_gets_0_while_a_clone_is_open, .timeout = 600)
 {
 	struct leat_scope *scope = scope_open();
 	struct plan plan = { .answer = -EIO };
@@ -232,7 +232,7 @@ Test(gen_end, a_failing_generators_receiver_gets_0_while_a_clone_is_open, .timeo
 }
 
 /* A slot that a clone has reserved may still become an item; what was sent behind it is not cut off by the end. */
-Test(gen_end, a_failing_generators_data_behind_a_reservation_is_kept, .timeout = 10)
+Test(gen_end, a_failing_generators_data_behind_a_reservation_is_kept, .timeout = 600)
 {
 	struct leat_scope *scope = scope_open();
 	struct plan plan = { .answer = -EIO, .reserves = true };
@@ -476,7 +476,7 @@ static int commit_after_told(struct leat_tx *out, void *arg)
 }
 
 /* The last close of its channel, with what is still in it, is the generator's own: its scope would wait for ever. */
-Test(gen_end, join_from_a_discard_in_a_generators_end_is_a_deadlock, .timeout = 10)
+Test(gen_end, join_from_a_discard_in_a_generators_end_is_a_deadlock, .timeout = 600)
 {
 	struct joining joining = { .scope = scope_open(), .join = 1, .close = 1 };
 	struct leat_gen_opts opts = { .chan = { .discard = join_in_discard, .discard_arg = &joining } };

@@ -19,7 +19,7 @@
 #include <criterion/criterion.h>
 #include <time.h>
 
-TestSuite(headers, .timeout = 60);
+TestSuite(headers, .timeout = 600);
 
 _Static_assert(LEAT_NEVER == INT64_MAX, "never");
 _Static_assert(LEAT_NAME_MAX == 63 && LEAT_TEXT_MAX == 127, "names and texts");

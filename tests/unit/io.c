@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "stream.h"
 
-TestSuite(io, .init = io_begin, .fini = io_end, .timeout = 120);
+TestSuite(io, .init = io_begin, .fini = io_end, .timeout = 600);
 
 /* Options, channels */
 

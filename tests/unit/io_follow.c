@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "stream.h"
 
-TestSuite(io_follow, .init = io_begin, .fini = io_end, .timeout = 120);
+TestSuite(io_follow, .init = io_begin, .fini = io_end, .timeout = 600);
 
 Test(io_follow, follow_sends_what_is_appended_from_now_on)
 {

@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "stream.h"
 
-TestSuite(io_lines, .init = io_begin, .fini = io_end, .timeout = 120);
+TestSuite(io_lines, .init = io_begin, .fini = io_end, .timeout = 600);
 
 /* Lines of their own */
 

@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "stream.h"
 
-TestSuite(io_proc, .init = io_begin, .fini = io_end, .timeout = 120);
+TestSuite(io_proc, .init = io_begin, .fini = io_end, .timeout = 600);
 
 static void expect_reading(struct stream *stream)
 {

@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "stream.h"
 
-TestSuite(io_tick, .init = io_begin, .fini = io_end, .timeout = 120);
+TestSuite(io_tick, .init = io_begin, .fini = io_end, .timeout = 600);
 
 static uint64_t take_number(struct stream *stream)
 {

@@ -11,7 +11,7 @@
 
 #include "runtime/chan/chan.h"
 
-TestSuite(merge, .timeout = 60);
+TestSuite(merge, .timeout = 600);
 
 enum { LANES = 5 };
 

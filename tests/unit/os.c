@@ -10,7 +10,7 @@
 
 #include <dlfcn.h>
 
-TestSuite(os, .timeout = 60);
+TestSuite(os, .timeout = 600);
 
 /*
  * A pthread_create() that tells its caller the new thread's id as late as it may: after that thread has run, and

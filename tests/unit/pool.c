@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
-TestSuite(pool, .timeout = 120);
+TestSuite(pool, .timeout = 600);
 
 /* What runs */
 

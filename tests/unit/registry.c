@@ -5,7 +5,7 @@
  */
 #include "nodes.h"
 
-TestSuite(registry, .timeout = 30);
+TestSuite(registry, .timeout = 600);
 
 static uint64_t end(struct leat_gen_node *node)
 {
@@ -55,7 +55,7 @@ Test(registry, ends_are_heard_of_in_their_order)
 }
 
 /* However long hearing takes, it holds up nobody who opens or closes. */
-Test(registry, ends_are_heard_of_without_the_registrys_lock, .timeout = 10)
+Test(registry, ends_are_heard_of_without_the_registrys_lock, .timeout = 600)
 {
 	struct leat_listener listener;
 	struct leat_gen_node *node = node_add();
@@ -70,7 +70,7 @@ Test(registry, ends_are_heard_of_without_the_registrys_lock, .timeout = 10)
 	leat_registry_unlisten(&listener);
 }
 
-Test(registry, an_end_during_the_hearing_is_heard_of_next_time, .timeout = 10)
+Test(registry, an_end_during_the_hearing_is_heard_of_next_time, .timeout = 600)
 {
 	struct leat_listener listener;
 	struct heard heard = { .to_end = node_add() };

@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-TestSuite(scope, .timeout = 120);
+TestSuite(scope, .timeout = 600);
 
 /* Opening */
 

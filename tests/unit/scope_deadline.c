@@ -5,7 +5,7 @@
  */
 #include "runner.h"
 
-TestSuite(scope_deadline, .timeout = 120);
+TestSuite(scope_deadline, .timeout = 600);
 
 Test(scope_deadline, a_deadline_in_the_past_opens_a_cancelled_scope)
 {
@@ -216,7 +216,7 @@ static void *open_with_deadlines(void *arg)
 }
 
 /* The last deadline goes just as the first one comes, again and again. */
-Test(scope_deadline, deadlines_come_and_go_in_several_threads, .timeout = 20)
+Test(scope_deadline, deadlines_come_and_go_in_several_threads, .timeout = 600)
 {
 	struct opener openers[3];
 	pthread_barrier_t barrier;

@@ -5,7 +5,7 @@
  */
 #include "runner.h"
 
-TestSuite(scope_join, .timeout = 120);
+TestSuite(scope_join, .timeout = 600);
 
 Test(scope_join, join_waits_and_cancels_nothing)
 {

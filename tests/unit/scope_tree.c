@@ -6,7 +6,7 @@
  */
 #include "census.h"
 
-TestSuite(scope_tree, .timeout = 30);
+TestSuite(scope_tree, .timeout = 600);
 
 enum { SCOPES = 200000 };
 

@@ -14,7 +14,7 @@
 
 #include "runtime/chan/chan.h"
 
-TestSuite(select, .timeout = 60);
+TestSuite(select, .timeout = 600);
 
 enum { PIPES = 4 };
 

@@ -5,7 +5,7 @@
  */
 #include "census.h"
 
-TestSuite(seq, .timeout = 120);
+TestSuite(seq, .timeout = 600);
 
 struct numbers {
 	uint64_t next, limit;

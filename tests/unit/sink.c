@@ -5,7 +5,7 @@
  */
 #include "census.h"
 
-TestSuite(sink, .timeout = 60);
+TestSuite(sink, .timeout = 600);
 
 static struct ledger ledger;
 

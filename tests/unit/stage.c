@@ -7,7 +7,7 @@
 
 #include <leat/diag.h>
 
-TestSuite(stage, .timeout = 60);
+TestSuite(stage, .timeout = 600);
 
 /* Where the stage runs, and the form of its own channel: on a thread, compact on a pool, a channel of its own on a pool. */
 enum where { ON_THREAD, ON_POOL, ON_POOL_TURNS, WHERES };
@@ -385,7 +385,7 @@ static void end_it(struct flow *f, struct leat_rx **rx, enum ending ending)
 	f->outer = NULL;
 }
 
-Test(stage, with_an_idle_input_hears_of_each_way_of_ending, .timeout = 30)
+Test(stage, with_an_idle_input_hears_of_each_way_of_ending, .timeout = 600)
 {
 	for (enum ending ending = 0; ending < ENDINGS; ending++)
 		each_place(where, input) {
@@ -408,7 +408,7 @@ Test(stage, with_an_idle_input_hears_of_each_way_of_ending, .timeout = 30)
 }
 
 /* Whatever way it waits at its input. */
-Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .timeout = 30)
+Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .timeout = 600)
 {
 	for each_wait(wait)
 		for (enum ending ending = 0; ending < ENDINGS; ending++)
@@ -436,7 +436,7 @@ Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .ti
 }
 
 /* Each stage of a chain closes its input, so that the one before hears of it. */
-Test(stage, a_chain_with_an_idle_input_hears_of_each_way_of_ending, .timeout = 30)
+Test(stage, a_chain_with_an_idle_input_hears_of_each_way_of_ending, .timeout = 600)
 {
 	for (enum ending ending = 0; ending < ENDINGS; ending++)
 		each_place(where, input) {
@@ -466,7 +466,7 @@ Test(stage, a_chain_with_an_idle_input_hears_of_each_way_of_ending, .timeout = 3
 }
 
 /* The deadline of either scope. */
-Test(stage, with_an_idle_input_hears_of_its_own_scope_s_deadline, .timeout = 30)
+Test(stage, with_an_idle_input_hears_of_its_own_scope_s_deadline, .timeout = 600)
 {
 	each_place(where, input) {
 		struct leat_rx *rx;
@@ -495,7 +495,7 @@ static int pull_and_send(struct leat_tx *out, void *arg)
 	return rc;
 }
 
-Test(stage, a_function_that_pulls_from_an_idle_input_hears_that_its_consumer_left, .timeout = 30)
+Test(stage, a_function_that_pulls_from_an_idle_input_hears_that_its_consumer_left, .timeout = 600)
 {
 	for (enum input input = PLAIN; input < INPUTS; input++) {
 		struct leat_gen_opts opts = { .chan.name = "puller" };
@@ -515,7 +515,7 @@ Test(stage, a_function_that_pulls_from_an_idle_input_hears_that_its_consumer_lef
 }
 
 /* One that was told of an item and of its end: the item is another receiver's. */
-Test(stage, that_leaves_a_shared_input_leaves_its_items_to_others, .timeout = 30)
+Test(stage, that_leaves_a_shared_input_leaves_its_items_to_others, .timeout = 600)
 {
 	for (int round = 0; round < 200; round++) {
 		struct leat_chan_opts chan = { .kind = LEAT_MPMC, .capacity = 2, .recv_wait = LEAT_WAIT_PARK };

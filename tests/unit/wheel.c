@@ -8,7 +8,7 @@
 
 #include "runtime/pool/wheel.h"
 
-TestSuite(wheel, .timeout = 60);
+TestSuite(wheel, .timeout = 600);
 
 enum { JOBS = 64, TICK_NS = 16384 };
 
