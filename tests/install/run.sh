@@ -78,7 +78,10 @@ bench=$prefix/bin/leat-bench
 if [ "$(option LEAT_NATIVE)" = ON ]; then
 	[ ! -e "$bench" ] || fail "installed, and for this machine alone: leat-bench"
 elif [ -x "$bench" ]; then
-	! strings -a "$bench" | grep -q -- -march= || fail "leat-bench is not for any machine"
+	newer='\s(v[a-z0-9]+\s.*%[xyz]mm|(shlx|shrx|sarx|rorx|mulx)\s)' # than the first x86-64
+	if [ "$(uname -m)" = x86_64 ] && objdump -d "$bench" | grep -m 3 -E "$newer"; then
+		fail "leat-bench is not for any machine"
+	fi
 	"$bench" --list >/dev/null || fail "leat-bench --list fails"
 	if [ "$(option LEAT_BENCH_PEERS)" = OFF ]; then
 		[ ! -e "$prefix/bin/leat-bench-go" ] || fail "installed, and not asked for: leat-bench-go"
