@@ -20,7 +20,7 @@ struct wide {
 struct puts {
 	uint64_t wait_at;            /* after so many calls, or NO_ITEM */
 	uint64_t fail_at, enough_at; /* the number of the item, or NO_ITEM */
-	int64_t due_ns;
+	int64_t due_ns;              /* until then, which is set when it begins to wait */
 	uint64_t waited; /* for this item, or NO_ITEM */
 	struct leat_rx *other; /* takes one from here at each call: another receiver that goes on meanwhile */
 	uint32_t calls, waits, others; /* others: items put while an earlier one waited */
@@ -42,6 +42,8 @@ static int put(void *state, const void *item)
 	if (puts->other != NULL && leat_try_recv(puts->other, (void *)&wide) == 1)
 		ledger_receive(&ledger, wide.n);
 	puts->others += puts->waited != NO_ITEM && puts->waited != n;
+	if (puts->calls == puts->wait_at && puts->due_ns == 0)
+		puts->due_ns = leat_now_ns() + 10 * MS;
 	if (puts->calls == puts->wait_at && (rc = leat_after(puts->due_ns)) != 0) {
 		puts->waited = n;
 		leat_add_acqrel(&puts->waits, 1u);
@@ -92,7 +94,7 @@ static void shared_send(struct shared *s, uint64_t from, uint64_t to)
 static uint64_t shared_take(struct shared *s)
 {
 	struct wide wide = { .n = NO_ITEM };
-	cr_assert_eq(leat_recv_until(s->other, (void *)&wide, leat_now_ns() + 1000 * MS), 1);
+	cr_assert_eq(leat_recv_until(s->other, (void *)&wide, leat_now_ns() + PATIENCE_NS), 1);
 	ledger_receive(&ledger, wide.n);
 	return wide.n;
 }
@@ -130,7 +132,6 @@ Test(sink, a_put_that_waits_is_called_again_with_the_item_that_is_its_own)
 		struct puts puts;
 		puts_init(&puts);
 		puts.wait_at = 0;
-		puts.due_ns = leat_now_ns() + 50 * MS;
 		shared_send(&s, 0, 6);
 		shared_sink(&s, s.scope, &puts, on_pool);
 		if (on_pool)
@@ -157,7 +158,6 @@ Test(sink, a_put_that_waits_while_another_receiver_goes_on_is_called_again)
 		puts_init(&puts);
 		puts.wait_at = 1;
 		puts.other = s.other;
-		puts.due_ns = leat_now_ns() + 10 * MS;
 		shared_send(&s, 0, 16);
 		shared_sink(&s, s.scope, &puts, on_pool);
 		leat_tx_close(s.tx);
@@ -235,7 +235,6 @@ Test(sink, each_item_has_one_owner_beside_another_receiver)
 			puts.wait_at = how == 0 ? 100 : NO_ITEM;
 			puts.enough_at = how == 1 ? 101 : NO_ITEM;
 			puts.fail_at = how == 2 ? 101 : NO_ITEM;
-			puts.due_ns = leat_now_ns() + 20 * MS;
 			shared_sink(&s, scope, &puts, on_pool);
 			cr_assert_eq(pthread_create(&taker.thread, NULL, takes_all, &taker), 0);
 			shared_send(&s, 0, 2000);

@@ -5,6 +5,8 @@
  */
 #include "plan.h"
 
+#include "runtime/scope/scope.h"
+
 #include <leat/diag.h>
 
 TestSuite(stage, .timeout = 600);
@@ -16,6 +18,9 @@ static const char *const where_names[] = { "on a thread", "on a pool", "on a poo
 /* What feeds it: a plain channel whose sender the test keeps; a generator on a thread; one on a pool. */
 enum input { PLAIN, THREAD, POOL, INPUTS };
 static const char *const input_names[] = { "a plain channel", "a generator on a thread", "a generator on a pool" };
+
+/* A deadline that passes when leat_scope_expire() says so. */
+#define HOUR_NS (INT64_C(3600) * 1000 * MS)
 
 #define each_place(where, input) \
 	for (enum where where = ON_THREAD; where < WHERES; where++) \
@@ -198,8 +203,9 @@ Test(stage, a_deadline_of_its_input_s_scope_is_its_cause_and_no_failure)
 	each_place(where, input) {
 		struct leat_rx *rx;
 		struct flow f;
-		flow_open(&f, where, input, leat_now_ns() + 5 * MS);
+		flow_open(&f, where, input, leat_now_ns() + HOUR_NS);
 		rx = flow_stage(&f);
+		leat_scope_expire(f.inner);
 		expect_ends(&f, rx, (struct expected){ LEAT_DEADLINE, -ETIMEDOUT, "deadline passed" }, name_of(where, input));
 		leat_rx_close(rx);
 		leat_tx_close(f.tx);
@@ -283,7 +289,7 @@ static void sink_of_cancelled(int code, const char *text, struct expected want)
 	each_place(where, input) {
 		struct leat_gen_stat end = { .cause = LEAT_RUNNING };
 		struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
-			.interval_ns = 3600 * 1000 * MS, .callback = keep_sink, .callback_arg = &end });
+			.interval_ns = HOUR_NS, .callback = keep_sink, .callback_arg = &end });
 		const char *what = name_of(where, input), *scope_text;
 		struct flow f;
 		int rc;
@@ -473,8 +479,11 @@ Test(stage, with_an_idle_input_hears_of_its_own_scope_s_deadline, .timeout = 600
 		struct flow f;
 		flow_open(&f, where, input, 0);
 		leat_scope_close(f.outer);
-		f.outer = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 3 * MS });
+		f.outer = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + HOUR_NS });
 		rx = flow_stage(&f);
+		if (where == ON_THREAD)
+			cr_expect(sleeps_on_thread("stage"));
+		leat_scope_expire(f.outer);
 		cr_expect_eq(leat_scope_join(f.outer), -ETIMEDOUT, "%s", name_of(where, input));
 		expect_status(rx, LEAT_DEADLINE, -ETIMEDOUT, "deadline passed");
 		leat_rx_close(rx);
