@@ -152,7 +152,7 @@ static void gen_main(void *arg)
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
 	leat_gen_over(gen.scope, gen.out, gen.node, rc, &input);
-	leat_scope_current = NULL; /* a discard in these closes ran inside the generator too */
+	/* leat_scope_current stays: destructors of the thread's own values run inside the generator too, until it is joined */
 	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
 	leat_scope_exit(gen.ended);
 }

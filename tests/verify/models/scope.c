@@ -626,3 +626,74 @@ MODEL(scope_cancel_through_input, .what = "a stage that hears of a cancel throug
 	leat_tx_close(its_tx);
 	verify_that(leat_scope_close(scope) == 0);
 }
+
+/* Threads that have told of their end, and in whose last destructors the library is used once more. */
+static int waits_for_word(struct leat_tx *out, void *arg)
+{
+	(void)out;
+	while (leat_load_acq((uint32_t *)arg) == 0)
+		leat_os_futex_wait(arg, 0, LEAT_NEVER);
+	return 0;
+}
+
+static void says_farewell(void *arg)
+{
+	struct leat_ended *end = arg;
+
+	leat_scope_current = end->scope;
+	end->thread = leat_thread_self();
+	leat_scope_exit(end);
+	leat_scope_reap(end->scope); /* as a start does */
+	verify_that(leat_scope_join(end->scope) == -EDEADLK);
+}
+
+/* As leat_gen() does. */
+static void starts_farewell(void)
+{
+	struct leat_ended *end = leat_os_alloc(sizeof(*end), 0);
+	struct leat_thread thread;
+
+	end->scope = scope;
+	verify_that(leat_scope_begin(scope) == 0);
+	verify_that(leat_thread_start(&thread, says_farewell, end, "farewell", 0) == 0);
+}
+
+MODEL(scope_end_starts, .what = "a thread whose last destructor starts a generator joins neither itself nor one that joins it",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	scope = leat_scope_open(NULL, NULL);
+	starts_farewell();
+	starts_farewell();
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* The same, and waits there for another scope of the tree. */
+static struct leat_scope *awaited;
+
+static void waits_in_farewell(void *arg)
+{
+	struct leat_ended *end = arg;
+
+	leat_scope_current = end->scope;
+	end->thread = leat_thread_self();
+	leat_scope_exit(end);
+	verify_that(leat_scope_join(awaited) == 0);
+}
+
+MODEL(scope_end_joins, .what = "a thread's last destructor joins another scope, whose generator has yet to end", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	struct leat_ended *end = leat_os_alloc(sizeof(*end), 0);
+	struct leat_thread thread;
+
+	scope = leat_scope_open(NULL, NULL);
+	awaited = leat_scope_open(scope, NULL);
+	end->scope = scope;
+	verify_that(leat_gen(awaited, waits_for_word, &ended, 0, NULL, NULL) == 0);
+	verify_that(leat_scope_begin(scope) == 0);
+	verify_that(leat_thread_start(&thread, waits_in_farewell, end, "farewell", 0) == 0);
+	leat_store_rel(&ended, 1);
+	leat_os_futex_wake(&ended, 1);
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_scope_close(awaited) == 0);
+}
