@@ -86,6 +86,8 @@ struct leat_snapshot {
 	uint64_t exits[LEAT_ABANDONED + 1]; /* generators that ended, by cause, since the process began */
 	uint64_t causes_later;              /* causes that came to a scope after its first */
 	uint64_t untold; /* ends that no snapshot tells of: more than 65,536 waited for one, or there was no memory */
+	/* Waits on what was opened before the kernel began to refuse membarrier: each is a millisecond long at the most. */
+	uint64_t waits_unfenced;
 };
 
 /* Runs on the diagnostics thread; what it is given is valid until it returns. It must not stop its own thread. */

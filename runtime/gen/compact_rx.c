@@ -41,7 +41,7 @@ static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 			else
 				leat_os_yield();
 		}
-	return !c->group->fenced;
+	return leat_sleeper_fence(sleeper, c->group->fenced);
 }
 
 /* Whether it was told. */

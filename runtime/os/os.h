@@ -36,10 +36,20 @@ void leat_os_futex_wake(uint32_t *word, unsigned n); /* mutate */
 
 /*
  * The heavy half of the asymmetric fence: a full fence on every core that runs this process; its partners are the
- * leat_fence_light() of senders and receivers. prepare() asks the kernel once and answers whether it has it.
+ * leat_fence_light() of senders and receivers. prepare() asks the kernel once and returns whether it has it.
+ *
+ * The kernel may refuse it later: a filter of system calls can be installed at any time. Then prepare() returns false from now on,
+ * and the fence is a full one of the calling thread and a millisecond of sleep, after which what any other core had executed
+ * before is visible here: a store leaves its core's buffer in far less.
  */
 bool leat_os_fence_heavy_prepare(void);
 void leat_os_fence_heavy(void);
+/* Asks the kernel again: whether it still has it. */
+bool leat_os_fence_heavy_ask(void);
+/* Sleeps until what any core has executed before the call is visible to all. */
+void leat_os_outlast_stores(void);
+/* How long a thread sleeps at the most on what others change without a fence, where membarrier has been refused. */
+#define LEAT_OS_UNFENCED_NS INT64_C(1000000)
 
 /*
  * A flag is a descriptor that poll(2) finds readable from a raise until it is cleared. open() answers it or -errno; raise()
