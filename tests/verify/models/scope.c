@@ -697,3 +697,70 @@ MODEL(scope_end_joins, .what = "a thread's last destructor joins another scope, 
 	verify_that(leat_scope_close(scope) == 0);
 	verify_that(leat_scope_close(awaited) == 0);
 }
+
+/* One item at a time: none is sent before the one before has been received, so never are two in flight. */
+static bool in_place;
+
+static void look_at_one(struct leat_node *node, void *arg)
+{
+	struct leat_chan_stat stat;
+
+	if (node->kind != LEAT_NODE_CHAN)
+		return;
+	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	verify_that(stat.in_flight <= 1);
+	verify_that(stat.peak <= 1);
+	verify_that(stat.offered == stat.delivered + stat.in_flight);
+	verify_that(stat.offered >= *(uint64_t *)arg);
+	*(uint64_t *)arg = stat.offered;
+}
+
+static void walks_at_one(void *arg)
+{
+	uint64_t last = 0;
+
+	(void)arg;
+	leat_registry_walk(look_at_one, &last);
+	leat_registry_walk(look_at_one, &last);
+}
+
+static void one_at_a_time(enum leat_kind kind)
+{
+	struct leat_chan_opts c = { .kind = kind, .capacity = 3 };
+	uint64_t item = 1, last = 0;
+	const void *there;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+	verify_spawn(walks_at_one, NULL, "walker");
+	for (int i = 0; i < 3; i++) {
+		verify_that(leat_send(its_tx, &item) == 0);
+		if (in_place)
+			verify_that(leat_peek(its_rx, 3, &there) == 1 && leat_release(its_rx, 1) == 0);
+		else
+			verify_that(leat_recv(its_rx, &item) == 1);
+	}
+	verify_join();
+	leat_registry_walk(look_at_one, &last);
+	verify_that(last == 3);
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(registry_snapshot_one_at_a_time, .what = "one item at a time is never told as two in flight; SPSC", .preemptions = 2, .stale = 2,
+      .quick = 1)
+{
+	one_at_a_time(LEAT_SPSC);
+}
+
+MODEL(registry_snapshot_one_at_a_time_turns, .what = "the same on a ring with turns", .preemptions = 2, .stale = 2, .quick = 1)
+{
+	one_at_a_time(LEAT_MPMC);
+}
+
+MODEL(registry_snapshot_one_at_a_time_in_place, .what = "the same on a ring with turns, in place", .preemptions = 2, .stale = 2, .quick = 1)
+{
+	in_place = true;
+	one_at_a_time(LEAT_MPMC);
+}
