@@ -259,37 +259,6 @@ void leat_cond_fini(struct leat_cond *cond)
 	pthread_cond_destroy(&cond->posix);
 }
 
-void leat_spin_init(struct leat_spin *spin)
-{
-	leat_store_rlx(&spin->held, 0); /* rlx: nobody else knows it yet */
-}
-
-static __attribute__((noinline)) void spin_until_free(struct leat_spin *spin)
-{
-	enum { PAUSES = 64 };
-
-	for (unsigned i = 0; leat_load_rlx(&spin->held) != 0; i++) /* rlx: the swap decides */
-		if (i < PAUSES)
-			leat_pause();
-		else
-			leat_os_yield();
-}
-
-void leat_spin_lock(struct leat_spin *spin)
-{
-	uint32_t held = 0;
-
-	while (!leat_cas_acqrel(&spin->held, &held, 1)) { /* L1: pairs with leat_spin_unlock() */
-		spin_until_free(spin);
-		held = 0;
-	}
-}
-
-void leat_spin_unlock(struct leat_spin *spin)
-{
-	leat_store_rel(&spin->held, 0); /* L1: pairs with leat_spin_lock() */
-}
-
 struct start {
 	leat_thread_fn *fn;
 	void *arg;

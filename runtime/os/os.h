@@ -86,8 +86,14 @@ void leat_cond_broadcast(struct leat_cond *cond); /* mutate */
 void leat_cond_fini(struct leat_cond *cond);
 
 /*
- * A lock for a few instructions, by a word that is 0 where it is free: half the price of a mutex. Who waits for it spins, and
- * soon offers its core, as the holder may want it.
+ * A lock for a few instructions: half the price of a mutex. A thread that waits for it spins for a while, then sleeps, as the
+ * holder may want the same core: a thread of SCHED_FIFO that yields instead never lets one of lower priority run. Between lock
+ * and unlock nothing may sleep, and no system call is made.
+ *
+ *     held    what it says                         the unlock
+ *     0       free
+ *     1       held                                 stores 0
+ *     2       held, and a thread may sleep on it   stores 0, and wakes one
  */
 struct leat_spin {
 	uint32_t held, unused;
