@@ -69,7 +69,7 @@ struct leat_pool_stat {
 	uint32_t workers;
 	uint64_t generators; /* that live on it, sinks and those with a channel of their own included */
 	uint64_t turns;      /* that workers gave them, since the open */
-	/* Of compact channels, since the open of each scope that still is: offered = delivered + dropped + in_flight. */
+	/* Of compact channels, since the pool's open; totals never fall: offered = delivered + dropped + in_flight. */
 	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], in_flight;
 	/* A turn that a worker has not come back from since an earlier snapshot: for how long, and whose it is. Else 0 and "". */
 	int64_t long_ns;
