@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/gen/compact_block.h"
+#include "runtime/gen/gen.h"
 #include "runtime/registry/rcu.h"
 #include "runtime/registry/registry.h"
 
@@ -110,6 +111,8 @@ const char *leat_compact_text(const struct compact *c)
 		break;
 	case WORDS_BROKEN:
 		return "next returned a value that it must not: 1, 0, a wait that was asked for, or -errno";
+	case WORDS_THROWN:
+		return leat_gen_thrown_text;
 	case WORDS_SCOPE:
 		leat_scope_cause(c->group->crowd.scope, NULL, &text);
 		break;
@@ -266,33 +269,68 @@ static int wait_for(struct compact *c, const struct leat_step *step, int rc)
 	return leat_await_begin(&extra->await, &c->job, step, rc);
 }
 
-/* One turn of n steps at the most, with the thread set up for it. */
-enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
+/* What a turn has set up on its thread. */
+struct turn {
+	struct compact *c;
+	struct leat_scope *outer;
+	struct leat_step step;
+	bool by_receiver, returned;
+};
+
+static void turn_begin(struct turn *turn, struct compact *c, bool by_receiver)
 {
-	struct leat_scope *outer = leat_scope_current;
-	struct extra *extra = extra_of(c);
+	turn->c = c;
+	turn->by_receiver = by_receiver;
+	turn->returned = false;
+	turn->outer = leat_scope_current;
+	leat_step_begin(&turn->step);
+	leat_scope_current = c->group->crowd.scope;
+}
+
+/* Also where an exception leaves the turn, which goes on to the receive that gave it: the generator has failed. */
+static void turn_end(struct turn *turn)
+{
+	if (leat_unlikely(!turn->returned)) {
+		turn->c->words = WORDS_THROWN;
+		end(turn->c, -EINVAL, &turn->step.input, turn->by_receiver);
+	}
+	leat_scope_current = turn->outer;
+	leat_step_end(&turn->step);
+}
+
+/* Steps, with the thread set up for it, and what follows from how they ended. Returns what steps() does. */
+static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiver, int *later)
+{
+	struct turn turn __attribute__((cleanup(turn_end)));
 	uint64_t before = leat_load_rlx(&c->tail); /* rlx: this side's own */
 	int64_t since_ns = measure ? leat_now_ns() : 0;
-	struct leat_step step;
-	int rc, later = LEAT_TURN_PARK;
+	int rc;
 
-	if (extra != NULL && extra->await.job != NULL)
-		leat_await_end(&extra->await);
-	leat_step_begin(&step);
-	leat_scope_current = c->group->crowd.scope;
-	rc = steps(c, &step, n);
+	turn_begin(&turn, c, by_receiver);
+	rc = steps(c, &turn.step, n);
+	turn.returned = true;
 	if (measure)
 		leat_store_rlx(&c->cost, leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before)); /* rlx: a hint; as before */
 	if (rc == 1 && (rc = refusal(c)) == 0)
 		rc = 1;
 	if (rc > 1) {
-		later = wait_for(c, &step, rc);
-		rc = later < 0 ? later : rc;
+		*later = wait_for(c, &turn.step, rc);
+		rc = *later < 0 ? *later : rc;
 	}
 	if (rc <= 0)
-		end(c, rc, &step.input, by_receiver);
-	leat_scope_current = outer;
-	leat_step_end(&step);
+		end(c, rc, &turn.step.input, by_receiver);
+	return rc;
+}
+
+/* One turn of n steps at the most. */
+enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
+{
+	struct extra *extra = extra_of(c);
+	int rc, later = LEAT_TURN_PARK;
+
+	if (extra != NULL && extra->await.job != NULL)
+		leat_await_end(&extra->await);
+	rc = run_steps(c, n, measure, by_receiver, &later);
 	if (rc <= 0)
 		return LEAT_TURN_OVER;
 	if (rc > 1)

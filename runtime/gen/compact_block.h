@@ -33,6 +33,7 @@ struct extra {
 enum words {
 	WORDS_NONE,   /* "" */
 	WORDS_BROKEN, /* next returned what it must not */
+	WORDS_THROWN, /* next was left by an exception */
 	WORDS_SCOPE,  /* the scope's */
 	WORDS_INPUT   /* that of its input's end, which the cold part has */
 };

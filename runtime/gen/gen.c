@@ -28,6 +28,8 @@ struct gen {
 
 LEAT_TLS struct leat_tx *leat_gen_out;
 
+const char leat_gen_thrown_text[] = "next was left by an exception; it must return 1, 0, a wait that was asked for, or -errno";
+
 /* What is not a value of the contract becomes a failure that says so. */
 int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal)
 {
