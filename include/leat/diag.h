@@ -69,7 +69,7 @@ struct leat_pool_stat {
 	uint32_t workers;
 	uint64_t generators; /* that live on it, sinks and those with a channel of their own included */
 	uint64_t turns;      /* that workers gave them, since the open */
-	/* Of compact channels, since the open of each scope that still is: offered = delivered + dropped + in_flight. */
+	/* Of compact channels, since the pool's open; totals never fall: offered = delivered + dropped + in_flight. */
 	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], in_flight;
 	/* A turn that a worker has not come back from since an earlier snapshot: for how long, and whose it is. Else 0 and "". */
 	int64_t long_ns;
@@ -86,6 +86,8 @@ struct leat_snapshot {
 	uint64_t exits[LEAT_ABANDONED + 1]; /* generators that ended, by cause, since the process began */
 	uint64_t causes_later;              /* causes that came to a scope after its first */
 	uint64_t untold; /* ends that no snapshot tells of: more than 65,536 waited for one, or there was no memory */
+	/* Waits on what was opened before the kernel began to refuse membarrier: each is a millisecond long at the most. */
+	uint64_t waits_unfenced;
 };
 
 /* Runs on the diagnostics thread; what it is given is valid until it returns. It must not stop its own thread. */

@@ -32,6 +32,18 @@
  * leat_rx_status() says LEAT_FAILED; then its scope is cancelled with its code, which leaves this one channel
  * alone. (A cancel by anyone else does reach it.)
  *
+ * What functions that the library calls may not do: generators, next, put, fini, discard, callbacks of diagnostics
+ *
+ *     throw            std::terminate() ends the process, but for a next that a receive runs on its own thread: there the
+ *                      exception goes on to the caller of the receive, and the generator has failed with -EINVAL and words.
+ *                      Which thread runs a next is chance, so no program can rely on it.
+ *     longjmp(), end   what the library has set up on the thread stays as it is
+ *     their thread
+ *     close a handle   that a call under way uses, as a discard runs inside of a send, a receive or a close
+ *     wait in a step   next, put and fini on a pool, and a discard in these: what would wait returns -EDEADLK. A step asks to be
+ *                      called again later (leat_after(), leat_ready()).
+ *     join or close    the scope that they run in, or one above it: -EDEADLK; so it is in destructors of their thread's values
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_GEN_H

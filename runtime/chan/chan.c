@@ -282,7 +282,7 @@ static uint64_t tail_count(const struct leat_chan *chan)
 {
 	if (chan->turns)
 		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.tail)); /* D3: after head; see look */
-	return leat_load_rlx(&chan->first_tx.ring.pos); /* rlx: what head has passed was written before R1; see look */
+	return leat_load_acq(&chan->first_tx.ring.pos); /* D5: the head that the producer knows; pairs with leat_spsc_publish_to() */
 }
 
 static uint64_t head_count(const struct leat_chan *chan)
@@ -292,38 +292,72 @@ static uint64_t head_count(const struct leat_chan *chan)
 	return leat_load_acq(&chan->spsc.head); /* D3: the same */
 }
 
-/* A position as a count, less what one side's handles hold of it and what was skipped. */
-static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders, uint64_t skipped)
+/*
+ * Less what one side's handles hold of a position and what was skipped. *claiming is set where a handle is about to change its
+ * claim, so that it may count here and not yet in the position.
+ */
+static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders, uint64_t skipped, bool *claiming)
 {
 	uint64_t not_yet = skipped;
 
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
-		if (h->sender == by_senders)
-			not_yet += leat_load_acq(&h->claimed); /* D4: pairs with tell_claimed() */
+		if (h->sender == by_senders) {
+			uint64_t claimed = leat_load_acq(&h->claimed); /* D4: pairs with tell_claimed() */
+
+			*claiming |= claimed & LEAT_CLAIMING;
+			not_yet += claimed & ~LEAT_CLAIMING;
+		}
 	return count > not_yet ? count - not_yet : 0; /* a claim may be newer than the position that was read */
 }
 
-/* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
-static bool read_ring(const struct leat_chan *chan, struct leat_seen *now)
-{
-	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with leat_chan_move_ended() */
-	uint64_t head = head_count(chan), tail, dropped = 0;
+/* What one look reads. The tail is read between two readings of the head. */
+struct reading {
+	struct leat_seen now;
+	uint64_t heads[2], counts[2]; /* positions; items taken and not held any more */
+	uint64_t least;               /* so many were in flight when the tail was read, or more */
+	uint64_t skew;                /* 0: exactly in_flight were, else how far the head moved meanwhile, or 1 */
+};
 
-	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		now->dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D1: before begun; pairs with leat_chan_drop_ended() */
-		dropped += now->dropped[reason];
-	}
-	head = less_claimed(chan, head, false, leat_load_acq(&chan->skipped_taken)); /* D1: the same */
-	tail = tail_count(chan);
-	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent)); /* rlx: a number */
-	if (head < dropped)
-		head = dropped;
+static void read_head(const struct leat_chan *chan, struct reading *r, int i, bool *claiming)
+{
+	r->heads[i] = head_count(chan);
+	/* D1: the same as dropped */
+	r->counts[i] = less_claimed(chan, r->heads[i], false, leat_load_acq(&chan->skipped_taken), claiming);
+}
+
+/* Makes figures of what was read: the head is the later one, which no items that came since can make too much of. */
+static void settle_reading(const struct leat_chan *chan, struct reading *r, uint64_t tail, uint64_t dropped, bool claiming)
+{
+	uint64_t head = r->counts[1] > dropped ? r->counts[1] : dropped;
+
+	r->least = tail > r->heads[1] ? tail - r->heads[1] : 0;
+	r->skew = r->heads[1] - r->heads[0];
+	if (r->skew == 0 && (claiming || r->counts[0] != r->counts[1] || tail < head))
+		r->skew = 1;
 	if (tail < head)
 		tail = head;
 	if (tail - head > chan->capacity)
-		tail = head + chan->capacity; /* it was this at some moment since the head was read */
-	now->delivered = head - dropped;
-	now->in_flight = tail - head;
+		tail = head + chan->capacity; /* of a claim that counts already; so many were in flight at the most */
+	r->now.delivered = head - dropped;
+	r->now.in_flight = tail - head;
+}
+
+/* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
+static bool read_ring(const struct leat_chan *chan, struct reading *r)
+{
+	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with leat_chan_move_ended() */
+	uint64_t tail, dropped = 0;
+	bool claiming = false;
+
+	read_head(chan, r, 0, &claiming);
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+		r->now.dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D1: before begun; pairs with leat_chan_drop_ended() */
+		dropped += r->now.dropped[reason];
+	}
+	tail = tail_count(chan);
+	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent), &claiming); /* rlx: a number */
+	read_head(chan, r, 1, &claiming);
+	settle_reading(chan, r, tail, dropped, claiming);
 	return leat_load_rlx(&chan->drops_begun) == ended; /* rlx: D1: what must be read before it has been acquired */
 }
 
@@ -337,29 +371,35 @@ static uint64_t accepted(const struct leat_seen *seen)
 }
 
 /*
- * Head, drops and tail that fit together: no drop was under way while they were read, and the head is read first, so that
- * it is never ahead of the tail. Figures that went back were read while something was being claimed; they are read again.
- * A dropper or claimant that is held up does not hold up the look, which after some tries tells what the last one saw.
- * Under the lock.
+ * Head, drops and tail that fit together: no drop was under way while they were read, and the head stood still, so that what is
+ * told as in flight was so when the tail was read. Where the head never stands still for so long the reading in which it moved
+ * least is told; then fewer may be told as in flight than there were, and never more. Figures that went back were read while
+ * something was being claimed; they are read again. A dropper or claimant that is held up does not hold up the look, which after
+ * some tries tells what the last one saw. Under the lock.
  */
 static void look_at_ring(struct leat_chan *chan)
 {
-	struct leat_seen now = chan->seen;
-	bool fits = false;
+	struct reading r = { 0 }, best = { .skew = UINT64_MAX };
+	uint64_t peak = chan->seen.peak, most;
 
 	if (chan->item_size == 0)
 		return;
-	for (int tries = 0; tries < LOOKS && !fits; tries++) {
+	for (int tries = 0; tries < LOOKS && best.skew != 0; tries++) {
 		if (tries > 0)
 			leat_pause();
-		fits = read_ring(chan, &now) && now.delivered >= chan->seen.delivered &&
-		       accepted(&now) >= accepted(&chan->seen);
+		if (!read_ring(chan, &r))
+			continue;
+		most = r.skew == 0 ? r.now.in_flight : r.least;
+		peak = most > peak ? most : peak;
+		if (r.now.delivered >= chan->seen.delivered && accepted(&r.now) >= accepted(&chan->seen) && r.skew < best.skew)
+			best = r;
 	}
-	if (!fits)
+	chan->seen.peak = peak;
+	if (best.skew == UINT64_MAX)
 		return;
-	if (now.in_flight > now.peak)
-		now.peak = now.in_flight;
-	chan->seen = now;
+	memcpy(best.now.blocked_ns, chan->seen.blocked_ns, sizeof(best.now.blocked_ns));
+	best.now.peak = peak;
+	chan->seen = best.now;
 }
 
 void leat_chan_note_peak(struct leat_chan *chan)

@@ -14,7 +14,8 @@
  *         the head, counts what it dropped        last                         what it counted, is seen only with it begun
  *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it dropped
  *                                                 first
- *     D3  positions and counts are published  ->  a look loads head, then tail  the head is never ahead of the tail
+ *     D3  positions and counts are published  ->  a look loads head, then tail  the head read first is not ahead of the tail
+ *     D5  the SPSC producer moves pos         ->  a look loads pos, then head  the head that let the producer go so far
  *     D4  a handle tells what it has claimed  ->  a look loads claimed         with the position that counts it
  *
  * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender a receiver, so such a
@@ -37,6 +38,9 @@ struct leat_counts {
 	uint64_t blocked_ns, parks, rejected, dropped_newest, peak;
 };
 
+/* A handle's claim is about to change: how much of it the position counts is not known. */
+#define LEAT_CLAIMING (UINT64_C(1) << 63)
+
 struct leat_handle {
 	union {
 		struct leat_tx tx;
@@ -52,7 +56,7 @@ struct leat_handle {
 	bool sender, open;
 	bool scratched;               /* what is held is the scratch item */
 	size_t held;                  /* items reserved, or peeked at */
-	uint64_t claimed;             /* those of a ring with turns, which its positions count already; looks read it */
+	uint64_t claimed;             /* those of a ring with turns, which its positions count already; and LEAT_CLAIMING */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	void *scratch;                /* a sender's, of a channel that drops: an item that is reserved, or being dropped */
 	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */

@@ -45,7 +45,7 @@ static int watch_open(struct leat_side *side)
 		leat_os_free(watch);
 		return rc;
 	}
-	watch->sleeper = (struct leat_sleeper){ 0, watch->flag, raise_flag };
+	watch->sleeper = (struct leat_sleeper){ .fd = watch->flag, .wake = raise_flag };
 	watch->waiter.sleeper = &watch->sleeper;
 	*place = watch;
 	return watch->flag;

@@ -40,7 +40,7 @@ static size_t claim_turns(struct leat_op *op, size_t (*claim)(struct leat_chan *
 	struct leat_chan *chan = leat_chan_of(h);
 	size_t want = leat_mpmc_contiguous(&chan->mpmc, op->n < chan->capacity ? op->n : chan->capacity), n;
 
-	tell_claimed(h, want);
+	tell_claimed(h, want | LEAT_CLAIMING);
 	n = claim(chan, want, &h->claim);
 	tell_claimed(h, n);
 	if (n > 0)

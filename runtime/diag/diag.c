@@ -196,6 +196,7 @@ static void take_snapshot(struct leat_diag *diag)
 	leat_registry_take(&diag->listener, hear_of, diag);
 	leat_registry_totals(snapshot);
 	snapshot->untold += diag->untold;
+	snapshot->waits_unfenced = leat_event_unfenced();
 	snapshot->channels = diag->channels;
 	snapshot->generators = diag->generators;
 	snapshot->pools = diag->pools;

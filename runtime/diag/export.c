@@ -152,6 +152,8 @@ static void prometheus_generators(FILE *out, const struct leat_snapshot *snapsho
 	fprintf(out, "leat_scope_causes_later_total %" PRIu64 "\n", snapshot->causes_later);
 	prometheus_head(out, "ends_untold_total", "counter", "Ends that no snapshot told of.");
 	fprintf(out, "leat_ends_untold_total %" PRIu64 "\n", snapshot->untold);
+	prometheus_head(out, "waits_unfenced_total", "counter", "Short waits, as the kernel refuses membarrier.");
+	fprintf(out, "leat_waits_unfenced_total %" PRIu64 "\n", snapshot->waits_unfenced);
 }
 
 static void prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot, const char *name, const char *type,
@@ -304,7 +306,8 @@ static void json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
 	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
 		fprintf(out, "%s\"%s\":%" PRIu64, cause == LEAT_COMPLETED ? "" : ",", leat_cause_name((enum leat_cause)cause),
 			snapshot->exits[cause]);
-	fprintf(out, "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 "}\n", snapshot->causes_later, snapshot->untold);
+	fprintf(out, "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64 "}\n",
+		snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced);
 }
 
 int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot)

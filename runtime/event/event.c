@@ -8,6 +8,8 @@
 
 LEAT_TLS unsigned leat_must_not_wait;
 
+static uint64_t unfenced; /* by relaxed additions: nothing hangs on it */
+
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit)
 {
 	leat_mutex_init(&ev->lock);
@@ -41,15 +43,36 @@ bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter)
 	waiter->prev->next = waiter;
 	ev->list.prev = waiter;
 	leat_mutex_unlock(&ev->lock);
-	return !(leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED); /* rlx: constant after open */
+	return ev->bit != 0 && leat_sleeper_fence(waiter->sleeper, leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED); /* rlx: constant */
+}
+
+bool leat_sleeper_fence(struct leat_sleeper *sleeper, bool fenced)
+{
+	if (fenced)
+		return false;
+	if (leat_os_fence_heavy_prepare())
+		return true;
+	if (sleeper->fd >= 0 || sleeper->wake != NULL)
+		return true;
+	leat_add_rlx(&unfenced, 1); /* rlx: a number */
+	sleeper->unfenced = true;
+	return false;
+}
+
+uint64_t leat_event_unfenced(void)
+{
+	return leat_load_rlx(&unfenced); /* rlx: a number */
 }
 
 void leat_event_fence(bool heavy)
 {
-	if (heavy)
-		leat_os_fence_heavy(); /* C1, C2: bit before look; pairs with leat_fence_light() of each publish */
-	else
+	if (!heavy) {
 		leat_fence_seq(); /* C1, C2: bit before look; pairs with leat_fence_seq() in tell() */
+		return;
+	}
+	leat_os_fence_heavy(); /* C1, C2: bit before look; pairs with leat_fence_light() of each publish */
+	if (!leat_os_fence_heavy_prepare())
+		leat_add_rlx(&unfenced, 1); /* rlx: a number */
 }
 
 void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
@@ -116,12 +139,17 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 void leat_sleeper_ready(struct leat_sleeper *sleeper)
 {
 	leat_store_rlx(&sleeper->word, 0); /* rlx: nobody else knows the sleeper yet */
+	sleeper->unfenced = false;
 }
 
 int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns)
 {
+	int64_t until_ns = sleeper->unfenced ? leat_now_ns() + LEAT_OS_UNFENCED_NS : deadline_ns;
+
+	if (until_ns > deadline_ns)
+		until_ns = deadline_ns;
 	while (leat_load_acq(&sleeper->word) == 0) /* E1: pairs with the store in leat_sleeper_tell() */
-		if (leat_os_futex_wait(&sleeper->word, 0, deadline_ns) == -ETIMEDOUT)
-			return -ETIMEDOUT;
+		if (leat_os_futex_wait(&sleeper->word, 0, until_ns) == -ETIMEDOUT)
+			return until_ns < deadline_ns ? 0 : -ETIMEDOUT;
 	return 0;
 }

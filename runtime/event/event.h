@@ -16,6 +16,10 @@
  * two loads, the waiter's look and the changer's look at the bit, at least one sees the other side's store. The changer
  * pays a compiler fence. On a word with LEAT_CTL_FENCED both pay a full fence instead: chosen once, at open.
  *
+ * Where the kernel refuses membarrier after a word was chosen to be without fences, a waiter may miss a change, or the changer
+ * the bit. Such a waiter sleeps for a millisecond at the most and looks again. One that is no thread, or sleeps in poll(2), sleeps
+ * that millisecond in place of the fence.
+ *
  *     C1, C2  enter() sets the bit, heavy fence, look()   <->   publish, light fence, load of the bit
  *     E1      the teller stores word                       ->   E1 the sleeper loads word: what was published before
  *
@@ -42,9 +46,10 @@ struct leat_sleeper {
 	int fd;        /* a flag to raise when told, or -1 */
 	/* NULL: a thread, which is told by word and fd. Else called when told, under the event's lock: it must not wait. */
 	void (*wake)(struct leat_sleeper *sleeper);
+	bool unfenced; /* what it waits for may be missed: it must not sleep for long */
 };
 
-#define LEAT_SLEEPER_INIT { 0, -1, NULL }
+#define LEAT_SLEEPER_INIT { .fd = -1 }
 
 struct leat_waiter {
 	struct leat_waiter *prev, *next; /* under the event's lock; next NULL: not on a list */
@@ -68,6 +73,13 @@ void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter);
  */
 bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_fence(bool heavy);
+/*
+ * Whether a sleeper's fence has to be heavy, on a word that is fenced or not. Where it would have to be and membarrier was refused,
+ * a thread's sleeps are short from now on until leat_sleeper_ready().
+ */
+bool leat_sleeper_fence(struct leat_sleeper *sleeper, bool fenced);
+/* How many waits were short, or slept in place of a fence, since the process began. */
+uint64_t leat_event_unfenced(void);
 /* Whether the waiter was told before it left. May be called again. */
 bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_notify(struct leat_event *ev, uint32_t n); /* mutate */
@@ -83,7 +95,7 @@ extern LEAT_TLS unsigned leat_must_not_wait;
 
 /* Before the first enter() of each round: has not been told. Nobody may know the sleeper. */
 void leat_sleeper_ready(struct leat_sleeper *sleeper);
-/* Sleeps until told or the deadline: 0 or -ETIMEDOUT. */
+/* Sleeps until told or the deadline: 0 or -ETIMEDOUT. 0 also for no reason: the caller looks again. */
 int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns);
 
 #endif

@@ -181,8 +181,16 @@ static ssize_t wait_by_policy(struct leat_wait_loop *w, bool ran)
 	return r == -EAGAIN ? wait_parked(w) : r;
 }
 
+/* Also where an exception leaves a step that ran here. */
+static void end_books(struct leat_wait_loop **w)
+{
+	if (*w != NULL && (*w)->ops->end != NULL)
+		(*w)->ops->end(*w, leat_now_ns());
+}
+
 ssize_t leat_wait_for(struct leat_wait_loop *w)
 {
+	struct leat_wait_loop *in_books __attribute__((cleanup(end_books))) = NULL;
 	bool ran = false;
 	ssize_t r = check_clock(w);
 
@@ -200,8 +208,6 @@ ssize_t leat_wait_for(struct leat_wait_loop *w)
 		return r;
 	if (w->ops->begin != NULL)
 		w->ops->begin(w, leat_now_ns());
-	r = wait_by_policy(w, ran);
-	if (w->ops->end != NULL)
-		w->ops->end(w, leat_now_ns());
-	return r;
+	in_books = w;
+	return wait_by_policy(w, ran);
 }

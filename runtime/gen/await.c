@@ -21,7 +21,7 @@ void leat_await_init(struct leat_await *await, struct leat_job *job)
 {
 	await->job = job;
 	await->rx = NULL;
-	await->sleeper = (struct leat_sleeper){ 0, -1, wake };
+	await->sleeper = (struct leat_sleeper){ .fd = -1, .wake = wake };
 	await->waiter = (struct leat_waiter){ .sleeper = &await->sleeper };
 	leat_polled_init(&await->polled, job);
 }

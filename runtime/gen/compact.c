@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/gen/compact_block.h"
+#include "runtime/gen/gen.h"
 #include "runtime/registry/rcu.h"
 #include "runtime/registry/registry.h"
 
@@ -47,24 +48,29 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
 	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) { /* A1: pairs with R1 in steps(); rlx: this side's own */
 		discard_one(c);
 		c->take_at = after(c, c->take_at, 1);
+		leat_add_rlx(&c->group->dropped[reason], 1); /* rlx: a number; R2 publishes it, so that looks tell of no delivery */
 		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1); /* R2: pairs with A2 in room_of(); rlx: this side's own */
-		leat_add_rlx(&c->group->dropped[reason], 1); /* rlx: a number */
 	}
 }
 
-/* Under the crowd's lock, alone with the block. */
-static void give_back(struct compact *c)
+/* Under the crowd's lock, alone with the block. What it returns is the caller's to free, under no lock. */
+static struct leat_slab *give_back(struct compact *c)
 {
 	struct leat_group *group = c->group;
 
 	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	group->received += leat_load_rlx(&c->head); /* rlx: the same */
-	if (extra_of(c) != NULL)
-		leat_os_free(extra_of(c)->words);
-	leat_os_free(extra_of(c));
+	leat_store_rlx(&c->id, 0); /* rlx: B1: a look that counted group->accepted already took the lock after this */
 	if (group->fresh == c)
 		group->fresh = NULL;
-	leat_group_free(group, c->slab, c);
+	return leat_group_free(group, c->slab, c);
+}
+
+static void free_extra(struct extra *extra)
+{
+	if (extra != NULL)
+		leat_os_free(extra->words);
+	leat_os_free(extra);
 }
 
 /* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
@@ -73,6 +79,8 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 	struct leat_crowd *crowd = &c->group->crowd;
 	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: what the other did; pairs with itself */
+	struct leat_slab *slab = NULL;
+	struct extra *extra = NULL;
 	bool last;
 
 	if (!(ctl & (done | other)))
@@ -82,10 +90,14 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: nobody else is left */
 	if (!last && !ended)
 		return;
+	if (last)
+		extra = extra_of(c);
 	leat_spin_lock(&crowd->lock);
 	if (last)
-		give_back(c);
+		slab = give_back(c);
 	leat_crowd_leave(crowd, ended, last);
+	free_extra(extra);
+	leat_slab_free(slab);
 }
 
 /* --- turns --- */
@@ -99,6 +111,8 @@ const char *leat_compact_text(const struct compact *c)
 		break;
 	case WORDS_BROKEN:
 		return "next returned a value that it must not: 1, 0, a wait that was asked for, or -errno";
+	case WORDS_THROWN:
+		return leat_gen_thrown_text;
 	case WORDS_SCOPE:
 		leat_scope_cause(c->group->crowd.scope, NULL, &text);
 		break;
@@ -255,33 +269,68 @@ static int wait_for(struct compact *c, const struct leat_step *step, int rc)
 	return leat_await_begin(&extra->await, &c->job, step, rc);
 }
 
-/* One turn of n steps at the most, with the thread set up for it. */
-enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
+/* What a turn has set up on its thread. */
+struct turn {
+	struct compact *c;
+	struct leat_scope *outer;
+	struct leat_step step;
+	bool by_receiver, returned;
+};
+
+static void turn_begin(struct turn *turn, struct compact *c, bool by_receiver)
 {
-	struct leat_scope *outer = leat_scope_current;
-	struct extra *extra = extra_of(c);
+	turn->c = c;
+	turn->by_receiver = by_receiver;
+	turn->returned = false;
+	turn->outer = leat_scope_current;
+	leat_step_begin(&turn->step);
+	leat_scope_current = c->group->crowd.scope;
+}
+
+/* Also where an exception leaves the turn, which goes on to the receive that gave it: the generator has failed. */
+static void turn_end(struct turn *turn)
+{
+	if (leat_unlikely(!turn->returned)) {
+		turn->c->words = WORDS_THROWN;
+		end(turn->c, -EINVAL, &turn->step.input, turn->by_receiver);
+	}
+	leat_scope_current = turn->outer;
+	leat_step_end(&turn->step);
+}
+
+/* Steps, with the thread set up for it, and what follows from how they ended. Returns what steps() does. */
+static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiver, int *later)
+{
+	struct turn turn __attribute__((cleanup(turn_end)));
 	uint64_t before = leat_load_rlx(&c->tail); /* rlx: this side's own */
 	int64_t since_ns = measure ? leat_now_ns() : 0;
-	struct leat_step step;
-	int rc, later = LEAT_TURN_PARK;
+	int rc;
 
-	if (extra != NULL && extra->await.job != NULL)
-		leat_await_end(&extra->await);
-	leat_step_begin(&step);
-	leat_scope_current = c->group->crowd.scope;
-	rc = steps(c, &step, n);
+	turn_begin(&turn, c, by_receiver);
+	rc = steps(c, &turn.step, n);
+	turn.returned = true;
 	if (measure)
 		leat_store_rlx(&c->cost, leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before)); /* rlx: a hint; as before */
 	if (rc == 1 && (rc = refusal(c)) == 0)
 		rc = 1;
 	if (rc > 1) {
-		later = wait_for(c, &step, rc);
-		rc = later < 0 ? later : rc;
+		*later = wait_for(c, &turn.step, rc);
+		rc = *later < 0 ? *later : rc;
 	}
 	if (rc <= 0)
-		end(c, rc, &step.input, by_receiver);
-	leat_scope_current = outer;
-	leat_step_end(&step);
+		end(c, rc, &turn.step.input, by_receiver);
+	return rc;
+}
+
+/* One turn of n steps at the most. */
+enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
+{
+	struct extra *extra = extra_of(c);
+	int rc, later = LEAT_TURN_PARK;
+
+	if (extra != NULL && extra->await.job != NULL)
+		leat_await_end(&extra->await);
+	rc = run_steps(c, n, measure, by_receiver, &later);
 	if (rc <= 0)
 		return LEAT_TURN_OVER;
 	if (rc > 1)
@@ -326,76 +375,137 @@ static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool,
 
 /* --- the group's part --- */
 
+/* What a cancel has found under the crowd's lock, and wakes without it: receivers that stand, and jobs. */
+struct found {
+	const void *spared;
+	struct compact *receivers[LEAT_GROUP_AT_ONCE];
+	struct {
+		struct leat_job *job;
+		bool timed;
+	} jobs[LEAT_GROUP_AT_ONCE];
+	unsigned receivers_count, jobs_count;
+};
+
 /* Under the tree's lock and the crowd's. */
-static void cancel_one(void *block, const void *spared)
+static void cancel_one(void *block, void *arg)
 {
+	struct found *found = arg;
 	struct compact *c = block;
 	uint32_t ctl = leat_load_rlx(ctl_of(c)); /* rlx: the swap decides */
+	bool timed;
 
-	if (c == spared)
+	if (c == found->spared)
 		return;
 	do {
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
 	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt(), refusal() */
-	published(c);
-	if (!(ctl & LEAT_CTL_TX_GONE))
-		leat_job_wake(&c->job);
+	if (publish(c) && leat_compact_tell_begin(c))
+		found->receivers[found->receivers_count++] = c;
+	if (!(ctl & LEAT_CTL_TX_GONE) && leat_job_wake_begin(&c->job, false, &timed)) {
+		found->jobs[found->jobs_count].job = &c->job;
+		found->jobs[found->jobs_count++].timed = timed;
+	}
+}
+
+/* Under the tree's lock. */
+static void wake_found(void *arg)
+{
+	struct found *found = arg;
+
+	while (found->receivers_count > 0)
+		leat_compact_tell_finish(found->receivers[--found->receivers_count]);
+	if (found->jobs_count == 0)
+		return;
+	leat_rcu_read_lock(); /* once the last is in a queue, all may end and the pool be closed */
+	while (found->jobs_count > 0) {
+		found->jobs_count--;
+		leat_job_wake_finish(found->jobs[found->jobs_count].job, found->jobs[found->jobs_count].timed);
+	}
+	leat_rcu_read_unlock();
 }
 
 static void cancel(struct leat_scope_hook *hook, const void *spared)
 {
 	struct leat_crowd *crowd = caa_container_of(hook, struct leat_crowd, hook);
 	struct leat_group *group = caa_container_of(crowd, struct leat_group, crowd);
+	struct found found = { .spared = spared };
 
 	leat_spin_lock(&crowd->lock);
-	crowd->canceled = true;
-	leat_group_walk(group, cancel_one, spared);
+	crowd->canceled = true; /* none begins after this */
 	leat_spin_unlock(&crowd->lock);
+	leat_group_walk(group, cancel_one, wake_found, &found);
 }
 
 /* What a look adds up. */
 struct figures {
+	struct leat_group *group;
 	uint64_t tails, heads;
 	struct leat_pool_stat *stat;
 };
 
+/* The block's extra is not freed meanwhile, under the lock, if this is still its id. */
+static void name_long_turn(struct figures *figures, struct compact *c, uint64_t id)
+{
+	struct leat_spin *lock = &figures->group->crowd.lock;
+	const struct extra *extra;
+
+	leat_spin_lock(lock);
+	extra = leat_load_rlx(&c->id) == id ? extra_of(c) : NULL; /* rlx: cleared under the lock */
+	if (extra != NULL)
+		memcpy(figures->stat->long_name, extra->name, sizeof(extra->name));
+	leat_spin_unlock(lock);
+}
+
+/* Under no lock: the block may go meanwhile, and come into use again. */
 static void look_at_one(void *block, void *arg)
 {
 	struct figures *figures = arg;
 	struct compact *c = block;
-	const struct extra *extra = extra_of(c);
+	uint64_t id = leat_load_acq(&c->id), head, tail; /* B2: pairs with begin_block() */
 
-	figures->heads += leat_load_rlx(&c->head); /* rlx: a number; what does not fit is cut off in the sum */
-	figures->tails += leat_load_rlx(&c->tail); /* rlx: the same */
-	if (c->id + 1 == figures->stat->long_id && extra != NULL)
-		memcpy(figures->stat->long_name, extra->name, sizeof(extra->name));
+	if (id == 0)
+		return;
+	head = leat_load_acq(&c->head); /* B1: pairs with begin_block(); and R2: what was dropped is counted */
+	tail = leat_load_acq(&c->tail); /* B1: the same */
+	if (leat_load_rlx(&c->id) != id) /* rlx: B1 orders it */
+		return;
+	figures->heads += head;
+	figures->tails += tail;
+	if (id + 1 == figures->stat->long_id)
+		name_long_turn(figures, c, id);
 }
 
+/*
+ * Nothing is told of that was not: what ends meanwhile may be left out, and is in the next look's; and what is dropped meanwhile is
+ * counted as dropped, and not as delivered.
+ */
 void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
 	struct leat_group *group = caa_container_of(user, struct leat_group, user);
-	struct figures figures = { 0, 0, stat };
+	struct figures figures = { group, 0, 0, stat };
 	uint64_t dropped = 0;
+	bool any;
 
-	leat_group_stroll(group, look_at_one, &figures);
 	leat_spin_lock(&group->crowd.lock);
+	any = group->crowd.holds > 0;
 	stat->generators += group->crowd.live;
-	figures.tails += group->accepted;
-	figures.heads += group->received;
+	figures.tails = group->accepted;
+	figures.heads = group->received;
 	leat_spin_unlock(&group->crowd.lock);
+	if (any)
+		leat_group_stroll(group, look_at_one, &figures);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		uint64_t now = leat_load_rlx(&group->dropped[reason]); /* rlx: a number */
+		uint64_t now = leat_load_rlx(&group->dropped[reason]); /* rlx: a number; those of heads that were seen are in it */
 
 		stat->dropped[reason] += now;
 		dropped += now;
 	}
 	if (figures.heads < dropped)
-		figures.heads = dropped; /* some were dropped since */
+		figures.heads = dropped;
 	if (figures.tails < figures.heads)
-		figures.tails = figures.heads; /* blocks came and went meanwhile */
+		figures.tails = figures.heads;
 	stat->delivered += figures.heads - dropped;
-	stat->in_flight += figures.tails - figures.heads;
 	stat->offered += figures.tails;
 }
 
@@ -411,18 +521,23 @@ static bool fresh_waits(const struct leat_group *group)
 bool leat_compact_fresh(struct leat_pool_user *user)
 {
 	struct leat_group *group = caa_container_of(user, struct leat_group, user);
-	bool waits;
+	struct leat_job *job = NULL;
+	bool waits, timed;
 
 	leat_spin_lock(&group->crowd.lock);
 	waits = fresh_waits(group);
 	if (waits && group->fresh_seen) {
-		leat_job_wake_fresh(&((struct compact *)group->fresh)->job); /* its receiver may have run it just now */
+		job = &((struct compact *)group->fresh)->job;
+		if (!leat_job_wake_begin(job, true, &timed))
+			job = NULL; /* its receiver has run it just now */
 		waits = false;
 	}
 	group->fresh_seen = user->fresh_listed = waits;
 	if (!waits)
 		group->fresh = NULL;
 	leat_spin_unlock(&group->crowd.lock);
+	if (job != NULL)
+		leat_job_wake_finish(job, timed);
 	return waits;
 }
 
@@ -456,27 +571,64 @@ static bool make_extra(const struct leat_chan_opts *opts, struct extra **extra)
 	return true;
 }
 
+/* Under the crowd's lock, which it may let go of and take again: a block, or NULL with *rc set. */
+static struct compact *alloc_block(struct leat_group *group, size_t bytes, int *rc)
+{
+	struct leat_slab *slab;
+	struct compact *c;
+
+	while ((c = leat_group_alloc(group, bytes, &slab)) == NULL) {
+		*rc = leat_group_grow(group, bytes);
+		if (*rc == 0 && group->crowd.canceled)
+			*rc = -ECANCELED; /* meanwhile, so that no walk would find it */
+		if (*rc < 0)
+			return NULL;
+	}
+	c->slab = slab;
+	return c;
+}
+
 /* Under the crowd's lock: a block that counts and can be cancelled. NULL, with *rc set, and the lock gone. */
 static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
 {
-	struct leat_slab *slab;
-	struct compact *c = NULL;
+	struct compact *c;
 
 	*rc = leat_crowd_begin(&group->crowd);
 	if (*rc < 0) {
 		leat_spin_unlock(&group->crowd.lock);
 		return NULL;
 	}
-	c = leat_group_alloc(group, bytes, &slab);
-	if (c == NULL) {
-		*rc = -ENOMEM;
+	c = alloc_block(group, bytes, rc);
+	if (c == NULL)
 		leat_crowd_leave(&group->crowd, true, false);
-		return NULL;
-	}
-	c->slab = slab;
-	c->id = leat_group_id(group);
-	leat_job_init(&c->job, &job_kind);
 	return c;
+}
+
+/* Under the crowd's lock. A look may stand at the block: of what it reads, id comes last. */
+static void begin_block(struct compact *c, struct extra *extra, const struct leat_seq *seq, size_t capacity)
+{
+	leat_store_rel(&c->head, 0); /* B1: id was cleared; pairs with look_at_one() */
+	leat_store_rel(&c->tail, 0); /* B1: the same */
+	c->fast = NULL;
+	c->pos = c->limit = 0;
+	c->put_at = c->take_at = 0;
+	c->word = &((struct leat_rx *)c)->ring.never;
+	leat_store_rlx(&c->cost, 0); /* rlx: found by the lock that is held, or a queue's */
+	c->held = 0;
+	c->cause = 0;
+	c->open = true;
+	c->item_size = seq->item_size;
+	leat_job_init(&c->job, &job_kind);
+	leat_store_rlx(ctl_of(c), 0);   /* rlx: as cost */
+	leat_store_rlx(&c->waiter, 0);  /* rlx: as cost */
+	c->next = seq->next;
+	c->state = seq->state;
+	c->fini = seq->fini;
+	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: as cost */
+	c->code = 0;
+	c->capacity = (uint16_t)capacity;
+	c->words = WORDS_NONE;
+	leat_store_rel(&c->id, leat_group_id(c->group)); /* B2: pairs with look_at_one() */
 }
 
 /*
@@ -525,14 +677,7 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 		leat_os_free(extra);
 		return rc;
 	}
-	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: found by the lock that is held, or a queue's */
-	c->word = &((struct leat_rx *)c)->ring.never;
-	c->item_size = seq->item_size;
-	c->capacity = (uint16_t)opts->chan.capacity;
-	c->next = seq->next;
-	c->state = seq->state;
-	c->fini = seq->fini;
-	c->open = true;
+	begin_block(c, extra, seq, opts->chan.capacity);
 	*rx = (struct leat_rx *)c;
 	place(group, c);
 	return 0;

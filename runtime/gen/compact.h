@@ -13,6 +13,7 @@
  *           ctl (job.spare)     whoever ends         all                K1
  *           tail                turns                receiver           R1
  *           head                receiver             turns              R2
+ *           id                  start, last leave    looks              B1, B2
  *     2     waiter              receiver; who tells  turns, cancel      C1, K2
  *           extra               start; turns,        turns, receiver,   X1
  *                               receiver             looks
@@ -24,6 +25,8 @@
  *     J3  the receiver stores waiter, full fence, loads run    <->  PARKING, full fence, ready() loads waiter
  *     X1  who makes what most have not swaps extra         ->  X1  the other side loads it
  *     K2  who tells swaps waiter, tells, clears it             ->   the receiver, leaving, loads it clear
+ *     B1  id is cleared, then a start stores head and tail     ->   a look loads head and tail, then id again
+ *     B2  a start stores id last                               ->   a look loads id first: head and tail are of that block's life
  *
  * Who runs it. The generator that was started last stands with its group (group.h) until its receiver runs it or a worker finds it,
  * so that it runs beside its consumer; a second that is new goes to the pool's inbox. A receiver that waits and finds

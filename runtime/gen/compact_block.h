@@ -33,6 +33,7 @@ struct extra {
 enum words {
 	WORDS_NONE,   /* "" */
 	WORDS_BROKEN, /* next returned what it must not */
+	WORDS_THROWN, /* next was left by an exception */
 	WORDS_SCOPE,  /* the scope's */
 	WORDS_INPUT   /* that of its input's end, which the cold part has */
 };
@@ -58,7 +59,7 @@ struct compact {
 	void (*fini)(void *state);
 	struct leat_slab *slab;
 	uint64_t extra; /* struct extra *, or 0 */
-	uint64_t id; /* the channel's; the generator's is the next */
+	uint64_t id; /* the channel's; the generator's is the next; 0: the block is free */
 	int32_t code;
 	uint16_t capacity;
 	uint8_t words;             /* enum words */
@@ -131,14 +132,25 @@ extern const struct leat_foreign leat_compact_receiver;
 
 /* Wakes who stands there, if anybody does. */
 void leat_compact_tell(struct compact *c);
+/*
+ * The two halves of that, for callers that hold a spin lock. begin() makes no system call. Where it returns true the receiver can't
+ * leave, so its block stays, before the caller, which holds no spin lock any more, has called finish().
+ */
+bool leat_compact_tell_begin(struct compact *c);
+void leat_compact_tell_finish(struct compact *c); /* mutate */
 
-/* Of items, and of the end or a cancel in ctl. */
-static inline void published(struct compact *c) /* mutate */
+/* Of items, and of the end or a cancel in ctl. Whether the receiver may have to be told. */
+static inline bool publish(struct compact *c)
 {
 	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
 	if (leat_unlikely(c->group->fenced))
 		leat_fence_seq(); /* C1: without membarrier; pairs with wait_prepare(), leat_event_fence() */
-	if (leat_unlikely(leat_load_rlx(&c->waiter) != 0)) /* rlx: C1 orders it */
+	return leat_load_rlx(&c->waiter) != 0; /* rlx: C1 orders it */
+}
+
+static inline void published(struct compact *c) /* mutate */
+{
+	if (leat_unlikely(publish(c)))
 		leat_compact_tell(c);
 }
 

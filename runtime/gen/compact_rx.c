@@ -10,21 +10,55 @@
 
 #include <string.h>
 
-enum { TELLING = 1, TELLING_PAUSES = 64 };
+/* TELLING: the sleeper is being told, and stays until the word is cleared. OUTWAITED: a thread sleeps on the word until then. */
+enum { TELLING = 1, OUTWAITED = 2, TELLING_PAUSES = 64 };
+
+bool leat_compact_tell_begin(struct compact *c)
+{
+	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: the swap decides */
+
+	return waiter != 0 && !(waiter & TELLING) &&
+	       leat_cas_acqrel(&c->waiter, &waiter, waiter | TELLING); /* K2: pairs with stand(), outwait_telling() */
+}
+
+/* What futex(2) looks at of the word: the half with the marks, on machines with the low half first. */
+static uint32_t *low_half(struct compact *c)
+{
+	return (uint32_t *)(void *)&c->waiter;
+}
+
+LEAT_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half is the first");
+
+void leat_compact_tell_finish(struct compact *c)
+{
+	uint32_t *half = low_half(c), *word;
+	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: this thread's, but for OUTWAITED */
+
+	word = leat_sleeper_tell((struct leat_sleeper *)(uintptr_t)(waiter & ~(uint64_t)(TELLING | OUTWAITED)));
+	waiter = leat_and_acqrel(&c->waiter, 0); /* K2: pairs with outwait_telling(); the last touch of the block */
+	if (word != NULL)
+		leat_os_futex_wake(word, 1);
+	if (waiter & OUTWAITED)
+		leat_os_futex_wake(half, 1);
+}
 
 /* Wakes who stands there, if anybody does. */
 void leat_compact_tell(struct compact *c)
 {
-	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: the swap decides */
-	uint32_t *word;
+	if (leat_compact_tell_begin(c))
+		leat_compact_tell_finish(c);
+}
 
-	if (waiter == 0 || waiter & TELLING ||
-	    !leat_cas_acqrel(&c->waiter, &waiter, waiter | TELLING)) /* K2: pairs with stand(), step_aside() */
-		return;
-	word = leat_sleeper_tell((struct leat_sleeper *)(uintptr_t)waiter);
-	leat_store_rel(&c->waiter, 0); /* K2: pairs with step_aside() */
-	if (word != NULL)
-		leat_os_futex_wake(word, 1);
+/* Until the sleeper that stands there has been told: for a while awake, then asleep, as the teller may want this core. */
+static void outwait_telling(struct compact *c)
+{
+	uint64_t now;
+
+	for (unsigned i = 0; (now = leat_load_acq(&c->waiter)) & TELLING; i++) /* K2: pairs with leat_compact_tell_finish() */
+		if (i < TELLING_PAUSES)
+			leat_pause();
+		else if (leat_cas_rlx(&c->waiter, &now, now | OUTWAITED)) /* rlx: the load above orders what follows */
+			leat_os_futex_wait(low_half(c), (uint32_t)now | OUTWAITED, LEAT_NEVER);
 }
 
 /* The receiver's one place to wait at: who stands there already, for the same receiver, goes. What fence is to follow. */
@@ -33,15 +67,12 @@ static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 	struct compact *c = compact_of_rx(rx);
 	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = 0;
 
-	for (unsigned i = 0; !leat_cas_acqrel(&c->waiter, &other, me); i++) /* K2: pairs with leat_compact_tell() */
-		if (other & TELLING) { /* who tells clears it after that, and is about to */
+	while (!leat_cas_acqrel(&c->waiter, &other, me)) /* K2: pairs with leat_compact_tell_begin() */
+		if (other & TELLING) {
+			outwait_telling(c);
 			other = 0;
-			if (i < TELLING_PAUSES)
-				leat_pause();
-			else
-				leat_os_yield();
 		}
-	return !c->group->fenced;
+	return leat_sleeper_fence(sleeper, c->group->fenced);
 }
 
 /* Whether it was told. */
@@ -52,11 +83,7 @@ static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper) /* muta
 
 	if (leat_cas_rlx(&c->waiter, &waiter, 0)) /* rlx: nobody touched it, nor will; who was told looks again */
 		return false;
-	for (unsigned i = 0; leat_load_acq(&c->waiter) != 0; i++) /* K2: pairs with leat_compact_tell() */
-		if (i < TELLING_PAUSES)
-			leat_pause();
-		else
-			leat_os_yield(); /* unless it is not running */
+	outwait_telling(c);
 	return true;
 }
 

@@ -28,6 +28,8 @@ struct gen {
 
 LEAT_TLS struct leat_tx *leat_gen_out;
 
+const char leat_gen_thrown_text[] = "next was left by an exception; it must return 1, 0, a wait that was asked for, or -errno";
+
 /* What is not a value of the contract becomes a failure that says so. */
 int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal)
 {
@@ -152,7 +154,7 @@ static void gen_main(void *arg)
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
 	leat_gen_over(gen.scope, gen.out, gen.node, rc, &input);
-	leat_scope_current = NULL; /* a discard in these closes ran inside the generator too */
+	/* leat_scope_current stays: destructors of the thread's own values run inside the generator too, until it is joined */
 	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
 	leat_scope_exit(gen.ended);
 }

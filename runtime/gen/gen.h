@@ -35,6 +35,9 @@ void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 /* The failure of a function that returned a value which is not one of the contract's. Answers -EINVAL. */
 int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal);
 
+/* The words for a step that was left by an exception. */
+extern const char leat_gen_thrown_text[];
+
 /* The output of the generator that this thread is, or NULL. */
 extern LEAT_TLS struct leat_tx *leat_gen_out;
 

@@ -5,8 +5,6 @@
 
 #include <leat/atomic.h>
 
-#include <string.h>
-
 enum { FIRST_BLOCKS = 4, SLAB_BYTES = 256 << 10, PAGES_FROM = 32 << 10, STEP = 16, IDS = 1024 };
 
 static struct leat_slab *slab_in_all(struct leat_link *link)
@@ -17,6 +15,11 @@ static struct leat_slab *slab_in_all(struct leat_link *link)
 static struct leat_slab *slab_in_roomy(struct leat_link *link)
 {
 	return (void *)((char *)link - offsetof(struct leat_slab, roomy));
+}
+
+static struct leat_slab *slab_in_emptied(struct leat_link *link)
+{
+	return (void *)((char *)link - offsetof(struct leat_slab, emptied));
 }
 
 /* Blocks begin on a line. */
@@ -30,28 +33,37 @@ static char *slab_block(struct leat_slab *slab, uint32_t i)
 	return (char *)slab + slab_header() + i * slab->of->stride;
 }
 
-static struct leat_sizes *sizes_for(struct leat_group *group, size_t stride)
+static size_t stride_of(size_t size)
+{
+	return (size + STEP - 1) & ~(size_t)(STEP - 1);
+}
+
+static struct leat_sizes *find_sizes(struct leat_group *group, size_t stride)
 {
 	struct leat_sizes *sizes = group->sizes;
 
 	while (sizes != NULL && sizes->stride != stride)
 		sizes = sizes->next;
-	if (sizes != NULL)
-		return sizes;
-	sizes = leat_os_alloc(sizeof(*sizes), 0);
+	return sizes;
+}
+
+/* Under no lock. */
+static struct leat_sizes *sizes_new(size_t stride)
+{
+	struct leat_sizes *sizes = leat_os_alloc(sizeof(*sizes), 0);
+
 	if (sizes == NULL)
 		return NULL;
 	sizes->stride = stride;
 	sizes->blocks_next = FIRST_BLOCKS;
 	sizes->roomy.next = sizes->roomy.prev = &sizes->roomy;
-	sizes->next = group->sizes;
-	group->sizes = sizes;
 	return sizes;
 }
 
-static struct leat_slab *slab_new(struct leat_group *group, struct leat_sizes *sizes)
+/* Under no lock. */
+static struct leat_slab *slab_new(size_t stride, uint32_t blocks)
 {
-	size_t bytes = slab_header() + sizes->blocks_next * sizes->stride;
+	size_t bytes = slab_header() + blocks * stride;
 	struct leat_slab *slab;
 
 	if (bytes > SLAB_BYTES)
@@ -59,34 +71,77 @@ static struct leat_slab *slab_new(struct leat_group *group, struct leat_sizes *s
 	slab = bytes < PAGES_FROM ? leat_os_alloc(bytes, 64) : leat_os_pages(bytes);
 	if (slab == NULL)
 		return NULL;
-	slab->of = sizes;
 	slab->bytes = bytes;
-	slab->total = (uint32_t)((bytes - slab_header()) / sizes->stride);
-	if (bytes < SLAB_BYTES)
+	slab->total = (uint32_t)((bytes - slab_header()) / stride);
+	return slab;
+}
+
+void leat_slab_free(struct leat_slab *slab)
+{
+	size_t bytes = slab == NULL ? 0 : slab->bytes;
+
+	if (bytes < PAGES_FROM)
+		leat_os_free(slab);
+	else
+		leat_os_pages_free(slab, bytes);
+}
+
+static void slab_link(struct leat_group *group, struct leat_sizes *sizes, struct leat_slab *slab)
+{
+	slab->of = sizes;
+	if (slab->bytes < SLAB_BYTES && sizes->blocks_next <= slab->total)
 		sizes->blocks_next *= 2;
 	leat_link_before(&slab->all, &group->slabs);
 	leat_link_before(&slab->roomy, &sizes->roomy);
-	return slab;
+}
+
+int leat_group_grow(struct leat_group *group, size_t size)
+{
+	size_t stride = stride_of(size);
+	struct leat_sizes *sizes = find_sizes(group, stride), *made = NULL;
+	uint32_t blocks = sizes != NULL ? sizes->blocks_next : (uint32_t)FIRST_BLOCKS;
+	struct leat_slab *slab;
+
+	leat_spin_unlock(&group->crowd.lock);
+	slab = slab_new(stride, blocks);
+	if (sizes == NULL && slab != NULL)
+		made = sizes_new(stride);
+	leat_spin_lock(&group->crowd.lock);
+	sizes = find_sizes(group, stride);
+	if (sizes == NULL && made != NULL) {
+		made->next = group->sizes;
+		group->sizes = sizes = made;
+		made = NULL;
+	}
+	if (sizes != NULL && slab != NULL) {
+		slab_link(group, sizes, slab);
+		slab = NULL;
+	}
+	if (made == NULL && slab == NULL)
+		return sizes != NULL && sizes->roomy.next != &sizes->roomy ? 0 : -ENOMEM;
+	leat_spin_unlock(&group->crowd.lock);
+	leat_os_free(made); /* another thread was first, or there is no memory for both */
+	leat_slab_free(slab);
+	leat_spin_lock(&group->crowd.lock);
+	return sizes != NULL ? 0 : -ENOMEM;
 }
 
 void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab **slab_out)
 {
-	struct leat_sizes *sizes = sizes_for(group, (size + STEP - 1) & ~(size_t)(STEP - 1));
+	struct leat_sizes *sizes = find_sizes(group, stride_of(size));
 	struct leat_slab *slab;
 	struct leat_block *block;
 
-	if (sizes == NULL)
-		return NULL;
-	if (sizes->roomy.next == &sizes->roomy && slab_new(group, sizes) == NULL)
+	if (sizes == NULL || sizes->roomy.next == &sizes->roomy)
 		return NULL;
 	slab = slab_in_roomy(sizes->roomy.next);
 	block = slab->free;
-	if (block != NULL) {
+	if (block != NULL)
 		slab->free = block->next_free;
-		memset(block, 0, size);
-	} else {
+	else
 		block = (void *)slab_block(slab, slab->fresh++);
-	}
+	if (slab->emptied.next != NULL)
+		leat_link_remove(&slab->emptied);
 	if (++slab->used == slab->total)
 		leat_link_remove(&slab->roomy);
 	block->group = group;
@@ -95,29 +150,19 @@ void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab *
 	return block;
 }
 
-static void slab_free(struct leat_slab *slab)
-{
-	size_t bytes = slab->bytes;
-
-	leat_link_remove(&slab->all);
-	if (bytes < PAGES_FROM)
-		leat_os_free(slab);
-	else
-		leat_os_pages_free(slab, bytes);
-}
-
-/* Under the lock: an empty slab goes, unless it is the only one with room: the next block would want that. */
-static void prune(struct leat_slab *slab)
+/* Under the lock: takes an empty slab out, unless it is the only one with room: the next block would want that. */
+static struct leat_slab *prune(struct leat_slab *slab)
 {
 	struct leat_link *roomy = &slab->of->roomy;
 
 	if (roomy->next == roomy->prev)
-		return;
+		return NULL;
 	leat_link_remove(&slab->roomy);
-	slab_free(slab);
+	leat_link_remove(&slab->all);
+	return slab;
 }
 
-void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *memory)
+struct leat_slab *leat_group_free(struct leat_group *group, struct leat_slab *slab, void *memory)
 {
 	struct leat_block *block = memory;
 	struct leat_sizes *sizes = slab->of;
@@ -127,52 +172,89 @@ void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *mem
 	slab->free = block;
 	if (slab->used-- == slab->total)
 		leat_link_before(&slab->roomy, sizes->roomy.next);
-	if (slab->used == 0 && group->strollers == 0)
-		prune(slab);
+	if (slab->used != 0)
+		return NULL;
+	if (group->walks == 0)
+		return prune(slab);
+	leat_link_before(&slab->emptied, &group->emptied);
+	return NULL;
 }
 
-void leat_group_walk(struct leat_group *group, void (*fn)(void *block, const void *arg), const void *arg)
+/* Under the lock, which it lets go of and takes again: gives back what stayed for walks, a few at a time. */
+static void free_emptied(struct leat_group *group)
 {
-	for (struct leat_link *link = group->slabs.next; link != &group->slabs; link = link->next) {
-		struct leat_slab *slab = slab_in_all(link);
+	enum { AT_ONCE = 16 };
+	struct leat_slab *slabs[AT_ONCE];
 
-		for (uint32_t i = 0; i < slab->fresh; i++) {
-			struct leat_block *block = (void *)slab_block(slab, i);
+	while (group->walks == 0 && group->emptied.next != &group->emptied) {
+		unsigned n = 0;
 
-			if (block->group != NULL)
-				fn(block, arg);
+		while (n < AT_ONCE && group->emptied.next != &group->emptied) {
+			struct leat_slab *slab = slab_in_emptied(group->emptied.next);
+
+			leat_link_remove(&slab->emptied);
+			slabs[n] = prune(slab);
+			n += slabs[n] != NULL;
 		}
+		leat_spin_unlock(&group->crowd.lock);
+		while (n > 0)
+			leat_slab_free(slabs[--n]);
+		leat_spin_lock(&group->crowd.lock);
 	}
 }
 
-static void each_of_slab(struct leat_slab *slab, void (*fn)(void *block, void *arg), void *arg)
+/* Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this slab. */
+static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *block, void *arg), void *arg)
 {
-	for (uint32_t i = 0; i < slab->fresh; i++) {
-		struct leat_block *block = (void *)slab_block(slab, i);
+	for (uint32_t n = 0; n < LEAT_GROUP_AT_ONCE && *i < slab->fresh; n++) {
+		struct leat_block *block = (void *)slab_block(slab, (*i)++);
 
 		if (block->group != NULL)
 			fn(block, arg);
 	}
+	return *i < slab->fresh;
+}
+
+void leat_group_walk(struct leat_group *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg)
+{
+	struct leat_spin *lock = &group->crowd.lock;
+	struct leat_link *link;
+	uint32_t i = 0;
+
+	leat_spin_lock(lock);
+	group->walks++;
+	for (link = group->slabs.next; link != &group->slabs;) {
+		if (!walk_some(slab_in_all(link), &i, fn, arg)) {
+			link = link->next;
+			i = 0;
+		}
+		leat_spin_unlock(lock);
+		after(arg);
+		leat_spin_lock(lock);
+	}
+	group->walks--;
+	free_emptied(group);
+	leat_spin_unlock(lock);
 }
 
 void leat_group_stroll(struct leat_group *group, void (*fn)(void *block, void *arg), void *arg)
 {
 	struct leat_spin *lock = &group->crowd.lock;
-	struct leat_link *link, *next;
+	struct leat_link *link;
 
 	leat_spin_lock(lock);
-	group->strollers++;
+	group->walks++;
 	for (link = group->slabs.next; link != &group->slabs; link = link->next) {
-		each_of_slab(slab_in_all(link), fn, arg);
+		struct leat_slab *slab = slab_in_all(link);
+		uint32_t fresh = slab->fresh;
+
 		leat_spin_unlock(lock);
+		for (uint32_t i = 0; i < fresh; i++)
+			fn(slab_block(slab, i), arg);
 		leat_spin_lock(lock);
 	}
-	group->strollers--;
-	for (link = group->slabs.next; link != &group->slabs && group->strollers == 0; link = next) {
-		next = link->next;
-		if (slab_in_all(link)->used == 0)
-			prune(slab_in_all(link));
-	}
+	group->walks--;
+	free_emptied(group);
 	leat_spin_unlock(lock);
 }
 
@@ -191,14 +273,22 @@ uint64_t leat_group_id(struct leat_group *group)
 	return id;
 }
 
-static void group_destroy(struct leat_crowd *crowd)
+static struct leat_group *group_of_user(struct leat_pool_user *user)
 {
-	struct leat_group *group = caa_container_of(crowd, struct leat_group, crowd);
+	return caa_container_of(user, struct leat_group, user);
+}
+
+static void group_free(struct leat_pool_user *user)
+{
+	struct leat_group *group = group_of_user(user);
 	struct leat_sizes *sizes;
 
-	leat_pool_remove_user(&group->user);
-	while (group->slabs.next != &group->slabs)
-		slab_free(slab_in_all(group->slabs.next));
+	while (group->slabs.next != &group->slabs) {
+		struct leat_slab *slab = slab_in_all(group->slabs.next);
+
+		leat_link_remove(&slab->all);
+		leat_slab_free(slab);
+	}
 	while ((sizes = group->sizes) != NULL) {
 		group->sizes = sizes->next;
 		leat_os_free(sizes);
@@ -206,9 +296,9 @@ static void group_destroy(struct leat_crowd *crowd)
 	leat_os_free(group);
 }
 
-static struct leat_group *group_of_user(struct leat_pool_user *user)
+static void group_destroy(struct leat_crowd *crowd)
 {
-	return caa_container_of(user, struct leat_group, user);
+	leat_pool_remove_user(&caa_container_of(crowd, struct leat_group, crowd)->user); /* and group_free() */
 }
 
 static bool group_busy(struct leat_pool_user *user)
@@ -237,7 +327,8 @@ static void group_set_pool(struct leat_group *group, struct leat_pool *pool)
 {
 	group->pool = pool;
 	group->workers_only = leat_pool_workers_only(pool);
-	memset(group->dropped, 0, sizeof(group->dropped));
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		leat_store_rlx(&group->dropped[reason], 0); /* rlx: a number */
 	group->accepted = group->received = 0;
 }
 
@@ -273,11 +364,13 @@ struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *poo
 	leat_compact_group_init(group);
 	group_set_pool(group, pool);
 	group->slabs.next = group->slabs.prev = &group->slabs;
+	group->emptied.next = group->emptied.prev = &group->emptied;
 	group->fenced = !leat_os_fence_heavy_prepare();
 	group->user.busy = group_busy;
 	group->user.gone = group_without_pool;
 	group->user.fresh = leat_compact_fresh;
 	group->user.look = leat_compact_look;
+	group->user.free = group_free;
 	leat_store_rlx(&group->crowd.key, (uintptr_t)pool); /* rlx: not linked yet */
 	group->crowd.free = group_destroy;
 	*rc = leat_scope_add_crowd(scope, &group->crowd);

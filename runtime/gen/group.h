@@ -2,7 +2,8 @@
  * runtime/gen/group.h: the compact generators of one scope on one pool: their memory, their count, their cancel.
  *
  * Blocks stand in slabs that grow from four blocks to 256 KiB; an empty slab is given back at once, but for one. All under the
- * crowd's lock, which starting, ending and closing one take once each.
+ * crowd's lock, which starting, ending and closing one take once each. It is held for a few instructions: memory is had from the
+ * system, and given back, outside of it, and no walk holds it for more than a few blocks.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -24,6 +25,7 @@ struct leat_block {
 struct leat_slab {
 	struct leat_link all;   /* of the group */
 	struct leat_link roomy; /* of its size, while it has room; next NULL: it has none */
+	struct leat_link emptied; /* of the group, while it is in no use and stays for a walk; else next NULL */
 	struct leat_sizes *of;
 	struct leat_block *free;
 	size_t bytes;
@@ -53,9 +55,9 @@ struct leat_group {
 	/* the rest under the crowd's lock */
 	void *fresh;     /* the block whose generator was started last, and waited for its first turn then; or NULL */
 	bool fresh_seen; /* by the pool's workers */
-	struct leat_link slabs;
+	struct leat_link slabs, emptied;
 	struct leat_sizes *sizes;
-	unsigned strollers; /* as long as there are any no slab goes */
+	unsigned walks; /* under way: as long as there are any no slab goes */
 	uint64_t next_id, ids_end;
 	uint64_t accepted, received; /* by those that are gone, since the pool is this one: items */
 };
@@ -63,14 +65,30 @@ struct leat_group {
 /* The group of this scope and pool; made if there is none. NULL, with *rc set, when that can't be. */
 struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *pool, int *rc);
 
-/* Under the lock: a zeroed block of at least this size, which holds the group; or NULL. */
+/*
+ * Under the lock: a block of at least this size, which holds the group; NULL: leat_group_grow() has to make room. It is zeroed where
+ * it was never used, else as it was left, but for its group.
+ */
 void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab **slab);
-/* Under the lock: gives a block back. The hold is the caller's to drop. */
-void leat_group_free(struct leat_group *group, struct leat_slab *slab, void *block);
+/* Under the lock, which it lets go of and takes again: makes room, which another thread may use first. 0 or -ENOMEM. */
+int leat_group_grow(struct leat_group *group, size_t size);
+/*
+ * Under the lock: gives a block back. The hold is the caller's to drop. What it returns, if anything, is not the group's any more
+ * and is given to leat_slab_free() under no lock.
+ */
+struct leat_slab *leat_group_free(struct leat_group *group, struct leat_slab *slab, void *block);
+void leat_slab_free(struct leat_slab *slab);
 
-/* Under the lock: calls fn for each block in use. */
-void leat_group_walk(struct leat_group *group, void (*fn)(void *block, const void *arg), const void *arg);
-/* Under no lock: the same, but lets go of the lock between slabs, so that nobody waits for all of it. */
+/*
+ * Under no lock: calls fn for each block in use, with the lock held, and after() without it once for LEAT_GROUP_AT_ONCE at the
+ * most. Blocks that come into use or go meanwhile may be left out.
+ */
+enum { LEAT_GROUP_AT_ONCE = 64 };
+void leat_group_walk(struct leat_group *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg);
+/*
+ * Under no lock: calls fn without the lock for each block that has ever been in use, however many there are; so starts and ends
+ * wait for nothing. fn finds out which are in use, while they begin and end.
+ */
 void leat_group_stroll(struct leat_group *group, void (*fn)(void *block, void *arg), void *arg);
 
 /* Two ids of the registry's, the first of which is answered: a channel's and its generator's. Under the lock. */

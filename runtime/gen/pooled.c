@@ -228,11 +228,39 @@ static enum leat_turn settle(struct pooled *p, const struct leat_step *step, int
 	return LEAT_TURN_OVER;
 }
 
+/* What steps have set up on their thread. */
+struct frame {
+	struct pooled *p;
+	struct leat_scope *outer;
+	struct leat_step *step;
+	bool returned;
+};
+
+/* Also where an exception leaves a step, and goes on to the receive that ran it: the generator has failed. */
+static void frame_end(struct frame *frame)
+{
+	leat_scope_current = frame->outer;
+	leat_step_end(frame->step);
+	if (!frame->returned)
+		finish(frame->p, leat_tx_fail(frame->p->out, -EINVAL, leat_gen_thrown_text), &frame->step->input);
+}
+
+static int run_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
+{
+	struct frame frame __attribute__((cleanup(frame_end))) = { .p = p, .outer = leat_scope_current, .step = step };
+	int rc;
+
+	leat_step_begin(step);
+	leat_scope_current = p->scope;
+	rc = p->in != NULL ? sink_steps(p, step, n, done) : seq_steps(p, step, n, done);
+	frame.returned = true;
+	return rc;
+}
+
 static enum leat_turn run(struct pooled *p, uint32_t n, bool here)
 {
 	enum { MEASURE_EVERY = 16 };
 	bool measure = p->cost == 0 || ++p->turns % MEASURE_EVERY == 0;
-	struct leat_scope *outer = leat_scope_current;
 	struct leat_step step;
 	int64_t since_ns;
 	uint32_t done;
@@ -240,11 +268,7 @@ static enum leat_turn run(struct pooled *p, uint32_t n, bool here)
 
 	stand_aside(p);
 	since_ns = measure ? leat_now_ns() : 0;
-	leat_step_begin(&step);
-	leat_scope_current = p->scope;
-	rc = p->in != NULL ? sink_steps(p, &step, n, &done) : seq_steps(p, &step, n, &done);
-	leat_scope_current = outer;
-	leat_step_end(&step);
+	rc = run_steps(p, &step, n, &done);
 	if (measure && done > 0)
 		p->cost = leat_steps_cost(since_ns, done);
 	return settle(p, &step, rc, here);

@@ -103,30 +103,49 @@ void leat_os_futex_wake(uint32_t *word, unsigned n)
 }
 
 static pthread_once_t heavy_once = PTHREAD_ONCE_INIT;
-static bool heavy_works;
+static uint32_t heavy_works; /* 1: membarrier is there, and has not been refused */
 
 static void heavy_register(void)
 {
 	int saved = errno;
 
-	heavy_works = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+	/* rlx: each fence finds out for itself */
+	leat_store_rlx(&heavy_works, syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0);
 	errno = saved;
 }
 
 bool leat_os_fence_heavy_prepare(void)
 {
 	pthread_once(&heavy_once, heavy_register);
-	return heavy_works;
+	return leat_load_rlx(&heavy_works) != 0; /* rlx: the same */
+}
+
+bool leat_os_fence_heavy_ask(void)
+{
+	int saved = errno;
+
+	if (leat_os_fence_heavy_prepare() && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
+		leat_store_rlx(&heavy_works, 0); /* rlx: each fence finds out for itself */
+	errno = saved;
+	return leat_load_rlx(&heavy_works) != 0; /* rlx: the same */
+}
+
+void leat_os_outlast_stores(void)
+{
+	int64_t until_ns = leat_now_ns() + LEAT_OS_UNFENCED_NS;
+	uint32_t word = 0;
+
+	while (leat_now_ns() < until_ns)
+		leat_os_futex_wait(&word, 0, until_ns);
 }
 
 void leat_os_fence_heavy(void)
 {
-	int saved = errno;
-
 	leat_fence_seq(); /* C1, C2: this thread's own part; pairs with leat_fence_light() of each publish */
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
-		leat_die("membarrier worked when the channel was opened and does not any more");
-	errno = saved;
+	if (leat_os_fence_heavy_ask())
+		return;
+	leat_os_outlast_stores();
+	leat_fence_seq(); /* C1, C2: the look after the sleep; pairs with leat_fence_light() of each publish */
 }
 
 int leat_os_flag_open(void)
@@ -238,37 +257,6 @@ void leat_cond_broadcast(struct leat_cond *cond)
 void leat_cond_fini(struct leat_cond *cond)
 {
 	pthread_cond_destroy(&cond->posix);
-}
-
-void leat_spin_init(struct leat_spin *spin)
-{
-	leat_store_rlx(&spin->held, 0); /* rlx: nobody else knows it yet */
-}
-
-static __attribute__((noinline)) void spin_until_free(struct leat_spin *spin)
-{
-	enum { PAUSES = 64 };
-
-	for (unsigned i = 0; leat_load_rlx(&spin->held) != 0; i++) /* rlx: the swap decides */
-		if (i < PAUSES)
-			leat_pause();
-		else
-			leat_os_yield();
-}
-
-void leat_spin_lock(struct leat_spin *spin)
-{
-	uint32_t held = 0;
-
-	while (!leat_cas_acqrel(&spin->held, &held, 1)) { /* L1: pairs with leat_spin_unlock() */
-		spin_until_free(spin);
-		held = 0;
-	}
-}
-
-void leat_spin_unlock(struct leat_spin *spin)
-{
-	leat_store_rel(&spin->held, 0); /* L1: pairs with leat_spin_lock() */
 }
 
 struct start {

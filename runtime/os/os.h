@@ -36,10 +36,20 @@ void leat_os_futex_wake(uint32_t *word, unsigned n); /* mutate */
 
 /*
  * The heavy half of the asymmetric fence: a full fence on every core that runs this process; its partners are the
- * leat_fence_light() of senders and receivers. prepare() asks the kernel once and answers whether it has it.
+ * leat_fence_light() of senders and receivers. prepare() asks the kernel once and returns whether it has it.
+ *
+ * The kernel may refuse it later: a filter of system calls can be installed at any time. Then prepare() returns false from now on,
+ * and the fence is a full one of the calling thread and a millisecond of sleep, after which what any other core had executed
+ * before is visible here: a store leaves its core's buffer in far less.
  */
 bool leat_os_fence_heavy_prepare(void);
 void leat_os_fence_heavy(void);
+/* Asks the kernel again: whether it still has it. */
+bool leat_os_fence_heavy_ask(void);
+/* Sleeps until what any core has executed before the call is visible to all. */
+void leat_os_outlast_stores(void);
+/* How long a thread sleeps at the most on what others change without a fence, where membarrier has been refused. */
+#define LEAT_OS_UNFENCED_NS INT64_C(1000000)
 
 /*
  * A flag is a descriptor that poll(2) finds readable from a raise until it is cleared. open() answers it or -errno; raise()
@@ -76,8 +86,14 @@ void leat_cond_broadcast(struct leat_cond *cond); /* mutate */
 void leat_cond_fini(struct leat_cond *cond);
 
 /*
- * A lock for a few instructions, by a word that is 0 where it is free: half the price of a mutex. Who waits for it spins, and
- * soon offers its core, as the holder may want it.
+ * A lock for a few instructions: half the price of a mutex. A thread that waits for it spins for a while, then sleeps, as the
+ * holder may want the same core: a thread of SCHED_FIFO that yields instead never lets one of lower priority run. Between lock
+ * and unlock nothing may sleep, and no system call is made.
+ *
+ *     held    what it says                         the unlock
+ *     0       free
+ *     1       held                                 stores 0
+ *     2       held, and a thread may sleep on it   stores 0, and wakes one
  */
 struct leat_spin {
 	uint32_t held, unused;

@@ -111,8 +111,13 @@ static inline struct leat_job *leat_job_of(struct leat_link *link)
 void leat_job_wake(struct leat_job *job); /* mutate */
 /* The same, but only if it has parked, or is about to: one that asked for a time in a turn meanwhile is not to be early. */
 void leat_job_wake_parked(struct leat_job *job); /* mutate */
-/* That by a worker of its pool, which asks for new jobs under a lock. */
-void leat_job_wake_fresh(struct leat_job *job); /* mutate */
+/*
+ * The two halves of these, for callers that hold a spin lock. begin() makes no system call. Where it returns true the job waits to
+ * be put into a queue: no thread runs or ends it before the caller, which holds no spin lock any more, has called finish(). That is
+ * called in a read section or by a worker of the job's pool: neither lets the pool be closed.
+ */
+bool leat_job_wake_begin(struct leat_job *job, bool parked_only, bool *timed);
+void leat_job_wake_finish(struct leat_job *job, bool timed); /* mutate */
 
 /*
  * For who wants to run it himself: takes it, if it waits for nothing but to be woken or stands in a queue. Then he gives it

@@ -66,6 +66,7 @@ struct leat_pool {
 	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
+	struct leat_pool_stat past, told; /* of users that are removed; what the last look told. Under users_lock */
 	struct leat_mutex ask_lock;   /* held by who asks one of those: it is not taken away meanwhile */
 	struct leat_spin fresh_lock;  /* guards the links of */
 	struct leat_link fresh_users; /* those that may have a new job: the ends of a ring */
@@ -249,38 +250,42 @@ static uint32_t woken(uint32_t run, bool parked_only)
 	return run <= LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : (uint32_t)LEAT_RUN_AGAIN;
 }
 
-/* In a read section, or on a worker of its pool: neither lets that be closed. */
-static void wake(struct leat_job *job, bool parked_only)
+bool leat_job_wake_begin(struct leat_job *job, bool parked_only, bool *timed)
 {
 	uint32_t run = leat_load_rlx(&job->run), to; /* rlx: the swap decides */
-	struct leat_pool *pool;
 
 	do {
 		to = woken(run, parked_only);
 	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
-	if (run > LEAT_RUN_TIMED || to != LEAT_RUN_QUEUED)
-		return;
-	pool = job->kind->pool(job);
-	if (run == LEAT_RUN_TIMED)
+	*timed = run == LEAT_RUN_TIMED;
+	return run <= LEAT_RUN_TIMED && to == LEAT_RUN_QUEUED;
+}
+
+void leat_job_wake_finish(struct leat_job *job, bool timed)
+{
+	struct leat_pool *pool = job->kind->pool(job);
+
+	if (timed)
 		take_from_wheel(pool, job);
 	push(pool, job, true);
 }
 
+static void wake(struct leat_job *job, bool parked_only)
+{
+	bool timed;
+
+	leat_rcu_read_lock();
+	if (leat_job_wake_begin(job, parked_only, &timed))
+		leat_job_wake_finish(job, timed);
+	leat_rcu_read_unlock();
+}
+
 void leat_job_wake(struct leat_job *job)
 {
-	leat_rcu_read_lock();
 	wake(job, false);
-	leat_rcu_read_unlock();
 }
 
 void leat_job_wake_parked(struct leat_job *job)
-{
-	leat_rcu_read_lock();
-	wake(job, true);
-	leat_rcu_read_unlock();
-}
-
-void leat_job_wake_fresh(struct leat_job *job)
 {
 	wake(job, true);
 }
@@ -826,9 +831,88 @@ static void look_at_worker(struct leat_worker *worker, struct leat_pool_stat *st
 	}
 }
 
+static void add_figures(struct leat_pool_stat *to, const struct leat_pool_stat *from)
+{
+	to->generators += from->generators;
+	to->offered += from->offered;
+	to->delivered += from->delivered;
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		to->dropped[reason] += from->dropped[reason];
+	if (from->long_name[0] != '\0')
+		memcpy(to->long_name, from->long_name, sizeof(to->long_name));
+}
+
+/* Under users_lock. */
+static void unlink_user(struct leat_pool_user *user)
+{
+	user->prev->next = user->next;
+	user->next->prev = user->prev;
+	user->next = user->prev = NULL;
+	user->pool = NULL;
+}
+
+/*
+ * Under users_lock: a look is over at this user. Adds what it saw, unless the user was removed meanwhile, whose figures are in the
+ * past then and come with the next look, or the pool is being closed. Returns the next user, or the end of the list.
+ */
+static struct leat_pool_user *leave_user(struct leat_pool *pool, struct leat_pool_user *user, struct leat_pool_stat *sum,
+					 const struct leat_pool_stat *seen, struct leat_pool_user **gone)
+{
+	bool listed = user->pool == pool, last = --user->looks == 0 && user->removed;
+	struct leat_pool_user *next = listed ? user->next : &pool->users;
+
+	if (listed && !user->removed)
+		add_figures(sum, seen);
+	if (!last)
+		return next;
+	if (listed)
+		unlink_user(user);
+	user->next = *gone;
+	*gone = user;
+	return next;
+}
+
+/*
+ * Under users_lock, which it lets go of at each user: so no start waits for a whole walk. Each user's figures are of a moment of
+ * its own. What is told is never more than there was, nor less than was told before.
+ */
+static void look_at_users(struct leat_pool *pool, struct leat_pool_stat *sum, struct leat_pool_user **gone)
+{
+	struct leat_pool_user *user = pool->users.next;
+
+	add_figures(sum, &pool->past);
+	while (user != &pool->users) {
+		struct leat_pool_stat seen = { .long_id = sum->long_id };
+
+		user->looks++;
+		leat_mutex_unlock(&users_lock);
+		user->look(user, &seen);
+		leat_mutex_lock(&users_lock);
+		user = leave_user(pool, user, sum, &seen, gone);
+	}
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Under users_lock. */
+static void tell_totals(struct leat_pool *pool, struct leat_pool_stat *stat)
+{
+	uint64_t out;
+
+	out = stat->delivered = pool->told.delivered = most(stat->delivered, pool->told.delivered);
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		out += stat->dropped[reason] = pool->told.dropped[reason] = most(stat->dropped[reason], pool->told.dropped[reason]);
+	stat->offered = pool->told.offered = most(most(stat->offered, pool->told.offered), out);
+	stat->in_flight = stat->offered - out;
+}
+
 void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat)
 {
 	struct leat_pool *pool = caa_container_of(node, struct leat_pool, node);
+	struct leat_pool_user *gone = NULL, *user;
 	int64_t now_ns = leat_now_ns();
 
 	memset(stat, 0, sizeof(*stat));
@@ -839,9 +923,13 @@ void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat)
 	for (unsigned i = 0; i < pool->workers_count; i++)
 		look_at_worker(&pool->workers[i], stat, now_ns);
 	stat->generators = leat_load_rlx(&pool->held); /* rlx: a number */
-	for (struct leat_pool_user *user = pool->users.next; user != &pool->users; user = user->next)
-		user->look(user, stat);
+	look_at_users(pool, stat, &gone);
+	tell_totals(pool, stat);
 	leat_mutex_unlock(&users_lock);
+	while ((user = gone) != NULL) {
+		gone = user->next;
+		user->free(user);
+	}
 }
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
@@ -960,9 +1048,7 @@ static int dismiss_users(struct leat_pool *pool)
 	while ((user = pool->users.next) != &pool->users) {
 		unlist_fresh(pool, user); /* before another pool can have it */
 		user->gone(user);
-		user->prev->next = user->next;
-		user->next->prev = user->prev;
-		user->next = user->prev = NULL;
+		unlink_user(user);
 	}
 	return 0;
 }
@@ -999,12 +1085,20 @@ void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user)
 
 void leat_pool_remove_user(struct leat_pool_user *user)
 {
+	struct leat_pool *pool;
+	bool now;
+
 	leat_mutex_lock(&users_lock);
-	if (user->next != NULL) {
-		unlist_fresh(user->pool, user);
-		user->prev->next = user->next;
-		user->next->prev = user->prev;
-		user->next = user->prev = NULL;
+	pool = user->pool;
+	if (pool != NULL) {
+		unlist_fresh(pool, user);
+		user->look(user, &pool->past);
 	}
+	now = user->looks == 0;
+	user->removed = true;
+	if (now && pool != NULL)
+		unlink_user(user);
 	leat_mutex_unlock(&users_lock);
+	if (now)
+		user->free(user);
 }

@@ -45,11 +45,18 @@ struct leat_pool_user {
 	 * Takes the lock under which leat_pool_fresh() is called, and says under it in fresh_listed what it answers.
 	 */
 	bool (*fresh)(struct leat_pool_user *user);
-	/* Adds its figures, and the name of the generator that long_id is, if it is one of its. */
+	/*
+	 * Adds its figures, and the name of the generator that long_id is, if it is one of its. Under no lock of the pool's: what it
+	 * adds is never more than there was when it returns.
+	 */
 	void (*look)(struct leat_pool_user *user, struct leat_pool_stat *stat);
+	void (*free)(struct leat_pool_user *user); /* once it is removed and no look is at it; under no lock */
+	/* under users_lock: */
+	unsigned looks; /* at it just now: it stays where it is on the list */
+	bool removed;
 };
 void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user);
-/* Does nothing if the pool is gone already. */
+/* With nobody left in it. Its figures stay with the pool, if that is not gone already; then it is freed. */
 void leat_pool_remove_user(struct leat_pool_user *user);
 
 /* The same for one job at a time. Letting go is the last that is done with the pool. */
@@ -67,7 +74,7 @@ void leat_pool_tell_fresh(struct leat_pool *pool);
 struct leat_poller *leat_pool_poller(struct leat_pool *pool);
 void leat_pool_want_keeper(struct leat_pool *pool);
 
-/* The figures of now, but for time: a walk of the registry calls it, one at a time. */
+/* The figures of now, but for time: a walk of the registry calls it. Totals never fall from one call to the next. */
 void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat);
 
 /* Only workers run steps on this pool. */

@@ -59,9 +59,16 @@ static inline void cds_list_del_rcu(struct cds_list_head *entry)
 
 #else
 
+#include "runtime/os/os.h"
+
 #include <urcu/urcu-bp.h>
 
 #include <urcu/rculist.h>
+
+/* liburcu's: whether its readers leave their fences to membarrier. Its inline readers load it each time. */
+#ifndef CONFIG_RCU_FORCE_SYS_MEMBARRIER
+extern int urcu_bp_has_sys_membarrier;
+#endif
 
 static inline void leat_rcu_read_lock(void)
 {
@@ -71,8 +78,20 @@ static inline void leat_rcu_read_unlock(void)
 {
 	urcu_bp_read_unlock();
 }
+/*
+ * liburcu ends the process where membarrier worked at the start and is refused later. So a grace period asks first, and where it
+ * is refused has the readers execute their own fences from then on; those under way do not, so what they stored is waited for.
+ */
 static inline void leat_rcu_synchronize(void)
 {
+#ifndef CONFIG_RCU_FORCE_SYS_MEMBARRIER
+	uint32_t *asked = (uint32_t *)&urcu_bp_has_sys_membarrier;
+
+	if (leat_load_rlx(asked) != 0 && !leat_os_fence_heavy_ask()) { /* rlx: liburcu's readers load it so, too */
+		leat_store_rlx(asked, 0); /* rlx: the sleep makes it visible, and what readers did before */
+		leat_os_outlast_stores();
+	}
+#endif
 	urcu_bp_synchronize_rcu();
 }
 

@@ -10,7 +10,7 @@ pthread_rwlock_t leat_rcu_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything below but the walkers and the totals */
 static CDS_LIST_HEAD(nodes);
 static size_t nodes_count;
-static uint64_t last_id;
+static uint64_t last_id; /* by relaxed additions: nothing hangs on it but that each is another */
 static struct leat_node *retired;
 static uint32_t walkers; /* walks under way */
 
@@ -26,7 +26,7 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 	node->kind = kind;
 	node->memory = memory;
 	leat_mutex_lock(&lock);
-	node->id = ++last_id;
+	node->id = leat_add_rlx(&last_id, 1) + 1; /* rlx: the lock orders those of the list */
 	nodes_count++;
 	cds_list_add_rcu(&node->links, &nodes);
 	leat_mutex_unlock(&lock);
@@ -34,13 +34,7 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 
 uint64_t leat_registry_ids(uint64_t n)
 {
-	uint64_t first;
-
-	leat_mutex_lock(&lock);
-	first = last_id + 1;
-	last_id += n;
-	leat_mutex_unlock(&lock);
-	return first;
+	return leat_add_rlx(&last_id, n) + 1; /* rlx: no two get the same */
 }
 
 static void keep_end(struct leat_end *end)

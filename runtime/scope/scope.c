@@ -40,6 +40,7 @@ struct leat_scope {
 };
 
 LEAT_TLS struct leat_scope *leat_scope_current;
+static LEAT_TLS struct leat_ended *own_end; /* of a generator's thread that has told of its end; only compared */
 
 static void lock_tree(const struct leat_scope *scope)
 {
@@ -362,6 +363,7 @@ void leat_scope_exit(struct leat_ended *ended)
 {
 	struct leat_scope *root = ended->scope->root;
 
+	own_end = ended;
 	leat_mutex_lock(&root->lock);
 	ended->next = root->ended;
 	root->ended = ended;
@@ -369,14 +371,38 @@ void leat_scope_exit(struct leat_ended *ended)
 	leat_mutex_unlock(&root->lock);
 }
 
-/* Under the lock, which it lets go of meanwhile: joins one thread that has ended. False if there is none. */
-static bool reap_one(struct leat_scope *root)
+static bool is_below(const struct leat_scope *scope, const struct leat_scope *top)
 {
-	struct leat_ended *ended = root->ended;
+	while (scope != NULL && scope != top)
+		scope = scope->parent;
+	return scope != NULL;
+}
+
+/*
+ * Under the lock: the link to a thread that has ended and that the caller may join, or to NULL.
+ *
+ * Destructors of a thread's own values run after its generator has told of its end, and may use the library. Such a thread must
+ * not join itself. Nor may it join any thread that it has no need of, as that thread's destructors may wait for this one; so it
+ * joins only those of the scope that it waits for.
+ */
+static struct leat_ended **find_ended(struct leat_scope *root, const struct leat_scope *waits_for)
+{
+	struct leat_ended **link = &root->ended;
+
+	if (own_end != NULL)
+		while (*link != NULL && (*link == own_end || !is_below((*link)->scope, waits_for)))
+			link = &(*link)->next;
+	return link;
+}
+
+/* Under the lock, which it lets go of meanwhile: joins one thread that has ended. False if there is none to join. */
+static bool reap_one(struct leat_scope *root, const struct leat_scope *waits_for)
+{
+	struct leat_ended **link = find_ended(root, waits_for), *ended = *link;
 
 	if (ended == NULL)
 		return false;
-	root->ended = ended->next;
+	*link = ended->next;
 	leat_mutex_unlock(&root->lock);
 	leat_thread_join(&ended->thread);
 	leat_scope_end(ended->scope);
@@ -387,8 +413,10 @@ static bool reap_one(struct leat_scope *root)
 
 void leat_scope_reap(struct leat_scope *scope)
 {
+	if (own_end != NULL)
+		return; /* the joins of others do it */
 	lock_tree(scope);
-	while (reap_one(scope->root))
+	while (reap_one(scope->root, scope->root))
 		;
 	unlock_tree(scope);
 }
@@ -609,7 +637,7 @@ static void wait_for_all(struct leat_scope *scope)
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1); /* rlx: before the crowds' locks are taken */
 	settle_crowds(scope);
 	while (scope->live > 0)
-		if (!reap_one(root))
+		if (!reap_one(root, scope))
 			leat_cond_wait(&root->changed, &root->lock);
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1); /* rlx: a leaver that still sees it broadcasts in vain */
 }

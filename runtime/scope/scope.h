@@ -65,7 +65,7 @@ void leat_scope_detach(struct leat_scope *scope, struct leat_scope_hook *hook);
 int leat_scope_begin(struct leat_scope *scope);
 void leat_scope_end(struct leat_scope *scope);
 void leat_scope_exit(struct leat_ended *ended);
-/* Joins threads that have ended, so that a scope which is never joined does not gather them. */
+/* Joins threads that have ended, so that a scope which is never joined does not gather them. Not on such a thread itself. */
 void leat_scope_reap(struct leat_scope *scope);
 
 /*

@@ -178,7 +178,7 @@ int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 	lane->rx = rx;
 	lane->merge = merge;
 	lane->tag = tag;
-	lane->sleeper = (struct leat_sleeper){ 0, -1, lane_told };
+	lane->sleeper = (struct leat_sleeper){ .fd = -1, .wake = lane_told };
 	lane->waiter.sleeper = &lane->sleeper;
 	tell(merge, lane);
 	return 0;

@@ -535,3 +535,29 @@ Test(diag, blocked_time_grows_while_a_thread_is_parked)
 			cr_expect_eq(watcher.ended.peak, 2, "it was full");
 	}
 }
+
+/* One item at a time: however fast they come and go, a snapshot tells of one in flight at the most. */
+static void one_at_a_time(enum leat_kind kind, size_t capacity)
+{
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "one", .kind = kind, .capacity = capacity });
+	struct watcher watcher;
+	struct leat_diag *diag = start(&watcher, "one", 1000);
+	int64_t until_ns = leat_now_ns() + 100 * MS;
+	uint64_t rounds = 0, got;
+	for (; rounds % 1000 != 0 || leat_now_ns() < until_ns; rounds++) {
+		cr_assert_eq(leat_send(pipe.tx, &rounds), 0);
+		cr_assert_eq(leat_recv(pipe.rx, &got), 1);
+	}
+	pipe_close(&pipe);
+	stop(diag, &watcher);
+	cr_expect_eq(watcher.ended.offered, rounds);
+	cr_expect(watcher.ended.peak <= 1, "%s of %zu: a peak of %lu", kind_names[kind], capacity, (unsigned long)watcher.ended.peak);
+}
+
+Test(diag, one_item_at_a_time_is_never_told_as_more)
+{
+	for each_kind(kind) {
+		one_at_a_time(kind, 16);
+		one_at_a_time(kind, 1000);
+	}
+}

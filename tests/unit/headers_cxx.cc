@@ -13,9 +13,11 @@
 #include <leat/select.h>
 
 #include <criterion/criterion.h>
+#include <atomic>
 #include <csignal>
 #include <poll.h>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -237,4 +239,121 @@ Test(headers_cxx, a_merge)
 	cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
 	cr_expect_eq(leat_merge_disarm(merge), 0);
 	leat_merge_close(merge);
+}
+
+/* Exceptions out of steps that a receive runs on its own thread */
+
+namespace {
+
+/* Keeps the pool's only worker, so that receives run all other steps. */
+struct keeper {
+	std::atomic<int> runs{ 0 }, go{ 0 };
+};
+
+int keep_worker(void *state, void *item)
+{
+	auto *keeper = static_cast<struct keeper *>(state);
+	*static_cast<uint64_t *>(item) = 1;
+	keeper->runs = 1;
+	while (keeper->go == 0)
+		std::this_thread::yield();
+	return 0;
+}
+
+struct thrower {
+	uint64_t items, finis;
+};
+
+int next_or_throw(void *state, void *item)
+{
+	auto *thrower = static_cast<struct thrower *>(state);
+	if (thrower->items == 0)
+		throw std::runtime_error("no more");
+	*static_cast<uint64_t *>(item) = thrower->items--;
+	return 1;
+}
+
+void count_fini(void *state)
+{
+	static_cast<struct thrower *>(state)->finis++;
+}
+
+leat_pool *open_kept_pool(leat_scope *scope, keeper *keeper, leat_rx **rx)
+{
+	leat_pool_opts pool_opts{};
+	leat_gen_opts opts{};
+	pool_opts.workers = 1;
+	opts.pool = leat_pool_open(&pool_opts);
+	opts.chan.kind = LEAT_MPMC;
+	cr_assert_eq(leat_gen_seq(scope, leat_seq{ keep_worker, nullptr, keeper, sizeof(uint64_t) }, &opts, rx), 0);
+	while (keeper->runs == 0)
+		std::this_thread::yield();
+	return opts.pool;
+}
+
+/* The thread may wait again, and is inside of nothing. */
+void expect_unmarked()
+{
+	channel<uint64_t> chan;
+	uint64_t item;
+	int64_t before_ns = leat_now_ns();
+	cr_expect_eq(leat_recv_until(chan.rx, &item, before_ns + 2000000), -ETIMEDOUT);
+	cr_expect_eq(leat_after(leat_now_ns() + 2000000), 0);
+	cr_expect_geq(leat_now_ns() - before_ns, 4000000);
+}
+
+void receive_until_thrown(leat_kind kind, bool through_a_stage)
+{
+	leat_scope *scope = leat_scope_open(nullptr, nullptr), *kept = leat_scope_open(nullptr, nullptr);
+	keeper keeper;
+	leat_rx *kept_rx = nullptr, *rx = nullptr, *inner = nullptr;
+	leat_pool *pool = open_kept_pool(kept, &keeper, &kept_rx);
+	thrower state{ 2, 0 };
+	leat_gen_opts opts{};
+	opts.pool = pool;
+	opts.chan.kind = kind;
+	opts.chan.capacity = 1;
+	cr_assert_eq(leat_gen_seq(scope, leat_seq{ next_or_throw, count_fini, &state, sizeof(uint64_t) }, &opts, &inner), 0);
+	if (through_a_stage)
+		cr_assert_eq(leat_gen_seq(scope, leat_seq_from_rx(inner), &opts, &rx), 0);
+	else
+		rx = inner;
+	uint64_t item = 0, caught = 0;
+	int rc = 1;
+	for (int n = 0; n < 4 && rc == 1; n++) {
+		try {
+			rc = leat_recv(rx, &item);
+		} catch (const std::runtime_error &error) {
+			caught += std::string(error.what()) == "no more";
+		}
+	}
+	cr_expect_eq(caught, 1u);
+	cr_expect_eq(state.items, 0u);
+	cr_expect_eq(state.finis, 1u);
+	expect_unmarked();
+	leat_cause cause = LEAT_RUNNING;
+	const char *text = "";
+	int code = 0;
+	cr_expect_eq(rc, through_a_stage ? -ECANCELED : 0); /* the inner one's failure cancels the scope's other channels */
+	cr_expect_eq(leat_rx_status(rx, &cause, &code, &text), 0);
+	cr_expect_eq(cause, LEAT_FAILED);
+	cr_expect_eq(code, -EINVAL);
+	cr_expect(std::string(text).find("exception") != std::string::npos, "%s", text);
+	leat_rx_close(rx);
+	cr_expect_eq(leat_scope_join(scope), -EINVAL);
+	cr_expect_eq(leat_scope_close(scope), -EINVAL);
+	keeper.go = 1;
+	leat_rx_close(kept_rx);
+	leat_scope_close(kept);
+	cr_expect_eq(leat_pool_close(pool), 0);
+}
+
+} // namespace
+
+Test(headers_cxx, an_exception_out_of_a_step_fails_its_generator_and_leaves_the_thread_as_it_was)
+{
+	for (leat_kind kind : { LEAT_SPSC, LEAT_MPMC }) {
+		receive_until_thrown(kind, false);
+		receive_until_thrown(kind, true);
+	}
 }

@@ -18,6 +18,7 @@ TestSuite(os, .timeout = 600);
  * own calls too.
  */
 static uint32_t tells_late, joins;
+static uint32_t created, joined; /* threads, by calls that succeeded */
 static pthread_t joined_as;
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
@@ -25,8 +26,11 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 	pthread_t id;
 	*(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
-	if (leat_load_acq(&tells_late) == 0)
-		return real(thread, attributes, fn, arg);
+	if (leat_load_acq(&tells_late) == 0) {
+		int rc = real(thread, attributes, fn, arg);
+		leat_add_rlx(&created, rc == 0);
+		return rc;
+	}
 	int error = real(&id, attributes, fn, arg);
 	if (error == 0)
 		await_word(&joins, 1);
@@ -38,8 +42,11 @@ int pthread_join(pthread_t thread, void **answer)
 {
 	int (*real)(pthread_t, void **);
 	*(void **)&real = dlsym(RTLD_NEXT, "pthread_join");
-	if (leat_load_acq(&tells_late) == 0)
-		return real(thread, answer);
+	if (leat_load_acq(&tells_late) == 0) {
+		int rc = real(thread, answer);
+		leat_add_rlx(&joined, rc == 0);
+		return rc;
+	}
 	joined_as = thread;
 	int error = thread != 0 ? real(thread, answer) : ESRCH;
 	leat_add_acqrel(&joins, 1u);
@@ -84,4 +91,58 @@ Test(os, a_generator_may_end_and_be_joined_before_its_start_has_returned)
 	cr_expect_eq(joins, 1);
 	cr_expect(pthread_equal(joined_as, joiner.id));
 	cr_expect_eq(leat_scope_close(joiner.scope), 0);
+}
+
+/* A value of a thread whose destructor uses the library: it runs when the generator's function has returned. */
+struct farewell {
+	pthread_key_t key;
+	struct leat_scope *scope, *sibling;
+	uint32_t said, starts_failed;
+	int join_rc, close_rc, sibling_rc;
+};
+
+static int do_nothing(struct leat_tx *out, void *arg)
+{
+	(void)out;
+	(void)arg;
+	return 0;
+}
+
+static void say_farewell(void *value)
+{
+	struct farewell *farewell = value;
+	for (int i = 0; i < 3; i++)
+		leat_add_rlx(&farewell->starts_failed, leat_gen(farewell->scope, do_nothing, NULL, 0, NULL, NULL) != 0);
+	farewell->join_rc = leat_scope_join(farewell->scope);
+	farewell->close_rc = leat_scope_close(farewell->scope);
+	leat_add_rlx(&farewell->starts_failed, leat_gen(farewell->sibling, do_nothing, NULL, 0, NULL, NULL) != 0);
+	farewell->sibling_rc = leat_scope_close(farewell->sibling);
+	leat_store_rel(&farewell->said, 1u);
+}
+
+static int leave_a_value(struct leat_tx *out, void *arg)
+{
+	struct farewell *farewell = arg;
+	(void)out;
+	return -pthread_setspecific(farewell->key, farewell);
+}
+
+Test(os, a_threads_last_destructor_may_start_generators)
+{
+	struct leat_scope *root = leat_scope_open(NULL, NULL);
+	struct farewell farewell = { .scope = leat_scope_open(root, NULL), .sibling = leat_scope_open(root, NULL),
+				     .join_rc = 4711, .close_rc = 4711, .sibling_rc = 4711 };
+	uint32_t before = leat_load_acq(&created), joined_before = leat_load_acq(&joined);
+	cr_assert_eq(pthread_key_create(&farewell.key, say_farewell), 0);
+	cr_assert_eq(leat_gen(farewell.scope, leave_a_value, &farewell, 0, NULL, NULL), 0);
+	cr_assert(await_word(&farewell.said, 1));
+	cr_expect_eq(farewell.starts_failed, 0);
+	cr_expect_eq(farewell.join_rc, -EDEADLK, "a join from inside what it waits for: %d", farewell.join_rc);
+	cr_expect_eq(farewell.close_rc, -EDEADLK, "a close: %d", farewell.close_rc);
+	cr_expect_eq(farewell.sibling_rc, 0);
+	cr_expect_eq(leat_scope_close(farewell.scope), 0);
+	cr_expect_eq(leat_scope_close(root), 0);
+	cr_expect_eq(leat_load_acq(&created) - before, 5);
+	cr_expect_eq(leat_load_acq(&joined) - joined_before, 5, "threads that nobody joined are leaked");
+	pthread_key_delete(farewell.key);
 }

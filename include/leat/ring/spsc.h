@@ -25,11 +25,12 @@
  *     S     word               producer   consumer          R1
  *           items behind it    producer   consumer          R1 (written), R2 (free again)
  *     C     head               consumer   producer, diag    R2
- *     side  pos                its own    diag              relaxed: a number; before R1, R2
+ *     side  pos                its own    diag              D5; the consumer's relaxed, a number
  *           the rest           its own    -                 private: a struct leat_spsc_side is one thread's
  *
  *     R1  producer stores word  ->  A1  consumer loads word    the items before that position are written
  *     R2  consumer stores head  ->  A2  producer loads head    the items before that position have been read
+ *     D5  producer stores pos   ->  D5  a look at the books    the head that let it go so far (runtime/chan/chan.h)
  *
  * A word says a position of its line's own lap or, before the producer comes there, of an earlier one, which is behind
  * the consumer: so it needs no flag for the lap. There is one line more than the items need, so that the producer
@@ -299,7 +300,7 @@ static inline void *leat_spsc_slot(const struct leat_spsc_side *side, size_t ite
 /* The producer: publishes the items from its position to this one. */
 static inline void leat_spsc_publish_to(struct leat_spsc_side *tx, uint64_t pos)
 {
-	leat_store_rlx(&tx->pos, pos); /* rlx: only this thread writes it; R1 is after it, for a look at both sides */
+	leat_store_rel(&tx->pos, pos); /* D5: the head that made room; pairs with a look at the channel's books, tail_count() */
 	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
 }
 
@@ -460,7 +461,7 @@ static inline __attribute__((always_inline)) size_t leat_spsc_push_batch(struct 
 		if (size > LEAT_SPSC_PACKED_MAX && now.limit - now.pos >= k) /* the next batch's lines, if it is like this one */
 			for (size_t at = 0; at < k * size; at += LEAT_SPSC_LINE)
 				leat_prefetch_write((const unsigned char *)leat_spsc_slot(&now, size) + at);
-		leat_store_rlx(&tx->pos, now.pos);   /* rlx: only this thread writes it */
+		leat_store_rel(&tx->pos, now.pos);   /* D5: the head that made room; pairs with tail_count() */
 		leat_store_rel(now.word, now.pos);   /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
 		from += k * size;
 		left -= k;

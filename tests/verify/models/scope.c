@@ -626,3 +626,141 @@ MODEL(scope_cancel_through_input, .what = "a stage that hears of a cancel throug
 	leat_tx_close(its_tx);
 	verify_that(leat_scope_close(scope) == 0);
 }
+
+/* Threads that have told of their end, and in whose last destructors the library is used once more. */
+static int waits_for_word(struct leat_tx *out, void *arg)
+{
+	(void)out;
+	while (leat_load_acq((uint32_t *)arg) == 0)
+		leat_os_futex_wait(arg, 0, LEAT_NEVER);
+	return 0;
+}
+
+static void says_farewell(void *arg)
+{
+	struct leat_ended *end = arg;
+
+	leat_scope_current = end->scope;
+	end->thread = leat_thread_self();
+	leat_scope_exit(end);
+	leat_scope_reap(end->scope); /* as a start does */
+	verify_that(leat_scope_join(end->scope) == -EDEADLK);
+}
+
+/* As leat_gen() does. */
+static void starts_farewell(void)
+{
+	struct leat_ended *end = leat_os_alloc(sizeof(*end), 0);
+	struct leat_thread thread;
+
+	end->scope = scope;
+	verify_that(leat_scope_begin(scope) == 0);
+	verify_that(leat_thread_start(&thread, says_farewell, end, "farewell", 0) == 0);
+}
+
+MODEL(scope_end_starts, .what = "a thread whose last destructor starts a generator joins neither itself nor one that joins it",
+      .preemptions = 2, .stale = 1, .quick = 1)
+{
+	scope = leat_scope_open(NULL, NULL);
+	starts_farewell();
+	starts_farewell();
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* The same, and waits there for another scope of the tree. */
+static struct leat_scope *awaited;
+
+static void waits_in_farewell(void *arg)
+{
+	struct leat_ended *end = arg;
+
+	leat_scope_current = end->scope;
+	end->thread = leat_thread_self();
+	leat_scope_exit(end);
+	verify_that(leat_scope_join(awaited) == 0);
+}
+
+MODEL(scope_end_joins, .what = "a thread's last destructor joins another scope, whose generator has yet to end", .preemptions = 2,
+      .stale = 1, .quick = 1)
+{
+	struct leat_ended *end = leat_os_alloc(sizeof(*end), 0);
+	struct leat_thread thread;
+
+	scope = leat_scope_open(NULL, NULL);
+	awaited = leat_scope_open(scope, NULL);
+	end->scope = scope;
+	verify_that(leat_gen(awaited, waits_for_word, &ended, 0, NULL, NULL) == 0);
+	verify_that(leat_scope_begin(scope) == 0);
+	verify_that(leat_thread_start(&thread, waits_in_farewell, end, "farewell", 0) == 0);
+	leat_store_rel(&ended, 1);
+	leat_os_futex_wake(&ended, 1);
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_scope_close(awaited) == 0);
+}
+
+/* One item at a time: none is sent before the one before has been received, so never are two in flight. */
+static bool in_place;
+
+static void look_at_one(struct leat_node *node, void *arg)
+{
+	struct leat_chan_stat stat;
+
+	if (node->kind != LEAT_NODE_CHAN)
+		return;
+	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	verify_that(stat.in_flight <= 1);
+	verify_that(stat.peak <= 1);
+	verify_that(stat.offered == stat.delivered + stat.in_flight);
+	verify_that(stat.offered >= *(uint64_t *)arg);
+	*(uint64_t *)arg = stat.offered;
+}
+
+static void walks_at_one(void *arg)
+{
+	uint64_t last = 0;
+
+	(void)arg;
+	leat_registry_walk(look_at_one, &last);
+	leat_registry_walk(look_at_one, &last);
+}
+
+static void one_at_a_time(enum leat_kind kind)
+{
+	struct leat_chan_opts c = { .kind = kind, .capacity = 3 };
+	uint64_t item = 1, last = 0;
+	const void *there;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+	verify_spawn(walks_at_one, NULL, "walker");
+	for (int i = 0; i < 3; i++) {
+		verify_that(leat_send(its_tx, &item) == 0);
+		if (in_place)
+			verify_that(leat_peek(its_rx, 3, &there) == 1 && leat_release(its_rx, 1) == 0);
+		else
+			verify_that(leat_recv(its_rx, &item) == 1);
+	}
+	verify_join();
+	leat_registry_walk(look_at_one, &last);
+	verify_that(last == 3);
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(registry_snapshot_one_at_a_time, .what = "one item at a time is never told as two in flight; SPSC", .preemptions = 2, .stale = 2,
+      .quick = 1)
+{
+	one_at_a_time(LEAT_SPSC);
+}
+
+MODEL(registry_snapshot_one_at_a_time_turns, .what = "the same on a ring with turns", .preemptions = 2, .stale = 2, .quick = 1)
+{
+	one_at_a_time(LEAT_MPMC);
+}
+
+MODEL(registry_snapshot_one_at_a_time_in_place, .what = "the same on a ring with turns, in place", .preemptions = 2, .stale = 2, .quick = 1)
+{
+	in_place = true;
+	one_at_a_time(LEAT_MPMC);
+}
