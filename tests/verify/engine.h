@@ -28,6 +28,7 @@ enum {
 	ARENA = 1 << 20,
 	BLOCKS = 512,
 	WORDS = 1 << 12,   /* atomic words of an execution; a power of two */
+	SPUN = 8,          /* words that a thread has read since its last pause */
 	RECORDS = 20,      /* accesses to eight bytes that are remembered */
 	STEPS = 20000,     /* more is a livelock */
 	SLICE = 150,       /* steps of one thread before another that can go on gets its turn */
@@ -59,6 +60,8 @@ struct thread {
 	unsigned rcu_depth;
 	uint64_t rcu_turn;       /* when its read side began */
 	struct view now, released, unacquired, barrier, left_readers;
+	struct word *spun[SPUN]; /* the last words that it read since its last pause */
+	unsigned spun_count;
 	const struct verify_site *site;
 	const char *doing;
 	char tls[TLS];
@@ -129,6 +132,7 @@ struct engine {
 	uint64_t steps;
 	unsigned steps_most, in_a_row;
 	int64_t now_ns, instants[8];
+	int64_t idle_left_ns; /* time that may still pass while every thread sleeps */
 	unsigned instants_count;
 	unsigned preemptions, stale, spurious, failed_allocs, failed_threads; /* spent */
 	struct bounds bounds;
@@ -216,6 +220,7 @@ uint64_t memory_latest(const void *p, unsigned size);
 void fence_full(struct view *with);
 void fence_heavy(void);
 void fresh(void);
+void refresh_spun(void);
 void *block_alloc(size_t size, size_t align, const void *where);
 void block_free(void *memory, const void *where);
 void plain_access(uintptr_t address, size_t size, int kind, const void *where);

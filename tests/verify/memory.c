@@ -357,11 +357,22 @@ static void trace_value(const struct verify_site *site, uint64_t value, const ch
 		      site->line, site->func);
 }
 
+static void note_spun(struct word *w)
+{
+	struct thread *t = self();
+
+	for (unsigned i = 0; i < t->spun_count && i < SPUN; i++)
+		if (t->spun[i] == w)
+			return;
+	t->spun[t->spun_count++ % SPUN] = w;
+}
+
 static unsigned pick_age(struct word *w)
 {
 	unsigned n = E->stale < E->bounds.stale ? readable(w) : 1, age = choose(n, CHOOSE_VALUE);
 
 	E->stale += age > 0;
+	note_spun(w);
 	return age;
 }
 
@@ -526,7 +537,25 @@ void verify_fence(const struct verify_site *site)
 	tick();
 }
 
-/* What everybody did so far is visible to this thread: after a while it is. */
+/*
+ * A thread that waits by spinning reads the newest store of the words that it spins on: its next loads see what there is now. It
+ * learns nothing of other words, which may stay as old as their histories allow.
+ */
+void refresh_spun(void)
+{
+	struct thread *t = self();
+
+	for (unsigned i = 0; i < t->spun_count && i < SPUN; i++) {
+		struct word *w = t->spun[i];
+		struct store *newest = store_of(w, 0);
+
+		if (w->count > 0 && newest->known[E->current] == 0)
+			newest->known[E->current] = t->now.hb[E->current];
+	}
+	t->spun_count = 0;
+}
+
+/* Time has passed, and it is long beside what a store takes to arrive: this thread sees what every thread did so far. */
 void fresh(void)
 {
 	for (unsigned u = 0; u < E->threads_count; u++)

@@ -74,17 +74,23 @@ const char *waiting_text(enum waits_for state)
 	return texts[state];
 }
 
-_Noreturn static void deadlock(void)
+static void list_threads(char *text, size_t size)
 {
-	char text[3000] = "";
 	size_t used = 0;
 
 	for (unsigned i = 0; i < E->threads_count; i++) {
 		struct thread *t = &E->threads[i];
 
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "\n    %-12s %s (%s)", t->name, waiting_text(t->state),
+		used += (size_t)snprintf(text + used, size - used, "\n    %-12s %s (%s)", t->name, waiting_text(t->state),
 					 t->state == DONE ? "" : t->on == NULL ? t->doing : memory_name((uintptr_t)t->on));
 	}
+}
+
+_Noreturn static void deadlock(void)
+{
+	char text[3000] = "";
+
+	list_threads(text, sizeof(text));
 	verify_fail("deadlock", "nobody can go on:%s", text);
 }
 
@@ -139,6 +145,29 @@ static unsigned list_options(struct option *options)
 	return n;
 }
 
+/*
+ * Every thread sleeps, and one of them goes on by its time-out. Time passes for want of something to do only up to the first
+ * deadline: a thread that sleeps past that could have gone on.
+ */
+static void pass_idle_time(void)
+{
+	int64_t first_ns = INT64_MAX, idle_ns;
+	char text[3000] = "";
+
+	for (unsigned i = 0; i < E->threads_count; i++)
+		if (timed(&E->threads[i]) && E->threads[i].deadline_ns < first_ns)
+			first_ns = E->threads[i].deadline_ns;
+	idle_ns = first_ns - E->now_ns;
+	if (idle_ns <= 0 || E->idle_left_ns == VERIFY_ANY_NS)
+		return;
+	if (idle_ns > E->idle_left_ns) {
+		list_threads(text, sizeof(text));
+		verify_fail("late", "every thread sleeps, the first until %lld ns from now; the model allows %lld ns:%s",
+			    (long long)idle_ns, (long long)E->idle_left_ns, text);
+	}
+	E->idle_left_ns -= idle_ns;
+}
+
 static unsigned by_priority(const struct option *options, unsigned n)
 {
 	unsigned best = 0;
@@ -187,6 +216,8 @@ static void schedule(void)
 	t = &E->threads[o->thread];
 	E->preemptions += o->costs;
 	if (o->how == TIME_OUT) {
+		if (!o->costs)
+			pass_idle_time();
 		if (E->tracing)
 			trace("%s: time is over for %s", t->name, waiting_text(t->state));
 		if (E->now_ns < t->deadline_ns)
@@ -240,8 +271,8 @@ void step(const struct verify_site *site, const char *doing, const void *on)
 
 	begin_step(site, doing);
 	me->on = on;
-	if (++E->in_a_row > SLICE) { /* it looks again and again without a pause: somebody else is given the core */
-		fresh();
+	if (++E->in_a_row > SLICE) { /* a loop without a pause, perhaps: it is treated as if it had one here */
+		refresh_spun();
 		me->paused = true;
 		E->in_a_row = 0;
 	}
@@ -301,8 +332,8 @@ void wake(enum waits_for what, const void *on, unsigned n)
 
 void verify_pause(void)
 {
-	fresh();
-	self()->paused = true;
+	refresh_spun();
+	self()->paused = !E->model->short_pauses;
 	step(NULL, "pause", NULL);
 }
 
@@ -401,6 +432,11 @@ void verify_instant(int64_t ns)
 	E->instants[E->instants_count++ % 8] = ns;
 }
 
+void verify_idle(int64_t ns)
+{
+	E->idle_left_ns = ns;
+}
+
 static void first_thread(void *arg)
 {
 	(void)arg;
@@ -414,6 +450,7 @@ void run_execution(void)
 	E->steps = E->in_a_row = 0;
 	E->now_ns = VERIFY_START_NS;
 	E->instants_count = 0;
+	E->idle_left_ns = E->model->idle_ns;
 	E->preemptions = E->stale = E->spurious = E->failed_allocs = E->failed_threads = 0;
 	E->log_count = 0;
 	E->scheds = 0;

@@ -422,12 +422,19 @@ struct setup {
 	unsigned part, parts; /* of the models: only each parts-th, from the part-th; 0: all */
 };
 
+static unsigned bound_of(unsigned of_model, unsigned otherwise)
+{
+	if (of_model == VERIFY_NONE)
+		return 0;
+	return of_model != 0 ? of_model : otherwise;
+}
+
 static struct bounds bounds_for(const struct verify_model *m, const struct setup *setup)
 {
-	struct bounds b = { m->preemptions ? m->preemptions : 2, m->stale ? m->stale : 2, m->history ? m->history : 4 };
+	struct bounds b = { bound_of(m->preemptions, 2), bound_of(m->stale, 2), bound_of(m->history, 4) };
 
-	if (setup->quick && m->quick != 0)
-		b.preemptions = m->quick;
+	if (setup->quick)
+		b.preemptions = bound_of(m->quick, b.preemptions);
 	if (setup->preemptions)
 		b.preemptions = setup->bounds.preemptions;
 	if (setup->stale)

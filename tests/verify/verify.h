@@ -32,11 +32,14 @@ struct verify_model {
 	/* What may go wrong, and how often in one execution. */
 	unsigned spurious, failed_allocs, failed_threads;
 	const char *known; /* fails, and why; a model that has this and does not fail is an error */
+	int64_t idle_ns; /* time that may pass while every thread sleeps; more is late. Default: none */
+	bool short_pauses; /* a thread that pauses may go on before the others: what a search between pauses misses is found */
 	bool leaks; /* what is left at the end is no leak */
 	bool no_membarrier; /* the kernel has none: everybody pays for its fences */
 };
 #define VERIFY_NO_BOUND 1000000u
 #define VERIFY_SKIP 1000001u /* as quick: not then */
+#define VERIFY_NONE 1000002u /* as preemptions, quick or stale: 0 */
 
 #define MODEL(model, ...) \
 	static void model(void); \
@@ -61,6 +64,10 @@ unsigned verify_choose(unsigned n);
 /* An instant that the clock may jump to when it is read. It starts at 1000 ns. */
 void verify_instant(int64_t ns);
 #define VERIFY_START_NS 1000
+
+/* From here on so much time may pass while every thread sleeps, instead of what was left of the model's idle_ns. */
+void verify_idle(int64_t ns);
+#define VERIFY_ANY_NS INT64_MAX
 
 /* Steps so far, of all threads: what one thread saw before another began. */
 uint64_t verify_now(void);

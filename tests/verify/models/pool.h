@@ -29,6 +29,15 @@ static struct leat_scope *scope;
 static uint32_t finis;
 static bool why; /* plain memory, written before a cancel or a close */
 
+/*
+ * How late a new job may be that its starter is likely to run itself: a worker polls for such, sleeps LAZY_NS (runtime/pool/pool.c)
+ * between two polls, and runs one that it has seen twice.
+ */
+enum { POLLED_TWICE_NS = 2 * 200000 };
+
+/* How late a time may be noticed: the wheel rounds it up to its next tick. */
+enum { TICK_NS = 1 << 14 };
+
 /* Numbers from 1 to last, then what it ends with; where due is set, it waits for that once, before the first. */
 struct numbers {
 	uint64_t last, at;

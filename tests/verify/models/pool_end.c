@@ -221,7 +221,7 @@ MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that 
 }
 
 MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordinary channel", .preemptions = 1,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	cancel_against(LEAT_MPMC, false, 0, false);
 }
@@ -296,7 +296,7 @@ MODEL(pool_cancel_queued_claimed, .what = "the same against a receiver that take
 
 /* One fails while its sibling is received from: the one keeps its data, the other is cancelled. */
 MODEL(pool_failure, .what = "a failure keeps its own data, and cancels the sibling", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers failing = { .last = 1, .ends_with = -EIO }, n;
 	struct leat_gen_opts opts;

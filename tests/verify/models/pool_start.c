@@ -44,23 +44,23 @@ static void nobody_receives(unsigned workers, size_t count)
 	close_pool(0);
 }
 
-MODEL(pool_fresh, .what = "a new generator that nobody receives from", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_fresh, .what = "a new generator that nobody receives from", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	nobody_receives(1, 1);
 }
 
-MODEL(pool_fresh_fenced, .what = "the same without membarrier", .preemptions = 2, .stale = 1, .quick = 1, .no_membarrier = true)
+MODEL(pool_fresh_fenced, .what = "the same without membarrier", .preemptions = 2, .stale = 1, .quick = 1, .no_membarrier = true, .idle_ns = POLLED_TWICE_NS)
 {
 	nobody_receives(1, 1);
 }
 
 MODEL(pool_fresh_two, .what = "two of them: the second is queued, unless the first has had its turn", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	nobody_receives(1, 2);
 }
 
-MODEL(pool_fresh_two_workers, .what = "one of them, and two workers", .preemptions = 1, .stale = 1)
+MODEL(pool_fresh_two_workers, .what = "one of them, and two workers", .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	nobody_receives(2, 1);
 }
@@ -85,7 +85,7 @@ static void starts_elsewhere(void *arg)
 	verify_that(leat_scope_close(other_scope) == 0);
 }
 
-MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of another scope", .preemptions = 1, .stale = 1)
+MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of another scope", .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 
@@ -113,6 +113,7 @@ static void scope_gone(int64_t until_ns)
 	verify_that(leat_recv(rx, &item) == 0);
 	leat_rx_close(rx);
 	leat_os_futex_wait(&never, 0, until_ns);
+	verify_idle(POLLED_TWICE_NS);
 	verify_that(leat_scope_close(scope) == 0);
 	scope = other_scope;
 	rx = start(LEAT_SPSC, 1, &n[1]);
@@ -122,12 +123,12 @@ static void scope_gone(int64_t until_ns)
 }
 
 MODEL(pool_fresh_scope_gone, .what = "a scope is closed before a worker has looked at what was new there; then one of another scope",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
-	scope_gone(VERIFY_START_NS);
+	scope_gone(VERIFY_START_NS); /* it sleeps for nothing */
 }
 
-MODEL(pool_fresh_scope_goes, .what = "the same, while the worker looks", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_fresh_scope_goes, .what = "the same, while the worker looks", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	scope_gone(VERIFY_START_NS + 200000);
 }
@@ -140,7 +141,7 @@ static void starts_and_joins(void *arg)
 	leat_rx_close(rx);
 }
 
-MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and nobody receives", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and nobody receives", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 
@@ -152,7 +153,7 @@ MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and
 	close_pool(0);
 }
 
-MODEL(pool_fresh_against_look, .what = "one that is started while the worker looks for such", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_fresh_against_look, .what = "one that is started while the worker looks for such", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 	uint32_t never = 0;
@@ -165,6 +166,7 @@ MODEL(pool_fresh_against_look, .what = "one that is started while the worker loo
 		if (i == 0) {
 			verify_that(leat_recv(rx, &item) == 0); /* by itself; the worker hears that there was one */
 			leat_os_futex_wait(&never, 0, VERIFY_START_NS + 200000);
+			verify_idle(POLLED_TWICE_NS);
 		}
 		verify_that(leat_scope_join(scope) == 0);
 		leat_rx_close(rx);
@@ -265,12 +267,12 @@ static void waits_for_its_time(unsigned workers, bool receives)
 }
 
 MODEL(pool_fresh_timed, .what = "one whose receiver gives it its first turn, in which it waits for a time, while a worker looks for such",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 1000000 + TICK_NS)
 {
 	waits_for_its_time(1, true);
 }
 
-MODEL(pool_demand_timed, .what = "a worker gives it that turn, while the receiver asks for it", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_demand_timed, .what = "a worker gives it that turn, while the receiver asks for it", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 1000000 + TICK_NS)
 {
 	waits_for_its_time(1, false);
 }
@@ -304,7 +306,7 @@ static void next_pool(bool held)
 }
 
 MODEL(pool_next, .what = "two threads start on a scope's next pool: one takes over the crowd of the last, the other finds it",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	next_pool(false);
 }
@@ -316,7 +318,7 @@ MODEL(pool_next_against_rx_close, .what = "the first generator on a scope's next
 }
 
 MODEL(pool_next_fresh, .what = "a pool is closed before a worker has looked at what was new, and the next has a new one that nobody receives from",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 	struct leat_rx *rx;

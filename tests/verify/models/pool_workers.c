@@ -26,12 +26,12 @@ static void receive_later(enum leat_kind kind)
 
 MODEL(pool_timer,
       .what = "a step that waits for a time is called again, whoever asked for it, also as the worker goes to sleep",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS)
 {
 	receive_later(LEAT_SPSC);
 }
 
-MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS)
 {
 	receive_later(LEAT_MPMC);
 }
@@ -48,7 +48,7 @@ static int second_later(void *state, void *item)
 }
 
 MODEL(pool_timer_earlier, .what = "the keeper sleeps until a time, and somebody puts an earlier one into the wheel", .preemptions = 1,
-      .stale = 1)
+      .stale = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS)
 {
 	static struct numbers n[2] = { { .last = 1, .due_ns = 80000000 }, { .last = 2 } };
 	struct leat_gen_opts opts;
@@ -114,11 +114,24 @@ MODEL(pool_descriptor, .what = "a step that waits for a descriptor, against what
 /* Jobs without anything else: one takes its time, until the other has had its turn. */
 static struct leat_job jobs[2];
 
+static void wait_for_turns(uint32_t count)
+{
+	for (uint32_t n; (n = leat_load_acq(&turns)) < count;)
+		leat_os_futex_wait(&turns, n, LEAT_NEVER);
+}
+
 static enum leat_turn waits_for_other(struct leat_job *job)
 {
 	(void)job;
-	while (leat_load_acq(&turns) == 0)
-		leat_os_futex_wait(&turns, 0, LEAT_NEVER);
+	wait_for_turns(1);
+	had_turn();
+	return LEAT_TURN_OVER;
+}
+
+static enum leat_turn waits_for_second(struct leat_job *job)
+{
+	(void)job;
+	wait_for_turns(2);
 	had_turn();
 	return LEAT_TURN_OVER;
 }
@@ -142,8 +155,15 @@ static uint64_t id_of_job(const struct leat_job *job)
 	return 1;
 }
 
+static void start_job(struct leat_job *job, const struct leat_job_kind *kind, bool pulled)
+{
+	leat_job_init(job, kind);
+	job->run = LEAT_RUN_QUEUED;
+	leat_job_start(job, pulled);
+}
+
 MODEL(pool_steal, .what = "a job finds the other worker, however its inbox is adopted, while the first takes its time", .preemptions = 1,
-      .stale = 1)
+      .stale = 1, .idle_ns = 2)
 {
 	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job, id_of_job },
 						       { is_other, NULL, pool_of_job, id_of_job } };
@@ -152,12 +172,84 @@ MODEL(pool_steal, .what = "a job finds the other worker, however its inbox is ad
 	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2, .workers_only = true });
 	for (int i = 0; i < 2; i++) {
 		leat_os_futex_wait(&never, 0, VERIFY_START_NS + 1 + i); /* until all others sleep, or anywhere between */
-		leat_job_init(&jobs[i], &kinds[i]);
-		jobs[i].run = LEAT_RUN_QUEUED;
-		leat_job_start(&jobs[i], false);
+		start_job(&jobs[i], &kinds[i], false);
 	}
-	for (uint32_t n; (n = leat_load_acq(&turns)) < 2;)
-		leat_os_futex_wait(&turns, n, LEAT_NEVER);
+	wait_for_turns(2);
+	verify_that(leat_pool_close(pool) == 0);
+}
+
+/*
+ * A worker takes two jobs from another's queue: the first for itself, the second into its own queue. While the second is between
+ * the queues the other worker finds nothing and goes to sleep. The first job then waits for the second.
+ */
+static uint32_t stage;
+static struct leat_job pair[2];
+
+static void reach_stage(uint32_t to)
+{
+	leat_store_rel(&stage, to);
+	leat_os_futex_wake(&stage, 2);
+}
+
+static void wait_for_stage(uint32_t at)
+{
+	for (uint32_t n; (n = leat_load_acq(&stage)) < at;)
+		leat_os_futex_wait(&stage, n, LEAT_NEVER);
+}
+
+static enum leat_turn starts_pair(struct leat_job *job)
+{
+	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job, id_of_job },
+						       { is_other, NULL, pool_of_job, id_of_job } };
+
+	(void)job;
+	wait_for_stage(1);
+	for (int i = 0; i < 2; i++)
+		start_job(&pair[i], &kinds[i], false);
+	reach_stage(2);
+	wait_for_stage(3);
+	return LEAT_TURN_OVER;
+}
+
+static enum leat_turn lets_pair_be_stolen(struct leat_job *job)
+{
+	(void)job;
+	reach_stage(1);
+	wait_for_stage(2);
+	reach_stage(3);
+	return LEAT_TURN_OVER;
+}
+
+MODEL(pool_steal_between_queues, .what = "a job between two queues, against the worker that finds nothing and goes to sleep",
+      .preemptions = 1, .stale = VERIFY_NONE, .short_pauses = true)
+{
+	static const struct leat_job_kind kinds[2] = { { starts_pair, NULL, pool_of_job, id_of_job },
+						       { lets_pair_be_stolen, NULL, pool_of_job, id_of_job } };
+
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2, .workers_only = true });
+	for (int i = 0; i < 2; i++)
+		start_job(&jobs[i], &kinds[i], false);
+	wait_for_turns(2);
+	verify_that(leat_pool_close(pool) == 0);
+}
+
+MODEL(pool_polling_worker_gets_work,
+      .what = "a worker polls, so that new jobs wake none; it gets one that takes its time until the next has had its turn",
+      .preemptions = 1, .stale = 1, .quick = VERIFY_NONE, .idle_ns = 1 + POLLED_TWICE_NS)
+{
+	static const struct leat_job_kind kinds[3] = { { is_other, NULL, pool_of_job, id_of_job },
+						       { waits_for_second, NULL, pool_of_job, id_of_job },
+						       { is_other, NULL, pool_of_job, id_of_job } };
+	static struct leat_job three[3];
+	uint32_t never = 0;
+
+	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
+	start_job(&three[0], &kinds[0], true);
+	wait_for_turns(1);
+	leat_os_futex_wait(&never, 0, VERIFY_START_NS + 1); /* both workers sleep, one of them polling, or not yet */
+	for (int i = 1; i < 3; i++)
+		start_job(&three[i], &kinds[i], true);
+	wait_for_turns(3);
 	verify_that(leat_pool_close(pool) == 0);
 }
 
@@ -174,8 +266,7 @@ MODEL(pool_first_descriptor, .what = "the first descriptor of a pool, against th
 	leat_polled_init(&polled, &jobs[0]);
 	verify_that(leat_polled_add(&polled, pool, flag, POLLIN) == 0);
 	leat_os_flag_raise(flag);
-	while (leat_load_acq(&turns) == 0)
-		leat_os_futex_wait(&turns, 0, LEAT_NEVER);
+	wait_for_turns(1);
 	leat_polled_remove(&polled);
 	leat_os_flag_close(flag);
 	verify_that(leat_pool_close(pool) == 0);
@@ -216,7 +307,7 @@ static int next_is_other(void *state, void *item)
 }
 
 MODEL(pool_fresh_beside_long_turn, .what = "one, and a job that takes its time until it has had its turn: the other worker finds it",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static const struct leat_job_kind kind = { waits_for_other, NULL, pool_of_job, id_of_job };
 	struct leat_gen_opts opts;
@@ -225,12 +316,9 @@ MODEL(pool_fresh_beside_long_turn, .what = "one, and a job that takes its time u
 	open_pool(2, false);
 	opts = on_pool(LEAT_SPSC, 1);
 	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_is_other, NULL, NULL, sizeof(uint64_t) }, &opts, &rx) == 0);
-	leat_job_init(&jobs[0], &kind);
-	jobs[0].run = LEAT_RUN_QUEUED;
-	leat_job_start(&jobs[0], false);
+	start_job(&jobs[0], &kind, false);
 	verify_that(leat_scope_join(scope) == 0);
-	for (uint32_t n; (n = leat_load_acq(&turns)) < 2;)
-		leat_os_futex_wait(&turns, n, LEAT_NEVER);
+	wait_for_turns(2);
 	leat_rx_close(rx);
 	close_pool(0);
 }

@@ -6,6 +6,7 @@
 #include "tests/verify/verify.h"
 
 #include "runtime/chan/chan.h"
+#include "runtime/gen/group.h"
 #include "runtime/registry/registry.h"
 
 #include <leat/chan.h>
@@ -212,7 +213,7 @@ MODEL(scope_no_memory, .what = "each allocation of a start fails in turn", .pree
 
 /* Deadlines of scopes: fired by the timer's thread or by whoever looks at the clock. */
 MODEL(scope_deadline_wakes, .what = "a scope's deadline wakes a receiver, and the timer's thread ends with its scope", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .idle_ns = 1000)
 {
 	struct leat_scope_opts o = { .deadline_ns = 2000 };
 	struct leat_chan_opts c = { .capacity = 1, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
@@ -233,6 +234,151 @@ MODEL(scope_deadline_wakes, .what = "a scope's deadline wakes a receiver, and th
 	}
 	verify_that(leat_scope_cause(scope, NULL, NULL) == LEAT_DEADLINE);
 	verify_that(leat_scope_close(scope) == -ETIMEDOUT);
+}
+
+static uint32_t never;
+
+static bool is_failure(enum leat_cause cause, int code, const char *text)
+{
+	return cause == LEAT_FAILED && code == -1 && strcmp(text, "a cause") == 0;
+}
+
+static bool is_deadline(enum leat_cause cause, int code, const char *text)
+{
+	return cause == LEAT_DEADLINE && code == -ETIMEDOUT && strcmp(text, "deadline passed") == 0;
+}
+
+MODEL(scope_deadline_against_failure, .what = "a deadline against a failure: the first of the two stays, with its code and words",
+      .preemptions = 2, .stale = 1, .idle_ns = 2000 - VERIFY_START_NS)
+{
+	enum leat_cause cause, again;
+	const char *text;
+	int code, later;
+
+	verify_instant(2000);
+	scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = 2000 });
+	verify_that(scope != NULL);
+	verify_spawn(cancels_with, (void *)1, "fails");
+	cause = leat_scope_cause(scope, &code, &text);
+	verify_that(cause == LEAT_RUNNING || is_failure(cause, code, text) || is_deadline(cause, code, text));
+	verify_join();
+	leat_os_futex_wait(&never, 0, 2000);
+	leat_scope_expire(scope);
+	again = leat_scope_cause(scope, &later, &text);
+	verify_that(is_failure(again, later, text) || is_deadline(again, later, text));
+	verify_that(cause == LEAT_RUNNING || cause == again);
+	verify_that(leat_scope_close(scope) == later);
+}
+
+/* A failure leaves its own hook alone, so the deadline's cancel comes by the scope once more; the cause stays. */
+static void hook_hears(struct leat_scope_hook *hook, const void *spared)
+{
+	(void)hook, (void)spared;
+}
+
+static struct leat_scope_hook own_hook = { .cancel = hook_hears };
+
+static void fails_with(void *arg)
+{
+	leat_scope_fail(scope, -(int)(intptr_t)arg, "a cause", &own_hook, NULL);
+}
+
+MODEL(scope_deadline_after_failure, .what = "a deadline after the failure of a generator that keeps its data: the failure stays the cause",
+      .preemptions = 2, .stale = 1, .idle_ns = 2000 - VERIFY_START_NS)
+{
+	enum leat_cause first;
+	const char *text;
+	int code, rc;
+
+	verify_instant(2000);
+	scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = 2000 });
+	verify_that(scope != NULL);
+	rc = leat_scope_attach(scope, &own_hook);
+	verify_that(rc == 0 || rc == -ECANCELED);
+	verify_spawn(fails_with, (void *)1, "fails");
+	verify_join();
+	first = leat_scope_cause(scope, &code, &text);
+	verify_that(is_failure(first, code, text) || is_deadline(first, code, text));
+	leat_os_futex_wait(&never, 0, 2000);
+	leat_scope_expire(scope);
+	verify_that(leat_scope_cause(scope, &code, &text) == first);
+	verify_that(first == LEAT_FAILED ? is_failure(first, code, text) : is_deadline(first, code, text));
+	if (rc == 0)
+		leat_scope_detach(scope, &own_hook);
+	verify_that(leat_scope_close(scope) == code);
+}
+
+/* One that hears of its scope's end by a hook alone, and does not look at the clock. */
+static uint32_t heard;
+
+static void hears(struct leat_scope_hook *hook, const void *spared)
+{
+	(void)hook, (void)spared;
+	leat_store_rel(&heard, 1);
+	leat_os_futex_wake(&heard, 1);
+}
+
+MODEL(scope_nearer_deadline, .what = "the timer's thread sleeps until a deadline, and then a nearer one is set: that fires in time",
+      .preemptions = 2, .stale = 1, .idle_ns = 2000 - VERIFY_START_NS)
+{
+	struct leat_scope *far = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = 9000 });
+	struct leat_scope_hook hook = { .cancel = hears };
+	int rc;
+
+	scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = 2000 });
+	verify_that(far != NULL && scope != NULL);
+	rc = leat_scope_attach(scope, &hook);
+	verify_that(rc == 0 || rc == -ECANCELED);
+	while (rc == 0 && leat_load_acq(&heard) == 0)
+		leat_os_futex_wait(&heard, 0, LEAT_NEVER);
+	if (rc == 0)
+		leat_scope_detach(scope, &hook);
+	verify_that(leat_scope_close(scope) == -ETIMEDOUT);
+	leat_scope_close(far); /* its deadline may have passed by now */
+}
+
+/* A walk over the blocks of a group, while the blocks of a whole slab are given back. */
+static struct leat_group group;
+
+static void is_in_use(void *block, void *arg)
+{
+	(void)arg;
+	verify_that(((struct leat_block *)block)->group == &group);
+}
+
+static void strolls(void *arg)
+{
+	leat_group_stroll(&group, is_in_use, arg);
+}
+
+static void give_back(struct leat_slab *slab, void *block)
+{
+	leat_spin_lock(&group.crowd.lock);
+	leat_group_free(&group, slab, block);
+	leat_spin_unlock(&group.crowd.lock);
+}
+
+MODEL(registry_slab_against_walk, .what = "a slab whose last block goes while a walk stands in it: it goes when the walk is over",
+      .preemptions = 3, .stale = 1)
+{
+	enum { FULL = 4 }; /* the first slab has four blocks */
+	struct leat_slab *slabs[FULL + 1];
+	void *blocks[FULL + 1];
+
+	group.slabs.next = group.slabs.prev = &group.slabs;
+	for (int i = 0; i <= FULL; i++) {
+		blocks[i] = leat_group_alloc(&group, 64, &slabs[i]);
+		verify_that(blocks[i] != NULL);
+	}
+	verify_spawn(strolls, NULL, "walker");
+	give_back(slabs[0], blocks[0]);
+	give_back(slabs[FULL], blocks[FULL]);
+	verify_join();
+	verify_that(group.slabs.next == &slabs[0]->all && group.slabs.prev == &slabs[0]->all);
+	for (int i = 1; i < FULL; i++)
+		give_back(slabs[i], blocks[i]);
+	leat_os_free(slabs[0]);
+	leat_os_free(group.sizes);
 }
 
 /* The registry: a walk looks at a channel while it is closed. */

@@ -680,7 +680,7 @@ MODEL(merge_fd_close, .what = "closed while it is armed, against a cancel", .pre
 }
 
 MODEL(merge_fd_then_sleeps, .what = "armed, then a receive that sleeps in vain: the descriptor tells nothing any more", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .idle_ns = 1)
 {
 	struct pollfd polled = { .events = POLLIN };
 	uint64_t item;
@@ -753,7 +753,7 @@ MODEL(merge_deadline, .what = "the time is over just when something comes", .pre
 	finish();
 }
 
-MODEL(merge_passes_on, .what = "told, and closed: a plain receiver of the same channel gets the item", .preemptions = 2, .stale = 1)
+MODEL(merge_passes_on, .what = "told, and closed: a plain receiver of the same channel gets the item", .preemptions = 2, .stale = 1, .idle_ns = 1)
 {
 	uint64_t item;
 
