@@ -94,7 +94,11 @@ static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 
 static bool wait_retire(struct leat_wait_loop *w)
 {
-	return leat_event_leave(event_of(w), &chan_wait_of(w)->waiter);
+	struct leat_waiter *waiter = &chan_wait_of(w)->waiter;
+	bool notified = leat_event_leave(event_of(w), waiter);
+
+	waiter->lost += notified; /* else it lines up no more */
+	return notified;
 }
 
 static void wait_forward(struct leat_wait_loop *w)

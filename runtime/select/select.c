@@ -22,6 +22,7 @@ struct place {
 	struct leat_side *side; /* NULL: a descriptor */
 	struct leat_waiter waiter;
 	bool told;
+	unsigned lost; /* the waiter's, from one round to the next */
 };
 
 struct choice {
@@ -209,7 +210,7 @@ static void wait_prepare(struct leat_wait_loop *w)
 	for each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
-		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper };
+		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper, .lost = place->lost };
 		heavy |= leat_side_line_up(place->side, &place->waiter);
 	}
 	leat_event_fence(heavy);
@@ -224,6 +225,7 @@ static bool wait_retire(struct leat_wait_loop *w)
 		struct place *place = place_of(choice, i);
 
 		place->told = leat_side_leave(place->side, &place->waiter);
+		place->lost += place->told;
 		notified |= place->told;
 	}
 	return notified;
@@ -272,8 +274,10 @@ static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
 	struct choice *choice = choice_of(w);
 
-	for each_side(i, choice)
+	for each_side(i, choice) {
+		place_of(choice, i)->lost = 0;
 		leat_side_wait_begins(place_of(choice, i)->side, now_ns);
+	}
 }
 
 static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
