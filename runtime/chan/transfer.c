@@ -282,6 +282,26 @@ void leat_handle_drop_newest(struct leat_handle *h, const void *item)
 	leat_chan_discard(chan, h->scratch);
 }
 
+bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender)
+{
+	if (!chan->turns || chan->item_size == 0)
+		return false;
+	if (sender)
+		return !chan->mpmc.single_consumer && leat_mpmc_room_behind(&chan->mpmc);
+	return !chan->mpmc.single_producer && leat_mpmc_item_behind(&chan->mpmc);
+}
+
+/* Room is there, but for a receiver that is still in the slot before it. Whether the first item was put after all. */
+static bool put_behind_peer(struct leat_op *op)
+{
+	for (int i = 0; i < LEAT_PEER_PAUSES && leat_chan_behind_peer(leat_chan_of(op->h), true); i++) {
+		leat_pause();
+		if (put(op->h, op->items, 1) == 1)
+			return true;
+	}
+	return false;
+}
+
 /* There was no room for the first of the items: what the policy does about that one. */
 static ssize_t overflow(struct leat_op *op)
 {
@@ -289,6 +309,10 @@ static ssize_t overflow(struct leat_op *op)
 
 	if (chan->overflow == LEAT_BLOCK)
 		return -EAGAIN;
+	if (chan->overflow == LEAT_DROP_NEWEST && put_behind_peer(op)) {
+		leat_chan_sent(chan, 1);
+		return 1;
+	}
 	if (chan->overflow == LEAT_DROP_OLDEST)
 		for (int i = 0; i < LEAT_DROP_TRIES; i++) {
 			leat_chan_drop_oldest(chan);
