@@ -214,6 +214,9 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 	struct leat_mpmc_claim claim;
 	size_t n;
 
+	if (!leat_mpmc_readable(&chan->mpmc))
+		return; /* a drain that finds nothing shares no write, and visits no handle */
+	leat_chan_note_peak(chan);
 	while ((n = take_to_drop(chan, reason, &claim)) > 0) {
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, i));
@@ -230,7 +233,9 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 
 	if (shut)
 		leat_spsc_open(rx);
-	while ((n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0) {
+	for (bool first = true; (n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0; first = false) {
+		if (first)
+			leat_chan_note_peak(chan);
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, (char *)slots + i * chan->item_size);
 		leat_chan_drop_begins(chan);
@@ -245,7 +250,6 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 {
 	if (chan->item_size == 0)
 		return;
-	leat_chan_note_peak(chan);
 	if (chan->turns)
 		drain_turns(chan, reason);
 	else
