@@ -39,6 +39,11 @@
  * most 128, a few microseconds), a try included: two sides that go on in step are several times slower. Lone items are
  * never kept waiting by it.
  *
+ * Tries. A try finds an item whose send has returned, and room that a receive has made, unless a stalled thread is in the way:
+ * one that began a transfer of the slot in front of it and does not run, or holds a reservation or a peek of that
+ * slot. The try pauses a few microseconds for such a thread, at most 64 steps, and only if there is something behind
+ * it; then it returns -EAGAIN. So does a call whose deadline has passed, with -ETIMEDOUT.
+ *
  * Errors, all calls: -EINVAL for NULL (but closing NULL does nothing); -EBUSY on a handle that holds a
  * reservation or a peek. No call answers -EINTR, and none sets errno.
  *

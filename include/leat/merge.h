@@ -60,6 +60,9 @@ LEAT_API int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *
  * 0, or -ECANCELED. -ENOENT when there is no lane; -ETIMEDOUT (until): a deadline that is not in the future means no
  * wait, and 0 does so without a look at the clock; -EINVAL. It waits as an adaptive receive does, and parks at once if
  * a lane's channel waits so. A lane that stands armed counts as waiting in the books.
+ *
+ * Of a channel that other threads receive from too, -ETIMEDOUT may miss an item: one that another of those was notified of and
+ * has not taken yet, or that moved from lane to lane during the call. leat_select() does not.
  */
 LEAT_API int leat_merge_recv(struct leat_merge *merge, void *item, void **tag);
 LEAT_API int leat_merge_recv_until(struct leat_merge *merge, void *item, void **tag, int64_t deadline_ns);

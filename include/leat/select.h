@@ -67,6 +67,10 @@ enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
  * its cases waits so (LEAT_WAIT_PARK), and never if all of them spin, or yield. While it waits, each of its handles counts
  * as waiting in the books.
  *
+ * -ETIMEDOUT says that at one moment of the call no case could be done, or only with a thread in the way that stalls (see
+ * Tries in leat/chan.h): items that other threads move from one case to another are not missed. Descriptors are outside
+ * this: each is polled once or more, at its own moment.
+ *
  * -ETIMEDOUT, also when there is nothing to wait for; -EINVAL for a kind, order or item that is none, for a channel
  * of a task, and for nothing to wait for without a deadline; -EBUSY for a handle that holds a reservation or a peek;
  * -ENOMEM for more than 16 cases; -EDEADLK where it would wait in a step on a pool; what poll(2) and eventfd(2) answer, where there are descriptors.

@@ -7,6 +7,7 @@
  */
 #include "runtime/chan/chan.h"
 #include "runtime/chan/side.h"
+#include "runtime/chan/transfer.h"
 #include "runtime/chan/watch.h"
 #include "runtime/event/wait.h"
 
@@ -94,7 +95,11 @@ static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 
 static bool wait_retire(struct leat_wait_loop *w)
 {
-	return leat_event_leave(event_of(w), &chan_wait_of(w)->waiter);
+	struct leat_waiter *waiter = &chan_wait_of(w)->waiter;
+	bool notified = leat_event_leave(event_of(w), waiter);
+
+	waiter->lost += notified; /* else it lines up no more */
+	return notified;
 }
 
 static void wait_forward(struct leat_wait_loop *w)
@@ -130,6 +135,27 @@ void leat_chan_pass_on(struct leat_chan *chan, bool sender)
 		leat_event_notify(&chan->items, 1);
 }
 
+/* What a call returns that may wait no longer: none, unless an item (or room) is there behind another's transfer. */
+static ssize_t attempt_behind_peer(struct leat_op *op, ssize_t none)
+{
+	ssize_t r = -EAGAIN;
+
+	for (int i = 0; i < LEAT_PEER_PAUSES && r == -EAGAIN && leat_chan_behind_peer(leat_chan_of(op->h), op->h->sender); i++) {
+		leat_pause();
+		r = op->attempt(op);
+	}
+	return r == -EAGAIN ? none : r;
+}
+
+static ssize_t try(struct leat_op *op)
+{
+	ssize_t r = attempt_behind_peer(op, -EAGAIN);
+
+	if (r == -EAGAIN)
+		demand(op->h); /* the next try finds what the producer makes */
+	return r;
+}
+
 ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 {
 	const struct leat_chan *chan = leat_chan_of(op->h);
@@ -138,10 +164,8 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 
 	if (r != -EAGAIN)
 		return r;
-	if (deadline_ns == LEAT_DETAIL_TRY) {
-		demand(op->h); /* the next try finds what the producer makes */
-		return r;
-	}
+	if (deadline_ns == LEAT_DETAIL_TRY)
+		return try(op);
 	wait.op = op;
 	wait.waiter = (struct leat_waiter){ .sleeper = &wait.loop.sleeper };
 	wait.loop = (struct leat_wait_loop){
@@ -153,5 +177,6 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 		.scopes_ns = leat_scope_deadline(chan->scope),
 		.sleeper = LEAT_SLEEPER_INIT,
 	};
-	return leat_wait_for(&wait.loop);
+	r = leat_wait_for(&wait.loop);
+	return r == -ETIMEDOUT ? attempt_behind_peer(op, r) : r;
 }

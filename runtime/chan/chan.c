@@ -652,6 +652,8 @@ void leat_rx_close(struct leat_rx *rx)
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: what was done before; pairs with leat_chan_refusal() */
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+	if (chan->feeder != NULL)
+		chan->feeder->end(chan->feeder);
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));
 	close_side(h);
 }

@@ -88,6 +88,8 @@ struct leat_feeder {
 	bool (*pull)(struct leat_feeder *feeder);
 	/* Somebody wants items: sees to it that a worker runs it. */
 	void (*demand)(struct leat_feeder *feeder);
+	/* Nobody will want any more: sees to it that it ends, before others have their turns. */
+	void (*end)(struct leat_feeder *feeder);
 };
 
 struct leat_chan {

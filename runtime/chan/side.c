@@ -63,6 +63,28 @@ bool leat_side_ready(struct leat_side *side)
 	return false;
 }
 
+bool leat_side_position(struct leat_side *side, uint64_t *position)
+{
+	struct leat_handle *h = handle_of(side);
+	const struct leat_mpmc *ring;
+
+	*position = 0;
+	if (foreign(side) != NULL || !leat_chan_of(h)->turns)
+		return false;
+	ring = &leat_chan_of(h)->mpmc;
+	if (h->sender ? ring->single_producer : ring->single_consumer)
+		return false;
+	*position = leat_load_acq(h->sender ? &ring->tail : &ring->head); /* M3: before the attempt; pairs with itself */
+	return true;
+}
+
+bool leat_side_behind_peer(struct leat_side *side)
+{
+	struct leat_handle *h = handle_of(side);
+
+	return foreign(side) == NULL && leat_chan_behind_peer(leat_chan_of(h), h->sender);
+}
+
 bool leat_side_line_up(struct leat_side *side, struct leat_waiter *waiter)
 {
 	struct leat_rx *rx = foreign(side);

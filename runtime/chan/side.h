@@ -66,6 +66,14 @@ static inline bool leat_rx_is_shared(const struct leat_rx *rx)
 	return !leat_rx_is_foreign(rx) && leat_chan_many_receivers(rx->chan);
 }
 
+/*
+ * For one that looks at several sides without waiting for any. position(): false where no other thread uses the side, so that
+ * what can be done stays so; else *position differs from before where another has moved something since. behind_peer(): whether
+ * only an unfinished transfer of another thread is in the way of an attempt.
+ */
+bool leat_side_position(struct leat_side *side, uint64_t *position);
+bool leat_side_behind_peer(struct leat_side *side);
+
 /* Where it waits. line_up() answers what leat_event_fence() is to be called with; leave() whether it was told. */
 bool leat_side_line_up(struct leat_side *side, struct leat_waiter *waiter);
 bool leat_side_leave(struct leat_side *side, struct leat_waiter *waiter);

@@ -217,6 +217,9 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 	struct leat_mpmc_claim claim;
 	size_t n;
 
+	if (!leat_mpmc_readable(&chan->mpmc))
+		return; /* a drain that finds nothing shares no write, and visits no handle */
+	leat_chan_note_peak(chan);
 	while ((n = take_to_drop(chan, reason, &claim)) > 0) {
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, i));
@@ -233,7 +236,9 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 
 	if (shut)
 		leat_spsc_open(rx);
-	while ((n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0) {
+	for (bool first = true; (n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0; first = false) {
+		if (first)
+			leat_chan_note_peak(chan);
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, (char *)slots + i * chan->item_size);
 		leat_chan_drop_begins(chan);
@@ -248,7 +253,6 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 {
 	if (chan->item_size == 0)
 		return;
-	leat_chan_note_peak(chan);
 	if (chan->turns)
 		drain_turns(chan, reason);
 	else
@@ -281,11 +285,35 @@ static void drop_newest(struct leat_handle *h, const void *item)
 	leat_chan_discard(chan, h->scratch);
 }
 
+bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender)
+{
+	if (!chan->turns || chan->item_size == 0)
+		return false;
+	if (sender)
+		return !chan->mpmc.single_consumer && leat_mpmc_room_behind(&chan->mpmc);
+	return !chan->mpmc.single_producer && leat_mpmc_item_behind(&chan->mpmc);
+}
+
+/* Room is there, but for a receiver that is still in the slot before it. Whether the item was put after all. */
+static bool put_behind_peer(struct leat_handle *h, const void *item)
+{
+	for (int i = 0; i < LEAT_PEER_PAUSES && leat_chan_behind_peer(leat_chan_of(h), true); i++) {
+		leat_pause();
+		if (put(h, item, 1) == 1)
+			return true;
+	}
+	return false;
+}
+
 /* There was no room for the item: what a channel that drops does about it. */
 static void overflow(struct leat_handle *h, const void *item)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
+	if (chan->overflow == LEAT_DROP_NEWEST && put_behind_peer(h, item)) {
+		leat_chan_sent(chan, 1);
+		return;
+	}
 	if (chan->overflow == LEAT_DROP_OLDEST)
 		for (int i = 0; i < DROP_TRIES; i++) {
 			drop_oldest(chan);

@@ -17,6 +17,15 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
 ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
 
 /*
+ * How often an attempt that must not wait is made once more, with a pause before each, while only an unfinished transfer
+ * of another thread keeps it from an item (or room) that is there. Such a thread is done within some ten nanoseconds, unless
+ * it is not running or holds a reservation or a peek: then it is not waited for.
+ */
+enum { LEAT_PEER_PAUSES = 64 };
+/* Whether that is so for this side of the channel now. */
+bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender);
+
+/*
  * What moves a position without a transfer stands between drop_begins() and one of these, so that looks see all of it or
  * none: a drop of n items, or a giving back.
  */

@@ -59,6 +59,7 @@ void leat_watch_leave(struct leat_side *side, struct leat_watch *watch)
 	watch->armed = false;
 	if (!told)
 		return;
+	watch->waiter.lost++; /* unless the side's thread has found something: see arm() */
 	leat_os_flag_clear(watch->flag);
 	leat_side_pass_on(side);
 }
@@ -76,6 +77,14 @@ void leat_watch_close(struct leat_side *side, struct leat_watch **place)
 	*place = NULL;
 }
 
+/* Another number once this side's thread has moved items, in a ring that other threads of the side use too. */
+static uint64_t moved_by(struct leat_side *side)
+{
+	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
+
+	return leat_rx_is_foreign(&h->rx) ? 0 : h->side.moved + h->claim.pos;
+}
+
 /*
  * Always off the list and on again: what it was told of may have been taken since, and a flag that is raised for that would
  * wake the loop for nothing, each time.
@@ -87,6 +96,9 @@ static int arm(struct leat_side *side, struct leat_watch *watch)
 	leat_watch_disarm(side);
 	if (leat_side_ready(side))
 		return 1;
+	if (moved_by(side) != watch->moved)
+		watch->waiter.lost = 0;
+	watch->moved = moved_by(side);
 	heavy = leat_side_line_up(side, &watch->waiter);
 	watch->armed = true;
 	leat_event_fence(heavy);

@@ -13,7 +13,7 @@ static uint64_t unfenced; /* by relaxed additions: nothing hangs on it */
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit)
 {
 	leat_mutex_init(&ev->lock);
-	ev->list.next = ev->list.prev = &ev->list;
+	ev->list.next = ev->list.prev = ev->others = &ev->list;
 	ev->ctl = ctl;
 	ev->bit = bit;
 }
@@ -26,6 +26,8 @@ static bool nobody(const struct leat_event *ev)
 /* The bit changes only under the lock, so it never disagrees with the list. */
 static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
+	if (ev->others == waiter)
+		ev->others = waiter->next;
 	waiter->prev->next = waiter->next;
 	waiter->next->prev = waiter->prev;
 	waiter->next = waiter->prev = NULL;
@@ -33,15 +35,25 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 		leat_and_rlx(ev->ctl, ~ev->bit); /* rlx: under the lock; who finds it clear relies on nothing */
 }
 
+/* Caller holds the lock. */
+static void link_waiter(struct leat_event *ev, struct leat_waiter *waiter)
+{
+	struct leat_waiter *next = waiter->lost > 0 ? ev->others : &ev->list;
+
+	waiter->next = next;
+	waiter->prev = next->prev;
+	next->prev->next = waiter;
+	next->prev = waiter;
+	if (waiter->lost == 0 && ev->others == &ev->list)
+		ev->others = waiter;
+}
+
 bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
 		leat_or_rlx(ev->ctl, ev->bit); /* rlx: C1, C2: the fence that follows orders it; who sees it takes the lock */
-	waiter->next = &ev->list;
-	waiter->prev = ev->list.prev;
-	waiter->prev->next = waiter;
-	ev->list.prev = waiter;
+	link_waiter(ev, waiter);
 	leat_mutex_unlock(&ev->lock);
 	return ev->bit != 0 && leat_sleeper_fence(waiter->sleeper, leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED); /* rlx: constant */
 }

@@ -8,7 +8,7 @@
  *             if (done = look())                           leat_event_notify(ev, n);
  *                     break;
  *             leat_sleeper_park(&s, deadline);
- *             leat_event_leave(ev, &w);
+ *             w.lost += leat_event_leave(ev, &w);
  *     }
  *     leat_event_leave(ev, &w);
  *
@@ -27,6 +27,11 @@
  * was told; the rest stay and the bit stays with them. leave() answers whether this waiter was told. One that was, and
  * goes away with something other than what it waited for, or leaves something behind, passes it on: it
  * notifies once more if there is still something to be had (forward() in runtime/event/wait.h).
+ *
+ * Order. The list is first come, first served, and a waiter that was notified in vain goes before the rest. A thread that
+ * did not wait may have taken what the notification was about, so the notified waiter finds nothing and lines up again:
+ * then it stands behind those that lost before it, and in front of every waiter that has not lost. So until it is
+ * notified again, at most as many others are notified as stood there having lost, fewer than the threads of its side.
  *
  * A waiter is a place on one event's list; a sleeper is who is woken. A thread that waits for several things at once has a
  * waiter for each and is one sleeper. What is not a thread (a generator on a pool, a lane of a merge) gives a function.
@@ -54,11 +59,17 @@ struct leat_sleeper {
 struct leat_waiter {
 	struct leat_waiter *prev, *next; /* under the event's lock; next NULL: not on a list */
 	struct leat_sleeper *sleeper;
+	/*
+	 * How often it was notified and found nothing, since it last found something. Its owner counts, between leave() and the
+	 * next enter(). Harmless if wrong: only the order depends on it.
+	 */
+	unsigned lost;
 };
 
 struct leat_event {
 	struct leat_mutex lock;
-	struct leat_waiter list; /* the ends of a ring of waiters, the longest waiting first */
+	struct leat_waiter list; /* the ends of a ring of waiters: those that lost, then the others, each first come first */
+	struct leat_waiter *others; /* the first that has not lost; &list: none */
 	uint32_t *ctl;           /* the word that the bit stands in; set while anybody is on the list */
 	uint32_t bit;            /* 0: this event is notified under other rules, and enter() pays no fence */
 };

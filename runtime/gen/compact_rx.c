@@ -368,7 +368,7 @@ static void close_rx(struct leat_rx *rx)
 	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) { /* rlx: leat_compact_leave() looks in order */
 		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with refusal() */
 		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: why it is; a cancel may come now or later */
-		leat_job_wake(&c->job);
+		leat_job_wake_first(&c->job);
 	}
 	leat_compact_leave(c, CTL_RX_DONE, false);
 }

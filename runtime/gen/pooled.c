@@ -310,6 +310,11 @@ static void demand(struct leat_feeder *feeder)
 	leat_job_demand(&((struct pooled *)(void *)feeder)->job);
 }
 
+static void end(struct leat_feeder *feeder)
+{
+	leat_job_wake_first(&((struct pooled *)(void *)feeder)->job);
+}
+
 /* --- starting --- */
 
 static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts *opts)
@@ -325,6 +330,7 @@ static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts 
 	}
 	p->feeder.pull = pull;
 	p->feeder.demand = demand;
+	p->feeder.end = end;
 	p->scope = scope;
 	p->pool = opts->pool;
 	p->workers_only = leat_pool_workers_only(opts->pool);

@@ -109,6 +109,12 @@ static inline struct leat_job *leat_job_of(struct leat_link *link)
 
 /* Gives it a turn: now if it waits, once more if it has one. Any thread, also under locks. */
 void leat_job_wake(struct leat_job *job); /* mutate */
+/*
+ * The same, and before the others of its queue, also where it stands in one already: for a job that is to end because its
+ * receiver left. An end that travels from stage to stage through a pool's queues would else wait, at each stage, for a turn of
+ * all that still works for nothing: as many turns as the square of the stages.
+ */
+void leat_job_wake_first(struct leat_job *job); /* mutate */
 /* The same, but only if it has parked, or is about to: one that asked for a time in a turn meanwhile is not to be early. */
 void leat_job_wake_parked(struct leat_job *job); /* mutate */
 /*

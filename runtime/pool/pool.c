@@ -130,10 +130,10 @@ static bool queue_empty(const struct leat_queue *queue)
 	return leat_load_rlx(&queue->count) == 0; /* rlx: who must not miss any has fenced, or looks again */
 }
 
-/* Under the lock. */
-static void queue_link(struct leat_queue *queue, struct leat_job *job)
+/* Under the lock. first: before all others. */
+static void queue_link(struct leat_queue *queue, struct leat_job *job, bool first)
 {
-	leat_link_before(&job->link, &queue->ends);
+	leat_link_before(&job->link, first ? queue->ends.next : &queue->ends);
 	leat_store_rlx(&job->queue, (uint64_t)(uintptr_t)queue); /* rlx: believed only under the queue's lock */
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) + 1); /* rlx: C1 or P1 order it */
 	leat_store_rlx(&queue->pushes, leat_load_rlx(&queue->pushes) + 1); /* rlx: a hint */
@@ -212,14 +212,14 @@ static struct leat_queue *lock_inbox(struct leat_pool *pool)
 }
 
 /* Once it is in a queue the job may run and end, and its pool be closed: so in a read section, begun while it was somebody's. */
-static void push(struct leat_pool *pool, struct leat_job *job, bool urgent)
+static void push(struct leat_pool *pool, struct leat_job *job, bool urgent, bool first)
 {
 	struct leat_worker *worker = worker_current;
 	struct leat_queue *queue = worker != NULL && worker->pool == pool ? &worker->own : lock_inbox(pool);
 
 	if (worker != NULL && worker->pool == pool)
 		leat_spin_lock(&queue->lock);
-	queue_link(queue, job);
+	queue_link(queue, job, first);
 	if (urgent)
 		leat_store_rlx(&queue->urgent, 1); /* rlx: as count */
 	leat_spin_unlock(&queue->lock);
@@ -229,7 +229,7 @@ static void push(struct leat_pool *pool, struct leat_job *job, bool urgent)
 void leat_job_start(struct leat_job *job, bool pulled)
 {
 	leat_rcu_read_lock();
-	push(job->kind->pool(job), job, !pulled);
+	push(job->kind->pool(job), job, !pulled, false);
 	leat_rcu_read_unlock();
 }
 
@@ -261,33 +261,38 @@ bool leat_job_wake_begin(struct leat_job *job, bool parked_only, bool *timed)
 	return run <= LEAT_RUN_TIMED && to == LEAT_RUN_QUEUED;
 }
 
-void leat_job_wake_finish(struct leat_job *job, bool timed)
+static void finish_wake(struct leat_job *job, bool timed, bool first)
 {
 	struct leat_pool *pool = job->kind->pool(job);
 
 	if (timed)
 		take_from_wheel(pool, job);
-	push(pool, job, true);
+	push(pool, job, true, first);
 }
 
-static void wake(struct leat_job *job, bool parked_only)
+void leat_job_wake_finish(struct leat_job *job, bool timed)
+{
+	finish_wake(job, timed, false);
+}
+
+static void wake(struct leat_job *job, bool parked_only, bool first)
 {
 	bool timed;
 
 	leat_rcu_read_lock();
 	if (leat_job_wake_begin(job, parked_only, &timed))
-		leat_job_wake_finish(job, timed);
+		finish_wake(job, timed, first);
 	leat_rcu_read_unlock();
 }
 
 void leat_job_wake(struct leat_job *job)
 {
-	wake(job, false);
+	wake(job, false, false);
 }
 
 void leat_job_wake_parked(struct leat_job *job)
 {
-	wake(job, true);
+	wake(job, true, false);
 }
 
 /* Takes a job out of the queue that it stands in. That queue stays while a read section does that found the job in it. */
@@ -310,6 +315,22 @@ bool leat_job_claim_queued(struct leat_job *job)
 	}
 	leat_rcu_read_unlock();
 	return mine;
+}
+
+void leat_job_wake_first(struct leat_job *job)
+{
+	uint32_t run = LEAT_RUN_RUNNING;
+
+	leat_rcu_read_lock();
+	if (leat_job_claim_queued(job)) {
+		/* rlx: J1, J2: as in leat_job_settle() */
+		while (!leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
+			;
+		push(job->kind->pool(job), job, true, true);
+	} else {
+		wake(job, false, true);
+	}
+	leat_rcu_read_unlock();
 }
 
 /* Under the lock: the keeper looks again what there is to keep. To the event it is a spurious wake-up. */
@@ -401,7 +422,7 @@ void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone)
 	/* rlx: J2 is the queue's lock; J1: who runs it next swaps what this has swapped, and so what the waker has */
 	while (!leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 		;
-	push(job->kind->pool(job), job, true);
+	push(job->kind->pool(job), job, true, false);
 	leat_rcu_read_unlock();
 }
 
@@ -412,7 +433,7 @@ static void fire(struct leat_pool *pool, struct leat_job *job)
 
 	/* rlx: J2: it became TIMED under this lock; the queue's orders the rest */
 	if (leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
-		push(pool, job, true); /* one that somebody else woke he pushes, once he has this lock */
+		push(pool, job, true, false); /* one that somebody else woke he pushes, once he has this lock */
 }
 
 /* Looks at the clock, and wakes those whose time has come. */
@@ -456,7 +477,7 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 		return first;
 	leat_spin_lock(&worker->own.lock);
 	for (uint32_t i = 0; i < n; i++)
-		queue_link(&worker->own, more[i]);
+		queue_link(&worker->own, more[i], false);
 	leat_spin_unlock(&worker->own.lock);
 	tell(worker->pool, true); /* on their way they could not be seen by who went to sleep */
 	return first;

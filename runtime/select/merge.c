@@ -311,7 +311,10 @@ static struct lane *end_turn(struct leat_merge *merge)
 
 	if (merge->served > 0) {
 		lane->found = merge->rounds;
+		lane->waiter.lost = 0;
 		merge->found = true;
+	} else if (lane->armed) {
+		lane->waiter.lost++;
 	}
 	merge->served = 0;
 	merge->round--;

@@ -10,6 +10,7 @@
 #include <leat/select.h>
 
 #include "runtime/chan/side.h"
+#include "runtime/chan/transfer.h"
 #include "runtime/event/wait.h"
 #include "runtime/scope/scope.h"
 
@@ -22,6 +23,8 @@ struct place {
 	struct leat_side *side; /* NULL: a descriptor */
 	struct leat_waiter waiter;
 	bool told;
+	unsigned lost; /* the waiter's, from one round to the next */
+	uint64_t position; /* leat_side_position() before the last sweep */
 };
 
 struct choice {
@@ -163,6 +166,58 @@ static struct place *place_of(struct choice *choice, size_t i)
 	(size_t i = 0; i < (choice)->live; i++) \
 		if (place_of(choice, i)->side != NULL)
 
+/* Where the others of each side have come to. False where none of the sides has any. */
+static bool note_positions(struct choice *choice)
+{
+	bool any = false;
+
+	for each_side(i, choice) {
+		struct place *place = place_of(choice, i);
+
+		any |= leat_side_position(place->side, &place->position);
+	}
+	return any;
+}
+
+/* Whether what the last sweep found was never true of all sides at once, or will not be in a moment: *pauses counts those. */
+static bool sweep_again(struct choice *choice, unsigned *pauses)
+{
+	bool behind = false;
+
+	for each_side(i, choice) {
+		struct place *place = place_of(choice, i);
+		uint64_t position;
+
+		leat_side_position(place->side, &position);
+		if (position != place->position)
+			return true;
+		behind |= leat_side_behind_peer(place->side);
+	}
+	if (!behind || (*pauses)++ == LEAT_PEER_PAUSES)
+		return false;
+	leat_pause();
+	return true;
+}
+
+/*
+ * The last sweep of one that waits no longer. Other threads may have moved what was there from a side that was looked at later
+ * to one that was looked at before, so that there was something all along. A side's position and the attempt after it
+ * say that it had nothing since that position was read, if it is still the same afterwards; a side without others cannot
+ * lose what it had. So at the moment between the two passes no side had anything.
+ */
+static int sweep_exactly(struct choice *choice)
+{
+	unsigned pauses = 0;
+	int r;
+
+	do {
+		if (!note_positions(choice))
+			return sweep(choice, true);
+		r = sweep(choice, true);
+	} while (r == -EAGAIN && sweep_again(choice, &pauses));
+	return r;
+}
+
 static int64_t scopes_deadline(struct choice *choice)
 {
 	int64_t nearest_ns = LEAT_NEVER;
@@ -184,7 +239,7 @@ static struct choice *choice_of(struct leat_wait_loop *w)
 /* Descriptors as the last poll found them: that of park(), or, for the last attempt, one of its own. */
 static ssize_t wait_attempt(struct leat_wait_loop *w)
 {
-	return sweep(choice_of(w), w->last);
+	return w->last ? sweep_exactly(choice_of(w)) : sweep(choice_of(w), false);
 }
 
 static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
@@ -209,7 +264,7 @@ static void wait_prepare(struct leat_wait_loop *w)
 	for each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
-		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper };
+		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper, .lost = place->lost };
 		heavy |= leat_side_line_up(place->side, &place->waiter);
 	}
 	leat_event_fence(heavy);
@@ -224,6 +279,7 @@ static bool wait_retire(struct leat_wait_loop *w)
 		struct place *place = place_of(choice, i);
 
 		place->told = leat_side_leave(place->side, &place->waiter);
+		place->lost += place->told;
 		notified |= place->told;
 	}
 	return notified;
@@ -272,8 +328,10 @@ static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
 	struct choice *choice = choice_of(w);
 
-	for each_side(i, choice)
+	for each_side(i, choice) {
+		place_of(choice, i)->lost = 0;
 		leat_side_wait_begins(place_of(choice, i)->side, now_ns);
+	}
 }
 
 static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
@@ -362,7 +420,10 @@ static inline int choose(struct choice *choice, int64_t deadline_ns)
 	if (leat_likely(r != -EAGAIN))
 		return r;
 	urge(choice);
-	return deadline_ns <= 0 ? -ETIMEDOUT : wait_for_one(choice, deadline_ns);
+	if (deadline_ns > 0)
+		return wait_for_one(choice, deadline_ns);
+	r = sweep_exactly(choice);
+	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
 static __attribute__((noinline)) int choose_of_many(struct choice *choice, int64_t deadline_ns)

@@ -5,7 +5,10 @@
  */
 #include "census.h"
 
+#include <pthread.h>
 #include <signal.h>
+
+#include "runtime/chan/chan.h"
 
 TestSuite(chan_close, .timeout = 600);
 
@@ -961,5 +964,48 @@ Test(chan_close, handles_may_be_closed_in_any_order_with_the_scope)
 		}
 		cr_expect_eq(ledger.discards, 3, "%s", orders[order]);
 		cr_expect_eq(ledger_faults(&ledger), 0);
+	}
+}
+
+/* Calls that find a channel over do nothing that grows with its handles: nothing under its lock, which guards their list. */
+struct late_call {
+	pthread_t thread;
+	struct leat_rx *rx;
+	uint32_t done;
+	ssize_t answers[3];
+};
+
+static void *call_late(void *arg)
+{
+	struct late_call *call = arg;
+	uint64_t got[2];
+	const void *there;
+	call->answers[0] = leat_recv(call->rx, &got[0]);
+	call->answers[1] = leat_recv_batch(call->rx, got, 2);
+	call->answers[2] = leat_peek(call->rx, 1, &there);
+	leat_store_rel(&call->done, 1);
+	return NULL;
+}
+
+Test(chan_close, a_receive_from_what_was_cancelled_visits_no_handle)
+{
+	for each_kind(kind) {
+		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
+		struct leat_chan *chan = pipe.rx->chan;
+		struct late_call call = { .rx = pipe.rx };
+		uint64_t item = 1;
+		bool done;
+		cr_assert_eq(leat_send(pipe.tx, &item), 0);
+		leat_scope_cancel(pipe.scope, 0, NULL);
+		cr_expect_eq(leat_recv(pipe.rx, &item), -ECANCELED, "this one takes out what is there");
+		leat_mutex_lock(&chan->lock);
+		cr_assert_eq(pthread_create(&call.thread, NULL, call_late, &call), 0);
+		done = await_word(&call.done, 1);
+		leat_mutex_unlock(&chan->lock);
+		pthread_join(call.thread, NULL);
+		cr_expect(done, "%s: it took the lock", kind_names[kind]);
+		for (int i = 0; i < 3; i++)
+			cr_expect_eq(call.answers[i], -ECANCELED);
+		pipe_close(&pipe);
 	}
 }

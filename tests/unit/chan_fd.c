@@ -306,3 +306,28 @@ Test(chan_fd, a_sender_in_a_loop)
 		pipe_close(&pipe);
 	}
 }
+
+/* Who goes first: a side that was told in vain before one that has lost nothing; one that found something is the last again. */
+Test(chan_fd, one_that_lost_is_told_first)
+{
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC });
+	uint64_t item = 1;
+	for (int lost = 0; lost < 2; lost++) {
+		struct leat_rx *first = leat_rx_clone(pipe.rx), *second = leat_rx_clone(pipe.rx);
+		int fds[] = { leat_rx_fd(first), leat_rx_fd(second) };
+		cr_assert_eq(leat_rx_arm(first), 0);
+		cr_assert_eq(leat_rx_arm(second), 0);
+		cr_assert_eq(leat_send(pipe.tx, &item), 0);
+		cr_assert(readable(fds[0]) && !readable(fds[1]));
+		cr_assert_eq(leat_try_recv(lost ? pipe.rx : first, &item), 1);
+		cr_expect_eq(leat_try_recv(first, &item), -EAGAIN);
+		cr_assert_eq(leat_rx_arm(first), 0);
+		cr_assert_eq(leat_send(pipe.tx, &item), 0);
+		cr_expect_eq(readable(fds[0]), lost == 1);
+		cr_expect_eq(readable(fds[1]), lost == 0);
+		cr_assert_eq(leat_try_recv(pipe.rx, &item), 1);
+		leat_rx_close(first);
+		leat_rx_close(second);
+	}
+	pipe_close(&pipe);
+}

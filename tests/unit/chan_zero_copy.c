@@ -5,6 +5,8 @@
  */
 #include "census.h"
 
+#include <leat/select.h>
+
 TestSuite(chan_zero_copy, .timeout = 600);
 
 static struct ledger ledger;
@@ -414,6 +416,38 @@ Test(chan_zero_copy, what_is_reserved_is_not_received_before_its_commit)
 		cr_expect_eq(leat_recv(pipe.rx, &got), 1);
 		pipe_close(&pipe);
 	}
+}
+
+/* A stalled thread in the way of tries and selects: what is behind it is there as soon as it goes on, and not before. */
+Test(chan_zero_copy, a_try_is_not_held_up_by_a_reservation_or_a_peek_in_front)
+{
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 2 });
+	struct leat_tx *behind = leat_tx_clone(pipe.tx);
+	struct leat_rx *other = leat_rx_clone(pipe.rx);
+	uint64_t item = 2;
+	struct leat_case recv = LEAT_CASE_RECV(pipe.rx, &item), send = LEAT_CASE_SEND(behind, &item);
+	const void *there;
+	void *room;
+	cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
+	cr_assert_eq(leat_send(behind, &item), 0);
+	cr_expect_eq(leat_try_recv(pipe.rx, &item), -EAGAIN);
+	cr_expect_eq(leat_recv_until(pipe.rx, &item, leat_now_ns() - 1), -ETIMEDOUT);
+	cr_expect_eq(leat_select(&recv, 1, 0, LEAT_BY_PRIORITY), -ETIMEDOUT);
+	*(uint64_t *)room = 1;
+	cr_assert_eq(leat_commit(pipe.tx, 1), 0);
+	cr_assert_eq(leat_peek(pipe.rx, 1, &there), 1);
+	cr_expect_eq(*(const uint64_t *)there, 1);
+	cr_assert_eq(leat_try_recv(other, &item), 1);
+	cr_expect_eq(item, 2);
+	cr_expect_eq(leat_try_send(behind, &item), -EAGAIN);
+	cr_expect_eq(leat_send_until(behind, &item, leat_now_ns() - 1), -ETIMEDOUT);
+	cr_expect_eq(leat_select(&send, 1, 0, LEAT_BY_PRIORITY), -ETIMEDOUT);
+	cr_assert_eq(leat_release(pipe.rx, 1), 0);
+	cr_expect_eq(leat_select(&send, 1, 0, LEAT_BY_PRIORITY), 0);
+	cr_expect_eq(leat_try_send(behind, &item), 0);
+	leat_tx_close(behind);
+	leat_rx_close(other);
+	pipe_close(&pipe);
 }
 
 /* A waiting call can be aborted between a peer's claim and its commit. */

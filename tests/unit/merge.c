@@ -681,3 +681,33 @@ Test(merge, lanes_by_the_thousand_in_an_epoll_loop)
 {
 	receive_many(waits_in_epoll);
 }
+
+/* Two merges with a lane each of one channel: the one that was told in vain is told first next time. */
+Test(merge, one_that_lost_is_told_first)
+{
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC });
+	uint64_t item = 1;
+	for (int lost = 0; lost < 2; lost++) {
+		struct leat_merge *merges[2];
+		int fds[2];
+		for (int i = 0; i < 2; i++) {
+			merges[i] = leat_merge_open(sizeof(uint64_t));
+			cr_assert_eq(leat_merge_add(merges[i], leat_rx_clone(pipe.rx), NULL), 0);
+			fds[i] = leat_merge_fd(merges[i]);
+			cr_assert_eq(leat_merge_arm(merges[i]), 0);
+		}
+		cr_assert_eq(leat_send(pipe.tx, &item), 0);
+		cr_assert(readable(fds[0]) && !readable(fds[1]));
+		if (lost)
+			cr_assert_eq(leat_try_recv(pipe.rx, &item), 1);
+		cr_expect_eq(leat_merge_recv_until(merges[0], &item, NULL, 0), lost ? -ETIMEDOUT : 1);
+		cr_assert_eq(leat_merge_arm(merges[0]), 0);
+		cr_assert_eq(leat_send(pipe.tx, &item), 0);
+		cr_expect_eq(readable(fds[0]), lost == 1);
+		cr_expect_eq(readable(fds[1]), lost == 0);
+		cr_assert_eq(leat_try_recv(pipe.rx, &item), 1);
+		leat_merge_close(merges[0]);
+		leat_merge_close(merges[1]);
+	}
+	pipe_close(&pipe);
+}

@@ -607,6 +607,33 @@ static inline bool leat_mpmc_writable(const struct leat_mpmc *ring)
 	return false;
 }
 
+/*
+ * For a take that found nothing: whether an item stands behind the slot of a producer that has claimed it and not published
+ * yet. Takes can have it as soon as that producer goes on.
+ */
+static inline bool leat_mpmc_item_behind(const struct leat_mpmc *ring)
+{
+	/* rlx: what moves meanwhile is seen by the next try; the turns say whose the slots are */
+	uint64_t pos = leat_load_rlx(&ring->head), tail = leat_load_rlx(&ring->tail);
+
+	for (; (int64_t)(tail - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
+		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 1)
+			return true;
+	return false;
+}
+
+/* The same for a claim: whether a slot is free behind one that a consumer has taken and not given back yet. */
+static inline bool leat_mpmc_room_behind(const struct leat_mpmc *ring)
+{
+	/* rlx: as in leat_mpmc_item_behind() */
+	uint64_t pos = leat_load_rlx(&ring->tail), end = leat_load_rlx(&ring->head) + ((uint64_t)1 << ring->lap_shift);
+
+	for (; (int64_t)(end - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
+		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FREE) == 1)
+			return true;
+	return false;
+}
+
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, tail) == 0, "T: tail has its own lines");
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, head) == LEAT_LINES_APART, "H: head has its own lines");
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, items) == 2 * LEAT_LINES_APART, "R: the rest is only read");

@@ -428,3 +428,73 @@ MODEL(chan_mpmc_peek_to_the_end, .what = "the same on a ring with turns", .preem
 {
 	peek_to_the_end(LEAT_MPMC);
 }
+
+/*
+ * Tries against transfers that are under way: what another thread has begun and not finished must not hide what was finished
+ * before the try.
+ */
+static void sends_five(void *arg)
+{
+	verify_that(send_one(arg, 5) == 0);
+}
+
+MODEL(chan_try_recv_behind_a_send, .what = "a try finds an item whose send has returned, while another send is under way in front of it",
+      .preemptions = 2, .stale = 1)
+{
+	struct leat_tx *clone;
+	uint64_t item;
+
+	open_chan(LEAT_MPMC, 2);
+	clone = leat_tx_clone(tx);
+	verify_spawn(sends_five, clone, "sender");
+	verify_that(send_one(tx, 1) == 0);
+	verify_that(leat_try_recv(rx, &item) == 1);
+	received[item]++;
+	verify_join();
+	leat_tx_close(clone);
+	leat_tx_close(tx);
+	receives_until_refused(rx);
+	finish();
+}
+
+static void receives_any(void *arg)
+{
+	uint64_t item;
+
+	verify_that(leat_recv((struct leat_rx *)arg, &item) == 1);
+	leat_add_rlx(&received[item], 1);
+}
+
+static void try_behind_a_receive(struct leat_chan_opts opts)
+{
+	struct leat_rx *clone;
+	uint64_t item;
+
+	open_with(opts);
+	clone = leat_rx_clone(rx);
+	verify_that(send_one(tx, 1) == 0);
+	verify_that(send_one(tx, 2) == 0);
+	verify_spawn(receives_any, clone, "receiver");
+	receives_any(rx);
+	item = 3;
+	verify_that(leat_try_send(tx, &item) == 0);
+	accepted[item]++;
+	verify_join();
+	leat_tx_close(tx);
+	leat_rx_close(clone);
+	receives_until_refused(rx);
+	finish();
+}
+
+MODEL(chan_try_send_behind_a_receive, .what = "a try finds room that a receive has made, while another receive is under way in front of it",
+      .preemptions = 2, .stale = 1)
+{
+	try_behind_a_receive((struct leat_chan_opts){ .kind = LEAT_SPMC, .capacity = 2 });
+}
+
+MODEL(chan_no_drop_behind_a_receive, .what = "the same where a send would drop its item for want of room: it is not dropped",
+      .preemptions = 2, .stale = 1)
+{
+	try_behind_a_receive((struct leat_chan_opts){ .kind = LEAT_SPMC, .capacity = 2, .overflow = LEAT_DROP_NEWEST });
+	verify_that(discarded[3] == 0);
+}

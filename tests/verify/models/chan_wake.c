@@ -161,6 +161,58 @@ MODEL(chan_wake_passed_on, .what = "a stalled sender: the news of an item behind
 	finish();
 }
 
+/*
+ * Who goes first. A waiter is notified, and another thread takes the room (or the item) before it runs, so it parks again,
+ * behind no other that parked meanwhile. What is asserted is asserted only where it can be seen that both stand on the list and
+ * nothing else can take what comes.
+ */
+static bool has_parked(const void *handle, uint64_t times)
+{
+	return leat_load_rlx(&((const struct leat_handle *)handle)->counts.parks) >= times;
+}
+
+static void sends_item_and_closes(void *arg)
+{
+	sends_item(arg);
+	leat_tx_close(tx_of[(uintptr_t)arg]);
+}
+
+/* Until the others can do nothing, or as long as the scheduler likes. */
+static void lets_them_park(struct leat_tx *own, int64_t until_ns)
+{
+	verify_that(leat_tx_wait(own, -1, 0, until_ns) == -ETIMEDOUT);
+}
+
+MODEL(chan_sender_that_loses, .what = "a sender that was woken in vain sends before one that parked later", .preemptions = 2,
+      .quick = 1, .stale = 1)
+{
+	struct leat_tx *own;
+	uint64_t item = 3;
+
+	open_chan(LEAT_MPSC, 1);
+	tx_of[1] = tx;
+	tx_of[2] = leat_tx_clone(tx);
+	own = leat_tx_clone(tx);
+	verify_that(send_one(tx, 9) == 0);
+	verify_spawn(sends_item_and_closes, (void *)1, "sender 1");
+	lets_them_park(own, DEADLINE);
+	verify_that(leat_recv(rx, &item) == 1 && item == 9);
+	received[9]++;
+	item = 3;
+	accepted[3] = leat_try_send(own, &item) == 0;
+	verify_spawn(sends_item_and_closes, (void *)2, "sender 2");
+	lets_them_park(own, 2 * DEADLINE);
+	if (accepted[3] == 1 && has_parked(tx_of[1], 2) && has_parked(tx_of[2], 1)) {
+		verify_that(leat_recv(rx, &item) == 1 && item == 3);
+		received[3]++;
+		verify_that(leat_recv(rx, &item) == 1 && item == 1);
+		received[1]++;
+	}
+	leat_tx_close(own);
+	receives_until_refused(rx);
+	finish();
+}
+
 static void waits_until(void *arg)
 {
 	int rc = leat_tx_wait(arg, -1, 0, DEADLINE);

@@ -135,6 +135,86 @@ MODEL(event_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_ou
 	verify_join();
 }
 
+/*
+ * A waiter that loses: it is notified, and a thread that did not wait takes what was published before it runs. Then it lines
+ * up again while another waiter stands there, which has lost nothing yet.
+ */
+static struct leat_sleeper loser_sleeper, other_sleeper;
+static uint32_t loser_stands; /* on the list, having lost; an assertion alone reads it */
+
+/* Under the event's lock. */
+static void wake_thread(struct leat_sleeper *sleeper)
+{
+	if (sleeper == &loser_sleeper)
+		leat_store_rlx(&loser_stands, 0);
+	else
+		verify_that(leat_load_rlx(&loser_stands) == 0);
+	leat_store_rel(&sleeper->word, 1);
+	leat_os_futex_wake(&sleeper->word, 1);
+}
+
+/* As take_one(), for the waiter that may lose. */
+static void loser(void *arg)
+{
+	struct leat_waiter waiter = { .sleeper = &loser_sleeper };
+	bool done = false;
+
+	(void)arg;
+	while (!done) {
+		bool told;
+
+		leat_sleeper_ready(&loser_sleeper);
+		leat_event_enter(&event, &waiter);
+		if (waiter.lost > 0)
+			leat_store_rlx(&loser_stands, 1);
+		done = take();
+		if (!done)
+			leat_sleeper_park(&loser_sleeper, LEAT_NEVER);
+		leat_store_rlx(&loser_stands, 0);
+		told = leat_event_leave(&event, &waiter);
+		if (!done)
+			done = take();
+		waiter.lost += told;
+		if (done && told && leat_load_rlx(&taken) < leat_load_rlx(&published))
+			leat_event_notify(&event, 1);
+	}
+	leat_or_acqrel(&ctl, LEAT_CTL_TX_GONE);
+	leat_event_notify(&event, LEAT_EVENT_ALL);
+}
+
+/* Takes nothing; waits until it is notified, or the loser is done. */
+static void other(void *arg)
+{
+	struct leat_waiter waiter = { .sleeper = &other_sleeper };
+
+	(void)arg;
+	leat_sleeper_ready(&other_sleeper);
+	leat_event_enter(&event, &waiter);
+	if (!(leat_load_acq(&ctl) & LEAT_CTL_TX_GONE))
+		leat_sleeper_park(&other_sleeper, LEAT_NEVER);
+	if (leat_event_leave(&event, &waiter) && leat_load_rlx(&taken) < leat_load_rlx(&published))
+		leat_event_notify(&event, 1);
+}
+
+static void takes_at_once(void *arg)
+{
+	(void)arg;
+	take();
+}
+
+MODEL(event_loser_goes_first, .what = "a waiter that was notified in vain is notified before one that was not", .preemptions = 3,
+      .stale = 1, .quick = 2)
+{
+	open_event(0);
+	loser_sleeper.wake = other_sleeper.wake = wake_thread;
+	verify_spawn(loser, NULL, "loser");
+	verify_spawn(takes_at_once, NULL, "takes at once");
+	publisher((void *)1);
+	verify_spawn(other, NULL, "other");
+	publisher((void *)1);
+	verify_join();
+}
+
 /* A change for all: an end. */
 static void ender(void *arg)
 {

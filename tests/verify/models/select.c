@@ -19,7 +19,7 @@ enum { CHANS = 2 };
 
 static struct leat_scope *scope;
 static struct leat_tx *tx[CHANS], *tx_clone;
-static struct leat_rx *rx[CHANS], *rx_clone;
+static struct leat_rx *rx[CHANS], *rx_clone, *rx_other;
 static uint32_t received[8];
 
 static void open_chans(enum leat_kind kind, size_t capacity)
@@ -285,6 +285,87 @@ static void selects_by_clone(void *arg)
 	(void)arg;
 	verify_that(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY) == 0);
 	verify_that(cases[0].answer == 1);
+}
+
+/*
+ * Without waiting, against transfers: another receiver moves what is there from the case that is looked at last to the one that
+ * was looked at first, so that at each moment one of the two can be received from.
+ */
+static void moves(void *arg)
+{
+	struct leat_rx *in[2] = { rx_clone, rx_other };
+	uint64_t item = 2;
+
+	for (uintptr_t i = 0; i < (uintptr_t)arg; i++) {
+		verify_that(leat_send(tx[i % 2], &item) == 0);
+		verify_that(leat_recv(in[i % 2], &item) == 1);
+	}
+}
+
+/* Of two that move at the same time neither needs room that the other has: both channels have some to spare. */
+static void select_against_transfers(int64_t deadline_ns, uintptr_t transfers)
+{
+	uint64_t item = 1, more = 3;
+	struct leat_tx *own[CHANS];
+	int rc;
+
+	open_chans(LEAT_MPMC, 3);
+	rx_clone = leat_rx_clone(rx[1]);
+	rx_other = leat_rx_clone(rx[0]);
+	for (int i = 0; i < CHANS; i++)
+		own[i] = leat_tx_clone(tx[i]);
+	verify_that(leat_send(own[1], &item) == 0);
+	verify_spawn(moves, (void *)transfers, "mover");
+	rc = select_of_both(deadline_ns, &item);
+	verify_that(rc == 1);
+	for (int i = 0; i < CHANS; i++) { /* in place of what was taken from the mover */
+		verify_that(leat_send(own[i], &more) == 0);
+		leat_tx_close(own[i]);
+	}
+	verify_join();
+	leat_rx_close(rx_other);
+	finish();
+}
+
+MODEL(select_at_once_against_a_transfer, .what = "without waiting, while an item moves from one case to another: one is found",
+      .preemptions = 2, .stale = 1)
+{
+	select_against_transfers(0, 1);
+}
+
+MODEL(select_in_time_against_transfers, .what = "the same with a time that is over: the last look is as exact", .preemptions = 3,
+      .stale = 1)
+{
+	select_against_transfers(VERIFY_START_NS, 3);
+}
+
+static void receives_and_makes_room(void *arg)
+{
+	uint64_t item = 3;
+
+	(void)arg;
+	verify_that(leat_recv(rx[0], &item) == 1);
+	verify_that(leat_send(tx_clone, &item) == 0);
+}
+
+MODEL(select_send_at_once_against_a_transfer, .what = "the same for room: it moves from the second case to the first", .preemptions = 2,
+      .stale = 1)
+{
+	uint64_t item = 1;
+	struct leat_case cases[] = { LEAT_CASE_SEND(NULL, &item), LEAT_CASE_SEND(NULL, &item) };
+	int which;
+
+	open_chans(LEAT_MPMC, 1);
+	cases[0].tx = tx[0];
+	cases[1].tx = tx[1];
+	tx_clone = leat_tx_clone(tx[1]);
+	verify_that(leat_send(tx[0], &item) == 0);
+	verify_spawn(receives_and_makes_room, NULL, "mover");
+	which = leat_select(cases, 2, 0, LEAT_BY_PRIORITY);
+	verify_that(which >= 0);
+	if (which == 1)
+		verify_that(leat_recv(rx[1], &item) == 1); /* what it sent, or the mover did */
+	finish();
 }
 
 MODEL(select_two_selectors, .what = "two who select, two items in one channel: each gets one", .preemptions = 2, .stale = 1, .quick = 1)
