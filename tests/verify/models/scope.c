@@ -6,7 +6,6 @@
 #include "tests/verify/verify.h"
 
 #include "runtime/chan/chan.h"
-#include "runtime/gen/group.h"
 #include "runtime/registry/registry.h"
 
 #include <leat/chan.h>
@@ -335,50 +334,6 @@ MODEL(scope_nearer_deadline, .what = "the timer's thread sleeps until a deadline
 		leat_scope_detach(scope, &hook);
 	verify_that(leat_scope_close(scope) == -ETIMEDOUT);
 	leat_scope_close(far); /* its deadline may have passed by now */
-}
-
-/* A walk over the blocks of a group, while the blocks of a whole slab are given back. */
-static struct leat_group group;
-
-static void is_in_use(void *block, void *arg)
-{
-	(void)arg;
-	verify_that(((struct leat_block *)block)->group == &group);
-}
-
-static void strolls(void *arg)
-{
-	leat_group_stroll(&group, is_in_use, arg);
-}
-
-static void give_back(struct leat_slab *slab, void *block)
-{
-	leat_spin_lock(&group.crowd.lock);
-	leat_group_free(&group, slab, block);
-	leat_spin_unlock(&group.crowd.lock);
-}
-
-MODEL(registry_slab_against_walk, .what = "a slab whose last block goes while a walk stands in it: it goes when the walk is over",
-      .preemptions = 3, .stale = 1)
-{
-	enum { FULL = 4 }; /* the first slab has four blocks */
-	struct leat_slab *slabs[FULL + 1];
-	void *blocks[FULL + 1];
-
-	group.slabs.next = group.slabs.prev = &group.slabs;
-	for (int i = 0; i <= FULL; i++) {
-		blocks[i] = leat_group_alloc(&group, 64, &slabs[i]);
-		verify_that(blocks[i] != NULL);
-	}
-	verify_spawn(strolls, NULL, "walker");
-	give_back(slabs[0], blocks[0]);
-	give_back(slabs[FULL], blocks[FULL]);
-	verify_join();
-	verify_that(group.slabs.next == &slabs[0]->all && group.slabs.prev == &slabs[0]->all);
-	for (int i = 1; i < FULL; i++)
-		give_back(slabs[i], blocks[i]);
-	leat_os_free(slabs[0]);
-	leat_os_free(group.sizes);
 }
 
 /* The registry: a walk looks at a channel while it is closed. */
