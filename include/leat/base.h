@@ -54,7 +54,7 @@ enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_
  * point to, what stands in a slot (leat/ring/), and the bits of the control word (leat/detail/handle.h). It also changes with
  * each public structure and enumeration. tests/unit/abi.c has the list; docs/abi.md says what is checked where.
  */
-#define LEAT_ABI 3u
+#define LEAT_ABI 4u
 
 /* What an open passes: the number, and the size of its options as the caller was compiled. */
 #define leat_detail_abi(options) (LEAT_ABI << 16 | (unsigned)sizeof(options))
