@@ -169,14 +169,14 @@ static int set_deadline(struct leat_scope *scope, int64_t deadline_ns)
 {
 	struct leat_scope *parent = scope->parent;
 
-	scope->timer.deadline_ns = deadline_ns != 0 ? deadline_ns : LEAT_NEVER;
+	scope->timer.due.due_ns = deadline_ns != 0 ? deadline_ns : LEAT_NEVER;
 	scope->timer.fire = fire;
 	scope->deadline_owner = scope;
-	if (parent != NULL && leat_scope_deadline(parent) <= scope->timer.deadline_ns)
+	if (parent != NULL && leat_scope_deadline(parent) <= scope->timer.due.due_ns)
 		scope->deadline_owner = parent->deadline_owner;
-	if (scope->timer.deadline_ns == LEAT_NEVER)
+	if (scope->timer.due.due_ns == LEAT_NEVER)
 		return 0;
-	if (scope->timer.deadline_ns <= leat_now_ns()) {
+	if (scope->timer.due.due_ns <= leat_now_ns()) {
 		leat_scope_expire(scope);
 		return 0;
 	}
@@ -274,7 +274,7 @@ void leat_scope_settle(struct leat_scope *scope)
 
 int64_t leat_scope_deadline(const struct leat_scope *scope)
 {
-	return scope->deadline_owner->timer.deadline_ns;
+	return scope->deadline_owner->timer.due.due_ns;
 }
 
 void leat_scope_expire(struct leat_scope *scope)

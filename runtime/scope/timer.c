@@ -9,68 +9,19 @@ struct runner {
 };
 
 static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything here; held while a timer fires */
-static struct leat_timer *first; /* the root of a pairing heap: no child falls due before its parent; NULL: none waits */
+static struct leat_due *first; /* of those that wait */
 static size_t timers_count; /* added and not removed, fired or not */
 static struct runner *current;
 
-/* Two heaps, neither of them empty, become one: the root that is due later is now the other's first child. */
-static struct leat_timer *meld(struct leat_timer *a, struct leat_timer *b)
+static struct leat_timer *first_timer(void)
 {
-	struct leat_timer *root = b->deadline_ns < a->deadline_ns ? b : a, *child = root == a ? b : a;
-
-	child->prev = root;
-	child->next = root->child;
-	if (child->next != NULL)
-		child->next->prev = child;
-	root->child = child;
-	return root;
-}
-
-/* Siblings become one heap: by pairs, then one pair after another, which is what keeps removals at a logarithm on average. */
-static struct leat_timer *meld_siblings(struct leat_timer *timer)
-{
-	struct leat_timer *pairs = NULL, *root = NULL, *next;
-
-	for (; timer != NULL; timer = next) {
-		struct leat_timer *other = timer->next;
-
-		next = other == NULL ? NULL : other->next;
-		if (other != NULL)
-			timer = meld(timer, other);
-		timer->next = pairs;
-		pairs = timer;
-	}
-	for (; pairs != NULL; pairs = next) {
-		next = pairs->next;
-		root = root == NULL ? pairs : meld(root, pairs);
-	}
-	return root;
-}
-
-static void add(struct leat_timer *timer)
-{
-	timer->child = NULL;
-	timer->waiting = true;
-	first = first == NULL ? timer : meld(first, timer);
+	return (struct leat_timer *)(void *)first;
 }
 
 static void take_out(struct leat_timer *timer)
 {
-	struct leat_timer *below = meld_siblings(timer->child);
-
 	timer->waiting = false;
-	if (timer == first) {
-		first = below;
-		return;
-	}
-	if (timer->prev->child == timer)
-		timer->prev->child = timer->next;
-	else
-		timer->prev->next = timer->next;
-	if (timer->next != NULL)
-		timer->next->prev = timer->prev;
-	if (below != NULL)
-		first = meld(first, below);
+	leat_due_remove(&first, &timer->due);
 }
 
 static void run(void *arg)
@@ -79,10 +30,10 @@ static void run(void *arg)
 
 	leat_mutex_lock(&lock);
 	while (!self->stop) {
-		struct leat_timer *due = first;
+		struct leat_timer *due = first_timer();
 
-		if (due == NULL || leat_now_ns() < due->deadline_ns) {
-			leat_cond_wait_until(&self->changed, &lock, due == NULL ? LEAT_NEVER : due->deadline_ns);
+		if (due == NULL || leat_now_ns() < due->due.due_ns) {
+			leat_cond_wait_until(&self->changed, &lock, due == NULL ? LEAT_NEVER : due->due.due_ns);
 			continue;
 		}
 		take_out(due);
@@ -118,8 +69,9 @@ int leat_timer_add(struct leat_timer *timer)
 		rc = start();
 	if (rc == 0) {
 		timers_count++;
-		add(timer);
-		if (timer == first)
+		timer->waiting = true;
+		leat_due_add(&first, &timer->due);
+		if (timer == first_timer())
 			leat_cond_broadcast(&current->changed); /* it sleeps towards a later one */
 	}
 	leat_mutex_unlock(&lock);

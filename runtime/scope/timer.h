@@ -1,6 +1,6 @@
 /*
- * runtime/scope/timer.h: one thread that fires deadlines. It exists while any timer is added, and not longer. An add takes constant
- * time, a removal or a firing on average that of a logarithm, in whatever order the deadlines come and go.
+ * runtime/scope/timer.h: one thread that fires deadlines. It exists while any timer is added, and not longer. What an add, a
+ * removal and a firing cost is said in due.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -8,12 +8,11 @@
 #define LEAT_RUNTIME_SCOPE_TIMER_H
 
 #include "runtime/os/os.h"
+#include "runtime/scope/due.h"
 
 struct leat_timer {
-	/* In a heap: the first child; the sibling before, or the parent of a first child; the sibling behind. */
-	struct leat_timer *child, *prev, *next;
+	struct leat_due due; /* first; due_ns is the deadline */
 	bool waiting;
-	int64_t deadline_ns;
 	void (*fire)(struct leat_timer *timer); /* on the timer thread; must not add or remove a timer */
 };
 

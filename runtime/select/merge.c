@@ -21,6 +21,7 @@
 
 #include "runtime/chan/side.h"
 #include "runtime/event/wait.h"
+#include "runtime/scope/due.h"
 #include "runtime/scope/scope.h"
 
 #ifndef LEAT_MERGE_BUDGET
@@ -44,6 +45,8 @@ struct lane {
 	struct lane *next_armed;        /* of those that are armed together */
 	struct lane *older, *newer;     /* among all lanes of the merge */
 	bool linked;                    /* is among them */
+	bool timed;                     /* is in the merge's heap of those whose scope has a deadline */
+	struct leat_due due;            /* that deadline */
 	bool armed;                     /* stands on the event, or was told and not served since */
 	uint64_t found;                 /* the merge's rounds when it last had something */
 };
@@ -63,7 +66,7 @@ struct leat_merge {
 	uint64_t rounds;                /* that have found something */
 	size_t item_size, lanes;
 	struct lane *all;               /* the newest */
-	int64_t scopes_ns;              /* no lane's scope has a deadline before this */
+	struct leat_due *due;           /* lanes by their scopes' deadlines, those that have not passed; see scopes_ns() */
 	bool parks_at_once;             /* a lane's channel waits so */
 	bool armed;                     /* the descriptor was, and not disarmed since; it may have been told */
 	int flag;                       /* the descriptor, or -1; others use it under the lock, while it is watched */
@@ -143,7 +146,6 @@ struct leat_merge *leat_detail_merge_open(unsigned abi, size_t item_size)
 	if (merge == NULL)
 		return NULL;
 	merge->item_size = item_size;
-	merge->scopes_ns = LEAT_NEVER;
 	merge->flag = -1;
 	merge->sleeper = (struct leat_sleeper)LEAT_SLEEPER_INIT;
 	queue_init(&merge->awake);
@@ -187,10 +189,10 @@ int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 /* A lane that was added, and that the merging thread has not seen until now. */
 static void lane_link(struct leat_merge *merge, struct lane *lane)
 {
-	int64_t scope_ns = leat_scope_deadline(leat_side_scope(lane->side));
-
-	if (scope_ns < merge->scopes_ns)
-		merge->scopes_ns = scope_ns;
+	lane->due.due_ns = leat_scope_deadline(leat_side_scope(lane->side));
+	lane->timed = lane->due.due_ns != LEAT_NEVER;
+	if (lane->timed)
+		leat_due_add(&merge->due, &lane->due);
 	if (leat_side_policy(lane->side) == LEAT_WAIT_PARK)
 		merge->parks_at_once = true;
 	lane->linked = true;
@@ -210,6 +212,8 @@ static void lane_close(struct leat_merge *merge, struct lane *lane)
 		merge->all = lane->older;
 	if (lane->older != NULL)
 		lane->older->newer = lane->newer;
+	if (lane->timed)
+		leat_due_remove(&merge->due, &lane->due);
 	leat_rx_close(lane->rx);
 	leat_os_free(lane);
 }
@@ -353,18 +357,21 @@ static void forget_last(struct leat_merge *merge)
 	merge->last_ended = false;
 }
 
-/* Deadlines of scopes that have passed are fired; their lanes are told by that. */
+/* The nearest deadline of a lane's scope. */
+static int64_t scopes_ns(const struct leat_merge *merge)
+{
+	return merge->due == NULL ? LEAT_NEVER : merge->due->due_ns;
+}
+
+/* Deadlines of scopes that have passed are fired; their lanes are told by that. It visits those lanes alone. */
 static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 {
-	merge->scopes_ns = LEAT_NEVER;
-	for (struct lane *lane = merge->all; lane != NULL; lane = lane->older) {
-		struct leat_scope *scope = leat_side_scope(lane->side);
-		int64_t its_ns = leat_scope_deadline(scope);
+	while (now_ns >= scopes_ns(merge)) {
+		struct lane *lane = caa_container_of(merge->due, struct lane, due);
 
-		if (now_ns >= its_ns)
-			leat_scope_expire(scope);
-		else if (its_ns < merge->scopes_ns)
-			merge->scopes_ns = its_ns;
+		leat_due_remove(&merge->due, &lane->due);
+		lane->timed = false;
+		leat_scope_expire(leat_side_scope(lane->side));
 	}
 }
 
@@ -470,7 +477,7 @@ static void update_wait(struct leat_merge *merge, struct leat_wait_loop *w)
 {
 	w->policy = merge->parks_at_once ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE;
 	w->weight = 1 + (unsigned)(merge->awake.n / A_PAUSE);
-	w->scopes_ns = merge->scopes_ns;
+	w->scopes_ns = scopes_ns(merge);
 }
 
 static ssize_t wait_attempt(struct leat_wait_loop *w)

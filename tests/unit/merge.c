@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 
 #include "runtime/chan/chan.h"
+#include "runtime/chan/foreign.h"
 
 TestSuite(merge, .timeout = 600);
 
@@ -710,4 +711,94 @@ Test(merge, one_that_lost_is_told_first)
 		leat_merge_close(merges[1]);
 	}
 	pipe_close(&pipe);
+}
+
+/* Lanes that count how often they are asked for their scope, each of a scope with a deadline of its own. */
+enum { TIMED = 200 };
+
+struct timed_rx {
+	struct leat_rx rx; /* first */
+	struct leat_foreign_word word;
+	struct leat_scope *scope;
+};
+
+static size_t scopes_asked, timed_closed;
+
+static struct leat_scope *timed_scope(const struct leat_rx *rx)
+{
+	scopes_asked++;
+	return ((const struct timed_rx *)(const void *)rx)->scope;
+}
+
+static int timed_check(struct leat_rx *rx, const void *items, const char *call)
+{
+	(void)rx, (void)items, (void)call;
+	return 0;
+}
+
+static int timed_attempt(struct leat_rx *rx, void *item)
+{
+	(void)item;
+	return leat_scope_cause(((struct timed_rx *)(void *)rx)->scope, NULL, NULL) == LEAT_RUNNING ? -EAGAIN : -ECANCELED;
+}
+
+/* So that no lane is armed: the merge looks at them and at the clock until they end. */
+static bool timed_ready(struct leat_rx *rx)
+{
+	(void)rx;
+	return true;
+}
+
+static bool timed_stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
+{
+	(void)rx, (void)sleeper;
+	return false;
+}
+
+static enum leat_wait timed_policy(const struct leat_rx *rx)
+{
+	(void)rx;
+	return LEAT_WAIT_ADAPTIVE;
+}
+
+static struct leat_foreign_waits *timed_waits(struct leat_rx *rx, bool make)
+{
+	(void)rx, (void)make;
+	return NULL;
+}
+
+static void timed_close(struct leat_rx *rx)
+{
+	timed_closed += rx != NULL;
+}
+
+static const struct leat_foreign timed_functions = {
+	.close = timed_close, .check = timed_check, .attempt = timed_attempt, .ready = timed_ready, .line_up = timed_stand,
+	.leave = timed_stand, .policy = timed_policy, .scope = timed_scope, .waits = timed_waits,
+};
+
+Test(merge, each_deadline_visits_the_lanes_that_it_ends)
+{
+	struct leat_scope *root = leat_scope_open(NULL, NULL);
+	struct leat_merge *merge = leat_merge_open(sizeof(uint64_t));
+	struct timed_rx *lanes = calloc(TIMED, sizeof(*lanes));
+	int64_t from_ns = leat_now_ns() + 20 * MS;
+	uint64_t item;
+	for (int i = 0; i < TIMED; i++) {
+		lanes[i].word = (struct leat_foreign_word){ LEAT_CTL_FOREIGN, &timed_functions };
+		lanes[i].rx.ctl = &lanes[i].word.ctl;
+		lanes[i].rx.ring.item_size = sizeof(uint64_t);
+		lanes[i].scope = leat_scope_open(root, &(struct leat_scope_opts){ .deadline_ns = from_ns + i * MS });
+		cr_assert_eq(leat_merge_add(merge, &lanes[i].rx, NULL), 0);
+	}
+	for (int i = 0; i < TIMED; i++)
+		cr_assert_eq(leat_merge_recv(merge, &item, NULL), -ECANCELED);
+	cr_expect_eq(leat_merge_recv(merge, &item, NULL), -ENOENT);
+	cr_expect_leq(scopes_asked, 4 * TIMED, "%zu", scopes_asked);
+	leat_merge_close(merge);
+	cr_expect_eq(timed_closed, TIMED);
+	for (int i = 0; i < TIMED; i++)
+		leat_scope_close(lanes[i].scope);
+	cr_expect_eq(leat_scope_close(root), 0);
+	free(lanes);
 }
