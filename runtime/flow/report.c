@@ -16,7 +16,7 @@
 #define WINDOW_MIN_NS INT64_C(100000000)
 #define LEFT_TRIES 50
 
-/* The main thread; ThreadSanitizer starts one of its own beside the first that is started. */
+/* At least the main thread; ThreadSanitizer starts one of its own beside the first that is started. */
 #ifdef LEAT_TSAN
 #define OWN_THREADS 2
 #else
@@ -264,14 +264,21 @@ static int count_threads(void)
 	return n;
 }
 
-/* A joined thread can stand in /proc for an instant more: the kernel tells the joiner first. */
-int leat_threads_left(void)
+int leat_threads_own(void)
 {
-	int left = count_threads() - OWN_THREADS;
+	int own = count_threads();
+
+	return own > OWN_THREADS ? own : OWN_THREADS;
+}
+
+/* A joined thread can stand in /proc for an instant more: the kernel wakes the joiner first. */
+int leat_threads_left(int own)
+{
+	int left = count_threads() - own;
 
 	for (int i = 0; left > 0 && i < LEFT_TRIES; i++) {
 		nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
-		left = count_threads() - OWN_THREADS;
+		left = count_threads() - own;
 	}
 	return left;
 }

@@ -81,7 +81,12 @@ void leat_report_verdict_line(const struct leat_report *report, FILE *out);
 void leat_report_json(const struct leat_report *report, FILE *out);
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out);
 
-/* Threads of this process beside the calling one, a moment after they were joined. */
-int leat_threads_left(void);
+/*
+ * leat_threads_own() returns how many threads the process has before a flow starts any: the calling one, and those of
+ * an emulator or of a library that was loaded with the program. leat_threads_left() returns how many there are beyond
+ * those, a moment after the flow's threads were joined.
+ */
+int leat_threads_own(void);
+int leat_threads_left(int own);
 
 #endif

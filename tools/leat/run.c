@@ -235,7 +235,7 @@ static int run_flow(struct run *run)
 {
 	struct leat_diag_opts diag_opts = { .callback = display_take, .callback_arg = &run->display };
 	struct leat_diag *diag;
-	int rc;
+	int rc, own_threads = leat_threads_own();
 
 	display_init(&run->display, &run->report, run->opts.quiet);
 	run->flow->opts.before_output = display_hold;
@@ -259,7 +259,7 @@ static int run_flow(struct run *run)
 	display_hold(&run->display);
 	leat_diag_stop(diag);
 	run->report.over_ns = leat_now_ns();
-	run->report.threads_left = leat_threads_left();
+	run->report.threads_left = leat_threads_left(own_threads);
 	run->report.status = status_of(run, rc);
 	show(run);
 	return run->report.status;

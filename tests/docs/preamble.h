@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the lines of C in the documents take for granted: types, functions and variables. */
+#include <leat/leat.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tick {
+	int64_t due_ns;
+	double price;
+};
+
+static struct leat_scope *scope;
+static struct leat_rx *rx, *orders, *ticks;
+static struct leat_tx *log;
+static struct tick order, tick, line, item, *t;
+static struct leat_seq seq, *in;
+static void *session, *tag;
+static uint64_t state[2], n;
+static int64_t closing_time, deadline_ns;
+static int socket, fd, r, rc;
+
+/* A generator, the functions of a seq and of a sink, and what is done with a merge's items. */
+int squares(struct leat_tx *out, void *arg)
+{
+	(void)arg;
+	return leat_send(out, &(uint64_t){ 1 });
+}
+
+int fibonacci_next(void *from, void *next)
+{
+	*(uint64_t *)next = *(uint64_t *)from;
+	return 1;
+}
+
+int put(void *into, const void *received)
+{
+	*(uint64_t *)into += *(const uint64_t *)received;
+	return 0;
+}
+
+void fini(void *ended)
+{
+	(void)ended;
+}
+
+void take(int result, void *lane, const struct tick *received)
+{
+	(void)result;
+	(void)lane;
+	(void)received;
+}
