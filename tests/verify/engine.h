@@ -62,6 +62,7 @@ struct thread {
 	struct view now, released, unacquired, barrier, left_readers;
 	struct word *spun[SPUN]; /* the last words that it read since its last pause */
 	unsigned spun_count;
+	unsigned pauses, pauses_most; /* since it last read the clock; the most between two reads */
 	const struct verify_site *site;
 	const char *doing;
 	char tls[TLS];

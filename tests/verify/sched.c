@@ -332,8 +332,12 @@ void wake(enum waits_for what, const void *on, unsigned n)
 
 void verify_pause(void)
 {
+	struct thread *me = self();
+
 	refresh_spun();
-	self()->paused = !E->model->short_pauses;
+	if (++me->pauses > me->pauses_most)
+		me->pauses_most = me->pauses;
+	me->paused = !E->model->short_pauses;
 	step(NULL, "pause", NULL);
 }
 
@@ -430,6 +434,11 @@ void verify_instant(int64_t ns)
 {
 	note_timed();
 	E->instants[E->instants_count++ % 8] = ns;
+}
+
+unsigned verify_pauses_most(void)
+{
+	return self()->pauses_most;
 }
 
 void verify_idle(int64_t ns)

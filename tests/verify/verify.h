@@ -69,6 +69,10 @@ void verify_instant(int64_t ns);
 void verify_idle(int64_t ns);
 #define VERIFY_ANY_NS INT64_MAX
 
+/* The most pauses that this thread has made between two reads of the clock; a yield counts as so many. */
+unsigned verify_pauses_most(void);
+#define VERIFY_YIELD_PAUSES 64
+
 /* Steps so far, of all threads: what one thread saw before another began. */
 uint64_t verify_now(void);
 
