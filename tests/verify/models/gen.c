@@ -38,7 +38,7 @@ static void open_place(bool on_a_pool)
 /* --- a sink, and another receiver of its input --- */
 
 enum how { PUTS_ALL, HAS_ENOUGH, FAILS, WAITS };
-enum { DUE_NS = 5000 };
+enum { DUE_NS = 5000, WHEEL_NS = 16384 }; /* jobs are woken at the wheel's next tick */
 
 struct sharing {
 	enum how how;
@@ -119,7 +119,7 @@ MODEL(gen_sink_shares_fails, .what = "the same that fails in the middle", .preem
 	sink_shares(true, FAILS);
 }
 
-MODEL(gen_sink_shares_waits, .what = "the same whose put waits with an item", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_sink_shares_waits, .what = "the same whose put waits with an item", .preemptions = 1, .stale = 1, .idle_ns = WHEEL_NS)
 {
 	sink_shares(true, WAITS);
 }
@@ -354,7 +354,7 @@ MODEL(gen_stage_closed, .what = "the same of its scope's close", .preemptions = 
 	stage_idles(false, false, LEAT_WAIT_PARK, SCOPE_CLOSED);
 }
 
-MODEL(gen_stage_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1)
+MODEL(gen_stage_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .idle_ns = DUE_NS)
 {
 	stage_idles(false, false, LEAT_WAIT_PARK, DEADLINE);
 }
@@ -369,7 +369,7 @@ MODEL(gen_stage_spins, .what = "the same whose input is waited for awake", .pree
 	stage_idles(false, false, LEAT_WAIT_SPIN, CONSUMER_LEAVES);
 }
 
-MODEL(gen_stage_of_pooled, .what = "a stage on a thread whose input is a generator on the pool", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_of_pooled, .what = "a stage on a thread whose input is a generator on the pool", .preemptions = 1, .stale = 1)
 {
 	stage_idles(false, true, LEAT_WAIT_PARK, CONSUMER_LEAVES);
 }
@@ -395,7 +395,7 @@ MODEL(gen_stage_on_pool_closed, .what = "the same of its scope's close", .preemp
 	stage_idles(true, true, LEAT_WAIT_PARK, SCOPE_CLOSED);
 }
 
-MODEL(gen_stage_on_pool_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_on_pool_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = DUE_NS)
 {
 	stage_idles(true, false, LEAT_WAIT_PARK, DEADLINE);
 }
