@@ -184,7 +184,7 @@ static void lets_them_park(struct leat_tx *own, int64_t until_ns)
 }
 
 MODEL(chan_sender_that_loses, .what = "a sender that was woken in vain sends before one that parked later", .preemptions = 2,
-      .quick = 1, .stale = 1)
+      .quick = 1, .stale = 1, .idle_ns = 2 * DEADLINE)
 {
 	struct leat_tx *own;
 	uint64_t item = 3;

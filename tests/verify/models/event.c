@@ -294,13 +294,13 @@ MODEL(event_waiter_gone_inside_wake, .what = "the last touch of a waiter's memor
 
 /* Membarrier was refused after the word was chosen to be without fences: nobody fences, and no sleep is long. */
 MODEL(event_no_membarrier_any_more, .what = "no_lost_wake where membarrier is refused later: the waiter looks again by itself",
-      .preemptions = 3, .stale = 3, .no_membarrier = true)
+      .preemptions = 3, .stale = 3, .no_membarrier = true, .idle_ns = VERIFY_ANY_NS)
 {
 	run(0, 1, 2);
 }
 
 MODEL(event_no_membarrier_any_more_two, .what = "the same with two waiters", .preemptions = 2, .stale = 2, .quick = 1,
-      .no_membarrier = true)
+      .no_membarrier = true, .idle_ns = VERIFY_ANY_NS)
 {
 	run(0, 2, 1);
 }
