@@ -9,15 +9,16 @@ enum {
 	PAUSES = 64,
 	YIELDS = 8,          /* of an adaptive wait, at most */
 	YIELD_NS = 20000,    /* for all of them: as long as a wake-up takes */
-	SLICE_NS = 200000,   /* a yield that took this long gave the core to a thread that computes; see wait.h */
-	SKIPS_FIRST = 256,   /* waits that do not yield after that */
+	SLICE_NS = 100000,   /* a yield that took this long gave the core to a thread that computes; see wait.h */
+	SKIPS_FIRST = 1024,  /* waits that do not yield after that */
+	SKIPS_DECAY = 64,    /* waits with short yields after which that number is forgotten, about */
 	SKIPS_MOST = 1 << 16,
 	ROUNDS_AN_OFFER = 16 /* a wait that spins offers its core once in so many rounds of pauses, some 50 microseconds */
 };
 
 /*
  * Yields that lost a slice, and what this thread learned from them. Each one doubles the waits that do not yield; each wait
- * whose yields were all short halves them. So at most one wait in SKIPS_FIRST is late by a slice.
+ * whose yields were all short takes a part of them away. So at most one wait in SKIPS_FIRST is late by a slice.
  */
 static LEAT_TLS struct {
 	uint32_t to_skip, skips;
@@ -111,7 +112,7 @@ static ssize_t yield_while_short(struct leat_wait_loop *w)
 		r = attempt(w);
 	}
 	if (yields.to_skip == 0)
-		yields.skips /= 2;
+		yields.skips -= (yields.skips + SKIPS_DECAY - 1) / SKIPS_DECAY;
 	return r;
 }
 
