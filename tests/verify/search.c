@@ -177,7 +177,9 @@ static void search_chance(enum search_mode mode, const struct bounds *bounds, co
 	double began = now_s();
 
 	E->bounds = *bounds;
-	E->bounds.preemptions = E->bounds.stale = VERIFY_NO_BOUND;
+	E->bounds.preemptions = VERIFY_NO_BOUND;
+	if (!E->model->stale_always)
+		E->bounds.stale = VERIFY_NO_BOUND;
 	E->prefix_count = 0;
 	E->scheds_expected = 100;
 	for (;;) {

@@ -48,7 +48,7 @@ MODEL(pool_close_against_end, .what = "the same against the end, which is told t
 }
 
 MODEL(pool_close_against_timer, .what = "a close against a time that is waited for, by whoever runs the step",
-      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
+      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP, .idle_ns = VERIFY_ANY_NS)
 {
 	static struct numbers n = { .last = 1, .due_ns = 40000000 };
 	struct leat_rx *rx;
