@@ -178,8 +178,7 @@ static void search_chance(enum search_mode mode, const struct bounds *bounds, co
 
 	E->bounds = *bounds;
 	E->bounds.preemptions = VERIFY_NO_BOUND;
-	if (!E->model->stale_always)
-		E->bounds.stale = VERIFY_NO_BOUND;
+	E->bounds.stale = VERIFY_NO_BOUND;
 	E->prefix_count = 0;
 	E->scheds_expected = 100;
 	for (;;) {
@@ -553,6 +552,8 @@ static int run_all(const struct setup *setup, char **names, int n)
 		if (setup->parts != 0 && i % setup->parts != setup->part - 1)
 			continue;
 		if (setup->quick && models[i]->quick == VERIFY_SKIP)
+			continue;
+		if (setup->mode != SEARCH_DEPTH && models[i]->fails_beyond && !setup->known_too)
 			continue;
 		if (!wanted(models[i], names, n) || (E->weaken != NULL && models[i]->known != NULL))
 			continue;

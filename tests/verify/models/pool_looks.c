@@ -97,13 +97,13 @@ static void totals(bool close_between)
 }
 
 MODEL(pool_totals_never_fall, .what = "two looks while a generator ends and the next begins in its block", .preemptions = 2, .stale = 1,
-      .quick = 1, .stale_always = true)
+      .quick = 1, .fails_beyond = true)
 {
 	totals(false);
 }
 
 MODEL(pool_totals_scope_closed, .what = "two looks while a scope is closed and the first generator of another begins", .preemptions = 2,
-      .stale = 1, .quick = 1, .stale_always = true)
+      .stale = 1, .quick = 1, .fails_beyond = true)
 {
 	totals(true);
 }
