@@ -34,6 +34,7 @@ struct choice {
 	size_t live;     /* the first of order are the places of cases that are not ignored */
 	size_t fds;      /* how many of those are descriptors */
 	bool by_chance;
+	int flag_rc;     /* what the last wait_prepare() had of flag_open() */
 	struct place *places;
 	struct pollfd *polled; /* made when a descriptor is first looked at */
 	uint32_t *order;
@@ -254,6 +255,23 @@ static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 	}
 }
 
+/* The flag by which poll(2) is told of channels is one of their handles'. */
+static int flag_open(struct choice *choice)
+{
+	int flag;
+
+	if (choice->fds == 0 || choice->fds == choice->live)
+		return 0;
+	for each_side(i, choice) {
+		flag = leat_side_wake_fd(place_of(choice, i)->side);
+		if (flag < 0)
+			return flag;
+		choice->loop.sleeper.fd = flag;
+		break;
+	}
+	return 0;
+}
+
 static void wait_prepare(struct leat_wait_loop *w)
 {
 	struct choice *choice = choice_of(w);
@@ -261,6 +279,8 @@ static void wait_prepare(struct leat_wait_loop *w)
 
 	if (w->sleeper.fd >= 0)
 		leat_os_flag_clear(w->sleeper.fd);
+	else
+		choice->flag_rc = flag_open(choice);
 	for each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
@@ -314,6 +334,8 @@ static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 	struct choice *choice = choice_of(w);
 	int rc;
 
+	if (choice->flag_rc < 0)
+		return choice->flag_rc;
 	for each_side(i, choice)
 		leat_side_wait_parks(place_of(choice, i)->side);
 	if (choice->fds == 0) {
@@ -373,28 +395,9 @@ static enum leat_wait policy_of(struct choice *choice)
 	return !any ? LEAT_WAIT_PARK : all ? policy : LEAT_WAIT_ADAPTIVE;
 }
 
-/* The flag by which poll(2) is told of channels is one of their handles'. */
-static int flag_open(struct choice *choice)
-{
-	int flag;
-
-	if (choice->fds == 0 || choice->fds == choice->live)
-		return 0;
-	for each_side(i, choice) {
-		flag = leat_side_wake_fd(place_of(choice, i)->side);
-		if (flag < 0)
-			return flag;
-		choice->loop.sleeper.fd = flag;
-		break;
-	}
-	return 0;
-}
-
 /* Out of line: what is done at once needs none of it. */
 static __attribute__((noinline)) int wait_for_one(struct choice *choice, int64_t deadline_ns)
 {
-	int rc;
-
 	if (choice->live == 0 && deadline_ns == LEAT_NEVER)
 		return -EINVAL;
 	choice->loop = (struct leat_wait_loop){
@@ -406,8 +409,7 @@ static __attribute__((noinline)) int wait_for_one(struct choice *choice, int64_t
 		.scopes_ns = scopes_deadline(choice),
 		.sleeper = LEAT_SLEEPER_INIT,
 	};
-	rc = leat_must_not_wait > 0 ? 0 : flag_open(choice);
-	return rc < 0 ? rc : (int)leat_wait_for(&choice->loop);
+	return (int)leat_wait_for(&choice->loop);
 }
 
 static inline int choose(struct choice *choice, int64_t deadline_ns)
