@@ -3,7 +3,7 @@
 #
 #     part_begins                  before a part
 #     part_ended "release build"   after it: its seconds of wall-clock time, and whether the machine was idle meanwhile
-#     part_took "release unit" 27  a part of a part, measured by somebody else
+#     part_took "release unit" 27  a part of a part, measured by another program
 #     table_of_seconds             prints the table; returns 1 if a budget was exceeded by half on an idle machine
 
 table_rows=() table_late=0 part_idle=1
@@ -38,14 +38,12 @@ part_took() {
 	budget=$(awk -F'\t' -v part="$1" '$1 == part { print $2 }' tests/budgets.txt)
 	if [ -z "$budget" ]; then
 		words='no budget in tests/budgets.txt'
-	elif [ "$2" -le "$budget" ]; then
-		words=''
-	elif [ "$2" -le $((budget * 3 / 2)) ]; then
-		words='over'
-	elif [ $part_idle -eq 0 ]; then
-		words='over by half, but the machine was not idle'
-	else
+	elif [ "$2" -gt $((budget * 3 / 2)) ] && [ $part_idle -eq 1 ]; then
 		words='OVER BY HALF' table_late=1
+	elif [ "$2" -gt $((budget * 3 / 2)) ]; then
+		words='over by half, but the machine was not idle'
+	elif [ "$2" -gt "$budget" ]; then
+		words='over'
 	fi
 	table_rows+=("$(printf '%-24s %8s %8s  %s' "$1" "$2" "${budget:--}" "$words")")
 }
