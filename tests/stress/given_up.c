@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROUNDS = 3000, GIVEN_UP = 4096, RECEIVERS = 2 };
+enum { ROUNDS = MANY_TIMES(3000), GIVEN_UP = 4096, RECEIVERS = 2 };
 
 struct wide {
 	uint64_t n, rest[7];

@@ -341,7 +341,7 @@ Test(chan, order_is_kept_over_many_laps)
 /* Several threads: sums, and the order of each sender */
 
 #define SENDERS_MAX 4
-#define PER_SENDER UINT64_C(20000)
+#define PER_SENDER MANY_TIMES(UINT64_C(20000))
 
 struct party {
 	pthread_t thread;

@@ -415,7 +415,7 @@ Test(diag, books_balance_while_a_pipeline_runs)
 			struct watcher watcher;
 			struct leat_diag *diag = start(&watcher, "pipeline", 50000);
 			struct leat_scope *scope = leat_scope_open(NULL, NULL);
-			struct plan plan = { .items = 60000, .go = 1 };
+			struct plan plan = { .items = MANY_TIMES(60000), .go = 1 };
 			struct leat_gen_opts opts = { .chan = { .name = "pipeline", .kind = kind, .capacity = 3,
 								.overflow = overflow } };
 			struct leat_rx *rx;
@@ -430,7 +430,7 @@ Test(diag, books_balance_while_a_pipeline_runs)
 			cr_expect_eq(leat_scope_close(scope), 0);
 			stop(diag, &watcher);
 			cr_expect_eq(watcher.ends, 1);
-			cr_expect_eq(watcher.ended.offered, 60000);
+			cr_expect_eq(watcher.ended.offered, MANY_TIMES(60000));
 			cr_expect_eq(watcher.ended.delivered, received, "%s, overflow %d", kind_names[kind], overflow);
 		}
 	}
@@ -443,7 +443,7 @@ Test(diag, figures_only_grow)
 		struct watcher watcher;
 		struct leat_diag *diag = start(&watcher, "grows", 20000);
 		struct leat_scope *scope = leat_scope_open(NULL, NULL);
-		struct plan plan = { .items = 200000, .go = 1 };
+		struct plan plan = { .items = MANY_TIMES(200000), .go = 1 };
 		struct leat_gen_opts opts = { .chan = { .name = "grows", .kind = LEAT_MPMC, .capacity = 3,
 							.overflow = overflow } };
 		struct leat_rx *rx;

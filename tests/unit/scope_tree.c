@@ -8,7 +8,7 @@
 
 TestSuite(scope_tree, .timeout = 600);
 
-enum { SCOPES = 200000 };
+enum { SCOPES = MANY_TIMES(200000) };
 
 static struct leat_scope *scopes[SCOPES];
 

@@ -91,6 +91,7 @@ enum { IS_WRITE = 1, IS_ATOMIC = 2, IS_FREE = 4 };
 struct cell {
 	uint64_t stamp;
 	unsigned count;
+	bool words; /* some that begin here are accessed with verbs */
 	struct record records[RECORDS];
 };
 
@@ -121,6 +122,7 @@ enum search_mode { SEARCH_DEPTH, SEARCH_RANDOM, SEARCH_PRIORITIES, SEARCH_REPLAY
 
 struct bounds {
 	unsigned preemptions, stale, history;
+	unsigned both; /* preemptions and stale loads together */
 };
 
 struct engine {

@@ -151,6 +151,7 @@ static struct cell *cell_of(uintptr_t address)
 	if (cell->stamp != E->stamp) {
 		cell->stamp = E->stamp;
 		cell->count = 0;
+		cell->words = false;
 	}
 	return cell;
 }
@@ -174,15 +175,32 @@ static bool conflict(int a, int b)
 	return ((a | b) & IS_WRITE) && !(a & b & IS_ATOMIC);
 }
 
-static void access_cell(uintptr_t address, uint8_t mask, int kind, uint32_t where)
+/*
+ * Whether this thread has made the same plain access before, and no other has come by since, nor freed the memory: then what was
+ * checked holds, and only the time of the access is new.
+ */
+static bool repeats(struct cell *cell, uint8_t mask, int kind, uint32_t where)
 {
-	struct cell *cell = cell_of(address);
+	uint8_t me = (uint8_t)E->current;
+
+	for (unsigned i = cell->count; i-- > 0 && cell->records[i].thread == me;) {
+		struct record *r = &cell->records[i];
+
+		if (r->mask == mask && r->kind == kind) {
+			r->epoch = self()->now.hb[me];
+			r->where = where;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void access_cell(struct cell *cell, uintptr_t address, uint8_t mask, int kind, uint32_t where)
+{
 	uint8_t me = (uint8_t)E->current;
 	struct thread *t = self();
 	unsigned kept = 0;
 
-	if (cell == NULL)
-		return;
 	for (unsigned i = 0; i < cell->count; i++) {
 		struct record *r = &cell->records[i];
 
@@ -196,7 +214,9 @@ static void access_cell(uintptr_t address, uint8_t mask, int kind, uint32_t wher
 		if (r->thread == me && (r->mask & ~mask) == 0 && (kind & IS_WRITE) >= (r->kind & IS_WRITE) &&
 		    (kind & IS_ATOMIC) <= (r->kind & IS_ATOMIC))
 			continue;
-		cell->records[kept++] = *r;
+		if (kept != i)
+			cell->records[kept] = *r;
+		kept++;
 	}
 	if (kept == RECORDS) {
 		memmove(cell->records, cell->records + 1, (RECORDS - 1) * sizeof(struct record));
@@ -232,12 +252,30 @@ static struct word *find_word(uintptr_t address)
 	return &E->words[i];
 }
 
+/* A write to an address where there are words is an initialisation: what was stored with verbs before is history. */
+static void forget_words(uintptr_t address, size_t size)
+{
+	for (uintptr_t a = address & ~(uintptr_t)3; a < address + size; a += 4) {
+		struct word *w = find_word(a);
+
+		if (w->stamp == E->stamp)
+			w->count = 0;
+	}
+}
+
 static void access_range(uintptr_t address, size_t size, int kind, uint32_t where)
 {
 	while (size > 0) {
 		size_t offset = address & 7, n = 8 - offset < size ? 8 - offset : size;
+		struct cell *cell = cell_of(address);
 
-		access_cell(address, (uint8_t)(((1u << n) - 1) << offset), kind, where);
+		if (cell != NULL) {
+			access_cell(cell, address, (uint8_t)(((1u << n) - 1) << offset), kind, where);
+			if (kind & IS_ATOMIC)
+				cell->words = true;
+			else if ((kind & IS_WRITE) && cell->words)
+				forget_words(address, n);
+		}
 		address += n;
 		size -= n;
 	}
@@ -245,19 +283,17 @@ static void access_range(uintptr_t address, size_t size, int kind, uint32_t wher
 
 void plain_access(uintptr_t address, size_t size, int kind, const void *where)
 {
-	if (address - (uintptr_t)verify_arena >= HEAP && address - (uintptr_t)__data_start >= data_size)
+	struct cell *cell = cell_of(address);
+	size_t offset = address & 7;
+
+	if (cell == NULL)
+		return;
+	if (offset + size <= 8 && !cell->words && repeats(cell, (uint8_t)(((1u << size) - 1) << offset), kind, (uint32_t)(uintptr_t)where))
 		return;
 	if (address >= (uintptr_t)__start_leat_tls && address < (uintptr_t)__stop_leat_tls)
 		return; /* each thread's own */
 	check_alive(address, size, kind, (uintptr_t)where);
 	access_range(address, size, kind, (uint32_t)(uintptr_t)where);
-	if (kind & IS_WRITE) /* an initialisation: what was stored with verbs before is history */
-		for (uintptr_t a = address & ~(uintptr_t)3; a < address + size; a += 4) {
-			struct word *w = find_word(a);
-
-			if (w->stamp == E->stamp)
-				w->count = 0;
-		}
 }
 
 /* Words. */
@@ -369,7 +405,8 @@ static void note_spun(struct word *w)
 
 static unsigned pick_age(struct word *w)
 {
-	unsigned n = E->stale < E->bounds.stale ? readable(w) : 1, age = choose(n, CHOOSE_VALUE);
+	bool may_pay = E->stale < E->bounds.stale && E->preemptions + E->stale < E->bounds.both;
+	unsigned age = choose(may_pay ? readable(w) : 1, CHOOSE_VALUE);
 
 	E->stale += age > 0;
 	note_spun(w);
@@ -563,6 +600,22 @@ void fresh(void)
 			self()->now.sc[u] = E->threads[u].now.hb[u] - 1;
 }
 
+/* All that was done to it must have happened before. Later accesses find the block freed, and no record to repeat. */
+static void free_cell(uintptr_t address, uint32_t where)
+{
+	struct cell *cell = &heap_cells[(address - (uintptr_t)verify_arena) / 8];
+
+	if (cell->stamp != E->stamp)
+		return;
+	for (unsigned i = 0; i < cell->count; i++) {
+		struct record *r = &cell->records[i];
+
+		if (r->epoch > self()->now.hb[r->thread])
+			race(address, IS_WRITE | IS_FREE, where, r);
+	}
+	cell->count = 0;
+}
+
 /* Blocks: never used twice in one execution, so that a use after free is always seen. */
 
 void *block_alloc(size_t size, size_t align, const void *where)
@@ -588,12 +641,8 @@ void block_free(void *memory, const void *where)
 	if (b->freed)
 		verify_fail("double free", "%s frees %s again in %s;\n    it was freed in %s", self()->name,
 			    memory_name((uintptr_t)memory), code_name((uintptr_t)where), code_name((uintptr_t)b->freed_where));
-	for (uintptr_t a = (uintptr_t)b->start & ~(uintptr_t)7; a < (uintptr_t)b->start + b->size; a += 8) {
-		struct cell *cell = &heap_cells[(a - (uintptr_t)verify_arena) / 8];
-
-		if (cell->stamp == E->stamp && cell->count > 0)
-			access_cell(a, 0xff, IS_WRITE | IS_FREE, (uint32_t)(uintptr_t)where);
-	}
+	for (uintptr_t a = (uintptr_t)b->start & ~(uintptr_t)7; a < (uintptr_t)b->start + b->size; a += 8)
+		free_cell(a, (uint32_t)(uintptr_t)where);
 	b->freed = true;
 	b->freed_where = where;
 }

@@ -109,7 +109,7 @@ static bool timed(const struct thread *t)
 static unsigned list_options(struct option *options)
 {
 	struct thread *me = self();
-	bool may_pay = E->preemptions < E->bounds.preemptions;
+	bool may_pay = E->preemptions < E->bounds.preemptions && E->preemptions + E->stale < E->bounds.both;
 	unsigned n = 0, free_ones;
 	unsigned count = E->threads_count, current = E->current;
 

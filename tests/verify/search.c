@@ -178,7 +178,7 @@ static void search_chance(enum search_mode mode, const struct bounds *bounds, co
 
 	E->bounds = *bounds;
 	E->bounds.preemptions = VERIFY_NO_BOUND;
-	E->bounds.stale = VERIFY_NO_BOUND;
+	E->bounds.stale = E->bounds.both = VERIFY_NO_BOUND;
 	E->prefix_count = 0;
 	E->scheds_expected = 100;
 	for (;;) {
@@ -415,7 +415,7 @@ static void list_sites(bool reached_only)
 
 struct setup {
 	struct bounds bounds;
-	bool preemptions, stale, history;
+	bool preemptions, stale, history, both;
 	struct limits limits;
 	enum search_mode mode;
 	const char *replay;
@@ -432,16 +432,20 @@ static unsigned bound_of(unsigned of_model, unsigned otherwise)
 
 static struct bounds bounds_for(const struct verify_model *m, const struct setup *setup)
 {
-	struct bounds b = { bound_of(m->preemptions, 2), bound_of(m->stale, 2), bound_of(m->history, 4) };
+	struct bounds b = { bound_of(m->preemptions, 2), bound_of(m->stale, 2), bound_of(m->history, 4), VERIFY_NO_BOUND };
 
-	if (setup->quick)
+	if (setup->quick) {
 		b.preemptions = bound_of(m->quick, b.preemptions);
+		b.both = bound_of(m->quick_both, b.both);
+	}
 	if (setup->preemptions)
 		b.preemptions = setup->bounds.preemptions;
 	if (setup->stale)
 		b.stale = setup->bounds.stale;
 	if (setup->history)
 		b.history = setup->bounds.history;
+	if (setup->both)
+		b.both = setup->bounds.both;
 	if (b.history > HISTORY)
 		b.history = HISTORY;
 	return b;
@@ -450,6 +454,7 @@ static struct bounds bounds_for(const struct verify_model *m, const struct setup
 static int run_replay(const struct verify_model *model, const char *text)
 {
 	E->model = model;
+	E->bounds.both = VERIFY_NO_BOUND;
 	read_replay(text, &E->bounds);
 	replay_traced();
 	if (E->failed)
@@ -495,6 +500,8 @@ static int run_model(const struct verify_model *model, const struct setup *setup
 		printf("preemptions <= %u, stale loads <= %u, ", E->bounds.preemptions, bounds.stale);
 	else
 		printf("seed %llu, ", (unsigned long long)setup->limits.seed);
+	if (setup->mode == SEARCH_DEPTH && bounds.both != VERIFY_NO_BOUND)
+		printf("both <= %u, ", bounds.both);
 	printf("history %u, %.2f s\n", bounds.history, result.seconds);
 	return setup->mode == SEARCH_DEPTH && !result.exhausted ? 3 : 0;
 }
@@ -522,6 +529,7 @@ static void usage(void)
 	     "  --mode MODE          depth (default), random, priorities\n"
 	     "  --preemptions N      switches away from a thread that could go on; of a model: 2 if it does not say\n"
 	     "  --stale N            loads that answer an older value; of a model: 2\n"
+	     "  --both N             preemptions and stale loads together; any\n"
 	     "  --history N          stores of a word that a load may choose among, up to 8; of a model: 4\n"
 	     "  --seconds S          of each model at most\n"
 	     "  --executions N       of each model at most\n"
@@ -582,7 +590,7 @@ int main(int argc, char **argv)
 		{ "stale", required_argument, NULL, 't' }, { "history", required_argument, NULL, 'h' },
 		{ "seconds", required_argument, NULL, 'S' }, { "executions", required_argument, NULL, 'e' },
 		{ "seed", required_argument, NULL, 'r' }, { "weaken", required_argument, NULL, 'w' },
-		{ "replay", required_argument, NULL, 'R' }, { "steps", required_argument, NULL, 'x' }, { "reached", no_argument, NULL, 'c' }, { "known-too", no_argument, NULL, 'K' }, { "quick", no_argument, NULL, 'u' }, { "part", required_argument, NULL, 'P' }, { "keep-going", no_argument, NULL, 'k' }, { "quiet", no_argument, NULL, 'q' },
+		{ "both", required_argument, NULL, 'b' }, { "replay", required_argument, NULL, 'R' }, { "steps", required_argument, NULL, 'x' }, { "reached", no_argument, NULL, 'c' }, { "known-too", no_argument, NULL, 'K' }, { "quick", no_argument, NULL, 'u' }, { "part", required_argument, NULL, 'P' }, { "keep-going", no_argument, NULL, 'k' }, { "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
 	};
 	struct setup *setup = calloc(1, sizeof(*setup));
@@ -607,6 +615,7 @@ int main(int argc, char **argv)
 			break;
 		case 'p': setup->bounds.preemptions = (unsigned)atoi(optarg); setup->preemptions = true; break;
 		case 't': setup->bounds.stale = (unsigned)atoi(optarg); setup->stale = true; break;
+		case 'b': setup->bounds.both = (unsigned)atoi(optarg); setup->both = true; break;
 		case 'h': setup->bounds.history = (unsigned)atoi(optarg); setup->history = true; break;
 		case 'S': setup->limits.seconds = atof(optarg); break;
 		case 'e': setup->limits.executions = strtoull(optarg, NULL, 0); break;

@@ -27,6 +27,7 @@ struct verify_model {
 	/* The bounds of a depth-first search that must be exhausted; 0 stands for the default. */
 	unsigned preemptions; /* switches away from a thread that could go on; default 2 */
 	unsigned quick;       /* the same for a run that must be short; default: preemptions */
+	unsigned quick_both;  /* preemptions and stale loads together, in such a run; default: any */
 	unsigned stale;       /* loads that answer an older value; default 2; VERIFY_NO_BOUND */
 	unsigned history;     /* stores of a word that a load may choose among; default 4 */
 	/* What may go wrong, and how often in one execution. */

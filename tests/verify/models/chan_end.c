@@ -74,7 +74,7 @@ MODEL(chan_spsc_close_against_claim, .what = "close_against_claim: the receiver 
 }
 
 MODEL(chan_mpmc_close_against_claim, .what = "close_against_claim on a ring with turns, with another sender", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	open_chan(LEAT_MPMC, 2);
 	verify_spawn(reserves_and_commits, leat_tx_clone(tx), "reserves");

@@ -27,17 +27,17 @@ static void drain_exact(struct leat_chan_opts opts)
 	verify_that(received[1] == 1 && received[2] == 1);
 }
 
-MODEL(chan_spsc_drain_exact, .what = "close_then_drain_exact, no_lost_wake: SPSC, capacity 1", .preemptions = 2, .stale = 1)
+MODEL(chan_spsc_drain_exact, .what = "close_then_drain_exact, no_lost_wake: SPSC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC });
 }
 
-MODEL(chan_spsc_drain_exact_fenced, .what = "the same where each publish pays a full fence", .preemptions = 2, .stale = 1)
+MODEL(chan_spsc_drain_exact_fenced, .what = "the same where each publish pays a full fence", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC, .full_fence = true });
 }
 
-MODEL(chan_spsc_spurious, .what = "the same with sleeps that end for no reason", .preemptions = 2, .stale = 1, .spurious = 1)
+MODEL(chan_spsc_spurious, .what = "the same with sleeps that end for no reason", .preemptions = 2, .stale = 1, .spurious = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC });
 }
@@ -89,22 +89,22 @@ MODEL(chan_spsc_room_from_fast_receive, .what = "the room that a receive makes w
 	finish();
 }
 
-MODEL(chan_mpsc_drain_exact, .what = "close_then_drain_exact: MPSC, capacity 1", .preemptions = 2, .stale = 1)
+MODEL(chan_mpsc_drain_exact, .what = "close_then_drain_exact: MPSC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_MPSC });
 }
 
-MODEL(chan_spmc_drain_exact, .what = "close_then_drain_exact: SPMC, capacity 1", .preemptions = 2, .stale = 1)
+MODEL(chan_spmc_drain_exact, .what = "close_then_drain_exact: SPMC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPMC });
 }
 
-MODEL(chan_mpmc_drain_exact, .what = "close_then_drain_exact: MPMC, capacity 1", .preemptions = 2, .stale = 1)
+MODEL(chan_mpmc_drain_exact, .what = "close_then_drain_exact: MPMC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_MPMC });
 }
 
-MODEL(chan_mpmc_drain_exact_fenced, .what = "the same where each publish pays a full fence", .preemptions = 2, .stale = 1)
+MODEL(chan_mpmc_drain_exact_fenced, .what = "the same where each publish pays a full fence", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_MPMC, .full_fence = true });
 }
@@ -118,7 +118,7 @@ MODEL(chan_mpsc_two_senders, .what = "two senders, one slot, one receiver, to th
 	finish();
 }
 
-MODEL(chan_spmc_two_receivers, .what = "one sender, two receivers, each to the end", .preemptions = 1, .stale = 1)
+MODEL(chan_spmc_two_receivers, .what = "one sender, two receivers, each to the end", .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	open_chan(LEAT_SPMC, 1);
 	verify_spawn(receives_to_the_end, leat_rx_clone(rx), "receiver 1");
@@ -135,7 +135,7 @@ static void sends_dropping(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_drop_oldest, .what = "drop_oldest against receive: never waits, each item received or dropped", .preemptions = 2, .stale = 1)
+MODEL(chan_drop_oldest, .what = "drop_oldest against receive: never waits, each item received or dropped", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_with((struct leat_chan_opts){ .capacity = 1, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(sends_dropping, tx, "sender");
@@ -198,7 +198,7 @@ static void reserves_and_gives_up(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_commit_none, .what = "a reservation given up against a sender and a receiver that wait", .preemptions = 2, .stale = 1)
+MODEL(chan_commit_none, .what = "a reservation given up against a sender and a receiver that wait", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_chan(LEAT_MPSC, 1);
 	verify_spawn(reserves_and_gives_up, leat_tx_clone(tx), "gives up");
@@ -272,7 +272,7 @@ MODEL(chan_drop_oldest_two_senders, .what = "two senders that drop the oldest ag
 }
 
 MODEL(chan_drop_oldest_against_put_back, .what = "what is peeked at and put back while a sender drops the oldest", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	open_with((struct leat_chan_opts){ .kind = LEAT_SPSC, .capacity = 2, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(sends_until_refused, tx, "sender");
@@ -332,7 +332,7 @@ MODEL(chan_spsc_batches, .what = "a batch larger than the channel, against batch
 	finish();
 }
 
-MODEL(chan_mpmc_batches, .what = "the same on a ring with turns, two receivers", .preemptions = 1, .stale = 1)
+MODEL(chan_mpmc_batches, .what = "the same on a ring with turns, two receivers", .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	open_chan(LEAT_MPMC, 2);
 	verify_spawn(sends_batch, tx, "sender");
@@ -387,7 +387,7 @@ MODEL(chan_spsc_zero_copy, .what = "items written and read in place, through one
 	zero_copy(LEAT_SPSC);
 }
 
-MODEL(chan_mpmc_zero_copy, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1)
+MODEL(chan_mpmc_zero_copy, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	zero_copy(LEAT_MPMC);
 }
@@ -424,7 +424,7 @@ MODEL(chan_spsc_peek_to_the_end, .what = "peeking to the end: what was sent befo
 	peek_to_the_end(LEAT_SPSC);
 }
 
-MODEL(chan_mpmc_peek_to_the_end, .what = "the same on a ring with turns", .preemptions = 2, .stale = 2)
+MODEL(chan_mpmc_peek_to_the_end, .what = "the same on a ring with turns", .preemptions = 2, .stale = 2, .quick_both = 2)
 {
 	peek_to_the_end(LEAT_MPMC);
 }

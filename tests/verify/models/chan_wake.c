@@ -81,7 +81,7 @@ static void feeds(void *arg)
 	verify_that(send_one(arg, 2) == 0);
 }
 
-MODEL(chan_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: receivers", .preemptions = 2, .stale = 1)
+MODEL(chan_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: receivers", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	struct leat_rx *clone;
 
@@ -113,7 +113,7 @@ static void patient_sender(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_room_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: senders", .preemptions = 2, .stale = 1)
+MODEL(chan_room_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: senders", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	uint64_t item;
 
@@ -141,7 +141,7 @@ static void sends_item(void *arg)
 	verify_that(send_one(tx_of[(uintptr_t)arg], (uintptr_t)arg) == 0);
 }
 
-MODEL(chan_wake_passed_on, .what = "a stalled sender: the news of an item behind its own is passed on", .preemptions = 1, .stale = 1)
+MODEL(chan_wake_passed_on, .what = "a stalled sender: the news of an item behind its own is passed on", .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	struct leat_rx *clone;
 

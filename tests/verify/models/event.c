@@ -104,7 +104,7 @@ MODEL(event_no_lost_wake_fenced, .what = "the same where each publish pays a ful
 	run(LEAT_CTL_FENCED, 1, 2);
 }
 
-MODEL(event_two_waiters, .what = "two waiters, two items: each is told", .preemptions = 2, .stale = 2)
+MODEL(event_two_waiters, .what = "two waiters, two items: each is told", .preemptions = 2, .stale = 2, .quick_both = 2)
 {
 	run(0, 2, 1);
 }
@@ -203,7 +203,7 @@ static void takes_at_once(void *arg)
 }
 
 MODEL(event_loser_goes_first, .what = "a waiter that was notified in vain is notified before one that was not", .preemptions = 3,
-      .stale = 1, .quick = 2)
+      .stale = 1, .quick = 2, .quick_both = 2)
 {
 	open_event(0);
 	loser_sleeper.wake = other_sleeper.wake = wake_thread;
@@ -294,7 +294,7 @@ MODEL(event_waiter_gone_inside_wake, .what = "the last touch of a waiter's memor
 
 /* Membarrier was refused after the word was chosen to be without fences: nobody fences, and no sleep is long. */
 MODEL(event_no_membarrier_any_more, .what = "no_lost_wake where membarrier is refused later: the waiter looks again by itself",
-      .preemptions = 3, .stale = 3, .no_membarrier = true, .idle_ns = VERIFY_ANY_NS)
+      .preemptions = 3, .stale = 3, .no_membarrier = true, .idle_ns = VERIFY_ANY_NS, .quick_both = 2)
 {
 	run(0, 1, 2);
 }

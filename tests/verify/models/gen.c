@@ -395,7 +395,7 @@ MODEL(gen_stage_on_pool_closed, .what = "the same of its scope's close", .preemp
 	stage_idles(true, true, LEAT_WAIT_PARK, SCOPE_CLOSED);
 }
 
-MODEL(gen_stage_on_pool_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = DUE_NS)
+MODEL(gen_stage_on_pool_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = DUE_NS, .quick_both = 1)
 {
 	stage_idles(true, false, LEAT_WAIT_PARK, DEADLINE);
 }

@@ -172,7 +172,7 @@ MODEL(mpsc_two_producers_two_slots, .what = "two producers with two items each, 
 	check_history(4);
 }
 
-MODEL(spmc_two_consumers, .what = "one producer, two consumers, capacity 1", .preemptions = 2, .stale = 1)
+MODEL(spmc_two_consumers, .what = "one producer, two consumers, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_ring(1, true, false);
 	each_pops = 1;
@@ -385,7 +385,7 @@ MODEL(mpmc_given_up_used_again, .what = "the same where nothing of the claim is 
 	check_history(4);
 }
 
-MODEL(mpmc_commit_none, .what = "a claim given up against a producer and two consumers", .preemptions = 2, .stale = 1)
+MODEL(mpmc_commit_none, .what = "a claim given up against a producer and two consumers", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_ring(2, false, false);
 	each_pops = 1;

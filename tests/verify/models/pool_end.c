@@ -103,7 +103,7 @@ MODEL(pool_cancel, .what = "a cancel against turns and receives", .preemptions =
 }
 
 MODEL(pool_cancel_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	cancel_against(LEAT_SPSC, true, 0, false);
 }
@@ -221,7 +221,7 @@ MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that 
 }
 
 MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordinary channel", .preemptions = 1,
-      .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
+      .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	cancel_against(LEAT_MPMC, false, 0, false);
 }
@@ -232,7 +232,7 @@ MODEL(pool_cancel_timer_turns, .what = "the same against a time that is waited f
 	cancel_against(LEAT_MPMC, false, 40000000, false);
 }
 
-MODEL(pool_cancel_two_workers, .what = "two workers against a cancel", .preemptions = 1, .stale = 1)
+MODEL(pool_cancel_two_workers, .what = "two workers against a cancel", .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	static struct numbers n = { .last = 1000 };
 	struct leat_rx *rx;
@@ -284,12 +284,12 @@ static void cancel_queued(bool receives)
 	close_pool(0);
 }
 
-MODEL(pool_cancel_queued, .what = "a cancel of one that stands in a queue, against the worker that takes it", .preemptions = 2, .stale = 1)
+MODEL(pool_cancel_queued, .what = "a cancel of one that stands in a queue, against the worker that takes it", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	cancel_queued(false);
 }
 
-MODEL(pool_cancel_queued_claimed, .what = "the same against a receiver that takes it", .preemptions = 1, .stale = 1)
+MODEL(pool_cancel_queued_claimed, .what = "the same against a receiver that takes it", .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	cancel_queued(true);
 }
@@ -369,7 +369,7 @@ MODEL(pool_scope_close_against_rx_close, .what = "the last receiver against the 
 /* A waker that is still inside leat_job_wake() when the generator has ended and the pool is closed. */
 MODEL(pool_waker_inside_wake_while_closed,
       .what = "waker_inside_wake_while_destroyed: who woke the last job, and the pool's close", .preemptions = 3,
-      .stale = 1, .quick = 2)
+      .stale = 1, .quick = 2, .quick_both = 2)
 {
 	static struct numbers n;
 

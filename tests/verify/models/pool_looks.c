@@ -97,13 +97,13 @@ static void totals(bool close_between)
 }
 
 MODEL(pool_totals_never_fall, .what = "two looks while a generator ends and the next begins in its block", .preemptions = 2, .stale = 1,
-      .quick = 1, .fails_beyond = true)
+      .quick = 1, .fails_beyond = true, .quick_both = 1)
 {
 	totals(false);
 }
 
 MODEL(pool_totals_scope_closed, .what = "two looks while a scope is closed and the first generator of another begins", .preemptions = 2,
-      .stale = 1, .quick = 1, .fails_beyond = true)
+      .stale = 1, .quick = 1, .fails_beyond = true, .quick_both = 1)
 {
 	totals(true);
 }
@@ -243,7 +243,7 @@ static void looks_once(void *arg)
 }
 
 MODEL(pool_look_against_starts, .what = "snapshot against starts: two threads start in blocks that were used before", .preemptions = 1,
-      .stale = 1)
+      .stale = 1, .quick_both = 1)
 {
 	static struct numbers n[3];
 

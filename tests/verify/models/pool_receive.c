@@ -54,7 +54,7 @@ MODEL(pool_receive_fenced, .what = "the same without membarrier: who publishes p
 	receive_from(LEAT_SPSC, 1, true, 1, 1);
 }
 
-MODEL(pool_receive_fenced_two, .what = "the same, two items", .preemptions = 2, .stale = 2, .quick = 1, .no_membarrier = true)
+MODEL(pool_receive_fenced_two, .what = "the same, two items", .preemptions = 2, .stale = 2, .quick = 1, .no_membarrier = true, .quick_both = 1)
 {
 	receive_from(LEAT_SPSC, 1, true, 1, 2);
 }
@@ -70,14 +70,14 @@ MODEL(pool_receive_turns, .what = "the same on an ordinary channel", .preemption
 }
 
 MODEL(pool_receive_turns_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	receive_from(LEAT_MPMC, 1, true, 1, 2);
 }
 
 /* The receiver's one place: who was told just as its time was over stands there again. */
 MODEL(pool_receive_late, .what = "a deadline against the news, then a wait at the same place", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	static struct numbers n = { .last = 2 };
 	struct leat_rx *rx;

@@ -56,7 +56,7 @@ MODEL(pool_stages_workers_only, .what = "the same, where only the worker runs st
 	stages(LEAT_SPSC, LEAT_SPSC, true, false);
 }
 
-MODEL(pool_stages_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_stages_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	stages(LEAT_SPSC, LEAT_SPSC, false, true);
 }
@@ -66,7 +66,7 @@ MODEL(pool_stages_turns, .what = "the same from an ordinary channel", .preemptio
 	stages(LEAT_MPMC, LEAT_SPSC, false, false);
 }
 
-MODEL(pool_stages_into_turns, .what = "the same into an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_stages_into_turns, .what = "the same into an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	stages(LEAT_SPSC, LEAT_MPMC, true, false);
 }
@@ -120,7 +120,7 @@ MODEL(pool_sink_on_thread, .what = "a sink on a thread takes all from a generato
 	drains(false, false, 0);
 }
 
-MODEL(pool_sink_on_thread_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_sink_on_thread_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	drains(false, true, 0);
 }
@@ -179,7 +179,7 @@ MODEL(pool_sink_on_thread_passes_on, .what = "the same on a thread", .preemption
 }
 
 /* It waits for an item with one worker, and is told by another thread: its next turn may be the other worker's. */
-MODEL(pool_sink_of_two_workers, .what = "a sink on a pool of two workers waits for a plain channel", .preemptions = 1, .stale = 1)
+MODEL(pool_sink_of_two_workers, .what = "a sink on a pool of two workers waits for a plain channel", .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	struct leat_chan_opts opts = { .kind = LEAT_SPSC, .capacity = 1 };
 	static uint64_t most;

@@ -15,7 +15,7 @@ static void starts(void *arg)
 }
 
 MODEL(pool_two_start, .what = "two threads start generators of one scope: one makes their crowd, the other finds it", .preemptions = 1,
-      .stale = 1)
+      .stale = 1, .quick_both = 1)
 {
 	static struct numbers n[2];
 
@@ -306,7 +306,7 @@ static void next_pool(bool held)
 }
 
 MODEL(pool_next, .what = "two threads start on a scope's next pool: one takes over the crowd of the last, the other finds it",
-      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
+      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	next_pool(false);
 }
@@ -344,7 +344,7 @@ static void closes_pool(void *arg)
 }
 
 MODEL(pool_next_against_close, .what = "the first generator on a scope's next pool, against the close of the one before",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	static struct numbers n[2];
 

@@ -26,12 +26,12 @@ static void receive_later(enum leat_kind kind)
 
 MODEL(pool_timer,
       .what = "a step that waits for a time is called again, whoever asked for it, also as the worker goes to sleep",
-      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS)
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
 {
 	receive_later(LEAT_SPSC);
 }
 
-MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS)
+MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
 {
 	receive_later(LEAT_MPMC);
 }
@@ -48,7 +48,7 @@ static int second_later(void *state, void *item)
 }
 
 MODEL(pool_timer_earlier, .what = "the keeper sleeps until a time, and somebody puts an earlier one into the wheel", .preemptions = 1,
-      .stale = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS)
+      .stale = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
 {
 	static struct numbers n[2] = { { .last = 1, .due_ns = 80000000 }, { .last = 2 } };
 	struct leat_gen_opts opts;
@@ -163,7 +163,7 @@ static void start_job(struct leat_job *job, const struct leat_job_kind *kind, bo
 }
 
 MODEL(pool_steal, .what = "a job finds the other worker, however its inbox is adopted, while the first takes its time", .preemptions = 1,
-      .stale = 1, .idle_ns = 2)
+      .stale = 1, .idle_ns = 2, .quick_both = 1)
 {
 	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job, id_of_job },
 						       { is_other, NULL, pool_of_job, id_of_job } };
@@ -307,7 +307,7 @@ static int next_is_other(void *state, void *item)
 }
 
 MODEL(pool_fresh_beside_long_turn, .what = "one, and a job that takes its time until it has had its turn: the other worker finds it",
-      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
+      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	static const struct leat_job_kind kind = { waits_for_other, NULL, pool_of_job, id_of_job };
 	struct leat_gen_opts opts;

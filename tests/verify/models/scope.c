@@ -435,7 +435,7 @@ MODEL(registry_snapshot_never_torn, .what = "snapshot_never_torn: figures fit to
 	snapshot(LEAT_SPSC);
 }
 
-MODEL(registry_snapshot_never_torn_turns, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(registry_snapshot_never_torn_turns, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	snapshot(LEAT_MPMC);
 }
@@ -586,7 +586,7 @@ static void walks_for_one(void *arg)
 	leat_registry_walk(look_for_one, &last);
 }
 
-MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped", .preemptions = 2, .stale = 1, .quick = 2)
+MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped", .preemptions = 2, .stale = 1, .quick = 2, .quick_both = 2)
 {
 	uint64_t item = 1, last = 0;
 	struct leat_chan_opts c = { .kind = LEAT_MPMC, .capacity = 2, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };

@@ -334,7 +334,7 @@ MODEL(select_at_once_against_a_transfer, .what = "without waiting, while an item
 }
 
 MODEL(select_in_time_against_transfers, .what = "the same with a time that is over: the last look is as exact", .preemptions = 3,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	select_against_transfers(VERIFY_START_NS, 3);
 }
@@ -433,7 +433,7 @@ static void loops(struct leat_rx *in, int items)
 	verify_that(r == 0 && items == 0);
 }
 
-MODEL(fd_arm_against_send, .what = "arming against a send and a close: SPSC", .preemptions = 3, .stale = 2)
+MODEL(fd_arm_against_send, .what = "arming against a send and a close: SPSC", .preemptions = 3, .stale = 2, .quick_both = 2)
 {
 	open_chans(LEAT_SPSC, 1);
 	verify_spawn(sends_and_closes, &tx[0], "sender");
@@ -487,7 +487,7 @@ static void armed_passes_on(void (*arms_and_leaves)(void *))
 	verify_that(received[1] == 1);
 }
 
-MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item", .preemptions = 2, .stale = 1)
+MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	armed_passes_on(arms_and_closes);
 }
@@ -507,7 +507,7 @@ static void arms_and_disarms(void *arg)
 	verify_that(leat_rx_disarm(*in) == 0);
 }
 
-MODEL(fd_disarmed, .what = "told, and disarmed: the other receiver gets the item", .preemptions = 2, .stale = 1)
+MODEL(fd_disarmed, .what = "told, and disarmed: the other receiver gets the item", .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	armed_passes_on(arms_and_disarms);
 }
