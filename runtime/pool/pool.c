@@ -66,7 +66,10 @@ struct leat_pool {
 	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
-	struct leat_pool_stat past, told; /* of users that are removed; what the last look told. Under users_lock */
+	struct leat_pool_stat past, told; /* of users that are off the list; what the last look told. Under users_lock */
+	bool looking;                 /* a look has read past, which must not change until it is over. Under users_lock */
+	struct leat_pool_user *ended; /* users removed during that look, on the list until it is over. Under users_lock */
+	struct leat_mutex look_lock;  /* held by a look: one at a time */
 	struct leat_mutex ask_lock;   /* held by who asks one of those: it is not taken away meanwhile */
 	struct leat_spin fresh_lock;  /* guards the links of */
 	struct leat_link fresh_users; /* those that may have a new job: the ends of a ring */
@@ -872,35 +875,39 @@ static void unlink_user(struct leat_pool_user *user)
 	user->pool = NULL;
 }
 
-/*
- * Under users_lock: a look is over at this user. Adds what it saw, unless the user was removed meanwhile, whose figures are in the
- * past then and come with the next look, or the pool is being closed. Returns the next user, or the end of the list.
- */
-static struct leat_pool_user *leave_user(struct leat_pool *pool, struct leat_pool_user *user, struct leat_pool_stat *sum,
-					 const struct leat_pool_stat *seen, struct leat_pool_user **gone)
+/* Under users_lock: who makes the last of these true frees the user. */
+static bool may_free(const struct leat_pool_user *user)
 {
-	bool listed = user->pool == pool, last = --user->looks == 0 && user->removed;
-	struct leat_pool_user *next = listed ? user->next : &pool->users;
+	return user->removed && user->pool == NULL && user->looks == 0;
+}
 
-	if (listed && !user->removed)
-		add_figures(sum, seen);
-	if (!last)
-		return next;
-	if (listed)
-		unlink_user(user);
-	user->next = *gone;
-	*gone = user;
-	return next;
+/* Under users_lock, which it lets go of and takes again. */
+static void free_user(struct leat_pool_user *user)
+{
+	leat_mutex_unlock(&users_lock);
+	user->free(user);
+	leat_mutex_lock(&users_lock);
+}
+
+/* Under users_lock, with nobody left in it and no look that has read the past. It may have left with the pool already. */
+static void end_user(struct leat_pool *pool, struct leat_pool_user *user)
+{
+	if (user->pool != pool)
+		return;
+	user->look(user, &pool->past);
+	unlink_user(user);
 }
 
 /*
  * Under users_lock, which it lets go of at each user: so no start waits for a whole walk. Each user's figures are of a moment of
- * its own. What is told is never more than there was, nor less than was told before.
+ * its own. No user leaves the list meanwhile, but with the pool: so each is in the sum once, and one whose scope was closed before
+ * the look began is in it with all that it had.
  */
-static void look_at_users(struct leat_pool *pool, struct leat_pool_stat *sum, struct leat_pool_user **gone)
+static void look_at_users(struct leat_pool *pool, struct leat_pool_stat *sum)
 {
-	struct leat_pool_user *user = pool->users.next;
+	struct leat_pool_user *user = pool->users.next, *next;
 
+	pool->looking = true;
 	add_figures(sum, &pool->past);
 	while (user != &pool->users) {
 		struct leat_pool_stat seen = { .long_id = sum->long_id };
@@ -909,7 +916,29 @@ static void look_at_users(struct leat_pool *pool, struct leat_pool_stat *sum, st
 		leat_mutex_unlock(&users_lock);
 		user->look(user, &seen);
 		leat_mutex_lock(&users_lock);
-		user = leave_user(pool, user, sum, &seen, gone);
+		user->looks--;
+		next = &pool->users; /* the pool is being closed, unless */
+		if (user->pool == pool) {
+			next = user->next;
+			add_figures(sum, &seen);
+		}
+		if (may_free(user))
+			free_user(user);
+		user = next;
+	}
+	pool->looking = false;
+}
+
+/* Under users_lock, which it lets go of and takes again, after a look: those that were removed during it. */
+static void settle_ended(struct leat_pool *pool)
+{
+	struct leat_pool_user *user;
+
+	while ((user = pool->ended) != NULL) {
+		pool->ended = user->ended_next;
+		end_user(pool, user);
+		if (may_free(user))
+			free_user(user);
 	}
 }
 
@@ -933,24 +962,22 @@ static void tell_totals(struct leat_pool *pool, struct leat_pool_stat *stat)
 void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat)
 {
 	struct leat_pool *pool = caa_container_of(node, struct leat_pool, node);
-	struct leat_pool_user *gone = NULL, *user;
 	int64_t now_ns = leat_now_ns();
 
 	memset(stat, 0, sizeof(*stat));
 	stat->id = node->id;
 	memcpy(stat->name, pool->name, sizeof(stat->name));
 	stat->workers = pool->workers_count;
+	leat_mutex_lock(&pool->look_lock);
 	leat_mutex_lock(&users_lock);
 	for (unsigned i = 0; i < pool->workers_count; i++)
 		look_at_worker(&pool->workers[i], stat, now_ns);
 	stat->generators = leat_load_rlx(&pool->held); /* rlx: a number */
-	look_at_users(pool, stat, &gone);
+	look_at_users(pool, stat);
 	tell_totals(pool, stat);
+	settle_ended(pool);
 	leat_mutex_unlock(&users_lock);
-	while ((user = gone) != NULL) {
-		gone = user->next;
-		user->free(user);
-	}
+	leat_mutex_unlock(&pool->look_lock);
 }
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
@@ -992,6 +1019,7 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	pool->users.next = pool->users.prev = &pool->users;
 	pool->due_ns = (uint64_t)LEAT_NEVER;
 	leat_mutex_init(&pool->ask_lock);
+	leat_mutex_init(&pool->look_lock);
 	leat_spin_init(&pool->fresh_lock);
 	pool->fresh_users.next = pool->fresh_users.prev = &pool->fresh_users;
 	for (unsigned i = 0; i <= workers; i++)
@@ -1111,14 +1139,16 @@ void leat_pool_remove_user(struct leat_pool_user *user)
 
 	leat_mutex_lock(&users_lock);
 	pool = user->pool;
-	if (pool != NULL) {
-		unlist_fresh(pool, user);
-		user->look(user, &pool->past);
-	}
-	now = user->looks == 0;
 	user->removed = true;
-	if (now && pool != NULL)
-		unlink_user(user);
+	if (pool != NULL)
+		unlist_fresh(pool, user);
+	if (pool != NULL && pool->looking) {
+		user->ended_next = pool->ended;
+		pool->ended = user;
+	} else if (pool != NULL) {
+		end_user(pool, user);
+	}
+	now = may_free(user);
 	leat_mutex_unlock(&users_lock);
 	if (now)
 		user->free(user);

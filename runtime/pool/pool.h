@@ -52,8 +52,9 @@ struct leat_pool_user {
 	void (*look)(struct leat_pool_user *user, struct leat_pool_stat *stat);
 	void (*free)(struct leat_pool_user *user); /* once it is removed and no look is at it; under no lock */
 	/* under users_lock: */
-	unsigned looks; /* at it just now: it stays where it is on the list */
+	unsigned looks; /* at it just now: it is not freed */
 	bool removed;
+	struct leat_pool_user *ended_next; /* on the pool's list of those */
 };
 void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user);
 /* With nobody left in it. Its figures stay with the pool, if that is not gone already; then it is freed. */
