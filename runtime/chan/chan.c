@@ -292,11 +292,14 @@ static uint64_t head_count(const struct leat_chan *chan)
 	return leat_load_acq(&chan->spsc.head); /* D3: the same */
 }
 
-/*
- * Less what one side's handles hold of a position and what was skipped. *claiming is set where a handle is about to change its
- * claim, so that it may count here and not yet in the position.
- */
-static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders, uint64_t skipped, bool *claiming)
+/* What was read of the claims of one side's handles. */
+struct claims {
+	uint64_t changes; /* of all, summed up: the same sum means that none has changed */
+	bool claiming;    /* one is about to change, so that it may count already and not yet in the position */
+};
+
+/* Less what one side's handles hold of a position and what was skipped. */
+static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders, uint64_t skipped, struct claims *claims)
 {
 	uint64_t not_yet = skipped;
 
@@ -304,8 +307,9 @@ static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool 
 		if (h->sender == by_senders) {
 			uint64_t claimed = leat_load_acq(&h->claimed); /* D4: pairs with tell_claimed() */
 
-			*claiming |= claimed & LEAT_CLAIMING;
-			not_yet += claimed & ~LEAT_CLAIMING;
+			claims->claiming |= (claimed & LEAT_CLAIMING) != 0;
+			claims->changes += (claimed & ~LEAT_CLAIMING) / LEAT_CLAIM_CHANGE;
+			not_yet += claimed & LEAT_CLAIM_ITEMS;
 		}
 	return count > not_yet ? count - not_yet : 0; /* a claim may be newer than the position that was read */
 }
@@ -314,32 +318,37 @@ static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool 
 struct reading {
 	struct leat_seen now;
 	uint64_t heads[2], counts[2]; /* positions; items taken and not held any more */
+	struct claims by_receivers[2], by_senders;
 	uint64_t least;               /* so many were in flight when the tail was read, or more */
 	uint64_t skew;                /* 0: exactly in_flight were, else how far the head moved meanwhile, or 1 */
 };
 
-static void read_head(const struct leat_chan *chan, struct reading *r, int i, bool *claiming)
+static void read_head(const struct leat_chan *chan, struct reading *r, int i)
 {
 	r->heads[i] = head_count(chan);
 	/* D1: the same as dropped */
-	r->counts[i] = less_claimed(chan, r->heads[i], false, leat_load_acq(&chan->skipped_taken), claiming);
+	r->counts[i] = less_claimed(chan, r->heads[i], false, leat_load_acq(&chan->skipped_taken), &r->by_receivers[i]);
 }
 
-/* Makes figures of what was read: the head is the later one, which no items that came since can make too much of. */
-static void settle_reading(const struct leat_chan *chan, struct reading *r, uint64_t tail, uint64_t dropped, bool claiming)
+/*
+ * Makes figures of what was read: the head is the later one, which no items that came since can make too much of. Claims of
+ * receivers that changed meanwhile may be newer than the head, so that too little of it is told as delivered: then what is in
+ * flight is told by the position alone.
+ */
+static void settle_reading(const struct leat_chan *chan, struct reading *r, uint64_t tail, uint64_t dropped)
 {
 	uint64_t head = r->counts[1] > dropped ? r->counts[1] : dropped;
+	const struct claims *before = &r->by_receivers[0], *after = &r->by_receivers[1];
+	bool changed = before->claiming || after->claiming || before->changes != after->changes;
 
 	r->least = tail > r->heads[1] ? tail - r->heads[1] : 0;
 	r->skew = r->heads[1] - r->heads[0];
-	if (r->skew == 0 && (claiming || r->counts[0] != r->counts[1] || tail < head))
+	if (r->skew == 0 && (changed || r->by_senders.claiming || r->counts[0] != r->counts[1] || tail < head))
 		r->skew = 1;
-	if (tail < head)
-		tail = head;
-	if (tail - head > chan->capacity)
-		tail = head + chan->capacity; /* of a claim that counts already; so many were in flight at the most */
 	r->now.delivered = head - dropped;
-	r->now.in_flight = tail - head;
+	r->now.in_flight = changed ? r->least : tail > head ? tail - head : 0;
+	if (r->now.in_flight > chan->capacity)
+		r->now.in_flight = chan->capacity; /* a claim counts already */
 }
 
 /* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
@@ -347,17 +356,17 @@ static bool read_ring(const struct leat_chan *chan, struct reading *r)
 {
 	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with leat_chan_move_ended() */
 	uint64_t tail, dropped = 0;
-	bool claiming = false;
 
-	read_head(chan, r, 0, &claiming);
+	memset(r, 0, sizeof(*r));
+	read_head(chan, r, 0);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 		r->now.dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D1: before begun; pairs with leat_chan_drop_ended() */
 		dropped += r->now.dropped[reason];
 	}
 	tail = tail_count(chan);
-	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent), &claiming); /* rlx: a number */
-	read_head(chan, r, 1, &claiming);
-	settle_reading(chan, r, tail, dropped, claiming);
+	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent), &r->by_senders); /* rlx: a number */
+	read_head(chan, r, 1);
+	settle_reading(chan, r, tail, dropped);
 	return leat_load_rlx(&chan->drops_begun) == ended; /* rlx: D1: what must be read before it has been acquired */
 }
 
@@ -379,7 +388,7 @@ static uint64_t accepted(const struct leat_seen *seen)
  */
 static void look_at_ring(struct leat_chan *chan)
 {
-	struct reading r = { 0 }, best = { .skew = UINT64_MAX };
+	struct reading r, best = { .skew = UINT64_MAX };
 	uint64_t peak = chan->seen.peak, most;
 
 	if (chan->item_size == 0)

@@ -38,7 +38,12 @@ struct leat_counts {
 	uint64_t blocked_ns, parks, rejected, dropped_newest, peak;
 };
 
-/* A handle's claim is about to change: how much of it the position counts is not known. */
+/*
+ * What a handle has claimed of a ring with turns: how many items, how often that has changed, and whether it is about to change, so
+ * that it is not known how much of it the position counts.
+ */
+#define LEAT_CLAIM_ITEMS UINT64_C(0xffffffff)
+#define LEAT_CLAIM_CHANGE (UINT64_C(1) << 32)
 #define LEAT_CLAIMING (UINT64_C(1) << 63)
 
 struct leat_handle {
@@ -56,7 +61,7 @@ struct leat_handle {
 	bool sender, open;
 	bool scratched;               /* what is held is the scratch item */
 	size_t held;                  /* items reserved, or peeked at */
-	uint64_t claimed;             /* those of a ring with turns, which its positions count already; and LEAT_CLAIMING */
+	uint64_t claimed;             /* LEAT_CLAIM_ITEMS and so on */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	void *scratch;                /* a sender's, of a channel that drops: an item that is reserved, or being dropped */
 	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */

@@ -12,9 +12,12 @@
  * What a handle has of a ring with turns is told before the ring's position counts it, and until nothing more can be
  * given back: so a look at the books counts an item too late, and never too early.
  */
-static void tell_claimed(struct leat_handle *h, size_t n)
+static void tell_claimed(struct leat_handle *h, uint64_t claim)
 {
-	leat_store_rel(&h->claimed, n); /* D4: with the position, given back or moved; pairs with less_claimed() */
+	uint64_t changes = leat_load_rlx(&h->claimed) & ~(LEAT_CLAIMING | LEAT_CLAIM_ITEMS); /* rlx: this thread's own */
+
+	changes = (changes + LEAT_CLAIM_CHANGE) & ~LEAT_CLAIMING;
+	leat_store_rel(&h->claimed, changes | claim); /* D4: with the position, given back or moved; pairs with less_claimed() */
 }
 
 static size_t hold(struct leat_handle *h, size_t n)
@@ -40,6 +43,8 @@ static size_t claim_turns(struct leat_op *op, size_t (*claim)(struct leat_chan *
 	struct leat_chan *chan = leat_chan_of(h);
 	size_t want = leat_mpmc_contiguous(&chan->mpmc, op->n < chan->capacity ? op->n : chan->capacity), n;
 
+	if (want > LEAT_CLAIM_ITEMS)
+		want = LEAT_CLAIM_ITEMS;
 	tell_claimed(h, want | LEAT_CLAIMING);
 	n = claim(chan, want, &h->claim);
 	tell_claimed(h, n);

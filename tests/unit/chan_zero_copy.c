@@ -1055,6 +1055,8 @@ static void *peek_all(void *arg)
 	return NULL;
 }
 
+enum { PER_SENDER = MANY_TIMES(15000) };
+
 Test(chan_zero_copy, each_item_has_one_owner_between_threads)
 {
 	for each_kind(kind) {
@@ -1066,7 +1068,7 @@ Test(chan_zero_copy, each_item_has_one_owner_between_threads)
 			memset(&ledger, 0, sizeof(ledger));
 			for (int i = 0; i < senders; i++)
 				tx[i] = (struct side){ .tx = i == 0 ? pipe.tx : leat_tx_clone(pipe.tx),
-						       .from = (uint64_t)i * 15000, .to = (uint64_t)(i + 1) * 15000 };
+						       .from = (uint64_t)i * PER_SENDER, .to = (uint64_t)(i + 1) * PER_SENDER };
 			for (int i = 0; i < receivers; i++)
 				rx[i] = (struct side){ .rx = i == 0 ? pipe.rx : leat_rx_clone(pipe.rx) };
 			for (int i = 0; i < receivers; i++)
@@ -1082,7 +1084,7 @@ Test(chan_zero_copy, each_item_has_one_owner_between_threads)
 				cr_expect_eq(rx[i].faults, 0);
 			}
 			cr_expect_eq(ledger_faults(&ledger), 0, "%s of %zu", kind_names[kind], capacity);
-			cr_expect_eq(ledger_received(&ledger), (unsigned)senders * 15000, "%s of %zu", kind_names[kind],
+			cr_expect_eq(ledger_received(&ledger), (unsigned)senders * PER_SENDER, "%s of %zu", kind_names[kind],
 				     capacity);
 			cr_expect_eq(leat_scope_close(pipe.scope), 0);
 		}

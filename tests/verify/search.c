@@ -561,8 +561,6 @@ static int run_all(const struct setup *setup, char **names, int n)
 			continue;
 		if (setup->quick && models[i]->quick == VERIFY_SKIP)
 			continue;
-		if (setup->mode != SEARCH_DEPTH && models[i]->fails_beyond && !setup->known_too)
-			continue;
 		if (!wanted(models[i], names, n) || (E->weaken != NULL && models[i]->known != NULL))
 			continue;
 		ran++;

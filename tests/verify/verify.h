@@ -32,7 +32,6 @@ struct verify_model {
 	unsigned history;     /* stores of a word that a load may choose among; default 4 */
 	/* What may go wrong, and how often in one execution. */
 	unsigned spurious, failed_allocs, failed_threads;
-	bool fails_beyond; /* its bounds, which is known: docs/verify.md, "Known failures". Left out by chance, but with --known-too */
 	const char *known; /* fails, and why; a model that has this and does not fail is an error */
 	int64_t idle_ns; /* time that may pass while every thread sleeps; more is late. Default: none */
 	bool short_pauses; /* a thread that pauses may go on before the others: what a search between pauses misses is found */

@@ -860,8 +860,7 @@ MODEL(registry_snapshot_one_at_a_time_turns, .what = "the same on a ring with tu
 	one_at_a_time(LEAT_MPMC);
 }
 
-MODEL(registry_snapshot_one_at_a_time_in_place, .what = "the same on a ring with turns, in place", .preemptions = 2, .stale = 2, .quick = 1,
-      .fails_beyond = true)
+MODEL(registry_snapshot_one_at_a_time_in_place, .what = "the same on a ring with turns, in place", .preemptions = 2, .stale = 2)
 {
 	in_place = true;
 	one_at_a_time(LEAT_MPMC);
