@@ -39,6 +39,10 @@
  * most 128, a few microseconds), a try included: two sides that go on in step are several times slower. Lone items are
  * never kept waiting by it.
  *
+ * Turns. Waiters of one side are notified first come, first served. A thread that does not wait may take the item, or the room,
+ * before the notified waiter runs. That waiter is then notified before those that have not lost. How often it may lose has no
+ * bound; a thread that must not wait long sends with a deadline, or has a channel of its own and the receiver a merge.
+ *
  * Tries. A try finds an item whose send has returned, and room that a receive has made, unless a stalled thread is in the way:
  * one that began a transfer of the slot in front of it and does not run, or holds a reservation or a peek of that
  * slot. The try pauses a few microseconds for such a thread, at most 64 steps, and only if there is something behind
