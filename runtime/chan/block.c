@@ -102,6 +102,16 @@ static bool wait_retire(struct leat_wait_loop *w)
 	return notified;
 }
 
+static uint64_t wait_transfers(struct leat_wait_loop *w)
+{
+	const struct leat_mpmc *ring = &leat_chan_of(handle_of(w))->mpmc;
+
+	if (!leat_chan_of(handle_of(w))->turns)
+		return 0;
+	/* rlx: a hint */
+	return leat_mpmc_count(ring, leat_load_rlx(&ring->head)) + leat_mpmc_count(ring, leat_load_rlx(&ring->tail));
+}
+
 static void wait_forward(struct leat_wait_loop *w)
 {
 	leat_chan_pass_on(leat_chan_of(handle_of(w)), handle_of(w)->sender);
@@ -119,7 +129,7 @@ static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 
 static const struct leat_wait_ops wait_ops = {
 	.attempt = wait_attempt, .expire = wait_expire, .run_here = wait_run_here, .schedule = wait_schedule,
-	.prepare = wait_prepare, .park = wait_park, .retire = wait_retire, .forward = wait_forward,
+	.prepare = wait_prepare, .park = wait_park, .retire = wait_retire, .forward = wait_forward, .transfers = wait_transfers,
 	.begin = wait_begin, .end = wait_end,
 };
 

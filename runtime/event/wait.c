@@ -8,8 +8,8 @@
 enum {
 	PAUSES = 64,
 	YIELDS = 8,          /* of an adaptive wait, at most */
-	YIELD_NS = 20000,    /* for all of them: as long as a wake-up takes */
 	SLICE_NS = 100000,   /* a yield that took this long gave the core to a thread that computes; see wait.h */
+	STREAM = 128,        /* transfers since the wait began to yield, from which on the core went to threads of its pipeline */
 	SKIPS_FIRST = 1024,  /* waits that do not yield after that */
 	SKIPS_DECAY = 64,    /* waits with short yields after which that number is forgotten, about */
 	SKIPS_MOST = 1 << 16,
@@ -93,22 +93,30 @@ static void lost_slice(void)
 	yields.to_skip = yields.skips;
 }
 
+static uint64_t transfers(struct leat_wait_loop *w)
+{
+	return w->ops->transfers != NULL ? w->ops->transfers(w) : 0;
+}
+
 static ssize_t yield_while_short(struct leat_wait_loop *w)
 {
-	int64_t began_ns, before_ns, now_ns;
+	uint64_t transfers_before = transfers(w);
+	int64_t before_ns, now_ns;
 	ssize_t r = -EAGAIN;
 
 	if (yields.to_skip > 0) {
 		yields.to_skip--;
 		return r;
 	}
-	began_ns = now_ns = leat_now_ns();
-	for (unsigned i = 0; i < YIELDS && r == -EAGAIN && now_ns - began_ns < YIELD_NS && !is_over(w, now_ns); i++) {
+	now_ns = leat_now_ns();
+	for (unsigned i = 0; i < YIELDS && r == -EAGAIN && !is_over(w, now_ns); i++) {
 		before_ns = now_ns;
 		leat_os_yield();
 		now_ns = leat_now_ns();
-		if (now_ns - before_ns >= SLICE_NS)
+		if (now_ns - before_ns >= SLICE_NS && transfers(w) - transfers_before < STREAM) {
 			lost_slice();
+			return attempt(w);
+		}
 		r = attempt(w);
 	}
 	if (yields.to_skip == 0)

@@ -15,8 +15,9 @@
  *
  * Shared cores. A yield gives the core to any thread that wants it. A thread of the same pipeline gives it back within
  * microseconds. A thread that computes keeps it for a slice of the scheduler, which is milliseconds. An item that arrives
- * meanwhile waits for the end of that slice, while a parked waiter would have been woken at once. So an adaptive wait
- * yields for YIELD_NS in all, and after a yield that lost a slice the thread's next waits do not yield (wait.c).
+ * meanwhile waits for the end of that slice, while a parked waiter would have been woken at once. So after a yield that lost
+ * a slice the thread's next waits do not yield (wait.c). A yield was long for a good reason, and lost nothing, if many
+ * items went through the channel meanwhile: threads of the same pipeline took turns on the core.
  *
  * No notification is lost with its waiter. A waiter that was notified and returns calls forward(), which notifies another
  * waiter if something is left: see event.h.
@@ -57,6 +58,8 @@ struct leat_wait_ops {
 	ssize_t (*park)(struct leat_wait_loop *w, int64_t until_ns);
 	/* Takes the sleeper off the events. True if one had notified it. */
 	bool (*retire)(struct leat_wait_loop *w);
+	/* How many items have been sent and received by all threads so far; only differences count. NULL, or always 0: not known. */
+	uint64_t (*transfers)(struct leat_wait_loop *w);
 	/* After the last retire(), if that returned true. NULL: there is no other waiter. */
 	void (*forward)(struct leat_wait_loop *w);
 	/* The books of a wait that outlasts the first spin. NULL: it is in none. */
