@@ -1,14 +1,14 @@
 /*
  * Waiting on a channel: the wait engine (runtime/event/wait.h) around any attempt.
  *
- * A waiter that was notified of an item, or of room, and returns forwards the notification: see leat_chan_pass_on().
+ * A waiter that was notified of an item, or of room, and returns forwards the notification: see leat_chan_forward_notify().
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/chan.h"
-#include "runtime/chan/side.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/chan/transfer.h"
-#include "runtime/chan/watch.h"
+#include "runtime/chan/chan_fd.h"
 #include "runtime/event/wait.h"
 
 /* One wait of one handle. */
@@ -36,22 +36,22 @@ static struct leat_event *event_of(struct leat_wait_loop *w)
 }
 
 /* The generator on a pool that a receive waits for, or NULL. */
-static struct leat_feeder *feeder_of(const struct leat_handle *h)
+static struct leat_producer *feeder_of(const struct leat_handle *h)
 {
 	return h->sender ? NULL : leat_chan_of(h)->feeder;
 }
 
 static void demand(const struct leat_handle *h)
 {
-	struct leat_feeder *feeder = feeder_of(h);
+	struct leat_producer *feeder = feeder_of(h);
 
 	if (feeder != NULL)
 		feeder->demand(feeder);
 }
 
-static struct leat_side *side_of(struct leat_wait_loop *w)
+static struct leat_waitable *side_of(struct leat_wait_loop *w)
 {
-	return (struct leat_side *)(void *)handle_of(w);
+	return (struct leat_waitable *)(void *)handle_of(w);
 }
 
 static ssize_t wait_attempt(struct leat_wait_loop *w)
@@ -69,7 +69,7 @@ static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 
 static bool wait_run_here(struct leat_wait_loop *w)
 {
-	struct leat_feeder *feeder = feeder_of(handle_of(w));
+	struct leat_producer *feeder = feeder_of(handle_of(w));
 
 	return feeder != NULL && feeder->pull(feeder);
 }
@@ -82,8 +82,8 @@ static bool wait_schedule(struct leat_wait_loop *w)
 
 static void wait_prepare(struct leat_wait_loop *w)
 {
-	leat_watch_disarm(side_of(w)); /* an armed descriptor would take the notification */
-	leat_event_enter(event_of(w), &chan_wait_of(w)->waiter);
+	leat_chan_fd_disarm(side_of(w)); /* an armed descriptor would take the notification */
+	leat_event_prepare_wait(event_of(w), &chan_wait_of(w)->waiter);
 }
 
 static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
@@ -96,7 +96,7 @@ static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 static bool wait_retire(struct leat_wait_loop *w)
 {
 	struct leat_waiter *waiter = &chan_wait_of(w)->waiter;
-	bool notified = leat_event_leave(event_of(w), waiter);
+	bool notified = leat_event_remove_waiter(event_of(w), waiter);
 
 	waiter->lost += notified; /* else it lines up no more */
 	return notified;
@@ -114,17 +114,17 @@ static uint64_t wait_transfers(struct leat_wait_loop *w)
 
 static void wait_forward(struct leat_wait_loop *w)
 {
-	leat_chan_pass_on(leat_chan_of(handle_of(w)), handle_of(w)->sender);
+	leat_chan_forward_notify(leat_chan_of(handle_of(w)), handle_of(w)->sender);
 }
 
 static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_side_wait_begins(side_of(w), now_ns);
+	leat_waitable_wait_begins(side_of(w), now_ns);
 }
 
 static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_side_wait_ends(side_of(w), now_ns);
+	leat_waitable_wait_ends(side_of(w), now_ns);
 }
 
 static const struct leat_wait_ops wait_ops = {
@@ -133,7 +133,7 @@ static const struct leat_wait_ops wait_ops = {
 	.begin = wait_begin, .end = wait_end,
 };
 
-void leat_chan_pass_on(struct leat_chan *chan, bool sender)
+void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 {
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: a hint; the bit is exact under the event's lock */
 

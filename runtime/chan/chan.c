@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/chan/foreign.h"
+#include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
-#include "runtime/chan/watch.h"
+#include "runtime/chan/chan_fd.h"
 
 #include <string.h>
 
@@ -258,7 +258,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
 
-	if (h == NULL || leat_rx_is_foreign(rx))
+	if (h == NULL || leat_rx_has_ops(rx))
 		return NULL;
 	leat_handle_check(h, "leat_rx_clone");
 	if (!leat_chan_many_receivers(rx->chan))
@@ -316,7 +316,7 @@ static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool 
 
 /* What one look reads. The tail is read between two readings of the head. */
 struct reading {
-	struct leat_seen now;
+	struct leat_last_stat now;
 	uint64_t heads[2], counts[2]; /* positions; items taken and not held any more */
 	struct claims by_receivers[2], by_senders;
 	uint64_t least;               /* so many were in flight when the tail was read, or more */
@@ -370,7 +370,7 @@ static bool read_ring(const struct leat_chan *chan, struct reading *r)
 	return leat_load_rlx(&chan->drops_begun) == ended; /* rlx: D1: what must be read before it has been acquired */
 }
 
-static uint64_t accepted(const struct leat_seen *seen)
+static uint64_t accepted(const struct leat_last_stat *seen)
 {
 	uint64_t sum = seen->delivered + seen->in_flight;
 
@@ -430,11 +430,11 @@ static void look_at_handle(const struct leat_handle *h, struct leat_counts *coun
 		counts->blocked_ns = before_ns + (uint64_t)now_ns - base_ns;
 }
 
-void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat)
+void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 {
 	struct leat_counts counts[2];
 	int64_t now_ns = leat_now_ns();
-	struct leat_seen seen;
+	struct leat_last_stat seen;
 
 	memset(stat, 0, sizeof(*stat));
 	leat_mutex_lock(&chan->lock);
@@ -503,7 +503,7 @@ static void chan_destroy(struct leat_chan *chan)
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));
 	leat_scope_detach(chan->scope, &chan->hook);
 	look_for_the_last_time(chan);
-	leat_chan_look(chan, &end->chan);
+	leat_chan_read_stat(chan, &end->chan);
 	if (end->chan.in_flight != 0)
 		leat_die("channel \"%s\": its books do not balance: %llu items in flight after the last was taken out",
 			 chan->name, (unsigned long long)end->chan.in_flight);
@@ -534,7 +534,7 @@ static void handle_retire(struct leat_handle *h)
 	leat_spsc_shut(&h->ring);
 	h->fast = NULL;
 	h->open = false;
-	leat_watch_close((struct leat_side *)(void *)h, &h->watch);
+	leat_chan_fd_close((struct leat_waitable *)(void *)h, &h->watch);
 	leat_wake_fd_close(&h->wake_fd);
 }
 
@@ -612,14 +612,14 @@ void leat_chan_let_go(struct leat_chan *chan)
 		chan_destroy(chan);
 }
 
-void leat_chan_sever(struct leat_chan *chan)
+void leat_chan_fail_tx(struct leat_chan *chan)
 {
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
 
 	do {
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_GONE))
 			return;
-	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_SEVERED)); /* K1: pairs with attempt_recv() */
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_TX_FAILED)); /* K1: pairs with attempt_recv() */
 	wake_all(chan);
 }
 
@@ -648,8 +648,8 @@ void leat_rx_close(struct leat_rx *rx)
 
 	if (h == NULL)
 		return;
-	if (leat_rx_is_foreign(rx)) {
-		leat_rx_foreign(rx)->close(rx);
+	if (leat_rx_has_ops(rx)) {
+		leat_rx_ops_of(rx)->close(rx);
 		return;
 	}
 	leat_handle_check(h, "leat_rx_close");
@@ -730,12 +730,12 @@ int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, 
 
 	if (rx == NULL)
 		return -EINVAL;
-	if (leat_rx_is_foreign(rx))
-		return leat_rx_foreign(rx)->status(rx, cause, code, text);
+	if (leat_rx_has_ops(rx))
+		return leat_rx_ops_of(rx)->status(rx, cause, code, text);
 	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
 	chan = rx->chan;
 	ctl = leat_load_acq(&chan->ctl); /* K1: what was done before the end; pairs with leat_tx_close(), cancel() */
-	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED | LEAT_CTL_SEVERED)))
+	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED)))
 		return -EAGAIN;
 	leat_mutex_lock(&chan->lock);
 	if (chan->outcome.known) {

@@ -65,7 +65,7 @@ struct leat_handle {
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	void *scratch;                /* a sender's, of a channel that drops: an item that is reserved, or being dropped */
 	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */
-	struct leat_watch *watch;     /* its descriptor for programs, once one was asked for */
+	struct leat_chan_fd *watch;     /* its descriptor for programs, once one was asked for */
 	uint64_t wait_base_ns;        /* while it waits: when that began, less blocked_ns; else 0 */
 	struct leat_counts counts;
 	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
@@ -75,7 +75,7 @@ LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_tx
 LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_rx, side), "a handle is either");
 
 /* What the last look saw, and the most in flight that any saw. */
-struct leat_seen {
+struct leat_last_stat {
 	uint64_t delivered, in_flight, peak, dropped[LEAT_DROP_REASONS];
 	uint64_t blocked_ns[2]; /* of receivers, of senders */
 };
@@ -88,13 +88,13 @@ struct leat_outcome {
 };
 
 /* What sends into a channel where that is no thread: a generator on a pool. Lives as long as the channel. */
-struct leat_feeder {
+struct leat_producer {
 	/* Runs it here and now, if nobody else does. Whether it did. */
-	bool (*pull)(struct leat_feeder *feeder);
+	bool (*pull)(struct leat_producer *feeder);
 	/* Somebody wants items: sees to it that a worker runs it. */
-	void (*demand)(struct leat_feeder *feeder);
+	void (*demand)(struct leat_producer *feeder);
 	/* Nobody will want any more: sees to it that it ends, before others have their turns. */
-	void (*end)(struct leat_feeder *feeder);
+	void (*end)(struct leat_producer *feeder);
 };
 
 struct leat_chan {
@@ -107,7 +107,7 @@ struct leat_chan {
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
 	struct leat_scope *scope;
-	struct leat_feeder *feeder; /* or NULL; freed with the channel */
+	struct leat_producer *feeder; /* or NULL; freed with the channel */
 	void *slots;
 
 	union {
@@ -121,7 +121,7 @@ struct leat_chan {
 	struct leat_end *end;
 	char name[LEAT_NAME_MAX + 1];
 
-	/* Drops that move the ring's head: begun, then head and dropped[], then ended. See leat_chan_look(). */
+	/* Drops that move the ring's head: begun, then head and dropped[], then ended. See leat_chan_read_stat(). */
 	uint64_t drops_begun, drops_ended, dropped[LEAT_DROP_REASONS];
 	uint64_t skipped_sent, skipped_taken;
 
@@ -129,7 +129,7 @@ struct leat_chan {
 	struct leat_handle *handles, *closed[2]; /* closed: as past */
 	unsigned senders, receivers, holds;
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
-	struct leat_seen seen;
+	struct leat_last_stat seen;
 	bool has_words;
 	int words_code;
 	char words[LEAT_TEXT_MAX + 1];
@@ -191,12 +191,12 @@ void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *ou
  * The generator failed, its scope is cancelled, and its data is kept: the clones that its function left behind are
  * refused as cancelled, and receivers get 0 once they have taken what was sent, whether those are closed or not.
  */
-void leat_chan_sever(struct leat_chan *chan);
+void leat_chan_fail_tx(struct leat_chan *chan);
 /* The words given with leat_tx_fail(), or "". */
 void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
 /* The figures of now. Any thread, while the channel exists. */
-void leat_chan_look(struct leat_chan *chan, struct leat_chan_stat *stat);
+void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat);
 
 /* Keeps what is in flight now, if it is the most yet: where it is about to change at once. */
 void leat_chan_note_peak(struct leat_chan *chan);
@@ -206,7 +206,7 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
 	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: the scope's cause before CANCELED; pairs with cancel() */
 
-	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_SEVERED))
+	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED))
 		return -ECANCELED;
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }
@@ -220,7 +220,7 @@ void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
  * something to be had and somebody else sleeps, wakes him. The news was one, but what was published since, while this
  * one was no longer on the list, may have been counted on it.
  */
-void leat_chan_pass_on(struct leat_chan *chan, bool sender); /* mutate */
+void leat_chan_forward_notify(struct leat_chan *chan, bool sender); /* mutate */
 
 /* Takes everything out and discards it, as the only receiver, or one of several on a ring with turns. */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);

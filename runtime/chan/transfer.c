@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/chan/foreign.h"
+#include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
 
 #include <limits.h>
@@ -17,10 +17,10 @@ static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32
 {
 	uint32_t ctl;
 
-	leat_fence_light();             /* C1, C2: turn or position before ctl; pairs with leat_event_enter() */
+	leat_fence_light();             /* C1, C2: turn or position before ctl; pairs with leat_event_prepare_wait() */
 	ctl = leat_load_rlx(&chan->ctl); /* rlx: C1, C2 order it */
 	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
-		leat_fence_seq(); /* C1, C2: without membarrier; pairs with the full fence of leat_event_enter() */
+		leat_fence_seq(); /* C1, C2: without membarrier; pairs with the full fence of leat_event_prepare_wait() */
 		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
 	}
 	if (leat_unlikely(ctl & bit))
@@ -185,7 +185,7 @@ void leat_chan_discard(struct leat_chan *chan, void *item)
 		chan->discard(item, chan->discard_arg);
 }
 
-/* A drop moves the head between these two; leat_chan_look() waits for `ended` to catch up with `begun`. */
+/* A drop moves the head between these two; leat_chan_read_stat() waits for `ended` to catch up with `begun`. */
 void leat_chan_drop_begins(struct leat_chan *chan)
 {
 	leat_add_rlx(&chan->drops_begun, 1); /* rlx: D1: the release of the head after it (M3, R2) publishes it */
@@ -394,7 +394,7 @@ ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
 {
 	ssize_t r = -EAGAIN;
 
-	if (ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_SEVERED)) {
+	if (ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_TX_FAILED)) {
 		r = end_stream(chan);
 		if (r == -ECANCELED)
 			leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
@@ -485,7 +485,7 @@ static ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size
 {
 	if (size != 0 && size != rx->ring.item_size)
 		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu", call, size, rx->ring.item_size);
-	return leat_rx_foreign(rx)->recv(rx, items, max, deadline_ns, call);
+	return leat_rx_ops_of(rx)->recv(rx, items, max, deadline_ns, call);
 }
 
 static int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
@@ -498,7 +498,7 @@ static int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t d
 
 int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
-	if (rx != NULL && leat_rx_is_foreign(rx))
+	if (rx != NULL && leat_rx_has_ops(rx))
 		return (int)receive_foreign(rx, item, 1, size, deadline_ns, "leat_recv");
 	if (size != 0 || rx == NULL || item == NULL || rx->fast == NULL)
 		return receive_slowly(rx, item, size, deadline_ns);
@@ -510,7 +510,7 @@ ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
 	int rc;
 
-	if (rx != NULL && leat_rx_is_foreign(rx))
+	if (rx != NULL && leat_rx_has_ops(rx))
 		return receive_foreign(rx, items, max, size, deadline_ns, "leat_recv_batch");
 	rc = check(op.h, items, size, "leat_recv_batch");
 	if (rc == 0 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
@@ -540,7 +540,7 @@ static bool ready_to_receive(struct leat_handle *h)
 		return true;
 	if (chan->turns ? leat_mpmc_readable(&chan->mpmc) : leat_spsc_can_pop(&h->ring))
 		return true;
-	return (ctl & LEAT_CTL_TX_GONE) || ((ctl & LEAT_CTL_SEVERED) && (!chan->turns || leat_mpmc_idle(&chan->mpmc)));
+	return (ctl & LEAT_CTL_TX_GONE) || ((ctl & LEAT_CTL_TX_FAILED) && (!chan->turns || leat_mpmc_idle(&chan->mpmc)));
 }
 
 static bool ready_to_send(struct leat_handle *h)

@@ -56,7 +56,7 @@ static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 
 static void wait_prepare(struct leat_wait_loop *w)
 {
-	leat_event_enter(&waited_for(w)->done, &tx_wait_of(w)->waiter);
+	leat_event_prepare_wait(&waited_for(w)->done, &tx_wait_of(w)->waiter);
 }
 
 static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
@@ -69,7 +69,7 @@ static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 
 static bool wait_retire(struct leat_wait_loop *w)
 {
-	return leat_event_leave(&waited_for(w)->done, &tx_wait_of(w)->waiter);
+	return leat_event_remove_waiter(&waited_for(w)->done, &tx_wait_of(w)->waiter);
 }
 
 static const struct leat_wait_ops wait_ops = {

@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/chan/foreign.h"
+#include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
 
 /*
@@ -201,8 +201,8 @@ ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
 	ssize_t r;
 
-	if (rx != NULL && leat_rx_is_foreign(rx))
-		return leat_rx_foreign(rx)->peek(rx, want, items);
+	if (rx != NULL && leat_rx_has_ops(rx))
+		return leat_rx_ops_of(rx)->peek(rx, want, items);
 	r = check(op.h, want, items, "leat_peek");
 	if (r != 0)
 		return r;
@@ -252,8 +252,8 @@ int leat_release(struct leat_rx *rx, size_t n)
 
 	if (h == NULL)
 		return -EINVAL;
-	if (leat_rx_is_foreign(rx))
-		return leat_rx_foreign(rx)->release(rx, n);
+	if (leat_rx_has_ops(rx))
+		return leat_rx_ops_of(rx)->release(rx, n);
 	leat_handle_check(h, "leat_release");
 	if (h->held == 0 || n > h->held)
 		return -EINVAL;

@@ -96,13 +96,13 @@ static void look_at(struct leat_node *node, void *arg)
 		struct leat_pool_stat *stat = new_pool(arg);
 
 		if (stat != NULL)
-			leat_pool_look(node, stat);
+			leat_pool_read_stat(node, stat);
 	} else if (node->kind == LEAT_NODE_CHAN) {
 		struct leat_chan *chan = caa_container_of(node, struct leat_chan, node);
 		struct leat_chan_stat *stat = chan->item_size != 0 ? new_channel(arg) : NULL;
 
 		if (stat != NULL)
-			leat_chan_look(chan, stat);
+			leat_chan_read_stat(chan, stat);
 	} else {
 		struct leat_gen_stat *stat = new_generator(arg);
 

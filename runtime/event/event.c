@@ -48,7 +48,7 @@ static void link_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 		ev->others = waiter;
 }
 
-bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter)
+bool leat_event_add_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
@@ -87,15 +87,15 @@ void leat_event_fence(bool heavy)
 		leat_add_rlx(&unfenced, 1); /* rlx: a number */
 }
 
-void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter)
+void leat_event_prepare_wait(struct leat_event *ev, struct leat_waiter *waiter)
 {
-	bool heavy = leat_event_line_up(ev, waiter);
+	bool heavy = leat_event_add_waiter(ev, waiter);
 
 	if (ev->bit != 0)
 		leat_event_fence(heavy); /* C1, C2 */
 }
 
-bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
+bool leat_event_remove_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	bool told;
 
@@ -107,7 +107,7 @@ bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter)
 	return told;
 }
 
-uint32_t *leat_sleeper_tell(struct leat_sleeper *sleeper)
+uint32_t *leat_sleeper_notify(struct leat_sleeper *sleeper)
 {
 	uint32_t *word = &sleeper->word;
 
@@ -135,7 +135,7 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 			struct leat_sleeper *sleeper = waiter->sleeper;
 
 			unlink_waiter(ev, waiter);
-			words[threads] = leat_sleeper_tell(sleeper);
+			words[threads] = leat_sleeper_notify(sleeper);
 			threads += words[threads] != NULL;
 		}
 		leat_mutex_unlock(&ev->lock);
@@ -148,7 +148,7 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 	}
 }
 
-void leat_sleeper_ready(struct leat_sleeper *sleeper)
+void leat_sleeper_reset(struct leat_sleeper *sleeper)
 {
 	leat_store_rlx(&sleeper->word, 0); /* rlx: nobody else knows the sleeper yet */
 	sleeper->unfenced = false;
@@ -160,7 +160,7 @@ int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns)
 
 	if (until_ns > deadline_ns)
 		until_ns = deadline_ns;
-	while (leat_load_acq(&sleeper->word) == 0) /* E1: pairs with the store in leat_sleeper_tell() */
+	while (leat_load_acq(&sleeper->word) == 0) /* E1: pairs with the store in leat_sleeper_notify() */
 		if (leat_os_futex_wait(&sleeper->word, 0, until_ns) == -ETIMEDOUT)
 			return until_ns < deadline_ns ? 0 : -ETIMEDOUT;
 	return 0;

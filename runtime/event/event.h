@@ -3,14 +3,14 @@
  *
  *     the side that waits                          the side that changes something
  *     for (;;) {                                   publish;
- *             leat_sleeper_ready(&s);              leat_fence_light();
- *             leat_event_enter(ev, &w);            if (leat_load_rlx(ev->ctl) & ev->bit)
+ *             leat_sleeper_reset(&s);              leat_fence_light();
+ *             leat_event_prepare_wait(ev, &w);            if (leat_load_rlx(ev->ctl) & ev->bit)
  *             if (done = look())                           leat_event_notify(ev, n);
  *                     break;
  *             leat_sleeper_park(&s, deadline);
- *             w.lost += leat_event_leave(ev, &w);
+ *             w.lost += leat_event_remove_waiter(ev, &w);
  *     }
- *     leat_event_leave(ev, &w);
+ *     leat_event_remove_waiter(ev, &w);
  *
  * The waiter pays: enter() sets the bit and then makes every core execute a full fence (membarrier), so that of the
  * two loads, the waiter's look and the changer's look at the bit, at least one sees the other side's store. The changer
@@ -77,35 +77,35 @@ struct leat_event {
 #define LEAT_EVENT_ALL UINT32_MAX
 
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit);
-void leat_event_enter(struct leat_event *ev, struct leat_waiter *waiter);
+void leat_event_prepare_wait(struct leat_event *ev, struct leat_waiter *waiter);
 /*
  * The two halves of enter(), for who waits on many events: lines up on each, fences once, heavily if any line_up()
  * answered true, and then looks at all of them. A heavy fence is a full one too.
  */
-bool leat_event_line_up(struct leat_event *ev, struct leat_waiter *waiter);
+bool leat_event_add_waiter(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_fence(bool heavy);
 /*
  * Whether a sleeper's fence has to be heavy, on a word that is fenced or not. Where it would have to be and membarrier was refused,
- * a thread's sleeps are short from now on until leat_sleeper_ready().
+ * a thread's sleeps are short from now on until leat_sleeper_reset().
  */
 bool leat_sleeper_fence(struct leat_sleeper *sleeper, bool fenced);
 /* How many waits were short, or slept in place of a fence, since the process began. */
 uint64_t leat_event_unfenced(void);
 /* Whether the waiter was told before it left. May be called again. */
-bool leat_event_leave(struct leat_event *ev, struct leat_waiter *waiter);
+bool leat_event_remove_waiter(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_notify(struct leat_event *ev, uint32_t n); /* mutate */
 
 /*
  * Tells a sleeper that is on no event's list: for those who keep one waiter in their own way. The last touch; answers the
  * word to wake a thread by, or NULL.
  */
-uint32_t *leat_sleeper_tell(struct leat_sleeper *sleeper);
+uint32_t *leat_sleeper_notify(struct leat_sleeper *sleeper);
 
 /* Above 0 while this thread runs a step of a generator on a pool: what would wait answers -EDEADLK instead. */
 extern LEAT_TLS unsigned leat_must_not_wait;
 
 /* Before the first enter() of each round: has not been told. Nobody may know the sleeper. */
-void leat_sleeper_ready(struct leat_sleeper *sleeper);
+void leat_sleeper_reset(struct leat_sleeper *sleeper);
 /* Sleeps until told or the deadline: 0 or -ETIMEDOUT. 0 also for no reason: the caller looks again. */
 int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns);
 

@@ -149,7 +149,7 @@ static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
 	int64_t until_ns = w->deadline_ns < w->scopes_ns ? w->deadline_ns : w->scopes_ns;
 	ssize_t r;
 
-	leat_sleeper_ready(&w->sleeper);
+	leat_sleeper_reset(&w->sleeper);
 	w->ops->prepare(w); /* mutate */
 	r = attempt(w); /* mutate */
 	if (r == -EAGAIN && !schedule(w)) {

@@ -15,7 +15,7 @@
 
 static int init_member(struct leat_member *member, struct leat_flow *flow, size_t at, unsigned index)
 {
-	const struct leat_group *group = &flow->plan.groups[at];
+	const struct leat_flow_group *group = &flow->plan.groups[at];
 
 	member->flow = flow;
 	member->group = at;
@@ -28,7 +28,7 @@ static int init_member(struct leat_member *member, struct leat_flow *flow, size_
 		return -ENOMEM;
 	for (size_t i = 0; i < group->count; i++) {
 		const struct leat_stage *stage = &flow->stages.list[group->first + i];
-		int rc = leat_step_init(&member->steps[i], stage);
+		int rc = leat_flow_step_init(&member->steps[i], stage);
 		if (rc != 0)
 			return rc;
 		member->steps_count++;
@@ -66,7 +66,7 @@ static int open_scopes(struct leat_flow *flow)
 	if (flow->scopes == NULL || flow->task_scopes == NULL || flow->scope == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		const struct leat_group *group = &flow->plan.groups[i];
+		const struct leat_flow_group *group = &flow->plan.groups[i];
 		struct leat_scope_opts opts = { .name = group->name };
 		flow->scopes[i] = leat_scope_open(flow->scope, &opts);
 		if (flow->scopes[i] == NULL)
@@ -186,7 +186,7 @@ static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsi
 /* Takes *rx, the group's input, over, and puts its output there. */
 static int start_group(struct leat_flow *flow, size_t at, struct leat_member *members, struct leat_rx **rx)
 {
-	const struct leat_group *group = &flow->plan.groups[at];
+	const struct leat_flow_group *group = &flow->plan.groups[at];
 	struct leat_rx *in = *rx;
 	struct leat_tx *tx = NULL;
 
@@ -288,7 +288,7 @@ void leat_flow_free(struct leat_flow *flow)
 	leat_flow_join(flow);
 	for (size_t i = 0; i < flow->members_count; i++) {
 		for (size_t k = 0; k < flow->members[i].steps_count; k++)
-			leat_step_fini(&flow->members[i].steps[k]);
+			leat_flow_step_fini(&flow->members[i].steps[k]);
 		free(flow->members[i].steps);
 	}
 	if (flow->out_fd > STDERR_FILENO)

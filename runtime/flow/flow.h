@@ -50,7 +50,7 @@ struct leat_member {
 	struct leat_flow *flow;
 	size_t group;
 	char name[LEAT_NAME_MAX + 1]; /* the group's, "/2" behind it where it is one of several */
-	struct leat_step *steps;      /* one for each stage of the group */
+	struct leat_flow_step *steps;      /* one for each stage of the group */
 	size_t steps_count;
 	bool paced;  /* a stage waits on purpose: no batches, which would hold back what is done */
 	bool enough; /* a take has had its last item */

@@ -54,7 +54,7 @@ static int take_turn(struct leat_member *member, struct leat_rate *rate)
 }
 
 /* What a step asks for beside the line: time, or that this was the last. */
-static int attend(struct leat_member *member, struct leat_step *step)
+static int attend(struct leat_member *member, struct leat_flow_step *step)
 {
 	const struct leat_flow *flow = member->flow;
 	int rc = 0;
@@ -80,7 +80,7 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 		int rc = attend(member, &member->steps[i]);
 		if (rc != 0)
 			return rc;
-		rc = leat_step_run(&member->steps[i], line);
+		rc = leat_flow_step_run(&member->steps[i], line);
 		if (rc < 0)
 			return leat_member_fail(member, member->steps[i].stage->type->name, rc);
 		if (rc == 0)
@@ -139,7 +139,7 @@ static size_t most(const struct leat_member *member)
 	size_t n = member->paced ? 1 : BATCH;
 
 	for (size_t i = 0; i < member->steps_count; i++) {
-		const struct leat_step *step = &member->steps[i];
+		const struct leat_flow_step *step = &member->steps[i];
 		if (step->stage->type->verb == LEAT_VERB_TAKE && step->left < n)
 			n = (size_t)step->left;
 	}

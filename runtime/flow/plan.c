@@ -13,7 +13,7 @@
 /* Two of them, an arrow and an end must fit in a channel's name. */
 #define GROUP_NAME_MAX 28u
 
-static bool starts_group(const struct leat_stages *stages, size_t at, const struct leat_group *before)
+static bool starts_group(const struct leat_stages *stages, size_t at, const struct leat_flow_group *before)
 {
 	const struct leat_stage *stage = &stages->list[at];
 
@@ -34,7 +34,7 @@ static bool starts_group(const struct leat_stages *stages, size_t at, const stru
 /* The stages' names, cut visibly; with a number behind where a group before has that name already. */
 static void name_group(const struct leat_stages *stages, struct leat_plan *plan, size_t at)
 {
-	struct leat_group *group = &plan->groups[at];
+	struct leat_flow_group *group = &plan->groups[at];
 	char name[LEAT_NAME_MAX + 1] = "";
 
 	for (size_t i = 0; i < group->count; i++) {
@@ -56,7 +56,7 @@ static void name_group(const struct leat_stages *stages, struct leat_plan *plan,
 static void make_edge(const struct leat_stages *stages, struct leat_plan *plan, size_t at, size_t capacity)
 {
 	static const enum leat_kind kinds[2][2] = { { LEAT_SPSC, LEAT_SPMC }, { LEAT_MPSC, LEAT_MPMC } };
-	const struct leat_group *from = &plan->groups[at], *to = &plan->groups[at + 1];
+	const struct leat_flow_group *from = &plan->groups[at], *to = &plan->groups[at + 1];
 	const struct leat_stage *stage = &stages->list[to->first];
 	struct leat_edge *edge = &plan->edges[at];
 
@@ -78,7 +78,7 @@ int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct lea
 		if (i == 0 || starts_group(stages, i, &plan->groups[plan->groups_count - 1])) {
 			unsigned workers = stages->list[i].workers;
 			plan->groups[plan->groups_count++] =
-				(struct leat_group){ .first = i, .threads = workers != 0 ? workers : 1 };
+				(struct leat_flow_group){ .first = i, .threads = workers != 0 ? workers : 1 };
 		}
 		plan->groups[plan->groups_count - 1].count++;
 	}

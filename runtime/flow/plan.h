@@ -19,7 +19,7 @@
 #include <leat/chan.h>
 
 /* Neighbouring stages on the same threads. */
-struct leat_group {
+struct leat_flow_group {
 	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same */
 	size_t first, count;	      /* stages */
 	unsigned threads;
@@ -33,7 +33,7 @@ struct leat_edge {
 };
 
 struct leat_plan {
-	struct leat_group *groups;
+	struct leat_flow_group *groups;
 	struct leat_edge *edges;
 	size_t groups_count; /* edges: one less */
 };

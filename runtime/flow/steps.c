@@ -39,9 +39,9 @@ static void rate_init(struct leat_rate *rate, const struct leat_stage *stage)
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
 }
 
-int leat_step_init(struct leat_step *step, const struct leat_stage *stage)
+int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage)
 {
-	*step = (struct leat_step){ .stage = stage };
+	*step = (struct leat_flow_step){ .stage = stage };
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
 		step->pattern_len = strlen(stage->arg.text);
@@ -63,14 +63,14 @@ int leat_step_init(struct leat_step *step, const struct leat_stage *stage)
 	}
 }
 
-void leat_step_fini(struct leat_step *step)
+void leat_flow_step_fini(struct leat_flow_step *step)
 {
 	if (step->has_regex)
 		regfree(&step->regex);
 	step->has_regex = false;
 }
 
-static int grep(struct leat_step *step, const struct leat_line *line)
+static int grep(struct leat_flow_step *step, const struct leat_line *line)
 {
 	const char *data = line->len != 0 ? line->data : "";
 	bool found;
@@ -159,7 +159,7 @@ static int map(struct leat_line *line, uint64_t what)
 	return 1;
 }
 
-int leat_step_run(struct leat_step *step, struct leat_line *line)
+int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 {
 	switch (step->stage->type->verb) {
 	case LEAT_VERB_GREP:

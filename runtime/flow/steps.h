@@ -24,7 +24,7 @@ struct leat_rate {
 	double spent_ns; /* paid for until here */
 };
 
-struct leat_step {
+struct leat_flow_step {
 	const struct leat_stage *stage;
 	regex_t regex;
 	bool has_regex;
@@ -34,14 +34,14 @@ struct leat_step {
 };
 
 /* 0, or -ENOMEM. The stage must outlive the step. */
-int leat_step_init(struct leat_step *step, const struct leat_stage *stage);
-void leat_step_fini(struct leat_step *step);
+int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage);
+void leat_flow_step_fini(struct leat_flow_step *step);
 
 /*
  * 1: the line goes on, changed in place (its memory may have been replaced). 0: it is not wanted, and is still the
  * caller's to free. -ENOMEM: unchanged. rate, take and buffer let every line pass: they are asked by their own calls.
  */
-int leat_step_run(struct leat_step *step, struct leat_line *line);
+int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line);
 
 /* Takes one item's worth and answers when it may go on: not after now_ns means at once. */
 int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns);

@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "runtime/gen/await.h"
-#include "runtime/chan/side.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/chan/wait.h"
 #include "runtime/gen/gen.h"
 
@@ -32,23 +32,23 @@ bool leat_await_asked(const struct leat_step *step, int rc)
 	       (rc == LEAT_ITEM && step->rx != NULL);
 }
 
-static void leave(struct leat_side *side, struct leat_waiter *waiter)
+static void leave(struct leat_waitable *side, struct leat_waiter *waiter)
 {
-	if (leat_side_leave(side, waiter))
-		leat_side_pass_on(side);
+	if (leat_waitable_remove_waiter(side, waiter))
+		leat_waitable_forward_notify(side);
 }
 
 static int await_item(struct leat_await *await, struct leat_rx *rx)
 {
-	struct leat_side *side = leat_side_of_rx(rx);
+	struct leat_waitable *side = leat_waitable_of_rx(rx);
 
-	leat_event_fence(leat_side_line_up(side, &await->waiter));
-	if (leat_side_ready(side)) {
+	leat_event_fence(leat_waitable_add_waiter(side, &await->waiter));
+	if (leat_waitable_ready(side)) {
 		leave(side, &await->waiter);
-		return LEAT_TURN_MORE;
+		return LEAT_JOB_MORE;
 	}
 	await->rx = rx;
-	return LEAT_TURN_AFTER;
+	return LEAT_JOB_AFTER;
 }
 
 int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step, int rc)
@@ -61,7 +61,7 @@ int leat_await_begin(struct leat_await *await, struct leat_job *job, const struc
 		if (rc < 0)
 			return rc;
 	}
-	return LEAT_TURN_AFTER;
+	return LEAT_JOB_AFTER;
 }
 
 void leat_await_end(struct leat_await *await)
@@ -69,7 +69,7 @@ void leat_await_end(struct leat_await *await)
 	if (await == NULL)
 		return;
 	if (await->rx != NULL)
-		leave(leat_side_of_rx(await->rx), &await->waiter);
+		leave(leat_waitable_of_rx(await->rx), &await->waiter);
 	await->rx = NULL;
 	leat_polled_remove(&await->polled);
 }

@@ -12,7 +12,7 @@ static struct compact *compact_of_job(const struct leat_job *job)
 }
 
 /* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
-struct extra *leat_compact_have_extra(struct compact *c)
+struct extra *leat_compact_have_cold(struct compact *c)
 {
 	struct extra *extra = extra_of(c);
 	uint64_t found = 0;
@@ -56,14 +56,14 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
 /* Under the crowd's lock, alone with the block. What it returns is the caller's to free, under no lock. */
 static struct leat_slab *give_back(struct compact *c)
 {
-	struct leat_group *group = c->group;
+	struct leat_arena *group = c->group;
 
 	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	group->received += leat_load_rlx(&c->head); /* rlx: the same */
 	leat_store_rlx(&c->id, 0); /* rlx: B1: a look that counted group->accepted already took the lock after this */
 	if (group->fresh == c)
 		group->fresh = NULL;
-	return leat_group_free(group, c->slab, c);
+	return leat_arena_free(group, c->slab, c);
 }
 
 static void free_extra(struct extra *extra)
@@ -76,7 +76,7 @@ static void free_extra(struct extra *extra)
 /* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 {
-	struct leat_crowd *crowd = &c->group->crowd;
+	struct leat_gen_set *crowd = &c->group->crowd;
 	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: what the other did; pairs with itself */
 	struct leat_slab *slab = NULL;
@@ -95,7 +95,7 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 	leat_spin_lock(&crowd->lock);
 	if (last)
 		slab = give_back(c);
-	leat_crowd_leave(crowd, ended, last);
+	leat_gen_set_leave(crowd, ended, last);
 	free_extra(extra);
 	leat_slab_free(slab);
 }
@@ -126,7 +126,7 @@ const char *leat_compact_text(const struct compact *c)
 /* Its input's end is its own; without the words where there is no memory for them. */
 static void end_as_input(struct compact *c, const struct leat_input_end *input)
 {
-	struct extra *extra = input->text[0] == '\0' ? NULL : leat_compact_have_extra(c);
+	struct extra *extra = input->text[0] == '\0' ? NULL : leat_compact_have_cold(c);
 
 	c->cause = (uint8_t)input->cause;
 	c->code = input->code;
@@ -188,12 +188,12 @@ static void tell_of_failure(struct compact *c)
 		leat_name_copy(end->gen.name, extra != NULL ? extra->name : "");
 		leat_text_copy(end->gen.text, leat_compact_text(c));
 	}
-	leat_registry_tell(end);
+	leat_registry_notify(end);
 }
 
 static void end(struct compact *c, int rc, const struct leat_input_end *input, bool by_receiver)
 {
-	struct leat_group *group = c->group;
+	struct leat_arena *group = c->group;
 	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0; /* he is not about to close it */
 	bool failed;
 
@@ -254,14 +254,14 @@ static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 	return rc;
 }
 
-/* A step asked to be called again later. An enum leat_turn, or -errno. */
+/* A step asked to be called again later. An enum leat_job_result, or -errno. */
 static int wait_for(struct compact *c, const struct leat_step *step, int rc)
 {
 	struct extra *extra;
 
 	if (rc == LEAT_AFTER)
 		return leat_await_begin(NULL, &c->job, step, rc);
-	extra = leat_compact_have_extra(c);
+	extra = leat_compact_have_cold(c);
 	if (extra == NULL)
 		return -ENOMEM;
 	if (extra->await.job == NULL)
@@ -323,31 +323,31 @@ static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiv
 }
 
 /* One turn of n steps at the most. */
-enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
+enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
 {
 	struct extra *extra = extra_of(c);
-	int rc, later = LEAT_TURN_PARK;
+	int rc, later = LEAT_JOB_PARK;
 
 	if (extra != NULL && extra->await.job != NULL)
 		leat_await_end(&extra->await);
 	rc = run_steps(c, n, measure, by_receiver, &later);
 	if (rc <= 0)
-		return LEAT_TURN_OVER;
+		return LEAT_JOB_OVER;
 	if (rc > 1)
-		return (enum leat_turn)later;
-	return room_of(c) > 0 ? LEAT_TURN_MORE : LEAT_TURN_PARK;
+		return (enum leat_job_result)later;
+	return room_of(c) > 0 ? LEAT_JOB_MORE : LEAT_JOB_PARK;
 }
 
 /* On a worker. Short steps are the receiver's own, once it has come for the first. */
-static enum leat_turn worker_turn(struct leat_job *job)
+static enum leat_job_result worker_turn(struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
 	uint32_t cost = leat_load_rlx(&c->cost); /* rlx: this side's own */
 	bool measure = cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2; /* rlx: the same */
-	enum leat_turn what = leat_compact_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
+	enum leat_job_result what = leat_compact_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
 
-	if (what == LEAT_TURN_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
-		what = LEAT_TURN_PARK;
+	if (what == LEAT_JOB_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
+		what = LEAT_JOB_PARK;
 	return what;
 }
 
@@ -378,11 +378,11 @@ static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool,
 /* What a cancel has found under the crowd's lock, and wakes without it: receivers that stand, and jobs. */
 struct found {
 	const void *spared;
-	struct compact *receivers[LEAT_GROUP_AT_ONCE];
+	struct compact *receivers[LEAT_ARENA_AT_ONCE];
 	struct {
 		struct leat_job *job;
 		bool timed;
-	} jobs[LEAT_GROUP_AT_ONCE];
+	} jobs[LEAT_ARENA_AT_ONCE];
 	unsigned receivers_count, jobs_count;
 };
 
@@ -400,7 +400,7 @@ static void cancel_one(void *block, void *arg)
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
 	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt(), refusal() */
-	if (publish(c) && leat_compact_tell_begin(c))
+	if (publish(c) && leat_compact_notify_begin(c))
 		found->receivers[found->receivers_count++] = c;
 	if (!(ctl & LEAT_CTL_TX_GONE) && leat_job_wake_begin(&c->job, false, &timed)) {
 		found->jobs[found->jobs_count].job = &c->job;
@@ -414,7 +414,7 @@ static void wake_found(void *arg)
 	struct found *found = arg;
 
 	while (found->receivers_count > 0)
-		leat_compact_tell_finish(found->receivers[--found->receivers_count]);
+		leat_compact_notify_finish(found->receivers[--found->receivers_count]);
 	if (found->jobs_count == 0)
 		return;
 	leat_rcu_read_lock(); /* once the last is in a queue, all may end and the pool be closed */
@@ -427,19 +427,19 @@ static void wake_found(void *arg)
 
 static void cancel(struct leat_scope_hook *hook, const void *spared)
 {
-	struct leat_crowd *crowd = caa_container_of(hook, struct leat_crowd, hook);
-	struct leat_group *group = caa_container_of(crowd, struct leat_group, crowd);
+	struct leat_gen_set *crowd = caa_container_of(hook, struct leat_gen_set, hook);
+	struct leat_arena *group = caa_container_of(crowd, struct leat_arena, crowd);
 	struct found found = { .spared = spared };
 
 	leat_spin_lock(&crowd->lock);
 	crowd->canceled = true; /* none begins after this */
 	leat_spin_unlock(&crowd->lock);
-	leat_group_walk(group, cancel_one, wake_found, &found);
+	leat_arena_for_each(group, cancel_one, wake_found, &found);
 }
 
 /* What a look adds up. */
 struct figures {
-	struct leat_group *group;
+	struct leat_arena *group;
 	uint64_t tails, heads;
 	struct leat_pool_stat *stat;
 };
@@ -480,9 +480,9 @@ static void look_at_one(void *block, void *arg)
  * Nothing is told of that was not: what ends meanwhile may be left out, and is in the next look's; and what is dropped meanwhile is
  * counted as dropped, and not as delivered.
  */
-void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat)
+void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
-	struct leat_group *group = caa_container_of(user, struct leat_group, user);
+	struct leat_arena *group = caa_container_of(user, struct leat_arena, user);
 	struct figures figures = { group, 0, 0, stat };
 	uint64_t dropped = 0;
 	bool any;
@@ -494,7 +494,7 @@ void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat)
 	figures.heads = group->received;
 	leat_spin_unlock(&group->crowd.lock);
 	if (any)
-		leat_group_stroll(group, look_at_one, &figures);
+		leat_arena_for_each_unlocked(group, look_at_one, &figures);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 		uint64_t now = leat_load_rlx(&group->dropped[reason]); /* rlx: a number; those of heads that were seen are in it */
 
@@ -510,7 +510,7 @@ void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat)
 }
 
 /* Under the crowd's lock: whether the last one that was started with nobody told of it has not had a turn yet. */
-static bool fresh_waits(const struct leat_group *group)
+static bool fresh_waits(const struct leat_arena *group)
 {
 	const struct compact *c = group->fresh;
 
@@ -518,9 +518,9 @@ static bool fresh_waits(const struct leat_group *group)
 	return c != NULL && leat_load_rlx(&c->job.run) == LEAT_RUN_IDLE && leat_load_rlx(&c->tail) == 0;
 }
 
-bool leat_compact_fresh(struct leat_pool_user *user)
+bool leat_compact_wake_unstarted(struct leat_pool_user *user)
 {
-	struct leat_group *group = caa_container_of(user, struct leat_group, user);
+	struct leat_arena *group = caa_container_of(user, struct leat_arena, user);
 	struct leat_job *job = NULL;
 	bool waits, timed;
 
@@ -541,9 +541,9 @@ bool leat_compact_fresh(struct leat_pool_user *user)
 	return waits;
 }
 
-void leat_compact_group_init(struct leat_group *group)
+void leat_compact_arena_init(struct leat_arena *group)
 {
-	group->foreign = (struct leat_foreign_word){ LEAT_CTL_FOREIGN, &leat_compact_receiver };
+	group->foreign = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_compact_receiver };
 	group->crowd.hook.cancel = cancel;
 }
 
@@ -572,13 +572,13 @@ static bool make_extra(const struct leat_chan_opts *opts, struct extra **extra)
 }
 
 /* Under the crowd's lock, which it may let go of and take again: a block, or NULL with *rc set. */
-static struct compact *alloc_block(struct leat_group *group, size_t bytes, int *rc)
+static struct compact *alloc_block(struct leat_arena *group, size_t bytes, int *rc)
 {
 	struct leat_slab *slab;
 	struct compact *c;
 
-	while ((c = leat_group_alloc(group, bytes, &slab)) == NULL) {
-		*rc = leat_group_grow(group, bytes);
+	while ((c = leat_arena_alloc(group, bytes, &slab)) == NULL) {
+		*rc = leat_arena_grow(group, bytes);
 		if (*rc == 0 && group->crowd.canceled)
 			*rc = -ECANCELED; /* meanwhile, so that no walk would find it */
 		if (*rc < 0)
@@ -589,18 +589,18 @@ static struct compact *alloc_block(struct leat_group *group, size_t bytes, int *
 }
 
 /* Under the crowd's lock: a block that counts and can be cancelled. NULL, with *rc set, and the lock gone. */
-static struct compact *make(struct leat_group *group, size_t bytes, int *rc)
+static struct compact *make(struct leat_arena *group, size_t bytes, int *rc)
 {
 	struct compact *c;
 
-	*rc = leat_crowd_begin(&group->crowd);
+	*rc = leat_gen_set_begin(&group->crowd);
 	if (*rc < 0) {
 		leat_spin_unlock(&group->crowd.lock);
 		return NULL;
 	}
 	c = alloc_block(group, bytes, rc);
 	if (c == NULL)
-		leat_crowd_leave(&group->crowd, true, false);
+		leat_gen_set_leave(&group->crowd, true, false);
 	return c;
 }
 
@@ -628,14 +628,14 @@ static void begin_block(struct compact *c, struct extra *extra, const struct lea
 	c->code = 0;
 	c->capacity = (uint16_t)capacity;
 	c->words = WORDS_NONE;
-	leat_store_rel(&c->id, leat_group_id(c->group)); /* B2: pairs with look_at_one() */
+	leat_store_rel(&c->id, leat_arena_id(c->group)); /* B2: pairs with look_at_one() */
 }
 
 /*
  * Under the crowd's lock, which it lets go of: the first turn is given by the receiver, who most often comes at once, or by a
  * worker that finds it not yet given. Only one stands so at a time; the others, and all that workers alone may run, are queued.
  */
-static void place(struct leat_group *group, struct compact *c)
+static void place(struct leat_arena *group, struct compact *c)
 {
 	struct leat_pool *pool = group->pool;
 	bool tell;
@@ -648,25 +648,25 @@ static void place(struct leat_group *group, struct compact *c)
 	}
 	group->fresh = c;
 	group->fresh_seen = false;
-	tell = leat_pool_fresh(pool, &group->user);
+	tell = leat_pool_add_unstarted(pool, &group->user);
 	if (tell)
 		leat_rcu_read_lock();
 	leat_spin_unlock(&group->crowd.lock);
 	if (!tell)
 		return;
-	leat_pool_tell_fresh(pool);
+	leat_pool_notify_unstarted(pool);
 	leat_rcu_read_unlock();
 }
 
 int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
 		       struct leat_rx **rx)
 {
-	struct leat_group *group;
+	struct leat_arena *group;
 	struct extra *extra;
 	struct compact *c;
 	int rc;
 
-	group = leat_group_of(scope, opts->pool, &rc);
+	group = leat_arena_of(scope, opts->pool, &rc);
 	if (group == NULL)
 		return rc;
 	if (!make_extra(&opts->chan, &extra))

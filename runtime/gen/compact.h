@@ -28,7 +28,7 @@
  *     B1  id is cleared, then a start stores head and tail     ->   a look loads head and tail, then id again
  *     B2  a start stores id last                               ->   a look loads id first: head and tail are of that block's life
  *
- * Who runs it. The generator that was started last stands with its group (group.h) until its receiver runs it or a worker finds it,
+ * Who runs it. The generator that was started last stands with its arena (arena.h) until its receiver runs it or a worker finds it,
  * so that it runs beside its consumer; a second that is new goes to the pool's inbox. A receiver that waits and finds
  * nothing runs it itself, if no worker has it just now. Steps are timed now and then: one whose steps are short (below two
  * microseconds) is from then on run by its receiver alone, when that needs an item, as handing it over would cost more
@@ -39,7 +39,7 @@
 #ifndef LEAT_RUNTIME_GEN_COMPACT_H
 #define LEAT_RUNTIME_GEN_COMPACT_H
 
-#include "runtime/gen/group.h"
+#include "runtime/gen/arena.h"
 
 /* Channels of more bytes than this are full ones also where a compact one would do: their ring is better for much. */
 enum { LEAT_COMPACT_BYTES = 1024 };
@@ -48,11 +48,11 @@ enum { LEAT_COMPACT_BYTES = 1024 };
 bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size);
 
 /* What a group's receivers and its cancel do. */
-void leat_compact_group_init(struct leat_group *group);
+void leat_compact_arena_init(struct leat_arena *group);
 
 /* What a pool asks a group, which is its user: see struct leat_pool_user. */
-bool leat_compact_fresh(struct leat_pool_user *user);
-void leat_compact_look(struct leat_pool_user *user, struct leat_pool_stat *stat);
+bool leat_compact_wake_unstarted(struct leat_pool_user *user);
+void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat);
 
 /* As leat_gen_seq(); opts are checked, and suit. */
 int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,

@@ -23,7 +23,7 @@ struct extra {
 	struct leat_await await; /* once a step has asked for something else than a time */
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
-	struct leat_foreign_waits waits;
+	struct leat_rx_waits waits;
 	enum leat_wait recv_wait;
 	char *words; /* with WORDS_INPUT */
 	char name[LEAT_NAME_MAX + 1];
@@ -40,7 +40,7 @@ enum words {
 
 struct compact {
 	/* what a struct leat_rx begins with; the side is shut */
-	struct leat_group *group; /* ctl */
+	struct leat_arena *group; /* ctl */
 	struct leat_mpmc *fast;    /* NULL */
 	uint64_t pos, limit;       /* equal for ever */
 	uint32_t put_at, take_at;  /* in place of base: the slots of tail and head */
@@ -100,7 +100,7 @@ static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
 
 static inline struct extra *extra_of(const struct compact *c)
 {
-	return (struct extra *)(uintptr_t)leat_load_acq(&c->extra); /* X1: pairs with leat_compact_have_extra() */
+	return (struct extra *)(uintptr_t)leat_load_acq(&c->extra); /* X1: pairs with leat_compact_have_cold() */
 }
 
 /* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
@@ -112,7 +112,7 @@ static inline bool pushed(const struct compact *c)
 /* --- compact.c --- */
 
 /* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
-struct extra *leat_compact_have_extra(struct compact *c);
+struct extra *leat_compact_have_cold(struct compact *c);
 
 /* Takes out what nobody will receive; the receiver, or who is alone with the block. */
 void leat_compact_drain(struct compact *c, uint32_t ctl);
@@ -121,23 +121,23 @@ void leat_compact_drain(struct compact *c, uint32_t ctl);
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
 
 /* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
-enum leat_turn leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver);
+enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver);
 
 /* The text of how it ended. The last turn, and the receiver once that is over. */
 const char *leat_compact_text(const struct compact *c);
 
 /* --- compact_rx.c --- */
 
-extern const struct leat_foreign leat_compact_receiver;
+extern const struct leat_rx_ops leat_compact_receiver;
 
 /* Wakes who stands there, if anybody does. */
-void leat_compact_tell(struct compact *c);
+void leat_compact_notify(struct compact *c);
 /*
  * The two halves of that, for callers that hold a spin lock. begin() makes no system call. Where it returns true the receiver can't
  * leave, so its block stays, before the caller, which holds no spin lock any more, has called finish().
  */
-bool leat_compact_tell_begin(struct compact *c);
-void leat_compact_tell_finish(struct compact *c); /* mutate */
+bool leat_compact_notify_begin(struct compact *c);
+void leat_compact_notify_finish(struct compact *c); /* mutate */
 
 /* Of items, and of the end or a cancel in ctl. Whether the receiver may have to be told. */
 static inline bool publish(struct compact *c)
@@ -151,7 +151,7 @@ static inline bool publish(struct compact *c)
 static inline void published(struct compact *c) /* mutate */
 {
 	if (leat_unlikely(publish(c)))
-		leat_compact_tell(c);
+		leat_compact_notify(c);
 }
 
 #endif

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/compact_block.h"
-#include "runtime/chan/watch.h"
+#include "runtime/chan/chan_fd.h"
 #include "runtime/event/wait.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@
 /* TELLING: the sleeper is being told, and stays until the word is cleared. OUTWAITED: a thread sleeps on the word until then. */
 enum { TELLING = 1, OUTWAITED = 2, TELLING_PAUSES = 64 };
 
-bool leat_compact_tell_begin(struct compact *c)
+bool leat_compact_notify_begin(struct compact *c)
 {
 	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: the swap decides */
 
@@ -29,12 +29,12 @@ static uint32_t *low_half(struct compact *c)
 
 LEAT_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half is the first");
 
-void leat_compact_tell_finish(struct compact *c)
+void leat_compact_notify_finish(struct compact *c)
 {
 	uint32_t *half = low_half(c), *word;
 	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: this thread's, but for OUTWAITED */
 
-	word = leat_sleeper_tell((struct leat_sleeper *)(uintptr_t)(waiter & ~(uint64_t)(TELLING | OUTWAITED)));
+	word = leat_sleeper_notify((struct leat_sleeper *)(uintptr_t)(waiter & ~(uint64_t)(TELLING | OUTWAITED)));
 	waiter = leat_and_acqrel(&c->waiter, 0); /* K2: pairs with outwait_telling(); the last touch of the block */
 	if (word != NULL)
 		leat_os_futex_wake(word, 1);
@@ -43,10 +43,10 @@ void leat_compact_tell_finish(struct compact *c)
 }
 
 /* Wakes who stands there, if anybody does. */
-void leat_compact_tell(struct compact *c)
+void leat_compact_notify(struct compact *c)
 {
-	if (leat_compact_tell_begin(c))
-		leat_compact_tell_finish(c);
+	if (leat_compact_notify_begin(c))
+		leat_compact_notify_finish(c);
 }
 
 /* Until the sleeper that stands there has been told: for a while awake, then asleep, as the teller may want this core. */
@@ -54,7 +54,7 @@ static void outwait_telling(struct compact *c)
 {
 	uint64_t now;
 
-	for (unsigned i = 0; (now = leat_load_acq(&c->waiter)) & TELLING; i++) /* K2: pairs with leat_compact_tell_finish() */
+	for (unsigned i = 0; (now = leat_load_acq(&c->waiter)) & TELLING; i++) /* K2: pairs with leat_compact_notify_finish() */
 		if (i < TELLING_PAUSES)
 			leat_pause();
 		else if (leat_cas_rlx(&c->waiter, &now, now | OUTWAITED)) /* rlx: the load above orders what follows */
@@ -67,7 +67,7 @@ static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 	struct compact *c = compact_of_rx(rx);
 	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = 0;
 
-	while (!leat_cas_acqrel(&c->waiter, &other, me)) /* K2: pairs with leat_compact_tell_begin() */
+	while (!leat_cas_acqrel(&c->waiter, &other, me)) /* K2: pairs with leat_compact_notify_begin() */
 		if (other & TELLING) {
 			outwait_telling(c);
 			other = 0;
@@ -93,7 +93,7 @@ static inline void made_room(struct compact *c) /* mutate */
 	if (leat_likely(!pushed(c)))
 		return;
 	leat_fence_seq(); /* J3: head before run; pairs with the fence in settle_parked() */
-	leat_job_demand(&c->job);
+	leat_job_schedule(&c->job);
 }
 
 static uint32_t available(const struct compact *c)
@@ -155,7 +155,7 @@ static ssize_t attempt(struct compact *c, void *items, size_t max)
 static bool pull(struct compact *c)
 {
 	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, for measuring now and then */
-	enum leat_turn what;
+	enum leat_job_result what;
 	uint32_t cost;
 
 	if (c->group->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
@@ -163,11 +163,11 @@ static bool pull(struct compact *c)
 	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
 	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2,
 				 true);
-	if (what == LEAT_TURN_OVER)
+	if (what == LEAT_JOB_OVER)
 		return true; /* its pool may be gone by now */
-	if (what == LEAT_TURN_MORE && !pushed(c))
-		what = LEAT_TURN_PARK; /* the receiver will be back */
-	if (leat_likely(what == LEAT_TURN_PARK && !pushed(c)))
+	if (what == LEAT_JOB_MORE && !pushed(c))
+		what = LEAT_JOB_PARK; /* the receiver will be back */
+	if (leat_likely(what == LEAT_JOB_PARK && !pushed(c)))
 		leat_job_park_alone(&c->job);
 	else
 		leat_job_settle(&c->job, what, !pushed(c));
@@ -186,9 +186,9 @@ static struct leat_scope *scope_of(const struct leat_rx *rx)
 	return compact_of_rx(rx)->group->crowd.scope;
 }
 
-static struct leat_foreign_waits *waits_of(struct leat_rx *rx, bool make)
+static struct leat_rx_waits *waits_of(struct leat_rx *rx, bool make)
 {
-	struct extra *extra = make ? leat_compact_have_extra(compact_of_rx(rx)) : extra_of(compact_of_rx(rx));
+	struct extra *extra = make ? leat_compact_have_cold(compact_of_rx(rx)) : extra_of(compact_of_rx(rx));
 
 	return extra == NULL ? NULL : &extra->waits;
 }
@@ -226,7 +226,7 @@ static bool wait_run_here(struct leat_wait_loop *w)
 
 static bool wait_schedule(struct leat_wait_loop *w)
 {
-	leat_job_demand(&waited_for(w)->job);
+	leat_job_schedule(&waited_for(w)->job);
 	return false;
 }
 
@@ -307,7 +307,7 @@ static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadlin
 	}
 	if (deadline_ns != LEAT_DETAIL_TRY)
 		return wait(c, items, max, deadline_ns);
-	leat_job_demand(&c->job);
+	leat_job_schedule(&c->job);
 	return r;
 }
 
@@ -349,9 +349,9 @@ static int release(struct leat_rx *rx, size_t n)
 	return 0;
 }
 
-static void close_waits(struct compact *c, struct leat_foreign_waits *waits)
+static void close_waits(struct compact *c, struct leat_rx_waits *waits)
 {
-	leat_watch_close((struct leat_side *)(void *)c, &waits->watch);
+	leat_chan_fd_close((struct leat_waitable *)(void *)c, &waits->watch);
 	leat_wake_fd_close(&waits->wake_fd);
 }
 
@@ -401,7 +401,7 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 	return 0;
 }
 
-/* As leat_side_ready(). */
+/* As leat_waitable_ready(). */
 static bool rx_ready(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
@@ -409,11 +409,11 @@ static bool rx_ready(struct leat_rx *rx)
 	/* rlx: an attempt looks in order */
 	if (available(c) > 0 || leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
 		return true;
-	leat_job_demand(&c->job);
+	leat_job_schedule(&c->job);
 	return false;
 }
 
-const struct leat_foreign leat_compact_receiver = {
+const struct leat_rx_ops leat_compact_receiver = {
 	.recv = recv, .peek = peek, .release = release, .close = close_rx, .status = status,
 	.check = check_one, .attempt = attempt_one, .ready = rx_ready, .line_up = stand, .leave = step_aside,
 	.policy = policy_of, .scope = scope_of, .waits = waits_of,

@@ -135,7 +135,7 @@ void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 	leat_tx_close(out);
 	if (failed) {
 		leat_scope_fail(scope, outcome.code, outcome.text, &chan->hook, NULL);
-		leat_chan_sever(chan); /* after the cause, for those who hear of it by their clones */
+		leat_chan_fail_tx(chan); /* after the cause, for those who hear of it by their clones */
 	}
 	leat_chan_let_go(chan);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/gen/input.h"
-#include "runtime/chan/side.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
 #include "runtime/gen/gen.h"
 #include "runtime/scope/scope.h"
@@ -26,7 +26,7 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	int code;
 
 	if (rc == -ECANCELED)
-		cause = leat_scope_cause(leat_side_scope(leat_side_of_rx((struct leat_rx *)(uintptr_t)in)), &code, &text);
+		cause = leat_scope_cause(leat_waitable_scope(leat_waitable_of_rx((struct leat_rx *)(uintptr_t)in)), &code, &text);
 	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED)
 		return rc;
 	else
@@ -39,7 +39,7 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 struct input_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter at_in, at_out;
-	struct leat_side *in;
+	struct leat_waitable *in;
 	struct leat_chan *out;
 	bool told; /* by the input: its notification may be another receiver's */
 };
@@ -53,12 +53,12 @@ static ssize_t wait_attempt(struct leat_wait_loop *w)
 {
 	const struct input_wait *wait = input_wait_of(w);
 
-	return leat_chan_refusal(wait->out) != 0 || leat_side_ready(wait->in) ? 0 : -EAGAIN;
+	return leat_chan_refusal(wait->out) != 0 || leat_waitable_ready(wait->in) ? 0 : -EAGAIN;
 }
 
 static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
-	struct leat_scope *scopes[] = { input_wait_of(w)->out->scope, leat_side_scope(input_wait_of(w)->in) };
+	struct leat_scope *scopes[] = { input_wait_of(w)->out->scope, leat_waitable_scope(input_wait_of(w)->in) };
 
 	for (int i = 0; i < 2; i++)
 		if (now_ns >= leat_scope_deadline(scopes[i]))
@@ -70,13 +70,13 @@ static void wait_prepare(struct leat_wait_loop *w)
 {
 	struct input_wait *wait = input_wait_of(w);
 
-	leat_event_enter(&wait->out->done, &wait->at_out);
-	leat_event_fence(leat_side_line_up(wait->in, &wait->at_in));
+	leat_event_prepare_wait(&wait->out->done, &wait->at_out);
+	leat_event_fence(leat_waitable_add_waiter(wait->in, &wait->at_in));
 }
 
 static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 {
-	leat_side_wait_parks(input_wait_of(w)->in);
+	leat_waitable_wait_parks(input_wait_of(w)->in);
 	leat_sleeper_park(&w->sleeper, until_ns);
 	return -EAGAIN;
 }
@@ -85,19 +85,19 @@ static bool wait_retire(struct leat_wait_loop *w)
 {
 	struct input_wait *wait = input_wait_of(w);
 
-	leat_event_leave(&wait->out->done, &wait->at_out);
-	wait->told = leat_side_leave(wait->in, &wait->at_in);
+	leat_event_remove_waiter(&wait->out->done, &wait->at_out);
+	wait->told = leat_waitable_remove_waiter(wait->in, &wait->at_in);
 	return wait->told;
 }
 
 static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_side_wait_begins(input_wait_of(w)->in, now_ns);
+	leat_waitable_wait_begins(input_wait_of(w)->in, now_ns);
 }
 
 static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_side_wait_ends(input_wait_of(w)->in, now_ns);
+	leat_waitable_wait_ends(input_wait_of(w)->in, now_ns);
 }
 
 /* Without forward(): the notification is forwarded once it is known what was taken. */
@@ -109,12 +109,12 @@ static const struct leat_wait_ops wait_ops = {
 /* Returns 0, or -EDEADLK where this thread must not wait. *told: the caller has a notification to forward. */
 static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *told)
 {
-	struct leat_side *side = leat_side_of_rx(in);
-	int64_t in_ns = leat_scope_deadline(leat_side_scope(side)), out_ns = leat_scope_deadline(out->chan->scope);
+	struct leat_waitable *side = leat_waitable_of_rx(in);
+	int64_t in_ns = leat_scope_deadline(leat_waitable_scope(side)), out_ns = leat_scope_deadline(out->chan->scope);
 	struct input_wait wait = {
 		.loop = {
 			.ops = &wait_ops,
-			.policy = leat_side_policy(side),
+			.policy = leat_waitable_policy(side),
 			.time = LEAT_TIME_STARVED,
 			.weight = 1,
 			.deadline_ns = LEAT_NEVER,
@@ -153,7 +153,7 @@ static int take_or_wait(struct leat_rx *in, void *item, const void **place, stru
 		if (refusal == 0)
 			rc = take(in, item, place);
 		if (leat_unlikely(told))
-			leat_side_pass_on(leat_side_of_rx(in));
+			leat_waitable_forward_notify(leat_waitable_of_rx(in));
 		if (rc == 1 || refusal != 0)
 			return rc;
 		if (rc != -EDEADLK || wait_for_either(in, out, &told) < 0)

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/pooled.h"
-#include "runtime/chan/side.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/gen/await.h"
 #include "runtime/gen/gen.h"
 
@@ -17,7 +17,7 @@
 enum { FULL = LEAT_ITEM + 1, MORE = 1 };
 
 struct pooled {
-	struct leat_feeder feeder; /* first: the channel frees it */
+	struct leat_producer feeder; /* first: the channel frees it */
 	struct leat_job job;
 	struct leat_await await;
 	struct leat_waiter place;      /* at this event of its channel, or none */
@@ -154,14 +154,14 @@ static bool writable(const struct pooled *p)
 static bool stand(struct pooled *p, bool for_room)
 {
 	p->standing = for_room ? &p->out->chan->room : &p->out->chan->done;
-	leat_event_enter(p->standing, &p->place);
+	leat_event_prepare_wait(p->standing, &p->place);
 	return leat_chan_refusal(p->out->chan) != 0 || (for_room && writable(p));
 }
 
 static void stand_aside(struct pooled *p)
 {
 	if (p->standing != NULL)
-		leat_event_leave(p->standing, &p->place);
+		leat_event_remove_waiter(p->standing, &p->place);
 	p->standing = NULL;
 	leat_await_end(&p->await);
 }
@@ -203,29 +203,29 @@ static void finish(struct pooled *p, int rc, const struct leat_input_end *input)
 /* Where it waits, for what its steps ended with. MORE if there is no need to, or -errno. */
 static int wait_for(struct pooled *p, const struct leat_step *step, int rc)
 {
-	int turn = LEAT_TURN_PARK;
+	int turn = LEAT_JOB_PARK;
 
 	if (rc == LEAT_AFTER || rc == LEAT_READY || rc == LEAT_ITEM)
 		turn = leat_await_begin(&p->await, &p->job, step, rc);
-	if (turn != LEAT_TURN_PARK && turn != LEAT_TURN_AFTER)
+	if (turn != LEAT_JOB_PARK && turn != LEAT_JOB_AFTER)
 		return turn;
-	return stand(p, rc == FULL && !pulled(p)) ? (int)LEAT_TURN_MORE : turn;
+	return stand(p, rc == FULL && !pulled(p)) ? (int)LEAT_JOB_MORE : turn;
 }
 
 /* What the turn ends with; here: its receiver runs it, and will be back. */
-static enum leat_turn settle(struct pooled *p, const struct leat_step *step, int rc, bool here)
+static enum leat_job_result settle(struct pooled *p, const struct leat_step *step, int rc, bool here)
 {
-	int turn = LEAT_TURN_MORE;
+	int turn = LEAT_JOB_MORE;
 
 	if (rc > MORE || (rc == MORE && here && pulled(p)))
 		turn = wait_for(p, step, rc);
-	if (rc > 0 && (turn == LEAT_TURN_PARK || turn == LEAT_TURN_AFTER))
-		return (enum leat_turn)turn;
+	if (rc > 0 && (turn == LEAT_JOB_PARK || turn == LEAT_JOB_AFTER))
+		return (enum leat_job_result)turn;
 	stand_aside(p);
-	if (rc > 0 && turn == LEAT_TURN_MORE)
-		return LEAT_TURN_MORE;
+	if (rc > 0 && turn == LEAT_JOB_MORE)
+		return LEAT_JOB_MORE;
 	finish(p, rc > 0 ? turn : rc, &step->input);
-	return LEAT_TURN_OVER;
+	return LEAT_JOB_OVER;
 }
 
 /* What steps have set up on their thread. */
@@ -257,7 +257,7 @@ static int run_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint3
 	return rc;
 }
 
-static enum leat_turn run(struct pooled *p, uint32_t n, bool here)
+static enum leat_job_result run(struct pooled *p, uint32_t n, bool here)
 {
 	enum { MEASURE_EVERY = 16 };
 	bool measure = p->cost == 0 || ++p->turns % MEASURE_EVERY == 0;
@@ -274,7 +274,7 @@ static enum leat_turn run(struct pooled *p, uint32_t n, bool here)
 	return settle(p, &step, rc, here);
 }
 
-static enum leat_turn worker_turn(struct leat_job *job)
+static enum leat_job_result worker_turn(struct leat_job *job)
 {
 	struct pooled *p = pooled_of(job);
 
@@ -293,10 +293,10 @@ static uint64_t id_of(const struct leat_job *job)
 
 static const struct leat_job_kind job_kind = { worker_turn, ready, pool_of, id_of };
 
-static bool pull(struct leat_feeder *feeder)
+static bool pull(struct leat_producer *feeder)
 {
 	struct pooled *p = (struct pooled *)(void *)feeder;
-	enum leat_turn what;
+	enum leat_job_result what;
 
 	if (leat_must_not_wait >= LEAT_STEPS_NESTED || p->workers_only || !leat_job_claim(&p->job))
 		return false;
@@ -305,12 +305,12 @@ static bool pull(struct leat_feeder *feeder)
 	return true;
 }
 
-static void demand(struct leat_feeder *feeder)
+static void demand(struct leat_producer *feeder)
 {
-	leat_job_demand(&((struct pooled *)(void *)feeder)->job);
+	leat_job_schedule(&((struct pooled *)(void *)feeder)->job);
 }
 
-static void end(struct leat_feeder *feeder)
+static void end(struct leat_producer *feeder)
 {
 	leat_job_wake_first(&((struct pooled *)(void *)feeder)->job);
 }

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/chan/side.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/gen/gen.h"
 #include "runtime/gen/pooled.h"
 
@@ -46,7 +46,7 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0)
-		rc = leat_side_check(leat_side_of_rx(rx), rx, 0, "leat_gen_sink"); /* with any address for the item's */
+		rc = leat_waitable_check(leat_waitable_of_rx(rx), rx, 0, "leat_gen_sink"); /* with any address for the item's */
 	if (rc < 0)
 		return rc;
 	return opts->pool != NULL ? leat_pooled_start_sink(scope, rx, &sink, opts) : leat_gen_start_sink(scope, rx, &sink, opts);

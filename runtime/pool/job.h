@@ -42,11 +42,11 @@ enum leat_run {
 };
 
 /* What a turn ends with. */
-enum leat_turn {
-	LEAT_TURN_OVER,  /* the job has ended; its memory may be gone */
-	LEAT_TURN_MORE,  /* there is more to do; it is the others' turn */
-	LEAT_TURN_PARK,  /* it waits until it is woken */
-	LEAT_TURN_AFTER  /* it waits for due_ns (LEAT_NEVER: for what it stands at), and nobody else is to run it before */
+enum leat_job_result {
+	LEAT_JOB_OVER,  /* the job has ended; its memory may be gone */
+	LEAT_JOB_MORE,  /* there is more to do; it is the others' turn */
+	LEAT_JOB_PARK,  /* it waits until it is woken */
+	LEAT_JOB_AFTER  /* it waits for due_ns (LEAT_NEVER: for what it stands at), and nobody else is to run it before */
 };
 
 /* A place in a queue or in the wheel; next NULL: in none. */
@@ -64,7 +64,7 @@ struct leat_job {
 };
 
 struct leat_job_kind {
-	enum leat_turn (*turn)(struct leat_job *job);
+	enum leat_job_result (*turn)(struct leat_job *job);
 	/* While it parks: whether there is something to do after all. */
 	bool (*ready)(const struct leat_job *job);
 	struct leat_pool *(*pool)(const struct leat_job *job);
@@ -130,10 +130,10 @@ void leat_job_wake_finish(struct leat_job *job, bool timed); /* mutate */
  * its turn, and says with leat_job_settle() what came of it. alone: nobody changes what it waits for but he, so no last look.
  */
 bool leat_job_claim_queued(struct leat_job *job);
-void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone);
+void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone);
 
 /* Somebody wants its next turn: wakes it if it has parked, or is about to. Who sleeps on this has fenced; who tries comes again. */
-static inline void leat_job_demand(struct leat_job *job) /* mutate */
+static inline void leat_job_schedule(struct leat_job *job) /* mutate */
 {
 	uint32_t run = leat_load_rlx(&job->run); /* rlx: J3 orders it, where it must be */
 
@@ -157,7 +157,7 @@ static inline void leat_job_park_alone(struct leat_job *job)
 	uint32_t run = LEAT_RUN_RUNNING;
 
 	if (leat_unlikely(!leat_cas_acqrel(&job->run, &run, LEAT_RUN_IDLE))) /* J2: pairs with the next swap to RUNNING */
-		leat_job_settle(job, LEAT_TURN_MORE, true);
+		leat_job_settle(job, LEAT_JOB_MORE, true);
 }
 
 #endif

@@ -122,7 +122,7 @@ int leat_polled_add(struct leat_polled *polled, struct leat_pool *pool, int fd, 
 	leat_mutex_unlock(&poller->lock);
 	errno = saved;
 	if (rc == 0)
-		leat_pool_want_keeper(pool);
+		leat_pool_want_timekeeper(pool);
 	return rc;
 }
 

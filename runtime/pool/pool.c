@@ -157,10 +157,10 @@ static bool must_tell(struct leat_pool *pool, bool urgent)
 {
 	uint32_t ctl;
 
-	leat_fence_light();              /* C1: count before ctl; pairs with leat_event_enter() */
+	leat_fence_light();              /* C1: count before ctl; pairs with leat_event_prepare_wait() */
 	ctl = leat_load_rlx(&pool->ctl); /* rlx: C1 orders it */
 	if (ctl & LEAT_CTL_FENCED) {
-		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence of leat_event_enter() */
+		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence of leat_event_prepare_wait() */
 		ctl = leat_load_rlx(&pool->ctl); /* rlx: the same */
 	}
 	if (!(ctl & LEAT_CTL_RX_PARKED) || (!urgent && leat_load_rlx(&pool->lazy) != 0)) /* rlx: C1 orders it, as ctl */
@@ -182,7 +182,7 @@ static void list_fresh(struct leat_pool *pool, struct leat_pool_user *user)
 	leat_spin_unlock(&pool->fresh_lock);
 }
 
-bool leat_pool_fresh(struct leat_pool *pool, struct leat_pool_user *user)
+bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	if (!user->fresh_listed)
 		list_fresh(pool, user); /* else who asks it takes the lock that is held, or has yet to come */
@@ -190,7 +190,7 @@ bool leat_pool_fresh(struct leat_pool *pool, struct leat_pool_user *user)
 	return must_tell(pool, false);
 }
 
-void leat_pool_tell_fresh(struct leat_pool *pool)
+void leat_pool_notify_unstarted(struct leat_pool *pool)
 {
 	leat_event_notify(&pool->idle, 1);
 }
@@ -339,13 +339,13 @@ void leat_job_wake_first(struct leat_job *job)
 /* Under the lock: the keeper looks again what there is to keep. To the event it is a spurious wake-up. */
 static void rouse_keeper(struct leat_pool *pool, int64_t until_ns)
 {
-	uint32_t *word = leat_sleeper_tell(&pool->keeper->sleeper);
+	uint32_t *word = leat_sleeper_notify(&pool->keeper->sleeper);
 
 	pool->keeper_until_ns = until_ns;
 	leat_os_futex_wake(word, 1);
 }
 
-void leat_pool_want_keeper(struct leat_pool *pool)
+void leat_pool_want_timekeeper(struct leat_pool *pool)
 {
 	bool kept;
 
@@ -410,15 +410,15 @@ static bool settle_parked(struct leat_job *job, bool alone)
 	return leat_cas_acqrel(&job->run, &run, LEAT_RUN_IDLE); /* J2: pairs with the next swap to RUNNING */
 }
 
-void leat_job_settle(struct leat_job *job, enum leat_turn turn, bool alone)
+void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone)
 {
 	uint32_t run;
 
-	if (turn == LEAT_TURN_OVER)
+	if (turn == LEAT_JOB_OVER)
 		return;
-	if (turn == LEAT_TURN_PARK && settle_parked(job, alone))
+	if (turn == LEAT_JOB_PARK && settle_parked(job, alone))
 		return;
-	if (turn == LEAT_TURN_AFTER && settle_in_wheel(job))
+	if (turn == LEAT_JOB_AFTER && settle_in_wheel(job))
 		return;
 	leat_rcu_read_lock();
 	run = leat_load_rlx(&job->run); /* rlx: the swap decides */
@@ -759,7 +759,7 @@ static bool lazy(struct leat_worker *worker)
 	if (wanted && !worker->lazy)
 		worker->lazy = leat_cas_rlx(&pool->lazy, &others, 1); /* rlx: C1 orders it, as ctl */
 	if (!wanted && worker->lazy) {
-		leat_store_rlx(&pool->lazy, 0); /* rlx: C1: before the heavy fence in leat_event_enter() */
+		leat_store_rlx(&pool->lazy, 0); /* rlx: C1: before the heavy fence in leat_event_prepare_wait() */
 		worker->lazy = false;
 	}
 	return worker->lazy;
@@ -788,9 +788,9 @@ static bool sleep_once(struct leat_worker *worker)
 	int64_t until_ns, look_ns = lazy(worker) ? leat_now_ns() + LAZY_NS : LEAT_NEVER;
 	bool vacant;
 
-	leat_sleeper_ready(&worker->sleeper);
+	leat_sleeper_reset(&worker->sleeper);
 	until_ns = become_keeper(worker, look_ns);
-	leat_event_enter(&pool->idle, &worker->waiter);
+	leat_event_prepare_wait(&pool->idle, &worker->waiter);
 	/* what somebody else put into the wheel while this worker decided to keep nothing, it keeps after all */
 	if (!(worker->lazy ? any_urgent(pool) : any_work(pool)) && !unkept(pool) && !stopping(pool)) {
 		if (worker->sleeper.fd >= 0)
@@ -798,7 +798,7 @@ static bool sleep_once(struct leat_worker *worker)
 		else
 			leat_sleeper_park(&worker->sleeper, until_ns);
 	}
-	leat_event_leave(&pool->idle, &worker->waiter);
+	leat_event_remove_waiter(&pool->idle, &worker->waiter);
 	vacant = stop_keeping(worker);
 	look_at_wheel(pool);
 	look_at_fresh(worker);
@@ -830,7 +830,7 @@ static void work(void *arg)
 
 	worker_current = worker;
 	while ((job = next_job(worker)) != NULL) {
-		enum leat_turn turn;
+		enum leat_job_result turn;
 
 		leat_store_rlx(&worker->given, leat_load_rlx(&worker->given) + 1); /* rlx: a number */
 		leat_store_rlx(&worker->running, job->kind->id(job));              /* rlx: a number */
@@ -959,7 +959,7 @@ static void tell_totals(struct leat_pool *pool, struct leat_pool_stat *stat)
 	stat->in_flight = stat->offered - out;
 }
 
-void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat)
+void leat_pool_read_stat(struct leat_node *node, struct leat_pool_stat *stat)
 {
 	struct leat_pool *pool = caa_container_of(node, struct leat_pool, node);
 	int64_t now_ns = leat_now_ns();

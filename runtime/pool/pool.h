@@ -42,7 +42,7 @@ struct leat_pool_user {
 	void (*gone)(struct leat_pool_user *user); /* the pool is closed: must not be named any more */
 	/*
 	 * Wakes the new job that stood with it at the last call already, and still waits for its first turn. Whether another does.
-	 * Takes the lock under which leat_pool_fresh() is called, and says under it in fresh_listed what it answers.
+	 * Takes the lock under which leat_pool_add_unstarted() is called, and says under it in fresh_listed what it answers.
 	 */
 	bool (*fresh)(struct leat_pool_user *user);
 	/*
@@ -66,17 +66,17 @@ void leat_pool_let_go(struct leat_pool *pool);
 
 /*
  * A new job stands with its user, IDLE: who receives from it may run it at once, and fresh() finds it if nobody does. Under a
- * lock of the user's, while it is busy. True: leat_pool_tell_fresh(), in a read section begun under that lock.
+ * lock of the user's, while it is busy. True: leat_pool_notify_unstarted(), in a read section begun under that lock.
  */
-bool leat_pool_fresh(struct leat_pool *pool, struct leat_pool_user *user);
-void leat_pool_tell_fresh(struct leat_pool *pool);
+bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user);
+void leat_pool_notify_unstarted(struct leat_pool *pool);
 
 /* Somebody must sleep in its poller from now on. */
 struct leat_poller *leat_pool_poller(struct leat_pool *pool);
-void leat_pool_want_keeper(struct leat_pool *pool);
+void leat_pool_want_timekeeper(struct leat_pool *pool);
 
 /* The figures of now, but for time: a walk of the registry calls it. Totals never fall from one call to the next. */
-void leat_pool_look(struct leat_node *node, struct leat_pool_stat *stat);
+void leat_pool_read_stat(struct leat_node *node, struct leat_pool_stat *stat);
 
 /* Only workers run steps on this pool. */
 bool leat_pool_workers_only(const struct leat_pool *pool);

@@ -61,7 +61,7 @@ static struct leat_end *tell(struct leat_end *end)
 	return end;
 }
 
-void leat_registry_tell(struct leat_end *end)
+void leat_registry_notify(struct leat_end *end)
 {
 	if (end == NULL)
 		leat_add_rlx(&untold, 1); /* rlx: a number */

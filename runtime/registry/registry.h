@@ -49,7 +49,7 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 void leat_registry_remove(struct leat_node *node, struct leat_end *end);
 
 /* Tells of the end of what stands in no list here: keeps end, or frees it where nobody listens. NULL: counts it as untold. */
-void leat_registry_tell(struct leat_end *end);
+void leat_registry_notify(struct leat_end *end);
 /* Whether anybody would hear of an end. */
 bool leat_registry_heard(void);
 

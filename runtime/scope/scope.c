@@ -2,7 +2,7 @@
  * Scopes: the tree, its causes, its joins.
  *
  *     S1  a first cause is kept, then told  ->  S1  leat_scope_cause() loads it: code and text are there
- *     S2  a crowd is made, then linked      ->  S2  leat_scope_find_crowd() loads the link
+ *     S2  a crowd is made, then linked      ->  S2  leat_scope_find_gen_set() loads the link
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -27,7 +27,7 @@ struct leat_scope {
 	unsigned refs;
 	size_t live;                             /* generators of this scope and below, until joined */
 	uint32_t cause;                          /* enum leat_cause; published by S1 */
-	uint64_t crowds;                         /* struct leat_crowd *; published by S2 */
+	uint64_t crowds;                         /* struct leat_gen_set *; published by S2 */
 	size_t crowds_below;                     /* crowds of this scope and below */
 	int code, later_code;
 	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
@@ -422,14 +422,14 @@ void leat_scope_reap(struct leat_scope *scope)
 }
 
 /* A link to a crowd, and back. */
-static struct leat_crowd *crowd_of(uint64_t link)
+static struct leat_gen_set *crowd_of(uint64_t link)
 {
-	return (struct leat_crowd *)(uintptr_t)link;
+	return (struct leat_gen_set *)(uintptr_t)link;
 }
 
-struct leat_crowd *leat_scope_find_crowd(const struct leat_scope *scope, const void *key)
+struct leat_gen_set *leat_scope_find_gen_set(const struct leat_scope *scope, const void *key)
 {
-	struct leat_crowd *crowd = crowd_of(leat_load_acq(&scope->crowds)); /* S2: pairs with leat_scope_add_crowd() */
+	struct leat_gen_set *crowd = crowd_of(leat_load_acq(&scope->crowds)); /* S2: pairs with leat_scope_add_gen_set() */
 
 	while (crowd != NULL && leat_load_rlx(&crowd->key) != (uintptr_t)key) /* rlx: whose key it is knows what became of it */
 		crowd = crowd_of(crowd->next);
@@ -443,7 +443,7 @@ static void count_crowds(struct leat_scope *scope, size_t by)
 		scope->crowds_below += by;
 }
 
-int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
+int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *crowd)
 {
 	const void *key;
 	int rc;
@@ -455,9 +455,9 @@ int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
 		return rc;
 	lock_tree(scope);
 	key = (const void *)(uintptr_t)leat_load_rlx(&crowd->key); /* rlx: its maker's own */
-	if (leat_scope_find_crowd(scope, key) == NULL) {
+	if (leat_scope_find_gen_set(scope, key) == NULL) {
 		crowd->next = leat_load_rlx(&scope->crowds); /* rlx: written under the lock */
-		leat_store_rel(&scope->crowds, (uint64_t)(uintptr_t)crowd); /* S2: pairs with leat_scope_find_crowd() */
+		leat_store_rel(&scope->crowds, (uint64_t)(uintptr_t)crowd); /* S2: pairs with leat_scope_find_gen_set() */
 		count_crowds(scope, 1);
 	} else {
 		rc = -EEXIST;
@@ -469,7 +469,7 @@ int leat_scope_add_crowd(struct leat_scope *scope, struct leat_crowd *crowd)
 }
 
 /* Under the tree's lock: takes the crowd's, and keeps it if the crowd is nobody's. */
-static bool lock_unused(struct leat_crowd *crowd)
+static bool lock_unused(struct leat_gen_set *crowd)
 {
 	leat_spin_lock(&crowd->lock);
 	if (leat_load_rlx(&crowd->key) == 0 && crowd->live == 0 && crowd->holds == 0) /* rlx: under the lock */
@@ -478,12 +478,12 @@ static bool lock_unused(struct leat_crowd *crowd)
 	return false;
 }
 
-struct leat_crowd *leat_scope_reuse_crowd(struct leat_scope *scope, const void *key)
+struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, const void *key)
 {
-	struct leat_crowd *crowd = NULL;
+	struct leat_gen_set *crowd = NULL;
 
 	lock_tree(scope);
-	if (!cancelled(scope) && leat_scope_find_crowd(scope, key) == NULL)
+	if (!cancelled(scope) && leat_scope_find_gen_set(scope, key) == NULL)
 		crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
 	while (crowd != NULL && !lock_unused(crowd))
 		crowd = crowd_of(crowd->next);
@@ -494,7 +494,7 @@ struct leat_crowd *leat_scope_reuse_crowd(struct leat_scope *scope, const void *
 }
 
 /* Under no lock: from now on the tree counts the crowd, unless it is cancelled. */
-static int count_crowd(struct leat_crowd *crowd)
+static int count_crowd(struct leat_gen_set *crowd)
 {
 	struct leat_scope *scope = crowd->scope;
 	int rc = 0;
@@ -512,7 +512,7 @@ static int count_crowd(struct leat_crowd *crowd)
 	return rc;
 }
 
-int leat_crowd_begin(struct leat_crowd *crowd)
+int leat_gen_set_begin(struct leat_gen_set *crowd)
 {
 	int rc;
 
@@ -530,7 +530,7 @@ int leat_crowd_begin(struct leat_crowd *crowd)
 }
 
 /* Under the tree's lock: a crowd of which nobody lives is not counted any more. */
-static void settle_crowd(struct leat_crowd *crowd)
+static void settle_crowd(struct leat_gen_set *crowd)
 {
 	leat_spin_lock(&crowd->lock);
 	if (crowd->live == 0 && crowd->counted) {
@@ -540,7 +540,7 @@ static void settle_crowd(struct leat_crowd *crowd)
 	leat_spin_unlock(&crowd->lock);
 }
 
-static void free_crowd(struct leat_crowd *crowd)
+static void free_crowd(struct leat_gen_set *crowd)
 {
 	struct leat_scope *scope = crowd->scope;
 
@@ -552,7 +552,7 @@ static void free_crowd(struct leat_crowd *crowd)
 }
 
 /* Under the crowd's lock, which it lets go of. */
-static void drop_hold(struct leat_crowd *crowd)
+static void drop_hold(struct leat_gen_set *crowd)
 {
 	bool last = --crowd->holds == 0 && crowd->orphan;
 
@@ -561,7 +561,7 @@ static void drop_hold(struct leat_crowd *crowd)
 		free_crowd(crowd);
 }
 
-void leat_crowd_leave(struct leat_crowd *crowd, bool ended, bool held)
+void leat_gen_set_leave(struct leat_gen_set *crowd, bool ended, bool held)
 {
 	struct leat_scope *root = crowd->scope->root;
 
@@ -588,7 +588,7 @@ static void settle_crowds(struct leat_scope *top)
 	struct leat_scope *scope;
 
 	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->crowds_below > 0))
-		for (struct leat_crowd *crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
+		for (struct leat_gen_set *crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
 		     crowd != NULL; crowd = crowd_of(crowd->next))
 			settle_crowd(crowd);
 }
@@ -599,7 +599,7 @@ static void settle_crowds(struct leat_scope *top)
  */
 static void orphan_crowds(struct leat_scope *scope)
 {
-	struct leat_crowd *crowd, *next;
+	struct leat_gen_set *crowd, *next;
 
 	lock_tree(scope);
 	crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */

@@ -19,7 +19,7 @@
  */
 #include <leat/merge.h>
 
-#include "runtime/chan/side.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
 #include "runtime/scope/due.h"
 #include "runtime/scope/scope.h"
@@ -37,7 +37,7 @@ enum { BUDGET = LEAT_MERGE_BUDGET, LOOKS = 8, A_PAUSE = 4 };
 struct lane {
 	struct leat_sleeper sleeper;    /* first: lane_told() is given this */
 	struct leat_waiter waiter;
-	struct leat_side *side;
+	struct leat_waitable *side;
 	struct leat_rx *rx;
 	struct leat_merge *merge;
 	void *tag;
@@ -162,14 +162,14 @@ struct leat_merge *(leat_merge_open)(size_t item_size)
 
 int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 {
-	struct leat_side *side = leat_side_of_rx(rx);
+	struct leat_waitable *side = leat_waitable_of_rx(rx);
 	struct lane *lane;
 	int rc;
 
 	if (merge == NULL || rx == NULL)
 		return -EINVAL;
-	rc = leat_side_check(side, rx, 0, "leat_merge_add"); /* with any address for the item's */
-	if (rc == 0 && leat_side_item_size(side) != merge->item_size)
+	rc = leat_waitable_check(side, rx, 0, "leat_merge_add"); /* with any address for the item's */
+	if (rc == 0 && leat_waitable_item_size(side) != merge->item_size)
 		rc = -EINVAL;
 	if (rc < 0)
 		return rc;
@@ -189,11 +189,11 @@ int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 /* A lane that was added, and that the merging thread has not seen until now. */
 static void lane_link(struct leat_merge *merge, struct lane *lane)
 {
-	lane->due.due_ns = leat_scope_deadline(leat_side_scope(lane->side));
+	lane->due.due_ns = leat_scope_deadline(leat_waitable_scope(lane->side));
 	lane->timed = lane->due.due_ns != LEAT_NEVER;
 	if (lane->timed)
 		leat_due_add(&merge->due, &lane->due);
-	if (leat_side_policy(lane->side) == LEAT_WAIT_PARK)
+	if (leat_waitable_policy(lane->side) == LEAT_WAIT_PARK)
 		merge->parks_at_once = true;
 	lane->linked = true;
 	lane->older = merge->all;
@@ -224,7 +224,7 @@ static void lane_served(struct lane *lane)
 	if (leat_likely(!lane->armed))
 		return;
 	lane->armed = false;
-	leat_side_pass_on(lane->side);
+	leat_waitable_forward_notify(lane->side);
 }
 
 static bool has_told(const struct leat_merge *merge)
@@ -247,7 +247,7 @@ static void collect(struct leat_merge *merge)
 		next = lane->next;
 		if (!lane->linked)
 			lane_link(merge, lane);
-		leat_side_wait_ends(lane->side, now_ns);
+		leat_waitable_wait_ends(lane->side, now_ns);
 		lane->found = merge->rounds;
 		queue_put(&merge->awake, lane);
 	}
@@ -269,12 +269,12 @@ static struct lane *line_up(struct leat_merge *merge, uint64_t rounds)
 		}
 		if (armed == NULL)
 			now_ns = leat_now_ns();
-		leat_side_wait_begins(lane->side, now_ns);
-		leat_side_wait_parks(lane->side);
+		leat_waitable_wait_begins(lane->side, now_ns);
+		leat_waitable_wait_parks(lane->side);
 		lane->next_armed = armed;
 		armed = lane;
 		lane->armed = true;
-		heavy |= leat_side_line_up(lane->side, &lane->waiter); /* from here on it may be told */
+		heavy |= leat_waitable_add_waiter(lane->side, &lane->waiter); /* from here on it may be told */
 	}
 	if (armed != NULL)
 		leat_event_fence(heavy);
@@ -288,10 +288,10 @@ static void arm(struct leat_merge *merge, uint64_t rounds)
 
 	for (; lane != NULL; lane = next) {
 		next = lane->next_armed;
-		if (!leat_side_ready(lane->side) || leat_side_leave(lane->side, &lane->waiter))
+		if (!leat_waitable_ready(lane->side) || leat_waitable_remove_waiter(lane->side, &lane->waiter))
 			continue;
 		lane->armed = false;
-		leat_side_wait_ends(lane->side, leat_now_ns());
+		leat_waitable_wait_ends(lane->side, leat_now_ns());
 		queue_put(&merge->awake, lane);
 	}
 }
@@ -330,7 +330,7 @@ static struct lane *end_turn(struct leat_merge *merge)
 static inline int attempt(struct leat_merge *merge, void *item, void **tag)
 {
 	struct lane *lane = merge->awake.first;
-	int r = leat_side_attempt(lane->side, item);
+	int r = leat_waitable_attempt(lane->side, item);
 
 	if (r == -EAGAIN)
 		return r;
@@ -371,7 +371,7 @@ static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 
 		leat_due_remove(&merge->due, &lane->due);
 		lane->timed = false;
-		leat_scope_expire(leat_side_scope(lane->side));
+		leat_scope_expire(leat_waitable_scope(lane->side));
 	}
 }
 
@@ -381,7 +381,7 @@ static bool urge(const struct leat_merge *merge)
 	bool any = false;
 
 	for (const struct lane *lane = merge->awake.first; lane != NULL; lane = lane->next)
-		any |= leat_side_ready(lane->side);
+		any |= leat_waitable_ready(lane->side);
 	return any;
 }
 
@@ -421,7 +421,7 @@ static void sleep_until(struct leat_merge *merge, int64_t until_ns)
 	leat_mutex_lock(&merge->lock);
 	asleep = merge->told.first == NULL;
 	if (asleep)
-		leat_sleeper_ready(&merge->sleeper);
+		leat_sleeper_reset(&merge->sleeper);
 	merge->asleep = asleep;
 	leat_mutex_unlock(&merge->lock);
 	if (!asleep)
@@ -633,9 +633,9 @@ void leat_merge_close(struct leat_merge *merge)
 		return;
 	collect(merge);
 	for (struct lane *lane = merge->all; lane != NULL; lane = lane->older) {
-		if (lane->armed && leat_side_leave(lane->side, &lane->waiter))
-			leat_side_pass_on(lane->side);
-		leat_side_wait_ends(lane->side, leat_now_ns());
+		if (lane->armed && leat_waitable_remove_waiter(lane->side, &lane->waiter))
+			leat_waitable_forward_notify(lane->side);
+		leat_waitable_wait_ends(lane->side, leat_now_ns());
 	}
 	while (merge->all != NULL)
 		lane_close(merge, merge->all);

@@ -9,7 +9,7 @@
  */
 #include <leat/select.h>
 
-#include "runtime/chan/side.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/chan/transfer.h"
 #include "runtime/event/wait.h"
 #include "runtime/scope/scope.h"
@@ -20,11 +20,11 @@
 enum { ON_STACK = 16 };
 
 struct place {
-	struct leat_side *side; /* NULL: a descriptor */
+	struct leat_waitable *side; /* NULL: a descriptor */
 	struct leat_waiter waiter;
 	bool told;
 	unsigned lost; /* the waiter's, from one round to the next */
-	uint64_t position; /* leat_side_position() before the last sweep */
+	uint64_t position; /* leat_waitable_position() before the last sweep */
 };
 
 struct choice {
@@ -57,24 +57,24 @@ static uint32_t below(uint32_t n)
 }
 
 /* 0, the error, or 1 for a case that is ignored. */
-static int check(const struct leat_case *c, struct leat_side **side)
+static int check(const struct leat_case *c, struct leat_waitable **side)
 {
 	*side = NULL;
 	switch (c->kind) {
 	case LEAT_CASE_NONE:
 		return 1;
 	case LEAT_CASE_SENDS:
-		*side = leat_side_of_tx(c->tx);
+		*side = leat_waitable_of_tx(c->tx);
 		break;
 	case LEAT_CASE_RECEIVES:
-		*side = leat_side_of_rx(c->rx);
+		*side = leat_waitable_of_rx(c->rx);
 		break;
 	case LEAT_CASE_POLLS:
 		return c->fd < 0;
 	default:
 		return -EINVAL;
 	}
-	return *side == NULL ? 1 : leat_side_check(*side, c->item, c->size, "leat_select");
+	return *side == NULL ? 1 : leat_waitable_check(*side, c->item, c->size, "leat_select");
 }
 
 static int check_all(struct choice *choice)
@@ -111,7 +111,7 @@ static int look_at_fds(struct choice *choice, int flag, int64_t until_ns)
 static inline int attempt(struct choice *choice, size_t at)
 {
 	struct leat_case *c = &choice->cases[at];
-	struct leat_side *side = choice->places[at].side;
+	struct leat_waitable *side = choice->places[at].side;
 	int r;
 
 	if (side == NULL) {
@@ -121,7 +121,7 @@ static inline int attempt(struct choice *choice, size_t at)
 		c->answer = 1;
 		return 1;
 	}
-	r = leat_side_attempt(side, c->item);
+	r = leat_waitable_attempt(side, c->item);
 	if (r == -EAGAIN)
 		return -EAGAIN;
 	c->answer = c->kind == LEAT_CASE_SENDS && r > 0 ? 0 : r;
@@ -175,7 +175,7 @@ static bool note_positions(struct choice *choice)
 	for each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
-		any |= leat_side_position(place->side, &place->position);
+		any |= leat_waitable_position(place->side, &place->position);
 	}
 	return any;
 }
@@ -189,10 +189,10 @@ static bool sweep_again(struct choice *choice, unsigned *pauses)
 		struct place *place = place_of(choice, i);
 		uint64_t position;
 
-		leat_side_position(place->side, &position);
+		leat_waitable_position(place->side, &position);
 		if (position != place->position)
 			return true;
-		behind |= leat_side_behind_peer(place->side);
+		behind |= leat_waitable_behind_peer(place->side);
 	}
 	if (!behind || (*pauses)++ == LEAT_PEER_PAUSES)
 		return false;
@@ -224,7 +224,7 @@ static int64_t scopes_deadline(struct choice *choice)
 	int64_t nearest_ns = LEAT_NEVER;
 
 	for each_side(i, choice) {
-		int64_t its_ns = leat_scope_deadline(leat_side_scope(place_of(choice, i)->side));
+		int64_t its_ns = leat_scope_deadline(leat_waitable_scope(place_of(choice, i)->side));
 
 		if (its_ns < nearest_ns)
 			nearest_ns = its_ns;
@@ -248,7 +248,7 @@ static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 	struct choice *choice = choice_of(w);
 
 	for each_side(i, choice) {
-		struct leat_scope *scope = leat_side_scope(place_of(choice, i)->side);
+		struct leat_scope *scope = leat_waitable_scope(place_of(choice, i)->side);
 
 		if (now_ns >= leat_scope_deadline(scope))
 			leat_scope_expire(scope);
@@ -263,7 +263,7 @@ static int flag_open(struct choice *choice)
 	if (choice->fds == 0 || choice->fds == choice->live)
 		return 0;
 	for each_side(i, choice) {
-		flag = leat_side_wake_fd(place_of(choice, i)->side);
+		flag = leat_waitable_wake_fd(place_of(choice, i)->side);
 		if (flag < 0)
 			return flag;
 		choice->loop.sleeper.fd = flag;
@@ -285,7 +285,7 @@ static void wait_prepare(struct leat_wait_loop *w)
 		struct place *place = place_of(choice, i);
 
 		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper, .lost = place->lost };
-		heavy |= leat_side_line_up(place->side, &place->waiter);
+		heavy |= leat_waitable_add_waiter(place->side, &place->waiter);
 	}
 	leat_event_fence(heavy);
 }
@@ -298,7 +298,7 @@ static bool wait_retire(struct leat_wait_loop *w)
 	for each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
-		place->told = leat_side_leave(place->side, &place->waiter);
+		place->told = leat_waitable_remove_waiter(place->side, &place->waiter);
 		place->lost += place->told;
 		notified |= place->told;
 	}
@@ -311,7 +311,7 @@ static void wait_forward(struct leat_wait_loop *w)
 
 	for each_side(i, choice)
 		if (place_of(choice, i)->told)
-			leat_side_pass_on(place_of(choice, i)->side);
+			leat_waitable_forward_notify(place_of(choice, i)->side);
 }
 
 /* Generators on a pool that nobody runs just now are run by a worker. Whether there is something to be done. */
@@ -320,7 +320,7 @@ static bool urge(struct choice *choice)
 	bool any = false;
 
 	for each_side(i, choice)
-		any |= leat_side_ready(place_of(choice, i)->side);
+		any |= leat_waitable_ready(place_of(choice, i)->side);
 	return any;
 }
 
@@ -337,7 +337,7 @@ static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 	if (choice->flag_rc < 0)
 		return choice->flag_rc;
 	for each_side(i, choice)
-		leat_side_wait_parks(place_of(choice, i)->side);
+		leat_waitable_wait_parks(place_of(choice, i)->side);
 	if (choice->fds == 0) {
 		leat_sleeper_park(&w->sleeper, until_ns);
 		return -EAGAIN;
@@ -352,7 +352,7 @@ static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 
 	for each_side(i, choice) {
 		place_of(choice, i)->lost = 0;
-		leat_side_wait_begins(place_of(choice, i)->side, now_ns);
+		leat_waitable_wait_begins(place_of(choice, i)->side, now_ns);
 	}
 }
 
@@ -361,7 +361,7 @@ static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 	struct choice *choice = choice_of(w);
 
 	for each_side(i, choice)
-		leat_side_wait_ends(place_of(choice, i)->side, now_ns);
+		leat_waitable_wait_ends(place_of(choice, i)->side, now_ns);
 }
 
 static const struct leat_wait_ops wait_ops = {
@@ -384,7 +384,7 @@ static enum leat_wait policy_of(struct choice *choice)
 	bool any = false, all = choice->fds == 0;
 
 	for each_side(i, choice) {
-		enum leat_wait its = leat_side_policy(place_of(choice, i)->side);
+		enum leat_wait its = leat_waitable_policy(place_of(choice, i)->side);
 
 		if (its == LEAT_WAIT_PARK)
 			return its;

@@ -535,7 +535,7 @@ static void look(struct fuzzed *f)
 	check_discarded(f);
 	if (f->tx_gone && f->rx_gone)
 		return; /* and the channel with them */
-	leat_chan_look(f->chan, &stat);
+	leat_chan_read_stat(f->chan, &stat);
 	check_books(f, &stat, in_flight(f));
 	CHECK(stat.senders == open_ends(f->senders) && stat.receivers == open_ends(f->receivers), "handles");
 	CHECK(stat.canceled == f->canceled, "canceled");

@@ -111,13 +111,13 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 
 	CHECK(rc == 0, "no memory");
 	for (size_t i = 1; rc >= 0 && i + 1 < stages->count; i++) {
-		struct leat_step step;
+		struct leat_flow_step step;
 
-		CHECK(leat_step_init(&step, &stages->list[i]) == 0, "a step that was checked");
-		rc = leat_step_run(&step, &line);
+		CHECK(leat_flow_step_init(&step, &stages->list[i]) == 0, "a step that was checked");
+		rc = leat_flow_step_run(&step, &line);
 		CHECK(rc == 0 || rc == 1, "%d", rc);
 		CHECK(line.len <= (len > 20 ? len : 20), "%zu bytes of %zu", line.len, len);
-		leat_step_fini(&step);
+		leat_flow_step_fini(&step);
 	}
 	leat_line_free(&line);
 }

@@ -247,18 +247,18 @@ static const char *step(const char *stage, const char *text, size_t len)
 	static char result[256];
 	char flow[256];
 	struct leat_line line;
-	struct leat_step step;
+	struct leat_flow_step step;
 
 	snprintf(flow, sizeof(flow), "count:1 | %s | null", stage);
 	struct leat_stages stages = parse(flow);
-	cr_assert_eq(leat_step_init(&step, &stages.list[1]), 0);
+	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
 	cr_assert_eq(leat_line_copy(&line, text, len), 0);
-	int rc = leat_step_run(&step, &line);
+	int rc = leat_flow_step_run(&step, &line);
 	cr_assert_geq(rc, 0);
 	memcpy(result, line.data, line.len);
 	result[line.len] = '\0';
 	leat_line_free(&line);
-	leat_step_fini(&step);
+	leat_flow_step_fini(&step);
 	leat_stages_free(&stages);
 	return rc == 1 ? result : NULL;
 }
@@ -313,10 +313,10 @@ Test(flow, map_changes_lines)
 Test(flow, rate_is_a_bucket_of_tokens)
 {
 	struct leat_stages stages = parse("count:1 | rate:10/s burst:3 | null");
-	struct leat_step step;
+	struct leat_flow_step step;
 	int64_t now_ns = 5000000000;
 
-	cr_assert_eq(leat_step_init(&step, &stages.list[1]), 0);
+	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
 	for (int i = 0; i < 3; i++)
 		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
 	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 100000000);
@@ -325,7 +325,7 @@ Test(flow, rate_is_a_bucket_of_tokens)
 	for (int i = 0; i < 3; i++)
 		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
 	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 100000000);
-	leat_step_fini(&step);
+	leat_flow_step_fini(&step);
 	leat_stages_free(&stages);
 }
 

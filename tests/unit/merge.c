@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 
 #include "runtime/chan/chan.h"
-#include "runtime/chan/foreign.h"
+#include "runtime/chan/rx_ops.h"
 
 TestSuite(merge, .timeout = 600);
 
@@ -356,18 +356,18 @@ Test(merge, books)
 	struct leat_chan_stat stat;
 	uint64_t item = 1;
 	cr_expect_eq(leat_merge_recv_until(b->merge, &item, NULL, leat_now_ns() + 200 * MS), -ETIMEDOUT);
-	leat_chan_look(chan, &stat);
+	leat_chan_read_stat(chan, &stat);
 	cr_expect_geq(stat.recv_blocked_ns, (uint64_t)MS);
 	cr_expect_eq(stat.recv_parks, 1);
 	cr_assert_eq(leat_send(b->tx[0], &item), 0);
 	cr_assert_eq(leat_send(b->tx[0], &item), 0);
 	cr_expect_eq(leat_merge_recv(b->merge, &item, NULL), 1);
-	leat_chan_look(chan, &stat);
+	leat_chan_read_stat(chan, &stat);
 	cr_expect_eq(stat.delivered, 1);
 	cr_expect_eq(stat.in_flight, 1);
 	leat_merge_close(b->merge);
 	b->merge = NULL;
-	leat_chan_look(chan, &stat);
+	leat_chan_read_stat(chan, &stat);
 	cr_expect_eq(stat.dropped[LEAT_DROPPED_ABANDONED], 1);
 	cr_expect_eq(leat_send(b->tx[0], &item), -EPIPE);
 	braid_close(b);
@@ -718,7 +718,7 @@ enum { TIMED = 200 };
 
 struct timed_rx {
 	struct leat_rx rx; /* first */
-	struct leat_foreign_word word;
+	struct leat_rx_ops_word word;
 	struct leat_scope *scope;
 };
 
@@ -761,7 +761,7 @@ static enum leat_wait timed_policy(const struct leat_rx *rx)
 	return LEAT_WAIT_ADAPTIVE;
 }
 
-static struct leat_foreign_waits *timed_waits(struct leat_rx *rx, bool make)
+static struct leat_rx_waits *timed_waits(struct leat_rx *rx, bool make)
 {
 	(void)rx, (void)make;
 	return NULL;
@@ -772,7 +772,7 @@ static void timed_close(struct leat_rx *rx)
 	timed_closed += rx != NULL;
 }
 
-static const struct leat_foreign timed_functions = {
+static const struct leat_rx_ops timed_functions = {
 	.close = timed_close, .check = timed_check, .attempt = timed_attempt, .ready = timed_ready, .line_up = timed_stand,
 	.leave = timed_stand, .policy = timed_policy, .scope = timed_scope, .waits = timed_waits,
 };
@@ -785,7 +785,7 @@ Test(merge, each_deadline_visits_the_lanes_that_it_ends)
 	int64_t from_ns = leat_now_ns() + 20 * MS;
 	uint64_t item;
 	for (int i = 0; i < TIMED; i++) {
-		lanes[i].word = (struct leat_foreign_word){ LEAT_CTL_FOREIGN, &timed_functions };
+		lanes[i].word = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &timed_functions };
 		lanes[i].rx.ctl = &lanes[i].word.ctl;
 		lanes[i].rx.ring.item_size = sizeof(uint64_t);
 		lanes[i].scope = leat_scope_open(root, &(struct leat_scope_opts){ .deadline_ns = from_ns + i * MS });

@@ -249,7 +249,7 @@ Test(select, books)
 	struct leat_case c = LEAT_CASE_SEND(pipe.tx, &item);
 	cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), 0);
 	cr_expect_eq(leat_select(&c, 1, leat_now_ns() + 200 * MS, LEAT_BY_CHANCE), -ETIMEDOUT);
-	leat_chan_look(leat_chan_of(leat_handle_of_tx(pipe.tx)), &stat);
+	leat_chan_read_stat(leat_chan_of(leat_handle_of_tx(pipe.tx)), &stat);
 	cr_expect_eq(stat.rejected, 0);
 	cr_expect_eq(stat.offered, 1);
 	cr_expect_geq(stat.send_parks, 1);
@@ -258,7 +258,7 @@ Test(select, books)
 	pipe.rx = NULL;
 	cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), 0);
 	cr_expect_eq(c.answer, -EPIPE);
-	leat_chan_look(leat_chan_of(leat_handle_of_tx(pipe.tx)), &stat);
+	leat_chan_read_stat(leat_chan_of(leat_handle_of_tx(pipe.tx)), &stat);
 	cr_expect_eq(stat.rejected, 1);
 	pipe_close(&pipe);
 }
@@ -336,7 +336,7 @@ Test(select, the_same_handle_twice)
 		for (int i = 0; i < 3; i++)
 			cr_expect_eq(s.items[i], i == which ? 4 : 0);
 		struct leat_chan_stat stat;
-		leat_chan_look(leat_chan_of(leat_handle_of_rx(b.rx[0])), &stat);
+		leat_chan_read_stat(leat_chan_of(leat_handle_of_rx(b.rx[0])), &stat);
 		cr_expect_leq(stat.recv_blocked_ns, (uint64_t)(PATIENCE_NS));
 		bundle_close(&b);
 	}

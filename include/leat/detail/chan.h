@@ -41,10 +41,10 @@ LEAT_API void leat_detail_received(struct leat_rx *rx); /* mutate */
 static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	/* rlx: a call that began before the end may miss it */
-	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_SEVERED)) ||
+	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED)) ||
 	    leat_unlikely(!leat_mpmc_push(tx->fast, &tx->side, item, size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
-	leat_fence_light(); /* C1: turn before ctl; pairs with the heavy fence in leat_event_enter() */
+	leat_fence_light(); /* C1: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_sent(tx);
 	return 0;
@@ -56,7 +56,7 @@ static inline int leat_detail_recv_turns(struct leat_rx *rx, void *item, size_t 
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED)) ||
 	    leat_unlikely(!leat_mpmc_pop(rx->fast, &rx->side, item, size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
-	leat_fence_light(); /* C2: turn before ctl; pairs with the heavy fence in leat_event_enter() */
+	leat_fence_light(); /* C2: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_received(rx);
 	return 1;
@@ -78,7 +78,7 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
-	leat_fence_light(); /* C1: word before ctl; pairs with the heavy fence in leat_event_enter() */
+	leat_fence_light(); /* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_sent(tx);
 	return 0;
@@ -100,7 +100,7 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 	if (leat_unlikely(leat_load_rlx(ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	leat_spsc_pop(&rx->ring, item, size != 0 ? size : rx->ring.item_size);
-	leat_fence_light(); /* C2: head before ctl; pairs with the heavy fence in leat_event_enter() */
+	leat_fence_light(); /* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_received(rx);
 	return 1;

@@ -30,8 +30,8 @@ enum {
 	LEAT_CTL_RX_PARKED = 1u << 4, /* somebody sleeps until there is an item */
 	LEAT_CTL_TX_PARKED = 1u << 5, /* somebody sleeps until there is room */
 	LEAT_CTL_FENCED = 1u << 6,    /* each publish pays a full fence; constant after open */
-	LEAT_CTL_SEVERED = 1u << 7,   /* its generator failed: clones are refused as cancelled, receivers drain and get 0 */
-	LEAT_CTL_FOREIGN = 1u << 30   /* it is no channel of the ordinary kind that this receives from; constant */
+	LEAT_CTL_TX_FAILED = 1u << 7,   /* its generator failed: clones are refused as cancelled, receivers drain and get 0 */
+	LEAT_CTL_RX_OPS = 1u << 30   /* it is no channel of the ordinary kind that this receives from; constant */
 };
 
 struct leat_chan;
@@ -44,7 +44,7 @@ struct leat_tx {
 	struct leat_mpmc_side side; /* this thread's place in the ring with turns */
 };
 
-/* A receiver whose control word says LEAT_CTL_FOREIGN is the first 64 bytes of this and no more: nothing of it is open. */
+/* A receiver whose control word says LEAT_CTL_RX_OPS is the first 64 bytes of this and no more: nothing of it is open. */
 struct leat_rx {
 	uint32_t *ctl;
 	struct leat_mpmc *fast;

@@ -251,7 +251,7 @@ static void fails_like_a_generator(void *arg)
 	(void)arg;
 	leat_chan_hold(chan);
 	leat_tx_close(tx);
-	leat_chan_sever(chan);
+	leat_chan_fail_tx(chan);
 	leat_chan_let_go(chan);
 }
 

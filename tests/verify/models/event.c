@@ -61,12 +61,12 @@ static int take_one(int64_t deadline_ns)
 	for (;;) {
 		bool told, done;
 
-		leat_sleeper_ready(&sleeper);
-		leat_event_enter(&event, &waiter);
+		leat_sleeper_reset(&sleeper);
+		leat_event_prepare_wait(&event, &waiter);
 		done = take();
 		if (!done)
 			rc = leat_sleeper_park(&sleeper, deadline_ns);
-		told = leat_event_leave(&event, &waiter);
+		told = leat_event_remove_waiter(&event, &waiter);
 		if (!done)
 			done = take(); /* the last look, also after the time is over */
 		if (!done && rc == 0)
@@ -163,15 +163,15 @@ static void loser(void *arg)
 	while (!done) {
 		bool told;
 
-		leat_sleeper_ready(&loser_sleeper);
-		leat_event_enter(&event, &waiter);
+		leat_sleeper_reset(&loser_sleeper);
+		leat_event_prepare_wait(&event, &waiter);
 		if (waiter.lost > 0)
 			leat_store_rlx(&loser_stands, 1);
 		done = take();
 		if (!done)
 			leat_sleeper_park(&loser_sleeper, LEAT_NEVER);
 		leat_store_rlx(&loser_stands, 0);
-		told = leat_event_leave(&event, &waiter);
+		told = leat_event_remove_waiter(&event, &waiter);
 		if (!done)
 			done = take();
 		waiter.lost += told;
@@ -188,11 +188,11 @@ static void other(void *arg)
 	struct leat_waiter waiter = { .sleeper = &other_sleeper };
 
 	(void)arg;
-	leat_sleeper_ready(&other_sleeper);
-	leat_event_enter(&event, &waiter);
+	leat_sleeper_reset(&other_sleeper);
+	leat_event_prepare_wait(&event, &waiter);
 	if (!(leat_load_acq(&ctl) & LEAT_CTL_TX_GONE))
 		leat_sleeper_park(&other_sleeper, LEAT_NEVER);
-	if (leat_event_leave(&event, &waiter) && leat_load_rlx(&taken) < leat_load_rlx(&published))
+	if (leat_event_remove_waiter(&event, &waiter) && leat_load_rlx(&taken) < leat_load_rlx(&published))
 		leat_event_notify(&event, 1);
 }
 
@@ -233,12 +233,12 @@ static void waits_for_the_end(void *arg)
 	for (;;) {
 		bool done;
 
-		leat_sleeper_ready(&s);
-		leat_event_enter(&event, &w);
+		leat_sleeper_reset(&s);
+		leat_event_prepare_wait(&event, &w);
 		done = leat_load_acq(&ctl) & LEAT_CTL_TX_GONE;
 		if (!done)
 			leat_sleeper_park(&s, LEAT_NEVER);
-		leat_event_leave(&event, &w);
+		leat_event_remove_waiter(&event, &w);
 		if (done)
 			break;
 	}
@@ -263,12 +263,12 @@ static void waits_then_frees(void *arg)
 	struct leat_waiter w = { .sleeper = &s };
 
 	(void)arg;
-	leat_sleeper_ready(&s);
-	leat_event_enter(on_heap, &w);
+	leat_sleeper_reset(&s);
+	leat_event_prepare_wait(on_heap, &w);
 	while (leat_load_acq(&ended) == 0)
 		if (leat_sleeper_park(&s, LEAT_NEVER) == 0 && leat_load_acq(&ended) == 0)
 			verify_fail("assertion", "told before the end");
-	leat_event_leave(on_heap, &w);
+	leat_event_remove_waiter(on_heap, &w);
 	memset(&w, 0xff, sizeof(w)); /* the frame serves something else */
 }
 

@@ -158,7 +158,7 @@ static void seq_overflows(bool on_a_pool, enum leat_overflow overflow)
 	if (overflow == LEAT_DROP_NEWEST)
 		verify_that(leat_load_rlx(&handled[1]) == 1);
 	if (overflow == LEAT_DROP_OLDEST) {
-		leat_chan_look(rx->chan, &stat);
+		leat_chan_read_stat(rx->chan, &stat);
 		verify_that(last == 2 || stat.dropped[LEAT_DROPPED_NEWEST] == 1); /* that a receiver stood in its way */
 	}
 	verify_that(leat_scope_join(scope) == 0);

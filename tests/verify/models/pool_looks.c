@@ -21,7 +21,7 @@ static void look(struct leat_node *node, void *arg)
 	(void)arg;
 	if (node->kind != LEAT_NODE_POOL)
 		return;
-	leat_pool_look(node, &now);
+	leat_pool_read_stat(node, &now);
 	out = now.delivered + now.in_flight;
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 		out += now.dropped[reason];
@@ -47,7 +47,7 @@ static void look_if_asked(struct leat_node *node, void *which)
 
 	if (node->kind != LEAT_NODE_POOL || node->memory != which)
 		return;
-	leat_pool_look(node, &now);
+	leat_pool_read_stat(node, &now);
 	verify_that(now.offered <= offered_most && now.delivered <= delivered_most);
 }
 

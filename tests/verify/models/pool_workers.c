@@ -120,27 +120,27 @@ static void wait_for_turns(uint32_t count)
 		leat_os_futex_wait(&turns, n, LEAT_NEVER);
 }
 
-static enum leat_turn waits_for_other(struct leat_job *job)
+static enum leat_job_result waits_for_other(struct leat_job *job)
 {
 	(void)job;
 	wait_for_turns(1);
 	had_turn();
-	return LEAT_TURN_OVER;
+	return LEAT_JOB_OVER;
 }
 
-static enum leat_turn waits_for_second(struct leat_job *job)
+static enum leat_job_result waits_for_second(struct leat_job *job)
 {
 	(void)job;
 	wait_for_turns(2);
 	had_turn();
-	return LEAT_TURN_OVER;
+	return LEAT_JOB_OVER;
 }
 
-static enum leat_turn is_other(struct leat_job *job)
+static enum leat_job_result is_other(struct leat_job *job)
 {
 	(void)job;
 	had_turn();
-	return LEAT_TURN_OVER;
+	return LEAT_JOB_OVER;
 }
 
 static struct leat_pool *pool_of_job(const struct leat_job *job)
@@ -197,7 +197,7 @@ static void wait_for_stage(uint32_t at)
 		leat_os_futex_wait(&stage, n, LEAT_NEVER);
 }
 
-static enum leat_turn starts_pair(struct leat_job *job)
+static enum leat_job_result starts_pair(struct leat_job *job)
 {
 	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job, id_of_job },
 						       { is_other, NULL, pool_of_job, id_of_job } };
@@ -208,16 +208,16 @@ static enum leat_turn starts_pair(struct leat_job *job)
 		start_job(&pair[i], &kinds[i], false);
 	reach_stage(2);
 	wait_for_stage(3);
-	return LEAT_TURN_OVER;
+	return LEAT_JOB_OVER;
 }
 
-static enum leat_turn lets_pair_be_stolen(struct leat_job *job)
+static enum leat_job_result lets_pair_be_stolen(struct leat_job *job)
 {
 	(void)job;
 	reach_stage(1);
 	wait_for_stage(2);
 	reach_stage(3);
-	return LEAT_TURN_OVER;
+	return LEAT_JOB_OVER;
 }
 
 MODEL(pool_steal_between_queues, .what = "a job between two queues, against the worker that finds nothing and goes to sleep",

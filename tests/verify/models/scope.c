@@ -346,7 +346,7 @@ static void look(struct leat_node *node, void *arg)
 
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
-	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
 	verify_that(stat.offered == stat.delivered + stat.in_flight + stat.rejected + stat.dropped[0] + stat.dropped[1] +
 				    stat.dropped[2] + stat.dropped[3]);
 	verify_that(stat.in_flight <= stat.capacity);
@@ -450,7 +450,7 @@ static void look_for_delivered(struct leat_node *node, void *arg)
 	(void)arg;
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
-	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
 	verify_that(stat.delivered == delivered || stat.offered == 0); /* 0: no look was undisturbed yet */
 	verify_that(stat.delivered <= delivered);
 }
@@ -499,7 +499,7 @@ static void look_at_drops(struct leat_node *node, void *arg)
 
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
-	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
 	sum = stat.in_flight;
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
 		sum += stat.dropped[reason];
@@ -571,7 +571,7 @@ static void look_for_one(struct leat_node *node, void *arg)
 
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
-	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
 	verify_that(stat.delivered <= 1 && stat.delivered + stat.in_flight <= 2);
 	verify_that(stat.offered >= *(uint64_t *)arg);
 	*(uint64_t *)arg = stat.offered;
@@ -612,7 +612,7 @@ static void look_behind_skipped(struct leat_node *node, void *arg)
 
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
-	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
 	verify_that(stat.offered <= 3 && stat.delivered <= 2 && stat.delivered + stat.in_flight == stat.offered);
 	verify_that(stat.delivered >= 1 || stat.offered == 0); /* nothing, if no look was undisturbed yet */
 	verify_that(arg == NULL || stat.offered == 3); /* told late while something is being claimed, but told */
@@ -808,7 +808,7 @@ static void look_at_one(struct leat_node *node, void *arg)
 
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
-	leat_chan_look(caa_container_of(node, struct leat_chan, node), &stat);
+	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
 	verify_that(stat.in_flight <= 1);
 	verify_that(stat.peak <= 1);
 	verify_that(stat.offered == stat.delivered + stat.in_flight);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "runtime/chan/watch.h"
+#include "runtime/chan/chan_fd.h"
 #include "runtime/chan/chan.h"
-#include "runtime/chan/foreign.h"
+#include "runtime/chan/rx_ops.h"
 
 #include <leat/select.h>
 
@@ -11,27 +11,27 @@ static void raise_flag(struct leat_sleeper *sleeper)
 }
 
 /* Where the side keeps its watch; NULL where it has no place for one, and none is to be made or there is no memory. */
-static struct leat_watch **place_of(struct leat_side *side, bool make)
+static struct leat_chan_fd **place_of(struct leat_waitable *side, bool make)
 {
 	struct leat_rx *rx = (struct leat_rx *)(void *)side;
-	struct leat_foreign_waits *waits;
+	struct leat_rx_waits *waits;
 
-	if (!leat_rx_is_foreign(rx))
+	if (!leat_rx_has_ops(rx))
 		return &leat_handle_of_rx(rx)->watch;
-	waits = leat_rx_foreign(rx)->waits(rx, make);
+	waits = leat_rx_ops_of(rx)->waits(rx, make);
 	return waits == NULL ? NULL : &waits->watch;
 }
 
-struct leat_watch *leat_watch_of(struct leat_side *side)
+struct leat_chan_fd *leat_chan_fd_of(struct leat_waitable *side)
 {
-	struct leat_watch **place = place_of(side, false);
+	struct leat_chan_fd **place = place_of(side, false);
 
 	return place == NULL ? NULL : *place;
 }
 
-static int watch_open(struct leat_side *side)
+static int watch_open(struct leat_waitable *side)
 {
-	struct leat_watch **place = place_of(side, true), *watch;
+	struct leat_chan_fd **place = place_of(side, true), *watch;
 
 	if (place == NULL)
 		return -ENOMEM;
@@ -52,126 +52,126 @@ static int watch_open(struct leat_side *side)
 }
 
 /* The news that came while it was armed goes on to whoever sleeps: this side's thread may not look. */
-void leat_watch_leave(struct leat_side *side, struct leat_watch *watch)
+void leat_chan_fd_remove_waiter(struct leat_waitable *side, struct leat_chan_fd *watch)
 {
-	bool told = leat_side_leave(side, &watch->waiter);
+	bool told = leat_waitable_remove_waiter(side, &watch->waiter);
 
 	watch->armed = false;
 	if (!told)
 		return;
 	watch->waiter.lost++; /* unless the side's thread has found something: see arm() */
 	leat_os_flag_clear(watch->flag);
-	leat_side_pass_on(side);
+	leat_waitable_forward_notify(side);
 }
 
-void leat_watch_close(struct leat_side *side, struct leat_watch **place)
+void leat_chan_fd_close(struct leat_waitable *side, struct leat_chan_fd **place)
 {
-	struct leat_watch *watch = *place;
+	struct leat_chan_fd *watch = *place;
 
 	if (watch == NULL)
 		return;
 	if (watch->armed)
-		leat_watch_leave(side, watch);
+		leat_chan_fd_remove_waiter(side, watch);
 	leat_os_flag_close(watch->flag);
 	leat_os_free(watch);
 	*place = NULL;
 }
 
 /* Another number once this side's thread has moved items, in a ring that other threads of the side use too. */
-static uint64_t moved_by(struct leat_side *side)
+static uint64_t moved_by(struct leat_waitable *side)
 {
 	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
 
-	return leat_rx_is_foreign(&h->rx) ? 0 : h->side.moved + h->claim.pos;
+	return leat_rx_has_ops(&h->rx) ? 0 : h->side.moved + h->claim.pos;
 }
 
 /*
  * Always off the list and on again: what it was told of may have been taken since, and a flag that is raised for that would
  * wake the loop for nothing, each time.
  */
-static int arm(struct leat_side *side, struct leat_watch *watch)
+static int arm(struct leat_waitable *side, struct leat_chan_fd *watch)
 {
 	bool heavy;
 
-	leat_watch_disarm(side);
-	if (leat_side_ready(side))
+	leat_chan_fd_disarm(side);
+	if (leat_waitable_ready(side))
 		return 1;
 	if (moved_by(side) != watch->moved)
 		watch->waiter.lost = 0;
 	watch->moved = moved_by(side);
-	heavy = leat_side_line_up(side, &watch->waiter);
+	heavy = leat_waitable_add_waiter(side, &watch->waiter);
 	watch->armed = true;
 	leat_event_fence(heavy);
-	if (!leat_side_ready(side))
+	if (!leat_waitable_ready(side))
 		return 0;
-	leat_watch_leave(side, watch);
+	leat_chan_fd_remove_waiter(side, watch);
 	return 1;
 }
 
 /* 0, -EINVAL, -EBUSY; stops the program if the handle is closed. */
-static int check(struct leat_side *side, const char *call)
+static int check(struct leat_waitable *side, const char *call)
 {
 	static const char anything;
 
-	if (side == NULL || leat_side_item_size(side) == 0)
+	if (side == NULL || leat_waitable_item_size(side) == 0)
 		return -EINVAL;
-	return leat_side_check(side, &anything, 0, call);
+	return leat_waitable_check(side, &anything, 0, call);
 }
 
-static int fd_of(struct leat_side *side, const char *call)
+static int fd_of(struct leat_waitable *side, const char *call)
 {
 	int rc = check(side, call);
 
 	if (rc < 0 && rc != -EBUSY)
 		return rc;
-	return leat_watch_of(side) != NULL ? leat_watch_of(side)->flag : watch_open(side);
+	return leat_chan_fd_of(side) != NULL ? leat_chan_fd_of(side)->flag : watch_open(side);
 }
 
-static int arm_checked(struct leat_side *side, const char *call)
+static int arm_checked(struct leat_waitable *side, const char *call)
 {
 	int rc = check(side, call);
 
-	if (rc == -EINVAL || leat_watch_of(side) == NULL)
+	if (rc == -EINVAL || leat_chan_fd_of(side) == NULL)
 		return -EINVAL;
-	return rc < 0 ? rc : arm(side, leat_watch_of(side));
+	return rc < 0 ? rc : arm(side, leat_chan_fd_of(side));
 }
 
-static int disarm_checked(struct leat_side *side, const char *call)
+static int disarm_checked(struct leat_waitable *side, const char *call)
 {
 	int rc = check(side, call);
 
 	if (rc == -EINVAL)
 		return rc;
-	leat_watch_disarm(side);
+	leat_chan_fd_disarm(side);
 	return 0;
 }
 
 int leat_rx_fd(struct leat_rx *rx)
 {
-	return fd_of(leat_side_of_rx(rx), "leat_rx_fd");
+	return fd_of(leat_waitable_of_rx(rx), "leat_rx_fd");
 }
 
 int leat_rx_arm(struct leat_rx *rx)
 {
-	return arm_checked(leat_side_of_rx(rx), "leat_rx_arm");
+	return arm_checked(leat_waitable_of_rx(rx), "leat_rx_arm");
 }
 
 int leat_rx_disarm(struct leat_rx *rx)
 {
-	return disarm_checked(leat_side_of_rx(rx), "leat_rx_disarm");
+	return disarm_checked(leat_waitable_of_rx(rx), "leat_rx_disarm");
 }
 
 int leat_tx_fd(struct leat_tx *tx)
 {
-	return fd_of(leat_side_of_tx(tx), "leat_tx_fd");
+	return fd_of(leat_waitable_of_tx(tx), "leat_tx_fd");
 }
 
 int leat_tx_arm(struct leat_tx *tx)
 {
-	return arm_checked(leat_side_of_tx(tx), "leat_tx_arm");
+	return arm_checked(leat_waitable_of_tx(tx), "leat_tx_arm");
 }
 
 int leat_tx_disarm(struct leat_tx *tx)
 {
-	return disarm_checked(leat_side_of_tx(tx), "leat_tx_disarm");
+	return disarm_checked(leat_waitable_of_tx(tx), "leat_tx_disarm");
 }

@@ -1,5 +1,5 @@
 /*
- * runtime/gen/group.h: the compact generators of one scope on one pool: their memory, their count, their cancel.
+ * runtime/gen/arena.h: the compact generators of one scope on one pool: their memory, their count, their cancel.
  *
  * Blocks stand in slabs that grow from four blocks to 256 KiB; an empty slab is given back at once, but for one. All under the
  * crowd's lock, which starting, ending and closing one take once each. It is held for a few instructions: memory is had from the
@@ -7,19 +7,19 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_GEN_GROUP_H
-#define LEAT_RUNTIME_GEN_GROUP_H
+#ifndef LEAT_RUNTIME_GEN_ARENA_H
+#define LEAT_RUNTIME_GEN_ARENA_H
 
-#include "runtime/chan/foreign.h"
+#include "runtime/chan/rx_ops.h"
 #include "runtime/pool/pool.h"
 #include "runtime/scope/scope.h"
 
 #include <leat/diag.h>
 
 /* What a block in use begins with; a free one has a NULL group. */
-struct leat_block {
-	struct leat_group *group;
-	struct leat_block *next_free;
+struct leat_arena_block {
+	struct leat_arena *group;
+	struct leat_arena_block *next_free;
 };
 
 struct leat_slab {
@@ -27,7 +27,7 @@ struct leat_slab {
 	struct leat_link roomy; /* of its size, while it has room; next NULL: it has none */
 	struct leat_link emptied; /* of the group, while it is in no use and stays for a walk; else next NULL */
 	struct leat_sizes *of;
-	struct leat_block *free;
+	struct leat_arena_block *free;
 	size_t bytes;
 	uint32_t used, fresh, total; /* blocks: in use; never used from here on; in all */
 };
@@ -42,12 +42,12 @@ struct leat_sizes {
 
 /*
  * Constant down to the lock, but for dropped and the pool's end, as long as anybody has a block of it; then it may become another
- * pool's (leat_scope_reuse_crowd()).
+ * pool's (leat_scope_reuse_gen_set()).
  */
-struct leat_group {
-	struct leat_foreign_word foreign; /* first: what a receiver's ctl points to */
+struct leat_arena {
+	struct leat_rx_ops_word foreign; /* first: what a receiver's ctl points to */
 	struct leat_pool *pool;             /* NULL once it is closed */
-	struct leat_crowd crowd;
+	struct leat_gen_set crowd;
 	struct leat_pool_user user;
 	uint64_t dropped[LEAT_DROP_REASONS]; /* of all there ever were, by relaxed additions */
 	bool fenced;                        /* publishing pays the fence */
@@ -63,35 +63,35 @@ struct leat_group {
 };
 
 /* The group of this scope and pool; made if there is none. NULL, with *rc set, when that can't be. */
-struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *pool, int *rc);
+struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *pool, int *rc);
 
 /*
- * Under the lock: a block of at least this size, which holds the group; NULL: leat_group_grow() has to make room. It is zeroed where
+ * Under the lock: a block of at least this size, which holds the group; NULL: leat_arena_grow() has to make room. It is zeroed where
  * it was never used, else as it was left, but for its group.
  */
-void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab **slab);
+void *leat_arena_alloc(struct leat_arena *group, size_t size, struct leat_slab **slab);
 /* Under the lock, which it lets go of and takes again: makes room, which another thread may use first. 0 or -ENOMEM. */
-int leat_group_grow(struct leat_group *group, size_t size);
+int leat_arena_grow(struct leat_arena *group, size_t size);
 /*
  * Under the lock: gives a block back. The hold is the caller's to drop. What it returns, if anything, is not the group's any more
  * and is given to leat_slab_free() under no lock.
  */
-struct leat_slab *leat_group_free(struct leat_group *group, struct leat_slab *slab, void *block);
+struct leat_slab *leat_arena_free(struct leat_arena *group, struct leat_slab *slab, void *block);
 void leat_slab_free(struct leat_slab *slab);
 
 /*
- * Under no lock: calls fn for each block in use, with the lock held, and after() without it once for LEAT_GROUP_AT_ONCE at the
+ * Under no lock: calls fn for each block in use, with the lock held, and after() without it once for LEAT_ARENA_AT_ONCE at the
  * most. Blocks that come into use or go meanwhile may be left out.
  */
-enum { LEAT_GROUP_AT_ONCE = 64 };
-void leat_group_walk(struct leat_group *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg);
+enum { LEAT_ARENA_AT_ONCE = 64 };
+void leat_arena_for_each(struct leat_arena *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg);
 /*
  * Under no lock: calls fn without the lock for each block that has ever been in use, however many there are; so starts and ends
  * wait for nothing. fn finds out which are in use, while they begin and end.
  */
-void leat_group_stroll(struct leat_group *group, void (*fn)(void *block, void *arg), void *arg);
+void leat_arena_for_each_unlocked(struct leat_arena *group, void (*fn)(void *block, void *arg), void *arg);
 
 /* Two ids of the registry's, the first of which is answered: a channel's and its generator's. Under the lock. */
-uint64_t leat_group_id(struct leat_group *group);
+uint64_t leat_arena_id(struct leat_arena *group);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "runtime/gen/group.h"
+#include "runtime/gen/arena.h"
 #include "runtime/gen/compact.h"
 #include "runtime/registry/registry.h"
 
@@ -38,7 +38,7 @@ static size_t stride_of(size_t size)
 	return (size + STEP - 1) & ~(size_t)(STEP - 1);
 }
 
-static struct leat_sizes *find_sizes(struct leat_group *group, size_t stride)
+static struct leat_sizes *find_sizes(struct leat_arena *group, size_t stride)
 {
 	struct leat_sizes *sizes = group->sizes;
 
@@ -86,7 +86,7 @@ void leat_slab_free(struct leat_slab *slab)
 		leat_os_pages_free(slab, bytes);
 }
 
-static void slab_link(struct leat_group *group, struct leat_sizes *sizes, struct leat_slab *slab)
+static void slab_link(struct leat_arena *group, struct leat_sizes *sizes, struct leat_slab *slab)
 {
 	slab->of = sizes;
 	if (slab->bytes < SLAB_BYTES && sizes->blocks_next <= slab->total)
@@ -95,7 +95,7 @@ static void slab_link(struct leat_group *group, struct leat_sizes *sizes, struct
 	leat_link_before(&slab->roomy, &sizes->roomy);
 }
 
-int leat_group_grow(struct leat_group *group, size_t size)
+int leat_arena_grow(struct leat_arena *group, size_t size)
 {
 	size_t stride = stride_of(size);
 	struct leat_sizes *sizes = find_sizes(group, stride), *made = NULL;
@@ -126,11 +126,11 @@ int leat_group_grow(struct leat_group *group, size_t size)
 	return sizes != NULL ? 0 : -ENOMEM;
 }
 
-void *leat_group_alloc(struct leat_group *group, size_t size, struct leat_slab **slab_out)
+void *leat_arena_alloc(struct leat_arena *group, size_t size, struct leat_slab **slab_out)
 {
 	struct leat_sizes *sizes = find_sizes(group, stride_of(size));
 	struct leat_slab *slab;
-	struct leat_block *block;
+	struct leat_arena_block *block;
 
 	if (sizes == NULL || sizes->roomy.next == &sizes->roomy)
 		return NULL;
@@ -162,9 +162,9 @@ static struct leat_slab *prune(struct leat_slab *slab)
 	return slab;
 }
 
-struct leat_slab *leat_group_free(struct leat_group *group, struct leat_slab *slab, void *memory)
+struct leat_slab *leat_arena_free(struct leat_arena *group, struct leat_slab *slab, void *memory)
 {
-	struct leat_block *block = memory;
+	struct leat_arena_block *block = memory;
 	struct leat_sizes *sizes = slab->of;
 
 	block->group = NULL;
@@ -181,7 +181,7 @@ struct leat_slab *leat_group_free(struct leat_group *group, struct leat_slab *sl
 }
 
 /* Under the lock, which it lets go of and takes again: gives back what stayed for walks, a few at a time. */
-static void free_emptied(struct leat_group *group)
+static void free_emptied(struct leat_arena *group)
 {
 	enum { AT_ONCE = 16 };
 	struct leat_slab *slabs[AT_ONCE];
@@ -206,8 +206,8 @@ static void free_emptied(struct leat_group *group)
 /* Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this slab. */
 static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *block, void *arg), void *arg)
 {
-	for (uint32_t n = 0; n < LEAT_GROUP_AT_ONCE && *i < slab->fresh; n++) {
-		struct leat_block *block = (void *)slab_block(slab, (*i)++);
+	for (uint32_t n = 0; n < LEAT_ARENA_AT_ONCE && *i < slab->fresh; n++) {
+		struct leat_arena_block *block = (void *)slab_block(slab, (*i)++);
 
 		if (block->group != NULL)
 			fn(block, arg);
@@ -215,7 +215,7 @@ static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *bloc
 	return *i < slab->fresh;
 }
 
-void leat_group_walk(struct leat_group *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg)
+void leat_arena_for_each(struct leat_arena *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg)
 {
 	struct leat_spin *lock = &group->crowd.lock;
 	struct leat_link *link;
@@ -237,7 +237,7 @@ void leat_group_walk(struct leat_group *group, void (*fn)(void *block, void *arg
 	leat_spin_unlock(lock);
 }
 
-void leat_group_stroll(struct leat_group *group, void (*fn)(void *block, void *arg), void *arg)
+void leat_arena_for_each_unlocked(struct leat_arena *group, void (*fn)(void *block, void *arg), void *arg)
 {
 	struct leat_spin *lock = &group->crowd.lock;
 	struct leat_link *link;
@@ -258,7 +258,7 @@ void leat_group_stroll(struct leat_group *group, void (*fn)(void *block, void *a
 	leat_spin_unlock(lock);
 }
 
-uint64_t leat_group_id(struct leat_group *group)
+uint64_t leat_arena_id(struct leat_arena *group)
 {
 	uint64_t id;
 
@@ -273,14 +273,14 @@ uint64_t leat_group_id(struct leat_group *group)
 	return id;
 }
 
-static struct leat_group *group_of_user(struct leat_pool_user *user)
+static struct leat_arena *group_of_user(struct leat_pool_user *user)
 {
-	return caa_container_of(user, struct leat_group, user);
+	return caa_container_of(user, struct leat_arena, user);
 }
 
 static void group_free(struct leat_pool_user *user)
 {
-	struct leat_group *group = group_of_user(user);
+	struct leat_arena *group = group_of_user(user);
 	struct leat_sizes *sizes;
 
 	while (group->slabs.next != &group->slabs) {
@@ -296,14 +296,14 @@ static void group_free(struct leat_pool_user *user)
 	leat_os_free(group);
 }
 
-static void group_destroy(struct leat_crowd *crowd)
+static void group_destroy(struct leat_gen_set *crowd)
 {
-	leat_pool_remove_user(&caa_container_of(crowd, struct leat_group, crowd)->user); /* and group_free() */
+	leat_pool_remove_user(&caa_container_of(crowd, struct leat_arena, crowd)->user); /* and group_free() */
 }
 
 static bool group_busy(struct leat_pool_user *user)
 {
-	struct leat_crowd *crowd = &group_of_user(user)->crowd;
+	struct leat_gen_set *crowd = &group_of_user(user)->crowd;
 	bool busy;
 
 	leat_spin_lock(&crowd->lock);
@@ -314,7 +314,7 @@ static bool group_busy(struct leat_pool_user *user)
 
 static void group_without_pool(struct leat_pool_user *user)
 {
-	struct leat_group *group = group_of_user(user);
+	struct leat_arena *group = group_of_user(user);
 
 	leat_spin_lock(&group->crowd.lock);
 	group->pool = NULL;
@@ -323,7 +323,7 @@ static void group_without_pool(struct leat_pool_user *user)
 }
 
 /* Alone with the group, or under its lock with nobody in it: all that is the pool's. Its books begin with it. */
-static void group_set_pool(struct leat_group *group, struct leat_pool *pool)
+static void group_set_pool(struct leat_arena *group, struct leat_pool *pool)
 {
 	group->pool = pool;
 	group->workers_only = leat_pool_workers_only(pool);
@@ -333,27 +333,27 @@ static void group_set_pool(struct leat_group *group, struct leat_pool *pool)
 }
 
 /* One whose pool is closed and whose receivers are, too. NULL: there is none. */
-static struct leat_group *group_reuse(struct leat_scope *scope, struct leat_pool *pool)
+static struct leat_arena *group_reuse(struct leat_scope *scope, struct leat_pool *pool)
 {
-	struct leat_crowd *crowd = leat_scope_reuse_crowd(scope, pool);
-	struct leat_group *group;
+	struct leat_gen_set *crowd = leat_scope_reuse_gen_set(scope, pool);
+	struct leat_arena *group;
 
 	if (crowd == NULL)
 		return NULL;
-	group = caa_container_of(crowd, struct leat_group, crowd);
+	group = caa_container_of(crowd, struct leat_arena, crowd);
 	group_set_pool(group, pool);
 	leat_spin_unlock(&crowd->lock);
 	leat_pool_add_user(pool, &group->user);
 	return group;
 }
 
-struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *pool, int *rc)
+struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *pool, int *rc)
 {
-	struct leat_crowd *crowd = leat_scope_find_crowd(scope, pool);
-	struct leat_group *group;
+	struct leat_gen_set *crowd = leat_scope_find_gen_set(scope, pool);
+	struct leat_arena *group;
 
 	if (crowd != NULL)
-		return caa_container_of(crowd, struct leat_group, crowd);
+		return caa_container_of(crowd, struct leat_arena, crowd);
 	group = group_reuse(scope, pool);
 	if (group != NULL)
 		return group;
@@ -361,24 +361,24 @@ struct leat_group *leat_group_of(struct leat_scope *scope, struct leat_pool *poo
 	*rc = -ENOMEM;
 	if (group == NULL)
 		return NULL;
-	leat_compact_group_init(group);
+	leat_compact_arena_init(group);
 	group_set_pool(group, pool);
 	group->slabs.next = group->slabs.prev = &group->slabs;
 	group->emptied.next = group->emptied.prev = &group->emptied;
 	group->fenced = !leat_os_fence_heavy_prepare();
 	group->user.busy = group_busy;
 	group->user.gone = group_without_pool;
-	group->user.fresh = leat_compact_fresh;
-	group->user.look = leat_compact_look;
+	group->user.fresh = leat_compact_wake_unstarted;
+	group->user.look = leat_compact_read_stat;
 	group->user.free = group_free;
 	leat_store_rlx(&group->crowd.key, (uintptr_t)pool); /* rlx: not linked yet */
 	group->crowd.free = group_destroy;
-	*rc = leat_scope_add_crowd(scope, &group->crowd);
+	*rc = leat_scope_add_gen_set(scope, &group->crowd);
 	if (*rc == 0) {
 		leat_pool_add_user(pool, &group->user);
 		return group;
 	}
 	leat_os_free(group);
-	crowd = *rc == -EEXIST ? leat_scope_find_crowd(scope, pool) : NULL;
-	return crowd == NULL ? NULL : caa_container_of(crowd, struct leat_group, crowd);
+	crowd = *rc == -EEXIST ? leat_scope_find_gen_set(scope, pool) : NULL;
+	return crowd == NULL ? NULL : caa_container_of(crowd, struct leat_arena, crowd);
 }
