@@ -139,7 +139,7 @@ void *leat_arena_alloc(struct leat_arena *group, size_t size, struct leat_slab *
 	if (block != NULL)
 		slab->free = block->next_free;
 	else
-		block = (void *)slab_block(slab, slab->fresh++);
+		block = (void *)slab_block(slab, slab->first_unused++);
 	if (slab->emptied.next != NULL)
 		leat_link_remove(&slab->emptied);
 	if (++slab->used == slab->total)
@@ -206,13 +206,13 @@ static void free_emptied(struct leat_arena *group)
 /* Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this slab. */
 static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *block, void *arg), void *arg)
 {
-	for (uint32_t n = 0; n < LEAT_ARENA_AT_ONCE && *i < slab->fresh; n++) {
+	for (uint32_t n = 0; n < LEAT_ARENA_AT_ONCE && *i < slab->first_unused; n++) {
 		struct leat_arena_block *block = (void *)slab_block(slab, (*i)++);
 
 		if (block->group != NULL)
 			fn(block, arg);
 	}
-	return *i < slab->fresh;
+	return *i < slab->first_unused;
 }
 
 void leat_arena_for_each(struct leat_arena *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg)
@@ -246,10 +246,10 @@ void leat_arena_for_each_unlocked(struct leat_arena *group, void (*fn)(void *blo
 	group->walks++;
 	for (link = group->slabs.next; link != &group->slabs; link = link->next) {
 		struct leat_slab *slab = slab_in_all(link);
-		uint32_t fresh = slab->fresh;
+		uint32_t unused = slab->first_unused;
 
 		leat_spin_unlock(lock);
-		for (uint32_t i = 0; i < fresh; i++)
+		for (uint32_t i = 0; i < unused; i++)
 			fn(slab_block(slab, i), arg);
 		leat_spin_lock(lock);
 	}
@@ -368,7 +368,7 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	group->fenced = !leat_os_fence_heavy_prepare();
 	group->user.busy = group_busy;
 	group->user.gone = group_without_pool;
-	group->user.fresh = leat_compact_wake_unstarted;
+	group->user.unstarted = leat_compact_wake_unstarted;
 	group->user.look = leat_compact_read_stat;
 	group->user.free = group_free;
 	leat_store_rlx(&group->crowd.key, (uintptr_t)pool); /* rlx: not linked yet */

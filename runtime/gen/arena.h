@@ -29,7 +29,7 @@ struct leat_slab {
 	struct leat_sizes *of;
 	struct leat_arena_block *free;
 	size_t bytes;
-	uint32_t used, fresh, total; /* blocks: in use; never used from here on; in all */
+	uint32_t used, first_unused, total; /* blocks: in use; never used from here on; in all */
 };
 
 /* Slabs with blocks of one size. */
@@ -53,8 +53,8 @@ struct leat_arena {
 	bool fenced;                        /* publishing pays the fence */
 	bool workers_only;                  /* the pool's, which may be gone when it is asked for */
 	/* the rest under the crowd's lock */
-	void *fresh;     /* the block whose generator was started last, and waited for its first turn then; or NULL */
-	bool fresh_seen; /* by the pool's workers */
+	void *unstarted;     /* the block whose generator was started last, and waited for its first turn then; or NULL */
+	bool unstarted_seen; /* by the pool's workers */
 	struct leat_link slabs, emptied;
 	struct leat_sizes *sizes;
 	unsigned walks; /* under way: as long as there are any no slab goes */

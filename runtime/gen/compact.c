@@ -12,32 +12,32 @@ static struct compact *compact_of_job(const struct leat_job *job)
 }
 
 /* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
-struct extra *leat_compact_have_cold(struct compact *c)
+struct cold *leat_compact_have_cold(struct compact *c)
 {
-	struct extra *extra = extra_of(c);
+	struct cold *cold = cold_of(c);
 	uint64_t found = 0;
 
-	if (extra != NULL)
-		return extra;
-	extra = leat_os_alloc(sizeof(*extra), 0);
-	if (extra == NULL)
+	if (cold != NULL)
+		return cold;
+	cold = leat_os_alloc(sizeof(*cold), 0);
+	if (cold == NULL)
 		return NULL;
-	extra->waits.wake_fd = -1;
-	if (leat_cas_acqrel(&c->extra, &found, (uint64_t)(uintptr_t)extra)) /* X1: made before it is known; pairs with extra_of() */
-		return extra;
-	leat_os_free(extra);
-	return (struct extra *)(uintptr_t)found;
+	cold->waits.wake_fd = -1;
+	if (leat_cas_acqrel(&c->cold, &found, (uint64_t)(uintptr_t)cold)) /* X1: made before it is known; pairs with cold_of() */
+		return cold;
+	leat_os_free(cold);
+	return (struct cold *)(uintptr_t)found;
 }
 
 /* --- the end of a block --- */
 
 static void discard_one(struct compact *c)
 {
-	const struct extra *extra = extra_of(c);
+	const struct cold *cold = cold_of(c);
 	void *item = slot(c, c->take_at);
 
-	if (extra != NULL && extra->discard != NULL)
-		extra->discard(item, extra->discard_arg);
+	if (cold != NULL && cold->discard != NULL)
+		cold->discard(item, cold->discard_arg);
 }
 
 /* Takes out what nobody will receive; the receiver, or who is alone with the block. */
@@ -61,16 +61,16 @@ static struct leat_slab *give_back(struct compact *c)
 	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	group->received += leat_load_rlx(&c->head); /* rlx: the same */
 	leat_store_rlx(&c->id, 0); /* rlx: B1: a look that counted group->accepted already took the lock after this */
-	if (group->fresh == c)
-		group->fresh = NULL;
+	if (group->unstarted == c)
+		group->unstarted = NULL;
 	return leat_arena_free(group, c->slab, c);
 }
 
-static void free_extra(struct extra *extra)
+static void free_cold(struct cold *cold)
 {
-	if (extra != NULL)
-		leat_os_free(extra->words);
-	leat_os_free(extra);
+	if (cold != NULL)
+		leat_os_free(cold->words);
+	leat_os_free(cold);
 }
 
 /* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
@@ -80,7 +80,7 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: what the other did; pairs with itself */
 	struct leat_slab *slab = NULL;
-	struct extra *extra = NULL;
+	struct cold *cold = NULL;
 	bool last;
 
 	if (!(ctl & (done | other)))
@@ -91,12 +91,12 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 	if (!last && !ended)
 		return;
 	if (last)
-		extra = extra_of(c);
+		cold = cold_of(c);
 	leat_spin_lock(&crowd->lock);
 	if (last)
 		slab = give_back(c);
 	leat_gen_set_leave(crowd, ended, last);
-	free_extra(extra);
+	free_cold(cold);
 	leat_slab_free(slab);
 }
 
@@ -117,7 +117,7 @@ const char *leat_compact_text(const struct compact *c)
 		leat_scope_cause(c->group->crowd.scope, NULL, &text);
 		break;
 	case WORDS_INPUT:
-		text = extra_of(c)->words;
+		text = cold_of(c)->words;
 		break;
 	}
 	return text;
@@ -126,16 +126,16 @@ const char *leat_compact_text(const struct compact *c)
 /* Its input's end is its own; without the words where there is no memory for them. */
 static void end_as_input(struct compact *c, const struct leat_input_end *input)
 {
-	struct extra *extra = input->text[0] == '\0' ? NULL : leat_compact_have_cold(c);
+	struct cold *cold = input->text[0] == '\0' ? NULL : leat_compact_have_cold(c);
 
 	c->cause = (uint8_t)input->cause;
 	c->code = input->code;
-	if (extra == NULL)
+	if (cold == NULL)
 		return;
-	extra->words = leat_os_alloc(LEAT_TEXT_MAX + 1, 0);
-	if (extra->words == NULL)
+	cold->words = leat_os_alloc(LEAT_TEXT_MAX + 1, 0);
+	if (cold->words == NULL)
 		return;
-	leat_text_copy(extra->words, input->text);
+	leat_text_copy(cold->words, input->text);
 	c->words = WORDS_INPUT;
 }
 
@@ -173,7 +173,7 @@ static bool outcome(struct compact *c, int rc, const struct leat_input_end *inpu
 /* Of the many that end one by one, snapshots tell of those that failed. */
 static void tell_of_failure(struct compact *c)
 {
-	const struct extra *extra = extra_of(c);
+	const struct cold *cold = cold_of(c);
 	struct leat_end *end;
 
 	if (!leat_registry_heard())
@@ -185,7 +185,7 @@ static void tell_of_failure(struct compact *c)
 		end->gen.chan_id = c->id;
 		end->gen.cause = LEAT_FAILED;
 		end->gen.code = c->code;
-		leat_name_copy(end->gen.name, extra != NULL ? extra->name : "");
+		leat_name_copy(end->gen.name, cold != NULL ? cold->name : "");
 		leat_text_copy(end->gen.text, leat_compact_text(c));
 	}
 	leat_registry_notify(end);
@@ -257,16 +257,16 @@ static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 /* A step asked to be called again later. An enum leat_job_result, or -errno. */
 static int wait_for(struct compact *c, const struct leat_step *step, int rc)
 {
-	struct extra *extra;
+	struct cold *cold;
 
 	if (rc == LEAT_AFTER)
 		return leat_await_begin(NULL, &c->job, step, rc);
-	extra = leat_compact_have_cold(c);
-	if (extra == NULL)
+	cold = leat_compact_have_cold(c);
+	if (cold == NULL)
 		return -ENOMEM;
-	if (extra->await.job == NULL)
-		leat_await_init(&extra->await, &c->job);
-	return leat_await_begin(&extra->await, &c->job, step, rc);
+	if (cold->await.job == NULL)
+		leat_await_init(&cold->await, &c->job);
+	return leat_await_begin(&cold->await, &c->job, step, rc);
 }
 
 /* What a turn has set up on its thread. */
@@ -325,11 +325,11 @@ static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiv
 /* One turn of n steps at the most. */
 enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
 {
-	struct extra *extra = extra_of(c);
+	struct cold *cold = cold_of(c);
 	int rc, later = LEAT_JOB_PARK;
 
-	if (extra != NULL && extra->await.job != NULL)
-		leat_await_end(&extra->await);
+	if (cold != NULL && cold->await.job != NULL)
+		leat_await_end(&cold->await);
 	rc = run_steps(c, n, measure, by_receiver, &later);
 	if (rc <= 0)
 		return LEAT_JOB_OVER;
@@ -444,16 +444,16 @@ struct figures {
 	struct leat_pool_stat *stat;
 };
 
-/* The block's extra is not freed meanwhile, under the lock, if this is still its id. */
+/* The block's cold is not freed meanwhile, under the lock, if this is still its id. */
 static void name_long_turn(struct figures *figures, struct compact *c, uint64_t id)
 {
 	struct leat_spin *lock = &figures->group->crowd.lock;
-	const struct extra *extra;
+	const struct cold *cold;
 
 	leat_spin_lock(lock);
-	extra = leat_load_rlx(&c->id) == id ? extra_of(c) : NULL; /* rlx: cleared under the lock */
-	if (extra != NULL)
-		memcpy(figures->stat->long_name, extra->name, sizeof(extra->name));
+	cold = leat_load_rlx(&c->id) == id ? cold_of(c) : NULL; /* rlx: cleared under the lock */
+	if (cold != NULL)
+		memcpy(figures->stat->long_name, cold->name, sizeof(cold->name));
 	leat_spin_unlock(lock);
 }
 
@@ -510,9 +510,9 @@ void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *
 }
 
 /* Under the crowd's lock: whether the last one that was started with nobody told of it has not had a turn yet. */
-static bool fresh_waits(const struct leat_arena *group)
+static bool has_unstarted(const struct leat_arena *group)
 {
-	const struct compact *c = group->fresh;
+	const struct compact *c = group->unstarted;
 
 	/* rlx: who finds it IDLE may wake it */
 	return c != NULL && leat_load_rlx(&c->job.run) == LEAT_RUN_IDLE && leat_load_rlx(&c->tail) == 0;
@@ -525,16 +525,16 @@ bool leat_compact_wake_unstarted(struct leat_pool_user *user)
 	bool waits, timed;
 
 	leat_spin_lock(&group->crowd.lock);
-	waits = fresh_waits(group);
-	if (waits && group->fresh_seen) {
-		job = &((struct compact *)group->fresh)->job;
+	waits = has_unstarted(group);
+	if (waits && group->unstarted_seen) {
+		job = &((struct compact *)group->unstarted)->job;
 		if (!leat_job_wake_begin(job, true, &timed))
 			job = NULL; /* its receiver has run it just now */
 		waits = false;
 	}
-	group->fresh_seen = user->fresh_listed = waits;
+	group->unstarted_seen = user->unstarted_listed = waits;
 	if (!waits)
-		group->fresh = NULL;
+		group->unstarted = NULL;
 	leat_spin_unlock(&group->crowd.lock);
 	if (job != NULL)
 		leat_job_wake_finish(job, timed);
@@ -555,19 +555,19 @@ bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size)
 }
 
 /* Memory for what most have not. False: there is none. */
-static bool make_extra(const struct leat_chan_opts *opts, struct extra **extra)
+static bool make_cold(const struct leat_chan_opts *opts, struct cold **cold)
 {
-	*extra = NULL;
+	*cold = NULL;
 	if (opts->name == NULL && opts->discard == NULL && opts->recv_wait == LEAT_WAIT_ADAPTIVE)
 		return true;
-	*extra = leat_os_alloc(sizeof(**extra), 0);
-	if (*extra == NULL)
+	*cold = leat_os_alloc(sizeof(**cold), 0);
+	if (*cold == NULL)
 		return false;
-	(*extra)->waits.wake_fd = -1;
-	(*extra)->discard = opts->discard;
-	(*extra)->discard_arg = opts->discard_arg;
-	(*extra)->recv_wait = opts->recv_wait;
-	leat_name_copy((*extra)->name, opts->name);
+	(*cold)->waits.wake_fd = -1;
+	(*cold)->discard = opts->discard;
+	(*cold)->discard_arg = opts->discard_arg;
+	(*cold)->recv_wait = opts->recv_wait;
+	leat_name_copy((*cold)->name, opts->name);
 	return true;
 }
 
@@ -605,7 +605,7 @@ static struct compact *make(struct leat_arena *group, size_t bytes, int *rc)
 }
 
 /* Under the crowd's lock. A look may stand at the block: of what it reads, id comes last. */
-static void begin_block(struct compact *c, struct extra *extra, const struct leat_seq *seq, size_t capacity)
+static void begin_block(struct compact *c, struct cold *cold, const struct leat_seq *seq, size_t capacity)
 {
 	leat_store_rel(&c->head, 0); /* B1: id was cleared; pairs with look_at_one() */
 	leat_store_rel(&c->tail, 0); /* B1: the same */
@@ -624,7 +624,7 @@ static void begin_block(struct compact *c, struct extra *extra, const struct lea
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;
-	leat_store_rlx(&c->extra, (uint64_t)(uintptr_t)extra); /* rlx: as cost */
+	leat_store_rlx(&c->cold, (uint64_t)(uintptr_t)cold); /* rlx: as cost */
 	c->code = 0;
 	c->capacity = (uint16_t)capacity;
 	c->words = WORDS_NONE;
@@ -640,14 +640,14 @@ static void place(struct leat_arena *group, struct compact *c)
 	struct leat_pool *pool = group->pool;
 	bool tell;
 
-	if (group->workers_only || fresh_waits(group)) {
+	if (group->workers_only || has_unstarted(group)) {
 		c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
 		leat_spin_unlock(&group->crowd.lock);
 		leat_job_start(&c->job, !group->workers_only);
 		return;
 	}
-	group->fresh = c;
-	group->fresh_seen = false;
+	group->unstarted = c;
+	group->unstarted_seen = false;
 	tell = leat_pool_add_unstarted(pool, &group->user);
 	if (tell)
 		leat_rcu_read_lock();
@@ -662,22 +662,22 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 		       struct leat_rx **rx)
 {
 	struct leat_arena *group;
-	struct extra *extra;
+	struct cold *cold;
 	struct compact *c;
 	int rc;
 
 	group = leat_arena_of(scope, opts->pool, &rc);
 	if (group == NULL)
 		return rc;
-	if (!make_extra(&opts->chan, &extra))
+	if (!make_cold(&opts->chan, &cold))
 		return -ENOMEM;
 	leat_spin_lock(&group->crowd.lock);
 	c = make(group, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, &rc);
 	if (c == NULL) {
-		leat_os_free(extra);
+		leat_os_free(cold);
 		return rc;
 	}
-	begin_block(c, extra, seq, opts->chan.capacity);
+	begin_block(c, cold, seq, opts->chan.capacity);
 	*rx = (struct leat_rx *)c;
 	place(group, c);
 	return 0;

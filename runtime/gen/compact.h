@@ -15,7 +15,7 @@
  *           head                receiver             turns              R2
  *           id                  start, last leave    looks              B1, B2
  *     2     waiter              receiver; who tells  turns, cancel      C1, K2
- *           extra               start; turns,        turns, receiver,   X1
+ *           cold               start; turns,        turns, receiver,   X1
  *                               receiver             looks
  *           cause, code         the last turn        receiver           K1
  *
@@ -23,7 +23,7 @@
  *     R2  the receiver stores head  ->  A2  a turn loads it            the items before it have been read
  *     C1  the receiver stores waiter, heavy fence, looks   <->  store tail or ctl, light fence, load waiter
  *     J3  the receiver stores waiter, full fence, loads run    <->  PARKING, full fence, ready() loads waiter
- *     X1  who makes what most have not swaps extra         ->  X1  the other side loads it
+ *     X1  who makes what most have not swaps cold         ->  X1  the other side loads it
  *     K2  who tells swaps waiter, tells, clears it             ->   the receiver, leaving, loads it clear
  *     B1  id is cleared, then a start stores head and tail     ->   a look loads head and tail, then id again
  *     B2  a start stores id last                               ->   a look loads id first: head and tail are of that block's life

@@ -19,7 +19,7 @@ enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
 enum { MEASURE_EVERY = 32 };
 
 /* What most have not. */
-struct extra {
+struct cold {
 	struct leat_await await; /* once a step has asked for something else than a time */
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
@@ -58,7 +58,7 @@ struct compact {
 	void *state;
 	void (*fini)(void *state);
 	struct leat_slab *slab;
-	uint64_t extra; /* struct extra *, or 0 */
+	uint64_t cold; /* struct cold *, or 0 */
 	uint64_t id; /* the channel's; the generator's is the next; 0: the block is free */
 	int32_t code;
 	uint16_t capacity;
@@ -98,9 +98,9 @@ static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
 	return at >= c->capacity ? at - c->capacity : at;
 }
 
-static inline struct extra *extra_of(const struct compact *c)
+static inline struct cold *cold_of(const struct compact *c)
 {
-	return (struct extra *)(uintptr_t)leat_load_acq(&c->extra); /* X1: pairs with leat_compact_have_cold() */
+	return (struct cold *)(uintptr_t)leat_load_acq(&c->cold); /* X1: pairs with leat_compact_have_cold() */
 }
 
 /* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
@@ -112,7 +112,7 @@ static inline bool pushed(const struct compact *c)
 /* --- compact.c --- */
 
 /* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
-struct extra *leat_compact_have_cold(struct compact *c);
+struct cold *leat_compact_have_cold(struct compact *c);
 
 /* Takes out what nobody will receive; the receiver, or who is alone with the block. */
 void leat_compact_drain(struct compact *c, uint32_t ctl);

@@ -176,9 +176,9 @@ static bool pull(struct compact *c)
 
 static enum leat_wait policy_of(const struct leat_rx *rx)
 {
-	const struct extra *extra = extra_of(compact_of_rx(rx));
+	const struct cold *cold = cold_of(compact_of_rx(rx));
 
-	return extra != NULL ? extra->recv_wait : LEAT_WAIT_ADAPTIVE;
+	return cold != NULL ? cold->recv_wait : LEAT_WAIT_ADAPTIVE;
 }
 
 static struct leat_scope *scope_of(const struct leat_rx *rx)
@@ -188,9 +188,9 @@ static struct leat_scope *scope_of(const struct leat_rx *rx)
 
 static struct leat_rx_waits *waits_of(struct leat_rx *rx, bool make)
 {
-	struct extra *extra = make ? leat_compact_have_cold(compact_of_rx(rx)) : extra_of(compact_of_rx(rx));
+	struct cold *cold = make ? leat_compact_have_cold(compact_of_rx(rx)) : cold_of(compact_of_rx(rx));
 
-	return extra == NULL ? NULL : &extra->waits;
+	return cold == NULL ? NULL : &cold->waits;
 }
 
 /* One wait of the receiver. */
@@ -361,8 +361,8 @@ static void close_rx(struct leat_rx *rx)
 
 	if (!c->open)
 		leat_die("leat_rx_close: the handle is closed");
-	if (extra_of(c) != NULL)
-		close_waits(c, &extra_of(c)->waits);
+	if (cold_of(c) != NULL)
+		close_waits(c, &cold_of(c)->waits);
 	c->open = false;
 	c->held = 0;
 	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) { /* rlx: leat_compact_leave() looks in order */

@@ -170,7 +170,7 @@ void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 	enum { AT_ONCE = 64 };
 	struct epoll_event events[AT_ONCE];
 	int saved = errno, n = wait(poller, events, AT_ONCE, deadline_ns);
-	bool keeper = deadline_ns != 0; /* wake_fd tells it alone: who took that news away would leave it asleep */
+	bool timekeeper = deadline_ns != 0; /* wake_fd tells it alone: who took that news away would leave it asleep */
 	uint64_t drained;
 
 	leat_mutex_lock(&poller->lock);
@@ -179,7 +179,7 @@ void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 
 		if (fd >= 0 && poller->table[fd] != NULL) /* or it has just given up waiting; another's late event does no harm */
 			leat_job_wake(poller->table[fd]->job);
-		else if (fd < 0 && keeper && read(poller->wake_fd, &drained, sizeof(drained)) < 0)
+		else if (fd < 0 && timekeeper && read(poller->wake_fd, &drained, sizeof(drained)) < 0)
 			drained = 0; /* it is empty already */
 	}
 	leat_mutex_unlock(&poller->lock);

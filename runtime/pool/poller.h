@@ -28,7 +28,7 @@ void leat_poller_fini(struct leat_poller *poller);
 
 /* Any job waits. */
 bool leat_poller_wanted(const struct leat_poller *poller);
-/* The keeper sleeps until a descriptor is ready, wake_fd is written to, or the deadline; 0: anybody looks. Wakes the jobs. */
+/* The timekeeper sleeps until a descriptor is ready, wake_fd is written to, or the deadline; 0: anybody looks. Wakes the jobs. */
 void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns);
 
 void leat_polled_init(struct leat_polled *polled, struct leat_job *job);

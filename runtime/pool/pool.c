@@ -18,9 +18,9 @@ enum {
 	TAKE_AT_ONCE = 32,   /* jobs that are stolen together */
 	CLOCK_TURNS = 16,    /* the wheel is looked at once in so many turns */
 	POLL_TURNS = 64,     /* and the descriptors, and the others' queues, once in so many */
-	LAZY_NS = 200000,    /* how long a worker sleeps at the most, or gives turns, while who starts new jobs may run them himself */
-	FRESH = 8,           /* so few jobs in the inbox may be about to be run by who put them there */
-	LEFT_MOST = 16,      /* looks in a row that leave them there */
+	POLL_NS = 200000,    /* how long a worker sleeps at the most, or gives turns, while who starts new jobs may run them himself */
+	UNSTARTED_FEW = 8,           /* so few jobs in the inbox may be about to be run by who put them there */
+	INBOX_SKIPS_MOST = 16,      /* looks in a row that leave them there */
 	WORKERS_MAX = 4096
 };
 
@@ -38,31 +38,31 @@ struct leat_worker {
 	struct leat_thread thread;
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
-	uint64_t running, given; /* whose turn it is, or 0; how many there were. Written by the worker, read by looks */
-	uint64_t looked_given;   /* given when a look first found this turn; under users_lock */
+	uint64_t running, turns_run; /* whose turn it is, or 0; how many there were. Written by the worker, read by looks */
+	uint64_t looked_turns_run;   /* given when a look first found this turn; under users_lock */
 	int64_t looked_ns;       /* when that was */
 	uint32_t seen, slept_at; /* the inbox's pushes when this worker last looked, last went to sleep */
-	uint32_t left;           /* how often in a row it has left there what it saw */
-	int64_t fresh_ns;        /* when it last looked at new jobs that stand in no queue */
+	uint32_t inbox_skips;           /* how often in a row it has left there what it saw */
+	int64_t unstarted_ns;        /* when it last looked at new jobs that stand in no queue */
 	bool new_ones; /* there were some since it last went to sleep */
-	bool lazy;
+	bool polling;
 	unsigned index, turns;
 };
 
 struct leat_pool {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART))); /* LEAT_CTL_RX_PARKED: a worker sleeps */
 	uint32_t searching; /* workers that are awake and have found nothing yet */
-	uint32_t lazy;      /* a worker looks every now and then: new generators wake nobody */
-	uint32_t fresh;     /* a user may have a new job that nobody has run yet; written under fresh_lock */
+	uint32_t polling;      /* a worker looks every now and then: new generators wake nobody */
+	uint32_t unstarted;     /* a user may have a new job that nobody has run yet; written under unstarted_lock */
 	uint32_t stop;
 	uint32_t held;
 	uint64_t due_ns;    /* when the wheel is to be looked at; written under the lock */
 	uint64_t inbox; /* struct leat_queue *; changed under the lock of the queue that it says */
 	struct leat_event idle __attribute__((aligned(LEAT_LINES_APART)));
-	struct leat_mutex lock; /* guards the wheel and the keeper */
-	struct leat_worker *keeper;
-	int64_t keeper_until_ns;
-	bool keeper_polls;  /* it sleeps on descriptors */
+	struct leat_mutex lock; /* guards the wheel and the timekeeper */
+	struct leat_worker *timekeeper;
+	int64_t timekeeper_until_ns;
+	bool timekeeper_polls;  /* it sleeps on descriptors */
 	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
@@ -71,8 +71,8 @@ struct leat_pool {
 	struct leat_pool_user *ended; /* users removed during that look, on the list until it is over. Under users_lock */
 	struct leat_mutex look_lock;  /* held by a look: one at a time */
 	struct leat_mutex ask_lock;   /* held by who asks one of those: it is not taken away meanwhile */
-	struct leat_spin fresh_lock;  /* guards the links of */
-	struct leat_link fresh_users; /* those that may have a new job: the ends of a ring */
+	struct leat_spin unstarted_lock;  /* guards the links of */
+	struct leat_link unstarted_users; /* those that may have a new job: the ends of a ring */
 	struct leat_node node;
 	char name[LEAT_NAME_MAX + 1];
 	bool workers_only;
@@ -163,7 +163,7 @@ static bool must_tell(struct leat_pool *pool, bool urgent)
 		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence of leat_event_prepare_wait() */
 		ctl = leat_load_rlx(&pool->ctl); /* rlx: the same */
 	}
-	if (!(ctl & LEAT_CTL_RX_PARKED) || (!urgent && leat_load_rlx(&pool->lazy) != 0)) /* rlx: C1 orders it, as ctl */
+	if (!(ctl & LEAT_CTL_RX_PARKED) || (!urgent && leat_load_rlx(&pool->polling) != 0)) /* rlx: C1 orders it, as ctl */
 		return false;
 	return leat_add_acqrel(&pool->searching, 0) == 0; /* P1: the push before searching; pairs with stop_searching() */
 }
@@ -174,19 +174,19 @@ static void tell(struct leat_pool *pool, bool urgent) /* mutate */
 		leat_event_notify(&pool->idle, 1);
 }
 
-static void list_fresh(struct leat_pool *pool, struct leat_pool_user *user)
+static void list_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 {
-	leat_spin_lock(&pool->fresh_lock);
-	leat_link_before(&user->fresh_link, &pool->fresh_users);
-	leat_store_rlx(&pool->fresh, 1); /* rlx: C1 orders it, as count */
-	leat_spin_unlock(&pool->fresh_lock);
+	leat_spin_lock(&pool->unstarted_lock);
+	leat_link_before(&user->unstarted_link, &pool->unstarted_users);
+	leat_store_rlx(&pool->unstarted, 1); /* rlx: C1 orders it, as count */
+	leat_spin_unlock(&pool->unstarted_lock);
 }
 
 bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 {
-	if (!user->fresh_listed)
-		list_fresh(pool, user); /* else who asks it takes the lock that is held, or has yet to come */
-	user->fresh_listed = true;
+	if (!user->unstarted_listed)
+		list_unstarted(pool, user); /* else who asks it takes the lock that is held, or has yet to come */
+	user->unstarted_listed = true;
 	return must_tell(pool, false);
 }
 
@@ -336,12 +336,12 @@ void leat_job_wake_first(struct leat_job *job)
 	leat_rcu_read_unlock();
 }
 
-/* Under the lock: the keeper looks again what there is to keep. To the event it is a spurious wake-up. */
-static void rouse_keeper(struct leat_pool *pool, int64_t until_ns)
+/* Under the lock: the timekeeper looks again what there is to keep. To the event it is a spurious wake-up. */
+static void rouse_timekeeper(struct leat_pool *pool, int64_t until_ns)
 {
-	uint32_t *word = leat_sleeper_notify(&pool->keeper->sleeper);
+	uint32_t *word = leat_sleeper_notify(&pool->timekeeper->sleeper);
 
-	pool->keeper_until_ns = until_ns;
+	pool->timekeeper_until_ns = until_ns;
 	leat_os_futex_wake(word, 1);
 }
 
@@ -350,25 +350,25 @@ void leat_pool_want_timekeeper(struct leat_pool *pool)
 	bool kept;
 
 	leat_mutex_lock(&pool->lock);
-	kept = pool->keeper != NULL;
-	if (kept && !pool->keeper_polls)
-		rouse_keeper(pool, pool->keeper_until_ns);
+	kept = pool->timekeeper != NULL;
+	if (kept && !pool->timekeeper_polls)
+		rouse_timekeeper(pool, pool->timekeeper_until_ns);
 	leat_mutex_unlock(&pool->lock);
 	if (!kept)
 		tell(pool, true);
 }
 
 /* Under the lock: whoever sleeps until the wheel's next time does so for not too long. False: nobody does. */
-static bool hurry_keeper(struct leat_pool *pool)
+static bool hurry_timekeeper(struct leat_pool *pool)
 {
 	int64_t due_ns = leat_wheel_next_ns(&pool->wheel);
-	struct leat_worker *keeper = pool->keeper;
+	struct leat_worker *timekeeper = pool->timekeeper;
 
 	leat_store_rlx(&pool->due_ns, (uint64_t)due_ns); /* rlx: a time; who is late by it looks again */
-	if (keeper == NULL)
+	if (timekeeper == NULL)
 		return false;
-	if (due_ns < pool->keeper_until_ns)
-		rouse_keeper(pool, due_ns);
+	if (due_ns < pool->timekeeper_until_ns)
+		rouse_timekeeper(pool, due_ns);
 	return true;
 }
 
@@ -384,7 +384,7 @@ static bool settle_in_wheel(struct leat_job *job)
 	leat_rcu_read_lock(); /* as in push() */
 	leat_mutex_lock(&pool->lock);
 	leat_wheel_add(&pool->wheel, job);
-	kept = hurry_keeper(pool);
+	kept = hurry_timekeeper(pool);
 	timed = leat_cas_rlx(&job->run, &run, LEAT_RUN_TIMED); /* rlx: J2: who queues it takes the lock after this */
 	if (!timed)
 		leat_wheel_remove(&pool->wheel, job);
@@ -493,7 +493,7 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
  * A job that has just been put there may be run by who put it there, as soon as it receives; taking it away would cost both. So
  * few of them are left where they are while more keep coming, for some looks: there may be one among them that nobody runs.
  */
-static void adopt(struct leat_worker *worker)
+static void swap_inbox(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	struct leat_queue *inbox = inbox_of(pool);
@@ -501,12 +501,12 @@ static void adopt(struct leat_worker *worker)
 
 	if (count == 0)
 		return;
-	if (count <= FRESH && pushes != worker->seen && leat_load_rlx(&inbox->urgent) == 0 && /* rlx: as count */
-	    worker->left++ < LEFT_MOST) {
+	if (count <= UNSTARTED_FEW && pushes != worker->seen && leat_load_rlx(&inbox->urgent) == 0 && /* rlx: as count */
+	    worker->inbox_skips++ < INBOX_SKIPS_MOST) {
 		worker->seen = pushes;
 		return;
 	}
-	worker->left = 0;
+	worker->inbox_skips = 0;
 	inbox = lock_inbox(pool);
 	if (queue_empty(worker->adopted)) {
 		leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted); /* rlx: see inbox_of() */
@@ -519,54 +519,54 @@ static void adopt(struct leat_worker *worker)
  * Under ask_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so that those who are listed
  * again and again meanwhile are not asked for ever; set where it is NULL.
  */
-static struct leat_pool_user *take_fresh(struct leat_pool *pool, struct leat_link **last)
+static struct leat_pool_user *take_unstarted(struct leat_pool *pool, struct leat_link **last)
 {
 	struct leat_link *link = NULL;
 
-	leat_spin_lock(&pool->fresh_lock);
+	leat_spin_lock(&pool->unstarted_lock);
 	if (*last == NULL)
-		*last = pool->fresh_users.prev;
-	if (pool->fresh_users.next != &pool->fresh_users) {
-		link = pool->fresh_users.next;
+		*last = pool->unstarted_users.prev;
+	if (pool->unstarted_users.next != &pool->unstarted_users) {
+		link = pool->unstarted_users.next;
 		leat_link_remove(link);
 	}
-	if (pool->fresh_users.next == &pool->fresh_users)
-		leat_store_rlx(&pool->fresh, 0); /* rlx: before the user's lock: under that he is seen, or listed again */
-	leat_spin_unlock(&pool->fresh_lock);
-	return link == NULL ? NULL : caa_container_of(link, struct leat_pool_user, fresh_link);
+	if (pool->unstarted_users.next == &pool->unstarted_users)
+		leat_store_rlx(&pool->unstarted, 0); /* rlx: before the user's lock: under that he is seen, or listed again */
+	leat_spin_unlock(&pool->unstarted_lock);
+	return link == NULL ? NULL : caa_container_of(link, struct leat_pool_user, unstarted_link);
 }
 
 /* Under users_lock, and with nobody left in it. */
-static void unlist_fresh(struct leat_pool *pool, struct leat_pool_user *user)
+static void unlist_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	leat_mutex_lock(&pool->ask_lock);
-	leat_spin_lock(&pool->fresh_lock);
-	if (user->fresh_link.next != NULL)
-		leat_link_remove(&user->fresh_link);
-	leat_spin_unlock(&pool->fresh_lock);
+	leat_spin_lock(&pool->unstarted_lock);
+	if (user->unstarted_link.next != NULL)
+		leat_link_remove(&user->unstarted_link);
+	leat_spin_unlock(&pool->unstarted_lock);
 	leat_mutex_unlock(&pool->ask_lock);
-	user->fresh_listed = false;
+	user->unstarted_listed = false;
 }
 
 /* What is new and is run by nobody gets into this worker's queue, once it has been seen twice. */
-static void look_at_fresh(struct leat_worker *worker)
+static void ask_unstarted(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	struct leat_link *last = NULL;
 	struct leat_pool_user *user;
 	bool left = false;
 
-	if (leat_load_rlx(&pool->fresh) == 0) /* rlx: C1 orders it, as count */
+	if (leat_load_rlx(&pool->unstarted) == 0) /* rlx: C1 orders it, as count */
 		return;
 	worker->new_ones = true;
-	worker->fresh_ns = leat_now_ns();
+	worker->unstarted_ns = leat_now_ns();
 	leat_mutex_lock(&pool->ask_lock);
-	while ((user = take_fresh(pool, &last)) != NULL) {
-		if (user->fresh(user)) {
-			list_fresh(pool, user);
+	while ((user = take_unstarted(pool, &last)) != NULL) {
+		if (user->unstarted(user)) {
+			list_unstarted(pool, user);
 			left = true;
 		}
-		if (&user->fresh_link == last)
+		if (&user->unstarted_link == last)
 			break;
 	}
 	leat_mutex_unlock(&pool->ask_lock);
@@ -575,11 +575,11 @@ static void look_at_fresh(struct leat_worker *worker)
 }
 
 /* Between turns: not at each, as all users are asked; but a turn may be long, so that not turns are counted. */
-static void glance_at_fresh(struct leat_worker *worker)
+static void poll_unstarted(struct leat_worker *worker)
 {
-	if (leat_load_rlx(&worker->pool->fresh) != 0 && /* rlx: as in look_at_fresh() */
-	    leat_now_ns() - worker->fresh_ns >= LAZY_NS)
-		look_at_fresh(worker);
+	if (leat_load_rlx(&worker->pool->unstarted) != 0 && /* rlx: as in ask_unstarted() */
+	    leat_now_ns() - worker->unstarted_ns >= POLL_NS)
+		ask_unstarted(worker);
 }
 
 static struct leat_job *steal(struct leat_worker *worker)
@@ -617,11 +617,11 @@ static struct leat_job *find(struct leat_worker *worker)
 		look_at_wheel(worker->pool);
 	if (look_around && leat_poller_wanted(&worker->pool->poller))
 		leat_poller_wait(&worker->pool->poller, 0);
-	glance_at_fresh(worker);
+	poll_unstarted(worker);
 	if (look_around && (job = steal(worker)) != NULL)
 		return job;
 	if (queue_empty(worker->adopted))
-		adopt(worker);
+		swap_inbox(worker);
 	job = take(worker, own_first ? &worker->own : worker->adopted, 0);
 	if (job == NULL)
 		job = take(worker, own_first ? worker->adopted : &worker->own, 0);
@@ -630,7 +630,7 @@ static struct leat_job *find(struct leat_worker *worker)
 
 static bool any_work(const struct leat_pool *pool)
 {
-	if (leat_load_rlx(&pool->fresh) != 0 && leat_load_rlx(&pool->lazy) == 0) /* rlx: C1 orders them, as count */
+	if (leat_load_rlx(&pool->unstarted) != 0 && leat_load_rlx(&pool->polling) == 0) /* rlx: C1 orders them, as count */
 		return true;
 	for (unsigned i = 0; i < pool->workers_count; i++)
 		if (!queue_empty(&pool->workers[i].own))
@@ -661,7 +661,7 @@ static bool stopping(const struct leat_pool *pool)
 }
 
 /* Under the lock. */
-static bool anything_to_keep(const struct leat_pool *pool)
+static bool needs_timekeeper(const struct leat_pool *pool)
 {
 	return pool->wheel.count > 0 || leat_poller_wanted(&pool->poller); /* who adds one tells afterwards */
 }
@@ -674,7 +674,7 @@ static bool unkept(struct leat_pool *pool)
 	if (leat_load_rlx(&pool->due_ns) == (uint64_t)LEAT_NEVER && !leat_poller_wanted(&pool->poller)) /* rlx: a time */
 		return false;
 	leat_mutex_lock(&pool->lock);
-	vacant = pool->keeper == NULL && anything_to_keep(pool);
+	vacant = pool->timekeeper == NULL && needs_timekeeper(pool);
 	leat_mutex_unlock(&pool->lock);
 	return vacant;
 }
@@ -700,7 +700,7 @@ static struct leat_job *search(struct leat_worker *worker)
 			leat_pause();
 		if (look % CLOCK_TURNS == CLOCK_TURNS - 1) {
 			leat_os_yield();
-			look_at_fresh(worker);
+			ask_unstarted(worker);
 		}
 		look_at_wheel(pool);
 		job = find(worker);
@@ -709,37 +709,37 @@ static struct leat_job *search(struct leat_worker *worker)
 	return job;
 }
 
-/* Takes the keeper's part, if nobody has it and there is anything to keep: until when to sleep. */
-static int64_t become_keeper(struct leat_worker *worker, int64_t until_ns)
+/* Takes the timekeeper's part, if nobody has it and there is anything to keep: until when to sleep. */
+static int64_t become_timekeeper(struct leat_worker *worker, int64_t until_ns)
 {
 	struct leat_pool *pool = worker->pool;
 	int64_t due_ns;
 
 	worker->sleeper.fd = -1;
 	leat_mutex_lock(&pool->lock);
-	if (pool->keeper == NULL && anything_to_keep(pool)) {
+	if (pool->timekeeper == NULL && needs_timekeeper(pool)) {
 		due_ns = leat_wheel_next_ns(&pool->wheel);
 		until_ns = due_ns < until_ns ? due_ns : until_ns;
-		pool->keeper = worker;
-		pool->keeper_until_ns = until_ns;
-		pool->keeper_polls = leat_poller_wanted(&pool->poller); /* who adds one rouses the keeper */
-		if (pool->keeper_polls)
+		pool->timekeeper = worker;
+		pool->timekeeper_until_ns = until_ns;
+		pool->timekeeper_polls = leat_poller_wanted(&pool->poller); /* who adds one rouses the timekeeper */
+		if (pool->timekeeper_polls)
 			worker->sleeper.fd = pool->poller.wake_fd;
 	}
 	leat_mutex_unlock(&pool->lock);
 	return until_ns;
 }
 
-/* Whether it was the keeper, and the wheel needs another. */
-static bool stop_keeping(struct leat_worker *worker)
+/* Whether it was the timekeeper, and the wheel needs another. */
+static bool stop_timekeeping(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	bool vacant;
 
 	leat_mutex_lock(&pool->lock);
-	vacant = pool->keeper == worker && anything_to_keep(pool);
-	if (pool->keeper == worker)
-		pool->keeper = NULL;
+	vacant = pool->timekeeper == worker && needs_timekeeper(pool);
+	if (pool->timekeeper == worker)
+		pool->timekeeper = NULL;
 	leat_mutex_unlock(&pool->lock);
 	return vacant;
 }
@@ -748,60 +748,60 @@ static bool stop_keeping(struct leat_worker *worker)
  * Who starts generators and runs them himself, by receiving, need not pay for waking a worker each time that
  * one has gone to sleep. A worker that was woken for nothing looks again by itself, until nothing new comes.
  */
-static bool lazy(struct leat_worker *worker)
+static bool polling(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	uint32_t pushes = leat_load_rlx(&inbox_of(pool)->pushes), others = 0; /* rlx: a hint */
-	bool wanted = pushes != worker->slept_at || worker->new_ones || leat_load_rlx(&pool->fresh) != 0; /* rlx: the same */
+	bool wanted = pushes != worker->slept_at || worker->new_ones || leat_load_rlx(&pool->unstarted) != 0; /* rlx: the same */
 
 	worker->slept_at = pushes;
 	worker->new_ones = false;
-	if (wanted && !worker->lazy)
-		worker->lazy = leat_cas_rlx(&pool->lazy, &others, 1); /* rlx: C1 orders it, as ctl */
-	if (!wanted && worker->lazy) {
-		leat_store_rlx(&pool->lazy, 0); /* rlx: C1: before the heavy fence in leat_event_prepare_wait() */
-		worker->lazy = false;
+	if (wanted && !worker->polling)
+		worker->polling = leat_cas_rlx(&pool->polling, &others, 1); /* rlx: C1 orders it, as ctl */
+	if (!wanted && worker->polling) {
+		leat_store_rlx(&pool->polling, 0); /* rlx: C1: before the heavy fence in leat_event_prepare_wait() */
+		worker->polling = false;
 	}
-	return worker->lazy;
+	return worker->polling;
 }
 
 /* With a job: those who put others in relied on this worker, which has no time for them now. */
-static void stop_being_lazy(struct leat_worker *worker)
+static void stop_polling(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 
-	if (!worker->lazy)
+	if (!worker->polling)
 		return;
-	worker->lazy = false;
-	leat_store_rlx(&pool->lazy, 0); /* rlx: C1 orders it, as ctl */
+	worker->polling = false;
+	leat_store_rlx(&pool->polling, 0); /* rlx: C1 orders it, as ctl */
 	if (pool->workers_count == 1)
 		return;
-	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED)); /* C1: lazy before the queues; pairs with must_tell() */
+	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED)); /* C1: polling before the queues; pairs with must_tell() */
 	if (any_work(pool))
 		tell(pool, true);
 }
 
-/* Sleeps until there may be something to do. Whether the wheel needs another keeper. */
+/* Sleeps until there may be something to do. Whether the wheel needs another timekeeper. */
 static bool sleep_once(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
-	int64_t until_ns, look_ns = lazy(worker) ? leat_now_ns() + LAZY_NS : LEAT_NEVER;
+	int64_t until_ns, look_ns = polling(worker) ? leat_now_ns() + POLL_NS : LEAT_NEVER;
 	bool vacant;
 
 	leat_sleeper_reset(&worker->sleeper);
-	until_ns = become_keeper(worker, look_ns);
+	until_ns = become_timekeeper(worker, look_ns);
 	leat_event_prepare_wait(&pool->idle, &worker->waiter);
 	/* what somebody else put into the wheel while this worker decided to keep nothing, it keeps after all */
-	if (!(worker->lazy ? any_urgent(pool) : any_work(pool)) && !unkept(pool) && !stopping(pool)) {
+	if (!(worker->polling ? any_urgent(pool) : any_work(pool)) && !unkept(pool) && !stopping(pool)) {
 		if (worker->sleeper.fd >= 0)
 			leat_poller_wait(&pool->poller, until_ns);
 		else
 			leat_sleeper_park(&worker->sleeper, until_ns);
 	}
 	leat_event_remove_waiter(&pool->idle, &worker->waiter);
-	vacant = stop_keeping(worker);
+	vacant = stop_timekeeping(worker);
 	look_at_wheel(pool);
-	look_at_fresh(worker);
+	ask_unstarted(worker);
 	return vacant;
 }
 
@@ -815,9 +815,9 @@ static struct leat_job *next_job(struct leat_worker *worker)
 		job = search(worker);
 	while (job == NULL && !stopping(worker->pool)) {
 		vacant = sleep_once(worker);
-		job = worker->lazy ? find(worker) : search(worker);
+		job = worker->polling ? find(worker) : search(worker);
 	}
-	stop_being_lazy(worker);
+	stop_polling(worker);
 	if (job != NULL && vacant)
 		tell(worker->pool, true); /* who has work can't keep */
 	return job;
@@ -832,7 +832,7 @@ static void work(void *arg)
 	while ((job = next_job(worker)) != NULL) {
 		enum leat_job_result turn;
 
-		leat_store_rlx(&worker->given, leat_load_rlx(&worker->given) + 1); /* rlx: a number */
+		leat_store_rlx(&worker->turns_run, leat_load_rlx(&worker->turns_run) + 1); /* rlx: a number */
 		leat_store_rlx(&worker->running, job->kind->id(job));              /* rlx: a number */
 		turn = job->kind->turn(job);
 		leat_store_rlx(&worker->running, 0); /* rlx: a number */
@@ -843,11 +843,11 @@ static void work(void *arg)
 /* Under users_lock: whether the turn that this worker is at was so already when somebody looked before. */
 static void look_at_worker(struct leat_worker *worker, struct leat_pool_stat *stat, int64_t now_ns)
 {
-	uint64_t running = leat_load_rlx(&worker->running), given = leat_load_rlx(&worker->given); /* rlx: numbers */
+	uint64_t running = leat_load_rlx(&worker->running), given = leat_load_rlx(&worker->turns_run); /* rlx: numbers */
 
 	stat->turns += given;
-	if (running == 0 || given != worker->looked_given) {
-		worker->looked_given = given;
+	if (running == 0 || given != worker->looked_turns_run) {
+		worker->looked_turns_run = given;
 		worker->looked_ns = now_ns;
 	} else if (now_ns - worker->looked_ns > stat->long_ns) {
 		stat->long_ns = now_ns - worker->looked_ns;
@@ -1020,8 +1020,8 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	pool->due_ns = (uint64_t)LEAT_NEVER;
 	leat_mutex_init(&pool->ask_lock);
 	leat_mutex_init(&pool->look_lock);
-	leat_spin_init(&pool->fresh_lock);
-	pool->fresh_users.next = pool->fresh_users.prev = &pool->fresh_users;
+	leat_spin_init(&pool->unstarted_lock);
+	pool->unstarted_users.next = pool->unstarted_users.prev = &pool->unstarted_users;
 	for (unsigned i = 0; i <= workers; i++)
 		queue_init(&pool->queues[i]);
 	leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)&pool->queues[workers]); /* rlx: nobody else knows the pool yet */
@@ -1095,7 +1095,7 @@ static int dismiss_users(struct leat_pool *pool)
 		if (user->busy(user))
 			return -EBUSY;
 	while ((user = pool->users.next) != &pool->users) {
-		unlist_fresh(pool, user); /* before another pool can have it */
+		unlist_unstarted(pool, user); /* before another pool can have it */
 		user->gone(user);
 		unlink_user(user);
 	}
@@ -1141,7 +1141,7 @@ void leat_pool_remove_user(struct leat_pool_user *user)
 	pool = user->pool;
 	user->removed = true;
 	if (pool != NULL)
-		unlist_fresh(pool, user);
+		unlist_unstarted(pool, user);
 	if (pool != NULL && pool->looking) {
 		user->ended_next = pool->ended;
 		pool->ended = user;

@@ -3,13 +3,13 @@
  *
  * Each worker has a queue; what is woken by a thread that is no worker goes to the inbox. A worker without work takes from
  * the inbox, then from the other workers' queues; finds nothing for a while; and parks on the pool's event. One of those
- * that park, the keeper, sleeps no longer than until the next job in the wheel, and where jobs wait for descriptors, on those.
+ * that park, the timekeeper, sleeps no longer than until the next job in the wheel, and where jobs wait for descriptors, on those.
  *
  * A new job that its receiver is likely to run stands in no queue: its user has it, and stands on the pool's list of those that may
- * have one, which the word `fresh` says is not empty. A worker without work asks those; who has the same one twice wakes it. A user
+ * have one, which the word `unstarted` says is not empty. A worker without work asks those; who has the same one twice wakes it. A user
  * comes onto the list under its own lock, and says under that lock whether it stays, so that a job is either seen or announced.
  *
- *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues and fresh  <->  push or fresh, light fence,
+ *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues and unstarted  <->  push or unstarted, light fence,
  *          load of ctl
  *     P1   who pushes swaps searching, having pushed  ->  P1  who stops searching swaps it, then looks for more to do
  *     P2   who ends lets go of the pool      ->  P2  who closes it loads held      nothing of it is used any more
@@ -36,15 +36,15 @@
 struct leat_pool_user {
 	struct leat_pool_user *prev, *next;
 	struct leat_pool *pool;      /* set with those */
-	struct leat_link fresh_link; /* on the list of those that may have a new job */
-	bool fresh_listed;           /* it is, or is being asked; under the user's lock */
+	struct leat_link unstarted_link; /* on the list of those that may have a new job */
+	bool unstarted_listed;           /* it is, or is being asked; under the user's lock */
 	bool (*busy)(struct leat_pool_user *user);
 	void (*gone)(struct leat_pool_user *user); /* the pool is closed: must not be named any more */
 	/*
 	 * Wakes the new job that stood with it at the last call already, and still waits for its first turn. Whether another does.
-	 * Takes the lock under which leat_pool_add_unstarted() is called, and says under it in fresh_listed what it answers.
+	 * Takes the lock under which leat_pool_add_unstarted() is called, and says under it in unstarted_listed what it answers.
 	 */
-	bool (*fresh)(struct leat_pool_user *user);
+	bool (*unstarted)(struct leat_pool_user *user);
 	/*
 	 * Adds its figures, and the name of the generator that long_id is, if it is one of its. Under no lock of the pool's: what it
 	 * adds is never more than there was when it returns.
@@ -65,7 +65,7 @@ void leat_pool_hold(struct leat_pool *pool);
 void leat_pool_let_go(struct leat_pool *pool);
 
 /*
- * A new job stands with its user, IDLE: who receives from it may run it at once, and fresh() finds it if nobody does. Under a
+ * A new job stands with its user, IDLE: who receives from it may run it at once, and unstarted() finds it if nobody does. Under a
  * lock of the user's, while it is busy. True: leat_pool_notify_unstarted(), in a read section begun under that lock.
  */
 bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user);

@@ -30,7 +30,7 @@ static uint32_t finis;
 static bool why; /* plain memory, written before a cancel or a close */
 
 /*
- * How late a new job may be that its starter is likely to run itself: a worker polls for such, sleeps LAZY_NS (runtime/pool/pool.c)
+ * How late a new job may be that its starter is likely to run itself: a worker polls for such, sleeps POLL_NS (runtime/pool/pool.c)
  * between two polls, and runs one that it has seen twice.
  */
 enum { POLLED_TWICE_NS = 2 * 200000 };

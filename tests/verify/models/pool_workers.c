@@ -8,7 +8,7 @@
 
 #include <poll.h>
 
-/* A time to wait for, set by whoever runs the step: there must be a keeper for it. */
+/* A time to wait for, set by whoever runs the step: there must be a timekeeper for it. */
 static void receive_later(enum leat_kind kind)
 {
 	static struct numbers n;
@@ -47,7 +47,7 @@ static int second_later(void *state, void *item)
 	return rc == 0 ? next(state, item) : rc;
 }
 
-MODEL(pool_timer_earlier, .what = "the keeper sleeps until a time, and somebody puts an earlier one into the wheel", .preemptions = 1,
+MODEL(pool_timer_earlier, .what = "the timekeeper sleeps until a time, and somebody puts an earlier one into the wheel", .preemptions = 1,
       .stale = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
 {
 	static struct numbers n[2] = { { .last = 1, .due_ns = 80000000 }, { .last = 2 } };
@@ -69,7 +69,7 @@ MODEL(pool_timer_earlier, .what = "the keeper sleeps until a time, and somebody 
 	close_pool(0);
 }
 
-/* A descriptor to wait for, asked for by whoever runs the step: the keeper must sleep on it. */
+/* A descriptor to wait for, asked for by whoever runs the step: the timekeeper must sleep on it. */
 static int flag;
 
 static int next_when_ready(void *state, void *item)
