@@ -115,7 +115,10 @@ struct leat_chan {
 		struct leat_mpmc mpmc;
 	};
 
-	struct leat_event items, room, done; /* where receivers, senders and leat_tx_wait() park */
+	/* Where receivers, senders and leat_tx_wait() park. The two sides park at once, each on lines of its own. */
+	struct leat_event items __attribute__((aligned(LEAT_LINES_APART)));
+	struct leat_event room __attribute__((aligned(LEAT_LINES_APART)));
+	struct leat_event done __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_scope_hook hook;
 	struct leat_node node;
 	struct leat_end *end;
