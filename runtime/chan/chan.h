@@ -214,14 +214,15 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }
 
-/* n items, or slots, were published: wakes who is parked on the other side. */
+/* n items, or n free slots, were published: notifies as many parked waiters of the other side. */
 void leat_chan_sent(struct leat_chan *chan, size_t n); /* mutate */
 void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
 
 /*
- * Who was told that there is something, and leaves with it, or without, or having found something else: if there is still
- * something to be had and somebody else sleeps, wakes him. The news was one, but what was published since, while this
- * one was no longer on the list, may have been counted on it.
+ * A waiter of this side was notified and returns, with an item or without. If work remains (items for
+ * receivers, room for senders) and another waiter of the side is parked, this notifies that waiter. If
+ * not, an item that was published after the notification could stay behind with every receiver asleep:
+ * runtime/event/event.h, "Forwarding".
  */
 void leat_chan_forward_notify(struct leat_chan *chan, bool sender); /* mutate */
 

@@ -32,7 +32,7 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 	waiter->next->prev = waiter->prev;
 	waiter->next = waiter->prev = NULL;
 	if (ev->bit != 0 && nobody(ev))
-		leat_and_rlx(ev->ctl, ~ev->bit); /* rlx: under the lock; who finds it clear relies on nothing */
+		leat_and_rlx(ev->ctl, ~ev->bit); /* rlx: under the lock; a notifier that reads it clear relies on nothing */
 }
 
 /* Caller holds the lock. */
@@ -52,7 +52,7 @@ bool leat_event_add_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
-		leat_or_rlx(ev->ctl, ev->bit); /* rlx: C1, C2: the fence that follows orders it; who sees it takes the lock */
+		leat_or_rlx(ev->ctl, ev->bit); /* rlx: C1, C2: the fence that follows orders it; a notifier that reads it set takes the lock */
 	link_waiter(ev, waiter);
 	leat_mutex_unlock(&ev->lock);
 	return ev->bit != 0 && leat_sleeper_fence(waiter->sleeper, leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED); /* rlx: constant */
@@ -79,10 +79,10 @@ uint64_t leat_event_unfenced(void)
 void leat_event_fence(bool heavy)
 {
 	if (!heavy) {
-		leat_fence_seq(); /* C1, C2: bit before look; pairs with leat_fence_seq() in tell() */
+		leat_fence_seq(); /* C1, C2: bit before recheck; pairs with leat_fence_seq() in tell() */
 		return;
 	}
-	leat_os_fence_heavy(); /* C1, C2: bit before look; pairs with leat_fence_light() of each publish */
+	leat_os_fence_heavy(); /* C1, C2: bit before recheck; pairs with leat_fence_light() of each publish */
 	if (!leat_os_fence_heavy_prepare())
 		leat_add_rlx(&unfenced, 1); /* rlx: a number */
 }

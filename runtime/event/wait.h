@@ -8,7 +8,7 @@
  *             wake-up costs. LEAT_WAIT_ADAPTIVE and LEAT_WAIT_SPIN.
  *     yield   the thread offers its core with sched_yield(), which takes half a microsecond when no other thread wants
  *             it. LEAT_WAIT_ADAPTIVE does so a few times, LEAT_WAIT_YIELD until the wait ends.
- *     park    the thread lines up on its events and sleeps until it is notified. LEAT_WAIT_ADAPTIVE and LEAT_WAIT_PARK.
+ *     park    the thread adds a waiter to its events and sleeps until it is notified. LEAT_WAIT_ADAPTIVE and LEAT_WAIT_PARK.
  *
  * The clock. Between two reads of the clock a waiting thread makes at most PAUSES pauses and one yield, or sleeps
  * with the deadline as its time-out; attempts, and steps of a generator that it runs, come on top.
@@ -52,11 +52,11 @@ struct leat_wait_ops {
 	bool (*run_here)(struct leat_wait_loop *w);
 	/* Has a worker run such producers. True if an attempt may succeed now, so that the thread must not sleep. NULL: none. */
 	bool (*schedule)(struct leat_wait_loop *w);
-	/* Lines w->sleeper up on every event, then fences, as event.h shows. */
+	/* Adds a waiter of w->sleeper to every event, then fences: leat_event_prepare_wait(). */
 	void (*prepare)(struct leat_wait_loop *w);
 	/* Sleeps until notified or until_ns. Returns -EAGAIN, or the error that ends the wait. NULL: leat_sleeper_park(). */
 	ssize_t (*park)(struct leat_wait_loop *w, int64_t until_ns);
-	/* Takes the sleeper off the events. True if one had notified it. */
+	/* Takes the waiters off the events. True if one was notified. */
 	bool (*retire)(struct leat_wait_loop *w);
 	/* How many items have been sent and received by all threads so far; only differences count. NULL, or always 0: not known. */
 	uint64_t (*transfers)(struct leat_wait_loop *w);
