@@ -1,25 +1,47 @@
 /*
- * runtime/pool/job.h: what runs on a pool: something that is given turns, one at a time, and sleeps between them as data.
+ * runtime/pool/job.h: a job is what runs on a pool. It is given turns, one at a time, and is data between them.
  *
- *     run        what it says                                who changes it
- *     IDLE       it waits to be woken                        whoever wakes or claims it: to QUEUED or RUNNING
- *     TIMED      it stands in the wheel as well, or waits    whoever wakes it: to QUEUED
- *                for something else that will wake it
- *     QUEUED     it stands in a queue, or is about to        who takes it out of there: to RUNNING
- *     RUNNING    it has its turn                             who runs it; a wake-up: to AGAIN
- *     PARKING    its turn is over, it takes a last look      who runs it; a wake-up: to AGAIN
- *     AGAIN      it was woken meanwhile                      who runs it: to QUEUED
+ *     IDLE ------ wake -----> QUEUED ------ take -----> RUNNING ------ OVER ----->
+ *     IDLE ------ claim ------------------------------> RUNNING
+ *                             QUEUED <----- MORE ------ RUNNING
+ *     IDLE <----- ready() found nothing --- PARKING <-- RUNNING, with PARK
+ *     TIMED ----- wake, or its time has come ---------> QUEUED
+ *     TIMED <---- AFTER ------------------------------- RUNNING
+ *     AGAIN <---- wake -------------------------------- RUNNING, PARKING
+ *     AGAIN ----- the turn is over -------------------> QUEUED
  *
- *     J1  who wakes swaps run              ->  J1  who runs it swaps run        what the wake-up was about is there
- *     J2  a turn swaps run to IDLE,        ->  J2  the next swaps it to RUNNING  what the turn before did
- *         QUEUED
- *     J3  PARKING, full fence, ready()    <->  change, full fence, load of run  one of the two sees the other
+ *     run        means                                       changed by
+ *     IDLE       the job waits to be woken                   a waker, to QUEUED; a claimer, to RUNNING
+ *     TIMED      it is in the wheel, or waits for something  a waker or the timekeeper, to QUEUED
+ *                else that will wake it
+ *     QUEUED     it is in a queue, or about to be            the thread that takes it out, to RUNNING
+ *     RUNNING    it has its turn                             the thread that runs it; a waker, to AGAIN
+ *     PARKING    its turn is over and ready() rechecks       the thread that runs it; a waker, to AGAIN
+ *     AGAIN      it was woken during its turn                the thread that runs it, to QUEUED
  *
- * Who changes something that a job may wait for either wakes it, or executes a full fence and wakes it where run is IDLE or
- * PARKING.
+ * Handing a job to a worker. Invariant: a wake-up leads to a turn that begins after it. The waker and the
+ * thread that ends the turn swap the same word, so one of the two swaps is first:
  *
- * Ownership: a job's memory is its kind's. Nobody touches a job that is OVER; while it is linked anywhere, or in any state but
- * IDLE, its memory stays. Who wakes one that may end meanwhile holds something that keeps it.
+ *     the thread that runs the job               the waker
+ *     RUNNING -> PARKING, full fence
+ *     ready(): there is nothing
+ *                                                changes something, swaps PARKING -> AGAIN
+ *     PARKING -> IDLE fails: run is AGAIN
+ *     AGAIN -> QUEUED, puts it into a queue      pushes nothing: the other thread does
+ *
+ * If the waker's swap comes after the one to IDLE, it finds IDLE, makes it QUEUED and pushes the job
+ * itself. A store in place of either swap would lose the wake-up: the job would be IDLE with work to do.
+ *
+ *     J1  a waker swaps run                 ->  J1  the thread that runs the job swaps run: what the waker changed is there
+ *     J2  a turn swaps run to IDLE, QUEUED  ->  J2  the next swaps it to RUNNING: what the turn before did is there
+ *     J3  PARKING, full fence, ready()     <->  change, full fence, load of run: one of the two sees the other
+ *
+ * A thread that changes something that a job may wait for either wakes the job, or executes a full fence
+ * and wakes it if run is IDLE or PARKING then.
+ *
+ * Ownership. A job's memory belongs to its kind. No thread touches a job that is over. Its memory stays
+ * while it is linked anywhere, and in any state but IDLE. A thread that wakes a job that may end meanwhile
+ * holds something that keeps it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -82,8 +104,8 @@ static inline void leat_job_init(struct leat_job *job, const struct leat_job_kin
 }
 
 /*
- * A new one whose run is QUEUED: puts it where workers find it. pulled: somebody who claims it may run it first, so no worker is
- * woken where that is known to be in vain.
+ * Puts a new job, whose run is QUEUED, where workers find it. pulled: its receiver may claim and run it first, so no worker is
+ * woken for it while one polls the inbox.
  */
 void leat_job_start(struct leat_job *job, bool pulled);
 
@@ -107,7 +129,7 @@ static inline struct leat_job *leat_job_of(struct leat_link *link)
 	return (struct leat_job *)(void *)((char *)link - offsetof(struct leat_job, link));
 }
 
-/* Gives it a turn: now if it waits, once more if it has one. Any thread, also under locks. */
+/* Gives the job a turn: now if it waits, once more if it has one. Any thread may call this, also with locks held. */
 void leat_job_wake(struct leat_job *job); /* mutate */
 /*
  * The same, and before the others of its queue, also where it stands in one already: for a job that is to end because its
@@ -126,13 +148,17 @@ bool leat_job_wake_begin(struct leat_job *job, bool parked_only, bool *timed);
 void leat_job_wake_finish(struct leat_job *job, bool timed); /* mutate */
 
 /*
- * For who wants to run it himself: takes it, if it waits for nothing but to be woken or stands in a queue. Then he gives it
- * its turn, and says with leat_job_settle() what came of it. alone: nobody changes what it waits for but he, so no last look.
+ * For a thread that runs the job itself. claim() takes the job if it is IDLE, or QUEUED and in a queue. The thread then gives it its
+ * turn, and says with leat_job_settle() what the turn ended with. alone: no other thread changes what the job waits for, so PARK
+ * needs no recheck.
  */
 bool leat_job_claim_queued(struct leat_job *job);
 void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone);
 
-/* Somebody wants its next turn: wakes it if it has parked, or is about to. Who sleeps on this has fenced; who tries comes again. */
+/*
+ * A receiver wants the job's next turn: wakes the job if it is IDLE or PARKING. A receiver that is going to sleep has executed a full
+ * fence before (J3); one that does not sleep asks again.
+ */
 static inline void leat_job_schedule(struct leat_job *job) /* mutate */
 {
 	uint32_t run = leat_load_rlx(&job->run); /* rlx: J3 orders it, where it must be */
@@ -151,7 +177,7 @@ static inline bool leat_job_claim(struct leat_job *job)
 	return run == LEAT_RUN_QUEUED && leat_job_claim_queued(job);
 }
 
-/* leat_job_settle() of one that parks, where he is alone. */
+/* leat_job_settle() with PARK and alone. */
 static inline void leat_job_park_alone(struct leat_job *job)
 {
 	uint32_t run = LEAT_RUN_RUNNING;
