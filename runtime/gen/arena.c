@@ -38,9 +38,9 @@ static size_t stride_of(size_t size)
 	return (size + STEP - 1) & ~(size_t)(STEP - 1);
 }
 
-static struct leat_sizes *find_sizes(struct leat_arena *group, size_t stride)
+static struct leat_sizes *find_sizes(struct leat_arena *arena, size_t stride)
 {
-	struct leat_sizes *sizes = group->sizes;
+	struct leat_sizes *sizes = arena->sizes;
 
 	while (sizes != NULL && sizes->stride != stride)
 		sizes = sizes->next;
@@ -86,49 +86,49 @@ void leat_slab_free(struct leat_slab *slab)
 		leat_os_pages_free(slab, bytes);
 }
 
-static void slab_link(struct leat_arena *group, struct leat_sizes *sizes, struct leat_slab *slab)
+static void slab_link(struct leat_arena *arena, struct leat_sizes *sizes, struct leat_slab *slab)
 {
 	slab->of = sizes;
 	if (slab->bytes < SLAB_BYTES && sizes->blocks_next <= slab->total)
 		sizes->blocks_next *= 2;
-	leat_link_before(&slab->all, &group->slabs);
+	leat_link_before(&slab->all, &arena->slabs);
 	leat_link_before(&slab->roomy, &sizes->roomy);
 }
 
-int leat_arena_grow(struct leat_arena *group, size_t size)
+int leat_arena_grow(struct leat_arena *arena, size_t size)
 {
 	size_t stride = stride_of(size);
-	struct leat_sizes *sizes = find_sizes(group, stride), *made = NULL;
+	struct leat_sizes *sizes = find_sizes(arena, stride), *made = NULL;
 	uint32_t blocks = sizes != NULL ? sizes->blocks_next : (uint32_t)FIRST_BLOCKS;
 	struct leat_slab *slab;
 
-	leat_spin_unlock(&group->crowd.lock);
+	leat_spin_unlock(&arena->gen_set.lock);
 	slab = slab_new(stride, blocks);
 	if (sizes == NULL && slab != NULL)
 		made = sizes_new(stride);
-	leat_spin_lock(&group->crowd.lock);
-	sizes = find_sizes(group, stride);
+	leat_spin_lock(&arena->gen_set.lock);
+	sizes = find_sizes(arena, stride);
 	if (sizes == NULL && made != NULL) {
-		made->next = group->sizes;
-		group->sizes = sizes = made;
+		made->next = arena->sizes;
+		arena->sizes = sizes = made;
 		made = NULL;
 	}
 	if (sizes != NULL && slab != NULL) {
-		slab_link(group, sizes, slab);
+		slab_link(arena, sizes, slab);
 		slab = NULL;
 	}
 	if (made == NULL && slab == NULL)
 		return sizes != NULL && sizes->roomy.next != &sizes->roomy ? 0 : -ENOMEM;
-	leat_spin_unlock(&group->crowd.lock);
+	leat_spin_unlock(&arena->gen_set.lock);
 	leat_os_free(made); /* another thread was first, or there is no memory for both */
 	leat_slab_free(slab);
-	leat_spin_lock(&group->crowd.lock);
+	leat_spin_lock(&arena->gen_set.lock);
 	return sizes != NULL ? 0 : -ENOMEM;
 }
 
-void *leat_arena_alloc(struct leat_arena *group, size_t size, struct leat_slab **slab_out)
+void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab **slab_out)
 {
-	struct leat_sizes *sizes = find_sizes(group, stride_of(size));
+	struct leat_sizes *sizes = find_sizes(arena, stride_of(size));
 	struct leat_slab *slab;
 	struct leat_arena_block *block;
 
@@ -144,8 +144,8 @@ void *leat_arena_alloc(struct leat_arena *group, size_t size, struct leat_slab *
 		leat_link_remove(&slab->emptied);
 	if (++slab->used == slab->total)
 		leat_link_remove(&slab->roomy);
-	block->group = group;
-	group->crowd.holds++;
+	block->arena = arena;
+	arena->gen_set.holds++;
 	*slab_out = slab;
 	return block;
 }
@@ -162,44 +162,44 @@ static struct leat_slab *prune(struct leat_slab *slab)
 	return slab;
 }
 
-struct leat_slab *leat_arena_free(struct leat_arena *group, struct leat_slab *slab, void *memory)
+struct leat_slab *leat_arena_free(struct leat_arena *arena, struct leat_slab *slab, void *memory)
 {
 	struct leat_arena_block *block = memory;
 	struct leat_sizes *sizes = slab->of;
 
-	block->group = NULL;
+	block->arena = NULL;
 	block->next_free = slab->free;
 	slab->free = block;
 	if (slab->used-- == slab->total)
 		leat_link_before(&slab->roomy, sizes->roomy.next);
 	if (slab->used != 0)
 		return NULL;
-	if (group->walks == 0)
+	if (arena->walks == 0)
 		return prune(slab);
-	leat_link_before(&slab->emptied, &group->emptied);
+	leat_link_before(&slab->emptied, &arena->emptied);
 	return NULL;
 }
 
 /* Under the lock, which it lets go of and takes again: gives back what stayed for walks, a few at a time. */
-static void free_emptied(struct leat_arena *group)
+static void free_emptied(struct leat_arena *arena)
 {
 	enum { AT_ONCE = 16 };
 	struct leat_slab *slabs[AT_ONCE];
 
-	while (group->walks == 0 && group->emptied.next != &group->emptied) {
+	while (arena->walks == 0 && arena->emptied.next != &arena->emptied) {
 		unsigned n = 0;
 
-		while (n < AT_ONCE && group->emptied.next != &group->emptied) {
-			struct leat_slab *slab = slab_in_emptied(group->emptied.next);
+		while (n < AT_ONCE && arena->emptied.next != &arena->emptied) {
+			struct leat_slab *slab = slab_in_emptied(arena->emptied.next);
 
 			leat_link_remove(&slab->emptied);
 			slabs[n] = prune(slab);
 			n += slabs[n] != NULL;
 		}
-		leat_spin_unlock(&group->crowd.lock);
+		leat_spin_unlock(&arena->gen_set.lock);
 		while (n > 0)
 			leat_slab_free(slabs[--n]);
-		leat_spin_lock(&group->crowd.lock);
+		leat_spin_lock(&arena->gen_set.lock);
 	}
 }
 
@@ -209,21 +209,21 @@ static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *bloc
 	for (uint32_t n = 0; n < LEAT_ARENA_AT_ONCE && *i < slab->first_unused; n++) {
 		struct leat_arena_block *block = (void *)slab_block(slab, (*i)++);
 
-		if (block->group != NULL)
+		if (block->arena != NULL)
 			fn(block, arg);
 	}
 	return *i < slab->first_unused;
 }
 
-void leat_arena_for_each(struct leat_arena *group, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg)
+void leat_arena_for_each(struct leat_arena *arena, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg)
 {
-	struct leat_spin *lock = &group->crowd.lock;
+	struct leat_spin *lock = &arena->gen_set.lock;
 	struct leat_link *link;
 	uint32_t i = 0;
 
 	leat_spin_lock(lock);
-	group->walks++;
-	for (link = group->slabs.next; link != &group->slabs;) {
+	arena->walks++;
+	for (link = arena->slabs.next; link != &arena->slabs;) {
 		if (!walk_some(slab_in_all(link), &i, fn, arg)) {
 			link = link->next;
 			i = 0;
@@ -232,19 +232,19 @@ void leat_arena_for_each(struct leat_arena *group, void (*fn)(void *block, void 
 		after(arg);
 		leat_spin_lock(lock);
 	}
-	group->walks--;
-	free_emptied(group);
+	arena->walks--;
+	free_emptied(arena);
 	leat_spin_unlock(lock);
 }
 
-void leat_arena_for_each_unlocked(struct leat_arena *group, void (*fn)(void *block, void *arg), void *arg)
+void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *block, void *arg), void *arg)
 {
-	struct leat_spin *lock = &group->crowd.lock;
+	struct leat_spin *lock = &arena->gen_set.lock;
 	struct leat_link *link;
 
 	leat_spin_lock(lock);
-	group->walks++;
-	for (link = group->slabs.next; link != &group->slabs; link = link->next) {
+	arena->walks++;
+	for (link = arena->slabs.next; link != &arena->slabs; link = link->next) {
 		struct leat_slab *slab = slab_in_all(link);
 		uint32_t unused = slab->first_unused;
 
@@ -253,132 +253,132 @@ void leat_arena_for_each_unlocked(struct leat_arena *group, void (*fn)(void *blo
 			fn(slab_block(slab, i), arg);
 		leat_spin_lock(lock);
 	}
-	group->walks--;
-	free_emptied(group);
+	arena->walks--;
+	free_emptied(arena);
 	leat_spin_unlock(lock);
 }
 
-uint64_t leat_arena_id(struct leat_arena *group)
+uint64_t leat_arena_id(struct leat_arena *arena)
 {
 	uint64_t id;
 
-	if (group->next_id == group->ids_end) {
-		uint64_t n = group->ids_end == 0 ? 2 : IDS;
+	if (arena->next_id == arena->ids_end) {
+		uint64_t n = arena->ids_end == 0 ? 2 : IDS;
 
-		group->next_id = leat_registry_ids(n);
-		group->ids_end = group->next_id + n;
+		arena->next_id = leat_registry_ids(n);
+		arena->ids_end = arena->next_id + n;
 	}
-	id = group->next_id;
-	group->next_id += 2;
+	id = arena->next_id;
+	arena->next_id += 2;
 	return id;
 }
 
-static struct leat_arena *group_of_user(struct leat_pool_user *user)
+static struct leat_arena *arena_of_user(struct leat_pool_user *user)
 {
 	return caa_container_of(user, struct leat_arena, user);
 }
 
-static void group_free(struct leat_pool_user *user)
+static void arena_free(struct leat_pool_user *user)
 {
-	struct leat_arena *group = group_of_user(user);
+	struct leat_arena *arena = arena_of_user(user);
 	struct leat_sizes *sizes;
 
-	while (group->slabs.next != &group->slabs) {
-		struct leat_slab *slab = slab_in_all(group->slabs.next);
+	while (arena->slabs.next != &arena->slabs) {
+		struct leat_slab *slab = slab_in_all(arena->slabs.next);
 
 		leat_link_remove(&slab->all);
 		leat_slab_free(slab);
 	}
-	while ((sizes = group->sizes) != NULL) {
-		group->sizes = sizes->next;
+	while ((sizes = arena->sizes) != NULL) {
+		arena->sizes = sizes->next;
 		leat_os_free(sizes);
 	}
-	leat_os_free(group);
+	leat_os_free(arena);
 }
 
-static void group_destroy(struct leat_gen_set *crowd)
+static void arena_destroy(struct leat_gen_set *gen_set)
 {
-	leat_pool_remove_user(&caa_container_of(crowd, struct leat_arena, crowd)->user); /* and group_free() */
+	leat_pool_remove_user(&caa_container_of(gen_set, struct leat_arena, gen_set)->user); /* and arena_free() */
 }
 
-static bool group_busy(struct leat_pool_user *user)
+static bool arena_busy(struct leat_pool_user *user)
 {
-	struct leat_gen_set *crowd = &group_of_user(user)->crowd;
+	struct leat_gen_set *gen_set = &arena_of_user(user)->gen_set;
 	bool busy;
 
-	leat_spin_lock(&crowd->lock);
-	busy = crowd->live > 0;
-	leat_spin_unlock(&crowd->lock);
+	leat_spin_lock(&gen_set->lock);
+	busy = gen_set->live > 0;
+	leat_spin_unlock(&gen_set->lock);
 	return busy;
 }
 
-static void group_without_pool(struct leat_pool_user *user)
+static void arena_without_pool(struct leat_pool_user *user)
 {
-	struct leat_arena *group = group_of_user(user);
+	struct leat_arena *arena = arena_of_user(user);
 
-	leat_spin_lock(&group->crowd.lock);
-	group->pool = NULL;
-	leat_store_rlx(&group->crowd.key, 0); /* rlx: a later pool at that address comes after this; else, under the lock */
-	leat_spin_unlock(&group->crowd.lock);
+	leat_spin_lock(&arena->gen_set.lock);
+	arena->pool = NULL;
+	leat_store_rlx(&arena->gen_set.key, 0); /* rlx: a later pool at that address comes after this; else, under the lock */
+	leat_spin_unlock(&arena->gen_set.lock);
 }
 
-/* Alone with the group, or under its lock with nobody in it: all that is the pool's. Its books begin with it. */
-static void group_set_pool(struct leat_arena *group, struct leat_pool *pool)
+/* Alone with the arena, or under its lock with nobody in it: all that is the pool's. Its books begin with it. */
+static void arena_set_pool(struct leat_arena *arena, struct leat_pool *pool)
 {
-	group->pool = pool;
-	group->workers_only = leat_pool_workers_only(pool);
+	arena->pool = pool;
+	arena->workers_only = leat_pool_workers_only(pool);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		leat_store_rlx(&group->dropped[reason], 0); /* rlx: a number */
-	group->accepted = group->received = 0;
+		leat_store_rlx(&arena->dropped[reason], 0); /* rlx: a number */
+	arena->accepted = arena->received = 0;
 }
 
 /* One whose pool is closed and whose receivers are, too. NULL: there is none. */
-static struct leat_arena *group_reuse(struct leat_scope *scope, struct leat_pool *pool)
+static struct leat_arena *arena_reuse(struct leat_scope *scope, struct leat_pool *pool)
 {
-	struct leat_gen_set *crowd = leat_scope_reuse_gen_set(scope, pool);
-	struct leat_arena *group;
+	struct leat_gen_set *gen_set = leat_scope_reuse_gen_set(scope, pool);
+	struct leat_arena *arena;
 
-	if (crowd == NULL)
+	if (gen_set == NULL)
 		return NULL;
-	group = caa_container_of(crowd, struct leat_arena, crowd);
-	group_set_pool(group, pool);
-	leat_spin_unlock(&crowd->lock);
-	leat_pool_add_user(pool, &group->user);
-	return group;
+	arena = caa_container_of(gen_set, struct leat_arena, gen_set);
+	arena_set_pool(arena, pool);
+	leat_spin_unlock(&gen_set->lock);
+	leat_pool_add_user(pool, &arena->user);
+	return arena;
 }
 
 struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *pool, int *rc)
 {
-	struct leat_gen_set *crowd = leat_scope_find_gen_set(scope, pool);
-	struct leat_arena *group;
+	struct leat_gen_set *gen_set = leat_scope_find_gen_set(scope, pool);
+	struct leat_arena *arena;
 
-	if (crowd != NULL)
-		return caa_container_of(crowd, struct leat_arena, crowd);
-	group = group_reuse(scope, pool);
-	if (group != NULL)
-		return group;
-	group = leat_os_alloc(sizeof(*group), 0);
+	if (gen_set != NULL)
+		return caa_container_of(gen_set, struct leat_arena, gen_set);
+	arena = arena_reuse(scope, pool);
+	if (arena != NULL)
+		return arena;
+	arena = leat_os_alloc(sizeof(*arena), 0);
 	*rc = -ENOMEM;
-	if (group == NULL)
+	if (arena == NULL)
 		return NULL;
-	leat_compact_arena_init(group);
-	group_set_pool(group, pool);
-	group->slabs.next = group->slabs.prev = &group->slabs;
-	group->emptied.next = group->emptied.prev = &group->emptied;
-	group->fenced = !leat_os_fence_heavy_prepare();
-	group->user.busy = group_busy;
-	group->user.gone = group_without_pool;
-	group->user.unstarted = leat_compact_wake_unstarted;
-	group->user.look = leat_compact_read_stat;
-	group->user.free = group_free;
-	leat_store_rlx(&group->crowd.key, (uintptr_t)pool); /* rlx: not linked yet */
-	group->crowd.free = group_destroy;
-	*rc = leat_scope_add_gen_set(scope, &group->crowd);
+	leat_compact_arena_init(arena);
+	arena_set_pool(arena, pool);
+	arena->slabs.next = arena->slabs.prev = &arena->slabs;
+	arena->emptied.next = arena->emptied.prev = &arena->emptied;
+	arena->fenced = !leat_os_fence_heavy_prepare();
+	arena->user.busy = arena_busy;
+	arena->user.gone = arena_without_pool;
+	arena->user.unstarted = leat_compact_wake_unstarted;
+	arena->user.look = leat_compact_read_stat;
+	arena->user.free = arena_free;
+	leat_store_rlx(&arena->gen_set.key, (uintptr_t)pool); /* rlx: not linked yet */
+	arena->gen_set.free = arena_destroy;
+	*rc = leat_scope_add_gen_set(scope, &arena->gen_set);
 	if (*rc == 0) {
-		leat_pool_add_user(pool, &group->user);
-		return group;
+		leat_pool_add_user(pool, &arena->user);
+		return arena;
 	}
-	leat_os_free(group);
-	crowd = *rc == -EEXIST ? leat_scope_find_gen_set(scope, pool) : NULL;
-	return crowd == NULL ? NULL : caa_container_of(crowd, struct leat_arena, crowd);
+	leat_os_free(arena);
+	gen_set = *rc == -EEXIST ? leat_scope_find_gen_set(scope, pool) : NULL;
+	return gen_set == NULL ? NULL : caa_container_of(gen_set, struct leat_arena, gen_set);
 }

@@ -48,22 +48,22 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
 	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) { /* A1: pairs with R1 in steps(); rlx: this side's own */
 		discard_one(c);
 		c->take_at = after(c, c->take_at, 1);
-		leat_add_rlx(&c->group->dropped[reason], 1); /* rlx: a number; R2 publishes it, so that looks tell of no delivery */
+		leat_add_rlx(&c->arena->dropped[reason], 1); /* rlx: a number; R2 publishes it, so that looks tell of no delivery */
 		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1); /* R2: pairs with A2 in room_of(); rlx: this side's own */
 	}
 }
 
-/* Under the crowd's lock, alone with the block. What it returns is the caller's to free, under no lock. */
+/* Under the gen_set's lock, alone with the block. What it returns is the caller's to free, under no lock. */
 static struct leat_slab *give_back(struct compact *c)
 {
-	struct leat_arena *group = c->group;
+	struct leat_arena *arena = c->arena;
 
-	group->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
-	group->received += leat_load_rlx(&c->head); /* rlx: the same */
-	leat_store_rlx(&c->id, 0); /* rlx: B1: a look that counted group->accepted already took the lock after this */
-	if (group->unstarted == c)
-		group->unstarted = NULL;
-	return leat_arena_free(group, c->slab, c);
+	arena->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
+	arena->received += leat_load_rlx(&c->head); /* rlx: the same */
+	leat_store_rlx(&c->id, 0); /* rlx: B1: a look that counted arena->accepted already took the lock after this */
+	if (arena->unstarted == c)
+		arena->unstarted = NULL;
+	return leat_arena_free(arena, c->slab, c);
 }
 
 static void free_cold(struct cold *cold)
@@ -76,7 +76,7 @@ static void free_cold(struct cold *cold)
 /* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 {
-	struct leat_gen_set *crowd = &c->group->crowd;
+	struct leat_gen_set *gen_set = &c->arena->gen_set;
 	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: what the other did; pairs with itself */
 	struct leat_slab *slab = NULL;
@@ -92,10 +92,10 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 		return;
 	if (last)
 		cold = cold_of(c);
-	leat_spin_lock(&crowd->lock);
+	leat_spin_lock(&gen_set->lock);
 	if (last)
 		slab = give_back(c);
-	leat_gen_set_leave(crowd, ended, last);
+	leat_gen_set_leave(gen_set, ended, last);
 	free_cold(cold);
 	leat_slab_free(slab);
 }
@@ -114,7 +114,7 @@ const char *leat_compact_text(const struct compact *c)
 	case WORDS_THROWN:
 		return leat_gen_thrown_text;
 	case WORDS_SCOPE:
-		leat_scope_cause(c->group->crowd.scope, NULL, &text);
+		leat_scope_cause(c->arena->gen_set.scope, NULL, &text);
 		break;
 	case WORDS_INPUT:
 		text = cold_of(c)->words;
@@ -143,7 +143,7 @@ static void end_as_input(struct compact *c, const struct leat_input_end *input)
 static bool outcome(struct compact *c, int rc, const struct leat_input_end *input)
 {
 	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: the scope's cause before CANCELED; pairs with cancel_one() */
-	struct leat_scope *scope = c->group->crowd.scope;
+	struct leat_scope *scope = c->arena->gen_set.scope;
 	int code = 0;
 
 	if (rc == -ECANCELED && !(ctl & LEAT_CTL_CANCELED)) {
@@ -193,7 +193,7 @@ static void tell_of_failure(struct compact *c)
 
 static void end(struct compact *c, int rc, const struct leat_input_end *input, bool by_receiver)
 {
-	struct leat_arena *group = c->group;
+	struct leat_arena *arena = c->arena;
 	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0; /* he is not about to close it */
 	bool failed;
 
@@ -206,7 +206,7 @@ static void end(struct compact *c, int rc, const struct leat_input_end *input, b
 	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE | done); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
 	published(c);
 	if (failed)
-		leat_scope_fail(group->crowd.scope, c->code, leat_compact_text(c), &group->crowd.hook, c);
+		leat_scope_fail(arena->gen_set.scope, c->code, leat_compact_text(c), &arena->gen_set.hook, c);
 	leat_compact_leave(c, CTL_TURNS_DONE, true);
 }
 
@@ -284,7 +284,7 @@ static void turn_begin(struct turn *turn, struct compact *c, bool by_receiver)
 	turn->returned = false;
 	turn->outer = leat_scope_current;
 	leat_step_begin(&turn->step);
-	leat_scope_current = c->group->crowd.scope;
+	leat_scope_current = c->arena->gen_set.scope;
 }
 
 /* Also where an exception leaves the turn, which goes on to the receive that gave it: the generator has failed. */
@@ -363,7 +363,7 @@ static bool job_ready(const struct leat_job *job)
 
 static struct leat_pool *job_pool(const struct leat_job *job)
 {
-	return compact_of_job(job)->group->pool;
+	return compact_of_job(job)->arena->pool;
 }
 
 static uint64_t job_id(const struct leat_job *job)
@@ -373,9 +373,9 @@ static uint64_t job_id(const struct leat_job *job)
 
 static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool, job_id };
 
-/* --- the group's part --- */
+/* --- the arena's part --- */
 
-/* What a cancel has found under the crowd's lock, and wakes without it: receivers that stand, and jobs. */
+/* What a cancel has found under the gen_set's lock, and wakes without it: receivers that stand, and jobs. */
 struct found {
 	const void *spared;
 	struct compact *receivers[LEAT_ARENA_AT_ONCE];
@@ -386,7 +386,7 @@ struct found {
 	unsigned receivers_count, jobs_count;
 };
 
-/* Under the tree's lock and the crowd's. */
+/* Under the tree's lock and the gen_set's. */
 static void cancel_one(void *block, void *arg)
 {
 	struct found *found = arg;
@@ -427,19 +427,19 @@ static void wake_found(void *arg)
 
 static void cancel(struct leat_scope_hook *hook, const void *spared)
 {
-	struct leat_gen_set *crowd = caa_container_of(hook, struct leat_gen_set, hook);
-	struct leat_arena *group = caa_container_of(crowd, struct leat_arena, crowd);
+	struct leat_gen_set *gen_set = caa_container_of(hook, struct leat_gen_set, hook);
+	struct leat_arena *arena = caa_container_of(gen_set, struct leat_arena, gen_set);
 	struct found found = { .spared = spared };
 
-	leat_spin_lock(&crowd->lock);
-	crowd->canceled = true; /* none begins after this */
-	leat_spin_unlock(&crowd->lock);
-	leat_arena_for_each(group, cancel_one, wake_found, &found);
+	leat_spin_lock(&gen_set->lock);
+	gen_set->canceled = true; /* none begins after this */
+	leat_spin_unlock(&gen_set->lock);
+	leat_arena_for_each(arena, cancel_one, wake_found, &found);
 }
 
 /* What a look adds up. */
 struct figures {
-	struct leat_arena *group;
+	struct leat_arena *arena;
 	uint64_t tails, heads;
 	struct leat_pool_stat *stat;
 };
@@ -447,7 +447,7 @@ struct figures {
 /* The block's cold is not freed meanwhile, under the lock, if this is still its id. */
 static void name_long_turn(struct figures *figures, struct compact *c, uint64_t id)
 {
-	struct leat_spin *lock = &figures->group->crowd.lock;
+	struct leat_spin *lock = &figures->arena->gen_set.lock;
 	const struct cold *cold;
 
 	leat_spin_lock(lock);
@@ -482,21 +482,21 @@ static void look_at_one(void *block, void *arg)
  */
 void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
-	struct leat_arena *group = caa_container_of(user, struct leat_arena, user);
-	struct figures figures = { group, 0, 0, stat };
+	struct leat_arena *arena = caa_container_of(user, struct leat_arena, user);
+	struct figures figures = { arena, 0, 0, stat };
 	uint64_t dropped = 0;
 	bool any;
 
-	leat_spin_lock(&group->crowd.lock);
-	any = group->crowd.holds > 0;
-	stat->generators += group->crowd.live;
-	figures.tails = group->accepted;
-	figures.heads = group->received;
-	leat_spin_unlock(&group->crowd.lock);
+	leat_spin_lock(&arena->gen_set.lock);
+	any = arena->gen_set.holds > 0;
+	stat->generators += arena->gen_set.live;
+	figures.tails = arena->accepted;
+	figures.heads = arena->received;
+	leat_spin_unlock(&arena->gen_set.lock);
 	if (any)
-		leat_arena_for_each_unlocked(group, look_at_one, &figures);
+		leat_arena_for_each_unlocked(arena, look_at_one, &figures);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		uint64_t now = leat_load_rlx(&group->dropped[reason]); /* rlx: a number; those of heads that were seen are in it */
+		uint64_t now = leat_load_rlx(&arena->dropped[reason]); /* rlx: a number; those of heads that were seen are in it */
 
 		stat->dropped[reason] += now;
 		dropped += now;
@@ -509,10 +509,10 @@ void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *
 	stat->offered += figures.tails;
 }
 
-/* Under the crowd's lock: whether the last one that was started with nobody told of it has not had a turn yet. */
-static bool has_unstarted(const struct leat_arena *group)
+/* Under the gen_set's lock: whether the last one that was started with nobody told of it has not had a turn yet. */
+static bool has_unstarted(const struct leat_arena *arena)
 {
-	const struct compact *c = group->unstarted;
+	const struct compact *c = arena->unstarted;
 
 	/* rlx: who finds it IDLE may wake it */
 	return c != NULL && leat_load_rlx(&c->job.run) == LEAT_RUN_IDLE && leat_load_rlx(&c->tail) == 0;
@@ -520,31 +520,31 @@ static bool has_unstarted(const struct leat_arena *group)
 
 bool leat_compact_wake_unstarted(struct leat_pool_user *user)
 {
-	struct leat_arena *group = caa_container_of(user, struct leat_arena, user);
+	struct leat_arena *arena = caa_container_of(user, struct leat_arena, user);
 	struct leat_job *job = NULL;
 	bool waits, timed;
 
-	leat_spin_lock(&group->crowd.lock);
-	waits = has_unstarted(group);
-	if (waits && group->unstarted_seen) {
-		job = &((struct compact *)group->unstarted)->job;
+	leat_spin_lock(&arena->gen_set.lock);
+	waits = has_unstarted(arena);
+	if (waits && arena->unstarted_seen) {
+		job = &((struct compact *)arena->unstarted)->job;
 		if (!leat_job_wake_begin(job, true, &timed))
 			job = NULL; /* its receiver has run it just now */
 		waits = false;
 	}
-	group->unstarted_seen = user->unstarted_listed = waits;
+	arena->unstarted_seen = user->unstarted_listed = waits;
 	if (!waits)
-		group->unstarted = NULL;
-	leat_spin_unlock(&group->crowd.lock);
+		arena->unstarted = NULL;
+	leat_spin_unlock(&arena->gen_set.lock);
 	if (job != NULL)
 		leat_job_wake_finish(job, timed);
 	return waits;
 }
 
-void leat_compact_arena_init(struct leat_arena *group)
+void leat_compact_arena_init(struct leat_arena *arena)
 {
-	group->foreign = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_compact_receiver };
-	group->crowd.hook.cancel = cancel;
+	arena->foreign = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_compact_receiver };
+	arena->gen_set.hook.cancel = cancel;
 }
 
 bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size)
@@ -571,15 +571,15 @@ static bool make_cold(const struct leat_chan_opts *opts, struct cold **cold)
 	return true;
 }
 
-/* Under the crowd's lock, which it may let go of and take again: a block, or NULL with *rc set. */
-static struct compact *alloc_block(struct leat_arena *group, size_t bytes, int *rc)
+/* Under the gen_set's lock, which it may let go of and take again: a block, or NULL with *rc set. */
+static struct compact *alloc_block(struct leat_arena *arena, size_t bytes, int *rc)
 {
 	struct leat_slab *slab;
 	struct compact *c;
 
-	while ((c = leat_arena_alloc(group, bytes, &slab)) == NULL) {
-		*rc = leat_arena_grow(group, bytes);
-		if (*rc == 0 && group->crowd.canceled)
+	while ((c = leat_arena_alloc(arena, bytes, &slab)) == NULL) {
+		*rc = leat_arena_grow(arena, bytes);
+		if (*rc == 0 && arena->gen_set.canceled)
 			*rc = -ECANCELED; /* meanwhile, so that no walk would find it */
 		if (*rc < 0)
 			return NULL;
@@ -588,23 +588,23 @@ static struct compact *alloc_block(struct leat_arena *group, size_t bytes, int *
 	return c;
 }
 
-/* Under the crowd's lock: a block that counts and can be cancelled. NULL, with *rc set, and the lock gone. */
-static struct compact *make(struct leat_arena *group, size_t bytes, int *rc)
+/* Under the gen_set's lock: a block that counts and can be cancelled. NULL, with *rc set, and the lock gone. */
+static struct compact *make(struct leat_arena *arena, size_t bytes, int *rc)
 {
 	struct compact *c;
 
-	*rc = leat_gen_set_begin(&group->crowd);
+	*rc = leat_gen_set_begin(&arena->gen_set);
 	if (*rc < 0) {
-		leat_spin_unlock(&group->crowd.lock);
+		leat_spin_unlock(&arena->gen_set.lock);
 		return NULL;
 	}
-	c = alloc_block(group, bytes, rc);
+	c = alloc_block(arena, bytes, rc);
 	if (c == NULL)
-		leat_gen_set_leave(&group->crowd, true, false);
+		leat_gen_set_leave(&arena->gen_set, true, false);
 	return c;
 }
 
-/* Under the crowd's lock. A look may stand at the block: of what it reads, id comes last. */
+/* Under the gen_set's lock. A look may stand at the block: of what it reads, id comes last. */
 static void begin_block(struct compact *c, struct cold *cold, const struct leat_seq *seq, size_t capacity)
 {
 	leat_store_rel(&c->head, 0); /* B1: id was cleared; pairs with look_at_one() */
@@ -628,30 +628,30 @@ static void begin_block(struct compact *c, struct cold *cold, const struct leat_
 	c->code = 0;
 	c->capacity = (uint16_t)capacity;
 	c->words = WORDS_NONE;
-	leat_store_rel(&c->id, leat_arena_id(c->group)); /* B2: pairs with look_at_one() */
+	leat_store_rel(&c->id, leat_arena_id(c->arena)); /* B2: pairs with look_at_one() */
 }
 
 /*
- * Under the crowd's lock, which it lets go of: the first turn is given by the receiver, who most often comes at once, or by a
+ * Under the gen_set's lock, which it lets go of: the first turn is given by the receiver, who most often comes at once, or by a
  * worker that finds it not yet given. Only one stands so at a time; the others, and all that workers alone may run, are queued.
  */
-static void place(struct leat_arena *group, struct compact *c)
+static void place(struct leat_arena *arena, struct compact *c)
 {
-	struct leat_pool *pool = group->pool;
+	struct leat_pool *pool = arena->pool;
 	bool tell;
 
-	if (group->workers_only || has_unstarted(group)) {
+	if (arena->workers_only || has_unstarted(arena)) {
 		c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
-		leat_spin_unlock(&group->crowd.lock);
-		leat_job_start(&c->job, !group->workers_only);
+		leat_spin_unlock(&arena->gen_set.lock);
+		leat_job_start(&c->job, !arena->workers_only);
 		return;
 	}
-	group->unstarted = c;
-	group->unstarted_seen = false;
-	tell = leat_pool_add_unstarted(pool, &group->user);
+	arena->unstarted = c;
+	arena->unstarted_seen = false;
+	tell = leat_pool_add_unstarted(pool, &arena->user);
 	if (tell)
 		leat_rcu_read_lock();
-	leat_spin_unlock(&group->crowd.lock);
+	leat_spin_unlock(&arena->gen_set.lock);
 	if (!tell)
 		return;
 	leat_pool_notify_unstarted(pool);
@@ -661,24 +661,24 @@ static void place(struct leat_arena *group, struct compact *c)
 int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
 		       struct leat_rx **rx)
 {
-	struct leat_arena *group;
+	struct leat_arena *arena;
 	struct cold *cold;
 	struct compact *c;
 	int rc;
 
-	group = leat_arena_of(scope, opts->pool, &rc);
-	if (group == NULL)
+	arena = leat_arena_of(scope, opts->pool, &rc);
+	if (arena == NULL)
 		return rc;
 	if (!make_cold(&opts->chan, &cold))
 		return -ENOMEM;
-	leat_spin_lock(&group->crowd.lock);
-	c = make(group, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, &rc);
+	leat_spin_lock(&arena->gen_set.lock);
+	c = make(arena, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, &rc);
 	if (c == NULL) {
 		leat_os_free(cold);
 		return rc;
 	}
 	begin_block(c, cold, seq, opts->chan.capacity);
 	*rx = (struct leat_rx *)c;
-	place(group, c);
+	place(arena, c);
 	return 0;
 }

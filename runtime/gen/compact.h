@@ -47,10 +47,10 @@ enum { LEAT_COMPACT_BYTES = 1024 };
 /* Whether a compact channel does what these options ask for. */
 bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size);
 
-/* What a group's receivers and its cancel do. */
-void leat_compact_arena_init(struct leat_arena *group);
+/* What a arena's receivers and its cancel do. */
+void leat_compact_arena_init(struct leat_arena *arena);
 
-/* What a pool asks a group, which is its user: see struct leat_pool_user. */
+/* What a pool asks a arena, which is its user: see struct leat_pool_user. */
 bool leat_compact_wake_unstarted(struct leat_pool_user *user);
 void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat);
 

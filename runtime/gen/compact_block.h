@@ -40,7 +40,7 @@ enum words {
 
 struct compact {
 	/* what a struct leat_rx begins with; the side is shut */
-	struct leat_arena *group; /* ctl */
+	struct leat_arena *arena; /* ctl */
 	struct leat_mpmc *fast;    /* NULL */
 	uint64_t pos, limit;       /* equal for ever */
 	uint32_t put_at, take_at;  /* in place of base: the slots of tail and head */
@@ -66,7 +66,7 @@ struct compact {
 	unsigned char slots[] __attribute__((aligned(8)));
 };
 
-LEAT_STATIC_ASSERT(offsetof(struct compact, group) == offsetof(struct leat_rx, ctl), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, arena) == offsetof(struct leat_rx, ctl), "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, fast) == offsetof(struct leat_rx, fast), "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, ring.pos), "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, ring.limit), "a receiver's shape");
@@ -106,7 +106,7 @@ static inline struct cold *cold_of(const struct compact *c)
 /* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
 static inline bool pushed(const struct compact *c)
 {
-	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->group->workers_only; /* rlx: a hint */
+	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->arena->workers_only; /* rlx: a hint */
 }
 
 /* --- compact.c --- */
@@ -143,7 +143,7 @@ void leat_compact_notify_finish(struct compact *c); /* mutate */
 static inline bool publish(struct compact *c)
 {
 	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
-	if (leat_unlikely(c->group->fenced))
+	if (leat_unlikely(c->arena->fenced))
 		leat_fence_seq(); /* C1: without membarrier; pairs with wait_prepare(), leat_event_fence() */
 	return leat_load_rlx(&c->waiter) != 0; /* rlx: C1 orders it */
 }

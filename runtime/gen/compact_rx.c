@@ -72,7 +72,7 @@ static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 			outwait_telling(c);
 			other = 0;
 		}
-	return leat_sleeper_fence(sleeper, c->group->fenced);
+	return leat_sleeper_fence(sleeper, c->arena->fenced);
 }
 
 /* Whether it was told. */
@@ -158,7 +158,7 @@ static bool pull(struct compact *c)
 	enum leat_job_result what;
 	uint32_t cost;
 
-	if (c->group->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
+	if (c->arena->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
 		return false;
 	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
 	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2,
@@ -183,7 +183,7 @@ static enum leat_wait policy_of(const struct leat_rx *rx)
 
 static struct leat_scope *scope_of(const struct leat_rx *rx)
 {
-	return compact_of_rx(rx)->group->crowd.scope;
+	return compact_of_rx(rx)->arena->gen_set.scope;
 }
 
 static struct leat_rx_waits *waits_of(struct leat_rx *rx, bool make)
@@ -216,7 +216,7 @@ static ssize_t wait_attempt(struct leat_wait_loop *w)
 static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	(void)now_ns;
-	leat_scope_expire(waited_for(w)->group->crowd.scope);
+	leat_scope_expire(waited_for(w)->arena->gen_set.scope);
 }
 
 static bool wait_run_here(struct leat_wait_loop *w)
@@ -258,7 +258,7 @@ static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, si
 			.time = LEAT_TIME_STARVED,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
-			.scopes_ns = leat_scope_deadline(c->group->crowd.scope),
+			.scopes_ns = leat_scope_deadline(c->arena->gen_set.scope),
 			.sleeper = LEAT_SLEEPER_INIT,
 		},
 		.c = c,
@@ -390,7 +390,7 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 		its_code = c->code;
 		its_text = leat_compact_text(c);
 	} else {
-		its_cause = leat_scope_cause(c->group->crowd.scope, &its_code, &its_text);
+		its_cause = leat_scope_cause(c->arena->gen_set.scope, &its_code, &its_text);
 	}
 	if (cause != NULL)
 		*cause = its_cause;

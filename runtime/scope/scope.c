@@ -2,7 +2,7 @@
  * Scopes: the tree, its causes, its joins.
  *
  *     S1  a first cause is kept, then told  ->  S1  leat_scope_cause() loads it: code and text are there
- *     S2  a crowd is made, then linked      ->  S2  leat_scope_find_gen_set() loads the link
+ *     S2  a gen_set is made, then linked      ->  S2  leat_scope_find_gen_set() loads the link
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -27,8 +27,8 @@ struct leat_scope {
 	unsigned refs;
 	size_t live;                             /* generators of this scope and below, until joined */
 	uint32_t cause;                          /* enum leat_cause; published by S1 */
-	uint64_t crowds;                         /* struct leat_gen_set *; published by S2 */
-	size_t crowds_below;                     /* crowds of this scope and below */
+	uint64_t gen_sets;                         /* struct leat_gen_set *; published by S2 */
+	size_t gen_sets_below;                     /* generator sets of this scope and below */
 	int code, later_code;
 	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
 
@@ -36,7 +36,7 @@ struct leat_scope {
 	struct leat_mutex lock;
 	struct leat_cond changed;
 	struct leat_ended *ended;
-	uint32_t joiners; /* joins that wait; read under a crowd's lock */
+	uint32_t joiners; /* joins that wait; read under a gen_set's lock */
 };
 
 LEAT_TLS struct leat_scope *leat_scope_current;
@@ -421,196 +421,196 @@ void leat_scope_reap(struct leat_scope *scope)
 	unlock_tree(scope);
 }
 
-/* A link to a crowd, and back. */
-static struct leat_gen_set *crowd_of(uint64_t link)
+/* A link to a gen_set, and back. */
+static struct leat_gen_set *gen_set_of(uint64_t link)
 {
 	return (struct leat_gen_set *)(uintptr_t)link;
 }
 
 struct leat_gen_set *leat_scope_find_gen_set(const struct leat_scope *scope, const void *key)
 {
-	struct leat_gen_set *crowd = crowd_of(leat_load_acq(&scope->crowds)); /* S2: pairs with leat_scope_add_gen_set() */
+	struct leat_gen_set *gen_set = gen_set_of(leat_load_acq(&scope->gen_sets)); /* S2: pairs with leat_scope_add_gen_set() */
 
-	while (crowd != NULL && leat_load_rlx(&crowd->key) != (uintptr_t)key) /* rlx: whose key it is knows what became of it */
-		crowd = crowd_of(crowd->next);
-	return crowd;
+	while (gen_set != NULL && leat_load_rlx(&gen_set->key) != (uintptr_t)key) /* rlx: whose key it is knows what became of it */
+		gen_set = gen_set_of(gen_set->next);
+	return gen_set;
 }
 
 /* Under the lock. */
-static void count_crowds(struct leat_scope *scope, size_t by)
+static void count_gen_sets(struct leat_scope *scope, size_t by)
 {
 	for (; scope != NULL; scope = scope->parent)
-		scope->crowds_below += by;
+		scope->gen_sets_below += by;
 }
 
-int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *crowd)
+int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *gen_set)
 {
 	const void *key;
 	int rc;
 
-	leat_spin_init(&crowd->lock);
-	crowd->scope = scope;
-	rc = leat_scope_attach(scope, &crowd->hook);
+	leat_spin_init(&gen_set->lock);
+	gen_set->scope = scope;
+	rc = leat_scope_attach(scope, &gen_set->hook);
 	if (rc < 0)
 		return rc;
 	lock_tree(scope);
-	key = (const void *)(uintptr_t)leat_load_rlx(&crowd->key); /* rlx: its maker's own */
+	key = (const void *)(uintptr_t)leat_load_rlx(&gen_set->key); /* rlx: its maker's own */
 	if (leat_scope_find_gen_set(scope, key) == NULL) {
-		crowd->next = leat_load_rlx(&scope->crowds); /* rlx: written under the lock */
-		leat_store_rel(&scope->crowds, (uint64_t)(uintptr_t)crowd); /* S2: pairs with leat_scope_find_gen_set() */
-		count_crowds(scope, 1);
+		gen_set->next = leat_load_rlx(&scope->gen_sets); /* rlx: written under the lock */
+		leat_store_rel(&scope->gen_sets, (uint64_t)(uintptr_t)gen_set); /* S2: pairs with leat_scope_find_gen_set() */
+		count_gen_sets(scope, 1);
 	} else {
 		rc = -EEXIST;
 	}
 	unlock_tree(scope);
 	if (rc < 0)
-		leat_scope_detach(scope, &crowd->hook);
+		leat_scope_detach(scope, &gen_set->hook);
 	return rc;
 }
 
-/* Under the tree's lock: takes the crowd's, and keeps it if the crowd is nobody's. */
-static bool lock_unused(struct leat_gen_set *crowd)
+/* Under the tree's lock: takes the gen_set's, and keeps it if the gen_set is nobody's. */
+static bool lock_unused(struct leat_gen_set *gen_set)
 {
-	leat_spin_lock(&crowd->lock);
-	if (leat_load_rlx(&crowd->key) == 0 && crowd->live == 0 && crowd->holds == 0) /* rlx: under the lock */
+	leat_spin_lock(&gen_set->lock);
+	if (leat_load_rlx(&gen_set->key) == 0 && gen_set->live == 0 && gen_set->holds == 0) /* rlx: under the lock */
 		return true;
-	leat_spin_unlock(&crowd->lock);
+	leat_spin_unlock(&gen_set->lock);
 	return false;
 }
 
 struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, const void *key)
 {
-	struct leat_gen_set *crowd = NULL;
+	struct leat_gen_set *gen_set = NULL;
 
 	lock_tree(scope);
 	if (!cancelled(scope) && leat_scope_find_gen_set(scope, key) == NULL)
-		crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
-	while (crowd != NULL && !lock_unused(crowd))
-		crowd = crowd_of(crowd->next);
-	if (crowd != NULL)
-		leat_store_rlx(&crowd->key, (uintptr_t)key); /* rlx: who finds it takes the crowd's lock before all else */
+		gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
+	while (gen_set != NULL && !lock_unused(gen_set))
+		gen_set = gen_set_of(gen_set->next);
+	if (gen_set != NULL)
+		leat_store_rlx(&gen_set->key, (uintptr_t)key); /* rlx: who finds it takes the gen_set's lock before all else */
 	unlock_tree(scope);
-	return crowd;
+	return gen_set;
 }
 
-/* Under no lock: from now on the tree counts the crowd, unless it is cancelled. */
-static int count_crowd(struct leat_gen_set *crowd)
+/* Under no lock: from now on the tree counts the gen_set, unless it is cancelled. */
+static int count_gen_set(struct leat_gen_set *gen_set)
 {
-	struct leat_scope *scope = crowd->scope;
+	struct leat_scope *scope = gen_set->scope;
 	int rc = 0;
 
 	lock_tree(scope);
-	leat_spin_lock(&crowd->lock);
+	leat_spin_lock(&gen_set->lock);
 	if (cancelled(scope)) {
 		rc = -ECANCELED;
-	} else if (!crowd->counted) {
-		crowd->counted = true;
+	} else if (!gen_set->counted) {
+		gen_set->counted = true;
 		count_live(scope, 1);
 	}
-	leat_spin_unlock(&crowd->lock);
+	leat_spin_unlock(&gen_set->lock);
 	unlock_tree(scope);
 	return rc;
 }
 
-int leat_gen_set_begin(struct leat_gen_set *crowd)
+int leat_gen_set_begin(struct leat_gen_set *gen_set)
 {
 	int rc;
 
-	while (!crowd->counted && !crowd->canceled) {
-		leat_spin_unlock(&crowd->lock);
-		rc = count_crowd(crowd);
-		leat_spin_lock(&crowd->lock);
+	while (!gen_set->counted && !gen_set->canceled) {
+		leat_spin_unlock(&gen_set->lock);
+		rc = count_gen_set(gen_set);
+		leat_spin_lock(&gen_set->lock);
 		if (rc < 0)
 			return rc;
 	}
-	if (crowd->canceled)
+	if (gen_set->canceled)
 		return -ECANCELED;
-	crowd->live++;
+	gen_set->live++;
 	return 0;
 }
 
-/* Under the tree's lock: a crowd of which nobody lives is not counted any more. */
-static void settle_crowd(struct leat_gen_set *crowd)
+/* Under the tree's lock: a gen_set of which nobody lives is not counted any more. */
+static void settle_gen_set(struct leat_gen_set *gen_set)
 {
-	leat_spin_lock(&crowd->lock);
-	if (crowd->live == 0 && crowd->counted) {
-		crowd->counted = false;
-		count_live(crowd->scope, (size_t)-1);
+	leat_spin_lock(&gen_set->lock);
+	if (gen_set->live == 0 && gen_set->counted) {
+		gen_set->counted = false;
+		count_live(gen_set->scope, (size_t)-1);
 	}
-	leat_spin_unlock(&crowd->lock);
+	leat_spin_unlock(&gen_set->lock);
 }
 
-static void free_crowd(struct leat_gen_set *crowd)
+static void free_gen_set(struct leat_gen_set *gen_set)
 {
-	struct leat_scope *scope = crowd->scope;
+	struct leat_scope *scope = gen_set->scope;
 
 	lock_tree(scope);
-	count_crowds(scope, (size_t)-1);
+	count_gen_sets(scope, (size_t)-1);
 	unlock_tree(scope);
-	leat_scope_detach(scope, &crowd->hook);
-	crowd->free(crowd);
+	leat_scope_detach(scope, &gen_set->hook);
+	gen_set->free(gen_set);
 }
 
-/* Under the crowd's lock, which it lets go of. */
-static void drop_hold(struct leat_gen_set *crowd)
+/* Under the gen_set's lock, which it lets go of. */
+static void drop_hold(struct leat_gen_set *gen_set)
 {
-	bool last = --crowd->holds == 0 && crowd->orphan;
+	bool last = --gen_set->holds == 0 && gen_set->orphan;
 
-	leat_spin_unlock(&crowd->lock);
+	leat_spin_unlock(&gen_set->lock);
 	if (last)
-		free_crowd(crowd);
+		free_gen_set(gen_set);
 }
 
-void leat_gen_set_leave(struct leat_gen_set *crowd, bool ended, bool held)
+void leat_gen_set_leave(struct leat_gen_set *gen_set, bool ended, bool held)
 {
-	struct leat_scope *root = crowd->scope->root;
+	struct leat_scope *root = gen_set->scope->root;
 
 	/* rlx: a join that waits has counted itself before it took this lock, or takes it after this */
-	if (ended && --crowd->live == 0 && leat_load_rlx(&root->joiners) > 0) {
-		crowd->holds += !held;
-		leat_spin_unlock(&crowd->lock);
+	if (ended && --gen_set->live == 0 && leat_load_rlx(&root->joiners) > 0) {
+		gen_set->holds += !held;
+		leat_spin_unlock(&gen_set->lock);
 		leat_mutex_lock(&root->lock);
-		settle_crowd(crowd);
+		settle_gen_set(gen_set);
 		leat_cond_broadcast(&root->changed);
 		leat_mutex_unlock(&root->lock);
 		held = true;
-		leat_spin_lock(&crowd->lock);
+		leat_spin_lock(&gen_set->lock);
 	}
 	if (held)
-		drop_hold(crowd);
+		drop_hold(gen_set);
 	else
-		leat_spin_unlock(&crowd->lock);
+		leat_spin_unlock(&gen_set->lock);
 }
 
 /* Under the tree's lock. */
-static void settle_crowds(struct leat_scope *top)
+static void settle_gen_sets(struct leat_scope *top)
 {
 	struct leat_scope *scope;
 
-	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->crowds_below > 0))
-		for (struct leat_gen_set *crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
-		     crowd != NULL; crowd = crowd_of(crowd->next))
-			settle_crowd(crowd);
+	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->gen_sets_below > 0))
+		for (struct leat_gen_set *gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
+		     gen_set != NULL; gen_set = gen_set_of(gen_set->next))
+			settle_gen_set(gen_set);
 }
 
 /*
- * The scope is closed, and nobody lives in it: its crowds live on as long as they are held, and are not found any more by who
+ * The scope is closed, and nobody lives in it: its gen_sets live on as long as they are held, and are not found any more by who
  * walks the tree, in which the scope may stay longer than they do.
  */
-static void orphan_crowds(struct leat_scope *scope)
+static void orphan_gen_sets(struct leat_scope *scope)
 {
-	struct leat_gen_set *crowd, *next;
+	struct leat_gen_set *gen_set, *next;
 
 	lock_tree(scope);
-	crowd = crowd_of(leat_load_rlx(&scope->crowds)); /* rlx: under the lock */
-	leat_store_rlx(&scope->crowds, 0);               /* rlx: the same */
+	gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
+	leat_store_rlx(&scope->gen_sets, 0);               /* rlx: the same */
 	unlock_tree(scope);
-	for (; crowd != NULL; crowd = next) {
-		next = crowd_of(crowd->next);
-		leat_spin_lock(&crowd->lock);
-		crowd->orphan = true;
-		crowd->holds++;
-		drop_hold(crowd);
+	for (; gen_set != NULL; gen_set = next) {
+		next = gen_set_of(gen_set->next);
+		leat_spin_lock(&gen_set->lock);
+		gen_set->orphan = true;
+		gen_set->holds++;
+		drop_hold(gen_set);
 	}
 }
 
@@ -634,8 +634,8 @@ static void wait_for_all(struct leat_scope *scope)
 {
 	struct leat_scope *root = scope->root;
 
-	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1); /* rlx: before the crowds' locks are taken */
-	settle_crowds(scope);
+	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1); /* rlx: before the gen_sets' locks are taken */
+	settle_gen_sets(scope);
 	while (scope->live > 0)
 		if (!reap_one(root, scope))
 			leat_cond_wait(&root->changed, &root->lock);
@@ -649,7 +649,7 @@ static bool must_not_join(struct leat_scope *scope)
 
 	if (leat_must_not_wait > 0) {
 		lock_tree(scope);
-		settle_crowds(scope);
+		settle_gen_sets(scope);
 		would_wait = scope->live > 0;
 		unlock_tree(scope);
 	}
@@ -686,7 +686,7 @@ int leat_scope_close(struct leat_scope *scope)
 	rc = leat_scope_join(scope);
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
-	orphan_crowds(scope);
+	orphan_gen_sets(scope);
 	put(scope);
 	return rc;
 }

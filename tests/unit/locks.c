@@ -318,7 +318,7 @@ Test(locks, no_system_call_is_made_under_a_groups_lock)
 	uint32_t go = 0;
 	for (int i = 0; i < MANY; i++) {
 		cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_keeps, NULL, &go, 8 }, &opts, &rx[i]), 0);
-		__atomic_store_n(&watched, &((struct compact *)(void *)rx[0])->group->crowd.lock, __ATOMIC_RELAXED);
+		__atomic_store_n(&watched, &((struct compact *)(void *)rx[0])->arena->gen_set.lock, __ATOMIC_RELAXED);
 	}
 	parked.rx = rx[1];
 	cr_assert_geq(leat_rx_fd(rx[0]), 0);

@@ -105,7 +105,7 @@ Test(pool_looks, generators_of_a_group_begin_and_end_while_it_is_walked)
 				 .scope = leat_scope_open(NULL, NULL) };
 	for (int i = 0; i < MANY; i++)
 		rx[i] = start(middle.scope, middle.pool, &states[i]);
-	leat_arena_for_each_unlocked(((struct compact *)(void *)rx[0])->group, start_at_block, &middle);
+	leat_arena_for_each_unlocked(((struct compact *)(void *)rx[0])->arena, start_at_block, &middle);
 	cr_expect_geq(middle.blocks, MANY);
 	for (int i = 0; i < MANY; i++)
 		leat_rx_close(rx[i]);

@@ -4,7 +4,7 @@
  *
  *     pool_receive.c  turns and receives: room, needs, descriptors, two receivers
  *     pool_end.c      closes, cancels, failures, joins
- *     pool_start.c    starting: crowds, new ones that nobody receives from, a scope's next pool, faults
+ *     pool_start.c    starting: gen_sets, new ones that nobody receives from, a scope's next pool, faults
  *     pool_workers.c  what workers do besides: timers, descriptors, stealing
  *     pool_stages.c   stages, sinks and merges
  *     gen.c           stages and sinks, on pools and threads, where features meet

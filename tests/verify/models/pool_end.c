@@ -324,7 +324,7 @@ MODEL(pool_failure, .what = "a failure keeps its own data, and cancels the sibli
 	close_pool(-EIO);
 }
 
-/* Who joins and closes against the last end: crowds are counted, held, orphaned and freed once. */
+/* Who joins and closes against the last end: gen_sets are counted, held, orphaned and freed once. */
 static void joins(void *arg)
 {
 	(void)arg;
@@ -352,7 +352,7 @@ MODEL(pool_join, .what = "two joins against the ends of two generators, and rece
 	leat_rx_close(rx[1]);
 }
 
-MODEL(pool_scope_close_against_rx_close, .what = "the last receiver against the scope's close: the crowd is freed once",
+MODEL(pool_scope_close_against_rx_close, .what = "the last receiver against the scope's close: the gen_set is freed once",
       .preemptions = 3, .stale = 1, .quick = 1)
 {
 	static struct numbers n;

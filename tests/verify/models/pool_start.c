@@ -14,7 +14,7 @@ static void starts(void *arg)
 	leat_rx_close(rx);
 }
 
-MODEL(pool_two_start, .what = "two threads start generators of one scope: one makes their crowd, the other finds it", .preemptions = 1,
+MODEL(pool_two_start, .what = "two threads start generators of one scope: one makes their gen_set, the other finds it", .preemptions = 1,
       .stale = 1, .quick_both = 1)
 {
 	static struct numbers n[2];
@@ -278,7 +278,7 @@ MODEL(pool_demand_timed, .what = "a worker gives it that turn, while the receive
 }
 
 /*
- * The next pool under a scope whose crowd of the last pool is nobody's any more, so that two threads start on it, or (held) about
+ * The next pool under a scope whose gen_set of the last pool is nobody's any more, so that two threads start on it, or (held) about
  * to be, as another thread closes the last receiver.
  */
 static void next_pool(bool held)
@@ -305,7 +305,7 @@ static void next_pool(bool held)
 	close_pool(0);
 }
 
-MODEL(pool_next, .what = "two threads start on a scope's next pool: one takes over the crowd of the last, the other finds it",
+MODEL(pool_next, .what = "two threads start on a scope's next pool: one takes over the gen_set of the last, the other finds it",
       .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	next_pool(false);
