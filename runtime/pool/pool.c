@@ -875,10 +875,10 @@ static void unlink_user(struct leat_pool_user *user)
 	user->pool = NULL;
 }
 
-/* Under users_lock: who makes the last of these true frees the user. */
+/* Caller holds users_lock. The thread that makes the last of these true frees the user. */
 static bool may_free(const struct leat_pool_user *user)
 {
-	return user->removed && user->pool == NULL && user->looks == 0;
+	return user->removed && user->pool == NULL && user->looks == 0 && !user->ended;
 }
 
 /* Under users_lock, which it lets go of and takes again. */
@@ -936,6 +936,7 @@ static void settle_ended(struct leat_pool *pool)
 
 	while ((user = pool->ended) != NULL) {
 		pool->ended = user->ended_next;
+		user->ended = false;
 		end_user(pool, user);
 		if (may_free(user))
 			free_user(user);
@@ -1143,6 +1144,7 @@ void leat_pool_remove_user(struct leat_pool_user *user)
 	if (pool != NULL)
 		unlist_unstarted(pool, user);
 	if (pool != NULL && pool->looking) {
+		user->ended = true;
 		user->ended_next = pool->ended;
 		pool->ended = user;
 	} else if (pool != NULL) {

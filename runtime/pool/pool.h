@@ -54,7 +54,8 @@ struct leat_pool_user {
 	/* under users_lock: */
 	unsigned looks; /* at it just now: it is not freed */
 	bool removed;
-	struct leat_pool_user *ended_next; /* on the pool's list of those */
+	bool ended;                        /* on a pool's list of those, and freed when that is settled at the earliest */
+	struct leat_pool_user *ended_next;
 };
 void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user);
 /* With nobody left in it. Its figures stay with the pool, if that is not gone already; then it is freed. */

@@ -122,6 +122,22 @@ MODEL(pool_totals_after_close, .what = "a look that begins after a scope's close
 	verify_that(leat_pool_close(pool) == 0);
 }
 
+/* A group that is removed while a look stands at it, and whose pool is closed before the look goes on, is freed once. */
+MODEL(pool_look_against_both_closes, .what = "a look at a group whose scope and whose pool are closed meanwhile", .preemptions = 2,
+      .stale = VERIFY_NONE)
+{
+	static struct numbers n = { .last = 1 };
+
+	offered_most = delivered_most = 1;
+	open_pool(1, false);
+	start_and_end(&n);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_spawn(looks_twice, NULL, "looker");
+	verify_that(leat_scope_close(scope) == 0);
+	verify_that(leat_pool_close(pool) == 0);
+	verify_join();
+}
+
 /* Two are sent, one is received, one is dropped: that is never told as delivered, nor is what was delivered taken back. */
 MODEL(pool_totals_drop, .what = "two looks while a receiver leaves an item behind", .preemptions = 2, .stale = 1, .quick = 1)
 {
