@@ -36,17 +36,17 @@ static struct leat_event *event_of(struct leat_wait_loop *w)
 }
 
 /* The generator on a pool that a receive waits for, or NULL. */
-static struct leat_producer *feeder_of(const struct leat_handle *h)
+static struct leat_producer *producer_of(const struct leat_handle *h)
 {
-	return h->sender ? NULL : leat_chan_of(h)->feeder;
+	return h->sender ? NULL : leat_chan_of(h)->producer;
 }
 
 static void demand(const struct leat_handle *h)
 {
-	struct leat_producer *feeder = feeder_of(h);
+	struct leat_producer *producer = producer_of(h);
 
-	if (feeder != NULL)
-		feeder->demand(feeder);
+	if (producer != NULL)
+		producer->demand(producer);
 }
 
 static struct leat_waitable *side_of(struct leat_wait_loop *w)
@@ -69,9 +69,9 @@ static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 
 static bool wait_run_here(struct leat_wait_loop *w)
 {
-	struct leat_producer *feeder = feeder_of(handle_of(w));
+	struct leat_producer *producer = producer_of(handle_of(w));
 
-	return feeder != NULL && feeder->pull(feeder);
+	return producer != NULL && producer->pull(producer);
 }
 
 static bool wait_schedule(struct leat_wait_loop *w)

@@ -130,7 +130,7 @@ static void chan_free(struct leat_chan *chan)
 	leat_os_free(chan->first_tx.scratch);
 	leat_os_free(chan->slots);
 	leat_os_free(chan->end);
-	leat_os_free(chan->feeder);
+	leat_os_free(chan->producer);
 	leat_os_free(chan);
 }
 
@@ -517,7 +517,7 @@ static void chan_destroy(struct leat_chan *chan)
 				leat_os_free(h);
 		}
 	leat_os_free(chan->slots);
-	leat_os_free(chan->feeder);
+	leat_os_free(chan->producer);
 	leat_registry_remove(&chan->node, end);
 }
 
@@ -661,8 +661,8 @@ void leat_rx_close(struct leat_rx *rx)
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: what was done before; pairs with leat_chan_refusal() */
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
-	if (chan->feeder != NULL)
-		chan->feeder->end(chan->feeder);
+	if (chan->producer != NULL)
+		chan->producer->end(chan->producer);
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));
 	close_side(h);
 }

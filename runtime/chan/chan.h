@@ -90,11 +90,11 @@ struct leat_outcome {
 /* What sends into a channel where that is no thread: a generator on a pool. Lives as long as the channel. */
 struct leat_producer {
 	/* Runs it here and now, if nobody else does. Whether it did. */
-	bool (*pull)(struct leat_producer *feeder);
+	bool (*pull)(struct leat_producer *producer);
 	/* Somebody wants items: sees to it that a worker runs it. */
-	void (*demand)(struct leat_producer *feeder);
+	void (*demand)(struct leat_producer *producer);
 	/* Nobody will want any more: sees to it that it ends, before others have their turns. */
-	void (*end)(struct leat_producer *feeder);
+	void (*end)(struct leat_producer *producer);
 };
 
 struct leat_chan {
@@ -107,7 +107,7 @@ struct leat_chan {
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
 	struct leat_scope *scope;
-	struct leat_producer *feeder; /* or NULL; freed with the channel */
+	struct leat_producer *producer; /* or NULL; freed with the channel */
 	void *slots;
 
 	union {

@@ -25,8 +25,8 @@ struct leat_rx_ops {
 	int (*check)(struct leat_rx *rx, const void *items, const char *call);
 	int (*attempt)(struct leat_rx *rx, void *item);
 	bool (*ready)(struct leat_rx *rx);
-	bool (*line_up)(struct leat_rx *rx, struct leat_sleeper *sleeper);
-	bool (*leave)(struct leat_rx *rx, struct leat_sleeper *sleeper);
+	bool (*add_waiter)(struct leat_rx *rx, struct leat_sleeper *sleeper);
+	bool (*remove_waiter)(struct leat_rx *rx, struct leat_sleeper *sleeper);
 	enum leat_wait (*policy)(const struct leat_rx *rx);
 	struct leat_scope *(*scope)(const struct leat_rx *rx);
 	/* What a struct leat_handle has for those who wait in poll(2). NULL where there is none, or no memory to make it. */

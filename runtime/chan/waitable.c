@@ -58,8 +58,8 @@ bool leat_waitable_ready(struct leat_waitable *side)
 		return leat_rx_ops_of(rx)->ready(rx);
 	if (leat_copy_ready(h))
 		return true;
-	if (!h->sender && h->chan->feeder != NULL)
-		h->chan->feeder->demand(h->chan->feeder); /* a worker sees to it that there will be something */
+	if (!h->sender && h->chan->producer != NULL)
+		h->chan->producer->demand(h->chan->producer); /* a worker sees to it that there will be something */
 	return false;
 }
 
@@ -92,7 +92,7 @@ bool leat_waitable_add_waiter(struct leat_waitable *side, struct leat_waiter *wa
 
 	leat_chan_fd_disarm(side); /* else the news would be told to that */
 	if (rx != NULL)
-		return leat_rx_ops_of(rx)->line_up(rx, waiter->sleeper);
+		return leat_rx_ops_of(rx)->add_waiter(rx, waiter->sleeper);
 	return leat_event_add_waiter(event_of(h), waiter);
 }
 
@@ -101,7 +101,7 @@ bool leat_waitable_remove_waiter(struct leat_waitable *side, struct leat_waiter 
 	struct leat_rx *rx = foreign(side);
 
 	if (rx != NULL)
-		return leat_rx_ops_of(rx)->leave(rx, waiter->sleeper);
+		return leat_rx_ops_of(rx)->remove_waiter(rx, waiter->sleeper);
 	return leat_event_remove_waiter(event_of(handle_of(side)), waiter);
 }
 

@@ -5,9 +5,9 @@
  * thread's, as the handle is. Who waits does, for each of his sides,
  *
  *     attempt, on all            until one answers something else than -EAGAIN
- *     line_up, on all            then one leat_event_fence(), and an attempt on all once more
+ *     add_waiter, on all         then one leat_event_fence(), and an attempt on all once more
  *     leat_sleeper_park()
- *     leave, on all              and pass_on() for those that were told, once it is known what was taken
+ *     remove_waiter, on all      and forward_notify() for those that were notified, once it is known what was taken
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -74,7 +74,7 @@ static inline bool leat_rx_is_shared(const struct leat_rx *rx)
 bool leat_waitable_position(struct leat_waitable *side, uint64_t *position);
 bool leat_waitable_behind_peer(struct leat_waitable *side);
 
-/* Where it waits. line_up() answers what leat_event_fence() is to be called with; leave() whether it was told. */
+/* Where it waits. add_waiter() returns what leat_event_fence() is to be called with; remove_waiter() whether the waiter was notified. */
 bool leat_waitable_add_waiter(struct leat_waitable *side, struct leat_waiter *waiter);
 bool leat_waitable_remove_waiter(struct leat_waitable *side, struct leat_waiter *waiter);
 void leat_waitable_forward_notify(struct leat_waitable *side); /* mutate */

@@ -415,6 +415,6 @@ static bool rx_ready(struct leat_rx *rx)
 
 const struct leat_rx_ops leat_compact_receiver = {
 	.recv = recv, .peek = peek, .release = release, .close = close_rx, .status = status,
-	.check = check_one, .attempt = attempt_one, .ready = rx_ready, .line_up = stand, .leave = step_aside,
+	.check = check_one, .attempt = attempt_one, .ready = rx_ready, .add_waiter = stand, .remove_waiter = step_aside,
 	.policy = policy_of, .scope = scope_of, .waits = waits_of,
 };

@@ -17,7 +17,7 @@
 enum { FULL = LEAT_ITEM + 1, MORE = 1 };
 
 struct pooled {
-	struct leat_producer feeder; /* first: the channel frees it */
+	struct leat_producer producer; /* first: the channel frees it */
 	struct leat_job job;
 	struct leat_await await;
 	struct leat_waiter place;      /* at this event of its channel, or none */
@@ -293,9 +293,9 @@ static uint64_t id_of(const struct leat_job *job)
 
 static const struct leat_job_kind job_kind = { worker_turn, ready, pool_of, id_of };
 
-static bool pull(struct leat_producer *feeder)
+static bool pull(struct leat_producer *producer)
 {
-	struct pooled *p = (struct pooled *)(void *)feeder;
+	struct pooled *p = (struct pooled *)(void *)producer;
 	enum leat_job_result what;
 
 	if (leat_must_not_wait >= LEAT_STEPS_NESTED || p->workers_only || !leat_job_claim(&p->job))
@@ -305,14 +305,14 @@ static bool pull(struct leat_producer *feeder)
 	return true;
 }
 
-static void demand(struct leat_producer *feeder)
+static void demand(struct leat_producer *producer)
 {
-	leat_job_schedule(&((struct pooled *)(void *)feeder)->job);
+	leat_job_schedule(&((struct pooled *)(void *)producer)->job);
 }
 
-static void end(struct leat_producer *feeder)
+static void end(struct leat_producer *producer)
 {
-	leat_job_wake_first(&((struct pooled *)(void *)feeder)->job);
+	leat_job_wake_first(&((struct pooled *)(void *)producer)->job);
 }
 
 /* --- starting --- */
@@ -328,9 +328,9 @@ static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts 
 		leat_os_free(p);
 		return NULL;
 	}
-	p->feeder.pull = pull;
-	p->feeder.demand = demand;
-	p->feeder.end = end;
+	p->producer.pull = pull;
+	p->producer.demand = demand;
+	p->producer.end = end;
 	p->scope = scope;
 	p->pool = opts->pool;
 	p->workers_only = leat_pool_workers_only(opts->pool);
@@ -351,7 +351,7 @@ static int begin(struct pooled *p, size_t item_size, const struct leat_gen_opts 
 		leat_os_free(p);
 		return rc;
 	}
-	p->out->chan->feeder = &p->feeder;
+	p->out->chan->producer = &p->producer;
 	leat_pool_hold(p->pool);
 	rc = leat_gen_begin(p->scope, p->out, p->node, opts->chan.name);
 	if (rc == 0)

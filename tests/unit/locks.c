@@ -78,7 +78,7 @@ static void *want_to_leave(void *arg)
 {
 	struct contest *contest = arg;
 	become_and_await(contest);
-	leat_rx_ops_of(contest->rx)->leave(contest->rx, &contest->sleeper);
+	leat_rx_ops_of(contest->rx)->remove_waiter(contest->rx, &contest->sleeper);
 	contest->waited_ns = leat_now_ns() - contest->waited_ns;
 	return NULL;
 }
@@ -88,9 +88,9 @@ static void *want_to_stand(void *arg)
 	struct contest *contest = arg;
 	struct leat_sleeper other = LEAT_SLEEPER_INIT;
 	become_and_await(contest);
-	leat_rx_ops_of(contest->rx)->line_up(contest->rx, &other);
+	leat_rx_ops_of(contest->rx)->add_waiter(contest->rx, &other);
 	contest->waited_ns = leat_now_ns() - contest->waited_ns;
-	leat_rx_ops_of(contest->rx)->leave(contest->rx, &other);
+	leat_rx_ops_of(contest->rx)->remove_waiter(contest->rx, &other);
 	return NULL;
 }
 
@@ -148,7 +148,7 @@ static void contest_about_news(void *(*wants)(void *))
 	struct leat_gen_opts opts = { .pool = pool, .chan.capacity = 1 };
 	cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_never, NULL, NULL, 8 }, &opts, &contest.rx), 0);
 	cr_assert_eq(leat_scope_join(scope), 0);
-	leat_rx_ops_of(contest.rx)->line_up(contest.rx, &contest.sleeper);
+	leat_rx_ops_of(contest.rx)->add_waiter(contest.rx, &contest.sleeper);
 	run_contest(&contest, wants, tell);
 	leat_rx_close(contest.rx);
 	cr_expect_eq(leat_scope_close(scope), 0);
