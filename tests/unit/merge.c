@@ -773,8 +773,8 @@ static void timed_close(struct leat_rx *rx)
 }
 
 static const struct leat_rx_ops timed_functions = {
-	.close = timed_close, .check = timed_check, .attempt = timed_attempt, .ready = timed_ready, .line_up = timed_stand,
-	.leave = timed_stand, .policy = timed_policy, .scope = timed_scope, .waits = timed_waits,
+	.close = timed_close, .check = timed_check, .attempt = timed_attempt, .ready = timed_ready, .add_waiter = timed_stand,
+	.remove_waiter = timed_stand, .policy = timed_policy, .scope = timed_scope, .waits = timed_waits,
 };
 
 Test(merge, each_deadline_visits_the_lanes_that_it_ends)
