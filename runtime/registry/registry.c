@@ -19,7 +19,8 @@ static struct leat_end *ends, **ends_tail = &ends;
 static size_t ends_count;
 static uint64_t last_turn;
 
-static uint64_t exits[LEAT_ABANDONED + 1], causes_later, untold; /* counted by relaxed additions: nothing hangs on them */
+static uint64_t exits[LEAT_ABANDONED + 1]; /* counted by relaxed additions: nothing hangs on them */
+static uint64_t causes_later, untold;     /* relaxed: the same */
 
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory)
 {

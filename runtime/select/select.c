@@ -163,8 +163,8 @@ static struct place *place_of(struct choice *choice, size_t i)
 }
 
 /* The sides of live places. */
-#define each_side(i, choice) \
-	(size_t i = 0; i < (choice)->live; i++) \
+#define for_each_side(i, choice) \
+	for (size_t i = 0; i < (choice)->live; i++) \
 		if (place_of(choice, i)->side != NULL)
 
 /* Where the others of each side have come to. False where none of the sides has any. */
@@ -172,7 +172,7 @@ static bool note_positions(struct choice *choice)
 {
 	bool any = false;
 
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
 		any |= leat_waitable_position(place->side, &place->position);
@@ -185,7 +185,7 @@ static bool sweep_again(struct choice *choice, unsigned *pauses)
 {
 	bool behind = false;
 
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 		uint64_t position;
 
@@ -223,7 +223,7 @@ static int64_t scopes_deadline(struct choice *choice)
 {
 	int64_t nearest_ns = LEAT_NEVER;
 
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		int64_t its_ns = leat_scope_deadline(leat_waitable_scope(place_of(choice, i)->side));
 
 		if (its_ns < nearest_ns)
@@ -247,7 +247,7 @@ static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	struct choice *choice = choice_of(w);
 
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		struct leat_scope *scope = leat_waitable_scope(place_of(choice, i)->side);
 
 		if (now_ns >= leat_scope_deadline(scope))
@@ -262,7 +262,7 @@ static int flag_open(struct choice *choice)
 
 	if (choice->fds == 0 || choice->fds == choice->live)
 		return 0;
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		flag = leat_waitable_wake_fd(place_of(choice, i)->side);
 		if (flag < 0)
 			return flag;
@@ -281,7 +281,7 @@ static void wait_prepare(struct leat_wait_loop *w)
 		leat_os_flag_clear(w->sleeper.fd);
 	else
 		choice->flag_rc = flag_open(choice);
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
 		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper, .lost = place->lost };
@@ -295,7 +295,7 @@ static bool wait_retire(struct leat_wait_loop *w)
 	struct choice *choice = choice_of(w);
 	bool notified = false;
 
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		struct place *place = place_of(choice, i);
 
 		place->told = leat_waitable_remove_waiter(place->side, &place->waiter);
@@ -309,7 +309,7 @@ static void wait_forward(struct leat_wait_loop *w)
 {
 	struct choice *choice = choice_of(w);
 
-	for each_side(i, choice)
+	for_each_side(i, choice)
 		if (place_of(choice, i)->told)
 			leat_waitable_forward_notify(place_of(choice, i)->side);
 }
@@ -319,7 +319,7 @@ static bool urge(struct choice *choice)
 {
 	bool any = false;
 
-	for each_side(i, choice)
+	for_each_side(i, choice)
 		any |= leat_waitable_ready(place_of(choice, i)->side);
 	return any;
 }
@@ -336,7 +336,7 @@ static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
 
 	if (choice->flag_rc < 0)
 		return choice->flag_rc;
-	for each_side(i, choice)
+	for_each_side(i, choice)
 		leat_waitable_wait_parks(place_of(choice, i)->side);
 	if (choice->fds == 0) {
 		leat_sleeper_park(&w->sleeper, until_ns);
@@ -350,7 +350,7 @@ static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
 	struct choice *choice = choice_of(w);
 
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		place_of(choice, i)->lost = 0;
 		leat_waitable_wait_begins(place_of(choice, i)->side, now_ns);
 	}
@@ -360,7 +360,7 @@ static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 {
 	struct choice *choice = choice_of(w);
 
-	for each_side(i, choice)
+	for_each_side(i, choice)
 		leat_waitable_wait_ends(place_of(choice, i)->side, now_ns);
 }
 
@@ -371,7 +371,7 @@ static const struct leat_wait_ops wait_ops = {
 
 static bool any_sends(struct choice *choice)
 {
-	for each_side(i, choice)
+	for_each_side(i, choice)
 		if (choice->cases[choice->order[i]].kind == LEAT_CASE_SENDS)
 			return true;
 	return false;
@@ -383,7 +383,7 @@ static enum leat_wait policy_of(struct choice *choice)
 	enum leat_wait policy = LEAT_WAIT_ADAPTIVE;
 	bool any = false, all = choice->fds == 0;
 
-	for each_side(i, choice) {
+	for_each_side(i, choice) {
 		enum leat_wait its = leat_waitable_policy(place_of(choice, i)->side);
 
 		if (its == LEAT_WAIT_PARK)

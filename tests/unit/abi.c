@@ -48,8 +48,8 @@ enum { LIBRARY_ABI = LEAT_ABI };
 #define LEAT_ABI (LIBRARY_ABI + 1u)
 
 #define RIGHT(options) ((unsigned)LIBRARY_ABI << 16 | (unsigned)sizeof(options))
-#define each_wrong(abi, options) \
-	(unsigned abi = RIGHT(options) - 8; abi <= RIGHT(options) + 65536; abi += abi < RIGHT(options) ? 16 : 65536 - 8)
+#define for_each_wrong(abi, options) \
+	for (unsigned abi = RIGHT(options) - 8; abi <= RIGHT(options) + 65536; abi += abi < RIGHT(options) ? 16 : 65536 - 8)
 
 struct fixture {
 	struct leat_scope *scope;
@@ -109,7 +109,7 @@ Test(abi, the_wrong_words_are_three)
 {
 	unsigned words = 0;
 
-	for each_wrong(abi, struct leat_scope_opts) {
+	for_each_wrong(abi, struct leat_scope_opts) {
 		cr_expect_neq(abi, RIGHT(struct leat_scope_opts));
 		words++;
 	}
@@ -122,7 +122,7 @@ Test(abi, chan_open)
 	struct leat_tx *tx = f.tx;
 	struct leat_rx *rx = f.rx;
 
-	for each_wrong(abi, struct leat_chan_opts) {
+	for_each_wrong(abi, struct leat_chan_opts) {
 		tx = f.tx;
 		rx = f.rx;
 		cr_expect_eq(leat_detail_chan_open(abi, f.scope, 8, NULL, &tx, &rx), -ELIBBAD);
@@ -141,7 +141,7 @@ Test(abi, scope_open)
 	struct fixture f = fixture_open();
 	struct leat_scope *scope;
 
-	for each_wrong(abi, struct leat_scope_opts) {
+	for_each_wrong(abi, struct leat_scope_opts) {
 		cr_expect_null(leat_detail_scope_open(abi, NULL, NULL));
 		cr_expect_null(leat_detail_scope_open(abi, f.scope, NULL));
 	}
@@ -158,7 +158,7 @@ Test(abi, gen)
 	struct fixture f = fixture_open();
 	struct leat_rx *rx = NULL;
 
-	for each_wrong(abi, struct leat_gen_opts) {
+	for_each_wrong(abi, struct leat_gen_opts) {
 		rx = f.rx;
 		cr_expect_eq(leat_detail_gen(abi, f.scope, count_call, NULL, 8, NULL, &rx), -ELIBBAD);
 		cr_expect_null(rx);
@@ -179,7 +179,7 @@ Test(abi, gen_seq)
 	const struct leat_seq seq = { .next = count_next, .fini = count_fini, .item_size = 8 };
 	struct leat_rx *rx = NULL;
 
-	for each_wrong(abi, struct leat_gen_opts) {
+	for_each_wrong(abi, struct leat_gen_opts) {
 		rx = f.rx;
 		cr_expect_eq(leat_detail_gen_seq(abi, f.scope, seq, NULL, &rx), -ELIBBAD);
 		cr_expect_null(rx);
@@ -200,7 +200,7 @@ Test(abi, gen_sink_leaves_the_receiver_with_its_caller)
 	const struct leat_sink sink = { .put = count_put, .fini = count_fini };
 	uint64_t item = 7;
 
-	for each_wrong(abi, struct leat_gen_opts)
+	for_each_wrong(abi, struct leat_gen_opts)
 		cr_expect_eq(leat_detail_gen_sink(abi, f.scope, f.rx, sink, NULL), -ELIBBAD);
 	cr_expect_eq(leat_gen_sink(f.scope, f.rx, sink, NULL), -ELIBBAD);
 	cr_expect_eq(leat_scope_join(f.scope), 0);
@@ -221,7 +221,7 @@ Test(abi, pool_open)
 	const struct leat_pool_opts opts = { .workers = 1 };
 	struct leat_pool *pool;
 
-	for each_wrong(abi, struct leat_pool_opts)
+	for_each_wrong(abi, struct leat_pool_opts)
 		cr_expect_null(leat_detail_pool_open(abi, &opts));
 	cr_expect_null(leat_pool_open(&opts));
 	pool = (leat_pool_open)(&opts);
@@ -239,7 +239,7 @@ Test(abi, diag_start_writes_no_file)
 	cr_assert_geq(fd, 0);
 	close(fd);
 	unlink(path);
-	for each_wrong(abi, struct leat_diag_opts)
+	for_each_wrong(abi, struct leat_diag_opts)
 		cr_expect_null(leat_detail_diag_start(abi, &opts));
 	cr_expect_null(leat_diag_start(&opts));
 	cr_expect_neq(access(path, F_OK), 0);

@@ -149,8 +149,8 @@ static UNUSED struct rlimit refuse_descriptors(void)
 static const char *const kind_names[] UNUSED = { "spsc", "mpsc", "spmc", "mpmc" };
 static const char *const wait_names[] UNUSED = { "adaptive", "spin", "yield", "park" };
 
-#define each_kind(kind) (enum leat_kind kind = LEAT_SPSC; kind <= LEAT_MPMC; kind++)
-#define each_wait(wait) (enum leat_wait wait = LEAT_WAIT_ADAPTIVE; wait <= LEAT_WAIT_PARK; wait++)
+#define for_each_kind(kind) for (enum leat_kind kind = LEAT_SPSC; kind <= LEAT_MPMC; kind++)
+#define for_each_wait(wait) for (enum leat_wait wait = LEAT_WAIT_ADAPTIVE; wait <= LEAT_WAIT_PARK; wait++)
 
 static UNUSED bool tx_is_multiple(enum leat_kind kind)
 {

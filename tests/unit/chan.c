@@ -126,7 +126,7 @@ Test(chan, sizes_that_memory_cannot_hold_are_refused)
 		{ 16, SIZE_MAX / 16 + 2 }, { 1, (size_t)1 << 62 },
 	};
 	for (size_t i = 0; i < COUNT(huge); i++) {
-		for each_kind(kind) {
+		for_each_kind(kind) {
 			struct leat_chan_opts opts = { .kind = kind, .capacity = huge[i][1] };
 			int rc = open_answer(scope, huge[i][0], &opts);
 			cr_expect(rc == -ENOMEM || rc == -EINVAL, "%s of %zu items of %zu bytes: %d", kind_names[kind],
@@ -148,7 +148,7 @@ Test(chan, open_in_a_cancelled_scope_is_refused)
 
 Test(chan, clones_are_allowed_by_the_kind)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		struct leat_tx *tx = leat_tx_clone(pipe.tx);
 		struct leat_rx *rx = leat_rx_clone(pipe.rx);
@@ -240,7 +240,7 @@ static const size_t capacities[] = { 1, 2, 3, 7, 1000, 1024 };
 
 Test(chan, capacity_is_exact)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(capacities); i++) {
 			struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = capacities[i] });
 			cr_expect_eq(fill(pipe.tx), capacities[i], "%s of %zu", kind_names[kind], capacities[i]);
@@ -252,7 +252,7 @@ Test(chan, capacity_is_exact)
 
 Test(chan, capacity_is_exact_wherever_the_ring_stands)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
 		for (int shift = 0; shift < 30; shift++) {
 			uint64_t got, next = 0;
@@ -278,7 +278,7 @@ static void paint(unsigned char *item, size_t size, unsigned n)
 Test(chan, items_of_any_size_arrive_whole)
 {
 	unsigned char sent[4096], got[4096];
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(item_sizes); i++) {
 			size_t size = item_sizes[i];
 			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
@@ -302,7 +302,7 @@ Test(chan, items_of_any_size_arrive_whole)
 Test(chan, batches_of_any_size_arrive_whole)
 {
 	static unsigned char sent[5 * 4096], got[5 * 4096];
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(item_sizes); i++) {
 			size_t size = item_sizes[i];
 			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
@@ -325,7 +325,7 @@ Test(chan, batches_of_any_size_arrive_whole)
 
 Test(chan, order_is_kept_over_many_laps)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
 		uint64_t sent = 0, received = 0, got;
 		while (received < 30000) {
@@ -411,14 +411,14 @@ static void check_crowd(struct leat_chan_opts opts)
 
 Test(chan, nothing_is_lost_or_doubled_between_threads)
 {
-	for each_kind(kind)
+	for_each_kind(kind)
 		for (size_t capacity = 1; capacity <= 64; capacity *= 8)
 			check_crowd((struct leat_chan_opts){ .kind = kind, .capacity = capacity });
 }
 
 Test(chan, nothing_is_lost_when_sides_park_at_once)
 {
-	for each_kind(kind)
+	for_each_kind(kind)
 		check_crowd((struct leat_chan_opts){ .kind = kind,
 						     .capacity = 2,
 						     .send_wait = LEAT_WAIT_PARK,
@@ -427,7 +427,7 @@ Test(chan, nothing_is_lost_when_sides_park_at_once)
 
 Test(chan, nothing_is_lost_with_full_fences)
 {
-	for each_kind(kind)
+	for_each_kind(kind)
 		check_crowd((struct leat_chan_opts){ .kind = kind,
 						     .capacity = 2,
 						     .send_wait = LEAT_WAIT_PARK,
@@ -437,7 +437,7 @@ Test(chan, nothing_is_lost_with_full_fences)
 
 Test(chan, nothing_is_lost_with_mixed_policies)
 {
-	for each_wait(wait)
+	for_each_wait(wait)
 		check_crowd((struct leat_chan_opts){ .kind = LEAT_SPSC,
 						     .capacity = 16,
 						     .send_wait = wait,
@@ -463,7 +463,7 @@ static void *publish_words(void *arg)
 
 Test(chan, what_came_before_a_send_is_seen_after_the_receive)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct lap lap = { .tx = pipe.tx };
 		pthread_t thread;
@@ -693,7 +693,7 @@ MISTYPE(leat_for)
 
 Test(chan, null_is_an_invalid_argument_of_every_call)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		uint64_t item = 0, *none = NULL;
 		void *room;
@@ -795,7 +795,7 @@ Test(chan, leat_for_ends_on_cancel_and_on_null)
 
 Test(chan, batch_of_none_is_0)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t item = 0;
 		cr_expect_eq(leat_send_batch(pipe.tx, &item, 0), 0);
@@ -809,7 +809,7 @@ Test(chan, batch_of_none_is_0)
 
 Test(chan, try_batch_takes_what_there_is_room_for)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
 		uint64_t items[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, got[8];
 		cr_expect_eq(leat_try_send_batch(pipe.tx, items, 3), 3);
@@ -831,7 +831,7 @@ Test(chan, try_batch_takes_what_there_is_room_for)
 
 Test(chan, recv_batch_takes_what_is_there)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		uint64_t items[6] = { 0, 1, 2, 3, 4, 5 }, got[8] = { 0 };
 		cr_assert_eq(leat_send_batch(pipe.tx, items, 6), 6);
@@ -844,7 +844,7 @@ Test(chan, recv_batch_takes_what_is_there)
 
 Test(chan, recv_batch_takes_what_is_there_across_the_wrap)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		uint64_t items[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, got[8] = { 0 };
 		for (int lap = 0; lap < 9; lap++) {
@@ -871,7 +871,7 @@ Test(chan, batch_larger_than_the_channel_is_taken_whole)
 	static uint64_t items[5000];
 	for (uint64_t n = 0; n < COUNT(items); n++)
 		items[n] = n;
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
 		struct party party = { .rx = pipe.rx };
 		cr_assert_eq(pthread_create(&party.thread, NULL, drain, &party), 0);
@@ -904,7 +904,7 @@ static void *batch_of_10(void *arg)
 
 Test(chan, batch_cut_short_by_close_tells_with_the_next_call)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
 		struct batch_caller caller = { .tx = pipe.tx };
 		pthread_t thread;
@@ -921,7 +921,7 @@ Test(chan, batch_cut_short_by_close_tells_with_the_next_call)
 
 Test(chan, batch_cut_short_by_cancel_tells_with_the_next_call)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
 		struct batch_caller caller = { .tx = pipe.tx };
 		pthread_t thread;
@@ -941,7 +941,7 @@ static const int64_t not_future[] = { 1, 0, -1, INT64_MIN, INT64_MIN + 1, -INT64
 
 Test(chan, deadline_not_in_the_future_is_one_attempt)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		for (size_t i = 0; i < COUNT(not_future); i++) {
 			uint64_t got = 0;
@@ -959,7 +959,7 @@ Test(chan, deadline_not_in_the_future_is_one_attempt)
 
 Test(chan, the_end_wins_over_a_passed_deadline)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct pipe other = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t got;
@@ -976,7 +976,7 @@ Test(chan, the_end_wins_over_a_passed_deadline)
 
 Test(chan, cancel_wins_over_a_passed_deadline)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
 		leat_send(pipe.tx, &(uint64_t){ 0 });
 		leat_scope_cancel(pipe.scope, 0, NULL);
@@ -988,8 +988,8 @@ Test(chan, cancel_wins_over_a_passed_deadline)
 
 Test(chan, future_deadline_wakes_every_policy)
 {
-	for each_kind(kind) {
-		for each_wait(wait) {
+	for_each_kind(kind) {
+		for_each_wait(wait) {
 			struct leat_chan_opts opts = { .kind = kind, .capacity = 1, .send_wait = wait, .recv_wait = wait };
 			struct pipe pipe = pipe_open(&opts);
 			int64_t deadline_ns = leat_now_ns() + 2 * MS;
@@ -1017,7 +1017,7 @@ Test(chan, never_is_a_deadline)
 
 Test(chan, after_a_time_out_the_channel_is_as_before)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
 		uint64_t got = 0;
 		for (uint64_t n = 0; n < 10; n++) {
@@ -1071,8 +1071,8 @@ static void check_wake(const struct leat_chan_opts *opts, enum op op)
 
 static void check_wakes(bool full_fence)
 {
-	for each_kind(kind) {
-		for each_wait(wait) {
+	for_each_kind(kind) {
+		for_each_wait(wait) {
 			for (enum op op = 0; op < OPS; op++) {
 				struct leat_chan_opts opts = { .kind = kind,
 							       .capacity = 2,
@@ -1097,7 +1097,7 @@ Test(chan, first_item_or_slot_wakes_every_policy_with_full_fences)
 
 Test(chan, deadline_wakes_a_parked_thread)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct caller rx = { .op = OP_RECV_UNTIL, .rx = pipe.rx };
 		struct caller tx = { .op = OP_SEND_UNTIL, .tx = pipe.tx };
@@ -1247,7 +1247,7 @@ Test(chan, signals_do_not_move_a_deadline)
 
 Test(chan, no_call_sets_errno)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t item = 0;
 		errno = 4711;
@@ -1306,7 +1306,7 @@ static size_t heap_in_use(void)
 
 Test(chan, items_flow_without_allocation)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 100 });
 		uint64_t got;
 		size_t before = heap_in_use();

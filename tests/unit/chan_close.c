@@ -71,7 +71,7 @@ static void expect_all_receives(struct leat_rx *rx, int rc, const char *what)
 
 Test(chan_close, receivers_drain_and_then_get_0_for_ever)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
 		uint64_t got;
 		cr_assert_eq(fill(pipe.tx), 3);
@@ -88,7 +88,7 @@ Test(chan_close, receivers_drain_and_then_get_0_for_ever)
 
 Test(chan_close, every_receive_drains)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		uint64_t items[8];
 		const void *there;
@@ -111,7 +111,7 @@ Test(chan_close, every_receive_drains)
 
 Test(chan_close, an_empty_stream_ends_at_once)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		leat_tx_close(pipe.tx);
 		expect_all_receives(pipe.rx, 0, kind_names[kind]);
@@ -150,7 +150,7 @@ Test(chan_close, only_the_last_receiver_breaks_the_pipe)
 
 Test(chan_close, last_receiver_gives_epipe)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		cr_expect_not(leat_tx_done(pipe.tx));
 		leat_send(pipe.tx, &(uint64_t){ 1 });
@@ -165,7 +165,7 @@ Test(chan_close, last_receiver_gives_epipe)
 
 Test(chan_close, cancel_is_seen_by_every_call)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		uint64_t got;
 		for (uint64_t n = 0; n < 5; n++) /* the handles now know of room and of items */
@@ -198,7 +198,7 @@ Test(chan_close, cancel_of_a_parent_is_seen_below)
 
 Test(chan_close, cancel_beats_draining)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 0);
 		struct pipe pipe = pipe_open(&opts);
 		memset(&ledger, 0, sizeof(ledger));
@@ -218,7 +218,7 @@ Test(chan_close, cancel_beats_draining)
 
 Test(chan_close, cancel_beats_a_0_that_was_not_answered_yet)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		leat_send(pipe.tx, &(uint64_t){ 1 });
 		leat_tx_close(pipe.tx);
@@ -232,7 +232,7 @@ Test(chan_close, cancel_beats_a_0_that_was_not_answered_yet)
 
 Test(chan_close, cancel_does_not_undo_a_0)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		leat_send(pipe.tx, &(uint64_t){ 1 });
 		leat_tx_close(pipe.tx);
@@ -295,7 +295,7 @@ Test(chan_close, a_0_answered_to_one_clone_holds_for_all)
 
 Test(chan_close, epipe_first_sticks)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		leat_rx_close(pipe.rx);
 		leat_scope_cancel(pipe.scope, 0, NULL);
@@ -307,7 +307,7 @@ Test(chan_close, epipe_first_sticks)
 
 Test(chan_close, epipe_that_was_seen_first_sticks)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		leat_rx_close(pipe.rx);
 		expect_all_sends(pipe.tx, -EPIPE, kind_names[kind]);
@@ -320,7 +320,7 @@ Test(chan_close, epipe_that_was_seen_first_sticks)
 
 Test(chan_close, ecanceled_first_sticks)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		leat_scope_cancel(pipe.scope, 0, NULL);
 		leat_rx_close(pipe.rx);
@@ -455,8 +455,8 @@ static void check_ending(const struct leat_chan_opts *opts, enum op op, enum end
 
 static void check_endings(enum ending ending)
 {
-	for each_kind(kind) {
-		for each_wait(wait) {
+	for_each_kind(kind) {
+		for_each_wait(wait) {
 			for (int full_fence = 0; full_fence < 2; full_fence++) {
 				struct leat_chan_opts opts = { .kind = kind,
 							       .capacity = 2,
@@ -579,7 +579,7 @@ Test(chan_close, cancel_wakes_both_sides_of_many_channels)
 
 Test(chan_close, cancel_and_receive_discards_in_the_receive)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 7);
 		struct pipe pipe = pipe_open(&opts);
 		memset(&ledger, 0, sizeof(ledger));
@@ -599,7 +599,7 @@ Test(chan_close, cancel_and_receive_discards_in_the_receive)
 
 Test(chan_close, cancel_and_close_discards_in_the_close)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (int rx_first = 0; rx_first < 2; rx_first++) {
 			struct leat_chan_opts opts = owned(kind, 7);
 			struct pipe pipe = pipe_open(&opts);
@@ -622,7 +622,7 @@ Test(chan_close, cancel_and_close_discards_in_the_close)
 
 Test(chan_close, receiver_closed_with_items_in_flight_discards_them)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 7);
 		struct pipe pipe = pipe_open(&opts);
 		memset(&ledger, 0, sizeof(ledger));
@@ -639,7 +639,7 @@ Test(chan_close, receiver_closed_with_items_in_flight_discards_them)
 
 Test(chan_close, both_closed_with_items_in_flight_discards_them)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 3);
 		struct pipe pipe = pipe_open(&opts);
 		memset(&ledger, 0, sizeof(ledger));
@@ -655,7 +655,7 @@ Test(chan_close, both_closed_with_items_in_flight_discards_them)
 
 Test(chan_close, refused_items_stay_with_their_sender)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 2);
 		struct pipe pipe = pipe_open(&opts);
 		memset(&ledger, 0, sizeof(ledger));
@@ -796,7 +796,7 @@ static void check_ownership(enum leat_kind kind, enum leat_overflow overflow, bo
 
 Test(chan_close, each_item_has_one_owner_when_senders_close)
 {
-	for each_kind(kind)
+	for_each_kind(kind)
 		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++)
 			check_ownership(kind, overflow, false);
 }
@@ -804,7 +804,7 @@ Test(chan_close, each_item_has_one_owner_when_senders_close)
 Test(chan_close, each_item_has_one_owner_when_cancelled)
 {
 	for (int round = 0; round < 20; round++)
-		for each_kind(kind)
+		for_each_kind(kind)
 			for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++)
 				check_ownership(kind, overflow, true);
 }
@@ -989,7 +989,7 @@ static void *call_late(void *arg)
 
 Test(chan_close, a_receive_from_what_was_cancelled_visits_no_handle)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		struct leat_chan *chan = pipe.rx->chan;
 		struct late_call call = { .rx = pipe.rx };

@@ -59,7 +59,7 @@ Test(chan_fd, no_descriptor_to_be_had)
 
 Test(chan_fd, only_while_it_is_armed)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		int fd = leat_rx_fd(pipe.rx);
 		uint64_t item = 1;
@@ -88,7 +88,7 @@ Test(chan_fd, only_while_it_is_armed)
 
 Test(chan_fd, room)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
 		int fd = leat_tx_fd(pipe.tx);
 		uint64_t item = 1;
@@ -123,7 +123,7 @@ Test(chan_fd, a_channel_that_drops_always_has_room)
 
 Test(chan_fd, ends_make_it_readable)
 {
-	for each_kind(kind)
+	for_each_kind(kind)
 		for (int ending = 0; ending < 4; ending++) {
 			struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 			int rx_fd = leat_rx_fd(pipe.rx), tx_fd = leat_tx_fd(pipe.tx);
@@ -159,7 +159,7 @@ Test(chan_fd, ends_make_it_readable)
 
 Test(chan_fd, a_close_while_it_is_armed)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		uint64_t item = 1;
 		cr_assert_geq(leat_rx_fd(pipe.rx), 0);
@@ -175,7 +175,7 @@ Test(chan_fd, a_close_while_it_is_armed)
 
 Test(chan_fd, a_receive_that_waits_disarms)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		struct caller caller = { .op = OP_RECV, .rx = pipe.rx };
 		int fd = leat_rx_fd(pipe.rx);
@@ -250,7 +250,7 @@ static void *sends_items(void *arg)
 
 Test(chan_fd, in_an_epoll_loop)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 16 });
 		struct epoll_event event = { .events = EPOLLIN };
 		int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -288,7 +288,7 @@ static void *receives_all(void *arg)
 
 Test(chan_fd, a_sender_in_a_loop)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 16 });
 		int fd = leat_tx_fd(pipe.tx);
 		pthread_t thread;

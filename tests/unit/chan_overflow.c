@@ -19,8 +19,8 @@ static struct leat_chan_opts dropping(enum leat_kind kind, size_t capacity, enum
 					.discard_arg = &ledger };
 }
 
-#define each_drop(overflow) \
-	(enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++)
+#define for_each_drop(overflow) \
+	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++)
 
 static void expect_range(struct leat_rx *rx, uint64_t from, uint64_t to)
 {
@@ -34,7 +34,7 @@ static void expect_range(struct leat_rx *rx, uint64_t from, uint64_t to)
 Test(chan_overflow, drop_newest_keeps_the_first)
 {
 	static const size_t capacities[] = { 1, 2, 3, 7, 1000, 1024 };
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(capacities); i++) {
 			struct leat_chan_opts opts = dropping(kind, capacities[i], LEAT_DROP_NEWEST);
 			struct pipe pipe = pipe_open(&opts);
@@ -54,7 +54,7 @@ Test(chan_overflow, drop_newest_keeps_the_first)
 Test(chan_overflow, drop_oldest_keeps_the_last)
 {
 	static const size_t capacities[] = { 1, 2, 3, 7, 1000, 1024 };
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(capacities); i++) {
 			struct leat_chan_opts opts = dropping(kind, capacities[i], LEAT_DROP_OLDEST);
 			struct pipe pipe = pipe_open(&opts);
@@ -73,8 +73,8 @@ Test(chan_overflow, drop_oldest_keeps_the_last)
 
 Test(chan_overflow, every_send_drops_and_answers_0)
 {
-	for each_kind(kind) {
-		for each_drop(overflow) {
+	for_each_kind(kind) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = dropping(kind, 2, overflow);
 			struct pipe pipe = pipe_open(&opts);
 			uint64_t items[5] = { 0, 1, 2, 3, 4 };
@@ -96,8 +96,8 @@ Test(chan_overflow, every_send_drops_and_answers_0)
 
 Test(chan_overflow, errors_are_those_of_every_channel)
 {
-	for each_kind(kind) {
-		for each_drop(overflow) {
+	for_each_kind(kind) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = dropping(kind, 1, overflow);
 			struct pipe closed = pipe_open(&opts), cancelled = pipe_open(&opts);
 			uint64_t item = 1;
@@ -121,7 +121,7 @@ Test(chan_overflow, errors_are_those_of_every_channel)
 
 Test(chan_overflow, clones_are_allowed_by_the_kind)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = dropping(kind, 2, LEAT_DROP_OLDEST);
 		struct pipe pipe = pipe_open(&opts);
 		struct leat_tx *tx = leat_tx_clone(pipe.tx);
@@ -140,7 +140,7 @@ Test(chan_overflow, large_items_are_discarded_whole)
 		uint64_t n;
 		unsigned char rest[4088];
 	};
-	for each_drop(overflow) {
+	for_each_drop(overflow) {
 		struct leat_chan_opts opts = dropping(LEAT_SPSC, 2, overflow);
 		struct pipe pipe = pipe_open_sized(sizeof(struct large), &opts);
 		static struct large item;
@@ -154,7 +154,7 @@ Test(chan_overflow, large_items_are_discarded_whole)
 
 Test(chan_overflow, dropping_needs_no_discard)
 {
-	for each_drop(overflow) {
+	for_each_drop(overflow) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .capacity = 1, .overflow = overflow });
 		for (uint64_t n = 0; n < 10; n++)
 			cr_assert_eq(leat_send(pipe.tx, &n), 0);
@@ -164,8 +164,8 @@ Test(chan_overflow, dropping_needs_no_discard)
 
 Test(chan_overflow, an_item_wakes_a_parked_receiver)
 {
-	for each_kind(kind) {
-		for each_drop(overflow) {
+	for_each_kind(kind) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = dropping(kind, 1, overflow);
 			struct pipe pipe = pipe_open(&opts);
 			struct caller caller = { .op = OP_RECV, .rx = pipe.rx };
@@ -215,8 +215,8 @@ static void *receive_rising(void *arg)
 
 Test(chan_overflow, each_item_has_one_owner_between_threads)
 {
-	for each_kind(kind) {
-		for each_drop(overflow) {
+	for_each_kind(kind) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = dropping(kind, 3, overflow);
 			struct pipe pipe = pipe_open(&opts);
 			int senders = tx_is_multiple(kind) ? 3 : 1, receivers = rx_is_multiple(kind) ? 3 : 1;
@@ -247,8 +247,8 @@ Test(chan_overflow, each_item_has_one_owner_between_threads)
 /* The receiver never comes: the sender must get through all the same. */
 Test(chan_overflow, a_sender_never_waits_for_a_stalled_receiver)
 {
-	for each_kind(kind) {
-		for each_drop(overflow) {
+	for_each_kind(kind) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = dropping(kind, 4, overflow);
 			struct pipe pipe = pipe_open(&opts);
 			struct side side = { .tx = pipe.tx, .to = 16000 };

@@ -83,7 +83,7 @@ static size_t alignment_of(size_t size)
 Test(chan_zero_copy, pointers_are_aligned_as_the_size_allows)
 {
 	static const size_t sizes[] = { 1, 2, 3, 4, 8, 12, 16, 24, 32, 48, 64, 96, 100, 128, 192, 256, 4096 };
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(sizes); i++) {
 			size_t size = sizes[i], alignment = alignment_of(size);
 			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
@@ -107,7 +107,7 @@ Test(chan_zero_copy, pointers_are_aligned_as_the_size_allows)
 
 Test(chan_zero_copy, all_slots_are_written_whole)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t size = 1; size <= 300; size = size * 3 + 1) {
 			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
 			size_t room_left = 7;
@@ -174,7 +174,7 @@ Test(chan_zero_copy, small_items_are_offered_line_by_line)
 
 Test(chan_zero_copy, runs_never_cross_the_end_of_the_ring)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 7);
 		struct pipe pipe = pipe_open(&opts);
 		uint64_t sent = 0, received = 0;
@@ -198,7 +198,7 @@ Test(chan_zero_copy, runs_never_cross_the_end_of_the_ring)
 
 Test(chan_zero_copy, mixes_with_copying_calls)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
 		uint64_t sent = 0, received = 0, got;
 		const void *there;
@@ -222,7 +222,7 @@ Test(chan_zero_copy, mixes_with_copying_calls)
 
 Test(chan_zero_copy, a_reservation_makes_the_sender_busy)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		void *room, *other;
 		uint64_t items[2] = { 0 };
@@ -248,7 +248,7 @@ Test(chan_zero_copy, a_reservation_makes_the_sender_busy)
 
 Test(chan_zero_copy, a_peek_makes_the_receiver_busy)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		const void *there, *other;
 		uint64_t items[2] = { 7, 8 };
@@ -307,7 +307,7 @@ Test(chan_zero_copy, a_clone_is_not_busy)
 
 Test(chan_zero_copy, commit_without_a_reservation_is_invalid)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		void *room;
 		cr_expect_eq(leat_commit(pipe.tx, 0), -EINVAL);
@@ -322,7 +322,7 @@ Test(chan_zero_copy, commit_without_a_reservation_is_invalid)
 
 Test(chan_zero_copy, commit_of_more_is_invalid_and_keeps_the_reservation)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		void *room;
 		uint64_t got;
@@ -341,7 +341,7 @@ Test(chan_zero_copy, commit_of_more_is_invalid_and_keeps_the_reservation)
 
 Test(chan_zero_copy, commit_of_fewer_gives_the_rest_back)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 8);
 		struct pipe pipe = wide_open(&opts);
 		memset(&ledger, 0, sizeof(ledger));
@@ -369,7 +369,7 @@ Test(chan_zero_copy, commit_of_fewer_gives_the_rest_back)
 
 Test(chan_zero_copy, commit_of_0_gives_all_back)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 4);
 		struct pipe pipe = wide_open(&opts);
 		memset(&ledger, 0, sizeof(ledger));
@@ -389,7 +389,7 @@ Test(chan_zero_copy, commit_of_0_gives_all_back)
 
 Test(chan_zero_copy, a_reservation_of_a_full_channel_given_back_leaves_room_for_one)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		void *room;
 		for (int lap = 0; lap < 5; lap++) {
@@ -404,7 +404,7 @@ Test(chan_zero_copy, a_reservation_of_a_full_channel_given_back_leaves_room_for_
 
 Test(chan_zero_copy, what_is_reserved_is_not_received_before_its_commit)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		void *room;
 		uint64_t got;
@@ -453,7 +453,7 @@ Test(chan_zero_copy, a_try_is_not_held_up_by_a_reservation_or_a_peek_in_front)
 /* A waiting call can be aborted between a peer's claim and its commit. */
 Test(chan_zero_copy, cancel_ends_a_wait_behind_a_reservation)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 4);
 		struct pipe pipe = pipe_open(&opts);
 		struct caller caller = { .op = OP_RECV, .rx = pipe.rx };
@@ -474,7 +474,7 @@ Test(chan_zero_copy, cancel_ends_a_wait_behind_a_reservation)
 
 Test(chan_zero_copy, a_commit_wakes_a_receiver_that_parked_behind_it)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .recv_wait = LEAT_WAIT_PARK });
 		struct caller caller = { .op = OP_RECV, .rx = pipe.rx };
 		void *room;
@@ -491,7 +491,7 @@ Test(chan_zero_copy, a_commit_wakes_a_receiver_that_parked_behind_it)
 
 Test(chan_zero_copy, a_release_wakes_a_sender_that_parked_behind_it)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = { .kind = kind, .capacity = 1, .send_wait = LEAT_WAIT_PARK };
 		struct pipe pipe = pipe_open(&opts);
 		struct caller caller = { .op = OP_SEND, .tx = pipe.tx };
@@ -531,7 +531,7 @@ Test(chan_zero_copy, a_reservation_given_back_wakes_another_sender)
 
 Test(chan_zero_copy, commit_after_the_receiver_left_discards)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 4);
 		struct pipe pipe = pipe_open(&opts);
 		void *room;
@@ -550,7 +550,7 @@ Test(chan_zero_copy, commit_after_the_receiver_left_discards)
 
 Test(chan_zero_copy, commit_after_cancel_discards)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (int received = 0; received < 2; received++) {
 			struct leat_chan_opts opts = owned(kind, 4);
 			struct pipe pipe = pipe_open(&opts);
@@ -574,7 +574,7 @@ Test(chan_zero_copy, commit_after_cancel_discards)
 
 Test(chan_zero_copy, sender_closed_with_a_reservation_sent_nothing)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 4);
 		struct pipe pipe = wide_open(&opts);
 		void *room;
@@ -617,7 +617,7 @@ Test(chan_zero_copy, a_clone_closed_with_a_reservation_is_passed_over)
 
 Test(chan_zero_copy, release_without_a_peek_is_invalid)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		const void *there;
 		leat_send(pipe.tx, &(uint64_t){ 1 });
@@ -633,7 +633,7 @@ Test(chan_zero_copy, release_without_a_peek_is_invalid)
 
 Test(chan_zero_copy, release_of_more_is_invalid_and_keeps_the_peek)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = wide_open(&(struct leat_chan_opts){ .kind = kind });
 		const void *there;
 		struct wide got;
@@ -688,7 +688,7 @@ Test(chan_zero_copy, a_receiver_with_clones_cannot_put_back)
 
 Test(chan_zero_copy, peeked_items_stay_the_receivers_through_a_cancel)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 4);
 		struct pipe pipe = wide_open(&opts);
 		const void *there;
@@ -709,7 +709,7 @@ Test(chan_zero_copy, peeked_items_stay_the_receivers_through_a_cancel)
 
 Test(chan_zero_copy, peeked_items_stay_the_receivers_after_the_sender_closed)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind });
 		const void *there;
 		leat_send(pipe.tx, &(uint64_t){ 31 });
@@ -725,7 +725,7 @@ Test(chan_zero_copy, peeked_items_stay_the_receivers_after_the_sender_closed)
 
 Test(chan_zero_copy, items_peeked_at_by_the_last_receiver_are_discarded_at_its_close)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (int cancel = 0; cancel < 2; cancel++) {
 			struct leat_chan_opts opts = owned(kind, 4);
 			struct pipe pipe = wide_open(&opts);
@@ -776,7 +776,7 @@ Test(chan_zero_copy, items_peeked_at_by_a_clone_go_back_or_are_discarded_at_its_
 
 Test(chan_zero_copy, a_channel_that_drops_reserves_one_at_a_time)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			struct leat_chan_opts opts = { .kind = kind, .capacity = 8, .overflow = overflow };
 			struct pipe pipe = pipe_open(&opts);
@@ -790,7 +790,7 @@ Test(chan_zero_copy, a_channel_that_drops_reserves_one_at_a_time)
 
 Test(chan_zero_copy, reserve_in_a_full_channel_that_drops_never_waits)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			struct leat_chan_opts opts = owned(kind, 3);
 			struct pipe pipe;
@@ -814,7 +814,7 @@ Test(chan_zero_copy, reserve_in_a_full_channel_that_drops_never_waits)
 
 Test(chan_zero_copy, commit_of_0_in_a_channel_that_drops_sends_nothing)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct pipe pipe;
@@ -841,7 +841,7 @@ Test(chan_zero_copy, commit_of_0_in_a_channel_that_drops_sends_nothing)
 /* A reservation drops nothing, and holds up nobody: what becomes of its item is decided by the commit. */
 Test(chan_zero_copy, a_reservation_that_is_given_back_drops_nothing)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			for (size_t capacity = 1; capacity <= 3; capacity++) {
 				struct leat_chan_opts opts = owned(kind, capacity);
@@ -869,7 +869,7 @@ Test(chan_zero_copy, a_reservation_that_is_given_back_drops_nothing)
 
 Test(chan_zero_copy, the_commit_drops_and_only_where_there_is_no_room)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct pipe pipe;
@@ -930,7 +930,7 @@ Test(chan_zero_copy, a_reservation_takes_no_room_from_other_senders_that_drop)
 /* Also after an end, where it is accepted and discarded: its sender has not been told otherwise. */
 Test(chan_zero_copy, a_commit_in_a_channel_that_drops_after_its_end_is_discarded_once)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			for (int cancelled = 0; cancelled < 2; cancelled++) {
 				struct leat_chan_opts opts = owned(kind, 2);
@@ -958,7 +958,7 @@ Test(chan_zero_copy, a_commit_in_a_channel_that_drops_after_its_end_is_discarded
 
 Test(chan_zero_copy, a_peeked_item_is_not_dropped_under_its_reader)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t capacity = 1; capacity <= 3; capacity++) {
 			struct leat_chan_opts opts = owned(kind, capacity);
 			struct pipe pipe;
@@ -992,7 +992,7 @@ Test(chan_zero_copy, a_peeked_item_is_not_dropped_under_its_reader)
 /* What makes no room is not dropped: the reader stands in the very slot that the sender needs. */
 Test(chan_zero_copy, a_peek_costs_no_more_items_than_are_sent)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = owned(kind, 8);
 		struct pipe pipe;
 		const void *there;
@@ -1059,7 +1059,7 @@ enum { PER_SENDER = MANY_TIMES(15000) };
 
 Test(chan_zero_copy, each_item_has_one_owner_between_threads)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (size_t capacity = 1; capacity <= 16; capacity *= 4) {
 			struct leat_chan_opts opts = owned(kind, capacity);
 			struct pipe pipe = wide_open(&opts);

@@ -130,7 +130,7 @@ Test(diag, tells_what_a_channel_is)
 
 Test(diag, counts_what_was_offered_delivered_and_is_in_flight)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "counts", .kind = kind, .capacity = 5 });
 		uint64_t got[5];
 		for (uint64_t n = 0; n < 12; n++) {
@@ -151,7 +151,7 @@ Test(diag, counts_what_was_offered_delivered_and_is_in_flight)
 
 Test(diag, eagain_counts_nothing_and_other_refusals_are_rejected)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "refusals", .kind = kind, .capacity = 2 });
 		uint64_t items[3] = { 0 };
 		fill(pipe.tx);
@@ -215,7 +215,7 @@ static struct leat_chan_stat end_of(const struct leat_chan_opts *opts, int way)
 
 Test(diag, drops_have_their_reasons)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = { .name = "drops", .kind = kind, .capacity = 3 };
 		struct leat_chan_stat stat;
 		opts.overflow = LEAT_DROP_NEWEST;
@@ -246,7 +246,7 @@ Test(diag, drops_have_their_reasons)
 /* Zero copy: what was given back was never offered; what was skipped in the ring is no item. */
 Test(diag, reservations_given_back_count_nothing)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct pipe pipe = pipe_open_sized(64, &(struct leat_chan_opts){ .name = "held", .kind = kind, .capacity = 8 });
 		struct leat_tx *clone = leat_tx_clone(pipe.tx);
 		static char item[64];
@@ -276,7 +276,7 @@ Test(diag, reservations_given_back_count_nothing)
 /* Accepted is what was committed; delivered what was released. */
 Test(diag, what_is_held_is_neither_offered_nor_delivered_yet)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_chan_opts opts = { .name = "open", .kind = kind, .capacity = 8 };
 		struct pipe pipe = pipe_open_sized(64, &opts);
 		void *room;
@@ -410,7 +410,7 @@ static int forward(struct leat_tx *out, void *arg)
 
 Test(diag, books_balance_while_a_pipeline_runs)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			struct watcher watcher;
 			struct leat_diag *diag = start(&watcher, "pipeline", 50000);
@@ -556,7 +556,7 @@ static void one_at_a_time(enum leat_kind kind, size_t capacity)
 
 Test(diag, one_item_at_a_time_is_never_told_as_more)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		one_at_a_time(kind, 16);
 		one_at_a_time(kind, 1000);
 	}

@@ -14,7 +14,7 @@ TestSuite(gen_end, .timeout = 600);
 
 Test(gen_end, a_failing_generator_keeps_its_data)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_scope *scope = scope_open();
 		struct plan plan = { .send = 500, .answer = -EIO, .words = "disk gone" };
 		struct leat_gen_opts opts = { .chan.kind = kind };
@@ -258,8 +258,8 @@ Test(gen_end, a_failing_generators_data_behind_a_reservation_is_kept, .timeout =
 
 Test(gen_end, three_items_of_an_endless_generator)
 {
-	for each_kind(kind) {
-		for each_wait(wait) {
+	for_each_kind(kind) {
+		for_each_wait(wait) {
 			struct leat_scope *scope = scope_open();
 			struct plan plan = { .send = WITHOUT_END, .answer = LAST_SEND };
 			struct leat_gen_opts opts = { .chan = { .kind = kind, .send_wait = wait, .capacity = 2 } };

@@ -125,7 +125,7 @@ Test(merge, another_size_stops_the_program, .signal = SIGABRT)
 
 Test(merge, every_item_once_with_its_tag_and_in_order)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct braid *b = braid_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 200 });
 		uint64_t item, next[LANES] = { 0 }, sent = 0;
 		void *tag;
@@ -164,7 +164,7 @@ Test(merge, served_in_turn)
 
 Test(merge, a_lane_ends_once_after_its_last_item)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct braid *b = braid_open(&(struct leat_chan_opts){ .kind = kind });
 		uint64_t item = 3;
 		void *tag = NULL;
@@ -258,8 +258,8 @@ Test(merge, a_generator_that_failed_says_so)
 
 Test(merge, a_send_wakes_it)
 {
-	for each_kind(kind)
-		for each_wait(wait)
+	for_each_kind(kind)
+		for_each_wait(wait)
 			for (int i = 0; i < LANES; i++) {
 				struct braid *b = braid_open(&(struct leat_chan_opts){ .kind = kind, .recv_wait = wait });
 				struct waiter w = { 0 };
@@ -422,7 +422,7 @@ Test(merge, no_descriptor_to_be_had)
 
 Test(merge, readable_only_while_it_is_armed)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct braid *b = braid_open(&(struct leat_chan_opts){ .kind = kind });
 		int fd = leat_merge_fd(b->merge);
 		uint64_t item = 1;

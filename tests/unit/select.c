@@ -182,7 +182,7 @@ Test(select, nothing_to_wait_for)
 
 Test(select, each_kind_and_each_side)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t out = 5, in = 0;
 		struct leat_case cases[] = { LEAT_CASE_SEND(b.tx[0], &out), LEAT_CASE_RECV(b.rx[0], &in) };
@@ -213,7 +213,7 @@ Test(select, a_deadline_that_has_passed_is_one_attempt)
 
 Test(select, ends_are_answers)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind });
 		uint64_t item = 9;
 		struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &item), LEAT_CASE_SEND(b.tx[1], &item),
@@ -322,7 +322,7 @@ Test(select, by_chance_all_alike)
 
 Test(select, the_same_handle_twice)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct selector s = { .n = 3 };
 		uint64_t item = 4;
@@ -346,8 +346,8 @@ Test(select, the_same_handle_twice)
 
 Test(select, a_send_wakes_it)
 {
-	for each_kind(kind)
-		for each_wait(wait)
+	for_each_kind(kind)
+		for_each_wait(wait)
 			for (int which = 0; which < PIPES; which++) {
 				struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .recv_wait = wait });
 				struct selector s = { .order = which % 2 ? LEAT_BY_CHANCE : LEAT_BY_PRIORITY };
@@ -366,7 +366,7 @@ Test(select, a_send_wakes_it)
 
 Test(select, a_receive_wakes_it)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct selector s = { .n = 2, .items = { 1, 2 } };
 		uint64_t item = 0;
@@ -387,7 +387,7 @@ Test(select, a_receive_wakes_it)
 
 Test(select, a_close_wakes_it)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind });
 		struct selector s = { 0 };
 		selector_receives(&s, &b, 3);
@@ -436,7 +436,7 @@ Test(select, a_cancel_wakes_it)
 Test(select, its_deadline_ends_it)
 {
 	struct bundle b = bundle_open(NULL);
-	for each_wait(wait) {
+	for_each_wait(wait) {
 		uint64_t item;
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .recv_wait = wait });
 		struct leat_case cases[] = { LEAT_CASE_RECV(pipe.rx, &item), LEAT_CASE_RECV(pipe.rx, &item) };
@@ -451,7 +451,7 @@ Test(select, its_deadline_ends_it)
 
 Test(select, the_deadline_of_a_scope_ends_it)
 {
-	for each_wait(wait) {
+	for_each_wait(wait) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .recv_wait = wait });
 		struct leat_scope *soon =
 			leat_scope_open(b.scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });

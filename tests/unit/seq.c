@@ -82,7 +82,7 @@ Test(seq, is_pulled_without_a_thread)
 
 Test(seq, runs_on_a_thread_to_its_end)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_scope *scope = scope_open();
 		struct numbers numbers = { .limit = 1000 };
 		struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 7 } };
@@ -157,7 +157,7 @@ Test(seq, an_answer_above_1_is_a_failure)
 
 Test(seq, an_abandoned_seq_is_finished_once)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		struct leat_scope *scope = scope_open();
 		struct numbers numbers = { .limit = UINT64_MAX };
 		struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 2 } };
@@ -306,7 +306,7 @@ static int slow_next(void *state, void *item)
 
 Test(seq, an_item_that_is_being_made_drops_none_that_is_there)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++) {
 			for (int on_pool = 0; on_pool < 2; on_pool++) {
 				struct leat_pool *pool = on_pool ? leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }) : NULL;
@@ -334,7 +334,7 @@ Test(seq, an_item_that_is_being_made_drops_none_that_is_there)
 
 Test(seq, the_last_of_one_that_drops_the_oldest_is_there_after_its_end)
 {
-	for each_kind(kind) {
+	for_each_kind(kind) {
 		for (int on_pool = 0; on_pool < 2; on_pool++) {
 			struct leat_pool *pool = on_pool ? leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }) : NULL;
 			struct leat_scope *scope = scope_open();

@@ -118,8 +118,8 @@ static void shared_close(struct shared *s, int code)
 }
 
 static const size_t sizes[] = { sizeof(uint64_t), sizeof(struct wide) };
-#define each_form(kind, size, on_pool) \
-	for each_kind(kind) \
+#define for_each_form(kind, size, on_pool) \
+	for_each_kind(kind) \
 		for (size_t size##_at = 0, size = sizes[0]; size##_at < COUNT(sizes); \
 		     size##_at++, size = sizes[size##_at < COUNT(sizes) ? size##_at : 0]) \
 			for (int on_pool = 0; on_pool < 2; on_pool++)
@@ -127,7 +127,7 @@ static const size_t sizes[] = { sizeof(uint64_t), sizeof(struct wide) };
 /* While its put waits with an item, another receiver takes what is behind, and never that item. */
 Test(sink, a_put_that_waits_is_called_again_with_the_item_that_is_its_own)
 {
-	each_form(kind, size, on_pool) {
+	for_each_form(kind, size, on_pool) {
 		struct shared s = shared_open(kind, size);
 		struct puts puts;
 		puts_init(&puts);
@@ -152,7 +152,7 @@ Test(sink, a_put_that_waits_is_called_again_with_the_item_that_is_its_own)
 /* The same in the middle of what was peeked at, once another receiver has gone on behind that. */
 Test(sink, a_put_that_waits_while_another_receiver_goes_on_is_called_again)
 {
-	each_form(kind, size, on_pool) {
+	for_each_form(kind, size, on_pool) {
 		struct shared s = shared_open(kind, size);
 		struct puts puts;
 		puts_init(&puts);
@@ -172,7 +172,7 @@ Test(sink, a_put_that_waits_while_another_receiver_goes_on_is_called_again)
 /* Ended in the middle of what it has peeked at: what it put is not put again, nor discarded; the rest is the other's. */
 static void end_in_the_middle(int rc)
 {
-	each_form(kind, size, on_pool) {
+	for_each_form(kind, size, on_pool) {
 		struct shared s = shared_open(kind, size);
 		struct leat_scope *scope = leat_scope_open(NULL, NULL);
 		struct puts puts;
@@ -220,7 +220,7 @@ static void *takes_all(void *arg)
 Test(sink, each_item_has_one_owner_beside_another_receiver)
 {
 	for (int how = 0; how < 3; how++)
-		each_form(kind, size, on_pool) {
+		for_each_form(kind, size, on_pool) {
 			struct shared s = shared_open(kind, size);
 			struct leat_scope *scope = leat_scope_open(NULL, NULL);
 			struct taker taker = { .rx = s.other };
@@ -252,7 +252,7 @@ Test(sink, each_item_has_one_owner_beside_another_receiver)
 
 Test(sink, a_receiver_that_holds_a_peek_is_refused)
 {
-	each_form(kind, size, on_pool) {
+	for_each_form(kind, size, on_pool) {
 		struct shared s = shared_open(kind, size);
 		struct leat_gen_opts opts = { .pool = on_pool ? s.pool : NULL };
 		const void *there;

@@ -22,7 +22,7 @@ static const char *const input_names[] = { "a plain channel", "a generator on a 
 /* A deadline that passes when leat_scope_expire() says so. */
 #define HOUR_NS (INT64_C(3600) * 1000 * MS)
 
-#define each_place(where, input) \
+#define for_each_place(where, input) \
 	for (enum where where = ON_THREAD; where < WHERES; where++) \
 		for (enum input input = PLAIN; input < INPUTS; input++)
 
@@ -174,7 +174,7 @@ static const char *name_of(enum where where, enum input input)
 
 static void inner_cancelled(int code, const char *text, struct expected want)
 {
-	each_place(where, input) {
+	for_each_place(where, input) {
 		struct leat_rx *rx;
 		struct flow f;
 		flow_open(&f, where, input, 0);
@@ -200,7 +200,7 @@ Test(stage, a_failure_of_its_input_s_scope_is_its_failure)
 
 Test(stage, a_deadline_of_its_input_s_scope_is_its_cause_and_no_failure)
 {
-	each_place(where, input) {
+	for_each_place(where, input) {
 		struct leat_rx *rx;
 		struct flow f;
 		flow_open(&f, where, input, leat_now_ns() + HOUR_NS);
@@ -216,7 +216,7 @@ Test(stage, a_deadline_of_its_input_s_scope_is_its_cause_and_no_failure)
 /* What it makes of that is its own: nothing of the input's end is carried then. */
 Test(stage, another_failure_in_its_place_has_no_words_of_the_input_s)
 {
-	each_place(where, input) {
+	for_each_place(where, input) {
 		struct leat_rx *rx;
 		struct flow f;
 		flow_open(&f, where, input, 0);
@@ -254,7 +254,7 @@ Test(stage, the_words_of_a_failing_input_are_its_own)
 /* Through two stages, each in a scope of its own, in all places. */
 Test(stage, a_cancel_travels_through_stages_with_its_words)
 {
-	each_place(where, input)
+	for_each_place(where, input)
 		for (enum where second = ON_THREAD; second < WHERES; second++) {
 			struct leat_gen_opts opts;
 			struct leat_scope *last = scope_open();
@@ -286,7 +286,7 @@ static void keep_sink(const struct leat_snapshot *snapshot, void *arg)
 
 static void sink_of_cancelled(int code, const char *text, struct expected want)
 {
-	each_place(where, input) {
+	for_each_place(where, input) {
 		struct leat_gen_stat end = { .cause = LEAT_RUNNING };
 		struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
 			.interval_ns = HOUR_NS, .callback = keep_sink, .callback_arg = &end });
@@ -394,7 +394,7 @@ static void end_it(struct flow *f, struct leat_rx **rx, enum ending ending)
 Test(stage, with_an_idle_input_hears_of_each_way_of_ending, .timeout = 600)
 {
 	for (enum ending ending = 0; ending < ENDINGS; ending++)
-		each_place(where, input) {
+		for_each_place(where, input) {
 			struct leat_rx *rx;
 			struct flow f;
 			flow_open(&f, where, input, 0);
@@ -416,9 +416,9 @@ Test(stage, with_an_idle_input_hears_of_each_way_of_ending, .timeout = 600)
 /* Whatever way it waits at its input. */
 Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .timeout = 600)
 {
-	for each_wait(wait)
+	for_each_wait(wait)
 		for (enum ending ending = 0; ending < ENDINGS; ending++)
-			for each_kind(kind) {
+			for_each_kind(kind) {
 				struct leat_chan_opts chan = { .kind = kind, .capacity = 2, .recv_wait = wait };
 				struct leat_rx *rx;
 				struct flow f;
@@ -445,7 +445,7 @@ Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .ti
 Test(stage, a_chain_with_an_idle_input_hears_of_each_way_of_ending, .timeout = 600)
 {
 	for (enum ending ending = 0; ending < ENDINGS; ending++)
-		each_place(where, input) {
+		for_each_place(where, input) {
 			struct leat_scope *last = scope_open();
 			struct leat_rx *rx;
 			struct flow f;
@@ -474,7 +474,7 @@ Test(stage, a_chain_with_an_idle_input_hears_of_each_way_of_ending, .timeout = 6
 /* The deadline of either scope. */
 Test(stage, with_an_idle_input_hears_of_its_own_scope_s_deadline, .timeout = 600)
 {
-	each_place(where, input) {
+	for_each_place(where, input) {
 		struct leat_rx *rx;
 		struct flow f;
 		flow_open(&f, where, input, 0);

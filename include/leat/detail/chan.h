@@ -124,6 +124,8 @@ LEAT_END_DECLS
 
 #ifndef __cplusplus
 
+/* clang-format off */
+
 /* p, or a character pointer in the place of one to void, whose size is no standard question. */
 #define leat_detail_nonvoid(p) \
 	_Generic((p), void *: (char *)0, const void *: (char *)0, default: (p))
@@ -136,6 +138,8 @@ LEAT_END_DECLS
 		signed char *: 0, const signed char *: 0, \
 		unsigned char *: 0, const unsigned char *: 0, \
 		default: sizeof(*leat_detail_nonvoid(p)))
+
+/* clang-format on */
 
 /*
  * The item may be a compound literal, whose commas the preprocessor takes for its own. Where it is the last
@@ -174,7 +178,9 @@ LEAT_END_DECLS
 #define leat_detail_try_recv_batch_3(rx, items, max) \
 	leat_detail_recv_many((rx), (items), (max), leat_detail_size(items), LEAT_DETAIL_TRY)
 
-#else /* C++: the pointed-to type picks the size; pointers to void take the plain functions above */
+#else
+
+/* C++: the pointed-to type picks the size; pointers to void take the plain functions above. */
 
 extern "C++" {
 
