@@ -379,7 +379,7 @@ static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool,
 struct found {
 	const void *spared;
 	struct compact *receivers[LEAT_ARENA_AT_ONCE];
-	struct {
+	struct woken {
 		struct leat_job *job;
 		bool timed;
 	} jobs[LEAT_ARENA_AT_ONCE];
@@ -419,8 +419,9 @@ static void wake_found(void *arg)
 		return;
 	leat_rcu_read_lock(); /* once the last is in a queue, all may end and the pool be closed */
 	while (found->jobs_count > 0) {
-		found->jobs_count--;
-		leat_job_wake_finish(found->jobs[found->jobs_count].job, found->jobs[found->jobs_count].timed);
+		const struct woken *woken = &found->jobs[--found->jobs_count];
+
+		leat_job_wake_finish(woken->job, woken->timed);
 	}
 	leat_rcu_read_unlock();
 }
