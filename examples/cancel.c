@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A deadline over a tree: three generators that would run for ever, one of them in a child scope, end together when the
- * parent's time is over, and each can say why.
+ * A deadline over a tree: three generators that would run for ever, one of them in a child scope,
+ * end together when the parent's time is over, and each can say why.
  */
 #include <leat/leat.h>
 
@@ -21,8 +21,10 @@ static int count_up(struct leat_tx *out, void *arg)
 int main(void)
 {
 	struct leat_scope *day = leat_scope_open(
-		NULL, &(struct leat_scope_opts){ .name = "day", .deadline_ns = leat_now_ns() + 50000000 });
-	struct leat_scope *session = leat_scope_open(day, &(struct leat_scope_opts){ .name = "session" });
+		NULL, &(struct leat_scope_opts){ .name = "day",
+	                                         .deadline_ns = leat_now_ns() + 50000000 });
+	struct leat_scope *session =
+		leat_scope_open(day, &(struct leat_scope_opts){ .name = "session" });
 	uint64_t from[3] = { 0, 1000, 1000000 }, item;
 	struct leat_rx *rx[3];
 	const char *text;
@@ -32,9 +34,10 @@ int main(void)
 	if (day == NULL || session == NULL)
 		return 1;
 	for (started = 0; started < 3; started++)
-		if (leat_gen(started < 2 ? day : session, count_up, &from[started], sizeof(uint64_t), NULL,
-			     &rx[started]) < 0)
-			break; /* -ECANCELED: the machine was so busy that the deadline came first */
+		if (leat_gen(started < 2 ? day : session, count_up, &from[started],
+		             sizeof(uint64_t), NULL, &rx[started]) < 0)
+			/* -ECANCELED: the machine was so busy that the deadline came first */
+			break;
 	for (int i = 0; i < started; i++) {
 		while (leat_recv(rx[i], &item) == 1) /* until the deadline: then -ECANCELED */
 			;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A channel in somebody else's epoll loop, beside a timer: a generator counts primes, and the loop prints how far it is each
- * time the timer fires.
+ * A channel in somebody else's epoll loop, beside a timer: a generator counts primes, and the loop
+ * prints how far it is each time the timer fires.
  */
 #include <leat/leat.h>
 
@@ -49,7 +49,8 @@ int main(void)
 {
 	struct itimerspec each = { .it_interval.tv_nsec = 20000000, .it_value.tv_nsec = 20000000 };
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	int epoll = epoll_create1(EPOLL_CLOEXEC), timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int epoll = epoll_create1(EPOLL_CLOEXEC),
+	    timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	uint64_t most = 1000000, count = 0, last = 0, fired = 0, times;
 	struct epoll_event events[2];
 	struct leat_rx *rx;
@@ -60,16 +61,21 @@ int main(void)
 	watch(epoll, timer);
 	timerfd_settime(timer, 0, &each, NULL);
 	while (take_all(rx, &count, &last)) {
-		/* An item may have come since: then there is no sleep, only a look at the others. */
+		/*
+		 * An item may have come since: then there is no sleep, only a look at the others.
+		 */
 		int n = epoll_wait(epoll, events, 2, leat_rx_arm(rx) == 0 ? -1 : 0);
 
 		for (int i = 0; i < n; i++)
-			if (events[i].data.fd == timer && read(timer, &times, sizeof(times)) == sizeof(times)) {
+			if (events[i].data.fd == timer &&
+			    read(timer, &times, sizeof(times)) == sizeof(times)) {
 				fired++;
-				printf("%" PRIu64 " primes, the last is %" PRIu64 "\n", count, last);
+				printf("%" PRIu64 " primes, the last is %" PRIu64 "\n", count,
+				       last);
 			}
 	}
-	printf("%" PRIu64 " primes below %" PRIu64 ", told %" PRIu64 " times on the way\n", count, most, fired);
+	printf("%" PRIu64 " primes below %" PRIu64 ", told %" PRIu64 " times on the way\n", count,
+	       most, fired);
 	leat_rx_close(rx); /* closes its descriptor too */
 	close(timer);
 	close(epoll);

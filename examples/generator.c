@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A generator runs beside its consumer. The consumer takes what it wants and leaves; the generator notices, ends, and
- * nothing is left behind.
+ * A generator runs beside its consumer. The consumer takes what it wants and leaves; the generator
+ * notices, ends, and nothing is left behind.
  */
 #include <leat/leat.h>
 

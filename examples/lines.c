@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 /*
- * Counts the lines of a file that contain a word: lines FILE WORD. A generator reads, this thread looks.
+ * Counts the lines of a file that contain a word: lines FILE WORD. A generator reads, this thread
+ * looks.
  */
 #include <leat/leat.h>
 
@@ -18,7 +19,8 @@ int main(int argc, char **argv)
 	struct leat_rx *rx;
 	int rc;
 
-	if (scope == NULL || leat_gen(scope, leat_lines, &in, sizeof(struct leat_line), &opts, &rx) < 0)
+	if (scope == NULL ||
+	    leat_gen(scope, leat_lines, &in, sizeof(struct leat_line), &opts, &rx) < 0)
 		return 1;
 	leat_for(struct leat_line, line, rx) {
 		found += memmem(line.data, line.len, word, strlen(word)) != NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One receiver over a hundred generators: items come with the tag of their session, and each session says when it ends,
- * and why.
+ * One receiver over a hundred generators: items come with the tag of their session, and each
+ * session says when it ends, and why.
  */
 #include <leat/leat.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A million generators, all alive at once on the few threads of a pool, each with a channel of its own: some 200 bytes
- * and the state. A generator that waits costs memory and nothing else. An argument says how many.
+ * A million generators, all alive at once on the few threads of a pool, each with a channel of its
+ * own: some 200 bytes and the state. A generator that waits costs memory and nothing else. An
+ * argument says how many.
  */
 #include <leat/leat.h>
 
@@ -60,8 +61,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < count; i++)
 		leat_rx_close(rx[i]);
 	rc = leat_scope_close(scope) < 0 || leat_pool_close(pool) < 0;
-	printf("%zu walkers, ten steps each, in %.2f s; mean square of where they are: %.2f\n", count,
-	       (double)(leat_now_ns() - start_ns) / 1e9, (double)squares / (double)count);
+	printf("%zu walkers, ten steps each, in %.2f s; mean square of where they are: %.2f\n",
+	       count, (double)(leat_now_ns() - start_ns) / 1e9, (double)squares / (double)count);
 	free(rx);
 	free(walkers);
 	return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A slow reader of a fast feed: the channel keeps the newest eight quotes and drops the oldest; what was dropped is
- * counted, with its reason, and its memory freed by `discard`.
+ * A slow reader of a fast feed: the channel keeps the newest eight quotes and drops the oldest;
+ * what was dropped is counted, with its reason, and its memory freed by `discard`.
  */
 #include <leat/leat.h>
 
@@ -23,22 +23,27 @@ static void print_books(const struct leat_snapshot *snapshot, void *arg)
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		const struct leat_chan_stat *c = &snapshot->channels[i];
 
-		printf("%s: offered %" PRIu64 " = delivered %" PRIu64 " + dropped %" PRIu64 "\n", c->name, c->offered,
-		       c->delivered, c->dropped[LEAT_DROPPED_OLDEST]);
+		printf("%s: offered %" PRIu64 " = delivered %" PRIu64 " + dropped %" PRIu64 "\n",
+		       c->name, c->offered, c->delivered, c->dropped[LEAT_DROPPED_OLDEST]);
 	}
 }
 
 int main(void)
 {
 	unsigned freed = 0;
-	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){ .callback = print_books });
+	struct leat_diag *diag =
+		leat_diag_start(&(struct leat_diag_opts){ .callback = print_books });
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	struct leat_chan_opts opts = { .name = "quotes", .capacity = 8, .overflow = LEAT_DROP_OLDEST,
-				       .discard = free_quote, .discard_arg = &freed };
+	struct leat_chan_opts opts = { .name = "quotes",
+		                       .capacity = 8,
+		                       .overflow = LEAT_DROP_OLDEST,
+		                       .discard = free_quote,
+		                       .discard_arg = &freed };
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 
-	if (diag == NULL || scope == NULL || leat_chan_open(scope, sizeof(double *), &opts, &tx, &rx) < 0)
+	if (diag == NULL || scope == NULL ||
+	    leat_chan_open(scope, sizeof(double *), &opts, &tx, &rx) < 0)
 		return 1;
 	for (int i = 0; i < 100; i++) {
 		double *quote = malloc(sizeof(*quote));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * leat run 'lines:FILE | workers:4 field:1 | tally', in C: a source on its thread, four workers that share its channel,
- * and one channel back to whoever counts. By default it counts the field names of the package database.
+ * leat run 'lines:FILE | workers:4 field:1 | tally', in C: a source on its thread, four workers
+ * that share its channel, and one channel back to whoever counts. By default it counts the field
+ * names of the package database.
  */
 #include <leat/leat.h>
 
@@ -37,8 +38,12 @@ static int first_field(struct leat_tx *task, void *arg)
 int main(int argc, char **argv)
 {
 	struct leat_lines_opts in = { .path = argc > 1 ? argv[1] : "/var/lib/dpkg/status" };
-	struct leat_gen_opts lines = { .chan = { .name = "lines", .kind = LEAT_SPMC, .discard = leat_line_discard } };
-	struct leat_chan_opts fields = { .name = "fields", .kind = LEAT_MPSC, .discard = leat_line_discard };
+	struct leat_gen_opts lines = {
+		.chan = { .name = "lines", .kind = LEAT_SPMC, .discard = leat_line_discard }
+	};
+	struct leat_chan_opts fields = { .name = "fields",
+		                         .kind = LEAT_MPSC,
+		                         .discard = leat_line_discard };
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	struct edges edges[4];
 	struct leat_rx *from_lines, *rx;
@@ -46,7 +51,8 @@ int main(int argc, char **argv)
 	unsigned long packages = 0, all = 0;
 	int rc;
 
-	if (scope == NULL || leat_gen(scope, leat_lines, &in, sizeof(struct leat_line), &lines, &from_lines) < 0 ||
+	if (scope == NULL ||
+	    leat_gen(scope, leat_lines, &in, sizeof(struct leat_line), &lines, &from_lines) < 0 ||
 	    leat_chan_open(scope, sizeof(struct leat_line), &fields, &tx, &rx) < 0)
 		return 1;
 	for (int i = 0; i < 4; i++) {
@@ -54,7 +60,8 @@ int main(int argc, char **argv)
 		if (leat_gen(scope, first_field, &edges[i], 0, NULL, NULL) < 0)
 			return 1;
 	}
-	leat_rx_close(from_lines); /* the workers have their clones: the last to close ends the stream */
+	/* the workers have their clones: the last to close ends the stream */
+	leat_rx_close(from_lines);
 	leat_tx_close(tx);
 	leat_for(struct leat_line, field, rx) {
 		packages += field.len == 8 && memcmp(field.data, "Package:", 8) == 0;

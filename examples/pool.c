@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A pipeline that is wholly on a pool: a source, a stage that makes something else of each item, and a sink. None of them has a
- * thread; each is a function that is called when there is something to do. A stage is a seq that stands on another.
+ * A pipeline that is wholly on a pool: a source, a stage that makes something else of each item,
+ * and a sink. None of them has a thread; each is a function that is called when there is something
+ * to do. A stage is a seq that stands on another.
  */
 #include <leat/leat.h>
 
@@ -32,7 +33,11 @@ static int lengths(void *state, void *item)
 	int rc = in->next(in->state, &n);
 
 	if (rc != 1)
-		return rc; /* the end, a failure, or "nothing there yet, call again": all are answered as they come */
+		/*
+		 * the end, a failure, or "nothing there yet, call again": all are answered as they
+		 * come
+		 */
+		return rc;
 	*length = (struct length){ .start = n };
 	for (; n != 1; length->steps++)
 		n = n % 2 == 0 ? n / 2 : 3 * n + 1;
@@ -67,12 +72,15 @@ int main(void)
 	struct leat_seq in;
 
 	if (scope == NULL || pool == NULL ||
-	    leat_gen_seq(scope, (struct leat_seq){ numbers, NULL, &next, sizeof(next) }, &opts, &from_numbers) < 0)
+	    leat_gen_seq(scope, (struct leat_seq){ numbers, NULL, &next, sizeof(next) }, &opts,
+	                 &from_numbers) < 0)
 		return 1;
 	in = leat_seq_from_rx(from_numbers);
-	if (leat_gen_seq(scope, (struct leat_seq){ lengths, lengths_end, &in, sizeof(struct length) }, &opts, &from_lengths) <
-		    0 ||
-	    leat_gen_sink(scope, from_lengths, (struct leat_sink){ keep_longest, NULL, &longest }, &opts) < 0)
+	if (leat_gen_seq(scope,
+	                 (struct leat_seq){ lengths, lengths_end, &in, sizeof(struct length) },
+	                 &opts, &from_lengths) < 0 ||
+	    leat_gen_sink(scope, from_lengths, (struct leat_sink){ keep_longest, NULL, &longest },
+	                  &opts) < 0)
 		return 1;
 	if (leat_scope_join(scope) < 0)
 		return 1;

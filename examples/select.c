@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting for several things: orders before ticks, with a deadline for when nothing comes, until both streams have ended.
+ * Waiting for several things: orders before ticks, with a deadline for when nothing comes, until
+ * both streams have ended.
  */
 #include <leat/leat.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One source, three ways to run it: pulled by a function call, on a thread of its own, and pulled again from that
- * thread. Neither the source nor the loop changes.
+ * One source, three ways to run it: pulled by a function call, on a thread of its own, and pulled
+ * again from that thread. Neither the source nor the loop changes.
  */
 #include <leat/leat.h>
 
@@ -44,8 +44,11 @@ int main(void)
 
 	print_all((struct leat_seq){ fibonacci_next, NULL, &pulled, sizeof(uint64_t) });
 	if (scope == NULL ||
-	    leat_gen_seq(scope, (struct leat_seq){ fibonacci_next, NULL, &threaded, sizeof(uint64_t) }, NULL, &rx) < 0)
+	    leat_gen_seq(scope,
+	                 (struct leat_seq){ fibonacci_next, NULL, &threaded, sizeof(uint64_t) },
+	                 NULL, &rx) < 0)
 		return 1;
-	print_all(leat_seq_from_rx(rx)); /* its fini closes rx, which would stop a generator that still runs */
+	/* its fini closes rx, which would stop a generator that still runs */
+	print_all(leat_seq_from_rx(rx));
 	return leat_scope_close(scope) < 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A function that waits for its time, in three places: pulled, on a thread, and on a pool, where no thread waits with it.
- * The function is the same; in a step on a pool leat_after() answers a value that it returns, and it is called again.
+ * A function that waits for its time, in three places: pulled, on a thread, and on a pool, where no
+ * thread waits with it. The function is the same; in a step on a pool leat_after() answers a value
+ * that it returns, and it is called again.
  */
 #include <leat/leat.h>
 

@@ -59,9 +59,9 @@ int census_descriptors(void)
 static struct census look(void)
 {
 	return (struct census){ .threads = census_threads(),
-				.descriptors = census_descriptors(),
-				.nodes = leat_registry_size(),
-				.blocks = leat_load_acq(&blocks) };
+		                .descriptors = census_descriptors(),
+		                .nodes = leat_registry_size(),
+		                .blocks = leat_load_acq(&blocks) };
 }
 
 #ifdef LEAT_SANITIZED
@@ -99,15 +99,17 @@ bool census_end(const struct census *before, char *words, size_t size)
 
 	for (;;) {
 		now = look();
-		if (now.threads <= before->threads && now.descriptors == before->descriptors && now.nodes == before->nodes &&
-		    now.blocks == before->blocks)
+		if (now.threads <= before->threads && now.descriptors == before->descriptors &&
+		    now.nodes == before->nodes && now.blocks == before->blocks)
 			return true;
 		if (leat_now_ns() > patience_ns)
 			break;
 		sched_yield();
 	}
-	snprintf(words, size, "left behind: %d threads, %d descriptors, %d channels and generators, %d blocks of memory",
-		 now.threads - before->threads, now.descriptors - before->descriptors, (int)(now.nodes - before->nodes),
-		 (int)(now.blocks - before->blocks));
+	snprintf(words, size,
+	         "left behind: %d threads, %d descriptors, %d channels and generators, %d blocks "
+	         "of memory",
+	         now.threads - before->threads, now.descriptors - before->descriptors,
+	         (int)(now.nodes - before->nodes), (int)(now.blocks - before->blocks));
 	return false;
 }

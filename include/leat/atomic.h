@@ -1,17 +1,20 @@
 /*
  * leat/atomic.h: the seam. One verb for each ordering, three back ends behind the same verbs.
  *
- * No other file of leat names an atomic operation of any library, so that the sources can be compiled
- * against Concurrency Kit (the default in C), against the compiler's built-ins (C++, ThreadSanitizer, which
- * sees neither assembly nor stand-alone fences), or against a scheduler that explores interleavings.
+ * No other file of leat names an atomic operation of any library, so that the sources can be
+ * compiled against Concurrency Kit (the default in C), against the compiler's built-ins (C++,
+ * ThreadSanitizer, which sees neither assembly nor stand-alone fences), or against a scheduler that
+ * explores interleavings.
  *
  *     leat_load_rlx(p)            leat_store_rlx(p, v)
  *     leat_load_acq(p)            leat_store_rel(p, v)
- *     leat_cas_rlx(p, &old, v)    leat_cas_acqrel(p, &old, v)    true, or false with the value found in old
+ *     leat_cas_rlx(p, &old, v)    leat_cas_acqrel(p, &old, v)    true, or false with the value
+ *                                                                found in old
  *     leat_add_rlx(p, v)          leat_add_acqrel(p, v)          the value before
  *     leat_or_rlx(p, v)           leat_and_rlx(p, v)             the value before
  *     leat_or_acqrel(p, v)        leat_and_acqrel(p, v)          the same
- *     leat_fence_light()          stops the compiler only: the cheap half of an asymmetric fence, whose
+ *     leat_fence_light()          stops the compiler only: the cheap half of an asymmetric fence,
+ *                                 whose
  *                                 other half is leat_os_fence_heavy() (runtime/os/os.h)
  *     leat_fence_seq()            a full fence
  *     leat_pause()                tells the core that it spins
@@ -19,8 +22,8 @@
  * p points to a uint32_t or a uint64_t. "rlx" orders nothing, "acq" keeps later accesses after
  * the load, "rel" keeps earlier ones before the store, "acqrel" does both.
  *
- * Concurrency Kit 0.7.1 has relaxed accesses and fences only, and its read-modify-writes are full barriers on
- * x86 but relaxed on aarch64, so each ordered verb brackets them itself.
+ * Concurrency Kit 0.7.1 has relaxed accesses and fences only, and its read-modify-writes are full
+ * barriers on x86 but relaxed on aarch64, so each ordered verb brackets them itself.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -42,7 +45,8 @@
 #error "leat needs 64-bit pointers: positions are 64-bit words that must be read in one access"
 #endif
 
-#if defined(LEAT_ATOMIC_BACKEND) /* the exploring scheduler: a header that defines every verb above */
+/* The back end of the exploring scheduler is a header that defines every verb above. */
+#if defined(LEAT_ATOMIC_BACKEND)
 
 #include LEAT_ATOMIC_BACKEND
 
@@ -89,9 +93,13 @@ static inline void leat_fence_seq(void)
 #error "this Concurrency Kit is configured for total store order; build it for this machine (CK_MD_RMO)"
 #endif
 
-/* The functions behind the verbs, for words of each size. An "or" or "and" that answers the old value is a loop. */
+/*
+ * The functions behind the verbs, for words of each size. An "or" or "and" that answers the old
+ * value is a loop.
+ */
 #define LEAT_CK_MASK(bits, verb, order, operator) \
-	static inline uint##bits##_t leat_ck_##verb##_##order##_##bits(uint##bits##_t *p, uint##bits##_t mask) \
+	static inline uint##bits##_t leat_ck_##verb##_##order##_##bits(uint##bits##_t *p, \
+	                                                               uint##bits##_t mask) \
 	{ \
 		uint##bits##_t old = ck_pr_load_##bits(p); \
 		while (!leat_ck_cas_##order##_##bits(p, &old, old operator mask)) \
@@ -118,22 +126,26 @@ static inline void leat_fence_seq(void)
 		ck_pr_fence_release(); \
 		ck_pr_store_##bits(p, value); \
 	} \
-	static inline bool leat_ck_cas_rlx_##bits(uint##bits##_t *p, uint##bits##_t *old, uint##bits##_t value) \
+	static inline bool leat_ck_cas_rlx_##bits(uint##bits##_t *p, uint##bits##_t *old, \
+	                                          uint##bits##_t value) \
 	{ \
 		return ck_pr_cas_##bits##_value(p, *old, value, old); \
 	} \
-	static inline bool leat_ck_cas_acqrel_##bits(uint##bits##_t *p, uint##bits##_t *old, uint##bits##_t value) \
+	static inline bool leat_ck_cas_acqrel_##bits(uint##bits##_t *p, uint##bits##_t *old, \
+	                                             uint##bits##_t value) \
 	{ \
 		ck_pr_fence_release(); \
 		bool swapped = ck_pr_cas_##bits##_value(p, *old, value, old); \
 		ck_pr_fence_acquire(); \
 		return swapped; \
 	} \
-	static inline uint##bits##_t leat_ck_add_rlx_##bits(uint##bits##_t *p, uint##bits##_t value) \
+	static inline uint##bits##_t leat_ck_add_rlx_##bits(uint##bits##_t *p, \
+	                                                    uint##bits##_t value) \
 	{ \
 		return ck_pr_faa_##bits(p, value); \
 	} \
-	static inline uint##bits##_t leat_ck_add_acqrel_##bits(uint##bits##_t *p, uint##bits##_t value) \
+	static inline uint##bits##_t leat_ck_add_acqrel_##bits(uint##bits##_t *p, \
+	                                                       uint##bits##_t value) \
 	{ \
 		ck_pr_fence_release(); \
 		value = ck_pr_faa_##bits(p, value); \

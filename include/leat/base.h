@@ -24,7 +24,10 @@
 #define leat_likely(x) __builtin_expect(!!(x), 1)
 #define leat_unlikely(x) __builtin_expect(!!(x), 0)
 
-/* Asks for a line to write it. Compilers for any x86-64 would ask to read it; where it is unknown it does nothing. */
+/*
+ * Asks for a line to write it. Compilers for any x86-64 would ask to read it; where it is unknown
+ * it does nothing.
+ */
 #if defined(__x86_64__)
 #define leat_prefetch_write(p) __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)(p)))
 #else
@@ -35,9 +38,10 @@
 #define LEAT_NEVER INT64_MAX
 
 /*
- * How a side of a channel waits; struct leat_chan_opts names a policy for each. Adaptive spins for a few microseconds, yields
- * unless that has cost the thread a slice of the scheduler lately, then parks on a futex: no CPU while idle. Spin keeps
- * its core busy (and offers it to others every 50 microseconds or so), yield offers it all the time, park sleeps at once.
+ * How a side of a channel waits; struct leat_chan_opts names a policy for each. Adaptive spins for
+ * a few microseconds, yields unless that has cost the thread a slice of the scheduler lately, then
+ * parks on a futex: no CPU while idle. Spin keeps its core busy (and offers it to others every 50
+ * microseconds or so), yield offers it all the time, park sleeps at once.
  */
 enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_PARK };
 
@@ -46,13 +50,15 @@ enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_
 #define LEAT_TEXT_MAX 127
 
 /*
- * The layout that programs are compiled with. Every function that opens or starts an object is a macro that passes this number to
- * the library, together with the size of the function's structure of options. A library that was built with another number or
- * another size opens nothing and returns -ELIBBAD, or NULL where the function returns a pointer.
+ * The layout that programs are compiled with. Every function that opens or starts an object is a
+ * macro that passes this number to the library, together with the size of the function's structure
+ * of options. A library that was built with another number or another size opens nothing and
+ * returns -ELIBBAD, or NULL where the function returns a pointer.
  *
- * The number changes with what inline bodies touch: struct leat_tx and struct leat_rx, the sides and rings that they hold or
- * point to, what stands in a slot (leat/ring/), and the bits of the control word (leat/detail/handle.h). It also changes with
- * each public structure and enumeration. tests/unit/abi.c has the list; docs/abi.md says what is checked where.
+ * The number changes with what inline bodies touch: struct leat_tx and struct leat_rx, the sides
+ * and rings that they hold or point to, what stands in a slot (leat/ring/), and the bits of the
+ * control word (leat/detail/handle.h). It also changes with each public structure and enumeration.
+ * tests/unit/abi.c has the list; docs/abi.md says what is checked where.
  */
 #define LEAT_ABI 4u
 

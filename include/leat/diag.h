@@ -1,17 +1,20 @@
 /*
  * leat/diag.h: looking at what runs.
  *
- * A diagnostics thread takes a snapshot of every channel and generator of the process at a steady interval, and
- * writes it as a Prometheus text file (replaced whole each time), as JSON lines (one object appended for each
- * snapshot), and to a callback. Looking costs the two sides of a channel nothing: what is read are positions that
- * they keep anyway, and counters that only their slow paths write.
+ * A diagnostics thread takes a snapshot of every channel and generator of the process at a steady
+ * interval, and writes it as a Prometheus text file (replaced whole each time), as JSON lines (one
+ * object appended for each snapshot), and to a callback. Looking costs the two sides of a channel
+ * nothing: what is read are positions that they keep anyway, and counters that only their slow
+ * paths write.
  *
- *     struct leat_diag *d = leat_diag_start(&(struct leat_diag_opts){ .prometheus_path = "/run/app/leat.prom" });
+ *     struct leat_diag *d = leat_diag_start(&(struct leat_diag_opts){ .prometheus_path =
+ *     "/run/app/leat.prom" });
  *     ...
- *     leat_diag_stop(d);          takes the last snapshot, which tells of everything that ended before it
+ *     leat_diag_stop(d);          takes the last snapshot, which tells of everything that ended
+ *                                 before it
  *
- * What ended between two snapshots appears in the next one with `ended` set, and then never again; each
- * diagnostics thread is told. The books of a channel balance in every snapshot:
+ * What ended between two snapshots appears in the next one with `ended` set, and then never again;
+ * each diagnostics thread is told. The books of a channel balance in every snapshot:
  *
  *     offered = delivered + dropped (by reason) + rejected + in_flight
  *
@@ -33,21 +36,29 @@ enum leat_drop {
 	LEAT_DROPPED_ABANDONED, /* in flight when the last receiver closed */
 	LEAT_DROP_REASONS
 };
-LEAT_API const char *leat_drop_name(enum leat_drop reason);   /* "newest", "oldest", "canceled", "abandoned" */
-LEAT_API const char *leat_cause_name(enum leat_cause cause);  /* "running", "completed", "canceled", ... */
+/* "newest", "oldest", "canceled", "abandoned" */
+LEAT_API const char *leat_drop_name(enum leat_drop reason);
+/* "running", "completed", "canceled", ... */
+LEAT_API const char *leat_cause_name(enum leat_cause cause);
 
 struct leat_chan_stat {
 	uint64_t id; /* never used twice in a process */
 	char name[LEAT_NAME_MAX + 1];
 	enum leat_kind kind;
-	bool ended;    /* every handle is closed: these are the last figures */
+	bool ended; /* every handle is closed: these are the last figures */
 	bool canceled;
 	uint32_t senders, receivers; /* open handles */
 	size_t item_size, capacity;  /* bytes, items */
-	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], rejected, in_flight; /* items, since the open */
-	uint64_t peak; /* items in flight at the most: as snapshots and waiting sides saw it; capacity once it was full */
-	uint64_t send_blocked_ns, recv_blocked_ns; /* summed over the threads of that side, waits under way included */
-	uint64_t send_parks, recv_parks;           /* times that a thread went to sleep */
+	/* items, since the open */
+	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], rejected, in_flight;
+	/*
+	 * items in flight at the most: as snapshots and waiting sides saw it; capacity once it was
+	 * full
+	 */
+	uint64_t peak;
+	/* summed over the threads of that side, waits under way included */
+	uint64_t send_blocked_ns, recv_blocked_ns;
+	uint64_t send_parks, recv_parks; /* times that a thread went to sleep */
 };
 
 struct leat_gen_stat {
@@ -60,18 +71,26 @@ struct leat_gen_stat {
 };
 
 /*
- * A pool, and together all generators on it whose channels are compact (leat_gen_seq()): those are counted here and not listed
- * one by one, but for one that fails, which is told like any other that ended.
+ * A pool, and together all generators on it whose channels are compact (leat_gen_seq()): those are
+ * counted here and not listed one by one, but for one that fails, which is told like any other that
+ * ended.
  */
 struct leat_pool_stat {
 	uint64_t id;
 	char name[LEAT_NAME_MAX + 1];
 	uint32_t workers;
-	uint64_t generators; /* that live on it, sinks and those with a channel of their own included */
-	uint64_t turns;      /* that workers gave them, since the open */
-	/* Of compact channels, since the pool's open; totals never fall: offered = delivered + dropped + in_flight. */
+	/* that live on it, sinks and those with a channel of their own included */
+	uint64_t generators;
+	uint64_t turns; /* that workers gave them, since the open */
+	/*
+	 * Of compact channels, since the pool's open; totals never fall: offered = delivered +
+	 * dropped + in_flight.
+	 */
 	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], in_flight;
-	/* A turn that a worker has not come back from since an earlier snapshot: for how long, and whose it is. Else 0 and "". */
+	/*
+	 * A turn that a worker has not come back from since an earlier snapshot: for how long, and
+	 * whose it is. Else 0 and "".
+	 */
 	int64_t long_ns;
 	uint64_t long_id;
 	char long_name[LEAT_NAME_MAX + 1];
@@ -83,14 +102,24 @@ struct leat_snapshot {
 	const struct leat_chan_stat *channels;
 	const struct leat_gen_stat *generators;
 	const struct leat_pool_stat *pools;
-	uint64_t exits[LEAT_ABANDONED + 1]; /* generators that ended, by cause, since the process began */
-	uint64_t causes_later;              /* causes that came to a scope after its first */
-	uint64_t untold; /* ends that no snapshot tells of: more than 65,536 waited for one, or there was no memory */
-	/* Waits on what was opened before the kernel began to refuse membarrier: each is a millisecond long at the most. */
+	/* generators that ended, by cause, since the process began */
+	uint64_t exits[LEAT_ABANDONED + 1];
+	uint64_t causes_later; /* causes that came to a scope after its first */
+	/*
+	 * ends that no snapshot tells of: more than 65,536 waited for one, or there was no memory
+	 */
+	uint64_t untold;
+	/*
+	 * Waits on what was opened before the kernel began to refuse membarrier: each is a
+	 * millisecond long at the most.
+	 */
 	uint64_t waits_unfenced;
 };
 
-/* Runs on the diagnostics thread; what it is given is valid until it returns. It must not stop its own thread. */
+/*
+ * Runs on the diagnostics thread; what it is given is valid until it returns. It must not stop its
+ * own thread.
+ */
 typedef void leat_diag_fn(const struct leat_snapshot *snapshot, void *arg);
 
 struct leat_diag_opts {
@@ -103,13 +132,16 @@ struct leat_diag_opts {
 };
 
 /*
- * Starts a diagnostics thread. Several may run. NULL for bad options (a negative interval, a file that can't be written), without
- * memory or a thread, and for a caller that was compiled for another layout (leat/base.h).
+ * Starts a diagnostics thread. Several may run. NULL for bad options (a negative interval, a file
+ * that can't be written), without memory or a thread, and for a caller that was compiled for
+ * another layout (leat/base.h).
  */
 LEAT_API struct leat_diag *leat_diag_start(const struct leat_diag_opts *opts);
 
-/* Takes the last snapshot, stops the thread, waits for it and frees. 0, or the first error of an exporter; -EDEADLK
- * from inside the callback. NULL is 0. */
+/*
+ * Takes the last snapshot, stops the thread, waits for it and frees. 0, or the first error of an
+ * exporter; -EDEADLK from inside the callback. NULL is 0.
+ */
 LEAT_API int leat_diag_stop(struct leat_diag *diag);
 
 LEAT_API struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_opts *opts);
@@ -117,6 +149,7 @@ LEAT_API struct leat_diag *leat_detail_diag_start(unsigned abi, const struct lea
 LEAT_END_DECLS
 
 /* Variadic, so that an argument may be a compound literal. */
-#define leat_diag_start(...) leat_detail_diag_start(leat_detail_abi(struct leat_diag_opts), __VA_ARGS__)
+#define leat_diag_start(...) \
+	leat_detail_diag_start(leat_detail_abi(struct leat_diag_opts), __VA_ARGS__)
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * leat/gen.h: generators, tasks and pulled sequences.
  *
- * A generator is a function that sends into a channel from a thread of its own; it belongs to a scope. A task
- * is a generator without an output. A seq is a source that is pulled, one function call for each item; the
- * same seq runs on a thread by one line, and comes back from a channel by another.
+ * A generator is a function that sends into a channel from a thread of its own; it belongs to a
+ * scope. A task is a generator without an output. A seq is a source that is pulled, one function
+ * call for each item; the same seq runs on a thread by one line, and comes back from a channel by
+ * another.
  *
  *     static int squares(struct leat_tx *out, void *arg)
  *     {
@@ -16,33 +17,41 @@
  *     struct leat_rx *rx;
  *     leat_gen(scope, squares, NULL, sizeof(uint64_t), NULL, &rx);
  *     leat_for(uint64_t, n, rx) { if (n > 100) break; }
- *     leat_rx_close(rx);                  the generator's next send answers -EPIPE and it ends, abandoned
+ *     leat_rx_close(rx);                  the generator's next send answers -EPIPE and it ends,
+ *                                         abandoned
  *
  * What the value that a generator returns means
  *
  *     0                                                             LEAT_COMPLETED
  *     -EPIPE, and nobody receives from its channel any more         LEAT_ABANDONED
- *     -ECANCELED, and its channel is cancelled                      the scope's cause, code and text
+ *     -ECANCELED, and its channel is cancelled                      the scope's cause, code and
+ *                                                                   text
  *     any other negative value, or those two in any other state     LEAT_FAILED with that code
  *     a positive value                                              LEAT_FAILED with -EINVAL
  *
  * A seq or sink that returns what leat_seq_from_rx() gave it ends as that input did: see there.
  *
- * A failing generator keeps its data: its channel is closed first, so receivers drain it, get 0, and
- * leat_rx_status() says LEAT_FAILED; then its scope is cancelled with its code, which leaves this one channel
- * alone. (A cancel by anyone else does reach it.)
+ * A failing generator keeps its data: its channel is closed first, so receivers drain it, get 0,
+ * and leat_rx_status() says LEAT_FAILED; then its scope is cancelled with its code, which leaves
+ * this one channel alone. (A cancel by anyone else does reach it.)
  *
- * What functions that the library calls may not do: generators, next, put, fini, discard, callbacks of diagnostics
+ * What functions that the library calls may not do: generators, next, put, fini, discard, callbacks
+ * of diagnostics
  *
- *     throw            std::terminate() ends the process, but for a next that a receive runs on its own thread: there the
- *                      exception goes on to the caller of the receive, and the generator has failed with -EINVAL and words.
+ *     throw            std::terminate() ends the process, but for a next that a receive runs on its
+ *                      own thread: there the
+ *                      exception goes on to the caller of the receive, and the generator has failed
+ *                      with -EINVAL and words.
  *                      Which thread runs a next is chance, so no program can rely on it.
  *     longjmp(), end   what the library has set up on the thread stays as it is
  *     their thread
- *     close a handle   that a call under way uses, as a discard runs inside of a send, a receive or a close
- *     wait in a step   next, put and fini on a pool, and a discard in these: what would wait returns -EDEADLK. A step asks to be
+ *     close a handle   that a call under way uses, as a discard runs inside of a send, a receive or
+ *                      a close
+ *     wait in a step   next, put and fini on a pool, and a discard in these: what would wait
+ *                      returns -EDEADLK. A step asks to be
  *                      called again later (leat_after(), leat_ready()).
- *     join or close    the scope that they run in, or one above it: -EDEADLK; so it is in destructors of their thread's values
+ *     join or close    the scope that they run in, or one above it: -EDEADLK; so it is in
+ *                      destructors of their thread's values
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -60,8 +69,8 @@ struct leat_pool;
 typedef int leat_gen_fn(struct leat_tx *out, void *arg);
 
 /*
- * Writes one item and answers 1; answers 0 when there are no more, -errno for a failure; or what leat_after() or
- * leat_ready() answered, and is then called again, later.
+ * Writes one item and answers 1; answers 0 when there are no more, -errno for a failure; or what
+ * leat_after() or leat_ready() answered, and is then called again, later.
  */
 typedef int leat_next_fn(void *state, void *item);
 
@@ -72,7 +81,10 @@ struct leat_seq {
 	size_t item_size;
 };
 
-/* What becomes of items: answers 0 for the next one, 1 when it has had enough, -errno for a failure; or as leat_next_fn. */
+/*
+ * What becomes of items: answers 0 for the next one, 1 when it has had enough, -errno for a
+ * failure; or as leat_next_fn.
+ */
 typedef int leat_put_fn(void *state, const void *item);
 
 struct leat_sink {
@@ -85,108 +97,122 @@ struct leat_sink {
 #define LEAT_PIN(cpu) ((unsigned)(cpu) + 1u)
 
 struct leat_gen_opts {
-	struct leat_chan_opts chan; /* its name names the generator and its thread (the first 15 bytes) too */
-	unsigned pin;               /* LEAT_PIN(cpu); 0: anywhere */
-	struct leat_pool *pool;     /* runs it as steps on these workers; NULL: on a thread of its own */
+	/* its name names the generator and its thread (the first 15 bytes) too */
+	struct leat_chan_opts chan;
+	unsigned pin; /* LEAT_PIN(cpu); 0: anywhere */
+	/* runs it as steps on these workers; NULL: on a thread of its own */
+	struct leat_pool *pool;
 	uint64_t reserved[8];
 };
 
 /*
- * Starts a generator. item_size 0 with rx NULL starts a task; its `out` cannot send, but tells when to stop
- * (leat_tx_done) and where it runs (leat_tx_scope).
+ * Starts a generator. item_size 0 with rx NULL starts a task; its `out` cannot send, but tells when
+ * to stop (leat_tx_done) and where it runs (leat_tx_scope).
  *
- * Answers 0, and *rx is the caller's to close; the function then runs exactly once. On an error nothing was
- * started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments, -ECANCELED in a cancelled
- * scope, -ENOMEM, -EAGAIN when no thread can be had, -ENOTSUP with a pool (a function that waits needs a thread; what
- * next() does in steps does not: leat_gen_seq()), -ELIBBAD (leat/base.h).
+ * Answers 0, and *rx is the caller's to close; the function then runs exactly once. On an error
+ * nothing was started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments,
+ * -ECANCELED in a cancelled scope, -ENOMEM, -EAGAIN when no thread can be had, -ENOTSUP with a pool
+ * (a function that waits needs a thread; what next() does in steps does not: leat_gen_seq()),
+ * -ELIBBAD (leat/base.h).
  */
 LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
-		      const struct leat_gen_opts *opts, struct leat_rx **rx);
+                      const struct leat_gen_opts *opts, struct leat_rx **rx);
 
 /*
- * The same for a seq: its items are made in place in the channel, one when there is room for it. fini runs
- * exactly once after the last next, before the end or the join can be seen. Errors as leat_gen(); the state
- * then is still the caller's and fini has not run.
+ * The same for a seq: its items are made in place in the channel, one when there is room for it.
+ * fini runs exactly once after the last next, before the end or the join can be seen. Errors as
+ * leat_gen(); the state then is still the caller's and fini has not run.
  *
- * With a pool it runs on any kind of channel, as one step for each item. An SPSC channel that blocks, of at most 1,024 bytes of
- * items (so name a capacity), takes some 200 bytes and its items, the generator included.
+ * With a pool it runs on any kind of channel, as one step for each item. An SPSC channel that
+ * blocks, of at most 1,024 bytes of items (so name a capacity), takes some 200 bytes and its items,
+ * the generator included.
  */
-LEAT_API int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts,
-			  struct leat_rx **rx);
+LEAT_API int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq,
+                          const struct leat_gen_opts *opts, struct leat_rx **rx);
 
 /*
- * A task that takes items from a receiver and puts each; on a thread of its own, or on a pool as steps. The receiver is the
- * library's from then on, and closed at the end, before fini: put that has had enough, or fails, stops what feeds it.
- * 0 at the end of the stream counts as LEAT_COMPLETED; a stream that failed or was cancelled ends the task with its cause, code
- * and text, and only LEAT_FAILED is then a failure that cancels the task's scope.
- * Options: pin or pool, and the name of chan. Errors as leat_gen(), -EINVAL for NULL, and -EBUSY for a receiver that holds a peek;
- * the receiver is the caller's then.
+ * A task that takes items from a receiver and puts each; on a thread of its own, or on a pool as
+ * steps. The receiver is the library's from then on, and closed at the end, before fini: put that
+ * has had enough, or fails, stops what feeds it. 0 at the end of the stream counts as
+ * LEAT_COMPLETED; a stream that failed or was cancelled ends the task with its cause, code and
+ * text, and only LEAT_FAILED is then a failure that cancels the task's scope. Options: pin or pool,
+ * and the name of chan. Errors as leat_gen(), -EINVAL for NULL, and -EBUSY for a receiver that
+ * holds a peek; the receiver is the caller's then.
  */
 LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
-			   const struct leat_gen_opts *opts);
+                           const struct leat_gen_opts *opts);
 
 /*
- * For next and put functions, which run in all places alike: `if ((rc = leat_after(due_ns)) != 0) return rc;` goes on when the
- * time has come. In a step on a pool it answers LEAT_AFTER, and the function, having returned that, is called again (put with
- * the same item) at that time. On a thread, or where it is pulled, it waits in place. 0 when the time has come; -EPIPE or
- * -ECANCELED when its generator is to end.
+ * For next and put functions, which run in all places alike: `if ((rc = leat_after(due_ns)) != 0)
+ * return rc;` goes on when the time has come. In a step on a pool it answers LEAT_AFTER, and the
+ * function, having returned that, is called again (put with the same item) at that time. On a
+ * thread, or where it is pulled, it waits in place. 0 when the time has come; -EPIPE or -ECANCELED
+ * when its generator is to end.
  *
- * leat_ready() waits for a descriptor in the same way: 0 when it has any of poll(2)'s events, an error or a hang-up among them;
- * -ETIMEDOUT at the deadline; LEAT_READY in a step; -errno for what can't be waited for. The descriptor stays the caller's, and
- * open until then.
+ * leat_ready() waits for a descriptor in the same way: 0 when it has any of poll(2)'s events, an
+ * error or a hang-up among them; -ETIMEDOUT at the deadline; LEAT_READY in a step; -errno for what
+ * can't be waited for. The descriptor stays the caller's, and open until then.
  */
 enum { LEAT_AFTER = 2, LEAT_READY = 3, LEAT_ITEM = 4 };
 LEAT_API int leat_after(int64_t deadline_ns);
 LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
 
 /*
- * The way back: a seq that receives. Its next answers 0 at the end of the stream, the generator's code if that
- * failed, -ECANCELED if the channel, or an input of its generator, was cancelled. A seq or sink on a thread or a pool that
- * returns such an error ends as its input did, with the same cause, code and text. On a generator's thread next also answers
- * -EPIPE or -ECANCELED, with nothing received, once a send on the generator's own channel would: a stage hears that its
- * consumer left, or that its scope was cancelled, while its input is idle. Its fini closes the receiver, which stops the generator.
- * A NULL rx gives a seq whose next is NULL. In a step on a pool, where nothing is there yet, next answers LEAT_ITEM, to be
- * returned like LEAT_AFTER: so one seq can stand on another.
+ * The way back: a seq that receives. Its next answers 0 at the end of the stream, the generator's
+ * code if that failed, -ECANCELED if the channel, or an input of its generator, was cancelled. A
+ * seq or sink on a thread or a pool that returns such an error ends as its input did, with the same
+ * cause, code and text. On a generator's thread next also answers -EPIPE or -ECANCELED, with
+ * nothing received, once a send on the generator's own channel would: a stage hears that its
+ * consumer left, or that its scope was cancelled, while its input is idle. Its fini closes the
+ * receiver, which stops the generator. A NULL rx gives a seq whose next is NULL. In a step on a
+ * pool, where nothing is there yet, next answers LEAT_ITEM, to be returned like LEAT_AFTER: so one
+ * seq can stand on another.
  */
 LEAT_API struct leat_seq leat_seq_from_rx(struct leat_rx *rx);
 
 /*
- * The words for a failure, kept for leat_rx_status() and for the scope: `return leat_tx_fail(out, -EIO, "disk
- * gone");`. Answers code. The first words are kept. They count if the generator then returns a failure; on a
- * channel without a generator they make its last sender's close a failure. Answers -EINVAL for NULL or a
- * code that is not negative.
+ * The words for a failure, kept for leat_rx_status() and for the scope: `return leat_tx_fail(out,
+ * -EIO, "disk gone");`. Answers code. The first words are kept. They count if the generator then
+ * returns a failure; on a channel without a generator they make its last sender's close a failure.
+ * Answers -EINVAL for NULL or a code that is not negative.
  */
 LEAT_API int leat_tx_fail(struct leat_tx *tx, int code, const char *text);
 
 /*
- * How what feeds this channel ended: its generator, or for a plain channel its senders. 0; -EAGAIN before the end
- * (senders are still open and nothing was cancelled); -EINVAL for NULL. cause, code and text may be
- * NULL; *text is never NULL and lives as long as rx.
+ * How what feeds this channel ended: its generator, or for a plain channel its senders. 0; -EAGAIN
+ * before the end (senders are still open and nothing was cancelled); -EINVAL for NULL. cause, code
+ * and text may be NULL; *text is never NULL and lives as long as rx.
  */
-LEAT_API int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text);
+LEAT_API int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code,
+                            const char **text);
 
-/* The scope a generator runs in, until its function returns; of a plain channel, the one it was opened in. */
+/*
+ * The scope a generator runs in, until its function returns; of a plain channel, the one it was
+ * opened in.
+ */
 LEAT_API struct leat_scope *leat_tx_scope(const struct leat_tx *tx);
 
 /*
- * A pool: workers that give generators (leat_gen_seq) and sinks (leat_gen_sink) their turns, each as many steps as take some
- * tenth of a millisecond. Every worker has a queue, and takes from the others' when it is empty; with nothing to do they sleep.
+ * A pool: workers that give generators (leat_gen_seq) and sinks (leat_gen_sink) their turns, each
+ * as many steps as take some tenth of a millisecond. Every worker has a queue, and takes from the
+ * others' when it is empty; with nothing to do they sleep.
  *
- * A generator whose channel is full costs memory and nothing else. One whose steps are short (below 2 microseconds) is run by
- * its receiver, in the receive that would otherwise wait, so a join of it waits for a receiver that receives all, or closes. One
- * whose steps are long is run by the workers, as soon as there is room. A step may run on any thread, one at a time, each
- * happening before the next; never inside a try. In a step, a call that would wait answers -EDEADLK.
+ * A generator whose channel is full costs memory and nothing else. One whose steps are short (below
+ * 2 microseconds) is run by its receiver, in the receive that would otherwise wait, so a join of it
+ * waits for a receiver that receives all, or closes. One whose steps are long is run by the
+ * workers, as soon as there is room. A step may run on any thread, one at a time, each happening
+ * before the next; never inside a try. In a step, a call that would wait answers -EDEADLK.
  */
 struct leat_pool_opts {
-	const char *name;      /* of its threads; copied */
-	unsigned workers;      /* 0: one for each core that the process may use */
-	bool workers_only;     /* receivers run no steps */
+	const char *name;  /* of its threads; copied */
+	unsigned workers;  /* 0: one for each core that the process may use */
+	bool workers_only; /* receivers run no steps */
 	uint64_t reserved[8];
 };
 
 /*
- * NULL for bad options (more than 4,096 workers, a name too long, reserved not zero), without memory or threads, and for a
- * caller that was compiled for another layout (leat/base.h).
+ * NULL for bad options (more than 4,096 workers, a name too long, reserved not zero), without
+ * memory or threads, and for a caller that was compiled for another layout (leat/base.h).
  */
 LEAT_API struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts);
 
@@ -199,15 +225,17 @@ LEAT_END_DECLS
 #define leat_gen(...) leat_detail_gen(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
 #define leat_gen_seq(...) leat_detail_gen_seq(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
 #define leat_gen_sink(...) leat_detail_gen_sink(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
-#define leat_pool_open(...) leat_detail_pool_open(leat_detail_abi(struct leat_pool_opts), __VA_ARGS__)
+#define leat_pool_open(...) \
+	leat_detail_pool_open(leat_detail_abi(struct leat_pool_opts), __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
-LEAT_API int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
-			     const struct leat_gen_opts *opts, struct leat_rx **rx);
+LEAT_API int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg,
+                             size_t item_size, const struct leat_gen_opts *opts,
+                             struct leat_rx **rx);
 LEAT_API int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq,
-				 const struct leat_gen_opts *opts, struct leat_rx **rx);
-LEAT_API int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
-				  const struct leat_gen_opts *opts);
+                                 const struct leat_gen_opts *opts, struct leat_rx **rx);
+LEAT_API int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx,
+                                  struct leat_sink sink, const struct leat_gen_opts *opts);
 LEAT_API struct leat_pool *leat_detail_pool_open(unsigned abi, const struct leat_pool_opts *opts);
 LEAT_END_DECLS
 #endif

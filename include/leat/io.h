@@ -1,5 +1,6 @@
 /*
- * leat/io.h: sources from the world. Each is a leat_gen_fn whose argument is a structure of options:
+ * leat/io.h: sources from the world. Each is a leat_gen_fn whose argument is a structure of
+ * options:
  *
  *     struct leat_lines_opts in = { .path = "access.log" };
  *     struct leat_gen_opts opts = { .chan = { .discard = leat_line_discard } };
@@ -9,9 +10,9 @@
  *             leat_line_free(&line);
  *     }
  *
- * The options, and the strings they point to, must live until the generator ended. A source that fails says the
- * path and the reason in the text of its cause. All of them end when nobody receives any more or their scope is
- * cancelled, also while they wait for input.
+ * The options, and the strings they point to, must live until the generator ended. A source that
+ * fails says the path and the reason in the text of its cause. All of them end when nobody receives
+ * any more or their scope is cancelled, also while they wait for input.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -26,8 +27,9 @@ LEAT_BEGIN_DECLS
 struct leat_block;
 
 /*
- * A piece of text: the item of every source of text. It may hold any byte, NUL too, and is not terminated. A line is
- * without its line feed. Whoever holds it frees it, once; copies of the structure are the same hold.
+ * A piece of text: the item of every source of text. It may hold any byte, NUL too, and is not
+ * terminated. A line is without its line feed. Whoever holds it frees it, once; copies of the
+ * structure are the same hold.
  */
 struct leat_line {
 	const char *data;
@@ -35,7 +37,10 @@ struct leat_line {
 	struct leat_block *block; /* who owns the memory; NULL: nobody needs to */
 };
 
-/* A line of as many bytes, or more, is refused where it is read: -EMSGSIZE. Shorter ones are whole, always. */
+/*
+ * A line of as many bytes, or more, is refused where it is read: -EMSGSIZE. Shorter ones are whole,
+ * always.
+ */
 #define LEAT_LINE_BYTES ((size_t)1 << 30)
 
 /* A line in memory of its own, copied from data. 0 or -ENOMEM. */
@@ -46,31 +51,35 @@ LEAT_API void leat_line_discard(void *line, void *unused);
 
 /*
  * The lines of a file, a pipe, or standard input ("-"). A last line without a line
- * feed counts. Item: struct leat_line. Fails with what open(2) or read(2) answered, -EISDIR for a directory.
+ * feed counts. Item: struct leat_line. Fails with what open(2) or read(2) answered, -EISDIR for a
+ * directory.
  */
 struct leat_lines_opts {
 	const char *path;
-	uint64_t repeat;  /* read it this many times; 0: once. A pipe can be read once only: -ESPIPE */
+	/* read it this many times; 0: once. A pipe can be read once only: -ESPIPE */
+	uint64_t repeat;
 	int64_t until_ns; /* end quietly at this time; 0: at the end */
 	uint64_t reserved[4];
 };
 LEAT_API int leat_lines(struct leat_tx *out, void *opts);
 
 /*
- * The lines that are appended to a file from now on, for ever, through rotation (the path names another file: the
- * old one is read to its end, then the new one from its start) and truncation (read again from the start). It
- * waits for a file that is not there yet. A line is sent once its line feed is there. No CPU while nothing changes.
+ * The lines that are appended to a file from now on, for ever, through rotation (the path names
+ * another file: the old one is read to its end, then the new one from its start) and truncation
+ * (read again from the start). It waits for a file that is not there yet. A line is sent once its
+ * line feed is there. No CPU while nothing changes.
  */
 struct leat_follow_opts {
 	const char *path;
-	bool from_start;  /* send what the file holds already */
+	bool from_start; /* send what the file holds already */
 	int64_t until_ns;
 	uint64_t reserved[4];
 };
 LEAT_API int leat_follow(struct leat_tx *out, void *opts);
 
 /*
- * Readings of a /proc file at a steady interval: every line of /proc/NAME, each time. Item: struct leat_line.
+ * Readings of a /proc file at a steady interval: every line of /proc/NAME, each time. Item: struct
+ * leat_line.
  */
 struct leat_proc_opts {
 	const char *name;    /* below /proc: "stat", "meminfo", "self/status"; no ".." */
@@ -81,8 +90,8 @@ struct leat_proc_opts {
 LEAT_API int leat_proc(struct leat_tx *out, void *opts);
 
 /*
- * A tick at a steady interval, counted from 1: the number that is due, so that a late reader sees how many it
- * missed when the channel drops. Item: uint64_t.
+ * A tick at a steady interval, counted from 1: the number that is due, so that a late reader sees
+ * how many it missed when the channel drops. Item: uint64_t.
  */
 struct leat_tick_opts {
 	int64_t interval_ns; /* above 0 */

@@ -16,9 +16,10 @@
  *     case -ETIMEDOUT: ...
  *     }
  *
- * The handles are the calling thread's, as for leat_send() and leat_recv(); several cases may be of the same channel, of
- * both its sides, or of the same handle. Exactly one case is done, the others are as if they had never been asked.
- * An end is something to be done: a stream that has ended answers 0 each time, until its case is switched off (rx = NULL).
+ * The handles are the calling thread's, as for leat_send() and leat_recv(); several cases may be of
+ * the same channel, of both its sides, or of the same handle. Exactly one case is done, the others
+ * are as if they had never been asked. An end is something to be done: a stream that has ended
+ * answers 0 each time, until its case is switched off (rx = NULL).
  *
  * In somebody else's event loop, a side of a channel is a descriptor:
  *
@@ -44,12 +45,17 @@ LEAT_BEGIN_DECLS
 enum leat_case_kind { LEAT_CASE_NONE, LEAT_CASE_SENDS, LEAT_CASE_RECEIVES, LEAT_CASE_POLLS };
 
 /*
- * One thing to wait for; made with the macros below. It is ignored when it is all zero, when its handle is NULL, and when its
- * descriptor is negative, so that cases can be switched off and on. The answers are written to the case that is done.
+ * One thing to wait for; made with the macros below. It is ignored when it is all zero, when its
+ * handle is NULL, and when its descriptor is negative, so that cases can be switched off and on.
+ * The answers are written to the case that is done.
  */
 struct leat_case {
 	enum leat_case_kind kind;
-	int answer; /* 1, 0 or -ECANCELED as leat_recv(); 0, -EPIPE or -ECANCELED as leat_send(); 1 for a descriptor */
+	/*
+	 * 1, 0 or -ECANCELED as leat_recv(); 0, -EPIPE or -ECANCELED as leat_send(); 1 for a
+	 * descriptor
+	 */
+	int answer;
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 	void *item;  /* to send (it is not written to), or to receive into */
@@ -62,30 +68,36 @@ struct leat_case {
 enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
 
 /*
- * Waits until one of n cases is done and answers its place. A deadline that is not in the future means one attempt, and 0
- * does so without a look at the clock. It spins for a few microseconds, then parks; it parks at once if a channel of
- * its cases waits so (LEAT_WAIT_PARK), and never if all of them spin, or yield. While it waits, each of its handles counts
- * as waiting in the books.
+ * Waits until one of n cases is done and answers its place. A deadline that is not in the future
+ * means one attempt, and 0 does so without a look at the clock. It spins for a few microseconds,
+ * then parks; it parks at once if a channel of its cases waits so (LEAT_WAIT_PARK), and never if
+ * all of them spin, or yield. While it waits, each of its handles counts as waiting in the books.
  *
- * -ETIMEDOUT says that at one moment of the call no case could be done, or only with a thread in the way that stalls (see
- * Tries in leat/chan.h): items that other threads move from one case to another are not missed. Descriptors are outside
- * this: each is polled once or more, at its own moment.
+ * -ETIMEDOUT says that at one moment of the call no case could be done, or only with a thread in
+ * the way that stalls (see Tries in leat/chan.h): items that other threads move from one case to
+ * another are not missed. Descriptors are outside this: each is polled once or more, at its own
+ * moment.
  *
- * -ETIMEDOUT, also when there is nothing to wait for; -EINVAL for a kind, order or item that is none, for a channel
- * of a task, and for nothing to wait for without a deadline; -EBUSY for a handle that holds a reservation or a peek;
- * -ENOMEM for more than 16 cases; -EDEADLK where it would wait in a step on a pool; what poll(2) and eventfd(2) answer, where there are descriptors.
+ * -ETIMEDOUT, also when there is nothing to wait for; -EINVAL for a kind, order or item that is
+ * none, for a channel of a task, and for nothing to wait for without a deadline; -EBUSY for a
+ * handle that holds a reservation or a peek; -ENOMEM for more than 16 cases; -EDEADLK where it
+ * would wait in a step on a pool; what poll(2) and eventfd(2) answer, where there are descriptors.
  */
-LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns, enum leat_order order);
+LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
+                         enum leat_order order);
 
 /*
- * A descriptor that poll(2) and epoll find readable when there is something to do on this side: an item or room, an end, a
- * cancel. It is the handle's, made by the first call and closed with it; or -EMFILE, -ENFILE, -ENOMEM, -EINVAL.
+ * A descriptor that poll(2) and epoll find readable when there is something to do on this side: an
+ * item or room, an end, a cancel. It is the handle's, made by the first call and closed with it; or
+ * -EMFILE, -ENFILE, -ENOMEM, -EINVAL.
  *
- * It says so only when it is armed, by the handle's thread, each time before that waits for it: 0 it is armed now; 1 there
- * is something already, so do not wait (it is not armed); -EINVAL without a descriptor; -EBUSY as a send or receive.
- * While it is not armed, nobody who sends or receives pays for it. It tells once. disarm() ends that, and so does
- * any other call with the handle that has to sleep, as that is to be told instead. Who was told has the news: on a side of several threads let him receive (or send), arm,
- * disarm or close before he turns to something else for long.
+ * It says so only when it is armed, by the handle's thread, each time before that waits for it: 0
+ * it is armed now; 1 there is something already, so do not wait (it is not armed); -EINVAL without
+ * a descriptor; -EBUSY as a send or receive. While it is not armed, nobody who sends or receives
+ * pays for it. It tells once. disarm() ends that, and so does any other call with the handle that
+ * has to sleep, as that is to be told instead. Who was told has the news: on a side of several
+ * threads let him receive (or send), arm, disarm or close before he turns to something else for
+ * long.
  */
 LEAT_API int leat_rx_fd(struct leat_rx *rx);
 LEAT_API int leat_rx_arm(struct leat_rx *rx);
@@ -96,15 +108,26 @@ LEAT_API int leat_tx_disarm(struct leat_tx *tx);
 
 LEAT_END_DECLS
 
-/* Initializers of a struct leat_case, and values of that type. The pointer's type gives the size, as in leat/chan.h. */
+/*
+ * Initializers of a struct leat_case, and values of that type. The pointer's type gives the size,
+ * as in leat/chan.h.
+ */
 #ifndef __cplusplus
 
 #define LEAT_CASE_SEND(to, ...) \
-	{ .kind = LEAT_CASE_SENDS, .tx = (to), .item = (void *)(uintptr_t)(__VA_ARGS__), .size = leat_detail_size((__VA_ARGS__)) }
+	{ \
+		.kind = LEAT_CASE_SENDS, .tx = (to), .item = (void *)(uintptr_t)(__VA_ARGS__), \
+		.size = leat_detail_size((__VA_ARGS__)) \
+	}
 #define LEAT_CASE_RECV(from, ...) \
-	{ .kind = LEAT_CASE_RECEIVES, .rx = (from), .item = (__VA_ARGS__), .size = leat_detail_size((__VA_ARGS__)) }
+	{ \
+		.kind = LEAT_CASE_RECEIVES, .rx = (from), .item = (__VA_ARGS__), \
+		.size = leat_detail_size((__VA_ARGS__)) \
+	}
 #define LEAT_CASE_FD(descriptor, wanted) \
-	{ .kind = LEAT_CASE_POLLS, .fd = (descriptor), .events = (wanted) }
+	{ \
+		.kind = LEAT_CASE_POLLS, .fd = (descriptor), .events = (wanted) \
+	}
 
 #else
 
@@ -116,7 +139,8 @@ inline leat_case leat_detail_case_send(leat_tx *tx, const void *item, size_t siz
 }
 template <class T> inline leat_case leat_detail_case_send(leat_tx *tx, const T *item)
 {
-	return leat_detail_case_send(tx, static_cast<const void *>(item), leat_detail_sizeof<T>::value);
+	return leat_detail_case_send(tx, static_cast<const void *>(item),
+	                             leat_detail_sizeof<T>::value);
 }
 inline leat_case leat_detail_case_recv(leat_rx *rx, void *item, size_t size = 0)
 {

@@ -1,14 +1,15 @@
 /*
  * Waiting on a channel: the wait engine (runtime/event/wait.h) around any attempt.
  *
- * A waiter that was notified of an item, or of room, and returns forwards the notification: see leat_chan_forward_notify().
+ * A waiter that was notified of an item, or of room, and returns forwards the notification: see
+ * leat_chan_forward_notify().
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/chan.h"
-#include "runtime/chan/waitable.h"
-#include "runtime/chan/transfer.h"
 #include "runtime/chan/chan_fd.h"
+#include "runtime/chan/transfer.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
 
 /* One wait of one handle. */
@@ -109,7 +110,8 @@ static uint64_t wait_transfers(struct leat_wait_loop *w)
 	if (!leat_chan_of(handle_of(w))->turns)
 		return 0;
 	/* rlx: a hint */
-	return leat_mpmc_count(ring, leat_load_rlx(&ring->head)) + leat_mpmc_count(ring, leat_load_rlx(&ring->tail));
+	return leat_mpmc_count(ring, leat_load_rlx(&ring->head)) +
+	       leat_mpmc_count(ring, leat_load_rlx(&ring->tail));
 }
 
 static void wait_forward(struct leat_wait_loop *w)
@@ -128,14 +130,23 @@ static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 }
 
 static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt, .expire = wait_expire, .run_here = wait_run_here, .schedule = wait_schedule,
-	.prepare = wait_prepare, .park = wait_park, .retire = wait_retire, .forward = wait_forward, .transfers = wait_transfers,
-	.begin = wait_begin, .end = wait_end,
+	.attempt = wait_attempt,
+	.expire = wait_expire,
+	.run_here = wait_run_here,
+	.schedule = wait_schedule,
+	.prepare = wait_prepare,
+	.park = wait_park,
+	.retire = wait_retire,
+	.forward = wait_forward,
+	.transfers = wait_transfers,
+	.begin = wait_begin,
+	.end = wait_end,
 };
 
 void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 {
-	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: a hint; the bit is exact under the event's lock */
+	/* rlx: a hint; the bit is exact under the event's lock */
+	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (!chan->turns)
 		return; /* one thread on each side: there is nobody else */
@@ -145,12 +156,17 @@ void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 		leat_event_notify(&chan->items, 1);
 }
 
-/* What a call returns that may wait no longer: none, unless an item (or room) is there behind another's transfer. */
+/*
+ * What a call returns that may wait no longer: none, unless an item (or room) is there behind
+ * another's transfer.
+ */
 static ssize_t attempt_behind_peer(struct leat_op *op, ssize_t none)
 {
 	ssize_t r = -EAGAIN;
 
-	for (int i = 0; i < LEAT_PEER_PAUSES && r == -EAGAIN && leat_chan_behind_peer(leat_chan_of(op->h), op->h->sender); i++) {
+	for (int i = 0; i < LEAT_PEER_PAUSES && r == -EAGAIN &&
+	                leat_chan_behind_peer(leat_chan_of(op->h), op->h->sender);
+	     i++) {
 		leat_pause();
 		r = op->attempt(op);
 	}

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/chan_fd.h"
 #include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
-#include "runtime/chan/chan_fd.h"
 
 #include <string.h>
 
@@ -22,7 +22,8 @@ int leat_chan_check(const struct leat_chan_opts *opts)
 	char name[LEAT_NAME_MAX + 1];
 
 	if ((unsigned)opts->kind > LEAT_MPMC || (unsigned)opts->send_wait > LEAT_WAIT_PARK ||
-	    (unsigned)opts->recv_wait > LEAT_WAIT_PARK || (unsigned)opts->overflow > LEAT_DROP_OLDEST)
+	    (unsigned)opts->recv_wait > LEAT_WAIT_PARK ||
+	    (unsigned)opts->overflow > LEAT_DROP_OLDEST)
 		return -EINVAL;
 	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return -EINVAL;
@@ -67,7 +68,8 @@ static int handle_scratch(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	if (!h->sender || chan->overflow == LEAT_BLOCK || h->scratch != NULL || chan->item_size == 0)
+	if (!h->sender || chan->overflow == LEAT_BLOCK || h->scratch != NULL ||
+	    chan->item_size == 0)
 		return 0;
 	h->scratch = leat_os_alloc(chan->item_size, leat_item_align(chan->item_size));
 	return h->scratch == NULL ? -ENOMEM : 0;
@@ -75,8 +77,9 @@ static int handle_scratch(struct leat_handle *h)
 
 static void turns_open(struct leat_chan *chan)
 {
-	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity, !leat_chan_many_senders(chan),
-		       !leat_chan_many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
+	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity,
+	               !leat_chan_many_senders(chan),
+	               !leat_chan_many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
 	leat_mpmc_side_init(&chan->first_tx.side, &chan->mpmc);
 	leat_mpmc_side_init(&chan->first_rx.side, &chan->mpmc);
 }
@@ -99,8 +102,8 @@ static int ring_open(struct leat_chan *chan)
 	if (chan->turns)
 		turns_open(chan);
 	else
-		leat_spsc_init(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, chan->slots, chan->item_size,
-			       chan->capacity);
+		leat_spsc_init(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, chan->slots,
+		               chan->item_size, chan->capacity);
 	return 0;
 }
 
@@ -111,7 +114,10 @@ static void wake_all(struct leat_chan *chan)
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
 }
 
-/* The scope's hook: under the tree's lock. Receivers that have been answered a 0, or are gone, are past cancelling. */
+/*
+ * The scope's hook: under the tree's lock. Receivers that have been answered a 0, or are gone, are
+ * past cancelling.
+ */
 static void cancel(struct leat_scope_hook *hook, const void *spared)
 {
 	struct leat_chan *chan = caa_container_of(hook, struct leat_chan, hook);
@@ -121,7 +127,8 @@ static void cancel(struct leat_scope_hook *hook, const void *spared)
 	do {
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
-	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt_recv() */
+		/* K1: pairs with attempt_recv() */
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_CANCELED));
 	wake_all(chan);
 }
 
@@ -152,13 +159,14 @@ static void chan_init(struct leat_chan *chan, size_t item_size, const struct lea
 	leat_event_init(&chan->room, &chan->ctl, LEAT_CTL_TX_PARKED);
 	leat_event_init(&chan->done, &chan->ctl, 0);
 	if (opts->full_fence || !leat_os_fence_heavy_prepare())
-		leat_store_rlx(&chan->ctl, LEAT_CTL_FENCED); /* rlx: nobody else knows the channel yet */
+		/* rlx: nobody else knows the channel yet */
+		leat_store_rlx(&chan->ctl, LEAT_CTL_FENCED);
 	handle_init(&chan->first_tx, chan, true);
 	handle_init(&chan->first_rx, chan, false);
 }
 
-int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
-		     struct leat_rx **rx)
+int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
+                     struct leat_tx **tx, struct leat_rx **rx)
 {
 	static const struct leat_chan_opts defaults;
 	struct leat_chan *chan;
@@ -194,8 +202,9 @@ int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct le
 	return 0;
 }
 
-int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
-			  struct leat_tx **tx, struct leat_rx **rx)
+int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_size,
+                          const struct leat_chan_opts *opts, struct leat_tx **tx,
+                          struct leat_rx **rx)
 {
 	if (tx != NULL)
 		*tx = NULL;
@@ -209,8 +218,8 @@ int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_si
 }
 
 /* For a caller by address or from another language, which is not checked. */
-int (leat_chan_open)(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
-		     struct leat_rx **rx)
+int(leat_chan_open)(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
+                    struct leat_tx **tx, struct leat_rx **rx)
 {
 	return leat_chan_open(scope, item_size, opts, tx, rx);
 }
@@ -269,7 +278,8 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 
 static void add_counts(struct leat_counts *to, const struct leat_counts *from)
 {
-	to->blocked_ns += leat_load_rlx(&from->blocked_ns);         /* rlx: numbers, as they are now */
+	/* rlx: numbers, as they are now */
+	to->blocked_ns += leat_load_rlx(&from->blocked_ns);
 	to->parks += leat_load_rlx(&from->parks);                   /* rlx: the same */
 	to->rejected += leat_load_rlx(&from->rejected);             /* rlx: the same */
 	to->dropped_newest += leat_load_rlx(&from->dropped_newest); /* rlx: the same */
@@ -281,37 +291,44 @@ static void add_counts(struct leat_counts *to, const struct leat_counts *from)
 static uint64_t tail_count(const struct leat_chan *chan)
 {
 	if (chan->turns)
-		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.tail)); /* D3: after head; see look */
-	return leat_load_acq(&chan->first_tx.ring.pos); /* D5: the head that the producer knows; pairs with leat_spsc_publish_to() */
+		/* D3: after head; see look */
+		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.tail));
+	/* D5: the head that the producer knows; pairs with leat_spsc_publish_to() */
+	return leat_load_acq(&chan->first_tx.ring.pos);
 }
 
 static uint64_t head_count(const struct leat_chan *chan)
 {
 	if (chan->turns)
-		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.head)); /* D3: before tail; see look */
+		/* D3: before tail; see look */
+		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.head));
 	return leat_load_acq(&chan->spsc.head); /* D3: the same */
 }
 
 /* What was read of the claims of one side's handles. */
 struct claims {
 	uint64_t changes; /* of all, summed up: the same sum means that none has changed */
-	bool claiming;    /* one is about to change, so that it may count already and not yet in the position */
+	/* one is about to change, so that it may count already and not yet in the position */
+	bool claiming;
 };
 
 /* Less what one side's handles hold of a position and what was skipped. */
-static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders, uint64_t skipped, struct claims *claims)
+static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders,
+                             uint64_t skipped, struct claims *claims)
 {
 	uint64_t not_yet = skipped;
 
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
 		if (h->sender == by_senders) {
-			uint64_t claimed = leat_load_acq(&h->claimed); /* D4: pairs with tell_claimed() */
+			/* D4: pairs with tell_claimed() */
+			uint64_t claimed = leat_load_acq(&h->claimed);
 
 			claims->claiming |= (claimed & LEAT_CLAIMING) != 0;
 			claims->changes += (claimed & ~LEAT_CLAIMING) / LEAT_CLAIM_CHANGE;
 			not_yet += claimed & LEAT_CLAIM_ITEMS;
 		}
-	return count > not_yet ? count - not_yet : 0; /* a claim may be newer than the position that was read */
+	/* a claim may be newer than the position that was read */
+	return count > not_yet ? count - not_yet : 0;
 }
 
 /* What one look reads. The tail is read between two readings of the head. */
@@ -319,23 +336,26 @@ struct reading {
 	struct leat_last_stat now;
 	uint64_t heads[2], counts[2]; /* positions; items taken and not held any more */
 	struct claims by_receivers[2], by_senders;
-	uint64_t least;               /* so many were in flight when the tail was read, or more */
-	uint64_t skew;                /* 0: exactly in_flight were, else how far the head moved meanwhile, or 1 */
+	uint64_t least; /* so many were in flight when the tail was read, or more */
+	/* 0: exactly in_flight were, else how far the head moved meanwhile, or 1 */
+	uint64_t skew;
 };
 
 static void read_head(const struct leat_chan *chan, struct reading *r, int i)
 {
 	r->heads[i] = head_count(chan);
 	/* D1: the same as dropped */
-	r->counts[i] = less_claimed(chan, r->heads[i], false, leat_load_acq(&chan->skipped_taken), &r->by_receivers[i]);
+	r->counts[i] = less_claimed(chan, r->heads[i], false, leat_load_acq(&chan->skipped_taken),
+	                            &r->by_receivers[i]);
 }
 
 /*
- * Makes figures of what was read: the head is the later one, which no items that came since can make too much of. Claims of
- * receivers that changed meanwhile may be newer than the head, so that too little of it is told as delivered: then what is in
- * flight is told by the position alone.
+ * Makes figures of what was read: the head is the later one, which no items that came since can
+ * make too much of. Claims of receivers that changed meanwhile may be newer than the head, so that
+ * too little of it is told as delivered: then what is in flight is told by the position alone.
  */
-static void settle_reading(const struct leat_chan *chan, struct reading *r, uint64_t tail, uint64_t dropped)
+static void settle_reading(const struct leat_chan *chan, struct reading *r, uint64_t tail,
+                           uint64_t dropped)
 {
 	uint64_t head = r->counts[1] > dropped ? r->counts[1] : dropped;
 	const struct claims *before = &r->by_receivers[0], *after = &r->by_receivers[1];
@@ -343,7 +363,8 @@ static void settle_reading(const struct leat_chan *chan, struct reading *r, uint
 
 	r->least = tail > r->heads[1] ? tail - r->heads[1] : 0;
 	r->skew = r->heads[1] - r->heads[0];
-	if (r->skew == 0 && (changed || r->by_senders.claiming || r->counts[0] != r->counts[1] || tail < head))
+	if (r->skew == 0 &&
+	    (changed || r->by_senders.claiming || r->counts[0] != r->counts[1] || tail < head))
 		r->skew = 1;
 	r->now.delivered = head - dropped;
 	r->now.in_flight = changed ? r->least : tail > head ? tail - head : 0;
@@ -354,20 +375,24 @@ static void settle_reading(const struct leat_chan *chan, struct reading *r, uint
 /* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
 static bool read_ring(const struct leat_chan *chan, struct reading *r)
 {
-	uint64_t ended = leat_load_acq(&chan->drops_ended); /* D2: pairs with leat_chan_move_ended() */
+	/* D2: pairs with leat_chan_move_ended() */
+	uint64_t ended = leat_load_acq(&chan->drops_ended);
 	uint64_t tail, dropped = 0;
 
 	memset(r, 0, sizeof(*r));
 	read_head(chan, r, 0);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		r->now.dropped[reason] = leat_load_acq(&chan->dropped[reason]); /* D1: before begun; pairs with leat_chan_drop_ended() */
+		/* D1: before begun; pairs with leat_chan_drop_ended() */
+		r->now.dropped[reason] = leat_load_acq(&chan->dropped[reason]);
 		dropped += r->now.dropped[reason];
 	}
 	tail = tail_count(chan);
-	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent), &r->by_senders); /* rlx: a number */
+	/* rlx: a number */
+	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent), &r->by_senders);
 	read_head(chan, r, 1);
 	settle_reading(chan, r, tail, dropped);
-	return leat_load_rlx(&chan->drops_begun) == ended; /* rlx: D1: what must be read before it has been acquired */
+	/* rlx: D1: what must be read before it has been acquired */
+	return leat_load_rlx(&chan->drops_begun) == ended;
 }
 
 static uint64_t accepted(const struct leat_last_stat *seen)
@@ -380,11 +405,12 @@ static uint64_t accepted(const struct leat_last_stat *seen)
 }
 
 /*
- * Head, drops and tail that fit together: no drop was under way while they were read, and the head stood still, so that what is
- * told as in flight was so when the tail was read. Where the head never stands still for so long the reading in which it moved
- * least is told; then fewer may be told as in flight than there were, and never more. Figures that went back were read while
- * something was being claimed; they are read again. A dropper or claimant that is held up does not hold up the look, which after
- * some tries tells what the last one saw. Under the lock.
+ * Head, drops and tail that fit together: no drop was under way while they were read, and the head
+ * stood still, so that what is told as in flight was so when the tail was read. Where the head
+ * never stands still for so long the reading in which it moved least is told; then fewer may be
+ * told as in flight than there were, and never more. Figures that went back were read while
+ * something was being claimed; they are read again. A dropper or claimant that is held up does not
+ * hold up the look, which after some tries tells what the last one saw. Under the lock.
  */
 static void look_at_ring(struct leat_chan *chan)
 {
@@ -400,7 +426,8 @@ static void look_at_ring(struct leat_chan *chan)
 			continue;
 		most = r.skew == 0 ? r.now.in_flight : r.least;
 		peak = most > peak ? most : peak;
-		if (r.now.delivered >= chan->seen.delivered && accepted(&r.now) >= accepted(&chan->seen) && r.skew < best.skew)
+		if (r.now.delivered >= chan->seen.delivered &&
+		    accepted(&r.now) >= accepted(&chan->seen) && r.skew < best.skew)
 			best = r;
 	}
 	chan->seen.peak = peak;
@@ -421,7 +448,8 @@ void leat_chan_note_peak(struct leat_chan *chan)
 /* Adds what a handle counted, the wait under way included. */
 static void look_at_handle(const struct leat_handle *h, struct leat_counts *counts, int64_t now_ns)
 {
-	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns); /* rlx: a number; what looks tell never goes back */
+	/* rlx: a number; what looks tell never goes back */
+	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns);
 	uint64_t before_ns = counts->blocked_ns, blocked_ns;
 
 	add_counts(counts, &h->counts);
@@ -478,12 +506,16 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 
 enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
 {
-	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: all handles are closed, or all receivers are */
+	/* rlx: all handles are closed, or all receivers are */
+	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	return ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
 }
 
-/* The last figures: nobody moves anything any more, so that what fits is right, whatever was seen before. */
+/*
+ * The last figures: nobody moves anything any more, so that what fits is right, whatever was seen
+ * before.
+ */
 static void look_for_the_last_time(struct leat_chan *chan)
 {
 	leat_mutex_lock(&chan->lock); /* walks of the registry still look */
@@ -494,7 +526,10 @@ static void look_for_the_last_time(struct leat_chan *chan)
 	leat_mutex_unlock(&chan->lock);
 }
 
-/* The last handle is closed: nobody else can reach the channel but its scope and a walk of the registry. */
+/*
+ * The last handle is closed: nobody else can reach the channel but its scope and a walk of the
+ * registry.
+ */
 static void chan_destroy(struct leat_chan *chan)
 {
 	struct leat_end *end = chan->end;
@@ -505,8 +540,9 @@ static void chan_destroy(struct leat_chan *chan)
 	look_for_the_last_time(chan);
 	leat_chan_read_stat(chan, &end->chan);
 	if (end->chan.in_flight != 0)
-		leat_die("channel \"%s\": its books do not balance: %llu items in flight after the last was taken out",
-			 chan->name, (unsigned long long)end->chan.in_flight);
+		leat_die("channel \"%s\": its books do not balance: %llu items in flight after the "
+		         "last was taken out",
+		         chan->name, (unsigned long long)end->chan.in_flight);
 	end->kind = LEAT_NODE_CHAN;
 	end->chan.ended = true;
 	for (int side = 0; side < 2; side++)
@@ -527,7 +563,9 @@ static bool unused(const struct leat_chan *chan)
 	return chan->senders == 0 && chan->receivers == 0 && chan->holds == 0;
 }
 
-/* The first steps of a close: gives up what is held, and makes sure that a use after it is noticed. */
+/*
+ * The first steps of a close: gives up what is held, and makes sure that a use after it is noticed.
+ */
 static void handle_retire(struct leat_handle *h)
 {
 	leat_handle_let_go(h);
@@ -555,8 +593,8 @@ static void handle_unlink(struct leat_handle *h)
 }
 
 /*
- * The side's own part of the last close (told by its bit in ctl), before the count of handles lets anybody else destroy
- * the channel.
+ * The side's own part of the last close (told by its bit in ctl), before the count of handles lets
+ * anybody else destroy the channel.
  */
 static bool last_of_side(struct leat_handle *h)
 {
@@ -619,7 +657,8 @@ void leat_chan_fail_tx(struct leat_chan *chan)
 	do {
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_GONE))
 			return;
-	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_TX_FAILED)); /* K1: pairs with attempt_recv() */
+		/* K1: pairs with attempt_recv() */
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_TX_FAILED));
 	wake_all(chan);
 }
 
@@ -636,7 +675,8 @@ void leat_tx_close(struct leat_tx *tx)
 	if (!last_of_side(h))
 		return;
 	leat_chan_note_peak(chan);
-	leat_or_acqrel(&chan->ctl, LEAT_CTL_TX_GONE); /* K1: items before TX_GONE; pairs with attempt_recv() */
+	/* K1: items before TX_GONE; pairs with attempt_recv() */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_TX_GONE);
 	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
 	close_side(h);
 }
@@ -658,7 +698,8 @@ void leat_rx_close(struct leat_rx *rx)
 	if (!last_of_side(h))
 		return;
 	leat_chan_note_peak(chan);
-	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE); /* K1: what was done before; pairs with leat_chan_refusal() */
+	/* K1: what was done before; pairs with leat_chan_refusal() */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE);
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
 	if (chan->producer != NULL)
@@ -711,7 +752,8 @@ void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *ou
 }
 
 /* A plain channel's end, or a cancelled one's whose generator has not ended yet. */
-static enum leat_cause cause_without_generator(const struct leat_chan *chan, uint32_t ctl, int *code, const char **text)
+static enum leat_cause cause_without_generator(const struct leat_chan *chan, uint32_t ctl,
+                                               int *code, const char **text)
 {
 	if (ctl & LEAT_CTL_CANCELED)
 		return leat_scope_cause(chan->scope, code, text);
@@ -734,7 +776,8 @@ int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, 
 		return leat_rx_ops_of(rx)->status(rx, cause, code, text);
 	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
 	chan = rx->chan;
-	ctl = leat_load_acq(&chan->ctl); /* K1: what was done before the end; pairs with leat_tx_close(), cancel() */
+	/* K1: what was done before the end; pairs with leat_tx_close(), cancel() */
+	ctl = leat_load_acq(&chan->ctl);
 	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED)))
 		return -EAGAIN;
 	leat_mutex_lock(&chan->lock);

@@ -2,24 +2,33 @@
  * runtime/chan/chan.h: the inside of a channel.
  *
  *     line  field               writer             reader          published by
- *     K     ctl                 whoever ends       all             C1, C2 (parked bits), K1 (endings)
+ *     K     ctl                 whoever ends       all             C1, C2 (parked bits), K1
+ *                                                                  (endings)
  *           options             open               all             thread start
  *     ring  leat/ring/spsc.h or leat/ring/mpmc.h
  *     slow  events, lists, outcome                  under the locks named below
  *     H     a handle's ring     its thread         its thread      private
- *           a handle's counters its thread         snapshots       relaxed: each is a number of its own
+ *           a handle's counters its thread         snapshots       relaxed: each is a number of its
+ *                                                                  own
  *
- *     K1  close, cancel, sever set a bit      ->  a receive loads ctl          every item sent before is in the ring
- *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that a drop has moved, or
- *         the head, counts what it dropped        last                         what it counted, is seen only with it begun
- *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it dropped
+ *     K1  close, cancel, sever set a bit      ->  a receive loads ctl          every item sent
+ *                                                 before is in the ring
+ *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that
+ *                                                 a drop has moved, or
+ *         the head, counts what it dropped        last                         what it counted, is
+ *                                                 seen only with it begun
+ *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it
+ *                                                 dropped
  *                                                 first
- *     D3  positions and counts are published  ->  a look loads head, then tail  the head read first is not ahead of the tail
- *     D5  the SPSC producer moves pos         ->  a look loads pos, then head  the head that let the producer go so far
- *     D4  a handle tells what it has claimed  ->  a look loads claimed         with the position that counts it
+ *     D3  positions and counts are published  ->  a look loads head, then tail  the head read first
+ *                                                 is not ahead of the tail
+ *     D5  the SPSC producer moves pos         ->  a look loads pos, then head  the head that let
+ *                                                 the producer go so far
+ *     D4  a handle tells what it has claimed  ->  a look loads claimed         with the position
+ *                                                 that counts it
  *
- * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender a receiver, so such a
- * channel always has turns, with more than one consumer.
+ * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender
+ * a receiver, so such a channel always has turns, with more than one consumer.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -39,8 +48,8 @@ struct leat_counts {
 };
 
 /*
- * What a handle has claimed of a ring with turns: how many items, how often that has changed, and whether it is about to change, so
- * that it is not known how much of it the position counts.
+ * What a handle has claimed of a ring with turns: how many items, how often that has changed, and
+ * whether it is about to change, so that it is not known how much of it the position counts.
  */
 #define LEAT_CLAIM_ITEMS UINT64_C(0xffffffff)
 #define LEAT_CLAIM_CHANGE (UINT64_C(1) << 32)
@@ -63,16 +72,19 @@ struct leat_handle {
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* LEAT_CLAIM_ITEMS and so on */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
-	void *scratch;                /* a sender's, of a channel that drops: an item that is reserved, or being dropped */
-	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */
-	struct leat_chan_fd *watch;     /* its descriptor for programs, once one was asked for */
-	uint64_t wait_base_ns;        /* while it waits: when that began, less blocked_ns; else 0 */
+	/* a sender's, of a channel that drops: an item that is reserved, or being dropped */
+	void *scratch;
+	int wake_fd;                /* a flag for waits in poll(2), once there was one; else -1 */
+	struct leat_chan_fd *watch; /* its descriptor for programs, once one was asked for */
+	uint64_t wait_base_ns;      /* while it waits: when that began, less blocked_ns; else 0 */
 	struct leat_counts counts;
 	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
 };
 
-LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_tx, side), "a handle is either");
-LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_rx, side), "a handle is either");
+LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_tx, side),
+                   "a handle is either");
+LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_rx, side),
+                   "a handle is either");
 
 /* What the last look saw, and the most in flight that any saw. */
 struct leat_last_stat {
@@ -87,7 +99,10 @@ struct leat_outcome {
 	char text[LEAT_TEXT_MAX + 1];
 };
 
-/* What sends into a channel where that is no thread: a generator on a pool. Lives as long as the channel. */
+/*
+ * What sends into a channel where that is no thread: a generator on a pool. Lives as long as the
+ * channel.
+ */
 struct leat_producer {
 	/* Runs it here and now, if nobody else does. Whether it did. */
 	bool (*pull)(struct leat_producer *producer);
@@ -115,7 +130,10 @@ struct leat_chan {
 		struct leat_mpmc mpmc;
 	};
 
-	/* Where receivers, senders and leat_tx_wait() park. The two sides park at once, each on lines of its own. */
+	/*
+	 * Where receivers, senders and leat_tx_wait() park. The two sides park at once, each on
+	 * lines of its own.
+	 */
 	struct leat_event items __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_event room __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_event done __attribute__((aligned(LEAT_LINES_APART)));
@@ -124,11 +142,14 @@ struct leat_chan {
 	struct leat_end *end;
 	char name[LEAT_NAME_MAX + 1];
 
-	/* Drops that move the ring's head: begun, then head and dropped[], then ended. See leat_chan_read_stat(). */
+	/*
+	 * Drops that move the ring's head: begun, then head and dropped[], then ended. See
+	 * leat_chan_read_stat().
+	 */
 	uint64_t drops_begun, drops_ended, dropped[LEAT_DROP_REASONS];
 	uint64_t skipped_sent, skipped_taken;
 
-	struct leat_mutex lock; /* guards the rest */
+	struct leat_mutex lock;                  /* guards the rest */
 	struct leat_handle *handles, *closed[2]; /* closed: as past */
 	unsigned senders, receivers, holds;
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
@@ -173,15 +194,16 @@ void leat_handle_check(const struct leat_handle *h, const char *call);
 /* A counter that only this thread writes. */
 static inline void leat_bump(uint64_t *counter, uint64_t by)
 {
-	leat_store_rlx(counter, leat_load_rlx(counter) + by); /* rlx: one writer; snapshots take it as it is */
+	/* rlx: one writer; snapshots take it as it is */
+	leat_store_rlx(counter, leat_load_rlx(counter) + by);
 }
 
 /*
- * Opens a channel; rx NULL and item_size 0: a task's, which carries nothing and whose sender only hears when to
- * stop. Errors as leat_chan_open().
+ * Opens a channel; rx NULL and item_size 0: a task's, which carries nothing and whose sender only
+ * hears when to stop. Errors as leat_chan_open().
  */
-int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts, struct leat_tx **tx,
-		     struct leat_rx **rx);
+int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
+                     struct leat_tx **tx, struct leat_rx **rx);
 /* -EINVAL for options that leat_chan_create() would refuse. */
 int leat_chan_check(const struct leat_chan_opts *opts);
 /* Keeps the channel's memory and its place in its scope, whoever closes meanwhile. */
@@ -191,8 +213,9 @@ void leat_chan_let_go(struct leat_chan *chan);
 /* The generator of this channel ended; before its sender is closed. */
 void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome);
 /*
- * The generator failed, its scope is cancelled, and its data is kept: the clones that its function left behind are
- * refused as cancelled, and receivers get 0 once they have taken what was sent, whether those are closed or not.
+ * The generator failed, its scope is cancelled, and its data is kept: the clones that its function
+ * left behind are refused as cancelled, and receivers get 0 once they have taken what was sent,
+ * whether those are closed or not.
  */
 void leat_chan_fail_tx(struct leat_chan *chan);
 /* The words given with leat_tx_fail(), or "". */
@@ -207,7 +230,8 @@ void leat_chan_note_peak(struct leat_chan *chan);
 /* What a send would be refused with: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
-	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: the scope's cause before CANCELED; pairs with cancel() */
+	/* K1: the scope's cause before CANCELED; pairs with cancel() */
+	uint32_t ctl = leat_load_acq(&chan->ctl);
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED))
 		return -ECANCELED;
@@ -215,30 +239,35 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 }
 
 /* n items, or n free slots, were published: notifies as many parked waiters of the other side. */
-void leat_chan_sent(struct leat_chan *chan, size_t n); /* mutate */
+void leat_chan_sent(struct leat_chan *chan, size_t n);     /* mutate */
 void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
 
 /*
- * A waiter of this side was notified and returns, with an item or without. If work remains (items for
- * receivers, room for senders) and another waiter of the side is parked, this notifies that waiter. If
- * not, an item that was published after the notification could stay behind with every receiver asleep:
- * runtime/event/event.h, "Forwarding".
+ * A waiter of this side was notified and returns, with an item or without. If work remains (items
+ * for receivers, room for senders) and another waiter of the side is parked, this notifies that
+ * waiter. If not, an item that was published after the notification could stay behind with every
+ * receiver asleep: runtime/event/event.h, "Forwarding".
  */
 void leat_chan_forward_notify(struct leat_chan *chan, bool sender); /* mutate */
 
-/* Takes everything out and discards it, as the only receiver, or one of several on a ring with turns. */
+/*
+ * Takes everything out and discards it, as the only receiver, or one of several on a ring with
+ * turns.
+ */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
 /* Gives up what a handle holds, as its close does. */
 void leat_handle_let_go(struct leat_handle *h);
 
-/* A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread. */
+/*
+ * A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread.
+ */
 int leat_wake_fd(int *wake_fd);
 /* With what it belongs to. */
 void leat_wake_fd_close(int *wake_fd);
 
 /*
- * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not now) or the error that
- * ends the wait.
+ * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not
+ * now) or the error that ends the wait.
  */
 struct leat_op {
 	struct leat_handle *h;
@@ -248,7 +277,10 @@ struct leat_op {
 	void *place; /* what was reserved, or peeked at */
 };
 
-/* Attempts, and waits by the channel's policy until the attempt or the time is over. Also -ETIMEDOUT. */
+/*
+ * Attempts, and waits by the channel's policy until the attempt or the time is over. Also
+ * -ETIMEDOUT.
+ */
 ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns);
 
 #endif

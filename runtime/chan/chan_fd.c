@@ -10,7 +10,10 @@ static void raise_flag(struct leat_sleeper *sleeper)
 	leat_os_flag_raise(sleeper->fd);
 }
 
-/* Where the side keeps its watch; NULL where it has no place for one, and none is to be made or there is no memory. */
+/*
+ * Where the side keeps its watch; NULL where it has no place for one, and none is to be made or
+ * there is no memory.
+ */
 static struct leat_chan_fd **place_of(struct leat_waitable *side, bool make)
 {
 	struct leat_rx *rx = (struct leat_rx *)(void *)side;
@@ -51,7 +54,9 @@ static int watch_open(struct leat_waitable *side)
 	return watch->flag;
 }
 
-/* The news that came while it was armed goes on to whoever sleeps: this side's thread may not look. */
+/*
+ * The news that came while it was armed goes on to whoever sleeps: this side's thread may not look.
+ */
 void leat_chan_fd_remove_waiter(struct leat_waitable *side, struct leat_chan_fd *watch)
 {
 	bool told = leat_waitable_remove_waiter(side, &watch->waiter);
@@ -77,7 +82,10 @@ void leat_chan_fd_close(struct leat_waitable *side, struct leat_chan_fd **place)
 	*place = NULL;
 }
 
-/* Another number once this side's thread has moved items, in a ring that other threads of the side use too. */
+/*
+ * Another number once this side's thread has moved items, in a ring that other threads of the side
+ * use too.
+ */
 static uint64_t moved_by(struct leat_waitable *side)
 {
 	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
@@ -86,8 +94,8 @@ static uint64_t moved_by(struct leat_waitable *side)
 }
 
 /*
- * Always off the list and on again: what it was told of may have been taken since, and a flag that is raised for that would
- * wake the loop for nothing, each time.
+ * Always off the list and on again: what it was told of may have been taken since, and a flag that
+ * is raised for that would wake the loop for nothing, each time.
  */
 static int arm(struct leat_waitable *side, struct leat_chan_fd *watch)
 {

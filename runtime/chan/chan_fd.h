@@ -1,8 +1,10 @@
 /*
- * runtime/chan/chan_fd.h: a descriptor that tells another program's event loop of one side of a channel (leat/select.h).
+ * runtime/chan/chan_fd.h: a descriptor that tells another program's event loop of one side of a
+ * channel (leat/select.h).
  *
- * It is a waiter on the side's event whose sleeper raises a flag. It stands on the list only while it is armed, so
- * nobody who sends or receives pays anything for it otherwise. Its handle's thread arms and disarms.
+ * It is a waiter on the side's event whose sleeper raises a flag. It stands on the list only while
+ * it is armed, so nobody who sends or receives pays anything for it otherwise. Its handle's thread
+ * arms and disarms.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

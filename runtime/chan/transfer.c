@@ -1,15 +1,19 @@
 /*
- * Moving items: what an attempt to send or receive does, what overflow does, and the calls that copy.
+ * Moving items: what an attempt to send or receive does, what overflow does, and the calls that
+ * copy.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
+#include "runtime/chan/rx_ops.h"
 
 #include <limits.h>
 #include <string.h>
 
-/* How often a sender that drops the oldest tries before it drops its own item: a receiver may stand in the oldest slot. */
+/*
+ * How often a sender that drops the oldest tries before it drops its own item: a receiver may stand
+ * in the oldest slot.
+ */
 enum { DROP_TRIES = 64 };
 
 /* Something was published (C1: items, C2: room) for those who park on this event. */
@@ -17,10 +21,15 @@ static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32
 {
 	uint32_t ctl;
 
-	leat_fence_light();             /* C1, C2: turn or position before ctl; pairs with leat_event_prepare_wait() */
+	/* C1, C2: turn or position before ctl; pairs with leat_event_prepare_wait() */
+	leat_fence_light();
 	ctl = leat_load_rlx(&chan->ctl); /* rlx: C1, C2 order it */
 	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
-		leat_fence_seq(); /* C1, C2: without membarrier; pairs with the full fence of leat_event_prepare_wait() */
+		/*
+		 * C1, C2: without membarrier; pairs with the full fence of
+		 * leat_event_prepare_wait()
+		 */
+		leat_fence_seq();
 		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
 	}
 	if (leat_unlikely(ctl & bit))
@@ -49,13 +58,18 @@ void leat_detail_received(struct leat_rx *rx)
 
 static void note_peak(struct leat_handle *h, uint64_t in_flight)
 {
-	if (in_flight > leat_load_rlx(&h->counts.peak))  /* rlx: only this thread writes it */
-		leat_store_rlx(&h->counts.peak, in_flight); /* rlx: the same; a number for snapshots */
+	if (in_flight > leat_load_rlx(&h->counts.peak)) /* rlx: only this thread writes it */
+		/* rlx: the same; a number for snapshots */
+		leat_store_rlx(&h->counts.peak, in_flight);
 }
 
 /* The sizes that most items have are constants to the compiler. */
 #define BY_SIZE(size, call) \
-	((size) == 8 ? call(8) : (size) == 16 ? call(16) : (size) == 4 ? call(4) : (size) == 64 ? call(64) : call(size))
+	((size) == 8    ? call(8) \
+	 : (size) == 16 ? call(16) \
+	 : (size) == 4  ? call(4) \
+	 : (size) == 64 ? call(64) \
+	                : call(size))
 
 static size_t put_spsc(struct leat_spsc_side *tx, const unsigned char *items, size_t n, size_t size)
 {
@@ -93,7 +107,8 @@ static size_t put_turns(struct leat_handle *h, const unsigned char *items, size_
 #define PUSH(size) leat_mpmc_push_batch(ring, &h->side, items + done * size, n - done, size)
 	do
 		done += k = BY_SIZE(size, PUSH);
-	while (done < n && leat_mpmc_at_end(&h->side, k)); /* else it is full: no rest before the news */
+	/* else it is full: no rest before the news */
+	while (done < n && leat_mpmc_at_end(&h->side, k));
 #undef PUSH
 	return done;
 }
@@ -102,7 +117,8 @@ static size_t put_turns(struct leat_handle *h, const unsigned char *items, size_
 static size_t put(struct leat_handle *h, const unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t done = chan->turns ? put_turns(h, items, n, chan->item_size) : put_spsc(&h->ring, items, n, chan->item_size);
+	size_t done = chan->turns ? put_turns(h, items, n, chan->item_size)
+	                          : put_spsc(&h->ring, items, n, chan->item_size);
 
 	if (done == 0)
 		note_peak(h, chan->capacity);
@@ -118,7 +134,8 @@ static bool skip(struct leat_chan *chan)
 		return false; /* a look that finds nothing shares no write */
 	leat_chan_drop_begins(chan);
 	skipped = leat_mpmc_skip(&chan->mpmc);
-	leat_add_acqrel(&chan->skipped_taken, skipped); /* D1: begun before it; pairs with read_ring() */
+	/* D1: begun before it; pairs with read_ring() */
+	leat_add_acqrel(&chan->skipped_taken, skipped);
 	leat_chan_move_ended(chan);
 	if (skipped == 0)
 		return false;
@@ -126,7 +143,10 @@ static bool skip(struct leat_chan *chan)
 	return true;
 }
 
-/* Nothing was found where the head was: whether there may be something behind slots that were given up. */
+/*
+ * Nothing was found where the head was: whether there may be something behind slots that were given
+ * up.
+ */
 static bool look_behind_skipped(struct leat_chan *chan)
 {
 	return skip(chan) || leat_mpmc_readable(&chan->mpmc); /* another may have skipped for us */
@@ -176,7 +196,8 @@ static size_t get(struct leat_handle *h, unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	return chan->turns ? get_turns(h, items, n, chan->item_size) : get_spsc(&h->ring, items, n, chan->item_size);
+	return chan->turns ? get_turns(h, items, n, chan->item_size)
+	                   : get_spsc(&h->ring, items, n, chan->item_size);
 }
 
 void leat_chan_discard(struct leat_chan *chan, void *item)
@@ -185,24 +206,31 @@ void leat_chan_discard(struct leat_chan *chan, void *item)
 		chan->discard(item, chan->discard_arg);
 }
 
-/* A drop moves the head between these two; leat_chan_read_stat() waits for `ended` to catch up with `begun`. */
+/*
+ * A drop moves the head between these two; leat_chan_read_stat() waits for `ended` to catch up with
+ * `begun`.
+ */
 void leat_chan_drop_begins(struct leat_chan *chan)
 {
-	leat_add_rlx(&chan->drops_begun, 1); /* rlx: D1: the release of the head after it (M3, R2) publishes it */
+	/* rlx: D1: the release of the head after it (M3, R2) publishes it */
+	leat_add_rlx(&chan->drops_begun, 1);
 }
 
 void leat_chan_move_ended(struct leat_chan *chan)
 {
-	leat_add_acqrel(&chan->drops_ended, 1); /* D2, D3: what was counted before ended; pairs with read_ring() */
+	/* D2, D3: what was counted before ended; pairs with read_ring() */
+	leat_add_acqrel(&chan->drops_ended, 1);
 }
 
 void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
 {
-	leat_add_acqrel(&chan->dropped[reason], n); /* D1: begun before it; pairs with read_ring() */
+	/* D1: begun before it; pairs with read_ring() */
+	leat_add_acqrel(&chan->dropped[reason], n);
 	leat_chan_move_ended(chan);
 }
 
-static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason, struct leat_mpmc_claim *claim)
+static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason,
+                           struct leat_mpmc_claim *claim)
 {
 	size_t n;
 
@@ -259,7 +287,9 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 		drain_spsc(chan, reason);
 }
 
-/* Makes room by dropping the oldest item, unless there is room or a receiver stands in that slot. */
+/*
+ * Makes room by dropping the oldest item, unless there is room or a receiver stands in that slot.
+ */
 static void drop_oldest(struct leat_chan *chan)
 {
 	struct leat_mpmc_claim claim;
@@ -280,7 +310,8 @@ static void drop_newest(struct leat_handle *h, const void *item)
 	struct leat_chan *chan = leat_chan_of(h);
 
 	if (item != h->scratch)
-		memcpy(h->scratch, item, chan->item_size); /* discard may write to it; the caller's item is not ours to lend */
+		/* discard may write to it; the caller's item is not ours to lend */
+		memcpy(h->scratch, item, chan->item_size);
 	leat_bump(&h->counts.dropped_newest, 1);
 	leat_chan_discard(chan, h->scratch);
 }
@@ -294,7 +325,10 @@ bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender)
 	return !chan->mpmc.single_producer && leat_mpmc_item_behind(&chan->mpmc);
 }
 
-/* Room is there, but for a receiver that is still in the slot before it. Whether the item was put after all. */
+/*
+ * Room is there, but for a receiver that is still in the slot before it. Whether the item was put
+ * after all.
+ */
 static bool put_behind_peer(struct leat_handle *h, const void *item)
 {
 	for (int i = 0; i < LEAT_PEER_PAUSES && leat_chan_behind_peer(leat_chan_of(h), true); i++) {
@@ -352,28 +386,35 @@ static ssize_t attempt_send(struct leat_op *op)
 	return 1;
 }
 
-/* Under the lock: 0, or -ECANCELED where a cancel came first. One that comes later finds ENDED and stays away. */
+/*
+ * Under the lock: 0, or -ECANCELED where a cancel came first. One that comes later finds ENDED and
+ * stays away.
+ */
 static ssize_t set_ended(struct leat_chan *chan)
 {
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
 
 	while (!(ctl & (LEAT_CTL_ENDED | LEAT_CTL_CANCELED)))
-		if (leat_cas_rlx(&chan->ctl, &ctl, ctl | LEAT_CTL_ENDED)) /* rlx: the swap alone decides; ENDED publishes nothing */
+		/* rlx: the swap alone decides; ENDED publishes nothing */
+		if (leat_cas_rlx(&chan->ctl, &ctl, ctl | LEAT_CTL_ENDED))
 			return 0;
 	return ctl & LEAT_CTL_ENDED ? 0 : -ECANCELED;
 }
 
 /*
- * The ring was found empty and its senders are gone: answers 0 from now on. The lock is for those who put items back:
- * they did so before this looks once more, or they find ENDED and keep what they hold. -EAGAIN: there is something.
+ * The ring was found empty and its senders are gone: answers 0 from now on. The lock is for those
+ * who put items back: they did so before this looks once more, or they find ENDED and keep what
+ * they hold. -EAGAIN: there is something.
  */
 static ssize_t end_stream(struct leat_chan *chan)
 {
-	bool severed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE); /* rlx: the caller saw one of the two */
+	/* rlx: the caller saw one of the two */
+	bool severed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
 	ssize_t r = -EAGAIN;
 
 	leat_mutex_lock(&chan->lock);
-	if (!chan->turns || (!leat_mpmc_readable(&chan->mpmc) && (!severed || leat_mpmc_idle(&chan->mpmc))))
+	if (!chan->turns ||
+	    (!leat_mpmc_readable(&chan->mpmc) && (!severed || leat_mpmc_idle(&chan->mpmc))))
 		r = set_ended(chan);
 	leat_mutex_unlock(&chan->lock);
 	if (r == 0 && severed)
@@ -387,7 +428,8 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl)
 		leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
 		return -ECANCELED;
 	}
-	return ctl & LEAT_CTL_ENDED ? 0 : -EAGAIN; /* a clone's send that was under way may have come too late */
+	/* a clone's send that was under way may have come too late */
+	return ctl & LEAT_CTL_ENDED ? 0 : -EAGAIN;
 }
 
 ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
@@ -405,7 +447,8 @@ ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
 static ssize_t attempt_recv(struct leat_op *op)
 {
 	struct leat_chan *chan = leat_chan_of(op->h);
-	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	/* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	uint32_t ctl = leat_load_acq(&chan->ctl);
 	ssize_t r = leat_chan_refuse_receive(chan, ctl);
 	size_t n;
 
@@ -427,8 +470,9 @@ static int check(const struct leat_handle *h, const void *items, size_t size, co
 	if (items == NULL || leat_chan_of(h)->item_size == 0)
 		return -EINVAL;
 	if (size != 0 && size != leat_chan_of(h)->item_size)
-		leat_die("%s: the pointer is to items of %zu bytes; the channel \"%s\" has items of %zu", call, size,
-			 leat_chan_of(h)->name, leat_chan_of(h)->item_size);
+		leat_die("%s: the pointer is to items of %zu bytes; the channel \"%s\" has items "
+		         "of %zu",
+		         call, size, leat_chan_of(h)->name, leat_chan_of(h)->item_size);
 	return h->held != 0 ? -EBUSY : 0;
 }
 
@@ -442,7 +486,8 @@ static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
 
 static int send_slowly(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
-	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1, NULL };
+	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1,
+		              NULL };
 	int rc = check(op.h, item, size, "leat_send");
 
 	if (rc != 0)
@@ -459,9 +504,11 @@ int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int
 	return leat_detail_send_turns(tx, item, tx->ring.item_size, deadline_ns);
 }
 
-ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size, int64_t deadline_ns)
+ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
+                              int64_t deadline_ns)
 {
-	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n, NULL };
+	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n,
+		              NULL };
 	ssize_t r = check(op.h, items, size, "leat_send_batch");
 
 	if (r != 0)
@@ -481,10 +528,12 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 }
 
 /* From a receiver that brings its own functions. */
-static ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns, const char *call)
+static ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size,
+                               int64_t deadline_ns, const char *call)
 {
 	if (size != 0 && size != rx->ring.item_size)
-		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu", call, size, rx->ring.item_size);
+		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
+		         call, size, rx->ring.item_size);
 	return leat_rx_ops_of(rx)->recv(rx, items, max, deadline_ns, call);
 }
 
@@ -505,7 +554,8 @@ int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t d
 	return leat_detail_recv_turns(rx, item, rx->ring.item_size, deadline_ns);
 }
 
-ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns)
+ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
+                              int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
 	int rc;
@@ -534,13 +584,15 @@ ssize_t leat_copy_now(struct leat_handle *h, void *item)
 static bool ready_to_receive(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: who is told that there is something attempts it, and that looks in order */
+	/* rlx: who is told that there is something attempts it, and that looks in order */
+	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))
 		return true;
 	if (chan->turns ? leat_mpmc_readable(&chan->mpmc) : leat_spsc_can_pop(&h->ring))
 		return true;
-	return (ctl & LEAT_CTL_TX_GONE) || ((ctl & LEAT_CTL_TX_FAILED) && (!chan->turns || leat_mpmc_idle(&chan->mpmc)));
+	return (ctl & LEAT_CTL_TX_GONE) ||
+	       ((ctl & LEAT_CTL_TX_FAILED) && (!chan->turns || leat_mpmc_idle(&chan->mpmc)));
 }
 
 static bool ready_to_send(struct leat_handle *h)
@@ -558,7 +610,8 @@ bool leat_copy_ready(struct leat_handle *h)
 }
 
 /*
- * The plain functions, for those who call by address or from another language: the channel's item size, unchecked.
+ * The plain functions, for those who call by address or from another language: the channel's item
+ * size, unchecked.
  */
 #undef leat_send
 #undef leat_send_until

@@ -8,7 +8,10 @@
 
 #include "runtime/chan/chan.h"
 
-/* Takes up to want neighbouring items of a ring with turns; what producers gave up is freed on the way. */
+/*
+ * Takes up to want neighbouring items of a ring with turns; what producers gave up is freed on the
+ * way.
+ */
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim);
 
 /* Before a receive looks at the ring: -ECANCELED, after a drain, or -EAGAIN to go on. */
@@ -17,17 +20,18 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
 ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
 
 /*
- * How often an attempt that must not wait is made once more, with a pause before each, while only an unfinished transfer
- * of another thread keeps it from an item (or room) that is there. Such a thread is done within some ten nanoseconds, unless
- * it is not running or holds a reservation or a peek: then it is not waited for.
+ * How often an attempt that must not wait is made once more, with a pause before each, while only
+ * an unfinished transfer of another thread keeps it from an item (or room) that is there. Such a
+ * thread is done within some ten nanoseconds, unless it is not running or holds a reservation or a
+ * peek: then it is not waited for.
  */
 enum { LEAT_PEER_PAUSES = 64 };
 /* Whether that is so for this side of the channel now. */
 bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender);
 
 /*
- * What moves a position without a transfer stands between drop_begins() and one of these, so that looks see all of it or
- * none: a drop of n items, or a giving back.
+ * What moves a position without a transfer stands between drop_begins() and one of these, so that
+ * looks see all of it or none: a drop of n items, or a giving back.
  */
 void leat_chan_drop_begins(struct leat_chan *chan);
 void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n);
@@ -38,14 +42,18 @@ void leat_chan_discard(struct leat_chan *chan, void *item);
 enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan);
 
 /*
- * One item that is copied, for who waits on several channels. check() answers 0, -EINVAL or -EBUSY; now() one attempt, as
- * struct leat_op has it, in the books; ready() whether an attempt would answer something else than -EAGAIN.
+ * One item that is copied, for who waits on several channels. check() answers 0, -EINVAL or -EBUSY;
+ * now() one attempt, as struct leat_op has it, in the books; ready() whether an attempt would
+ * answer something else than -EAGAIN.
  */
 int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call);
 ssize_t leat_copy_now(struct leat_handle *h, void *item);
 bool leat_copy_ready(struct leat_handle *h);
 
-/* Sends the handle's scratch item, or drops one as the channel does: a commit, which is not refused. */
+/*
+ * Sends the handle's scratch item, or drops one as the channel does: a commit, which is not
+ * refused.
+ */
 void leat_handle_send_scratch(struct leat_handle *h);
 
 #endif

@@ -25,10 +25,14 @@ static struct leat_chan *waited_for(struct leat_wait_loop *w)
 	return leat_chan_of(tx_wait_of(w)->h);
 }
 
-/* Polls the descriptor and the flag that the channel raises. Returns -EAGAIN, or what poll(2) failed with. */
+/*
+ * Polls the descriptor and the flag that the channel raises. Returns -EAGAIN, or what poll(2)
+ * failed with.
+ */
 static ssize_t poll_until(struct tx_wait *wait, int64_t until_ns)
 {
-	struct pollfd fds[2] = { { .fd = wait->fd, .events = wait->events }, { .fd = wait->loop.sleeper.fd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = wait->fd, .events = wait->events },
+		                 { .fd = wait->loop.sleeper.fd, .events = POLLIN } };
 	int n = leat_os_poll(fds, 2, until_ns);
 
 	wait->ready = n > 0 && fds[0].revents != 0;
@@ -73,7 +77,11 @@ static bool wait_retire(struct leat_wait_loop *w)
 }
 
 static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt, .expire = wait_expire, .prepare = wait_prepare, .park = wait_park, .retire = wait_retire,
+	.attempt = wait_attempt,
+	.expire = wait_expire,
+	.prepare = wait_prepare,
+	.park = wait_park,
+	.retire = wait_retire,
 };
 
 int leat_wake_fd(int *wake_fd)

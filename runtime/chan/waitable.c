@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/chan/waitable.h"
+#include "runtime/chan/chan_fd.h"
 #include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
-#include "runtime/chan/chan_fd.h"
 
 static struct leat_handle *handle_of(struct leat_waitable *side)
 {
@@ -22,12 +22,14 @@ static struct leat_event *event_of(struct leat_handle *h)
 	return h->sender ? &leat_chan_of(h)->room : &leat_chan_of(h)->items;
 }
 
-int leat_waitable_check_slowly(struct leat_waitable *side, const void *item, size_t size, const char *call)
+int leat_waitable_check_slowly(struct leat_waitable *side, const void *item, size_t size,
+                               const char *call)
 {
 	struct leat_rx *rx = foreign(side);
 
 	if (rx != NULL && size != 0 && size != rx->ring.item_size)
-		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu", call, size, rx->ring.item_size);
+		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
+		         call, size, rx->ring.item_size);
 	if (rx != NULL)
 		return leat_rx_ops_of(rx)->check(rx, item, call);
 	return leat_copy_check(handle_of(side), item, size, call);
@@ -59,7 +61,8 @@ bool leat_waitable_ready(struct leat_waitable *side)
 	if (leat_copy_ready(h))
 		return true;
 	if (!h->sender && h->chan->producer != NULL)
-		h->chan->producer->demand(h->chan->producer); /* a worker sees to it that there will be something */
+		/* a worker sees to it that there will be something */
+		h->chan->producer->demand(h->chan->producer);
 	return false;
 }
 
@@ -74,7 +77,8 @@ bool leat_waitable_position(struct leat_waitable *side, uint64_t *position)
 	ring = &leat_chan_of(h)->mpmc;
 	if (h->sender ? ring->single_producer : ring->single_consumer)
 		return false;
-	*position = leat_load_acq(h->sender ? &ring->tail : &ring->head); /* M3: before the attempt; pairs with itself */
+	/* M3: before the attempt; pairs with itself */
+	*position = leat_load_acq(h->sender ? &ring->tail : &ring->head);
 	return true;
 }
 

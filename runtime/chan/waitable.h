@@ -1,13 +1,14 @@
 /*
  * runtime/chan/waitable.h: one side of a channel as one of several things to wait for.
  *
- * All that leat_select(), merges and descriptors know of a channel. A side is a handle, of either type; it is its
- * thread's, as the handle is. Who waits does, for each of his sides,
+ * All that leat_select(), merges and descriptors know of a channel. A side is a handle, of either
+ * type; it is its thread's, as the handle is. Who waits does, for each of his sides,
  *
  *     attempt, on all            until one answers something else than -EAGAIN
  *     add_waiter, on all         then one leat_event_fence(), and an attempt on all once more
  *     leat_sleeper_park()
- *     remove_waiter, on all      and forward_notify() for those that were notified, once it is known what was taken
+ *     remove_waiter, on all      and forward_notify() for those that were notified, once it is
+ *                                known what was taken
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,30 +30,37 @@ static inline struct leat_waitable *leat_waitable_of_rx(struct leat_rx *rx)
 	return (struct leat_waitable *)rx;
 }
 
-int leat_waitable_check_slowly(struct leat_waitable *side, const void *item, size_t size, const char *call);
+int leat_waitable_check_slowly(struct leat_waitable *side, const void *item, size_t size,
+                               const char *call);
 int leat_waitable_attempt_slowly(struct leat_waitable *side, void *item);
 
 /* 0, -EINVAL or -EBUSY. size 0: the channel's; another than that stops the program. */
-static inline int leat_waitable_check(struct leat_waitable *side, const void *item, size_t size, const char *call)
+static inline int leat_waitable_check(struct leat_waitable *side, const void *item, size_t size,
+                                      const char *call)
 {
 	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
 
-	if (leat_likely(!leat_rx_has_ops(&h->rx) && h->open && h->held == 0 && item != NULL && size != 0 && size == h->ring.item_size))
+	if (leat_likely(!leat_rx_has_ops(&h->rx) && h->open && h->held == 0 && item != NULL &&
+	                size != 0 && size == h->ring.item_size))
 		return 0;
 	return leat_waitable_check_slowly(side, item, size, call);
 }
 
 /* The size of the channel's items; 0 for a task's channel. */
 size_t leat_waitable_item_size(struct leat_waitable *side);
-/* Sends or receives one item, if that can be done at once: 1; 0 the end of the stream; -EAGAIN; -EPIPE, -ECANCELED. */
+/*
+ * Sends or receives one item, if that can be done at once: 1; 0 the end of the stream; -EAGAIN;
+ * -EPIPE, -ECANCELED.
+ */
 static inline int leat_waitable_attempt(struct leat_waitable *side, void *item)
 {
-	const uint32_t ends = LEAT_CTL_CANCELED | LEAT_CTL_TX_GONE | LEAT_CTL_ENDED | LEAT_CTL_TX_FAILED;
+	const uint32_t ends =
+		LEAT_CTL_CANCELED | LEAT_CTL_TX_GONE | LEAT_CTL_ENDED | LEAT_CTL_TX_FAILED;
 	struct leat_handle *h = (struct leat_handle *)(void *)side;
 
 	/* Of many to receive from most have nothing: those are told here. */
-	if (!leat_rx_has_ops(&h->rx) && !h->sender &&
-	    !(leat_load_rlx(h->rx.ctl) & ends)) /* rlx: what it decides is whether to look in order */
+	/* rlx: what it decides is whether to look in order */
+	if (!leat_rx_has_ops(&h->rx) && !h->sender && !(leat_load_rlx(h->rx.ctl) & ends))
 		if (h->fast != NULL ? !leat_mpmc_readable(h->fast) : !leat_spsc_can_pop(&h->ring))
 			return -EAGAIN;
 	return leat_waitable_attempt_slowly(side, item);
@@ -67,14 +75,18 @@ static inline bool leat_rx_is_shared(const struct leat_rx *rx)
 }
 
 /*
- * For one that looks at several sides without waiting for any. position(): false where no other thread uses the side, so that
- * what can be done stays so; else *position differs from before where another has moved something since. behind_peer(): whether
- * only an unfinished transfer of another thread is in the way of an attempt.
+ * For one that looks at several sides without waiting for any. position(): false where no other
+ * thread uses the side, so that what can be done stays so; else *position differs from before where
+ * another has moved something since. behind_peer(): whether only an unfinished transfer of another
+ * thread is in the way of an attempt.
  */
 bool leat_waitable_position(struct leat_waitable *side, uint64_t *position);
 bool leat_waitable_behind_peer(struct leat_waitable *side);
 
-/* Where it waits. add_waiter() returns what leat_event_fence() is to be called with; remove_waiter() whether the waiter was notified. */
+/*
+ * Where it waits. add_waiter() returns what leat_event_fence() is to be called with;
+ * remove_waiter() whether the waiter was notified.
+ */
 bool leat_waitable_add_waiter(struct leat_waitable *side, struct leat_waiter *waiter);
 bool leat_waitable_remove_waiter(struct leat_waitable *side, struct leat_waiter *waiter);
 void leat_waitable_forward_notify(struct leat_waitable *side); /* mutate */
@@ -84,7 +96,10 @@ struct leat_scope *leat_waitable_scope(struct leat_waitable *side);
 /* As leat_wake_fd(). */
 int leat_waitable_wake_fd(struct leat_waitable *side);
 
-/* The books of a wait: it began, it slept once, it is over. Several waits at once of the same side are one. */
+/*
+ * The books of a wait: it began, it slept once, it is over. Several waits at once of the same side
+ * are one.
+ */
 void leat_waitable_wait_begins(struct leat_waitable *side, int64_t now_ns);
 void leat_waitable_wait_parks(struct leat_waitable *side);
 void leat_waitable_wait_ends(struct leat_waitable *side, int64_t now_ns);

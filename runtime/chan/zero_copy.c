@@ -1,7 +1,8 @@
 /*
  * Reserving and peeking: items written and read where they stand.
  *
- * A handle that holds something has its side of the ring shut, so that no fast path goes past what is held.
+ * A handle that holds something has its side of the ring shut, so that no fast path goes past what
+ * is held.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -9,15 +10,18 @@
 #include "runtime/chan/transfer.h"
 
 /*
- * What a handle has of a ring with turns is told before the ring's position counts it, and until nothing more can be
- * given back: so a look at the books counts an item too late, and never too early.
+ * What a handle has of a ring with turns is told before the ring's position counts it, and until
+ * nothing more can be given back: so a look at the books counts an item too late, and never too
+ * early.
  */
 static void tell_claimed(struct leat_handle *h, uint64_t claim)
 {
-	uint64_t changes = leat_load_rlx(&h->claimed) & ~(LEAT_CLAIMING | LEAT_CLAIM_ITEMS); /* rlx: this thread's own */
+	/* rlx: this thread's own */
+	uint64_t changes = leat_load_rlx(&h->claimed) & ~(LEAT_CLAIMING | LEAT_CLAIM_ITEMS);
 
 	changes = (changes + LEAT_CLAIM_CHANGE) & ~LEAT_CLAIMING;
-	leat_store_rel(&h->claimed, changes | claim); /* D4: with the position, given back or moved; pairs with less_claimed() */
+	/* D4: with the position, given back or moved; pairs with less_claimed() */
+	leat_store_rel(&h->claimed, changes | claim);
 }
 
 static size_t hold(struct leat_handle *h, size_t n)
@@ -37,11 +41,14 @@ static void unhold(struct leat_handle *h)
 }
 
 /* Claims, or takes, with one of these two. */
-static size_t claim_turns(struct leat_op *op, size_t (*claim)(struct leat_chan *, size_t, struct leat_mpmc_claim *))
+static size_t claim_turns(struct leat_op *op,
+                          size_t (*claim)(struct leat_chan *, size_t, struct leat_mpmc_claim *))
 {
 	struct leat_handle *h = op->h;
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t want = leat_mpmc_contiguous(&chan->mpmc, op->n < chan->capacity ? op->n : chan->capacity), n;
+	size_t want = leat_mpmc_contiguous(&chan->mpmc,
+	                                   op->n < chan->capacity ? op->n : chan->capacity),
+	       n;
 
 	if (want > LEAT_CLAIM_ITEMS)
 		want = LEAT_CLAIM_ITEMS;
@@ -71,9 +78,10 @@ static size_t reserve_now(struct leat_op *op)
 }
 
 /*
- * Invariant: a reservation drops nothing and keeps no other sender of a channel that drops from a slot. If not: an accepted item
- * would be lost for one that may never be sent. Therefore: a sender reserves its scratch item where there is no room, or where
- * other senders could find their way blocked by its claim; the commit sends that item as leat_send() does.
+ * Invariant: a reservation drops nothing and keeps no other sender of a channel that drops from a
+ * slot. If not: an accepted item would be lost for one that may never be sent. Therefore: a sender
+ * reserves its scratch item where there is no room, or where other senders could find their way
+ * blocked by its claim; the commit sends that item as leat_send() does.
  */
 static ssize_t reserve_scratch(struct leat_op *op)
 {
@@ -95,7 +103,8 @@ static ssize_t attempt_reserve(struct leat_op *op)
 	n = reserve_now(op);
 	if (n > 0)
 		return (ssize_t)n;
-	if (chan->capacity > leat_load_rlx(&op->h->counts.peak)) /* rlx: only this thread writes it */
+	/* rlx: only this thread writes it */
+	if (chan->capacity > leat_load_rlx(&op->h->counts.peak))
 		leat_store_rlx(&op->h->counts.peak, chan->capacity); /* rlx: the same */
 	return chan->overflow == LEAT_BLOCK ? -EAGAIN : reserve_scratch(op);
 }
@@ -125,7 +134,10 @@ ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
 	return r;
 }
 
-/* Of a claim, n are sent. The rest is taken back, or left behind as skipped, which receivers must hear of as of items. */
+/*
+ * Of a claim, n are sent. The rest is taken back, or left behind as skipped, which receivers must
+ * hear of as of items.
+ */
 static void commit_turns(struct leat_handle *h, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
@@ -141,12 +153,14 @@ static void commit_turns(struct leat_handle *h, size_t n)
 		tell_claimed(h, 0);
 		leat_chan_move_ended(chan);
 		if (skipped == 0)
-			leat_chan_received(chan, back); /* room again, for senders that found none meanwhile */
+			/* room again, for senders that found none meanwhile */
+			leat_chan_received(chan, back);
 	}
 	if (n + skipped > 0)
 		leat_chan_sent(chan, n + skipped);
 	else if (!chan->mpmc.single_producer)
-		leat_chan_sent(chan, LEAT_EVENT_ALL); /* it may have been all that kept a severed stream from its end */
+		/* it may have been all that kept a severed stream from its end */
+		leat_chan_sent(chan, LEAT_EVENT_ALL);
 }
 
 static void commit(struct leat_handle *h, size_t n)
@@ -183,7 +197,8 @@ static ssize_t attempt_peek(struct leat_op *op)
 {
 	struct leat_handle *h = op->h;
 	struct leat_chan *chan = leat_chan_of(h);
-	uint32_t ctl = leat_load_acq(&chan->ctl); /* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	/* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	uint32_t ctl = leat_load_acq(&chan->ctl);
 	ssize_t r = leat_chan_refuse_receive(chan, ctl);
 	size_t n;
 
@@ -213,8 +228,9 @@ ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
 }
 
 /*
- * Puts back all but the first n of the claim. False where another receiver has gone on, or was told that there is
- * nothing more: under the lock, so that it is told so before or after, but not meanwhile.
+ * Puts back all but the first n of the claim. False where another receiver has gone on, or was told
+ * that there is nothing more: under the lock, so that it is told so before or after, but not
+ * meanwhile.
  */
 static bool put_back(struct leat_handle *h, size_t n)
 {
@@ -265,7 +281,8 @@ int leat_release(struct leat_rx *rx, size_t n)
 	if (chan->turns) {
 		free_claim(h);
 		if (back > 0)
-			leat_chan_sent(chan, back); /* items again, for receivers that found none meanwhile */
+			/* items again, for receivers that found none meanwhile */
+			leat_chan_sent(chan, back);
 	} else if (n > 0) {
 		leat_spsc_release(&h->ring, n);
 		leat_chan_received(chan, n);

@@ -25,21 +25,23 @@ struct leat_diag {
 	struct leat_pool_stat *pools;
 	size_t channels_room, generators_room, pools_room;
 	size_t channels_walked, generators_walked; /* of this snapshot, before the ends */
-	uint64_t untold; /* ends for which there was no memory here */
+	uint64_t untold;                           /* ends for which there was no memory here */
 };
 
 static __thread struct leat_diag *running_here;
 
 const char *leat_drop_name(enum leat_drop reason)
 {
-	static const char *const names[LEAT_DROP_REASONS] = { "newest", "oldest", "canceled", "abandoned" };
+	static const char *const names[LEAT_DROP_REASONS] = { "newest", "oldest", "canceled",
+		                                              "abandoned" };
 
 	return (unsigned)reason < LEAT_DROP_REASONS ? names[reason] : "unknown";
 }
 
 const char *leat_cause_name(enum leat_cause cause)
 {
-	static const char *const names[] = { "running", "completed", "canceled", "deadline", "failed", "abandoned" };
+	static const char *const names[] = { "running",  "completed", "canceled",
+		                             "deadline", "failed",    "abandoned" };
 
 	return (unsigned)cause <= LEAT_ABANDONED ? names[cause] : "unknown";
 }
@@ -66,7 +68,8 @@ static bool grow(void **array, size_t count, size_t *room, size_t size)
 static struct leat_chan_stat *new_channel(struct leat_diag *diag)
 {
 	void *array = diag->channels;
-	bool ok = grow(&array, diag->snapshot.channels_count, &diag->channels_room, sizeof(*diag->channels));
+	bool ok = grow(&array, diag->snapshot.channels_count, &diag->channels_room,
+	               sizeof(*diag->channels));
 
 	diag->channels = array;
 	return ok ? &diag->channels[diag->snapshot.channels_count++] : NULL;
@@ -75,7 +78,8 @@ static struct leat_chan_stat *new_channel(struct leat_diag *diag)
 static struct leat_gen_stat *new_generator(struct leat_diag *diag)
 {
 	void *array = diag->generators;
-	bool ok = grow(&array, diag->snapshot.generators_count, &diag->generators_room, sizeof(*diag->generators));
+	bool ok = grow(&array, diag->snapshot.generators_count, &diag->generators_room,
+	               sizeof(*diag->generators));
 
 	diag->generators = array;
 	return ok ? &diag->generators[diag->snapshot.generators_count++] : NULL;
@@ -114,8 +118,8 @@ static void look_at(struct leat_node *node, void *arg)
 }
 
 /*
- * Where an id stands in an array of structures that hold it at some offset, sorted by falling ids as a walk leaves
- * them; NULL if it is not there.
+ * Where an id stands in an array of structures that hold it at some offset, sorted by falling ids
+ * as a walk leaves them; NULL if it is not there.
  */
 static void *find(const void *array, size_t count, size_t size, size_t offset, uint64_t id)
 {
@@ -143,8 +147,9 @@ static void hear_of(const struct leat_end *end, void *arg)
 	struct leat_diag *diag = arg;
 
 	if (end->kind == LEAT_NODE_CHAN && end->chan.item_size != 0) {
-		struct leat_chan_stat *stat = find(diag->channels, diag->channels_walked, sizeof(*stat),
-						   offsetof(struct leat_chan_stat, id), end->chan.id);
+		struct leat_chan_stat *stat =
+			find(diag->channels, diag->channels_walked, sizeof(*stat),
+		             offsetof(struct leat_chan_stat, id), end->chan.id);
 
 		if (stat == NULL)
 			stat = new_channel(diag);
@@ -153,8 +158,9 @@ static void hear_of(const struct leat_end *end, void *arg)
 		else
 			diag->untold++;
 	} else if (end->kind == LEAT_NODE_GEN) {
-		struct leat_gen_stat *stat = find(diag->generators, diag->generators_walked, sizeof(*stat),
-						  offsetof(struct leat_gen_stat, id), end->gen.id);
+		struct leat_gen_stat *stat =
+			find(diag->generators, diag->generators_walked, sizeof(*stat),
+		             offsetof(struct leat_gen_stat, id), end->gen.id);
 
 		if (stat == NULL)
 			stat = new_generator(diag);
@@ -170,8 +176,9 @@ static void name_long_turns(struct leat_diag *diag)
 {
 	for (size_t i = 0; i < diag->snapshot.pools_count; i++) {
 		struct leat_pool_stat *pool = &diag->pools[i];
-		struct leat_gen_stat *gen = find(diag->generators, diag->generators_walked, sizeof(*gen),
-						 offsetof(struct leat_gen_stat, id), pool->long_id);
+		struct leat_gen_stat *gen =
+			find(diag->generators, diag->generators_walked, sizeof(*gen),
+		             offsetof(struct leat_gen_stat, id), pool->long_id);
 
 		if (gen != NULL)
 			memcpy(pool->long_name, gen->name, sizeof(pool->long_name));
@@ -219,8 +226,9 @@ static void run(void *arg)
 	while (!stop) {
 		int64_t now_ns = leat_now_ns();
 
-		next_ns = next_ns + diag->opts.interval_ns > now_ns ? next_ns + diag->opts.interval_ns
-								    : now_ns + diag->opts.interval_ns;
+		next_ns = next_ns + diag->opts.interval_ns > now_ns
+		                  ? next_ns + diag->opts.interval_ns
+		                  : now_ns + diag->opts.interval_ns;
 		leat_mutex_lock(&diag->lock);
 		while (!diag->stop && leat_now_ns() < next_ns)
 			leat_cond_wait_until(&diag->changed, &diag->lock, next_ns);
@@ -250,7 +258,8 @@ static void diag_free(struct leat_diag *diag)
 static bool check(const struct leat_diag_opts *opts)
 {
 	return opts->interval_ns >= 0 &&
-	       leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0]));
+	       leat_words_unused(opts->reserved,
+	                         sizeof(opts->reserved) / sizeof(opts->reserved[0]));
 }
 
 /* A file that can't be written is told at the start, not in a report that nobody reads. */
@@ -268,7 +277,8 @@ static bool prepare(struct leat_diag *diag, const struct leat_diag_opts *opts)
 	if ((opts->prometheus_path != NULL && diag->prometheus_path == NULL) ||
 	    (opts->json_path != NULL && diag->json_path == NULL))
 		return false;
-	if (diag->prometheus_path != NULL && leat_diag_write_prometheus(diag->prometheus_path, &nothing) < 0)
+	if (diag->prometheus_path != NULL &&
+	    leat_diag_write_prometheus(diag->prometheus_path, &nothing) < 0)
 		return false;
 	return diag->json_path == NULL || leat_diag_check_json(diag->json_path) == 0;
 }

@@ -37,7 +37,11 @@ void leat_json_string(FILE *out, const char *text, size_t len)
 
 size_t leat_utf8_length(const unsigned char *p, size_t left)
 {
-	size_t bytes = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+	size_t bytes = *p < 0x80                 ? 1
+	               : *p >= 0xc2 && *p < 0xe0 ? 2
+	               : *p >= 0xe0 && *p < 0xf0 ? 3
+	               : *p >= 0xf0 && *p < 0xf5 ? 4
+	                                         : 0;
 
 	if (bytes > left)
 		return 0;
@@ -45,8 +49,8 @@ size_t leat_utf8_length(const unsigned char *p, size_t left)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	/* overlong forms, surrogates, and what lies beyond the last code point */
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf0 && p[1] < 0x90) ||
-	    (*p == 0xf4 && p[1] >= 0x90))
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90))
 		return 0;
 	return bytes;
 }
@@ -58,16 +62,22 @@ struct figure {
 	bool is_ns; /* nanoseconds, told in seconds */
 };
 
-#define FIGURE(name, type, member, is_ns, help) { name, type, help, offsetof(struct leat_chan_stat, member), is_ns }
+#define FIGURE(name, type, member, is_ns, help) \
+	{ \
+		name, type, help, offsetof(struct leat_chan_stat, member), is_ns \
+	}
 static const struct figure figures[] = {
 	FIGURE("offered_items_total", "counter", offered, false, "Items that senders offered."),
 	FIGURE("delivered_items_total", "counter", delivered, false, "Items that receivers took."),
-	FIGURE("rejected_items_total", "counter", rejected, false, "Items given back with an error."),
+	FIGURE("rejected_items_total", "counter", rejected, false,
+	       "Items given back with an error."),
 	FIGURE("in_flight_items", "gauge", in_flight, false, "Items sent and not yet received."),
 	FIGURE("peak_items", "gauge", peak, false, "Items in flight at the most."),
 	FIGURE("capacity_items", "gauge", capacity, false, "Items that there is room for."),
-	FIGURE("send_blocked_seconds_total", "counter", send_blocked_ns, true, "Time senders waited, summed over threads."),
-	FIGURE("recv_blocked_seconds_total", "counter", recv_blocked_ns, true, "Time receivers waited, summed over threads."),
+	FIGURE("send_blocked_seconds_total", "counter", send_blocked_ns, true,
+	       "Time senders waited, summed over threads."),
+	FIGURE("recv_blocked_seconds_total", "counter", recv_blocked_ns, true,
+	       "Time receivers waited, summed over threads."),
 	FIGURE("send_parks_total", "counter", send_parks, false, "Times a sender went to sleep."),
 	FIGURE("recv_parks_total", "counter", recv_parks, false, "Times a receiver went to sleep."),
 };
@@ -126,13 +136,15 @@ static void prometheus_channels(FILE *out, const struct leat_snapshot *snapshot)
 				fprintf(out, "} %" PRIu64 "\n", value);
 		}
 	}
-	prometheus_head(out, "dropped_items_total", "counter", "Accepted items that nobody received, by reason.");
+	prometheus_head(out, "dropped_items_total", "counter",
+	                "Accepted items that nobody received, by reason.");
 	for (size_t c = 0; c < snapshot->channels_count; c++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 			fputs("leat_dropped_items_total", out);
 			prometheus_labels(out, &snapshot->channels[c]);
-			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n", leat_drop_name((enum leat_drop)reason),
-				snapshot->channels[c].dropped[reason]);
+			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n",
+			        leat_drop_name((enum leat_drop)reason),
+			        snapshot->channels[c].dropped[reason]);
 		}
 }
 
@@ -144,20 +156,24 @@ static void prometheus_generators(FILE *out, const struct leat_snapshot *snapsho
 		running += snapshot->generators[g].cause == LEAT_RUNNING;
 	prometheus_head(out, "generators", "gauge", "Generators that run.");
 	fprintf(out, "leat_generators %zu\n", running);
-	prometheus_head(out, "generators_ended_total", "counter", "Generators that ended, by cause.");
+	prometheus_head(out, "generators_ended_total", "counter",
+	                "Generators that ended, by cause.");
 	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
 		fprintf(out, "leat_generators_ended_total{cause=\"%s\"} %" PRIu64 "\n",
-			leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
-	prometheus_head(out, "scope_causes_later_total", "counter", "Causes that came to a scope after its first.");
+		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
+	prometheus_head(out, "scope_causes_later_total", "counter",
+	                "Causes that came to a scope after its first.");
 	fprintf(out, "leat_scope_causes_later_total %" PRIu64 "\n", snapshot->causes_later);
 	prometheus_head(out, "ends_untold_total", "counter", "Ends that no snapshot told of.");
 	fprintf(out, "leat_ends_untold_total %" PRIu64 "\n", snapshot->untold);
-	prometheus_head(out, "waits_unfenced_total", "counter", "Short waits, as the kernel refuses membarrier.");
+	prometheus_head(out, "waits_unfenced_total", "counter",
+	                "Short waits, as the kernel refuses membarrier.");
 	fprintf(out, "leat_waits_unfenced_total %" PRIu64 "\n", snapshot->waits_unfenced);
 }
 
-static void prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot, const char *name, const char *type,
-				   size_t offset, const char *help)
+static void prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot,
+                                   const char *name, const char *type, size_t offset,
+                                   const char *help)
 {
 	prometheus_head(out, name, type, help);
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
@@ -177,26 +193,35 @@ static void prometheus_pools(FILE *out, const struct leat_snapshot *snapshot)
 		const char *name, *type, *help;
 		size_t offset;
 	} of_pools[] = {
-		{ "pool_generators", "gauge", "Generators that live on the pool.", offsetof(struct leat_pool_stat, generators) },
-		{ "pool_turns_total", "counter", "Turns that workers gave.", offsetof(struct leat_pool_stat, turns) },
-		{ "pool_offered_items_total", "counter", "Items of compact channels.", offsetof(struct leat_pool_stat, offered) },
-		{ "pool_delivered_items_total", "counter", "Those received.", offsetof(struct leat_pool_stat, delivered) },
-		{ "pool_in_flight_items", "gauge", "Those not yet received.", offsetof(struct leat_pool_stat, in_flight) },
+		{ "pool_generators", "gauge", "Generators that live on the pool.",
+		  offsetof(struct leat_pool_stat, generators) },
+		{ "pool_turns_total", "counter", "Turns that workers gave.",
+		  offsetof(struct leat_pool_stat, turns) },
+		{ "pool_offered_items_total", "counter", "Items of compact channels.",
+		  offsetof(struct leat_pool_stat, offered) },
+		{ "pool_delivered_items_total", "counter", "Those received.",
+		  offsetof(struct leat_pool_stat, delivered) },
+		{ "pool_in_flight_items", "gauge", "Those not yet received.",
+		  offsetof(struct leat_pool_stat, in_flight) },
 	};
 
 	if (snapshot->pools_count == 0)
 		return;
 	for (size_t f = 0; f < sizeof(of_pools) / sizeof(of_pools[0]); f++)
-		prometheus_pool_figure(out, snapshot, of_pools[f].name, of_pools[f].type, of_pools[f].offset, of_pools[f].help);
-	prometheus_head(out, "pool_dropped_items_total", "counter", "Items of compact channels that nobody received, by reason.");
+		prometheus_pool_figure(out, snapshot, of_pools[f].name, of_pools[f].type,
+		                       of_pools[f].offset, of_pools[f].help);
+	prometheus_head(out, "pool_dropped_items_total", "counter",
+	                "Items of compact channels that nobody received, by reason.");
 	for (size_t p = 0; p < snapshot->pools_count; p++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 			fputs("leat_pool_dropped_items_total{", out);
 			prometheus_name(out, "pool", snapshot->pools[p].name);
-			fprintf(out, ",id=\"%" PRIu64 "\",reason=\"%s\"} %" PRIu64 "\n", snapshot->pools[p].id,
-				leat_drop_name((enum leat_drop)reason), snapshot->pools[p].dropped[reason]);
+			fprintf(out, ",id=\"%" PRIu64 "\",reason=\"%s\"} %" PRIu64 "\n",
+			        snapshot->pools[p].id, leat_drop_name((enum leat_drop)reason),
+			        snapshot->pools[p].dropped[reason]);
 		}
-	prometheus_head(out, "pool_long_step_seconds", "gauge", "How long a worker has been at one turn, and whose.");
+	prometheus_head(out, "pool_long_step_seconds", "gauge",
+	                "How long a worker has been at one turn, and whose.");
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
 		fputs("leat_pool_long_step_seconds{", out);
 		prometheus_name(out, "pool", snapshot->pools[p].name);
@@ -224,7 +249,8 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	char *beside;
 	FILE *out;
 
-	if (asprintf(&beside, "%s.%d.new", path, (int)gettid()) < 0) /* another writer has another name */
+	/* another writer has another name */
+	if (asprintf(&beside, "%s.%d.new", path, (int)gettid()) < 0)
 		return -ENOMEM;
 	out = fopen(beside, "we");
 	rc = out == NULL ? -errno : 0;
@@ -247,25 +273,30 @@ static void json_channel(FILE *out, const struct leat_chan_stat *chan)
 {
 	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", chan->id);
 	leat_json_string(out, chan->name, strlen(chan->name));
-	fprintf(out, ",\"ended\":%s,\"canceled\":%s,\"senders\":%u,\"receivers\":%u", chan->ended ? "true" : "false",
-		chan->canceled ? "true" : "false", chan->senders, chan->receivers);
-	fprintf(out, ",\"capacity\":%zu,\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{", chan->capacity,
-		chan->offered, chan->delivered);
+	fprintf(out, ",\"ended\":%s,\"canceled\":%s,\"senders\":%u,\"receivers\":%u",
+	        chan->ended ? "true" : "false", chan->canceled ? "true" : "false", chan->senders,
+	        chan->receivers);
+	fprintf(out,
+	        ",\"capacity\":%zu,\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{",
+	        chan->capacity, chan->offered, chan->delivered);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",", leat_drop_name((enum leat_drop)reason),
-			chan->dropped[reason]);
-	fprintf(out, "},\"rejected\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"peak\":%" PRIu64, chan->rejected,
-		chan->in_flight, chan->peak);
-	fprintf(out, ",\"send_blocked_ns\":%" PRIu64 ",\"recv_blocked_ns\":%" PRIu64, chan->send_blocked_ns,
-		chan->recv_blocked_ns);
-	fprintf(out, ",\"send_parks\":%" PRIu64 ",\"recv_parks\":%" PRIu64 "}", chan->send_parks, chan->recv_parks);
+		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",",
+		        leat_drop_name((enum leat_drop)reason), chan->dropped[reason]);
+	fprintf(out, "},\"rejected\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"peak\":%" PRIu64,
+	        chan->rejected, chan->in_flight, chan->peak);
+	fprintf(out, ",\"send_blocked_ns\":%" PRIu64 ",\"recv_blocked_ns\":%" PRIu64,
+	        chan->send_blocked_ns, chan->recv_blocked_ns);
+	fprintf(out, ",\"send_parks\":%" PRIu64 ",\"recv_parks\":%" PRIu64 "}", chan->send_parks,
+	        chan->recv_parks);
 }
 
 static void json_generator(FILE *out, const struct leat_gen_stat *gen)
 {
-	fprintf(out, "{\"id\":%" PRIu64 ",\"channel\":%" PRIu64 ",\"name\":", gen->id, gen->chan_id);
+	fprintf(out, "{\"id\":%" PRIu64 ",\"channel\":%" PRIu64 ",\"name\":", gen->id,
+	        gen->chan_id);
 	leat_json_string(out, gen->name, strlen(gen->name));
-	fprintf(out, ",\"cause\":\"%s\",\"code\":%d,\"text\":", leat_cause_name(gen->cause), gen->code);
+	fprintf(out, ",\"cause\":\"%s\",\"code\":%d,\"text\":", leat_cause_name(gen->cause),
+	        gen->code);
 	leat_json_string(out, gen->text, strlen(gen->text));
 	fputc('}', out);
 }
@@ -274,13 +305,17 @@ static void json_pool(FILE *out, const struct leat_pool_stat *pool)
 {
 	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", pool->id);
 	leat_json_string(out, pool->name, strlen(pool->name));
-	fprintf(out, ",\"workers\":%u,\"generators\":%" PRIu64 ",\"turns\":%" PRIu64, pool->workers, pool->generators, pool->turns);
-	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{", pool->offered, pool->delivered);
+	fprintf(out, ",\"workers\":%u,\"generators\":%" PRIu64 ",\"turns\":%" PRIu64, pool->workers,
+	        pool->generators, pool->turns);
+	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{",
+	        pool->offered, pool->delivered);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",", leat_drop_name((enum leat_drop)reason),
-			pool->dropped[reason]);
-	fprintf(out, "},\"in_flight\":%" PRIu64 ",\"long_ns\":%" PRId64 ",\"long_id\":%" PRIu64 ",\"long_name\":", pool->in_flight,
-		pool->long_ns, pool->long_id);
+		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",",
+		        leat_drop_name((enum leat_drop)reason), pool->dropped[reason]);
+	fprintf(out,
+	        "},\"in_flight\":%" PRIu64 ",\"long_ns\":%" PRId64 ",\"long_id\":%" PRIu64
+	        ",\"long_name\":",
+	        pool->in_flight, pool->long_ns, pool->long_id);
 	leat_json_string(out, pool->long_name, strlen(pool->long_name));
 	fputc('}', out);
 }
@@ -304,10 +339,12 @@ static void json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
 	}
 	fputs("],\"exits\":{", out);
 	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
-		fprintf(out, "%s\"%s\":%" PRIu64, cause == LEAT_COMPLETED ? "" : ",", leat_cause_name((enum leat_cause)cause),
-			snapshot->exits[cause]);
-	fprintf(out, "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64 "}\n",
-		snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced);
+		fprintf(out, "%s\"%s\":%" PRIu64, cause == LEAT_COMPLETED ? "" : ",",
+		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
+	fprintf(out,
+	        "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64
+	        "}\n",
+	        snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced);
 }
 
 int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot)

@@ -32,7 +32,8 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 	waiter->next->prev = waiter->prev;
 	waiter->next = waiter->prev = NULL;
 	if (ev->bit != 0 && nobody(ev))
-		leat_and_rlx(ev->ctl, ~ev->bit); /* rlx: under the lock; a notifier that reads it clear relies on nothing */
+		/* rlx: under the lock; a notifier that reads it clear relies on nothing */
+		leat_and_rlx(ev->ctl, ~ev->bit);
 }
 
 /* Caller holds the lock. */
@@ -52,10 +53,16 @@ bool leat_event_add_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	leat_mutex_lock(&ev->lock);
 	if (ev->bit != 0 && nobody(ev))
-		leat_or_rlx(ev->ctl, ev->bit); /* rlx: C1, C2: the fence that follows orders it; a notifier that reads it set takes the lock */
+		/*
+		 * rlx: C1, C2: the fence that follows orders it; a notifier that reads it set takes
+		 * the lock
+		 */
+		leat_or_rlx(ev->ctl, ev->bit);
 	link_waiter(ev, waiter);
 	leat_mutex_unlock(&ev->lock);
-	return ev->bit != 0 && leat_sleeper_fence(waiter->sleeper, leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED); /* rlx: constant */
+	/* rlx: constant */
+	return ev->bit != 0 &&
+	       leat_sleeper_fence(waiter->sleeper, leat_load_rlx(ev->ctl) & LEAT_CTL_FENCED);
 }
 
 bool leat_sleeper_fence(struct leat_sleeper *sleeper, bool fenced)
@@ -79,10 +86,12 @@ uint64_t leat_event_unfenced(void)
 void leat_event_fence(bool heavy)
 {
 	if (!heavy) {
-		leat_fence_seq(); /* C1, C2: bit before recheck; pairs with leat_fence_seq() in tell() */
+		/* C1, C2: bit before recheck; pairs with leat_fence_seq() in tell() */
+		leat_fence_seq();
 		return;
 	}
-	leat_os_fence_heavy(); /* C1, C2: bit before recheck; pairs with leat_fence_light() of each publish */
+	/* C1, C2: bit before recheck; pairs with leat_fence_light() of each publish */
+	leat_os_fence_heavy();
 	if (!leat_os_fence_heavy_prepare())
 		leat_add_rlx(&unfenced, 1); /* rlx: a number */
 }
@@ -160,7 +169,8 @@ int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns)
 
 	if (until_ns > deadline_ns)
 		until_ns = deadline_ns;
-	while (leat_load_acq(&sleeper->word) == 0) /* E1: pairs with the store in leat_sleeper_notify() */
+	/* E1: pairs with the store in leat_sleeper_notify() */
+	while (leat_load_acq(&sleeper->word) == 0)
 		if (leat_os_futex_wait(&sleeper->word, 0, until_ns) == -ETIMEDOUT)
 			return until_ns < deadline_ns ? 0 : -ETIMEDOUT;
 	return 0;

@@ -1,5 +1,6 @@
 /*
- * runtime/event/event.h: an event count. A thread parks on it until another thread notifies it of a change.
+ * runtime/event/event.h: an event count. A thread parks on it until another thread notifies it of a
+ * change.
  *
  *     the waiter                                    the notifier
  *     for (;;) {                                    change something;
@@ -12,10 +13,10 @@
  *     }
  *     leat_event_remove_waiter(ev, &w);
  *
- * Parking. Invariant: a waiter sleeps only while nothing has changed that it waits for, or a notifier
- * is on its way to it. Two stores and two loads decide: the waiter sets the bit and then rechecks; the
- * notifier changes something and then reads the bit. If both loads could miss the other thread's store,
- * the waiter would sleep and the notifier would return:
+ * Parking. Invariant: a waiter sleeps only while nothing has changed that it waits for, or a
+ * notifier is on its way to it. Two stores and two loads decide: the waiter sets the bit and then
+ * rechecks; the notifier changes something and then reads the bit. If both loads could miss the
+ * other thread's store, the waiter would sleep and the notifier would return:
  *
  *     waiter                            notifier
  *     sets the bit (in its buffer)
@@ -24,22 +25,25 @@
  *                                       reads the bit: not set, so it notifies nobody
  *     sleeps, although there is an item
  *
- * Therefore prepare_wait() executes a heavy fence between its store and its load: membarrier makes every
- * thread of the process execute a full fence. Either that fence comes before the notifier's load of the
- * bit, which then reads it set; or it comes after the notifier's publish, which the recheck then reads.
- * The notifier pays a compiler fence only, which keeps its own store and load in this order. On a word
- * with LEAT_CTL_FENCED both threads execute a full fence instead; that is chosen once, at open.
+ * Therefore prepare_wait() executes a heavy fence between its store and its load: membarrier makes
+ * every thread of the process execute a full fence. Either that fence comes before the notifier's
+ * load of the bit, which then reads it set; or it comes after the notifier's publish, which the
+ * recheck then reads. The notifier pays a compiler fence only, which keeps its own store and load
+ * in this order. On a word with LEAT_CTL_FENCED both threads execute a full fence instead; that is
+ * chosen once, at open.
  *
- *     C1, C2  prepare_wait() sets the bit, heavy fence, recheck  <->  publish, light fence, load of the bit
- *     E1      the notifier stores word  ->  E1  the sleeper loads word: what was published before is seen
+ *     C1, C2  prepare_wait() sets the bit, heavy fence, recheck  <->  publish, light fence, load of
+ *                                                                     the bit
+ *     E1      the notifier stores word  ->  E1  the sleeper loads word: what was published before
+ *                                               is seen
  *
- * If the kernel refuses membarrier later, after words were opened without fences, a waiter may miss a
- * change. Therefore such a waiter sleeps for a millisecond at most and rechecks. A waiter that is no
- * thread, or that sleeps in poll(2), sleeps that millisecond in place of the fence.
+ * If the kernel refuses membarrier later, after words were opened without fences, a waiter may miss
+ * a change. Therefore such a waiter sleeps for a millisecond at most and rechecks. A waiter that is
+ * no thread, or that sleeps in poll(2), sleeps that millisecond in place of the fence.
  *
- * Forwarding. notify(n) takes the first n waiters off the list and notifies each; the other waiters and
- * the bit stay. Invariant: while work is left and a waiter is parked, some thread that was notified is
- * awake. If a notified waiter returned without a recheck, it could break that:
+ * Forwarding. notify(n) takes the first n waiters off the list and notifies each; the other waiters
+ * and the bit stay. Invariant: while work is left and a waiter is parked, some thread that was
+ * notified is awake. If a notified waiter returned without a recheck, it could break that:
  *
  *     sender                 a select on this and another channel    a receiver
  *                            parked, first on the list               parked
@@ -47,24 +51,26 @@
  *     notifies the select
  *                            receives from the other channel,
  *                            returns
- *                                                                    sleeps, although there is an item
+ *                                                                    sleeps, although there is an
+ *                                                                    item
  *
- * Therefore remove_waiter() returns whether this waiter was notified. A notified waiter that returns
- * rechecks; if work remains, it notifies one more waiter (forward() in runtime/event/wait.h).
+ * Therefore remove_waiter() returns whether this waiter was notified. A notified waiter that
+ * returns rechecks; if work remains, it notifies one more waiter (forward() in
+ * runtime/event/wait.h).
  *
  * Order. Waiters are notified first come, first served, but a waiter that was notified in vain goes
- * before the rest. A thread that did not wait may have taken the item before the notified waiter ran.
- * That waiter then returns to the list behind the waiters that lost before it, and in front of every
- * waiter that has not lost. So until it is notified again, fewer other waiters are notified than its
- * side has threads. How often it may lose to threads that never wait has no bound.
+ * before the rest. A thread that did not wait may have taken the item before the notified waiter
+ * ran. That waiter then returns to the list behind the waiters that lost before it, and in front of
+ * every waiter that has not lost. So until it is notified again, fewer other waiters are notified
+ * than its side has threads. How often it may lose to threads that never wait has no bound.
  *
- * Waiter and sleeper. A waiter is a place on one event's list; a sleeper is what a notification wakes.
- * A thread that waits for several events at once has a waiter for each and one sleeper. What is not a
- * thread (a generator on a pool, a lane of a merge) gives a function instead.
+ * Waiter and sleeper. A waiter is a place on one event's list; a sleeper is what a notification
+ * wakes. A thread that waits for several events at once has a waiter for each and one sleeper. What
+ * is not a thread (a generator on a pool, a lane of a merge) gives a function instead.
  *
- * Ownership. Waiter and sleeper belong to the thread that waits. The last touch by a notifier is the
- * store to word, or the call of wake(), while it holds the event's lock. The futex wake after that uses
- * the address alone and reads nothing.
+ * Ownership. Waiter and sleeper belong to the thread that waits. The last touch by a notifier is
+ * the store to word, or the call of wake(), while it holds the event's lock. The futex wake after
+ * that uses the address alone and reads nothing.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -77,31 +83,38 @@ struct leat_sleeper {
 	uint32_t word; /* 0 until notified */
 	int fd;        /* an eventfd to raise when notified, or -1 */
 	/*
-	 * NULL: the sleeper is a thread, which is notified by word and fd. Else the notifier calls this
-	 * while it holds the event's lock; the function must not wait.
+	 * NULL: the sleeper is a thread, which is notified by word and fd. Else the notifier calls
+	 * this while it holds the event's lock; the function must not wait.
 	 */
 	void (*wake)(struct leat_sleeper *sleeper);
 	bool unfenced; /* a change may be missed: the thread must not sleep for long */
 };
 
-#define LEAT_SLEEPER_INIT { .fd = -1 }
+#define LEAT_SLEEPER_INIT \
+	{ \
+		.fd = -1 \
+	}
 
 struct leat_waiter {
 	struct leat_waiter *prev, *next; /* guarded by the event's lock; next NULL: on no list */
 	struct leat_sleeper *sleeper;
 	/*
-	 * How often this waiter was notified and found nothing since it last found something. Its owner
-	 * counts, between remove_waiter() and the next prepare_wait(). Only the order depends on it.
+	 * How often this waiter was notified and found nothing since it last found something. Its
+	 * owner counts, between remove_waiter() and the next prepare_wait(). Only the order depends
+	 * on it.
 	 */
 	unsigned lost;
 };
 
 struct leat_event {
 	struct leat_mutex lock;
-	struct leat_waiter list; /* the ends of a ring of waiters: those that lost, then the others, each first come first */
+	/* the ends of a ring of waiters: those that lost, then the others, each first come first */
+	struct leat_waiter list;
 	struct leat_waiter *others; /* the first waiter that has not lost; &list: there is none */
-	uint32_t *ctl;              /* the word that the bit stands in; the bit is set while the list has a waiter */
-	uint32_t bit;               /* 0: notifiers of this event need no bit, and prepare_wait() executes no fence */
+	/* the word that the bit stands in; the bit is set while the list has a waiter */
+	uint32_t *ctl;
+	/* 0: notifiers of this event need no bit, and prepare_wait() executes no fence */
+	uint32_t bit;
 };
 
 #define LEAT_EVENT_ALL UINT32_MAX
@@ -109,37 +122,50 @@ struct leat_event {
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit);
 void leat_event_prepare_wait(struct leat_event *ev, struct leat_waiter *waiter);
 /*
- * The two halves of prepare_wait(), for a thread that waits on many events: it adds a waiter to each,
- * calls leat_event_fence() once, with true if any add_waiter() returned true, and then rechecks all of
- * them. A heavy fence is a full fence too.
+ * The two halves of prepare_wait(), for a thread that waits on many events: it adds a waiter to
+ * each, calls leat_event_fence() once, with true if any add_waiter() returned true, and then
+ * rechecks all of them. A heavy fence is a full fence too.
  */
 bool leat_event_add_waiter(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_fence(bool heavy);
 /*
- * Returns whether the sleeper's fence has to be heavy. fenced: the word says LEAT_CTL_FENCED. If it would
- * have to be heavy and the kernel refuses membarrier, the thread's sleeps are short until its next
- * leat_sleeper_reset().
+ * Returns whether the sleeper's fence has to be heavy. fenced: the word says LEAT_CTL_FENCED. If it
+ * would have to be heavy and the kernel refuses membarrier, the thread's sleeps are short until its
+ * next leat_sleeper_reset().
  */
 bool leat_sleeper_fence(struct leat_sleeper *sleeper, bool fenced);
-/* Returns how many waits have been short, or have slept in place of a fence, since the process began. */
+/*
+ * Returns how many waits have been short, or have slept in place of a fence, since the process
+ * began.
+ */
 uint64_t leat_event_unfenced(void);
-/* Takes the waiter off the list. Returns whether it was notified before that. May be called again. */
+/*
+ * Takes the waiter off the list. Returns whether it was notified before that. May be called again.
+ */
 bool leat_event_remove_waiter(struct leat_event *ev, struct leat_waiter *waiter);
 /* Notifies the first n waiters, or all (LEAT_EVENT_ALL). */
 void leat_event_notify(struct leat_event *ev, uint32_t n); /* mutate */
 
 /*
- * Notifies a sleeper whose waiter is on no event's list. This is the last touch of the sleeper. Returns
- * the word to pass to leat_os_futex_wake(), or NULL if the sleeper is no thread.
+ * Notifies a sleeper whose waiter is on no event's list. This is the last touch of the sleeper.
+ * Returns the word to pass to leat_os_futex_wake(), or NULL if the sleeper is no thread.
  */
 uint32_t *leat_sleeper_notify(struct leat_sleeper *sleeper);
 
-/* Above 0 while this thread runs a step of a generator on a pool: a call that would wait returns -EDEADLK. */
+/*
+ * Above 0 while this thread runs a step of a generator on a pool: a call that would wait returns
+ * -EDEADLK.
+ */
 extern LEAT_TLS unsigned leat_must_not_wait;
 
-/* The sleeper has not been notified yet. Called before each prepare_wait(), while no list names it. */
+/*
+ * The sleeper has not been notified yet. Called before each prepare_wait(), while no list names it.
+ */
 void leat_sleeper_reset(struct leat_sleeper *sleeper);
-/* Sleeps until notified (0) or until the deadline (-ETIMEDOUT). May return 0 early; the caller rechecks. */
+/*
+ * Sleeps until notified (0) or until the deadline (-ETIMEDOUT). May return 0 early; the caller
+ * rechecks.
+ */
 int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns);
 
 #endif

@@ -7,18 +7,28 @@
 
 enum {
 	PAUSES = 64,
-	YIELDS = 8,          /* of an adaptive wait, at most */
-	SLICE_NS = 100000,   /* a yield that took this long gave the core to a thread that computes; see wait.h */
-	STREAM = 128,        /* transfers since the wait began to yield, from which on the core went to threads of its pipeline */
-	SKIPS_FIRST = 1024,  /* waits that do not yield after that */
-	SKIPS_DECAY = 64,    /* waits with short yields after which that number is forgotten, about */
+	YIELDS = 8, /* of an adaptive wait, at most */
+	/* a yield that took this long gave the core to a thread that computes; see wait.h */
+	SLICE_NS = 100000,
+	/*
+	 * transfers since the wait began to yield, from which on the core went to threads of its
+	 * pipeline
+	 */
+	STREAM = 128,
+	SKIPS_FIRST = 1024, /* waits that do not yield after that */
+	/* waits with short yields after which that number is forgotten, about */
+	SKIPS_DECAY = 64,
 	SKIPS_MOST = 1 << 16,
-	ROUNDS_AN_OFFER = 16 /* a wait that spins offers its core once in so many rounds of pauses, some 50 microseconds */
+	/*
+	 * a wait that spins offers its core once in so many rounds of pauses, some 50 microseconds
+	 */
+	ROUNDS_AN_OFFER = 16
 };
 
 /*
- * Yields that lost a slice, and what this thread learned from them. Each one doubles the waits that do not yield; each wait
- * whose yields were all short takes a part of them away. So at most one wait in SKIPS_FIRST is late by a slice.
+ * Yields that lost a slice, and what this thread learned from them. Each one doubles the waits that
+ * do not yield; each wait whose yields were all short takes a part of them away. So at most one
+ * wait in SKIPS_FIRST is late by a slice.
  */
 static LEAT_TLS struct {
 	uint32_t to_skip, skips;
@@ -132,7 +142,11 @@ static ssize_t wait_awake(struct leat_wait_loop *w)
 
 	for (unsigned rounds = 1;; rounds++) {
 		if (!spins || rounds % ROUNDS_AN_OFFER == 0)
-			leat_os_yield(); /* where this thread has no core of its own its peer may be waiting for this one */
+			/*
+			 * where this thread has no core of its own its peer may be waiting for this
+			 * one
+			 */
+			leat_os_yield();
 		r = spins ? spin(w) : attempt(w);
 		if (r == -EAGAIN)
 			r = check_clock(w);
@@ -151,7 +165,7 @@ static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
 
 	leat_sleeper_reset(&w->sleeper);
 	w->ops->prepare(w); /* mutate */
-	r = attempt(w); /* mutate */
+	r = attempt(w);     /* mutate */
 	if (r == -EAGAIN && !schedule(w)) {
 		if (w->ops->park != NULL)
 			r = w->ops->park(w, until_ns);
@@ -159,7 +173,8 @@ static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
 			leat_sleeper_park(&w->sleeper, until_ns);
 	}
 	*notified = w->ops->retire(w);
-	return r != -EAGAIN ? r : attempt(w); /* also after a time-out: what was there in time is not missed */
+	/* also after a time-out: what was there in time is not missed */
+	return r != -EAGAIN ? r : attempt(w);
 }
 
 static ssize_t wait_parked(struct leat_wait_loop *w)

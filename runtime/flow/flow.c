@@ -13,7 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static int init_member(struct leat_member *member, struct leat_flow *flow, size_t at, unsigned index)
+static int init_member(struct leat_member *member, struct leat_flow *flow, size_t at,
+                       unsigned index)
 {
 	const struct leat_flow_group *group = &flow->plan.groups[at];
 
@@ -80,8 +81,8 @@ static int open_scopes(struct leat_flow *flow)
 	return 0;
 }
 
-int leat_flow_open(struct leat_flow **made, struct leat_stages *stages, const struct leat_flow_opts *opts,
-		   char why[LEAT_FLOW_WHY])
+int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
+                   const struct leat_flow_opts *opts, char why[LEAT_FLOW_WHY])
 {
 	struct leat_flow *flow = calloc(1, sizeof(*flow));
 	int rc = -ENOMEM;
@@ -97,7 +98,8 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages, const st
 	flow->opts = *opts;
 	flow->out_fd = -1;
 	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = flow->events_fd < 0 ? -errno : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
+	rc = flow->events_fd < 0 ? -errno
+	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
 	if (rc == 0)
 		rc = leat_flow_source_check(&flow->stages.list[0], opts->repeat, why);
 	if (rc == 0)
@@ -140,7 +142,8 @@ static int start_single(struct leat_flow *flow, struct leat_member *member, stru
 
 	member->rx = *rx;
 	member->started = true;
-	rc = leat_gen(flow->scopes[member->group], leat_member_main, member, sizeof(struct leat_line), &opts, rx);
+	rc = leat_gen(flow->scopes[member->group], leat_member_main, member,
+	              sizeof(struct leat_line), &opts, rx);
 	if (rc == 0)
 		return 0;
 	member->started = false;
@@ -148,9 +151,12 @@ static int start_single(struct leat_flow *flow, struct leat_member *member, stru
 	return rc;
 }
 
-/* Several threads are tasks, each with handles of its own on both sides: clones, and the last gets the first ones. */
-static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsigned n, struct leat_tx *tx,
-		       struct leat_rx *rx)
+/*
+ * Several threads are tasks, each with handles of its own on both sides: clones, and the last gets
+ * the first ones.
+ */
+static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsigned n,
+                       struct leat_tx *tx, struct leat_rx *rx)
 {
 	struct leat_scope *scope = flow->task_scopes[members->group];
 	int rc = 0;
@@ -184,7 +190,8 @@ static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsi
 }
 
 /* Takes *rx, the group's input, over, and puts its output there. */
-static int start_group(struct leat_flow *flow, size_t at, struct leat_member *members, struct leat_rx **rx)
+static int start_group(struct leat_flow *flow, size_t at, struct leat_member *members,
+                       struct leat_rx **rx)
 {
 	const struct leat_flow_group *group = &flow->plan.groups[at];
 	struct leat_rx *in = *rx;
@@ -195,7 +202,8 @@ static int start_group(struct leat_flow *flow, size_t at, struct leat_member *me
 	*rx = NULL;
 	if (at + 1 < flow->plan.groups_count) {
 		struct leat_gen_opts opts = edge_opts(flow, at);
-		int rc = leat_chan_open(flow->scopes[at], sizeof(struct leat_line), &opts.chan, &tx, rx);
+		int rc = leat_chan_open(flow->scopes[at], sizeof(struct leat_line), &opts.chan, &tx,
+		                        rx);
 		if (rc != 0) {
 			leat_rx_close(in);
 			return rc;
@@ -225,7 +233,8 @@ int leat_flow_start(struct leat_flow *flow)
 	/* Only this thread writes `started`, and no thread is started any more. */
 	for (size_t i = 0; i < flow->members_count; i++)
 		missing += !flow->members[i].started;
-	if (leat_add_acqrel(&flow->running, -missing) == missing) /* F2: pairs with leat_flow_over() */
+	/* F2: pairs with leat_flow_over() */
+	if (leat_add_acqrel(&flow->running, -missing) == missing)
 		eventfd_write(flow->events_fd, 1);
 	return rc;
 }
@@ -262,7 +271,10 @@ void leat_flow_slow(struct leat_flow *flow)
 
 void leat_flow_cancel(struct leat_flow *flow, const char *text)
 {
-	/* From the source on: a thread that hears of it must not find its input still open, and call it abandoned. */
+	/*
+	 * From the source on: a thread that hears of it must not find its input still open, and
+	 * call it abandoned.
+	 */
 	for (size_t i = 0; i < flow->plan.groups_count; i++)
 		leat_scope_cancel(flow->scopes[i], 0, text);
 	leat_scope_cancel(flow->scope, 0, text);
@@ -273,7 +285,9 @@ void leat_flow_join(struct leat_flow *flow)
 	if (flow->scope == NULL)
 		return;
 	leat_scope_join(flow->scope);
-	for (size_t i = 0; flow->scopes != NULL && flow->task_scopes != NULL && i < flow->plan.groups_count; i++) {
+	for (size_t i = 0;
+	     flow->scopes != NULL && flow->task_scopes != NULL && i < flow->plan.groups_count;
+	     i++) {
 		leat_scope_close(flow->task_scopes[i]);
 		leat_scope_close(flow->scopes[i]);
 	}

@@ -28,7 +28,7 @@ int leat_member_fail(struct leat_member *member, const char *what, int code)
 	char text[LEAT_TEXT_MAX + 1], reason[64];
 
 	snprintf(text, sizeof(text), "%.60s%s%s", what, what[0] != '\0' ? ": " : "",
-		 strerror_r(-code, reason, sizeof(reason)));
+	         strerror_r(-code, reason, sizeof(reason)));
 	return leat_tx_fail(member->tx, code, text);
 }
 
@@ -68,8 +68,8 @@ static int attend(struct leat_member *member, struct leat_flow_step *step)
 			member->enough = true;
 	}
 	/* rlx: nothing but a pause depends on it */
-	if (rc == 0 && flow->opts.slow != 0 && step->stage == &flow->stages.list[flow->opts.slow - 1] &&
-	    leat_load_rlx(&flow->slow_on))
+	if (rc == 0 && flow->opts.slow != 0 &&
+	    step->stage == &flow->stages.list[flow->opts.slow - 1] && leat_load_rlx(&flow->slow_on))
 		rc = pause_until(member, leat_now_ns() + flow->opts.slow_ns);
 	return rc;
 }
@@ -163,13 +163,15 @@ static int run_middle(struct leat_member *member)
 		if (rc == 0)
 			rc = refusal(member);
 	}
-	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left(); main needs only the flag */
+	/* F1: pairs with leat_flow_left(); main needs only the flag */
+	leat_store_rel(&member->early, 1u);
 	return rc;
 }
 
 /*
- * A receive that was cancelled tells of the scope in front. Ours follows when the whole flow was cancelled; when we
- * were dismissed, nobody receives from us any more; what the library is told must be what our own channel says.
+ * A receive that was cancelled tells of the scope in front. Ours follows when the whole flow was
+ * cancelled; when we were dismissed, nobody receives from us any more; what the library is told
+ * must be what our own channel says.
  */
 static int settle(struct leat_member *member, struct leat_tx *out, int rc)
 {
@@ -178,12 +180,15 @@ static int settle(struct leat_member *member, struct leat_tx *out, int rc)
 	if (rc == -ETIMEDOUT)
 		rc = -EPIPE;
 	member->left = rc;
-	if (member->tx == out && !member->own_tx && member->group + 1 < member->flow->plan.groups_count)
+	if (member->tx == out && !member->own_tx &&
+	    member->group + 1 < member->flow->plan.groups_count)
 		return rc;
 	/* A task has no channel that could be abandoned; the report knows from `left`. */
 	if (rc == -EPIPE)
 		return 0;
-	return rc == -ECANCELED && leat_tx_wait(out, -1, 0, leat_now_ns() + SETTLE_NS) == -ETIMEDOUT ? 0 : rc;
+	return rc == -ECANCELED && leat_tx_wait(out, -1, 0, leat_now_ns() + SETTLE_NS) == -ETIMEDOUT
+	               ? 0
+	               : rc;
 }
 
 int leat_member_main(struct leat_tx *out, void *arg)

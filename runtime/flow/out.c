@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #define WRITE_MAX 4096u
-/* How long a cancelled sink goes on with a reader that takes all it gets: well within the promised 100 ms. */
+/*
+ * How long a cancelled sink goes on with a reader that takes all it gets: well within the promised
+ * 100 ms.
+ */
 #define GRACE_NS INT64_C(30000000)
 
 void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)

@@ -1,9 +1,9 @@
 /*
  * runtime/flow/out.h: what a sink writes to, buffered, never stuck.
  *
- * A write to a pipe or a terminal can wait for its reader for ever, and nothing can end a write(2) that waits. So the
- * wait is poll(2)'s, next to the channel's end (leat_tx_wait), and what is then written is a page at the most, for
- * which there is room.
+ * A write to a pipe or a terminal can wait for its reader for ever, and nothing can end a write(2)
+ * that waits. So the wait is poll(2)'s, next to the channel's end (leat_tx_wait), and what is then
+ * written is a page at the most, for which there is room.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,9 +16,10 @@
 
 struct leat_out {
 	int fd;
-	bool regular;	      /* a file on a disk: it never waits for a reader */
+	bool regular;         /* a file on a disk: it never waits for a reader */
 	struct leat_tx *wait; /* what ends a wait */
-	int64_t grace_ns;     /* once cancelled, what can be had at once is still written, until then */
+	/* once cancelled, what can be had at once is still written, until then */
+	int64_t grace_ns;
 	size_t len;
 	char buffer[LEAT_OUT_SIZE];
 };

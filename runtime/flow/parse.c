@@ -1,8 +1,8 @@
 /*
  * runtime/flow/parse.c: the text of a flow, taken apart. See parse.h.
  *
- * First into words, stage by stage, which only an open quote can stop; then each stage against the table, from the
- * left, so that the mistake that is told is the first.
+ * First into words, stage by stage, which only an open quote can stop; then each stage against the
+ * table, from the left, so that the mistake that is told is the first.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -21,7 +21,10 @@ struct word {
 	char *name, *value;  /* value: NULL without a colon */
 };
 
-/* The words of a stage stand in the list of all words. end: where the `|` or the end of the text stands. */
+/*
+ * The words of a stage stand in the list of all words. end: where the `|` or the end of the text
+ * stands.
+ */
 struct piece {
 	size_t first, count, at, end;
 };
@@ -34,7 +37,8 @@ struct parser {
 	struct leat_mistake *mistake;
 };
 
-static int wrong(struct parser *p, size_t at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int wrong(struct parser *p, size_t at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 static int wrong(struct parser *p, size_t at, const char *format, ...)
 {
 	va_list args;
@@ -46,7 +50,8 @@ static int wrong(struct parser *p, size_t at, const char *format, ...)
 	return -EINVAL;
 }
 
-static int wanted(struct parser *p, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int wanted(struct parser *p, int rc, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 static int wanted(struct parser *p, int rc, const char *format, ...)
 {
 	va_list args;
@@ -97,7 +102,8 @@ static int read_word(struct parser *p, size_t *at)
 		if (c == '"' || c == '\'') {
 			const char *close = strchr(p->text + i + 1, c);
 			if (close == NULL)
-				return wanted(p, wrong(p, i, "this quote is not closed"), "text and another %c", c);
+				return wanted(p, wrong(p, i, "this quote is not closed"),
+				              "text and another %c", c);
 			size_t len = (size_t)(close - (p->text + i + 1));
 			to = (char *)memcpy(to, p->text + i + 1, len) + len;
 			i += len + 1;
@@ -120,7 +126,8 @@ static int split(struct parser *p)
 		if (rc != 0)
 			return rc;
 		if (p->pieces_count == LEAT_STAGES_MAX)
-			return wanted(p, wrong(p, at, "more than %u stages", LEAT_STAGES_MAX), "the end");
+			return wanted(p, wrong(p, at, "more than %u stages", LEAT_STAGES_MAX),
+			              "the end");
 		struct piece *piece = &p->pieces[p->pieces_count++];
 		piece->first = p->words_count;
 		for (;;) {
@@ -149,12 +156,13 @@ static int wrong_name(struct parser *p, const struct word *word, enum leat_role 
 	leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
 	for (enum leat_role other = LEAT_SOURCE; other <= LEAT_SINK; other++)
 		if (leat_stage_find(other, word->name) != NULL)
-			return wrong(p, word->at, "%s is a %s, but a %s stands %s", word->name, role_names[other],
-				     role_names[role], role_places[role]);
+			return wrong(p, word->at, "%s is a %s, but a %s stands %s", word->name,
+			             role_names[other], role_names[role], role_places[role]);
 	return wrong(p, word->at, "there is no %s \"%.40s\"", role_names[role], word->name);
 }
 
-static int read_workers(struct parser *p, const struct word *word, enum leat_role role, struct leat_stage *stage)
+static int read_workers(struct parser *p, const struct word *word, enum leat_role role,
+                        struct leat_stage *stage)
 {
 	static const struct leat_param param = {
 		.form = LEAT_FORM_NUMBER,
@@ -166,7 +174,8 @@ static int read_workers(struct parser *p, const struct word *word, enum leat_rol
 
 	if (role != LEAT_STEP) {
 		leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
-		return wrong(p, word->at, "workers run steps, but a %s stands %s", role_names[role], role_places[role]);
+		return wrong(p, word->at, "workers run steps, but a %s stands %s", role_names[role],
+		             role_places[role]);
 	}
 	if (word->value == NULL)
 		return wanted(p, wrong(p, word->at + strlen("workers"), "how many workers?"), ":N");
@@ -178,11 +187,13 @@ static int read_workers(struct parser *p, const struct word *word, enum leat_rol
 
 /* What stands behind a name or key: reads it into value, which then owns its copy. */
 static int read_value(struct parser *p, const struct word *word, const struct leat_param *param,
-		      struct leat_value *value)
+                      struct leat_value *value)
 {
 	if (word->value == NULL)
-		return wanted(p, wrong(p, word->at + strlen(word->name), "%.40s takes a value", word->name), ":%s",
-			      param->wanted != NULL ? param->wanted : "VALUE");
+		return wanted(
+			p,
+			wrong(p, word->at + strlen(word->name), "%.40s takes a value", word->name),
+			":%s", param->wanted != NULL ? param->wanted : "VALUE");
 	value->at = word->value_at;
 	value->text = strdup(word->value);
 	if (value->text == NULL)
@@ -191,19 +202,24 @@ static int read_value(struct parser *p, const struct word *word, const struct le
 	return leat_param_read(param, value, p->mistake) ? 0 : -EINVAL;
 }
 
-static int read_keys(struct parser *p, const struct piece *piece, size_t next, struct leat_stage *stage)
+static int read_keys(struct parser *p, const struct piece *piece, size_t next,
+                     struct leat_stage *stage)
 {
 	const struct leat_param *param = &stage->type->key;
 
 	for (size_t i = next; i < piece->first + piece->count; i++) {
 		const struct word *word = &p->words[i];
 		if (param->form == LEAT_FORM_NONE)
-			return wanted(p, wrong(p, word->at, "%s takes no more", stage->type->name), "| or the end");
+			return wanted(p, wrong(p, word->at, "%s takes no more", stage->type->name),
+			              "| or the end");
 		if (strcmp(word->name, param->name) != 0)
-			return wanted(p, wrong(p, word->at, "%s knows no \"%.40s\"", stage->type->name, word->name),
-				      "%s, | or the end", strchr(stage->type->shown, '['));
+			return wanted(p,
+			              wrong(p, word->at, "%s knows no \"%.40s\"", stage->type->name,
+			                    word->name),
+			              "%s, | or the end", strchr(stage->type->shown, '['));
 		if (stage->key.given)
-			return wanted(p, wrong(p, word->at, "%s twice", param->name), "| or the end");
+			return wanted(p, wrong(p, word->at, "%s twice", param->name),
+			              "| or the end");
 		int rc = read_value(p, word, param, &stage->key);
 		if (rc != 0)
 			return rc;
@@ -219,10 +235,13 @@ static int check(struct parser *p, const struct leat_stage *stage)
 	if (stage->type->verb != LEAT_VERB_GREP)
 		return 0;
 	int rc = leat_grep_check(stage->arg.text, why, sizeof(why));
-	return rc != -EINVAL ? rc : wanted(p, wrong(p, stage->arg.at, "%s", why), "%s", stage->type->arg.wanted);
+	return rc != -EINVAL ? rc
+	                     : wanted(p, wrong(p, stage->arg.at, "%s", why), "%s",
+	                              stage->type->arg.wanted);
 }
 
-static int read_stage(struct parser *p, const struct piece *piece, enum leat_role role, struct leat_stage *stage)
+static int read_stage(struct parser *p, const struct piece *piece, enum leat_role role,
+                      struct leat_stage *stage)
 {
 	size_t next = piece->first, end = piece->first + piece->count;
 	int rc = 0;
@@ -232,7 +251,8 @@ static int read_stage(struct parser *p, const struct piece *piece, enum leat_rol
 	if (rc != 0)
 		return rc;
 	if (next == end) {
-		leat_stages_list(role, stage->workers != 0, p->mistake->wanted, sizeof(p->mistake->wanted));
+		leat_stages_list(role, stage->workers != 0, p->mistake->wanted,
+		                 sizeof(p->mistake->wanted));
 		return wrong(p, piece->end, "a %s is missing here", role_names[role]);
 	}
 	const struct word *word = &p->words[next++];
@@ -247,13 +267,17 @@ static int read_stage(struct parser *p, const struct piece *piece, enum leat_rol
 	if (stage->type->arg.form != LEAT_FORM_NONE)
 		rc = read_value(p, word, &stage->type->arg, &stage->arg);
 	else if (word->value != NULL)
-		rc = wanted(p, wrong(p, word->value_at - 1, "%s takes no argument", word->name), "| or the end");
+		rc = wanted(p, wrong(p, word->value_at - 1, "%s takes no argument", word->name),
+		            "| or the end");
 	if (rc == 0)
 		rc = read_keys(p, piece, next, stage);
 	return rc != 0 ? rc : check(p, stage);
 }
 
-/* The last stage is no sink: if it would do as what it is, then the sink was forgotten, and that is the mistake. */
+/*
+ * The last stage is no sink: if it would do as what it is, then the sink was forgotten, and that is
+ * the mistake.
+ */
 static bool sink_forgotten(struct parser *p, enum leat_role *role)
 {
 	const struct piece *last = &p->pieces[p->pieces_count - 1];
@@ -281,9 +305,9 @@ static int resolve(struct parser *p, struct leat_stages *stages)
 	stages->count = p->pieces_count;
 	for (size_t i = 0; i <= last; i++) {
 		enum leat_role role = i == last && forgotten ? without_sink
-				      : i == 0		     ? LEAT_SOURCE
-				      : i == last	     ? LEAT_SINK
-							     : LEAT_STEP;
+		                      : i == 0               ? LEAT_SOURCE
+		                      : i == last            ? LEAT_SINK
+		                                             : LEAT_STEP;
 		int rc = read_stage(p, &p->pieces[i], role, &stages->list[i]);
 		if (rc != 0)
 			return rc;
@@ -292,7 +316,7 @@ static int resolve(struct parser *p, struct leat_stages *stages)
 		return 0;
 	strcpy(p->mistake->wanted, "| and one of ");
 	leat_stages_list(LEAT_SINK, false, p->mistake->wanted + strlen(p->mistake->wanted),
-			 sizeof(p->mistake->wanted) - strlen(p->mistake->wanted));
+	                 sizeof(p->mistake->wanted) - strlen(p->mistake->wanted));
 	return wrong(p, strlen(p->text), "the flow has no sink");
 }
 

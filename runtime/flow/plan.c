@@ -13,7 +13,8 @@
 /* Two of them, an arrow and an end must fit in a channel's name. */
 #define GROUP_NAME_MAX 28u
 
-static bool starts_group(const struct leat_stages *stages, size_t at, const struct leat_flow_group *before)
+static bool starts_group(const struct leat_stages *stages, size_t at,
+                         const struct leat_flow_group *before)
 {
 	const struct leat_stage *stage = &stages->list[at];
 
@@ -31,7 +32,9 @@ static bool starts_group(const struct leat_stages *stages, size_t at, const stru
 	}
 }
 
-/* The stages' names, cut visibly; with a number behind where a group before has that name already. */
+/*
+ * The stages' names, cut visibly; with a number behind where a group before has that name already.
+ */
 static void name_group(const struct leat_stages *stages, struct leat_plan *plan, size_t at)
 {
 	struct leat_flow_group *group = &plan->groups[at];
@@ -40,7 +43,7 @@ static void name_group(const struct leat_stages *stages, struct leat_plan *plan,
 	for (size_t i = 0; i < group->count; i++) {
 		size_t used = strlen(name);
 		snprintf(name + used, sizeof(name) - used, "%s%s", i > 0 ? "+" : "",
-			 stages->list[group->first + i].type->name);
+		         stages->list[group->first + i].type->name);
 	}
 	if (strlen(name) > GROUP_NAME_MAX - 4)
 		strcpy(name + GROUP_NAME_MAX - 7, "...");
@@ -53,16 +56,19 @@ static void name_group(const struct leat_stages *stages, struct leat_plan *plan,
 		}
 }
 
-static void make_edge(const struct leat_stages *stages, struct leat_plan *plan, size_t at, size_t capacity)
+static void make_edge(const struct leat_stages *stages, struct leat_plan *plan, size_t at,
+                      size_t capacity)
 {
-	static const enum leat_kind kinds[2][2] = { { LEAT_SPSC, LEAT_SPMC }, { LEAT_MPSC, LEAT_MPMC } };
+	static const enum leat_kind kinds[2][2] = { { LEAT_SPSC, LEAT_SPMC },
+		                                    { LEAT_MPSC, LEAT_MPMC } };
 	const struct leat_flow_group *from = &plan->groups[at], *to = &plan->groups[at + 1];
 	const struct leat_stage *stage = &stages->list[to->first];
 	struct leat_edge *edge = &plan->edges[at];
 
 	snprintf(edge->name, sizeof(edge->name), "%.28s -> %.28s", from->name, to->name);
 	edge->kind = kinds[from->threads > 1][to->threads > 1];
-	edge->capacity = stage->type->verb == LEAT_VERB_BUFFER ? (size_t)stage->arg.number : capacity;
+	edge->capacity =
+		stage->type->verb == LEAT_VERB_BUFFER ? (size_t)stage->arg.number : capacity;
 }
 
 int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct leat_plan *plan)
@@ -78,7 +84,8 @@ int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct lea
 		if (i == 0 || starts_group(stages, i, &plan->groups[plan->groups_count - 1])) {
 			unsigned workers = stages->list[i].workers;
 			plan->groups[plan->groups_count++] =
-				(struct leat_flow_group){ .first = i, .threads = workers != 0 ? workers : 1 };
+				(struct leat_flow_group){ .first = i,
+				                          .threads = workers != 0 ? workers : 1 };
 		}
 		plan->groups[plan->groups_count - 1].count++;
 	}

@@ -5,8 +5,10 @@
  *
  *     workers:N STEP   starts a group of N threads that share one input
  *     buffer:N         starts a group whose input is a ring of N items
- *     take:N           never shares a thread with the source: it ends what is before it by leaving, and that is seen
- *     rate, take       behind a group of several threads: they keep something from one item to the next
+ *     take:N           never shares a thread with the source: it ends what is before it by leaving,
+ *                      and that is seen
+ *     rate, take       behind a group of several threads: they keep something from one item to the
+ *                      next
  *     the sink         always
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -21,7 +23,7 @@
 /* Neighbouring stages on the same threads. */
 struct leat_flow_group {
 	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same */
-	size_t first, count;	      /* stages */
+	size_t first, count;          /* stages */
 	unsigned threads;
 };
 

@@ -9,7 +9,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What an end is called: the library's cause, but where a task lost its reader, or was dismissed. */
+/*
+ * What an end is called: the library's cause, but where a task lost its reader, or was dismissed.
+ */
 static enum leat_cause cause_of(const struct leat_report *report, size_t at)
 {
 	const struct leat_end_seen *end = &report->ends[at];
@@ -22,7 +24,10 @@ static enum leat_cause cause_of(const struct leat_report *report, size_t at)
 	return end->cause;
 }
 
-/* A failure is told by the stage's name: what fails is the source or the sink, not what is fused to it. */
+/*
+ * A failure is told by the stage's name: what fails is the source or the sink, not what is fused to
+ * it.
+ */
 static const char *stage_of(const struct leat_report *report, size_t at)
 {
 	const struct leat_flow *flow = report->flow;
@@ -45,7 +50,8 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 		const struct leat_end_seen *end = &report->ends[i];
 		if (!end->seen || end->cause != LEAT_FAILED)
 			continue;
-		const char *name = stage_of(report, i), *text = end->text[0] != '\0' ? end->text : strerror(-end->code);
+		const char *name = stage_of(report, i),
+			   *text = end->text[0] != '\0' ? end->text : strerror(-end->code);
 		size_t len = strlen(name);
 		fputs("leat: ", out);
 		if (strncmp(text, name, len) != 0 || text[len] != ':') /* some name themselves */
@@ -58,7 +64,8 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 static int name_width(const struct leat_report *report, bool edges)
 {
 	const struct leat_flow *flow = report->flow;
-	size_t n = edges ? flow->plan.groups_count - 1 : flow->members_count, width = strlen("generator");
+	size_t n = edges ? flow->plan.groups_count - 1 : flow->members_count,
+	       width = strlen("generator");
 
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(edges ? flow->plan.edges[i].name : flow->members[i].name);
@@ -71,20 +78,22 @@ static void put_edges(const struct leat_report *report, FILE *out)
 {
 	int width = name_width(report, true);
 
-	fprintf(out, "%-*s %12s %12s %10s %10s %10s %9s  books\n", width, "edge", "offered", "delivered", "dropped",
-		"rejected", "in flight", "peak");
+	fprintf(out, "%-*s %12s %12s %10s %10s %10s %9s  books\n", width, "edge", "offered",
+	        "delivered", "dropped", "rejected", "in flight", "peak");
 	for (size_t i = 0; i + 1 < report->flow->plan.groups_count; i++) {
 		const struct leat_chan_stat *stat = &report->edges[i].now;
 		fprintf(out,
-			"%-*s %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %9" PRIu64 "  %s",
-			width, report->flow->plan.edges[i].name, stat->offered, stat->delivered,
-			leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
-			!report->edges[i].seen	     ? "not told"
-			: leat_report_balanced(stat) ? "balanced"
-						     : "NOT BALANCED");
+		        "%-*s %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
+		        " %9" PRIu64 "  %s",
+		        width, report->flow->plan.edges[i].name, stat->offered, stat->delivered,
+		        leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
+		        !report->edges[i].seen       ? "not told"
+		        : leat_report_balanced(stat) ? "balanced"
+		                                     : "NOT BALANCED");
 		for (int k = 0; k < LEAT_DROP_REASONS; k++)
 			if (stat->dropped[k] != 0)
-				fprintf(out, "; dropped %s %" PRIu64, leat_drop_name(k), stat->dropped[k]);
+				fprintf(out, "; dropped %s %" PRIu64, leat_drop_name(k),
+				        stat->dropped[k]);
 		putc('\n', out);
 	}
 }
@@ -99,8 +108,8 @@ static void put_ends(const struct leat_report *report, FILE *out)
 		if (!report->flow->members[i].started)
 			continue;
 		fprintf(out, "%-*s %-10s %5d%s", width, report->flow->members[i].name,
-			end->seen ? leat_cause_name(cause_of(report, i)) : "not told", end->code,
-			end->text[0] != '\0' ? "  " : "");
+		        end->seen ? leat_cause_name(cause_of(report, i)) : "not told", end->code,
+		        end->text[0] != '\0' ? "  " : "");
 		put_clean(end->text, out);
 		putc('\n', out);
 	}
@@ -124,13 +133,16 @@ void leat_report_verdict_line(const struct leat_report *report, FILE *out)
 		fprintf(out, "%s\n", verdict.why_not);
 		return;
 	}
-	fprintf(out, "%s (busy %.0f %%", report->flow->plan.groups[verdict.group].name, verdict.busy * 100);
+	fprintf(out, "%s (busy %.0f %%", report->flow->plan.groups[verdict.group].name,
+	        verdict.busy * 100);
 	if (verdict.upstream_blocked >= 0) {
-		fprintf(out, "%supstream blocked %.0f %% on sending", stand, verdict.upstream_blocked * 100);
+		fprintf(out, "%supstream blocked %.0f %% on sending", stand,
+		        verdict.upstream_blocked * 100);
 		stand = ", ";
 	}
 	if (verdict.downstream_blocked >= 0)
-		fprintf(out, "%sdownstream blocked %.0f %% on receiving", stand, verdict.downstream_blocked * 100);
+		fprintf(out, "%sdownstream blocked %.0f %% on receiving", stand,
+		        verdict.downstream_blocked * 100);
 	fputs(")\n", out);
 }
 
@@ -144,12 +156,13 @@ static void json_edge(const char *name, const struct leat_chan_stat *stat, FILE 
 {
 	putc('{', out);
 	json_text("name", name, out);
-	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{", stat->offered,
-		stat->delivered);
+	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{",
+	        stat->offered, stat->delivered);
 	for (int i = 0; i < LEAT_DROP_REASONS; i++)
-		fprintf(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", leat_drop_name(i), stat->dropped[i]);
-	fprintf(out, "},\"rejected\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"peak\":%" PRIu64 "}", stat->rejected,
-		stat->in_flight, stat->peak);
+		fprintf(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", leat_drop_name(i),
+		        stat->dropped[i]);
+	fprintf(out, "},\"rejected\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"peak\":%" PRIu64 "}",
+	        stat->rejected, stat->in_flight, stat->peak);
 }
 
 static void json_end(const char *name, enum leat_cause cause, int code, const char *text, FILE *out)
@@ -178,12 +191,13 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 			continue;
 		fputs(comma, out);
 		comma = ",";
-		json_end(flow->members[i].name, cause_of(report, i), report->ends[i].code, report->ends[i].text, out);
+		json_end(flow->members[i].name, cause_of(report, i), report->ends[i].code,
+		         report->ends[i].text, out);
 	}
 	fprintf(out, "],\"threads_left\":%d,\"bottleneck\":", report->threads_left);
 	if (verdict.found)
 		leat_json_string(out, flow->plan.groups[verdict.group].name,
-				 strlen(flow->plan.groups[verdict.group].name));
+		                 strlen(flow->plan.groups[verdict.group].name));
 	else
 		fputs("null", out);
 	fputs("}\n", out);

@@ -1,5 +1,6 @@
 /*
- * runtime/flow/report.c: what a flow did: keeping what snapshots tell, and the verdict. See report.h.
+ * runtime/flow/report.c: what a flow did: keeping what snapshots tell, and the verdict. See
+ * report.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,12 +12,16 @@
 #include <string.h>
 #include <time.h>
 
-/* Below this share of its time a group is no bottleneck, and in a shorter run shares mean nothing. */
+/*
+ * Below this share of its time a group is no bottleneck, and in a shorter run shares mean nothing.
+ */
 #define BUSY_MIN 0.5
 #define WINDOW_MIN_NS INT64_C(100000000)
 #define LEFT_TRIES 50
 
-/* At least the main thread; ThreadSanitizer starts one of its own beside the first that is started. */
+/*
+ * At least the main thread; ThreadSanitizer starts one of its own beside the first that is started.
+ */
 #ifdef LEAT_TSAN
 #define OWN_THREADS 2
 #else
@@ -57,8 +62,8 @@ static size_t find_edge(const struct leat_report *report, const char *name)
 	return i;
 }
 
-static void take_edge(struct leat_edge_seen *edge, const struct leat_chan_stat *stat, int64_t time_ns, int64_t since_ns,
-		      bool window)
+static void take_edge(struct leat_edge_seen *edge, const struct leat_chan_stat *stat,
+                      int64_t time_ns, int64_t since_ns, bool window)
 {
 	if (edge->seen && edge->now.ended)
 		return; /* told once by each listener: a second one must not turn the clock back */
@@ -79,7 +84,8 @@ static size_t find_member(const struct leat_report *report, const struct leat_ge
 	size_t i = 0;
 
 	while (i < flow->members_count &&
-	       (stat->chan_id != 0 ? flow->members[i].group != edge : strcmp(flow->members[i].name, stat->name) != 0))
+	       (stat->chan_id != 0 ? flow->members[i].group != edge
+	                           : strcmp(flow->members[i].name, stat->name) != 0))
 		i++;
 	return i;
 }
@@ -101,8 +107,8 @@ static void take(struct leat_report *report, const struct leat_snapshot *snapsho
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		size_t edge = find_edge(report, snapshot->channels[i].name);
 		if (edge < edges_count(report))
-			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns, report->since_ns,
-				  window);
+			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns,
+			          report->since_ns, window);
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		if (snapshot->generators[i].cause != LEAT_RUNNING)
@@ -125,8 +131,10 @@ static void take_window(const struct leat_snapshot *snapshot, void *report)
 void leat_report_window(struct leat_report *report)
 {
 	/* The only snapshot that is wanted is the one that stopping takes. */
-	leat_diag_stop(leat_diag_start(&(struct leat_diag_opts){
-		.interval_ns = INT64_C(3600000000000), .callback = take_window, .callback_arg = report }));
+	leat_diag_stop(
+		leat_diag_start(&(struct leat_diag_opts){ .interval_ns = INT64_C(3600000000000),
+	                                                  .callback = take_window,
+	                                                  .callback_arg = report }));
 }
 
 uint64_t leat_report_dropped(const struct leat_chan_stat *stat)
@@ -140,7 +148,8 @@ uint64_t leat_report_dropped(const struct leat_chan_stat *stat)
 
 bool leat_report_balanced(const struct leat_chan_stat *stat)
 {
-	return stat->offered == stat->delivered + leat_report_dropped(stat) + stat->rejected + stat->in_flight;
+	return stat->offered ==
+	       stat->delivered + leat_report_dropped(stat) + stat->rejected + stat->in_flight;
 }
 
 double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_ns, unsigned threads)
@@ -180,17 +189,20 @@ static int64_t alive_ns(const struct leat_flow *flow, size_t group, int64_t from
 	return sum;
 }
 
-static double busy_share(const struct leat_report *report, size_t group, int64_t from_ns, int64_t to_ns)
+static double busy_share(const struct leat_report *report, size_t group, int64_t from_ns,
+                         int64_t to_ns)
 {
 	const struct leat_edge_seen *in = group > 0 ? &report->edges[group - 1] : NULL;
-	const struct leat_edge_seen *out = group < edges_count(report) ? &report->edges[group] : NULL;
+	const struct leat_edge_seen *out =
+		group < edges_count(report) ? &report->edges[group] : NULL;
 	int64_t busy_ns = alive_ns(report->flow, group, from_ns, to_ns);
 
 	if (in != NULL)
 		busy_ns -= (int64_t)(in->now.recv_blocked_ns - in->base.recv_blocked_ns);
 	if (out != NULL)
 		busy_ns -= (int64_t)(out->now.send_blocked_ns - out->base.send_blocked_ns);
-	double share = (double)busy_ns / (double)(to_ns - from_ns) / report->flow->plan.groups[group].threads;
+	double share = (double)busy_ns / (double)(to_ns - from_ns) /
+	               report->flow->plan.groups[group].threads;
 	return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
@@ -201,7 +213,8 @@ static bool waits_for_input(const struct leat_flow *flow, size_t group)
 
 	bool slowed = flow->opts.slow != 0 && flow->opts.slow <= flow->plan.groups[0].count;
 
-	return group == 0 && !slowed && (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
+	return group == 0 && !slowed &&
+	       (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
 }
 
 static void blame(const struct leat_report *report, struct leat_verdict *verdict, int64_t window_ns)
@@ -212,20 +225,23 @@ static void blame(const struct leat_report *report, struct leat_verdict *verdict
 	verdict->upstream_blocked = verdict->downstream_blocked = -1;
 	if (group > 0) {
 		const struct leat_edge_seen *in = &report->edges[group - 1];
-		verdict->upstream_blocked = leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns,
-								window_ns, flow->plan.groups[group - 1].threads);
+		verdict->upstream_blocked =
+			leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns,
+		                            window_ns, flow->plan.groups[group - 1].threads);
 	}
 	if (group < edges_count(report)) {
 		const struct leat_edge_seen *out = &report->edges[group];
-		verdict->downstream_blocked = leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns,
-								  window_ns, flow->plan.groups[group + 1].threads);
+		verdict->downstream_blocked =
+			leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns,
+		                            window_ns, flow->plan.groups[group + 1].threads);
 	}
 }
 
 struct leat_verdict leat_report_verdict(const struct leat_report *report)
 {
 	const struct leat_flow *flow = report->flow;
-	int64_t from_ns = report->window_ns != 0 ? report->window_ns : flow->started_ns, to_ns = from_ns;
+	int64_t from_ns = report->window_ns != 0 ? report->window_ns : flow->started_ns,
+		to_ns = from_ns;
 	struct leat_verdict verdict = { .why_not = "none: the run was too short to tell" };
 
 	for (size_t i = 0; i < flow->members_count; i++)

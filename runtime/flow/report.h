@@ -1,13 +1,13 @@
 /*
  * runtime/flow/report.h: what a flow did, put together from the library's snapshots.
  *
- * Snapshots come on a diagnostics thread (leat_report_take is its callback) and are kept under a lock; who draws them
- * from that same thread needs none. When everything has ended and the last snapshot is in, the books, the verdict and
- * the JSON object read what is kept.
+ * Snapshots come on a diagnostics thread (leat_report_take is its callback) and are kept under a
+ * lock; who draws them from that same thread needs none. When everything has ended and the last
+ * snapshot is in, the books, the verdict and the JSON object read what is kept.
  *
- * The bottleneck is derived from blocked times only. A group's thread is blocked receiving, blocked sending, or at
- * work; in the window (the whole run, or from the moment a stage was slowed) the group that was blocked least is the
- * one that the others waited for.
+ * The bottleneck is derived from blocked times only. A group's thread is blocked receiving, blocked
+ * sending, or at work; in the window (the whole run, or from the moment a stage was slowed) the
+ * group that was blocked least is the one that the others waited for.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -25,7 +25,8 @@
 
 struct leat_edge_seen {
 	bool seen;
-	struct leat_chan_stat now, before, base; /* base: when the window began; zero: with the flow */
+	/* base: when the window began; zero: with the flow */
+	struct leat_chan_stat now, before, base;
 	int64_t now_ns, before_ns;
 };
 
@@ -42,9 +43,10 @@ struct leat_report {
 	struct leat_mutex lock;
 	struct leat_edge_seen *edges;
 	struct leat_end_seen *ends; /* one for each member */
-	int64_t since_ns;	    /* when the report was begun: rates of the first look count from here */
-	int64_t window_ns;	    /* when the window began; 0: with the flow */
-	int64_t over_ns;	    /* when everything had ended */
+	/* when the report was begun: rates of the first look count from here */
+	int64_t since_ns;
+	int64_t window_ns; /* when the window began; 0: with the flow */
+	int64_t over_ns;   /* when everything had ended */
 	int threads_left, status;
 };
 
@@ -59,7 +61,8 @@ void leat_report_window(struct leat_report *report);
 uint64_t leat_report_dropped(const struct leat_chan_stat *stat);
 bool leat_report_balanced(const struct leat_chan_stat *stat);
 /* The share of one side's threads' time that it was blocked, from one look to another. */
-double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_ns, unsigned threads);
+double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_ns,
+                           unsigned threads);
 /* Everything that was told balances, nothing failed, no thread is left. */
 bool leat_report_well(const struct leat_report *report);
 
@@ -67,7 +70,7 @@ struct leat_verdict {
 	bool found;
 	const char *why_not;
 	size_t group;
-	double busy;		 /* 0 to 1 */
+	double busy;             /* 0 to 1 */
 	double upstream_blocked; /* on sending; below 0 where there is nothing upstream */
 	double downstream_blocked;
 };
@@ -82,9 +85,10 @@ void leat_report_json(const struct leat_report *report, FILE *out);
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out);
 
 /*
- * leat_threads_own() returns how many threads the process has before a flow starts any: the calling one, and those of
- * an emulator or of a library that was loaded with the program. leat_threads_left() returns how many there are beyond
- * those, a moment after the flow's threads were joined.
+ * leat_threads_own() returns how many threads the process has before a flow starts any: the calling
+ * one, and those of an emulator or of a library that was loaded with the program.
+ * leat_threads_left() returns how many there are beyond those, a moment after the flow's threads
+ * were joined.
  */
 int leat_threads_own(void);
 int leat_threads_left(int own);

@@ -1,6 +1,6 @@
 /*
- * runtime/flow/sink.c: the last group of a flow, one thread that receives until the end and writes what there is to
- * write.
+ * runtime/flow/sink.c: the last group of a flow, one thread that receives until the end and writes
+ * what there is to write.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,7 +19,10 @@
 #include <unistd.h>
 
 #define BATCH 64u
-/* A cancelled tally is sorted and shown only up to here: it must be over within a tenth of a second. */
+/*
+ * A cancelled tally is sorted and shown only up to here: it must be over within a tenth of a
+ * second.
+ */
 #define TALLY_PROMPT_MAX 50000u
 
 struct sink {
@@ -37,8 +40,10 @@ static bool same_file(const struct leat_flow *flow, const struct stat *out)
 
 	if (source->type->verb != LEAT_VERB_LINES && source->type->verb != LEAT_VERB_FOLLOW)
 		return false;
-	int rc = strcmp(source->arg.text, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(source->arg.text, &in);
-	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev && in.st_ino == out->st_ino;
+	int rc = strcmp(source->arg.text, "-") == 0 ? fstat(STDIN_FILENO, &in)
+	                                            : stat(source->arg.text, &in);
+	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev &&
+	       in.st_ino == out->st_ino;
 }
 
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
@@ -58,7 +63,8 @@ int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	if (fstat(flow->out_fd, &st) != 0)
 		goto failed;
 	if (same_file(flow, &st)) {
-		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads", stage->arg.text);
+		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads",
+		         stage->arg.text);
 		return -EINVAL;
 	}
 	if (S_ISREG(st.st_mode) && ftruncate(flow->out_fd, 0) != 0)
@@ -74,7 +80,9 @@ static int written(struct sink *sink, int rc)
 {
 	if (rc == 0 || rc == -EPIPE || rc == -ECANCELED)
 		return rc;
-	return leat_member_fail(sink->member, sink->verb == LEAT_VERB_STDOUT ? "" : sink->member->flow->out_name, rc);
+	return leat_member_fail(sink->member,
+	                        sink->verb == LEAT_VERB_STDOUT ? "" : sink->member->flow->out_name,
+	                        rc);
 }
 
 static int put_line(struct sink *sink, const struct leat_line *line)
@@ -111,8 +119,9 @@ static int put_tally(struct sink *sink)
 	leat_tally_sort(&sink->tally);
 	for (size_t i = 0; rc == 0 && i < sink->tally.used; i++) {
 		const struct leat_tally_entry *entry = sink->tally.slots[i];
-		rc = leat_out_put(&sink->out, count,
-				  (size_t)snprintf(count, sizeof(count), "%" PRIu64 "\t", entry->count));
+		rc = leat_out_put(
+			&sink->out, count,
+			(size_t)snprintf(count, sizeof(count), "%" PRIu64 "\t", entry->count));
 		if (rc == 0)
 			rc = leat_out_put(&sink->out, entry->value, entry->len);
 		if (rc == 0)
@@ -121,7 +130,10 @@ static int put_tally(struct sink *sink)
 	return rc;
 }
 
-/* The result, once everything was received. A cancelled sink shows what it has, as far as that is taken at once. */
+/*
+ * The result, once everything was received. A cancelled sink shows what it has, as far as that is
+ * taken at once.
+ */
 static int finish(struct sink *sink, bool canceled)
 {
 	const struct leat_flow *flow = sink->member->flow;
@@ -135,8 +147,9 @@ static int finish(struct sink *sink, bool canceled)
 			flow->opts.before_output(flow->opts.before_output_arg);
 	}
 	if (sink->verb == LEAT_VERB_COUNT)
-		rc = leat_out_put(&sink->out, count,
-				  (size_t)snprintf(count, sizeof(count), "%" PRIu64 "\n", sink->count));
+		rc = leat_out_put(
+			&sink->out, count,
+			(size_t)snprintf(count, sizeof(count), "%" PRIu64 "\n", sink->count));
 	else if (sink->verb == LEAT_VERB_TALLY)
 		rc = put_tally(sink);
 	if (rc == 0)
@@ -156,13 +169,17 @@ static int use_all(struct sink *sink, struct leat_line *lines, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		if (rc == 0)
-			rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED : use(sink, &lines[i]);
+			rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED
+			                                             : use(sink, &lines[i]);
 		leat_line_free(&lines[i]);
 	}
 	return rc;
 }
 
-/* Until the end (0) or what stops it. What was written so far is not held back while there is nothing to receive. */
+/*
+ * Until the end (0) or what stops it. What was written so far is not held back while there is
+ * nothing to receive.
+ */
 static int receive(struct sink *sink)
 {
 	struct leat_member *member = sink->member;

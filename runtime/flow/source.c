@@ -1,5 +1,6 @@
 /*
- * runtime/flow/source.c: the first group of a flow: a source of leat/io.h, with the steps that are fused behind it.
+ * runtime/flow/source.c: the first group of a flow: a source of leat/io.h, with the steps that are
+ * fused behind it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,7 +34,8 @@ static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY
 	if (rc == 0 && S_ISDIR(st.st_mode))
 		return refused("lines", path, -EISDIR, why);
 	if (rc == 0 && !S_ISREG(st.st_mode) && repeat > 1) {
-		snprintf(why, LEAT_FLOW_WHY, "lines: %.400s: --repeat needs a file; this can be read only once", path);
+		snprintf(why, LEAT_FLOW_WHY,
+		         "lines: %.400s: --repeat needs a file; this can be read only once", path);
 		return -ESPIPE;
 	}
 	if (rc == 0 && !standard)
@@ -63,10 +65,13 @@ int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char
 		return check_lines(stage->arg.text, repeat, why);
 	case LEAT_VERB_FOLLOW:
 		if (stat(stage->arg.text, &st) != 0)
-			return errno == ENOENT ? 0 : refused("follow", stage->arg.text, -errno, why);
+			return errno == ENOENT ? 0
+			                       : refused("follow", stage->arg.text, -errno, why);
 		if (S_ISDIR(st.st_mode))
 			return refused("follow", stage->arg.text, -EISDIR, why);
-		return access(stage->arg.text, R_OK) != 0 ? refused("follow", stage->arg.text, -errno, why) : 0;
+		return access(stage->arg.text, R_OK) != 0
+		               ? refused("follow", stage->arg.text, -errno, why)
+		               : 0;
 	case LEAT_VERB_PROC:
 		return check_proc(stage->arg.text, why);
 	default:
@@ -119,23 +124,25 @@ int leat_flow_source_run(struct leat_member *member)
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
 		return leat_lines_into(&to, &(struct leat_lines_opts){ .path = stage->arg.text,
-								       .repeat = flow->opts.repeat,
-								       .until_ns = until_ns });
+		                                                       .repeat = flow->opts.repeat,
+		                                                       .until_ns = until_ns });
 	case LEAT_VERB_FOLLOW:
-		return leat_follow_into(&to, &(struct leat_follow_opts){ .path = stage->arg.text,
-									 .from_start = stage->key.number != 0,
-									 .until_ns = until_ns });
+		return leat_follow_into(
+			&to, &(struct leat_follow_opts){ .path = stage->arg.text,
+		                                         .from_start = stage->key.number != 0,
+		                                         .until_ns = until_ns });
 	case LEAT_VERB_PROC:
 		return leat_proc_into(&to, &(struct leat_proc_opts){ .name = stage->arg.text,
-								     .interval_ns = stage->key.ns,
-								     .until_ns = until_ns });
+		                                                     .interval_ns = stage->key.ns,
+		                                                     .until_ns = until_ns });
 	case LEAT_VERB_TICK:
 		to.emit = emit_number;
-		return leat_tick_into(&to,
-				      &(struct leat_tick_opts){ .interval_ns = stage->arg.ns, .until_ns = until_ns });
+		return leat_tick_into(&to, &(struct leat_tick_opts){ .interval_ns = stage->arg.ns,
+		                                                     .until_ns = until_ns });
 	default:
 		to.emit = emit_number;
-		return leat_count_into(
-			&to, &(struct leat_count_opts){ .first = 1, .last = stage->arg.number, .until_ns = until_ns });
+		return leat_count_into(&to, &(struct leat_count_opts){ .first = 1,
+		                                                       .last = stage->arg.number,
+		                                                       .until_ns = until_ns });
 	}
 }

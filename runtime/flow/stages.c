@@ -69,7 +69,8 @@ void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size
 		list_add(to, size, "workers:N STEP");
 }
 
-static bool refuse(struct leat_mistake *mistake, const struct leat_value *value, const char *what, const char *wanted)
+static bool refuse(struct leat_mistake *mistake, const struct leat_value *value, const char *what,
+                   const char *wanted)
 {
 	mistake->at = value->at;
 	snprintf(mistake->what, sizeof(mistake->what), "%s", what);
@@ -78,7 +79,8 @@ static bool refuse(struct leat_mistake *mistake, const struct leat_value *value,
 	return false;
 }
 
-static bool read_choice(const struct leat_param *param, struct leat_value *value, struct leat_mistake *mistake)
+static bool read_choice(const struct leat_param *param, struct leat_value *value,
+                        struct leat_mistake *mistake)
 {
 	mistake->wanted[0] = '\0';
 	for (value->number = 0; param->choices[value->number] != NULL; value->number++) {
@@ -89,7 +91,8 @@ static bool read_choice(const struct leat_param *param, struct leat_value *value
 	return refuse(mistake, value, "no such choice", NULL);
 }
 
-static bool read_number(const struct leat_param *param, struct leat_value *value, struct leat_mistake *mistake)
+static bool read_number(const struct leat_param *param, struct leat_value *value,
+                        struct leat_mistake *mistake)
 {
 	int rc = leat_value_number(value->text, &value->number);
 
@@ -101,21 +104,25 @@ static bool read_number(const struct leat_param *param, struct leat_value *value
 }
 
 /* A time or a rate; neither may be nothing at all. */
-static bool read_time(const struct leat_param *param, struct leat_value *value, struct leat_mistake *mistake)
+static bool read_time(const struct leat_param *param, struct leat_value *value,
+                      struct leat_mistake *mistake)
 {
 	bool rate = param->form == LEAT_FORM_RATE;
-	const char *wanted = rate ? "a rate such as 1000/s or 10/m" : "a time such as 100ms, 2s or 1m";
+	const char *wanted =
+		rate ? "a rate such as 1000/s or 10/m" : "a time such as 100ms, 2s or 1m";
 	int rc = rate ? leat_value_rate(value->text, &value->number, &value->ns)
-		      : leat_value_time(value->text, &value->ns);
+	              : leat_value_time(value->text, &value->ns);
 
 	if (rc == -EINVAL)
 		return refuse(mistake, value, rate ? "not a rate" : "not a time", wanted);
 	if (rc != 0 || value->ns == 0 || (rate && value->number == 0))
-		return refuse(mistake, value, rate ? "a rate out of range" : "a time out of range", wanted);
+		return refuse(mistake, value, rate ? "a rate out of range" : "a time out of range",
+		              wanted);
 	return true;
 }
 
-bool leat_param_read(const struct leat_param *param, struct leat_value *value, struct leat_mistake *mistake)
+bool leat_param_read(const struct leat_param *param, struct leat_value *value,
+                     struct leat_mistake *mistake)
 {
 	switch (param->form) {
 	case LEAT_FORM_NUMBER:

@@ -34,7 +34,10 @@ int leat_grep_check(const char *pattern, char *why, size_t size)
 static void rate_init(struct leat_rate *rate, const struct leat_stage *stage)
 {
 	rate->item_ns = (double)stage->arg.ns / (double)stage->arg.number;
-	/* A hundredth of a second's worth where nothing is said: fine enough to look steady, coarse enough to sleep. */
+	/*
+	 * A hundredth of a second's worth where nothing is said: fine enough to look steady, coarse
+	 * enough to sleep.
+	 */
 	double burst = stage->key.given ? (double)stage->key.number : 1e7 / rate->item_ns;
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
 }
@@ -116,7 +119,8 @@ static void trim(struct leat_line *line)
 		line->data++;
 		line->len--;
 	}
-	while (line->len > 0 && (blank(line->data[line->len - 1]) || line->data[line->len - 1] == '\r'))
+	while (line->len > 0 &&
+	       (blank(line->data[line->len - 1]) || line->data[line->len - 1] == '\r'))
 		line->len--;
 }
 
@@ -149,7 +153,8 @@ static int map(struct leat_line *line, uint64_t what)
 		trim(line);
 		return 1;
 	}
-	rc = what == LENGTH ? leat_number_line(&made, line->len) : leat_line_copy(&made, line->data, line->len);
+	rc = what == LENGTH ? leat_number_line(&made, line->len)
+	                    : leat_line_copy(&made, line->data, line->len);
 	if (rc != 0)
 		return rc;
 	if (what != LENGTH)

@@ -1,8 +1,9 @@
 /*
- * runtime/flow/steps.h: what the steps do with a line. No threads, no channels, no clocks: each is handed what it
- * needs.
+ * runtime/flow/steps.h: what the steps do with a line. No threads, no channels, no clocks: each is
+ * handed what it needs.
  *
- * A step stands on one thread. grep's compiled expression is a copy for each, for regexec(3) locks the one it is given.
+ * A step stands on one thread. grep's compiled expression is a copy for each, for regexec(3) locks
+ * the one it is given.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,11 +16,11 @@
 #include <regex.h>
 
 /*
- * A token bucket, kept as the time at which it would be full again if nothing more were taken: one number, no
- * refilling.
+ * A token bucket, kept as the time at which it would be full again if nothing more were taken: one
+ * number, no refilling.
  */
 struct leat_rate {
-	double item_ns;	 /* what one item costs */
+	double item_ns;  /* what one item costs */
 	double slack_ns; /* how far the spending may run ahead: burst - 1 items */
 	double spent_ns; /* paid for until here */
 };
@@ -38,8 +39,9 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 void leat_flow_step_fini(struct leat_flow_step *step);
 
 /*
- * 1: the line goes on, changed in place (its memory may have been replaced). 0: it is not wanted, and is still the
- * caller's to free. -ENOMEM: unchanged. rate, take and buffer let every line pass: they are asked by their own calls.
+ * 1: the line goes on, changed in place (its memory may have been replaced). 0: it is not wanted,
+ * and is still the caller's to free. -ENOMEM: unchanged. rate, take and buffer let every line pass:
+ * they are asked by their own calls.
  */
 int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line);
 

@@ -19,7 +19,10 @@ struct leat_tally_block {
 	max_align_t bytes[];
 };
 
-/* Eight bytes at a time through a multiplication whose halves are folded; the constants are odd and random. */
+/*
+ * Eight bytes at a time through a multiplication whose halves are folded; the constants are odd and
+ * random.
+ */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;
@@ -42,13 +45,16 @@ static uint64_t hash_of(const char *p, size_t len)
 }
 
 /* The slot that holds the value, or the empty one where it belongs. */
-static struct leat_tally_entry **find(const struct leat_tally *tally, uint64_t hash, const void *value, size_t len)
+static struct leat_tally_entry **find(const struct leat_tally *tally, uint64_t hash,
+                                      const void *value, size_t len)
 {
 	for (size_t i = hash;; i++) {
-		struct leat_tally_entry **slot = &tally->slots[i & (tally->slots_count - 1)], *entry = *slot;
+		struct leat_tally_entry **slot = &tally->slots[i & (tally->slots_count - 1)],
+					*entry = *slot;
 		if (entry == NULL)
 			return slot;
-		if (entry->hash == hash && entry->len == len && (len == 0 || memcmp(entry->value, value, len) == 0))
+		if (entry->hash == hash && entry->len == len &&
+		    (len == 0 || memcmp(entry->value, value, len) == 0))
 			return slot;
 	}
 }

@@ -27,7 +27,10 @@ struct leat_tally {
 /* All zero is an empty tally. 0 or -ENOMEM, and then nothing was counted. */
 int leat_tally_add(struct leat_tally *tally, const void *value, size_t len);
 
-/* Largest count first, ties by value, byte by byte. Gives the table up: afterwards slots[0..used) are in order. */
+/*
+ * Largest count first, ties by value, byte by byte. Gives the table up: afterwards slots[0..used)
+ * are in order.
+ */
 void leat_tally_sort(struct leat_tally *tally);
 void leat_tally_fini(struct leat_tally *tally);
 

@@ -1,7 +1,8 @@
 /*
  * runtime/flow/value.h: the small values of the command line: numbers, durations, rates.
  *
- * Each reads the whole of a text and answers 0; -EINVAL for a text that is none; -ERANGE for one that is too large.
+ * Each reads the whole of a text and answers 0; -EINVAL for a text that is none; -ERANGE for one
+ * that is too large.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -150,7 +150,10 @@ void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab *
 	return block;
 }
 
-/* Under the lock: takes an empty slab out, unless it is the only one with room: the next block would want that. */
+/*
+ * Under the lock: takes an empty slab out, unless it is the only one with room: the next block
+ * would want that.
+ */
 static struct leat_slab *prune(struct leat_slab *slab)
 {
 	struct leat_link *roomy = &slab->of->roomy;
@@ -180,7 +183,10 @@ struct leat_slab *leat_arena_free(struct leat_arena *arena, struct leat_slab *sl
 	return NULL;
 }
 
-/* Under the lock, which it lets go of and takes again: gives back what stayed for walks, a few at a time. */
+/*
+ * Under the lock, which it lets go of and takes again: gives back what stayed for walks, a few at a
+ * time.
+ */
 static void free_emptied(struct leat_arena *arena)
 {
 	enum { AT_ONCE = 16 };
@@ -203,8 +209,12 @@ static void free_emptied(struct leat_arena *arena)
 	}
 }
 
-/* Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this slab. */
-static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *block, void *arg), void *arg)
+/*
+ * Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this
+ * slab.
+ */
+static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *block, void *arg),
+                      void *arg)
 {
 	for (uint32_t n = 0; n < LEAT_ARENA_AT_ONCE && *i < slab->first_unused; n++) {
 		struct leat_arena_block *block = (void *)slab_block(slab, (*i)++);
@@ -215,7 +225,8 @@ static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *bloc
 	return *i < slab->first_unused;
 }
 
-void leat_arena_for_each(struct leat_arena *arena, void (*fn)(void *block, void *arg), void (*after)(void *arg), void *arg)
+void leat_arena_for_each(struct leat_arena *arena, void (*fn)(void *block, void *arg),
+                         void (*after)(void *arg), void *arg)
 {
 	struct leat_spin *lock = &arena->gen_set.lock;
 	struct leat_link *link;
@@ -237,7 +248,8 @@ void leat_arena_for_each(struct leat_arena *arena, void (*fn)(void *block, void 
 	leat_spin_unlock(lock);
 }
 
-void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *block, void *arg), void *arg)
+void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *block, void *arg),
+                                  void *arg)
 {
 	struct leat_spin *lock = &arena->gen_set.lock;
 	struct leat_link *link;
@@ -298,7 +310,8 @@ static void arena_free(struct leat_pool_user *user)
 
 static void arena_destroy(struct leat_gen_set *gen_set)
 {
-	leat_pool_remove_user(&caa_container_of(gen_set, struct leat_arena, gen_set)->user); /* and arena_free() */
+	/* and arena_free() */
+	leat_pool_remove_user(&caa_container_of(gen_set, struct leat_arena, gen_set)->user);
 }
 
 static bool arena_busy(struct leat_pool_user *user)
@@ -318,11 +331,15 @@ static void arena_without_pool(struct leat_pool_user *user)
 
 	leat_spin_lock(&arena->gen_set.lock);
 	arena->pool = NULL;
-	leat_store_rlx(&arena->gen_set.key, 0); /* rlx: a later pool at that address comes after this; else, under the lock */
+	/* rlx: a later pool at that address comes after this; else, under the lock */
+	leat_store_rlx(&arena->gen_set.key, 0);
 	leat_spin_unlock(&arena->gen_set.lock);
 }
 
-/* Alone with the arena, or under its lock with nobody in it: all that is the pool's. Its books begin with it. */
+/*
+ * Alone with the arena, or under its lock with nobody in it: all that is the pool's. Its books
+ * begin with it.
+ */
 static void arena_set_pool(struct leat_arena *arena, struct leat_pool *pool)
 {
 	arena->pool = pool;

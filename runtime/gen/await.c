@@ -5,8 +5,8 @@
  */
 #define _GNU_SOURCE
 #include "runtime/gen/await.h"
-#include "runtime/chan/waitable.h"
 #include "runtime/chan/wait.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/gen/gen.h"
 
 #include <poll.h>
@@ -28,8 +28,8 @@ void leat_await_init(struct leat_await *await, struct leat_job *job)
 
 bool leat_await_asked(const struct leat_step *step, int rc)
 {
-	return (rc == LEAT_AFTER && step->after_ns != 0 && step->fd < 0) || (rc == LEAT_READY && step->fd >= 0) ||
-	       (rc == LEAT_ITEM && step->rx != NULL);
+	return (rc == LEAT_AFTER && step->after_ns != 0 && step->fd < 0) ||
+	       (rc == LEAT_READY && step->fd >= 0) || (rc == LEAT_ITEM && step->rx != NULL);
 }
 
 static void leave(struct leat_waitable *side, struct leat_waiter *waiter)
@@ -51,7 +51,8 @@ static int await_item(struct leat_await *await, struct leat_rx *rx)
 	return LEAT_JOB_AFTER;
 }
 
-int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step, int rc)
+int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step,
+                     int rc)
 {
 	job->due_ns = rc == LEAT_ITEM ? LEAT_NEVER : step->after_ns;
 	if (rc == LEAT_ITEM)
@@ -111,7 +112,8 @@ static int poll_until(int fd, short events, int64_t deadline_ns)
 	int saved = errno, n;
 
 	if (left_ns > 0)
-		left = (struct timespec){ .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
+		left = (struct timespec){ .tv_sec = left_ns / 1000000000,
+			                  .tv_nsec = left_ns % 1000000000 };
 	n = ppoll(&polled, 1, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
 	if (n < 0)
 		n = errno == EINTR ? 0 : -errno;

@@ -23,7 +23,8 @@ struct cold *leat_compact_have_cold(struct compact *c)
 	if (cold == NULL)
 		return NULL;
 	cold->waits.wake_fd = -1;
-	if (leat_cas_acqrel(&c->cold, &found, (uint64_t)(uintptr_t)cold)) /* X1: made before it is known; pairs with cold_of() */
+	/* X1: made before it is known; pairs with cold_of() */
+	if (leat_cas_acqrel(&c->cold, &found, (uint64_t)(uintptr_t)cold))
 		return cold;
 	leat_os_free(cold);
 	return (struct cold *)(uintptr_t)found;
@@ -43,24 +44,32 @@ static void discard_one(struct compact *c)
 /* Takes out what nobody will receive; the receiver, or who is alone with the block. */
 void leat_compact_drain(struct compact *c, uint32_t ctl)
 {
-	enum leat_drop reason = ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
+	enum leat_drop reason =
+		ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
 
-	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) { /* A1: pairs with R1 in steps(); rlx: this side's own */
+	/* A1: pairs with R1 in steps(); rlx: this side's own */
+	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) {
 		discard_one(c);
 		c->take_at = after(c, c->take_at, 1);
-		leat_add_rlx(&c->arena->dropped[reason], 1); /* rlx: a number; R2 publishes it, so that looks tell of no delivery */
-		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1); /* R2: pairs with A2 in room_of(); rlx: this side's own */
+		/* rlx: a number; R2 publishes it, so that looks tell of no delivery */
+		leat_add_rlx(&c->arena->dropped[reason], 1);
+		/* R2: pairs with A2 in room_of(); rlx: this side's own */
+		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1);
 	}
 }
 
-/* Under the gen_set's lock, alone with the block. What it returns is the caller's to free, under no lock. */
+/*
+ * Under the gen_set's lock, alone with the block. What it returns is the caller's to free, under no
+ * lock.
+ */
 static struct leat_slab *give_back(struct compact *c)
 {
 	struct leat_arena *arena = c->arena;
 
 	arena->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	arena->received += leat_load_rlx(&c->head); /* rlx: the same */
-	leat_store_rlx(&c->id, 0); /* rlx: B1: a look that counted arena->accepted already took the lock after this */
+	/* rlx: B1: a look that counted arena->accepted already took the lock after this */
+	leat_store_rlx(&c->id, 0);
 	if (arena->unstarted == c)
 		arena->unstarted = NULL;
 	return leat_arena_free(arena, c->slab, c);
@@ -73,7 +82,10 @@ static void free_cold(struct cold *cold)
 	leat_os_free(cold);
 }
 
-/* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
+/*
+ * One of the two sides has done with the block: frees it if it was the second, and lets a generator
+ * that ended be joined.
+ */
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 {
 	struct leat_gen_set *gen_set = &c->arena->gen_set;
@@ -110,7 +122,8 @@ const char *leat_compact_text(const struct compact *c)
 	case WORDS_NONE:
 		break;
 	case WORDS_BROKEN:
-		return "next returned a value that it must not: 1, 0, a wait that was asked for, or -errno";
+		return "next returned a value that it must not: 1, 0, a wait that was asked for, "
+		       "or -errno";
 	case WORDS_THROWN:
 		return leat_gen_thrown_text;
 	case WORDS_SCOPE:
@@ -142,7 +155,8 @@ static void end_as_input(struct compact *c, const struct leat_input_end *input)
 /* What the last value means. Whether it is a failure that its scope must hear of. */
 static bool outcome(struct compact *c, int rc, const struct leat_input_end *input)
 {
-	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: the scope's cause before CANCELED; pairs with cancel_one() */
+	/* K1: the scope's cause before CANCELED; pairs with cancel_one() */
+	uint32_t ctl = leat_load_acq(ctl_of(c));
 	struct leat_scope *scope = c->arena->gen_set.scope;
 	int code = 0;
 
@@ -203,10 +217,12 @@ static void end(struct compact *c, int rc, const struct leat_input_end *input, b
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	if (failed)
 		tell_of_failure(c);
-	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE | done); /* K1: items, cause before TX_GONE; pairs with attempt(), status() */
+	/* K1: items, cause before TX_GONE; pairs with attempt(), status() */
+	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE | done);
 	published(c);
 	if (failed)
-		leat_scope_fail(arena->gen_set.scope, c->code, leat_compact_text(c), &arena->gen_set.hook, c);
+		leat_scope_fail(arena->gen_set.scope, c->code, leat_compact_text(c),
+		                &arena->gen_set.hook, c);
 	leat_compact_leave(c, CTL_TURNS_DONE, true);
 }
 
@@ -218,7 +234,10 @@ static uint64_t room_of(const struct compact *c)
 
 static int refusal(struct compact *c)
 {
-	/* K1: what was done before the cancel or the close, for fini; pairs with cancel_one(), close_rx() */
+	/*
+	 * K1: what was done before the cancel or the close, for fini; pairs with cancel_one(),
+	 * close_rx()
+	 */
 	uint32_t ctl = leat_load_acq(ctl_of(c));
 
 	if (ctl & LEAT_CTL_CANCELED)
@@ -226,7 +245,10 @@ static int refusal(struct compact *c)
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }
 
-/* Runs up to n steps, as far as there is room. Answers what next did last: 1 if it is to be asked again. */
+/*
+ * Runs up to n steps, as far as there is room. Answers what next did last: 1 if it is to be asked
+ * again.
+ */
 static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 {
 	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: this side's own */
@@ -243,7 +265,8 @@ static int steps(struct compact *c, struct leat_step *step, uint32_t n)
 			break;
 		c->put_at = after(c, c->put_at, 1);
 		step->input.rc = 0;
-		leat_store_rel(&c->tail, ++tail); /* R1: items before tail; pairs with A1 in available() */
+		/* R1: items before tail; pairs with A1 in available() */
+		leat_store_rel(&c->tail, ++tail);
 		published(c);
 		room--;
 	}
@@ -287,7 +310,10 @@ static void turn_begin(struct turn *turn, struct compact *c, bool by_receiver)
 	leat_scope_current = c->arena->gen_set.scope;
 }
 
-/* Also where an exception leaves the turn, which goes on to the receive that gave it: the generator has failed. */
+/*
+ * Also where an exception leaves the turn, which goes on to the receive that gave it: the generator
+ * has failed.
+ */
 static void turn_end(struct turn *turn)
 {
 	if (leat_unlikely(!turn->returned)) {
@@ -298,7 +324,10 @@ static void turn_end(struct turn *turn)
 	leat_step_end(&turn->step);
 }
 
-/* Steps, with the thread set up for it, and what follows from how they ended. Returns what steps() does. */
+/*
+ * Steps, with the thread set up for it, and what follows from how they ended. Returns what steps()
+ * does.
+ */
 static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiver, int *later)
 {
 	struct turn turn __attribute__((cleanup(turn_end)));
@@ -310,7 +339,9 @@ static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiv
 	rc = steps(c, &turn.step, n);
 	turn.returned = true;
 	if (measure)
-		leat_store_rlx(&c->cost, leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before)); /* rlx: a hint; as before */
+		/* rlx: a hint; as before */
+		leat_store_rlx(&c->cost,
+		               leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before));
 	if (rc == 1 && (rc = refusal(c)) == 0)
 		rc = 1;
 	if (rc > 1) {
@@ -323,7 +354,8 @@ static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiv
 }
 
 /* One turn of n steps at the most. */
-enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver)
+enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure,
+                                       bool by_receiver)
 {
 	struct cold *cold = cold_of(c);
 	int rc, later = LEAT_JOB_PARK;
@@ -343,8 +375,10 @@ static enum leat_job_result worker_turn(struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
 	uint32_t cost = leat_load_rlx(&c->cost); /* rlx: this side's own */
-	bool measure = cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2; /* rlx: the same */
-	enum leat_job_result what = leat_compact_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
+	/* rlx: the same */
+	bool measure = cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2;
+	enum leat_job_result what =
+		leat_compact_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
 
 	if (what == LEAT_JOB_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
 		what = LEAT_JOB_PARK;
@@ -358,7 +392,8 @@ static bool job_ready(const struct leat_job *job)
 	/* rlx: J3 orders them */
 	if (leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE))
 		return true;
-	return room_of(c) > 0 && (pushed(c) || leat_load_rlx(&c->waiter) != 0); /* rlx: J3 orders it */
+	/* rlx: J3 orders it */
+	return room_of(c) > 0 && (pushed(c) || leat_load_rlx(&c->waiter) != 0);
 }
 
 static struct leat_pool *job_pool(const struct leat_job *job)
@@ -375,7 +410,10 @@ static const struct leat_job_kind job_kind = { worker_turn, job_ready, job_pool,
 
 /* --- the arena's part --- */
 
-/* What a cancel has found under the gen_set's lock, and wakes without it: receivers that stand, and jobs. */
+/*
+ * What a cancel has found under the gen_set's lock, and wakes without it: receivers that stand, and
+ * jobs.
+ */
 struct found {
 	const void *spared;
 	struct compact *receivers[LEAT_ARENA_AT_ONCE];
@@ -399,7 +437,8 @@ static void cancel_one(void *block, void *arg)
 	do {
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
-	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED)); /* K1: pairs with attempt(), refusal() */
+		/* K1: pairs with attempt(), refusal() */
+	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED));
 	if (publish(c) && leat_compact_notify_begin(c))
 		found->receivers[found->receivers_count++] = c;
 	if (!(ctl & LEAT_CTL_TX_GONE) && leat_job_wake_begin(&c->job, false, &timed)) {
@@ -435,7 +474,8 @@ static void cancel(struct leat_scope_hook *hook, const void *spared)
 	leat_spin_lock(&gen_set->lock);
 	gen_set->canceled = true; /* none begins after this */
 	leat_spin_unlock(&gen_set->lock);
-	leat_arena_for_each(arena, cancel_one, wake_found, &found);
+	leat_arena_for_each(arena, cancel_one, wake_found, &found)
+		;
 }
 
 /* What a look adds up. */
@@ -467,8 +507,9 @@ static void look_at_one(void *block, void *arg)
 
 	if (id == 0)
 		return;
-	head = leat_load_acq(&c->head); /* B1: pairs with begin_block(); and R2: what was dropped is counted */
-	tail = leat_load_acq(&c->tail); /* B1: the same */
+	/* B1: pairs with begin_block(); and R2: what was dropped is counted */
+	head = leat_load_acq(&c->head);
+	tail = leat_load_acq(&c->tail);  /* B1: the same */
 	if (leat_load_rlx(&c->id) != id) /* rlx: B1 orders it */
 		return;
 	figures->heads += head;
@@ -478,8 +519,8 @@ static void look_at_one(void *block, void *arg)
 }
 
 /*
- * Nothing is told of that was not: what ends meanwhile may be left out, and is in the next look's; and what is dropped meanwhile is
- * counted as dropped, and not as delivered.
+ * Nothing is told of that was not: what ends meanwhile may be left out, and is in the next look's;
+ * and what is dropped meanwhile is counted as dropped, and not as delivered.
  */
 void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
@@ -495,9 +536,11 @@ void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *
 	figures.heads = arena->received;
 	leat_spin_unlock(&arena->gen_set.lock);
 	if (any)
-		leat_arena_for_each_unlocked(arena, look_at_one, &figures);
+		leat_arena_for_each_unlocked(arena, look_at_one, &figures)
+			;
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		uint64_t now = leat_load_rlx(&arena->dropped[reason]); /* rlx: a number; those of heads that were seen are in it */
+		/* rlx: a number; those of heads that were seen are in it */
+		uint64_t now = leat_load_rlx(&arena->dropped[reason]);
 
 		stat->dropped[reason] += now;
 		dropped += now;
@@ -510,13 +553,17 @@ void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *
 	stat->offered += figures.tails;
 }
 
-/* Under the gen_set's lock: whether the last one that was started with nobody told of it has not had a turn yet. */
+/*
+ * Under the gen_set's lock: whether the last one that was started with nobody told of it has not
+ * had a turn yet.
+ */
 static bool has_unstarted(const struct leat_arena *arena)
 {
 	const struct compact *c = arena->unstarted;
 
 	/* rlx: who finds it IDLE may wake it */
-	return c != NULL && leat_load_rlx(&c->job.run) == LEAT_RUN_IDLE && leat_load_rlx(&c->tail) == 0;
+	return c != NULL && leat_load_rlx(&c->job.run) == LEAT_RUN_IDLE &&
+	       leat_load_rlx(&c->tail) == 0;
 }
 
 bool leat_compact_wake_unstarted(struct leat_pool_user *user)
@@ -550,8 +597,9 @@ void leat_compact_arena_init(struct leat_arena *arena)
 
 bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size)
 {
-	return opts->kind == LEAT_SPSC && opts->overflow == LEAT_BLOCK && !opts->full_fence && opts->capacity != 0 &&
-	       opts->capacity <= LEAT_COMPACT_BYTES && item_size <= LEAT_COMPACT_BYTES &&
+	return opts->kind == LEAT_SPSC && opts->overflow == LEAT_BLOCK && !opts->full_fence &&
+	       opts->capacity != 0 && opts->capacity <= LEAT_COMPACT_BYTES &&
+	       item_size <= LEAT_COMPACT_BYTES &&
 	       opts->capacity * item_size <= LEAT_COMPACT_BYTES && leat_item_align(item_size) <= 16;
 }
 
@@ -572,7 +620,9 @@ static bool make_cold(const struct leat_chan_opts *opts, struct cold **cold)
 	return true;
 }
 
-/* Under the gen_set's lock, which it may let go of and take again: a block, or NULL with *rc set. */
+/*
+ * Under the gen_set's lock, which it may let go of and take again: a block, or NULL with *rc set.
+ */
 static struct compact *alloc_block(struct leat_arena *arena, size_t bytes, int *rc)
 {
 	struct leat_slab *slab;
@@ -589,7 +639,10 @@ static struct compact *alloc_block(struct leat_arena *arena, size_t bytes, int *
 	return c;
 }
 
-/* Under the gen_set's lock: a block that counts and can be cancelled. NULL, with *rc set, and the lock gone. */
+/*
+ * Under the gen_set's lock: a block that counts and can be cancelled. NULL, with *rc set, and the
+ * lock gone.
+ */
 static struct compact *make(struct leat_arena *arena, size_t bytes, int *rc)
 {
 	struct compact *c;
@@ -606,7 +659,8 @@ static struct compact *make(struct leat_arena *arena, size_t bytes, int *rc)
 }
 
 /* Under the gen_set's lock. A look may stand at the block: of what it reads, id comes last. */
-static void begin_block(struct compact *c, struct cold *cold, const struct leat_seq *seq, size_t capacity)
+static void begin_block(struct compact *c, struct cold *cold, const struct leat_seq *seq,
+                        size_t capacity)
 {
 	leat_store_rel(&c->head, 0); /* B1: id was cleared; pairs with look_at_one() */
 	leat_store_rel(&c->tail, 0); /* B1: the same */
@@ -620,8 +674,8 @@ static void begin_block(struct compact *c, struct cold *cold, const struct leat_
 	c->open = true;
 	c->item_size = seq->item_size;
 	leat_job_init(&c->job, &job_kind);
-	leat_store_rlx(ctl_of(c), 0);   /* rlx: as cost */
-	leat_store_rlx(&c->waiter, 0);  /* rlx: as cost */
+	leat_store_rlx(ctl_of(c), 0);  /* rlx: as cost */
+	leat_store_rlx(&c->waiter, 0); /* rlx: as cost */
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;
@@ -633,8 +687,9 @@ static void begin_block(struct compact *c, struct cold *cold, const struct leat_
 }
 
 /*
- * Under the gen_set's lock, which it lets go of: the first turn is given by the receiver, who most often comes at once, or by a
- * worker that finds it not yet given. Only one stands so at a time; the others, and all that workers alone may run, are queued.
+ * Under the gen_set's lock, which it lets go of: the first turn is given by the receiver, who most
+ * often comes at once, or by a worker that finds it not yet given. Only one stands so at a time;
+ * the others, and all that workers alone may run, are queued.
  */
 static void place(struct leat_arena *arena, struct compact *c)
 {
@@ -659,8 +714,8 @@ static void place(struct leat_arena *arena, struct compact *c)
 	leat_rcu_read_unlock();
 }
 
-int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
-		       struct leat_rx **rx)
+int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq,
+                       const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	struct leat_arena *arena;
 	struct cold *cold;
@@ -673,7 +728,8 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq, con
 	if (!make_cold(&opts->chan, &cold))
 		return -ENOMEM;
 	leat_spin_lock(&arena->gen_set.lock);
-	c = make(arena, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, &rc);
+	c = make(arena, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size,
+	         &rc);
 	if (c == NULL) {
 		leat_os_free(cold);
 		return rc;

@@ -1,6 +1,7 @@
 /*
- * runtime/gen/compact_block.h: a compact generator's block, for its two halves: turns, start and end (compact.c), and the
- * receiver (compact_rx.c). Who may do what with which field stands in compact.h.
+ * runtime/gen/compact_block.h: a compact generator's block, for its two halves: turns, start and
+ * end (compact.c), and the receiver (compact_rx.c). Who may do what with which field stands in
+ * compact.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -13,7 +14,10 @@
 #include <leat/atomic.h>
 #include <leat/detail/chan.h>
 
-/* More bits of the control word: the two sides' last touch of the block. Who sets the second frees it. */
+/*
+ * More bits of the control word: the two sides' last touch of the block. Who sets the second frees
+ * it.
+ */
 enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
 
 enum { MEASURE_EVERY = 32 };
@@ -41,14 +45,15 @@ enum words {
 struct compact {
 	/* what a struct leat_rx begins with; the side is shut */
 	struct leat_arena *arena; /* ctl */
-	struct leat_mpmc *fast;    /* NULL */
-	uint64_t pos, limit;       /* equal for ever */
-	uint32_t put_at, take_at;  /* in place of base: the slots of tail and head */
+	struct leat_mpmc *fast;   /* NULL */
+	uint64_t pos, limit;      /* equal for ever */
+	uint32_t put_at, take_at; /* in place of base: the slots of tail and head */
 	uint64_t *word;
-	uint32_t cost;             /* in place of head: the log of a step's nanoseconds, 0 unknown */
-	uint16_t held;             /* items peeked at */
-	uint8_t cause;             /* enum leat_cause */
-	bool open;                 /* the receiver is */
+	/* in place of head: the log of a step's nanoseconds, 0 unknown */
+	uint32_t cost;
+	uint16_t held; /* items peeked at */
+	uint8_t cause; /* enum leat_cause */
+	bool open;     /* the receiver is */
 	size_t item_size;
 
 	struct leat_job job; /* spare: ctl */
@@ -59,19 +64,25 @@ struct compact {
 	void (*fini)(void *state);
 	struct leat_slab *slab;
 	uint64_t cold; /* struct cold *, or 0 */
-	uint64_t id; /* the channel's; the generator's is the next; 0: the block is free */
+	uint64_t id;   /* the channel's; the generator's is the next; 0: the block is free */
 	int32_t code;
 	uint16_t capacity;
-	uint8_t words;             /* enum words */
+	uint8_t words; /* enum words */
 	unsigned char slots[] __attribute__((aligned(8)));
 };
 
-LEAT_STATIC_ASSERT(offsetof(struct compact, arena) == offsetof(struct leat_rx, ctl), "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, fast) == offsetof(struct leat_rx, fast), "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, ring.pos), "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, ring.limit), "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, word) == offsetof(struct leat_rx, ring.word), "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, item_size) == offsetof(struct leat_rx, ring.item_size), "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, arena) == offsetof(struct leat_rx, ctl),
+                   "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, fast) == offsetof(struct leat_rx, fast),
+                   "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, ring.pos),
+                   "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, ring.limit),
+                   "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, word) == offsetof(struct leat_rx, ring.word),
+                   "a receiver's shape");
+LEAT_STATIC_ASSERT(offsetof(struct compact, item_size) == offsetof(struct leat_rx, ring.item_size),
+                   "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, job) == 64, "the receiver's line is the first");
 LEAT_STATIC_ASSERT(sizeof(struct compact) <= 200, "with one item of eight bytes 208");
 /* Items are aligned to at most 16, as blocks are (leat_compact_suits()). */
@@ -100,13 +111,18 @@ static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
 
 static inline struct cold *cold_of(const struct compact *c)
 {
-	return (struct cold *)(uintptr_t)leat_load_acq(&c->cold); /* X1: pairs with leat_compact_have_cold() */
+	/* X1: pairs with leat_compact_have_cold() */
+	return (struct cold *)(uintptr_t)leat_load_acq(&c->cold);
 }
 
-/* Workers take their time over it: they refill as soon as there is room, and not only when the receiver has need. */
+/*
+ * Workers take their time over it: they refill as soon as there is room, and not only when the
+ * receiver has need.
+ */
 static inline bool pushed(const struct compact *c)
 {
-	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->arena->workers_only; /* rlx: a hint */
+	/* rlx: a hint */
+	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->arena->workers_only;
 }
 
 /* --- compact.c --- */
@@ -117,11 +133,15 @@ struct cold *leat_compact_have_cold(struct compact *c);
 /* Takes out what nobody will receive; the receiver, or who is alone with the block. */
 void leat_compact_drain(struct compact *c, uint32_t ctl);
 
-/* One of the two sides has done with the block: frees it if it was the second, and lets a generator that ended be joined. */
+/*
+ * One of the two sides has done with the block: frees it if it was the second, and lets a generator
+ * that ended be joined.
+ */
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
 
 /* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
-enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure, bool by_receiver);
+enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure,
+                                       bool by_receiver);
 
 /* The text of how it ended. The last turn, and the receiver once that is over. */
 const char *leat_compact_text(const struct compact *c);
@@ -133,8 +153,9 @@ extern const struct leat_rx_ops leat_compact_receiver;
 /* Wakes who stands there, if anybody does. */
 void leat_compact_notify(struct compact *c);
 /*
- * The two halves of that, for callers that hold a spin lock. begin() makes no system call. Where it returns true the receiver can't
- * leave, so its block stays, before the caller, which holds no spin lock any more, has called finish().
+ * The two halves of that, for callers that hold a spin lock. begin() makes no system call. Where it
+ * returns true the receiver can't leave, so its block stays, before the caller, which holds no spin
+ * lock any more, has called finish().
  */
 bool leat_compact_notify_begin(struct compact *c);
 void leat_compact_notify_finish(struct compact *c); /* mutate */
@@ -142,9 +163,11 @@ void leat_compact_notify_finish(struct compact *c); /* mutate */
 /* Of items, and of the end or a cancel in ctl. Whether the receiver may have to be told. */
 static inline bool publish(struct compact *c)
 {
-	leat_fence_light(); /* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
+	/* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
+	leat_fence_light();
 	if (leat_unlikely(c->arena->fenced))
-		leat_fence_seq(); /* C1: without membarrier; pairs with wait_prepare(), leat_event_fence() */
+		/* C1: without membarrier; pairs with wait_prepare(), leat_event_fence() */
+		leat_fence_seq();
 	return leat_load_rlx(&c->waiter) != 0; /* rlx: C1 orders it */
 }
 

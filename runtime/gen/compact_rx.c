@@ -1,27 +1,33 @@
 /*
- * The receiver of a compact generator: where it waits and is told, and what the calls with it do. It runs the generator
- * itself where it can.
+ * The receiver of a compact generator: where it waits and is told, and what the calls with it do.
+ * It runs the generator itself where it can.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/gen/compact_block.h"
 #include "runtime/chan/chan_fd.h"
 #include "runtime/event/wait.h"
+#include "runtime/gen/compact_block.h"
 
 #include <string.h>
 
-/* TELLING: the sleeper is being told, and stays until the word is cleared. OUTWAITED: a thread sleeps on the word until then. */
+/*
+ * TELLING: the sleeper is being told, and stays until the word is cleared. OUTWAITED: a thread
+ * sleeps on the word until then.
+ */
 enum { TELLING = 1, OUTWAITED = 2, TELLING_PAUSES = 64 };
 
 bool leat_compact_notify_begin(struct compact *c)
 {
 	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: the swap decides */
 
+	/* K2: pairs with stand(), outwait_telling() */
 	return waiter != 0 && !(waiter & TELLING) &&
-	       leat_cas_acqrel(&c->waiter, &waiter, waiter | TELLING); /* K2: pairs with stand(), outwait_telling() */
+	       leat_cas_acqrel(&c->waiter, &waiter, waiter | TELLING);
 }
 
-/* What futex(2) looks at of the word: the half with the marks, on machines with the low half first. */
+/*
+ * What futex(2) looks at of the word: the half with the marks, on machines with the low half first.
+ */
 static uint32_t *low_half(struct compact *c)
 {
 	return (uint32_t *)(void *)&c->waiter;
@@ -34,8 +40,10 @@ void leat_compact_notify_finish(struct compact *c)
 	uint32_t *half = low_half(c), *word;
 	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: this thread's, but for OUTWAITED */
 
-	word = leat_sleeper_notify((struct leat_sleeper *)(uintptr_t)(waiter & ~(uint64_t)(TELLING | OUTWAITED)));
-	waiter = leat_and_acqrel(&c->waiter, 0); /* K2: pairs with outwait_telling(); the last touch of the block */
+	word = leat_sleeper_notify(
+		(struct leat_sleeper *)(uintptr_t)(waiter & ~(uint64_t)(TELLING | OUTWAITED)));
+	/* K2: pairs with outwait_telling(); the last touch of the block */
+	waiter = leat_and_acqrel(&c->waiter, 0);
 	if (word != NULL)
 		leat_os_futex_wake(word, 1);
 	if (waiter & OUTWAITED)
@@ -49,25 +57,34 @@ void leat_compact_notify(struct compact *c)
 		leat_compact_notify_finish(c);
 }
 
-/* Until the sleeper that stands there has been told: for a while awake, then asleep, as the teller may want this core. */
+/*
+ * Until the sleeper that stands there has been told: for a while awake, then asleep, as the teller
+ * may want this core.
+ */
 static void outwait_telling(struct compact *c)
 {
 	uint64_t now;
 
-	for (unsigned i = 0; (now = leat_load_acq(&c->waiter)) & TELLING; i++) /* K2: pairs with leat_compact_notify_finish() */
+	/* K2: pairs with leat_compact_notify_finish() */
+	for (unsigned i = 0; (now = leat_load_acq(&c->waiter)) & TELLING; i++)
 		if (i < TELLING_PAUSES)
 			leat_pause();
-		else if (leat_cas_rlx(&c->waiter, &now, now | OUTWAITED)) /* rlx: the load above orders what follows */
+		/* rlx: the load above orders what follows */
+		else if (leat_cas_rlx(&c->waiter, &now, now | OUTWAITED))
 			leat_os_futex_wait(low_half(c), (uint32_t)now | OUTWAITED, LEAT_NEVER);
 }
 
-/* The receiver's one place to wait at: who stands there already, for the same receiver, goes. What fence is to follow. */
+/*
+ * The receiver's one place to wait at: who stands there already, for the same receiver, goes. What
+ * fence is to follow.
+ */
 static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
 {
 	struct compact *c = compact_of_rx(rx);
 	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = 0;
 
-	while (!leat_cas_acqrel(&c->waiter, &other, me)) /* K2: pairs with leat_compact_notify_begin() */
+	/* K2: pairs with leat_compact_notify_begin() */
+	while (!leat_cas_acqrel(&c->waiter, &other, me))
 		if (other & TELLING) {
 			outwait_telling(c);
 			other = 0;
@@ -81,7 +98,8 @@ static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper) /* muta
 	struct compact *c = compact_of_rx(rx);
 	uint64_t waiter = (uint64_t)(uintptr_t)sleeper;
 
-	if (leat_cas_rlx(&c->waiter, &waiter, 0)) /* rlx: nobody touched it, nor will; who was told looks again */
+	/* rlx: nobody touched it, nor will; who was told looks again */
+	if (leat_cas_rlx(&c->waiter, &waiter, 0))
 		return false;
 	outwait_telling(c);
 	return true;
@@ -98,13 +116,15 @@ static inline void made_room(struct compact *c) /* mutate */
 
 static uint32_t available(const struct compact *c)
 {
-	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head)); /* A1: pairs with R1 in steps(); rlx: this side's own */
+	/* A1: pairs with R1 in steps(); rlx: this side's own */
+	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head));
 }
 
 static void taken(struct compact *c, uint32_t n)
 {
 	c->take_at = after(c, c->take_at, n);
-	leat_store_rel(&c->head, leat_load_rlx(&c->head) + n); /* R2: loads before head; pairs with A2 in room_of(); rlx: own */
+	/* R2: loads before head; pairs with A2 in room_of(); rlx: own */
+	leat_store_rel(&c->head, leat_load_rlx(&c->head) + n);
 	made_room(c);
 }
 
@@ -112,7 +132,8 @@ static void taken(struct compact *c, uint32_t n)
 static ssize_t end_stream(struct compact *c, uint32_t ctl)
 {
 	while (!(ctl & LEAT_CTL_CANCELED))
-		if (leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_ENDED)) /* K1: pairs with cancel_one() */
+		/* K1: pairs with cancel_one() */
+		if (leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_ENDED))
 			return 0;
 	return -ECANCELED;
 }
@@ -120,7 +141,8 @@ static ssize_t end_stream(struct compact *c, uint32_t ctl)
 /* items NULL: only looks how many there are. */
 static ssize_t attempt(struct compact *c, void *items, size_t max)
 {
-	uint32_t ctl = leat_load_acq(ctl_of(c)), n, first; /* K1: items, cause before TX_GONE; pairs with end() */
+	/* K1: items, cause before TX_GONE; pairs with end() */
+	uint32_t ctl = leat_load_acq(ctl_of(c)), n, first;
 
 	if (leat_unlikely(ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))) {
 		if (ctl & LEAT_CTL_ENDED)
@@ -137,7 +159,8 @@ static ssize_t attempt(struct compact *c, void *items, size_t max)
 	if (items == NULL)
 		return n;
 	if (leat_likely(max == 1 && c->item_size == sizeof(uint64_t))) {
-		memcpy(items, slot(c, c->take_at), sizeof(uint64_t)); /* a constant size is no call */
+		/* a constant size is no call */
+		memcpy(items, slot(c, c->take_at), sizeof(uint64_t));
 		taken(c, 1);
 		return 1;
 	}
@@ -146,7 +169,8 @@ static ssize_t attempt(struct compact *c, void *items, size_t max)
 	first = c->capacity - c->take_at < n ? c->capacity - c->take_at : n;
 	memcpy(items, slot(c, c->take_at), first * c->item_size);
 	if (first < n)
-		memcpy((unsigned char *)items + first * c->item_size, slot(c, 0), (n - first) * c->item_size);
+		memcpy((unsigned char *)items + first * c->item_size, slot(c, 0),
+		       (n - first) * c->item_size);
 	taken(c, n);
 	return (ssize_t)n;
 }
@@ -158,11 +182,12 @@ static bool pull(struct compact *c)
 	enum leat_job_result what;
 	uint32_t cost;
 
-	if (c->arena->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED || !leat_job_claim(&c->job))
+	if (c->arena->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED ||
+	    !leat_job_claim(&c->job))
 		return false;
 	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
-	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE), tail % MEASURE_EVERY == 2,
-				 true);
+	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE),
+	                         tail % MEASURE_EVERY == 2, true);
 	if (what == LEAT_JOB_OVER)
 		return true; /* its pool may be gone by now */
 	if (what == LEAT_JOB_MORE && !pushed(c))
@@ -188,7 +213,8 @@ static struct leat_scope *scope_of(const struct leat_rx *rx)
 
 static struct leat_rx_waits *waits_of(struct leat_rx *rx, bool make)
 {
-	struct cold *cold = make ? leat_compact_have_cold(compact_of_rx(rx)) : cold_of(compact_of_rx(rx));
+	struct cold *cold =
+		make ? leat_compact_have_cold(compact_of_rx(rx)) : cold_of(compact_of_rx(rx));
 
 	return cold == NULL ? NULL : &cold->waits;
 }
@@ -235,7 +261,8 @@ static void wait_prepare(struct leat_wait_loop *w)
 	struct leat_rx *rx = (struct leat_rx *)waited_for(w);
 
 	/* takes the place of an event loop's watch, too, which is armed no more */
-	leat_event_fence(stand(rx, &w->sleeper)); /* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
+	/* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
+	leat_event_fence(stand(rx, &w->sleeper));
 }
 
 static bool wait_retire(struct leat_wait_loop *w)
@@ -244,12 +271,17 @@ static bool wait_retire(struct leat_wait_loop *w)
 }
 
 static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt, .expire = wait_expire, .run_here = wait_run_here, .schedule = wait_schedule,
-	.prepare = wait_prepare, .retire = wait_retire,
+	.attempt = wait_attempt,
+	.expire = wait_expire,
+	.run_here = wait_run_here,
+	.schedule = wait_schedule,
+	.prepare = wait_prepare,
+	.retire = wait_retire,
 };
 
 /* Nothing was there. Runs the generator here, or waits for the worker that does. */
-static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, size_t max, int64_t deadline_ns)
+static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, size_t max,
+                                              int64_t deadline_ns)
 {
 	struct compact_wait wait = {
 		.loop = {
@@ -288,7 +320,8 @@ static int attempt_one(struct leat_rx *rx, void *item)
 	return (int)attempt(compact_of_rx(rx), item, 1);
 }
 
-static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns, const char *call)
+static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns,
+                    const char *call)
 {
 	struct compact *c = compact_of_rx(rx);
 	ssize_t r = check(c, items, max, call);
@@ -365,9 +398,11 @@ static void close_rx(struct leat_rx *rx)
 		close_waits(c, &cold_of(c)->waits);
 	c->open = false;
 	c->held = 0;
-	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) { /* rlx: leat_compact_leave() looks in order */
+	/* rlx: leat_compact_leave() looks in order */
+	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) {
 		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with refusal() */
-		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: why it is; a cancel may come now or later */
+		/* rlx: why it is; a cancel may come now or later */
+		leat_compact_drain(c, leat_load_rlx(ctl_of(c)));
 		leat_job_wake_first(&c->job);
 	}
 	leat_compact_leave(c, CTL_RX_DONE, false);
@@ -376,7 +411,8 @@ static void close_rx(struct leat_rx *rx)
 static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
 {
 	struct compact *c = compact_of_rx(rx);
-	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: items, cause before TX_GONE; pairs with end(), cancel_one() */
+	/* K1: items, cause before TX_GONE; pairs with end(), cancel_one() */
+	uint32_t ctl = leat_load_acq(ctl_of(c));
 	enum leat_cause its_cause;
 	const char *its_text;
 	int its_code;
@@ -407,14 +443,25 @@ static bool rx_ready(struct leat_rx *rx)
 	struct compact *c = compact_of_rx(rx);
 
 	/* rlx: an attempt looks in order */
-	if (available(c) > 0 || leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
+	if (available(c) > 0 ||
+	    leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
 		return true;
 	leat_job_schedule(&c->job);
 	return false;
 }
 
 const struct leat_rx_ops leat_compact_receiver = {
-	.recv = recv, .peek = peek, .release = release, .close = close_rx, .status = status,
-	.check = check_one, .attempt = attempt_one, .ready = rx_ready, .add_waiter = stand, .remove_waiter = step_aside,
-	.policy = policy_of, .scope = scope_of, .waits = waits_of,
+	.recv = recv,
+	.peek = peek,
+	.release = release,
+	.close = close_rx,
+	.status = status,
+	.check = check_one,
+	.attempt = attempt_one,
+	.ready = rx_ready,
+	.add_waiter = stand,
+	.remove_waiter = step_aside,
+	.policy = policy_of,
+	.scope = scope_of,
+	.waits = waits_of,
 };

@@ -1,15 +1,17 @@
 /*
- * Generators on threads of their own: starting one, what its end means, and who hears of it in which order.
+ * Generators on threads of their own: starting one, what its end means, and who hears of it in
+ * which order.
  *
- * The order of an end: fini; the outcome is kept in the channel; the snapshots are told; the channel's sender is closed;
- * a failure cancels the scope, but not this channel; the thread is handed over to be joined.
+ * The order of an end: fini; the outcome is kept in the channel; the snapshots are told; the
+ * channel's sender is closed; a failure cancels the scope, but not this channel; the thread is
+ * handed over to be joined.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/gen.h"
+#include "runtime/chan/chan.h"
 #include "runtime/gen/compact.h"
 #include "runtime/gen/pooled.h"
-#include "runtime/chan/chan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +30,8 @@ struct gen {
 
 LEAT_TLS struct leat_tx *leat_gen_out;
 
-const char leat_gen_thrown_text[] = "next was left by an exception; it must return 1, 0, a wait that was asked for, or -errno";
+const char leat_gen_thrown_text[] =
+	"next was left by an exception; it must return 1, 0, a wait that was asked for, or -errno";
 
 /* What is not a value of the contract becomes a failure that says so. */
 int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal)
@@ -76,8 +79,8 @@ static int run_function(const struct gen *gen, struct leat_input_end *input)
 }
 
 /* What its last value means. True: it is a failure of its own, which its scope must hear of. */
-static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc, const struct leat_input_end *input,
-		       struct leat_outcome *outcome)
+static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc,
+                       const struct leat_input_end *input, struct leat_outcome *outcome)
 {
 	const char *text;
 	int refusal;
@@ -86,7 +89,8 @@ static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc, co
 	if (rc == 0)
 		return false;
 	if (rc == -ECANCELED)
-		leat_scope_settle(scope); /* it may have heard of the cancel before its own channel did */
+		/* it may have heard of the cancel before its own channel did */
+		leat_scope_settle(scope);
 	refusal = leat_chan_refusal(out->chan);
 	if (rc == refusal && rc == -EPIPE) {
 		outcome->cause = LEAT_ABANDONED;
@@ -122,8 +126,8 @@ static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
 	leat_registry_remove(&node->node, end);
 }
 
-void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, int rc,
-		   const struct leat_input_end *input)
+void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
+                   int rc, const struct leat_input_end *input)
 {
 	struct leat_chan *chan = out->chan;
 	struct leat_outcome outcome;
@@ -135,7 +139,8 @@ void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 	leat_tx_close(out);
 	if (failed) {
 		leat_scope_fail(scope, outcome.code, outcome.text, &chan->hook, NULL);
-		leat_chan_fail_tx(chan); /* after the cause, for those who hear of it by their clones */
+		/* after the cause, for those who hear of it by their clones */
+		leat_chan_fail_tx(chan);
 	}
 	leat_chan_let_go(chan);
 }
@@ -154,7 +159,10 @@ static void gen_main(void *arg)
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
 	leat_gen_over(gen.scope, gen.out, gen.node, rc, &input);
-	/* leat_scope_current stays: destructors of the thread's own values run inside the generator too, until it is joined */
+	/*
+	 * leat_scope_current stays: destructors of the thread's own values run inside the generator
+	 * too, until it is joined
+	 */
 	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
 	leat_scope_exit(gen.ended);
 }
@@ -203,7 +211,8 @@ static struct gen *gen_alloc(void)
 	return gen;
 }
 
-int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node, const char *name)
+int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
+                   const char *name)
 {
 	int rc;
 
@@ -226,7 +235,8 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	rc = leat_gen_begin(gen->scope, gen->out, node, opts->chan.name);
 	if (rc < 0)
 		return rc;
-	rc = leat_thread_start(&thread, gen_main, gen, opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
+	rc = leat_thread_start(&thread, gen_main, gen,
+	                       opts->chan.name != NULL ? opts->chan.name : "", opts->pin);
 	if (rc == 0)
 		return 0;
 	leat_scope_end(gen->scope);
@@ -238,14 +248,16 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 
 int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *opts)
 {
-	if (scope == NULL || !leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
+	if (scope == NULL ||
+	    !leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return -EINVAL;
 	if (opts->pool != NULL && opts->pin != 0)
 		return -EINVAL;
 	return leat_chan_check(&opts->chan);
 }
 
-static int start(const struct gen *what, size_t item_size, const struct leat_gen_opts *opts, struct leat_rx **rx)
+static int start(const struct gen *what, size_t item_size, const struct leat_gen_opts *opts,
+                 struct leat_rx **rx)
 {
 	struct leat_rx *in = NULL;
 	struct gen *gen;
@@ -261,7 +273,8 @@ static int start(const struct gen *what, size_t item_size, const struct leat_gen
 	gen->seq = what->seq;
 	gen->in = what->in;
 	gen->sink = what->sink;
-	rc = leat_chan_create(gen->scope, item_size, &opts->chan, &gen->out, rx != NULL ? &in : NULL);
+	rc = leat_chan_create(gen->scope, item_size, &opts->chan, &gen->out,
+	                      rx != NULL ? &in : NULL);
 	if (rc < 0)
 		goto no_channel;
 	if (rx != NULL)
@@ -278,8 +291,8 @@ no_channel:
 	return rc;
 }
 
-int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
-		    const struct leat_gen_opts *opts, struct leat_rx **rx)
+int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg,
+                    size_t item_size, const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	static const struct leat_gen_opts defaults;
 	struct gen what = { .scope = scope, .fn = fn, .arg = arg };
@@ -299,8 +312,8 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 	return rc < 0 ? rc : start(&what, item_size, opts, rx);
 }
 
-int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts,
-			struct leat_rx **rx)
+int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq,
+                        const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	static const struct leat_gen_opts defaults;
 	struct gen what = { .scope = scope, .seq = seq };
@@ -316,12 +329,14 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
-		return leat_compact_suits(&opts->chan, seq.item_size) ? leat_compact_start(scope, &seq, opts, rx)
-								      : leat_pooled_start(scope, &seq, opts, rx);
+		return leat_compact_suits(&opts->chan, seq.item_size)
+		               ? leat_compact_start(scope, &seq, opts, rx)
+		               : leat_pooled_start(scope, &seq, opts, rx);
 	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
 }
 
-int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink, const struct leat_gen_opts *opts)
+int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink,
+                        const struct leat_gen_opts *opts)
 {
 	struct gen what = { .scope = scope, .in = rx, .sink = *sink };
 
@@ -329,13 +344,14 @@ int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const stru
 }
 
 /* For a caller by address or from another language, which is not checked. */
-int (leat_gen)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size, const struct leat_gen_opts *opts,
-	       struct leat_rx **rx)
+int(leat_gen)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
+              const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	return leat_gen(scope, fn, arg, item_size, opts, rx);
 }
 
-int (leat_gen_seq)(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts, struct leat_rx **rx)
+int(leat_gen_seq)(struct leat_scope *scope, struct leat_seq seq, const struct leat_gen_opts *opts,
+                  struct leat_rx **rx)
 {
 	return leat_gen_seq(scope, seq, opts, rx);
 }

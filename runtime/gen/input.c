@@ -9,7 +9,8 @@ LEAT_TLS struct leat_input_end *leat_thread_input;
 
 static void keep(int rc, enum leat_cause cause, int code, const char *text)
 {
-	struct leat_input_end *input = leat_step_current != NULL ? &leat_step_current->input : leat_thread_input;
+	struct leat_input_end *input =
+		leat_step_current != NULL ? &leat_step_current->input : leat_thread_input;
 
 	if (input == NULL)
 		return;
@@ -26,7 +27,9 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	int code;
 
 	if (rc == -ECANCELED)
-		cause = leat_scope_cause(leat_waitable_scope(leat_waitable_of_rx((struct leat_rx *)(uintptr_t)in)), &code, &text);
+		cause = leat_scope_cause(
+			leat_waitable_scope(leat_waitable_of_rx((struct leat_rx *)(uintptr_t)in)),
+			&code, &text);
 	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED)
 		return rc;
 	else
@@ -58,14 +61,18 @@ static ssize_t wait_attempt(struct leat_wait_loop *w)
 
 static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
-	struct leat_scope *scopes[] = { input_wait_of(w)->out->scope, leat_waitable_scope(input_wait_of(w)->in) };
+	struct leat_scope *scopes[] = { input_wait_of(w)->out->scope,
+		                        leat_waitable_scope(input_wait_of(w)->in) };
 
 	for (int i = 0; i < 2; i++)
 		if (now_ns >= leat_scope_deadline(scopes[i]))
 			leat_scope_expire(scopes[i]);
 }
 
-/* The output's end is notified under its event's lock, so of the two, this waiter and the end, one sees the other. */
+/*
+ * The output's end is notified under its event's lock, so of the two, this waiter and the end, one
+ * sees the other.
+ */
 static void wait_prepare(struct leat_wait_loop *w)
 {
 	struct input_wait *wait = input_wait_of(w);
@@ -102,15 +109,24 @@ static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 
 /* Without forward(): the notification is forwarded once it is known what was taken. */
 static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt, .expire = wait_expire, .prepare = wait_prepare, .park = wait_park, .retire = wait_retire,
-	.begin = wait_begin, .end = wait_end,
+	.attempt = wait_attempt,
+	.expire = wait_expire,
+	.prepare = wait_prepare,
+	.park = wait_park,
+	.retire = wait_retire,
+	.begin = wait_begin,
+	.end = wait_end,
 };
 
-/* Returns 0, or -EDEADLK where this thread must not wait. *told: the caller has a notification to forward. */
+/*
+ * Returns 0, or -EDEADLK where this thread must not wait. *told: the caller has a notification to
+ * forward.
+ */
 static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *told)
 {
 	struct leat_waitable *side = leat_waitable_of_rx(in);
-	int64_t in_ns = leat_scope_deadline(leat_waitable_scope(side)), out_ns = leat_scope_deadline(out->chan->scope);
+	int64_t in_ns = leat_scope_deadline(leat_waitable_scope(side)),
+		out_ns = leat_scope_deadline(out->chan->scope);
 	struct input_wait wait = {
 		.loop = {
 			.ops = &wait_ops,
@@ -132,7 +148,10 @@ static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *told)
 	return rc;
 }
 
-/* Takes what is there, or what a generator on a pool makes here and now: leat_recv(), or with place leat_peek(); never waits. */
+/*
+ * Takes what is there, or what a generator on a pool makes here and now: leat_recv(), or with place
+ * leat_peek(); never waits.
+ */
 static int take(struct leat_rx *in, void *item, const void **place)
 {
 	int rc;
@@ -171,7 +190,10 @@ int leat_input_peek(struct leat_rx *in, const void **item, struct leat_tx *out)
 	return take_or_wait(in, NULL, item, out);
 }
 
-/* Of a generator's thread the output tells when to stop; a step must not wait; else the caller waits as for any receive. */
+/*
+ * Of a generator's thread the output tells when to stop; a step must not wait; else the caller
+ * waits as for any receive.
+ */
 static int receive_next(void *state, void *item)
 {
 	int rc;

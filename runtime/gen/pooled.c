@@ -1,8 +1,10 @@
 /*
- * A job with a channel of its own: for a seq the one that it sends into, for a sink a task's, which hears of cancels.
+ * A job with a channel of its own: for a seq the one that it sends into, for a sink a task's, which
+ * hears of cancels.
  *
- * Between turns it stands where news can come from: on its channel's `room`, where it waits for that, else on `done`; and, with a
- * struct leat_await, on what its step asked for. Everything that it stands at wakes it by the same function.
+ * Between turns it stands where news can come from: on its channel's `room`, where it waits for
+ * that, else on `done`; and, with a struct leat_await, on what its step asked for. Everything that
+ * it stands at wakes it by the same function.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,16 +22,16 @@ struct pooled {
 	struct leat_producer producer; /* first: the channel frees it */
 	struct leat_job job;
 	struct leat_await await;
-	struct leat_waiter place;      /* at this event of its channel, or none */
+	struct leat_waiter place; /* at this event of its channel, or none */
 	struct leat_event *standing;
 	struct leat_scope *scope;
 	struct leat_pool *pool;
 	struct leat_tx *out;
 	struct leat_gen_node *node;
-	struct leat_rx *in;            /* a sink's; NULL: a seq */
+	struct leat_rx *in; /* a sink's; NULL: a seq */
 	struct leat_seq seq;
 	struct leat_sink sink;
-	const void *kept;              /* the item that is peeked at while its put waits, or NULL */
+	const void *kept; /* the item that is peeked at while its put waits, or NULL */
 	unsigned cost, turns;
 	bool workers_only; /* as the pool, which may be gone when the channel still stands */
 };
@@ -53,7 +55,7 @@ static int checked(struct pooled *p, const struct leat_step *step, int rc)
 	if (rc <= MORE || leat_await_asked(step, rc))
 		return rc;
 	return leat_gen_broken(p->out, p->in != NULL ? "put" : "next", rc,
-			       "1, 0, what leat_after() and its like answered, or -errno");
+	                       "1, 0, what leat_after() and its like answered, or -errno");
 }
 
 static int seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
@@ -76,9 +78,10 @@ static int seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint3
 }
 
 /*
- * Peeks at up to n items, into *items. Invariant: what is peeked at and not put can be given back. If not: the sink would keep,
- * and at its end discard, items that another receiver should have. Therefore: where others may receive from the input, a peek
- * takes one item; elsewhere nothing moves the position behind the peek, and leat_release() of fewer than were peeked at succeeds.
+ * Peeks at up to n items, into *items. Invariant: what is peeked at and not put can be given back.
+ * If not: the sink would keep, and at its end discard, items that another receiver should have.
+ * Therefore: where others may receive from the input, a peek takes one item; elsewhere nothing
+ * moves the position behind the peek, and leat_release() of fewer than were peeked at succeeds.
  */
 static ssize_t peek_some(struct pooled *p, struct leat_step *step, uint32_t n, const void **items)
 {
@@ -95,8 +98,9 @@ static ssize_t peek_some(struct pooled *p, struct leat_step *step, uint32_t n, c
 }
 
 /*
- * Puts up to n items. An item whose put waits is that put's until it is called again: where another receiver could take
- * the item meanwhile, the sink keeps it peeked at. Returns MORE, 0 for the end, what put waits for, or -errno.
+ * Puts up to n items. An item whose put waits is that put's until it is called again: where another
+ * receiver could take the item meanwhile, the sink keeps it peeked at. Returns MORE, 0 for the end,
+ * what put waits for, or -errno.
  */
 static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
@@ -128,7 +132,10 @@ static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n,
 	return rc == 1 ? 0 : checked(p, step, rc);
 }
 
-/* On a small channel little is there at once, and looking for more is what has its generator run: cheaper than a turn each. */
+/*
+ * On a small channel little is there at once, and looking for more is what has its generator run:
+ * cheaper than a turn each.
+ */
 static int sink_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	int rc = MORE;
@@ -147,7 +154,8 @@ static bool writable(const struct pooled *p)
 {
 	struct leat_chan *chan = p->out->chan;
 
-	return chan->turns ? leat_mpmc_writable(&chan->mpmc) : leat_spsc_can_push(&leat_handle_of_tx(p->out)->ring);
+	return chan->turns ? leat_mpmc_writable(&chan->mpmc)
+	                   : leat_spsc_can_push(&leat_handle_of_tx(p->out)->ring);
 }
 
 /* Whether there is nothing to wait for after all. */
@@ -173,7 +181,8 @@ static bool ready(const struct leat_job *job)
 
 	if (p->in != NULL || p->standing == &p->out->chan->room)
 		return false; /* whatever comes wakes it */
-	return leat_load_rlx(&p->out->chan->ctl) & LEAT_CTL_RX_PARKED && writable(p); /* rlx: J3 orders it */
+	/* rlx: J3 orders it */
+	return leat_load_rlx(&p->out->chan->ctl) & LEAT_CTL_RX_PARKED && writable(p);
 }
 
 /* --- turns --- */
@@ -213,7 +222,8 @@ static int wait_for(struct pooled *p, const struct leat_step *step, int rc)
 }
 
 /* What the turn ends with; here: its receiver runs it, and will be back. */
-static enum leat_job_result settle(struct pooled *p, const struct leat_step *step, int rc, bool here)
+static enum leat_job_result settle(struct pooled *p, const struct leat_step *step, int rc,
+                                   bool here)
 {
 	int turn = LEAT_JOB_MORE;
 
@@ -236,18 +246,23 @@ struct frame {
 	bool returned;
 };
 
-/* Also where an exception leaves a step, and goes on to the receive that ran it: the generator has failed. */
+/*
+ * Also where an exception leaves a step, and goes on to the receive that ran it: the generator has
+ * failed.
+ */
 static void frame_end(struct frame *frame)
 {
 	leat_scope_current = frame->outer;
 	leat_step_end(frame->step);
 	if (!frame->returned)
-		finish(frame->p, leat_tx_fail(frame->p->out, -EINVAL, leat_gen_thrown_text), &frame->step->input);
+		finish(frame->p, leat_tx_fail(frame->p->out, -EINVAL, leat_gen_thrown_text),
+		       &frame->step->input);
 }
 
 static int run_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
-	struct frame frame __attribute__((cleanup(frame_end))) = { .p = p, .outer = leat_scope_current, .step = step };
+	struct frame frame __attribute__((
+		cleanup(frame_end))) = { .p = p, .outer = leat_scope_current, .step = step };
 	int rc;
 
 	leat_step_begin(step);
@@ -342,7 +357,8 @@ static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts 
 }
 
 /* Opens its channel, and makes it a generator; it has not run yet. On an error p is gone. */
-static int begin(struct pooled *p, size_t item_size, const struct leat_gen_opts *opts, struct leat_rx **rx)
+static int begin(struct pooled *p, size_t item_size, const struct leat_gen_opts *opts,
+                 struct leat_rx **rx)
 {
 	int rc = leat_chan_create(p->scope, item_size, &opts->chan, &p->out, rx);
 
@@ -364,8 +380,8 @@ static int begin(struct pooled *p, size_t item_size, const struct leat_gen_opts 
 	return rc;
 }
 
-int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq, const struct leat_gen_opts *opts,
-		      struct leat_rx **rx)
+int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq,
+                      const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	struct pooled *p = make(scope, opts);
 	struct leat_rx *in;
@@ -382,8 +398,8 @@ int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq, cons
 	return 0;
 }
 
-int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink,
-			   const struct leat_gen_opts *opts)
+int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx,
+                           const struct leat_sink *sink, const struct leat_gen_opts *opts)
 {
 	struct pooled *p = make(scope, opts);
 	int rc;

@@ -16,7 +16,9 @@ static int put_all(struct leat_tx *out, struct leat_rx *in, const struct leat_si
 		rc = sink->put(sink->state, item);
 		leat_release(in, 1);
 		if (rc != 0)
-			return rc == 1 ? 0 : rc > 1 ? leat_gen_broken(out, "put", rc, "0, 1 or -errno") : rc;
+			return rc == 1  ? 0
+			       : rc > 1 ? leat_gen_broken(out, "put", rc, "0, 1 or -errno")
+			                : rc;
 		leat_thread_input->rc = 0;
 	}
 	return rc;
@@ -32,8 +34,8 @@ int leat_sink_run(struct leat_tx *out, struct leat_rx *in, const struct leat_sin
 	return rc;
 }
 
-int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
-			 const struct leat_gen_opts *opts)
+int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx,
+                         struct leat_sink sink, const struct leat_gen_opts *opts)
 {
 	static const struct leat_gen_opts defaults;
 	int rc;
@@ -46,14 +48,17 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0)
-		rc = leat_waitable_check(leat_waitable_of_rx(rx), rx, 0, "leat_gen_sink"); /* with any address for the item's */
+		/* with any address for the item's */
+		rc = leat_waitable_check(leat_waitable_of_rx(rx), rx, 0, "leat_gen_sink");
 	if (rc < 0)
 		return rc;
-	return opts->pool != NULL ? leat_pooled_start_sink(scope, rx, &sink, opts) : leat_gen_start_sink(scope, rx, &sink, opts);
+	return opts->pool != NULL ? leat_pooled_start_sink(scope, rx, &sink, opts)
+	                          : leat_gen_start_sink(scope, rx, &sink, opts);
 }
 
 /* For a caller by address or from another language, which is not checked. */
-int (leat_gen_sink)(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink, const struct leat_gen_opts *opts)
+int(leat_gen_sink)(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
+                   const struct leat_gen_opts *opts)
 {
 	return leat_gen_sink(scope, rx, sink, opts);
 }

@@ -84,7 +84,10 @@ int leat_source_wait(const struct leat_source *source, int fd, int64_t deadline_
 	return leat_source_fail(source, rc, "waiting");
 }
 
-/* "NAME: PATH: TAIL", the path shortened at its front where all does not fit: what went wrong must be readable. */
+/*
+ * "NAME: PATH: TAIL", the path shortened at its front where all does not fit: what went wrong must
+ * be readable.
+ */
 static int say(const struct leat_source *source, int code, const char *tail)
 {
 	size_t len = source->path != NULL ? strlen(source->path) : 0;
@@ -97,17 +100,18 @@ static int say(const struct leat_source *source, int code, const char *tail)
 		snprintf(text, sizeof(text), "%s: %s: %s", source->name, source->path, tail);
 	else
 		snprintf(text, sizeof(text), "%s: ...%s: %s", source->name,
-			 source->path + len - (LEAT_TEXT_MAX - rest - strlen("...")), tail);
+		         source->path + len - (LEAT_TEXT_MAX - rest - strlen("...")), tail);
 	return leat_tx_fail(source->to->out, code, text);
 }
 
 int leat_source_fail(const struct leat_source *source, int code, const char *detail)
 {
-	const char *reason = strerrordesc_np(-code); /* strerror() may share its buffer with other threads */
+	/* strerror() may share its buffer with other threads */
+	const char *reason = strerrordesc_np(-code);
 	char tail[LEAT_TEXT_MAX / 2 + 1];
 
-	snprintf(tail, sizeof(tail), "%s%s%s", detail != NULL ? detail : "", detail != NULL ? ": " : "",
-		 reason != NULL ? reason : "unknown error");
+	snprintf(tail, sizeof(tail), "%s%s%s", detail != NULL ? detail : "",
+	         detail != NULL ? ": " : "", reason != NULL ? reason : "unknown error");
 	return say(source, code, tail);
 }
 
@@ -116,11 +120,14 @@ int leat_source_refuse(const struct leat_source *source, int code, const char *t
 	return say(source, code, text);
 }
 
-int leat_source_check_opts(const struct leat_source *source, const uint64_t *reserved, size_t n, const char *missing)
+int leat_source_check_opts(const struct leat_source *source, const uint64_t *reserved, size_t n,
+                           const char *missing)
 {
 	if (missing != NULL)
 		return say(source, -EINVAL, missing);
-	return leat_words_unused(reserved, n) ? 0 : say(source, -EINVAL, "reserved options must be zero");
+	return leat_words_unused(reserved, n)
+	               ? 0
+	               : say(source, -EINVAL, "reserved options must be zero");
 }
 
 int64_t leat_source_due(int64_t first_ns, uint64_t k, int64_t interval_ns)
@@ -160,8 +167,8 @@ static int send_number(void *arg, void *item)
 	return answer(leat_send_until(sender->out, number, sender->until_ns), sender);
 }
 
-static int send_all(struct leat_tx *out, const char *name, int64_t until_ns, size_t item_size, leat_emit_fn *emit,
-		    leat_source_fn *fn, const void *opts)
+static int send_all(struct leat_tx *out, const char *name, int64_t until_ns, size_t item_size,
+                    leat_emit_fn *emit, leat_source_fn *fn, const void *opts)
 {
 	struct sender sender = { .out = out, .until_ns = leat_source_until(until_ns) };
 	struct leat_emitter to = { .emit = emit, .arg = &sender, .out = out };
@@ -170,19 +177,21 @@ static int send_all(struct leat_tx *out, const char *name, int64_t until_ns, siz
 	if (out == NULL)
 		return -EINVAL;
 	if (out->chan->item_size != item_size)
-		return say(&source, -EINVAL, item_size == sizeof(struct leat_line) ?
-						     "the channel's items must be struct leat_line" :
-						     "the channel's items must be uint64_t");
+		return say(&source, -EINVAL,
+		           item_size == sizeof(struct leat_line)
+		                   ? "the channel's items must be struct leat_line"
+		                   : "the channel's items must be uint64_t");
 	return fn(&to, opts);
 }
 
-int leat_source_send_lines(struct leat_tx *out, const char *name, int64_t until_ns, leat_source_fn *fn, const void *opts)
+int leat_source_send_lines(struct leat_tx *out, const char *name, int64_t until_ns,
+                           leat_source_fn *fn, const void *opts)
 {
 	return send_all(out, name, until_ns, sizeof(struct leat_line), send_line, fn, opts);
 }
 
-int leat_source_send_numbers(struct leat_tx *out, const char *name, int64_t until_ns, leat_source_fn *fn,
-			     const void *opts)
+int leat_source_send_numbers(struct leat_tx *out, const char *name, int64_t until_ns,
+                             leat_source_fn *fn, const void *opts)
 {
 	return send_all(out, name, until_ns, sizeof(uint64_t), send_number, fn, opts);
 }

@@ -1,17 +1,20 @@
 /*
  * The lines that are appended to a file, through rotation and truncation.
  *
- * inotify watches the inode that is being read, and the directory where its path would come to name another; where
- * the path is a symbolic link, also the directory of each further step. An event only says "look": what happened is
- * found by reading on and by comparing what the path names with what is open. So events may be merged, come late or be
- * about other files, and nothing is lost as long as a watch is in place before the look that relies on it.
+ * inotify watches the inode that is being read, and the directory where its path would come to name
+ * another; where the path is a symbolic link, also the directory of each further step. An event
+ * only says "look": what happened is found by reading on and by comparing what the path names with
+ * what is open. So events may be merged, come late or be about other files, and nothing is lost as
+ * long as a watch is in place before the look that relies on it.
  *
- * Rotation. A program whose log was renamed goes on writing into the old file until it reopens the path. So the old
- * file is followed until the new one holds its first byte, and only then read to its end and left.
+ * Rotation. A program whose log was renamed goes on writing into the old file until it reopens the
+ * path. So the old file is followed until the new one holds its first byte, and only then read to
+ * its end and left.
  *
- * What cannot be seen: changes that inotify does not report (made through a memory map, or by another machine on a
- * network file system, or to a file whose copy an overlay file system makes at the first write); a file that was
- * truncated and has outgrown its old length before it is looked at; a file that came and went between two looks.
+ * What cannot be seen: changes that inotify does not report (made through a memory map, or by
+ * another machine on a network file system, or to a file whose copy an overlay file system makes at
+ * the first write); a file that was truncated and has outgrown its old length before it is looked
+ * at; a file that came and went between two looks.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,20 +32,21 @@
 struct follow {
 	struct leat_source source;
 	struct leat_splitter split;
-	int watch;      /* inotify */
-	int fd;         /* the file that is read; -1 before there is one */
-	dev_t dev;      /* which it is */
+	int watch; /* inotify */
+	int fd;    /* the file that is read; -1 before there is one */
+	dev_t dev; /* which it is */
 	ino_t ino;
 	off_t pos;      /* how far it has been read */
 	bool displaced; /* a directory that is watched went away or elsewhere */
 };
 
 /*
- * A directory that is removed while a file of it is open does not say so itself (it lives on until that is closed), so
- * its parent is asked. One directory may be both: what is watched for adds up.
+ * A directory that is removed while a file of it is open does not say so itself (it lives on until
+ * that is closed), so its parent is asked. One directory may be both: what is watched for adds up.
  */
 #define DIRECTORY_EVENTS \
-	(IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD)
+	(IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | \
+	 IN_MASK_ADD)
 #define PARENT_EVENTS (IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR | IN_MASK_ADD)
 #define DISPLACING_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW)
 
@@ -76,7 +80,8 @@ static int watch_directory_of(int watch, const char *path)
 	if (inotify_add_watch(watch, directory, DIRECTORY_EVENTS) < 0)
 		return -errno;
 	strcat(directory, "..");
-	inotify_add_watch(watch, directory, PARENT_EVENTS); /* one that may not be read must do without */
+	/* one that may not be read must do without */
+	inotify_add_watch(watch, directory, PARENT_EVENTS);
 	return 0;
 }
 
@@ -114,7 +119,9 @@ static int watch_directories(int watch, const char *from)
 	return -ELOOP;
 }
 
-/* The very inode that is open, whatever its path names by now; without a /proc what the path names. */
+/*
+ * The very inode that is open, whatever its path names by now; without a /proc what the path names.
+ */
 static int watch_file(const struct follow *follow, int watch)
 {
 	char path[64];
@@ -127,7 +134,10 @@ static int watch_file(const struct follow *follow, int watch)
 	return errno == ENOENT ? 0 : -errno;
 }
 
-/* All watches anew, so that none of an earlier file or directory stays. What was missed meanwhile only a look finds. */
+/*
+ * All watches anew, so that none of an earlier file or directory stays. What was missed meanwhile
+ * only a look finds.
+ */
 static int watch_all(struct follow *follow)
 {
 	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -151,7 +161,9 @@ static int watch_all(struct follow *follow)
 	return 0;
 }
 
-/* A descriptor of what the path names now; -ENOENT before there is a file. Other errors are said. */
+/*
+ * A descriptor of what the path names now; -ENOENT before there is a file. Other errors are said.
+ */
 static int open_file(const struct follow *follow, struct stat *stat)
 {
 	int fd = leat_source_open(follow->source.path);
@@ -206,7 +218,10 @@ static int read_some(struct follow *follow, bool *ended)
 	return leat_source_lines(&follow->source, &follow->split);
 }
 
-/* A file shorter than what was read of it begins anew; a line whose end was cut away is sent as far as it came. */
+/*
+ * A file shorter than what was read of it begins anew; a line whose end was cut away is sent as far
+ * as it came.
+ */
 static int look_for_truncation(struct follow *follow, bool *truncated)
 {
 	struct stat stat;
@@ -245,7 +260,10 @@ static int find_file(struct follow *follow, struct stat *found)
 		return 1;
 	if (lstat(follow->source.path, found) < 0)
 		return 0;
-	/* A link to what is not there: it may be created where nobody has watched yet. No watch is given up for that. */
+	/*
+	 * A link to what is not there: it may be created where nobody has watched yet. No watch is
+	 * given up for that.
+	 */
 	rc = watch_directories(follow->watch, follow->source.path);
 	if (rc < 0)
 		return leat_source_fail(&follow->source, rc, "its directory");
@@ -264,11 +282,17 @@ static int find_successor(struct follow *follow)
 		return 1;
 	/* Looked at again after the watch is there: it may have been written to just before. */
 	if (inotify_add_watch(follow->watch, follow->source.path, IN_MODIFY) < 0)
-		return errno == ENOENT || errno == EACCES ? 0 : leat_source_fail(&follow->source, -errno, "inotify");
-	return stat(follow->source.path, &found) == 0 && !is_open(follow, &found) && found.st_size > 0;
+		return errno == ENOENT || errno == EACCES
+		               ? 0
+		               : leat_source_fail(&follow->source, -errno, "inotify");
+	return stat(follow->source.path, &found) == 0 && !is_open(follow, &found) &&
+	       found.st_size > 0;
 }
 
-/* Goes over to the file that the path names now, if that is another; *moved where all is to be looked at again. */
+/*
+ * Goes over to the file that the path names now, if that is another; *moved where all is to be
+ * looked at again.
+ */
 static int change_over(struct follow *follow, bool *moved)
 {
 	struct stat stat;
@@ -322,7 +346,8 @@ static int take_events(struct follow *follow)
 		for (char *at = events; at < events + n; at += sizeof(*event) + event->len) {
 			event = (const struct inotify_event *)at;
 			if ((event->mask & DISPLACING_EVENTS) ||
-			    ((event->mask & IN_ISDIR) && (event->mask & (IN_DELETE | IN_MOVED_FROM))))
+			    ((event->mask & IN_ISDIR) &&
+			     (event->mask & (IN_DELETE | IN_MOVED_FROM))))
 				follow->displaced = true;
 		}
 	return n < 0 && errno != EAGAIN ? leat_source_fail(&follow->source, -errno, "inotify") : 0;
@@ -372,7 +397,8 @@ int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opt
 		return leat_source_refuse(&follow.source, -EINVAL, "no options");
 	follow.source.path = opts->path;
 	follow.source.until_ns = leat_source_until(opts->until_ns);
-	rc = leat_source_check_opts(&follow.source, opts->reserved, 4, opts->path == NULL ? "no path" : NULL);
+	rc = leat_source_check_opts(&follow.source, opts->reserved, 4,
+	                            opts->path == NULL ? "no path" : NULL);
 	if (rc == 0)
 		rc = run_follow(&follow, opts->from_start);
 	leat_splitter_fini(&follow.split);
@@ -391,5 +417,6 @@ int leat_follow(struct leat_tx *out, void *opts)
 {
 	const struct leat_follow_opts *follow = opts;
 
-	return leat_source_send_lines(out, "follow", follow != NULL ? follow->until_ns : 0, run, opts);
+	return leat_source_send_lines(out, "follow", follow != NULL ? follow->until_ns : 0, run,
+	                              opts);
 }

@@ -1,15 +1,18 @@
 /*
  * Blocks, and the lines that hold them.
  *
- * A block counts holds. Its source takes a large number of them when it begins the block, gives one with each line
- * without touching the count, and gives back the rest in one step when it leaves the block. So a line costs one atomic
- * step, in its free, and the source one for each block. The last hold frees; one that stands alone needs no step.
+ * A block counts holds. Its source takes a large number of them when it begins the block, gives one
+ * with each line without touching the count, and gives back the rest in one step when it leaves the
+ * block. So a line costs one atomic step, in its free, and the source one for each block. The last
+ * hold frees; one that stands alone needs no step.
  *
- *     L1  a free takes its hold off (or the source its rest)  ->  L2  who finds itself last frees the block
+ *     L1  a free takes its hold off (or the source its rest)  ->  L2  who finds itself last frees
+ *                                                                     the block
  *     L3  the source finds nobody else                        ->  L1  and fills it again
  *     all reads of the block are before its end, or before what is written into it next
  *
- * What the source wrote into the block reaches a reader with the line, through the channel that carries it.
+ * What the source wrote into the block reaches a reader with the line, through the channel that
+ * carries it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,13 +32,17 @@ struct leat_block {
 /* The holds a source begins with: more than a block can have lines. */
 #define SOURCE_HOLDS (UINT64_C(1) << 62)
 
-/* Where the bytes of a shared block begin: readers of the first lines are apart from those who count. */
+/*
+ * Where the bytes of a shared block begin: readers of the first lines are apart from those who
+ * count.
+ */
 #define SHARED_HEAD 64
 
 /* Bytes of room below which a block counts as full: a read for less is hardly worth its call. */
 #define LEAST_ROOM 4096
 
-static_assert(sizeof(struct leat_block) == 16, "the bytes of a line's own copy stand aligned to 16");
+static_assert(sizeof(struct leat_block) == 16,
+              "the bytes of a line's own copy stand aligned to 16");
 static_assert(sizeof(struct leat_block) <= SHARED_HEAD, "the head has room for the count");
 
 static struct leat_block *block_open(size_t head, size_t len, size_t align, uint64_t holds)
@@ -54,7 +61,10 @@ static void block_let_go(struct leat_block *block, uint64_t holds)
 {
 	/* L2: the count before the end of the block; pairs with L1 in block_let_go() elsewhere. */
 	if (leat_load_acq(&block->holds) != holds &&
-	    /* L1: reads of the block before the count; pairs with L2 in block_let_go() and L3 in block_is_mine(). */
+	    /*
+	     * L1: reads of the block before the count; pairs with L2 in block_let_go() and L3 in
+	     * block_is_mine().
+	     */
 	    leat_add_acqrel(&block->holds, UINT64_C(0) - holds) != holds)
 		return;
 	leat_os_free(block);
@@ -74,7 +84,9 @@ int leat_line_copy(struct leat_line *line, const void *data, size_t len)
 	block = block_open(sizeof(*block), len, 0, 1);
 	if (block == NULL)
 		return -ENOMEM;
-	*line = (struct leat_line){ .data = memcpy(block + 1, data, len), .len = len, .block = block };
+	*line = (struct leat_line){ .data = memcpy(block + 1, data, len),
+		                    .len = len,
+		                    .block = block };
 	return 0;
 }
 
@@ -103,7 +115,9 @@ static bool block_is_mine(const struct leat_splitter *split)
 
 static void begin(struct leat_splitter *split, struct leat_block *block, size_t size, size_t kept)
 {
-	*split = (struct leat_splitter){ .block = block, .data = (char *)block + SHARED_HEAD, .size = size, .end = kept };
+	*split = (struct leat_splitter){
+		.block = block, .data = (char *)block + SHARED_HEAD, .size = size, .end = kept
+	};
 }
 
 /* Begins a block with what has come of the line that is not whole yet. */

@@ -3,13 +3,15 @@
  *
  *     leat_splitter_room(&split, &at, &room);        where the next piece may be written
  *     leat_splitter_fill(&split, read(fd, at, room));
- *     while (leat_splitter_next(&split, &line))      the whole lines that are there now, each one a hold
+ *     while (leat_splitter_next(&split, &line))      the whole lines that are there now, each one a
+ *                                                    hold
  *             ...
  *     leat_splitter_rest(&split, &line);             at the end: a last line without its line feed
  *     leat_splitter_fini(&split);
  *
- * One thread feeds a splitter; the lines it gives may be freed by any thread, also after the splitter is gone.
- * A line is never copied, unless it stands across the end of a block; a longer one than a block makes the block grow.
+ * One thread feeds a splitter; the lines it gives may be freed by any thread, also after the
+ * splitter is gone. A line is never copied, unless it stands across the end of a block; a longer
+ * one than a block makes the block grow.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,15 +21,16 @@
 #include <leat/io.h>
 
 /*
- * Bytes that a block holds and that a read asks for: large enough that the kernel's copy and not the call is what a
- * read costs, small enough to be in a core's second-level cache when the lines are looked at.
+ * Bytes that a block holds and that a read asks for: large enough that the kernel's copy and not
+ * the call is what a read costs, small enough to be in a core's second-level cache when the lines
+ * are looked at.
  */
 #define LEAT_BLOCK_BYTES ((size_t)128 * 1024)
 
 /* All zero: an empty one. */
 struct leat_splitter {
 	struct leat_block *block;
-	char *data;     /* the block's bytes: `size` of them, `end` filled */
+	char *data; /* the block's bytes: `size` of them, `end` filled */
 	size_t size, end;
 	size_t start;   /* of the line that is not whole yet */
 	size_t scanned; /* no line feed from start to here */

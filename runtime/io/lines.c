@@ -1,10 +1,10 @@
 /*
  * The lines of a file, a pipe or standard input.
  *
- * What cannot keep a reader waiting (a regular file) is read straight on. Everything else is waited for where the
- * consumer's close and the scope's cancel arrive too, so the descriptor should not block: a path is opened
- * so (which for a named pipe also means not to wait for its writer here). Standard input stays as it is, for others
- * share it; it is read only when there is something.
+ * What cannot keep a reader waiting (a regular file) is read straight on. Everything else is waited
+ * for where the consumer's close and the scope's cancel arrive too, so the descriptor should not
+ * block: a path is opened so (which for a named pipe also means not to wait for its writer here).
+ * Standard input stays as it is, for others share it; it is read only when there is something.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -106,7 +106,8 @@ int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts 
 	lines.source.path = opts->path;
 	lines.source.until_ns = leat_source_until(opts->until_ns);
 	lines.passes = opts->repeat > 1 ? opts->repeat : 1;
-	rc = leat_source_check_opts(&lines.source, opts->reserved, 4, opts->path == NULL ? "no path" : NULL);
+	rc = leat_source_check_opts(&lines.source, opts->reserved, 4,
+	                            opts->path == NULL ? "no path" : NULL);
 	if (rc == 0)
 		rc = open_input(&lines);
 	if (rc == 0)

@@ -1,8 +1,9 @@
 /*
  * Readings of a /proc file at a steady interval.
  *
- * Each reading is taken whole before its first line is sent, so that it is of one time even if the sending has to wait.
- * The file is opened anew: what it names (a process, a device) may come and go, and then that is a failure.
+ * Each reading is taken whole before its first line is sent, so that it is of one time even if the
+ * sending has to wait. The file is opened anew: what it names (a process, a device) may come and
+ * go, and then that is a failure.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,7 +17,10 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-/* Bytes of a reading at most: nothing that is meant to be read this way comes near it, and some files have no end. */
+/*
+ * Bytes of a reading at most: nothing that is meant to be read this way comes near it, and some
+ * files have no end.
+ */
 #define MOST_BYTES ((size_t)64 * 1024 * 1024)
 
 /* Why a name is none, or NULL: it must stay below /proc. */
@@ -57,7 +61,8 @@ static int read_whole(const struct leat_source *source, struct leat_splitter *sp
 	} while (n > 0);
 	close(fd);
 	errno = saved;
-	if (n < 0 && n != -EAGAIN) /* EAGAIN: one that would keep its reader waiting; that was all there is now */
+	/* EAGAIN: one that would keep its reader waiting; that was all there is now */
+	if (n < 0 && n != -EAGAIN)
 		return leat_source_fail(source, (int)n, NULL);
 	return rc;
 }

@@ -1,9 +1,10 @@
 /*
  * runtime/io/source.h: the sources of leat/io.h, freed from the channel they send into.
  *
- * A flow fuses the cheap steps behind a source into the source's own thread: what the source makes goes to a
- * function, and only what comes out at the end of the steps goes into a ring. So each source is written once, here,
- * against an emitter; its public face in leat/io.h emits with leat_send().
+ * A flow fuses the cheap steps behind a source into the source's own thread: what the source makes
+ * goes to a function, and only what comes out at the end of the steps goes into a ring. So each
+ * source is written once, here, against an emitter; its public face in leat/io.h emits with
+ * leat_send().
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -13,9 +14,9 @@
 #include <leat/io.h>
 
 /*
- * Takes one item, of the type that the source's comment in leat/io.h names. 0: the item is the emitter's now. Anything
- * else: it is still the source's, which frees it and ends with that value at once. A positive value
- * (LEAT_EMIT_ENOUGH) ends the source well: it answers 0.
+ * Takes one item, of the type that the source's comment in leat/io.h names. 0: the item is the
+ * emitter's now. Anything else: it is still the source's, which frees it and ends with that value
+ * at once. A positive value (LEAT_EMIT_ENOUGH) ends the source well: it answers 0.
  */
 typedef int leat_emit_fn(void *arg, void *item);
 #define LEAT_EMIT_ENOUGH 1
@@ -23,7 +24,8 @@ typedef int leat_emit_fn(void *arg, void *item);
 struct leat_emitter {
 	leat_emit_fn *emit;
 	void *arg;
-	struct leat_tx *out; /* what the source waits with (leat_tx_wait, leat_tx_done) and fails with (leat_tx_fail) */
+	/* what the source waits with (leat_tx_wait, leat_tx_done) and fails with (leat_tx_fail) */
+	struct leat_tx *out;
 };
 
 int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts *opts);

@@ -5,9 +5,12 @@
  */
 #include "runtime/io/common.h"
 
-/* The tick to emit after `last`: the next one, waited for; or the one that is due, where that is further on. */
-static int await_tick(const struct leat_source *source, int64_t start_ns, int64_t interval_ns, uint64_t last,
-		      uint64_t *tick)
+/*
+ * The tick to emit after `last`: the next one, waited for; or the one that is due, where that is
+ * further on.
+ */
+static int await_tick(const struct leat_source *source, int64_t start_ns, int64_t interval_ns,
+                      uint64_t last, uint64_t *tick)
 {
 	int64_t due_ns = leat_source_due(start_ns, last + 1, interval_ns);
 	bool is_last = source->until_ns <= due_ns && source->until_ns != LEAT_NEVER;
@@ -37,7 +40,7 @@ int leat_tick_into(const struct leat_emitter *to, const struct leat_tick_opts *o
 		return leat_source_refuse(&source, -EINVAL, "no options");
 	source.until_ns = leat_source_until(opts->until_ns);
 	rc = leat_source_check_opts(&source, opts->reserved, 4,
-				    opts->interval_ns <= 0 ? "the interval must be above 0" : NULL);
+	                            opts->interval_ns <= 0 ? "the interval must be above 0" : NULL);
 	while (rc == 0) {
 		rc = await_tick(&source, start_ns, opts->interval_ns, tick, &tick);
 		if (rc == 0)
@@ -80,12 +83,14 @@ int leat_tick(struct leat_tx *out, void *opts)
 {
 	const struct leat_tick_opts *tick = opts;
 
-	return leat_source_send_numbers(out, "tick", tick != NULL ? tick->until_ns : 0, run_tick, opts);
+	return leat_source_send_numbers(out, "tick", tick != NULL ? tick->until_ns : 0, run_tick,
+	                                opts);
 }
 
 int leat_count(struct leat_tx *out, void *opts)
 {
 	const struct leat_count_opts *count = opts;
 
-	return leat_source_send_numbers(out, "count", count != NULL ? count->until_ns : 0, run_count, opts);
+	return leat_source_send_numbers(out, "count", count != NULL ? count->until_ns : 0,
+	                                run_count, opts);
 }

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,10 +36,16 @@ static struct timespec timespec_of(int64_t ns)
 	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
 }
 
-/* More than a process can address, and more than the sanitizers' allocators take for an honest request. */
+/*
+ * More than a process can address, and more than the sanitizers' allocators take for an honest
+ * request.
+ */
 static const size_t absurd = (size_t)1 << 40;
 
-/* calloc leaves large blocks untouched until they are used; the block's own address stands before the aligned one. */
+/*
+ * calloc leaves large blocks untouched until they are used; the block's own address stands before
+ * the aligned one.
+ */
 void *leat_os_alloc(size_t size, size_t align)
 {
 	size_t total;
@@ -52,7 +58,8 @@ void *leat_os_alloc(size_t size, size_t align)
 	block = calloc(1, total);
 	if (block == NULL)
 		return NULL;
-	aligned = (char *)(((uintptr_t)block + sizeof(void *) + align - 1) & ~(uintptr_t)(align - 1));
+	aligned =
+		(char *)(((uintptr_t)block + sizeof(void *) + align - 1) & ~(uintptr_t)(align - 1));
 	memcpy(aligned - sizeof(void *), &block, sizeof(block));
 	return aligned;
 }
@@ -70,7 +77,8 @@ void leat_os_free(void *memory)
 void *leat_os_pages(size_t size)
 {
 	int saved = errno;
-	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	errno = saved;
 	return pages == MAP_FAILED ? NULL : pages;
@@ -87,7 +95,7 @@ int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
 	int saved = errno, result = 0;
 
 	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-		    deadline_ns == LEAT_NEVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY) < 0 &&
+	            deadline_ns == LEAT_NEVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY) < 0 &&
 	    errno == ETIMEDOUT)
 		result = -ETIMEDOUT;
 	errno = saved;
@@ -110,7 +118,8 @@ static void heavy_register(void)
 	int saved = errno;
 
 	/* rlx: each fence finds out for itself */
-	leat_store_rlx(&heavy_works, syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0);
+	leat_store_rlx(&heavy_works, syscall(SYS_membarrier,
+	                                     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0);
 	errno = saved;
 }
 
@@ -124,7 +133,8 @@ bool leat_os_fence_heavy_ask(void)
 {
 	int saved = errno;
 
-	if (leat_os_fence_heavy_prepare() && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
+	if (leat_os_fence_heavy_prepare() &&
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
 		leat_store_rlx(&heavy_works, 0); /* rlx: each fence finds out for itself */
 	errno = saved;
 	return leat_load_rlx(&heavy_works) != 0; /* rlx: the same */
@@ -141,11 +151,13 @@ void leat_os_outlast_stores(void)
 
 void leat_os_fence_heavy(void)
 {
-	leat_fence_seq(); /* C1, C2: this thread's own part; pairs with leat_fence_light() of each publish */
+	/* C1, C2: this thread's own part; pairs with leat_fence_light() of each publish */
+	leat_fence_seq();
 	if (leat_os_fence_heavy_ask())
 		return;
 	leat_os_outlast_stores();
-	leat_fence_seq(); /* C1, C2: the look after the sleep; pairs with leat_fence_light() of each publish */
+	/* C1, C2: the look after the sleep; pairs with leat_fence_light() of each publish */
+	leat_fence_seq();
 }
 
 int leat_os_flag_open(void)
@@ -183,7 +195,8 @@ void leat_os_flag_close(int flag)
 
 int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
 {
-	int64_t left_ns = deadline_ns == LEAT_NEVER || deadline_ns <= 0 ? 0 : deadline_ns - leat_now_ns();
+	int64_t left_ns =
+		deadline_ns == LEAT_NEVER || deadline_ns <= 0 ? 0 : deadline_ns - leat_now_ns();
 	struct timespec left = timespec_of(left_ns);
 	int saved = errno, found;
 
@@ -295,7 +308,8 @@ static int attributes_for(pthread_attr_t *attributes, unsigned pin)
 	return error;
 }
 
-int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name, unsigned pin)
+int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name,
+                      unsigned pin)
 {
 	struct start *start = malloc(sizeof(*start));
 	pthread_attr_t attributes;

@@ -1,6 +1,6 @@
 /*
- * runtime/os/os.h: the operating system. The only layer that names futexes, membarrier, eventfds, clocks, threads,
- * mutexes or the allocator, so that tests can put something else in its place.
+ * runtime/os/os.h: the operating system. The only layer that names futexes, membarrier, eventfds,
+ * clocks, threads, mutexes or the allocator, so that tests can put something else in its place.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,27 +20,30 @@ void *leat_os_alloc(size_t size, size_t align);
 void leat_os_free(void *memory);
 
 /*
- * Whole pages, zeroed, which go back to the system when they are freed. The same size both times. For what is used soon: they
- * are all there at once, as a page that faults when it is first touched takes several times as long.
+ * Whole pages, zeroed, which go back to the system when they are freed. The same size both times.
+ * For what is used soon: they are all there at once, as a page that faults when it is first touched
+ * takes several times as long.
  */
 void *leat_os_pages(size_t size);
 void leat_os_pages_free(void *pages, size_t size);
 
 /*
- * Sleeps while *word is expected, until a wake or the deadline. 0 for a wake, a changed word, a signal or no reason
- * at all (look again); -ETIMEDOUT.
+ * Sleeps while *word is expected, until a wake or the deadline. 0 for a wake, a changed word, a
+ * signal or no reason at all (look again); -ETIMEDOUT.
  */
 int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
 /* Wakes up to n sleepers. The address is not looked at, so it may be gone already. */
 void leat_os_futex_wake(uint32_t *word, unsigned n); /* mutate */
 
 /*
- * The heavy half of the asymmetric fence: a full fence on every core that runs this process; its partners are the
- * leat_fence_light() of senders and receivers. prepare() asks the kernel once and returns whether it has it.
+ * The heavy half of the asymmetric fence: a full fence on every core that runs this process; its
+ * partners are the leat_fence_light() of senders and receivers. prepare() asks the kernel once and
+ * returns whether it has it.
  *
- * The kernel may refuse it later: a filter of system calls can be installed at any time. Then prepare() returns false from now on,
- * and the fence is a full one of the calling thread and a millisecond of sleep, after which what any other core had executed
- * before is visible here: a store leaves its core's buffer in far less.
+ * The kernel may refuse it later: a filter of system calls can be installed at any time. Then
+ * prepare() returns false from now on, and the fence is a full one of the calling thread and a
+ * millisecond of sleep, after which what any other core had executed before is visible here: a
+ * store leaves its core's buffer in far less.
  */
 bool leat_os_fence_heavy_prepare(void);
 void leat_os_fence_heavy(void);
@@ -48,12 +51,15 @@ void leat_os_fence_heavy(void);
 bool leat_os_fence_heavy_ask(void);
 /* Sleeps until what any core has executed before the call is visible to all. */
 void leat_os_outlast_stores(void);
-/* How long a thread sleeps at the most on what others change without a fence, where membarrier has been refused. */
+/*
+ * How long a thread sleeps at the most on what others change without a fence, where membarrier has
+ * been refused.
+ */
 #define LEAT_OS_UNFENCED_NS INT64_C(1000000)
 
 /*
- * A flag is a descriptor that poll(2) finds readable from a raise until it is cleared. open() answers it or -errno; raise()
- * never waits, and may be called by any thread until the close.
+ * A flag is a descriptor that poll(2) finds readable from a raise until it is cleared. open()
+ * answers it or -errno; raise() never waits, and may be called by any thread until the close.
  */
 int leat_os_flag_open(void);
 void leat_os_flag_raise(int flag); /* mutate */
@@ -74,7 +80,10 @@ struct leat_mutex {
 struct leat_cond {
 	pthread_cond_t posix;
 };
-#define LEAT_MUTEX_INIT { PTHREAD_MUTEX_INITIALIZER }
+#define LEAT_MUTEX_INIT \
+	{ \
+		PTHREAD_MUTEX_INITIALIZER \
+	}
 void leat_mutex_init(struct leat_mutex *mutex);
 void leat_mutex_lock(struct leat_mutex *mutex);
 void leat_mutex_unlock(struct leat_mutex *mutex);
@@ -86,9 +95,10 @@ void leat_cond_broadcast(struct leat_cond *cond); /* mutate */
 void leat_cond_fini(struct leat_cond *cond);
 
 /*
- * A lock for a few instructions: half the price of a mutex. A thread that waits for it spins for a while, then sleeps, as the
- * holder may want the same core: a thread of SCHED_FIFO that yields instead never lets one of lower priority run. Between lock
- * and unlock nothing may sleep, and no system call is made.
+ * A lock for a few instructions: half the price of a mutex. A thread that waits for it spins for a
+ * while, then sleeps, as the holder may want the same core: a thread of SCHED_FIFO that yields
+ * instead never lets one of lower priority run. Between lock and unlock nothing may sleep, and no
+ * system call is made.
  *
  *     held    what it says                         the unlock
  *     0       free
@@ -103,17 +113,19 @@ void leat_spin_lock(struct leat_spin *spin);
 void leat_spin_unlock(struct leat_spin *spin);
 
 /*
- * Threads of the library: all signals blocked, named by the first 15 bytes of name ("": "leat"), pinned where pin is
- * LEAT_PIN(cpu). 0 or -errno, -EINVAL for a processor that is not there.
+ * Threads of the library: all signals blocked, named by the first 15 bytes of name ("": "leat"),
+ * pinned where pin is LEAT_PIN(cpu). 0 or -errno, -EINVAL for a processor that is not there.
  *
- * *thread is written by the starting thread alone, and may be written after the new one has ended. Who hears of a
- * thread from itself and not from its starter joins by what it says with leat_thread_self().
+ * *thread is written by the starting thread alone, and may be written after the new one has ended.
+ * Who hears of a thread from itself and not from its starter joins by what it says with
+ * leat_thread_self().
  */
 struct leat_thread {
 	pthread_t posix;
 };
 typedef void leat_thread_fn(void *arg);
-int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name, unsigned pin);
+int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name,
+                      unsigned pin);
 struct leat_thread leat_thread_self(void);
 void leat_thread_join(struct leat_thread *thread);
 

@@ -17,12 +17,12 @@ static __attribute__((noinline)) void spin_lock_slowly(struct leat_spin *spin)
 	for (unsigned i = 0; i < PAUSES; i++) {
 		leat_pause();
 		held = 0;
-		if (leat_load_rlx(&spin->held) == 0 && /* rlx: the swap decides */
+		if (leat_load_rlx(&spin->held) == 0 &&      /* rlx: the swap decides */
 		    leat_cas_acqrel(&spin->held, &held, 1)) /* L1: pairs with leat_spin_unlock() */
 			return;
 	}
 	for (;;) {
-		held = leat_load_rlx(&spin->held); /* rlx: the swap decides */
+		held = leat_load_rlx(&spin->held);           /* rlx: the swap decides */
 		if (!leat_cas_acqrel(&spin->held, &held, 2)) /* L1: pairs with leat_spin_unlock() */
 			continue;
 		if (held == 0)

@@ -82,11 +82,14 @@ static int table_grow(struct leat_poller *poller, int fd)
 
 static uint32_t epoll_events(short events)
 {
-	return EPOLLONESHOT | (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u) |
-	       (events & POLLPRI ? EPOLLPRI : 0u);
+	return EPOLLONESHOT | (events & POLLIN ? EPOLLIN : 0u) |
+	       (events & POLLOUT ? EPOLLOUT : 0u) | (events & POLLPRI ? EPOLLPRI : 0u);
 }
 
-/* Under the lock. The duplicate keeps two jobs on one descriptor apart, and a closed one from being another by its number. */
+/*
+ * Under the lock. The duplicate keeps two jobs on one descriptor apart, and a closed one from being
+ * another by its number.
+ */
 static int add(struct leat_polled *polled, struct leat_poller *poller, int fd, short events)
 {
 	struct epoll_event event = { .events = epoll_events(events) };
@@ -108,7 +111,8 @@ static int add(struct leat_polled *polled, struct leat_poller *poller, int fd, s
 	polled->poller = poller;
 	polled->fd = copy;
 	poller->table[copy] = polled;
-	leat_store_rel(&poller->count, leat_load_rlx(&poller->count) + 1); /* P3: descriptors open; pairs with leat_poller_wanted() */
+	/* P3: descriptors open; pairs with leat_poller_wanted() */
+	leat_store_rel(&poller->count, leat_load_rlx(&poller->count) + 1);
 	return 0;
 }
 
@@ -148,21 +152,27 @@ bool leat_poller_wanted(const struct leat_poller *poller)
 	return leat_load_acq(&poller->count) > 0; /* P3: pairs with add() */
 }
 
-static int wait(const struct leat_poller *poller, struct epoll_event *events, int n, int64_t deadline_ns)
+static int wait(const struct leat_poller *poller, struct epoll_event *events, int n,
+                int64_t deadline_ns)
 {
 	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
 	struct timespec left = { 0, 0 };
 	int found;
 
 	if (left_ns > 0)
-		left = (struct timespec){ .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
-	found = epoll_pwait2(poller->epoll_fd, events, n, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
+		left = (struct timespec){ .tv_sec = left_ns / 1000000000,
+			                  .tv_nsec = left_ns % 1000000000 };
+	found = epoll_pwait2(poller->epoll_fd, events, n, deadline_ns == LEAT_NEVER ? NULL : &left,
+	                     NULL);
 	if (found >= 0 || errno != ENOSYS)
 		return found;
 	/* Linux before 5.11: milliseconds, rounded up */
 	left_ns = (left_ns + 999999) / 1000000;
 	return epoll_wait(poller->epoll_fd, events, n,
-			  deadline_ns == LEAT_NEVER ? -1 : left_ns <= 0 ? 0 : left_ns < INT_MAX ? (int)left_ns : INT_MAX);
+	                  deadline_ns == LEAT_NEVER ? -1
+	                  : left_ns <= 0            ? 0
+	                  : left_ns < INT_MAX       ? (int)left_ns
+	                                            : INT_MAX);
 }
 
 void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
@@ -170,16 +180,19 @@ void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 	enum { AT_ONCE = 64 };
 	struct epoll_event events[AT_ONCE];
 	int saved = errno, n = wait(poller, events, AT_ONCE, deadline_ns);
-	bool timekeeper = deadline_ns != 0; /* wake_fd tells it alone: who took that news away would leave it asleep */
+	/* wake_fd tells it alone: who took that news away would leave it asleep */
+	bool timekeeper = deadline_ns != 0;
 	uint64_t drained;
 
 	leat_mutex_lock(&poller->lock);
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
 
-		if (fd >= 0 && poller->table[fd] != NULL) /* or it has just given up waiting; another's late event does no harm */
+		/* or it has just given up waiting; another's late event does no harm */
+		if (fd >= 0 && poller->table[fd] != NULL)
 			leat_job_wake(poller->table[fd]->job);
-		else if (fd < 0 && timekeeper && read(poller->wake_fd, &drained, sizeof(drained)) < 0)
+		else if (fd < 0 && timekeeper &&
+		         read(poller->wake_fd, &drained, sizeof(drained)) < 0)
 			drained = 0; /* it is empty already */
 	}
 	leat_mutex_unlock(&poller->lock);

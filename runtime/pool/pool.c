@@ -9,79 +9,98 @@
 #include <string.h>
 
 #ifndef LEAT_POOL_LOOKS
-#define LEAT_POOL_LOOKS 32 /* some 50 microseconds; the exploring scheduler has its own idea of time */
+#define LEAT_POOL_LOOKS \
+	32 /* some 50 microseconds; the exploring scheduler has its own idea of time */
 #endif
 
 enum {
-	LOOKS = LEAT_POOL_LOOKS, /* of a worker without work, before it parks; the later ones further apart */
-	LOOK_PAUSES = 256,   /* at most, between two looks */
-	TAKE_AT_ONCE = 32,   /* jobs that are stolen together */
-	CLOCK_TURNS = 16,    /* the wheel is looked at once in so many turns */
-	POLL_TURNS = 64,     /* and the descriptors, and the others' queues, once in so many */
-	POLL_NS = 200000,    /* how long a worker sleeps at the most, or gives turns, while who starts new jobs may run them himself */
-	UNSTARTED_FEW = 8,           /* so few jobs in the inbox may be about to be run by who put them there */
-	INBOX_SKIPS_MOST = 16,      /* looks in a row that leave them there */
+	/* of a worker without work, before it parks; the later ones further apart */
+	LOOKS = LEAT_POOL_LOOKS,
+	LOOK_PAUSES = 256, /* at most, between two looks */
+	TAKE_AT_ONCE = 32, /* jobs that are stolen together */
+	CLOCK_TURNS = 16,  /* the wheel is looked at once in so many turns */
+	POLL_TURNS = 64,   /* and the descriptors, and the others' queues, once in so many */
+	/*
+	 * how long a worker sleeps at the most, or gives turns, while who starts new jobs may run
+	 * them himself
+	 */
+	POLL_NS = 200000,
+	/* so few jobs in the inbox may be about to be run by who put them there */
+	UNSTARTED_FEW = 8,
+	INBOX_SKIPS_MOST = 16, /* looks in a row that leave them there */
 	WORKERS_MAX = 4096
 };
 
 struct leat_queue {
 	struct leat_spin lock __attribute__((aligned(LEAT_LINES_APART))); /* guards the links */
 	struct leat_link ends;
-	uint32_t count, pushes; /* jobs in it, and that there ever were: written under the lock, read by anybody */
-	uint32_t urgent;        /* since it was empty it got a job that must not wait; the same */
+	/* jobs in it, and that there ever were: written under the lock, read by anybody */
+	uint32_t count, pushes;
+	uint32_t urgent; /* since it was empty it got a job that must not wait; the same */
 };
 
 struct leat_worker {
 	struct leat_queue own; /* what it or its jobs woke, or had a turn and wants more */
-	struct leat_queue *adopted; /* what others woke; one of the pool's queues, and nobody else's */
+	/* what others woke; one of the pool's queues, and nobody else's */
+	struct leat_queue *adopted;
 	struct leat_pool *pool;
 	struct leat_thread thread;
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
-	uint64_t running, turns_run; /* whose turn it is, or 0; how many there were. Written by the worker, read by looks */
-	uint64_t looked_turns_run;   /* given when a look first found this turn; under users_lock */
-	int64_t looked_ns;       /* when that was */
-	uint32_t seen, slept_at; /* the inbox's pushes when this worker last looked, last went to sleep */
-	uint32_t inbox_skips;           /* how often in a row it has left there what it saw */
-	int64_t unstarted_ns;        /* when it last looked at new jobs that stand in no queue */
-	bool new_ones; /* there were some since it last went to sleep */
+	/* whose turn it is, or 0; how many there were. Written by the worker, read by looks */
+	uint64_t running, turns_run;
+	uint64_t looked_turns_run; /* given when a look first found this turn; under users_lock */
+	int64_t looked_ns;         /* when that was */
+	/* the inbox's pushes when this worker last looked, last went to sleep */
+	uint32_t seen, slept_at;
+	uint32_t inbox_skips; /* how often in a row it has left there what it saw */
+	int64_t unstarted_ns; /* when it last looked at new jobs that stand in no queue */
+	bool new_ones;        /* there were some since it last went to sleep */
 	bool polling;
 	unsigned index, turns;
 };
 
 struct leat_pool {
-	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART))); /* LEAT_CTL_RX_PARKED: a worker sleeps */
+	/* LEAT_CTL_RX_PARKED: a worker sleeps */
+	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART)));
 	uint32_t searching; /* workers that are awake and have found nothing yet */
-	uint32_t polling;      /* a worker looks every now and then: new generators wake nobody */
-	uint32_t unstarted;     /* a user may have a new job that nobody has run yet; written under unstarted_lock */
+	uint32_t polling;   /* a worker looks every now and then: new generators wake nobody */
+	/* a user may have a new job that nobody has run yet; written under unstarted_lock */
+	uint32_t unstarted;
 	uint32_t stop;
 	uint32_t held;
-	uint64_t due_ns;    /* when the wheel is to be looked at; written under the lock */
-	uint64_t inbox; /* struct leat_queue *; changed under the lock of the queue that it says */
+	uint64_t due_ns; /* when the wheel is to be looked at; written under the lock */
+	uint64_t inbox;  /* struct leat_queue *; changed under the lock of the queue that it says */
 	struct leat_event idle __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_mutex lock; /* guards the wheel and the timekeeper */
 	struct leat_worker *timekeeper;
 	int64_t timekeeper_until_ns;
-	bool timekeeper_polls;  /* it sleeps on descriptors */
+	bool timekeeper_polls; /* it sleeps on descriptors */
 	struct leat_poller poller;
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
-	struct leat_pool_stat past, told; /* of users that are off the list; what the last look told. Under users_lock */
-	bool looking;                 /* a look has read past, which must not change until it is over. Under users_lock */
-	struct leat_pool_user *ended; /* users removed during that look, on the list until it is over. Under users_lock */
-	struct leat_mutex look_lock;  /* held by a look: one at a time */
-	struct leat_mutex ask_lock;   /* held by who asks one of those: it is not taken away meanwhile */
+	/* of users that are off the list; what the last look told. Under users_lock */
+	struct leat_pool_stat past, told;
+	/* a look has read past, which must not change until it is over. Under users_lock */
+	bool looking;
+	/* users removed during that look, on the list until it is over. Under users_lock */
+	struct leat_pool_user *ended;
+	struct leat_mutex look_lock; /* held by a look: one at a time */
+	/* held by who asks one of those: it is not taken away meanwhile */
+	struct leat_mutex ask_lock;
 	struct leat_spin unstarted_lock;  /* guards the links of */
 	struct leat_link unstarted_users; /* those that may have a new job: the ends of a ring */
 	struct leat_node node;
 	char name[LEAT_NAME_MAX + 1];
 	bool workers_only;
 	unsigned workers_count;
-	struct leat_queue *queues; /* one more than workers: each has adopted one, and one is the inbox */
+	/* one more than workers: each has adopted one, and one is the inbox */
+	struct leat_queue *queues;
 	struct leat_worker workers[];
 };
 
-static struct leat_mutex users_lock = LEAT_MUTEX_INIT; /* of all pools: a user may outlive its pool */
+/* of all pools: a user may outlive its pool */
+static struct leat_mutex users_lock = LEAT_MUTEX_INIT;
 
 LEAT_TLS struct leat_step *leat_step_current;
 static LEAT_TLS struct leat_worker *worker_current;
@@ -130,15 +149,18 @@ struct leat_poller *leat_pool_poller(struct leat_pool *pool)
 
 static bool queue_empty(const struct leat_queue *queue)
 {
-	return leat_load_rlx(&queue->count) == 0; /* rlx: who must not miss any has fenced, or looks again */
+	/* rlx: who must not miss any has fenced, or looks again */
+	return leat_load_rlx(&queue->count) == 0;
 }
 
 /* Under the lock. first: before all others. */
 static void queue_link(struct leat_queue *queue, struct leat_job *job, bool first)
 {
 	leat_link_before(&job->link, first ? queue->ends.next : &queue->ends);
-	leat_store_rlx(&job->queue, (uint64_t)(uintptr_t)queue); /* rlx: believed only under the queue's lock */
-	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) + 1); /* rlx: C1 or P1 order it */
+	/* rlx: believed only under the queue's lock */
+	leat_store_rlx(&job->queue, (uint64_t)(uintptr_t)queue);
+	/* rlx: C1 or P1 order it */
+	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) + 1);
 	leat_store_rlx(&queue->pushes, leat_load_rlx(&queue->pushes) + 1); /* rlx: a hint */
 }
 
@@ -152,20 +174,27 @@ static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
 		leat_store_rlx(&queue->urgent, 0); /* rlx: as count */
 }
 
-/* Somebody has work for a worker: whether to wake one, as none is looking around anyway, or soon enough. */
+/*
+ * Somebody has work for a worker: whether to wake one, as none is looking around anyway, or soon
+ * enough.
+ */
 static bool must_tell(struct leat_pool *pool, bool urgent)
 {
 	uint32_t ctl;
 
-	leat_fence_light();              /* C1: count before ctl; pairs with leat_event_prepare_wait() */
+	/* C1: count before ctl; pairs with leat_event_prepare_wait() */
+	leat_fence_light();
 	ctl = leat_load_rlx(&pool->ctl); /* rlx: C1 orders it */
 	if (ctl & LEAT_CTL_FENCED) {
-		leat_fence_seq(); /* C1: without membarrier; pairs with the full fence of leat_event_prepare_wait() */
+		/* C1: without membarrier; pairs with the full fence of leat_event_prepare_wait() */
+		leat_fence_seq();
 		ctl = leat_load_rlx(&pool->ctl); /* rlx: the same */
 	}
-	if (!(ctl & LEAT_CTL_RX_PARKED) || (!urgent && leat_load_rlx(&pool->polling) != 0)) /* rlx: C1 orders it, as ctl */
+	/* rlx: C1 orders it, as ctl */
+	if (!(ctl & LEAT_CTL_RX_PARKED) || (!urgent && leat_load_rlx(&pool->polling) != 0))
 		return false;
-	return leat_add_acqrel(&pool->searching, 0) == 0; /* P1: the push before searching; pairs with stop_searching() */
+	/* P1: the push before searching; pairs with stop_searching() */
+	return leat_add_acqrel(&pool->searching, 0) == 0;
 }
 
 static void tell(struct leat_pool *pool, bool urgent) /* mutate */
@@ -185,7 +214,8 @@ static void list_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	if (!user->unstarted_listed)
-		list_unstarted(pool, user); /* else who asks it takes the lock that is held, or has yet to come */
+		/* else who asks it takes the lock that is held, or has yet to come */
+		list_unstarted(pool, user);
 	user->unstarted_listed = true;
 	return must_tell(pool, false);
 }
@@ -197,7 +227,10 @@ void leat_pool_notify_unstarted(struct leat_pool *pool)
 
 static struct leat_queue *inbox_of(const struct leat_pool *pool)
 {
-	/* rlx: queues stand from the start; who uses one as the inbox locks it and looks again, others take it as a hint */
+	/*
+	 * rlx: queues stand from the start; who uses one as the inbox locks it and looks again,
+	 * others take it as a hint
+	 */
 	return (struct leat_queue *)(uintptr_t)leat_load_rlx(&pool->inbox);
 }
 
@@ -214,11 +247,15 @@ static struct leat_queue *lock_inbox(struct leat_pool *pool)
 	}
 }
 
-/* Once it is in a queue the job may run and end, and its pool be closed: so in a read section, begun while it was somebody's. */
+/*
+ * Once it is in a queue the job may run and end, and its pool be closed: so in a read section,
+ * begun while it was somebody's.
+ */
 static void push(struct leat_pool *pool, struct leat_job *job, bool urgent, bool first)
 {
 	struct leat_worker *worker = worker_current;
-	struct leat_queue *queue = worker != NULL && worker->pool == pool ? &worker->own : lock_inbox(pool);
+	struct leat_queue *queue =
+		worker != NULL && worker->pool == pool ? &worker->own : lock_inbox(pool);
 
 	if (worker != NULL && worker->pool == pool)
 		leat_spin_lock(&queue->lock);
@@ -248,7 +285,8 @@ static void take_from_wheel(struct leat_pool *pool, struct leat_job *job)
 /* What a wake-up makes of run. One that is only for who parks leaves all others as they are. */
 static uint32_t woken(uint32_t run, bool parked_only)
 {
-	if (run == LEAT_RUN_QUEUED || (parked_only && run != LEAT_RUN_IDLE && run != LEAT_RUN_PARKING))
+	if (run == LEAT_RUN_QUEUED ||
+	    (parked_only && run != LEAT_RUN_IDLE && run != LEAT_RUN_PARKING))
 		return run;
 	return run <= LEAT_RUN_TIMED ? (uint32_t)LEAT_RUN_QUEUED : (uint32_t)LEAT_RUN_AGAIN;
 }
@@ -259,7 +297,8 @@ bool leat_job_wake_begin(struct leat_job *job, bool parked_only, bool *timed)
 
 	do {
 		to = woken(run, parked_only);
-	} while (!leat_cas_acqrel(&job->run, &run, to)); /* J1: pairs with the swap to RUNNING, or away from AGAIN */
+		/* J1: pairs with the swap to RUNNING, or away from AGAIN */
+	} while (!leat_cas_acqrel(&job->run, &run, to));
 	*timed = run == LEAT_RUN_TIMED;
 	return run <= LEAT_RUN_TIMED && to == LEAT_RUN_QUEUED;
 }
@@ -298,7 +337,10 @@ void leat_job_wake_parked(struct leat_job *job)
 	wake(job, true, false);
 }
 
-/* Takes a job out of the queue that it stands in. That queue stays while a read section does that found the job in it. */
+/*
+ * Takes a job out of the queue that it stands in. That queue stays while a read section does that
+ * found the job in it.
+ */
 bool leat_job_claim_queued(struct leat_job *job)
 {
 	struct leat_queue *queue;
@@ -306,13 +348,16 @@ bool leat_job_claim_queued(struct leat_job *job)
 	bool mine = false;
 
 	leat_rcu_read_lock();
-	queue = (struct leat_queue *)(uintptr_t)leat_load_rlx(&job->queue); /* rlx: looked at again under its lock */
+	/* rlx: looked at again under its lock */
+	queue = (struct leat_queue *)(uintptr_t)leat_load_rlx(&job->queue);
 	if (queue != NULL) {
 		leat_spin_lock(&queue->lock);
-		mine = leat_load_rlx(&job->queue) == (uint64_t)(uintptr_t)queue; /* rlx: written under the lock */
+		/* rlx: written under the lock */
+		mine = leat_load_rlx(&job->queue) == (uint64_t)(uintptr_t)queue;
 		if (mine) {
 			queue_unlink(queue, job);
-			leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING); /* J1, J2: who is linked is QUEUED */
+			/* J1, J2: who is linked is QUEUED */
+			leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING);
 		}
 		leat_spin_unlock(&queue->lock);
 	}
@@ -336,7 +381,10 @@ void leat_job_wake_first(struct leat_job *job)
 	leat_rcu_read_unlock();
 }
 
-/* Under the lock: the timekeeper looks again what there is to keep. To the event it is a spurious wake-up. */
+/*
+ * Under the lock: the timekeeper looks again what there is to keep. To the event it is a spurious
+ * wake-up.
+ */
 static void rouse_timekeeper(struct leat_pool *pool, int64_t until_ns)
 {
 	uint32_t *word = leat_sleeper_notify(&pool->timekeeper->sleeper);
@@ -358,13 +406,17 @@ void leat_pool_want_timekeeper(struct leat_pool *pool)
 		tell(pool, true);
 }
 
-/* Under the lock: whoever sleeps until the wheel's next time does so for not too long. False: nobody does. */
+/*
+ * Under the lock: whoever sleeps until the wheel's next time does so for not too long. False:
+ * nobody does.
+ */
 static bool hurry_timekeeper(struct leat_pool *pool)
 {
 	int64_t due_ns = leat_wheel_next_ns(&pool->wheel);
 	struct leat_worker *timekeeper = pool->timekeeper;
 
-	leat_store_rlx(&pool->due_ns, (uint64_t)due_ns); /* rlx: a time; who is late by it looks again */
+	/* rlx: a time; who is late by it looks again */
+	leat_store_rlx(&pool->due_ns, (uint64_t)due_ns);
 	if (timekeeper == NULL)
 		return false;
 	if (due_ns < pool->timekeeper_until_ns)
@@ -381,16 +433,21 @@ static bool settle_in_wheel(struct leat_job *job)
 
 	if (job->due_ns == LEAT_NEVER)
 		return leat_cas_acqrel(&job->run, &run, LEAT_RUN_TIMED); /* J2: the same as below */
-	leat_rcu_read_lock(); /* as in push() */
+	leat_rcu_read_lock();                                            /* as in push() */
 	leat_mutex_lock(&pool->lock);
 	leat_wheel_add(&pool->wheel, job);
 	kept = hurry_timekeeper(pool);
-	timed = leat_cas_rlx(&job->run, &run, LEAT_RUN_TIMED); /* rlx: J2: who queues it takes the lock after this */
+	/* rlx: J2: who queues it takes the lock after this */
+	timed = leat_cas_rlx(&job->run, &run, LEAT_RUN_TIMED);
 	if (!timed)
 		leat_wheel_remove(&pool->wheel, job);
 	leat_mutex_unlock(&pool->lock);
 	if (timed && !kept)
-		tell(pool, true); /* one that sleeps for ever must know of it; one that is awake looks before it sleeps */
+		/*
+		 * one that sleeps for ever must know of it; one that is awake looks before it
+		 * sleeps
+		 */
+		tell(pool, true);
 	leat_rcu_read_unlock();
 	return timed;
 }
@@ -400,14 +457,17 @@ static bool settle_parked(struct leat_job *job, bool alone)
 	uint32_t run = LEAT_RUN_RUNNING;
 
 	if (!alone) {
-		if (!leat_cas_rlx(&job->run, &run, LEAT_RUN_PARKING)) /* rlx: J3: the fence orders it; none runs it from there */
+		/* rlx: J3: the fence orders it; none runs it from there */
+		if (!leat_cas_rlx(&job->run, &run, LEAT_RUN_PARKING))
 			return false;
 		run = LEAT_RUN_PARKING;
-		leat_fence_seq(); /* J3: PARKING before ready(); pairs with the fence of who changes something */
+		/* J3: PARKING before ready(); pairs with the fence of who changes something */
+		leat_fence_seq();
 		if (job->kind->ready(job))
 			return false;
 	}
-	return leat_cas_acqrel(&job->run, &run, LEAT_RUN_IDLE); /* J2: pairs with the next swap to RUNNING */
+	/* J2: pairs with the next swap to RUNNING */
+	return leat_cas_acqrel(&job->run, &run, LEAT_RUN_IDLE);
 }
 
 void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone)
@@ -422,7 +482,10 @@ void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone
 		return;
 	leat_rcu_read_lock();
 	run = leat_load_rlx(&job->run); /* rlx: the swap decides */
-	/* rlx: J2 is the queue's lock; J1: who runs it next swaps what this has swapped, and so what the waker has */
+	/*
+	 * rlx: J2 is the queue's lock; J1: who runs it next swaps what this has swapped, and so
+	 * what the waker has
+	 */
 	while (!leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 		;
 	push(job->kind->pool(job), job, true, false);
@@ -436,7 +499,8 @@ static void fire(struct leat_pool *pool, struct leat_job *job)
 
 	/* rlx: J2: it became TIMED under this lock; the queue's orders the rest */
 	if (leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
-		push(pool, job, true, false); /* one that somebody else woke he pushes, once he has this lock */
+		/* one that somebody else woke he pushes, once he has this lock */
+		push(pool, job, true, false);
 }
 
 /* Looks at the clock, and wakes those whose time has come. */
@@ -453,7 +517,8 @@ static void look_at_wheel(struct leat_pool *pool)
 	leat_mutex_lock(&pool->lock);
 	while ((job = leat_wheel_expire(&pool->wheel, now_ns)) != NULL)
 		fire(pool, job);
-	leat_store_rlx(&pool->due_ns, (uint64_t)leat_wheel_next_ns(&pool->wheel)); /* rlx: the same */
+	/* rlx: the same */
+	leat_store_rlx(&pool->due_ns, (uint64_t)leat_wheel_next_ns(&pool->wheel));
 	leat_mutex_unlock(&pool->lock);
 }
 
@@ -469,7 +534,8 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 	if (leat_load_rlx(&from->count) > 0) { /* rlx: under the lock */
 		first = leat_job_of(from->ends.next);
 		queue_unlink(from, first);
-		leat_cas_acqrel(&first->run, &run, LEAT_RUN_RUNNING); /* J1, J2: who was linked is QUEUED until now */
+		/* J1, J2: who was linked is QUEUED until now */
+		leat_cas_acqrel(&first->run, &run, LEAT_RUN_RUNNING);
 	}
 	while (n < most && leat_load_rlx(&from->count) > 0) { /* rlx: the same */
 		more[n] = leat_job_of(from->ends.next);
@@ -487,37 +553,41 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 }
 
 /*
- * Makes the inbox this worker's adopted queue, and that, which is empty, the inbox: so that who wakes jobs and who takes
- * them meet once for many.
+ * Makes the inbox this worker's adopted queue, and that, which is empty, the inbox: so that who
+ * wakes jobs and who takes them meet once for many.
  *
- * A job that has just been put there may be run by who put it there, as soon as it receives; taking it away would cost both. So
- * few of them are left where they are while more keep coming, for some looks: there may be one among them that nobody runs.
+ * A job that has just been put there may be run by who put it there, as soon as it receives; taking
+ * it away would cost both. So few of them are left where they are while more keep coming, for some
+ * looks: there may be one among them that nobody runs.
  */
 static void swap_inbox(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	struct leat_queue *inbox = inbox_of(pool);
-	uint32_t pushes = leat_load_rlx(&inbox->pushes), count = leat_load_rlx(&inbox->count); /* rlx: hints */
+	/* rlx: hints */
+	uint32_t pushes = leat_load_rlx(&inbox->pushes), count = leat_load_rlx(&inbox->count);
 
 	if (count == 0)
 		return;
-	if (count <= UNSTARTED_FEW && pushes != worker->seen && leat_load_rlx(&inbox->urgent) == 0 && /* rlx: as count */
-	    worker->inbox_skips++ < INBOX_SKIPS_MOST) {
+	/* rlx: as count */
+	if (count <= UNSTARTED_FEW && pushes != worker->seen &&
+	    leat_load_rlx(&inbox->urgent) == 0 && worker->inbox_skips++ < INBOX_SKIPS_MOST) {
 		worker->seen = pushes;
 		return;
 	}
 	worker->inbox_skips = 0;
 	inbox = lock_inbox(pool);
 	if (queue_empty(worker->adopted)) {
-		leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted); /* rlx: see inbox_of() */
+		/* rlx: see inbox_of() */
+		leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted);
 		worker->adopted = inbox;
 	}
 	leat_spin_unlock(&inbox->lock);
 }
 
 /*
- * Under ask_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so that those who are listed
- * again and again meanwhile are not asked for ever; set where it is NULL.
+ * Under ask_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so
+ * that those who are listed again and again meanwhile are not asked for ever; set where it is NULL.
  */
 static struct leat_pool_user *take_unstarted(struct leat_pool *pool, struct leat_link **last)
 {
@@ -531,7 +601,8 @@ static struct leat_pool_user *take_unstarted(struct leat_pool *pool, struct leat
 		leat_link_remove(link);
 	}
 	if (pool->unstarted_users.next == &pool->unstarted_users)
-		leat_store_rlx(&pool->unstarted, 0); /* rlx: before the user's lock: under that he is seen, or listed again */
+		/* rlx: before the user's lock: under that he is seen, or listed again */
+		leat_store_rlx(&pool->unstarted, 0);
 	leat_spin_unlock(&pool->unstarted_lock);
 	return link == NULL ? NULL : caa_container_of(link, struct leat_pool_user, unstarted_link);
 }
@@ -574,7 +645,10 @@ static void ask_unstarted(struct leat_worker *worker)
 		tell(pool, false); /* meanwhile it could not be seen by who went to sleep */
 }
 
-/* Between turns: not at each, as all users are asked; but a turn may be long, so that not turns are counted. */
+/*
+ * Between turns: not at each, as all users are asked; but a turn may be long, so that not turns are
+ * counted.
+ */
 static void poll_unstarted(struct leat_worker *worker)
 {
 	if (leat_load_rlx(&worker->pool->unstarted) != 0 && /* rlx: as in ask_unstarted() */
@@ -587,9 +661,11 @@ static struct leat_job *steal(struct leat_worker *worker)
 	struct leat_pool *pool = worker->pool;
 
 	for (unsigned i = 1; i < pool->workers_count; i++) {
-		struct leat_queue *queue = &pool->workers[(worker->index + i) % pool->workers_count].own;
+		struct leat_queue *queue =
+			&pool->workers[(worker->index + i) % pool->workers_count].own;
 		uint32_t half = leat_load_rlx(&queue->count) / 2; /* rlx: a hint */
-		struct leat_job *job = take(worker, queue, half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
+		struct leat_job *job =
+			take(worker, queue, half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
 
 		if (job != NULL)
 			return job;
@@ -607,7 +683,10 @@ static struct leat_job *steal(struct leat_worker *worker)
 	return NULL;
 }
 
-/* Its own jobs and those it adopted by turns, and now and then one of another worker's, whose turn may take long. */
+/*
+ * Its own jobs and those it adopted by turns, and now and then one of another worker's, whose turn
+ * may take long.
+ */
 static struct leat_job *find(struct leat_worker *worker)
 {
 	bool own_first = worker->turns++ % 2 == 0, look_around = worker->turns % POLL_TURNS == 0;
@@ -630,7 +709,8 @@ static struct leat_job *find(struct leat_worker *worker)
 
 static bool any_work(const struct leat_pool *pool)
 {
-	if (leat_load_rlx(&pool->unstarted) != 0 && leat_load_rlx(&pool->polling) == 0) /* rlx: C1 orders them, as count */
+	/* rlx: C1 orders them, as count */
+	if (leat_load_rlx(&pool->unstarted) != 0 && leat_load_rlx(&pool->polling) == 0)
 		return true;
 	for (unsigned i = 0; i < pool->workers_count; i++)
 		if (!queue_empty(&pool->workers[i].own))
@@ -650,7 +730,9 @@ static bool any_urgent(const struct leat_pool *pool)
 		if (!queue_empty(&pool->workers[i].own))
 			return true;
 	for (unsigned i = 0; i <= pool->workers_count; i++)
-		if (!queue_empty(&pool->queues[i]) && (&pool->queues[i] != inbox || leat_load_rlx(&inbox->urgent) != 0)) /* rlx: C1 */
+		/* rlx: C1 */
+		if (!queue_empty(&pool->queues[i]) &&
+		    (&pool->queues[i] != inbox || leat_load_rlx(&inbox->urgent) != 0))
 			return true;
 	return false;
 }
@@ -663,7 +745,8 @@ static bool stopping(const struct leat_pool *pool)
 /* Under the lock. */
 static bool needs_timekeeper(const struct leat_pool *pool)
 {
-	return pool->wheel.count > 0 || leat_poller_wanted(&pool->poller); /* who adds one tells afterwards */
+	/* who adds one tells afterwards */
+	return pool->wheel.count > 0 || leat_poller_wanted(&pool->poller);
 }
 
 /* Whether something stands in the wheel, and nobody sleeps until its time. */
@@ -671,7 +754,9 @@ static bool unkept(struct leat_pool *pool)
 {
 	bool vacant;
 
-	if (leat_load_rlx(&pool->due_ns) == (uint64_t)LEAT_NEVER && !leat_poller_wanted(&pool->poller)) /* rlx: a time */
+	/* rlx: a time */
+	if (leat_load_rlx(&pool->due_ns) == (uint64_t)LEAT_NEVER &&
+	    !leat_poller_wanted(&pool->poller))
 		return false;
 	leat_mutex_lock(&pool->lock);
 	vacant = pool->timekeeper == NULL && needs_timekeeper(pool);
@@ -679,10 +764,14 @@ static bool unkept(struct leat_pool *pool)
 	return vacant;
 }
 
-/* The last that stops searching, and has found something, sees to it that what else there is finds somebody. */
+/*
+ * The last that stops searching, and has found something, sees to it that what else there is finds
+ * somebody.
+ */
 static void stop_searching(struct leat_pool *pool, bool found)
 {
-	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1; /* P1: before the look; pairs with must_tell() */
+	/* P1: before the look; pairs with must_tell() */
+	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1;
 
 	if (found && last && (any_work(pool) || unkept(pool)))
 		tell(pool, true);
@@ -694,7 +783,8 @@ static struct leat_job *search(struct leat_worker *worker)
 	struct leat_pool *pool = worker->pool;
 	struct leat_job *job = NULL;
 
-	leat_add_rlx(&pool->searching, 1); /* rlx: P1: who sees it relies on stop_searching(), or on C1 */
+	/* rlx: P1: who sees it relies on stop_searching(), or on C1 */
+	leat_add_rlx(&pool->searching, 1);
 	for (unsigned look = 0; look < LOOKS && job == NULL && !stopping(pool); look++) {
 		for (unsigned i = 0; i < LOOK_PAUSES && i <= look * 2; i++)
 			leat_pause();
@@ -709,7 +799,9 @@ static struct leat_job *search(struct leat_worker *worker)
 	return job;
 }
 
-/* Takes the timekeeper's part, if nobody has it and there is anything to keep: until when to sleep. */
+/*
+ * Takes the timekeeper's part, if nobody has it and there is anything to keep: until when to sleep.
+ */
 static int64_t become_timekeeper(struct leat_worker *worker, int64_t until_ns)
 {
 	struct leat_pool *pool = worker->pool;
@@ -722,7 +814,8 @@ static int64_t become_timekeeper(struct leat_worker *worker, int64_t until_ns)
 		until_ns = due_ns < until_ns ? due_ns : until_ns;
 		pool->timekeeper = worker;
 		pool->timekeeper_until_ns = until_ns;
-		pool->timekeeper_polls = leat_poller_wanted(&pool->poller); /* who adds one rouses the timekeeper */
+		/* who adds one rouses the timekeeper */
+		pool->timekeeper_polls = leat_poller_wanted(&pool->poller);
 		if (pool->timekeeper_polls)
 			worker->sleeper.fd = pool->poller.wake_fd;
 	}
@@ -745,21 +838,26 @@ static bool stop_timekeeping(struct leat_worker *worker)
 }
 
 /*
- * Who starts generators and runs them himself, by receiving, need not pay for waking a worker each time that
- * one has gone to sleep. A worker that was woken for nothing looks again by itself, until nothing new comes.
+ * Who starts generators and runs them himself, by receiving, need not pay for waking a worker each
+ * time that one has gone to sleep. A worker that was woken for nothing looks again by itself, until
+ * nothing new comes.
  */
 static bool polling(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	uint32_t pushes = leat_load_rlx(&inbox_of(pool)->pushes), others = 0; /* rlx: a hint */
-	bool wanted = pushes != worker->slept_at || worker->new_ones || leat_load_rlx(&pool->unstarted) != 0; /* rlx: the same */
+	/* rlx: the same */
+	bool wanted = pushes != worker->slept_at || worker->new_ones ||
+	              leat_load_rlx(&pool->unstarted) != 0;
 
 	worker->slept_at = pushes;
 	worker->new_ones = false;
 	if (wanted && !worker->polling)
-		worker->polling = leat_cas_rlx(&pool->polling, &others, 1); /* rlx: C1 orders it, as ctl */
+		/* rlx: C1 orders it, as ctl */
+		worker->polling = leat_cas_rlx(&pool->polling, &others, 1);
 	if (!wanted && worker->polling) {
-		leat_store_rlx(&pool->polling, 0); /* rlx: C1: before the heavy fence in leat_event_prepare_wait() */
+		/* rlx: C1: before the heavy fence in leat_event_prepare_wait() */
+		leat_store_rlx(&pool->polling, 0);
 		worker->polling = false;
 	}
 	return worker->polling;
@@ -776,7 +874,8 @@ static void stop_polling(struct leat_worker *worker)
 	leat_store_rlx(&pool->polling, 0); /* rlx: C1 orders it, as ctl */
 	if (pool->workers_count == 1)
 		return;
-	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED)); /* C1: polling before the queues; pairs with must_tell() */
+	/* C1: polling before the queues; pairs with must_tell() */
+	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED));
 	if (any_work(pool))
 		tell(pool, true);
 }
@@ -791,8 +890,12 @@ static bool sleep_once(struct leat_worker *worker)
 	leat_sleeper_reset(&worker->sleeper);
 	until_ns = become_timekeeper(worker, look_ns);
 	leat_event_prepare_wait(&pool->idle, &worker->waiter);
-	/* what somebody else put into the wheel while this worker decided to keep nothing, it keeps after all */
-	if (!(worker->polling ? any_urgent(pool) : any_work(pool)) && !unkept(pool) && !stopping(pool)) {
+	/*
+	 * what somebody else put into the wheel while this worker decided to keep nothing, it keeps
+	 * after all
+	 */
+	if (!(worker->polling ? any_urgent(pool) : any_work(pool)) && !unkept(pool) &&
+	    !stopping(pool)) {
 		if (worker->sleeper.fd >= 0)
 			leat_poller_wait(&pool->poller, until_ns);
 		else
@@ -832,18 +935,25 @@ static void work(void *arg)
 	while ((job = next_job(worker)) != NULL) {
 		enum leat_job_result turn;
 
-		leat_store_rlx(&worker->turns_run, leat_load_rlx(&worker->turns_run) + 1); /* rlx: a number */
-		leat_store_rlx(&worker->running, job->kind->id(job));              /* rlx: a number */
+		/* rlx: a number */
+		leat_store_rlx(&worker->turns_run, leat_load_rlx(&worker->turns_run) + 1);
+		/* rlx: a number */
+		leat_store_rlx(&worker->running, job->kind->id(job));
 		turn = job->kind->turn(job);
 		leat_store_rlx(&worker->running, 0); /* rlx: a number */
 		leat_job_settle(job, turn, false);
 	}
 }
 
-/* Under users_lock: whether the turn that this worker is at was so already when somebody looked before. */
+/*
+ * Under users_lock: whether the turn that this worker is at was so already when somebody looked
+ * before.
+ */
 static void look_at_worker(struct leat_worker *worker, struct leat_pool_stat *stat, int64_t now_ns)
 {
-	uint64_t running = leat_load_rlx(&worker->running), given = leat_load_rlx(&worker->turns_run); /* rlx: numbers */
+	/* rlx: numbers */
+	uint64_t running = leat_load_rlx(&worker->running),
+		 given = leat_load_rlx(&worker->turns_run);
 
 	stat->turns += given;
 	if (running == 0 || given != worker->looked_turns_run) {
@@ -889,7 +999,10 @@ static void free_user(struct leat_pool_user *user)
 	leat_mutex_lock(&users_lock);
 }
 
-/* Under users_lock, with nobody left in it and no look that has read the past. It may have left with the pool already. */
+/*
+ * Under users_lock, with nobody left in it and no look that has read the past. It may have left
+ * with the pool already.
+ */
 static void end_user(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	if (user->pool != pool)
@@ -899,9 +1012,10 @@ static void end_user(struct leat_pool *pool, struct leat_pool_user *user)
 }
 
 /*
- * Under users_lock, which it lets go of at each user: so no start waits for a whole walk. Each user's figures are of a moment of
- * its own. No user leaves the list meanwhile, but with the pool: so each is in the sum once, and one whose scope was closed before
- * the look began is in it with all that it had.
+ * Under users_lock, which it lets go of at each user: so no start waits for a whole walk. Each
+ * user's figures are of a moment of its own. No user leaves the list meanwhile, but with the pool:
+ * so each is in the sum once, and one whose scope was closed before the look began is in it with
+ * all that it had.
  */
 static void look_at_users(struct leat_pool *pool, struct leat_pool_stat *sum)
 {
@@ -929,7 +1043,10 @@ static void look_at_users(struct leat_pool *pool, struct leat_pool_stat *sum)
 	pool->looking = false;
 }
 
-/* Under users_lock, which it lets go of and takes again, after a look: those that were removed during it. */
+/*
+ * Under users_lock, which it lets go of and takes again, after a look: those that were removed
+ * during it.
+ */
 static void settle_ended(struct leat_pool *pool)
 {
 	struct leat_pool_user *user;
@@ -955,7 +1072,8 @@ static void tell_totals(struct leat_pool *pool, struct leat_pool_stat *stat)
 
 	out = stat->delivered = pool->told.delivered = most(stat->delivered, pool->told.delivered);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		out += stat->dropped[reason] = pool->told.dropped[reason] = most(stat->dropped[reason], pool->told.dropped[reason]);
+		out += stat->dropped[reason] = pool->told.dropped[reason] =
+			most(stat->dropped[reason], pool->told.dropped[reason]);
 	stat->offered = pool->told.offered = most(most(stat->offered, pool->told.offered), out);
 	stat->in_flight = stat->offered - out;
 }
@@ -983,7 +1101,8 @@ void leat_pool_read_stat(struct leat_node *node, struct leat_pool_stat *stat)
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
 {
-	leat_store_rlx(&pool->stop, 1); /* rlx: who is about to sleep comes by the event's lock; the joins order the rest */
+	/* rlx: who is about to sleep comes by the event's lock; the joins order the rest */
+	leat_store_rlx(&pool->stop, 1);
 	leat_event_notify(&pool->idle, LEAT_EVENT_ALL);
 	for (unsigned i = 0; i < n; i++)
 		leat_thread_join(&pool->workers[i].thread);
@@ -995,8 +1114,10 @@ static int start_workers(struct leat_pool *pool, const char *name)
 		char thread_name[LEAT_NAME_MAX + 16];
 		int rc;
 
-		snprintf(thread_name, sizeof(thread_name), "%.11s/%u", *name ? name : "leat-pool", i);
-		rc = leat_thread_start(&pool->workers[i].thread, work, &pool->workers[i], thread_name, 0);
+		snprintf(thread_name, sizeof(thread_name), "%.11s/%u", *name ? name : "leat-pool",
+		         i);
+		rc = leat_thread_start(&pool->workers[i].thread, work, &pool->workers[i],
+		                       thread_name, 0);
 		if (rc < 0) {
 			stop_workers(pool, i);
 			return rc;
@@ -1025,12 +1146,14 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	pool->unstarted_users.next = pool->unstarted_users.prev = &pool->unstarted_users;
 	for (unsigned i = 0; i <= workers; i++)
 		queue_init(&pool->queues[i]);
-	leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)&pool->queues[workers]); /* rlx: nobody else knows the pool yet */
+	/* rlx: nobody else knows the pool yet */
+	leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)&pool->queues[workers]);
 	leat_mutex_init(&pool->lock);
 	leat_wheel_init(&pool->wheel, leat_now_ns());
 	leat_event_init(&pool->idle, &pool->ctl, LEAT_CTL_RX_PARKED);
 	if (!leat_os_fence_heavy_prepare())
-		leat_store_rlx(&pool->ctl, LEAT_CTL_FENCED); /* rlx: nobody else knows the pool yet */
+		/* rlx: nobody else knows the pool yet */
+		leat_store_rlx(&pool->ctl, LEAT_CTL_FENCED);
 	for (unsigned i = 0; i < workers; i++) {
 		struct leat_worker *worker = &pool->workers[i];
 
@@ -1054,7 +1177,8 @@ struct leat_pool *leat_detail_pool_open(unsigned abi, const struct leat_pool_opt
 		return NULL;
 	if (opts == NULL)
 		opts = &defaults;
-	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])) ||
+	if (!leat_words_unused(opts->reserved,
+	                       sizeof(opts->reserved) / sizeof(opts->reserved[0])) ||
 	    !leat_name_copy(name, opts->name) || opts->workers > WORKERS_MAX)
 		return NULL;
 	workers = opts->workers != 0 ? opts->workers : leat_os_cores();

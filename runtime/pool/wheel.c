@@ -18,7 +18,8 @@ void leat_wheel_init(struct leat_wheel *wheel, int64_t now_ns)
 	for (int level = 0; level < LEAT_WHEEL_LEVELS; level++) {
 		wheel->used[level] = 0;
 		for (int slot = 0; slot < LEAT_WHEEL_SLOTS; slot++)
-			wheel->slots[level][slot].next = wheel->slots[level][slot].prev = &wheel->slots[level][slot];
+			wheel->slots[level][slot].next = wheel->slots[level][slot].prev =
+				&wheel->slots[level][slot];
 	}
 }
 
@@ -31,7 +32,10 @@ static int level_of(const struct leat_wheel *wheel, uint64_t tick)
 	return level < LEAT_WHEEL_LEVELS ? level : LEAT_WHEEL_LEVELS - 1;
 }
 
-/* A tick so far away that it would stand where now is, 146 years later, stands as far away as there is room, and is moved on. */
+/*
+ * A tick so far away that it would stand where now is, 146 years later, stands as far away as there
+ * is room, and is moved on.
+ */
 static void insert(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick)
 {
 	enum { TOP_SHIFT = (LEAT_WHEEL_LEVELS - 1) * SLOT_SHIFT };
@@ -55,7 +59,8 @@ void leat_wheel_add(struct leat_wheel *wheel, struct leat_job *job)
 {
 	uint64_t tick = tick_of(job->due_ns);
 
-	insert(wheel, job, tick > wheel->now ? tick : wheel->now + 1); /* what is now has been fired */
+	/* what is now has been fired */
+	insert(wheel, job, tick > wheel->now ? tick : wheel->now + 1);
 }
 
 void leat_wheel_remove(struct leat_wheel *wheel, struct leat_job *job)
@@ -71,16 +76,21 @@ void leat_wheel_remove(struct leat_wheel *wheel, struct leat_job *job)
 	}
 }
 
-/* The slot that comes next, of all levels, and the tick at which it begins. False if there is none. */
+/*
+ * The slot that comes next, of all levels, and the tick at which it begins. False if there is none.
+ */
 static bool next_slot(const struct leat_wheel *wheel, int *level, int *slot, uint64_t *tick)
 {
 	for (int l = 0; l < LEAT_WHEEL_LEVELS; l++) {
-		int shift = l * SLOT_SHIFT, here = (int)(wheel->now >> shift) & (LEAT_WHEEL_SLOTS - 1), ahead;
+		int shift = l * SLOT_SHIFT,
+		    here = (int)(wheel->now >> shift) & (LEAT_WHEEL_SLOTS - 1), ahead;
 		uint64_t rotated;
 
 		if (wheel->used[l] == 0)
 			continue;
-		rotated = here == 0 ? wheel->used[l] : wheel->used[l] >> here | wheel->used[l] << (LEAT_WHEEL_SLOTS - here);
+		rotated = here == 0 ? wheel->used[l]
+		                    : wheel->used[l] >> here | wheel->used[l]
+		                                                       << (LEAT_WHEEL_SLOTS - here);
 		ahead = __builtin_ctzll(rotated);
 		*level = l;
 		*slot = (here + ahead) & (LEAT_WHEEL_SLOTS - 1);

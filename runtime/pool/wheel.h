@@ -1,9 +1,10 @@
 /*
  * runtime/pool/wheel.h: jobs in the order of their times.
  *
- * A hierarchy of timing wheels (George Varghese and Tony Lauck, "Hashed and Hierarchical Timing Wheels", 1987): 64 slots a
- * level, each level's slot as long as the whole level below it. Adding and removing take the same few steps however many
- * stand in it. Times are rounded up to ticks of 16 microseconds: never early.
+ * A hierarchy of timing wheels (George Varghese and Tony Lauck, "Hashed and Hierarchical Timing
+ * Wheels", 1987): 64 slots a level, each level's slot as long as the whole level below it. Adding
+ * and removing take the same few steps however many stand in it. Times are rounded up to ticks of
+ * 16 microseconds: never early.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,8 +16,8 @@
 enum { LEAT_WHEEL_LEVELS = 8, LEAT_WHEEL_SLOTS = 64 };
 
 struct leat_wheel {
-	uint64_t now;                      /* in ticks: all before it has been fired */
-	uint64_t used[LEAT_WHEEL_LEVELS];  /* a bit for each slot that has any */
+	uint64_t now;                     /* in ticks: all before it has been fired */
+	uint64_t used[LEAT_WHEEL_LEVELS]; /* a bit for each slot that has any */
 	struct leat_link slots[LEAT_WHEEL_LEVELS][LEAT_WHEEL_SLOTS];
 	size_t count;
 };

@@ -7,7 +7,8 @@ enum { ENDS_MAX = 65536 };
 pthread_rwlock_t leat_rcu_lock = PTHREAD_RWLOCK_INITIALIZER;
 #endif
 
-static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything below but the walkers and the totals */
+/* guards everything below but the walkers and the totals */
+static struct leat_mutex lock = LEAT_MUTEX_INIT;
 static CDS_LIST_HEAD(nodes);
 static size_t nodes_count;
 static uint64_t last_id; /* by relaxed additions: nothing hangs on it but that each is another */
@@ -20,7 +21,7 @@ static size_t ends_count;
 static uint64_t last_turn;
 
 static uint64_t exits[LEAT_ABANDONED + 1]; /* counted by relaxed additions: nothing hangs on them */
-static uint64_t causes_later, untold;     /* relaxed: the same */
+static uint64_t causes_later, untold;      /* relaxed: the same */
 
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory)
 {
@@ -90,7 +91,8 @@ void leat_registry_remove(struct leat_node *node, struct leat_end *end)
 	cds_list_del_rcu(&node->links);
 	nodes_count--;
 	end = tell(end);
-	leat_fence_seq();                   /* G1: unlink before walkers; pairs with leat_registry_walk() */
+	/* G1: unlink before walkers; pairs with leat_registry_walk() */
+	leat_fence_seq();
 	if (leat_load_rlx(&walkers) != 0) { /* rlx: ordered by the fence */
 		node->next = retired;
 		retired = node;
@@ -115,7 +117,8 @@ void leat_registry_walk(leat_node_fn *fn, void *arg)
 	leat_mutex_lock(&lock);
 	free_now = retired;
 	retired = NULL;
-	leat_add_rlx(&walkers, UINT32_MAX); /* rlx: the lock orders it, which leat_registry_remove() takes before it looks */
+	/* rlx: the lock orders it, which leat_registry_remove() takes before it looks */
+	leat_add_rlx(&walkers, UINT32_MAX);
 	leat_mutex_unlock(&lock);
 	if (free_now == NULL)
 		return;
@@ -180,7 +183,8 @@ void leat_registry_unlisten(struct leat_listener *listener)
 	free_ends(heard);
 }
 
-void leat_registry_take(struct leat_listener *listener, void (*fn)(const struct leat_end *, void *), void *arg)
+void leat_registry_take(struct leat_listener *listener, void (*fn)(const struct leat_end *, void *),
+                        void *arg)
 {
 	struct leat_end *end, *heard;
 	uint64_t last;

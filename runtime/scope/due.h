@@ -1,9 +1,10 @@
 /*
  * runtime/scope/due.h: what falls due at a time, the earliest first.
  *
- * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan, 1986) of nodes that their owners embed, so that it needs no memory of its
- * own and nothing can fail. An add takes constant time, a removal on average that of a logarithm, in whatever order times
- * come and go. One thread at a time uses a heap. An empty heap is a NULL pointer to its first node.
+ * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan, 1986) of nodes that their owners embed, so
+ * that it needs no memory of its own and nothing can fail. An add takes constant time, a removal on
+ * average that of a logarithm, in whatever order times come and go. One thread at a time uses a
+ * heap. An empty heap is a NULL pointer to its first node.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,12 +15,17 @@
 #include <stdint.h>
 
 struct leat_due {
-	/* The first child; the sibling before, or the parent of a first child; the sibling behind. */
+	/*
+	 * The first child; the sibling before, or the parent of a first child; the sibling behind.
+	 */
 	struct leat_due *child, *prev, *next;
 	int64_t due_ns;
 };
 
-/* Two heaps, neither of them empty, become one: the root that is due later is now the other's first child. */
+/*
+ * Two heaps, neither of them empty, become one: the root that is due later is now the other's first
+ * child.
+ */
 static inline struct leat_due *leat_due_meld(struct leat_due *a, struct leat_due *b)
 {
 	struct leat_due *root = b->due_ns < a->due_ns ? b : a, *child = root == a ? b : a;
@@ -32,7 +38,10 @@ static inline struct leat_due *leat_due_meld(struct leat_due *a, struct leat_due
 	return root;
 }
 
-/* Siblings become one heap: by pairs, then one pair after another, which is what keeps removals at a logarithm on average. */
+/*
+ * Siblings become one heap: by pairs, then one pair after another, which is what keeps removals at
+ * a logarithm on average.
+ */
 static inline struct leat_due *leat_due_meld_siblings(struct leat_due *due)
 {
 	struct leat_due *pairs = NULL, *root = NULL, *next;

@@ -1,7 +1,8 @@
 /*
  * Scopes: the tree, its causes, its joins.
  *
- *     S1  a first cause is kept, then told  ->  S1  leat_scope_cause() loads it: code and text are there
+ *     S1  a first cause is kept, then told  ->  S1  leat_scope_cause() loads it: code and text are
+ *                                                   there
  *     S2  a gen_set is made, then linked      ->  S2  leat_scope_find_gen_set() loads the link
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -17,18 +18,21 @@
 
 struct leat_scope {
 	struct leat_scope *root, *parent;
-	struct leat_scope *children;             /* the last opened */
-	struct leat_scope *older, *newer;        /* its siblings */
-	struct leat_scope_hook hooks;            /* the ends of a ring */
+	struct leat_scope *children;      /* the last opened */
+	struct leat_scope *older, *newer; /* its siblings */
+	struct leat_scope_hook hooks;     /* the ends of a ring */
 	struct leat_timer timer;
-	struct leat_scope *deadline_owner;       /* whose deadline is the nearest: this scope or one above; constant */
+	/* whose deadline is the nearest: this scope or one above; constant */
+	struct leat_scope *deadline_owner;
 	bool has_timer, expired;
-	bool swept;                              /* a cancel reached all hooks here and below; none can come after it */
+	/* a cancel reached all hooks here and below; none can come after it */
+	bool swept;
 	unsigned refs;
-	size_t live;                             /* generators of this scope and below, until joined */
-	uint32_t cause;                          /* enum leat_cause; published by S1 */
-	uint64_t gen_sets;                         /* struct leat_gen_set *; published by S2 */
-	size_t gen_sets_below;                     /* generator sets of this scope and below */
+	/* generators of this scope and below, until joined */
+	size_t live;
+	uint32_t cause;        /* enum leat_cause; published by S1 */
+	uint64_t gen_sets;     /* struct leat_gen_set *; published by S2 */
+	size_t gen_sets_below; /* generator sets of this scope and below */
 	int code, later_code;
 	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
 
@@ -40,7 +44,8 @@ struct leat_scope {
 };
 
 LEAT_TLS struct leat_scope *leat_scope_current;
-static LEAT_TLS struct leat_ended *own_end; /* of a generator's thread that has told of its end; only compared */
+/* of a generator's thread that has told of its end; only compared */
+static LEAT_TLS struct leat_ended *own_end;
 
 static void lock_tree(const struct leat_scope *scope)
 {
@@ -97,12 +102,16 @@ static void keep_cause(struct leat_scope *scope, enum leat_cause cause, int code
 {
 	scope->code = code;
 	leat_text_copy(scope->text, text);
-	leat_store_rel(&scope->cause, cause); /* S1: code, text before cause; pairs with leat_scope_cause() */
+	/* S1: code, text before cause; pairs with leat_scope_cause() */
+	leat_store_rel(&scope->cause, cause);
 }
 
-/* Under the lock. Hooks that were called before, by a failure that left one alone, are called again. */
+/*
+ * Under the lock. Hooks that were called before, by a failure that left one alone, are called
+ * again.
+ */
 static void cancel_one(struct leat_scope *scope, enum leat_cause cause, int code, const char *text,
-		       const struct leat_scope_hook *except, const void *spared)
+                       const struct leat_scope_hook *except, const void *spared)
 {
 	struct leat_scope_hook *hook, *next;
 
@@ -117,8 +126,12 @@ static void cancel_one(struct leat_scope *scope, enum leat_cause cause, int code
 	}
 }
 
-/* The next scope of the tree below top, and below scope itself only where that is wanted; NULL at the end. */
-static struct leat_scope *next_below(const struct leat_scope *top, struct leat_scope *scope, bool descend)
+/*
+ * The next scope of the tree below top, and below scope itself only where that is wanted; NULL at
+ * the end.
+ */
+static struct leat_scope *next_below(const struct leat_scope *top, struct leat_scope *scope,
+                                     bool descend)
 {
 	if (descend && scope->children != NULL)
 		return scope->children;
@@ -128,12 +141,12 @@ static struct leat_scope *next_below(const struct leat_scope *top, struct leat_s
 }
 
 /*
- * Under the lock: this scope and everything below it. First causes stay. What is swept has nothing left to
- * cancel, so that a tree is walked twice at the most, however deep it is and in whatever order it is closed. Only
- * a hook of this very scope may be left alone.
+ * Under the lock: this scope and everything below it. First causes stay. What is swept has nothing
+ * left to cancel, so that a tree is walked twice at the most, however deep it is and in whatever
+ * order it is closed. Only a hook of this very scope may be left alone.
  */
 static void cancel_tree(struct leat_scope *top, enum leat_cause cause, int code, const char *text,
-			const struct leat_scope_hook *except, const void *spared)
+                        const struct leat_scope_hook *except, const void *spared)
 {
 	struct leat_scope *scope, *next;
 
@@ -197,13 +210,16 @@ static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 		scope->older->newer = scope;
 	parent->children = scope;
 	if (cancelled(parent)) {
-		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code, parent->text); /* rlx: locked */
+		/* rlx: locked */
+		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code,
+		           parent->text);
 		scope->swept = true;
 	}
 	unlock_tree(parent);
 }
 
-struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *parent, const struct leat_scope_opts *opts)
+struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *parent,
+                                          const struct leat_scope_opts *opts)
 {
 	static const struct leat_scope_opts defaults;
 	struct leat_scope *scope;
@@ -255,12 +271,13 @@ void leat_scope_cancel(struct leat_scope *scope, int code, const char *text)
 	unlock_tree(scope);
 }
 
-void leat_scope_fail(struct leat_scope *scope, int code, const char *text, struct leat_scope_hook *except,
-		     const void *spared)
+void leat_scope_fail(struct leat_scope *scope, int code, const char *text,
+                     struct leat_scope_hook *except, const void *spared)
 {
 	lock_tree(scope);
 	if (cancelled(scope))
-		count_later(scope, code); /* whose data is left alone by the first failure must not be cut off by a second */
+		/* whose data is left alone by the first failure must not be cut off by a second */
+		count_later(scope, code);
 	else
 		cancel_tree(scope, LEAT_FAILED, code, text, except, spared);
 	unlock_tree(scope);
@@ -296,7 +313,8 @@ enum leat_cause leat_scope_cause(const struct leat_scope *scope, int *code, cons
 
 	if (scope == NULL)
 		leat_die("leat_scope_cause: the scope is NULL");
-	cause = (enum leat_cause)leat_load_acq(&scope->cause); /* S1: pairs with the store in keep_cause() */
+	/* S1: pairs with the store in keep_cause() */
+	cause = (enum leat_cause)leat_load_acq(&scope->cause);
 	if (code != NULL)
 		*code = cause == LEAT_RUNNING ? 0 : scope->code;
 	if (text != NULL)
@@ -381,9 +399,10 @@ static bool is_below(const struct leat_scope *scope, const struct leat_scope *to
 /*
  * Under the lock: the link to a thread that has ended and that the caller may join, or to NULL.
  *
- * Destructors of a thread's own values run after its generator has told of its end, and may use the library. Such a thread must
- * not join itself. Nor may it join any thread that it has no need of, as that thread's destructors may wait for this one; so it
- * joins only those of the scope that it waits for.
+ * Destructors of a thread's own values run after its generator has told of its end, and may use the
+ * library. Such a thread must not join itself. Nor may it join any thread that it has no need of,
+ * as that thread's destructors may wait for this one; so it joins only those of the scope that it
+ * waits for.
  */
 static struct leat_ended **find_ended(struct leat_scope *root, const struct leat_scope *waits_for)
 {
@@ -395,7 +414,10 @@ static struct leat_ended **find_ended(struct leat_scope *root, const struct leat
 	return link;
 }
 
-/* Under the lock, which it lets go of meanwhile: joins one thread that has ended. False if there is none to join. */
+/*
+ * Under the lock, which it lets go of meanwhile: joins one thread that has ended. False if there is
+ * none to join.
+ */
 static bool reap_one(struct leat_scope *root, const struct leat_scope *waits_for)
 {
 	struct leat_ended **link = find_ended(root, waits_for), *ended = *link;
@@ -429,9 +451,11 @@ static struct leat_gen_set *gen_set_of(uint64_t link)
 
 struct leat_gen_set *leat_scope_find_gen_set(const struct leat_scope *scope, const void *key)
 {
-	struct leat_gen_set *gen_set = gen_set_of(leat_load_acq(&scope->gen_sets)); /* S2: pairs with leat_scope_add_gen_set() */
+	/* S2: pairs with leat_scope_add_gen_set() */
+	struct leat_gen_set *gen_set = gen_set_of(leat_load_acq(&scope->gen_sets));
 
-	while (gen_set != NULL && leat_load_rlx(&gen_set->key) != (uintptr_t)key) /* rlx: whose key it is knows what became of it */
+	/* rlx: whose key it is knows what became of it */
+	while (gen_set != NULL && leat_load_rlx(&gen_set->key) != (uintptr_t)key)
 		gen_set = gen_set_of(gen_set->next);
 	return gen_set;
 }
@@ -457,7 +481,8 @@ int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *gen_se
 	key = (const void *)(uintptr_t)leat_load_rlx(&gen_set->key); /* rlx: its maker's own */
 	if (leat_scope_find_gen_set(scope, key) == NULL) {
 		gen_set->next = leat_load_rlx(&scope->gen_sets); /* rlx: written under the lock */
-		leat_store_rel(&scope->gen_sets, (uint64_t)(uintptr_t)gen_set); /* S2: pairs with leat_scope_find_gen_set() */
+		/* S2: pairs with leat_scope_find_gen_set() */
+		leat_store_rel(&scope->gen_sets, (uint64_t)(uintptr_t)gen_set);
 		count_gen_sets(scope, 1);
 	} else {
 		rc = -EEXIST;
@@ -472,7 +497,8 @@ int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *gen_se
 static bool lock_unused(struct leat_gen_set *gen_set)
 {
 	leat_spin_lock(&gen_set->lock);
-	if (leat_load_rlx(&gen_set->key) == 0 && gen_set->live == 0 && gen_set->holds == 0) /* rlx: under the lock */
+	/* rlx: under the lock */
+	if (leat_load_rlx(&gen_set->key) == 0 && gen_set->live == 0 && gen_set->holds == 0)
 		return true;
 	leat_spin_unlock(&gen_set->lock);
 	return false;
@@ -488,7 +514,8 @@ struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, const vo
 	while (gen_set != NULL && !lock_unused(gen_set))
 		gen_set = gen_set_of(gen_set->next);
 	if (gen_set != NULL)
-		leat_store_rlx(&gen_set->key, (uintptr_t)key); /* rlx: who finds it takes the gen_set's lock before all else */
+		/* rlx: who finds it takes the gen_set's lock before all else */
+		leat_store_rlx(&gen_set->key, (uintptr_t)key);
 	unlock_tree(scope);
 	return gen_set;
 }
@@ -565,7 +592,10 @@ void leat_gen_set_leave(struct leat_gen_set *gen_set, bool ended, bool held)
 {
 	struct leat_scope *root = gen_set->scope->root;
 
-	/* rlx: a join that waits has counted itself before it took this lock, or takes it after this */
+	/*
+	 * rlx: a join that waits has counted itself before it took this lock, or takes it after
+	 * this
+	 */
 	if (ended && --gen_set->live == 0 && leat_load_rlx(&root->joiners) > 0) {
 		gen_set->holds += !held;
 		leat_spin_unlock(&gen_set->lock);
@@ -588,14 +618,15 @@ static void settle_gen_sets(struct leat_scope *top)
 	struct leat_scope *scope;
 
 	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->gen_sets_below > 0))
-		for (struct leat_gen_set *gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
+		/* rlx: under the lock */
+		for (struct leat_gen_set *gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets));
 		     gen_set != NULL; gen_set = gen_set_of(gen_set->next))
 			settle_gen_set(gen_set);
 }
 
 /*
- * The scope is closed, and nobody lives in it: its gen_sets live on as long as they are held, and are not found any more by who
- * walks the tree, in which the scope may stay longer than they do.
+ * The scope is closed, and nobody lives in it: its gen_sets live on as long as they are held, and
+ * are not found any more by who walks the tree, in which the scope may stay longer than they do.
  */
 static void orphan_gen_sets(struct leat_scope *scope)
 {
@@ -603,7 +634,7 @@ static void orphan_gen_sets(struct leat_scope *scope)
 
 	lock_tree(scope);
 	gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
-	leat_store_rlx(&scope->gen_sets, 0);               /* rlx: the same */
+	leat_store_rlx(&scope->gen_sets, 0);                   /* rlx: the same */
 	unlock_tree(scope);
 	for (; gen_set != NULL; gen_set = next) {
 		next = gen_set_of(gen_set->next);
@@ -629,17 +660,22 @@ static int result(const struct leat_scope *scope)
 	return scope->code != 0 ? scope->code : scope->later_code;
 }
 
-/* Under the lock. Crowds that are empty already are found here; those that become so see the joiner. */
+/*
+ * Under the lock. Crowds that are empty already are found here; those that become so see the
+ * joiner.
+ */
 static void wait_for_all(struct leat_scope *scope)
 {
 	struct leat_scope *root = scope->root;
 
-	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1); /* rlx: before the gen_sets' locks are taken */
+	/* rlx: before the gen_sets' locks are taken */
+	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1);
 	settle_gen_sets(scope);
 	while (scope->live > 0)
 		if (!reap_one(root, scope))
 			leat_cond_wait(&root->changed, &root->lock);
-	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1); /* rlx: a leaver that still sees it broadcasts in vain */
+	/* rlx: a leaver that still sees it broadcasts in vain */
+	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1);
 }
 
 /* From inside what would be waited for, and in a step where there is anything to wait for. */

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/scope/timer.h"
 
-/* A thread that was told to stop may still sleep when the next one starts, so each has its own place to sleep. */
+/*
+ * A thread that was told to stop may still sleep when the next one starts, so each has its own
+ * place to sleep.
+ */
 struct runner {
 	struct leat_thread thread;
 	struct leat_cond changed;
 	bool stop;
 };
 
-static struct leat_mutex lock = LEAT_MUTEX_INIT; /* guards everything here; held while a timer fires */
+/* guards everything here; held while a timer fires */
+static struct leat_mutex lock = LEAT_MUTEX_INIT;
 static struct leat_due *first; /* of those that wait */
-static size_t timers_count; /* added and not removed, fired or not */
+static size_t timers_count;    /* added and not removed, fired or not */
 static struct runner *current;
 
 static struct leat_timer *first_timer(void)
@@ -33,7 +37,8 @@ static void run(void *arg)
 		struct leat_timer *due = first_timer();
 
 		if (due == NULL || leat_now_ns() < due->due.due_ns) {
-			leat_cond_wait_until(&self->changed, &lock, due == NULL ? LEAT_NEVER : due->due.due_ns);
+			leat_cond_wait_until(&self->changed, &lock,
+			                     due == NULL ? LEAT_NEVER : due->due.due_ns);
 			continue;
 		}
 		take_out(due);

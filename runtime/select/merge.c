@@ -7,13 +7,15 @@
  *     armed   on its channel's event, with a sleeper that is no thread but lane_told()
  *     told    on the list that lane_told() puts it on; so is a lane that was just added
  *
- * The merging thread serves the first of its queue, up to BUDGET items, and puts it at the end. Every LOOKS rounds that found
- * something it arms the lanes that found nothing in as many: arming (two locks, and a heavy fence for all that are
- * armed together) is for lanes that are idle. Where whole rounds find nothing, it spins and yields as an adaptive wait does, then
- * arms all and sleeps. Who was armed is looked at once more. Where it sleeps in somebody else's event loop, it arms all likewise,
- * and then the descriptor: that is raised, once, for the next lane that is told.
+ * The merging thread serves the first of its queue, up to BUDGET items, and puts it at the end.
+ * Every LOOKS rounds that found something it arms the lanes that found nothing in as many: arming
+ * (two locks, and a heavy fence for all that are armed together) is for lanes that are idle. Where
+ * whole rounds find nothing, it spins and yields as an adaptive wait does, then arms all and
+ * sleeps. Who was armed is looked at once more. Where it sleeps in somebody else's event loop, it
+ * arms all likewise, and then the descriptor: that is raised, once, for the next lane that is told.
  *
- * Lock order: a channel's event, then the merge's lock, which guards the list of the told and who is to hear of it.
+ * Lock order: a channel's event, then the merge's lock, which guards the list of the told and who
+ * is to hear of it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,26 +31,27 @@
 #endif
 
 /*
- * BUDGET: items of one lane in a row, so that many share what a turn costs, and the others wait for a microsecond or so.
- * A look at A_PAUSE lanes takes about as long as a pause.
+ * BUDGET: items of one lane in a row, so that many share what a turn costs, and the others wait for
+ * a microsecond or so. A look at A_PAUSE lanes takes about as long as a pause.
  */
 enum { BUDGET = LEAT_MERGE_BUDGET, LOOKS = 8, A_PAUSE = 4 };
 
 struct lane {
-	struct leat_sleeper sleeper;    /* first: lane_told() is given this */
+	struct leat_sleeper sleeper; /* first: lane_told() is given this */
 	struct leat_waiter waiter;
 	struct leat_waitable *side;
 	struct leat_rx *rx;
 	struct leat_merge *merge;
 	void *tag;
-	struct lane *next;              /* in the queue, or on the list of the told */
-	struct lane *next_armed;        /* of those that are armed together */
-	struct lane *older, *newer;     /* among all lanes of the merge */
-	bool linked;                    /* is among them */
-	bool timed;                     /* is in the merge's heap of those whose scope has a deadline */
-	struct leat_due due;            /* that deadline */
-	bool armed;                     /* stands on the event, or was told and not served since */
-	uint64_t found;                 /* the merge's rounds when it last had something */
+	struct lane *next;          /* in the queue, or on the list of the told */
+	struct lane *next_armed;    /* of those that are armed together */
+	struct lane *older, *newer; /* among all lanes of the merge */
+	bool linked;                /* is among them */
+	/* is in the merge's heap of those whose scope has a deadline */
+	bool timed;
+	struct leat_due due; /* that deadline */
+	bool armed;          /* stands on the event, or was told and not served since */
+	uint64_t found;      /* the merge's rounds when it last had something */
 };
 
 struct queue {
@@ -58,24 +61,27 @@ struct queue {
 
 struct leat_merge {
 	struct queue awake;
-	struct lane *last;              /* whom the last answer was about */
+	struct lane *last; /* whom the last answer was about */
 	bool last_ended;
-	bool found;                     /* this round has found something */
-	unsigned served;                /* items of the queue's first, in its turn */
-	size_t round;                   /* lanes of the queue whose turn in this round is to come */
-	uint64_t rounds;                /* that have found something */
+	bool found;      /* this round has found something */
+	unsigned served; /* items of the queue's first, in its turn */
+	size_t round;    /* lanes of the queue whose turn in this round is to come */
+	uint64_t rounds; /* that have found something */
 	size_t item_size, lanes;
-	struct lane *all;               /* the newest */
-	struct leat_due *due;           /* lanes by their scopes' deadlines, those that have not passed; see scopes_ns() */
-	bool parks_at_once;             /* a lane's channel waits so */
-	bool armed;                     /* the descriptor was, and not disarmed since; it may have been told */
-	int flag;                       /* the descriptor, or -1; others use it under the lock, while it is watched */
+	struct lane *all; /* the newest */
+	/* lanes by their scopes' deadlines, those that have not passed; see scopes_ns() */
+	struct leat_due *due;
+	bool parks_at_once; /* a lane's channel waits so */
+	/* the descriptor was, and not disarmed since; it may have been told */
+	bool armed;
+	/* the descriptor, or -1; others use it under the lock, while it is watched */
+	int flag;
 
 	uint32_t has_told __attribute__((aligned(LEAT_LINES_APART)));
-	struct leat_mutex lock;         /* guards what follows */
+	struct leat_mutex lock; /* guards what follows */
 	struct queue told;
-	bool asleep;                    /* the sleeper is to be woken */
-	bool watched;                   /* the flag is to be raised */
+	bool asleep;  /* the sleeper is to be woken */
+	bool watched; /* the flag is to be raised */
 	struct leat_sleeper sleeper;
 };
 
@@ -106,8 +112,8 @@ static struct lane *queue_take(struct queue *queue)
 }
 
 /*
- * Any thread. The last touch of the merge is the unlock; the wake-up after it uses the address alone. A descriptor could be
- * closed by then, and be another's.
+ * Any thread. The last touch of the merge is the unlock; the wake-up after it uses the address
+ * alone. A descriptor could be closed by then, and be another's.
  */
 static void tell(struct leat_merge *merge, struct lane *lane)
 {
@@ -115,11 +121,13 @@ static void tell(struct leat_merge *merge, struct lane *lane)
 
 	leat_mutex_lock(&merge->lock);
 	queue_put(&merge->told, lane);
-	leat_store_rlx(&merge->has_told, 1); /* rlx: a hint; the list is looked at under the lock before a sleep */
+	/* rlx: a hint; the list is looked at under the lock before a sleep */
+	leat_store_rlx(&merge->has_told, 1);
 	asleep = merge->asleep;
 	merge->asleep = false;
 	if (asleep)
-		leat_store_rlx(&merge->sleeper.word, 1); /* rlx: who wakes up by it takes this lock before he looks */
+		/* rlx: who wakes up by it takes this lock before he looks */
+		leat_store_rlx(&merge->sleeper.word, 1);
 	if (merge->watched)
 		leat_os_flag_raise(merge->flag);
 	merge->watched = false;
@@ -168,7 +176,8 @@ int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 
 	if (merge == NULL || rx == NULL)
 		return -EINVAL;
-	rc = leat_waitable_check(side, rx, 0, "leat_merge_add"); /* with any address for the item's */
+	/* with any address for the item's */
+	rc = leat_waitable_check(side, rx, 0, "leat_merge_add");
 	if (rc == 0 && leat_waitable_item_size(side) != merge->item_size)
 		rc = -EINVAL;
 	if (rc < 0)
@@ -274,21 +283,26 @@ static struct lane *line_up(struct leat_merge *merge, uint64_t rounds)
 		lane->next_armed = armed;
 		armed = lane;
 		lane->armed = true;
-		heavy |= leat_waitable_add_waiter(lane->side, &lane->waiter); /* from here on it may be told */
+		/* from here on it may be told */
+		heavy |= leat_waitable_add_waiter(lane->side, &lane->waiter);
 	}
 	if (armed != NULL)
 		leat_event_fence(heavy);
 	return armed;
 }
 
-/* Arms them. Who has something after all comes back to the queue: at once, or by the list where it was told meanwhile. */
+/*
+ * Arms them. Who has something after all comes back to the queue: at once, or by the list where it
+ * was told meanwhile.
+ */
 static void arm(struct leat_merge *merge, uint64_t rounds)
 {
 	struct lane *lane = line_up(merge, rounds), *next;
 
 	for (; lane != NULL; lane = next) {
 		next = lane->next_armed;
-		if (!leat_waitable_ready(lane->side) || leat_waitable_remove_waiter(lane->side, &lane->waiter))
+		if (!leat_waitable_ready(lane->side) ||
+		    leat_waitable_remove_waiter(lane->side, &lane->waiter))
 			continue;
 		lane->armed = false;
 		leat_waitable_wait_ends(lane->side, leat_now_ns());
@@ -363,7 +377,10 @@ static int64_t scopes_ns(const struct leat_merge *merge)
 	return merge->due == NULL ? LEAT_NEVER : merge->due->due_ns;
 }
 
-/* Deadlines of scopes that have passed are fired; their lanes are told by that. It visits those lanes alone. */
+/*
+ * Deadlines of scopes that have passed are fired; their lanes are told by that. It visits those
+ * lanes alone.
+ */
 static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 {
 	while (now_ns >= scopes_ns(merge)) {
@@ -375,7 +392,10 @@ static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 	}
 }
 
-/* Generators on a pool that nobody runs just now are run by a worker. Whether a lane that is awake has something. */
+/*
+ * Generators on a pool that nobody runs just now are run by a worker. Whether a lane that is awake
+ * has something.
+ */
 static bool urge(const struct leat_merge *merge)
 {
 	bool any = false;
@@ -522,11 +542,16 @@ static bool wait_retire(struct leat_wait_loop *w)
 }
 
 static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt, .expire = wait_expire, .schedule = wait_schedule, .prepare = wait_prepare, .park = wait_park,
+	.attempt = wait_attempt,
+	.expire = wait_expire,
+	.schedule = wait_schedule,
+	.prepare = wait_prepare,
+	.park = wait_park,
 	.retire = wait_retire,
 };
 
-static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, void *item, void **tag, int64_t deadline_ns)
+static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, void *item,
+                                                    void **tag, int64_t deadline_ns)
 {
 	struct merge_wait wait = {
 		.loop = { .ops = &wait_ops, .time = LEAT_TIME_STARVED, .deadline_ns = deadline_ns },
@@ -550,20 +575,23 @@ static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, vo
 	return (int)leat_wait_for(&wait.loop);
 }
 
-int leat_detail_merge_recv(struct leat_merge *merge, void *item, size_t size, void **tag, int64_t deadline_ns)
+int leat_detail_merge_recv(struct leat_merge *merge, void *item, size_t size, void **tag,
+                           int64_t deadline_ns)
 {
 	int r;
 
 	if (merge == NULL || item == NULL)
 		return -EINVAL;
 	if (size != 0 && size != merge->item_size)
-		leat_die("leat_merge_recv: the pointer is to items of %zu bytes; the merge has items of %zu", size,
-			 merge->item_size);
+		leat_die("leat_merge_recv: the pointer is to items of %zu bytes; the merge has "
+		         "items of %zu",
+		         size, merge->item_size);
 	if (leat_likely(merge->served > 0 && merge->served < BUDGET)) {
 		r = attempt(merge, item, tag);
 		if (leat_likely(r == 1))
 			return 1;
-		merge->served = r == -EAGAIN ? BUDGET : 1; /* its turn is over; an end it answers again */
+		/* its turn is over; an end it answers again */
+		merge->served = r == -EAGAIN ? BUDGET : 1;
 	}
 	return receive_slowly(merge, item, tag, deadline_ns);
 }
@@ -600,7 +628,10 @@ int leat_merge_fd(struct leat_merge *merge)
 	return merge->flag;
 }
 
-/* The lanes that were told and not looked at since are lined up with the others: what has nothing, has no news to pass on. */
+/*
+ * The lanes that were told and not looked at since are lined up with the others: what has nothing,
+ * has no news to pass on.
+ */
 int leat_merge_arm(struct leat_merge *merge)
 {
 	if (merge == NULL || merge->flag < 0)
@@ -626,7 +657,9 @@ int leat_merge_disarm(struct leat_merge *merge)
 	return 0;
 }
 
-/* All leave before any is freed: until then they may be told, and stand side by side on that list. */
+/*
+ * All leave before any is freed: until then they may be told, and stand side by side on that list.
+ */
 void leat_merge_close(struct leat_merge *merge)
 {
 	if (merge == NULL)

@@ -1,16 +1,16 @@
 /*
  * Waiting for one of several cases.
  *
- * A wait stands on the list of each side at once, with one sleeper for all. It is told of one, or of several; it takes one,
- * and passes on the news of all that told it (runtime/event/wait.h). Nothing is made ready for that before a first
- * attempt at each case has found nothing.
+ * A wait stands on the list of each side at once, with one sleeper for all. It is told of one, or
+ * of several; it takes one, and passes on the news of all that told it (runtime/event/wait.h).
+ * Nothing is made ready for that before a first attempt at each case has found nothing.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <leat/select.h>
 
-#include "runtime/chan/waitable.h"
 #include "runtime/chan/transfer.h"
+#include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
 #include "runtime/scope/scope.h"
 
@@ -23,24 +23,27 @@ struct place {
 	struct leat_waitable *side; /* NULL: a descriptor */
 	struct leat_waiter waiter;
 	bool told;
-	unsigned lost; /* the waiter's, from one round to the next */
+	unsigned lost;     /* the waiter's, from one round to the next */
 	uint64_t position; /* leat_waitable_position() before the last sweep */
 };
 
 struct choice {
 	struct leat_wait_loop loop; /* filled in before a wait */
 	struct leat_case *cases;
-	size_t n;        /* of cases; places and polled have as many, polled one more: the flag */
-	size_t live;     /* the first of order are the places of cases that are not ignored */
-	size_t fds;      /* how many of those are descriptors */
+	size_t n;    /* of cases; places and polled have as many, polled one more: the flag */
+	size_t live; /* the first of order are the places of cases that are not ignored */
+	size_t fds;  /* how many of those are descriptors */
 	bool by_chance;
-	int flag_rc;     /* what the last wait_prepare() had of flag_open() */
+	int flag_rc; /* what the last wait_prepare() had of flag_open() */
 	struct place *places;
 	struct pollfd *polled; /* made when a descriptor is first looked at */
 	uint32_t *order;
 };
 
-/* The state of this thread's xorshift; 0 before the first use. Good enough to be fair, and its own, so shared with nobody. */
+/*
+ * The state of this thread's xorshift; 0 before the first use. Good enough to be fair, and its own,
+ * so shared with nobody.
+ */
 static __thread uint64_t chance;
 
 static uint32_t below(uint32_t n)
@@ -101,7 +104,8 @@ static int look_at_fds(struct choice *choice, int flag, int64_t until_ns)
 		size_t at = choice->order[i];
 
 		if (choice->places[at].side == NULL)
-			choice->polled[at] = (struct pollfd){ choice->cases[at].fd, choice->cases[at].events, 0 };
+			choice->polled[at] = (struct pollfd){ choice->cases[at].fd,
+				                              choice->cases[at].events, 0 };
 	}
 	choice->polled[choice->n] = (struct pollfd){ flag, POLLIN, 0 };
 	return leat_os_poll(choice->polled, choice->n + 1, until_ns);
@@ -129,8 +133,9 @@ static inline int attempt(struct choice *choice, size_t at)
 }
 
 /*
- * One attempt at each, in an order that is drawn while it goes: which case is done, -EAGAIN, or what poll(2) fails with.
- * Descriptors are looked at once, when the first of them comes up; or not at all, where what was seen last still holds.
+ * One attempt at each, in an order that is drawn while it goes: which case is done, -EAGAIN, or
+ * what poll(2) fails with. Descriptors are looked at once, when the first of them comes up; or not
+ * at all, where what was seen last still holds.
  */
 static int sweep(struct choice *choice, bool look)
 {
@@ -180,7 +185,10 @@ static bool note_positions(struct choice *choice)
 	return any;
 }
 
-/* Whether what the last sweep found was never true of all sides at once, or will not be in a moment: *pauses counts those. */
+/*
+ * Whether what the last sweep found was never true of all sides at once, or will not be in a
+ * moment: *pauses counts those.
+ */
 static bool sweep_again(struct choice *choice, unsigned *pauses)
 {
 	bool behind = false;
@@ -201,10 +209,11 @@ static bool sweep_again(struct choice *choice, unsigned *pauses)
 }
 
 /*
- * The last sweep of one that waits no longer. Other threads may have moved what was there from a side that was looked at later
- * to one that was looked at before, so that there was something all along. A side's position and the attempt after it
- * say that it had nothing since that position was read, if it is still the same afterwards; a side without others cannot
- * lose what it had. So at the moment between the two passes no side had anything.
+ * The last sweep of one that waits no longer. Other threads may have moved what was there from a
+ * side that was looked at later to one that was looked at before, so that there was something all
+ * along. A side's position and the attempt after it say that it had nothing since that position was
+ * read, if it is still the same afterwards; a side without others cannot lose what it had. So at
+ * the moment between the two passes no side had anything.
  */
 static int sweep_exactly(struct choice *choice)
 {
@@ -224,7 +233,8 @@ static int64_t scopes_deadline(struct choice *choice)
 	int64_t nearest_ns = LEAT_NEVER;
 
 	for_each_side(i, choice) {
-		int64_t its_ns = leat_scope_deadline(leat_waitable_scope(place_of(choice, i)->side));
+		int64_t its_ns =
+			leat_scope_deadline(leat_waitable_scope(place_of(choice, i)->side));
 
 		if (its_ns < nearest_ns)
 			nearest_ns = its_ns;
@@ -237,7 +247,10 @@ static struct choice *choice_of(struct leat_wait_loop *w)
 	return (struct choice *)(void *)w;
 }
 
-/* Descriptors as the last poll found them: that of park(), or, for the last attempt, one of its own. */
+/*
+ * Descriptors as the last poll found them: that of park(), or, for the last attempt, one of its
+ * own.
+ */
 static ssize_t wait_attempt(struct leat_wait_loop *w)
 {
 	return w->last ? sweep_exactly(choice_of(w)) : sweep(choice_of(w), false);
@@ -314,7 +327,10 @@ static void wait_forward(struct leat_wait_loop *w)
 			leat_waitable_forward_notify(place_of(choice, i)->side);
 }
 
-/* Generators on a pool that nobody runs just now are run by a worker. Whether there is something to be done. */
+/*
+ * Generators on a pool that nobody runs just now are run by a worker. Whether there is something to
+ * be done.
+ */
 static bool urge(struct choice *choice)
 {
 	bool any = false;
@@ -365,8 +381,15 @@ static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 }
 
 static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt, .expire = wait_expire, .schedule = wait_schedule, .prepare = wait_prepare, .park = wait_park,
-	.retire = wait_retire, .forward = wait_forward, .begin = wait_begin, .end = wait_end,
+	.attempt = wait_attempt,
+	.expire = wait_expire,
+	.schedule = wait_schedule,
+	.prepare = wait_prepare,
+	.park = wait_park,
+	.retire = wait_retire,
+	.forward = wait_forward,
+	.begin = wait_begin,
+	.end = wait_end,
 };
 
 static bool any_sends(struct choice *choice)
@@ -377,7 +400,10 @@ static bool any_sends(struct choice *choice)
 	return false;
 }
 
-/* The policy that all sides have, else: park if one has it, else adaptive. Descriptors are waited for asleep. */
+/*
+ * The policy that all sides have, else: park if one has it, else adaptive. Descriptors are waited
+ * for asleep.
+ */
 static enum leat_wait policy_of(struct choice *choice)
 {
 	enum leat_wait policy = LEAT_WAIT_ADAPTIVE;
@@ -430,7 +456,8 @@ static inline int choose(struct choice *choice, int64_t deadline_ns)
 
 static __attribute__((noinline)) int choose_of_many(struct choice *choice, int64_t deadline_ns)
 {
-	size_t each = sizeof(*choice->places) + sizeof(*choice->polled) + sizeof(*choice->order), n = choice->n;
+	size_t each = sizeof(*choice->places) + sizeof(*choice->polled) + sizeof(*choice->order),
+	       n = choice->n;
 	char *memory = n < SIZE_MAX / each - 1 ? leat_os_alloc((n + 1) * each, 0) : NULL;
 	int r;
 
@@ -444,7 +471,10 @@ static __attribute__((noinline)) int choose_of_many(struct choice *choice, int64
 	return r;
 }
 
-/* A lone case that can be done as the plain call does it. What is wrong with it is told by the long way. */
+/*
+ * A lone case that can be done as the plain call does it. What is wrong with it is told by the long
+ * way.
+ */
 static inline bool lone_case_done(struct leat_case *c)
 {
 	int r = -EAGAIN;
@@ -459,7 +489,8 @@ static inline bool lone_case_done(struct leat_case *c)
 	return true;
 }
 
-static __attribute__((noinline)) int select_of_any(struct leat_case *cases, size_t n, int64_t deadline_ns, enum leat_order order)
+static __attribute__((noinline)) int select_of_any(struct leat_case *cases, size_t n,
+                                                   int64_t deadline_ns, enum leat_order order)
 {
 	struct place places[ON_STACK];
 	struct pollfd polled[ON_STACK + 1];

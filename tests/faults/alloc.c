@@ -14,7 +14,8 @@ int main(void)
 	for (uint64_t round = 0; round < 20; round++) {
 		inject_seed(round);
 		inject_one_in(INJECT_ALLOC, 10, ENOMEM);
-		workload_run(WORKLOAD_ALL, -ENOMEM, "with a tenth of the allocations failing, round", round);
+		workload_run(WORKLOAD_ALL, -ENOMEM,
+		             "with a tenth of the allocations failing, round", round);
 		workload_that(workload_run(WORKLOAD_ALL, 0, "after it, round", round) == 0);
 	}
 	return workload_done(200);

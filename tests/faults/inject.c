@@ -184,7 +184,8 @@ WRAP(void, free, void *memory)
 
 /* Threads, and sleeping */
 
-WRAP(int, pthread_create, pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg)
+WRAP(int, pthread_create, pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+     void *arg)
 {
 	if (fails(INJECT_THREAD))
 		return error_of(INJECT_THREAD, EAGAIN);
@@ -206,7 +207,8 @@ WRAP(int, pthread_cond_wait, pthread_cond_t *cond, pthread_mutex_t *mutex)
 	return wakes_for_nothing(mutex) ? 0 : __real_pthread_cond_wait(cond, mutex);
 }
 
-WRAP(int, pthread_cond_timedwait, pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *at)
+WRAP(int, pthread_cond_timedwait, pthread_cond_t *cond, pthread_mutex_t *mutex,
+     const struct timespec *at)
 {
 	return wakes_for_nothing(mutex) ? 0 : __real_pthread_cond_timedwait(cond, mutex, at);
 }
@@ -222,7 +224,8 @@ long __wrap_syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
-	if (number == SYS_futex && ((int)a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET && fails(INJECT_SLEEP)) {
+	if (number == SYS_futex && ((int)a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET &&
+	    fails(INJECT_SLEEP)) {
 		errno = rules[INJECT_SLEEP].error;
 		return errno == 0 ? 0 : -1;
 	}
@@ -294,7 +297,8 @@ WRAP(ssize_t, pread, int fd, void *to, size_t size, off_t at)
 {
 	if (interrupted(EIO))
 		return -1;
-	return __real_pread(fd, to, size > SHORT_BYTES && fails(INJECT_SHORT) ? SHORT_BYTES : size, at);
+	return __real_pread(fd, to, size > SHORT_BYTES && fails(INJECT_SHORT) ? SHORT_BYTES : size,
+	                    at);
 }
 
 WRAP(ssize_t, write, int fd, const void *from, size_t size)

@@ -1,8 +1,8 @@
 /*
  * tests/faults/inject.h: calls of the library, and of the tests, that fail when they are told to.
  *
- * The programs here are linked with --wrap for each call below: what the library's objects call arrives here first. What
- * the C library calls inside itself does not.
+ * The programs here are linked with --wrap for each call below: what the library's objects call
+ * arrives here first. What the C library calls inside itself does not.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,13 +18,17 @@ enum inject_point {
 	INJECT_SLEEP,     /* a wait in a futex: 0 stands for a wake-up that nobody sent */
 	INJECT_CONDITION, /* a wait for a condition variable: it ends for no reason */
 	INJECT_MEMBARRIER,
-	INJECT_FILE,      /* eventfd, inotify, open, fopen, read, pread, write, fclose, stat, rename, ...: an error */
+	/* eventfd, inotify, open, fopen, read, pread, write, fclose, stat, rename, ...: an error */
+	INJECT_FILE,
 	INJECT_SIGNALLED, /* those of them that may: interrupted by a signal */
 	INJECT_SHORT,     /* read and write: of fewer bytes */
 	INJECT_POINTS
 };
 
-/* The nth call from now on (from 1) fails once, with error, or where that is 0 with one that the call knows. */
+/*
+ * The nth call from now on (from 1) fails once, with error, or where that is 0 with one that the
+ * call knows.
+ */
 void inject_nth(enum inject_point point, uint64_t nth, int error);
 /* One call in n fails, drawn at random. Several points may be on at a time. */
 void inject_one_in(enum inject_point point, uint64_t n, int error);

@@ -1,7 +1,8 @@
 /*
- * Signals, caught by a handler without SA_RESTART: a timer of the process at 10 kHz, and a thread that sends one to every
- * thread there is, without a pause, while the workload runs. Then a claimant that stands still: a sender whose handler
- * does not return, between its reservation and its commit, and at moments drawn at random.
+ * Signals, caught by a handler without SA_RESTART: a timer of the process at 10 kHz, and a thread
+ * that sends one to every thread there is, without a pause, while the workload runs. Then a
+ * claimant that stands still: a sender whose handler does not return, between its reservation and
+ * its commit, and at moments drawn at random.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -84,7 +85,8 @@ static void run_in_a_storm(void)
 	workload_that(timer_settime(timer, 0, &every, NULL) == 0);
 	workload_that(pthread_create(&thread, NULL, signal_everybody, NULL) == 0);
 	for (uint64_t round = 0; round < 15; round++)
-		workload_that(workload_run(WORKLOAD_ALL, 0, "in a storm of signals, round", round) == 0);
+		workload_that(
+			workload_run(WORKLOAD_ALL, 0, "in a storm of signals, round", round) == 0);
 	leat_store_rel(&stop, 1u);
 	pthread_join(thread, NULL);
 	timer_delete(timer);
@@ -95,7 +97,9 @@ struct claimant {
 	uint64_t sent;
 };
 
-/* One item in place; between the two calls it stands still, as in a handler that does not return. */
+/*
+ * One item in place; between the two calls it stands still, as in a handler that does not return.
+ */
 static void *claims(void *arg)
 {
 	struct claimant *claimant = arg;
@@ -110,8 +114,9 @@ static void *claims(void *arg)
 }
 
 /*
- * Of four slots one is claimed and not written: three more are room and no fourth, nothing is overwritten, no call waits
- * for the one who stands still, and what comes before its item can be had. When it goes on, all arrive, in order.
+ * Of four slots one is claimed and not written: three more are room and no fourth, nothing is
+ * overwritten, no call waits for the one who stands still, and what comes before its item can be
+ * had. When it goes on, all arrive, in order.
  */
 static void claimant_stands_still(enum leat_kind kind)
 {
@@ -161,7 +166,10 @@ static void *sends_many(void *arg)
 	return NULL;
 }
 
-/* Stopped wherever it is, while the receiver goes on with what is there; then everything arrives, in order. */
+/*
+ * Stopped wherever it is, while the receiver goes on with what is there; then everything arrives,
+ * in order.
+ */
 static __attribute__((unused)) void sender_stands_still(enum leat_kind kind, uint64_t after)
 {
 	struct leat_chan_opts opts = { .kind = kind, .capacity = 8 };
@@ -204,7 +212,8 @@ int main(void)
 	workload_watch();
 	claimant_stands_still(LEAT_MPSC);
 	claimant_stands_still(LEAT_MPMC);
-#ifndef __SANITIZE_THREAD__ /* which calls a handler when the thread comes by one of its own calls, or not at all */
+#ifndef __SANITIZE_THREAD__ /* which calls a handler when the thread comes by one of its own \
+                               calls, or not at all */
 	for (uint64_t after = 0; after < 300; after++)
 		sender_stands_still(after % 2 ? LEAT_MPMC : LEAT_SPSC, after);
 #endif

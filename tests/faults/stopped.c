@@ -1,7 +1,8 @@
 /*
- * A process that gets no processor: stopped and continued (SIGSTOP, SIGCONT) at random moments; and one that has to
- * share its only core with others which are preferred, and, where a control group may be made, that has a quota of a
- * twentieth. The workload runs in a child, and must do there what it does anywhere: all of it, only later.
+ * A process that gets no processor: stopped and continued (SIGSTOP, SIGCONT) at random moments; and
+ * one that has to share its only core with others which are preferred, and, where a control group
+ * may be made, that has a quota of a twentieth. The workload runs in a child, and must do there
+ * what it does anywhere: all of it, only later.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -154,6 +155,7 @@ int main(void)
 	workload_that(stops > 10);
 	starved();
 	fprintf(stderr, "stopped: %u stops; %s\n", stops,
-		with_a_quota() ? "a quota of a twentieth" : "no control group may be made here: no quota");
+	        with_a_quota() ? "a quota of a twentieth"
+	                       : "no control group may be made here: no quota");
 	return 0;
 }

@@ -34,19 +34,21 @@ static struct {
 	unsigned refused;
 	bool written;
 	uint64_t runs;
-	uint32_t ticks; /* atomic: of this run */
+	uint32_t ticks;                 /* atomic: of this run */
 	uint64_t imbalances, snapshots; /* atomic */
 } now;
 static char folder[64], input[96], output[96], prometheus[96], json[96];
 
 void workload_failed(const char *condition, const char *file, int line)
 {
-	fprintf(stderr, "%s: FAILED: %s %" PRIu64 ", in %s: %s (%s:%d)\n", now.program, now.what, now.n, now.part, condition, file,
-		line);
+	fprintf(stderr, "%s: FAILED: %s %" PRIu64 ", in %s: %s (%s:%d)\n", now.program, now.what,
+	        now.n, now.part, condition, file, line);
 	_exit(1);
 }
 
-/* A second has passed in which this process could run: those in which it was stopped come as one. */
+/*
+ * A second has passed in which this process could run: those in which it was stopped come as one.
+ */
 static void tick(int number)
 {
 	(void)number;
@@ -57,7 +59,8 @@ static void tick(int number)
 void workload_watch(void)
 {
 	leat_store_rlx(&now.ticks, 0u);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 1, 0 }, { 1, 0 } }, NULL); /* a child has no timers of its parent's */
+	/* a child has no timers of its parent's */
+	setitimer(ITIMER_REAL, &(struct itimerval){ { 1, 0 }, { 1, 0 } }, NULL);
 }
 
 /* A part was had (0), or not, for the reason that is expected. */
@@ -66,7 +69,8 @@ static void judge(int rc)
 	if (rc == 0)
 		return;
 	if (rc != now.expected && !(rc == NOTHING && now.expected != 0)) {
-		fprintf(stderr, "%s: %s answered %d: %s\n", now.program, now.part, rc, strerror(-rc));
+		fprintf(stderr, "%s: %s answered %d: %s\n", now.program, now.part, rc,
+		        strerror(-rc));
 		workload_that(rc == 0 || rc == now.expected);
 	}
 	now.refused++;
@@ -179,13 +183,14 @@ static void check_ledger(const struct ledger *ledger)
 }
 
 /*
- * A sender on a thread of the library's, and one more where there may be; a receiver here, and one more on a thread of
- * ours. Whoever cannot be had is left out.
+ * A sender on a thread of the library's, and one more where there may be; a receiver here, and one
+ * more on a thread of ours. Whoever cannot be had is left out.
  */
 static int run_channel(struct leat_scope *scope, const struct leat_chan_opts *opts)
 {
 	struct ledger *ledger = opts->discard_arg;
-	struct side tx[SENDERS] = { { .ledger = ledger }, { .ledger = ledger, .first = PER_SENDER } };
+	struct side tx[SENDERS] = { { .ledger = ledger },
+		                    { .ledger = ledger, .first = PER_SENDER } };
 	struct side rx[2] = { { .ledger = ledger }, { .ledger = ledger } };
 	bool many_tx = opts->kind == LEAT_MPSC || opts->kind == LEAT_MPMC;
 	bool many_rx = opts->kind == LEAT_SPMC || opts->kind == LEAT_MPMC, receives = false;
@@ -225,11 +230,17 @@ static int run_channel(struct leat_scope *scope, const struct leat_chan_opts *op
 
 static int channel(enum leat_kind kind, enum leat_overflow overflow)
 {
-	static const enum leat_wait waits[] = { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_PARK, LEAT_WAIT_YIELD };
+	static const enum leat_wait waits[] = { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_PARK,
+		                                LEAT_WAIT_YIELD };
 	struct ledger ledger = { 0 };
-	struct leat_chan_opts opts = { .name = "channel", .kind = kind, .capacity = 3, .overflow = overflow,
-				       .send_wait = LEAT_WAIT_PARK, .recv_wait = waits[overflow], .discard = discard,
-				       .discard_arg = &ledger };
+	struct leat_chan_opts opts = { .name = "channel",
+		                       .kind = kind,
+		                       .capacity = 3,
+		                       .overflow = overflow,
+		                       .send_wait = LEAT_WAIT_PARK,
+		                       .recv_wait = waits[overflow],
+		                       .discard = discard,
+		                       .discard_arg = &ledger };
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	int rc;
 
@@ -304,7 +315,8 @@ static int failure(void)
 	if (rc == 0) {
 		workload_that(leat_recv(rx, &n) == 1 && leat_recv(rx, &n) == 0);
 		workload_that(leat_scope_join(scope) == -EBADMSG);
-		workload_that(leat_scope_cause(scope, NULL, &text) == LEAT_FAILED && strcmp(text, "on purpose") == 0);
+		workload_that(leat_scope_cause(scope, NULL, &text) == LEAT_FAILED &&
+		              strcmp(text, "on purpose") == 0);
 		leat_rx_close(rx);
 	}
 	workload_that(leat_scope_close(scope) == (rc == 0 ? -EBADMSG : 0));
@@ -325,13 +337,18 @@ static int send_for_ever(struct leat_tx *out, void *arg)
 	return rc;
 }
 
-/* A deadline, or a cancel in the middle, ends a stream; what was accepted is received or discarded. */
+/*
+ * A deadline, or a cancel in the middle, ends a stream; what was accepted is received or discarded.
+ */
 static int cut_short(bool by_deadline)
 {
 	struct ledger ledger = { 0 };
 	struct leat_scope_opts at = { .deadline_ns = by_deadline ? leat_now_ns() + 1000000 : 0 };
-	struct leat_gen_opts opts = { .chan = { .name = "cut short", .capacity = 5, .kind = LEAT_MPSC, .discard = discard,
-						.discard_arg = &ledger } };
+	struct leat_gen_opts opts = { .chan = { .name = "cut short",
+		                                .capacity = 5,
+		                                .kind = LEAT_MPSC,
+		                                .discard = discard,
+		                                .discard_arg = &ledger } };
 	struct leat_scope *scope = leat_scope_open(NULL, &at);
 	struct leat_rx *rx;
 	uint64_t n;
@@ -372,10 +389,15 @@ static int canceled(void)
 
 /* Sources */
 
-/* Lines until the source's end; how many, or how it failed. With words, for those who will read the report. */
+/*
+ * Lines until the source's end; how many, or how it failed. With words, for those who will read the
+ * report.
+ */
 static int read_source(leat_gen_fn *fn, void *source, uint64_t *lines)
 {
-	struct leat_gen_opts opts = { .chan = { .name = "source", .capacity = 8, .discard = leat_line_discard } };
+	struct leat_gen_opts opts = {
+		.chan = { .name = "source", .capacity = 8, .discard = leat_line_discard }
+	};
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	enum leat_cause cause;
 	const char *text;
@@ -392,7 +414,8 @@ static int read_source(leat_gen_fn *fn, void *source, uint64_t *lines)
 			++*lines;
 		}
 		workload_that(leat_rx_status(rx, &cause, &code, &text) == 0);
-		workload_that(cause == LEAT_COMPLETED || (cause == LEAT_FAILED && code < 0 && text[0] != '\0'));
+		workload_that(cause == LEAT_COMPLETED ||
+		              (cause == LEAT_FAILED && code < 0 && text[0] != '\0'));
 		leat_rx_close(rx);
 		rc = code;
 	}
@@ -412,7 +435,9 @@ static int lines(void)
 
 static int follow(void)
 {
-	struct leat_follow_opts opts = { .path = input, .from_start = true, .until_ns = leat_now_ns() + 3000000 };
+	struct leat_follow_opts opts = { .path = input,
+		                         .from_start = true,
+		                         .until_ns = leat_now_ns() + 3000000 };
 	uint64_t n;
 	int rc = read_source(leat_follow, &opts, &n);
 
@@ -422,7 +447,9 @@ static int follow(void)
 
 static int proc(void)
 {
-	struct leat_proc_opts opts = { .name = "self/status", .interval_ns = 1000000, .until_ns = leat_now_ns() + 2500000 };
+	struct leat_proc_opts opts = { .name = "self/status",
+		                       .interval_ns = 1000000,
+		                       .until_ns = leat_now_ns() + 2500000 };
 	uint64_t n;
 
 	return read_source(leat_proc, &opts, &n);
@@ -491,7 +518,8 @@ static int flow_into_a_file(void)
 	char text[256];
 	int rc;
 
-	snprintf(text, sizeof(text), "lines:%s | workers:2 grep:line | map:upper | file:%s", input, output);
+	snprintf(text, sizeof(text), "lines:%s | workers:2 grep:line | map:upper | file:%s", input,
+	         output);
 	rc = flow_of(text);
 	now.written = rc == 0;
 	return rc;
@@ -543,8 +571,10 @@ static void look(const struct leat_snapshot *snapshot, void *arg)
 
 static struct leat_diag *diagnostics(void)
 {
-	return leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 2000000, .prometheus_path = prometheus,
-							 .json_path = json, .callback = look });
+	return leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 2000000,
+	                                                 .prometheus_path = prometheus,
+	                                                 .json_path = json,
+	                                                 .callback = look });
 }
 
 static int channel_in_a_snapshot(void)
@@ -579,12 +609,14 @@ static int ends_in_a_snapshot(void)
 	int rc = scope == NULL ? NOTHING : 0, stopped;
 
 	leat_registry_totals(&before);
-	diag = leat_diag_start(&(struct leat_diag_opts){ .interval_ns = INT64_MAX, .callback = count_told, .callback_arg = &told });
+	diag = leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = INT64_MAX, .callback = count_told, .callback_arg = &told });
 	for (int i = 0; i < 100 && rc == 0; i++) {
 		struct leat_tx *tx;
 		struct leat_rx *rx;
 
-		rc = leat_chan_open(scope, sizeof(uint64_t), &(struct leat_chan_opts){ .capacity = 1 }, &tx, &rx);
+		rc = leat_chan_open(scope, sizeof(uint64_t),
+		                    &(struct leat_chan_opts){ .capacity = 1 }, &tx, &rx);
 		ended += rc == 0;
 		leat_tx_close(tx);
 		leat_rx_close(rx);
@@ -621,7 +653,8 @@ static const struct {
 	{ "diagnostics", channel_in_a_snapshot },
 	{ "ends", ends_in_a_snapshot },
 };
-_Static_assert(WORKLOAD_PARTS == CHANNELS + sizeof(others) / sizeof(others[0]), "the parts, counted");
+_Static_assert(WORKLOAD_PARTS == CHANNELS + sizeof(others) / sizeof(others[0]),
+               "the parts, counted");
 
 static void run_part(size_t at)
 {
@@ -730,9 +763,11 @@ int workload_done(uint64_t least)
 {
 	uint64_t total = inject_total();
 
-	fprintf(stderr, "%s: %" PRIu64 " runs, %" PRIu64 " faults injected, %" PRIu64 " snapshots\n", now.program, now.runs, total,
-		leat_load_acq(&now.snapshots));
+	fprintf(stderr,
+	        "%s: %" PRIu64 " runs, %" PRIu64 " faults injected, %" PRIu64 " snapshots\n",
+	        now.program, now.runs, total, leat_load_acq(&now.snapshots));
 	if (total < least)
-		fprintf(stderr, "%s: FAILED: fewer than %" PRIu64 " faults came by\n", now.program, least);
+		fprintf(stderr, "%s: FAILED: fewer than %" PRIu64 " faults came by\n", now.program,
+		        least);
 	return total < least;
 }

@@ -1,7 +1,8 @@
 /*
- * Fuzzes channels of every kind and overflow policy from one thread: sends, receives, batches, zero copy, clones,
- * closes and cancelling, in any order, against turns.h and books of its own. After each step the channel's books must
- * be those; each item comes out once, whole and in its order, or is discarded once.
+ * Fuzzes channels of every kind and overflow policy from one thread: sends, receives, batches, zero
+ * copy, clones, closes and cancelling, in any order, against turns.h and books of its own. After
+ * each step the channel's books must be those; each item comes out once, whole and in its order, or
+ * is discarded once.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -17,7 +18,7 @@ enum how { ONE, ONE_UNTIL, BATCH };
 struct end {
 	struct leat_tx *tx; /* of senders */
 	struct leat_rx *rx; /* of receivers */
-	void *items;	    /* what is reserved, or peeked at */
+	void *items;        /* what is reserved, or peeked at */
 	struct turns_claim held;
 	bool scratched; /* it is no slot */
 };
@@ -61,9 +62,11 @@ static void expect_drop(struct fuzzed *f, uint64_t number, enum leat_drop reason
 
 static void check_discarded(struct fuzzed *f)
 {
-	CHECK(f->discarded_count == f->expected_count, "%zu, %zu wanted", f->discarded_count, f->expected_count);
+	CHECK(f->discarded_count == f->expected_count, "%zu, %zu wanted", f->discarded_count,
+	      f->expected_count);
 	for (size_t i = 0; i < f->expected_count; i++)
-		CHECK(item_is(f->discarded[i], f->expected[i], f->size), "item %zu that was discarded", i);
+		CHECK(item_is(f->discarded[i], f->expected[i], f->size),
+		      "item %zu that was discarded", i);
 	f->discarded_count = f->expected_count = 0;
 }
 
@@ -83,7 +86,8 @@ static bool has_item(struct fuzzed *f)
 {
 	uint64_t at = f->ring.head;
 
-	for (size_t i = 0; i < f->ring.capacity && turns_slot(&f->ring, at)->state == SLOT_SKIPPED; i++)
+	for (size_t i = 0; i < f->ring.capacity && turns_slot(&f->ring, at)->state == SLOT_SKIPPED;
+	     i++)
 		at++;
 	return turns_slot(&f->ring, at)->state == SLOT_FULL;
 }
@@ -144,7 +148,10 @@ static void drop_oldest(struct fuzzed *f)
 	turns_free(&f->ring, &claim);
 }
 
-/* One try at up to n items, the first of which is number f->number: how many were accepted, as an attempt does it. */
+/*
+ * One try at up to n items, the first of which is number f->number: how many were accepted, as an
+ * attempt does it.
+ */
 static ssize_t put(struct fuzzed *f, size_t n)
 {
 	struct turns_claim claim;
@@ -168,14 +175,17 @@ static ssize_t put(struct fuzzed *f, size_t n)
 	return 1;
 }
 
-static ssize_t call_send(struct fuzzed *f, struct leat_tx *tx, unsigned char *items, size_t n, enum how how)
+static ssize_t call_send(struct fuzzed *f, struct leat_tx *tx, unsigned char *items, size_t n,
+                         enum how how)
 {
-	bool typed = f->size == sizeof(uint64_t); /* the size is then a constant, and the call inline */
+	/* the size is then a constant, and the call inline */
+	bool typed = f->size == sizeof(uint64_t);
 
 	if (how == BATCH)
 		return leat_try_send_batch(tx, items, n);
 	if (how == ONE_UNTIL)
-		return typed ? leat_send_until(tx, (uint64_t *)(void *)items, 1) : leat_send_until(tx, items, 1);
+		return typed ? leat_send_until(tx, (uint64_t *)(void *)items, 1)
+		             : leat_send_until(tx, items, 1);
 	return typed ? leat_try_send(tx, (uint64_t *)(void *)items) : leat_try_send(tx, items);
 }
 
@@ -202,7 +212,8 @@ static void send(struct fuzzed *f, struct end *e, size_t n, enum how how)
 	else if (wanted != -EAGAIN)
 		f->rejected += n;
 	CHECK(did == wanted, "%zd, %zd wanted of %zu", did, wanted, n);
-	f->number = first + n; /* those not taken are not sent again, so that one that was sent all the same is found */
+	/* those not taken are not sent again, so that one that was sent all the same is found */
+	f->number = first + n;
 }
 
 /* What a receive answers where there is nothing, or what stands in its way; 1: it may take. */
@@ -220,23 +231,27 @@ static ssize_t receivable(struct fuzzed *f, bool found)
 	return 0;
 }
 
-static void check_received(struct fuzzed *f, const unsigned char *items, const struct turns_claim *claim)
+static void check_received(struct fuzzed *f, const unsigned char *items,
+                           const struct turns_claim *claim)
 {
 	for (size_t i = 0; i < claim->n; i++) {
 		uint64_t number = turns_slot(&f->ring, claim->at + i)->number;
 
-		CHECK(item_is(items + i * f->size, number, f->size), "item %llu", (unsigned long long)number);
+		CHECK(item_is(items + i * f->size, number, f->size), "item %llu",
+		      (unsigned long long)number);
 	}
 }
 
-static ssize_t call_receive(struct fuzzed *f, struct leat_rx *rx, unsigned char *items, size_t n, enum how how)
+static ssize_t call_receive(struct fuzzed *f, struct leat_rx *rx, unsigned char *items, size_t n,
+                            enum how how)
 {
 	bool typed = f->size == sizeof(uint64_t);
 
 	if (how == BATCH)
 		return leat_try_recv_batch(rx, items, n);
 	if (how == ONE_UNTIL)
-		return typed ? leat_recv_until(rx, (uint64_t *)(void *)items, 1) : leat_recv_until(rx, items, 1);
+		return typed ? leat_recv_until(rx, (uint64_t *)(void *)items, 1)
+		             : leat_recv_until(rx, items, 1);
 	return typed ? leat_try_recv(rx, (uint64_t *)(void *)items) : leat_try_recv(rx, items);
 }
 
@@ -254,7 +269,8 @@ static void receive(struct fuzzed *f, struct end *e, size_t n, enum how how)
 	}
 	if (f->canceled)
 		drain(f, LEAT_DROPPED_CANCELED);
-	for (k = f->canceled || f->ended ? 0 : take(f, n, &claim); k > 0; k = turns_take(&f->ring, n - taken, &claim)) {
+	for (k = f->canceled || f->ended ? 0 : take(f, n, &claim); k > 0;
+	     k = turns_take(&f->ring, n - taken, &claim)) {
 		check_received(f, items + taken * f->size, &claim);
 		turns_free(&f->ring, &claim);
 		taken += k;
@@ -285,7 +301,8 @@ static void reserve(struct fuzzed *f, struct end *e, size_t want)
 		CHECK(did == (e->held.n > 0 ? -EBUSY : refusal(f)), "%zd", did);
 		return;
 	}
-	if (!shares_its_drops(f) && turns_claim(&f->ring, n, &e->held) == 0 && f->overflow == LEAT_BLOCK)
+	if (!shares_its_drops(f) && turns_claim(&f->ring, n, &e->held) == 0 &&
+	    f->overflow == LEAT_BLOCK)
 		return;
 	did = leat_reserve(e->tx, want, &e->items);
 	e->scratched = e->held.n == 0;
@@ -350,8 +367,8 @@ static void peek(struct fuzzed *f, struct end *e, size_t want)
 		turns_take(&f->ring, least(want, side_by_side(f, f->ring.head)), &e->held);
 		did = leat_peek(e->rx, want, &items);
 		wanted = receivable(f, e->held.n > 0);
-		CHECK(did == (wanted == 1 ? (ssize_t)e->held.n : wanted), "%zd of %zu, %zu wanted", did, want,
-		      e->held.n);
+		CHECK(did == (wanted == 1 ? (ssize_t)e->held.n : wanted), "%zd of %zu, %zu wanted",
+		      did, want, e->held.n);
 		e->items = (void *)(uintptr_t)items;
 		check_received(f, items, &e->held);
 		return;
@@ -515,8 +532,9 @@ static void check_books(const struct fuzzed *f, const struct leat_chan_stat *sta
 	uint64_t sum = stat->delivered + stat->rejected + stat->in_flight;
 
 	for (int i = 0; i < LEAT_DROP_REASONS; i++) {
-		CHECK(stat->dropped[i] == f->dropped[i], "dropped %s: %llu, %llu wanted", leat_drop_name(i),
-		      (unsigned long long)stat->dropped[i], (unsigned long long)f->dropped[i]);
+		CHECK(stat->dropped[i] == f->dropped[i], "dropped %s: %llu, %llu wanted",
+		      leat_drop_name(i), (unsigned long long)stat->dropped[i],
+		      (unsigned long long)f->dropped[i]);
 		sum += stat->dropped[i];
 	}
 	CHECK(stat->delivered - f->base == f->delivered, "%llu, %llu wanted",
@@ -525,7 +543,8 @@ static void check_books(const struct fuzzed *f, const struct leat_chan_stat *sta
 	CHECK(stat->in_flight == flying, "%llu, %llu wanted", (unsigned long long)stat->in_flight,
 	      (unsigned long long)flying);
 	CHECK(stat->offered == sum, "the books");
-	CHECK(stat->peak >= flying && stat->peak <= f->ring.capacity, "peak %llu", (unsigned long long)stat->peak);
+	CHECK(stat->peak >= flying && stat->peak <= f->ring.capacity, "peak %llu",
+	      (unsigned long long)stat->peak);
 }
 
 static void look(struct fuzzed *f)
@@ -537,7 +556,8 @@ static void look(struct fuzzed *f)
 		return; /* and the channel with them */
 	leat_chan_read_stat(f->chan, &stat);
 	check_books(f, &stat, in_flight(f));
-	CHECK(stat.senders == open_ends(f->senders) && stat.receivers == open_ends(f->receivers), "handles");
+	CHECK(stat.senders == open_ends(f->senders) && stat.receivers == open_ends(f->receivers),
+	      "handles");
 	CHECK(stat.canceled == f->canceled, "canceled");
 }
 
@@ -552,7 +572,8 @@ static void begin_late(struct fuzzed *f, uint64_t start)
 		chan->first_tx.side.next = chan->first_rx.side.next = chan->mpmc.tail;
 	} else {
 		f->base = start >> 63 == 0 || start << 1 == 0 ? start
-							      : UINT64_C(1) << 63; /* books count, and do not wrap */
+		                                              /* books count, and do not wrap */
+		                                              : UINT64_C(1) << 63;
 		spsc_start(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, f->base);
 	}
 	chan->seen.delivered = f->base;
@@ -572,7 +593,8 @@ static void open_one(struct fuzzed *f, struct input *in)
 	opts.full_fence = kind & 128;
 	f->scope = leat_scope_open(NULL, NULL);
 	CHECK(f->scope != NULL, "no scope");
-	CHECK(leat_chan_open(f->scope, f->size, &opts, &f->senders[0].tx, &f->receivers[0].rx) == 0, "no channel");
+	CHECK(leat_chan_open(f->scope, f->size, &opts, &f->senders[0].tx, &f->receivers[0].rx) == 0,
+	      "no channel");
 	f->chan = f->senders[0].tx->chan;
 	f->turns = f->chan->turns;
 	f->ring.endless = !f->turns;

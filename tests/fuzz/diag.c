@@ -1,7 +1,7 @@
 /*
- * Fuzzes what the diagnostics write: with any bytes for names and texts, the JSON is JSON, the Prometheus text is in
- * its format, both are UTF-8, and what a reader of them makes of a name is that name, with U+FFFD for each byte that is
- * none.
+ * Fuzzes what the diagnostics write: with any bytes for names and texts, the JSON is JSON, the
+ * Prometheus text is in its format, both are UTF-8, and what a reader of them makes of a name is
+ * that name, with U+FFFD for each byte that is none.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,7 +11,12 @@
 
 #include <unistd.h>
 
-enum { CHANNELS = 3, GENERATORS = 2, WORDS = CHANNELS + 2 * GENERATORS, WORD_MAX = 4 * LEAT_TEXT_MAX };
+enum {
+	CHANNELS = 3,
+	GENERATORS = 2,
+	WORDS = CHANNELS + 2 * GENERATORS,
+	WORD_MAX = 4 * LEAT_TEXT_MAX
+};
 
 /* What a reader made of the text: the names and texts, in order. */
 struct reader {
@@ -52,7 +57,10 @@ static char *slurp(const char *path)
 	return text;
 }
 
-/* One character: its bytes, or 0 where there is none. By its code point, which must need as many bytes. */
+/*
+ * One character: its bytes, or 0 where there is none. By its code point, which must need as many
+ * bytes.
+ */
 static size_t character(const unsigned char *p)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -100,7 +108,8 @@ static char *take_code(struct reader *r, char *to)
 	unsigned code = 0;
 
 	for (int i = 0; i < 4; i++, r->at++) {
-		const char *digits = "0123456789abcdef", *digit = *r->at != '\0' ? strchr(digits, *r->at) : NULL;
+		const char *digits = "0123456789abcdef",
+			   *digit = *r->at != '\0' ? strchr(digits, *r->at) : NULL;
 
 		CHECK(digit != NULL, "\\u%.4s", r->at - i);
 		code = code * 16 + (unsigned)(digit - digits);
@@ -111,7 +120,8 @@ static char *take_code(struct reader *r, char *to)
 	else if (code < 0x800)
 		to += sprintf(to, "%c%c", 0xc0 | code >> 6, 0x80 | (code & 63));
 	else
-		to += sprintf(to, "%c%c%c", 0xe0 | code >> 12, 0x80 | (code >> 6 & 63), 0x80 | (code & 63));
+		to += sprintf(to, "%c%c%c", 0xe0 | code >> 12, 0x80 | (code >> 6 & 63),
+		              0x80 | (code & 63));
 	return to;
 }
 
@@ -162,7 +172,8 @@ static void take_members(struct reader *r)
 		take_string(r, key);
 		take_char(r, ':');
 		take_value(r, strcmp(key, "name") == 0 || strcmp(key, "text") == 0);
-		CHECK((*r->at == ',' && r->at[1] == '"') || *r->at == '}', "\"%.20s\" in an object", r->at);
+		CHECK((*r->at == ',' && r->at[1] == '"') || *r->at == '}', "\"%.20s\" in an object",
+		      r->at);
 	}
 	take_char(r, '}');
 }
@@ -176,7 +187,8 @@ static void take_value(struct reader *r, bool named)
 	} else if (*r->at == '[') {
 		for (take_char(r, '['); *r->at != ']'; r->at += *r->at == ',') {
 			take_value(r, false);
-			CHECK((*r->at == ',' && r->at[1] != ']') || *r->at == ']', "\"%.20s\" in an array", r->at);
+			CHECK((*r->at == ',' && r->at[1] != ']') || *r->at == ']',
+			      "\"%.20s\" in an array", r->at);
 		}
 		take_char(r, ']');
 	} else if (*r->at == '"') {
@@ -188,7 +200,8 @@ static void take_value(struct reader *r, bool named)
 	} else if (*r->at == 't' || *r->at == 'f' || *r->at == 'n') {
 		const char *word_at = *r->at == 't' ? "true" : *r->at == 'f' ? "false" : "null";
 
-		CHECK(strncmp((const char *)r->at, word_at, strlen(word_at)) == 0, "\"%.20s\"", r->at);
+		CHECK(strncmp((const char *)r->at, word_at, strlen(word_at)) == 0, "\"%.20s\"",
+		      r->at);
 		r->at += strlen(word_at);
 	} else {
 		take_number(r);
@@ -200,7 +213,8 @@ static void check_word(const struct reader *r, size_t i, const char *name)
 	char wanted[WORD_MAX];
 
 	clean(wanted, name);
-	CHECK(i < r->count && strcmp(r->words[i], wanted) == 0, "\"%s\", \"%s\" wanted", r->words[i], wanted);
+	CHECK(i < r->count && strcmp(r->words[i], wanted) == 0, "\"%s\", \"%s\" wanted",
+	      r->words[i], wanted);
 }
 
 static void read_json(struct reader *r, const char *text)

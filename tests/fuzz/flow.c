@@ -1,9 +1,9 @@
 /*
- * Fuzzes the text of a flow: whatever it is, it is taken apart or refused with a place inside of it; and what was taken
- * apart, written down again with other quotes and blanks, is the same flow.
+ * Fuzzes the text of a flow: whatever it is, it is taken apart or refused with a place inside of
+ * it; and what was taken apart, written down again with other quotes and blanks, is the same flow.
  *
- * Expressions with counted or many repetitions are left out: the C library compiles a{200}{200}{200}, and a with thirty
- * times + behind it, for minutes and into gigabytes.
+ * Expressions with counted or many repetitions are left out: the C library compiles
+ * a{200}{200}{200}, and a with thirty times + behind it, for minutes and into gigabytes.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -67,7 +67,8 @@ static void check_again(const struct leat_stages *stages)
 	struct leat_stages again;
 	struct leat_mistake mistake;
 
-	CHECK(leat_stages_parse(text, &again, &mistake) == 0, "%s: at %zu: %s", text, mistake.at, mistake.what);
+	CHECK(leat_stages_parse(text, &again, &mistake) == 0, "%s: at %zu: %s", text, mistake.at,
+	      mistake.what);
 	CHECK(again.count == stages->count, "%s", text);
 	for (size_t i = 0; i < again.count; i++) {
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
@@ -85,13 +86,16 @@ static void check_stages(const struct leat_stages *stages, size_t len)
 	for (size_t i = 0; i < stages->count; i++) {
 		const struct leat_stage *stage = &stages->list[i];
 
-		CHECK(stage->type->role == (i == 0		     ? LEAT_SOURCE
-					    : i + 1 == stages->count ? LEAT_SINK
-								     : LEAT_STEP),
+		CHECK(stage->type->role == (i == 0                   ? LEAT_SOURCE
+		                            : i + 1 == stages->count ? LEAT_SINK
+		                                                     : LEAT_STEP),
 		      "role");
 		CHECK(stage->at < len && stage->arg.at <= len && stage->key.at <= len, "places");
-		CHECK(stage->workers <= LEAT_WORKERS_MAX && (stage->workers == 0 || stage->type->many), "workers");
-		CHECK(stage->arg.given == (stage->type->arg.form != LEAT_FORM_NONE), "the argument");
+		CHECK(stage->workers <= LEAT_WORKERS_MAX &&
+		              (stage->workers == 0 || stage->type->many),
+		      "workers");
+		CHECK(stage->arg.given == (stage->type->arg.form != LEAT_FORM_NONE),
+		      "the argument");
 	}
 }
 
@@ -154,7 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		leat_stages_free(&stages);
 	} else {
 		check_mistake(&mistake, strlen(text));
-		CHECK(stages.list == NULL && stages.count == 0, "stages of a flow that was refused");
+		CHECK(stages.list == NULL && stages.count == 0,
+		      "stages of a flow that was refused");
 	}
 	free(text);
 	return 0;

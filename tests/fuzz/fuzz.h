@@ -1,9 +1,10 @@
 /*
  * tests/fuzz/fuzz.h: what the fuzz targets share.
  *
- * A target is one function, which takes the bytes of an input for a story: what is opened, and what then happens to it.
- * It says CHECK() to what must hold, and an input that breaks that ends the process. tools/fuzz links it with
- * libFuzzer, which looks for inputs; the tests link it with replay.c, which runs those that are kept.
+ * A target is one function, which takes the bytes of an input for a story: what is opened, and what
+ * then happens to it. It says CHECK() to what must hold, and an input that breaks that ends the
+ * process. tools/fuzz links it with libFuzzer, which looks for inputs; the tests link it with
+ * replay.c, which runs those that are kept.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -24,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define CHECK(condition, ...) \
 	do { \
 		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s: " FUZZ_FIRST(__VA_ARGS__) "\n", __FILE__, __LINE__, \
-				#condition FUZZ_REST(__VA_ARGS__)); \
+			fprintf(stderr, "%s:%d: %s: " FUZZ_FIRST(__VA_ARGS__) "\n", __FILE__, \
+			        __LINE__, #condition FUZZ_REST(__VA_ARGS__)); \
 			abort(); \
 		} \
 	} while (0)
@@ -48,9 +49,12 @@ static FUZZ_UNUSED size_t next_in(struct input *in, size_t least, size_t most)
 	return least + next_byte(in) % (most - least + 1);
 }
 
-/* Sizes on either side of what the rings tell apart: packed or not, a multiple of a word or not, a line or more. */
-static const size_t fuzz_sizes[] FUZZ_UNUSED = { 8,  1,	 2,  3,	 4,  5,	 7,  12, 16, 20,
-						 24, 25, 31, 32, 33, 40, 48, 64, 65, 136 };
+/*
+ * Sizes on either side of what the rings tell apart: packed or not, a multiple of a word or not, a
+ * line or more.
+ */
+static const size_t fuzz_sizes[] FUZZ_UNUSED = { 8,  1,  2,  3,  4,  5,  7,  12, 16, 20,
+	                                         24, 25, 31, 32, 33, 40, 48, 64, 65, 136 };
 
 #define FUZZ_ITEM_MAX 136
 #define FUZZ_CAPACITY_MAX 40
@@ -62,15 +66,23 @@ static FUZZ_UNUSED size_t next_size(struct input *in)
 
 /* The sizes that the library's own callers give as constants. */
 #define BY_SIZE(size, call) \
-	((size) == 8 ? call(8) : (size) == 16 ? call(16) : (size) == 4 ? call(4) : (size) == 64 ? call(64) : call(size))
+	((size) == 8    ? call(8) \
+	 : (size) == 16 ? call(16) \
+	 : (size) == 4  ? call(4) \
+	 : (size) == 64 ? call(64) \
+	                : call(size))
 
-/* Items are told by their number, as far as their size can say it; every byte of them depends on it. */
+/*
+ * Items are told by their number, as far as their size can say it; every byte of them depends on
+ * it.
+ */
 static FUZZ_UNUSED void item_write(void *item, uint64_t number, size_t size)
 {
 	unsigned char *bytes = item;
 
 	for (size_t i = 0; i < size; i++)
-		bytes[i] = (unsigned char)(number >> i % 8 * 8) ^ (unsigned char)(i / 8 * 37 + number * (i / 8));
+		bytes[i] = (unsigned char)(number >> i % 8 * 8) ^
+		           (unsigned char)(i / 8 * 37 + number * (i / 8));
 }
 
 static FUZZ_UNUSED bool item_is(const void *item, uint64_t number, size_t size)

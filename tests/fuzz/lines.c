@@ -1,6 +1,7 @@
 /*
- * Fuzzes the splitter of bytes into lines: fed in pieces of any length, it gives the lines that the whole has. Lines
- * are held for a while, some as long as the splitter lives and longer, and still say then what they said.
+ * Fuzzes the splitter of bytes into lines: fed in pieces of any length, it gives the lines that the
+ * whole has. Lines are held for a while, some as long as the splitter lives and longer, and still
+ * say then what they said.
  *
  * An input tells of runs of bytes, so that a few bytes of it fill several blocks.
  *
@@ -15,7 +16,7 @@
 #define HELD 64
 
 struct fed {
-	char *text;		/* the whole */
+	char *text;             /* the whole */
 	size_t size, fed, line; /* of it; where the next line begins */
 	struct leat_splitter split;
 	struct leat_line held[HELD];
@@ -38,7 +39,8 @@ static bool next_line(struct fed *f, bool rest, size_t *at, size_t *len)
 static void drop(struct fed *f, size_t i)
 {
 	if (f->held[i].len != 0)
-		CHECK(memcmp(f->held[i].data, f->text + f->held_at[i], f->held[i].len) == 0, "a line that was held");
+		CHECK(memcmp(f->held[i].data, f->text + f->held_at[i], f->held[i].len) == 0,
+		      "a line that was held");
 	leat_line_free(&f->held[i]);
 	CHECK(f->held[i].block == NULL && f->held[i].len == 0, "a line that was freed");
 }
@@ -51,13 +53,14 @@ static void take(struct fed *f, bool rest)
 
 	for (;;) {
 		bool wanted = next_line(f, rest, &at, &len);
-		bool got = leat_splitter_next(&f->split, &line) || (rest && leat_splitter_rest(&f->split, &line));
+		bool got = leat_splitter_next(&f->split, &line) ||
+		           (rest && leat_splitter_rest(&f->split, &line));
 
 		CHECK(got == wanted, "at %zu of %zu", f->line, f->fed);
 		if (!got)
 			return;
-		CHECK(line.len == len && (len == 0 || memcmp(line.data, f->text + at, len) == 0), "at %zu, %zu bytes",
-		      at, len);
+		CHECK(line.len == len && (len == 0 || memcmp(line.data, f->text + at, len) == 0),
+		      "at %zu, %zu bytes", at, len);
 		i = at % 7 == 0 ? at % HELD : 0; /* most are free again soon: so are blocks */
 		drop(f, i);
 		f->held[i] = line;

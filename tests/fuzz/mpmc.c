@@ -1,5 +1,6 @@
 /*
- * Fuzzes leat/ring/mpmc.h, with one producer or two, one consumer or two, who each may hold claims, against turns.h.
+ * Fuzzes leat/ring/mpmc.h, with one producer or two, one consumer or two, who each may hold claims,
+ * against turns.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -93,7 +94,8 @@ static void push_batch(struct ring *r, size_t arg, size_t n)
 #define PUSH_BATCH(size) leat_mpmc_push_batch(&r->mpmc, tx_of(r, arg), items, n, size)
 	done = BY_SIZE(r->size, PUSH_BATCH);
 	CHECK(done == wanted, "%zu of %zu, %zu wanted", done, n, wanted);
-	CHECK(leat_mpmc_at_end(tx_of(r, arg), done) == (done > 0 && turns_index(&r->model, r->model.tail) == 0),
+	CHECK(leat_mpmc_at_end(tx_of(r, arg), done) ==
+	              (done > 0 && turns_index(&r->model, r->model.tail) == 0),
 	      "at_end");
 	for (size_t i = 0; i < done; i++)
 		turns_slot(&r->model, claim.at + i)->number = r->number++;
@@ -110,11 +112,13 @@ static void pop_batch(struct ring *r, size_t arg, size_t n)
 #define POP_BATCH(size) leat_mpmc_pop_batch(&r->mpmc, rx_of(r, arg), items, n, size)
 	done = BY_SIZE(r->size, POP_BATCH);
 	CHECK(done == wanted, "%zu of %zu, %zu wanted", done, n, wanted);
-	CHECK(leat_mpmc_at_end(rx_of(r, arg), done) == (done > 0 && turns_index(&r->model, r->model.head) == 0),
+	CHECK(leat_mpmc_at_end(rx_of(r, arg), done) ==
+	              (done > 0 && turns_index(&r->model, r->model.head) == 0),
 	      "at_end");
 	for (size_t i = 0; i < done; i++)
-		CHECK(item_is(items + i * r->size, turns_slot(&r->model, claim.at + i)->number, r->size), "item %zu",
-		      i);
+		CHECK(item_is(items + i * r->size, turns_slot(&r->model, claim.at + i)->number,
+		              r->size),
+		      "item %zu", i);
 	turns_free(&r->model, &claim);
 	free(items);
 }
@@ -123,7 +127,8 @@ static void claim(struct ring *r, struct held *h, size_t want)
 {
 	size_t n = leat_mpmc_claim_slots(&r->mpmc, want, &h->claim);
 
-	CHECK(n == turns_claim(&r->model, want, &h->model), "%zu of %zu, %zu wanted", n, want, h->model.n);
+	CHECK(n == turns_claim(&r->model, want, &h->model), "%zu of %zu, %zu wanted", n, want,
+	      h->model.n);
 	for (size_t i = 0; i < n; i++) {
 		turns_slot(&r->model, h->model.at + i)->number = r->number;
 		item_write(leat_mpmc_item(&r->mpmc, &h->claim, i), r->number++, r->size);
@@ -142,8 +147,8 @@ static void commit(struct ring *r, struct held *h, size_t n)
 static void look(struct ring *r, const struct held *h)
 {
 	for (size_t i = 0; i < h->model.n; i++)
-		CHECK(item_is(leat_mpmc_item(&r->mpmc, &h->claim, i), turns_slot(&r->model, h->model.at + i)->number,
-			      r->size),
+		CHECK(item_is(leat_mpmc_item(&r->mpmc, &h->claim, i),
+		              turns_slot(&r->model, h->model.at + i)->number, r->size),
 		      "item %zu of what was taken", i);
 }
 
@@ -151,7 +156,8 @@ static void take(struct ring *r, struct held *h, size_t want)
 {
 	size_t n = leat_mpmc_take(&r->mpmc, want, &h->claim);
 
-	CHECK(n == turns_take(&r->model, want, &h->model), "%zu of %zu, %zu wanted", n, want, h->model.n);
+	CHECK(n == turns_take(&r->model, want, &h->model), "%zu of %zu, %zu wanted", n, want,
+	      h->model.n);
 	look(r, h);
 }
 
@@ -167,7 +173,8 @@ static void put_back(struct ring *r, struct held *h, size_t n)
 {
 	bool back = leat_mpmc_untake(&r->mpmc, &h->claim, n);
 
-	CHECK(back == turns_untake(&r->model, &h->model, n), "%zu of %zu put back", h->model.n - n, h->model.n);
+	CHECK(back == turns_untake(&r->model, &h->model, n), "%zu of %zu put back", h->model.n - n,
+	      h->model.n);
 	if (!back)
 		return;
 	h->claim.n = h->model.n = n;
@@ -178,9 +185,11 @@ static void put_back(struct ring *r, struct held *h, size_t n)
 /* A producer who drops is a consumer too: never where there is only one. */
 static void take_oldest(struct ring *r, struct held *h, bool skipped)
 {
-	size_t n = leat_mpmc_take_oldest(&r->mpmc, &h->claim, skipped ? LEAT_TURN_SKIPPED : LEAT_TURN_FULL);
+	size_t n = leat_mpmc_take_oldest(&r->mpmc, &h->claim,
+	                                 skipped ? LEAT_TURN_SKIPPED : LEAT_TURN_FULL);
 
-	CHECK(n == turns_take_oldest(&r->model, &h->model, skipped ? SLOT_SKIPPED : SLOT_FULL), "the oldest: %zu", n);
+	CHECK(n == turns_take_oldest(&r->model, &h->model, skipped ? SLOT_SKIPPED : SLOT_FULL),
+	      "the oldest: %zu", n);
 	if (n == 0)
 		return;
 	if (!skipped)
@@ -196,9 +205,12 @@ static void ask(struct ring *r)
 
 	if (r->model.head == r->model.tail && head != SLOT_FREE)
 		head = SLOT_FREE; /* nothing is there; the slot is still a lap behind */
-	CHECK(leat_mpmc_readable(&r->mpmc) == (head == SLOT_FULL || head == SLOT_SKIPPED), "readable");
+	CHECK(leat_mpmc_readable(&r->mpmc) == (head == SLOT_FULL || head == SLOT_SKIPPED),
+	      "readable");
 	CHECK(leat_mpmc_skippable(&r->mpmc) == (head == SLOT_SKIPPED), "skippable");
-	CHECK(leat_mpmc_writable(&r->mpmc) == (turns_slot(&r->model, r->model.tail)->state == SLOT_FREE), "writable");
+	CHECK(leat_mpmc_writable(&r->mpmc) ==
+	              (turns_slot(&r->model, r->model.tail)->state == SLOT_FREE),
+	      "writable");
 	CHECK(leat_mpmc_idle(&r->mpmc) == (r->model.head == r->model.tail), "idle");
 }
 
@@ -245,7 +257,8 @@ static void consume(struct ring *r, unsigned op, size_t arg)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size };
-	struct ring r = { .size = next_size(&in), .model.capacity = next_in(&in, 1, FUZZ_CAPACITY_MAX) };
+	struct ring r = { .size = next_size(&in),
+		          .model.capacity = next_in(&in, 1, FUZZ_CAPACITY_MAX) };
 	void *memory = memory_open(leat_mpmc_bytes(r.size, r.model.capacity));
 	uint64_t start = next_start(&in);
 	unsigned kind = next_byte(&in);

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the options of `leat run`: any arguments are a flow with options within their bounds, or a usage error. The
- * arguments stand in the input one behind the other, apart by line feeds.
+ * Fuzzes the options of `leat run`: any arguments are a flow with options within their bounds, or a
+ * usage error. The arguments stand in the input one behind the other, apart by line feeds.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,7 +19,8 @@ static void check_options(const struct run_opts *opts)
 	CHECK(opts->text != NULL, "no flow");
 	CHECK(flow->for_ns >= 0, "--for");
 	CHECK(flow->capacity >= 1 && flow->capacity <= LEAT_CAPACITY_MAX, "--capacity");
-	CHECK((unsigned)flow->wait <= LEAT_WAIT_PARK && (unsigned)flow->overflow <= LEAT_DROP_OLDEST,
+	CHECK((unsigned)flow->wait <= LEAT_WAIT_PARK &&
+	              (unsigned)flow->overflow <= LEAT_DROP_OLDEST,
 	      "--wait, --overflow");
 	CHECK(opts->json || opts->json_path == NULL, "--json");
 	CHECK(opts->slow_stage == NULL || flow->slow_ns > 0, "--slow");
@@ -48,7 +49,8 @@ static void check_slow(struct run_opts *opts)
 	struct leat_mistake mistake;
 	bool found;
 
-	if (strpbrk(opts->text, "{+*") != NULL || leat_stages_parse(opts->text, &stages, &mistake) != 0)
+	if (strpbrk(opts->text, "{+*") != NULL ||
+	    leat_stages_parse(opts->text, &stages, &mistake) != 0)
 		return;
 	hush(true);
 	found = run_opts_slow(opts, &stages);
@@ -61,7 +63,8 @@ static void check_slow(struct run_opts *opts)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1), *argv[ARGUMENTS + 2] = { (char[]){ "run" } }, *rest = text, *arg;
+	char *text = malloc(size + 1), *argv[ARGUMENTS + 2] = { (char[]){ "run" } }, *rest = text,
+	     *arg;
 	struct run_opts opts;
 	int argc = 1, status;
 

@@ -1,6 +1,7 @@
 /*
- * Fuzzes the name that the proc source takes: one that would lead out of /proc is refused, whatever it looks like; any
- * other is opened, and answered as open(2) answers. And when its readings are due, against 128 bits.
+ * Fuzzes the name that the proc source takes: one that would lead out of /proc is refused, whatever
+ * it looks like; any other is opened, and answered as open(2) answers. And when its readings are
+ * due, against 128 bits.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -40,7 +41,8 @@ static bool leads_out(const char *name)
 
 	CHECK(slashes != NULL, "no memory");
 	sprintf(slashes, "/%s/", name);
-	out = *name == '\0' || *name == '/' || strlen(name) >= PATH_MAX - 6 || strstr(slashes, "/../") != NULL;
+	out = *name == '\0' || *name == '/' || strlen(name) >= PATH_MAX - 6 ||
+	      strstr(slashes, "/../") != NULL;
 	free(slashes);
 	return out;
 }
@@ -67,7 +69,8 @@ static void check_name(const char *name)
 	struct leat_rx *rx;
 	int rc;
 
-	CHECK(scope != NULL && leat_chan_open(scope, sizeof(struct leat_line), NULL, &tx, &rx) == 0, "no channel");
+	CHECK(scope != NULL && leat_chan_open(scope, sizeof(struct leat_line), NULL, &tx, &rx) == 0,
+	      "no channel");
 	rc = leat_proc(tx, &opts);
 	if (leads_out(name))
 		CHECK(rc == -EINVAL, "\"%s\": %d", name, rc);

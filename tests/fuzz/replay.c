@@ -1,5 +1,6 @@
 /*
- * tests/fuzz/replay.c: runs a fuzz target without libFuzzer: each file that is named, each file of a folder, and with
+ * tests/fuzz/replay.c: runs a fuzz target without libFuzzer: each file that is named, each file of
+ * a folder, and with
  * --stories N as many inputs of bytes by chance, the same each time. --story N runs that one alone.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -22,7 +23,8 @@ static int run_file(const char *path)
 		perror(path);
 		return 1;
 	}
-	data = malloc((size_t)st.st_size + (st.st_size == 0)); /* no longer than the input, for AddressSanitizer */
+	/* no longer than the input, for AddressSanitizer */
+	data = malloc((size_t)st.st_size + (st.st_size == 0));
 	CHECK(data != NULL, "no memory");
 	size = fread(data, 1, (size_t)st.st_size, file);
 	fclose(file);

@@ -1,5 +1,6 @@
 /*
- * Fuzzes leat/ring/spsc.h against a model, which is two counts: item number n is the n-th, so what comes out is known.
+ * Fuzzes leat/ring/spsc.h against a model, which is two counts: item number n is the n-th, so what
+ * comes out is known.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -100,7 +101,8 @@ static void claim(struct ring *r, size_t want, size_t use)
 
 	CHECK(n == least(want, least(room(r), side_by_side(r, r->tail))), "%zu of %zu", n, want);
 	for (size_t i = 0; i < n; i++)
-		item_write((char *)items + i * r->size, i < use ? r->tail + i : UINT64_MAX, r->size);
+		item_write((char *)items + i * r->size, i < use ? r->tail + i : UINT64_MAX,
+		           r->size);
 	if (least(n, use) == 0)
 		return;
 	leat_spsc_publish(&r->tx, least(n, use));
@@ -114,7 +116,8 @@ static void peek(struct ring *r, size_t want, size_t use)
 
 	CHECK(n == least(want, least(there(r), side_by_side(r, r->head))), "%zu of %zu", n, want);
 	for (size_t i = 0; i < n; i++)
-		CHECK(item_is((char *)items + i * r->size, r->head + i, r->size), "item %zu of a peek", i);
+		CHECK(item_is((char *)items + i * r->size, r->head + i, r->size),
+		      "item %zu of a peek", i);
 	if (least(n, use) == 0)
 		return;
 	leat_spsc_release(&r->rx, least(n, use));
@@ -178,7 +181,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		spsc_start(&r.spsc, &r.tx, &r.rx, start);
 	while (in.at < in.end) {
 		step(&r, &in);
-		CHECK(r.tx.pos - start == r.tail && r.rx.pos - start == r.head && r.spsc.head == r.rx.pos, "positions");
+		CHECK(r.tx.pos - start == r.tail && r.rx.pos - start == r.head &&
+		              r.spsc.head == r.rx.pos,
+		      "positions");
 	}
 	free(memory);
 	return 0;

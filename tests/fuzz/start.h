@@ -1,9 +1,11 @@
 /*
- * tests/fuzz/start.h: rings that have been in use for long: their positions begin near the ends of smaller integers, so
- * that a difference, a lap or a turn that was kept in one, or compared by size, is found within a few steps.
+ * tests/fuzz/start.h: rings that have been in use for long: their positions begin near the ends of
+ * smaller integers, so that a difference, a lap or a turn that was kept in one, or compared by
+ * size, is found within a few steps.
  *
- * The type of positions is no parameter of the rings: C's arithmetic on narrower types than int would need a cast at
- * each difference, in code that is easier to read without. Positions that begin there reach the same carries.
+ * The type of positions is no parameter of the rings: C's arithmetic on narrower types than int
+ * would need a cast at each difference, in code that is easier to read without. Positions that
+ * begin there reach the same carries.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -32,8 +34,8 @@ static FUZZ_UNUSED void spsc_start_side(struct leat_spsc_side *side, uint64_t st
 }
 
 /* After init, as if `start` items had gone through. */
-static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side *tx, struct leat_spsc_side *rx,
-				   uint64_t start)
+static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side *tx,
+                                   struct leat_spsc_side *rx, uint64_t start)
 {
 	ring->tail = ring->head = start;
 	for (unsigned char *line = tx->lines; tx->packed && line != tx->end; line += tx->stride)
@@ -43,7 +45,10 @@ static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side
 	tx->room = start + tx->capacity;
 }
 
-/* The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps the larger the ring is. */
+/*
+ * The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps
+ * the larger the ring is.
+ */
 static FUZZ_UNUSED uint64_t mpmc_lap(const struct leat_mpmc *ring, uint64_t start)
 {
 	uint64_t most = (UINT64_C(1) << 63) >> ring->lap_shift;

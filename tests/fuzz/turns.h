@@ -1,6 +1,6 @@
 /*
- * tests/fuzz/turns.h: what a ring with turns promises, without turns, laps or positions: slots that each are in one of
- * five states, and two counts.
+ * tests/fuzz/turns.h: what a ring with turns promises, without turns, laps or positions: slots that
+ * each are in one of five states, and two counts.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,7 +19,8 @@ struct slot {
 /* tail and head count slots claimed and slots taken; item number 0 has slot `first`. */
 struct turns {
 	size_t capacity, first;
-	bool endless; /* the first slot follows the last: what stands side by side is another's to know */
+	/* the first slot follows the last: what stands side by side is another's to know */
+	bool endless;
 	uint64_t tail, head;
 	struct slot slots[FUZZ_CAPACITY_MAX];
 };
@@ -45,8 +46,12 @@ static FUZZ_UNUSED void turns_set(struct turns *t, uint64_t at, size_t n, enum s
 		turns_slot(t, at + i)->state = state;
 }
 
-/* How many slots from `at` on are in this state, up to `most`, and not beyond the last slot unless that is no end. */
-static FUZZ_UNUSED size_t turns_run(struct turns *t, uint64_t at, size_t most, enum slot_state state)
+/*
+ * How many slots from `at` on are in this state, up to `most`, and not beyond the last slot unless
+ * that is no end.
+ */
+static FUZZ_UNUSED size_t turns_run(struct turns *t, uint64_t at, size_t most,
+                                    enum slot_state state)
 {
 	size_t end = t->endless ? t->capacity : t->capacity - turns_index(t, at), n = 0;
 
@@ -109,7 +114,8 @@ static FUZZ_UNUSED size_t turns_skip(struct turns *t)
 }
 
 /* Takes the oldest slot of a full ring, if it is in this state. */
-static FUZZ_UNUSED size_t turns_take_oldest(struct turns *t, struct turns_claim *claim, enum slot_state state)
+static FUZZ_UNUSED size_t turns_take_oldest(struct turns *t, struct turns_claim *claim,
+                                            enum slot_state state)
 {
 	*claim = (struct turns_claim){ t->head, 0 };
 	if (t->tail - t->head != t->capacity || turns_slot(t, t->head)->state != state)

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the small values of the command line against readers of their grammar that know no overflow: they count in
- * 128 bits, stay at the most, and decide late.
+ * Fuzzes the small values of the command line against readers of their grammar that know no
+ * overflow: they count in 128 bits, stay at the most, and decide late.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -39,19 +39,22 @@ static bool is_digit(char c)
 
 static wide read_unit(const char *text)
 {
-	return strcmp(text, "ns") == 0	 ? 1
+	return strcmp(text, "ns") == 0   ? 1
 	       : strcmp(text, "us") == 0 ? 1000
 	       : strcmp(text, "ms") == 0 ? 1000000
-	       : strcmp(text, "s") == 0	 ? 1000000000
-	       : strcmp(text, "m") == 0	 ? (wide)60 * 1000000000
-	       : strcmp(text, "h") == 0	 ? (wide)3600 * 1000000000
-					 : 0;
+	       : strcmp(text, "s") == 0  ? 1000000000
+	       : strcmp(text, "m") == 0  ? (wide)60 * 1000000000
+	       : strcmp(text, "h") == 0  ? (wide)3600 * 1000000000
+	                                 : 0;
 }
 
 static wide read_scaled(const char **text)
 {
 	wide value = read_digits(text);
-	wide scale = **text == 'k' ? 1000 : **text == 'M' ? 1000000 : **text == 'G' ? 1000000000 : 1;
+	wide scale = **text == 'k'   ? 1000
+	             : **text == 'M' ? 1000000
+	             : **text == 'G' ? 1000000000
+	                             : 1;
 
 	*text += scale != 1;
 	return times(value, scale);
@@ -123,7 +126,8 @@ static void check_param(const struct leat_param *param, char *text)
 	if (param->form == LEAT_FORM_NONE)
 		return;
 	if (!leat_param_read(param, &value, &mistake)) {
-		CHECK(mistake.at == 7 && mistake.what[0] != '\0' && mistake.wanted[0] != '\0', "\"%s\"", text);
+		CHECK(mistake.at == 7 && mistake.what[0] != '\0' && mistake.wanted[0] != '\0',
+		      "\"%s\"", text);
 		return;
 	}
 	if (param->form == LEAT_FORM_NUMBER)

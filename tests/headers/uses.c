@@ -1,6 +1,7 @@
 /*
- * tests/headers/uses.c: every macro and inline body of the public headers, expanded once by a C program. It is compiled in each
- * mode of C with warnings as errors (run.sh), and not run: the unit tests run the same calls.
+ * tests/headers/uses.c: every macro and inline body of the public headers, expanded once by a C
+ * program. It is compiled in each mode of C with warnings as errors (run.sh), and not run: the unit
+ * tests run the same calls.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -17,8 +18,10 @@ int uses_recv(struct leat_rx *rx, struct tick *ticks, size_t n, int64_t deadline
 uint64_t uses_for(struct leat_rx *rx, struct leat_rx *other);
 int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd);
 int uses_merge(struct leat_merge *merge, int64_t deadline_ns);
-int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_diag **diag, struct leat_merge **merge);
-int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq, struct leat_sink sink);
+int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_diag **diag,
+              struct leat_merge **merge);
+int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
+               struct leat_sink sink);
 int uses_rings(void *memory, void *more);
 
 int uses_send(struct leat_tx *tx, const struct tick *ticks, size_t n, int64_t deadline_ns)
@@ -86,10 +89,8 @@ int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd)
 	struct tick tick = { 0, 0 };
 	const uint64_t fixed = 9;
 	struct leat_case cases[] = {
-		LEAT_CASE_RECV(rx, &tick),
-		LEAT_CASE_RECV(rx, (void *)&tick),
-		LEAT_CASE_SEND(tx, &fixed),
-		LEAT_CASE_SEND(tx, &(struct tick){ 1, 2.5 }),
+		LEAT_CASE_RECV(rx, &tick),          LEAT_CASE_RECV(rx, (void *)&tick),
+		LEAT_CASE_SEND(tx, &fixed),         LEAT_CASE_SEND(tx, &(struct tick){ 1, 2.5 }),
 		LEAT_CASE_FD(fd, POLLIN | POLLOUT),
 	};
 
@@ -107,32 +108,40 @@ int uses_merge(struct leat_merge *merge, int64_t deadline_ns)
 	return rc;
 }
 
-int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_diag **diag, struct leat_merge **merge)
+int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_diag **diag,
+              struct leat_merge **merge)
 {
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 
-	*scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .name = "uses", .deadline_ns = 1 });
+	*scope = leat_scope_open(NULL,
+	                         &(struct leat_scope_opts){ .name = "uses", .deadline_ns = 1 });
 	*pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
-	*diag = leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 1, .json_path = "uses.json" });
+	*diag = leat_diag_start(
+		&(struct leat_diag_opts){ .interval_ns = 1, .json_path = "uses.json" });
 	*merge = leat_merge_open(sizeof(struct tick));
-	return leat_chan_open(*scope, sizeof(struct tick), &(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 8 }, &tx,
-			      &rx);
+	return leat_chan_open(*scope, sizeof(struct tick),
+	                      &(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 8 }, &tx,
+	                      &rx);
 }
 
-int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq, struct leat_sink sink)
+int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
+               struct leat_sink sink)
 {
 	static struct leat_lines_opts lines = { .path = "-" };
 	struct leat_rx *rx;
 	int rc = leat_gen(scope, leat_lines, &lines, sizeof(struct leat_line),
-			  &(struct leat_gen_opts){ .pin = LEAT_PIN(0), .chan = { .discard = leat_line_discard } }, &rx);
+	                  &(struct leat_gen_opts){ .pin = LEAT_PIN(0),
+	                                           .chan = { .discard = leat_line_discard } },
+	                  &rx);
 
 	if (rc == 0)
 		rc = leat_gen(scope, fn, NULL, 0, NULL, NULL);
 	if (rc == 0)
 		rc = leat_gen_seq(scope, seq, NULL, &rx);
 	if (rc == 0)
-		rc = leat_gen_sink(scope, rx, sink, &(struct leat_gen_opts){ .chan = { .name = "sink" } });
+		rc = leat_gen_sink(scope, rx, sink,
+		                   &(struct leat_gen_opts){ .chan = { .name = "sink" } });
 	return rc;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Built against the installed library: a generator that would never end, of which ten items are taken. */
+/*
+ * Built against the installed library: a generator that would never end, of which ten items are
+ * taken.
+ */
 #include <leat/leat.h>
 
 static int count(struct leat_tx *out, void *arg)

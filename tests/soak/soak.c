@@ -3,18 +3,22 @@
  *
  *     soak [--seconds N] [--seed S] [--round R]
  *
- * Each round draws a topology: pipelines that run side by side in a tree of scopes, each with a few sources, stages and sinks
- * of one to three threads, and between them channels of any kind, capacity, policy and wait. Threads send and receive by any
- * call, clone their handles, leave early, or fail. Scopes have deadlines, are cancelled or closed at any moment; in some
- * rounds memory and threads fail and waits end early. Some rounds run a flow instead. After each of them:
+ * Each round draws a topology: pipelines that run side by side in a tree of scopes, each with a few
+ * sources, stages and sinks of one to three threads, and between them channels of any kind,
+ * capacity, policy and wait. Threads send and receive by any call, clone their handles, leave
+ * early, or fail. Scopes have deadlines, are cancelled or closed at any moment; in some rounds
+ * memory and threads fail and waits end early. Some rounds run a flow instead. After each of them:
  *
- *     every item that was made has one owner: it was received, discarded, or stayed with who could not send it
- *     single threads keep the order of each source; where nothing drops, fails or ends early, every item arrives
+ *     every item that was made has one owner: it was received, discarded, or stayed with who could
+ *     not send it
+ *     single threads keep the order of each source; where nothing drops, fails or ends early, every
+ *     item arrives
  *     the books of every channel balance in every snapshot
  *     nothing is left behind (tests/census.h)
  *
- * A line tells of progress every ten seconds. A round is drawn from the seed and its number, so that one alone can be had
- * again with both (--round), as far as the scheduler lets it. Exits with 1 at the first round that is wrong or hangs.
+ * A line tells of progress every ten seconds. A round is drawn from the seed and its number, so
+ * that one alone can be had again with both (--round), as far as the scheduler lets it. Exits with
+ * 1 at the first round that is wrong or hangs.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -37,8 +41,16 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { PIPELINES = 3, GROUPS = 5, MEMBERS = 3, SCOPES = 5, PER_SOURCE = 2000, ITEMS = MEMBERS * PER_SOURCE, BATCH = 8,
-       HANG_S = 90 };
+enum {
+	PIPELINES = 3,
+	GROUPS = 5,
+	MEMBERS = 3,
+	SCOPES = 5,
+	PER_SOURCE = 2000,
+	ITEMS = MEMBERS * PER_SOURCE,
+	BATCH = 8,
+	HANG_S = 90
+};
 
 struct pipeline {
 	int groups; /* sources, stages, sinks */
@@ -85,16 +97,20 @@ static uint64_t below(uint64_t *state, uint64_t n)
 
 static _Noreturn void fail(const char *what, uint64_t n)
 {
-	fprintf(stderr, "soak: FAILED: %s %" PRIu64 ": --seed %" PRIu64 " --round %" PRIu64 "\n", what, n, soak.seed, soak.number);
+	fprintf(stderr, "soak: FAILED: %s %" PRIu64 ": --seed %" PRIu64 " --round %" PRIu64 "\n",
+	        what, n, soak.seed, soak.number);
 	_exit(1);
 }
 
-/* A second has passed in which this process could run: those in which it was stopped come as one. */
+/*
+ * A second has passed in which this process could run: those in which it was stopped come as one.
+ */
 static void tick(int number)
 {
 	(void)number;
 	if (leat_add_rlx(&soak.ticks, 1u) == HANG_S)
-		fail("hung, seconds:", HANG_S); /* not safe in a handler, and the last that this program does */
+		/* not safe in a handler, and the last that this program does */
+		fail("hung, seconds:", HANG_S);
 }
 
 static void own(struct pipeline *pipeline, uint64_t n)
@@ -118,7 +134,10 @@ static bool is_end(ssize_t rc)
 	return rc == -EPIPE || rc == -ECANCELED;
 }
 
-/* All of them, by some call each time; what could not be sent stays with us. Answers 0 or why it ends. */
+/*
+ * All of them, by some call each time; what could not be sent stays with us. Answers 0 or why it
+ * ends.
+ */
 static int send_all(struct worker *worker, const uint64_t *items, size_t n)
 {
 	size_t done = 0;
@@ -134,7 +153,9 @@ static int send_all(struct worker *worker, const uint64_t *items, size_t n)
 			rc = leat_try_send_batch(worker->tx, items + done, n - done);
 			break;
 		case 2:
-			rc = leat_send_until(worker->tx, &items[done], leat_now_ns() + (int64_t)below(&worker->random, 50000));
+			rc = leat_send_until(worker->tx, &items[done],
+			                     leat_now_ns() +
+			                             (int64_t)below(&worker->random, 50000));
 			rc = rc == 0 ? 1 : rc;
 			break;
 		case 3:
@@ -172,7 +193,8 @@ static ssize_t receive_some(struct worker *worker, uint64_t items[BATCH])
 	case 1:
 		return leat_try_recv_batch(worker->rx, items, max);
 	case 2:
-		return leat_recv_until(worker->rx, items, leat_now_ns() + (int64_t)below(&worker->random, 50000));
+		return leat_recv_until(worker->rx, items,
+		                       leat_now_ns() + (int64_t)below(&worker->random, 50000));
 	case 3:
 		rc = leat_peek(worker->rx, max, &there);
 		if (rc > 0) {
@@ -278,9 +300,11 @@ static int work(struct leat_tx *out, void *arg)
 
 static struct leat_chan_opts draw_channel(struct pipeline *pipeline, int at, uint64_t *random)
 {
-	bool many_tx = pipeline->members[at] > 1 || below(random, 2), many_rx = pipeline->members[at + 1] > 1 || below(random, 2);
+	bool many_tx = pipeline->members[at] > 1 || below(random, 2),
+	     many_rx = pipeline->members[at + 1] > 1 || below(random, 2);
 	struct leat_chan_opts opts = {
-		.kind = many_tx ? (many_rx ? LEAT_MPMC : LEAT_MPSC) : (many_rx ? LEAT_SPMC : LEAT_SPSC),
+		.kind = many_tx ? (many_rx ? LEAT_MPMC : LEAT_MPSC)
+		                : (many_rx ? LEAT_SPMC : LEAT_SPSC),
 		.capacity = 1 + (below(random, 3) ? below(random, 8) : below(random, 500)),
 		.send_wait = (enum leat_wait)below(random, 4),
 		.recv_wait = (enum leat_wait)below(random, 4),
@@ -304,7 +328,8 @@ static bool open_channels(struct pipeline *pipeline, uint64_t *random)
 {
 	for (int at = 0; at + 1 < pipeline->groups; at++) {
 		struct leat_chan_opts opts = draw_channel(pipeline, at, random);
-		int rc = leat_chan_open(any_scope(random), sizeof(uint64_t), &opts, &pipeline->tx[at], &pipeline->rx[at]);
+		int rc = leat_chan_open(any_scope(random), sizeof(uint64_t), &opts,
+		                        &pipeline->tx[at], &pipeline->rx[at]);
 
 		if (rc == 0)
 			continue;
@@ -319,11 +344,14 @@ static bool open_channels(struct pipeline *pipeline, uint64_t *random)
 	return true;
 }
 
-static void draw_worker(struct pipeline *pipeline, struct worker *worker, int group, int member, uint64_t *random)
+static void draw_worker(struct pipeline *pipeline, struct worker *worker, int group, int member,
+                        uint64_t *random)
 {
 	bool source = group == 0, sink = group + 1 == pipeline->groups;
 
-	*worker = (struct worker){ .pipeline = pipeline, .random = draw(random), .first = (uint64_t)member * PER_SOURCE };
+	*worker = (struct worker){ .pipeline = pipeline,
+		                   .random = draw(random),
+		                   .first = (uint64_t)member * PER_SOURCE };
 	worker->limit = source ? below(random, PER_SOURCE) : UINT64_MAX;
 	if (!source && below(random, 12) == 0) {
 		worker->limit = below(random, 300);
@@ -336,7 +364,8 @@ static void draw_worker(struct pipeline *pipeline, struct worker *worker, int gr
 	if (!sink)
 		worker->tx = member == 0 ? pipeline->tx[group] : leat_tx_clone(pipeline->tx[group]);
 	if (!source)
-		worker->rx = member == 0 ? pipeline->rx[group - 1] : leat_rx_clone(pipeline->rx[group - 1]);
+		worker->rx = member == 0 ? pipeline->rx[group - 1]
+		                         : leat_rx_clone(pipeline->rx[group - 1]);
 }
 
 static void start_worker(struct worker *worker, bool source, bool sink, uint64_t *random)
@@ -347,7 +376,8 @@ static void start_worker(struct worker *worker, bool source, bool sink, uint64_t
 		rc = leat_gen(any_scope(random), work, worker, 0, NULL, NULL);
 	if (rc == 0)
 		return;
-	if (rc != -ECANCELED && !(soak.injects && (rc == -ENOMEM || rc == -EAGAIN || rc == -EINVAL)))
+	if (rc != -ECANCELED &&
+	    !(soak.injects && (rc == -ENOMEM || rc == -EAGAIN || rc == -EINVAL)))
 		fail("a start answered", (uint64_t)-rc);
 	worker->pipeline->keeps_all = false;
 	leat_rx_close(worker->rx);
@@ -370,12 +400,14 @@ static void start_pipeline(int number, uint64_t *random)
 		pipeline->groups = 0;
 		return;
 	}
-	for (int group = 0; group < pipeline->groups; group++) /* a handle is cloned before its thread has it */
+	/* a handle is cloned before its thread has it */
+	for (int group = 0; group < pipeline->groups; group++)
 		for (int i = 0; i < pipeline->members[group]; i++)
 			draw_worker(pipeline, &soak.workers[number][group][i], group, i, random);
 	for (int group = 0; group < pipeline->groups; group++)
 		for (int i = 0; i < pipeline->members[group]; i++)
-			start_worker(&soak.workers[number][group][i], group == 0, group + 1 == pipeline->groups, random);
+			start_worker(&soak.workers[number][group][i], group == 0,
+			             group + 1 == pipeline->groups, random);
 }
 
 static void check_pipeline(const struct pipeline *pipeline, bool whole)
@@ -388,7 +420,8 @@ static void check_pipeline(const struct pipeline *pipeline, bool whole)
 		made += pipeline->made[n];
 	}
 	if (whole && pipeline->keeps_all && pipeline->received != made)
-		fail("everything was sent and nothing ended early, but not received:", made - pipeline->received);
+		fail("everything was sent and nothing ended early, but not received:",
+		     made - pipeline->received);
 	soak.items += made;
 }
 
@@ -399,10 +432,12 @@ static void open_scopes(bool deadlines, uint64_t *random)
 
 		if (deadlines && below(random, 3) == 0)
 			opts.deadline_ns = leat_now_ns() + 1 + (int64_t)below(random, 20000000);
-		soak.scopes[i] = leat_scope_open(i == 0 ? NULL : soak.scopes[below(random, (uint64_t)i)], &opts);
+		soak.scopes[i] = leat_scope_open(
+			i == 0 ? NULL : soak.scopes[below(random, (uint64_t)i)], &opts);
 		if (soak.scopes[i] == NULL && !soak.injects)
 			fail("a scope could not be opened:", (uint64_t)i);
-		while (soak.scopes[i] == NULL) /* without a deadline it needs memory alone, of which there is more next time */
+		/* without a deadline it needs memory alone, of which there is more next time */
+		while (soak.scopes[i] == NULL)
 			soak.scopes[i] = leat_scope_open(NULL, NULL);
 	}
 }
@@ -416,7 +451,8 @@ static void look(const struct leat_snapshot *snapshot, void *arg)
 
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
 			sum += chan->dropped[reason];
-		if (sum != chan->offered || chan->in_flight > chan->capacity || chan->peak > chan->capacity)
+		if (sum != chan->offered || chan->in_flight > chan->capacity ||
+		    chan->peak > chan->capacity)
 			leat_add_rlx(&soak.imbalances, UINT64_C(1));
 	}
 	leat_add_rlx(&soak.snapshots, UINT64_C(1));
@@ -424,9 +460,12 @@ static void look(const struct leat_snapshot *snapshot, void *arg)
 
 static void run_pipelines(uint64_t *random)
 {
-	bool cancels = below(random, 3) == 0, deadlines = below(random, 4) == 0, closes = below(random, 6) == 0;
-	struct leat_diag *diag = below(random, 2) ? leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 500000, .callback = look })
-						  : NULL;
+	bool cancels = below(random, 3) == 0, deadlines = below(random, 4) == 0,
+	     closes = below(random, 6) == 0;
+	struct leat_diag *diag =
+		below(random, 2) ? leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 500000,
+	                                                                     .callback = look })
+				 : NULL;
 	int pipelines = 1 + (int)below(random, PIPELINES);
 
 	if (soak.injects) {
@@ -445,7 +484,8 @@ static void run_pipelines(uint64_t *random)
 	if (cancels)
 		leat_scope_cancel(any_scope(random), below(random, 2) ? -EBADMSG : 0, "at random");
 	soak.ends += cancels + deadlines + closes;
-	for (int i = 0; i < SCOPES && !closes; i++) /* a closed one is cancelled, with all that is in it */
+	/* a closed one is cancelled, with all that is in it */
+	for (int i = 0; i < SCOPES && !closes; i++)
 		leat_scope_join(soak.scopes[i]);
 	for (uint64_t first = below(random, SCOPES), i = 0; i < SCOPES; i++)
 		leat_scope_close(soak.scopes[(first + i) % SCOPES]);
@@ -453,7 +493,8 @@ static void run_pipelines(uint64_t *random)
 	inject_off();
 	for (int i = 0; i < pipelines; i++)
 		if (soak.pipelines[i].groups != 0)
-			check_pipeline(&soak.pipelines[i], !cancels && !deadlines && !closes && !soak.fails);
+			check_pipeline(&soak.pipelines[i],
+			               !cancels && !deadlines && !closes && !soak.fails);
 	if (leat_load_acq(&soak.imbalances) != 0)
 		fail("books that do not balance:", leat_load_acq(&soak.imbalances));
 }
@@ -461,7 +502,8 @@ static void run_pipelines(uint64_t *random)
 /* A flow that counts to n, and as many lines in its file. */
 static void run_flow(uint64_t *random)
 {
-	struct leat_flow_opts opts = { .capacity = 1 + below(random, 100), .wait = (enum leat_wait)below(random, 4) };
+	struct leat_flow_opts opts = { .capacity = 1 + below(random, 100),
+		                       .wait = (enum leat_wait)below(random, 4) };
 	uint64_t n = 1 + below(random, 5000), lines = 0;
 	char text[200], why[LEAT_FLOW_WHY], path[64];
 	struct leat_mistake mistake;
@@ -470,10 +512,11 @@ static void run_flow(uint64_t *random)
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/tmp/leat-soak-%d", getpid());
-	snprintf(text, sizeof(text), "count:%" PRIu64 " | workers:%u map:trim | workers:%u grep:. | field:1 | file:%s", n,
-		 1 + (unsigned)below(random, 3), 1 + (unsigned)below(random, 3), path);
-	if (leat_stages_parse(text, &stages, &mistake) != 0 || leat_flow_open(&flow, &stages, &opts, why) != 0 ||
-	    leat_flow_start(flow) != 0)
+	snprintf(text, sizeof(text),
+	         "count:%" PRIu64 " | workers:%u map:trim | workers:%u grep:. | field:1 | file:%s",
+	         n, 1 + (unsigned)below(random, 3), 1 + (unsigned)below(random, 3), path);
+	if (leat_stages_parse(text, &stages, &mistake) != 0 ||
+	    leat_flow_open(&flow, &stages, &opts, why) != 0 || leat_flow_start(flow) != 0)
 		fail("a flow did not start, of", n);
 	while (!leat_flow_over(flow))
 		poll(&(struct pollfd){ .fd = flow->events_fd, .events = POLLIN }, 1, -1);
@@ -493,10 +536,11 @@ static void run_flow(uint64_t *random)
 
 static void progress(void)
 {
-	printf("%4" PRId64 " s: %" PRIu64 " rounds, %" PRIu64 " items, %" PRIu64 " faults injected, %" PRIu64 " ends forced, %" PRIu64
-	       " flows, %" PRIu64 " snapshots\n",
-	       (leat_now_ns() - soak.began_ns) / 1000000000, soak.number, soak.items, inject_total(), soak.ends, soak.flows,
-	       leat_load_acq(&soak.snapshots));
+	printf("%4" PRId64 " s: %" PRIu64 " rounds, %" PRIu64 " items, %" PRIu64
+	       " faults injected, %" PRIu64 " ends forced, %" PRIu64 " flows, %" PRIu64
+	       " snapshots\n",
+	       (leat_now_ns() - soak.began_ns) / 1000000000, soak.number, soak.items,
+	       inject_total(), soak.ends, soak.flows, leat_load_acq(&soak.snapshots));
 	fflush(stdout);
 }
 
@@ -532,13 +576,16 @@ int main(int argc, char **argv)
 		else if (i + 1 < argc && strcmp(argv[i], "--round") == 0)
 			only = strtoull(argv[i + 1], NULL, 0);
 		else
-			return fprintf(stderr, "usage: soak [--seconds N] [--seed S] [--round R]\n"), 2;
+			return fprintf(stderr,
+			               "usage: soak [--seconds N] [--seed S] [--round R]\n"),
+			       2;
 	}
 	printf("soak: seed %" PRIu64 "\n", soak.seed);
 	signal(SIGALRM, tick);
 	setitimer(ITIMER_REAL, &(struct itimerval){ { 1, 0 }, { 1, 0 } }, NULL);
 	end_ns = soak.began_ns + seconds * 1000000000;
-	for (soak.number = only == UINT64_MAX ? 0 : only; leat_now_ns() < end_ns; soak.number += only == UINT64_MAX) {
+	for (soak.number = only == UINT64_MAX ? 0 : only; leat_now_ns() < end_ns;
+	     soak.number += only == UINT64_MAX) {
 		run_round();
 		if (leat_now_ns() - told_ns < INT64_C(10000000000))
 			continue;

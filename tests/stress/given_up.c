@@ -1,6 +1,7 @@
 /*
- * tests/stress/given_up.c: two receivers meet at a run of slots that a sender reserved and gave up, with an item for each
- * behind it. Both must get one at once: the news of two items must not be lost on the way through what one of them skips.
+ * tests/stress/given_up.c: two receivers meet at a run of slots that a sender reserved and gave up,
+ * with an item for each behind it. Both must get one at once: the news of two items must not be
+ * lost on the way through what one of them skips.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -42,9 +43,9 @@ static void *receiver(void *arg)
 
 static void round_of_items(struct leat_scope *scope)
 {
-	static const struct leat_chan_opts opts = {
-		.kind = LEAT_MPMC, .capacity = GIVEN_UP + 16, .recv_wait = LEAT_WAIT_PARK
-	};
+	static const struct leat_chan_opts opts = { .kind = LEAT_MPMC,
+		                                    .capacity = GIVEN_UP + 16,
+		                                    .recv_wait = LEAT_WAIT_PARK };
 	struct leat_tx *gives_up, *tx;
 	void *room;
 
@@ -88,7 +89,7 @@ int main(void)
 	pthread_barrier_destroy(&meet);
 	leat_scope_close(scope);
 	clean = census_end(&before, words, sizeof(words));
-	printf("%d rounds: missed %d, items after the end %d; %s\n", ROUNDS, missed[0] + missed[1], reopened[0] + reopened[1],
-	       words);
+	printf("%d rounds: missed %d, items after the end %d; %s\n", ROUNDS, missed[0] + missed[1],
+	       reopened[0] + reopened[1], words);
 	return clean && missed[0] + missed[1] + reopened[0] + reopened[1] == 0 ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 /*
- * tests/stress/parking.c: waiting calls only, so that nearly every item finds somebody asleep or about to be.
+ * tests/stress/parking.c: waiting calls only, so that nearly every item finds somebody asleep or
+ * about to be.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -1,8 +1,8 @@
 /*
- * tests/stress/pool.c: generators and sinks on pools, by several threads: started, received from, left, cancelled,
- * failing, in stages, waiting for times and descriptors. After each round every fini has run once and each stage has
- * seen whole numbers in their order. And pairs whose steps wait for one another, each of which needs a worker: no news
- * of work may be lost.
+ * tests/stress/pool.c: generators and sinks on pools, by several threads: started, received from,
+ * left, cancelled, failing, in stages, waiting for times and descriptors. After each round every
+ * fini has run once and each stage has seen whole numbers in their order. And pairs whose steps
+ * wait for one another, each of which needs a worker: no news of work may be lost.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -134,7 +134,8 @@ static void free_drain(void *state)
 
 static struct leat_gen_opts draw_opts(uint64_t *random)
 {
-	struct leat_gen_opts opts = { .pool = below(random, 8) ? now.pools[below(random, 2)] : NULL };
+	struct leat_gen_opts opts = { .pool = below(random, 8) ? now.pools[below(random, 2)]
+		                                               : NULL };
 
 	opts.chan.kind = below(random, 2) ? LEAT_SPSC : (enum leat_kind)below(random, 4);
 	opts.chan.capacity = 1 + below(random, 20);
@@ -164,18 +165,22 @@ static struct leat_rx *start_pipeline(uint64_t *random)
 	struct leat_rx *rx, *next;
 
 	*source = (struct source){ .end = below(random, 500),
-				   .random = stress_random(random),
-				   .waits = below(random, 2) };
+		                   .random = stress_random(random),
+		                   .waits = below(random, 2) };
 	source->answer = below(random, 10) == 0 ? -EIO : 0;
-	if (!start_seq(random, (struct leat_seq){ next_of_source, free_source, source, sizeof(uint64_t) }, &rx)) {
+	if (!start_seq(random,
+	               (struct leat_seq){ next_of_source, free_source, source, sizeof(uint64_t) },
+	               &rx)) {
 		free(source);
 		return NULL;
 	}
 	for (uint64_t stages = below(random, 4); stages > 0; stages--) {
 		struct stage *stage = calloc(1, sizeof(*stage));
 		stage->from = leat_seq_from_rx(rx);
-		if (!start_seq(random, (struct leat_seq){ next_of_stage, free_stage, stage, sizeof(uint64_t) },
-			       &next)) {
+		if (!start_seq(
+			    random,
+			    (struct leat_seq){ next_of_stage, free_stage, stage, sizeof(uint64_t) },
+			    &next)) {
 			free(stage);
 			break;
 		}
@@ -186,13 +191,14 @@ static struct leat_rx *start_pipeline(uint64_t *random)
 
 static void sink_it(uint64_t *random, struct leat_rx *rx)
 {
-	struct leat_gen_opts opts = { .pool = below(random, 4) ? now.pools[below(random, 2)] : NULL };
+	struct leat_gen_opts opts = { .pool = below(random, 4) ? now.pools[below(random, 2)]
+		                                               : NULL };
 	struct drain *drain = calloc(1, sizeof(*drain));
 	int rc;
 
 	drain->enough = below(random, 3) ? 0 : 1 + below(random, 300);
-	rc = leat_gen_sink(now.scopes[below(random, 3)], rx, (struct leat_sink){ put_in_drain, free_drain, drain },
-			   &opts);
+	rc = leat_gen_sink(now.scopes[below(random, 3)], rx,
+	                   (struct leat_sink){ put_in_drain, free_drain, drain }, &opts);
 	if (rc == 0) {
 		leat_add_acqrel(&now.starts, 1u);
 		return;
@@ -208,7 +214,8 @@ static void receive_from(uint64_t *random, struct leat_rx *rx)
 	uint64_t expected = 0, batch[8], most = below(random, 700);
 
 	while (expected < most) {
-		ssize_t n = below(random, 2) ? leat_recv_batch(rx, batch, 1 + below(random, 8)) : leat_recv(rx, batch);
+		ssize_t n = below(random, 2) ? leat_recv_batch(rx, batch, 1 + below(random, 8))
+		                             : leat_recv(rx, batch);
 		if (n <= 0)
 			break;
 		for (ssize_t i = 0; i < n; i++)
@@ -228,16 +235,18 @@ static void *start_many(void *arg)
 		else if (rx != NULL)
 			receive_from(&random, rx);
 		if (below(&random, 15) == 0)
-			leat_scope_cancel(now.scopes[below(&random, 3)], below(&random, 2) ? -EPERM : 0, "at random");
+			leat_scope_cancel(now.scopes[below(&random, 3)],
+			                  below(&random, 2) ? -EPERM : 0, "at random");
 	}
 	return NULL;
 }
 
 static void run_mixed(uint64_t *random)
 {
-	struct leat_scope_opts opts = { .deadline_ns = below(random, 3)
-							       ? 0
-							       : leat_now_ns() + 1 + (int64_t)below(random, 20000000) };
+	struct leat_scope_opts opts = {
+		.deadline_ns =
+			below(random, 3) ? 0 : leat_now_ns() + 1 + (int64_t)below(random, 20000000)
+	};
 	pthread_t threads[THREADS];
 	uint64_t seeds[THREADS];
 
@@ -246,8 +255,8 @@ static void run_mixed(uint64_t *random)
 	now.scopes[1] = leat_scope_open(now.scopes[0], &opts);
 	now.scopes[2] = leat_scope_open(now.scopes[0], NULL);
 	for (unsigned i = 0; i < 2; i++)
-		now.pools[i] = leat_pool_open(
-			&(struct leat_pool_opts){ .workers = 1 + (unsigned)below(random, 3), .workers_only = i });
+		now.pools[i] = leat_pool_open(&(struct leat_pool_opts){
+			.workers = 1 + (unsigned)below(random, 3), .workers_only = i });
 	for (int i = 0; i < THREADS; i++) {
 		seeds[i] = stress_random(random);
 		if (now.pools[0] == NULL || now.pools[1] == NULL ||
@@ -264,7 +273,9 @@ static void run_mixed(uint64_t *random)
 		blame("starts without a fini:", (long)now.starts - (long)now.finis);
 }
 
-/* Steps that wait for one another: each of these needs a worker of its own, and there are as many. */
+/*
+ * Steps that wait for one another: each of these needs a worker of its own, and there are as many.
+ */
 enum { PAIR = 2, MEETINGS = 50 };
 static uint32_t met;
 
@@ -298,7 +309,8 @@ static void start_meeting(struct leat_pool *pool, struct leat_scope *scope)
 	struct leat_rx *rx[PAIR];
 
 	for (int i = 0; i < PAIR; i++)
-		if (leat_gen_seq(scope, (struct leat_seq){ meet, count_fini, &nothing, 8 }, &opts, &rx[i]) != 0)
+		if (leat_gen_seq(scope, (struct leat_seq){ meet, count_fini, &nothing, 8 }, &opts,
+		                 &rx[i]) != 0)
 			exit(2);
 	while (leat_load_acq(&now.finis) < PAIR)
 		sched_yield();
@@ -311,22 +323,26 @@ static void run_meetings(uint64_t *random)
 {
 	static int busy = 1;
 	static uint32_t enough;
-	struct leat_pool *pool =
-		leat_pool_open(&(struct leat_pool_opts){ .workers = PAIR, .workers_only = below(random, 2) });
+	struct leat_pool *pool = leat_pool_open(
+		&(struct leat_pool_opts){ .workers = PAIR, .workers_only = below(random, 2) });
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	struct leat_gen_opts opts = { .pool = pool, .chan = { .capacity = 1, .kind = LEAT_MPMC } };
-	struct source waiting = { .waits = true, .due_ns = leat_now_ns() + INT64_C(3600000000000), .random = 3 };
+	struct source waiting = { .waits = true,
+		                  .due_ns = leat_now_ns() + INT64_C(3600000000000),
+		                  .random = 3 };
 	struct leat_rx *rx;
 
 	now.finis = enough = 0;
 	if (below(random, 2)) /* the keeper sleeps on descriptors */
-		if (leat_gen_seq(scope, (struct leat_seq){ next_of_source, NULL, &waiting, 8 }, &opts, &rx) != 0)
+		if (leat_gen_seq(scope, (struct leat_seq){ next_of_source, NULL, &waiting, 8 },
+		                 &opts, &rx) != 0)
 			exit(2);
 	if (below(random, 2)) { /* a worker is never out of work */
 		struct leat_rx *fed;
-		if (leat_gen_seq(scope, (struct leat_seq){ meet, NULL, &busy, 8 }, &opts, &fed) != 0 ||
+		if (leat_gen_seq(scope, (struct leat_seq){ meet, NULL, &busy, 8 }, &opts, &fed) !=
+		            0 ||
 		    leat_gen_sink(scope, fed, (struct leat_sink){ take_all, NULL, &enough },
-				  &(struct leat_gen_opts){ .pool = pool }) != 0)
+		                  &(struct leat_gen_opts){ .pool = pool }) != 0)
 			exit(2);
 	}
 	for (int i = 0; i < MEETINGS; i++) {

@@ -1,6 +1,7 @@
 /*
- * tests/stress/rounds.h: for programs with rounds of their own, which no struct stress describes. A round that fails, or
- * hangs, prints its first fault and the seed and the round, and the program exits with 1.
+ * tests/stress/rounds.h: for programs with rounds of their own, which no struct stress describes. A
+ * round that fails, or hangs, prints its first fault and the seed and the round, and the program
+ * exits with 1.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -25,15 +26,22 @@ static void blame(const char *what, long n)
 static void rounds_hung(int number)
 {
 	(void)number;
-	fprintf(stderr, "%s: HUNG: seed %" PRIu64 " round %" PRIu64 "\n", rounds.name, rounds.seed, rounds.number);
+	fprintf(stderr, "%s: HUNG: seed %" PRIu64 " round %" PRIu64 "\n", rounds.name, rounds.seed,
+	        rounds.number);
 	_exit(1);
 }
 
-/* run() does one round and answers how many it started, of what `started` says. Answers what main does. */
-static int rounds_main(const char *name, uint64_t (*run)(uint64_t *random), const char *started, int argc, char **argv)
+/*
+ * run() does one round and answers how many it started, of what `started` says. Answers what main
+ * does.
+ */
+static int rounds_main(const char *name, uint64_t (*run)(uint64_t *random), const char *started,
+                       int argc, char **argv)
 {
-	int64_t seconds = argc > 1 ? atoll(argv[1]) : 3, end_ns = leat_now_ns() + seconds * INT64_C(1000000000);
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)leat_now_ns() ^ ((uint64_t)getpid() << 32);
+	int64_t seconds = argc > 1 ? atoll(argv[1]) : 3,
+		end_ns = leat_now_ns() + seconds * INT64_C(1000000000);
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0)
+	                         : (uint64_t)leat_now_ns() ^ ((uint64_t)getpid() << 32);
 	uint64_t random = seed, starts = 0;
 
 	(void)stress_main;
@@ -46,8 +54,8 @@ static int rounds_main(const char *name, uint64_t (*run)(uint64_t *random), cons
 		alarm(60);
 		starts += run(&random);
 		if (rounds.faults != 0) {
-			fprintf(stderr, "%s: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n", name, seed, rounds.number,
-				rounds.fault);
+			fprintf(stderr, "%s: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n",
+			        name, seed, rounds.number, rounds.fault);
 			return 1;
 		}
 		rounds.number++;

@@ -1,7 +1,7 @@
 /*
- * tests/stress/scopes.c: trees of scopes with generators in them: started, failing, cancelled, abandoned and closed at
- * random moments by several threads. After each round nothing is left behind, every function ran as often as its start
- * answered 0, and every item has had one owner.
+ * tests/stress/scopes.c: trees of scopes with generators in them: started, failing, cancelled,
+ * abandoned and closed at random moments by several threads. After each round nothing is left
+ * behind, every function ran as often as its start answered 0, and every item has had one owner.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -81,15 +81,18 @@ static int make_or_pass(struct leat_tx *out, void *arg)
 	return rc;
 }
 
-static int start_job(struct starter *starter, struct leat_scope *scope, struct leat_rx *in, struct leat_rx **rx)
+static int start_job(struct starter *starter, struct leat_scope *scope, struct leat_rx *in,
+                     struct leat_rx **rx)
 {
 	uint64_t *random = &starter->random;
-	struct leat_gen_opts opts = { .chan = { .kind = (enum leat_kind)below(random, 4),
-						.capacity = 1 + below(random, 20),
-						.send_wait = below(random, 2) ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE,
-						.recv_wait = below(random, 2) ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE,
-						.overflow = (enum leat_overflow)(below(random, 5) % 3),
-						.discard = discard } };
+	struct leat_gen_opts opts = {
+		.chan = { .kind = (enum leat_kind)below(random, 4),
+		          .capacity = 1 + below(random, 20),
+		          .send_wait = below(random, 2) ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE,
+		          .recv_wait = below(random, 2) ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE,
+		          .overflow = (enum leat_overflow)(below(random, 5) % 3),
+		          .discard = discard }
+	};
 	struct job *job = calloc(1, sizeof(*job));
 	int rc;
 	*job = (struct job){ .tree = &tree, .items = below(random, 400), .in = in };
@@ -128,7 +131,8 @@ static void *start_many(void *arg)
 			leat_add_acqrel(&tree.received, 1u);
 		}
 		if (below(random, 20) == 0)
-			leat_scope_cancel(tree.scopes[below(random, 4)], below(random, 2) ? -EPERM : 0, "at random");
+			leat_scope_cancel(tree.scopes[below(random, 4)],
+			                  below(random, 2) ? -EPERM : 0, "at random");
 		leat_rx_close(rx);
 	}
 	return NULL;
@@ -142,7 +146,8 @@ static void check(void)
 	if (tree.runs != tree.starts)
 		blame("starts without a run:", (long)tree.starts - (long)tree.runs);
 	if (tree.made != tree.received + tree.discarded)
-		blame("items without an owner:", (long)tree.made - (long)tree.received - (long)tree.discarded);
+		blame("items without an owner:",
+		      (long)tree.made - (long)tree.received - (long)tree.discarded);
 }
 
 static uint64_t run_tree(uint64_t *random)
@@ -164,7 +169,8 @@ static uint64_t run_tree(uint64_t *random)
 	if (below(random, 2)) {
 		for (uint64_t n = below(random, 2000); n > 0; n--)
 			sched_yield();
-		leat_scope_cancel(tree.scopes[below(random, 4)], below(random, 2) ? -EBADMSG : 0, "by the main thread");
+		leat_scope_cancel(tree.scopes[below(random, 4)], below(random, 2) ? -EBADMSG : 0,
+		                  "by the main thread");
 	}
 	for (int i = 0; i < STARTERS; i++)
 		pthread_join(starters[i].thread, NULL);

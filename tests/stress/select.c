@@ -1,11 +1,12 @@
 /*
- * tests/stress/select.c: threads that select among receives and sends of a few shared channels, with others that receive and
- * send plainly, and one that watches by a descriptor; ended by closing or by a cancel at a random moment.
+ * tests/stress/select.c: threads that select among receives and sends of a few shared channels,
+ * with others that receive and send plainly, and one that watches by a descriptor; ended by closing
+ * or by a cancel at a random moment.
  *
  *     PROGRAM [seconds [seed]]
  *
- * Each item that was accepted is received or discarded exactly once, and nobody sleeps for ever: the alarm ends a round that
- * hangs, with the seed and the round.
+ * Each item that was accepted is received or discarded exactly once, and nobody sleeps for ever:
+ * the alarm ends a round that hangs, with the seed and the round.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -49,7 +50,9 @@ static uint64_t next_random(uint64_t *state)
 static void hangs(int signal)
 {
 	char text[120];
-	int n = snprintf(text, sizeof(text), "stress_select: round %" PRIu64 " of seed %" PRIu64 " hangs\n", round_number, seed);
+	int n = snprintf(text, sizeof(text),
+	                 "stress_select: round %" PRIu64 " of seed %" PRIu64 " hangs\n",
+	                 round_number, seed);
 
 	(void)signal;
 	if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
@@ -88,7 +91,8 @@ static void selects(struct worker *w)
 	enum leat_order order = w->random % 2 ? LEAT_BY_CHANCE : LEAT_BY_PRIORITY;
 
 	for (;;) {
-		int64_t deadline_ns = next_random(&w->random) % 4 ? LEAT_NEVER : leat_now_ns() + 20000;
+		int64_t deadline_ns =
+			next_random(&w->random) % 4 ? LEAT_NEVER : leat_now_ns() + 20000;
 		int which;
 
 		for (int i = 0; i < CHANS; i++) {
@@ -106,7 +110,8 @@ static void selects(struct worker *w)
 			close_rx(w, which - CHANS);
 		else if (cases[which].answer == 0)
 			leat_add_rlx(&accepted[item++], 1);
-		if (w->tx[0] != NULL && (item == w->first + PER_THREAD || (which < CHANS && cases[which].answer < 0)))
+		if (w->tx[0] != NULL &&
+		    (item == w->first + PER_THREAD || (which < CHANS && cases[which].answer < 0)))
 			close_tx(w);
 	}
 }
@@ -196,7 +201,8 @@ static void sends(struct worker *w)
 
 static void *work(void *arg)
 {
-	static void (*const roles[ROLES])(struct worker *) = { selects, merges, watches, receives, sends };
+	static void (*const roles[ROLES])(struct worker *) = { selects, merges, watches, receives,
+		                                               sends };
 	struct worker *w = arg;
 
 	roles[w->role](w);
@@ -227,7 +233,9 @@ static void open_round(uint64_t *random)
 /* The first selects, the last sends, the others are what comes. */
 static void start(struct worker *w, int i, uint64_t *random)
 {
-	w->role = i == 0 ? SELECTS : i == THREADS - 1 ? SENDS : (enum role)(next_random(random) % ROLES);
+	w->role = i == 0             ? SELECTS
+	          : i == THREADS - 1 ? SENDS
+	                             : (enum role)(next_random(random) % ROLES);
 	w->random = next_random(random) | 1;
 	w->first = (uint64_t)i * PER_THREAD;
 	for (int c = 0; c < CHANS; c++) {
@@ -282,8 +290,10 @@ int main(int argc, char **argv)
 		alarm(HANG_S);
 		round_number++;
 		if (!one_round(&random)) {
-			fprintf(stderr, "stress_select: round %" PRIu64 " of seed %" PRIu64 ": %d items went astray\n",
-				round_number, seed, faults());
+			fprintf(stderr,
+			        "stress_select: round %" PRIu64 " of seed %" PRIu64
+			        ": %d items went astray\n",
+			        round_number, seed, faults());
 			return 1;
 		}
 	} while (leat_now_ns() < until_ns);

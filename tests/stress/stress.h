@@ -1,11 +1,13 @@
 /*
- * tests/stress/stress.h: the harness of the stress programs. Each of them says what may happen (kinds, calls, endings)
- * and calls stress_main(); everything else is drawn at random, round after round, until the time is over.
+ * tests/stress/stress.h: the harness of the stress programs. Each of them says what may happen
+ * (kinds, calls, endings) and calls stress_main(); everything else is drawn at random, round after
+ * round, until the time is over.
  *
  *     PROGRAM [seconds [seed]]
  *
- * A round opens a channel, starts senders and receivers on threads of their own, more of them than there are cores, and
- * ends it in one of the ways allowed, at a random moment. Then the ledger is read:
+ * A round opens a channel, starts senders and receivers on threads of their own, more of them than
+ * there are cores, and ends it in one of the ways allowed, at a random moment. Then the ledger is
+ * read:
  *
  *     each item that a send accepted was received or discarded, exactly once; no other was
  *     each receiver saw the items of each sender in their order; a batch or a run is whole
@@ -22,10 +24,10 @@
 
 #include "tests/census.h"
 
+#include <inttypes.h>
 #include <leat/atomic.h>
 #include <leat/chan.h>
 #include <leat/scope.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,7 +38,14 @@
 #include <unistd.h>
 
 enum stress_calls { COPY = 1, BATCH = 2, ZERO_COPY = 4, TRY = 8, UNTIL = 16, CLONE = 32 };
-enum stress_ending { DRAIN = 1, RECEIVERS_LEAVE = 2, CANCEL = 4, DEADLINE = 8, SCOPE_CLOSE = 16, SENDERS_LEAVE = 32 };
+enum stress_ending {
+	DRAIN = 1,
+	RECEIVERS_LEAVE = 2,
+	CANCEL = 4,
+	DEADLINE = 8,
+	SCOPE_CLOSE = 16,
+	SENDERS_LEAVE = 32
+};
 #define KIND(kind) (1u << (kind))
 #define OVERFLOW(overflow) (1u << (overflow))
 
@@ -61,7 +70,10 @@ struct stress_round {
 	int senders_count, receivers_count;
 	uint32_t accepted[ITEMS], received[ITEMS], discarded[ITEMS];
 	uint32_t accepted_count, faults;
-	int64_t enough_ns; /* senders stop: those who spin, more than there are cores, need a time slice for each item */
+	/*
+	 * senders stop: those who spin, more than there are cores, need a time slice for each item
+	 */
+	int64_t enough_ns;
 	char fault[200];
 };
 
@@ -183,14 +195,16 @@ static ssize_t send_some(struct stress_side *side, uint64_t from, uint64_t left)
 		rc = leat_send(side->tx, items);
 		break;
 	case TRY:
-		rc = below(&side->random, 2) ? leat_try_send(side->tx, items) : leat_try_send_batch(side->tx, items, n);
+		rc = below(&side->random, 2) ? leat_try_send(side->tx, items)
+		                             : leat_try_send_batch(side->tx, items, n);
 		if (rc > 0)
 			return rc;
 		if (rc == -EAGAIN)
 			sched_yield();
 		break;
 	case UNTIL:
-		rc = leat_send_until(side->tx, items, leat_now_ns() + (int64_t)below(&side->random, 40000) - 5000);
+		rc = leat_send_until(side->tx, items,
+		                     leat_now_ns() + (int64_t)below(&side->random, 40000) - 5000);
 		break;
 	case BATCH:
 		return leat_send_batch(side->tx, items, n);
@@ -253,13 +267,14 @@ static ssize_t receive_some(struct stress_side *side)
 		rc = leat_recv(side->rx, items);
 		break;
 	case TRY:
-		rc = below(&side->random, 2) ? leat_try_recv(side->rx, items) :
-					       leat_try_recv_batch(side->rx, items, max);
+		rc = below(&side->random, 2) ? leat_try_recv(side->rx, items)
+		                             : leat_try_recv_batch(side->rx, items, max);
 		if (rc == -EAGAIN)
 			sched_yield();
 		break;
 	case UNTIL:
-		rc = leat_recv_until(side->rx, items, leat_now_ns() + (int64_t)below(&side->random, 40000) - 5000);
+		rc = leat_recv_until(side->rx, items,
+		                     leat_now_ns() + (int64_t)below(&side->random, 40000) - 5000);
 		break;
 	case BATCH:
 		rc = leat_recv_batch(side->rx, items, max);
@@ -316,7 +331,8 @@ static void draw_round(struct stress_round *round, uint64_t *random)
 	struct leat_chan_opts *opts = &round->opts;
 	memset(opts, 0, sizeof(*opts));
 	opts->kind = (enum leat_kind)__builtin_ctz(pick_bit(random, round->stress->kinds));
-	opts->overflow = (enum leat_overflow)__builtin_ctz(pick_bit(random, round->stress->overflows));
+	opts->overflow =
+		(enum leat_overflow)__builtin_ctz(pick_bit(random, round->stress->overflows));
 	opts->capacity = 1 + (below(random, 3) ? below(random, 8) : below(random, 300));
 	opts->send_wait = (enum leat_wait)below(random, 4);
 	opts->recv_wait = (enum leat_wait)below(random, 4);
@@ -325,9 +341,12 @@ static void draw_round(struct stress_round *round, uint64_t *random)
 	opts->discard_arg = round;
 	round->item_size = sizes[below(random, sizeof(sizes) / sizeof(sizes[0]))];
 	round->ending = pick_bit(random, round->stress->endings);
-	round->senders_count = opts->kind == LEAT_MPSC || opts->kind == LEAT_MPMC ? 1 + (int)below(random, SENDERS_MAX) : 1;
-	round->receivers_count = opts->kind == LEAT_SPMC || opts->kind == LEAT_MPMC ? 1 + (int)below(random, RECEIVERS_MAX)
-										     : 1;
+	round->senders_count = opts->kind == LEAT_MPSC || opts->kind == LEAT_MPMC
+	                               ? 1 + (int)below(random, SENDERS_MAX)
+	                               : 1;
+	round->receivers_count = opts->kind == LEAT_SPMC || opts->kind == LEAT_MPMC
+	                                 ? 1 + (int)below(random, RECEIVERS_MAX)
+	                                 : 1;
 	memset(round->accepted, 0, sizeof(round->accepted));
 	memset(round->received, 0, sizeof(round->received));
 	memset(round->discarded, 0, sizeof(round->discarded));
@@ -338,17 +357,20 @@ static void describe(const struct stress_round *round, const char *verdict)
 {
 	const struct leat_chan_opts *opts = &round->opts;
 	fprintf(stderr,
-		"%s: %s: seed %" PRIu64 " round %" PRIu64 ": kind %d, capacity %zu, waits %d %d, overflow %d, fence %d, "
-		"item %zu, %d to %d threads, ending %u; %s\n",
-		round->stress->name, verdict, round->seed, round->number, opts->kind, opts->capacity, opts->send_wait,
-		opts->recv_wait, opts->overflow, opts->full_fence, round->item_size, round->senders_count,
-		round->receivers_count, round->ending, round->fault);
+	        "%s: %s: seed %" PRIu64 " round %" PRIu64
+	        ": kind %d, capacity %zu, waits %d %d, overflow %d, fence %d, "
+	        "item %zu, %d to %d threads, ending %u; %s\n",
+	        round->stress->name, verdict, round->seed, round->number, opts->kind,
+	        opts->capacity, opts->send_wait, opts->recv_wait, opts->overflow, opts->full_fence,
+	        round->item_size, round->senders_count, round->receivers_count, round->ending,
+	        round->fault);
 }
 
 static void hung(int number)
 {
 	(void)number;
-	describe(&stress_round, "HUNG"); /* not safe in a handler, and the last that this program does */
+	/* not safe in a handler, and the last that this program does */
+	describe(&stress_round, "HUNG");
 	_exit(1);
 }
 
@@ -357,7 +379,10 @@ static void check_ledger(struct stress_round *round)
 	uint64_t received = 0, accepted = 0;
 	for (uint64_t n = 0; n < ITEMS; n++) {
 		if (round->accepted[n] != round->received[n] + round->discarded[n])
-			fault(round, round->accepted[n] ? "lost, or there twice:" : "not accepted, and yet there:", n);
+			fault(round,
+			      round->accepted[n] ? "lost, or there twice:"
+			                         : "not accepted, and yet there:",
+			      n);
 		received += round->received[n];
 		accepted += round->accepted[n];
 	}
@@ -383,7 +408,8 @@ static void run_round(struct stress_round *round, uint64_t *random)
 	delay = below(random, 3) ? below(random, 3000) : 0;
 	if (round->ending == DEADLINE)
 		scope_opts.deadline_ns = leat_now_ns() + 20000 + (int64_t)below(random, 2000000);
-	struct leat_scope *root = leat_scope_open(NULL, NULL), *scope = leat_scope_open(root, &scope_opts);
+	struct leat_scope *root = leat_scope_open(NULL, NULL),
+			  *scope = leat_scope_open(root, &scope_opts);
 	int rc = leat_chan_open(scope, round->item_size, &round->opts, &tx[0].tx, &rx[0].rx);
 	if (rc == -ECANCELED && round->ending == DEADLINE) {
 		leat_scope_close(scope);
@@ -414,7 +440,8 @@ static void run_round(struct stress_round *round, uint64_t *random)
 	for (int i = 0; i < round->receivers_count; i++)
 		start_thread(&rx[i], receive_all);
 	if (round->ending == CANCEL || round->ending == SCOPE_CLOSE) {
-		for (uint64_t i = 0; i < delay && leat_load_rlx(&round->accepted_count) < delay; i++)
+		for (uint64_t i = 0; i < delay && leat_load_rlx(&round->accepted_count) < delay;
+		     i++)
 			sched_yield();
 		if (round->ending == SCOPE_CLOSE) {
 			leat_scope_close(scope);
@@ -435,7 +462,8 @@ static void run_round(struct stress_round *round, uint64_t *random)
 static int stress_main(const struct stress *stress, int argc, char **argv)
 {
 	int64_t seconds = argc > 1 ? atoll(argv[1]) : 3;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)leat_now_ns() ^ ((uint64_t)getpid() << 32);
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0)
+	                         : (uint64_t)leat_now_ns() ^ ((uint64_t)getpid() << 32);
 	int64_t end_ns = leat_now_ns() + seconds * INT64_C(1000000000);
 	uint64_t random = seed, items = 0;
 	struct stress_round *round = &stress_round;
@@ -458,7 +486,8 @@ static int stress_main(const struct stress *stress, int argc, char **argv)
 		items += round->accepted_count;
 		round->number++;
 	}
-	printf("%s: %" PRIu64 " rounds, %" PRIu64 " items, each with one owner\n", stress->name, round->number, items);
+	printf("%s: %" PRIu64 " rounds, %" PRIu64 " items, each with one owner\n", stress->name,
+	       round->number, items);
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /*
- * tests/stress/zero_copy.c: reserve and commit against peek and release, given back in part, ended in every way.
+ * tests/stress/zero_copy.c: reserve and commit against peek and release, given back in part, ended
+ * in every way.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,7 +13,8 @@ int main(int argc, char **argv)
 		.kinds = KIND(LEAT_SPSC) | KIND(LEAT_MPSC) | KIND(LEAT_SPMC) | KIND(LEAT_MPMC),
 		.overflows = OVERFLOW(LEAT_BLOCK),
 		.calls = ZERO_COPY,
-		.endings = DRAIN | RECEIVERS_LEAVE | CANCEL | DEADLINE | SCOPE_CLOSE | SENDERS_LEAVE,
+		.endings =
+			DRAIN | RECEIVERS_LEAVE | CANCEL | DEADLINE | SCOPE_CLOSE | SENDERS_LEAVE,
 	};
 	return stress_main(&stress, argc, argv);
 }

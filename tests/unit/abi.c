@@ -1,7 +1,8 @@
 /*
- * tests/unit/abi.c: a caller that was compiled for another layout opens nothing. Each test tries another number and another size
- * of options, by the function behind the macro, then another number by the macro itself, and at last opens with the right ones, so
- * that nothing else was the reason. That nothing is left behind is held against each test by every.c.
+ * tests/unit/abi.c: a caller that was compiled for another layout opens nothing. Each test tries
+ * another number and another size of options, by the function behind the macro, then another number
+ * by the macro itself, and at last opens with the right ones, so that nothing else was the reason.
+ * That nothing is left behind is held against each test by every.c.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,7 +15,9 @@
 
 TestSuite(abi, .timeout = 600);
 
-/* What LEAT_ABI stands for. A size that changes here changes the number; the list is then renewed. */
+/*
+ * What LEAT_ABI stands for. A size that changes here changes the number; the list is then renewed.
+ */
 _Static_assert(LEAT_ABI == 4, "these are the sizes of layout 4");
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), "LEAT_ABI changes with " #type)
 SIZE(struct leat_chan_opts, 120);
@@ -49,7 +52,8 @@ enum { LIBRARY_ABI = LEAT_ABI };
 
 #define RIGHT(options) ((unsigned)LIBRARY_ABI << 16 | (unsigned)sizeof(options))
 #define for_each_wrong(abi, options) \
-	for (unsigned abi = RIGHT(options) - 8; abi <= RIGHT(options) + 65536; abi += abi < RIGHT(options) ? 16 : 65536 - 8)
+	for (unsigned abi = RIGHT(options) - 8; abi <= RIGHT(options) + 65536; \
+	     abi += abi < RIGHT(options) ? 16 : 65536 - 8)
 
 struct fixture {
 	struct leat_scope *scope;
@@ -59,10 +63,13 @@ struct fixture {
 
 static struct fixture fixture_open(void)
 {
-	struct fixture f = { .scope = leat_detail_scope_open(RIGHT(struct leat_scope_opts), NULL, NULL) };
+	struct fixture f = { .scope = leat_detail_scope_open(RIGHT(struct leat_scope_opts), NULL,
+		                                             NULL) };
 
 	cr_assert_not_null(f.scope);
-	cr_assert_eq(leat_detail_chan_open(RIGHT(struct leat_chan_opts), f.scope, 8, NULL, &f.tx, &f.rx), 0);
+	cr_assert_eq(
+		leat_detail_chan_open(RIGHT(struct leat_chan_opts), f.scope, 8, NULL, &f.tx, &f.rx),
+		0);
 	return f;
 }
 
@@ -145,7 +152,8 @@ Test(abi, scope_open)
 		cr_expect_null(leat_detail_scope_open(abi, NULL, NULL));
 		cr_expect_null(leat_detail_scope_open(abi, f.scope, NULL));
 	}
-	cr_expect_null(leat_scope_open(f.scope, &(struct leat_scope_opts){ .name = "child", .deadline_ns = 1 }));
+	cr_expect_null(leat_scope_open(
+		f.scope, &(struct leat_scope_opts){ .name = "child", .deadline_ns = 1 }));
 	cr_expect_eq(leat_scope_cause(f.scope, NULL, NULL), LEAT_RUNNING);
 	scope = (leat_scope_open)(f.scope, NULL);
 	cr_assert_not_null(scope);
@@ -160,7 +168,8 @@ Test(abi, gen)
 
 	for_each_wrong(abi, struct leat_gen_opts) {
 		rx = f.rx;
-		cr_expect_eq(leat_detail_gen(abi, f.scope, count_call, NULL, 8, NULL, &rx), -ELIBBAD);
+		cr_expect_eq(leat_detail_gen(abi, f.scope, count_call, NULL, 8, NULL, &rx),
+		             -ELIBBAD);
 		cr_expect_null(rx);
 	}
 	cr_expect_eq(leat_gen(f.scope, count_call, NULL, 8, NULL, &rx), -ELIBBAD);

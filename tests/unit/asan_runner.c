@@ -1,6 +1,6 @@
 /*
- * Criterion's runner loses 48 bytes of its own now and then (2.4.1), which LeakSanitizer tells at its end. The runner
- * runs no test: each test has a process of its own, which is still looked at.
+ * Criterion's runner loses 48 bytes of its own now and then (2.4.1), which LeakSanitizer tells at
+ * its end. The runner runs no test: each test has a process of its own, which is still looked at.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

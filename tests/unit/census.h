@@ -1,8 +1,9 @@
 /*
- * tests/unit/census.h: what several suites need: who is there, who is parked, who owned an item. That a test leaves
- * nothing behind need not be asked for: every.c holds it against each.
+ * tests/unit/census.h: what several suites need: who is there, who is parked, who owned an item.
+ * That a test leaves nothing behind need not be asked for: every.c holds it against each.
  *
- * Threads that a test starts never assert: what they saw is judged by the test after it has joined them.
+ * Threads that a test starts never assert: what they saw is judged by the test after it has joined
+ * them.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -78,7 +79,8 @@ static UNUSED bool is_parked(uint32_t tid)
 	const char *state = strrchr(text, ')');
 	if (state == NULL || state[1] == '\0' || state[2] != 'S')
 		return false;
-	return !read_task(tid, "syscall", text, sizeof(text)) || strtol(text, NULL, 10) == SYS_futex;
+	return !read_task(tid, "syscall", text, sizeof(text)) ||
+	       strtol(text, NULL, 10) == SYS_futex;
 }
 
 /* *tid is published by its thread just before the call that is to park. */
@@ -112,7 +114,8 @@ static UNUSED long cpu_ticks(uint32_t tid)
 	unsigned long user, system;
 	if (!read_task(tid, "stat", text, sizeof(text)) || strrchr(text, ')') == NULL)
 		return -1;
-	if (sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+	if (sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+	           &user, &system) != 2)
 		return -1;
 	return (long)(user + system);
 }
@@ -150,7 +153,8 @@ static const char *const kind_names[] UNUSED = { "spsc", "mpsc", "spmc", "mpmc" 
 static const char *const wait_names[] UNUSED = { "adaptive", "spin", "yield", "park" };
 
 #define for_each_kind(kind) for (enum leat_kind kind = LEAT_SPSC; kind <= LEAT_MPMC; kind++)
-#define for_each_wait(wait) for (enum leat_wait wait = LEAT_WAIT_ADAPTIVE; wait <= LEAT_WAIT_PARK; wait++)
+#define for_each_wait(wait) \
+	for (enum leat_wait wait = LEAT_WAIT_ADAPTIVE; wait <= LEAT_WAIT_PARK; wait++)
 
 static UNUSED bool tx_is_multiple(enum leat_kind kind)
 {
@@ -228,13 +232,16 @@ static UNUSED void ledger_receive(struct ledger *ledger, uint64_t n)
 		leat_add_rlx(&ledger->received[n], 1u);
 }
 
-/* Items that were accepted and not received or discarded exactly once, or that came from nowhere. */
+/*
+ * Items that were accepted and not received or discarded exactly once, or that came from nowhere.
+ */
 static UNUSED unsigned ledger_faults(struct ledger *ledger)
 {
 	unsigned faults = 0;
 	for (size_t n = 0; n < LEDGER_ITEMS; n++)
-		faults += leat_load_acq(&ledger->accepted[n]) !=
-			  leat_load_acq(&ledger->received[n]) + leat_load_acq(&ledger->discarded[n]);
+		faults +=
+			leat_load_acq(&ledger->accepted[n]) !=
+			leat_load_acq(&ledger->received[n]) + leat_load_acq(&ledger->discarded[n]);
 	return faults;
 }
 
@@ -261,7 +268,7 @@ enum op {
 	OPS
 };
 static const char *const op_names[] UNUSED = { "send", "send_until", "send_batch", "reserve",
-					       "recv", "recv_until", "recv_batch", "peek" };
+	                                       "recv", "recv_until", "recv_batch", "peek" };
 
 struct caller {
 	pthread_t thread;

@@ -52,8 +52,9 @@ static struct leat_rx *start_chain(struct leat_scope *scope, const struct leat_g
 }
 
 /*
- * The stages fill their channels, which is STAGES * STAGES / 2 steps in all, when the receiver at the far end leaves. Its end
- * must come to the source before they are done: a few steps of others for each stage on the way, not one of each other stage.
+ * The stages fill their channels, which is STAGES * STAGES / 2 steps in all, when the receiver at
+ * the far end leaves. Its end must come to the source before they are done: a few steps of others
+ * for each stage on the way, not one of each other stage.
  */
 static void end_at_the_far_end(const struct leat_gen_opts *opts)
 {
@@ -68,7 +69,7 @@ static void end_at_the_far_end(const struct leat_gen_opts *opts)
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_join(scope), 0);
 	cr_expect_leq(leat_load_rlx(&steps) - before, 20 * STAGES, "%zu steps after the close",
-		      (size_t)(leat_load_rlx(&steps) - before));
+	              (size_t)(leat_load_rlx(&steps) - before));
 	cr_expect_eq(leat_load_rlx(&finis), STAGES);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
@@ -79,7 +80,8 @@ static void end_chains(enum leat_kind kind)
 		struct leat_pool_opts opts = { .workers = 1, .workers_only = workers_only };
 		struct leat_pool *pool = leat_pool_open(&opts);
 		steps = finis = 0;
-		end_at_the_far_end(&(struct leat_gen_opts){ .pool = pool, .chan = { .kind = kind, .capacity = 1 } });
+		end_at_the_far_end(&(struct leat_gen_opts){
+			.pool = pool, .chan = { .kind = kind, .capacity = 1 } });
 		leat_pool_close(pool);
 	}
 }

@@ -50,7 +50,8 @@ Test(chan, zeroed_options_mean_the_defaults)
 }
 
 /* Opens with handles that are not NULL, so that the answer's are seen to be. */
-static int open_answer(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts)
+static int open_answer(struct leat_scope *scope, size_t item_size,
+                       const struct leat_chan_opts *opts)
 {
 	struct leat_tx *tx = (struct leat_tx *)&tx;
 	struct leat_rx *rx = (struct leat_rx *)&rx;
@@ -83,12 +84,23 @@ Test(chan, open_refuses_members_out_of_range)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	cr_expect_eq(open_answer(scope, 0, NULL), -EINVAL);
-	cr_expect_eq(open_answer(scope, 8, &(struct leat_chan_opts){ .kind = (enum leat_kind)4 }), -EINVAL);
-	cr_expect_eq(open_answer(scope, 8, &(struct leat_chan_opts){ .kind = (enum leat_kind)-1 }), -EINVAL);
-	cr_expect_eq(open_answer(scope, 8, &(struct leat_chan_opts){ .send_wait = (enum leat_wait)4 }), -EINVAL);
-	cr_expect_eq(open_answer(scope, 8, &(struct leat_chan_opts){ .recv_wait = (enum leat_wait)4 }), -EINVAL);
-	cr_expect_eq(open_answer(scope, 8, &(struct leat_chan_opts){ .recv_wait = (enum leat_wait)-1 }), -EINVAL);
-	cr_expect_eq(open_answer(scope, 8, &(struct leat_chan_opts){ .overflow = (enum leat_overflow)3 }), -EINVAL);
+	cr_expect_eq(open_answer(scope, 8, &(struct leat_chan_opts){ .kind = (enum leat_kind)4 }),
+	             -EINVAL);
+	cr_expect_eq(
+		open_answer(scope, 8, &(struct leat_chan_opts){ .kind = (enum leat_kind) - 1 }),
+		-EINVAL);
+	cr_expect_eq(
+		open_answer(scope, 8, &(struct leat_chan_opts){ .send_wait = (enum leat_wait)4 }),
+		-EINVAL);
+	cr_expect_eq(
+		open_answer(scope, 8, &(struct leat_chan_opts){ .recv_wait = (enum leat_wait)4 }),
+		-EINVAL);
+	cr_expect_eq(open_answer(scope, 8,
+	                         &(struct leat_chan_opts){ .recv_wait = (enum leat_wait) - 1 }),
+	             -EINVAL);
+	cr_expect_eq(open_answer(scope, 8,
+	                         &(struct leat_chan_opts){ .overflow = (enum leat_overflow)3 }),
+	             -EINVAL);
 	leat_scope_close(scope);
 }
 
@@ -121,16 +133,18 @@ Test(chan, sizes_that_memory_cannot_hold_are_refused)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	static const size_t huge[][2] = {
-		{ 8, SIZE_MAX }, { SIZE_MAX, 1 }, { SIZE_MAX, SIZE_MAX },      { SIZE_MAX / 2 + 1, 2 },
-		{ 8, SIZE_MAX / 8 + 2 }, { 1, SIZE_MAX - 1 }, { 4096, SIZE_MAX / 4096 }, { 64, (size_t)1 << 58 },
-		{ 16, SIZE_MAX / 16 + 2 }, { 1, (size_t)1 << 62 },
+		{ 8, SIZE_MAX },           { SIZE_MAX, 1 },         { SIZE_MAX, SIZE_MAX },
+		{ SIZE_MAX / 2 + 1, 2 },   { 8, SIZE_MAX / 8 + 2 }, { 1, SIZE_MAX - 1 },
+		{ 4096, SIZE_MAX / 4096 }, { 64, (size_t)1 << 58 }, { 16, SIZE_MAX / 16 + 2 },
+		{ 1, (size_t)1 << 62 },
 	};
 	for (size_t i = 0; i < COUNT(huge); i++) {
 		for_each_kind(kind) {
 			struct leat_chan_opts opts = { .kind = kind, .capacity = huge[i][1] };
 			int rc = open_answer(scope, huge[i][0], &opts);
-			cr_expect(rc == -ENOMEM || rc == -EINVAL, "%s of %zu items of %zu bytes: %d", kind_names[kind],
-				  huge[i][1], huge[i][0], rc);
+			cr_expect(rc == -ENOMEM || rc == -EINVAL,
+			          "%s of %zu items of %zu bytes: %d", kind_names[kind], huge[i][1],
+			          huge[i][0], rc);
 		}
 	}
 	leat_scope_close(scope);
@@ -242,8 +256,10 @@ Test(chan, capacity_is_exact)
 {
 	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(capacities); i++) {
-			struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = capacities[i] });
-			cr_expect_eq(fill(pipe.tx), capacities[i], "%s of %zu", kind_names[kind], capacities[i]);
+			struct pipe pipe = pipe_open(&(struct leat_chan_opts){
+				.kind = kind, .capacity = capacities[i] });
+			cr_expect_eq(fill(pipe.tx), capacities[i], "%s of %zu", kind_names[kind],
+			             capacities[i]);
 			cr_expect_eq(leat_try_send(pipe.tx, &(uint64_t){ 0 }), -EAGAIN);
 			pipe_close(&pipe);
 		}
@@ -253,10 +269,12 @@ Test(chan, capacity_is_exact)
 Test(chan, capacity_is_exact_wherever_the_ring_stands)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
 		for (int shift = 0; shift < 30; shift++) {
 			uint64_t got, next = 0;
-			cr_assert_eq(fill(pipe.tx), 7, "%s, shifted by %d", kind_names[kind], shift);
+			cr_assert_eq(fill(pipe.tx), 7, "%s, shifted by %d", kind_names[kind],
+			             shift);
 			while (leat_try_recv(pipe.rx, &got) == 1)
 				cr_assert_eq(got, next++);
 			cr_assert_eq(next, 7);
@@ -281,7 +299,8 @@ Test(chan, items_of_any_size_arrive_whole)
 	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(item_sizes); i++) {
 			size_t size = item_sizes[i];
-			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
+			struct pipe pipe = pipe_open_sized(
+				size, &(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
 			for (unsigned n = 0; n < 20; n += 2) {
 				for (unsigned k = n; k < n + 2; k++) {
 					paint(sent, size, k);
@@ -290,8 +309,9 @@ Test(chan, items_of_any_size_arrive_whole)
 				for (unsigned k = n; k < n + 2; k++) {
 					paint(sent, size, k);
 					cr_assert_eq(leat_recv(pipe.rx, got), 1);
-					cr_assert_eq(memcmp(sent, got, size), 0, "%s, %zu bytes, item %u",
-						     kind_names[kind], size, k);
+					cr_assert_eq(memcmp(sent, got, size), 0,
+					             "%s, %zu bytes, item %u", kind_names[kind],
+					             size, k);
 				}
 			}
 			pipe_close(&pipe);
@@ -305,18 +325,21 @@ Test(chan, batches_of_any_size_arrive_whole)
 	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(item_sizes); i++) {
 			size_t size = item_sizes[i];
-			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
+			struct pipe pipe = pipe_open_sized(
+				size, &(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
 			for (unsigned n = 0; n < 20; n++) {
 				size_t received = 0;
 				paint(sent, 5 * size, n);
 				memset(got, 0, sizeof(got));
 				cr_assert_eq(leat_send_batch(pipe.tx, sent, 5), 5);
 				while (received < 5) {
-					ssize_t more = leat_recv_batch(pipe.rx, got + received * size, 5 - received);
+					ssize_t more = leat_recv_batch(
+						pipe.rx, got + received * size, 5 - received);
 					cr_assert_gt(more, 0);
 					received += (size_t)more;
 				}
-				cr_assert_eq(memcmp(sent, got, 5 * size), 0, "%s, %zu bytes", kind_names[kind], size);
+				cr_assert_eq(memcmp(sent, got, 5 * size), 0, "%s, %zu bytes",
+				             kind_names[kind], size);
 			}
 			pipe_close(&pipe);
 		}
@@ -326,12 +349,15 @@ Test(chan, batches_of_any_size_arrive_whole)
 Test(chan, order_is_kept_over_many_laps)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
 		uint64_t sent = 0, received = 0, got;
 		while (received < 30000) {
-			for (uint64_t burst = sent % 3 + 1; burst > 0 && leat_try_send(pipe.tx, &sent) == 0; burst--)
+			for (uint64_t burst = sent % 3 + 1;
+			     burst > 0 && leat_try_send(pipe.tx, &sent) == 0; burst--)
 				sent++;
-			for (uint64_t burst = received % 3 + 1; burst > 0 && leat_try_recv(pipe.rx, &got) == 1; burst--)
+			for (uint64_t burst = received % 3 + 1;
+			     burst > 0 && leat_try_recv(pipe.rx, &got) == 1; burst--)
 				cr_assert_eq(got, received++, "%s", kind_names[kind]);
 		}
 		pipe_close(&pipe);
@@ -380,7 +406,8 @@ static void *receive_all(void *arg)
 static void check_crowd(struct leat_chan_opts opts)
 {
 	struct pipe pipe = pipe_open(&opts);
-	int senders = tx_is_multiple(opts.kind) ? SENDERS_MAX : 1, receivers = rx_is_multiple(opts.kind) ? 3 : 1;
+	int senders = tx_is_multiple(opts.kind) ? SENDERS_MAX : 1,
+	    receivers = rx_is_multiple(opts.kind) ? 3 : 1;
 	struct party tx[SENDERS_MAX] = { 0 }, rx[3] = { 0 };
 	uint64_t sum = 0, count = 0;
 	for (int i = 0; i < senders; i++) {
@@ -405,7 +432,8 @@ static void check_crowd(struct leat_chan_opts opts)
 		count += rx[i].count;
 	}
 	cr_expect_eq(count, (uint64_t)senders * PER_SENDER, "%s", kind_names[opts.kind]);
-	cr_expect_eq(sum, (uint64_t)senders * (PER_SENDER * (PER_SENDER + 1) / 2), "%s", kind_names[opts.kind]);
+	cr_expect_eq(sum, (uint64_t)senders * (PER_SENDER * (PER_SENDER + 1) / 2), "%s",
+	             kind_names[opts.kind]);
 	cr_assert_eq(leat_scope_close(pipe.scope), 0);
 }
 
@@ -420,28 +448,29 @@ Test(chan, nothing_is_lost_when_sides_park_at_once)
 {
 	for_each_kind(kind)
 		check_crowd((struct leat_chan_opts){ .kind = kind,
-						     .capacity = 2,
-						     .send_wait = LEAT_WAIT_PARK,
-						     .recv_wait = LEAT_WAIT_PARK });
+		                                     .capacity = 2,
+		                                     .send_wait = LEAT_WAIT_PARK,
+		                                     .recv_wait = LEAT_WAIT_PARK });
 }
 
 Test(chan, nothing_is_lost_with_full_fences)
 {
 	for_each_kind(kind)
 		check_crowd((struct leat_chan_opts){ .kind = kind,
-						     .capacity = 2,
-						     .send_wait = LEAT_WAIT_PARK,
-						     .recv_wait = LEAT_WAIT_PARK,
-						     .full_fence = true });
+		                                     .capacity = 2,
+		                                     .send_wait = LEAT_WAIT_PARK,
+		                                     .recv_wait = LEAT_WAIT_PARK,
+		                                     .full_fence = true });
 }
 
 Test(chan, nothing_is_lost_with_mixed_policies)
 {
 	for_each_wait(wait)
-		check_crowd((struct leat_chan_opts){ .kind = LEAT_SPSC,
-						     .capacity = 16,
-						     .send_wait = wait,
-						     .recv_wait = (enum leat_wait)((wait + 1) % 4) });
+		check_crowd(
+			(struct leat_chan_opts){ .kind = LEAT_SPSC,
+		                                 .capacity = 16,
+		                                 .send_wait = wait,
+		                                 .recv_wait = (enum leat_wait)((wait + 1) % 4) });
 }
 
 struct lap {
@@ -464,7 +493,8 @@ static void *publish_words(void *arg)
 Test(chan, what_came_before_a_send_is_seen_after_the_receive)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct lap lap = { .tx = pipe.tx };
 		pthread_t thread;
 		cr_assert_eq(pthread_create(&thread, NULL, publish_words, &lap), 0);
@@ -514,7 +544,8 @@ Test(chan, void_and_character_pointers_use_the_channels_size)
 
 Test(chan, compound_literals_with_commas_are_arguments)
 {
-	struct pipe pipe = pipe_open_sized(sizeof(struct pair), &(struct leat_chan_opts){ .capacity = 16 });
+	struct pipe pipe =
+		pipe_open_sized(sizeof(struct pair), &(struct leat_chan_opts){ .capacity = 16 });
 	struct pair got[8];
 	cr_assert_eq(leat_send(pipe.tx, &(struct pair){ 1, 2 }), 0);
 	cr_assert_eq(leat_try_send(pipe.tx, &(struct pair){ 3, 4 }), 0);
@@ -588,7 +619,7 @@ Test(chan, the_functions_behind_the_macros_use_the_channels_size)
 	cr_assert_eq((leat_try_recv)(pipe.rx, &out[1]), 1);
 	cr_assert_eq((leat_recv_until)(pipe.rx, &out[2], INT64_MIN), 1);
 	cr_assert_eq((leat_recv_batch)(pipe.rx, &out[3], 1), 1);
-	for (size_t n = 4; n < 8; )
+	for (size_t n = 4; n < 8;)
 		n += (size_t)(leat_try_recv_batch)(pipe.rx, &out[n], 8 - n);
 	cr_expect_eq(memcmp(in, out, sizeof(in)), 0);
 	cr_expect_eq((leat_recv_until)(pipe.rx, &out[0], INT64_MIN), -ETIMEDOUT);
@@ -596,7 +627,10 @@ Test(chan, the_functions_behind_the_macros_use_the_channels_size)
 	pipe_close(&pipe);
 }
 
-/* Another type stops the program: also where the call need not wait, and where it is of another ring. */
+/*
+ * Another type stops the program: also where the call need not wait, and where it is of another
+ * ring.
+ */
 
 static void mistype(enum leat_kind kind, void (*call)(struct pipe *pipe))
 {
@@ -698,7 +732,8 @@ Test(chan, null_is_an_invalid_argument_of_every_call)
 		uint64_t item = 0, *none = NULL;
 		void *room;
 		const void *there;
-		for (int i = 0; i < 2; i++) { /* the second time with room and an item that the handles know of */
+		/* the second time with room and an item that the handles know of */
+		for (int i = 0; i < 2; i++) {
 			cr_expect_eq(leat_send(NULL, &item), -EINVAL);
 			cr_expect_eq(leat_send(pipe.tx, none), -EINVAL);
 			cr_expect_eq(leat_send(pipe.tx, NULL), -EINVAL);
@@ -796,7 +831,8 @@ Test(chan, leat_for_ends_on_cancel_and_on_null)
 Test(chan, batch_of_none_is_0)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t item = 0;
 		cr_expect_eq(leat_send_batch(pipe.tx, &item, 0), 0);
 		cr_expect_eq(leat_try_send_batch(pipe.tx, &item, 0), 0);
@@ -810,7 +846,8 @@ Test(chan, batch_of_none_is_0)
 Test(chan, try_batch_takes_what_there_is_room_for)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
 		uint64_t items[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, got[8];
 		cr_expect_eq(leat_try_send_batch(pipe.tx, items, 3), 3);
 		cr_expect_eq(leat_try_send_batch(pipe.tx, items + 3, 5), 2, "%s", kind_names[kind]);
@@ -832,7 +869,8 @@ Test(chan, try_batch_takes_what_there_is_room_for)
 Test(chan, recv_batch_takes_what_is_there)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		uint64_t items[6] = { 0, 1, 2, 3, 4, 5 }, got[8] = { 0 };
 		cr_assert_eq(leat_send_batch(pipe.tx, items, 6), 6);
 		cr_expect_eq(leat_recv_batch(pipe.rx, got, 2), 2, "%s", kind_names[kind]);
@@ -845,11 +883,13 @@ Test(chan, recv_batch_takes_what_is_there)
 Test(chan, recv_batch_takes_what_is_there_across_the_wrap)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		uint64_t items[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, got[8] = { 0 };
 		for (int lap = 0; lap < 9; lap++) {
 			cr_assert_eq(leat_send_batch(pipe.tx, items, 7), 7);
-			cr_assert_eq(leat_recv_batch(pipe.rx, got, 8), 7, "%s, lap %d", kind_names[kind], lap);
+			cr_assert_eq(leat_recv_batch(pipe.rx, got, 8), 7, "%s, lap %d",
+			             kind_names[kind], lap);
 			cr_assert_eq(memcmp(got, items, 7 * sizeof(got[0])), 0);
 		}
 		pipe_close(&pipe);
@@ -860,7 +900,8 @@ static void *drain(void *arg)
 {
 	struct party *party = arg;
 	uint64_t items[16];
-	while ((party->last = leat_recv_batch(party->rx, items, party->count % COUNT(items) + 1)) > 0)
+	while ((party->last = leat_recv_batch(party->rx, items, party->count % COUNT(items) + 1)) >
+	       0)
 		for (ssize_t i = 0; i < party->last; i++)
 			party->disorder += items[i] != party->count++;
 	return NULL;
@@ -872,7 +913,8 @@ Test(chan, batch_larger_than_the_channel_is_taken_whole)
 	for (uint64_t n = 0; n < COUNT(items); n++)
 		items[n] = n;
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
 		struct party party = { .rx = pipe.rx };
 		cr_assert_eq(pthread_create(&party.thread, NULL, drain, &party), 0);
 		cr_expect_eq(leat_send_batch(pipe.tx, items, COUNT(items)), (ssize_t)COUNT(items));
@@ -905,7 +947,8 @@ static void *batch_of_10(void *arg)
 Test(chan, batch_cut_short_by_close_tells_with_the_next_call)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
 		struct batch_caller caller = { .tx = pipe.tx };
 		pthread_t thread;
 		cr_assert_eq(pthread_create(&thread, NULL, batch_of_10, &caller), 0);
@@ -922,7 +965,8 @@ Test(chan, batch_cut_short_by_close_tells_with_the_next_call)
 Test(chan, batch_cut_short_by_cancel_tells_with_the_next_call)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
 		struct batch_caller caller = { .tx = pipe.tx };
 		pthread_t thread;
 		cr_assert_eq(pthread_create(&thread, NULL, batch_of_10, &caller), 0);
@@ -942,14 +986,18 @@ static const int64_t not_future[] = { 1, 0, -1, INT64_MIN, INT64_MIN + 1, -INT64
 Test(chan, deadline_not_in_the_future_is_one_attempt)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		for (size_t i = 0; i < COUNT(not_future); i++) {
 			uint64_t got = 0;
-			cr_expect_eq(leat_recv_until(pipe.rx, &got, not_future[i]), -ETIMEDOUT, "deadline %zu", i);
-			cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ i + 1 }, not_future[i]), 0, "room wins");
-			cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ 0 }, not_future[i]), -ETIMEDOUT,
-				     "%s, deadline %zu", kind_names[kind], i);
-			cr_expect_eq(leat_recv_until(pipe.rx, &got, not_future[i]), 1, "an item wins");
+			cr_expect_eq(leat_recv_until(pipe.rx, &got, not_future[i]), -ETIMEDOUT,
+			             "deadline %zu", i);
+			cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ i + 1 }, not_future[i]),
+			             0, "room wins");
+			cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ 0 }, not_future[i]),
+			             -ETIMEDOUT, "%s, deadline %zu", kind_names[kind], i);
+			cr_expect_eq(leat_recv_until(pipe.rx, &got, not_future[i]), 1,
+			             "an item wins");
 			cr_expect_eq(got, i + 1);
 		}
 		cr_expect_eq(leat_recv_until(pipe.rx, &(uint64_t){ 0 }, leat_now_ns()), -ETIMEDOUT);
@@ -960,8 +1008,10 @@ Test(chan, deadline_not_in_the_future_is_one_attempt)
 Test(chan, the_end_wins_over_a_passed_deadline)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
-		struct pipe other = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe other =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t got;
 		leat_tx_close(pipe.tx);
 		leat_rx_close(other.rx);
@@ -977,7 +1027,8 @@ Test(chan, the_end_wins_over_a_passed_deadline)
 Test(chan, cancel_wins_over_a_passed_deadline)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
 		leat_send(pipe.tx, &(uint64_t){ 0 });
 		leat_scope_cancel(pipe.scope, 0, NULL);
 		cr_expect_eq(leat_recv_until(pipe.rx, &(uint64_t){ 0 }, 0), -ECANCELED);
@@ -990,14 +1041,18 @@ Test(chan, future_deadline_wakes_every_policy)
 {
 	for_each_kind(kind) {
 		for_each_wait(wait) {
-			struct leat_chan_opts opts = { .kind = kind, .capacity = 1, .send_wait = wait, .recv_wait = wait };
+			struct leat_chan_opts opts = {
+				.kind = kind, .capacity = 1, .send_wait = wait, .recv_wait = wait
+			};
 			struct pipe pipe = pipe_open(&opts);
 			int64_t deadline_ns = leat_now_ns() + 2 * MS;
-			cr_expect_eq(leat_recv_until(pipe.rx, &(uint64_t){ 0 }, deadline_ns), -ETIMEDOUT);
+			cr_expect_eq(leat_recv_until(pipe.rx, &(uint64_t){ 0 }, deadline_ns),
+			             -ETIMEDOUT);
 			cr_expect_geq(leat_now_ns(), deadline_ns, "early");
 			fill(pipe.tx);
 			deadline_ns = leat_now_ns() + 2 * MS;
-			cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ 0 }, deadline_ns), -ETIMEDOUT);
+			cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ 0 }, deadline_ns),
+			             -ETIMEDOUT);
 			cr_expect_geq(leat_now_ns(), deadline_ns, "early");
 			pipe_close(&pipe);
 		}
@@ -1018,13 +1073,17 @@ Test(chan, never_is_a_deadline)
 Test(chan, after_a_time_out_the_channel_is_as_before)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
 		uint64_t got = 0;
 		for (uint64_t n = 0; n < 10; n++) {
-			cr_assert_eq(leat_recv_until(pipe.rx, &got, leat_now_ns() + MS / 10), -ETIMEDOUT);
+			cr_assert_eq(leat_recv_until(pipe.rx, &got, leat_now_ns() + MS / 10),
+			             -ETIMEDOUT);
 			cr_assert_eq(leat_send(pipe.tx, &n), 0);
 			cr_assert_eq(leat_send(pipe.tx, &n), 0);
-			cr_assert_eq(leat_send_until(pipe.tx, &(uint64_t){ 77 }, leat_now_ns() + MS / 10), -ETIMEDOUT);
+			cr_assert_eq(leat_send_until(pipe.tx, &(uint64_t){ 77 },
+			                             leat_now_ns() + MS / 10),
+			             -ETIMEDOUT);
 			cr_assert_eq(leat_recv(pipe.rx, &got), 1);
 			cr_assert_eq(got, n);
 			cr_assert_eq(leat_recv(pipe.rx, &got), 1);
@@ -1039,7 +1098,8 @@ Test(chan, after_a_time_out_the_channel_is_as_before)
 static void describe(char *text, size_t size, const struct leat_chan_opts *opts, enum op op)
 {
 	snprintf(text, size, "%s, %s, send %s, recv %s%s", op_names[op], kind_names[opts->kind],
-		 wait_names[opts->send_wait], wait_names[opts->recv_wait], opts->full_fence ? ", full fence" : "");
+	         wait_names[opts->send_wait], wait_names[opts->recv_wait],
+	         opts->full_fence ? ", full fence" : "");
 }
 
 static void check_wake(const struct leat_chan_opts *opts, enum op op)
@@ -1053,7 +1113,8 @@ static void check_wake(const struct leat_chan_opts *opts, enum op op)
 	if (sends)
 		fill(pipe.tx);
 	caller_start(&caller);
-	cr_assert(caller_await(&caller, sends ? opts->send_wait : opts->recv_wait), "%s: never parked", what);
+	cr_assert(caller_await(&caller, sends ? opts->send_wait : opts->recv_wait),
+	          "%s: never parked", what);
 	if (sends)
 		cr_assert_eq(leat_recv(pipe.rx, &got), 1, "%s", what);
 	else
@@ -1075,10 +1136,10 @@ static void check_wakes(bool full_fence)
 		for_each_wait(wait) {
 			for (enum op op = 0; op < OPS; op++) {
 				struct leat_chan_opts opts = { .kind = kind,
-							       .capacity = 2,
-							       .send_wait = wait,
-							       .recv_wait = wait,
-							       .full_fence = full_fence };
+					                       .capacity = 2,
+					                       .send_wait = wait,
+					                       .recv_wait = wait,
+					                       .full_fence = full_fence };
 				check_wake(&opts, op);
 			}
 		}
@@ -1098,7 +1159,8 @@ Test(chan, first_item_or_slot_wakes_every_policy_with_full_fences)
 Test(chan, deadline_wakes_a_parked_thread)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct caller rx = { .op = OP_RECV_UNTIL, .rx = pipe.rx };
 		struct caller tx = { .op = OP_SEND_UNTIL, .tx = pipe.tx };
 		rx.deadline_ns = leat_now_ns() + 5 * MS;
@@ -1116,7 +1178,8 @@ Test(chan, deadline_wakes_a_parked_thread)
 
 Test(chan, an_item_each_wakes_every_parked_receiver)
 {
-	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .recv_wait = LEAT_WAIT_PARK });
+	struct pipe pipe = pipe_open(
+		&(struct leat_chan_opts){ .kind = LEAT_MPMC, .recv_wait = LEAT_WAIT_PARK });
 	struct caller callers[12] = { 0 };
 	uint64_t sum = 0;
 	for (size_t i = 0; i < COUNT(callers); i++) {
@@ -1184,7 +1247,8 @@ Test(chan, a_batch_received_wakes_every_parked_sender)
 Test(chan, wake_is_not_swallowed_by_one_that_timed_out)
 {
 	for (int round = 0; round < 60; round++) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_SPMC, .recv_wait = LEAT_WAIT_PARK });
+		struct pipe pipe = pipe_open(
+			&(struct leat_chan_opts){ .kind = LEAT_SPMC, .recv_wait = LEAT_WAIT_PARK });
 		struct caller brief = { .op = OP_RECV_UNTIL, .rx = leat_rx_clone(pipe.rx) };
 		struct caller patient = { .op = OP_RECV, .rx = leat_rx_clone(pipe.rx) };
 		brief.deadline_ns = leat_now_ns() + MS;
@@ -1212,7 +1276,8 @@ Test(chan, signals_neither_end_a_wait_nor_show)
 {
 	struct sigaction action = { .sa_handler = ignore };
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .capacity = 1 });
-	struct caller callers[2] = { { .op = OP_RECV, .rx = pipe.rx }, { .op = OP_RECV_UNTIL, .rx = pipe.rx } };
+	struct caller callers[2] = { { .op = OP_RECV, .rx = pipe.rx },
+		                     { .op = OP_RECV_UNTIL, .rx = pipe.rx } };
 	cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
 	for (int i = 0; i < 2; i++) {
 		callers[i].deadline_ns = leat_now_ns() + 60000 * MS;
@@ -1248,7 +1313,8 @@ Test(chan, signals_do_not_move_a_deadline)
 Test(chan, no_call_sets_errno)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t item = 0;
 		errno = 4711;
 		leat_try_recv(pipe.rx, &item);
@@ -1276,8 +1342,11 @@ Test(chan, idle_costs_nothing)
 	struct pipe clock = pipe_open(NULL);
 	long ticks = 0;
 	for (size_t i = 0; i < COUNT(pipes); i++) {
-		pipes[i] = pipe_open(&(struct leat_chan_opts){ .kind = (enum leat_kind)(i % 4), .capacity = 1 });
-		callers[i] = (struct caller){ .op = i % 2 ? OP_SEND : OP_RECV, .tx = pipes[i].tx, .rx = pipes[i].rx };
+		pipes[i] = pipe_open(
+			&(struct leat_chan_opts){ .kind = (enum leat_kind)(i % 4), .capacity = 1 });
+		callers[i] = (struct caller){ .op = i % 2 ? OP_SEND : OP_RECV,
+			                      .tx = pipes[i].tx,
+			                      .rx = pipes[i].rx };
 		if (i % 2)
 			fill(pipes[i].tx);
 		caller_start(&callers[i]);
@@ -1286,7 +1355,8 @@ Test(chan, idle_costs_nothing)
 		cr_assert(await_parked(&callers[i].tid));
 	for (size_t i = 0; i < COUNT(pipes); i++)
 		ticks -= cpu_ticks(callers[i].tid);
-	cr_assert_eq(leat_recv_until(clock.rx, &(uint64_t){ 0 }, leat_now_ns() + 300 * MS), -ETIMEDOUT);
+	cr_assert_eq(leat_recv_until(clock.rx, &(uint64_t){ 0 }, leat_now_ns() + 300 * MS),
+	             -ETIMEDOUT);
 	for (size_t i = 0; i < COUNT(pipes); i++)
 		ticks += cpu_ticks(callers[i].tid);
 	cr_expect_leq(ticks, 1, "%ld clock ticks while parked", ticks);
@@ -1307,7 +1377,8 @@ static size_t heap_in_use(void)
 Test(chan, items_flow_without_allocation)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 100 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 100 });
 		uint64_t got;
 		size_t before = heap_in_use();
 		for (uint64_t n = 0; n < 1000; n++) {

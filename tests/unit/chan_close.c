@@ -1,5 +1,6 @@
 /*
- * tests/unit/chan_close.c: how a channel ends: close, cancel, who wins, and who gets what was in flight.
+ * tests/unit/chan_close.c: how a channel ends: close, cancel, who wins, and who gets what was in
+ * flight.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,9 +17,10 @@ static struct ledger ledger;
 
 static struct leat_chan_opts owned(enum leat_kind kind, size_t capacity)
 {
-	return (struct leat_chan_opts){
-		.kind = kind, .capacity = capacity, .discard = ledger_discard, .discard_arg = &ledger
-	};
+	return (struct leat_chan_opts){ .kind = kind,
+		                        .capacity = capacity,
+		                        .discard = ledger_discard,
+		                        .discard_arg = &ledger };
 }
 
 static void send_owned(struct leat_tx *tx, uint64_t from, uint64_t to)
@@ -72,7 +74,8 @@ static void expect_all_receives(struct leat_rx *rx, int rc, const char *what)
 Test(chan_close, receivers_drain_and_then_get_0_for_ever)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 3 });
 		uint64_t got;
 		cr_assert_eq(fill(pipe.tx), 3);
 		leat_tx_close(pipe.tx);
@@ -89,7 +92,8 @@ Test(chan_close, receivers_drain_and_then_get_0_for_ever)
 Test(chan_close, every_receive_drains)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		uint64_t items[8];
 		const void *there;
 		cr_assert_eq(fill(pipe.tx), 8);
@@ -208,7 +212,8 @@ Test(chan_close, cancel_beats_draining)
 		leat_scope_cancel(pipe.scope, 0, NULL);
 		cr_expect_eq(ledger.discards, 0, "the cancel discards nothing itself");
 		expect_all_receives(pipe.rx, -ECANCELED, kind_names[kind]);
-		cr_expect_eq(ledger.discards, 4, "%s: %u in the receive", kind_names[kind], ledger.discards);
+		cr_expect_eq(ledger.discards, 4, "%s: %u in the receive", kind_names[kind],
+		             ledger.discards);
 		cr_expect_eq(ledger_faults(&ledger), 0);
 		pipe.tx = NULL;
 		pipe_close(&pipe);
@@ -332,7 +337,8 @@ Test(chan_close, ecanceled_first_sticks)
 
 Test(chan_close, clones_take_the_memory_of_their_own_side_s_closed_ones)
 {
-	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .overflow = LEAT_DROP_OLDEST, .capacity = 4 });
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){
+		.kind = LEAT_MPMC, .overflow = LEAT_DROP_OLDEST, .capacity = 4 });
 	struct leat_tx *tx[10];
 	struct leat_rx *rx[10];
 	struct census first, last;
@@ -395,7 +401,8 @@ Test(chan_close, cancel_racing_with_close_leaves_one_error)
 	pthread_barrier_t barrier;
 	pthread_barrier_init(&barrier, NULL, 2);
 	for (int round = 0; round < 400; round++) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = (enum leat_kind)(round % 4) });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = (enum leat_kind)(round % 4) });
 		struct ender ender = { pipe.scope, &barrier };
 		pthread_t thread;
 		cr_assert_eq(pthread_create(&thread, NULL, cancel_at_the_barrier, &ender), 0);
@@ -422,14 +429,16 @@ static void check_ending(const struct leat_chan_opts *opts, enum op op, enum end
 	struct leat_rx *rx;
 	bool sends = op < OP_SENDS;
 	char what[128];
-	snprintf(what, sizeof(what), "%s, %s, wait %s%s, ending %d", op_names[op], kind_names[opts->kind],
-		 wait_names[opts->send_wait], opts->full_fence ? ", full fence" : "", ending);
+	snprintf(what, sizeof(what), "%s, %s, wait %s%s, ending %d", op_names[op],
+	         kind_names[opts->kind], wait_names[opts->send_wait],
+	         opts->full_fence ? ", full fence" : "", ending);
 	cr_assert_eq(leat_chan_open(scope, 8, opts, &tx, &rx), 0);
 	struct caller caller = { .op = op, .tx = tx, .rx = rx };
 	if (sends)
 		fill(tx);
 	caller_start(&caller);
-	cr_assert(caller_await(&caller, sends ? opts->send_wait : opts->recv_wait), "%s: never parked", what);
+	cr_assert(caller_await(&caller, sends ? opts->send_wait : opts->recv_wait),
+	          "%s: never parked", what);
 	if (ending == BY_CANCEL)
 		leat_scope_cancel(scope, 0, NULL);
 	else if (ending == BY_PARENT)
@@ -440,7 +449,10 @@ static void check_ending(const struct leat_chan_opts *opts, enum op op, enum end
 		leat_tx_close(tx);
 	ssize_t want = ending != BY_CLOSE ? -ECANCELED : sends ? -EPIPE : 0;
 	ssize_t got = caller_join(&caller);
-	/* One that spins may have begun its attempt before the close, whose draining then makes it room. */
+	/*
+	 * One that spins may have begun its attempt before the close, whose draining then makes it
+	 * room.
+	 */
 	bool awake = opts->send_wait == LEAT_WAIT_SPIN || opts->send_wait == LEAT_WAIT_YIELD;
 	if (!(ending == BY_CLOSE && sends && awake && got == op_success(op)))
 		cr_expect_eq(got, want, "%s: %zd", what, got);
@@ -459,10 +471,10 @@ static void check_endings(enum ending ending)
 		for_each_wait(wait) {
 			for (int full_fence = 0; full_fence < 2; full_fence++) {
 				struct leat_chan_opts opts = { .kind = kind,
-							       .capacity = 2,
-							       .send_wait = wait,
-							       .recv_wait = wait,
-							       .full_fence = full_fence };
+					                       .capacity = 2,
+					                       .send_wait = wait,
+					                       .recv_wait = wait,
+					                       .full_fence = full_fence };
 				for (enum op op = 0; op < OPS; op++)
 					check_ending(&opts, op, ending);
 			}
@@ -491,7 +503,9 @@ Test(chan_close, scope_deadline_wakes_parked_threads)
 		struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 100 * MS };
 		struct leat_scope *scope = leat_scope_open(NULL, &opts);
 		struct caller caller = { .op = op };
-		cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .capacity = 2 }, &caller.tx, &caller.rx), 0);
+		cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .capacity = 2 },
+		                            &caller.tx, &caller.rx),
+		             0);
 		if (op < OP_SENDS)
 			fill(caller.tx);
 		caller_start(&caller);
@@ -512,8 +526,10 @@ Test(chan_close, a_time_out_is_always_the_calls_own)
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 	cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &rx), 0);
-	cr_expect_eq(leat_recv_until(rx, &(uint64_t){ 0 }, opts.deadline_ns - 200 * MS), -ETIMEDOUT);
-	cr_expect_eq(leat_recv_until(rx, &(uint64_t){ 0 }, opts.deadline_ns + 5000 * MS), -ECANCELED);
+	cr_expect_eq(leat_recv_until(rx, &(uint64_t){ 0 }, opts.deadline_ns - 200 * MS),
+	             -ETIMEDOUT);
+	cr_expect_eq(leat_recv_until(rx, &(uint64_t){ 0 }, opts.deadline_ns + 5000 * MS),
+	             -ECANCELED);
 	leat_tx_close(tx);
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
@@ -522,7 +538,8 @@ Test(chan_close, a_time_out_is_always_the_calls_own)
 Test(chan_close, close_wakes_all)
 {
 	for (int round = 0; round < 2; round++) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 1 });
 		struct caller callers[16] = { 0 };
 		bool sends = round == 0;
 		if (sends)
@@ -612,7 +629,8 @@ Test(chan_close, cancel_and_close_discards_in_the_close)
 			leat_tx_close(pipe.tx);
 			if (!rx_first)
 				leat_rx_close(pipe.rx);
-			cr_expect_eq(ledger.discards, 6, "%s: %u", kind_names[kind], ledger.discards);
+			cr_expect_eq(ledger.discards, 6, "%s: %u", kind_names[kind],
+			             ledger.discards);
 			cr_expect_eq(ledger_faults(&ledger), 0);
 			cr_expect_eq(leat_scope_close(pipe.scope), 0);
 			cr_expect_eq(ledger.discards, 6);
@@ -712,7 +730,9 @@ Test(chan_close, discard_is_called_under_no_lock)
 	for (int way = 0; way < 3; way++) {
 		struct pipe refuge = pipe_open(NULL);
 		struct relay relay = { .tx = refuge.tx };
-		struct leat_chan_opts opts = { .kind = LEAT_MPMC, .discard = relay_discard, .discard_arg = &relay };
+		struct leat_chan_opts opts = { .kind = LEAT_MPMC,
+			                       .discard = relay_discard,
+			                       .discard_arg = &relay };
 		struct pipe pipe = pipe_open(&opts);
 		uint64_t got = 0;
 		relay.scope = pipe.scope;
@@ -727,7 +747,8 @@ Test(chan_close, discard_is_called_under_no_lock)
 		cr_expect_eq(relay.count, 2);
 		cr_expect_eq(relay.answers[0], 0);
 		cr_expect_eq(leat_recv(refuge.rx, &got), 1);
-		cr_expect_eq(leat_scope_close(pipe.scope), -EIO, "the cause, or the first later failure");
+		cr_expect_eq(leat_scope_close(pipe.scope), -EIO,
+		             "the cause, or the first later failure");
 		pipe_close(&refuge);
 	}
 }
@@ -773,9 +794,12 @@ static void check_ownership(enum leat_kind kind, enum leat_overflow overflow, bo
 	memset(&ledger, 0, sizeof(ledger));
 	for (int i = 0; i < senders; i++)
 		tx[i] = (struct side){ .tx = i == 0 ? pipe.tx : leat_tx_clone(pipe.tx),
-				       .from = (uint64_t)i * 20000, .to = (uint64_t)(i + 1) * 20000, .started = &started };
+			               .from = (uint64_t)i * 20000,
+			               .to = (uint64_t)(i + 1) * 20000,
+			               .started = &started };
 	for (int i = 0; i < receivers; i++)
-		rx[i] = (struct side){ .rx = i == 0 ? pipe.rx : leat_rx_clone(pipe.rx), .started = &started };
+		rx[i] = (struct side){ .rx = i == 0 ? pipe.rx : leat_rx_clone(pipe.rx),
+			               .started = &started };
 	for (int i = 0; i < senders; i++)
 		cr_assert_eq(pthread_create(&tx[i].thread, NULL, send_range, &tx[i]), 0);
 	for (int i = 0; i < receivers; i++)
@@ -787,8 +811,8 @@ static void check_ownership(enum leat_kind kind, enum leat_overflow overflow, bo
 		pthread_join(tx[i].thread, NULL);
 	for (int i = 0; i < receivers; i++)
 		pthread_join(rx[i].thread, NULL);
-	cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d: %u items lost or doubled", kind_names[kind], overflow,
-		     ledger_faults(&ledger));
+	cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d: %u items lost or doubled",
+	             kind_names[kind], overflow, ledger_faults(&ledger));
 	if (!cancel && overflow == LEAT_BLOCK)
 		cr_expect_eq(ledger.discards, 0);
 	cr_expect_eq(leat_scope_close(pipe.scope), 0);
@@ -797,7 +821,8 @@ static void check_ownership(enum leat_kind kind, enum leat_overflow overflow, bo
 Test(chan_close, each_item_has_one_owner_when_senders_close)
 {
 	for_each_kind(kind)
-		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++)
+		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST;
+		     overflow++)
 			check_ownership(kind, overflow, false);
 }
 
@@ -805,7 +830,8 @@ Test(chan_close, each_item_has_one_owner_when_cancelled)
 {
 	for (int round = 0; round < 20; round++)
 		for_each_kind(kind)
-			for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++)
+			for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST;
+			     overflow++)
 				check_ownership(kind, overflow, true);
 }
 
@@ -831,15 +857,18 @@ Test(chan_close, each_item_has_one_owner_when_receivers_leave)
 		int senders = tx_is_multiple(kind) ? 2 : 1;
 		memset(&ledger, 0, sizeof(ledger));
 		if (senders == 2)
-			tx[1] = (struct side){ .tx = leat_tx_clone(pipe.tx), .from = 5000, .to = 10000, .started = &started };
+			tx[1] = (struct side){ .tx = leat_tx_clone(pipe.tx),
+				               .from = 5000,
+				               .to = 10000,
+				               .started = &started };
 		for (int i = 0; i < senders; i++)
 			cr_assert_eq(pthread_create(&tx[i].thread, NULL, send_range, &tx[i]), 0);
 		cr_assert_eq(pthread_create(&rx.thread, NULL, receive_some, &rx), 0);
 		for (int i = 0; i < senders; i++)
 			pthread_join(tx[i].thread, NULL);
 		pthread_join(rx.thread, NULL);
-		cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u items lost or doubled", kind_names[kind],
-			     ledger_faults(&ledger));
+		cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u items lost or doubled",
+		             kind_names[kind], ledger_faults(&ledger));
 		cr_expect_eq(leat_scope_close(pipe.scope), 0);
 	}
 }
@@ -967,7 +996,10 @@ Test(chan_close, handles_may_be_closed_in_any_order_with_the_scope)
 	}
 }
 
-/* Calls that find a channel over do nothing that grows with its handles: nothing under its lock, which guards their list. */
+/*
+ * Calls that find a channel over do nothing that grows with its handles: nothing under its lock,
+ * which guards their list.
+ */
 struct late_call {
 	pthread_t thread;
 	struct leat_rx *rx;
@@ -997,7 +1029,8 @@ Test(chan_close, a_receive_from_what_was_cancelled_visits_no_handle)
 		bool done;
 		cr_assert_eq(leat_send(pipe.tx, &item), 0);
 		leat_scope_cancel(pipe.scope, 0, NULL);
-		cr_expect_eq(leat_recv(pipe.rx, &item), -ECANCELED, "this one takes out what is there");
+		cr_expect_eq(leat_recv(pipe.rx, &item), -ECANCELED,
+		             "this one takes out what is there");
 		leat_mutex_lock(&chan->lock);
 		cr_assert_eq(pthread_create(&call.thread, NULL, call_late, &call), 0);
 		done = await_word(&call.done, 1);

@@ -89,7 +89,8 @@ Test(chan_fd, only_while_it_is_armed)
 Test(chan_fd, room)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 2 });
 		int fd = leat_tx_fd(pipe.tx);
 		uint64_t item = 1;
 		cr_expect_eq(leat_tx_arm(pipe.tx), 1);
@@ -108,7 +109,8 @@ Test(chan_fd, room)
 Test(chan_fd, a_channel_that_drops_always_has_room)
 {
 	for (int overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .overflow = (enum leat_overflow)overflow, .capacity = 1 });
+		struct pipe pipe = pipe_open(&(struct leat_chan_opts){
+			.overflow = (enum leat_overflow)overflow, .capacity = 1 });
 		uint64_t item = 1;
 		cr_assert_geq(leat_tx_fd(pipe.tx), 0);
 		for (int n = 0; n < 3; n++) {
@@ -125,7 +127,8 @@ Test(chan_fd, ends_make_it_readable)
 {
 	for_each_kind(kind)
 		for (int ending = 0; ending < 4; ending++) {
-			struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+			struct pipe pipe =
+				pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 			int rx_fd = leat_rx_fd(pipe.rx), tx_fd = leat_tx_fd(pipe.tx);
 			uint64_t item;
 			if (ending == 1)
@@ -145,10 +148,14 @@ Test(chan_fd, ends_make_it_readable)
 			} else {
 				cr_assert_eq(fill(pipe.tx), 1);
 			}
-			cr_expect(readable(ending == 1 ? tx_fd : rx_fd), "%s, %d", kind_names[kind], ending);
+			cr_expect(readable(ending == 1 ? tx_fd : rx_fd), "%s, %d", kind_names[kind],
+			          ending);
 			if (pipe.rx != NULL) {
 				cr_expect_eq(leat_rx_arm(pipe.rx), 1);
-				cr_expect_eq(leat_try_recv(pipe.rx, &item), ending == 0 ? 0 : ending == 2 ? -ECANCELED : 1);
+				cr_expect_eq(leat_try_recv(pipe.rx, &item), ending == 0 ? 0
+				                                            : ending == 2
+				                                                    ? -ECANCELED
+				                                                    : 1);
 			} else {
 				cr_expect_eq(leat_tx_arm(pipe.tx), 1);
 				cr_expect_eq(leat_try_send(pipe.tx, &item), -EPIPE);
@@ -217,7 +224,8 @@ Test(chan_fd, news_that_is_not_taken_goes_on)
 			cr_expect_eq(leat_rx_arm(clone), 0);
 			caller_start(&plain);
 			cr_assert(await_parked(&plain.tid));
-			cr_assert_eq(leat_send(pipe.tx, &item), 0); /* tells the descriptor, which stood there first */
+			/* tells the descriptor, which stood there first */
+			cr_assert_eq(leat_send(pipe.tx, &item), 0);
 			cr_expect(readable(leat_rx_fd(clone)));
 			if (how == 0)
 				cr_expect_eq(leat_rx_disarm(clone), 0);
@@ -251,7 +259,8 @@ static void *sends_items(void *arg)
 Test(chan_fd, in_an_epoll_loop)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 16 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 16 });
 		struct epoll_event event = { .events = EPOLLIN };
 		int epoll = epoll_create1(EPOLL_CLOEXEC);
 		uint64_t item, next = 1;
@@ -265,8 +274,8 @@ Test(chan_fd, in_an_epoll_loop)
 			if (r != -EAGAIN)
 				break;
 			if (leat_rx_arm(pipe.rx) == 0)
-				cr_assert_eq(epoll_wait(epoll, &event, 1, (int)(PATIENCE_NS / MS)), 1, "%s: item %lu",
-					     kind_names[kind], next);
+				cr_assert_eq(epoll_wait(epoll, &event, 1, (int)(PATIENCE_NS / MS)),
+				             1, "%s: item %lu", kind_names[kind], next);
 		}
 		cr_expect_eq(r, 0);
 		cr_expect_eq(next, ITEMS + 1);
@@ -289,7 +298,8 @@ static void *receives_all(void *arg)
 Test(chan_fd, a_sender_in_a_loop)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 16 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 16 });
 		int fd = leat_tx_fd(pipe.tx);
 		pthread_t thread;
 		cr_assert_eq(pthread_create(&thread, NULL, receives_all, pipe.rx), 0);
@@ -298,7 +308,8 @@ Test(chan_fd, a_sender_in_a_loop)
 			if (r == 0)
 				n++;
 			else if (leat_tx_arm(pipe.tx) == 0)
-				cr_assert(becomes_readable(fd), "%s: item %lu", kind_names[kind], n);
+				cr_assert(becomes_readable(fd), "%s: item %lu", kind_names[kind],
+				          n);
 		}
 		leat_tx_close(pipe.tx);
 		pipe.tx = NULL;
@@ -307,7 +318,10 @@ Test(chan_fd, a_sender_in_a_loop)
 	}
 }
 
-/* Who goes first: a side that was told in vain before one that has lost nothing; one that found something is the last again. */
+/*
+ * Who goes first: a side that was told in vain before one that has lost nothing; one that found
+ * something is the last again.
+ */
 Test(chan_fd, one_that_lost_is_told_first)
 {
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC });

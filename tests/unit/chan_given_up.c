@@ -1,5 +1,6 @@
 /*
- * tests/unit/chan_given_up.c: what a handle reserved or peeked at, and gives up while others have gone on behind it.
+ * tests/unit/chan_given_up.c: what a handle reserved or peeked at, and gives up while others have
+ * gone on behind it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -52,10 +53,14 @@ static void keep_books(const struct leat_snapshot *snapshot, void *arg)
 
 static struct leat_diag *keep_last_books(void)
 {
-	return leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 3600 * 1000 * MS, .callback = keep_books });
+	return leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 3600 * 1000 * MS,
+	                                                 .callback = keep_books });
 }
 
-/* A receiver that was answered the end must never be answered an item, so the other can't put one back. */
+/*
+ * A receiver that was answered the end must never be answered an item, so the other can't put one
+ * back.
+ */
 Test(chan_given_up, nothing_comes_back_after_the_end_was_told)
 {
 	struct leat_diag *diag = keep_last_books();
@@ -70,7 +75,8 @@ Test(chan_given_up, nothing_comes_back_after_the_end_was_told)
 	cr_assert_eq(leat_recv(other, &got), 0);
 	cr_expect_eq(leat_release(pipe.rx, 0), -EINVAL);
 	cr_expect_eq(leat_recv(other, &got), 0, "the end was told before");
-	cr_expect_eq(((const struct wide *)items)->n, 0, "what could not be put back is still held");
+	cr_expect_eq(((const struct wide *)items)->n, 0,
+	             "what could not be put back is still held");
 	cr_expect_eq(leat_release(pipe.rx, 1), 0);
 	cr_expect_eq(leat_recv(pipe.rx, &got), 0);
 	cr_expect_eq(leat_recv(other, &got), 0);
@@ -127,7 +133,10 @@ Test(chan_given_up, what_is_put_back_goes_to_the_other_receiver)
 	leat_scope_close(pipe.scope);
 }
 
-/* A sender that drops the oldest frees no given-up slot behind what the receiver holds, where it would gain no room. */
+/*
+ * A sender that drops the oldest frees no given-up slot behind what the receiver holds, where it
+ * would gain no room.
+ */
 Test(chan_given_up, a_single_receiver_can_always_put_back)
 {
 	struct pipe pipe = wide_open(LEAT_MPSC, 4, LEAT_DROP_OLDEST);

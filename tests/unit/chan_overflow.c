@@ -9,18 +9,20 @@ TestSuite(chan_overflow, .timeout = 600);
 
 static struct ledger ledger;
 
-static struct leat_chan_opts dropping(enum leat_kind kind, size_t capacity, enum leat_overflow overflow)
+static struct leat_chan_opts dropping(enum leat_kind kind, size_t capacity,
+                                      enum leat_overflow overflow)
 {
 	memset(&ledger, 0, sizeof(ledger));
 	return (struct leat_chan_opts){ .kind = kind,
-					.capacity = capacity,
-					.overflow = overflow,
-					.discard = ledger_discard,
-					.discard_arg = &ledger };
+		                        .capacity = capacity,
+		                        .overflow = overflow,
+		                        .discard = ledger_discard,
+		                        .discard_arg = &ledger };
 }
 
 #define for_each_drop(overflow) \
-	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++)
+	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; \
+	     overflow++)
 
 static void expect_range(struct leat_rx *rx, uint64_t from, uint64_t to)
 {
@@ -36,12 +38,15 @@ Test(chan_overflow, drop_newest_keeps_the_first)
 	static const size_t capacities[] = { 1, 2, 3, 7, 1000, 1024 };
 	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(capacities); i++) {
-			struct leat_chan_opts opts = dropping(kind, capacities[i], LEAT_DROP_NEWEST);
+			struct leat_chan_opts opts =
+				dropping(kind, capacities[i], LEAT_DROP_NEWEST);
 			struct pipe pipe = pipe_open(&opts);
 			for (uint64_t n = 0; n < capacities[i] + 5; n++) {
 				cr_assert_eq(leat_send(pipe.tx, &n), 0);
-				cr_assert_eq(ledger.discards, n < capacities[i] ? 0 : n + 1 - capacities[i],
-					     "%s of %zu: dropped in the send", kind_names[kind], capacities[i]);
+				cr_assert_eq(ledger.discards,
+				             n < capacities[i] ? 0 : n + 1 - capacities[i],
+				             "%s of %zu: dropped in the send", kind_names[kind],
+				             capacities[i]);
 			}
 			for (uint64_t n = capacities[i]; n < capacities[i] + 5; n++)
 				cr_expect_eq(ledger.discarded[n], 1);
@@ -56,12 +61,15 @@ Test(chan_overflow, drop_oldest_keeps_the_last)
 	static const size_t capacities[] = { 1, 2, 3, 7, 1000, 1024 };
 	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(capacities); i++) {
-			struct leat_chan_opts opts = dropping(kind, capacities[i], LEAT_DROP_OLDEST);
+			struct leat_chan_opts opts =
+				dropping(kind, capacities[i], LEAT_DROP_OLDEST);
 			struct pipe pipe = pipe_open(&opts);
 			for (uint64_t n = 0; n < capacities[i] + 5; n++) {
 				cr_assert_eq(leat_send(pipe.tx, &n), 0);
-				cr_assert_eq(ledger.discards, n < capacities[i] ? 0 : n + 1 - capacities[i],
-					     "%s of %zu: dropped in the send", kind_names[kind], capacities[i]);
+				cr_assert_eq(ledger.discards,
+				             n < capacities[i] ? 0 : n + 1 - capacities[i],
+				             "%s of %zu: dropped in the send", kind_names[kind],
+				             capacities[i]);
 			}
 			for (uint64_t n = 0; n < 5; n++)
 				cr_expect_eq(ledger.discarded[n], 1);
@@ -78,7 +86,8 @@ Test(chan_overflow, every_send_drops_and_answers_0)
 			struct leat_chan_opts opts = dropping(kind, 2, overflow);
 			struct pipe pipe = pipe_open(&opts);
 			uint64_t items[5] = { 0, 1, 2, 3, 4 };
-			cr_expect_eq(leat_send_batch(pipe.tx, items, 5), 5, "%s, overflow %d", kind_names[kind], overflow);
+			cr_expect_eq(leat_send_batch(pipe.tx, items, 5), 5, "%s, overflow %d",
+			             kind_names[kind], overflow);
 			cr_expect_eq(ledger.discards, 3);
 			cr_expect_eq(leat_try_send(pipe.tx, &(uint64_t){ 5 }), 0);
 			cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ 6 }, 0), 0);
@@ -147,7 +156,8 @@ Test(chan_overflow, large_items_are_discarded_whole)
 		for (item.n = 0; item.n < 5; item.n++)
 			cr_assert_eq(leat_send(pipe.tx, &item), 0);
 		for (uint64_t n = 0; n < 5; n++)
-			cr_expect_eq(ledger.discarded[n], overflow == LEAT_DROP_NEWEST ? n >= 2 : n < 3);
+			cr_expect_eq(ledger.discarded[n],
+			             overflow == LEAT_DROP_NEWEST ? n >= 2 : n < 3);
 		pipe_close(&pipe);
 	}
 }
@@ -155,7 +165,8 @@ Test(chan_overflow, large_items_are_discarded_whole)
 Test(chan_overflow, dropping_needs_no_discard)
 {
 	for_each_drop(overflow) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .capacity = 1, .overflow = overflow });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .capacity = 1, .overflow = overflow });
 		for (uint64_t n = 0; n < 10; n++)
 			cr_assert_eq(leat_send(pipe.tx, &n), 0);
 		pipe_close(&pipe);
@@ -219,17 +230,24 @@ Test(chan_overflow, each_item_has_one_owner_between_threads)
 		for_each_drop(overflow) {
 			struct leat_chan_opts opts = dropping(kind, 3, overflow);
 			struct pipe pipe = pipe_open(&opts);
-			int senders = tx_is_multiple(kind) ? 3 : 1, receivers = rx_is_multiple(kind) ? 3 : 1;
+			int senders = tx_is_multiple(kind) ? 3 : 1,
+			    receivers = rx_is_multiple(kind) ? 3 : 1;
 			struct side tx[3] = { 0 }, rx[3] = { 0 };
 			for (int i = 0; i < senders; i++)
-				tx[i] = (struct side){ .tx = i == 0 ? pipe.tx : leat_tx_clone(pipe.tx),
-						       .from = (uint64_t)i * 16000, .to = (uint64_t)(i + 1) * 16000 };
+				tx[i] = (struct side){ .tx = i == 0 ? pipe.tx
+					                            : leat_tx_clone(pipe.tx),
+					               .from = (uint64_t)i * 16000,
+					               .to = (uint64_t)(i + 1) * 16000 };
 			for (int i = 0; i < receivers; i++)
-				rx[i] = (struct side){ .rx = i == 0 ? pipe.rx : leat_rx_clone(pipe.rx) };
+				rx[i] = (struct side){ .rx = i == 0 ? pipe.rx
+					                            : leat_rx_clone(pipe.rx) };
 			for (int i = 0; i < receivers; i++)
-				cr_assert_eq(pthread_create(&rx[i].thread, NULL, receive_rising, &rx[i]), 0);
+				cr_assert_eq(
+					pthread_create(&rx[i].thread, NULL, receive_rising, &rx[i]),
+					0);
 			for (int i = 0; i < senders; i++)
-				cr_assert_eq(pthread_create(&tx[i].thread, NULL, send_range, &tx[i]), 0);
+				cr_assert_eq(
+					pthread_create(&tx[i].thread, NULL, send_range, &tx[i]), 0);
 			for (int i = 0; i < senders; i++) {
 				pthread_join(tx[i].thread, NULL);
 				cr_expect_eq(tx[i].faults, 0, "a dropping send answered an error");
@@ -238,7 +256,8 @@ Test(chan_overflow, each_item_has_one_owner_between_threads)
 				pthread_join(rx[i].thread, NULL);
 				cr_expect_eq(rx[i].faults, 0, "out of order");
 			}
-			cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d", kind_names[kind], overflow);
+			cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d", kind_names[kind],
+			             overflow);
 			cr_expect_eq(leat_scope_close(pipe.scope), 0);
 		}
 	}

@@ -12,8 +12,9 @@ TestSuite(chan_zero_copy, .timeout = 600);
 static struct ledger ledger;
 
 /*
- * How many items are contiguous is the ring's affair, except for the one that is promised: some rings keep small items
- * beside words of their own. Items of this size stand side by side in every ring.
+ * How many items are contiguous is the ring's affair, except for the one that is promised: some
+ * rings keep small items beside words of their own. Items of this size stand side by side in every
+ * ring.
  */
 struct wide {
 	uint64_t n, rest[7];
@@ -46,9 +47,10 @@ static uint64_t wide_recv(struct leat_rx *rx)
 
 static struct leat_chan_opts owned(enum leat_kind kind, size_t capacity)
 {
-	return (struct leat_chan_opts){
-		.kind = kind, .capacity = capacity, .discard = ledger_discard, .discard_arg = &ledger
-	};
+	return (struct leat_chan_opts){ .kind = kind,
+		                        .capacity = capacity,
+		                        .discard = ledger_discard,
+		                        .discard_arg = &ledger };
 }
 
 /* Reserves up to n, writes from on, commits what was had. */
@@ -82,20 +84,24 @@ static size_t alignment_of(size_t size)
 
 Test(chan_zero_copy, pointers_are_aligned_as_the_size_allows)
 {
-	static const size_t sizes[] = { 1, 2, 3, 4, 8, 12, 16, 24, 32, 48, 64, 96, 100, 128, 192, 256, 4096 };
+	static const size_t sizes[] = { 1,  2,  3,  4,   8,   12,  16,  24,  32,
+		                        48, 64, 96, 100, 128, 192, 256, 4096 };
 	for_each_kind(kind) {
 		for (size_t i = 0; i < COUNT(sizes); i++) {
 			size_t size = sizes[i], alignment = alignment_of(size);
-			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
+			struct pipe pipe = pipe_open_sized(
+				size, &(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
 			for (unsigned n = 0; n < 12; n++) {
 				void *room;
 				const void *there;
 				cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
-				cr_expect_eq((uintptr_t)room % alignment, 0, "reserve, %zu bytes", size);
+				cr_expect_eq((uintptr_t)room % alignment, 0, "reserve, %zu bytes",
+				             size);
 				memset(room, (int)n, size);
 				cr_assert_eq(leat_commit(pipe.tx, 1), 0);
 				cr_assert_eq(leat_peek(pipe.rx, 1, &there), 1);
-				cr_expect_eq((uintptr_t)there % alignment, 0, "peek, %zu bytes", size);
+				cr_expect_eq((uintptr_t)there % alignment, 0, "peek, %zu bytes",
+				             size);
 				for (size_t byte = 0; byte < size; byte++)
 					cr_assert_eq(((const unsigned char *)there)[byte], n);
 				cr_assert_eq(leat_release(pipe.rx, 1), 0);
@@ -109,7 +115,8 @@ Test(chan_zero_copy, all_slots_are_written_whole)
 {
 	for_each_kind(kind) {
 		for (size_t size = 1; size <= 300; size = size * 3 + 1) {
-			struct pipe pipe = pipe_open_sized(size, &(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
+			struct pipe pipe = pipe_open_sized(
+				size, &(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
 			size_t room_left = 7;
 			unsigned char byte = 1;
 			while (room_left > 0) {
@@ -125,7 +132,8 @@ Test(chan_zero_copy, all_slots_are_written_whole)
 				unsigned char got[512] = { 0 };
 				cr_assert_eq(leat_recv(pipe.rx, got), 1);
 				for (size_t i = 0; i < size; i++)
-					cr_assert_eq(got[i], byte, "%s, %zu bytes", kind_names[kind], size);
+					cr_assert_eq(got[i], byte, "%s, %zu bytes",
+					             kind_names[kind], size);
 			}
 			pipe_close(&pipe);
 		}
@@ -188,7 +196,8 @@ Test(chan_zero_copy, runs_never_cross_the_end_of_the_ring)
 				cr_assert_gt(got, 0);
 				cr_assert_leq(got, (ssize_t)(sent - received));
 				for (ssize_t i = 0; i < got; i++)
-					cr_assert_eq(((const uint64_t *)there)[i], received++, "%s", kind_names[kind]);
+					cr_assert_eq(((const uint64_t *)there)[i], received++, "%s",
+					             kind_names[kind]);
 				cr_assert_eq(leat_release(pipe.rx, (size_t)got), 0);
 			}
 		}
@@ -199,7 +208,8 @@ Test(chan_zero_copy, runs_never_cross_the_end_of_the_ring)
 Test(chan_zero_copy, mixes_with_copying_calls)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
 		uint64_t sent = 0, received = 0, got;
 		const void *there;
 		while (received < 3000) {
@@ -354,11 +364,13 @@ Test(chan_zero_copy, commit_of_fewer_gives_the_rest_back)
 			cr_expect_eq(leat_commit(pipe.tx, 1), 0, "%s", kind_names[kind]);
 			cr_assert_eq(leat_send(pipe.tx, &(struct wide){ .n = 101 }), 0);
 			cr_expect_eq(wide_recv(pipe.rx), 100);
-			cr_expect_eq(wide_recv(pipe.rx), 101, "%s: what was given back is not received", kind_names[kind]);
+			cr_expect_eq(wide_recv(pipe.rx), 101,
+			             "%s: what was given back is not received", kind_names[kind]);
 			cr_expect_eq(leat_try_recv(pipe.rx, &(struct wide){ 0 }), -EAGAIN);
 			while (leat_try_send(pipe.tx, &(struct wide){ .n = 7 }) == 0)
 				filled++;
-			cr_expect_eq(filled, 8, "%s: what was given back is room again", kind_names[kind]);
+			cr_expect_eq(filled, 8, "%s: what was given back is room again",
+			             kind_names[kind]);
 			while (leat_try_recv(pipe.rx, &(struct wide){ 0 }) == 1)
 				;
 		}
@@ -390,14 +402,15 @@ Test(chan_zero_copy, commit_of_0_gives_all_back)
 Test(chan_zero_copy, a_reservation_of_a_full_channel_given_back_leaves_room_for_one)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		void *room;
 		for (int lap = 0; lap < 5; lap++) {
 			cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
 			cr_expect_eq(leat_commit(pipe.tx, 0), 0);
 		}
-		cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ 1 }, leat_now_ns() + 2000 * MS), 0, "%s",
-			     kind_names[kind]);
+		cr_expect_eq(leat_send_until(pipe.tx, &(uint64_t){ 1 }, leat_now_ns() + 2000 * MS),
+		             0, "%s", kind_names[kind]);
 		pipe_close(&pipe);
 	}
 }
@@ -410,7 +423,8 @@ Test(chan_zero_copy, what_is_reserved_is_not_received_before_its_commit)
 		uint64_t got;
 		cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
 		cr_expect_eq(leat_try_recv(pipe.rx, &got), -EAGAIN);
-		cr_expect_eq(leat_recv_until(pipe.rx, &got, leat_now_ns() + MS), -ETIMEDOUT, "%s", kind_names[kind]);
+		cr_expect_eq(leat_recv_until(pipe.rx, &got, leat_now_ns() + MS), -ETIMEDOUT, "%s",
+		             kind_names[kind]);
 		*(uint64_t *)room = 3;
 		cr_expect_eq(leat_commit(pipe.tx, 1), 0);
 		cr_expect_eq(leat_recv(pipe.rx, &got), 1);
@@ -418,14 +432,18 @@ Test(chan_zero_copy, what_is_reserved_is_not_received_before_its_commit)
 	}
 }
 
-/* A stalled thread in the way of tries and selects: what is behind it is there as soon as it goes on, and not before. */
+/*
+ * A stalled thread in the way of tries and selects: what is behind it is there as soon as it goes
+ * on, and not before.
+ */
 Test(chan_zero_copy, a_try_is_not_held_up_by_a_reservation_or_a_peek_in_front)
 {
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 2 });
 	struct leat_tx *behind = leat_tx_clone(pipe.tx);
 	struct leat_rx *other = leat_rx_clone(pipe.rx);
 	uint64_t item = 2;
-	struct leat_case recv = LEAT_CASE_RECV(pipe.rx, &item), send = LEAT_CASE_SEND(behind, &item);
+	struct leat_case recv = LEAT_CASE_RECV(pipe.rx, &item),
+			 send = LEAT_CASE_SEND(behind, &item);
 	const void *there;
 	void *room;
 	cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
@@ -468,14 +486,16 @@ Test(chan_zero_copy, cancel_ends_a_wait_behind_a_reservation)
 		ledger_accept(&ledger, 1);
 		cr_expect_eq(leat_commit(pipe.tx, 1), 0);
 		pipe_close(&pipe);
-		cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u discards", kind_names[kind], ledger.discards);
+		cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u discards", kind_names[kind],
+		             ledger.discards);
 	}
 }
 
 Test(chan_zero_copy, a_commit_wakes_a_receiver_that_parked_behind_it)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .recv_wait = LEAT_WAIT_PARK });
+		struct pipe pipe = pipe_open(
+			&(struct leat_chan_opts){ .kind = kind, .recv_wait = LEAT_WAIT_PARK });
 		struct caller caller = { .op = OP_RECV, .rx = pipe.rx };
 		void *room;
 		cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
@@ -492,13 +512,16 @@ Test(chan_zero_copy, a_commit_wakes_a_receiver_that_parked_behind_it)
 Test(chan_zero_copy, a_release_wakes_a_sender_that_parked_behind_it)
 {
 	for_each_kind(kind) {
-		struct leat_chan_opts opts = { .kind = kind, .capacity = 1, .send_wait = LEAT_WAIT_PARK };
+		struct leat_chan_opts opts = { .kind = kind,
+			                       .capacity = 1,
+			                       .send_wait = LEAT_WAIT_PARK };
 		struct pipe pipe = pipe_open(&opts);
 		struct caller caller = { .op = OP_SEND, .tx = pipe.tx };
 		const void *there;
 		fill(pipe.tx);
 		cr_assert_eq(leat_peek(pipe.rx, 1, &there), 1);
-		cr_expect_eq(leat_try_send(pipe.tx, &(uint64_t){ 1 }), -EAGAIN, "%s", kind_names[kind]);
+		cr_expect_eq(leat_try_send(pipe.tx, &(uint64_t){ 1 }), -EAGAIN, "%s",
+		             kind_names[kind]);
 		caller_start(&caller);
 		cr_assert(await_parked(&caller.tid));
 		cr_expect_eq(leat_release(pipe.rx, 1), 0);
@@ -510,8 +533,11 @@ Test(chan_zero_copy, a_release_wakes_a_sender_that_parked_behind_it)
 /* A reservation given back is room that a parked sender must learn of. */
 Test(chan_zero_copy, a_reservation_given_back_wakes_another_sender)
 {
-	for (enum leat_kind kind = LEAT_MPSC; kind <= LEAT_MPMC; kind = (enum leat_kind)(kind + 2)) {
-		struct leat_chan_opts opts = { .kind = kind, .capacity = 1, .send_wait = LEAT_WAIT_PARK };
+	for (enum leat_kind kind = LEAT_MPSC; kind <= LEAT_MPMC;
+	     kind = (enum leat_kind)(kind + 2)) {
+		struct leat_chan_opts opts = { .kind = kind,
+			                       .capacity = 1,
+			                       .send_wait = LEAT_WAIT_PARK };
 		struct pipe pipe = pipe_open(&opts);
 		struct caller caller = { .op = OP_SEND, .tx = leat_tx_clone(pipe.tx), .value = 4 };
 		struct caller receiver = { .op = OP_RECV, .rx = pipe.rx };
@@ -519,7 +545,8 @@ Test(chan_zero_copy, a_reservation_given_back_wakes_another_sender)
 		cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
 		caller_start(&caller);
 		cr_assert(await_parked(&caller.tid));
-		caller_start(&receiver); /* where the place is left as a hole, a receiver passes over it */
+		/* where the place is left as a hole, a receiver passes over it */
+		caller_start(&receiver);
 		cr_expect_eq(leat_commit(pipe.tx, 0), 0);
 		cr_expect_eq(caller_join(&caller), 0);
 		cr_expect_eq(caller_join(&receiver), 1);
@@ -544,7 +571,8 @@ Test(chan_zero_copy, commit_after_the_receiver_left_discards)
 		cr_expect_eq(leat_send(pipe.tx, &(uint64_t){ 9 }), -EPIPE);
 		pipe.rx = NULL;
 		pipe_close(&pipe);
-		cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u discards", kind_names[kind], ledger.discards);
+		cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u discards", kind_names[kind],
+		             ledger.discards);
 	}
 }
 
@@ -566,7 +594,8 @@ Test(chan_zero_copy, commit_after_cancel_discards)
 			cr_expect_eq(leat_commit(pipe.tx, 1), 0);
 			cr_expect_eq(leat_recv(pipe.rx, &(uint64_t){ 0 }), -ECANCELED);
 			pipe_close(&pipe);
-			cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u discards", kind_names[kind], ledger.discards);
+			cr_expect_eq(ledger_faults(&ledger), 0, "%s: %u discards", kind_names[kind],
+			             ledger.discards);
 			cr_expect_eq(ledger.discards, 3);
 		}
 	}
@@ -653,7 +682,8 @@ Test(chan_zero_copy, release_of_more_is_invalid_and_keeps_the_peek)
 Test(chan_zero_copy, a_single_receiver_puts_the_rest_back)
 {
 	for (enum leat_kind kind = LEAT_SPSC; kind <= LEAT_MPSC; kind++) {
-		struct pipe pipe = wide_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		struct pipe pipe =
+			wide_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		const void *there;
 		wide_send(pipe.tx, 1, 6);
 		cr_assert_eq(leat_peek(pipe.rx, 4, &there), 4);
@@ -667,11 +697,15 @@ Test(chan_zero_copy, a_single_receiver_puts_the_rest_back)
 	}
 }
 
-/* Where nobody has gone on, a ring may be able to put back; where somebody has, it must refuse and keep the peek. */
+/*
+ * Where nobody has gone on, a ring may be able to put back; where somebody has, it must refuse and
+ * keep the peek.
+ */
 Test(chan_zero_copy, a_receiver_with_clones_cannot_put_back)
 {
 	for (enum leat_kind kind = LEAT_SPMC; kind <= LEAT_MPMC; kind++) {
-		struct pipe pipe = wide_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		struct pipe pipe =
+			wide_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
 		struct leat_rx *other = leat_rx_clone(pipe.rx);
 		const void *there;
 		wide_send(pipe.tx, 1, 6);
@@ -738,7 +772,8 @@ Test(chan_zero_copy, items_peeked_at_by_the_last_receiver_are_discarded_at_its_c
 			leat_rx_close(pipe.rx);
 			pipe.rx = NULL;
 			pipe_close(&pipe);
-			cr_expect_eq(ledger.discards, 3, "%s: %u", kind_names[kind], ledger.discards);
+			cr_expect_eq(ledger.discards, 3, "%s: %u", kind_names[kind],
+			             ledger.discards);
 			cr_expect_eq(ledger_faults(&ledger), 0);
 		}
 	}
@@ -777,11 +812,15 @@ Test(chan_zero_copy, items_peeked_at_by_a_clone_go_back_or_are_discarded_at_its_
 Test(chan_zero_copy, a_channel_that_drops_reserves_one_at_a_time)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
-			struct leat_chan_opts opts = { .kind = kind, .capacity = 8, .overflow = overflow };
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
+			struct leat_chan_opts opts = { .kind = kind,
+				                       .capacity = 8,
+				                       .overflow = overflow };
 			struct pipe pipe = pipe_open(&opts);
 			void *room;
-			cr_expect_eq(leat_reserve(pipe.tx, 5, &room), 1, "%s, overflow %d", kind_names[kind], overflow);
+			cr_expect_eq(leat_reserve(pipe.tx, 5, &room), 1, "%s, overflow %d",
+			             kind_names[kind], overflow);
 			cr_expect_eq(leat_commit(pipe.tx, 0), 0);
 			pipe_close(&pipe);
 		}
@@ -791,7 +830,8 @@ Test(chan_zero_copy, a_channel_that_drops_reserves_one_at_a_time)
 Test(chan_zero_copy, reserve_in_a_full_channel_that_drops_never_waits)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			struct leat_chan_opts opts = owned(kind, 3);
 			struct pipe pipe;
 			uint64_t got;
@@ -799,7 +839,8 @@ Test(chan_zero_copy, reserve_in_a_full_channel_that_drops_never_waits)
 			pipe = pipe_open(&opts);
 			memset(&ledger, 0, sizeof(ledger));
 			put_all(pipe.tx, 0, 10);
-			cr_expect_eq(ledger.discards, 7, "%s, overflow %d: %u", kind_names[kind], overflow, ledger.discards);
+			cr_expect_eq(ledger.discards, 7, "%s, overflow %d: %u", kind_names[kind],
+			             overflow, ledger.discards);
 			leat_tx_close(pipe.tx);
 			for (uint64_t n = 0; leat_recv(pipe.rx, &got) == 1; n++) {
 				cr_expect_eq(got, overflow == LEAT_DROP_NEWEST ? n : n + 7);
@@ -815,7 +856,8 @@ Test(chan_zero_copy, reserve_in_a_full_channel_that_drops_never_waits)
 Test(chan_zero_copy, commit_of_0_in_a_channel_that_drops_sends_nothing)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct pipe pipe;
 			void *room;
@@ -830,7 +872,8 @@ Test(chan_zero_copy, commit_of_0_in_a_channel_that_drops_sends_nothing)
 			leat_tx_close(pipe.tx);
 			for (; leat_recv(pipe.rx, &got) == 1; n++)
 				ledger_receive(&ledger, got);
-			cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d", kind_names[kind], overflow);
+			cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d", kind_names[kind],
+			             overflow);
 			cr_expect_eq(ledger.discarded[60000], 0);
 			pipe.tx = NULL;
 			pipe_close(&pipe);
@@ -838,11 +881,15 @@ Test(chan_zero_copy, commit_of_0_in_a_channel_that_drops_sends_nothing)
 	}
 }
 
-/* A reservation drops nothing, and holds up nobody: what becomes of its item is decided by the commit. */
+/*
+ * A reservation drops nothing, and holds up nobody: what becomes of its item is decided by the
+ * commit.
+ */
 Test(chan_zero_copy, a_reservation_that_is_given_back_drops_nothing)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			for (size_t capacity = 1; capacity <= 3; capacity++) {
 				struct leat_chan_opts opts = owned(kind, capacity);
 				struct pipe pipe;
@@ -856,7 +903,8 @@ Test(chan_zero_copy, a_reservation_that_is_given_back_drops_nothing)
 					cr_expect_eq(leat_reserve(pipe.tx, 1, &room), 1);
 					cr_expect_eq(leat_commit(pipe.tx, 0), 0);
 				}
-				cr_expect_eq(ledger.discards, 0, "%s of %zu, overflow %d", kind_names[kind], capacity, overflow);
+				cr_expect_eq(ledger.discards, 0, "%s of %zu, overflow %d",
+				             kind_names[kind], capacity, overflow);
 				for (uint64_t n = 0; n < capacity; n++) {
 					cr_expect_eq(leat_try_recv(pipe.rx, &got), 1);
 					cr_expect_eq(got, n);
@@ -870,7 +918,8 @@ Test(chan_zero_copy, a_reservation_that_is_given_back_drops_nothing)
 Test(chan_zero_copy, the_commit_drops_and_only_where_there_is_no_room)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct pipe pipe;
 			uint64_t got;
@@ -880,7 +929,8 @@ Test(chan_zero_copy, the_commit_drops_and_only_where_there_is_no_room)
 			memset(&ledger, 0, sizeof(ledger));
 			put_all(pipe.tx, 0, 2);
 			cr_assert_eq(leat_reserve(pipe.tx, 1, &room), 1);
-			cr_expect_eq(ledger.discards, 0, "%s, overflow %d: by the reservation", kind_names[kind], overflow);
+			cr_expect_eq(ledger.discards, 0, "%s, overflow %d: by the reservation",
+			             kind_names[kind], overflow);
 			*(uint64_t *)room = 2;
 			cr_expect_eq(leat_commit(pipe.tx, 1), 0);
 			cr_expect_eq(ledger.discards, 1);
@@ -890,7 +940,8 @@ Test(chan_zero_copy, the_commit_drops_and_only_where_there_is_no_room)
 			*(uint64_t *)room = 3;
 			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1, "there is room again");
 			cr_expect_eq(leat_commit(pipe.tx, 1), 0);
-			cr_expect_eq(ledger.discards, 1, "%s, overflow %d: there was room", kind_names[kind], overflow);
+			cr_expect_eq(ledger.discards, 1, "%s, overflow %d: there was room",
+			             kind_names[kind], overflow);
 			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1);
 			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1);
 			cr_expect_eq(got, 3);
@@ -903,7 +954,8 @@ Test(chan_zero_copy, a_reservation_takes_no_room_from_other_senders_that_drop)
 {
 	for (int many = 0; many < 2; many++) {
 		enum leat_kind kind = many ? LEAT_MPMC : LEAT_MPSC;
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct leat_tx *clone;
 			struct pipe pipe;
@@ -915,8 +967,10 @@ Test(chan_zero_copy, a_reservation_takes_no_room_from_other_senders_that_drop)
 			clone = leat_tx_clone(pipe.tx);
 			cr_assert_eq(leat_reserve(clone, 1, &room), 1);
 			put_all(pipe.tx, 0, 2);
-			cr_expect_eq(ledger.discards, 0, "%s, overflow %d", kind_names[kind], overflow);
-			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1, "nothing stands in front of what was sent");
+			cr_expect_eq(ledger.discards, 0, "%s, overflow %d", kind_names[kind],
+			             overflow);
+			cr_expect_eq(leat_try_recv(pipe.rx, &got), 1,
+			             "nothing stands in front of what was sent");
 			cr_expect_eq(got, 0);
 			put_all(pipe.tx, 2, 3);
 			cr_expect_eq(ledger.discards, 0);
@@ -931,7 +985,8 @@ Test(chan_zero_copy, a_reservation_takes_no_room_from_other_senders_that_drop)
 Test(chan_zero_copy, a_commit_in_a_channel_that_drops_after_its_end_is_discarded_once)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			for (int cancelled = 0; cancelled < 2; cancelled++) {
 				struct leat_chan_opts opts = owned(kind, 2);
 				struct pipe pipe;
@@ -950,7 +1005,8 @@ Test(chan_zero_copy, a_commit_in_a_channel_that_drops_after_its_end_is_discarded
 				pipe.rx = NULL;
 				pipe_close(&pipe);
 				cr_expect_eq(ledger.discards, 3);
-				cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d", kind_names[kind], overflow);
+				cr_expect_eq(ledger_faults(&ledger), 0, "%s, overflow %d",
+				             kind_names[kind], overflow);
 			}
 		}
 	}
@@ -976,13 +1032,15 @@ Test(chan_zero_copy, a_peeked_item_is_not_dropped_under_its_reader)
 				cr_expect_eq(leat_send(pipe.tx, &n), 0);
 				ledger_accept(&ledger, n);
 			}
-			cr_expect_eq(*(const uint64_t *)there, 0, "%s of %zu", kind_names[kind], capacity);
+			cr_expect_eq(*(const uint64_t *)there, 0, "%s of %zu", kind_names[kind],
+			             capacity);
 			cr_expect_eq(leat_release(pipe.rx, 1), 0);
 			ledger_receive(&ledger, 0);
 			leat_tx_close(pipe.tx);
 			while (leat_recv(pipe.rx, &got) == 1)
 				ledger_receive(&ledger, got);
-			cr_expect_eq(ledger_faults(&ledger), 0, "%s of %zu", kind_names[kind], capacity);
+			cr_expect_eq(ledger_faults(&ledger), 0, "%s of %zu", kind_names[kind],
+			             capacity);
 			pipe.tx = NULL;
 			pipe_close(&pipe);
 		}
@@ -1002,7 +1060,8 @@ Test(chan_zero_copy, a_peek_costs_no_more_items_than_are_sent)
 		wide_send(pipe.tx, 0, 8);
 		cr_assert_eq(leat_peek(pipe.rx, 1, &there), 1);
 		wide_send(pipe.tx, 8, 9);
-		cr_expect_eq(ledger.discards, 1, "%s: one send dropped %u items", kind_names[kind], ledger.discards);
+		cr_expect_eq(ledger.discards, 1, "%s: one send dropped %u items", kind_names[kind],
+		             ledger.discards);
 		cr_expect_eq(leat_release(pipe.rx, 1), 0);
 		pipe_close(&pipe);
 	}
@@ -1063,18 +1122,25 @@ Test(chan_zero_copy, each_item_has_one_owner_between_threads)
 		for (size_t capacity = 1; capacity <= 16; capacity *= 4) {
 			struct leat_chan_opts opts = owned(kind, capacity);
 			struct pipe pipe = wide_open(&opts);
-			int senders = tx_is_multiple(kind) ? 3 : 1, receivers = rx_is_multiple(kind) ? 3 : 1;
+			int senders = tx_is_multiple(kind) ? 3 : 1,
+			    receivers = rx_is_multiple(kind) ? 3 : 1;
 			struct side tx[3] = { 0 }, rx[3] = { 0 };
 			memset(&ledger, 0, sizeof(ledger));
 			for (int i = 0; i < senders; i++)
-				tx[i] = (struct side){ .tx = i == 0 ? pipe.tx : leat_tx_clone(pipe.tx),
-						       .from = (uint64_t)i * PER_SENDER, .to = (uint64_t)(i + 1) * PER_SENDER };
+				tx[i] = (struct side){ .tx = i == 0 ? pipe.tx
+					                            : leat_tx_clone(pipe.tx),
+					               .from = (uint64_t)i * PER_SENDER,
+					               .to = (uint64_t)(i + 1) * PER_SENDER };
 			for (int i = 0; i < receivers; i++)
-				rx[i] = (struct side){ .rx = i == 0 ? pipe.rx : leat_rx_clone(pipe.rx) };
+				rx[i] = (struct side){ .rx = i == 0 ? pipe.rx
+					                            : leat_rx_clone(pipe.rx) };
 			for (int i = 0; i < receivers; i++)
-				cr_assert_eq(pthread_create(&rx[i].thread, NULL, peek_all, &rx[i]), 0);
+				cr_assert_eq(pthread_create(&rx[i].thread, NULL, peek_all, &rx[i]),
+				             0);
 			for (int i = 0; i < senders; i++)
-				cr_assert_eq(pthread_create(&tx[i].thread, NULL, reserve_range, &tx[i]), 0);
+				cr_assert_eq(
+					pthread_create(&tx[i].thread, NULL, reserve_range, &tx[i]),
+					0);
 			for (int i = 0; i < senders; i++) {
 				pthread_join(tx[i].thread, NULL);
 				cr_expect_eq(tx[i].faults, 0);
@@ -1083,9 +1149,10 @@ Test(chan_zero_copy, each_item_has_one_owner_between_threads)
 				pthread_join(rx[i].thread, NULL);
 				cr_expect_eq(rx[i].faults, 0);
 			}
-			cr_expect_eq(ledger_faults(&ledger), 0, "%s of %zu", kind_names[kind], capacity);
-			cr_expect_eq(ledger_received(&ledger), (unsigned)senders * PER_SENDER, "%s of %zu", kind_names[kind],
-				     capacity);
+			cr_expect_eq(ledger_faults(&ledger), 0, "%s of %zu", kind_names[kind],
+			             capacity);
+			cr_expect_eq(ledger_received(&ledger), (unsigned)senders * PER_SENDER,
+			             "%s of %zu", kind_names[kind], capacity);
 			cr_expect_eq(leat_scope_close(pipe.scope), 0);
 		}
 	}

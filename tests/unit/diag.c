@@ -41,7 +41,8 @@ Test(diag, starts_with_the_defaults_and_stops)
 Test(diag, bad_options_are_refused)
 {
 	cr_expect_null(leat_diag_start(&(struct leat_diag_opts){ .interval_ns = -1 }));
-	cr_expect_null(leat_diag_start(&(struct leat_diag_opts){ .prometheus_path = "/nowhere/at/all" }));
+	cr_expect_null(
+		leat_diag_start(&(struct leat_diag_opts){ .prometheus_path = "/nowhere/at/all" }));
 	cr_expect_null(leat_diag_start(&(struct leat_diag_opts){ .json_path = "/nowhere/at/all" }));
 	cr_expect_null(leat_diag_start(&(struct leat_diag_opts){ .json_path = "/" }));
 	for (int i = 0; i < 8; i++) {
@@ -131,7 +132,8 @@ Test(diag, tells_what_a_channel_is)
 Test(diag, counts_what_was_offered_delivered_and_is_in_flight)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "counts", .kind = kind, .capacity = 5 });
+		struct pipe pipe = pipe_open(
+			&(struct leat_chan_opts){ .name = "counts", .kind = kind, .capacity = 5 });
 		uint64_t got[5];
 		for (uint64_t n = 0; n < 12; n++) {
 			cr_assert_eq(leat_send(pipe.tx, &n), 0);
@@ -139,7 +141,8 @@ Test(diag, counts_what_was_offered_delivered_and_is_in_flight)
 		}
 		cr_assert_eq(leat_send_batch(pipe.tx, got, 3), 3);
 		struct leat_chan_stat stat = figures_of(&pipe, "counts");
-		cr_expect_eq(stat.offered, 15, "%s: %lu", kind_names[kind], (unsigned long)stat.offered);
+		cr_expect_eq(stat.offered, 15, "%s: %lu", kind_names[kind],
+		             (unsigned long)stat.offered);
 		cr_expect_eq(stat.delivered, 12);
 		cr_expect_eq(stat.in_flight, 3);
 		cr_expect_eq(stat.rejected, 0);
@@ -152,7 +155,8 @@ Test(diag, counts_what_was_offered_delivered_and_is_in_flight)
 Test(diag, eagain_counts_nothing_and_other_refusals_are_rejected)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "refusals", .kind = kind, .capacity = 2 });
+		struct pipe pipe = pipe_open(&(struct leat_chan_opts){
+			.name = "refusals", .kind = kind, .capacity = 2 });
 		uint64_t items[3] = { 0 };
 		fill(pipe.tx);
 		cr_expect_eq(leat_try_send(pipe.tx, items), -EAGAIN);
@@ -236,7 +240,8 @@ Test(diag, drops_have_their_reasons)
 		cr_expect_eq(stat.offered, 5);
 		cr_expect_eq(stat.dropped[LEAT_DROPPED_CANCELED], 4);
 		cr_expect(stat.canceled);
-		cr_expect_geq(stat.peak, 4, "%s: peak %lu", kind_names[kind], (unsigned long)stat.peak);
+		cr_expect_geq(stat.peak, 4, "%s: peak %lu", kind_names[kind],
+		              (unsigned long)stat.peak);
 		stat = end_of(&opts, 2);
 		cr_expect_eq(stat.dropped[LEAT_DROPPED_ABANDONED], 4);
 		cr_expect_not(stat.canceled);
@@ -247,7 +252,9 @@ Test(diag, drops_have_their_reasons)
 Test(diag, reservations_given_back_count_nothing)
 {
 	for_each_kind(kind) {
-		struct pipe pipe = pipe_open_sized(64, &(struct leat_chan_opts){ .name = "held", .kind = kind, .capacity = 8 });
+		struct pipe pipe = pipe_open_sized(
+			64,
+			&(struct leat_chan_opts){ .name = "held", .kind = kind, .capacity = 8 });
 		struct leat_tx *clone = leat_tx_clone(pipe.tx);
 		static char item[64];
 		void *room;
@@ -266,7 +273,8 @@ Test(diag, reservations_given_back_count_nothing)
 		cr_assert_eq(leat_release(pipe.rx, 1), 0);
 		leat_tx_close(clone);
 		struct leat_chan_stat stat = figures_of(&pipe, "held");
-		cr_expect_eq(stat.offered, 3, "%s: %lu", kind_names[kind], (unsigned long)stat.offered);
+		cr_expect_eq(stat.offered, 3, "%s: %lu", kind_names[kind],
+		             (unsigned long)stat.offered);
 		cr_expect_eq(stat.delivered, 3);
 		cr_expect_eq(stat.in_flight, 0);
 		pipe_close(&pipe);
@@ -284,13 +292,13 @@ Test(diag, what_is_held_is_neither_offered_nor_delivered_yet)
 		cr_assert_eq(leat_reserve(pipe.tx, 4, &room), 4);
 		struct leat_chan_stat stat = figures_of(&pipe, "open");
 		cr_expect_eq(stat.offered, 0, "%s: %lu offered before the commit", kind_names[kind],
-			     (unsigned long)stat.offered);
+		             (unsigned long)stat.offered);
 		cr_expect_eq(leat_commit(pipe.tx, 2), 0);
 		cr_assert_eq(leat_peek(pipe.rx, 2, &there), 2);
 		stat = figures_of(&pipe, "open");
 		cr_expect_eq(stat.offered, 2);
-		cr_expect_eq(stat.delivered, 0, "%s: %lu delivered before the release", kind_names[kind],
-			     (unsigned long)stat.delivered);
+		cr_expect_eq(stat.delivered, 0, "%s: %lu delivered before the release",
+		             kind_names[kind], (unsigned long)stat.delivered);
 		leat_rx_close(pipe.rx); /* what was peeked at is discarded after all */
 		stat = figures_of(&pipe, "open");
 		cr_expect_eq(stat.delivered, 0);
@@ -320,7 +328,8 @@ static int follow_plan(struct leat_tx *out, void *arg)
 	return plan->answer == 0 ? rc : leat_tx_fail(out, plan->answer, "in words");
 }
 
-static void expect_generator(struct plan plan, int way, enum leat_cause cause, int code, const char *text)
+static void expect_generator(struct plan plan, int way, enum leat_cause cause, int code,
+                             const char *text)
 {
 	struct watcher watcher;
 	struct leat_diag *diag = start(&watcher, "generator", MS);
@@ -366,7 +375,8 @@ Test(diag, tells_that_a_generator_was_cancelled)
 
 Test(diag, tells_that_a_generator_failed)
 {
-	expect_generator((struct plan){ .items = 3, .answer = -EIO }, 0, LEAT_FAILED, -EIO, "in words");
+	expect_generator((struct plan){ .items = 3, .answer = -EIO }, 0, LEAT_FAILED, -EIO,
+	                 "in words");
 }
 
 Test(diag, a_task_has_no_channel)
@@ -411,13 +421,16 @@ static int forward(struct leat_tx *out, void *arg)
 Test(diag, books_balance_while_a_pipeline_runs)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			struct watcher watcher;
 			struct leat_diag *diag = start(&watcher, "pipeline", 50000);
 			struct leat_scope *scope = leat_scope_open(NULL, NULL);
 			struct plan plan = { .items = MANY_TIMES(60000), .go = 1 };
-			struct leat_gen_opts opts = { .chan = { .name = "pipeline", .kind = kind, .capacity = 3,
-								.overflow = overflow } };
+			struct leat_gen_opts opts = { .chan = { .name = "pipeline",
+				                                .kind = kind,
+				                                .capacity = 3,
+				                                .overflow = overflow } };
 			struct leat_rx *rx;
 			uint64_t received = 0;
 			cr_assert_eq(leat_gen(scope, follow_plan, &plan, 8, &opts, &rx), 0);
@@ -431,7 +444,8 @@ Test(diag, books_balance_while_a_pipeline_runs)
 			stop(diag, &watcher);
 			cr_expect_eq(watcher.ends, 1);
 			cr_expect_eq(watcher.ended.offered, MANY_TIMES(60000));
-			cr_expect_eq(watcher.ended.delivered, received, "%s, overflow %d", kind_names[kind], overflow);
+			cr_expect_eq(watcher.ended.delivered, received, "%s, overflow %d",
+			             kind_names[kind], overflow);
 		}
 	}
 }
@@ -444,8 +458,10 @@ Test(diag, figures_only_grow)
 		struct leat_diag *diag = start(&watcher, "grows", 20000);
 		struct leat_scope *scope = leat_scope_open(NULL, NULL);
 		struct plan plan = { .items = MANY_TIMES(200000), .go = 1 };
-		struct leat_gen_opts opts = { .chan = { .name = "grows", .kind = LEAT_MPMC, .capacity = 3,
-							.overflow = overflow } };
+		struct leat_gen_opts opts = { .chan = { .name = "grows",
+			                                .kind = LEAT_MPMC,
+			                                .capacity = 3,
+			                                .overflow = overflow } };
 		struct leat_rx *rx;
 		cr_assert_eq(leat_gen(scope, follow_plan, &plan, 8, &opts, &rx), 0);
 		leat_for(uint64_t, n, rx)
@@ -453,11 +469,12 @@ Test(diag, figures_only_grow)
 		leat_rx_close(rx);
 		cr_expect_eq(leat_scope_close(scope), 0);
 		stop(diag, &watcher);
-		cr_expect_eq(watcher.offered_back, 0, "overflow %d: offered fell %d times", overflow, watcher.offered_back);
-		cr_expect_eq(watcher.delivered_back, 0, "overflow %d: delivered fell %d times", overflow,
-			     watcher.delivered_back);
-		cr_expect_eq(watcher.blocked_back, 0, "overflow %d: blocked time fell %d times", overflow,
-			     watcher.blocked_back);
+		cr_expect_eq(watcher.offered_back, 0, "overflow %d: offered fell %d times",
+		             overflow, watcher.offered_back);
+		cr_expect_eq(watcher.delivered_back, 0, "overflow %d: delivered fell %d times",
+		             overflow, watcher.delivered_back);
+		cr_expect_eq(watcher.blocked_back, 0, "overflow %d: blocked time fell %d times",
+		             overflow, watcher.blocked_back);
 	}
 }
 
@@ -471,13 +488,19 @@ static void *peek_all(void *rx)
 	return NULL;
 }
 
-/* Young channels, whose figures are smaller than what their handles hold: a torn look goes below zero. */
+/*
+ * Young channels, whose figures are smaller than what their handles hold: a torn look goes below
+ * zero.
+ */
 Test(diag, a_look_between_a_peek_and_its_note_is_never_torn)
 {
 	struct watcher watcher;
 	struct leat_diag *diag = start(&watcher, "young", 1);
-	struct leat_chan_opts opts = { .name = "young", .kind = LEAT_MPMC, .capacity = 64,
-				       .send_wait = LEAT_WAIT_SPIN, .recv_wait = LEAT_WAIT_SPIN };
+	struct leat_chan_opts opts = { .name = "young",
+		                       .kind = LEAT_MPMC,
+		                       .capacity = 64,
+		                       .send_wait = LEAT_WAIT_SPIN,
+		                       .recv_wait = LEAT_WAIT_SPIN };
 	int64_t end_ns = leat_now_ns() + 4000 * MS;
 	while (leat_now_ns() < end_ns) {
 		struct pipe pipe = pipe_open_sized(64, &opts);
@@ -501,7 +524,8 @@ Test(diag, channels_come_and_go_under_a_busy_watcher)
 	struct watcher watcher;
 	struct leat_diag *diag = start(&watcher, "fleeting", 1);
 	for (int i = 0; i < 60; i++) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "fleeting", .kind = LEAT_MPMC });
+		struct pipe pipe = pipe_open(
+			&(struct leat_chan_opts){ .name = "fleeting", .kind = LEAT_MPMC });
 		struct leat_tx *clone = leat_tx_clone(pipe.tx);
 		leat_send(clone, &(uint64_t){ 0 });
 		leat_tx_close(clone);
@@ -516,8 +540,11 @@ Test(diag, blocked_time_grows_while_a_thread_is_parked)
 	for (int sends = 0; sends < 2; sends++) {
 		struct watcher watcher;
 		struct leat_diag *diag = start(&watcher, "parked", MS);
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "parked", .capacity = 2 });
-		struct caller caller = { .op = sends ? OP_SEND : OP_RECV, .tx = pipe.tx, .rx = pipe.rx };
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .name = "parked", .capacity = 2 });
+		struct caller caller = { .op = sends ? OP_SEND : OP_RECV,
+			                 .tx = pipe.tx,
+			                 .rx = pipe.rx };
 		if (sends)
 			fill(pipe.tx);
 		caller_start(&caller);
@@ -527,19 +554,24 @@ Test(diag, blocked_time_grows_while_a_thread_is_parked)
 		caller_join(&caller);
 		pipe_close(&pipe);
 		stop(diag, &watcher);
-		uint64_t blocked_ns = sends ? watcher.ended.send_blocked_ns : watcher.ended.recv_blocked_ns;
+		uint64_t blocked_ns =
+			sends ? watcher.ended.send_blocked_ns : watcher.ended.recv_blocked_ns;
 		cr_expect_gt(blocked_ns, (uint64_t)(5 * MS));
-		cr_expect_eq(sends ? watcher.ended.recv_blocked_ns : watcher.ended.send_blocked_ns, 0);
+		cr_expect_eq(sends ? watcher.ended.recv_blocked_ns : watcher.ended.send_blocked_ns,
+		             0);
 		cr_expect_geq(sends ? watcher.ended.send_parks : watcher.ended.recv_parks, 1);
 		if (sends)
 			cr_expect_eq(watcher.ended.peak, 2, "it was full");
 	}
 }
 
-/* One item at a time: however fast they come and go, a snapshot tells of one in flight at the most. */
+/*
+ * One item at a time: however fast they come and go, a snapshot tells of one in flight at the most.
+ */
 static void one_at_a_time(enum leat_kind kind, size_t capacity)
 {
-	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "one", .kind = kind, .capacity = capacity });
+	struct pipe pipe = pipe_open(
+		&(struct leat_chan_opts){ .name = "one", .kind = kind, .capacity = capacity });
 	struct watcher watcher;
 	struct leat_diag *diag = start(&watcher, "one", 1000);
 	int64_t until_ns = leat_now_ns() + 100 * MS;
@@ -551,7 +583,8 @@ static void one_at_a_time(enum leat_kind kind, size_t capacity)
 	pipe_close(&pipe);
 	stop(diag, &watcher);
 	cr_expect_eq(watcher.ended.offered, rounds);
-	cr_expect(watcher.ended.peak <= 1, "%s of %zu: a peak of %lu", kind_names[kind], capacity, (unsigned long)watcher.ended.peak);
+	cr_expect(watcher.ended.peak <= 1, "%s of %zu: a peak of %lu", kind_names[kind], capacity,
+	          (unsigned long)watcher.ended.peak);
 }
 
 Test(diag, one_item_at_a_time_is_never_told_as_more)

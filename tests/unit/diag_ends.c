@@ -1,5 +1,6 @@
 /*
- * tests/unit/diag_ends.c: what a snapshot says of what ended since the one before, also of very much.
+ * tests/unit/diag_ends.c: what a snapshot says of what ended since the one before, also of very
+ * much.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,7 +16,8 @@ Test(diag_ends, an_end_is_told_once_with_the_last_figures)
 	struct watcher watcher;
 	struct leat_diag *diag = start(&watcher, "brief", MS);
 	for (int i = 0; i < 20; i++) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "brief", .capacity = 4 });
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .name = "brief", .capacity = 4 });
 		for (uint64_t n = 0; n < 3; n++)
 			leat_send(pipe.tx, &n);
 		leat_recv(pipe.rx, &(uint64_t){ 0 });
@@ -32,7 +34,8 @@ Test(diag_ends, an_end_is_told_once_with_the_last_figures)
 Test(diag_ends, each_of_two_is_told_of_every_end)
 {
 	struct watcher first, second;
-	struct leat_diag *one = start(&first, "shared", MS), *other = start(&second, "shared", 3 * MS);
+	struct leat_diag *one = start(&first, "shared", MS),
+			 *other = start(&second, "shared", 3 * MS);
 	for (int i = 0; i < 30; i++) {
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "shared" });
 		leat_send(pipe.tx, &(uint64_t){ 0 });
@@ -75,7 +78,8 @@ static void count_crowd(const struct leat_snapshot *snapshot, void *arg)
 	for (size_t i = 0; i < snapshot->generators_count; i++) {
 		crowd->running += snapshot->generators[i].cause == LEAT_RUNNING;
 		crowd->ended += snapshot->generators[i].cause == LEAT_COMPLETED;
-		crowd->others += snapshot->generators[i].code != -(int)snapshot->generators[i].cause;
+		crowd->others +=
+			snapshot->generators[i].code != -(int)snapshot->generators[i].cause;
 	}
 }
 
@@ -153,7 +157,10 @@ static bool await_look(struct leat_chan *chan)
 	return true;
 }
 
-/* A look goes from the youngest to the oldest. It is held up at the oldest; then all that it has seen are closed. */
+/*
+ * A look goes from the youngest to the oldest. It is held up at the oldest; then all that it has
+ * seen are closed.
+ */
 Test(diag_ends, what_ends_behind_a_look_is_told_once_and_as_ended)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
@@ -162,7 +169,9 @@ Test(diag_ends, what_ends_behind_a_look_is_told_once_and_as_ended)
 	struct leat_rx *rx[CHANNELS];
 	for (int i = 0; i < CHANNELS; i++) {
 		char name[] = { (char)('a' + i), '\0' };
-		cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .name = name }, &tx[i], &rx[i]), 0);
+		cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .name = name },
+		                            &tx[i], &rx[i]),
+		             0);
 		leat_send(tx[i], &(uint64_t){ 0 });
 	}
 	struct leat_chan *oldest = tx[0]->chan;
@@ -184,7 +193,8 @@ Test(diag_ends, what_ends_behind_a_look_is_told_once_and_as_ended)
 	leat_scope_close(scope);
 	cr_assert(looked && told && !early);
 	for (int i = 1; i < CHANNELS; i++) {
-		cr_expect_eq(sightings.open[i], 0, "the end replaces what the look saw of %c", 'a' + i);
+		cr_expect_eq(sightings.open[i], 0, "the end replaces what the look saw of %c",
+		             'a' + i);
 		cr_expect_eq(sightings.ended[i], 1);
 	}
 	cr_expect_eq(sightings.doubles, 0);

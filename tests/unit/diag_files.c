@@ -51,7 +51,8 @@ static void clean_up(void)
 static bool is_prometheus_line(const char *line)
 {
 	if (line[0] == '#')
-		return strncmp(line, "# HELP leat_", 12) == 0 || strncmp(line, "# TYPE leat_", 12) == 0;
+		return strncmp(line, "# HELP leat_", 12) == 0 ||
+		       strncmp(line, "# TYPE leat_", 12) == 0;
 	size_t at = strspn(line, "abcdefghijklmnopqrstuvwxyz_");
 	if (at == 0 || strncmp(line, "leat_", 5) != 0)
 		return false;
@@ -94,10 +95,11 @@ static int bad_prometheus_lines(char *text)
 Test(diag_files, prometheus_file_is_valid_text)
 {
 	char path[128];
-	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "a \"quoted\" \\ name\nof two lines", .capacity = 3 });
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){
+		.name = "a \"quoted\" \\ name\nof two lines", .capacity = 3 });
 	leat_send(pipe.tx, &(uint64_t){ 0 });
-	struct leat_diag *diag = leat_diag_start(
-		&(struct leat_diag_opts){ .prometheus_path = path_of(path, sizeof(path), "valid.prom"), .interval_ns = MS });
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.prometheus_path = path_of(path, sizeof(path), "valid.prom"), .interval_ns = MS });
 	cr_assert_not_null(diag);
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	char *text = read_whole(path);
@@ -114,12 +116,14 @@ Test(diag_files, prometheus_file_is_valid_text)
 Test(diag_files, prometheus_file_is_replaced_whole)
 {
 	char path[128];
-	struct leat_diag_opts opts = { .prometheus_path = path_of(path, sizeof(path), "whole.prom"), .interval_ns = 10000 };
+	struct leat_diag_opts opts = { .prometheus_path = path_of(path, sizeof(path), "whole.prom"),
+		                       .interval_ns = 10000 };
 	struct leat_diag *diag = leat_diag_start(&opts);
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "whole" });
 	struct stat before, after;
 	cr_assert_not_null(diag);
-	int first = open(path, O_RDONLY | O_CLOEXEC); /* held open, so that its number is not used again */
+	/* held open, so that its number is not used again */
+	int first = open(path, O_RDONLY | O_CLOEXEC);
 	cr_assert_eq(fstat(first, &before), 0, "there from the start");
 	for (int i = 0; i < 300; i++) {
 		char *text = read_whole(path);
@@ -191,11 +195,13 @@ static const char *json_value(const char *p)
 Test(diag_files, json_lines_are_objects)
 {
 	char path[128];
-	struct leat_diag_opts opts = { .json_path = path_of(path, sizeof(path), "lines.json"), .interval_ns = MS };
+	struct leat_diag_opts opts = { .json_path = path_of(path, sizeof(path), "lines.json"),
+		                       .interval_ns = MS };
 	struct watcher watcher = { 0 };
 	opts.callback = watch;
 	opts.callback_arg = &watcher;
-	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "a \"name\" \\ \n \t \x01 \xff \xc3\xa9" });
+	struct pipe pipe = pipe_open(
+		&(struct leat_chan_opts){ .name = "a \"name\" \\ \n \t \x01 \xff \xc3\xa9" });
 	for (int round = 0; round < 2; round++) { /* the second appends */
 		struct leat_diag *diag = leat_diag_start(&opts);
 		cr_assert_not_null(diag);
@@ -219,7 +225,8 @@ Test(diag_files, json_lines_are_objects)
 Test(diag_files, an_exporters_error_is_told_by_stop)
 {
 	char path[128], gone[256];
-	struct leat_diag_opts opts = { .prometheus_path = path_of(path, sizeof(path), "gone.prom"), .interval_ns = HOUR_NS };
+	struct leat_diag_opts opts = { .prometheus_path = path_of(path, sizeof(path), "gone.prom"),
+		                       .interval_ns = HOUR_NS };
 	struct leat_diag *diag = leat_diag_start(&opts);
 	cr_assert_not_null(diag);
 	snprintf(gone, sizeof(gone), "%s-moved", directory);

@@ -49,7 +49,10 @@ Test(due, the_first_is_the_earliest_whatever_comes_and_goes)
 	}
 }
 
-/* A removal of the first visits its children: how many there are, over all removals, is what the heap costs. */
+/*
+ * A removal of the first visits its children: how many there are, over all removals, is what the
+ * heap costs.
+ */
 static size_t children(const struct leat_due *due)
 {
 	size_t n = 0;

@@ -1,7 +1,8 @@
 /*
- * What is held against every test, whatever its suite says: at its end there is nothing that was not there at its
- * beginning (tests/census.h). The call of each test goes through here by the linker's --wrap. (A fixture would be too
- * late: an expectation that does not hold there, or a crash, is printed by Criterion 2.4.1, and the test has passed.)
+ * What is held against every test, whatever its suite says: at its end there is nothing that was
+ * not there at its beginning (tests/census.h). The call of each test goes through here by the
+ * linker's --wrap. (A fixture would be too late: an expectation that does not hold there, or a
+ * crash, is printed by Criterion 2.4.1, and the test has passed.)
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

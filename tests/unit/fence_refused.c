@@ -1,6 +1,7 @@
 /*
- * tests/unit/fence_refused.c: membarrier works when channels are opened, and is refused later, as a filter of system calls
- * does that a program installs once it has started. What was opened before goes on, and what is opened then has fences.
+ * tests/unit/fence_refused.c: membarrier works when channels are opened, and is refused later, as a
+ * filter of system calls does that a program installs once it has started. What was opened before
+ * goes on, and what is opened then has fences.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -67,7 +68,9 @@ static void *echo_main(void *arg)
 
 static void there_and_back(enum leat_kind kind, enum leat_wait wait)
 {
-	struct leat_chan_opts opts = { .kind = kind, .capacity = 1, .send_wait = wait, .recv_wait = wait };
+	struct leat_chan_opts opts = {
+		.kind = kind, .capacity = 1, .send_wait = wait, .recv_wait = wait
+	};
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	struct leat_tx *tx;
 	struct leat_rx *rx;
@@ -128,7 +131,8 @@ static void *send_when_told(void *arg)
 /* A select, a descriptor and a merge, over channels that were opened before. */
 enum by { BY_SELECT, BY_SELECT_WITH_FD, BY_FD, BY_MERGE };
 
-static int receive_by(enum by by, struct leat_rx *rx, struct leat_merge *merge, int other_fd, uint64_t *got)
+static int receive_by(enum by by, struct leat_rx *rx, struct leat_merge *merge, int other_fd,
+                      uint64_t *got)
 {
 	struct leat_case cases[] = { LEAT_CASE_RECV(rx, got), LEAT_CASE_FD(other_fd, POLLIN) };
 	int rc;
@@ -156,7 +160,9 @@ static void goes_on_by(enum by by)
 	uint64_t got;
 	int never[2];
 	cr_assert_eq(pipe(never), 0);
-	cr_assert_eq(leat_chan_open(scope, sizeof(uint64_t), &(struct leat_chan_opts){ .capacity = 2 }, &late.tx, &rx), 0);
+	cr_assert_eq(leat_chan_open(scope, sizeof(uint64_t),
+	                            &(struct leat_chan_opts){ .capacity = 2 }, &late.tx, &rx),
+	             0);
 	cr_assert_geq(leat_rx_fd(rx), 0);
 	if (by == BY_MERGE) {
 		merge = leat_merge_open(sizeof(uint64_t));
@@ -224,10 +230,14 @@ static void pool_goes_on(enum leat_kind kind)
 	uint64_t states[8] = { 0 }, got;
 	cr_assert_not_null(pool);
 	for (size_t i = 0; i < COUNT(states); i++) {
-		struct leat_gen_opts opts = { .pool = pool, .chan = { .kind = kind, .capacity = 2 } };
+		struct leat_gen_opts opts = { .pool = pool,
+			                      .chan = { .kind = kind, .capacity = 2 } };
 		struct leat_rx *rx;
 		uint64_t expected = 0;
-		cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_after, NULL, &states[i], 8 }, &opts, &rx), 0);
+		cr_assert_eq(leat_gen_seq(scope,
+		                          (struct leat_seq){ next_after, NULL, &states[i], 8 },
+		                          &opts, &rx),
+		             0);
 		if (i == 0)
 			refuse();
 		while (leat_recv(rx, &got) == 1)
@@ -260,15 +270,17 @@ Test(fence_refused, what_is_opened_afterwards_has_fences_and_both_are_told_apart
 	struct leat_chan_opts opts = { .recv_wait = LEAT_WAIT_PARK };
 	struct pipe before = pipe_open(&opts), after;
 	uint64_t count = 0;
-	struct leat_diag *diag = leat_diag_start(
-		&(struct leat_diag_opts){ .interval_ns = 3600000 * MS, .callback = keep_count, .callback_arg = &count });
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = 3600000 * MS, .callback = keep_count, .callback_arg = &count });
 	cr_expect_not(leat_load_rlx(before.tx->ctl) & LEAT_CTL_FENCED);
 	refuse();
 	for (int i = 0; i < 2; i++) /* the first finds out */
-		cr_expect_eq(leat_recv_until(before.rx, &(uint64_t){ 0 }, leat_now_ns() + 10 * MS), -ETIMEDOUT);
+		cr_expect_eq(leat_recv_until(before.rx, &(uint64_t){ 0 }, leat_now_ns() + 10 * MS),
+		             -ETIMEDOUT);
 	after = pipe_open(&opts);
 	cr_expect(leat_load_rlx(after.tx->ctl) & LEAT_CTL_FENCED);
-	cr_expect_eq(leat_recv_until(after.rx, &(uint64_t){ 0 }, leat_now_ns() + 100 * MS), -ETIMEDOUT);
+	cr_expect_eq(leat_recv_until(after.rx, &(uint64_t){ 0 }, leat_now_ns() + 100 * MS),
+	             -ETIMEDOUT);
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	cr_expect(count >= 2 && count <= 12, "%lu waits without a fence", (unsigned long)count);
 	cr_expect_geq(refused, 1);

@@ -29,7 +29,8 @@ static struct leat_mistake refuse(const char *text, const char *caret)
 	struct leat_mistake mistake;
 
 	cr_assert_eq(leat_stages_parse(text, &stages, &mistake), -EINVAL, "%s", text);
-	cr_assert_eq(mistake.at, strlen(caret) - 1, "%s: at %zu: %s", text, mistake.at, mistake.what);
+	cr_assert_eq(mistake.at, strlen(caret) - 1, "%s: at %zu: %s", text, mistake.at,
+	             mistake.what);
 	cr_assert_neq(mistake.wanted[0], '\0', "%s", text);
 	cr_assert_null(stages.list);
 	return mistake;
@@ -96,8 +97,8 @@ Test(flow, reads_rates)
 
 Test(flow, parses_stages_with_arguments_and_keys)
 {
-	struct leat_stages stages =
-		parse("follow:/x from:start|workers:4  grep:'a | \"b' invert:yes |rate:1k/s burst:3| file:\"o u\"t");
+	struct leat_stages stages = parse("follow:/x from:start|workers:4  grep:'a | \"b' "
+	                                  "invert:yes |rate:1k/s burst:3| file:\"o u\"t");
 
 	cr_assert_eq(stages.count, 4);
 	cr_assert_eq(stages.list[0].type->verb, LEAT_VERB_FOLLOW);
@@ -156,17 +157,21 @@ Test(flow, points_at_the_mistake)
 	expect_wanted("count:5 | map:up | count", "              ^", "upper, lower, trim, length");
 	expect_wanted("count:5 | field:-1 | count", "                ^", "a number");
 	expect_wanted("count:5 | buffer:0 | count", "                 ^", "1 to 16777216");
-	expect_wanted("count:5 | buffer:99999999999 | count", "                 ^", "1 to 16777216");
+	expect_wanted("count:5 | buffer:99999999999 | count", "                 ^",
+	              "1 to 16777216");
 	expect_wanted("count:5 | workers:0 field:1 | count", "                  ^", "1 to 256");
 	expect_wanted("count:5 | workers:257 field:1 | count", "                  ^", "1 to 256");
 	expect_wanted("count:5 | workers field:1 | count", "                 ^", ":N");
-	expect_wanted("count:5 | workers:2 take:1 | count", "                    ^", "grep:PATTERN");
+	expect_wanted("count:5 | workers:2 take:1 | count", "                    ^",
+	              "grep:PATTERN");
 	expect_wanted("count:5 | workers:2 | count", "                    ^", "field:N");
 	expect_wanted("workers:2 count:5 | count", "^", "count:N");
 	expect_wanted("count:5 | grep:a foo:b | count", "                 ^", "invert:yes");
 	expect_wanted("count:5 | grep:a invert | count", "                       ^", ":");
-	expect_wanted("count:5 | grep:a invert:maybe | count", "                        ^", "no, yes");
-	expect_wanted("count:5 | grep:a invert:no invert:no | count", "                           ^", "|");
+	expect_wanted("count:5 | grep:a invert:maybe | count", "                        ^",
+	              "no, yes");
+	expect_wanted("count:5 | grep:a invert:no invert:no | count",
+	              "                           ^", "|");
 	expect_wanted("count:5 | field:1 2 | count", "                  ^", "|");
 	expect_wanted("count:5 | count:3", "               ^", "the end");
 	expect_wanted("count:5 | grep:'a(' | null", "               ^", "regular expression");
@@ -193,8 +198,8 @@ static void plan_is(const char *text, const char *groups, const char *kinds)
 
 	cr_assert_eq(leat_plan_make(&stages, 7, &plan), 0);
 	for (size_t i = 0; i < plan.groups_count; i++)
-		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s*%u", i > 0 ? " " : "",
-			 plan.groups[i].name, plan.groups[i].threads);
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s*%u",
+		         i > 0 ? " " : "", plan.groups[i].name, plan.groups[i].threads);
 	for (size_t i = 0; i + 1 < plan.groups_count; i++)
 		found_kinds[i] = names[plan.edges[i].kind];
 	cr_assert_str_eq(found, groups);
@@ -207,15 +212,19 @@ Test(flow, fuses_cheap_steps_into_the_thread_in_front)
 {
 	plan_is("count:5 | null", "count*1 null*1", "s");
 	plan_is("lines:a | grep:x | field:1 | tally", "lines+grep+field*1 tally*1", "s");
-	plan_is("lines:a | grep:x | workers:4 field:1 | map:upper | tally", "lines+grep*1 field+map*4 tally*1", "pm");
-	plan_is("lines:a | workers:2 grep:x | workers:3 field:1 | null", "lines*1 grep*2 field*3 null*1", "pxm");
-	plan_is("lines:a | workers:2 grep:x | rate:1/s | field:1 | null", "lines*1 grep*2 rate+field*1 null*1", "pms");
+	plan_is("lines:a | grep:x | workers:4 field:1 | map:upper | tally",
+	        "lines+grep*1 field+map*4 tally*1", "pm");
+	plan_is("lines:a | workers:2 grep:x | workers:3 field:1 | null",
+	        "lines*1 grep*2 field*3 null*1", "pxm");
+	plan_is("lines:a | workers:2 grep:x | rate:1/s | field:1 | null",
+	        "lines*1 grep*2 rate+field*1 null*1", "pms");
 	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
 }
 
 Test(flow, take_never_shares_a_thread_with_the_source)
 {
-	plan_is("count:5 | grep:x | take:3 | take:2 | null", "count+grep*1 take+take*1 null*1", "ss");
+	plan_is("count:5 | grep:x | take:3 | take:2 | null", "count+grep*1 take+take*1 null*1",
+	        "ss");
 }
 
 Test(flow, buffer_is_a_ring_of_its_size_and_a_thread)
@@ -235,10 +244,10 @@ Test(flow, buffer_is_a_ring_of_its_size_and_a_thread)
 
 Test(flow, names_of_groups_are_short_and_differ)
 {
-	plan_is("count:5 | buffer:1 | buffer:1 | buffer:1 | count", "count*1 buffer*1 buffer#2*1 buffer#3*1 count#2*1",
-		"ssss");
+	plan_is("count:5 | buffer:1 | buffer:1 | buffer:1 | count",
+	        "count*1 buffer*1 buffer#2*1 buffer#3*1 count#2*1", "ssss");
 	plan_is("count:5 | grep:a | grep:a | grep:a | grep:a | grep:a | grep:a | null",
-		"count+grep+grep+grep+...*1 null*1", "s");
+	        "count+grep+grep+grep+...*1 null*1", "s");
 }
 
 /* Runs one step on one text; NULL when it is not wanted. The result stands until the next call. */
@@ -282,9 +291,9 @@ Test(flow, grep_finds_texts_and_expressions_among_any_bytes)
 	cr_assert_not_null(step("grep:'[x]$'", "a\0x", 3));
 	cr_assert_not_null(step("grep:'^$'", "", 0));
 	cr_assert_not_null(step("grep:'a.b'",
-				"a\xff"
-				"b",
-				3));
+	                        "a\xff"
+	                        "b",
+	                        3));
 }
 
 Test(flow, field_splits_as_awk_does)
@@ -358,7 +367,10 @@ Test(flow, tally_grows)
 
 	for (int round = 0; round < 2; round++)
 		for (int i = 0; i < 10000; i++)
-			cr_assert_eq(leat_tally_add(&tally, value, (size_t)snprintf(value, sizeof(value), "%d", i)), 0);
+			cr_assert_eq(
+				leat_tally_add(&tally, value,
+			                       (size_t)snprintf(value, sizeof(value), "%d", i)),
+				0);
 	leat_tally_sort(&tally);
 	cr_assert_eq(tally.used, 10000);
 	for (size_t i = 0; i < tally.used; i++)

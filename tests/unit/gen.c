@@ -25,12 +25,14 @@ Test(gen, runs_and_completes)
 	cr_expect_eq(plan.scope, scope);
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_join(scope), 0);
-	cr_expect_eq(leat_scope_cause(scope, NULL, NULL), LEAT_RUNNING, "completing cancels nothing");
+	cr_expect_eq(leat_scope_cause(scope, NULL, NULL), LEAT_RUNNING,
+	             "completing cancels nothing");
 	cr_expect_eq(leat_scope_close(scope), 0);
 	cr_expect_eq(plan.runs, 1);
 }
 
-static int gen_answer(struct leat_scope *scope, leat_gen_fn *fn, size_t item_size, const struct leat_gen_opts *opts)
+static int gen_answer(struct leat_scope *scope, leat_gen_fn *fn, size_t item_size,
+                      const struct leat_gen_opts *opts)
 {
 	struct plan plan = { 0 };
 	struct leat_rx *rx = (struct leat_rx *)&rx;
@@ -55,12 +57,20 @@ Test(gen, bad_arguments_are_refused)
 	cr_expect_eq(gen_answer(NULL, follow_plan, 8, NULL), -EINVAL);
 	cr_expect_eq(gen_answer(scope, NULL, 8, NULL), -EINVAL);
 	cr_expect_eq(gen_answer(scope, follow_plan, 0, NULL), -EINVAL, "a task with a receiver");
-	cr_expect_eq(leat_gen(scope, follow_plan, NULL, 8, NULL, NULL), -EINVAL, "items without a receiver");
-	cr_expect_eq(gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.name = name }), -EINVAL);
-	cr_expect_eq(gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.kind = (enum leat_kind)9 }), -EINVAL);
-	cr_expect_eq(gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.send_wait = (enum leat_wait)9 }),
-		     -EINVAL);
-	cr_expect_eq(gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.reserved[6] = 1 }), -EINVAL);
+	cr_expect_eq(leat_gen(scope, follow_plan, NULL, 8, NULL, NULL), -EINVAL,
+	             "items without a receiver");
+	cr_expect_eq(
+		gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.name = name }),
+		-EINVAL);
+	cr_expect_eq(gen_answer(scope, follow_plan, 8,
+	                        &(struct leat_gen_opts){ .chan.kind = (enum leat_kind)9 }),
+	             -EINVAL);
+	cr_expect_eq(gen_answer(scope, follow_plan, 8,
+	                        &(struct leat_gen_opts){ .chan.send_wait = (enum leat_wait)9 }),
+	             -EINVAL);
+	cr_expect_eq(
+		gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.reserved[6] = 1 }),
+		-EINVAL);
 	for (int i = 0; i < 8; i++) {
 		struct leat_gen_opts opts = { 0 };
 		opts.reserved[i] = 1;
@@ -69,7 +79,8 @@ Test(gen, bad_arguments_are_refused)
 	int rc = gen_answer(scope, follow_plan, SIZE_MAX, NULL);
 	cr_expect(rc == -EINVAL || rc == -ENOMEM, "%d", rc);
 	name[63] = '\0';
-	cr_expect_eq(gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.name = name }), 0);
+	cr_expect_eq(
+		gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.name = name }), 0);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
@@ -96,11 +107,13 @@ Test(gen, pin_keeps_the_thread_on_its_processor)
 
 Test(gen, pin_to_no_processor_is_refused)
 {
-	static const unsigned pins[] = { LEAT_PIN(1000000), LEAT_PIN(1023), LEAT_PIN(1024), UINT32_MAX };
+	static const unsigned pins[] = { LEAT_PIN(1000000), LEAT_PIN(1023), LEAT_PIN(1024),
+		                         UINT32_MAX };
 	struct leat_scope *scope = scope_open();
 	for (size_t i = 0; i < COUNT(pins); i++) {
-		cr_expect_eq(gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .pin = pins[i] }), -EINVAL, "%u",
-			     pins[i]);
+		cr_expect_eq(gen_answer(scope, follow_plan, 8,
+		                        &(struct leat_gen_opts){ .pin = pins[i] }),
+		             -EINVAL, "%u", pins[i]);
 		cr_expect_eq(gen_answer(scope, follow_plan, 8, NULL), 0, "the scope is as before");
 	}
 	cr_expect_eq(leat_scope_close(scope), 0);
@@ -134,12 +147,14 @@ Test(gen, thread_blocks_all_signals)
 	pthread_sigmask(SIG_SETMASK, NULL, &own_before);
 	cr_assert_eq(leat_gen(scope, read_signal_mask, &mask, 0, NULL, NULL), 0);
 	cr_expect_eq(leat_scope_join(scope), 0);
-	static const int blocked[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD, SIGPIPE, SIGWINCH };
+	static const int blocked[] = { SIGINT,  SIGTERM, SIGHUP,  SIGUSR1, SIGUSR2,
+		                       SIGALRM, SIGCHLD, SIGPIPE, SIGWINCH };
 	for (size_t i = 0; i < COUNT(blocked); i++)
 		cr_expect_eq(sigismember(&mask, blocked[i]), 1, "signal %d", blocked[i]);
 	pthread_sigmask(SIG_SETMASK, NULL, &own_after);
 	for (size_t i = 0; i < COUNT(blocked); i++)
-		cr_expect_eq(sigismember(&own_before, blocked[i]), sigismember(&own_after, blocked[i]));
+		cr_expect_eq(sigismember(&own_before, blocked[i]),
+		             sigismember(&own_after, blocked[i]));
 	leat_scope_close(scope);
 }
 
@@ -414,7 +429,8 @@ static int try_to_send(struct leat_tx *out, void *arg)
 	plan->scope = leat_tx_scope(out);
 	plan->done = leat_tx_done(out);
 	plan->last = leat_send(out, &(uint64_t){ 1 });
-	if (leat_try_send(out, "x") >= 0 || leat_reserve(out, 1, &room) >= 0 || leat_send_batch(out, "x", 1) > 0)
+	if (leat_try_send(out, "x") >= 0 || leat_reserve(out, 1, &room) >= 0 ||
+	    leat_send_batch(out, "x", 1) > 0)
 		plan->last = 0;
 	plan->clone = leat_tx_clone(out);
 	return 0;
@@ -478,7 +494,10 @@ Test(gen, two_thousand_one_after_another_leave_no_threads)
 		cr_assert_eq(drain(rx, &last), 2);
 		cr_assert_eq(last, 0);
 		leat_rx_close(rx);
-		/* plan is this round's: the function is past its last use of it, as its channel has ended */
+		/*
+		 * plan is this round's: the function is past its last use of it, as its channel has
+		 * ended
+		 */
 		if (i % 100 == 99 && census_threads() > most)
 			most = census_threads();
 	}
@@ -558,11 +577,14 @@ Test(gen, compound_literals_are_arguments)
 	struct plan plan = { .send = 3 };
 	struct leat_rx *rx;
 	int last;
-	cr_assert_eq(leat_gen(scope, follow_plan, &plan, 8, &(struct leat_gen_opts){ .chan = { .name = "a", .capacity = 2 } },
-			      &rx), 0);
+	cr_assert_eq(leat_gen(scope, follow_plan, &plan, 8,
+	                      &(struct leat_gen_opts){ .chan = { .name = "a", .capacity = 2 } },
+	                      &rx),
+	             0);
 	cr_expect_eq(drain(rx, &last), 3);
 	leat_rx_close(rx);
-	cr_expect_eq((leat_gen)(scope, follow_plan, &plan, 8, NULL, &rx), 0, "the function behind the macro");
+	cr_expect_eq((leat_gen)(scope, follow_plan, &plan, 8, NULL, &rx), 0,
+	             "the function behind the macro");
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }

@@ -1,5 +1,6 @@
 /*
- * tests/unit/gen_end.c: how generators end: they fail, they are stopped, and each item that they sent has an owner.
+ * tests/unit/gen_end.c: how generators end: they fail, they are stopped, and each item that they
+ * sent has an owner.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -36,8 +37,10 @@ Test(gen_end, a_failing_generator_keeps_its_data)
 Test(gen_end, a_failing_generator_cancels_its_siblings_channel)
 {
 	struct leat_scope *scope = scope_open();
-	struct plan failing = { .send = 5, .answer = -EIO }, sibling = { .send = WITHOUT_END, .answer = LAST_SEND };
-	struct leat_rx *sibling_rx = start(scope, follow_plan, &sibling), *rx = start(scope, follow_plan, &failing);
+	struct plan failing = { .send = 5, .answer = -EIO },
+		    sibling = { .send = WITHOUT_END, .answer = LAST_SEND };
+	struct leat_rx *sibling_rx = start(scope, follow_plan, &sibling),
+		       *rx = start(scope, follow_plan, &failing);
 	int last;
 	cr_expect_eq(leat_scope_join(scope), -EIO);
 	cr_expect_eq(leat_recv(sibling_rx, &(uint64_t){ 0 }), -ECANCELED);
@@ -53,7 +56,8 @@ Test(gen_end, a_cancel_by_anyone_else_reaches_a_failed_generators_channel)
 {
 	struct leat_scope *root = scope_open();
 	for (int way = 0; way < 3; way++) {
-		struct leat_scope *parent = leat_scope_open(root, NULL), *scope = leat_scope_open(parent, NULL);
+		struct leat_scope *parent = leat_scope_open(root, NULL),
+				  *scope = leat_scope_open(parent, NULL);
 		struct plan plan = { .send = 5, .answer = -EIO };
 		struct leat_rx *rx = start(scope, follow_plan, &plan);
 		cr_expect_eq(leat_scope_join(scope), -EIO);
@@ -121,12 +125,13 @@ Test(gen_end, clones_of_out_belong_to_the_function)
 }
 
 /*
- * The failed generator's channel is past its scope's cancel, and does not end before its clone gives up what it
- * reserved. A wait there must not spin.
+ * The failed generator's channel is past its scope's cancel, and does not end before its clone
+ * gives up what it reserved. A wait there must not spin.
  */
 Test(gen_end, waiting_on_a_channel_left_alone_past_its_scopes_deadline_ends)
 {
-	struct leat_scope_opts scope_opts = { .deadline_ns = leat_now_ns() + 1000 * MS }; /* after the failure, however slow that is */
+	/* after the failure, however slow that is */
+	struct leat_scope_opts scope_opts = { .deadline_ns = leat_now_ns() + 1000 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &scope_opts);
 	struct plan plan = { .answer = -EIO, .reserves = true };
 	struct leat_gen_opts opts = { .chan.kind = LEAT_MPSC };
@@ -175,13 +180,17 @@ static int fail_and_leave_a_team(struct leat_tx *out, void *arg)
 		team->helpers[i].waits = i == 2;
 		team->helpers[i].tx = leat_tx_clone(out);
 		if (team->helpers[i].tx == NULL ||
-		    pthread_create(&team->helpers[i].thread, NULL, send_until_refused, &team->helpers[i]) != 0)
+		    pthread_create(&team->helpers[i].thread, NULL, send_until_refused,
+		                   &team->helpers[i]) != 0)
 			return -EPROTO;
 	}
 	return leat_tx_fail(out, -EIO, "and others go on");
 }
 
-/* Nobody who sends through its clones waits, or goes on, for ever; what they sent is kept; and the end comes. */
+/*
+ * Nobody who sends through its clones waits, or goes on, for ever; what they sent is kept; and the
+ * end comes.
+ */
 Test(gen_end, a_failing_generators_clones_are_cancelled_and_their_data_is_kept, .timeout = 600)
 {
 	for (enum leat_kind kind = LEAT_MPSC; kind <= LEAT_MPMC; kind += LEAT_MPMC - LEAT_MPSC)
@@ -191,7 +200,8 @@ Test(gen_end, a_failing_generators_clones_are_cancelled_and_their_data_is_kept, 
 			struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 7 } };
 			struct leat_rx *rx;
 			int last;
-			cr_assert_eq(leat_gen(scope, fail_and_leave_a_team, &team, 8, &opts, &rx), 0);
+			cr_assert_eq(leat_gen(scope, fail_and_leave_a_team, &team, 8, &opts, &rx),
+			             0);
 			if (round % 2 == 0)
 				cr_expect_eq(leat_scope_join(scope), -EIO);
 			uint64_t received = drain(rx, &last);
@@ -204,7 +214,8 @@ Test(gen_end, a_failing_generators_clones_are_cancelled_and_their_data_is_kept, 
 				cr_expect(team.helpers[i].done_after);
 			}
 			cr_expect_leq(received, team.helpers[0].sent + team.helpers[1].sent);
-			cr_expect_leq(team.helpers[0].sent + team.helpers[1].sent - received, 2, "a send each, under way at the end");
+			cr_expect_leq(team.helpers[0].sent + team.helpers[1].sent - received, 2,
+			              "a send each, under way at the end");
 			cr_expect_eq(leat_recv(rx, &(uint64_t){ 0 }), 0, "for ever");
 			leat_rx_close(rx);
 			cr_expect_eq(leat_scope_close(scope), -EIO);
@@ -231,7 +242,10 @@ Test(gen_end, a_failing_generators_receiver_gets_0_while_a_clone_is_open, .timeo
 	cr_expect_eq(leat_scope_close(scope), -EIO);
 }
 
-/* A slot that a clone has reserved may still become an item; what was sent behind it is not cut off by the end. */
+/*
+ * A slot that a clone has reserved may still become an item; what was sent behind it is not cut off
+ * by the end.
+ */
 Test(gen_end, a_failing_generators_data_behind_a_reservation_is_kept, .timeout = 600)
 {
 	struct leat_scope *scope = scope_open();
@@ -262,7 +276,9 @@ Test(gen_end, three_items_of_an_endless_generator)
 		for_each_wait(wait) {
 			struct leat_scope *scope = scope_open();
 			struct plan plan = { .send = WITHOUT_END, .answer = LAST_SEND };
-			struct leat_gen_opts opts = { .chan = { .kind = kind, .send_wait = wait, .capacity = 2 } };
+			struct leat_gen_opts opts = {
+				.chan = { .kind = kind, .send_wait = wait, .capacity = 2 }
+			};
 			struct leat_rx *rx;
 			cr_assert_eq(leat_gen(scope, follow_plan, &plan, 8, &opts, &rx), 0);
 			leat_for(uint64_t, n, rx)
@@ -361,7 +377,10 @@ static int relay_all(struct leat_tx *out, void *arg)
 	return rc;
 }
 
-/* Stands among the channels of a scope: a cancel gets past it when the stage before it has returned, and waits. */
+/*
+ * Stands among the channels of a scope: a cancel gets past it when the stage before it has
+ * returned, and waits.
+ */
 struct gate {
 	struct leat_scope_hook hook;
 	struct relay *relay;
@@ -425,9 +444,9 @@ Test(gen_end, each_item_has_one_owner_whatever_ends_it)
 	for (int round = 0; round < 80; round++) {
 		struct leat_scope *scope = scope_open();
 		struct leat_gen_opts opts = { .chan = { .kind = (enum leat_kind)(round % 4),
-							.capacity = 4,
-							.discard = ledger_discard,
-							.discard_arg = &ledger } };
+			                                .capacity = 4,
+			                                .discard = ledger_discard,
+			                                .discard_arg = &ledger } };
 		struct leat_rx *rx;
 		uint64_t items = LEDGER_ITEMS, got;
 		memset(&ledger, 0, sizeof(ledger));
@@ -475,11 +494,15 @@ static int commit_after_told(struct leat_tx *out, void *arg)
 	return leat_commit(out, 1);
 }
 
-/* The last close of its channel, with what is still in it, is the generator's own: its scope would wait for ever. */
+/*
+ * The last close of its channel, with what is still in it, is the generator's own: its scope would
+ * wait for ever.
+ */
 Test(gen_end, join_from_a_discard_in_a_generators_end_is_a_deadlock, .timeout = 600)
 {
 	struct joining joining = { .scope = scope_open(), .join = 1, .close = 1 };
-	struct leat_gen_opts opts = { .chan = { .discard = join_in_discard, .discard_arg = &joining } };
+	struct leat_gen_opts opts = { .chan = { .discard = join_in_discard,
+		                                .discard_arg = &joining } };
 	struct leat_rx *rx;
 	cr_assert_eq(leat_gen(joining.scope, commit_after_told, &joining, 8, &opts, &rx), 0);
 	cr_assert(await_word(&joining.plan.started, 1));

@@ -23,29 +23,35 @@ TestSuite(headers, .timeout = 600);
 
 _Static_assert(LEAT_NEVER == INT64_MAX, "never");
 _Static_assert(LEAT_NAME_MAX == 63 && LEAT_TEXT_MAX == 127, "names and texts");
-_Static_assert(LEAT_PIN(0) == 1u && LEAT_PIN(7) == 8u, "0 is anywhere, so the first processor is 1");
+_Static_assert(LEAT_PIN(0) == 1u && LEAT_PIN(7) == 8u,
+               "0 is anywhere, so the first processor is 1");
 
 /* Values that programs compiled against the contract have in them. */
 _Static_assert(LEAT_SPSC == 0 && LEAT_MPSC == 1 && LEAT_SPMC == 2 && LEAT_MPMC == 3, "kinds");
-_Static_assert(LEAT_WAIT_ADAPTIVE == 0 && LEAT_WAIT_SPIN == 1 && LEAT_WAIT_YIELD == 2 && LEAT_WAIT_PARK == 3, "waits");
+_Static_assert(LEAT_WAIT_ADAPTIVE == 0 && LEAT_WAIT_SPIN == 1 && LEAT_WAIT_YIELD == 2 &&
+                       LEAT_WAIT_PARK == 3,
+               "waits");
 _Static_assert(LEAT_BLOCK == 0 && LEAT_DROP_NEWEST == 1 && LEAT_DROP_OLDEST == 2, "overflow");
-_Static_assert(LEAT_CASE_NONE == 0 && LEAT_CASE_SENDS == 1 && LEAT_CASE_RECEIVES == 2 && LEAT_CASE_POLLS == 3, "cases");
+_Static_assert(LEAT_CASE_NONE == 0 && LEAT_CASE_SENDS == 1 && LEAT_CASE_RECEIVES == 2 &&
+                       LEAT_CASE_POLLS == 3,
+               "cases");
 _Static_assert(LEAT_BY_CHANCE == 0 && LEAT_BY_PRIORITY == 1, "orders");
 _Static_assert(sizeof(struct leat_case) == 48, "leat_case: programs have arrays of it");
-_Static_assert(LEAT_RUNNING == 0 && LEAT_COMPLETED == 1 && LEAT_CANCELED == 2 && LEAT_DEADLINE == 3 &&
-		       LEAT_FAILED == 4 && LEAT_ABANDONED == 5,
-	       "causes");
+_Static_assert(LEAT_RUNNING == 0 && LEAT_COMPLETED == 1 && LEAT_CANCELED == 2 &&
+                       LEAT_DEADLINE == 3 && LEAT_FAILED == 4 && LEAT_ABANDONED == 5,
+               "causes");
 
 /* New members are carved from `reserved`: sizes stay. */
 _Static_assert(sizeof(struct leat_chan_opts) == 8 + 8 + 8 + 12 + 4 + 8 + 8 + 64, "leat_chan_opts");
 _Static_assert(sizeof(struct leat_scope_opts) == 8 + 8 + 64, "leat_scope_opts");
-_Static_assert(sizeof(struct leat_gen_opts) == sizeof(struct leat_chan_opts) + 16 + 64, "leat_gen_opts");
+_Static_assert(sizeof(struct leat_gen_opts) == sizeof(struct leat_chan_opts) + 16 + 64,
+               "leat_gen_opts");
 _Static_assert(sizeof(struct leat_diag_opts) == 40 + 64, "leat_diag_opts");
 _Static_assert(sizeof(struct leat_seq) == 32, "leat_seq");
 
 /* What the design names has the types that it gives. */
 int (*open_)(struct leat_scope *, size_t, const struct leat_chan_opts *, struct leat_tx **,
-	     struct leat_rx **) = (leat_chan_open);
+             struct leat_rx **) = (leat_chan_open);
 int (*send_)(struct leat_tx *, const void *) = (leat_send);
 int (*send_until_)(struct leat_tx *, const void *, int64_t) = (leat_send_until);
 int (*try_send_)(struct leat_tx *, const void *) = (leat_try_send);
@@ -62,14 +68,16 @@ ssize_t (*peek_)(struct leat_rx *, size_t, const void **) = leat_peek;
 int (*release_)(struct leat_rx *, size_t) = leat_release;
 bool (*tx_done_)(const struct leat_tx *) = leat_tx_done;
 struct leat_scope *(*tx_scope_)(const struct leat_tx *) = leat_tx_scope;
-struct leat_scope *(*scope_open_)(struct leat_scope *, const struct leat_scope_opts *) = leat_scope_open;
+struct leat_scope *(*scope_open_)(struct leat_scope *,
+                                  const struct leat_scope_opts *) = leat_scope_open;
 void (*scope_cancel_)(struct leat_scope *, int, const char *) = leat_scope_cancel;
 enum leat_cause (*scope_cause_)(const struct leat_scope *, int *, const char **) = leat_scope_cause;
 int (*scope_join_)(struct leat_scope *) = leat_scope_join;
 int (*scope_close_)(struct leat_scope *) = leat_scope_close;
 int (*gen_)(struct leat_scope *, leat_gen_fn *, void *, size_t, const struct leat_gen_opts *,
-	    struct leat_rx **) = (leat_gen);
-int (*gen_seq_)(struct leat_scope *, struct leat_seq, const struct leat_gen_opts *, struct leat_rx **) = (leat_gen_seq);
+            struct leat_rx **) = (leat_gen);
+int (*gen_seq_)(struct leat_scope *, struct leat_seq, const struct leat_gen_opts *,
+                struct leat_rx **) = (leat_gen_seq);
 struct leat_seq (*seq_from_rx_)(struct leat_rx *) = leat_seq_from_rx;
 int (*select_)(struct leat_case *, size_t, int64_t, enum leat_order) = leat_select;
 int (*rx_fd_)(struct leat_rx *) = leat_rx_fd;
@@ -125,7 +133,10 @@ Test(headers, functions_work_by_address)
 	cr_expect_eq(scope_close_(scope), 0);
 }
 
-/* A member of an array of arrays, a qualified item, an expression with a conditional: the macros take them all. */
+/*
+ * A member of an array of arrays, a qualified item, an expression with a conditional: the macros
+ * take them all.
+ */
 Test(headers, macros_take_any_pointer)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
@@ -136,7 +147,10 @@ Test(headers, macros_take_any_pointer)
 	} table = { { { 1, 2 }, { 3, 4 } } };
 	const uint64_t fixed = 9;
 	uint64_t a = 1, b = 2, got[4];
-	cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .capacity = 8, .name = "x" }, &tx, &rx), 0);
+	cr_assert_eq(leat_chan_open(scope, 8,
+	                            &(struct leat_chan_opts){ .capacity = 8, .name = "x" }, &tx,
+	                            &rx),
+	             0);
 	cr_expect_eq(leat_send(tx, &table.words[1]), 0);
 	cr_expect_eq(leat_send(tx, &fixed), 0);
 	cr_expect_eq(leat_send(tx, a < b ? &a : &b), 0);

@@ -19,12 +19,16 @@ Test(io, reserved_options_must_be_zero)
 	struct leat_tick_opts tick = { .interval_ns = 1, .reserved = { 0, 0, 0, 1 } };
 	struct leat_count_opts count = { .reserved = { 1 } };
 	snprintf(lines_text, sizeof(lines_text), "lines: %s: reserved options must be zero", path);
-	snprintf(follow_text, sizeof(follow_text), "follow: %s: reserved options must be zero", path);
+	snprintf(follow_text, sizeof(follow_text), "follow: %s: reserved options must be zero",
+	         path);
 	expect_failure(leat_lines, &lines, sizeof(struct leat_line), -EINVAL, lines_text);
 	expect_failure(leat_follow, &follow, sizeof(struct leat_line), -EINVAL, follow_text);
-	expect_failure(leat_proc, &proc, sizeof(struct leat_line), -EINVAL, "proc: stat: reserved options must be zero");
-	expect_failure(leat_tick, &tick, sizeof(uint64_t), -EINVAL, "tick: reserved options must be zero");
-	expect_failure(leat_count, &count, sizeof(uint64_t), -EINVAL, "count: reserved options must be zero");
+	expect_failure(leat_proc, &proc, sizeof(struct leat_line), -EINVAL,
+	               "proc: stat: reserved options must be zero");
+	expect_failure(leat_tick, &tick, sizeof(uint64_t), -EINVAL,
+	               "tick: reserved options must be zero");
+	expect_failure(leat_count, &count, sizeof(uint64_t), -EINVAL,
+	               "count: reserved options must be zero");
 }
 
 Test(io, missing_options_are_refused)
@@ -48,9 +52,9 @@ Test(io, a_channel_of_other_items_is_refused)
 	struct leat_count_opts count = { .last = 9 };
 	put(path, "one\n");
 	expect_failure(leat_lines, &lines, sizeof(uint64_t), -EINVAL,
-		       "lines: the channel's items must be struct leat_line");
+	               "lines: the channel's items must be struct leat_line");
 	expect_failure(leat_count, &count, sizeof(struct leat_line), -EINVAL,
-		       "count: the channel's items must be uint64_t");
+	               "count: the channel's items must be uint64_t");
 }
 
 Test(io, a_source_leaves_errno_alone)
@@ -100,13 +104,19 @@ Test(io, an_emitter_that_has_enough_ends_its_source_well)
 	struct leat_emitter lines = { collect_line, &collector, pipe.tx };
 	struct leat_emitter numbers = { collect_number, &collector, pipe.tx };
 	put_long_file(1000);
-	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path, .repeat = UINT64_MAX }), 0);
+	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path,
+	                                                                .repeat = UINT64_MAX }),
+	             0);
 	cr_expect_eq(collector.taken, 70);
 	collector.taken = 0;
-	cr_expect_eq(leat_follow_into(&lines, &(struct leat_follow_opts){ .path = path, .from_start = true }), 0);
+	cr_expect_eq(leat_follow_into(&lines, &(struct leat_follow_opts){ .path = path,
+	                                                                  .from_start = true }),
+	             0);
 	cr_expect_eq(collector.taken, 70);
 	collector.taken = 0;
-	cr_expect_eq(leat_proc_into(&lines, &(struct leat_proc_opts){ .name = "stat", .interval_ns = 1 }), 0);
+	cr_expect_eq(leat_proc_into(&lines,
+	                            &(struct leat_proc_opts){ .name = "stat", .interval_ns = 1 }),
+	             0);
 	cr_expect_eq(collector.taken, 70);
 	collector.taken = 0;
 	cr_expect_eq(leat_tick_into(&numbers, &(struct leat_tick_opts){ .interval_ns = 1000 }), 0);
@@ -139,10 +149,16 @@ Test(io, a_source_whose_items_are_all_swallowed_hears_of_a_cancel)
 	struct leat_emitter numbers = { collect_number, &collector, pipe.tx };
 	put_long_file(10);
 	leat_scope_cancel(pipe.scope, 0, NULL);
-	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path, .repeat = UINT64_MAX }), -ECANCELED);
-	cr_expect_eq(leat_follow_into(&lines, &(struct leat_follow_opts){ .path = path }), -ECANCELED);
-	cr_expect_eq(leat_proc_into(&lines, &(struct leat_proc_opts){ .name = "stat" }), -ECANCELED);
-	cr_expect_eq(leat_tick_into(&numbers, &(struct leat_tick_opts){ .interval_ns = 1 }), -ECANCELED);
-	cr_expect_eq(leat_count_into(&numbers, &(struct leat_count_opts){ .last = UINT64_MAX }), -ECANCELED);
+	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path,
+	                                                                .repeat = UINT64_MAX }),
+	             -ECANCELED);
+	cr_expect_eq(leat_follow_into(&lines, &(struct leat_follow_opts){ .path = path }),
+	             -ECANCELED);
+	cr_expect_eq(leat_proc_into(&lines, &(struct leat_proc_opts){ .name = "stat" }),
+	             -ECANCELED);
+	cr_expect_eq(leat_tick_into(&numbers, &(struct leat_tick_opts){ .interval_ns = 1 }),
+	             -ECANCELED);
+	cr_expect_eq(leat_count_into(&numbers, &(struct leat_count_opts){ .last = UINT64_MAX }),
+	             -ECANCELED);
 	pipe_close(&pipe);
 }

@@ -179,7 +179,8 @@ Test(io_follow, follow_misses_no_line_of_a_writer_that_never_rests)
 	struct stream stream = start_sized(leat_follow, &opts, sizeof(struct leat_line), LINES);
 	int fd = -1;
 	for (int n = 0; n < LINES; n++) {
-		if (n % 5000 == 0) { /* rotated by the writer itself, as a program does that reopens its log */
+		/* rotated by the writer itself, as a program does that reopens its log */
+		if (n % 5000 == 0) {
 			close(fd);
 			snprintf(line, sizeof(line), "%s/old.%d", folder, n);
 			if (n > 0)
@@ -188,7 +189,8 @@ Test(io_follow, follow_misses_no_line_of_a_writer_that_never_rests)
 		}
 		int len = snprintf(line, sizeof(line), "%d\n", n);
 		cr_assert_eq(write(fd, line, (size_t)len), len);
-		if (n % 5000 == 4999) { /* a file that comes and goes unseen cannot be read: wait until this one was seen */
+		/* a file that comes and goes unseen cannot be read: wait until this one was seen */
+		if (n % 5000 == 4999) {
 			for (int back = 4999; back >= 0; back--) {
 				snprintf(line, sizeof(line), "%d", n - back);
 				expect_line(&stream, line);
@@ -204,7 +206,8 @@ Test(io_follow, follow_fails_without_a_directory)
 	char text[200], missing[128];
 	struct leat_follow_opts opts = { .path = missing };
 	snprintf(missing, sizeof(missing), "%s/no/file", folder);
-	snprintf(text, sizeof(text), "follow: %s: its directory: No such file or directory", missing);
+	snprintf(text, sizeof(text), "follow: %s: its directory: No such file or directory",
+	         missing);
 	expect_failure(leat_follow, &opts, sizeof(struct leat_line), -ENOENT, text);
 }
 
@@ -223,7 +226,8 @@ Test(io_follow, follow_fails_when_its_directory_goes)
 	cr_assert_eq(rmdir(below), 0);
 	expect_line(&stream, "two");
 	expect_end(&stream);
-	snprintf(text, sizeof(text), "follow: %s: its directory: No such file or directory", inside);
+	snprintf(text, sizeof(text), "follow: %s: its directory: No such file or directory",
+	         inside);
 	expect_status(&stream, LEAT_FAILED, -ENOENT, text);
 	stop(&stream, -ENOENT);
 }
@@ -242,7 +246,9 @@ Test(io_follow, follow_refuses_what_is_no_regular_file)
 
 Test(io_follow, follow_ends_quietly_at_its_time)
 {
-	struct leat_follow_opts opts = { .path = path, .from_start = true, .until_ns = leat_now_ns() + 100 * MS };
+	struct leat_follow_opts opts = { .path = path,
+		                         .from_start = true,
+		                         .until_ns = leat_now_ns() + 100 * MS };
 	put(path, "one\npart");
 	struct stream stream = start(leat_follow, &opts);
 	expect_line(&stream, "one");
@@ -274,7 +280,9 @@ Test(io_follow, follow_finds_a_directory_that_replaces_its_own)
 	struct stream stream = start(leat_follow, &opts);
 	expect_line(&stream, "one");
 	await_source_waits();
-	cr_assert_eq(syscall(SYS_renameat2, AT_FDCWD, before, AT_FDCWD, after, 2 /* RENAME_EXCHANGE */), 0);
+	cr_assert_eq(
+		syscall(SYS_renameat2, AT_FDCWD, before, AT_FDCWD, after, 2 /* RENAME_EXCHANGE */),
+		0);
 	expect_line(&stream, "two");
 	append(path, "three\n");
 	expect_line(&stream, "three");

@@ -326,7 +326,9 @@ Test(io_lines, lines_end_quietly_at_their_time_while_the_channel_is_full)
 
 Test(io_lines, lines_end_quietly_at_their_time_in_the_middle_of_a_file)
 {
-	struct leat_lines_opts opts = { .path = path, .repeat = UINT64_MAX, .until_ns = leat_now_ns() + 20 * MS };
+	struct leat_lines_opts opts = { .path = path,
+		                        .repeat = UINT64_MAX,
+		                        .until_ns = leat_now_ns() + 20 * MS };
 	put_long_file(1000);
 	struct stream stream = start(leat_lines, &opts);
 	leat_for(struct leat_line, line, stream.rx)
@@ -342,11 +344,14 @@ Test(io_lines, a_time_that_has_passed_sends_nothing)
 	struct leat_tick_opts tick = { .interval_ns = 1, .until_ns = 1 };
 	struct leat_count_opts count = { .last = 9, .until_ns = 1 };
 	put(path, "one\n");
-	struct stream streams[] = { start(leat_lines, &lines), start(leat_follow, &follow), start(leat_proc, &proc),
-				    start_numbers(leat_tick, &tick), start_numbers(leat_count, &count) };
+	struct stream streams[] = { start(leat_lines, &lines), start(leat_follow, &follow),
+		                    start(leat_proc, &proc), start_numbers(leat_tick, &tick),
+		                    start_numbers(leat_count, &count) };
 	for (size_t i = 0; i < COUNT(streams); i++) {
 		char item[sizeof(struct leat_line)];
-		cr_expect_eq(leat_recv_until(streams[i].rx, (void *)item, leat_now_ns() + PATIENCE_NS), 0, "%zu", i);
+		cr_expect_eq(
+			leat_recv_until(streams[i].rx, (void *)item, leat_now_ns() + PATIENCE_NS),
+			0, "%zu", i);
 		expect_status(&streams[i], LEAT_COMPLETED, 0, "");
 		stop(&streams[i], 0);
 	}

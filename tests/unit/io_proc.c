@@ -12,7 +12,8 @@ static void expect_reading(struct stream *stream)
 {
 	for (bool last = false; !last;) {
 		struct leat_line line = take(stream);
-		last = line.len > 8 && memcmp(line.data, "softirq ", 8) == 0; /* the last line of /proc/stat */
+		/* the last line of /proc/stat */
+		last = line.len > 8 && memcmp(line.data, "softirq ", 8) == 0;
 		leat_line_free(&line);
 	}
 }
@@ -46,7 +47,8 @@ Test(io_proc, proc_reads_at_once_and_keeps_its_steps)
 
 Test(io_proc, proc_ends_quietly_at_its_time)
 {
-	struct leat_proc_opts opts = { .name = "self/status", .until_ns = leat_now_ns() + 500 * MS };
+	struct leat_proc_opts opts = { .name = "self/status",
+		                       .until_ns = leat_now_ns() + 500 * MS };
 	struct stream stream = start(leat_proc, &opts);
 	unsigned lines = 0;
 	leat_for(struct leat_line, line, stream.rx) {
@@ -70,7 +72,9 @@ Test(io_proc, proc_is_cancelled_between_readings)
 
 Test(io_proc, proc_stays_below_proc)
 {
-	const struct { const char *name, *text; } bad[] = {
+	const struct {
+		const char *name, *text;
+	} bad[] = {
 		{ NULL, "proc: no name" },
 		{ "", "proc: : no name" },
 		{ "/stat", "proc: /stat: the name must not begin with /" },
@@ -84,10 +88,11 @@ Test(io_proc, proc_stays_below_proc)
 	}
 	struct leat_proc_opts dots = { .name = "..stat" };
 	expect_failure(leat_proc, &dots, sizeof(struct leat_line), -ENOENT,
-		       "proc: /proc/..stat: No such file or directory");
+	               "proc: /proc/..stat: No such file or directory");
 	struct leat_proc_opts folder_opts = { .name = "self" };
-	expect_failure(leat_proc, &folder_opts, sizeof(struct leat_line), -EISDIR, "proc: /proc/self: Is a directory");
+	expect_failure(leat_proc, &folder_opts, sizeof(struct leat_line), -EISDIR,
+	               "proc: /proc/self: Is a directory");
 	struct leat_proc_opts interval = { .name = "stat", .interval_ns = -1 };
 	expect_failure(leat_proc, &interval, sizeof(struct leat_line), -EINVAL,
-		       "proc: stat: the interval must not be below 0");
+	               "proc: stat: the interval must not be below 0");
 }

@@ -46,7 +46,8 @@ Test(io_tick, tick_leaves_out_what_it_could_not_send)
 	leat_tx_close(tx);
 	leat_rx_close(never);
 	leat_scope_close(clock);
-	uint64_t waited = take_number(&stream), blocked = take_number(&stream), due = take_number(&stream);
+	uint64_t waited = take_number(&stream), blocked = take_number(&stream),
+		 due = take_number(&stream);
 	cr_expect(first < waited && waited < blocked && blocked < due);
 	cr_expect_geq(due, first + 40, "%lu after %lu", (unsigned long)due, (unsigned long)first);
 	stop(&stream, 0);
@@ -54,7 +55,8 @@ Test(io_tick, tick_leaves_out_what_it_could_not_send)
 
 Test(io_tick, tick_ends_quietly_at_its_time)
 {
-	struct leat_tick_opts opts = { .interval_ns = INT64_MAX, .until_ns = leat_now_ns() + 20 * MS };
+	struct leat_tick_opts opts = { .interval_ns = INT64_MAX,
+		                       .until_ns = leat_now_ns() + 20 * MS };
 	struct stream stream = start_numbers(leat_tick, &opts);
 	uint64_t number;
 	cr_expect_eq(leat_recv(stream.rx, &number), 0);
@@ -66,9 +68,11 @@ Test(io_tick, tick_ends_quietly_at_its_time)
 Test(io_tick, tick_needs_an_interval)
 {
 	struct leat_tick_opts opts = { .interval_ns = 0 };
-	expect_failure(leat_tick, &opts, sizeof(uint64_t), -EINVAL, "tick: the interval must be above 0");
+	expect_failure(leat_tick, &opts, sizeof(uint64_t), -EINVAL,
+	               "tick: the interval must be above 0");
 	opts.interval_ns = -1;
-	expect_failure(leat_tick, &opts, sizeof(uint64_t), -EINVAL, "tick: the interval must be above 0");
+	expect_failure(leat_tick, &opts, sizeof(uint64_t), -EINVAL,
+	               "tick: the interval must be above 0");
 }
 
 Test(io_tick, tick_stops_between_ticks)

@@ -1,6 +1,7 @@
 /*
- * What a process that may have no more memory is told: an error, with nothing started and nothing lost. The limit is on
- * address space, which the sanitizers need without one, so this suite is not built with them.
+ * What a process that may have no more memory is told: an error, with nothing started and nothing
+ * lost. The limit is on address space, which the sanitizers need without one, so this suite is not
+ * built with them.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -25,7 +26,8 @@ static void limit(void)
 	cr_assert_eq(fscanf(statm, "%lu", &pages), 1);
 	fclose(statm);
 	cr_assert_eq(getrlimit(RLIMIT_AS, &before), 0);
-	struct rlimit now = { pages * (unsigned long)sysconf(_SC_PAGESIZE) + ROOM, before.rlim_max };
+	struct rlimit now = { pages * (unsigned long)sysconf(_SC_PAGESIZE) + ROOM,
+		              before.rlim_max };
 	cr_assert_eq(setrlimit(RLIMIT_AS, &now), 0);
 }
 
@@ -54,7 +56,8 @@ Test(limits, a_generator_without_a_thread_was_not_started)
 	cr_expect_null(rx);
 	cr_expect_eq(leat_scope_join(scope), 0, "nothing to wait for");
 	cr_expect_eq(runs, 0);
-	cr_assert_eq(leat_gen(scope, one, &runs, sizeof(uint64_t), NULL, &rx), 0, "and the next try works");
+	cr_assert_eq(leat_gen(scope, one, &runs, sizeof(uint64_t), NULL, &rx), 0,
+	             "and the next try works");
 	cr_expect_eq(leat_recv(rx, &item), 1);
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_close(scope), 0);

@@ -1,6 +1,7 @@
 /*
- * tests/unit/locks.c: locks that are held for a few instructions: under a real-time policy, where a thread that yields never
- * lets a thread of lower priority run, and what must not be done while one is held.
+ * tests/unit/locks.c: locks that are held for a few instructions: under a real-time policy, where a
+ * thread that yields never lets a thread of lower priority run, and what must not be done while one
+ * is held.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,7 +17,10 @@
 
 TestSuite(locks, .timeout = 60);
 
-/* A thread that never sleeps leaves the core to others for 50 ms a second, which the kernel sees to. */
+/*
+ * A thread that never sleeps leaves the core to others for 50 ms a second, which the kernel sees
+ * to.
+ */
 #define SOON_NS (300 * MS)
 
 static bool become(int policy, int priority)
@@ -25,7 +29,8 @@ static bool become(int policy, int priority)
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
 	return pthread_setaffinity_np(pthread_self(), sizeof(set), &set) == 0 &&
-	       pthread_setschedparam(pthread_self(), policy, &(struct sched_param){ .sched_priority = priority }) == 0;
+	       pthread_setschedparam(pthread_self(), policy,
+	                             &(struct sched_param){ .sched_priority = priority }) == 0;
 }
 
 /* Skips the test where this thread has no right to SCHED_FIFO, or to the first core. */
@@ -36,7 +41,10 @@ static void need_fifo(void)
 	become(SCHED_OTHER, 0);
 }
 
-/* An ordinary thread holds something that a thread of SCHED_FIFO on the same core wants, and wakes that one meanwhile. */
+/*
+ * An ordinary thread holds something that a thread of SCHED_FIFO on the same core wants, and wakes
+ * that one meanwhile.
+ */
 struct contest {
 	uint32_t ready, held, wanted; /* wanted: by the real-time thread, which runs from then on */
 	struct leat_spin lock;
@@ -99,7 +107,8 @@ static void told(struct leat_sleeper *sleeper)
 	hold((struct contest *)(void *)((char *)sleeper - offsetof(struct contest, sleeper)));
 }
 
-static void run_contest(struct contest *contest, void *(*wants)(void *), void (*holds)(struct contest *))
+static void run_contest(struct contest *contest, void *(*wants)(void *),
+                        void (*holds)(struct contest *))
 {
 	pthread_t thread;
 	cr_assert_eq(pthread_create(&thread, NULL, wants, contest), 0);
@@ -108,7 +117,8 @@ static void run_contest(struct contest *contest, void *(*wants)(void *), void (*
 	holds(contest);
 	pthread_join(thread, NULL);
 	cr_expect(contest->fifo);
-	cr_expect_lt(contest->waited_ns, SOON_NS, "it waited %ld us", (long)(contest->waited_ns / 1000));
+	cr_expect_lt(contest->waited_ns, SOON_NS, "it waited %ld us",
+	             (long)(contest->waited_ns / 1000));
 }
 
 static void hold_lock(struct contest *contest)
@@ -144,9 +154,12 @@ static void contest_about_news(void *(*wants)(void *))
 {
 	struct contest contest = { .sleeper = { .fd = -1, .wake = told } };
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
+	struct leat_pool *pool =
+		leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
 	struct leat_gen_opts opts = { .pool = pool, .chan.capacity = 1 };
-	cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_never, NULL, NULL, 8 }, &opts, &contest.rx), 0);
+	cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_never, NULL, NULL, 8 }, &opts,
+	                          &contest.rx),
+	             0);
 	cr_assert_eq(leat_scope_join(scope), 0);
 	leat_rx_ops_of(contest.rx)->add_waiter(contest.rx, &contest.sleeper);
 	run_contest(&contest, wants, tell);
@@ -204,7 +217,10 @@ Test(locks, many_threads_take_turns)
 
 #ifndef LEAT_TSAN /* which needs these calls before it can tell where they are */
 
-/* System calls of the thread that holds the watched lock. The linker's --wrap brings the library's calls of lock and unlock here. */
+/*
+ * System calls of the thread that holds the watched lock. The linker's --wrap brings the library's
+ * calls of lock and unlock here.
+ */
 static const struct leat_spin *watched;
 static _Thread_local bool holds_watched;
 static unsigned mappings, unmappings, wakes, writes;
@@ -312,13 +328,17 @@ Test(locks, no_system_call_is_made_under_a_groups_lock)
 {
 	static struct leat_rx *rx[MANY];
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
+	struct leat_pool *pool =
+		leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
 	struct leat_gen_opts opts = { .pool = pool, .chan.capacity = 1 };
 	struct parked parked = { 0 };
 	uint32_t go = 0;
 	for (int i = 0; i < MANY; i++) {
-		cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_keeps, NULL, &go, 8 }, &opts, &rx[i]), 0);
-		__atomic_store_n(&watched, &((struct compact *)(void *)rx[0])->arena->gen_set.lock, __ATOMIC_RELAXED);
+		cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_keeps, NULL, &go, 8 },
+		                          &opts, &rx[i]),
+		             0);
+		__atomic_store_n(&watched, &((struct compact *)(void *)rx[0])->arena->gen_set.lock,
+		                 __ATOMIC_RELAXED);
 	}
 	parked.rx = rx[1];
 	cr_assert_geq(leat_rx_fd(rx[0]), 0);
@@ -333,7 +353,8 @@ Test(locks, no_system_call_is_made_under_a_groups_lock)
 	cr_expect_eq(leat_scope_join(scope), 0);
 	for (int i = 1; i < MANY; i++)
 		leat_rx_close(rx[i]);
-	__atomic_store_n(&watched, NULL, __ATOMIC_RELAXED); /* with the last receiver the lock goes */
+	/* with the last receiver the lock goes */
+	__atomic_store_n(&watched, NULL, __ATOMIC_RELAXED);
 	leat_rx_close(rx[0]);
 	cr_expect_eq(mappings, 0, "%u mappings", mappings);
 	cr_expect_eq(unmappings, 0, "%u returned", unmappings);

@@ -126,7 +126,8 @@ Test(merge, another_size_stops_the_program, .signal = SIGABRT)
 Test(merge, every_item_once_with_its_tag_and_in_order)
 {
 	for_each_kind(kind) {
-		struct braid *b = braid_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 200 });
+		struct braid *b =
+			braid_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 200 });
 		uint64_t item, next[LANES] = { 0 }, sent = 0;
 		void *tag;
 		for (int i = 0; i < LANES; i++)
@@ -179,7 +180,9 @@ Test(merge, a_lane_ends_once_after_its_last_item)
 			if (r == 0) {
 				enum leat_cause cause;
 				cr_expect_eq(tag, &b->places[*(int *)tag]);
-				cr_expect_eq(leat_rx_status(leat_merge_lane(b->merge), &cause, NULL, NULL), 0);
+				cr_expect_eq(leat_rx_status(leat_merge_lane(b->merge), &cause, NULL,
+				                            NULL),
+				             0);
 				cr_expect_eq(cause, LEAT_COMPLETED);
 				ended++;
 			}
@@ -187,7 +190,8 @@ Test(merge, a_lane_ends_once_after_its_last_item)
 		cr_expect_null(leat_merge_lane(b->merge));
 		cr_expect_eq(got, LANES);
 		cr_expect_eq(ended, LANES);
-		cr_expect_eq(leat_merge_recv_until(b->merge, &item, &tag, leat_now_ns() + MS), -ENOENT);
+		cr_expect_eq(leat_merge_recv_until(b->merge, &item, &tag, leat_now_ns() + MS),
+		             -ENOENT);
 		braid_close(b);
 	}
 }
@@ -198,7 +202,8 @@ Test(merge, the_rest_goes_on_when_a_lane_has_ended)
 	uint64_t item = 1;
 	void *tag;
 	for (int i = 0; i < LANES - 1; i++) {
-		cr_expect_eq(leat_merge_recv_until(b->merge, &item, &tag, leat_now_ns() + MS / 10), -ETIMEDOUT);
+		cr_expect_eq(leat_merge_recv_until(b->merge, &item, &tag, leat_now_ns() + MS / 10),
+		             -ETIMEDOUT);
 		end_lane(b, i);
 		cr_expect_eq(leat_merge_recv(b->merge, &item, &tag), 0);
 		cr_expect_eq(tag, &b->places[i]);
@@ -261,7 +266,8 @@ Test(merge, a_send_wakes_it)
 	for_each_kind(kind)
 		for_each_wait(wait)
 			for (int i = 0; i < LANES; i++) {
-				struct braid *b = braid_open(&(struct leat_chan_opts){ .kind = kind, .recv_wait = wait });
+				struct braid *b = braid_open(&(struct leat_chan_opts){
+					.kind = kind, .recv_wait = wait });
 				struct waiter w = { 0 };
 				uint64_t item = 8;
 				waiter_start(&w, b->merge);
@@ -333,8 +339,9 @@ Test(merge, the_deadline_of_a_scope_ends_its_lanes)
 	uint64_t item;
 	void *tag;
 	for (int times = 1; times <= 2; times++) {
-		struct leat_scope *soon =
-			leat_scope_open(b->scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
+		struct leat_scope *soon = leat_scope_open(
+			b->scope,
+			&(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
 		struct leat_tx *tx;
 		struct leat_rx *rx;
 		cr_assert_eq(leat_chan_open(soon, sizeof(item), NULL, &tx, &rx), 0);
@@ -342,20 +349,25 @@ Test(merge, the_deadline_of_a_scope_ends_its_lanes)
 		cr_expect_eq(leat_merge_recv(b->merge, &item, &tag), -ECANCELED);
 		cr_expect_eq(tag, soon);
 		leat_tx_close(tx);
-		cr_expect_eq(leat_merge_recv_until(b->merge, &item, &tag, 0), -ETIMEDOUT); /* closes the lane */
+		/* closes the lane */
+		cr_expect_eq(leat_merge_recv_until(b->merge, &item, &tag, 0), -ETIMEDOUT);
 		cr_expect_eq(leat_scope_close(soon), -ETIMEDOUT);
 	}
 	braid_close(b);
 }
 
-/* While it stands armed its senders find it asleep, and its receiver waits; and what it has is the merge's to discard. */
+/*
+ * While it stands armed its senders find it asleep, and its receiver waits; and what it has is the
+ * merge's to discard.
+ */
 Test(merge, books)
 {
 	struct braid *b = braid_open(&(struct leat_chan_opts){ .capacity = 4 });
 	struct leat_chan *chan = leat_chan_of(leat_handle_of_tx(b->tx[0]));
 	struct leat_chan_stat stat;
 	uint64_t item = 1;
-	cr_expect_eq(leat_merge_recv_until(b->merge, &item, NULL, leat_now_ns() + 200 * MS), -ETIMEDOUT);
+	cr_expect_eq(leat_merge_recv_until(b->merge, &item, NULL, leat_now_ns() + 200 * MS),
+	             -ETIMEDOUT);
 	leat_chan_read_stat(chan, &stat);
 	cr_expect_geq(stat.recv_blocked_ns, (uint64_t)MS);
 	cr_expect_eq(stat.recv_parks, 1);
@@ -373,19 +385,25 @@ Test(merge, books)
 	braid_close(b);
 }
 
-/* Clones of one channel in two merges and a plain receiver: news that one of them leaves behind reaches another. */
+/*
+ * Clones of one channel in two merges and a plain receiver: news that one of them leaves behind
+ * reaches another.
+ */
 Test(merge, news_that_is_not_taken_goes_on)
 {
 	for (int times = 0; times < 200; times++) {
-		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .recv_wait = LEAT_WAIT_PARK });
+		struct pipe pipe = pipe_open(
+			&(struct leat_chan_opts){ .kind = LEAT_MPMC, .recv_wait = LEAT_WAIT_PARK });
 		struct leat_merge *merge = leat_merge_open(sizeof(uint64_t));
 		struct caller plain = { .op = OP_RECV, .rx = pipe.rx };
 		uint64_t item = 1;
 		cr_assert_eq(leat_merge_add(merge, leat_rx_clone(pipe.rx), NULL), 0);
-		cr_assert_eq(leat_merge_recv_until(merge, &item, NULL, leat_now_ns() + MS / 100), -ETIMEDOUT);
+		cr_assert_eq(leat_merge_recv_until(merge, &item, NULL, leat_now_ns() + MS / 100),
+		             -ETIMEDOUT);
 		caller_start(&plain);
 		cr_assert(await_parked(&plain.tid));
-		cr_assert_eq(leat_send(pipe.tx, &item), 0); /* tells the lane, which stood there first */
+		/* tells the lane, which stood there first */
+		cr_assert_eq(leat_send(pipe.tx, &item), 0);
 		leat_merge_close(merge);
 		cr_expect_eq(caller_join(&plain), 1);
 		pipe_close(&pipe);
@@ -449,7 +467,10 @@ Test(merge, readable_only_while_it_is_armed)
 	}
 }
 
-/* Between two items of one lane, and with another that was told: each is still there, and 1 says so. */
+/*
+ * Between two items of one lane, and with another that was told: each is still there, and 1 says
+ * so.
+ */
 Test(merge, arming_amid_items_loses_none)
 {
 	struct braid *b = braid_open(NULL);
@@ -484,9 +505,11 @@ Test(merge, ends_and_cancels_make_it_readable)
 			end_lane(b, 3);
 		cr_expect(readable(fd));
 		cr_expect_eq(leat_merge_arm(b->merge), 1);
-		cr_expect_eq(leat_merge_recv_until(b->merge, &item, NULL, 0), cancel ? -ECANCELED : 0);
+		cr_expect_eq(leat_merge_recv_until(b->merge, &item, NULL, 0),
+		             cancel ? -ECANCELED : 0);
 		cr_expect_eq(leat_merge_arm(b->merge), cancel, "the other lanes");
-		cr_expect_null(leat_merge_lane(b->merge), "the lane that ended is closed with the next call");
+		cr_expect_null(leat_merge_lane(b->merge),
+		               "the lane that ended is closed with the next call");
 		braid_close(b);
 	}
 }
@@ -494,7 +517,8 @@ Test(merge, ends_and_cancels_make_it_readable)
 Test(merge, the_deadline_of_a_scope_makes_it_readable)
 {
 	struct leat_merge *merge = leat_merge_open(sizeof(uint64_t));
-	struct leat_scope *soon = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
+	struct leat_scope *soon = leat_scope_open(
+		NULL, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 	uint64_t item;
@@ -581,7 +605,8 @@ Test(merge, a_case_of_a_select)
 	struct braid *b = braid_open(NULL);
 	struct pipe pipe = pipe_open(NULL);
 	uint64_t item = 5, got;
-	struct leat_case cases[] = { LEAT_CASE_RECV(pipe.rx, &got), LEAT_CASE_FD(leat_merge_fd(b->merge), POLLIN) };
+	struct leat_case cases[] = { LEAT_CASE_RECV(pipe.rx, &got),
+		                     LEAT_CASE_FD(leat_merge_fd(b->merge), POLLIN) };
 	cr_expect_eq(leat_merge_arm(b->merge), 0);
 	cr_expect_eq(leat_select(cases, 2, leat_now_ns() + MS, LEAT_BY_CHANCE), -ETIMEDOUT);
 	cr_assert_eq(leat_send(pipe.tx, &item), 0);
@@ -611,7 +636,9 @@ static void *feeds_many(void *arg)
 	struct leat_tx **tx = calloc(MANY, sizeof(*tx));
 	for (size_t i = 0; i < MANY; i++) {
 		struct leat_rx *rx;
-		m->faults += leat_chan_open(m->scope, 8, &(struct leat_chan_opts){ .capacity = EACH }, &tx[i], &rx) != 0;
+		m->faults +=
+			leat_chan_open(m->scope, 8, &(struct leat_chan_opts){ .capacity = EACH },
+		                       &tx[i], &rx) != 0;
 		m->faults += leat_merge_add(m->merge, rx, &m->next[i]) != 0;
 	}
 	for (uint64_t n = 0; n < EACH; n++)
@@ -683,7 +710,10 @@ Test(merge, lanes_by_the_thousand_in_an_epoll_loop)
 	receive_many(waits_in_epoll);
 }
 
-/* Two merges with a lane each of one channel: the one that was told in vain is told first next time. */
+/*
+ * Two merges with a lane each of one channel: the one that was told in vain is told first next
+ * time.
+ */
 Test(merge, one_that_lost_is_told_first)
 {
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC });
@@ -701,7 +731,8 @@ Test(merge, one_that_lost_is_told_first)
 		cr_assert(readable(fds[0]) && !readable(fds[1]));
 		if (lost)
 			cr_assert_eq(leat_try_recv(pipe.rx, &item), 1);
-		cr_expect_eq(leat_merge_recv_until(merges[0], &item, NULL, 0), lost ? -ETIMEDOUT : 1);
+		cr_expect_eq(leat_merge_recv_until(merges[0], &item, NULL, 0),
+		             lost ? -ETIMEDOUT : 1);
 		cr_assert_eq(leat_merge_arm(merges[0]), 0);
 		cr_assert_eq(leat_send(pipe.tx, &item), 0);
 		cr_expect_eq(readable(fds[0]), lost == 1);
@@ -713,7 +744,10 @@ Test(merge, one_that_lost_is_told_first)
 	pipe_close(&pipe);
 }
 
-/* Lanes that count how often they are asked for their scope, each of a scope with a deadline of its own. */
+/*
+ * Lanes that count how often they are asked for their scope, each of a scope with a deadline of its
+ * own.
+ */
 enum { TIMED = 200 };
 
 struct timed_rx {
@@ -739,7 +773,9 @@ static int timed_check(struct leat_rx *rx, const void *items, const char *call)
 static int timed_attempt(struct leat_rx *rx, void *item)
 {
 	(void)item;
-	return leat_scope_cause(((struct timed_rx *)(void *)rx)->scope, NULL, NULL) == LEAT_RUNNING ? -EAGAIN : -ECANCELED;
+	return leat_scope_cause(((struct timed_rx *)(void *)rx)->scope, NULL, NULL) == LEAT_RUNNING
+	               ? -EAGAIN
+	               : -ECANCELED;
 }
 
 /* So that no lane is armed: the merge looks at them and at the clock until they end. */
@@ -773,8 +809,15 @@ static void timed_close(struct leat_rx *rx)
 }
 
 static const struct leat_rx_ops timed_functions = {
-	.close = timed_close, .check = timed_check, .attempt = timed_attempt, .ready = timed_ready, .add_waiter = timed_stand,
-	.remove_waiter = timed_stand, .policy = timed_policy, .scope = timed_scope, .waits = timed_waits,
+	.close = timed_close,
+	.check = timed_check,
+	.attempt = timed_attempt,
+	.ready = timed_ready,
+	.add_waiter = timed_stand,
+	.remove_waiter = timed_stand,
+	.policy = timed_policy,
+	.scope = timed_scope,
+	.waits = timed_waits,
 };
 
 Test(merge, each_deadline_visits_the_lanes_that_it_ends)
@@ -788,7 +831,8 @@ Test(merge, each_deadline_visits_the_lanes_that_it_ends)
 		lanes[i].word = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &timed_functions };
 		lanes[i].rx.ctl = &lanes[i].word.ctl;
 		lanes[i].rx.ring.item_size = sizeof(uint64_t);
-		lanes[i].scope = leat_scope_open(root, &(struct leat_scope_opts){ .deadline_ns = from_ns + i * MS });
+		lanes[i].scope = leat_scope_open(
+			root, &(struct leat_scope_opts){ .deadline_ns = from_ns + i * MS });
 		cr_assert_eq(leat_merge_add(merge, &lanes[i].rx, NULL), 0);
 	}
 	for (int i = 0; i < TIMED; i++)

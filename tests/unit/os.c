@@ -13,15 +13,16 @@
 TestSuite(os, .timeout = 600);
 
 /*
- * A pthread_create() that tells its caller the new thread's id as late as it may: after that thread has run, and
- * ended, and was joined by another one, or at least was tried to. It stands before the C library's for the library's
- * own calls too.
+ * A pthread_create() that tells its caller the new thread's id as late as it may: after that thread
+ * has run, and ended, and was joined by another one, or at least was tried to. It stands before the
+ * C library's for the library's own calls too.
  */
 static uint32_t tells_late, joins;
 static uint32_t created, joined; /* threads, by calls that succeeded */
 static pthread_t joined_as;
 
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
+                   void *arg)
 {
 	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 	pthread_t id;
@@ -93,7 +94,10 @@ Test(os, a_generator_may_end_and_be_joined_before_its_start_has_returned)
 	cr_expect_eq(leat_scope_close(joiner.scope), 0);
 }
 
-/* A value of a thread whose destructor uses the library: it runs when the generator's function has returned. */
+/*
+ * A value of a thread whose destructor uses the library: it runs when the generator's function has
+ * returned.
+ */
 struct farewell {
 	pthread_key_t key;
 	struct leat_scope *scope, *sibling;
@@ -112,10 +116,12 @@ static void say_farewell(void *value)
 {
 	struct farewell *farewell = value;
 	for (int i = 0; i < 3; i++)
-		leat_add_rlx(&farewell->starts_failed, leat_gen(farewell->scope, do_nothing, NULL, 0, NULL, NULL) != 0);
+		leat_add_rlx(&farewell->starts_failed,
+		             leat_gen(farewell->scope, do_nothing, NULL, 0, NULL, NULL) != 0);
 	farewell->join_rc = leat_scope_join(farewell->scope);
 	farewell->close_rc = leat_scope_close(farewell->scope);
-	leat_add_rlx(&farewell->starts_failed, leat_gen(farewell->sibling, do_nothing, NULL, 0, NULL, NULL) != 0);
+	leat_add_rlx(&farewell->starts_failed,
+	             leat_gen(farewell->sibling, do_nothing, NULL, 0, NULL, NULL) != 0);
 	farewell->sibling_rc = leat_scope_close(farewell->sibling);
 	leat_store_rel(&farewell->said, 1u);
 }
@@ -130,19 +136,24 @@ static int leave_a_value(struct leat_tx *out, void *arg)
 Test(os, a_threads_last_destructor_may_start_generators)
 {
 	struct leat_scope *root = leat_scope_open(NULL, NULL);
-	struct farewell farewell = { .scope = leat_scope_open(root, NULL), .sibling = leat_scope_open(root, NULL),
-				     .join_rc = 4711, .close_rc = 4711, .sibling_rc = 4711 };
+	struct farewell farewell = { .scope = leat_scope_open(root, NULL),
+		                     .sibling = leat_scope_open(root, NULL),
+		                     .join_rc = 4711,
+		                     .close_rc = 4711,
+		                     .sibling_rc = 4711 };
 	uint32_t before = leat_load_acq(&created), joined_before = leat_load_acq(&joined);
 	cr_assert_eq(pthread_key_create(&farewell.key, say_farewell), 0);
 	cr_assert_eq(leat_gen(farewell.scope, leave_a_value, &farewell, 0, NULL, NULL), 0);
 	cr_assert(await_word(&farewell.said, 1));
 	cr_expect_eq(farewell.starts_failed, 0);
-	cr_expect_eq(farewell.join_rc, -EDEADLK, "a join from inside what it waits for: %d", farewell.join_rc);
+	cr_expect_eq(farewell.join_rc, -EDEADLK, "a join from inside what it waits for: %d",
+	             farewell.join_rc);
 	cr_expect_eq(farewell.close_rc, -EDEADLK, "a close: %d", farewell.close_rc);
 	cr_expect_eq(farewell.sibling_rc, 0);
 	cr_expect_eq(leat_scope_close(farewell.scope), 0);
 	cr_expect_eq(leat_scope_close(root), 0);
 	cr_expect_eq(leat_load_acq(&created) - before, 5);
-	cr_expect_eq(leat_load_acq(&joined) - joined_before, 5, "threads that nobody joined are leaked");
+	cr_expect_eq(leat_load_acq(&joined) - joined_before, 5,
+	             "threads that nobody joined are leaked");
 	pthread_key_delete(farewell.key);
 }

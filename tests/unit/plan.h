@@ -10,16 +10,17 @@
 
 /* What a test's generator does, and what it saw. */
 struct plan {
-	uint64_t send;           /* items to send first */
-	int answer;              /* what to return then, unless it is 1: then what the last send answered */
-	const char *words;       /* told with leat_tx_fail(), if any */
-	uint32_t go;             /* where it says so, it waits for this */
+	uint64_t send; /* items to send first */
+	/* what to return then, unless it is 1: then what the last send answered */
+	int answer;
+	const char *words; /* told with leat_tx_fail(), if any */
+	uint32_t go;       /* where it says so, it waits for this */
 	uint32_t tid, started, ended, runs;
-	int last;                /* what the last send answered */
+	int last; /* what the last send answered */
 	bool done;
 	struct leat_scope *scope;
-	struct leat_tx *clone;   /* left open */
-	bool reserves;           /* with the clone, one item: */
+	struct leat_tx *clone; /* left open */
+	bool reserves;         /* with the clone, one item: */
 	void *room;
 };
 #define LAST_SEND 1
@@ -67,7 +68,8 @@ static UNUSED struct leat_rx *start(struct leat_scope *scope, leat_gen_fn *fn, s
 	return rx;
 }
 
-static UNUSED void expect_status(const struct leat_rx *rx, enum leat_cause want, int want_code, const char *want_text)
+static UNUSED void expect_status(const struct leat_rx *rx, enum leat_cause want, int want_code,
+                                 const char *want_text)
 {
 	enum leat_cause cause = LEAT_RUNNING;
 	int code = 4711, rc;

@@ -1,5 +1,6 @@
 /*
- * tests/unit/pool.c: generators and sinks on a pool: both forms of channel, how they end, and steps that wait.
+ * tests/unit/pool.c: generators and sinks on a pool: both forms of channel, how they end, and steps
+ * that wait.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,9 +19,9 @@ TestSuite(pool, .timeout = 600);
 
 struct numbers {
 	uint64_t at, end;
-	int last;          /* what next answers at the end */
+	int last; /* what next answers at the end */
 	uint32_t steps, finis, inside, overlaps;
-	int64_t step_ns;   /* how long a step takes */
+	int64_t step_ns; /* how long a step takes */
 	int64_t every_ns, due_ns;
 };
 
@@ -61,12 +62,18 @@ static struct leat_seq seq_of(struct numbers *n)
 
 /* Both forms of channel are put through the same. */
 static const struct leat_chan_opts forms[] = {
-	{ .capacity = 1 }, { .capacity = 7 }, { .capacity = 64 },                 /* compact */
-	{ .capacity = 0 }, { .kind = LEAT_MPMC, .capacity = 3 }, { .kind = LEAT_SPMC, .capacity = 1 },
-	{ .kind = LEAT_MPSC, .capacity = 64 }, { .capacity = 5, .full_fence = true },
+	{ .capacity = 1 },
+	{ .capacity = 7 },
+	{ .capacity = 64 }, /* compact */
+	{ .capacity = 0 },
+	{ .kind = LEAT_MPMC, .capacity = 3 },
+	{ .kind = LEAT_SPMC, .capacity = 1 },
+	{ .kind = LEAT_MPSC, .capacity = 64 },
+	{ .capacity = 5, .full_fence = true },
 };
 
-static struct leat_rx *start_on(struct leat_pool *pool, struct leat_scope *scope, struct leat_chan_opts chan, struct numbers *n)
+static struct leat_rx *start_on(struct leat_pool *pool, struct leat_scope *scope,
+                                struct leat_chan_opts chan, struct numbers *n)
 {
 	struct leat_gen_opts opts = { .chan = chan, .pool = pool };
 	struct leat_rx *rx;
@@ -92,8 +99,9 @@ struct place {
 
 static struct place place_open(unsigned workers, bool workers_only)
 {
-	struct place place = { leat_pool_open(&(struct leat_pool_opts){ .workers = workers, .workers_only = workers_only }),
-			       leat_scope_open(NULL, NULL) };
+	struct place place = { leat_pool_open(&(struct leat_pool_opts){
+				       .workers = workers, .workers_only = workers_only }),
+		               leat_scope_open(NULL, NULL) };
 	cr_assert_not_null(place.pool);
 	cr_assert_not_null(place.scope);
 	return place;
@@ -118,7 +126,8 @@ Test(pool, opens_and_closes)
 	cr_expect_null(leat_pool_open(&(struct leat_pool_opts){ .reserved = { 1 } }));
 	cr_expect_null(leat_pool_open(&(struct leat_pool_opts){ .workers = 1000000 }));
 	for (unsigned workers = 0; workers < 5; workers++) {
-		struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .name = "some", .workers = workers });
+		struct leat_pool *pool = leat_pool_open(
+			&(struct leat_pool_opts){ .name = "some", .workers = workers });
 		cr_assert_not_null(pool);
 		cr_expect_eq(leat_pool_close(pool), 0);
 	}
@@ -136,12 +145,15 @@ Test(pool, bad_arguments_are_refused)
 	struct numbers n = { .end = 1 };
 	struct leat_gen_opts opts = { .pool = place.pool };
 	struct leat_rx *rx = (struct leat_rx *)&rx;
-	cr_expect_eq(leat_gen(place.scope, loop, NULL, 8, &opts, &rx), -ENOTSUP, "a function needs a thread");
+	cr_expect_eq(leat_gen(place.scope, loop, NULL, 8, &opts, &rx), -ENOTSUP,
+	             "a function needs a thread");
 	cr_expect_null(rx);
 	opts.pin = LEAT_PIN(0);
-	cr_expect_eq(leat_gen_seq(place.scope, seq_of(&n), &opts, &rx), -EINVAL, "a worker is nobody's to pin");
+	cr_expect_eq(leat_gen_seq(place.scope, seq_of(&n), &opts, &rx), -EINVAL,
+	             "a worker is nobody's to pin");
 	opts.pin = 0;
-	cr_expect_eq(leat_gen_seq(place.scope, (struct leat_seq){ .item_size = 8 }, &opts, &rx), -EINVAL);
+	cr_expect_eq(leat_gen_seq(place.scope, (struct leat_seq){ .item_size = 8 }, &opts, &rx),
+	             -EINVAL);
 	cr_expect_eq(leat_gen_sink(place.scope, NULL, (struct leat_sink){ 0 }, &opts), -EINVAL);
 	leat_scope_cancel(place.scope, 0, NULL);
 	opts.chan.capacity = 1;
@@ -186,7 +198,8 @@ Test(pool, runs_beside_its_consumer)
 		int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 		while (leat_load_acq(&n.steps) < capacity && leat_now_ns() < patience_ns)
 			sched_yield();
-		cr_expect_eq(leat_load_acq(&n.steps), capacity, "form %zu: nobody received, and its channel is full", f);
+		cr_expect_eq(leat_load_acq(&n.steps), capacity,
+		             "form %zu: nobody received, and its channel is full", f);
 		leat_rx_close(rx);
 		cr_expect_eq(leat_scope_join(place.scope), 0);
 		cr_expect_eq(leat_load_acq(&n.finis), 1);
@@ -247,7 +260,9 @@ Test(pool, deadlines_and_batches_and_peeks)
 		place_close(place);
 
 		place = place_open(1, false);
-		n = (struct numbers){ .end = 2, .every_ns = 50 * MS, .due_ns = leat_now_ns() + 500 * MS };
+		n = (struct numbers){ .end = 2,
+			              .every_ns = 50 * MS,
+			              .due_ns = leat_now_ns() + 500 * MS };
 		rx = start_on(place.pool, place.scope, forms[f], &n);
 		cr_expect_eq(leat_recv_until(rx, items, leat_now_ns() + 5 * MS), -ETIMEDOUT);
 		cr_expect_eq(leat_recv_until(rx, items, 0), -ETIMEDOUT);
@@ -303,8 +318,9 @@ Test(pool, cancel_is_prompt_and_discards)
 		cr_expect_eq(leat_scope_join(place.scope), 0);
 		expect_cause(rx, LEAT_CANCELED, 0);
 		leat_rx_close(rx);
-		cr_expect_eq(n.at, received + leat_load_acq(&discarded), "form %zu: %u received, %u discarded of %llu", f, received,
-			     discarded, (unsigned long long)n.at);
+		cr_expect_eq(n.at, received + leat_load_acq(&discarded),
+		             "form %zu: %u received, %u discarded of %llu", f, received, discarded,
+		             (unsigned long long)n.at);
 		cr_expect_eq(n.finis, 1);
 		place_close(place);
 	}
@@ -356,8 +372,12 @@ Test(pool, a_scope_s_deadline_ends_it)
 {
 	for (size_t f = 0; f < COUNT(forms); f++) {
 		struct place place = place_open(1, false);
-		struct leat_scope *scope = leat_scope_open(place.scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 500 * MS });
-		struct numbers n = { .end = UINT64_MAX, .every_ns = 1000 * MS, .due_ns = leat_now_ns() + 10000 * MS };
+		struct leat_scope *scope = leat_scope_open(
+			place.scope,
+			&(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 500 * MS });
+		struct numbers n = { .end = UINT64_MAX,
+			             .every_ns = 1000 * MS,
+			             .due_ns = leat_now_ns() + 10000 * MS };
 		struct leat_rx *rx = start_on(place.pool, scope, forms[f], &n);
 		uint64_t got;
 		cr_expect_eq(leat_recv(rx, &got), -ECANCELED, "form %zu", f);
@@ -405,13 +425,17 @@ Test(pool, receivers_outlive_their_scope)
 	}
 }
 
-/* A scope that is closed may stay in its tree for a channel's sake, and its generators' group not. */
+/*
+ * A scope that is closed may stay in its tree for a channel's sake, and its generators' group not.
+ */
 Test(pool, closed_scopes_below_are_let_be)
 {
 	struct place place = place_open(1, false);
 	struct leat_scope *below = leat_scope_open(place.scope, NULL);
 	struct numbers n[2] = { { .end = 1 }, { .end = UINT64_MAX } };
-	struct leat_rx *rx = start_on(place.pool, below, (struct leat_chan_opts){ .capacity = 2 }, &n[0]), *in;
+	struct leat_rx *rx = start_on(place.pool, below, (struct leat_chan_opts){ .capacity = 2 },
+	                              &n[0]),
+		       *in;
 	struct leat_tx *out;
 	uint64_t got;
 	cr_assert_eq(leat_chan_open(below, 8, NULL, &out, &in), 0);
@@ -437,7 +461,8 @@ static void *opens_pools(void *arg)
 		struct numbers n = { .end = 0 };
 		struct leat_gen_opts opts = { .chan.capacity = 1, .pool = pool };
 		struct leat_rx *rx;
-		if (leat_gen_seq(place->scope, seq_of(&n), &opts, &rx) != 0 || leat_recv(rx, &got) != 0)
+		if (leat_gen_seq(place->scope, seq_of(&n), &opts, &rx) != 0 ||
+		    leat_recv(rx, &got) != 0)
 			return "a generator did not run";
 		leat_rx_close(rx);
 		while (leat_pool_close(pool) == -EBUSY) /* the end is told before it is counted */
@@ -456,7 +481,8 @@ Test(pool, come_and_go_beside_others)
 		pthread_create(&threads[t], NULL, opens_pools, &place);
 	for (int i = 0; i < 2000; i++) {
 		struct numbers n = { .end = 0 };
-		struct leat_rx *rx = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 1 }, &n);
+		struct leat_rx *rx = start_on(place.pool, place.scope,
+		                              (struct leat_chan_opts){ .capacity = 1 }, &n);
 		cr_assert_eq(leat_recv(rx, &got), 0);
 		leat_rx_close(rx);
 	}
@@ -470,11 +496,13 @@ Test(pool, come_and_go_beside_others)
 /* What a service does that opens a pool for each request, under the scope of all. */
 static void one_request(struct leat_scope *scope, size_t capacity, bool workers_only)
 {
-	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = workers_only });
+	struct leat_pool *pool = leat_pool_open(
+		&(struct leat_pool_opts){ .workers = 1, .workers_only = workers_only });
 	struct numbers n = { .end = 3 };
 	uint64_t got, expected = 0;
 	cr_assert_not_null(pool);
-	struct leat_rx *rx = start_on(pool, scope, (struct leat_chan_opts){ .capacity = capacity }, &n);
+	struct leat_rx *rx =
+		start_on(pool, scope, (struct leat_chan_opts){ .capacity = capacity }, &n);
 	while (leat_recv(rx, &got) == 1)
 		cr_assert_eq(got, expected++);
 	cr_assert_eq(expected, 3);
@@ -506,7 +534,9 @@ Test(pool, a_cancelled_scope_takes_no_other_pool)
 	one_request(scope, 1, false);
 	leat_scope_cancel(scope, 0, NULL);
 	pool = leat_pool_open(NULL);
-	cr_expect_eq(leat_gen_seq(scope, seq_of(&n), &(struct leat_gen_opts){ .chan.capacity = 1, .pool = pool }, &rx), -ECANCELED);
+	cr_expect_eq(leat_gen_seq(scope, seq_of(&n),
+	                          &(struct leat_gen_opts){ .chan.capacity = 1, .pool = pool }, &rx),
+	             -ECANCELED);
 	cr_expect_eq(leat_pool_close(pool), 0);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
@@ -547,10 +577,14 @@ Test(pool, what_would_wait_in_a_step_is_refused)
 		struct leat_rx *full, *rx;
 		uint64_t got;
 		cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &p.rx), 0);
-		cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .capacity = 1 }, &p.tx, &full), 0);
+		cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .capacity = 1 },
+		                            &p.tx, &full),
+		             0);
 		cr_assert_eq(leat_send(p.tx, &(uint64_t){ 1 }), 0);
 		struct leat_gen_opts opts = { .pool = place.pool, .chan.capacity = 1 };
-		cr_assert_eq(leat_gen_seq(place.scope, (struct leat_seq){ probe, NULL, &p, 8 }, &opts, &rx), 0);
+		cr_assert_eq(leat_gen_seq(place.scope, (struct leat_seq){ probe, NULL, &p, 8 },
+		                          &opts, &rx),
+		             0);
 		cr_expect_eq(leat_recv(rx, &got), 1);
 		cr_expect_eq(p.try_answer, -EAGAIN);
 		cr_expect_eq(p.recv_answer, -EDEADLK);
@@ -584,8 +618,12 @@ Test(pool, fini_is_a_step_too)
 		struct leat_tx *tx;
 		uint64_t got;
 		cr_assert_eq(leat_chan_open(place.scope, 8, NULL, &tx, &p.rx), 0);
-		cr_assert_eq(leat_gen_seq(place.scope, (struct leat_seq){ probe, probe_at_the_end, &p, 8 }, &opts, &rx), 0);
-		cr_expect_eq(leat_recv_until(rx, &got, leat_now_ns() + PATIENCE_NS), 0, "form %zu", f);
+		cr_assert_eq(leat_gen_seq(place.scope,
+		                          (struct leat_seq){ probe, probe_at_the_end, &p, 8 },
+		                          &opts, &rx),
+		             0);
+		cr_expect_eq(leat_recv_until(rx, &got, leat_now_ns() + PATIENCE_NS), 0, "form %zu",
+		             f);
 		cr_expect_eq(p.recv_answer, -EDEADLK);
 		leat_rx_close(rx);
 		leat_tx_close(tx);
@@ -598,7 +636,8 @@ Test(pool, long_steps_go_on_without_the_receiver)
 {
 	struct place place = place_open(2, false);
 	struct numbers n = { .end = UINT64_MAX, .step_ns = 200000 };
-	struct leat_rx *rx = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 4 }, &n);
+	struct leat_rx *rx =
+		start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 4 }, &n);
 	uint64_t got;
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 	for (int i = 0; i < 10; i++)
@@ -646,13 +685,16 @@ Test(pool, tickers_keep_their_times)
 	uint64_t got;
 	memset(n, 0, sizeof(n));
 	for (int i = 0; i < TICKERS; i++) {
-		n[i] = (struct numbers){ .end = TICKS, .every_ns = 2 * MS, .due_ns = start_ns + i * 10000 };
+		n[i] = (struct numbers){ .end = TICKS,
+			                 .every_ns = 2 * MS,
+			                 .due_ns = start_ns + i * 10000 };
 		rx[i] = start_on(place.pool, place.scope, forms[(size_t)i % COUNT(forms)], &n[i]);
 	}
 	for (int tick = 0; tick < TICKS; tick++)
 		for (int i = 0; i < TICKERS; i++) {
 			cr_assert_eq(leat_recv(rx[i], &got), 1);
-			cr_expect_geq(leat_now_ns(), start_ns + i * 10000 + tick * 2 * MS, "never early");
+			cr_expect_geq(leat_now_ns(), start_ns + i * 10000 + tick * 2 * MS,
+			              "never early");
 		}
 	for (int i = 0; i < TICKERS; i++) {
 		cr_expect_eq(leat_recv(rx[i], &got), 0);
@@ -681,7 +723,8 @@ static void wait_in_place(struct leat_pool *pool, struct leat_chan_opts chan)
 	struct leat_gen_opts opts = { .chan = chan, .pool = pool };
 	struct leat_rx *rx;
 	uint64_t got;
-	cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ wait_for_fd, NULL, &fd, 8 }, &opts, &rx), 0);
+	cr_assert_eq(
+		leat_gen_seq(scope, (struct leat_seq){ wait_for_fd, NULL, &fd, 8 }, &opts, &rx), 0);
 	cr_expect_eq(leat_recv_until(rx, &got, leat_now_ns() + 5 * MS), -ETIMEDOUT);
 	for (uint64_t i = 1; i < 20; i++) {
 		cr_assert_eq(write(fd, &i, sizeof(i)), sizeof(i));
@@ -742,7 +785,8 @@ static int add_up(void *state, const void *item)
 	}
 	s->waited = false;
 	s->sum += n;
-	leat_store_rel(&s->items, s->items + 1); /* who waits for an item to come reads it meanwhile */
+	/* who waits for an item to come reads it meanwhile */
+	leat_store_rel(&s->items, s->items + 1);
 	if (s->failure != 0 && s->items == s->enough)
 		return s->failure;
 	return s->enough != 0 && s->items == s->enough;
@@ -783,17 +827,23 @@ static struct leat_seq map_of(struct leat_rx *rx)
 Test(pool, whole_pipelines_run_on_it)
 {
 	for (size_t f = 0; f < COUNT(forms); f++)
-		for (int where = 0; where < 8; where++) { /* which of the three stages are on the pool */
+		/* which of the three stages are on the pool */
+		for (int where = 0; where < 8; where++) {
 			struct place place = place_open(2, f % 2);
 			struct numbers n = { .end = 2000 };
 			struct sum sum = { 0 };
 			struct leat_gen_opts opts[3];
 			struct leat_rx *rx, *mapped;
 			for (int i = 0; i < 3; i++)
-				opts[i] = (struct leat_gen_opts){ .chan = forms[f], .pool = where >> i & 1 ? place.pool : NULL };
+				opts[i] = (struct leat_gen_opts){
+					.chan = forms[f], .pool = where >> i & 1 ? place.pool : NULL
+				};
 			cr_assert_eq(leat_gen_seq(place.scope, seq_of(&n), &opts[0], &rx), 0);
 			cr_assert_eq(leat_gen_seq(place.scope, map_of(rx), &opts[1], &mapped), 0);
-			cr_assert_eq(leat_gen_sink(place.scope, mapped, (struct leat_sink){ add_up, fini_sum, &sum }, &opts[2]), 0);
+			cr_assert_eq(leat_gen_sink(place.scope, mapped,
+			                           (struct leat_sink){ add_up, fini_sum, &sum },
+			                           &opts[2]),
+			             0);
 			cr_expect_eq(leat_scope_join(place.scope), 0, "form %zu, %d", f, where);
 			cr_expect_eq(sum.items, 2000);
 			cr_expect_eq(sum.sum, 2000u * 1999 + 2000);
@@ -811,15 +861,22 @@ Test(pool, sinks_end_as_they_should)
 			struct numbers n = { .end = UINT64_MAX };
 			struct sum sum = { .enough = 100, .wait_every = 10 };
 			struct leat_rx *rx = start_on(place.pool, place.scope, forms[f], &n);
-			cr_assert_eq(leat_gen_sink(place.scope, rx, (struct leat_sink){ add_up, fini_sum, &sum }, &opts), 0);
-			cr_expect_eq(leat_scope_join(place.scope), 0, "it had enough, and its source was abandoned");
+			cr_assert_eq(leat_gen_sink(place.scope, rx,
+			                           (struct leat_sink){ add_up, fini_sum, &sum },
+			                           &opts),
+			             0);
+			cr_expect_eq(leat_scope_join(place.scope), 0,
+			             "it had enough, and its source was abandoned");
 			cr_expect_eq(sum.items, 100);
 			cr_expect_eq(sum.finis + n.finis, 2);
 
 			struct sum failing = { .enough = 5, .failure = -EIO };
 			n = (struct numbers){ .end = UINT64_MAX };
 			rx = start_on(place.pool, place.scope, forms[f], &n);
-			cr_assert_eq(leat_gen_sink(place.scope, rx, (struct leat_sink){ add_up, fini_sum, &failing }, &opts), 0);
+			cr_assert_eq(leat_gen_sink(place.scope, rx,
+			                           (struct leat_sink){ add_up, fini_sum, &failing },
+			                           &opts),
+			             0);
 			cr_expect_eq(leat_scope_join(place.scope), -EIO);
 			cr_expect_eq(failing.items, 5);
 			cr_expect_eq(place_close(place), -EIO);
@@ -830,12 +887,16 @@ Test(pool, sinks_end_as_they_should)
 			struct leat_tx *tx;
 			cr_assert_eq(leat_chan_open(place.scope, 8, &forms[f], &tx, &rx), 0);
 			struct leat_scope *scope = leat_scope_open(NULL, NULL);
-			cr_assert_eq(leat_gen_sink(scope, rx, (struct leat_sink){ add_up, fini_sum, &idle }, &opts), 0);
+			cr_assert_eq(leat_gen_sink(scope, rx,
+			                           (struct leat_sink){ add_up, fini_sum, &idle },
+			                           &opts),
+			             0);
 			cr_expect_eq(leat_send(tx, &(uint64_t){ 7 }), 0);
 			int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 			while (leat_load_acq(&idle.items) < 1 && leat_now_ns() < patience_ns)
 				sched_yield();
-			leat_scope_cancel(scope, 0, NULL); /* while it waits for items of another scope's channel */
+			/* while it waits for items of another scope's channel */
+			leat_scope_cancel(scope, 0, NULL);
 			cr_expect_eq(leat_scope_close(scope), 0);
 			cr_expect_eq(idle.finis, 1);
 			cr_expect_eq(leat_send(tx, &(uint64_t){ 7 }), -EPIPE);
@@ -855,7 +916,8 @@ Test(pool, a_hundred_thousand_at_once)
 	uint64_t got;
 	for (int i = 0; i < MANY; i++) {
 		n[i].end = (uint64_t)i % 3;
-		rx[i] = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 2 }, &n[i]);
+		rx[i] = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 2 },
+		                 &n[i]);
 	}
 	for (int i = 0; i < MANY; i++)
 		for (uint64_t k = 0; k <= n[i].end; k++)
@@ -877,7 +939,8 @@ Test(pool, one_after_another)
 	uint64_t got;
 	for (int i = 0; i < MANY; i++) {
 		struct numbers n = { .end = 1 };
-		struct leat_rx *rx = start_on(place.pool, place.scope, (struct leat_chan_opts){ .capacity = 1 }, &n);
+		struct leat_rx *rx = start_on(place.pool, place.scope,
+		                              (struct leat_chan_opts){ .capacity = 1 }, &n);
 		cr_assert_eq(leat_recv(rx, &got), 1);
 		cr_assert_eq(leat_recv(rx, &got), 0);
 		cr_assert_eq(leat_load_acq(&n.finis), 1);
@@ -899,7 +962,8 @@ Test(pool, new_ones_that_nobody_receives_from_have_their_turns)
 		rx[i] = start_on(place.pool, place.scope, forms[0], &n[i]);
 	cr_expect_eq(leat_scope_join(place.scope), 0, "on an idle worker");
 	from = start_on(place.pool, busy, forms[0], &endless);
-	cr_assert_eq(leat_gen_sink(busy, from, (struct leat_sink){ add_up, fini_sum, &sum }, &opts), 0);
+	cr_assert_eq(leat_gen_sink(busy, from, (struct leat_sink){ add_up, fini_sum, &sum }, &opts),
+	             0);
 	for (int i = MANY; i < 2 * MANY; i++)
 		rx[i] = start_on(place.pool, place.scope, forms[0], &n[i]);
 	cr_expect_eq(leat_scope_join(place.scope), 0, "on one that always has something to do");
@@ -926,7 +990,9 @@ Test(pool, a_new_one_has_its_turn_soon_beside_long_ones)
 	for (int i = 0; i < LONG; i++) {
 		n[i] = (struct numbers){ .end = UINT64_MAX, .step_ns = MS / 2 };
 		rx = start_on(place.pool, busy, forms[1], &n[i]);
-		cr_assert_eq(leat_gen_sink(busy, rx, (struct leat_sink){ add_up, fini_sum, &sum[i] }, &opts), 0);
+		cr_assert_eq(leat_gen_sink(busy, rx,
+		                           (struct leat_sink){ add_up, fini_sum, &sum[i] }, &opts),
+		             0);
 	}
 	while (leat_load_acq(&n[LONG - 1].steps) < 10)
 		sched_yield();
@@ -956,7 +1022,9 @@ Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
 		for (i = 0; i < 3; i++)
 			rx[i] = start_on(place.pool, place.scope, forms[f], &n[i]);
 		while (ended < 3) {
-			struct leat_case cases[] = { LEAT_CASE_RECV(rx[0], &got), LEAT_CASE_RECV(rx[1], &got), LEAT_CASE_RECV(rx[2], &got) };
+			struct leat_case cases[] = { LEAT_CASE_RECV(rx[0], &got),
+				                     LEAT_CASE_RECV(rx[1], &got),
+				                     LEAT_CASE_RECV(rx[2], &got) };
 			i = leat_select(cases, 3, LEAT_NEVER, LEAT_BY_CHANCE);
 			cr_assert(i >= 0 && i < 3, "form %zu: %d", f, i);
 			if (cases[i].answer == 1) {
@@ -981,8 +1049,10 @@ Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
 				cr_assert_eq(leat_merge_add(merge, rx[i], &at[i]), 0);
 			}
 			for (ended = 0; ended < 3;) {
-				rc = leat_merge_recv_until(merge, &got, &tag, in_poll ? 0 : LEAT_NEVER);
-				cr_assert(rc >= 0 || (rc == -ETIMEDOUT && in_poll), "form %zu: %d", f, rc);
+				rc = leat_merge_recv_until(merge, &got, &tag,
+				                           in_poll ? 0 : LEAT_NEVER);
+				cr_assert(rc >= 0 || (rc == -ETIMEDOUT && in_poll), "form %zu: %d",
+				          f, rc);
 				if (rc == -ETIMEDOUT && leat_merge_arm(merge) == 0)
 					cr_assert_eq(poll(&polled, 1, 20000), 1);
 				if (rc == 1)
@@ -1010,7 +1080,9 @@ Test(pool, selects_and_merges_and_descriptors_take_any_receiver)
 	}
 }
 
-/* A merge as a stage: it waits for its lanes as for any descriptor, and no thread is taken by that. */
+/*
+ * A merge as a stage: it waits for its lanes as for any descriptor, and no thread is taken by that.
+ */
 static int next_of_lanes(void *state, void *item)
 {
 	struct leat_merge *merge = state;
@@ -1045,10 +1117,16 @@ Test(pool, a_stage_that_merges)
 			int rc;
 			cr_assert_geq(leat_merge_fd(merge), 0);
 			for (int i = 0; i < 3; i++)
-				cr_assert_eq(leat_merge_add(merge, start_on(place.pool, place.scope, forms[f], &n[i]), NULL), 0);
-			cr_assert_eq(leat_gen_seq(place.scope, (struct leat_seq){ next_of_lanes, fini_lanes, merge, sizeof(got) },
-						  &opts, &rx),
-				     0);
+				cr_assert_eq(leat_merge_add(merge,
+				                            start_on(place.pool, place.scope,
+				                                     forms[f], &n[i]),
+				                            NULL),
+				             0);
+			cr_assert_eq(leat_gen_seq(place.scope,
+			                          (struct leat_seq){ next_of_lanes, fini_lanes,
+			                                             merge, sizeof(got) },
+			                          &opts, &rx),
+			             0);
 			while ((rc = leat_recv(rx, &got)) == 1) {
 				sum += got;
 				if (canceled && sum > 1000)
@@ -1070,7 +1148,10 @@ struct told {
 	uint32_t unbalanced;
 };
 
-/* The diagnostics thread writes what the latest snapshot told while the test reads it: both hold the lock. */
+/*
+ * The diagnostics thread writes what the latest snapshot told while the test reads it: both hold
+ * the lock.
+ */
 struct seen {
 	pthread_mutex_t lock;
 	struct told told;
@@ -1119,9 +1200,12 @@ Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
 {
 	struct seen seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct told told;
-	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 2 * MS, .callback = see, .callback_arg = &seen });
-	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .name = "mill", .workers = 2, .workers_only = true });
-	struct leat_scope *scope = leat_scope_open(NULL, NULL), *failing = leat_scope_open(NULL, NULL);
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = 2 * MS, .callback = see, .callback_arg = &seen });
+	struct leat_pool *pool = leat_pool_open(
+		&(struct leat_pool_opts){ .name = "mill", .workers = 2, .workers_only = true });
+	struct leat_scope *scope = leat_scope_open(NULL, NULL),
+			  *failing = leat_scope_open(NULL, NULL);
 	struct place place = { pool, scope };
 	enum { MANY = 500 };
 	static struct numbers n[MANY];
@@ -1143,19 +1227,24 @@ Test(pool, snapshots_count_its_generators_and_name_who_takes_long)
 
 	for (int form = 0; form < 2; form++) {
 		struct numbers slow = { .end = 3, .step_ns = 50 * MS };
-		struct leat_rx *slow_rx = start_on(pool, scope, (struct leat_chan_opts){ .name = "slow", .capacity = form == 0 ? 2 : 1000 }, &slow);
+		struct leat_rx *slow_rx = start_on(
+			pool, scope,
+			(struct leat_chan_opts){ .name = "slow", .capacity = form == 0 ? 2 : 1000 },
+			&slow);
 		int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 		leat_store_rel(&seen.long_steps, 0);
 		while (leat_load_acq(&seen.long_steps) == 0 && leat_now_ns() < patience_ns)
 			sched_yield();
-		cr_expect_gt(leat_load_acq(&seen.long_steps), 0, "form %d: its long step was told", form);
+		cr_expect_gt(leat_load_acq(&seen.long_steps), 0, "form %d: its long step was told",
+		             form);
 		while (leat_recv(slow_rx, &got) == 1)
 			;
 		leat_rx_close(slow_rx);
 	}
 
 	struct numbers broken = { .end = 1, .last = -EIO };
-	bad = start_on(pool, failing, (struct leat_chan_opts){ .name = "bad", .capacity = 4 }, &broken);
+	bad = start_on(pool, failing, (struct leat_chan_opts){ .name = "bad", .capacity = 4 },
+	               &broken);
 	while (leat_recv(bad, &got) == 1)
 		;
 	leat_rx_close(bad);
@@ -1184,7 +1273,8 @@ Test(pool, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
 	struct leat_rx *old, *rx;
 	struct census before, after;
 	uint64_t got;
-	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
+	struct leat_pool *pool =
+		leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
 	old = start_on(pool, scope, (struct leat_chan_opts){ .capacity = 4 }, &n[0]);
 	cr_expect_eq(leat_scope_join(scope), 0);
 	cr_expect_eq(leat_pool_close(pool), 0);
@@ -1194,7 +1284,8 @@ Test(pool, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
 		census_begin(&before);
 		rx = start_on(pool, scope, (struct leat_chan_opts){ .capacity = 4 }, &n[1 + i]);
 		census_begin(&after);
-		cr_expect_eq(after.blocks > before.blocks, i == 0, "a new crowd for the first, and one of the two for the second");
+		cr_expect_eq(after.blocks > before.blocks, i == 0,
+		             "a new crowd for the first, and one of the two for the second");
 		if (i == 0) {
 			cr_expect_eq(leat_recv(old, &got), 1);
 			cr_expect_eq(got, 0);
@@ -1203,7 +1294,8 @@ Test(pool, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
 		cr_expect_eq(leat_recv(rx, &got), 1);
 		cr_expect_eq(leat_recv(rx, &got), 0);
 		leat_rx_close(rx);
-		diag = leat_diag_start(&(struct leat_diag_opts){ .callback = see, .callback_arg = &seen });
+		diag = leat_diag_start(
+			&(struct leat_diag_opts){ .callback = see, .callback_arg = &seen });
 		cr_expect_eq(leat_diag_stop(diag), 0);
 		cr_expect_eq(seen.told.pool.offered, 1, "%d", i);
 		cr_expect_eq(seen.told.pool.delivered, 1, "%d", i);

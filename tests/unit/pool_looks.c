@@ -1,5 +1,6 @@
 /*
- * tests/unit/pool_looks.c: looks at a pool: they hold up no start, and what they tell never goes back.
+ * tests/unit/pool_looks.c: looks at a pool: they hold up no start, and what they tell never goes
+ * back.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -22,11 +23,16 @@ static struct leat_rx *start(struct leat_scope *scope, struct leat_pool *pool, u
 {
 	struct leat_gen_opts opts = { .pool = pool, .chan.capacity = 4 };
 	struct leat_rx *rx = NULL;
-	cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ next_three, NULL, state, 8 }, &opts, &rx), 0);
+	cr_assert_eq(
+		leat_gen_seq(scope, (struct leat_seq){ next_three, NULL, state, 8 }, &opts, &rx),
+		0);
 	return rx;
 }
 
-/* What a look, and a walk of a group, meet in the middle: generators that start and end, in the same scope and in new ones. */
+/*
+ * What a look, and a walk of a group, meet in the middle: generators that start and end, in the
+ * same scope and in new ones.
+ */
 struct middle {
 	struct leat_pool_user user;
 	struct leat_pool *pool;
@@ -55,7 +61,8 @@ static void gone(struct leat_pool_user *user)
 
 static void look_and_start(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
-	struct middle *middle = (struct middle *)(void *)((char *)user - offsetof(struct middle, user));
+	struct middle *middle =
+		(struct middle *)(void *)((char *)user - offsetof(struct middle, user));
 	(void)stat;
 	if (middle->looks++ > 0)
 		return; /* that of its removal */
@@ -74,13 +81,15 @@ static void keep_stat(const struct leat_snapshot *snapshot, void *arg)
 Test(pool_looks, generators_and_scopes_begin_and_end_in_the_middle_of_a_look)
 {
 	struct leat_pool_stat stat = { 0 };
-	struct middle middle = { .pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }),
-				 .scope = leat_scope_open(NULL, NULL),
-				 .user = { .busy = never_busy, .gone = gone, .look = look_and_start, .free = gone } };
+	struct middle middle = {
+		.pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }),
+		.scope = leat_scope_open(NULL, NULL),
+		.user = { .busy = never_busy, .gone = gone, .look = look_and_start, .free = gone }
+	};
 	start_and_end(&middle, middle.scope);
 	leat_pool_add_user(middle.pool, &middle.user);
-	struct leat_diag *diag = leat_diag_start(
-		&(struct leat_diag_opts){ .interval_ns = 3600000 * MS, .callback = keep_stat, .callback_arg = &stat });
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = 3600000 * MS, .callback = keep_stat, .callback_arg = &stat });
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	cr_expect_eq(middle.looks, 1);
 	leat_pool_remove_user(&middle.user);
@@ -102,10 +111,12 @@ Test(pool_looks, generators_of_a_group_begin_and_end_while_it_is_walked)
 	static struct leat_rx *rx[MANY];
 	static uint64_t states[MANY];
 	struct middle middle = { .pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }),
-				 .scope = leat_scope_open(NULL, NULL) };
+		                 .scope = leat_scope_open(NULL, NULL) };
 	for (int i = 0; i < MANY; i++)
 		rx[i] = start(middle.scope, middle.pool, &states[i]);
-	leat_arena_for_each_unlocked(((struct compact *)(void *)rx[0])->arena, start_at_block, &middle);
+	leat_arena_for_each_unlocked(((struct compact *)(void *)rx[0])->arena, start_at_block,
+	                             &middle)
+		;
 	cr_expect_geq(middle.blocks, MANY);
 	for (int i = 0; i < MANY; i++)
 		leat_rx_close(rx[i]);
@@ -129,7 +140,8 @@ static void watch_totals(const struct leat_snapshot *snapshot, void *arg)
 		return;
 	const struct leat_pool_stat *now = &snapshot->pools[0], *before = &totals->last;
 	uint64_t out = now->delivered + now->in_flight;
-	totals->fell += now->offered < before->offered || now->delivered < before->delivered || now->turns < before->turns;
+	totals->fell += now->offered < before->offered || now->delivered < before->delivered ||
+	                now->turns < before->turns;
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 		totals->fell += now->dropped[reason] < before->dropped[reason];
 		out += now->dropped[reason];
@@ -139,7 +151,10 @@ static void watch_totals(const struct leat_snapshot *snapshot, void *arg)
 	leat_add_acqrel(&totals->snapshots, 1u);
 }
 
-/* A thread that starts generators, receives from some and leaves the rest, in scopes that it opens and closes. */
+/*
+ * A thread that starts generators, receives from some and leaves the rest, in scopes that it opens
+ * and closes.
+ */
 struct starter {
 	pthread_t thread;
 	struct leat_pool *pool;
@@ -176,8 +191,8 @@ Test(pool_looks, totals_never_fall_and_are_exact_in_the_end)
 {
 	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
 	struct totals totals = { 0 };
-	struct leat_diag *diag = leat_diag_start(
-		&(struct leat_diag_opts){ .interval_ns = 1000, .callback = watch_totals, .callback_arg = &totals });
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = 1000, .callback = watch_totals, .callback_arg = &totals });
 	struct starter starters[2];
 	uint32_t stop = 0;
 	uint64_t received = 0;

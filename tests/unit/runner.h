@@ -8,7 +8,8 @@
 
 #include "census.h"
 
-static UNUSED void expect_cause(const struct leat_scope *scope, enum leat_cause want, int want_code, const char *want_text)
+static UNUSED void expect_cause(const struct leat_scope *scope, enum leat_cause want, int want_code,
+                                const char *want_text)
 {
 	int code = 4711;
 	const char *text = NULL;

@@ -187,8 +187,12 @@ Test(scope, one_of_many_racing_cancels_wins_with_its_own_text)
 		const char *text;
 		char want[32];
 		for (int i = 0; i < 6; i++) {
-			cancellers[i] = (struct canceller){ .scope = scope, .barrier = &barrier, .code = -(i + 1) };
-			cr_assert_eq(pthread_create(&cancellers[i].thread, NULL, cancel_with_code, &cancellers[i]), 0);
+			cancellers[i] = (struct canceller){ .scope = scope,
+				                            .barrier = &barrier,
+				                            .code = -(i + 1) };
+			cr_assert_eq(pthread_create(&cancellers[i].thread, NULL, cancel_with_code,
+			                            &cancellers[i]),
+			             0);
 		}
 		for (int i = 0; i < 6; i++)
 			pthread_join(cancellers[i].thread, NULL);
@@ -196,7 +200,8 @@ Test(scope, one_of_many_racing_cancels_wins_with_its_own_text)
 		snprintf(want, sizeof(want), "number %d", -code);
 		cr_expect_str_eq(text, want);
 		for (int i = 0; i < 6; i++) {
-			cr_expect_eq(cancellers[i].seen_code, code, "after its cancel returned, each sees the winner");
+			cr_expect_eq(cancellers[i].seen_code, code,
+			             "after its cancel returned, each sees the winner");
 			cr_expect_str_eq(cancellers[i].seen_text, want);
 		}
 		cr_expect_eq(leat_scope_close(scope), code);
@@ -259,7 +264,8 @@ Test(scope, a_child_of_a_cancelled_parent_opens_cancelled)
 
 Test(scope, a_child_that_outlives_its_parent_is_open_and_cancelled)
 {
-	struct leat_scope *root = leat_scope_open(NULL, NULL), *child = leat_scope_open(root, NULL), *grandchild;
+	struct leat_scope *root = leat_scope_open(NULL, NULL), *child = leat_scope_open(root, NULL),
+			  *grandchild;
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 	cr_assert_eq(leat_chan_open(child, 8, NULL, &tx, &rx), 0);
@@ -282,7 +288,9 @@ Test(scope, handles_of_a_closed_scope_live_on_cancelled)
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	struct leat_tx *tx, *tx_clone;
 	struct leat_rx *rx, *rx_clone;
-	cr_assert_eq(leat_chan_open(scope, 8, &(struct leat_chan_opts){ .kind = LEAT_MPMC }, &tx, &rx), 0);
+	cr_assert_eq(
+		leat_chan_open(scope, 8, &(struct leat_chan_opts){ .kind = LEAT_MPMC }, &tx, &rx),
+		0);
 	leat_send(tx, &(uint64_t){ 1 });
 	cr_expect_eq(leat_scope_close(scope), 0);
 	tx_clone = leat_tx_clone(tx);
@@ -332,13 +340,14 @@ static void *open_and_close_children(void *arg)
 		grandchild = leat_scope_open(child, NULL);
 		enum leat_cause above = leat_scope_cause(racer->root, NULL, NULL);
 		if (above != LEAT_RUNNING)
-			racer->wrong += leat_scope_cause(grandchild, NULL, NULL) == LEAT_RUNNING && i > 150;
+			racer->wrong +=
+				leat_scope_cause(grandchild, NULL, NULL) == LEAT_RUNNING && i > 150;
 		leat_scope_close(i % 2 ? child : grandchild);
 		leat_scope_close(i % 2 ? grandchild : child);
 	}
 	struct leat_scope *late = leat_scope_open(racer->root, NULL);
 	racer->wrong += leat_scope_cause(racer->root, NULL, NULL) != LEAT_RUNNING &&
-			leat_scope_cause(late, NULL, NULL) == LEAT_RUNNING;
+	                leat_scope_cause(late, NULL, NULL) == LEAT_RUNNING;
 	leat_scope_close(late);
 	return NULL;
 }
@@ -352,7 +361,9 @@ Test(scope, children_open_and_close_while_the_root_is_cancelled)
 		pthread_barrier_init(&barrier, NULL, 5);
 		for (int i = 0; i < 4; i++) {
 			racers[i] = (struct racer){ .root = root, .barrier = &barrier };
-			cr_assert_eq(pthread_create(&racers[i].thread, NULL, open_and_close_children, &racers[i]), 0);
+			cr_assert_eq(pthread_create(&racers[i].thread, NULL,
+			                            open_and_close_children, &racers[i]),
+			             0);
 		}
 		pthread_barrier_wait(&barrier);
 		leat_scope_cancel(root, 0, "now");

@@ -1,5 +1,6 @@
 /*
- * tests/unit/scope_deadline.c: deadlines of scopes. The library may keep a timer thread while a scope has one, not after.
+ * tests/unit/scope_deadline.c: deadlines of scopes. The library may keep a timer thread while a
+ * scope has one, not after.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,7 +12,8 @@ Test(scope_deadline, a_deadline_in_the_past_opens_a_cancelled_scope)
 {
 	const int64_t past[] = { 1, -1, INT64_MIN, leat_now_ns() };
 	for (size_t i = 0; i < COUNT(past); i++) {
-		struct leat_scope *scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = past[i] });
+		struct leat_scope *scope =
+			leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = past[i] });
 		struct leat_tx *tx;
 		struct leat_rx *rx;
 		cr_assert_not_null(scope);
@@ -24,7 +26,8 @@ Test(scope_deadline, a_deadline_in_the_past_opens_a_cancelled_scope)
 
 Test(scope_deadline, never_is_no_deadline)
 {
-	struct leat_scope *scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = LEAT_NEVER });
+	struct leat_scope *scope =
+		leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = LEAT_NEVER });
 	expect_cause(scope, LEAT_RUNNING, 0, NULL);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
@@ -56,7 +59,8 @@ Test(scope_deadline, a_deadline_cancels_generators)
 Test(scope_deadline, a_deadline_is_inherited)
 {
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
-	struct leat_scope *root = leat_scope_open(NULL, &opts), *child = leat_scope_open(root, NULL);
+	struct leat_scope *root = leat_scope_open(NULL, &opts),
+			  *child = leat_scope_open(root, NULL);
 	struct runner runner = { .answer = -ECANCELED };
 	start(child, run_until_cancelled, &runner);
 	cr_expect_eq(leat_scope_join(root), -ETIMEDOUT);
@@ -69,7 +73,8 @@ Test(scope_deadline, an_earlier_deadline_below_leaves_the_parent_running)
 {
 	struct leat_scope_opts outer = { .deadline_ns = leat_now_ns() + 3600000 * MS },
 			       inner = { .deadline_ns = leat_now_ns() + 200 * MS };
-	struct leat_scope *root = leat_scope_open(NULL, &outer), *child = leat_scope_open(root, &inner);
+	struct leat_scope *root = leat_scope_open(NULL, &outer),
+			  *child = leat_scope_open(root, &inner);
 	struct runner runner = { .answer = -ECANCELED };
 	start(child, run_until_cancelled, &runner);
 	cr_expect_eq(leat_scope_join(child), -ETIMEDOUT);
@@ -82,7 +87,8 @@ Test(scope_deadline, an_earlier_deadline_above_comes_first)
 {
 	struct leat_scope_opts outer = { .deadline_ns = leat_now_ns() + 200 * MS },
 			       inner = { .deadline_ns = leat_now_ns() + 3600000 * MS };
-	struct leat_scope *root = leat_scope_open(NULL, &outer), *child = leat_scope_open(root, &inner);
+	struct leat_scope *root = leat_scope_open(NULL, &outer),
+			  *child = leat_scope_open(root, &inner);
 	struct runner runner = { .answer = -ECANCELED };
 	start(child, run_until_cancelled, &runner);
 	cr_expect_eq(leat_scope_join(child), -ETIMEDOUT);
@@ -98,9 +104,11 @@ Test(scope_deadline, deadlines_fire_in_their_own_order)
 	int64_t deadlines_ns[8], now_ns = leat_now_ns();
 	for (int i = 0; i < 8; i++) {
 		deadlines_ns[i] = now_ns + (200 + i * 3 % 8 * 20) * MS;
-		scopes[i] = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = deadlines_ns[i] });
+		scopes[i] = leat_scope_open(
+			NULL, &(struct leat_scope_opts){ .deadline_ns = deadlines_ns[i] });
 		runners[i].answer = -ECANCELED;
-		cr_assert_eq(leat_gen(scopes[i], run_until_cancelled, &runners[i], 0, NULL, NULL), 0);
+		cr_assert_eq(leat_gen(scopes[i], run_until_cancelled, &runners[i], 0, NULL, NULL),
+		             0);
 	}
 	for (int i = 0; i < 8; i++) {
 		cr_expect_eq(leat_scope_join(scopes[i]), -ETIMEDOUT);
@@ -109,8 +117,12 @@ Test(scope_deadline, deadlines_fire_in_their_own_order)
 	}
 }
 
-/* Scopes by rank of their deadlines; NULL: closed. How many have fired; -1 if a later one has and an earlier one not. */
-static int fired_in_order(struct leat_scope *const scopes[], int n, int64_t base_ns, int64_t apart_ns)
+/*
+ * Scopes by rank of their deadlines; NULL: closed. How many have fired; -1 if a later one has and
+ * an earlier one not.
+ */
+static int fired_in_order(struct leat_scope *const scopes[], int n, int64_t base_ns,
+                          int64_t apart_ns)
 {
 	int fired = 0;
 	for (int rank = n - 1; rank >= 0; rank--) {
@@ -134,7 +146,9 @@ Test(scope_deadline, many_fire_in_their_own_order_beside_those_that_are_closed)
 		int open = MANY, fired = 0;
 		for (int i = 0; i < MANY; i++) {
 			int rank = (int)((int64_t)i * steps[k] % MANY);
-			scopes[rank] = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = base_ns + rank * apart_ns });
+			scopes[rank] = leat_scope_open(
+				NULL, &(struct leat_scope_opts){ .deadline_ns = base_ns +
+			                                                        rank * apart_ns });
 			cr_assert_not_null(scopes[rank]);
 		}
 		for (int i = 0; i < MANY; i += 3, open--) {
@@ -142,7 +156,8 @@ Test(scope_deadline, many_fire_in_their_own_order_beside_those_that_are_closed)
 			leat_scope_close(scopes[rank]);
 			scopes[rank] = NULL;
 		}
-		bool in_time = leat_now_ns() < base_ns; /* else some were due when they were opened, before others could fire */
+		/* else some were due when they were opened, before others could fire */
+		bool in_time = leat_now_ns() < base_ns;
 		while (fired < open && leat_now_ns() < base_ns + PATIENCE_NS) {
 			fired = fired_in_order(scopes, MANY, base_ns, apart_ns);
 			cr_assert(fired >= 0 || !in_time, "step %d", steps[k]);
@@ -174,7 +189,8 @@ Test(scope_deadline, an_earlier_deadline_is_heard_of_while_a_far_one_is_slept_fo
 	for (int i = 0; i < 10; i++) {
 		struct leat_scope_opts soon = { .deadline_ns = leat_now_ns() + 5 * MS };
 		struct leat_scope *scope = leat_scope_open(NULL, &soon);
-		while (leat_scope_cause(scope, NULL, NULL) == LEAT_RUNNING && leat_now_ns() < soon.deadline_ns + PATIENCE_NS)
+		while (leat_scope_cause(scope, NULL, NULL) == LEAT_RUNNING &&
+		       leat_now_ns() < soon.deadline_ns + PATIENCE_NS)
 			sched_yield();
 		expect_cause(scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 		cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
@@ -222,8 +238,11 @@ Test(scope_deadline, deadlines_come_and_go_in_several_threads, .timeout = 600)
 	pthread_barrier_t barrier;
 	pthread_barrier_init(&barrier, NULL, 3);
 	for (int i = 0; i < 3; i++) {
-		openers[i] = (struct opener){ .barrier = &barrier, .ahead_ns = i == 0 ? 20000 : 3600000 * MS };
-		cr_assert_eq(pthread_create(&openers[i].thread, NULL, open_with_deadlines, &openers[i]), 0);
+		openers[i] = (struct opener){ .barrier = &barrier,
+			                      .ahead_ns = i == 0 ? 20000 : 3600000 * MS };
+		cr_assert_eq(
+			pthread_create(&openers[i].thread, NULL, open_with_deadlines, &openers[i]),
+			0);
 	}
 	for (int i = 0; i < 3; i++) {
 		pthread_join(openers[i].thread, NULL);

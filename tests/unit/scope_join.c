@@ -220,9 +220,12 @@ Test(scope_join, join_or_close_of_a_parent_is_a_deadlock)
 
 Test(scope_join, join_and_close_of_another_scope_from_inside_work)
 {
-	struct leat_scope *scope = leat_scope_open(NULL, NULL), *child = leat_scope_open(scope, NULL),
+	struct leat_scope *scope = leat_scope_open(NULL, NULL),
+			  *child = leat_scope_open(scope, NULL),
 			  *stranger = leat_scope_open(NULL, NULL);
-	struct runner runner = { .join = child, .close = stranger, .go = 1, .inner_join = 1, .inner_close = 1 };
+	struct runner runner = {
+		.join = child, .close = stranger, .go = 1, .inner_join = 1, .inner_close = 1
+	};
 	struct runner in_child = { .go = 1 };
 	start(child, run_until_told, &in_child);
 	start(scope, join_and_close_inside, &runner);
@@ -300,7 +303,9 @@ Test(scope_join, cancel_against_spawn)
 		struct spawner spawners[2];
 		for (int i = 0; i < 2; i++) {
 			spawners[i] = (struct spawner){ .scope = scope, .barrier = &barrier };
-			cr_assert_eq(pthread_create(&spawners[i].thread, NULL, spawn_until_refused, &spawners[i]), 0);
+			cr_assert_eq(pthread_create(&spawners[i].thread, NULL, spawn_until_refused,
+			                            &spawners[i]),
+			             0);
 		}
 		pthread_barrier_wait(&barrier);
 		for (int spin = 0; spin < round * 20; spin++)

@@ -1,6 +1,7 @@
 /*
- * tests/unit/scope_tree.c: trees of scopes that are deep, or wide: nothing recurses, and nothing takes more than a few
- * steps for each scope. A walk that takes a step for each sibling, or for each scope below, runs into the timeout.
+ * tests/unit/scope_tree.c: trees of scopes that are deep, or wide: nothing recurses, and nothing
+ * takes more than a few steps for each scope. A walk that takes a step for each sibling, or for
+ * each scope below, runs into the timeout.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -36,7 +37,7 @@ static int strangers(enum leat_cause want, int want_code, const char *want_text)
 	const char *text;
 	for (int i = 0; i < SCOPES; i++)
 		found += leat_scope_cause(scopes[i], &code, &text) != want || code != want_code ||
-			 strcmp(text, want_text) != 0;
+		         strcmp(text, want_text) != 0;
 	return found;
 }
 
@@ -117,7 +118,10 @@ Test(scope_tree, siblings_are_closed_in_no_order)
 	leat_scope_close(scopes[0]);
 }
 
-/* A cancel below another, above it, beside it: whatever order, each channel of the tree below hears of it. */
+/*
+ * A cancel below another, above it, beside it: whatever order, each channel of the tree below hears
+ * of it.
+ */
 struct branch {
 	struct leat_scope *scope;
 	struct leat_tx *tx;
@@ -130,7 +134,9 @@ static void open_branches(struct branch branches[BRANCHES])
 {
 	for (int n = 1; n < BRANCHES; n++) {
 		branches[n].scope = leat_scope_open(n == 1 ? NULL : branches[n / 2].scope, NULL);
-		cr_assert_eq(leat_chan_open(branches[n].scope, 8, NULL, &branches[n].tx, &branches[n].rx), 0);
+		cr_assert_eq(leat_chan_open(branches[n].scope, 8, NULL, &branches[n].tx,
+		                            &branches[n].rx),
+		             0);
 	}
 }
 
@@ -164,7 +170,9 @@ Test(scope_tree, every_pair_of_cancels_reaches_what_is_below_and_nothing_else)
 				const char *text;
 				leat_scope_cause(branches[n].scope, NULL, &text);
 				deaf += leat_tx_done(branches[n].tx) != (by_first || by_second);
-				misled += strcmp(text, by_first ? "first" : by_second ? "second" : "") != 0;
+				misled += strcmp(text, by_first    ? "first"
+				                       : by_second ? "second"
+				                                   : "") != 0;
 			}
 			close_branches(branches);
 		}

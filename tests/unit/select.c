@@ -29,7 +29,9 @@ static struct bundle bundle_open(const struct leat_chan_opts *opts)
 {
 	struct bundle bundle = { .scope = leat_scope_open(NULL, NULL) };
 	for (int i = 0; i < PIPES; i++)
-		cr_assert_eq(leat_chan_open(bundle.scope, sizeof(uint64_t), opts, &bundle.tx[i], &bundle.rx[i]), 0);
+		cr_assert_eq(leat_chan_open(bundle.scope, sizeof(uint64_t), opts, &bundle.tx[i],
+		                            &bundle.rx[i]),
+		             0);
 	return bundle;
 }
 
@@ -92,11 +94,13 @@ static bool await_polling(uint32_t *tid)
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 	char text[512];
 	for (;;) {
-		if (leat_load_acq(tid) != 0 && read_task(leat_load_acq(tid), "stat", text, sizeof(text))) {
+		if (leat_load_acq(tid) != 0 &&
+		    read_task(leat_load_acq(tid), "stat", text, sizeof(text))) {
 			const char *state = strrchr(text, ')');
 			bool asleep = state != NULL && state[1] != '\0' && state[2] == 'S';
-			if (asleep && (!read_task(leat_load_acq(tid), "syscall", text, sizeof(text)) ||
-				       strtol(text, NULL, 10) == SYS_ppoll))
+			if (asleep &&
+			    (!read_task(leat_load_acq(tid), "syscall", text, sizeof(text)) ||
+			     strtol(text, NULL, 10) == SYS_ppoll))
 				return true;
 		}
 		if (leat_now_ns() > patience_ns)
@@ -114,7 +118,7 @@ Test(select, bad_arguments_are_refused)
 	struct leat_case good = LEAT_CASE_RECV(b.rx[0], &item), bad = good;
 	cr_expect_eq(leat_select(NULL, 1, 0, LEAT_BY_CHANCE), -EINVAL);
 	cr_expect_eq(leat_select(&good, 1, 0, (enum leat_order)2), -EINVAL);
-	cr_expect_eq(leat_select(&good, 1, 0, (enum leat_order)-1), -EINVAL);
+	cr_expect_eq(leat_select(&good, 1, 0, (enum leat_order) - 1), -EINVAL);
 	cr_expect_eq(leat_select(&good, SIZE_MAX, 0, LEAT_BY_CHANCE), -EINVAL);
 	bad.kind = (enum leat_case_kind)4;
 	cr_expect_eq(leat_select(&bad, 1, 0, LEAT_BY_CHANCE), -EINVAL);
@@ -131,7 +135,8 @@ Test(select, an_error_does_nothing)
 	uint64_t item = 7, got = 0;
 	void *room;
 	cr_assert_eq(leat_send(b.tx[0], &item), 0);
-	struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &got), LEAT_CASE_SEND(b.tx[1], &item) };
+	struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &got),
+		                     LEAT_CASE_SEND(b.tx[1], &item) };
 	cr_assert_gt(leat_reserve(b.tx[1], 1, &room), 0);
 	cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_PRIORITY), -EBUSY);
 	cr_expect_eq(leat_commit(b.tx[1], 0), 0);
@@ -169,7 +174,9 @@ Test(select, a_pointer_to_void_stands_for_the_size)
 
 Test(select, nothing_to_wait_for)
 {
-	struct leat_case cases[3] = { LEAT_CASE_FD(-1, POLLIN), LEAT_CASE_RECV(NULL, &cases), { 0 } };
+	struct leat_case cases[3] = { LEAT_CASE_FD(-1, POLLIN),
+		                      LEAT_CASE_RECV(NULL, &cases),
+		                      { 0 } };
 	cr_expect_eq(leat_select(NULL, 0, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
 	cr_expect_eq(leat_select(cases, 3, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
 	cr_expect_eq(leat_select(cases, 3, LEAT_NEVER, LEAT_BY_CHANCE), -EINVAL);
@@ -183,13 +190,17 @@ Test(select, nothing_to_wait_for)
 Test(select, each_kind_and_each_side)
 {
 	for_each_kind(kind) {
-		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct bundle b =
+			bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		uint64_t out = 5, in = 0;
-		struct leat_case cases[] = { LEAT_CASE_SEND(b.tx[0], &out), LEAT_CASE_RECV(b.rx[0], &in) };
+		struct leat_case cases[] = { LEAT_CASE_SEND(b.tx[0], &out),
+			                     LEAT_CASE_RECV(b.rx[0], &in) };
 		for (int times = 0; times < 3; times++) {
-			cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_CHANCE), 0, "%s", kind_names[kind]);
+			cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_CHANCE), 0, "%s",
+			             kind_names[kind]);
 			cr_expect_eq(cases[0].answer, 0);
-			cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_CHANCE), 1, "%s", kind_names[kind]);
+			cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_CHANCE), 1, "%s",
+			             kind_names[kind]);
 			cr_expect_eq(cases[1].answer, 1);
 			cr_expect_eq(in, out++);
 		}
@@ -216,8 +227,9 @@ Test(select, ends_are_answers)
 	for_each_kind(kind) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind });
 		uint64_t item = 9;
-		struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &item), LEAT_CASE_SEND(b.tx[1], &item),
-					     LEAT_CASE_RECV(b.rx[2], &item) };
+		struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &item),
+			                     LEAT_CASE_SEND(b.tx[1], &item),
+			                     LEAT_CASE_RECV(b.rx[2], &item) };
 		leat_tx_close(b.tx[0]);
 		b.tx[0] = NULL;
 		leat_rx_close(b.rx[1]);
@@ -284,7 +296,10 @@ Test(select, by_priority_the_first_in_the_array)
 	bundle_close(&b);
 }
 
-/* Two neighbours of several are as likely as each other; a drawn beginning and a walk from there would favour the first. */
+/*
+ * Two neighbours of several are as likely as each other; a drawn beginning and a walk from there
+ * would favour the first.
+ */
 Test(select, by_chance_all_alike)
 {
 	enum { TIMES = 20000 };
@@ -310,8 +325,10 @@ Test(select, by_chance_all_alike)
 				cr_expect_eq(counts[i], 0);
 				continue;
 			}
-			cr_expect(counts[i] > (uint64_t)share * 9 / 10 && counts[i] < (uint64_t)share * 11 / 10 + 1,
-				  "ready %x: case %d was chosen %lu times of %d", ready, i, counts[i], TIMES);
+			cr_expect(counts[i] > (uint64_t)share * 9 / 10 &&
+			                  counts[i] < (uint64_t)share * 11 / 10 + 1,
+			          "ready %x: case %d was chosen %lu times of %d", ready, i,
+			          counts[i], TIMES);
 			cr_assert_eq(leat_recv(b.rx[i], &item), 1);
 		}
 	}
@@ -323,7 +340,8 @@ Test(select, by_chance_all_alike)
 Test(select, the_same_handle_twice)
 {
 	for_each_kind(kind) {
-		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct bundle b =
+			bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct selector s = { .n = 3 };
 		uint64_t item = 4;
 		for (int i = 0; i < 3; i++)
@@ -349,13 +367,16 @@ Test(select, a_send_wakes_it)
 	for_each_kind(kind)
 		for_each_wait(wait)
 			for (int which = 0; which < PIPES; which++) {
-				struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .recv_wait = wait });
-				struct selector s = { .order = which % 2 ? LEAT_BY_CHANCE : LEAT_BY_PRIORITY };
+				struct bundle b = bundle_open(&(struct leat_chan_opts){
+					.kind = kind, .recv_wait = wait });
+				struct selector s = { .order = which % 2 ? LEAT_BY_CHANCE
+					                                 : LEAT_BY_PRIORITY };
 				uint64_t item = 11;
 				selector_receives(&s, &b, PIPES);
 				selector_start(&s);
 				if (wait == LEAT_WAIT_ADAPTIVE || wait == LEAT_WAIT_PARK)
-					cr_assert(await_parked(&s.tid), "%s %s", kind_names[kind], wait_names[wait]);
+					cr_assert(await_parked(&s.tid), "%s %s", kind_names[kind],
+					          wait_names[wait]);
 				cr_expect_eq(leat_send(b.tx[which], &item), 0);
 				cr_expect_eq(selector_join(&s), which);
 				cr_expect_eq(s.items[which], 11);
@@ -367,7 +388,8 @@ Test(select, a_send_wakes_it)
 Test(select, a_receive_wakes_it)
 {
 	for_each_kind(kind) {
-		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		struct bundle b =
+			bundle_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
 		struct selector s = { .n = 2, .items = { 1, 2 } };
 		uint64_t item = 0;
 		for (int i = 0; i < 2; i++) {
@@ -439,7 +461,8 @@ Test(select, its_deadline_ends_it)
 	for_each_wait(wait) {
 		uint64_t item;
 		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .recv_wait = wait });
-		struct leat_case cases[] = { LEAT_CASE_RECV(pipe.rx, &item), LEAT_CASE_RECV(pipe.rx, &item) };
+		struct leat_case cases[] = { LEAT_CASE_RECV(pipe.rx, &item),
+			                     LEAT_CASE_RECV(pipe.rx, &item) };
 		int64_t until_ns = leat_now_ns() + 2 * MS;
 		cr_expect_eq(leat_select(cases, 2, until_ns, LEAT_BY_CHANCE), -ETIMEDOUT);
 		cr_expect_geq(leat_now_ns(), until_ns);
@@ -453,13 +476,18 @@ Test(select, the_deadline_of_a_scope_ends_it)
 {
 	for_each_wait(wait) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .recv_wait = wait });
-		struct leat_scope *soon =
-			leat_scope_open(b.scope, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
+		struct leat_scope *soon = leat_scope_open(
+			b.scope,
+			&(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + 100 * MS });
 		struct leat_tx *tx;
 		struct leat_rx *rx;
 		uint64_t item;
-		cr_assert_eq(leat_chan_open(soon, sizeof(item), &(struct leat_chan_opts){ .recv_wait = wait }, &tx, &rx), 0);
-		struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &item), LEAT_CASE_RECV(rx, &item) };
+		cr_assert_eq(leat_chan_open(soon, sizeof(item),
+		                            &(struct leat_chan_opts){ .recv_wait = wait }, &tx,
+		                            &rx),
+		             0);
+		struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &item),
+			                     LEAT_CASE_RECV(rx, &item) };
 		cr_expect_eq(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_CHANCE), 1);
 		cr_expect_eq(cases[1].answer, -ECANCELED);
 		leat_tx_close(tx);
@@ -469,11 +497,15 @@ Test(select, the_deadline_of_a_scope_ends_it)
 	}
 }
 
-/* Two who select on one channel, each told of an item; and one who selects and leaves with something else. */
+/*
+ * Two who select on one channel, each told of an item; and one who selects and leaves with
+ * something else.
+ */
 Test(select, news_that_is_not_taken_goes_on)
 {
 	for (int times = 0; times < 300; times++) {
-		struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = LEAT_MPMC, .recv_wait = LEAT_WAIT_PARK });
+		struct bundle b = bundle_open(
+			&(struct leat_chan_opts){ .kind = LEAT_MPMC, .recv_wait = LEAT_WAIT_PARK });
 		struct leat_rx *clone = leat_rx_clone(b.rx[1]);
 		struct selector both = { .order = LEAT_BY_PRIORITY };
 		struct caller plain = { .op = OP_RECV, .rx = clone };
@@ -511,7 +543,8 @@ Test(select, more_than_fit_on_the_stack)
 	}
 	for (size_t n = 1; n <= MANY; n++) {
 		cr_expect_eq(leat_select(cases, n, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
-		cr_expect_eq(leat_select(cases, n, leat_now_ns() + MS / 10, LEAT_BY_CHANCE), -ETIMEDOUT);
+		cr_expect_eq(leat_select(cases, n, leat_now_ns() + MS / 10, LEAT_BY_CHANCE),
+		             -ETIMEDOUT);
 		cr_assert_eq(leat_send(tx[n - 1], &sent), 0);
 		cr_expect_eq(leat_select(cases, n, LEAT_NEVER, LEAT_BY_CHANCE), (int)n - 1);
 	}
@@ -531,7 +564,7 @@ Test(select, descriptors)
 	uint64_t item, sent = 1;
 	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
 	struct leat_case cases[] = { LEAT_CASE_FD(ends[0], POLLIN), LEAT_CASE_FD(ends[1], POLLOUT),
-				     LEAT_CASE_RECV(b.rx[0], &item), LEAT_CASE_FD(-1, POLLIN) };
+		                     LEAT_CASE_RECV(b.rx[0], &item), LEAT_CASE_FD(-1, POLLIN) };
 	cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 1);
 	cr_expect_eq(cases[1].revents, POLLOUT);
 	cr_expect_eq(cases[1].answer, 1);
@@ -589,7 +622,8 @@ Test(select, without_a_descriptor_to_be_woken_by)
 	int ends[2];
 	uint64_t item;
 	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-	struct leat_case cases[] = { LEAT_CASE_FD(ends[0], POLLIN), LEAT_CASE_RECV(b.rx[0], &item) };
+	struct leat_case cases[] = { LEAT_CASE_FD(ends[0], POLLIN),
+		                     LEAT_CASE_RECV(b.rx[0], &item) };
 	before = refuse_descriptors();
 	cr_expect_eq(leat_select(cases, 2, leat_now_ns() + 10000 * MS, LEAT_BY_CHANCE), -EMFILE);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);

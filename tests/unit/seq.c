@@ -1,5 +1,6 @@
 /*
- * tests/unit/seq.c: sources that are pulled, run on a thread by leat_gen_seq(), and brought back by leat_seq_from_rx().
+ * tests/unit/seq.c: sources that are pulled, run on a thread by leat_gen_seq(), and brought back by
+ * leat_seq_from_rx().
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -230,8 +231,11 @@ Test(seq, on_an_error_the_state_is_still_the_callers)
 	seq.next = NULL;
 	cr_expect_eq(leat_gen_seq(scope, seq, NULL, &rx), -EINVAL);
 	seq = seq_of(&numbers);
-	cr_expect_eq(leat_gen_seq(scope, seq, &(struct leat_gen_opts){ .reserved[3] = 1 }, &rx), -EINVAL);
-	cr_expect_eq(leat_gen_seq(scope, seq, &(struct leat_gen_opts){ .pin = LEAT_PIN(100000) }, &rx), -EINVAL);
+	cr_expect_eq(leat_gen_seq(scope, seq, &(struct leat_gen_opts){ .reserved[3] = 1 }, &rx),
+	             -EINVAL);
+	cr_expect_eq(
+		leat_gen_seq(scope, seq, &(struct leat_gen_opts){ .pin = LEAT_PIN(100000) }, &rx),
+		-EINVAL);
 	cr_expect_null(rx);
 	cr_expect_eq(numbers.nexts, 0);
 	cr_expect_eq(numbers.finis, 0);
@@ -244,13 +248,18 @@ Test(seq, a_compound_literal_is_an_argument)
 	struct leat_scope *scope = scope_open();
 	struct numbers numbers = { .limit = 5 };
 	struct leat_rx *rx;
-	cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ numbers_next, numbers_fini, &numbers, 8 }, NULL, &rx), 0);
+	cr_assert_eq(leat_gen_seq(scope,
+	                          (struct leat_seq){ numbers_next, numbers_fini, &numbers, 8 },
+	                          NULL, &rx),
+	             0);
 	expect_range(rx, 5);
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
-/* What next makes for a channel that drops, or that nobody wants any more, is discarded, not lost. */
+/*
+ * What next makes for a channel that drops, or that nobody wants any more, is discarded, not lost.
+ */
 
 static struct ledger ledger;
 
@@ -271,14 +280,17 @@ Test(seq, each_item_made_has_one_owner)
 		struct leat_scope *scope = scope_open();
 		struct numbers numbers = { .limit = 2000 };
 		struct leat_gen_opts opts = { .chan = { .kind = (enum leat_kind)(round % 4),
-							.capacity = 3,
-							.overflow = (enum leat_overflow)(round / 4 % 3),
-							.discard = ledger_discard,
-							.discard_arg = &ledger } };
+			                                .capacity = 3,
+			                                .overflow =
+			                                        (enum leat_overflow)(round / 4 % 3),
+			                                .discard = ledger_discard,
+			                                .discard_arg = &ledger } };
 		struct leat_rx *rx;
 		uint64_t got;
 		memset(&ledger, 0, sizeof(ledger));
-		cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ owned_next, NULL, &numbers, 8 }, &opts, &rx), 0);
+		cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ owned_next, NULL, &numbers, 8 },
+		                          &opts, &rx),
+		             0);
 		for (int n = 0; n < round && leat_recv(rx, &got) == 1; n++)
 			ledger_receive(&ledger, got);
 		if (round % 2)
@@ -289,7 +301,10 @@ Test(seq, each_item_made_has_one_owner)
 	}
 }
 
-/* What is there stays until there is something newer: an item that is still being made drops nothing. */
+/*
+ * What is there stays until there is something newer: an item that is still being made drops
+ * nothing.
+ */
 struct slow {
 	struct numbers numbers;
 	uint32_t making, go; /* the item that is being made, from 1; how many may be */
@@ -307,21 +322,37 @@ static int slow_next(void *state, void *item)
 Test(seq, an_item_that_is_being_made_drops_none_that_is_there)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST;
+		     overflow++) {
 			for (int on_pool = 0; on_pool < 2; on_pool++) {
-				struct leat_pool *pool = on_pool ? leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }) : NULL;
+				struct leat_pool *pool =
+					on_pool ? leat_pool_open(
+							  &(struct leat_pool_opts){ .workers = 1 })
+						: NULL;
 				struct leat_scope *scope = scope_open();
 				struct slow slow = { .numbers = { .limit = 3 }, .go = 1 };
-				struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 1, .overflow = overflow }, .pool = pool };
+				struct leat_gen_opts opts = { .chan = { .kind = kind,
+					                                .capacity = 1,
+					                                .overflow = overflow },
+					                      .pool = pool };
 				uint64_t got;
 				struct leat_rx *rx;
-				cr_assert_eq(leat_gen_seq(scope, (struct leat_seq){ slow_next, NULL, &slow, sizeof(uint64_t) }, &opts, &rx), 0);
+				cr_assert_eq(leat_gen_seq(scope,
+				                          (struct leat_seq){ slow_next, NULL, &slow,
+				                                             sizeof(uint64_t) },
+				                          &opts, &rx),
+				             0);
 				if (overflow != LEAT_BLOCK)
-					cr_expect(await_word(&slow.making, 2)); /* one is there, and the next one is made */
+					/* one is there, and the next one is made */
+					cr_expect(await_word(&slow.making, 2));
 				else if (!on_pool)
 					cr_expect(await_word(&slow.making, 1));
-				cr_expect_eq(leat_recv_until(rx, &got, leat_now_ns() + (overflow == LEAT_BLOCK ? PATIENCE_NS : 200 * MS)), 1,
-					     "%s, overflow %d, on a pool: %d", kind_names[kind], overflow, on_pool);
+				cr_expect_eq(leat_recv_until(rx, &got,
+				                             leat_now_ns() + (overflow == LEAT_BLOCK
+				                                                      ? PATIENCE_NS
+				                                                      : 200 * MS)),
+				             1, "%s, overflow %d, on a pool: %d", kind_names[kind],
+				             overflow, on_pool);
 				cr_expect_eq(got, 0);
 				leat_store_rel(&slow.go, 4u);
 				leat_rx_close(rx);
@@ -336,15 +367,21 @@ Test(seq, the_last_of_one_that_drops_the_oldest_is_there_after_its_end)
 {
 	for_each_kind(kind) {
 		for (int on_pool = 0; on_pool < 2; on_pool++) {
-			struct leat_pool *pool = on_pool ? leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }) : NULL;
+			struct leat_pool *pool =
+				on_pool ? leat_pool_open(&(struct leat_pool_opts){ .workers = 1 })
+					: NULL;
 			struct leat_scope *scope = scope_open();
 			struct numbers numbers = { .limit = 100 };
-			struct leat_gen_opts opts = { .chan = { .kind = kind, .capacity = 1, .overflow = LEAT_DROP_OLDEST }, .pool = pool };
+			struct leat_gen_opts opts = { .chan = { .kind = kind,
+				                                .capacity = 1,
+				                                .overflow = LEAT_DROP_OLDEST },
+				                      .pool = pool };
 			uint64_t got = 4711;
 			struct leat_rx *rx;
 			cr_assert_eq(leat_gen_seq(scope, seq_of(&numbers), &opts, &rx), 0);
 			cr_expect_eq(leat_scope_join(scope), 0);
-			cr_expect_eq(leat_recv(rx, &got), 1, "%s, on a pool: %d", kind_names[kind], on_pool);
+			cr_expect_eq(leat_recv(rx, &got), 1, "%s, on a pool: %d", kind_names[kind],
+			             on_pool);
 			cr_expect_eq(got, 99);
 			cr_expect_eq(leat_recv(rx, &got), 0);
 			leat_rx_close(rx);
@@ -454,7 +491,10 @@ Test(seq, there_and_back_many_times)
 	}
 }
 
-/* With a scope for each stage a failure travels along the chain, after the data, under its own code. */
+/*
+ * With a scope for each stage a failure travels along the chain, after the data, under its own
+ * code.
+ */
 Test(seq, a_failure_travels_through_stages_after_the_data)
 {
 	struct leat_scope *scopes[4];

@@ -1,5 +1,6 @@
 /*
- * tests/unit/sink.c: sinks whose input others receive from too: what a put takes, waits with, refuses or fails at.
+ * tests/unit/sink.c: sinks whose input others receive from too: what a put takes, waits with,
+ * refuses or fails at.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -21,15 +22,18 @@ struct puts {
 	uint64_t wait_at;            /* after so many calls, or NO_ITEM */
 	uint64_t fail_at, enough_at; /* the number of the item, or NO_ITEM */
 	int64_t due_ns;              /* until then, which is set when it begins to wait */
-	uint64_t waited; /* for this item, or NO_ITEM */
-	struct leat_rx *other; /* takes one from here at each call: another receiver that goes on meanwhile */
+	uint64_t waited;             /* for this item, or NO_ITEM */
+	/* takes one from here at each call: another receiver that goes on meanwhile */
+	struct leat_rx *other;
 	uint32_t calls, waits, others; /* others: items put while an earlier one waited */
 	uint32_t fini;
 };
 
 static void puts_init(struct puts *puts)
 {
-	*puts = (struct puts){ .wait_at = NO_ITEM, .fail_at = NO_ITEM, .enough_at = NO_ITEM, .waited = NO_ITEM };
+	*puts = (struct puts){
+		.wait_at = NO_ITEM, .fail_at = NO_ITEM, .enough_at = NO_ITEM, .waited = NO_ITEM
+	};
 }
 
 static int put(void *state, const void *item)
@@ -71,7 +75,9 @@ struct shared {
 
 static struct shared shared_open(enum leat_kind kind, size_t size)
 {
-	struct leat_chan_opts opts = { .kind = kind, .capacity = 16, .discard = ledger_discard, .discard_arg = &ledger };
+	struct leat_chan_opts opts = {
+		.kind = kind, .capacity = 16, .discard = ledger_discard, .discard_arg = &ledger
+	};
 	struct shared s = { .scope = leat_scope_open(NULL, NULL), .size = size };
 	memset(&ledger, 0, sizeof(ledger));
 	s.pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
@@ -137,10 +143,13 @@ Test(sink, a_put_that_waits_is_called_again_with_the_item_that_is_its_own)
 		if (on_pool)
 			cr_assert(await_word(&puts.waits, 1));
 		for (uint64_t n = 1; on_pool && s.other != NULL && n < 4; n++)
-			cr_expect_neq(shared_take(&s), 0, "%s of %zu: the put's item went to another", kind_names[kind], size);
+			cr_expect_neq(shared_take(&s), 0,
+			              "%s of %zu: the put's item went to another", kind_names[kind],
+			              size);
 		leat_tx_close(s.tx);
 		s.tx = NULL;
-		cr_expect_eq(leat_scope_join(s.scope), 0, "%s of %zu, on a pool: %d", kind_names[kind], size, on_pool);
+		cr_expect_eq(leat_scope_join(s.scope), 0, "%s of %zu, on a pool: %d",
+		             kind_names[kind], size, on_pool);
 		cr_expect_eq(puts.others, 0);
 		cr_expect_eq(ledger.received[0], 1);
 		cr_expect_eq(ledger_received(&ledger), 6);
@@ -162,14 +171,19 @@ Test(sink, a_put_that_waits_while_another_receiver_goes_on_is_called_again)
 		shared_sink(&s, s.scope, &puts, on_pool);
 		leat_tx_close(s.tx);
 		s.tx = NULL;
-		cr_expect_eq(leat_scope_join(s.scope), 0, "%s of %zu, on a pool: %d", kind_names[kind], size, on_pool);
+		cr_expect_eq(leat_scope_join(s.scope), 0, "%s of %zu, on a pool: %d",
+		             kind_names[kind], size, on_pool);
 		cr_expect_eq(puts.others, 0);
-		cr_expect_eq(ledger_received(&ledger), 16, "%s of %zu, on a pool: %d", kind_names[kind], size, on_pool);
+		cr_expect_eq(ledger_received(&ledger), 16, "%s of %zu, on a pool: %d",
+		             kind_names[kind], size, on_pool);
 		shared_close(&s, 0);
 	}
 }
 
-/* Ended in the middle of what it has peeked at: what it put is not put again, nor discarded; the rest is the other's. */
+/*
+ * Ended in the middle of what it has peeked at: what it put is not put again, nor discarded; the
+ * rest is the other's.
+ */
 static void end_in_the_middle(int rc)
 {
 	for_each_form(kind, size, on_pool) {
@@ -181,11 +195,12 @@ static void end_in_the_middle(int rc)
 		puts.other = s.other;
 		shared_send(&s, 0, 16);
 		shared_sink(&s, scope, &puts, on_pool);
-		cr_expect_eq(leat_scope_join(scope), rc == 1 ? 0 : rc, "%s of %zu, on a pool: %d", kind_names[kind], size, on_pool);
+		cr_expect_eq(leat_scope_join(scope), rc == 1 ? 0 : rc, "%s of %zu, on a pool: %d",
+		             kind_names[kind], size, on_pool);
 		for (uint64_t left = 14; s.other != NULL && left > 0; left--)
 			shared_take(&s);
-		cr_expect_eq(ledger_received(&ledger), s.other != NULL ? 16 : 3, "%s of %zu, on a pool: %d", kind_names[kind],
-			     size, on_pool);
+		cr_expect_eq(ledger_received(&ledger), s.other != NULL ? 16 : 3,
+		             "%s of %zu, on a pool: %d", kind_names[kind], size, on_pool);
 		leat_scope_close(scope);
 		shared_close(&s, 0);
 	}
@@ -216,7 +231,10 @@ static void *takes_all(void *arg)
 	return NULL;
 }
 
-/* Another takes behind the sink while that puts, waits, has enough or fails: the ledger is the judge. */
+/*
+ * Another takes behind the sink while that puts, waits, has enough or fails: the ledger is the
+ * judge.
+ */
 Test(sink, each_item_has_one_owner_beside_another_receiver)
 {
 	for (int how = 0; how < 3; how++)
@@ -241,8 +259,9 @@ Test(sink, each_item_has_one_owner_beside_another_receiver)
 			leat_tx_close(s.tx);
 			pthread_join(taker.thread, NULL);
 			int rc = leat_scope_join(scope);
-			cr_expect(rc == 0 || (how == 2 && rc == -EIO), "%s of %zu, on a pool: %d, how %d: %d", kind_names[kind],
-				  size, on_pool, how, rc);
+			cr_expect(rc == 0 || (how == 2 && rc == -EIO),
+			          "%s of %zu, on a pool: %d, how %d: %d", kind_names[kind], size,
+			          on_pool, how, rc);
 			leat_scope_close(scope);
 			s.tx = NULL;
 			s.other = NULL;
@@ -260,7 +279,9 @@ Test(sink, a_receiver_that_holds_a_peek_is_refused)
 		puts_init(&puts);
 		shared_send(&s, 0, 1);
 		cr_assert_eq(leat_peek(s.rx, 1, &there), 1);
-		cr_assert_eq(leat_gen_sink(s.scope, s.rx, (struct leat_sink){ put, fini, &puts }, &opts), -EBUSY);
+		cr_assert_eq(
+			leat_gen_sink(s.scope, s.rx, (struct leat_sink){ put, fini, &puts }, &opts),
+			-EBUSY);
 		cr_expect_eq(puts.fini, 0);
 		cr_expect_eq(leat_release(s.rx, 0), 0, "the receiver is still the caller's");
 		shared_sink(&s, s.scope, &puts, on_pool);
@@ -276,7 +297,8 @@ Test(sink, a_receiver_that_holds_a_peek_is_refused)
 Test(sink, a_pooled_generator_s_receiver_that_holds_a_peek_is_refused)
 {
 	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
-	struct leat_scope *scope = leat_scope_open(NULL, NULL), *source = leat_scope_open(NULL, NULL);
+	struct leat_scope *scope = leat_scope_open(NULL, NULL),
+			  *source = leat_scope_open(NULL, NULL);
 	struct leat_gen_opts opts = { .chan.capacity = 4, .pool = pool };
 	struct pipe pipe = pipe_open(NULL);
 	const void *there;
@@ -288,7 +310,8 @@ Test(sink, a_pooled_generator_s_receiver_that_holds_a_peek_is_refused)
 	leat_tx_close(pipe.tx);
 	cr_assert_eq(leat_gen_seq(source, leat_seq_from_rx(pipe.rx), &opts, &rx), 0);
 	cr_assert_eq(leat_peek(rx, 1, &there), 1);
-	cr_assert_eq(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &puts }, NULL), -EBUSY);
+	cr_assert_eq(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &puts }, NULL),
+	             -EBUSY);
 	cr_expect_eq(leat_release(rx, 0), 0);
 	cr_expect_eq(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &puts }, NULL), 0);
 	cr_expect_eq(leat_scope_join(scope), 0);

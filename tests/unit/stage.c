@@ -11,13 +11,20 @@
 
 TestSuite(stage, .timeout = 600);
 
-/* Where the stage runs, and the form of its own channel: on a thread, compact on a pool, a channel of its own on a pool. */
+/*
+ * Where the stage runs, and the form of its own channel: on a thread, compact on a pool, a channel
+ * of its own on a pool.
+ */
 enum where { ON_THREAD, ON_POOL, ON_POOL_TURNS, WHERES };
 static const char *const where_names[] = { "on a thread", "on a pool", "on a pool, with turns" };
 
-/* What feeds it: a plain channel whose sender the test keeps; a generator on a thread; one on a pool. */
+/*
+ * What feeds it: a plain channel whose sender the test keeps; a generator on a thread; one on a
+ * pool.
+ */
 enum input { PLAIN, THREAD, POOL, INPUTS };
-static const char *const input_names[] = { "a plain channel", "a generator on a thread", "a generator on a pool" };
+static const char *const input_names[] = { "a plain channel", "a generator on a thread",
+	                                   "a generator on a pool" };
 
 /* A deadline that passes when leat_scope_expire() says so. */
 #define HOUR_NS (INT64_C(3600) * 1000 * MS)
@@ -76,7 +83,9 @@ struct flow {
 
 static struct leat_gen_opts opts_of(const struct flow *f, enum where where)
 {
-	struct leat_gen_opts opts = { .chan = { .capacity = 4, .kind = where == ON_POOL_TURNS ? LEAT_MPMC : LEAT_SPSC } };
+	struct leat_gen_opts opts = {
+		.chan = { .capacity = 4, .kind = where == ON_POOL_TURNS ? LEAT_MPMC : LEAT_SPSC }
+	};
 	if (where != ON_THREAD)
 		opts.pool = f->pool;
 	return opts;
@@ -88,15 +97,20 @@ static void flow_open(struct flow *f, enum where where, enum input input, int64_
 	memset(f, 0, sizeof(*f));
 	f->where = where;
 	f->pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
-	f->inner = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = inner_deadline_ns });
+	f->inner = leat_scope_open(NULL,
+	                           &(struct leat_scope_opts){ .deadline_ns = inner_deadline_ns });
 	f->outer = scope_open();
 	cr_assert(f->pool != NULL && f->inner != NULL);
 	opts = opts_of(f, input == POOL ? ON_POOL : ON_THREAD);
 	if (input == PLAIN)
-		cr_assert_eq(leat_chan_open(f->inner, sizeof(uint64_t), &opts.chan, &f->tx, &f->in), 0);
+		cr_assert_eq(leat_chan_open(f->inner, sizeof(uint64_t), &opts.chan, &f->tx, &f->in),
+		             0);
 	else
-		cr_assert_eq(leat_gen_seq(f->inner, (struct leat_seq){ idle_next, idle_fini, &f->idle, sizeof(uint64_t) },
-					  &opts, &f->in), 0);
+		cr_assert_eq(leat_gen_seq(f->inner,
+		                          (struct leat_seq){ idle_next, idle_fini, &f->idle,
+		                                             sizeof(uint64_t) },
+		                          &opts, &f->in),
+		             0);
 }
 
 static struct leat_rx *flow_stage(struct flow *f)
@@ -105,7 +119,11 @@ static struct leat_rx *flow_stage(struct flow *f)
 	struct leat_rx *rx;
 	opts.chan.name = "stage";
 	f->stage.from = leat_seq_from_rx(f->in);
-	cr_assert_eq(leat_gen_seq(f->outer, (struct leat_seq){ stage_next, stage_fini, &f->stage, sizeof(uint64_t) }, &opts, &rx), 0);
+	cr_assert_eq(leat_gen_seq(f->outer,
+	                          (struct leat_seq){ stage_next, stage_fini, &f->stage,
+	                                             sizeof(uint64_t) },
+	                          &opts, &rx),
+	             0);
 	return rx;
 }
 
@@ -125,7 +143,9 @@ static void flow_sink(struct flow *f)
 {
 	struct leat_gen_opts opts = opts_of(f, f->where);
 	opts.chan.name = "the sink";
-	cr_assert_eq(leat_gen_sink(f->outer, f->in, (struct leat_sink){ count_put, count_put_fini, f }, &opts), 0);
+	cr_assert_eq(leat_gen_sink(f->outer, f->in,
+	                           (struct leat_sink){ count_put, count_put_fini, f }, &opts),
+	             0);
 }
 
 static void flow_close(struct flow *f)
@@ -149,7 +169,8 @@ static void expect_ends(struct flow *f, struct leat_rx *rx, struct expected want
 	int code = 0, scope_code;
 	uint64_t got;
 	int rc = leat_recv_until(rx, &got, leat_now_ns() + PATIENCE_NS);
-	cr_assert(rc == 0 || (rc == -ECANCELED && want.cause == LEAT_FAILED), "%s: received %d", what, rc);
+	cr_assert(rc == 0 || (rc == -ECANCELED && want.cause == LEAT_FAILED), "%s: received %d",
+	          what, rc);
 	cr_expect_eq(leat_rx_status(rx, &cause, &code, &text), 0);
 	cr_expect_eq(cause, want.cause, "%s: %s", what, leat_cause_name(cause));
 	cr_expect_eq(code, want.code, "%s: %d", what, code);
@@ -157,8 +178,8 @@ static void expect_ends(struct flow *f, struct leat_rx *rx, struct expected want
 	rc = leat_scope_join(f->outer);
 	scope_cause = leat_scope_cause(f->outer, &scope_code, &scope_text);
 	cr_expect_eq(rc, want.cause == LEAT_FAILED ? want.code : 0, "%s: join %d", what, rc);
-	cr_expect_eq(scope_cause, want.cause == LEAT_FAILED ? LEAT_FAILED : LEAT_RUNNING, "%s: the scope %s", what,
-		     leat_cause_name(scope_cause));
+	cr_expect_eq(scope_cause, want.cause == LEAT_FAILED ? LEAT_FAILED : LEAT_RUNNING,
+	             "%s: the scope %s", what, leat_cause_name(scope_cause));
 	if (want.cause == LEAT_FAILED)
 		cr_expect_str_eq(scope_text, want.text, "%s: the scope's \"%s\"", what, scope_text);
 }
@@ -206,7 +227,9 @@ Test(stage, a_deadline_of_its_input_s_scope_is_its_cause_and_no_failure)
 		flow_open(&f, where, input, leat_now_ns() + HOUR_NS);
 		rx = flow_stage(&f);
 		leat_scope_expire(f.inner);
-		expect_ends(&f, rx, (struct expected){ LEAT_DEADLINE, -ETIMEDOUT, "deadline passed" }, name_of(where, input));
+		expect_ends(&f, rx,
+		            (struct expected){ LEAT_DEADLINE, -ETIMEDOUT, "deadline passed" },
+		            name_of(where, input));
 		leat_rx_close(rx);
 		leat_tx_close(f.tx);
 		flow_close(&f);
@@ -223,7 +246,8 @@ Test(stage, another_failure_in_its_place_has_no_words_of_the_input_s)
 		f.stage.instead = -EBADMSG;
 		rx = flow_stage(&f);
 		leat_scope_cancel(f.inner, 0, "enough");
-		expect_ends(&f, rx, (struct expected){ LEAT_FAILED, -EBADMSG, "" }, name_of(where, input));
+		expect_ends(&f, rx, (struct expected){ LEAT_FAILED, -EBADMSG, "" },
+		            name_of(where, input));
 		leat_rx_close(rx);
 		leat_tx_close(f.tx);
 		flow_close(&f);
@@ -245,7 +269,8 @@ Test(stage, the_words_of_a_failing_input_are_its_own)
 		rx = flow_stage(&f);
 		cr_expect_eq(leat_recv(rx, &got), 1);
 		cr_expect_eq(leat_recv(rx, &got), 1);
-		expect_ends(&f, rx, (struct expected){ LEAT_FAILED, -EIO, "disk gone" }, where_names[where]);
+		expect_ends(&f, rx, (struct expected){ LEAT_FAILED, -EIO, "disk gone" },
+		            where_names[where]);
 		leat_rx_close(rx);
 		flow_close(&f);
 	}
@@ -265,7 +290,8 @@ Test(stage, a_cancel_travels_through_stages_with_its_words)
 			opts = opts_of(&f, second);
 			cr_assert_eq(leat_gen_seq(last, leat_seq_from_rx(rx), &opts, &rx), 0);
 			leat_scope_cancel(f.inner, 0, "enough");
-			expect_ends(&f, rx, (struct expected){ LEAT_CANCELED, 0, "enough" }, name_of(where, input));
+			expect_ends(&f, rx, (struct expected){ LEAT_CANCELED, 0, "enough" },
+			            name_of(where, input));
 			cr_expect_eq(leat_scope_join(last), 0);
 			cr_expect_eq(leat_scope_cause(last, NULL, NULL), LEAT_RUNNING);
 			leat_rx_close(rx);
@@ -280,7 +306,8 @@ Test(stage, a_cancel_travels_through_stages_with_its_words)
 static void keep_sink(const struct leat_snapshot *snapshot, void *arg)
 {
 	for (size_t i = 0; i < snapshot->generators_count; i++)
-		if (strcmp(snapshot->generators[i].name, "the sink") == 0 && snapshot->generators[i].cause != LEAT_RUNNING)
+		if (strcmp(snapshot->generators[i].name, "the sink") == 0 &&
+		    snapshot->generators[i].cause != LEAT_RUNNING)
 			*(struct leat_gen_stat *)arg = snapshot->generators[i];
 }
 
@@ -297,9 +324,12 @@ static void sink_of_cancelled(int code, const char *text, struct expected want)
 		flow_sink(&f);
 		leat_scope_cancel(f.inner, code, text);
 		rc = leat_scope_join(f.outer);
-		cr_expect_eq(rc, want.cause == LEAT_FAILED ? want.code : 0, "%s: join %d", what, rc);
-		cr_expect_eq(leat_scope_cause(f.outer, NULL, &scope_text), want.cause == LEAT_FAILED ? LEAT_FAILED : LEAT_RUNNING, "%s", what);
-		cr_expect_str_eq(scope_text, want.cause == LEAT_FAILED ? want.text : "", "%s: the scope's \"%s\"", what, scope_text);
+		cr_expect_eq(rc, want.cause == LEAT_FAILED ? want.code : 0, "%s: join %d", what,
+		             rc);
+		cr_expect_eq(leat_scope_cause(f.outer, NULL, &scope_text),
+		             want.cause == LEAT_FAILED ? LEAT_FAILED : LEAT_RUNNING, "%s", what);
+		cr_expect_str_eq(scope_text, want.cause == LEAT_FAILED ? want.text : "",
+		                 "%s: the scope's \"%s\"", what, scope_text);
 		cr_expect_eq(f.put_finis, 1);
 		leat_tx_close(f.tx);
 		flow_close(&f);
@@ -351,9 +381,13 @@ Test(stage, a_function_that_returns_what_it_pulled_fails_as_ever)
 /* An idle input: the stage hears all the same that there is nothing to do any more. */
 
 enum ending { CONSUMER_LEAVES, SCOPE_CANCELLED, SCOPE_CLOSED, ENDINGS };
-static const char *const ending_names[] = { "the consumer leaves", "its scope is cancelled", "its scope is closed" };
+static const char *const ending_names[] = { "the consumer leaves", "its scope is cancelled",
+	                                    "its scope is closed" };
 
-/* The stage, or the function, sleeps at its input once no thread of that name runs: for those on pools there is none. */
+/*
+ * The stage, or the function, sleeps at its input once no thread of that name runs: for those on
+ * pools there is none.
+ */
 static bool sleeps_on_thread(const char *name)
 {
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
@@ -363,7 +397,8 @@ static bool sleeps_on_thread(const char *name)
 		for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
 			uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
 			char comm[64];
-			if (tid != 0 && read_task(tid, "comm", comm, sizeof(comm)) && strncmp(comm, name, strlen(name)) == 0)
+			if (tid != 0 && read_task(tid, "comm", comm, sizeof(comm)) &&
+			    strncmp(comm, name, strlen(name)) == 0)
 				parked |= is_parked(tid);
 		}
 		closedir(dir);
@@ -402,11 +437,15 @@ Test(stage, with_an_idle_input_hears_of_each_way_of_ending, .timeout = 600)
 			if (where == ON_THREAD)
 				cr_expect(sleeps_on_thread("stage"), "%s", name_of(where, input));
 			end_it(&f, &rx, ending);
-			cr_expect_eq(f.stage.finis, 1, "%s, %s", ending_names[ending], name_of(where, input));
+			cr_expect_eq(f.stage.finis, 1, "%s, %s", ending_names[ending],
+			             name_of(where, input));
 			if (rx != NULL)
-				expect_status(rx, LEAT_CANCELED, 0, ending == SCOPE_CANCELLED ? "enough" : "scope closed");
+				expect_status(rx, LEAT_CANCELED, 0,
+				              ending == SCOPE_CANCELLED ? "enough"
+				                                        : "scope closed");
 			if (input == PLAIN)
-				cr_expect_eq(leat_send(f.tx, &(uint64_t){ 1 }), -EPIPE, "the input was closed");
+				cr_expect_eq(leat_send(f.tx, &(uint64_t){ 1 }), -EPIPE,
+				             "the input was closed");
 			leat_rx_close(rx);
 			leat_tx_close(f.tx);
 			flow_close(&f);
@@ -419,14 +458,18 @@ Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .ti
 	for_each_wait(wait)
 		for (enum ending ending = 0; ending < ENDINGS; ending++)
 			for_each_kind(kind) {
-				struct leat_chan_opts chan = { .kind = kind, .capacity = 2, .recv_wait = wait };
+				struct leat_chan_opts chan = { .kind = kind,
+					                       .capacity = 2,
+					                       .recv_wait = wait };
 				struct leat_rx *rx;
 				struct flow f;
 				uint64_t got = 0;
 				flow_open(&f, ON_THREAD, PLAIN, 0);
 				leat_tx_close(f.tx);
 				leat_rx_close(f.in);
-				cr_assert_eq(leat_chan_open(f.inner, sizeof(uint64_t), &chan, &f.tx, &f.in), 0);
+				cr_assert_eq(leat_chan_open(f.inner, sizeof(uint64_t), &chan, &f.tx,
+				                            &f.in),
+				             0);
 				rx = flow_stage(&f);
 				cr_expect_eq(leat_send(f.tx, &(uint64_t){ 7 }), 0);
 				cr_expect_eq(leat_recv(rx, &got), 1);
@@ -434,7 +477,8 @@ Test(stage, waits_at_its_input_by_the_input_s_policy_and_hears_all_the_same, .ti
 				if (wait == LEAT_WAIT_ADAPTIVE || wait == LEAT_WAIT_PARK)
 					cr_expect(sleeps_on_thread("stage"));
 				end_it(&f, &rx, ending);
-				cr_expect_eq(f.stage.finis, 1, "%s, %s, %s", wait_names[wait], ending_names[ending], kind_names[kind]);
+				cr_expect_eq(f.stage.finis, 1, "%s, %s, %s", wait_names[wait],
+				             ending_names[ending], kind_names[kind]);
 				leat_rx_close(rx);
 				leat_tx_close(f.tx);
 				flow_close(&f);
@@ -479,7 +523,8 @@ Test(stage, with_an_idle_input_hears_of_its_own_scope_s_deadline, .timeout = 600
 		struct flow f;
 		flow_open(&f, where, input, 0);
 		leat_scope_close(f.outer);
-		f.outer = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + HOUR_NS });
+		f.outer = leat_scope_open(
+			NULL, &(struct leat_scope_opts){ .deadline_ns = leat_now_ns() + HOUR_NS });
 		rx = flow_stage(&f);
 		if (where == ON_THREAD)
 			cr_expect(sleeps_on_thread("stage"));
@@ -513,7 +558,8 @@ Test(stage, a_function_that_pulls_from_an_idle_input_hears_that_its_consumer_lef
 		struct flow f;
 		flow_open(&f, ON_THREAD, input, 0);
 		seq = leat_seq_from_rx(f.in);
-		cr_assert_eq(leat_gen(f.outer, pull_and_send, &seq, sizeof(uint64_t), &opts, &rx), 0);
+		cr_assert_eq(leat_gen(f.outer, pull_and_send, &seq, sizeof(uint64_t), &opts, &rx),
+		             0);
 		cr_expect(sleeps_on_thread("puller"));
 		leat_rx_close(rx);
 		cr_expect_eq(leat_scope_join(f.outer), 0);
@@ -527,7 +573,9 @@ Test(stage, a_function_that_pulls_from_an_idle_input_hears_that_its_consumer_lef
 Test(stage, that_leaves_a_shared_input_leaves_its_items_to_others, .timeout = 600)
 {
 	for (int round = 0; round < 200; round++) {
-		struct leat_chan_opts chan = { .kind = LEAT_MPMC, .capacity = 2, .recv_wait = LEAT_WAIT_PARK };
+		struct leat_chan_opts chan = { .kind = LEAT_MPMC,
+			                       .capacity = 2,
+			                       .recv_wait = LEAT_WAIT_PARK };
 		struct caller other = { .op = OP_RECV };
 		struct leat_rx *rx;
 		struct flow f;

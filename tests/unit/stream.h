@@ -1,5 +1,6 @@
 /*
- * tests/unit/stream.h: what the suites of the sources share: a folder with a file, a source that runs, and what it sends.
+ * tests/unit/stream.h: what the suites of the sources share: a folder with a file, a source that
+ * runs, and what it sends.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -73,7 +74,8 @@ struct stream {
 	struct leat_rx *rx;
 };
 
-static UNUSED struct stream start_sized(leat_gen_fn *fn, void *opts, size_t item_size, size_t capacity)
+static UNUSED struct stream start_sized(leat_gen_fn *fn, void *opts, size_t item_size,
+                                        size_t capacity)
 {
 	struct stream stream = { .scope = leat_scope_open(NULL, NULL) };
 	struct leat_gen_opts gen = { .chan = { .name = "source", .capacity = capacity } };
@@ -114,8 +116,10 @@ static UNUSED struct leat_line take(struct stream *stream)
 static UNUSED void expect_bytes(struct stream *stream, const void *data, size_t len)
 {
 	struct leat_line line = take(stream);
-	cr_assert_eq(line.len, len, "%zu bytes instead of %zu: %.*s", line.len, len, (int)(line.len % 100), line.data);
-	cr_expect(memcmp(line.data, data, len) == 0, "other bytes: %.*s", (int)(len % 100), line.data);
+	cr_assert_eq(line.len, len, "%zu bytes instead of %zu: %.*s", line.len, len,
+	             (int)(line.len % 100), line.data);
+	cr_expect(memcmp(line.data, data, len) == 0, "other bytes: %.*s", (int)(len % 100),
+	          line.data);
 	leat_line_free(&line);
 }
 
@@ -131,7 +135,8 @@ static UNUSED void expect_end(struct stream *stream)
 	cr_assert_eq(rc, 0, "%d instead of the end", rc);
 }
 
-static UNUSED void expect_status(struct stream *stream, enum leat_cause want, int want_code, const char *want_text)
+static UNUSED void expect_status(struct stream *stream, enum leat_cause want, int want_code,
+                                 const char *want_text)
 {
 	enum leat_cause cause;
 	const char *text;
@@ -149,7 +154,8 @@ static UNUSED void expect_completed(struct stream *stream)
 	stop(stream, 0);
 }
 
-static UNUSED void expect_failure(leat_gen_fn *fn, void *opts, size_t item_size, int code, const char *text)
+static UNUSED void expect_failure(leat_gen_fn *fn, void *opts, size_t item_size, int code,
+                                  const char *text)
 {
 	struct stream stream = start_sized(fn, opts, item_size, 0);
 	char item[64];
@@ -188,7 +194,10 @@ static UNUSED void await_source_waits(void)
 	}
 }
 
-/* What line n of a long file is: its number, and letters; the lengths have no period that fits a block's. */
+/*
+ * What line n of a long file is: its number, and letters; the lengths have no period that fits a
+ * block's.
+ */
 static UNUSED size_t long_file_line(char *to, unsigned n)
 {
 	size_t len = (size_t)sprintf(to, "%u ", n);

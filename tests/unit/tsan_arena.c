@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Criterion's runner asks rand_r() where to map the arena that its test processes inherit, and maps it into what
- * ThreadSanitizer keeps for its shadow. Between these two bounds nothing is mapped under ThreadSanitizer.
+ * Criterion's runner asks rand_r() where to map the arena that its test processes inherit, and maps
+ * it into what ThreadSanitizer keeps for its shadow. Between these two bounds nothing is mapped
+ * under ThreadSanitizer.
  */
 int rand_r(unsigned *seed);
 

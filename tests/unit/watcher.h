@@ -10,7 +10,10 @@
 
 #include <leat/diag.h>
 
-/* What a callback saw. Its own thread writes it; a test reads it after the stop, but for the words with an await. */
+/*
+ * What a callback saw. Its own thread writes it; a test reads it after the stop, but for the words
+ * with an await.
+ */
 struct watcher {
 	uint32_t snapshots;
 	int imbalances, disorders, doubles;
@@ -18,15 +21,15 @@ struct watcher {
 	int64_t last_ns;
 	uint64_t told_chans[64], told_gens[64]; /* ids whose end was told */
 	size_t told_chans_count, told_gens_count;
-	char name[64];                  /* the channel that is looked at; "" any */
-	struct leat_chan_stat chan;     /* as last seen */
-	struct leat_chan_stat ended;    /* at its end */
+	char name[64];               /* the channel that is looked at; "" any */
+	struct leat_chan_stat chan;  /* as last seen */
+	struct leat_chan_stat ended; /* at its end */
 	uint32_t seen, ends;
-	uint32_t running_seen;          /* generators by that name that ran */
-	struct leat_gen_stat gen;       /* its end */
+	uint32_t running_seen;    /* generators by that name that ran */
+	struct leat_gen_stat gen; /* its end */
 	uint32_t gen_ends;
 	uint64_t exits[LEAT_ABANDONED + 1], causes_later, untold;
-	uint64_t most_blocked_ns[2];    /* receivers, senders */
+	uint64_t most_blocked_ns[2]; /* receivers, senders */
 	uint32_t blocked_enough;
 	struct leat_diag *diag;
 	int stop_answer;
@@ -49,16 +52,17 @@ static UNUSED bool balances(const struct leat_chan_stat *chan)
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
 		dropped += chan->dropped[reason];
 	return chan->offered == chan->delivered + dropped + chan->rejected + chan->in_flight &&
-	       chan->in_flight <= chan->capacity && chan->peak <= chan->capacity && chan->delivered <= chan->offered &&
-	       chan->offered < UINT64_C(1) << 40;
+	       chan->in_flight <= chan->capacity && chan->peak <= chan->capacity &&
+	       chan->delivered <= chan->offered && chan->offered < UINT64_C(1) << 40;
 }
 
-static UNUSED void watch_growth(struct watcher *watcher, const struct leat_chan_stat *before, const struct leat_chan_stat *now)
+static UNUSED void watch_growth(struct watcher *watcher, const struct leat_chan_stat *before,
+                                const struct leat_chan_stat *now)
 {
 	watcher->offered_back += now->offered < before->offered || now->peak < before->peak;
 	watcher->delivered_back += now->delivered < before->delivered;
 	watcher->blocked_back += now->send_blocked_ns < before->send_blocked_ns ||
-				 now->recv_blocked_ns < before->recv_blocked_ns;
+	                         now->recv_blocked_ns < before->recv_blocked_ns;
 }
 
 static UNUSED void watch_channel(struct watcher *watcher, const struct leat_chan_stat *chan)
@@ -67,7 +71,8 @@ static UNUSED void watch_channel(struct watcher *watcher, const struct leat_chan
 	for (size_t i = 0; i < watcher->told_chans_count; i++)
 		watcher->doubles += watcher->told_chans[i] == chan->id;
 	if (chan->ended)
-		watcher->doubles += told_before(watcher->told_chans, &watcher->told_chans_count, chan->id);
+		watcher->doubles +=
+			told_before(watcher->told_chans, &watcher->told_chans_count, chan->id);
 	if (strcmp(chan->name, watcher->name) != 0)
 		return;
 	if (watcher->chan.id == chan->id)
@@ -77,7 +82,8 @@ static UNUSED void watch_channel(struct watcher *watcher, const struct leat_chan
 		watcher->ended = *chan;
 		watcher->ends++;
 	}
-	if (chan->recv_blocked_ns > (uint64_t)(5 * MS) || chan->send_blocked_ns > (uint64_t)(5 * MS))
+	if (chan->recv_blocked_ns > (uint64_t)(5 * MS) ||
+	    chan->send_blocked_ns > (uint64_t)(5 * MS))
 		leat_store_rel(&watcher->blocked_enough, 1u);
 	leat_add_acqrel(&watcher->seen, 1u);
 }
@@ -87,7 +93,8 @@ static UNUSED void watch_generator(struct watcher *watcher, const struct leat_ge
 	for (size_t i = 0; i < watcher->told_gens_count; i++)
 		watcher->doubles += watcher->told_gens[i] == gen->id;
 	if (gen->cause != LEAT_RUNNING)
-		watcher->doubles += told_before(watcher->told_gens, &watcher->told_gens_count, gen->id);
+		watcher->doubles +=
+			told_before(watcher->told_gens, &watcher->told_gens_count, gen->id);
 	if (strcmp(gen->name, watcher->name) != 0)
 		return;
 	if (gen->cause == LEAT_RUNNING) {
@@ -113,12 +120,13 @@ static UNUSED void watch(const struct leat_snapshot *snapshot, void *arg)
 	leat_add_acqrel(&watcher->snapshots, 1u);
 }
 
-static UNUSED struct leat_diag *start(struct watcher *watcher, const char *name, int64_t interval_ns)
+static UNUSED struct leat_diag *start(struct watcher *watcher, const char *name,
+                                      int64_t interval_ns)
 {
 	memset(watcher, 0, sizeof(*watcher));
 	snprintf(watcher->name, sizeof(watcher->name), "%s", name);
-	struct leat_diag *diag = leat_diag_start(
-		&(struct leat_diag_opts){ .interval_ns = interval_ns, .callback = watch, .callback_arg = watcher });
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = interval_ns, .callback = watch, .callback_arg = watcher });
 	cr_assert_not_null(diag);
 	return diag;
 }

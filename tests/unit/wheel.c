@@ -1,6 +1,6 @@
 /*
- * tests/unit/wheel.c: the wheel against a plain list, at random: nobody early, nobody late, nobody lost, whatever the
- * times.
+ * tests/unit/wheel.c: the wheel against a plain list, at random: nobody early, nobody late, nobody
+ * lost, whatever the times.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -74,7 +74,10 @@ static void expire(struct model *m)
 	cr_assert_geq(nearest_ns(m), m->now_ns - m->now_ns % TICK_NS, "late");
 }
 
-/* When to look again is never after the first that is due, by more than a tick; and looking always gets on. */
+/*
+ * When to look again is never after the first that is due, by more than a tick; and looking always
+ * gets on.
+ */
 static void check_next(const struct model *m)
 {
 	int64_t next_ns = leat_wheel_next_ns(&m->wheel), nearest = nearest_ns(m);
@@ -87,8 +90,8 @@ static void check_next(const struct model *m)
 		return;
 	cr_assert_gt(next_ns, m->now_ns - TICK_NS);
 	cr_assert(nearest > LEAT_NEVER - 2 * TICK_NS ||
-			  next_ns < (nearest > m->now_ns ? nearest : m->now_ns) + 2 * TICK_NS,
-		  "looks at %lld, due at %lld", (long long)next_ns, (long long)nearest);
+	                  next_ns < (nearest > m->now_ns ? nearest : m->now_ns) + 2 * TICK_NS,
+	          "looks at %lld, due at %lld", (long long)next_ns, (long long)nearest);
 }
 
 static void play(uint64_t seed, int64_t start_ns, unsigned most_bits)
@@ -105,8 +108,10 @@ static void play(uint64_t seed, int64_t start_ns, unsigned most_bits)
 		} else if (!m.in[i]) {
 			add(&m, i, m.now_ns + (by < left ? by : left) + 1);
 		}
-		if (draw(&m) % 3 == 0) { /* by a step, or to the very time, as those who sleep until it do */
-			int64_t to_ns = draw(&m) % 2 ? leat_wheel_next_ns(&m.wheel) : m.now_ns + span(&m, 40);
+		/* by a step, or to the very time, as those who sleep until it do */
+		if (draw(&m) % 3 == 0) {
+			int64_t to_ns = draw(&m) % 2 ? leat_wheel_next_ns(&m.wheel)
+			                             : m.now_ns + span(&m, 40);
 			if (to_ns > m.now_ns && to_ns < LEAT_NEVER / 4)
 				m.now_ns = to_ns;
 			expire(&m);
@@ -127,8 +132,8 @@ Test(wheel, agrees_with_a_list)
 /* A century and more: the wheel's span is 146 years. */
 Test(wheel, the_far_future_waits)
 {
-	static const int64_t far[] = { LEAT_NEVER / 2,	   LEAT_NEVER / 2 + 1, LEAT_NEVER - 1,
-				       LEAT_NEVER - 20000, (int64_t)1 << 62,   1 };
+	static const int64_t far[] = { LEAT_NEVER / 2,     LEAT_NEVER / 2 + 1, LEAT_NEVER - 1,
+		                       LEAT_NEVER - 20000, (int64_t)1 << 62,   1 };
 	static struct model m;
 	for (int64_t now_ns = 1; now_ns < (int64_t)1 << 60; now_ns *= 3) {
 		start(&m, 1, now_ns);

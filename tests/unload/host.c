@@ -1,8 +1,8 @@
 /*
  * tests/unload/host.c: a thread that used the library ends after dlclose() let go of it.
  *
- * liburcu keeps something for each thread that used it, and frees it by a function of its own when the thread ends. That
- * function must still be there, so the library stays loaded (-z nodelete).
+ * liburcu keeps something for each thread that used it, and frees it by a function of its own when
+ * the thread ends. That function must still be there, so the library stays loaded (-z nodelete).
  *
  *     host PLUGIN, which is linked with the shared library
  *
@@ -32,7 +32,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	if (plugin_use == NULL) {
-		fprintf(stderr, "usage: host PLUGIN; %s\n", argc == 2 ? dlerror() : "a plugin is wanted");
+		fprintf(stderr, "usage: host PLUGIN; %s\n",
+		        argc == 2 ? dlerror() : "a plugin is wanted");
 		return 2;
 	}
 	pthread_barrier_init(&used, NULL, 2);

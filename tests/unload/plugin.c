@@ -27,8 +27,9 @@ int plugin_use(void)
 	int failed;
 
 	if (pool == NULL || scope == NULL ||
-	    leat_gen_seq(scope, (struct leat_seq){ .next = next, .state = &n, .item_size = sizeof(n) },
-			 &(struct leat_gen_opts){ .pool = pool }, &rx) != 0)
+	    leat_gen_seq(scope,
+	                 (struct leat_seq){ .next = next, .state = &n, .item_size = sizeof(n) },
+	                 &(struct leat_gen_opts){ .pool = pool }, &rx) != 0)
 		return -1;
 	leat_for(uint64_t, item, rx)
 		sum += item;

@@ -1,14 +1,18 @@
 /*
  * tests/verify/backend.h: the verbs of leat/atomic.h as steps of the exploring scheduler.
  *
- * Each use of a verb leaves a record in the section verify_sites, so that a run can name, and weaken, any of them.
+ * Each use of a verb leaves a record in the section verify_sites, so that a run can name, and
+ * weaken, any of them.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_TESTS_VERIFY_BACKEND_H
 #define LEAT_TESTS_VERIFY_BACKEND_H
 
-/* A model moves few items: a side that is single stores its position from the first on. Those that are not, swap. */
+/*
+ * A model moves few items: a side that is single stores its position from the first on. Those that
+ * are not, swap.
+ */
 #define LEAT_MPMC_STORE_RUN 0
 
 enum verify_order { VERIFY_RLX, VERIFY_ACQ, VERIFY_REL, VERIFY_ACQREL, VERIFY_LIGHT, VERIFY_SEQ };
@@ -24,21 +28,25 @@ enum verify_rmw { VERIFY_ADD, VERIFY_OR, VERIFY_AND };
 uint64_t verify_load(const void *p, unsigned size, const struct verify_site *site);
 void verify_store(void *p, unsigned size, uint64_t value, const struct verify_site *site);
 bool verify_cas(void *p, unsigned size, void *old, uint64_t value, const struct verify_site *site);
-uint64_t verify_add(void *p, unsigned size, uint64_t value, enum verify_rmw what, const struct verify_site *site);
+uint64_t verify_add(void *p, unsigned size, uint64_t value, enum verify_rmw what,
+                    const struct verify_site *site);
 void verify_fence(const struct verify_site *site);
 void verify_pause(void);
 
 #define VERIFY_SITE(verb_name, text, its_order) \
-	static const struct verify_site site_ __attribute__((section("verify_sites"), used, aligned(8))) = { \
-		.verb = verb_name, .expr = text, .file = __FILE__, .func = __func__, .line = __LINE__, \
-		.order = its_order \
-	}
+	static const struct verify_site site_ __attribute__((section("verify_sites"), used, \
+	                                                     aligned(8))) = { .verb = verb_name, \
+		                                                              .expr = text, \
+		                                                              .file = __FILE__, \
+		                                                              .func = __func__, \
+		                                                              .line = __LINE__, \
+		                                                              .order = its_order }
 
 #define verify_do_load(p, text, verb, order) \
 	({ \
 		VERIFY_SITE(verb, text, order); \
 		const __typeof__(*(p)) *p_ = (p); \
-		(uint64_t)verify_load(p_, sizeof(*p_), &site_); \
+		(uint64_t) verify_load(p_, sizeof(*p_), &site_); \
 	})
 /* An operation's answer as the word's own type, without its qualifiers. */
 #define verify_as(p, operation) \
@@ -73,11 +81,14 @@ void verify_pause(void);
 #define leat_cas_rlx(p, old, v) verify_do_cas(p, old, v, #p, "cas_rlx", VERIFY_RLX)
 #define leat_cas_acqrel(p, old, v) verify_do_cas(p, old, v, #p, "cas_acqrel", VERIFY_ACQREL)
 #define leat_add_rlx(p, v) verify_as(p, verify_do_add(p, v, VERIFY_ADD, #p, "add_rlx", VERIFY_RLX))
-#define leat_add_acqrel(p, v) verify_as(p, verify_do_add(p, v, VERIFY_ADD, #p, "add_acqrel", VERIFY_ACQREL))
+#define leat_add_acqrel(p, v) \
+	verify_as(p, verify_do_add(p, v, VERIFY_ADD, #p, "add_acqrel", VERIFY_ACQREL))
 #define leat_or_rlx(p, v) verify_as(p, verify_do_add(p, v, VERIFY_OR, #p, "or_rlx", VERIFY_RLX))
 #define leat_and_rlx(p, v) verify_as(p, verify_do_add(p, v, VERIFY_AND, #p, "and_rlx", VERIFY_RLX))
-#define leat_or_acqrel(p, v) verify_as(p, verify_do_add(p, v, VERIFY_OR, #p, "or_acqrel", VERIFY_ACQREL))
-#define leat_and_acqrel(p, v) verify_as(p, verify_do_add(p, v, VERIFY_AND, #p, "and_acqrel", VERIFY_ACQREL))
+#define leat_or_acqrel(p, v) \
+	verify_as(p, verify_do_add(p, v, VERIFY_OR, #p, "or_acqrel", VERIFY_ACQREL))
+#define leat_and_acqrel(p, v) \
+	verify_as(p, verify_do_add(p, v, VERIFY_AND, #p, "and_acqrel", VERIFY_ACQREL))
 #define leat_fence_light() \
 	({ \
 		VERIFY_SITE("fence_light", "", VERIFY_LIGHT); \

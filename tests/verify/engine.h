@@ -6,8 +6,8 @@
  *     os.c      runtime/os/os.h and liburcu on top of both
  *     search.c  which choices: depth first, at random, by priorities; replay, shrinking, the report
  *
- * All state stands in one mapping that struct engine begins, so that the program's own data (the library's and the models'
- * globals) can be put back as a whole before each execution.
+ * All state stands in one mapping that struct engine begins, so that the program's own data (the
+ * library's and the models' globals) can be put back as a whole before each execution.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -23,15 +23,15 @@
 
 enum {
 	THREADS = 8,
-	HISTORY = 8,       /* the most that --history can ask for */
+	HISTORY = 8, /* the most that --history can ask for */
 	STACK = 128 << 10,
 	ARENA = 1 << 20,
 	BLOCKS = 512,
-	WORDS = 1 << 12,   /* atomic words of an execution; a power of two */
-	SPUN = 8,          /* words that a thread has read since its last pause */
-	RECORDS = 20,      /* accesses to eight bytes that are remembered */
-	STEPS = 20000,     /* more is a livelock */
-	SLICE = 150,       /* steps of one thread before another that can go on gets its turn */
+	WORDS = 1 << 12, /* atomic words of an execution; a power of two */
+	SPUN = 8,        /* words that a thread has read since its last pause */
+	RECORDS = 20,    /* accesses to eight bytes that are remembered */
+	STEPS = 20000,   /* more is a livelock */
+	SLICE = 150,     /* steps of one thread before another that can go on gets its turn */
 	CHOICES = 1 << 16,
 	TLS = 512,
 	MUTEXES = 128,
@@ -40,7 +40,10 @@ enum {
 	PLACES = 1 << 10,  /* of code; a power of two */
 };
 
-/* What a thread knows: of each thread, the epoch up to which it happened before, and up to which a fence makes it visible. */
+/*
+ * What a thread knows: of each thread, the epoch up to which it happened before, and up to which a
+ * fence makes it visible.
+ */
 struct view {
 	uint32_t hb[THREADS], sc[THREADS];
 };
@@ -52,13 +55,13 @@ struct thread {
 	char *stack;
 	void (*fn)(void *);
 	void *arg;
-	char name[16];           /* a copy: the caller's need not last */
+	char name[16]; /* a copy: the caller's need not last */
 	enum waits_for state;
-	const void *on;          /* what it waits for */
+	const void *on; /* what it waits for */
 	int64_t deadline_ns, clock_ns;
 	bool timed_out, paused, joined, spawned;
 	unsigned rcu_depth;
-	uint64_t rcu_turn;       /* when its read side began */
+	uint64_t rcu_turn; /* when its read side began */
 	struct view now, released, unacquired, barrier, left_readers;
 	struct word *spun[SPUN]; /* the last words that it read since its last pause */
 	unsigned spun_count;
@@ -70,20 +73,21 @@ struct thread {
 
 struct store {
 	uint64_t value;
-	struct view view;        /* what a load that acquires learns */
-	uint32_t known[THREADS]; /* the epoch at which each thread wrote or first read it; 0 never */
+	struct view view; /* what a load that acquires learns */
+	/* the epoch at which each thread wrote or first read it; 0 never */
+	uint32_t known[THREADS];
 };
 
 struct word {
-	uint64_t stamp;          /* the execution that it belongs to */
+	uint64_t stamp; /* the execution that it belongs to */
 	uintptr_t address;
-	unsigned size, count;    /* stores so far */
+	unsigned size, count; /* stores so far */
 	struct store stores[HISTORY];
 };
 
 /* One remembered access to some bytes of an eight-byte cell. */
 struct record {
-	uint32_t epoch, where;   /* an address of code, or of a site */
+	uint32_t epoch, where; /* an address of code, or of a site */
 	uint8_t thread, mask, kind;
 };
 enum { IS_WRITE = 1, IS_ATOMIC = 2, IS_FREE = 4 };
@@ -140,14 +144,18 @@ struct engine {
 	unsigned preemptions, stale, spurious, failed_allocs, failed_threads; /* spent */
 	struct bounds bounds;
 
-	struct view fences;   /* what full fences passed on */
-	struct view heavy;    /* what the last heavy fence made visible */
-	struct view grace;    /* what grace periods passed on */
+	struct view fences; /* what full fences passed on */
+	struct view heavy;  /* what the last heavy fence made visible */
+	struct view grace;  /* what grace periods passed on */
 	struct mutex mutexes[MUTEXES];
 	unsigned mutexes_count;
 	enum flag { NO_FLAG, LOWERED, RAISED } flags[FLAGS];
 	uint8_t duplicate_of[FLAGS]; /* whose flag it is, and 1; 0: its own */
-	struct { bool added, armed, once; int told_as; } polled[FLAGS]; /* what the epoll descriptor, of which there is one, knows of each */
+	/* what the epoll descriptor, of which there is one, knows of each */
+	struct {
+		bool added, armed, once;
+		int told_as;
+	} polled[FLAGS];
 
 	struct word words[WORDS];
 	unsigned words_used[WORDS], words_count;
@@ -160,8 +168,9 @@ struct engine {
 	uint8_t weaken_to[4096], reached[4096];
 
 	/*
-	 * Places whose accesses were ever seen unordered with a conflicting one. Elsewhere nothing is asked: such an access
-	 * commutes with all that others do. A search that adds to them begins again.
+	 * Places whose accesses were ever seen unordered with a conflicting one. Elsewhere nothing
+	 * is asked: such an access commutes with all that others do. A search that adds to them
+	 * begins again.
 	 */
 	uint32_t contended[PLACES];
 	bool contended_all, contended_more, timed;
@@ -203,10 +212,13 @@ static inline void join_view(struct view *to, const struct view *from)
 }
 
 /* sched.c */
-void step(const struct verify_site *site, const char *doing, const void *on); /* before anything that others can see */
-void step_at(uint32_t place, const struct verify_site *site, const char *doing); /* the same, if others look there */
-void step_alone(const char *doing);                                           /* before what commutes with all else */
-void tick(void);                                                              /* and after it */
+/* before anything that others can see */
+void step(const struct verify_site *site, const char *doing, const void *on);
+/* the same, if others look there */
+void step_at(uint32_t place, const struct verify_site *site, const char *doing);
+/* before what commutes with all else */
+void step_alone(const char *doing);
+void tick(void); /* and after it */
 void note_contended(uint32_t place);
 void block(enum waits_for what, const void *on, int64_t deadline_ns);
 void wake(enum waits_for what, const void *on, unsigned n);

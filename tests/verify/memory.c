@@ -1,14 +1,15 @@
 /*
  * What a load may answer, who races with whom, and which memory exists.
  *
- * A word that is accessed with a verb keeps its last stores. A load may answer any of them, unless a newer one happened
- * before it, was read by something that happened before it, or is made visible by fences. Read-modify-writes act on the
- * newest. Stores enter a word's order when they are executed; that, and that no load answers a later store (load
- * buffering), is what this model leaves out of C11's.
+ * A word that is accessed with a verb keeps its last stores. A load may answer any of them, unless
+ * a newer one happened before it, was read by something that happened before it, or is made visible
+ * by fences. Read-modify-writes act on the newest. Stores enter a word's order when they are
+ * executed; that, and that no load answers a later store (load buffering), is what this model
+ * leaves out of C11's.
  *
- * Plain accesses come from the compiler's instrumentation for ThreadSanitizer, whose run-time library this replaces. Each
- * eight bytes remember the last accesses of each thread; two that overlap, one of which writes and one of which is plain,
- * must be ordered by happens-before.
+ * Plain accesses come from the compiler's instrumentation for ThreadSanitizer, whose run-time
+ * library this replaces. Each eight bytes remember the last accesses of each thread; two that
+ * overlap, one of which writes and one of which is plain, must be ordered by happens-before.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -32,7 +33,8 @@ static size_t data_size;
 
 static void *map(size_t size)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED) {
 		perror("mmap");
@@ -41,7 +43,10 @@ static void *map(size_t size)
 	return memory;
 }
 
-/* Last of all that is set up: the globals as they are now are those that each execution begins with. */
+/*
+ * Last of all that is set up: the globals as they are now are those that each execution begins
+ * with.
+ */
 void memory_init(void)
 {
 	verify_arena = map(HEAP);
@@ -78,14 +83,16 @@ const char *code_name(uintptr_t where)
 	if (where >= (uintptr_t)__start_verify_sites && where < (uintptr_t)__stop_verify_sites) {
 		const struct verify_site *site = (const void *)where;
 
-		snprintf(name, sizeof(names[0]), "%s(%s) at %s:%d %s", site->verb, site->expr, site->file, site->line, site->func);
+		snprintf(name, sizeof(names[0]), "%s(%s) at %s:%d %s", site->verb, site->expr,
+		         site->file, site->line, site->func);
 		return name;
 	}
 	n = (size_t)readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	if (n >= sizeof(exe))
 		return "?";
 	exe[n] = '\0';
-	snprintf(command, sizeof(command), "addr2line -f -p -s -e %s 0x%lx 2>/dev/null", exe, (unsigned long)where - 1);
+	snprintf(command, sizeof(command), "addr2line -f -p -s -e %s 0x%lx 2>/dev/null", exe,
+	         (unsigned long)where - 1);
 	lines = popen(command, "r");
 	if (lines == NULL || fgets(name, sizeof(names[0]), lines) == NULL)
 		snprintf(name, sizeof(names[0]), "0x%lx", (unsigned long)where);
@@ -126,11 +133,12 @@ const char *memory_name(uintptr_t address)
 	struct block *b = block_of(address);
 
 	if (b != NULL)
-		snprintf(name, sizeof(names[0]), "byte %zu of the %zu allocated in %s", (size_t)(address - (uintptr_t)b->start),
-			 b->size, code_name((uintptr_t)b->where));
+		snprintf(name, sizeof(names[0]), "byte %zu of the %zu allocated in %s",
+		         (size_t)(address - (uintptr_t)b->start), b->size,
+		         code_name((uintptr_t)b->where));
 	else if (address - (uintptr_t)verify_stacks < (uintptr_t)THREADS * STACK)
 		snprintf(name, sizeof(names[0]), "the stack of %s",
-			 E->threads[(address - (uintptr_t)verify_stacks) / STACK].name);
+		         E->threads[(address - (uintptr_t)verify_stacks) / STACK].name);
 	else
 		snprintf(name, sizeof(names[0]), "0x%lx", (unsigned long)address);
 	return name;
@@ -158,16 +166,18 @@ static struct cell *cell_of(uintptr_t address)
 
 static const char *kind_name(int kind)
 {
-	return kind & IS_FREE ? "free" : kind & IS_ATOMIC ? (kind & IS_WRITE ? "atomic write" : "atomic read")
-							   : (kind & IS_WRITE ? "write" : "read");
+	return kind & IS_FREE     ? "free"
+	       : kind & IS_ATOMIC ? (kind & IS_WRITE ? "atomic write" : "atomic read")
+	                          : (kind & IS_WRITE ? "write" : "read");
 }
 
 _Noreturn static void race(uintptr_t address, int kind, uint32_t where, const struct record *r)
 {
 	verify_fail(kind & IS_FREE ? "use after free" : "data race",
-		    "%s:\n    %s by %s in %s\n    %s before it by %s in %s,\n    and nothing orders the two",
-		    memory_name(address), kind_name(kind), self()->name, code_name(where), kind_name(r->kind),
-		    E->threads[r->thread].name, code_name(r->where));
+	            "%s:\n    %s by %s in %s\n    %s before it by %s in %s,\n    and nothing "
+	            "orders the two",
+	            memory_name(address), kind_name(kind), self()->name, code_name(where),
+	            kind_name(r->kind), E->threads[r->thread].name, code_name(r->where));
 }
 
 static bool conflict(int a, int b)
@@ -176,8 +186,8 @@ static bool conflict(int a, int b)
 }
 
 /*
- * Whether this thread has made the same plain access before, and no other has come by since, nor freed the memory: then what was
- * checked holds, and only the time of the access is new.
+ * Whether this thread has made the same plain access before, and no other has come by since, nor
+ * freed the memory: then what was checked holds, and only the time of the access is new.
  */
 static bool repeats(struct cell *cell, uint8_t mask, int kind, uint32_t where)
 {
@@ -195,7 +205,8 @@ static bool repeats(struct cell *cell, uint8_t mask, int kind, uint32_t where)
 	return false;
 }
 
-static void access_cell(struct cell *cell, uintptr_t address, uint8_t mask, int kind, uint32_t where)
+static void access_cell(struct cell *cell, uintptr_t address, uint8_t mask, int kind,
+                        uint32_t where)
 {
 	uint8_t me = (uint8_t)E->current;
 	struct thread *t = self();
@@ -204,14 +215,19 @@ static void access_cell(struct cell *cell, uintptr_t address, uint8_t mask, int 
 	for (unsigned i = 0; i < cell->count; i++) {
 		struct record *r = &cell->records[i];
 
-		if (r->thread != me && (r->mask & mask) && ((r->kind | kind) & IS_WRITE) && r->epoch > t->now.hb[r->thread]) {
+		if (r->thread != me && (r->mask & mask) && ((r->kind | kind) & IS_WRITE) &&
+		    r->epoch > t->now.hb[r->thread]) {
 			if (conflict(r->kind, kind))
 				race(address, kind, where, r);
 			note_contended(where);
 			note_contended(r->where);
 		}
-		/* what this thread did before and what is conflicted with less, is said by this access, too */
-		if (r->thread == me && (r->mask & ~mask) == 0 && (kind & IS_WRITE) >= (r->kind & IS_WRITE) &&
+		/*
+		 * what this thread did before and what is conflicted with less, is said by this
+		 * access, too
+		 */
+		if (r->thread == me && (r->mask & ~mask) == 0 &&
+		    (kind & IS_WRITE) >= (r->kind & IS_WRITE) &&
 		    (kind & IS_ATOMIC) <= (r->kind & IS_ATOMIC))
 			continue;
 		if (kept != i)
@@ -234,13 +250,16 @@ static void check_alive(uintptr_t address, size_t size, int kind, uintptr_t wher
 		return;
 	b = block_of(address);
 	if (b == NULL || address - (uintptr_t)b->start + size > b->size)
-		verify_fail("out of bounds", "%s of %zu bytes by %s in %s", kind_name(kind), size, self()->name, code_name(where));
+		verify_fail("out of bounds", "%s of %zu bytes by %s in %s", kind_name(kind), size,
+		            self()->name, code_name(where));
 	if (b->freed)
-		verify_fail("use after free", "%s of %s by %s in %s;\n    it was freed in %s", kind_name(kind), memory_name(address),
-			    self()->name, code_name(where), code_name((uintptr_t)b->freed_where));
+		verify_fail("use after free", "%s of %s by %s in %s;\n    it was freed in %s",
+		            kind_name(kind), memory_name(address), self()->name, code_name(where),
+		            code_name((uintptr_t)b->freed_where));
 	if (b->epoch > self()->now.hb[b->thread])
-		verify_fail("data race", "%s of %s by %s in %s, which does not know yet that it was allocated", kind_name(kind),
-			    memory_name(address), self()->name, code_name(where));
+		verify_fail("data race",
+		            "%s of %s by %s in %s, which does not know yet that it was allocated",
+		            kind_name(kind), memory_name(address), self()->name, code_name(where));
 }
 
 static struct word *find_word(uintptr_t address)
@@ -252,7 +271,10 @@ static struct word *find_word(uintptr_t address)
 	return &E->words[i];
 }
 
-/* A write to an address where there are words is an initialisation: what was stored with verbs before is history. */
+/*
+ * A write to an address where there are words is an initialisation: what was stored with verbs
+ * before is history.
+ */
 static void forget_words(uintptr_t address, size_t size)
 {
 	for (uintptr_t a = address & ~(uintptr_t)3; a < address + size; a += 4) {
@@ -270,7 +292,8 @@ static void access_range(uintptr_t address, size_t size, int kind, uint32_t wher
 		struct cell *cell = cell_of(address);
 
 		if (cell != NULL) {
-			access_cell(cell, address, (uint8_t)(((1u << n) - 1) << offset), kind, where);
+			access_cell(cell, address, (uint8_t)(((1u << n) - 1) << offset), kind,
+			            where);
 			if (kind & IS_ATOMIC)
 				cell->words = true;
 			else if ((kind & IS_WRITE) && cell->words)
@@ -288,7 +311,9 @@ void plain_access(uintptr_t address, size_t size, int kind, const void *where)
 
 	if (cell == NULL)
 		return;
-	if (offset + size <= 8 && !cell->words && repeats(cell, (uint8_t)(((1u << size) - 1) << offset), kind, (uint32_t)(uintptr_t)where))
+	if (offset + size <= 8 && !cell->words &&
+	    repeats(cell, (uint8_t)(((1u << size) - 1) << offset), kind,
+	            (uint32_t)(uintptr_t)where))
 		return;
 	if (address >= (uintptr_t)__start_leat_tls && address < (uintptr_t)__stop_leat_tls)
 		return; /* each thread's own */
@@ -388,9 +413,10 @@ static bool releases(enum verify_order order)
 static void trace_value(const struct verify_site *site, uint64_t value, const char *more)
 {
 	if (E->tracing)
-		trace("%s(%s) %s 0x%llx%s%s    %s:%d %s", site->verb, site->expr, site->verb[0] == 's' ? "<-" : "=",
-		      (unsigned long long)value, more, order_of(site) != site->order ? " (weakened)" : "", site->file,
-		      site->line, site->func);
+		trace("%s(%s) %s 0x%llx%s%s    %s:%d %s", site->verb, site->expr,
+		      site->verb[0] == 's' ? "<-" : "=", (unsigned long long)value, more,
+		      order_of(site) != site->order ? " (weakened)" : "", site->file, site->line,
+		      site->func);
 }
 
 static void note_spun(struct word *w)
@@ -431,7 +457,8 @@ uint64_t verify_load(const void *p, unsigned size, const struct verify_site *sit
 	return value;
 }
 
-static void add_store(struct word *w, uint64_t value, enum verify_order order, const struct view *sequence)
+static void add_store(struct word *w, uint64_t value, enum verify_order order,
+                      const struct view *sequence)
 {
 	struct thread *t = self();
 	struct store *s = &w->stores[w->count++ % HISTORY];
@@ -474,7 +501,8 @@ bool verify_cas(void *p, unsigned size, void *old, uint64_t value, const struct 
 	order = order_of(site);
 	w = word_at(p, size, IS_ATOMIC | IS_WRITE, site);
 	age = pick_age(w);
-	while (age > 0 && store_of(w, age)->value == expected) /* it succeeds with the newest only */
+	/* it succeeds with the newest only */
+	while (age > 0 && store_of(w, age)->value == expected)
 		age--;
 	s = store_of(w, age);
 	same = age == 0 && s->value == expected;
@@ -483,12 +511,16 @@ bool verify_cas(void *p, unsigned size, void *old, uint64_t value, const struct 
 		add_store(w, size == 4 ? (uint32_t)value : value, order, &s->view);
 	else
 		mem_write(old, size, s->value);
-	trace_value(site, same ? value : s->value, same ? ": swapped" : age > 0 ? ": not swapped (older)" : ": not swapped");
+	trace_value(site, same ? value : s->value,
+	            same      ? ": swapped"
+	            : age > 0 ? ": not swapped (older)"
+	                      : ": not swapped");
 	tick();
 	return same;
 }
 
-uint64_t verify_add(void *p, unsigned size, uint64_t value, enum verify_rmw what, const struct verify_site *site)
+uint64_t verify_add(void *p, unsigned size, uint64_t value, enum verify_rmw what,
+                    const struct verify_site *site)
 {
 	enum verify_order order;
 	struct word *w;
@@ -500,7 +532,9 @@ uint64_t verify_add(void *p, unsigned size, uint64_t value, enum verify_rmw what
 	w = word_at(p, size, IS_ATOMIC | IS_WRITE, site);
 	s = store_of(w, 0);
 	before = s->value;
-	after = what == VERIFY_ADD ? before + value : what == VERIFY_OR ? (before | value) : (before & value);
+	after = what == VERIFY_ADD  ? before + value
+	        : what == VERIFY_OR ? (before | value)
+	                            : (before & value);
 	learn(s, acquires(order));
 	add_store(w, size == 4 ? (uint32_t)after : after, order, &s->view);
 	trace_value(site, size == 4 ? (uint32_t)after : after, "");
@@ -545,8 +579,9 @@ void fence_full(struct view *with)
 }
 
 /*
- * A full fence of every thread, at the last place where the compiler kept its accesses apart: what a thread did before
- * its last light fence becomes visible to the caller, and what the caller knows, to each after its next one.
+ * A full fence of every thread, at the last place where the compiler kept its accesses apart: what
+ * a thread did before its last light fence becomes visible to the caller, and what the caller
+ * knows, to each after its next one.
  */
 void fence_heavy(void)
 {
@@ -569,14 +604,15 @@ void verify_fence(const struct verify_site *site)
 	else if (order == VERIFY_LIGHT)
 		barrier();
 	if (E->tracing)
-		trace("%s%s    %s:%d %s", site->verb, order != site->order ? " (weakened)" : "", site->file, site->line,
-		      site->func);
+		trace("%s%s    %s:%d %s", site->verb, order != site->order ? " (weakened)" : "",
+		      site->file, site->line, site->func);
 	tick();
 }
 
 /*
- * A thread that waits by spinning reads the newest store of the words that it spins on: its next loads see what there is now. It
- * learns nothing of other words, which may stay as old as their histories allow.
+ * A thread that waits by spinning reads the newest store of the words that it spins on: its next
+ * loads see what there is now. It learns nothing of other words, which may stay as old as their
+ * histories allow.
  */
 void refresh_spun(void)
 {
@@ -592,7 +628,10 @@ void refresh_spun(void)
 	t->spun_count = 0;
 }
 
-/* Time has passed, and it is long beside what a store takes to arrive: this thread sees what every thread did so far. */
+/*
+ * Time has passed, and it is long beside what a store takes to arrive: this thread sees what every
+ * thread did so far.
+ */
 void fresh(void)
 {
 	for (unsigned u = 0; u < E->threads_count; u++)
@@ -600,7 +639,10 @@ void fresh(void)
 			self()->now.sc[u] = E->threads[u].now.hb[u] - 1;
 }
 
-/* All that was done to it must have happened before. Later accesses find the block freed, and no record to repeat. */
+/*
+ * All that was done to it must have happened before. Later accesses find the block freed, and no
+ * record to repeat.
+ */
 static void free_cell(uintptr_t address, uint32_t where)
 {
 	struct cell *cell = &heap_cells[(address - (uintptr_t)verify_arena) / 8];
@@ -620,15 +662,19 @@ static void free_cell(uintptr_t address, uint32_t where)
 
 void *block_alloc(size_t size, size_t align, const void *where)
 {
-	uintptr_t start = ((uintptr_t)verify_arena + E->arena_used + 64 + align - 1) & ~(uintptr_t)(align - 1);
+	uintptr_t start = ((uintptr_t)verify_arena + E->arena_used + 64 + align - 1) &
+	                  ~(uintptr_t)(align - 1);
 	struct block *b = &E->blocks[E->blocks_count];
 
 	if (start - (uintptr_t)verify_arena + size > ARENA || E->blocks_count == BLOCKS)
 		verify_fail("engine", "the arena is too small");
 	E->blocks_count++;
 	E->arena_used = start - (uintptr_t)verify_arena + size;
-	*b = (struct block){ .start = (char *)start, .size = size, .thread = (uint8_t)E->current,
-			     .epoch = self()->now.hb[E->current], .where = where };
+	*b = (struct block){ .start = (char *)start,
+		             .size = size,
+		             .thread = (uint8_t)E->current,
+		             .epoch = self()->now.hb[E->current],
+		             .where = where };
 	return (void *)start;
 }
 
@@ -637,11 +683,14 @@ void block_free(void *memory, const void *where)
 	struct block *b = block_of((uintptr_t)memory);
 
 	if (b == NULL || b->start != memory)
-		verify_fail("bad free", "%s frees %p in %s", self()->name, memory, code_name((uintptr_t)where));
+		verify_fail("bad free", "%s frees %p in %s", self()->name, memory,
+		            code_name((uintptr_t)where));
 	if (b->freed)
-		verify_fail("double free", "%s frees %s again in %s;\n    it was freed in %s", self()->name,
-			    memory_name((uintptr_t)memory), code_name((uintptr_t)where), code_name((uintptr_t)b->freed_where));
-	for (uintptr_t a = (uintptr_t)b->start & ~(uintptr_t)7; a < (uintptr_t)b->start + b->size; a += 8)
+		verify_fail("double free", "%s frees %s again in %s;\n    it was freed in %s",
+		            self()->name, memory_name((uintptr_t)memory),
+		            code_name((uintptr_t)where), code_name((uintptr_t)b->freed_where));
+	for (uintptr_t a = (uintptr_t)b->start & ~(uintptr_t)7; a < (uintptr_t)b->start + b->size;
+	     a += 8)
 		free_cell(a, (uint32_t)(uintptr_t)where);
 	b->freed = true;
 	b->freed_where = where;
@@ -657,8 +706,9 @@ void memory_check_end(void)
 		if (!b->freed) {
 			E->failed = true;
 			E->failure_kind = "leak";
-			snprintf(E->failure, sizeof(E->failure), "%zu bytes allocated in %s are left at the end", b->size,
-				 code_name((uintptr_t)b->where));
+			snprintf(E->failure, sizeof(E->failure),
+			         "%zu bytes allocated in %s are left at the end", b->size,
+			         code_name((uintptr_t)b->where));
 			return;
 		}
 }
@@ -691,10 +741,22 @@ void *verify_memset(void *to, int byte, size_t n)
 	void __tsan_write##size(void *p); \
 	void __tsan_unaligned_read##size(void *p); \
 	void __tsan_unaligned_write##size(void *p); \
-	void __tsan_read##size(void *p) { plain_access((uintptr_t)p, size, 0, HERE); } \
-	void __tsan_write##size(void *p) { plain_access((uintptr_t)p, size, IS_WRITE, HERE); } \
-	void __tsan_unaligned_read##size(void *p) { plain_access((uintptr_t)p, size, 0, HERE); } \
-	void __tsan_unaligned_write##size(void *p) { plain_access((uintptr_t)p, size, IS_WRITE, HERE); }
+	void __tsan_read##size(void *p) \
+	{ \
+		plain_access((uintptr_t)p, size, 0, HERE); \
+	} \
+	void __tsan_write##size(void *p) \
+	{ \
+		plain_access((uintptr_t)p, size, IS_WRITE, HERE); \
+	} \
+	void __tsan_unaligned_read##size(void *p) \
+	{ \
+		plain_access((uintptr_t)p, size, 0, HERE); \
+	} \
+	void __tsan_unaligned_write##size(void *p) \
+	{ \
+		plain_access((uintptr_t)p, size, IS_WRITE, HERE); \
+	}
 ACCESSES(1)
 ACCESSES(2)
 ACCESSES(4)

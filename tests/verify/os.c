@@ -1,5 +1,6 @@
 /*
- * runtime/os/os.h and liburcu on the exploring scheduler. Sleeping, time, memory and threads are choices.
+ * runtime/os/os.h and liburcu on the exploring scheduler. Sleeping, time, memory and threads are
+ * choices.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -22,7 +23,10 @@ static bool fault(unsigned *spent, unsigned most)
 	return true;
 }
 
-/* The clock moves when a time-out happens, and may move, when it is read, to an instant that matters. */
+/*
+ * The clock moves when a time-out happens, and may move, when it is read, to an instant that
+ * matters.
+ */
 int64_t leat_now_ns(void)
 {
 	int64_t next = INT64_MAX;
@@ -53,7 +57,8 @@ void *leat_os_alloc(size_t size, size_t align)
 	step_alone("alloc");
 	none = fault(&E->failed_allocs, E->model->failed_allocs);
 	if (E->tracing)
-		trace("allocates %zu bytes in %s%s", size, code_name((uintptr_t)HERE), none ? ": there is no memory" : "");
+		trace("allocates %zu bytes in %s%s", size, code_name((uintptr_t)HERE),
+		      none ? ": there is no memory" : "");
 	return none ? NULL : block_alloc(size, align < 16 ? 16 : align, HERE);
 }
 
@@ -124,7 +129,8 @@ void leat_os_fence_heavy(void)
 {
 	step(NULL, "heavy fence", NULL);
 	if (E->model->no_membarrier)
-		verify_fail("assertion", "a heavy fence in %s, and there is no membarrier", code_name((uintptr_t)HERE));
+		verify_fail("assertion", "a heavy fence in %s, and there is no membarrier",
+		            code_name((uintptr_t)HERE));
 	if (E->weaken == NULL || strcmp(E->weaken, "heavy") != 0)
 		fence_heavy();
 	if (E->tracing)
@@ -132,10 +138,14 @@ void leat_os_fence_heavy(void)
 	tick();
 }
 
-/* Flags, and waiting in poll(2) for one of several. The kernel fences on both sides, as it does for a futex. */
+/*
+ * Flags, and waiting in poll(2) for one of several. The kernel fences on both sides, as it does for
+ * a futex.
+ */
 static enum flag *flag_of(int flag)
 {
-	if (flag < FIRST_FLAG || flag >= FIRST_FLAG + FLAGS || E->flags[flag - FIRST_FLAG] == NO_FLAG)
+	if (flag < FIRST_FLAG || flag >= FIRST_FLAG + FLAGS ||
+	    E->flags[flag - FIRST_FLAG] == NO_FLAG)
 		verify_fail("assertion", "%d is no flag", flag);
 	if (E->duplicate_of[flag - FIRST_FLAG] != 0)
 		return &E->flags[E->duplicate_of[flag - FIRST_FLAG] - 1];
@@ -214,15 +224,16 @@ int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
 }
 
 /*
- * What runtime/pool/poller.c asks the system for, by the names that subject.h gives it. Descriptors are flags; there is one epoll
- * descriptor at a time, and of events only readiness.
+ * What runtime/pool/poller.c asks the system for, by the names that subject.h gives it. Descriptors
+ * are flags; there is one epoll descriptor at a time, and of events only readiness.
  */
 enum { EPOLL = FIRST_FLAG + FLAGS };
 
 int verify_eventfd(unsigned value, int options);
 int verify_epoll_create1(int options);
 int verify_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
-int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left, const void *mask);
+int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left,
+                        const void *mask);
 int verify_epoll_wait(int epoll, struct epoll_event *events, int n, int left_ms);
 int verify_fcntl(int fd, int op, ...);
 ssize_t verify_read(int fd, void *to, size_t n);
@@ -262,7 +273,8 @@ static int64_t until(const struct timespec *left)
 	return left == NULL ? LEAT_NEVER : E->now_ns + left->tv_sec * 1000000000 + left->tv_nsec;
 }
 
-int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left, const void *mask)
+int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left,
+                        const void *mask)
 {
 	int64_t deadline_ns = until(left);
 	int found = 0;
@@ -273,7 +285,8 @@ int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const stru
 	fence_full(&E->fences);
 	for (;;) {
 		for (int i = 0; i < FLAGS && found < n; i++)
-			if (E->polled[i].added && E->polled[i].armed && *flag_of(FIRST_FLAG + i) == RAISED) {
+			if (E->polled[i].added && E->polled[i].armed &&
+			    *flag_of(FIRST_FLAG + i) == RAISED) {
 				events[found].events = EPOLLIN;
 				events[found++].data.fd = E->polled[i].told_as;
 				E->polled[i].armed = !E->polled[i].once;
@@ -378,13 +391,15 @@ static void lock(struct our_mutex *mutex, const void *where)
 	struct mutex *known = mutex_of(mutex);
 	uint32_t place = (uint32_t)(uintptr_t)where;
 
-	if (known->epoch > self()->now.hb[known->thread] || mutex->locked_by != 0) { /* it could have been the other way round */
+	/* it could have been the other way round */
+	if (known->epoch > self()->now.hb[known->thread] || mutex->locked_by != 0) {
 		note_contended(place);
 		note_contended(known->where);
 	}
 	while (mutex->locked_by != 0) {
 		if (mutex->locked_by == E->current + 1)
-			verify_fail("deadlock", "%s locks a mutex that it has locked, in %s", self()->name, code_name(place));
+			verify_fail("deadlock", "%s locks a mutex that it has locked, in %s",
+			            self()->name, code_name(place));
 		block(MUTEX, mutex, LEAT_NEVER);
 	}
 	mutex->locked_by = E->current + 1;
@@ -400,8 +415,8 @@ static void unlock(struct our_mutex *mutex, const void *where)
 	struct mutex *known = mutex_of(mutex);
 
 	if (mutex->locked_by != E->current + 1)
-		verify_fail("assertion", "%s unlocks a mutex that it has not locked, in %s", self()->name,
-			    code_name((uintptr_t)where));
+		verify_fail("assertion", "%s unlocks a mutex that it has not locked, in %s",
+		            self()->name, code_name((uintptr_t)where));
 	mutex->locked_by = 0;
 	known->view = self()->now;
 	known->thread = E->current;
@@ -453,7 +468,8 @@ void leat_cond_init(struct leat_cond *cond)
 	plain_access((uintptr_t)cond, sizeof(*cond), IS_WRITE, HERE);
 }
 
-static int cond_wait(struct leat_cond *cond, struct leat_mutex *mutex, int64_t deadline_ns, const void *where)
+static int cond_wait(struct leat_cond *cond, struct leat_mutex *mutex, int64_t deadline_ns,
+                     const void *where)
 {
 	struct our_mutex *m = ours(mutex, where);
 	bool timed_out;
@@ -498,7 +514,8 @@ void leat_cond_fini(struct leat_cond *cond)
 	plain_access((uintptr_t)cond, sizeof(*cond), IS_WRITE, HERE);
 }
 
-int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name, unsigned pin)
+int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg, const char *name,
+                      unsigned pin)
 {
 	unsigned id;
 
@@ -513,7 +530,8 @@ int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg,
 	if (E->tracing)
 		trace("starts %s", E->threads[id].name);
 	tick();
-	step(NULL, "thread start", NULL); /* the new one may have ended before its starter knows it */
+	/* the new one may have ended before its starter knows it */
+	step(NULL, "thread start", NULL);
 	plain_access((uintptr_t)thread, sizeof(*thread), IS_WRITE, HERE);
 	memcpy(thread, &id, sizeof(id));
 	return 0;
@@ -538,7 +556,8 @@ void leat_thread_join(struct leat_thread *thread)
 	memcpy(&id, thread, sizeof(id));
 	t = &E->threads[id % THREADS];
 	if (t->joined)
-		verify_fail("assertion", "%s is joined twice, in %s", t->name, code_name((uintptr_t)HERE));
+		verify_fail("assertion", "%s is joined twice, in %s", t->name,
+		            code_name((uintptr_t)HERE));
 	t->joined = true;
 	while (t->state != DONE)
 		block(JOIN, t, LEAT_NEVER);
@@ -579,7 +598,10 @@ bool leat_words_unused(const uint64_t *words, size_t n)
 	return true;
 }
 
-/* Userspace RCU: a grace period waits for the read sides that began before it; those after it see what was before it. */
+/*
+ * Userspace RCU: a grace period waits for the read sides that began before it; those after it see
+ * what was before it.
+ */
 
 void leat_rcu_read_lock(void);
 void leat_rcu_read_unlock(void);

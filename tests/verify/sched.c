@@ -1,9 +1,10 @@
 /*
  * Coroutines and whose turn it is.
  *
- * Before each thing that another thread could notice, the running thread asks whether another goes on instead. To leave a
- * thread that could go on is a preemption, which a search may bound; to leave one that sleeps, has ended, or says with a
- * pause that it waits for somebody, costs nothing. Time-outs and spurious wake-ups of sleepers are choices of the same kind.
+ * Before each thing that another thread could notice, the running thread asks whether another goes
+ * on instead. To leave a thread that could go on is a preemption, which a search may bound; to
+ * leave one that sleeps, has ended, or says with a pause that it waits for somebody, costs nothing.
+ * Time-outs and spurious wake-ups of sleepers are choices of the same kind.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -17,14 +18,16 @@
 
 void verify_switch(void **save, void *load);
 __asm__(".text\n"
-	".type verify_switch,@function\n"
-	"verify_switch:\n"
-	"	push %rbp\n	push %rbx\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
-	"	mov %rsp, (%rdi)\n"
-	"	mov %rsi, %rsp\n"
-	"	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbx\n	pop %rbp\n"
-	"	ret\n"
-	".size verify_switch,.-verify_switch\n");
+        ".type verify_switch,@function\n"
+        "verify_switch:\n"
+        "	push %rbp\n	push %rbx\n	push %r12\n	push %r13\n	push %r14\n	"
+        "push %r15\n"
+        "	mov %rsp, (%rdi)\n"
+        "	mov %rsi, %rsp\n"
+        "	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbx\n	"
+        "pop %rbp\n"
+        "	ret\n"
+        ".size verify_switch,.-verify_switch\n");
 
 extern char __start_leat_tls[] __attribute__((weak)), __stop_leat_tls[] __attribute__((weak));
 
@@ -68,8 +71,11 @@ void verify_failed_that(const char *condition, const char *file, int line)
 
 const char *waiting_text(enum waits_for state)
 {
-	static const char *const texts[] = { "can go on", "waits for a mutex", "sleeps on a futex", "sleeps on a condition",
-					     "sleeps in poll", "joins", "waits for readers", "waits for spawned threads", "has ended" };
+	static const char *const texts[] = { "can go on",         "waits for a mutex",
+		                             "sleeps on a futex", "sleeps on a condition",
+		                             "sleeps in poll",    "joins",
+		                             "waits for readers", "waits for spawned threads",
+		                             "has ended" };
 
 	return texts[state];
 }
@@ -81,8 +87,11 @@ static void list_threads(char *text, size_t size)
 	for (unsigned i = 0; i < E->threads_count; i++) {
 		struct thread *t = &E->threads[i];
 
-		used += (size_t)snprintf(text + used, size - used, "\n    %-12s %s (%s)", t->name, waiting_text(t->state),
-					 t->state == DONE ? "" : t->on == NULL ? t->doing : memory_name((uintptr_t)t->on));
+		used += (size_t)snprintf(text + used, size - used, "\n    %-12s %s (%s)", t->name,
+		                         waiting_text(t->state),
+		                         t->state == DONE ? ""
+		                         : t->on == NULL  ? t->doing
+		                                          : memory_name((uintptr_t)t->on));
 	}
 }
 
@@ -103,13 +112,15 @@ struct option {
 
 static bool timed(const struct thread *t)
 {
-	return (t->state == FUTEX || t->state == COND || t->state == POLL) && t->deadline_ns != INT64_MAX;
+	return (t->state == FUTEX || t->state == COND || t->state == POLL) &&
+	       t->deadline_ns != INT64_MAX;
 }
 
 static unsigned list_options(struct option *options)
 {
 	struct thread *me = self();
-	bool may_pay = E->preemptions < E->bounds.preemptions && E->preemptions + E->stale < E->bounds.both;
+	bool may_pay = E->preemptions < E->bounds.preemptions &&
+	               E->preemptions + E->stale < E->bounds.both;
 	unsigned n = 0, free_ones;
 	unsigned count = E->threads_count, current = E->current;
 
@@ -125,7 +136,8 @@ static unsigned list_options(struct option *options)
 			if (t->state == READY && t->paused == paused && (free_ones == 0 || may_pay))
 				options[n++] = (struct option){ other, RUN, free_ones != 0 };
 		}
-		if (paused && free_ones == 0) /* a new round of those that spin: each gets its turn before the next one */
+		/* a new round of those that spin: each gets its turn before the next one */
+		if (paused && free_ones == 0)
 			for (unsigned i = 0; i < count; i++)
 				E->threads[i].paused &= i == current;
 	}
@@ -146,8 +158,8 @@ static unsigned list_options(struct option *options)
 }
 
 /*
- * Every thread sleeps, and one of them goes on by its time-out. Time passes for want of something to do only up to the first
- * deadline: a thread that sleeps past that could have gone on.
+ * Every thread sleeps, and one of them goes on by its time-out. Time passes for want of something
+ * to do only up to the first deadline: a thread that sleeps past that could have gone on.
  */
 static void pass_idle_time(void)
 {
@@ -162,8 +174,10 @@ static void pass_idle_time(void)
 		return;
 	if (idle_ns > E->idle_left_ns) {
 		list_threads(text, sizeof(text));
-		verify_fail("late", "every thread sleeps, the first until %lld ns from now; the model allows %lld ns:%s",
-			    (long long)idle_ns, (long long)E->idle_left_ns, text);
+		verify_fail("late",
+		            "every thread sleeps, the first until %lld ns from now; the model "
+		            "allows %lld ns:%s",
+		            (long long)idle_ns, (long long)E->idle_left_ns, text);
 	}
 	E->idle_left_ns -= idle_ns;
 }
@@ -173,7 +187,8 @@ static unsigned by_priority(const struct option *options, unsigned n)
 	unsigned best = 0;
 
 	for (unsigned i = 1; i < n; i++)
-		if (options[i].how == RUN && E->priority[options[i].thread] > E->priority[options[best].thread])
+		if (options[i].how == RUN &&
+		    E->priority[options[i].thread] > E->priority[options[best].thread])
 			best = i;
 	for (unsigned i = 0; i < n; i++)
 		if (options[i].how != RUN) {
@@ -190,7 +205,8 @@ static void lower_priority(void)
 	for (unsigned i = 0; i < E->changes; i++)
 		if (E->change_at[i] == E->scheds)
 			E->priority[E->current] = --E->priority_lowest;
-	if (self()->paused) /* those that wait for somebody come after everybody else, the longest waiting first */
+	/* those that wait for somebody come after everybody else, the longest waiting first */
+	if (self()->paused)
 		E->priority[E->current] = --E->priority_lowest;
 }
 
@@ -262,7 +278,8 @@ static void begin_step(const struct verify_site *site, const char *doing)
 	me->doing = doing;
 	me->on = NULL;
 	if (++E->steps > E->steps_most)
-		verify_fail("livelock", "%u steps, and no end; %s is in %s", E->steps_most, me->name, doing);
+		verify_fail("livelock", "%u steps, and no end; %s is in %s", E->steps_most,
+		            me->name, doing);
 }
 
 void step(const struct verify_site *site, const char *doing, const void *on)
@@ -271,7 +288,8 @@ void step(const struct verify_site *site, const char *doing, const void *on)
 
 	begin_step(site, doing);
 	me->on = on;
-	if (++E->in_a_row > SLICE) { /* a loop without a pause, perhaps: it is treated as if it had one here */
+	/* a loop without a pause, perhaps: it is treated as if it had one here */
+	if (++E->in_a_row > SLICE) {
 		refresh_spun();
 		me->paused = true;
 		E->in_a_row = 0;
@@ -295,7 +313,10 @@ void step_at(uint32_t place, const struct verify_site *site, const char *doing)
 	E->position++;
 }
 
-/* A thread's epoch ends with each thing it does, so that what it does after a release is not taken for released. */
+/*
+ * A thread's epoch ends with each thing it does, so that what it does after a release is not taken
+ * for released.
+ */
 void tick(void)
 {
 	self()->now.hb[E->current]++;

@@ -67,7 +67,9 @@ unsigned choose_by(unsigned n, unsigned wanted)
 
 unsigned choose(unsigned n, enum choice_kind kind)
 {
-	static const unsigned one_in[] = { [CHOOSE_VALUE] = 3, [CHOOSE_FAULT] = 8, [CHOOSE_CLOCK] = 8, [CHOOSE_MODEL] = 1 };
+	static const unsigned one_in[] = {
+		[CHOOSE_VALUE] = 3, [CHOOSE_FAULT] = 8, [CHOOSE_CLOCK] = 8, [CHOOSE_MODEL] = 1
+	};
 	unsigned wanted = 0;
 
 	E->position++;
@@ -95,7 +97,8 @@ static double now_s(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* of this program alone: others measure on the same machine */
+	/* of this program alone: others measure on the same machine */
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -137,11 +140,16 @@ static bool over(const struct limits *limits, const struct result *result, doubl
 {
 	if (limits->executions != 0 && result->executions >= limits->executions)
 		return true;
-	return (result->executions & 63) == 0 && limits->seconds != 0 && now_s() - began >= limits->seconds;
+	return (result->executions & 63) == 0 && limits->seconds != 0 &&
+	       now_s() - began >= limits->seconds;
 }
 
-/* With a bound of 0, then 1 ..., so that what a few switches show is found first. The last is what counts. */
-static void search_depth(const struct bounds *bounds, const struct limits *limits, struct result *result)
+/*
+ * With a bound of 0, then 1 ..., so that what a few switches show is found first. The last is what
+ * counts.
+ */
+static void search_depth(const struct bounds *bounds, const struct limits *limits,
+                         struct result *result)
 {
 	double began = now_s();
 
@@ -154,7 +162,8 @@ static void search_depth(const struct bounds *bounds, const struct limits *limit
 			run_one(result);
 			if (E->failed || over(limits, result, began))
 				return;
-			if (E->contended_more) /* places at which nothing was asked turn out to matter */
+			/* places at which nothing was asked turn out to matter */
+			if (E->contended_more)
 				E->prefix_count = 0;
 		} while (E->contended_more || next_in_depth());
 	}
@@ -171,8 +180,8 @@ static void begin_priorities(void)
 		E->change_at[i] = 1 + (unsigned)(random_next() % (E->scheds_expected + 1));
 }
 
-static void search_chance(enum search_mode mode, const struct bounds *bounds, const struct limits *limits,
-			  struct result *result)
+static void search_chance(enum search_mode mode, const struct bounds *bounds,
+                          const struct limits *limits, struct result *result)
 {
 	double began = now_s();
 
@@ -202,7 +211,8 @@ static void print_replay(FILE *to)
 	fprintf(to, "%u/%u/%u:", E->bounds.preemptions, E->bounds.stale, E->bounds.history);
 	for (unsigned i = 0; i < E->log_count; i++)
 		if (E->log[i].chosen != 0) {
-			fprintf(to, "%s%u=%u", last++ ? "," : "", E->log[i].position, E->log[i].chosen);
+			fprintf(to, "%s%u=%u", last++ ? "," : "", E->log[i].position,
+			        E->log[i].chosen);
 		}
 }
 
@@ -287,8 +297,8 @@ static void report_failure(const char *mode, const struct limits *limits, struct
 	uint64_t found_at = result->executions;
 
 	fprintf(E->out, "%s: FAILED: %s\n  %s\n", E->model->name, E->failure_kind, E->failure);
-	fprintf(E->out, "  found by %s, seed %llu, execution %llu\n", mode, (unsigned long long)limits->seed,
-		(unsigned long long)found_at);
+	fprintf(E->out, "  found by %s, seed %llu, execution %llu\n", mode,
+	        (unsigned long long)limits->seed, (unsigned long long)found_at);
 	if (before <= 200) {
 		fprintf(E->out, "  as found: --replay ");
 		print_replay(E->out);
@@ -299,7 +309,8 @@ static void report_failure(const char *mode, const struct limits *limits, struct
 	shrink(result);
 	fprintf(E->out, "  the schedule, shrunk:\n");
 	replay_traced();
-	fprintf(E->out, "  %s: %s\n  shrunk from %u choices to %u: --replay ", E->failure_kind, E->failure, before, choices_made());
+	fprintf(E->out, "  %s: %s\n  shrunk from %u choices to %u: --replay ", E->failure_kind,
+	        E->failure, before, choices_made());
 	print_replay(E->out);
 	fprintf(E->out, " %s\n", E->model->name);
 }
@@ -310,14 +321,16 @@ static void read_replay(const char *text, struct bounds *bounds)
 	unsigned index, chosen;
 	int used;
 
-	if (sscanf(text, "%u/%u/%u", &bounds->preemptions, &bounds->stale, &bounds->history) != 3 || at == NULL) {
+	if (sscanf(text, "%u/%u/%u", &bounds->preemptions, &bounds->stale, &bounds->history) != 3 ||
+	    at == NULL) {
 		fprintf(stderr, "verify: a replay is PREEMPTIONS/STALE/HISTORY:index=choice,...\n");
 		exit(2);
 	}
 	/* A position is counted whether anything was asked there or not. */
 	E->contended_all = true;
 	E->given[E->given_count++] = (struct choice){ 0, 0, 0 };
-	for (at++; sscanf(at, "%u=%u%n", &index, &chosen, &used) == 2 && E->given_count < CHOICES; at += *at == ',') {
+	for (at++; sscanf(at, "%u=%u%n", &index, &chosen, &used) == 2 && E->given_count < CHOICES;
+	     at += *at == ',') {
 		E->given[E->given_count++] = (struct choice){ index, (uint16_t)chosen, 0 };
 		at += used;
 	}
@@ -331,16 +344,19 @@ static void on_fault(int number, siginfo_t *info, void *context)
 		raise(number);
 		return;
 	}
-	verify_fail("crash", "signal %d at address %p in %s, which was in %s", number, info->si_addr, self()->name,
-		    self()->site != NULL ? code_name((uintptr_t)self()->site) : self()->doing);
+	verify_fail("crash", "signal %d at address %p in %s, which was in %s", number,
+	            info->si_addr, self()->name,
+	            self()->site != NULL ? code_name((uintptr_t)self()->site) : self()->doing);
 }
 
 static void catch_faults(void)
 {
 	stack_t stack = { .ss_size = 64 << 10 };
-	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct sigaction action = { .sa_sigaction = on_fault,
+		                    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 
-	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	                   -1, 0);
 	sigaltstack(&stack, NULL);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
@@ -353,7 +369,8 @@ static void catch_faults(void)
 static const char *const order_names[] = { "rlx", "acq", "rel", "acqrel", "light", "seq" };
 
 /*
- * FILE:LINE:VERB=ORDER, or FUNCTION:VERB=ORDER: every copy of that site. ORDER rlx takes all order away, of a fence, too.
+ * FILE:LINE:VERB=ORDER, or FUNCTION:VERB=ORDER: every copy of that site. ORDER rlx takes all order
+ * away, of a fence, too.
  */
 static unsigned weaken(const char *text)
 {
@@ -363,7 +380,8 @@ static unsigned weaken(const char *text)
 	E->weaken = text;
 	if (strcmp(text, "heavy") == 0)
 		return 1;
-	for (const struct verify_site *s = __start_verify_sites; equals != NULL && s < __stop_verify_sites; s++) {
+	for (const struct verify_site *s = __start_verify_sites;
+	     equals != NULL && s < __stop_verify_sites; s++) {
 		char by_line[600], by_function[600];
 		size_t n = (size_t)(equals - text);
 
@@ -372,7 +390,8 @@ static unsigned weaken(const char *text)
 		if ((strlen(by_line) != n || memcmp(by_line, text, n) != 0) &&
 		    (strlen(by_function) != n || memcmp(by_function, text, n) != 0))
 			continue;
-		for (unsigned order = 0; order < sizeof(order_names) / sizeof(order_names[0]); order++)
+		for (unsigned order = 0; order < sizeof(order_names) / sizeof(order_names[0]);
+		     order++)
 			if (strcmp(equals + 1, order_names[order]) == 0) {
 				E->weaken_to[s - __start_verify_sites] = (uint8_t)(order + 1);
 				found++;
@@ -406,8 +425,9 @@ static void list_sites(bool reached_only)
 	qsort(sites, n, sizeof(*sites), compare_sites);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || compare_sites(&sites[i - 1], &sites[i]) != 0)
-			printf("%s:%d:%s\t%s\t%s\t%s\n", sites[i].file, sites[i].line, sites[i].verb, order_names[sites[i].order],
-			       sites[i].func, sites[i].expr);
+			printf("%s:%d:%s\t%s\t%s\t%s\n", sites[i].file, sites[i].line,
+			       sites[i].verb, order_names[sites[i].order], sites[i].func,
+			       sites[i].expr);
 	free(sites);
 }
 
@@ -432,7 +452,8 @@ static unsigned bound_of(unsigned of_model, unsigned otherwise)
 
 static struct bounds bounds_for(const struct verify_model *m, const struct setup *setup)
 {
-	struct bounds b = { bound_of(m->preemptions, 2), bound_of(m->stale, 2), bound_of(m->history, 4), VERIFY_NO_BOUND };
+	struct bounds b = { bound_of(m->preemptions, 2), bound_of(m->stale, 2),
+		            bound_of(m->history, 4), VERIFY_NO_BOUND };
 
 	if (setup->quick) {
 		b.preemptions = bound_of(m->quick, b.preemptions);
@@ -484,7 +505,8 @@ static int run_model(const struct verify_model *model, const struct setup *setup
 		return 0;
 	}
 	if (!E->failed && model->known != NULL && setup->mode == SEARCH_DEPTH) {
-		printf("%s: does not fail any more; this was known: %s\n", model->name, model->known);
+		printf("%s: does not fail any more; this was known: %s\n", model->name,
+		       model->known);
 		return 1;
 	}
 	if (E->failed) {
@@ -494,10 +516,13 @@ static int run_model(const struct verify_model *model, const struct setup *setup
 		return 1;
 	}
 	printf("%s: %s: %llu executions, %u threads, at most %u steps, ", model->name,
-	       setup->mode != SEARCH_DEPTH ? mode_names[setup->mode] : result.exhausted ? "exhausted" : "NOT EXHAUSTED",
+	       setup->mode != SEARCH_DEPTH ? mode_names[setup->mode]
+	       : result.exhausted          ? "exhausted"
+	                                   : "NOT EXHAUSTED",
 	       (unsigned long long)result.executions, result.threads, result.longest);
 	if (setup->mode == SEARCH_DEPTH)
-		printf("preemptions <= %u, stale loads <= %u, ", E->bounds.preemptions, bounds.stale);
+		printf("preemptions <= %u, stale loads <= %u, ", E->bounds.preemptions,
+		       bounds.stale);
 	else
 		printf("seed %llu, ", (unsigned long long)setup->limits.seed);
 	if (setup->mode == SEARCH_DEPTH && bounds.both != VERIFY_NO_BOUND)
@@ -514,7 +539,8 @@ static bool wanted(const struct verify_model *model, char **names, int n)
 		size_t len = strlen(names[i]);
 
 		if (strcmp(model->name, names[i]) == 0 ||
-		    (len > 0 && names[i][len - 1] == '*' && strncmp(model->name, names[i], len - 1) == 0))
+		    (len > 0 && names[i][len - 1] == '*' &&
+		     strncmp(model->name, names[i], len - 1) == 0))
 			return true;
 	}
 	return false;
@@ -527,25 +553,31 @@ static void usage(void)
 	     "  --list               the models, and what each holds\n"
 	     "  --sites              every atomic access of the sources that were compiled in\n"
 	     "  --mode MODE          depth (default), random, priorities\n"
-	     "  --preemptions N      switches away from a thread that could go on; of a model: 2 if it does not say\n"
+	     "  --preemptions N      switches away from a thread that could go on; of a model: 2 "
+	     "if it does not say\n"
 	     "  --stale N            loads that answer an older value; of a model: 2\n"
 	     "  --both N             preemptions and stale loads together; any\n"
-	     "  --history N          stores of a word that a load may choose among, up to 8; of a model: 4\n"
+	     "  --history N          stores of a word that a load may choose among, up to 8; of a "
+	     "model: 4\n"
 	     "  --seconds S          of each model at most\n"
 	     "  --executions N       of each model at most\n"
 	     "  --seed N             of random and priorities\n"
-	     "  --weaken SITE=ORDER  change the order of a site (see --sites): FILE:LINE:VERB=rlx,\n"
+	     "  --weaken SITE=ORDER  change the order of a site (see --sites): "
+	     "FILE:LINE:VERB=rlx,\n"
 	     "                       FUNCTION:VERB=rlx; \"heavy\" drops the heavy fence\n"
 	     "  --replay CHOICES     one execution, told step by step\n"
 	     "  --steps N            more in one execution is a livelock; 20000\n"
 	     "  --reached            in the end, those sites that any execution came by\n"
 	     "  --known-too          a failure that is known is a failure\n"
-	     "  --quick              with the bounds that a model has for a run that must be short\n"
-	     "  --part K/N           each N-th model only, from the K-th: N such runs are all models\n"
+	     "  --quick              with the bounds that a model has for a run that must be "
+	     "short\n"
+	     "  --part K/N           each N-th model only, from the K-th: N such runs are all "
+	     "models\n"
 	     "  --keep-going         with the other models after a failure\n"
 	     "  --quiet              do not shrink or tell a failure's schedule\n"
 	     "\n"
-	     "Exit status: 0 nothing found, 1 a failure, 2 usage, 3 a depth-first search was not exhausted.");
+	     "Exit status: 0 nothing found, 1 a failure, 2 usage, 3 a depth-first search was not "
+	     "exhausted.");
 }
 
 static int run_all(const struct setup *setup, char **names, int n)
@@ -582,19 +614,32 @@ static int run_all(const struct setup *setup, char **names, int n)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "list", no_argument, NULL, 'l' }, { "sites", no_argument, NULL, 's' },
-		{ "mode", required_argument, NULL, 'm' }, { "preemptions", required_argument, NULL, 'p' },
-		{ "stale", required_argument, NULL, 't' }, { "history", required_argument, NULL, 'h' },
-		{ "seconds", required_argument, NULL, 'S' }, { "executions", required_argument, NULL, 'e' },
-		{ "seed", required_argument, NULL, 'r' }, { "weaken", required_argument, NULL, 'w' },
-		{ "both", required_argument, NULL, 'b' }, { "replay", required_argument, NULL, 'R' }, { "steps", required_argument, NULL, 'x' }, { "reached", no_argument, NULL, 'c' }, { "known-too", no_argument, NULL, 'K' }, { "quick", no_argument, NULL, 'u' }, { "part", required_argument, NULL, 'P' }, { "keep-going", no_argument, NULL, 'k' }, { "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'H' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option options[] = { { "list", no_argument, NULL, 'l' },
+		                                 { "sites", no_argument, NULL, 's' },
+		                                 { "mode", required_argument, NULL, 'm' },
+		                                 { "preemptions", required_argument, NULL, 'p' },
+		                                 { "stale", required_argument, NULL, 't' },
+		                                 { "history", required_argument, NULL, 'h' },
+		                                 { "seconds", required_argument, NULL, 'S' },
+		                                 { "executions", required_argument, NULL, 'e' },
+		                                 { "seed", required_argument, NULL, 'r' },
+		                                 { "weaken", required_argument, NULL, 'w' },
+		                                 { "both", required_argument, NULL, 'b' },
+		                                 { "replay", required_argument, NULL, 'R' },
+		                                 { "steps", required_argument, NULL, 'x' },
+		                                 { "reached", no_argument, NULL, 'c' },
+		                                 { "known-too", no_argument, NULL, 'K' },
+		                                 { "quick", no_argument, NULL, 'u' },
+		                                 { "part", required_argument, NULL, 'P' },
+		                                 { "keep-going", no_argument, NULL, 'k' },
+		                                 { "quiet", no_argument, NULL, 'q' },
+		                                 { "help", no_argument, NULL, 'H' },
+		                                 { NULL, 0, NULL, 0 } };
 	struct setup *setup = calloc(1, sizeof(*setup));
 	int c;
 
-	E = mmap(NULL, sizeof(*E), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	E = mmap(NULL, sizeof(*E), PROT_READ | PROT_WRITE,
+	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (E == MAP_FAILED || setup == NULL)
 		return 2;
 	E->out = stdout;
@@ -604,44 +649,89 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'l':
 			for (unsigned i = 0; i < models_count; i++)
-				printf("%s\t%s\t%s\n", models[i]->name, models[i]->quick == VERIFY_SKIP ? "long" : "short",
+				printf("%s\t%s\t%s\n", models[i]->name,
+				       models[i]->quick == VERIFY_SKIP ? "long" : "short",
 				       models[i]->what != NULL ? models[i]->what : "");
 			return 0;
-		case 's': list_sites(false); return 0;
+		case 's':
+			list_sites(false);
+			return 0;
 		case 'm':
-			setup->mode = *optarg == 'r' ? SEARCH_RANDOM : *optarg == 'p' ? SEARCH_PRIORITIES : SEARCH_DEPTH;
+			setup->mode = *optarg == 'r'   ? SEARCH_RANDOM
+			              : *optarg == 'p' ? SEARCH_PRIORITIES
+			                               : SEARCH_DEPTH;
 			break;
-		case 'p': setup->bounds.preemptions = (unsigned)atoi(optarg); setup->preemptions = true; break;
-		case 't': setup->bounds.stale = (unsigned)atoi(optarg); setup->stale = true; break;
-		case 'b': setup->bounds.both = (unsigned)atoi(optarg); setup->both = true; break;
-		case 'h': setup->bounds.history = (unsigned)atoi(optarg); setup->history = true; break;
-		case 'S': setup->limits.seconds = atof(optarg); break;
-		case 'e': setup->limits.executions = strtoull(optarg, NULL, 0); break;
-		case 'r': setup->limits.seed = strtoull(optarg, NULL, 0); break;
+		case 'p':
+			setup->bounds.preemptions = (unsigned)atoi(optarg);
+			setup->preemptions = true;
+			break;
+		case 't':
+			setup->bounds.stale = (unsigned)atoi(optarg);
+			setup->stale = true;
+			break;
+		case 'b':
+			setup->bounds.both = (unsigned)atoi(optarg);
+			setup->both = true;
+			break;
+		case 'h':
+			setup->bounds.history = (unsigned)atoi(optarg);
+			setup->history = true;
+			break;
+		case 'S':
+			setup->limits.seconds = atof(optarg);
+			break;
+		case 'e':
+			setup->limits.executions = strtoull(optarg, NULL, 0);
+			break;
+		case 'r':
+			setup->limits.seed = strtoull(optarg, NULL, 0);
+			break;
 		case 'w':
 			if (weaken(optarg) == 0) {
 				fprintf(stderr, "verify: there is no site %s\n", optarg);
 				return 2;
 			}
 			break;
-		case 'R': setup->replay = optarg; break;
-		case 'c': setup->reached = true; break;
-		case 'K': setup->known_too = true; break;
-		case 'u': setup->quick = true; break;
+		case 'R':
+			setup->replay = optarg;
+			break;
+		case 'c':
+			setup->reached = true;
+			break;
+		case 'K':
+			setup->known_too = true;
+			break;
+		case 'u':
+			setup->quick = true;
+			break;
 		case 'P':
-			if (sscanf(optarg, "%u/%u", &setup->part, &setup->parts) != 2 || setup->part == 0 ||
-			    setup->part > setup->parts) {
-				fprintf(stderr, "verify: a part is K/N, with K from 1 to N, and not \"%s\"\n", optarg);
+			if (sscanf(optarg, "%u/%u", &setup->part, &setup->parts) != 2 ||
+			    setup->part == 0 || setup->part > setup->parts) {
+				fprintf(stderr,
+				        "verify: a part is K/N, with K from 1 to N, and not "
+				        "\"%s\"\n",
+				        optarg);
 				return 2;
 			}
 			break;
-		case 'k': setup->keep_going = true; break;
-		case 'q': setup->limits.quiet = true; break;
-		case 'x': E->steps_most = (unsigned)atoi(optarg); break;
-		case 'H': usage(); return 0;
-		default: usage(); return 2;
+		case 'k':
+			setup->keep_going = true;
+			break;
+		case 'q':
+			setup->limits.quiet = true;
+			break;
+		case 'x':
+			E->steps_most = (unsigned)atoi(optarg);
+			break;
+		case 'H':
+			usage();
+			return 0;
+		default:
+			usage();
+			return 2;
 		}
-	if (setup->mode != SEARCH_DEPTH && setup->limits.seconds == 0 && setup->limits.executions == 0)
+	if (setup->mode != SEARCH_DEPTH && setup->limits.seconds == 0 &&
+	    setup->limits.executions == 0)
 		setup->limits.seconds = 5;
 	memory_init();
 	catch_faults();

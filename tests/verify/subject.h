@@ -1,8 +1,9 @@
 /*
- * tests/verify/subject.h: included before everything else when a source of the library, or a model, is compiled.
+ * tests/verify/subject.h: included before everything else when a source of the library, or a model,
+ * is compiled.
  *
- * It stands in for liburcu (the place of runtime/registry/rcu.h), shows the C library's copies to the race
- * detector, and turns variables of a thread into memory that the scheduler exchanges.
+ * It stands in for liburcu (the place of runtime/registry/rcu.h), shows the C library's copies to
+ * the race detector, and turns variables of a thread into memory that the scheduler exchanges.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -70,11 +71,15 @@ static inline void cds_list_del_rcu(struct cds_list_head *entry)
 	next->prev = entry->prev;
 	verify_rcu_store(entry->prev->next, next);
 }
-#define caa_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
-/* A node is acquired by way of the head. What leads from one to the next need not be: liburcu promises no more than that. */
+#define caa_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+/*
+ * A node is acquired by way of the head. What leads from one to the next need not be: liburcu
+ * promises no more than that.
+ */
 #define verify_rcu_next(p) ((void *)(uintptr_t)leat_load_rlx((uint64_t *)(void *)&(p)))
 #define cds_list_for_each_entry_rcu(pos, head, member) \
-	for (pos = caa_container_of(verify_rcu_load((head)->next), __typeof__(*pos), member); &pos->member != (head); \
+	for (pos = caa_container_of(verify_rcu_load((head)->next), __typeof__(*pos), member); \
+	     &pos->member != (head); \
 	     pos = caa_container_of(verify_rcu_next(pos->member.next), __typeof__(*pos), member))
 
 #endif

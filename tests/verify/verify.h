@@ -1,9 +1,10 @@
 /*
  * tests/verify/verify.h: what a model is written with.
  *
- * A model is a function that runs as the first thread of an execution: it makes the objects, spawns the other threads, waits
- * for them and says what must hold. It is executed once for each interleaving, from the same initial state (globals
- * included), and all that it does not leave to chance itself is a choice of the scheduler.
+ * A model is a function that runs as the first thread of an execution: it makes the objects, spawns
+ * the other threads, waits for them and says what must hold. It is executed once for each
+ * interleaving, from the same initial state (globals included), and all that it does not leave to
+ * chance itself is a choice of the scheduler.
  *
  *     MODEL(spsc_push_pop, .what = "...", .preemptions = 2)
  *     {
@@ -27,15 +28,21 @@ struct verify_model {
 	/* The bounds of a depth-first search that must be exhausted; 0 stands for the default. */
 	unsigned preemptions; /* switches away from a thread that could go on; default 2 */
 	unsigned quick;       /* the same for a run that must be short; default: preemptions */
-	unsigned quick_both;  /* preemptions and stale loads together, in such a run; default: any */
-	unsigned stale;       /* loads that answer an older value; default 2; VERIFY_NO_BOUND */
-	unsigned history;     /* stores of a word that a load may choose among; default 4 */
+	/* preemptions and stale loads together, in such a run; default: any */
+	unsigned quick_both;
+	unsigned stale;   /* loads that answer an older value; default 2; VERIFY_NO_BOUND */
+	unsigned history; /* stores of a word that a load may choose among; default 4 */
 	/* What may go wrong, and how often in one execution. */
 	unsigned spurious, failed_allocs, failed_threads;
 	const char *known; /* fails, and why; a model that has this and does not fail is an error */
-	int64_t idle_ns; /* time that may pass while every thread sleeps; more is late. Default: none */
-	bool short_pauses; /* a thread that pauses may go on before the others: what a search between pauses misses is found */
-	bool leaks; /* what is left at the end is no leak */
+	/* time that may pass while every thread sleeps; more is late. Default: none */
+	int64_t idle_ns;
+	/*
+	 * a thread that pauses may go on before the others: what a search between pauses misses is
+	 * found
+	 */
+	bool short_pauses;
+	bool leaks;         /* what is left at the end is no leak */
 	bool no_membarrier; /* the kernel has none: everybody pays for its fences */
 };
 #define VERIFY_NO_BOUND 1000000u
@@ -66,11 +73,17 @@ unsigned verify_choose(unsigned n);
 void verify_instant(int64_t ns);
 #define VERIFY_START_NS 1000
 
-/* From here on so much time may pass while every thread sleeps, instead of what was left of the model's idle_ns. */
+/*
+ * From here on so much time may pass while every thread sleeps, instead of what was left of the
+ * model's idle_ns.
+ */
 void verify_idle(int64_t ns);
 #define VERIFY_ANY_NS INT64_MAX
 
-/* The most pauses that this thread has made between two reads of the clock; a yield counts as so many. */
+/*
+ * The most pauses that this thread has made between two reads of the clock; a yield counts as so
+ * many.
+ */
 unsigned verify_pauses_most(void);
 #define VERIFY_YIELD_PAUSES 64
 
@@ -80,6 +93,7 @@ uint64_t verify_now(void);
 #define verify_that(condition) \
 	((condition) ? (void)0 : verify_failed_that(#condition, __FILE__, __LINE__))
 _Noreturn void verify_failed_that(const char *condition, const char *file, int line);
-_Noreturn void verify_fail(const char *kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void verify_fail(const char *kind, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * tools/leat/bench.c: `leat bench`: the program leat-bench, which stands beside this one or in PATH. It is a program of
- * its own, as it is linked with what leat is compared with.
+ * tools/leat/bench.c: `leat bench`: the program leat-bench, which stands beside this one or in
+ * PATH. It is a program of its own, as it is linked with what leat is compared with.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -31,8 +31,9 @@ int bench_main(char **argv)
 		execvp(name, argv);
 	if (errno == ENOENT)
 		fprintf(stderr,
-			"leat: the program %s is neither beside leat nor in PATH: it was not built or not installed\n",
-			name);
+		        "leat: the program %s is neither beside leat nor in PATH: it was not built "
+		        "or not installed\n",
+		        name);
 	else
 		fprintf(stderr, "leat: %s: %s\n", name, strerror(errno));
 	return EXIT_FAILED;

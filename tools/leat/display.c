@@ -1,5 +1,6 @@
 /*
- * tools/leat/display.c: the picture of a running flow: in place on a terminal, a line for each second elsewhere.
+ * tools/leat/display.c: the picture of a running flow: in place on a terminal, a line for each
+ * second elsewhere.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,17 +21,23 @@
 #define BAR_MAX 20
 #define COLUMNS_WITHOUT_BAR 67 /* behind the name: every other column of a row, with its blanks */
 
-/* Where standard output is the same terminal, lines of the flow and a picture would be in each other's way. */
+/*
+ * Where standard output is the same terminal, lines of the flow and a picture would be in each
+ * other's way.
+ */
 static bool sink_talks_to_terminal(const struct leat_flow *flow)
 {
-	return flow->stages.list[flow->stages.count - 1].type->verb == LEAT_VERB_STDOUT && isatty(STDOUT_FILENO);
+	return flow->stages.list[flow->stages.count - 1].type->verb == LEAT_VERB_STDOUT &&
+	       isatty(STDOUT_FILENO);
 }
 
 void display_init(struct display *display, struct leat_report *report, bool quiet)
 {
 	const char *term = getenv("TERM");
 
-	*display = (struct display){ .report = report, .started_ns = leat_now_ns(), .how = DISPLAY_LINES };
+	*display = (struct display){ .report = report,
+		                     .started_ns = leat_now_ns(),
+		                     .how = DISPLAY_LINES };
 	leat_mutex_init(&display->lock);
 	if (quiet || (isatty(STDERR_FILENO) && sink_talks_to_terminal(report->flow)))
 		display->how = DISPLAY_NONE;
@@ -40,7 +47,9 @@ void display_init(struct display *display, struct leat_report *report, bool quie
 
 int64_t display_interval_ns(const struct display *display)
 {
-	return display->how == DISPLAY_LIVE ? LIVE_NS : display->how == DISPLAY_LINES ? LINES_NS : NEVER_NS;
+	return display->how == DISPLAY_LIVE    ? LIVE_NS
+	       : display->how == DISPLAY_LINES ? LINES_NS
+	                                       : NEVER_NS;
 }
 
 /* 999, 12.3k, 4.56M: four figures at the most. */
@@ -68,7 +77,9 @@ static double rate_of(const struct leat_edge_seen *edge)
 
 static double fill_of(const struct leat_edge_seen *edge)
 {
-	double fill = edge->now.capacity != 0 ? (double)edge->now.in_flight / (double)edge->now.capacity : 0;
+	double fill = edge->now.capacity != 0
+	                      ? (double)edge->now.in_flight / (double)edge->now.capacity
+	                      : 0;
 
 	return fill < 1 ? fill : 1;
 }
@@ -79,7 +90,8 @@ static double send_blocked(const struct display *display, size_t i)
 	const struct leat_edge_seen *edge = &display->report->edges[i];
 
 	return leat_report_blocked(edge->before.send_blocked_ns, edge->now.send_blocked_ns,
-				   edge->now_ns - edge->before_ns, display->report->flow->plan.groups[i].threads);
+	                           edge->now_ns - edge->before_ns,
+	                           display->report->flow->plan.groups[i].threads);
 }
 
 static double recv_blocked(const struct display *display, size_t i)
@@ -87,7 +99,8 @@ static double recv_blocked(const struct display *display, size_t i)
 	const struct leat_edge_seen *edge = &display->report->edges[i];
 
 	return leat_report_blocked(edge->before.recv_blocked_ns, edge->now.recv_blocked_ns,
-				   edge->now_ns - edge->before_ns, display->report->flow->plan.groups[i + 1].threads);
+	                           edge->now_ns - edge->before_ns,
+	                           display->report->flow->plan.groups[i + 1].threads);
 }
 
 static void put_bar(FILE *out, int width, double share)
@@ -105,7 +118,8 @@ static void put_clock(FILE *out, int64_t ns)
 	int64_t seconds = ns / 1000000000;
 
 	if (seconds >= 3600)
-		fprintf(out, "%" PRId64 ":%02d:%02d", seconds / 3600, (int)(seconds / 60 % 60), (int)(seconds % 60));
+		fprintf(out, "%" PRId64 ":%02d:%02d", seconds / 3600, (int)(seconds / 60 % 60),
+		        (int)(seconds % 60));
 	else
 		fprintf(out, "%d:%02d", (int)(seconds / 60), (int)(seconds % 60));
 }
@@ -130,22 +144,25 @@ static void put_head(const struct display *display, FILE *out, int width)
 	}
 	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* only to be shown */
 		fprintf(out, "  slowed: %s by %" PRId64 " us an item",
-			flow->stages.list[flow->opts.slow - 1].type->name, flow->opts.slow_ns / 1000);
+		        flow->stages.list[flow->opts.slow - 1].type->name,
+		        flow->opts.slow_ns / 1000);
 	putc('\n', out);
 }
 
-static void put_row(const struct display *display, FILE *out, size_t i, int name_width, int bar_width)
+static void put_row(const struct display *display, FILE *out, size_t i, int name_width,
+                    int bar_width)
 {
 	const struct leat_edge_seen *edge = &display->report->edges[i];
 	char rate[16], peak[16], dropped[16];
 
-	fprintf(out, "%-*.*s %8s ", name_width, name_width, display->report->flow->plan.edges[i].name,
-		short_number(rate, rate_of(edge)));
+	fprintf(out, "%-*.*s %8s ", name_width, name_width,
+	        display->report->flow->plan.edges[i].name, short_number(rate, rate_of(edge)));
 	put_bar(out, bar_width, fill_of(edge));
 	fprintf(out, " %3.0f %% %6s %6s   %5.0f %% %7.0f %%  %8s\n", fill_of(edge) * 100,
-		short_number(peak, (double)edge->now.peak), short_number((char[16]){ 0 }, (double)edge->now.capacity),
-		send_blocked(display, i) * 100, recv_blocked(display, i) * 100,
-		short_number(dropped, (double)leat_report_dropped(&edge->now)));
+	        short_number(peak, (double)edge->now.peak),
+	        short_number((char[16]){ 0 }, (double)edge->now.capacity),
+	        send_blocked(display, i) * 100, recv_blocked(display, i) * 100,
+	        short_number(dropped, (double)leat_report_dropped(&edge->now)));
 }
 
 /* Who was blocked least since the look before. */
@@ -166,7 +183,8 @@ static void put_busiest(const struct display *display, FILE *out)
 			who = i;
 		}
 	}
-	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[who].name, (1 - (most > 0 ? most : 0)) * 100);
+	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[who].name,
+	        (1 - (most > 0 ? most : 0)) * 100);
 }
 
 static void put_picture(const struct display *display, FILE *out, int width, int height)
@@ -184,8 +202,8 @@ static void put_picture(const struct display *display, FILE *out, int width, int
 	int bar_width = width - name_width - COLUMNS_WITHOUT_BAR;
 	bar_width = bar_width < 5 ? 5 : bar_width > BAR_MAX ? BAR_MAX : bar_width;
 	put_head(display, out, width);
-	fprintf(out, "%-*s %8s  %-*s  full   peak     of   blocked: send  receive   dropped\n", name_width, "edge",
-		"items/s", bar_width, "");
+	fprintf(out, "%-*s %8s  %-*s  full   peak     of   blocked: send  receive   dropped\n",
+	        name_width, "edge", "items/s", bar_width, "");
 	for (size_t i = 0; i < shown; i++)
 		put_row(display, out, i, name_width, bar_width);
 	if (shown < edges)
@@ -202,7 +220,10 @@ static void emit(const char *text, size_t len)
 		return; /* nobody looks any more */
 }
 
-/* The picture again, over the one before: each row cut to the screen's width, and wiped behind its end. */
+/*
+ * The picture again, over the one before: each row cut to the screen's width, and wiped behind its
+ * end.
+ */
 static void draw(struct display *display)
 {
 	struct winsize size = { 0 };
@@ -221,8 +242,10 @@ static void draw(struct display *display)
 	if (out != NULL) {
 		if (display->rows > 0)
 			fprintf(out, "\r\033[%dA", display->rows);
-		for (char *row = picture, *end; (end = strchr(row, '\n')) != NULL; row = end + 1, rows++)
-			fprintf(out, "%.*s\033[K\n", (int)(end - row < size.ws_col ? end - row : size.ws_col - 1), row);
+		for (char *row = picture, *end; (end = strchr(row, '\n')) != NULL;
+		     row = end + 1, rows++)
+			fprintf(out, "%.*s\033[K\n",
+			        (int)(end - row < size.ws_col ? end - row : size.ws_col - 1), row);
 		fputs("\033[J", out);
 		fclose(out);
 		emit(screen, screen_len);
@@ -245,9 +268,10 @@ static void say_line(const struct display *display)
 	for (size_t i = 0; i + 1 < plan->groups_count; i++) {
 		const struct leat_edge_seen *edge = &display->report->edges[i];
 		uint64_t dropped = leat_report_dropped(&edge->now);
-		fprintf(out, "; %s %s/s, %.0f %% full, blocked %.0f %% / %.0f %%", plan->edges[i].name,
-			short_number(number, rate_of(edge)), fill_of(edge) * 100, send_blocked(display, i) * 100,
-			recv_blocked(display, i) * 100);
+		fprintf(out, "; %s %s/s, %.0f %% full, blocked %.0f %% / %.0f %%",
+		        plan->edges[i].name, short_number(number, rate_of(edge)),
+		        fill_of(edge) * 100, send_blocked(display, i) * 100,
+		        recv_blocked(display, i) * 100);
 		if (dropped != 0)
 			fprintf(out, ", dropped %" PRIu64, dropped);
 	}

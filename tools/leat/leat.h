@@ -18,7 +18,10 @@ struct run_opts {
 	const char *json_path; /* NULL: standard error */
 };
 
-/* What `leat run` was asked for: -1, or the exit status when there is nothing to run. run_opts_free() in any case. */
+/*
+ * What `leat run` was asked for: -1, or the exit status when there is nothing to run.
+ * run_opts_free() in any case.
+ */
 int run_opts_read(struct run_opts *opts, int argc, char **argv);
 void run_opts_free(struct run_opts *opts);
 /* Finds the stage of --slow; false with its line on standard error. */
@@ -30,7 +33,9 @@ int bench_main(char **argv);
 
 extern const char leat_usage[], leat_run_help[];
 
-/* The picture of a running flow, on standard error. Drawn by the thread that takes the snapshots. */
+/*
+ * The picture of a running flow, on standard error. Drawn by the thread that takes the snapshots.
+ */
 struct display {
 	struct leat_report *report;
 	enum { DISPLAY_NONE, DISPLAY_LINES, DISPLAY_LIVE } how;

@@ -26,11 +26,15 @@ static int help(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-/* A standard descriptor that is closed would be given to the next file opened: writing to it must fail instead. */
+/*
+ * A standard descriptor that is closed would be given to the next file opened: writing to it must
+ * fail instead.
+ */
 static void hold_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
 			_exit(EXIT_FAILED);
 }
 
@@ -46,12 +50,16 @@ int main(int argc, char **argv)
 		return run_main(argc - 1, argv + 1);
 	else if (strcmp(command, "bench") == 0)
 		return bench_main(argv + 1);
-	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
+	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
+	         strcmp(command, "-h") == 0)
 		status = help(argc, argv);
 	else if (strcmp(command, "--version") == 0)
 		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
 	else
-		fprintf(stderr, "leat: there is no command \"%s\"; there are: run, bench, help, --version\n", command);
+		fprintf(stderr,
+		        "leat: there is no command \"%s\"; there are: run, bench, help, "
+		        "--version\n",
+		        command);
 	if (fflush(stdout) != 0 && status == 0) {
 		perror("leat: stdout");
 		return EXIT_FAILED;

@@ -42,20 +42,25 @@ static const struct option options[] = {
 };
 
 /* An option's value, read as a stage's would be. */
-static bool read_value(const char *name, const struct leat_param *param, char *text, struct leat_value *value)
+static bool read_value(const char *name, const struct leat_param *param, char *text,
+                       struct leat_value *value)
 {
 	struct leat_mistake mistake = { 0 };
 
 	*value = (struct leat_value){ .given = true, .text = text };
 	if (leat_param_read(param, value, &mistake))
 		return true;
-	fprintf(stderr, "leat: --%s %s: %s; it takes %s\n", name, text, mistake.what, mistake.wanted);
+	fprintf(stderr, "leat: --%s %s: %s; it takes %s\n", name, text, mistake.what,
+	        mistake.wanted);
 	return false;
 }
 
-static bool read_number(const char *name, uint64_t max, const char *wanted, char *text, uint64_t *number)
+static bool read_number(const char *name, uint64_t max, const char *wanted, char *text,
+                        uint64_t *number)
 {
-	const struct leat_param param = { .form = LEAT_FORM_NUMBER, .min = 1, .max = max, .wanted = wanted };
+	const struct leat_param param = {
+		.form = LEAT_FORM_NUMBER, .min = 1, .max = max, .wanted = wanted
+	};
 	struct leat_value value;
 
 	if (!read_value(name, &param, text, &value))
@@ -89,20 +94,23 @@ static bool read_slow(struct run_opts *opts, char *text)
 
 static bool read_option(struct run_opts *opts, int option, char *text)
 {
-	static const struct leat_param waits = { .form = LEAT_FORM_CHOICE,
-						 .choices = { "adaptive", "spin", "yield", "park" } };
+	static const struct leat_param waits = {
+		.form = LEAT_FORM_CHOICE, .choices = { "adaptive", "spin", "yield", "park" }
+	};
 	static const struct leat_param overflows = { .form = LEAT_FORM_CHOICE,
-						     .choices = { "block", "newest", "oldest" } };
+		                                     .choices = { "block", "newest", "oldest" } };
 	struct leat_value value;
 
 	switch (option) {
 	case OPT_FOR:
 		return read_time("for", text, &opts->flow.for_ns);
 	case OPT_REPEAT:
-		return read_number("repeat", UINT64_MAX, "a number from 1", text, &opts->flow.repeat);
+		return read_number("repeat", UINT64_MAX, "a number from 1", text,
+		                   &opts->flow.repeat);
 	case OPT_CAPACITY:
-		return read_number("capacity", LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216", text,
-				   &opts->flow.capacity);
+		return read_number("capacity", LEAT_CAPACITY_MAX,
+		                   "a number of items from 1 to 16777216", text,
+		                   &opts->flow.capacity);
 	case OPT_WAIT:
 		if (!read_value("wait", &waits, text, &value))
 			return false;
@@ -132,7 +140,8 @@ static int unknown(char **argv, int option)
 	if (option == ':')
 		fprintf(stderr, "leat: %s takes a value; see leat run --help\n", name);
 	else if (optopt >= OPT_FOR)
-		fprintf(stderr, "leat: %s: this option takes no value; see leat run --help\n", name);
+		fprintf(stderr, "leat: %s: this option takes no value; see leat run --help\n",
+		        name);
 	else if (optopt != 0)
 		fprintf(stderr, "leat: there is no option -%c; see leat run --help\n", optopt);
 	else
@@ -153,7 +162,10 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 	int option;
 
 	*opts = (struct run_opts){ .flow = { .capacity = 1024 } };
-	/* getopt_long moves the text behind the options, so that those may stand on either side of it. */
+	/*
+	 * getopt_long moves the text behind the options, so that those may stand on either side of
+	 * it.
+	 */
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (option == '?' || option == ':')
 			return unknown(argv, option);
@@ -165,8 +177,10 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 			return EXIT_USAGE;
 	}
 	if (argc - optind != 1) {
-		fputs(argc == optind ? "leat: a flow is missing, such as 'lines:FILE | count'; see leat run --help\n"
-				     : "leat: one flow is wanted, as one word: put it into quotes\n",
+		fputs(argc == optind
+		              ? "leat: a flow is missing, such as 'lines:FILE | count'; see leat "
+		                "run --help\n"
+		              : "leat: one flow is wanted, as one word: put it into quotes\n",
 		      stderr);
 		return EXIT_USAGE;
 	}
@@ -188,13 +202,14 @@ bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages)
 	for (size_t i = 0; i < stages->count && opts->flow.slow == 0; i++)
 		if (strcmp(stages->list[i].type->name, opts->slow_stage) == 0)
 			opts->flow.slow = i + 1;
-	if (opts->flow.slow == 0 && leat_value_number(opts->slow_stage, &number) == 0 && number >= 1 &&
-	    number <= stages->count)
+	if (opts->flow.slow == 0 && leat_value_number(opts->slow_stage, &number) == 0 &&
+	    number >= 1 && number <= stages->count)
 		opts->flow.slow = (size_t)number;
 	if (opts->flow.slow != 0)
 		return true;
 	fprintf(stderr, "leat: --slow %s: no such stage; there are:", opts->slow_stage);
 	for (size_t i = 0; i < stages->count; i++)
-		fprintf(stderr, " %zu %s%s", i + 1, stages->list[i].type->name, i + 1 < stages->count ? "," : "\n");
+		fprintf(stderr, " %zu %s%s", i + 1, stages->list[i].type->name,
+		        i + 1 < stages->count ? "," : "\n");
 	return false;
 }

@@ -1,7 +1,8 @@
 /*
  * tools/leat/run.c: `leat run`: from the text to the exit status.
  *
- * The main thread sleeps in poll(2) until a signal, the flow's own events, or the one moment that --slow asks for.
+ * The main thread sleeps in poll(2) until a signal, the flow's own events, or the one moment that
+ * --slow asks for.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -37,7 +38,9 @@ static bool continues(char byte)
 	return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
-/* The text around the mistake, with a caret below. Bytes that would move the cursor become blanks. */
+/*
+ * The text around the mistake, with a caret below. Bytes that would move the cursor become blanks.
+ */
 static void show_mistake(const char *text, const struct leat_mistake *mistake)
 {
 	size_t len = strlen(text), from = mistake->at > CONTEXT ? mistake->at - CONTEXT : 0;
@@ -73,13 +76,17 @@ static int read_text(struct run *run, struct leat_stages *stages)
 	if (!run_opts_slow(&run->opts, stages))
 		return EXIT_USAGE;
 	if (run->opts.flow.repeat != 0 && stages->list[0].type->verb != LEAT_VERB_LINES) {
-		fprintf(stderr, "leat: --repeat is for lines:FILE, not for %s\n", stages->list[0].type->name);
+		fprintf(stderr, "leat: --repeat is for lines:FILE, not for %s\n",
+		        stages->list[0].type->name);
 		return EXIT_USAGE;
 	}
 	return 0;
 }
 
-/* "lines: nofile: No such file or directory" on one line whatever the file is called, and in the JSON as it is. */
+/*
+ * "lines: nofile: No such file or directory" on one line whatever the file is called, and in the
+ * JSON as it is.
+ */
 static void show_unopened(const struct run *run, char why[LEAT_FLOW_WHY], int code)
 {
 	char *text = strstr(why, ": ");
@@ -105,7 +112,8 @@ static int open_flow(struct run *run, struct leat_stages *stages)
 	if (run->opts.json) {
 		run->json = run->opts.json_path != NULL ? fopen(run->opts.json_path, "we") : stderr;
 		if (run->json == NULL) {
-			fprintf(stderr, "leat: --json: %s: %s\n", run->opts.json_path, strerror(errno));
+			fprintf(stderr, "leat: --json: %s: %s\n", run->opts.json_path,
+			        strerror(errno));
 			return EXIT_FAILED;
 		}
 	}
@@ -143,7 +151,10 @@ static void on_signal(struct run *run)
 		return;
 	run->signal = (int)info.ssi_signo;
 	leat_flow_cancel(run->flow, run->signal == SIGINT ? "interrupted" : "terminated");
-	/* A second one ends the program there and then, also where the first would have been ignored. */
+	/*
+	 * A second one ends the program there and then, also where the first would have been
+	 * ignored.
+	 */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&set);
@@ -179,15 +190,17 @@ static void on_time(struct run *run)
 static void wait_for_end(struct run *run)
 {
 	struct pollfd fds[] = { { .fd = run->signal_fd, .events = POLLIN },
-				{ .fd = run->flow->events_fd, .events = POLLIN } };
+		                { .fd = run->flow->events_fd, .events = POLLIN } };
 
 	while (!leat_flow_over(run->flow)) {
-		int64_t next_ns = run->slow_at_ns < run->dismiss_at_ns ? run->slow_at_ns : run->dismiss_at_ns;
+		int64_t next_ns =
+			run->slow_at_ns < run->dismiss_at_ns ? run->slow_at_ns : run->dismiss_at_ns;
 		int64_t left_ns = next_ns - leat_now_ns();
 		struct timespec left = { 0 };
 
 		if (left_ns > 0)
-			left = (struct timespec){ .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 };
+			left = (struct timespec){ .tv_sec = left_ns / 1000000000,
+				                  .tv_nsec = left_ns % 1000000000 };
 		if (ppoll(fds, 2, next_ns == LEAT_NEVER ? NULL : &left, NULL) < 0)
 			continue; /* EINTR: stopped and continued */
 		if (fds[0].revents != 0)
@@ -208,15 +221,15 @@ static int status_of(const struct run *run, int started)
 static void show(struct run *run)
 {
 	struct leat_report *report = &run->report;
-	const char *how = run->signal == SIGINT	   ? "interrupted"
-			  : run->signal == SIGTERM ? "terminated"
-			  : report->status == 0	   ? "completed"
-						   : "failed";
+	const char *how = run->signal == SIGINT    ? "interrupted"
+	                  : run->signal == SIGTERM ? "terminated"
+	                  : report->status == 0    ? "completed"
+	                                           : "failed";
 
 	leat_report_failures(report, stderr);
 	if (!run->opts.quiet) {
 		fprintf(stderr, "leat: %s after %.1f s\n\n", how,
-			(double)(report->over_ns - run->flow->started_ns) / 1e9);
+		        (double)(report->over_ns - run->flow->started_ns) / 1e9);
 		leat_report_books(report, stderr);
 		leat_report_verdict_line(report, stderr);
 	}
@@ -233,7 +246,8 @@ static void show(struct run *run)
 /* Everything between the first thread and the last. */
 static int run_flow(struct run *run)
 {
-	struct leat_diag_opts diag_opts = { .callback = display_take, .callback_arg = &run->display };
+	struct leat_diag_opts diag_opts = { .callback = display_take,
+		                            .callback_arg = &run->display };
 	struct leat_diag *diag;
 	int rc, own_threads = leat_threads_own();
 

@@ -18,51 +18,67 @@ struct leat_scope;
 struct leat_chan_opts;
 
 LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_size,
-				   const struct leat_chan_opts *opts, struct leat_tx **tx, struct leat_rx **rx);
+                                   const struct leat_chan_opts *opts, struct leat_tx **tx,
+                                   struct leat_rx **rx);
 
-/* What the inline bodies leave to the library: waiting, sizes that they do not know, bad arguments. size 0: the channel's. */
-LEAT_API int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns);
-LEAT_API int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns);
+/*
+ * What the inline bodies leave to the library: waiting, sizes that they do not know, bad arguments.
+ * size 0: the channel's.
+ */
+LEAT_API int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size,
+                                   int64_t deadline_ns);
+LEAT_API int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size,
+                                   int64_t deadline_ns);
 LEAT_API ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
-				       int64_t deadline_ns);
-LEAT_API ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns);
-LEAT_API void leat_detail_sent(struct leat_tx *tx); /* mutate */
+                                       int64_t deadline_ns);
+LEAT_API ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
+                                       int64_t deadline_ns);
+LEAT_API void leat_detail_sent(struct leat_tx *tx);     /* mutate */
 LEAT_API void leat_detail_received(struct leat_rx *rx); /* mutate */
 
 /*
  * Publishing: the edges are those of the channel's ring, leat/ring/spsc.h or leat/ring/mpmc.h, and
  *
- *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at word or turn  <->  store it, light fence, load ctl
- *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head or turn    <->  store it, light fence, load ctl
+ *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at word or turn  <->  store it,
+ *         light fence, load ctl
+ *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head or turn    <->  store it,
+ *         light fence, load ctl
  *
- * One of the two sees the other (runtime/event/event.h has the argument). The loads of ctl are relaxed: they guard
- * nothing but a call, and what a call begun after a close or cancel must see, it is ordered after already.
+ * One of the two sees the other (runtime/event/event.h has the argument). The loads of ctl are
+ * relaxed: they guard nothing but a call, and what a call begun after a close or cancel must see,
+ * it is ordered after already.
  */
-static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, size_t size,
+                                         int64_t deadline_ns)
 {
 	/* rlx: a call that began before the end may miss it */
-	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED)) ||
+	if (leat_unlikely(leat_load_rlx(tx->ctl) &
+	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED)) ||
 	    leat_unlikely(!leat_mpmc_push(tx->fast, &tx->side, item, size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
-	leat_fence_light(); /* C1: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	/* C1: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(tx->ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_sent(tx);
 	return 0;
 }
 
-static inline int leat_detail_recv_turns(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+static inline int leat_detail_recv_turns(struct leat_rx *rx, void *item, size_t size,
+                                         int64_t deadline_ns)
 {
 	/* rlx: a call that began before the end may miss it */
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED)) ||
 	    leat_unlikely(!leat_mpmc_pop(rx->fast, &rx->side, item, size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
-	leat_fence_light(); /* C2: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	/* C2: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_received(rx);
 	return 1;
 }
 
-static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t size,
+                                   int64_t deadline_ns)
 {
 	const uint32_t *ctl;
 
@@ -78,13 +94,15 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
-	leat_fence_light(); /* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_sent(tx);
 	return 0;
 }
 
-static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
+static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t size,
+                                      int64_t deadline_ns)
 {
 	const uint32_t *ctl;
 
@@ -100,7 +118,8 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 	if (leat_unlikely(leat_load_rlx(ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	leat_spsc_pop(&rx->ring, item, size != 0 ? size : rx->ring.item_size);
-	leat_fence_light(); /* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	/* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_received(rx);
 	return 1;
@@ -120,7 +139,8 @@ static inline int64_t leat_detail_deadline(int64_t deadline_ns)
 LEAT_END_DECLS
 
 /* Variadic, so that an argument may be a compound literal. */
-#define leat_chan_open(...) leat_detail_chan_open(leat_detail_abi(struct leat_chan_opts), __VA_ARGS__)
+#define leat_chan_open(...) \
+	leat_detail_chan_open(leat_detail_abi(struct leat_chan_opts), __VA_ARGS__)
 
 #ifndef __cplusplus
 
@@ -130,7 +150,10 @@ LEAT_END_DECLS
 #define leat_detail_nonvoid(p) \
 	_Generic((p), void *: (char *)0, const void *: (char *)0, default: (p))
 
-/* The size of what p points to; 0 for void and the character types, which stand for the channel's size. */
+/*
+ * The size of what p points to; 0 for void and the character types, which stand for the channel's
+ * size.
+ */
 #define leat_detail_size(p) \
 	_Generic((p), \
 		void *: 0, const void *: 0, \
@@ -142,28 +165,41 @@ LEAT_END_DECLS
 /* clang-format on */
 
 /*
- * The item may be a compound literal, whose commas the preprocessor takes for its own. Where it is the last
- * argument, it is what is left; where a third follows, more than three arguments (and up to 31) take the plain function,
- * which uses the channel's size. Longer ones want a name, or parentheses around them.
+ * The item may be a compound literal, whose commas the preprocessor takes for its own. Where it is
+ * the last argument, it is what is left; where a third follows, more than three arguments (and up
+ * to 31) take the plain function, which uses the channel's size. Longer ones want a name, or
+ * parentheses around them.
  */
-#define leat_send(tx, ...) leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_NEVER)
+#define leat_send(tx, ...) \
+	leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_NEVER)
 #define leat_try_send(tx, ...) \
 	leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_DETAIL_TRY)
 #define leat_recv(rx, ...) leat_detail_recv((rx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)))
 #define leat_try_recv(rx, ...) \
 	leat_detail_recv_by((rx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_DETAIL_TRY)
 
-#define leat_detail_33rd(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, \
-	a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, found, ...) found
-#define leat_detail_if_three(three, more, ...) leat_detail_33rd(__VA_ARGS__, more, more, more, more, more, \
-	more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, more, \
-	more, more, more, more, more, more, three, three, three)
-#define leat_send_until(...) leat_detail_if_three(leat_detail_send_until_3, (leat_send_until), __VA_ARGS__)(__VA_ARGS__)
-#define leat_recv_until(...) leat_detail_if_three(leat_detail_recv_until_3, (leat_recv_until), __VA_ARGS__)(__VA_ARGS__)
-#define leat_send_batch(...) leat_detail_if_three(leat_detail_send_batch_3, (leat_send_batch), __VA_ARGS__)(__VA_ARGS__)
-#define leat_try_send_batch(...) leat_detail_if_three(leat_detail_try_send_batch_3, (leat_try_send_batch), __VA_ARGS__)(__VA_ARGS__)
-#define leat_recv_batch(...) leat_detail_if_three(leat_detail_recv_batch_3, (leat_recv_batch), __VA_ARGS__)(__VA_ARGS__)
-#define leat_try_recv_batch(...) leat_detail_if_three(leat_detail_try_recv_batch_3, (leat_try_recv_batch), __VA_ARGS__)(__VA_ARGS__)
+#define leat_detail_33rd(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, \
+                         a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, \
+                         a31, a32, found, ...) \
+	found
+#define leat_detail_if_three(three, more, ...) \
+	leat_detail_33rd(__VA_ARGS__, more, more, more, more, more, more, more, more, more, more, \
+	                 more, more, more, more, more, more, more, more, more, more, more, more, \
+	                 more, more, more, more, more, more, more, three, three, three)
+#define leat_send_until(...) \
+	leat_detail_if_three(leat_detail_send_until_3, (leat_send_until), __VA_ARGS__)(__VA_ARGS__)
+#define leat_recv_until(...) \
+	leat_detail_if_three(leat_detail_recv_until_3, (leat_recv_until), __VA_ARGS__)(__VA_ARGS__)
+#define leat_send_batch(...) \
+	leat_detail_if_three(leat_detail_send_batch_3, (leat_send_batch), __VA_ARGS__)(__VA_ARGS__)
+#define leat_try_send_batch(...) \
+	leat_detail_if_three(leat_detail_try_send_batch_3, (leat_try_send_batch), \
+	                     __VA_ARGS__)(__VA_ARGS__)
+#define leat_recv_batch(...) \
+	leat_detail_if_three(leat_detail_recv_batch_3, (leat_recv_batch), __VA_ARGS__)(__VA_ARGS__)
+#define leat_try_recv_batch(...) \
+	leat_detail_if_three(leat_detail_try_recv_batch_3, (leat_try_recv_batch), \
+	                     __VA_ARGS__)(__VA_ARGS__)
 
 #define leat_detail_send_until_3(tx, item, deadline_ns) \
 	leat_detail_send((tx), (item), leat_detail_size(item), leat_detail_deadline(deadline_ns))
@@ -205,7 +241,8 @@ template <class T> inline int leat_send(leat_tx *tx, const T *item)
 }
 template <class T> inline int leat_send_until(leat_tx *tx, const T *item, int64_t deadline_ns)
 {
-	return leat_detail_send(tx, item, leat_detail_sizeof<T>::value, leat_detail_deadline(deadline_ns));
+	return leat_detail_send(tx, item, leat_detail_sizeof<T>::value,
+	                        leat_detail_deadline(deadline_ns));
 }
 template <class T> inline int leat_try_send(leat_tx *tx, const T *item)
 {
@@ -225,7 +262,8 @@ template <class T> inline int leat_recv(leat_rx *rx, T *item)
 }
 template <class T> inline int leat_recv_until(leat_rx *rx, T *item, int64_t deadline_ns)
 {
-	return leat_detail_recv_by(rx, item, leat_detail_sizeof<T>::value, leat_detail_deadline(deadline_ns));
+	return leat_detail_recv_by(rx, item, leat_detail_sizeof<T>::value,
+	                           leat_detail_deadline(deadline_ns));
 }
 template <class T> inline int leat_try_recv(leat_rx *rx, T *item)
 {

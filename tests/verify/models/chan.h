@@ -1,13 +1,14 @@
 /*
- * tests/verify/models/chan.h: what the models of channels are made of: everything that can end against everything that
- * can wait.
+ * tests/verify/models/chan.h: what the models of channels are made of: everything that can end
+ * against everything that can wait.
  *
  *     chan_transfer.c  items to the end, in batches, in place, dropped; clones, no memory
  *     chan_end.c       closes, cancels, severed clones, and what can be known by an answer
  *     chan_wake.c      deadlines, and who is woken by news of an item or of room
  *
- * Each item is a number below MOST, sent once. What became of it is kept here; at the end each accepted one was
- * received once or discarded once, those of one sender in order. That the books balance the library asserts itself.
+ * Each item is a number below MOST, sent once. What became of it is kept here; at the end each
+ * accepted one was received once or discarded once, those of one sender in order. That the books
+ * balance the library asserts itself.
  *
  * Each of these files has its own copy of all that stands here.
  *
@@ -39,7 +40,8 @@ static inline void discard(void *item, void *arg)
 
 static inline void open_with(struct leat_chan_opts opts)
 {
-	if (opts.send_wait == LEAT_WAIT_ADAPTIVE) /* which parks in the end, after a great many steps */
+	/* which parks in the end, after a great many steps */
+	if (opts.send_wait == LEAT_WAIT_ADAPTIVE)
 		opts.send_wait = opts.recv_wait = LEAT_WAIT_PARK;
 	opts.discard = discard;
 	scope = leat_scope_open(NULL, NULL);

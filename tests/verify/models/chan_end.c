@@ -1,6 +1,6 @@
 /*
- * Models of channels: how they end. Closes, cancels, senders that are severed by a failure, and what can be known by
- * an answer.
+ * Models of channels: how they end. Closes, cancels, senders that are severed by a failure, and
+ * what can be known by an answer.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -8,7 +8,8 @@
 
 static struct leat_tx *tx_of[2];
 
-MODEL(chan_close_wakes_all, .what = "close_wakes_all: two receivers asleep, the last sender closes", .preemptions = 2, .stale = 1)
+MODEL(chan_close_wakes_all, .what = "close_wakes_all: two receivers asleep, the last sender closes",
+      .preemptions = 2, .stale = 1)
 {
 	open_chan(LEAT_SPMC, 1);
 	verify_spawn(receives_to_the_end, leat_rx_clone(rx), "receiver 1");
@@ -17,8 +18,9 @@ MODEL(chan_close_wakes_all, .what = "close_wakes_all: two receivers asleep, the 
 	finish();
 }
 
-MODEL(chan_rx_close_wakes_all, .what = "close_wakes_all: two senders asleep on a full channel, the receiver closes", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(chan_rx_close_wakes_all,
+      .what = "close_wakes_all: two senders asleep on a full channel, the receiver closes",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	open_chan(LEAT_MPSC, 1);
 	verify_that(send_one(tx, 9) == 0);
@@ -37,13 +39,15 @@ static void close_against_send(enum leat_kind kind)
 	finish();
 }
 
-MODEL(chan_spsc_close_against_send, .what = "the receiver closes while items are sent: received, discarded or given back",
+MODEL(chan_spsc_close_against_send,
+      .what = "the receiver closes while items are sent: received, discarded or given back",
       .preemptions = 3, .stale = 1)
 {
 	close_against_send(LEAT_SPSC);
 }
 
-MODEL(chan_mpmc_close_against_send, .what = "the same on a ring with turns", .preemptions = 3, .stale = 1, .quick = 2)
+MODEL(chan_mpmc_close_against_send, .what = "the same on a ring with turns", .preemptions = 3,
+      .stale = 1, .quick = 2)
 {
 	close_against_send(LEAT_MPMC);
 }
@@ -64,7 +68,8 @@ static void reserves_and_commits(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_spsc_close_against_claim, .what = "close_against_claim: the receiver closes inside a reservation", .preemptions = 3,
+MODEL(chan_spsc_close_against_claim,
+      .what = "close_against_claim: the receiver closes inside a reservation", .preemptions = 3,
       .stale = 1)
 {
 	open_chan(LEAT_SPSC, 2);
@@ -73,7 +78,8 @@ MODEL(chan_spsc_close_against_claim, .what = "close_against_claim: the receiver 
 	finish();
 }
 
-MODEL(chan_mpmc_close_against_claim, .what = "close_against_claim on a ring with turns, with another sender", .preemptions = 2,
+MODEL(chan_mpmc_close_against_claim,
+      .what = "close_against_claim on a ring with turns, with another sender", .preemptions = 2,
       .stale = 1, .quick_both = 2)
 {
 	open_chan(LEAT_MPMC, 2);
@@ -83,14 +89,18 @@ MODEL(chan_mpmc_close_against_claim, .what = "close_against_claim on a ring with
 	finish();
 }
 
-/* Sent, received and closed: whoever closes last destroys, while the other may still be inside its wake-up. */
+/*
+ * Sent, received and closed: whoever closes last destroys, while the other may still be inside its
+ * wake-up.
+ */
 static void sends_and_closes(void *arg)
 {
 	verify_that(send_one(arg, 1) == 0);
 	leat_tx_close(arg);
 }
 
-MODEL(chan_mpmc_two_by_two, .what = "two senders, two receivers, one slot, to the end", .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
+MODEL(chan_mpmc_two_by_two, .what = "two senders, two receivers, one slot, to the end",
+      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
 {
 	open_chan(LEAT_MPMC, 1);
 	verify_spawn(sends_one, leat_tx_clone(tx), "sender 1");
@@ -109,7 +119,8 @@ static void receives_and_closes(void *arg)
 	leat_rx_close(arg);
 }
 
-MODEL(chan_waker_inside_wake_while_destroyed, .what = "the receiver takes the item and closes while the sender is in its wake-up",
+MODEL(chan_waker_inside_wake_while_destroyed,
+      .what = "the receiver takes the item and closes while the sender is in its wake-up",
       .preemptions = 3, .stale = 1)
 {
 	open_chan(LEAT_SPSC, 1);
@@ -118,7 +129,8 @@ MODEL(chan_waker_inside_wake_while_destroyed, .what = "the receiver takes the it
 	finish();
 }
 
-MODEL(chan_mpmc_waker_inside_wake, .what = "the same on a ring with turns", .preemptions = 3, .stale = 1)
+MODEL(chan_mpmc_waker_inside_wake, .what = "the same on a ring with turns", .preemptions = 3,
+      .stale = 1)
 {
 	open_chan(LEAT_MPMC, 1);
 	verify_spawn(receives_and_closes, rx, "receiver");
@@ -136,12 +148,15 @@ static void cancel_against(enum leat_kind kind)
 	finish();
 }
 
-MODEL(chan_spsc_cancel_against_deliver, .what = "cancel_against_deliver_exactly_one: SPSC", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(chan_spsc_cancel_against_deliver, .what = "cancel_against_deliver_exactly_one: SPSC",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	cancel_against(LEAT_SPSC);
 }
 
-MODEL(chan_mpmc_cancel_against_deliver, .what = "cancel_against_deliver_exactly_one: a ring with turns", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(chan_mpmc_cancel_against_deliver,
+      .what = "cancel_against_deliver_exactly_one: a ring with turns", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	cancel_against(LEAT_MPMC);
 }
@@ -157,7 +172,9 @@ static void sees_the_end_once(void *arg)
 	leat_rx_close(arg);
 }
 
-MODEL(chan_cancel_against_end, .what = "a cancel against the end of the stream: the first answer stays", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(chan_cancel_against_end,
+      .what = "a cancel against the end of the stream: the first answer stays", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	open_chan(LEAT_SPMC, 1);
 	verify_spawn(sees_the_end_once, leat_rx_clone(rx), "receiver 1");
@@ -175,7 +192,8 @@ static void is_cancelled(void *arg)
 	verify_that(leat_recv((struct leat_rx *)arg, &item) == -ECANCELED);
 }
 
-MODEL(chan_cancel_wakes_receivers, .what = "a cancel wakes two receivers asleep", .preemptions = 2, .stale = 1)
+MODEL(chan_cancel_wakes_receivers, .what = "a cancel wakes two receivers asleep", .preemptions = 2,
+      .stale = 1)
 {
 	struct leat_rx *clone;
 
@@ -196,7 +214,8 @@ static void is_cancelled_sending(void *arg)
 	verify_that(send_one(arg, 1) == -ECANCELED);
 }
 
-MODEL(chan_cancel_wakes_senders, .what = "a cancel wakes two senders asleep", .preemptions = 2, .stale = 1)
+MODEL(chan_cancel_wakes_senders, .what = "a cancel wakes two senders asleep", .preemptions = 2,
+      .stale = 1)
 {
 	struct leat_tx *clone;
 
@@ -220,7 +239,8 @@ static void waits_for_nothing(void *arg)
 	verify_that(leat_tx_wait(arg, -1, 0, LEAT_NEVER) == wait_ends_with);
 }
 
-MODEL(chan_cancel_wakes_a_wait, .what = "a cancel ends leat_tx_wait()", .preemptions = 3, .stale = 2)
+MODEL(chan_cancel_wakes_a_wait, .what = "a cancel ends leat_tx_wait()", .preemptions = 3,
+      .stale = 2)
 {
 	open_chan(LEAT_SPSC, 1);
 	wait_ends_with = -ECANCELED;
@@ -232,7 +252,8 @@ MODEL(chan_cancel_wakes_a_wait, .what = "a cancel ends leat_tx_wait()", .preempt
 	finish();
 }
 
-MODEL(chan_rx_close_wakes_a_wait, .what = "the last receiver's close ends leat_tx_wait()", .preemptions = 3, .stale = 2)
+MODEL(chan_rx_close_wakes_a_wait, .what = "the last receiver's close ends leat_tx_wait()",
+      .preemptions = 3, .stale = 2)
 {
 	open_chan(LEAT_SPSC, 1);
 	wait_ends_with = -EPIPE;
@@ -243,7 +264,10 @@ MODEL(chan_rx_close_wakes_a_wait, .what = "the last receiver's close ends leat_t
 	finish();
 }
 
-/* What a generator that fails does to its channel, while a clone of its sender is held by somebody else. */
+/*
+ * What a generator that fails does to its channel, while a clone of its sender is held by somebody
+ * else.
+ */
 static void fails_like_a_generator(void *arg)
 {
 	struct leat_chan *chan = tx->chan;
@@ -264,7 +288,8 @@ static void sends_until_severed(void *arg)
 	verify_that(rc == 0 || rc == -ECANCELED);
 }
 
-MODEL(chan_severed_against_send, .what = "a failure severs a clone: what it sent drains, then the end, though it is open",
+MODEL(chan_severed_against_send,
+      .what = "a failure severs a clone: what it sent drains, then the end, though it is open",
       .preemptions = 2, .quick = 1, .stale = 1)
 {
 	open_chan(LEAT_MPSC, 1);
@@ -279,7 +304,9 @@ MODEL(chan_severed_against_send, .what = "a failure severs a clone: what it sent
 	finish();
 }
 
-MODEL(chan_severed_after_send, .what = "a receiver that hears of the failure has what was sent before it", .preemptions = 2, .stale = 2)
+MODEL(chan_severed_after_send,
+      .what = "a receiver that hears of the failure has what was sent before it", .preemptions = 2,
+      .stale = 2)
 {
 	open_chan(LEAT_MPSC, 2);
 	tx_of[1] = leat_tx_clone(tx);
@@ -292,7 +319,10 @@ MODEL(chan_severed_after_send, .what = "a receiver that hears of the failure has
 	finish();
 }
 
-/* Items in a reservation keep a severed stream open; both receivers hear of its end when it is over. */
+/*
+ * Items in a reservation keep a severed stream open; both receivers hear of its end when it is
+ * over.
+ */
 static void severed_with_reservation(size_t committed)
 {
 	void *place;
@@ -311,13 +341,15 @@ static void severed_with_reservation(size_t committed)
 	finish();
 }
 
-MODEL(chan_severed_then_committed, .what = "a severed clone's last item: one receives it, and both hear of the end", .preemptions = 2,
-      .quick = 1, .stale = 1)
+MODEL(chan_severed_then_committed,
+      .what = "a severed clone's last item: one receives it, and both hear of the end",
+      .preemptions = 2, .quick = 1, .stale = 1)
 {
 	severed_with_reservation(1);
 }
 
-MODEL(chan_severed_then_given_up, .what = "the same where it is given up", .preemptions = 2, .quick = 1, .stale = 1)
+MODEL(chan_severed_then_given_up, .what = "the same where it is given up", .preemptions = 2,
+      .quick = 1, .stale = 1)
 {
 	severed_with_reservation(0);
 }
@@ -327,11 +359,13 @@ static void asks_for_the_cause(void *arg)
 {
 	int rc = send_one(arg, 1);
 
-	verify_that(rc == 0 || (rc == -ECANCELED && leat_scope_cause(scope, NULL, NULL) == LEAT_FAILED));
+	verify_that(rc == 0 ||
+	            (rc == -ECANCELED && leat_scope_cause(scope, NULL, NULL) == LEAT_FAILED));
 }
 
-MODEL(chan_severed_says_why, .what = "a clone that is refused since its generator failed can ask for the cause", .preemptions = 2,
-      .stale = 1)
+MODEL(chan_severed_says_why,
+      .what = "a clone that is refused since its generator failed can ask for the cause",
+      .preemptions = 2, .stale = 1)
 {
 	open_chan(LEAT_MPSC, 1);
 	tx_of[1] = leat_tx_clone(tx);
@@ -345,7 +379,8 @@ MODEL(chan_severed_says_why, .what = "a clone that is refused since its generato
 	check_items();
 }
 
-MODEL(chan_status_of_cancel, .what = "the status of a stream that is cancelled just now", .preemptions = 2, .stale = 1)
+MODEL(chan_status_of_cancel, .what = "the status of a stream that is cancelled just now",
+      .preemptions = 2, .stale = 1)
 {
 	enum leat_cause cause;
 	int rc;
@@ -368,7 +403,9 @@ static void has_enough(void *arg)
 	leat_rx_close(rx);
 }
 
-MODEL(chan_close_publishes, .what = "who is refused by -EPIPE has what the last receiver did before its close", .preemptions = 2, .stale = 1)
+MODEL(chan_close_publishes,
+      .what = "who is refused by -EPIPE has what the last receiver did before its close",
+      .preemptions = 2, .stale = 1)
 {
 	open_chan(LEAT_SPSC, 1);
 	verify_spawn(has_enough, NULL, "receiver");

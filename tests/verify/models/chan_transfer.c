@@ -1,6 +1,6 @@
 /*
- * Models of channels: how items get through. One by one to the end, in batches, in place, fewer than were held,
- * dropped; clones that come and go, and no memory for them.
+ * Models of channels: how items get through. One by one to the end, in batches, in place, fewer
+ * than were held, dropped; clones that come and go, and no memory for them.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -27,32 +27,39 @@ static void drain_exact(struct leat_chan_opts opts)
 	verify_that(received[1] == 1 && received[2] == 1);
 }
 
-MODEL(chan_spsc_drain_exact, .what = "close_then_drain_exact, no_lost_wake: SPSC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_spsc_drain_exact, .what = "close_then_drain_exact, no_lost_wake: SPSC, capacity 1",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC });
 }
 
-MODEL(chan_spsc_drain_exact_fenced, .what = "the same where each publish pays a full fence", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_spsc_drain_exact_fenced, .what = "the same where each publish pays a full fence",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC, .full_fence = true });
 }
 
-MODEL(chan_spsc_spurious, .what = "the same with sleeps that end for no reason", .preemptions = 2, .stale = 1, .spurious = 1, .quick_both = 2)
+MODEL(chan_spsc_spurious, .what = "the same with sleeps that end for no reason", .preemptions = 2,
+      .stale = 1, .spurious = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC });
 }
 
 MODEL(chan_spsc_spin, .what = "both sides wait by spinning", .preemptions = 1, .stale = 1)
 {
-	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC, .send_wait = LEAT_WAIT_SPIN, .recv_wait = LEAT_WAIT_SPIN });
+	drain_exact((struct leat_chan_opts){
+		.kind = LEAT_SPSC, .send_wait = LEAT_WAIT_SPIN, .recv_wait = LEAT_WAIT_SPIN });
 }
 
-MODEL(chan_mpmc_yield, .what = "both sides wait by yielding, on a ring with turns", .preemptions = 1, .stale = 1)
+MODEL(chan_mpmc_yield, .what = "both sides wait by yielding, on a ring with turns",
+      .preemptions = 1, .stale = 1)
 {
-	drain_exact((struct leat_chan_opts){ .kind = LEAT_MPMC, .send_wait = LEAT_WAIT_YIELD, .recv_wait = LEAT_WAIT_YIELD });
+	drain_exact((struct leat_chan_opts){
+		.kind = LEAT_MPMC, .send_wait = LEAT_WAIT_YIELD, .recv_wait = LEAT_WAIT_YIELD });
 }
 
-MODEL(chan_spsc_adaptive, .what = "the receiver spins, yields, then parks; the sender yields", .preemptions = 1, .stale = 1)
+MODEL(chan_spsc_adaptive, .what = "the receiver spins, yields, then parks; the sender yields",
+      .preemptions = 1, .stale = 1)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPSC, .send_wait = LEAT_WAIT_YIELD });
 }
@@ -64,8 +71,9 @@ static void sends_four(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_spsc_two_slots, .what = "four items through two slots, so that neither side looks for each", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(chan_spsc_two_slots,
+      .what = "four items through two slots, so that neither side looks for each", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	open_chan(LEAT_SPSC, 2);
 	verify_spawn(sends_four, tx, "sender");
@@ -73,8 +81,9 @@ MODEL(chan_spsc_two_slots, .what = "four items through two slots, so that neithe
 	finish();
 }
 
-MODEL(chan_spsc_room_from_fast_receive, .what = "the room that a receive makes which does not look wakes the sender", .preemptions = 2,
-      .stale = 1)
+MODEL(chan_spsc_room_from_fast_receive,
+      .what = "the room that a receive makes which does not look wakes the sender",
+      .preemptions = 2, .stale = 1)
 {
 	uint64_t item;
 
@@ -89,27 +98,32 @@ MODEL(chan_spsc_room_from_fast_receive, .what = "the room that a receive makes w
 	finish();
 }
 
-MODEL(chan_mpsc_drain_exact, .what = "close_then_drain_exact: MPSC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_mpsc_drain_exact, .what = "close_then_drain_exact: MPSC, capacity 1", .preemptions = 2,
+      .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_MPSC });
 }
 
-MODEL(chan_spmc_drain_exact, .what = "close_then_drain_exact: SPMC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_spmc_drain_exact, .what = "close_then_drain_exact: SPMC, capacity 1", .preemptions = 2,
+      .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_SPMC });
 }
 
-MODEL(chan_mpmc_drain_exact, .what = "close_then_drain_exact: MPMC, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_mpmc_drain_exact, .what = "close_then_drain_exact: MPMC, capacity 1", .preemptions = 2,
+      .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_MPMC });
 }
 
-MODEL(chan_mpmc_drain_exact_fenced, .what = "the same where each publish pays a full fence", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_mpmc_drain_exact_fenced, .what = "the same where each publish pays a full fence",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	drain_exact((struct leat_chan_opts){ .kind = LEAT_MPMC, .full_fence = true });
 }
 
-MODEL(chan_mpsc_two_senders, .what = "two senders, one slot, one receiver, to the end", .preemptions = 1, .stale = 1)
+MODEL(chan_mpsc_two_senders, .what = "two senders, one slot, one receiver, to the end",
+      .preemptions = 1, .stale = 1)
 {
 	open_chan(LEAT_MPSC, 1);
 	verify_spawn(sends_one, leat_tx_clone(tx), "sender 1");
@@ -118,7 +132,8 @@ MODEL(chan_mpsc_two_senders, .what = "two senders, one slot, one receiver, to th
 	finish();
 }
 
-MODEL(chan_spmc_two_receivers, .what = "one sender, two receivers, each to the end", .preemptions = 1, .stale = 1, .quick_both = 1)
+MODEL(chan_spmc_two_receivers, .what = "one sender, two receivers, each to the end",
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	open_chan(LEAT_SPMC, 1);
 	verify_spawn(receives_to_the_end, leat_rx_clone(rx), "receiver 1");
@@ -135,7 +150,9 @@ static void sends_dropping(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_drop_oldest, .what = "drop_oldest against receive: never waits, each item received or dropped", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_drop_oldest,
+      .what = "drop_oldest against receive: never waits, each item received or dropped",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_with((struct leat_chan_opts){ .capacity = 1, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(sends_dropping, tx, "sender");
@@ -160,7 +177,8 @@ static void peeks_and_puts_back(void *arg)
 	if (n > 0) {
 		uint64_t first = *(const uint64_t *)items;
 
-		if (leat_release(arg, 1) != 0) { /* the rest could not be given back: all of it is this one's */
+		/* the rest could not be given back: all of it is this one's */
+		if (leat_release(arg, 1) != 0) {
 			for (ssize_t i = 1; i < n; i++)
 				received[((const uint64_t *)items)[i]]++;
 			verify_that(leat_release(arg, (size_t)n) == 0);
@@ -183,7 +201,8 @@ static void release_fewer(enum leat_kind kind)
 	finish();
 }
 
-MODEL(chan_release_fewer, .what = "putting back against another receiver and the end", .preemptions = 2, .stale = 1)
+MODEL(chan_release_fewer, .what = "putting back against another receiver and the end",
+      .preemptions = 2, .stale = 1)
 {
 	release_fewer(LEAT_SPMC);
 }
@@ -198,7 +217,8 @@ static void reserves_and_gives_up(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_commit_none, .what = "a reservation given up against a sender and a receiver that wait", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_commit_none, .what = "a reservation given up against a sender and a receiver that wait",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_chan(LEAT_MPSC, 1);
 	verify_spawn(reserves_and_gives_up, leat_tx_clone(tx), "gives up");
@@ -217,7 +237,8 @@ static void clones_and_closes(void *arg)
 	leat_tx_close(clone);
 }
 
-MODEL(chan_clone_while_used, .what = "a handle is cloned by another thread while it sends", .preemptions = 2, .stale = 1)
+MODEL(chan_clone_while_used, .what = "a handle is cloned by another thread while it sends",
+      .preemptions = 2, .stale = 1)
 {
 	open_chan(LEAT_MPSC, 2);
 	verify_spawn(clones_and_closes, tx, "cloner");
@@ -228,9 +249,12 @@ MODEL(chan_clone_while_used, .what = "a handle is cloned by another thread while
 	finish();
 }
 
-MODEL(chan_no_memory, .what = "each allocation fails in turn: an error, and nothing is left", .preemptions = 1, .failed_allocs = 1)
+MODEL(chan_no_memory, .what = "each allocation fails in turn: an error, and nothing is left",
+      .preemptions = 1, .failed_allocs = 1)
 {
-	struct leat_chan_opts opts = { .kind = LEAT_MPMC, .capacity = 2, .overflow = LEAT_DROP_OLDEST };
+	struct leat_chan_opts opts = { .kind = LEAT_MPMC,
+		                       .capacity = 2,
+		                       .overflow = LEAT_DROP_OLDEST };
 	struct leat_tx *clone;
 	int rc;
 
@@ -261,20 +285,23 @@ static void sends_and_drops(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_drop_oldest_two_senders, .what = "two senders that drop the oldest against a receiver", .preemptions = 1, .stale = 1,
-      .quick = VERIFY_SKIP)
+MODEL(chan_drop_oldest_two_senders, .what = "two senders that drop the oldest against a receiver",
+      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
 {
-	open_with((struct leat_chan_opts){ .kind = LEAT_MPSC, .capacity = 1, .overflow = LEAT_DROP_OLDEST });
+	open_with((struct leat_chan_opts){
+		.kind = LEAT_MPSC, .capacity = 1, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(sends_and_drops, leat_tx_clone(tx), "sender 1");
 	verify_spawn(sends_and_drops, tx, "sender 2");
 	receives_until_refused(rx);
 	finish();
 }
 
-MODEL(chan_drop_oldest_against_put_back, .what = "what is peeked at and put back while a sender drops the oldest", .preemptions = 2,
+MODEL(chan_drop_oldest_against_put_back,
+      .what = "what is peeked at and put back while a sender drops the oldest", .preemptions = 2,
       .stale = 1, .quick_both = 2)
 {
-	open_with((struct leat_chan_opts){ .kind = LEAT_SPSC, .capacity = 2, .overflow = LEAT_DROP_OLDEST });
+	open_with((struct leat_chan_opts){
+		.kind = LEAT_SPSC, .capacity = 2, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(sends_until_refused, tx, "sender");
 	peeks_and_puts_back(rx);
 	finish();
@@ -293,9 +320,12 @@ static void reserves_dropping(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_drop_oldest_reserve, .what = "reserving on a channel that drops the oldest, against a receiver", .preemptions = 2, .stale = 1)
+MODEL(chan_drop_oldest_reserve,
+      .what = "reserving on a channel that drops the oldest, against a receiver", .preemptions = 2,
+      .stale = 1)
 {
-	open_with((struct leat_chan_opts){ .kind = LEAT_SPSC, .capacity = 1, .overflow = LEAT_DROP_OLDEST });
+	open_with((struct leat_chan_opts){
+		.kind = LEAT_SPSC, .capacity = 1, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(reserves_dropping, tx, "sender");
 	receives_to_the_end(rx);
 	finish();
@@ -324,7 +354,8 @@ static void receives_batches(void *arg)
 	leat_rx_close(arg);
 }
 
-MODEL(chan_spsc_batches, .what = "a batch larger than the channel, against batches", .preemptions = 2, .stale = 1)
+MODEL(chan_spsc_batches, .what = "a batch larger than the channel, against batches",
+      .preemptions = 2, .stale = 1)
 {
 	open_chan(LEAT_SPSC, 2);
 	verify_spawn(sends_batch, tx, "sender");
@@ -332,7 +363,8 @@ MODEL(chan_spsc_batches, .what = "a batch larger than the channel, against batch
 	finish();
 }
 
-MODEL(chan_mpmc_batches, .what = "the same on a ring with turns, two receivers", .preemptions = 1, .stale = 1, .quick_both = 1)
+MODEL(chan_mpmc_batches, .what = "the same on a ring with turns, two receivers", .preemptions = 1,
+      .stale = 1, .quick_both = 1)
 {
 	open_chan(LEAT_MPMC, 2);
 	verify_spawn(sends_batch, tx, "sender");
@@ -341,8 +373,9 @@ MODEL(chan_mpmc_batches, .what = "the same on a ring with turns, two receivers",
 	finish();
 }
 
-MODEL(chan_batch_against_cancel, .what = "a batch half sent, a receiver with an item held, and a cancel", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(chan_batch_against_cancel,
+      .what = "a batch half sent, a receiver with an item held, and a cancel", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	open_chan(LEAT_SPSC, 2);
 	verify_spawn(sends_batch, tx, "sender");
@@ -382,12 +415,15 @@ static void zero_copy(enum leat_kind kind)
 	finish();
 }
 
-MODEL(chan_spsc_zero_copy, .what = "items written and read in place, through one slot; neither side closes", .preemptions = 2, .stale = 1)
+MODEL(chan_spsc_zero_copy,
+      .what = "items written and read in place, through one slot; neither side closes",
+      .preemptions = 2, .stale = 1)
 {
 	zero_copy(LEAT_SPSC);
 }
 
-MODEL(chan_mpmc_zero_copy, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_mpmc_zero_copy, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1,
+      .quick_both = 2)
 {
 	zero_copy(LEAT_MPMC);
 }
@@ -419,26 +455,31 @@ static void peek_to_the_end(enum leat_kind kind)
 	finish();
 }
 
-MODEL(chan_spsc_peek_to_the_end, .what = "peeking to the end: what was sent before the close is there", .preemptions = 2, .stale = 2)
+MODEL(chan_spsc_peek_to_the_end,
+      .what = "peeking to the end: what was sent before the close is there", .preemptions = 2,
+      .stale = 2)
 {
 	peek_to_the_end(LEAT_SPSC);
 }
 
-MODEL(chan_mpmc_peek_to_the_end, .what = "the same on a ring with turns", .preemptions = 2, .stale = 2, .quick_both = 2)
+MODEL(chan_mpmc_peek_to_the_end, .what = "the same on a ring with turns", .preemptions = 2,
+      .stale = 2, .quick_both = 2)
 {
 	peek_to_the_end(LEAT_MPMC);
 }
 
 /*
- * Tries against transfers that are under way: what another thread has begun and not finished must not hide what was finished
- * before the try.
+ * Tries against transfers that are under way: what another thread has begun and not finished must
+ * not hide what was finished before the try.
  */
 static void sends_five(void *arg)
 {
 	verify_that(send_one(arg, 5) == 0);
 }
 
-MODEL(chan_try_recv_behind_a_send, .what = "a try finds an item whose send has returned, while another send is under way in front of it",
+MODEL(chan_try_recv_behind_a_send,
+      .what = "a try finds an item whose send has returned, while another send is under way in "
+              "front of it",
       .preemptions = 2, .stale = 1)
 {
 	struct leat_tx *clone;
@@ -486,15 +527,19 @@ static void try_behind_a_receive(struct leat_chan_opts opts)
 	finish();
 }
 
-MODEL(chan_try_send_behind_a_receive, .what = "a try finds room that a receive has made, while another receive is under way in front of it",
+MODEL(chan_try_send_behind_a_receive,
+      .what = "a try finds room that a receive has made, while another receive is under way in "
+              "front of it",
       .preemptions = 2, .stale = 1)
 {
 	try_behind_a_receive((struct leat_chan_opts){ .kind = LEAT_SPMC, .capacity = 2 });
 }
 
-MODEL(chan_no_drop_behind_a_receive, .what = "the same where a send would drop its item for want of room: it is not dropped",
+MODEL(chan_no_drop_behind_a_receive,
+      .what = "the same where a send would drop its item for want of room: it is not dropped",
       .preemptions = 2, .stale = 1)
 {
-	try_behind_a_receive((struct leat_chan_opts){ .kind = LEAT_SPMC, .capacity = 2, .overflow = LEAT_DROP_NEWEST });
+	try_behind_a_receive((struct leat_chan_opts){
+		.kind = LEAT_SPMC, .capacity = 2, .overflow = LEAT_DROP_NEWEST });
 	verify_that(discarded[3] == 0);
 }

@@ -1,6 +1,6 @@
 /*
- * Models of channels: who is woken. Deadlines against news, and news of an item or of room, which must not end with
- * one that has no use for it.
+ * Models of channels: who is woken. Deadlines against news, and news of an item or of room, which
+ * must not end with one that has no use for it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,12 +29,18 @@ static void receives_by_deadline(void *arg)
 	if (rc == 1)
 		received[item]++;
 	else
-		verify_that(leat_load_acq(&sent_in_time) == 0); /* a last look would have found it */
+		/* a last look would have found it */
+		verify_that(leat_load_acq(&sent_in_time) == 0);
 }
 
-MODEL(chan_deadline_against_wake, .what = "deadline_against_wake: what was there in time is received", .preemptions = 3, .stale = 1)
+MODEL(chan_deadline_against_wake,
+      .what = "deadline_against_wake: what was there in time is received", .preemptions = 3,
+      .stale = 1)
 {
-	open_chan(LEAT_SPSC, 1); /* the clock moves by the sleep's end alone: what a look before it missed is not meant here */
+	/*
+	 * the clock moves by the sleep's end alone: what a look before it missed is not meant here
+	 */
+	open_chan(LEAT_SPSC, 1);
 	verify_spawn(receives_by_deadline, rx, "receiver");
 	sends_then_looks(tx);
 	verify_join();
@@ -42,7 +48,8 @@ MODEL(chan_deadline_against_wake, .what = "deadline_against_wake: what was there
 	finish();
 }
 
-MODEL(chan_deadline_last_look, .what = "the same while the clock moves at any time: the time is over, then a last look",
+MODEL(chan_deadline_last_look,
+      .what = "the same while the clock moves at any time: the time is over, then a last look",
       .preemptions = 2, .stale = 1)
 {
 	open_chan(LEAT_SPSC, 1);
@@ -74,14 +81,18 @@ static void patient(void *arg)
 	received[item]++;
 }
 
-/* Two items, the second only once the first was taken: both receivers take one, or the patient one takes the first. */
+/*
+ * Two items, the second only once the first was taken: both receivers take one, or the patient one
+ * takes the first.
+ */
 static void feeds(void *arg)
 {
 	verify_that(send_one(arg, 1) == 0);
 	verify_that(send_one(arg, 2) == 0);
 }
 
-MODEL(chan_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: receivers", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: receivers",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	struct leat_rx *clone;
 
@@ -113,7 +124,8 @@ static void patient_sender(void *arg)
 	leat_tx_close(arg);
 }
 
-MODEL(chan_room_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: senders", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(chan_room_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: senders",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	uint64_t item;
 
@@ -133,15 +145,17 @@ MODEL(chan_room_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out
 }
 
 /*
- * A sender stands between claim and commit; the item behind it wakes a receiver, which finds nothing. Whoever takes the
- * first item must see that there is the second one.
+ * A sender stands between claim and commit; the item behind it wakes a receiver, which finds
+ * nothing. Whoever takes the first item must see that there is the second one.
  */
 static void sends_item(void *arg)
 {
 	verify_that(send_one(tx_of[(uintptr_t)arg], (uintptr_t)arg) == 0);
 }
 
-MODEL(chan_wake_passed_on, .what = "a stalled sender: the news of an item behind its own is passed on", .preemptions = 1, .stale = 1, .quick_both = 1)
+MODEL(chan_wake_passed_on,
+      .what = "a stalled sender: the news of an item behind its own is passed on", .preemptions = 1,
+      .stale = 1, .quick_both = 1)
 {
 	struct leat_rx *clone;
 
@@ -162,9 +176,9 @@ MODEL(chan_wake_passed_on, .what = "a stalled sender: the news of an item behind
 }
 
 /*
- * Who goes first. A waiter is notified, and another thread takes the room (or the item) before it runs, so it parks again,
- * behind no other that parked meanwhile. What is asserted is asserted only where it can be seen that both stand on the list and
- * nothing else can take what comes.
+ * Who goes first. A waiter is notified, and another thread takes the room (or the item) before it
+ * runs, so it parks again, behind no other that parked meanwhile. What is asserted is asserted only
+ * where it can be seen that both stand on the list and nothing else can take what comes.
  */
 static bool has_parked(const void *handle, uint64_t times)
 {
@@ -183,8 +197,9 @@ static void lets_them_park(struct leat_tx *own, int64_t until_ns)
 	verify_that(leat_tx_wait(own, -1, 0, until_ns) == -ETIMEDOUT);
 }
 
-MODEL(chan_sender_that_loses, .what = "a sender that was woken in vain sends before one that parked later", .preemptions = 2,
-      .quick = 1, .stale = 1, .idle_ns = 2 * DEADLINE)
+MODEL(chan_sender_that_loses,
+      .what = "a sender that was woken in vain sends before one that parked later",
+      .preemptions = 2, .quick = 1, .stale = 1, .idle_ns = 2 * DEADLINE)
 {
 	struct leat_tx *own;
 	uint64_t item = 3;
@@ -220,7 +235,8 @@ static void waits_until(void *arg)
 	verify_that(rc == -ETIMEDOUT || rc == -ECANCELED);
 }
 
-MODEL(chan_wait_deadline, .what = "a deadline of leat_tx_wait() against a cancel", .preemptions = 2, .stale = 1)
+MODEL(chan_wait_deadline, .what = "a deadline of leat_tx_wait() against a cancel", .preemptions = 2,
+      .stale = 1)
 {
 	open_chan(LEAT_SPSC, 1);
 	verify_instant(DEADLINE);
@@ -232,7 +248,10 @@ MODEL(chan_wait_deadline, .what = "a deadline of leat_tx_wait() against a cancel
 	finish();
 }
 
-/* Room that comes from a reservation given up, or closed with; and items that come from a peek put back, or closed with. */
+/*
+ * Room that comes from a reservation given up, or closed with; and items that come from a peek put
+ * back, or closed with.
+ */
 static void gives_up_late(void *arg)
 {
 	verify_that(leat_commit(arg, 0) == 0);
@@ -256,12 +275,14 @@ static void room_from(void (*lets_go)(void *), bool closes)
 	finish();
 }
 
-MODEL(chan_room_from_given_up, .what = "a reservation given up is room that wakes a sender", .preemptions = 2, .stale = 1)
+MODEL(chan_room_from_given_up, .what = "a reservation given up is room that wakes a sender",
+      .preemptions = 2, .stale = 1)
 {
 	room_from(gives_up_late, false);
 }
 
-MODEL(chan_room_from_close_with_reservation, .what = "the same by closing with a reservation held", .preemptions = 2, .stale = 1)
+MODEL(chan_room_from_close_with_reservation, .what = "the same by closing with a reservation held",
+      .preemptions = 2, .stale = 1)
 {
 	room_from((void (*)(void *))leat_tx_close, true);
 }
@@ -290,19 +311,21 @@ static void item_from(void (*lets_go)(void *), bool closes)
 	finish();
 }
 
-MODEL(chan_item_from_put_back, .what = "an item that is put back wakes a receiver", .preemptions = 2, .stale = 1)
+MODEL(chan_item_from_put_back, .what = "an item that is put back wakes a receiver",
+      .preemptions = 2, .stale = 1)
 {
 	item_from(puts_back_late, false);
 }
 
-MODEL(chan_item_from_close_with_peek, .what = "the same by closing with an item held", .preemptions = 2, .stale = 1)
+MODEL(chan_item_from_close_with_peek, .what = "the same by closing with an item held",
+      .preemptions = 2, .stale = 1)
 {
 	item_from((void (*)(void *))leat_rx_close, true);
 }
 
-MODEL(chan_room_from_skipped, .what = "a slot given up behind which another sent, and an item received: room for two", .preemptions = 2,
-      .quick = 1,
-      .stale = 1)
+MODEL(chan_room_from_skipped,
+      .what = "a slot given up behind which another sent, and an item received: room for two",
+      .preemptions = 2, .quick = 1, .stale = 1)
 {
 	struct leat_tx *clone;
 	uint64_t item;
@@ -334,8 +357,9 @@ static void sends_two_and_stays(void *arg)
 	verify_that(send_one(arg, 2) == 0);
 }
 
-MODEL(chan_drop_oldest_wakes, .what = "an item in the place of a dropped one wakes a receiver that found neither", .preemptions = 2,
-      .stale = 1)
+MODEL(chan_drop_oldest_wakes,
+      .what = "an item in the place of a dropped one wakes a receiver that found neither",
+      .preemptions = 2, .stale = 1)
 {
 	open_with((struct leat_chan_opts){ .capacity = 1, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(sends_two_and_stays, tx, "sender");
@@ -347,7 +371,9 @@ MODEL(chan_drop_oldest_wakes, .what = "an item in the place of a dropped one wak
 }
 
 /* Try receives free what was given up at the front, and that may be all that makes room. */
-MODEL(chan_room_from_skipping, .what = "a slot given up in front of one that is claimed: the receiver that skips it wakes a sender",
+MODEL(chan_room_from_skipping,
+      .what = "a slot given up in front of one that is claimed: the receiver that skips it wakes a "
+              "sender",
       .preemptions = 2, .stale = 1)
 {
 	struct leat_tx *behind;
@@ -359,7 +385,8 @@ MODEL(chan_room_from_skipping, .what = "a slot given up in front of one that is 
 	tx_of[1] = leat_tx_clone(tx);
 	verify_that(leat_reserve(tx, 1, &place) == 1);
 	verify_that(leat_reserve(behind, 1, &place) == 1);
-	verify_that(leat_commit(tx, 0) == 0); /* skipped, as another has gone on: no room until the receiver comes by */
+	/* skipped, as another has gone on: no room until the receiver comes by */
+	verify_that(leat_commit(tx, 0) == 0);
 	verify_spawn(sends_item, (void *)1, "sender");
 	verify_that(leat_try_recv(rx, &item) == -EAGAIN);
 	verify_join(); /* the room that the skipping made is what it needs */
@@ -375,7 +402,10 @@ MODEL(chan_room_from_skipping, .what = "a slot given up in front of one that is 
 
 static struct leat_rx *rx_clone;
 
-/* Room behind an item that is still looked at, then that one's: the news of the first must not end with who was told. */
+/*
+ * Room behind an item that is still looked at, then that one's: the news of the first must not end
+ * with who was told.
+ */
 static void releases_out_of_turn(void *arg)
 {
 	uint64_t item;
@@ -386,7 +416,9 @@ static void releases_out_of_turn(void *arg)
 	verify_that(leat_release(rx, 1) == 0);
 }
 
-MODEL(chan_room_passed_on, .what = "a stalled receiver: the news of room behind its own is passed on", .preemptions = 2, .quick = 1, .stale = 1)
+MODEL(chan_room_passed_on,
+      .what = "a stalled receiver: the news of room behind its own is passed on", .preemptions = 2,
+      .quick = 1, .stale = 1)
 {
 	const void *items;
 

@@ -94,22 +94,26 @@ static void run(uint32_t fenced, uintptr_t waiters, uintptr_t each)
 	verify_that((leat_load_rlx(&ctl) & BIT) == 0);
 }
 
-MODEL(event_no_lost_wake, .what = "no_lost_wake: one waiter, two items, membarrier", .preemptions = 3, .stale = 3)
+MODEL(event_no_lost_wake, .what = "no_lost_wake: one waiter, two items, membarrier",
+      .preemptions = 3, .stale = 3)
 {
 	run(0, 1, 2);
 }
 
-MODEL(event_no_lost_wake_fenced, .what = "the same where each publish pays a full fence", .preemptions = 3, .stale = 3)
+MODEL(event_no_lost_wake_fenced, .what = "the same where each publish pays a full fence",
+      .preemptions = 3, .stale = 3)
 {
 	run(LEAT_CTL_FENCED, 1, 2);
 }
 
-MODEL(event_two_waiters, .what = "two waiters, two items: each is told", .preemptions = 2, .stale = 2, .quick_both = 2)
+MODEL(event_two_waiters, .what = "two waiters, two items: each is told", .preemptions = 2,
+      .stale = 2, .quick_both = 2)
 {
 	run(0, 2, 1);
 }
 
-MODEL(event_spurious_wake, .what = "spurious_wake: sleeps that end for no reason", .preemptions = 3, .stale = 2, .spurious = 2)
+MODEL(event_spurious_wake, .what = "spurious_wake: sleeps that end for no reason", .preemptions = 3,
+      .stale = 2, .spurious = 2)
 {
 	run(0, 1, 2);
 }
@@ -124,8 +128,9 @@ static void impatient(void *arg)
 	verify_that(first_rc == 0 || first_rc == -ETIMEDOUT);
 }
 
-MODEL(event_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: another waiter gets the news", .preemptions = 3,
-      .stale = 1)
+MODEL(event_wake_not_swallowed,
+      .what = "wake_not_swallowed_by_one_that_timed_out: another waiter gets the news",
+      .preemptions = 3, .stale = 1)
 {
 	open_event(0);
 	verify_spawn(impatient, NULL, "impatient");
@@ -136,8 +141,9 @@ MODEL(event_wake_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_ou
 }
 
 /*
- * A waiter that loses: it is notified, and a thread that did not wait takes what was published before it runs. Then it lines
- * up again while another waiter stands there, which has lost nothing yet.
+ * A waiter that loses: it is notified, and a thread that did not wait takes what was published
+ * before it runs. Then it lines up again while another waiter stands there, which has lost nothing
+ * yet.
  */
 static struct leat_sleeper loser_sleeper, other_sleeper;
 static uint32_t loser_stands; /* on the list, having lost; an assertion alone reads it */
@@ -192,7 +198,8 @@ static void other(void *arg)
 	leat_event_prepare_wait(&event, &waiter);
 	if (!(leat_load_acq(&ctl) & LEAT_CTL_TX_GONE))
 		leat_sleeper_park(&other_sleeper, LEAT_NEVER);
-	if (leat_event_remove_waiter(&event, &waiter) && leat_load_rlx(&taken) < leat_load_rlx(&published))
+	if (leat_event_remove_waiter(&event, &waiter) &&
+	    leat_load_rlx(&taken) < leat_load_rlx(&published))
 		leat_event_notify(&event, 1);
 }
 
@@ -202,8 +209,9 @@ static void takes_at_once(void *arg)
 	take();
 }
 
-MODEL(event_loser_goes_first, .what = "a waiter that was notified in vain is notified before one that was not", .preemptions = 3,
-      .stale = 1, .quick = 2, .quick_both = 2)
+MODEL(event_loser_goes_first,
+      .what = "a waiter that was notified in vain is notified before one that was not",
+      .preemptions = 3, .stale = 1, .quick = 2, .quick_both = 2)
 {
 	open_event(0);
 	loser_sleeper.wake = other_sleeper.wake = wake_thread;
@@ -281,8 +289,9 @@ static void ends_it(void *arg)
 		leat_event_notify(on_heap, 1);
 }
 
-MODEL(event_waiter_gone_inside_wake, .what = "the last touch of a waiter's memory: its frame ends inside notify()", .preemptions = 3,
-      .stale = 2)
+MODEL(event_waiter_gone_inside_wake,
+      .what = "the last touch of a waiter's memory: its frame ends inside notify()",
+      .preemptions = 3, .stale = 2)
 {
 	on_heap = leat_os_alloc(sizeof(*on_heap), 0);
 	leat_event_init(on_heap, &ctl, BIT);
@@ -292,15 +301,20 @@ MODEL(event_waiter_gone_inside_wake, .what = "the last touch of a waiter's memor
 	leat_os_free(on_heap);
 }
 
-/* Membarrier was refused after the word was chosen to be without fences: nobody fences, and no sleep is long. */
-MODEL(event_no_membarrier_any_more, .what = "no_lost_wake where membarrier is refused later: the waiter looks again by itself",
-      .preemptions = 3, .stale = 3, .no_membarrier = true, .idle_ns = VERIFY_ANY_NS, .quick_both = 2)
+/*
+ * Membarrier was refused after the word was chosen to be without fences: nobody fences, and no
+ * sleep is long.
+ */
+MODEL(event_no_membarrier_any_more,
+      .what = "no_lost_wake where membarrier is refused later: the waiter looks again by itself",
+      .preemptions = 3, .stale = 3, .no_membarrier = true, .idle_ns = VERIFY_ANY_NS,
+      .quick_both = 2)
 {
 	run(0, 1, 2);
 }
 
-MODEL(event_no_membarrier_any_more_two, .what = "the same with two waiters", .preemptions = 2, .stale = 2, .quick = 1,
-      .no_membarrier = true, .idle_ns = VERIFY_ANY_NS)
+MODEL(event_no_membarrier_any_more_two, .what = "the same with two waiters", .preemptions = 2,
+      .stale = 2, .quick = 1, .no_membarrier = true, .idle_ns = VERIFY_ANY_NS)
 {
 	run(0, 2, 1);
 }

@@ -1,6 +1,7 @@
 /*
- * Models of the lock for a few instructions (runtime/os/spin.c). The exploring scheduler has a mutex of its own in the lock's
- * place, for all other models; here it is the lock itself, under other names.
+ * Models of the lock for a few instructions (runtime/os/spin.c). The exploring scheduler has a
+ * mutex of its own in the lock's place, for all other models; here it is the lock itself, under
+ * other names.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -40,22 +41,29 @@ static void take_turns(unsigned others, uintptr_t each)
 	leat_os_free(lock);
 }
 
-MODEL(event_lock_two, .what = "two threads and a lock, twice each: one at a time, and none sleeps for ever", .preemptions = 2, .stale = 2)
+MODEL(event_lock_two,
+      .what = "two threads and a lock, twice each: one at a time, and none sleeps for ever",
+      .preemptions = 2, .stale = 2)
 {
 	take_turns(1, 2);
 }
 
-MODEL(event_lock_three, .what = "three threads and a lock", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(event_lock_three, .what = "three threads and a lock", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	take_turns(2, 1);
 }
 
-MODEL(event_lock_spurious, .what = "the same, and sleeps that end for no reason", .preemptions = 1, .stale = 1, .spurious = 2)
+MODEL(event_lock_spurious, .what = "the same, and sleeps that end for no reason", .preemptions = 1,
+      .stale = 1, .spurious = 2)
 {
 	take_turns(2, 1);
 }
 
-/* The one that comes last frees what the lock stands in, while the other may not have returned from its unlock. */
+/*
+ * The one that comes last frees what the lock stands in, while the other may not have returned from
+ * its unlock.
+ */
 static unsigned held_by;
 
 static void let_go(void *arg)
@@ -70,7 +78,8 @@ static void let_go(void *arg)
 		leat_os_free(lock);
 }
 
-MODEL(event_lock_freed_by_next, .what = "the last touch of a lock is what makes it free", .preemptions = 3, .stale = 2)
+MODEL(event_lock_freed_by_next, .what = "the last touch of a lock is what makes it free",
+      .preemptions = 3, .stale = 2)
 {
 	lock = leat_os_alloc(sizeof(*lock), 0);
 	its_init(lock);

@@ -1,6 +1,7 @@
 /*
- * Models of generators and sinks where features meet: a sink beside other receivers, a seq on channels that drop, a stage whose
- * input is idle or ends in a scope of its own; each on a thread and on a pool.
+ * Models of generators and sinks where features meet: a sink beside other receivers, a seq on
+ * channels that drop, a stage whose input is idle or ends in a scope of its own; each on a thread
+ * and on a pool.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -74,7 +75,10 @@ static void receives_wide(void *arg)
 
 static void sink_shares(bool on_a_pool, enum how how)
 {
-	struct leat_chan_opts chan = { .kind = LEAT_SPMC, .capacity = ITEMS, .recv_wait = LEAT_WAIT_PARK, .discard = counts_discard };
+	struct leat_chan_opts chan = { .kind = LEAT_SPMC,
+		                       .capacity = ITEMS,
+		                       .recv_wait = LEAT_WAIT_PARK,
+		                       .discard = counts_discard };
 	struct sharing sharing = { .how = how };
 	struct leat_gen_opts opts = { 0 };
 	struct leat_scope *outer;
@@ -91,7 +95,8 @@ static void sink_shares(bool on_a_pool, enum how how)
 	for (uint64_t n = 1; n <= 3; n++)
 		verify_that(leat_send(tx, &(struct wide){ .n = n }) == 0);
 	leat_tx_close(tx);
-	verify_that(leat_gen_sink(scope, rx, (struct leat_sink){ put_shared, fini, &sharing }, &opts) == 0);
+	verify_that(leat_gen_sink(scope, rx, (struct leat_sink){ put_shared, fini, &sharing },
+	                          &opts) == 0);
 	while (how != PUTS_ALL && leat_load_acq(&sharing.called) == 0)
 		leat_pause(); /* the sink has peeked at some by then */
 	receives_wide(other);
@@ -99,32 +104,38 @@ static void sink_shares(bool on_a_pool, enum how how)
 	verify_that(sharing.waits_with == 0 && leat_load_rlx(&finis) == 1);
 	check_owners(3);
 	for (uint64_t n = 1; n <= 3; n++)
-		verify_that(leat_load_rlx(&discarded[n]) == 0); /* one receiver or the other was there for it */
+		/* one receiver or the other was there for it */
+		verify_that(leat_load_rlx(&discarded[n]) == 0);
 	verify_that(leat_scope_close(outer) == 0);
 	close_pool(how == FAILS && leat_scope_cause(scope, NULL, NULL) == LEAT_FAILED ? -EIO : 0);
 }
 
-MODEL(gen_sink_shares, .what = "a sink on the pool beside another receiver", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_sink_shares, .what = "a sink on the pool beside another receiver", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	sink_shares(true, PUTS_ALL);
 }
 
-MODEL(gen_sink_shares_enough, .what = "the same that has enough in the middle", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_sink_shares_enough, .what = "the same that has enough in the middle", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	sink_shares(true, HAS_ENOUGH);
 }
 
-MODEL(gen_sink_shares_fails, .what = "the same that fails in the middle", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_sink_shares_fails, .what = "the same that fails in the middle", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	sink_shares(true, FAILS);
 }
 
-MODEL(gen_sink_shares_waits, .what = "the same whose put waits with an item", .preemptions = 1, .stale = 1, .idle_ns = WHEEL_NS)
+MODEL(gen_sink_shares_waits, .what = "the same whose put waits with an item", .preemptions = 1,
+      .stale = 1, .idle_ns = WHEEL_NS)
 {
 	sink_shares(true, WAITS);
 }
 
-MODEL(gen_sink_shares_on_thread, .what = "a sink on a thread beside another receiver", .preemptions = 1, .stale = 1)
+MODEL(gen_sink_shares_on_thread, .what = "a sink on a thread beside another receiver",
+      .preemptions = 1, .stale = 1)
 {
 	sink_shares(false, HAS_ENOUGH);
 }
@@ -145,7 +156,8 @@ static void seq_overflows(bool on_a_pool, enum leat_overflow overflow)
 	opts.chan.overflow = overflow;
 	opts.chan.send_wait = LEAT_WAIT_PARK;
 	opts.chan.discard = counts_discard;
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts,
+	                         &rx) == 0);
 	while ((rc = leat_recv(rx, &item)) == 1) {
 		verify_that(item > last);
 		last = item;
@@ -159,35 +171,40 @@ static void seq_overflows(bool on_a_pool, enum leat_overflow overflow)
 		verify_that(leat_load_rlx(&handled[1]) == 1);
 	if (overflow == LEAT_DROP_OLDEST) {
 		leat_chan_read_stat(rx->chan, &stat);
-		verify_that(last == 2 || stat.dropped[LEAT_DROPPED_NEWEST] == 1); /* that a receiver stood in its way */
+		/* that a receiver stood in its way */
+		verify_that(last == 2 || stat.dropped[LEAT_DROPPED_NEWEST] == 1);
 	}
 	verify_that(leat_scope_join(scope) == 0);
 	leat_rx_close(rx);
 	close_pool(0);
 }
 
-MODEL(gen_seq_blocks, .what = "a seq on a thread, whose channel blocks", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_seq_blocks, .what = "a seq on a thread, whose channel blocks", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	seq_overflows(false, LEAT_BLOCK);
 }
 
-MODEL(gen_seq_drops_newest, .what = "the same that drops the newest", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_seq_drops_newest, .what = "the same that drops the newest", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	seq_overflows(false, LEAT_DROP_NEWEST);
 }
 
-MODEL(gen_seq_drops_oldest, .what = "the same that drops the oldest: the last is there", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_seq_drops_oldest, .what = "the same that drops the oldest: the last is there",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	seq_overflows(false, LEAT_DROP_OLDEST);
 }
 
-MODEL(gen_seq_on_pool_drops_newest, .what = "a seq on the pool that drops the newest", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_seq_on_pool_drops_newest, .what = "a seq on the pool that drops the newest",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	seq_overflows(true, LEAT_DROP_NEWEST);
 }
 
-MODEL(gen_seq_on_pool_drops_oldest, .what = "the same that drops the oldest: the last is there", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(gen_seq_on_pool_drops_oldest, .what = "the same that drops the oldest: the last is there",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	seq_overflows(true, LEAT_DROP_OLDEST);
 }
@@ -205,8 +222,11 @@ static void gives_back(void *arg)
 
 static void reserve_given_back(enum leat_overflow overflow)
 {
-	struct leat_chan_opts chan = { .kind = LEAT_MPMC, .capacity = 2, .overflow = overflow, .recv_wait = LEAT_WAIT_PARK,
-				       .discard = counts_discard };
+	struct leat_chan_opts chan = { .kind = LEAT_MPMC,
+		                       .capacity = 2,
+		                       .overflow = overflow,
+		                       .recv_wait = LEAT_WAIT_PARK,
+		                       .discard = counts_discard };
 	struct leat_rx *rx;
 	struct leat_tx *tx;
 	uint64_t item, expected = 0;
@@ -227,12 +247,15 @@ static void reserve_given_back(enum leat_overflow overflow)
 	close_pool(0);
 }
 
-MODEL(gen_reserve_given_back_newest, .what = "a reservation on a channel that drops the newest takes no room", .preemptions = 2, .stale = 1)
+MODEL(gen_reserve_given_back_newest,
+      .what = "a reservation on a channel that drops the newest takes no room", .preemptions = 2,
+      .stale = 1)
 {
 	reserve_given_back(LEAT_DROP_NEWEST);
 }
 
-MODEL(gen_reserve_given_back_oldest, .what = "the same that drops the oldest: nothing is dropped", .preemptions = 2, .stale = 1)
+MODEL(gen_reserve_given_back_oldest, .what = "the same that drops the oldest: nothing is dropped",
+      .preemptions = 2, .stale = 1)
 {
 	reserve_given_back(LEAT_DROP_OLDEST);
 }
@@ -245,9 +268,13 @@ static void receives_one(void *arg)
 	leat_rx_close(arg);
 }
 
-MODEL(gen_reserve_wakes, .what = "the commit of a reservation that takes no room wakes a receiver", .preemptions = 2, .stale = 1)
+MODEL(gen_reserve_wakes, .what = "the commit of a reservation that takes no room wakes a receiver",
+      .preemptions = 2, .stale = 1)
 {
-	struct leat_chan_opts chan = { .kind = LEAT_MPSC, .capacity = 1, .overflow = LEAT_DROP_OLDEST, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_chan_opts chan = { .kind = LEAT_MPSC,
+		                       .capacity = 1,
+		                       .overflow = LEAT_DROP_OLDEST,
+		                       .recv_wait = LEAT_WAIT_PARK };
 	struct leat_rx *rx;
 	struct leat_tx *tx;
 	void *place;
@@ -280,7 +307,10 @@ static void seq_fini(void *state)
 
 enum ending { CONSUMER_LEAVES, SCOPE_CANCELLED, SCOPE_CLOSED, DEADLINE, ITEM_THEN_LEAVES };
 
-/* The input: a plain channel whose sender stays, or (compact) a generator on the pool that never has anything. */
+/*
+ * The input: a plain channel whose sender stays, or (compact) a generator on the pool that never
+ * has anything.
+ */
 static void stage_idles(bool on_a_pool, bool compact, enum leat_wait wait, enum ending ending)
 {
 	struct leat_chan_opts chan = { .capacity = 1, .recv_wait = wait };
@@ -305,7 +335,9 @@ static void stage_idles(bool on_a_pool, bool compact, enum leat_wait wait, enum 
 	opts = on_pool(LEAT_SPSC, 1);
 	opts.chan.recv_wait = wait;
 	if (compact)
-		verify_that(leat_gen_seq(inner, (struct leat_seq){ idle_next, NULL, NULL, sizeof(item) }, &opts, &in) == 0);
+		verify_that(leat_gen_seq(inner,
+		                         (struct leat_seq){ idle_next, NULL, NULL, sizeof(item) },
+		                         &opts, &in) == 0);
 	else
 		verify_that(leat_chan_open(inner, sizeof(item), &chan, &tx, &in) == 0);
 	opts.pool = on_a_pool ? pool : NULL;
@@ -338,8 +370,9 @@ static void stage_idles(bool on_a_pool, bool compact, enum leat_wait wait, enum 
 	close_pool(0);
 }
 
-MODEL(gen_stage_consumer_leaves, .what = "a stage on a thread with an idle input hears that its consumer left", .preemptions = 2,
-      .stale = 1)
+MODEL(gen_stage_consumer_leaves,
+      .what = "a stage on a thread with an idle input hears that its consumer left",
+      .preemptions = 2, .stale = 1)
 {
 	stage_idles(false, false, LEAT_WAIT_PARK, CONSUMER_LEAVES);
 }
@@ -354,48 +387,57 @@ MODEL(gen_stage_closed, .what = "the same of its scope's close", .preemptions = 
 	stage_idles(false, false, LEAT_WAIT_PARK, SCOPE_CLOSED);
 }
 
-MODEL(gen_stage_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .idle_ns = DUE_NS)
+MODEL(gen_stage_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1,
+      .idle_ns = DUE_NS)
 {
 	stage_idles(false, false, LEAT_WAIT_PARK, DEADLINE);
 }
 
-MODEL(gen_stage_item_then_leaves, .what = "the same after an item", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_item_then_leaves, .what = "the same after an item", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	stage_idles(false, false, LEAT_WAIT_PARK, ITEM_THEN_LEAVES);
 }
 
-MODEL(gen_stage_spins, .what = "the same whose input is waited for awake", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_spins, .what = "the same whose input is waited for awake", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	stage_idles(false, false, LEAT_WAIT_SPIN, CONSUMER_LEAVES);
 }
 
-MODEL(gen_stage_of_pooled, .what = "a stage on a thread whose input is a generator on the pool", .preemptions = 1, .stale = 1)
+MODEL(gen_stage_of_pooled, .what = "a stage on a thread whose input is a generator on the pool",
+      .preemptions = 1, .stale = 1)
 {
 	stage_idles(false, true, LEAT_WAIT_PARK, CONSUMER_LEAVES);
 }
 
-MODEL(gen_stage_of_pooled_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_of_pooled_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	stage_idles(false, true, LEAT_WAIT_PARK, SCOPE_CANCELLED);
 }
 
-MODEL(gen_stage_on_pool_consumer_leaves, .what = "a stage on the pool with an idle input hears that its consumer left", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(gen_stage_on_pool_consumer_leaves,
+      .what = "a stage on the pool with an idle input hears that its consumer left",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	stage_idles(true, false, LEAT_WAIT_PARK, CONSUMER_LEAVES);
 }
 
-MODEL(gen_stage_on_pool_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_on_pool_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	stage_idles(true, false, LEAT_WAIT_PARK, SCOPE_CANCELLED);
 }
 
-MODEL(gen_stage_on_pool_closed, .what = "the same of its scope's close", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_on_pool_closed, .what = "the same of its scope's close", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	stage_idles(true, true, LEAT_WAIT_PARK, SCOPE_CLOSED);
 }
 
-MODEL(gen_stage_on_pool_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = DUE_NS, .quick_both = 1)
+MODEL(gen_stage_on_pool_deadline, .what = "the same of its scope's deadline", .preemptions = 2,
+      .stale = 1, .quick = 1, .idle_ns = DUE_NS, .quick_both = 1)
 {
 	stage_idles(true, false, LEAT_WAIT_PARK, DEADLINE);
 }
@@ -422,7 +464,8 @@ static void input_cancelled(bool on_a_pool, bool sink, int code)
 	seq = leat_seq_from_rx(in);
 	seq.fini = seq_fini;
 	if (sink)
-		verify_that(leat_gen_sink(scope, in, (struct leat_sink){ put, fini, &most }, &opts) == 0);
+		verify_that(leat_gen_sink(scope, in, (struct leat_sink){ put, fini, &most },
+		                          &opts) == 0);
 	else
 		verify_that(leat_gen_seq(scope, seq, &opts, &out) == 0);
 	leat_scope_cancel(inner, code, "enough");
@@ -434,36 +477,43 @@ static void input_cancelled(bool on_a_pool, bool sink, int code)
 		leat_rx_close(out);
 	}
 	verify_that(leat_scope_join(scope) == code && leat_load_rlx(&finis) == 1);
-	verify_that(leat_scope_cause(scope, NULL, &text) == (code == 0 ? LEAT_RUNNING : LEAT_FAILED));
+	verify_that(leat_scope_cause(scope, NULL, &text) ==
+	            (code == 0 ? LEAT_RUNNING : LEAT_FAILED));
 	verify_that(code == 0 || text[0] == 'e');
 	leat_tx_close(tx);
 	verify_that(leat_scope_close(inner) == code);
 	close_pool(code);
 }
 
-MODEL(gen_stage_input_canceled, .what = "a stage on a thread whose input's scope is cancelled ends with that, and fails nothing",
+MODEL(gen_stage_input_canceled,
+      .what = "a stage on a thread whose input's scope is cancelled ends with that, and fails "
+              "nothing",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	input_cancelled(false, false, 0);
 }
 
-MODEL(gen_stage_on_pool_input_canceled, .what = "the same on the pool", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_stage_on_pool_input_canceled, .what = "the same on the pool", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	input_cancelled(true, false, 0);
 }
 
-MODEL(gen_stage_on_pool_input_failed, .what = "the same of a failure, which is the stage's, words and all", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(gen_stage_on_pool_input_failed,
+      .what = "the same of a failure, which is the stage's, words and all", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	input_cancelled(true, false, -5);
 }
 
-MODEL(gen_sink_input_canceled, .what = "a sink on a thread whose input's scope is cancelled", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_sink_input_canceled, .what = "a sink on a thread whose input's scope is cancelled",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	input_cancelled(false, true, 0);
 }
 
-MODEL(gen_sink_on_pool_input_canceled, .what = "the same on the pool", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(gen_sink_on_pool_input_canceled, .what = "the same on the pool", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	input_cancelled(true, true, 0);
 }
@@ -486,10 +536,13 @@ static void takes_note_fini(void *state)
 	seq_fini(((struct leat_seq *)state)->state);
 }
 
-MODEL(gen_stage_passes_on, .what = "a stage on a thread, notified of an item and cancelled: the other receiver gets one",
+MODEL(gen_stage_passes_on,
+      .what = "a stage on a thread, notified of an item and cancelled: the other receiver gets one",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
-	struct leat_chan_opts chan = { .kind = LEAT_SPMC, .capacity = 2, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_chan_opts chan = { .kind = LEAT_SPMC,
+		                       .capacity = 2,
+		                       .recv_wait = LEAT_WAIT_PARK };
 	struct leat_gen_opts opts = { .chan = { .capacity = 1, .recv_wait = LEAT_WAIT_PARK } };
 	struct leat_scope *inner;
 	struct leat_rx *in, *other, *out;
@@ -502,7 +555,10 @@ MODEL(gen_stage_passes_on, .what = "a stage on a thread, notified of an item and
 	verify_that(leat_chan_open(inner, sizeof(item), &chan, &tx, &in) == 0);
 	other = leat_rx_clone(in);
 	seq = leat_seq_from_rx(in);
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ takes_note, takes_note_fini, &seq, sizeof(item) }, &opts, &out) == 0);
+	verify_that(
+		leat_gen_seq(scope,
+	                     (struct leat_seq){ takes_note, takes_note_fini, &seq, sizeof(item) },
+	                     &opts, &out) == 0);
 	while (!(leat_load_rlx(&tx->chan->ctl) & LEAT_CTL_RX_PARKED))
 		leat_pause();
 	verify_spawn(receives_one, other, "receiver");

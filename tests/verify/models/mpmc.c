@@ -1,8 +1,9 @@
 /*
  * Models of the ring with turns.
  *
- * What is kept of each push and pop is when it began and ended; at the end nothing may be lost or taken twice, and what
- * was pushed before something else began to be pushed must not be taken after it was.
+ * What is kept of each push and pop is when it began and ended; at the end nothing may be lost or
+ * taken twice, and what was pushed before something else began to be pushed must not be taken after
+ * it was.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -84,7 +85,8 @@ static void check_history(uint64_t n)
 			continue;
 		verify_that(history[i].popped == 1);
 		for (uint64_t j = 1; j <= n; j++)
-			if (history[j].push_ended != 0 && history[i].push_ended < history[j].push_began)
+			if (history[j].push_ended != 0 &&
+			    history[i].push_ended < history[j].push_began)
 				verify_that(history[i].pop_began <= history[j].pop_ended);
 	}
 }
@@ -119,7 +121,8 @@ static void popper(void *arg)
 	}
 }
 
-MODEL(mpmc_one_by_one, .what = "one producer, one consumer, two items, capacity 2", .preemptions = 3, .stale = 3)
+MODEL(mpmc_one_by_one, .what = "one producer, one consumer, two items, capacity 2",
+      .preemptions = 3, .stale = 3)
 {
 	open_ring(2, false, false);
 	each_pops = 2;
@@ -129,7 +132,8 @@ MODEL(mpmc_one_by_one, .what = "one producer, one consumer, two items, capacity 
 	check_history(2);
 }
 
-MODEL(mpmc_capacity_one, .what = "full and empty are told apart with one slot, over three laps", .preemptions = 2, .stale = 2)
+MODEL(mpmc_capacity_one, .what = "full and empty are told apart with one slot, over three laps",
+      .preemptions = 2, .stale = 2)
 {
 	open_ring(1, false, false);
 	each_pops = 3;
@@ -140,7 +144,8 @@ MODEL(mpmc_capacity_one, .what = "full and empty are told apart with one slot, o
 	check_history(3);
 }
 
-MODEL(mpmc_single_sides, .what = "the same with plain stores of the positions (SPSC with turns)", .preemptions = 3, .stale = 3)
+MODEL(mpmc_single_sides, .what = "the same with plain stores of the positions (SPSC with turns)",
+      .preemptions = 3, .stale = 3)
 {
 	open_ring(1, true, true);
 	each_pops = 2;
@@ -150,7 +155,8 @@ MODEL(mpmc_single_sides, .what = "the same with plain stores of the positions (S
 	check_history(2);
 }
 
-MODEL(mpsc_two_producers, .what = "two producers, one consumer, capacity 1", .preemptions = 2, .stale = 2)
+MODEL(mpsc_two_producers, .what = "two producers, one consumer, capacity 1", .preemptions = 2,
+      .stale = 2)
 {
 	open_ring(1, false, true);
 	each_pops = 2;
@@ -161,7 +167,9 @@ MODEL(mpsc_two_producers, .what = "two producers, one consumer, capacity 1", .pr
 	check_history(4);
 }
 
-MODEL(mpsc_two_producers_two_slots, .what = "two producers with two items each, one consumer, capacity 2", .preemptions = 2, .stale = 1)
+MODEL(mpsc_two_producers_two_slots,
+      .what = "two producers with two items each, one consumer, capacity 2", .preemptions = 2,
+      .stale = 1)
 {
 	open_ring(2, false, true);
 	each_pops = 4;
@@ -172,7 +180,8 @@ MODEL(mpsc_two_producers_two_slots, .what = "two producers with two items each, 
 	check_history(4);
 }
 
-MODEL(spmc_two_consumers, .what = "one producer, two consumers, capacity 1", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(spmc_two_consumers, .what = "one producer, two consumers, capacity 1", .preemptions = 2,
+      .stale = 1, .quick_both = 2)
 {
 	open_ring(1, true, false);
 	each_pops = 1;
@@ -183,7 +192,8 @@ MODEL(spmc_two_consumers, .what = "one producer, two consumers, capacity 1", .pr
 	check_history(2);
 }
 
-MODEL(mpmc_two_by_two, .what = "two producers, two consumers, an item each, capacity 1", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(mpmc_two_by_two, .what = "two producers, two consumers, an item each, capacity 1",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	open_ring(1, false, false);
 	each_pops = 1;
@@ -195,13 +205,15 @@ MODEL(mpmc_two_by_two, .what = "two producers, two consumers, an item each, capa
 	check_history(4);
 }
 
-MODEL(mpmc_wrap_around, .what = "capacity 3, which is no power of two: four items, two consumers", .preemptions = 2, .stale = 1)
+MODEL(mpmc_wrap_around, .what = "capacity 3, which is no power of two: four items, two consumers",
+      .preemptions = 2, .stale = 1)
 {
 	open_ring(3, false, false);
 	push(1);
 	push(2);
 	verify_that(pop() == 1);
-	verify_that(pop() == 2); /* the next item stands in the last slot, the one after it in the first of the next lap */
+	/* the next item stands in the last slot, the one after it in the first of the next lap */
+	verify_that(pop() == 2);
 	each_pops = 1;
 	verify_spawn(popper, NULL, "consumer 1");
 	verify_spawn(popper, NULL, "consumer 2");
@@ -232,7 +244,9 @@ static void trying_producer(void *arg)
 			leat_add_rlx(&tried, 1);
 }
 
-MODEL(mpmc_full_at_exact_capacity, .what = "four tries by two producers: exactly two find room of two", .preemptions = 3, .stale = 2)
+MODEL(mpmc_full_at_exact_capacity,
+      .what = "four tries by two producers: exactly two find room of two", .preemptions = 3,
+      .stale = 2)
 {
 	open_ring(2, false, false);
 	verify_spawn(trying_producer, (void *)1, "producer 1");
@@ -256,7 +270,8 @@ static void goes_on(void *arg)
 	try_pop();
 }
 
-MODEL(mpmc_stalled_claimant, .what = "stalled_claimant_does_not_corrupt: nobody gets past it, or writes where it does",
+MODEL(mpmc_stalled_claimant,
+      .what = "stalled_claimant_does_not_corrupt: nobody gets past it, or writes where it does",
       .preemptions = 2, .stale = 2)
 {
 	uint64_t item = 7, last = 0, next;
@@ -284,8 +299,9 @@ static void fills(void *arg)
 		try_push(i);
 }
 
-MODEL(mpmc_stalled_consumer, .what = "reserve_when_full_never_overwrites: what is being read is not written", .preemptions = 3,
-      .stale = 2)
+MODEL(mpmc_stalled_consumer,
+      .what = "reserve_when_full_never_overwrites: what is being read is not written",
+      .preemptions = 3, .stale = 2)
 {
 	struct leat_mpmc_claim claim;
 	uint64_t item;
@@ -308,7 +324,10 @@ MODEL(mpmc_stalled_consumer, .what = "reserve_when_full_never_overwrites: what i
 	check_history(5);
 }
 
-/* Fewer committed than claimed: taken back, or skipped by consumers; the items around them come through. */
+/*
+ * Fewer committed than claimed: taken back, or skipped by consumers; the items around them come
+ * through.
+ */
 static void gives_back(void *arg)
 {
 	struct leat_mpmc_claim claim;
@@ -325,7 +344,9 @@ static void gives_back(void *arg)
 	history[1].push_ended = verify_now();
 }
 
-MODEL(mpmc_commit_fewer, .what = "a commit of fewer against another claim: nothing lost, nothing stuck", .preemptions = 3, .stale = 2)
+MODEL(mpmc_commit_fewer,
+      .what = "a commit of fewer against another claim: nothing lost, nothing stuck",
+      .preemptions = 3, .stale = 2)
 {
 	open_ring(3, false, false);
 	verify_spawn(gives_back, NULL, "gives back");
@@ -348,8 +369,9 @@ static void pushes_three(void *arg)
 		push(item);
 }
 
-MODEL(mpmc_skipped_used_again, .what = "a slot that was written to and given up is another producer's a lap later", .preemptions = 2,
-      .stale = 1)
+MODEL(mpmc_skipped_used_again,
+      .what = "a slot that was written to and given up is another producer's a lap later",
+      .preemptions = 2, .stale = 1)
 {
 	open_ring(3, false, false);
 	verify_spawn(gives_back, NULL, "gives back");
@@ -373,7 +395,8 @@ static void gives_all_back(void *arg)
 	leat_mpmc_commit(&ring, &claim, 0);
 }
 
-MODEL(mpmc_given_up_used_again, .what = "the same where nothing of the claim is committed", .preemptions = 2, .stale = 1)
+MODEL(mpmc_given_up_used_again, .what = "the same where nothing of the claim is committed",
+      .preemptions = 2, .stale = 1)
 {
 	open_ring(2, false, false);
 	verify_spawn(gives_all_back, NULL, "gives up");
@@ -385,7 +408,8 @@ MODEL(mpmc_given_up_used_again, .what = "the same where nothing of the claim is 
 	check_history(4);
 }
 
-MODEL(mpmc_commit_none, .what = "a claim given up against a producer and two consumers", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(mpmc_commit_none, .what = "a claim given up against a producer and two consumers",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_ring(2, false, false);
 	each_pops = 1;
@@ -428,7 +452,8 @@ static void pops_what_there_is(void *arg)
 	try_pop();
 }
 
-MODEL(mpmc_put_back, .what = "a release of fewer against another consumer and a producer", .preemptions = 3, .stale = 1)
+MODEL(mpmc_put_back, .what = "a release of fewer against another consumer and a producer",
+      .preemptions = 3, .stale = 1)
 {
 	open_ring(2, false, false);
 	push(1);
@@ -468,7 +493,8 @@ static void pushes_two(void *arg)
 	push(4);
 }
 
-MODEL(mpmc_put_back_used_again, .what = "an item that was looked at and put back is taken and its slot written by others",
+MODEL(mpmc_put_back_used_again,
+      .what = "an item that was looked at and put back is taken and its slot written by others",
       .preemptions = 2, .stale = 1)
 {
 	open_ring(2, false, false);
@@ -509,7 +535,9 @@ static void drops_oldest(void *arg)
 	}
 }
 
-MODEL(mpmc_drop_oldest, .what = "drop_oldest against receive: each item is received or dropped, once", .preemptions = 3, .stale = 2)
+MODEL(mpmc_drop_oldest,
+      .what = "drop_oldest against receive: each item is received or dropped, once",
+      .preemptions = 3, .stale = 2)
 {
 	open_ring(2, true, false);
 	push(1);
@@ -524,8 +552,9 @@ MODEL(mpmc_drop_oldest, .what = "drop_oldest against receive: each item is recei
 		verify_that(history[i].push_ended == 0 || history[i].popped == 1);
 }
 
-MODEL(mpmc_drop_what_was_put_back, .what = "what a receiver looked at and put back is dropped, and its slot written", .preemptions = 3,
-      .stale = 2)
+MODEL(mpmc_drop_what_was_put_back,
+      .what = "what a receiver looked at and put back is dropped, and its slot written",
+      .preemptions = 3, .stale = 2)
 {
 	open_ring(2, true, false);
 	push(1);
@@ -562,7 +591,8 @@ static void pushes_batch(void *arg)
 	leat_mpmc_side_init(&side, &ring);
 	history[first].push_began = history[first + 1].push_began = verify_now();
 	for (size_t done = 0; done < 2;) {
-		size_t n = leat_mpmc_push_batch(&ring, &side, batch + done, 2 - done, sizeof(uint64_t));
+		size_t n = leat_mpmc_push_batch(&ring, &side, batch + done, 2 - done,
+		                                sizeof(uint64_t));
 
 		for (size_t i = 0; i < n; i++)
 			history[first + done + i].push_ended = verify_now();
@@ -606,7 +636,9 @@ static void pops_batch(void *arg)
 	leat_mpmc_side_init(&side, &ring);
 	for (unsigned done = 0; done < each_pops;) {
 		uint64_t began = verify_now();
-		size_t n = leat_mpmc_pop_batch(&ring, &side, batch, each_pops - done < 2 ? each_pops - done : 2, sizeof(uint64_t));
+		size_t n = leat_mpmc_pop_batch(&ring, &side, batch,
+		                               each_pops - done < 2 ? each_pops - done : 2,
+		                               sizeof(uint64_t));
 
 		for (size_t i = 0; i < n; i++)
 			note_popped(batch[i], began);
@@ -616,7 +648,8 @@ static void pops_batch(void *arg)
 	}
 }
 
-static void by_sides(size_t capacity, bool single_producer, bool single_consumer, void (*pushes)(void *), void (*pops)(void *))
+static void by_sides(size_t capacity, bool single_producer, bool single_consumer,
+                     void (*pushes)(void *), void (*pops)(void *))
 {
 	open_ring(capacity, single_producer, single_consumer);
 	each_pops = single_producer || single_consumer ? 2 : 1;
@@ -632,17 +665,20 @@ static void by_sides(size_t capacity, bool single_producer, bool single_consumer
 	pops(NULL);
 	verify_join();
 	each_pops = 1;
-	while (!single_producer && !single_consumer && history[1].popped + history[2].popped + history[3].popped + history[4].popped < 4)
+	while (!single_producer && !single_consumer &&
+	       history[1].popped + history[2].popped + history[3].popped + history[4].popped < 4)
 		pops(NULL);
 	check_history(4);
 }
 
-MODEL(mpmc_sides_single, .what = "push and pop with one thread on each side, capacity 1", .preemptions = 3, .stale = 2)
+MODEL(mpmc_sides_single, .what = "push and pop with one thread on each side, capacity 1",
+      .preemptions = 3, .stale = 2)
 {
 	by_sides(1, true, true, pushes_by_side, pops_by_side);
 }
 
-MODEL(mpsc_sides, .what = "push and pop, two producers with two items each, capacity 2", .preemptions = 2, .stale = 1)
+MODEL(mpsc_sides, .what = "push and pop, two producers with two items each, capacity 2",
+      .preemptions = 2, .stale = 1)
 {
 	by_sides(2, false, true, pushes_by_side, pops_by_side);
 }
@@ -652,22 +688,26 @@ MODEL(spmc_sides, .what = "push and pop, two consumers, capacity 1", .preemption
 	by_sides(1, true, false, pushes_by_side, pops_by_side);
 }
 
-MODEL(mpmc_sides, .what = "push and pop, two on each side, capacity 2", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(mpmc_sides, .what = "push and pop, two on each side, capacity 2", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	by_sides(2, false, false, pushes_by_side, pops_by_side);
 }
 
-MODEL(mpsc_sides_batches, .what = "batches of two, two producers, capacity 3", .preemptions = 2, .stale = 1)
+MODEL(mpsc_sides_batches, .what = "batches of two, two producers, capacity 3", .preemptions = 2,
+      .stale = 1)
 {
 	by_sides(3, false, true, pushes_batch, pops_batch);
 }
 
-MODEL(spmc_sides_batches, .what = "batches of two, two consumers, capacity 2", .preemptions = 2, .stale = 2)
+MODEL(spmc_sides_batches, .what = "batches of two, two consumers, capacity 2", .preemptions = 2,
+      .stale = 2)
 {
 	by_sides(2, true, false, pushes_batch, pops_batch);
 }
 
-MODEL(mpmc_sides_batches, .what = "batches of two, two on each side, capacity 3", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(mpmc_sides_batches, .what = "batches of two, two on each side, capacity 3", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	by_sides(3, false, false, pushes_batch, pops_batch);
 }
@@ -683,8 +723,9 @@ static void pushes_three_by_side(void *arg)
 			leat_pause();
 }
 
-MODEL(mpmc_sides_given_back, .what = "a slot that was written to and taken back is next used by push", .preemptions = 3, .stale = 2,
-      .quick = 2)
+MODEL(mpmc_sides_given_back,
+      .what = "a slot that was written to and taken back is next used by push", .preemptions = 3,
+      .stale = 2, .quick = 2)
 {
 	open_ring(5, false, false); /* one may be left as skipped */
 	verify_spawn(gives_back, NULL, "gives back");
@@ -709,8 +750,9 @@ static void pops_three_by_side(void *arg)
 	}
 }
 
-MODEL(mpmc_sides_put_back, .what = "an item that was looked at and put back is taken by pop, and its slot written", .preemptions = 2,
-      .stale = 1)
+MODEL(mpmc_sides_put_back,
+      .what = "an item that was looked at and put back is taken by pop, and its slot written",
+      .preemptions = 2, .stale = 1)
 {
 	open_ring(2, false, false);
 	push(1);
@@ -728,7 +770,8 @@ MODEL(mpmc_sides_put_back, .what = "an item that was looked at and put back is t
 	check_history(4);
 }
 
-MODEL(mpmc_sides_given_back_batch, .what = "the same, next used by a batch", .preemptions = 3, .stale = 2, .quick = 2)
+MODEL(mpmc_sides_given_back_batch, .what = "the same, next used by a batch", .preemptions = 3,
+      .stale = 2, .quick = 2)
 {
 	open_ring(5, false, false);
 	verify_spawn(gives_back, NULL, "gives back");

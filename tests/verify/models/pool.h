@@ -1,10 +1,11 @@
 /*
- * tests/verify/models/pool.h: what the models of the pool are made of: generators and sinks as steps, on one worker,
- * sometimes two.
+ * tests/verify/models/pool.h: what the models of the pool are made of: generators and sinks as
+ * steps, on one worker, sometimes two.
  *
  *     pool_receive.c  turns and receives: room, needs, descriptors, two receivers
  *     pool_end.c      closes, cancels, failures, joins
- *     pool_start.c    starting: gen_sets, new ones that nobody receives from, a scope's next pool, faults
+ *     pool_start.c    starting: gen_sets, new ones that nobody receives from, a scope's next pool,
+ *                     faults
  *     pool_workers.c  what workers do besides: timers, descriptors, stealing
  *     pool_stages.c   stages, sinks and merges
  *     gen.c           stages and sinks, on pools and threads, where features meet
@@ -30,15 +31,18 @@ static uint32_t finis;
 static bool why; /* plain memory, written before a cancel or a close */
 
 /*
- * How late a new job may be that its starter is likely to run itself: a worker polls for such, sleeps POLL_NS (runtime/pool/pool.c)
- * between two polls, and runs one that it has seen twice.
+ * How late a new job may be that its starter is likely to run itself: a worker polls for such,
+ * sleeps POLL_NS (runtime/pool/pool.c) between two polls, and runs one that it has seen twice.
  */
 enum { POLLED_TWICE_NS = 2 * 200000 };
 
 /* How late a time may be noticed: the wheel rounds it up to its next tick. */
 enum { TICK_NS = 1 << 14 };
 
-/* Numbers from 1 to last, then what it ends with; where due is set, it waits for that once, before the first. */
+/*
+ * Numbers from 1 to last, then what it ends with; where due is set, it waits for that once, before
+ * the first.
+ */
 struct numbers {
 	uint64_t last, at;
 	int64_t due_ns;
@@ -52,7 +56,8 @@ static inline int next(void *state, void *item)
 	struct numbers *n = state;
 	int rc;
 
-	verify_that(leat_add_acqrel(&n->inside, 1) == 0); /* one turn at a time, each happening before the next */
+	/* one turn at a time, each happening before the next */
+	verify_that(leat_add_acqrel(&n->inside, 1) == 0);
 	rc = n->due_ns != 0 ? leat_after(n->due_ns) : 0;
 	if (rc == 0) {
 		rc = n->at < n->last ? 1 : n->ends_with;
@@ -85,7 +90,8 @@ static inline void discards(void *item, void *arg)
 
 static inline void open_pool(unsigned workers, bool workers_only)
 {
-	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = workers, .workers_only = workers_only });
+	pool = leat_pool_open(
+		&(struct leat_pool_opts){ .workers = workers, .workers_only = workers_only });
 	scope = leat_scope_open(NULL, NULL);
 	verify_that(pool != NULL && scope != NULL);
 }
@@ -100,8 +106,10 @@ static inline void close_pool(int scope_result)
 static inline struct leat_gen_opts on_pool(enum leat_kind kind, size_t capacity)
 {
 	return (struct leat_gen_opts){ .pool = pool,
-				       .chan = { .kind = kind, .capacity = capacity, .recv_wait = LEAT_WAIT_PARK,
-						 .discard = discards } };
+		                       .chan = { .kind = kind,
+		                                 .capacity = capacity,
+		                                 .recv_wait = LEAT_WAIT_PARK,
+		                                 .discard = discards } };
 }
 
 static inline struct leat_rx *start(enum leat_kind kind, size_t capacity, struct numbers *n)

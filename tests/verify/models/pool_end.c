@@ -1,5 +1,6 @@
 /*
- * Models of the pool: how generators end. Closes, cancels, failures and joins, and the close of the pool itself.
+ * Models of the pool: how generators end. Closes, cancels, failures and joins, and the close of the
+ * pool itself.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -25,13 +26,14 @@ static void leave_early(enum leat_kind kind, bool workers_only, uint64_t last, u
 	close_pool(0);
 }
 
-MODEL(pool_close_at_once, .what = "a receiver that is closed at once, against the first turn", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(pool_close_at_once, .what = "a receiver that is closed at once, against the first turn",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	leave_early(LEAT_SPSC, false, 3, 0);
 }
 
-MODEL(pool_close_at_once_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_close_at_once_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	leave_early(LEAT_SPSC, true, 3, 0);
 }
@@ -41,13 +43,14 @@ MODEL(pool_close_early, .what = "the same after an item", .preemptions = 2, .sta
 	leave_early(LEAT_SPSC, false, 3, 1);
 }
 
-MODEL(pool_close_against_end, .what = "the same against the end, which is told to nobody", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_close_against_end, .what = "the same against the end, which is told to nobody",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	leave_early(LEAT_SPSC, true, 0, 0);
 }
 
-MODEL(pool_close_against_timer, .what = "a close against a time that is waited for, by whoever runs the step",
+MODEL(pool_close_against_timer,
+      .what = "a close against a time that is waited for, by whoever runs the step",
       .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP, .idle_ns = VERIFY_ANY_NS)
 {
 	static struct numbers n = { .last = 1, .due_ns = 40000000 };
@@ -67,7 +70,8 @@ MODEL(pool_close_against_timer, .what = "a close against a time that is waited f
 	close_pool(0);
 }
 
-MODEL(pool_close_early_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_close_early_turns, .what = "the same on an ordinary channel", .preemptions = 1,
+      .stale = 1, .quick = 1)
 {
 	leave_early(LEAT_MPMC, false, 3, 1);
 }
@@ -97,30 +101,33 @@ static void cancel_against(enum leat_kind kind, bool workers_only, int64_t due_n
 	close_pool(0);
 }
 
-MODEL(pool_cancel, .what = "a cancel against turns and receives", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_cancel, .what = "a cancel against turns and receives", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	cancel_against(LEAT_SPSC, false, 0, false);
 }
 
-MODEL(pool_cancel_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1,
-      .quick = 1, .quick_both = 1)
+MODEL(pool_cancel_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	cancel_against(LEAT_SPSC, true, 0, false);
 }
 
-MODEL(pool_cancel_timer, .what = "a cancel against a time that is waited for", .preemptions = 2, .stale = 1,
-      .quick = VERIFY_SKIP)
+MODEL(pool_cancel_timer, .what = "a cancel against a time that is waited for", .preemptions = 2,
+      .stale = 1, .quick = VERIFY_SKIP)
 {
 	cancel_against(LEAT_SPSC, false, 40000000, false);
 }
 
-MODEL(pool_cancel_against_close, .what = "a cancel against a close", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_cancel_against_close, .what = "a cancel against a close", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	cancel_against(LEAT_SPSC, false, 0, true);
 }
 
-MODEL(pool_cancel_against_end, .what = "a cancel against the end of the stream: one of the two, for ever",
-      .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_cancel_against_end,
+      .what = "a cancel against the end of the stream: one of the two, for ever", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	static struct numbers n;
 	struct leat_rx *rx;
@@ -159,30 +166,36 @@ static enum leat_cause cancel_against_steps(struct leat_seq seq)
 	verify_spawn(cancels, NULL, "canceller");
 	rc = leat_scope_join(scope);
 	verify_that(leat_rx_status(rx, &cause, NULL, &text) == 0);
-	verify_that(cause == LEAT_FAILED || (cause == LEAT_CANCELED && strcmp(text, "enough") == 0));
+	verify_that(cause == LEAT_FAILED ||
+	            (cause == LEAT_CANCELED && strcmp(text, "enough") == 0));
 	verify_join();
 	leat_rx_close(rx);
 	close_pool(rc);
 	return cause;
 }
 
-MODEL(pool_cancel_steps, .what = "a cancel against steps: its cause and what was before it are known at the end",
+MODEL(pool_cancel_steps,
+      .what = "a cancel against steps: its cause and what was before it are known at the end",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .last = 1000 };
 
-	verify_that(cancel_against_steps((struct leat_seq){ next, fini_knows, &n, sizeof(uint64_t) }) == LEAT_CANCELED);
+	verify_that(cancel_against_steps((struct leat_seq){ next, fini_knows, &n,
+	                                                    sizeof(uint64_t) }) == LEAT_CANCELED);
 }
 
-MODEL(pool_cancel_heard_early, .what = "a step that hears of the cancel from its scope, before its channel does",
+MODEL(pool_cancel_heard_early,
+      .what = "a step that hears of the cancel from its scope, before its channel does",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static uint64_t at;
 
-	verify_that(cancel_against_steps((struct leat_seq){ next_until_canceled, NULL, &at, sizeof(at) }) == LEAT_CANCELED);
+	verify_that(cancel_against_steps((struct leat_seq){ next_until_canceled, NULL, &at,
+	                                                    sizeof(at) }) == LEAT_CANCELED);
 }
 
-MODEL(pool_cancel_claimed, .what = "a step that says it was cancelled, against a cancel: it was, or it failed",
+MODEL(pool_cancel_claimed,
+      .what = "a step that says it was cancelled, against a cancel: it was, or it failed",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .ends_with = -ECANCELED };
@@ -201,8 +214,8 @@ static int next_when_heard(void *state, void *item)
 	return 0;
 }
 
-MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that takes its time", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that takes its time",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	struct leat_gen_opts opts;
 	struct leat_rx *rx;
@@ -210,7 +223,9 @@ MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that 
 
 	open_pool(1, true);
 	opts = on_pool(LEAT_SPSC, 1);
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_when_heard, NULL, NULL, sizeof(item) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope,
+	                         (struct leat_seq){ next_when_heard, NULL, NULL, sizeof(item) },
+	                         &opts, &rx) == 0);
 	verify_spawn(cancels, NULL, "canceller");
 	verify_that(leat_recv(rx, &item) == -ECANCELED && why);
 	leat_store_rel(&heard, 1);
@@ -220,19 +235,20 @@ MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that 
 	close_pool(0);
 }
 
-MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordinary channel", .preemptions = 1,
-      .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
+MODEL(pool_cancel_turns, .what = "a cancel against turns and receives of an ordinary channel",
+      .preemptions = 1, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	cancel_against(LEAT_MPMC, false, 0, false);
 }
 
-MODEL(pool_cancel_timer_turns, .what = "the same against a time that is waited for", .preemptions = 1, .stale = 1,
-      .quick = VERIFY_SKIP)
+MODEL(pool_cancel_timer_turns, .what = "the same against a time that is waited for",
+      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
 {
 	cancel_against(LEAT_MPMC, false, 40000000, false);
 }
 
-MODEL(pool_cancel_two_workers, .what = "two workers against a cancel", .preemptions = 1, .stale = 1, .quick_both = 1)
+MODEL(pool_cancel_two_workers, .what = "two workers against a cancel", .preemptions = 1, .stale = 1,
+      .quick_both = 1)
 {
 	static struct numbers n = { .last = 1000 };
 	struct leat_rx *rx;
@@ -249,8 +265,8 @@ MODEL(pool_cancel_two_workers, .what = "two workers against a cancel", .preempti
 }
 
 /*
- * One that stands in a queue is cancelled: whoever takes it out of there has heard of it. Its step would wait at another scope's
- * channel, for ever.
+ * One that stands in a queue is cancelled: whoever takes it out of there has heard of it. Its step
+ * would wait at another scope's channel, for ever.
  */
 static void cancel_queued(bool receives)
 {
@@ -266,7 +282,8 @@ static void cancel_queued(bool receives)
 	on = on_pool(LEAT_SPSC, 1);
 	verify_that(leat_chan_open(outside, sizeof(item), &opts, &tx, &in) == 0);
 	from = leat_seq_from_rx(in);
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ pass, fini, &from, sizeof(item) }, &on, &rx) == 0);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ pass, fini, &from, sizeof(item) }, &on,
+	                         &rx) == 0);
 	if (receives) {
 		verify_that(leat_try_recv(rx, &item) == -EAGAIN); /* into a queue */
 		verify_spawn(cancels, NULL, "canceller");
@@ -284,19 +301,22 @@ static void cancel_queued(bool receives)
 	close_pool(0);
 }
 
-MODEL(pool_cancel_queued, .what = "a cancel of one that stands in a queue, against the worker that takes it", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(pool_cancel_queued,
+      .what = "a cancel of one that stands in a queue, against the worker that takes it",
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	cancel_queued(false);
 }
 
-MODEL(pool_cancel_queued_claimed, .what = "the same against a receiver that takes it", .preemptions = 1, .stale = 1, .quick_both = 1)
+MODEL(pool_cancel_queued_claimed, .what = "the same against a receiver that takes it",
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	cancel_queued(true);
 }
 
 /* One fails while its sibling is received from: the one keeps its data, the other is cancelled. */
-MODEL(pool_failure, .what = "a failure keeps its own data, and cancels the sibling", .preemptions = 2, .stale = 1,
-      .quick = 1, .idle_ns = POLLED_TWICE_NS)
+MODEL(pool_failure, .what = "a failure keeps its own data, and cancels the sibling",
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers failing = { .last = 1, .ends_with = -EIO }, n;
 	struct leat_gen_opts opts;
@@ -308,30 +328,36 @@ MODEL(pool_failure, .what = "a failure keeps its own data, and cancels the sibli
 	open_pool(1, false);
 	opts = on_pool(LEAT_SPSC, 2);
 	n.last = 1000;
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &failing, sizeof(item) }, &opts, &rx[0]) == 0);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &failing, sizeof(item) },
+	                         &opts, &rx[0]) == 0);
 	rc = leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts, &rx[1]);
 	verify_that(rc == 0 || rc == -ECANCELED);
 	verify_that(leat_recv(rx[0], &item) == 1 && item == 1);
 	verify_that(leat_recv(rx[0], &item) == 0);
-	verify_that(leat_rx_status(rx[0], &cause, &code, NULL) == 0 && cause == LEAT_FAILED && code == -EIO);
+	verify_that(leat_rx_status(rx[0], &cause, &code, NULL) == 0 && cause == LEAT_FAILED &&
+	            code == -EIO);
 	leat_rx_close(rx[0]);
 	if (rc == 0) {
 		verify_that(leat_scope_join(scope) == -EIO);
 		verify_that(leat_recv(rx[1], &item) == -ECANCELED);
-		verify_that(leat_rx_status(rx[1], &cause, &code, NULL) == 0 && cause == LEAT_FAILED && code == -EIO);
+		verify_that(leat_rx_status(rx[1], &cause, &code, NULL) == 0 &&
+		            cause == LEAT_FAILED && code == -EIO);
 		leat_rx_close(rx[1]);
 	}
 	close_pool(-EIO);
 }
 
-/* Who joins and closes against the last end: gen_sets are counted, held, orphaned and freed once. */
+/*
+ * Who joins and closes against the last end: gen_sets are counted, held, orphaned and freed once.
+ */
 static void joins(void *arg)
 {
 	(void)arg;
 	verify_that(leat_scope_join(scope) == 0);
 }
 
-MODEL(pool_join, .what = "two joins against the ends of two generators, and receivers that outlive the scope",
+MODEL(pool_join,
+      .what = "two joins against the ends of two generators, and receivers that outlive the scope",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n[2];
@@ -352,7 +378,8 @@ MODEL(pool_join, .what = "two joins against the ends of two generators, and rece
 	leat_rx_close(rx[1]);
 }
 
-MODEL(pool_scope_close_against_rx_close, .what = "the last receiver against the scope's close: the gen_set is freed once",
+MODEL(pool_scope_close_against_rx_close,
+      .what = "the last receiver against the scope's close: the gen_set is freed once",
       .preemptions = 3, .stale = 1, .quick = 1)
 {
 	static struct numbers n;
@@ -366,10 +393,12 @@ MODEL(pool_scope_close_against_rx_close, .what = "the last receiver against the 
 	verify_that(leat_registry_size() == 0);
 }
 
-/* A waker that is still inside leat_job_wake() when the generator has ended and the pool is closed. */
+/*
+ * A waker that is still inside leat_job_wake() when the generator has ended and the pool is closed.
+ */
 MODEL(pool_waker_inside_wake_while_closed,
-      .what = "waker_inside_wake_while_destroyed: who woke the last job, and the pool's close", .preemptions = 3,
-      .stale = 1, .quick = 2, .quick_both = 2)
+      .what = "waker_inside_wake_while_destroyed: who woke the last job, and the pool's close",
+      .preemptions = 3, .stale = 1, .quick = 2, .quick_both = 2)
 {
 	static struct numbers n;
 
@@ -384,7 +413,8 @@ MODEL(pool_waker_inside_wake_while_closed,
 }
 
 /* The pool is closed as soon as it can be: when nobody has anything of it any more. */
-MODEL(pool_close_against_last_hold, .what = "the pool's close against a receiver that runs its last generator to the end",
+MODEL(pool_close_against_last_hold,
+      .what = "the pool's close against a receiver that runs its last generator to the end",
       .preemptions = 1, .stale = 1)
 {
 	static struct numbers n;

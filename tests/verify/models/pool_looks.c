@@ -1,5 +1,6 @@
 /*
- * Models of looks at a pool: against generators that start, end and are cancelled, and scopes that are closed.
+ * Models of looks at a pool: against generators that start, end and are cancelled, and scopes that
+ * are closed.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -96,21 +97,24 @@ static void totals(bool close_between)
 	verify_that(leat_registry_size() == 0);
 }
 
-MODEL(pool_totals_never_fall, .what = "two looks while a generator ends and the next begins in its block", .preemptions = 2, .stale = 1,
-      .quick = 1, .quick_both = 1)
+MODEL(pool_totals_never_fall,
+      .what = "two looks while a generator ends and the next begins in its block", .preemptions = 2,
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	totals(false);
 }
 
-MODEL(pool_totals_scope_closed, .what = "two looks while a scope is closed and the first generator of another begins", .preemptions = 2,
-      .stale = 1, .quick = 1, .quick_both = 1)
+MODEL(pool_totals_scope_closed,
+      .what = "two looks while a scope is closed and the first generator of another begins",
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	totals(true);
 }
 
 /* The worker may still be removing the scope's group when its close returns. */
-MODEL(pool_totals_after_close, .what = "a look that begins after a scope's close tells all that the scope had", .preemptions = 3,
-      .quick = 2, .stale = VERIFY_NONE)
+MODEL(pool_totals_after_close,
+      .what = "a look that begins after a scope's close tells all that the scope had",
+      .preemptions = 3, .quick = 2, .stale = VERIFY_NONE)
 {
 	static struct numbers n = { .last = 1 };
 
@@ -122,8 +126,12 @@ MODEL(pool_totals_after_close, .what = "a look that begins after a scope's close
 	verify_that(leat_pool_close(pool) == 0);
 }
 
-/* A group that is removed while a look stands at it, and whose pool is closed before the look goes on, is freed once. */
-MODEL(pool_look_against_both_closes, .what = "a look at a group whose scope and whose pool are closed meanwhile", .preemptions = 2,
+/*
+ * A group that is removed while a look stands at it, and whose pool is closed before the look goes
+ * on, is freed once.
+ */
+MODEL(pool_look_against_both_closes,
+      .what = "a look at a group whose scope and whose pool are closed meanwhile", .preemptions = 2,
       .stale = VERIFY_NONE)
 {
 	static struct numbers n = { .last = 1 };
@@ -138,8 +146,12 @@ MODEL(pool_look_against_both_closes, .what = "a look at a group whose scope and 
 	verify_join();
 }
 
-/* Two are sent, one is received, one is dropped: that is never told as delivered, nor is what was delivered taken back. */
-MODEL(pool_totals_drop, .what = "two looks while a receiver leaves an item behind", .preemptions = 2, .stale = 1, .quick = 1)
+/*
+ * Two are sent, one is received, one is dropped: that is never told as delivered, nor is what was
+ * delivered taken back.
+ */
+MODEL(pool_totals_drop, .what = "two looks while a receiver leaves an item behind",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .last = 2 };
 	struct leat_rx *rx;
@@ -159,8 +171,9 @@ MODEL(pool_totals_drop, .what = "two looks while a receiver leaves an item behin
 	verify_that(leat_pool_close(pool) == 0);
 }
 
-MODEL(pool_totals_pool_closed, .what = "a look while the pool is closed, and its scope gets another", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_totals_pool_closed,
+      .what = "a look while the pool is closed, and its scope gets another", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	static struct numbers n[2] = { { .last = 1 }, { .last = 1 } };
 	static struct leat_pool *next_pool;
@@ -190,8 +203,9 @@ static void closes_last(void *arg)
 	verify_that(leat_pool_close(last_pool) == 0);
 }
 
-MODEL(pool_look_against_reuse, .what = "a look at a group whose pool is closed, and which starts on the next one", .preemptions = 1,
-      .stale = 1, .quick = VERIFY_SKIP)
+MODEL(pool_look_against_reuse,
+      .what = "a look at a group whose pool is closed, and which starts on the next one",
+      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
 {
 	static struct numbers n[2] = { { .last = 1 }, { .last = 1 } };
 	struct leat_rx *rx;
@@ -210,8 +224,12 @@ MODEL(pool_look_against_reuse, .what = "a look at a group whose pool is closed, 
 	close_pool(0);
 }
 
-/* A scope's group with nobody left in it, looked at while the scope is closed: freed once, by the close or by the look. */
-MODEL(pool_look_against_scope_close, .what = "a look at a group that is destroyed", .preemptions = 2, .stale = 1, .quick = 1)
+/*
+ * A scope's group with nobody left in it, looked at while the scope is closed: freed once, by the
+ * close or by the look.
+ */
+MODEL(pool_look_against_scope_close, .what = "a look at a group that is destroyed",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .last = 1 };
 
@@ -250,12 +268,14 @@ static void walk_against_ends(bool cancel)
 	close_pool(0);
 }
 
-MODEL(pool_look_slab_goes, .what = "blocks and their slab go while they are looked at", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_look_slab_goes, .what = "blocks and their slab go while they are looked at",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	walk_against_ends(false);
 }
 
-MODEL(pool_cancel_slab_goes, .what = "the same while they are cancelled", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_cancel_slab_goes, .what = "the same while they are cancelled", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	walk_against_ends(true);
 }
@@ -272,8 +292,9 @@ static void looks_once(void *arg)
 	leat_registry_walk(look, NULL);
 }
 
-MODEL(pool_look_against_starts, .what = "snapshot against starts: two threads start in blocks that were used before", .preemptions = 1,
-      .stale = 1, .quick_both = 1)
+MODEL(pool_look_against_starts,
+      .what = "snapshot against starts: two threads start in blocks that were used before",
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	static struct numbers n[3];
 

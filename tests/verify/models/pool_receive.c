@@ -1,6 +1,6 @@
 /*
- * Models of the pool: turns and receives. Spawns against workers that park, room, what a receiver's need and its
- * descriptor tell of, and two receivers of one generator.
+ * Models of the pool: turns and receives. Spawns against workers that park, room, what a receiver's
+ * need and its descriptor tell of, and two receivers of one generator.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,8 +10,12 @@
 
 #include <poll.h>
 
-/* Spawn against the last worker parking; a receiver that runs it itself, or takes it from the queue, or parks. */
-static void receive_from(enum leat_kind kind, unsigned workers, bool workers_only, size_t capacity, uint64_t last)
+/*
+ * Spawn against the last worker parking; a receiver that runs it itself, or takes it from the
+ * queue, or parks.
+ */
+static void receive_from(enum leat_kind kind, unsigned workers, bool workers_only, size_t capacity,
+                         uint64_t last)
 {
 	static struct numbers n;
 	struct leat_rx *rx;
@@ -25,59 +29,64 @@ static void receive_from(enum leat_kind kind, unsigned workers, bool workers_onl
 }
 
 MODEL(pool_receive,
-      .what = "spawn_against_last_worker_parking: it runs on the worker or in the receive; then the pool is closed",
+      .what = "spawn_against_last_worker_parking: it runs on the worker or in the receive; then "
+              "the pool is closed",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	receive_from(LEAT_SPSC, 1, false, 1, 1);
 }
 
-MODEL(pool_receive_full, .what = "the same, with items that fill the channel", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_receive_full, .what = "the same, with items that fill the channel", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	receive_from(LEAT_SPSC, 1, false, 1, 3);
 }
 
-MODEL(pool_receive_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_receive_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	receive_from(LEAT_SPSC, 1, true, 1, 2);
 }
 
-MODEL(pool_receive_end, .what = "the same, where the end comes with the last item", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_receive_end, .what = "the same, where the end comes with the last item",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	receive_from(LEAT_SPSC, 1, true, 2, 1);
 }
 
-MODEL(pool_receive_fenced, .what = "the same without membarrier: who publishes pays", .preemptions = 2, .stale = 1,
-      .quick = 1, .no_membarrier = true)
+MODEL(pool_receive_fenced, .what = "the same without membarrier: who publishes pays",
+      .preemptions = 2, .stale = 1, .quick = 1, .no_membarrier = true)
 {
 	receive_from(LEAT_SPSC, 1, true, 1, 1);
 }
 
-MODEL(pool_receive_fenced_two, .what = "the same, two items", .preemptions = 2, .stale = 2, .quick = 1, .no_membarrier = true, .quick_both = 1)
+MODEL(pool_receive_fenced_two, .what = "the same, two items", .preemptions = 2, .stale = 2,
+      .quick = 1, .no_membarrier = true, .quick_both = 1)
 {
 	receive_from(LEAT_SPSC, 1, true, 1, 2);
 }
 
-MODEL(pool_receive_two_workers, .what = "the same, with two workers", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_receive_two_workers, .what = "the same, with two workers", .preemptions = 1, .stale = 1,
+      .quick = 1)
 {
 	receive_from(LEAT_SPSC, 2, false, 1, 1);
 }
 
-MODEL(pool_receive_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_receive_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1,
+      .quick = 1)
 {
 	receive_from(LEAT_MPMC, 1, false, 1, 2);
 }
 
-MODEL(pool_receive_turns_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1,
-      .stale = 1, .quick = 1, .quick_both = 1)
+MODEL(pool_receive_turns_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	receive_from(LEAT_MPMC, 1, true, 1, 2);
 }
 
 /* The receiver's one place: who was told just as its time was over stands there again. */
-MODEL(pool_receive_late, .what = "a deadline against the news, then a wait at the same place", .preemptions = 2,
-      .stale = 1, .quick = 1, .quick_both = 1)
+MODEL(pool_receive_late, .what = "a deadline against the news, then a wait at the same place",
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	static struct numbers n = { .last = 2 };
 	struct leat_rx *rx;
@@ -98,7 +107,8 @@ MODEL(pool_receive_late, .what = "a deadline against the news, then a wait at th
 }
 
 /* A worker goes on as soon as there is room: nobody receives any more, and the end comes. */
-MODEL(pool_room, .what = "room is told to a worker that is about to park", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_room, .what = "room is told to a worker that is about to park", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .last = 1 };
 	struct leat_rx *rx;
@@ -112,7 +122,8 @@ MODEL(pool_room, .what = "room is told to a worker that is about to park", .pree
 	close_pool(0);
 }
 
-MODEL(pool_status, .what = "a receiver that asks how it ended, and never waits", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_status, .what = "a receiver that asks how it ended, and never waits", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .ends_with = -EIO };
 	enum leat_cause cause;
@@ -128,7 +139,8 @@ MODEL(pool_status, .what = "a receiver that asks how it ended, and never waits",
 	close_pool(-EIO);
 }
 
-MODEL(pool_extra, .what = "a receiver's descriptor, whose memory the generator shares, against the first turn",
+MODEL(pool_extra,
+      .what = "a receiver's descriptor, whose memory the generator shares, against the first turn",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n;
@@ -137,7 +149,8 @@ MODEL(pool_extra, .what = "a receiver's descriptor, whose memory the generator s
 
 	open_pool(1, true);
 	opts = (struct leat_gen_opts){ .pool = pool, .chan = { .capacity = 1 } };
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(uint64_t) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(uint64_t) },
+	                         &opts, &rx) == 0);
 	verify_that(leat_rx_fd(rx) >= 0);
 	verify_that(leat_scope_join(scope) == 0);
 	leat_rx_close(rx);
@@ -145,8 +158,8 @@ MODEL(pool_extra, .what = "a receiver's descriptor, whose memory the generator s
 }
 
 /* Who tells is done with the watch before that is freed. */
-MODEL(pool_armed_close, .what = "a close of an armed receiver, against the first item", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_armed_close, .what = "a close of an armed receiver, against the first item",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .last = 1 };
 	struct leat_rx *rx;
@@ -159,8 +172,9 @@ MODEL(pool_armed_close, .what = "a close of an armed receiver, against the first
 	close_pool(0);
 }
 
-MODEL(pool_armed_then_receives, .what = "armed, then a receive that waits in its place; then armed again",
-      .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_armed_then_receives,
+      .what = "armed, then a receive that waits in its place; then armed again", .preemptions = 2,
+      .stale = 1, .quick = 1)
 {
 	static struct numbers n = { .last = 2 };
 	struct pollfd polled = { .events = POLLIN };
@@ -182,8 +196,8 @@ MODEL(pool_armed_then_receives, .what = "armed, then a receive that waits in its
 }
 
 /*
- * A generator of short steps waits, after its first turn on a worker, for its receiver's need: each way to have that need must
- * tell of it. NULL: by arming.
+ * A generator of short steps waits, after its first turn on a worker, for its receiver's need: each
+ * way to have that need must tell of it. NULL: by arming.
  */
 static int receive_or_wait(struct leat_rx *rx, uint64_t *item)
 {
@@ -220,7 +234,8 @@ static void need_second(int (*receive)(struct leat_rx *rx, uint64_t *item))
 
 	open_pool(1, false);
 	opts = (struct leat_gen_opts){ .pool = pool, .chan = { .capacity = 1 } };
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ next, fini, &n, sizeof(item) }, &opts,
+	                         &rx) == 0);
 	fd = leat_rx_fd(rx);
 	sleep_armed(rx, fd);
 	verify_that(leat_try_recv(rx, &item) == 1 && item == 1);
@@ -233,19 +248,20 @@ static void need_second(int (*receive)(struct leat_rx *rx, uint64_t *item))
 	close_pool(0);
 }
 
-MODEL(pool_need_wait, .what = "a receive that waits beside a turn that makes nothing more", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_need_wait, .what = "a receive that waits beside a turn that makes nothing more",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	need_second(receive_or_wait);
 }
 
-MODEL(pool_need_try, .what = "receives that never wait have a worker run the generator", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_need_try, .what = "receives that never wait have a worker run the generator",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	need_second(receive_now);
 }
 
-MODEL(pool_need_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_need_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	need_second(receive_in_vain);
 }
@@ -255,7 +271,9 @@ MODEL(pool_need_armed, .what = "arming does, too", .preemptions = 2, .stale = 1,
 	need_second(NULL);
 }
 
-/* Two receivers: one of them runs the steps while the other parks, or takes what the one has made. */
+/*
+ * Two receivers: one of them runs the steps while the other parks, or takes what the one has made.
+ */
 static struct leat_rx *second;
 
 static void receive_by_two(bool workers_only)
@@ -275,14 +293,15 @@ static void receive_by_two(bool workers_only)
 	close_pool(0);
 }
 
-MODEL(pool_two_receivers, .what = "two receivers of one generator: each item to one of them, the end to both",
+MODEL(pool_two_receivers,
+      .what = "two receivers of one generator: each item to one of them, the end to both",
       .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
 {
 	receive_by_two(false);
 }
 
-MODEL(pool_two_receivers_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1,
-      .stale = 1, .quick = VERIFY_SKIP)
+MODEL(pool_two_receivers_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP)
 {
 	receive_by_two(true);
 }

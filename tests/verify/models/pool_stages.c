@@ -31,7 +31,8 @@ static void stages(enum leat_kind first, enum leat_kind second, bool workers_onl
 	n.last = 2;
 	from = leat_seq_from_rx(start(first, 1, &n));
 	opts = (struct leat_gen_opts){ .pool = pool, .chan = { .kind = second, .capacity = 1 } };
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ pass, pass_fini, &from, sizeof(item) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope, (struct leat_seq){ pass, pass_fini, &from, sizeof(item) },
+	                         &opts, &rx) == 0);
 	if (cancelled)
 		verify_spawn(cancels, NULL, "canceller");
 	while ((rc = leat_recv(rx, &item)) == 1)
@@ -44,29 +45,32 @@ static void stages(enum leat_kind first, enum leat_kind second, bool workers_onl
 	close_pool(0);
 }
 
-MODEL(pool_stages, .what = "a stage that receives from another, and parks where that has nothing", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(pool_stages, .what = "a stage that receives from another, and parks where that has nothing",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	stages(LEAT_SPSC, LEAT_SPSC, false, false);
 }
 
-MODEL(pool_stages_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1,
-      .quick = 1)
+MODEL(pool_stages_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	stages(LEAT_SPSC, LEAT_SPSC, true, false);
 }
 
-MODEL(pool_stages_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
+MODEL(pool_stages_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1,
+      .quick = 1, .quick_both = 1)
 {
 	stages(LEAT_SPSC, LEAT_SPSC, false, true);
 }
 
-MODEL(pool_stages_turns, .what = "the same from an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_stages_turns, .what = "the same from an ordinary channel", .preemptions = 1, .stale = 1,
+      .quick = 1)
 {
 	stages(LEAT_MPMC, LEAT_SPSC, false, false);
 }
 
-MODEL(pool_stages_into_turns, .what = "the same into an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
+MODEL(pool_stages_into_turns, .what = "the same into an ordinary channel", .preemptions = 1,
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	stages(LEAT_SPSC, LEAT_MPMC, true, false);
 }
@@ -103,24 +107,26 @@ MODEL(pool_sink, .what = "a sink on the pool takes all", .preemptions = 2, .stal
 	drains(true, false, 0);
 }
 
-MODEL(pool_sink_enough, .what = "a sink on the pool that has had enough stops what feeds it", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(pool_sink_enough, .what = "a sink on the pool that has had enough stops what feeds it",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	drains(true, false, 1);
 }
 
-MODEL(pool_sink_canceled, .what = "a sink on the pool against a cancel", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_sink_canceled, .what = "a sink on the pool against a cancel", .preemptions = 1,
+      .stale = 1, .quick = 1)
 {
 	drains(true, true, 0);
 }
 
-MODEL(pool_sink_on_thread, .what = "a sink on a thread takes all from a generator on the pool", .preemptions = 1,
-      .stale = 1, .quick = 1)
+MODEL(pool_sink_on_thread, .what = "a sink on a thread takes all from a generator on the pool",
+      .preemptions = 1, .stale = 1, .quick = 1)
 {
 	drains(false, false, 0);
 }
 
-MODEL(pool_sink_on_thread_canceled, .what = "the same against a cancel", .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
+MODEL(pool_sink_on_thread_canceled, .what = "the same against a cancel", .preemptions = 1,
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	drains(false, true, 0);
 }
@@ -136,7 +142,9 @@ static void receives_one(void *arg)
 
 static void sink_passes_on(bool on_a_pool)
 {
-	struct leat_chan_opts chan = { .kind = LEAT_SPMC, .capacity = 1, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_chan_opts chan = { .kind = LEAT_SPMC,
+		                       .capacity = 1,
+		                       .recv_wait = LEAT_WAIT_PARK };
 	static uint64_t most, item = 1;
 	struct leat_gen_opts opts = { 0 };
 	struct leat_scope *outer;
@@ -167,19 +175,25 @@ static void sink_passes_on(bool on_a_pool)
 	close_pool(0);
 }
 
-MODEL(pool_sink_passes_on, .what = "a sink on the pool, told and cancelled: the other receiver gets the item",
+MODEL(pool_sink_passes_on,
+      .what = "a sink on the pool, told and cancelled: the other receiver gets the item",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	sink_passes_on(true);
 }
 
-MODEL(pool_sink_on_thread_passes_on, .what = "the same on a thread", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_sink_on_thread_passes_on, .what = "the same on a thread", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	sink_passes_on(false);
 }
 
-/* It waits for an item with one worker, and is told by another thread: its next turn may be the other worker's. */
-MODEL(pool_sink_of_two_workers, .what = "a sink on a pool of two workers waits for a plain channel", .preemptions = 1, .stale = 1, .quick_both = 1)
+/*
+ * It waits for an item with one worker, and is told by another thread: its next turn may be the
+ * other worker's.
+ */
+MODEL(pool_sink_of_two_workers, .what = "a sink on a pool of two workers waits for a plain channel",
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	struct leat_chan_opts opts = { .kind = LEAT_SPSC, .capacity = 1 };
 	static uint64_t most;
@@ -189,7 +203,8 @@ MODEL(pool_sink_of_two_workers, .what = "a sink on a pool of two workers waits f
 
 	open_pool(2, false);
 	verify_that(leat_chan_open(scope, sizeof(item), &opts, &tx, &rx) == 0);
-	verify_that(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &most }, &(struct leat_gen_opts){ .pool = pool }) == 0);
+	verify_that(leat_gen_sink(scope, rx, (struct leat_sink){ put, fini, &most },
+	                          &(struct leat_gen_opts){ .pool = pool }) == 0);
 	verify_that(leat_send(tx, &item) == 0);
 	leat_tx_close(tx);
 	verify_that(leat_scope_join(scope) == 0);
@@ -218,12 +233,14 @@ static void merge_all(bool workers_only)
 	close_pool(0);
 }
 
-MODEL(pool_merge, .what = "a merge's lane, told and armed again against turns", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_merge, .what = "a merge's lane, told and armed again against turns", .preemptions = 1,
+      .stale = 1, .quick = 1)
 {
 	merge_all(false);
 }
 
-MODEL(pool_merge_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 1, .stale = 1, .quick = 1)
+MODEL(pool_merge_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 1, .stale = 1, .quick = 1)
 {
 	merge_all(true);
 }
@@ -247,12 +264,14 @@ static void merge_second(int64_t deadline_ns)
 	close_pool(0);
 }
 
-MODEL(pool_merge_try, .what = "merging without ever waiting has a worker run the generator", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_merge_try, .what = "merging without ever waiting has a worker run the generator",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	merge_second(0);
 }
 
-MODEL(pool_merge_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_merge_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1,
+      .quick = 1)
 {
 	merge_second(VERIFY_START_NS);
 }
@@ -280,12 +299,14 @@ static void merge_in_a_loop(bool workers_only)
 	close_pool(0);
 }
 
-MODEL(pool_merge_fd, .what = "a merge's descriptor, armed against turns, to the end", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_merge_fd, .what = "a merge's descriptor, armed against turns, to the end",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	merge_in_a_loop(false);
 }
 
-MODEL(pool_merge_fd_workers_only, .what = "the same, where only the worker runs steps", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_merge_fd_workers_only, .what = "the same, where only the worker runs steps",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	merge_in_a_loop(true);
 }

@@ -1,6 +1,6 @@
 /*
- * Models of the pool: starting. Crowds that two threads make, new generators that nobody receives from, the next pool
- * of a scope, and what fails.
+ * Models of the pool: starting. Crowds that two threads make, new generators that nobody receives
+ * from, the next pool of a scope, and what fails.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,8 +14,10 @@ static void starts(void *arg)
 	leat_rx_close(rx);
 }
 
-MODEL(pool_two_start, .what = "two threads start generators of one scope: one makes their gen_set, the other finds it", .preemptions = 1,
-      .stale = 1, .quick_both = 1)
+MODEL(pool_two_start,
+      .what = "two threads start generators of one scope: one makes their gen_set, the other finds "
+              "it",
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	static struct numbers n[2];
 
@@ -44,23 +46,27 @@ static void nobody_receives(unsigned workers, size_t count)
 	close_pool(0);
 }
 
-MODEL(pool_fresh, .what = "a new generator that nobody receives from", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
-{
-	nobody_receives(1, 1);
-}
-
-MODEL(pool_fresh_fenced, .what = "the same without membarrier", .preemptions = 2, .stale = 1, .quick = 1, .no_membarrier = true, .idle_ns = POLLED_TWICE_NS)
-{
-	nobody_receives(1, 1);
-}
-
-MODEL(pool_fresh_two, .what = "two of them: the second is queued, unless the first has had its turn", .preemptions = 2, .stale = 1,
+MODEL(pool_fresh, .what = "a new generator that nobody receives from", .preemptions = 2, .stale = 1,
       .quick = 1, .idle_ns = POLLED_TWICE_NS)
+{
+	nobody_receives(1, 1);
+}
+
+MODEL(pool_fresh_fenced, .what = "the same without membarrier", .preemptions = 2, .stale = 1,
+      .quick = 1, .no_membarrier = true, .idle_ns = POLLED_TWICE_NS)
+{
+	nobody_receives(1, 1);
+}
+
+MODEL(pool_fresh_two,
+      .what = "two of them: the second is queued, unless the first has had its turn",
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	nobody_receives(1, 2);
 }
 
-MODEL(pool_fresh_two_workers, .what = "one of them, and two workers", .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
+MODEL(pool_fresh_two_workers, .what = "one of them, and two workers", .preemptions = 1, .stale = 1,
+      .idle_ns = POLLED_TWICE_NS)
 {
 	nobody_receives(2, 1);
 }
@@ -85,7 +91,8 @@ static void starts_elsewhere(void *arg)
 	verify_that(leat_scope_close(other_scope) == 0);
 }
 
-MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of another scope", .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
+MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of another scope",
+      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 
@@ -122,13 +129,16 @@ static void scope_gone(int64_t until_ns)
 	close_pool(0);
 }
 
-MODEL(pool_fresh_scope_gone, .what = "a scope is closed before a worker has looked at what was new there; then one of another scope",
+MODEL(pool_fresh_scope_gone,
+      .what = "a scope is closed before a worker has looked at what was new there; then one of "
+              "another scope",
       .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	scope_gone(VERIFY_START_NS); /* it sleeps for nothing */
 }
 
-MODEL(pool_fresh_scope_goes, .what = "the same, while the worker looks", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
+MODEL(pool_fresh_scope_goes, .what = "the same, while the worker looks", .preemptions = 2,
+      .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	scope_gone(VERIFY_START_NS + 200000);
 }
@@ -141,7 +151,8 @@ static void starts_and_joins(void *arg)
 	leat_rx_close(rx);
 }
 
-MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and nobody receives", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
+MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and nobody receives",
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 
@@ -153,7 +164,8 @@ MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and
 	close_pool(0);
 }
 
-MODEL(pool_fresh_against_look, .what = "one that is started while the worker looks for such", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
+MODEL(pool_fresh_against_look, .what = "one that is started while the worker looks for such",
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 	uint32_t never = 0;
@@ -164,7 +176,8 @@ MODEL(pool_fresh_against_look, .what = "one that is started while the worker loo
 	for (int i = 0; i < 2; i++) {
 		rx = start(LEAT_SPSC, 1, &n[i]);
 		if (i == 0) {
-			verify_that(leat_recv(rx, &item) == 0); /* by itself; the worker hears that there was one */
+			/* by itself; the worker hears that there was one */
+			verify_that(leat_recv(rx, &item) == 0);
 			leat_os_futex_wait(&never, 0, VERIFY_START_NS + 200000);
 			verify_idle(POLLED_TWICE_NS);
 		}
@@ -174,7 +187,9 @@ MODEL(pool_fresh_against_look, .what = "one that is started while the worker loo
 	close_pool(0);
 }
 
-MODEL(pool_fresh_memory, .what = "what was started last is gone, and the memory that it was in: the next does not look there",
+MODEL(pool_fresh_memory,
+      .what = "what was started last is gone, and the memory that it was in: the next does not "
+              "look there",
       .preemptions = 1, .stale = 1)
 {
 	enum { FULL = 4, MANY = FULL + 2 }; /* the first slab has four blocks */
@@ -215,8 +230,9 @@ static void starts_one(void *arg)
 }
 
 MODEL(pool_fresh_starter_inside_wake_while_closed,
-      .what = "who started the last generator is still waking a worker, and a cancel and the pool's close", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .what = "who started the last generator is still waking a worker, and a cancel and the "
+              "pool's close",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	static struct numbers n;
 
@@ -255,8 +271,11 @@ static void waits_for_its_time(unsigned workers, bool receives)
 
 	open_pool(workers, false);
 	opts = on_pool(LEAT_SPSC, 1);
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_waits_once, fini, &n, sizeof(item) }, &opts, &rx) == 0);
-	leat_os_futex_wait(&never, 0, VERIFY_START_NS + 400000); /* the worker looks for such a second time */
+	verify_that(leat_gen_seq(scope,
+	                         (struct leat_seq){ next_waits_once, fini, &n, sizeof(item) },
+	                         &opts, &rx) == 0);
+	/* the worker looks for such a second time */
+	leat_os_futex_wait(&never, 0, VERIFY_START_NS + 400000);
 	if (receives)
 		verify_that(leat_recv(rx, &item) == 0);
 	else
@@ -266,20 +285,23 @@ static void waits_for_its_time(unsigned workers, bool receives)
 	close_pool(0);
 }
 
-MODEL(pool_fresh_timed, .what = "one whose receiver gives it its first turn, in which it waits for a time, while a worker looks for such",
+MODEL(pool_fresh_timed,
+      .what = "one whose receiver gives it its first turn, in which it waits for a time, while a "
+              "worker looks for such",
       .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 1000000 + TICK_NS)
 {
 	waits_for_its_time(1, true);
 }
 
-MODEL(pool_demand_timed, .what = "a worker gives it that turn, while the receiver asks for it", .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 1000000 + TICK_NS)
+MODEL(pool_demand_timed, .what = "a worker gives it that turn, while the receiver asks for it",
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 1000000 + TICK_NS)
 {
 	waits_for_its_time(1, false);
 }
 
 /*
- * The next pool under a scope whose gen_set of the last pool is nobody's any more, so that two threads start on it, or (held) about
- * to be, as another thread closes the last receiver.
+ * The next pool under a scope whose gen_set of the last pool is nobody's any more, so that two
+ * threads start on it, or (held) about to be, as another thread closes the last receiver.
  */
 static void next_pool(bool held)
 {
@@ -305,19 +327,25 @@ static void next_pool(bool held)
 	close_pool(0);
 }
 
-MODEL(pool_next, .what = "two threads start on a scope's next pool: one takes over the gen_set of the last, the other finds it",
+MODEL(pool_next,
+      .what = "two threads start on a scope's next pool: one takes over the gen_set of the last, "
+              "the other finds it",
       .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	next_pool(false);
 }
 
-MODEL(pool_next_against_rx_close, .what = "the first generator on a scope's next pool, against the last receiver of the one before",
+MODEL(pool_next_against_rx_close,
+      .what = "the first generator on a scope's next pool, against the last receiver of the one "
+              "before",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	next_pool(true);
 }
 
-MODEL(pool_next_fresh, .what = "a pool is closed before a worker has looked at what was new, and the next has a new one that nobody receives from",
+MODEL(pool_next_fresh,
+      .what = "a pool is closed before a worker has looked at what was new, and the next has a new "
+              "one that nobody receives from",
       .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
@@ -343,7 +371,8 @@ static void closes_pool(void *arg)
 	verify_that(leat_pool_close(arg) == 0);
 }
 
-MODEL(pool_next_against_close, .what = "the first generator on a scope's next pool, against the close of the one before",
+MODEL(pool_next_against_close,
+      .what = "the first generator on a scope's next pool, against the close of the one before",
       .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	static struct numbers n[2];
@@ -397,20 +426,21 @@ static void start_with_faults(enum leat_kind kind, bool sink)
 	close_pool(0);
 }
 
-MODEL(pool_thread_creation_fails, .what = "thread_creation_fails: an open that answers NULL left nothing behind",
+MODEL(pool_thread_creation_fails,
+      .what = "thread_creation_fails: an open that answers NULL left nothing behind",
       .preemptions = 1, .stale = 1, .failed_threads = 1)
 {
 	start_with_faults(LEAT_SPSC, false);
 }
 
-MODEL(pool_no_memory, .what = "each allocation of a pool, a generator and its end fails in turn", .preemptions = 1,
-      .stale = 1, .failed_allocs = 1)
+MODEL(pool_no_memory, .what = "each allocation of a pool, a generator and its end fails in turn",
+      .preemptions = 1, .stale = 1, .failed_allocs = 1)
 {
 	start_with_faults(LEAT_SPSC, false);
 }
 
-MODEL(pool_no_memory_turns, .what = "the same with an ordinary channel and a sink", .preemptions = 1, .stale = 1,
-      .quick = VERIFY_SKIP, .failed_allocs = 1)
+MODEL(pool_no_memory_turns, .what = "the same with an ordinary channel and a sink",
+      .preemptions = 1, .stale = 1, .quick = VERIFY_SKIP, .failed_allocs = 1)
 {
 	start_with_faults(LEAT_MPMC, true);
 }

@@ -1,6 +1,6 @@
 /*
- * Models of the pool: what workers do besides turns. The wheel and descriptors that somebody has to keep, and jobs
- * that one takes from another.
+ * Models of the pool: what workers do besides turns. The wheel and descriptors that somebody has to
+ * keep, and jobs that one takes from another.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -25,13 +25,16 @@ static void receive_later(enum leat_kind kind)
 }
 
 MODEL(pool_timer,
-      .what = "a step that waits for a time is called again, whoever asked for it, also as the worker goes to sleep",
-      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
+      .what = "a step that waits for a time is called again, whoever asked for it, also as the "
+              "worker goes to sleep",
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS,
+      .quick_both = 1)
 {
 	receive_later(LEAT_SPSC);
 }
 
-MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1, .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
+MODEL(pool_timer_turns, .what = "the same on an ordinary channel", .preemptions = 1, .stale = 1,
+      .quick = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
 {
 	receive_later(LEAT_MPMC);
 }
@@ -47,8 +50,10 @@ static int second_later(void *state, void *item)
 	return rc == 0 ? next(state, item) : rc;
 }
 
-MODEL(pool_timer_earlier, .what = "the timekeeper sleeps until a time, and somebody puts an earlier one into the wheel", .preemptions = 1,
-      .stale = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS, .quick_both = 1)
+MODEL(pool_timer_earlier,
+      .what = "the timekeeper sleeps until a time, and somebody puts an earlier one into the wheel",
+      .preemptions = 1, .stale = 1, .idle_ns = 40000000 - VERIFY_START_NS + TICK_NS,
+      .quick_both = 1)
 {
 	static struct numbers n[2] = { { .last = 1, .due_ns = 80000000 }, { .last = 2 } };
 	struct leat_gen_opts opts;
@@ -60,9 +65,12 @@ MODEL(pool_timer_earlier, .what = "the timekeeper sleeps until a time, and someb
 	opts = on_pool(LEAT_SPSC, 1);
 	later_ns = n[0].due_ns;
 	rx[0] = start(LEAT_SPSC, 1, &n[0]);
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ second_later, fini, &n[1], sizeof(item) }, &opts, &rx[1]) == 0);
+	verify_that(leat_gen_seq(scope,
+	                         (struct leat_seq){ second_later, fini, &n[1], sizeof(item) },
+	                         &opts, &rx[1]) == 0);
 	verify_that(leat_recv(rx[1], &item) == 1);
-	leat_os_futex_wait(&never, 0, later_ns / 4); /* the worker goes to sleep for long, or has not yet */
+	/* the worker goes to sleep for long, or has not yet */
+	leat_os_futex_wait(&never, 0, later_ns / 4);
 	verify_that(leat_recv(rx[1], &item) == 1);
 	leat_rx_close(rx[1]);
 	leat_rx_close(rx[0]);
@@ -91,11 +99,15 @@ static struct leat_rx *start_with_flag(enum leat_kind kind, struct numbers *n)
 	struct leat_rx *rx;
 
 	flag = leat_os_flag_open();
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_when_ready, fini, n, sizeof(uint64_t) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope,
+	                         (struct leat_seq){ next_when_ready, fini, n, sizeof(uint64_t) },
+	                         &opts, &rx) == 0);
 	return rx;
 }
 
-MODEL(pool_descriptor, .what = "a step that waits for a descriptor, against what makes that ready and a worker that goes to sleep",
+MODEL(pool_descriptor,
+      .what = "a step that waits for a descriptor, against what makes that ready and a worker that "
+              "goes to sleep",
       .preemptions = 1, .stale = 1)
 {
 	static struct numbers n = { .last = 1 };
@@ -162,16 +174,20 @@ static void start_job(struct leat_job *job, const struct leat_job_kind *kind, bo
 	leat_job_start(job, pulled);
 }
 
-MODEL(pool_steal, .what = "a job finds the other worker, however its inbox is adopted, while the first takes its time", .preemptions = 1,
-      .stale = 1, .idle_ns = 2, .quick_both = 1)
+MODEL(pool_steal,
+      .what = "a job finds the other worker, however its inbox is adopted, while the first takes "
+              "its time",
+      .preemptions = 1, .stale = 1, .idle_ns = 2, .quick_both = 1)
 {
-	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job, id_of_job },
-						       { is_other, NULL, pool_of_job, id_of_job } };
+	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job,
+		                                         id_of_job },
+		                                       { is_other, NULL, pool_of_job, id_of_job } };
 	uint32_t never = 0;
 
 	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2, .workers_only = true });
 	for (int i = 0; i < 2; i++) {
-		leat_os_futex_wait(&never, 0, VERIFY_START_NS + 1 + i); /* until all others sleep, or anywhere between */
+		/* until all others sleep, or anywhere between */
+		leat_os_futex_wait(&never, 0, VERIFY_START_NS + 1 + i);
 		start_job(&jobs[i], &kinds[i], false);
 	}
 	wait_for_turns(2);
@@ -179,8 +195,9 @@ MODEL(pool_steal, .what = "a job finds the other worker, however its inbox is ad
 }
 
 /*
- * A worker takes two jobs from another's queue: the first for itself, the second into its own queue. While the second is between
- * the queues the other worker finds nothing and goes to sleep. The first job then waits for the second.
+ * A worker takes two jobs from another's queue: the first for itself, the second into its own
+ * queue. While the second is between the queues the other worker finds nothing and goes to sleep.
+ * The first job then waits for the second.
  */
 static uint32_t stage;
 static struct leat_job pair[2];
@@ -199,8 +216,9 @@ static void wait_for_stage(uint32_t at)
 
 static enum leat_job_result starts_pair(struct leat_job *job)
 {
-	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job, id_of_job },
-						       { is_other, NULL, pool_of_job, id_of_job } };
+	static const struct leat_job_kind kinds[2] = { { waits_for_other, NULL, pool_of_job,
+		                                         id_of_job },
+		                                       { is_other, NULL, pool_of_job, id_of_job } };
 
 	(void)job;
 	wait_for_stage(1);
@@ -220,11 +238,14 @@ static enum leat_job_result lets_pair_be_stolen(struct leat_job *job)
 	return LEAT_JOB_OVER;
 }
 
-MODEL(pool_steal_between_queues, .what = "a job between two queues, against the worker that finds nothing and goes to sleep",
+MODEL(pool_steal_between_queues,
+      .what = "a job between two queues, against the worker that finds nothing and goes to sleep",
       .preemptions = 1, .stale = VERIFY_NONE, .short_pauses = true)
 {
-	static const struct leat_job_kind kinds[2] = { { starts_pair, NULL, pool_of_job, id_of_job },
-						       { lets_pair_be_stolen, NULL, pool_of_job, id_of_job } };
+	static const struct leat_job_kind kinds[2] = {
+		{ starts_pair, NULL, pool_of_job, id_of_job },
+		{ lets_pair_be_stolen, NULL, pool_of_job, id_of_job }
+	};
 
 	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2, .workers_only = true });
 	for (int i = 0; i < 2; i++)
@@ -234,26 +255,31 @@ MODEL(pool_steal_between_queues, .what = "a job between two queues, against the 
 }
 
 MODEL(pool_polling_worker_gets_work,
-      .what = "a worker polls, so that new jobs wake none; it gets one that takes its time until the next has had its turn",
+      .what = "a worker polls, so that new jobs wake none; it gets one that takes its time until "
+              "the next has had its turn",
       .preemptions = 1, .stale = 1, .quick = VERIFY_NONE, .idle_ns = 1 + POLLED_TWICE_NS)
 {
 	static const struct leat_job_kind kinds[3] = { { is_other, NULL, pool_of_job, id_of_job },
-						       { waits_for_second, NULL, pool_of_job, id_of_job },
-						       { is_other, NULL, pool_of_job, id_of_job } };
+		                                       { waits_for_second, NULL, pool_of_job,
+		                                         id_of_job },
+		                                       { is_other, NULL, pool_of_job, id_of_job } };
 	static struct leat_job three[3];
 	uint32_t never = 0;
 
 	pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
 	start_job(&three[0], &kinds[0], true);
 	wait_for_turns(1);
-	leat_os_futex_wait(&never, 0, VERIFY_START_NS + 1); /* both workers sleep, one of them polling, or not yet */
+	/* both workers sleep, one of them polling, or not yet */
+	leat_os_futex_wait(&never, 0, VERIFY_START_NS + 1);
 	for (int i = 1; i < 3; i++)
 		start_job(&three[i], &kinds[i], true);
 	wait_for_turns(3);
 	verify_that(leat_pool_close(pool) == 0);
 }
 
-MODEL(pool_first_descriptor, .what = "the first descriptor of a pool, against the worker that finds that there is one to sleep on",
+MODEL(pool_first_descriptor,
+      .what = "the first descriptor of a pool, against the worker that finds that there is one to "
+              "sleep on",
       .preemptions = 2, .stale = 1)
 {
 	static const struct leat_job_kind kind = { is_other, NULL, pool_of_job, id_of_job };
@@ -281,8 +307,9 @@ static void lets_go(void *arg)
 	leat_pool_let_go(pool);
 }
 
-MODEL(pool_close_against_hold, .what = "the pool's close against the last that uses its poller, and lets go of it", .preemptions = 2,
-      .stale = 1)
+MODEL(pool_close_against_hold,
+      .what = "the pool's close against the last that uses its poller, and lets go of it",
+      .preemptions = 2, .stale = 1)
 {
 	int rc;
 
@@ -306,7 +333,9 @@ static int next_is_other(void *state, void *item)
 	return 0;
 }
 
-MODEL(pool_fresh_beside_long_turn, .what = "one, and a job that takes its time until it has had its turn: the other worker finds it",
+MODEL(pool_fresh_beside_long_turn,
+      .what = "one, and a job that takes its time until it has had its turn: the other worker "
+              "finds it",
       .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	static const struct leat_job_kind kind = { waits_for_other, NULL, pool_of_job, id_of_job };
@@ -315,7 +344,9 @@ MODEL(pool_fresh_beside_long_turn, .what = "one, and a job that takes its time u
 
 	open_pool(2, false);
 	opts = on_pool(LEAT_SPSC, 1);
-	verify_that(leat_gen_seq(scope, (struct leat_seq){ next_is_other, NULL, NULL, sizeof(uint64_t) }, &opts, &rx) == 0);
+	verify_that(leat_gen_seq(scope,
+	                         (struct leat_seq){ next_is_other, NULL, NULL, sizeof(uint64_t) },
+	                         &opts, &rx) == 0);
 	start_job(&jobs[0], &kind, false);
 	verify_that(leat_scope_join(scope) == 0);
 	wait_for_turns(2);

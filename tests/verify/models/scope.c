@@ -17,7 +17,9 @@ static uint32_t ran, ended;
 
 static struct leat_gen_opts opts(size_t capacity)
 {
-	return (struct leat_gen_opts){ .chan = { .capacity = capacity, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK } };
+	return (struct leat_gen_opts){ .chan = { .capacity = capacity,
+		                                 .send_wait = LEAT_WAIT_PARK,
+		                                 .recv_wait = LEAT_WAIT_PARK } };
 }
 
 static void cancels(void *arg)
@@ -39,8 +41,9 @@ static int counts(struct leat_tx *out, void *arg)
 	return rc;
 }
 
-MODEL(scope_cancel_against_spawn, .what = "cancel_against_spawn: a generator starts and ends, or was never started", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(scope_cancel_against_spawn,
+      .what = "cancel_against_spawn: a generator starts and ends, or was never started",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	struct leat_gen_opts o = opts(1);
 	struct leat_rx *rx;
@@ -67,8 +70,9 @@ MODEL(scope_cancel_against_spawn, .what = "cancel_against_spawn: a generator sta
 	verify_that(leat_registry_size() == 0);
 }
 
-MODEL(scope_consumer_stops_early, .what = "a consumer that leaves stops its generator; the close leaves nothing behind", .preemptions = 2,
-      .stale = 1)
+MODEL(scope_consumer_stops_early,
+      .what = "a consumer that leaves stops its generator; the close leaves nothing behind",
+      .preemptions = 2, .stale = 1)
 {
 	struct leat_gen_opts o = opts(1);
 	struct leat_rx *rx;
@@ -89,8 +93,9 @@ static void cancels_with(void *arg)
 	leat_scope_cancel(scope, -(int)(intptr_t)arg, "a cause");
 }
 
-MODEL(scope_first_cause_wins, .what = "first_cause_wins: two failures; the first stays, with its code and words", .preemptions = 3,
-      .stale = 2)
+MODEL(scope_first_cause_wins,
+      .what = "first_cause_wins: two failures; the first stays, with its code and words",
+      .preemptions = 3, .stale = 2)
 {
 	enum leat_cause cause, again;
 	const char *text;
@@ -100,7 +105,8 @@ MODEL(scope_first_cause_wins, .what = "first_cause_wins: two failures; the first
 	verify_spawn(cancels_with, (void *)1, "first");
 	verify_spawn(cancels_with, (void *)2, "second");
 	cause = leat_scope_cause(scope, &code, &text);
-	verify_that(cause == LEAT_RUNNING || (cause == LEAT_FAILED && (code == -1 || code == -2) && strcmp(text, "a cause") == 0));
+	verify_that(cause == LEAT_RUNNING || (cause == LEAT_FAILED && (code == -1 || code == -2) &&
+	                                      strcmp(text, "a cause") == 0));
 	verify_join();
 	again = leat_scope_cause(scope, &later, NULL);
 	verify_that(again == LEAT_FAILED && (cause == LEAT_RUNNING || later == code));
@@ -117,7 +123,9 @@ static void opens_child(void *arg)
 	verify_that(child != NULL);
 }
 
-MODEL(scope_child_against_cancel, .what = "child_never_outlives: a child opened while its parent is cancelled is cancelled, too",
+MODEL(scope_child_against_cancel,
+      .what = "child_never_outlives: a child opened while its parent is cancelled is cancelled, "
+              "too",
       .preemptions = 3, .stale = 2)
 {
 	scope = leat_scope_open(NULL, NULL);
@@ -139,7 +147,8 @@ static int fails(struct leat_tx *out, void *arg)
 	return leat_tx_fail(out, -EIO, "broken");
 }
 
-MODEL(scope_failure_keeps_its_data, .what = "the item of a failing generator is received, then 0, and the status says why",
+MODEL(scope_failure_keeps_its_data,
+      .what = "the item of a failing generator is received, then 0, and the status says why",
       .preemptions = 2, .stale = 1)
 {
 	struct leat_gen_opts o = opts(2);
@@ -193,29 +202,35 @@ static void start_with_faults(void)
 		verify_that(finished == 1); /* before the end can be seen */
 		leat_rx_close(rx);
 	} else {
-		verify_that(rx == NULL && finished == 0 && ran == 0); /* the state is still the caller's */
+		/* the state is still the caller's */
+		verify_that(rx == NULL && finished == 0 && ran == 0);
 	}
 	verify_that(leat_scope_close(scope) == 0);
 	verify_that(leat_registry_size() == 0);
 }
 
-MODEL(scope_thread_creation_fails, .what = "thread_creation_fails: an error, nothing was started, nothing is left", .preemptions = 1,
-      .failed_threads = 1)
+MODEL(scope_thread_creation_fails,
+      .what = "thread_creation_fails: an error, nothing was started, nothing is left",
+      .preemptions = 1, .failed_threads = 1)
 {
 	start_with_faults();
 }
 
-MODEL(scope_no_memory, .what = "each allocation of a start fails in turn", .preemptions = 1, .failed_allocs = 1)
+MODEL(scope_no_memory, .what = "each allocation of a start fails in turn", .preemptions = 1,
+      .failed_allocs = 1)
 {
 	start_with_faults();
 }
 
 /* Deadlines of scopes: fired by the timer's thread or by whoever looks at the clock. */
-MODEL(scope_deadline_wakes, .what = "a scope's deadline wakes a receiver, and the timer's thread ends with its scope", .preemptions = 2,
-      .stale = 1, .idle_ns = 1000)
+MODEL(scope_deadline_wakes,
+      .what = "a scope's deadline wakes a receiver, and the timer's thread ends with its scope",
+      .preemptions = 2, .stale = 1, .idle_ns = 1000)
 {
 	struct leat_scope_opts o = { .deadline_ns = 2000 };
-	struct leat_chan_opts c = { .capacity = 1, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_chan_opts c = { .capacity = 1,
+		                    .send_wait = LEAT_WAIT_PARK,
+		                    .recv_wait = LEAT_WAIT_PARK };
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 	uint64_t item;
@@ -247,7 +262,8 @@ static bool is_deadline(enum leat_cause cause, int code, const char *text)
 	return cause == LEAT_DEADLINE && code == -ETIMEDOUT && strcmp(text, "deadline passed") == 0;
 }
 
-MODEL(scope_deadline_against_failure, .what = "a deadline against a failure: the first of the two stays, with its code and words",
+MODEL(scope_deadline_against_failure,
+      .what = "a deadline against a failure: the first of the two stays, with its code and words",
       .preemptions = 2, .stale = 1, .idle_ns = 2000 - VERIFY_START_NS)
 {
 	enum leat_cause cause, again;
@@ -259,7 +275,8 @@ MODEL(scope_deadline_against_failure, .what = "a deadline against a failure: the
 	verify_that(scope != NULL);
 	verify_spawn(cancels_with, (void *)1, "fails");
 	cause = leat_scope_cause(scope, &code, &text);
-	verify_that(cause == LEAT_RUNNING || is_failure(cause, code, text) || is_deadline(cause, code, text));
+	verify_that(cause == LEAT_RUNNING || is_failure(cause, code, text) ||
+	            is_deadline(cause, code, text));
 	verify_join();
 	leat_os_futex_wait(&never, 0, 2000);
 	leat_scope_expire(scope);
@@ -269,7 +286,10 @@ MODEL(scope_deadline_against_failure, .what = "a deadline against a failure: the
 	verify_that(leat_scope_close(scope) == later);
 }
 
-/* A failure leaves its own hook alone, so the deadline's cancel comes by the scope once more; the cause stays. */
+/*
+ * A failure leaves its own hook alone, so the deadline's cancel comes by the scope once more; the
+ * cause stays.
+ */
 static void hook_hears(struct leat_scope_hook *hook, const void *spared)
 {
 	(void)hook, (void)spared;
@@ -282,7 +302,9 @@ static void fails_with(void *arg)
 	leat_scope_fail(scope, -(int)(intptr_t)arg, "a cause", &own_hook, NULL);
 }
 
-MODEL(scope_deadline_after_failure, .what = "a deadline after the failure of a generator that keeps its data: the failure stays the cause",
+MODEL(scope_deadline_after_failure,
+      .what = "a deadline after the failure of a generator that keeps its data: the failure stays "
+              "the cause",
       .preemptions = 2, .stale = 1, .idle_ns = 2000 - VERIFY_START_NS)
 {
 	enum leat_cause first;
@@ -301,7 +323,8 @@ MODEL(scope_deadline_after_failure, .what = "a deadline after the failure of a g
 	leat_os_futex_wait(&never, 0, 2000);
 	leat_scope_expire(scope);
 	verify_that(leat_scope_cause(scope, &code, &text) == first);
-	verify_that(first == LEAT_FAILED ? is_failure(first, code, text) : is_deadline(first, code, text));
+	verify_that(first == LEAT_FAILED ? is_failure(first, code, text)
+	                                 : is_deadline(first, code, text));
 	if (rc == 0)
 		leat_scope_detach(scope, &own_hook);
 	verify_that(leat_scope_close(scope) == code);
@@ -317,10 +340,13 @@ static void hears(struct leat_scope_hook *hook, const void *spared)
 	leat_os_futex_wake(&heard, 1);
 }
 
-MODEL(scope_nearer_deadline, .what = "the timer's thread sleeps until a deadline, and then a nearer one is set: that fires in time",
+MODEL(scope_nearer_deadline,
+      .what = "the timer's thread sleeps until a deadline, and then a nearer one is set: that "
+              "fires in time",
       .preemptions = 2, .stale = 1, .idle_ns = 2000 - VERIFY_START_NS)
 {
-	struct leat_scope *far = leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = 9000 });
+	struct leat_scope *far =
+		leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = 9000 });
 	struct leat_scope_hook hook = { .cancel = hears };
 	int rc;
 
@@ -347,8 +373,9 @@ static void look(struct leat_node *node, void *arg)
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
 	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
-	verify_that(stat.offered == stat.delivered + stat.in_flight + stat.rejected + stat.dropped[0] + stat.dropped[1] +
-				    stat.dropped[2] + stat.dropped[3]);
+	verify_that(stat.offered == stat.delivered + stat.in_flight + stat.rejected +
+	                                    stat.dropped[0] + stat.dropped[1] + stat.dropped[2] +
+	                                    stat.dropped[3]);
 	verify_that(stat.in_flight <= stat.capacity);
 	verify_that(stat.offered >= *(uint64_t *)arg);
 	*(uint64_t *)arg = stat.offered;
@@ -364,13 +391,17 @@ static void walks(void *arg)
 
 static void open_chan(enum leat_kind kind)
 {
-	struct leat_chan_opts c = { .kind = kind, .capacity = 1, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_chan_opts c = { .kind = kind,
+		                    .capacity = 1,
+		                    .send_wait = LEAT_WAIT_PARK,
+		                    .recv_wait = LEAT_WAIT_PARK };
 
 	scope = leat_scope_open(NULL, NULL);
 	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
 }
 
-MODEL(registry_unregister_against_snapshot, .what = "unregister_against_snapshot: what a walk looks at is not freed", .preemptions = 3,
+MODEL(registry_unregister_against_snapshot,
+      .what = "unregister_against_snapshot: what a walk looks at is not freed", .preemptions = 3,
       .stale = 1)
 {
 	open_chan(LEAT_SPSC);
@@ -382,7 +413,8 @@ MODEL(registry_unregister_against_snapshot, .what = "unregister_against_snapshot
 	verify_that(leat_registry_size() == 0);
 }
 
-MODEL(registry_register_against_snapshot, .what = "what a walk finds was made before", .preemptions = 2, .stale = 1)
+MODEL(registry_register_against_snapshot, .what = "what a walk finds was made before",
+      .preemptions = 2, .stale = 1)
 {
 	verify_spawn(walks, (void *)1, "walker");
 	open_chan(LEAT_SPSC);
@@ -392,7 +424,8 @@ MODEL(registry_register_against_snapshot, .what = "what a walk finds was made be
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_two_walks, .what = "two walks against a close: freed once, and by then", .preemptions = 2, .stale = 1)
+MODEL(registry_two_walks, .what = "two walks against a close: freed once, and by then",
+      .preemptions = 2, .stale = 1)
 {
 	open_chan(LEAT_SPSC);
 	verify_spawn(walks, (void *)1, "walker 1");
@@ -429,13 +462,15 @@ static void snapshot(enum leat_kind kind)
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_snapshot_never_torn, .what = "snapshot_never_torn: figures fit together and never go back; SPSC", .preemptions = 2,
+MODEL(registry_snapshot_never_torn,
+      .what = "snapshot_never_torn: figures fit together and never go back; SPSC", .preemptions = 2,
       .stale = 1, .quick = 1)
 {
 	snapshot(LEAT_SPSC);
 }
 
-MODEL(registry_snapshot_never_torn_turns, .what = "the same on a ring with turns", .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
+MODEL(registry_snapshot_never_torn_turns, .what = "the same on a ring with turns", .preemptions = 2,
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	snapshot(LEAT_MPMC);
 }
@@ -451,7 +486,8 @@ static void look_for_delivered(struct leat_node *node, void *arg)
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
 	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
-	verify_that(stat.delivered == delivered || stat.offered == 0); /* 0: no look was undisturbed yet */
+	/* 0: no look was undisturbed yet */
+	verify_that(stat.delivered == delivered || stat.offered == 0);
 	verify_that(stat.delivered <= delivered);
 }
 
@@ -476,22 +512,29 @@ static void snapshot_against_drop(enum leat_kind kind)
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_snapshot_against_drop, .what = "an item that a close drops is never told as delivered; SPSC", .preemptions = 3, .stale = 2, .quick = 2)
+MODEL(registry_snapshot_against_drop,
+      .what = "an item that a close drops is never told as delivered; SPSC", .preemptions = 3,
+      .stale = 2, .quick = 2)
 {
 	snapshot_against_drop(LEAT_SPSC);
 }
 
-MODEL(registry_snapshot_against_drop_turns, .what = "the same on a ring with turns and a single receiver", .preemptions = 3, .stale = 2, .quick = 2)
+MODEL(registry_snapshot_against_drop_turns,
+      .what = "the same on a ring with turns and a single receiver", .preemptions = 3, .stale = 2,
+      .quick = 2)
 {
 	snapshot_against_drop(LEAT_MPSC);
 }
 
-MODEL(registry_snapshot_against_drop_shared, .what = "the same where several may receive", .preemptions = 3, .stale = 2, .quick = 2)
+MODEL(registry_snapshot_against_drop_shared, .what = "the same where several may receive",
+      .preemptions = 3, .stale = 2, .quick = 2)
 {
 	snapshot_against_drop(LEAT_SPMC);
 }
 
-/* Nobody receives: what was offered is in flight or dropped, also while a sender drops the oldest. */
+/*
+ * Nobody receives: what was offered is in flight or dropped, also while a sender drops the oldest.
+ */
 static void look_at_drops(struct leat_node *node, void *arg)
 {
 	struct leat_chan_stat stat;
@@ -518,7 +561,8 @@ static void walks_at_drops(void *arg)
 	leat_registry_walk(look_at_drops, &last);
 }
 
-MODEL(registry_snapshot_drop_is_no_delivery, .what = "what was delivered is told whole, while the next item is dropped", .preemptions = 2,
+MODEL(registry_snapshot_drop_is_no_delivery,
+      .what = "what was delivered is told whole, while the next item is dropped", .preemptions = 2,
       .stale = 2, .quick = 1)
 {
 	struct leat_chan_opts c = { .capacity = 1, .overflow = LEAT_DROP_OLDEST };
@@ -537,7 +581,8 @@ MODEL(registry_snapshot_drop_is_no_delivery, .what = "what was delivered is told
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_snapshot_drop_oldest, .what = "snapshots while a sender drops the oldest", .preemptions = 2, .stale = 2, .quick = 1)
+MODEL(registry_snapshot_drop_oldest, .what = "snapshots while a sender drops the oldest",
+      .preemptions = 2, .stale = 2, .quick = 1)
 {
 	struct leat_chan_opts c = { .capacity = 1, .overflow = LEAT_DROP_OLDEST };
 	uint64_t last = 0;
@@ -586,10 +631,14 @@ static void walks_for_one(void *arg)
 	leat_registry_walk(look_for_one, &last);
 }
 
-MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped", .preemptions = 2, .stale = 1, .quick = 2, .quick_both = 2)
+MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped",
+      .preemptions = 2, .stale = 1, .quick = 2, .quick_both = 2)
 {
 	uint64_t item = 1, last = 0;
-	struct leat_chan_opts c = { .kind = LEAT_MPMC, .capacity = 2, .send_wait = LEAT_WAIT_PARK, .recv_wait = LEAT_WAIT_PARK };
+	struct leat_chan_opts c = { .kind = LEAT_MPMC,
+		                    .capacity = 2,
+		                    .send_wait = LEAT_WAIT_PARK,
+		                    .recv_wait = LEAT_WAIT_PARK };
 
 	scope = leat_scope_open(NULL, NULL);
 	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
@@ -605,7 +654,10 @@ MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up an
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-/* Two slots were given up behind an item that was received, and in front of two, of which at most one is. */
+/*
+ * Two slots were given up behind an item that was received, and in front of two, of which at most
+ * one is.
+ */
 static void look_behind_skipped(struct leat_node *node, void *arg)
 {
 	struct leat_chan_stat stat;
@@ -613,9 +665,12 @@ static void look_behind_skipped(struct leat_node *node, void *arg)
 	if (node->kind != LEAT_NODE_CHAN)
 		return;
 	leat_chan_read_stat(caa_container_of(node, struct leat_chan, node), &stat);
-	verify_that(stat.offered <= 3 && stat.delivered <= 2 && stat.delivered + stat.in_flight == stat.offered);
-	verify_that(stat.delivered >= 1 || stat.offered == 0); /* nothing, if no look was undisturbed yet */
-	verify_that(arg == NULL || stat.offered == 3); /* told late while something is being claimed, but told */
+	verify_that(stat.offered <= 3 && stat.delivered <= 2 &&
+	            stat.delivered + stat.in_flight == stat.offered);
+	/* nothing, if no look was undisturbed yet */
+	verify_that(stat.delivered >= 1 || stat.offered == 0);
+	/* told late while something is being claimed, but told */
+	verify_that(arg == NULL || stat.offered == 3);
 }
 
 static void walks_behind_skipped(void *arg)
@@ -624,7 +679,8 @@ static void walks_behind_skipped(void *arg)
 	leat_registry_walk(look_behind_skipped, NULL);
 }
 
-MODEL(registry_snapshot_skipped, .what = "slots that a receiver skips are never told as delivered", .preemptions = 2, .stale = 1)
+MODEL(registry_snapshot_skipped, .what = "slots that a receiver skips are never told as delivered",
+      .preemptions = 2, .stale = 1)
 {
 	struct leat_chan_opts c = { .kind = LEAT_MPMC, .capacity = 4 };
 	struct leat_tx *gives_up[2];
@@ -653,7 +709,9 @@ MODEL(registry_snapshot_skipped, .what = "slots that a receiver skips are never 
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_snapshot_put_back, .what = "an item that is peeked at and put back is never told as delivered", .preemptions = 2, .stale = 1)
+MODEL(registry_snapshot_put_back,
+      .what = "an item that is peeked at and put back is never told as delivered", .preemptions = 2,
+      .stale = 1)
 {
 	struct leat_chan_opts c = { .kind = LEAT_SPMC, .capacity = 1 };
 	const void *items;
@@ -685,7 +743,8 @@ static void joins(void *arg)
 	verify_that(leat_scope_join(scope) == 0);
 }
 
-MODEL(scope_two_joins, .what = "two joins wait for one task: both return", .preemptions = 2, .stale = 1)
+MODEL(scope_two_joins, .what = "two joins wait for one task: both return", .preemptions = 2,
+      .stale = 1)
 {
 	scope = leat_scope_open(NULL, NULL);
 	verify_that(leat_gen(scope, ends_at_once, NULL, 0, NULL, NULL) == 0);
@@ -696,7 +755,10 @@ MODEL(scope_two_joins, .what = "two joins wait for one task: both return", .pree
 	verify_that(leat_registry_size() == 0);
 }
 
-/* A stage that hears of a cancel through its input, before its own channel does, is canceled and has not failed. */
+/*
+ * A stage that hears of a cancel through its input, before its own channel does, is canceled and
+ * has not failed.
+ */
 static int passes_on(struct leat_tx *out, void *arg)
 {
 	uint64_t item;
@@ -709,7 +771,9 @@ static int passes_on(struct leat_tx *out, void *arg)
 	return rc;
 }
 
-MODEL(scope_cancel_through_input, .what = "a stage that hears of a cancel through its input has not failed", .preemptions = 2, .stale = 1)
+MODEL(scope_cancel_through_input,
+      .what = "a stage that hears of a cancel through its input has not failed", .preemptions = 2,
+      .stale = 1)
 {
 	struct leat_gen_opts o = opts(1);
 	enum leat_cause cause;
@@ -728,7 +792,9 @@ MODEL(scope_cancel_through_input, .what = "a stage that hears of a cancel throug
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-/* Threads that have told of their end, and in whose last destructors the library is used once more. */
+/*
+ * Threads that have told of their end, and in whose last destructors the library is used once more.
+ */
 static int waits_for_word(struct leat_tx *out, void *arg)
 {
 	(void)out;
@@ -759,7 +825,9 @@ static void starts_farewell(void)
 	verify_that(leat_thread_start(&thread, says_farewell, end, "farewell", 0) == 0);
 }
 
-MODEL(scope_end_starts, .what = "a thread whose last destructor starts a generator joins neither itself nor one that joins it",
+MODEL(scope_end_starts,
+      .what = "a thread whose last destructor starts a generator joins neither itself nor one that "
+              "joins it",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	scope = leat_scope_open(NULL, NULL);
@@ -781,8 +849,9 @@ static void waits_in_farewell(void *arg)
 	verify_that(leat_scope_join(awaited) == 0);
 }
 
-MODEL(scope_end_joins, .what = "a thread's last destructor joins another scope, whose generator has yet to end", .preemptions = 2,
-      .stale = 1, .quick = 1)
+MODEL(scope_end_joins,
+      .what = "a thread's last destructor joins another scope, whose generator has yet to end",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	struct leat_ended *end = leat_os_alloc(sizeof(*end), 0);
 	struct leat_thread thread;
@@ -799,7 +868,10 @@ MODEL(scope_end_joins, .what = "a thread's last destructor joins another scope, 
 	verify_that(leat_scope_close(awaited) == 0);
 }
 
-/* One item at a time: none is sent before the one before has been received, so never are two in flight. */
+/*
+ * One item at a time: none is sent before the one before has been received, so never are two in
+ * flight.
+ */
 static bool in_place;
 
 static void look_at_one(struct leat_node *node, void *arg)
@@ -837,7 +909,8 @@ static void one_at_a_time(enum leat_kind kind)
 	for (int i = 0; i < 3; i++) {
 		verify_that(leat_send(its_tx, &item) == 0);
 		if (in_place)
-			verify_that(leat_peek(its_rx, 3, &there) == 1 && leat_release(its_rx, 1) == 0);
+			verify_that(leat_peek(its_rx, 3, &there) == 1 &&
+			            leat_release(its_rx, 1) == 0);
 		else
 			verify_that(leat_recv(its_rx, &item) == 1);
 	}
@@ -849,18 +922,21 @@ static void one_at_a_time(enum leat_kind kind)
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(registry_snapshot_one_at_a_time, .what = "one item at a time is never told as two in flight; SPSC", .preemptions = 2, .stale = 2,
-      .quick = 1)
+MODEL(registry_snapshot_one_at_a_time,
+      .what = "one item at a time is never told as two in flight; SPSC", .preemptions = 2,
+      .stale = 2, .quick = 1)
 {
 	one_at_a_time(LEAT_SPSC);
 }
 
-MODEL(registry_snapshot_one_at_a_time_turns, .what = "the same on a ring with turns", .preemptions = 2, .stale = 2, .quick = 1)
+MODEL(registry_snapshot_one_at_a_time_turns, .what = "the same on a ring with turns",
+      .preemptions = 2, .stale = 2, .quick = 1)
 {
 	one_at_a_time(LEAT_MPMC);
 }
 
-MODEL(registry_snapshot_one_at_a_time_in_place, .what = "the same on a ring with turns, in place", .preemptions = 2, .stale = 2)
+MODEL(registry_snapshot_one_at_a_time_in_place, .what = "the same on a ring with turns, in place",
+      .preemptions = 2, .stale = 2)
 {
 	in_place = true;
 	one_at_a_time(LEAT_MPMC);

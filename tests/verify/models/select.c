@@ -1,8 +1,9 @@
 /*
- * Models of waiting for several things: selects, merges and descriptors against all that can happen to a channel.
+ * Models of waiting for several things: selects, merges and descriptors against all that can happen
+ * to a channel.
  *
- * Channels park at once, so that no execution spins. That all items arrive, and that nobody sleeps for ever, is what is
- * looked for; that the books balance the library asserts itself.
+ * Channels park at once, so that no execution spins. That all items arrive, and that nobody sleeps
+ * for ever, is what is looked for; that the books balance the library asserts itself.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -24,8 +25,10 @@ static uint32_t received[8];
 
 static void open_chans(enum leat_kind kind, size_t capacity)
 {
-	struct leat_chan_opts opts = { .kind = kind, .capacity = capacity, .send_wait = LEAT_WAIT_PARK,
-				       .recv_wait = LEAT_WAIT_PARK };
+	struct leat_chan_opts opts = { .kind = kind,
+		                       .capacity = capacity,
+		                       .send_wait = LEAT_WAIT_PARK,
+		                       .recv_wait = LEAT_WAIT_PARK };
 
 	scope = leat_scope_open(NULL, NULL);
 	for (int i = 0; i < CHANS; i++)
@@ -115,7 +118,8 @@ static void select_to_the_ends(void)
 	verify_that(received[1] == 1 && received[2] == 1);
 }
 
-MODEL(select_two_channels, .what = "two senders, one who selects, to the ends: SPSC", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(select_two_channels, .what = "two senders, one who selects, to the ends: SPSC",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	open_chans(LEAT_SPSC, 1);
 	verify_spawn(sends_and_closes, &tx[0], "sender 1");
@@ -124,7 +128,8 @@ MODEL(select_two_channels, .what = "two senders, one who selects, to the ends: S
 	finish();
 }
 
-MODEL(select_two_channels_turns, .what = "the same on rings with turns", .preemptions = 1, .stale = 1)
+MODEL(select_two_channels_turns, .what = "the same on rings with turns", .preemptions = 1,
+      .stale = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	verify_spawn(sends_and_closes, &tx[0], "sender 1");
@@ -133,8 +138,9 @@ MODEL(select_two_channels_turns, .what = "the same on rings with turns", .preemp
 	finish();
 }
 
-MODEL(select_no_lost_wake, .what = "one sends, one selects: whichever fence is missing, it sleeps for ever", .preemptions = 3,
-      .stale = 2)
+MODEL(select_no_lost_wake,
+      .what = "one sends, one selects: whichever fence is missing, it sleeps for ever",
+      .preemptions = 3, .stale = 2)
 {
 	uint64_t item;
 
@@ -170,7 +176,8 @@ MODEL(select_cancel, .what = "against a cancel and a send", .preemptions = 2, .s
 	finish();
 }
 
-MODEL(select_deadline, .what = "the time is over just when something comes: it is taken, or stays", .preemptions = 2, .stale = 1)
+MODEL(select_deadline, .what = "the time is over just when something comes: it is taken, or stays",
+      .preemptions = 2, .stale = 1)
 {
 	uint64_t item;
 	int rc;
@@ -186,7 +193,8 @@ MODEL(select_deadline, .what = "the time is over just when something comes: it i
 	finish();
 }
 
-MODEL(select_spurious, .what = "sleeps that end for no reason", .preemptions = 2, .stale = 1, .spurious = 2)
+MODEL(select_spurious, .what = "sleeps that end for no reason", .preemptions = 2, .stale = 1,
+      .spurious = 2)
 {
 	uint64_t item;
 
@@ -196,7 +204,8 @@ MODEL(select_spurious, .what = "sleeps that end for no reason", .preemptions = 2
 	finish();
 }
 
-MODEL(select_send, .what = "two full channels, one who selects among sends, a receiver of one", .preemptions = 2, .stale = 1)
+MODEL(select_send, .what = "two full channels, one who selects among sends, a receiver of one",
+      .preemptions = 2, .stale = 1)
 {
 	uint64_t item = 4;
 	struct leat_case cases[] = { LEAT_CASE_SEND(NULL, &item), LEAT_CASE_SEND(NULL, &item) };
@@ -229,7 +238,8 @@ static void sends_or_receives(void *arg)
 	}
 }
 
-MODEL(select_both_sides, .what = "two threads that send or receive on one channel, as it comes", .preemptions = 1, .stale = 1)
+MODEL(select_both_sides, .what = "two threads that send or receive on one channel, as it comes",
+      .preemptions = 1, .stale = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	tx_clone = leat_tx_clone(tx[0]);
@@ -241,7 +251,10 @@ MODEL(select_both_sides, .what = "two threads that send or receive on one channe
 	finish();
 }
 
-/* One is told of an item in the second channel and takes one of the first instead; a plain receiver waits for the second. */
+/*
+ * One is told of an item in the second channel and takes one of the first instead; a plain receiver
+ * waits for the second.
+ */
 static void selects_and_repays(void *arg)
 {
 	uint64_t item;
@@ -252,8 +265,8 @@ static void selects_and_repays(void *arg)
 		verify_that(leat_send(tx_clone, &item) == 0);
 }
 
-MODEL(select_passes_on, .what = "the news that a select leaves behind reaches the other receiver", .preemptions = 2, .stale = 0,
-      .quick = 1)
+MODEL(select_passes_on, .what = "the news that a select leaves behind reaches the other receiver",
+      .preemptions = 2, .stale = 0, .quick = 1)
 {
 	uint64_t item = 2;
 
@@ -288,8 +301,9 @@ static void selects_by_clone(void *arg)
 }
 
 /*
- * Without waiting, against transfers: another receiver moves what is there from the case that is looked at last to the one that
- * was looked at first, so that at each moment one of the two can be received from.
+ * Without waiting, against transfers: another receiver moves what is there from the case that is
+ * looked at last to the one that was looked at first, so that at each moment one of the two can be
+ * received from.
  */
 static void moves(void *arg)
 {
@@ -302,7 +316,10 @@ static void moves(void *arg)
 	}
 }
 
-/* Of two that move at the same time neither needs room that the other has: both channels have some to spare. */
+/*
+ * Of two that move at the same time neither needs room that the other has: both channels have some
+ * to spare.
+ */
 static void select_against_transfers(int64_t deadline_ns, uintptr_t transfers)
 {
 	uint64_t item = 1, more = 3;
@@ -327,13 +344,15 @@ static void select_against_transfers(int64_t deadline_ns, uintptr_t transfers)
 	finish();
 }
 
-MODEL(select_at_once_against_a_transfer, .what = "without waiting, while an item moves from one case to another: one is found",
+MODEL(select_at_once_against_a_transfer,
+      .what = "without waiting, while an item moves from one case to another: one is found",
       .preemptions = 2, .stale = 1)
 {
 	select_against_transfers(0, 1);
 }
 
-MODEL(select_in_time_against_transfers, .what = "the same with a time that is over: the last look is as exact", .preemptions = 3,
+MODEL(select_in_time_against_transfers,
+      .what = "the same with a time that is over: the last look is as exact", .preemptions = 3,
       .stale = 1, .quick_both = 2)
 {
 	select_against_transfers(VERIFY_START_NS, 3);
@@ -348,7 +367,8 @@ static void receives_and_makes_room(void *arg)
 	verify_that(leat_send(tx_clone, &item) == 0);
 }
 
-MODEL(select_send_at_once_against_a_transfer, .what = "the same for room: it moves from the second case to the first", .preemptions = 2,
+MODEL(select_send_at_once_against_a_transfer,
+      .what = "the same for room: it moves from the second case to the first", .preemptions = 2,
       .stale = 1)
 {
 	uint64_t item = 1;
@@ -368,7 +388,8 @@ MODEL(select_send_at_once_against_a_transfer, .what = "the same for room: it mov
 	finish();
 }
 
-MODEL(select_two_selectors, .what = "two who select, two items in one channel: each gets one", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(select_two_selectors, .what = "two who select, two items in one channel: each gets one",
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	uint64_t item = 1;
 
@@ -390,7 +411,8 @@ static void raises(void *arg)
 	leat_os_flag_raise(flag);
 }
 
-MODEL(select_descriptor, .what = "asleep in poll, told by a channel or by a descriptor", .preemptions = 2, .stale = 1)
+MODEL(select_descriptor, .what = "asleep in poll, told by a channel or by a descriptor",
+      .preemptions = 2, .stale = 1)
 {
 	uint64_t item;
 	struct leat_case cases[] = { LEAT_CASE_RECV(NULL, &item), LEAT_CASE_FD(-1, POLLIN) };
@@ -433,7 +455,8 @@ static void loops(struct leat_rx *in, int items)
 	verify_that(r == 0 && items == 0);
 }
 
-MODEL(fd_arm_against_send, .what = "arming against a send and a close: SPSC", .preemptions = 3, .stale = 2, .quick_both = 2)
+MODEL(fd_arm_against_send, .what = "arming against a send and a close: SPSC", .preemptions = 3,
+      .stale = 2, .quick_both = 2)
 {
 	open_chans(LEAT_SPSC, 1);
 	verify_spawn(sends_and_closes, &tx[0], "sender");
@@ -441,7 +464,8 @@ MODEL(fd_arm_against_send, .what = "arming against a send and a close: SPSC", .p
 	finish();
 }
 
-MODEL(fd_arm_against_send_turns, .what = "the same on a ring with turns, with two senders", .preemptions = 1, .stale = 1)
+MODEL(fd_arm_against_send_turns, .what = "the same on a ring with turns, with two senders",
+      .preemptions = 1, .stale = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	tx_clone = leat_tx_clone(tx[0]);
@@ -451,7 +475,8 @@ MODEL(fd_arm_against_send_turns, .what = "the same on a ring with turns, with tw
 	finish();
 }
 
-MODEL(fd_arm_against_room, .what = "arming for room against a receive", .preemptions = 3, .stale = 2)
+MODEL(fd_arm_against_room, .what = "arming for room against a receive", .preemptions = 3,
+      .stale = 2)
 {
 	struct pollfd polled = { .events = POLLIN };
 	uint64_t item = 3;
@@ -487,7 +512,8 @@ static void armed_passes_on(void (*arms_and_leaves)(void *))
 	verify_that(received[1] == 1);
 }
 
-MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(fd_passes_on, .what = "told, and closed: the other receiver gets the item", .preemptions = 2,
+      .stale = 1, .quick_both = 2)
 {
 	armed_passes_on(arms_and_closes);
 }
@@ -507,13 +533,16 @@ static void arms_and_disarms(void *arg)
 	verify_that(leat_rx_disarm(*in) == 0);
 }
 
-MODEL(fd_disarmed, .what = "told, and disarmed: the other receiver gets the item", .preemptions = 2, .stale = 1, .quick_both = 2)
+MODEL(fd_disarmed, .what = "told, and disarmed: the other receiver gets the item", .preemptions = 2,
+      .stale = 1, .quick_both = 2)
 {
 	armed_passes_on(arms_and_disarms);
 }
 
-MODEL(fd_arm_finds_something, .what = "armed, and again with something there: it is off the list, and the other receiver gets both items", .preemptions = 1,
-      .stale = 1)
+MODEL(fd_arm_finds_something,
+      .what = "armed, and again with something there: it is off the list, and the other receiver "
+              "gets both items",
+      .preemptions = 1, .stale = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	rx_clone = leat_rx_clone(rx[0]);
@@ -549,12 +578,14 @@ static void armed_then_waits(bool by_select)
 	finish();
 }
 
-MODEL(fd_armed_then_receives, .what = "armed, then a receive on the same handle that waits", .preemptions = 2, .stale = 1)
+MODEL(fd_armed_then_receives, .what = "armed, then a receive on the same handle that waits",
+      .preemptions = 2, .stale = 1)
 {
 	armed_then_waits(false);
 }
 
-MODEL(fd_armed_then_selects, .what = "armed, then a select with the same handle that waits", .preemptions = 2, .stale = 1)
+MODEL(fd_armed_then_selects, .what = "armed, then a select with the same handle that waits",
+      .preemptions = 2, .stale = 1)
 {
 	armed_then_waits(true);
 }
@@ -586,7 +617,8 @@ static void merge_to_the_ends(int items, int lanes)
 	leat_merge_close(merge);
 }
 
-MODEL(merge_arm_against_send, .what = "one lane, a send and a close, to the end", .preemptions = 2, .stale = 1)
+MODEL(merge_arm_against_send, .what = "one lane, a send and a close, to the end", .preemptions = 2,
+      .stale = 1)
 {
 	open_chans(LEAT_SPSC, 1);
 	open_merge(1);
@@ -595,7 +627,8 @@ MODEL(merge_arm_against_send, .what = "one lane, a send and a close, to the end"
 	finish();
 }
 
-MODEL(merge_no_lost_wake, .what = "two lanes, of which one has an item: SPSC", .preemptions = 3, .stale = 2)
+MODEL(merge_no_lost_wake, .what = "two lanes, of which one has an item: SPSC", .preemptions = 3,
+      .stale = 2)
 {
 	uint64_t item;
 	void *tag;
@@ -643,7 +676,8 @@ static void adds(void *arg)
 	*in = NULL;
 }
 
-MODEL(merge_add_against_sleep, .what = "a lane is added while the merging thread goes to sleep", .preemptions = 2, .stale = 1)
+MODEL(merge_add_against_sleep, .what = "a lane is added while the merging thread goes to sleep",
+      .preemptions = 2, .stale = 1)
 {
 	uint64_t item = 2;
 	void *tag;
@@ -667,7 +701,8 @@ static void merge_in_a_loop(int items, int lanes)
 	int r;
 
 	for (;;) {
-		while ((r = leat_merge_recv_until(merge, &item, &tag, 0)) == 1 || r == 0 || r == -ECANCELED) {
+		while ((r = leat_merge_recv_until(merge, &item, &tag, 0)) == 1 || r == 0 ||
+		       r == -ECANCELED) {
 			verify_that(r != 1 || tag == &rx[item - 1]);
 			items -= r == 1;
 			lanes -= r != 1;
@@ -681,7 +716,8 @@ static void merge_in_a_loop(int items, int lanes)
 	leat_merge_close(merge);
 }
 
-MODEL(merge_fd_against_send, .what = "two lanes, armed against an item of one", .preemptions = 3, .stale = 2)
+MODEL(merge_fd_against_send, .what = "two lanes, armed against an item of one", .preemptions = 3,
+      .stale = 2)
 {
 	open_chans(LEAT_SPSC, 1);
 	open_merge(2);
@@ -690,7 +726,8 @@ MODEL(merge_fd_against_send, .what = "two lanes, armed against an item of one", 
 	finish();
 }
 
-MODEL(merge_fd_to_the_end, .what = "armed against an item and the end after it", .preemptions = 2, .stale = 1)
+MODEL(merge_fd_to_the_end, .what = "armed against an item and the end after it", .preemptions = 2,
+      .stale = 1)
 {
 	open_chans(LEAT_SPSC, 1);
 	open_merge(1);
@@ -699,7 +736,8 @@ MODEL(merge_fd_to_the_end, .what = "armed against an item and the end after it",
 	finish();
 }
 
-MODEL(merge_fd_two_lanes, .what = "armed against two senders: rings with turns", .preemptions = 1, .stale = 1)
+MODEL(merge_fd_two_lanes, .what = "armed against two senders: rings with turns", .preemptions = 1,
+      .stale = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	open_merge(2);
@@ -718,7 +756,8 @@ MODEL(merge_fd_cancel, .what = "armed against a cancel", .preemptions = 2, .stal
 	finish();
 }
 
-MODEL(merge_fd_add, .what = "a merge without a lane, armed against a lane that is added", .preemptions = 3, .stale = 1)
+MODEL(merge_fd_add, .what = "a merge without a lane, armed against a lane that is added",
+      .preemptions = 3, .stale = 1)
 {
 	uint64_t item = 2;
 
@@ -730,8 +769,9 @@ MODEL(merge_fd_add, .what = "a merge without a lane, armed against a lane that i
 	finish();
 }
 
-MODEL(merge_fd_add_and_close, .what = "the same, found without a wait, and closed while the descriptor may be told", .preemptions = 3,
-      .stale = 1)
+MODEL(merge_fd_add_and_close,
+      .what = "the same, found without a wait, and closed while the descriptor may be told",
+      .preemptions = 3, .stale = 1)
 {
 	uint64_t item = 2;
 	int rc;
@@ -749,7 +789,8 @@ MODEL(merge_fd_add_and_close, .what = "the same, found without a wait, and close
 	finish();
 }
 
-MODEL(merge_fd_close, .what = "closed while it is armed, against a cancel", .preemptions = 3, .stale = 1)
+MODEL(merge_fd_close, .what = "closed while it is armed, against a cancel", .preemptions = 3,
+      .stale = 1)
 {
 	open_chans(LEAT_SPSC, 1);
 	open_merge(1);
@@ -760,8 +801,9 @@ MODEL(merge_fd_close, .what = "closed while it is armed, against a cancel", .pre
 	finish();
 }
 
-MODEL(merge_fd_then_sleeps, .what = "armed, then a receive that sleeps in vain: the descriptor tells nothing any more", .preemptions = 2,
-      .stale = 1, .idle_ns = 1)
+MODEL(merge_fd_then_sleeps,
+      .what = "armed, then a receive that sleeps in vain: the descriptor tells nothing any more",
+      .preemptions = 2, .stale = 1, .idle_ns = 1)
 {
 	struct pollfd polled = { .events = POLLIN };
 	uint64_t item;
@@ -778,7 +820,9 @@ MODEL(merge_fd_then_sleeps, .what = "armed, then a receive that sleeps in vain: 
 	finish();
 }
 
-MODEL(merge_fd_disarmed, .what = "armed and disarmed against an item: the descriptor tells nothing, and the item is there",
+MODEL(merge_fd_disarmed,
+      .what = "armed and disarmed against an item: the descriptor tells nothing, and the item is "
+              "there",
       .preemptions = 3, .stale = 1)
 {
 	struct pollfd polled = { .events = POLLIN };
@@ -795,7 +839,9 @@ MODEL(merge_fd_disarmed, .what = "armed and disarmed against an item: the descri
 	finish();
 }
 
-MODEL(merge_fd_then_receives, .what = "armed, then a receive that waits; then armed again, and nothing is told of what was taken",
+MODEL(merge_fd_then_receives,
+      .what = "armed, then a receive that waits; then armed again, and nothing is told of what was "
+              "taken",
       .preemptions = 2, .stale = 1)
 {
 	struct pollfd polled = { .events = POLLIN };
@@ -816,7 +862,8 @@ MODEL(merge_fd_then_receives, .what = "armed, then a receive that waits; then ar
 	finish();
 }
 
-MODEL(merge_deadline, .what = "the time is over just when something comes", .preemptions = 2, .stale = 1)
+MODEL(merge_deadline, .what = "the time is over just when something comes", .preemptions = 2,
+      .stale = 1)
 {
 	uint64_t item;
 	int rc;
@@ -834,7 +881,9 @@ MODEL(merge_deadline, .what = "the time is over just when something comes", .pre
 	finish();
 }
 
-MODEL(merge_passes_on, .what = "told, and closed: a plain receiver of the same channel gets the item", .preemptions = 2, .stale = 1, .idle_ns = 1)
+MODEL(merge_passes_on,
+      .what = "told, and closed: a plain receiver of the same channel gets the item",
+      .preemptions = 2, .stale = 1, .idle_ns = 1)
 {
 	uint64_t item;
 
@@ -849,7 +898,10 @@ MODEL(merge_passes_on, .what = "told, and closed: a plain receiver of the same c
 	verify_that(received[1] == 1);
 }
 
-/* One commit shows three items, with the news of one. A lane takes two of them in its turn, and then it is the other's. */
+/*
+ * One commit shows three items, with the news of one. A lane takes two of them in its turn, and
+ * then it is the other's.
+ */
 static void commits_and_sends(void *arg)
 {
 	(void)arg;
@@ -857,7 +909,9 @@ static void commits_and_sends(void *arg)
 	sends(&tx[1]);
 }
 
-MODEL(merge_turn_passes_on, .what = "what a lane leaves behind at the end of its turn reaches a plain receiver of that channel",
+MODEL(merge_turn_passes_on,
+      .what = "what a lane leaves behind at the end of its turn reaches a plain receiver of that "
+              "channel",
       .preemptions = 1, .stale = 1)
 {
 	uint64_t item = 3, taken = 0;

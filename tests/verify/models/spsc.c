@@ -83,37 +83,44 @@ static void run(size_t its_size, unsigned its_capacity, unsigned its_items)
 	verify_join();
 }
 
-MODEL(spsc_two_items, .what = "every item once and in order; capacity 2", .preemptions = 3, .stale = VERIFY_NO_BOUND)
+MODEL(spsc_two_items, .what = "every item once and in order; capacity 2", .preemptions = 3,
+      .stale = VERIFY_NO_BOUND)
 {
 	run(8, 2, 2);
 }
 
-MODEL(spsc_two_items_apart, .what = "the same, items above 24 bytes", .preemptions = 3, .stale = VERIFY_NO_BOUND)
+MODEL(spsc_two_items_apart, .what = "the same, items above 24 bytes", .preemptions = 3,
+      .stale = VERIFY_NO_BOUND)
 {
 	run(32, 2, 2);
 }
 
-MODEL(spsc_capacity_one, .what = "a slot is not written before it was read; capacity 1", .preemptions = 3, .stale = 3)
+MODEL(spsc_capacity_one, .what = "a slot is not written before it was read; capacity 1",
+      .preemptions = 3, .stale = 3)
 {
 	run(8, 1, 2);
 }
 
-MODEL(spsc_capacity_one_apart, .what = "the same, items above 24 bytes", .preemptions = 3, .stale = 3)
+MODEL(spsc_capacity_one_apart, .what = "the same, items above 24 bytes", .preemptions = 3,
+      .stale = 3)
 {
 	run(32, 1, 2);
 }
 
-MODEL(spsc_lines, .what = "four items over three lines of two, capacity 3", .preemptions = 3, .stale = 2)
+MODEL(spsc_lines, .what = "four items over three lines of two, capacity 3", .preemptions = 3,
+      .stale = 2)
 {
 	run(24, 3, 4);
 }
 
-MODEL(spsc_wrap_around, .what = "two laps of two lines, and into the third, capacity 1", .preemptions = 2, .stale = 2)
+MODEL(spsc_wrap_around, .what = "two laps of two lines, and into the third, capacity 1",
+      .preemptions = 2, .stale = 2)
 {
 	run(24, 1, 5);
 }
 
-MODEL(spsc_wrap_around_lines, .what = "two laps of three lines, capacity 3", .preemptions = 2, .stale = 1)
+MODEL(spsc_wrap_around_lines, .what = "two laps of three lines, capacity 3", .preemptions = 2,
+      .stale = 1)
 {
 	run(24, 3, 9);
 }
@@ -136,7 +143,8 @@ static void run_late(size_t its_size)
 	verify_join();
 }
 
-MODEL(spsc_later_laps, .what = "the words of earlier laps still stand in the lines", .preemptions = 3, .stale = 3)
+MODEL(spsc_later_laps, .what = "the words of earlier laps still stand in the lines",
+      .preemptions = 3, .stale = 3)
 {
 	run_late(24);
 }
@@ -188,7 +196,8 @@ static void run_in_place(size_t its_size)
 	verify_join();
 }
 
-MODEL(spsc_in_place, .what = "claims and peeks of several, over lines and laps; capacity 3", .preemptions = 3, .stale = 2)
+MODEL(spsc_in_place, .what = "claims and peeks of several, over lines and laps; capacity 3",
+      .preemptions = 3, .stale = 2)
 {
 	run_in_place(24);
 }
@@ -241,7 +250,8 @@ static void run_in_batches(size_t its_size)
 	verify_join();
 }
 
-MODEL(spsc_batches, .what = "batches of three over lines of two; capacity 3", .preemptions = 3, .stale = 2)
+MODEL(spsc_batches, .what = "batches of three over lines of two; capacity 3", .preemptions = 3,
+      .stale = 2)
 {
 	run_in_batches(24);
 }
@@ -285,12 +295,14 @@ static void full_at_exact_capacity(size_t its_size)
 	verify_that(!leat_spsc_can_pop(&rx));
 }
 
-MODEL(spsc_full_at_exact_capacity, .what = "a try succeeds exactly while there is room; capacity 2", .preemptions = 3, .stale = 3)
+MODEL(spsc_full_at_exact_capacity, .what = "a try succeeds exactly while there is room; capacity 2",
+      .preemptions = 3, .stale = 3)
 {
 	full_at_exact_capacity(24);
 }
 
-MODEL(spsc_full_at_exact_capacity_apart, .what = "the same, items above 24 bytes", .preemptions = 3, .stale = 3)
+MODEL(spsc_full_at_exact_capacity_apart, .what = "the same, items above 24 bytes", .preemptions = 3,
+      .stale = 3)
 {
 	full_at_exact_capacity(32);
 }
@@ -320,7 +332,8 @@ static void swap_second(void *arg)
 	push(3);
 }
 
-MODEL(spsc_role_swap, .what = "a producer becomes the consumer, and the reverse", .preemptions = 3, .stale = 2)
+MODEL(spsc_role_swap, .what = "a producer becomes the consumer, and the reverse", .preemptions = 3,
+      .stale = 2)
 {
 	open_ring(24, 2, 3);
 	verify_spawn(swap_first, NULL, "first");

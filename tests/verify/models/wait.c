@@ -27,7 +27,9 @@ static void close_waiter(void)
 	verify_that(leat_scope_close(scope) == 0);
 }
 
-MODEL(wait_clock_receive, .what = "a receive with a deadline pauses so many times at most between two reads of the clock",
+MODEL(wait_clock_receive,
+      .what = "a receive with a deadline pauses so many times at most between two reads of the "
+              "clock",
       .idle_ns = DEADLINE_NS)
 {
 	uint64_t item;
