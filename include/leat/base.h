@@ -34,6 +34,12 @@
 #define leat_prefetch_write(p) __builtin_prefetch((p), 1)
 #endif
 
+/*
+ * What different threads write is kept so many bytes apart. Two lines: x86 fetches lines in pairs,
+ * and other machines have lines of 128 bytes.
+ */
+#define LEAT_LINES_APART 128
+
 /* Deadlines are absolute CLOCK_MONOTONIC nanoseconds. This one never passes. */
 #define LEAT_NEVER INT64_MAX
 
@@ -44,6 +50,19 @@
  * microseconds or so), yield offers it all the time, park sleeps at once.
  */
 enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_PARK };
+
+/* How many threads send and receive: single or multiple producers, single or multiple consumers. */
+enum leat_kind { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC };
+
+/* Why a scope or a generator ended. */
+enum leat_cause {
+	LEAT_RUNNING,   /* it has not */
+	LEAT_COMPLETED, /* a generator returned 0; never a scope's cause */
+	LEAT_CANCELED,  /* leat_scope_cancel() with code 0, or leat_scope_close() */
+	LEAT_DEADLINE,  /* the scope's deadline passed; the code is -ETIMEDOUT */
+	LEAT_FAILED,    /* a generator's negative value, or leat_scope_cancel() with a code */
+	LEAT_ABANDONED  /* nobody receives any more; never a scope's cause */
+};
 
 /* The bytes a name may have, and the bytes of a text that are kept (a longer one ends in "..."). */
 #define LEAT_NAME_MAX 63

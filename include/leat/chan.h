@@ -58,6 +58,18 @@
  * Errors, all calls: -EINVAL for NULL (but closing NULL does nothing); -EBUSY on a handle that
  * holds a reservation or a peek. No call answers -EINTR, and none sets errno.
  *
+ * In somebody else's event loop, a side of a channel is a descriptor:
+ *
+ *     epoll_ctl(epoll, EPOLL_CTL_ADD, leat_rx_fd(rx), &event);
+ *     for (;;) {
+ *             while ((r = leat_try_recv(rx, &item)) == 1)
+ *                     use(&item);
+ *             if (r != -EAGAIN)
+ *                     break;                                  the end, or a cancel
+ *             if (leat_rx_arm(rx) == 0)
+ *                     epoll_wait(epoll, events, n, -1);
+ *     }
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_CHAN_H
@@ -70,9 +82,6 @@ LEAT_BEGIN_DECLS
 struct leat_scope;
 struct leat_tx;
 struct leat_rx;
-
-/* How many threads send and receive: single or multiple producers, single or multiple consumers. */
-enum leat_kind { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC };
 
 /*
  * What a send does when there is no room: wait; drop its own item; drop the oldest item to make
@@ -183,6 +192,56 @@ LEAT_API int leat_release(struct leat_rx *rx, size_t n);
 
 /* A send can no longer succeed: for long work between sends. Ordered like a relaxed load. */
 LEAT_API bool leat_tx_done(const struct leat_tx *tx);
+
+/*
+ * Waits until fd has one of poll(2)'s events (fd -1: never), the deadline passes, or a send on tx
+ * can no longer succeed. Returns 1 for fd; -ETIMEDOUT at the deadline; -EPIPE or -ECANCELED as a
+ * send would; -EINVAL for NULL; -EDEADLK where it would wait in a step on a pool; -errno when a
+ * descriptor to be woken by can't be had. Parks at once. The tx of a task will do.
+ */
+LEAT_API int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns);
+
+/*
+ * The words for a failure, kept for leat_rx_status() and for the scope: `return leat_tx_fail(out,
+ * -EIO, "disk gone");`. Answers code. The first words are kept. They count if the generator then
+ * returns a failure; on a channel without a generator they make its last sender's close a failure.
+ * Answers -EINVAL for NULL or a code that is not negative.
+ */
+LEAT_API int leat_tx_fail(struct leat_tx *tx, int code, const char *text);
+
+/*
+ * How what feeds this channel ended: its generator, or for a plain channel its senders. 0; -EAGAIN
+ * before the end (senders are still open and nothing was cancelled); -EINVAL for NULL. cause, code
+ * and text may be NULL; *text is never NULL and lives as long as rx.
+ */
+LEAT_API int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code,
+                            const char **text);
+
+/*
+ * The scope a generator runs in, until its function returns; of a plain channel, the one it was
+ * opened in.
+ */
+LEAT_API struct leat_scope *leat_tx_scope(const struct leat_tx *tx);
+
+/*
+ * A descriptor that poll(2) and epoll find readable when there is something to do on this side: an
+ * item or room, an end, a cancel. It is the handle's, made by the first call and closed with it; or
+ * -EMFILE, -ENFILE, -ENOMEM, -EINVAL.
+ *
+ * It says so only when it is armed, by the handle's thread, each time before that waits for it: 0
+ * it is armed now; 1 there is something already, so do not wait (it is not armed); -EINVAL without
+ * a descriptor; -EBUSY as a send or receive. While it is not armed, nobody who sends or receives
+ * pays for it. It tells once. disarm() ends that, and so does any other call with the handle that
+ * has to sleep, as that is to be told instead. Who was told has the news: on a side of several
+ * threads let him receive (or send), arm, disarm or close before he turns to something else for
+ * long.
+ */
+LEAT_API int leat_rx_fd(struct leat_rx *rx);
+LEAT_API int leat_rx_arm(struct leat_rx *rx);
+LEAT_API int leat_rx_disarm(struct leat_rx *rx);
+LEAT_API int leat_tx_fd(struct leat_tx *tx);
+LEAT_API int leat_tx_arm(struct leat_tx *tx);
+LEAT_API int leat_tx_disarm(struct leat_tx *tx);
 
 /*
  * for each item: declares `type var`, a copy, until the end of the stream or a cancel; `break`

@@ -59,11 +59,10 @@
 #define LEAT_GEN_H
 
 #include <leat/chan.h>
+#include <leat/pool.h>
 #include <leat/scope.h>
 
 LEAT_BEGIN_DECLS
-
-struct leat_pool;
 
 /* A loop of leat_send(). `out` belongs to the library; clones of it belong to the function. */
 typedef int leat_gen_fn(struct leat_tx *out, void *arg);
@@ -170,63 +169,12 @@ LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
  */
 LEAT_API struct leat_seq leat_seq_from_rx(struct leat_rx *rx);
 
-/*
- * The words for a failure, kept for leat_rx_status() and for the scope: `return leat_tx_fail(out,
- * -EIO, "disk gone");`. Answers code. The first words are kept. They count if the generator then
- * returns a failure; on a channel without a generator they make its last sender's close a failure.
- * Answers -EINVAL for NULL or a code that is not negative.
- */
-LEAT_API int leat_tx_fail(struct leat_tx *tx, int code, const char *text);
-
-/*
- * How what feeds this channel ended: its generator, or for a plain channel its senders. 0; -EAGAIN
- * before the end (senders are still open and nothing was cancelled); -EINVAL for NULL. cause, code
- * and text may be NULL; *text is never NULL and lives as long as rx.
- */
-LEAT_API int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code,
-                            const char **text);
-
-/*
- * The scope a generator runs in, until its function returns; of a plain channel, the one it was
- * opened in.
- */
-LEAT_API struct leat_scope *leat_tx_scope(const struct leat_tx *tx);
-
-/*
- * A pool: workers that give generators (leat_gen_seq) and sinks (leat_gen_sink) their turns, each
- * as many steps as take some tenth of a millisecond. Every worker has a queue, and takes from the
- * others' when it is empty; with nothing to do they sleep.
- *
- * A generator whose channel is full costs memory and nothing else. One whose steps are short (below
- * 2 microseconds) is run by its receiver, in the receive that would otherwise wait, so a join of it
- * waits for a receiver that receives all, or closes. One whose steps are long is run by the
- * workers, as soon as there is room. A step may run on any thread, one at a time, each happening
- * before the next; never inside a try. In a step, a call that would wait answers -EDEADLK.
- */
-struct leat_pool_opts {
-	const char *name;  /* of its threads; copied */
-	unsigned workers;  /* 0: one for each core that the process may use */
-	bool workers_only; /* receivers run no steps */
-	uint64_t reserved[8];
-};
-
-/*
- * NULL for bad options (more than 4,096 workers, a name too long, reserved not zero), without
- * memory or threads, and for a caller that was compiled for another layout (leat/base.h).
- */
-LEAT_API struct leat_pool *leat_pool_open(const struct leat_pool_opts *opts);
-
-/* Stops the workers. 0; -EBUSY while generators live on it; -EDEADLK in a step. NULL is 0. */
-LEAT_API int leat_pool_close(struct leat_pool *pool);
-
 LEAT_END_DECLS
 
 /* Variadic, so that an argument may be a compound literal. */
 #define leat_gen(...) leat_detail_gen(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
 #define leat_gen_seq(...) leat_detail_gen_seq(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
 #define leat_gen_sink(...) leat_detail_gen_sink(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
-#define leat_pool_open(...) \
-	leat_detail_pool_open(leat_detail_abi(struct leat_pool_opts), __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
 LEAT_API int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg,
@@ -236,6 +184,5 @@ LEAT_API int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct 
                                  const struct leat_gen_opts *opts, struct leat_rx **rx);
 LEAT_API int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx,
                                   struct leat_sink sink, const struct leat_gen_opts *opts);
-LEAT_API struct leat_pool *leat_detail_pool_open(unsigned abi, const struct leat_pool_opts *opts);
 LEAT_END_DECLS
 #endif

@@ -5,10 +5,12 @@
  *     ring/      bounded lock-free buffers, header only
  *     scope.h    the cancellation tree
  *     chan.h     channels: a ring, two events and a state, behind two handles
- *     select.h   waiting for several things at once, and a channel as a descriptor
+ *     select.h   waiting for several things at once
  *     merge.h    one receiver over many channels
+ *     pool.h     workers, on which generators run as steps
  *     gen.h      generators, tasks and pulled sequences
- *     diag.h     looking at all of it
+ *     stat.h     the figures of channels, generators and pools
+ *     diag.h     a thread that exports these figures
  *     io.h       sources from the world: lines, follow, proc, tick, count
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -21,8 +23,10 @@
 #include <leat/gen.h>
 #include <leat/io.h>
 #include <leat/merge.h>
+#include <leat/pool.h>
 #include <leat/scope.h>
 #include <leat/select.h>
+#include <leat/stat.h>
 #include <leat/version.h>
 
 #endif

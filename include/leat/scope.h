@@ -28,16 +28,6 @@ LEAT_BEGIN_DECLS
 
 struct leat_scope;
 
-/* Why a scope or a generator ended. */
-enum leat_cause {
-	LEAT_RUNNING,   /* it has not */
-	LEAT_COMPLETED, /* a generator returned 0; never a scope's cause */
-	LEAT_CANCELED,  /* leat_scope_cancel() with code 0, or leat_scope_close() */
-	LEAT_DEADLINE,  /* the scope's deadline passed; the code is -ETIMEDOUT */
-	LEAT_FAILED,    /* a generator's negative value, or leat_scope_cancel() with a code */
-	LEAT_ABANDONED  /* nobody receives any more; never a scope's cause */
-};
-
 struct leat_scope_opts {
 	const char *name;    /* copied; at most LEAT_NAME_MAX bytes */
 	int64_t deadline_ns; /* 0: none. A deadline that has passed opens a cancelled scope */

@@ -21,18 +21,6 @@
  * are as if they had never been asked. An end is something to be done: a stream that has ended
  * answers 0 each time, until its case is switched off (rx = NULL).
  *
- * In somebody else's event loop, a side of a channel is a descriptor:
- *
- *     epoll_ctl(epoll, EPOLL_CTL_ADD, leat_rx_fd(rx), &event);
- *     for (;;) {
- *             while ((r = leat_try_recv(rx, &item)) == 1)
- *                     use(&item);
- *             if (r != -EAGAIN)
- *                     break;                                  the end, or a cancel
- *             if (leat_rx_arm(rx) == 0)
- *                     epoll_wait(epoll, events, n, -1);
- *     }
- *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_SELECT_H
@@ -85,26 +73,6 @@ enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
  */
 LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
                          enum leat_order order);
-
-/*
- * A descriptor that poll(2) and epoll find readable when there is something to do on this side: an
- * item or room, an end, a cancel. It is the handle's, made by the first call and closed with it; or
- * -EMFILE, -ENFILE, -ENOMEM, -EINVAL.
- *
- * It says so only when it is armed, by the handle's thread, each time before that waits for it: 0
- * it is armed now; 1 there is something already, so do not wait (it is not armed); -EINVAL without
- * a descriptor; -EBUSY as a send or receive. While it is not armed, nobody who sends or receives
- * pays for it. It tells once. disarm() ends that, and so does any other call with the handle that
- * has to sleep, as that is to be told instead. Who was told has the news: on a side of several
- * threads let him receive (or send), arm, disarm or close before he turns to something else for
- * long.
- */
-LEAT_API int leat_rx_fd(struct leat_rx *rx);
-LEAT_API int leat_rx_arm(struct leat_rx *rx);
-LEAT_API int leat_rx_disarm(struct leat_rx *rx);
-LEAT_API int leat_tx_fd(struct leat_tx *tx);
-LEAT_API int leat_tx_arm(struct leat_tx *tx);
-LEAT_API int leat_tx_disarm(struct leat_tx *tx);
 
 LEAT_END_DECLS
 

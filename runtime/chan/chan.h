@@ -39,7 +39,7 @@
 #include "runtime/registry/registry.h"
 #include "runtime/scope/scope.h"
 
-#include <leat/gen.h>
+#include <leat/chan.h>
 #include <leat/ring/mpmc.h>
 
 /* What a handle's thread counts. Each word has one writer; looking reads them one by one. */

@@ -3,7 +3,7 @@
 #include "runtime/chan/chan.h"
 #include "runtime/chan/rx_ops.h"
 
-#include <leat/select.h>
+#include <leat/chan.h>
 
 static void raise_flag(struct leat_sleeper *sleeper)
 {

@@ -13,7 +13,7 @@
 
 #include "runtime/event/event.h"
 
-#include <leat/gen.h>
+#include <leat/chan.h>
 
 struct leat_rx_ops {
 	ssize_t (*recv)(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns,

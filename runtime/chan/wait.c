@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "runtime/chan/wait.h"
 #include "runtime/chan/chan.h"
 #include "runtime/event/wait.h"
 

@@ -2,7 +2,7 @@
 #include "runtime/event/event.h"
 
 #include <leat/atomic.h>
-#include <leat/detail/handle.h>
+#include <leat/detail/ctl.h>
 
 #include <unistd.h>
 

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/chan/wait.h"
 #include "runtime/flow/flow.h"
 
 #include <leat/atomic.h>

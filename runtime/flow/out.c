@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/flow/out.h"
-#include "runtime/chan/wait.h"
 
 #include <poll.h>
 #include <string.h>

@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE
 #include "runtime/io/source.h"
-#include "runtime/chan/wait.h"
 #include "runtime/flow/flow.h"
 
 #include <fcntl.h>

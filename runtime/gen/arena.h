@@ -16,7 +16,7 @@
 #include "runtime/pool/pool.h"
 #include "runtime/scope/scope.h"
 
-#include <leat/diag.h>
+#include <leat/stat.h>
 
 /* What a block in use begins with; a free one has a NULL arena. */
 struct leat_arena_block {

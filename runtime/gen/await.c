@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include "runtime/gen/await.h"
-#include "runtime/chan/wait.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/gen/gen.h"
 

@@ -51,6 +51,8 @@
 
 #include "runtime/gen/arena.h"
 
+#include <leat/gen.h>
+
 /*
  * Channels of more bytes than this are full ones also where a compact one would do: their ring is
  * better for much.

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "runtime/io/common.h"
 #include "runtime/chan/chan.h"
-#include "runtime/chan/wait.h"
 
 #include <fcntl.h>
 #include <poll.h>

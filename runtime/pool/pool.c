@@ -3,7 +3,7 @@
 #include "runtime/registry/rcu.h"
 
 #include <leat/atomic.h>
-#include <leat/detail/handle.h>
+#include <leat/detail/ctl.h>
 
 #include <stdio.h>
 #include <string.h>

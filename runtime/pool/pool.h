@@ -36,8 +36,8 @@
 
 #include "runtime/registry/registry.h"
 
-#include <leat/diag.h>
-#include <leat/gen.h>
+#include <leat/pool.h>
+#include <leat/stat.h>
 
 /* Who has jobs on a pool, as far as closing it is concerned. */
 struct leat_pool_user {

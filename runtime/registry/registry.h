@@ -24,7 +24,7 @@
 #include "runtime/os/os.h"
 #include "runtime/registry/rcu.h"
 
-#include <leat/diag.h>
+#include <leat/stat.h>
 
 enum leat_node_kind { LEAT_NODE_CHAN, LEAT_NODE_GEN, LEAT_NODE_POOL };
 

@@ -10,6 +10,8 @@
 #include "tests/fuzz/start.h"
 #include "tests/fuzz/turns.h"
 
+#include <leat/diag.h>
+
 enum { HANDLES = 3, BATCH_MAX = 64 };
 
 /* How a call moves items: one; one, with a deadline that has passed; several. */

@@ -6,7 +6,6 @@
  */
 #include "plan.h"
 
-#include "runtime/chan/wait.h"
 #include "runtime/scope/scope.h"
 
 TestSuite(gen_end, .timeout = 600);

@@ -48,9 +48,6 @@
 #include <leat/base.h>
 #include <string.h>
 
-/* Two lines: x86 fetches lines in pairs, and other machines have lines of 128 bytes. */
-#define LEAT_LINES_APART 128
-
 enum {
 	LEAT_SPSC_LINE = 64,
 	LEAT_SPSC_PACKED_MAX = 24, /* the largest item of which two stand in a line with its word */

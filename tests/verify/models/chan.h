@@ -20,7 +20,6 @@
 #include "tests/verify/verify.h"
 
 #include "runtime/chan/chan.h"
-#include "runtime/chan/wait.h"
 
 #include <leat/chan.h>
 #include <leat/scope.h>
