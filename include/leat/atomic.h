@@ -11,16 +11,17 @@
  *     leat_cas_rlx(p, &old, v)    leat_cas_acqrel(p, &old, v)    true, or false with the value
  *                                                                found in old
  *     leat_add_rlx(p, v)          leat_add_acqrel(p, v)          the value before
+ *     leat_sub_rlx(p, v)          leat_sub_acqrel(p, v)          the same
  *     leat_or_rlx(p, v)           leat_and_rlx(p, v)             the value before
  *     leat_or_acqrel(p, v)        leat_and_acqrel(p, v)          the same
  *     leat_fence_light()          stops the compiler only: the cheap half of an asymmetric fence,
- *                                 whose
- *                                 other half is leat_os_fence_heavy() (runtime/os/os.h)
+ *                                 whose other half is leat_os_fence_heavy() (runtime/os/os.h)
  *     leat_fence_seq()            a full fence
  *     leat_pause()                tells the core that it spins
  *
- * p points to a uint32_t or a uint64_t. "rlx" orders nothing, "acq" keeps later accesses after
- * the load, "rel" keeps earlier ones before the store, "acqrel" does both.
+ * p points to a uint32_t or a uint64_t; for load, store and cas also to a pointer, which in C a
+ * load returns as a void *. "rlx" orders nothing, "acq" keeps later accesses after the load, "rel"
+ * keeps earlier ones before the store, "acqrel" does both.
  *
  * Concurrency Kit 0.7.1 has relaxed accesses and fences only, and its read-modify-writes are full
  * barriers on x86 but relaxed on aarch64, so each ordered verb brackets them itself.
@@ -161,17 +162,65 @@ LEAT_CK_WORD(64)
 #undef LEAT_CK_WORD
 #undef LEAT_CK_MASK
 
+static inline void *leat_ck_load_rlx_ptr(const void *p)
+{
+	return ck_pr_load_ptr((void *const *)p);
+}
+
+static inline void *leat_ck_load_acq_ptr(const void *p)
+{
+	void *value = ck_pr_load_ptr((void *const *)p);
+
+	ck_pr_fence_acquire();
+	return value;
+}
+
+static inline void leat_ck_store_rlx_ptr(void *p, void *value)
+{
+	ck_pr_store_ptr((void **)p, value);
+}
+
+static inline void leat_ck_store_rel_ptr(void *p, void *value)
+{
+	ck_pr_fence_release();
+	ck_pr_store_ptr((void **)p, value);
+}
+
+static inline bool leat_ck_cas_rlx_ptr(void *p, void *old, void *value)
+{
+	return ck_pr_cas_ptr_value(p, *(void **)old, value, old);
+}
+
+static inline bool leat_ck_cas_acqrel_ptr(void *p, void *old, void *value)
+{
+	bool swapped;
+
+	ck_pr_fence_release();
+	swapped = ck_pr_cas_ptr_value(p, *(void **)old, value, old);
+	ck_pr_fence_acquire();
+	return swapped;
+}
+
+/* clang-format off */
+
 #define leat_ck_pick(p, verb) \
 	_Generic((p), \
 		uint32_t *: leat_ck_##verb##_32, const uint32_t *: leat_ck_##verb##_32, \
 		uint64_t *: leat_ck_##verb##_64, const uint64_t *: leat_ck_##verb##_64)
+#define leat_ck_pick_any(p, verb) \
+	_Generic((p), \
+		uint32_t *: leat_ck_##verb##_32, const uint32_t *: leat_ck_##verb##_32, \
+		uint64_t *: leat_ck_##verb##_64, const uint64_t *: leat_ck_##verb##_64, \
+		default: leat_ck_##verb##_ptr)
 
-#define leat_load_rlx(p) leat_ck_pick(p, load_rlx)(p)
-#define leat_load_acq(p) leat_ck_pick(p, load_acq)(p)
-#define leat_store_rlx(p, v) leat_ck_pick(p, store_rlx)((p), (v))
-#define leat_store_rel(p, v) leat_ck_pick(p, store_rel)((p), (v))
-#define leat_cas_rlx(p, old, v) leat_ck_pick(p, cas_rlx)((p), (old), (v))
-#define leat_cas_acqrel(p, old, v) leat_ck_pick(p, cas_acqrel)((p), (old), (v))
+/* clang-format on */
+
+#define leat_load_rlx(p) leat_ck_pick_any(p, load_rlx)(p)
+#define leat_load_acq(p) leat_ck_pick_any(p, load_acq)(p)
+#define leat_store_rlx(p, v) leat_ck_pick_any(p, store_rlx)((p), (v))
+#define leat_store_rel(p, v) leat_ck_pick_any(p, store_rel)((p), (v))
+#define leat_cas_rlx(p, old, v) leat_ck_pick_any(p, cas_rlx)((p), (old), (v))
+#define leat_cas_acqrel(p, old, v) leat_ck_pick_any(p, cas_acqrel)((p), (old), (v))
 #define leat_add_rlx(p, v) leat_ck_pick(p, add_rlx)((p), (v))
 #define leat_add_acqrel(p, v) leat_ck_pick(p, add_acqrel)((p), (v))
 #define leat_or_rlx(p, v) leat_ck_pick(p, or_rlx)((p), (v))
@@ -183,4 +232,8 @@ LEAT_CK_WORD(64)
 #define leat_pause() ck_pr_stall()
 
 #endif
+
+#define leat_sub_rlx(p, v) leat_add_rlx((p), (__typeof__(*(p)))0 - (v))
+#define leat_sub_acqrel(p, v) leat_add_acqrel((p), (__typeof__(*(p)))0 - (v))
+
 #endif

@@ -15,6 +15,10 @@
 #define LEAT_TLS __thread __attribute__((tls_model("initial-exec")))
 #endif
 
+/* The structure whose member this is. */
+#define leat_container_of(pointer, type, member) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
 /* Memory: zeroed, aligned to at least 16. NULL when there is none or the size is absurd. */
 void *leat_os_alloc(size_t size, size_t align);
 void leat_os_free(void *memory);

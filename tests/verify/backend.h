@@ -53,19 +53,19 @@ void verify_pause(void);
 	({ \
 		uint64_t answer_ = (operation); \
 		_Generic((p), uint32_t *: (uint32_t)answer_, const uint32_t *: (uint32_t)answer_, \
-			uint64_t *: answer_, const uint64_t *: answer_); \
+			uint64_t *: answer_, const uint64_t *: answer_, default: (void *)(uintptr_t)answer_); \
 	})
 #define verify_do_store(p, v, text, verb, order) \
 	({ \
 		VERIFY_SITE(verb, text, order); \
 		__typeof__(*(p)) *p_ = (p); \
-		verify_store(p_, sizeof(*p_), (v), &site_); \
+		verify_store(p_, sizeof(*p_), (uint64_t)(uintptr_t)(v), &site_); \
 	})
 #define verify_do_cas(p, o, v, text, verb, order) \
 	({ \
 		VERIFY_SITE(verb, text, order); \
 		__typeof__(*(p)) *p_ = (p), *old_ = (o); \
-		verify_cas(p_, sizeof(*p_), old_, (v), &site_); \
+		verify_cas(p_, sizeof(*p_), old_, (uint64_t)(uintptr_t)(v), &site_); \
 	})
 #define verify_do_add(p, v, what, text, verb, order) \
 	({ \
