@@ -3,16 +3,8 @@
 # Concurrency Kit and liburcu in folders that only pkg-config knows: each command that compiles something of leat has
 # their folders, and so has a program outside that links what is installed. CC names the compiler.
 set -eu
+. "$(dirname "$0")/lib.sh"
 build=$1
-here=$(cd "$(dirname "$0")" && pwd)
-source=$(cd "$here/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-	echo "$*"
-	exit 1
-}
 
 # elsewhere FOLDER PACKAGE...: its .pc files with other paths, and beside them links to its libraries
 elsewhere() {

@@ -3,15 +3,7 @@
 # leat below another project, which has targets named fuzz, verify and soak, flags of its own, no build type, and wants
 # unity builds. Then the same with the archive alone, installed from there. CC names the compiler.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-source=$(cd "$here/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-	echo "$*"
-	exit 1
-}
+. "$(dirname "$0")/lib.sh"
 
 cp "$here/main.c" "$work"
 cat >"$work/CMakeLists.txt" <<END

@@ -3,16 +3,9 @@
 # Installs the build into a folder, moves that away, and builds against what was moved, outside the tree: C11 and C++17,
 # shared and static, through find_package and through pkg-config. CC and CXX name the compilers.
 set -eu
+. "$(dirname "$0")/lib.sh"
 build=$1
-here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 prefix=$work/moved
-
-fail() {
-	echo "$*"
-	exit 1
-}
 
 option() { # NAME: its value in the build
 	sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"

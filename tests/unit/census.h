@@ -253,6 +253,17 @@ static UNUSED unsigned ledger_received(struct ledger *ledger)
 	return sum;
 }
 
+/* One of several threads that send or receive */
+
+struct party {
+	pthread_t thread;
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+	uint64_t who;
+	uint64_t sum, count, disorder;
+	ssize_t last;
+};
+
 /* One call that may wait, on a thread of its own */
 
 enum op {

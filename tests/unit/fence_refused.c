@@ -7,39 +7,26 @@
  */
 #define _GNU_SOURCE
 #include "census.h"
+#include "system_call.h"
 
 #include "runtime/chan/chan.h"
 
-#include <dlfcn.h>
 #include <leat/diag.h>
 #include <leat/merge.h>
 #include <leat/select.h>
-#include <stdarg.h>
 
 TestSuite(fence_refused, .timeout = 60);
 
 enum { ROUNDS = 60 };
 
-/* Stands before the C library's, for the library's calls and for liburcu's. */
 static uint32_t refuses, refused;
 
-long syscall(long number, ...)
+static bool syscall_is_refused(long number)
 {
-	static long (*real)(long, ...);
-	long a[6];
-	va_list list;
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
-	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-	if (number == SYS_membarrier && leat_load_acq(&refuses) != 0) {
-		leat_add_rlx(&refused, 1u);
-		errno = EPERM;
-		return -1;
-	}
-	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (number != SYS_membarrier || leat_load_acq(&refuses) == 0)
+		return false;
+	leat_add_rlx(&refused, 1u);
+	return true;
 }
 
 static void refuse(void)

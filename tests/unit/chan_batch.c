@@ -1,0 +1,160 @@
+/*
+ * tests/unit/chan_batch.c: batches: sent and received whole, in part, or cut short by the end of
+ * the channel.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "census.h"
+
+TestSuite(chan_batch, .timeout = 600);
+
+Test(chan_batch, batch_of_none_is_0)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		uint64_t item = 0;
+		cr_expect_eq(leat_send_batch(pipe.tx, &item, 0), 0);
+		cr_expect_eq(leat_try_send_batch(pipe.tx, &item, 0), 0);
+		leat_send(pipe.tx, &item);
+		cr_expect_eq(leat_send_batch(pipe.tx, &item, 0), 0, "full");
+		cr_expect_eq(leat_try_send_batch(pipe.tx, &item, 0), 0, "full");
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, try_batch_takes_what_there_is_room_for)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 5 });
+		uint64_t items[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, got[8];
+		cr_expect_eq(leat_try_send_batch(pipe.tx, items, 3), 3);
+		cr_expect_eq(leat_try_send_batch(pipe.tx, items + 3, 5), 2, "%s", kind_names[kind]);
+		cr_expect_eq(leat_try_send_batch(pipe.tx, items + 5, 3), -EAGAIN);
+		cr_expect_eq(leat_recv(pipe.rx, got), 1);
+		cr_expect_eq(leat_try_send_batch(pipe.tx, items + 5, 3), 1);
+		size_t received = 0;
+		while (received < 5) {
+			ssize_t more = leat_try_recv_batch(pipe.rx, got + received, 5 - received);
+			cr_assert_gt(more, 0);
+			received += (size_t)more;
+		}
+		cr_expect_eq(memcmp(got, items + 1, 5 * sizeof(got[0])), 0);
+		cr_expect_eq(leat_try_recv_batch(pipe.rx, got, 8), -EAGAIN);
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, recv_batch_takes_what_is_there)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		uint64_t items[6] = { 0, 1, 2, 3, 4, 5 }, got[8] = { 0 };
+		cr_assert_eq(leat_send_batch(pipe.tx, items, 6), 6);
+		cr_expect_eq(leat_recv_batch(pipe.rx, got, 2), 2, "%s", kind_names[kind]);
+		cr_expect_eq(leat_recv_batch(pipe.rx, got + 2, 6), 4, "%s", kind_names[kind]);
+		cr_expect_eq(memcmp(got, items, sizeof(items)), 0);
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, recv_batch_takes_what_is_there_across_the_wrap)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		uint64_t items[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }, got[8] = { 0 };
+		for (int lap = 0; lap < 9; lap++) {
+			cr_assert_eq(leat_send_batch(pipe.tx, items, 7), 7);
+			cr_assert_eq(leat_recv_batch(pipe.rx, got, 8), 7, "%s, lap %d",
+			             kind_names[kind], lap);
+			cr_assert_eq(memcmp(got, items, 7 * sizeof(got[0])), 0);
+		}
+		pipe_close(&pipe);
+	}
+}
+
+static void *drain(void *arg)
+{
+	struct party *party = arg;
+	uint64_t items[16];
+	while ((party->last = leat_recv_batch(party->rx, items, party->count % COUNT(items) + 1)) >
+	       0)
+		for (ssize_t i = 0; i < party->last; i++)
+			party->disorder += items[i] != party->count++;
+	return NULL;
+}
+
+Test(chan_batch, batch_larger_than_the_channel_is_taken_whole)
+{
+	static uint64_t items[5000];
+	for (uint64_t n = 0; n < COUNT(items); n++)
+		items[n] = n;
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 7 });
+		struct party party = { .rx = pipe.rx };
+		cr_assert_eq(pthread_create(&party.thread, NULL, drain, &party), 0);
+		cr_expect_eq(leat_send_batch(pipe.tx, items, COUNT(items)), (ssize_t)COUNT(items));
+		leat_tx_close(pipe.tx);
+		pthread_join(party.thread, NULL);
+		cr_expect_eq(party.count, COUNT(items));
+		cr_expect_eq(party.disorder, 0);
+		cr_expect_eq(party.last, 0);
+		pipe.tx = NULL;
+		pipe_close(&pipe);
+	}
+}
+
+struct batch_caller {
+	struct leat_tx *tx;
+	uint32_t tid;
+	ssize_t rc, next;
+};
+
+static void *batch_of_10(void *arg)
+{
+	struct batch_caller *caller = arg;
+	uint64_t items[10] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+	leat_store_rel(&caller->tid, own_tid());
+	caller->rc = leat_send_batch(caller->tx, items, 10);
+	caller->next = leat_send_batch(caller->tx, items, 10);
+	return NULL;
+}
+
+Test(chan_batch, batch_cut_short_by_close_tells_with_the_next_call)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
+		struct batch_caller caller = { .tx = pipe.tx };
+		pthread_t thread;
+		cr_assert_eq(pthread_create(&thread, NULL, batch_of_10, &caller), 0);
+		cr_assert(await_parked(&caller.tid));
+		leat_rx_close(pipe.rx);
+		pthread_join(thread, NULL);
+		cr_expect_eq(caller.rc, 4, "%s: %zd", kind_names[kind], caller.rc);
+		cr_expect_eq(caller.next, -EPIPE);
+		pipe.rx = NULL;
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, batch_cut_short_by_cancel_tells_with_the_next_call)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 4 });
+		struct batch_caller caller = { .tx = pipe.tx };
+		pthread_t thread;
+		cr_assert_eq(pthread_create(&thread, NULL, batch_of_10, &caller), 0);
+		cr_assert(await_parked(&caller.tid));
+		leat_scope_cancel(pipe.scope, 0, NULL);
+		pthread_join(thread, NULL);
+		cr_expect_eq(caller.rc, 4, "%s: %zd", kind_names[kind], caller.rc);
+		cr_expect_eq(caller.next, -ECANCELED);
+		pipe_close(&pipe);
+	}
+}
