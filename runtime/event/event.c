@@ -13,12 +13,12 @@ static uint64_t unfenced; /* by relaxed additions: nothing hangs on it */
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit)
 {
 	leat_mutex_init(&ev->lock);
-	ev->list.next = ev->list.prev = ev->others = &ev->list;
+	ev->list.next = ev->list.prev = ev->not_lost = &ev->list;
 	ev->ctl = ctl;
 	ev->bit = bit;
 }
 
-static bool nobody(const struct leat_event *ev)
+static bool has_no_waiter(const struct leat_event *ev)
 {
 	return ev->list.next == &ev->list;
 }
@@ -26,12 +26,12 @@ static bool nobody(const struct leat_event *ev)
 /* The bit changes only under the lock, so it never disagrees with the list. */
 static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
-	if (ev->others == waiter)
-		ev->others = waiter->next;
+	if (ev->not_lost == waiter)
+		ev->not_lost = waiter->next;
 	waiter->prev->next = waiter->next;
 	waiter->next->prev = waiter->prev;
 	waiter->next = waiter->prev = NULL;
-	if (ev->bit != 0 && nobody(ev))
+	if (ev->bit != 0 && has_no_waiter(ev))
 		/* rlx: under the lock; a notifier that reads it clear relies on nothing */
 		leat_and_rlx(ev->ctl, ~ev->bit);
 }
@@ -39,20 +39,20 @@ static void unlink_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 /* Caller holds the lock. */
 static void link_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
-	struct leat_waiter *next = waiter->lost > 0 ? ev->others : &ev->list;
+	struct leat_waiter *next = waiter->lost > 0 ? ev->not_lost : &ev->list;
 
 	waiter->next = next;
 	waiter->prev = next->prev;
 	next->prev->next = waiter;
 	next->prev = waiter;
-	if (waiter->lost == 0 && ev->others == &ev->list)
-		ev->others = waiter;
+	if (waiter->lost == 0 && ev->not_lost == &ev->list)
+		ev->not_lost = waiter;
 }
 
 bool leat_event_add_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
 	leat_mutex_lock(&ev->lock);
-	if (ev->bit != 0 && nobody(ev))
+	if (ev->bit != 0 && has_no_waiter(ev))
 		/*
 		 * rlx: C1, C2: the fence that follows orders it; a notifier that reads it set takes
 		 * the lock
@@ -106,14 +106,14 @@ void leat_event_prepare_wait(struct leat_event *ev, struct leat_waiter *waiter)
 
 bool leat_event_remove_waiter(struct leat_event *ev, struct leat_waiter *waiter)
 {
-	bool told;
+	bool notified;
 
 	leat_mutex_lock(&ev->lock);
-	told = waiter->next == NULL;
-	if (!told)
+	notified = waiter->next == NULL;
+	if (!notified)
 		unlink_waiter(ev, waiter);
 	leat_mutex_unlock(&ev->lock);
-	return told;
+	return notified;
 }
 
 uint32_t *leat_sleeper_notify(struct leat_sleeper *sleeper)
@@ -136,10 +136,10 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 	uint32_t *words[AT_ONCE];
 
 	while (n > 0) {
-		unsigned told = 0, threads = 0;
+		unsigned notified = 0, threads = 0;
 
 		leat_mutex_lock(&ev->lock);
-		for (; told < n && told < AT_ONCE && !nobody(ev); told++) {
+		for (; notified < n && notified < AT_ONCE && !has_no_waiter(ev); notified++) {
 			struct leat_waiter *waiter = ev->list.next;
 			struct leat_sleeper *sleeper = waiter->sleeper;
 
@@ -150,10 +150,10 @@ void leat_event_notify(struct leat_event *ev, uint32_t n)
 		leat_mutex_unlock(&ev->lock);
 		for (unsigned i = 0; i < threads; i++)
 			leat_os_futex_wake(words[i], 1);
-		if (told < AT_ONCE)
+		if (notified < AT_ONCE)
 			return;
 		if (n != LEAT_EVENT_ALL)
-			n -= told;
+			n -= notified;
 	}
 }
 

@@ -110,7 +110,7 @@ struct leat_event {
 	struct leat_mutex lock;
 	/* the ends of a ring of waiters: those that lost, then the others, each first come first */
 	struct leat_waiter list;
-	struct leat_waiter *others; /* the first waiter that has not lost; &list: there is none */
+	struct leat_waiter *not_lost; /* the first waiter that has not lost; &list: there is none */
 	/* the word that the bit stands in; the bit is set while the list has a waiter */
 	uint32_t *ctl;
 	/* 0: notifiers of this event need no bit, and prepare_wait() executes no fence */

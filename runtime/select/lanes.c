@@ -11,86 +11,86 @@
  * Any thread. The last touch of the merge is the unlock; the wake-up after it uses the address
  * alone. A descriptor could be closed by then, and be another's.
  */
-static void tell(struct leat_merge *merge, struct lane *lane)
+static void notify_merge(struct leat_merge *merge, struct leat_lane *lane)
 {
 	bool asleep;
 
 	leat_mutex_lock(&merge->lock);
-	queue_put(&merge->told, lane);
+	leat_lane_queue_push(&merge->notified, lane);
 	/* rlx: a hint; the list is looked at under the lock before a sleep */
-	leat_store_rlx(&merge->has_told, 1);
+	leat_store_rlx(&merge->has_notified, 1);
 	asleep = merge->asleep;
 	merge->asleep = false;
 	if (asleep)
 		/* rlx: who wakes up by it takes this lock before he looks */
 		leat_store_rlx(&merge->sleeper.word, 1);
-	if (merge->watched)
+	if (merge->fd_watched)
 		leat_os_flag_raise(merge->flag);
-	merge->watched = false;
+	merge->fd_watched = false;
 	leat_mutex_unlock(&merge->lock);
 	if (asleep)
 		leat_os_futex_wake(&merge->sleeper.word, 1);
 }
 
 /* Under the event's lock. */
-static void lane_told(struct leat_sleeper *sleeper)
+static void notify_lane(struct leat_sleeper *sleeper)
 {
-	struct lane *lane = (struct lane *)(void *)sleeper;
+	struct leat_lane *lane = (struct leat_lane *)(void *)sleeper;
 
-	tell(lane->merge, lane);
+	notify_merge(lane->merge, lane);
 }
 
 int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 {
-	struct leat_waitable *side = leat_waitable_of_rx(rx);
-	struct lane *lane;
+	struct leat_waitable *waitable = leat_waitable_of_rx(rx);
+	struct leat_lane *lane;
 	int rc;
 
 	if (merge == NULL || rx == NULL)
 		return -EINVAL;
 	/* with any address for the item's */
-	rc = leat_waitable_check(side, rx, 0, "leat_merge_add");
-	if (rc == 0 && leat_waitable_item_size(side) != merge->item_size)
+	rc = leat_waitable_check(waitable, rx, 0, "leat_merge_add");
+	if (rc == 0 && leat_waitable_item_size(waitable) != merge->item_size)
 		rc = -EINVAL;
 	if (rc < 0)
 		return rc;
 	lane = leat_os_alloc(sizeof(*lane), 0);
 	if (lane == NULL)
 		return -ENOMEM;
-	lane->side = side;
+	lane->waitable = waitable;
 	lane->rx = rx;
 	lane->merge = merge;
 	lane->tag = tag;
-	lane->sleeper = (struct leat_sleeper){ .fd = -1, .wake = lane_told };
+	lane->sleeper = (struct leat_sleeper){ .fd = -1, .wake = notify_lane };
 	lane->waiter.sleeper = &lane->sleeper;
-	tell(merge, lane);
+	notify_merge(merge, lane);
 	return 0;
 }
 
 /* A lane that was added, and that the merging thread has not seen until now. */
-static void lane_link(struct leat_merge *merge, struct lane *lane)
+static void link_lane(struct leat_merge *merge, struct leat_lane *lane)
 {
-	lane->due.due_ns = leat_scope_deadline(leat_waitable_scope(lane->side));
+	lane->due.due_ns = leat_scope_deadline(leat_waitable_scope(lane->waitable));
 	lane->timed = lane->due.due_ns != LEAT_NEVER;
 	if (lane->timed)
 		leat_due_add(&merge->due, &lane->due);
-	if (leat_waitable_policy(lane->side) == LEAT_WAIT_PARK)
+	if (leat_waitable_policy(lane->waitable) == LEAT_WAIT_PARK)
 		merge->parks_at_once = true;
 	lane->linked = true;
-	lane->older = merge->all;
-	if (merge->all != NULL)
-		merge->all->newer = lane;
-	merge->all = lane;
+	lane->older = merge->newest;
+	if (merge->newest != NULL)
+		merge->newest->newer = lane;
+	merge->newest = lane;
 	merge->lanes++;
 }
 
 /* It stands on no event and in no queue. */
-void leat_merge_close_lane(struct leat_merge *merge, struct lane *lane)
+void leat_merge_close_lane(struct leat_merge *merge, struct leat_lane *lane)
 {
 	if (lane->newer != NULL)
 		lane->newer->older = lane->older;
 	else
-		merge->all = lane->older;
+		merge->newest = lane->older;
 	if (lane->older != NULL)
 		lane->older->newer = lane->newer;
 	if (lane->timed)
@@ -100,49 +100,49 @@ void leat_merge_close_lane(struct leat_merge *merge, struct lane *lane)
 }
 
 /* Those that were told come to the end of the queue. */
-void leat_merge_collect(struct leat_merge *merge)
+void leat_merge_take_notified(struct leat_merge *merge)
 {
 	int64_t now_ns = leat_now_ns();
-	struct lane *lane, *next;
+	struct leat_lane *lane, *next;
 
 	leat_mutex_lock(&merge->lock);
-	lane = merge->told.first;
-	queue_init(&merge->told);
-	leat_store_rlx(&merge->has_told, 0); /* rlx: the same */
+	lane = merge->notified.first;
+	leat_lane_queue_init(&merge->notified);
+	leat_store_rlx(&merge->has_notified, 0); /* rlx: the same */
 	leat_mutex_unlock(&merge->lock);
 	for (; lane != NULL; lane = next) {
 		next = lane->next;
 		if (!lane->linked)
-			lane_link(merge, lane);
-		leat_waitable_wait_ends(lane->side, now_ns);
-		lane->found = merge->rounds;
-		queue_put(&merge->awake, lane);
+			link_lane(merge, lane);
+		leat_waitable_wait_ends(lane->waitable, now_ns);
+		lane->found_round = merge->rounds_found;
+		leat_lane_queue_push(&merge->awake, lane);
 	}
 }
 
 /* Takes those out of the queue that have found nothing for so many rounds, and lines them up. */
-static struct lane *line_up(struct leat_merge *merge, uint64_t rounds)
+static struct leat_lane *add_waiters(struct leat_merge *merge, uint64_t rounds)
 {
-	struct lane *armed = NULL;
+	struct leat_lane *armed = NULL;
 	int64_t now_ns = 0;
 	bool heavy = false;
 
 	for (size_t n = merge->awake.n; n > 0; n--) {
-		struct lane *lane = queue_take(&merge->awake);
+		struct leat_lane *lane = leat_lane_queue_pop(&merge->awake);
 
-		if (merge->rounds - lane->found < rounds) {
-			queue_put(&merge->awake, lane);
+		if (merge->rounds_found - lane->found_round < rounds) {
+			leat_lane_queue_push(&merge->awake, lane);
 			continue;
 		}
 		if (armed == NULL)
 			now_ns = leat_now_ns();
-		leat_waitable_wait_begins(lane->side, now_ns);
-		leat_waitable_wait_parks(lane->side);
+		leat_waitable_wait_begins(lane->waitable, now_ns);
+		leat_waitable_wait_parks(lane->waitable);
 		lane->next_armed = armed;
 		armed = lane;
 		lane->armed = true;
 		/* from here on it may be told */
-		heavy |= leat_waitable_add_waiter(lane->side, &lane->waiter);
+		heavy |= leat_waitable_add_waiter(lane->waitable, &lane->waiter);
 	}
 	if (armed != NULL)
 		leat_event_fence(heavy);
@@ -155,15 +155,15 @@ static struct lane *line_up(struct leat_merge *merge, uint64_t rounds)
  */
 void leat_merge_arm_lanes(struct leat_merge *merge, uint64_t rounds)
 {
-	struct lane *lane = line_up(merge, rounds), *next;
+	struct leat_lane *lane = add_waiters(merge, rounds), *next;
 
 	for (; lane != NULL; lane = next) {
 		next = lane->next_armed;
-		if (!leat_waitable_ready(lane->side) ||
-		    leat_waitable_remove_waiter(lane->side, &lane->waiter))
+		if (!leat_waitable_ready(lane->waitable) ||
+		    leat_waitable_remove_waiter(lane->waitable, &lane->waiter))
 			continue;
 		lane->armed = false;
-		leat_waitable_wait_ends(lane->side, leat_now_ns());
-		queue_put(&merge->awake, lane);
+		leat_waitable_wait_ends(lane->waitable, leat_now_ns());
+		leat_lane_queue_push(&merge->awake, lane);
 	}
 }

@@ -17,8 +17,8 @@ struct leat_merge *leat_detail_merge_open(unsigned abi, size_t item_size)
 	merge->item_size = item_size;
 	merge->flag = -1;
 	merge->sleeper = (struct leat_sleeper)LEAT_SLEEPER_INIT;
-	queue_init(&merge->awake);
-	queue_init(&merge->told);
+	leat_lane_queue_init(&merge->awake);
+	leat_lane_queue_init(&merge->notified);
 	leat_mutex_init(&merge->lock);
 	return merge;
 }
@@ -30,30 +30,30 @@ struct leat_merge *(leat_merge_open)(size_t item_size)
 }
 
 /* Whether the descriptor will tell: nobody was told yet. */
-static bool watch(struct leat_merge *merge)
+static bool watch_fd(struct leat_merge *merge)
 {
 	bool watched;
 
 	leat_mutex_lock(&merge->lock);
-	watched = merge->told.first == NULL;
-	merge->watched = watched;
+	watched = merge->notified.first == NULL;
+	merge->fd_watched = watched;
 	leat_mutex_unlock(&merge->lock);
-	merge->armed = watched;
+	merge->fd_armed = watched;
 	return watched;
 }
 
 void leat_merge_disarm_fd(struct leat_merge *merge)
 {
-	bool told;
+	bool notified;
 
-	if (leat_likely(!merge->armed))
+	if (leat_likely(!merge->fd_armed))
 		return;
 	leat_mutex_lock(&merge->lock);
-	told = !merge->watched;
-	merge->watched = false;
+	notified = !merge->fd_watched;
+	merge->fd_watched = false;
 	leat_mutex_unlock(&merge->lock);
-	merge->armed = false;
-	if (told)
+	merge->fd_armed = false;
+	if (notified)
 		leat_os_flag_clear(merge->flag);
 }
 
@@ -86,15 +86,15 @@ int leat_merge_arm(struct leat_merge *merge)
 		return -EINVAL;
 	leat_merge_disarm_fd(merge);
 	leat_merge_forget_last(merge);
-	if (has_told(merge))
-		leat_merge_collect(merge);
+	if (leat_merge_has_notified(merge))
+		leat_merge_take_notified(merge);
 	if (leat_merge_schedule(merge))
 		return 1;
 	if (merge->served > 0)
-		queue_put(&merge->awake, leat_merge_end_turn(merge));
-	merge->round = 0;
+		leat_lane_queue_push(&merge->awake, leat_merge_end_turn(merge));
+	merge->round_left = 0;
 	leat_merge_arm_lanes(merge, 0);
-	return merge->awake.n > 0 || !watch(merge);
+	return merge->awake.n > 0 || !watch_fd(merge);
 }
 
 int leat_merge_disarm(struct leat_merge *merge)
@@ -112,14 +112,14 @@ void leat_merge_close(struct leat_merge *merge)
 {
 	if (merge == NULL)
 		return;
-	leat_merge_collect(merge);
-	for (struct lane *lane = merge->all; lane != NULL; lane = lane->older) {
-		if (lane->armed && leat_waitable_remove_waiter(lane->side, &lane->waiter))
-			leat_waitable_forward_notify(lane->side);
-		leat_waitable_wait_ends(lane->side, leat_now_ns());
+	leat_merge_take_notified(merge);
+	for (struct leat_lane *lane = merge->newest; lane != NULL; lane = lane->older) {
+		if (lane->armed && leat_waitable_remove_waiter(lane->waitable, &lane->waiter))
+			leat_waitable_forward_notify(lane->waitable);
+		leat_waitable_wait_ends(lane->waitable, leat_now_ns());
 	}
-	while (merge->all != NULL)
-		leat_merge_close_lane(merge, merge->all);
+	while (merge->newest != NULL)
+		leat_merge_close_lane(merge, merge->newest);
 	if (merge->flag >= 0)
 		leat_os_flag_close(merge->flag);
 	leat_os_free(merge);

@@ -13,54 +13,54 @@
 
 /*
  * BUDGET: items of one lane in a row, so that many share what a turn costs, and the others wait for
- * a microsecond or so. A look at A_PAUSE lanes takes about as long as a pause.
+ * a microsecond or so. A look at LANES_A_PAUSE lanes takes about as long as a pause.
  */
-enum { BUDGET = LEAT_MERGE_BUDGET, LOOKS = 8, A_PAUSE = 4 };
+enum { BUDGET = LEAT_MERGE_BUDGET, IDLE_ROUNDS = 8, LANES_A_PAUSE = 4 };
 
 /* What a lane was told of was looked at: the news goes on where it leaves something behind. */
-static void lane_served(struct lane *lane)
+static void forward_from_lane(struct leat_lane *lane)
 {
 	if (leat_likely(!lane->armed))
 		return;
 	lane->armed = false;
-	leat_waitable_forward_notify(lane->side);
+	leat_waitable_forward_notify(lane->waitable);
 }
 
 static void begin_round(struct leat_merge *merge)
 {
-	if (has_told(merge))
-		leat_merge_collect(merge);
-	if (merge->found) {
-		merge->found = false;
-		if (++merge->rounds % LOOKS == 0)
-			leat_merge_arm_lanes(merge, LOOKS);
+	if (leat_merge_has_notified(merge))
+		leat_merge_take_notified(merge);
+	if (merge->round_found) {
+		merge->round_found = false;
+		if (++merge->rounds_found % IDLE_ROUNDS == 0)
+			leat_merge_arm_lanes(merge, IDLE_ROUNDS);
 	}
-	merge->round = merge->awake.n;
+	merge->round_left = merge->awake.n;
 }
 
 /* The first of the queue has had its turn. */
-struct lane *leat_merge_end_turn(struct leat_merge *merge)
+struct leat_lane *leat_merge_end_turn(struct leat_merge *merge)
 {
-	struct lane *lane = queue_take(&merge->awake);
+	struct leat_lane *lane = leat_lane_queue_pop(&merge->awake);
 
 	if (merge->served > 0) {
-		lane->found = merge->rounds;
+		lane->found_round = merge->rounds_found;
 		lane->waiter.lost = 0;
-		merge->found = true;
+		merge->round_found = true;
 	} else if (lane->armed) {
 		lane->waiter.lost++;
 	}
 	merge->served = 0;
-	merge->round--;
-	lane_served(lane);
+	merge->round_left--;
+	forward_from_lane(lane);
 	return lane;
 }
 
 /* One attempt at the first of the queue. */
-static inline int attempt(struct leat_merge *merge, void *item, void **tag)
+static inline int attempt_lane(struct leat_merge *merge, void *item, void **tag)
 {
-	struct lane *lane = merge->awake.first;
-	int r = leat_waitable_attempt(lane->side, item);
+	struct leat_lane *lane = merge->awake.first;
+	int r = leat_waitable_attempt(lane->waitable, item);
 
 	if (r == -EAGAIN)
 		return r;
@@ -72,7 +72,7 @@ static inline int attempt(struct leat_merge *merge, void *item, void **tag)
 }
 
 /* A lane has said that it has ended. It is closed with the next call. */
-static void lane_ended(struct leat_merge *merge)
+static void end_lane(struct leat_merge *merge)
 {
 	leat_merge_end_turn(merge);
 	merge->last_ended = true;
@@ -88,7 +88,7 @@ void leat_merge_forget_last(struct leat_merge *merge)
 }
 
 /* The nearest deadline of a lane's scope. */
-static int64_t scopes_ns(const struct leat_merge *merge)
+static int64_t nearest_deadline(const struct leat_merge *merge)
 {
 	return merge->due == NULL ? LEAT_NEVER : merge->due->due_ns;
 }
@@ -99,12 +99,12 @@ static int64_t scopes_ns(const struct leat_merge *merge)
  */
 static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 {
-	while (now_ns >= scopes_ns(merge)) {
-		struct lane *lane = caa_container_of(merge->due, struct lane, due);
+	while (now_ns >= nearest_deadline(merge)) {
+		struct leat_lane *lane = caa_container_of(merge->due, struct leat_lane, due);
 
 		leat_due_remove(&merge->due, &lane->due);
 		lane->timed = false;
-		leat_scope_expire(leat_waitable_scope(lane->side));
+		leat_scope_expire(leat_waitable_scope(lane->waitable));
 	}
 }
 
@@ -116,18 +116,18 @@ bool leat_merge_schedule(const struct leat_merge *merge)
 {
 	bool any = false;
 
-	for (const struct lane *lane = merge->awake.first; lane != NULL; lane = lane->next)
-		any |= leat_waitable_ready(lane->side);
+	for (const struct leat_lane *lane = merge->awake.first; lane != NULL; lane = lane->next)
+		any |= leat_waitable_ready(lane->waitable);
 	return any;
 }
 
-static void sleep_until(struct leat_merge *merge, int64_t until_ns)
+static void sleep_until_lane(struct leat_merge *merge, int64_t until_ns)
 {
 	bool asleep;
 
 	leat_merge_disarm_fd(merge); /* this thread is told instead */
 	leat_mutex_lock(&merge->lock);
-	asleep = merge->told.first == NULL;
+	asleep = merge->notified.first == NULL;
 	if (asleep)
 		leat_sleeper_reset(&merge->sleeper);
 	merge->asleep = asleep;
@@ -154,95 +154,97 @@ static struct merge_wait *merge_wait_of(struct leat_wait_loop *w)
 }
 
 /* One attempt at each lane that is awake. Also -ENOENT: there is no lane. */
-static int look_at_lanes(struct leat_merge *merge, void *item, void **tag)
+static int attempt_lanes(struct leat_merge *merge, void *item, void **tag)
 {
-	size_t looks = 0;
+	size_t attempts = 0;
 
 	do {
 		int r;
 
-		if (merge->round == 0)
+		if (merge->round_left == 0)
 			begin_round(merge);
 		if (merge->awake.n > 0) {
-			r = attempt(merge, item, tag);
+			r = attempt_lane(merge, item, tag);
 			if (r == 0 || r == -ECANCELED)
-				lane_ended(merge);
+				end_lane(merge);
 			if (r != -EAGAIN)
 				return r;
-			queue_put(&merge->awake, leat_merge_end_turn(merge));
-			looks++;
+			leat_lane_queue_push(&merge->awake, leat_merge_end_turn(merge));
+			attempts++;
 		}
-		if (looks >= merge->awake.n) {
-			merge->round = 0;
-			looks = 0;
+		if (attempts >= merge->awake.n) {
+			merge->round_left = 0;
+			attempts = 0;
 		}
-	} while (looks > 0 || has_told(merge));
+	} while (attempts > 0 || leat_merge_has_notified(merge));
 	return merge->lanes == 0 ? -ENOENT : -EAGAIN;
 }
 
 /* Lanes that were added since then may change how this waits. */
-static void update_wait(struct leat_merge *merge, struct leat_wait_loop *w)
+static void update_wait_loop(struct leat_merge *merge, struct leat_wait_loop *w)
 {
 	w->policy = merge->parks_at_once ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE;
-	w->weight = 1 + (unsigned)(merge->awake.n / A_PAUSE);
-	w->scopes_ns = scopes_ns(merge);
+	w->weight = 1 + (unsigned)(merge->awake.n / LANES_A_PAUSE);
+	w->scopes_ns = nearest_deadline(merge);
 }
 
-static ssize_t wait_attempt(struct leat_wait_loop *w)
+static ssize_t merge_wait_attempt(struct leat_wait_loop *w)
 {
 	struct merge_wait *wait = merge_wait_of(w);
-	int r = look_at_lanes(wait->merge, wait->item, wait->tag);
+	int r = attempt_lanes(wait->merge, wait->item, wait->tag);
 
-	update_wait(wait->merge, w);
+	update_wait_loop(wait->merge, w);
 	return r;
 }
 
-static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+static void merge_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	expire_scopes(merge_wait_of(w)->merge, now_ns);
 }
 
-static bool wait_schedule(struct leat_wait_loop *w)
+static bool merge_wait_schedule(struct leat_wait_loop *w)
 {
 	return leat_merge_schedule(merge_wait_of(w)->merge);
 }
 
-static void wait_prepare(struct leat_wait_loop *w)
+static void merge_wait_prepare(struct leat_wait_loop *w)
 {
 	leat_merge_arm_lanes(merge_wait_of(w)->merge, 0);
 }
 
 /* A lane that is awake is not armed: it has something, or had when it was armed. */
-static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+static ssize_t merge_wait_park(struct leat_wait_loop *w, int64_t until_ns)
 {
 	struct leat_merge *merge = merge_wait_of(w)->merge;
 
 	if (merge->awake.n == 0)
-		sleep_until(merge, until_ns);
+		sleep_until_lane(merge, until_ns);
 	return -EAGAIN;
 }
 
 /* Lanes stay armed, and each forwards its own notification when it is served. */
-static bool wait_retire(struct leat_wait_loop *w)
+static bool merge_wait_retire(struct leat_wait_loop *w)
 {
 	(void)w;
 	return false;
 }
 
-static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt,
-	.expire = wait_expire,
-	.schedule = wait_schedule,
-	.prepare = wait_prepare,
-	.park = wait_park,
-	.retire = wait_retire,
+static const struct leat_wait_ops merge_wait_ops = {
+	.attempt = merge_wait_attempt,
+	.expire = merge_wait_expire,
+	.schedule = merge_wait_schedule,
+	.prepare = merge_wait_prepare,
+	.park = merge_wait_park,
+	.retire = merge_wait_retire,
 };
 
-static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, void *item,
-                                                    void **tag, int64_t deadline_ns)
+static __attribute__((noinline)) int receive_from_lanes(struct leat_merge *merge, void *item,
+                                                        void **tag, int64_t deadline_ns)
 {
 	struct merge_wait wait = {
-		.loop = { .ops = &wait_ops, .time = LEAT_TIME_STARVED, .deadline_ns = deadline_ns },
+		.loop = { .ops = &merge_wait_ops,
+		          .time = LEAT_TIME_STARVED,
+		          .deadline_ns = deadline_ns },
 		.merge = merge,
 		.item = item,
 		.tag = tag,
@@ -251,15 +253,15 @@ static __attribute__((noinline)) int receive_slowly(struct leat_merge *merge, vo
 
 	leat_merge_forget_last(merge);
 	if (merge->served >= BUDGET)
-		queue_put(&merge->awake, leat_merge_end_turn(merge));
-	r = look_at_lanes(merge, item, tag);
+		leat_lane_queue_push(&merge->awake, leat_merge_end_turn(merge));
+	r = attempt_lanes(merge, item, tag);
 	if (r != -EAGAIN)
 		return r;
 	if (deadline_ns <= 0) {
 		leat_merge_schedule(merge); /* the next call finds what the producers make */
 		return -ETIMEDOUT;
 	}
-	update_wait(merge, &wait.loop);
+	update_wait_loop(merge, &wait.loop);
 	return (int)leat_wait_for(&wait.loop);
 }
 
@@ -275,13 +277,13 @@ int leat_detail_merge_recv(struct leat_merge *merge, void *item, size_t size, vo
 		         "items of %zu",
 		         size, merge->item_size);
 	if (leat_likely(merge->served > 0 && merge->served < BUDGET)) {
-		r = attempt(merge, item, tag);
+		r = attempt_lane(merge, item, tag);
 		if (leat_likely(r == 1))
 			return 1;
 		/* its turn is over; an end it answers again */
 		merge->served = r == -EAGAIN ? BUDGET : 1;
 	}
-	return receive_slowly(merge, item, tag, deadline_ns);
+	return receive_from_lanes(merge, item, tag, deadline_ns);
 }
 
 #undef leat_merge_recv

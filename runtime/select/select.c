@@ -13,70 +13,72 @@
 enum { ON_STACK = 16 };
 
 /* 0, the error, or 1 for a case that is ignored. */
-static int check(const struct leat_case *c, struct leat_waitable **side)
+static int check_case(const struct leat_case *c, struct leat_waitable **waitable)
 {
-	*side = NULL;
+	*waitable = NULL;
 	switch (c->kind) {
 	case LEAT_CASE_NONE:
 		return 1;
 	case LEAT_CASE_SENDS:
-		*side = leat_waitable_of_tx(c->tx);
+		*waitable = leat_waitable_of_tx(c->tx);
 		break;
 	case LEAT_CASE_RECEIVES:
-		*side = leat_waitable_of_rx(c->rx);
+		*waitable = leat_waitable_of_rx(c->rx);
 		break;
 	case LEAT_CASE_POLLS:
 		return c->fd < 0;
 	default:
 		return -EINVAL;
 	}
-	return *side == NULL ? 1 : leat_waitable_check(*side, c->item, c->size, "leat_select");
+	return *waitable == NULL ? 1
+	                         : leat_waitable_check(*waitable, c->item, c->size, "leat_select");
 }
 
-static int check_all(struct choice *choice)
+static int check_cases(struct leat_select_call *call)
 {
-	for (size_t i = 0; i < choice->n; i++) {
-		int rc = check(&choice->cases[i], &choice->places[i].side);
+	for (size_t i = 0; i < call->n; i++) {
+		int rc = check_case(&call->cases[i], &call->places[i].waitable);
 
 		if (rc < 0)
 			return rc;
 		if (rc > 0)
 			continue;
-		choice->order[choice->live++] = (uint32_t)i;
-		choice->fds += choice->places[i].side == NULL;
+		call->order[call->live++] = (uint32_t)i;
+		call->fds += call->places[i].waitable == NULL;
 	}
 	return 0;
 }
 
-static inline int choose(struct choice *choice, int64_t deadline_ns)
+static inline int select_among(struct leat_select_call *call, int64_t deadline_ns)
 {
-	int r = check_all(choice);
+	int r = check_cases(call);
 
 	if (r < 0)
 		return r;
-	r = leat_select_sweep(choice, true);
+	r = leat_select_sweep(call, true);
 	if (leat_likely(r != -EAGAIN))
 		return r;
-	leat_select_schedule(choice);
+	leat_select_schedule(call);
 	if (deadline_ns > 0)
-		return leat_select_wait(choice, deadline_ns);
-	r = leat_select_sweep_exactly(choice);
+		return leat_select_wait(call, deadline_ns);
+	r = leat_select_sweep_exactly(call);
 	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
-static __attribute__((noinline)) int choose_of_many(struct choice *choice, int64_t deadline_ns)
+static __attribute__((noinline)) int select_from_heap(struct leat_select_call *call,
+                                                      int64_t deadline_ns)
 {
-	size_t each = sizeof(*choice->places) + sizeof(*choice->polled) + sizeof(*choice->order),
-	       n = choice->n;
+	size_t each = sizeof(*call->places) + sizeof(*call->polled) + sizeof(*call->order),
+	       n = call->n;
 	char *memory = n < SIZE_MAX / each - 1 ? leat_os_alloc((n + 1) * each, 0) : NULL;
 	int r;
 
 	if (memory == NULL)
 		return -ENOMEM;
-	choice->places = (struct place *)(void *)memory;
-	choice->polled = (struct pollfd *)(void *)(choice->places + n + 1);
-	choice->order = (uint32_t *)(void *)(choice->polled + n + 1);
-	r = choose(choice, deadline_ns);
+	call->places = (struct leat_select_place *)(void *)memory;
+	call->polled = (struct pollfd *)(void *)(call->places + n + 1);
+	call->order = (uint32_t *)(void *)(call->polled + n + 1);
+	r = select_among(call, deadline_ns);
 	leat_os_free(memory);
 	return r;
 }
@@ -85,7 +87,7 @@ static __attribute__((noinline)) int choose_of_many(struct choice *choice, int64
  * A lone case that can be done as the plain call does it. What is wrong with it is told by the long
  * way.
  */
-static inline bool lone_case_done(struct leat_case *c)
+static inline bool attempt_lone_case(struct leat_case *c)
 {
 	int r = -EAGAIN;
 
@@ -99,29 +101,30 @@ static inline bool lone_case_done(struct leat_case *c)
 	return true;
 }
 
-static __attribute__((noinline)) int select_of_any(struct leat_case *cases, size_t n,
-                                                   int64_t deadline_ns, enum leat_order order)
+static __attribute__((noinline)) int select_from_stack(struct leat_case *cases, size_t n,
+                                                       int64_t deadline_ns, enum leat_order order)
 {
-	struct place places[ON_STACK];
+	struct leat_select_place places[ON_STACK];
 	struct pollfd polled[ON_STACK + 1];
 	uint32_t places_order[ON_STACK];
-	struct choice choice = {
+	struct leat_select_call call = {
 		.cases = cases,
 		.n = n,
-		.by_chance = order == LEAT_BY_CHANCE,
+		.in_random_order = order == LEAT_BY_CHANCE,
 		.places = places,
 		.polled = polled,
 		.order = places_order,
 	};
 
-	return n <= ON_STACK ? choose(&choice, deadline_ns) : choose_of_many(&choice, deadline_ns);
+	return n <= ON_STACK ? select_among(&call, deadline_ns)
+	                     : select_from_heap(&call, deadline_ns);
 }
 
 int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns, enum leat_order order)
 {
 	if ((cases == NULL && n > 0) || n > INT_MAX || (unsigned)order > LEAT_BY_PRIORITY)
 		return -EINVAL;
-	if (n == 1 && lone_case_done(&cases[0]))
+	if (n == 1 && attempt_lone_case(&cases[0]))
 		return 0;
-	return select_of_any(cases, n, deadline_ns, order);
+	return select_from_stack(cases, n, deadline_ns, order);
 }

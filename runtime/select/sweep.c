@@ -13,52 +13,52 @@
  * The state of this thread's xorshift; 0 before the first use. Good enough to be fair, and its own,
  * so shared with nobody.
  */
-static __thread uint64_t chance;
+static __thread uint64_t random_state;
 
-static uint32_t below(uint32_t n)
+static uint32_t draw_below(uint32_t n)
 {
-	uint64_t x = chance;
+	uint64_t x = random_state;
 
 	if (x == 0)
-		x = (uint64_t)(uintptr_t)&chance * UINT64_C(0x9e3779b97f4a7c15) | 1;
+		x = (uint64_t)(uintptr_t)&random_state * UINT64_C(0x9e3779b97f4a7c15) | 1;
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;
-	chance = x;
+	random_state = x;
 	return (uint32_t)(((x >> 32) * n) >> 32);
 }
 
 /* Looks at the descriptors, and at the flag for being woken, if there is one. As leat_os_poll(). */
-int leat_select_poll(struct choice *choice, int flag, int64_t until_ns)
+int leat_select_poll_fds(struct leat_select_call *call, int flag, int64_t until_ns)
 {
-	for (size_t i = 0; i < choice->n; i++)
-		choice->polled[i] = (struct pollfd){ .fd = -1 };
-	for (size_t i = 0; i < choice->live; i++) {
-		size_t at = choice->order[i];
+	for (size_t i = 0; i < call->n; i++)
+		call->polled[i] = (struct pollfd){ .fd = -1 };
+	for (size_t i = 0; i < call->live; i++) {
+		size_t at = call->order[i];
 
-		if (choice->places[at].side == NULL)
-			choice->polled[at] = (struct pollfd){ choice->cases[at].fd,
-				                              choice->cases[at].events, 0 };
+		if (call->places[at].waitable == NULL)
+			call->polled[at] =
+				(struct pollfd){ call->cases[at].fd, call->cases[at].events, 0 };
 	}
-	choice->polled[choice->n] = (struct pollfd){ flag, POLLIN, 0 };
-	return leat_os_poll(choice->polled, choice->n + 1, until_ns);
+	call->polled[call->n] = (struct pollfd){ flag, POLLIN, 0 };
+	return leat_os_poll(call->polled, call->n + 1, until_ns);
 }
 
 /* One attempt at a case: 1 done, or -EAGAIN. */
-static inline int attempt(struct choice *choice, size_t at)
+static inline int attempt_case(struct leat_select_call *call, size_t at)
 {
-	struct leat_case *c = &choice->cases[at];
-	struct leat_waitable *side = choice->places[at].side;
+	struct leat_case *c = &call->cases[at];
+	struct leat_waitable *waitable = call->places[at].waitable;
 	int r;
 
-	if (side == NULL) {
-		if (choice->polled[at].revents == 0)
+	if (waitable == NULL) {
+		if (call->polled[at].revents == 0)
 			return -EAGAIN;
-		c->revents = choice->polled[at].revents;
+		c->revents = call->polled[at].revents;
 		c->answer = 1;
 		return 1;
 	}
-	r = leat_waitable_attempt(side, c->item);
+	r = leat_waitable_attempt(waitable, c->item);
 	if (r == -EAGAIN)
 		return -EAGAIN;
 	c->answer = c->kind == LEAT_CASE_SENDS && r > 0 ? 0 : r;
@@ -70,40 +70,40 @@ static inline int attempt(struct choice *choice, size_t at)
  * what poll(2) fails with. Descriptors are looked at once, when the first of them comes up; or not
  * at all, where what was seen last still holds.
  */
-int leat_select_sweep(struct choice *choice, bool look)
+int leat_select_sweep(struct leat_select_call *call, bool poll_first)
 {
-	for (size_t i = 0; i < choice->live; i++) {
-		uint32_t *place = &choice->order[i], at = *place;
+	for (size_t i = 0; i < call->live; i++) {
+		uint32_t *place = &call->order[i], at = *place;
 
-		if (choice->by_chance && i + 1 < choice->live) {
-			uint32_t *other = place + below((uint32_t)(choice->live - i));
+		if (call->in_random_order && i + 1 < call->live) {
+			uint32_t *other = place + draw_below((uint32_t)(call->live - i));
 
 			*place = *other;
 			*other = at;
 			at = *place;
 		}
-		if (look && choice->places[at].side == NULL) {
-			int rc = leat_select_poll(choice, -1, 0);
+		if (poll_first && call->places[at].waitable == NULL) {
+			int rc = leat_select_poll_fds(call, -1, 0);
 
 			if (rc < 0 && rc != -ETIMEDOUT)
 				return rc;
-			look = false;
+			poll_first = false;
 		}
-		if (attempt(choice, at) != -EAGAIN)
+		if (attempt_case(call, at) != -EAGAIN)
 			return (int)at;
 	}
 	return -EAGAIN;
 }
 
 /* Where the others of each side have come to. False where none of the sides has any. */
-static bool note_positions(struct choice *choice)
+static bool record_positions(struct leat_select_call *call)
 {
 	bool any = false;
 
-	for_each_side(i, choice) {
-		struct place *place = place_of(choice, i);
+	for_each_waitable(i, call) {
+		struct leat_select_place *place = leat_select_place_of(call, i);
 
-		any |= leat_waitable_position(place->side, &place->position);
+		any |= leat_waitable_position(place->waitable, &place->position);
 	}
 	return any;
 }
@@ -112,18 +112,18 @@ static bool note_positions(struct choice *choice)
  * Whether what the last sweep found was never true of all sides at once, or will not be in a
  * moment: *pauses counts those.
  */
-static bool sweep_again(struct choice *choice, unsigned *pauses)
+static bool must_sweep_again(struct leat_select_call *call, unsigned *pauses)
 {
 	bool behind = false;
 
-	for_each_side(i, choice) {
-		struct place *place = place_of(choice, i);
+	for_each_waitable(i, call) {
+		struct leat_select_place *place = leat_select_place_of(call, i);
 		uint64_t position;
 
-		leat_waitable_position(place->side, &position);
+		leat_waitable_position(place->waitable, &position);
 		if (position != place->position)
 			return true;
-		behind |= leat_waitable_behind_peer(place->side);
+		behind |= leat_waitable_behind_peer(place->waitable);
 	}
 	if (!behind || (*pauses)++ == LEAT_PEER_PAUSES)
 		return false;
@@ -138,15 +138,15 @@ static bool sweep_again(struct choice *choice, unsigned *pauses)
  * read, if it is still the same afterwards; a side without others cannot lose what it had. So at
  * the moment between the two passes no side had anything.
  */
-int leat_select_sweep_exactly(struct choice *choice)
+int leat_select_sweep_exactly(struct leat_select_call *call)
 {
 	unsigned pauses = 0;
 	int r;
 
 	do {
-		if (!note_positions(choice))
-			return leat_select_sweep(choice, true);
-		r = leat_select_sweep(choice, true);
-	} while (r == -EAGAIN && sweep_again(choice, &pauses));
+		if (!record_positions(call))
+			return leat_select_sweep(call, true);
+		r = leat_select_sweep(call, true);
+	} while (r == -EAGAIN && must_sweep_again(call, &pauses));
 	return r;
 }
