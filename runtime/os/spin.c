@@ -42,7 +42,7 @@ void leat_spin_lock(struct leat_spin *spin)
 /* The last touch of the lock is what makes it free: the next holder may free its memory. */
 void leat_spin_unlock(struct leat_spin *spin)
 {
-	if (leat_add_acqrel(&spin->held, UINT32_MAX) == 1) /* L1: pairs with leat_spin_lock() */
+	if (leat_sub_acqrel(&spin->held, 1) == 1) /* L1: pairs with leat_spin_lock() */
 		return;
 	leat_store_rel(&spin->held, 0); /* L1: pairs with leat_spin_lock() */
 	leat_os_futex_wake(&spin->held, 1);

@@ -35,7 +35,7 @@ static void notify_merge(struct leat_merge *merge, struct leat_lane *lane)
 /* Under the event's lock. */
 static void notify_lane(struct leat_sleeper *sleeper)
 {
-	struct leat_lane *lane = (struct leat_lane *)(void *)sleeper;
+	struct leat_lane *lane = leat_container_of(sleeper, struct leat_lane, sleeper);
 
 	notify_merge(lane->merge, lane);
 }

@@ -28,7 +28,7 @@
 #include "runtime/scope/due.h"
 
 struct leat_lane {
-	struct leat_sleeper sleeper; /* first: notify_lane() is given this */
+	struct leat_sleeper sleeper; /* notify_lane() is given this */
 	struct leat_waiter waiter;
 	struct leat_waitable *waitable;
 	struct leat_rx *rx;

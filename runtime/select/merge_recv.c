@@ -100,7 +100,7 @@ static int64_t nearest_deadline(const struct leat_merge *merge)
 static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 {
 	while (now_ns >= nearest_deadline(merge)) {
-		struct leat_lane *lane = caa_container_of(merge->due, struct leat_lane, due);
+		struct leat_lane *lane = leat_container_of(merge->due, struct leat_lane, due);
 
 		leat_due_remove(&merge->due, &lane->due);
 		lane->timed = false;
@@ -150,7 +150,7 @@ struct merge_wait {
 
 static struct merge_wait *merge_wait_of(struct leat_wait_loop *w)
 {
-	return (struct merge_wait *)(void *)w;
+	return leat_container_of(w, struct merge_wait, loop);
 }
 
 /* One attempt at each lane that is awake. Also -ENOENT: there is no lane. */

@@ -23,7 +23,7 @@ static int64_t nearest_scope_deadline(struct leat_select_call *call)
 
 static struct leat_select_call *call_of(struct leat_wait_loop *w)
 {
-	return (struct leat_select_call *)(void *)w;
+	return leat_container_of(w, struct leat_select_call, loop);
 }
 
 /*
