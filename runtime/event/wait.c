@@ -10,13 +10,10 @@ enum {
 	YIELDS = 8, /* of an adaptive wait, at most */
 	/* a yield that took this long gave the core to a thread that computes; see wait.h */
 	SLICE_NS = 100000,
-	/*
-	 * transfers since the wait began to yield, from which on the core went to threads of its
-	 * pipeline
-	 */
+	/* with this many transfers since the first yield, the core went to the same pipeline */
 	STREAM = 128,
-	SKIPS_FIRST = 1024, /* waits that do not yield after that */
-	/* waits with short yields after which that number is forgotten, about */
+	SKIPS_FIRST = 1024, /* waits that do not yield after a lost slice */
+	/* about so many waits with short yields reset that number */
 	SKIPS_DECAY = 64,
 	SKIPS_MOST = 1 << 16,
 	/*
@@ -26,9 +23,9 @@ enum {
 };
 
 /*
- * Yields that lost a slice, and what this thread learned from them. Each one doubles the waits that
- * do not yield; each wait whose yields were all short takes a part of them away. So at most one
- * wait in SKIPS_FIRST is late by a slice.
+ * What this thread learned from yields that lost a slice: to_skip of its next waits do not yield.
+ * Each lost slice doubles skips, the number to begin with; each wait whose yields were all short
+ * takes a part of skips away. So at most one wait in SKIPS_FIRST is late by a slice.
  */
 static LEAT_TLS struct {
 	uint32_t to_skip, skips;
@@ -44,7 +41,7 @@ static bool schedule_producers(struct leat_wait_loop *w)
 	return w->ops->schedule != NULL && w->ops->schedule(w);
 }
 
-/* Attempts after each time that the producer ran here. *ran: whether it did. */
+/* Makes an attempt each time that the producer has run on this thread. *ran: whether it did. */
 static ssize_t run_producer_here(struct leat_wait_loop *w, bool *ran)
 {
 	ssize_t r = -EAGAIN;
@@ -62,7 +59,10 @@ static bool has_passed(const struct leat_wait_loop *w, int64_t now_ns)
 	return now_ns >= w->deadline_ns || now_ns >= w->scopes_ns;
 }
 
-/* Once a deadline has passed: fires that of a scope, and makes the last attempt. Else -EAGAIN. */
+/*
+ * Once a deadline has passed, cancels the scope whose deadline it is and makes the last attempt.
+ * Before that returns -EAGAIN.
+ */
 static ssize_t check_clock(struct leat_wait_loop *w)
 {
 	int64_t now_ns;
@@ -135,7 +135,7 @@ static ssize_t yield_while_short(struct leat_wait_loop *w)
 	return r;
 }
 
-/* LEAT_WAIT_SPIN and LEAT_WAIT_YIELD. */
+/* Waits by LEAT_WAIT_SPIN or LEAT_WAIT_YIELD. */
 static ssize_t wait_without_sleep(struct leat_wait_loop *w)
 {
 	bool spins = w->policy == LEAT_WAIT_SPIN, ran;
@@ -143,10 +143,7 @@ static ssize_t wait_without_sleep(struct leat_wait_loop *w)
 
 	for (unsigned rounds = 1;; rounds++) {
 		if (!spins || rounds % ROUNDS_AN_OFFER == 0)
-			/*
-			 * where this thread has no core of its own its peer may be waiting for this
-			 * one
-			 */
+			/* if threads share this core, the peer may be waiting for it */
 			leat_os_yield();
 		r = spins ? spin_with_attempts(w) : make_attempt(w);
 		if (r == -EAGAIN)
@@ -174,7 +171,10 @@ static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
 			leat_sleeper_park(&w->sleeper, until_ns);
 	}
 	*notified = w->ops->retire(w);
-	/* also after a time-out: what was there in time is not missed */
+	/*
+	 * also after a time-out: an item that came in time is not missed, nor is one that this
+	 * waiter was notified of
+	 */
 	return r != -EAGAIN ? r : make_attempt(w);
 }
 
@@ -206,7 +206,7 @@ static ssize_t wait_by_policy(struct leat_wait_loop *w, bool ran)
 	return r == -EAGAIN ? wait_parked(w) : r;
 }
 
-/* Also where an exception leaves a step that ran here. */
+/* A cleanup: also runs when an exception leaves a step that ran here. */
 static void end_wait_books(struct leat_wait_loop **w)
 {
 	if (*w != NULL && (*w)->ops->end != NULL)
@@ -226,7 +226,7 @@ ssize_t leat_wait_for(struct leat_wait_loop *w)
 	if (leat_must_not_wait > 0)
 		return -EDEADLK;
 	if ((w->policy == LEAT_WAIT_ADAPTIVE && !ran) || w->policy == LEAT_WAIT_SPIN)
-		r = spin_with_attempts(w); /* so short that it is in no books */
+		r = spin_with_attempts(w); /* too short to be counted as a wait */
 	if (r == -EAGAIN)
 		r = check_clock(w);
 	if (r != -EAGAIN)
