@@ -10,9 +10,12 @@
 #include <limits.h>
 #include <poll.h>
 
-enum { ON_STACK = 16 };
+enum { ON_STACK = 16 }; /* a call with more cases allocates memory */
 
-/* 0, the error, or 1 for a case that is ignored. */
+/*
+ * Returns 0, with the case's waitable or with NULL for a descriptor; 1 if the case is ignored; or
+ * an error.
+ */
 static int check_case(const struct leat_case *c, struct leat_waitable **waitable)
 {
 	*waitable = NULL;
@@ -84,8 +87,8 @@ static __attribute__((noinline)) int select_from_heap(struct leat_select_call *c
 }
 
 /*
- * A lone case that can be done as the plain call does it. What is wrong with it is told by the long
- * way.
+ * Makes the plain call for a lone case. Returns false if that did nothing, also where the case is
+ * wrong: leat_select() then goes the long way, which returns the error.
  */
 static inline bool attempt_lone_case(struct leat_case *c)
 {

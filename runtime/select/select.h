@@ -1,9 +1,17 @@
 /*
  * runtime/select/select.h: the inside of leat_select(), waiting for one of several cases.
  *
- * A wait stands on the list of each side at once, with one sleeper for all. It is told of one, or
- * of several; it takes one, and passes on the news of all that told it (runtime/event/wait.h).
- * Nothing is made ready for that before a first attempt at each case has found nothing.
+ *     select.c        the call: checks its cases, makes one attempt at each, then waits
+ *     sweep.c         a sweep: one attempt at each case, in order or in random order
+ *     select_wait.c   the wait, by the wait engine (runtime/event/wait.h)
+ *
+ * A waiting thread has a waiter on the event of each channel of its cases, and one sleeper for all
+ * of them. Several of those events may notify it. The thread takes one case only, so it forwards
+ * each notification that it leaves unused (runtime/event/event.h, Forwarding). The thread prepares
+ * a wait only after a first sweep has found nothing.
+ *
+ * Case and place. The caller's array has the cases. Each case has a place of the same index, where
+ * the call keeps what it knows of the case.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,44 +24,62 @@
 #include "runtime/event/wait.h"
 
 struct leat_select_place {
-	struct leat_waitable *waitable; /* NULL: a descriptor */
+	struct leat_waitable *waitable; /* NULL: the case is a descriptor */
 	struct leat_waiter waiter;
-	bool notified;
-	unsigned lost;     /* the waiter's, from one round to the next */
-	uint64_t position; /* leat_waitable_position() before the last sweep */
+	bool notified;     /* what removing the waiter returned last */
+	unsigned lost;     /* waiter.lost, kept from one sleep to the next */
+	uint64_t position; /* leat_waitable_position() before the last exact sweep */
 };
 
 struct leat_select_call {
-	struct leat_wait_loop loop; /* filled in before a wait */
+	struct leat_wait_loop loop; /* set by leat_select_wait() */
 	struct leat_case *cases;
-	size_t n;    /* of cases; places and polled have as many, polled one more: the flag */
-	size_t live; /* the first of order are the places of cases that are not ignored */
-	size_t fds;  /* how many of those are descriptors */
+	size_t n;    /* how many cases there are, and places */
+	size_t live; /* how many of them are not ignored */
+	size_t fds;  /* how many of the live ones are descriptors */
 	bool in_random_order;
-	int flag_rc; /* what the last select_wait_prepare() had of open_wake_flag() */
+	int flag_rc; /* what open_wake_flag() returned to the last select_wait_prepare() */
 	struct leat_select_place *places;
-	struct pollfd *polled; /* made when a descriptor is first looked at */
-	uint32_t *order;
+	struct pollfd *polled; /* n entries and one for the wake flag; set by each poll */
+	uint32_t *order;       /* the indexes of the live cases, in the order of the last sweep */
 };
 
+/* The i-th live place. */
 static inline struct leat_select_place *leat_select_place_of(struct leat_select_call *call,
                                                              size_t i)
 {
 	return &call->places[call->order[i]];
 }
 
-/* The sides of live places. */
+/* The live places that have a waitable: i for leat_select_place_of(). */
 #define for_each_waitable(i, call) \
 	for (size_t i = 0; i < (call)->live; i++) \
 		if (leat_select_place_of(call, i)->waitable != NULL)
 
-/* sweep.c */
+/*
+ * Makes one attempt at each live case. Returns the index of the case that is done, -EAGAIN, or the
+ * error of poll(2). poll_first: polls the descriptors once, when the sweep comes to the first of
+ * them. Otherwise uses what the last poll found.
+ */
 int leat_select_sweep(struct leat_select_call *call, bool poll_first);
+/*
+ * The last sweep of a call that waits no longer. As leat_select_sweep() with poll_first, but
+ * -EAGAIN says that at one moment no case with a waitable could be done; the exceptions are in
+ * leat/select.h.
+ */
 int leat_select_sweep_exactly(struct leat_select_call *call);
+/* Polls the descriptors of live cases, and flag unless it is -1. Returns as leat_os_poll(). */
 int leat_select_poll_fds(struct leat_select_call *call, int flag, int64_t until_ns);
 
-/* select_wait.c */
+/*
+ * Has a worker run each generator on a pool that the call waits for and that no thread runs.
+ * Returns whether a case may be done now.
+ */
 bool leat_select_schedule(struct leat_select_call *call);
+/*
+ * Waits until a case is done. Returns its index or an error, as leat_select() does. Not inline:
+ * a call that finds something at once needs none of it.
+ */
 int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * How a select waits, by the wait engine.
+ * How a select waits.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -26,10 +26,7 @@ static struct leat_select_call *call_of(struct leat_wait_loop *w)
 	return leat_container_of(w, struct leat_select_call, loop);
 }
 
-/*
- * Descriptors as the last poll found them: that of park(), or, for the last attempt, one of its
- * own.
- */
+/* Descriptors are as park() found them, but the last attempt polls them itself. */
 static ssize_t select_wait_attempt(struct leat_wait_loop *w)
 {
 	return w->last ? leat_select_sweep_exactly(call_of(w))
@@ -49,7 +46,11 @@ static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 	}
 }
 
-/* The flag by which poll(2) is told of channels is one of their handles'. */
+/*
+ * A call that waits for descriptors and for channels sleeps in poll(2), so notifications have to
+ * raise a flag. The wake descriptor of one of its handles serves as that flag. Returns 0, or what
+ * leat_wake_fd() fails with.
+ */
 static int open_wake_flag(struct leat_select_call *call)
 {
 	int flag;
@@ -108,10 +109,6 @@ static void select_wait_forward(struct leat_wait_loop *w)
 			leat_waitable_forward_notify(leat_select_place_of(call, i)->waitable);
 }
 
-/*
- * Generators on a pool that nobody runs just now are run by a worker. Whether there is something to
- * be done.
- */
 bool leat_select_schedule(struct leat_select_call *call)
 {
 	bool any = false;
@@ -182,8 +179,9 @@ static bool has_send_case(struct leat_select_call *call)
 }
 
 /*
- * The policy that all sides have, else: park if one has it, else adaptive. Descriptors are waited
- * for asleep.
+ * Returns LEAT_WAIT_PARK if a waitable has it, else the policy that all waitables share, else
+ * LEAT_WAIT_ADAPTIVE. A descriptor among the cases makes it adaptive, and descriptors alone make it
+ * park: the thread must come to sleep in poll(2).
  */
 static enum leat_wait common_policy(struct leat_select_call *call)
 {
@@ -203,7 +201,6 @@ static enum leat_wait common_policy(struct leat_select_call *call)
 	return !any ? LEAT_WAIT_PARK : all ? policy : LEAT_WAIT_ADAPTIVE;
 }
 
-/* Out of line: what is done at once needs none of it. */
 int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns)
 {
 	if (call->live == 0 && deadline_ns == LEAT_NEVER)

@@ -1,5 +1,5 @@
 /*
- * One attempt at each case of a select.
+ * Sweeps: one attempt at each case of a select.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,11 +10,12 @@
 #include <poll.h>
 
 /*
- * The state of this thread's xorshift; 0 before the first use. Good enough to be fair, and its own,
- * so shared with nobody.
+ * The state of this thread's xorshift generator; 0 before the first use. It is random enough to be
+ * fair, and no other thread touches it.
  */
 static __thread uint64_t random_state;
 
+/* Returns a random number below n. */
 static uint32_t draw_below(uint32_t n)
 {
 	uint64_t x = random_state;
@@ -28,7 +29,6 @@ static uint32_t draw_below(uint32_t n)
 	return (uint32_t)(((x >> 32) * n) >> 32);
 }
 
-/* Looks at the descriptors, and at the flag for being woken, if there is one. As leat_os_poll(). */
 int leat_select_poll_fds(struct leat_select_call *call, int flag, int64_t until_ns)
 {
 	for (size_t i = 0; i < call->n; i++)
@@ -44,7 +44,7 @@ int leat_select_poll_fds(struct leat_select_call *call, int flag, int64_t until_
 	return leat_os_poll(call->polled, call->n + 1, until_ns);
 }
 
-/* One attempt at a case: 1 done, or -EAGAIN. */
+/* One attempt at a case. Returns 1, with the result in the case, or -EAGAIN. */
 static inline int attempt_case(struct leat_select_call *call, size_t at)
 {
 	struct leat_case *c = &call->cases[at];
@@ -65,11 +65,7 @@ static inline int attempt_case(struct leat_select_call *call, size_t at)
 	return 1;
 }
 
-/*
- * One attempt at each, in an order that is drawn while it goes: which case is done, -EAGAIN, or
- * what poll(2) fails with. Descriptors are looked at once, when the first of them comes up; or not
- * at all, where what was seen last still holds.
- */
+/* A random order is drawn as the sweep goes: each step swaps one of the cases that are left. */
 int leat_select_sweep(struct leat_select_call *call, bool poll_first)
 {
 	for (size_t i = 0; i < call->live; i++) {
@@ -95,7 +91,10 @@ int leat_select_sweep(struct leat_select_call *call, bool poll_first)
 	return -EAGAIN;
 }
 
-/* Where the others of each side have come to. False where none of the sides has any. */
+/*
+ * Notes each waitable's position. Returns false if no other thread uses any of the waitables: then
+ * positions do not matter.
+ */
 static bool record_positions(struct leat_select_call *call)
 {
 	bool any = false;
@@ -109,8 +108,9 @@ static bool record_positions(struct leat_select_call *call)
 }
 
 /*
- * Whether what the last sweep found was never true of all sides at once, or will not be in a
- * moment: *pauses counts those.
+ * Returns true if another thread has moved an item meanwhile, so that the last sweep may have
+ * missed it, or if an attempt failed only because another thread's transfer is unfinished. The
+ * caller waits for such transfers LEAT_PEER_PAUSES times at most, which *pauses counts.
  */
 static bool must_sweep_again(struct leat_select_call *call, unsigned *pauses)
 {
@@ -132,11 +132,20 @@ static bool must_sweep_again(struct leat_select_call *call, unsigned *pauses)
 }
 
 /*
- * The last sweep of one that waits no longer. Other threads may have moved what was there from a
- * side that was looked at later to one that was looked at before, so that there was something all
- * along. A side's position and the attempt after it say that it had nothing since that position was
- * read, if it is still the same afterwards; a side without others cannot lose what it had. So at
- * the moment between the two passes no side had anything.
+ * Invariant: -EAGAIN says that at one moment no waitable had anything to do. One sweep alone cannot
+ * say that:
+ *
+ *     this thread                         another thread
+ *     attempts to receive from A: empty
+ *                                         receives the item of B and sends it into A
+ *     attempts to receive from B: empty
+ *
+ * There was an item all along. Therefore this reads the position of each waitable, sweeps, and
+ * reads the positions again. If an attempt failed, and the position is still the same, no thread
+ * has taken anything from that waitable since the first reading: it had nothing to do from then
+ * until its attempt. If no other thread uses a waitable, only this thread can take something from
+ * it, so the same is true. So at the moment between the first reading and the sweep no waitable had
+ * anything to do. If a position has changed, all of that is done again.
  */
 int leat_select_sweep_exactly(struct leat_select_call *call)
 {
