@@ -8,8 +8,12 @@
 #include "runtime/scope/scope.h"
 
 /*
- * Any thread. The last touch of the merge is the unlock; the wake-up after it uses the address
- * alone. A descriptor could be closed by then, and be another's.
+ * Puts a lane on the list, and wakes the merging thread or raises the descriptor. Any thread may
+ * call this.
+ *
+ * The last touch of the merge is the unlock. From then on the merging thread may take the lane, and
+ * close the merge. The wake-up after the unlock uses an address alone and reads nothing there. The
+ * descriptor is raised before the unlock: after it, the number could be that of another descriptor.
  */
 static void notify_merge(struct leat_merge *merge, struct leat_lane *lane)
 {
@@ -17,12 +21,12 @@ static void notify_merge(struct leat_merge *merge, struct leat_lane *lane)
 
 	leat_mutex_lock(&merge->lock);
 	leat_lane_queue_push(&merge->notified, lane);
-	/* rlx: a hint; the list is looked at under the lock before a sleep */
+	/* rlx: a hint; the merging thread reads the list under merge->lock before it sleeps */
 	leat_store_rlx(&merge->has_notified, 1);
 	asleep = merge->asleep;
 	merge->asleep = false;
 	if (asleep)
-		/* rlx: who wakes up by it takes this lock before he looks */
+		/* rlx: the thread that it wakes takes merge->lock before it reads the list */
 		leat_store_rlx(&merge->sleeper.word, 1);
 	if (merge->fd_watched)
 		leat_os_flag_raise(merge->flag);
@@ -32,7 +36,7 @@ static void notify_merge(struct leat_merge *merge, struct leat_lane *lane)
 		leat_os_futex_wake(&merge->sleeper.word, 1);
 }
 
-/* Under the event's lock. */
+/* Caller holds the event's lock. */
 static void notify_lane(struct leat_sleeper *sleeper)
 {
 	struct leat_lane *lane = leat_container_of(sleeper, struct leat_lane, sleeper);
@@ -48,7 +52,7 @@ int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 
 	if (merge == NULL || rx == NULL)
 		return -EINVAL;
-	/* with any address for the item's */
+	/* no item is received here, so any address is good for the check */
 	rc = leat_waitable_check(waitable, rx, 0, "leat_merge_add");
 	if (rc == 0 && leat_waitable_item_size(waitable) != merge->item_size)
 		rc = -EINVAL;
@@ -67,7 +71,7 @@ int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag)
 	return 0;
 }
 
-/* A lane that was added, and that the merging thread has not seen until now. */
+/* The merging thread takes a new lane from the list. */
 static void link_lane(struct leat_merge *merge, struct leat_lane *lane)
 {
 	lane->due.due_ns = leat_scope_deadline(leat_waitable_scope(lane->waitable));
@@ -84,7 +88,6 @@ static void link_lane(struct leat_merge *merge, struct leat_lane *lane)
 	merge->lanes++;
 }
 
-/* It stands on no event and in no queue. */
 void leat_merge_close_lane(struct leat_merge *merge, struct leat_lane *lane)
 {
 	if (lane->newer != NULL)
@@ -99,7 +102,6 @@ void leat_merge_close_lane(struct leat_merge *merge, struct leat_lane *lane)
 	leat_os_free(lane);
 }
 
-/* Those that were told come to the end of the queue. */
 void leat_merge_take_notified(struct leat_merge *merge)
 {
 	int64_t now_ns = leat_now_ns();
@@ -120,7 +122,10 @@ void leat_merge_take_notified(struct leat_merge *merge)
 	}
 }
 
-/* Takes those out of the queue that have found nothing for so many rounds, and lines them up. */
+/*
+ * The first half of arming: takes the lanes out of the queue, adds their waiters to their events,
+ * and fences once for all. Returns these lanes, linked by next_armed.
+ */
 static struct leat_lane *add_waiters(struct leat_merge *merge, uint64_t rounds)
 {
 	struct leat_lane *armed = NULL;
@@ -141,7 +146,7 @@ static struct leat_lane *add_waiters(struct leat_merge *merge, uint64_t rounds)
 		lane->next_armed = armed;
 		armed = lane;
 		lane->armed = true;
-		/* from here on it may be told */
+		/* from here on a notifier may put the lane on the list */
 		heavy |= leat_waitable_add_waiter(lane->waitable, &lane->waiter);
 	}
 	if (armed != NULL)
@@ -150,8 +155,8 @@ static struct leat_lane *add_waiters(struct leat_merge *merge, uint64_t rounds)
 }
 
 /*
- * Arms them. Who has something after all comes back to the queue: at once, or by the list where it
- * was told meanwhile.
+ * The second half: a recheck of each. A lane that has something goes back to the queue, unless
+ * remove_waiter() says that it was notified meanwhile: then it is on the list already.
  */
 void leat_merge_arm_lanes(struct leat_merge *merge, uint64_t rounds)
 {

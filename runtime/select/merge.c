@@ -23,13 +23,16 @@ struct leat_merge *leat_detail_merge_open(unsigned abi, size_t item_size)
 	return merge;
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For callers by address or from another language: their layout is not checked. */
 struct leat_merge *(leat_merge_open)(size_t item_size)
 {
 	return leat_merge_open(item_size);
 }
 
-/* Whether the descriptor will tell: nobody was told yet. */
+/*
+ * From now on the next notifier raises the descriptor. Returns false, and does nothing, if a lane
+ * has been notified already.
+ */
 static bool watch_fd(struct leat_merge *merge)
 {
 	bool watched;
@@ -77,8 +80,8 @@ int leat_merge_fd(struct leat_merge *merge)
 }
 
 /*
- * The lanes that were told and not looked at since are lined up with the others: what has nothing,
- * has no news to pass on.
+ * A lane that was notified and has had no turn since is armed like the others. It forwards nothing:
+ * it has no item, so there is no work for another receiver.
  */
 int leat_merge_arm(struct leat_merge *merge)
 {
@@ -106,7 +109,9 @@ int leat_merge_disarm(struct leat_merge *merge)
 }
 
 /*
- * All leave before any is freed: until then they may be told, and stand side by side on that list.
+ * Invariant: no lane is freed while a lane is on an event. If not: a notifier would append that
+ * lane to the list, and write to the lane before it, which is freed. Therefore the waiters of all
+ * lanes are removed first.
  */
 void leat_merge_close(struct leat_merge *merge)
 {

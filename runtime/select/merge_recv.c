@@ -8,16 +8,20 @@
 #include "runtime/select/merge.h"
 
 #ifndef LEAT_MERGE_BUDGET
-#define LEAT_MERGE_BUDGET 64 /* the exploring scheduler moves few items */
+#define LEAT_MERGE_BUDGET 64 /* smaller for the exploring scheduler, which moves few items */
 #endif
 
 /*
- * BUDGET: items of one lane in a row, so that many share what a turn costs, and the others wait for
- * a microsecond or so. A look at LANES_A_PAUSE lanes takes about as long as a pause.
+ * BUDGET: the most items of one lane in its turn. So many items share the cost of the turn, and the
+ * other lanes wait for about a microsecond. Attempts at LANES_A_PAUSE lanes take about as long as a
+ * pause.
  */
 enum { BUDGET = LEAT_MERGE_BUDGET, IDLE_ROUNDS = 8, LANES_A_PAUSE = 4 };
 
-/* What a lane was told of was looked at: the news goes on where it leaves something behind. */
+/*
+ * The turn of a lane that was notified is over: if the lane leaves an item behind, and another
+ * receiver of its channel is parked, that one is notified.
+ */
 static void forward_from_lane(struct leat_lane *lane)
 {
 	if (leat_likely(!lane->armed))
@@ -38,7 +42,6 @@ static void begin_round(struct leat_merge *merge)
 	merge->round_left = merge->awake.n;
 }
 
-/* The first of the queue has had its turn. */
 struct leat_lane *leat_merge_end_turn(struct leat_merge *merge)
 {
 	struct leat_lane *lane = leat_lane_queue_pop(&merge->awake);
@@ -56,7 +59,7 @@ struct leat_lane *leat_merge_end_turn(struct leat_merge *merge)
 	return lane;
 }
 
-/* One attempt at the first of the queue. */
+/* Makes one attempt at the first lane of the queue. */
 static inline int attempt_lane(struct leat_merge *merge, void *item, void **tag)
 {
 	struct leat_lane *lane = merge->awake.first;
@@ -71,7 +74,7 @@ static inline int attempt_lane(struct leat_merge *merge, void *item, void **tag)
 	return r;
 }
 
-/* A lane has said that it has ended. It is closed with the next call. */
+/* The first lane of the queue has ended. The next call closes it. */
 static void end_lane(struct leat_merge *merge)
 {
 	leat_merge_end_turn(merge);
@@ -87,15 +90,15 @@ void leat_merge_forget_last(struct leat_merge *merge)
 	merge->last_ended = false;
 }
 
-/* The nearest deadline of a lane's scope. */
+/* Returns the nearest deadline of a lane's scope. */
 static int64_t nearest_deadline(const struct leat_merge *merge)
 {
 	return merge->due == NULL ? LEAT_NEVER : merge->due->due_ns;
 }
 
 /*
- * Deadlines of scopes that have passed are fired; their lanes are told by that. It visits those
- * lanes alone.
+ * Cancels each scope of a lane whose deadline has passed. The cancel notifies the lane. Visits
+ * these lanes alone.
  */
 static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 {
@@ -108,10 +111,6 @@ static void expire_scopes(struct leat_merge *merge, int64_t now_ns)
 	}
 }
 
-/*
- * Generators on a pool that nobody runs just now are run by a worker. Whether a lane that is awake
- * has something.
- */
 bool leat_merge_schedule(const struct leat_merge *merge)
 {
 	bool any = false;
@@ -125,7 +124,7 @@ static void sleep_until_lane(struct leat_merge *merge, int64_t until_ns)
 {
 	bool asleep;
 
-	leat_merge_disarm_fd(merge); /* this thread is told instead */
+	leat_merge_disarm_fd(merge); /* the next notifier wakes this thread instead */
 	leat_mutex_lock(&merge->lock);
 	asleep = merge->notified.first == NULL;
 	if (asleep)
@@ -140,9 +139,9 @@ static void sleep_until_lane(struct leat_merge *merge, int64_t until_ns)
 	leat_mutex_unlock(&merge->lock);
 }
 
-/* One wait of the merge. */
+/* One wait of the merging thread. */
 struct merge_wait {
-	struct leat_wait_loop loop; /* its sleeper is not used: lanes notify the merge's */
+	struct leat_wait_loop loop; /* its sleeper is not used: lanes notify the merge's sleeper */
 	struct leat_merge *merge;
 	void *item;
 	void **tag;
@@ -153,7 +152,10 @@ static struct merge_wait *merge_wait_of(struct leat_wait_loop *w)
 	return leat_container_of(w, struct merge_wait, loop);
 }
 
-/* One attempt at each lane that is awake. Also -ENOENT: there is no lane. */
+/*
+ * Makes one attempt at each lane that is awake, until one has an item or an end. Also returns
+ * -ENOENT: there is no lane.
+ */
 static int attempt_lanes(struct leat_merge *merge, void *item, void **tag)
 {
 	size_t attempts = 0;
@@ -180,7 +182,7 @@ static int attempt_lanes(struct leat_merge *merge, void *item, void **tag)
 	return merge->lanes == 0 ? -ENOENT : -EAGAIN;
 }
 
-/* Lanes that were added since then may change how this waits. */
+/* New lanes may change how the thread waits. */
 static void update_wait_loop(struct leat_merge *merge, struct leat_wait_loop *w)
 {
 	w->policy = merge->parks_at_once ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE;
@@ -212,7 +214,7 @@ static void merge_wait_prepare(struct leat_wait_loop *w)
 	leat_merge_arm_lanes(merge_wait_of(w)->merge, 0);
 }
 
-/* A lane that is awake is not armed: it has something, or had when it was armed. */
+/* A lane that is awake had something in its recheck, or was notified since: then do not sleep. */
 static ssize_t merge_wait_park(struct leat_wait_loop *w, int64_t until_ns)
 {
 	struct leat_merge *merge = merge_wait_of(w)->merge;
@@ -222,7 +224,7 @@ static ssize_t merge_wait_park(struct leat_wait_loop *w, int64_t until_ns)
 	return -EAGAIN;
 }
 
-/* Lanes stay armed, and each forwards its own notification when it is served. */
+/* Lanes stay armed. A lane that was notified forwards when its turn ends. */
 static bool merge_wait_retire(struct leat_wait_loop *w)
 {
 	(void)w;
@@ -280,7 +282,7 @@ int leat_detail_merge_recv(struct leat_merge *merge, void *item, size_t size, vo
 		r = attempt_lane(merge, item, tag);
 		if (leat_likely(r == 1))
 			return 1;
-		/* its turn is over; an end it answers again */
+		/* the turn is over; at an end, the next attempt returns the end again */
 		merge->served = r == -EAGAIN ? BUDGET : 1;
 	}
 	return receive_from_lanes(merge, item, tag, deadline_ns);
