@@ -2,8 +2,8 @@
  * tests/verify/subject.h: included before everything else when a source of the library, or a model,
  * is compiled.
  *
- * It stands in for liburcu (the place of runtime/registry/rcu.h), shows the C library's copies to
- * the race detector, and turns variables of a thread into memory that the scheduler exchanges.
+ * It replaces liburcu (runtime/registry/rcu.h), shows the C library's copies to the race detector,
+ * and turns variables of a thread into memory that the scheduler exchanges at each switch.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -73,7 +73,7 @@ static inline void cds_list_del_rcu(struct cds_list_head *entry)
 }
 #define caa_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 /*
- * A node is acquired by way of the head. What leads from one to the next need not be: liburcu
+ * A walk acquires the first node from the head. The load of the next node is relaxed here: liburcu
  * promises no more than that.
  */
 #define verify_rcu_next(p) leat_load_rlx(&(p))
