@@ -35,7 +35,8 @@ struct verify_model {
 	/* What may go wrong, and how often in one execution. */
 	unsigned spurious, failed_allocs, failed_threads;
 	const char *known; /* why the model is known to fail; then it is an error if it does not */
-	/* how long every thread may sleep at once; longer fails as "late"; default: not at all */
+	/* time that may pass in all while every thread sleeps; more fails as "late"; default: none
+	 */
 	int64_t idle_ns;
 	/*
 	 * a thread that pauses may go on before the other threads have run; without it, a search
@@ -74,8 +75,8 @@ void verify_instant(int64_t ns);
 #define VERIFY_START_NS 1000
 
 /*
- * From now on every thread may sleep at once for ns more. This replaces what was left of the
- * model's idle_ns.
+ * From now on so much time may pass in all while every thread sleeps. This replaces what was left
+ * of the model's idle_ns.
  */
 void verify_idle(int64_t ns);
 #define VERIFY_ANY_NS INT64_MAX
