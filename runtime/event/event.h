@@ -22,7 +22,7 @@
  *     sets the bit (in its buffer)
  *     rechecks: nothing
  *                                       publishes an item
- *                                       reads the bit: not set, so it notifies nobody
+ *                                       reads the bit: not set, so it notifies no thread
  *     sleeps, although there is an item
  *
  * Therefore prepare_wait() executes a heavy fence between its store and its load: membarrier makes
@@ -75,7 +75,7 @@
  * remove_waiter() returns true: A owns the notification. Therefore a time-out does not end the
  * wait. A removes its waiter and then makes one more attempt, which receives the item if it is
  * still there. Then A forwards if it was notified, and only then returns (leat_wait_for() in
- * runtime/event/wait.c). An item that is sent after A's remove_waiter() finds B on the list.
+ * runtime/event/wait.c). A sender that comes after A's remove_waiter() finds B on the list.
  *
  * Order. Waiters are notified first come, first served, but a waiter that was notified in vain goes
  * before the rest. A thread that did not wait may have taken the item before the notified waiter
