@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A deadline over a tree: three generators that would run for ever, one of them in a child scope,
- * end together when the parent's time is over, and each can say why.
+ * A deadline over a tree: three generators that would run for ever, one of them in a child scope.
+ * All end when the parent's deadline passes, and the status of each says why.
  */
 #include <leat/leat.h>
 
@@ -36,7 +36,7 @@ int main(void)
 	for (started = 0; started < 3; started++)
 		if (leat_gen(started < 2 ? day : session, count_up, &from[started],
 		             sizeof(uint64_t), NULL, &rx[started]) < 0)
-			/* -ECANCELED: the machine was so busy that the deadline came first */
+			/* -ECANCELED: the machine was so busy that the deadline passed first */
 			break;
 	for (int i = 0; i < started; i++) {
 		while (leat_recv(rx[i], &item) == 1) /* until the deadline: then -ECANCELED */

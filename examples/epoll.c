@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A channel in somebody else's epoll loop, beside a timer: a generator counts primes, and the loop
- * prints how far it is each time the timer fires.
+ * A channel and a timer in an epoll loop of the program's own. A generator sends primes, and the
+ * loop prints how far it is each time the timer fires.
  */
 #include <leat/leat.h>
 
@@ -35,7 +35,7 @@ static void watch(int epoll, int fd)
 		perror("epoll");
 }
 
-/* Takes what is there. Whether more may come. */
+/* Receives all items that are there. Returns whether more may come. */
 static bool take_all(struct leat_rx *rx, uint64_t *count, uint64_t *last)
 {
 	int r;
@@ -62,7 +62,8 @@ int main(void)
 	timerfd_settime(timer, 0, &each, NULL);
 	while (take_all(rx, &count, &last)) {
 		/*
-		 * An item may have come since: then there is no sleep, only a look at the others.
+		 * If an item has come since, leat_rx_arm() returns 1: then poll the descriptors
+		 * without a sleep.
 		 */
 		int n = epoll_wait(epoll, events, 2, leat_rx_arm(rx) == 0 ? -1 : 0);
 

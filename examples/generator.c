@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A generator runs beside its consumer. The consumer takes what it wants and leaves; the generator
- * notices, ends, and nothing is left behind.
+ * A generator runs beside its consumer. The consumer receives what it wants and closes its
+ * receiver. Then the generator's next send fails, the generator returns, and nothing is left
+ * behind.
  */
 #include <leat/leat.h>
 
@@ -15,7 +16,7 @@ static int squares(struct leat_tx *out, void *arg)
 	(void)arg;
 	for (uint64_t n = 0; rc == 0; n++)
 		rc = leat_send(out, &(uint64_t){ n * n });
-	return rc; /* -EPIPE: nobody receives any more. The ordinary way out, not a failure */
+	return rc; /* -EPIPE: the receiver is closed. The ordinary way out, not a failure */
 }
 
 int main(void)

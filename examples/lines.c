@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 /*
- * Counts the lines of a file that contain a word: lines FILE WORD. A generator reads, this thread
- * looks.
+ * Counts the lines of a file that contain a word: lines FILE WORD. A generator reads the file, and
+ * this thread searches each line.
  */
 #include <leat/leat.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A million generators, all alive at once on the few threads of a pool, each with a channel of its
- * own: some 200 bytes and the state. A generator that waits costs memory and nothing else. An
- * argument says how many.
+ * A million generators, all alive at once on the few threads of a pool. Each has a channel of its
+ * own, and takes some 200 bytes and its state. A generator that waits costs memory and nothing
+ * else. The first argument is the number of generators.
  */
 #include <leat/leat.h>
 
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 			if (round == 10)
 				squares += (uint64_t)((int64_t)at * at);
 		}
-	leat_scope_cancel(scope, 0, "seen enough"); /* all of them end, wherever they wait */
+	leat_scope_cancel(scope, 0, "seen enough"); /* all generators end, wherever they wait */
 	leat_scope_join(scope);
 	for (size_t i = 0; i < count; i++)
 		leat_rx_close(rx[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A slow reader of a fast feed: the channel keeps the newest eight quotes and drops the oldest;
- * what was dropped is counted, with its reason, and its memory freed by `discard`.
+ * A slow receiver of a fast feed. The channel keeps the newest eight quotes and drops the oldest.
+ * It counts the quotes that it drops, by reason, and has `discard` free their memory.
  */
 #include <leat/leat.h>
 
@@ -51,7 +51,7 @@ int main(void)
 		if (quote == NULL)
 			return 1;
 		*quote = 100.0 + i;
-		leat_send(tx, &quote); /* 0, always, and never waits */
+		leat_send(tx, &quote); /* always returns 0, and never waits */
 	}
 	leat_tx_close(tx);
 	leat_for(double *, quote, rx) {
@@ -61,6 +61,6 @@ int main(void)
 	putchar('\n');
 	leat_rx_close(rx);
 	leat_scope_close(scope);
-	leat_diag_stop(diag); /* the last snapshot: the books of what has ended */
+	leat_diag_stop(diag); /* takes a last snapshot: the books of the channel that has ended */
 	return freed == 92 ? 0 : 1;
 }

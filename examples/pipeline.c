@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * leat run 'lines:FILE | workers:4 field:1 | tally', in C: a source on its thread, four workers
- * that share its channel, and one channel back to whoever counts. By default it counts the field
- * names of the package database.
+ * that share its channel, and one channel from all workers to the main thread, which counts. By
+ * default it counts the field names of the package database.
  */
 #include <leat/leat.h>
 
@@ -26,7 +26,7 @@ static int first_field(struct leat_tx *task, void *arg)
 		line.len = space != NULL ? (size_t)(space - line.data) : line.len;
 		rc = leat_send(mine->out, &line);
 		if (rc < 0) {
-			leat_line_free(&line); /* not taken: still ours */
+			leat_line_free(&line); /* the channel did not take it: still ours */
 			break;
 		}
 	}
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 		if (leat_gen(scope, first_field, &edges[i], 0, NULL, NULL) < 0)
 			return 1;
 	}
-	/* the workers have their clones: the last to close ends the stream */
+	/* the workers have clones of their own; the last one that is closed ends the stream */
 	leat_rx_close(from_lines);
 	leat_tx_close(tx);
 	leat_for(struct leat_line, field, rx) {

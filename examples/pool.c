@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A pipeline that is wholly on a pool: a source, a stage that makes something else of each item,
- * and a sink. None of them has a thread; each is a function that is called when there is something
- * to do. A stage is a seq that stands on another.
+ * A pipeline that is wholly on a pool: a source, a stage that makes another item of each item, and
+ * a sink. None of them has a thread. Each is a function that a worker calls when there is something
+ * to do. A stage is a seq that pulls from another seq.
  */
 #include <leat/leat.h>
 
@@ -24,7 +24,7 @@ static int numbers(void *state, void *item)
 	return 1;
 }
 
-/* How many steps it is to 1: half of what is even, three times what is odd, and one. */
+/* Counts the steps to 1. A step halves an even number, and makes 3n + 1 of an odd n. */
 static int lengths(void *state, void *item)
 {
 	struct leat_seq *in = state;
@@ -34,8 +34,8 @@ static int lengths(void *state, void *item)
 
 	if (rc != 1)
 		/*
-		 * the end, a failure, or "nothing there yet, call again": all are answered as they
-		 * come
+		 * the end, a failure, or "nothing there yet, call again": the stage returns each as
+		 * it is
 		 */
 		return rc;
 	*length = (struct length){ .start = n };
@@ -58,7 +58,7 @@ static int keep_longest(void *state, const void *item)
 
 	if (length->steps > longest->steps)
 		*longest = *length;
-	return 0; /* 1: enough */
+	return 0; /* 1 would mean: enough */
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting for several things: orders before ticks, with a deadline for when nothing comes, until
- * both streams have ended.
+ * Waits for two streams at once until both have ended. Orders are received before ticks. A deadline
+ * ends the wait if neither comes.
  */
 #include <leat/leat.h>
 
@@ -59,7 +59,7 @@ int main(void)
 		if (cases[which].answer == 1) {
 			counts[which]++;
 		} else {
-			cases[which].rx = NULL; /* this one has ended: the case is switched off */
+			cases[which].rx = NULL; /* this stream has ended: switch its case off */
 			open--;
 		}
 	}

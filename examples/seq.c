@@ -48,7 +48,7 @@ int main(void)
 	                 (struct leat_seq){ fibonacci_next, NULL, &threaded, sizeof(uint64_t) },
 	                 NULL, &rx) < 0)
 		return 1;
-	/* its fini closes rx, which would stop a generator that still runs */
+	/* the seq's fini closes rx, which would stop a generator that still runs */
 	print_all(leat_seq_from_rx(rx));
 	return leat_scope_close(scope) < 0;
 }

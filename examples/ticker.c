@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A function that waits for its time, in three places: pulled, on a thread, and on a pool, where no
- * thread waits with it. The function is the same; in a step on a pool leat_after() answers a value
- * that it returns, and it is called again.
+ * thread waits for it. The function is the same. In a step on a pool leat_after() returns a value
+ * that the function returns too, and a worker calls the function again when the time has come.
  */
 #include <leat/leat.h>
 
@@ -35,7 +35,7 @@ static struct leat_seq every(struct ticker *t, int64_t every_ns)
 	return (struct leat_seq){ tick, NULL, t, sizeof(int64_t) };
 }
 
-/* Pulls: the seq itself, or what comes out of a channel. */
+/* Pulls from a seq: the ticker itself, or the receiver of a channel. */
 static void print(const char *where, struct leat_seq seq)
 {
 	int64_t late_ns;

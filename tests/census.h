@@ -1,8 +1,8 @@
 /*
- * tests/census.h: what a test leaves behind: threads (and with them whoever sleeps in a futex or a
- * descriptor), descriptors, channels and generators that the registry still knows, and blocks of
- * memory that runtime/os gave. The blocks are counted by the linker's --wrap around leat_os_alloc()
- * and leat_os_free(), in test programs alone.
+ * tests/census.h: counts what a test leaves behind: threads, also those that sleep; descriptors;
+ * channels and generators that the registry still knows; and blocks of memory that runtime/os
+ * allocated. The linker's --wrap around leat_os_alloc() and leat_os_free() counts the blocks, in
+ * test programs alone.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 /*
- * What a test does many times: with ThreadSanitizer, which makes each ten times as slow, a quarter
- * of them.
+ * How often a test does what it does many times: n times, but a quarter of that with
+ * ThreadSanitizer, which makes all ten times as slow.
  */
 #ifdef __SANITIZE_THREAD__
 #define MANY_TIMES(n) ((n) / 4)
@@ -29,21 +29,21 @@ struct census {
 	uint64_t blocks;
 };
 
-/* Of a folder, but for those whose names begin with a dot; -1 where there is none. */
+/* Returns how many entries a folder has, without dot files; -1 if there is no such folder. */
 int census_entries(const char *path);
 int census_threads(void);
 int census_descriptors(void);
 
 /*
- * What is there now. With a sanitizer the first one starts a thread, so that the one that comes
- * with it is counted.
+ * Counts what there is now. With a sanitizer the first call starts a thread, so that the thread
+ * which the sanitizer itself starts then is counted too.
  */
 void census_begin(struct census *census);
 
 /*
- * Nothing more than at the beginning; else false, and words say what. A thread that was joined
- * stands in /proc a moment longer, and a thread may be inside its last free, so what is left is
- * looked at until it is gone, for three seconds.
+ * Returns true if there is no more than at the beginning; else false, with a text in words that
+ * says what is left. A joined thread is in /proc for a moment longer, and a thread may be inside
+ * its last free. So this counts again until nothing is left, for three seconds at most.
  */
 bool census_end(const struct census *census, char *words, size_t size);
 

@@ -1,30 +1,37 @@
 /*
- * leat/atomic.h: the seam. One verb for each ordering, three back ends behind the same verbs.
+ * leat/atomic.h: the seam of atomic operations. One verb for each ordering, three back ends.
  *
- * No other file of leat names an atomic operation of any library, so that the sources can be
- * compiled against Concurrency Kit (the default in C), against the compiler's built-ins (C++,
- * ThreadSanitizer, which sees neither assembly nor stand-alone fences), or against a scheduler that
- * explores interleavings.
+ * No other file of leat names an atomic operation of a compiler or of a library. So the same
+ * sources can be compiled against three back ends:
+ *
+ *     Concurrency Kit          the default in C
+ *     the compiler's built-ins C++; ThreadSanitizer, which sees neither assembly nor fences;
+ *                              LEAT_ATOMIC_BUILTIN
+ *     the exploring scheduler  the header LEAT_ATOMIC_BACKEND (tests/verify/backend.h)
+ *
+ * The verbs:
  *
  *     leat_load_rlx(p)            leat_store_rlx(p, v)
  *     leat_load_acq(p)            leat_store_rel(p, v)
- *     leat_cas_rlx(p, &old, v)    leat_cas_acqrel(p, &old, v)    true, or false with the value
- *                                                                found in old
- *     leat_add_rlx(p, v)          leat_add_acqrel(p, v)          the value before
+ *     leat_cas_rlx(p, &old, v)    leat_cas_acqrel(p, &old, v)    returns true; or false, and sets
+ *                                                                old to the value that it found
+ *     leat_add_rlx(p, v)          leat_add_acqrel(p, v)          returns the value before
  *     leat_sub_rlx(p, v)          leat_sub_acqrel(p, v)          the same
- *     leat_or_rlx(p, v)           leat_and_rlx(p, v)             the value before
+ *     leat_or_rlx(p, v)           leat_and_rlx(p, v)             the same
  *     leat_or_acqrel(p, v)        leat_and_acqrel(p, v)          the same
- *     leat_fence_light()          stops the compiler only: the cheap half of an asymmetric fence,
- *                                 whose other half is leat_os_fence_heavy() (runtime/os/os.h)
+ *     leat_fence_light()          a fence of the compiler alone: the cheap half of an asymmetric
+ *                                 fence; the other half is leat_os_fence_heavy() (runtime/os/os.h)
  *     leat_fence_seq()            a full fence
- *     leat_pause()                tells the core that it spins
+ *     leat_pause()                lets the core know that this thread spins
  *
- * p points to a uint32_t or a uint64_t; for load, store and cas also to a pointer, which in C a
- * load returns as a void *. "rlx" orders nothing, "acq" keeps later accesses after the load, "rel"
- * keeps earlier ones before the store, "acqrel" does both.
+ * p points to a uint32_t or a uint64_t. For load, store and cas it may point to a pointer too,
+ * which a load in C returns as a void *.
  *
- * Concurrency Kit 0.7.1 has relaxed accesses and fences only, and its read-modify-writes are full
- * barriers on x86 but relaxed on aarch64, so each ordered verb brackets them itself.
+ * "rlx" orders nothing. "acq" keeps later accesses after the load. "rel" keeps earlier accesses
+ * before the store. "acqrel" does both. A leat_cas_acqrel() that fails is an acquire.
+ *
+ * Concurrency Kit 0.7.1 has only relaxed accesses, and fences. Its read-modify-writes are full
+ * barriers on x86 but relaxed on aarch64. So each ordered verb puts the fences around them itself.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -46,7 +53,7 @@
 #error "leat needs 64-bit pointers: positions are 64-bit words that must be read in one access"
 #endif
 
-/* The back end of the exploring scheduler is a header that defines every verb above. */
+/* The header of another back end defines every verb above but subtraction. */
 #if defined(LEAT_ATOMIC_BACKEND)
 
 #include LEAT_ATOMIC_BACKEND
@@ -69,7 +76,7 @@
 #define leat_and_acqrel(p, v) __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
 #define leat_fence_light() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #ifdef LEAT_TSAN
-/* A read-modify-write stands for the fence, which ThreadSanitizer does not see. */
+/* ThreadSanitizer does not see a fence, but it sees this read-modify-write. */
 static inline void leat_fence_seq(void)
 {
 	static uint32_t word;
@@ -95,8 +102,8 @@ static inline void leat_fence_seq(void)
 #endif
 
 /*
- * The functions behind the verbs, for words of each size. An "or" or "and" that answers the old
- * value is a loop.
+ * The functions behind the verbs, for words of each size. Concurrency Kit has no "or" and no "and"
+ * that returns the value before, so these are loops.
  */
 #define LEAT_CK_MASK(bits, verb, order, operator) \
 	static inline uint##bits##_t leat_ck_##verb##_##order##_##bits(uint##bits##_t *p, \

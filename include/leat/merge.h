@@ -8,15 +8,17 @@
  *             if (r == 1)
  *                     use(tag, &tick);
  *             else
- *                     its lane has ended (0) or was cancelled (-ECANCELED), and is gone
+ *                     the lane of this tag has ended (0) or was cancelled (-ECANCELED)
  *     leat_merge_close(merge);
  *
- * There is no thread, and nothing is copied twice. A lane is a receiver; where nothing comes, it
- * stands armed on its channel and costs the merge nothing: an item there puts it on the list of
- * those that have something. Those are served in turn, some tens of items each. Items of one lane
- * come in their order.
+ * A lane is a receiver that was given to the merge. A merge has no thread of its own, and no item
+ * is copied twice. A lane on which no items come is armed: it waits on its channel and costs the
+ * merge nothing. A sender notifies it, and so puts it among the lanes that have something. The
+ * merging thread serves these in turn, some tens of items of each.
  *
- * In somebody else's event loop, all its lanes are one descriptor:
+ * Order. Items of one lane come in the order in which they were sent. Between lanes there is none.
+ *
+ * In an event loop of the caller's, one descriptor serves all lanes:
  *
  *     epoll_ctl(epoll, EPOLL_CTL_ADD, leat_merge_fd(merge), &event);
  *     for (;;) {
@@ -27,7 +29,7 @@
  *                     epoll_wait(epoll, events, n, -1);
  *     }
  *
- * Who may call what
+ * Which thread may call what:
  *
  *     leat_merge_add               any thread, also while the merging thread waits
  *     leat_merge_recv, _until      one thread at a time: the merging thread
@@ -46,59 +48,83 @@ LEAT_BEGIN_DECLS
 struct leat_merge;
 
 /*
- * A merge of channels with items of this size, without any lane. NULL for a size of 0, without
- * memory, and for a caller that was compiled for another layout (leat/base.h).
+ * Opens a merge of channels whose items have this size in bytes. It has no lane yet. Returns NULL
+ * for a size of 0, without memory, or if the caller was compiled for another layout (leat/base.h).
  */
 LEAT_API struct leat_merge *leat_merge_open(size_t item_size);
 
 /*
- * Adds a lane. On 0 the receiver is the merge's, which closes it when it has ended; the tag is
- * whatever it is to be known by. -EINVAL for NULL and for items of another size; -EBUSY for one
- * that holds a peek; -ENOMEM.
+ * Adds a lane. tag is any pointer that the caller wants back with the lane's items. Returns 0: the
+ * receiver belongs to the merge now, which closes it after the lane's end. On an error the receiver
+ * stays the caller's: -EINVAL for NULL and for items of another size; -EBUSY for a receiver that
+ * holds a peek; -ENOMEM.
  */
 LEAT_API int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag);
 
 /*
- * The next item of any lane, and the lane's tag (tag may be NULL): 1. Each lane that ends says so
- * once, after its last item: 0, or -ECANCELED. -ENOENT when there is no lane; -ETIMEDOUT (until): a
- * deadline that is not in the future means no wait, and 0 does so without a look at the clock;
- * -EINVAL. It waits as an adaptive receive does, and parks at once if a lane's channel waits so. A
- * lane that stands armed counts as waiting in the books.
+ * Receives the next item of any lane, and sets *tag to the lane's tag unless tag is NULL. Returns:
  *
- * Of a channel that other threads receive from too, -ETIMEDOUT may miss an item: one that another
- * of those was notified of and has not taken yet, or that moved from lane to lane during the call.
- * leat_select() does not.
+ *     1           an item
+ *     0           a lane has ended; each lane returns this once, after its last item
+ *     -ECANCELED  the same for a lane that was cancelled
+ *     -ENOENT     there is no lane, or none any more
+ *     -ETIMEDOUT  deadline_ns has passed (leat_merge_recv_until() alone)
+ *     -EDEADLK    the call would have to wait, in a step of a generator on a pool
+ *     -EINVAL     merge or item is NULL
+ *
+ * A deadline that is not in the future means no wait; 0 does so without reading the clock.
+ *
+ * The thread waits as an adaptive receive does. It parks at once if the channel of a lane has
+ * LEAT_WAIT_PARK. An armed lane counts as waiting in the books.
+ *
+ * If other threads receive from the channel of a lane too, -ETIMEDOUT may miss an item: one that
+ * another of these threads was notified of and has not taken yet, or one that another thread moved
+ * from lane to lane during the call. leat_select() misses none.
  */
 LEAT_API int leat_merge_recv(struct leat_merge *merge, void *item, void **tag);
 LEAT_API int leat_merge_recv_until(struct leat_merge *merge, void *item, void **tag,
                                    int64_t deadline_ns);
 
 /*
- * The receiver that the last answer was about, until the next call with this merge: for
- * leat_rx_status() of a lane that has ended. NULL if there is none. Only to be asked.
+ * Returns the receiver of the lane that the last receive returned an item or the end of, or NULL if
+ * there is none. It is valid until the next call with this merge, and belongs to the merge: it is
+ * for leat_rx_status() of a lane that has ended.
  */
 LEAT_API const struct leat_rx *leat_merge_lane(const struct leat_merge *merge);
 
 /*
- * A descriptor that poll(2) and epoll find readable when a receive would answer: an item of any
- * lane, a lane's end or cancel; and when a lane is added. It is the merge's, made by the first call
- * and closed with it; or -EMFILE, -ENFILE, -ENOMEM, -EINVAL. leat_select() takes it as
- * LEAT_CASE_FD(leat_merge_fd(merge), POLLIN).
+ * One descriptor for all lanes. While it is armed, poll(2) and epoll find it readable once a
+ * receive would return something: an item of any lane, a lane's end or its cancel. A new lane makes
+ * it readable too.
  *
- * It says so only when it is armed, by the merging thread, each time before that waits for it: 0 it
- * is armed now, all lanes stand armed on their channels, and generators on a pool are run by its
- * workers; 1 there may be something already, so do not wait (it is not armed); -EINVAL without a
- * descriptor. A merge without a lane can be armed. While it is not armed, nobody pays for it. It
- * tells once. disarm() ends that, and so does a receive of the merge that has to sleep, as that is
- * to be told instead; the lanes stay where they are. Who was told has the news: if there are other
- * receivers of a lane's channel, let him receive, or close the merge, before he turns to something
- * else for long.
+ * leat_merge_fd() returns the descriptor, which the first call makes. It belongs to the merge,
+ * which closes it. On an error it returns -EMFILE, -ENFILE, -ENOMEM or -EINVAL. leat_select() takes
+ * it as LEAT_CASE_FD(leat_merge_fd(merge), POLLIN).
+ *
+ * leat_merge_arm() arms it. The merging thread calls this each time before it waits for the
+ * descriptor. Returns:
+ *
+ *     0        it is armed: all lanes are armed on their channels, and workers run the generators
+ *              on pools
+ *     1        there may be something already, so do not wait; it is not armed
+ *     -EINVAL  there is no descriptor
+ *
+ * A merge without a lane can be armed. While the descriptor is not armed, it costs no thread
+ * anything. Once armed, it becomes readable once.
+ *
+ * leat_merge_disarm() ends that: the descriptor is not readable until it is armed again. The lanes
+ * stay as they are. A receive from the merge that has to sleep disarms it too, since a sender then
+ * has to wake that thread instead.
+ *
+ * A merge whose descriptor has become readable owns the notification. If a lane's channel has other
+ * receivers, the merging thread should receive, or close the merge, before it turns to other work
+ * for long: those receivers may sleep meanwhile although there is an item.
  */
 LEAT_API int leat_merge_fd(struct leat_merge *merge);
 LEAT_API int leat_merge_arm(struct leat_merge *merge);
 LEAT_API int leat_merge_disarm(struct leat_merge *merge);
 
-/* Closes the lanes that are left, and frees. NULL does nothing. */
+/* Closes the lanes that are left and their receivers, and frees the merge. NULL does nothing. */
 LEAT_API void leat_merge_close(struct leat_merge *merge);
 
 LEAT_API struct leat_merge *leat_detail_merge_open(unsigned abi, size_t item_size);

@@ -10,16 +10,19 @@
  *     };
  *     switch (leat_select(cases, 4, leat_now_ns() + 1000000, LEAT_BY_CHANCE)) {
  *     case 0:
- *     case 1:                             cases[i].answer is what leat_recv() would have answered
- *     case 2:                             what leat_send() would have
- *     case 3:                             cases[3].revents are what poll(2) would have
+ *     case 1:              cases[i].answer is what leat_recv() would have returned
+ *     case 2:              cases[2].answer is what leat_send() would have returned
+ *     case 3:              cases[3].revents are what poll(2) would have set
  *     case -ETIMEDOUT: ...
  *     }
  *
- * The handles are the calling thread's, as for leat_send() and leat_recv(); several cases may be of
- * the same channel, of both its sides, or of the same handle. Exactly one case is done, the others
- * are as if they had never been asked. An end is something to be done: a stream that has ended
- * answers 0 each time, until its case is switched off (rx = NULL).
+ * Exactly one case is done. The other cases are as if the call had not been made.
+ *
+ * The handles belong to the calling thread, as for leat_send() and leat_recv(), and stay its own.
+ * Several cases may be of the same channel, of both its sides, or of the same handle.
+ *
+ * The end of a stream counts as something to be done: a receive from a stream that has ended is
+ * done with 0 by each call, until the caller switches its case off (rx = NULL).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,43 +36,56 @@ LEAT_BEGIN_DECLS
 enum leat_case_kind { LEAT_CASE_NONE, LEAT_CASE_SENDS, LEAT_CASE_RECEIVES, LEAT_CASE_POLLS };
 
 /*
- * One thing to wait for; made with the macros below. It is ignored when it is all zero, when its
- * handle is NULL, and when its descriptor is negative, so that cases can be switched off and on.
- * The answers are written to the case that is done.
+ * One thing to wait for, made with the macros below. leat_select() ignores a case that is all zero,
+ * or whose handle is NULL, or whose descriptor is negative. So a caller can switch cases off and
+ * on. leat_select() writes answer and revents of the case that is done, and of no other.
  */
 struct leat_case {
 	enum leat_case_kind kind;
 	/*
-	 * 1, 0 or -ECANCELED as leat_recv(); 0, -EPIPE or -ECANCELED as leat_send(); 1 for a
-	 * descriptor
+	 * of a receive 1, 0 or -ECANCELED, as leat_recv() returns it; of a send 0, -EPIPE or
+	 * -ECANCELED, as leat_send() returns it; of a descriptor 1
 	 */
 	int answer;
 	struct leat_tx *tx;
 	struct leat_rx *rx;
-	void *item;  /* to send (it is not written to), or to receive into */
-	size_t size; /* of what it points to; 0: the channel's size */
+	void *item;  /* the item to send, which is only read, or where to receive one */
+	size_t size; /* of what item points to, in bytes; 0: the size of the channel's items */
 	int fd;
-	short events, revents; /* as poll(2) has them */
+	short events, revents; /* as in struct pollfd */
 };
 
-/* Of the cases that can be done: any, each as likely as the others; or the first in the array. */
+/*
+ * Which case is done when several can be: LEAT_BY_CHANCE any of them, each as likely as another;
+ * LEAT_BY_PRIORITY the first in the array.
+ */
 enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
 
 /*
- * Waits until one of n cases is done and answers its place. A deadline that is not in the future
- * means one attempt, and 0 does so without a look at the clock. It spins for a few microseconds,
- * then parks; it parks at once if a channel of its cases waits so (LEAT_WAIT_PARK), and never if
- * all of them spin, or yield. While it waits, each of its handles counts as waiting in the books.
+ * Waits until one of n cases is done, and returns the index of that case.
  *
- * -ETIMEDOUT says that at one moment of the call no case could be done, or only with a thread in
- * the way that stalls (see Tries in leat/chan.h): items that other threads move from one case to
- * another are not missed. Descriptors are outside this: each is polled once or more, at its own
- * moment.
+ * Deadline. deadline_ns is absolute, as all deadlines (leat/base.h). A deadline that is not in the
+ * future means no wait; 0 does so without reading the clock.
  *
- * -ETIMEDOUT, also when there is nothing to wait for; -EINVAL for a kind, order or item that is
- * none, for a channel of a task, and for nothing to wait for without a deadline; -EBUSY for a
- * handle that holds a reservation or a peek; -ENOMEM for more than 16 cases; -EDEADLK where it
- * would wait in a step on a pool; what poll(2) and eventfd(2) answer, where there are descriptors.
+ * How the thread waits. It spins for a few microseconds, then parks. It parks at once if a channel
+ * of a case has LEAT_WAIT_PARK. It never parks if all cases are of channels with LEAT_WAIT_SPIN, or
+ * all of channels with LEAT_WAIT_YIELD. While it waits, each of its handles counts as waiting in
+ * the books.
+ *
+ * What -ETIMEDOUT promises. At one moment of the call no case could be done, or only after a thread
+ * that had stalled in a transfer (see Tries in leat/chan.h). So the call does not miss an item that
+ * another thread moves from one case to another. That is not promised of descriptors, of which each
+ * is polled at a moment of its own.
+ *
+ * Errors:
+ *
+ *     -ETIMEDOUT  the deadline passed; also if every case is ignored
+ *     -EINVAL     a kind or an order does not exist; an item is NULL; a channel is that of a task;
+ *                 every case is ignored and there is no deadline (LEAT_NEVER)
+ *     -EBUSY      a handle holds a reservation or a peek
+ *     -ENOMEM     there are more than 16 cases, and no memory for them
+ *     -EDEADLK    the call would have to wait, in a step of a generator on a pool
+ *     others      as poll(2) and eventfd(2), if there are descriptors
  */
 LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
                          enum leat_order order);
@@ -77,8 +93,9 @@ LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
 LEAT_END_DECLS
 
 /*
- * Initializers of a struct leat_case, and values of that type. The pointer's type gives the size,
- * as in leat/chan.h.
+ * LEAT_CASE_SEND(tx, &item), LEAT_CASE_RECV(rx, &item) and LEAT_CASE_FD(fd, events) make a case. In
+ * C they are initializers, in C++ values. The type of the pointer gives the size, as in
+ * leat/chan.h.
  */
 #ifndef __cplusplus
 

@@ -22,7 +22,7 @@
  *     sets the bit (in its buffer)
  *     rechecks: nothing
  *                                       publishes an item
- *                                       reads the bit: not set, so it notifies nobody
+ *                                       reads the bit: not set, so it notifies no thread
  *     sleeps, although there is an item
  *
  * Therefore prepare_wait() executes a heavy fence between its store and its load: membarrier makes
@@ -58,6 +58,25 @@
  * returns rechecks; if work remains, it notifies one more waiter (forward() in
  * runtime/event/wait.h).
  *
+ * Time-outs. Why is no wake-up lost when a waiter times out? A sender may notify a waiter in the
+ * moment in which the waiter's sleep times out. If that waiter returned at once, the notification
+ * would be lost with it:
+ *
+ *     receiver A                      receiver B         sender
+ *     parked, first on the list       parked
+ *     its sleep times out
+ *                                                        sends an item,
+ *                                                        takes A off the list and notifies it
+ *     returns -ETIMEDOUT
+ *                                     sleeps, although there is an item
+ *
+ * The event's lock orders the sender's notify() and A's remove_waiter(). If remove_waiter() comes
+ * first, A is off the list without a notification, and notify() takes B. If notify() comes first,
+ * remove_waiter() returns true: A owns the notification. Therefore a time-out does not end the
+ * wait. A removes its waiter and then makes one more attempt, which receives the item if it is
+ * still there. Then A forwards if it was notified, and only then returns (leat_wait_for() in
+ * runtime/event/wait.c). A sender that comes after A's remove_waiter() finds B on the list.
+ *
  * Order. Waiters are notified first come, first served, but a waiter that was notified in vain goes
  * before the rest. A thread that did not wait may have taken the item before the notified waiter
  * ran. That waiter then returns to the list behind the waiters that lost before it, and in front of
@@ -65,8 +84,9 @@
  * than its side has threads. How often it may lose to threads that never wait has no bound.
  *
  * Waiter and sleeper. A waiter is a place on one event's list; a sleeper is what a notification
- * wakes. A thread that waits for several events at once has a waiter for each and one sleeper. What
- * is not a thread (a generator on a pool, a lane of a merge) gives a function instead.
+ * wakes. A thread that waits for several events at once has a waiter for each and one sleeper. A
+ * generator on a pool and a lane of a merge are no threads: their sleepers have a function, which
+ * the notifier calls.
  *
  * Ownership. Waiter and sleeper belong to the thread that waits. The last touch by a notifier is
  * the store to word, or the call of wake(), while it holds the event's lock. The futex wake after
@@ -81,13 +101,13 @@
 
 struct leat_sleeper {
 	uint32_t word; /* 0 until notified */
-	int fd;        /* an eventfd to raise when notified, or -1 */
+	int fd;        /* an eventfd that the notifier raises, or -1 */
 	/*
 	 * NULL: the sleeper is a thread, which is notified by word and fd. Else the notifier calls
 	 * this while it holds the event's lock; the function must not wait.
 	 */
 	void (*wake)(struct leat_sleeper *sleeper);
-	bool unfenced; /* a change may be missed: the thread must not sleep for long */
+	bool unfenced; /* no heavy fence: the thread may miss a change, so its sleeps are short */
 };
 
 #define LEAT_SLEEPER_INIT \
@@ -108,10 +128,10 @@ struct leat_waiter {
 
 struct leat_event {
 	struct leat_mutex lock;
-	/* the ends of a ring of waiters: those that lost, then the others, each first come first */
+	/* the head of a ring of waiters: those that lost, then those that did not, each in order */
 	struct leat_waiter list;
-	struct leat_waiter *others; /* the first waiter that has not lost; &list: there is none */
-	/* the word that the bit stands in; the bit is set while the list has a waiter */
+	struct leat_waiter *not_lost; /* the first waiter that has not lost; &list: there is none */
+	/* the word that has the bit; the bit is set while the list has a waiter */
 	uint32_t *ctl;
 	/* 0: notifiers of this event need no bit, and prepare_wait() executes no fence */
 	uint32_t bit;
@@ -122,28 +142,31 @@ struct leat_event {
 void leat_event_init(struct leat_event *ev, uint32_t *ctl, uint32_t bit);
 void leat_event_prepare_wait(struct leat_event *ev, struct leat_waiter *waiter);
 /*
- * The two halves of prepare_wait(), for a thread that waits on many events: it adds a waiter to
- * each, calls leat_event_fence() once, with true if any add_waiter() returned true, and then
- * rechecks all of them. A heavy fence is a full fence too.
+ * The two halves of prepare_wait(), for a thread that waits on many events. The thread adds a
+ * waiter to each, calls leat_event_fence() once, with true if any add_waiter() returned true, and
+ * then rechecks all of them. A heavy fence is a full fence too.
  */
 bool leat_event_add_waiter(struct leat_event *ev, struct leat_waiter *waiter);
 void leat_event_fence(bool heavy);
 /*
- * Returns whether the sleeper's fence has to be heavy. fenced: the word says LEAT_CTL_FENCED. If it
- * would have to be heavy and the kernel refuses membarrier, the thread's sleeps are short until its
- * next leat_sleeper_reset().
+ * Returns whether the sleeper's fence has to be heavy. fenced: the word has LEAT_CTL_FENCED, and a
+ * full fence is enough. If the fence has to be heavy and the kernel refuses membarrier, this
+ * returns false for a thread that sleeps by word alone, and the thread's sleeps are short until the
+ * next leat_sleeper_reset(). For any other sleeper this returns true, and leat_event_fence()
+ * sleeps.
  */
 bool leat_sleeper_fence(struct leat_sleeper *sleeper, bool fenced);
 /*
- * Returns how many waits have been short, or have slept in place of a fence, since the process
+ * Returns how many waits had short sleeps, or slept in place of a heavy fence, since the process
  * began.
  */
 uint64_t leat_event_unfenced(void);
 /*
- * Takes the waiter off the list. Returns whether it was notified before that. May be called again.
+ * Takes the waiter off the list. Returns whether the waiter was notified before that. May be called
+ * again for the same waiter, and then returns true.
  */
 bool leat_event_remove_waiter(struct leat_event *ev, struct leat_waiter *waiter);
-/* Notifies the first n waiters, or all (LEAT_EVENT_ALL). */
+/* Notifies the first n waiters, or all of them (LEAT_EVENT_ALL). */
 void leat_event_notify(struct leat_event *ev, uint32_t n); /* mutate */
 
 /*
@@ -159,12 +182,13 @@ uint32_t *leat_sleeper_notify(struct leat_sleeper *sleeper);
 extern LEAT_TLS unsigned leat_must_not_wait;
 
 /*
- * The sleeper has not been notified yet. Called before each prepare_wait(), while no list names it.
+ * Makes a sleeper one that has not been notified. Its owner calls this before each prepare_wait(),
+ * while no event's list has a waiter of this sleeper.
  */
 void leat_sleeper_reset(struct leat_sleeper *sleeper);
 /*
- * Sleeps until notified (0) or until the deadline (-ETIMEDOUT). May return 0 early; the caller
- * rechecks.
+ * Sleeps until the sleeper is notified. Returns 0, or -ETIMEDOUT once the deadline has passed. May
+ * return 0 early; the caller rechecks. The caller still has to remove the waiter.
  */
 int leat_sleeper_park(struct leat_sleeper *sleeper, int64_t deadline_ns);
 

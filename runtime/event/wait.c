@@ -10,13 +10,10 @@ enum {
 	YIELDS = 8, /* of an adaptive wait, at most */
 	/* a yield that took this long gave the core to a thread that computes; see wait.h */
 	SLICE_NS = 100000,
-	/*
-	 * transfers since the wait began to yield, from which on the core went to threads of its
-	 * pipeline
-	 */
+	/* with this many transfers since the first yield, the core went to the same pipeline */
 	STREAM = 128,
-	SKIPS_FIRST = 1024, /* waits that do not yield after that */
-	/* waits with short yields after which that number is forgotten, about */
+	SKIPS_FIRST = 1024, /* waits that do not yield after a lost slice */
+	/* about so many waits with short yields reset that number */
 	SKIPS_DECAY = 64,
 	SKIPS_MOST = 1 << 16,
 	/*
@@ -26,43 +23,46 @@ enum {
 };
 
 /*
- * Yields that lost a slice, and what this thread learned from them. Each one doubles the waits that
- * do not yield; each wait whose yields were all short takes a part of them away. So at most one
- * wait in SKIPS_FIRST is late by a slice.
+ * What this thread learned from yields that lost a slice: to_skip of its next waits do not yield.
+ * Each lost slice doubles skips, the number to begin with; each wait whose yields were all short
+ * takes a part of skips away. So at most one wait in SKIPS_FIRST is late by a slice.
  */
 static LEAT_TLS struct {
 	uint32_t to_skip, skips;
 } yields;
 
-static inline ssize_t attempt(struct leat_wait_loop *w)
+static inline ssize_t make_attempt(struct leat_wait_loop *w)
 {
 	return w->ops->attempt(w);
 }
 
-static bool schedule(struct leat_wait_loop *w)
+static bool schedule_producers(struct leat_wait_loop *w)
 {
 	return w->ops->schedule != NULL && w->ops->schedule(w);
 }
 
-/* Attempts after each time that the producer ran here. *ran: whether it did. */
-static ssize_t run_here(struct leat_wait_loop *w, bool *ran)
+/* Makes an attempt each time that the producer has run on this thread. *ran: whether it did. */
+static ssize_t run_producer_here(struct leat_wait_loop *w, bool *ran)
 {
 	ssize_t r = -EAGAIN;
 
 	*ran = false;
 	while (r == -EAGAIN && w->ops->run_here != NULL && w->ops->run_here(w)) {
 		*ran = true;
-		r = attempt(w); /* mutate */
+		r = make_attempt(w); /* mutate */
 	}
 	return r;
 }
 
-static bool is_over(const struct leat_wait_loop *w, int64_t now_ns)
+static bool has_passed(const struct leat_wait_loop *w, int64_t now_ns)
 {
 	return now_ns >= w->deadline_ns || now_ns >= w->scopes_ns;
 }
 
-/* Once a deadline has passed: fires that of a scope, and makes the last attempt. Else -EAGAIN. */
+/*
+ * Once a deadline has passed, cancels the scope whose deadline it is and makes the last attempt.
+ * Before that returns -EAGAIN.
+ */
 static ssize_t check_clock(struct leat_wait_loop *w)
 {
 	int64_t now_ns;
@@ -71,31 +71,31 @@ static ssize_t check_clock(struct leat_wait_loop *w)
 	if (w->deadline_ns == LEAT_NEVER && w->scopes_ns == LEAT_NEVER)
 		return -EAGAIN;
 	now_ns = leat_now_ns();
-	if (!is_over(w, now_ns))
+	if (!has_passed(w, now_ns))
 		return -EAGAIN;
 	if (now_ns >= w->scopes_ns)
 		w->ops->expire(w, now_ns);
 	w->last = true;
-	r = attempt(w); /* mutate */
+	r = make_attempt(w); /* mutate */
 	w->last = false;
 	if (r != -EAGAIN || now_ns < w->deadline_ns)
 		return r;
-	schedule(w); /* the next call finds what the producers make */
+	schedule_producers(w); /* the next call finds what the producers make */
 	return -ETIMEDOUT;
 }
 
-static ssize_t spin(struct leat_wait_loop *w)
+static ssize_t spin_with_attempts(struct leat_wait_loop *w)
 {
 	ssize_t r = -EAGAIN;
 
 	for (unsigned i = 0; i < PAUSES && r == -EAGAIN; i += w->weight) {
 		leat_pause();
-		r = attempt(w);
+		r = make_attempt(w);
 	}
 	return r;
 }
 
-static void lost_slice(void)
+static void note_lost_slice(void)
 {
 	yields.skips = yields.skips == 0 ? SKIPS_FIRST : yields.skips * 2;
 	if (yields.skips > SKIPS_MOST)
@@ -103,14 +103,14 @@ static void lost_slice(void)
 	yields.to_skip = yields.skips;
 }
 
-static uint64_t transfers(struct leat_wait_loop *w)
+static uint64_t count_transfers(struct leat_wait_loop *w)
 {
 	return w->ops->transfers != NULL ? w->ops->transfers(w) : 0;
 }
 
 static ssize_t yield_while_short(struct leat_wait_loop *w)
 {
-	uint64_t transfers_before = transfers(w);
+	uint64_t transfers_before = count_transfers(w);
 	int64_t before_ns, now_ns;
 	ssize_t r = -EAGAIN;
 
@@ -119,42 +119,40 @@ static ssize_t yield_while_short(struct leat_wait_loop *w)
 		return r;
 	}
 	now_ns = leat_now_ns();
-	for (unsigned i = 0; i < YIELDS && r == -EAGAIN && !is_over(w, now_ns); i++) {
+	for (unsigned i = 0; i < YIELDS && r == -EAGAIN && !has_passed(w, now_ns); i++) {
 		before_ns = now_ns;
 		leat_os_yield();
 		now_ns = leat_now_ns();
-		if (now_ns - before_ns >= SLICE_NS && transfers(w) - transfers_before < STREAM) {
-			lost_slice();
-			return attempt(w);
+		if (now_ns - before_ns >= SLICE_NS &&
+		    count_transfers(w) - transfers_before < STREAM) {
+			note_lost_slice();
+			return make_attempt(w);
 		}
-		r = attempt(w);
+		r = make_attempt(w);
 	}
 	if (yields.to_skip == 0)
 		yields.skips -= (yields.skips + SKIPS_DECAY - 1) / SKIPS_DECAY;
 	return r;
 }
 
-/* LEAT_WAIT_SPIN and LEAT_WAIT_YIELD. */
-static ssize_t wait_awake(struct leat_wait_loop *w)
+/* Waits by LEAT_WAIT_SPIN or LEAT_WAIT_YIELD. */
+static ssize_t wait_without_sleep(struct leat_wait_loop *w)
 {
 	bool spins = w->policy == LEAT_WAIT_SPIN, ran;
 	ssize_t r;
 
 	for (unsigned rounds = 1;; rounds++) {
 		if (!spins || rounds % ROUNDS_AN_OFFER == 0)
-			/*
-			 * where this thread has no core of its own its peer may be waiting for this
-			 * one
-			 */
+			/* if threads share this core, the peer may be waiting for it */
 			leat_os_yield();
-		r = spins ? spin(w) : attempt(w);
+		r = spins ? spin_with_attempts(w) : make_attempt(w);
 		if (r == -EAGAIN)
 			r = check_clock(w);
 		if (r == -EAGAIN)
-			r = run_here(w, &ran);
+			r = run_producer_here(w, &ran);
 		if (r != -EAGAIN)
 			return r;
-		schedule(w);
+		schedule_producers(w);
 	}
 }
 
@@ -164,17 +162,20 @@ static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
 	ssize_t r;
 
 	leat_sleeper_reset(&w->sleeper);
-	w->ops->prepare(w); /* mutate */
-	r = attempt(w);     /* mutate */
-	if (r == -EAGAIN && !schedule(w)) {
+	w->ops->prepare(w);  /* mutate */
+	r = make_attempt(w); /* mutate */
+	if (r == -EAGAIN && !schedule_producers(w)) {
 		if (w->ops->park != NULL)
 			r = w->ops->park(w, until_ns);
 		else
 			leat_sleeper_park(&w->sleeper, until_ns);
 	}
 	*notified = w->ops->retire(w);
-	/* also after a time-out: what was there in time is not missed */
-	return r != -EAGAIN ? r : attempt(w);
+	/*
+	 * also after a time-out: an item that came in time is not missed, nor is one that this
+	 * waiter was notified of
+	 */
+	return r != -EAGAIN ? r : make_attempt(w);
 }
 
 static ssize_t wait_parked(struct leat_wait_loop *w)
@@ -187,7 +188,7 @@ static ssize_t wait_parked(struct leat_wait_loop *w)
 		if (r == -EAGAIN)
 			r = check_clock(w);
 		if (r == -EAGAIN)
-			r = run_here(w, &ran);
+			r = run_producer_here(w, &ran);
 	} while (r == -EAGAIN);
 	if (notified && w->ops->forward != NULL)
 		w->ops->forward(w); /* mutate */
@@ -199,14 +200,14 @@ static ssize_t wait_by_policy(struct leat_wait_loop *w, bool ran)
 	ssize_t r = -EAGAIN;
 
 	if (w->policy == LEAT_WAIT_SPIN || w->policy == LEAT_WAIT_YIELD)
-		return wait_awake(w);
+		return wait_without_sleep(w);
 	if (w->policy == LEAT_WAIT_ADAPTIVE && !ran)
 		r = yield_while_short(w);
 	return r == -EAGAIN ? wait_parked(w) : r;
 }
 
-/* Also where an exception leaves a step that ran here. */
-static void end_books(struct leat_wait_loop **w)
+/* A cleanup: also runs when an exception leaves a step that ran here. */
+static void end_wait_books(struct leat_wait_loop **w)
 {
 	if (*w != NULL && (*w)->ops->end != NULL)
 		(*w)->ops->end(*w, leat_now_ns());
@@ -214,18 +215,18 @@ static void end_books(struct leat_wait_loop **w)
 
 ssize_t leat_wait_for(struct leat_wait_loop *w)
 {
-	struct leat_wait_loop *in_books __attribute__((cleanup(end_books))) = NULL;
+	struct leat_wait_loop *in_books __attribute__((cleanup(end_wait_books))) = NULL;
 	bool ran = false;
 	ssize_t r = check_clock(w);
 
 	if (r == -EAGAIN)
-		r = run_here(w, &ran);
+		r = run_producer_here(w, &ran);
 	if (r != -EAGAIN)
 		return r;
 	if (leat_must_not_wait > 0)
 		return -EDEADLK;
 	if ((w->policy == LEAT_WAIT_ADAPTIVE && !ran) || w->policy == LEAT_WAIT_SPIN)
-		r = spin(w); /* so short that it is in no books */
+		r = spin_with_attempts(w); /* too short to be counted as a wait */
 	if (r == -EAGAIN)
 		r = check_clock(w);
 	if (r != -EAGAIN)

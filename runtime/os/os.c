@@ -37,14 +37,14 @@ static struct timespec timespec_of(int64_t ns)
 }
 
 /*
- * More than a process can address, and more than the sanitizers' allocators take for an honest
- * request.
+ * A size to refuse: the sanitizers' allocators would stop the program for it, while calloc returns
+ * NULL.
  */
 static const size_t absurd = (size_t)1 << 40;
 
 /*
- * calloc leaves large blocks untouched until they are used; the block's own address stands before
- * the aligned one.
+ * calloc, unlike memset, leaves the pages of a large block untouched until they are used. The word
+ * before the aligned address has the address of the block.
  */
 void *leat_os_alloc(size_t size, size_t align)
 {
@@ -117,7 +117,7 @@ static void heavy_register(void)
 {
 	int saved = errno;
 
-	/* rlx: each fence finds out for itself */
+	/* rlx: a hint; each fence finds out for itself */
 	leat_store_rlx(&heavy_works, syscall(SYS_membarrier,
 	                                     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0);
 	errno = saved;
@@ -135,7 +135,7 @@ bool leat_os_fence_heavy_ask(void)
 
 	if (leat_os_fence_heavy_prepare() &&
 	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
-		leat_store_rlx(&heavy_works, 0); /* rlx: each fence finds out for itself */
+		leat_store_rlx(&heavy_works, 0); /* rlx: a hint; each fence finds out for itself */
 	errno = saved;
 	return leat_load_rlx(&heavy_works) != 0; /* rlx: the same */
 }
@@ -151,12 +151,12 @@ void leat_os_outlast_stores(void)
 
 void leat_os_fence_heavy(void)
 {
-	/* C1, C2: this thread's own part; pairs with leat_fence_light() of each publish */
+	/* C1, C2: the fence of this thread; pairs with leat_fence_light() after each publish */
 	leat_fence_seq();
 	if (leat_os_fence_heavy_ask())
 		return;
 	leat_os_outlast_stores();
-	/* C1, C2: the look after the sleep; pairs with leat_fence_light() of each publish */
+	/* C1, C2: before the recheck; pairs with leat_fence_light() after each publish */
 	leat_fence_seq();
 }
 
@@ -176,7 +176,7 @@ void leat_os_flag_raise(int flag)
 	int saved = errno;
 
 	if (write(flag, &one, sizeof(one)) < 0)
-		errno = saved; /* an eventfd that takes no more is readable already */
+		errno = saved; /* the eventfd's count is full, so it is readable already */
 }
 
 void leat_os_flag_clear(int flag)
@@ -185,7 +185,7 @@ void leat_os_flag_clear(int flag)
 	int saved = errno;
 
 	if (read(flag, &count, sizeof(count)) < 0)
-		errno = saved; /* it was not raised */
+		errno = saved; /* the flag was not raised */
 }
 
 void leat_os_flag_close(int flag)

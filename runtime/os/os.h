@@ -1,6 +1,14 @@
 /*
- * runtime/os/os.h: the operating system. The only layer that names futexes, membarrier, eventfds,
- * clocks, threads, mutexes or the allocator, so that tests can put something else in its place.
+ * runtime/os/os.h: the operating system. Only this room names futexes, membarrier, eventfds,
+ * clocks, threads, mutexes and the allocator (the exceptions are listed in tools/layers).
+ *
+ * The exploring scheduler of the tests replaces all of it: tests/verify/os.c defines the functions
+ * below. There a sleep, a wake-up, a time-out, a spurious return, a refused allocation and a
+ * refused thread are choices of the scheduler; the clock moves only when a time-out happens or a
+ * model says so; a spin lock is a mutex. Only runtime/os/spin.c is explored as it is, by the models
+ * event_lock_*.
+ *
+ * A function that can fail returns -errno, or NULL.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,74 +18,88 @@
 #include <leat/base.h>
 #include <pthread.h>
 
-/* A variable of each thread, which is reached without a call also from the shared library. */
+/* A variable of each thread; also the shared library reaches it without a call. */
 #ifndef LEAT_TLS
 #define LEAT_TLS __thread __attribute__((tls_model("initial-exec")))
 #endif
 
-/* The structure whose member this is. */
+/* The structure that has this member at this address. */
 #define leat_container_of(pointer, type, member) \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-/* Memory: zeroed, aligned to at least 16. NULL when there is none or the size is absurd. */
+/*
+ * Allocates zeroed memory of size bytes, aligned to align, at least 16. Returns NULL without
+ * memory, and for a size of a tebibyte or more. leat_os_free() takes what it returned, or NULL.
+ */
 void *leat_os_alloc(size_t size, size_t align);
 void leat_os_free(void *memory);
 
 /*
- * Whole pages, zeroed, which go back to the system when they are freed. The same size both times.
- * For what is used soon: they are all there at once, as a page that faults when it is first touched
- * takes several times as long.
+ * Allocates whole pages, zeroed; NULL without memory. leat_os_pages_free() takes the same size, and
+ * gives the pages back to the system. For memory that is used soon: all pages are mapped at once,
+ * since a page fault at the first touch of each page takes several times as long.
  */
 void *leat_os_pages(size_t size);
 void leat_os_pages_free(void *pages, size_t size);
 
 /*
- * Sleeps while *word is expected, until a wake or the deadline. 0 for a wake, a changed word, a
- * signal or no reason at all (look again); -ETIMEDOUT.
+ * Sleeps if *word is expected, until another thread wakes this one or the deadline passes. Returns
+ * -ETIMEDOUT after the deadline; else 0: a wake, a changed word, a signal or no reason at all, so
+ * the caller rechecks. The kernel compares the word and begins the sleep as one step.
  */
 int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
-/* Wakes up to n sleepers. The address is not looked at, so it may be gone already. */
+/* Wakes up to n threads that sleep on word. Does not read *word, which may be freed already. */
 void leat_os_futex_wake(uint32_t *word, unsigned n); /* mutate */
 
 /*
- * The heavy half of the asymmetric fence: a full fence on every core that runs this process; its
- * partners are the leat_fence_light() of senders and receivers. prepare() asks the kernel once and
- * returns whether it has it.
+ * The heavy half of the asymmetric fence, by membarrier: a full fence on every core that runs a
+ * thread of this process. The light half is leat_fence_light() of senders and receivers.
  *
- * The kernel may refuse it later: a filter of system calls can be installed at any time. Then
- * prepare() returns false from now on, and the fence is a full one of the calling thread and a
- * millisecond of sleep, after which what any other core had executed before is visible here: a
- * store leaves its core's buffer in far less.
+ * prepare() registers the process for membarrier at its first call, and returns whether the kernel
+ * has it. fence_heavy() executes the fence.
+ *
+ * The kernel may refuse membarrier later: a filter of system calls can be installed at any time.
+ * From then on prepare() returns false. fence_heavy() then executes a full fence of the calling
+ * thread and sleeps for a millisecond. After that, all stores that any core had executed before the
+ * call are visible to the caller: a store leaves its core's buffer in far less time.
  */
 bool leat_os_fence_heavy_prepare(void);
 void leat_os_fence_heavy(void);
-/* Asks the kernel again: whether it still has it. */
+/* Executes a membarrier, and returns whether the kernel still has it. */
 bool leat_os_fence_heavy_ask(void);
-/* Sleeps until what any core has executed before the call is visible to all. */
+/* Sleeps until the stores that any core had executed before the call are visible to all. */
 void leat_os_outlast_stores(void);
 /*
- * How long a thread sleeps at the most on what others change without a fence, where membarrier has
- * been refused.
+ * After membarrier has been refused: the longest sleep of a thread that waits for a change which
+ * other threads make without a fence.
  */
 #define LEAT_OS_UNFENCED_NS INT64_C(1000000)
 
 /*
- * A flag is a descriptor that poll(2) finds readable from a raise until it is cleared. open()
- * answers it or -errno; raise() never waits, and may be called by any thread until the close.
+ * A flag is a descriptor that poll(2) finds readable from a raise until a clear. open() returns the
+ * descriptor or -errno. raise() never waits; any thread may call it before the close. A flag that
+ * is raised twice is cleared by one clear.
  */
 int leat_os_flag_open(void);
 void leat_os_flag_raise(int flag); /* mutate */
 void leat_os_flag_clear(int flag);
 void leat_os_flag_close(int flag);
-/* poll(2) with a deadline: how many are ready; 0 for a signal (look again); -ETIMEDOUT; -errno. */
+/*
+ * poll(2) with a deadline; one in the past means no wait. Returns how many descriptors are ready; 0
+ * after a signal, so the caller rechecks; -ETIMEDOUT; or -errno.
+ */
 struct pollfd;
 int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns);
 
+/* Offers this core to other threads. */
 void leat_os_yield(void);
-/* The processors this process may use; at least 1. */
+/* Returns how many processors this process may use; at least 1. */
 unsigned leat_os_cores(void);
 
-/* Mutexes and condition variables, for slow paths. Deadlines are CLOCK_MONOTONIC. */
+/*
+ * Mutexes and condition variables, for slow paths. A mutex has no fini. A wait on a condition may
+ * return early; the caller rechecks.
+ */
 struct leat_mutex {
 	pthread_mutex_t posix;
 };
@@ -93,21 +115,21 @@ void leat_mutex_lock(struct leat_mutex *mutex);
 void leat_mutex_unlock(struct leat_mutex *mutex);
 void leat_cond_init(struct leat_cond *cond);
 void leat_cond_wait(struct leat_cond *cond, struct leat_mutex *mutex);
-/* 0 or -ETIMEDOUT. */
+/* Returns 0, or -ETIMEDOUT after the deadline. */
 int leat_cond_wait_until(struct leat_cond *cond, struct leat_mutex *mutex, int64_t deadline_ns);
 void leat_cond_broadcast(struct leat_cond *cond); /* mutate */
 void leat_cond_fini(struct leat_cond *cond);
 
 /*
- * A lock for a few instructions: half the price of a mutex. A thread that waits for it spins for a
- * while, then sleeps, as the holder may want the same core: a thread of SCHED_FIFO that yields
- * instead never lets one of lower priority run. Between lock and unlock nothing may sleep, and no
- * system call is made.
+ * A lock for a few instructions, at half the price of a mutex. A thread that waits for it spins for
+ * a while, then sleeps on a futex, since the holder may need the same core. Yielding would not do:
+ * a thread of SCHED_FIFO that yields never lets a thread of lower priority run. Between lock and
+ * unlock the holder must not sleep, and makes no system call.
  *
- *     held    what it says                         the unlock
+ *     held    means                                the unlock
  *     0       free
  *     1       held                                 stores 0
- *     2       held, and a thread may sleep on it   stores 0, and wakes one
+ *     2       held, and a thread may sleep on it   stores 0, and wakes one thread
  */
 struct leat_spin {
 	uint32_t held, unused;
@@ -117,12 +139,13 @@ void leat_spin_lock(struct leat_spin *spin);
 void leat_spin_unlock(struct leat_spin *spin);
 
 /*
- * Threads of the library: all signals blocked, named by the first 15 bytes of name ("": "leat"),
- * pinned where pin is LEAT_PIN(cpu). 0 or -errno, -EINVAL for a processor that is not there.
+ * Threads of the library. start() runs fn(arg) on a new thread, with all signals blocked. The
+ * thread is named by the first 15 bytes of name ("" stands for "leat"), and pinned to a processor
+ * if pin is LEAT_PIN(cpu). Returns 0 or -errno, -EINVAL for a processor that does not exist.
  *
- * *thread is written by the starting thread alone, and may be written after the new one has ended.
- * Who hears of a thread from itself and not from its starter joins by what it says with
- * leat_thread_self().
+ * The starting thread alone writes *thread, perhaps only after the new thread has ended. So a third
+ * thread that learns of the new thread from the new thread itself joins by the leat_thread_self()
+ * of the new thread, and not by *thread. Each thread is joined once.
  */
 struct leat_thread {
 	pthread_t posix;
@@ -133,14 +156,14 @@ int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg,
 struct leat_thread leat_thread_self(void);
 void leat_thread_join(struct leat_thread *thread);
 
-/* Stops the program that broke a documented rule, with a line that says which. */
+/* Aborts a program that broke a documented rule, after a line on stderr that says which rule. */
 _Noreturn void leat_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Copies a text, cut visibly ("...") where it is longer than LEAT_TEXT_MAX. NULL is "". */
+/* Copies a text. A text longer than LEAT_TEXT_MAX is cut and ends in "...". NULL counts as "". */
 void leat_text_copy(char to[LEAT_TEXT_MAX + 1], const char *from);
-/* Copies a name; false if it is longer than LEAT_NAME_MAX. NULL is "". */
+/* Copies a name. Returns false if it is longer than LEAT_NAME_MAX. NULL counts as "". */
 bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from);
-/* Whether reserved words of options are all zero. */
+/* Returns whether the reserved words of options are all zero. */
 bool leat_words_unused(const uint64_t *words, size_t n);
 
 #endif

@@ -5,10 +5,10 @@
 
 void leat_spin_init(struct leat_spin *spin)
 {
-	leat_store_rlx(&spin->held, 0); /* rlx: nobody else knows it yet */
+	leat_store_rlx(&spin->held, 0); /* rlx: no other thread knows it yet */
 }
 
-/* Takes it with 2: others may sleep on it as this thread did. */
+/* A thread that may have slept takes the lock with 2: other threads may sleep on it too. */
 static __attribute__((noinline)) void spin_lock_slowly(struct leat_spin *spin)
 {
 	enum { PAUSES = 64 };
@@ -39,10 +39,13 @@ void leat_spin_lock(struct leat_spin *spin)
 		spin_lock_slowly(spin);
 }
 
-/* The last touch of the lock is what makes it free: the next holder may free its memory. */
+/*
+ * The access that frees the lock is the last touch of it: the next holder may free its memory. The
+ * wake-up after that uses the address alone.
+ */
 void leat_spin_unlock(struct leat_spin *spin)
 {
-	if (leat_add_acqrel(&spin->held, UINT32_MAX) == 1) /* L1: pairs with leat_spin_lock() */
+	if (leat_sub_acqrel(&spin->held, 1) == 1) /* L1: pairs with leat_spin_lock() */
 		return;
 	leat_store_rel(&spin->held, 0); /* L1: pairs with leat_spin_lock() */
 	leat_os_futex_wake(&spin->held, 1);

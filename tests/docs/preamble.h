@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the lines of C in the documents take for granted: types, functions and variables. */
+/* The types, functions and variables that the lines of C in the documents need. */
 #include <leat/leat.h>
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static uint64_t state[2], n;
 static int64_t closing_time, deadline_ns;
 static int socket, fd, r, rc;
 
-/* A generator, the functions of a seq and of a sink, and what is done with a merge's items. */
+/* A generator, the functions of a seq and of a sink, and the uses of a merge's items. */
 int squares(struct leat_tx *out, void *arg)
 {
 	(void)arg;

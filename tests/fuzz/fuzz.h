@@ -1,10 +1,10 @@
 /*
  * tests/fuzz/fuzz.h: what the fuzz targets share.
  *
- * A target is one function, which takes the bytes of an input for a story: what is opened, and what
- * then happens to it. It says CHECK() to what must hold, and an input that breaks that ends the
- * process. tools/fuzz links it with libFuzzer, which looks for inputs; the tests link it with
- * replay.c, which runs those that are kept.
+ * A target is one function. It reads the bytes of an input as a story: what is opened, and what
+ * then happens to it. It calls CHECK() on what must hold; an input for which that is false ends the
+ * process. tools/fuzz links a target with libFuzzer, which searches for inputs. The tests link it
+ * with replay.c, which runs the inputs that are kept.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FUZZ_FIRST(first, ...) first
 #define FUZZ_REST(first, ...) , ##__VA_ARGS__
 
-/* The input, read from its front; behind its end there are zeros. */
+/* The input, which is read from its front; after its end there are zeros. */
 struct input {
 	const uint8_t *at, *end;
 };
@@ -43,15 +43,15 @@ static FUZZ_UNUSED unsigned next_byte(struct input *in)
 	return in->at < in->end ? *in->at++ : 0;
 }
 
-/* From least to most. */
+/* Returns a number from least to most. */
 static FUZZ_UNUSED size_t next_in(struct input *in, size_t least, size_t most)
 {
 	return least + next_byte(in) % (most - least + 1);
 }
 
 /*
- * Sizes on either side of what the rings tell apart: packed or not, a multiple of a word or not, a
- * line or more.
+ * Sizes on both sides of each case that the rings distinguish: packed or not, a multiple of a word
+ * or not, a line or more.
  */
 static const size_t fuzz_sizes[] FUZZ_UNUSED = { 8,  1,  2,  3,  4,  5,  7,  12, 16, 20,
 	                                         24, 25, 31, 32, 33, 40, 48, 64, 65, 136 };
@@ -73,8 +73,8 @@ static FUZZ_UNUSED size_t next_size(struct input *in)
 	                : call(size))
 
 /*
- * Items are told by their number, as far as their size can say it; every byte of them depends on
- * it.
+ * An item shows its number, as far as its size can hold it, and each of its bytes depends on the
+ * number.
  */
 static FUZZ_UNUSED void item_write(void *item, uint64_t number, size_t size)
 {

@@ -1,11 +1,11 @@
 /*
- * tests/fuzz/start.h: rings that have been in use for long: their positions begin near the ends of
- * smaller integers, so that a difference, a lap or a turn that was kept in one, or compared by
- * size, is found within a few steps.
+ * tests/fuzz/start.h: rings that have been in use for long. Their positions begin near the ends of
+ * smaller integers. So a bug that keeps a difference, a lap or a turn in a smaller integer, or
+ * compares positions by size, is found within a few steps.
  *
- * The type of positions is no parameter of the rings: C's arithmetic on narrower types than int
- * would need a cast at each difference, in code that is easier to read without. Positions that
- * begin there reach the same carries.
+ * The type of positions is no parameter of the rings. C's arithmetic on types narrower than int
+ * would need a cast at each difference, which makes the code harder to read. Positions that begin
+ * near those ends reach the same carries.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,7 +16,7 @@
 
 #include <leat/ring/mpmc.h>
 
-/* A little before the position where 8, 16, 31, 32, 63 or (0) all 64 bits are used up; or 0. */
+/* Returns a position a little before 8, 16, 31, 32, 63 or (0) all 64 bits are used up; or 0. */
 static FUZZ_UNUSED uint64_t next_start(struct input *in)
 {
 	static const unsigned bits[] = { 8, 0, 16, 31, 32, 63, 64 };
@@ -33,7 +33,7 @@ static FUZZ_UNUSED void spsc_start_side(struct leat_spsc_side *side, uint64_t st
 	leat_spsc_enter_run(side, side->lines);
 }
 
-/* After init, as if `start` items had gone through. */
+/* Called after init: makes the ring as if `start` items had gone through. */
 static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side *tx,
                                    struct leat_spsc_side *rx, uint64_t start)
 {
@@ -46,8 +46,8 @@ static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side
 }
 
 /*
- * The last lap that a ring with turns may come to: a position of 64 bits has room for fewer laps
- * the larger the ring is.
+ * Returns the last lap of a ring with turns. The larger the ring is, the fewer laps fit into a
+ * position of 64 bits.
  */
 static FUZZ_UNUSED uint64_t mpmc_lap(const struct leat_mpmc *ring, uint64_t start)
 {
@@ -56,7 +56,7 @@ static FUZZ_UNUSED uint64_t mpmc_lap(const struct leat_mpmc *ring, uint64_t star
 	return start > most ? most - (UINT64_MAX - start) % 64 : start;
 }
 
-/* After init, as if so many laps and `index` items had gone through. */
+/* Called after init: makes the ring as if so many laps and `index` items had gone through. */
 static FUZZ_UNUSED void mpmc_start(struct leat_mpmc *ring, uint64_t lap, size_t index)
 {
 	ring->tail = ring->head = (lap << ring->lap_shift) + index;

@@ -1,6 +1,6 @@
 /*
- * tests/fuzz/turns.h: what a ring with turns promises, without turns, laps or positions: slots that
- * each are in one of five states, and two counts.
+ * tests/fuzz/turns.h: a simple model of what a ring with turns promises, without turns, laps or
+ * positions: slots, each in one of five states, and two counts.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,7 +19,7 @@ struct slot {
 /* tail and head count slots claimed and slots taken; item number 0 has slot `first`. */
 struct turns {
 	size_t capacity, first;
-	/* the first slot follows the last: what stands side by side is another's to know */
+	/* the first slot follows the last; neighbours in memory are not modelled here */
 	bool endless;
 	uint64_t tail, head;
 	struct slot slots[FUZZ_CAPACITY_MAX];
@@ -47,8 +47,8 @@ static FUZZ_UNUSED void turns_set(struct turns *t, uint64_t at, size_t n, enum s
 }
 
 /*
- * How many slots from `at` on are in this state, up to `most`, and not beyond the last slot unless
- * that is no end.
+ * Returns how many slots from `at` on are in this state, up to `most`. Stops at the last slot,
+ * unless the first slot follows it.
  */
 static FUZZ_UNUSED size_t turns_run(struct turns *t, uint64_t at, size_t most,
                                     enum slot_state state)
@@ -68,7 +68,7 @@ static FUZZ_UNUSED size_t turns_claim(struct turns *t, size_t want, struct turns
 	return claim->n;
 }
 
-/* Publishes the first n; answers how many are left as skipped. */
+/* Publishes the first n slots. Returns how many are left as skipped. */
 static FUZZ_UNUSED size_t turns_commit(struct turns *t, const struct turns_claim *claim, size_t n)
 {
 	bool last = t->tail == claim->at + claim->n;
@@ -88,7 +88,7 @@ static FUZZ_UNUSED size_t turns_take(struct turns *t, size_t want, struct turns_
 	return claim->n;
 }
 
-/* Puts back all but the first n. */
+/* Puts back all items but the first n. */
 static FUZZ_UNUSED bool turns_untake(struct turns *t, const struct turns_claim *claim, size_t n)
 {
 	if (t->head != claim->at + claim->n)
@@ -103,7 +103,7 @@ static FUZZ_UNUSED void turns_free(struct turns *t, const struct turns_claim *cl
 	turns_set(t, claim->at, claim->n, SLOT_FREE);
 }
 
-/* Frees what was skipped at the front; answers how many. */
+/* Frees the skipped slots at the front. Returns how many. */
 static FUZZ_UNUSED size_t turns_skip(struct turns *t)
 {
 	size_t n = 0;
@@ -113,7 +113,7 @@ static FUZZ_UNUSED size_t turns_skip(struct turns *t)
 	return n;
 }
 
-/* Takes the oldest slot of a full ring, if it is in this state. */
+/* Claims the oldest slot of a full ring, if it is in this state. */
 static FUZZ_UNUSED size_t turns_take_oldest(struct turns *t, struct turns_claim *claim,
                                             enum slot_state state)
 {

@@ -1,7 +1,7 @@
 /*
- * tests/stress/rounds.h: for programs with rounds of their own, which no struct stress describes. A
- * round that fails, or hangs, prints its first fault and the seed and the round, and the program
- * exits with 1.
+ * tests/stress/rounds.h: for programs with rounds of their own, which no struct stress describes.
+ * If a round fails or hangs, the program prints its first fault, the seed and the round, and exits
+ * with 1.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -32,8 +32,8 @@ static void rounds_hung(int number)
 }
 
 /*
- * run() does one round and answers how many it started, of what `started` says. Answers what main
- * does.
+ * run() does one round and returns how many things it started; `started` is their name. This
+ * returns what main() is to return.
  */
 static int rounds_main(const char *name, uint64_t (*run)(uint64_t *random), const char *started,
                        int argc, char **argv)

@@ -1,18 +1,18 @@
 /*
- * tests/stress/stress.h: the harness of the stress programs. Each of them says what may happen
- * (kinds, calls, endings) and calls stress_main(); everything else is drawn at random, round after
- * round, until the time is over.
+ * tests/stress/stress.h: the harness of the stress programs. Each program says what may happen
+ * (kinds, calls, endings) and calls stress_main(). The harness draws everything else at random,
+ * round after round, until the time is over.
  *
  *     PROGRAM [seconds [seed]]
  *
  * A round opens a channel, starts senders and receivers on threads of their own, more of them than
- * there are cores, and ends it in one of the ways allowed, at a random moment. Then the ledger is
- * read:
+ * there are cores, and ends the channel in one of the allowed ways, at a random moment. Then it
+ * checks the ledger:
  *
  *     each item that a send accepted was received or discarded, exactly once; no other was
  *     each receiver saw the items of each sender in their order; a batch or a run is whole
  *     every byte of an item is what its sender wrote
- *     without drops, and when nobody left early, everything sent was received
+ *     if the channel drops nothing, and no receiver left early, each sent item was received
  *     nothing is left behind: threads, descriptors, channels, memory (tests/census.h)
  *
  * A round that fails, or hangs, prints the seed and the round, and the program exits with 1.
@@ -71,7 +71,8 @@ struct stress_round {
 	uint32_t accepted[ITEMS], received[ITEMS], discarded[ITEMS];
 	uint32_t accepted_count, faults;
 	/*
-	 * senders stop: those who spin, more than there are cores, need a time slice for each item
+	 * when senders stop: threads that spin, if there are more than cores, need a time slice for
+	 * each item
 	 */
 	int64_t enough_ns;
 	char fault[200];
@@ -101,7 +102,7 @@ static uint64_t below(uint64_t *state, uint64_t n)
 	return stress_random(state) % n;
 }
 
-/* One of the bits that are set. */
+/* Returns one of the bits of mask at random. */
 static unsigned pick_bit(uint64_t *state, unsigned mask)
 {
 	for (;;) {
@@ -177,7 +178,7 @@ static bool is_end(ssize_t rc)
 	return rc == -EPIPE || rc == -ECANCELED;
 }
 
-/* Sends some items from `from` on; how many were accepted, or the error that ends it. */
+/* Sends some items from `from` on. Returns how many were accepted, or the error that ends it. */
 static ssize_t send_some(struct stress_side *side, uint64_t from, uint64_t left)
 {
 	unsigned char items[BATCH_MAX * ITEM_MAX];
@@ -369,7 +370,7 @@ static void describe(const struct stress_round *round, const char *verdict)
 static void hung(int number)
 {
 	(void)number;
-	/* not safe in a handler, and the last that this program does */
+	/* not safe in a signal handler, but the last thing that this program does */
 	describe(&stress_round, "HUNG");
 	_exit(1);
 }

@@ -1,9 +1,10 @@
 /*
- * tests/unit/census.h: what several suites need: who is there, who is parked, who owned an item.
- * That a test leaves nothing behind need not be asked for: every.c holds it against each.
+ * tests/unit/census.h: what several suites need: which threads there are, which of them are parked,
+ * what became of each item. A suite need not check that a test leaves nothing behind: every.c does
+ * that for each test.
  *
- * Threads that a test starts never assert: what they saw is judged by the test after it has joined
- * them.
+ * A thread that a test starts never asserts. The test joins the thread, and then judges what the
+ * thread saw.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -34,10 +35,10 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MS INT64_C(1000000)
 
-/* Long enough for a starved machine; a test that needs it all has failed. */
+/* Long enough for an overloaded machine; a test that needs all of it has failed. */
 #define PATIENCE_NS (INT64_C(20000) * MS)
 
-/* Who is there: a thread that was joined stands in /proc a moment longer. */
+/* Which threads there are. A joined thread is in /proc for a moment longer. */
 
 static UNUSED bool census_settles_at(int threads)
 {
@@ -50,7 +51,7 @@ static UNUSED bool census_settles_at(int threads)
 	return true;
 }
 
-/* Who is parked */
+/* Which threads are parked */
 
 static UNUSED uint32_t own_tid(void)
 {
@@ -70,7 +71,7 @@ static UNUSED bool read_task(uint32_t tid, const char *file, char *text, size_t 
 	return n > 0;
 }
 
-/* Asleep in the kernel, and in futex(2) where the kernel tells which call it is. */
+/* The thread sleeps in the kernel; in futex(2), if the kernel shows which call it is in. */
 static UNUSED bool is_parked(uint32_t tid)
 {
 	char text[512];
@@ -83,7 +84,7 @@ static UNUSED bool is_parked(uint32_t tid)
 	       strtol(text, NULL, 10) == SYS_futex;
 }
 
-/* *tid is published by its thread just before the call that is to park. */
+/* A thread publishes its *tid just before the call that is to park. */
 static UNUSED bool await_parked(uint32_t *tid)
 {
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
@@ -107,7 +108,7 @@ static UNUSED bool await_word(uint32_t *word, uint32_t least)
 	return true;
 }
 
-/* The processor time that a thread of this process has used, in clock ticks; -1 when it is gone. */
+/* Returns the processor time of a thread of this process in clock ticks; -1 if it has ended. */
 static UNUSED long cpu_ticks(uint32_t tid)
 {
 	char text[512];
@@ -120,7 +121,7 @@ static UNUSED long cpu_ticks(uint32_t tid)
 	return (long)(user + system);
 }
 
-/* What a descriptor says */
+/* Whether a descriptor is readable */
 
 static UNUSED bool readable(int fd)
 {
@@ -134,7 +135,7 @@ static UNUSED bool becomes_readable(int fd)
 	return poll(&pollfd, 1, (int)(PATIENCE_NS / MS)) == 1;
 }
 
-/* No descriptor is to be had until the limit that is answered is set again. */
+/* From now on no descriptor can be opened, until the caller sets the limit that this returns. */
 static UNUSED struct rlimit refuse_descriptors(void)
 {
 	struct rlimit before, none;
@@ -147,7 +148,7 @@ static UNUSED struct rlimit refuse_descriptors(void)
 	return before;
 }
 
-/* Channels by the dozen */
+/* Channels of each kind */
 
 static const char *const kind_names[] UNUSED = { "spsc", "mpsc", "spmc", "mpmc" };
 static const char *const wait_names[] UNUSED = { "adaptive", "spin", "yield", "park" };
@@ -166,7 +167,7 @@ static UNUSED bool rx_is_multiple(enum leat_kind kind)
 	return kind == LEAT_SPMC || kind == LEAT_MPMC;
 }
 
-/* A channel of uint64_t in a scope of its own; most tests are about one. */
+/* A channel of uint64_t in a scope of its own. Most tests need one. */
 struct pipe {
 	struct leat_scope *scope;
 	struct leat_tx *tx;
@@ -203,7 +204,7 @@ static UNUSED uint64_t fill(struct leat_tx *tx)
 	return n;
 }
 
-/* Who owned what. Items are uint64_t: the place of their own entry here. */
+/* What became of each item. An item is a uint64_t, the index of its own entry here. */
 
 #define LEDGER_ITEMS 65536
 struct ledger {
@@ -233,7 +234,8 @@ static UNUSED void ledger_receive(struct ledger *ledger, uint64_t n)
 }
 
 /*
- * Items that were accepted and not received or discarded exactly once, or that came from nowhere.
+ * Returns how many items were accepted, and not received or discarded exactly once, or received
+ * without having been accepted.
  */
 static UNUSED unsigned ledger_faults(struct ledger *ledger)
 {
@@ -350,7 +352,7 @@ static UNUSED void caller_start(struct caller *caller)
 	cr_assert_eq(pthread_create(&caller->thread, NULL, caller_main, caller), 0);
 }
 
-/* Where the wait policy never sleeps, all that can be seen is that the call was about to begin. */
+/* With a wait policy that never sleeps, this can wait only until the call is about to begin. */
 static UNUSED bool caller_await(struct caller *caller, enum leat_wait wait)
 {
 	if (wait == LEAT_WAIT_ADAPTIVE || wait == LEAT_WAIT_PARK)
@@ -368,7 +370,7 @@ static UNUSED ssize_t caller_join(struct caller *caller)
 	return caller->rc;
 }
 
-/* What a success answers: a send 0, everything else a count of 1. */
+/* What a call returns on success: a send 0, any other a count of 1. */
 static UNUSED ssize_t op_success(enum op op)
 {
 	return op == OP_SEND || op == OP_SEND_UNTIL ? 0 : 1;

@@ -5,6 +5,7 @@
  */
 #include "braid.h"
 
+#include <leat/gen.h>
 #include <signal.h>
 #include <sys/epoll.h>
 
@@ -557,4 +558,31 @@ Test(merge, each_deadline_visits_the_lanes_that_it_ends)
 		leat_scope_close(lanes[i].scope);
 	cr_expect_eq(leat_scope_close(root), 0);
 	free(lanes);
+}
+
+static int receive_in_step(void *state, void *item)
+{
+	struct braid *b = state;
+	uint64_t got;
+	int rc = leat_merge_recv(b->merge, &got, NULL);
+	memcpy(item, &rc, sizeof(rc));
+	return 1;
+}
+
+Test(merge, would_wait_in_a_step_is_refused)
+{
+	struct braid *b = braid_open(NULL);
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_pool *pool = leat_pool_open(NULL);
+	struct leat_seq seq = { receive_in_step, NULL, b, sizeof(int) };
+	struct leat_gen_opts opts = { .pool = pool, .chan.capacity = 1 };
+	struct leat_rx *rx;
+	int rc;
+	cr_assert_eq(leat_gen_seq(scope, seq, &opts, &rx), 0);
+	cr_expect_eq(leat_recv(rx, &rc), 1);
+	cr_expect_eq(rc, -EDEADLK);
+	leat_rx_close(rx);
+	leat_scope_close(scope);
+	leat_pool_close(pool);
+	braid_close(b);
 }

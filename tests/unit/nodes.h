@@ -1,5 +1,5 @@
 /*
- * tests/unit/nodes.h: what the registry holds, without what it stands for.
+ * tests/unit/nodes.h: nodes of the registry, without the objects that they describe.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,7 +10,7 @@
 
 #include "runtime/gen/gen.h"
 
-/* A running generator's place among what exists, that no thread belongs to. */
+/* The node of a running generator that has no thread. */
 static UNUSED struct leat_gen_node *node_add(void)
 {
 	struct leat_gen_node *node = leat_os_alloc(sizeof(*node), 0);

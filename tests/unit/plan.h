@@ -1,5 +1,5 @@
 /*
- * tests/unit/plan.h: what the suites of the generators share: a generator that does as it was told.
+ * tests/unit/plan.h: what the suites of the generators share: a generator that follows a plan.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,12 +11,12 @@
 /* What a test's generator does, and what it saw. */
 struct plan {
 	uint64_t send; /* items to send first */
-	/* what to return then, unless it is 1: then what the last send answered */
+	/* what to return then; LAST_SEND: what the last send returned */
 	int answer;
-	const char *words; /* told with leat_tx_fail(), if any */
-	uint32_t go;       /* where it says so, it waits for this */
+	const char *words; /* a text for leat_tx_fail(), or NULL */
+	uint32_t go;       /* wait_then_follow_plan() waits until this is set */
 	uint32_t tid, started, ended, runs;
-	int last; /* what the last send answered */
+	int last; /* what the last send returned */
 	bool done;
 	struct leat_scope *scope;
 	struct leat_tx *clone; /* left open */
@@ -42,7 +42,7 @@ static UNUSED int follow_plan(struct leat_tx *out, void *arg)
 	return plan->answer == LAST_SEND ? plan->last : plan->answer;
 }
 
-/* Waits to be told, then goes on by the plan. */
+/* Waits for plan->go, then follows the plan. */
 static UNUSED int wait_then_follow_plan(struct leat_tx *out, void *arg)
 {
 	struct plan *plan = arg;

@@ -164,7 +164,7 @@ static UNUSED void expect_failure(leat_gen_fn *fn, void *opts, size_t item_size,
 	stop(&stream, code);
 }
 
-/* The thread of that name sleeps in a call for which a source waits. */
+/* Returns whether the thread of that name sleeps in a call that a source waits in. */
 static UNUSED bool sleeps(const char *tid, const char *name)
 {
 	char text[512];
@@ -195,8 +195,8 @@ static UNUSED void await_source_waits(void)
 }
 
 /*
- * What line n of a long file is: its number, and letters; the lengths have no period that fits a
- * block's.
+ * Line n of a long file: its number, and letters. The lengths of lines have no period that fits the
+ * size of a block.
  */
 static UNUSED size_t long_file_line(char *to, unsigned n)
 {

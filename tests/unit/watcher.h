@@ -11,17 +11,17 @@
 #include <leat/diag.h>
 
 /*
- * What a callback saw. Its own thread writes it; a test reads it after the stop, but for the words
- * with an await.
+ * What a callback saw. The thread of the diagnostics writes it. A test reads it after the stop, but
+ * may wait for some of the words before.
  */
 struct watcher {
 	uint32_t snapshots;
 	int imbalances, disorders, doubles;
 	int offered_back, delivered_back, blocked_back;
 	int64_t last_ns;
-	uint64_t told_chans[64], told_gens[64]; /* ids whose end was told */
+	uint64_t told_chans[64], told_gens[64]; /* ids whose end was reported */
 	size_t told_chans_count, told_gens_count;
-	char name[64];               /* the channel that is looked at; "" any */
+	char name[64];               /* the channel to watch; "": any */
 	struct leat_chan_stat chan;  /* as last seen */
 	struct leat_chan_stat ended; /* at its end */
 	uint32_t seen, ends;

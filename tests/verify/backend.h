@@ -10,8 +10,8 @@
 #define LEAT_TESTS_VERIFY_BACKEND_H
 
 /*
- * A model moves few items: a side that is single stores its position from the first on. Those that
- * are not, swap.
+ * A model moves few items, so a side with a single thread stores its position from the first item
+ * on. A side with several threads swaps it.
  */
 #define LEAT_MPMC_STORE_RUN 0
 
@@ -48,7 +48,7 @@ void verify_pause(void);
 		const __typeof__(*(p)) *p_ = (p); \
 		(uint64_t) verify_load(p_, sizeof(*p_), &site_); \
 	})
-/* An operation's answer as the word's own type, without its qualifiers. */
+/* The result of an operation as the word's own type, without its qualifiers. */
 #define verify_as(p, operation) \
 	({ \
 		uint64_t answer_ = (operation); \

@@ -1,13 +1,14 @@
 /*
  * tests/verify/engine.h: the inside of the exploring scheduler.
  *
- *     sched.c   coroutines, whose turn it is, sleeping and waking
- *     memory.c  what a load may answer, races, the lifetime of blocks
+ *     sched.c   coroutines: which thread runs next, sleeping and waking
+ *     memory.c  what a load may read, races, the lifetime of blocks
  *     os.c      runtime/os/os.h and liburcu on top of both
  *     search.c  which choices: depth first, at random, by priorities; replay, shrinking, the report
  *
- * All state stands in one mapping that struct engine begins, so that the program's own data (the
- * library's and the models' globals) can be put back as a whole before each execution.
+ * All state of the engine is in mappings of its own, struct engine first. So the engine can restore
+ * the program's data (the globals of the library and of the models) as a whole before each
+ * execution.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,20 +30,20 @@ enum {
 	BLOCKS = 512,
 	WORDS = 1 << 12, /* atomic words of an execution; a power of two */
 	SPUN = 8,        /* words that a thread has read since its last pause */
-	RECORDS = 20,    /* accesses to eight bytes that are remembered */
+	RECORDS = 20,    /* accesses to one cell of eight bytes that are remembered */
 	STEPS = 20000,   /* more is a livelock */
-	SLICE = 150,     /* steps of one thread before another that can go on gets its turn */
+	SLICE = 150,     /* steps of one thread in a row before it counts as spinning */
 	CHOICES = 1 << 16,
 	TLS = 512,
 	MUTEXES = 128,
 	FLAGS = 8,
-	FIRST_FLAG = 1000, /* as a descriptor: none that poll(2) is asked for by mistake */
+	FIRST_FLAG = 1000, /* the descriptor of the first flag, larger than any that is open */
 	PLACES = 1 << 10,  /* of code; a power of two */
 };
 
 /*
- * What a thread knows: of each thread, the epoch up to which it happened before, and up to which a
- * fence makes it visible.
+ * What a thread knows of each thread: hb is the epoch up to which that thread's accesses happened
+ * before; sc the epoch up to which fences make its stores visible.
  */
 struct view {
 	uint32_t hb[THREADS], sc[THREADS];
@@ -57,11 +58,11 @@ struct thread {
 	void *arg;
 	char name[16]; /* a copy: the caller's need not last */
 	enum waits_for state;
-	const void *on; /* what it waits for */
+	const void *on; /* the mutex, word, condition or thread that it waits for */
 	int64_t deadline_ns, clock_ns;
 	bool timed_out, paused, joined, spawned;
 	unsigned rcu_depth;
-	uint64_t rcu_turn; /* when its read side began */
+	uint64_t rcu_turn; /* the step at which its read side began */
 	struct view now, released, unacquired, barrier, left_readers;
 	struct word *spun[SPUN]; /* the last words that it read since its last pause */
 	unsigned spun_count;
@@ -73,13 +74,13 @@ struct thread {
 
 struct store {
 	uint64_t value;
-	struct view view; /* what a load that acquires learns */
-	/* the epoch at which each thread wrote or first read it; 0 never */
+	struct view view; /* what an acquiring load of this store learns */
+	/* the epoch at which each thread wrote or first read this store; 0: never */
 	uint32_t known[THREADS];
 };
 
 struct word {
-	uint64_t stamp; /* the execution that it belongs to */
+	uint64_t stamp; /* the execution that this word belongs to */
 	uintptr_t address;
 	unsigned size, count; /* stores so far */
 	struct store stores[HISTORY];
@@ -95,7 +96,7 @@ enum { IS_WRITE = 1, IS_ATOMIC = 2, IS_FREE = 4 };
 struct cell {
 	uint64_t stamp;
 	unsigned count;
-	bool words; /* some that begin here are accessed with verbs */
+	bool words; /* a word in this cell is accessed with verbs */
 	struct record records[RECORDS];
 };
 
@@ -111,11 +112,11 @@ struct block {
 enum choice_kind { CHOOSE_THREAD, CHOOSE_VALUE, CHOOSE_FAULT, CHOOSE_CLOCK, CHOOSE_MODEL };
 
 struct choice {
-	uint32_t position; /* among all that could have been choices */
+	uint32_t position; /* among all places of an execution that could be choices */
 	uint16_t chosen, of;
 };
 
-/* What was last done with a mutex, and where. */
+/* The last unlock of a mutex, and the place of its last lock. */
 struct mutex {
 	struct view view;
 	uint32_t epoch, where;
@@ -150,8 +151,8 @@ struct engine {
 	struct mutex mutexes[MUTEXES];
 	unsigned mutexes_count;
 	enum flag { NO_FLAG, LOWERED, RAISED } flags[FLAGS];
-	uint8_t duplicate_of[FLAGS]; /* whose flag it is, and 1; 0: its own */
-	/* what the epoll descriptor, of which there is one, knows of each */
+	uint8_t duplicate_of[FLAGS]; /* the flag that this descriptor shares, plus 1; 0: none */
+	/* what the one epoll descriptor knows of each flag */
 	struct {
 		bool added, armed, once;
 		int told_as;
@@ -163,14 +164,14 @@ struct engine {
 	unsigned blocks_count;
 	size_t arena_used;
 
-	/* Sites whose order is taken away. */
-	const char *weaken; /* as given; "heavy" stands for the heavy fence */
+	/* Sites whose order is weakened. */
+	const char *weaken; /* the argument of --weaken; "heavy" means the heavy fence */
 	uint8_t weaken_to[4096], reached[4096];
 
 	/*
-	 * Places whose accesses were ever seen unordered with a conflicting one. Elsewhere nothing
-	 * is asked: such an access commutes with all that others do. A search that adds to them
-	 * begins again.
+	 * Places of code at which an access was ever unordered with a conflicting access. At any
+	 * other place the scheduler makes no choice: an access there commutes with everything that
+	 * other threads do. When a search adds a place, it begins again.
 	 */
 	uint32_t contended[PLACES];
 	bool contended_all, contended_more, timed;
@@ -181,7 +182,7 @@ struct engine {
 	unsigned log_count, prefix_count;
 	uint16_t prefix[CHOICES];
 	uint32_t position;
-	struct choice given[CHOICES]; /* to be replayed, by position */
+	struct choice given[CHOICES]; /* the choices to replay, by position */
 	unsigned given_count;
 	uint64_t random;
 	unsigned switch_one_in;
@@ -189,7 +190,7 @@ struct engine {
 	unsigned scheds, scheds_expected;
 
 	bool failed, tracing;
-	unsigned told_of; /* the thread whose steps were told last, and 1 */
+	unsigned told_of; /* the thread whose steps trace() printed last, plus 1; 0: none */
 	char failure[4096];
 	const char *failure_kind;
 	FILE *out;
@@ -212,13 +213,13 @@ static inline void join_view(struct view *to, const struct view *from)
 }
 
 /* sched.c */
-/* before anything that others can see */
+/* Before anything that another thread can notice: chooses which thread goes on. */
 void step(const struct verify_site *site, const char *doing, const void *on);
-/* the same, if others look there */
+/* The same at a place of code; chooses only if the place is contended. */
 void step_at(uint32_t place, const struct verify_site *site, const char *doing);
-/* before what commutes with all else */
+/* Before what commutes with everything that other threads do: makes no choice. */
 void step_alone(const char *doing);
-void tick(void); /* and after it */
+void tick(void); /* After each of these: begins a new epoch of this thread. */
 void note_contended(uint32_t place);
 void block(enum waits_for what, const void *on, int64_t deadline_ns);
 void wake(enum waits_for what, const void *on, unsigned n);

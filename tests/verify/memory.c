@@ -1,15 +1,16 @@
 /*
- * What a load may answer, who races with whom, and which memory exists.
+ * What a load may read, which accesses race, and which memory exists.
  *
- * A word that is accessed with a verb keeps its last stores. A load may answer any of them, unless
- * a newer one happened before it, was read by something that happened before it, or is made visible
- * by fences. Read-modify-writes act on the newest. Stores enter a word's order when they are
- * executed; that, and that no load answers a later store (load buffering), is what this model
- * leaves out of C11's.
+ * A word that is accessed with a verb keeps its last stores. A load may read any of them, unless a
+ * newer store happened before the load, was read by an access that happened before the load, or is
+ * made visible by fences. A read-modify-write acts on the newest store. Two things of C11 are left
+ * out: a store enters its word's order at the moment when it is executed, and no load reads a later
+ * store (load buffering).
  *
  * Plain accesses come from the compiler's instrumentation for ThreadSanitizer, whose run-time
- * library this replaces. Each eight bytes remember the last accesses of each thread; two that
- * overlap, one of which writes and one of which is plain, must be ordered by happens-before.
+ * library this replaces. Each cell of eight bytes remembers the last accesses of each thread. Two
+ * accesses that overlap, one of which writes and one of which is plain, must be ordered by
+ * happens-before.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -43,10 +44,7 @@ static void *map(size_t size)
 	return memory;
 }
 
-/*
- * Last of all that is set up: the globals as they are now are those that each execution begins
- * with.
- */
+/* The last step of the setup: each execution begins with the globals as they are now. */
 void memory_init(void)
 {
 	verify_arena = map(HEAP);
@@ -271,10 +269,7 @@ static struct word *find_word(uintptr_t address)
 	return &E->words[i];
 }
 
-/*
- * A write to an address where there are words is an initialisation: what was stored with verbs
- * before is history.
- */
+/* A plain write to a word initialises it: loads no longer read what verbs stored before. */
 static void forget_words(uintptr_t address, size_t size)
 {
 	for (uintptr_t a = address & ~(uintptr_t)3; a < address + size; a += 4) {
@@ -316,7 +311,7 @@ void plain_access(uintptr_t address, size_t size, int kind, const void *where)
 	            (uint32_t)(uintptr_t)where))
 		return;
 	if (address >= (uintptr_t)__start_leat_tls && address < (uintptr_t)__stop_leat_tls)
-		return; /* each thread's own */
+		return; /* a variable of this thread alone */
 	check_alive(address, size, kind, (uintptr_t)where);
 	access_range(address, size, kind, (uint32_t)(uintptr_t)where);
 }
@@ -373,7 +368,7 @@ static bool must_see(const struct store *s)
 	return false;
 }
 
-/* How many of the last stores a load may answer. */
+/* Returns how many of the last stores a load may read. */
 static unsigned readable(struct word *w)
 {
 	unsigned n = 1, most = w->count < E->bounds.history ? w->count : E->bounds.history;
@@ -467,7 +462,7 @@ static void add_store(struct word *w, uint64_t value, enum verify_order order,
 	s->known[E->current] = t->now.hb[E->current];
 	s->value = value;
 	if (sequence != NULL) {
-		struct view before = *sequence; /* it may stand where s stands */
+		struct view before = *sequence; /* sequence may be in s, which changes */
 
 		s->view = releases(order) ? t->now : t->released;
 		join_view(&s->view, &before);
@@ -501,7 +496,7 @@ bool verify_cas(void *p, unsigned size, void *old, uint64_t value, const struct 
 	order = order_of(site);
 	w = word_at(p, size, IS_ATOMIC | IS_WRITE, site);
 	age = pick_age(w);
-	/* it succeeds with the newest only */
+	/* a swap succeeds on the newest store alone */
 	while (age > 0 && store_of(w, age)->value == expected)
 		age--;
 	s = store_of(w, age);
@@ -566,7 +561,7 @@ static void barrier(void)
 	t->barrier = t->now;
 }
 
-/* All full fences stand in one order; each makes visible what was before those that precede it. */
+/* All full fences are in one order. Each makes visible what came before the fences before it. */
 void fence_full(struct view *with)
 {
 	struct thread *t = self();
@@ -579,9 +574,9 @@ void fence_full(struct view *with)
 }
 
 /*
- * A full fence of every thread, at the last place where the compiler kept its accesses apart: what
- * a thread did before its last light fence becomes visible to the caller, and what the caller
- * knows, to each after its next one.
+ * A full fence of every thread, at a place where the compiler kept that thread's accesses apart.
+ * What a thread did before its last light fence becomes visible to the caller. What the caller
+ * knows becomes visible to each thread at its next light fence.
  */
 void fence_heavy(void)
 {
@@ -610,9 +605,8 @@ void verify_fence(const struct verify_site *site)
 }
 
 /*
- * A thread that waits by spinning reads the newest store of the words that it spins on: its next
- * loads see what there is now. It learns nothing of other words, which may stay as old as their
- * histories allow.
+ * The next loads of a thread that spins read the newest stores of the words that it spins on. The
+ * thread learns nothing of other words, which may stay as old as their histories allow.
  */
 void refresh_spun(void)
 {
@@ -629,8 +623,8 @@ void refresh_spun(void)
 }
 
 /*
- * Time has passed, and it is long beside what a store takes to arrive: this thread sees what every
- * thread did so far.
+ * More time has passed than a store takes to become visible: this thread sees what every thread did
+ * so far.
  */
 void fresh(void)
 {
@@ -640,8 +634,8 @@ void fresh(void)
 }
 
 /*
- * All that was done to it must have happened before. Later accesses find the block freed, and no
- * record to repeat.
+ * All accesses to a freed cell must have happened before the free. A later access finds the block
+ * freed, and no record that it could repeat.
  */
 static void free_cell(uintptr_t address, uint32_t where)
 {
@@ -658,7 +652,7 @@ static void free_cell(uintptr_t address, uint32_t where)
 	cell->count = 0;
 }
 
-/* Blocks: never used twice in one execution, so that a use after free is always seen. */
+/* Blocks. No memory is used twice in one execution, so a use after free is always found. */
 
 void *block_alloc(size_t size, size_t align, const void *where)
 {
@@ -713,7 +707,7 @@ void memory_check_end(void)
 		}
 }
 
-/* The compiler's side. */
+/* What the compiler's instrumentation calls. */
 
 #define HERE __builtin_return_address(0)
 

@@ -1,6 +1,6 @@
 /*
- * runtime/os/os.h and liburcu on the exploring scheduler. Sleeping, time, memory and threads are
- * choices.
+ * runtime/os/os.h and liburcu on the exploring scheduler. When a sleep ends, how time passes, and
+ * whether memory and threads are to be had are choices.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -24,8 +24,8 @@ static bool fault(unsigned *spent, unsigned most)
 }
 
 /*
- * The clock moves when a time-out happens, and may move, when it is read, to an instant that
- * matters.
+ * The clock moves when a time-out happens. When a thread reads it, it may also move to the next
+ * instant that the model has named (verify_instant()).
  */
 int64_t leat_now_ns(void)
 {
@@ -41,7 +41,7 @@ int64_t leat_now_ns(void)
 	if (next != INT64_MAX && choose(2, CHOOSE_CLOCK) == 1)
 		E->now_ns = next;
 	if (self()->clock_ns != E->now_ns)
-		fresh(); /* so much time has passed since this thread looked */
+		fresh(); /* time has passed since this thread read the clock */
 	self()->clock_ns = E->now_ns;
 	self()->pauses = 0;
 	if (E->tracing)
@@ -84,7 +84,7 @@ void leat_os_pages_free(void *pages, size_t size)
 	leat_os_free(pages);
 }
 
-/* The kernel fences before it looks at the word, and before a wake looks for sleepers. */
+/* The kernel fences before it reads the word, and a wake fences before it searches sleepers. */
 int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
 {
 	struct thread *me = self();
@@ -106,7 +106,7 @@ int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
 		trace("goes on after a sleep%s", me->timed_out ? ": time is over" : "");
 	if (!me->timed_out)
 		return 0;
-	fresh(); /* so much time has passed */
+	fresh(); /* time has passed */
 	return -ETIMEDOUT;
 }
 
@@ -139,7 +139,7 @@ void leat_os_fence_heavy(void)
 }
 
 /*
- * Flags, and waiting in poll(2) for one of several. The kernel fences on both sides, as it does for
+ * Flags, and poll(2) on several of them. The kernel fences in a raise and in a poll, as it does for
  * a futex.
  */
 static enum flag *flag_of(int flag)
@@ -224,8 +224,8 @@ int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
 }
 
 /*
- * What runtime/pool/poller.c asks the system for, by the names that subject.h gives it. Descriptors
- * are flags; there is one epoll descriptor at a time, and of events only readiness.
+ * The system calls of runtime/pool/poller.c, under the names that subject.h gives them. Each
+ * descriptor is a flag. There is one epoll descriptor at a time, and the only event is readiness.
  */
 enum { EPOLL = FIRST_FLAG + FLAGS };
 
@@ -359,10 +359,10 @@ unsigned leat_os_cores(void)
 	return 2;
 }
 
-/* Mutexes. Their words stand in the memory of the mutex itself, which is zero at first: free. */
+/* Mutexes. The words are in the memory of the mutex itself; zero at first means free. */
 struct our_mutex {
-	uint32_t locked_by; /* a thread's number and 1 */
-	uint32_t number;    /* among the engine's */
+	uint32_t locked_by; /* a thread's number plus 1; 0: free */
+	uint32_t number;    /* of its entry in E->mutexes; 0: none yet */
 };
 
 static struct mutex *mutex_of(struct our_mutex *mutex)
@@ -391,7 +391,7 @@ static void lock(struct our_mutex *mutex, const void *where)
 	struct mutex *known = mutex_of(mutex);
 	uint32_t place = (uint32_t)(uintptr_t)where;
 
-	/* it could have been the other way round */
+	/* another order of these two locks is possible, so both places are contended */
 	if (known->epoch > self()->now.hb[known->thread] || mutex->locked_by != 0) {
 		note_contended(place);
 		note_contended(known->where);
@@ -433,13 +433,13 @@ void leat_mutex_lock(struct leat_mutex *mutex)
 	lock(ours(mutex, HERE), HERE);
 }
 
-/* Whoever takes the mutex next could not before: no choice is lost by not asking here. */
+/* No choice here: a thread that locks the mutex next makes its choice there. */
 void leat_mutex_unlock(struct leat_mutex *mutex)
 {
 	unlock(ours(mutex, HERE), HERE);
 }
 
-/* A spin lock is explored as a mutex: what its word does is six lines (runtime/os/os.c). */
+/* A spin lock is explored as a mutex. The lock itself has models of its own (event_lock_*). */
 static struct our_mutex *ours_too(struct leat_spin *spin, const void *where)
 {
 	plain_access((uintptr_t)spin, 1, IS_ATOMIC, where);
@@ -530,7 +530,7 @@ int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg,
 	if (E->tracing)
 		trace("starts %s", E->threads[id].name);
 	tick();
-	/* the new one may have ended before its starter knows it */
+	/* the new thread may end before its starter writes *thread */
 	step(NULL, "thread start", NULL);
 	plain_access((uintptr_t)thread, sizeof(*thread), IS_WRITE, HERE);
 	memcpy(thread, &id, sizeof(id));
@@ -599,8 +599,8 @@ bool leat_words_unused(const uint64_t *words, size_t n)
 }
 
 /*
- * Userspace RCU: a grace period waits for the read sides that began before it; those after it see
- * what was before it.
+ * Userspace RCU. A grace period waits for the read sides that began before it. Read sides that
+ * begin after it see what happened before it.
  */
 
 void leat_rcu_read_lock(void);
@@ -639,7 +639,7 @@ void leat_rcu_synchronize(void)
 		while (t != self() && t->rcu_depth > 0 && t->rcu_turn <= began)
 			block(READERS, t, LEAT_NEVER);
 	}
-	/* what readers did on their read sides is over: all of them have fenced since */
+	/* what readers did on their read sides happened before: they have fenced since */
 	for (unsigned i = 0; i < E->threads_count; i++)
 		if (E->threads[i].rcu_depth == 0)
 			join_view(&self()->now, &E->threads[i].left_readers);

@@ -1,10 +1,10 @@
 /*
- * Coroutines and whose turn it is.
+ * Coroutines, and which thread runs next.
  *
- * Before each thing that another thread could notice, the running thread asks whether another goes
- * on instead. To leave a thread that could go on is a preemption, which a search may bound; to
- * leave one that sleeps, has ended, or says with a pause that it waits for somebody, costs nothing.
- * Time-outs and spurious wake-ups of sleepers are choices of the same kind.
+ * Before each step that another thread could notice, the running thread chooses which thread goes
+ * on. A switch away from a thread that could go on is a preemption, which a search may bound. A
+ * switch away from a thread that sleeps, has ended, or waits for another thread (it pauses) costs
+ * nothing. Time-outs and spurious wake-ups of sleeping threads are choices of the same kind.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -126,7 +126,7 @@ static unsigned list_options(struct option *options)
 
 	if (me->state == READY && !me->paused)
 		options[n++] = (struct option){ current, RUN, false };
-	/* whoever can go on, first those that do not wait for somebody by spinning */
+	/* each thread that can go on, first the threads that do not spin */
 	for (int paused = 0; paused < 2; paused++) {
 		free_ones = n;
 		for (unsigned i = 1; i < count; i++) {
@@ -136,7 +136,7 @@ static unsigned list_options(struct option *options)
 			if (t->state == READY && t->paused == paused && (free_ones == 0 || may_pay))
 				options[n++] = (struct option){ other, RUN, free_ones != 0 };
 		}
-		/* a new round of those that spin: each gets its turn before the next one */
+		/* a new round of the threads that spin: each runs before the next round */
 		if (paused && free_ones == 0)
 			for (unsigned i = 0; i < count; i++)
 				E->threads[i].paused &= i == current;
@@ -158,8 +158,8 @@ static unsigned list_options(struct option *options)
 }
 
 /*
- * Every thread sleeps, and one of them goes on by its time-out. Time passes for want of something
- * to do only up to the first deadline: a thread that sleeps past that could have gone on.
+ * Every thread sleeps, and one of them goes on by its time-out. The time up to the first deadline
+ * counts as idle: until then no thread could have gone on.
  */
 static void pass_idle_time(void)
 {
@@ -205,7 +205,7 @@ static void lower_priority(void)
 	for (unsigned i = 0; i < E->changes; i++)
 		if (E->change_at[i] == E->scheds)
 			E->priority[E->current] = --E->priority_lowest;
-	/* those that wait for somebody come after everybody else, the longest waiting first */
+	/* a thread that spins comes after all others, the longest spinning first */
 	if (self()->paused)
 		E->priority[E->current] = --E->priority_lowest;
 }
@@ -288,7 +288,7 @@ void step(const struct verify_site *site, const char *doing, const void *on)
 
 	begin_step(site, doing);
 	me->on = on;
-	/* a loop without a pause, perhaps: it is treated as if it had one here */
+	/* this may be a loop without a pause: treat it as if it paused here */
 	if (++E->in_a_row > SLICE) {
 		refresh_spun();
 		me->paused = true;
@@ -314,15 +314,15 @@ void step_at(uint32_t place, const struct verify_site *site, const char *doing)
 }
 
 /*
- * A thread's epoch ends with each thing it does, so that what it does after a release is not taken
- * for released.
+ * A thread's epoch ends with each of its steps, so that an access after a release does not count as
+ * released.
  */
 void tick(void)
 {
 	self()->now.hb[E->current]++;
 }
 
-/* From now on the clock may move, and reading it is something to be asked about. */
+/* From now on the clock may move, so a thread that reads it makes a choice. */
 static void note_timed(void)
 {
 	E->contended_more |= !E->timed;

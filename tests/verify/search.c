@@ -1,5 +1,5 @@
 /*
- * Which choices an execution makes, what is said about it, and the program.
+ * Which choices an execution makes, what is reported about it, and the program.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -48,7 +48,7 @@ static unsigned given_at(uint32_t position)
 	return 0;
 }
 
-/* Notes a choice, which the log to be repeated has made already, or which is wanted now. */
+/* Records a choice: the one that is replayed or continued from, else the one that is wanted. */
 unsigned choose_by(unsigned n, unsigned wanted)
 {
 	unsigned c = wanted;
@@ -59,7 +59,7 @@ unsigned choose_by(unsigned n, unsigned wanted)
 		c = given_at(E->position);
 	else if (E->log_count < E->prefix_count)
 		c = E->prefix[E->log_count];
-	if (c >= n) /* a log that was shortened */
+	if (c >= n) /* the log was shortened, and this place has fewer options now */
 		c = 0;
 	E->log[E->log_count++] = (struct choice){ E->position, (uint16_t)c, (uint16_t)n };
 	return c;
@@ -97,7 +97,7 @@ static double now_s(void)
 {
 	struct timespec t;
 
-	/* of this program alone: others measure on the same machine */
+	/* the time of this process alone: other processes run on the same machine */
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
@@ -145,8 +145,8 @@ static bool over(const struct limits *limits, const struct result *result, doubl
 }
 
 /*
- * With a bound of 0, then 1 ..., so that what a few switches show is found first. The last is what
- * counts.
+ * Searches with a bound of 0 preemptions, then 1 and so on, so that a failure that needs few
+ * switches is found first. The last bound is the one that must be exhausted.
  */
 static void search_depth(const struct bounds *bounds, const struct limits *limits,
                          struct result *result)
@@ -162,7 +162,7 @@ static void search_depth(const struct bounds *bounds, const struct limits *limit
 			run_one(result);
 			if (E->failed || over(limits, result, began))
 				return;
-			/* places at which nothing was asked turn out to matter */
+			/* a place without choices turned out to be contended: begin again */
 			if (E->contended_more)
 				E->prefix_count = 0;
 		} while (E->contended_more || next_in_depth());
@@ -236,7 +236,7 @@ static void keep_log(void)
 	E->prefix_count = n;
 }
 
-/* Takes choices back one by one while the failure stays of its kind. */
+/* Takes choices back one by one while the execution still fails in the same way. */
 static void shrink(struct result *result)
 {
 	static __thread uint16_t best[CHOICES];
@@ -326,7 +326,7 @@ static void read_replay(const char *text, struct bounds *bounds)
 		fprintf(stderr, "verify: a replay is PREEMPTIONS/STALE/HISTORY:index=choice,...\n");
 		exit(2);
 	}
-	/* A position is counted whether anything was asked there or not. */
+	/* Positions count the places without a choice too. */
 	E->contended_all = true;
 	E->given[E->given_count++] = (struct choice){ 0, 0, 0 };
 	for (at++; sscanf(at, "%u=%u%n", &index, &chosen, &used) == 2 && E->given_count < CHOICES;
@@ -369,8 +369,8 @@ static void catch_faults(void)
 static const char *const order_names[] = { "rlx", "acq", "rel", "acqrel", "light", "seq" };
 
 /*
- * FILE:LINE:VERB=ORDER, or FUNCTION:VERB=ORDER: every copy of that site. ORDER rlx takes all order
- * away, of a fence, too.
+ * FILE:LINE:VERB=ORDER, or FUNCTION:VERB=ORDER: weakens every copy of that site. ORDER rlx takes
+ * all order away, also that of a fence. Returns how many sites fit.
  */
 static unsigned weaken(const char *text)
 {
@@ -410,7 +410,7 @@ static int compare_sites(const void *a, const void *b)
 	return x->line != y->line ? x->line - y->line : strcmp(x->verb, y->verb);
 }
 
-/* Each site once, or each that was reached. */
+/* Prints each site once, or each site that an execution reached. */
 static void list_sites(bool reached_only)
 {
 	size_t n = (size_t)(__stop_verify_sites - __start_verify_sites);
@@ -485,7 +485,7 @@ static int run_replay(const struct verify_model *model, const char *text)
 	return E->failed;
 }
 
-/* 0: nothing found, and nothing left; 1: a failure; 3: nothing found before the limits. */
+/* Returns 0: no failure, search exhausted; 1: a failure; 3: no failure within the limits. */
 static int run_model(const struct verify_model *model, const struct setup *setup)
 {
 	struct bounds bounds = bounds_for(model, setup);

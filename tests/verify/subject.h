@@ -2,8 +2,8 @@
  * tests/verify/subject.h: included before everything else when a source of the library, or a model,
  * is compiled.
  *
- * It stands in for liburcu (the place of runtime/registry/rcu.h), shows the C library's copies to
- * the race detector, and turns variables of a thread into memory that the scheduler exchanges.
+ * It replaces liburcu (runtime/registry/rcu.h), shows the C library's copies to the race detector,
+ * and turns variables of a thread into memory that the scheduler exchanges at each switch.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -52,12 +52,12 @@ void leat_rcu_read_lock(void);
 void leat_rcu_read_unlock(void);
 void leat_rcu_synchronize(void);
 
-#define verify_rcu_load(p) ((void *)(uintptr_t)leat_load_acq((uint64_t *)(void *)&(p)))
-#define verify_rcu_store(p, v) leat_store_rel((uint64_t *)(void *)&(p), (uint64_t)(uintptr_t)(v))
+#define verify_rcu_load(p) leat_load_acq(&(p))
+#define verify_rcu_store(p, v) leat_store_rel(&(p), (v))
 
 static inline void cds_list_add_rcu(struct cds_list_head *entry, struct cds_list_head *head)
 {
-	struct cds_list_head *first = (struct cds_list_head *)verify_rcu_load(head->next);
+	struct cds_list_head *first = verify_rcu_load(head->next);
 
 	verify_rcu_store(entry->next, first);
 	entry->prev = head;
@@ -66,17 +66,17 @@ static inline void cds_list_add_rcu(struct cds_list_head *entry, struct cds_list
 }
 static inline void cds_list_del_rcu(struct cds_list_head *entry)
 {
-	struct cds_list_head *next = (struct cds_list_head *)verify_rcu_load(entry->next);
+	struct cds_list_head *next = verify_rcu_load(entry->next);
 
 	next->prev = entry->prev;
 	verify_rcu_store(entry->prev->next, next);
 }
 #define caa_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 /*
- * A node is acquired by way of the head. What leads from one to the next need not be: liburcu
+ * A walk acquires the first node from the head. The load of the next node is relaxed here: liburcu
  * promises no more than that.
  */
-#define verify_rcu_next(p) ((void *)(uintptr_t)leat_load_rlx((uint64_t *)(void *)&(p)))
+#define verify_rcu_next(p) leat_load_rlx(&(p))
 #define cds_list_for_each_entry_rcu(pos, head, member) \
 	for (pos = caa_container_of(verify_rcu_load((head)->next), __typeof__(*pos), member); \
 	     &pos->member != (head); \

@@ -1,10 +1,10 @@
 /*
  * tests/verify/verify.h: what a model is written with.
  *
- * A model is a function that runs as the first thread of an execution: it makes the objects, spawns
- * the other threads, waits for them and says what must hold. It is executed once for each
- * interleaving, from the same initial state (globals included), and all that it does not leave to
- * chance itself is a choice of the scheduler.
+ * A model is a function that runs as the first thread of an execution. It makes the objects, spawns
+ * the other threads, waits for them and says what must hold. The engine executes it once for each
+ * interleaving, from the same initial state (globals included). Which thread goes on, what a load
+ * reads and when a sleep ends are choices of the scheduler.
  *
  *     MODEL(spsc_push_pop, .what = "...", .preemptions = 2)
  *     {
@@ -25,29 +25,30 @@
 struct verify_model {
 	const char *name, *what, *file;
 	void (*run)(void);
-	/* The bounds of a depth-first search that must be exhausted; 0 stands for the default. */
+	/* The bounds within which a depth-first search must be exhausted; 0 means the default. */
 	unsigned preemptions; /* switches away from a thread that could go on; default 2 */
-	unsigned quick;       /* the same for a run that must be short; default: preemptions */
-	/* preemptions and stale loads together, in such a run; default: any */
+	unsigned quick;       /* the same for a short run (--quick); default: preemptions */
+	/* preemptions and stale loads together, in a short run; default: no bound */
 	unsigned quick_both;
-	unsigned stale;   /* loads that answer an older value; default 2; VERIFY_NO_BOUND */
+	unsigned stale;   /* loads that read an older value; default 2; VERIFY_NO_BOUND */
 	unsigned history; /* stores of a word that a load may choose among; default 4 */
 	/* What may go wrong, and how often in one execution. */
 	unsigned spurious, failed_allocs, failed_threads;
-	const char *known; /* fails, and why; a model that has this and does not fail is an error */
-	/* time that may pass while every thread sleeps; more is late. Default: none */
+	const char *known; /* why the model is known to fail; then it is an error if it does not */
+	/* time that may pass in all while every thread sleeps; more fails as "late"; default: none
+	 */
 	int64_t idle_ns;
 	/*
-	 * a thread that pauses may go on before the others: what a search between pauses misses is
-	 * found
+	 * a thread that pauses may go on before the other threads have run; without it, a search
+	 * never tries what happens between two pauses of one thread
 	 */
 	bool short_pauses;
-	bool leaks;         /* what is left at the end is no leak */
-	bool no_membarrier; /* the kernel has none: everybody pays for its fences */
+	bool leaks;         /* blocks that are left at the end are no leak */
+	bool no_membarrier; /* the kernel has no membarrier, so each thread executes full fences */
 };
 #define VERIFY_NO_BOUND 1000000u
-#define VERIFY_SKIP 1000001u /* as quick: not then */
-#define VERIFY_NONE 1000002u /* as preemptions, quick or stale: 0 */
+#define VERIFY_SKIP 1000001u /* as quick: a short run leaves the model out */
+#define VERIFY_NONE 1000002u /* as preemptions, quick or stale: a bound of 0 */
 
 #define MODEL(model, ...) \
 	static void model(void); \
@@ -63,31 +64,31 @@ struct verify_model {
 void verify_register(const struct verify_model *model);
 
 void verify_spawn(void (*fn)(void *), void *arg, const char *name);
-/* Waits for all that were spawned with verify_spawn(). */
+/* Waits for all threads that verify_spawn() started. */
 void verify_join(void);
 
-/* A choice of the model's own: below n. */
+/* A choice of the model's own. Returns a number below n; the search tries all of them. */
 unsigned verify_choose(unsigned n);
 
-/* An instant that the clock may jump to when it is read. It starts at 1000 ns. */
+/* An instant that the clock may jump to when a thread reads it. The clock starts at 1000 ns. */
 void verify_instant(int64_t ns);
 #define VERIFY_START_NS 1000
 
 /*
- * From here on so much time may pass while every thread sleeps, instead of what was left of the
- * model's idle_ns.
+ * From now on so much time may pass in all while every thread sleeps. This replaces what was left
+ * of the model's idle_ns.
  */
 void verify_idle(int64_t ns);
 #define VERIFY_ANY_NS INT64_MAX
 
 /*
- * The most pauses that this thread has made between two reads of the clock; a yield counts as so
- * many.
+ * Returns the most pauses that this thread has made between two reads of the clock. A yield counts
+ * as VERIFY_YIELD_PAUSES.
  */
 unsigned verify_pauses_most(void);
 #define VERIFY_YIELD_PAUSES 64
 
-/* Steps so far, of all threads: what one thread saw before another began. */
+/* Returns the steps of all threads so far, to compare which of two things happened first. */
 uint64_t verify_now(void);
 
 #define verify_that(condition) \

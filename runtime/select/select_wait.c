@@ -1,0 +1,218 @@
+/*
+ * How a select waits.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/select/select.h"
+
+#include "runtime/scope/scope.h"
+
+static int64_t nearest_scope_deadline(struct leat_select_call *call)
+{
+	int64_t nearest_ns = LEAT_NEVER;
+
+	for_each_waitable(i, call) {
+		int64_t deadline_ns = leat_scope_deadline(
+			leat_waitable_scope(leat_select_place_of(call, i)->waitable));
+
+		if (deadline_ns < nearest_ns)
+			nearest_ns = deadline_ns;
+	}
+	return nearest_ns;
+}
+
+static struct leat_select_call *call_of(struct leat_wait_loop *w)
+{
+	return leat_container_of(w, struct leat_select_call, loop);
+}
+
+/* Descriptors are as park() found them, but the last attempt polls them itself. */
+static ssize_t select_wait_attempt(struct leat_wait_loop *w)
+{
+	return w->last ? leat_select_sweep_exactly(call_of(w))
+	               : leat_select_sweep(call_of(w), false);
+}
+
+static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+{
+	struct leat_select_call *call = call_of(w);
+
+	for_each_waitable(i, call) {
+		struct leat_scope *scope =
+			leat_waitable_scope(leat_select_place_of(call, i)->waitable);
+
+		if (now_ns >= leat_scope_deadline(scope))
+			leat_scope_expire(scope);
+	}
+}
+
+/*
+ * A call that waits for descriptors and for channels sleeps in poll(2), so notifications have to
+ * raise a flag. The wake descriptor of one of its handles serves as that flag. Returns 0, or what
+ * leat_wake_fd() fails with.
+ */
+static int open_wake_flag(struct leat_select_call *call)
+{
+	int flag;
+
+	if (call->fds == 0 || call->fds == call->live)
+		return 0;
+	for_each_waitable(i, call) {
+		flag = leat_waitable_wake_fd(leat_select_place_of(call, i)->waitable);
+		if (flag < 0)
+			return flag;
+		call->loop.sleeper.fd = flag;
+		break;
+	}
+	return 0;
+}
+
+static void select_wait_prepare(struct leat_wait_loop *w)
+{
+	struct leat_select_call *call = call_of(w);
+	bool heavy = false;
+
+	if (w->sleeper.fd >= 0)
+		leat_os_flag_clear(w->sleeper.fd);
+	else
+		call->flag_rc = open_wake_flag(call);
+	for_each_waitable(i, call) {
+		struct leat_select_place *place = leat_select_place_of(call, i);
+
+		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper, .lost = place->lost };
+		heavy |= leat_waitable_add_waiter(place->waitable, &place->waiter);
+	}
+	leat_event_fence(heavy);
+}
+
+static bool select_wait_retire(struct leat_wait_loop *w)
+{
+	struct leat_select_call *call = call_of(w);
+	bool notified = false;
+
+	for_each_waitable(i, call) {
+		struct leat_select_place *place = leat_select_place_of(call, i);
+
+		place->notified = leat_waitable_remove_waiter(place->waitable, &place->waiter);
+		place->lost += place->notified;
+		notified |= place->notified;
+	}
+	return notified;
+}
+
+static void select_wait_forward(struct leat_wait_loop *w)
+{
+	struct leat_select_call *call = call_of(w);
+
+	for_each_waitable(i, call)
+		if (leat_select_place_of(call, i)->notified)
+			leat_waitable_forward_notify(leat_select_place_of(call, i)->waitable);
+}
+
+bool leat_select_schedule(struct leat_select_call *call)
+{
+	bool any = false;
+
+	for_each_waitable(i, call)
+		any |= leat_waitable_ready(leat_select_place_of(call, i)->waitable);
+	return any;
+}
+
+static bool select_wait_schedule(struct leat_wait_loop *w)
+{
+	return leat_select_schedule(call_of(w));
+}
+
+static ssize_t select_wait_park(struct leat_wait_loop *w, int64_t until_ns)
+{
+	struct leat_select_call *call = call_of(w);
+	int rc;
+
+	if (call->flag_rc < 0)
+		return call->flag_rc;
+	for_each_waitable(i, call)
+		leat_waitable_wait_parks(leat_select_place_of(call, i)->waitable);
+	if (call->fds == 0) {
+		leat_sleeper_park(&w->sleeper, until_ns);
+		return -EAGAIN;
+	}
+	rc = leat_select_poll_fds(call, w->sleeper.fd, until_ns);
+	return rc < 0 && rc != -ETIMEDOUT ? rc : -EAGAIN;
+}
+
+static void select_wait_begin(struct leat_wait_loop *w, int64_t now_ns)
+{
+	struct leat_select_call *call = call_of(w);
+
+	for_each_waitable(i, call) {
+		leat_select_place_of(call, i)->lost = 0;
+		leat_waitable_wait_begins(leat_select_place_of(call, i)->waitable, now_ns);
+	}
+}
+
+static void select_wait_end(struct leat_wait_loop *w, int64_t now_ns)
+{
+	struct leat_select_call *call = call_of(w);
+
+	for_each_waitable(i, call)
+		leat_waitable_wait_ends(leat_select_place_of(call, i)->waitable, now_ns);
+}
+
+static const struct leat_wait_ops select_wait_ops = {
+	.attempt = select_wait_attempt,
+	.expire = select_wait_expire,
+	.schedule = select_wait_schedule,
+	.prepare = select_wait_prepare,
+	.park = select_wait_park,
+	.retire = select_wait_retire,
+	.forward = select_wait_forward,
+	.begin = select_wait_begin,
+	.end = select_wait_end,
+};
+
+static bool has_send_case(struct leat_select_call *call)
+{
+	for_each_waitable(i, call)
+		if (call->cases[call->order[i]].kind == LEAT_CASE_SENDS)
+			return true;
+	return false;
+}
+
+/*
+ * Returns LEAT_WAIT_PARK if a waitable has it, else the policy that all waitables share, else
+ * LEAT_WAIT_ADAPTIVE. A descriptor among the cases makes it adaptive, and descriptors alone make it
+ * park: the thread must come to sleep in poll(2).
+ */
+static enum leat_wait common_policy(struct leat_select_call *call)
+{
+	enum leat_wait policy = LEAT_WAIT_ADAPTIVE;
+	bool any = false, all = call->fds == 0;
+
+	for_each_waitable(i, call) {
+		enum leat_wait of_case =
+			leat_waitable_policy(leat_select_place_of(call, i)->waitable);
+
+		if (of_case == LEAT_WAIT_PARK)
+			return of_case;
+		all = all && (!any || of_case == policy);
+		any = true;
+		policy = of_case;
+	}
+	return !any ? LEAT_WAIT_PARK : all ? policy : LEAT_WAIT_ADAPTIVE;
+}
+
+int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns)
+{
+	if (call->live == 0 && deadline_ns == LEAT_NEVER)
+		return -EINVAL;
+	call->loop = (struct leat_wait_loop){
+		.ops = &select_wait_ops,
+		.policy = common_policy(call),
+		.time = has_send_case(call) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
+		.weight = 1,
+		.deadline_ns = deadline_ns,
+		.scopes_ns = nearest_scope_deadline(call),
+		.sleeper = LEAT_SLEEPER_INIT,
+	};
+	return (int)leat_wait_for(&call->loop);
+}
