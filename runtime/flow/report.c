@@ -31,7 +31,7 @@
 int leat_report_init(struct leat_report *report, const struct leat_flow *flow)
 {
 	*report = (struct leat_report){ .flow = flow, .since_ns = leat_now_ns() };
-	leat_mutex_init(&report->lock);
+	pthread_mutex_init(&report->lock, NULL);
 	report->edges = calloc(flow->plan.groups_count, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
 	if (report->edges != NULL && report->ends != NULL)
@@ -103,7 +103,7 @@ static void take_end(struct leat_report *report, const struct leat_gen_stat *sta
 
 static void take(struct leat_report *report, const struct leat_snapshot *snapshot, bool window)
 {
-	leat_mutex_lock(&report->lock);
+	pthread_mutex_lock(&report->lock);
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		size_t edge = find_edge(report, snapshot->channels[i].name);
 		if (edge < edges_count(report))
@@ -115,7 +115,7 @@ static void take(struct leat_report *report, const struct leat_snapshot *snapsho
 			take_end(report, &snapshot->generators[i]);
 	if (window)
 		report->window_ns = snapshot->time_ns;
-	leat_mutex_unlock(&report->lock);
+	pthread_mutex_unlock(&report->lock);
 }
 
 void leat_report_take(struct leat_report *report, const struct leat_snapshot *snapshot)

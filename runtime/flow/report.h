@@ -15,9 +15,9 @@
 #define LEAT_RUNTIME_FLOW_REPORT_H
 
 #include "runtime/flow/flow.h"
-#include "runtime/os/os.h"
 
 #include <leat/diag.h>
+#include <pthread.h>
 #include <stdio.h>
 
 /* What cancels the scopes in front of a group that left: the report calls it abandoned. */
@@ -40,7 +40,7 @@ struct leat_end_seen {
 
 struct leat_report {
 	const struct leat_flow *flow;
-	struct leat_mutex lock;
+	pthread_mutex_t lock;
 	struct leat_edge_seen *edges;
 	struct leat_end_seen *ends; /* one for each member */
 	/* when the report was begun: rates of the first look count from here */

@@ -38,7 +38,7 @@ void display_init(struct display *display, struct leat_report *report, bool quie
 	*display = (struct display){ .report = report,
 		                     .started_ns = leat_now_ns(),
 		                     .how = DISPLAY_LINES };
-	leat_mutex_init(&display->lock);
+	pthread_mutex_init(&display->lock, NULL);
 	if (quiet || (isatty(STDERR_FILENO) && sink_talks_to_terminal(report->flow)))
 		display->how = DISPLAY_NONE;
 	else if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0)
@@ -286,14 +286,14 @@ void display_take(const struct leat_snapshot *snapshot, void *arg)
 	struct display *display = arg;
 
 	leat_report_take(display->report, snapshot);
-	leat_mutex_lock(&display->lock);
-	leat_mutex_lock(&display->report->lock);
+	pthread_mutex_lock(&display->lock);
+	pthread_mutex_lock(&display->report->lock);
 	if (!display->held && display->how == DISPLAY_LIVE)
 		draw(display);
 	else if (!display->held && display->how == DISPLAY_LINES)
 		say_line(display);
-	leat_mutex_unlock(&display->report->lock);
-	leat_mutex_unlock(&display->lock);
+	pthread_mutex_unlock(&display->report->lock);
+	pthread_mutex_unlock(&display->lock);
 }
 
 void display_hold(void *arg)
@@ -301,9 +301,9 @@ void display_hold(void *arg)
 	struct display *display = arg;
 	char wipe[32];
 
-	leat_mutex_lock(&display->lock);
+	pthread_mutex_lock(&display->lock);
 	if (!display->held && display->rows > 0)
 		emit(wipe, (size_t)snprintf(wipe, sizeof(wipe), "\r\033[%dA\033[J", display->rows));
 	display->held = true;
-	leat_mutex_unlock(&display->lock);
+	pthread_mutex_unlock(&display->lock);
 }

@@ -39,7 +39,7 @@ extern const char leat_usage[], leat_run_help[];
 struct display {
 	struct leat_report *report;
 	enum { DISPLAY_NONE, DISPLAY_LINES, DISPLAY_LIVE } how;
-	struct leat_mutex lock; /* guards held and the drawing */
+	pthread_mutex_t lock; /* guards held and the drawing */
 	bool held;
 	int rows; /* of the picture that stands on the screen */
 	int64_t started_ns;
