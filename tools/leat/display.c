@@ -142,7 +142,7 @@ static void put_head(const struct display *display, FILE *out, int width)
 		if (share >= 1)
 			fputs(", draining", out);
 	}
-	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* only to be shown */
+	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* rlx: only to be shown */
 		fprintf(out, "  slowed: %s by %" PRId64 " us an item",
 		        flow->stages.list[flow->opts.slow - 1].type->name,
 		        flow->opts.slow_ns / 1000);

@@ -6,7 +6,7 @@
 #ifndef LEAT_TOOLS_LEAT_LEAT_H
 #define LEAT_TOOLS_LEAT_LEAT_H
 
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/report.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143 };
 

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/value.h"
+#include "tools/leat/flow/value.h"
 #include "tools/leat/leat.h"
 
 #include <getopt.h>

@@ -1,5 +1,5 @@
 /*
- * runtime/flow/parse.h: the text of a flow, taken apart.
+ * tools/leat/flow/parse.h: the text of a flow, taken apart.
  *
  *     FLOW  = STAGE | STAGE | ...                a source, any number of steps, a sink
  *     STAGE = [workers:N] NAME[:ARG] [KEY:VALUE]...
@@ -13,8 +13,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_PARSE_H
-#define LEAT_RUNTIME_FLOW_PARSE_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_PARSE_H
+#define LEAT_TOOLS_LEAT_FLOW_PARSE_H
 
 #include <stdbool.h>
 #include <stddef.h>

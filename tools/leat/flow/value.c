@@ -1,9 +1,9 @@
 /*
- * runtime/flow/value.c: numbers, durations, rates. See value.h.
+ * tools/leat/flow/value.c: numbers, durations, rates. See value.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/value.h"
+#include "tools/leat/flow/value.h"
 
 #include <errno.h>
 #include <stdbool.h>

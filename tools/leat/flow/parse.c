@@ -1,13 +1,13 @@
 /*
- * runtime/flow/parse.c: the text of a flow, taken apart. See parse.h.
+ * tools/leat/flow/parse.c: the text of a flow, taken apart. See parse.h.
  *
  * First into words, stage by stage, which only an open quote can stop; then each stage against the
  * table, from the left, so that the mistake that is told is the first.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/parse.h"
-#include "runtime/flow/steps.h"
+#include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/steps.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,12 +1,12 @@
 /*
- * runtime/flow/source.c: the first group of a flow: a source of leat/io.h, with the steps that are
- * fused behind it.
+ * tools/leat/flow/source.c: the first group of a flow: a source of leat/io.h, with the steps that
+ * are fused behind it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
 #include "runtime/io/source.h"
-#include "runtime/flow/flow.h"
+#include "tools/leat/flow/flow.h"
 
 #include <fcntl.h>
 #include <stdio.h>

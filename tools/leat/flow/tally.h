@@ -1,10 +1,10 @@
 /*
- * runtime/flow/tally.h: how often each value came.
+ * tools/leat/flow/tally.h: how often each value came.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_TALLY_H
-#define LEAT_RUNTIME_FLOW_TALLY_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_TALLY_H
+#define LEAT_TOOLS_LEAT_FLOW_TALLY_H
 
 #include <stddef.h>
 #include <stdint.h>

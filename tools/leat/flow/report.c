@@ -1,10 +1,10 @@
 /*
- * runtime/flow/report.c: what a flow did: keeping what snapshots tell, and the verdict. See
+ * tools/leat/flow/report.c: what a flow did: keeping what snapshots tell, and the verdict. See
  * report.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/report.h"
 
 #include <dirent.h>
 #include <leat/atomic.h>

@@ -1,9 +1,9 @@
 /*
- * runtime/flow/tally.c: how often each value came. See tally.h.
+ * tools/leat/flow/tally.c: how often each value came. See tally.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/tally.h"
+#include "tools/leat/flow/tally.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * runtime/flow/report.h: what a flow did, put together from the library's snapshots.
+ * tools/leat/flow/report.h: what a flow did, put together from the library's snapshots.
  *
  * Snapshots come on a diagnostics thread (leat_report_take is its callback) and are kept under a
  * lock; who draws them from that same thread needs none. When everything has ended and the last
@@ -11,10 +11,10 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_REPORT_H
-#define LEAT_RUNTIME_FLOW_REPORT_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_REPORT_H
+#define LEAT_TOOLS_LEAT_FLOW_REPORT_H
 
-#include "runtime/flow/flow.h"
+#include "tools/leat/flow/flow.h"
 
 #include <leat/diag.h>
 #include <pthread.h>

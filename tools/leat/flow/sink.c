@@ -1,13 +1,13 @@
 /*
- * runtime/flow/sink.c: the last group of a flow, one thread that receives until the end and writes
- * what there is to write.
+ * tools/leat/flow/sink.c: the last group of a flow, one thread that receives until the end and
+ * writes what there is to write.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/flow.h"
-#include "runtime/flow/out.h"
-#include "runtime/flow/tally.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/out.h"
+#include "tools/leat/flow/tally.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

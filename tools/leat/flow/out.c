@@ -1,9 +1,9 @@
 /*
- * runtime/flow/out.c: what a sink writes to. See out.h.
+ * tools/leat/flow/out.c: what a sink writes to. See out.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/out.h"
+#include "tools/leat/flow/out.h"
 
 #include <poll.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * runtime/flow/plan.h: which stages share a thread, and where a ring stands.
+ * tools/leat/flow/plan.h: which stages share a thread, and where a ring stands.
  *
  * A step is fused into the thread in front of it, unless a thread boundary is wanted:
  *
@@ -13,10 +13,10 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_PLAN_H
-#define LEAT_RUNTIME_FLOW_PLAN_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_PLAN_H
+#define LEAT_TOOLS_LEAT_FLOW_PLAN_H
 
-#include "runtime/flow/parse.h"
+#include "tools/leat/flow/parse.h"
 
 #include <leat/chan.h>
 

@@ -1,10 +1,10 @@
 /*
- * runtime/flow/flow.c: opening, starting and ending a flow. See flow.h.
+ * tools/leat/flow/flow.c: opening, starting and ending a flow. See flow.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/flow.h"
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/report.h"
 
 #include <leat/atomic.h>
 #include <stdio.h>

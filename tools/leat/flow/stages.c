@@ -1,10 +1,10 @@
 /*
- * runtime/flow/stages.c: the table of stages, and reading what they take. See parse.h.
+ * tools/leat/flow/stages.c: the table of stages, and reading what they take. See parse.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/parse.h"
-#include "runtime/flow/value.h"
+#include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/value.h"
 
 #include <errno.h>
 #include <regex.h>

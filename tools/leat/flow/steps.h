@@ -1,16 +1,16 @@
 /*
- * runtime/flow/steps.h: what the steps do with a line. No threads, no channels, no clocks: each is
- * handed what it needs.
+ * tools/leat/flow/steps.h: what the steps do with a line. No threads, no channels, no clocks: each
+ * is handed what it needs.
  *
  * A step stands on one thread. grep's compiled expression is a copy for each, for regexec(3) locks
  * the one it is given.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_STEPS_H
-#define LEAT_RUNTIME_FLOW_STEPS_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_STEPS_H
+#define LEAT_TOOLS_LEAT_FLOW_STEPS_H
 
-#include "runtime/flow/parse.h"
+#include "tools/leat/flow/parse.h"
 
 #include <leat/io.h>
 #include <regex.h>

@@ -1,10 +1,10 @@
 /*
- * runtime/flow/member.c: what a thread of a flow does: its steps, and how it ends.
+ * tools/leat/flow/member.c: what a thread of a flow does: its steps, and how it ends.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/flow.h"
+#include "tools/leat/flow/flow.h"
 
 #include <leat/atomic.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /*
- * runtime/flow/out.h: what a sink writes to, buffered, never stuck.
+ * tools/leat/flow/out.h: what a sink writes to, buffered, never stuck.
  *
  * A write to a pipe or a terminal can wait for its reader for ever, and nothing can end a write(2)
  * that waits. So the wait is poll(2)'s, next to the channel's end (leat_tx_wait), and what is then
@@ -7,8 +7,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_OUT_H
-#define LEAT_RUNTIME_FLOW_OUT_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_OUT_H
+#define LEAT_TOOLS_LEAT_FLOW_OUT_H
 
 #include <leat/chan.h>
 

@@ -1,9 +1,9 @@
 /*
- * runtime/flow/plan.c: which stages share a thread, and where a ring stands. See plan.h.
+ * tools/leat/flow/plan.c: which stages share a thread, and where a ring stands. See plan.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/plan.h"
+#include "tools/leat/flow/plan.h"
 
 #include <errno.h>
 #include <stdio.h>

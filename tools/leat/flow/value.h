@@ -1,13 +1,13 @@
 /*
- * runtime/flow/value.h: the small values of the command line: numbers, durations, rates.
+ * tools/leat/flow/value.h: the small values of the command line: numbers, durations, rates.
  *
  * Each reads the whole of a text and answers 0; -EINVAL for a text that is none; -ERANGE for one
  * that is too large.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_VALUE_H
-#define LEAT_RUNTIME_FLOW_VALUE_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_VALUE_H
+#define LEAT_TOOLS_LEAT_FLOW_VALUE_H
 
 #include <stdint.h>
 

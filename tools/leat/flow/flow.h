@@ -1,5 +1,5 @@
 /*
- * runtime/flow/flow.h: a flow that runs, on the public calls of the library.
+ * tools/leat/flow/flow.h: a flow that runs, on the public calls of the library.
  *
  *     leat_flow_open(&flow, &stages, &opts, why)    checks and opens files; nothing runs yet
  *     leat_flow_start(flow)
@@ -24,11 +24,11 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_FLOW_H
-#define LEAT_RUNTIME_FLOW_FLOW_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_FLOW_H
+#define LEAT_TOOLS_LEAT_FLOW_FLOW_H
 
-#include "runtime/flow/plan.h"
-#include "runtime/flow/steps.h"
+#include "tools/leat/flow/plan.h"
+#include "tools/leat/flow/steps.h"
 
 #include <leat/gen.h>
 #include <leat/io.h>

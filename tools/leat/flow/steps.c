@@ -1,10 +1,10 @@
 /*
- * runtime/flow/steps.c: what the steps do with a line. See steps.h.
+ * tools/leat/flow/steps.c: what the steps do with a line. See steps.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/steps.h"
+#include "tools/leat/flow/steps.h"
 
 #include <stdio.h>
 #include <string.h>

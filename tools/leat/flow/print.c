@@ -1,10 +1,10 @@
 /*
- * runtime/flow/print.c: the report in words, and as JSON. See report.h.
+ * tools/leat/flow/print.c: the report in words, and as JSON. See report.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/diag/json.h"
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/report.h"
 
 #include <inttypes.h>
 #include <string.h>
