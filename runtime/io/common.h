@@ -52,8 +52,8 @@ static inline int leat_source_emit(struct leat_source *source, void *item)
 }
 
 /* Emits all lines that are whole, or what is left over; frees the one that was not taken. */
-int leat_source_lines(struct leat_source *source, struct leat_splitter *split);
-int leat_source_rest(struct leat_source *source, struct leat_splitter *split);
+int leat_source_emit_lines(struct leat_source *source, struct leat_splitter *split);
+int leat_source_emit_rest(struct leat_source *source, struct leat_splitter *split);
 
 /*
  * Opens for reading, so that neither this nor a read waits. The descriptor or -errno; never -EINTR.

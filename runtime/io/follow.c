@@ -29,7 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct follow {
+struct follow_source {
 	struct leat_source source;
 	struct leat_splitter split;
 	int watch; /* inotify */
@@ -61,7 +61,7 @@ static void close_fd(int *fd)
 }
 
 /* Cuts a path after the slash before its last name; "" stands for the directory one is in. */
-static size_t directory_len(const char *path)
+static size_t measure_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -71,7 +71,7 @@ static size_t directory_len(const char *path)
 static int watch_directory_of(int watch, const char *path)
 {
 	char directory[PATH_MAX];
-	size_t len = directory_len(path);
+	size_t len = measure_directory(path);
 
 	if (len + sizeof("./..") > sizeof(directory))
 		return -ENAMETOOLONG;
@@ -94,7 +94,7 @@ static int step_link(char path[PATH_MAX])
 
 	if (len <= 0)
 		return 0;
-	keep = target[0] == '/' ? 0 : directory_len(path);
+	keep = target[0] == '/' ? 0 : measure_directory(path);
 	if (keep + (size_t)len >= PATH_MAX)
 		return -ENAMETOOLONG;
 	memcpy(path + keep, target, (size_t)len);
@@ -122,7 +122,7 @@ static int watch_directories(int watch, const char *from)
 /*
  * The very inode that is open, whatever its path names by now; without a /proc what the path names.
  */
-static int watch_file(const struct follow *follow, int watch)
+static int watch_file(const struct follow_source *follow, int watch)
 {
 	char path[64];
 
@@ -138,7 +138,7 @@ static int watch_file(const struct follow *follow, int watch)
  * All watches anew, so that none of an earlier file or directory stays. What was missed meanwhile
  * only a look finds.
  */
-static int watch_all(struct follow *follow)
+static int watch_all(struct follow_source *follow)
 {
 	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	int rc;
@@ -164,7 +164,7 @@ static int watch_all(struct follow *follow)
 /*
  * A descriptor of what the path names now; -ENOENT before there is a file. Other errors are said.
  */
-static int open_file(const struct follow *follow, struct stat *stat)
+static int open_file(const struct follow_source *follow, struct stat *stat)
 {
 	int fd = leat_source_open(follow->source.path);
 	int rc = 0;
@@ -185,7 +185,7 @@ static int open_file(const struct follow *follow, struct stat *stat)
 	return rc;
 }
 
-static void take_file(struct follow *follow, int fd, const struct stat *stat, off_t pos)
+static void take_file(struct follow_source *follow, int fd, const struct stat *stat, off_t pos)
 {
 	close_fd(&follow->fd);
 	follow->fd = fd;
@@ -194,13 +194,13 @@ static void take_file(struct follow *follow, int fd, const struct stat *stat, of
 	follow->pos = pos;
 }
 
-static bool is_open(const struct follow *follow, const struct stat *stat)
+static bool is_open(const struct follow_source *follow, const struct stat *stat)
 {
 	return follow->fd >= 0 && stat->st_dev == follow->dev && stat->st_ino == follow->ino;
 }
 
 /* One read: *ended where there is no more for now. */
-static int read_some(struct follow *follow, bool *ended)
+static int read_file(struct follow_source *follow, bool *ended)
 {
 	size_t room;
 	ssize_t n;
@@ -215,14 +215,14 @@ static int read_some(struct follow *follow, bool *ended)
 	leat_splitter_fill(&follow->split, (size_t)n);
 	follow->pos += n;
 	*ended = n == 0;
-	return leat_source_lines(&follow->source, &follow->split);
+	return leat_source_emit_lines(&follow->source, &follow->split);
 }
 
 /*
  * A file shorter than what was read of it begins anew; a line whose end was cut away is sent as far
  * as it came.
  */
-static int look_for_truncation(struct follow *follow, bool *truncated)
+static int check_truncation(struct follow_source *follow, bool *truncated)
 {
 	struct stat stat;
 
@@ -233,10 +233,10 @@ static int look_for_truncation(struct follow *follow, bool *truncated)
 		return 0;
 	*truncated = true;
 	follow->pos = 0;
-	return leat_source_rest(&follow->source, &follow->split);
+	return leat_source_emit_rest(&follow->source, &follow->split);
 }
 
-static int read_to_end(struct follow *follow)
+static int read_to_end(struct follow_source *follow)
 {
 	bool more = follow->fd >= 0, ended = false;
 	int rc = 0;
@@ -244,15 +244,15 @@ static int read_to_end(struct follow *follow)
 	while (rc == 0 && more) {
 		rc = leat_source_check(&follow->source);
 		if (rc == 0)
-			rc = read_some(follow, &ended);
+			rc = read_file(follow, &ended);
 		if (rc == 0 && ended)
-			rc = look_for_truncation(follow, &more);
+			rc = check_truncation(follow, &more);
 	}
 	return rc;
 }
 
 /* What the path names: 1, or 0 for nothing that could be read. */
-static int find_file(struct follow *follow, struct stat *found)
+static int find_file(struct follow_source *follow, struct stat *found)
 {
 	int rc;
 
@@ -271,7 +271,7 @@ static int find_file(struct follow *follow, struct stat *found)
 }
 
 /* Whether it is time for the file that the path names now: another one, with something in it. */
-static int find_successor(struct follow *follow)
+static int find_successor(struct follow_source *follow)
 {
 	struct stat found;
 	int rc = find_file(follow, &found);
@@ -293,7 +293,7 @@ static int find_successor(struct follow *follow)
  * Goes over to the file that the path names now, if that is another; *moved where all is to be
  * looked at again.
  */
-static int change_over(struct follow *follow, bool *moved)
+static int switch_file(struct follow_source *follow, bool *moved)
 {
 	struct stat stat;
 	int rc = find_successor(follow), fd;
@@ -308,7 +308,7 @@ static int change_over(struct follow *follow, bool *moved)
 		return fd == -ENOENT ? 0 : fd;
 	rc = read_to_end(follow);
 	if (rc == 0)
-		rc = leat_source_rest(&follow->source, &follow->split);
+		rc = leat_source_emit_rest(&follow->source, &follow->split);
 	if (rc != 0) {
 		close(fd);
 		return rc;
@@ -319,7 +319,7 @@ static int change_over(struct follow *follow, bool *moved)
 }
 
 /* Reads all there is, in all files there are. */
-static int look(struct follow *follow)
+static int read_available(struct follow_source *follow)
 {
 	bool moved;
 	int rc;
@@ -330,13 +330,13 @@ static int look(struct follow *follow)
 		if (rc == 0 && moved)
 			rc = watch_all(follow);
 		else if (rc == 0)
-			rc = change_over(follow, &moved);
+			rc = switch_file(follow, &moved);
 	} while (rc == 0 && moved);
 	return rc;
 }
 
 /* Takes the events off the queue; only what tells about the directories is of interest. */
-static int take_events(struct follow *follow)
+static int take_events(struct follow_source *follow)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	const struct inotify_event *event;
@@ -353,7 +353,7 @@ static int take_events(struct follow *follow)
 	return n < 0 && errno != EAGAIN ? leat_source_fail(&follow->source, -errno, "inotify") : 0;
 }
 
-static int wait(struct follow *follow)
+static int wait_for_events(struct follow_source *follow)
 {
 	int rc = leat_source_wait(&follow->source, follow->watch, follow->source.until_ns);
 
@@ -363,7 +363,7 @@ static int wait(struct follow *follow)
 }
 
 /* The file that is there when all begins, if it is. Its position stands before its watch does. */
-static int begin(struct follow *follow, bool from_start)
+static int open_first_file(struct follow_source *follow, bool from_start)
 {
 	struct stat stat;
 	int fd = open_file(follow, &stat);
@@ -375,21 +375,23 @@ static int begin(struct follow *follow, bool from_start)
 	return watch_all(follow);
 }
 
-static int run_follow(struct follow *follow, bool from_start)
+static int follow_until_end(struct follow_source *follow, bool from_start)
 {
-	int rc = begin(follow, from_start);
+	int rc = open_first_file(follow, from_start);
 
 	while (rc == 0) {
-		rc = look(follow);
+		rc = read_available(follow);
 		if (rc == 0)
-			rc = wait(follow);
+			rc = wait_for_events(follow);
 	}
 	return rc;
 }
 
 int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opts *opts)
 {
-	struct follow follow = { .source = { .to = to, .name = "follow" }, .watch = -1, .fd = -1 };
+	struct follow_source follow = { .source = { .to = to, .name = "follow" },
+		                        .watch = -1,
+		                        .fd = -1 };
 	int saved = errno;
 	int rc;
 
@@ -400,7 +402,7 @@ int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opt
 	rc = leat_source_check_opts(&follow.source, opts->reserved, 4,
 	                            opts->path == NULL ? "no path" : NULL);
 	if (rc == 0)
-		rc = run_follow(&follow, opts->from_start);
+		rc = follow_until_end(&follow, opts->from_start);
 	leat_splitter_fini(&follow.split);
 	close_fd(&follow.watch);
 	close_fd(&follow.fd);
@@ -408,7 +410,7 @@ int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opt
 	return leat_source_end(rc);
 }
 
-static int run(const struct leat_emitter *to, const void *opts)
+static int run_follow_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_follow_into(to, opts);
 }
@@ -417,6 +419,6 @@ int leat_follow(struct leat_tx *out, void *opts)
 {
 	const struct leat_follow_opts *follow = opts;
 
-	return leat_source_send_lines(out, "follow", follow != NULL ? follow->until_ns : 0, run,
-	                              opts);
+	return leat_source_send_lines(out, "follow", follow != NULL ? follow->until_ns : 0,
+	                              run_follow_source, opts);
 }

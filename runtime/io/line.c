@@ -45,7 +45,7 @@ static_assert(sizeof(struct leat_block) == 16,
               "the bytes of a line's own copy stand aligned to 16");
 static_assert(sizeof(struct leat_block) <= SHARED_HEAD, "the head has room for the count");
 
-static struct leat_block *block_open(size_t head, size_t len, size_t align, uint64_t holds)
+static struct leat_block *create_block(size_t head, size_t len, size_t align, uint64_t holds)
 {
 	struct leat_block *block;
 
@@ -57,13 +57,13 @@ static struct leat_block *block_open(size_t head, size_t len, size_t align, uint
 	return block;
 }
 
-static void block_let_go(struct leat_block *block, uint64_t holds)
+static void drop_holds(struct leat_block *block, uint64_t holds)
 {
-	/* L2: the count before the end of the block; pairs with L1 in block_let_go() elsewhere. */
+	/* L2: the count before the end of the block; pairs with L1 in drop_holds() elsewhere. */
 	if (leat_load_acq(&block->holds) != holds &&
 	    /*
-	     * L1: reads of the block before the count; pairs with L2 in block_let_go() and L3 in
-	     * block_is_mine().
+	     * L1: reads of the block before the count; pairs with L2 in drop_holds() and L3 in
+	     * block_is_unshared().
 	     */
 	    leat_add_acqrel(&block->holds, UINT64_C(0) - holds) != holds)
 		return;
@@ -81,7 +81,7 @@ int leat_line_copy(struct leat_line *line, const void *data, size_t len)
 		return 0;
 	if (data == NULL)
 		return -EINVAL;
-	block = block_open(sizeof(*block), len, 0, 1);
+	block = create_block(sizeof(*block), len, 0, 1);
 	if (block == NULL)
 		return -ENOMEM;
 	*line = (struct leat_line){ .data = memcpy(block + 1, data, len),
@@ -97,7 +97,7 @@ void leat_line_free(struct leat_line *line)
 	if (block == NULL)
 		return;
 	*line = (struct leat_line){ .data = "" };
-	block_let_go(block, 1);
+	drop_holds(block, 1);
 }
 
 void leat_line_discard(void *line, void *unused)
@@ -107,13 +107,14 @@ void leat_line_discard(void *line, void *unused)
 }
 
 /* Every line that was given is free again: nobody else can come to hold the block. */
-static bool block_is_mine(const struct leat_splitter *split)
+static bool block_is_unshared(const struct leat_splitter *split)
 {
-	/* L3: the count before what is written next; pairs with L1 in block_let_go(). */
+	/* L3: the count before what is written next; pairs with L1 in drop_holds(). */
 	return leat_load_acq(&split->block->holds) == SOURCE_HOLDS - split->given;
 }
 
-static void begin(struct leat_splitter *split, struct leat_block *block, size_t size, size_t kept)
+static void install_block(struct leat_splitter *split, struct leat_block *block, size_t size,
+                          size_t kept)
 {
 	*split = (struct leat_splitter){
 		.block = block, .data = (char *)block + SHARED_HEAD, .size = size, .end = kept
@@ -121,7 +122,7 @@ static void begin(struct leat_splitter *split, struct leat_block *block, size_t 
 }
 
 /* Begins a block with what has come of the line that is not whole yet. */
-static int turn_over(struct leat_splitter *split)
+static int start_next_block(struct leat_splitter *split)
 {
 	size_t kept = split->end - split->start;
 	size_t size = kept <= LEAT_BLOCK_BYTES / 2 ? LEAT_BLOCK_BYTES : 2 * kept;
@@ -129,19 +130,19 @@ static int turn_over(struct leat_splitter *split)
 
 	if (kept >= LEAT_LINE_BYTES)
 		return -EMSGSIZE;
-	if (split->block != NULL && split->size == size && block_is_mine(split)) {
+	if (split->block != NULL && split->size == size && block_is_unshared(split)) {
 		memmove(split->data, split->data + split->start, kept);
 		leat_store_rlx(&split->block->holds, SOURCE_HOLDS); /* rlx: nobody else has it */
-		begin(split, split->block, size, kept);
+		install_block(split, split->block, size, kept);
 		return 0;
 	}
-	next = block_open(SHARED_HEAD, size, SHARED_HEAD, SOURCE_HOLDS);
+	next = create_block(SHARED_HEAD, size, SHARED_HEAD, SOURCE_HOLDS);
 	if (next == NULL)
 		return -ENOMEM;
 	if (kept > 0)
 		memcpy((char *)next + SHARED_HEAD, split->data + split->start, kept);
 	leat_splitter_fini(split);
-	begin(split, next, size, kept);
+	install_block(split, next, size, kept);
 	return 0;
 }
 
@@ -151,7 +152,7 @@ int leat_splitter_room(struct leat_splitter *split, char **at, size_t *room)
 	int rc;
 
 	if (split->size - split->end < LEAST_ROOM) {
-		rc = turn_over(split);
+		rc = start_next_block(split);
 		if (rc < 0)
 			return rc;
 		split->scanned = scanned;
@@ -166,7 +167,7 @@ void leat_splitter_fill(struct leat_splitter *split, size_t n)
 	split->end += n;
 }
 
-static void give(struct leat_splitter *split, struct leat_line *line, size_t end, size_t next)
+static void make_line(struct leat_splitter *split, struct leat_line *line, size_t end, size_t next)
 {
 	line->data = split->data + split->start;
 	line->len = end - split->start;
@@ -188,7 +189,7 @@ bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line)
 		return false;
 	}
 	end = (size_t)(feed - split->data);
-	give(split, line, end, end + 1);
+	make_line(split, line, end, end + 1);
 	return true;
 }
 
@@ -196,13 +197,13 @@ bool leat_splitter_rest(struct leat_splitter *split, struct leat_line *line)
 {
 	if (split->start == split->end)
 		return false;
-	give(split, line, split->end, split->end);
+	make_line(split, line, split->end, split->end);
 	return true;
 }
 
 void leat_splitter_fini(struct leat_splitter *split)
 {
 	if (split->block != NULL)
-		block_let_go(split->block, SOURCE_HOLDS - split->given);
+		drop_holds(split->block, SOURCE_HOLDS - split->given);
 	*split = (struct leat_splitter){ 0 };
 }

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct lines {
+struct lines_source {
 	struct leat_source source;
 	struct leat_splitter split;
 	int fd;
@@ -24,7 +24,7 @@ struct lines {
 	uint64_t passes;
 };
 
-static int open_input(struct lines *lines)
+static int open_input(struct lines_source *lines)
 {
 	struct stat stat;
 
@@ -46,7 +46,7 @@ static int open_input(struct lines *lines)
 }
 
 /* One piece more, or *ended. */
-static int read_some(struct lines *lines, bool *ended)
+static int read_input(struct lines_source *lines, bool *ended)
 {
 	ssize_t n = -EAGAIN;
 	int rc = 0;
@@ -64,7 +64,7 @@ static int read_some(struct lines *lines, bool *ended)
 }
 
 /* From where it stands to its end. */
-static int one_pass(struct lines *lines, bool *empty)
+static int read_pass(struct lines_source *lines, bool *empty)
 {
 	bool ended = false;
 	int rc;
@@ -73,31 +73,31 @@ static int one_pass(struct lines *lines, bool *empty)
 	do {
 		rc = leat_source_check(&lines->source);
 		if (rc == 0)
-			rc = read_some(lines, &ended);
+			rc = read_input(lines, &ended);
 		if (rc == 0)
-			rc = leat_source_lines(&lines->source, &lines->split);
+			rc = leat_source_emit_lines(&lines->source, &lines->split);
 		*empty = *empty && ended;
 	} while (rc == 0 && !ended);
-	return rc != 0 ? rc : leat_source_rest(&lines->source, &lines->split);
+	return rc != 0 ? rc : leat_source_emit_rest(&lines->source, &lines->split);
 }
 
-static int all_passes(struct lines *lines)
+static int read_passes(struct lines_source *lines)
 {
 	bool empty;
-	int rc = one_pass(lines, &empty);
+	int rc = read_pass(lines, &empty);
 
 	/* What was empty once is not read over and over. */
 	for (uint64_t pass = 1; rc == 0 && pass < lines->passes && !empty; pass++) {
 		if (lseek(lines->fd, lines->first, SEEK_SET) < 0)
 			return leat_source_fail(&lines->source, -errno, "to repeat it");
-		rc = one_pass(lines, &empty);
+		rc = read_pass(lines, &empty);
 	}
 	return rc;
 }
 
 int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts *opts)
 {
-	struct lines lines = { .source = { .to = to, .name = "lines" }, .fd = -1 };
+	struct lines_source lines = { .source = { .to = to, .name = "lines" }, .fd = -1 };
 	int saved = errno;
 	int rc;
 
@@ -111,7 +111,7 @@ int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts 
 	if (rc == 0)
 		rc = open_input(&lines);
 	if (rc == 0)
-		rc = all_passes(&lines);
+		rc = read_passes(&lines);
 	leat_splitter_fini(&lines.split);
 	if (lines.fd >= 0 && strcmp(opts->path, "-") != 0)
 		close(lines.fd);
@@ -119,7 +119,7 @@ int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts 
 	return leat_source_end(rc);
 }
 
-static int run(const struct leat_emitter *to, const void *opts)
+static int run_lines_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_lines_into(to, opts);
 }
@@ -128,5 +128,6 @@ int leat_lines(struct leat_tx *out, void *opts)
 {
 	const struct leat_lines_opts *lines = opts;
 
-	return leat_source_send_lines(out, "lines", lines != NULL ? lines->until_ns : 0, run, opts);
+	return leat_source_send_lines(out, "lines", lines != NULL ? lines->until_ns : 0,
+	                              run_lines_source, opts);
 }

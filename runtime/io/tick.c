@@ -69,12 +69,12 @@ int leat_count_into(const struct leat_emitter *to, const struct leat_count_opts 
 	return leat_source_end(rc);
 }
 
-static int run_tick(const struct leat_emitter *to, const void *opts)
+static int run_tick_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_tick_into(to, opts);
 }
 
-static int run_count(const struct leat_emitter *to, const void *opts)
+static int run_count_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_count_into(to, opts);
 }
@@ -83,8 +83,8 @@ int leat_tick(struct leat_tx *out, void *opts)
 {
 	const struct leat_tick_opts *tick = opts;
 
-	return leat_source_send_numbers(out, "tick", tick != NULL ? tick->until_ns : 0, run_tick,
-	                                opts);
+	return leat_source_send_numbers(out, "tick", tick != NULL ? tick->until_ns : 0,
+	                                run_tick_source, opts);
 }
 
 int leat_count(struct leat_tx *out, void *opts)
@@ -92,5 +92,5 @@ int leat_count(struct leat_tx *out, void *opts)
 	const struct leat_count_opts *count = opts;
 
 	return leat_source_send_numbers(out, "count", count != NULL ? count->until_ns : 0,
-	                                run_count, opts);
+	                                run_count_source, opts);
 }

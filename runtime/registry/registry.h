@@ -31,7 +31,7 @@ enum leat_node_kind { LEAT_NODE_CHAN, LEAT_NODE_GEN, LEAT_NODE_POOL };
 /* A record of an end: made at the start, so that ending needs no memory. */
 struct leat_end {
 	struct leat_end *next;
-	uint64_t turn; /* listeners take ends in this order */
+	uint64_t sequence; /* listeners take ends in this order */
 	enum leat_node_kind kind;
 	union {
 		struct leat_chan_stat chan;
@@ -60,9 +60,9 @@ void leat_registry_remove(struct leat_node *node, struct leat_end *end);
  * Tells of the end of what stands in no list here: keeps end, or frees it where nobody listens.
  * NULL: counts it as untold.
  */
-void leat_registry_notify(struct leat_end *end);
+void leat_registry_add_end(struct leat_end *end);
 /* Whether anybody would hear of an end. */
-bool leat_registry_heard(void);
+bool leat_registry_has_listener(void);
 
 /* n ids that nothing has or will have, the first of which is answered. */
 uint64_t leat_registry_ids(uint64_t n);
@@ -77,8 +77,8 @@ void leat_registry_walk(leat_node_fn *fn, void *arg);
  */
 struct leat_listener {
 	struct leat_listener *next;
-	uint64_t turn;            /* the last that it has heard of: those after it stay */
-	struct leat_end *unheard; /* the first of those; NULL: none */
+	uint64_t taken_sequence;  /* the last that it has heard of: those after it stay */
+	struct leat_end *untaken; /* the first of those; NULL: none */
 };
 void leat_registry_listen(struct leat_listener *listener);
 void leat_registry_unlisten(struct leat_listener *listener);

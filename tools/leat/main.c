@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int help(int argc, char **argv)
+static int print_help(int argc, char **argv)
 {
 	if (argc == 2) {
 		fputs(leat_usage, stdout);
@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 		return bench_main(argv + 1);
 	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
 	         strcmp(command, "-h") == 0)
-		status = help(argc, argv);
+		status = print_help(argc, argv);
 	else if (strcmp(command, "--version") == 0)
 		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
 	else

@@ -23,7 +23,7 @@
 /* As much of a long text as is shown around the caret, in bytes. */
 #define CONTEXT 60
 
-struct run {
+struct flow_run {
 	struct run_opts opts;
 	struct leat_flow *flow;
 	struct leat_report report;
@@ -33,7 +33,7 @@ struct run {
 	int64_t slow_at_ns, dismiss_at_ns;
 };
 
-static bool continues(char byte)
+static bool is_continuation(char byte)
 {
 	return ((unsigned char)byte & 0xc0) == 0x80;
 }
@@ -46,21 +46,21 @@ static void show_mistake(const char *text, const struct leat_mistake *mistake)
 	size_t len = strlen(text), from = mistake->at > CONTEXT ? mistake->at - CONTEXT : 0;
 	size_t to = len - mistake->at > CONTEXT ? mistake->at + CONTEXT : len;
 
-	while (from > 0 && continues(text[from]))
+	while (from > 0 && is_continuation(text[from]))
 		from--;
-	while (to < len && continues(text[to]))
+	while (to < len && is_continuation(text[to]))
 		to++;
 	fprintf(stderr, "leat: %s\n  %s", mistake->what, from > 0 ? "..." : "");
 	for (size_t i = from; i < to; i++)
 		putc((unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i], stderr);
 	fprintf(stderr, "%s\n  %s", to < len ? "..." : "", from > 0 ? "   " : "");
 	for (size_t i = from; i < mistake->at; i++)
-		if (!continues(text[i]))
+		if (!is_continuation(text[i]))
 			putc(' ', stderr);
 	fprintf(stderr, "^\ncould stand here: %s\n", mistake->wanted);
 }
 
-static int read_text(struct run *run, struct leat_stages *stages)
+static int read_text(struct flow_run *run, struct leat_stages *stages)
 {
 	struct leat_mistake mistake;
 	int rc = leat_stages_parse(run->opts.text, stages, &mistake);
@@ -87,7 +87,7 @@ static int read_text(struct run *run, struct leat_stages *stages)
  * "lines: nofile: No such file or directory" on one line whatever the file is called, and in the
  * JSON as it is.
  */
-static void show_unopened(const struct run *run, char why[LEAT_FLOW_WHY], int code)
+static void show_unopened(const struct flow_run *run, char why[LEAT_FLOW_WHY], int code)
 {
 	char *text = strstr(why, ": ");
 
@@ -104,7 +104,7 @@ static void show_unopened(const struct run *run, char why[LEAT_FLOW_WHY], int co
 	fprintf(stderr, "leat: %s\n", why);
 }
 
-static int open_flow(struct run *run, struct leat_stages *stages)
+static int open_flow(struct flow_run *run, struct leat_stages *stages)
 {
 	char why[LEAT_FLOW_WHY];
 	int rc;
@@ -129,7 +129,7 @@ static int open_flow(struct run *run, struct leat_stages *stages)
 }
 
 /* From here on signals are read from a descriptor; the flow's threads block them all anyway. */
-static int take_signals(struct run *run)
+static int take_signals(struct flow_run *run)
 {
 	sigset_t set;
 
@@ -142,7 +142,7 @@ static int take_signals(struct run *run)
 	return run->signal_fd < 0 ? -errno : 0;
 }
 
-static void on_signal(struct run *run)
+static void handle_signal(struct flow_run *run)
 {
 	struct signalfd_siginfo info;
 	sigset_t set;
@@ -163,7 +163,7 @@ static void on_signal(struct run *run)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void on_event(struct run *run)
+static void handle_event(struct flow_run *run)
 {
 	eventfd_t drained;
 
@@ -172,7 +172,7 @@ static void on_event(struct run *run)
 		run->dismiss_at_ns = leat_now_ns() + DISMISS_NS;
 }
 
-static void on_time(struct run *run)
+static void handle_time(struct flow_run *run)
 {
 	int64_t now_ns = leat_now_ns();
 
@@ -187,7 +187,7 @@ static void on_time(struct run *run)
 	}
 }
 
-static void wait_for_end(struct run *run)
+static void wait_for_end(struct flow_run *run)
 {
 	struct pollfd fds[] = { { .fd = run->signal_fd, .events = POLLIN },
 		                { .fd = run->flow->events_fd, .events = POLLIN } };
@@ -204,21 +204,21 @@ static void wait_for_end(struct run *run)
 		if (ppoll(fds, 2, next_ns == LEAT_NEVER ? NULL : &left, NULL) < 0)
 			continue; /* EINTR: stopped and continued */
 		if (fds[0].revents != 0)
-			on_signal(run);
+			handle_signal(run);
 		if (fds[1].revents != 0)
-			on_event(run);
-		on_time(run);
+			handle_event(run);
+		handle_time(run);
 	}
 }
 
-static int status_of(const struct run *run, int started)
+static int find_status(const struct flow_run *run, int started)
 {
 	if (run->signal != 0)
 		return run->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
 	return started == 0 && leat_report_well(&run->report) ? 0 : EXIT_FAILED;
 }
 
-static void show(struct run *run)
+static void show_report(struct flow_run *run)
 {
 	struct leat_report *report = &run->report;
 	const char *how = run->signal == SIGINT    ? "interrupted"
@@ -244,7 +244,7 @@ static void show(struct run *run)
 }
 
 /* Everything between the first thread and the last. */
-static int run_flow(struct run *run)
+static int run_flow(struct flow_run *run)
 {
 	struct leat_diag_opts diag_opts = { .callback = display_take,
 		                            .callback_arg = &run->display };
@@ -274,14 +274,14 @@ static int run_flow(struct run *run)
 	leat_diag_stop(diag);
 	run->report.over_ns = leat_now_ns();
 	run->report.threads_left = leat_threads_left(own_threads);
-	run->report.status = status_of(run, rc);
-	show(run);
+	run->report.status = find_status(run, rc);
+	show_report(run);
 	return run->report.status;
 }
 
 int run_main(int argc, char **argv)
 {
-	struct run run = { .signal_fd = -1 };
+	struct flow_run run = { .signal_fd = -1 };
 	struct leat_stages stages = { 0 };
 	int status = run_opts_read(&run.opts, argc, argv);
 

@@ -119,7 +119,7 @@ failed:
 	return rc;
 }
 
-static struct leat_gen_opts edge_opts(const struct leat_flow *flow, size_t at)
+static struct leat_gen_opts make_edge_opts(const struct leat_flow *flow, size_t at)
 {
 	const struct leat_edge *edge = &flow->plan.edges[at];
 
@@ -137,7 +137,7 @@ static struct leat_gen_opts edge_opts(const struct leat_flow *flow, size_t at)
 /* A generator: its output channel is the library's to open, and knows how it ended. */
 static int start_single(struct leat_flow *flow, struct leat_member *member, struct leat_rx **rx)
 {
-	struct leat_gen_opts opts = edge_opts(flow, member->group);
+	struct leat_gen_opts opts = make_edge_opts(flow, member->group);
 	int rc;
 
 	member->rx = *rx;
@@ -201,7 +201,7 @@ static int start_group(struct leat_flow *flow, size_t at, struct leat_member *me
 		return start_single(flow, members, rx);
 	*rx = NULL;
 	if (at + 1 < flow->plan.groups_count) {
-		struct leat_gen_opts opts = edge_opts(flow, at);
+		struct leat_gen_opts opts = make_edge_opts(flow, at);
 		int rc = leat_chan_open(flow->scopes[at], sizeof(struct leat_line), &opts.chan, &tx,
 		                        rx);
 		if (rc != 0) {

@@ -39,7 +39,7 @@ static int pause_until(struct leat_member *member, int64_t until_ns)
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-static int take_turn(struct leat_member *member, struct leat_rate *rate)
+static int wait_for_rate(struct leat_member *member, struct leat_rate *rate)
 {
 	int64_t now_ns = leat_now_ns(), go_ns = leat_rate_take(rate, now_ns);
 	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
@@ -53,13 +53,13 @@ static int take_turn(struct leat_member *member, struct leat_rate *rate)
 }
 
 /* What a step asks for beside the line: time, or that this was the last. */
-static int attend(struct leat_member *member, struct leat_flow_step *step)
+static int admit_line(struct leat_member *member, struct leat_flow_step *step)
 {
 	const struct leat_flow *flow = member->flow;
 	int rc = 0;
 
 	if (step->stage->type->verb == LEAT_VERB_RATE) {
-		rc = take_turn(member, &step->rate);
+		rc = wait_for_rate(member, &step->rate);
 	} else if (step->stage->type->verb == LEAT_VERB_TAKE) {
 		if (step->left == 0)
 			return LEAT_STOP;
@@ -76,7 +76,7 @@ static int attend(struct leat_member *member, struct leat_flow_step *step)
 int leat_steps(struct leat_member *member, struct leat_line *line)
 {
 	for (size_t i = 0; i < member->steps_count; i++) {
-		int rc = attend(member, &member->steps[i]);
+		int rc = admit_line(member, &member->steps[i]);
 		if (rc != 0)
 			return rc;
 		rc = leat_flow_step_run(&member->steps[i], line);
@@ -89,7 +89,7 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 }
 
 /* Sends all, or frees what nobody took. */
-static int send_all(struct leat_tx *tx, struct leat_line *lines, size_t n)
+static int send_lines(struct leat_tx *tx, struct leat_line *lines, size_t n)
 {
 	while (n > 0) {
 		ssize_t sent = leat_send_batch(tx, lines, n);
@@ -104,7 +104,7 @@ static int send_all(struct leat_tx *tx, struct leat_line *lines, size_t n)
 }
 
 /* Lines through the steps, those that are kept moving up to the front. */
-static int pass(struct leat_member *member, struct leat_line *lines, size_t n)
+static int pass_lines(struct leat_member *member, struct leat_line *lines, size_t n)
 {
 	size_t kept = 0;
 	int rc = LEAT_PASS;
@@ -120,12 +120,12 @@ static int pass(struct leat_member *member, struct leat_line *lines, size_t n)
 			break;
 		}
 	}
-	int sent = send_all(member->tx, lines, kept);
+	int sent = send_lines(member->tx, lines, kept);
 	return sent != 0 ? sent : rc < 0 ? rc : 0;
 }
 
 /* How a send would end, where no send was tried. */
-static int refusal(struct leat_member *member)
+static int find_refusal(struct leat_member *member)
 {
 	int rc = leat_tx_done(member->tx) ? leat_tx_wait(member->tx, -1, 0, 0) : 0;
 
@@ -133,7 +133,7 @@ static int refusal(struct leat_member *member)
 }
 
 /* How many to receive at once: never more than a take is still to have. */
-static size_t most(const struct leat_member *member)
+static size_t batch_limit(const struct leat_member *member)
 {
 	size_t n = member->paced ? 1 : BATCH;
 
@@ -145,22 +145,22 @@ static size_t most(const struct leat_member *member)
 	return n;
 }
 
-static int run_middle(struct leat_member *member)
+static int run_middle_group(struct leat_member *member)
 {
 	struct leat_line lines[BATCH];
 	int rc = 0;
 
 	while (rc == 0 && !member->enough) {
-		ssize_t n = leat_recv_batch(member->rx, lines, most(member));
+		ssize_t n = leat_recv_batch(member->rx, lines, batch_limit(member));
 		if (n == 0)
 			return 0;
 		if (n < 0) {
 			member->canceled = n == -ECANCELED;
 			return (int)n;
 		}
-		rc = pass(member, lines, (size_t)n);
+		rc = pass_lines(member, lines, (size_t)n);
 		if (rc == 0)
-			rc = refusal(member);
+			rc = find_refusal(member);
 	}
 	/* F1: pairs with leat_flow_left(); main needs only the flag */
 	leat_store_rel(&member->early, 1u);
@@ -172,7 +172,7 @@ static int run_middle(struct leat_member *member)
  * cancelled; when we were dismissed, nobody receives from us any more; what the library is told
  * must be what our own channel says.
  */
-static int settle(struct leat_member *member, struct leat_tx *out, int rc)
+static int settle_end(struct leat_member *member, struct leat_tx *out, int rc)
 {
 	if (rc == -ECANCELED && member->canceled)
 		rc = leat_tx_wait(member->tx, -1, 0, leat_now_ns() + SETTLE_NS);
@@ -207,10 +207,10 @@ int leat_member_main(struct leat_tx *out, void *arg)
 	else if (member->group + 1 == flow->plan.groups_count)
 		rc = leat_flow_sink_run(member);
 	else
-		rc = run_middle(member);
+		rc = run_middle_group(member);
 	leat_rx_close(member->rx);
 	member->rx = NULL;
-	rc = settle(member, out, rc);
+	rc = settle_end(member, out, rc);
 	if (member->own_tx)
 		leat_tx_close(member->tx);
 	member->tx = NULL;

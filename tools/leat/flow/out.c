@@ -29,7 +29,7 @@ void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
 }
 
 /* 0 when a write would not wait, or why there will be none. */
-static int ready(struct leat_out *out)
+static int wait_writable(struct leat_out *out)
 {
 	struct pollfd fd = { .fd = out->fd, .events = POLLOUT };
 
@@ -49,7 +49,7 @@ static int ready(struct leat_out *out)
 static int write_all(struct leat_out *out, const char *data, size_t len)
 {
 	while (len > 0) {
-		int rc = ready(out);
+		int rc = wait_writable(out);
 		if (rc != 0)
 			return rc;
 		ssize_t n = write(out->fd, data, out->regular || len < WRITE_MAX ? len : WRITE_MAX);

@@ -23,16 +23,16 @@
 /* What cancels the scopes in front of a group that left: the report calls it abandoned. */
 #define LEAT_DISMISSED_TEXT "nobody receives any more"
 
-struct leat_edge_seen {
-	bool seen;
+struct leat_edge_stat {
+	bool known;
 	/* base: when the window began; zero: with the flow */
 	struct leat_chan_stat now, before, base;
 	int64_t now_ns, before_ns;
 };
 
 /* How a thread ended, in the library's words. */
-struct leat_end_seen {
-	bool seen;
+struct leat_end_stat {
+	bool known;
 	enum leat_cause cause;
 	int code;
 	char text[LEAT_TEXT_MAX + 1];
@@ -41,8 +41,8 @@ struct leat_end_seen {
 struct leat_report {
 	const struct leat_flow *flow;
 	pthread_mutex_t lock;
-	struct leat_edge_seen *edges;
-	struct leat_end_seen *ends; /* one for each member */
+	struct leat_edge_stat *edges;
+	struct leat_end_stat *ends; /* one for each member */
 	/* when the report was begun: rates of the first look count from here */
 	int64_t since_ns;
 	int64_t window_ns; /* when the window began; 0: with the flow */

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 /* How many items may go by without a send before somebody looks whether there is still a point. */
-#define LOOK_EVERY 64u
+#define CHECK_EVERY 64u
 
-static int refused(const char *name, const char *path, int code, char why[LEAT_FLOW_WHY])
+static int refuse_source(const char *name, const char *path, int code, char why[LEAT_FLOW_WHY])
 {
 	snprintf(why, LEAT_FLOW_WHY, "%s: %.400s: %s", name, path, strerror(-code));
 	return code;
@@ -31,7 +31,7 @@ static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY
 	int rc = standard ? fstat(STDIN_FILENO, &st) : stat(path, &st);
 
 	if (rc == 0 && S_ISDIR(st.st_mode))
-		return refused("lines", path, -EISDIR, why);
+		return refuse_source("lines", path, -EISDIR, why);
 	if (rc == 0 && !S_ISREG(st.st_mode) && repeat > 1) {
 		snprintf(why, LEAT_FLOW_WHY,
 		         "lines: %.400s: --repeat needs a file; this can be read only once", path);
@@ -39,7 +39,7 @@ static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY
 	}
 	if (rc == 0 && !standard)
 		rc = access(path, R_OK);
-	return rc != 0 ? refused("lines", path, -errno, why) : 0;
+	return rc != 0 ? refuse_source("lines", path, -errno, why) : 0;
 }
 
 static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
@@ -49,10 +49,10 @@ static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
 
 	snprintf(path, sizeof(path), "/proc/%.4096s", name);
 	if (strstr(name, "..") != NULL)
-		return refused("proc", path, -EINVAL, why);
+		return refuse_source("proc", path, -EINVAL, why);
 	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
-		return refused("proc", path, -errno, why);
-	return S_ISDIR(st.st_mode) ? refused("proc", path, -EISDIR, why) : 0;
+		return refuse_source("proc", path, -errno, why);
+	return S_ISDIR(st.st_mode) ? refuse_source("proc", path, -EISDIR, why) : 0;
 }
 
 int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY])
@@ -64,12 +64,13 @@ int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char
 		return check_lines(stage->arg.text, repeat, why);
 	case LEAT_VERB_FOLLOW:
 		if (stat(stage->arg.text, &st) != 0)
-			return errno == ENOENT ? 0
-			                       : refused("follow", stage->arg.text, -errno, why);
+			return errno == ENOENT
+			               ? 0
+			               : refuse_source("follow", stage->arg.text, -errno, why);
 		if (S_ISDIR(st.st_mode))
-			return refused("follow", stage->arg.text, -EISDIR, why);
+			return refuse_source("follow", stage->arg.text, -EISDIR, why);
 		return access(stage->arg.text, R_OK) != 0
-		               ? refused("follow", stage->arg.text, -errno, why)
+		               ? refuse_source("follow", stage->arg.text, -errno, why)
 		               : 0;
 	case LEAT_VERB_PROC:
 		return check_proc(stage->arg.text, why);
@@ -84,7 +85,7 @@ static int emit_line(void *arg, void *item)
 	struct leat_member *member = arg;
 	struct leat_line *line = item;
 
-	if (++member->passed % LOOK_EVERY == 0 && leat_tx_done(member->tx)) {
+	if (++member->passed % CHECK_EVERY == 0 && leat_tx_done(member->tx)) {
 		int rc = leat_tx_wait(member->tx, -1, 0, 0);
 		if (rc == -EPIPE || rc == -ECANCELED)
 			return rc;

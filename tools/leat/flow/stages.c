@@ -52,7 +52,7 @@ const struct leat_stage_type *leat_stage_find(enum leat_role role, const char *n
 	return NULL;
 }
 
-static void list_add(char *to, size_t size, const char *text)
+static void append_name(char *to, size_t size, const char *text)
 {
 	size_t used = strlen(to);
 
@@ -64,13 +64,13 @@ void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size
 	to[0] = '\0';
 	for (size_t i = 0; i < leat_stage_types_count; i++)
 		if (leat_stage_types[i].role == role && (!many_only || leat_stage_types[i].many))
-			list_add(to, size, leat_stage_types[i].shown);
+			append_name(to, size, leat_stage_types[i].shown);
 	if (role == LEAT_STEP && !many_only)
-		list_add(to, size, "workers:N STEP");
+		append_name(to, size, "workers:N STEP");
 }
 
-static bool refuse(struct leat_mistake *mistake, const struct leat_value *value, const char *what,
-                   const char *wanted)
+static bool refuse_value(struct leat_mistake *mistake, const struct leat_value *value,
+                         const char *what, const char *wanted)
 {
 	mistake->at = value->at;
 	snprintf(mistake->what, sizeof(mistake->what), "%s", what);
@@ -86,9 +86,10 @@ static bool read_choice(const struct leat_param *param, struct leat_value *value
 	for (value->number = 0; param->choices[value->number] != NULL; value->number++) {
 		if (strcmp(param->choices[value->number], value->text) == 0)
 			return true;
-		list_add(mistake->wanted, sizeof(mistake->wanted), param->choices[value->number]);
+		append_name(mistake->wanted, sizeof(mistake->wanted),
+		            param->choices[value->number]);
 	}
-	return refuse(mistake, value, "no such choice", NULL);
+	return refuse_value(mistake, value, "no such choice", NULL);
 }
 
 static bool read_number(const struct leat_param *param, struct leat_value *value,
@@ -97,9 +98,9 @@ static bool read_number(const struct leat_param *param, struct leat_value *value
 	int rc = leat_value_number(value->text, &value->number);
 
 	if (rc == -EINVAL)
-		return refuse(mistake, value, "not a number", param->wanted);
+		return refuse_value(mistake, value, "not a number", param->wanted);
 	if (rc != 0 || value->number < param->min || value->number > param->max)
-		return refuse(mistake, value, "a number out of range", param->wanted);
+		return refuse_value(mistake, value, "a number out of range", param->wanted);
 	return true;
 }
 
@@ -114,10 +115,10 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
 	              : leat_value_time(value->text, &value->ns);
 
 	if (rc == -EINVAL)
-		return refuse(mistake, value, rate ? "not a rate" : "not a time", wanted);
+		return refuse_value(mistake, value, rate ? "not a rate" : "not a time", wanted);
 	if (rc != 0 || value->ns == 0 || (rate && value->number == 0))
-		return refuse(mistake, value, rate ? "a rate out of range" : "a time out of range",
-		              wanted);
+		return refuse_value(mistake, value,
+		                    rate ? "a rate out of range" : "a time out of range", wanted);
 	return true;
 }
 
@@ -134,7 +135,7 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		return read_choice(param, value, mistake);
 	case LEAT_FORM_TEXT:
 		if (value->text[0] == '\0')
-			return refuse(mistake, value, "nothing stands here", param->wanted);
+			return refuse_value(mistake, value, "nothing stands here", param->wanted);
 		return true;
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:
