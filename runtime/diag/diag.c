@@ -1,5 +1,5 @@
 /*
- * The diagnostics thread: takes snapshots, and hands each to the exporters.
+ * The diagnostics thread: takes snapshots, and passes each to the exporters and the callback.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,14 +18,15 @@ struct leat_diag {
 	struct leat_mutex lock; /* guards stop */
 	struct leat_cond changed;
 	bool stop;
-	int error; /* the first of an exporter; the thread's */
+	int error; /* the first that an exporter returned; only the thread writes it */
 	struct leat_snapshot snapshot;
 	struct leat_chan_stat *channels;
 	struct leat_gen_stat *generators;
 	struct leat_pool_stat *pools;
 	size_t channels_room, generators_room, pools_room;
-	size_t channels_walked, generators_walked; /* of this snapshot, before the ends */
-	uint64_t ends_lost;                        /* ends for which there was no memory here */
+	size_t channels_walked, generators_walked; /* of this snapshot, without the ends */
+	/* ends that found no memory in the arrays above */
+	uint64_t ends_lost;
 };
 
 static __thread struct leat_diag *running_here;
@@ -46,7 +47,10 @@ const char *leat_cause_name(enum leat_cause cause)
 	return (unsigned)cause <= LEAT_ABANDONED ? names[cause] : "unknown";
 }
 
-/* Room for one more element; false without memory, and then this one is left out. */
+/*
+ * Makes room for one more element. Returns false without memory: then the caller leaves the element
+ * out.
+ */
 static bool grow_array(void **array, size_t count, size_t *room, size_t size)
 {
 	size_t more = *room == 0 ? 64 : *room * 2;
@@ -119,8 +123,8 @@ static void read_node(struct leat_node *node, void *arg)
 }
 
 /*
- * Where an id stands in an array of structures that hold it at some offset, sorted by falling ids
- * as a walk leaves them; NULL if it is not there.
+ * Returns the structure with this id in an array of structures that have their id at `offset`. The
+ * array is sorted by falling ids, as a walk leaves it. Returns NULL if there is none.
  */
 static void *find_stat(const void *array, size_t count, size_t size, size_t offset, uint64_t id)
 {
@@ -142,7 +146,10 @@ static void *find_stat(const void *array, size_t count, size_t size, size_t offs
 	return NULL;
 }
 
-/* An end replaces what the walk found of the same object a moment before. */
+/*
+ * A leat_registry_take() function. An end replaces what the walk has read of the same object a
+ * moment before.
+ */
 static void store_end(const struct leat_end *end, void *arg)
 {
 	struct leat_diag *diag = arg;
@@ -172,7 +179,10 @@ static void store_end(const struct leat_end *end, void *arg)
 	}
 }
 
-/* Those of generators that are listed; the others' names are known already. */
+/*
+ * Fills in the names of the long turns whose generators are listed; leat_pool_read_stat() knew the
+ * other names.
+ */
 static void name_long_turns(struct leat_diag *diag)
 {
 	for (size_t i = 0; i < diag->snapshot.pools_count; i++) {
@@ -263,7 +273,10 @@ static bool diag_opts_valid(const struct leat_diag_opts *opts)
 	                         sizeof(opts->reserved) / sizeof(opts->reserved[0]));
 }
 
-/* A file that can't be written is told at the start, not in a report that nobody reads. */
+/*
+ * A file that cannot be written is an error of leat_diag_start(), so that the caller learns of it
+ * at once.
+ */
 static bool prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *opts)
 {
 	static const struct leat_snapshot nothing;
@@ -313,7 +326,7 @@ struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_op
 	return diag;
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For callers that use the address, or another language: their layout is not checked. */
 struct leat_diag *(leat_diag_start)(const struct leat_diag_opts *opts)
 {
 	return leat_diag_start(opts);

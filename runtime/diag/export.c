@@ -14,11 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A figure of a channel: what it is called where, what it means, and where it stands. */
+/*
+ * A figure of a channel: its Prometheus name, type and help, and its place in struct
+ * leat_chan_stat.
+ */
 struct chan_figure {
 	const char *name, *type, *help;
 	size_t offset;
-	bool is_ns; /* nanoseconds, told in seconds */
+	bool is_ns; /* nanoseconds there, seconds in Prometheus */
 };
 
 #define FIGURE(name, type, member, is_ns, help) \
@@ -191,7 +194,7 @@ static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapsh
 	}
 }
 
-/* Closes, and answers the first error of all that was written: 0 or -errno. */
+/* Closes the file. Returns 0, or the first -errno of all that was written to it. */
 static int close_export(FILE *out)
 {
 	int rc = ferror(out) ? -EIO : 0;
@@ -209,7 +212,7 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	char *beside;
 	FILE *out;
 
-	/* another writer has another name */
+	/* with the id of the thread in its name, as several threads may write to one path */
 	if (asprintf(&beside, "%s.%d.new", path, (int)gettid()) < 0)
 		return -ENOMEM;
 	out = fopen(beside, "we");

@@ -39,7 +39,7 @@ size_t leat_utf8_length(const unsigned char *p, size_t left)
 	for (size_t i = 1; i < bytes; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	/* overlong forms, surrogates, and what lies beyond the last code point */
+	/* overlong forms, surrogates, and code points beyond the last one */
 	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) ||
 	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90))
 		return 0;

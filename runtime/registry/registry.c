@@ -7,28 +7,29 @@ enum { ENDS_MAX = 65536 };
 pthread_rwlock_t leat_rcu_lock = PTHREAD_RWLOCK_INITIALIZER;
 #endif
 
-/* guards everything below but the walkers and the totals */
+/* guards all that follows but walkers and the totals */
 static struct leat_mutex lock = LEAT_MUTEX_INIT;
 static CDS_LIST_HEAD(nodes);
 static size_t nodes_count;
-static uint64_t last_id; /* by relaxed additions: nothing hangs on it but that each is another */
+static uint64_t last_id; /* by relaxed additions: only that each id is another one matters */
 static struct leat_node *retired;
-static uint32_t walkers; /* walks under way */
+static uint32_t walkers; /* the walks that are under way */
 
 static struct leat_listener *listeners;
 static struct leat_end *ends, **ends_tail = &ends;
 static size_t ends_count;
 static uint64_t last_sequence;
 
-static uint64_t exits[LEAT_ABANDONED + 1]; /* counted by relaxed additions: nothing hangs on them */
-static uint64_t causes_later, ends_lost;   /* relaxed: the same */
+static uint64_t exits[LEAT_ABANDONED + 1]; /* by relaxed additions: they order nothing */
+static uint64_t causes_later, ends_lost;   /* by relaxed additions, too */
 
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory)
 {
 	node->kind = kind;
 	node->memory = memory;
 	leat_mutex_lock(&lock);
-	node->id = leat_add_rlx(&last_id, 1) + 1; /* rlx: the lock orders those of the list */
+	/* rlx: the lock orders the ids of the nodes on the list */
+	node->id = leat_add_rlx(&last_id, 1) + 1;
 	nodes_count++;
 	cds_list_add_rcu(&node->links, &nodes);
 	leat_mutex_unlock(&lock);
@@ -36,7 +37,8 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 
 uint64_t leat_registry_ids(uint64_t n)
 {
-	return leat_add_rlx(&last_id, n) + 1; /* rlx: no two get the same */
+	/* rlx: an addition gives no two callers the same ids */
+	return leat_add_rlx(&last_id, n) + 1;
 }
 
 static void append_end(struct leat_end *end)
@@ -51,7 +53,7 @@ static void append_end(struct leat_end *end)
 			l->untaken = end;
 }
 
-/* Under the lock. Answers what is the caller's to free. */
+/* Caller holds `lock`. Returns the end that the caller is to free, if it is not kept; else NULL. */
 static struct leat_end *append_end_if_listened(struct leat_end *end)
 {
 	if (end != NULL && listeners != NULL && ends_count < ENDS_MAX) {
@@ -59,14 +61,14 @@ static struct leat_end *append_end_if_listened(struct leat_end *end)
 		return NULL;
 	}
 	if (end != NULL && listeners != NULL)
-		leat_add_rlx(&ends_lost, 1); /* rlx: a number */
+		leat_add_rlx(&ends_lost, 1); /* rlx: a total, which orders nothing */
 	return end;
 }
 
 void leat_registry_add_end(struct leat_end *end)
 {
 	if (end == NULL)
-		leat_add_rlx(&ends_lost, 1); /* rlx: a number */
+		leat_add_rlx(&ends_lost, 1); /* rlx: a total, which orders nothing */
 	leat_mutex_lock(&lock);
 	end = append_end_if_listened(end);
 	leat_mutex_unlock(&lock);
@@ -117,7 +119,7 @@ void leat_registry_walk(leat_node_fn *fn, void *arg)
 	leat_mutex_lock(&lock);
 	free_now = retired;
 	retired = NULL;
-	/* rlx: the lock orders it, which leat_registry_remove() takes before it looks */
+	/* rlx: the lock orders it: leat_registry_remove() takes the lock before it loads walkers */
 	leat_add_rlx(&walkers, UINT32_MAX);
 	leat_mutex_unlock(&lock);
 	if (free_now == NULL)
@@ -139,7 +141,10 @@ void leat_registry_listen(struct leat_listener *listener)
 	leat_mutex_unlock(&lock);
 }
 
-/* Cuts off the ends that every listener has heard of, for the caller to free. Under the lock. */
+/*
+ * Caller holds `lock`. Cuts off the ends that every listener has taken, and returns them for the
+ * caller to free.
+ */
 static struct leat_end *cut_taken_ends(void)
 {
 	struct leat_end *taken = ends, **link = &taken;
@@ -191,12 +196,12 @@ void leat_registry_take(struct leat_listener *listener, void (*fn)(const struct 
 
 	leat_mutex_lock(&lock);
 	end = listener->untaken;
-	last = last_sequence; /* the tail's */
+	last = last_sequence; /* of the tail */
 	listener->untaken = NULL;
 	leat_mutex_unlock(&lock);
 	if (end == NULL)
 		return;
-	/* behind the last one the list may be growing */
+	/* no further than `last`: behind that end other threads may be adding to the list */
 	while (fn(end, arg), end->sequence != last)
 		end = end->next;
 
