@@ -84,8 +84,8 @@ int leat_source_wait(const struct leat_source *source, int fd, int64_t deadline_
 }
 
 /*
- * "NAME: PATH: TAIL", the path shortened at its front where all does not fit: what went wrong must
- * be readable.
+ * Records a failure with the text "NAME: PATH: TAIL", and returns code. A long path is cut at its
+ * front, so that the tail, which says what went wrong, is whole.
  */
 static int fail_with_text(const struct leat_source *source, int code, const char *tail)
 {
@@ -105,7 +105,7 @@ static int fail_with_text(const struct leat_source *source, int code, const char
 
 int leat_source_fail(const struct leat_source *source, int code, const char *detail)
 {
-	/* strerror() may share its buffer with other threads */
+	/* strerrordesc_np(), as strerror() may share its buffer with other threads */
 	const char *reason = strerrordesc_np(-code);
 	char tail[LEAT_TEXT_MAX / 2 + 1];
 
@@ -139,12 +139,16 @@ int64_t leat_source_due(int64_t first_ns, uint64_t k, int64_t interval_ns)
 	return due_ns;
 }
 
-/* Sends until a time: past it the item goes back, and the source ends well. */
+/*
+ * The emitter of the public sources: sends into `out` until until_ns. At that time the source keeps
+ * its item and ends well.
+ */
 struct sender {
 	struct leat_tx *out;
 	int64_t until_ns;
 };
 
+/* What an emitter returns for a send that returned rc. */
 static int map_timeout(int rc, const struct sender *sender)
 {
 	return rc == -ETIMEDOUT && sender->until_ns != LEAT_NEVER ? LEAT_EMIT_ENOUGH : rc;

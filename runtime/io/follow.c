@@ -1,20 +1,24 @@
 /*
  * The lines that are appended to a file, through rotation and truncation.
  *
- * inotify watches the inode that is being read, and the directory where its path would come to name
- * another; where the path is a symbolic link, also the directory of each further step. An event
- * only says "look": what happened is found by reading on and by comparing what the path names with
- * what is open. So events may be merged, come late or be about other files, and nothing is lost as
- * long as a watch is in place before the look that relies on it.
+ * inotify watches the inode that is being read, and the directory of its path, where another file
+ * can get that name. If the path is a symbolic link, it also watches the directory of each further
+ * step. An event only says that something may have changed. What has changed the source finds by
+ * reading on, and by comparing the file that the path names with the file that is open.
  *
- * Rotation. A program whose log was renamed goes on writing into the old file until it reopens the
- * path. So the old file is followed until the new one holds its first byte, and only then read to
- * its end and left.
+ * Invariant: a change after the source last read and compared causes an event that the source gets.
+ * If not, the source would sleep beside data. Therefore each watch is added before the read or the
+ * comparison that relies on it. It does no harm that events are merged, come late, or are of other
+ * files.
  *
- * What cannot be seen: changes that inotify does not report (made through a memory map, or by
- * another machine on a network file system, or to a file whose copy an overlay file system makes at
- * the first write); a file that was truncated and has outgrown its old length before it is looked
- * at; a file that came and went between two looks.
+ * Rotation. A program whose log was renamed writes into the old file until it opens the path again.
+ * So the source follows the old file until the new one has its first byte. Then it reads the old
+ * file to its end, and goes over to the new one.
+ *
+ * What the source cannot find: changes that inotify does not report (made through a memory map, or
+ * by another machine on a network file system, or to a file that an overlay file system copies at
+ * the first write); that a file was truncated, if it has outgrown its old length by the next read;
+ * a file that came and went between two comparisons.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -32,17 +36,18 @@
 struct follow_source {
 	struct leat_source source;
 	struct leat_splitter split;
-	int watch; /* inotify */
+	int watch; /* the inotify descriptor */
 	int fd;    /* the file that is read; -1 before there is one */
-	dev_t dev; /* which it is */
+	dev_t dev; /* the identity of that file, with ino */
 	ino_t ino;
 	off_t pos;      /* how far it has been read */
-	bool displaced; /* a directory that is watched went away or elsewhere */
+	bool displaced; /* a watched directory is not where it was, or events were lost */
 };
 
 /*
- * A directory that is removed while a file of it is open does not say so itself (it lives on until
- * that is closed), so its parent is asked. One directory may be both: what is watched for adds up.
+ * A directory that is removed while a file in it is open reports that only when the file is closed.
+ * So its parent is watched too. One directory may be both: IN_MASK_ADD adds to the events that it
+ * is watched for.
  */
 #define DIRECTORY_EVENTS \
 	(IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | \
@@ -50,7 +55,7 @@ struct follow_source {
 #define PARENT_EVENTS (IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR | IN_MASK_ADD)
 #define DISPLACING_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW)
 
-/* Steps of a chain of symbolic links, as many as the kernel takes. */
+/* The most symbolic links in a chain: as many as the kernel follows. */
 #define MOST_LINKS 40
 
 static void close_fd(int *fd)
@@ -60,7 +65,10 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Cuts a path after the slash before its last name; "" stands for the directory one is in. */
+/*
+ * Returns the length of a path up to and with the last slash; 0 if there is none: the current
+ * directory.
+ */
 static size_t measure_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -80,12 +88,12 @@ static int watch_directory_of(int watch, const char *path)
 	if (inotify_add_watch(watch, directory, DIRECTORY_EVENTS) < 0)
 		return -errno;
 	strcat(directory, "..");
-	/* one that may not be read must do without */
+	/* without a permission to read it, the parent is not watched */
 	inotify_add_watch(watch, directory, PARENT_EVENTS);
 	return 0;
 }
 
-/* Where a link points to, in its place. 1; 0 for what is no link, or is not there. */
+/* Replaces the path of a link by what it points to. Returns 1; 0 if it is no link, or not there. */
 static int step_link(char path[PATH_MAX])
 {
 	char target[PATH_MAX];
@@ -102,6 +110,7 @@ static int step_link(char path[PATH_MAX])
 	return 1;
 }
 
+/* Watches the directory of the path, and of each link on the way from it. */
 static int watch_directories(int watch, const char *from)
 {
 	char path[PATH_MAX];
@@ -120,7 +129,8 @@ static int watch_directories(int watch, const char *from)
 }
 
 /*
- * The very inode that is open, whatever its path names by now; without a /proc what the path names.
+ * Watches the inode that is open, whatever its path names by now; without /proc, what the path
+ * names.
  */
 static int watch_file(const struct follow_source *follow, int watch)
 {
@@ -135,8 +145,8 @@ static int watch_file(const struct follow_source *follow, int watch)
 }
 
 /*
- * All watches anew, so that none of an earlier file or directory stays. What was missed meanwhile
- * only a look finds.
+ * Makes all watches anew, so that none of an earlier file or directory is left. Caller reads and
+ * compares afterwards: changes before the new watches caused no event.
  */
 static int watch_all(struct follow_source *follow)
 {
@@ -162,7 +172,8 @@ static int watch_all(struct follow_source *follow)
 }
 
 /*
- * A descriptor of what the path names now; -ENOENT before there is a file. Other errors are said.
+ * Opens what the path names now. Returns the descriptor; -ENOENT if there is no file; another error
+ * with its text recorded.
  */
 static int open_file(const struct follow_source *follow, struct stat *stat)
 {
@@ -199,7 +210,7 @@ static bool is_open(const struct follow_source *follow, const struct stat *stat)
 	return follow->fd >= 0 && stat->st_dev == follow->dev && stat->st_ino == follow->ino;
 }
 
-/* One read: *ended where there is no more for now. */
+/* Reads once and sends the whole lines. *ended: there is no more for now. */
 static int read_file(struct follow_source *follow, bool *ended)
 {
 	size_t room;
@@ -219,8 +230,8 @@ static int read_file(struct follow_source *follow, bool *ended)
 }
 
 /*
- * A file shorter than what was read of it begins anew; a line whose end was cut away is sent as far
- * as it came.
+ * Reads a file that has become shorter than what was read of it from its start. A line without a
+ * line feed before that is sent as far as it came.
  */
 static int check_truncation(struct follow_source *follow, bool *truncated)
 {
@@ -236,6 +247,7 @@ static int check_truncation(struct follow_source *follow, bool *truncated)
 	return leat_source_emit_rest(&follow->source, &follow->split);
 }
 
+/* Sends what there is in the open file, also after a truncation. */
 static int read_to_end(struct follow_source *follow)
 {
 	bool more = follow->fd >= 0, ended = false;
@@ -251,7 +263,7 @@ static int read_to_end(struct follow_source *follow)
 	return rc;
 }
 
-/* What the path names: 1, or 0 for nothing that could be read. */
+/* Gets the status of what the path names. Returns 1; 0 for nothing that could be read. */
 static int find_file(struct follow_source *follow, struct stat *found)
 {
 	int rc;
@@ -261,8 +273,8 @@ static int find_file(struct follow_source *follow, struct stat *found)
 	if (lstat(follow->source.path, found) < 0)
 		return 0;
 	/*
-	 * A link to what is not there: it may be created where nobody has watched yet. No watch is
-	 * given up for that.
+	 * A link to a file that is not there: the file may be created in a directory that is not
+	 * watched yet. The watches that there are stay.
 	 */
 	rc = watch_directories(follow->watch, follow->source.path);
 	if (rc < 0)
@@ -270,7 +282,9 @@ static int find_file(struct follow_source *follow, struct stat *found)
 	return stat(follow->source.path, found) == 0;
 }
 
-/* Whether it is time for the file that the path names now: another one, with something in it. */
+/*
+ * Whether it is time for the file that the path names now: it is another one, with something in it.
+ */
 static int find_successor(struct follow_source *follow)
 {
 	struct stat found;
@@ -280,7 +294,7 @@ static int find_successor(struct follow_source *follow)
 		return rc < 0 ? rc : 0;
 	if (follow->fd < 0 || found.st_size > 0 || !S_ISREG(found.st_mode))
 		return 1;
-	/* Looked at again after the watch is there: it may have been written to just before. */
+	/* The size is read again behind the watch: a write may have come just before the watch. */
 	if (inotify_add_watch(follow->watch, follow->source.path, IN_MODIFY) < 0)
 		return errno == ENOENT || errno == EACCES
 		               ? 0
@@ -290,8 +304,8 @@ static int find_successor(struct follow_source *follow)
 }
 
 /*
- * Goes over to the file that the path names now, if that is another; *moved where all is to be
- * looked at again.
+ * If the path names another file now, sends the rest of the old one and opens the new one. *moved:
+ * the caller is to read and compare again.
  */
 static int switch_file(struct follow_source *follow, bool *moved)
 {
@@ -302,7 +316,10 @@ static int switch_file(struct follow_source *follow, bool *moved)
 	if (rc <= 0)
 		return rc;
 	if (euidaccess(follow->source.path, R_OK) < 0 && errno == EACCES)
-		return 0; /* its creator has yet to give it its permissions; that is an event too */
+		/*
+		 * the thread that created it has yet to set its permissions, which is an event too
+		 */
+		return 0;
 	fd = open_file(follow, &stat);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
@@ -318,7 +335,7 @@ static int switch_file(struct follow_source *follow, bool *moved)
 	return watch_all(follow);
 }
 
-/* Reads all there is, in all files there are. */
+/* Sends all that there is, in the open file and in those that follow it. */
 static int read_available(struct follow_source *follow)
 {
 	bool moved;
@@ -335,7 +352,7 @@ static int read_available(struct follow_source *follow)
 	return rc;
 }
 
-/* Takes the events off the queue; only what tells about the directories is of interest. */
+/* Reads the events away. Only those of directories that went away matter. */
 static int take_events(struct follow_source *follow)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -362,7 +379,10 @@ static int wait_for_events(struct follow_source *follow)
 	return rc < 0 ? rc : take_events(follow);
 }
 
-/* The file that is there when all begins, if it is. Its position stands before its watch does. */
+/*
+ * Opens the file that is there at the start, if there is one. Its position is set before its watch
+ * is added, so what is appended between the two is sent.
+ */
 static int open_first_file(struct follow_source *follow, bool from_start)
 {
 	struct stat stat;

@@ -1,10 +1,11 @@
 /*
  * The lines of a file, a pipe or standard input.
  *
- * What cannot keep a reader waiting (a regular file) is read straight on. Everything else is waited
- * for where the consumer's close and the scope's cancel arrive too, so the descriptor should not
- * block: a path is opened so (which for a named pipe also means not to wait for its writer here).
- * Standard input stays as it is, for others share it; it is read only when there is something.
+ * A regular file is read straight on, as its reads do not wait. For everything else the source
+ * waits with leat_tx_wait(), which a close of the last receiver and a cancel end too, so a read
+ * must not block. A path is opened with O_NONBLOCK for that (then the open of a named pipe does not
+ * wait for a writer). Standard input is left as it is, as other processes share it; the source
+ * reads it only when poll(2) says that there is something.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,8 +20,8 @@ struct lines_source {
 	struct leat_source source;
 	struct leat_splitter split;
 	int fd;
-	bool waits;  /* reading may find nothing yet */
-	off_t first; /* where standard input stood when it came to us; 0 of a file */
+	bool waits;  /* a read may find nothing yet: not a regular file */
+	off_t first; /* the position of standard input at the start; 0 for a path */
 	uint64_t passes;
 };
 
@@ -45,7 +46,7 @@ static int open_input(struct lines_source *lines)
 	return lines->first < 0 ? leat_source_fail(&lines->source, -errno, "to repeat it") : 0;
 }
 
-/* One piece more, or *ended. */
+/* Reads a piece, or sets *ended. */
 static int read_input(struct lines_source *lines, bool *ended)
 {
 	ssize_t n = -EAGAIN;
@@ -63,7 +64,7 @@ static int read_input(struct lines_source *lines, bool *ended)
 	return n < 0 ? leat_source_fail(&lines->source, (int)n, NULL) : 0;
 }
 
-/* From where it stands to its end. */
+/* Sends the lines from the current position to the end. *empty: there were no bytes. */
 static int read_pass(struct lines_source *lines, bool *empty)
 {
 	bool ended = false;
@@ -86,7 +87,7 @@ static int read_passes(struct lines_source *lines)
 	bool empty;
 	int rc = read_pass(lines, &empty);
 
-	/* What was empty once is not read over and over. */
+	/* An input that was empty once is not read again and again. */
 	for (uint64_t pass = 1; rc == 0 && pass < lines->passes && !empty; pass++) {
 		if (lseek(lines->fd, lines->first, SEEK_SET) < 0)
 			return leat_source_fail(&lines->source, -errno, "to repeat it");

@@ -1,9 +1,9 @@
 /*
- * Readings of a /proc file at a steady interval.
+ * Readings of a file of /proc at a steady interval.
  *
- * Each reading is taken whole before its first line is sent, so that it is of one time even if the
- * sending has to wait. The file is opened anew: what it names (a process, a device) may come and
- * go, and then that is a failure.
+ * A reading is taken whole before its first line is sent, so that all its lines are of one time
+ * even if a send has to wait. The file is opened anew for each reading: the process or device that
+ * it is about may come and go, and an open that fails ends the source.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,12 +18,12 @@
 #define NS_PER_S INT64_C(1000000000)
 
 /*
- * Bytes of a reading at most: nothing that is meant to be read this way comes near it, and some
+ * The bytes of a reading at most. Files that are meant to be read so are far smaller, and some
  * files have no end.
  */
 #define MOST_BYTES ((size_t)64 * 1024 * 1024)
 
-/* Why a name is none, or NULL: it must stay below /proc. */
+/* Returns what is wrong with a name, or NULL: the path must stay below /proc. */
 static const char *find_name_fault(const char *name)
 {
 	if (name == NULL || *name == '\0')
@@ -61,7 +61,7 @@ static int read_whole_file(const struct leat_source *source, struct leat_splitte
 	} while (n > 0);
 	close(fd);
 	errno = saved;
-	/* EAGAIN: one that would keep its reader waiting; that was all there is now */
+	/* EAGAIN: a file whose reader would have to wait; what was read is all there is now */
 	if (n < 0 && n != -EAGAIN)
 		return leat_source_fail(source, (int)n, NULL);
 	return rc;
@@ -76,7 +76,7 @@ static int send_reading(struct leat_source *source, struct leat_splitter *split)
 	return rc != 0 ? rc : leat_source_emit_rest(source, split);
 }
 
-/* Until the first reading to come that is not due yet: those that were missed are left out. */
+/* Waits until the next reading is due; readings that were missed are left out. */
 static int await_reading(const struct leat_source *source, int64_t start_ns, int64_t interval_ns)
 {
 	uint64_t next = (uint64_t)(leat_now_ns() - start_ns) / (uint64_t)interval_ns + 1;
