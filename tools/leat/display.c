@@ -1,6 +1,6 @@
 /*
- * tools/leat/display.c: the picture of a running flow: in place on a terminal, a line for each
- * second elsewhere.
+ * tools/leat/display.c: the picture of a running flow: on a terminal drawn in place, elsewhere a
+ * line for each second.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,12 +19,10 @@
 #define LINES_NS INT64_C(1000000000)
 #define NEVER_NS INT64_C(86400000000000)
 #define BAR_MAX 20
-#define COLUMNS_WITHOUT_BAR 67 /* behind the name: every other column of a row, with its blanks */
+/* the width of all columns behind the name but the bar, with their blanks */
+#define COLUMNS_WITHOUT_BAR 67
 
-/*
- * Where standard output is the same terminal, lines of the flow and a picture would be in each
- * other's way.
- */
+/* Whether the flow writes to a terminal: its lines and a picture would be in each other's way. */
 static bool sink_talks_to_terminal(const struct leat_flow *flow)
 {
 	return flow->stages.list[flow->stages.count - 1].type->verb == LEAT_VERB_STDOUT &&
@@ -84,7 +82,7 @@ static double compute_fill(const struct leat_edge_stat *edge)
 	return fill < 1 ? fill : 1;
 }
 
-/* Blocked shares of both sides since the look before. */
+/* The blocked shares of both sides of edge i since the snapshot before. */
 static double compute_send_blocked(const struct display *display, size_t i)
 {
 	const struct leat_edge_stat *edge = &display->report->edges[i];
@@ -165,7 +163,7 @@ static void put_row(const struct display *display, FILE *out, size_t i, int name
 	        format_number(dropped, (double)leat_report_dropped(&edge->now)));
 }
 
-/* Who was blocked least since the look before. */
+/* The group that was blocked least since the snapshot before. */
 static void put_busiest(const struct display *display, FILE *out)
 {
 	const struct leat_plan *plan = &display->report->flow->plan;
@@ -211,18 +209,18 @@ static void put_picture(const struct display *display, FILE *out, int width, int
 	put_busiest(display, out);
 }
 
-/* Writes what there is room for at once; a terminal that is stopped must stop nothing else. */
+/* Writes only if that does not wait: a terminal that is stopped must stop nothing else. */
 static void write_screen(const char *text, size_t len)
 {
 	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	if (poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT) && write(STDERR_FILENO, text, len) < 0)
-		return; /* nobody looks any more */
+		return; /* the terminal is gone */
 }
 
 /*
- * The picture again, over the one before: each row cut to the screen's width, and wiped behind its
- * end.
+ * Draws the picture over the one before. Each row is cut to the width of the screen, and the rest
+ * of its line wiped.
  */
 static void draw_picture(struct display *display)
 {

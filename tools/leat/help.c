@@ -1,5 +1,5 @@
 /*
- * tools/leat/help.c: what --help says. docs/man/leat.1 says it at length.
+ * tools/leat/help.c: the texts of --help. docs/man/leat.1 is longer.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

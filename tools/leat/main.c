@@ -1,5 +1,5 @@
 /*
- * tools/leat/main.c: the command line program, by subcommand.
+ * tools/leat/main.c: the program: runs its subcommand.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -27,8 +27,8 @@ static int print_help(int argc, char **argv)
 }
 
 /*
- * A standard descriptor that is closed would be given to the next file opened: writing to it must
- * fail instead.
+ * If a standard descriptor is closed, the next file that is opened would get its number. This opens
+ * /dev/null in its place, so that its use fails instead.
  */
 static void hold_descriptors(void)
 {

@@ -1,5 +1,5 @@
 /*
- * tools/leat/options.c: what `leat run` was asked for.
+ * tools/leat/options.c: the options of `leat run`.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -41,7 +41,7 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* An option's value, read as a stage's would be. */
+/* Reads the value of an option, as that of a stage is read. */
 static bool read_option_value(const char *name, const struct leat_param *param, char *text,
                               struct leat_value *value)
 {
@@ -163,8 +163,7 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 
 	*opts = (struct run_opts){ .flow = { .capacity = 1024 } };
 	/*
-	 * getopt_long moves the text behind the options, so that those may stand on either side of
-	 * it.
+	 * getopt_long() moves the text behind the options, so options may be on either side of it.
 	 */
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (option == '?' || option == ':')

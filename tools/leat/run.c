@@ -1,8 +1,8 @@
 /*
- * tools/leat/run.c: `leat run`: from the text to the exit status.
+ * tools/leat/run.c: `leat run`, from the text to the exit status.
  *
- * The main thread sleeps in poll(2) until a signal, the flow's own events, or the one moment that
- * --slow asks for.
+ * The main thread sleeps in ppoll(2) until a signal comes, a member of the flow leaves or ends, or
+ * it is time to slow a stage or to dismiss groups.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,9 +18,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* How long what is in front of a group that left may take to find out by itself. */
+/* When a group has left, how long the groups in front of it have to find that out themselves. */
 #define DISMISS_NS INT64_C(100000000)
-/* As much of a long text as is shown around the caret, in bytes. */
+/* The bytes of a long text that are shown on either side of the caret. */
 #define CONTEXT 60
 
 struct flow_run {
@@ -39,7 +39,8 @@ static bool is_continuation(char byte)
 }
 
 /*
- * The text around the mistake, with a caret below. Bytes that would move the cursor become blanks.
+ * Shows the text around the mistake, with a caret below. Bytes that would move the cursor become
+ * blanks.
  */
 static void show_mistake(const char *text, const struct leat_mistake *mistake)
 {
@@ -84,8 +85,8 @@ static int read_text(struct flow_run *run, struct leat_stages *stages)
 }
 
 /*
- * "lines: nofile: No such file or directory" on one line whatever the file is called, and in the
- * JSON as it is.
+ * Shows a failure such as "lines: nofile: No such file or directory": on one line, whatever bytes
+ * the name of the file has; in the JSON object as it is.
  */
 static void show_unopened(const struct flow_run *run, char why[LEAT_FLOW_WHY], int code)
 {
@@ -128,7 +129,10 @@ static int open_flow(struct flow_run *run, struct leat_stages *stages)
 	return EXIT_FAILED;
 }
 
-/* From here on signals are read from a descriptor; the flow's threads block them all anyway. */
+/*
+ * From here on signals are read from a descriptor. The members of the flow block all signals
+ * anyway.
+ */
 static int take_signals(struct flow_run *run)
 {
 	sigset_t set;
@@ -151,10 +155,7 @@ static void handle_signal(struct flow_run *run)
 		return;
 	run->signal = (int)info.ssi_signo;
 	leat_flow_cancel(run->flow, run->signal == SIGINT ? "interrupted" : "terminated");
-	/*
-	 * A second one ends the program there and then, also where the first would have been
-	 * ignored.
-	 */
+	/* A second signal ends the program at once, even if the first would have been ignored. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&set);
@@ -202,7 +203,7 @@ static void wait_for_end(struct flow_run *run)
 			left = (struct timespec){ .tv_sec = left_ns / 1000000000,
 				                  .tv_nsec = left_ns % 1000000000 };
 		if (ppoll(fds, 2, next_ns == LEAT_NEVER ? NULL : &left, NULL) < 0)
-			continue; /* EINTR: stopped and continued */
+			continue; /* EINTR: the program was stopped and continued */
 		if (fds[0].revents != 0)
 			handle_signal(run);
 		if (fds[1].revents != 0)
@@ -243,7 +244,7 @@ static void show_report(struct flow_run *run)
 	}
 }
 
-/* Everything between the first thread and the last. */
+/* Starts the threads, and returns when all have ended and the report is shown. */
 static int run_flow(struct flow_run *run)
 {
 	struct leat_diag_opts diag_opts = { .callback = display_take,

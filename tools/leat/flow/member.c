@@ -1,5 +1,5 @@
 /*
- * tools/leat/flow/member.c: what a thread of a flow does: its steps, and how it ends.
+ * tools/leat/flow/member.c: what a member (a thread of a flow) does: its steps, and how it ends.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -13,7 +13,10 @@
 #include <sys/eventfd.h>
 
 #define BATCH 64u
-/* A group's scope is cancelled a moment after its input's: more than enough for it. */
+/*
+ * How long a member waits for the cancel of its own scope, which comes a moment after that of its
+ * input.
+ */
 #define SETTLE_NS INT64_C(1000000000)
 
 void leat_lines_free(struct leat_line *lines, size_t n)
@@ -31,7 +34,7 @@ int leat_member_fail(struct leat_member *member, const char *what, int code)
 	return leat_tx_fail(member->tx, code, text);
 }
 
-/* Waits on purpose. 0, or how a send would end. */
+/* Waits on purpose. Returns 0, or what a send would return. */
 static int pause_until(struct leat_member *member, int64_t until_ns)
 {
 	int rc = leat_tx_wait(member->tx, -1, 0, until_ns);
@@ -52,7 +55,10 @@ static int wait_for_rate(struct leat_member *member, struct leat_rate *rate)
 	return rc != 0 ? rc : LEAT_STOP;
 }
 
-/* What a step asks for beside the line: time, or that this was the last. */
+/*
+ * What a step needs besides the line: rate its time, take its count, a slowed stage its pause.
+ * Returns 0, LEAT_STOP, or what a send would return.
+ */
 static int admit_line(struct leat_member *member, struct leat_flow_step *step)
 {
 	const struct leat_flow *flow = member->flow;
@@ -66,7 +72,7 @@ static int admit_line(struct leat_member *member, struct leat_flow_step *step)
 		if (--step->left == 0)
 			member->enough = true;
 	}
-	/* rlx: nothing but a pause depends on it */
+	/* rlx: only a pause depends on it */
 	if (rc == 0 && flow->opts.slow != 0 &&
 	    step->stage == &flow->stages.list[flow->opts.slow - 1] && leat_load_rlx(&flow->slow_on))
 		rc = pause_until(member, leat_now_ns() + flow->opts.slow_ns);
@@ -88,7 +94,7 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 	return LEAT_PASS;
 }
 
-/* Sends all, or frees what nobody took. */
+/* Sends all lines, or frees those that were not sent. */
 static int send_lines(struct leat_tx *tx, struct leat_line *lines, size_t n)
 {
 	while (n > 0) {
@@ -103,7 +109,10 @@ static int send_lines(struct leat_tx *tx, struct leat_line *lines, size_t n)
 	return 0;
 }
 
-/* Lines through the steps, those that are kept moving up to the front. */
+/*
+ * Takes n lines through the steps, and sends those that are left. They move up to the front of the
+ * array.
+ */
 static int pass_lines(struct leat_member *member, struct leat_line *lines, size_t n)
 {
 	size_t kept = 0;
@@ -124,7 +133,7 @@ static int pass_lines(struct leat_member *member, struct leat_line *lines, size_
 	return sent != 0 ? sent : rc < 0 ? rc : 0;
 }
 
-/* How a send would end, where no send was tried. */
+/* Returns what a send would return if it can no longer succeed, else 0. */
 static int find_refusal(struct leat_member *member)
 {
 	int rc = leat_tx_done(member->tx) ? leat_tx_wait(member->tx, -1, 0, 0) : 0;
@@ -132,7 +141,7 @@ static int find_refusal(struct leat_member *member)
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-/* How many to receive at once: never more than a take is still to have. */
+/* How many lines to receive at once: never more than a take is still to let through. */
 static size_t batch_limit(const struct leat_member *member)
 {
 	size_t n = member->paced ? 1 : BATCH;
@@ -162,15 +171,18 @@ static int run_middle_group(struct leat_member *member)
 		if (rc == 0)
 			rc = find_refusal(member);
 	}
-	/* F1: pairs with leat_flow_left(); main needs only the flag */
+	/* F1: pairs with leat_flow_left(); the main thread needs only the flag */
 	leat_store_rel(&member->early, 1u);
 	return rc;
 }
 
 /*
- * A receive that was cancelled tells of the scope in front. Ours follows when the whole flow was
- * cancelled; when we were dismissed, nobody receives from us any more; what the library is told
- * must be what our own channel says.
+ * Returns what the member's function returns to the library, given how its work ended.
+ *
+ * A receive that returned -ECANCELED was cancelled with the scope in front. The member's own scope
+ * is cancelled a moment later if the whole flow is; if the groups up to here were dismissed
+ * instead, the next group has left, and a send returns -EPIPE. So this function waits for one of
+ * the two: what the library gets must agree with the member's own channel.
  */
 static int settle_end(struct leat_member *member, struct leat_tx *out, int rc)
 {
@@ -182,7 +194,7 @@ static int settle_end(struct leat_member *member, struct leat_tx *out, int rc)
 	if (member->tx == out && !member->own_tx &&
 	    member->group + 1 < member->flow->plan.groups_count)
 		return rc;
-	/* A task has no channel that could be abandoned; the report knows from `left`. */
+	/* A task has no channel that could be abandoned; the report knows it from `left`. */
 	if (rc == -EPIPE)
 		return 0;
 	return rc == -ECANCELED && leat_tx_wait(out, -1, 0, leat_now_ns() + SETTLE_NS) == -ETIMEDOUT
@@ -217,7 +229,7 @@ int leat_member_main(struct leat_tx *out, void *arg)
 	member->ended_ns = leat_now_ns();
 	/* F2: all of the above before the count; pairs with leat_flow_over(). */
 	uint32_t before = leat_add_acqrel(&flow->running, (uint32_t)-1);
-	if (before == 1 || leat_load_rlx(&member->early)) /* rlx: its own flag */
+	if (before == 1 || leat_load_rlx(&member->early)) /* rlx: only this thread writes it */
 		eventfd_write(flow->events_fd, 1);
 	return rc;
 }

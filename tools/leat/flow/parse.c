@@ -1,8 +1,9 @@
 /*
  * tools/leat/flow/parse.c: the text of a flow, taken apart. See parse.h.
  *
- * First into words, stage by stage, which only an open quote can stop; then each stage against the
- * table, from the left, so that the mistake that is told is the first.
+ * First the text becomes words, stage by stage; only a quote that is not closed, or too many
+ * stages, can stop that. Then each stage is held against the table, from the left, so that the
+ * mistake that is reported is the first one.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,15 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NAME[:VALUE] without its quotes; the name ends at the first colon outside of quotes. */
+/* NAME[:VALUE] without its quotes. The name ends at the first colon that is not in quotes. */
 struct flow_word {
-	size_t at, value_at; /* in the flow's text */
+	size_t at, value_at; /* offsets in the text of the flow */
 	char *name, *value;  /* value: NULL without a colon */
 };
 
 /*
- * The words of a stage stand in the list of all words. end: where the `|` or the end of the text
- * stands.
+ * The words of a stage, which are in the list of all words. end: the offset of the `|` behind it,
+ * or of the end of the text.
  */
 struct flow_piece {
 	size_t first, count, at, end;
@@ -67,7 +68,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Room for one more: arrays grow one by one, for a flow has few words. */
+/* Makes room for one more element. Arrays grow one by one, as a flow has few words. */
 static int grow_list(void **list, size_t count, size_t size)
 {
 	void *grown = realloc(*list, (count + 1) * size);
@@ -79,7 +80,7 @@ static int grow_list(void **list, size_t count, size_t size)
 	return 0;
 }
 
-/* Reads the word at *at, which moves behind it. */
+/* Reads the word at *at, and moves *at behind it. */
 static int read_word(struct parser *p, size_t *at)
 {
 	int rc = grow_list((void **)&p->words, p->words_count, sizeof(*p->words));
@@ -151,7 +152,7 @@ static int split_text(struct parser *p)
 static const char *const role_names[] = { "source", "step", "sink" };
 static const char *const role_places[] = { "first", "in the middle", "last" };
 
-/* The name is none that can stand here. Says so, better where it could stand elsewhere. */
+/* Reports a name that cannot be here: where it could be, if it is another role's. */
 static int set_wrong_name(struct parser *p, const struct flow_word *word, enum leat_role role)
 {
 	leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
@@ -188,7 +189,7 @@ static int read_workers(struct parser *p, const struct flow_word *word, enum lea
 	return 0;
 }
 
-/* What stands behind a name or key: reads it into value, which then owns its copy. */
+/* Reads what is behind a name or a key into value, which then owns a copy. */
 static int read_value(struct parser *p, const struct flow_word *word,
                       const struct leat_param *param, struct leat_value *value)
 {
@@ -231,7 +232,7 @@ static int read_keys(struct parser *p, const struct flow_piece *piece, size_t ne
 	return 0;
 }
 
-/* What only the step itself can tell: a regular expression that does not compile. */
+/* What only the step can check: whether its regular expression compiles. */
 static int check_pattern(struct parser *p, const struct leat_stage *stage)
 {
 	char why[96];
@@ -280,8 +281,8 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 }
 
 /*
- * The last stage is no sink: if it would do as what it is, then the sink was forgotten, and that is
- * the mistake.
+ * The last stage is no sink. Whether it would do as a source or a step: then the sink was
+ * forgotten, and that is the mistake.
  */
 static bool sink_forgotten(struct parser *p, enum leat_role *role)
 {

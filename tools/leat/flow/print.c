@@ -10,7 +10,8 @@
 #include <string.h>
 
 /*
- * What an end is called: the library's cause, but where a task lost its reader, or was dismissed.
+ * The cause that the report shows: the library's, but "abandoned" for a task that lost its reader,
+ * and for a member that was dismissed.
  */
 static enum leat_cause find_shown_cause(const struct leat_report *report, size_t at)
 {
@@ -25,8 +26,8 @@ static enum leat_cause find_shown_cause(const struct leat_report *report, size_t
 }
 
 /*
- * A failure is told by the stage's name: what fails is the source or the sink, not what is fused to
- * it.
+ * The name that a failure is reported under. In the first and the last group the source or the sink
+ * fails, not the steps on its thread.
  */
 static const char *find_shown_name(const struct leat_report *report, size_t at)
 {
@@ -54,7 +55,8 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 			   *text = end->text[0] != '\0' ? end->text : strerror(-end->code);
 		size_t len = strlen(name);
 		fputs("leat: ", out);
-		if (strncmp(text, name, len) != 0 || text[len] != ':') /* some name themselves */
+		/* some texts begin with the name */
+		if (strncmp(text, name, len) != 0 || text[len] != ':')
 			fprintf(out, "%s: ", name);
 		put_clean(text, out);
 		putc('\n', out);

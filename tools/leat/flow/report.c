@@ -1,6 +1,6 @@
 /*
- * tools/leat/flow/report.c: what a flow did: keeping what snapshots tell, and the verdict. See
- * report.h.
+ * tools/leat/flow/report.c: what a flow did: keeps the figures of snapshots, and finds the verdict.
+ * See report.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -13,14 +13,16 @@
 #include <time.h>
 
 /*
- * Below this share of its time a group is no bottleneck, and in a shorter run shares mean nothing.
+ * A group that is at work for less than this share of the time is no bottleneck; in a shorter
+ * window shares mean nothing.
  */
 #define BUSY_MIN 0.5
 #define WINDOW_MIN_NS INT64_C(100000000)
 #define LEFT_TRIES 50
 
 /*
- * At least the main thread; ThreadSanitizer starts one of its own beside the first that is started.
+ * The main thread; with ThreadSanitizer also a thread that it starts beside the first one of the
+ * program.
  */
 #ifdef LEAT_TSAN
 #define OWN_THREADS 2
@@ -52,7 +54,10 @@ static size_t count_edges(const struct leat_report *report)
 	return report->flow->plan.groups_count - 1;
 }
 
-/* The edge of this name; names are unique in a flow. count_edges() if it is none of them. */
+/*
+ * The index of the edge of this name, which no other edge of the flow has; count_edges() if there
+ * is none.
+ */
 static size_t find_edge(const struct leat_report *report, const char *name)
 {
 	size_t i = 0;
@@ -66,7 +71,11 @@ static void record_edge(struct leat_edge_stat *edge, const struct leat_chan_stat
                         int64_t time_ns, int64_t since_ns, bool window)
 {
 	if (edge->known && edge->now.ended)
-		return; /* told once by each listener: a second one must not turn the clock back */
+		/*
+		 * each diagnostics thread has the end once: a second one must not turn the clock
+		 * back
+		 */
+		return;
 	if (window)
 		edge->base = *stat;
 	edge->before = edge->now;
@@ -76,7 +85,10 @@ static void record_edge(struct leat_edge_stat *edge, const struct leat_chan_stat
 	edge->known = true;
 }
 
-/* A generator with an output has its channel's name, a task its own. */
+/*
+ * The index of the member of a generator. One with an output has the name of its channel, a task
+ * has its own.
+ */
 static size_t find_member(const struct leat_report *report, const struct leat_gen_stat *stat)
 {
 	const struct leat_flow *flow = report->flow;
@@ -131,7 +143,7 @@ static void record_window(const struct leat_snapshot *snapshot, void *report)
 
 void leat_report_window(struct leat_report *report)
 {
-	/* The only snapshot that is wanted is the one that stopping takes. */
+	/* Only the snapshot that stopping takes is wanted. */
 	leat_diag_stop(
 		leat_diag_start(&(struct leat_diag_opts){ .interval_ns = INT64_C(3600000000000),
 	                                                  .callback = record_window,
@@ -175,7 +187,7 @@ bool leat_report_well(const struct leat_report *report)
 	return report->threads_left == 0;
 }
 
-/* The part of the window in which the group's threads were there, summed over them. */
+/* The part of the window in which the threads of the group ran, summed over them. */
 static int64_t sum_alive_ns(const struct leat_flow *flow, size_t group, int64_t from_ns,
                             int64_t to_ns)
 {
@@ -208,7 +220,7 @@ static double compute_busy_share(const struct leat_report *report, size_t group,
 	return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
-/* What waits for the world is not at work. */
+/* A source that waits for its input is not at work. */
 static bool waits_for_input(const struct leat_flow *flow, size_t group)
 {
 	enum leat_verb verb = flow->stages.list[0].type->verb;
@@ -290,7 +302,7 @@ int leat_threads_own(void)
 	return own > OWN_THREADS ? own : OWN_THREADS;
 }
 
-/* A joined thread can stand in /proc for an instant more: the kernel wakes the joiner first. */
+/* A thread that was joined may be in /proc an instant longer: the kernel wakes the joiner first. */
 int leat_threads_left(int own)
 {
 	int left = count_threads() - own;

@@ -1,6 +1,6 @@
 /*
- * tools/leat/flow/sink.c: the last group of a flow, one thread that receives until the end and
- * writes what there is to write.
+ * tools/leat/flow/sink.c: the last group of a flow: one thread that receives until the end, and
+ * writes.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,8 +20,8 @@
 
 #define BATCH 64u
 /*
- * A cancelled tally is sorted and shown only up to here: it must be over within a tenth of a
- * second.
+ * A cancelled tally of more values is not written: sorting and writing must be over within a tenth
+ * of a second.
  */
 #define TALLY_PROMPT_MAX 50000u
 
@@ -59,7 +59,7 @@ int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	flow->out_fd = open(stage->arg.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 	if (flow->out_fd < 0)
 		goto failed;
-	/* Truncated only now: it might be what is read. */
+	/* Truncated only now, as it might be the file that the flow reads. */
 	if (fstat(flow->out_fd, &st) != 0)
 		goto failed;
 	if (is_source_file(flow, &st)) {
@@ -75,7 +75,7 @@ failed:
 	return -errno;
 }
 
-/* A reader that leaves is no failure. */
+/* Records a failure to write. That the reader of the output leaves is none. */
 static int check_write(struct sink *sink, int rc)
 {
 	if (rc == 0 || rc == -EPIPE || rc == -ECANCELED)
@@ -131,8 +131,8 @@ static int put_tally(struct sink *sink)
 }
 
 /*
- * The result, once everything was received. A cancelled sink shows what it has, as far as that is
- * taken at once.
+ * Writes the result, when everything was received. A cancelled sink writes what it has, as far as
+ * the reader takes it at once.
  */
 static int write_result(struct sink *sink, bool canceled)
 {
@@ -155,7 +155,7 @@ static int write_result(struct sink *sink, bool canceled)
 	if (rc == 0)
 		rc = leat_out_flush(&sink->out);
 	if (sink->verb == LEAT_VERB_FILE) {
-		/* Some file systems tell of a full disk only now. */
+		/* Some file systems report a full disk only here. */
 		if (close(sink->out.fd) != 0 && rc == 0)
 			rc = -errno;
 		sink->member->flow->out_fd = -1;
@@ -177,8 +177,8 @@ static int use_lines(struct sink *sink, struct leat_line *lines, size_t n)
 }
 
 /*
- * Until the end (0) or what stops it. What was written so far is not held back while there is
- * nothing to receive.
+ * Receives until the end (0), or an error. Before it waits it writes what is in the buffer, so that
+ * output is not held back.
  */
 static int receive_lines(struct sink *sink)
 {

@@ -1,6 +1,6 @@
 /*
- * tools/leat/flow/source.c: the first group of a flow: a source of leat/io.h, with the steps that
- * are fused behind it.
+ * tools/leat/flow/source.c: the first group of a flow: a source of leat/io.h, and the steps on its
+ * thread.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,7 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many items may go by without a send before somebody looks whether there is still a point. */
+/*
+ * After so many items the source checks whether a send can still succeed, as the steps may let none
+ * through.
+ */
 #define CHECK_EVERY 64u
 
 static int refuse_source(const char *name, const char *path, int code, char why[LEAT_FLOW_WHY])
@@ -23,7 +26,7 @@ static int refuse_source(const char *name, const char *path, int code, char why[
 	return code;
 }
 
-/* A pipe is not opened to try it: its writer would notice. */
+/* Does not open the path, as the writer of a pipe would notice that. */
 static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY])
 {
 	struct stat st;
@@ -79,7 +82,9 @@ int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char
 	}
 }
 
-/* An emitter's answer: on anything but 0 the line is still the source's, as the steps left it. */
+/*
+ * An emitter: if it returns anything but 0, the line is still the source's, changed by the steps.
+ */
 static int emit_line(void *arg, void *item)
 {
 	struct leat_member *member = arg;
@@ -100,7 +105,7 @@ static int emit_line(void *arg, void *item)
 	return rc;
 }
 
-/* tick and count make numbers, which go on as text. */
+/* An emitter of tick and count: their numbers go on as text. */
 static int emit_number(void *arg, void *item)
 {
 	struct leat_line line;

@@ -12,17 +12,23 @@
 #include <string.h>
 
 /* clang-format off */
-#define NUMBER(least, most, words) { .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
+#define NUMBER(least, most, words) \
+	{ .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
-	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE", A_FILE("a file, or - for standard input"), { 0 } },
-	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow", "follow:FILE [from:start|end]", A_FILE("a file"),
+	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE",
+	  A_FILE("a file, or - for standard input"), { 0 } },
+	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow", "follow:FILE [from:start|end]",
+	  A_FILE("a file"),
 	  { .name = "from", .form = LEAT_FORM_CHOICE, .choices = { "end", "start" } } },
-	{ LEAT_VERB_PROC, LEAT_SOURCE, false, "proc", "proc:NAME [every:TIME]", A_FILE("a file below /proc, such as stat"),
+	{ LEAT_VERB_PROC, LEAT_SOURCE, false, "proc", "proc:NAME [every:TIME]",
+	  A_FILE("a file below /proc, such as stat"),
 	  { .name = "every", .form = LEAT_FORM_TIME } },
-	{ LEAT_VERB_TICK, LEAT_SOURCE, false, "tick", "tick:TIME", { .form = LEAT_FORM_TIME }, { 0 } },
-	{ LEAT_VERB_NUMBERS, LEAT_SOURCE, false, "count", "count:N", NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	{ LEAT_VERB_TICK, LEAT_SOURCE, false, "tick", "tick:TIME",
+	  { .form = LEAT_FORM_TIME }, { 0 } },
+	{ LEAT_VERB_NUMBERS, LEAT_SOURCE, false, "count", "count:N",
+	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
 	{ LEAT_VERB_GREP, LEAT_STEP, true, "grep", "grep:PATTERN [invert:yes]",
 	  { .form = LEAT_FORM_ANY, .wanted = "a text or an extended regular expression" },
 	  { .name = "invert", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } },
@@ -30,13 +36,17 @@ const struct leat_stage_type leat_stage_types[] = {
 	  NUMBER(0, UINT32_MAX, "a number from 1, or 0 for the whole line"), { 0 } },
 	{ LEAT_VERB_MAP, LEAT_STEP, true, "map", "map:upper|lower|trim|length",
 	  { .form = LEAT_FORM_CHOICE, .choices = { "upper", "lower", "trim", "length" } }, { 0 } },
-	{ LEAT_VERB_RATE, LEAT_STEP, false, "rate", "rate:N/s [burst:N]", { .form = LEAT_FORM_RATE },
-	  { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX, .wanted = "a number from 1" } },
-	{ LEAT_VERB_TAKE, LEAT_STEP, false, "take", "take:N", NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	{ LEAT_VERB_RATE, LEAT_STEP, false, "rate", "rate:N/s [burst:N]",
+	  { .form = LEAT_FORM_RATE },
+	  { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	    .wanted = "a number from 1" } },
+	{ LEAT_VERB_TAKE, LEAT_STEP, false, "take", "take:N",
+	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
 	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), { 0 } },
 	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, { 0 } },
-	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH", A_FILE("the path of a file to write"), { 0 } },
+	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH",
+	  A_FILE("the path of a file to write"), { 0 } },
 	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count", { 0 }, { 0 } },
 	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally", { 0 }, { 0 } },
 	{ LEAT_VERB_NULL, LEAT_SINK, false, "null", "null", { 0 }, { 0 } },
@@ -104,7 +114,7 @@ static bool read_number(const struct leat_param *param, struct leat_value *value
 	return true;
 }
 
-/* A time or a rate; neither may be nothing at all. */
+/* A time or a rate; neither may be 0. */
 static bool read_time(const struct leat_param *param, struct leat_value *value,
                       struct leat_mistake *mistake)
 {

@@ -35,8 +35,8 @@ static void init_rate(struct leat_rate *rate, const struct leat_stage *stage)
 {
 	rate->item_ns = (double)stage->arg.ns / (double)stage->arg.number;
 	/*
-	 * A hundredth of a second's worth where nothing is said: fine enough to look steady, coarse
-	 * enough to sleep.
+	 * Without a burst: as many items as there are in a hundredth of a second. That looks
+	 * steady, and leaves time to sleep.
 	 */
 	double burst = stage->key.given ? (double)stage->key.number : 1e7 / rate->item_ns;
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
@@ -92,7 +92,7 @@ static bool is_field_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* As awk splits: blanks before the first field do not count, and runs of them are one. */
+/* As awk splits: blanks in front of the first field do not count, and several blanks are one. */
 static void cut_field(struct leat_line *line, uint64_t n)
 {
 	const char *p = line->data, *end = p + line->len;
@@ -124,7 +124,7 @@ static void trim_line(struct leat_line *line)
 		line->len--;
 }
 
-/* ASCII only: bytes above are left as they are, whatever they are. */
+/* ASCII letters only; all other bytes are left as they are. */
 static void change_case(char *to, size_t len, char first)
 {
 	for (size_t i = 0; i < len; i++)
@@ -142,7 +142,7 @@ int leat_number_line(struct leat_line *line, uint64_t number)
 	return leat_line_copy(line, p, (size_t)(digits + sizeof(digits) - p));
 }
 
-/* The memory that lines share is only for reading, so what changes bytes makes a copy. */
+/* The memory that lines share is read only, so a step that changes bytes makes a copy. */
 static int map_line(struct leat_line *line, uint64_t what)
 {
 	enum { UPPER, LOWER, TRIM, LENGTH };
@@ -183,7 +183,7 @@ int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns)
 {
 	double floor_ns = (double)now_ns - rate->slack_ns;
 
-	/* What was not used for longer than the bucket is deep is lost. */
+	/* Time that was not used is kept only as far as the bucket is deep. */
 	if (rate->spent_ns < floor_ns)
 		rate->spent_ns = floor_ns;
 	double go_ns = rate->spent_ns;

@@ -1,9 +1,9 @@
 /*
- * tools/leat/flow/steps.h: what the steps do with a line. No threads, no channels, no clocks: each
- * is handed what it needs.
+ * tools/leat/flow/steps.h: what the steps do with a line. They have no threads, channels or clocks:
+ * each is given what it needs.
  *
- * A step stands on one thread. grep's compiled expression is a copy for each, for regexec(3) locks
- * the one it is given.
+ * One thread uses a step. Each thread has its own copy of grep's compiled expression, as regexec(3)
+ * locks the expression that it is given.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,13 +16,13 @@
 #include <regex.h>
 
 /*
- * A token bucket, kept as the time at which it would be full again if nothing more were taken: one
- * number, no refilling.
+ * A token bucket, kept as one number: the time at which the bucket is full again if nothing more is
+ * taken. So nothing is refilled.
  */
 struct leat_rate {
-	double item_ns;  /* what one item costs */
-	double slack_ns; /* how far the spending may run ahead: burst - 1 items */
-	double spent_ns; /* paid for until here */
+	double item_ns;  /* the cost of one item */
+	double slack_ns; /* how far spending may run ahead: burst - 1 items */
+	double spent_ns; /* the time up to which items are paid for */
 };
 
 struct leat_flow_step {
@@ -31,27 +31,30 @@ struct leat_flow_step {
 	bool has_regex;
 	size_t pattern_len;
 	struct leat_rate rate;
-	uint64_t left; /* take: items still to come */
+	uint64_t left; /* take: the items still to let through */
 };
 
-/* 0, or -ENOMEM. The stage must outlive the step. */
+/* Returns 0 or -ENOMEM. The stage must outlive the step. */
 int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage);
 void leat_flow_step_fini(struct leat_flow_step *step);
 
 /*
- * 1: the line goes on, changed in place (its memory may have been replaced). 0: it is not wanted,
- * and is still the caller's to free. -ENOMEM: unchanged. rate, take and buffer let every line pass:
- * they are asked by their own calls.
+ * Returns 1: the line goes on, changed in place (its memory may be another). 0: the line is not
+ * wanted, and is still the caller's to free. -ENOMEM: the line is unchanged. rate, take and buffer
+ * let every line through; the caller does what they need.
  */
 int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line);
 
-/* Takes one item's worth and answers when it may go on: not after now_ns means at once. */
+/*
+ * Takes the cost of one item, and returns when the item may go on: at once if that is not after
+ * now_ns.
+ */
 int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns);
 
-/* 0; -EINVAL with the reason in why, for a pattern that is no expression; -ENOMEM. */
+/* Returns 0; -EINVAL with the reason in why if the pattern is no regular expression; -ENOMEM. */
 int leat_grep_check(const char *pattern, char *why, size_t size);
 
-/* A number as a line. 0 or -ENOMEM. */
+/* Makes a line of a number. Returns 0 or -ENOMEM. */
 int leat_number_line(struct leat_line *line, uint64_t number);
 
 #endif

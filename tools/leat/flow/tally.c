@@ -1,5 +1,5 @@
 /*
- * tools/leat/flow/tally.c: how often each value came. See tally.h.
+ * tools/leat/flow/tally.c: counts how often each value came. See tally.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,8 +20,8 @@ struct leat_tally_block {
 };
 
 /*
- * Eight bytes at a time through a multiplication whose halves are folded; the constants are odd and
- * random.
+ * The hash multiplies eight bytes at a time and folds the halves of the product; its constants are
+ * odd and random.
  */
 static uint64_t mix_words(uint64_t a, uint64_t b)
 {
@@ -44,7 +44,7 @@ static uint64_t hash_bytes(const char *p, size_t len)
 	return mix_words(hash ^ word, UINT64_C(0xe7037ed1a0b428db));
 }
 
-/* The slot that holds the value, or the empty one where it belongs. */
+/* Returns the slot of the value, or the empty slot where it belongs. */
 static struct leat_tally_entry **find_slot(const struct leat_tally *tally, uint64_t hash,
                                            const void *value, size_t len)
 {

@@ -1,5 +1,5 @@
 /*
- * tools/leat/flow/value.c: numbers, durations, rates. See value.h.
+ * tools/leat/flow/value.c: numbers, times, rates. See value.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -30,7 +30,7 @@ static int find_unit(const char *name, int64_t *ns)
 	return -EINVAL;
 }
 
-/* The decimal digits at *text, which moves behind them. */
+/* Reads the decimal digits at *text, and moves *text behind them. */
 static int read_digits(const char **text, uint64_t *number)
 {
 	const char *p = *text;
@@ -46,7 +46,7 @@ static int read_digits(const char **text, uint64_t *number)
 	return 0;
 }
 
-/* Digits and their suffix. */
+/* Reads digits and their suffix, if there is one. */
 static int read_scaled(const char **text, uint64_t *number)
 {
 	static const char suffixes[] = "kMG";
