@@ -34,8 +34,8 @@ static const struct chan_figure figures[] = {
 	FIGURE("rejected_items_total", "counter", rejected, false,
 	       "Items given back with an error."),
 	FIGURE("in_flight_items", "gauge", in_flight, false, "Items sent and not yet received."),
-	FIGURE("peak_items", "gauge", peak, false, "Items in flight at the most."),
-	FIGURE("capacity_items", "gauge", capacity, false, "Items that there is room for."),
+	FIGURE("peak_items", "gauge", peak, false, "Most items in flight at a time."),
+	FIGURE("capacity_items", "gauge", capacity, false, "Items that the channel has room for."),
 	FIGURE("send_blocked_seconds_total", "counter", send_blocked_ns, true,
 	       "Time senders waited, summed over threads."),
 	FIGURE("recv_blocked_seconds_total", "counter", recv_blocked_ns, true,
@@ -99,7 +99,7 @@ static void write_prometheus_channels(FILE *out, const struct leat_snapshot *sna
 		}
 	}
 	write_prometheus_head(out, "dropped_items_total", "counter",
-	                      "Accepted items that nobody received, by reason.");
+	                      "Accepted items that were not received, by reason.");
 	for (size_t c = 0; c < snapshot->channels_count; c++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 			fputs("leat_dropped_items_total", out);
@@ -126,8 +126,7 @@ static void write_prometheus_generators(FILE *out, const struct leat_snapshot *s
 	write_prometheus_head(out, "scope_causes_later_total", "counter",
 	                      "Causes that came to a scope after its first.");
 	fprintf(out, "leat_scope_causes_later_total %" PRIu64 "\n", snapshot->causes_later);
-	write_prometheus_head(out, "ends_untold_total", "counter",
-	                      "Ends that no snapshot told of.");
+	write_prometheus_head(out, "ends_untold_total", "counter", "Ends that are in no snapshot.");
 	fprintf(out, "leat_ends_untold_total %" PRIu64 "\n", snapshot->untold);
 	write_prometheus_head(out, "waits_unfenced_total", "counter",
 	                      "Short waits, as the kernel refuses membarrier.");
@@ -162,9 +161,10 @@ static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapsh
 		  offsetof(struct leat_pool_stat, turns) },
 		{ "pool_offered_items_total", "counter", "Items of compact channels.",
 		  offsetof(struct leat_pool_stat, offered) },
-		{ "pool_delivered_items_total", "counter", "Those received.",
+		{ "pool_delivered_items_total", "counter",
+		  "Items of compact channels that were received.",
 		  offsetof(struct leat_pool_stat, delivered) },
-		{ "pool_in_flight_items", "gauge", "Those not yet received.",
+		{ "pool_in_flight_items", "gauge", "Items of compact channels not yet received.",
 		  offsetof(struct leat_pool_stat, in_flight) },
 	};
 
@@ -174,7 +174,7 @@ static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapsh
 		write_prometheus_pool_figure(out, snapshot, of_pools[f].name, of_pools[f].type,
 		                             of_pools[f].offset, of_pools[f].help);
 	write_prometheus_head(out, "pool_dropped_items_total", "counter",
-	                      "Items of compact channels that nobody received, by reason.");
+	                      "Items of compact channels that were not received, by reason.");
 	for (size_t p = 0; p < snapshot->pools_count; p++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 			fputs("leat_pool_dropped_items_total{", out);
@@ -184,7 +184,7 @@ static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapsh
 			        snapshot->pools[p].dropped[reason]);
 		}
 	write_prometheus_head(out, "pool_long_step_seconds", "gauge",
-	                      "How long a worker has been at one turn, and whose.");
+	                      "The longest turn that is under way, and its generator.");
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
 		fputs("leat_pool_long_step_seconds{", out);
 		write_prometheus_label(out, "pool", snapshot->pools[p].name);

@@ -28,7 +28,7 @@ const char leat_run_help[] =
 	"regular expression\n"
 	"          field:N                      the Nth field, as awk splits; 0: the line\n"
 	"          map:upper|lower|trim|length\n"
-	"          rate:N/s [burst:N]           at most so many in a time\n"
+	"          rate:N/s [burst:N]           at most N items a second; N/m: a minute\n"
 	"          take:N                       N lines, then the flow ends\n"
 	"          buffer:N                     a ring of N items, and a thread of its own behind "
 	"it\n"

@@ -158,9 +158,8 @@ static int set_wrong_name(struct parser *p, const struct flow_word *word, enum l
 	leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
 	for (enum leat_role other = LEAT_SOURCE; other <= LEAT_SINK; other++)
 		if (leat_stage_find(other, word->name) != NULL)
-			return set_mistake(p, word->at, "%s is a %s, but a %s stands %s",
-			                   word->name, role_names[other], role_names[role],
-			                   role_places[role]);
+			return set_mistake(p, word->at, "%s is a %s, but a %s comes %s", word->name,
+			                   role_names[other], role_names[role], role_places[role]);
 	return set_mistake(p, word->at, "there is no %s \"%.40s\"", role_names[role], word->name);
 }
 
@@ -177,7 +176,7 @@ static int read_workers(struct parser *p, const struct flow_word *word, enum lea
 
 	if (role != LEAT_STEP) {
 		leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
-		return set_mistake(p, word->at, "workers run steps, but a %s stands %s",
+		return set_mistake(p, word->at, "workers run steps, but a %s comes %s",
 		                   role_names[role], role_places[role]);
 	}
 	if (word->value == NULL)

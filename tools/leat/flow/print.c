@@ -89,7 +89,7 @@ static void put_edges(const struct leat_report *report, FILE *out)
 		        " %9" PRIu64 "  %s",
 		        width, report->flow->plan.edges[i].name, stat->offered, stat->delivered,
 		        leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
-		        !report->edges[i].known      ? "not told"
+		        !report->edges[i].known      ? "unknown"
 		        : leat_report_balanced(stat) ? "balanced"
 		                                     : "NOT BALANCED");
 		for (int k = 0; k < LEAT_DROP_REASONS; k++)
@@ -110,7 +110,7 @@ static void put_ends(const struct leat_report *report, FILE *out)
 		if (!report->flow->members[i].started)
 			continue;
 		fprintf(out, "%-*s %-10s %5d%s", width, report->flow->members[i].name,
-		        end->known ? leat_cause_name(find_shown_cause(report, i)) : "not told",
+		        end->known ? leat_cause_name(find_shown_cause(report, i)) : "unknown",
 		        end->code, end->text[0] != '\0' ? "  " : "");
 		put_clean(end->text, out);
 		putc('\n', out);

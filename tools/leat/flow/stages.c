@@ -145,7 +145,7 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		return read_choice(param, value, mistake);
 	case LEAT_FORM_TEXT:
 		if (value->text[0] == '\0')
-			return refuse_value(mistake, value, "nothing stands here", param->wanted);
+			return refuse_value(mistake, value, "the value is empty", param->wanted);
 		return true;
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:
