@@ -168,7 +168,7 @@ static void put_busiest(const struct display *display, FILE *out)
 {
 	const struct leat_plan *plan = &display->report->flow->plan;
 	double most = -1;
-	size_t who = 0;
+	size_t least_blocked = 0;
 
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		double busy = 1;
@@ -178,10 +178,10 @@ static void put_busiest(const struct display *display, FILE *out)
 			busy -= compute_send_blocked(display, i);
 		if (busy > most) {
 			most = busy;
-			who = i;
+			least_blocked = i;
 		}
 	}
-	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[who].name,
+	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[least_blocked].name,
 	        (1 - (most > 0 ? most : 0)) * 100);
 }
 
