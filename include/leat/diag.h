@@ -1,20 +1,24 @@
 /*
- * leat/diag.h: looking at what runs.
+ * leat/diag.h: a thread that takes snapshots of the process and exports them.
  *
- * A diagnostics thread takes a snapshot of every channel and generator of the process at a steady
- * interval, and writes it as a Prometheus text file (replaced whole each time), as JSON lines (one
- * object appended for each snapshot), and to a callback. Looking costs the two sides of a channel
- * nothing: what is read are positions that they keep anyway, and counters that only their slow
- * paths write.
+ * A diagnostics thread takes a snapshot of every channel, generator and pool of the process at a
+ * steady interval. It writes each snapshot to a Prometheus text file, which is replaced whole; to a
+ * file of JSON lines, to which one object is appended; and passes it to a callback. leat/stat.h has
+ * the figures.
  *
- *     struct leat_diag *d = leat_diag_start(&(struct leat_diag_opts){ .prometheus_path =
- *     "/run/app/leat.prom" });
+ *     struct leat_diag *d = leat_diag_start(
+ *             &(struct leat_diag_opts){ .prometheus_path = "/run/app/leat.prom" });
  *     ...
- *     leat_diag_stop(d);          takes the last snapshot, which tells of everything that ended
- *                                 before it
+ *     leat_diag_stop(d);          takes the last snapshot: it has everything that ended before
  *
- * What ended between two snapshots appears in the next one with `ended` set, and then never again;
- * each diagnostics thread is told. The books of a channel balance in every snapshot:
+ * Cost. Senders and receivers pay nothing for a snapshot: it reads positions that they keep anyway,
+ * and counters that only their slow paths write.
+ *
+ * What has ended. An object that ended between two snapshots is in the next one with its last
+ * figures (a channel with `ended` set, a generator with its cause), and in none after that. Each
+ * diagnostics thread gets it once.
+ *
+ * Balance. The books of a channel balance in every snapshot:
  *
  *     offered = delivered + dropped (by reason) + rejected + in_flight
  *
@@ -27,36 +31,48 @@
 
 LEAT_BEGIN_DECLS
 
-/* "newest", "oldest", "canceled", "abandoned" */
+/*
+ * "newest", "oldest", "canceled", "abandoned"; "unknown" for another value. The string is static.
+ */
 LEAT_API const char *leat_drop_name(enum leat_drop reason);
-/* "running", "completed", "canceled", ... */
+/*
+ * "running", "completed", "canceled", "deadline", "failed", "abandoned"; "unknown" for another
+ * value. The string is static.
+ */
 LEAT_API const char *leat_cause_name(enum leat_cause cause);
 
 /*
- * Runs on the diagnostics thread; what it is given is valid until it returns. It must not stop its
- * own thread.
+ * The callback runs on the diagnostics thread, after the files of the same snapshot are written.
+ * The snapshot and its arrays are valid until the callback returns; the order of an array means
+ * nothing. The callback must not stop its own diagnostics thread: leat_diag_stop() returns -EDEADLK
+ * there.
  */
 typedef void leat_diag_fn(const struct leat_snapshot *snapshot, void *arg);
 
 struct leat_diag_opts {
-	int64_t interval_ns;         /* 0: a second */
-	const char *prometheus_path; /* NULL: none */
-	const char *json_path;       /* NULL: none */
+	int64_t interval_ns;         /* between snapshots; 0: one second; not negative */
+	const char *prometheus_path; /* copied; NULL: none */
+	const char *json_path;       /* copied; NULL: none */
 	leat_diag_fn *callback;      /* NULL: none */
 	void *callback_arg;
-	uint64_t reserved[8];
+	uint64_t reserved[8]; /* zero */
 };
 
 /*
- * Starts a diagnostics thread. Several may run. NULL for bad options (a negative interval, a file
- * that can't be written), without memory or a thread, and for a caller that was compiled for
- * another layout (leat/base.h).
+ * Starts a diagnostics thread; several may run. NULL for opts means the defaults. The first
+ * snapshot comes after one interval; leat_diag_start() itself writes a Prometheus file without
+ * channels, and opens the JSON file to see that it can.
+ *
+ * Returns NULL: for bad options (a negative interval, `reserved` not zero, a file that cannot be
+ * written); without memory or a thread; and for a caller that was compiled for another layout
+ * (leat/base.h). The caller stops what it gets with leat_diag_stop().
  */
 LEAT_API struct leat_diag *leat_diag_start(const struct leat_diag_opts *opts);
 
 /*
- * Takes the last snapshot, stops the thread, waits for it and frees. 0, or the first error of an
- * exporter; -EDEADLK from inside the callback. NULL is 0.
+ * Has the thread take a last snapshot, waits for the thread's end, and frees diag. Returns 0, or
+ * the first error (-errno) of writing a file since the start. Returns -EDEADLK from inside the
+ * callback, where it does nothing. NULL does nothing, and returns 0.
  */
 LEAT_API int leat_diag_stop(struct leat_diag *diag);
 

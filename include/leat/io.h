@@ -1,6 +1,6 @@
 /*
- * leat/io.h: sources from the world. Each is a leat_gen_fn whose argument is a structure of
- * options:
+ * leat/io.h: sources: lines of a file, lines appended to a file, readings of /proc, ticks, numbers.
+ * Each source is a leat_gen_fn (leat/gen.h) whose argument is a structure of options:
  *
  *     struct leat_lines_opts in = { .path = "access.log" };
  *     struct leat_gen_opts opts = { .chan = { .discard = leat_line_discard } };
@@ -10,9 +10,18 @@
  *             leat_line_free(&line);
  *     }
  *
- * The options, and the strings they point to, must live until the generator ended. A source that
- * fails says the path and the reason in the text of its cause. All of them end when nobody receives
- * any more or their scope is cancelled, also while they wait for input.
+ * Options. They belong to the caller. They, and the strings they point to, must live until the
+ * generator has ended. A path, a name and the interval of ticks must be given; all else may be
+ * zero, and `reserved` must be. A source that gets NULL for its options fails with -EINVAL.
+ *
+ * Items. The channel's items must be of the type that a source's comment names; if their size is
+ * another, the source fails with -EINVAL. The receiver owns each item that it receives: it frees
+ * each line. `discard` frees the lines that no receiver gets.
+ *
+ * How a source ends. It returns 0 at the end of its input, or when until_ns has come (absolute, on
+ * the clock of leat_now_ns(); 0: no such time). It returns -EPIPE when the last receiver closes and
+ * -ECANCELED when its scope is cancelled, also while it waits for input. It returns -errno when a
+ * system call fails: then the text of the cause has the source's name, the path and the reason.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -23,75 +32,99 @@
 
 LEAT_BEGIN_DECLS
 
-/* Memory that many lines share; counted, freed with its last line. */
+/*
+ * Memory that many lines share. It counts the lines that hold it; the free of the last one frees
+ * it.
+ */
 struct leat_block;
 
 /*
- * A piece of text: the item of every source of text. It may hold any byte, NUL too, and is not
- * terminated. A line is without its line feed. Whoever holds it frees it, once; copies of the
- * structure are the same hold.
+ * A line of text: len bytes at data, without the line feed and without a NUL behind them. A line
+ * may hold any byte, NUL too.
+ *
+ * The structure is one hold on its block: its owner calls leat_line_free() once. A copy of the
+ * structure is the same hold and no further one. leat_line_copy() makes a line that lives on its
+ * own. Any thread may free a line. Nobody may write to data: other lines share the block.
  */
 struct leat_line {
 	const char *data;
 	size_t len;
-	struct leat_block *block; /* who owns the memory; NULL: nobody needs to */
+	struct leat_block *block; /* what leat_line_free() frees; NULL: nothing to free */
 };
 
 /*
- * A line of as many bytes, or more, is refused where it is read: -EMSGSIZE. Shorter ones are whole,
- * always.
+ * Sources of lines fail with -EMSGSIZE at a line of this many bytes or more. Shorter lines are
+ * never cut.
  */
 #define LEAT_LINE_BYTES ((size_t)1 << 30)
 
-/* A line in memory of its own, copied from data. 0 or -ENOMEM. */
+/*
+ * Copies len bytes into a block that no other line shares. Returns 0; -ENOMEM; -EINVAL if line is
+ * NULL, or data is NULL and len is not 0. The caller owns the line.
+ */
 LEAT_API int leat_line_copy(struct leat_line *line, const void *data, size_t len);
+/*
+ * Gives up the line's hold, and makes the line empty: a second call does nothing. NULL does
+ * nothing.
+ */
 LEAT_API void leat_line_free(struct leat_line *line);
-/* The same, in the shape of leat_chan_opts.discard. */
+/* leat_line_free() as a leat_chan_opts.discard; the second argument is not used. */
 LEAT_API void leat_line_discard(void *line, void *unused);
 
 /*
- * The lines of a file, a pipe, or standard input ("-"). A last line without a line
- * feed counts. Item: struct leat_line. Fails with what open(2) or read(2) answered, -EISDIR for a
- * directory.
+ * Sends the lines of a file, a pipe, or standard input (path "-"), in order. Item: struct
+ * leat_line. What follows the last line feed is a line too, if it is not empty. Fails with -errno
+ * as open(2) or read(2), and with -EISDIR for a directory.
  */
 struct leat_lines_opts {
 	const char *path;
-	/* read it this many times; 0: once. A pipe can be read once only: -ESPIPE */
+	/* how many times to send the lines; 0: once. Fails with -ESPIPE above 1 for a pipe */
 	uint64_t repeat;
-	int64_t until_ns; /* end quietly at this time; 0: at the end */
+	int64_t until_ns; /* when to return 0; 0: at the end of the input */
 	uint64_t reserved[4];
 };
 LEAT_API int leat_lines(struct leat_tx *out, void *opts);
 
 /*
- * The lines that are appended to a file from now on, for ever, through rotation (the path names
- * another file: the old one is read to its end, then the new one from its start) and truncation
- * (read again from the start). It waits for a file that is not there yet. A line is sent once its
- * line feed is there. No CPU while nothing changes.
+ * Sends the lines that are appended to a file from the call on, until until_ns. Item: struct
+ * leat_line. A line is sent once its line feed is there. The source sleeps while nothing changes.
+ *
+ * The file need not exist yet: the source waits for it. When the path comes to name another file
+ * (rotation), the source sends the old file up to its end, then the new one from its start. When
+ * the file becomes shorter than what was read (truncation), the source reads it from its start; a
+ * line without a line feed before such a change is sent as far as it came.
+ *
+ * Fails with -errno as open(2), fstat(2), read(2) or inotify(7), with -EISDIR for a directory, and
+ * with -EINVAL for another file that is not regular.
  */
 struct leat_follow_opts {
 	const char *path;
-	bool from_start; /* send what the file holds already */
+	bool from_start; /* send what the file holds at the call, too */
 	int64_t until_ns;
 	uint64_t reserved[4];
 };
 LEAT_API int leat_follow(struct leat_tx *out, void *opts);
 
 /*
- * Readings of a /proc file at a steady interval: every line of /proc/NAME, each time. Item: struct
- * leat_line.
+ * Reads a file of /proc at once and then every interval_ns, and sends every line of each reading.
+ * Item: struct leat_line. A reading is taken whole before its first line is sent. If the receiver
+ * is late by more than an interval, the readings between are left out. Fails with -errno as open(2)
+ * or read(2) (a process may be gone), with -EINVAL for a bad name or interval, and with -EFBIG for
+ * a reading above 64 MiB.
  */
 struct leat_proc_opts {
-	const char *name;    /* below /proc: "stat", "meminfo", "self/status"; no ".." */
-	int64_t interval_ns; /* 0: a second */
+	const char *name;    /* below /proc: "stat", "meminfo", "self/status"; no ".." in it */
+	int64_t interval_ns; /* 0: one second; not negative */
 	int64_t until_ns;
 	uint64_t reserved[4];
 };
 LEAT_API int leat_proc(struct leat_tx *out, void *opts);
 
 /*
- * A tick at a steady interval, counted from 1: the number that is due, so that a late reader sees
- * how many it missed when the channel drops. Item: uint64_t.
+ * Sends the numbers of ticks: tick k is due k intervals after the call, from k = 1. Item: uint64_t.
+ * Numbers rise; a source that is late sends the number that is due and leaves out those before it,
+ * so a receiver sees by the number how many ticks it missed. Fails with -EINVAL for an interval
+ * that is not above 0.
  */
 struct leat_tick_opts {
 	int64_t interval_ns; /* above 0 */
@@ -100,7 +133,7 @@ struct leat_tick_opts {
 };
 LEAT_API int leat_tick(struct leat_tx *out, void *opts);
 
-/* first, first + 1, ... last. Item: uint64_t. */
+/* Sends first, first + 1, ... last, in order; nothing if first is above last. Item: uint64_t. */
 struct leat_count_opts {
 	uint64_t first, last;
 	int64_t until_ns;

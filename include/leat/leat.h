@@ -1,17 +1,18 @@
 /*
- * leat/leat.h: everything.
+ * leat/leat.h: includes every other public header.
  *
  *     atomic.h   the seam: one verb for each memory ordering
- *     ring/      bounded lock-free buffers, header only
+ *     base.h     deadlines, wait policies, kinds of channels, causes
+ *     ring/      bounded lock-free rings, in headers alone
  *     scope.h    the cancellation tree
- *     chan.h     channels: a ring, two events and a state, behind two handles
- *     select.h   waiting for several things at once
+ *     chan.h     channels: a ring and a state, behind two handles
+ *     select.h   waiting until one of several things can be done
  *     merge.h    one receiver over many channels
  *     pool.h     workers, on which generators run as steps
  *     gen.h      generators, tasks and pulled sequences
  *     stat.h     the figures of channels, generators and pools
  *     diag.h     a thread that exports these figures
- *     io.h       sources from the world: lines, follow, proc, tick, count
+ *     io.h       sources: lines, follow, proc, tick, count
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -1,5 +1,9 @@
 /*
- * leat/stat.h: figures: what a snapshot says of each channel, generator and pool (leat/diag.h).
+ * leat/stat.h: figures: what a snapshot has of each channel, generator and pool (leat/diag.h).
+ *
+ * Numbers of items and of turns are totals since the object's open; in_flight is the number now.
+ * Members whose names end in _ns are in nanoseconds. An id is never used twice in a process. A name
+ * or a text that is not there is "".
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,86 +14,91 @@
 
 LEAT_BEGIN_DECLS
 
-/* Why an accepted item was not received. */
+/* Why an item that a send accepted was not received. */
 enum leat_drop {
-	LEAT_DROPPED_NEWEST,    /* no room: the overflow policy dropped the item sent */
-	LEAT_DROPPED_OLDEST,    /* no room: the overflow policy dropped the item at the front */
+	LEAT_DROPPED_NEWEST,    /* no room: the policy LEAT_DROP_NEWEST dropped the item sent */
+	LEAT_DROPPED_OLDEST,    /* no room: LEAT_DROP_OLDEST dropped the item at the front */
 	LEAT_DROPPED_CANCELED,  /* in flight when the channel was cancelled */
 	LEAT_DROPPED_ABANDONED, /* in flight when the last receiver closed */
 	LEAT_DROP_REASONS
 };
 
+/* A channel: offered = delivered + dropped, over all reasons, + rejected + in_flight. */
 struct leat_chan_stat {
-	uint64_t id; /* never used twice in a process */
+	uint64_t id;
 	char name[LEAT_NAME_MAX + 1];
 	enum leat_kind kind;
 	bool ended; /* every handle is closed: these are the last figures */
 	bool canceled;
 	uint32_t senders, receivers; /* open handles */
 	size_t item_size, capacity;  /* bytes, items */
-	/* items, since the open */
+	/*
+	 * Items. delivered: to receivers; dropped: by reason; rejected: left with the sender by a
+	 * send that returned an error other than -EAGAIN; in_flight: sent and not yet received.
+	 */
 	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], rejected, in_flight;
 	/*
-	 * items in flight at the most: as snapshots and waiting sides saw it; capacity once it was
-	 * full
+	 * The largest in_flight that a snapshot or a waiting thread has read; the capacity once a
+	 * sender found the channel full.
 	 */
 	uint64_t peak;
-	/* summed over the threads of that side, waits under way included */
+	/* how long threads waited, summed over the threads of a side; waits under way count too */
 	uint64_t send_blocked_ns, recv_blocked_ns;
 	uint64_t send_parks, recv_parks; /* times that a thread went to sleep */
 };
 
+/* A generator, a task or a sink. */
 struct leat_gen_stat {
 	uint64_t id;
-	uint64_t chan_id; /* its output's; 0 for a task */
+	uint64_t chan_id; /* of its output channel; 0 for a task */
 	char name[LEAT_NAME_MAX + 1];
-	enum leat_cause cause; /* LEAT_RUNNING until it ended, and then told once */
-	int code;
+	enum leat_cause cause; /* LEAT_RUNNING; else this is its one appearance after its end */
+	int code;              /* of the cause: 0, or negative */
 	char text[LEAT_TEXT_MAX + 1];
 };
 
 /*
- * A pool, and together all generators on it whose channels are compact (leat_gen_seq()): those are
- * counted here and not listed one by one, but for one that fails, which is told like any other that
- * ended.
+ * A pool, with sums over the compact channels of the generators on it (leat_gen_seq()). Those
+ * channels and generators are not listed one by one, but for a generator that fails: a snapshot
+ * lists it once, as any other that ended.
  */
 struct leat_pool_stat {
 	uint64_t id;
 	char name[LEAT_NAME_MAX + 1];
 	uint32_t workers;
-	/* that live on it, sinks and those with a channel of their own included */
+	/* generators on it, sinks and those with a channel of their own included */
 	uint64_t generators;
-	uint64_t turns; /* that workers gave them, since the open */
+	uint64_t turns; /* turns that workers gave to its generators */
 	/*
-	 * Of compact channels, since the pool's open; totals never fall: offered = delivered +
-	 * dropped + in_flight.
+	 * Items of compact channels: offered = delivered + dropped, over all reasons, + in_flight.
+	 * Totals never fall.
 	 */
 	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], in_flight;
 	/*
-	 * A turn that a worker has not come back from since an earlier snapshot: for how long, and
-	 * whose it is. Else 0 and "".
+	 * The longest turn that was under way at an earlier snapshot, too, and has not ended: the
+	 * time since the first snapshot that found it, and its generator's id and name. 0, 0 and ""
+	 * if there is no such turn.
 	 */
 	int64_t long_ns;
 	uint64_t long_id;
 	char long_name[LEAT_NAME_MAX + 1];
 };
 
+/* One snapshot of a process. Totals are since the process began. */
 struct leat_snapshot {
-	int64_t time_ns; /* CLOCK_MONOTONIC */
+	int64_t time_ns; /* of the snapshot, on the clock of leat_now_ns() */
 	size_t channels_count, generators_count, pools_count;
 	const struct leat_chan_stat *channels;
 	const struct leat_gen_stat *generators;
 	const struct leat_pool_stat *pools;
-	/* generators that ended, by cause, since the process began */
+	/* generators that ended, by cause */
 	uint64_t exits[LEAT_ABANDONED + 1];
-	uint64_t causes_later; /* causes that came to a scope after its first */
-	/*
-	 * ends that no snapshot tells of: more than 65,536 waited for one, or there was no memory
-	 */
+	uint64_t causes_later; /* causes that a scope got after its first one, which stays */
+	/* ends in no snapshot: 65,536 others waited for one, or there was no memory */
 	uint64_t untold;
 	/*
-	 * Waits on what was opened before the kernel began to refuse membarrier: each is a
-	 * millisecond long at the most.
+	 * Waits on what was opened before the kernel began to refuse membarrier. Each lasts a
+	 * millisecond at the most; then its thread rechecks, and waits again if it must.
 	 */
 	uint64_t waits_unfenced;
 };

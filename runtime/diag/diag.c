@@ -1,5 +1,5 @@
 /*
- * The diagnostics thread: takes snapshots, and hands each to the exporters.
+ * The diagnostics thread: takes snapshots, and passes each to the exporters and the callback.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,14 +18,15 @@ struct leat_diag {
 	struct leat_mutex lock; /* guards stop */
 	struct leat_cond changed;
 	bool stop;
-	int error; /* the first of an exporter; the thread's */
+	int error; /* the first that an exporter returned; only the thread writes it */
 	struct leat_snapshot snapshot;
 	struct leat_chan_stat *channels;
 	struct leat_gen_stat *generators;
 	struct leat_pool_stat *pools;
 	size_t channels_room, generators_room, pools_room;
-	size_t channels_walked, generators_walked; /* of this snapshot, before the ends */
-	uint64_t untold;                           /* ends for which there was no memory here */
+	size_t channels_walked, generators_walked; /* of this snapshot, without the ends */
+	/* ends that found no memory in the arrays above */
+	uint64_t ends_lost;
 };
 
 static __thread struct leat_diag *running_here;
@@ -46,8 +47,11 @@ const char *leat_cause_name(enum leat_cause cause)
 	return (unsigned)cause <= LEAT_ABANDONED ? names[cause] : "unknown";
 }
 
-/* Room for one more element; false without memory, and then this one is left out. */
-static bool grow(void **array, size_t count, size_t *room, size_t size)
+/*
+ * Makes room for one more element. Returns false without memory: then the caller leaves the element
+ * out.
+ */
+static bool grow_array(void **array, size_t count, size_t *room, size_t size)
 {
 	size_t more = *room == 0 ? 64 : *room * 2;
 	void *bigger;
@@ -65,50 +69,51 @@ static bool grow(void **array, size_t count, size_t *room, size_t size)
 	return true;
 }
 
-static struct leat_chan_stat *new_channel(struct leat_diag *diag)
+static struct leat_chan_stat *append_channel(struct leat_diag *diag)
 {
 	void *array = diag->channels;
-	bool ok = grow(&array, diag->snapshot.channels_count, &diag->channels_room,
-	               sizeof(*diag->channels));
+	bool ok = grow_array(&array, diag->snapshot.channels_count, &diag->channels_room,
+	                     sizeof(*diag->channels));
 
 	diag->channels = array;
 	return ok ? &diag->channels[diag->snapshot.channels_count++] : NULL;
 }
 
-static struct leat_gen_stat *new_generator(struct leat_diag *diag)
+static struct leat_gen_stat *append_generator(struct leat_diag *diag)
 {
 	void *array = diag->generators;
-	bool ok = grow(&array, diag->snapshot.generators_count, &diag->generators_room,
-	               sizeof(*diag->generators));
+	bool ok = grow_array(&array, diag->snapshot.generators_count, &diag->generators_room,
+	                     sizeof(*diag->generators));
 
 	diag->generators = array;
 	return ok ? &diag->generators[diag->snapshot.generators_count++] : NULL;
 }
 
-static struct leat_pool_stat *new_pool(struct leat_diag *diag)
+static struct leat_pool_stat *append_pool(struct leat_diag *diag)
 {
 	void *array = diag->pools;
-	bool ok = grow(&array, diag->snapshot.pools_count, &diag->pools_room, sizeof(*diag->pools));
+	bool ok = grow_array(&array, diag->snapshot.pools_count, &diag->pools_room,
+	                     sizeof(*diag->pools));
 
 	diag->pools = array;
 	return ok ? &diag->pools[diag->snapshot.pools_count++] : NULL;
 }
 
-static void look_at(struct leat_node *node, void *arg)
+static void read_node(struct leat_node *node, void *arg)
 {
 	if (node->kind == LEAT_NODE_POOL) {
-		struct leat_pool_stat *stat = new_pool(arg);
+		struct leat_pool_stat *stat = append_pool(arg);
 
 		if (stat != NULL)
 			leat_pool_read_stat(node, stat);
 	} else if (node->kind == LEAT_NODE_CHAN) {
 		struct leat_chan *chan = caa_container_of(node, struct leat_chan, node);
-		struct leat_chan_stat *stat = chan->item_size != 0 ? new_channel(arg) : NULL;
+		struct leat_chan_stat *stat = chan->item_size != 0 ? append_channel(arg) : NULL;
 
 		if (stat != NULL)
 			leat_chan_read_stat(chan, stat);
 	} else {
-		struct leat_gen_stat *stat = new_generator(arg);
+		struct leat_gen_stat *stat = append_generator(arg);
 
 		if (stat != NULL) {
 			*stat = caa_container_of(node, struct leat_gen_node, node)->stat;
@@ -118,10 +123,10 @@ static void look_at(struct leat_node *node, void *arg)
 }
 
 /*
- * Where an id stands in an array of structures that hold it at some offset, sorted by falling ids
- * as a walk leaves them; NULL if it is not there.
+ * Returns the structure with this id in an array of structures that have their id at `offset`. The
+ * array is sorted by falling ids, as a walk leaves it. Returns NULL if there is none.
  */
-static void *find(const void *array, size_t count, size_t size, size_t offset, uint64_t id)
+static void *find_stat(const void *array, size_t count, size_t size, size_t offset, uint64_t id)
 {
 	size_t from = 0, to = count;
 
@@ -141,44 +146,50 @@ static void *find(const void *array, size_t count, size_t size, size_t offset, u
 	return NULL;
 }
 
-/* An end replaces what the walk found of the same object a moment before. */
-static void hear_of(const struct leat_end *end, void *arg)
+/*
+ * A leat_registry_take() function. An end replaces what the walk has read of the same object a
+ * moment before.
+ */
+static void store_end(const struct leat_end *end, void *arg)
 {
 	struct leat_diag *diag = arg;
 
 	if (end->kind == LEAT_NODE_CHAN && end->chan.item_size != 0) {
 		struct leat_chan_stat *stat =
-			find(diag->channels, diag->channels_walked, sizeof(*stat),
-		             offsetof(struct leat_chan_stat, id), end->chan.id);
+			find_stat(diag->channels, diag->channels_walked, sizeof(*stat),
+		                  offsetof(struct leat_chan_stat, id), end->chan.id);
 
 		if (stat == NULL)
-			stat = new_channel(diag);
+			stat = append_channel(diag);
 		if (stat != NULL)
 			*stat = end->chan;
 		else
-			diag->untold++;
+			diag->ends_lost++;
 	} else if (end->kind == LEAT_NODE_GEN) {
 		struct leat_gen_stat *stat =
-			find(diag->generators, diag->generators_walked, sizeof(*stat),
-		             offsetof(struct leat_gen_stat, id), end->gen.id);
+			find_stat(diag->generators, diag->generators_walked, sizeof(*stat),
+		                  offsetof(struct leat_gen_stat, id), end->gen.id);
 
 		if (stat == NULL)
-			stat = new_generator(diag);
+			stat = append_generator(diag);
 		if (stat != NULL)
 			*stat = end->gen;
 		else
-			diag->untold++;
+			diag->ends_lost++;
 	}
 }
 
-/* Those of generators that are listed; the others' names are known already. */
+/*
+ * Fills in the names of the long turns whose generators are listed; leat_pool_read_stat() knew the
+ * other names.
+ */
 static void name_long_turns(struct leat_diag *diag)
 {
 	for (size_t i = 0; i < diag->snapshot.pools_count; i++) {
 		struct leat_pool_stat *pool = &diag->pools[i];
 		struct leat_gen_stat *gen =
-			find(diag->generators, diag->generators_walked, sizeof(*gen),
-		             offsetof(struct leat_gen_stat, id), pool->long_id);
+			find_stat(diag->generators, diag->generators_walked, sizeof(*gen),
+		                  offsetof(struct leat_gen_stat, id), pool->long_id);
 
 		if (gen != NULL)
 			memcpy(pool->long_name, gen->name, sizeof(pool->long_name));
@@ -197,12 +208,12 @@ static void take_snapshot(struct leat_diag *diag)
 
 	snapshot->channels_count = snapshot->generators_count = snapshot->pools_count = 0;
 	snapshot->time_ns = leat_now_ns();
-	leat_registry_walk(look_at, diag);
+	leat_registry_walk(read_node, diag);
 	diag->channels_walked = snapshot->channels_count;
 	diag->generators_walked = snapshot->generators_count;
-	leat_registry_take(&diag->listener, hear_of, diag);
+	leat_registry_take(&diag->listener, store_end, diag);
 	leat_registry_totals(snapshot);
-	snapshot->untold += diag->untold;
+	snapshot->untold += diag->ends_lost;
 	snapshot->waits_unfenced = leat_event_unfenced();
 	snapshot->channels = diag->channels;
 	snapshot->generators = diag->generators;
@@ -216,7 +227,7 @@ static void take_snapshot(struct leat_diag *diag)
 		diag->opts.callback(snapshot, diag->opts.callback_arg);
 }
 
-static void run(void *arg)
+static void run_diag(void *arg)
 {
 	struct leat_diag *diag = arg;
 	int64_t next_ns = leat_now_ns();
@@ -245,7 +256,7 @@ static char *copy_path(const char *path)
 	return copy == NULL ? NULL : memcpy(copy, path, strlen(path) + 1);
 }
 
-static void diag_free(struct leat_diag *diag)
+static void free_diag(struct leat_diag *diag)
 {
 	leat_os_free(diag->prometheus_path);
 	leat_os_free(diag->json_path);
@@ -255,15 +266,18 @@ static void diag_free(struct leat_diag *diag)
 	leat_os_free(diag);
 }
 
-static bool check(const struct leat_diag_opts *opts)
+static bool diag_opts_valid(const struct leat_diag_opts *opts)
 {
 	return opts->interval_ns >= 0 &&
 	       leat_words_unused(opts->reserved,
 	                         sizeof(opts->reserved) / sizeof(opts->reserved[0]));
 }
 
-/* A file that can't be written is told at the start, not in a report that nobody reads. */
-static bool prepare(struct leat_diag *diag, const struct leat_diag_opts *opts)
+/*
+ * A file that cannot be written is an error of leat_diag_start(), so that the caller learns of it
+ * at once.
+ */
+static bool prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *opts)
 {
 	static const struct leat_snapshot nothing;
 
@@ -292,27 +306,27 @@ struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_op
 		return NULL;
 	if (opts == NULL)
 		opts = &defaults;
-	if (!check(opts))
+	if (!diag_opts_valid(opts))
 		return NULL;
 	diag = leat_os_alloc(sizeof(*diag), 0);
 	if (diag == NULL)
 		return NULL;
-	if (!prepare(diag, opts)) {
-		diag_free(diag);
+	if (!prepare_diag(diag, opts)) {
+		free_diag(diag);
 		return NULL;
 	}
 	leat_mutex_init(&diag->lock);
 	leat_cond_init(&diag->changed);
 	leat_registry_listen(&diag->listener);
-	if (leat_thread_start(&diag->thread, run, diag, "leat-diag", 0) < 0) {
+	if (leat_thread_start(&diag->thread, run_diag, diag, "leat-diag", 0) < 0) {
 		leat_registry_unlisten(&diag->listener);
-		diag_free(diag);
+		free_diag(diag);
 		return NULL;
 	}
 	return diag;
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For callers that use the address, or another language: their layout is not checked. */
 struct leat_diag *(leat_diag_start)(const struct leat_diag_opts *opts)
 {
 	return leat_diag_start(opts);
@@ -334,6 +348,6 @@ int leat_diag_stop(struct leat_diag *diag)
 	leat_registry_unlisten(&diag->listener);
 	leat_cond_fini(&diag->changed);
 	error = diag->error;
-	diag_free(diag);
+	free_diag(diag);
 	return error;
 }

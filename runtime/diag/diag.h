@@ -8,12 +8,15 @@
 
 #include <leat/diag.h>
 
-/* The Prometheus text format, written beside path and moved over it. 0 or -errno. */
+/*
+ * Writes the Prometheus text format to a new file beside path, then renames it to path. Returns 0
+ * or -errno.
+ */
 int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *snapshot);
 
-/* One JSON object and a line feed, appended. 0 or -errno. */
+/* Appends one JSON object and a line feed. Returns 0 or -errno. */
 int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot);
-/* Whether the file can be appended to: 0 or -errno. */
+/* Opens the file for appending, and closes it. Returns 0 or -errno. */
 int leat_diag_check_json(const char *path);
 
 #endif

@@ -14,66 +14,28 @@
 #include <string.h>
 #include <unistd.h>
 
-void leat_json_string(FILE *out, const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + len;
-
-	fputc('"', out);
-	while (p < end) {
-		size_t bytes = leat_utf8_length(p, (size_t)(end - p));
-
-		if (bytes == 0)
-			fputs("\\ufffd", out);
-		else if (*p == '"' || *p == '\\')
-			fprintf(out, "\\%c", *p);
-		else if (*p < 0x20)
-			fprintf(out, "\\u%04x", *p);
-		else
-			fwrite(p, 1, bytes, out);
-		p += bytes == 0 ? 1 : bytes;
-	}
-	fputc('"', out);
-}
-
-size_t leat_utf8_length(const unsigned char *p, size_t left)
-{
-	size_t bytes = *p < 0x80                 ? 1
-	               : *p >= 0xc2 && *p < 0xe0 ? 2
-	               : *p >= 0xe0 && *p < 0xf0 ? 3
-	               : *p >= 0xf0 && *p < 0xf5 ? 4
-	                                         : 0;
-
-	if (bytes > left)
-		return 0;
-	for (size_t i = 1; i < bytes; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* overlong forms, surrogates, and what lies beyond the last code point */
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return bytes;
-}
-
-/* A figure of a channel: what it is called where, what it means, and where it stands. */
-struct figure {
+/*
+ * A figure of a channel: its Prometheus name, type and help, and its place in struct
+ * leat_chan_stat.
+ */
+struct chan_figure {
 	const char *name, *type, *help;
 	size_t offset;
-	bool is_ns; /* nanoseconds, told in seconds */
+	bool is_ns; /* nanoseconds there, seconds in Prometheus */
 };
 
 #define FIGURE(name, type, member, is_ns, help) \
 	{ \
 		name, type, help, offsetof(struct leat_chan_stat, member), is_ns \
 	}
-static const struct figure figures[] = {
+static const struct chan_figure figures[] = {
 	FIGURE("offered_items_total", "counter", offered, false, "Items that senders offered."),
 	FIGURE("delivered_items_total", "counter", delivered, false, "Items that receivers took."),
 	FIGURE("rejected_items_total", "counter", rejected, false,
 	       "Items given back with an error."),
 	FIGURE("in_flight_items", "gauge", in_flight, false, "Items sent and not yet received."),
-	FIGURE("peak_items", "gauge", peak, false, "Items in flight at the most."),
-	FIGURE("capacity_items", "gauge", capacity, false, "Items that there is room for."),
+	FIGURE("peak_items", "gauge", peak, false, "Most items in flight at a time."),
+	FIGURE("capacity_items", "gauge", capacity, false, "Items that the channel has room for."),
 	FIGURE("send_blocked_seconds_total", "counter", send_blocked_ns, true,
 	       "Time senders waited, summed over threads."),
 	FIGURE("recv_blocked_seconds_total", "counter", recv_blocked_ns, true,
@@ -82,7 +44,7 @@ static const struct figure figures[] = {
 	FIGURE("recv_parks_total", "counter", recv_parks, false, "Times a receiver went to sleep."),
 };
 
-static uint64_t value_of(const struct leat_chan_stat *chan, const struct figure *figure)
+static uint64_t read_figure(const struct leat_chan_stat *chan, const struct chan_figure *figure)
 {
 	uint64_t value;
 
@@ -90,7 +52,7 @@ static uint64_t value_of(const struct leat_chan_stat *chan, const struct figure 
 	return value;
 }
 
-static void prometheus_name(FILE *out, const char *label, const char *name)
+static void write_prometheus_label(FILE *out, const char *label, const char *name)
 {
 	fprintf(out, "%s=\"", label);
 	for (const unsigned char *p = (const unsigned char *)name; *p != '\0';) {
@@ -109,85 +71,85 @@ static void prometheus_name(FILE *out, const char *label, const char *name)
 	fputc('"', out);
 }
 
-static void prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
+static void write_prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
 {
 	fputc('{', out);
-	prometheus_name(out, "channel", chan->name);
+	write_prometheus_label(out, "channel", chan->name);
 	fprintf(out, ",id=\"%" PRIu64 "\"", chan->id);
 }
 
-static void prometheus_head(FILE *out, const char *name, const char *type, const char *help)
+static void write_prometheus_head(FILE *out, const char *name, const char *type, const char *help)
 {
 	fprintf(out, "# HELP leat_%s %s\n# TYPE leat_%s %s\n", name, help, name, type);
 }
 
-static void prometheus_channels(FILE *out, const struct leat_snapshot *snapshot)
+static void write_prometheus_channels(FILE *out, const struct leat_snapshot *snapshot)
 {
 	for (size_t f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
-		prometheus_head(out, figures[f].name, figures[f].type, figures[f].help);
+		write_prometheus_head(out, figures[f].name, figures[f].type, figures[f].help);
 		for (size_t c = 0; c < snapshot->channels_count; c++) {
-			uint64_t value = value_of(&snapshot->channels[c], &figures[f]);
+			uint64_t value = read_figure(&snapshot->channels[c], &figures[f]);
 
 			fprintf(out, "leat_%s", figures[f].name);
-			prometheus_labels(out, &snapshot->channels[c]);
+			write_prometheus_labels(out, &snapshot->channels[c]);
 			if (figures[f].is_ns)
 				fprintf(out, "} %.9f\n", (double)value / 1e9);
 			else
 				fprintf(out, "} %" PRIu64 "\n", value);
 		}
 	}
-	prometheus_head(out, "dropped_items_total", "counter",
-	                "Accepted items that nobody received, by reason.");
+	write_prometheus_head(out, "dropped_items_total", "counter",
+	                      "Accepted items that were not received, by reason.");
 	for (size_t c = 0; c < snapshot->channels_count; c++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 			fputs("leat_dropped_items_total", out);
-			prometheus_labels(out, &snapshot->channels[c]);
+			write_prometheus_labels(out, &snapshot->channels[c]);
 			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n",
 			        leat_drop_name((enum leat_drop)reason),
 			        snapshot->channels[c].dropped[reason]);
 		}
 }
 
-static void prometheus_generators(FILE *out, const struct leat_snapshot *snapshot)
+static void write_prometheus_generators(FILE *out, const struct leat_snapshot *snapshot)
 {
 	size_t running = 0;
 
 	for (size_t g = 0; g < snapshot->generators_count; g++)
 		running += snapshot->generators[g].cause == LEAT_RUNNING;
-	prometheus_head(out, "generators", "gauge", "Generators that run.");
+	write_prometheus_head(out, "generators", "gauge", "Generators that run.");
 	fprintf(out, "leat_generators %zu\n", running);
-	prometheus_head(out, "generators_ended_total", "counter",
-	                "Generators that ended, by cause.");
+	write_prometheus_head(out, "generators_ended_total", "counter",
+	                      "Generators that ended, by cause.");
 	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
 		fprintf(out, "leat_generators_ended_total{cause=\"%s\"} %" PRIu64 "\n",
 		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
-	prometheus_head(out, "scope_causes_later_total", "counter",
-	                "Causes that came to a scope after its first.");
+	write_prometheus_head(out, "scope_causes_later_total", "counter",
+	                      "Causes that came to a scope after its first.");
 	fprintf(out, "leat_scope_causes_later_total %" PRIu64 "\n", snapshot->causes_later);
-	prometheus_head(out, "ends_untold_total", "counter", "Ends that no snapshot told of.");
+	write_prometheus_head(out, "ends_untold_total", "counter", "Ends that are in no snapshot.");
 	fprintf(out, "leat_ends_untold_total %" PRIu64 "\n", snapshot->untold);
-	prometheus_head(out, "waits_unfenced_total", "counter",
-	                "Short waits, as the kernel refuses membarrier.");
+	write_prometheus_head(out, "waits_unfenced_total", "counter",
+	                      "Short waits, as the kernel refuses membarrier.");
 	fprintf(out, "leat_waits_unfenced_total %" PRIu64 "\n", snapshot->waits_unfenced);
 }
 
-static void prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot,
-                                   const char *name, const char *type, size_t offset,
-                                   const char *help)
+static void write_prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot,
+                                         const char *name, const char *type, size_t offset,
+                                         const char *help)
 {
-	prometheus_head(out, name, type, help);
+	write_prometheus_head(out, name, type, help);
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
 		const struct leat_pool_stat *pool = &snapshot->pools[p];
 		uint64_t value;
 
 		memcpy(&value, (const char *)pool + offset, sizeof(value));
 		fprintf(out, "leat_%s{", name);
-		prometheus_name(out, "pool", pool->name);
+		write_prometheus_label(out, "pool", pool->name);
 		fprintf(out, ",id=\"%" PRIu64 "\"} %" PRIu64 "\n", pool->id, value);
 	}
 }
 
-static void prometheus_pools(FILE *out, const struct leat_snapshot *snapshot)
+static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapshot)
 {
 	static const struct {
 		const char *name, *type, *help;
@@ -199,40 +161,41 @@ static void prometheus_pools(FILE *out, const struct leat_snapshot *snapshot)
 		  offsetof(struct leat_pool_stat, turns) },
 		{ "pool_offered_items_total", "counter", "Items of compact channels.",
 		  offsetof(struct leat_pool_stat, offered) },
-		{ "pool_delivered_items_total", "counter", "Those received.",
+		{ "pool_delivered_items_total", "counter",
+		  "Items of compact channels that were received.",
 		  offsetof(struct leat_pool_stat, delivered) },
-		{ "pool_in_flight_items", "gauge", "Those not yet received.",
+		{ "pool_in_flight_items", "gauge", "Items of compact channels not yet received.",
 		  offsetof(struct leat_pool_stat, in_flight) },
 	};
 
 	if (snapshot->pools_count == 0)
 		return;
 	for (size_t f = 0; f < sizeof(of_pools) / sizeof(of_pools[0]); f++)
-		prometheus_pool_figure(out, snapshot, of_pools[f].name, of_pools[f].type,
-		                       of_pools[f].offset, of_pools[f].help);
-	prometheus_head(out, "pool_dropped_items_total", "counter",
-	                "Items of compact channels that nobody received, by reason.");
+		write_prometheus_pool_figure(out, snapshot, of_pools[f].name, of_pools[f].type,
+		                             of_pools[f].offset, of_pools[f].help);
+	write_prometheus_head(out, "pool_dropped_items_total", "counter",
+	                      "Items of compact channels that were not received, by reason.");
 	for (size_t p = 0; p < snapshot->pools_count; p++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 			fputs("leat_pool_dropped_items_total{", out);
-			prometheus_name(out, "pool", snapshot->pools[p].name);
+			write_prometheus_label(out, "pool", snapshot->pools[p].name);
 			fprintf(out, ",id=\"%" PRIu64 "\",reason=\"%s\"} %" PRIu64 "\n",
 			        snapshot->pools[p].id, leat_drop_name((enum leat_drop)reason),
 			        snapshot->pools[p].dropped[reason]);
 		}
-	prometheus_head(out, "pool_long_step_seconds", "gauge",
-	                "How long a worker has been at one turn, and whose.");
+	write_prometheus_head(out, "pool_long_step_seconds", "gauge",
+	                      "The longest turn that is under way, and its generator.");
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
 		fputs("leat_pool_long_step_seconds{", out);
-		prometheus_name(out, "pool", snapshot->pools[p].name);
+		write_prometheus_label(out, "pool", snapshot->pools[p].name);
 		fprintf(out, ",id=\"%" PRIu64 "\",", snapshot->pools[p].id);
-		prometheus_name(out, "generator", snapshot->pools[p].long_name);
+		write_prometheus_label(out, "generator", snapshot->pools[p].long_name);
 		fprintf(out, "} %.9f\n", (double)snapshot->pools[p].long_ns / 1e9);
 	}
 }
 
-/* Closes, and answers the first error of all that was written: 0 or -errno. */
-static int finish(FILE *out)
+/* Closes the file. Returns 0, or the first -errno of all that was written to it. */
+static int close_export(FILE *out)
 {
 	int rc = ferror(out) ? -EIO : 0;
 
@@ -249,16 +212,16 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	char *beside;
 	FILE *out;
 
-	/* another writer has another name */
+	/* with the id of the thread in its name, as several threads may write to one path */
 	if (asprintf(&beside, "%s.%d.new", path, (int)gettid()) < 0)
 		return -ENOMEM;
 	out = fopen(beside, "we");
 	rc = out == NULL ? -errno : 0;
 	if (rc == 0) {
-		prometheus_channels(out, snapshot);
-		prometheus_generators(out, snapshot);
-		prometheus_pools(out, snapshot);
-		rc = finish(out);
+		write_prometheus_channels(out, snapshot);
+		write_prometheus_generators(out, snapshot);
+		write_prometheus_pools(out, snapshot);
+		rc = close_export(out);
 		if (rc == 0 && rename(beside, path) < 0)
 			rc = -errno;
 		if (rc < 0)
@@ -269,7 +232,7 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	return rc;
 }
 
-static void json_channel(FILE *out, const struct leat_chan_stat *chan)
+static void write_json_channel(FILE *out, const struct leat_chan_stat *chan)
 {
 	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", chan->id);
 	leat_json_string(out, chan->name, strlen(chan->name));
@@ -290,7 +253,7 @@ static void json_channel(FILE *out, const struct leat_chan_stat *chan)
 	        chan->recv_parks);
 }
 
-static void json_generator(FILE *out, const struct leat_gen_stat *gen)
+static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 {
 	fprintf(out, "{\"id\":%" PRIu64 ",\"channel\":%" PRIu64 ",\"name\":", gen->id,
 	        gen->chan_id);
@@ -301,7 +264,7 @@ static void json_generator(FILE *out, const struct leat_gen_stat *gen)
 	fputc('}', out);
 }
 
-static void json_pool(FILE *out, const struct leat_pool_stat *pool)
+static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
 {
 	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", pool->id);
 	leat_json_string(out, pool->name, strlen(pool->name));
@@ -320,22 +283,22 @@ static void json_pool(FILE *out, const struct leat_pool_stat *pool)
 	fputc('}', out);
 }
 
-static void json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
+static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
 {
 	fprintf(out, "{\"time_ns\":%" PRId64 ",\"channels\":[", snapshot->time_ns);
 	for (size_t c = 0; c < snapshot->channels_count; c++) {
 		fputs(c == 0 ? "" : ",", out);
-		json_channel(out, &snapshot->channels[c]);
+		write_json_channel(out, &snapshot->channels[c]);
 	}
 	fputs("],\"generators\":[", out);
 	for (size_t g = 0; g < snapshot->generators_count; g++) {
 		fputs(g == 0 ? "" : ",", out);
-		json_generator(out, &snapshot->generators[g]);
+		write_json_generator(out, &snapshot->generators[g]);
 	}
 	fputs("],\"pools\":[", out);
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
 		fputs(p == 0 ? "" : ",", out);
-		json_pool(out, &snapshot->pools[p]);
+		write_json_pool(out, &snapshot->pools[p]);
 	}
 	fputs("],\"exits\":{", out);
 	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
@@ -354,8 +317,8 @@ int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot)
 
 	rc = out == NULL ? -errno : 0;
 	if (rc == 0) {
-		json_snapshot(out, snapshot);
-		rc = finish(out);
+		write_json_snapshot(out, snapshot);
+		rc = close_export(out);
 	}
 	errno = saved;
 	return rc;
@@ -366,7 +329,7 @@ int leat_diag_check_json(const char *path)
 	int saved = errno, rc;
 	FILE *out = fopen(path, "ae");
 
-	rc = out == NULL ? -errno : finish(out);
+	rc = out == NULL ? -errno : close_export(out);
 	errno = saved;
 	return rc;
 }

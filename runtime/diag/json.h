@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Writes a quoted JSON string. A byte that is no UTF-8 becomes U+FFFD. */
+/* Writes len bytes of text as a JSON string in quotes. A byte that is no UTF-8 becomes U+FFFD. */
 void leat_json_string(FILE *out, const char *text, size_t len);
 
-/* The bytes of the UTF-8 character at p, of which left bytes are there; 0 if it is none. */
+/*
+ * Returns how many bytes the UTF-8 character at p has, or 0 if there is none within `left` bytes.
+ */
 size_t leat_utf8_length(const unsigned char *p, size_t left);
 
 #endif

@@ -190,7 +190,7 @@ static void tell_of_failure(struct compact *c)
 	const struct cold *cold = cold_of(c);
 	struct leat_end *end;
 
-	if (!leat_registry_heard())
+	if (!leat_registry_has_listener())
 		return;
 	end = leat_os_alloc(sizeof(*end), 0);
 	if (end != NULL) {
@@ -202,7 +202,7 @@ static void tell_of_failure(struct compact *c)
 		leat_name_copy(end->gen.name, cold != NULL ? cold->name : "");
 		leat_text_copy(end->gen.text, leat_compact_text(c));
 	}
-	leat_registry_notify(end);
+	leat_registry_add_end(end);
 }
 
 static void end(struct compact *c, int rc, const struct leat_input_end *input, bool by_receiver)

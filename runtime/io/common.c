@@ -20,7 +20,7 @@ int leat_source_check(const struct leat_source *source)
 	return 0;
 }
 
-int leat_source_lines(struct leat_source *source, struct leat_splitter *split)
+int leat_source_emit_lines(struct leat_source *source, struct leat_splitter *split)
 {
 	struct leat_line line;
 	int rc = 0;
@@ -32,7 +32,7 @@ int leat_source_lines(struct leat_source *source, struct leat_splitter *split)
 	return rc;
 }
 
-int leat_source_rest(struct leat_source *source, struct leat_splitter *split)
+int leat_source_emit_rest(struct leat_source *source, struct leat_splitter *split)
 {
 	struct leat_line line;
 	int rc = 0;
@@ -84,10 +84,10 @@ int leat_source_wait(const struct leat_source *source, int fd, int64_t deadline_
 }
 
 /*
- * "NAME: PATH: TAIL", the path shortened at its front where all does not fit: what went wrong must
- * be readable.
+ * Records a failure with the text "NAME: PATH: TAIL", and returns code. A long path is cut at its
+ * front, so that the tail, which says what went wrong, is whole.
  */
-static int say(const struct leat_source *source, int code, const char *tail)
+static int fail_with_text(const struct leat_source *source, int code, const char *tail)
 {
 	size_t len = source->path != NULL ? strlen(source->path) : 0;
 	size_t rest = strlen(source->name) + strlen(": : ") + strlen(tail);
@@ -105,28 +105,28 @@ static int say(const struct leat_source *source, int code, const char *tail)
 
 int leat_source_fail(const struct leat_source *source, int code, const char *detail)
 {
-	/* strerror() may share its buffer with other threads */
+	/* strerrordesc_np(), as strerror() may share its buffer with other threads */
 	const char *reason = strerrordesc_np(-code);
 	char tail[LEAT_TEXT_MAX / 2 + 1];
 
 	snprintf(tail, sizeof(tail), "%s%s%s", detail != NULL ? detail : "",
 	         detail != NULL ? ": " : "", reason != NULL ? reason : "unknown error");
-	return say(source, code, tail);
+	return fail_with_text(source, code, tail);
 }
 
 int leat_source_refuse(const struct leat_source *source, int code, const char *text)
 {
-	return say(source, code, text);
+	return fail_with_text(source, code, text);
 }
 
 int leat_source_check_opts(const struct leat_source *source, const uint64_t *reserved, size_t n,
                            const char *missing)
 {
 	if (missing != NULL)
-		return say(source, -EINVAL, missing);
+		return fail_with_text(source, -EINVAL, missing);
 	return leat_words_unused(reserved, n)
 	               ? 0
-	               : say(source, -EINVAL, "reserved options must be zero");
+	               : fail_with_text(source, -EINVAL, "reserved options must be zero");
 }
 
 int64_t leat_source_due(int64_t first_ns, uint64_t k, int64_t interval_ns)
@@ -139,13 +139,17 @@ int64_t leat_source_due(int64_t first_ns, uint64_t k, int64_t interval_ns)
 	return due_ns;
 }
 
-/* Sends until a time: past it the item goes back, and the source ends well. */
+/*
+ * The emitter of the public sources: sends into `out` until until_ns. At that time the source keeps
+ * its item and ends well.
+ */
 struct sender {
 	struct leat_tx *out;
 	int64_t until_ns;
 };
 
-static int answer(int rc, const struct sender *sender)
+/* What an emitter returns for a send that returned rc. */
+static int map_timeout(int rc, const struct sender *sender)
 {
 	return rc == -ETIMEDOUT && sender->until_ns != LEAT_NEVER ? LEAT_EMIT_ENOUGH : rc;
 }
@@ -155,7 +159,7 @@ static int send_line(void *arg, void *item)
 	const struct sender *sender = arg;
 	const struct leat_line *line = item;
 
-	return answer(leat_send_until(sender->out, line, sender->until_ns), sender);
+	return map_timeout(leat_send_until(sender->out, line, sender->until_ns), sender);
 }
 
 static int send_number(void *arg, void *item)
@@ -163,11 +167,12 @@ static int send_number(void *arg, void *item)
 	const struct sender *sender = arg;
 	const uint64_t *number = item;
 
-	return answer(leat_send_until(sender->out, number, sender->until_ns), sender);
+	return map_timeout(leat_send_until(sender->out, number, sender->until_ns), sender);
 }
 
-static int send_all(struct leat_tx *out, const char *name, int64_t until_ns, size_t item_size,
-                    leat_emit_fn *emit, leat_source_fn *fn, const void *opts)
+static int run_with_sender(struct leat_tx *out, const char *name, int64_t until_ns,
+                           size_t item_size, leat_emit_fn *emit, leat_source_fn *fn,
+                           const void *opts)
 {
 	struct sender sender = { .out = out, .until_ns = leat_source_until(until_ns) };
 	struct leat_emitter to = { .emit = emit, .arg = &sender, .out = out };
@@ -176,21 +181,21 @@ static int send_all(struct leat_tx *out, const char *name, int64_t until_ns, siz
 	if (out == NULL)
 		return -EINVAL;
 	if (out->chan->item_size != item_size)
-		return say(&source, -EINVAL,
-		           item_size == sizeof(struct leat_line)
-		                   ? "the channel's items must be struct leat_line"
-		                   : "the channel's items must be uint64_t");
+		return fail_with_text(&source, -EINVAL,
+		                      item_size == sizeof(struct leat_line)
+		                              ? "the channel's items must be struct leat_line"
+		                              : "the channel's items must be uint64_t");
 	return fn(&to, opts);
 }
 
 int leat_source_send_lines(struct leat_tx *out, const char *name, int64_t until_ns,
                            leat_source_fn *fn, const void *opts)
 {
-	return send_all(out, name, until_ns, sizeof(struct leat_line), send_line, fn, opts);
+	return run_with_sender(out, name, until_ns, sizeof(struct leat_line), send_line, fn, opts);
 }
 
 int leat_source_send_numbers(struct leat_tx *out, const char *name, int64_t until_ns,
                              leat_source_fn *fn, const void *opts)
 {
-	return send_all(out, name, until_ns, sizeof(uint64_t), send_number, fn, opts);
+	return run_with_sender(out, name, until_ns, sizeof(uint64_t), send_number, fn, opts);
 }

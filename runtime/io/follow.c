@@ -1,20 +1,24 @@
 /*
  * The lines that are appended to a file, through rotation and truncation.
  *
- * inotify watches the inode that is being read, and the directory where its path would come to name
- * another; where the path is a symbolic link, also the directory of each further step. An event
- * only says "look": what happened is found by reading on and by comparing what the path names with
- * what is open. So events may be merged, come late or be about other files, and nothing is lost as
- * long as a watch is in place before the look that relies on it.
+ * inotify watches the inode that is being read, and the directory of its path, where another file
+ * can get that name. If the path is a symbolic link, it also watches the directory of each further
+ * step. An event only says that something may have changed. What has changed the source finds by
+ * reading on, and by comparing the file that the path names with the file that is open.
  *
- * Rotation. A program whose log was renamed goes on writing into the old file until it reopens the
- * path. So the old file is followed until the new one holds its first byte, and only then read to
- * its end and left.
+ * Invariant: a change after the source last read and compared causes an event that the source gets.
+ * If not, the source would sleep beside data. Therefore each watch is added before the read or the
+ * comparison that relies on it. It does no harm that events are merged, come late, or are of other
+ * files.
  *
- * What cannot be seen: changes that inotify does not report (made through a memory map, or by
- * another machine on a network file system, or to a file whose copy an overlay file system makes at
- * the first write); a file that was truncated and has outgrown its old length before it is looked
- * at; a file that came and went between two looks.
+ * Rotation. A program whose log was renamed writes into the old file until it opens the path again.
+ * So the source follows the old file until the new one has its first byte. Then it reads the old
+ * file to its end, and goes over to the new one.
+ *
+ * What the source cannot find: changes that inotify does not report (made through a memory map, or
+ * by another machine on a network file system, or to a file that an overlay file system copies at
+ * the first write); that a file was truncated, if it has outgrown its old length by the next read;
+ * a file that came and went between two comparisons.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,20 +33,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct follow {
+struct follow_source {
 	struct leat_source source;
 	struct leat_splitter split;
-	int watch; /* inotify */
+	int watch; /* the inotify descriptor */
 	int fd;    /* the file that is read; -1 before there is one */
-	dev_t dev; /* which it is */
+	dev_t dev; /* the identity of that file, with ino */
 	ino_t ino;
 	off_t pos;      /* how far it has been read */
-	bool displaced; /* a directory that is watched went away or elsewhere */
+	bool displaced; /* a watched directory is not where it was, or events were lost */
 };
 
 /*
- * A directory that is removed while a file of it is open does not say so itself (it lives on until
- * that is closed), so its parent is asked. One directory may be both: what is watched for adds up.
+ * A directory that is removed while a file in it is open reports that only when the file is closed.
+ * So its parent is watched too. One directory may be both: IN_MASK_ADD adds to the events that it
+ * is watched for.
  */
 #define DIRECTORY_EVENTS \
 	(IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | \
@@ -50,7 +55,7 @@ struct follow {
 #define PARENT_EVENTS (IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR | IN_MASK_ADD)
 #define DISPLACING_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW)
 
-/* Steps of a chain of symbolic links, as many as the kernel takes. */
+/* The most symbolic links in a chain: as many as the kernel follows. */
 #define MOST_LINKS 40
 
 static void close_fd(int *fd)
@@ -60,8 +65,11 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Cuts a path after the slash before its last name; "" stands for the directory one is in. */
-static size_t directory_len(const char *path)
+/*
+ * Returns the length of a path up to and with the last slash; 0 if there is none: the current
+ * directory.
+ */
+static size_t measure_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -71,7 +79,7 @@ static size_t directory_len(const char *path)
 static int watch_directory_of(int watch, const char *path)
 {
 	char directory[PATH_MAX];
-	size_t len = directory_len(path);
+	size_t len = measure_directory(path);
 
 	if (len + sizeof("./..") > sizeof(directory))
 		return -ENAMETOOLONG;
@@ -80,12 +88,12 @@ static int watch_directory_of(int watch, const char *path)
 	if (inotify_add_watch(watch, directory, DIRECTORY_EVENTS) < 0)
 		return -errno;
 	strcat(directory, "..");
-	/* one that may not be read must do without */
+	/* without a permission to read it, the parent is not watched */
 	inotify_add_watch(watch, directory, PARENT_EVENTS);
 	return 0;
 }
 
-/* Where a link points to, in its place. 1; 0 for what is no link, or is not there. */
+/* Replaces the path of a link by what it points to. Returns 1; 0 if it is no link, or not there. */
 static int step_link(char path[PATH_MAX])
 {
 	char target[PATH_MAX];
@@ -94,7 +102,7 @@ static int step_link(char path[PATH_MAX])
 
 	if (len <= 0)
 		return 0;
-	keep = target[0] == '/' ? 0 : directory_len(path);
+	keep = target[0] == '/' ? 0 : measure_directory(path);
 	if (keep + (size_t)len >= PATH_MAX)
 		return -ENAMETOOLONG;
 	memcpy(path + keep, target, (size_t)len);
@@ -102,6 +110,7 @@ static int step_link(char path[PATH_MAX])
 	return 1;
 }
 
+/* Watches the directory of the path, and of each link on the way from it. */
 static int watch_directories(int watch, const char *from)
 {
 	char path[PATH_MAX];
@@ -120,9 +129,10 @@ static int watch_directories(int watch, const char *from)
 }
 
 /*
- * The very inode that is open, whatever its path names by now; without a /proc what the path names.
+ * Watches the inode that is open, whatever its path names by now; without /proc, what the path
+ * names.
  */
-static int watch_file(const struct follow *follow, int watch)
+static int watch_file(const struct follow_source *follow, int watch)
 {
 	char path[64];
 
@@ -135,10 +145,10 @@ static int watch_file(const struct follow *follow, int watch)
 }
 
 /*
- * All watches anew, so that none of an earlier file or directory stays. What was missed meanwhile
- * only a look finds.
+ * Makes all watches anew, so that none of an earlier file or directory is left. Caller reads and
+ * compares afterwards: changes before the new watches caused no event.
  */
-static int watch_all(struct follow *follow)
+static int watch_all(struct follow_source *follow)
 {
 	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	int rc;
@@ -162,9 +172,10 @@ static int watch_all(struct follow *follow)
 }
 
 /*
- * A descriptor of what the path names now; -ENOENT before there is a file. Other errors are said.
+ * Opens what the path names now. Returns the descriptor; -ENOENT if there is no file; another error
+ * with its text recorded.
  */
-static int open_file(const struct follow *follow, struct stat *stat)
+static int open_file(const struct follow_source *follow, struct stat *stat)
 {
 	int fd = leat_source_open(follow->source.path);
 	int rc = 0;
@@ -185,7 +196,7 @@ static int open_file(const struct follow *follow, struct stat *stat)
 	return rc;
 }
 
-static void take_file(struct follow *follow, int fd, const struct stat *stat, off_t pos)
+static void take_file(struct follow_source *follow, int fd, const struct stat *stat, off_t pos)
 {
 	close_fd(&follow->fd);
 	follow->fd = fd;
@@ -194,13 +205,13 @@ static void take_file(struct follow *follow, int fd, const struct stat *stat, of
 	follow->pos = pos;
 }
 
-static bool is_open(const struct follow *follow, const struct stat *stat)
+static bool is_open(const struct follow_source *follow, const struct stat *stat)
 {
 	return follow->fd >= 0 && stat->st_dev == follow->dev && stat->st_ino == follow->ino;
 }
 
-/* One read: *ended where there is no more for now. */
-static int read_some(struct follow *follow, bool *ended)
+/* Reads once and sends the whole lines. *ended: there is no more for now. */
+static int read_file(struct follow_source *follow, bool *ended)
 {
 	size_t room;
 	ssize_t n;
@@ -215,14 +226,14 @@ static int read_some(struct follow *follow, bool *ended)
 	leat_splitter_fill(&follow->split, (size_t)n);
 	follow->pos += n;
 	*ended = n == 0;
-	return leat_source_lines(&follow->source, &follow->split);
+	return leat_source_emit_lines(&follow->source, &follow->split);
 }
 
 /*
- * A file shorter than what was read of it begins anew; a line whose end was cut away is sent as far
- * as it came.
+ * Reads a file that has become shorter than what was read of it from its start. A line without a
+ * line feed before that is sent as far as it came.
  */
-static int look_for_truncation(struct follow *follow, bool *truncated)
+static int check_truncation(struct follow_source *follow, bool *truncated)
 {
 	struct stat stat;
 
@@ -233,10 +244,11 @@ static int look_for_truncation(struct follow *follow, bool *truncated)
 		return 0;
 	*truncated = true;
 	follow->pos = 0;
-	return leat_source_rest(&follow->source, &follow->split);
+	return leat_source_emit_rest(&follow->source, &follow->split);
 }
 
-static int read_to_end(struct follow *follow)
+/* Sends what there is in the open file, also after a truncation. */
+static int read_to_end(struct follow_source *follow)
 {
 	bool more = follow->fd >= 0, ended = false;
 	int rc = 0;
@@ -244,15 +256,15 @@ static int read_to_end(struct follow *follow)
 	while (rc == 0 && more) {
 		rc = leat_source_check(&follow->source);
 		if (rc == 0)
-			rc = read_some(follow, &ended);
+			rc = read_file(follow, &ended);
 		if (rc == 0 && ended)
-			rc = look_for_truncation(follow, &more);
+			rc = check_truncation(follow, &more);
 	}
 	return rc;
 }
 
-/* What the path names: 1, or 0 for nothing that could be read. */
-static int find_file(struct follow *follow, struct stat *found)
+/* Gets the status of what the path names. Returns 1; 0 for nothing that could be read. */
+static int find_file(struct follow_source *follow, struct stat *found)
 {
 	int rc;
 
@@ -261,8 +273,8 @@ static int find_file(struct follow *follow, struct stat *found)
 	if (lstat(follow->source.path, found) < 0)
 		return 0;
 	/*
-	 * A link to what is not there: it may be created where nobody has watched yet. No watch is
-	 * given up for that.
+	 * A link to a file that is not there: the file may be created in a directory that is not
+	 * watched yet. The watches that there are stay.
 	 */
 	rc = watch_directories(follow->watch, follow->source.path);
 	if (rc < 0)
@@ -270,8 +282,10 @@ static int find_file(struct follow *follow, struct stat *found)
 	return stat(follow->source.path, found) == 0;
 }
 
-/* Whether it is time for the file that the path names now: another one, with something in it. */
-static int find_successor(struct follow *follow)
+/*
+ * Whether it is time for the file that the path names now: it is another one, with something in it.
+ */
+static int find_successor(struct follow_source *follow)
 {
 	struct stat found;
 	int rc = find_file(follow, &found);
@@ -280,7 +294,7 @@ static int find_successor(struct follow *follow)
 		return rc < 0 ? rc : 0;
 	if (follow->fd < 0 || found.st_size > 0 || !S_ISREG(found.st_mode))
 		return 1;
-	/* Looked at again after the watch is there: it may have been written to just before. */
+	/* The size is read again behind the watch: a write may have come just before the watch. */
 	if (inotify_add_watch(follow->watch, follow->source.path, IN_MODIFY) < 0)
 		return errno == ENOENT || errno == EACCES
 		               ? 0
@@ -290,10 +304,10 @@ static int find_successor(struct follow *follow)
 }
 
 /*
- * Goes over to the file that the path names now, if that is another; *moved where all is to be
- * looked at again.
+ * If the path names another file now, sends the rest of the old one and opens the new one. *moved:
+ * the caller is to read and compare again.
  */
-static int change_over(struct follow *follow, bool *moved)
+static int switch_file(struct follow_source *follow, bool *moved)
 {
 	struct stat stat;
 	int rc = find_successor(follow), fd;
@@ -302,13 +316,16 @@ static int change_over(struct follow *follow, bool *moved)
 	if (rc <= 0)
 		return rc;
 	if (euidaccess(follow->source.path, R_OK) < 0 && errno == EACCES)
-		return 0; /* its creator has yet to give it its permissions; that is an event too */
+		/*
+		 * the thread that created it has yet to set its permissions, which is an event too
+		 */
+		return 0;
 	fd = open_file(follow, &stat);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	rc = read_to_end(follow);
 	if (rc == 0)
-		rc = leat_source_rest(&follow->source, &follow->split);
+		rc = leat_source_emit_rest(&follow->source, &follow->split);
 	if (rc != 0) {
 		close(fd);
 		return rc;
@@ -318,8 +335,8 @@ static int change_over(struct follow *follow, bool *moved)
 	return watch_all(follow);
 }
 
-/* Reads all there is, in all files there are. */
-static int look(struct follow *follow)
+/* Sends all that there is, in the open file and in those that follow it. */
+static int read_available(struct follow_source *follow)
 {
 	bool moved;
 	int rc;
@@ -330,13 +347,13 @@ static int look(struct follow *follow)
 		if (rc == 0 && moved)
 			rc = watch_all(follow);
 		else if (rc == 0)
-			rc = change_over(follow, &moved);
+			rc = switch_file(follow, &moved);
 	} while (rc == 0 && moved);
 	return rc;
 }
 
-/* Takes the events off the queue; only what tells about the directories is of interest. */
-static int take_events(struct follow *follow)
+/* Reads the events away. Only those of directories that went away matter. */
+static int take_events(struct follow_source *follow)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	const struct inotify_event *event;
@@ -353,7 +370,7 @@ static int take_events(struct follow *follow)
 	return n < 0 && errno != EAGAIN ? leat_source_fail(&follow->source, -errno, "inotify") : 0;
 }
 
-static int wait(struct follow *follow)
+static int wait_for_events(struct follow_source *follow)
 {
 	int rc = leat_source_wait(&follow->source, follow->watch, follow->source.until_ns);
 
@@ -362,8 +379,11 @@ static int wait(struct follow *follow)
 	return rc < 0 ? rc : take_events(follow);
 }
 
-/* The file that is there when all begins, if it is. Its position stands before its watch does. */
-static int begin(struct follow *follow, bool from_start)
+/*
+ * Opens the file that is there at the start, if there is one. Its position is set before its watch
+ * is added, so what is appended between the two is sent.
+ */
+static int open_first_file(struct follow_source *follow, bool from_start)
 {
 	struct stat stat;
 	int fd = open_file(follow, &stat);
@@ -375,21 +395,23 @@ static int begin(struct follow *follow, bool from_start)
 	return watch_all(follow);
 }
 
-static int run_follow(struct follow *follow, bool from_start)
+static int follow_until_end(struct follow_source *follow, bool from_start)
 {
-	int rc = begin(follow, from_start);
+	int rc = open_first_file(follow, from_start);
 
 	while (rc == 0) {
-		rc = look(follow);
+		rc = read_available(follow);
 		if (rc == 0)
-			rc = wait(follow);
+			rc = wait_for_events(follow);
 	}
 	return rc;
 }
 
 int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opts *opts)
 {
-	struct follow follow = { .source = { .to = to, .name = "follow" }, .watch = -1, .fd = -1 };
+	struct follow_source follow = { .source = { .to = to, .name = "follow" },
+		                        .watch = -1,
+		                        .fd = -1 };
 	int saved = errno;
 	int rc;
 
@@ -400,7 +422,7 @@ int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opt
 	rc = leat_source_check_opts(&follow.source, opts->reserved, 4,
 	                            opts->path == NULL ? "no path" : NULL);
 	if (rc == 0)
-		rc = run_follow(&follow, opts->from_start);
+		rc = follow_until_end(&follow, opts->from_start);
 	leat_splitter_fini(&follow.split);
 	close_fd(&follow.watch);
 	close_fd(&follow.fd);
@@ -408,7 +430,7 @@ int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opt
 	return leat_source_end(rc);
 }
 
-static int run(const struct leat_emitter *to, const void *opts)
+static int run_follow_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_follow_into(to, opts);
 }
@@ -417,6 +439,6 @@ int leat_follow(struct leat_tx *out, void *opts)
 {
 	const struct leat_follow_opts *follow = opts;
 
-	return leat_source_send_lines(out, "follow", follow != NULL ? follow->until_ns : 0, run,
-	                              opts);
+	return leat_source_send_lines(out, "follow", follow != NULL ? follow->until_ns : 0,
+	                              run_follow_source, opts);
 }

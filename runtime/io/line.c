@@ -1,18 +1,24 @@
 /*
  * Blocks, and the lines that hold them.
  *
- * A block counts holds. Its source takes a large number of them when it begins the block, gives one
- * with each line without touching the count, and gives back the rest in one step when it leaves the
- * block. So a line costs one atomic step, in its free, and the source one for each block. The last
- * hold frees; one that stands alone needs no step.
+ * A block counts its holds. The source takes a large number of holds when it begins a block, gives
+ * one of them away with each line without writing to the count, and gives up those that are left in
+ * one step when it begins the next block. So a line costs one atomic step, in its free, and a block
+ * costs the source one. The thread that gives up the last hold frees the block; if it has all
+ * holds, it needs no atomic step for that.
  *
- *     L1  a free takes its hold off (or the source its rest)  ->  L2  who finds itself last frees
- *                                                                     the block
- *     L3  the source finds nobody else                        ->  L1  and fills it again
- *     all reads of the block are before its end, or before what is written into it next
+ *     L1  a free gives up its hold (or the        ->  L2  the thread that finds no other hold frees
+ *         source those that it has left)                  the block
+ *     L3  the source finds no hold but its own    ->  L1  and fills the block again
  *
- * What the source wrote into the block reaches a reader with the line, through the channel that
- * carries it.
+ * Invariant: every read of a line is before the block is freed or written again. If not: a receiver
+ * reads its line and gives up its hold; the source finds the count at its own holds and reads the
+ * next piece of the file into the block, before the receiver's read is done. Therefore the count is
+ * given up with release, after the reads (L1), and loaded with acquire, before the free (L2) or the
+ * writes (L3).
+ *
+ * The bytes that the source writes into a block reach a reader with the line, through the channel
+ * that carries it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -26,26 +32,27 @@
 
 struct leat_block {
 	uint64_t holds;
-	uint64_t unused; /* the bytes of a line's own copy stand aligned to 16 */
+	/* makes the structure 16 bytes, so that the bytes of a copied line are aligned to 16 */
+	uint64_t unused;
 };
 
-/* The holds a source begins with: more than a block can have lines. */
+/* The holds that a source takes: more than a block can have lines. */
 #define SOURCE_HOLDS (UINT64_C(1) << 62)
 
 /*
- * Where the bytes of a shared block begin: readers of the first lines are apart from those who
- * count.
+ * Where the bytes of a shared block begin: one line of the cache behind the count, so that readers
+ * of the first lines are not slowed by threads that free.
  */
 #define SHARED_HEAD 64
 
-/* Bytes of room below which a block counts as full: a read for less is hardly worth its call. */
+/* With less room than this a block counts as full: a smaller read is hardly worth its call. */
 #define LEAST_ROOM 4096
 
 static_assert(sizeof(struct leat_block) == 16,
               "the bytes of a line's own copy stand aligned to 16");
 static_assert(sizeof(struct leat_block) <= SHARED_HEAD, "the head has room for the count");
 
-static struct leat_block *block_open(size_t head, size_t len, size_t align, uint64_t holds)
+static struct leat_block *create_block(size_t head, size_t len, size_t align, uint64_t holds)
 {
 	struct leat_block *block;
 
@@ -53,17 +60,18 @@ static struct leat_block *block_open(size_t head, size_t len, size_t align, uint
 		return NULL;
 	block = leat_os_alloc(head + len, align);
 	if (block != NULL)
-		leat_store_rlx(&block->holds, holds); /* rlx: nobody else has it yet */
+		leat_store_rlx(&block->holds, holds); /* rlx: no other thread has the block yet */
 	return block;
 }
 
-static void block_let_go(struct leat_block *block, uint64_t holds)
+/* Gives up so many holds; the last ones free the block. */
+static void drop_holds(struct leat_block *block, uint64_t holds)
 {
-	/* L2: the count before the end of the block; pairs with L1 in block_let_go() elsewhere. */
+	/* L2: the count before the free of the block; pairs with L1 in drop_holds() elsewhere. */
 	if (leat_load_acq(&block->holds) != holds &&
 	    /*
-	     * L1: reads of the block before the count; pairs with L2 in block_let_go() and L3 in
-	     * block_is_mine().
+	     * L1: reads of the block before the count; pairs with L2 in drop_holds() and L3 in
+	     * block_is_unshared().
 	     */
 	    leat_add_acqrel(&block->holds, UINT64_C(0) - holds) != holds)
 		return;
@@ -81,7 +89,7 @@ int leat_line_copy(struct leat_line *line, const void *data, size_t len)
 		return 0;
 	if (data == NULL)
 		return -EINVAL;
-	block = block_open(sizeof(*block), len, 0, 1);
+	block = create_block(sizeof(*block), len, 0, 1);
 	if (block == NULL)
 		return -ENOMEM;
 	*line = (struct leat_line){ .data = memcpy(block + 1, data, len),
@@ -97,7 +105,7 @@ void leat_line_free(struct leat_line *line)
 	if (block == NULL)
 		return;
 	*line = (struct leat_line){ .data = "" };
-	block_let_go(block, 1);
+	drop_holds(block, 1);
 }
 
 void leat_line_discard(void *line, void *unused)
@@ -106,22 +114,23 @@ void leat_line_discard(void *line, void *unused)
 	leat_line_free(line);
 }
 
-/* Every line that was given is free again: nobody else can come to hold the block. */
-static bool block_is_mine(const struct leat_splitter *split)
+/* Whether every line of the block is free again: then no other thread can come to hold it. */
+static bool block_is_unshared(const struct leat_splitter *split)
 {
-	/* L3: the count before what is written next; pairs with L1 in block_let_go(). */
+	/* L3: the count before the writes that follow; pairs with L1 in drop_holds(). */
 	return leat_load_acq(&split->block->holds) == SOURCE_HOLDS - split->given;
 }
 
-static void begin(struct leat_splitter *split, struct leat_block *block, size_t size, size_t kept)
+static void install_block(struct leat_splitter *split, struct leat_block *block, size_t size,
+                          size_t kept)
 {
 	*split = (struct leat_splitter){
 		.block = block, .data = (char *)block + SHARED_HEAD, .size = size, .end = kept
 	};
 }
 
-/* Begins a block with what has come of the line that is not whole yet. */
-static int turn_over(struct leat_splitter *split)
+/* Begins a block, or the same one again, with the bytes of the line that is not whole yet. */
+static int start_next_block(struct leat_splitter *split)
 {
 	size_t kept = split->end - split->start;
 	size_t size = kept <= LEAT_BLOCK_BYTES / 2 ? LEAT_BLOCK_BYTES : 2 * kept;
@@ -129,19 +138,20 @@ static int turn_over(struct leat_splitter *split)
 
 	if (kept >= LEAT_LINE_BYTES)
 		return -EMSGSIZE;
-	if (split->block != NULL && split->size == size && block_is_mine(split)) {
+	if (split->block != NULL && split->size == size && block_is_unshared(split)) {
 		memmove(split->data, split->data + split->start, kept);
-		leat_store_rlx(&split->block->holds, SOURCE_HOLDS); /* rlx: nobody else has it */
-		begin(split, split->block, size, kept);
+		/* rlx: no other thread has the block */
+		leat_store_rlx(&split->block->holds, SOURCE_HOLDS);
+		install_block(split, split->block, size, kept);
 		return 0;
 	}
-	next = block_open(SHARED_HEAD, size, SHARED_HEAD, SOURCE_HOLDS);
+	next = create_block(SHARED_HEAD, size, SHARED_HEAD, SOURCE_HOLDS);
 	if (next == NULL)
 		return -ENOMEM;
 	if (kept > 0)
 		memcpy((char *)next + SHARED_HEAD, split->data + split->start, kept);
 	leat_splitter_fini(split);
-	begin(split, next, size, kept);
+	install_block(split, next, size, kept);
 	return 0;
 }
 
@@ -151,7 +161,7 @@ int leat_splitter_room(struct leat_splitter *split, char **at, size_t *room)
 	int rc;
 
 	if (split->size - split->end < LEAST_ROOM) {
-		rc = turn_over(split);
+		rc = start_next_block(split);
 		if (rc < 0)
 			return rc;
 		split->scanned = scanned;
@@ -166,7 +176,8 @@ void leat_splitter_fill(struct leat_splitter *split, size_t n)
 	split->end += n;
 }
 
-static void give(struct leat_splitter *split, struct leat_line *line, size_t end, size_t next)
+/* Makes the bytes from split->start to end a line; the next one begins at `next`. */
+static void make_line(struct leat_splitter *split, struct leat_line *line, size_t end, size_t next)
 {
 	line->data = split->data + split->start;
 	line->len = end - split->start;
@@ -188,7 +199,7 @@ bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line)
 		return false;
 	}
 	end = (size_t)(feed - split->data);
-	give(split, line, end, end + 1);
+	make_line(split, line, end, end + 1);
 	return true;
 }
 
@@ -196,13 +207,13 @@ bool leat_splitter_rest(struct leat_splitter *split, struct leat_line *line)
 {
 	if (split->start == split->end)
 		return false;
-	give(split, line, split->end, split->end);
+	make_line(split, line, split->end, split->end);
 	return true;
 }
 
 void leat_splitter_fini(struct leat_splitter *split)
 {
 	if (split->block != NULL)
-		block_let_go(split->block, SOURCE_HOLDS - split->given);
+		drop_holds(split->block, SOURCE_HOLDS - split->given);
 	*split = (struct leat_splitter){ 0 };
 }

@@ -1,17 +1,16 @@
 /*
- * runtime/io/line.h: bytes that come in pieces, cut into lines that share memory.
+ * runtime/io/line.h: a splitter: cuts bytes that come in pieces into lines that share memory.
  *
  *     leat_splitter_room(&split, &at, &room);        where the next piece may be written
  *     leat_splitter_fill(&split, read(fd, at, room));
- *     while (leat_splitter_next(&split, &line))      the whole lines that are there now, each one a
- *                                                    hold
+ *     while (leat_splitter_next(&split, &line))      each whole line that is there now
  *             ...
  *     leat_splitter_rest(&split, &line);             at the end: a last line without its line feed
  *     leat_splitter_fini(&split);
  *
- * One thread feeds a splitter; the lines it gives may be freed by any thread, also after the
- * splitter is gone. A line is never copied, unless it stands across the end of a block; a longer
- * one than a block makes the block grow.
+ * One thread uses a splitter. Any thread may free the lines that it makes, also when the splitter
+ * is gone; each line is one hold on its block. A line is not copied, unless the end of a block is
+ * in the midst of it. A line that is longer than a block makes the next block larger.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -21,30 +20,38 @@
 #include <leat/io.h>
 
 /*
- * Bytes that a block holds and that a read asks for: large enough that the kernel's copy and not
- * the call is what a read costs, small enough to be in a core's second-level cache when the lines
- * are looked at.
+ * The bytes of a block, and of a read. Large enough that a read costs what the kernel copies, and
+ * not the call; small enough to be in a core's second-level cache when the lines are read.
  */
 #define LEAT_BLOCK_BYTES ((size_t)128 * 1024)
 
-/* All zero: an empty one. */
+/* All zero is an empty splitter. */
 struct leat_splitter {
 	struct leat_block *block;
-	char *data; /* the block's bytes: `size` of them, `end` filled */
+	char *data; /* the bytes of the block: `size` of them, of which `end` are filled */
 	size_t size, end;
-	size_t start;   /* of the line that is not whole yet */
-	size_t scanned; /* no line feed from start to here */
-	uint64_t given; /* lines of this block */
+	size_t start;   /* where the line begins that is not whole yet */
+	size_t scanned; /* up to here there is no line feed after start */
+	uint64_t given; /* lines that were made of this block */
 };
 
-/* 0 and at least one byte of room; or -ENOMEM, and nothing has changed. */
+/*
+ * Makes room for a piece. Returns 0, with *at and at least one byte of *room; -ENOMEM or -EMSGSIZE,
+ * with the splitter unchanged.
+ */
 int leat_splitter_room(struct leat_splitter *split, char **at, size_t *room);
-/* So many bytes were written there. */
+/* Says that n bytes were written at *at. */
 void leat_splitter_fill(struct leat_splitter *split, size_t n);
 
+/*
+ * The next whole line, without its line feed; false if there is none yet. The caller owns the line.
+ */
 bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line);
-/* What is left over as a line; false if nothing is. */
+/*
+ * What is left without a line feed, as a line; false if nothing is left. The caller owns the line.
+ */
 bool leat_splitter_rest(struct leat_splitter *split, struct leat_line *line);
+/* Gives the block up. It lives on while there are lines of it. */
 void leat_splitter_fini(struct leat_splitter *split);
 
 #endif

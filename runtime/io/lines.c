@@ -1,10 +1,11 @@
 /*
  * The lines of a file, a pipe or standard input.
  *
- * What cannot keep a reader waiting (a regular file) is read straight on. Everything else is waited
- * for where the consumer's close and the scope's cancel arrive too, so the descriptor should not
- * block: a path is opened so (which for a named pipe also means not to wait for its writer here).
- * Standard input stays as it is, for others share it; it is read only when there is something.
+ * A regular file is read straight on, as its reads do not wait. For everything else the source
+ * waits with leat_tx_wait(), which a close of the last receiver and a cancel end too, so a read
+ * must not block. A path is opened with O_NONBLOCK for that (then the open of a named pipe does not
+ * wait for a writer). Standard input is left as it is, as other processes share it; the source
+ * reads it only when poll(2) says that there is something.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,16 +16,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct lines {
+struct lines_source {
 	struct leat_source source;
 	struct leat_splitter split;
 	int fd;
-	bool waits;  /* reading may find nothing yet */
-	off_t first; /* where standard input stood when it came to us; 0 of a file */
+	bool waits;  /* a read may find nothing yet: not a regular file */
+	off_t first; /* the position of standard input at the start; 0 for a path */
 	uint64_t passes;
 };
 
-static int open_input(struct lines *lines)
+static int open_input(struct lines_source *lines)
 {
 	struct stat stat;
 
@@ -45,8 +46,8 @@ static int open_input(struct lines *lines)
 	return lines->first < 0 ? leat_source_fail(&lines->source, -errno, "to repeat it") : 0;
 }
 
-/* One piece more, or *ended. */
-static int read_some(struct lines *lines, bool *ended)
+/* Reads a piece, or sets *ended. */
+static int read_input(struct lines_source *lines, bool *ended)
 {
 	ssize_t n = -EAGAIN;
 	int rc = 0;
@@ -63,8 +64,8 @@ static int read_some(struct lines *lines, bool *ended)
 	return n < 0 ? leat_source_fail(&lines->source, (int)n, NULL) : 0;
 }
 
-/* From where it stands to its end. */
-static int one_pass(struct lines *lines, bool *empty)
+/* Sends the lines from the current position to the end. *empty: there were no bytes. */
+static int read_pass(struct lines_source *lines, bool *empty)
 {
 	bool ended = false;
 	int rc;
@@ -73,31 +74,31 @@ static int one_pass(struct lines *lines, bool *empty)
 	do {
 		rc = leat_source_check(&lines->source);
 		if (rc == 0)
-			rc = read_some(lines, &ended);
+			rc = read_input(lines, &ended);
 		if (rc == 0)
-			rc = leat_source_lines(&lines->source, &lines->split);
+			rc = leat_source_emit_lines(&lines->source, &lines->split);
 		*empty = *empty && ended;
 	} while (rc == 0 && !ended);
-	return rc != 0 ? rc : leat_source_rest(&lines->source, &lines->split);
+	return rc != 0 ? rc : leat_source_emit_rest(&lines->source, &lines->split);
 }
 
-static int all_passes(struct lines *lines)
+static int read_passes(struct lines_source *lines)
 {
 	bool empty;
-	int rc = one_pass(lines, &empty);
+	int rc = read_pass(lines, &empty);
 
-	/* What was empty once is not read over and over. */
+	/* An input that was empty once is not read again and again. */
 	for (uint64_t pass = 1; rc == 0 && pass < lines->passes && !empty; pass++) {
 		if (lseek(lines->fd, lines->first, SEEK_SET) < 0)
 			return leat_source_fail(&lines->source, -errno, "to repeat it");
-		rc = one_pass(lines, &empty);
+		rc = read_pass(lines, &empty);
 	}
 	return rc;
 }
 
 int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts *opts)
 {
-	struct lines lines = { .source = { .to = to, .name = "lines" }, .fd = -1 };
+	struct lines_source lines = { .source = { .to = to, .name = "lines" }, .fd = -1 };
 	int saved = errno;
 	int rc;
 
@@ -111,7 +112,7 @@ int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts 
 	if (rc == 0)
 		rc = open_input(&lines);
 	if (rc == 0)
-		rc = all_passes(&lines);
+		rc = read_passes(&lines);
 	leat_splitter_fini(&lines.split);
 	if (lines.fd >= 0 && strcmp(opts->path, "-") != 0)
 		close(lines.fd);
@@ -119,7 +120,7 @@ int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts 
 	return leat_source_end(rc);
 }
 
-static int run(const struct leat_emitter *to, const void *opts)
+static int run_lines_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_lines_into(to, opts);
 }
@@ -128,5 +129,6 @@ int leat_lines(struct leat_tx *out, void *opts)
 {
 	const struct leat_lines_opts *lines = opts;
 
-	return leat_source_send_lines(out, "lines", lines != NULL ? lines->until_ns : 0, run, opts);
+	return leat_source_send_lines(out, "lines", lines != NULL ? lines->until_ns : 0,
+	                              run_lines_source, opts);
 }

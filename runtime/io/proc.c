@@ -1,9 +1,9 @@
 /*
- * Readings of a /proc file at a steady interval.
+ * Readings of a file of /proc at a steady interval.
  *
- * Each reading is taken whole before its first line is sent, so that it is of one time even if the
- * sending has to wait. The file is opened anew: what it names (a process, a device) may come and
- * go, and then that is a failure.
+ * A reading is taken whole before its first line is sent, so that all its lines are of one time
+ * even if a send has to wait. The file is opened anew for each reading: the process or device that
+ * it is about may come and go, and an open that fails ends the source.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,13 +18,13 @@
 #define NS_PER_S INT64_C(1000000000)
 
 /*
- * Bytes of a reading at most: nothing that is meant to be read this way comes near it, and some
+ * The bytes of a reading at most. Files that are meant to be read so are far smaller, and some
  * files have no end.
  */
 #define MOST_BYTES ((size_t)64 * 1024 * 1024)
 
-/* Why a name is none, or NULL: it must stay below /proc. */
-static const char *fault_of(const char *name)
+/* Returns what is wrong with a name, or NULL: the path must stay below /proc. */
+static const char *find_name_fault(const char *name)
 {
 	if (name == NULL || *name == '\0')
 		return "no name";
@@ -43,7 +43,7 @@ static const char *fault_of(const char *name)
 	}
 }
 
-static int read_whole(const struct leat_source *source, struct leat_splitter *split)
+static int read_whole_file(const struct leat_source *source, struct leat_splitter *split)
 {
 	int fd = leat_source_open(source->path), saved = errno;
 	size_t sum = 0;
@@ -61,23 +61,23 @@ static int read_whole(const struct leat_source *source, struct leat_splitter *sp
 	} while (n > 0);
 	close(fd);
 	errno = saved;
-	/* EAGAIN: one that would keep its reader waiting; that was all there is now */
+	/* EAGAIN: a file whose reader would have to wait; what was read is all there is now */
 	if (n < 0 && n != -EAGAIN)
 		return leat_source_fail(source, (int)n, NULL);
 	return rc;
 }
 
-static int one_reading(struct leat_source *source, struct leat_splitter *split)
+static int send_reading(struct leat_source *source, struct leat_splitter *split)
 {
-	int rc = read_whole(source, split);
+	int rc = read_whole_file(source, split);
 
 	if (rc == 0)
-		rc = leat_source_lines(source, split);
-	return rc != 0 ? rc : leat_source_rest(source, split);
+		rc = leat_source_emit_lines(source, split);
+	return rc != 0 ? rc : leat_source_emit_rest(source, split);
 }
 
-/* Until the first reading to come that is not due yet: those that were missed are left out. */
-static int await_next(const struct leat_source *source, int64_t start_ns, int64_t interval_ns)
+/* Waits until the next reading is due; readings that were missed are left out. */
+static int await_reading(const struct leat_source *source, int64_t start_ns, int64_t interval_ns)
 {
 	uint64_t next = (uint64_t)(leat_now_ns() - start_ns) / (uint64_t)interval_ns + 1;
 	int64_t due_ns = leat_source_due(start_ns, next, interval_ns);
@@ -89,16 +89,16 @@ static int await_next(const struct leat_source *source, int64_t start_ns, int64_
 	return is_last ? LEAT_EMIT_ENOUGH : 0;
 }
 
-static int run_proc(struct leat_source *source, int64_t interval_ns)
+static int repeat_readings(struct leat_source *source, int64_t interval_ns)
 {
 	struct leat_splitter split = { 0 };
 	int64_t start_ns = leat_now_ns();
 	int rc;
 
 	do {
-		rc = one_reading(source, &split);
+		rc = send_reading(source, &split);
 		if (rc == 0)
-			rc = await_next(source, start_ns, interval_ns);
+			rc = await_reading(source, start_ns, interval_ns);
 	} while (rc == 0);
 	leat_splitter_fini(&split);
 	return rc;
@@ -114,18 +114,18 @@ int leat_proc_into(const struct leat_emitter *to, const struct leat_proc_opts *o
 		return leat_source_refuse(&source, -EINVAL, "no options");
 	source.path = opts->name;
 	source.until_ns = leat_source_until(opts->until_ns);
-	rc = leat_source_check_opts(&source, opts->reserved, 4, fault_of(opts->name));
+	rc = leat_source_check_opts(&source, opts->reserved, 4, find_name_fault(opts->name));
 	if (rc == 0 && opts->interval_ns < 0)
 		rc = leat_source_refuse(&source, -EINVAL, "the interval must not be below 0");
 	if (rc < 0)
 		return rc;
 	snprintf(path, sizeof(path), "/proc/%s", opts->name);
 	source.path = path;
-	rc = run_proc(&source, opts->interval_ns > 0 ? opts->interval_ns : NS_PER_S);
+	rc = repeat_readings(&source, opts->interval_ns > 0 ? opts->interval_ns : NS_PER_S);
 	return leat_source_end(rc);
 }
 
-static int run(const struct leat_emitter *to, const void *opts)
+static int run_proc_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_proc_into(to, opts);
 }
@@ -134,5 +134,6 @@ int leat_proc(struct leat_tx *out, void *opts)
 {
 	const struct leat_proc_opts *proc = opts;
 
-	return leat_source_send_lines(out, "proc", proc != NULL ? proc->until_ns : 0, run, opts);
+	return leat_source_send_lines(out, "proc", proc != NULL ? proc->until_ns : 0,
+	                              run_proc_source, opts);
 }

@@ -1,10 +1,9 @@
 /*
- * runtime/io/source.h: the sources of leat/io.h, freed from the channel they send into.
+ * runtime/io/source.h: the sources of leat/io.h, with a function in place of the channel.
  *
- * A flow fuses the cheap steps behind a source into the source's own thread: what the source makes
- * goes to a function, and only what comes out at the end of the steps goes into a ring. So each
- * source is written once, here, against an emitter; its public face in leat/io.h emits with
- * leat_send().
+ * A flow runs the cheap steps behind a source on the source's own thread: the source passes each
+ * item to a function, and only what is left after the steps goes into a ring. So each source is
+ * written once, against an emitter. The public sources of leat/io.h use an emitter that sends.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,9 +13,10 @@
 #include <leat/io.h>
 
 /*
- * Takes one item, of the type that the source's comment in leat/io.h names. 0: the item is the
- * emitter's now. Anything else: it is still the source's, which frees it and ends with that value
- * at once. A positive value (LEAT_EMIT_ENOUGH) ends the source well: it answers 0.
+ * Takes one item, of the type that the comment of the source in leat/io.h names. If it returns 0,
+ * the emitter owns the item. If it returns anything else, the source still owns the item, frees it,
+ * and ends at once: with that value if it is negative, and well, returning 0, if it is positive
+ * (LEAT_EMIT_ENOUGH).
  */
 typedef int leat_emit_fn(void *arg, void *item);
 #define LEAT_EMIT_ENOUGH 1
@@ -24,7 +24,10 @@ typedef int leat_emit_fn(void *arg, void *item);
 struct leat_emitter {
 	leat_emit_fn *emit;
 	void *arg;
-	/* what the source waits with (leat_tx_wait, leat_tx_done) and fails with (leat_tx_fail) */
+	/*
+	 * with this the source waits (leat_tx_wait()), and records the text of a failure
+	 * (leat_tx_fail())
+	 */
 	struct leat_tx *out;
 };
 

@@ -1,13 +1,13 @@
 /*
- * Numbers: of ticks that are due, and simply one after the other.
+ * Numbers: of the ticks that are due, and one after another.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/io/common.h"
 
 /*
- * The tick to emit after `last`: the next one, waited for; or the one that is due, where that is
- * further on.
+ * Sets *tick to the tick to emit after `last`: the next one, once it is due; or the latest that is
+ * due, if the source is late.
  */
 static int await_tick(const struct leat_source *source, int64_t start_ns, int64_t interval_ns,
                       uint64_t last, uint64_t *tick)
@@ -63,18 +63,18 @@ int leat_count_into(const struct leat_emitter *to, const struct leat_count_opts 
 		return rc;
 	n = opts->first;
 	do {
-		item = n; /* an emitter may change what it is given */
+		item = n; /* a copy, as an emitter may change its item */
 		rc = leat_source_emit(&source, &item);
-	} while (rc == 0 && n++ != opts->last); /* n may be at the end of the numbers */
+	} while (rc == 0 && n++ != opts->last); /* n may be UINT64_MAX */
 	return leat_source_end(rc);
 }
 
-static int run_tick(const struct leat_emitter *to, const void *opts)
+static int run_tick_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_tick_into(to, opts);
 }
 
-static int run_count(const struct leat_emitter *to, const void *opts)
+static int run_count_source(const struct leat_emitter *to, const void *opts)
 {
 	return leat_count_into(to, opts);
 }
@@ -83,8 +83,8 @@ int leat_tick(struct leat_tx *out, void *opts)
 {
 	const struct leat_tick_opts *tick = opts;
 
-	return leat_source_send_numbers(out, "tick", tick != NULL ? tick->until_ns : 0, run_tick,
-	                                opts);
+	return leat_source_send_numbers(out, "tick", tick != NULL ? tick->until_ns : 0,
+	                                run_tick_source, opts);
 }
 
 int leat_count(struct leat_tx *out, void *opts)
@@ -92,5 +92,5 @@ int leat_count(struct leat_tx *out, void *opts)
 	const struct leat_count_opts *count = opts;
 
 	return leat_source_send_numbers(out, "count", count != NULL ? count->until_ns : 0,
-	                                run_count, opts);
+	                                run_count_source, opts);
 }

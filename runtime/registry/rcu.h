@@ -1,10 +1,10 @@
 /*
- * runtime/registry/rcu.h: all that leat uses of userspace RCU. The only file that names liburcu, so
- * that tests can put something else behind these names.
+ * runtime/registry/rcu.h: all that leat uses of userspace RCU. No other file names liburcu, so
+ * tests can put something else behind these names.
  *
- * The flavour is "bp": a thread that walks need not have said so before, and no thread of liburcu's
- * own is started. ThreadSanitizer does not see liburcu's ordering (its assembly, and membarrier),
- * so under it a lock stands in.
+ * The flavour is "bp": a thread need not register before it walks, and liburcu starts no thread of
+ * its own. ThreadSanitizer does not see liburcu's ordering (assembly, and membarrier), so with it a
+ * reader-writer lock takes liburcu's place.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -68,8 +68,8 @@ static inline void cds_list_del_rcu(struct cds_list_head *entry)
 #include <urcu/rculist.h>
 
 /*
- * liburcu's: whether its readers leave their fences to membarrier. Its inline readers load it each
- * time.
+ * A variable of liburcu's: whether its readers leave their fences to membarrier. liburcu's inline
+ * readers load it each time.
  */
 #ifndef CONFIG_RCU_FORCE_SYS_MEMBARRIER
 extern int urcu_bp_has_sys_membarrier;
@@ -84,18 +84,22 @@ static inline void leat_rcu_read_unlock(void)
 	urcu_bp_read_unlock();
 }
 /*
- * liburcu ends the process where membarrier worked at the start and is refused later. So a grace
- * period asks first, and where it is refused has the readers execute their own fences from then on;
- * those under way do not, so what they stored is waited for.
+ * liburcu ends the process if membarrier worked at the start and is refused later. So before a
+ * grace period this function asks whether membarrier still works. If not, it clears the variable
+ * above: readers that begin from then on execute their own fences. Readers that are under way did
+ * not, so this function sleeps until what they stored is visible.
  */
 static inline void leat_rcu_synchronize(void)
 {
 #ifndef CONFIG_RCU_FORCE_SYS_MEMBARRIER
 	uint32_t *asked = (uint32_t *)&urcu_bp_has_sys_membarrier;
 
-	/* rlx: liburcu's readers load it so, too */
+	/* rlx: liburcu's readers load it relaxed, too */
 	if (leat_load_rlx(asked) != 0 && !leat_os_fence_heavy_ask()) {
-		/* rlx: the sleep makes it visible, and what readers did before */
+		/*
+		 * rlx: the sleep makes this store visible to readers, and their stores to this
+		 * thread
+		 */
 		leat_store_rlx(asked, 0);
 		leat_os_outlast_stores();
 	}

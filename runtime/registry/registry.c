@@ -7,28 +7,29 @@ enum { ENDS_MAX = 65536 };
 pthread_rwlock_t leat_rcu_lock = PTHREAD_RWLOCK_INITIALIZER;
 #endif
 
-/* guards everything below but the walkers and the totals */
+/* guards all that follows but walkers and the totals */
 static struct leat_mutex lock = LEAT_MUTEX_INIT;
 static CDS_LIST_HEAD(nodes);
 static size_t nodes_count;
-static uint64_t last_id; /* by relaxed additions: nothing hangs on it but that each is another */
+static uint64_t last_id; /* by relaxed additions: only that each id is another one matters */
 static struct leat_node *retired;
-static uint32_t walkers; /* walks under way */
+static uint32_t walkers; /* the walks that are under way */
 
 static struct leat_listener *listeners;
 static struct leat_end *ends, **ends_tail = &ends;
 static size_t ends_count;
-static uint64_t last_turn;
+static uint64_t last_sequence;
 
-static uint64_t exits[LEAT_ABANDONED + 1]; /* counted by relaxed additions: nothing hangs on them */
-static uint64_t causes_later, untold;      /* relaxed: the same */
+static uint64_t exits[LEAT_ABANDONED + 1]; /* by relaxed additions: they order nothing */
+static uint64_t causes_later, ends_lost;   /* by relaxed additions, too */
 
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory)
 {
 	node->kind = kind;
 	node->memory = memory;
 	leat_mutex_lock(&lock);
-	node->id = leat_add_rlx(&last_id, 1) + 1; /* rlx: the lock orders those of the list */
+	/* rlx: the lock orders the ids of the nodes on the list */
+	node->id = leat_add_rlx(&last_id, 1) + 1;
 	nodes_count++;
 	cds_list_add_rcu(&node->links, &nodes);
 	leat_mutex_unlock(&lock);
@@ -36,51 +37,52 @@ void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *m
 
 uint64_t leat_registry_ids(uint64_t n)
 {
-	return leat_add_rlx(&last_id, n) + 1; /* rlx: no two get the same */
+	/* rlx: an addition gives no two callers the same ids */
+	return leat_add_rlx(&last_id, n) + 1;
 }
 
-static void keep_end(struct leat_end *end)
+static void append_end(struct leat_end *end)
 {
-	end->turn = ++last_turn;
+	end->sequence = ++last_sequence;
 	end->next = NULL;
 	*ends_tail = end;
 	ends_tail = &end->next;
 	ends_count++;
 	for (struct leat_listener *l = listeners; l != NULL; l = l->next)
-		if (l->unheard == NULL)
-			l->unheard = end;
+		if (l->untaken == NULL)
+			l->untaken = end;
 }
 
-/* Under the lock. Answers what is the caller's to free. */
-static struct leat_end *tell(struct leat_end *end)
+/* Caller holds `lock`. Returns the end that the caller is to free, if it is not kept; else NULL. */
+static struct leat_end *append_end_if_listened(struct leat_end *end)
 {
 	if (end != NULL && listeners != NULL && ends_count < ENDS_MAX) {
-		keep_end(end);
+		append_end(end);
 		return NULL;
 	}
 	if (end != NULL && listeners != NULL)
-		leat_add_rlx(&untold, 1); /* rlx: a number */
+		leat_add_rlx(&ends_lost, 1); /* rlx: a total, which orders nothing */
 	return end;
 }
 
-void leat_registry_notify(struct leat_end *end)
+void leat_registry_add_end(struct leat_end *end)
 {
 	if (end == NULL)
-		leat_add_rlx(&untold, 1); /* rlx: a number */
+		leat_add_rlx(&ends_lost, 1); /* rlx: a total, which orders nothing */
 	leat_mutex_lock(&lock);
-	end = tell(end);
+	end = append_end_if_listened(end);
 	leat_mutex_unlock(&lock);
 	leat_os_free(end);
 }
 
-bool leat_registry_heard(void)
+bool leat_registry_has_listener(void)
 {
-	bool heard;
+	bool listened;
 
 	leat_mutex_lock(&lock);
-	heard = listeners != NULL;
+	listened = listeners != NULL;
 	leat_mutex_unlock(&lock);
-	return heard;
+	return listened;
 }
 
 void leat_registry_remove(struct leat_node *node, struct leat_end *end)
@@ -90,7 +92,7 @@ void leat_registry_remove(struct leat_node *node, struct leat_end *end)
 	leat_mutex_lock(&lock);
 	cds_list_del_rcu(&node->links);
 	nodes_count--;
-	end = tell(end);
+	end = append_end_if_listened(end);
 	/* G1: unlink before walkers; pairs with leat_registry_walk() */
 	leat_fence_seq();
 	if (leat_load_rlx(&walkers) != 0) { /* rlx: ordered by the fence */
@@ -117,7 +119,7 @@ void leat_registry_walk(leat_node_fn *fn, void *arg)
 	leat_mutex_lock(&lock);
 	free_now = retired;
 	retired = NULL;
-	/* rlx: the lock orders it, which leat_registry_remove() takes before it looks */
+	/* rlx: the lock orders it: leat_registry_remove() takes the lock before it loads walkers */
 	leat_add_rlx(&walkers, UINT32_MAX);
 	leat_mutex_unlock(&lock);
 	if (free_now == NULL)
@@ -132,22 +134,25 @@ void leat_registry_walk(leat_node_fn *fn, void *arg)
 void leat_registry_listen(struct leat_listener *listener)
 {
 	leat_mutex_lock(&lock);
-	listener->turn = last_turn;
-	listener->unheard = NULL;
+	listener->taken_sequence = last_sequence;
+	listener->untaken = NULL;
 	listener->next = listeners;
 	listeners = listener;
 	leat_mutex_unlock(&lock);
 }
 
-/* Cuts off the ends that every listener has heard of, for the caller to free. Under the lock. */
-static struct leat_end *cut_heard(void)
+/*
+ * Caller holds `lock`. Cuts off the ends that every listener has taken, and returns them for the
+ * caller to free.
+ */
+static struct leat_end *cut_taken_ends(void)
 {
-	struct leat_end *heard = ends, **link = &heard;
+	struct leat_end *taken = ends, **link = &taken;
 	uint64_t last = UINT64_MAX;
 
 	for (struct leat_listener *l = listeners; l != NULL; l = l->next)
-		last = l->turn < last ? l->turn : last;
-	while (*link != NULL && (*link)->turn <= last) {
+		last = l->taken_sequence < last ? l->taken_sequence : last;
+	while (*link != NULL && (*link)->sequence <= last) {
 		link = &(*link)->next;
 		ends_count--;
 	}
@@ -155,7 +160,7 @@ static struct leat_end *cut_heard(void)
 	*link = NULL;
 	if (ends == NULL)
 		ends_tail = &ends;
-	return heard;
+	return taken;
 }
 
 static void free_ends(struct leat_end *end)
@@ -170,7 +175,7 @@ static void free_ends(struct leat_end *end)
 
 void leat_registry_unlisten(struct leat_listener *listener)
 {
-	struct leat_end *heard;
+	struct leat_end *taken;
 
 	leat_mutex_lock(&lock);
 	for (struct leat_listener **l = &listeners; *l != NULL; l = &(*l)->next)
@@ -178,32 +183,33 @@ void leat_registry_unlisten(struct leat_listener *listener)
 			*l = listener->next;
 			break;
 		}
-	heard = cut_heard();
+	taken = cut_taken_ends();
 	leat_mutex_unlock(&lock);
-	free_ends(heard);
+	free_ends(taken);
 }
 
 void leat_registry_take(struct leat_listener *listener, void (*fn)(const struct leat_end *, void *),
                         void *arg)
 {
-	struct leat_end *end, *heard;
+	struct leat_end *end, *taken;
 	uint64_t last;
 
 	leat_mutex_lock(&lock);
-	end = listener->unheard;
-	last = last_turn; /* the tail's */
-	listener->unheard = NULL;
+	end = listener->untaken;
+	last = last_sequence; /* of the tail */
+	listener->untaken = NULL;
 	leat_mutex_unlock(&lock);
 	if (end == NULL)
 		return;
-	while (fn(end, arg), end->turn != last) /* behind the last one the list may be growing */
+	/* no further than `last`: behind that end other threads may be adding to the list */
+	while (fn(end, arg), end->sequence != last)
 		end = end->next;
 
 	leat_mutex_lock(&lock);
-	listener->turn = last;
-	heard = cut_heard();
+	listener->taken_sequence = last;
+	taken = cut_taken_ends();
 	leat_mutex_unlock(&lock);
-	free_ends(heard);
+	free_ends(taken);
 }
 
 void leat_registry_count_exit(enum leat_cause cause)
@@ -221,7 +227,7 @@ void leat_registry_totals(struct leat_snapshot *snapshot)
 	for (int cause = 0; cause <= LEAT_ABANDONED; cause++)
 		snapshot->exits[cause] = leat_load_rlx(&exits[cause]);
 	snapshot->causes_later = leat_load_rlx(&causes_later);
-	snapshot->untold = leat_load_rlx(&untold);
+	snapshot->untold = leat_load_rlx(&ends_lost);
 }
 
 size_t leat_registry_size(void)

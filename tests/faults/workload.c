@@ -3,8 +3,8 @@
 #include "workload.h"
 #include "inject.h"
 
-#include "runtime/flow/flow.h"
-#include "runtime/flow/parse.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/parse.h"
 #include "runtime/registry/registry.h"
 #include "tests/census.h"
 

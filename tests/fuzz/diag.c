@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/diag/diag.h"
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/report.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <unistd.h>

@@ -7,8 +7,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/parse.h"
-#include "runtime/flow/steps.h"
+#include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/steps.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/value.h"
-#include "runtime/flow/parse.h"
+#include "tools/leat/flow/value.h"
+#include "tools/leat/flow/parse.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>

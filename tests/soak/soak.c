@@ -23,8 +23,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/flow.h"
-#include "runtime/flow/parse.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/parse.h"
 #include "tests/census.h"
 #include "tests/faults/inject.h"
 

@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/plan.h"
-#include "runtime/flow/steps.h"
-#include "runtime/flow/tally.h"
-#include "runtime/flow/value.h"
+#include "tools/leat/flow/plan.h"
+#include "tools/leat/flow/steps.h"
+#include "tools/leat/flow/tally.h"
+#include "tools/leat/flow/value.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * tools/leat/bench.c: `leat bench`: the program leat-bench, which stands beside this one or in
- * PATH. It is a program of its own, as it is linked with what leat is compared with.
+ * tools/leat/bench.c: `leat bench` runs the program leat-bench, which is beside this one or in
+ * PATH. It is a program of its own because it is linked with the peers of leat.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -1,6 +1,6 @@
 /*
- * tools/leat/display.c: the picture of a running flow: in place on a terminal, a line for each
- * second elsewhere.
+ * tools/leat/display.c: the picture of a running flow: on a terminal drawn in place, elsewhere a
+ * line for each second.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,12 +19,10 @@
 #define LINES_NS INT64_C(1000000000)
 #define NEVER_NS INT64_C(86400000000000)
 #define BAR_MAX 20
-#define COLUMNS_WITHOUT_BAR 67 /* behind the name: every other column of a row, with its blanks */
+/* the width of all columns behind the name but the bar, with their blanks */
+#define COLUMNS_WITHOUT_BAR 67
 
-/*
- * Where standard output is the same terminal, lines of the flow and a picture would be in each
- * other's way.
- */
+/* Whether the flow writes to a terminal: its lines and a picture would be in each other's way. */
 static bool sink_talks_to_terminal(const struct leat_flow *flow)
 {
 	return flow->stages.list[flow->stages.count - 1].type->verb == LEAT_VERB_STDOUT &&
@@ -38,7 +36,7 @@ void display_init(struct display *display, struct leat_report *report, bool quie
 	*display = (struct display){ .report = report,
 		                     .started_ns = leat_now_ns(),
 		                     .how = DISPLAY_LINES };
-	leat_mutex_init(&display->lock);
+	pthread_mutex_init(&display->lock, NULL);
 	if (quiet || (isatty(STDERR_FILENO) && sink_talks_to_terminal(report->flow)))
 		display->how = DISPLAY_NONE;
 	else if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0)
@@ -53,7 +51,7 @@ int64_t display_interval_ns(const struct display *display)
 }
 
 /* 999, 12.3k, 4.56M: four figures at the most. */
-static const char *short_number(char text[16], double n)
+static const char *format_number(char text[16], double n)
 {
 	static const char *const suffixes[] = { "", "k", "M", "G", "T", "P" };
 	size_t i = 0;
@@ -66,7 +64,7 @@ static const char *short_number(char text[16], double n)
 	return text;
 }
 
-static double rate_of(const struct leat_edge_seen *edge)
+static double compute_rate(const struct leat_edge_stat *edge)
 {
 	double seconds = (double)(edge->now_ns - edge->before_ns) / 1e9;
 
@@ -75,7 +73,7 @@ static double rate_of(const struct leat_edge_seen *edge)
 	return (double)(edge->now.delivered - edge->before.delivered) / seconds;
 }
 
-static double fill_of(const struct leat_edge_seen *edge)
+static double compute_fill(const struct leat_edge_stat *edge)
 {
 	double fill = edge->now.capacity != 0
 	                      ? (double)edge->now.in_flight / (double)edge->now.capacity
@@ -84,19 +82,19 @@ static double fill_of(const struct leat_edge_seen *edge)
 	return fill < 1 ? fill : 1;
 }
 
-/* Blocked shares of both sides since the look before. */
-static double send_blocked(const struct display *display, size_t i)
+/* The blocked shares of both sides of edge i since the snapshot before. */
+static double compute_send_blocked(const struct display *display, size_t i)
 {
-	const struct leat_edge_seen *edge = &display->report->edges[i];
+	const struct leat_edge_stat *edge = &display->report->edges[i];
 
 	return leat_report_blocked(edge->before.send_blocked_ns, edge->now.send_blocked_ns,
 	                           edge->now_ns - edge->before_ns,
 	                           display->report->flow->plan.groups[i].threads);
 }
 
-static double recv_blocked(const struct display *display, size_t i)
+static double compute_recv_blocked(const struct display *display, size_t i)
 {
-	const struct leat_edge_seen *edge = &display->report->edges[i];
+	const struct leat_edge_stat *edge = &display->report->edges[i];
 
 	return leat_report_blocked(edge->before.recv_blocked_ns, edge->now.recv_blocked_ns,
 	                           edge->now_ns - edge->before_ns,
@@ -142,7 +140,7 @@ static void put_head(const struct display *display, FILE *out, int width)
 		if (share >= 1)
 			fputs(", draining", out);
 	}
-	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* only to be shown */
+	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* rlx: only to be shown */
 		fprintf(out, "  slowed: %s by %" PRId64 " us an item",
 		        flow->stages.list[flow->opts.slow - 1].type->name,
 		        flow->opts.slow_ns / 1000);
@@ -152,38 +150,38 @@ static void put_head(const struct display *display, FILE *out, int width)
 static void put_row(const struct display *display, FILE *out, size_t i, int name_width,
                     int bar_width)
 {
-	const struct leat_edge_seen *edge = &display->report->edges[i];
+	const struct leat_edge_stat *edge = &display->report->edges[i];
 	char rate[16], peak[16], dropped[16];
 
 	fprintf(out, "%-*.*s %8s ", name_width, name_width,
-	        display->report->flow->plan.edges[i].name, short_number(rate, rate_of(edge)));
-	put_bar(out, bar_width, fill_of(edge));
-	fprintf(out, " %3.0f %% %6s %6s   %5.0f %% %7.0f %%  %8s\n", fill_of(edge) * 100,
-	        short_number(peak, (double)edge->now.peak),
-	        short_number((char[16]){ 0 }, (double)edge->now.capacity),
-	        send_blocked(display, i) * 100, recv_blocked(display, i) * 100,
-	        short_number(dropped, (double)leat_report_dropped(&edge->now)));
+	        display->report->flow->plan.edges[i].name, format_number(rate, compute_rate(edge)));
+	put_bar(out, bar_width, compute_fill(edge));
+	fprintf(out, " %3.0f %% %6s %6s   %5.0f %% %7.0f %%  %8s\n", compute_fill(edge) * 100,
+	        format_number(peak, (double)edge->now.peak),
+	        format_number((char[16]){ 0 }, (double)edge->now.capacity),
+	        compute_send_blocked(display, i) * 100, compute_recv_blocked(display, i) * 100,
+	        format_number(dropped, (double)leat_report_dropped(&edge->now)));
 }
 
-/* Who was blocked least since the look before. */
+/* The group that was blocked least since the snapshot before. */
 static void put_busiest(const struct display *display, FILE *out)
 {
 	const struct leat_plan *plan = &display->report->flow->plan;
 	double most = -1;
-	size_t who = 0;
+	size_t least_blocked = 0;
 
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		double busy = 1;
 		if (i > 0)
-			busy -= recv_blocked(display, i - 1);
+			busy -= compute_recv_blocked(display, i - 1);
 		if (i + 1 < plan->groups_count)
-			busy -= send_blocked(display, i);
+			busy -= compute_send_blocked(display, i);
 		if (busy > most) {
 			most = busy;
-			who = i;
+			least_blocked = i;
 		}
 	}
-	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[who].name,
+	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[least_blocked].name,
 	        (1 - (most > 0 ? most : 0)) * 100);
 }
 
@@ -211,20 +209,20 @@ static void put_picture(const struct display *display, FILE *out, int width, int
 	put_busiest(display, out);
 }
 
-/* Writes what there is room for at once; a terminal that is stopped must stop nothing else. */
-static void emit(const char *text, size_t len)
+/* Writes only if that does not wait: a terminal that is stopped must stop nothing else. */
+static void write_screen(const char *text, size_t len)
 {
 	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	if (poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT) && write(STDERR_FILENO, text, len) < 0)
-		return; /* nobody looks any more */
+		return; /* the terminal is gone */
 }
 
 /*
- * The picture again, over the one before: each row cut to the screen's width, and wiped behind its
- * end.
+ * Draws the picture over the one before. Each row is cut to the width of the screen, and the rest
+ * of its line wiped.
  */
-static void draw(struct display *display)
+static void draw_picture(struct display *display)
 {
 	struct winsize size = { 0 };
 	char *picture = NULL, *screen = NULL;
@@ -248,14 +246,14 @@ static void draw(struct display *display)
 			        (int)(end - row < size.ws_col ? end - row : size.ws_col - 1), row);
 		fputs("\033[J", out);
 		fclose(out);
-		emit(screen, screen_len);
+		write_screen(screen, screen_len);
 		display->rows = rows;
 	}
 	free(picture);
 	free(screen);
 }
 
-static void say_line(const struct display *display)
+static void write_line(const struct display *display)
 {
 	const struct leat_plan *plan = &display->report->flow->plan;
 	char *line = NULL, number[16];
@@ -266,18 +264,18 @@ static void say_line(const struct display *display)
 		return;
 	fprintf(out, "leat: %.0f s", (double)(leat_now_ns() - display->started_ns) / 1e9);
 	for (size_t i = 0; i + 1 < plan->groups_count; i++) {
-		const struct leat_edge_seen *edge = &display->report->edges[i];
+		const struct leat_edge_stat *edge = &display->report->edges[i];
 		uint64_t dropped = leat_report_dropped(&edge->now);
 		fprintf(out, "; %s %s/s, %.0f %% full, blocked %.0f %% / %.0f %%",
-		        plan->edges[i].name, short_number(number, rate_of(edge)),
-		        fill_of(edge) * 100, send_blocked(display, i) * 100,
-		        recv_blocked(display, i) * 100);
+		        plan->edges[i].name, format_number(number, compute_rate(edge)),
+		        compute_fill(edge) * 100, compute_send_blocked(display, i) * 100,
+		        compute_recv_blocked(display, i) * 100);
 		if (dropped != 0)
 			fprintf(out, ", dropped %" PRIu64, dropped);
 	}
 	putc('\n', out);
 	fclose(out);
-	emit(line, len);
+	write_screen(line, len);
 	free(line);
 }
 
@@ -286,14 +284,14 @@ void display_take(const struct leat_snapshot *snapshot, void *arg)
 	struct display *display = arg;
 
 	leat_report_take(display->report, snapshot);
-	leat_mutex_lock(&display->lock);
-	leat_mutex_lock(&display->report->lock);
+	pthread_mutex_lock(&display->lock);
+	pthread_mutex_lock(&display->report->lock);
 	if (!display->held && display->how == DISPLAY_LIVE)
-		draw(display);
+		draw_picture(display);
 	else if (!display->held && display->how == DISPLAY_LINES)
-		say_line(display);
-	leat_mutex_unlock(&display->report->lock);
-	leat_mutex_unlock(&display->lock);
+		write_line(display);
+	pthread_mutex_unlock(&display->report->lock);
+	pthread_mutex_unlock(&display->lock);
 }
 
 void display_hold(void *arg)
@@ -301,9 +299,10 @@ void display_hold(void *arg)
 	struct display *display = arg;
 	char wipe[32];
 
-	leat_mutex_lock(&display->lock);
+	pthread_mutex_lock(&display->lock);
 	if (!display->held && display->rows > 0)
-		emit(wipe, (size_t)snprintf(wipe, sizeof(wipe), "\r\033[%dA\033[J", display->rows));
+		write_screen(wipe, (size_t)snprintf(wipe, sizeof(wipe), "\r\033[%dA\033[J",
+		                                    display->rows));
 	display->held = true;
-	leat_mutex_unlock(&display->lock);
+	pthread_mutex_unlock(&display->lock);
 }

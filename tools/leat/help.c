@@ -1,5 +1,5 @@
 /*
- * tools/leat/help.c: what --help says. docs/man/leat.1 says it at length.
+ * tools/leat/help.c: the texts of --help. docs/man/leat.1 is longer.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -28,7 +28,7 @@ const char leat_run_help[] =
 	"regular expression\n"
 	"          field:N                      the Nth field, as awk splits; 0: the line\n"
 	"          map:upper|lower|trim|length\n"
-	"          rate:N/s [burst:N]           at most so many in a time\n"
+	"          rate:N/s [burst:N]           at most N items a second; N/m: a minute\n"
 	"          take:N                       N lines, then the flow ends\n"
 	"          buffer:N                     a ring of N items, and a thread of its own behind "
 	"it\n"

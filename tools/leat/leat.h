@@ -6,7 +6,7 @@
 #ifndef LEAT_TOOLS_LEAT_LEAT_H
 #define LEAT_TOOLS_LEAT_LEAT_H
 
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/report.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143 };
 
@@ -19,36 +19,37 @@ struct run_opts {
 };
 
 /*
- * What `leat run` was asked for: -1, or the exit status when there is nothing to run.
- * run_opts_free() in any case.
+ * Reads the options of `leat run`. Returns -1, or the exit status if there is nothing to run. The
+ * caller calls run_opts_free() in either case.
  */
 int run_opts_read(struct run_opts *opts, int argc, char **argv);
 void run_opts_free(struct run_opts *opts);
-/* Finds the stage of --slow; false with its line on standard error. */
+/* Finds the stage of --slow. Returns false if there is none, with a line on standard error. */
 bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages);
 
 int run_main(int argc, char **argv);
-/* argv[0] is "bench". Returns only when it can't be run. */
+/* argv[0] is "bench". Returns only if leat-bench cannot be run. */
 int bench_main(char **argv);
 
 extern const char leat_usage[], leat_run_help[];
 
-/*
- * The picture of a running flow, on standard error. Drawn by the thread that takes the snapshots.
- */
+/* The picture of a running flow on standard error. The diagnostics thread draws it. */
 struct display {
 	struct leat_report *report;
 	enum { DISPLAY_NONE, DISPLAY_LINES, DISPLAY_LIVE } how;
-	struct leat_mutex lock; /* guards held and the drawing */
+	pthread_mutex_t lock; /* guards held and the drawing */
 	bool held;
-	int rows; /* of the picture that stands on the screen */
+	int rows; /* of the picture that is on the screen */
 	int64_t started_ns;
 };
 
 void display_init(struct display *display, struct leat_report *report, bool quiet);
 int64_t display_interval_ns(const struct display *display);
 leat_diag_fn display_take;
-/* Wipes the picture and draws no more: standard output, or the books, come next. Any thread. */
+/*
+ * Wipes the picture, and has no more drawn, as standard output or the books come next. Any thread
+ * may call it.
+ */
 void display_hold(void *display);
 
 #endif

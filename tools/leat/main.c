@@ -1,5 +1,5 @@
 /*
- * tools/leat/main.c: the command line program, by subcommand.
+ * tools/leat/main.c: the program: runs its subcommand.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int help(int argc, char **argv)
+static int print_help(int argc, char **argv)
 {
 	if (argc == 2) {
 		fputs(leat_usage, stdout);
@@ -27,8 +27,8 @@ static int help(int argc, char **argv)
 }
 
 /*
- * A standard descriptor that is closed would be given to the next file opened: writing to it must
- * fail instead.
+ * If a standard descriptor is closed, the next file that is opened would get its number. This opens
+ * /dev/null in its place, so that its use fails instead.
  */
 static void hold_descriptors(void)
 {
@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 		return bench_main(argv + 1);
 	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
 	         strcmp(command, "-h") == 0)
-		status = help(argc, argv);
+		status = print_help(argc, argv);
 	else if (strcmp(command, "--version") == 0)
 		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
 	else

@@ -1,10 +1,10 @@
 /*
- * tools/leat/options.c: what `leat run` was asked for.
+ * tools/leat/options.c: the options of `leat run`.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/value.h"
+#include "tools/leat/flow/value.h"
 #include "tools/leat/leat.h"
 
 #include <getopt.h>
@@ -41,9 +41,9 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* An option's value, read as a stage's would be. */
-static bool read_value(const char *name, const struct leat_param *param, char *text,
-                       struct leat_value *value)
+/* Reads the value of an option, as that of a stage is read. */
+static bool read_option_value(const char *name, const struct leat_param *param, char *text,
+                              struct leat_value *value)
 {
 	struct leat_mistake mistake = { 0 };
 
@@ -55,37 +55,37 @@ static bool read_value(const char *name, const struct leat_param *param, char *t
 	return false;
 }
 
-static bool read_number(const char *name, uint64_t max, const char *wanted, char *text,
-                        uint64_t *number)
+static bool read_option_number(const char *name, uint64_t max, const char *wanted, char *text,
+                               uint64_t *number)
 {
 	const struct leat_param param = {
 		.form = LEAT_FORM_NUMBER, .min = 1, .max = max, .wanted = wanted
 	};
 	struct leat_value value;
 
-	if (!read_value(name, &param, text, &value))
+	if (!read_option_value(name, &param, text, &value))
 		return false;
 	*number = value.number;
 	return true;
 }
 
-static bool read_time(const char *name, char *text, int64_t *ns)
+static bool read_option_time(const char *name, char *text, int64_t *ns)
 {
 	const struct leat_param param = { .form = LEAT_FORM_TIME };
 	struct leat_value value;
 
-	if (!read_value(name, &param, text, &value))
+	if (!read_option_value(name, &param, text, &value))
 		return false;
 	*ns = value.ns;
 	return true;
 }
 
-static bool read_slow(struct run_opts *opts, char *text)
+static bool read_option_slow(struct run_opts *opts, char *text)
 {
 	char *equals = strrchr(text, '=');
 
 	opts->flow.slow_ns = SLOW_NS;
-	if (equals != NULL && !read_time("slow", equals + 1, &opts->flow.slow_ns))
+	if (equals != NULL && !read_option_time("slow", equals + 1, &opts->flow.slow_ns))
 		return false;
 	free(opts->slow_stage);
 	opts->slow_stage = equals != NULL ? strndup(text, (size_t)(equals - text)) : strdup(text);
@@ -103,26 +103,26 @@ static bool read_option(struct run_opts *opts, int option, char *text)
 
 	switch (option) {
 	case OPT_FOR:
-		return read_time("for", text, &opts->flow.for_ns);
+		return read_option_time("for", text, &opts->flow.for_ns);
 	case OPT_REPEAT:
-		return read_number("repeat", UINT64_MAX, "a number from 1", text,
-		                   &opts->flow.repeat);
+		return read_option_number("repeat", UINT64_MAX, "a number from 1", text,
+		                          &opts->flow.repeat);
 	case OPT_CAPACITY:
-		return read_number("capacity", LEAT_CAPACITY_MAX,
-		                   "a number of items from 1 to 16777216", text,
-		                   &opts->flow.capacity);
+		return read_option_number("capacity", LEAT_CAPACITY_MAX,
+		                          "a number of items from 1 to 16777216", text,
+		                          &opts->flow.capacity);
 	case OPT_WAIT:
-		if (!read_value("wait", &waits, text, &value))
+		if (!read_option_value("wait", &waits, text, &value))
 			return false;
 		opts->flow.wait = (enum leat_wait)value.number;
 		return true;
 	case OPT_OVERFLOW:
-		if (!read_value("overflow", &overflows, text, &value))
+		if (!read_option_value("overflow", &overflows, text, &value))
 			return false;
 		opts->flow.overflow = (enum leat_overflow)value.number;
 		return true;
 	case OPT_SLOW:
-		return read_slow(opts, text);
+		return read_option_slow(opts, text);
 	case OPT_JSON:
 		opts->json = true;
 		opts->json_path = text;
@@ -133,7 +133,7 @@ static bool read_option(struct run_opts *opts, int option, char *text)
 	}
 }
 
-static int unknown(char **argv, int option)
+static int reject_option(char **argv, int option)
 {
 	const char *name = argv[optind - 1];
 
@@ -149,7 +149,7 @@ static int unknown(char **argv, int option)
 	return EXIT_USAGE;
 }
 
-static int say(const char *text)
+static int print_text(const char *text)
 {
 	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
 		return 0;
@@ -163,16 +163,15 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 
 	*opts = (struct run_opts){ .flow = { .capacity = 1024 } };
 	/*
-	 * getopt_long moves the text behind the options, so that those may stand on either side of
-	 * it.
+	 * getopt_long() moves the text behind the options, so options may be on either side of it.
 	 */
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (option == '?' || option == ':')
-			return unknown(argv, option);
+			return reject_option(argv, option);
 		if (option == OPT_HELP)
-			return say(leat_run_help);
+			return print_text(leat_run_help);
 		if (option == OPT_VERSION)
-			return say("leat " LEAT_VERSION "\n");
+			return print_text("leat " LEAT_VERSION "\n");
 		if (!read_option(opts, option, optarg))
 			return EXIT_USAGE;
 	}

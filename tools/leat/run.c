@@ -1,8 +1,8 @@
 /*
- * tools/leat/run.c: `leat run`: from the text to the exit status.
+ * tools/leat/run.c: `leat run`, from the text to the exit status.
  *
- * The main thread sleeps in poll(2) until a signal, the flow's own events, or the one moment that
- * --slow asks for.
+ * The main thread sleeps in ppoll(2) until a signal comes, a member of the flow leaves or ends, or
+ * it is time to slow a stage or to dismiss groups.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,12 +18,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* How long what is in front of a group that left may take to find out by itself. */
+/* When a group has left, how long the groups in front of it have to find that out themselves. */
 #define DISMISS_NS INT64_C(100000000)
-/* As much of a long text as is shown around the caret, in bytes. */
+/* The bytes of a long text that are shown on either side of the caret. */
 #define CONTEXT 60
 
-struct run {
+struct flow_run {
 	struct run_opts opts;
 	struct leat_flow *flow;
 	struct leat_report report;
@@ -33,34 +33,35 @@ struct run {
 	int64_t slow_at_ns, dismiss_at_ns;
 };
 
-static bool continues(char byte)
+static bool is_continuation(char byte)
 {
 	return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
 /*
- * The text around the mistake, with a caret below. Bytes that would move the cursor become blanks.
+ * Shows the text around the mistake, with a caret below. Bytes that would move the cursor become
+ * blanks.
  */
 static void show_mistake(const char *text, const struct leat_mistake *mistake)
 {
 	size_t len = strlen(text), from = mistake->at > CONTEXT ? mistake->at - CONTEXT : 0;
 	size_t to = len - mistake->at > CONTEXT ? mistake->at + CONTEXT : len;
 
-	while (from > 0 && continues(text[from]))
+	while (from > 0 && is_continuation(text[from]))
 		from--;
-	while (to < len && continues(text[to]))
+	while (to < len && is_continuation(text[to]))
 		to++;
 	fprintf(stderr, "leat: %s\n  %s", mistake->what, from > 0 ? "..." : "");
 	for (size_t i = from; i < to; i++)
 		putc((unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i], stderr);
 	fprintf(stderr, "%s\n  %s", to < len ? "..." : "", from > 0 ? "   " : "");
 	for (size_t i = from; i < mistake->at; i++)
-		if (!continues(text[i]))
+		if (!is_continuation(text[i]))
 			putc(' ', stderr);
 	fprintf(stderr, "^\ncould stand here: %s\n", mistake->wanted);
 }
 
-static int read_text(struct run *run, struct leat_stages *stages)
+static int read_text(struct flow_run *run, struct leat_stages *stages)
 {
 	struct leat_mistake mistake;
 	int rc = leat_stages_parse(run->opts.text, stages, &mistake);
@@ -84,10 +85,10 @@ static int read_text(struct run *run, struct leat_stages *stages)
 }
 
 /*
- * "lines: nofile: No such file or directory" on one line whatever the file is called, and in the
- * JSON as it is.
+ * Shows a failure such as "lines: nofile: No such file or directory": on one line, whatever bytes
+ * the name of the file has; in the JSON object as it is.
  */
-static void show_unopened(const struct run *run, char why[LEAT_FLOW_WHY], int code)
+static void show_unopened(const struct flow_run *run, char why[LEAT_FLOW_WHY], int code)
 {
 	char *text = strstr(why, ": ");
 
@@ -104,7 +105,7 @@ static void show_unopened(const struct run *run, char why[LEAT_FLOW_WHY], int co
 	fprintf(stderr, "leat: %s\n", why);
 }
 
-static int open_flow(struct run *run, struct leat_stages *stages)
+static int open_flow(struct flow_run *run, struct leat_stages *stages)
 {
 	char why[LEAT_FLOW_WHY];
 	int rc;
@@ -128,8 +129,11 @@ static int open_flow(struct run *run, struct leat_stages *stages)
 	return EXIT_FAILED;
 }
 
-/* From here on signals are read from a descriptor; the flow's threads block them all anyway. */
-static int take_signals(struct run *run)
+/*
+ * From here on signals are read from a descriptor. The members of the flow block all signals
+ * anyway.
+ */
+static int take_signals(struct flow_run *run)
 {
 	sigset_t set;
 
@@ -142,7 +146,7 @@ static int take_signals(struct run *run)
 	return run->signal_fd < 0 ? -errno : 0;
 }
 
-static void on_signal(struct run *run)
+static void handle_signal(struct flow_run *run)
 {
 	struct signalfd_siginfo info;
 	sigset_t set;
@@ -151,10 +155,7 @@ static void on_signal(struct run *run)
 		return;
 	run->signal = (int)info.ssi_signo;
 	leat_flow_cancel(run->flow, run->signal == SIGINT ? "interrupted" : "terminated");
-	/*
-	 * A second one ends the program there and then, also where the first would have been
-	 * ignored.
-	 */
+	/* A second signal ends the program at once, even if the first would have been ignored. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&set);
@@ -163,7 +164,7 @@ static void on_signal(struct run *run)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void on_event(struct run *run)
+static void handle_event(struct flow_run *run)
 {
 	eventfd_t drained;
 
@@ -172,7 +173,7 @@ static void on_event(struct run *run)
 		run->dismiss_at_ns = leat_now_ns() + DISMISS_NS;
 }
 
-static void on_time(struct run *run)
+static void handle_time(struct flow_run *run)
 {
 	int64_t now_ns = leat_now_ns();
 
@@ -187,7 +188,7 @@ static void on_time(struct run *run)
 	}
 }
 
-static void wait_for_end(struct run *run)
+static void wait_for_end(struct flow_run *run)
 {
 	struct pollfd fds[] = { { .fd = run->signal_fd, .events = POLLIN },
 		                { .fd = run->flow->events_fd, .events = POLLIN } };
@@ -202,23 +203,23 @@ static void wait_for_end(struct run *run)
 			left = (struct timespec){ .tv_sec = left_ns / 1000000000,
 				                  .tv_nsec = left_ns % 1000000000 };
 		if (ppoll(fds, 2, next_ns == LEAT_NEVER ? NULL : &left, NULL) < 0)
-			continue; /* EINTR: stopped and continued */
+			continue; /* EINTR: the program was stopped and continued */
 		if (fds[0].revents != 0)
-			on_signal(run);
+			handle_signal(run);
 		if (fds[1].revents != 0)
-			on_event(run);
-		on_time(run);
+			handle_event(run);
+		handle_time(run);
 	}
 }
 
-static int status_of(const struct run *run, int started)
+static int find_status(const struct flow_run *run, int started)
 {
 	if (run->signal != 0)
 		return run->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
 	return started == 0 && leat_report_well(&run->report) ? 0 : EXIT_FAILED;
 }
 
-static void show(struct run *run)
+static void show_report(struct flow_run *run)
 {
 	struct leat_report *report = &run->report;
 	const char *how = run->signal == SIGINT    ? "interrupted"
@@ -243,8 +244,8 @@ static void show(struct run *run)
 	}
 }
 
-/* Everything between the first thread and the last. */
-static int run_flow(struct run *run)
+/* Starts the threads, and returns when all have ended and the report is shown. */
+static int run_flow(struct flow_run *run)
 {
 	struct leat_diag_opts diag_opts = { .callback = display_take,
 		                            .callback_arg = &run->display };
@@ -274,14 +275,14 @@ static int run_flow(struct run *run)
 	leat_diag_stop(diag);
 	run->report.over_ns = leat_now_ns();
 	run->report.threads_left = leat_threads_left(own_threads);
-	run->report.status = status_of(run, rc);
-	show(run);
+	run->report.status = find_status(run, rc);
+	show_report(run);
 	return run->report.status;
 }
 
 int run_main(int argc, char **argv)
 {
-	struct run run = { .signal_fd = -1 };
+	struct flow_run run = { .signal_fd = -1 };
 	struct leat_stages stages = { 0 };
 	int status = run_opts_read(&run.opts, argc, argv);
 

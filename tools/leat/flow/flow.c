@@ -1,10 +1,10 @@
 /*
- * runtime/flow/flow.c: opening, starting and ending a flow. See flow.h.
+ * tools/leat/flow/flow.c: opening, starting and ending a flow. See flow.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/flow.h"
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/report.h"
 
 #include <leat/atomic.h>
 #include <stdio.h>
@@ -119,7 +119,7 @@ failed:
 	return rc;
 }
 
-static struct leat_gen_opts edge_opts(const struct leat_flow *flow, size_t at)
+static struct leat_gen_opts make_edge_opts(const struct leat_flow *flow, size_t at)
 {
 	const struct leat_edge *edge = &flow->plan.edges[at];
 
@@ -134,10 +134,13 @@ static struct leat_gen_opts edge_opts(const struct leat_flow *flow, size_t at)
 				       } };
 }
 
-/* A generator: its output channel is the library's to open, and knows how it ended. */
+/*
+ * A group of one thread is a generator: the library opens its output channel, which then knows how
+ * the generator ended.
+ */
 static int start_single(struct leat_flow *flow, struct leat_member *member, struct leat_rx **rx)
 {
-	struct leat_gen_opts opts = edge_opts(flow, member->group);
+	struct leat_gen_opts opts = make_edge_opts(flow, member->group);
 	int rc;
 
 	member->rx = *rx;
@@ -152,8 +155,8 @@ static int start_single(struct leat_flow *flow, struct leat_member *member, stru
 }
 
 /*
- * Several threads are tasks, each with handles of its own on both sides: clones, and the last gets
- * the first ones.
+ * A group of several threads is tasks, each with handles of its own on both sides: clones, and for
+ * the last task the originals.
  */
 static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsigned n,
                        struct leat_tx *tx, struct leat_rx *rx)
@@ -189,7 +192,7 @@ static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsi
 	return rc;
 }
 
-/* Takes *rx, the group's input, over, and puts its output there. */
+/* Takes *rx over, the input of the group, and puts the output of the group there. */
 static int start_group(struct leat_flow *flow, size_t at, struct leat_member *members,
                        struct leat_rx **rx)
 {
@@ -201,7 +204,7 @@ static int start_group(struct leat_flow *flow, size_t at, struct leat_member *me
 		return start_single(flow, members, rx);
 	*rx = NULL;
 	if (at + 1 < flow->plan.groups_count) {
-		struct leat_gen_opts opts = edge_opts(flow, at);
+		struct leat_gen_opts opts = make_edge_opts(flow, at);
 		int rc = leat_chan_open(flow->scopes[at], sizeof(struct leat_line), &opts.chan, &tx,
 		                        rx);
 		if (rc != 0) {
@@ -221,7 +224,8 @@ int leat_flow_start(struct leat_flow *flow)
 
 	flow->started_ns = leat_now_ns();
 	flow->until_ns = flow->opts.for_ns != 0 ? flow->started_ns + flow->opts.for_ns : 0;
-	flow->running = (uint32_t)flow->members_count; /* no thread yet that could see it */
+	/* no member is started yet, so a plain store will do */
+	flow->running = (uint32_t)flow->members_count;
 	for (size_t i = 0; rc == 0 && i < flow->plan.groups_count; i++) {
 		rc = start_group(flow, i, &flow->members[member], &rx);
 		member += flow->plan.groups[i].threads;
@@ -230,7 +234,7 @@ int leat_flow_start(struct leat_flow *flow)
 		return 0;
 	leat_rx_close(rx);
 	leat_flow_cancel(flow, "the flow could not be started");
-	/* Only this thread writes `started`, and no thread is started any more. */
+	/* Only this thread writes `started`, and it starts no member any more. */
 	for (size_t i = 0; i < flow->members_count; i++)
 		missing += !flow->members[i].started;
 	/* F2: pairs with leat_flow_over() */
@@ -272,8 +276,8 @@ void leat_flow_slow(struct leat_flow *flow)
 void leat_flow_cancel(struct leat_flow *flow, const char *text)
 {
 	/*
-	 * From the source on: a thread that hears of it must not find its input still open, and
-	 * call it abandoned.
+	 * From the source on. In another order a member could learn of its cancel while its input
+	 * is still open, and would count as having left early.
 	 */
 	for (size_t i = 0; i < flow->plan.groups_count; i++)
 		leat_scope_cancel(flow->scopes[i], 0, text);

@@ -1,9 +1,9 @@
 /*
- * runtime/flow/tally.c: how often each value came. See tally.h.
+ * tools/leat/flow/tally.c: counts how often each value came. See tally.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/tally.h"
+#include "tools/leat/flow/tally.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -20,33 +20,33 @@ struct leat_tally_block {
 };
 
 /*
- * Eight bytes at a time through a multiplication whose halves are folded; the constants are odd and
- * random.
+ * The hash multiplies eight bytes at a time and folds the halves of the product; its constants are
+ * odd and random.
  */
-static uint64_t mix(uint64_t a, uint64_t b)
+static uint64_t mix_words(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_of(const char *p, size_t len)
+static uint64_t hash_bytes(const char *p, size_t len)
 {
 	uint64_t hash = UINT64_C(0x9e3779b97f4a7c15) ^ len, word;
 
 	for (; len >= 8; p += 8, len -= 8) {
 		memcpy(&word, p, 8);
-		hash = mix(hash ^ word, UINT64_C(0xa0761d6478bd642f));
+		hash = mix_words(hash ^ word, UINT64_C(0xa0761d6478bd642f));
 	}
 	word = 0;
 	if (len != 0)
 		memcpy(&word, p, len);
-	return mix(hash ^ word, UINT64_C(0xe7037ed1a0b428db));
+	return mix_words(hash ^ word, UINT64_C(0xe7037ed1a0b428db));
 }
 
-/* The slot that holds the value, or the empty one where it belongs. */
-static struct leat_tally_entry **find(const struct leat_tally *tally, uint64_t hash,
-                                      const void *value, size_t len)
+/* Returns the slot of the value, or the empty slot where it belongs. */
+static struct leat_tally_entry **find_slot(const struct leat_tally *tally, uint64_t hash,
+                                           const void *value, size_t len)
 {
 	for (size_t i = hash;; i++) {
 		struct leat_tally_entry **slot = &tally->slots[i & (tally->slots_count - 1)],
@@ -59,7 +59,7 @@ static struct leat_tally_entry **find(const struct leat_tally *tally, uint64_t h
 	}
 }
 
-static int grow(struct leat_tally *tally)
+static int grow_table(struct leat_tally *tally)
 {
 	struct leat_tally larger = { .used = tally->used, .blocks = tally->blocks };
 
@@ -70,14 +70,14 @@ static int grow(struct leat_tally *tally)
 	for (size_t i = 0; i < tally->slots_count; i++) {
 		struct leat_tally_entry *entry = tally->slots[i];
 		if (entry != NULL)
-			*find(&larger, entry->hash, entry->value, entry->len) = entry;
+			*find_slot(&larger, entry->hash, entry->value, entry->len) = entry;
 	}
 	free(tally->slots);
 	*tally = larger;
 	return 0;
 }
 
-static struct leat_tally_entry *cut(struct leat_tally *tally, size_t size)
+static struct leat_tally_entry *cut_entry(struct leat_tally *tally, size_t size)
 {
 	struct leat_tally_block *block = tally->blocks;
 
@@ -97,16 +97,16 @@ static struct leat_tally_entry *cut(struct leat_tally *tally, size_t size)
 
 int leat_tally_add(struct leat_tally *tally, const void *value, size_t len)
 {
-	uint64_t hash = hash_of(value, len);
+	uint64_t hash = hash_bytes(value, len);
 
 	if (tally->used * 4 >= tally->slots_count * 3) {
-		int rc = grow(tally);
+		int rc = grow_table(tally);
 		if (rc != 0)
 			return rc;
 	}
-	struct leat_tally_entry **slot = find(tally, hash, value, len), *entry = *slot;
+	struct leat_tally_entry **slot = find_slot(tally, hash, value, len), *entry = *slot;
 	if (entry == NULL) {
-		entry = cut(tally, sizeof(*entry) + len);
+		entry = cut_entry(tally, sizeof(*entry) + len);
 		if (entry == NULL)
 			return -ENOMEM;
 		*entry = (struct leat_tally_entry){ .hash = hash, .len = len };
@@ -119,7 +119,7 @@ int leat_tally_add(struct leat_tally *tally, const void *value, size_t len)
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
 	const struct leat_tally_entry *x = *(struct leat_tally_entry *const *)a;
 	const struct leat_tally_entry *y = *(struct leat_tally_entry *const *)b;
@@ -141,7 +141,7 @@ void leat_tally_sort(struct leat_tally *tally)
 			tally->slots[n++] = entry;
 		}
 	if (n > 1)
-		qsort(tally->slots, n, sizeof(*tally->slots), compare);
+		qsort(tally->slots, n, sizeof(*tally->slots), compare_entries);
 }
 
 void leat_tally_fini(struct leat_tally *tally)

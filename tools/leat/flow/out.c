@@ -1,9 +1,9 @@
 /*
- * runtime/flow/out.c: what a sink writes to. See out.h.
+ * tools/leat/flow/out.c: the output of a sink. See out.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/out.h"
+#include "tools/leat/flow/out.h"
 
 #include <poll.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 
 #define WRITE_MAX 4096u
 /*
- * How long a cancelled sink goes on with a reader that takes all it gets: well within the promised
- * 100 ms.
+ * How long a cancelled sink writes to a reader that takes all it gets: well within the 100 ms in
+ * which a flow is to end.
  */
 #define GRACE_NS INT64_C(30000000)
 
@@ -28,8 +28,8 @@ void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
 	out->len = 0;
 }
 
-/* 0 when a write would not wait, or why there will be none. */
-static int ready(struct leat_out *out)
+/* Waits until a write does not wait. Returns 0, or why there will be no write. */
+static int wait_writable(struct leat_out *out)
 {
 	struct pollfd fd = { .fd = out->fd, .events = POLLOUT };
 
@@ -49,7 +49,7 @@ static int ready(struct leat_out *out)
 static int write_all(struct leat_out *out, const char *data, size_t len)
 {
 	while (len > 0) {
-		int rc = ready(out);
+		int rc = wait_writable(out);
 		if (rc != 0)
 			return rc;
 		ssize_t n = write(out->fd, data, out->regular || len < WRITE_MAX ? len : WRITE_MAX);

@@ -1,10 +1,10 @@
 /*
- * runtime/flow/steps.c: what the steps do with a line. See steps.h.
+ * tools/leat/flow/steps.c: what the steps do with a line. See steps.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/steps.h"
+#include "tools/leat/flow/steps.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,12 +31,12 @@ int leat_grep_check(const char *pattern, char *why, size_t size)
 	return 0;
 }
 
-static void rate_init(struct leat_rate *rate, const struct leat_stage *stage)
+static void init_rate(struct leat_rate *rate, const struct leat_stage *stage)
 {
 	rate->item_ns = (double)stage->arg.ns / (double)stage->arg.number;
 	/*
-	 * A hundredth of a second's worth where nothing is said: fine enough to look steady, coarse
-	 * enough to sleep.
+	 * Without a burst: as many items as there are in a hundredth of a second. That looks
+	 * steady, and leaves time to sleep.
 	 */
 	double burst = stage->key.given ? (double)stage->key.number : 1e7 / rate->item_ns;
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
@@ -56,7 +56,7 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 		step->has_regex = true;
 		return 0;
 	case LEAT_VERB_RATE:
-		rate_init(&step->rate, stage);
+		init_rate(&step->rate, stage);
 		return 0;
 	case LEAT_VERB_TAKE:
 		step->left = stage->arg.number;
@@ -73,7 +73,7 @@ void leat_flow_step_fini(struct leat_flow_step *step)
 	step->has_regex = false;
 }
 
-static int grep(struct leat_flow_step *step, const struct leat_line *line)
+static int match_pattern(struct leat_flow_step *step, const struct leat_line *line)
 {
 	const char *data = line->len != 0 ? line->data : "";
 	bool found;
@@ -87,23 +87,23 @@ static int grep(struct leat_flow_step *step, const struct leat_line *line)
 	return found != (step->stage->key.number != 0);
 }
 
-static bool blank(char c)
+static bool is_field_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-/* As awk splits: blanks before the first field do not count, and runs of them are one. */
-static void field(struct leat_line *line, uint64_t n)
+/* As awk splits: blanks in front of the first field do not count, and several blanks are one. */
+static void cut_field(struct leat_line *line, uint64_t n)
 {
 	const char *p = line->data, *end = p + line->len;
 
 	if (n == 0)
 		return;
 	for (;;) {
-		while (p < end && blank(*p))
+		while (p < end && is_field_blank(*p))
 			p++;
 		const char *start = p;
-		while (p < end && !blank(*p))
+		while (p < end && !is_field_blank(*p))
 			p++;
 		if (--n == 0 || p == end) {
 			line->data = start;
@@ -113,18 +113,18 @@ static void field(struct leat_line *line, uint64_t n)
 	}
 }
 
-static void trim(struct leat_line *line)
+static void trim_line(struct leat_line *line)
 {
-	while (line->len > 0 && (blank(line->data[0]) || line->data[0] == '\r')) {
+	while (line->len > 0 && (is_field_blank(line->data[0]) || line->data[0] == '\r')) {
 		line->data++;
 		line->len--;
 	}
 	while (line->len > 0 &&
-	       (blank(line->data[line->len - 1]) || line->data[line->len - 1] == '\r'))
+	       (is_field_blank(line->data[line->len - 1]) || line->data[line->len - 1] == '\r'))
 		line->len--;
 }
 
-/* ASCII only: bytes above are left as they are, whatever they are. */
+/* ASCII letters only; all other bytes are left as they are. */
 static void change_case(char *to, size_t len, char first)
 {
 	for (size_t i = 0; i < len; i++)
@@ -142,15 +142,15 @@ int leat_number_line(struct leat_line *line, uint64_t number)
 	return leat_line_copy(line, p, (size_t)(digits + sizeof(digits) - p));
 }
 
-/* The memory that lines share is only for reading, so what changes bytes makes a copy. */
-static int map(struct leat_line *line, uint64_t what)
+/* The memory that lines share is read only, so a step that changes bytes makes a copy. */
+static int map_line(struct leat_line *line, uint64_t what)
 {
 	enum { UPPER, LOWER, TRIM, LENGTH };
 	struct leat_line made;
 	int rc;
 
 	if (what == TRIM) {
-		trim(line);
+		trim_line(line);
 		return 1;
 	}
 	rc = what == LENGTH ? leat_number_line(&made, line->len)
@@ -168,12 +168,12 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 {
 	switch (step->stage->type->verb) {
 	case LEAT_VERB_GREP:
-		return grep(step, line);
+		return match_pattern(step, line);
 	case LEAT_VERB_FIELD:
-		field(line, step->stage->arg.number);
+		cut_field(line, step->stage->arg.number);
 		return 1;
 	case LEAT_VERB_MAP:
-		return map(line, step->stage->arg.number);
+		return map_line(line, step->stage->arg.number);
 	default:
 		return 1;
 	}
@@ -183,7 +183,7 @@ int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns)
 {
 	double floor_ns = (double)now_ns - rate->slack_ns;
 
-	/* What was not used for longer than the bucket is deep is lost. */
+	/* Time that was not used is kept only as far as the bucket is deep. */
 	if (rate->spent_ns < floor_ns)
 		rate->spent_ns = floor_ns;
 	double go_ns = rate->spent_ns;

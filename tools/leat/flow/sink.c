@@ -1,13 +1,13 @@
 /*
- * runtime/flow/sink.c: the last group of a flow, one thread that receives until the end and writes
- * what there is to write.
+ * tools/leat/flow/sink.c: the last group of a flow: one thread that receives until the end, and
+ * writes.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/flow.h"
-#include "runtime/flow/out.h"
-#include "runtime/flow/tally.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/out.h"
+#include "tools/leat/flow/tally.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,8 +20,8 @@
 
 #define BATCH 64u
 /*
- * A cancelled tally is sorted and shown only up to here: it must be over within a tenth of a
- * second.
+ * A cancelled tally of more values is not written: sorting and writing must be over within a tenth
+ * of a second.
  */
 #define TALLY_PROMPT_MAX 50000u
 
@@ -33,7 +33,7 @@ struct sink {
 	struct leat_out out;
 };
 
-static bool same_file(const struct leat_flow *flow, const struct stat *out)
+static bool is_source_file(const struct leat_flow *flow, const struct stat *out)
 {
 	const struct leat_stage *source = &flow->stages.list[0];
 	struct stat in;
@@ -59,10 +59,10 @@ int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	flow->out_fd = open(stage->arg.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 	if (flow->out_fd < 0)
 		goto failed;
-	/* Truncated only now: it might be what is read. */
+	/* Truncated only now, as it might be the file that the flow reads. */
 	if (fstat(flow->out_fd, &st) != 0)
 		goto failed;
-	if (same_file(flow, &st)) {
+	if (is_source_file(flow, &st)) {
 		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads",
 		         stage->arg.text);
 		return -EINVAL;
@@ -75,8 +75,8 @@ failed:
 	return -errno;
 }
 
-/* A reader that leaves is no failure. */
-static int written(struct sink *sink, int rc)
+/* Records a failure to write. That the reader of the output leaves is none. */
+static int check_write(struct sink *sink, int rc)
 {
 	if (rc == 0 || rc == -EPIPE || rc == -ECANCELED)
 		return rc;
@@ -89,10 +89,10 @@ static int put_line(struct sink *sink, const struct leat_line *line)
 {
 	int rc = leat_out_put(&sink->out, line->data, line->len);
 
-	return written(sink, rc != 0 ? rc : leat_out_put(&sink->out, "\n", 1));
+	return check_write(sink, rc != 0 ? rc : leat_out_put(&sink->out, "\n", 1));
 }
 
-static int use(struct sink *sink, const struct leat_line *line)
+static int use_line(struct sink *sink, const struct leat_line *line)
 {
 	int rc;
 
@@ -131,10 +131,10 @@ static int put_tally(struct sink *sink)
 }
 
 /*
- * The result, once everything was received. A cancelled sink shows what it has, as far as that is
- * taken at once.
+ * Writes the result, when everything was received. A cancelled sink writes what it has, as far as
+ * the reader takes it at once.
  */
-static int finish(struct sink *sink, bool canceled)
+static int write_result(struct sink *sink, bool canceled)
 {
 	const struct leat_flow *flow = sink->member->flow;
 	char count[32];
@@ -155,32 +155,32 @@ static int finish(struct sink *sink, bool canceled)
 	if (rc == 0)
 		rc = leat_out_flush(&sink->out);
 	if (sink->verb == LEAT_VERB_FILE) {
-		/* Some file systems tell of a full disk only now. */
+		/* Some file systems report a full disk only here. */
 		if (close(sink->out.fd) != 0 && rc == 0)
 			rc = -errno;
 		sink->member->flow->out_fd = -1;
 	}
-	return written(sink, rc);
+	return check_write(sink, rc);
 }
 
-static int use_all(struct sink *sink, struct leat_line *lines, size_t n)
+static int use_lines(struct sink *sink, struct leat_line *lines, size_t n)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (rc == 0)
 			rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED
-			                                             : use(sink, &lines[i]);
+			                                             : use_line(sink, &lines[i]);
 		leat_line_free(&lines[i]);
 	}
 	return rc;
 }
 
 /*
- * Until the end (0) or what stops it. What was written so far is not held back while there is
- * nothing to receive.
+ * Receives until the end (0), or an error. Before it waits it writes what is in the buffer, so that
+ * output is not held back.
  */
-static int receive(struct sink *sink)
+static int receive_lines(struct sink *sink)
 {
 	struct leat_member *member = sink->member;
 	size_t most = member->paced ? 1 : BATCH;
@@ -191,7 +191,7 @@ static int receive(struct sink *sink)
 	while (rc == 0) {
 		n = sink->out.len != 0 ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
 		if (n == -EAGAIN) {
-			rc = written(sink, leat_out_flush(&sink->out));
+			rc = check_write(sink, leat_out_flush(&sink->out));
 			if (rc != 0)
 				break;
 			n = leat_recv_batch(member->rx, lines, most);
@@ -202,7 +202,7 @@ static int receive(struct sink *sink)
 			member->canceled = true;
 			return (int)n;
 		}
-		rc = use_all(sink, lines, (size_t)n);
+		rc = use_lines(sink, lines, (size_t)n);
 	}
 	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left() */
 	return rc;
@@ -218,9 +218,9 @@ int leat_flow_sink_run(struct leat_member *member)
 	sink->member = member;
 	sink->verb = member->steps[member->steps_count - 1].stage->type->verb;
 	leat_out_init(&sink->out, member->flow->out_fd, member->tx);
-	rc = receive(sink);
+	rc = receive_lines(sink);
 	if (rc == 0 || rc == -ECANCELED) {
-		int end = finish(sink, rc == -ECANCELED);
+		int end = write_result(sink, rc == -ECANCELED);
 		rc = rc != 0 ? rc : end;
 	}
 	leat_tally_fini(&sink->tally);

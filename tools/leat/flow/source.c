@@ -1,12 +1,12 @@
 /*
- * runtime/flow/source.c: the first group of a flow: a source of leat/io.h, with the steps that are
- * fused behind it.
+ * tools/leat/flow/source.c: the first group of a flow: a source of leat/io.h, and the steps on its
+ * thread.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
 #include "runtime/io/source.h"
-#include "runtime/flow/flow.h"
+#include "tools/leat/flow/flow.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,16 +14,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many items may go by without a send before somebody looks whether there is still a point. */
-#define LOOK_EVERY 64u
+/*
+ * After so many items the source checks whether a send can still succeed, as the steps may let none
+ * through.
+ */
+#define CHECK_EVERY 64u
 
-static int refused(const char *name, const char *path, int code, char why[LEAT_FLOW_WHY])
+static int refuse_source(const char *name, const char *path, int code, char why[LEAT_FLOW_WHY])
 {
 	snprintf(why, LEAT_FLOW_WHY, "%s: %.400s: %s", name, path, strerror(-code));
 	return code;
 }
 
-/* A pipe is not opened to try it: its writer would notice. */
+/* Does not open the path, as the writer of a pipe would notice that. */
 static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY])
 {
 	struct stat st;
@@ -31,7 +34,7 @@ static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY
 	int rc = standard ? fstat(STDIN_FILENO, &st) : stat(path, &st);
 
 	if (rc == 0 && S_ISDIR(st.st_mode))
-		return refused("lines", path, -EISDIR, why);
+		return refuse_source("lines", path, -EISDIR, why);
 	if (rc == 0 && !S_ISREG(st.st_mode) && repeat > 1) {
 		snprintf(why, LEAT_FLOW_WHY,
 		         "lines: %.400s: --repeat needs a file; this can be read only once", path);
@@ -39,7 +42,7 @@ static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY
 	}
 	if (rc == 0 && !standard)
 		rc = access(path, R_OK);
-	return rc != 0 ? refused("lines", path, -errno, why) : 0;
+	return rc != 0 ? refuse_source("lines", path, -errno, why) : 0;
 }
 
 static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
@@ -49,10 +52,10 @@ static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
 
 	snprintf(path, sizeof(path), "/proc/%.4096s", name);
 	if (strstr(name, "..") != NULL)
-		return refused("proc", path, -EINVAL, why);
+		return refuse_source("proc", path, -EINVAL, why);
 	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
-		return refused("proc", path, -errno, why);
-	return S_ISDIR(st.st_mode) ? refused("proc", path, -EISDIR, why) : 0;
+		return refuse_source("proc", path, -errno, why);
+	return S_ISDIR(st.st_mode) ? refuse_source("proc", path, -EISDIR, why) : 0;
 }
 
 int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY])
@@ -64,12 +67,13 @@ int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char
 		return check_lines(stage->arg.text, repeat, why);
 	case LEAT_VERB_FOLLOW:
 		if (stat(stage->arg.text, &st) != 0)
-			return errno == ENOENT ? 0
-			                       : refused("follow", stage->arg.text, -errno, why);
+			return errno == ENOENT
+			               ? 0
+			               : refuse_source("follow", stage->arg.text, -errno, why);
 		if (S_ISDIR(st.st_mode))
-			return refused("follow", stage->arg.text, -EISDIR, why);
+			return refuse_source("follow", stage->arg.text, -EISDIR, why);
 		return access(stage->arg.text, R_OK) != 0
-		               ? refused("follow", stage->arg.text, -errno, why)
+		               ? refuse_source("follow", stage->arg.text, -errno, why)
 		               : 0;
 	case LEAT_VERB_PROC:
 		return check_proc(stage->arg.text, why);
@@ -78,13 +82,15 @@ int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char
 	}
 }
 
-/* An emitter's answer: on anything but 0 the line is still the source's, as the steps left it. */
+/*
+ * An emitter: if it returns anything but 0, the line is still the source's, changed by the steps.
+ */
 static int emit_line(void *arg, void *item)
 {
 	struct leat_member *member = arg;
 	struct leat_line *line = item;
 
-	if (++member->passed % LOOK_EVERY == 0 && leat_tx_done(member->tx)) {
+	if (++member->passed % CHECK_EVERY == 0 && leat_tx_done(member->tx)) {
 		int rc = leat_tx_wait(member->tx, -1, 0, 0);
 		if (rc == -EPIPE || rc == -ECANCELED)
 			return rc;
@@ -99,7 +105,7 @@ static int emit_line(void *arg, void *item)
 	return rc;
 }
 
-/* tick and count make numbers, which go on as text. */
+/* An emitter of tick and count: their numbers go on as text. */
 static int emit_number(void *arg, void *item)
 {
 	struct leat_line line;

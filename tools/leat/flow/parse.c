@@ -1,13 +1,14 @@
 /*
- * runtime/flow/parse.c: the text of a flow, taken apart. See parse.h.
+ * tools/leat/flow/parse.c: the text of a flow, taken apart. See parse.h.
  *
- * First into words, stage by stage, which only an open quote can stop; then each stage against the
- * table, from the left, so that the mistake that is told is the first.
+ * First the text becomes words, stage by stage; only a quote that is not closed, or too many
+ * stages, can stop that. Then each stage is held against the table, from the left, so that the
+ * mistake that is reported is the first one.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/parse.h"
-#include "runtime/flow/steps.h"
+#include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/steps.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -15,31 +16,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NAME[:VALUE] without its quotes; the name ends at the first colon outside of quotes. */
-struct word {
-	size_t at, value_at; /* in the flow's text */
+/* NAME[:VALUE] without its quotes. The name ends at the first colon that is not in quotes. */
+struct flow_word {
+	size_t at, value_at; /* offsets in the text of the flow */
 	char *name, *value;  /* value: NULL without a colon */
 };
 
 /*
- * The words of a stage stand in the list of all words. end: where the `|` or the end of the text
- * stands.
+ * The words of a stage, which are in the list of all words. end: the offset of the `|` behind it,
+ * or of the end of the text.
  */
-struct piece {
+struct flow_piece {
 	size_t first, count, at, end;
 };
 
 struct parser {
 	const char *text;
-	struct word *words;
-	struct piece *pieces;
+	struct flow_word *words;
+	struct flow_piece *pieces;
 	size_t words_count, pieces_count;
 	struct leat_mistake *mistake;
 };
 
-static int wrong(struct parser *p, size_t at, const char *format, ...)
+static int set_mistake(struct parser *p, size_t at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-static int wrong(struct parser *p, size_t at, const char *format, ...)
+static int set_mistake(struct parser *p, size_t at, const char *format, ...)
 {
 	va_list args;
 
@@ -50,9 +51,9 @@ static int wrong(struct parser *p, size_t at, const char *format, ...)
 	return -EINVAL;
 }
 
-static int wanted(struct parser *p, int rc, const char *format, ...)
+static int set_wanted(struct parser *p, int rc, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-static int wanted(struct parser *p, int rc, const char *format, ...)
+static int set_wanted(struct parser *p, int rc, const char *format, ...)
 {
 	va_list args;
 
@@ -62,13 +63,13 @@ static int wanted(struct parser *p, int rc, const char *format, ...)
 	return rc;
 }
 
-static bool blank(char c)
+static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Room for one more: arrays grow one by one, for a flow has few words. */
-static int grow(void **list, size_t count, size_t size)
+/* Makes room for one more element. Arrays grow one by one, as a flow has few words. */
+static int grow_list(void **list, size_t count, size_t size)
 {
 	void *grown = realloc(*list, (count + 1) * size);
 
@@ -79,22 +80,22 @@ static int grow(void **list, size_t count, size_t size)
 	return 0;
 }
 
-/* Reads the word at *at, which moves behind it. */
+/* Reads the word at *at, and moves *at behind it. */
 static int read_word(struct parser *p, size_t *at)
 {
-	int rc = grow((void **)&p->words, p->words_count, sizeof(*p->words));
+	int rc = grow_list((void **)&p->words, p->words_count, sizeof(*p->words));
 
 	if (rc != 0)
 		return rc;
-	struct word *word = &p->words[p->words_count];
+	struct flow_word *word = &p->words[p->words_count];
 	char *to = malloc(strlen(p->text + *at) + 2);
 	if (to == NULL)
 		return -ENOMEM;
 	p->words_count++;
-	*word = (struct word){ .at = *at, .name = to };
+	*word = (struct flow_word){ .at = *at, .name = to };
 	for (size_t i = *at;; i++) {
 		char c = p->text[i];
-		if (c == '\0' || c == '|' || blank(c)) {
+		if (c == '\0' || c == '|' || is_blank(c)) {
 			*at = i;
 			*to = '\0';
 			return 0;
@@ -102,8 +103,8 @@ static int read_word(struct parser *p, size_t *at)
 		if (c == '"' || c == '\'') {
 			const char *close = strchr(p->text + i + 1, c);
 			if (close == NULL)
-				return wanted(p, wrong(p, i, "this quote is not closed"),
-				              "text and another %c", c);
+				return set_wanted(p, set_mistake(p, i, "this quote is not closed"),
+				                  "text and another %c", c);
 			size_t len = (size_t)(close - (p->text + i + 1));
 			to = (char *)memcpy(to, p->text + i + 1, len) + len;
 			i += len + 1;
@@ -117,21 +118,22 @@ static int read_word(struct parser *p, size_t *at)
 	}
 }
 
-static int split(struct parser *p)
+static int split_text(struct parser *p)
 {
 	size_t at = 0;
 
 	for (;;) {
-		int rc = grow((void **)&p->pieces, p->pieces_count, sizeof(*p->pieces));
+		int rc = grow_list((void **)&p->pieces, p->pieces_count, sizeof(*p->pieces));
 		if (rc != 0)
 			return rc;
 		if (p->pieces_count == LEAT_STAGES_MAX)
-			return wanted(p, wrong(p, at, "more than %u stages", LEAT_STAGES_MAX),
-			              "the end");
-		struct piece *piece = &p->pieces[p->pieces_count++];
+			return set_wanted(
+				p, set_mistake(p, at, "more than %u stages", LEAT_STAGES_MAX),
+				"the end");
+		struct flow_piece *piece = &p->pieces[p->pieces_count++];
 		piece->first = p->words_count;
 		for (;;) {
-			while (blank(p->text[at]))
+			while (is_blank(p->text[at]))
 				at++;
 			if (p->text[at] == '\0' || p->text[at] == '|')
 				break;
@@ -150,18 +152,18 @@ static int split(struct parser *p)
 static const char *const role_names[] = { "source", "step", "sink" };
 static const char *const role_places[] = { "first", "in the middle", "last" };
 
-/* The name is none that can stand here. Says so, better where it could stand elsewhere. */
-static int wrong_name(struct parser *p, const struct word *word, enum leat_role role)
+/* Reports a name that cannot be here: where it could be, if it is another role's. */
+static int set_wrong_name(struct parser *p, const struct flow_word *word, enum leat_role role)
 {
 	leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
 	for (enum leat_role other = LEAT_SOURCE; other <= LEAT_SINK; other++)
 		if (leat_stage_find(other, word->name) != NULL)
-			return wrong(p, word->at, "%s is a %s, but a %s stands %s", word->name,
-			             role_names[other], role_names[role], role_places[role]);
-	return wrong(p, word->at, "there is no %s \"%.40s\"", role_names[role], word->name);
+			return set_mistake(p, word->at, "%s is a %s, but a %s comes %s", word->name,
+			                   role_names[other], role_names[role], role_places[role]);
+	return set_mistake(p, word->at, "there is no %s \"%.40s\"", role_names[role], word->name);
 }
 
-static int read_workers(struct parser *p, const struct word *word, enum leat_role role,
+static int read_workers(struct parser *p, const struct flow_word *word, enum leat_role role,
                         struct leat_stage *stage)
 {
 	static const struct leat_param param = {
@@ -174,26 +176,27 @@ static int read_workers(struct parser *p, const struct word *word, enum leat_rol
 
 	if (role != LEAT_STEP) {
 		leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
-		return wrong(p, word->at, "workers run steps, but a %s stands %s", role_names[role],
-		             role_places[role]);
+		return set_mistake(p, word->at, "workers run steps, but a %s comes %s",
+		                   role_names[role], role_places[role]);
 	}
 	if (word->value == NULL)
-		return wanted(p, wrong(p, word->at + strlen("workers"), "how many workers?"), ":N");
+		return set_wanted(
+			p, set_mistake(p, word->at + strlen("workers"), "how many workers?"), ":N");
 	if (!leat_param_read(&param, &value, p->mistake))
 		return -EINVAL;
 	stage->workers = (unsigned)value.number;
 	return 0;
 }
 
-/* What stands behind a name or key: reads it into value, which then owns its copy. */
-static int read_value(struct parser *p, const struct word *word, const struct leat_param *param,
-                      struct leat_value *value)
+/* Reads what is behind a name or a key into value, which then owns a copy. */
+static int read_value(struct parser *p, const struct flow_word *word,
+                      const struct leat_param *param, struct leat_value *value)
 {
 	if (word->value == NULL)
-		return wanted(
-			p,
-			wrong(p, word->at + strlen(word->name), "%.40s takes a value", word->name),
-			":%s", param->wanted != NULL ? param->wanted : "VALUE");
+		return set_wanted(p,
+		                  set_mistake(p, word->at + strlen(word->name),
+		                              "%.40s takes a value", word->name),
+		                  ":%s", param->wanted != NULL ? param->wanted : "VALUE");
 	value->at = word->value_at;
 	value->text = strdup(word->value);
 	if (value->text == NULL)
@@ -202,24 +205,25 @@ static int read_value(struct parser *p, const struct word *word, const struct le
 	return leat_param_read(param, value, p->mistake) ? 0 : -EINVAL;
 }
 
-static int read_keys(struct parser *p, const struct piece *piece, size_t next,
+static int read_keys(struct parser *p, const struct flow_piece *piece, size_t next,
                      struct leat_stage *stage)
 {
 	const struct leat_param *param = &stage->type->key;
 
 	for (size_t i = next; i < piece->first + piece->count; i++) {
-		const struct word *word = &p->words[i];
+		const struct flow_word *word = &p->words[i];
 		if (param->form == LEAT_FORM_NONE)
-			return wanted(p, wrong(p, word->at, "%s takes no more", stage->type->name),
-			              "| or the end");
+			return set_wanted(
+				p, set_mistake(p, word->at, "%s takes no more", stage->type->name),
+				"| or the end");
 		if (strcmp(word->name, param->name) != 0)
-			return wanted(p,
-			              wrong(p, word->at, "%s knows no \"%.40s\"", stage->type->name,
-			                    word->name),
-			              "%s, | or the end", strchr(stage->type->shown, '['));
+			return set_wanted(p,
+			                  set_mistake(p, word->at, "%s knows no \"%.40s\"",
+			                              stage->type->name, word->name),
+			                  "%s, | or the end", strchr(stage->type->shown, '['));
 		if (stage->key.given)
-			return wanted(p, wrong(p, word->at, "%s twice", param->name),
-			              "| or the end");
+			return set_wanted(p, set_mistake(p, word->at, "%s twice", param->name),
+			                  "| or the end");
 		int rc = read_value(p, word, param, &stage->key);
 		if (rc != 0)
 			return rc;
@@ -227,8 +231,8 @@ static int read_keys(struct parser *p, const struct piece *piece, size_t next,
 	return 0;
 }
 
-/* What only the step itself can tell: a regular expression that does not compile. */
-static int check(struct parser *p, const struct leat_stage *stage)
+/* What only the step can check: whether its regular expression compiles. */
+static int check_pattern(struct parser *p, const struct leat_stage *stage)
 {
 	char why[96];
 
@@ -236,11 +240,11 @@ static int check(struct parser *p, const struct leat_stage *stage)
 		return 0;
 	int rc = leat_grep_check(stage->arg.text, why, sizeof(why));
 	return rc != -EINVAL ? rc
-	                     : wanted(p, wrong(p, stage->arg.at, "%s", why), "%s",
-	                              stage->type->arg.wanted);
+	                     : set_wanted(p, set_mistake(p, stage->arg.at, "%s", why), "%s",
+	                                  stage->type->arg.wanted);
 }
 
-static int read_stage(struct parser *p, const struct piece *piece, enum leat_role role,
+static int read_stage(struct parser *p, const struct flow_piece *piece, enum leat_role role,
                       struct leat_stage *stage)
 {
 	size_t next = piece->first, end = piece->first + piece->count;
@@ -253,34 +257,35 @@ static int read_stage(struct parser *p, const struct piece *piece, enum leat_rol
 	if (next == end) {
 		leat_stages_list(role, stage->workers != 0, p->mistake->wanted,
 		                 sizeof(p->mistake->wanted));
-		return wrong(p, piece->end, "a %s is missing here", role_names[role]);
+		return set_mistake(p, piece->end, "a %s is missing here", role_names[role]);
 	}
-	const struct word *word = &p->words[next++];
+	const struct flow_word *word = &p->words[next++];
 	stage->at = word->at;
 	stage->type = leat_stage_find(role, word->name);
 	if (stage->type == NULL)
-		return wrong_name(p, word, role);
+		return set_wrong_name(p, word, role);
 	if (stage->workers != 0 && !stage->type->many) {
 		leat_stages_list(role, true, p->mistake->wanted, sizeof(p->mistake->wanted));
-		return wrong(p, word->at, "%s can't be run by several workers", word->name);
+		return set_mistake(p, word->at, "%s can't be run by several workers", word->name);
 	}
 	if (stage->type->arg.form != LEAT_FORM_NONE)
 		rc = read_value(p, word, &stage->type->arg, &stage->arg);
 	else if (word->value != NULL)
-		rc = wanted(p, wrong(p, word->value_at - 1, "%s takes no argument", word->name),
-		            "| or the end");
+		rc = set_wanted(
+			p, set_mistake(p, word->value_at - 1, "%s takes no argument", word->name),
+			"| or the end");
 	if (rc == 0)
 		rc = read_keys(p, piece, next, stage);
-	return rc != 0 ? rc : check(p, stage);
+	return rc != 0 ? rc : check_pattern(p, stage);
 }
 
 /*
- * The last stage is no sink: if it would do as what it is, then the sink was forgotten, and that is
- * the mistake.
+ * The last stage is no sink. Whether it would do as a source or a step: then the sink was
+ * forgotten, and that is the mistake.
  */
 static bool sink_forgotten(struct parser *p, enum leat_role *role)
 {
-	const struct piece *last = &p->pieces[p->pieces_count - 1];
+	const struct flow_piece *last = &p->pieces[p->pieces_count - 1];
 	enum leat_role as = p->pieces_count == 1 ? LEAT_SOURCE : LEAT_STEP;
 
 	*role = as;
@@ -293,7 +298,7 @@ static bool sink_forgotten(struct parser *p, enum leat_role *role)
 	       (leat_stage_find(LEAT_STEP, name) != NULL || strcmp(name, "workers") == 0);
 }
 
-static int resolve(struct parser *p, struct leat_stages *stages)
+static int resolve_stages(struct parser *p, struct leat_stages *stages)
 {
 	enum leat_role without_sink;
 	bool forgotten = sink_forgotten(p, &without_sink);
@@ -317,7 +322,7 @@ static int resolve(struct parser *p, struct leat_stages *stages)
 	strcpy(p->mistake->wanted, "| and one of ");
 	leat_stages_list(LEAT_SINK, false, p->mistake->wanted + strlen(p->mistake->wanted),
 	                 sizeof(p->mistake->wanted) - strlen(p->mistake->wanted));
-	return wrong(p, strlen(p->text), "the flow has no sink");
+	return set_mistake(p, strlen(p->text), "the flow has no sink");
 }
 
 int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_mistake *mistake)
@@ -326,9 +331,9 @@ int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_
 
 	*stages = (struct leat_stages){ 0 };
 	*mistake = (struct leat_mistake){ 0 };
-	int rc = split(&p);
+	int rc = split_text(&p);
 	if (rc == 0)
-		rc = resolve(&p, stages);
+		rc = resolve_stages(&p, stages);
 	if (rc != 0)
 		leat_stages_free(stages);
 	for (size_t i = 0; i < p.words_count; i++)

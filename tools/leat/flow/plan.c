@@ -1,16 +1,17 @@
 /*
- * runtime/flow/plan.c: which stages share a thread, and where a ring stands. See plan.h.
+ * tools/leat/flow/plan.c: which stages share a thread, and between which there is a ring. See
+ * plan.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/plan.h"
+#include "tools/leat/flow/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Two of them, an arrow and an end must fit in a channel's name. */
+/* Two names and an arrow must fit in the name of a channel. */
 #define GROUP_NAME_MAX 28u
 
 static bool starts_group(const struct leat_stages *stages, size_t at,
@@ -33,7 +34,8 @@ static bool starts_group(const struct leat_stages *stages, size_t at,
 }
 
 /*
- * The stages' names, cut visibly; with a number behind where a group before has that name already.
+ * Names a group by its stages. A long name ends in "..."; a name that an earlier group has gets a
+ * number.
  */
 static void name_group(const struct leat_stages *stages, struct leat_plan *plan, size_t at)
 {
@@ -52,7 +54,8 @@ static void name_group(const struct leat_stages *stages, struct leat_plan *plan,
 	for (size_t i = 0; i < at; i++)
 		if (strcmp(plan->groups[i].name, group->name) == 0) {
 			snprintf(group->name, GROUP_NAME_MAX + 1, "%.24s#%u", name, ++number);
-			i = (size_t)-1; /* from the start: the new name may be there too */
+			/* from the start, as an earlier group may have the new name, too */
+			i = (size_t)-1;
 		}
 }
 

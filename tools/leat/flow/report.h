@@ -1,38 +1,41 @@
 /*
- * runtime/flow/report.h: what a flow did, put together from the library's snapshots.
+ * tools/leat/flow/report.h: what a flow did, put together from the library's snapshots.
  *
- * Snapshots come on a diagnostics thread (leat_report_take is its callback) and are kept under a
- * lock; who draws them from that same thread needs none. When everything has ended and the last
- * snapshot is in, the books, the verdict and the JSON object read what is kept.
+ * leat_report_take() is the callback of a diagnostics thread. It keeps the figures of a snapshot
+ * under report->lock. The display reads them under the same lock. The books, the verdict and the
+ * JSON object read what is kept when every member has ended and the last snapshot was taken.
  *
- * The bottleneck is derived from blocked times only. A group's thread is blocked receiving, blocked
- * sending, or at work; in the window (the whole run, or from the moment a stage was slowed) the
- * group that was blocked least is the one that the others waited for.
+ * The bottleneck is derived from blocked times only. A member is blocked receiving, blocked
+ * sending, or at work. In the window (the whole run, or from the moment that a stage was slowed)
+ * the group that was blocked least is the one that the others waited for.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_REPORT_H
-#define LEAT_RUNTIME_FLOW_REPORT_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_REPORT_H
+#define LEAT_TOOLS_LEAT_FLOW_REPORT_H
 
-#include "runtime/flow/flow.h"
-#include "runtime/os/os.h"
+#include "tools/leat/flow/flow.h"
 
 #include <leat/diag.h>
+#include <pthread.h>
 #include <stdio.h>
 
-/* What cancels the scopes in front of a group that left: the report calls it abandoned. */
+/*
+ * The text of the cancel in leat_flow_dismiss(), by which the report knows that the cause is
+ * "abandoned".
+ */
 #define LEAT_DISMISSED_TEXT "nobody receives any more"
 
-struct leat_edge_seen {
-	bool seen;
-	/* base: when the window began; zero: with the flow */
+struct leat_edge_stat {
+	bool known;
+	/* base: at the begin of the window; zero if that is the begin of the flow */
 	struct leat_chan_stat now, before, base;
 	int64_t now_ns, before_ns;
 };
 
-/* How a thread ended, in the library's words. */
-struct leat_end_seen {
-	bool seen;
+/* How a member ended, as the library has it. */
+struct leat_end_stat {
+	bool known;
 	enum leat_cause cause;
 	int code;
 	char text[LEAT_TEXT_MAX + 1];
@@ -40,30 +43,36 @@ struct leat_end_seen {
 
 struct leat_report {
 	const struct leat_flow *flow;
-	struct leat_mutex lock;
-	struct leat_edge_seen *edges;
-	struct leat_end_seen *ends; /* one for each member */
-	/* when the report was begun: rates of the first look count from here */
+	pthread_mutex_t lock;
+	struct leat_edge_stat *edges;
+	struct leat_end_stat *ends; /* one for each member */
+	/* when the report began: the first rates count from here */
 	int64_t since_ns;
 	int64_t window_ns; /* when the window began; 0: with the flow */
 	int64_t over_ns;   /* when everything had ended */
 	int threads_left, status;
 };
 
-/* 0 or -ENOMEM. */
+/* Returns 0 or -ENOMEM. The flow must outlive the report. */
 int leat_report_init(struct leat_report *report, const struct leat_flow *flow);
 void leat_report_fini(struct leat_report *report);
 
+/* Keeps the figures of a snapshot. */
 void leat_report_take(struct leat_report *report, const struct leat_snapshot *snapshot);
-/* The window for the verdict begins here. */
+/* Begins the window of the verdict now. */
 void leat_report_window(struct leat_report *report);
 
 uint64_t leat_report_dropped(const struct leat_chan_stat *stat);
 bool leat_report_balanced(const struct leat_chan_stat *stat);
-/* The share of one side's threads' time that it was blocked, from one look to another. */
+/*
+ * The share of time, 0 to 1, that the threads of a side were blocked, from one snapshot to another.
+ */
 double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_ns,
                            unsigned threads);
-/* Everything that was told balances, nothing failed, no thread is left. */
+/*
+ * Every edge was in a snapshot and balances with nothing in flight, no member failed, and no thread
+ * is left.
+ */
 bool leat_report_well(const struct leat_report *report);
 
 struct leat_verdict {
@@ -71,7 +80,7 @@ struct leat_verdict {
 	const char *why_not;
 	size_t group;
 	double busy;             /* 0 to 1 */
-	double upstream_blocked; /* on sending; below 0 where there is nothing upstream */
+	double upstream_blocked; /* on sending; below 0 if there is nothing upstream */
 	double downstream_blocked;
 };
 struct leat_verdict leat_report_verdict(const struct leat_report *report);
@@ -80,7 +89,7 @@ struct leat_verdict leat_report_verdict(const struct leat_report *report);
 void leat_report_failures(const struct leat_report *report, FILE *out);
 void leat_report_books(const struct leat_report *report, FILE *out);
 void leat_report_verdict_line(const struct leat_report *report, FILE *out);
-/* One object and a line feed; without a flow, the failure to open one. */
+/* Writes one object and a line feed; the second one without a flow: the failure to open it. */
 void leat_report_json(const struct leat_report *report, FILE *out);
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out);
 

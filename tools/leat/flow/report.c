@@ -1,10 +1,10 @@
 /*
- * runtime/flow/report.c: what a flow did: keeping what snapshots tell, and the verdict. See
- * report.h.
+ * tools/leat/flow/report.c: what a flow did: keeps the figures of snapshots, and finds the verdict.
+ * See report.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/report.h"
 
 #include <dirent.h>
 #include <leat/atomic.h>
@@ -13,14 +13,16 @@
 #include <time.h>
 
 /*
- * Below this share of its time a group is no bottleneck, and in a shorter run shares mean nothing.
+ * A group that is at work for less than this share of the time is no bottleneck; in a shorter
+ * window shares mean nothing.
  */
 #define BUSY_MIN 0.5
 #define WINDOW_MIN_NS INT64_C(100000000)
 #define LEFT_TRIES 50
 
 /*
- * At least the main thread; ThreadSanitizer starts one of its own beside the first that is started.
+ * The main thread; with ThreadSanitizer also a thread that it starts beside the first one of the
+ * program.
  */
 #ifdef LEAT_TSAN
 #define OWN_THREADS 2
@@ -31,7 +33,7 @@
 int leat_report_init(struct leat_report *report, const struct leat_flow *flow)
 {
 	*report = (struct leat_report){ .flow = flow, .since_ns = leat_now_ns() };
-	leat_mutex_init(&report->lock);
+	pthread_mutex_init(&report->lock, NULL);
 	report->edges = calloc(flow->plan.groups_count, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
 	if (report->edges != NULL && report->ends != NULL)
@@ -47,40 +49,50 @@ void leat_report_fini(struct leat_report *report)
 	*report = (struct leat_report){ 0 };
 }
 
-static size_t edges_count(const struct leat_report *report)
+static size_t count_edges(const struct leat_report *report)
 {
 	return report->flow->plan.groups_count - 1;
 }
 
-/* The edge of this name; names are unique in a flow. edges_count() if it is none of ours. */
+/*
+ * The index of the edge of this name, which no other edge of the flow has; count_edges() if there
+ * is none.
+ */
 static size_t find_edge(const struct leat_report *report, const char *name)
 {
 	size_t i = 0;
 
-	while (i < edges_count(report) && strcmp(report->flow->plan.edges[i].name, name) != 0)
+	while (i < count_edges(report) && strcmp(report->flow->plan.edges[i].name, name) != 0)
 		i++;
 	return i;
 }
 
-static void take_edge(struct leat_edge_seen *edge, const struct leat_chan_stat *stat,
-                      int64_t time_ns, int64_t since_ns, bool window)
+static void record_edge(struct leat_edge_stat *edge, const struct leat_chan_stat *stat,
+                        int64_t time_ns, int64_t since_ns, bool window)
 {
-	if (edge->seen && edge->now.ended)
-		return; /* told once by each listener: a second one must not turn the clock back */
+	if (edge->known && edge->now.ended)
+		/*
+		 * each diagnostics thread has the end once: a second one must not turn the clock
+		 * back
+		 */
+		return;
 	if (window)
 		edge->base = *stat;
 	edge->before = edge->now;
-	edge->before_ns = edge->seen ? edge->now_ns : since_ns;
+	edge->before_ns = edge->known ? edge->now_ns : since_ns;
 	edge->now = *stat;
 	edge->now_ns = time_ns;
-	edge->seen = true;
+	edge->known = true;
 }
 
-/* A generator with an output has its channel's name, a task its own. */
+/*
+ * The index of the member of a generator. One with an output has the name of its channel, a task
+ * has its own.
+ */
 static size_t find_member(const struct leat_report *report, const struct leat_gen_stat *stat)
 {
 	const struct leat_flow *flow = report->flow;
-	size_t edge = stat->chan_id != 0 ? find_edge(report, stat->name) : edges_count(report);
+	size_t edge = stat->chan_id != 0 ? find_edge(report, stat->name) : count_edges(report);
 	size_t i = 0;
 
 	while (i < flow->members_count &&
@@ -90,50 +102,51 @@ static size_t find_member(const struct leat_report *report, const struct leat_ge
 	return i;
 }
 
-static void take_end(struct leat_report *report, const struct leat_gen_stat *stat)
+static void record_end(struct leat_report *report, const struct leat_gen_stat *stat)
 {
 	size_t i = find_member(report, stat);
 
 	if (i == report->flow->members_count)
 		return;
-	struct leat_end_seen *end = &report->ends[i];
-	*end = (struct leat_end_seen){ .seen = true, .cause = stat->cause, .code = stat->code };
+	struct leat_end_stat *end = &report->ends[i];
+	*end = (struct leat_end_stat){ .known = true, .cause = stat->cause, .code = stat->code };
 	memcpy(end->text, stat->text, sizeof(end->text));
 }
 
-static void take(struct leat_report *report, const struct leat_snapshot *snapshot, bool window)
+static void record_snapshot(struct leat_report *report, const struct leat_snapshot *snapshot,
+                            bool window)
 {
-	leat_mutex_lock(&report->lock);
+	pthread_mutex_lock(&report->lock);
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		size_t edge = find_edge(report, snapshot->channels[i].name);
-		if (edge < edges_count(report))
-			take_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns,
-			          report->since_ns, window);
+		if (edge < count_edges(report))
+			record_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns,
+			            report->since_ns, window);
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		if (snapshot->generators[i].cause != LEAT_RUNNING)
-			take_end(report, &snapshot->generators[i]);
+			record_end(report, &snapshot->generators[i]);
 	if (window)
 		report->window_ns = snapshot->time_ns;
-	leat_mutex_unlock(&report->lock);
+	pthread_mutex_unlock(&report->lock);
 }
 
 void leat_report_take(struct leat_report *report, const struct leat_snapshot *snapshot)
 {
-	take(report, snapshot, false);
+	record_snapshot(report, snapshot, false);
 }
 
-static void take_window(const struct leat_snapshot *snapshot, void *report)
+static void record_window(const struct leat_snapshot *snapshot, void *report)
 {
-	take(report, snapshot, true);
+	record_snapshot(report, snapshot, true);
 }
 
 void leat_report_window(struct leat_report *report)
 {
-	/* The only snapshot that is wanted is the one that stopping takes. */
+	/* Only the snapshot that stopping takes is wanted. */
 	leat_diag_stop(
 		leat_diag_start(&(struct leat_diag_opts){ .interval_ns = INT64_C(3600000000000),
-	                                                  .callback = take_window,
+	                                                  .callback = record_window,
 	                                                  .callback_arg = report }));
 }
 
@@ -162,20 +175,21 @@ double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_n
 
 bool leat_report_well(const struct leat_report *report)
 {
-	for (size_t i = 0; i < edges_count(report); i++)
-		if (!report->edges[i].seen || !leat_report_balanced(&report->edges[i].now) ||
+	for (size_t i = 0; i < count_edges(report); i++)
+		if (!report->edges[i].known || !leat_report_balanced(&report->edges[i].now) ||
 		    report->edges[i].now.in_flight != 0)
 			return false;
 	for (size_t i = 0; i < report->flow->members_count; i++) {
-		const struct leat_end_seen *end = &report->ends[i];
-		if (!end->seen || end->cause == LEAT_FAILED || end->cause == LEAT_DEADLINE)
+		const struct leat_end_stat *end = &report->ends[i];
+		if (!end->known || end->cause == LEAT_FAILED || end->cause == LEAT_DEADLINE)
 			return false;
 	}
 	return report->threads_left == 0;
 }
 
-/* The part of the window in which the group's threads were there, summed over them. */
-static int64_t alive_ns(const struct leat_flow *flow, size_t group, int64_t from_ns, int64_t to_ns)
+/* The part of the window in which the threads of the group ran, summed over them. */
+static int64_t sum_alive_ns(const struct leat_flow *flow, size_t group, int64_t from_ns,
+                            int64_t to_ns)
 {
 	int64_t sum = 0;
 
@@ -189,13 +203,13 @@ static int64_t alive_ns(const struct leat_flow *flow, size_t group, int64_t from
 	return sum;
 }
 
-static double busy_share(const struct leat_report *report, size_t group, int64_t from_ns,
-                         int64_t to_ns)
+static double compute_busy_share(const struct leat_report *report, size_t group, int64_t from_ns,
+                                 int64_t to_ns)
 {
-	const struct leat_edge_seen *in = group > 0 ? &report->edges[group - 1] : NULL;
-	const struct leat_edge_seen *out =
-		group < edges_count(report) ? &report->edges[group] : NULL;
-	int64_t busy_ns = alive_ns(report->flow, group, from_ns, to_ns);
+	const struct leat_edge_stat *in = group > 0 ? &report->edges[group - 1] : NULL;
+	const struct leat_edge_stat *out =
+		group < count_edges(report) ? &report->edges[group] : NULL;
+	int64_t busy_ns = sum_alive_ns(report->flow, group, from_ns, to_ns);
 
 	if (in != NULL)
 		busy_ns -= (int64_t)(in->now.recv_blocked_ns - in->base.recv_blocked_ns);
@@ -206,7 +220,7 @@ static double busy_share(const struct leat_report *report, size_t group, int64_t
 	return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
-/* What waits for the world is not at work. */
+/* A source that waits for its input is not at work. */
 static bool waits_for_input(const struct leat_flow *flow, size_t group)
 {
 	enum leat_verb verb = flow->stages.list[0].type->verb;
@@ -217,20 +231,21 @@ static bool waits_for_input(const struct leat_flow *flow, size_t group)
 	       (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
 }
 
-static void blame(const struct leat_report *report, struct leat_verdict *verdict, int64_t window_ns)
+static void set_blocked_shares(const struct leat_report *report, struct leat_verdict *verdict,
+                               int64_t window_ns)
 {
 	const struct leat_flow *flow = report->flow;
 	size_t group = verdict->group;
 
 	verdict->upstream_blocked = verdict->downstream_blocked = -1;
 	if (group > 0) {
-		const struct leat_edge_seen *in = &report->edges[group - 1];
+		const struct leat_edge_stat *in = &report->edges[group - 1];
 		verdict->upstream_blocked =
 			leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns,
 		                            window_ns, flow->plan.groups[group - 1].threads);
 	}
-	if (group < edges_count(report)) {
-		const struct leat_edge_seen *out = &report->edges[group];
+	if (group < count_edges(report)) {
+		const struct leat_edge_stat *out = &report->edges[group];
 		verdict->downstream_blocked =
 			leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns,
 		                            window_ns, flow->plan.groups[group + 1].threads);
@@ -250,13 +265,13 @@ struct leat_verdict leat_report_verdict(const struct leat_report *report)
 	if (to_ns - from_ns < WINDOW_MIN_NS)
 		return verdict;
 	for (size_t i = 0; i < flow->plan.groups_count; i++) {
-		double busy = busy_share(report, i, from_ns, to_ns);
+		double busy = compute_busy_share(report, i, from_ns, to_ns);
 		if (busy > verdict.busy) {
 			verdict.busy = busy;
 			verdict.group = i;
 		}
 	}
-	blame(report, &verdict, to_ns - from_ns);
+	set_blocked_shares(report, &verdict, to_ns - from_ns);
 	if (verdict.busy < BUSY_MIN)
 		verdict.why_not = "none: no stage was at work for half of the time";
 	else if (waits_for_input(flow, verdict.group))
@@ -287,7 +302,7 @@ int leat_threads_own(void)
 	return own > OWN_THREADS ? own : OWN_THREADS;
 }
 
-/* A joined thread can stand in /proc for an instant more: the kernel wakes the joiner first. */
+/* A thread that was joined may be in /proc an instant longer: the kernel wakes the joiner first. */
 int leat_threads_left(int own)
 {
 	int left = count_threads() - own;

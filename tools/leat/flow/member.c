@@ -1,10 +1,10 @@
 /*
- * runtime/flow/member.c: what a thread of a flow does: its steps, and how it ends.
+ * tools/leat/flow/member.c: what a member (a thread of a flow) does: its steps, and how it ends.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "runtime/flow/flow.h"
+#include "tools/leat/flow/flow.h"
 
 #include <leat/atomic.h>
 #include <pthread.h>
@@ -13,7 +13,10 @@
 #include <sys/eventfd.h>
 
 #define BATCH 64u
-/* A group's scope is cancelled a moment after its input's: more than enough for it. */
+/*
+ * How long a member waits for the cancel of its own scope, which comes a moment after that of its
+ * input.
+ */
 #define SETTLE_NS INT64_C(1000000000)
 
 void leat_lines_free(struct leat_line *lines, size_t n)
@@ -31,7 +34,7 @@ int leat_member_fail(struct leat_member *member, const char *what, int code)
 	return leat_tx_fail(member->tx, code, text);
 }
 
-/* Waits on purpose. 0, or how a send would end. */
+/* Waits on purpose. Returns 0, or what a send would return. */
 static int pause_until(struct leat_member *member, int64_t until_ns)
 {
 	int rc = leat_tx_wait(member->tx, -1, 0, until_ns);
@@ -39,7 +42,7 @@ static int pause_until(struct leat_member *member, int64_t until_ns)
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-static int take_turn(struct leat_member *member, struct leat_rate *rate)
+static int wait_for_rate(struct leat_member *member, struct leat_rate *rate)
 {
 	int64_t now_ns = leat_now_ns(), go_ns = leat_rate_take(rate, now_ns);
 	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
@@ -52,21 +55,24 @@ static int take_turn(struct leat_member *member, struct leat_rate *rate)
 	return rc != 0 ? rc : LEAT_STOP;
 }
 
-/* What a step asks for beside the line: time, or that this was the last. */
-static int attend(struct leat_member *member, struct leat_flow_step *step)
+/*
+ * What a step needs besides the line: rate its time, take its count, a slowed stage its pause.
+ * Returns 0, LEAT_STOP, or what a send would return.
+ */
+static int admit_line(struct leat_member *member, struct leat_flow_step *step)
 {
 	const struct leat_flow *flow = member->flow;
 	int rc = 0;
 
 	if (step->stage->type->verb == LEAT_VERB_RATE) {
-		rc = take_turn(member, &step->rate);
+		rc = wait_for_rate(member, &step->rate);
 	} else if (step->stage->type->verb == LEAT_VERB_TAKE) {
 		if (step->left == 0)
 			return LEAT_STOP;
 		if (--step->left == 0)
 			member->enough = true;
 	}
-	/* rlx: nothing but a pause depends on it */
+	/* rlx: only a pause depends on it */
 	if (rc == 0 && flow->opts.slow != 0 &&
 	    step->stage == &flow->stages.list[flow->opts.slow - 1] && leat_load_rlx(&flow->slow_on))
 		rc = pause_until(member, leat_now_ns() + flow->opts.slow_ns);
@@ -76,7 +82,7 @@ static int attend(struct leat_member *member, struct leat_flow_step *step)
 int leat_steps(struct leat_member *member, struct leat_line *line)
 {
 	for (size_t i = 0; i < member->steps_count; i++) {
-		int rc = attend(member, &member->steps[i]);
+		int rc = admit_line(member, &member->steps[i]);
 		if (rc != 0)
 			return rc;
 		rc = leat_flow_step_run(&member->steps[i], line);
@@ -88,8 +94,8 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 	return LEAT_PASS;
 }
 
-/* Sends all, or frees what nobody took. */
-static int send_all(struct leat_tx *tx, struct leat_line *lines, size_t n)
+/* Sends all lines, or frees those that were not sent. */
+static int send_lines(struct leat_tx *tx, struct leat_line *lines, size_t n)
 {
 	while (n > 0) {
 		ssize_t sent = leat_send_batch(tx, lines, n);
@@ -103,8 +109,11 @@ static int send_all(struct leat_tx *tx, struct leat_line *lines, size_t n)
 	return 0;
 }
 
-/* Lines through the steps, those that are kept moving up to the front. */
-static int pass(struct leat_member *member, struct leat_line *lines, size_t n)
+/*
+ * Takes n lines through the steps, and sends those that are left. They move up to the front of the
+ * array.
+ */
+static int pass_lines(struct leat_member *member, struct leat_line *lines, size_t n)
 {
 	size_t kept = 0;
 	int rc = LEAT_PASS;
@@ -120,20 +129,20 @@ static int pass(struct leat_member *member, struct leat_line *lines, size_t n)
 			break;
 		}
 	}
-	int sent = send_all(member->tx, lines, kept);
+	int sent = send_lines(member->tx, lines, kept);
 	return sent != 0 ? sent : rc < 0 ? rc : 0;
 }
 
-/* How a send would end, where no send was tried. */
-static int refusal(struct leat_member *member)
+/* Returns what a send would return if it can no longer succeed, else 0. */
+static int find_refusal(struct leat_member *member)
 {
 	int rc = leat_tx_done(member->tx) ? leat_tx_wait(member->tx, -1, 0, 0) : 0;
 
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-/* How many to receive at once: never more than a take is still to have. */
-static size_t most(const struct leat_member *member)
+/* How many lines to receive at once: never more than a take is still to let through. */
+static size_t batch_limit(const struct leat_member *member)
 {
 	size_t n = member->paced ? 1 : BATCH;
 
@@ -145,34 +154,37 @@ static size_t most(const struct leat_member *member)
 	return n;
 }
 
-static int run_middle(struct leat_member *member)
+static int run_middle_group(struct leat_member *member)
 {
 	struct leat_line lines[BATCH];
 	int rc = 0;
 
 	while (rc == 0 && !member->enough) {
-		ssize_t n = leat_recv_batch(member->rx, lines, most(member));
+		ssize_t n = leat_recv_batch(member->rx, lines, batch_limit(member));
 		if (n == 0)
 			return 0;
 		if (n < 0) {
 			member->canceled = n == -ECANCELED;
 			return (int)n;
 		}
-		rc = pass(member, lines, (size_t)n);
+		rc = pass_lines(member, lines, (size_t)n);
 		if (rc == 0)
-			rc = refusal(member);
+			rc = find_refusal(member);
 	}
-	/* F1: pairs with leat_flow_left(); main needs only the flag */
+	/* F1: pairs with leat_flow_left(); the main thread needs only the flag */
 	leat_store_rel(&member->early, 1u);
 	return rc;
 }
 
 /*
- * A receive that was cancelled tells of the scope in front. Ours follows when the whole flow was
- * cancelled; when we were dismissed, nobody receives from us any more; what the library is told
- * must be what our own channel says.
+ * Returns what the member's function returns to the library, given how its work ended.
+ *
+ * A receive that returned -ECANCELED was cancelled with the scope in front. The member's own scope
+ * is cancelled a moment later if the whole flow is; if the groups up to here were dismissed
+ * instead, the next group has left, and a send returns -EPIPE. So this function waits for one of
+ * the two: what the library gets must agree with the member's own channel.
  */
-static int settle(struct leat_member *member, struct leat_tx *out, int rc)
+static int settle_end(struct leat_member *member, struct leat_tx *out, int rc)
 {
 	if (rc == -ECANCELED && member->canceled)
 		rc = leat_tx_wait(member->tx, -1, 0, leat_now_ns() + SETTLE_NS);
@@ -182,7 +194,7 @@ static int settle(struct leat_member *member, struct leat_tx *out, int rc)
 	if (member->tx == out && !member->own_tx &&
 	    member->group + 1 < member->flow->plan.groups_count)
 		return rc;
-	/* A task has no channel that could be abandoned; the report knows from `left`. */
+	/* A task has no channel that could be abandoned; the report knows it from `left`. */
 	if (rc == -EPIPE)
 		return 0;
 	return rc == -ECANCELED && leat_tx_wait(out, -1, 0, leat_now_ns() + SETTLE_NS) == -ETIMEDOUT
@@ -207,17 +219,17 @@ int leat_member_main(struct leat_tx *out, void *arg)
 	else if (member->group + 1 == flow->plan.groups_count)
 		rc = leat_flow_sink_run(member);
 	else
-		rc = run_middle(member);
+		rc = run_middle_group(member);
 	leat_rx_close(member->rx);
 	member->rx = NULL;
-	rc = settle(member, out, rc);
+	rc = settle_end(member, out, rc);
 	if (member->own_tx)
 		leat_tx_close(member->tx);
 	member->tx = NULL;
 	member->ended_ns = leat_now_ns();
 	/* F2: all of the above before the count; pairs with leat_flow_over(). */
 	uint32_t before = leat_add_acqrel(&flow->running, (uint32_t)-1);
-	if (before == 1 || leat_load_rlx(&member->early)) /* rlx: its own flag */
+	if (before == 1 || leat_load_rlx(&member->early)) /* rlx: only this thread writes it */
 		eventfd_write(flow->events_fd, 1);
 	return rc;
 }

@@ -1,10 +1,10 @@
 /*
- * runtime/flow/stages.c: the table of stages, and reading what they take. See parse.h.
+ * tools/leat/flow/stages.c: the table of stages, and reading what they take. See parse.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/parse.h"
-#include "runtime/flow/value.h"
+#include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/value.h"
 
 #include <errno.h>
 #include <regex.h>
@@ -12,17 +12,23 @@
 #include <string.h>
 
 /* clang-format off */
-#define NUMBER(least, most, words) { .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
+#define NUMBER(least, most, words) \
+	{ .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
-	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE", A_FILE("a file, or - for standard input"), { 0 } },
-	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow", "follow:FILE [from:start|end]", A_FILE("a file"),
+	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE",
+	  A_FILE("a file, or - for standard input"), { 0 } },
+	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow", "follow:FILE [from:start|end]",
+	  A_FILE("a file"),
 	  { .name = "from", .form = LEAT_FORM_CHOICE, .choices = { "end", "start" } } },
-	{ LEAT_VERB_PROC, LEAT_SOURCE, false, "proc", "proc:NAME [every:TIME]", A_FILE("a file below /proc, such as stat"),
+	{ LEAT_VERB_PROC, LEAT_SOURCE, false, "proc", "proc:NAME [every:TIME]",
+	  A_FILE("a file below /proc, such as stat"),
 	  { .name = "every", .form = LEAT_FORM_TIME } },
-	{ LEAT_VERB_TICK, LEAT_SOURCE, false, "tick", "tick:TIME", { .form = LEAT_FORM_TIME }, { 0 } },
-	{ LEAT_VERB_NUMBERS, LEAT_SOURCE, false, "count", "count:N", NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	{ LEAT_VERB_TICK, LEAT_SOURCE, false, "tick", "tick:TIME",
+	  { .form = LEAT_FORM_TIME }, { 0 } },
+	{ LEAT_VERB_NUMBERS, LEAT_SOURCE, false, "count", "count:N",
+	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
 	{ LEAT_VERB_GREP, LEAT_STEP, true, "grep", "grep:PATTERN [invert:yes]",
 	  { .form = LEAT_FORM_ANY, .wanted = "a text or an extended regular expression" },
 	  { .name = "invert", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } },
@@ -30,13 +36,17 @@ const struct leat_stage_type leat_stage_types[] = {
 	  NUMBER(0, UINT32_MAX, "a number from 1, or 0 for the whole line"), { 0 } },
 	{ LEAT_VERB_MAP, LEAT_STEP, true, "map", "map:upper|lower|trim|length",
 	  { .form = LEAT_FORM_CHOICE, .choices = { "upper", "lower", "trim", "length" } }, { 0 } },
-	{ LEAT_VERB_RATE, LEAT_STEP, false, "rate", "rate:N/s [burst:N]", { .form = LEAT_FORM_RATE },
-	  { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX, .wanted = "a number from 1" } },
-	{ LEAT_VERB_TAKE, LEAT_STEP, false, "take", "take:N", NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	{ LEAT_VERB_RATE, LEAT_STEP, false, "rate", "rate:N/s [burst:N]",
+	  { .form = LEAT_FORM_RATE },
+	  { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	    .wanted = "a number from 1" } },
+	{ LEAT_VERB_TAKE, LEAT_STEP, false, "take", "take:N",
+	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
 	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), { 0 } },
 	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, { 0 } },
-	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH", A_FILE("the path of a file to write"), { 0 } },
+	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH",
+	  A_FILE("the path of a file to write"), { 0 } },
 	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count", { 0 }, { 0 } },
 	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally", { 0 }, { 0 } },
 	{ LEAT_VERB_NULL, LEAT_SINK, false, "null", "null", { 0 }, { 0 } },
@@ -52,7 +62,7 @@ const struct leat_stage_type *leat_stage_find(enum leat_role role, const char *n
 	return NULL;
 }
 
-static void list_add(char *to, size_t size, const char *text)
+static void append_name(char *to, size_t size, const char *text)
 {
 	size_t used = strlen(to);
 
@@ -64,13 +74,13 @@ void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size
 	to[0] = '\0';
 	for (size_t i = 0; i < leat_stage_types_count; i++)
 		if (leat_stage_types[i].role == role && (!many_only || leat_stage_types[i].many))
-			list_add(to, size, leat_stage_types[i].shown);
+			append_name(to, size, leat_stage_types[i].shown);
 	if (role == LEAT_STEP && !many_only)
-		list_add(to, size, "workers:N STEP");
+		append_name(to, size, "workers:N STEP");
 }
 
-static bool refuse(struct leat_mistake *mistake, const struct leat_value *value, const char *what,
-                   const char *wanted)
+static bool refuse_value(struct leat_mistake *mistake, const struct leat_value *value,
+                         const char *what, const char *wanted)
 {
 	mistake->at = value->at;
 	snprintf(mistake->what, sizeof(mistake->what), "%s", what);
@@ -86,9 +96,10 @@ static bool read_choice(const struct leat_param *param, struct leat_value *value
 	for (value->number = 0; param->choices[value->number] != NULL; value->number++) {
 		if (strcmp(param->choices[value->number], value->text) == 0)
 			return true;
-		list_add(mistake->wanted, sizeof(mistake->wanted), param->choices[value->number]);
+		append_name(mistake->wanted, sizeof(mistake->wanted),
+		            param->choices[value->number]);
 	}
-	return refuse(mistake, value, "no such choice", NULL);
+	return refuse_value(mistake, value, "no such choice", NULL);
 }
 
 static bool read_number(const struct leat_param *param, struct leat_value *value,
@@ -97,13 +108,13 @@ static bool read_number(const struct leat_param *param, struct leat_value *value
 	int rc = leat_value_number(value->text, &value->number);
 
 	if (rc == -EINVAL)
-		return refuse(mistake, value, "not a number", param->wanted);
+		return refuse_value(mistake, value, "not a number", param->wanted);
 	if (rc != 0 || value->number < param->min || value->number > param->max)
-		return refuse(mistake, value, "a number out of range", param->wanted);
+		return refuse_value(mistake, value, "a number out of range", param->wanted);
 	return true;
 }
 
-/* A time or a rate; neither may be nothing at all. */
+/* A time or a rate; neither may be 0. */
 static bool read_time(const struct leat_param *param, struct leat_value *value,
                       struct leat_mistake *mistake)
 {
@@ -114,10 +125,10 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
 	              : leat_value_time(value->text, &value->ns);
 
 	if (rc == -EINVAL)
-		return refuse(mistake, value, rate ? "not a rate" : "not a time", wanted);
+		return refuse_value(mistake, value, rate ? "not a rate" : "not a time", wanted);
 	if (rc != 0 || value->ns == 0 || (rate && value->number == 0))
-		return refuse(mistake, value, rate ? "a rate out of range" : "a time out of range",
-		              wanted);
+		return refuse_value(mistake, value,
+		                    rate ? "a rate out of range" : "a time out of range", wanted);
 	return true;
 }
 
@@ -134,7 +145,7 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		return read_choice(param, value, mistake);
 	case LEAT_FORM_TEXT:
 		if (value->text[0] == '\0')
-			return refuse(mistake, value, "nothing stands here", param->wanted);
+			return refuse_value(mistake, value, "the value is empty", param->wanted);
 		return true;
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:

@@ -1,20 +1,21 @@
 /*
- * runtime/flow/print.c: the report in words, and as JSON. See report.h.
+ * tools/leat/flow/print.c: the report in words, and as JSON. See report.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/diag/json.h"
-#include "runtime/flow/report.h"
+#include "tools/leat/flow/report.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 /*
- * What an end is called: the library's cause, but where a task lost its reader, or was dismissed.
+ * The cause that the report shows: the library's, but "abandoned" for a task that lost its reader,
+ * and for a member that was dismissed.
  */
-static enum leat_cause cause_of(const struct leat_report *report, size_t at)
+static enum leat_cause find_shown_cause(const struct leat_report *report, size_t at)
 {
-	const struct leat_end_seen *end = &report->ends[at];
+	const struct leat_end_stat *end = &report->ends[at];
 	const struct leat_member *member = &report->flow->members[at];
 
 	if (end->cause == LEAT_COMPLETED && member->left == -EPIPE)
@@ -25,10 +26,10 @@ static enum leat_cause cause_of(const struct leat_report *report, size_t at)
 }
 
 /*
- * A failure is told by the stage's name: what fails is the source or the sink, not what is fused to
- * it.
+ * The name that a failure is reported under. In the first and the last group the source or the sink
+ * fails, not the steps on its thread.
  */
-static const char *stage_of(const struct leat_report *report, size_t at)
+static const char *find_shown_name(const struct leat_report *report, size_t at)
 {
 	const struct leat_flow *flow = report->flow;
 	const struct leat_member *member = &flow->members[at];
@@ -47,21 +48,22 @@ static void put_clean(const char *text, FILE *out)
 void leat_report_failures(const struct leat_report *report, FILE *out)
 {
 	for (size_t i = 0; i < report->flow->members_count; i++) {
-		const struct leat_end_seen *end = &report->ends[i];
-		if (!end->seen || end->cause != LEAT_FAILED)
+		const struct leat_end_stat *end = &report->ends[i];
+		if (!end->known || end->cause != LEAT_FAILED)
 			continue;
-		const char *name = stage_of(report, i),
+		const char *name = find_shown_name(report, i),
 			   *text = end->text[0] != '\0' ? end->text : strerror(-end->code);
 		size_t len = strlen(name);
 		fputs("leat: ", out);
-		if (strncmp(text, name, len) != 0 || text[len] != ':') /* some name themselves */
+		/* some texts begin with the name */
+		if (strncmp(text, name, len) != 0 || text[len] != ':')
 			fprintf(out, "%s: ", name);
 		put_clean(text, out);
 		putc('\n', out);
 	}
 }
 
-static int name_width(const struct leat_report *report, bool edges)
+static int measure_names(const struct leat_report *report, bool edges)
 {
 	const struct leat_flow *flow = report->flow;
 	size_t n = edges ? flow->plan.groups_count - 1 : flow->members_count,
@@ -76,7 +78,7 @@ static int name_width(const struct leat_report *report, bool edges)
 
 static void put_edges(const struct leat_report *report, FILE *out)
 {
-	int width = name_width(report, true);
+	int width = measure_names(report, true);
 
 	fprintf(out, "%-*s %12s %12s %10s %10s %10s %9s  books\n", width, "edge", "offered",
 	        "delivered", "dropped", "rejected", "in flight", "peak");
@@ -87,7 +89,7 @@ static void put_edges(const struct leat_report *report, FILE *out)
 		        " %9" PRIu64 "  %s",
 		        width, report->flow->plan.edges[i].name, stat->offered, stat->delivered,
 		        leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
-		        !report->edges[i].seen       ? "not told"
+		        !report->edges[i].known      ? "unknown"
 		        : leat_report_balanced(stat) ? "balanced"
 		                                     : "NOT BALANCED");
 		for (int k = 0; k < LEAT_DROP_REASONS; k++)
@@ -100,16 +102,16 @@ static void put_edges(const struct leat_report *report, FILE *out)
 
 static void put_ends(const struct leat_report *report, FILE *out)
 {
-	int width = name_width(report, false);
+	int width = measure_names(report, false);
 
 	fprintf(out, "%-*s %-10s %5s  text\n", width, "generator", "cause", "code");
 	for (size_t i = 0; i < report->flow->members_count; i++) {
-		const struct leat_end_seen *end = &report->ends[i];
+		const struct leat_end_stat *end = &report->ends[i];
 		if (!report->flow->members[i].started)
 			continue;
 		fprintf(out, "%-*s %-10s %5d%s", width, report->flow->members[i].name,
-		        end->seen ? leat_cause_name(cause_of(report, i)) : "not told", end->code,
-		        end->text[0] != '\0' ? "  " : "");
+		        end->known ? leat_cause_name(find_shown_cause(report, i)) : "unknown",
+		        end->code, end->text[0] != '\0' ? "  " : "");
 		put_clean(end->text, out);
 		putc('\n', out);
 	}
@@ -146,16 +148,16 @@ void leat_report_verdict_line(const struct leat_report *report, FILE *out)
 	fputs(")\n", out);
 }
 
-static void json_text(const char *key, const char *text, FILE *out)
+static void put_json_text(const char *key, const char *text, FILE *out)
 {
 	fprintf(out, "\"%s\":", key);
 	leat_json_string(out, text, strlen(text));
 }
 
-static void json_edge(const char *name, const struct leat_chan_stat *stat, FILE *out)
+static void put_json_edge(const char *name, const struct leat_chan_stat *stat, FILE *out)
 {
 	putc('{', out);
-	json_text("name", name, out);
+	put_json_text("name", name, out);
 	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{",
 	        stat->offered, stat->delivered);
 	for (int i = 0; i < LEAT_DROP_REASONS; i++)
@@ -165,12 +167,13 @@ static void json_edge(const char *name, const struct leat_chan_stat *stat, FILE 
 	        stat->rejected, stat->in_flight, stat->peak);
 }
 
-static void json_end(const char *name, enum leat_cause cause, int code, const char *text, FILE *out)
+static void put_json_end(const char *name, enum leat_cause cause, int code, const char *text,
+                         FILE *out)
 {
 	putc('{', out);
-	json_text("name", name, out);
+	put_json_text("name", name, out);
 	fprintf(out, ",\"cause\":\"%s\",\"code\":%d,", leat_cause_name(cause), code);
-	json_text("text", text, out);
+	put_json_text("text", text, out);
 	putc('}', out);
 }
 
@@ -183,7 +186,7 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 	fprintf(out, "{\"status\":%d,\"edges\":[", report->status);
 	for (size_t i = 0; i + 1 < flow->plan.groups_count; i++) {
 		fputs(i > 0 ? "," : "", out);
-		json_edge(flow->plan.edges[i].name, &report->edges[i].now, out);
+		put_json_edge(flow->plan.edges[i].name, &report->edges[i].now, out);
 	}
 	fputs("],\"generators\":[", out);
 	for (size_t i = 0; i < flow->members_count; i++) {
@@ -191,8 +194,8 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 			continue;
 		fputs(comma, out);
 		comma = ",";
-		json_end(flow->members[i].name, cause_of(report, i), report->ends[i].code,
-		         report->ends[i].text, out);
+		put_json_end(flow->members[i].name, find_shown_cause(report, i),
+		             report->ends[i].code, report->ends[i].text, out);
 	}
 	fprintf(out, "],\"threads_left\":%d,\"bottleneck\":", report->threads_left);
 	if (verdict.found)
@@ -206,6 +209,6 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out)
 {
 	fprintf(out, "{\"status\":%d,\"edges\":[],\"generators\":[", status);
-	json_end(name, LEAT_FAILED, code, text, out);
+	put_json_end(name, LEAT_FAILED, code, text, out);
 	fputs("],\"threads_left\":0,\"bottleneck\":null}\n", out);
 }

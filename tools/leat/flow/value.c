@@ -1,9 +1,9 @@
 /*
- * runtime/flow/value.c: numbers, durations, rates. See value.h.
+ * tools/leat/flow/value.c: numbers, times, rates. See value.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/flow/value.h"
+#include "tools/leat/flow/value.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -20,7 +20,7 @@ static const struct {
 	{ "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
 };
 
-static int unit_of(const char *name, int64_t *ns)
+static int find_unit(const char *name, int64_t *ns)
 {
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (strcmp(units[i].name, name) == 0) {
@@ -30,8 +30,8 @@ static int unit_of(const char *name, int64_t *ns)
 	return -EINVAL;
 }
 
-/* The decimal digits at *text, which moves behind them. */
-static int digits(const char **text, uint64_t *number)
+/* Reads the decimal digits at *text, and moves *text behind them. */
+static int read_digits(const char **text, uint64_t *number)
 {
 	const char *p = *text;
 
@@ -46,11 +46,11 @@ static int digits(const char **text, uint64_t *number)
 	return 0;
 }
 
-/* Digits and their suffix. */
-static int scaled(const char **text, uint64_t *number)
+/* Reads digits and their suffix, if there is one. */
+static int read_scaled(const char **text, uint64_t *number)
 {
 	static const char suffixes[] = "kMG";
-	int rc = digits(text, number);
+	int rc = read_digits(text, number);
 
 	if (rc != 0)
 		return rc;
@@ -66,7 +66,7 @@ static int scaled(const char **text, uint64_t *number)
 
 int leat_value_number(const char *text, uint64_t *number)
 {
-	int rc = scaled(&text, number);
+	int rc = read_scaled(&text, number);
 
 	return rc != 0 ? rc : *text == '\0' ? 0 : -EINVAL;
 }
@@ -75,7 +75,7 @@ int leat_value_time(const char *text, int64_t *ns)
 {
 	uint64_t whole;
 	int64_t unit, part = 0;
-	int rc = digits(&text, &whole);
+	int rc = read_digits(&text, &whole);
 
 	if (rc != 0)
 		return rc;
@@ -87,7 +87,7 @@ int leat_value_time(const char *text, int64_t *ns)
 		if (text == fraction)
 			return -EINVAL;
 	}
-	rc = unit_of(text, &unit);
+	rc = find_unit(text, &unit);
 	if (rc != 0)
 		return rc;
 	int64_t digit_ns = unit / 10;
@@ -101,9 +101,9 @@ int leat_value_time(const char *text, int64_t *ns)
 
 int leat_value_rate(const char *text, uint64_t *number, int64_t *ns)
 {
-	int rc = scaled(&text, number);
+	int rc = read_scaled(&text, number);
 
 	if (rc != 0)
 		return rc;
-	return *text == '/' ? unit_of(text + 1, ns) : -EINVAL;
+	return *text == '/' ? find_unit(text + 1, ns) : -EINVAL;
 }

@@ -1,20 +1,19 @@
 /*
- * runtime/flow/parse.h: the text of a flow, taken apart.
+ * tools/leat/flow/parse.h: the text of a flow, taken apart.
  *
  *     FLOW  = STAGE | STAGE | ...                a source, any number of steps, a sink
  *     STAGE = [workers:N] NAME[:ARG] [KEY:VALUE]...
  *
- * Words stand apart by blanks. Single or double quotes protect blanks, `|` and the other quote,
- * anywhere in a word; there are no escapes. Which names there are, and what each of them takes, is
- * one table (stages.c).
+ * Blanks separate words. Single or double quotes protect blanks, `|` and the other quote, anywhere
+ * in a word; there are no escapes. The table in stages.c has the names, and what each of them
+ * takes.
  *
- * A mistake is answered with where it is (a byte offset, for the caret), what it is, and what could
- * stand there.
+ * A mistake has its place (an offset in bytes, for the caret), what it is, and what could be there.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef LEAT_RUNTIME_FLOW_PARSE_H
-#define LEAT_RUNTIME_FLOW_PARSE_H
+#ifndef LEAT_TOOLS_LEAT_FLOW_PARSE_H
+#define LEAT_TOOLS_LEAT_FLOW_PARSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,8 +22,8 @@
 #define LEAT_WORKERS_MAX 256u
 #define LEAT_STAGES_MAX 256u
 /*
- * Items in a ring; 16 Mi lines are 400 MB for each ring before any text. More is taken for a slip
- * of the key.
+ * The most items of a ring. 16 Mi lines are 400 MB for each ring, without any text; a larger number
+ * is taken for a slip.
  */
 #define LEAT_CAPACITY_MAX (UINT64_C(1) << 24)
 
@@ -51,7 +50,7 @@ enum leat_verb {
 
 enum leat_form {
 	LEAT_FORM_NONE,
-	LEAT_FORM_TEXT, /* any bytes but none at all */
+	LEAT_FORM_TEXT, /* one byte or more */
 	LEAT_FORM_ANY,  /* any bytes */
 	LEAT_FORM_NUMBER,
 	LEAT_FORM_TIME,
@@ -59,19 +58,19 @@ enum leat_form {
 	LEAT_FORM_CHOICE
 };
 
-/* What stands behind the colon of a name or of a key. */
+/* What is behind the colon of a name or of a key. */
 struct leat_param {
-	const char *name; /* of the key; NULL for the stage's own argument */
+	const char *name; /* of the key; NULL: the stage's own argument */
 	enum leat_form form;
 	uint64_t min, max;      /* of a number */
-	const char *choices[8]; /* of a choice, NULL behind the last */
-	const char *wanted;     /* in words, for the one who got it wrong */
+	const char *choices[8]; /* of a choice; NULL behind the last one */
+	const char *wanted;     /* what could be there, for the message */
 };
 
 struct leat_stage_type {
 	enum leat_verb verb;
 	enum leat_role role;
-	bool many; /* several workers can run it: it keeps nothing from one item to the next */
+	bool many; /* several workers can run it, as it keeps nothing from one item to the next */
 	const char *name;
 	const char *shown; /* as it is written, with its arguments */
 	struct leat_param arg, key;
@@ -83,15 +82,15 @@ extern const size_t leat_stage_types_count;
 struct leat_value {
 	bool given;
 	char *text;      /* without its quotes, terminated; NULL where not given */
-	size_t at;       /* where it stands in the flow's text */
-	uint64_t number; /* a number, the items of a rate, or which choice (from 0) */
-	int64_t ns;      /* a time, or what a rate's items are counted over */
+	size_t at;       /* its offset in the text of the flow */
+	uint64_t number; /* a number; the items of a rate; the index of a choice */
+	int64_t ns;      /* a time; the time in which a rate has its items */
 };
 
 struct leat_stage {
 	const struct leat_stage_type *type;
-	size_t at;        /* where its name stands */
-	unsigned workers; /* 0: not asked for */
+	size_t at;        /* the offset of its name */
+	unsigned workers; /* 0: no workers:N */
 	struct leat_value arg, key;
 };
 
@@ -107,19 +106,21 @@ struct leat_mistake {
 };
 
 /*
- * Takes the text apart. 0, and the stages are the caller's to free; -EINVAL with the mistake;
- * -ENOMEM. The stages do not point into the text.
+ * Takes the text apart. Returns 0, and the caller owns the stages, which do not point into the
+ * text; -EINVAL with the mistake; or -ENOMEM.
  */
 int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_mistake *mistake);
 void leat_stages_free(struct leat_stages *stages);
 
-/* Reads one value; false with what is wrong and what could stand there (at is the value's). */
+/*
+ * Reads value->text. Returns false with what is wrong and what could be there; the mistake's place
+ * is value->at.
+ */
 bool leat_param_read(const struct leat_param *param, struct leat_value *value,
                      struct leat_mistake *mistake);
-/*
- * Puts together what could stand for a stage of this role: all, or those several workers can run.
- */
+/* Lists in `to` what could be a stage of this role: all, or those that several workers can run. */
 void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size);
+/* NULL if this role has no such name. */
 const struct leat_stage_type *leat_stage_find(enum leat_role role, const char *name);
 
 #endif

@@ -1,0 +1,148 @@
+/*
+ * tools/leat/flow/flow.h: a flow that runs, on the public calls of the library.
+ *
+ *     leat_flow_open(&flow, &stages, &opts, why)    checks and opens files; no thread runs yet
+ *     leat_flow_start(flow)
+ *     poll(flow->events_fd)                         until leat_flow_over(flow)
+ *     leat_flow_join(flow)                          every thread has ended, every handle is closed
+ *     leat_flow_free(flow)
+ *
+ * One thread calls these functions. The threads of the flow are its members.
+ *
+ * Scopes. Each group of stages runs in a scope of its own below the scope of the flow, so that a
+ * failure cancels no other group: groups behind it drain what was made before, and groups in front
+ * of it are abandoned. Only a cancel of the whole flow drops what is in flight. A group of several
+ * threads sends into a channel that is opened in the scope of the group, but the threads run in a
+ * scope below that one, for the same reason.
+ *
+ * Leaving. A group that ends before its input does closes its input. Groups in front of it learn
+ * that when they send. A member that waits for input sends nothing and does not learn it. So after
+ * a tenth of a second the caller cancels the scopes in front (leat_flow_dismiss()); the report says
+ * "abandoned" for that, too.
+ *
+ *     F1  a member that leaves early sets a flag  ->  F1  leat_flow_left() loads the flag; it needs
+ *                                                         nothing else of the member
+ *     F2  a member that ends counts itself off    ->  F2  leat_flow_over() loads 0: then it sees
+ *                                                         what all of them have written
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TOOLS_LEAT_FLOW_FLOW_H
+#define LEAT_TOOLS_LEAT_FLOW_FLOW_H
+
+#include "tools/leat/flow/plan.h"
+#include "tools/leat/flow/steps.h"
+
+#include <leat/gen.h>
+#include <leat/io.h>
+
+struct leat_flow_opts {
+	int64_t for_ns;  /* the sources end after this time; 0: at the end of their input */
+	uint64_t repeat; /* how many times `lines` reads its file; 0: once */
+	size_t capacity;
+	enum leat_wait wait;
+	enum leat_overflow overflow;
+	/*
+	 * after leat_flow_slow() each item costs this stage slow_ns more; stages count from 1, 0:
+	 * none
+	 */
+	size_t slow;
+	int64_t slow_ns;
+	/* Called once, on the thread of the sink, before it writes a result to standard output. */
+	void (*before_output)(void *arg);
+	void *before_output_arg;
+};
+
+struct leat_flow;
+
+/* A thread of the flow. */
+struct leat_member {
+	struct leat_flow *flow;
+	size_t group;
+	/* the name of its group, with "/2" behind it where the group has several threads */
+	char name[LEAT_NAME_MAX + 1];
+	struct leat_flow_step *steps; /* one for each stage of the group */
+	size_t steps_count;
+	/* a stage waits on purpose: then items go on one by one, as a batch would hold them back */
+	bool paced;
+	bool enough; /* a take has let its last item through */
+	bool started, canceled /* a receive returned -ECANCELED */;
+	uint32_t early; /* atomic: it has ended before its input */
+	uint32_t passed;
+	struct leat_rx *rx; /* NULL: the source */
+	/* what it sends into, or waits with: its own clone, or the sender it was started with */
+	struct leat_tx *tx;
+	bool own_tx;
+	int left; /* how its work ended: 0, -EPIPE (abandoned), -ECANCELED, or a failure */
+	int64_t began_ns, ended_ns;
+};
+
+struct leat_flow {
+	struct leat_stages stages;
+	struct leat_flow_opts opts;
+	struct leat_plan plan;
+	/* one of each for each group; task_scopes are NULL for a group of one thread */
+	struct leat_scope *scope, **scopes, **task_scopes;
+	struct leat_member *members;
+	size_t members_count;
+	int out_fd; /* of the sink */
+	const char *out_name;
+	int events_fd;    /* readable after a member left early, and when the last one has ended */
+	uint32_t running; /* atomic: members that have not ended */
+	uint32_t slow_on; /* atomic */
+	bool dismissed;
+	int64_t started_ns, until_ns;
+};
+
+#define LEAT_FLOW_WHY 512
+
+/*
+ * Opens a flow, and takes the stages over in any case. Returns 0; or -errno with a line in why that
+ * says what could not be opened, and then nothing is left open. The open of a named pipe for
+ * writing waits for its reader.
+ */
+int leat_flow_open(struct leat_flow **flow, struct leat_stages *stages,
+                   const struct leat_flow_opts *opts, char why[LEAT_FLOW_WHY]);
+/*
+ * Starts the members. Returns 0 or -errno. After an error the members that were started end by
+ * themselves; the caller joins the flow as usual.
+ */
+int leat_flow_start(struct leat_flow *flow);
+
+/* Every member has ended. */
+bool leat_flow_over(const struct leat_flow *flow);
+/* A member has left early: leat_flow_dismiss() may be needed. */
+bool leat_flow_left(const struct leat_flow *flow);
+/* Cancels the scopes in front of the last group that left early. */
+void leat_flow_dismiss(struct leat_flow *flow);
+/* From now on the stage of opts.slow takes longer. */
+void leat_flow_slow(struct leat_flow *flow);
+/* Cancels all groups. The text becomes that of their cause. */
+void leat_flow_cancel(struct leat_flow *flow, const char *text);
+
+/* Waits for all members, and closes the scopes. leat_flow_free() joins if the caller has not. */
+void leat_flow_join(struct leat_flow *flow);
+void leat_flow_free(struct leat_flow *flow);
+
+/* What the members call. */
+
+/* What leat_steps() returns besides 0 (the line is not wanted) and -errno. */
+#define LEAT_PASS 1
+#define LEAT_STOP 2 /* the flow is to end here; the line is still the caller's */
+
+/* The leat_gen_fn of a member, which is its argument. */
+int leat_member_main(struct leat_tx *out, void *member);
+/* Takes a line through the steps of a member. */
+int leat_steps(struct leat_member *member, struct leat_line *line);
+void leat_lines_free(struct leat_line *lines, size_t n);
+/* Records a failure with the text "what: reason". Returns code. */
+int leat_member_fail(struct leat_member *member, const char *what, int code);
+
+/* source.c and sink.c: the first and the last group. */
+int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat,
+                           char why[LEAT_FLOW_WHY]);
+int leat_flow_source_run(struct leat_member *member);
+int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
+int leat_flow_sink_run(struct leat_member *member);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * tools/leat/flow/steps.h: what the steps do with a line. They have no threads, channels or clocks:
+ * each is given what it needs.
+ *
+ * One thread uses a step. Each thread has its own copy of grep's compiled expression, as regexec(3)
+ * locks the expression that it is given.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TOOLS_LEAT_FLOW_STEPS_H
+#define LEAT_TOOLS_LEAT_FLOW_STEPS_H
+
+#include "tools/leat/flow/parse.h"
+
+#include <leat/io.h>
+#include <regex.h>
+
+/*
+ * A token bucket, kept as one number: the time at which the bucket is full again if nothing more is
+ * taken. So nothing is refilled.
+ */
+struct leat_rate {
+	double item_ns;  /* the cost of one item */
+	double slack_ns; /* how far spending may run ahead: burst - 1 items */
+	double spent_ns; /* the time up to which items are paid for */
+};
+
+struct leat_flow_step {
+	const struct leat_stage *stage;
+	regex_t regex;
+	bool has_regex;
+	size_t pattern_len;
+	struct leat_rate rate;
+	uint64_t left; /* take: the items still to let through */
+};
+
+/* Returns 0 or -ENOMEM. The stage must outlive the step. */
+int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage);
+void leat_flow_step_fini(struct leat_flow_step *step);
+
+/*
+ * Returns 1: the line goes on, changed in place (its memory may be another). 0: the line is not
+ * wanted, and is still the caller's to free. -ENOMEM: the line is unchanged. rate, take and buffer
+ * let every line through; the caller does what they need.
+ */
+int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line);
+
+/*
+ * Takes the cost of one item, and returns when the item may go on: at once if that is not after
+ * now_ns.
+ */
+int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns);
+
+/* Returns 0; -EINVAL with the reason in why if the pattern is no regular expression; -ENOMEM. */
+int leat_grep_check(const char *pattern, char *why, size_t size);
+
+/* Makes a line of a number. Returns 0 or -ENOMEM. */
+int leat_number_line(struct leat_line *line, uint64_t number);
+
+#endif
