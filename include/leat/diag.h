@@ -18,6 +18,17 @@
  * figures (a channel with `ended` set, a generator with its cause), and in none after that. Each
  * diagnostics thread gets it once.
  *
+ * Totals. The counters of the Prometheus file (items, drops, blocked time, parks) are sums over all
+ * channels of a name, those that have ended included: between scrapes they neither vanish nor fall.
+ * Its gauges are of living channels, and have the label `id` only where several that live share a
+ * name. It keeps 4,096 names; channels of further names are summed as "(other names)". The file
+ * also says which process writes it, when that started, and when the snapshot was taken, so that a
+ * reader finds out that its writer is gone.
+ *
+ * Errors. A snapshot that cannot be written (a full disk, for example) is counted, in both files,
+ * and the next one is written whole: a partial line of JSON is removed, or ended where it cannot be
+ * removed. leat_diag_stop() returns the first of these errors.
+ *
  * Balance. The books of a channel balance in every snapshot:
  *
  *     offered = delivered + dropped (by reason) + rejected + in_flight

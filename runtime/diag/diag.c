@@ -27,6 +27,8 @@ struct leat_diag {
 	size_t channels_walked, generators_walked; /* of this snapshot, without the ends */
 	/* ends that found no memory in the arrays above */
 	uint64_t ends_lost;
+	struct leat_totals totals; /* of the Prometheus file */
+	struct leat_export_errors errors;
 };
 
 static __thread struct leat_diag *running_here;
@@ -196,8 +198,10 @@ static void name_long_turns(struct leat_diag *diag)
 	}
 }
 
-static void keep_error(struct leat_diag *diag, int rc)
+/* Files say how often their writer failed, as nobody may call leat_diag_stop() for years. */
+static void count_error(struct leat_diag *diag, uint64_t *count, int rc)
 {
+	*count += rc < 0;
 	if (diag->error == 0)
 		diag->error = rc;
 }
@@ -220,9 +224,14 @@ static void take_snapshot(struct leat_diag *diag)
 	snapshot->pools = diag->pools;
 	name_long_turns(diag);
 	if (diag->prometheus_path != NULL)
-		keep_error(diag, leat_diag_write_prometheus(diag->prometheus_path, snapshot));
+		leat_totals_take(&diag->totals, snapshot);
+	if (diag->prometheus_path != NULL)
+		count_error(diag, &diag->errors.prometheus,
+		            leat_diag_write_prometheus(diag->prometheus_path, snapshot,
+		                                       &diag->totals, &diag->errors));
 	if (diag->json_path != NULL)
-		keep_error(diag, leat_diag_write_json(diag->json_path, snapshot));
+		count_error(diag, &diag->errors.json,
+		            leat_diag_write_json(diag->json_path, snapshot, &diag->errors));
 	if (diag->opts.callback != NULL)
 		diag->opts.callback(snapshot, diag->opts.callback_arg);
 }
@@ -263,6 +272,7 @@ static void free_diag(struct leat_diag *diag)
 	leat_os_free(diag->channels);
 	leat_os_free(diag->generators);
 	leat_os_free(diag->pools);
+	leat_totals_fini(&diag->totals);
 	leat_os_free(diag);
 }
 
@@ -292,7 +302,8 @@ static bool prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *op
 	    (opts->json_path != NULL && diag->json_path == NULL))
 		return false;
 	if (diag->prometheus_path != NULL &&
-	    leat_diag_write_prometheus(diag->prometheus_path, &nothing) < 0)
+	    leat_diag_write_prometheus(diag->prometheus_path, &nothing, &diag->totals,
+	                               &diag->errors) < 0)
 		return false;
 	return diag->json_path == NULL || leat_diag_check_json(diag->json_path) == 0;
 }

@@ -8,10 +8,12 @@
 #include "runtime/diag/json.h"
 #include "runtime/os/os.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -71,11 +73,14 @@ static void write_prometheus_label(FILE *out, const char *label, const char *nam
 	fputc('"', out);
 }
 
-static void write_prometheus_labels(FILE *out, const struct leat_chan_stat *chan)
+/* A name is enough to tell channels and pools apart, unless several that live have the same. */
+static void write_prometheus_labels(FILE *out, const char *label, const char *name, uint64_t id,
+                                    bool shared)
 {
 	fputc('{', out);
-	write_prometheus_label(out, "channel", chan->name);
-	fprintf(out, ",id=\"%" PRIu64 "\"", chan->id);
+	write_prometheus_label(out, label, name);
+	if (shared)
+		fprintf(out, ",id=\"%" PRIu64 "\"", id);
 }
 
 static void write_prometheus_head(FILE *out, const char *name, const char *type, const char *help)
@@ -83,31 +88,93 @@ static void write_prometheus_head(FILE *out, const char *name, const char *type,
 	fprintf(out, "# HELP leat_%s %s\n# TYPE leat_%s %s\n", name, help, name, type);
 }
 
-static void write_prometheus_channels(FILE *out, const struct leat_snapshot *snapshot)
+static void write_prometheus_value(FILE *out, uint64_t value, bool is_ns)
+{
+	if (is_ns)
+		fprintf(out, "} %.9f\n", (double)value / 1e9);
+	else
+		fprintf(out, "} %" PRIu64 "\n", value);
+}
+
+static const struct leat_total *total_at(const struct leat_totals *totals, size_t i)
+{
+	return i < totals->count ? &totals->list[i] : &totals->other;
+}
+
+/* As many totals as the file has: that of other names only if there is something in it. */
+static size_t totals_shown(const struct leat_totals *totals)
+{
+	return totals->count + (totals->other.living > 0 || totals->other.now.offered > 0);
+}
+
+static void write_prometheus_totals(FILE *out, const struct leat_totals *totals,
+                                    const struct chan_figure *figure)
+{
+	for (size_t i = 0; i < totals_shown(totals); i++) {
+		const struct leat_total *total = total_at(totals, i);
+
+		fprintf(out, "leat_%s", figure->name);
+		write_prometheus_labels(out, "channel", total->ended.name, 0, false);
+		write_prometheus_value(out, read_figure(&total->now, figure), figure->is_ns);
+	}
+}
+
+static void write_prometheus_gauges(FILE *out, const struct leat_snapshot *snapshot,
+                                    const struct leat_totals *totals,
+                                    const struct chan_figure *figure)
+{
+	for (size_t i = 0; i < snapshot->channels_count; i++) {
+		const struct leat_chan_stat *chan = &snapshot->channels[i];
+		const struct leat_total *total = leat_totals_of(totals, chan->name);
+
+		if (chan->ended)
+			continue;
+		fprintf(out, "leat_%s", figure->name);
+		write_prometheus_labels(out, "channel", chan->name, chan->id,
+		                        total->living > 1 || total == &totals->other);
+		write_prometheus_value(out, read_figure(chan, figure), figure->is_ns);
+	}
+}
+
+static void write_prometheus_channels(FILE *out, const struct leat_snapshot *snapshot,
+                                      const struct leat_totals *totals)
 {
 	for (size_t f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
 		write_prometheus_head(out, figures[f].name, figures[f].type, figures[f].help);
-		for (size_t c = 0; c < snapshot->channels_count; c++) {
-			uint64_t value = read_figure(&snapshot->channels[c], &figures[f]);
-
-			fprintf(out, "leat_%s", figures[f].name);
-			write_prometheus_labels(out, &snapshot->channels[c]);
-			if (figures[f].is_ns)
-				fprintf(out, "} %.9f\n", (double)value / 1e9);
-			else
-				fprintf(out, "} %" PRIu64 "\n", value);
-		}
+		if (strcmp(figures[f].type, "counter") == 0)
+			write_prometheus_totals(out, totals, &figures[f]);
+		else
+			write_prometheus_gauges(out, snapshot, totals, &figures[f]);
 	}
 	write_prometheus_head(out, "dropped_items_total", "counter",
 	                      "Accepted items that were not received, by reason.");
-	for (size_t c = 0; c < snapshot->channels_count; c++)
+	for (size_t i = 0; i < totals_shown(totals); i++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+			const struct leat_total *total = total_at(totals, i);
+
 			fputs("leat_dropped_items_total", out);
-			write_prometheus_labels(out, &snapshot->channels[c]);
+			write_prometheus_labels(out, "channel", total->ended.name, 0, false);
 			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n",
-			        leat_drop_name((enum leat_drop)reason),
-			        snapshot->channels[c].dropped[reason]);
+			        leat_drop_name((enum leat_drop)reason), total->now.dropped[reason]);
 		}
+}
+
+/* By these a reader of the file knows whose it is, and whether its writer is still alive. */
+static void write_prometheus_process(FILE *out, const struct leat_export_errors *errors)
+{
+	write_prometheus_head(out, "process_pid", "gauge", "The process that writes this file.");
+	fprintf(out, "leat_process_pid %d\n", (int)getpid());
+	write_prometheus_head(out, "process_start_time_seconds", "gauge",
+	                      "When it started, since 1970.");
+	fprintf(out, "leat_process_start_time_seconds %.2f\n", (double)leat_os_started_ns() / 1e9);
+	write_prometheus_head(out, "snapshot_time_seconds", "gauge",
+	                      "When these figures were read, since 1970.");
+	fprintf(out, "leat_snapshot_time_seconds %.3f\n", (double)leat_os_wall_ns() / 1e9);
+	write_prometheus_head(out, "export_errors_total", "counter",
+	                      "Snapshots that could not be written, by file.");
+	fprintf(out, "leat_export_errors_total{file=\"prometheus\"} %" PRIu64 "\n",
+	        errors->prometheus);
+	fprintf(out, "leat_export_errors_total{file=\"json\"} %" PRIu64 "\n", errors->json);
 }
 
 static void write_prometheus_generators(FILE *out, const struct leat_snapshot *snapshot)
@@ -133,6 +200,16 @@ static void write_prometheus_generators(FILE *out, const struct leat_snapshot *s
 	fprintf(out, "leat_waits_unfenced_total %" PRIu64 "\n", snapshot->waits_unfenced);
 }
 
+static void write_pool_labels(FILE *out, const struct leat_snapshot *snapshot,
+                              const struct leat_pool_stat *pool)
+{
+	size_t same = 0;
+
+	for (size_t p = 0; p < snapshot->pools_count; p++)
+		same += strcmp(snapshot->pools[p].name, pool->name) == 0;
+	write_prometheus_labels(out, "pool", pool->name, pool->id, same > 1);
+}
+
 static void write_prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot,
                                          const char *name, const char *type, size_t offset,
                                          const char *help)
@@ -143,9 +220,9 @@ static void write_prometheus_pool_figure(FILE *out, const struct leat_snapshot *
 		uint64_t value;
 
 		memcpy(&value, (const char *)pool + offset, sizeof(value));
-		fprintf(out, "leat_%s{", name);
-		write_prometheus_label(out, "pool", pool->name);
-		fprintf(out, ",id=\"%" PRIu64 "\"} %" PRIu64 "\n", pool->id, value);
+		fprintf(out, "leat_%s", name);
+		write_pool_labels(out, snapshot, pool);
+		fprintf(out, "} %" PRIu64 "\n", value);
 	}
 }
 
@@ -177,18 +254,18 @@ static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapsh
 	                      "Items of compact channels that were not received, by reason.");
 	for (size_t p = 0; p < snapshot->pools_count; p++)
 		for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-			fputs("leat_pool_dropped_items_total{", out);
-			write_prometheus_label(out, "pool", snapshot->pools[p].name);
-			fprintf(out, ",id=\"%" PRIu64 "\",reason=\"%s\"} %" PRIu64 "\n",
-			        snapshot->pools[p].id, leat_drop_name((enum leat_drop)reason),
+			fputs("leat_pool_dropped_items_total", out);
+			write_pool_labels(out, snapshot, &snapshot->pools[p]);
+			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n",
+			        leat_drop_name((enum leat_drop)reason),
 			        snapshot->pools[p].dropped[reason]);
 		}
 	write_prometheus_head(out, "pool_long_step_seconds", "gauge",
 	                      "The longest turn that is under way, and its generator.");
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
-		fputs("leat_pool_long_step_seconds{", out);
-		write_prometheus_label(out, "pool", snapshot->pools[p].name);
-		fprintf(out, ",id=\"%" PRIu64 "\",", snapshot->pools[p].id);
+		fputs("leat_pool_long_step_seconds", out);
+		write_pool_labels(out, snapshot, &snapshot->pools[p]);
+		fputc(',', out);
 		write_prometheus_label(out, "generator", snapshot->pools[p].long_name);
 		fprintf(out, "} %.9f\n", (double)snapshot->pools[p].long_ns / 1e9);
 	}
@@ -206,7 +283,9 @@ static int close_export(FILE *out)
 	return rc;
 }
 
-int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *snapshot)
+int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *snapshot,
+                               const struct leat_totals *totals,
+                               const struct leat_export_errors *errors)
 {
 	int saved = errno, rc;
 	char *beside;
@@ -218,7 +297,8 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	out = fopen(beside, "we");
 	rc = out == NULL ? -errno : 0;
 	if (rc == 0) {
-		write_prometheus_channels(out, snapshot);
+		write_prometheus_process(out, errors);
+		write_prometheus_channels(out, snapshot, totals);
 		write_prometheus_generators(out, snapshot);
 		write_prometheus_pools(out, snapshot);
 		rc = close_export(out);
@@ -283,7 +363,8 @@ static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
 	fputc('}', out);
 }
 
-static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
+static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,
+                                const struct leat_export_errors *errors)
 {
 	fprintf(out, "{\"time_ns\":%" PRId64 ",\"channels\":[", snapshot->time_ns);
 	for (size_t c = 0; c < snapshot->channels_count; c++) {
@@ -306,30 +387,91 @@ static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot)
 		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
 	fprintf(out,
 	        "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64
-	        "}\n",
-	        snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced);
+	        ",\"export_errors\":{\"prometheus\":%" PRIu64 ",\"json\":%" PRIu64 "}}\n",
+	        snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced,
+	        errors->prometheus, errors->json);
 }
 
-int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot)
+/*
+ * What a full disk has left of a line is taken away. Where that can't be (a pipe; somebody else has
+ * appended since), *torn: the next line begins with a line feed.
+ */
+static void remove_torn_line(int fd, size_t written, bool *torn)
 {
-	int saved = errno, rc;
-	FILE *out = fopen(path, "ae");
+	struct stat stat;
+	off_t at = lseek(fd, 0, SEEK_CUR); /* the end of what this write has appended */
 
-	rc = out == NULL ? -errno : 0;
-	if (rc == 0) {
-		write_json_snapshot(out, snapshot);
-		rc = close_export(out);
+	if (written == 0)
+		return;
+	*torn = !(fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && at == stat.st_size &&
+	          ftruncate(fd, at - (off_t)written) == 0);
+}
+
+static int append_line(int fd, const char *text, size_t len, bool *torn)
+{
+	size_t written = 0;
+
+	while (written < len) {
+		ssize_t n = TEMP_FAILURE_RETRY(write(fd, text + written, len - written));
+		int rc = n < 0 ? -errno : -ENOSPC; /* a write of nothing has no errno */
+
+		if (n <= 0) {
+			remove_torn_line(fd, written, torn);
+			return rc;
+		}
+		written += (size_t)n;
 	}
+	*torn = false;
+	return 0;
+}
+
+static int open_json(const char *path)
+{
+	int fd = TEMP_FAILURE_RETRY(
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int append_to(const char *path, const char *text, size_t len, bool *torn)
+{
+	int fd = open_json(path), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = append_line(fd, text, len, torn);
+	if (close(fd) < 0 && rc == 0)
+		rc = -errno;
+	return rc;
+}
+
+int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot,
+                         struct leat_export_errors *errors)
+{
+	int saved = errno, rc = -ENOMEM;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out != NULL) {
+		if (errors->json_torn)
+			fputc('\n', out);
+		write_json_snapshot(out, snapshot, errors);
+		rc = close_export(out);
+		if (rc == 0)
+			rc = append_to(path, text, len, &errors->json_torn);
+	}
+	free(text);
 	errno = saved;
 	return rc;
 }
 
 int leat_diag_check_json(const char *path)
 {
-	int saved = errno, rc;
-	FILE *out = fopen(path, "ae");
+	int saved = errno, fd = open_json(path);
 
-	rc = out == NULL ? -errno : close_export(out);
+	if (fd >= 0)
+		close(fd);
 	errno = saved;
-	return rc;
+	return fd < 0 ? fd : 0;
 }

@@ -166,4 +166,10 @@ bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from);
 /* Returns whether the reserved words of options are all zero. */
 bool leat_words_unused(const uint64_t *words, size_t n);
 
+/* runtime/os/process.c */
+
+/* The time of day, and that at which the process started (0: /proc does not say), since 1970. */
+int64_t leat_os_wall_ns(void);
+int64_t leat_os_started_ns(void);
+
 #endif

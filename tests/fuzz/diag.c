@@ -231,7 +231,8 @@ static void check_json(const struct leat_snapshot *s)
 	char *text;
 
 	remove(json_path);
-	CHECK(leat_diag_write_json(json_path, s) == 0, "%s", json_path);
+	CHECK(leat_diag_write_json(json_path, s, &(struct leat_export_errors){ 0 }) == 0, "%s",
+	      json_path);
 	text = slurp(json_path);
 	read_json(&r, text);
 	for (size_t i = 0; i < s->channels_count; i++)
@@ -323,10 +324,15 @@ static void take_sample(struct reader *r, const struct leat_snapshot *s)
 
 static void check_prometheus(const struct leat_snapshot *s)
 {
+	struct leat_export_errors errors = { 0 };
+	struct leat_totals totals = { 0 };
 	struct reader r = { 0 };
 	char *text;
 
-	CHECK(leat_diag_write_prometheus(prometheus_path, s) == 0, "%s", prometheus_path);
+	leat_totals_take(&totals, s);
+	CHECK(leat_diag_write_prometheus(prometheus_path, s, &totals, &errors) == 0, "%s",
+	      prometheus_path);
+	leat_totals_fini(&totals);
 	text = slurp(prometheus_path);
 	check_utf8(text);
 	r.at = (const unsigned char *)text;

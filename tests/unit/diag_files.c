@@ -6,7 +6,10 @@
 #include "watcher.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 TestSuite(diag_files, .timeout = 600);
 
@@ -233,5 +236,134 @@ Test(diag_files, an_exporters_error_is_told_by_stop)
 	cr_assert_eq(rename(directory, gone), 0);
 	cr_expect_eq(leat_diag_stop(diag), -ENOENT);
 	snprintf(directory, sizeof(directory), "%.60s", gone);
+	clean_up();
+}
+
+/* The value of a sample, which begins its line; -1: it is not there. */
+static double value_of(const char *path, const char *sample)
+{
+	char *text = read_whole(path), *at = text;
+	size_t len = strlen(sample);
+	cr_assert_not_null(text);
+	for (; at != NULL; at = strchr(at, '\n'), at = at != NULL ? at + 1 : NULL)
+		if (strncmp(at, sample, len) == 0 && at[len] == ' ')
+			return atof(at + len);
+	return -1;
+}
+
+static bool mentions(const char *path, const char *words)
+{
+	return strstr(read_whole(path), words) != NULL;
+}
+
+static void await_value(const char *path, const char *sample, double value)
+{
+	int64_t patience_ns = leat_now_ns() + 60000 * (int64_t)MS;
+	while (value_of(path, sample) != value && leat_now_ns() < patience_ns)
+		sched_yield();
+	cr_expect_eq(value_of(path, sample), value, "%s", sample);
+}
+
+static void send_some(struct pipe *pipe, unsigned n)
+{
+	uint64_t item;
+	for (unsigned i = 0; i < n; i++) {
+		cr_assert_eq(leat_send(pipe->tx, &(uint64_t){ i }), 0);
+		cr_assert_eq(leat_recv(pipe->rx, &item), 1);
+	}
+}
+
+#define OFFERED "leat_offered_items_total{channel=\"again\"}"
+
+/* Whatever is opened and ended between two scrapes, a total neither vanishes nor falls. */
+Test(diag_files, prometheus_totals_outlive_their_channels)
+{
+	struct leat_chan_opts opts = { .name = "again", .capacity = 8 };
+	char path[128];
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.prometheus_path = path_of(path, sizeof(path), "totals.prom"), .interval_ns = MS });
+	cr_assert_not_null(diag);
+	for (unsigned round = 1; round <= 3; round++) {
+		struct pipe pipe = pipe_open(&opts), second;
+		send_some(&pipe, 10);
+		await_value(path, OFFERED, round * 100 - 90);
+		cr_expect(!mentions(path, "id="), "one channel of the name: round %u", round);
+		await_value(path, "leat_capacity_items{channel=\"again\"}", 8);
+		second = pipe_open(&opts);
+		send_some(&second, 90);
+		await_value(path, OFFERED, round * 100);
+		cr_expect(mentions(path, "leat_capacity_items{channel=\"again\",id="),
+		          "two that live");
+		pipe_close(&pipe);
+		pipe_close(&second);
+		await_value(path, "leat_capacity_items{channel=\"again\"}", -1);
+		while (mentions(path, "id="))
+			sched_yield();
+		cr_expect_eq(value_of(path, OFFERED), round * 100, "nothing lives");
+		cr_expect_eq(value_of(path, "leat_delivered_items_total{channel=\"again\"}"),
+		             round * 100);
+	}
+	cr_expect_eq(leat_diag_stop(diag), 0);
+	clean_up();
+}
+
+Test(diag_files, prometheus_file_says_whose_it_is)
+{
+	struct timespec now;
+	char path[128];
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.prometheus_path = path_of(path, sizeof(path), "whose.prom"),
+		.interval_ns = HOUR_NS });
+	cr_assert_not_null(diag);
+	cr_expect_eq(leat_diag_stop(diag), 0);
+	clock_gettime(CLOCK_REALTIME, &now);
+	double started = value_of(path, "leat_process_start_time_seconds");
+	double taken = value_of(path, "leat_snapshot_time_seconds");
+	cr_expect_eq(value_of(path, "leat_process_pid"), getpid());
+	cr_expect(started <= taken + 0.02 && started > taken - 3600, "%f %f", started, taken);
+	cr_expect(taken <= (double)now.tv_sec + 1 && taken > (double)now.tv_sec - 600, "%f", taken);
+	clean_up();
+}
+
+/* A disk that is full after so many bytes: the process may write no larger file. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = bytes;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(diag_files, json_lines_are_whole_after_a_full_disk)
+{
+	char json[128], prometheus[128];
+	struct leat_diag_opts opts = { .json_path = path_of(json, sizeof(json), "full.json"),
+		                       .prometheus_path =
+		                               path_of(prometheus, sizeof(prometheus), "full.prom"),
+		                       .interval_ns = MS };
+	struct stat st;
+	signal(SIGXFSZ, SIG_IGN);
+	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .name = "disk" });
+	struct leat_diag *diag = leat_diag_start(&opts);
+	cr_assert_not_null(diag);
+	/* The other file is below 16 KiB, and says that this one can't be written. */
+	limit_files(16384 + 333);
+	int64_t patience_ns = leat_now_ns() + 60000 * (int64_t)MS;
+	while (value_of(prometheus, "leat_export_errors_total{file=\"json\"}") < 3 &&
+	       leat_now_ns() < patience_ns)
+		sched_yield();
+	cr_expect_geq(value_of(prometheus, "leat_export_errors_total{file=\"json\"}"), 3);
+	cr_assert_eq(stat(json, &st), 0);
+	limit_files(RLIM_INFINITY);
+	off_t full = st.st_size;
+	while (stat(json, &st) == 0 && st.st_size < full + 2000 && leat_now_ns() < patience_ns)
+		sched_yield();
+	cr_expect_eq(leat_diag_stop(diag), -EFBIG);
+	char *text = read_whole(json);
+	for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+		cr_expect(strncmp(line, "{\"time_ns\":", 11) == 0, "%.40s", line);
+		cr_expect_str_eq(line + strlen(line) - 2, "}}");
+	}
+	pipe_close(&pipe);
 	clean_up();
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/os/os.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+int64_t leat_os_wall_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+/* Field 22 of proc_pid_stat(5): when the process started, in ticks since the machine did; or 0. */
+static unsigned long long read_start_ticks(void)
+{
+	FILE *file = fopen("/proc/self/stat", "re");
+	unsigned long long ticks = 0;
+	char text[1024], *rest;
+	size_t len;
+
+	if (file == NULL)
+		return 0;
+	len = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	rest = strrchr(text, ')'); /* the end of the name, which may have any other byte */
+	if (rest == NULL ||
+	    sscanf(rest, ")%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%llu",
+	           &ticks) != 1)
+		return 0;
+	return ticks;
+}
+
+int64_t leat_os_started_ns(void)
+{
+	int64_t ticks = (int64_t)read_start_ticks(), per_s = sysconf(_SC_CLK_TCK);
+	int64_t since_boot_ns;
+
+	if (ticks == 0 || per_s <= 0)
+		return 0;
+	since_boot_ns = ticks / per_s * NS_PER_S + ticks % per_s * NS_PER_S / per_s;
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + since_boot_ns;
+}
