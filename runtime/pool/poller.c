@@ -30,7 +30,7 @@ void leat_poller_fini(struct leat_poller *poller)
 }
 
 /* Under the lock. 0 or -errno. */
-static int open_once(struct leat_poller *poller)
+static int open_epoll(struct leat_poller *poller)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = -1 };
 	int wake_fd, epoll_fd, rc;
@@ -60,7 +60,7 @@ void leat_polled_init(struct leat_polled *polled, struct leat_job *job)
 }
 
 /* Under the lock: room for this descriptor. */
-static int table_grow(struct leat_poller *poller, int fd)
+static int grow_table(struct leat_poller *poller, int fd)
 {
 	size_t size = poller->table_size > 0 ? poller->table_size : 64;
 	struct leat_polled **table;
@@ -80,7 +80,7 @@ static int table_grow(struct leat_poller *poller, int fd)
 	return 0;
 }
 
-static uint32_t epoll_events(short events)
+static uint32_t epoll_events_of(short events)
 {
 	return EPOLLONESHOT | (events & POLLIN ? EPOLLIN : 0u) |
 	       (events & POLLOUT ? EPOLLOUT : 0u) | (events & POLLPRI ? EPOLLPRI : 0u);
@@ -90,10 +90,10 @@ static uint32_t epoll_events(short events)
  * Under the lock. The duplicate keeps two jobs on one descriptor apart, and a closed one from being
  * another by its number.
  */
-static int add(struct leat_polled *polled, struct leat_poller *poller, int fd, short events)
+static int add_polled(struct leat_polled *polled, struct leat_poller *poller, int fd, short events)
 {
-	struct epoll_event event = { .events = epoll_events(events) };
-	int rc = open_once(poller), copy;
+	struct epoll_event event = { .events = epoll_events_of(events) };
+	int rc = open_epoll(poller), copy;
 
 	if (rc < 0)
 		return rc;
@@ -101,7 +101,7 @@ static int add(struct leat_polled *polled, struct leat_poller *poller, int fd, s
 	if (copy < 0)
 		return -errno;
 	event.data.fd = copy;
-	rc = table_grow(poller, copy);
+	rc = grow_table(poller, copy);
 	if (rc == 0 && epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, copy, &event) < 0)
 		rc = -errno;
 	if (rc < 0) {
@@ -122,7 +122,7 @@ int leat_polled_add(struct leat_polled *polled, struct leat_pool *pool, int fd, 
 	int saved = errno, rc;
 
 	leat_mutex_lock(&poller->lock);
-	rc = add(polled, poller, fd, events);
+	rc = add_polled(polled, poller, fd, events);
 	leat_mutex_unlock(&poller->lock);
 	errno = saved;
 	if (rc == 0)
@@ -149,11 +149,11 @@ void leat_polled_remove(struct leat_polled *polled)
 
 bool leat_poller_wanted(const struct leat_poller *poller)
 {
-	return leat_load_acq(&poller->count) > 0; /* P3: pairs with add() */
+	return leat_load_acq(&poller->count) > 0; /* P3: pairs with add_polled() */
 }
 
-static int wait(const struct leat_poller *poller, struct epoll_event *events, int n,
-                int64_t deadline_ns)
+static int wait_for_events(const struct leat_poller *poller, struct epoll_event *events, int n,
+                           int64_t deadline_ns)
 {
 	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
 	struct timespec left = { 0, 0 };
@@ -179,7 +179,7 @@ void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 {
 	enum { AT_ONCE = 64 };
 	struct epoll_event events[AT_ONCE];
-	int saved = errno, n = wait(poller, events, AT_ONCE, deadline_ns);
+	int saved = errno, n = wait_for_events(poller, events, AT_ONCE, deadline_ns);
 	/* wake_fd tells it alone: who took that news away would leave it asleep */
 	bool timekeeper = deadline_ns != 0;
 	uint64_t drained;

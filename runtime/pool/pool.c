@@ -8,18 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef LEAT_POOL_LOOKS
-#define LEAT_POOL_LOOKS \
+#ifndef LEAT_POOL_SEARCH_ROUNDS
+#define LEAT_POOL_SEARCH_ROUNDS \
 	32 /* some 50 microseconds; the exploring scheduler has its own idea of time */
 #endif
 
 enum {
 	/* of a worker without work, before it parks; the later ones further apart */
-	LOOKS = LEAT_POOL_LOOKS,
-	LOOK_PAUSES = 256, /* at most, between two looks */
-	TAKE_AT_ONCE = 32, /* jobs that are stolen together */
-	CLOCK_TURNS = 16,  /* the wheel is looked at once in so many turns */
-	POLL_TURNS = 64,   /* and the descriptors, and the others' queues, once in so many */
+	SEARCH_ROUNDS = LEAT_POOL_SEARCH_ROUNDS,
+	ROUND_PAUSES = 256, /* at most, between two looks */
+	TAKE_AT_ONCE = 32,  /* jobs that are stolen together */
+	CLOCK_TURNS = 16,   /* the wheel is looked at once in so many turns */
+	POLL_TURNS = 64,    /* and the descriptors, and the others' queues, once in so many */
 	/*
 	 * how long a worker sleeps at the most, or gives turns, while who starts new jobs may run
 	 * them himself
@@ -49,13 +49,13 @@ struct leat_worker {
 	struct leat_waiter waiter;
 	/* whose turn it is, or 0; how many there were. Written by the worker, read by looks */
 	uint64_t running, turns_run;
-	uint64_t looked_turns_run; /* given when a look first found this turn; under users_lock */
-	int64_t looked_ns;         /* when that was */
+	uint64_t stat_turns_run; /* given when a look first found this turn; under users_lock */
+	int64_t stat_since_ns;   /* when that was */
 	/* the inbox's pushes when this worker last looked, last went to sleep */
-	uint32_t seen, slept_at;
+	uint32_t pushes_at_check, pushes_at_sleep;
 	uint32_t inbox_skips; /* how often in a row it has left there what it saw */
 	int64_t unstarted_ns; /* when it last looked at new jobs that stand in no queue */
-	bool new_ones;        /* there were some since it last went to sleep */
+	bool had_unstarted;   /* there were some since it last went to sleep */
 	bool polling;
 	unsigned index, turns;
 };
@@ -80,12 +80,12 @@ struct leat_pool {
 	struct leat_wheel wheel;
 	struct leat_pool_user users; /* the ends of a ring; under users_lock */
 	/* of users that are off the list; what the last look told. Under users_lock */
-	struct leat_pool_stat past, told;
+	struct leat_pool_stat past_stat, last_stat;
 	/* a look has read past, which must not change until it is over. Under users_lock */
-	bool looking;
+	bool reading_stat;
 	/* users removed during that look, on the list until it is over. Under users_lock */
-	struct leat_pool_user *ended;
-	struct leat_mutex look_lock; /* held by a look: one at a time */
+	struct leat_pool_user *deferred;
+	struct leat_mutex stat_lock; /* held by a look: one at a time */
 	/* held by who asks one of those: it is not taken away meanwhile */
 	struct leat_mutex ask_lock;
 	struct leat_spin unstarted_lock;  /* guards the links of */
@@ -103,7 +103,7 @@ struct leat_pool {
 static struct leat_mutex users_lock = LEAT_MUTEX_INIT;
 
 LEAT_TLS struct leat_step *leat_step_current;
-static LEAT_TLS struct leat_worker *worker_current;
+static LEAT_TLS struct leat_worker *leat_worker_current;
 
 uint32_t leat_steps_within(unsigned cost, unsigned most)
 {
@@ -128,7 +128,7 @@ void leat_pool_hold(struct leat_pool *pool)
 
 void leat_pool_let_go(struct leat_pool *pool)
 {
-	leat_add_acqrel(&pool->held, UINT32_MAX); /* P2: pairs with dismiss_users() */
+	leat_add_acqrel(&pool->held, UINT32_MAX); /* P2: pairs with leat_pool_dismiss_users() */
 }
 
 bool leat_pool_workers_only(const struct leat_pool *pool)
@@ -136,7 +136,7 @@ bool leat_pool_workers_only(const struct leat_pool *pool)
 	return pool->workers_only;
 }
 
-static void queue_init(struct leat_queue *queue)
+static void leat_queue_init(struct leat_queue *queue)
 {
 	leat_spin_init(&queue->lock);
 	queue->ends.next = queue->ends.prev = &queue->ends;
@@ -147,7 +147,7 @@ struct leat_poller *leat_pool_poller(struct leat_pool *pool)
 	return &pool->poller;
 }
 
-static bool queue_empty(const struct leat_queue *queue)
+static bool leat_queue_is_empty(const struct leat_queue *queue)
 {
 	/* rlx: who must not miss any has fenced, or looks again */
 	return leat_load_rlx(&queue->count) == 0;
@@ -165,7 +165,7 @@ static void queue_link(struct leat_queue *queue, struct leat_job *job, bool firs
 }
 
 /* Under the lock. */
-static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
+static void leat_queue_unlink(struct leat_queue *queue, struct leat_job *job)
 {
 	leat_link_remove(&job->link);
 	leat_store_rlx(&job->queue, 0); /* rlx: as in queue_link() */
@@ -178,7 +178,7 @@ static void queue_unlink(struct leat_queue *queue, struct leat_job *job)
  * Somebody has work for a worker: whether to wake one, as none is looking around anyway, or soon
  * enough.
  */
-static bool must_tell(struct leat_pool *pool, bool urgent)
+static bool leat_pool_should_notify(struct leat_pool *pool, bool urgent)
 {
 	uint32_t ctl;
 
@@ -197,13 +197,13 @@ static bool must_tell(struct leat_pool *pool, bool urgent)
 	return leat_add_acqrel(&pool->searching, 0) == 0;
 }
 
-static void tell(struct leat_pool *pool, bool urgent) /* mutate */
+static void leat_pool_notify_worker(struct leat_pool *pool, bool urgent) /* mutate */
 {
-	if (must_tell(pool, urgent))
+	if (leat_pool_should_notify(pool, urgent))
 		leat_event_notify(&pool->idle, 1);
 }
 
-static void list_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
+static void list_unstarted_user(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	leat_spin_lock(&pool->unstarted_lock);
 	leat_link_before(&user->unstarted_link, &pool->unstarted_users);
@@ -215,9 +215,9 @@ bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user
 {
 	if (!user->unstarted_listed)
 		/* else who asks it takes the lock that is held, or has yet to come */
-		list_unstarted(pool, user);
+		list_unstarted_user(pool, user);
 	user->unstarted_listed = true;
-	return must_tell(pool, false);
+	return leat_pool_should_notify(pool, false);
 }
 
 void leat_pool_notify_unstarted(struct leat_pool *pool)
@@ -225,7 +225,7 @@ void leat_pool_notify_unstarted(struct leat_pool *pool)
 	leat_event_notify(&pool->idle, 1);
 }
 
-static struct leat_queue *inbox_of(const struct leat_pool *pool)
+static struct leat_queue *leat_pool_inbox(const struct leat_pool *pool)
 {
 	/*
 	 * rlx: queues stand from the start; who uses one as the inbox locks it and looks again,
@@ -238,10 +238,10 @@ static struct leat_queue *inbox_of(const struct leat_pool *pool)
 static struct leat_queue *lock_inbox(struct leat_pool *pool)
 {
 	for (;;) {
-		struct leat_queue *inbox = inbox_of(pool);
+		struct leat_queue *inbox = leat_pool_inbox(pool);
 
 		leat_spin_lock(&inbox->lock);
-		if (inbox == inbox_of(pool))
+		if (inbox == leat_pool_inbox(pool))
 			return inbox;
 		leat_spin_unlock(&inbox->lock);
 	}
@@ -251,9 +251,9 @@ static struct leat_queue *lock_inbox(struct leat_pool *pool)
  * Once it is in a queue the job may run and end, and its pool be closed: so in a read section,
  * begun while it was somebody's.
  */
-static void push(struct leat_pool *pool, struct leat_job *job, bool urgent, bool first)
+static void leat_queue_push(struct leat_pool *pool, struct leat_job *job, bool urgent, bool first)
 {
-	struct leat_worker *worker = worker_current;
+	struct leat_worker *worker = leat_worker_current;
 	struct leat_queue *queue =
 		worker != NULL && worker->pool == pool ? &worker->own : lock_inbox(pool);
 
@@ -263,18 +263,18 @@ static void push(struct leat_pool *pool, struct leat_job *job, bool urgent, bool
 	if (urgent)
 		leat_store_rlx(&queue->urgent, 1); /* rlx: as count */
 	leat_spin_unlock(&queue->lock);
-	tell(pool, urgent);
+	leat_pool_notify_worker(pool, urgent);
 }
 
 void leat_job_start(struct leat_job *job, bool pulled)
 {
 	leat_rcu_read_lock();
-	push(job->kind->pool(job), job, !pulled, false);
+	leat_queue_push(job->kind->pool(job), job, !pulled, false);
 	leat_rcu_read_unlock();
 }
 
 /* Where its time has not come just now. */
-static void take_from_wheel(struct leat_pool *pool, struct leat_job *job)
+static void leat_pool_remove_timed(struct leat_pool *pool, struct leat_job *job)
 {
 	leat_mutex_lock(&pool->lock);
 	if (job->link.next != NULL)
@@ -283,7 +283,7 @@ static void take_from_wheel(struct leat_pool *pool, struct leat_job *job)
 }
 
 /* What a wake-up makes of run. One that is only for who parks leaves all others as they are. */
-static uint32_t woken(uint32_t run, bool parked_only)
+static uint32_t state_after_wake(uint32_t run, bool parked_only)
 {
 	if (run == LEAT_RUN_QUEUED ||
 	    (parked_only && run != LEAT_RUN_IDLE && run != LEAT_RUN_PARKING))
@@ -296,45 +296,45 @@ bool leat_job_wake_begin(struct leat_job *job, bool parked_only, bool *timed)
 	uint32_t run = leat_load_rlx(&job->run), to; /* rlx: the swap decides */
 
 	do {
-		to = woken(run, parked_only);
+		to = state_after_wake(run, parked_only);
 		/* J1: pairs with the swap to RUNNING, or away from AGAIN */
 	} while (!leat_cas_acqrel(&job->run, &run, to));
 	*timed = run == LEAT_RUN_TIMED;
 	return run <= LEAT_RUN_TIMED && to == LEAT_RUN_QUEUED;
 }
 
-static void finish_wake(struct leat_job *job, bool timed, bool first)
+static void queue_woken_job(struct leat_job *job, bool timed, bool first)
 {
 	struct leat_pool *pool = job->kind->pool(job);
 
 	if (timed)
-		take_from_wheel(pool, job);
-	push(pool, job, true, first);
+		leat_pool_remove_timed(pool, job);
+	leat_queue_push(pool, job, true, first);
 }
 
 void leat_job_wake_finish(struct leat_job *job, bool timed)
 {
-	finish_wake(job, timed, false);
+	queue_woken_job(job, timed, false);
 }
 
-static void wake(struct leat_job *job, bool parked_only, bool first)
+static void wake_job(struct leat_job *job, bool parked_only, bool first)
 {
 	bool timed;
 
 	leat_rcu_read_lock();
 	if (leat_job_wake_begin(job, parked_only, &timed))
-		finish_wake(job, timed, first);
+		queue_woken_job(job, timed, first);
 	leat_rcu_read_unlock();
 }
 
 void leat_job_wake(struct leat_job *job)
 {
-	wake(job, false, false);
+	wake_job(job, false, false);
 }
 
 void leat_job_wake_parked(struct leat_job *job)
 {
-	wake(job, true, false);
+	wake_job(job, true, false);
 }
 
 /*
@@ -355,7 +355,7 @@ bool leat_job_claim_queued(struct leat_job *job)
 		/* rlx: written under the lock */
 		mine = leat_load_rlx(&job->queue) == (uint64_t)(uintptr_t)queue;
 		if (mine) {
-			queue_unlink(queue, job);
+			leat_queue_unlink(queue, job);
 			/* J1, J2: who is linked is QUEUED */
 			leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING);
 		}
@@ -374,9 +374,9 @@ void leat_job_wake_first(struct leat_job *job)
 		/* rlx: J1, J2: as in leat_job_settle() */
 		while (!leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 			;
-		push(job->kind->pool(job), job, true, true);
+		leat_queue_push(job->kind->pool(job), job, true, true);
 	} else {
-		wake(job, false, true);
+		wake_job(job, false, true);
 	}
 	leat_rcu_read_unlock();
 }
@@ -385,7 +385,7 @@ void leat_job_wake_first(struct leat_job *job)
  * Under the lock: the timekeeper looks again what there is to keep. To the event it is a spurious
  * wake-up.
  */
-static void rouse_timekeeper(struct leat_pool *pool, int64_t until_ns)
+static void wake_timekeeper(struct leat_pool *pool, int64_t until_ns)
 {
 	uint32_t *word = leat_sleeper_notify(&pool->timekeeper->sleeper);
 
@@ -400,17 +400,17 @@ void leat_pool_want_timekeeper(struct leat_pool *pool)
 	leat_mutex_lock(&pool->lock);
 	kept = pool->timekeeper != NULL;
 	if (kept && !pool->timekeeper_polls)
-		rouse_timekeeper(pool, pool->timekeeper_until_ns);
+		wake_timekeeper(pool, pool->timekeeper_until_ns);
 	leat_mutex_unlock(&pool->lock);
 	if (!kept)
-		tell(pool, true);
+		leat_pool_notify_worker(pool, true);
 }
 
 /*
  * Under the lock: whoever sleeps until the wheel's next time does so for not too long. False:
  * nobody does.
  */
-static bool hurry_timekeeper(struct leat_pool *pool)
+static bool leat_pool_update_due_time(struct leat_pool *pool)
 {
 	int64_t due_ns = leat_wheel_next_ns(&pool->wheel);
 	struct leat_worker *timekeeper = pool->timekeeper;
@@ -420,12 +420,12 @@ static bool hurry_timekeeper(struct leat_pool *pool)
 	if (timekeeper == NULL)
 		return false;
 	if (due_ns < pool->timekeeper_until_ns)
-		rouse_timekeeper(pool, due_ns);
+		wake_timekeeper(pool, due_ns);
 	return true;
 }
 
 /* The turn ended with a time to wait for. False: it was woken meanwhile. */
-static bool settle_in_wheel(struct leat_job *job)
+static bool settle_timed(struct leat_job *job)
 {
 	struct leat_pool *pool = job->kind->pool(job);
 	uint32_t run = LEAT_RUN_RUNNING;
@@ -433,10 +433,10 @@ static bool settle_in_wheel(struct leat_job *job)
 
 	if (job->due_ns == LEAT_NEVER)
 		return leat_cas_acqrel(&job->run, &run, LEAT_RUN_TIMED); /* J2: the same as below */
-	leat_rcu_read_lock();                                            /* as in push() */
+	leat_rcu_read_lock(); /* as in leat_queue_push() */
 	leat_mutex_lock(&pool->lock);
 	leat_wheel_add(&pool->wheel, job);
-	kept = hurry_timekeeper(pool);
+	kept = leat_pool_update_due_time(pool);
 	/* rlx: J2: who queues it takes the lock after this */
 	timed = leat_cas_rlx(&job->run, &run, LEAT_RUN_TIMED);
 	if (!timed)
@@ -447,7 +447,7 @@ static bool settle_in_wheel(struct leat_job *job)
 		 * one that sleeps for ever must know of it; one that is awake looks before it
 		 * sleeps
 		 */
-		tell(pool, true);
+		leat_pool_notify_worker(pool, true);
 	leat_rcu_read_unlock();
 	return timed;
 }
@@ -478,7 +478,7 @@ void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone
 		return;
 	if (turn == LEAT_JOB_PARK && settle_parked(job, alone))
 		return;
-	if (turn == LEAT_JOB_AFTER && settle_in_wheel(job))
+	if (turn == LEAT_JOB_AFTER && settle_timed(job))
 		return;
 	leat_rcu_read_lock();
 	run = leat_load_rlx(&job->run); /* rlx: the swap decides */
@@ -488,23 +488,23 @@ void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone
 	 */
 	while (!leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 		;
-	push(job->kind->pool(job), job, true, false);
+	leat_queue_push(job->kind->pool(job), job, true, false);
 	leat_rcu_read_unlock();
 }
 
 /* Under the pool's lock: a job whose time has come, and which is in the wheel no more. */
-static void fire(struct leat_pool *pool, struct leat_job *job)
+static void queue_due_job(struct leat_pool *pool, struct leat_job *job)
 {
 	uint32_t run = LEAT_RUN_TIMED;
 
 	/* rlx: J2: it became TIMED under this lock; the queue's orders the rest */
 	if (leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 		/* one that somebody else woke he pushes, once he has this lock */
-		push(pool, job, true, false);
+		leat_queue_push(pool, job, true, false);
 }
 
 /* Looks at the clock, and wakes those whose time has come. */
-static void look_at_wheel(struct leat_pool *pool)
+static void leat_pool_expire_wheel(struct leat_pool *pool)
 {
 	struct leat_job *job;
 	int64_t now_ns;
@@ -516,30 +516,31 @@ static void look_at_wheel(struct leat_pool *pool)
 		return;
 	leat_mutex_lock(&pool->lock);
 	while ((job = leat_wheel_expire(&pool->wheel, now_ns)) != NULL)
-		fire(pool, job);
+		queue_due_job(pool, job);
 	/* rlx: the same */
 	leat_store_rlx(&pool->due_ns, (uint64_t)leat_wheel_next_ns(&pool->wheel));
 	leat_mutex_unlock(&pool->lock);
 }
 
 /* Takes the first for this worker to run, and some more into its own queue. */
-static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from, uint32_t most)
+static struct leat_job *leat_queue_take(struct leat_worker *worker, struct leat_queue *from,
+                                        uint32_t most)
 {
 	struct leat_job *first = NULL, *more[TAKE_AT_ONCE];
 	uint32_t n = 0, run = LEAT_RUN_QUEUED;
 
-	if (queue_empty(from))
+	if (leat_queue_is_empty(from))
 		return NULL;
 	leat_spin_lock(&from->lock);
 	if (leat_load_rlx(&from->count) > 0) { /* rlx: under the lock */
 		first = leat_job_of(from->ends.next);
-		queue_unlink(from, first);
+		leat_queue_unlink(from, first);
 		/* J1, J2: who was linked is QUEUED until now */
 		leat_cas_acqrel(&first->run, &run, LEAT_RUN_RUNNING);
 	}
 	while (n < most && leat_load_rlx(&from->count) > 0) { /* rlx: the same */
 		more[n] = leat_job_of(from->ends.next);
-		queue_unlink(from, more[n++]);
+		leat_queue_unlink(from, more[n++]);
 	}
 	leat_spin_unlock(&from->lock);
 	if (n == 0)
@@ -548,7 +549,8 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
 	for (uint32_t i = 0; i < n; i++)
 		queue_link(&worker->own, more[i], false);
 	leat_spin_unlock(&worker->own.lock);
-	tell(worker->pool, true); /* on their way they could not be seen by who went to sleep */
+	/* on their way they could not be seen by who went to sleep */
+	leat_pool_notify_worker(worker->pool, true);
 	return first;
 }
 
@@ -560,25 +562,25 @@ static struct leat_job *take(struct leat_worker *worker, struct leat_queue *from
  * it away would cost both. So few of them are left where they are while more keep coming, for some
  * looks: there may be one among them that nobody runs.
  */
-static void swap_inbox(struct leat_worker *worker)
+static void leat_queue_swap_inbox(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
-	struct leat_queue *inbox = inbox_of(pool);
+	struct leat_queue *inbox = leat_pool_inbox(pool);
 	/* rlx: hints */
 	uint32_t pushes = leat_load_rlx(&inbox->pushes), count = leat_load_rlx(&inbox->count);
 
 	if (count == 0)
 		return;
 	/* rlx: as count */
-	if (count <= UNSTARTED_FEW && pushes != worker->seen &&
+	if (count <= UNSTARTED_FEW && pushes != worker->pushes_at_check &&
 	    leat_load_rlx(&inbox->urgent) == 0 && worker->inbox_skips++ < INBOX_SKIPS_MOST) {
-		worker->seen = pushes;
+		worker->pushes_at_check = pushes;
 		return;
 	}
 	worker->inbox_skips = 0;
 	inbox = lock_inbox(pool);
-	if (queue_empty(worker->adopted)) {
-		/* rlx: see inbox_of() */
+	if (leat_queue_is_empty(worker->adopted)) {
+		/* rlx: see leat_pool_inbox() */
 		leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted);
 		worker->adopted = inbox;
 	}
@@ -589,7 +591,7 @@ static void swap_inbox(struct leat_worker *worker)
  * Under ask_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so
  * that those who are listed again and again meanwhile are not asked for ever; set where it is NULL.
  */
-static struct leat_pool_user *take_unstarted(struct leat_pool *pool, struct leat_link **last)
+static struct leat_pool_user *take_unstarted_user(struct leat_pool *pool, struct leat_link **last)
 {
 	struct leat_link *link = NULL;
 
@@ -604,11 +606,11 @@ static struct leat_pool_user *take_unstarted(struct leat_pool *pool, struct leat
 		/* rlx: before the user's lock: under that he is seen, or listed again */
 		leat_store_rlx(&pool->unstarted, 0);
 	leat_spin_unlock(&pool->unstarted_lock);
-	return link == NULL ? NULL : caa_container_of(link, struct leat_pool_user, unstarted_link);
+	return link == NULL ? NULL : leat_container_of(link, struct leat_pool_user, unstarted_link);
 }
 
 /* Under users_lock, and with nobody left in it. */
-static void unlist_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
+static void leat_pool_unlist_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	leat_mutex_lock(&pool->ask_lock);
 	leat_spin_lock(&pool->unstarted_lock);
@@ -620,7 +622,7 @@ static void unlist_unstarted(struct leat_pool *pool, struct leat_pool_user *user
 }
 
 /* What is new and is run by nobody gets into this worker's queue, once it has been seen twice. */
-static void ask_unstarted(struct leat_worker *worker)
+static void leat_pool_ask_unstarted(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	struct leat_link *last = NULL;
@@ -629,12 +631,12 @@ static void ask_unstarted(struct leat_worker *worker)
 
 	if (leat_load_rlx(&pool->unstarted) == 0) /* rlx: C1 orders it, as count */
 		return;
-	worker->new_ones = true;
+	worker->had_unstarted = true;
 	worker->unstarted_ns = leat_now_ns();
 	leat_mutex_lock(&pool->ask_lock);
-	while ((user = take_unstarted(pool, &last)) != NULL) {
-		if (user->unstarted(user)) {
-			list_unstarted(pool, user);
+	while ((user = take_unstarted_user(pool, &last)) != NULL) {
+		if (user->wake_unstarted(user)) {
+			list_unstarted_user(pool, user);
 			left = true;
 		}
 		if (&user->unstarted_link == last)
@@ -642,7 +644,8 @@ static void ask_unstarted(struct leat_worker *worker)
 	}
 	leat_mutex_unlock(&pool->ask_lock);
 	if (left)
-		tell(pool, false); /* meanwhile it could not be seen by who went to sleep */
+		/* meanwhile it could not be seen by who went to sleep */
+		leat_pool_notify_worker(pool, false);
 }
 
 /*
@@ -651,12 +654,13 @@ static void ask_unstarted(struct leat_worker *worker)
  */
 static void poll_unstarted(struct leat_worker *worker)
 {
-	if (leat_load_rlx(&worker->pool->unstarted) != 0 && /* rlx: as in ask_unstarted() */
+	/* rlx: as in leat_pool_ask_unstarted() */
+	if (leat_load_rlx(&worker->pool->unstarted) != 0 &&
 	    leat_now_ns() - worker->unstarted_ns >= POLL_NS)
-		ask_unstarted(worker);
+		leat_pool_ask_unstarted(worker);
 }
 
-static struct leat_job *steal(struct leat_worker *worker)
+static struct leat_job *leat_queue_steal(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 
@@ -665,7 +669,7 @@ static struct leat_job *steal(struct leat_worker *worker)
 			&pool->workers[(worker->index + i) % pool->workers_count].own;
 		uint32_t half = leat_load_rlx(&queue->count) / 2; /* rlx: a hint */
 		struct leat_job *job =
-			take(worker, queue, half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
+			leat_queue_take(worker, queue, half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
 
 		if (job != NULL)
 			return job;
@@ -675,8 +679,9 @@ static struct leat_job *steal(struct leat_worker *worker)
 		uint32_t half = leat_load_rlx(&queue->count) / 2; /* rlx: a hint */
 		struct leat_job *job = NULL;
 
-		if (queue != inbox_of(pool))
-			job = take(worker, queue, half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
+		if (queue != leat_pool_inbox(pool))
+			job = leat_queue_take(worker, queue,
+			                      half < TAKE_AT_ONCE ? half : TAKE_AT_ONCE);
 		if (job != NULL)
 			return job;
 	}
@@ -687,57 +692,57 @@ static struct leat_job *steal(struct leat_worker *worker)
  * Its own jobs and those it adopted by turns, and now and then one of another worker's, whose turn
  * may take long.
  */
-static struct leat_job *find(struct leat_worker *worker)
+static struct leat_job *find_job(struct leat_worker *worker)
 {
-	bool own_first = worker->turns++ % 2 == 0, look_around = worker->turns % POLL_TURNS == 0;
+	bool own_first = worker->turns++ % 2 == 0, poll_others = worker->turns % POLL_TURNS == 0;
 	struct leat_job *job;
 
 	if (worker->turns % CLOCK_TURNS == 0)
-		look_at_wheel(worker->pool);
-	if (look_around && leat_poller_wanted(&worker->pool->poller))
+		leat_pool_expire_wheel(worker->pool);
+	if (poll_others && leat_poller_wanted(&worker->pool->poller))
 		leat_poller_wait(&worker->pool->poller, 0);
 	poll_unstarted(worker);
-	if (look_around && (job = steal(worker)) != NULL)
+	if (poll_others && (job = leat_queue_steal(worker)) != NULL)
 		return job;
-	if (queue_empty(worker->adopted))
-		swap_inbox(worker);
-	job = take(worker, own_first ? &worker->own : worker->adopted, 0);
+	if (leat_queue_is_empty(worker->adopted))
+		leat_queue_swap_inbox(worker);
+	job = leat_queue_take(worker, own_first ? &worker->own : worker->adopted, 0);
 	if (job == NULL)
-		job = take(worker, own_first ? worker->adopted : &worker->own, 0);
-	return job != NULL ? job : steal(worker);
+		job = leat_queue_take(worker, own_first ? worker->adopted : &worker->own, 0);
+	return job != NULL ? job : leat_queue_steal(worker);
 }
 
-static bool any_work(const struct leat_pool *pool)
+static bool leat_pool_has_work(const struct leat_pool *pool)
 {
 	/* rlx: C1 orders them, as count */
 	if (leat_load_rlx(&pool->unstarted) != 0 && leat_load_rlx(&pool->polling) == 0)
 		return true;
 	for (unsigned i = 0; i < pool->workers_count; i++)
-		if (!queue_empty(&pool->workers[i].own))
+		if (!leat_queue_is_empty(&pool->workers[i].own))
 			return true;
 	for (unsigned i = 0; i <= pool->workers_count; i++)
-		if (!queue_empty(&pool->queues[i]))
+		if (!leat_queue_is_empty(&pool->queues[i]))
 			return true;
 	return false;
 }
 
 /* The same, but for new jobs that those may run themselves who started them. */
-static bool any_urgent(const struct leat_pool *pool)
+static bool leat_pool_has_urgent_work(const struct leat_pool *pool)
 {
-	const struct leat_queue *inbox = inbox_of(pool);
+	const struct leat_queue *inbox = leat_pool_inbox(pool);
 
 	for (unsigned i = 0; i < pool->workers_count; i++)
-		if (!queue_empty(&pool->workers[i].own))
+		if (!leat_queue_is_empty(&pool->workers[i].own))
 			return true;
 	for (unsigned i = 0; i <= pool->workers_count; i++)
 		/* rlx: C1 */
-		if (!queue_empty(&pool->queues[i]) &&
+		if (!leat_queue_is_empty(&pool->queues[i]) &&
 		    (&pool->queues[i] != inbox || leat_load_rlx(&inbox->urgent) != 0))
 			return true;
 	return false;
 }
 
-static bool stopping(const struct leat_pool *pool)
+static bool pool_is_stopping(const struct leat_pool *pool)
 {
 	return leat_load_rlx(&pool->stop) != 0; /* rlx: see stop_workers() */
 }
@@ -750,7 +755,7 @@ static bool needs_timekeeper(const struct leat_pool *pool)
 }
 
 /* Whether something stands in the wheel, and nobody sleeps until its time. */
-static bool unkept(struct leat_pool *pool)
+static bool leat_pool_lacks_timekeeper(struct leat_pool *pool)
 {
 	bool vacant;
 
@@ -770,30 +775,31 @@ static bool unkept(struct leat_pool *pool)
  */
 static void stop_searching(struct leat_pool *pool, bool found)
 {
-	/* P1: before the look; pairs with must_tell() */
+	/* P1: before the look; pairs with leat_pool_should_notify() */
 	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1;
 
-	if (found && last && (any_work(pool) || unkept(pool)))
-		tell(pool, true);
+	if (found && last && (leat_pool_has_work(pool) || leat_pool_lacks_timekeeper(pool)))
+		leat_pool_notify_worker(pool, true);
 }
 
 /* Looks around for a while. */
-static struct leat_job *search(struct leat_worker *worker)
+static struct leat_job *search_for_job(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	struct leat_job *job = NULL;
 
 	/* rlx: P1: who sees it relies on stop_searching(), or on C1 */
 	leat_add_rlx(&pool->searching, 1);
-	for (unsigned look = 0; look < LOOKS && job == NULL && !stopping(pool); look++) {
-		for (unsigned i = 0; i < LOOK_PAUSES && i <= look * 2; i++)
+	for (unsigned round = 0; round < SEARCH_ROUNDS && job == NULL && !pool_is_stopping(pool);
+	     round++) {
+		for (unsigned i = 0; i < ROUND_PAUSES && i <= round * 2; i++)
 			leat_pause();
-		if (look % CLOCK_TURNS == CLOCK_TURNS - 1) {
+		if (round % CLOCK_TURNS == CLOCK_TURNS - 1) {
 			leat_os_yield();
-			ask_unstarted(worker);
+			leat_pool_ask_unstarted(worker);
 		}
-		look_at_wheel(pool);
-		job = find(worker);
+		leat_pool_expire_wheel(pool);
+		job = find_job(worker);
 	}
 	stop_searching(pool, job != NULL);
 	return job;
@@ -802,7 +808,7 @@ static struct leat_job *search(struct leat_worker *worker)
 /*
  * Takes the timekeeper's part, if nobody has it and there is anything to keep: until when to sleep.
  */
-static int64_t become_timekeeper(struct leat_worker *worker, int64_t until_ns)
+static int64_t leat_pool_become_timekeeper(struct leat_worker *worker, int64_t until_ns)
 {
 	struct leat_pool *pool = worker->pool;
 	int64_t due_ns;
@@ -824,7 +830,7 @@ static int64_t become_timekeeper(struct leat_worker *worker, int64_t until_ns)
 }
 
 /* Whether it was the timekeeper, and the wheel needs another. */
-static bool stop_timekeeping(struct leat_worker *worker)
+static bool leat_pool_stop_timekeeping(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	bool vacant;
@@ -842,16 +848,17 @@ static bool stop_timekeeping(struct leat_worker *worker)
  * time that one has gone to sleep. A worker that was woken for nothing looks again by itself, until
  * nothing new comes.
  */
-static bool polling(struct leat_worker *worker)
+static bool update_polling(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
-	uint32_t pushes = leat_load_rlx(&inbox_of(pool)->pushes), others = 0; /* rlx: a hint */
+	/* rlx: a hint */
+	uint32_t pushes = leat_load_rlx(&leat_pool_inbox(pool)->pushes), others = 0;
 	/* rlx: the same */
-	bool wanted = pushes != worker->slept_at || worker->new_ones ||
+	bool wanted = pushes != worker->pushes_at_sleep || worker->had_unstarted ||
 	              leat_load_rlx(&pool->unstarted) != 0;
 
-	worker->slept_at = pushes;
-	worker->new_ones = false;
+	worker->pushes_at_sleep = pushes;
+	worker->had_unstarted = false;
 	if (wanted && !worker->polling)
 		/* rlx: C1 orders it, as ctl */
 		worker->polling = leat_cas_rlx(&pool->polling, &others, 1);
@@ -874,64 +881,64 @@ static void stop_polling(struct leat_worker *worker)
 	leat_store_rlx(&pool->polling, 0); /* rlx: C1 orders it, as ctl */
 	if (pool->workers_count == 1)
 		return;
-	/* C1: polling before the queues; pairs with must_tell() */
+	/* C1: polling before the queues; pairs with leat_pool_should_notify() */
 	leat_event_fence(!(leat_load_rlx(&pool->ctl) & LEAT_CTL_FENCED));
-	if (any_work(pool))
-		tell(pool, true);
+	if (leat_pool_has_work(pool))
+		leat_pool_notify_worker(pool, true);
 }
 
 /* Sleeps until there may be something to do. Whether the wheel needs another timekeeper. */
-static bool sleep_once(struct leat_worker *worker)
+static bool park_worker(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
-	int64_t until_ns, look_ns = polling(worker) ? leat_now_ns() + POLL_NS : LEAT_NEVER;
+	int64_t until_ns, poll_ns = update_polling(worker) ? leat_now_ns() + POLL_NS : LEAT_NEVER;
 	bool vacant;
 
 	leat_sleeper_reset(&worker->sleeper);
-	until_ns = become_timekeeper(worker, look_ns);
+	until_ns = leat_pool_become_timekeeper(worker, poll_ns);
 	leat_event_prepare_wait(&pool->idle, &worker->waiter);
 	/*
 	 * what somebody else put into the wheel while this worker decided to keep nothing, it keeps
 	 * after all
 	 */
-	if (!(worker->polling ? any_urgent(pool) : any_work(pool)) && !unkept(pool) &&
-	    !stopping(pool)) {
+	if (!(worker->polling ? leat_pool_has_urgent_work(pool) : leat_pool_has_work(pool)) &&
+	    !leat_pool_lacks_timekeeper(pool) && !pool_is_stopping(pool)) {
 		if (worker->sleeper.fd >= 0)
 			leat_poller_wait(&pool->poller, until_ns);
 		else
 			leat_sleeper_park(&worker->sleeper, until_ns);
 	}
 	leat_event_remove_waiter(&pool->idle, &worker->waiter);
-	vacant = stop_timekeeping(worker);
-	look_at_wheel(pool);
-	ask_unstarted(worker);
+	vacant = leat_pool_stop_timekeeping(worker);
+	leat_pool_expire_wheel(pool);
+	leat_pool_ask_unstarted(worker);
 	return vacant;
 }
 
 /* NULL: the pool is being closed. */
 static struct leat_job *next_job(struct leat_worker *worker)
 {
-	struct leat_job *job = find(worker);
+	struct leat_job *job = find_job(worker);
 	bool vacant = false;
 
 	if (job == NULL)
-		job = search(worker);
-	while (job == NULL && !stopping(worker->pool)) {
-		vacant = sleep_once(worker);
-		job = worker->polling ? find(worker) : search(worker);
+		job = search_for_job(worker);
+	while (job == NULL && !pool_is_stopping(worker->pool)) {
+		vacant = park_worker(worker);
+		job = worker->polling ? find_job(worker) : search_for_job(worker);
 	}
 	stop_polling(worker);
 	if (job != NULL && vacant)
-		tell(worker->pool, true); /* who has work can't keep */
+		leat_pool_notify_worker(worker->pool, true); /* who has work can't keep */
 	return job;
 }
 
-static void work(void *arg)
+static void run_worker(void *arg)
 {
 	struct leat_worker *worker = arg;
 	struct leat_job *job;
 
-	worker_current = worker;
+	leat_worker_current = worker;
 	while ((job = next_job(worker)) != NULL) {
 		enum leat_job_result turn;
 
@@ -949,23 +956,24 @@ static void work(void *arg)
  * Under users_lock: whether the turn that this worker is at was so already when somebody looked
  * before.
  */
-static void look_at_worker(struct leat_worker *worker, struct leat_pool_stat *stat, int64_t now_ns)
+static void read_worker_stat(struct leat_worker *worker, struct leat_pool_stat *stat,
+                             int64_t now_ns)
 {
 	/* rlx: numbers */
 	uint64_t running = leat_load_rlx(&worker->running),
-		 given = leat_load_rlx(&worker->turns_run);
+		 turns_run = leat_load_rlx(&worker->turns_run);
 
-	stat->turns += given;
-	if (running == 0 || given != worker->looked_turns_run) {
-		worker->looked_turns_run = given;
-		worker->looked_ns = now_ns;
-	} else if (now_ns - worker->looked_ns > stat->long_ns) {
-		stat->long_ns = now_ns - worker->looked_ns;
+	stat->turns += turns_run;
+	if (running == 0 || turns_run != worker->stat_turns_run) {
+		worker->stat_turns_run = turns_run;
+		worker->stat_since_ns = now_ns;
+	} else if (now_ns - worker->stat_since_ns > stat->long_ns) {
+		stat->long_ns = now_ns - worker->stat_since_ns;
 		stat->long_id = running;
 	}
 }
 
-static void add_figures(struct leat_pool_stat *to, const struct leat_pool_stat *from)
+static void add_user_stat(struct leat_pool_stat *to, const struct leat_pool_stat *from)
 {
 	to->generators += from->generators;
 	to->offered += from->offered;
@@ -988,7 +996,7 @@ static void unlink_user(struct leat_pool_user *user)
 /* Caller holds users_lock. The thread that makes the last of these true frees the user. */
 static bool may_free(const struct leat_pool_user *user)
 {
-	return user->removed && user->pool == NULL && user->looks == 0 && !user->ended;
+	return user->removed && user->pool == NULL && user->stat_readers == 0 && !user->deferred;
 }
 
 /* Under users_lock, which it lets go of and takes again. */
@@ -1007,7 +1015,7 @@ static void end_user(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	if (user->pool != pool)
 		return;
-	user->look(user, &pool->past);
+	user->read_stat(user, &pool->past_stat);
 	unlink_user(user);
 }
 
@@ -1017,86 +1025,88 @@ static void end_user(struct leat_pool *pool, struct leat_pool_user *user)
  * so each is in the sum once, and one whose scope was closed before the look began is in it with
  * all that it had.
  */
-static void look_at_users(struct leat_pool *pool, struct leat_pool_stat *sum)
+static void read_users_stat(struct leat_pool *pool, struct leat_pool_stat *sum)
 {
 	struct leat_pool_user *user = pool->users.next, *next;
 
-	pool->looking = true;
-	add_figures(sum, &pool->past);
+	pool->reading_stat = true;
+	add_user_stat(sum, &pool->past_stat);
 	while (user != &pool->users) {
-		struct leat_pool_stat seen = { .long_id = sum->long_id };
+		struct leat_pool_stat stat = { .long_id = sum->long_id };
 
-		user->looks++;
+		user->stat_readers++;
 		leat_mutex_unlock(&users_lock);
-		user->look(user, &seen);
+		user->read_stat(user, &stat);
 		leat_mutex_lock(&users_lock);
-		user->looks--;
+		user->stat_readers--;
 		next = &pool->users; /* the pool is being closed, unless */
 		if (user->pool == pool) {
 			next = user->next;
-			add_figures(sum, &seen);
+			add_user_stat(sum, &stat);
 		}
 		if (may_free(user))
 			free_user(user);
 		user = next;
 	}
-	pool->looking = false;
+	pool->reading_stat = false;
 }
 
 /*
  * Under users_lock, which it lets go of and takes again, after a look: those that were removed
  * during it.
  */
-static void settle_ended(struct leat_pool *pool)
+static void end_deferred_users(struct leat_pool *pool)
 {
 	struct leat_pool_user *user;
 
-	while ((user = pool->ended) != NULL) {
-		pool->ended = user->ended_next;
-		user->ended = false;
+	while ((user = pool->deferred) != NULL) {
+		pool->deferred = user->deferred_next;
+		user->deferred = false;
 		end_user(pool, user);
 		if (may_free(user))
 			free_user(user);
 	}
 }
 
-static uint64_t most(uint64_t a, uint64_t b)
+static uint64_t larger_of(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
 
 /* Under users_lock. */
-static void tell_totals(struct leat_pool *pool, struct leat_pool_stat *stat)
+static void raise_totals(struct leat_pool *pool, struct leat_pool_stat *stat)
 {
 	uint64_t out;
 
-	out = stat->delivered = pool->told.delivered = most(stat->delivered, pool->told.delivered);
+	out = stat->delivered = pool->last_stat.delivered =
+		larger_of(stat->delivered, pool->last_stat.delivered);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		out += stat->dropped[reason] = pool->told.dropped[reason] =
-			most(stat->dropped[reason], pool->told.dropped[reason]);
-	stat->offered = pool->told.offered = most(most(stat->offered, pool->told.offered), out);
+		out += stat->dropped[reason] = pool->last_stat.dropped[reason] =
+			larger_of(stat->dropped[reason], pool->last_stat.dropped[reason]);
+	stat->offered = pool->last_stat.offered =
+		larger_of(larger_of(stat->offered, pool->last_stat.offered), out);
 	stat->in_flight = stat->offered - out;
 }
 
 void leat_pool_read_stat(struct leat_node *node, struct leat_pool_stat *stat)
 {
-	struct leat_pool *pool = caa_container_of(node, struct leat_pool, node);
+	struct leat_pool *pool = leat_container_of(node, struct leat_pool, node);
 	int64_t now_ns = leat_now_ns();
 
 	memset(stat, 0, sizeof(*stat));
 	stat->id = node->id;
 	memcpy(stat->name, pool->name, sizeof(stat->name));
 	stat->workers = pool->workers_count;
-	leat_mutex_lock(&pool->look_lock);
+	leat_mutex_lock(&pool->stat_lock);
 	leat_mutex_lock(&users_lock);
 	for (unsigned i = 0; i < pool->workers_count; i++)
-		look_at_worker(&pool->workers[i], stat, now_ns);
+		read_worker_stat(&pool->workers[i], stat, now_ns);
 	stat->generators = leat_load_rlx(&pool->held); /* rlx: a number */
-	look_at_users(pool, stat);
-	tell_totals(pool, stat);
-	settle_ended(pool);
+	read_users_stat(pool, stat);
+	raise_totals(pool, stat);
+	end_deferred_users(pool);
 	leat_mutex_unlock(&users_lock);
-	leat_mutex_unlock(&pool->look_lock);
+	leat_mutex_unlock(&pool->stat_lock);
 }
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
@@ -1116,7 +1126,7 @@ static int start_workers(struct leat_pool *pool, const char *name)
 
 		snprintf(thread_name, sizeof(thread_name), "%.11s/%u", *name ? name : "leat-pool",
 		         i);
-		rc = leat_thread_start(&pool->workers[i].thread, work, &pool->workers[i],
+		rc = leat_thread_start(&pool->workers[i].thread, run_worker, &pool->workers[i],
 		                       thread_name, 0);
 		if (rc < 0) {
 			stop_workers(pool, i);
@@ -1141,11 +1151,11 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	pool->users.next = pool->users.prev = &pool->users;
 	pool->due_ns = (uint64_t)LEAT_NEVER;
 	leat_mutex_init(&pool->ask_lock);
-	leat_mutex_init(&pool->look_lock);
+	leat_mutex_init(&pool->stat_lock);
 	leat_spin_init(&pool->unstarted_lock);
 	pool->unstarted_users.next = pool->unstarted_users.prev = &pool->unstarted_users;
 	for (unsigned i = 0; i <= workers; i++)
-		queue_init(&pool->queues[i]);
+		leat_queue_init(&pool->queues[i]);
 	/* rlx: nobody else knows the pool yet */
 	leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)&pool->queues[workers]);
 	leat_mutex_init(&pool->lock);
@@ -1157,7 +1167,7 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	for (unsigned i = 0; i < workers; i++) {
 		struct leat_worker *worker = &pool->workers[i];
 
-		queue_init(&worker->own);
+		leat_queue_init(&worker->own);
 		worker->adopted = &pool->queues[i];
 		worker->pool = pool;
 		worker->index = i;
@@ -1210,7 +1220,7 @@ struct leat_pool *(leat_pool_open)(const struct leat_pool_opts *opts)
 }
 
 /* Under users_lock: 0, and nobody names the pool any more; or -EBUSY. */
-static int dismiss_users(struct leat_pool *pool)
+static int leat_pool_dismiss_users(struct leat_pool *pool)
 {
 	struct leat_pool_user *user;
 
@@ -1220,8 +1230,8 @@ static int dismiss_users(struct leat_pool *pool)
 		if (user->busy(user))
 			return -EBUSY;
 	while ((user = pool->users.next) != &pool->users) {
-		unlist_unstarted(pool, user); /* before another pool can have it */
-		user->gone(user);
+		leat_pool_unlist_unstarted(pool, user); /* before another pool can have it */
+		user->forget_pool(user);
 		unlink_user(user);
 	}
 	return 0;
@@ -1236,7 +1246,7 @@ int leat_pool_close(struct leat_pool *pool)
 	if (leat_must_not_wait > 0)
 		return -EDEADLK;
 	leat_mutex_lock(&users_lock);
-	rc = dismiss_users(pool);
+	rc = leat_pool_dismiss_users(pool);
 	leat_mutex_unlock(&users_lock);
 	if (rc < 0)
 		return rc;
@@ -1266,11 +1276,11 @@ void leat_pool_remove_user(struct leat_pool_user *user)
 	pool = user->pool;
 	user->removed = true;
 	if (pool != NULL)
-		unlist_unstarted(pool, user);
-	if (pool != NULL && pool->looking) {
-		user->ended = true;
-		user->ended_next = pool->ended;
-		pool->ended = user;
+		leat_pool_unlist_unstarted(pool, user);
+	if (pool != NULL && pool->reading_stat) {
+		user->deferred = true;
+		user->deferred_next = pool->deferred;
+		pool->deferred = user;
 	} else if (pool != NULL) {
 		end_user(pool, user);
 	}

@@ -47,26 +47,26 @@ struct leat_pool_user {
 	bool unstarted_listed;           /* it is, or is being asked; under the user's lock */
 	bool (*busy)(struct leat_pool_user *user);
 	/* the pool is closed: must not be named any more */
-	void (*gone)(struct leat_pool_user *user);
+	void (*forget_pool)(struct leat_pool_user *user);
 	/*
 	 * Wakes the new job that stood with it at the last call already, and still waits for its
 	 * first turn. Whether another does. Takes the lock under which leat_pool_add_unstarted() is
 	 * called, and says under it in unstarted_listed what it answers.
 	 */
-	bool (*unstarted)(struct leat_pool_user *user);
+	bool (*wake_unstarted)(struct leat_pool_user *user);
 	/*
 	 * Adds its figures, and the name of the generator that long_id is, if it is one of its.
 	 * Under no lock of the pool's: what it adds is never more than there was when it returns.
 	 */
-	void (*look)(struct leat_pool_user *user, struct leat_pool_stat *stat);
+	void (*read_stat)(struct leat_pool_user *user, struct leat_pool_stat *stat);
 	/* once it is removed and no look is at it; under no lock */
 	void (*free)(struct leat_pool_user *user);
 	/* under users_lock: */
-	unsigned looks; /* at it just now: it is not freed */
+	unsigned stat_readers; /* at it just now: it is not freed */
 	bool removed;
 	/* on a pool's list of those, and freed when that is settled at the earliest */
-	bool ended;
-	struct leat_pool_user *ended_next;
+	bool deferred;
+	struct leat_pool_user *deferred_next;
 };
 void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user);
 /*

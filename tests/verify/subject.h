@@ -17,7 +17,7 @@
 
 #include <leat/atomic.h>
 
-#define LEAT_POOL_LOOKS 1
+#define LEAT_POOL_SEARCH_ROUNDS 1
 #define LEAT_MERGE_BUDGET 2
 
 #define __thread __attribute__((section("leat_tls")))
