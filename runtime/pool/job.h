@@ -62,6 +62,7 @@
 #include <leat/atomic.h>
 
 struct leat_pool;
+struct leat_queue;
 
 enum leat_run {
 	LEAT_RUN_IDLE,
@@ -93,7 +94,7 @@ struct leat_job {
 	uint32_t run;
 	uint32_t spare; /* its kind's */
 	const struct leat_job_kind *kind;
-	uint64_t queue; /* struct leat_queue * that it stands in; written under that queue's lock */
+	struct leat_queue *queue; /* that the job is in; written by a thread that holds its lock */
 	struct leat_link link;
 	int64_t due_ns;
 };
@@ -112,7 +113,7 @@ static inline void leat_job_init(struct leat_job *job, const struct leat_job_kin
 {
 	job->run = LEAT_RUN_IDLE;
 	job->kind = kind;
-	job->queue = 0;
+	job->queue = NULL;
 	job->link.prev = job->link.next = NULL;
 }
 
@@ -139,7 +140,7 @@ static inline void leat_link_remove(struct leat_link *link)
 
 static inline struct leat_job *leat_job_of(struct leat_link *link)
 {
-	return (struct leat_job *)(void *)((char *)link - offsetof(struct leat_job, link));
+	return leat_container_of(link, struct leat_job, link);
 }
 
 /*

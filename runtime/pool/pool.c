@@ -69,8 +69,8 @@ struct leat_pool {
 	uint32_t unstarted;
 	uint32_t stop;
 	uint32_t held;
-	uint64_t due_ns; /* when the wheel is to be looked at; written under the lock */
-	uint64_t inbox;  /* struct leat_queue *; changed under the lock of the queue that it says */
+	uint64_t due_ns;          /* when the wheel is to be looked at; written under the lock */
+	struct leat_queue *inbox; /* changed under the lock of the queue that it says */
 	struct leat_event idle __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_mutex lock; /* guards the wheel and the timekeeper */
 	struct leat_worker *timekeeper;
@@ -128,7 +128,7 @@ void leat_pool_hold(struct leat_pool *pool)
 
 void leat_pool_let_go(struct leat_pool *pool)
 {
-	leat_add_acqrel(&pool->held, UINT32_MAX); /* P2: pairs with leat_pool_dismiss_users() */
+	leat_sub_acqrel(&pool->held, 1); /* P2: pairs with leat_pool_dismiss_users() */
 }
 
 bool leat_pool_workers_only(const struct leat_pool *pool)
@@ -157,8 +157,7 @@ static bool leat_queue_is_empty(const struct leat_queue *queue)
 static void queue_link(struct leat_queue *queue, struct leat_job *job, bool first)
 {
 	leat_link_before(&job->link, first ? queue->ends.next : &queue->ends);
-	/* rlx: believed only under the queue's lock */
-	leat_store_rlx(&job->queue, (uint64_t)(uintptr_t)queue);
+	leat_store_rlx(&job->queue, queue); /* rlx: believed only under the queue's lock */
 	/* rlx: C1 or P1 order it */
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) + 1);
 	leat_store_rlx(&queue->pushes, leat_load_rlx(&queue->pushes) + 1); /* rlx: a hint */
@@ -168,7 +167,7 @@ static void queue_link(struct leat_queue *queue, struct leat_job *job, bool firs
 static void leat_queue_unlink(struct leat_queue *queue, struct leat_job *job)
 {
 	leat_link_remove(&job->link);
-	leat_store_rlx(&job->queue, 0); /* rlx: as in queue_link() */
+	leat_store_rlx(&job->queue, NULL); /* rlx: as in queue_link() */
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) - 1); /* rlx: the same */
 	if (queue->ends.next == &queue->ends)
 		leat_store_rlx(&queue->urgent, 0); /* rlx: as count */
@@ -231,7 +230,7 @@ static struct leat_queue *leat_pool_inbox(const struct leat_pool *pool)
 	 * rlx: queues stand from the start; who uses one as the inbox locks it and looks again,
 	 * others take it as a hint
 	 */
-	return (struct leat_queue *)(uintptr_t)leat_load_rlx(&pool->inbox);
+	return leat_load_rlx(&pool->inbox);
 }
 
 /* Whichever queue is the inbox, locked. */
@@ -348,12 +347,10 @@ bool leat_job_claim_queued(struct leat_job *job)
 	bool mine = false;
 
 	leat_rcu_read_lock();
-	/* rlx: looked at again under its lock */
-	queue = (struct leat_queue *)(uintptr_t)leat_load_rlx(&job->queue);
+	queue = leat_load_rlx(&job->queue); /* rlx: looked at again under its lock */
 	if (queue != NULL) {
 		leat_spin_lock(&queue->lock);
-		/* rlx: written under the lock */
-		mine = leat_load_rlx(&job->queue) == (uint64_t)(uintptr_t)queue;
+		mine = leat_load_rlx(&job->queue) == queue; /* rlx: written under the lock */
 		if (mine) {
 			leat_queue_unlink(queue, job);
 			/* J1, J2: who is linked is QUEUED */
@@ -580,8 +577,7 @@ static void leat_queue_swap_inbox(struct leat_worker *worker)
 	worker->inbox_skips = 0;
 	inbox = lock_inbox(pool);
 	if (leat_queue_is_empty(worker->adopted)) {
-		/* rlx: see leat_pool_inbox() */
-		leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)worker->adopted);
+		leat_store_rlx(&pool->inbox, worker->adopted); /* rlx: see leat_pool_inbox() */
 		worker->adopted = inbox;
 	}
 	leat_spin_unlock(&inbox->lock);
@@ -776,7 +772,7 @@ static bool leat_pool_lacks_timekeeper(struct leat_pool *pool)
 static void stop_searching(struct leat_pool *pool, bool found)
 {
 	/* P1: before the look; pairs with leat_pool_should_notify() */
-	bool last = leat_add_acqrel(&pool->searching, UINT32_MAX) == 1;
+	bool last = leat_sub_acqrel(&pool->searching, 1) == 1;
 
 	if (found && last && (leat_pool_has_work(pool) || leat_pool_lacks_timekeeper(pool)))
 		leat_pool_notify_worker(pool, true);
@@ -1157,7 +1153,7 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	for (unsigned i = 0; i <= workers; i++)
 		leat_queue_init(&pool->queues[i]);
 	/* rlx: nobody else knows the pool yet */
-	leat_store_rlx(&pool->inbox, (uint64_t)(uintptr_t)&pool->queues[workers]);
+	leat_store_rlx(&pool->inbox, &pool->queues[workers]);
 	leat_mutex_init(&pool->lock);
 	leat_wheel_init(&pool->wheel, leat_now_ns());
 	leat_event_init(&pool->idle, &pool->ctl, LEAT_CTL_RX_PARKED);
