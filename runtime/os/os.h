@@ -1,6 +1,7 @@
 /*
  * runtime/os/os.h: the operating system. The only layer that names futexes, membarrier, eventfds,
- * clocks, threads, mutexes or the allocator, so that tests can put something else in its place.
+ * epoll, clocks, threads, mutexes or the allocator, so that tests can put something else in its
+ * place.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -72,6 +73,23 @@ void leat_os_flag_close(int flag);
 /* poll(2) with a deadline: how many are ready; 0 for a signal (look again); -ETIMEDOUT; -errno. */
 struct pollfd;
 int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns);
+
+/*
+ * A set of descriptors on which one thread sleeps (epoll(7)). open() returns the set or -errno.
+ * add() returns 0 or -errno. Its events are those of poll(2); once: the first event is reported and
+ * no other. wait() stores the descriptors that are ready and returns how many; 0 at the deadline or
+ * for a signal (the caller rechecks).
+ */
+enum { LEAT_OS_EPOLL_MOST = 64 };
+int leat_os_epoll_open(void);
+int leat_os_epoll_add(int epoll, int fd, short events, bool once);
+void leat_os_epoll_remove(int epoll, int fd);
+int leat_os_epoll_wait(int epoll, int fds[LEAT_OS_EPOLL_MOST], int64_t deadline_ns);
+
+/* Another descriptor of the same open file, from 3 up and closed by exec; or -errno. */
+int leat_os_fd_duplicate(int fd);
+/* Closes a duplicate, or a set of descriptors. */
+void leat_os_fd_close(int fd);
 
 void leat_os_yield(void);
 /* The processors this process may use; at least 1. */

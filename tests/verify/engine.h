@@ -154,7 +154,6 @@ struct engine {
 	/* what the epoll descriptor, of which there is one, knows of each */
 	struct {
 		bool added, armed, once;
-		int told_as;
 	} polled[FLAGS];
 
 	struct word words[WORDS];
