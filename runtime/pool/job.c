@@ -10,7 +10,10 @@ void leat_job_start(struct leat_job *job, bool pulled)
 	leat_rcu_read_unlock();
 }
 
-/* What a wake-up makes of run. One that is only for who parks leaves all others as they are. */
+/*
+ * What a wake-up makes of run. A wake-up for parked jobs only leaves jobs in all other states as
+ * they are.
+ */
 static uint32_t state_after_wake(uint32_t run, bool parked_only)
 {
 	if (run == LEAT_RUN_QUEUED ||
@@ -66,8 +69,8 @@ void leat_job_wake_parked(struct leat_job *job)
 }
 
 /*
- * Takes a job out of the queue that it stands in. That queue stays while a read section does that
- * found the job in it.
+ * Takes a job out of the queue that it is in. The queue is not freed during the read section in
+ * which the job was found in it.
  */
 bool leat_job_claim_queued(struct leat_job *job)
 {
@@ -76,13 +79,13 @@ bool leat_job_claim_queued(struct leat_job *job)
 	bool mine = false;
 
 	leat_rcu_read_lock();
-	queue = leat_load_rlx(&job->queue); /* rlx: looked at again under its lock */
+	queue = leat_load_rlx(&job->queue); /* rlx: rechecked with the queue's lock held */
 	if (queue != NULL) {
 		leat_spin_lock(&queue->lock);
-		mine = leat_load_rlx(&job->queue) == queue; /* rlx: written under the lock */
+		mine = leat_load_rlx(&job->queue) == queue; /* rlx: this thread holds the lock */
 		if (mine) {
 			leat_queue_unlink(queue, job);
-			/* J1, J2: who is linked is QUEUED */
+			/* J1, J2: a job that is linked is QUEUED */
 			leat_cas_acqrel(&job->run, &run, LEAT_RUN_RUNNING);
 		}
 		leat_spin_unlock(&queue->lock);
@@ -107,7 +110,7 @@ void leat_job_wake_first(struct leat_job *job)
 	leat_rcu_read_unlock();
 }
 
-/* The turn ended with a time to wait for. False: it was woken meanwhile. */
+/* The turn ended with a time to wait for. False: the job was woken meanwhile. */
 static bool settle_timed(struct leat_job *job)
 {
 	struct leat_pool *pool = job->kind->pool(job);
@@ -120,15 +123,15 @@ static bool settle_timed(struct leat_job *job)
 	leat_mutex_lock(&pool->lock);
 	leat_wheel_add(&pool->wheel, job);
 	kept = leat_pool_update_due_time(pool);
-	/* rlx: J2: who queues it takes the lock after this */
+	/* rlx: J2: the thread that queues the job takes the lock after this */
 	timed = leat_cas_rlx(&job->run, &run, LEAT_RUN_TIMED);
 	if (!timed)
 		leat_wheel_remove(&pool->wheel, job);
 	leat_mutex_unlock(&pool->lock);
 	if (timed && !kept)
 		/*
-		 * one that sleeps for ever must know of it; one that is awake looks before it
-		 * sleeps
+		 * a worker that sleeps without a deadline must become the timekeeper; one that is
+		 * awake checks the wheel before it sleeps
 		 */
 		leat_pool_notify_worker(pool, true);
 	leat_rcu_read_unlock();
@@ -140,11 +143,14 @@ static bool settle_parked(struct leat_job *job, bool alone)
 	uint32_t run = LEAT_RUN_RUNNING;
 
 	if (!alone) {
-		/* rlx: J3: the fence orders it; none runs it from there */
+		/* rlx: J3: the fence orders it; no thread runs a PARKING job */
 		if (!leat_cas_rlx(&job->run, &run, LEAT_RUN_PARKING))
 			return false;
 		run = LEAT_RUN_PARKING;
-		/* J3: PARKING before ready(); pairs with the fence of who changes something */
+		/*
+		 * J3: PARKING before ready(); pairs with the fence of the thread that changes
+		 * something
+		 */
 		leat_fence_seq();
 		if (job->kind->ready(job))
 			return false;
@@ -166,8 +172,8 @@ void leat_job_settle(struct leat_job *job, enum leat_job_result turn, bool alone
 	leat_rcu_read_lock();
 	run = leat_load_rlx(&job->run); /* rlx: the swap decides */
 	/*
-	 * rlx: J2 is the queue's lock; J1: who runs it next swaps what this has swapped, and so
-	 * what the waker has
+	 * rlx: J2 is the queue's lock; J1: the thread that runs the job next swaps the word after
+	 * this swap, and so after the waker's
 	 */
 	while (!leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
 		;

@@ -22,7 +22,7 @@ void leat_poller_fini(struct leat_poller *poller)
 	leat_os_free(poller->table);
 }
 
-/* Under the lock. 0 or -errno. */
+/* Caller holds poller->lock. 0 or -errno. */
 static int open_epoll(struct leat_poller *poller)
 {
 	int wake_fd, epoll_fd, rc;
@@ -52,7 +52,7 @@ void leat_polled_init(struct leat_polled *polled, struct leat_job *job)
 	polled->fd = -1;
 }
 
-/* Under the lock: room for this descriptor. */
+/* Caller holds poller->lock. Makes room for this descriptor. 0 or -ENOMEM. */
 static int grow_table(struct leat_poller *poller, int fd)
 {
 	size_t size = poller->table_size > 0 ? poller->table_size : 64;
@@ -74,8 +74,9 @@ static int grow_table(struct leat_poller *poller, int fd)
 }
 
 /*
- * Under the lock. The duplicate keeps two jobs on one descriptor apart, and a closed one from being
- * another by its number.
+ * Caller holds poller->lock. 0 or -errno. A duplicate is added, so that two jobs may wait for one
+ * descriptor, and that a descriptor that the user closes and whose number comes back is not
+ * mistaken for the old one.
  */
 static int add_polled(struct leat_polled *polled, struct leat_poller *poller, int fd, short events)
 {
@@ -137,7 +138,10 @@ bool leat_poller_wanted(const struct leat_poller *poller)
 void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 {
 	int fds[LEAT_OS_EPOLL_MOST], n = leat_os_epoll_wait(poller->epoll_fd, fds, deadline_ns);
-	/* wake_fd tells it alone: who took that news away would leave it asleep */
+	/*
+	 * wake_fd is for the timekeeper alone: another worker that cleared it would leave the
+	 * timekeeper asleep
+	 */
 	bool timekeeper = deadline_ns != 0;
 
 	leat_mutex_lock(&poller->lock);
@@ -148,7 +152,10 @@ void leat_poller_wait(struct leat_poller *poller, int64_t deadline_ns)
 			if (timekeeper)
 				leat_os_flag_clear(fd);
 		} else if (poller->table[fd] != NULL) {
-			/* or it has just given up waiting; another's late event does no harm */
+			/*
+			 * NULL: the job has just stopped waiting. A late event, for a job that has
+			 * the number now, does no harm: the job rechecks.
+			 */
 			leat_job_wake(poller->table[fd]->job);
 		}
 	}

@@ -7,19 +7,18 @@
 #include <string.h>
 
 #ifndef LEAT_POOL_SEARCH_ROUNDS
-#define LEAT_POOL_SEARCH_ROUNDS \
-	32 /* some 50 microseconds; the exploring scheduler has its own idea of time */
+#define LEAT_POOL_SEARCH_ROUNDS 32 /* some 50 microseconds; the exploring scheduler has fewer */
 #endif
 
 enum {
-	/* of a worker without work, before it parks; the later ones further apart */
+	/* of a worker without work, before it parks; the later, the further apart */
 	SEARCH_ROUNDS = LEAT_POOL_SEARCH_ROUNDS,
-	ROUND_PAUSES = 256, /* at most, between two looks */
-	CLOCK_TURNS = 16,   /* the wheel is looked at once in so many turns */
-	POLL_TURNS = 64,    /* and the descriptors, and the others' queues, once in so many */
+	ROUND_PAUSES = 256, /* at most, between two rounds */
+	CLOCK_TURNS = 16,   /* a worker reads the clock once in so many turns */
+	POLL_TURNS = 64,    /* and polls descriptors, and other workers' queues, once in so many */
 	/*
-	 * how long a worker sleeps at the most, or gives turns, while who starts new jobs may run
-	 * them himself
+	 * at most so long a worker sleeps, or gives turns, between two checks for new jobs that the
+	 * threads that started them may run
 	 */
 	POLL_NS = 200000,
 	WORKERS_MAX = 4096
@@ -29,7 +28,8 @@ LEAT_TLS struct leat_worker *leat_worker_current;
 
 void leat_pool_hold(struct leat_pool *pool)
 {
-	leat_add_rlx(&pool->held, 1); /* rlx: who holds it keeps it open anyway */
+	/* rlx: the caller has another reason why the pool stays open */
+	leat_add_rlx(&pool->held, 1);
 }
 
 void leat_pool_let_go(struct leat_pool *pool)
@@ -48,8 +48,8 @@ struct leat_poller *leat_pool_poller(struct leat_pool *pool)
 }
 
 /*
- * Between turns: not at each, as all users are asked; but a turn may be long, so that not turns are
- * counted.
+ * Between two turns. Not between any two, as all users are asked; and by the clock, as turns may be
+ * long.
  */
 static void poll_unstarted(struct leat_worker *worker)
 {
@@ -60,8 +60,8 @@ static void poll_unstarted(struct leat_worker *worker)
 }
 
 /*
- * Its own jobs and those it adopted by turns, and now and then one of another worker's, whose turn
- * may take long.
+ * Takes from the worker's own queue and from its adopted one in turn, and now and then from another
+ * worker's, which may be in a long turn.
  */
 static struct leat_job *find_job(struct leat_worker *worker)
 {
@@ -89,25 +89,28 @@ static bool pool_is_stopping(const struct leat_pool *pool)
 }
 
 /*
- * The last that stops searching, and has found something, sees to it that what else there is finds
- * somebody.
+ * The last worker that stops searching, if it has found a job, notifies another worker if there is
+ * more work. Pushers relied on it.
  */
 static void stop_searching(struct leat_pool *pool, bool found)
 {
-	/* P1: before the look; pairs with leat_pool_should_notify() */
+	/* P1: the swap before the loads of counts; pairs with leat_pool_should_notify() */
 	bool last = leat_sub_acqrel(&pool->searching, 1) == 1;
 
 	if (found && last && (leat_pool_has_work(pool) || leat_pool_lacks_timekeeper(pool)))
 		leat_pool_notify_worker(pool, true);
 }
 
-/* Looks around for a while. */
+/*
+ * Searches all queues for a job, in rounds that are further and further apart. NULL: there was
+ * none.
+ */
 static struct leat_job *search_for_job(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
 	struct leat_job *job = NULL;
 
-	/* rlx: P1: who sees it relies on stop_searching(), or on C1 */
+	/* rlx: P1: a pusher that reads it relies on stop_searching(), or on C1 */
 	leat_add_rlx(&pool->searching, 1);
 	for (unsigned round = 0; round < SEARCH_ROUNDS && job == NULL && !pool_is_stopping(pool);
 	     round++) {
@@ -125,9 +128,9 @@ static struct leat_job *search_for_job(struct leat_worker *worker)
 }
 
 /*
- * Who starts generators and runs them himself, by receiving, need not pay for waking a worker each
- * time that one has gone to sleep. A worker that was woken for nothing looks again by itself, until
- * nothing new comes.
+ * Returns whether this worker polls for new jobs while it is parked: it does if new jobs came since
+ * it last parked, and no other worker polls. A thread that starts generators and runs them itself,
+ * by receiving, then notifies no worker for each.
  */
 static bool update_polling(struct leat_worker *worker)
 {
@@ -151,7 +154,10 @@ static bool update_polling(struct leat_worker *worker)
 	return worker->polling;
 }
 
-/* With a job: those who put others in relied on this worker, which has no time for them now. */
+/*
+ * The worker has a job. Threads that pushed other jobs relied on it to poll, so it notifies another
+ * worker of those.
+ */
 static void stop_polling(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
@@ -168,7 +174,7 @@ static void stop_polling(struct leat_worker *worker)
 		leat_pool_notify_worker(pool, true);
 }
 
-/* Sleeps until there may be something to do. Whether the wheel needs another timekeeper. */
+/* Sleeps until there may be something to do. Returns whether another timekeeper is needed. */
 static bool park_worker(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;
@@ -179,8 +185,8 @@ static bool park_worker(struct leat_worker *worker)
 	until_ns = leat_pool_become_timekeeper(worker, poll_ns);
 	leat_event_prepare_wait(&pool->idle, &worker->waiter);
 	/*
-	 * what somebody else put into the wheel while this worker decided to keep nothing, it keeps
-	 * after all
+	 * A job may have come into the wheel after this worker found that no timekeeper was needed.
+	 * Then the worker does not sleep now, and becomes the timekeeper at the next call.
 	 */
 	if (!(worker->polling ? leat_pool_has_urgent_work(pool) : leat_pool_has_work(pool)) &&
 	    !leat_pool_lacks_timekeeper(pool) && !pool_is_stopping(pool)) {
@@ -196,7 +202,7 @@ static bool park_worker(struct leat_worker *worker)
 	return vacant;
 }
 
-/* NULL: the pool is being closed. */
+/* The worker's next job; NULL: the pool is being closed. */
 static struct leat_job *next_job(struct leat_worker *worker)
 {
 	struct leat_job *job = find_job(worker);
@@ -210,7 +216,8 @@ static struct leat_job *next_job(struct leat_worker *worker)
 	}
 	stop_polling(worker);
 	if (job != NULL && vacant)
-		leat_pool_notify_worker(worker->pool, true); /* who has work can't keep */
+		/* this worker has a job and keeps no time */
+		leat_pool_notify_worker(worker->pool, true);
 	return job;
 }
 
@@ -235,7 +242,7 @@ static void run_worker(void *arg)
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
 {
-	/* rlx: who is about to sleep comes by the event's lock; the joins order the rest */
+	/* rlx: a worker that is about to park takes the event's lock; the joins order the rest */
 	leat_store_rlx(&pool->stop, 1);
 	leat_event_notify(&pool->idle, LEAT_EVENT_ALL);
 	for (unsigned i = 0; i < n; i++)
@@ -260,7 +267,7 @@ static int start_workers(struct leat_pool *pool, const char *name)
 	return 0;
 }
 
-/* All but its own memory, which a walk of the registry may stand in. */
+/* Frees all but the pool's own memory, in which a walk of the registry may be. */
 static void pool_fini(struct leat_pool *pool)
 {
 	leat_poller_fini(&pool->poller);
@@ -280,13 +287,13 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	pool->unstarted_users.next = pool->unstarted_users.prev = &pool->unstarted_users;
 	for (unsigned i = 0; i <= workers; i++)
 		leat_queue_init(&pool->queues[i]);
-	/* rlx: nobody else knows the pool yet */
+	/* rlx: no other thread knows the pool yet */
 	leat_store_rlx(&pool->inbox, &pool->queues[workers]);
 	leat_mutex_init(&pool->lock);
 	leat_wheel_init(&pool->wheel, leat_now_ns());
 	leat_event_init(&pool->idle, &pool->ctl, LEAT_CTL_RX_PARKED);
 	if (!leat_os_fence_heavy_prepare())
-		/* rlx: nobody else knows the pool yet */
+		/* rlx: no other thread knows the pool yet */
 		leat_store_rlx(&pool->ctl, LEAT_CTL_FENCED);
 	for (unsigned i = 0; i < workers; i++) {
 		struct leat_worker *worker = &pool->workers[i];
@@ -337,7 +344,7 @@ struct leat_pool *leat_detail_pool_open(unsigned abi, const struct leat_pool_opt
 	return pool;
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For a caller by address or from another language, whose options are not checked. */
 struct leat_pool *(leat_pool_open)(const struct leat_pool_opts *opts)
 {
 	return leat_pool_open(opts);
@@ -355,7 +362,8 @@ int leat_pool_close(struct leat_pool *pool)
 	if (rc < 0)
 		return rc;
 	stop_workers(pool, pool->workers_count);
-	leat_rcu_synchronize(); /* who pushed the last job may still be telling a worker of it */
+	/* the thread that pushed the last job may still be notifying a worker of it */
+	leat_rcu_synchronize();
 	pool_fini(pool);
 	leat_registry_remove(&pool->node, NULL);
 	return 0;

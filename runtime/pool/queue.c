@@ -4,10 +4,10 @@
 #include <leat/atomic.h>
 
 enum {
-	TAKE_AT_ONCE = 32, /* jobs that are stolen together */
-	/* so few jobs in the inbox may be about to be run by who put them there */
+	TAKE_AT_ONCE = 32, /* at most so many jobs are stolen together */
+	/* so few jobs in the inbox may be about to be run by the threads that started them */
 	UNSTARTED_FEW = 8,
-	INBOX_SKIPS_MOST = 16 /* looks in a row that leave them there */
+	INBOX_SKIPS_MOST = 16 /* so many checks in a row leave them there */
 };
 
 void leat_queue_init(struct leat_queue *queue)
@@ -16,17 +16,18 @@ void leat_queue_init(struct leat_queue *queue)
 	queue->ends.next = queue->ends.prev = &queue->ends;
 }
 
-/* Under the lock. first: before all others. */
+/* Caller holds queue->lock. first: before all others. */
 static void queue_link(struct leat_queue *queue, struct leat_job *job, bool first)
 {
 	leat_link_before(&job->link, first ? queue->ends.next : &queue->ends);
-	leat_store_rlx(&job->queue, queue); /* rlx: believed only under the queue's lock */
+	/* rlx: a reader rechecks it with the queue's lock held */
+	leat_store_rlx(&job->queue, queue);
 	/* rlx: C1 or P1 order it */
 	leat_store_rlx(&queue->count, leat_load_rlx(&queue->count) + 1);
 	leat_store_rlx(&queue->pushes, leat_load_rlx(&queue->pushes) + 1); /* rlx: a hint */
 }
 
-/* Whichever queue is the inbox, locked. */
+/* Locks the queue that is the inbox, and returns it. */
 static struct leat_queue *lock_inbox(struct leat_pool *pool)
 {
 	for (;;) {
@@ -68,10 +69,10 @@ struct leat_job *leat_queue_take(struct leat_worker *worker, struct leat_queue *
 	if (leat_queue_is_empty(from))
 		return NULL;
 	leat_spin_lock(&from->lock);
-	if (leat_load_rlx(&from->count) > 0) { /* rlx: under the lock */
+	if (leat_load_rlx(&from->count) > 0) { /* rlx: this thread holds the lock */
 		first = leat_job_of(from->ends.next);
 		leat_queue_unlink(from, first);
-		/* J1, J2: who was linked is QUEUED until now */
+		/* J1, J2: a job that is linked is QUEUED */
 		leat_cas_acqrel(&first->run, &run, LEAT_RUN_RUNNING);
 	}
 	while (n < most && leat_load_rlx(&from->count) > 0) { /* rlx: the same */
@@ -85,19 +86,11 @@ struct leat_job *leat_queue_take(struct leat_worker *worker, struct leat_queue *
 	for (uint32_t i = 0; i < n; i++)
 		queue_link(&worker->own, more[i], false);
 	leat_spin_unlock(&worker->own.lock);
-	/* on their way they could not be seen by who went to sleep */
+	/* a worker that parked meanwhile found them in neither queue */
 	leat_pool_notify_worker(worker->pool, true);
 	return first;
 }
 
-/*
- * Makes the inbox this worker's adopted queue, and that, which is empty, the inbox: so that who
- * wakes jobs and who takes them meet once for many.
- *
- * A job that has just been put there may be run by who put it there, as soon as it receives; taking
- * it away would cost both. So few of them are left where they are while more keep coming, for some
- * looks: there may be one among them that nobody runs.
- */
 void leat_queue_swap_inbox(struct leat_worker *worker)
 {
 	struct leat_pool *pool = worker->pool;

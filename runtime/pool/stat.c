@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-/* of all pools: a user may outlive its pool */
+/* One for all pools, as a user may outlive its pool. */
 static struct leat_mutex users_lock = LEAT_MUTEX_INIT;
 
 /*
- * Under users_lock: whether the turn that this worker is at was so already when somebody looked
- * before.
+ * Caller holds users_lock. Adds the worker's turns. If the present turn was found by an earlier
+ * reader already, it is a long one: keeps the longest and its job's id.
  */
 static void read_worker_stat(struct leat_worker *worker, struct leat_pool_stat *stat,
                              int64_t now_ns)
@@ -40,7 +40,7 @@ static void add_user_stat(struct leat_pool_stat *to, const struct leat_pool_stat
 		memcpy(to->long_name, from->long_name, sizeof(to->long_name));
 }
 
-/* Under users_lock. */
+/* Caller holds users_lock. */
 static void unlink_user(struct leat_pool_user *user)
 {
 	user->prev->next = user->next;
@@ -55,7 +55,7 @@ static bool may_free(const struct leat_pool_user *user)
 	return user->removed && user->pool == NULL && user->stat_readers == 0 && !user->deferred;
 }
 
-/* Under users_lock, which it lets go of and takes again. */
+/* Caller holds users_lock, which is released and taken again. */
 static void free_user(struct leat_pool_user *user)
 {
 	leat_mutex_unlock(&users_lock);
@@ -64,8 +64,8 @@ static void free_user(struct leat_pool_user *user)
 }
 
 /*
- * Under users_lock, with nobody left in it and no look that has read the past. It may have left
- * with the pool already.
+ * Caller holds users_lock. No job of the user's is left, and no reader has added past_stat. Its
+ * pool may have been closed already, and the user is off the list then.
  */
 static void end_user(struct leat_pool *pool, struct leat_pool_user *user)
 {
@@ -76,10 +76,13 @@ static void end_user(struct leat_pool *pool, struct leat_pool_user *user)
 }
 
 /*
- * Under users_lock, which it lets go of at each user: so no start waits for a whole walk. Each
- * user's figures are of a moment of its own. No user leaves the list meanwhile, but with the pool:
- * so each is in the sum once, and one whose scope was closed before the look began is in it with
- * all that it had.
+ * Caller holds users_lock, which is released at each user, so that no start waits for a whole walk.
+ * Each user's figures are of another moment.
+ *
+ * Invariant: each user is in the sum once; one whose scope was closed before the walk began is in
+ * it with all that it had. If a user could leave the list during the walk, its figures would be in
+ * past_stat, which was added before, and in the list no more: they would be missing. Therefore no
+ * user leaves the list during a walk, unless its pool is closed.
  */
 static void read_users_stat(struct leat_pool *pool, struct leat_pool_stat *sum)
 {
@@ -95,7 +98,7 @@ static void read_users_stat(struct leat_pool *pool, struct leat_pool_stat *sum)
 		user->read_stat(user, &stat);
 		leat_mutex_lock(&users_lock);
 		user->stat_readers--;
-		next = &pool->users; /* the pool is being closed, unless */
+		next = &pool->users; /* the pool is being closed, if the user has left it */
 		if (user->pool == pool) {
 			next = user->next;
 			add_user_stat(sum, &stat);
@@ -108,8 +111,8 @@ static void read_users_stat(struct leat_pool *pool, struct leat_pool_stat *sum)
 }
 
 /*
- * Under users_lock, which it lets go of and takes again, after a look: those that were removed
- * during it.
+ * Caller holds users_lock, which is released and taken again. After a walk: ends the users that
+ * were removed during it.
  */
 static void end_deferred_users(struct leat_pool *pool)
 {
@@ -129,7 +132,10 @@ static uint64_t larger_of(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* Under users_lock. */
+/*
+ * Caller holds users_lock. Raises totals to those of the last reader, below which they may be, as
+ * jobs that end during a walk may be left out. At least all items that went out were offered.
+ */
 static void raise_totals(struct leat_pool *pool, struct leat_pool_stat *stat)
 {
 	uint64_t out;
@@ -165,7 +171,7 @@ void leat_pool_read_stat(struct leat_node *node, struct leat_pool_stat *stat)
 	leat_mutex_unlock(&pool->stat_lock);
 }
 
-/* Under users_lock: 0, and nobody names the pool any more; or -EBUSY. */
+/* Caller holds users_lock. 0: no user names the pool any more. -EBUSY: jobs are left on it. */
 static int dismiss_users(struct leat_pool *pool)
 {
 	struct leat_pool_user *user;

@@ -12,8 +12,8 @@ void leat_pool_remove_timed(struct leat_pool *pool, struct leat_job *job)
 }
 
 /*
- * Under the lock: the timekeeper looks again what there is to keep. To the event it is a spurious
- * wake-up.
+ * Caller holds pool->lock. Wakes the timekeeper, which rechecks until when to sleep and on what. To
+ * the event this is a spurious wake-up.
  */
 static void wake_timekeeper(struct leat_pool *pool, int64_t until_ns)
 {
@@ -41,7 +41,7 @@ bool leat_pool_update_due_time(struct leat_pool *pool)
 	int64_t due_ns = leat_wheel_next_ns(&pool->wheel);
 	struct leat_worker *timekeeper = pool->timekeeper;
 
-	/* rlx: a time; who is late by it looks again */
+	/* rlx: a time; a worker that reads an earlier one rechecks it */
 	leat_store_rlx(&pool->due_ns, (uint64_t)due_ns);
 	if (timekeeper == NULL)
 		return false;
@@ -50,14 +50,17 @@ bool leat_pool_update_due_time(struct leat_pool *pool)
 	return true;
 }
 
-/* Under the pool's lock: a job whose time has come, and which is in the wheel no more. */
+/* Caller holds pool->lock, and has taken the job, which is due, out of the wheel. */
 static void queue_due_job(struct leat_pool *pool, struct leat_job *job)
 {
 	uint32_t run = LEAT_RUN_TIMED;
 
-	/* rlx: J2: it became TIMED under this lock; the queue's orders the rest */
+	/* rlx: J2: it became TIMED with this lock held; the queue's lock orders the rest */
 	if (leat_cas_rlx(&job->run, &run, LEAT_RUN_QUEUED))
-		/* one that somebody else woke he pushes, once he has this lock */
+		/*
+		 * if it is not TIMED, a waker has made it QUEUED and pushes it once it has this
+		 * lock
+		 */
 		leat_queue_push(pool, job, true, false);
 }
 
@@ -79,10 +82,10 @@ void leat_pool_expire_wheel(struct leat_pool *pool)
 	leat_mutex_unlock(&pool->lock);
 }
 
-/* Under the lock. */
+/* Caller holds pool->lock. */
 static bool needs_timekeeper(const struct leat_pool *pool)
 {
-	/* who adds one tells afterwards */
+	/* a thread that adds a descriptor calls leat_pool_want_timekeeper() afterwards */
 	return pool->wheel.count > 0 || leat_poller_wanted(&pool->poller);
 }
 
@@ -112,7 +115,7 @@ int64_t leat_pool_become_timekeeper(struct leat_worker *worker, int64_t until_ns
 		until_ns = due_ns < until_ns ? due_ns : until_ns;
 		pool->timekeeper = worker;
 		pool->timekeeper_until_ns = until_ns;
-		/* who adds one rouses the timekeeper */
+		/* a thread that adds the first descriptor later wakes the timekeeper */
 		pool->timekeeper_polls = leat_poller_wanted(&pool->poller);
 		if (pool->timekeeper_polls)
 			worker->sleeper.fd = pool->poller.wake_fd;

@@ -14,7 +14,10 @@ static void list_unstarted_user(struct leat_pool *pool, struct leat_pool_user *u
 bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user)
 {
 	if (!user->unstarted_listed)
-		/* else who asks it takes the lock that is held, or has yet to come */
+		/*
+		 * otherwise the user is on the list, or a worker that is about to ask it takes the
+		 * user's lock after this
+		 */
 		list_unstarted_user(pool, user);
 	user->unstarted_listed = true;
 	return leat_pool_should_notify(pool, false);
@@ -26,8 +29,9 @@ void leat_pool_notify_unstarted(struct leat_pool *pool)
 }
 
 /*
- * Under ask_lock: takes the first off the list; NULL if it is empty. *last: whom to stop at, so
- * that those who are listed again and again meanwhile are not asked for ever; set where it is NULL.
+ * Caller holds ask_lock. Takes the first user off the list; NULL if the list is empty. *last: the
+ * user after which the caller stops, set where it is NULL. Users that come onto the list again and
+ * again meanwhile would else be asked for ever.
  */
 static struct leat_pool_user *take_unstarted_user(struct leat_pool *pool, struct leat_link **last)
 {
@@ -41,7 +45,10 @@ static struct leat_pool_user *take_unstarted_user(struct leat_pool *pool, struct
 		leat_link_remove(link);
 	}
 	if (pool->unstarted_users.next == &pool->unstarted_users)
-		/* rlx: before the user's lock: under that he is seen, or listed again */
+		/*
+		 * rlx: stored before this worker takes the user's lock: with that held it finds a
+		 * new job, or the starter lists the user again
+		 */
 		leat_store_rlx(&pool->unstarted, 0);
 	leat_spin_unlock(&pool->unstarted_lock);
 	return link == NULL ? NULL : leat_container_of(link, struct leat_pool_user, unstarted_link);
@@ -80,6 +87,6 @@ void leat_pool_ask_unstarted(struct leat_worker *worker)
 	}
 	leat_mutex_unlock(&pool->ask_lock);
 	if (left)
-		/* meanwhile it could not be seen by who went to sleep */
+		/* a worker that parked meanwhile did not find them on the list */
 		leat_pool_notify_worker(pool, false);
 }

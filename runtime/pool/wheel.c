@@ -33,8 +33,8 @@ static int level_of_tick(const struct leat_wheel *wheel, uint64_t tick)
 }
 
 /*
- * A tick so far away that it would stand where now is, 146 years later, stands as far away as there
- * is room, and is moved on.
+ * A tick so far away that its slot would be the present one, 146 years later, gets the farthest
+ * slot that there is, and is moved on from there.
  */
 static void insert_at_tick(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick)
 {
@@ -59,7 +59,7 @@ void leat_wheel_add(struct leat_wheel *wheel, struct leat_job *job)
 {
 	uint64_t tick = tick_not_before(job->due_ns);
 
-	/* what is now has been fired */
+	/* jobs of the present tick have expired already */
 	insert_at_tick(wheel, job, tick > wheel->now ? tick : wheel->now + 1);
 }
 
@@ -109,7 +109,7 @@ int64_t leat_wheel_next_ns(const struct leat_wheel *wheel)
 	                                                   : LEAT_NEVER;
 }
 
-/* Those of a slot of a higher level, which begins now, are spread over the levels below. */
+/* A slot of a higher level begins now: spreads its jobs over the levels below. */
 static void spread_slot(struct leat_wheel *wheel, int level, int slot)
 {
 	struct leat_link *ends = &wheel->slots[level][slot];
