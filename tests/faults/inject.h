@@ -18,7 +18,10 @@ enum inject_point {
 	INJECT_SLEEP,     /* a wait in a futex: 0 stands for a wake-up that nobody sent */
 	INJECT_CONDITION, /* a wait for a condition variable: it ends for no reason */
 	INJECT_MEMBARRIER,
-	/* eventfd, inotify, open, fopen, read, pread, write, fclose, stat, rename, ...: an error */
+	/*
+	 * eventfd, epoll, fcntl, inotify, open, fopen, read, pread, write, fclose, stat, rename,
+	 * ...: an error
+	 */
 	INJECT_FILE,
 	INJECT_SIGNALLED, /* those of them that may: interrupted by a signal */
 	INJECT_SHORT,     /* read and write: of fewer bytes */

@@ -2,9 +2,9 @@
  * tests/faults/workload.h: some of everything that the library does, and what must hold of it
  * whatever fails underneath.
  *
- * There are parts: a channel of every kind with every policy, generators, deadlines, sources,
- * flows. A part that cannot be had says so: with an error, or with the NULL of a constructor; what
- * it began is then closed. At the end of a run
+ * There are parts: a channel of every kind with every policy, generators, a pool, deadlines,
+ * sources, flows. A part that cannot be had says so: with an error, or with the NULL of a
+ * constructor; what it began is then closed. At the end of a run
  *
  *     each item that a send accepted was received or discarded, once, in its sender's order
  *     the books of every channel balance in every snapshot
@@ -34,7 +34,7 @@ void workload_init(const char *program);
  * may answer (0: none may); what and n name the run in a failure. Turns off what is injected before
  * it judges. Answers how many parts could not be had.
  */
-#define WORKLOAD_PARTS 25
+#define WORKLOAD_PARTS 26
 #define WORKLOAD_ALL SIZE_MAX
 unsigned workload_run(size_t part, int expected, const char *what, uint64_t n);
 
