@@ -240,7 +240,7 @@ static inline bool leat_ck_cas_acqrel_ptr(void *p, void *old, void *value)
 
 #endif
 
-#define leat_sub_rlx(p, v) leat_add_rlx((p), (__typeof__(*(p)))0 - (v))
-#define leat_sub_acqrel(p, v) leat_add_acqrel((p), (__typeof__(*(p)))0 - (v))
+#define leat_sub_rlx(p, v) leat_add_rlx(p, (__typeof__(*(p)))0 - (v))
+#define leat_sub_acqrel(p, v) leat_add_acqrel(p, (__typeof__(*(p)))0 - (v))
 
 #endif

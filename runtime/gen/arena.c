@@ -384,9 +384,9 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	arena->emptied.next = arena->emptied.prev = &arena->emptied;
 	arena->fenced = !leat_os_fence_heavy_prepare();
 	arena->user.busy = arena_busy;
-	arena->user.gone = arena_without_pool;
-	arena->user.unstarted = leat_compact_wake_unstarted;
-	arena->user.look = leat_compact_read_stat;
+	arena->user.forget_pool = arena_without_pool;
+	arena->user.wake_unstarted = leat_compact_wake_unstarted;
+	arena->user.read_stat = leat_compact_read_stat;
 	arena->user.free = arena_free;
 	leat_store_rlx(&arena->gen_set.key, (uintptr_t)pool); /* rlx: not linked yet */
 	arena->gen_set.free = arena_destroy;

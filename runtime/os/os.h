@@ -1,6 +1,6 @@
 /*
  * runtime/os/os.h: the operating system. Only this room names futexes, membarrier, eventfds,
- * clocks, threads, mutexes and the allocator (the exceptions are listed in tools/layers).
+ * epoll, clocks, threads, mutexes and the allocator (the exceptions are listed in tools/layers).
  *
  * The exploring scheduler of the tests replaces all of it: tests/verify/os.c defines the functions
  * below. There a sleep, a wake-up, a time-out, a spurious return, a refused allocation and a
@@ -90,6 +90,23 @@ void leat_os_flag_close(int flag);
  */
 struct pollfd;
 int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns);
+
+/*
+ * A set of descriptors on which one thread sleeps (epoll(7)). open() returns the set or -errno.
+ * add() returns 0 or -errno. Its events are those of poll(2); once: the first event is reported and
+ * no other. wait() stores the descriptors that are ready and returns how many; 0 at the deadline or
+ * for a signal (the caller rechecks).
+ */
+enum { LEAT_OS_EPOLL_MOST = 64 };
+int leat_os_epoll_open(void);
+int leat_os_epoll_add(int epoll, int fd, short events, bool once);
+void leat_os_epoll_remove(int epoll, int fd);
+int leat_os_epoll_wait(int epoll, int fds[LEAT_OS_EPOLL_MOST], int64_t deadline_ns);
+
+/* Another descriptor of the same open file, from 3 up and closed by exec; or -errno. */
+int leat_os_fd_duplicate(int fd);
+/* Closes a duplicate, or a set of descriptors. */
+void leat_os_fd_close(int fd);
 
 /* Offers this core to other threads. */
 void leat_os_yield(void);

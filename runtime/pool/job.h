@@ -62,6 +62,7 @@
 #include <leat/atomic.h>
 
 struct leat_pool;
+struct leat_queue;
 
 enum leat_run {
 	LEAT_RUN_IDLE,
@@ -78,8 +79,8 @@ enum leat_job_result {
 	LEAT_JOB_MORE, /* there is more to do; it is the others' turn */
 	LEAT_JOB_PARK, /* it waits until it is woken */
 	/*
-	 * it waits for due_ns (LEAT_NEVER: for what it stands at), and nobody else is to run it
-	 * before
+	 * it waits for due_ns (LEAT_NEVER: for what it has asked for), and no other thread is to
+	 * run it before
 	 */
 	LEAT_JOB_AFTER
 };
@@ -93,7 +94,7 @@ struct leat_job {
 	uint32_t run;
 	uint32_t spare; /* its kind's */
 	const struct leat_job_kind *kind;
-	uint64_t queue; /* struct leat_queue * that it stands in; written under that queue's lock */
+	struct leat_queue *queue; /* that the job is in; written by a thread that holds its lock */
 	struct leat_link link;
 	int64_t due_ns;
 };
@@ -112,7 +113,7 @@ static inline void leat_job_init(struct leat_job *job, const struct leat_job_kin
 {
 	job->run = LEAT_RUN_IDLE;
 	job->kind = kind;
-	job->queue = 0;
+	job->queue = NULL;
 	job->link.prev = job->link.next = NULL;
 }
 
@@ -122,7 +123,7 @@ static inline void leat_job_init(struct leat_job *job, const struct leat_job_kin
  */
 void leat_job_start(struct leat_job *job, bool pulled);
 
-/* Lists of links are rings, whose ends are a link that is nobody's. */
+/* Lists of links are rings, whose ends are a link that is in no job. */
 static inline void leat_link_before(struct leat_link *link, struct leat_link *ends)
 {
 	link->next = ends;
@@ -139,7 +140,7 @@ static inline void leat_link_remove(struct leat_link *link)
 
 static inline struct leat_job *leat_job_of(struct leat_link *link)
 {
-	return (struct leat_job *)(void *)((char *)link - offsetof(struct leat_job, link));
+	return leat_container_of(link, struct leat_job, link);
 }
 
 /*
@@ -148,7 +149,7 @@ static inline struct leat_job *leat_job_of(struct leat_link *link)
  */
 void leat_job_wake(struct leat_job *job); /* mutate */
 /*
- * The same, and before the others of its queue, also where it stands in one already: for a job that
+ * The same, and before the others of its queue, also where it is in one already: for a job that
  * is to end because its receiver left. An end that travels from stage to stage through a pool's
  * queues would else wait, at each stage, for a turn of all that still works for nothing: as many
  * turns as the square of the stages.

@@ -1,29 +1,44 @@
 /*
  * runtime/pool/pool.h: workers, and the queues that they take jobs from.
  *
- * Each worker has a queue; what is woken by a thread that is no worker goes to the inbox. A worker
- * without work takes from the inbox, then from the other workers' queues; finds nothing for a
- * while; and parks on the pool's event. One of those that park, the timekeeper, sleeps no longer
- * than until the next job in the wheel, and where jobs wait for descriptors, on those.
+ * Each worker has a queue of its own. A job that is woken by a thread that is no worker goes to the
+ * pool's inbox. A worker without work takes from the inbox, then steals from other workers' queues.
+ * A worker that finds nothing for a while parks on the pool's event. One of the parked workers, the
+ * timekeeper, sleeps no longer than until the next job in the wheel is due; where jobs wait for
+ * descriptors, it sleeps on those.
  *
- * A new job that its receiver is likely to run stands in no queue: its user has it, and stands on
- * the pool's list of those that may have one, which the word `unstarted` says is not empty. A
- * worker without work asks those; who has the same one twice wakes it. A user comes onto the list
- * under its own lock, and says under that lock whether it stays, so that a job is either seen or
- * announced.
+ * A user of a pool owns jobs on it: an arena of compact generators (runtime/gen/arena.h). A new job
+ * that its receiver is likely to run is unstarted: it is in no queue. Its user keeps it, and is on
+ * the pool's list unstarted_users. The word `unstarted` says that this list is not empty. A worker
+ * without work asks each user on the list by wake_unstarted(); a user that is asked twice with the
+ * same job wakes it.
  *
- *     C1   a worker that parks enters the pool's event, heavy fence, looks at queues and unstarted
- *           <->  push or unstarted, light fence,
- *          load of ctl
- *     P1   who pushes swaps searching, having pushed  ->  P1  who stops searching swaps it, then
- *                                                             looks for more to do
- *     P2   who ends lets go of the pool      ->  P2  who closes it loads held      nothing of it is
- *                                                    used any more
- *     P3   a first descriptor is counted     ->  P3  workers load count            the descriptors
- *                                                    to sleep on are there
+ * Invariant: a worker that parks finds an unstarted job, or the thread that starts it notifies a
+ * worker. If not: the job would never run, should its receiver not receive. Therefore: a user comes
+ * onto the list with its own lock held, and decides with that lock held whether it stays. A worker
+ * that has taken the user off the list either finds the new job when it takes that lock, or had the
+ * lock before the job came; then the starter or the worker puts the user on the list again.
  *
- * Lock order: that of all pools' users, a pool's of asking for new jobs, a user's own, a pool's,
- * its queues' and its list's of those that may have one, its event's.
+ *     C1  a worker that parks enters the pool's      <->  push or store to unstarted, light
+ *         event, heavy fence, loads of counts and         fence, load of ctl
+ *         of unstarted
+ *     P1  a pusher, having pushed, swaps searching    ->  P1  a worker that stops searching swaps
+ *                                                         it, then loads counts
+ *     P2  a job that ends lets go of the pool         ->  P2  the closer loads held: nothing of
+ *                                                         that job is used any more
+ *     P3  the first descriptor is counted             ->  P3  workers load count: the descriptors
+ *                                                         to sleep on are there
+ *
+ * Lock order. A thread that holds one of these locks takes only locks that are further down:
+ *
+ *     1. stat_lock of the pool
+ *     2. users_lock, one for all pools
+ *     3. ask_lock of the pool
+ *     4. a user's own lock (an arena's: the lock of its gen_set)
+ *     5. the lock of the pool's poller
+ *     6. lock of the pool
+ *     7. the lock of a queue; unstarted_lock
+ *     8. the lock of the pool's event
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -39,61 +54,73 @@
 #include <leat/pool.h>
 #include <leat/stat.h>
 
-/* Who has jobs on a pool, as far as closing it is concerned. */
+/* Owns jobs on a pool. */
 struct leat_pool_user {
 	struct leat_pool_user *prev, *next;
-	struct leat_pool *pool;          /* set with those */
-	struct leat_link unstarted_link; /* on the list of those that may have a new job */
-	bool unstarted_listed;           /* it is, or is being asked; under the user's lock */
+	/* the pool on whose list of users this one is; NULL: none */
+	struct leat_pool *pool;
+	struct leat_link unstarted_link; /* on the pool's unstarted_users; next NULL: not on it */
+	/* it is on that list, or a worker is about to ask it; guarded by the user's lock */
+	bool unstarted_listed;
+	/* whether a job of the user's is left: then the pool is not closed */
 	bool (*busy)(struct leat_pool_user *user);
-	/* the pool is closed: must not be named any more */
-	void (*gone)(struct leat_pool_user *user);
+	/* the pool is closed: the user must not name it any more */
+	void (*forget_pool)(struct leat_pool_user *user);
 	/*
-	 * Wakes the new job that stood with it at the last call already, and still waits for its
-	 * first turn. Whether another does. Takes the lock under which leat_pool_add_unstarted() is
-	 * called, and says under it in unstarted_listed what it answers.
+	 * Wakes the user's unstarted job, if the job was there at the last call already and still
+	 * waits for its first turn. Returns whether the user has one that it keeps. Takes the lock
+	 * that callers of leat_pool_add_unstarted() hold, and stores in unstarted_listed, with that
+	 * lock held, what it returns.
 	 */
-	bool (*unstarted)(struct leat_pool_user *user);
+	bool (*wake_unstarted)(struct leat_pool_user *user);
 	/*
-	 * Adds its figures, and the name of the generator that long_id is, if it is one of its.
-	 * Under no lock of the pool's: what it adds is never more than there was when it returns.
+	 * Adds the user's figures, and the name of the generator that long_id is, if it is one of
+	 * the user's. The caller holds none of the pool's locks unless no job of the user's is
+	 * left. What this adds is never more than there is when it returns.
 	 */
-	void (*look)(struct leat_pool_user *user, struct leat_pool_stat *stat);
-	/* once it is removed and no look is at it; under no lock */
+	void (*read_stat)(struct leat_pool_user *user, struct leat_pool_stat *stat);
+	/*
+	 * once the user is removed and no reader is in read_stat(); the caller holds no lock of
+	 * this room
+	 */
 	void (*free)(struct leat_pool_user *user);
-	/* under users_lock: */
-	unsigned looks; /* at it just now: it is not freed */
+	/* guarded by users_lock: */
+	unsigned stat_readers; /* readers that are in read_stat(): the user is not freed */
 	bool removed;
-	/* on a pool's list of those, and freed when that is settled at the earliest */
-	bool ended;
-	struct leat_pool_user *ended_next;
+	/* on a pool's list of deferred users, and not freed before it is off that */
+	bool deferred;
+	struct leat_pool_user *deferred_next;
 };
 void leat_pool_add_user(struct leat_pool *pool, struct leat_pool_user *user);
 /*
- * With nobody left in it. Its figures stay with the pool, if that is not gone already; then it is
- * freed.
+ * No job of the user's is left. Its figures stay with the pool, if that is not closed already; then
+ * the user is freed.
  */
 void leat_pool_remove_user(struct leat_pool_user *user);
 
-/* The same for one job at a time. Letting go is the last that is done with the pool. */
+/*
+ * Keeps the pool from being closed for one job that belongs to no user. Letting go is the last that
+ * the job does with the pool.
+ */
 void leat_pool_hold(struct leat_pool *pool);
 void leat_pool_let_go(struct leat_pool *pool);
 
 /*
- * A new job stands with its user, IDLE: who receives from it may run it at once, and unstarted()
- * finds it if nobody does. Under a lock of the user's, while it is busy. True:
- * leat_pool_notify_unstarted(), in a read section begun under that lock.
+ * The user has a new job, IDLE and in no queue: its receiver may run it at once, and
+ * wake_unstarted() finds it if the receiver does not. The caller holds the user's lock, and the
+ * user is busy. True: the caller calls leat_pool_notify_unstarted(), in a read section that began
+ * with that lock held.
  */
 bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user);
 void leat_pool_notify_unstarted(struct leat_pool *pool);
 
-/* Somebody must sleep in its poller from now on. */
+/* From now on a worker must sleep in the poller. */
 struct leat_poller *leat_pool_poller(struct leat_pool *pool);
 void leat_pool_want_timekeeper(struct leat_pool *pool);
 
 /*
- * The figures of now, but for time: a walk of the registry calls it. Totals never fall from one
- * call to the next.
+ * The present figures, without the time; a walk of the registry calls it. Totals never fall from
+ * one call to the next.
  */
 void leat_pool_read_stat(struct leat_node *node, struct leat_pool_stat *stat);
 
@@ -111,7 +138,7 @@ struct leat_input_end {
 	char text[LEAT_TEXT_MAX + 1];
 };
 
-/* What a step asked for, by leat_after() and its like; and what it met with. */
+/* What a step asked for, by leat_after() and its like, and how an input of it ended. */
 struct leat_step {
 	int64_t after_ns;
 	int fd; /* -1: none */
@@ -122,7 +149,7 @@ struct leat_step {
 };
 extern LEAT_TLS struct leat_step *leat_step_current; /* NULL: no step is under way on this thread */
 
-/* A turn's frame: while it lasts, calls that would wait answer -EDEADLK. */
+/* A turn's frame: while it lasts, calls that would wait return -EDEADLK. */
 static inline void leat_step_begin(struct leat_step *step)
 {
 	step->after_ns = 0;
@@ -144,11 +171,11 @@ static inline void leat_step_end(struct leat_step *step)
 enum { LEAT_STEPS_NESTED = 16 };
 
 /*
- * The steps of a turn, by the log of what one takes: unknown (0) few, else as many as take 2 to the
- * most nanoseconds.
+ * How many steps a turn may have, by the binary logarithm of what one takes: few where that is
+ * unknown (0), else as many as take 2 to the power of `most` nanoseconds.
  */
 uint32_t leat_steps_within(unsigned cost, unsigned most);
-/* That log, of n steps since then; at least 1. */
+/* That logarithm, for n steps since since_ns; at least 1. */
 unsigned leat_steps_cost(int64_t since_ns, uint64_t n);
 enum {
 	LEAT_COST_HEAVY = 11, /* steps of 2 microseconds and more are worth a worker */

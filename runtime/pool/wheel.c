@@ -6,7 +6,7 @@
 enum { TICK_SHIFT = 14, SLOT_SHIFT = 6 };
 
 /* The first tick that is not before this time. */
-static uint64_t tick_of(int64_t ns)
+static uint64_t tick_not_before(int64_t ns)
 {
 	return ((uint64_t)ns + ((1u << TICK_SHIFT) - 1)) >> TICK_SHIFT;
 }
@@ -24,7 +24,7 @@ void leat_wheel_init(struct leat_wheel *wheel, int64_t now_ns)
 }
 
 /* The level of the highest digit, base 64, in which a tick differs from now. */
-static int level_of(const struct leat_wheel *wheel, uint64_t tick)
+static int level_of_tick(const struct leat_wheel *wheel, uint64_t tick)
 {
 	uint64_t differ = (tick ^ wheel->now) | 1;
 	int level = (63 - __builtin_clzll(differ)) / SLOT_SHIFT;
@@ -33,10 +33,10 @@ static int level_of(const struct leat_wheel *wheel, uint64_t tick)
 }
 
 /*
- * A tick so far away that it would stand where now is, 146 years later, stands as far away as there
- * is room, and is moved on.
+ * A tick so far away that its slot would be the present one, 146 years later, gets the farthest
+ * slot that there is, and is moved on from there.
  */
-static void insert(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick)
+static void insert_at_tick(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick)
 {
 	enum { TOP_SHIFT = (LEAT_WHEEL_LEVELS - 1) * SLOT_SHIFT };
 	const uint64_t farthest = ((wheel->now >> TOP_SHIFT) + LEAT_WHEEL_SLOTS - 1) << TOP_SHIFT;
@@ -45,7 +45,7 @@ static void insert(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick
 
 	if (tick > farthest)
 		tick = farthest;
-	level = level_of(wheel, tick);
+	level = level_of_tick(wheel, tick);
 	slot = (int)(tick >> (level * SLOT_SHIFT)) & (LEAT_WHEEL_SLOTS - 1);
 	ends = &wheel->slots[level][slot];
 	job->link.next = ends;
@@ -57,10 +57,10 @@ static void insert(struct leat_wheel *wheel, struct leat_job *job, uint64_t tick
 
 void leat_wheel_add(struct leat_wheel *wheel, struct leat_job *job)
 {
-	uint64_t tick = tick_of(job->due_ns);
+	uint64_t tick = tick_not_before(job->due_ns);
 
-	/* what is now has been fired */
-	insert(wheel, job, tick > wheel->now ? tick : wheel->now + 1);
+	/* jobs of the present tick have expired already */
+	insert_at_tick(wheel, job, tick > wheel->now ? tick : wheel->now + 1);
 }
 
 void leat_wheel_remove(struct leat_wheel *wheel, struct leat_job *job)
@@ -79,7 +79,7 @@ void leat_wheel_remove(struct leat_wheel *wheel, struct leat_job *job)
 /*
  * The slot that comes next, of all levels, and the tick at which it begins. False if there is none.
  */
-static bool next_slot(const struct leat_wheel *wheel, int *level, int *slot, uint64_t *tick)
+static bool find_next_slot(const struct leat_wheel *wheel, int *level, int *slot, uint64_t *tick)
 {
 	for (int l = 0; l < LEAT_WHEEL_LEVELS; l++) {
 		int shift = l * SLOT_SHIFT,
@@ -105,20 +105,21 @@ int64_t leat_wheel_next_ns(const struct leat_wheel *wheel)
 	uint64_t tick;
 	int level, slot;
 
-	return next_slot(wheel, &level, &slot, &tick) ? (int64_t)(tick << TICK_SHIFT) : LEAT_NEVER;
+	return find_next_slot(wheel, &level, &slot, &tick) ? (int64_t)(tick << TICK_SHIFT)
+	                                                   : LEAT_NEVER;
 }
 
-/* Those of a slot of a higher level, which begins now, are spread over the levels below. */
-static void spread(struct leat_wheel *wheel, int level, int slot)
+/* A slot of a higher level begins now: spreads its jobs over the levels below. */
+static void spread_slot(struct leat_wheel *wheel, int level, int slot)
 {
 	struct leat_link *ends = &wheel->slots[level][slot];
 
 	while (ends->next != ends) {
 		struct leat_job *job = leat_job_of(ends->next);
-		uint64_t tick = tick_of(job->due_ns);
+		uint64_t tick = tick_not_before(job->due_ns);
 
 		leat_wheel_remove(wheel, job);
-		insert(wheel, job, tick > wheel->now ? tick : wheel->now);
+		insert_at_tick(wheel, job, tick > wheel->now ? tick : wheel->now);
 	}
 }
 
@@ -127,7 +128,7 @@ struct leat_job *leat_wheel_expire(struct leat_wheel *wheel, int64_t now_ns)
 	uint64_t now = (uint64_t)now_ns >> TICK_SHIFT, tick;
 	int level, slot;
 
-	while (next_slot(wheel, &level, &slot, &tick) && tick <= now) {
+	while (find_next_slot(wheel, &level, &slot, &tick) && tick <= now) {
 		struct leat_job *job = leat_job_of(wheel->slots[level][slot].next);
 
 		wheel->now = tick;
@@ -135,7 +136,7 @@ struct leat_job *leat_wheel_expire(struct leat_wheel *wheel, int64_t now_ns)
 			leat_wheel_remove(wheel, job);
 			return job;
 		}
-		spread(wheel, level, slot);
+		spread_slot(wheel, level, slot);
 	}
 	if (now > wheel->now)
 		wheel->now = now;

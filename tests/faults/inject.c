@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -239,6 +240,35 @@ long __wrap_syscall(long number, ...)
 WRAP(int, eventfd, unsigned first, int flags)
 {
 	return refuses(INJECT_FILE, EMFILE) ? -1 : __real_eventfd(first, flags);
+}
+
+WRAP(int, epoll_create1, int flags)
+{
+	return refuses(INJECT_FILE, EMFILE) ? -1 : __real_epoll_create1(flags);
+}
+
+/* A descriptor that cannot be removed would stay in the set. */
+WRAP(int, epoll_ctl, int epoll, int op, int fd, struct epoll_event *event)
+{
+	return op == EPOLL_CTL_ADD && refuses(INJECT_FILE, ENOSPC)
+	               ? -1
+	               : __real_epoll_ctl(epoll, op, fd, event);
+}
+
+/* One argument at the most; only duplicates fail. */
+int __real_fcntl(int fd, int op, ...);
+int __wrap_fcntl(int fd, int op, ...);
+int __wrap_fcntl(int fd, int op, ...)
+{
+	va_list list;
+	long arg;
+
+	va_start(list, op);
+	arg = va_arg(list, long);
+	va_end(list);
+	if ((op == F_DUPFD || op == F_DUPFD_CLOEXEC) && refuses(INJECT_FILE, EMFILE))
+		return -1;
+	return __real_fcntl(fd, op, arg);
 }
 
 WRAP(int, inotify_init1, int flags)

@@ -18,7 +18,10 @@ enum inject_point {
 	INJECT_SLEEP,     /* a wait in a futex: error 0 is a spurious wake-up */
 	INJECT_CONDITION, /* a wait for a condition variable: it ends for no reason */
 	INJECT_MEMBARRIER,
-	/* eventfd, inotify, open, fopen, read, pread, write, fclose, stat, rename, ...: an error */
+	/*
+	 * eventfd, epoll, fcntl, inotify, open, fopen, read, pread, write, fclose, stat, rename,
+	 * ...: an error
+	 */
 	INJECT_FILE,
 	INJECT_SIGNALLED, /* the calls among them that a signal may interrupt */
 	INJECT_SHORT,     /* read and write: of fewer bytes */

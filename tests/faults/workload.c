@@ -629,6 +629,62 @@ static int ends_in_a_snapshot(void)
 	return rc != 0 ? rc : stopped;
 }
 
+/* A generator on a pool that waits for a descriptor */
+
+struct raised {
+	int fd;
+	bool done;
+};
+
+static int item_when_raised(void *state, void *item)
+{
+	struct raised *raised = state;
+	int rc = raised->done ? 0 : leat_ready(raised->fd, POLLIN, LEAT_NEVER);
+
+	if (rc != 0 || raised->done)
+		return rc;
+	raised->done = true;
+	return read(raised->fd, item, sizeof(uint64_t)) == sizeof(uint64_t) ? 1 : -EBADMSG;
+}
+
+static void receive_when_raised(struct leat_rx *rx, int fd)
+{
+	static const uint64_t seven = 7;
+	uint64_t item = 0;
+	int rc = leat_recv_until(rx, &item, leat_now_ns() + 1000000);
+
+	workload_that(rc == -ETIMEDOUT || rc == 0); /* 0: it could not wait, and has ended */
+	workload_that(write(fd, &seven, sizeof(seven)) == sizeof(seven));
+	if (leat_recv(rx, &item) == 1)
+		workload_that(item == 7 && leat_recv(rx, &item) == 0);
+	leat_rx_close(rx);
+}
+
+static int descriptor(void)
+{
+	struct raised raised = { eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), false };
+	int rc = raised.fd < 0 ? -errno : NOTHING;
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_gen_opts opts = { .pool = leat_pool_open(&(struct leat_pool_opts){
+					      .workers = 1, .workers_only = true }) };
+	struct leat_rx *rx;
+
+	if (raised.fd >= 0 && scope != NULL && opts.pool != NULL)
+		rc = leat_gen_seq(
+			scope,
+			(struct leat_seq){ item_when_raised, NULL, &raised, sizeof(uint64_t) },
+			&opts, &rx);
+	if (rc == 0) {
+		receive_when_raised(rx, raised.fd);
+		rc = leat_scope_join(scope);
+	}
+	leat_scope_close(scope);
+	workload_that(leat_pool_close(opts.pool) == 0);
+	if (raised.fd >= 0)
+		close(raised.fd);
+	return rc;
+}
+
 static int channel_of(size_t at)
 {
 	return channel((enum leat_kind)(at / 3), (enum leat_overflow)(at % 3));
@@ -652,6 +708,7 @@ static const struct {
 	{ "a flow into a file", flow_into_a_file },
 	{ "diagnostics", channel_in_a_snapshot },
 	{ "ends", ends_in_a_snapshot },
+	{ "a descriptor", descriptor },
 };
 _Static_assert(WORKLOAD_PARTS == CHANNELS + sizeof(others) / sizeof(others[0]),
                "the parts, counted");

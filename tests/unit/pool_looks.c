@@ -81,11 +81,12 @@ static void keep_stat(const struct leat_snapshot *snapshot, void *arg)
 Test(pool_looks, generators_and_scopes_begin_and_end_in_the_middle_of_a_look)
 {
 	struct leat_pool_stat stat = { 0 };
-	struct middle middle = {
-		.pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }),
-		.scope = leat_scope_open(NULL, NULL),
-		.user = { .busy = never_busy, .gone = gone, .look = look_and_start, .free = gone }
-	};
+	struct middle middle = { .pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }),
+		                 .scope = leat_scope_open(NULL, NULL),
+		                 .user = { .busy = never_busy,
+		                           .forget_pool = gone,
+		                           .read_stat = look_and_start,
+		                           .free = gone } };
 	start_and_end(&middle, middle.scope);
 	leat_pool_add_user(middle.pool, &middle.user);
 	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){

@@ -155,7 +155,6 @@ struct engine {
 	/* what the one epoll descriptor knows of each flag */
 	struct {
 		bool added, armed, once;
-		int told_as;
 	} polled[FLAGS];
 
 	struct word words[WORDS];

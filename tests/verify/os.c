@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #define HERE __builtin_return_address(0)
 
@@ -189,6 +188,7 @@ void leat_os_flag_close(int flag)
 	flag_of(flag);
 	E->flags[flag - FIRST_FLAG] = NO_FLAG;
 	E->duplicate_of[flag - FIRST_FLAG] = 0;
+	E->polled[flag - FIRST_FLAG].added = false;
 	tick();
 }
 
@@ -224,71 +224,55 @@ int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
 }
 
 /*
- * The system calls of runtime/pool/poller.c, under the names that subject.h gives them. Each
- * descriptor is a flag. There is one epoll descriptor at a time, and the only event is readiness.
+ * Each descriptor is a flag. There is one epoll descriptor at a time, and the only event is
+ * readiness.
  */
 enum { EPOLL = FIRST_FLAG + FLAGS };
 
-int verify_eventfd(unsigned value, int options);
-int verify_epoll_create1(int options);
-int verify_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
-int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left,
-                        const void *mask);
-int verify_epoll_wait(int epoll, struct epoll_event *events, int n, int left_ms);
-int verify_fcntl(int fd, int op, ...);
-ssize_t verify_read(int fd, void *to, size_t n);
-int verify_close(int fd);
-int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask);
-
-int verify_eventfd(unsigned value, int options)
+int leat_os_epoll_open(void)
 {
-	(void)value;
-	(void)options;
-	return leat_os_flag_open();
-}
-
-int verify_epoll_create1(int options)
-{
-	(void)options;
 	return EPOLL;
 }
 
-int verify_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+int leat_os_epoll_add(int epoll, int fd, short events, bool once)
 {
 	int at = fd - FIRST_FLAG;
 
 	(void)epoll;
-	step(NULL, "epoll_ctl", NULL);
+	(void)events;
+	step(NULL, "epoll add", NULL);
 	flag_of(fd);
-	E->polled[at].added = E->polled[at].armed = op != EPOLL_CTL_DEL;
-	E->polled[at].once = event != NULL && event->events & EPOLLONESHOT;
-	E->polled[at].told_as = event != NULL ? event->data.fd : -1;
+	E->polled[at].added = E->polled[at].armed = true;
+	E->polled[at].once = once;
 	wake(POLL, NULL, THREADS);
 	tick();
 	return 0;
 }
 
-static int64_t until(const struct timespec *left)
+void leat_os_epoll_remove(int epoll, int fd)
 {
-	return left == NULL ? LEAT_NEVER : E->now_ns + left->tv_sec * 1000000000 + left->tv_nsec;
+	int at = fd - FIRST_FLAG;
+
+	(void)epoll;
+	step(NULL, "epoll remove", NULL);
+	flag_of(fd);
+	E->polled[at].added = E->polled[at].armed = false;
+	wake(POLL, NULL, THREADS);
+	tick();
 }
 
-int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const struct timespec *left,
-                        const void *mask)
+int leat_os_epoll_wait(int epoll, int fds[LEAT_OS_EPOLL_MOST], int64_t deadline_ns)
 {
-	int64_t deadline_ns = until(left);
 	int found = 0;
 
 	(void)epoll;
-	(void)mask;
-	step(NULL, "epoll_wait", NULL);
+	step(NULL, "epoll wait", NULL);
 	fence_full(&E->fences);
 	for (;;) {
-		for (int i = 0; i < FLAGS && found < n; i++)
+		for (int i = 0; i < FLAGS && found < LEAT_OS_EPOLL_MOST; i++)
 			if (E->polled[i].added && E->polled[i].armed &&
 			    *flag_of(FIRST_FLAG + i) == RAISED) {
-				events[found].events = EPOLLIN;
-				events[found++].data.fd = E->polled[i].told_as;
+				fds[found++] = FIRST_FLAG + i;
 				E->polled[i].armed = !E->polled[i].once;
 			}
 		if (found > 0 || E->now_ns >= deadline_ns)
@@ -302,41 +286,27 @@ int verify_epoll_pwait2(int epoll, struct epoll_event *events, int n, const stru
 	return found;
 }
 
-int verify_epoll_wait(int epoll, struct epoll_event *events, int n, int left_ms)
-{
-	struct timespec left = { left_ms / 1000, left_ms % 1000 * 1000000 };
-
-	return verify_epoll_pwait2(epoll, events, n, left_ms < 0 ? NULL : &left, NULL);
-}
-
-/* F_DUPFD_CLOEXEC. */
-int verify_fcntl(int fd, int op, ...)
+int leat_os_fd_duplicate(int fd)
 {
 	int copy = leat_os_flag_open();
 
-	(void)op;
 	if (copy >= 0)
 		E->duplicate_of[copy - FIRST_FLAG] = (uint8_t)(flag_of(fd) - E->flags + 1);
 	return copy;
 }
 
-ssize_t verify_read(int fd, void *to, size_t n)
+void leat_os_fd_close(int fd)
 {
-	bool raised = *flag_of(fd) == RAISED;
-
-	(void)to;
-	leat_os_flag_clear(fd);
-	errno = EAGAIN;
-	return raised ? (ssize_t)n : -1;
+	if (fd != EPOLL)
+		leat_os_flag_close(fd);
 }
 
-int verify_close(int fd)
+/* What runtime/gen/await.c asks the system for, by the name that subject.h gives it. */
+int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask);
+
+static int64_t until(const struct timespec *left)
 {
-	if (fd == EPOLL)
-		return 0;
-	E->polled[fd - FIRST_FLAG].added = false;
-	leat_os_flag_close(fd);
-	return 0;
+	return left == NULL ? LEAT_NEVER : E->now_ns + left->tv_sec * 1000000000 + left->tv_nsec;
 }
 
 int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask)

@@ -17,7 +17,7 @@
 
 #include <leat/atomic.h>
 
-#define LEAT_POOL_LOOKS 1
+#define LEAT_POOL_SEARCH_ROUNDS 1
 #define LEAT_MERGE_BUDGET 2
 
 #define __thread __attribute__((section("leat_tls")))
@@ -29,15 +29,7 @@ void *verify_memset(void *to, int byte, size_t n);
 #define memmove verify_memcpy
 #define memset verify_memset
 
-/* The pool's poller (tests/verify/os.c). */
-#define eventfd verify_eventfd
-#define epoll_create1 verify_epoll_create1
-#define epoll_ctl verify_epoll_ctl
-#define epoll_pwait2 verify_epoll_pwait2
-#define epoll_wait verify_epoll_wait
-#define fcntl verify_fcntl
-#define read verify_read
-#define close verify_close
+/* Waiting in place in a step (tests/verify/os.c). */
 #define ppoll verify_ppoll
 
 /* Userspace RCU. */
