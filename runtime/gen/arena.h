@@ -14,7 +14,7 @@
 
 #include "runtime/chan/rx_ops.h"
 #include "runtime/pool/pool.h"
-#include "runtime/scope/scope.h"
+#include "runtime/scope/gen_set.h"
 
 #include <leat/stat.h>
 

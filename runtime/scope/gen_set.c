@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/scope/tree.h"
+
+/* A link to a gen_set, and back. */
+static struct leat_gen_set *gen_set_of(uint64_t link)
+{
+	return (struct leat_gen_set *)(uintptr_t)link;
+}
+
+struct leat_gen_set *leat_scope_find_gen_set(const struct leat_scope *scope, const void *key)
+{
+	/* S2: pairs with leat_scope_add_gen_set() */
+	struct leat_gen_set *gen_set = gen_set_of(leat_load_acq(&scope->gen_sets));
+
+	/* rlx: whose key it is knows what became of it */
+	while (gen_set != NULL && leat_load_rlx(&gen_set->key) != (uintptr_t)key)
+		gen_set = gen_set_of(gen_set->next);
+	return gen_set;
+}
+
+/* Under the lock. */
+static void count_gen_sets(struct leat_scope *scope, size_t by)
+{
+	for (; scope != NULL; scope = scope->parent)
+		scope->gen_sets_below += by;
+}
+
+int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *gen_set)
+{
+	const void *key;
+	int rc;
+
+	leat_spin_init(&gen_set->lock);
+	gen_set->scope = scope;
+	rc = leat_scope_attach(scope, &gen_set->hook);
+	if (rc < 0)
+		return rc;
+	lock_tree(scope);
+	key = (const void *)(uintptr_t)leat_load_rlx(&gen_set->key); /* rlx: its maker's own */
+	if (leat_scope_find_gen_set(scope, key) == NULL) {
+		gen_set->next = leat_load_rlx(&scope->gen_sets); /* rlx: written under the lock */
+		/* S2: pairs with leat_scope_find_gen_set() */
+		leat_store_rel(&scope->gen_sets, (uint64_t)(uintptr_t)gen_set);
+		count_gen_sets(scope, 1);
+	} else {
+		rc = -EEXIST;
+	}
+	unlock_tree(scope);
+	if (rc < 0)
+		leat_scope_detach(scope, &gen_set->hook);
+	return rc;
+}
+
+/* Under the tree's lock: takes the gen_set's, and keeps it if the gen_set is nobody's. */
+static bool lock_unused(struct leat_gen_set *gen_set)
+{
+	leat_spin_lock(&gen_set->lock);
+	/* rlx: under the lock */
+	if (leat_load_rlx(&gen_set->key) == 0 && gen_set->live == 0 && gen_set->holds == 0)
+		return true;
+	leat_spin_unlock(&gen_set->lock);
+	return false;
+}
+
+struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, const void *key)
+{
+	struct leat_gen_set *gen_set = NULL;
+
+	lock_tree(scope);
+	if (!cancelled(scope) && leat_scope_find_gen_set(scope, key) == NULL)
+		gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
+	while (gen_set != NULL && !lock_unused(gen_set))
+		gen_set = gen_set_of(gen_set->next);
+	if (gen_set != NULL)
+		/* rlx: who finds it takes the gen_set's lock before all else */
+		leat_store_rlx(&gen_set->key, (uintptr_t)key);
+	unlock_tree(scope);
+	return gen_set;
+}
+
+/* Under no lock: from now on the tree counts the gen_set, unless it is cancelled. */
+static int count_gen_set(struct leat_gen_set *gen_set)
+{
+	struct leat_scope *scope = gen_set->scope;
+	int rc = 0;
+
+	lock_tree(scope);
+	leat_spin_lock(&gen_set->lock);
+	if (cancelled(scope)) {
+		rc = -ECANCELED;
+	} else if (!gen_set->counted) {
+		gen_set->counted = true;
+		count_live(scope, 1);
+	}
+	leat_spin_unlock(&gen_set->lock);
+	unlock_tree(scope);
+	return rc;
+}
+
+int leat_gen_set_begin(struct leat_gen_set *gen_set)
+{
+	int rc;
+
+	while (!gen_set->counted && !gen_set->canceled) {
+		leat_spin_unlock(&gen_set->lock);
+		rc = count_gen_set(gen_set);
+		leat_spin_lock(&gen_set->lock);
+		if (rc < 0)
+			return rc;
+	}
+	if (gen_set->canceled)
+		return -ECANCELED;
+	gen_set->live++;
+	return 0;
+}
+
+/* Under the tree's lock: a gen_set of which nobody lives is not counted any more. */
+static void settle_gen_set(struct leat_gen_set *gen_set)
+{
+	leat_spin_lock(&gen_set->lock);
+	if (gen_set->live == 0 && gen_set->counted) {
+		gen_set->counted = false;
+		count_live(gen_set->scope, (size_t)-1);
+	}
+	leat_spin_unlock(&gen_set->lock);
+}
+
+static void free_gen_set(struct leat_gen_set *gen_set)
+{
+	struct leat_scope *scope = gen_set->scope;
+
+	lock_tree(scope);
+	count_gen_sets(scope, (size_t)-1);
+	unlock_tree(scope);
+	leat_scope_detach(scope, &gen_set->hook);
+	gen_set->free(gen_set);
+}
+
+/* Under the gen_set's lock, which it lets go of. */
+static void drop_hold(struct leat_gen_set *gen_set)
+{
+	bool last = --gen_set->holds == 0 && gen_set->orphan;
+
+	leat_spin_unlock(&gen_set->lock);
+	if (last)
+		free_gen_set(gen_set);
+}
+
+void leat_gen_set_leave(struct leat_gen_set *gen_set, bool ended, bool held)
+{
+	struct leat_scope *root = gen_set->scope->root;
+
+	/*
+	 * rlx: a join that waits has counted itself before it took this lock, or takes it after
+	 * this
+	 */
+	if (ended && --gen_set->live == 0 && leat_load_rlx(&root->joiners) > 0) {
+		gen_set->holds += !held;
+		leat_spin_unlock(&gen_set->lock);
+		leat_mutex_lock(&root->lock);
+		settle_gen_set(gen_set);
+		leat_cond_broadcast(&root->changed);
+		leat_mutex_unlock(&root->lock);
+		held = true;
+		leat_spin_lock(&gen_set->lock);
+	}
+	if (held)
+		drop_hold(gen_set);
+	else
+		leat_spin_unlock(&gen_set->lock);
+}
+
+void leat_gen_sets_settle(struct leat_scope *top)
+{
+	struct leat_scope *scope;
+
+	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->gen_sets_below > 0))
+		/* rlx: under the lock */
+		for (struct leat_gen_set *gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets));
+		     gen_set != NULL; gen_set = gen_set_of(gen_set->next))
+			settle_gen_set(gen_set);
+}
+
+void leat_gen_sets_orphan(struct leat_scope *scope)
+{
+	struct leat_gen_set *gen_set, *next;
+
+	lock_tree(scope);
+	gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
+	leat_store_rlx(&scope->gen_sets, 0);                   /* rlx: the same */
+	unlock_tree(scope);
+	for (; gen_set != NULL; gen_set = next) {
+		next = gen_set_of(gen_set->next);
+		leat_spin_lock(&gen_set->lock);
+		gen_set->orphan = true;
+		gen_set->holds++;
+		drop_hold(gen_set);
+	}
+}
