@@ -1,7 +1,8 @@
 /*
- * runtime/gen/compact_block.h: a compact generator's block, for its two halves: turns, start and
- * end (compact.c), and the receiver (compact_rx.c). Who may do what with which field stands in
- * compact.h.
+ * runtime/gen/compact_block.h: a compact generator's block, for the files that share it: start and
+ * end (compact.c), turns (compact_turn.c), cancel (compact_cancel.c), figures (compact_stat.c), the
+ * receiver (compact_rx.c) and its wake-up (compact_notify.c). Who may do what with which field
+ * stands in compact.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -139,6 +140,10 @@ void leat_compact_drain(struct compact *c, uint32_t ctl);
  */
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
 
+/* --- compact_turn.c --- */
+
+extern const struct leat_job_kind leat_compact_job_kind;
+
 /* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
 enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure,
                                        bool by_receiver);
@@ -146,9 +151,16 @@ enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measu
 /* The text of how it ended. The last turn, and the receiver once that is over. */
 const char *leat_compact_text(const struct compact *c);
 
+/* --- compact_cancel.c --- */
+
+/* The hook of an arena's gen_set. */
+void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared);
+
 /* --- compact_rx.c --- */
 
 extern const struct leat_rx_ops leat_compact_receiver;
+
+/* --- compact_notify.c --- */
 
 /* Wakes who stands there, if anybody does. */
 void leat_compact_notify(struct compact *c);
@@ -159,6 +171,15 @@ void leat_compact_notify(struct compact *c);
  */
 bool leat_compact_notify_begin(struct compact *c);
 void leat_compact_notify_finish(struct compact *c); /* mutate */
+
+/*
+ * The receiver's one place to wait at: who stands there already, for the same receiver, goes. What
+ * fence is to follow.
+ */
+bool leat_compact_add_waiter(struct leat_rx *rx, struct leat_sleeper *sleeper);
+
+/* Whether it was told. */
+bool leat_compact_remove_waiter(struct leat_rx *rx, struct leat_sleeper *sleeper); /* mutate */
 
 /* Of items, and of the end or a cancel in ctl. Whether the receiver may have to be told. */
 static inline bool publish(struct compact *c)

@@ -1,0 +1,75 @@
+/*
+ * What a cancel of a scope does to its compact generators.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/gen/compact_block.h"
+#include "runtime/registry/rcu.h"
+
+/*
+ * What a cancel has found under the gen_set's lock, and wakes without it: receivers that stand, and
+ * jobs.
+ */
+struct found {
+	const void *spared;
+	struct compact *receivers[LEAT_ARENA_AT_ONCE];
+	struct woken {
+		struct leat_job *job;
+		bool timed;
+	} jobs[LEAT_ARENA_AT_ONCE];
+	unsigned receivers_count, jobs_count;
+};
+
+/* Under the tree's lock and the gen_set's. */
+static void cancel_one(void *block, void *arg)
+{
+	struct found *found = arg;
+	struct compact *c = block;
+	uint32_t ctl = leat_load_rlx(ctl_of(c)); /* rlx: the swap decides */
+	bool timed;
+
+	if (c == found->spared)
+		return;
+	do {
+		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
+			return;
+		/* K1: pairs with attempt(), refusal() */
+	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED));
+	if (publish(c) && leat_compact_notify_begin(c))
+		found->receivers[found->receivers_count++] = c;
+	if (!(ctl & LEAT_CTL_TX_GONE) && leat_job_wake_begin(&c->job, false, &timed)) {
+		found->jobs[found->jobs_count].job = &c->job;
+		found->jobs[found->jobs_count++].timed = timed;
+	}
+}
+
+/* Under the tree's lock. */
+static void wake_found(void *arg)
+{
+	struct found *found = arg;
+
+	while (found->receivers_count > 0)
+		leat_compact_notify_finish(found->receivers[--found->receivers_count]);
+	if (found->jobs_count == 0)
+		return;
+	leat_rcu_read_lock(); /* once the last is in a queue, all may end and the pool be closed */
+	while (found->jobs_count > 0) {
+		const struct woken *woken = &found->jobs[--found->jobs_count];
+
+		leat_job_wake_finish(woken->job, woken->timed);
+	}
+	leat_rcu_read_unlock();
+}
+
+void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared)
+{
+	struct leat_gen_set *gen_set = caa_container_of(hook, struct leat_gen_set, hook);
+	struct leat_arena *arena = caa_container_of(gen_set, struct leat_arena, gen_set);
+	struct found found = { .spared = spared };
+
+	leat_spin_lock(&gen_set->lock);
+	gen_set->canceled = true; /* none begins after this */
+	leat_spin_unlock(&gen_set->lock);
+	leat_arena_for_each(arena, cancel_one, wake_found, &found)
+		;
+}

@@ -1,0 +1,83 @@
+/*
+ * What a snapshot of a pool says of its compact generators.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/gen/compact_block.h"
+
+#include <string.h>
+
+/* What a look adds up. */
+struct figures {
+	struct leat_arena *arena;
+	uint64_t tails, heads;
+	struct leat_pool_stat *stat;
+};
+
+/* The block's cold is not freed meanwhile, under the lock, if this is still its id. */
+static void name_long_turn(struct figures *figures, struct compact *c, uint64_t id)
+{
+	struct leat_spin *lock = &figures->arena->gen_set.lock;
+	const struct cold *cold;
+
+	leat_spin_lock(lock);
+	cold = leat_load_rlx(&c->id) == id ? cold_of(c) : NULL; /* rlx: cleared under the lock */
+	if (cold != NULL)
+		memcpy(figures->stat->long_name, cold->name, sizeof(cold->name));
+	leat_spin_unlock(lock);
+}
+
+/* Under no lock: the block may go meanwhile, and come into use again. */
+static void look_at_one(void *block, void *arg)
+{
+	struct figures *figures = arg;
+	struct compact *c = block;
+	uint64_t id = leat_load_acq(&c->id), head, tail; /* B2: pairs with begin_block() */
+
+	if (id == 0)
+		return;
+	/* B1: pairs with begin_block(); and R2: what was dropped is counted */
+	head = leat_load_acq(&c->head);
+	tail = leat_load_acq(&c->tail);  /* B1: the same */
+	if (leat_load_rlx(&c->id) != id) /* rlx: B1 orders it */
+		return;
+	figures->heads += head;
+	figures->tails += tail;
+	if (id + 1 == figures->stat->long_id)
+		name_long_turn(figures, c, id);
+}
+
+/*
+ * Nothing is told of that was not: what ends meanwhile may be left out, and is in the next look's;
+ * and what is dropped meanwhile is counted as dropped, and not as delivered.
+ */
+void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat)
+{
+	struct leat_arena *arena = caa_container_of(user, struct leat_arena, user);
+	struct figures figures = { arena, 0, 0, stat };
+	uint64_t dropped = 0;
+	bool any;
+
+	leat_spin_lock(&arena->gen_set.lock);
+	any = arena->gen_set.holds > 0;
+	stat->generators += arena->gen_set.live;
+	figures.tails = arena->accepted;
+	figures.heads = arena->received;
+	leat_spin_unlock(&arena->gen_set.lock);
+	if (any)
+		leat_arena_for_each_unlocked(arena, look_at_one, &figures)
+			;
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
+		/* rlx: a number; those of heads that were seen are in it */
+		uint64_t now = leat_load_rlx(&arena->dropped[reason]);
+
+		stat->dropped[reason] += now;
+		dropped += now;
+	}
+	if (figures.heads < dropped)
+		figures.heads = dropped;
+	if (figures.tails < figures.heads)
+		figures.tails = figures.heads;
+	stat->delivered += figures.heads - dropped;
+	stat->offered += figures.tails;
+}
