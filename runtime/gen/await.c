@@ -3,13 +3,11 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#define _GNU_SOURCE
 #include "runtime/gen/await.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/gen/gen.h"
 
 #include <poll.h>
-#include <time.h>
 
 static void wake(struct leat_sleeper *sleeper)
 {
@@ -106,20 +104,11 @@ int leat_after(int64_t deadline_ns)
 static int poll_until(int fd, short events, int64_t deadline_ns)
 {
 	struct pollfd polled = { .fd = fd, .events = events };
-	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
-	struct timespec left = { 0, 0 };
-	int saved = errno, n;
+	int n = leat_os_poll(&polled, 1, deadline_ns);
 
-	if (left_ns > 0)
-		left = (struct timespec){ .tv_sec = left_ns / 1000000000,
-			                  .tv_nsec = left_ns % 1000000000 };
-	n = ppoll(&polled, 1, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
-	if (n < 0)
-		n = errno == EINTR ? 0 : -errno;
-	else if (n > 0 && polled.revents & POLLNVAL)
-		n = -EBADF;
-	errno = saved;
-	return n;
+	if (n == -ETIMEDOUT)
+		return 0;
+	return n > 0 && polled.revents & POLLNVAL ? -EBADF : n;
 }
 
 int leat_ready(int fd, short events, int64_t deadline_ns)

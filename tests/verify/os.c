@@ -238,7 +238,6 @@ int verify_epoll_wait(int epoll, struct epoll_event *events, int n, int left_ms)
 int verify_fcntl(int fd, int op, ...);
 ssize_t verify_read(int fd, void *to, size_t n);
 int verify_close(int fd);
-int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask);
 
 int verify_eventfd(unsigned value, int options)
 {
@@ -337,14 +336,6 @@ int verify_close(int fd)
 	E->polled[fd - FIRST_FLAG].added = false;
 	leat_os_flag_close(fd);
 	return 0;
-}
-
-int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask)
-{
-	int found = leat_os_poll(fds, n, until(left));
-
-	(void)mask;
-	return found == -ETIMEDOUT ? 0 : found;
 }
 
 /* A yield may cost as much as all pauses that a thread makes between two reads of the clock. */

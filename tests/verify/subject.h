@@ -38,7 +38,6 @@ void *verify_memset(void *to, int byte, size_t n);
 #define fcntl verify_fcntl
 #define read verify_read
 #define close verify_close
-#define ppoll verify_ppoll
 
 /* Userspace RCU. */
 #define LEAT_RUNTIME_REGISTRY_RCU_H
