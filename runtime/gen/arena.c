@@ -23,14 +23,14 @@ static struct leat_slab *slab_in_emptied(struct leat_link *link)
 }
 
 /* Blocks begin on a line. */
-static size_t slab_header(void)
+static size_t slab_header_bytes(void)
 {
 	return (sizeof(struct leat_slab) + 63) & ~(size_t)63;
 }
 
-static char *slab_block(struct leat_slab *slab, uint32_t i)
+static char *block_at(struct leat_slab *slab, uint32_t i)
 {
-	return (char *)slab + slab_header() + i * slab->of->stride;
+	return (char *)slab + slab_header_bytes() + i * slab->of->stride;
 }
 
 static size_t stride_of(size_t size)
@@ -48,7 +48,7 @@ static struct leat_sizes *find_sizes(struct leat_arena *arena, size_t stride)
 }
 
 /* Under no lock. */
-static struct leat_sizes *sizes_new(size_t stride)
+static struct leat_sizes *create_sizes(size_t stride)
 {
 	struct leat_sizes *sizes = leat_os_alloc(sizeof(*sizes), 0);
 
@@ -61,9 +61,9 @@ static struct leat_sizes *sizes_new(size_t stride)
 }
 
 /* Under no lock. */
-static struct leat_slab *slab_new(size_t stride, uint32_t blocks)
+static struct leat_slab *create_slab(size_t stride, uint32_t blocks)
 {
-	size_t bytes = slab_header() + blocks * stride;
+	size_t bytes = slab_header_bytes() + blocks * stride;
 	struct leat_slab *slab;
 
 	if (bytes > SLAB_BYTES)
@@ -72,7 +72,7 @@ static struct leat_slab *slab_new(size_t stride, uint32_t blocks)
 	if (slab == NULL)
 		return NULL;
 	slab->bytes = bytes;
-	slab->total = (uint32_t)((bytes - slab_header()) / stride);
+	slab->total = (uint32_t)((bytes - slab_header_bytes()) / stride);
 	return slab;
 }
 
@@ -86,7 +86,7 @@ void leat_slab_free(struct leat_slab *slab)
 		leat_os_pages_free(slab, bytes);
 }
 
-static void slab_link(struct leat_arena *arena, struct leat_sizes *sizes, struct leat_slab *slab)
+static void link_slab(struct leat_arena *arena, struct leat_sizes *sizes, struct leat_slab *slab)
 {
 	slab->of = sizes;
 	if (slab->bytes < SLAB_BYTES && sizes->blocks_next <= slab->total)
@@ -103,9 +103,9 @@ int leat_arena_grow(struct leat_arena *arena, size_t size)
 	struct leat_slab *slab;
 
 	leat_spin_unlock(&arena->gen_set.lock);
-	slab = slab_new(stride, blocks);
+	slab = create_slab(stride, blocks);
 	if (sizes == NULL && slab != NULL)
-		made = sizes_new(stride);
+		made = create_sizes(stride);
 	leat_spin_lock(&arena->gen_set.lock);
 	sizes = find_sizes(arena, stride);
 	if (sizes == NULL && made != NULL) {
@@ -114,7 +114,7 @@ int leat_arena_grow(struct leat_arena *arena, size_t size)
 		made = NULL;
 	}
 	if (sizes != NULL && slab != NULL) {
-		slab_link(arena, sizes, slab);
+		link_slab(arena, sizes, slab);
 		slab = NULL;
 	}
 	if (made == NULL && slab == NULL)
@@ -139,7 +139,7 @@ void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab *
 	if (block != NULL)
 		slab->free = block->next_free;
 	else
-		block = (void *)slab_block(slab, slab->first_unused++);
+		block = (void *)block_at(slab, slab->first_unused++);
 	if (slab->emptied.next != NULL)
 		leat_link_remove(&slab->emptied);
 	if (++slab->used == slab->total)
@@ -154,7 +154,7 @@ void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab *
  * Under the lock: takes an empty slab out, unless it is the only one with room: the next block
  * would want that.
  */
-static struct leat_slab *prune(struct leat_slab *slab)
+static struct leat_slab *unlink_empty_slab(struct leat_slab *slab)
 {
 	struct leat_link *roomy = &slab->of->roomy;
 
@@ -178,7 +178,7 @@ struct leat_slab *leat_arena_free(struct leat_arena *arena, struct leat_slab *sl
 	if (slab->used != 0)
 		return NULL;
 	if (arena->walks == 0)
-		return prune(slab);
+		return unlink_empty_slab(slab);
 	leat_link_before(&slab->emptied, &arena->emptied);
 	return NULL;
 }
@@ -199,7 +199,7 @@ static void free_emptied(struct leat_arena *arena)
 			struct leat_slab *slab = slab_in_emptied(arena->emptied.next);
 
 			leat_link_remove(&slab->emptied);
-			slabs[n] = prune(slab);
+			slabs[n] = unlink_empty_slab(slab);
 			n += slabs[n] != NULL;
 		}
 		leat_spin_unlock(&arena->gen_set.lock);
@@ -213,11 +213,11 @@ static void free_emptied(struct leat_arena *arena)
  * Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this
  * slab.
  */
-static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *block, void *arg),
-                      void *arg)
+static bool visit_some_blocks(struct leat_slab *slab, uint32_t *i,
+                              void (*fn)(void *block, void *arg), void *arg)
 {
 	for (uint32_t n = 0; n < LEAT_ARENA_AT_ONCE && *i < slab->first_unused; n++) {
-		struct leat_arena_block *block = (void *)slab_block(slab, (*i)++);
+		struct leat_arena_block *block = (void *)block_at(slab, (*i)++);
 
 		if (block->arena != NULL)
 			fn(block, arg);
@@ -235,7 +235,7 @@ void leat_arena_for_each(struct leat_arena *arena, void (*fn)(void *block, void 
 	leat_spin_lock(lock);
 	arena->walks++;
 	for (link = arena->slabs.next; link != &arena->slabs;) {
-		if (!walk_some(slab_in_all(link), &i, fn, arg)) {
+		if (!visit_some_blocks(slab_in_all(link), &i, fn, arg)) {
 			link = link->next;
 			i = 0;
 		}
@@ -262,7 +262,7 @@ void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *blo
 
 		leat_spin_unlock(lock);
 		for (uint32_t i = 0; i < unused; i++)
-			fn(slab_block(slab, i), arg);
+			fn(block_at(slab, i), arg);
 		leat_spin_lock(lock);
 	}
 	arena->walks--;
@@ -270,7 +270,7 @@ void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *blo
 	leat_spin_unlock(lock);
 }
 
-uint64_t leat_arena_id(struct leat_arena *arena)
+uint64_t leat_arena_take_ids(struct leat_arena *arena)
 {
 	uint64_t id;
 
@@ -314,7 +314,7 @@ static void arena_destroy(struct leat_gen_set *gen_set)
 	leat_pool_remove_user(&caa_container_of(gen_set, struct leat_arena, gen_set)->user);
 }
 
-static bool arena_busy(struct leat_pool_user *user)
+static bool arena_is_busy(struct leat_pool_user *user)
 {
 	struct leat_gen_set *gen_set = &arena_of_user(user)->gen_set;
 	bool busy;
@@ -325,7 +325,7 @@ static bool arena_busy(struct leat_pool_user *user)
 	return busy;
 }
 
-static void arena_without_pool(struct leat_pool_user *user)
+static void arena_forget_pool(struct leat_pool_user *user)
 {
 	struct leat_arena *arena = arena_of_user(user);
 
@@ -383,8 +383,8 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	arena->slabs.next = arena->slabs.prev = &arena->slabs;
 	arena->emptied.next = arena->emptied.prev = &arena->emptied;
 	arena->fenced = !leat_os_fence_heavy_prepare();
-	arena->user.busy = arena_busy;
-	arena->user.gone = arena_without_pool;
+	arena->user.busy = arena_is_busy;
+	arena->user.gone = arena_forget_pool;
 	arena->user.unstarted = leat_compact_wake_unstarted;
 	arena->user.look = leat_compact_read_stat;
 	arena->user.free = arena_free;

@@ -48,8 +48,8 @@ struct leat_sizes {
  * it; then it may become another pool's (leat_scope_reuse_gen_set()).
  */
 struct leat_arena {
-	struct leat_rx_ops_word foreign; /* first: what a receiver's ctl points to */
-	struct leat_pool *pool;          /* NULL once it is closed */
+	struct leat_rx_ops_word rx_ops; /* first: what a receiver's ctl points to */
+	struct leat_pool *pool;         /* NULL once it is closed */
 	struct leat_gen_set gen_set;
 	struct leat_pool_user user;
 	uint64_t dropped[LEAT_DROP_REASONS]; /* of all there ever were, by relaxed additions */
@@ -109,6 +109,6 @@ void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *blo
  * Two ids of the registry's, the first of which is answered: a channel's and its generator's. Under
  * the lock.
  */
-uint64_t leat_arena_id(struct leat_arena *arena);
+uint64_t leat_arena_take_ids(struct leat_arena *arena);
 
 #endif

@@ -7,7 +7,7 @@
 #include "runtime/registry/rcu.h"
 
 /* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
-struct cold *leat_compact_have_cold(struct compact *c)
+struct cold *leat_compact_ensure_cold(struct compact *c)
 {
 	struct cold *cold = cold_of(c);
 	uint64_t found = 0;
@@ -27,10 +27,10 @@ struct cold *leat_compact_have_cold(struct compact *c)
 
 /* --- the end of a block --- */
 
-static void discard_one(struct compact *c)
+static void discard_item(struct compact *c)
 {
 	const struct cold *cold = cold_of(c);
-	void *item = slot(c, c->take_at);
+	void *item = slot_at(c, c->take_at);
 
 	if (cold != NULL && cold->discard != NULL)
 		cold->discard(item, cold->discard_arg);
@@ -42,13 +42,13 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
 	enum leat_drop reason =
 		ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
 
-	/* A1: pairs with R1 in steps(); rlx: this side's own */
+	/* A1: pairs with R1 in make_items(); rlx: this side's own */
 	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) {
-		discard_one(c);
-		c->take_at = after(c, c->take_at, 1);
-		/* rlx: a number; R2 publishes it, so that looks tell of no delivery */
+		discard_item(c);
+		c->take_at = slot_after(c, c->take_at, 1);
+		/* rlx: a number; R2 publishes it, so that looks notify of no delivery */
 		leat_add_rlx(&c->arena->dropped[reason], 1);
-		/* R2: pairs with A2 in room_of(); rlx: this side's own */
+		/* R2: pairs with A2 in count_room(); rlx: this side's own */
 		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1);
 	}
 }
@@ -57,7 +57,7 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
  * Under the gen_set's lock, alone with the block. What it returns is the caller's to free, under no
  * lock.
  */
-static struct leat_slab *give_back(struct compact *c)
+static struct leat_slab *free_block(struct compact *c)
 {
 	struct leat_arena *arena = c->arena;
 
@@ -73,7 +73,7 @@ static struct leat_slab *give_back(struct compact *c)
 static void free_cold(struct cold *cold)
 {
 	if (cold != NULL)
-		leat_os_free(cold->words);
+		leat_os_free(cold->input_text);
 	leat_os_free(cold);
 }
 
@@ -101,7 +101,7 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 		cold = cold_of(c);
 	leat_spin_lock(&gen_set->lock);
 	if (last)
-		slab = give_back(c);
+		slab = free_block(c);
 	leat_gen_set_leave(gen_set, ended, last);
 	free_cold(cold);
 	leat_slab_free(slab);
@@ -149,7 +149,7 @@ bool leat_compact_wake_unstarted(struct leat_pool_user *user)
 
 void leat_compact_arena_init(struct leat_arena *arena)
 {
-	arena->foreign = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_compact_receiver };
+	arena->rx_ops = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_compact_receiver };
 	arena->gen_set.hook.cancel = leat_compact_cancel;
 }
 
@@ -162,7 +162,7 @@ bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size)
 }
 
 /* Memory for what most have not. False: there is none. */
-static bool make_cold(const struct leat_chan_opts *opts, struct cold **cold)
+static bool create_cold(const struct leat_chan_opts *opts, struct cold **cold)
 {
 	*cold = NULL;
 	if (opts->name == NULL && opts->discard == NULL && opts->recv_wait == LEAT_WAIT_ADAPTIVE)
@@ -201,7 +201,7 @@ static struct compact *alloc_block(struct leat_arena *arena, size_t bytes, int *
  * Under the gen_set's lock: a block that counts and can be cancelled. NULL, with *rc set, and the
  * lock gone.
  */
-static struct compact *make(struct leat_arena *arena, size_t bytes, int *rc)
+static struct compact *create_block(struct leat_arena *arena, size_t bytes, int *rc)
 {
 	struct compact *c;
 
@@ -217,10 +217,10 @@ static struct compact *make(struct leat_arena *arena, size_t bytes, int *rc)
 }
 
 /* Under the gen_set's lock. A look may stand at the block: of what it reads, id comes last. */
-static void begin_block(struct compact *c, struct cold *cold, const struct leat_seq *seq,
-                        size_t capacity)
+static void init_block(struct compact *c, struct cold *cold, const struct leat_seq *seq,
+                       size_t capacity)
 {
-	leat_store_rel(&c->head, 0); /* B1: id was cleared; pairs with look_at_one() */
+	leat_store_rel(&c->head, 0); /* B1: id was cleared; pairs with add_block_stat() */
 	leat_store_rel(&c->tail, 0); /* B1: the same */
 	c->fast = NULL;
 	c->pos = c->limit = 0;
@@ -240,8 +240,8 @@ static void begin_block(struct compact *c, struct cold *cold, const struct leat_
 	leat_store_rlx(&c->cold, (uint64_t)(uintptr_t)cold); /* rlx: as cost */
 	c->code = 0;
 	c->capacity = (uint16_t)capacity;
-	c->words = WORDS_NONE;
-	leat_store_rel(&c->id, leat_arena_id(c->arena)); /* B2: pairs with look_at_one() */
+	c->end_text = END_TEXT_NONE;
+	leat_store_rel(&c->id, leat_arena_take_ids(c->arena)); /* B2: pairs with add_block_stat() */
 }
 
 /*
@@ -249,10 +249,10 @@ static void begin_block(struct compact *c, struct cold *cold, const struct leat_
  * often comes at once, or by a worker that finds it not yet given. Only one stands so at a time;
  * the others, and all that workers alone may run, are queued.
  */
-static void place(struct leat_arena *arena, struct compact *c)
+static void place_job(struct leat_arena *arena, struct compact *c)
 {
 	struct leat_pool *pool = arena->pool;
-	bool tell;
+	bool notify;
 
 	if (arena->workers_only || has_unstarted(arena)) {
 		c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
@@ -262,11 +262,11 @@ static void place(struct leat_arena *arena, struct compact *c)
 	}
 	arena->unstarted = c;
 	arena->unstarted_seen = false;
-	tell = leat_pool_add_unstarted(pool, &arena->user);
-	if (tell)
+	notify = leat_pool_add_unstarted(pool, &arena->user);
+	if (notify)
 		leat_rcu_read_lock();
 	leat_spin_unlock(&arena->gen_set.lock);
-	if (!tell)
+	if (!notify)
 		return;
 	leat_pool_notify_unstarted(pool);
 	leat_rcu_read_unlock();
@@ -283,17 +283,17 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq,
 	arena = leat_arena_of(scope, opts->pool, &rc);
 	if (arena == NULL)
 		return rc;
-	if (!make_cold(&opts->chan, &cold))
+	if (!create_cold(&opts->chan, &cold))
 		return -ENOMEM;
 	leat_spin_lock(&arena->gen_set.lock);
-	c = make(arena, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size,
-	         &rc);
+	c = create_block(
+		arena, offsetof(struct compact, slots) + opts->chan.capacity * seq->item_size, &rc);
 	if (c == NULL) {
 		leat_os_free(cold);
 		return rc;
 	}
-	begin_block(c, cold, seq, opts->chan.capacity);
+	init_block(c, cold, seq, opts->chan.capacity);
 	*rx = (struct leat_rx *)c;
-	place(arena, c);
+	place_job(arena, c);
 	return 0;
 }

@@ -30,17 +30,17 @@ struct cold {
 	void *discard_arg;
 	struct leat_rx_waits waits;
 	enum leat_wait recv_wait;
-	char *words; /* with WORDS_INPUT */
+	char *input_text; /* with END_TEXT_INPUT */
 	char name[LEAT_NAME_MAX + 1];
 };
 
 /* The text of how it ended. */
-enum words {
-	WORDS_NONE,   /* "" */
-	WORDS_BROKEN, /* next returned what it must not */
-	WORDS_THROWN, /* next was left by an exception */
-	WORDS_SCOPE,  /* the scope's */
-	WORDS_INPUT   /* that of its input's end, which the cold part has */
+enum end_text {
+	END_TEXT_NONE,   /* "" */
+	END_TEXT_BROKEN, /* next returned what it must not */
+	END_TEXT_THROWN, /* next was left by an exception */
+	END_TEXT_SCOPE,  /* the scope's */
+	END_TEXT_INPUT   /* that of its input's end, which the cold part has */
 };
 
 struct compact {
@@ -59,7 +59,7 @@ struct compact {
 
 	struct leat_job job; /* spare: ctl */
 	uint64_t tail, head;
-	uint64_t waiter; /* struct leat_sleeper *; with TELLING while it is told */
+	uint64_t waiter; /* struct leat_sleeper *; with NOTIFYING while it is told */
 	leat_next_fn *next;
 	void *state;
 	void (*fini)(void *state);
@@ -68,7 +68,7 @@ struct compact {
 	uint64_t id;   /* the channel's; the generator's is the next; 0: the block is free */
 	int32_t code;
 	uint16_t capacity;
-	uint8_t words; /* enum words */
+	uint8_t end_text; /* enum end_text */
 	unsigned char slots[] __attribute__((aligned(8)));
 };
 
@@ -99,12 +99,12 @@ static inline uint32_t *ctl_of(struct compact *c)
 	return &c->job.spare;
 }
 
-static inline unsigned char *slot(struct compact *c, uint32_t at)
+static inline unsigned char *slot_at(struct compact *c, uint32_t at)
 {
 	return c->slots + at * c->item_size;
 }
 
-static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
+static inline uint32_t slot_after(const struct compact *c, uint32_t at, uint32_t n)
 {
 	at += n;
 	return at >= c->capacity ? at - c->capacity : at;
@@ -112,7 +112,7 @@ static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
 
 static inline struct cold *cold_of(const struct compact *c)
 {
-	/* X1: pairs with leat_compact_have_cold() */
+	/* X1: pairs with leat_compact_ensure_cold() */
 	return (struct cold *)(uintptr_t)leat_load_acq(&c->cold);
 }
 
@@ -120,7 +120,7 @@ static inline struct cold *cold_of(const struct compact *c)
  * Workers take their time over it: they refill as soon as there is room, and not only when the
  * receiver has need.
  */
-static inline bool pushed(const struct compact *c)
+static inline bool is_run_by_workers(const struct compact *c)
 {
 	/* rlx: a hint */
 	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->arena->workers_only;
@@ -129,7 +129,7 @@ static inline bool pushed(const struct compact *c)
 /* --- compact.c --- */
 
 /* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
-struct cold *leat_compact_have_cold(struct compact *c);
+struct cold *leat_compact_ensure_cold(struct compact *c);
 
 /* Takes out what nobody will receive; the receiver, or who is alone with the block. */
 void leat_compact_drain(struct compact *c, uint32_t ctl);
@@ -145,8 +145,8 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
 extern const struct leat_job_kind leat_compact_job_kind;
 
 /* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
-enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure,
-                                       bool by_receiver);
+enum leat_job_result leat_compact_run_turn(struct compact *c, uint32_t n, bool measure,
+                                           bool by_receiver);
 
 /* The text of how it ended. The last turn, and the receiver once that is over. */
 const char *leat_compact_text(const struct compact *c);
@@ -182,19 +182,19 @@ bool leat_compact_add_waiter(struct leat_rx *rx, struct leat_sleeper *sleeper);
 bool leat_compact_remove_waiter(struct leat_rx *rx, struct leat_sleeper *sleeper); /* mutate */
 
 /* Of items, and of the end or a cancel in ctl. Whether the receiver may have to be told. */
-static inline bool publish(struct compact *c)
+static inline bool fence_and_find_waiter(struct compact *c)
 {
-	/* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
+	/* C1: tail, ctl before waiter; pairs with compact_wait_prepare(), leat_event_fence() */
 	leat_fence_light();
 	if (leat_unlikely(c->arena->fenced))
-		/* C1: without membarrier; pairs with wait_prepare(), leat_event_fence() */
+		/* C1: without membarrier; pairs with compact_wait_prepare(), leat_event_fence() */
 		leat_fence_seq();
 	return leat_load_rlx(&c->waiter) != 0; /* rlx: C1 orders it */
 }
 
-static inline void published(struct compact *c) /* mutate */
+static inline void notify_receiver(struct compact *c) /* mutate */
 {
-	if (leat_unlikely(publish(c)))
+	if (leat_unlikely(fence_and_find_waiter(c)))
 		leat_compact_notify(c);
 }
 

@@ -10,7 +10,7 @@
  * What a cancel has found under the gen_set's lock, and wakes without it: receivers that stand, and
  * jobs.
  */
-struct found {
+struct cancel_batch {
 	const void *spared;
 	struct compact *receivers[LEAT_ARENA_AT_ONCE];
 	struct woken {
@@ -21,40 +21,40 @@ struct found {
 };
 
 /* Under the tree's lock and the gen_set's. */
-static void cancel_one(void *block, void *arg)
+static void cancel_block(void *block, void *arg)
 {
-	struct found *found = arg;
+	struct cancel_batch *batch = arg;
 	struct compact *c = block;
 	uint32_t ctl = leat_load_rlx(ctl_of(c)); /* rlx: the swap decides */
 	bool timed;
 
-	if (c == found->spared)
+	if (c == batch->spared)
 		return;
 	do {
 		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
 			return;
-		/* K1: pairs with attempt(), refusal() */
+		/* K1: pairs with take_items(), read_refusal() */
 	} while (!leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_CANCELED));
-	if (publish(c) && leat_compact_notify_begin(c))
-		found->receivers[found->receivers_count++] = c;
+	if (fence_and_find_waiter(c) && leat_compact_notify_begin(c))
+		batch->receivers[batch->receivers_count++] = c;
 	if (!(ctl & LEAT_CTL_TX_GONE) && leat_job_wake_begin(&c->job, false, &timed)) {
-		found->jobs[found->jobs_count].job = &c->job;
-		found->jobs[found->jobs_count++].timed = timed;
+		batch->jobs[batch->jobs_count].job = &c->job;
+		batch->jobs[batch->jobs_count++].timed = timed;
 	}
 }
 
 /* Under the tree's lock. */
-static void wake_found(void *arg)
+static void wake_batch(void *arg)
 {
-	struct found *found = arg;
+	struct cancel_batch *batch = arg;
 
-	while (found->receivers_count > 0)
-		leat_compact_notify_finish(found->receivers[--found->receivers_count]);
-	if (found->jobs_count == 0)
+	while (batch->receivers_count > 0)
+		leat_compact_notify_finish(batch->receivers[--batch->receivers_count]);
+	if (batch->jobs_count == 0)
 		return;
 	leat_rcu_read_lock(); /* once the last is in a queue, all may end and the pool be closed */
-	while (found->jobs_count > 0) {
-		const struct woken *woken = &found->jobs[--found->jobs_count];
+	while (batch->jobs_count > 0) {
+		const struct woken *woken = &batch->jobs[--batch->jobs_count];
 
 		leat_job_wake_finish(woken->job, woken->timed);
 	}
@@ -65,11 +65,10 @@ void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared)
 {
 	struct leat_gen_set *gen_set = caa_container_of(hook, struct leat_gen_set, hook);
 	struct leat_arena *arena = caa_container_of(gen_set, struct leat_arena, gen_set);
-	struct found found = { .spared = spared };
+	struct cancel_batch batch = { .spared = spared };
 
 	leat_spin_lock(&gen_set->lock);
 	gen_set->canceled = true; /* none begins after this */
 	leat_spin_unlock(&gen_set->lock);
-	leat_arena_for_each(arena, cancel_one, wake_found, &found)
-		;
+	leat_arena_for_each(arena, cancel_block, wake_batch, &batch);
 }

@@ -8,43 +8,43 @@
 #include <string.h>
 
 /* What a look adds up. */
-struct figures {
+struct stat_sum {
 	struct leat_arena *arena;
 	uint64_t tails, heads;
 	struct leat_pool_stat *stat;
 };
 
 /* The block's cold is not freed meanwhile, under the lock, if this is still its id. */
-static void name_long_turn(struct figures *figures, struct compact *c, uint64_t id)
+static void copy_long_name(struct stat_sum *sum, struct compact *c, uint64_t id)
 {
-	struct leat_spin *lock = &figures->arena->gen_set.lock;
+	struct leat_spin *lock = &sum->arena->gen_set.lock;
 	const struct cold *cold;
 
 	leat_spin_lock(lock);
 	cold = leat_load_rlx(&c->id) == id ? cold_of(c) : NULL; /* rlx: cleared under the lock */
 	if (cold != NULL)
-		memcpy(figures->stat->long_name, cold->name, sizeof(cold->name));
+		memcpy(sum->stat->long_name, cold->name, sizeof(cold->name));
 	leat_spin_unlock(lock);
 }
 
 /* Under no lock: the block may go meanwhile, and come into use again. */
-static void look_at_one(void *block, void *arg)
+static void add_block_stat(void *block, void *arg)
 {
-	struct figures *figures = arg;
+	struct stat_sum *sum = arg;
 	struct compact *c = block;
-	uint64_t id = leat_load_acq(&c->id), head, tail; /* B2: pairs with begin_block() */
+	uint64_t id = leat_load_acq(&c->id), head, tail; /* B2: pairs with init_block() */
 
 	if (id == 0)
 		return;
-	/* B1: pairs with begin_block(); and R2: what was dropped is counted */
+	/* B1: pairs with init_block(); and R2: what was dropped is counted */
 	head = leat_load_acq(&c->head);
 	tail = leat_load_acq(&c->tail);  /* B1: the same */
 	if (leat_load_rlx(&c->id) != id) /* rlx: B1 orders it */
 		return;
-	figures->heads += head;
-	figures->tails += tail;
-	if (id + 1 == figures->stat->long_id)
-		name_long_turn(figures, c, id);
+	sum->heads += head;
+	sum->tails += tail;
+	if (id + 1 == sum->stat->long_id)
+		copy_long_name(sum, c, id);
 }
 
 /*
@@ -54,19 +54,18 @@ static void look_at_one(void *block, void *arg)
 void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
 	struct leat_arena *arena = caa_container_of(user, struct leat_arena, user);
-	struct figures figures = { arena, 0, 0, stat };
+	struct stat_sum sum = { arena, 0, 0, stat };
 	uint64_t dropped = 0;
 	bool any;
 
 	leat_spin_lock(&arena->gen_set.lock);
 	any = arena->gen_set.holds > 0;
 	stat->generators += arena->gen_set.live;
-	figures.tails = arena->accepted;
-	figures.heads = arena->received;
+	sum.tails = arena->accepted;
+	sum.heads = arena->received;
 	leat_spin_unlock(&arena->gen_set.lock);
 	if (any)
-		leat_arena_for_each_unlocked(arena, look_at_one, &figures)
-			;
+		leat_arena_for_each_unlocked(arena, add_block_stat, &sum);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
 		/* rlx: a number; those of heads that were seen are in it */
 		uint64_t now = leat_load_rlx(&arena->dropped[reason]);
@@ -74,10 +73,10 @@ void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *
 		stat->dropped[reason] += now;
 		dropped += now;
 	}
-	if (figures.heads < dropped)
-		figures.heads = dropped;
-	if (figures.tails < figures.heads)
-		figures.tails = figures.heads;
-	stat->delivered += figures.heads - dropped;
-	stat->offered += figures.tails;
+	if (sum.heads < dropped)
+		sum.heads = dropped;
+	if (sum.tails < sum.heads)
+		sum.tails = sum.heads;
+	stat->delivered += sum.heads - dropped;
+	stat->offered += sum.tails;
 }

@@ -16,44 +16,44 @@ const char *leat_compact_text(const struct compact *c)
 {
 	const char *text = "";
 
-	switch ((enum words)c->words) {
-	case WORDS_NONE:
+	switch ((enum end_text)c->end_text) {
+	case END_TEXT_NONE:
 		break;
-	case WORDS_BROKEN:
+	case END_TEXT_BROKEN:
 		return "next returned a value that it must not: 1, 0, a wait that was asked for, "
 		       "or -errno";
-	case WORDS_THROWN:
+	case END_TEXT_THROWN:
 		return leat_gen_thrown_text;
-	case WORDS_SCOPE:
+	case END_TEXT_SCOPE:
 		leat_scope_cause(c->arena->gen_set.scope, NULL, &text);
 		break;
-	case WORDS_INPUT:
-		text = cold_of(c)->words;
+	case END_TEXT_INPUT:
+		text = cold_of(c)->input_text;
 		break;
 	}
 	return text;
 }
 
 /* Its input's end is its own; without the words where there is no memory for them. */
-static void end_as_input(struct compact *c, const struct leat_input_end *input)
+static void adopt_input_end(struct compact *c, const struct leat_input_end *input)
 {
-	struct cold *cold = input->text[0] == '\0' ? NULL : leat_compact_have_cold(c);
+	struct cold *cold = input->text[0] == '\0' ? NULL : leat_compact_ensure_cold(c);
 
 	c->cause = (uint8_t)input->cause;
 	c->code = input->code;
 	if (cold == NULL)
 		return;
-	cold->words = leat_os_alloc(LEAT_TEXT_MAX + 1, 0);
-	if (cold->words == NULL)
+	cold->input_text = leat_os_alloc(LEAT_TEXT_MAX + 1, 0);
+	if (cold->input_text == NULL)
 		return;
-	leat_text_copy(cold->words, input->text);
-	c->words = WORDS_INPUT;
+	leat_text_copy(cold->input_text, input->text);
+	c->end_text = END_TEXT_INPUT;
 }
 
 /* What the last value means. Whether it is a failure that its scope must hear of. */
-static bool outcome(struct compact *c, int rc, const struct leat_input_end *input)
+static bool set_outcome(struct compact *c, int rc, const struct leat_input_end *input)
 {
-	/* K1: the scope's cause before CANCELED; pairs with cancel_one() */
+	/* K1: the scope's cause before CANCELED; pairs with cancel_block() */
 	uint32_t ctl = leat_load_acq(ctl_of(c));
 	struct leat_scope *scope = c->arena->gen_set.scope;
 	int code = 0;
@@ -72,18 +72,18 @@ static bool outcome(struct compact *c, int rc, const struct leat_input_end *inpu
 	if (rc == -ECANCELED && ctl & LEAT_CTL_CANCELED) {
 		c->cause = (uint8_t)leat_scope_cause(scope, &code, NULL);
 		c->code = code;
-		c->words = WORDS_SCOPE;
+		c->end_text = END_TEXT_SCOPE;
 		return false;
 	}
 	c->cause = LEAT_FAILED;
 	c->code = rc;
-	if (input->rc == rc && c->words == WORDS_NONE)
-		end_as_input(c, input);
+	if (input->rc == rc && c->end_text == END_TEXT_NONE)
+		adopt_input_end(c, input);
 	return c->cause == LEAT_FAILED;
 }
 
 /* Of the many that end one by one, snapshots tell of those that failed. */
-static void tell_of_failure(struct compact *c)
+static void record_failed_end(struct compact *c)
 {
 	const struct cold *cold = cold_of(c);
 	struct leat_end *end;
@@ -103,7 +103,8 @@ static void tell_of_failure(struct compact *c)
 	leat_registry_notify(end);
 }
 
-static void end(struct compact *c, int rc, const struct leat_input_end *input, bool by_receiver)
+static void end_generator(struct compact *c, int rc, const struct leat_input_end *input,
+                          bool by_receiver)
 {
 	struct leat_arena *arena = c->arena;
 	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0; /* he is not about to close it */
@@ -111,30 +112,30 @@ static void end(struct compact *c, int rc, const struct leat_input_end *input, b
 
 	if (c->fini != NULL)
 		c->fini(c->state);
-	failed = outcome(c, rc, input);
+	failed = set_outcome(c, rc, input);
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	if (failed)
-		tell_of_failure(c);
-	/* K1: items, cause before TX_GONE; pairs with attempt(), status() */
+		record_failed_end(c);
+	/* K1: items, cause before TX_GONE; pairs with take_items(), compact_status() */
 	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE | done);
-	published(c);
+	notify_receiver(c);
 	if (failed)
 		leat_scope_fail(arena->gen_set.scope, c->code, leat_compact_text(c),
 		                &arena->gen_set.hook, c);
 	leat_compact_leave(c, CTL_TURNS_DONE, true);
 }
 
-static uint64_t room_of(const struct compact *c)
+static uint64_t count_room(const struct compact *c)
 {
 	/* A2: slots free; pairs with R2; rlx: this side's own */
 	return c->capacity - (leat_load_rlx(&c->tail) - leat_load_acq(&c->head));
 }
 
-static int refusal(struct compact *c)
+static int read_refusal(struct compact *c)
 {
 	/*
-	 * K1: what was done before the cancel or the close, for fini; pairs with cancel_one(),
-	 * close_rx()
+	 * K1: what was done before the cancel or the close, for fini; pairs with cancel_block(),
+	 * compact_close()
 	 */
 	uint32_t ctl = leat_load_acq(ctl_of(c));
 
@@ -147,42 +148,42 @@ static int refusal(struct compact *c)
  * Runs up to n steps, as far as there is room. Answers what next did last: 1 if it is to be asked
  * again.
  */
-static int steps(struct compact *c, struct leat_step *step, uint32_t n)
+static int make_items(struct compact *c, struct leat_step *step, uint32_t n)
 {
 	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: this side's own */
 	int rc = 1;
 
 	for (uint32_t room = 0, i = 0; i < n && rc == 1; i++) {
-		if (room == 0 && (room = (uint32_t)room_of(c)) == 0)
+		if (room == 0 && (room = (uint32_t)count_room(c)) == 0)
 			return 1;
-		rc = refusal(c);
+		rc = read_refusal(c);
 		if (rc < 0)
 			return rc;
-		rc = c->next(c->state, slot(c, c->put_at));
+		rc = c->next(c->state, slot_at(c, c->put_at));
 		if (rc != 1)
 			break;
-		c->put_at = after(c, c->put_at, 1);
+		c->put_at = slot_after(c, c->put_at, 1);
 		step->input.rc = 0;
-		/* R1: items before tail; pairs with A1 in available() */
+		/* R1: items before tail; pairs with A1 in count_available() */
 		leat_store_rel(&c->tail, ++tail);
-		published(c);
+		notify_receiver(c);
 		room--;
 	}
 	if (rc > 1 && !leat_await_asked(step, rc)) {
-		c->words = WORDS_BROKEN;
+		c->end_text = END_TEXT_BROKEN;
 		return -EINVAL;
 	}
 	return rc;
 }
 
 /* A step asked to be called again later. An enum leat_job_result, or -errno. */
-static int wait_for(struct compact *c, const struct leat_step *step, int rc)
+static int await_for_step(struct compact *c, const struct leat_step *step, int rc)
 {
 	struct cold *cold;
 
 	if (rc == LEAT_AFTER)
 		return leat_await_begin(NULL, &c->job, step, rc);
-	cold = leat_compact_have_cold(c);
+	cold = leat_compact_ensure_cold(c);
 	if (cold == NULL)
 		return -ENOMEM;
 	if (cold->await.job == NULL)
@@ -198,7 +199,7 @@ struct turn {
 	bool by_receiver, returned;
 };
 
-static void turn_begin(struct turn *turn, struct compact *c, bool by_receiver)
+static void begin_compact_turn(struct turn *turn, struct compact *c, bool by_receiver)
 {
 	turn->c = c;
 	turn->by_receiver = by_receiver;
@@ -212,78 +213,80 @@ static void turn_begin(struct turn *turn, struct compact *c, bool by_receiver)
  * Also where an exception leaves the turn, which goes on to the receive that gave it: the generator
  * has failed.
  */
-static void turn_end(struct turn *turn)
+static void end_compact_turn(struct turn *turn)
 {
 	if (leat_unlikely(!turn->returned)) {
-		turn->c->words = WORDS_THROWN;
-		end(turn->c, -EINVAL, &turn->step.input, turn->by_receiver);
+		turn->c->end_text = END_TEXT_THROWN;
+		end_generator(turn->c, -EINVAL, &turn->step.input, turn->by_receiver);
 	}
 	leat_scope_current = turn->outer;
 	leat_step_end(&turn->step);
 }
 
 /*
- * Steps, with the thread set up for it, and what follows from how they ended. Returns what steps()
- * does.
+ * Steps, with the thread set up for it, and what follows from how they ended. Returns what
+ * make_items() does.
  */
-static int run_steps(struct compact *c, uint32_t n, bool measure, bool by_receiver, int *later)
+static int run_block_steps(struct compact *c, uint32_t n, bool measure, bool by_receiver,
+                           int *later)
 {
-	struct turn turn __attribute__((cleanup(turn_end)));
+	struct turn turn __attribute__((cleanup(end_compact_turn)));
 	uint64_t before = leat_load_rlx(&c->tail); /* rlx: this side's own */
 	int64_t since_ns = measure ? leat_now_ns() : 0;
 	int rc;
 
-	turn_begin(&turn, c, by_receiver);
-	rc = steps(c, &turn.step, n);
+	begin_compact_turn(&turn, c, by_receiver);
+	rc = make_items(c, &turn.step, n);
 	turn.returned = true;
 	if (measure)
 		/* rlx: a hint; as before */
 		leat_store_rlx(&c->cost,
 		               leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before));
-	if (rc == 1 && (rc = refusal(c)) == 0)
+	if (rc == 1 && (rc = read_refusal(c)) == 0)
 		rc = 1;
 	if (rc > 1) {
-		*later = wait_for(c, &turn.step, rc);
+		*later = await_for_step(c, &turn.step, rc);
 		rc = *later < 0 ? *later : rc;
 	}
 	if (rc <= 0)
-		end(c, rc, &turn.step.input, by_receiver);
+		end_generator(c, rc, &turn.step.input, by_receiver);
 	return rc;
 }
 
 /* One turn of n steps at the most. */
-enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure,
-                                       bool by_receiver)
+enum leat_job_result leat_compact_run_turn(struct compact *c, uint32_t n, bool measure,
+                                           bool by_receiver)
 {
 	struct cold *cold = cold_of(c);
 	int rc, later = LEAT_JOB_PARK;
 
 	if (cold != NULL && cold->await.job != NULL)
 		leat_await_end(&cold->await);
-	rc = run_steps(c, n, measure, by_receiver, &later);
+	rc = run_block_steps(c, n, measure, by_receiver, &later);
 	if (rc <= 0)
 		return LEAT_JOB_OVER;
 	if (rc > 1)
 		return (enum leat_job_result)later;
-	return room_of(c) > 0 ? LEAT_JOB_MORE : LEAT_JOB_PARK;
+	return count_room(c) > 0 ? LEAT_JOB_MORE : LEAT_JOB_PARK;
 }
 
 /* On a worker. Short steps are the receiver's own, once it has come for the first. */
-static enum leat_job_result worker_turn(struct leat_job *job)
+static enum leat_job_result compact_worker_turn(struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
 	uint32_t cost = leat_load_rlx(&c->cost); /* rlx: this side's own */
 	/* rlx: the same */
 	bool measure = cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2;
 	enum leat_job_result what =
-		leat_compact_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
+		leat_compact_run_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
 
-	if (what == LEAT_JOB_MORE && !pushed(c) && leat_load_rlx(&c->head) > 0) /* rlx: a hint */
+	if (what == LEAT_JOB_MORE && !is_run_by_workers(c) &&
+	    leat_load_rlx(&c->head) > 0) /* rlx: a hint */
 		what = LEAT_JOB_PARK;
 	return what;
 }
 
-static bool job_ready(const struct leat_job *job)
+static bool compact_job_ready(const struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
 
@@ -291,17 +294,18 @@ static bool job_ready(const struct leat_job *job)
 	if (leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE))
 		return true;
 	/* rlx: J3 orders it */
-	return room_of(c) > 0 && (pushed(c) || leat_load_rlx(&c->waiter) != 0);
+	return count_room(c) > 0 && (is_run_by_workers(c) || leat_load_rlx(&c->waiter) != 0);
 }
 
-static struct leat_pool *job_pool(const struct leat_job *job)
+static struct leat_pool *compact_job_pool(const struct leat_job *job)
 {
 	return compact_of_job(job)->arena->pool;
 }
 
-static uint64_t job_id(const struct leat_job *job)
+static uint64_t compact_job_id(const struct leat_job *job)
 {
 	return compact_of_job(job)->id + 1;
 }
 
-const struct leat_job_kind leat_compact_job_kind = { worker_turn, job_ready, job_pool, job_id };
+const struct leat_job_kind leat_compact_job_kind = { compact_worker_turn, compact_job_ready,
+	                                             compact_job_pool, compact_job_id };

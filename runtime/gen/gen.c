@@ -34,7 +34,7 @@ const char leat_gen_thrown_text[] =
 	"next was left by an exception; it must return 1, 0, a wait that was asked for, or -errno";
 
 /* What is not a value of the contract becomes a failure that says so. */
-int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal)
+int leat_gen_fail_value(struct leat_tx *out, const char *who, int value, const char *legal)
 {
 	char text[LEAT_TEXT_MAX + 1];
 
@@ -57,12 +57,12 @@ static int run_seq(struct leat_tx *out, const struct leat_seq *seq, struct leat_
 		if (rc <= 0)
 			return rc;
 		if (rc != 1)
-			return leat_gen_broken(out, "next", rc, "1, 0 or -errno");
+			return leat_gen_fail_value(out, "next", rc, "1, 0 or -errno");
 		input->rc = 0;
 	}
 }
 
-static int run_function(const struct gen *gen, struct leat_input_end *input)
+static int run_generator(const struct gen *gen, struct leat_input_end *input)
 {
 	int rc;
 
@@ -75,12 +75,12 @@ static int run_function(const struct gen *gen, struct leat_input_end *input)
 		return rc;
 	}
 	rc = gen->fn(gen->out, gen->arg);
-	return rc > 0 ? leat_gen_broken(gen->out, "the generator", rc, "0 or -errno") : rc;
+	return rc > 0 ? leat_gen_fail_value(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
 /* What its last value means. True: it is a failure of its own, which its scope must hear of. */
-static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc,
-                       const struct leat_input_end *input, struct leat_outcome *outcome)
+static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc,
+                           const struct leat_input_end *input, struct leat_outcome *outcome)
 {
 	const char *text;
 	int refusal;
@@ -112,7 +112,7 @@ static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc,
 	return outcome->cause == LEAT_FAILED;
 }
 
-static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
+static void record_end(struct leat_gen_node *node, const struct leat_outcome *outcome)
 {
 	struct leat_end *end = node->end;
 
@@ -126,15 +126,15 @@ static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
 	leat_registry_remove(&node->node, end);
 }
 
-void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
-                   int rc, const struct leat_input_end *input)
+void leat_gen_finish(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
+                     int rc, const struct leat_input_end *input)
 {
 	struct leat_chan *chan = out->chan;
 	struct leat_outcome outcome;
-	bool failed = outcome_of(scope, out, rc, input, &outcome);
+	bool failed = derive_outcome(scope, out, rc, input, &outcome);
 
 	leat_chan_set_outcome(chan, &outcome);
-	tell(node, &outcome);
+	record_end(node, &outcome);
 	leat_chan_hold(chan);
 	leat_tx_close(out);
 	if (failed) {
@@ -155,10 +155,10 @@ static void gen_main(void *arg)
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
-	rc = run_function(&gen, &input);
+	rc = run_generator(&gen, &input);
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
-	leat_gen_over(gen.scope, gen.out, gen.node, rc, &input);
+	leat_gen_finish(gen.scope, gen.out, gen.node, rc, &input);
 	/*
 	 * leat_scope_current stays: destructors of the thread's own values run inside the generator
 	 * too, until it is joined
@@ -256,8 +256,8 @@ int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *o
 	return leat_chan_check(&opts->chan);
 }
 
-static int start(const struct gen *what, size_t item_size, const struct leat_gen_opts *opts,
-                 struct leat_rx **rx)
+static int start_on_thread(const struct gen *what, size_t item_size,
+                           const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	struct leat_rx *in = NULL;
 	struct gen *gen;
@@ -309,7 +309,7 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
 		rc = -ENOTSUP; /* a function that waits needs a stack of its own */
-	return rc < 0 ? rc : start(&what, item_size, opts, rx);
+	return rc < 0 ? rc : start_on_thread(&what, item_size, opts, rx);
 }
 
 int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq,
@@ -332,7 +332,7 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 		return leat_compact_suits(&opts->chan, seq.item_size)
 		               ? leat_compact_start(scope, &seq, opts, rx)
 		               : leat_pooled_start(scope, &seq, opts, rx);
-	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
+	return rc < 0 ? rc : start_on_thread(&what, seq.item_size, opts, rx);
 }
 
 int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink,
@@ -340,7 +340,7 @@ int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const stru
 {
 	struct gen what = { .scope = scope, .in = rx, .sink = *sink };
 
-	return start(&what, 0, opts, NULL);
+	return start_on_thread(&what, 0, opts, NULL);
 }
 
 /* For a caller by address or from another language, which is not checked. */

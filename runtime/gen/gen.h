@@ -30,14 +30,14 @@ int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
  * It ended with rc, perhaps because an input had: keeps the outcome, tells the snapshots, closes
  * `out`, and cancels the scope if it failed. What is left to do is to tell the scope.
  */
-void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
-                   int rc, const struct leat_input_end *input);
+void leat_gen_finish(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
+                     int rc, const struct leat_input_end *input);
 
 /*
  * The failure of a function that returned a value which is not one of the contract's. Answers
  * -EINVAL.
  */
-int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal);
+int leat_gen_fail_value(struct leat_tx *out, const char *who, int value, const char *legal);
 
 /* The words for a step that was left by an exception. */
 extern const char leat_gen_thrown_text[];

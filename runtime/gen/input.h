@@ -3,8 +3,8 @@
  *
  * An input that failed or was cancelled ends the generator that it feeds with the same cause, code
  * and text: the seq or sink returns what leat_input_ended() returned, by way of the user's
- * functions, and leat_gen_over() finds both the same. What the input's end was is kept on the stack
- * of the turn or thread meanwhile: struct leat_input_end (runtime/pool/pool.h).
+ * functions, and leat_gen_finish() finds both the same. What the input's end was is kept on the
+ * stack of the turn or thread meanwhile: struct leat_input_end (runtime/pool/pool.h).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -17,7 +17,7 @@ static int put_all(struct leat_tx *out, struct leat_rx *in, const struct leat_si
 		leat_release(in, 1);
 		if (rc != 0)
 			return rc == 1  ? 0
-			       : rc > 1 ? leat_gen_broken(out, "put", rc, "0, 1 or -errno")
+			       : rc > 1 ? leat_gen_fail_value(out, "put", rc, "0, 1 or -errno")
 			                : rc;
 		leat_thread_input->rc = 0;
 	}

@@ -5,7 +5,7 @@
  */
 #include "runtime/scope/tree.h"
 
-static void fire(struct leat_timer *timer)
+static void expire_by_timer(struct leat_timer *timer)
 {
 	struct leat_scope *scope = (void *)((char *)timer - offsetof(struct leat_scope, timer));
 
@@ -17,7 +17,7 @@ int leat_scope_set_deadline(struct leat_scope *scope, int64_t deadline_ns)
 	struct leat_scope *parent = scope->parent;
 
 	scope->timer.due.due_ns = deadline_ns != 0 ? deadline_ns : LEAT_NEVER;
-	scope->timer.fire = fire;
+	scope->timer.fire = expire_by_timer;
 	scope->deadline_owner = scope;
 	if (parent != NULL && leat_scope_deadline(parent) <= scope->timer.due.due_ns)
 		scope->deadline_owner = parent->deadline_owner;

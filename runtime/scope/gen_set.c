@@ -52,7 +52,7 @@ int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *gen_se
 }
 
 /* Under the tree's lock: takes the gen_set's, and keeps it if the gen_set is nobody's. */
-static bool lock_unused(struct leat_gen_set *gen_set)
+static bool lock_if_unused(struct leat_gen_set *gen_set)
 {
 	leat_spin_lock(&gen_set->lock);
 	/* rlx: under the lock */
@@ -67,9 +67,9 @@ struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, const vo
 	struct leat_gen_set *gen_set = NULL;
 
 	lock_tree(scope);
-	if (!cancelled(scope) && leat_scope_find_gen_set(scope, key) == NULL)
+	if (!is_cancelled(scope) && leat_scope_find_gen_set(scope, key) == NULL)
 		gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
-	while (gen_set != NULL && !lock_unused(gen_set))
+	while (gen_set != NULL && !lock_if_unused(gen_set))
 		gen_set = gen_set_of(gen_set->next);
 	if (gen_set != NULL)
 		/* rlx: who finds it takes the gen_set's lock before all else */
@@ -86,7 +86,7 @@ static int count_gen_set(struct leat_gen_set *gen_set)
 
 	lock_tree(scope);
 	leat_spin_lock(&gen_set->lock);
-	if (cancelled(scope)) {
+	if (is_cancelled(scope)) {
 		rc = -ECANCELED;
 	} else if (!gen_set->counted) {
 		gen_set->counted = true;

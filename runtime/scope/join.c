@@ -15,7 +15,7 @@ int leat_scope_begin(struct leat_scope *scope)
 	int rc = -ECANCELED;
 
 	lock_tree(scope);
-	if (!cancelled(scope)) {
+	if (!is_cancelled(scope)) {
 		rc = 0;
 		scope->refs++;
 		count_live(scope, 1);
@@ -30,7 +30,7 @@ void leat_scope_end(struct leat_scope *scope)
 	count_live(scope, (size_t)-1);
 	leat_cond_broadcast(&scope->root->changed);
 	unlock_tree(scope);
-	leat_scope_put(scope);
+	leat_scope_let_go(scope);
 }
 
 void leat_scope_exit(struct leat_ended *ended)
@@ -100,7 +100,7 @@ void leat_scope_reap(struct leat_scope *scope)
 }
 
 /* Whether the calling thread is a generator that a join of scope would wait for. */
-static bool inside(const struct leat_scope *scope)
+static bool is_inside(const struct leat_scope *scope)
 {
 	for (const struct leat_scope *s = leat_scope_current; s != NULL; s = s->parent)
 		if (s == scope)
@@ -109,7 +109,7 @@ static bool inside(const struct leat_scope *scope)
 }
 
 /* Under the lock. */
-static int result(const struct leat_scope *scope)
+static int join_result(const struct leat_scope *scope)
 {
 	return scope->code != 0 ? scope->code : scope->later_code;
 }
@@ -143,7 +143,7 @@ static bool must_not_join(struct leat_scope *scope)
 		would_wait = scope->live > 0;
 		unlock_tree(scope);
 	}
-	return would_wait || inside(scope);
+	return would_wait || is_inside(scope);
 }
 
 int leat_scope_join(struct leat_scope *scope)
@@ -157,7 +157,7 @@ int leat_scope_join(struct leat_scope *scope)
 	lock_tree(scope);
 	if (scope->live > 0)
 		wait_for_all(scope);
-	rc = result(scope);
+	rc = join_result(scope);
 	unlock_tree(scope);
 	return rc;
 }
@@ -177,6 +177,6 @@ int leat_scope_close(struct leat_scope *scope)
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
 	leat_gen_sets_orphan(scope);
-	leat_scope_put(scope);
+	leat_scope_let_go(scope);
 	return rc;
 }

@@ -20,7 +20,7 @@ static void unlink_child(struct leat_scope *scope)
 		scope->older->newer = scope->newer;
 }
 
-void leat_scope_put(struct leat_scope *scope)
+void leat_scope_let_go(struct leat_scope *scope)
 {
 	struct leat_scope *root = scope->root, *gone = NULL;
 
@@ -56,12 +56,12 @@ static void keep_cause(struct leat_scope *scope, enum leat_cause cause, int code
  * Under the lock. Hooks that were called before, by a failure that left one alone, are called
  * again.
  */
-static void cancel_one(struct leat_scope *scope, enum leat_cause cause, int code, const char *text,
-                       const struct leat_scope_hook *except, const void *spared)
+static void cancel_scope(struct leat_scope *scope, enum leat_cause cause, int code,
+                         const char *text, const struct leat_scope_hook *except, const void *spared)
 {
 	struct leat_scope_hook *hook, *next;
 
-	if (!cancelled(scope))
+	if (!is_cancelled(scope))
 		keep_cause(scope, cause, code, text);
 	for (hook = scope->hooks.next; hook != &scope->hooks; hook = next) {
 		next = hook->next;
@@ -82,7 +82,7 @@ void leat_scope_cancel_tree(struct leat_scope *top, enum leat_cause cause, int c
 		bool descend = !scope->swept;
 
 		if (descend) {
-			cancel_one(scope, cause, code, text, except, spared);
+			cancel_scope(scope, cause, code, text, except, spared);
 			scope->swept = scope != top || except == NULL;
 		}
 		next = next_below(top, scope, descend);
@@ -91,7 +91,7 @@ void leat_scope_cancel_tree(struct leat_scope *top, enum leat_cause cause, int c
 
 void leat_scope_count_later(struct leat_scope *scope, int code)
 {
-	if (!cancelled(scope))
+	if (!is_cancelled(scope))
 		return;
 	if (scope->later_code == 0)
 		scope->later_code = code;
@@ -108,7 +108,7 @@ static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 	if (scope->older != NULL)
 		scope->older->newer = scope;
 	parent->children = scope;
-	if (cancelled(parent)) {
+	if (is_cancelled(parent)) {
 		/* rlx: locked */
 		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code,
 		           parent->text);
@@ -146,7 +146,7 @@ struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *paren
 		leat_cond_init(&scope->changed);
 	}
 	if (leat_scope_set_deadline(scope, opts->deadline_ns) < 0) {
-		leat_scope_put(scope);
+		leat_scope_let_go(scope);
 		return NULL;
 	}
 	return scope;
@@ -175,7 +175,7 @@ void leat_scope_fail(struct leat_scope *scope, int code, const char *text,
                      struct leat_scope_hook *except, const void *spared)
 {
 	lock_tree(scope);
-	if (cancelled(scope))
+	if (is_cancelled(scope))
 		/* whose data is left alone by the first failure must not be cut off by a second */
 		leat_scope_count_later(scope, code);
 	else
@@ -209,7 +209,7 @@ int leat_scope_attach(struct leat_scope *scope, struct leat_scope_hook *hook)
 	int rc = -ECANCELED;
 
 	lock_tree(scope);
-	if (!cancelled(scope)) {
+	if (!is_cancelled(scope)) {
 		rc = 0;
 		scope->refs++;
 		hook->next = &scope->hooks;
@@ -226,5 +226,5 @@ void leat_scope_detach(struct leat_scope *scope, struct leat_scope_hook *hook)
 	hook->prev->next = hook->next;
 	hook->next->prev = hook->prev;
 	unlock_tree(scope);
-	leat_scope_put(scope);
+	leat_scope_let_go(scope);
 }

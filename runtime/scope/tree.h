@@ -49,7 +49,7 @@ static inline void unlock_tree(const struct leat_scope *scope)
 	leat_mutex_unlock(&scope->root->lock);
 }
 
-static inline bool cancelled(const struct leat_scope *scope)
+static inline bool is_cancelled(const struct leat_scope *scope)
 {
 	return leat_load_rlx(&scope->cause) != LEAT_RUNNING; /* rlx: under the tree's lock */
 }
@@ -78,7 +78,7 @@ static inline void count_live(struct leat_scope *scope, size_t by)
 /* --- scope.c --- */
 
 /* Lets go of a scope and of those above it that nobody else holds. Takes the tree's lock. */
-void leat_scope_put(struct leat_scope *scope);
+void leat_scope_let_go(struct leat_scope *scope);
 
 /*
  * Under the lock: this scope and everything below it. First causes stay. What is swept has nothing
