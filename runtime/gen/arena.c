@@ -9,17 +9,17 @@ enum { FIRST_BLOCKS = 4, SLAB_BYTES = 256 << 10, PAGES_FROM = 32 << 10, STEP = 1
 
 static struct leat_slab *slab_in_all(struct leat_link *link)
 {
-	return (void *)((char *)link - offsetof(struct leat_slab, all));
+	return leat_container_of(link, struct leat_slab, all);
 }
 
 static struct leat_slab *slab_in_roomy(struct leat_link *link)
 {
-	return (void *)((char *)link - offsetof(struct leat_slab, roomy));
+	return leat_container_of(link, struct leat_slab, roomy);
 }
 
 static struct leat_slab *slab_in_emptied(struct leat_link *link)
 {
-	return (void *)((char *)link - offsetof(struct leat_slab, emptied));
+	return leat_container_of(link, struct leat_slab, emptied);
 }
 
 /* Blocks begin on a line. */
@@ -287,7 +287,7 @@ uint64_t leat_arena_take_ids(struct leat_arena *arena)
 
 static struct leat_arena *arena_of_user(struct leat_pool_user *user)
 {
-	return caa_container_of(user, struct leat_arena, user);
+	return leat_container_of(user, struct leat_arena, user);
 }
 
 static void arena_free(struct leat_pool_user *user)
@@ -311,7 +311,7 @@ static void arena_free(struct leat_pool_user *user)
 static void arena_destroy(struct leat_gen_set *gen_set)
 {
 	/* and arena_free() */
-	leat_pool_remove_user(&caa_container_of(gen_set, struct leat_arena, gen_set)->user);
+	leat_pool_remove_user(&leat_container_of(gen_set, struct leat_arena, gen_set)->user);
 }
 
 static bool arena_is_busy(struct leat_pool_user *user)
@@ -332,7 +332,7 @@ static void arena_forget_pool(struct leat_pool_user *user)
 	leat_spin_lock(&arena->gen_set.lock);
 	arena->pool = NULL;
 	/* rlx: a later pool at that address comes after this; else, under the lock */
-	leat_store_rlx(&arena->gen_set.key, 0);
+	leat_store_rlx(&arena->gen_set.key, NULL);
 	leat_spin_unlock(&arena->gen_set.lock);
 }
 
@@ -357,7 +357,7 @@ static struct leat_arena *arena_reuse(struct leat_scope *scope, struct leat_pool
 
 	if (gen_set == NULL)
 		return NULL;
-	arena = caa_container_of(gen_set, struct leat_arena, gen_set);
+	arena = leat_container_of(gen_set, struct leat_arena, gen_set);
 	arena_set_pool(arena, pool);
 	leat_spin_unlock(&gen_set->lock);
 	leat_pool_add_user(pool, &arena->user);
@@ -370,7 +370,7 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	struct leat_arena *arena;
 
 	if (gen_set != NULL)
-		return caa_container_of(gen_set, struct leat_arena, gen_set);
+		return leat_container_of(gen_set, struct leat_arena, gen_set);
 	arena = arena_reuse(scope, pool);
 	if (arena != NULL)
 		return arena;
@@ -388,7 +388,7 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	arena->user.unstarted = leat_compact_wake_unstarted;
 	arena->user.look = leat_compact_read_stat;
 	arena->user.free = arena_free;
-	leat_store_rlx(&arena->gen_set.key, (uintptr_t)pool); /* rlx: not linked yet */
+	leat_store_rlx(&arena->gen_set.key, pool); /* rlx: not linked yet */
 	arena->gen_set.free = arena_destroy;
 	*rc = leat_scope_add_gen_set(scope, &arena->gen_set);
 	if (*rc == 0) {
@@ -397,5 +397,5 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	}
 	leat_os_free(arena);
 	gen_set = *rc == -EEXIST ? leat_scope_find_gen_set(scope, pool) : NULL;
-	return gen_set == NULL ? NULL : caa_container_of(gen_set, struct leat_arena, gen_set);
+	return gen_set == NULL ? NULL : leat_container_of(gen_set, struct leat_arena, gen_set);
 }

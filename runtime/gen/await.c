@@ -11,7 +11,7 @@
 
 static void wake_awaiting_job(struct leat_sleeper *sleeper)
 {
-	leat_job_wake(caa_container_of(sleeper, struct leat_await, sleeper)->job);
+	leat_job_wake(leat_container_of(sleeper, struct leat_await, sleeper)->job);
 }
 
 void leat_await_init(struct leat_await *await, struct leat_job *job)

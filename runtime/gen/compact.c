@@ -9,8 +9,7 @@
 /* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
 struct cold *leat_compact_ensure_cold(struct compact *c)
 {
-	struct cold *cold = cold_of(c);
-	uint64_t found = 0;
+	struct cold *cold = cold_of(c), *found = NULL;
 
 	if (cold != NULL)
 		return cold;
@@ -19,10 +18,10 @@ struct cold *leat_compact_ensure_cold(struct compact *c)
 		return NULL;
 	cold->waits.wake_fd = -1;
 	/* X1: made before it is known; pairs with cold_of() */
-	if (leat_cas_acqrel(&c->cold, &found, (uint64_t)(uintptr_t)cold))
+	if (leat_cas_acqrel(&c->cold, &found, cold))
 		return cold;
 	leat_os_free(cold);
-	return (struct cold *)(uintptr_t)found;
+	return found;
 }
 
 /* --- the end of a block --- */
@@ -124,7 +123,7 @@ static bool has_unstarted(const struct leat_arena *arena)
 
 bool leat_compact_wake_unstarted(struct leat_pool_user *user)
 {
-	struct leat_arena *arena = caa_container_of(user, struct leat_arena, user);
+	struct leat_arena *arena = leat_container_of(user, struct leat_arena, user);
 	struct leat_job *job = NULL;
 	bool waits, timed;
 
@@ -237,7 +236,7 @@ static void init_block(struct compact *c, struct cold *cold, const struct leat_s
 	c->next = seq->next;
 	c->state = seq->state;
 	c->fini = seq->fini;
-	leat_store_rlx(&c->cold, (uint64_t)(uintptr_t)cold); /* rlx: as cost */
+	leat_store_rlx(&c->cold, cold); /* rlx: as cost */
 	c->code = 0;
 	c->capacity = (uint16_t)capacity;
 	c->end_text = END_TEXT_NONE;

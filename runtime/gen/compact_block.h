@@ -64,8 +64,8 @@ struct compact {
 	void *state;
 	void (*fini)(void *state);
 	struct leat_slab *slab;
-	uint64_t cold; /* struct cold *, or 0 */
-	uint64_t id;   /* the channel's; the generator's is the next; 0: the block is free */
+	struct cold *cold; /* or NULL */
+	uint64_t id;       /* the channel's; the generator's is the next; 0: the block is free */
 	int32_t code;
 	uint16_t capacity;
 	uint8_t end_text; /* enum end_text */
@@ -113,7 +113,7 @@ static inline uint32_t slot_after(const struct compact *c, uint32_t at, uint32_t
 static inline struct cold *cold_of(const struct compact *c)
 {
 	/* X1: pairs with leat_compact_ensure_cold() */
-	return (struct cold *)(uintptr_t)leat_load_acq(&c->cold);
+	return leat_load_acq(&c->cold);
 }
 
 /*

@@ -63,8 +63,8 @@ static void wake_batch(void *arg)
 
 void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared)
 {
-	struct leat_gen_set *gen_set = caa_container_of(hook, struct leat_gen_set, hook);
-	struct leat_arena *arena = caa_container_of(gen_set, struct leat_arena, gen_set);
+	struct leat_gen_set *gen_set = leat_container_of(hook, struct leat_gen_set, hook);
+	struct leat_arena *arena = leat_container_of(gen_set, struct leat_arena, gen_set);
 	struct cancel_batch batch = { .spared = spared };
 
 	leat_spin_lock(&gen_set->lock);

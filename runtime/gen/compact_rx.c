@@ -134,12 +134,12 @@ struct compact_wait {
 
 static struct compact *compact_of_wait(struct leat_wait_loop *w)
 {
-	return ((struct compact_wait *)(void *)w)->c;
+	return leat_container_of(w, struct compact_wait, loop)->c;
 }
 
 static ssize_t compact_wait_attempt(struct leat_wait_loop *w)
 {
-	struct compact_wait *wait = (struct compact_wait *)(void *)w;
+	struct compact_wait *wait = leat_container_of(w, struct compact_wait, loop);
 
 	return take_items(wait->c, wait->items, wait->max);
 }

@@ -53,7 +53,7 @@ static void add_block_stat(void *block, void *arg)
  */
 void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
-	struct leat_arena *arena = caa_container_of(user, struct leat_arena, user);
+	struct leat_arena *arena = leat_container_of(user, struct leat_arena, user);
 	struct stat_sum sum = { arena, 0, 0, stat };
 	uint64_t dropped = 0;
 	bool any;

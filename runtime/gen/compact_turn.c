@@ -9,7 +9,7 @@
 
 static struct compact *compact_of_job(const struct leat_job *job)
 {
-	return (struct compact *)((uintptr_t)job - offsetof(struct compact, job));
+	return leat_container_of(job, struct compact, job);
 }
 
 const char *leat_compact_text(const struct compact *c)

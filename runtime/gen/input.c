@@ -49,7 +49,7 @@ struct input_wait {
 
 static struct input_wait *input_wait_of(struct leat_wait_loop *w)
 {
-	return (struct input_wait *)(void *)w;
+	return leat_container_of(w, struct input_wait, loop);
 }
 
 static ssize_t input_wait_attempt(struct leat_wait_loop *w)

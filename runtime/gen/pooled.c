@@ -38,7 +38,7 @@ struct pooled {
 
 static struct pooled *pooled_of(const struct leat_job *job)
 {
-	return (void *)((uintptr_t)job - offsetof(struct pooled, job));
+	return leat_container_of(job, struct pooled, job);
 }
 
 /* Its receivers run it, but where its steps take long enough for handing it over. */
@@ -309,9 +309,14 @@ static uint64_t pooled_job_id(const struct leat_job *job)
 static const struct leat_job_kind pooled_job_kind = { pooled_worker_turn, pooled_job_ready,
 	                                              pooled_job_pool, pooled_job_id };
 
+static struct pooled *pooled_of_producer(struct leat_producer *producer)
+{
+	return leat_container_of(producer, struct pooled, producer);
+}
+
 static bool run_producer_here(struct leat_producer *producer)
 {
-	struct pooled *p = (struct pooled *)(void *)producer;
+	struct pooled *p = pooled_of_producer(producer);
 	enum leat_job_result what;
 
 	if (leat_must_not_wait >= LEAT_STEPS_NESTED || p->workers_only || !leat_job_claim(&p->job))
@@ -323,12 +328,12 @@ static bool run_producer_here(struct leat_producer *producer)
 
 static void schedule_producer(struct leat_producer *producer)
 {
-	leat_job_schedule(&((struct pooled *)(void *)producer)->job);
+	leat_job_schedule(&pooled_of_producer(producer)->job);
 }
 
 static void end_producer(struct leat_producer *producer)
 {
-	leat_job_wake_first(&((struct pooled *)(void *)producer)->job);
+	leat_job_wake_first(&pooled_of_producer(producer)->job);
 }
 
 /* --- starting --- */

@@ -7,7 +7,7 @@
 
 static void expire_by_timer(struct leat_timer *timer)
 {
-	struct leat_scope *scope = (void *)((char *)timer - offsetof(struct leat_scope, timer));
+	struct leat_scope *scope = leat_container_of(timer, struct leat_scope, timer);
 
 	leat_scope_expire(scope);
 }

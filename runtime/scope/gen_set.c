@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/scope/tree.h"
 
-/* A link to a gen_set, and back. */
-static struct leat_gen_set *gen_set_of(uint64_t link)
-{
-	return (struct leat_gen_set *)(uintptr_t)link;
-}
-
 struct leat_gen_set *leat_scope_find_gen_set(const struct leat_scope *scope, const void *key)
 {
 	/* S2: pairs with leat_scope_add_gen_set() */
-	struct leat_gen_set *gen_set = gen_set_of(leat_load_acq(&scope->gen_sets));
+	struct leat_gen_set *gen_set = leat_load_acq(&scope->gen_sets);
 
 	/* rlx: whose key it is knows what became of it */
-	while (gen_set != NULL && leat_load_rlx(&gen_set->key) != (uintptr_t)key)
-		gen_set = gen_set_of(gen_set->next);
+	while (gen_set != NULL && leat_load_rlx(&gen_set->key) != key)
+		gen_set = gen_set->next;
 	return gen_set;
 }
 
@@ -36,11 +30,11 @@ int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *gen_se
 	if (rc < 0)
 		return rc;
 	lock_tree(scope);
-	key = (const void *)(uintptr_t)leat_load_rlx(&gen_set->key); /* rlx: its maker's own */
+	key = leat_load_rlx(&gen_set->key); /* rlx: its maker's own */
 	if (leat_scope_find_gen_set(scope, key) == NULL) {
 		gen_set->next = leat_load_rlx(&scope->gen_sets); /* rlx: written under the lock */
 		/* S2: pairs with leat_scope_find_gen_set() */
-		leat_store_rel(&scope->gen_sets, (uint64_t)(uintptr_t)gen_set);
+		leat_store_rel(&scope->gen_sets, gen_set);
 		count_gen_sets(scope, 1);
 	} else {
 		rc = -EEXIST;
@@ -56,24 +50,24 @@ static bool lock_if_unused(struct leat_gen_set *gen_set)
 {
 	leat_spin_lock(&gen_set->lock);
 	/* rlx: under the lock */
-	if (leat_load_rlx(&gen_set->key) == 0 && gen_set->live == 0 && gen_set->holds == 0)
+	if (leat_load_rlx(&gen_set->key) == NULL && gen_set->live == 0 && gen_set->holds == 0)
 		return true;
 	leat_spin_unlock(&gen_set->lock);
 	return false;
 }
 
-struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, const void *key)
+struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, void *key)
 {
 	struct leat_gen_set *gen_set = NULL;
 
 	lock_tree(scope);
 	if (!is_cancelled(scope) && leat_scope_find_gen_set(scope, key) == NULL)
-		gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
+		gen_set = leat_load_rlx(&scope->gen_sets); /* rlx: under the lock */
 	while (gen_set != NULL && !lock_if_unused(gen_set))
-		gen_set = gen_set_of(gen_set->next);
+		gen_set = gen_set->next;
 	if (gen_set != NULL)
 		/* rlx: who finds it takes the gen_set's lock before all else */
-		leat_store_rlx(&gen_set->key, (uintptr_t)key);
+		leat_store_rlx(&gen_set->key, key);
 	unlock_tree(scope);
 	return gen_set;
 }
@@ -176,8 +170,8 @@ void leat_gen_sets_settle(struct leat_scope *top)
 
 	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->gen_sets_below > 0))
 		/* rlx: under the lock */
-		for (struct leat_gen_set *gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets));
-		     gen_set != NULL; gen_set = gen_set_of(gen_set->next))
+		for (struct leat_gen_set *gen_set = leat_load_rlx(&scope->gen_sets);
+		     gen_set != NULL; gen_set = gen_set->next)
 			settle_gen_set(gen_set);
 }
 
@@ -186,11 +180,11 @@ void leat_gen_sets_orphan(struct leat_scope *scope)
 	struct leat_gen_set *gen_set, *next;
 
 	lock_tree(scope);
-	gen_set = gen_set_of(leat_load_rlx(&scope->gen_sets)); /* rlx: under the lock */
-	leat_store_rlx(&scope->gen_sets, 0);                   /* rlx: the same */
+	gen_set = leat_load_rlx(&scope->gen_sets); /* rlx: under the lock */
+	leat_store_rlx(&scope->gen_sets, NULL);    /* rlx: the same */
 	unlock_tree(scope);
 	for (; gen_set != NULL; gen_set = next) {
-		next = gen_set_of(gen_set->next);
+		next = gen_set->next;
 		leat_spin_lock(&gen_set->lock);
 		gen_set->orphan = true;
 		gen_set->holds++;

@@ -15,9 +15,9 @@
 #include "runtime/scope/scope.h"
 
 struct leat_gen_set {
-	uint64_t next; /* the scope's next gen_set, as a number; set before it is linked */
-	/* an address, as a number; 0, set under the gen_set's lock, once it has none any more */
-	uint64_t key;
+	struct leat_gen_set *next; /* the scope's next gen_set; set before it is linked */
+	/* only compared; NULL, set under the gen_set's lock, once it has none any more */
+	void *key;
 	struct leat_scope *scope;
 	struct leat_scope_hook hook;
 	void (*free)(struct leat_gen_set *gen_set);
@@ -43,7 +43,7 @@ int leat_scope_add_gen_set(struct leat_scope *scope, struct leat_gen_set *gen_se
  * with its lock held, under which its maker makes it new; who finds it meanwhile comes by that
  * lock. NULL: there is none, or there is one of that key, or the scope is cancelled.
  */
-struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, const void *key);
+struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, void *key);
 /*
  * Under the gen_set's lock, which it may let go of and take again: one more lives. 0, or
  * -ECANCELED.

@@ -26,9 +26,9 @@ struct leat_scope {
 	unsigned refs;
 	/* generators of this scope and below, until joined */
 	size_t live;
-	uint32_t cause;        /* enum leat_cause; published by S1 */
-	uint64_t gen_sets;     /* struct leat_gen_set *; published by S2 */
-	size_t gen_sets_below; /* generator sets of this scope and below */
+	uint32_t cause;                /* enum leat_cause; published by S1 */
+	struct leat_gen_set *gen_sets; /* published by S2 */
+	size_t gen_sets_below;         /* generator sets of this scope and below */
 	int code, later_code;
 	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
 
