@@ -1,5 +1,7 @@
 /*
- * Deadlines of scopes.
+ * Deadlines of scopes. The timer thread cancels the scope whose deadline has passed. A thread that
+ * waits in a channel does it too (leat_scope_expire()), so it need not wait for the timer thread to
+ * run: the first of the two cancels.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

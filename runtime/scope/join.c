@@ -1,5 +1,9 @@
 /*
- * Generators of scopes, and those that wait for their ends: joins and closes.
+ * Generators of a scope, from begin to end, and the joins and closes that wait for them.
+ *
+ * Threads that have ended are on root->ended. A join takes one off that list, joins the thread, and
+ * only then counts its generator off; a start of another generator does the same (reap), so that a
+ * scope which is never joined does not gather threads.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -7,7 +11,7 @@
 #include "runtime/scope/tree.h"
 
 LEAT_TLS struct leat_scope *leat_scope_current;
-/* of a generator's thread that has told of its end; only compared */
+/* of a thread whose generator has ended (leat_scope_exit()); only compared */
 static LEAT_TLS struct leat_ended *own_end;
 
 int leat_scope_begin(struct leat_scope *scope)
@@ -53,12 +57,13 @@ static bool is_below(const struct leat_scope *scope, const struct leat_scope *to
 }
 
 /*
- * Under the lock: the link to a thread that has ended and that the caller may join, or to NULL.
+ * Returns the link to a thread that has ended and that the caller may join, or to NULL. Caller
+ * holds the tree's lock.
  *
- * Destructors of a thread's own values run after its generator has told of its end, and may use the
- * library. Such a thread must not join itself. Nor may it join any thread that it has no need of,
- * as that thread's destructors may wait for this one; so it joins only those of the scope that it
- * waits for.
+ * Destructors of a thread's own values run after leat_scope_exit(), and may call the library. A
+ * thread in such a destructor must not join itself. Nor may it join a thread that it has no need
+ * of, as a destructor of that thread may wait for this one. Therefore it joins only threads of the
+ * scope that it waits for.
  */
 static struct leat_ended **find_ended(struct leat_scope *root, const struct leat_scope *waits_for)
 {
@@ -71,8 +76,8 @@ static struct leat_ended **find_ended(struct leat_scope *root, const struct leat
 }
 
 /*
- * Under the lock, which it lets go of meanwhile: joins one thread that has ended. False if there is
- * none to join.
+ * Joins one thread that has ended; returns false if there is none. Caller holds the tree's lock,
+ * which is released during the join.
  */
 static bool reap_one(struct leat_scope *root, const struct leat_scope *waits_for)
 {
@@ -92,14 +97,14 @@ static bool reap_one(struct leat_scope *root, const struct leat_scope *waits_for
 void leat_scope_reap(struct leat_scope *scope)
 {
 	if (own_end != NULL)
-		return; /* the joins of others do it */
+		return; /* joins by other threads do it */
 	lock_tree(scope);
 	while (reap_one(scope->root, scope->root))
 		;
 	unlock_tree(scope);
 }
 
-/* Whether the calling thread is a generator that a join of scope would wait for. */
+/* Whether the calling thread runs a generator that a join of this scope would wait for. */
 static bool is_inside(const struct leat_scope *scope)
 {
 	for (const struct leat_scope *s = leat_scope_current; s != NULL; s = s->parent)
@@ -108,31 +113,39 @@ static bool is_inside(const struct leat_scope *scope)
 	return false;
 }
 
-/* Under the lock. */
+/* Caller holds the tree's lock. */
 static int join_result(const struct leat_scope *scope)
 {
 	return scope->code != 0 ? scope->code : scope->later_code;
 }
 
 /*
- * Under the lock. Crowds that are empty already are found here; those that become so see the
- * joiner.
+ * Caller holds the tree's lock. Invariant: while a join waits, a gen_set in which no generator
+ * lives is not counted in live. If it were, the join would sleep although all generators have
+ * ended. The last leaver of a gen_set and this function take the gen_set's lock in turn:
+ *
+ *     the leaver is first     settle below finds live 0 and counts the gen_set off
+ *     this function is first  the lock orders joiners before the leaver's load: the leaver reads a
+ *                             joiner, counts the gen_set off and broadcasts
  */
 static void wait_for_all(struct leat_scope *scope)
 {
 	struct leat_scope *root = scope->root;
 
-	/* rlx: before the gen_sets' locks are taken */
+	/* rlx: leavers read it under a gen_set's lock, which settle takes after this */
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1);
 	leat_gen_sets_settle(scope);
 	while (scope->live > 0)
 		if (!reap_one(root, scope))
 			leat_cond_wait(&root->changed, &root->lock);
-	/* rlx: a leaver that still sees it broadcasts in vain */
+	/* rlx: a leaver that still reads the old number broadcasts in vain */
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1);
 }
 
-/* From inside what would be waited for, and in a step where there is anything to wait for. */
+/*
+ * Whether a join must return -EDEADLK: the caller runs inside a generator that the join would wait
+ * for, or in a step on a pool while any generator lives.
+ */
 static bool must_not_join(struct leat_scope *scope)
 {
 	bool would_wait = false;

@@ -1,15 +1,15 @@
 /*
- * Scopes: the tree, its causes, its cancels.
+ * Scopes: the tree, its causes, its cancels. scope.h says where a cause goes.
  *
- *     S1  a first cause is kept, then told  ->  S1  leat_scope_cause() loads it: code and text are
- *                                                   there
+ *     S1  the canceller writes code and text,  ->  S1  leat_scope_cause() loads cause: code and
+ *         then stores cause                            text are written
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/registry/registry.h"
 #include "runtime/scope/tree.h"
 
-/* Under the lock. */
+/* Caller holds the tree's lock. */
 static void unlink_child(struct leat_scope *scope)
 {
 	if (scope->newer != NULL)
@@ -43,7 +43,7 @@ void leat_scope_let_go(struct leat_scope *scope)
 	}
 }
 
-/* Under the lock. */
+/* Caller holds the tree's lock. */
 static void keep_cause(struct leat_scope *scope, enum leat_cause cause, int code, const char *text)
 {
 	scope->code = code;
@@ -53,8 +53,9 @@ static void keep_cause(struct leat_scope *scope, enum leat_cause cause, int code
 }
 
 /*
- * Under the lock. Hooks that were called before, by a failure that left one alone, are called
- * again.
+ * Caller holds the tree's lock. The cause is kept before any hook is called: a thread that finds
+ * its channel cancelled finds the cause, too. A failure that spared one hook has called the others;
+ * a later cancel calls all of them again.
  */
 static void cancel_scope(struct leat_scope *scope, enum leat_cause cause, int code,
                          const char *text, const struct leat_scope_hook *except, const void *spared)
@@ -109,7 +110,7 @@ static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 		scope->older->newer = scope;
 	parent->children = scope;
 	if (is_cancelled(parent)) {
-		/* rlx: locked */
+		/* rlx: the tree's lock is held */
 		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code,
 		           parent->text);
 		scope->swept = true;
@@ -152,7 +153,7 @@ struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *paren
 	return scope;
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For a caller that takes the address, or from another language: its layout is not checked. */
 struct leat_scope *(leat_scope_open)(struct leat_scope *parent, const struct leat_scope_opts *opts)
 {
 	return leat_scope_open(parent, opts);
@@ -176,7 +177,7 @@ void leat_scope_fail(struct leat_scope *scope, int code, const char *text,
 {
 	lock_tree(scope);
 	if (is_cancelled(scope))
-		/* whose data is left alone by the first failure must not be cut off by a second */
+		/* a second failure must not cut off the data that the first one spared */
 		leat_scope_count_later(scope, code);
 	else
 		leat_scope_cancel_tree(scope, LEAT_FAILED, code, text, except, spared);

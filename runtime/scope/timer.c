@@ -2,8 +2,8 @@
 #include "runtime/scope/timer.h"
 
 /*
- * A thread that was told to stop may still sleep when the next one starts, so each has its own
- * place to sleep.
+ * A timer thread that was stopped may still sleep when the next one starts, so each has a condition
+ * variable of its own.
  */
 struct timer_thread {
 	struct leat_thread thread;
@@ -13,8 +13,8 @@ struct timer_thread {
 
 /* guards everything here; held while a timer fires */
 static struct leat_mutex lock = LEAT_MUTEX_INIT;
-static struct leat_due *first; /* of those that wait */
-static size_t timers_count;    /* added and not removed, fired or not */
+static struct leat_due *first; /* of the timers that wait */
+static size_t timers_count;    /* added and not removed, whether they fired or not */
 static struct timer_thread *current;
 
 static struct leat_timer *first_timer(void)
@@ -77,7 +77,7 @@ int leat_timer_add(struct leat_timer *timer)
 		timer->waiting = true;
 		leat_due_add(&first, &timer->due);
 		if (timer == first_timer())
-			leat_cond_broadcast(&current->changed); /* it sleeps towards a later one */
+			leat_cond_broadcast(&current->changed); /* it sleeps until a later one */
 	}
 	leat_mutex_unlock(&lock);
 	return rc;
