@@ -1,12 +1,11 @@
 /*
- * Compact generators: starting one, and the end and the memory of its block.
+ * Compact generators: the life of a block, from its start to the side that frees it (compact.h).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/compact_block.h"
 #include "runtime/registry/rcu.h"
 
-/* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
 struct cold *leat_compact_ensure_cold(struct compact *c)
 {
 	struct cold *cold = cold_of(c), *found = NULL;
@@ -17,7 +16,7 @@ struct cold *leat_compact_ensure_cold(struct compact *c)
 	if (cold == NULL)
 		return NULL;
 	cold->waits.wake_fd = -1;
-	/* X1: made before it is known; pairs with cold_of() */
+	/* X1: contents before the pointer; pairs with cold_of() */
 	if (leat_cas_acqrel(&c->cold, &found, cold))
 		return cold;
 	leat_os_free(cold);
@@ -35,7 +34,6 @@ static void discard_item(struct compact *c)
 		cold->discard(item, cold->discard_arg);
 }
 
-/* Takes out what nobody will receive; the receiver, or who is alone with the block. */
 void leat_compact_drain(struct compact *c, uint32_t ctl)
 {
 	enum leat_drop reason =
@@ -45,7 +43,7 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
 	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) {
 		discard_item(c);
 		c->take_at = slot_after(c, c->take_at, 1);
-		/* rlx: a number; R2 publishes it, so that looks notify of no delivery */
+		/* rlx: a number; R2 publishes it, so no snapshot takes a drop for a delivery */
 		leat_add_rlx(&c->arena->dropped[reason], 1);
 		/* R2: pairs with A2 in count_room(); rlx: this side's own */
 		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1);
@@ -53,8 +51,8 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
 }
 
 /*
- * Under the gen_set's lock, alone with the block. What it returns is the caller's to free, under no
- * lock.
+ * Gives the block back to its slab. Caller holds the gen_set's lock and is alone with the block.
+ * Returns a slab for leat_slab_free(), which the caller calls when it has released the lock.
  */
 static struct leat_slab *free_block(struct compact *c)
 {
@@ -62,7 +60,10 @@ static struct leat_slab *free_block(struct compact *c)
 
 	arena->accepted += leat_load_rlx(&c->tail); /* rlx: alone with it */
 	arena->received += leat_load_rlx(&c->head); /* rlx: the same */
-	/* rlx: B1: a look that counted arena->accepted already took the lock after this */
+	/*
+	 * rlx: B1: a snapshot that has added up arena->accepted with this block's items took the
+	 * lock after this, so it reads 0 here and does not count them twice
+	 */
 	leat_store_rlx(&c->id, 0);
 	if (arena->unstarted == c)
 		arena->unstarted = NULL;
@@ -76,15 +77,12 @@ static void free_cold(struct cold *cold)
 	leat_os_free(cold);
 }
 
-/*
- * One of the two sides has done with the block: frees it if it was the second, and lets a generator
- * that ended be joined.
- */
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 {
 	struct leat_gen_set *gen_set = &c->arena->gen_set;
 	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
-	uint32_t ctl = leat_load_acq(ctl_of(c)); /* K1: what the other did; pairs with itself */
+	uint32_t ctl =
+		leat_load_acq(ctl_of(c)); /* K1: what the other side did; pairs with itself */
 	struct leat_slab *slab = NULL;
 	struct cold *cold = NULL;
 	bool last;
@@ -93,7 +91,7 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 		ctl = leat_or_acqrel(ctl_of(c), done); /* K1: pairs with itself */
 	last = ctl & other;
 	if (last)
-		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: nobody else is left */
+		leat_compact_drain(c, leat_load_rlx(ctl_of(c))); /* rlx: alone with the block */
 	if (!last && !ended)
 		return;
 	if (last)
@@ -106,17 +104,17 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 	leat_slab_free(slab);
 }
 
-/* --- the last that was started --- */
+/* --- the generator that was started last --- */
 
 /*
- * Under the gen_set's lock: whether the last one that was started with nobody told of it has not
- * had a turn yet.
+ * Whether the arena has an unstarted generator: one that is in no queue and has had no turn. Caller
+ * holds the gen_set's lock.
  */
 static bool has_unstarted(const struct leat_arena *arena)
 {
 	const struct compact *c = arena->unstarted;
 
-	/* rlx: who finds it IDLE may wake it */
+	/* rlx: a hint; leat_job_wake_begin() decides */
 	return c != NULL && leat_load_rlx(&c->job.run) == LEAT_RUN_IDLE &&
 	       leat_load_rlx(&c->tail) == 0;
 }
@@ -132,7 +130,7 @@ bool leat_compact_wake_unstarted(struct leat_pool_user *user)
 	if (waits && arena->unstarted_seen) {
 		job = &((struct compact *)arena->unstarted)->job;
 		if (!leat_job_wake_begin(job, true, &timed))
-			job = NULL; /* its receiver has run it just now */
+			job = NULL; /* its receiver has claimed it meanwhile */
 		waits = false;
 	}
 	arena->unstarted_seen = user->unstarted_listed = waits;
@@ -160,7 +158,7 @@ bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size)
 	       opts->capacity * item_size <= LEAT_COMPACT_BYTES && leat_item_align(item_size) <= 16;
 }
 
-/* Memory for what most have not. False: there is none. */
+/* Makes the cold part if the options need one; else *cold is NULL. False: there is no memory. */
 static bool create_cold(const struct leat_chan_opts *opts, struct cold **cold)
 {
 	*cold = NULL;
@@ -178,7 +176,8 @@ static bool create_cold(const struct leat_chan_opts *opts, struct cold **cold)
 }
 
 /*
- * Under the gen_set's lock, which it may let go of and take again: a block, or NULL with *rc set.
+ * Returns a block, or NULL with *rc set. Caller holds the gen_set's lock, which may be released and
+ * taken again meanwhile.
  */
 static struct compact *alloc_block(struct leat_arena *arena, size_t bytes, int *rc)
 {
@@ -188,7 +187,7 @@ static struct compact *alloc_block(struct leat_arena *arena, size_t bytes, int *
 	while ((c = leat_arena_alloc(arena, bytes, &slab)) == NULL) {
 		*rc = leat_arena_grow(arena, bytes);
 		if (*rc == 0 && arena->gen_set.canceled)
-			*rc = -ECANCELED; /* meanwhile, so that no walk would find it */
+			*rc = -ECANCELED; /* while unlocked: its walk would not find this block */
 		if (*rc < 0)
 			return NULL;
 	}
@@ -197,8 +196,9 @@ static struct compact *alloc_block(struct leat_arena *arena, size_t bytes, int *
 }
 
 /*
- * Under the gen_set's lock: a block that counts and can be cancelled. NULL, with *rc set, and the
- * lock gone.
+ * Counts one more generator and returns a block for it. Caller holds the gen_set's lock, so a
+ * cancel finds the block once the lock is released. Returns NULL with *rc set, and with the lock
+ * released.
  */
 static struct compact *create_block(struct leat_arena *arena, size_t bytes, int *rc)
 {
@@ -215,17 +215,20 @@ static struct compact *create_block(struct leat_arena *arena, size_t bytes, int 
 	return c;
 }
 
-/* Under the gen_set's lock. A look may stand at the block: of what it reads, id comes last. */
+/*
+ * Fills in a new block. Caller holds the gen_set's lock. A snapshot may read the block meanwhile:
+ * of the words that it reads, id is stored last.
+ */
 static void init_block(struct compact *c, struct cold *cold, const struct leat_seq *seq,
                        size_t capacity)
 {
-	leat_store_rel(&c->head, 0); /* B1: id was cleared; pairs with add_block_stat() */
+	leat_store_rel(&c->head, 0); /* B1: id is 0 before; pairs with add_block_stat() */
 	leat_store_rel(&c->tail, 0); /* B1: the same */
 	c->fast = NULL;
 	c->pos = c->limit = 0;
 	c->put_at = c->take_at = 0;
 	c->word = &((struct leat_rx *)c)->ring.never;
-	leat_store_rlx(&c->cost, 0); /* rlx: found by the lock that is held, or a queue's */
+	leat_store_rlx(&c->cost, 0); /* rlx: a thread finds the block by this lock, or a queue's */
 	c->held = 0;
 	c->cause = 0;
 	c->open = true;
@@ -244,9 +247,10 @@ static void init_block(struct compact *c, struct cold *cold, const struct leat_s
 }
 
 /*
- * Under the gen_set's lock, which it lets go of: the first turn is given by the receiver, who most
- * often comes at once, or by a worker that finds it not yet given. Only one stands so at a time;
- * the others, and all that workers alone may run, are queued.
+ * Places the new job for its first turn. Caller holds the gen_set's lock, which this releases. The
+ * job is left unstarted: its receiver, which most often comes at once, gives the first turn, or
+ * else a worker that finds it (leat_compact_wake_unstarted()). Only one job of an arena is
+ * unstarted at a time. The others, and jobs that only workers may run, are queued.
  */
 static void place_job(struct leat_arena *arena, struct compact *c)
 {
@@ -254,7 +258,7 @@ static void place_job(struct leat_arena *arena, struct compact *c)
 	bool notify;
 
 	if (arena->workers_only || has_unstarted(arena)) {
-		c->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
+		c->job.run = LEAT_RUN_QUEUED; /* no thread finds it before it is in a queue */
 		leat_spin_unlock(&arena->gen_set.lock);
 		leat_job_start(&c->job, !arena->workers_only);
 		return;

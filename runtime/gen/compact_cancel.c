@@ -1,5 +1,7 @@
 /*
- * What a cancel of a scope does to its compact generators.
+ * What a cancel of a scope does to its compact generators: it marks each block as cancelled, and
+ * wakes its receiver and its job. A cancel that follows a failure spares the block of the generator
+ * that failed. The canceller holds the tree's lock throughout.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -7,8 +9,8 @@
 #include "runtime/registry/rcu.h"
 
 /*
- * What a cancel has found under the gen_set's lock, and wakes without it: receivers that stand, and
- * jobs.
+ * Receivers that wait and jobs that sleep: collected while the gen_set's lock is held, woken when
+ * it is released, as a wake-up may make a system call.
  */
 struct cancel_batch {
 	const void *spared;
@@ -20,7 +22,7 @@ struct cancel_batch {
 	unsigned receivers_count, jobs_count;
 };
 
-/* Under the tree's lock and the gen_set's. */
+/* Caller holds the tree's lock and the gen_set's. */
 static void cancel_block(void *block, void *arg)
 {
 	struct cancel_batch *batch = arg;
@@ -43,7 +45,7 @@ static void cancel_block(void *block, void *arg)
 	}
 }
 
-/* Under the tree's lock. */
+/* Caller holds the tree's lock, and not the gen_set's. */
 static void wake_batch(void *arg)
 {
 	struct cancel_batch *batch = arg;
@@ -52,7 +54,7 @@ static void wake_batch(void *arg)
 		leat_compact_notify_finish(batch->receivers[--batch->receivers_count]);
 	if (batch->jobs_count == 0)
 		return;
-	leat_rcu_read_lock(); /* once the last is in a queue, all may end and the pool be closed */
+	leat_rcu_read_lock(); /* once all are in queues they may end, and the pool be closed */
 	while (batch->jobs_count > 0) {
 		const struct woken *woken = &batch->jobs[--batch->jobs_count];
 

@@ -1,15 +1,31 @@
 /*
- * The place where a compact generator's receiver waits, and how it is told.
+ * The place where a compact generator's receiver waits: its word `waiter`, and the notifier.
+ *
+ * Edge K2. Invariant: no notifier touches a sleeper after its thread has left the wait, nor the
+ * block after it is freed. The sleeper is on the stack of the thread that waits. If a notified
+ * thread could leave at once, it could do so between the notifier's load of waiter and its store
+ * into the sleeper:
+ *
+ *     notifier                          the receiver's thread
+ *     loads waiter
+ *                                       wakes for another reason, takes the item, returns
+ *     stores into the sleeper: the stack is used for something else by now
+ *
+ * Therefore the notifier first swaps NOTIFYING into waiter and clears waiter as its last touch. A
+ * thread that leaves swaps its sleeper for 0. If that fails, a notifier is at it: the thread waits
+ * until waiter is clear.
+ *
+ *     waiter                       means
+ *     0                            no thread waits, or the notifier has done with it
+ *     sleeper                      a thread waits there, or a descriptor in an event loop
+ *     sleeper | NOTIFYING          a notifier notifies it, and will clear the word
+ *     ... | LEAVER_SLEEPS          and a thread sleeps on the word until then
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/event/event.h"
 #include "runtime/gen/compact_block.h"
 
-/*
- * NOTIFYING: the sleeper is being told, and stays until the word is cleared. LEAVER_SLEEPS: a
- * thread sleeps on the word until then.
- */
 enum { NOTIFYING = 1, LEAVER_SLEEPS = 2, NOTIFYING_PAUSES = 64 };
 
 bool leat_compact_notify_begin(struct compact *c)
@@ -21,9 +37,7 @@ bool leat_compact_notify_begin(struct compact *c)
 	       leat_cas_acqrel(&c->waiter, &waiter, waiter | NOTIFYING);
 }
 
-/*
- * What futex(2) looks at of the word: the half with the marks, on machines with the low half first.
- */
+/* The half of waiter that has the marks; futex(2) compares 32 bits. */
 static uint32_t *waiter_low_half(struct compact *c)
 {
 	return (uint32_t *)(void *)&c->waiter;
@@ -34,7 +48,8 @@ LEAT_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half is t
 void leat_compact_notify_finish(struct compact *c)
 {
 	uint32_t *half = waiter_low_half(c), *word;
-	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: this thread's, but for LEAVER_SLEEPS */
+	uint64_t waiter =
+		leat_load_rlx(&c->waiter); /* rlx: only LEAVER_SLEEPS may be added to it */
 
 	waiter &= ~(uint64_t)(NOTIFYING | LEAVER_SLEEPS);
 	word = leat_sleeper_notify((struct leat_sleeper *)(uintptr_t)waiter);
@@ -53,8 +68,8 @@ void leat_compact_notify(struct compact *c)
 }
 
 /*
- * Until the sleeper that stands there has been told: for a while awake, then asleep, as the teller
- * may want this core.
+ * Waits until the notifier that is at work has cleared the word: with pauses first, then asleep, as
+ * the notifier may need this core.
  */
 static void outwait_notifier(struct compact *c)
 {
@@ -89,7 +104,7 @@ bool leat_compact_remove_waiter(struct leat_rx *rx, struct leat_sleeper *sleeper
 	struct compact *c = compact_of_rx(rx);
 	uint64_t waiter = (uint64_t)(uintptr_t)sleeper;
 
-	/* rlx: nobody touched it, nor will; who was told looks again */
+	/* rlx: success: no notifier has touched the sleeper, nor will; failure: K2 follows */
 	if (leat_cas_rlx(&c->waiter, &waiter, 0))
 		return false;
 	outwait_notifier(c);

@@ -1,6 +1,6 @@
 /*
- * The receiver of a compact generator: where it waits and is told, and what the calls with it do.
- * It runs the generator itself where it can.
+ * The receiver of a compact generator: what leat_recv(), leat_peek() and the other calls do with it
+ * (struct leat_rx_ops). It runs the generator itself where it can.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* The receiver made room. */
+/* The receiver has made room: wakes a job that workers run. */
 static inline void schedule_refill(struct compact *c) /* mutate */
 {
 	if (leat_likely(!is_run_by_workers(c)))
@@ -33,7 +33,10 @@ static void advance_head(struct compact *c, uint32_t n)
 	schedule_refill(c);
 }
 
-/* Nothing is there and no turn will come, as ctl says: 0 from now on, unless a cancel is first. */
+/*
+ * The channel is empty, and ctl says that no turn will come. Returns 0, and so does every call from
+ * now on, unless a cancel came first: then -ECANCELED.
+ */
 static ssize_t end_stream(struct compact *c, uint32_t ctl)
 {
 	while (!(ctl & LEAT_CTL_CANCELED))
@@ -43,7 +46,10 @@ static ssize_t end_stream(struct compact *c, uint32_t ctl)
 	return -ECANCELED;
 }
 
-/* items NULL: only looks how many there are. */
+/*
+ * Takes up to max items that are there; with items NULL takes none. Returns how many there are; 0
+ * at the end; -EAGAIN, -ECANCELED.
+ */
 static ssize_t take_items(struct compact *c, void *items, size_t max)
 {
 	/* K1: items, cause before TX_GONE; pairs with end_generator() */
@@ -80,21 +86,21 @@ static ssize_t take_items(struct compact *c, void *items, size_t max)
 	return (ssize_t)n;
 }
 
-/* Runs the generator here, if nobody else has it. Whether it did. */
+/* Gives the generator a turn on this thread, if no other thread runs it. Returns whether it did. */
 static bool run_generator_here(struct compact *c)
 {
-	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, for measuring now and then */
+	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, to measure now and then */
 	enum leat_job_result what;
 	uint32_t cost;
 
 	if (c->arena->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED ||
 	    !leat_job_claim(&c->job))
 		return false;
-	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
+	cost = leat_load_rlx(&c->cost); /* rlx: this thread runs the job now */
 	what = leat_compact_run_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE),
 	                             tail % MEASURE_EVERY == 2, true);
 	if (what == LEAT_JOB_OVER)
-		return true; /* its pool may be gone by now */
+		return true; /* its pool may be closed by now */
 	if (what == LEAT_JOB_MORE && !is_run_by_workers(c))
 		what = LEAT_JOB_PARK; /* the receiver will be back */
 	if (leat_likely(what == LEAT_JOB_PARK && !is_run_by_workers(c)))
@@ -165,7 +171,7 @@ static void compact_wait_prepare(struct leat_wait_loop *w)
 {
 	struct leat_rx *rx = (struct leat_rx *)compact_of_wait(w);
 
-	/* takes the place of an event loop's watch, too, which is armed no more */
+	/* it also replaces the sleeper of an event loop's descriptor, which is then disarmed */
 	/* C1, J3: waiter before tail, ctl and run; pairs with notify_receiver(), settle_parked() */
 	leat_event_fence(leat_compact_add_waiter(rx, &w->sleeper));
 }
@@ -184,7 +190,7 @@ static const struct leat_wait_ops compact_wait_ops = {
 	.retire = compact_wait_retire,
 };
 
-/* Nothing was there. Runs the generator here, or waits for the worker that does. */
+/* Runs the generator on this thread, or waits for the worker that runs it. */
 static __attribute__((noinline)) ssize_t wait_for_items(struct compact *c, void *items, size_t max,
                                                         int64_t deadline_ns)
 {
@@ -249,7 +255,7 @@ static ssize_t compact_recv(struct leat_rx *rx, void *items, size_t max, int64_t
 	return r;
 }
 
-/* Waits until there is something, as a receive of nothing does. */
+/* Waits until there is an item, as a receive does, and takes none. */
 static ssize_t compact_peek(struct leat_rx *rx, size_t want, const void **items)
 {
 	struct compact *c = compact_of_rx(rx);
@@ -303,10 +309,10 @@ static void compact_close(struct leat_rx *rx)
 		close_wait_fds(c, &cold_of(c)->waits);
 	c->open = false;
 	c->held = 0;
-	/* rlx: leat_compact_leave() looks in order */
+	/* rlx: a hint; leat_compact_leave() loads it in order */
 	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) {
 		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with read_refusal() */
-		/* rlx: why it is; a cancel may come now or later */
+		/* rlx: the reason of the drops; a cancel may come before or after it */
 		leat_compact_drain(c, leat_load_rlx(ctl_of(c)));
 		leat_job_wake_first(&c->job);
 	}
@@ -348,7 +354,7 @@ static bool compact_ready(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
 
-	/* rlx: an attempt looks in order */
+	/* rlx: a hint; an attempt loads them in order */
 	if (count_available(c) > 0 ||
 	    leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
 		return true;

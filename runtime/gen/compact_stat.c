@@ -7,27 +7,31 @@
 
 #include <string.h>
 
-/* What a look adds up. */
+/* What a snapshot adds up. */
 struct stat_sum {
 	struct leat_arena *arena;
 	uint64_t tails, heads;
 	struct leat_pool_stat *stat;
 };
 
-/* The block's cold is not freed meanwhile, under the lock, if this is still its id. */
+/*
+ * Copies the name of the generator that has had a turn for long. While the lock is held and the
+ * block has this id, its cold part is not freed.
+ */
 static void copy_long_name(struct stat_sum *sum, struct compact *c, uint64_t id)
 {
 	struct leat_spin *lock = &sum->arena->gen_set.lock;
 	const struct cold *cold;
 
 	leat_spin_lock(lock);
-	cold = leat_load_rlx(&c->id) == id ? cold_of(c) : NULL; /* rlx: cleared under the lock */
+	cold = leat_load_rlx(&c->id) == id ? cold_of(c)
+	                                   : NULL; /* rlx: it is cleared under this lock */
 	if (cold != NULL)
 		memcpy(sum->stat->long_name, cold->name, sizeof(cold->name));
 	leat_spin_unlock(lock);
 }
 
-/* Under no lock: the block may go meanwhile, and come into use again. */
+/* Caller holds no lock: the block may be freed meanwhile, and started anew (compact.h, B1). */
 static void add_block_stat(void *block, void *arg)
 {
 	struct stat_sum *sum = arg;
@@ -36,7 +40,7 @@ static void add_block_stat(void *block, void *arg)
 
 	if (id == 0)
 		return;
-	/* B1: pairs with init_block(); and R2: what was dropped is counted */
+	/* B1: pairs with init_block(); and R2: what was dropped before head is counted */
 	head = leat_load_acq(&c->head);
 	tail = leat_load_acq(&c->tail);  /* B1: the same */
 	if (leat_load_rlx(&c->id) != id) /* rlx: B1 orders it */
@@ -48,8 +52,9 @@ static void add_block_stat(void *block, void *arg)
 }
 
 /*
- * Nothing is told of that was not: what ends meanwhile may be left out, and is in the next look's;
- * and what is dropped meanwhile is counted as dropped, and not as delivered.
+ * Invariant: a snapshot says nothing that was not so. A generator that ends during the walk may be
+ * left out, and the next snapshot has it. An item that is dropped during the walk counts as dropped
+ * and never as delivered: the walk reads heads before it reads what was dropped.
  */
 void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *stat)
 {
@@ -67,7 +72,7 @@ void leat_compact_read_stat(struct leat_pool_user *user, struct leat_pool_stat *
 	if (any)
 		leat_arena_for_each_unlocked(arena, add_block_stat, &sum);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		/* rlx: a number; those of heads that were seen are in it */
+		/* rlx: a number; drops before the heads that were read are in it (R2) */
 		uint64_t now = leat_load_rlx(&arena->dropped[reason]);
 
 		stat->dropped[reason] += now;

@@ -1,5 +1,6 @@
 /*
- * The turns of a compact generator: its steps, and what the last one ends with.
+ * The turns of a compact generator: its steps, and what the last one ends with. The thread that
+ * runs the job is a worker, or the receiver's own (by_receiver).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -34,7 +35,7 @@ const char *leat_compact_text(const struct compact *c)
 	return text;
 }
 
-/* Its input's end is its own; without the words where there is no memory for them. */
+/* Takes over its input's end; without the text if there is no memory for it. */
 static void adopt_input_end(struct compact *c, const struct leat_input_end *input)
 {
 	struct cold *cold = input->text[0] == '\0' ? NULL : leat_compact_ensure_cold(c);
@@ -50,7 +51,10 @@ static void adopt_input_end(struct compact *c, const struct leat_input_end *inpu
 	c->end_text = END_TEXT_INPUT;
 }
 
-/* What the last value means. Whether it is a failure that its scope must hear of. */
+/*
+ * Sets cause, code and text of the end by the last value of next. Returns whether it is a failure
+ * that must cancel the scope.
+ */
 static bool set_outcome(struct compact *c, int rc, const struct leat_input_end *input)
 {
 	/* K1: the scope's cause before CANCELED; pairs with cancel_block() */
@@ -59,8 +63,8 @@ static bool set_outcome(struct compact *c, int rc, const struct leat_input_end *
 	int code = 0;
 
 	if (rc == -ECANCELED && !(ctl & LEAT_CTL_CANCELED)) {
-		leat_scope_settle(scope); /* a cancel under way has not come to this channel yet */
-		ctl = leat_load_acq(ctl_of(c)); /* K1: the same, of one that came since */
+		leat_scope_settle(scope);       /* a cancel may be on its way to this channel */
+		ctl = leat_load_acq(ctl_of(c)); /* K1: the same, of a cancel that came since */
 	}
 	c->cause = LEAT_COMPLETED;
 	if (rc == 0)
@@ -82,7 +86,10 @@ static bool set_outcome(struct compact *c, int rc, const struct leat_input_end *
 	return c->cause == LEAT_FAILED;
 }
 
-/* Of the many that end one by one, snapshots tell of those that failed. */
+/*
+ * Records a failed end for snapshots. Compact generators are many, so those that end well are only
+ * counted.
+ */
 static void record_failed_end(struct compact *c)
 {
 	const struct cold *cold = cold_of(c);
@@ -107,7 +114,8 @@ static void end_generator(struct compact *c, int rc, const struct leat_input_end
                           bool by_receiver)
 {
 	struct leat_arena *arena = c->arena;
-	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0; /* he is not about to close it */
+	/* a receiver that gives the last turn is not about to close the channel */
+	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0;
 	bool failed;
 
 	if (c->fini != NULL)
@@ -127,15 +135,15 @@ static void end_generator(struct compact *c, int rc, const struct leat_input_end
 
 static uint64_t count_room(const struct compact *c)
 {
-	/* A2: slots free; pairs with R2; rlx: this side's own */
+	/* A2: slots are free; pairs with R2; rlx: only this side writes tail */
 	return c->capacity - (leat_load_rlx(&c->tail) - leat_load_acq(&c->head));
 }
 
 static int read_refusal(struct compact *c)
 {
 	/*
-	 * K1: what was done before the cancel or the close, for fini; pairs with cancel_block(),
-	 * compact_close()
+	 * K1: fini may use what other threads did before the cancel or the close; pairs with
+	 * cancel_block(), compact_close()
 	 */
 	uint32_t ctl = leat_load_acq(ctl_of(c));
 
@@ -145,8 +153,8 @@ static int read_refusal(struct compact *c)
 }
 
 /*
- * Runs up to n steps, as far as there is room. Answers what next did last: 1 if it is to be asked
- * again.
+ * Runs up to n steps, as far as there is room. Returns the last value of next, or 1 if no step
+ * ended it; -ECANCELED or -EPIPE if the channel has ended.
  */
 static int make_items(struct compact *c, struct leat_step *step, uint32_t n)
 {
@@ -176,7 +184,7 @@ static int make_items(struct compact *c, struct leat_step *step, uint32_t n)
 	return rc;
 }
 
-/* A step asked to be called again later. An enum leat_job_result, or -errno. */
+/* A step asked to be called again later. Returns an enum leat_job_result, or -errno. */
 static int await_for_step(struct compact *c, const struct leat_step *step, int rc)
 {
 	struct cold *cold;
@@ -191,7 +199,7 @@ static int await_for_step(struct compact *c, const struct leat_step *step, int r
 	return leat_await_begin(&cold->await, &c->job, step, rc);
 }
 
-/* What a turn has set up on its thread. */
+/* What a turn sets up on its thread. */
 struct turn {
 	struct compact *c;
 	struct leat_scope *outer;
@@ -210,8 +218,8 @@ static void begin_compact_turn(struct turn *turn, struct compact *c, bool by_rec
 }
 
 /*
- * Also where an exception leaves the turn, which goes on to the receive that gave it: the generator
- * has failed.
+ * Runs when the turn is left, also by an exception. An exception goes on to the caller of the
+ * receive that gave the turn, and the generator has failed.
  */
 static void end_compact_turn(struct turn *turn)
 {
@@ -253,7 +261,6 @@ static int run_block_steps(struct compact *c, uint32_t n, bool measure, bool by_
 	return rc;
 }
 
-/* One turn of n steps at the most. */
 enum leat_job_result leat_compact_run_turn(struct compact *c, uint32_t n, bool measure,
                                            bool by_receiver)
 {
@@ -270,7 +277,7 @@ enum leat_job_result leat_compact_run_turn(struct compact *c, uint32_t n, bool m
 	return count_room(c) > 0 ? LEAT_JOB_MORE : LEAT_JOB_PARK;
 }
 
-/* On a worker. Short steps are the receiver's own, once it has come for the first. */
+/* On a worker. Short steps are left to the receiver, once it has received. */
 static enum leat_job_result compact_worker_turn(struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
