@@ -22,7 +22,7 @@ static struct leat_slab *slab_in_emptied(struct leat_link *link)
 	return leat_container_of(link, struct leat_slab, emptied);
 }
 
-/* Blocks begin on a line. */
+/* The first block begins on a cache line. */
 static size_t slab_header_bytes(void)
 {
 	return (sizeof(struct leat_slab) + 63) & ~(size_t)63;
@@ -47,7 +47,7 @@ static struct leat_sizes *find_sizes(struct leat_arena *arena, size_t stride)
 	return sizes;
 }
 
-/* Under no lock. */
+/* Caller holds no lock. */
 static struct leat_sizes *create_sizes(size_t stride)
 {
 	struct leat_sizes *sizes = leat_os_alloc(sizeof(*sizes), 0);
@@ -60,7 +60,7 @@ static struct leat_sizes *create_sizes(size_t stride)
 	return sizes;
 }
 
-/* Under no lock. */
+/* Caller holds no lock. */
 static struct leat_slab *create_slab(size_t stride, uint32_t blocks)
 {
 	size_t bytes = slab_header_bytes() + blocks * stride;
@@ -151,8 +151,8 @@ void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab *
 }
 
 /*
- * Under the lock: takes an empty slab out, unless it is the only one with room: the next block
- * would want that.
+ * Takes an empty slab off its lists and returns it; NULL if it is the only one with room, which the
+ * next block would need. Caller holds the lock.
  */
 static struct leat_slab *unlink_empty_slab(struct leat_slab *slab)
 {
@@ -184,8 +184,8 @@ struct leat_slab *leat_arena_free(struct leat_arena *arena, struct leat_slab *sl
 }
 
 /*
- * Under the lock, which it lets go of and takes again: gives back what stayed for walks, a few at a
- * time.
+ * Frees the slabs that walks have kept, if no walk is under way, a few at a time. Caller holds the
+ * lock, which is released and taken again meanwhile.
  */
 static void free_emptied(struct leat_arena *arena)
 {
@@ -210,8 +210,8 @@ static void free_emptied(struct leat_arena *arena)
 }
 
 /*
- * Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this
- * slab.
+ * Calls fn for those of the next few blocks from *i on that are in use. Returns whether the slab
+ * has more blocks. Caller holds the lock.
  */
 static bool visit_some_blocks(struct leat_slab *slab, uint32_t *i,
                               void (*fn)(void *block, void *arg), void *arg)
@@ -331,14 +331,17 @@ static void arena_forget_pool(struct leat_pool_user *user)
 
 	leat_spin_lock(&arena->gen_set.lock);
 	arena->pool = NULL;
-	/* rlx: a later pool at that address comes after this; else, under the lock */
+	/*
+	 * rlx: another pool gets that address only after this; a reuse of the gen_set reads it
+	 * under this lock
+	 */
 	leat_store_rlx(&arena->gen_set.key, NULL);
 	leat_spin_unlock(&arena->gen_set.lock);
 }
 
 /*
- * Alone with the arena, or under its lock with nobody in it: all that is the pool's. Its books
- * begin with it.
+ * Sets all that depends on the pool; the arena's books begin anew. Caller is alone with the arena,
+ * or holds its lock while no block is in use.
  */
 static void arena_set_pool(struct leat_arena *arena, struct leat_pool *pool)
 {
@@ -349,7 +352,8 @@ static void arena_set_pool(struct leat_arena *arena, struct leat_pool *pool)
 	arena->accepted = arena->received = 0;
 }
 
-/* One whose pool is closed and whose receivers are, too. NULL: there is none. */
+/* Gives the pool an arena whose pool is closed and whose blocks are all free. NULL: there is none.
+ */
 static struct leat_arena *arena_reuse(struct leat_scope *scope, struct leat_pool *pool)
 {
 	struct leat_gen_set *gen_set = leat_scope_reuse_gen_set(scope, pool);

@@ -1,5 +1,11 @@
 /*
- * Waiting in steps, and in place: leat_after(), leat_ready().
+ * leat_after() and leat_ready(), in the three places where they run:
+ *
+ *     in a step on a pool     note what is asked for in leat_step_current, and return LEAT_AFTER or
+ *                             LEAT_READY; after the turn leat_await_begin() waits for it
+ *     on a generator's        wait in leat_tx_wait() of the generator's output, which also returns
+ *     thread                  when the generator is to end
+ *     where a seq is pulled   wait in place
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -72,7 +78,7 @@ void leat_await_end(struct leat_await *await)
 	leat_polled_remove(&await->polled);
 }
 
-/* In place, where no generator is to be told: a pulled source sleeps as its caller would. */
+/* Where a seq is pulled there is no generator to end: its caller's thread sleeps. */
 static int sleep_in_place(int64_t deadline_ns)
 {
 	uint32_t word = 0;
@@ -100,7 +106,7 @@ int leat_after(int64_t deadline_ns)
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-/* 1 when it is ready, 0 when not; -errno. */
+/* Returns 1 when the descriptor is ready, 0 when it is not, or after a signal; -errno. */
 static int poll_descriptor(int fd, short events, int64_t deadline_ns)
 {
 	struct pollfd polled = { .fd = fd, .events = events };

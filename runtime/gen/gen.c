@@ -1,10 +1,11 @@
 /*
- * Generators on threads of their own: starting one, what its end means, and who hears of it in
- * which order.
+ * Generators on threads of their own: start and end; and the end of all that have an ordinary
+ * channel (leat_gen_finish()).
  *
- * The order of an end: fini; the outcome is kept in the channel; the snapshots are told; the
- * channel's sender is closed; a failure cancels the scope, but not this channel; the thread is
- * handed over to be joined.
+ * The steps of an end, in this order: fini runs; the channel keeps the outcome; the end is recorded
+ * for snapshots; the channel's sender is closed; a failure cancels the scope, but spares this
+ * channel; the scope gets the thread, to be joined. So a thread that reads the end of the stream
+ * finds the outcome, and a snapshot after that shows the generator as ended.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,7 +34,6 @@ LEAT_TLS struct leat_tx *leat_gen_out;
 const char leat_gen_thrown_text[] =
 	"next was left by an exception; it must return 1, 0, a wait that was asked for, or -errno";
 
-/* What is not a value of the contract becomes a failure that says so. */
 int leat_gen_fail_value(struct leat_tx *out, const char *who, int value, const char *legal)
 {
 	char text[LEAT_TEXT_MAX + 1];
@@ -42,7 +42,7 @@ int leat_gen_fail_value(struct leat_tx *out, const char *who, int value, const c
 	return leat_tx_fail(out, -EINVAL, text);
 }
 
-/* Makes each item where it will stand in the channel, once there is room for it. */
+/* Makes each item in its slot of the channel, once there is room for it. */
 static int run_seq(struct leat_tx *out, const struct leat_seq *seq, struct leat_input_end *input)
 {
 	void *slot;
@@ -78,7 +78,8 @@ static int run_generator(const struct gen *gen, struct leat_input_end *input)
 	return rc > 0 ? leat_gen_fail_value(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
-/* What its last value means. True: it is a failure of its own, which its scope must hear of. */
+/* Derives the outcome from the last value. Returns whether it is a failure that must cancel the
+ * scope. */
 static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc,
                            const struct leat_input_end *input, struct leat_outcome *outcome)
 {
@@ -89,7 +90,7 @@ static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc
 	if (rc == 0)
 		return false;
 	if (rc == -ECANCELED)
-		/* it may have heard of the cancel before its own channel did */
+		/* a cancel may be on its way to this channel */
 		leat_scope_settle(scope);
 	refusal = leat_chan_refusal(out->chan);
 	if (rc == refusal && rc == -EPIPE) {
@@ -139,7 +140,7 @@ void leat_gen_finish(struct leat_scope *scope, struct leat_tx *out, struct leat_
 	leat_tx_close(out);
 	if (failed) {
 		leat_scope_fail(scope, outcome.code, outcome.text, &chan->hook, NULL);
-		/* after the cause, for those who hear of it by their clones */
+		/* after the cause: a thread with a clone that is refused then finds the cause */
 		leat_chan_fail_tx(chan);
 	}
 	leat_chan_let_go(chan);
@@ -160,10 +161,10 @@ static void gen_main(void *arg)
 	leat_gen_out = NULL;
 	leat_gen_finish(gen.scope, gen.out, gen.node, rc, &input);
 	/*
-	 * leat_scope_current stays: destructors of the thread's own values run inside the generator
-	 * too, until it is joined
+	 * leat_scope_current stays set: destructors of this thread's values run before the join, so
+	 * they must not join the scope
 	 */
-	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
+	gen.ended->thread = leat_thread_self(); /* the starting thread may not have stored it yet */
 	leat_scope_exit(gen.ended);
 }
 
@@ -195,7 +196,7 @@ static void gen_free(struct gen *gen)
 	leat_os_free(gen);
 }
 
-/* All the memory that starting and ending will need. */
+/* Allocates all that the start and the end will need. */
 static struct gen *gen_alloc(void)
 {
 	struct gen *gen = leat_os_alloc(sizeof(*gen), 0);
@@ -228,7 +229,7 @@ int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 {
 	struct leat_gen_node *node = gen->node;
-	struct leat_thread thread; /* who joins hears of it from the thread itself */
+	struct leat_thread thread; /* not read: the thread itself gives its own to be joined */
 	int rc;
 
 	gen->ended->scope = gen->scope;
@@ -278,7 +279,7 @@ static int start_on_thread(const struct gen *what, size_t item_size,
 	if (rc < 0)
 		goto no_channel;
 	if (rx != NULL)
-		*rx = in; /* before the thread runs, which may look at it */
+		*rx = in; /* before the thread runs, which may read it */
 	rc = start_thread(gen, opts);
 	if (rc == 0)
 		return 0;
@@ -308,7 +309,7 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
-		rc = -ENOTSUP; /* a function that waits needs a stack of its own */
+		rc = -ENOTSUP; /* a function that waits needs a thread */
 	return rc < 0 ? rc : start_on_thread(&what, item_size, opts, rx);
 }
 
@@ -343,7 +344,7 @@ int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const stru
 	return start_on_thread(&what, 0, opts, NULL);
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For a caller that takes the address, or from another language: its layout is not checked. */
 int(leat_gen)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
               const struct leat_gen_opts *opts, struct leat_rx **rx)
 {

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The input of a seq or a sink: receives that also end with the output, and leat_seq_from_rx().
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/gen/input.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
@@ -38,13 +42,13 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	return rc;
 }
 
-/* A wait for an input, and for the end of an output. It takes nothing. */
+/* A wait for an item or the end of the input, and for the end of the output. It takes no item. */
 struct input_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter at_in, at_out;
 	struct leat_waitable *in;
 	struct leat_chan *out;
-	bool notified; /* by the input: its notification may be another receiver's */
+	bool notified; /* by the input: another receiver may need that notification */
 };
 
 static struct input_wait *input_wait_of(struct leat_wait_loop *w)
@@ -70,8 +74,8 @@ static void input_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 }
 
 /*
- * The output's end is notified under its event's lock, so of the two, this waiter and the end, one
- * sees the other.
+ * Waits at both. The output's end takes the lock of the event `done`, so either it finds this
+ * waiter on the list, or this thread's recheck reads the end. The input needs the fence.
  */
 static void input_wait_prepare(struct leat_wait_loop *w)
 {
@@ -107,7 +111,7 @@ static void input_wait_end(struct leat_wait_loop *w, int64_t now_ns)
 	leat_waitable_wait_ends(input_wait_of(w)->in, now_ns);
 }
 
-/* Without forward(): the notification is forwarded once it is known what was taken. */
+/* Without forward(): receive_or_wait() forwards, once it knows whether it took the item. */
 static const struct leat_wait_ops input_wait_ops = {
 	.attempt = input_wait_attempt,
 	.expire = input_wait_expire,
@@ -149,8 +153,8 @@ static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *notifi
 }
 
 /*
- * Takes what is there, or what a generator on a pool makes here and now: leat_recv(), or with place
- * leat_peek(); never waits.
+ * leat_recv(), or with place leat_peek(), which never waits: takes an item that is there, or that a
+ * generator on a pool makes on this thread.
  */
 static int receive_or_peek(struct leat_rx *in, void *item, const void **place)
 {
@@ -191,8 +195,8 @@ int leat_input_peek(struct leat_rx *in, const void **item, struct leat_tx *out)
 }
 
 /*
- * Of a generator's thread the output tells when to stop; a step must not wait; else the caller
- * waits as for any receive.
+ * The next of leat_seq_from_rx(). On a generator's thread it also ends with the generator's output.
+ * In a step it must not wait, and asks to be called again. Elsewhere it waits as a receive does.
  */
 static int receive_next(void *state, void *item)
 {

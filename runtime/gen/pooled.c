@@ -1,10 +1,10 @@
 /*
- * A job with a channel of its own: for a seq the one that it sends into, for a sink a task's, which
- * hears of cancels.
+ * A job with an ordinary channel: for a seq the one that it sends into, for a sink a task's, which
+ * a cancel reaches.
  *
- * Between turns it stands where news can come from: on its channel's `room`, where it waits for
- * that, else on `done`; and, with a struct leat_await, on what its step asked for. Everything that
- * it stands at wakes it by the same function.
+ * Between two turns the job waits at one event of its channel: at `room` if it waits for that, else
+ * at `done`; and, by its struct leat_await, for what its step asked for. All of these wake the job
+ * by the same function.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,14 +15,14 @@
 
 #include <string.h>
 
-/* What steps end with beside what next and put answer: there is no room. */
+/* What steps end with, beside values of next and put. FULL: there is no room. */
 enum { FULL = LEAT_ITEM + 1, MORE = 1 };
 
 struct pooled {
 	struct leat_producer producer; /* first: the channel frees it */
 	struct leat_job job;
 	struct leat_await await;
-	struct leat_waiter waiter; /* at this event of its channel, or none */
+	struct leat_waiter waiter; /* on the list of parked_at, if that is not NULL */
 	struct leat_event *parked_at;
 	struct leat_scope *scope;
 	struct leat_pool *pool;
@@ -31,9 +31,9 @@ struct pooled {
 	struct leat_rx *in; /* a sink's; NULL: a seq */
 	struct leat_seq seq;
 	struct leat_sink sink;
-	const void *kept; /* the item that is peeked at while its put waits, or NULL */
+	const void *kept; /* the item that stays peeked at while its put waits, or NULL */
 	unsigned cost, turns;
-	bool workers_only; /* as the pool, which may be gone when the channel still stands */
+	bool workers_only; /* as the pool's, which may be closed before the channel */
 };
 
 static struct pooled *pooled_of(const struct leat_job *job)
@@ -41,7 +41,7 @@ static struct pooled *pooled_of(const struct leat_job *job)
 	return leat_container_of(job, struct pooled, job);
 }
 
-/* Its receivers run it, but where its steps take long enough for handing it over. */
+/* Whether receivers run it; else its steps are long enough to be worth a worker. */
 static bool is_run_by_receivers(const struct pooled *p)
 {
 	return p->in == NULL && p->cost < LEAT_COST_HEAVY && !p->workers_only;
@@ -49,7 +49,7 @@ static bool is_run_by_receivers(const struct pooled *p)
 
 /* --- steps --- */
 
-/* What next or put answered must be a value of theirs. */
+/* Makes a failure of a value that next or put must not return. */
 static int check_step_value(struct pooled *p, const struct leat_step *step, int rc)
 {
 	if (rc <= MORE || leat_await_asked(step, rc))
@@ -133,8 +133,8 @@ static int put_items(struct pooled *p, struct leat_step *step, uint32_t n, uint3
 }
 
 /*
- * On a small channel little is there at once, and looking for more is what has its generator run:
- * cheaper than a turn each.
+ * A small channel never holds many items, and it is the next peek that makes its generator run. To
+ * peek again in the same turn is cheaper than a turn for each peek.
  */
 static int run_sink_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
@@ -148,7 +148,7 @@ static int run_sink_steps(struct pooled *p, struct leat_step *step, uint32_t n, 
 	return rc;
 }
 
-/* --- where it stands --- */
+/* --- where it waits --- */
 
 static bool has_room(const struct pooled *p)
 {
@@ -158,7 +158,7 @@ static bool has_room(const struct pooled *p)
 	                   : leat_spsc_can_push(&leat_handle_of_tx(p->out)->ring);
 }
 
-/* Whether there is nothing to wait for after all. */
+/* Waits at an event of the channel. Returns whether the recheck finds that it need not wait. */
 static bool park_at_event(struct pooled *p, bool for_room)
 {
 	p->parked_at = for_room ? &p->out->chan->room : &p->out->chan->done;
@@ -174,20 +174,21 @@ static void leave_events(struct pooled *p)
 	leat_await_end(&p->await);
 }
 
-/* A receiver waits, and can't run it: it was running. */
+/* For J3: whether a receiver has parked meanwhile, which could not run the job as it was running.
+ */
 static bool pooled_job_ready(const struct leat_job *job)
 {
 	const struct pooled *p = pooled_of(job);
 
 	if (p->in != NULL || p->parked_at == &p->out->chan->room)
-		return false; /* whatever comes wakes it */
+		return false; /* the waiter, or what the step asked for, wakes it */
 	/* rlx: J3 orders it */
 	return leat_load_rlx(&p->out->chan->ctl) & LEAT_CTL_RX_PARKED && has_room(p);
 }
 
 /* --- turns --- */
 
-/* The last of its steps: fini, and what a close discards, may not wait either. */
+/* Ends it. This is its last step: fini, and a discard in a close, must not wait either. */
 static void finish_pooled(struct pooled *p, int rc, const struct leat_input_end *input)
 {
 	struct leat_scope *scope = p->scope;
@@ -209,7 +210,10 @@ static void finish_pooled(struct pooled *p, int rc, const struct leat_input_end 
 	leat_scope_end(scope);
 }
 
-/* Where it waits, for what its steps ended with. MORE if there is no need to, or -errno. */
+/*
+ * Begins to wait for what the steps ended with. Returns an enum leat_job_result (LEAT_JOB_MORE: it
+ * need not wait), or -errno.
+ */
 static int park_for_step(struct pooled *p, const struct leat_step *step, int rc)
 {
 	int turn = LEAT_JOB_PARK;
@@ -221,7 +225,7 @@ static int park_for_step(struct pooled *p, const struct leat_step *step, int rc)
 	return park_at_event(p, rc == FULL && !is_run_by_receivers(p)) ? (int)LEAT_JOB_MORE : turn;
 }
 
-/* What the turn ends with; here: its receiver runs it, and will be back. */
+/* Returns what the turn ends with. here: a receiver runs it, and will come again. */
 static enum leat_job_result conclude_turn(struct pooled *p, const struct leat_step *step, int rc,
                                           bool here)
 {
@@ -238,7 +242,7 @@ static enum leat_job_result conclude_turn(struct pooled *p, const struct leat_st
 	return LEAT_JOB_OVER;
 }
 
-/* What steps have set up on their thread. */
+/* What steps set up on their thread. */
 struct step_frame {
 	struct pooled *p;
 	struct leat_scope *outer;
@@ -247,8 +251,8 @@ struct step_frame {
 };
 
 /*
- * Also where an exception leaves a step, and goes on to the receive that ran it: the generator has
- * failed.
+ * Runs when the steps are left, also by an exception. An exception goes on to the caller of the
+ * receive that ran the step, and the generator has failed.
  */
 static void end_frame(struct step_frame *frame)
 {
@@ -358,11 +362,11 @@ static struct pooled *create_pooled(struct leat_scope *scope, const struct leat_
 	leat_job_init(&p->job, &pooled_job_kind);
 	leat_await_init(&p->await, &p->job);
 	p->waiter.sleeper = &p->await.sleeper;
-	p->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
+	p->job.run = LEAT_RUN_QUEUED; /* no thread finds it before it is in a queue */
 	return p;
 }
 
-/* Opens its channel, and makes it a generator; it has not run yet. On an error p is gone. */
+/* Opens its channel and begins it as a generator; no step has run yet. On an error p is freed. */
 static int open_pooled(struct pooled *p, size_t item_size, const struct leat_gen_opts *opts,
                        struct leat_rx **rx)
 {
