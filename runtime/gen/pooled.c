@@ -55,7 +55,7 @@ static int check_step_value(struct pooled *p, const struct leat_step *step, int 
 	if (rc <= MORE || leat_await_asked(step, rc))
 		return rc;
 	return leat_gen_fail_value(p->out, p->in != NULL ? "put" : "next", rc,
-	                           "1, 0, what leat_after() and its like answered, or -errno");
+	                           "1, 0, what leat_after() and its like returned, or -errno");
 }
 
 static int run_seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
