@@ -39,13 +39,13 @@ void leat_compact_drain(struct compact *c, uint32_t ctl)
 	enum leat_drop reason =
 		ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
 
-	/* A1: pairs with R1 in make_items(); rlx: this side's own */
+	/* A1: pairs with R1 in make_items(); rlx: only this side writes it */
 	while (leat_load_acq(&c->tail) != leat_load_rlx(&c->head)) {
 		discard_item(c);
 		c->take_at = slot_after(c, c->take_at, 1);
 		/* rlx: a number; R2 publishes it, so no snapshot takes a drop for a delivery */
 		leat_add_rlx(&c->arena->dropped[reason], 1);
-		/* R2: pairs with A2 in count_room(); rlx: this side's own */
+		/* R2: pairs with A2 in count_room(); rlx: only this side writes it */
 		leat_store_rel(&c->head, leat_load_rlx(&c->head) + 1);
 	}
 }
@@ -81,12 +81,13 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 {
 	struct leat_gen_set *gen_set = &c->arena->gen_set;
 	uint32_t other = done ^ (CTL_TURNS_DONE | CTL_RX_DONE);
-	uint32_t ctl =
-		leat_load_acq(ctl_of(c)); /* K1: what the other side did; pairs with itself */
+	/* K1: what the other side did; pairs with itself */
+	uint32_t ctl = leat_load_acq(ctl_of(c));
 	struct leat_slab *slab = NULL;
 	struct cold *cold = NULL;
 	bool last;
 
+	/* both sides change one word, so exactly one of them finds the other's bit */
 	if (!(ctl & (done | other)))
 		ctl = leat_or_acqrel(ctl_of(c), done); /* K1: pairs with itself */
 	last = ctl & other;
@@ -108,7 +109,7 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 
 /*
  * Whether the arena has an unstarted generator: one that is in no queue and has had no turn. Caller
- * holds the gen_set's lock.
+ * holds the gen_set's lock, without which free_block() does not free the block.
  */
 static bool has_unstarted(const struct leat_arena *arena)
 {
@@ -119,6 +120,11 @@ static bool has_unstarted(const struct leat_arena *arena)
 	       leat_load_rlx(&c->tail) == 0;
 }
 
+/*
+ * A worker asks for an unstarted generator. The first time it is only marked as seen, to give its
+ * receiver time to come; if it is still unstarted the next time, its job is queued. Returns whether
+ * there is one to ask for again.
+ */
 bool leat_compact_wake_unstarted(struct leat_pool_user *user)
 {
 	struct leat_arena *arena = leat_container_of(user, struct leat_arena, user);

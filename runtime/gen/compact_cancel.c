@@ -22,7 +22,11 @@ struct cancel_batch {
 	unsigned receivers_count, jobs_count;
 };
 
-/* Caller holds the tree's lock and the gen_set's. */
+/*
+ * Cancels one block. It is passed over if it is spared, or cancelled already; and if its receiver
+ * is closed, or has returned 0 at the end of the stream, which it must go on to return. Caller
+ * holds the tree's lock and the gen_set's.
+ */
 static void cancel_block(void *block, void *arg)
 {
 	struct cancel_batch *batch = arg;

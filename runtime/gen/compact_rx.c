@@ -21,14 +21,14 @@ static inline void schedule_refill(struct compact *c) /* mutate */
 
 static uint32_t count_available(const struct compact *c)
 {
-	/* A1: pairs with R1 in make_items(); rlx: this side's own */
+	/* A1: pairs with R1 in make_items(); rlx: only this side writes it */
 	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head));
 }
 
 static void advance_head(struct compact *c, uint32_t n)
 {
 	c->take_at = slot_after(c, c->take_at, n);
-	/* R2: loads before head; pairs with A2 in count_room(); rlx: own */
+	/* R2: loads before head; pairs with A2 in count_room(); rlx: only this side writes it */
 	leat_store_rel(&c->head, leat_load_rlx(&c->head) + n);
 	schedule_refill(c);
 }

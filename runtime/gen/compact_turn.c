@@ -158,7 +158,7 @@ static int read_refusal(struct compact *c)
  */
 static int make_items(struct compact *c, struct leat_step *step, uint32_t n)
 {
-	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: this side's own */
+	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: only this side writes it */
 	int rc = 1;
 
 	for (uint32_t room = 0, i = 0; i < n && rc == 1; i++) {
@@ -239,7 +239,7 @@ static int run_block_steps(struct compact *c, uint32_t n, bool measure, bool by_
                            int *later)
 {
 	struct turn turn __attribute__((cleanup(end_compact_turn)));
-	uint64_t before = leat_load_rlx(&c->tail); /* rlx: this side's own */
+	uint64_t before = leat_load_rlx(&c->tail); /* rlx: only this side writes it */
 	int64_t since_ns = measure ? leat_now_ns() : 0;
 	int rc;
 
@@ -281,18 +281,22 @@ enum leat_job_result leat_compact_run_turn(struct compact *c, uint32_t n, bool m
 static enum leat_job_result compact_worker_turn(struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
-	uint32_t cost = leat_load_rlx(&c->cost); /* rlx: this side's own */
+	uint32_t cost = leat_load_rlx(&c->cost); /* rlx: only this side writes it */
 	/* rlx: the same */
 	bool measure = cost == 0 || leat_load_rlx(&c->tail) % MEASURE_EVERY == 2;
 	enum leat_job_result what =
 		leat_compact_run_turn(c, leat_steps_within(cost, LEAT_COST_TURN), measure, false);
 
-	if (what == LEAT_JOB_MORE && !is_run_by_workers(c) &&
-	    leat_load_rlx(&c->head) > 0) /* rlx: a hint */
+	/* rlx: a hint */
+	if (what == LEAT_JOB_MORE && !is_run_by_workers(c) && leat_load_rlx(&c->head) > 0)
 		what = LEAT_JOB_PARK;
 	return what;
 }
 
+/*
+ * The job parks: whether its next turn can come after all. A job that its receiver runs waits for a
+ * receiver that waits.
+ */
 static bool compact_job_ready(const struct leat_job *job)
 {
 	struct compact *c = compact_of_job(job);
