@@ -1,57 +1,80 @@
 /*
- * leat/gen.h: generators, tasks and pulled sequences.
+ * leat/gen.h: generators, tasks, sequences and sinks.
  *
- * A generator is a function that sends into a channel from a thread of its own; it belongs to a
- * scope. A task is a generator without an output. A seq is a source that is pulled, one function
- * call for each item; the same seq runs on a thread by one line, and comes back from a channel by
- * another.
+ * A generator is a function that sends into a channel from a thread of its own. It belongs to a
+ * scope (leat/scope.h), which waits for it. A task is a generator without an output. A seq is a
+ * function that makes the next item, one call for each. The same seq can be pulled by its caller,
+ * or run as a generator, on a thread or in steps on a pool; leat_seq_from_rx() makes a seq of a
+ * receiver again. A sink is a function that is given each item of a receiver.
  *
  *     static int squares(struct leat_tx *out, void *arg)
  *     {
  *             int rc = 0;
  *             for (uint64_t n = 0; rc == 0; n++)
  *                     rc = leat_send(out, &(uint64_t){ n * n });
- *             return rc;                  what the send answered is the ordinary way out
+ *             return rc;                  what the send returned: the ordinary way out
  *     }
  *
  *     struct leat_rx *rx;
  *     leat_gen(scope, squares, NULL, sizeof(uint64_t), NULL, &rx);
  *     leat_for(uint64_t, n, rx) { if (n > 100) break; }
- *     leat_rx_close(rx);                  the generator's next send answers -EPIPE and it ends,
- *                                         abandoned
+ *     leat_rx_close(rx);                  the generator's next send returns -EPIPE, and the
+ *                                         generator ends as abandoned
  *
- * What the value that a generator returns means
+ * How a generator ended, by the value that it returned (leat_rx_status() says it)
  *
  *     0                                                             LEAT_COMPLETED
- *     -EPIPE, and nobody receives from its channel any more         LEAT_ABANDONED
+ *     -EPIPE, and its channel has no receiver any more              LEAT_ABANDONED
  *     -ECANCELED, and its channel is cancelled                      the scope's cause, code and
  *                                                                   text
  *     any other negative value, or those two in any other state     LEAT_FAILED with that code
  *     a positive value                                              LEAT_FAILED with -EINVAL
  *
- * A seq or sink that returns what leat_seq_from_rx() gave it ends as that input did: see there.
+ * A seq or sink that returns an error of leat_seq_from_rx() ends as that input did: see there.
  *
- * A failing generator keeps its data: its channel is closed first, so receivers drain it, get 0,
- * and leat_rx_status() says LEAT_FAILED; then its scope is cancelled with its code, which leaves
- * this one channel alone. (A cancel by anyone else does reach it.)
+ * A generator that fails keeps its data. Its channel is closed first: receivers take what it has
+ * sent, then get 0, and leat_rx_status() says LEAT_FAILED. Then its scope is cancelled with its
+ * code, but that cancel spares this one channel. (Any other cancel reaches it.)
  *
- * What functions that the library calls may not do: generators, next, put, fini, discard, callbacks
- * of diagnostics
+ * Later calls. A step on a pool must not wait for a time, a descriptor or an item. Instead a next
+ * or put asks to be called again later, and returns what the asking call returned:
  *
- *     throw            std::terminate() ends the process, but for a next that a receive runs on its
- *                      own thread: there the
- *                      exception goes on to the caller of the receive, and the generator has failed
- *                      with -EINVAL and words.
- *                      Which thread runs a next is chance, so no program can rely on it.
- *     longjmp(), end   what the library has set up on the thread stays as it is
- *     their thread
- *     close a handle   that a call under way uses, as a discard runs inside of a send, a receive or
- *                      a close
- *     wait in a step   next, put and fini on a pool, and a discard in these: what would wait
- *                      returns -EDEADLK. A step asks to be
- *                      called again later (leat_after(), leat_ready()).
- *     join or close    the scope that they run in, or one above it: -EDEADLK; so it is in
- *                      destructors of their thread's values
+ *     leat_after(due_ns)                  returns LEAT_AFTER: call me again at that time
+ *     leat_ready(fd, POLLIN, deadline)    returns LEAT_READY: call me again when fd is readable, or
+ *                                         at the deadline
+ *     next of leat_seq_from_rx(rx)        returns LEAT_ITEM: call me again when rx has an item, or
+ *                                         has ended
+ *
+ * The library then calls the function again from its beginning, with the same state, and put with
+ * the same item. No thread waits meanwhile. On a thread of its own, or where a seq is pulled, the
+ * same calls wait in place, so one function does for all three:
+ *
+ *     static int next_tick(void *state, void *item)
+ *     {
+ *             struct ticks *ticks = state;
+ *             int rc = leat_after(ticks->due_ns);
+ *             if (rc != 0)
+ *                     return rc;          LEAT_AFTER, or -EPIPE or -ECANCELED
+ *             ticks->due_ns += ticks->every_ns;
+ *             *(uint64_t *)item = ticks->n++;
+ *             return 1;
+ *     }
+ *
+ * What a function that the library calls must not do: a generator, next, put, fini, discard, a
+ * callback of diagnostics
+ *
+ *     throw            std::terminate() ends the process. Only where a receive runs a next on its
+ *                      own thread does the exception go on to the caller of the receive, and the
+ *                      generator has failed with -EINVAL and a text. Which thread runs a next is
+ *                      chance, so no program can rely on that.
+ *     longjmp(), end   what the library has set up on the thread would stay there
+ *     the thread
+ *     close a handle   that a call under way uses: a discard runs inside of a send, a receive or a
+ *                      close
+ *     wait in a step   that is in next, put and fini on a pool, and in a discard during these. A
+ *                      call that would wait returns -EDEADLK. Ask to be called again instead.
+ *     join or close    the scope that the function runs in, or one above: returns -EDEADLK, also in
+ *                      destructors of the thread's values
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -64,12 +87,12 @@
 
 LEAT_BEGIN_DECLS
 
-/* A loop of leat_send(). `out` belongs to the library; clones of it belong to the function. */
+/* A loop of leat_send(). The library closes `out`; the function closes the clones that it makes. */
 typedef int leat_gen_fn(struct leat_tx *out, void *arg);
 
 /*
- * Writes one item and answers 1; answers 0 when there are no more, -errno for a failure; or what
- * leat_after() or leat_ready() answered, and is then called again, later.
+ * Writes one item and returns 1; returns 0 when there are no more, -errno for a failure; or what
+ * leat_after(), leat_ready() or another seq's next returned, and is then called again later.
  */
 typedef int leat_next_fn(void *state, void *item);
 
@@ -81,8 +104,9 @@ struct leat_seq {
 };
 
 /*
- * What becomes of items: answers 0 for the next one, 1 when it has had enough, -errno for a
- * failure; or as leat_next_fn.
+ * Is given one item. Returns 0 for more, 1 when it has had enough, -errno for a failure; or what
+ * leat_after(), leat_ready() or a seq's next returned, and is then called again later with this
+ * item.
  */
 typedef int leat_put_fn(void *state, const void *item);
 
@@ -92,80 +116,87 @@ struct leat_sink {
 	void *state;
 };
 
-/* The processor a generator's thread is kept on: LEAT_PIN(0) is the first. */
+/* The processor that a generator's thread is kept on: LEAT_PIN(0) is the first. */
 #define LEAT_PIN(cpu) ((unsigned)(cpu) + 1u)
 
 struct leat_gen_opts {
-	/* its name names the generator and its thread (the first 15 bytes) too */
+	/* the channel; its name is also the generator's, and (15 bytes of it) the thread's */
 	struct leat_chan_opts chan;
 	unsigned pin; /* LEAT_PIN(cpu); 0: anywhere */
-	/* runs it as steps on these workers; NULL: on a thread of its own */
+	/* runs a seq or sink in steps on these workers; NULL: on a thread of its own */
 	struct leat_pool *pool;
 	uint64_t reserved[8];
 };
 
 /*
- * Starts a generator. item_size 0 with rx NULL starts a task; its `out` cannot send, but tells when
- * to stop (leat_tx_done) and where it runs (leat_tx_scope).
+ * Starts a generator. item_size 0 with rx NULL starts a task: its `out` cannot send, but says when
+ * to stop (leat_tx_done) and in which scope it runs (leat_tx_scope).
  *
- * Answers 0, and *rx is the caller's to close; the function then runs exactly once. On an error
- * nothing was started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments,
- * -ECANCELED in a cancelled scope, -ENOMEM, -EAGAIN when no thread can be had, -ENOTSUP with a pool
- * (a function that waits needs a thread; what next() does in steps does not: leat_gen_seq()),
- * -ELIBBAD (leat/base.h).
+ * Returns 0: the function runs exactly once, and the caller closes *rx. On an error nothing was
+ * started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments, -ECANCELED in a
+ * cancelled scope, -ENOMEM, -EAGAIN when no thread can be started, -ENOTSUP with a pool (a function
+ * that waits needs a thread; use leat_gen_seq()), -ELIBBAD (leat/base.h).
  */
 LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
                       const struct leat_gen_opts *opts, struct leat_rx **rx);
 
 /*
- * The same for a seq: its items are made in place in the channel, one when there is room for it.
- * fini runs exactly once after the last next, before the end or the join can be seen. Errors as
- * leat_gen(); the state then is still the caller's and fini has not run.
+ * Starts a seq as a generator. Each item is made in its place in the channel, once there is room
+ * for it. Returns 0: the library owns the state until fini, which runs exactly once after the last
+ * next, before a receiver can see the end or a join can return. On an error, as leat_gen(), the
+ * state is still the caller's and fini has not run.
  *
- * With a pool it runs on any kind of channel, as one step for each item. An SPSC channel that
- * blocks, of at most 1,024 bytes of items (so name a capacity), takes some 200 bytes and its items,
- * the generator included.
+ * With a pool the seq runs in steps, one for each item, on any kind of channel. It takes least
+ * memory on an SPSC channel that blocks and holds at most 1,024 bytes of items (so give a
+ * capacity): some 200 bytes and the items, for channel and generator together.
  */
 LEAT_API int leat_gen_seq(struct leat_scope *scope, struct leat_seq seq,
                           const struct leat_gen_opts *opts, struct leat_rx **rx);
 
 /*
- * A task that takes items from a receiver and puts each; on a thread of its own, or on a pool as
- * steps. The receiver is the library's from then on, and closed at the end, before fini: put that
- * has had enough, or fails, stops what feeds it. 0 at the end of the stream counts as
- * LEAT_COMPLETED; a stream that failed or was cancelled ends the task with its cause, code and
- * text, and only LEAT_FAILED is then a failure that cancels the task's scope. Options: pin or pool,
- * and the name of chan. Errors as leat_gen(), -EINVAL for NULL, and -EBUSY for a receiver that
- * holds a peek; the receiver is the caller's then.
+ * Starts a sink: a task that takes items from a receiver and calls put for each, on a thread of its
+ * own or in steps on a pool. Returns 0: the library owns the receiver, and closes it at the end,
+ * before fini. So a put that has had enough, or fails, stops the generator that sends to it.
+ *
+ * The task ends as LEAT_COMPLETED at the end of a stream that completed. A stream that failed or
+ * was cancelled ends it with the same cause, code and text; only LEAT_FAILED then cancels the
+ * task's scope. Of the options it reads pin, pool and the name in chan. On an error the receiver is
+ * still the caller's: as leat_gen(), -EINVAL for NULL, -EBUSY for a receiver that holds a peek.
  */
 LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
                            const struct leat_gen_opts *opts);
 
 /*
- * For next and put functions, which run in all places alike: `if ((rc = leat_after(due_ns)) != 0)
- * return rc;` goes on when the time has come. In a step on a pool it answers LEAT_AFTER, and the
- * function, having returned that, is called again (put with the same item) at that time. On a
- * thread, or where it is pulled, it waits in place. 0 when the time has come; -EPIPE or -ECANCELED
- * when its generator is to end.
+ * For next and put functions, wherever they run. leat_after() returns 0 when the time has come. If
+ * it has not: in a step on a pool it returns LEAT_AFTER, which the function returns in turn, and
+ * the function is called again at that time; elsewhere it waits until then. -EPIPE or -ECANCELED
+ * when the generator is to end.
  *
- * leat_ready() waits for a descriptor in the same way: 0 when it has any of poll(2)'s events, an
- * error or a hang-up among them; -ETIMEDOUT at the deadline; LEAT_READY in a step; -errno for what
- * can't be waited for. The descriptor stays the caller's, and open until then.
+ * leat_ready() waits for a descriptor in the same way. It returns 0 when the descriptor has any of
+ * poll(2)'s events, or an error or a hang-up; -ETIMEDOUT at the deadline; LEAT_READY in a step;
+ * -EPIPE or -ECANCELED when the generator is to end; -errno for a descriptor that cannot be waited
+ * for. The caller keeps the descriptor, and keeps it open as long as the wait lasts.
+ *
+ * A function may return LEAT_AFTER, LEAT_READY or LEAT_ITEM only if a call in the same step
+ * returned that; else the generator fails with -EINVAL.
  */
 enum { LEAT_AFTER = 2, LEAT_READY = 3, LEAT_ITEM = 4 };
 LEAT_API int leat_after(int64_t deadline_ns);
 LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
 
 /*
- * The way back: a seq that receives. Its next answers 0 at the end of the stream, the generator's
- * code if that failed, -ECANCELED if the channel, or an input of its generator, was cancelled. A
+ * Makes a seq of a receiver: its next receives. The seq owns the receiver: its fini closes it,
+ * which stops the generator that sends to it. A NULL rx gives a seq whose next is NULL.
+ *
+ * next returns 1 with an item, and 0 at the end of the stream. If the generator failed it returns
+ * that generator's code; if the channel, or an input of the generator, was cancelled, -ECANCELED. A
  * seq or sink on a thread or a pool that returns such an error ends as its input did, with the same
- * cause, code and text. On a generator's thread next also answers -EPIPE or -ECANCELED, with
- * nothing received, once a send on the generator's own channel would: a stage hears that its
- * consumer left, or that its scope was cancelled, while its input is idle. Its fini closes the
- * receiver, which stops the generator. A NULL rx gives a seq whose next is NULL. In a step on a
- * pool, where nothing is there yet, next answers LEAT_ITEM, to be returned like LEAT_AFTER: so one
- * seq can stand on another.
+ * cause, code and text.
+ *
+ * On a generator's thread next also returns -EPIPE or -ECANCELED, and has received nothing, once a
+ * send on the generator's own channel would return that. So a stage whose input is idle still ends
+ * when its consumer leaves or its scope is cancelled. In a step on a pool next returns LEAT_ITEM
+ * when there is no item yet, which the caller returns like LEAT_AFTER: so one seq can use another.
  */
 LEAT_API struct leat_seq leat_seq_from_rx(struct leat_rx *rx);
 

@@ -1,9 +1,8 @@
 /*
- * leat/scope.h: the cancellation tree, and who owns the generators.
+ * leat/scope.h: scopes, which are the nodes of a cancellation tree and own generators.
  *
- * A scope is a node of a tree. Generators are started in one and never outlive it; cancelling it
- * cancels everything below it, at once, and says why; joining it waits until its generators are
- * gone.
+ * A generator is started in a scope and never outlives it. To cancel a scope cancels everything
+ * below it at once, and says why. To join a scope waits until its generators have ended.
  *
  *     struct leat_scope *s = leat_scope_open(NULL, NULL);
  *     leat_gen(s, ticks, NULL, sizeof(struct tick), NULL, &rx);
@@ -11,11 +10,14 @@
  *     leat_scope_cancel(s, 0, "market closed");
  *     int rc = leat_scope_close(s);               0 here; the failure's code if a generator failed
  *
- * Who may call what: any thread, at any time, while the scope is open. A scope is closed once; join
- * or close from inside a generator that they would wait for answers -EDEADLK.
+ * Threads: any thread may make any of these calls while the scope is open. A scope is closed once.
+ * A join or close from inside a generator that it would wait for returns -EDEADLK.
  *
- * What wins: the first cause, and it is kept with its code and its text. Later ones are counted. A
- * cause is inherited downwards, never upwards: a child that fails leaves its parent running.
+ * Cause: the first one wins, and the scope keeps it with its code and its text until it is closed;
+ * leat_scope_cause() reads it, and leat_scope_join() returns its code. Later causes are counted. A
+ * cause goes down the tree, never up: each scope below that has none yet takes it, and a child that
+ * fails leaves its parent running. Calls on a cancelled channel return -ECANCELED; they do not say
+ * why, so read the cause of the channel's scope.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -30,45 +32,47 @@ struct leat_scope;
 
 struct leat_scope_opts {
 	const char *name;    /* copied; at most LEAT_NAME_MAX bytes */
-	int64_t deadline_ns; /* 0: none. A deadline that has passed opens a cancelled scope */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none; in the past: opens a cancelled scope */
 	uint64_t reserved[8];
 };
 
 /*
- * Opens a scope below parent, or a tree's root where parent is NULL. A child of a cancelled parent
- * is open and cancelled. Returns NULL for bad options (a name too long, reserved not zero), when
- * memory, or a thread for the first deadline, cannot be had, and when the caller was compiled for
- * another layout (leat/base.h).
+ * Opens a scope below parent, or the root of a tree where parent is NULL. A child of a cancelled
+ * parent is open and cancelled. The caller closes it. Returns NULL for bad options (a name too
+ * long, reserved not zero), when there is no memory, or no thread for the first deadline, and when
+ * the caller was compiled for another layout (leat/base.h).
  */
 LEAT_API struct leat_scope *leat_scope_open(struct leat_scope *parent,
                                             const struct leat_scope_opts *opts);
 
 /*
- * Cancels the scope and everything below it: every thread parked on one of their channels is woken,
- * calls begun after this returned answer -ECANCELED, and what is in flight goes to `discard` in the
- * receives and closes that follow. code is 0, or -errno for a failure; a positive code breaks a
- * rule and stops the program. text is copied and may be NULL. Cancelling twice changes no cause.
+ * Cancels the scope and everything below it. Every thread that is parked on one of their channels
+ * is woken. Calls that begin after this returned return -ECANCELED. Items in flight go to `discard`
+ * in the receives and closes that follow. code is 0, or -errno for a failure; a positive code
+ * breaks a rule and stops the program. text is copied and may be NULL. A second cancel changes no
+ * cause.
  */
 LEAT_API void leat_scope_cancel(struct leat_scope *scope, int code, const char *text);
 
 /*
- * The first cause, LEAT_RUNNING before there is one. code and text may be NULL; *text is never NULL
- * and lives as long as the scope is open.
+ * Returns the first cause, or LEAT_RUNNING before there is one. code and text may be NULL; *text is
+ * never NULL and lives as long as the scope is open.
  */
 LEAT_API enum leat_cause leat_scope_cause(const struct leat_scope *scope, int *code,
                                           const char **text);
 
 /*
- * Waits for the generators of the scope and of all scopes below it; cancels nothing. Answers the
- * cause's code (-ETIMEDOUT for a deadline, 0 for a plain cancel), else the first later failure,
- * else 0; -EINVAL for NULL; -EDEADLK from inside one of the generators.
+ * Waits for the generators of the scope and of all scopes below it; cancels nothing. Returns the
+ * cause's code if that is not 0 (-ETIMEDOUT for a deadline); else the code of the first later
+ * failure; else 0. -EINVAL for NULL. -EDEADLK from inside one of the generators, and in a step on a
+ * pool while there is any to wait for.
  */
 LEAT_API int leat_scope_join(struct leat_scope *scope);
 
 /*
- * Cancels what still runs, joins, frees, and answers what join does. Waits for generators, never
- * for handles: channels and child scopes that are still held live on, cancelled, until they are
- * closed. NULL is 0; after -EDEADLK the scope is untouched.
+ * Cancels what still runs, joins, frees the scope, and returns what join does. It waits for
+ * generators, never for handles: channels and child scopes that are still open stay, cancelled,
+ * until they are closed. NULL is 0. After -EDEADLK the scope is unchanged, and still the caller's.
  */
 LEAT_API int leat_scope_close(struct leat_scope *scope);
 

@@ -9,28 +9,28 @@ enum { FIRST_BLOCKS = 4, SLAB_BYTES = 256 << 10, PAGES_FROM = 32 << 10, STEP = 1
 
 static struct leat_slab *slab_in_all(struct leat_link *link)
 {
-	return (void *)((char *)link - offsetof(struct leat_slab, all));
+	return leat_container_of(link, struct leat_slab, all);
 }
 
 static struct leat_slab *slab_in_roomy(struct leat_link *link)
 {
-	return (void *)((char *)link - offsetof(struct leat_slab, roomy));
+	return leat_container_of(link, struct leat_slab, roomy);
 }
 
 static struct leat_slab *slab_in_emptied(struct leat_link *link)
 {
-	return (void *)((char *)link - offsetof(struct leat_slab, emptied));
+	return leat_container_of(link, struct leat_slab, emptied);
 }
 
-/* Blocks begin on a line. */
-static size_t slab_header(void)
+/* The first block begins on a cache line. */
+static size_t slab_header_bytes(void)
 {
 	return (sizeof(struct leat_slab) + 63) & ~(size_t)63;
 }
 
-static char *slab_block(struct leat_slab *slab, uint32_t i)
+static char *block_at(struct leat_slab *slab, uint32_t i)
 {
-	return (char *)slab + slab_header() + i * slab->of->stride;
+	return (char *)slab + slab_header_bytes() + i * slab->of->stride;
 }
 
 static size_t stride_of(size_t size)
@@ -47,8 +47,8 @@ static struct leat_sizes *find_sizes(struct leat_arena *arena, size_t stride)
 	return sizes;
 }
 
-/* Under no lock. */
-static struct leat_sizes *sizes_new(size_t stride)
+/* Caller holds no lock. */
+static struct leat_sizes *create_sizes(size_t stride)
 {
 	struct leat_sizes *sizes = leat_os_alloc(sizeof(*sizes), 0);
 
@@ -60,10 +60,10 @@ static struct leat_sizes *sizes_new(size_t stride)
 	return sizes;
 }
 
-/* Under no lock. */
-static struct leat_slab *slab_new(size_t stride, uint32_t blocks)
+/* Caller holds no lock. */
+static struct leat_slab *create_slab(size_t stride, uint32_t blocks)
 {
-	size_t bytes = slab_header() + blocks * stride;
+	size_t bytes = slab_header_bytes() + blocks * stride;
 	struct leat_slab *slab;
 
 	if (bytes > SLAB_BYTES)
@@ -72,7 +72,7 @@ static struct leat_slab *slab_new(size_t stride, uint32_t blocks)
 	if (slab == NULL)
 		return NULL;
 	slab->bytes = bytes;
-	slab->total = (uint32_t)((bytes - slab_header()) / stride);
+	slab->total = (uint32_t)((bytes - slab_header_bytes()) / stride);
 	return slab;
 }
 
@@ -86,7 +86,7 @@ void leat_slab_free(struct leat_slab *slab)
 		leat_os_pages_free(slab, bytes);
 }
 
-static void slab_link(struct leat_arena *arena, struct leat_sizes *sizes, struct leat_slab *slab)
+static void link_slab(struct leat_arena *arena, struct leat_sizes *sizes, struct leat_slab *slab)
 {
 	slab->of = sizes;
 	if (slab->bytes < SLAB_BYTES && sizes->blocks_next <= slab->total)
@@ -103,9 +103,9 @@ int leat_arena_grow(struct leat_arena *arena, size_t size)
 	struct leat_slab *slab;
 
 	leat_spin_unlock(&arena->gen_set.lock);
-	slab = slab_new(stride, blocks);
+	slab = create_slab(stride, blocks);
 	if (sizes == NULL && slab != NULL)
-		made = sizes_new(stride);
+		made = create_sizes(stride);
 	leat_spin_lock(&arena->gen_set.lock);
 	sizes = find_sizes(arena, stride);
 	if (sizes == NULL && made != NULL) {
@@ -114,7 +114,7 @@ int leat_arena_grow(struct leat_arena *arena, size_t size)
 		made = NULL;
 	}
 	if (sizes != NULL && slab != NULL) {
-		slab_link(arena, sizes, slab);
+		link_slab(arena, sizes, slab);
 		slab = NULL;
 	}
 	if (made == NULL && slab == NULL)
@@ -139,7 +139,7 @@ void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab *
 	if (block != NULL)
 		slab->free = block->next_free;
 	else
-		block = (void *)slab_block(slab, slab->first_unused++);
+		block = (void *)block_at(slab, slab->first_unused++);
 	if (slab->emptied.next != NULL)
 		leat_link_remove(&slab->emptied);
 	if (++slab->used == slab->total)
@@ -151,10 +151,10 @@ void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab *
 }
 
 /*
- * Under the lock: takes an empty slab out, unless it is the only one with room: the next block
- * would want that.
+ * Takes an empty slab off its lists and returns it; NULL if it is the only one with room, which the
+ * next block would need. Caller holds the lock.
  */
-static struct leat_slab *prune(struct leat_slab *slab)
+static struct leat_slab *unlink_empty_slab(struct leat_slab *slab)
 {
 	struct leat_link *roomy = &slab->of->roomy;
 
@@ -178,14 +178,14 @@ struct leat_slab *leat_arena_free(struct leat_arena *arena, struct leat_slab *sl
 	if (slab->used != 0)
 		return NULL;
 	if (arena->walks == 0)
-		return prune(slab);
+		return unlink_empty_slab(slab);
 	leat_link_before(&slab->emptied, &arena->emptied);
 	return NULL;
 }
 
 /*
- * Under the lock, which it lets go of and takes again: gives back what stayed for walks, a few at a
- * time.
+ * Frees the slabs that walks have kept, if no walk is under way, a few at a time. Caller holds the
+ * lock, which is released and taken again meanwhile.
  */
 static void free_emptied(struct leat_arena *arena)
 {
@@ -199,7 +199,7 @@ static void free_emptied(struct leat_arena *arena)
 			struct leat_slab *slab = slab_in_emptied(arena->emptied.next);
 
 			leat_link_remove(&slab->emptied);
-			slabs[n] = prune(slab);
+			slabs[n] = unlink_empty_slab(slab);
 			n += slabs[n] != NULL;
 		}
 		leat_spin_unlock(&arena->gen_set.lock);
@@ -210,14 +210,14 @@ static void free_emptied(struct leat_arena *arena)
 }
 
 /*
- * Under the lock: calls fn for blocks in use, of a few from *i on. Whether there are more in this
- * slab.
+ * Calls fn for those of the next few blocks from *i on that are in use. Returns whether the slab
+ * has more blocks. Caller holds the lock.
  */
-static bool walk_some(struct leat_slab *slab, uint32_t *i, void (*fn)(void *block, void *arg),
-                      void *arg)
+static bool visit_some_blocks(struct leat_slab *slab, uint32_t *i,
+                              void (*fn)(void *block, void *arg), void *arg)
 {
 	for (uint32_t n = 0; n < LEAT_ARENA_AT_ONCE && *i < slab->first_unused; n++) {
-		struct leat_arena_block *block = (void *)slab_block(slab, (*i)++);
+		struct leat_arena_block *block = (void *)block_at(slab, (*i)++);
 
 		if (block->arena != NULL)
 			fn(block, arg);
@@ -235,7 +235,7 @@ void leat_arena_for_each(struct leat_arena *arena, void (*fn)(void *block, void 
 	leat_spin_lock(lock);
 	arena->walks++;
 	for (link = arena->slabs.next; link != &arena->slabs;) {
-		if (!walk_some(slab_in_all(link), &i, fn, arg)) {
+		if (!visit_some_blocks(slab_in_all(link), &i, fn, arg)) {
 			link = link->next;
 			i = 0;
 		}
@@ -262,7 +262,7 @@ void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *blo
 
 		leat_spin_unlock(lock);
 		for (uint32_t i = 0; i < unused; i++)
-			fn(slab_block(slab, i), arg);
+			fn(block_at(slab, i), arg);
 		leat_spin_lock(lock);
 	}
 	arena->walks--;
@@ -270,7 +270,7 @@ void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *blo
 	leat_spin_unlock(lock);
 }
 
-uint64_t leat_arena_id(struct leat_arena *arena)
+uint64_t leat_arena_take_ids(struct leat_arena *arena)
 {
 	uint64_t id;
 
@@ -287,7 +287,7 @@ uint64_t leat_arena_id(struct leat_arena *arena)
 
 static struct leat_arena *arena_of_user(struct leat_pool_user *user)
 {
-	return caa_container_of(user, struct leat_arena, user);
+	return leat_container_of(user, struct leat_arena, user);
 }
 
 static void arena_free(struct leat_pool_user *user)
@@ -311,10 +311,10 @@ static void arena_free(struct leat_pool_user *user)
 static void arena_destroy(struct leat_gen_set *gen_set)
 {
 	/* and arena_free() */
-	leat_pool_remove_user(&caa_container_of(gen_set, struct leat_arena, gen_set)->user);
+	leat_pool_remove_user(&leat_container_of(gen_set, struct leat_arena, gen_set)->user);
 }
 
-static bool arena_busy(struct leat_pool_user *user)
+static bool arena_is_busy(struct leat_pool_user *user)
 {
 	struct leat_gen_set *gen_set = &arena_of_user(user)->gen_set;
 	bool busy;
@@ -325,20 +325,23 @@ static bool arena_busy(struct leat_pool_user *user)
 	return busy;
 }
 
-static void arena_without_pool(struct leat_pool_user *user)
+static void arena_forget_pool(struct leat_pool_user *user)
 {
 	struct leat_arena *arena = arena_of_user(user);
 
 	leat_spin_lock(&arena->gen_set.lock);
 	arena->pool = NULL;
-	/* rlx: a later pool at that address comes after this; else, under the lock */
-	leat_store_rlx(&arena->gen_set.key, 0);
+	/*
+	 * rlx: another pool gets that address only after this; a reuse of the gen_set reads it
+	 * under this lock
+	 */
+	leat_store_rlx(&arena->gen_set.key, NULL);
 	leat_spin_unlock(&arena->gen_set.lock);
 }
 
 /*
- * Alone with the arena, or under its lock with nobody in it: all that is the pool's. Its books
- * begin with it.
+ * Sets all that depends on the pool; the arena's books begin anew. Caller is alone with the arena,
+ * or holds its lock while no block is in use.
  */
 static void arena_set_pool(struct leat_arena *arena, struct leat_pool *pool)
 {
@@ -349,7 +352,8 @@ static void arena_set_pool(struct leat_arena *arena, struct leat_pool *pool)
 	arena->accepted = arena->received = 0;
 }
 
-/* One whose pool is closed and whose receivers are, too. NULL: there is none. */
+/* Gives the pool an arena whose pool is closed and whose blocks are all free. NULL: there is none.
+ */
 static struct leat_arena *arena_reuse(struct leat_scope *scope, struct leat_pool *pool)
 {
 	struct leat_gen_set *gen_set = leat_scope_reuse_gen_set(scope, pool);
@@ -357,7 +361,7 @@ static struct leat_arena *arena_reuse(struct leat_scope *scope, struct leat_pool
 
 	if (gen_set == NULL)
 		return NULL;
-	arena = caa_container_of(gen_set, struct leat_arena, gen_set);
+	arena = leat_container_of(gen_set, struct leat_arena, gen_set);
 	arena_set_pool(arena, pool);
 	leat_spin_unlock(&gen_set->lock);
 	leat_pool_add_user(pool, &arena->user);
@@ -370,7 +374,7 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	struct leat_arena *arena;
 
 	if (gen_set != NULL)
-		return caa_container_of(gen_set, struct leat_arena, gen_set);
+		return leat_container_of(gen_set, struct leat_arena, gen_set);
 	arena = arena_reuse(scope, pool);
 	if (arena != NULL)
 		return arena;
@@ -383,12 +387,12 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	arena->slabs.next = arena->slabs.prev = &arena->slabs;
 	arena->emptied.next = arena->emptied.prev = &arena->emptied;
 	arena->fenced = !leat_os_fence_heavy_prepare();
-	arena->user.busy = arena_busy;
-	arena->user.forget_pool = arena_without_pool;
+	arena->user.busy = arena_is_busy;
+	arena->user.forget_pool = arena_forget_pool;
 	arena->user.wake_unstarted = leat_compact_wake_unstarted;
 	arena->user.read_stat = leat_compact_read_stat;
 	arena->user.free = arena_free;
-	leat_store_rlx(&arena->gen_set.key, (uintptr_t)pool); /* rlx: not linked yet */
+	leat_store_rlx(&arena->gen_set.key, pool); /* rlx: not linked yet */
 	arena->gen_set.free = arena_destroy;
 	*rc = leat_scope_add_gen_set(scope, &arena->gen_set);
 	if (*rc == 0) {
@@ -397,5 +401,5 @@ struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *poo
 	}
 	leat_os_free(arena);
 	gen_set = *rc == -EEXIST ? leat_scope_find_gen_set(scope, pool) : NULL;
-	return gen_set == NULL ? NULL : caa_container_of(gen_set, struct leat_arena, gen_set);
+	return gen_set == NULL ? NULL : leat_container_of(gen_set, struct leat_arena, gen_set);
 }

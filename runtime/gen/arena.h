@@ -2,10 +2,16 @@
  * runtime/gen/arena.h: the compact generators of one scope on one pool: their memory, their count,
  * their cancel.
  *
- * Blocks stand in slabs that grow from four blocks to 256 KiB; an empty slab is given back at once,
- * but for one. All under the gen_set's lock, which starting, ending and closing one take once each.
- * It is held for a few instructions: memory is had from the system, and given back, outside of it,
- * and no walk holds it for more than a few blocks.
+ * Memory. Blocks are in slabs, of four blocks at first and of 256 KiB at most. An empty slab is
+ * freed at once, unless it is the only one with room for its size.
+ *
+ * Lock. The arena's lock is the lock of its gen_set. A start, an end and a close of a generator
+ * take it once each, for a few instructions. No thread that holds it allocates or frees memory of
+ * the system, and a walk holds it for a few blocks at a time.
+ *
+ * Lifetime. The gen_set's holds keep the arena, one for each block in use. The scope's close, or
+ * the free of the last block after that, frees it. An arena whose pool is closed, and whose blocks
+ * are all free, may be given to another pool (leat_scope_reuse_gen_set()).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,101 +20,104 @@
 
 #include "runtime/chan/rx_ops.h"
 #include "runtime/pool/pool.h"
-#include "runtime/scope/scope.h"
+#include "runtime/scope/gen_set.h"
 
 #include <leat/stat.h>
 
-/* What a block in use begins with; a free one has a NULL arena. */
+/* A block begins with this. A free one has a NULL arena, and next_free. */
 struct leat_arena_block {
 	struct leat_arena *arena;
 	struct leat_arena_block *next_free;
 };
 
 struct leat_slab {
-	struct leat_link all;   /* of the arena */
-	struct leat_link roomy; /* of its size, while it has room; next NULL: it has none */
-	/* of the arena, while it is in no use and stays for a walk; else next NULL */
+	struct leat_link all;   /* on the arena's list */
+	struct leat_link roomy; /* on the list of its size while it has room; else next is NULL */
+	/* on the arena's list while it is empty and a walk keeps it; else next is NULL */
 	struct leat_link emptied;
 	struct leat_sizes *of;
 	struct leat_arena_block *free;
 	size_t bytes;
-	uint32_t used, first_unused, total; /* blocks: in use; never used from here on; in all */
+	uint32_t used, first_unused,
+		total; /* blocks: in use; from this one on never used; in all */
 };
 
-/* Slabs with blocks of one size. */
+/* The slabs with blocks of one size. */
 struct leat_sizes {
 	struct leat_sizes *next;
 	size_t stride;
-	uint32_t blocks_next; /* of the next slab */
+	uint32_t blocks_next; /* how many the next slab has */
 	struct leat_link roomy;
 };
 
 /*
- * Constant down to the lock, but for dropped and the pool's end, as long as anybody has a block of
- * it; then it may become another pool's (leat_scope_reuse_gen_set()).
+ * While any block is in use, what is above "the rest" is constant, but for dropped, and for pool,
+ * which becomes NULL when the pool is closed.
  */
 struct leat_arena {
-	struct leat_rx_ops_word foreign; /* first: what a receiver's ctl points to */
-	struct leat_pool *pool;          /* NULL once it is closed */
+	struct leat_rx_ops_word rx_ops; /* first: a receiver's ctl points to it */
+	struct leat_pool *pool;         /* NULL once it is closed */
 	struct leat_gen_set gen_set;
 	struct leat_pool_user user;
-	uint64_t dropped[LEAT_DROP_REASONS]; /* of all there ever were, by relaxed additions */
-	bool fenced;                         /* publishing pays the fence */
-	bool workers_only; /* the pool's, which may be gone when it is asked for */
-	/* the rest under the gen_set's lock */
-	/*
-	 * the block whose generator was started last, and waited for its first turn then; or NULL
-	 */
+	uint64_t dropped[LEAT_DROP_REASONS]; /* by all blocks there ever were; relaxed additions */
+	bool fenced;                         /* no membarrier: a publish executes a full fence */
+	bool workers_only; /* as the pool's, which may be closed when this is read */
+	/* the rest is guarded by the gen_set's lock */
+	/* the block whose generator was started last and was not queued; or NULL */
 	void *unstarted;
-	bool unstarted_seen; /* by the pool's workers */
+	bool unstarted_seen; /* a worker has found it once */
 	struct leat_link slabs, emptied;
 	struct leat_sizes *sizes;
-	unsigned walks; /* under way: as long as there are any no slab goes */
+	unsigned walks; /* under way; while there are any no slab is freed */
 	uint64_t next_id, ids_end;
-	uint64_t accepted, received; /* by those that are gone, since the pool is this one: items */
+	uint64_t accepted, received; /* items, by blocks that are free, since it has this pool */
 };
 
 /*
- * The arena of this scope and pool; made if there is none. NULL, with *rc set, when that can't be.
+ * Returns the arena of this scope and pool, and makes it if there is none. NULL with *rc set if
+ * that fails.
  */
 struct leat_arena *leat_arena_of(struct leat_scope *scope, struct leat_pool *pool, int *rc);
 
 /*
- * Under the lock: a block of at least this size, which holds the arena; NULL: leat_arena_grow() has
- * to make room. It is zeroed where it was never used, else as it was left, but for its arena.
+ * Returns a block of at least this size, which holds the arena; NULL if leat_arena_grow() must make
+ * room first. A block that was never used is zeroed; else it is as it was freed, but for its arena.
+ * Caller holds the lock.
  */
 void *leat_arena_alloc(struct leat_arena *arena, size_t size, struct leat_slab **slab);
 /*
- * Under the lock, which it lets go of and takes again: makes room, which another thread may use
- * first. 0 or -ENOMEM.
+ * Makes room, which another thread may use first. Returns 0 or -ENOMEM. Caller holds the lock,
+ * which is released and taken again meanwhile.
  */
 int leat_arena_grow(struct leat_arena *arena, size_t size);
 /*
- * Under the lock: gives a block back. The hold is the caller's to drop. What it returns, if
- * anything, is not the arena's any more and is given to leat_slab_free() under no lock.
+ * Frees a block; the caller drops the block's hold. Returns NULL, or a slab that is not the arena's
+ * any more: the caller gives it to leat_slab_free() when it has released the lock. Caller holds the
+ * lock.
  */
 struct leat_slab *leat_arena_free(struct leat_arena *arena, struct leat_slab *slab, void *block);
 void leat_slab_free(struct leat_slab *slab);
 
 /*
- * Under no lock: calls fn for each block in use, with the lock held, and after() without it once
- * for LEAT_ARENA_AT_ONCE at the most. Blocks that come into use or go meanwhile may be left out.
+ * Calls fn for each block in use, with the lock held, and after(), with the lock released, each
+ * time after at most LEAT_ARENA_AT_ONCE blocks. Blocks that are taken or freed meanwhile may be
+ * left out. Caller holds no lock of the arena.
  */
 enum { LEAT_ARENA_AT_ONCE = 64 };
 void leat_arena_for_each(struct leat_arena *arena, void (*fn)(void *block, void *arg),
                          void (*after)(void *arg), void *arg);
 /*
- * Under no lock: calls fn without the lock for each block that has ever been in use, however many
- * there are; so starts and ends wait for nothing. fn finds out which are in use, while they begin
- * and end.
+ * Calls fn for each block that has ever been in use, without the lock, so that starts and ends
+ * never wait for the walk. fn itself finds out which blocks are in use, while they are taken and
+ * freed. Caller holds no lock of the arena.
  */
 void leat_arena_for_each_unlocked(struct leat_arena *arena, void (*fn)(void *block, void *arg),
                                   void *arg);
 
 /*
- * Two ids of the registry's, the first of which is answered: a channel's and its generator's. Under
- * the lock.
+ * Takes two ids of the registry's, for a channel and its generator, and returns the first; the
+ * other is the next number. Caller holds the lock.
  */
-uint64_t leat_arena_id(struct leat_arena *arena);
+uint64_t leat_arena_take_ids(struct leat_arena *arena);
 
 #endif

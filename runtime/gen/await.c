@@ -1,26 +1,30 @@
 /*
- * Waiting in steps, and in place: leat_after(), leat_ready().
+ * leat_after() and leat_ready(), in the three places where they run:
+ *
+ *     in a step on a pool     note what is asked for in leat_step_current, and return LEAT_AFTER or
+ *                             LEAT_READY; after the turn leat_await_begin() waits for it
+ *     on a generator's        wait in leat_tx_wait() of the generator's output, which also returns
+ *     thread                  when the generator is to end
+ *     where a seq is pulled   wait in place
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#define _GNU_SOURCE
 #include "runtime/gen/await.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/gen/gen.h"
 
 #include <poll.h>
-#include <time.h>
 
-static void wake(struct leat_sleeper *sleeper)
+static void wake_awaiting_job(struct leat_sleeper *sleeper)
 {
-	leat_job_wake(caa_container_of(sleeper, struct leat_await, sleeper)->job);
+	leat_job_wake(leat_container_of(sleeper, struct leat_await, sleeper)->job);
 }
 
 void leat_await_init(struct leat_await *await, struct leat_job *job)
 {
 	await->job = job;
 	await->rx = NULL;
-	await->sleeper = (struct leat_sleeper){ .fd = -1, .wake = wake };
+	await->sleeper = (struct leat_sleeper){ .fd = -1, .wake = wake_awaiting_job };
 	await->waiter = (struct leat_waiter){ .sleeper = &await->sleeper };
 	leat_polled_init(&await->polled, job);
 }
@@ -31,19 +35,19 @@ bool leat_await_asked(const struct leat_step *step, int rc)
 	       (rc == LEAT_READY && step->fd >= 0) || (rc == LEAT_ITEM && step->rx != NULL);
 }
 
-static void leave(struct leat_waitable *side, struct leat_waiter *waiter)
+static void remove_and_forward(struct leat_waitable *side, struct leat_waiter *waiter)
 {
 	if (leat_waitable_remove_waiter(side, waiter))
 		leat_waitable_forward_notify(side);
 }
 
-static int await_item(struct leat_await *await, struct leat_rx *rx)
+static int await_input(struct leat_await *await, struct leat_rx *rx)
 {
 	struct leat_waitable *side = leat_waitable_of_rx(rx);
 
 	leat_event_fence(leat_waitable_add_waiter(side, &await->waiter));
 	if (leat_waitable_ready(side)) {
-		leave(side, &await->waiter);
+		remove_and_forward(side, &await->waiter);
 		return LEAT_JOB_MORE;
 	}
 	await->rx = rx;
@@ -55,7 +59,7 @@ int leat_await_begin(struct leat_await *await, struct leat_job *job, const struc
 {
 	job->due_ns = rc == LEAT_ITEM ? LEAT_NEVER : step->after_ns;
 	if (rc == LEAT_ITEM)
-		return await_item(await, step->rx);
+		return await_input(await, step->rx);
 	if (rc == LEAT_READY) {
 		rc = leat_polled_add(&await->polled, job->kind->pool(job), step->fd, step->events);
 		if (rc < 0)
@@ -69,13 +73,13 @@ void leat_await_end(struct leat_await *await)
 	if (await == NULL)
 		return;
 	if (await->rx != NULL)
-		leave(leat_waitable_of_rx(await->rx), &await->waiter);
+		remove_and_forward(leat_waitable_of_rx(await->rx), &await->waiter);
 	await->rx = NULL;
 	leat_polled_remove(&await->polled);
 }
 
-/* In place, where no generator is to be told: a pulled source sleeps as its caller would. */
-static int sleep_until(int64_t deadline_ns)
+/* Where a seq is pulled there is no generator to end: its caller's thread sleeps. */
+static int sleep_in_place(int64_t deadline_ns)
 {
 	uint32_t word = 0;
 
@@ -97,29 +101,20 @@ int leat_after(int64_t deadline_ns)
 		return LEAT_AFTER;
 	}
 	if (leat_gen_out == NULL)
-		return sleep_until(deadline_ns);
+		return sleep_in_place(deadline_ns);
 	rc = leat_tx_wait(leat_gen_out, -1, 0, deadline_ns);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-/* 1 when it is ready, 0 when not; -errno. */
-static int poll_until(int fd, short events, int64_t deadline_ns)
+/* Returns 1 when the descriptor is ready, 0 when it is not, or after a signal; -errno. */
+static int poll_descriptor(int fd, short events, int64_t deadline_ns)
 {
 	struct pollfd polled = { .fd = fd, .events = events };
-	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
-	struct timespec left = { 0, 0 };
-	int saved = errno, n;
+	int n = leat_os_poll(&polled, 1, deadline_ns);
 
-	if (left_ns > 0)
-		left = (struct timespec){ .tv_sec = left_ns / 1000000000,
-			                  .tv_nsec = left_ns % 1000000000 };
-	n = ppoll(&polled, 1, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
-	if (n < 0)
-		n = errno == EINTR ? 0 : -errno;
-	else if (n > 0 && polled.revents & POLLNVAL)
-		n = -EBADF;
-	errno = saved;
-	return n;
+	if (n == -ETIMEDOUT)
+		return 0;
+	return n > 0 && polled.revents & POLLNVAL ? -EBADF : n;
 }
 
 int leat_ready(int fd, short events, int64_t deadline_ns)
@@ -129,7 +124,7 @@ int leat_ready(int fd, short events, int64_t deadline_ns)
 
 	if (fd < 0)
 		return -EBADF;
-	rc = poll_until(fd, events, 0);
+	rc = poll_descriptor(fd, events, 0);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if (leat_now_ns() >= deadline_ns)
@@ -144,7 +139,7 @@ int leat_ready(int fd, short events, int64_t deadline_ns)
 		rc = leat_tx_wait(leat_gen_out, fd, events, deadline_ns);
 		return rc == 1 ? 0 : rc;
 	}
-	while ((rc = poll_until(fd, events, deadline_ns)) == 0)
+	while ((rc = poll_descriptor(fd, events, deadline_ns)) == 0)
 		if (leat_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
 	return rc < 0 ? rc : 0;

@@ -1,6 +1,6 @@
 /*
- * runtime/gen/await.h: what a job on a pool waits for when its step asked to: a descriptor, or what
- * a receiver brings. (Times stand in the job itself.)
+ * runtime/gen/await.h: what a job on a pool waits for between two turns because its step asked to:
+ * a descriptor, or an item of a receiver. (A time is in the job itself: due_ns.)
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,7 +12,7 @@
 
 struct leat_await {
 	struct leat_job *job;
-	struct leat_rx *rx; /* that it stands at, or NULL */
+	struct leat_rx *rx; /* the receiver that waiter is at, or NULL */
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
 	struct leat_polled polled;
@@ -20,14 +20,17 @@ struct leat_await {
 
 void leat_await_init(struct leat_await *await, struct leat_job *job);
 /*
- * Whether rc, LEAT_AFTER and the like, is what the step asked for. Needs no struct leat_await for
- * LEAT_AFTER.
+ * Whether a step that returned rc, a LEAT_AFTER, LEAT_READY or LEAT_ITEM, has asked for that by
+ * leat_after(), leat_ready() or a receive.
  */
 bool leat_await_asked(const struct leat_step *step, int rc);
-/* What the turn ends with; or -errno, which is then the generator's. */
+/*
+ * Begins to wait for what the step asked for by rc. Returns the enum leat_job_result that the turn
+ * ends with, or -errno, with which the generator then ends. await may be NULL for LEAT_AFTER.
+ */
 int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step,
                      int rc);
-/* The next turn has come, for whatever reason. NULL is nothing. */
+/* Ends the wait: the next turn has come, for whatever reason. NULL does nothing. */
 void leat_await_end(struct leat_await *await);
 
 #endif

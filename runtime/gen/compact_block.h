@@ -1,7 +1,14 @@
 /*
- * runtime/gen/compact_block.h: a compact generator's block, for its two halves: turns, start and
- * end (compact.c), and the receiver (compact_rx.c). Who may do what with which field stands in
- * compact.h.
+ * runtime/gen/compact_block.h: the block of a compact generator, for the files that share it:
+ *
+ *     compact.c         its life: start, cold part, end, free
+ *     compact_turn.c    the turns, and what the last one ends with
+ *     compact_rx.c      the receiver's calls
+ *     compact_notify.c  the place where the receiver waits, and its notifier
+ *     compact_cancel.c  the walk of a cancel
+ *     compact_stat.c    the walk of a snapshot
+ *
+ * compact.h says which side may do what with which field, and which one frees the block.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,59 +22,59 @@
 #include <leat/detail/chan.h>
 
 /*
- * More bits of the control word: the two sides' last touch of the block. Who sets the second frees
- * it.
+ * More bits of the control word. A side sets its bit as its last touch of the block; the side that
+ * finds the other's bit set frees the block.
  */
 enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
 
 enum { MEASURE_EVERY = 32 };
 
-/* What most have not. */
+/* What most generators do not need; made by the first that does (X1), freed with the block. */
 struct cold {
-	struct leat_await await; /* once a step has asked for something else than a time */
+	struct leat_await await; /* its job is NULL until a step waits for more than a time */
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
 	struct leat_rx_waits waits;
 	enum leat_wait recv_wait;
-	char *words; /* with WORDS_INPUT */
+	char *input_text; /* of END_TEXT_INPUT, else NULL */
 	char name[LEAT_NAME_MAX + 1];
 };
 
-/* The text of how it ended. */
-enum words {
-	WORDS_NONE,   /* "" */
-	WORDS_BROKEN, /* next returned what it must not */
-	WORDS_THROWN, /* next was left by an exception */
-	WORDS_SCOPE,  /* the scope's */
-	WORDS_INPUT   /* that of its input's end, which the cold part has */
+/* Where the text of its end is. */
+enum end_text {
+	END_TEXT_NONE,   /* "" */
+	END_TEXT_BROKEN, /* of a next that returned a value which it must not */
+	END_TEXT_THROWN, /* of a next that was left by an exception */
+	END_TEXT_SCOPE,  /* the text of the scope's cause */
+	END_TEXT_INPUT   /* the text of its input's end, in the cold part */
 };
 
 struct compact {
-	/* what a struct leat_rx begins with; the side is shut */
+	/* what a struct leat_rx begins with; its cursor is disabled, so that calls come here */
 	struct leat_arena *arena; /* ctl */
 	struct leat_mpmc *fast;   /* NULL */
-	uint64_t pos, limit;      /* equal for ever */
-	uint32_t put_at, take_at; /* in place of base: the slots of tail and head */
+	uint64_t pos, limit;      /* always equal */
+	uint32_t put_at, take_at; /* in place of base: the slots that tail and head are at */
 	uint64_t *word;
-	/* in place of head: the log of a step's nanoseconds, 0 unknown */
+	/* in place of head: the logarithm of a step's nanoseconds; 0: unknown */
 	uint32_t cost;
-	uint16_t held; /* items peeked at */
+	uint16_t held; /* items that the receiver has peeked at */
 	uint8_t cause; /* enum leat_cause */
-	bool open;     /* the receiver is */
+	bool open;     /* the receiver is not closed */
 	size_t item_size;
 
 	struct leat_job job; /* spare: ctl */
 	uint64_t tail, head;
-	uint64_t waiter; /* struct leat_sleeper *; with TELLING while it is told */
+	uint64_t waiter; /* a struct leat_sleeper *, or 0; and marks (compact_notify.c) */
 	leat_next_fn *next;
 	void *state;
 	void (*fini)(void *state);
 	struct leat_slab *slab;
-	uint64_t cold; /* struct cold *, or 0 */
-	uint64_t id;   /* the channel's; the generator's is the next; 0: the block is free */
+	struct cold *cold; /* or NULL */
+	uint64_t id;       /* of the channel; the generator's is the next; 0: the block is free */
 	int32_t code;
 	uint16_t capacity;
-	uint8_t words; /* enum words */
+	uint8_t end_text; /* enum end_text */
 	unsigned char slots[] __attribute__((aligned(8)));
 };
 
@@ -85,7 +92,7 @@ LEAT_STATIC_ASSERT(offsetof(struct compact, item_size) == offsetof(struct leat_r
                    "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, job) == 64, "the receiver's line is the first");
 LEAT_STATIC_ASSERT(sizeof(struct compact) <= 200, "with one item of eight bytes 208");
-/* Items are aligned to at most 16, as blocks are (leat_compact_suits()). */
+/* Items need an alignment of at most 16 (leat_compact_suits()), which blocks have. */
 LEAT_STATIC_ASSERT(offsetof(struct compact, slots) % 16 == 0, "slots are aligned");
 
 static inline struct compact *compact_of_rx(const struct leat_rx *rx)
@@ -98,12 +105,12 @@ static inline uint32_t *ctl_of(struct compact *c)
 	return &c->job.spare;
 }
 
-static inline unsigned char *slot(struct compact *c, uint32_t at)
+static inline unsigned char *slot_at(struct compact *c, uint32_t at)
 {
 	return c->slots + at * c->item_size;
 }
 
-static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
+static inline uint32_t slot_after(const struct compact *c, uint32_t at, uint32_t n)
 {
 	at += n;
 	return at >= c->capacity ? at - c->capacity : at;
@@ -111,15 +118,15 @@ static inline uint32_t after(const struct compact *c, uint32_t at, uint32_t n)
 
 static inline struct cold *cold_of(const struct compact *c)
 {
-	/* X1: pairs with leat_compact_have_cold() */
-	return (struct cold *)(uintptr_t)leat_load_acq(&c->cold);
+	/* X1: pairs with leat_compact_ensure_cold() */
+	return leat_load_acq(&c->cold);
 }
 
 /*
- * Workers take their time over it: they refill as soon as there is room, and not only when the
- * receiver has need.
+ * Whether workers refill the channel as soon as there is room; else the receiver runs the generator
+ * when it needs an item.
  */
-static inline bool pushed(const struct compact *c)
+static inline bool is_run_by_workers(const struct compact *c)
 {
 	/* rlx: a hint */
 	return leat_load_rlx(&c->cost) >= LEAT_COST_HEAVY || c->arena->workers_only;
@@ -127,53 +134,83 @@ static inline bool pushed(const struct compact *c)
 
 /* --- compact.c --- */
 
-/* Made by whoever needs it first, a turn or the receiver. NULL: there is no memory. */
-struct cold *leat_compact_have_cold(struct compact *c);
+/* Returns the cold part, and makes it if there is none yet. NULL: there is no memory. */
+struct cold *leat_compact_ensure_cold(struct compact *c);
 
-/* Takes out what nobody will receive; the receiver, or who is alone with the block. */
+/*
+ * Discards all items that are in the channel. Called by the receiver, or by a side that is alone
+ * with the block.
+ */
 void leat_compact_drain(struct compact *c, uint32_t ctl);
 
 /*
- * One of the two sides has done with the block: frees it if it was the second, and lets a generator
- * that ended be joined.
+ * The calling side (done: its bit) has done with the block, and must not touch it after this call.
+ * Frees the block if the other side has done with it too. ended: the generator has ended just now,
+ * and is counted off, so that joins may return.
  */
 void leat_compact_leave(struct compact *c, uint32_t done, bool ended);
 
-/* For who has claimed it: one turn of n steps at the most, with the thread set up for it. */
-enum leat_job_result leat_compact_turn(struct compact *c, uint32_t n, bool measure,
-                                       bool by_receiver);
+/* --- compact_turn.c --- */
 
-/* The text of how it ended. The last turn, and the receiver once that is over. */
+extern const struct leat_job_kind leat_compact_job_kind;
+
+/*
+ * Gives one turn of at most n steps. Called by the thread that runs the job. measure: times the
+ * steps. After LEAT_JOB_OVER the block may be gone, but for a receiver that runs its own.
+ */
+enum leat_job_result leat_compact_run_turn(struct compact *c, uint32_t n, bool measure,
+                                           bool by_receiver);
+
+/* Returns the text of its end. For the last turn, and for the receiver after that (K1). */
 const char *leat_compact_text(const struct compact *c);
+
+/* --- compact_cancel.c --- */
+
+/* What the hook of an arena's gen_set calls. */
+void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared);
 
 /* --- compact_rx.c --- */
 
 extern const struct leat_rx_ops leat_compact_receiver;
 
-/* Wakes who stands there, if anybody does. */
+/* --- compact_notify.c --- */
+
+/* Notifies the sleeper that waits, if there is one. */
 void leat_compact_notify(struct compact *c);
 /*
- * The two halves of that, for callers that hold a spin lock. begin() makes no system call. Where it
- * returns true the receiver can't leave, so its block stays, before the caller, which holds no spin
- * lock any more, has called finish().
+ * The two halves of that, for a caller that holds a spin lock. begin() makes no system call. If it
+ * returns true the receiver cannot leave its wait, so the block stays, until the caller has
+ * released the spin lock and called finish().
  */
 bool leat_compact_notify_begin(struct compact *c);
 void leat_compact_notify_finish(struct compact *c); /* mutate */
 
-/* Of items, and of the end or a cancel in ctl. Whether the receiver may have to be told. */
-static inline bool publish(struct compact *c)
+/*
+ * Puts the sleeper into the receiver's one place to wait at. A sleeper of the same receiver that is
+ * there already is replaced. Returns which fence is to follow (leat_event_fence()).
+ */
+bool leat_compact_add_waiter(struct leat_rx *rx, struct leat_sleeper *sleeper);
+
+/* Takes the sleeper off that place. Returns whether it was notified. */
+bool leat_compact_remove_waiter(struct leat_rx *rx, struct leat_sleeper *sleeper); /* mutate */
+
+/*
+ * Follows a publish: of items in tail, of the end or a cancel in ctl. Returns whether a receiver
+ * may wait, and has to be notified.
+ */
+static inline bool fence_and_find_waiter(struct compact *c)
 {
-	/* C1: tail, ctl before waiter; pairs with wait_prepare(), leat_event_fence() */
+	/* C1: tail, ctl before waiter; pairs with compact_wait_prepare(), leat_event_fence() */
 	leat_fence_light();
 	if (leat_unlikely(c->arena->fenced))
-		/* C1: without membarrier; pairs with wait_prepare(), leat_event_fence() */
+		/* C1: without membarrier; pairs with compact_wait_prepare(), leat_event_fence() */
 		leat_fence_seq();
 	return leat_load_rlx(&c->waiter) != 0; /* rlx: C1 orders it */
 }
 
-static inline void published(struct compact *c) /* mutate */
+static inline void notify_receiver(struct compact *c) /* mutate */
 {
-	if (leat_unlikely(publish(c)))
+	if (leat_unlikely(fence_and_find_waiter(c)))
 		leat_compact_notify(c);
 }
 

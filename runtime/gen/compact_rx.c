@@ -1,6 +1,6 @@
 /*
- * The receiver of a compact generator: where it waits and is told, and what the calls with it do.
- * It runs the generator itself where it can.
+ * The receiver of a compact generator: what leat_recv(), leat_peek() and the other calls do with it
+ * (struct leat_rx_ops). It runs the generator itself where it can.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,138 +10,49 @@
 
 #include <string.h>
 
-/*
- * TELLING: the sleeper is being told, and stays until the word is cleared. OUTWAITED: a thread
- * sleeps on the word until then.
- */
-enum { TELLING = 1, OUTWAITED = 2, TELLING_PAUSES = 64 };
-
-bool leat_compact_notify_begin(struct compact *c)
+/* The receiver has made room: wakes a job that workers run. */
+static inline void schedule_refill(struct compact *c) /* mutate */
 {
-	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: the swap decides */
-
-	/* K2: pairs with stand(), outwait_telling() */
-	return waiter != 0 && !(waiter & TELLING) &&
-	       leat_cas_acqrel(&c->waiter, &waiter, waiter | TELLING);
-}
-
-/*
- * What futex(2) looks at of the word: the half with the marks, on machines with the low half first.
- */
-static uint32_t *low_half(struct compact *c)
-{
-	return (uint32_t *)(void *)&c->waiter;
-}
-
-LEAT_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half is the first");
-
-void leat_compact_notify_finish(struct compact *c)
-{
-	uint32_t *half = low_half(c), *word;
-	uint64_t waiter = leat_load_rlx(&c->waiter); /* rlx: this thread's, but for OUTWAITED */
-
-	word = leat_sleeper_notify(
-		(struct leat_sleeper *)(uintptr_t)(waiter & ~(uint64_t)(TELLING | OUTWAITED)));
-	/* K2: pairs with outwait_telling(); the last touch of the block */
-	waiter = leat_and_acqrel(&c->waiter, 0);
-	if (word != NULL)
-		leat_os_futex_wake(word, 1);
-	if (waiter & OUTWAITED)
-		leat_os_futex_wake(half, 1);
-}
-
-/* Wakes who stands there, if anybody does. */
-void leat_compact_notify(struct compact *c)
-{
-	if (leat_compact_notify_begin(c))
-		leat_compact_notify_finish(c);
-}
-
-/*
- * Until the sleeper that stands there has been told: for a while awake, then asleep, as the teller
- * may want this core.
- */
-static void outwait_telling(struct compact *c)
-{
-	uint64_t now;
-
-	/* K2: pairs with leat_compact_notify_finish() */
-	for (unsigned i = 0; (now = leat_load_acq(&c->waiter)) & TELLING; i++)
-		if (i < TELLING_PAUSES)
-			leat_pause();
-		/* rlx: the load above orders what follows */
-		else if (leat_cas_rlx(&c->waiter, &now, now | OUTWAITED))
-			leat_os_futex_wait(low_half(c), (uint32_t)now | OUTWAITED, LEAT_NEVER);
-}
-
-/*
- * The receiver's one place to wait at: who stands there already, for the same receiver, goes. What
- * fence is to follow.
- */
-static bool stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
-{
-	struct compact *c = compact_of_rx(rx);
-	uint64_t me = (uint64_t)(uintptr_t)sleeper, other = 0;
-
-	/* K2: pairs with leat_compact_notify_begin() */
-	while (!leat_cas_acqrel(&c->waiter, &other, me))
-		if (other & TELLING) {
-			outwait_telling(c);
-			other = 0;
-		}
-	return leat_sleeper_fence(sleeper, c->arena->fenced);
-}
-
-/* Whether it was told. */
-static bool step_aside(struct leat_rx *rx, struct leat_sleeper *sleeper) /* mutate */
-{
-	struct compact *c = compact_of_rx(rx);
-	uint64_t waiter = (uint64_t)(uintptr_t)sleeper;
-
-	/* rlx: nobody touched it, nor will; who was told looks again */
-	if (leat_cas_rlx(&c->waiter, &waiter, 0))
-		return false;
-	outwait_telling(c);
-	return true;
-}
-
-/* The receiver made room. */
-static inline void made_room(struct compact *c) /* mutate */
-{
-	if (leat_likely(!pushed(c)))
+	if (leat_likely(!is_run_by_workers(c)))
 		return;
 	leat_fence_seq(); /* J3: head before run; pairs with the fence in settle_parked() */
 	leat_job_schedule(&c->job);
 }
 
-static uint32_t available(const struct compact *c)
+static uint32_t count_available(const struct compact *c)
 {
-	/* A1: pairs with R1 in steps(); rlx: this side's own */
+	/* A1: pairs with R1 in make_items(); rlx: only this side writes it */
 	return (uint32_t)(leat_load_acq(&c->tail) - leat_load_rlx(&c->head));
 }
 
-static void taken(struct compact *c, uint32_t n)
+static void advance_head(struct compact *c, uint32_t n)
 {
-	c->take_at = after(c, c->take_at, n);
-	/* R2: loads before head; pairs with A2 in room_of(); rlx: own */
+	c->take_at = slot_after(c, c->take_at, n);
+	/* R2: loads before head; pairs with A2 in count_room(); rlx: only this side writes it */
 	leat_store_rel(&c->head, leat_load_rlx(&c->head) + n);
-	made_room(c);
+	schedule_refill(c);
 }
 
-/* Nothing is there and no turn will come, as ctl says: 0 from now on, unless a cancel is first. */
+/*
+ * The channel is empty, and ctl says that no turn will come. Returns 0, and so does every call from
+ * now on, unless a cancel came first: then -ECANCELED.
+ */
 static ssize_t end_stream(struct compact *c, uint32_t ctl)
 {
 	while (!(ctl & LEAT_CTL_CANCELED))
-		/* K1: pairs with cancel_one() */
+		/* K1: pairs with cancel_block() */
 		if (leat_cas_acqrel(ctl_of(c), &ctl, ctl | LEAT_CTL_ENDED))
 			return 0;
 	return -ECANCELED;
 }
 
-/* items NULL: only looks how many there are. */
-static ssize_t attempt(struct compact *c, void *items, size_t max)
+/*
+ * Takes up to max items that are there; with items NULL takes none. Returns how many there are; 0
+ * at the end; -EAGAIN, -ECANCELED.
+ */
+static ssize_t take_items(struct compact *c, void *items, size_t max)
 {
-	/* K1: items, cause before TX_GONE; pairs with end() */
+	/* K1: items, cause before TX_GONE; pairs with end_generator() */
 	uint32_t ctl = leat_load_acq(ctl_of(c)), n, first;
 
 	if (leat_unlikely(ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))) {
@@ -150,7 +61,7 @@ static ssize_t attempt(struct compact *c, void *items, size_t max)
 		leat_compact_drain(c, ctl);
 		return -ECANCELED;
 	}
-	n = available(c);
+	n = count_available(c);
 	if (n == 0) {
 		if (!(ctl & LEAT_CTL_TX_GONE))
 			return -EAGAIN;
@@ -160,61 +71,61 @@ static ssize_t attempt(struct compact *c, void *items, size_t max)
 		return n;
 	if (leat_likely(max == 1 && c->item_size == sizeof(uint64_t))) {
 		/* a constant size is no call */
-		memcpy(items, slot(c, c->take_at), sizeof(uint64_t));
-		taken(c, 1);
+		memcpy(items, slot_at(c, c->take_at), sizeof(uint64_t));
+		advance_head(c, 1);
 		return 1;
 	}
 	if (n > max)
 		n = (uint32_t)max;
 	first = c->capacity - c->take_at < n ? c->capacity - c->take_at : n;
-	memcpy(items, slot(c, c->take_at), first * c->item_size);
+	memcpy(items, slot_at(c, c->take_at), first * c->item_size);
 	if (first < n)
-		memcpy((unsigned char *)items + first * c->item_size, slot(c, 0),
+		memcpy((unsigned char *)items + first * c->item_size, slot_at(c, 0),
 		       (n - first) * c->item_size);
-	taken(c, n);
+	advance_head(c, n);
 	return (ssize_t)n;
 }
 
-/* Runs the generator here, if nobody else has it. Whether it did. */
-static bool pull(struct compact *c)
+/* Gives the generator a turn on this thread, if no other thread runs it. Returns whether it did. */
+static bool run_generator_here(struct compact *c)
 {
-	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, for measuring now and then */
+	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: a hint, to measure now and then */
 	enum leat_job_result what;
 	uint32_t cost;
 
 	if (c->arena->workers_only || leat_must_not_wait >= LEAT_STEPS_NESTED ||
 	    !leat_job_claim(&c->job))
 		return false;
-	cost = leat_load_rlx(&c->cost); /* rlx: this side's own now */
-	what = leat_compact_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE),
-	                         tail % MEASURE_EVERY == 2, true);
+	cost = leat_load_rlx(&c->cost); /* rlx: this thread runs the job now */
+	what = leat_compact_run_turn(c, cost == 0 ? 1 : leat_steps_within(cost, LEAT_COST_INLINE),
+	                             tail % MEASURE_EVERY == 2, true);
 	if (what == LEAT_JOB_OVER)
-		return true; /* its pool may be gone by now */
-	if (what == LEAT_JOB_MORE && !pushed(c))
+		return true; /* its pool may be closed by now */
+	if (what == LEAT_JOB_MORE && !is_run_by_workers(c))
 		what = LEAT_JOB_PARK; /* the receiver will be back */
-	if (leat_likely(what == LEAT_JOB_PARK && !pushed(c)))
+	if (leat_likely(what == LEAT_JOB_PARK && !is_run_by_workers(c)))
 		leat_job_park_alone(&c->job);
 	else
-		leat_job_settle(&c->job, what, !pushed(c));
+		leat_job_settle(&c->job, what, !is_run_by_workers(c));
 	return true;
 }
 
-static enum leat_wait policy_of(const struct leat_rx *rx)
+static enum leat_wait compact_policy(const struct leat_rx *rx)
 {
 	const struct cold *cold = cold_of(compact_of_rx(rx));
 
 	return cold != NULL ? cold->recv_wait : LEAT_WAIT_ADAPTIVE;
 }
 
-static struct leat_scope *scope_of(const struct leat_rx *rx)
+static struct leat_scope *compact_scope(const struct leat_rx *rx)
 {
 	return compact_of_rx(rx)->arena->gen_set.scope;
 }
 
-static struct leat_rx_waits *waits_of(struct leat_rx *rx, bool make)
+static struct leat_rx_waits *compact_waits(struct leat_rx *rx, bool make)
 {
 	struct cold *cold =
-		make ? leat_compact_have_cold(compact_of_rx(rx)) : cold_of(compact_of_rx(rx));
+		make ? leat_compact_ensure_cold(compact_of_rx(rx)) : cold_of(compact_of_rx(rx));
 
 	return cold == NULL ? NULL : &cold->waits;
 }
@@ -223,70 +134,70 @@ static struct leat_rx_waits *waits_of(struct leat_rx *rx, bool make)
 struct compact_wait {
 	struct leat_wait_loop loop;
 	struct compact *c;
-	void *items; /* as attempt() has them */
+	void *items; /* as take_items() has them */
 	size_t max;
 };
 
-static struct compact *waited_for(struct leat_wait_loop *w)
+static struct compact *compact_of_wait(struct leat_wait_loop *w)
 {
-	return ((struct compact_wait *)(void *)w)->c;
+	return leat_container_of(w, struct compact_wait, loop)->c;
 }
 
-static ssize_t wait_attempt(struct leat_wait_loop *w)
+static ssize_t compact_wait_attempt(struct leat_wait_loop *w)
 {
-	struct compact_wait *wait = (struct compact_wait *)(void *)w;
+	struct compact_wait *wait = leat_container_of(w, struct compact_wait, loop);
 
-	return attempt(wait->c, wait->items, wait->max);
+	return take_items(wait->c, wait->items, wait->max);
 }
 
-static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+static void compact_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	(void)now_ns;
-	leat_scope_expire(waited_for(w)->arena->gen_set.scope);
+	leat_scope_expire(compact_of_wait(w)->arena->gen_set.scope);
 }
 
-static bool wait_run_here(struct leat_wait_loop *w)
+static bool compact_wait_run_here(struct leat_wait_loop *w)
 {
-	return pull(waited_for(w));
+	return run_generator_here(compact_of_wait(w));
 }
 
-static bool wait_schedule(struct leat_wait_loop *w)
+static bool compact_wait_schedule(struct leat_wait_loop *w)
 {
-	leat_job_schedule(&waited_for(w)->job);
+	leat_job_schedule(&compact_of_wait(w)->job);
 	return false;
 }
 
-static void wait_prepare(struct leat_wait_loop *w)
+static void compact_wait_prepare(struct leat_wait_loop *w)
 {
-	struct leat_rx *rx = (struct leat_rx *)waited_for(w);
+	struct leat_rx *rx = (struct leat_rx *)compact_of_wait(w);
 
-	/* takes the place of an event loop's watch, too, which is armed no more */
-	/* C1, J3: waiter before tail, ctl and run; pairs with published(), settle_parked() */
-	leat_event_fence(stand(rx, &w->sleeper));
+	/* it also replaces the sleeper of an event loop's descriptor, which is then disarmed */
+	/* C1, J3: waiter before tail, ctl and run; pairs with notify_receiver(), settle_parked() */
+	leat_event_fence(leat_compact_add_waiter(rx, &w->sleeper));
 }
 
-static bool wait_retire(struct leat_wait_loop *w)
+static bool compact_wait_retire(struct leat_wait_loop *w)
 {
-	return step_aside((struct leat_rx *)waited_for(w), &w->sleeper);
+	return leat_compact_remove_waiter((struct leat_rx *)compact_of_wait(w), &w->sleeper);
 }
 
-static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt,
-	.expire = wait_expire,
-	.run_here = wait_run_here,
-	.schedule = wait_schedule,
-	.prepare = wait_prepare,
-	.retire = wait_retire,
+static const struct leat_wait_ops compact_wait_ops = {
+	.attempt = compact_wait_attempt,
+	.expire = compact_wait_expire,
+	.run_here = compact_wait_run_here,
+	.schedule = compact_wait_schedule,
+	.prepare = compact_wait_prepare,
+	.retire = compact_wait_retire,
 };
 
-/* Nothing was there. Runs the generator here, or waits for the worker that does. */
-static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, size_t max,
-                                              int64_t deadline_ns)
+/* Runs the generator on this thread, or waits for the worker that runs it. */
+static __attribute__((noinline)) ssize_t wait_for_items(struct compact *c, void *items, size_t max,
+                                                        int64_t deadline_ns)
 {
 	struct compact_wait wait = {
 		.loop = {
-			.ops = &wait_ops,
-			.policy = policy_of((struct leat_rx *)c),
+			.ops = &compact_wait_ops,
+			.policy = compact_policy((struct leat_rx *)c),
 			.time = LEAT_TIME_STARVED,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
@@ -301,7 +212,7 @@ static __attribute__((noinline)) ssize_t wait(struct compact *c, void *items, si
 	return leat_wait_for(&wait.loop);
 }
 
-static int check(const struct compact *c, const void *items, size_t max, const char *call)
+static int check_call(const struct compact *c, const void *items, size_t max, const char *call)
 {
 	if (!c->open)
 		leat_die("%s: the handle is closed", call);
@@ -310,52 +221,52 @@ static int check(const struct compact *c, const void *items, size_t max, const c
 	return c->held != 0 ? -EBUSY : 0;
 }
 
-static int check_one(struct leat_rx *rx, const void *items, const char *call)
+static int compact_check(struct leat_rx *rx, const void *items, const char *call)
 {
-	return check(compact_of_rx(rx), items, 1, call);
+	return check_call(compact_of_rx(rx), items, 1, call);
 }
 
-static int attempt_one(struct leat_rx *rx, void *item)
+static int compact_attempt(struct leat_rx *rx, void *item)
 {
-	return (int)attempt(compact_of_rx(rx), item, 1);
+	return (int)take_items(compact_of_rx(rx), item, 1);
 }
 
-static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns,
-                    const char *call)
+static ssize_t compact_recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns,
+                            const char *call)
 {
 	struct compact *c = compact_of_rx(rx);
-	ssize_t r = check(c, items, max, call);
+	ssize_t r = check_call(c, items, max, call);
 
 	if (leat_unlikely(r != 0))
 		return r;
 	if (leat_unlikely(max > UINT32_MAX))
 		max = UINT32_MAX;
-	r = attempt(c, items, max);
+	r = take_items(c, items, max);
 	if (leat_likely(r != -EAGAIN))
 		return r;
-	if (deadline_ns == LEAT_NEVER && pull(c)) {
-		r = attempt(c, items, max);
+	if (deadline_ns == LEAT_NEVER && run_generator_here(c)) {
+		r = take_items(c, items, max);
 		if (leat_likely(r != -EAGAIN))
 			return r;
 	}
 	if (deadline_ns != LEAT_DETAIL_TRY)
-		return wait(c, items, max, deadline_ns);
+		return wait_for_items(c, items, max, deadline_ns);
 	leat_job_schedule(&c->job);
 	return r;
 }
 
-/* Waits until there is something, as a receive of nothing does. */
-static ssize_t peek(struct leat_rx *rx, size_t want, const void **items)
+/* Waits until there is an item, as a receive does, and takes none. */
+static ssize_t compact_peek(struct leat_rx *rx, size_t want, const void **items)
 {
 	struct compact *c = compact_of_rx(rx);
-	ssize_t r = check(c, items, want, "leat_peek");
+	ssize_t r = check_call(c, items, want, "leat_peek");
 	uint32_t n;
 
 	if (r != 0)
 		return r;
-	r = attempt(c, NULL, 0);
+	r = take_items(c, NULL, 0);
 	if (r == -EAGAIN)
-		r = wait(c, NULL, 0, LEAT_NEVER);
+		r = wait_for_items(c, NULL, 0, LEAT_NEVER);
 	if (r <= 0)
 		return r;
 	n = (uint32_t)r;
@@ -364,11 +275,11 @@ static ssize_t peek(struct leat_rx *rx, size_t want, const void **items)
 	if (n > want)
 		n = (uint32_t)want;
 	c->held = (uint16_t)n;
-	*items = slot(c, c->take_at);
+	*items = slot_at(c, c->take_at);
 	return (ssize_t)n;
 }
 
-static int release(struct leat_rx *rx, size_t n)
+static int compact_release(struct leat_rx *rx, size_t n)
 {
 	struct compact *c = compact_of_rx(rx);
 
@@ -378,40 +289,41 @@ static int release(struct leat_rx *rx, size_t n)
 		return -EINVAL;
 	c->held = 0;
 	if (n > 0)
-		taken(c, (uint32_t)n);
+		advance_head(c, (uint32_t)n);
 	return 0;
 }
 
-static void close_waits(struct compact *c, struct leat_rx_waits *waits)
+static void close_wait_fds(struct compact *c, struct leat_rx_waits *waits)
 {
 	leat_chan_fd_close((struct leat_waitable *)(void *)c, &waits->watch);
 	leat_wake_fd_close(&waits->wake_fd);
 }
 
-static void close_rx(struct leat_rx *rx)
+static void compact_close(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
 
 	if (!c->open)
 		leat_die("leat_rx_close: the handle is closed");
 	if (cold_of(c) != NULL)
-		close_waits(c, &cold_of(c)->waits);
+		close_wait_fds(c, &cold_of(c)->waits);
 	c->open = false;
 	c->held = 0;
-	/* rlx: leat_compact_leave() looks in order */
+	/* rlx: a hint; leat_compact_leave() loads it in order */
 	if (!(leat_load_rlx(ctl_of(c)) & CTL_TURNS_DONE)) {
-		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with refusal() */
-		/* rlx: why it is; a cancel may come now or later */
+		leat_or_acqrel(ctl_of(c), LEAT_CTL_RX_GONE); /* K1: pairs with read_refusal() */
+		/* rlx: the reason of the drops; a cancel may come before or after it */
 		leat_compact_drain(c, leat_load_rlx(ctl_of(c)));
 		leat_job_wake_first(&c->job);
 	}
 	leat_compact_leave(c, CTL_RX_DONE, false);
 }
 
-static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+static int compact_status(const struct leat_rx *rx, enum leat_cause *cause, int *code,
+                          const char **text)
 {
 	struct compact *c = compact_of_rx(rx);
-	/* K1: items, cause before TX_GONE; pairs with end(), cancel_one() */
+	/* K1: items, cause before TX_GONE; pairs with end_generator(), cancel_block() */
 	uint32_t ctl = leat_load_acq(ctl_of(c));
 	enum leat_cause its_cause;
 	const char *its_text;
@@ -438,12 +350,12 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 }
 
 /* As leat_waitable_ready(). */
-static bool rx_ready(struct leat_rx *rx)
+static bool compact_ready(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
 
-	/* rlx: an attempt looks in order */
-	if (available(c) > 0 ||
+	/* rlx: a hint; an attempt loads them in order */
+	if (count_available(c) > 0 ||
 	    leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
 		return true;
 	leat_job_schedule(&c->job);
@@ -451,17 +363,17 @@ static bool rx_ready(struct leat_rx *rx)
 }
 
 const struct leat_rx_ops leat_compact_receiver = {
-	.recv = recv,
-	.peek = peek,
-	.release = release,
-	.close = close_rx,
-	.status = status,
-	.check = check_one,
-	.attempt = attempt_one,
-	.ready = rx_ready,
-	.add_waiter = stand,
-	.remove_waiter = step_aside,
-	.policy = policy_of,
-	.scope = scope_of,
-	.waits = waits_of,
+	.recv = compact_recv,
+	.peek = compact_peek,
+	.release = compact_release,
+	.close = compact_close,
+	.status = compact_status,
+	.check = compact_check,
+	.attempt = compact_attempt,
+	.ready = compact_ready,
+	.add_waiter = leat_compact_add_waiter,
+	.remove_waiter = leat_compact_remove_waiter,
+	.policy = compact_policy,
+	.scope = compact_scope,
+	.waits = compact_waits,
 };

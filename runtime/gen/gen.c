@@ -1,10 +1,11 @@
 /*
- * Generators on threads of their own: starting one, what its end means, and who hears of it in
- * which order.
+ * Generators on threads of their own: start and end; and the end of all that have an ordinary
+ * channel (leat_gen_finish()).
  *
- * The order of an end: fini; the outcome is kept in the channel; the snapshots are told; the
- * channel's sender is closed; a failure cancels the scope, but not this channel; the thread is
- * handed over to be joined.
+ * The steps of an end, in this order: fini runs; the channel keeps the outcome; the end is recorded
+ * for snapshots; the channel's sender is closed; a failure cancels the scope, but spares this
+ * channel; the scope gets the thread, to be joined. So a thread that reads the end of the stream
+ * finds the outcome, and a snapshot after that shows the generator as ended.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,8 +34,7 @@ LEAT_TLS struct leat_tx *leat_gen_out;
 const char leat_gen_thrown_text[] =
 	"next was left by an exception; it must return 1, 0, a wait that was asked for, or -errno";
 
-/* What is not a value of the contract becomes a failure that says so. */
-int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal)
+int leat_gen_fail_value(struct leat_tx *out, const char *who, int value, const char *legal)
 {
 	char text[LEAT_TEXT_MAX + 1];
 
@@ -42,7 +42,7 @@ int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char 
 	return leat_tx_fail(out, -EINVAL, text);
 }
 
-/* Makes each item where it will stand in the channel, once there is room for it. */
+/* Makes each item in its slot of the channel, once there is room for it. */
 static int run_seq(struct leat_tx *out, const struct leat_seq *seq, struct leat_input_end *input)
 {
 	void *slot;
@@ -57,12 +57,12 @@ static int run_seq(struct leat_tx *out, const struct leat_seq *seq, struct leat_
 		if (rc <= 0)
 			return rc;
 		if (rc != 1)
-			return leat_gen_broken(out, "next", rc, "1, 0 or -errno");
+			return leat_gen_fail_value(out, "next", rc, "1, 0 or -errno");
 		input->rc = 0;
 	}
 }
 
-static int run_function(const struct gen *gen, struct leat_input_end *input)
+static int run_generator(const struct gen *gen, struct leat_input_end *input)
 {
 	int rc;
 
@@ -75,12 +75,13 @@ static int run_function(const struct gen *gen, struct leat_input_end *input)
 		return rc;
 	}
 	rc = gen->fn(gen->out, gen->arg);
-	return rc > 0 ? leat_gen_broken(gen->out, "the generator", rc, "0 or -errno") : rc;
+	return rc > 0 ? leat_gen_fail_value(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
-/* What its last value means. True: it is a failure of its own, which its scope must hear of. */
-static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc,
-                       const struct leat_input_end *input, struct leat_outcome *outcome)
+/* Derives the outcome from the last value. Returns whether it is a failure that must cancel the
+ * scope. */
+static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc,
+                           const struct leat_input_end *input, struct leat_outcome *outcome)
 {
 	const char *text;
 	int refusal;
@@ -89,7 +90,7 @@ static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc,
 	if (rc == 0)
 		return false;
 	if (rc == -ECANCELED)
-		/* it may have heard of the cancel before its own channel did */
+		/* a cancel may be on its way to this channel */
 		leat_scope_settle(scope);
 	refusal = leat_chan_refusal(out->chan);
 	if (rc == refusal && rc == -EPIPE) {
@@ -112,7 +113,7 @@ static bool outcome_of(struct leat_scope *scope, struct leat_tx *out, int rc,
 	return outcome->cause == LEAT_FAILED;
 }
 
-static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
+static void record_end(struct leat_gen_node *node, const struct leat_outcome *outcome)
 {
 	struct leat_end *end = node->end;
 
@@ -126,20 +127,20 @@ static void tell(struct leat_gen_node *node, const struct leat_outcome *outcome)
 	leat_registry_remove(&node->node, end);
 }
 
-void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
-                   int rc, const struct leat_input_end *input)
+void leat_gen_finish(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
+                     int rc, const struct leat_input_end *input)
 {
 	struct leat_chan *chan = out->chan;
 	struct leat_outcome outcome;
-	bool failed = outcome_of(scope, out, rc, input, &outcome);
+	bool failed = derive_outcome(scope, out, rc, input, &outcome);
 
 	leat_chan_set_outcome(chan, &outcome);
-	tell(node, &outcome);
+	record_end(node, &outcome);
 	leat_chan_hold(chan);
 	leat_tx_close(out);
 	if (failed) {
 		leat_scope_fail(scope, outcome.code, outcome.text, &chan->hook, NULL);
-		/* after the cause, for those who hear of it by their clones */
+		/* after the cause: a thread with a clone that is refused then finds the cause */
 		leat_chan_fail_tx(chan);
 	}
 	leat_chan_let_go(chan);
@@ -155,15 +156,15 @@ static void gen_main(void *arg)
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
-	rc = run_function(&gen, &input);
+	rc = run_generator(&gen, &input);
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
-	leat_gen_over(gen.scope, gen.out, gen.node, rc, &input);
+	leat_gen_finish(gen.scope, gen.out, gen.node, rc, &input);
 	/*
-	 * leat_scope_current stays: destructors of the thread's own values run inside the generator
-	 * too, until it is joined
+	 * leat_scope_current stays set: destructors of this thread's values run before the join, so
+	 * they must not join the scope
 	 */
-	gen.ended->thread = leat_thread_self(); /* its starter may not know it yet */
+	gen.ended->thread = leat_thread_self(); /* the starting thread may not have stored it yet */
 	leat_scope_exit(gen.ended);
 }
 
@@ -195,7 +196,7 @@ static void gen_free(struct gen *gen)
 	leat_os_free(gen);
 }
 
-/* All the memory that starting and ending will need. */
+/* Allocates all that the start and the end will need. */
 static struct gen *gen_alloc(void)
 {
 	struct gen *gen = leat_os_alloc(sizeof(*gen), 0);
@@ -228,7 +229,7 @@ int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 {
 	struct leat_gen_node *node = gen->node;
-	struct leat_thread thread; /* who joins hears of it from the thread itself */
+	struct leat_thread thread; /* not read: the thread itself gives its own to be joined */
 	int rc;
 
 	gen->ended->scope = gen->scope;
@@ -256,8 +257,8 @@ int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *o
 	return leat_chan_check(&opts->chan);
 }
 
-static int start(const struct gen *what, size_t item_size, const struct leat_gen_opts *opts,
-                 struct leat_rx **rx)
+static int start_on_thread(const struct gen *what, size_t item_size,
+                           const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
 	struct leat_rx *in = NULL;
 	struct gen *gen;
@@ -278,7 +279,7 @@ static int start(const struct gen *what, size_t item_size, const struct leat_gen
 	if (rc < 0)
 		goto no_channel;
 	if (rx != NULL)
-		*rx = in; /* before the thread runs, which may look at it */
+		*rx = in; /* before the thread runs, which may read it */
 	rc = start_thread(gen, opts);
 	if (rc == 0)
 		return 0;
@@ -308,8 +309,8 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
-		rc = -ENOTSUP; /* a function that waits needs a stack of its own */
-	return rc < 0 ? rc : start(&what, item_size, opts, rx);
+		rc = -ENOTSUP; /* a function that waits needs a thread */
+	return rc < 0 ? rc : start_on_thread(&what, item_size, opts, rx);
 }
 
 int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq,
@@ -332,7 +333,7 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 		return leat_compact_suits(&opts->chan, seq.item_size)
 		               ? leat_compact_start(scope, &seq, opts, rx)
 		               : leat_pooled_start(scope, &seq, opts, rx);
-	return rc < 0 ? rc : start(&what, seq.item_size, opts, rx);
+	return rc < 0 ? rc : start_on_thread(&what, seq.item_size, opts, rx);
 }
 
 int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink,
@@ -340,10 +341,10 @@ int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const stru
 {
 	struct gen what = { .scope = scope, .in = rx, .sink = *sink };
 
-	return start(&what, 0, opts, NULL);
+	return start_on_thread(&what, 0, opts, NULL);
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For a caller that takes the address, or from another language: its layout is not checked. */
 int(leat_gen)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
               const struct leat_gen_opts *opts, struct leat_rx **rx)
 {

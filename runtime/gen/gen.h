@@ -1,5 +1,6 @@
 /*
- * runtime/gen/gen.h: what a generator leaves for those who look at it.
+ * runtime/gen/gen.h: begin and end of a generator, and what snapshots read of it. Shared by those
+ * on threads (gen.c, sink.c) and those on a pool with an ordinary channel (pooled.c).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,7 +13,10 @@
 
 #include <leat/gen.h>
 
-/* A running generator; gone from the registry before its end or its scope's join can be seen. */
+/*
+ * A running generator in the registry. It is removed before any thread can see the generator's end
+ * or return from a join of its scope.
+ */
 struct leat_gen_node {
 	struct leat_node node;
 	struct leat_end *end;
@@ -20,40 +24,43 @@ struct leat_gen_node {
 };
 
 struct leat_gen_node *leat_gen_node_alloc(void);
-/* One that was never begun. */
+/* Frees a node for which leat_gen_begin() was not called, or failed. NULL is nothing. */
 void leat_gen_node_free(struct leat_gen_node *node);
 
-/* A generator begins: counts it in its scope, and makes it visible. 0 or -ECANCELED. */
+/* A generator begins: counts it in its scope and adds it to the registry. Returns 0 or -ECANCELED.
+ */
 int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
                    const char *name);
 /*
- * It ended with rc, perhaps because an input had: keeps the outcome, tells the snapshots, closes
- * `out`, and cancels the scope if it failed. What is left to do is to tell the scope.
+ * The generator ended with rc, perhaps because its input had ended: keeps the outcome in the
+ * channel, records the end for snapshots, closes `out`, and cancels the scope if it failed. Frees
+ * node. The caller then ends it in its scope: leat_scope_exit() or leat_scope_end().
  */
-void leat_gen_over(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
-                   int rc, const struct leat_input_end *input);
+void leat_gen_finish(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
+                     int rc, const struct leat_input_end *input);
 
 /*
- * The failure of a function that returned a value which is not one of the contract's. Answers
- * -EINVAL.
+ * A function of the user's returned a value that its contract does not have: makes that the text of
+ * the failure, and returns -EINVAL.
  */
-int leat_gen_broken(struct leat_tx *out, const char *who, int value, const char *legal);
+int leat_gen_fail_value(struct leat_tx *out, const char *who, int value, const char *legal);
 
-/* The words for a step that was left by an exception. */
+/* The text of the failure of a next that was left by an exception. */
 extern const char leat_gen_thrown_text[];
 
-/* The output of the generator that this thread is, or NULL. */
+/* The output of the generator whose thread this is, or NULL. */
 extern LEAT_TLS struct leat_tx *leat_gen_out;
 
-/* -EINVAL for a scope or options that starting anything would refuse. */
+/* Returns 0, or -EINVAL for a scope or options that every start would refuse. */
 int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *opts);
 
-/* Starts a sink on a thread of its own: as leat_gen_sink(), whose arguments are checked. */
+/* Starts a sink on a thread of its own, as leat_gen_sink(). The caller has checked the arguments.
+ */
 int leat_gen_start_sink(struct leat_scope *scope, struct leat_rx *rx, const struct leat_sink *sink,
                         const struct leat_gen_opts *opts);
 /*
- * What that thread runs: puts until the end, closes the input, and calls the sink's fini. Returns
- * as a generator does.
+ * What that thread runs: puts each item until the end, closes the input, calls the sink's fini.
+ * Returns what a generator returns.
  */
 int leat_sink_run(struct leat_tx *out, struct leat_rx *in, const struct leat_sink *sink);
 

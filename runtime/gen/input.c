@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The input of a seq or a sink: receives that also end with the output, and leat_seq_from_rx().
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/gen/input.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
@@ -7,7 +11,7 @@
 
 LEAT_TLS struct leat_input_end *leat_thread_input;
 
-static void keep(int rc, enum leat_cause cause, int code, const char *text)
+static void record_input_end(int rc, enum leat_cause cause, int code, const char *text)
 {
 	struct leat_input_end *input =
 		leat_step_current != NULL ? &leat_step_current->input : leat_thread_input;
@@ -34,32 +38,32 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 		return rc;
 	else
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;
-	keep(rc, cause, code, text);
+	record_input_end(rc, cause, code, text);
 	return rc;
 }
 
-/* A wait for an input, and for the end of an output. It takes nothing. */
+/* A wait for an item or the end of the input, and for the end of the output. It takes no item. */
 struct input_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter at_in, at_out;
 	struct leat_waitable *in;
 	struct leat_chan *out;
-	bool told; /* by the input: its notification may be another receiver's */
+	bool notified; /* by the input: another receiver may need that notification */
 };
 
 static struct input_wait *input_wait_of(struct leat_wait_loop *w)
 {
-	return (struct input_wait *)(void *)w;
+	return leat_container_of(w, struct input_wait, loop);
 }
 
-static ssize_t wait_attempt(struct leat_wait_loop *w)
+static ssize_t input_wait_attempt(struct leat_wait_loop *w)
 {
 	const struct input_wait *wait = input_wait_of(w);
 
 	return leat_chan_refusal(wait->out) != 0 || leat_waitable_ready(wait->in) ? 0 : -EAGAIN;
 }
 
-static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+static void input_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	struct leat_scope *scopes[] = { input_wait_of(w)->out->scope,
 		                        leat_waitable_scope(input_wait_of(w)->in) };
@@ -70,10 +74,10 @@ static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 }
 
 /*
- * The output's end is notified under its event's lock, so of the two, this waiter and the end, one
- * sees the other.
+ * Waits at both. The output's end takes the lock of the event `done`, so either it finds this
+ * waiter on the list, or this thread's recheck reads the end. The input needs the fence.
  */
-static void wait_prepare(struct leat_wait_loop *w)
+static void input_wait_prepare(struct leat_wait_loop *w)
 {
 	struct input_wait *wait = input_wait_of(w);
 
@@ -81,55 +85,55 @@ static void wait_prepare(struct leat_wait_loop *w)
 	leat_event_fence(leat_waitable_add_waiter(wait->in, &wait->at_in));
 }
 
-static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+static ssize_t input_wait_park(struct leat_wait_loop *w, int64_t until_ns)
 {
 	leat_waitable_wait_parks(input_wait_of(w)->in);
 	leat_sleeper_park(&w->sleeper, until_ns);
 	return -EAGAIN;
 }
 
-static bool wait_retire(struct leat_wait_loop *w)
+static bool input_wait_retire(struct leat_wait_loop *w)
 {
 	struct input_wait *wait = input_wait_of(w);
 
 	leat_event_remove_waiter(&wait->out->done, &wait->at_out);
-	wait->told = leat_waitable_remove_waiter(wait->in, &wait->at_in);
-	return wait->told;
+	wait->notified = leat_waitable_remove_waiter(wait->in, &wait->at_in);
+	return wait->notified;
 }
 
-static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
+static void input_wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
 	leat_waitable_wait_begins(input_wait_of(w)->in, now_ns);
 }
 
-static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
+static void input_wait_end(struct leat_wait_loop *w, int64_t now_ns)
 {
 	leat_waitable_wait_ends(input_wait_of(w)->in, now_ns);
 }
 
-/* Without forward(): the notification is forwarded once it is known what was taken. */
-static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt,
-	.expire = wait_expire,
-	.prepare = wait_prepare,
-	.park = wait_park,
-	.retire = wait_retire,
-	.begin = wait_begin,
-	.end = wait_end,
+/* Without forward(): receive_or_wait() forwards, once it knows whether it took the item. */
+static const struct leat_wait_ops input_wait_ops = {
+	.attempt = input_wait_attempt,
+	.expire = input_wait_expire,
+	.prepare = input_wait_prepare,
+	.park = input_wait_park,
+	.retire = input_wait_retire,
+	.begin = input_wait_begin,
+	.end = input_wait_end,
 };
 
 /*
- * Returns 0, or -EDEADLK where this thread must not wait. *told: the caller has a notification to
- * forward.
+ * Returns 0, or -EDEADLK where this thread must not wait. *notified: the caller has a notification
+ * to forward.
  */
-static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *told)
+static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *notified)
 {
 	struct leat_waitable *side = leat_waitable_of_rx(in);
 	int64_t in_ns = leat_scope_deadline(leat_waitable_scope(side)),
 		out_ns = leat_scope_deadline(out->chan->scope);
 	struct input_wait wait = {
 		.loop = {
-			.ops = &wait_ops,
+			.ops = &input_wait_ops,
 			.policy = leat_waitable_policy(side),
 			.time = LEAT_TIME_STARVED,
 			.weight = 1,
@@ -144,15 +148,15 @@ static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *told)
 	};
 	int rc = (int)leat_wait_for(&wait.loop);
 
-	*told = wait.told;
+	*notified = wait.notified;
 	return rc;
 }
 
 /*
- * Takes what is there, or what a generator on a pool makes here and now: leat_recv(), or with place
- * leat_peek(); never waits.
+ * leat_recv(), or with place leat_peek(), which never waits: takes an item that is there, or that a
+ * generator on a pool makes on this thread.
  */
-static int take(struct leat_rx *in, void *item, const void **place)
+static int receive_or_peek(struct leat_rx *in, void *item, const void **place)
 {
 	int rc;
 
@@ -162,37 +166,37 @@ static int take(struct leat_rx *in, void *item, const void **place)
 	return rc;
 }
 
-static int take_or_wait(struct leat_rx *in, void *item, const void **place, struct leat_tx *out)
+static int receive_or_wait(struct leat_rx *in, void *item, const void **place, struct leat_tx *out)
 {
-	bool told = false;
+	bool notified = false;
 
 	for (;;) {
 		int refusal = leat_chan_refusal(out->chan), rc = refusal;
 
 		if (refusal == 0)
-			rc = take(in, item, place);
-		if (leat_unlikely(told))
+			rc = receive_or_peek(in, item, place);
+		if (leat_unlikely(notified))
 			leat_waitable_forward_notify(leat_waitable_of_rx(in));
 		if (rc == 1 || refusal != 0)
 			return rc;
-		if (rc != -EDEADLK || wait_for_either(in, out, &told) < 0)
+		if (rc != -EDEADLK || wait_for_either(in, out, &notified) < 0)
 			return leat_input_ended(in, rc);
 	}
 }
 
 int leat_input_recv(struct leat_rx *in, void *item, struct leat_tx *out)
 {
-	return take_or_wait(in, item, NULL, out);
+	return receive_or_wait(in, item, NULL, out);
 }
 
 int leat_input_peek(struct leat_rx *in, const void **item, struct leat_tx *out)
 {
-	return take_or_wait(in, NULL, item, out);
+	return receive_or_wait(in, NULL, item, out);
 }
 
 /*
- * Of a generator's thread the output tells when to stop; a step must not wait; else the caller
- * waits as for any receive.
+ * The next of leat_seq_from_rx(). On a generator's thread it also ends with the generator's output.
+ * In a step it must not wait, and asks to be called again. Elsewhere it waits as a receive does.
  */
 static int receive_next(void *state, void *item)
 {

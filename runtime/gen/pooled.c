@@ -1,10 +1,10 @@
 /*
- * A job with a channel of its own: for a seq the one that it sends into, for a sink a task's, which
- * hears of cancels.
+ * A job with an ordinary channel: for a seq the one that it sends into, for a sink a task's, which
+ * a cancel reaches.
  *
- * Between turns it stands where news can come from: on its channel's `room`, where it waits for
- * that, else on `done`; and, with a struct leat_await, on what its step asked for. Everything that
- * it stands at wakes it by the same function.
+ * Between two turns the job waits at one event of its channel: at `room` if it waits for that, else
+ * at `done`; and, by its struct leat_await, for what its step asked for. All of these wake the job
+ * by the same function.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,15 +15,15 @@
 
 #include <string.h>
 
-/* What steps end with beside what next and put answer: there is no room. */
+/* What steps end with, beside values of next and put. FULL: there is no room. */
 enum { FULL = LEAT_ITEM + 1, MORE = 1 };
 
 struct pooled {
 	struct leat_producer producer; /* first: the channel frees it */
 	struct leat_job job;
 	struct leat_await await;
-	struct leat_waiter place; /* at this event of its channel, or none */
-	struct leat_event *standing;
+	struct leat_waiter waiter; /* on the list of parked_at, if that is not NULL */
+	struct leat_event *parked_at;
 	struct leat_scope *scope;
 	struct leat_pool *pool;
 	struct leat_tx *out;
@@ -31,34 +31,34 @@ struct pooled {
 	struct leat_rx *in; /* a sink's; NULL: a seq */
 	struct leat_seq seq;
 	struct leat_sink sink;
-	const void *kept; /* the item that is peeked at while its put waits, or NULL */
+	const void *kept; /* the item that stays peeked at while its put waits, or NULL */
 	unsigned cost, turns;
-	bool workers_only; /* as the pool, which may be gone when the channel still stands */
+	bool workers_only; /* as the pool's, which may be closed before the channel */
 };
 
 static struct pooled *pooled_of(const struct leat_job *job)
 {
-	return (void *)((uintptr_t)job - offsetof(struct pooled, job));
+	return leat_container_of(job, struct pooled, job);
 }
 
-/* Its receivers run it, but where its steps take long enough for handing it over. */
-static bool pulled(const struct pooled *p)
+/* Whether receivers run it; else its steps are long enough to be worth a worker. */
+static bool is_run_by_receivers(const struct pooled *p)
 {
 	return p->in == NULL && p->cost < LEAT_COST_HEAVY && !p->workers_only;
 }
 
 /* --- steps --- */
 
-/* What next or put answered must be a value of theirs. */
-static int checked(struct pooled *p, const struct leat_step *step, int rc)
+/* Makes a failure of a value that next or put must not return. */
+static int check_step_value(struct pooled *p, const struct leat_step *step, int rc)
 {
 	if (rc <= MORE || leat_await_asked(step, rc))
 		return rc;
-	return leat_gen_broken(p->out, p->in != NULL ? "put" : "next", rc,
-	                       "1, 0, what leat_after() and its like answered, or -errno");
+	return leat_gen_fail_value(p->out, p->in != NULL ? "put" : "next", rc,
+	                           "1, 0, what leat_after() and its like returned, or -errno");
 }
 
-static int seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
+static int run_seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	void *slot;
 	int rc = MORE;
@@ -69,7 +69,7 @@ static int seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint3
 			return FULL;
 		if (rc < 0)
 			return rc;
-		rc = checked(p, step, p->seq.next(p->seq.state, slot));
+		rc = check_step_value(p, step, p->seq.next(p->seq.state, slot));
 		leat_commit(p->out, rc == 1);
 		if (rc == 1)
 			step->input.rc = 0;
@@ -83,7 +83,7 @@ static int seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint3
  * Therefore: where others may receive from the input, a peek takes one item; elsewhere nothing
  * moves the position behind the peek, and leat_release() of fewer than were peeked at succeeds.
  */
-static ssize_t peek_some(struct pooled *p, struct leat_step *step, uint32_t n, const void **items)
+static ssize_t peek_items(struct pooled *p, struct leat_step *step, uint32_t n, const void **items)
 {
 	ssize_t there;
 
@@ -102,7 +102,7 @@ static ssize_t peek_some(struct pooled *p, struct leat_step *step, uint32_t n, c
  * receiver could take the item meanwhile, the sink keeps it peeked at. Returns MORE, 0 for the end,
  * what put waits for, or -errno.
  */
-static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
+static int put_items(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	const void *items = p->kept;
 	ssize_t there = 1;
@@ -111,7 +111,7 @@ static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n,
 	int rc = 0;
 
 	if (items == NULL)
-		there = peek_some(p, step, n, &items);
+		there = peek_items(p, step, n, &items);
 	if (there == -EAGAIN)
 		return LEAT_ITEM;
 	if (there <= 0)
@@ -129,28 +129,28 @@ static int put_those_there(struct pooled *p, struct leat_step *step, uint32_t n,
 		step->input.rc = 0;
 		return MORE;
 	}
-	return rc == 1 ? 0 : checked(p, step, rc);
+	return rc == 1 ? 0 : check_step_value(p, step, rc);
 }
 
 /*
- * On a small channel little is there at once, and looking for more is what has its generator run:
- * cheaper than a turn each.
+ * A small channel never holds many items, and it is the next peek that makes its generator run. To
+ * peek again in the same turn is cheaper than a turn for each peek.
  */
-static int sink_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
+static int run_sink_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
 	int rc = MORE;
 
 	for (*done = 0; *done < n && rc == MORE;) {
 		rc = leat_chan_refusal(p->out->chan);
 		if (rc == 0)
-			rc = put_those_there(p, step, n - *done, done);
+			rc = put_items(p, step, n - *done, done);
 	}
 	return rc;
 }
 
-/* --- where it stands --- */
+/* --- where it waits --- */
 
-static bool writable(const struct pooled *p)
+static bool has_room(const struct pooled *p)
 {
 	struct leat_chan *chan = p->out->chan;
 
@@ -158,37 +158,38 @@ static bool writable(const struct pooled *p)
 	                   : leat_spsc_can_push(&leat_handle_of_tx(p->out)->ring);
 }
 
-/* Whether there is nothing to wait for after all. */
-static bool stand(struct pooled *p, bool for_room)
+/* Waits at an event of the channel. Returns whether the recheck finds that it need not wait. */
+static bool park_at_event(struct pooled *p, bool for_room)
 {
-	p->standing = for_room ? &p->out->chan->room : &p->out->chan->done;
-	leat_event_prepare_wait(p->standing, &p->place);
-	return leat_chan_refusal(p->out->chan) != 0 || (for_room && writable(p));
+	p->parked_at = for_room ? &p->out->chan->room : &p->out->chan->done;
+	leat_event_prepare_wait(p->parked_at, &p->waiter);
+	return leat_chan_refusal(p->out->chan) != 0 || (for_room && has_room(p));
 }
 
-static void stand_aside(struct pooled *p)
+static void leave_events(struct pooled *p)
 {
-	if (p->standing != NULL)
-		leat_event_remove_waiter(p->standing, &p->place);
-	p->standing = NULL;
+	if (p->parked_at != NULL)
+		leat_event_remove_waiter(p->parked_at, &p->waiter);
+	p->parked_at = NULL;
 	leat_await_end(&p->await);
 }
 
-/* A receiver waits, and can't run it: it was running. */
-static bool ready(const struct leat_job *job)
+/* For J3: whether a receiver has parked meanwhile, which could not run the job as it was running.
+ */
+static bool pooled_job_ready(const struct leat_job *job)
 {
 	const struct pooled *p = pooled_of(job);
 
-	if (p->in != NULL || p->standing == &p->out->chan->room)
-		return false; /* whatever comes wakes it */
+	if (p->in != NULL || p->parked_at == &p->out->chan->room)
+		return false; /* the waiter, or what the step asked for, wakes it */
 	/* rlx: J3 orders it */
-	return leat_load_rlx(&p->out->chan->ctl) & LEAT_CTL_RX_PARKED && writable(p);
+	return leat_load_rlx(&p->out->chan->ctl) & LEAT_CTL_RX_PARKED && has_room(p);
 }
 
 /* --- turns --- */
 
-/* The last of its steps: fini, and what a close discards, may not wait either. */
-static void finish(struct pooled *p, int rc, const struct leat_input_end *input)
+/* Ends it. This is its last step: fini, and a discard in a close, must not wait either. */
+static void finish_pooled(struct pooled *p, int rc, const struct leat_input_end *input)
 {
 	struct leat_scope *scope = p->scope;
 	struct leat_pool *pool = p->pool;
@@ -202,15 +203,18 @@ static void finish(struct pooled *p, int rc, const struct leat_input_end *input)
 		p->seq.fini(p->seq.state);
 	if (p->in != NULL && p->sink.fini != NULL)
 		p->sink.fini(p->sink.state);
-	leat_gen_over(scope, p->out, p->node, rc, input); /* the last touch of p */
+	leat_gen_finish(scope, p->out, p->node, rc, input); /* the last touch of p */
 	leat_scope_current = outer;
 	leat_step_end(&step);
 	leat_pool_let_go(pool);
 	leat_scope_end(scope);
 }
 
-/* Where it waits, for what its steps ended with. MORE if there is no need to, or -errno. */
-static int wait_for(struct pooled *p, const struct leat_step *step, int rc)
+/*
+ * Begins to wait for what the steps ended with. Returns an enum leat_job_result (LEAT_JOB_MORE: it
+ * need not wait), or -errno.
+ */
+static int park_for_step(struct pooled *p, const struct leat_step *step, int rc)
 {
 	int turn = LEAT_JOB_PARK;
 
@@ -218,28 +222,28 @@ static int wait_for(struct pooled *p, const struct leat_step *step, int rc)
 		turn = leat_await_begin(&p->await, &p->job, step, rc);
 	if (turn != LEAT_JOB_PARK && turn != LEAT_JOB_AFTER)
 		return turn;
-	return stand(p, rc == FULL && !pulled(p)) ? (int)LEAT_JOB_MORE : turn;
+	return park_at_event(p, rc == FULL && !is_run_by_receivers(p)) ? (int)LEAT_JOB_MORE : turn;
 }
 
-/* What the turn ends with; here: its receiver runs it, and will be back. */
-static enum leat_job_result settle(struct pooled *p, const struct leat_step *step, int rc,
-                                   bool here)
+/* Returns what the turn ends with. here: a receiver runs it, and will come again. */
+static enum leat_job_result conclude_turn(struct pooled *p, const struct leat_step *step, int rc,
+                                          bool here)
 {
 	int turn = LEAT_JOB_MORE;
 
-	if (rc > MORE || (rc == MORE && here && pulled(p)))
-		turn = wait_for(p, step, rc);
+	if (rc > MORE || (rc == MORE && here && is_run_by_receivers(p)))
+		turn = park_for_step(p, step, rc);
 	if (rc > 0 && (turn == LEAT_JOB_PARK || turn == LEAT_JOB_AFTER))
 		return (enum leat_job_result)turn;
-	stand_aside(p);
+	leave_events(p);
 	if (rc > 0 && turn == LEAT_JOB_MORE)
 		return LEAT_JOB_MORE;
-	finish(p, rc > 0 ? turn : rc, &step->input);
+	finish_pooled(p, rc > 0 ? turn : rc, &step->input);
 	return LEAT_JOB_OVER;
 }
 
-/* What steps have set up on their thread. */
-struct frame {
+/* What steps set up on their thread. */
+struct step_frame {
 	struct pooled *p;
 	struct leat_scope *outer;
 	struct leat_step *step;
@@ -247,32 +251,32 @@ struct frame {
 };
 
 /*
- * Also where an exception leaves a step, and goes on to the receive that ran it: the generator has
- * failed.
+ * Runs when the steps are left, also by an exception. An exception goes on to the caller of the
+ * receive that ran the step, and the generator has failed.
  */
-static void frame_end(struct frame *frame)
+static void end_frame(struct step_frame *frame)
 {
 	leat_scope_current = frame->outer;
 	leat_step_end(frame->step);
 	if (!frame->returned)
-		finish(frame->p, leat_tx_fail(frame->p->out, -EINVAL, leat_gen_thrown_text),
-		       &frame->step->input);
+		finish_pooled(frame->p, leat_tx_fail(frame->p->out, -EINVAL, leat_gen_thrown_text),
+		              &frame->step->input);
 }
 
-static int run_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
+static int run_pooled_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
-	struct frame frame __attribute__((
-		cleanup(frame_end))) = { .p = p, .outer = leat_scope_current, .step = step };
+	struct step_frame frame __attribute__((
+		cleanup(end_frame))) = { .p = p, .outer = leat_scope_current, .step = step };
 	int rc;
 
 	leat_step_begin(step);
 	leat_scope_current = p->scope;
-	rc = p->in != NULL ? sink_steps(p, step, n, done) : seq_steps(p, step, n, done);
+	rc = p->in != NULL ? run_sink_steps(p, step, n, done) : run_seq_steps(p, step, n, done);
 	frame.returned = true;
 	return rc;
 }
 
-static enum leat_job_result run(struct pooled *p, uint32_t n, bool here)
+static enum leat_job_result run_turn(struct pooled *p, uint32_t n, bool here)
 {
 	enum { MEASURE_EVERY = 16 };
 	bool measure = p->cost == 0 || ++p->turns % MEASURE_EVERY == 0;
@@ -281,58 +285,64 @@ static enum leat_job_result run(struct pooled *p, uint32_t n, bool here)
 	uint32_t done;
 	int rc;
 
-	stand_aside(p);
+	leave_events(p);
 	since_ns = measure ? leat_now_ns() : 0;
-	rc = run_steps(p, &step, n, &done);
+	rc = run_pooled_steps(p, &step, n, &done);
 	if (measure && done > 0)
 		p->cost = leat_steps_cost(since_ns, done);
-	return settle(p, &step, rc, here);
+	return conclude_turn(p, &step, rc, here);
 }
 
-static enum leat_job_result worker_turn(struct leat_job *job)
+static enum leat_job_result pooled_worker_turn(struct leat_job *job)
 {
 	struct pooled *p = pooled_of(job);
 
-	return run(p, leat_steps_within(p->cost, LEAT_COST_TURN), false);
+	return run_turn(p, leat_steps_within(p->cost, LEAT_COST_TURN), false);
 }
 
-static struct leat_pool *pool_of(const struct leat_job *job)
+static struct leat_pool *pooled_job_pool(const struct leat_job *job)
 {
 	return pooled_of(job)->pool;
 }
 
-static uint64_t id_of(const struct leat_job *job)
+static uint64_t pooled_job_id(const struct leat_job *job)
 {
 	return pooled_of(job)->node->node.id;
 }
 
-static const struct leat_job_kind job_kind = { worker_turn, ready, pool_of, id_of };
+static const struct leat_job_kind pooled_job_kind = { pooled_worker_turn, pooled_job_ready,
+	                                              pooled_job_pool, pooled_job_id };
 
-static bool pull(struct leat_producer *producer)
+static struct pooled *pooled_of_producer(struct leat_producer *producer)
 {
-	struct pooled *p = (struct pooled *)(void *)producer;
+	return leat_container_of(producer, struct pooled, producer);
+}
+
+static bool run_producer_here(struct leat_producer *producer)
+{
+	struct pooled *p = pooled_of_producer(producer);
 	enum leat_job_result what;
 
 	if (leat_must_not_wait >= LEAT_STEPS_NESTED || p->workers_only || !leat_job_claim(&p->job))
 		return false;
-	what = run(p, p->cost == 0 ? 1 : leat_steps_within(p->cost, LEAT_COST_INLINE), true);
+	what = run_turn(p, p->cost == 0 ? 1 : leat_steps_within(p->cost, LEAT_COST_INLINE), true);
 	leat_job_settle(&p->job, what, false);
 	return true;
 }
 
-static void demand(struct leat_producer *producer)
+static void schedule_producer(struct leat_producer *producer)
 {
-	leat_job_schedule(&((struct pooled *)(void *)producer)->job);
+	leat_job_schedule(&pooled_of_producer(producer)->job);
 }
 
-static void end(struct leat_producer *producer)
+static void end_producer(struct leat_producer *producer)
 {
-	leat_job_wake_first(&((struct pooled *)(void *)producer)->job);
+	leat_job_wake_first(&pooled_of_producer(producer)->job);
 }
 
 /* --- starting --- */
 
-static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts *opts)
+static struct pooled *create_pooled(struct leat_scope *scope, const struct leat_gen_opts *opts)
 {
 	struct pooled *p = leat_os_alloc(sizeof(*p), 0);
 
@@ -343,22 +353,22 @@ static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts 
 		leat_os_free(p);
 		return NULL;
 	}
-	p->producer.pull = pull;
-	p->producer.demand = demand;
-	p->producer.end = end;
+	p->producer.pull = run_producer_here;
+	p->producer.demand = schedule_producer;
+	p->producer.end = end_producer;
 	p->scope = scope;
 	p->pool = opts->pool;
 	p->workers_only = leat_pool_workers_only(opts->pool);
-	leat_job_init(&p->job, &job_kind);
+	leat_job_init(&p->job, &pooled_job_kind);
 	leat_await_init(&p->await, &p->job);
-	p->place.sleeper = &p->await.sleeper;
-	p->job.run = LEAT_RUN_QUEUED; /* nobody finds it before it is in a queue */
+	p->waiter.sleeper = &p->await.sleeper;
+	p->job.run = LEAT_RUN_QUEUED; /* no thread finds it before it is in a queue */
 	return p;
 }
 
-/* Opens its channel, and makes it a generator; it has not run yet. On an error p is gone. */
-static int begin(struct pooled *p, size_t item_size, const struct leat_gen_opts *opts,
-                 struct leat_rx **rx)
+/* Opens its channel and begins it as a generator; no step has run yet. On an error p is freed. */
+static int open_pooled(struct pooled *p, size_t item_size, const struct leat_gen_opts *opts,
+                       struct leat_rx **rx)
 {
 	int rc = leat_chan_create(p->scope, item_size, &opts->chan, &p->out, rx);
 
@@ -383,14 +393,14 @@ static int begin(struct pooled *p, size_t item_size, const struct leat_gen_opts 
 int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq,
                       const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
-	struct pooled *p = make(scope, opts);
+	struct pooled *p = create_pooled(scope, opts);
 	struct leat_rx *in;
 	int rc;
 
 	if (p == NULL)
 		return -ENOMEM;
 	p->seq = *seq;
-	rc = begin(p, seq->item_size, opts, &in);
+	rc = open_pooled(p, seq->item_size, opts, &in);
 	if (rc < 0)
 		return rc;
 	*rx = in;
@@ -401,14 +411,14 @@ int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq,
 int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx,
                            const struct leat_sink *sink, const struct leat_gen_opts *opts)
 {
-	struct pooled *p = make(scope, opts);
+	struct pooled *p = create_pooled(scope, opts);
 	int rc;
 
 	if (p == NULL)
 		return -ENOMEM;
 	p->sink = *sink;
 	p->in = rx;
-	rc = begin(p, 0, opts, NULL);
+	rc = open_pooled(p, 0, opts, NULL);
 	if (rc == 0)
 		leat_job_start(&p->job, false);
 	return rc;

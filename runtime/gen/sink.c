@@ -1,5 +1,5 @@
 /*
- * Sinks: leat_gen_sink(), and how one runs on a thread.
+ * Sinks: leat_gen_sink(), and the loop of one on a thread.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -17,7 +17,7 @@ static int put_all(struct leat_tx *out, struct leat_rx *in, const struct leat_si
 		leat_release(in, 1);
 		if (rc != 0)
 			return rc == 1  ? 0
-			       : rc > 1 ? leat_gen_broken(out, "put", rc, "0, 1 or -errno")
+			       : rc > 1 ? leat_gen_fail_value(out, "put", rc, "0, 1 or -errno")
 			                : rc;
 		leat_thread_input->rc = 0;
 	}
@@ -48,7 +48,7 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0)
-		/* with any address for the item's */
+		/* no item is taken here, so any address does for it */
 		rc = leat_waitable_check(leat_waitable_of_rx(rx), rx, 0, "leat_gen_sink");
 	if (rc < 0)
 		return rc;
@@ -56,7 +56,7 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 	                          : leat_gen_start_sink(scope, rx, &sink, opts);
 }
 
-/* For a caller by address or from another language, which is not checked. */
+/* For a caller that takes the address, or from another language: its layout is not checked. */
 int(leat_gen_sink)(struct leat_scope *scope, struct leat_rx *rx, struct leat_sink sink,
                    const struct leat_gen_opts *opts)
 {

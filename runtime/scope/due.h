@@ -1,10 +1,10 @@
 /*
- * runtime/scope/due.h: what falls due at a time, the earliest first.
+ * runtime/scope/due.h: a heap of times, the earliest first.
  *
- * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan, 1986) of nodes that their owners embed, so
- * that it needs no memory of its own and nothing can fail. An add takes constant time, a removal on
- * average that of a logarithm, in whatever order times come and go. One thread at a time uses a
- * heap. An empty heap is a NULL pointer to its first node.
+ * It is a pairing heap (Fredman, Sedgewick, Sleator, Tarjan, 1986). Owners embed its nodes, so it
+ * needs no memory and no call can fail. An add takes constant time; a removal takes logarithmic
+ * time on average, in whatever order times come and go. One thread at a time uses a heap. A heap is
+ * a pointer to its first node, NULL when it is empty.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,15 +16,16 @@
 
 struct leat_due {
 	/*
-	 * The first child; the sibling before, or the parent of a first child; the sibling behind.
+	 * child: the first one; prev: the sibling before, or of a first child the parent; next: the
+	 * sibling behind
 	 */
 	struct leat_due *child, *prev, *next;
 	int64_t due_ns;
 };
 
 /*
- * Two heaps, neither of them empty, become one: the root that is due later is now the other's first
- * child.
+ * Makes one heap of two, neither of them empty: the root that is due later becomes the first child
+ * of the other. Returns the root.
  */
 static inline struct leat_due *leat_due_meld(struct leat_due *a, struct leat_due *b)
 {
@@ -39,8 +40,8 @@ static inline struct leat_due *leat_due_meld(struct leat_due *a, struct leat_due
 }
 
 /*
- * Siblings become one heap: by pairs, then one pair after another, which is what keeps removals at
- * a logarithm on average.
+ * Makes one heap of siblings: melds them by pairs, then melds one pair after another. That order is
+ * what keeps removals logarithmic on average. Returns the root, or NULL of none.
  */
 static inline struct leat_due *leat_due_meld_siblings(struct leat_due *due)
 {
@@ -62,14 +63,14 @@ static inline struct leat_due *leat_due_meld_siblings(struct leat_due *due)
 	return root;
 }
 
-/* due_ns is set, and stays while the node is in the heap. */
+/* due_ns is set, and must not change while the node is in the heap. */
 static inline void leat_due_add(struct leat_due **first, struct leat_due *due)
 {
 	due->child = due->prev = due->next = NULL;
 	*first = *first == NULL ? due : leat_due_meld(*first, due);
 }
 
-/* One that is in the heap, be it the first or not. */
+/* Removes a node that is in the heap, first or not. */
 static inline void leat_due_remove(struct leat_due **first, struct leat_due *due)
 {
 	struct leat_due *below = leat_due_meld_siblings(due->child);

@@ -2,10 +2,10 @@
 #include "runtime/scope/timer.h"
 
 /*
- * A thread that was told to stop may still sleep when the next one starts, so each has its own
- * place to sleep.
+ * A timer thread that was stopped may still sleep when the next one starts, so each has a condition
+ * variable of its own.
  */
-struct runner {
+struct timer_thread {
 	struct leat_thread thread;
 	struct leat_cond changed;
 	bool stop;
@@ -13,24 +13,24 @@ struct runner {
 
 /* guards everything here; held while a timer fires */
 static struct leat_mutex lock = LEAT_MUTEX_INIT;
-static struct leat_due *first; /* of those that wait */
-static size_t timers_count;    /* added and not removed, fired or not */
-static struct runner *current;
+static struct leat_due *first; /* of the timers that wait */
+static size_t timers_count;    /* added and not removed, whether they fired or not */
+static struct timer_thread *current;
 
 static struct leat_timer *first_timer(void)
 {
 	return (struct leat_timer *)(void *)first;
 }
 
-static void take_out(struct leat_timer *timer)
+static void stop_waiting(struct leat_timer *timer)
 {
 	timer->waiting = false;
 	leat_due_remove(&first, &timer->due);
 }
 
-static void run(void *arg)
+static void run_timers(void *arg)
 {
-	struct runner *self = arg;
+	struct timer_thread *self = arg;
 
 	leat_mutex_lock(&lock);
 	while (!self->stop) {
@@ -41,21 +41,21 @@ static void run(void *arg)
 			                     due == NULL ? LEAT_NEVER : due->due.due_ns);
 			continue;
 		}
-		take_out(due);
+		stop_waiting(due);
 		due->fire(due);
 	}
 	leat_mutex_unlock(&lock);
 }
 
-static int start(void)
+static int start_timer_thread(void)
 {
-	struct runner *runner = leat_os_alloc(sizeof(*runner), 0);
+	struct timer_thread *runner = leat_os_alloc(sizeof(*runner), 0);
 	int rc;
 
 	if (runner == NULL)
 		return -ENOMEM;
 	leat_cond_init(&runner->changed);
-	rc = leat_thread_start(&runner->thread, run, runner, "leat-timer", 0);
+	rc = leat_thread_start(&runner->thread, run_timers, runner, "leat-timer", 0);
 	if (rc == 0) {
 		current = runner;
 	} else {
@@ -71,13 +71,13 @@ int leat_timer_add(struct leat_timer *timer)
 
 	leat_mutex_lock(&lock);
 	if (current == NULL)
-		rc = start();
+		rc = start_timer_thread();
 	if (rc == 0) {
 		timers_count++;
 		timer->waiting = true;
 		leat_due_add(&first, &timer->due);
 		if (timer == first_timer())
-			leat_cond_broadcast(&current->changed); /* it sleeps towards a later one */
+			leat_cond_broadcast(&current->changed); /* it sleeps until a later one */
 	}
 	leat_mutex_unlock(&lock);
 	return rc;
@@ -85,11 +85,11 @@ int leat_timer_add(struct leat_timer *timer)
 
 void leat_timer_remove(struct leat_timer *timer)
 {
-	struct runner *last = NULL;
+	struct timer_thread *last = NULL;
 
 	leat_mutex_lock(&lock);
 	if (timer->waiting)
-		take_out(timer);
+		stop_waiting(timer);
 	if (--timers_count == 0) {
 		last = current;
 		current = NULL;

@@ -1,6 +1,6 @@
 /*
- * runtime/scope/timer.h: one thread that fires deadlines. It exists while any timer is added, and
- * not longer. What an add, a removal and a firing cost is said in due.h.
+ * runtime/scope/timer.h: one thread that fires deadlines. It exists as long as any timer is added.
+ * due.h says what an add, a removal and a firing cost.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -13,15 +13,15 @@
 struct leat_timer {
 	struct leat_due due; /* first; due_ns is the deadline */
 	bool waiting;
-	/* on the timer thread; must not add or remove a timer */
+	/* called on the timer thread, with timer.c's lock held; must not add or remove a timer */
 	void (*fire)(struct leat_timer *timer);
 };
 
-/* 0, or -errno when there is no thread to be had. */
+/* Returns 0, or -errno when no thread can be started. */
 int leat_timer_add(struct leat_timer *timer);
 /*
- * After this the timer does not fire and is not firing. Waits for the thread when this was the last
- * timer.
+ * After it returns the timer is not firing and will not fire. Joins the timer thread if this was
+ * the last timer.
  */
 void leat_timer_remove(struct leat_timer *timer);
 

@@ -301,22 +301,6 @@ void leat_os_fd_close(int fd)
 		leat_os_flag_close(fd);
 }
 
-/* What runtime/gen/await.c asks the system for, by the name that subject.h gives it. */
-int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask);
-
-static int64_t until(const struct timespec *left)
-{
-	return left == NULL ? LEAT_NEVER : E->now_ns + left->tv_sec * 1000000000 + left->tv_nsec;
-}
-
-int verify_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const void *mask)
-{
-	int found = leat_os_poll(fds, n, until(left));
-
-	(void)mask;
-	return found == -ETIMEDOUT ? 0 : found;
-}
-
 /* A yield may cost as much as all pauses that a thread makes between two reads of the clock. */
 void leat_os_yield(void)
 {

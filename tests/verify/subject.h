@@ -29,9 +29,6 @@ void *verify_memset(void *to, int byte, size_t n);
 #define memmove verify_memcpy
 #define memset verify_memset
 
-/* Waiting in place in a step (tests/verify/os.c). */
-#define ppoll verify_ppoll
-
 /* Userspace RCU. */
 #define LEAT_RUNTIME_REGISTRY_RCU_H
 
