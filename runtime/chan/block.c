@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/block.h"
 #include "runtime/chan/chan.h"
 #include "runtime/chan/chan_fd.h"
 #include "runtime/chan/transfer.h"

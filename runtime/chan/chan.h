@@ -11,22 +11,6 @@
  *           a handle's counters its thread         snapshots       relaxed: each is a number of its
  *                                                                  own
  *
- *     K1  close, cancel, sever set a bit      ->  a receive loads ctl          every item sent
- *                                                 before is in the ring
- *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that
- *                                                 a drop has moved, or
- *         the head, counts what it dropped        last                         what it counted, is
- *                                                 seen only with it begun
- *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it
- *                                                 dropped
- *                                                 first
- *     D3  positions and counts are published  ->  a look loads head, then tail  the head read first
- *                                                 is not ahead of the tail
- *     D5  the SPSC producer moves pos         ->  a look loads pos, then head  the head that let
- *                                                 the producer go so far
- *     D4  a handle tells what it has claimed  ->  a look loads claimed         with the position
- *                                                 that counts it
- *
  * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender
  * a receiver, so such a channel always has turns, with more than one consumer.
  *
@@ -188,15 +172,21 @@ static inline bool leat_chan_many_receivers(const struct leat_chan *chan)
 	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
 }
 
-/* Stops the program if the handle is closed. */
-void leat_handle_check(const struct leat_handle *h, const char *call);
-
 /* A counter that only this thread writes. */
 static inline void leat_bump(uint64_t *counter, uint64_t by)
 {
 	/* rlx: one writer; snapshots take it as it is */
 	leat_store_rlx(counter, leat_load_rlx(counter) + by);
 }
+
+/* What other rooms call as well, by the source that defines it. */
+
+/* handle.c */
+
+/* Stops the program if the handle is closed. */
+void leat_handle_check(const struct leat_handle *h, const char *call);
+
+/* chan.c */
 
 /*
  * Opens a channel; rx NULL and item_size 0: a task's, which carries nothing and whose sender only
@@ -206,10 +196,12 @@ int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct le
                      struct leat_tx **tx, struct leat_rx **rx);
 /* -EINVAL for options that leat_chan_create() would refuse. */
 int leat_chan_check(const struct leat_chan_opts *opts);
+
+/* endings.c */
+
 /* Keeps the channel's memory and its place in its scope, whoever closes meanwhile. */
 void leat_chan_hold(struct leat_chan *chan);
 void leat_chan_let_go(struct leat_chan *chan);
-
 /* The generator of this channel ended; before its sender is closed. */
 void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome);
 /*
@@ -221,16 +213,10 @@ void leat_chan_fail_tx(struct leat_chan *chan);
 /* The words given with leat_tx_fail(), or "". */
 void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
-/* The figures of now. Any thread, while the channel exists. */
-void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat);
-
-/* Keeps what is in flight now, if it is the most yet: where it is about to change at once. */
-void leat_chan_note_peak(struct leat_chan *chan);
-
 /* What a send would be refused with: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
-	/* K1: the scope's cause before CANCELED; pairs with cancel() */
+	/* K1: the scope's cause before CANCELED; pairs with leat_chan_cancel() */
 	uint32_t ctl = leat_load_acq(&chan->ctl);
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED))
@@ -238,49 +224,9 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }
 
-/* n items, or n free slots, were published: notifies as many parked waiters of the other side. */
-void leat_chan_sent(struct leat_chan *chan, size_t n);     /* mutate */
-void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
+/* stat.c */
 
-/*
- * A waiter of this side was notified and returns, with an item or without. If work remains (items
- * for receivers, room for senders) and another waiter of the side is parked, this notifies that
- * waiter. If not, an item that was published after the notification could stay behind with every
- * receiver asleep: runtime/event/event.h, "Forwarding".
- */
-void leat_chan_forward_notify(struct leat_chan *chan, bool sender); /* mutate */
-
-/*
- * Takes everything out and discards it, as the only receiver, or one of several on a ring with
- * turns.
- */
-void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
-/* Gives up what a handle holds, as its close does. */
-void leat_handle_let_go(struct leat_handle *h);
-
-/*
- * A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread.
- */
-int leat_wake_fd(int *wake_fd);
-/* With what it belongs to. */
-void leat_wake_fd_close(int *wake_fd);
-
-/*
- * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not
- * now) or the error that ends the wait.
- */
-struct leat_op {
-	struct leat_handle *h;
-	ssize_t (*attempt)(struct leat_op *op);
-	void *items; /* to send, or to receive into */
-	size_t n;
-	void *place; /* what was reserved, or peeked at */
-};
-
-/*
- * Attempts, and waits by the channel's policy until the attempt or the time is over. Also
- * -ETIMEDOUT.
- */
-ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns);
+/* The figures of now. Any thread, while the channel exists. */
+void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat);
 
 #endif

@@ -183,3 +183,24 @@ int leat_tx_disarm(struct leat_tx *tx)
 {
 	return disarm_checked(leat_waitable_of_tx(tx), "leat_tx_disarm");
 }
+
+int leat_wake_fd(int *wake_fd)
+{
+	int flag;
+
+	if (*wake_fd >= 0) {
+		leat_os_flag_clear(*wake_fd); /* what a wait before has left in it */
+		return *wake_fd;
+	}
+	flag = leat_os_flag_open();
+	if (flag >= 0)
+		*wake_fd = flag;
+	return flag;
+}
+
+void leat_wake_fd_close(int *wake_fd)
+{
+	if (*wake_fd >= 0)
+		leat_os_flag_close(*wake_fd);
+	*wake_fd = -1;
+}

@@ -39,4 +39,11 @@ static inline void leat_chan_fd_disarm(struct leat_waitable *side) /* mutate */
 /* With its side. */
 void leat_chan_fd_close(struct leat_waitable *side, struct leat_chan_fd **watch);
 
+/*
+ * A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread.
+ */
+int leat_wake_fd(int *wake_fd);
+/* With what it belongs to. */
+void leat_wake_fd_close(int *wake_fd);
+
 #endif

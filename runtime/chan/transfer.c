@@ -5,7 +5,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/transfer.h"
+#include "runtime/chan/block.h"
+#include "runtime/chan/endings.h"
 #include "runtime/chan/rx_ops.h"
+#include "runtime/chan/stat.h"
 
 #include <limits.h>
 #include <string.h>

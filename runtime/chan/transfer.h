@@ -8,6 +8,18 @@
 
 #include "runtime/chan/chan.h"
 
+/* n items, or n free slots, were published: notifies as many parked waiters of the other side. */
+void leat_chan_sent(struct leat_chan *chan, size_t n);     /* mutate */
+void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
+
+/*
+ * Takes everything out and discards it, as the only receiver, or one of several on a ring with
+ * turns.
+ */
+void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
+/* Gives up what a handle holds, as its close does. In zero_copy.c. */
+void leat_handle_let_go(struct leat_handle *h);
+
 /*
  * Takes up to want neighbouring items of a ring with turns; what producers gave up is freed on the
  * way.
@@ -38,8 +50,6 @@ void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t 
 void leat_chan_move_ended(struct leat_chan *chan);
 /* Hands one item to the user's discard, if there is one. */
 void leat_chan_discard(struct leat_chan *chan, void *item);
-/* Why an item that nobody receives is dropped: the receivers left, or a cancel came. */
-enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan);
 
 /*
  * One item that is copied, for who waits on several channels. check() answers 0, -EINVAL or -EBUSY;

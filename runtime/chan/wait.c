@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "runtime/chan/chan.h"
 #include "runtime/event/wait.h"
+#include "runtime/chan/chan.h"
+#include "runtime/chan/chan_fd.h"
 
 #include <poll.h>
 
@@ -82,27 +83,6 @@ static const struct leat_wait_ops wait_ops = {
 	.park = wait_park,
 	.retire = wait_retire,
 };
-
-int leat_wake_fd(int *wake_fd)
-{
-	int flag;
-
-	if (*wake_fd >= 0) {
-		leat_os_flag_clear(*wake_fd); /* what a wait before has left in it */
-		return *wake_fd;
-	}
-	flag = leat_os_flag_open();
-	if (flag >= 0)
-		*wake_fd = flag;
-	return flag;
-}
-
-void leat_wake_fd_close(int *wake_fd)
-{
-	if (*wake_fd >= 0)
-		leat_os_flag_close(*wake_fd);
-	*wake_fd = -1;
-}
 
 int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 {

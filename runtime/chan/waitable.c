@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/chan/waitable.h"
+#include "runtime/chan/block.h"
 #include "runtime/chan/chan_fd.h"
 #include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"

@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/block.h"
+#include "runtime/chan/endings.h"
 #include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
 

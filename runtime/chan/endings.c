@@ -1,0 +1,249 @@
+/*
+ * How a channel ends: cancel, failure, the last close of each side, and what receivers are then
+ * told.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/chan/endings.h"
+#include "runtime/chan/handle.h"
+#include "runtime/chan/rx_ops.h"
+#include "runtime/chan/stat.h"
+#include "runtime/chan/transfer.h"
+
+#include <string.h>
+
+static void wake_all(struct leat_chan *chan)
+{
+	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+}
+
+void leat_chan_cancel(struct leat_scope_hook *hook, const void *spared)
+{
+	struct leat_chan *chan = caa_container_of(hook, struct leat_chan, hook);
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
+
+	(void)spared;
+	do {
+		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_RX_GONE))
+			return;
+		/* K1: pairs with attempt_recv() */
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_CANCELED));
+	wake_all(chan);
+}
+
+enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
+{
+	/* rlx: all handles are closed, or all receivers are */
+	uint32_t ctl = leat_load_rlx(&chan->ctl);
+
+	return ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
+}
+
+/* Under the lock: whether this was the last that anybody wanted of the channel. */
+static bool unused(const struct leat_chan *chan)
+{
+	return chan->senders == 0 && chan->receivers == 0 && chan->holds == 0;
+}
+
+/*
+ * The side's own part of the last close (told by its bit in ctl), before the count of handles lets
+ * anybody else destroy the channel.
+ */
+static bool last_of_side(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	bool last;
+
+	leat_mutex_lock(&chan->lock);
+	last = (h->sender ? chan->senders : chan->receivers) == 1;
+	if (!last) {
+		leat_handle_unlink(h);
+		if (h->sender)
+			chan->senders--;
+		else
+			chan->receivers--;
+	}
+	leat_mutex_unlock(&chan->lock);
+	return last;
+}
+
+static void close_side(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	bool last;
+
+	leat_mutex_lock(&chan->lock);
+	leat_handle_unlink(h);
+	if (h->sender)
+		chan->senders--;
+	else
+		chan->receivers--;
+	last = unused(chan);
+	leat_mutex_unlock(&chan->lock);
+	if (last)
+		leat_chan_destroy(chan);
+}
+
+void leat_chan_hold(struct leat_chan *chan)
+{
+	leat_mutex_lock(&chan->lock);
+	chan->holds++;
+	leat_mutex_unlock(&chan->lock);
+}
+
+void leat_chan_let_go(struct leat_chan *chan)
+{
+	bool last;
+
+	leat_mutex_lock(&chan->lock);
+	chan->holds--;
+	last = unused(chan);
+	leat_mutex_unlock(&chan->lock);
+	if (last)
+		leat_chan_destroy(chan);
+}
+
+void leat_chan_fail_tx(struct leat_chan *chan)
+{
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
+
+	do {
+		if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_GONE))
+			return;
+		/* K1: pairs with attempt_recv() */
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_TX_FAILED));
+	wake_all(chan);
+}
+
+void leat_tx_close(struct leat_tx *tx)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+	struct leat_chan *chan;
+
+	if (h == NULL)
+		return;
+	leat_handle_check(h, "leat_tx_close");
+	chan = leat_chan_of(h);
+	leat_handle_retire(h);
+	if (!last_of_side(h))
+		return;
+	leat_chan_note_peak(chan);
+	/* K1: items before TX_GONE; pairs with attempt_recv() */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_TX_GONE);
+	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+	close_side(h);
+}
+
+void leat_rx_close(struct leat_rx *rx)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan;
+
+	if (h == NULL)
+		return;
+	if (leat_rx_has_ops(rx)) {
+		leat_rx_ops_of(rx)->close(rx);
+		return;
+	}
+	leat_handle_check(h, "leat_rx_close");
+	chan = leat_chan_of(h);
+	leat_handle_retire(h);
+	if (!last_of_side(h))
+		return;
+	leat_chan_note_peak(chan);
+	/* K1: what was done before; pairs with leat_chan_refusal() */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE);
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+	if (chan->producer != NULL)
+		chan->producer->end(chan->producer);
+	leat_chan_drain(chan, leat_chan_drop_reason(chan));
+	close_side(h);
+}
+
+bool leat_tx_done(const struct leat_tx *tx)
+{
+	return tx == NULL || leat_chan_refusal(tx->chan) != 0;
+}
+
+int leat_tx_fail(struct leat_tx *tx, int code, const char *text)
+{
+	struct leat_chan *chan;
+
+	if (tx == NULL || code >= 0)
+		return -EINVAL;
+	leat_handle_check(leat_handle_of_tx(tx), "leat_tx_fail");
+	chan = tx->chan;
+	leat_mutex_lock(&chan->lock);
+	if (!chan->has_words) {
+		chan->has_words = true;
+		chan->words_code = code;
+		leat_text_copy(chan->words, text);
+	}
+	leat_mutex_unlock(&chan->lock);
+	return code;
+}
+
+void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1])
+{
+	leat_mutex_lock(&chan->lock);
+	memcpy(text, chan->words, sizeof(chan->words));
+	leat_mutex_unlock(&chan->lock);
+}
+
+void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome)
+{
+	leat_mutex_lock(&chan->lock);
+	chan->outcome = *outcome;
+	chan->outcome.known = true;
+	leat_mutex_unlock(&chan->lock);
+}
+
+/* A plain channel's end, or a cancelled one's whose generator has not ended yet. */
+static enum leat_cause cause_without_generator(const struct leat_chan *chan, uint32_t ctl,
+                                               int *code, const char **text)
+{
+	if (ctl & LEAT_CTL_CANCELED)
+		return leat_scope_cause(chan->scope, code, text);
+	*code = chan->has_words ? chan->words_code : 0;
+	*text = chan->words;
+	return chan->has_words ? LEAT_FAILED : LEAT_COMPLETED;
+}
+
+int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+{
+	struct leat_chan *chan;
+	enum leat_cause its_cause;
+	const char *its_text;
+	int its_code;
+	uint32_t ctl;
+
+	if (rx == NULL)
+		return -EINVAL;
+	if (leat_rx_has_ops(rx))
+		return leat_rx_ops_of(rx)->status(rx, cause, code, text);
+	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
+	chan = rx->chan;
+	/* K1: what was done before the end; pairs with leat_tx_close(), leat_chan_cancel() */
+	ctl = leat_load_acq(&chan->ctl);
+	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED)))
+		return -EAGAIN;
+	leat_mutex_lock(&chan->lock);
+	if (chan->outcome.known) {
+		its_cause = chan->outcome.cause;
+		its_code = chan->outcome.code;
+		its_text = chan->outcome.text;
+	} else {
+		its_cause = cause_without_generator(chan, ctl, &its_code, &its_text);
+	}
+	leat_mutex_unlock(&chan->lock);
+	if (cause != NULL)
+		*cause = its_cause;
+	if (code != NULL)
+		*code = its_code;
+	if (text != NULL)
+		*text = its_text;
+	return 0;
+}
