@@ -142,13 +142,6 @@ int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_t item_si
 	return leat_chan_create(scope, item_size, opts, tx, rx);
 }
 
-/* For a caller by address or from another language, which is not checked. */
-int(leat_chan_open)(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
-                    struct leat_tx **tx, struct leat_rx **rx)
-{
-	return leat_chan_open(scope, item_size, opts, tx, rx);
-}
-
 void leat_chan_destroy(struct leat_chan *chan)
 {
 	struct leat_end *end = chan->end;

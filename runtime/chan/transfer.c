@@ -472,7 +472,7 @@ static int check(const struct leat_handle *h, const void *items, size_t size, co
 	leat_handle_check(h, call);
 	if (items == NULL || leat_chan_of(h)->item_size == 0)
 		return -EINVAL;
-	if (size != 0 && size != leat_chan_of(h)->item_size)
+	if (size != LEAT_DETAIL_CHAN_SIZE && size != leat_chan_of(h)->item_size)
 		leat_die("%s: the pointer is to items of %zu bytes; the channel \"%s\" has items "
 		         "of %zu",
 		         call, size, leat_chan_of(h)->name, leat_chan_of(h)->item_size);
@@ -487,7 +487,7 @@ static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
 	return r;
 }
 
-static int send_slowly(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1,
 		              NULL };
@@ -497,14 +497,6 @@ static int send_slowly(struct leat_tx *tx, const void *item, size_t size, int64_
 		return rc;
 	rc = (int)give_back(op.h, leat_op_run(&op, deadline_ns), 1);
 	return rc < 0 ? rc : 0;
-}
-
-int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
-{
-	/* With a size, the inline body has tried. */
-	if (size != 0 || tx == NULL || item == NULL || tx->fast == NULL)
-		return send_slowly(tx, item, size, deadline_ns);
-	return leat_detail_send_turns(tx, item, tx->ring.item_size, deadline_ns);
 }
 
 ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
@@ -534,7 +526,7 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 static ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size,
                                int64_t deadline_ns, const char *call)
 {
-	if (size != 0 && size != rx->ring.item_size)
+	if (size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size)
 		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
 		         call, size, rx->ring.item_size);
 	return leat_rx_ops_of(rx)->recv(rx, items, max, deadline_ns, call);
@@ -552,9 +544,7 @@ int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t d
 {
 	if (rx != NULL && leat_rx_has_ops(rx))
 		return (int)receive_foreign(rx, item, 1, size, deadline_ns, "leat_recv");
-	if (size != 0 || rx == NULL || item == NULL || rx->fast == NULL)
-		return receive_slowly(rx, item, size, deadline_ns);
-	return leat_detail_recv_turns(rx, item, rx->ring.item_size, deadline_ns);
+	return receive_slowly(rx, item, size, deadline_ns);
 }
 
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
@@ -610,69 +600,4 @@ static bool ready_to_send(struct leat_handle *h)
 bool leat_copy_ready(struct leat_handle *h)
 {
 	return h->sender ? ready_to_send(h) : ready_to_receive(h);
-}
-
-/*
- * The plain functions, for those who call by address or from another language: the channel's item
- * size, unchecked.
- */
-#undef leat_send
-#undef leat_send_until
-#undef leat_try_send
-#undef leat_send_batch
-#undef leat_try_send_batch
-#undef leat_recv
-#undef leat_recv_until
-#undef leat_try_recv
-#undef leat_recv_batch
-#undef leat_try_recv_batch
-
-int leat_send(struct leat_tx *tx, const void *item)
-{
-	return leat_detail_send(tx, item, 0, LEAT_NEVER);
-}
-
-int leat_send_until(struct leat_tx *tx, const void *item, int64_t deadline_ns)
-{
-	return leat_detail_send(tx, item, 0, leat_detail_deadline(deadline_ns));
-}
-
-int leat_try_send(struct leat_tx *tx, const void *item)
-{
-	return leat_detail_send(tx, item, 0, LEAT_DETAIL_TRY);
-}
-
-ssize_t leat_send_batch(struct leat_tx *tx, const void *items, size_t n)
-{
-	return leat_detail_send_many(tx, items, n, 0, LEAT_NEVER);
-}
-
-ssize_t leat_try_send_batch(struct leat_tx *tx, const void *items, size_t n)
-{
-	return leat_detail_send_many(tx, items, n, 0, LEAT_DETAIL_TRY);
-}
-
-int leat_recv(struct leat_rx *rx, void *item)
-{
-	return leat_detail_recv(rx, item, 0);
-}
-
-int leat_recv_until(struct leat_rx *rx, void *item, int64_t deadline_ns)
-{
-	return leat_detail_recv_by(rx, item, 0, leat_detail_deadline(deadline_ns));
-}
-
-int leat_try_recv(struct leat_rx *rx, void *item)
-{
-	return leat_detail_recv_by(rx, item, 0, LEAT_DETAIL_TRY);
-}
-
-ssize_t leat_recv_batch(struct leat_rx *rx, void *items, size_t max)
-{
-	return leat_detail_recv_many(rx, items, max, 0, LEAT_NEVER);
-}
-
-ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max)
-{
-	return leat_detail_recv_many(rx, items, max, 0, LEAT_DETAIL_TRY);
 }

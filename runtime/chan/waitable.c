@@ -28,7 +28,7 @@ int leat_waitable_check_slowly(struct leat_waitable *side, const void *item, siz
 {
 	struct leat_rx *rx = foreign(side);
 
-	if (rx != NULL && size != 0 && size != rx->ring.item_size)
+	if (rx != NULL && size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size)
 		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
 		         call, size, rx->ring.item_size);
 	if (rx != NULL)

@@ -41,7 +41,7 @@ static inline int leat_waitable_check(struct leat_waitable *side, const void *it
 	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
 
 	if (leat_likely(!leat_rx_has_ops(&h->rx) && h->open && h->held == 0 && item != NULL &&
-	                size != 0 && size == h->ring.item_size))
+	                size != LEAT_DETAIL_CHAN_SIZE && size == h->ring.item_size))
 		return 0;
 	return leat_waitable_check_slowly(side, item, size, call);
 }

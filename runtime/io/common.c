@@ -155,7 +155,7 @@ static int send_line(void *arg, void *item)
 	const struct sender *sender = arg;
 	const struct leat_line *line = item;
 
-	return answer(leat_send_until(sender->out, line, sender->until_ns), sender);
+	return answer((leat_send_until)(sender->out, line, sender->until_ns), sender);
 }
 
 static int send_number(void *arg, void *item)
@@ -163,7 +163,7 @@ static int send_number(void *arg, void *item)
 	const struct sender *sender = arg;
 	const uint64_t *number = item;
 
-	return answer(leat_send_until(sender->out, number, sender->until_ns), sender);
+	return answer((leat_send_until)(sender->out, number, sender->until_ns), sender);
 }
 
 static int send_all(struct leat_tx *out, const char *name, int64_t until_ns, size_t item_size,

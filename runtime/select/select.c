@@ -9,6 +9,7 @@
  */
 #include <leat/select.h>
 
+#include "runtime/chan/plain.h"
 #include "runtime/chan/transfer.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
@@ -480,9 +481,9 @@ static inline bool lone_case_done(struct leat_case *c)
 	int r = -EAGAIN;
 
 	if (c->kind == LEAT_CASE_RECEIVES)
-		r = leat_detail_recv_by(c->rx, c->item, c->size, LEAT_DETAIL_TRY);
+		r = leat_try_recv_sized(c->rx, c->item, c->size);
 	else if (c->kind == LEAT_CASE_SENDS)
-		r = leat_detail_send(c->tx, c->item, c->size, LEAT_DETAIL_TRY);
+		r = leat_try_send_sized(c->tx, c->item, c->size);
 	if (r < 0 && r != -EPIPE && r != -ECANCELED)
 		return false;
 	c->answer = r;

@@ -12,6 +12,9 @@
 /* A deadline that stands for "do not wait at all, and answer -EAGAIN". */
 #define LEAT_DETAIL_TRY INT64_MIN
 
+/* A size that stands for the item size of the channel: the caller's pointer has no type to check. */
+#define LEAT_DETAIL_CHAN_SIZE 0
+
 LEAT_BEGIN_DECLS
 
 struct leat_scope;
@@ -22,8 +25,10 @@ LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_
                                    struct leat_rx **rx);
 
 /*
- * What the inline bodies leave to the library: waiting, sizes that they do not know, bad arguments.
- * size 0: the channel's.
+ * What the inline bodies leave to the library: waiting, bad arguments, batches. Calls go down only:
+ * the macro calls the inline body, the inline body calls one of these, and none of these calls an
+ * inline body. So they make an attempt of their own first, whether the inline body has made one or
+ * not. size: of what the caller's pointer points to, or LEAT_DETAIL_CHAN_SIZE.
  */
 LEAT_API int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size,
                                    int64_t deadline_ns);
@@ -82,18 +87,21 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 {
 	const uint32_t *ctl;
 
-	if (leat_unlikely(tx == NULL || item == NULL || (size != 0 && size != tx->ring.item_size)))
+	if (leat_unlikely(tx == NULL || item == NULL ||
+	                  (size != LEAT_DETAIL_CHAN_SIZE && size != tx->ring.item_size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
+	if (size == LEAT_DETAIL_CHAN_SIZE)
+		size = tx->ring.item_size;
 	ctl = tx->ctl;
 	if (tx->ring.pos == tx->ring.limit) {
-		if (size != 0 && tx->fast != NULL)
+		if (tx->fast != NULL)
 			return leat_detail_send_turns(tx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_shut(&tx->ring) || !leat_spsc_go_on(&tx->ring)))
 			return leat_detail_send_wait(tx, item, size, deadline_ns);
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
-	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
+	leat_spsc_push(&tx->ring, item, size);
 	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
@@ -106,18 +114,21 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 {
 	const uint32_t *ctl;
 
-	if (leat_unlikely(rx == NULL || item == NULL || (size != 0 && size != rx->ring.item_size)))
+	if (leat_unlikely(rx == NULL || item == NULL ||
+	                  (size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	if (size == LEAT_DETAIL_CHAN_SIZE)
+		size = rx->ring.item_size;
 	ctl = rx->ctl;
 	if (rx->ring.pos == rx->ring.limit) {
-		if (size != 0 && rx->fast != NULL)
+		if (rx->fast != NULL)
 			return leat_detail_recv_turns(rx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_shut(&rx->ring) || !leat_spsc_can_pop(&rx->ring)))
 			return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
-	leat_spsc_pop(&rx->ring, item, size != 0 ? size : rx->ring.item_size);
+	leat_spsc_pop(&rx->ring, item, size);
 	/* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
@@ -150,16 +161,14 @@ LEAT_END_DECLS
 #define leat_detail_nonvoid(p) \
 	_Generic((p), void *: (char *)0, const void *: (char *)0, default: (p))
 
-/*
- * The size of what p points to; 0 for void and the character types, which stand for the channel's
- * size.
- */
+/* The size of what p points to; LEAT_DETAIL_CHAN_SIZE for void and the character types. */
 #define leat_detail_size(p) \
 	_Generic((p), \
-		void *: 0, const void *: 0, \
-		char *: 0, const char *: 0, \
-		signed char *: 0, const signed char *: 0, \
-		unsigned char *: 0, const unsigned char *: 0, \
+		void *: LEAT_DETAIL_CHAN_SIZE, const void *: LEAT_DETAIL_CHAN_SIZE, \
+		char *: LEAT_DETAIL_CHAN_SIZE, const char *: LEAT_DETAIL_CHAN_SIZE, \
+		signed char *: LEAT_DETAIL_CHAN_SIZE, const signed char *: LEAT_DETAIL_CHAN_SIZE, \
+		unsigned char *: LEAT_DETAIL_CHAN_SIZE, \
+		const unsigned char *: LEAT_DETAIL_CHAN_SIZE, \
 		default: sizeof(*leat_detail_nonvoid(p)))
 
 /* clang-format on */
@@ -226,13 +235,13 @@ template <class T> struct leat_detail_sizeof {
 template <class T> struct leat_detail_sizeof<const T> : leat_detail_sizeof<T> {
 };
 template <> struct leat_detail_sizeof<char> {
-	static constexpr size_t value = 0;
+	static constexpr size_t value = LEAT_DETAIL_CHAN_SIZE;
 };
 template <> struct leat_detail_sizeof<signed char> {
-	static constexpr size_t value = 0;
+	static constexpr size_t value = LEAT_DETAIL_CHAN_SIZE;
 };
 template <> struct leat_detail_sizeof<unsigned char> {
-	static constexpr size_t value = 0;
+	static constexpr size_t value = LEAT_DETAIL_CHAN_SIZE;
 };
 
 template <class T> inline int leat_send(leat_tx *tx, const T *item)
