@@ -9,7 +9,6 @@
  */
 #include <leat/select.h>
 
-#include "runtime/chan/plain.h"
 #include "runtime/chan/transfer.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
@@ -472,6 +471,11 @@ static __attribute__((noinline)) int choose_of_many(struct choice *choice, int64
 	return r;
 }
 
+static bool has_size(const struct leat_case *c, size_t item_size)
+{
+	return c->size == LEAT_DETAIL_CHAN_SIZE || c->size == item_size;
+}
+
 /*
  * A lone case that can be done as the plain call does it. What is wrong with it is told by the long
  * way.
@@ -480,10 +484,10 @@ static inline bool lone_case_done(struct leat_case *c)
 {
 	int r = -EAGAIN;
 
-	if (c->kind == LEAT_CASE_RECEIVES)
-		r = leat_try_recv_sized(c->rx, c->item, c->size);
-	else if (c->kind == LEAT_CASE_SENDS)
-		r = leat_try_send_sized(c->tx, c->item, c->size);
+	if (c->kind == LEAT_CASE_RECEIVES && c->rx != NULL && has_size(c, c->rx->ring.item_size))
+		r = (leat_try_recv)(c->rx, c->item);
+	else if (c->kind == LEAT_CASE_SENDS && c->tx != NULL && has_size(c, c->tx->ring.item_size))
+		r = (leat_try_send)(c->tx, c->item);
 	if (r < 0 && r != -EPIPE && r != -ECANCELED)
 		return false;
 	c->answer = r;
