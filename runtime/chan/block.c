@@ -9,6 +9,7 @@
 #include "runtime/chan/block.h"
 #include "runtime/chan/chan.h"
 #include "runtime/chan/chan_fd.h"
+#include "runtime/chan/handle.h"
 #include "runtime/chan/transfer.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
@@ -122,12 +123,12 @@ static void wait_forward(struct leat_wait_loop *w)
 
 static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_waitable_wait_begins(side_of(w), now_ns);
+	leat_handle_wait_begins(handle_of(w), now_ns);
 }
 
 static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_waitable_wait_ends(side_of(w), now_ns);
+	leat_handle_wait_ends(handle_of(w), now_ns);
 }
 
 static const struct leat_wait_ops wait_ops = {

@@ -19,6 +19,7 @@
 #ifndef LEAT_RUNTIME_CHAN_CHAN_H
 #define LEAT_RUNTIME_CHAN_CHAN_H
 
+#include "runtime/chan/rx_ops.h"
 #include "runtime/event/event.h"
 #include "runtime/registry/registry.h"
 #include "runtime/scope/scope.h"
@@ -58,9 +59,8 @@ struct leat_handle {
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	/* a sender's, of a channel that drops: an item that is reserved, or being dropped */
 	void *scratch;
-	int wake_fd;                /* a flag for waits in poll(2), once there was one; else -1 */
-	struct leat_chan_fd *watch; /* its descriptor for programs, once one was asked for */
-	uint64_t wait_base_ns;      /* while it waits: when that began, less blocked_ns; else 0 */
+	struct leat_rx_waits waits;
+	uint64_t wait_base_ns; /* while it waits: when that began, less blocked_ns; else 0 */
 	struct leat_counts counts;
 	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
 };

@@ -16,12 +16,8 @@ static void raise_flag(struct leat_sleeper *sleeper)
  */
 static struct leat_chan_fd **place_of(struct leat_waitable *side, bool make)
 {
-	struct leat_rx *rx = (struct leat_rx *)(void *)side;
-	struct leat_rx_waits *waits;
+	struct leat_rx_waits *waits = leat_waitable_waits(side, make);
 
-	if (!leat_rx_has_ops(rx))
-		return &leat_handle_of_rx(rx)->watch;
-	waits = leat_rx_ops_of(rx)->waits(rx, make);
 	return waits == NULL ? NULL : &waits->watch;
 }
 
@@ -83,17 +79,6 @@ void leat_chan_fd_close(struct leat_waitable *side, struct leat_chan_fd **place)
 }
 
 /*
- * Another number once this side's thread has moved items, in a ring that other threads of the side
- * use too.
- */
-static uint64_t moved_by(struct leat_waitable *side)
-{
-	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
-
-	return leat_rx_has_ops(&h->rx) ? 0 : h->side.moved + h->claim.pos;
-}
-
-/*
  * Always off the list and on again: what it was told of may have been taken since, and a flag that
  * is raised for that would wake the loop for nothing, each time.
  */
@@ -104,9 +89,9 @@ static int arm(struct leat_waitable *side, struct leat_chan_fd *watch)
 	leat_chan_fd_disarm(side);
 	if (leat_waitable_ready(side))
 		return 1;
-	if (moved_by(side) != watch->moved)
+	if (leat_waitable_moved(side) != watch->moved)
 		watch->waiter.lost = 0;
-	watch->moved = moved_by(side);
+	watch->moved = leat_waitable_moved(side);
 	heavy = leat_waitable_add_waiter(side, &watch->waiter);
 	watch->armed = true;
 	leat_event_fence(heavy);

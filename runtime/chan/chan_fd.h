@@ -18,7 +18,7 @@ struct leat_chan_fd {
 	bool armed; /* since then it was not left; it may have been told */
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
-	uint64_t moved; /* as moved_by(), when it was armed */
+	uint64_t moved; /* leat_waitable_moved() when it was armed */
 };
 
 /* The side's, or NULL. */

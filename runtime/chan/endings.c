@@ -138,17 +138,16 @@ void leat_tx_close(struct leat_tx *tx)
 
 void leat_rx_close(struct leat_rx *rx)
 {
-	struct leat_handle *h = leat_handle_of_rx(rx);
-	struct leat_chan *chan;
-
-	if (h == NULL)
-		return;
-	if (leat_rx_has_ops(rx)) {
+	if (rx != NULL)
 		leat_rx_ops_of(rx)->close(rx);
-		return;
-	}
+}
+
+void leat_chan_close_rx(struct leat_rx *rx)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan = leat_chan_of(h);
+
 	leat_handle_check(h, "leat_rx_close");
-	chan = leat_chan_of(h);
 	leat_handle_retire(h);
 	if (!last_of_side(h))
 		return;
@@ -214,18 +213,18 @@ static enum leat_cause cause_without_generator(const struct leat_chan *chan, uin
 
 int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
 {
-	struct leat_chan *chan;
+	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->status(rx, cause, code, text);
+}
+
+int leat_chan_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+{
+	struct leat_chan *chan = rx->chan;
 	enum leat_cause its_cause;
 	const char *its_text;
 	int its_code;
 	uint32_t ctl;
 
-	if (rx == NULL)
-		return -EINVAL;
-	if (leat_rx_has_ops(rx))
-		return leat_rx_ops_of(rx)->status(rx, cause, code, text);
 	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
-	chan = rx->chan;
 	/* K1: what was done before the end; pairs with leat_tx_close(), leat_chan_cancel() */
 	ctl = leat_load_acq(&chan->ctl);
 	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED)))

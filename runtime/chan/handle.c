@@ -29,8 +29,7 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 	h->sender = sender;
 	h->open = true;
 	h->held = 0;
-	h->wake_fd = -1;
-	h->watch = NULL;
+	h->waits = (struct leat_rx_waits){ .wake_fd = -1 };
 	memset(&h->counts, 0, sizeof(h->counts));
 }
 
@@ -104,7 +103,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 	struct leat_handle *h = leat_handle_of_rx(rx);
 
 	if (h == NULL || leat_rx_has_ops(rx))
-		return NULL;
+		return NULL; /* always single */
 	leat_handle_check(h, "leat_rx_clone");
 	if (!leat_chan_many_receivers(rx->chan))
 		return NULL;
@@ -118,8 +117,8 @@ void leat_handle_retire(struct leat_handle *h)
 	leat_spsc_shut(&h->ring);
 	h->fast = NULL;
 	h->open = false;
-	leat_chan_fd_close((struct leat_waitable *)(void *)h, &h->watch);
-	leat_wake_fd_close(&h->wake_fd);
+	leat_chan_fd_close((struct leat_waitable *)(void *)h, &h->waits.watch);
+	leat_wake_fd_close(&h->waits.wake_fd);
 }
 
 void leat_handle_unlink(struct leat_handle *h)
@@ -135,6 +134,23 @@ void leat_handle_unlink(struct leat_handle *h)
 	h->next = chan->closed[h->sender];
 	chan->closed[h->sender] = h;
 	leat_counts_add(&chan->past[h->sender], &h->counts);
+}
+
+void leat_handle_wait_begins(struct leat_handle *h, int64_t now_ns)
+{
+	/* rlx: a number; what it says is right as soon as it is seen */
+	leat_store_rlx(&h->wait_base_ns, (uint64_t)now_ns - leat_load_rlx(&h->counts.blocked_ns));
+}
+
+void leat_handle_wait_ends(struct leat_handle *h, int64_t now_ns)
+{
+	/* rlx: only this thread writes it */
+	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns);
+
+	if (base_ns == 0)
+		return;
+	leat_store_rlx(&h->counts.blocked_ns, (uint64_t)now_ns - base_ns); /* rlx: a number */
+	leat_store_rlx(&h->wait_base_ns, 0); /* rlx: the same; what looks tell never goes back */
 }
 
 struct leat_scope *leat_tx_scope(const struct leat_tx *tx)

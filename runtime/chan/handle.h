@@ -20,4 +20,10 @@ void leat_handle_unlink(struct leat_handle *h);
  */
 void leat_handle_retire(struct leat_handle *h);
 
+/*
+ * The figures of a wait of this handle: it began, it is over. Several waits at once are one.
+ */
+void leat_handle_wait_begins(struct leat_handle *h, int64_t now_ns);
+void leat_handle_wait_ends(struct leat_handle *h, int64_t now_ns);
+
 #endif

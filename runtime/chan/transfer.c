@@ -522,43 +522,30 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 	return (ssize_t)(n - op.n);
 }
 
-/* From a receiver that brings its own functions. */
-static ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size,
-                               int64_t deadline_ns, const char *call)
+ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                       int64_t deadline_ns, const char *call)
 {
-	if (size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size)
-		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
-		         call, size, rx->ring.item_size);
-	return leat_rx_ops_of(rx)->recv(rx, items, max, deadline_ns, call);
-}
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
+	int rc = check(op.h, items, size, call);
 
-static int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
-{
-	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, item, 1, NULL };
-	int rc = check(op.h, item, size, "leat_recv");
-
-	return rc != 0 ? rc : (int)leat_op_run(&op, deadline_ns);
+	if (rc == 0 && max != 1 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
+		rc = -EINVAL;
+	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }
 
 int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
-	if (rx != NULL && leat_rx_has_ops(rx))
-		return (int)receive_foreign(rx, item, 1, size, deadline_ns, "leat_recv");
-	return receive_slowly(rx, item, size, deadline_ns);
+	if (leat_unlikely(rx == NULL))
+		return -EINVAL;
+	return (int)leat_rx_ops_of(rx)->recv(rx, item, 1, size, deadline_ns, "leat_recv");
 }
 
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
                               int64_t deadline_ns)
 {
-	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
-	int rc;
-
-	if (rx != NULL && leat_rx_has_ops(rx))
-		return receive_foreign(rx, items, max, size, deadline_ns, "leat_recv_batch");
-	rc = check(op.h, items, size, "leat_recv_batch");
-	if (rc == 0 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
-		rc = -EINVAL;
-	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
+	if (leat_unlikely(rx == NULL))
+		return -EINVAL;
+	return leat_rx_ops_of(rx)->recv(rx, items, max, size, deadline_ns, "leat_recv_batch");
 }
 
 int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call)

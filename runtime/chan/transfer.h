@@ -26,6 +26,12 @@ void leat_handle_let_go(struct leat_handle *h);
  */
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim);
 
+/* The functions of leat_chan_rx_ops that receive; the last two in zero_copy.c. */
+ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                       int64_t deadline_ns, const char *call);
+ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items);
+int leat_chan_release(struct leat_rx *rx, size_t n);
+
 /* Before a receive looks at the ring: -ECANCELED, after a drain, or -EAGAIN to go on. */
 ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
 /* After it found nothing, ctl having been loaded before: 0 the end, -ECANCELED, -EAGAIN. */

@@ -94,7 +94,7 @@ int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 		return -EINVAL;
 	leat_handle_check(h, "leat_tx_wait");
 	if (fd >= 0) {
-		flag = leat_wake_fd(&h->wake_fd);
+		flag = leat_wake_fd(&h->waits.wake_fd);
 		if (flag < 0)
 			return flag;
 	}

@@ -82,6 +82,8 @@ static inline bool leat_rx_is_shared(const struct leat_rx *rx)
  */
 bool leat_waitable_position(struct leat_waitable *side, uint64_t *position);
 bool leat_waitable_behind_peer(struct leat_waitable *side);
+/* Changes once this handle has moved items in a ring that other handles use too; else 0. */
+uint64_t leat_waitable_moved(struct leat_waitable *side);
 
 /*
  * Where it waits. add_waiter() returns what leat_event_fence() is to be called with;
@@ -93,6 +95,8 @@ void leat_waitable_forward_notify(struct leat_waitable *side); /* mutate */
 
 enum leat_wait leat_waitable_policy(struct leat_waitable *side);
 struct leat_scope *leat_waitable_scope(struct leat_waitable *side);
+/* Its descriptors; NULL where there are none, or no memory to make them. */
+struct leat_rx_waits *leat_waitable_waits(struct leat_waitable *side, bool make);
 /* As leat_wake_fd(). */
 int leat_waitable_wake_fd(struct leat_waitable *side);
 

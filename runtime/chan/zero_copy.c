@@ -215,12 +215,14 @@ static ssize_t attempt_peek(struct leat_op *op)
 
 ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
 {
-	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
-	ssize_t r;
+	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->peek(rx, want, items);
+}
 
-	if (rx != NULL && leat_rx_has_ops(rx))
-		return leat_rx_ops_of(rx)->peek(rx, want, items);
-	r = check(op.h, want, items, "leat_peek");
+ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items)
+{
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
+	ssize_t r = check(op.h, want, items, "leat_peek");
+
 	if (r != 0)
 		return r;
 	r = leat_op_run(&op, LEAT_NEVER);
@@ -264,19 +266,18 @@ static void free_claim(struct leat_handle *h)
 
 int leat_release(struct leat_rx *rx, size_t n)
 {
-	struct leat_handle *h = leat_handle_of_rx(rx);
-	struct leat_chan *chan;
-	size_t back;
+	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->release(rx, n);
+}
 
-	if (h == NULL)
-		return -EINVAL;
-	if (leat_rx_has_ops(rx))
-		return leat_rx_ops_of(rx)->release(rx, n);
+int leat_chan_release(struct leat_rx *rx, size_t n)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t back = h->held - n;
+
 	leat_handle_check(h, "leat_release");
 	if (h->held == 0 || n > h->held)
 		return -EINVAL;
-	chan = leat_chan_of(h);
-	back = h->held - n;
 	if (chan->turns && back > 0 && !put_back(h, n))
 		return -EINVAL;
 	unhold(h);

@@ -310,8 +310,9 @@ static int check(const struct compact *c, const void *items, size_t max, const c
 	return c->held != 0 ? -EBUSY : 0;
 }
 
-static int check_one(struct leat_rx *rx, const void *items, const char *call)
+static int check_one(struct leat_rx *rx, const void *items, size_t size, const char *call)
 {
+	leat_rx_check_size(rx, size, call);
 	return check(compact_of_rx(rx), items, 1, call);
 }
 
@@ -320,12 +321,14 @@ static int attempt_one(struct leat_rx *rx, void *item)
 	return (int)attempt(compact_of_rx(rx), item, 1);
 }
 
-static ssize_t recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns,
+static ssize_t recv(struct leat_rx *rx, void *items, size_t max, size_t size, int64_t deadline_ns,
                     const char *call)
 {
 	struct compact *c = compact_of_rx(rx);
-	ssize_t r = check(c, items, max, call);
+	ssize_t r;
 
+	leat_rx_check_size(rx, size, call);
+	r = check(c, items, max, call);
 	if (leat_unlikely(r != 0))
 		return r;
 	if (leat_unlikely(max > UINT32_MAX))
@@ -437,6 +440,16 @@ static int status(const struct leat_rx *rx, enum leat_cause *cause, int *code, c
 	return 0;
 }
 
+static bool add_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+{
+	return stand(rx, waiter->sleeper);
+}
+
+static bool remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+{
+	return step_aside(rx, waiter->sleeper);
+}
+
 /* As leat_waitable_ready(). */
 static bool rx_ready(struct leat_rx *rx)
 {
@@ -459,8 +472,8 @@ const struct leat_rx_ops leat_compact_receiver = {
 	.check = check_one,
 	.attempt = attempt_one,
 	.ready = rx_ready,
-	.add_waiter = stand,
-	.remove_waiter = step_aside,
+	.add_waiter = add_waiter,
+	.remove_waiter = remove_waiter,
 	.policy = policy_of,
 	.scope = scope_of,
 	.waits = waits_of,
