@@ -25,7 +25,7 @@ int leat_chan_check(const struct leat_chan_opts *opts)
 	return leat_name_copy(name, opts->name) ? 0 : -EINVAL;
 }
 
-static void turns_open(struct leat_chan *chan)
+static void init_turns(struct leat_chan *chan)
 {
 	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity,
 	               !leat_chan_many_senders(chan),
@@ -34,7 +34,7 @@ static void turns_open(struct leat_chan *chan)
 	leat_mpmc_side_init(&chan->first_rx.side, &chan->mpmc);
 }
 
-static int ring_open(struct leat_chan *chan)
+static int open_ring(struct leat_chan *chan)
 {
 	size_t bytes;
 
@@ -50,14 +50,14 @@ static int ring_open(struct leat_chan *chan)
 	if (chan->slots == NULL)
 		return -ENOMEM;
 	if (chan->turns)
-		turns_open(chan);
+		init_turns(chan);
 	else
 		leat_spsc_init(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, chan->slots,
 		               chan->item_size, chan->capacity);
 	return 0;
 }
 
-static void chan_free(struct leat_chan *chan)
+static void free_chan(struct leat_chan *chan)
 {
 	leat_os_free(chan->first_tx.scratch);
 	leat_os_free(chan->slots);
@@ -66,7 +66,7 @@ static void chan_free(struct leat_chan *chan)
 	leat_os_free(chan);
 }
 
-static void chan_init(struct leat_chan *chan, size_t item_size, const struct leat_chan_opts *opts)
+static void init_chan(struct leat_chan *chan, size_t item_size, const struct leat_chan_opts *opts)
 {
 	chan->kind = opts->kind;
 	chan->send_wait = opts->send_wait;
@@ -105,15 +105,15 @@ int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct le
 	chan = leat_os_alloc(sizeof(*chan), LEAT_LINES_APART);
 	if (chan == NULL)
 		return -ENOMEM;
-	chan_init(chan, item_size, opts);
+	init_chan(chan, item_size, opts);
 	chan->end = leat_os_alloc(sizeof(*chan->end), 0);
-	rc = chan->end == NULL ? -ENOMEM : ring_open(chan);
+	rc = chan->end == NULL ? -ENOMEM : open_ring(chan);
 	if (rc == 0)
 		rc = leat_handle_alloc_scratch(&chan->first_tx);
 	if (rc == 0)
 		rc = leat_scope_attach(scope, &chan->hook);
 	if (rc < 0) {
-		chan_free(chan);
+		free_chan(chan);
 		return rc;
 	}
 	chan->scope = scope;

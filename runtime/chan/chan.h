@@ -89,9 +89,9 @@ struct leat_outcome {
  */
 struct leat_producer {
 	/* Runs it here and now, if nobody else does. Whether it did. */
-	bool (*pull)(struct leat_producer *producer);
+	bool (*run_here)(struct leat_producer *producer);
 	/* Somebody wants items: sees to it that a worker runs it. */
-	void (*demand)(struct leat_producer *producer);
+	void (*schedule)(struct leat_producer *producer);
 	/* Nobody will want any more: sees to it that it ends, before others have their turns. */
 	void (*end)(struct leat_producer *producer);
 };
@@ -137,7 +137,7 @@ struct leat_chan {
 	struct leat_handle *handles, *closed[2]; /* closed: as past */
 	unsigned senders, receivers, holds;
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
-	struct leat_last_stat seen;
+	struct leat_last_stat last_stat;
 	bool has_words;
 	int words_code;
 	char words[LEAT_TEXT_MAX + 1];

@@ -22,22 +22,22 @@ struct leat_chan_fd {
 };
 
 /* The side's, or NULL. */
-struct leat_chan_fd *leat_chan_fd_of(struct leat_waitable *side);
+struct leat_chan_fd *leat_chan_fd_of(struct leat_waitable *waitable);
 
 /* The part of a disarm that is not nothing. */
-void leat_chan_fd_remove_waiter(struct leat_waitable *side, struct leat_chan_fd *watch);
+void leat_chan_fd_remove_waiter(struct leat_waitable *waitable, struct leat_chan_fd *chan_fd);
 
 /* Before the side's thread waits in any other way. */
-static inline void leat_chan_fd_disarm(struct leat_waitable *side) /* mutate */
+static inline void leat_chan_fd_disarm(struct leat_waitable *waitable) /* mutate */
 {
-	struct leat_chan_fd *watch = leat_chan_fd_of(side);
+	struct leat_chan_fd *chan_fd = leat_chan_fd_of(waitable);
 
-	if (leat_unlikely(watch != NULL) && watch->armed)
-		leat_chan_fd_remove_waiter(side, watch);
+	if (leat_unlikely(chan_fd != NULL) && chan_fd->armed)
+		leat_chan_fd_remove_waiter(waitable, chan_fd);
 }
 
 /* With its side. */
-void leat_chan_fd_close(struct leat_waitable *side, struct leat_chan_fd **watch);
+void leat_chan_fd_close(struct leat_waitable *waitable, struct leat_chan_fd **chan_fd);
 
 /*
  * A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread.

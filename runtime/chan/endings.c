@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-static void wake_all(struct leat_chan *chan)
+static void notify_all_waiters(struct leat_chan *chan)
 {
 	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
@@ -21,7 +21,7 @@ static void wake_all(struct leat_chan *chan)
 
 void leat_chan_cancel(struct leat_scope_hook *hook, const void *spared)
 {
-	struct leat_chan *chan = caa_container_of(hook, struct leat_chan, hook);
+	struct leat_chan *chan = leat_container_of(hook, struct leat_chan, hook);
 	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
 
 	(void)spared;
@@ -30,7 +30,7 @@ void leat_chan_cancel(struct leat_scope_hook *hook, const void *spared)
 			return;
 		/* K1: pairs with attempt_recv() */
 	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_CANCELED));
-	wake_all(chan);
+	notify_all_waiters(chan);
 }
 
 enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
@@ -42,7 +42,7 @@ enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
 }
 
 /* Under the lock: whether this was the last that anybody wanted of the channel. */
-static bool unused(const struct leat_chan *chan)
+static bool chan_is_unused(const struct leat_chan *chan)
 {
 	return chan->senders == 0 && chan->receivers == 0 && chan->holds == 0;
 }
@@ -51,7 +51,7 @@ static bool unused(const struct leat_chan *chan)
  * The side's own part of the last close (told by its bit in ctl), before the count of handles lets
  * anybody else destroy the channel.
  */
-static bool last_of_side(struct leat_handle *h)
+static bool unlink_unless_last(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	bool last;
@@ -69,7 +69,7 @@ static bool last_of_side(struct leat_handle *h)
 	return last;
 }
 
-static void close_side(struct leat_handle *h)
+static void unlink_last(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	bool last;
@@ -80,7 +80,7 @@ static void close_side(struct leat_handle *h)
 		chan->senders--;
 	else
 		chan->receivers--;
-	last = unused(chan);
+	last = chan_is_unused(chan);
 	leat_mutex_unlock(&chan->lock);
 	if (last)
 		leat_chan_destroy(chan);
@@ -99,7 +99,7 @@ void leat_chan_let_go(struct leat_chan *chan)
 
 	leat_mutex_lock(&chan->lock);
 	chan->holds--;
-	last = unused(chan);
+	last = chan_is_unused(chan);
 	leat_mutex_unlock(&chan->lock);
 	if (last)
 		leat_chan_destroy(chan);
@@ -114,7 +114,7 @@ void leat_chan_fail_tx(struct leat_chan *chan)
 			return;
 		/* K1: pairs with attempt_recv() */
 	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_TX_FAILED));
-	wake_all(chan);
+	notify_all_waiters(chan);
 }
 
 void leat_tx_close(struct leat_tx *tx)
@@ -127,13 +127,13 @@ void leat_tx_close(struct leat_tx *tx)
 	leat_handle_check(h, "leat_tx_close");
 	chan = leat_chan_of(h);
 	leat_handle_retire(h);
-	if (!last_of_side(h))
+	if (!unlink_unless_last(h))
 		return;
 	leat_chan_note_peak(chan);
 	/* K1: items before TX_GONE; pairs with attempt_recv() */
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_TX_GONE);
 	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
-	close_side(h);
+	unlink_last(h);
 }
 
 void leat_rx_close(struct leat_rx *rx)
@@ -149,7 +149,7 @@ void leat_chan_close_rx(struct leat_rx *rx)
 
 	leat_handle_check(h, "leat_rx_close");
 	leat_handle_retire(h);
-	if (!last_of_side(h))
+	if (!unlink_unless_last(h))
 		return;
 	leat_chan_note_peak(chan);
 	/* K1: what was done before; pairs with leat_chan_refusal() */
@@ -159,7 +159,7 @@ void leat_chan_close_rx(struct leat_rx *rx)
 	if (chan->producer != NULL)
 		chan->producer->end(chan->producer);
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));
-	close_side(h);
+	unlink_last(h);
 }
 
 bool leat_tx_done(const struct leat_tx *tx)
@@ -201,8 +201,8 @@ void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *ou
 }
 
 /* A plain channel's end, or a cancelled one's whose generator has not ended yet. */
-static enum leat_cause cause_without_generator(const struct leat_chan *chan, uint32_t ctl,
-                                               int *code, const char **text)
+static enum leat_cause cause_of_senders(const struct leat_chan *chan, uint32_t ctl, int *code,
+                                        const char **text)
 {
 	if (ctl & LEAT_CTL_CANCELED)
 		return leat_scope_cause(chan->scope, code, text);
@@ -235,7 +235,7 @@ int leat_chan_status(const struct leat_rx *rx, enum leat_cause *cause, int *code
 		its_code = chan->outcome.code;
 		its_text = chan->outcome.text;
 	} else {
-		its_cause = cause_without_generator(chan, ctl, &its_code, &its_text);
+		its_cause = cause_of_senders(chan, ctl, &its_code, &its_text);
 	}
 	leat_mutex_unlock(&chan->lock);
 	if (cause != NULL)

@@ -60,7 +60,7 @@ int leat_handle_alloc_scratch(struct leat_handle *h)
 }
 
 /* A closed handle's memory serves the next clone; until then it still says that it is closed. */
-static struct leat_handle *handle_clone(struct leat_handle *of)
+static struct leat_handle *clone_handle(struct leat_handle *of)
 {
 	struct leat_chan *chan = leat_chan_of(of);
 	struct leat_handle *h;
@@ -94,7 +94,7 @@ struct leat_tx *leat_tx_clone(struct leat_tx *tx)
 	leat_handle_check(h, "leat_tx_clone");
 	if (!leat_chan_many_senders(tx->chan) || tx->chan->item_size == 0)
 		return NULL;
-	h = handle_clone(h);
+	h = clone_handle(h);
 	return h == NULL ? NULL : &h->tx;
 }
 
@@ -107,17 +107,17 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 	leat_handle_check(h, "leat_rx_clone");
 	if (!leat_chan_many_receivers(rx->chan))
 		return NULL;
-	h = handle_clone(h);
+	h = clone_handle(h);
 	return h == NULL ? NULL : &h->rx;
 }
 
 void leat_handle_retire(struct leat_handle *h)
 {
-	leat_handle_let_go(h);
+	leat_handle_give_up_held(h);
 	leat_spsc_shut(&h->ring);
 	h->fast = NULL;
 	h->open = false;
-	leat_chan_fd_close((struct leat_waitable *)(void *)h, &h->waits.watch);
+	leat_chan_fd_close(leat_waitable_of_tx(&h->tx), &h->waits.chan_fd);
 	leat_wake_fd_close(&h->waits.wake_fd);
 }
 

@@ -10,7 +10,7 @@
 #include "runtime/chan/handle.h"
 #include "runtime/chan/transfer.h"
 
-static struct leat_event *event_of(const struct leat_handle *h)
+static struct leat_event *event_of_handle(const struct leat_handle *h)
 {
 	return h->sender ? &leat_chan_of(h)->room : &leat_chan_of(h)->items;
 }
@@ -22,7 +22,7 @@ static int check_handle(struct leat_rx *rx, const void *item, size_t size, const
 
 static int attempt_handle(struct leat_rx *rx, void *item)
 {
-	return (int)leat_copy_now(leat_handle_of_rx(rx), item);
+	return (int)leat_copy_attempt(leat_handle_of_rx(rx), item);
 }
 
 static bool handle_is_ready(struct leat_rx *rx)
@@ -33,18 +33,18 @@ static bool handle_is_ready(struct leat_rx *rx)
 		return true;
 	if (!h->sender && h->chan->producer != NULL)
 		/* a worker sees to it that there will be something */
-		h->chan->producer->demand(h->chan->producer);
+		h->chan->producer->schedule(h->chan->producer);
 	return false;
 }
 
 static bool add_handle_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
-	return leat_event_add_waiter(event_of(leat_handle_of_rx(rx)), waiter);
+	return leat_event_add_waiter(event_of_handle(leat_handle_of_rx(rx)), waiter);
 }
 
 static bool remove_handle_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
-	return leat_event_remove_waiter(event_of(leat_handle_of_rx(rx)), waiter);
+	return leat_event_remove_waiter(event_of_handle(leat_handle_of_rx(rx)), waiter);
 }
 
 static enum leat_wait handle_policy(const struct leat_rx *rx)

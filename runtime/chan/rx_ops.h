@@ -16,8 +16,8 @@
 #include <leat/chan.h>
 
 struct leat_rx_waits {
-	struct leat_chan_fd *watch; /* for programs, once one was asked for */
-	int wake_fd;                /* a flag for waits in poll(2), once there was one; else -1 */
+	struct leat_chan_fd *chan_fd; /* for programs, once one was asked for */
+	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */
 };
 
 struct leat_rx_ops {

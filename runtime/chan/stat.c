@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { LOOKS = 100 };
+enum { READ_TRIES = 100 };
 
 void leat_counts_add(struct leat_counts *to, const struct leat_counts *from)
 {
@@ -21,7 +21,7 @@ void leat_counts_add(struct leat_counts *to, const struct leat_counts *from)
 }
 
 /* How many items a ring's positions have seen. */
-static uint64_t tail_count(const struct leat_chan *chan)
+static uint64_t count_tail(const struct leat_chan *chan)
 {
 	if (chan->turns)
 		/* D3: after head; see look */
@@ -30,7 +30,7 @@ static uint64_t tail_count(const struct leat_chan *chan)
 	return leat_load_acq(&chan->first_tx.ring.pos);
 }
 
-static uint64_t head_count(const struct leat_chan *chan)
+static uint64_t count_head(const struct leat_chan *chan)
 {
 	if (chan->turns)
 		/* D3: before tail; see look */
@@ -46,14 +46,14 @@ struct claims {
 };
 
 /* Less what one side's handles hold of a position and what was skipped. */
-static uint64_t less_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders,
-                             uint64_t skipped, struct claims *claims)
+static uint64_t subtract_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders,
+                                 uint64_t skipped, struct claims *claims)
 {
 	uint64_t not_yet = skipped;
 
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
 		if (h->sender == by_senders) {
-			/* D4: pairs with tell_claimed() */
+			/* D4: pairs with store_claimed() */
 			uint64_t claimed = leat_load_acq(&h->claimed);
 
 			claims->claiming |= (claimed & LEAT_CLAIMING) != 0;
@@ -76,10 +76,10 @@ struct reading {
 
 static void read_head(const struct leat_chan *chan, struct reading *r, int i)
 {
-	r->heads[i] = head_count(chan);
+	r->heads[i] = count_head(chan);
 	/* D1: the same as dropped */
-	r->counts[i] = less_claimed(chan, r->heads[i], false, leat_load_acq(&chan->skipped_taken),
-	                            &r->by_receivers[i]);
+	r->counts[i] = subtract_claimed(chan, r->heads[i], false,
+	                                leat_load_acq(&chan->skipped_taken), &r->by_receivers[i]);
 }
 
 /*
@@ -106,34 +106,35 @@ static void settle_reading(const struct leat_chan *chan, struct reading *r, uint
 }
 
 /* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
-static bool read_ring(const struct leat_chan *chan, struct reading *r)
+static bool read_ring_figures(const struct leat_chan *chan, struct reading *r)
 {
-	/* D2: pairs with leat_chan_move_ended() */
+	/* D2: pairs with leat_chan_end_move() */
 	uint64_t ended = leat_load_acq(&chan->drops_ended);
 	uint64_t tail, dropped = 0;
 
 	memset(r, 0, sizeof(*r));
 	read_head(chan, r, 0);
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++) {
-		/* D1: before begun; pairs with leat_chan_drop_ended() */
+		/* D1: before begun; pairs with leat_chan_end_drop() */
 		r->now.dropped[reason] = leat_load_acq(&chan->dropped[reason]);
 		dropped += r->now.dropped[reason];
 	}
-	tail = tail_count(chan);
+	tail = count_tail(chan);
 	/* rlx: a number */
-	tail = less_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent), &r->by_senders);
+	tail = subtract_claimed(chan, tail, true, leat_load_rlx(&chan->skipped_sent),
+	                        &r->by_senders);
 	read_head(chan, r, 1);
 	settle_reading(chan, r, tail, dropped);
 	/* rlx: D1: what must be read before it has been acquired */
 	return leat_load_rlx(&chan->drops_begun) == ended;
 }
 
-static uint64_t accepted(const struct leat_last_stat *seen)
+static uint64_t sum_accepted(const struct leat_last_stat *figures)
 {
-	uint64_t sum = seen->delivered + seen->in_flight;
+	uint64_t sum = figures->delivered + figures->in_flight;
 
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		sum += seen->dropped[reason];
+		sum += figures->dropped[reason];
 	return sum;
 }
 
@@ -145,41 +146,42 @@ static uint64_t accepted(const struct leat_last_stat *seen)
  * something was being claimed; they are read again. A dropper or claimant that is held up does not
  * hold up the look, which after some tries tells what the last one saw. Under the lock.
  */
-static void look_at_ring(struct leat_chan *chan)
+static void refresh_last_stat(struct leat_chan *chan)
 {
 	struct reading r, best = { .skew = UINT64_MAX };
-	uint64_t peak = chan->seen.peak, most;
+	uint64_t peak = chan->last_stat.peak, most;
 
 	if (chan->item_size == 0)
 		return;
-	for (int tries = 0; tries < LOOKS && best.skew != 0; tries++) {
+	for (int tries = 0; tries < READ_TRIES && best.skew != 0; tries++) {
 		if (tries > 0)
 			leat_pause();
-		if (!read_ring(chan, &r))
+		if (!read_ring_figures(chan, &r))
 			continue;
 		most = r.skew == 0 ? r.now.in_flight : r.least;
 		peak = most > peak ? most : peak;
-		if (r.now.delivered >= chan->seen.delivered &&
-		    accepted(&r.now) >= accepted(&chan->seen) && r.skew < best.skew)
+		if (r.now.delivered >= chan->last_stat.delivered &&
+		    sum_accepted(&r.now) >= sum_accepted(&chan->last_stat) && r.skew < best.skew)
 			best = r;
 	}
-	chan->seen.peak = peak;
+	chan->last_stat.peak = peak;
 	if (best.skew == UINT64_MAX)
 		return;
-	memcpy(best.now.blocked_ns, chan->seen.blocked_ns, sizeof(best.now.blocked_ns));
+	memcpy(best.now.blocked_ns, chan->last_stat.blocked_ns, sizeof(best.now.blocked_ns));
 	best.now.peak = peak;
-	chan->seen = best.now;
+	chan->last_stat = best.now;
 }
 
 void leat_chan_note_peak(struct leat_chan *chan)
 {
 	leat_mutex_lock(&chan->lock);
-	look_at_ring(chan);
+	refresh_last_stat(chan);
 	leat_mutex_unlock(&chan->lock);
 }
 
 /* Adds what a handle counted, the wait under way included. */
-static void look_at_handle(const struct leat_handle *h, struct leat_counts *counts, int64_t now_ns)
+static void add_handle_counts(const struct leat_handle *h, struct leat_counts *counts,
+                              int64_t now_ns)
 {
 	/* rlx: a number; what looks tell never goes back */
 	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns);
@@ -195,28 +197,28 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 {
 	struct leat_counts counts[2];
 	int64_t now_ns = leat_now_ns();
-	struct leat_last_stat seen;
+	struct leat_last_stat last;
 
 	memset(stat, 0, sizeof(*stat));
 	leat_mutex_lock(&chan->lock);
-	look_at_ring(chan);
-	seen = chan->seen;
+	refresh_last_stat(chan);
+	last = chan->last_stat;
 	memcpy(counts, chan->past, sizeof(counts));
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
-		look_at_handle(h, &counts[h->sender], now_ns);
+		add_handle_counts(h, &counts[h->sender], now_ns);
 	for (int side = 0; side < 2; side++) {
 		/* a wait may have ended before this look's clock, and say so only after it */
-		if (counts[side].blocked_ns < chan->seen.blocked_ns[side])
-			counts[side].blocked_ns = chan->seen.blocked_ns[side];
-		chan->seen.blocked_ns[side] = counts[side].blocked_ns;
+		if (counts[side].blocked_ns < chan->last_stat.blocked_ns[side])
+			counts[side].blocked_ns = chan->last_stat.blocked_ns[side];
+		chan->last_stat.blocked_ns[side] = counts[side].blocked_ns;
 	}
 	stat->senders = chan->senders;
 	stat->receivers = chan->receivers;
 	leat_mutex_unlock(&chan->lock);
 
-	stat->delivered = seen.delivered;
-	stat->in_flight = seen.in_flight;
-	memcpy(stat->dropped, seen.dropped, sizeof(stat->dropped));
+	stat->delivered = last.delivered;
+	stat->in_flight = last.in_flight;
+	memcpy(stat->dropped, last.dropped, sizeof(stat->dropped));
 	stat->id = chan->node.id;
 	memcpy(stat->name, chan->name, sizeof(stat->name));
 	stat->kind = chan->kind;
@@ -229,8 +231,8 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
 		stat->offered += stat->dropped[reason];
 	stat->peak = counts[0].peak > counts[1].peak ? counts[0].peak : counts[1].peak;
-	if (seen.peak > stat->peak)
-		stat->peak = seen.peak;
+	if (last.peak > stat->peak)
+		stat->peak = last.peak;
 	stat->send_blocked_ns = counts[1].blocked_ns;
 	stat->recv_blocked_ns = counts[0].blocked_ns;
 	stat->send_parks = counts[1].parks;
@@ -240,9 +242,9 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 void leat_chan_settle_stat(struct leat_chan *chan)
 {
 	leat_mutex_lock(&chan->lock); /* walks of the registry still look */
-	chan->seen.delivered = 0;
-	chan->seen.in_flight = 0;
-	memset(chan->seen.dropped, 0, sizeof(chan->seen.dropped));
-	look_at_ring(chan);
+	chan->last_stat.delivered = 0;
+	chan->last_stat.in_flight = 0;
+	memset(chan->last_stat.dropped, 0, sizeof(chan->last_stat.dropped));
+	refresh_last_stat(chan);
 	leat_mutex_unlock(&chan->lock);
 }

@@ -20,7 +20,8 @@
 enum { DROP_TRIES = 64 };
 
 /* Something was published (C1: items, C2: room) for those who park on this event. */
-static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32_t bit, size_t n)
+static inline void notify_parked(struct leat_chan *chan, struct leat_event *event, uint32_t bit,
+                                 size_t n)
 {
 	uint32_t ctl;
 
@@ -41,12 +42,12 @@ static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32
 
 void leat_chan_sent(struct leat_chan *chan, size_t n)
 {
-	tell(chan, &chan->items, LEAT_CTL_RX_PARKED, n);
+	notify_parked(chan, &chan->items, LEAT_CTL_RX_PARKED, n);
 }
 
 void leat_chan_received(struct leat_chan *chan, size_t n)
 {
-	tell(chan, &chan->room, LEAT_CTL_TX_PARKED, n);
+	notify_parked(chan, &chan->room, LEAT_CTL_TX_PARKED, n);
 }
 
 void leat_detail_sent(struct leat_tx *tx)
@@ -59,7 +60,7 @@ void leat_detail_received(struct leat_rx *rx)
 	leat_chan_received(rx->chan, 1);
 }
 
-static void note_peak(struct leat_handle *h, uint64_t in_flight)
+static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
 {
 	if (in_flight > leat_load_rlx(&h->counts.peak)) /* rlx: only this thread writes it */
 		/* rlx: the same; a number for snapshots */
@@ -74,7 +75,8 @@ static void note_peak(struct leat_handle *h, uint64_t in_flight)
 	 : (size) == 64 ? call(64) \
 	                : call(size))
 
-static size_t put_spsc(struct leat_spsc_side *tx, const unsigned char *items, size_t n, size_t size)
+static size_t push_spsc(struct leat_spsc_side *tx, const unsigned char *items, size_t n,
+                        size_t size)
 {
 #define PUSH(size) leat_spsc_push_batch(tx, items, n, size)
 	if (n > 1)
@@ -86,7 +88,7 @@ static size_t put_spsc(struct leat_spsc_side *tx, const unsigned char *items, si
 	return 1;
 }
 
-static size_t get_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n, size_t size)
+static size_t pop_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n, size_t size)
 {
 #define POP(size) leat_spsc_pop_batch(rx, items, n, size)
 	if (n > 1)
@@ -98,7 +100,7 @@ static size_t get_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n
 	return 1;
 }
 
-static size_t put_turns(struct leat_handle *h, const unsigned char *items, size_t n, size_t size)
+static size_t push_turns(struct leat_handle *h, const unsigned char *items, size_t n, size_t size)
 {
 	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
 	size_t done = 0, k;
@@ -117,29 +119,29 @@ static size_t put_turns(struct leat_handle *h, const unsigned char *items, size_
 }
 
 /* Copies up to n items into the ring. Answers how many. */
-static size_t put(struct leat_handle *h, const unsigned char *items, size_t n)
+static size_t push_items(struct leat_handle *h, const unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t done = chan->turns ? put_turns(h, items, n, chan->item_size)
-	                          : put_spsc(&h->ring, items, n, chan->item_size);
+	size_t done = chan->turns ? push_turns(h, items, n, chan->item_size)
+	                          : push_spsc(&h->ring, items, n, chan->item_size);
 
 	if (done == 0)
-		note_peak(h, chan->capacity);
+		note_handle_peak(h, chan->capacity);
 	return done;
 }
 
 /* Frees what producers gave up at the front. Whether there was any. */
-static bool skip(struct leat_chan *chan)
+static bool free_given_up(struct leat_chan *chan)
 {
 	size_t skipped;
 
 	if (!leat_mpmc_skippable(&chan->mpmc))
 		return false; /* a look that finds nothing shares no write */
-	leat_chan_drop_begins(chan);
+	leat_chan_begin_move(chan);
 	skipped = leat_mpmc_skip(&chan->mpmc);
-	/* D1: begun before it; pairs with read_ring() */
+	/* D1: begun before it; pairs with read_ring_figures() */
 	leat_add_acqrel(&chan->skipped_taken, skipped);
-	leat_chan_move_ended(chan);
+	leat_chan_end_move(chan);
 	if (skipped == 0)
 		return false;
 	leat_chan_received(chan, skipped);
@@ -150,9 +152,10 @@ static bool skip(struct leat_chan *chan)
  * Nothing was found where the head was: whether there may be something behind slots that were given
  * up.
  */
-static bool look_behind_skipped(struct leat_chan *chan)
+static bool find_behind_given_up(struct leat_chan *chan)
 {
-	return skip(chan) || leat_mpmc_readable(&chan->mpmc); /* another may have skipped for us */
+	return free_given_up(chan) ||
+	       leat_mpmc_readable(&chan->mpmc); /* another may have skipped for us */
 }
 
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim)
@@ -161,11 +164,11 @@ size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_clai
 
 	do
 		n = leat_mpmc_take(&chan->mpmc, want, claim);
-	while (n == 0 && look_behind_skipped(chan));
+	while (n == 0 && find_behind_given_up(chan));
 	return n;
 }
 
-static size_t get_run(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
+static size_t pop_run(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
 {
 	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
 
@@ -178,15 +181,15 @@ static size_t get_run(struct leat_handle *h, unsigned char *items, size_t n, siz
 #undef POP
 }
 
-static size_t get_turns(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
+static size_t pop_turns(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	size_t done = 0, k;
 
 	while (done < n) {
 		do
-			k = get_run(h, items + done * size, n - done, size);
-		while (k == 0 && done == 0 && look_behind_skipped(chan));
+			k = pop_run(h, items + done * size, n - done, size);
+		while (k == 0 && done == 0 && find_behind_given_up(chan));
 		done += k;
 		if (!leat_mpmc_at_end(&h->side, k))
 			break; /* there is no more: no rest before the news */
@@ -195,12 +198,12 @@ static size_t get_turns(struct leat_handle *h, unsigned char *items, size_t n, s
 }
 
 /* Copies up to n items out of the ring. Answers how many. */
-static size_t get(struct leat_handle *h, unsigned char *items, size_t n)
+static size_t pop_items(struct leat_handle *h, unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	return chan->turns ? get_turns(h, items, n, chan->item_size)
-	                   : get_spsc(&h->ring, items, n, chan->item_size);
+	return chan->turns ? pop_turns(h, items, n, chan->item_size)
+	                   : pop_spsc(&h->ring, items, n, chan->item_size);
 }
 
 void leat_chan_discard(struct leat_chan *chan, void *item)
@@ -213,23 +216,23 @@ void leat_chan_discard(struct leat_chan *chan, void *item)
  * A drop moves the head between these two; leat_chan_read_stat() waits for `ended` to catch up with
  * `begun`.
  */
-void leat_chan_drop_begins(struct leat_chan *chan)
+void leat_chan_begin_move(struct leat_chan *chan)
 {
 	/* rlx: D1: the release of the head after it (M3, R2) publishes it */
 	leat_add_rlx(&chan->drops_begun, 1);
 }
 
-void leat_chan_move_ended(struct leat_chan *chan)
+void leat_chan_end_move(struct leat_chan *chan)
 {
-	/* D2, D3: what was counted before ended; pairs with read_ring() */
+	/* D2, D3: what was counted before ended; pairs with read_ring_figures() */
 	leat_add_acqrel(&chan->drops_ended, 1);
 }
 
-void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
+void leat_chan_end_drop(struct leat_chan *chan, enum leat_drop reason, size_t n)
 {
-	/* D1: begun before it; pairs with read_ring() */
+	/* D1: begun before it; pairs with read_ring_figures() */
 	leat_add_acqrel(&chan->dropped[reason], n);
-	leat_chan_move_ended(chan);
+	leat_chan_end_move(chan);
 }
 
 static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason,
@@ -237,9 +240,9 @@ static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason,
 {
 	size_t n;
 
-	leat_chan_drop_begins(chan);
+	leat_chan_begin_move(chan);
 	n = leat_chan_take(chan, SIZE_MAX, claim);
-	leat_chan_drop_ended(chan, reason, n);
+	leat_chan_end_drop(chan, reason, n);
 	return n;
 }
 
@@ -272,9 +275,9 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 			leat_chan_note_peak(chan);
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, (char *)slots + i * chan->item_size);
-		leat_chan_drop_begins(chan);
+		leat_chan_begin_move(chan);
 		leat_spsc_release(rx, n);
-		leat_chan_drop_ended(chan, reason, n);
+		leat_chan_end_drop(chan, reason, n);
 	}
 	if (shut)
 		leat_spsc_shut(rx);
@@ -298,9 +301,9 @@ static void drop_oldest(struct leat_chan *chan)
 	struct leat_mpmc_claim claim;
 	size_t n;
 
-	leat_chan_drop_begins(chan);
+	leat_chan_begin_move(chan);
 	n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
-	leat_chan_drop_ended(chan, LEAT_DROPPED_OLDEST, n);
+	leat_chan_end_drop(chan, LEAT_DROPPED_OLDEST, n);
 	if (n == 0)
 		return;
 	leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
@@ -332,29 +335,29 @@ bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender)
  * Room is there, but for a receiver that is still in the slot before it. Whether the item was put
  * after all.
  */
-static bool put_behind_peer(struct leat_handle *h, const void *item)
+static bool push_behind_peer(struct leat_handle *h, const void *item)
 {
 	for (int i = 0; i < LEAT_PEER_PAUSES && leat_chan_behind_peer(leat_chan_of(h), true); i++) {
 		leat_pause();
-		if (put(h, item, 1) == 1)
+		if (push_items(h, item, 1) == 1)
 			return true;
 	}
 	return false;
 }
 
 /* There was no room for the item: what a channel that drops does about it. */
-static void overflow(struct leat_handle *h, const void *item)
+static void send_overflowing(struct leat_handle *h, const void *item)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	if (chan->overflow == LEAT_DROP_NEWEST && put_behind_peer(h, item)) {
+	if (chan->overflow == LEAT_DROP_NEWEST && push_behind_peer(h, item)) {
 		leat_chan_sent(chan, 1);
 		return;
 	}
 	if (chan->overflow == LEAT_DROP_OLDEST)
 		for (int i = 0; i < DROP_TRIES; i++) {
 			drop_oldest(chan);
-			if (put(h, item, 1) == 1) {
+			if (push_items(h, item, 1) == 1) {
 				leat_chan_sent(chan, 1);
 				return;
 			}
@@ -364,10 +367,10 @@ static void overflow(struct leat_handle *h, const void *item)
 
 void leat_handle_send_scratch(struct leat_handle *h)
 {
-	if (put(h, h->scratch, 1) == 1)
+	if (push_items(h, h->scratch, 1) == 1)
 		leat_chan_sent(leat_chan_of(h), 1);
 	else
-		overflow(h, h->scratch);
+		send_overflowing(h, h->scratch);
 }
 
 static ssize_t attempt_send(struct leat_op *op)
@@ -378,14 +381,14 @@ static ssize_t attempt_send(struct leat_op *op)
 
 	if (refusal != 0)
 		return refusal;
-	n = put(op->h, op->items, op->n);
+	n = push_items(op->h, op->items, op->n);
 	if (n > 0) {
 		leat_chan_sent(chan, n);
 		return (ssize_t)n;
 	}
 	if (chan->overflow == LEAT_BLOCK)
 		return -EAGAIN;
-	overflow(op->h, op->items);
+	send_overflowing(op->h, op->items);
 	return 1;
 }
 
@@ -409,7 +412,7 @@ static ssize_t set_ended(struct leat_chan *chan)
  * who put items back: they did so before this looks once more, or they find ENDED and keep what
  * they hold. -EAGAIN: there is something.
  */
-static ssize_t end_stream(struct leat_chan *chan)
+static ssize_t end_chan_stream(struct leat_chan *chan)
 {
 	/* rlx: the caller saw one of the two */
 	bool severed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
@@ -435,12 +438,12 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl)
 	return ctl & LEAT_CTL_ENDED ? 0 : -EAGAIN;
 }
 
-ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
+ssize_t leat_chan_end_if_empty(struct leat_chan *chan, uint32_t ctl)
 {
 	ssize_t r = -EAGAIN;
 
 	if (ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_TX_FAILED)) {
-		r = end_stream(chan);
+		r = end_chan_stream(chan);
 		if (r == -ECANCELED)
 			leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
 	}
@@ -457,15 +460,16 @@ static ssize_t attempt_recv(struct leat_op *op)
 
 	if (r != -EAGAIN)
 		return r;
-	n = get(op->h, op->items, op->n);
+	n = pop_items(op->h, op->items, op->n);
 	if (n == 0)
-		return leat_chan_found_nothing(chan, ctl);
+		return leat_chan_end_if_empty(chan, ctl);
 	leat_chan_received(chan, n);
 	return (ssize_t)n;
 }
 
 /* What every call that sends or receives asks first: 0, or the error to answer. */
-static int check(const struct leat_handle *h, const void *items, size_t size, const char *call)
+static int check_transfer(const struct leat_handle *h, const void *items, size_t size,
+                          const char *call)
 {
 	if (h == NULL)
 		return -EINVAL;
@@ -480,7 +484,7 @@ static int check(const struct leat_handle *h, const void *items, size_t size, co
 }
 
 /* An item that was given back, unless by -EAGAIN, is in the books as rejected. */
-static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
+static ssize_t count_rejected(struct leat_handle *h, ssize_t r, size_t n)
 {
 	if (r < 0 && r != -EAGAIN)
 		leat_bump(&h->counts.rejected, n);
@@ -491,11 +495,11 @@ int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1,
 		              NULL };
-	int rc = check(op.h, item, size, "leat_send");
+	int rc = check_transfer(op.h, item, size, "leat_send");
 
 	if (rc != 0)
 		return rc;
-	rc = (int)give_back(op.h, leat_op_run(&op, deadline_ns), 1);
+	rc = (int)count_rejected(op.h, leat_op_run(&op, deadline_ns), 1);
 	return rc < 0 ? rc : 0;
 }
 
@@ -504,7 +508,7 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n,
 		              NULL };
-	ssize_t r = check(op.h, items, size, "leat_send_batch");
+	ssize_t r = check_transfer(op.h, items, size, "leat_send_batch");
 
 	if (r != 0)
 		return r;
@@ -518,7 +522,7 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 		op.n -= (size_t)r;
 	}
 	if (op.n == n && n > 0)
-		return give_back(op.h, r, n);
+		return count_rejected(op.h, r, n);
 	return (ssize_t)(n - op.n);
 }
 
@@ -526,7 +530,7 @@ ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
                        int64_t deadline_ns, const char *call)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
-	int rc = check(op.h, items, size, call);
+	int rc = check_transfer(op.h, items, size, call);
 
 	if (rc == 0 && max != 1 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
 		rc = -EINVAL;
@@ -550,14 +554,14 @@ ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_
 
 int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call)
 {
-	return check(h, item, size, call);
+	return check_transfer(h, item, size, call);
 }
 
-ssize_t leat_copy_now(struct leat_handle *h, void *item)
+ssize_t leat_copy_attempt(struct leat_handle *h, void *item)
 {
 	struct leat_op op = { .h = h, .items = item, .n = 1 };
 
-	return h->sender ? give_back(h, attempt_send(&op), 1) : attempt_recv(&op);
+	return h->sender ? count_rejected(h, attempt_send(&op), 1) : attempt_recv(&op);
 }
 
 /* Where only claims that others hold keep a severed stream from its end, it has not ended yet. */

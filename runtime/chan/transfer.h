@@ -18,7 +18,7 @@ void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
  */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
 /* Gives up what a handle holds, as its close does. In zero_copy.c. */
-void leat_handle_let_go(struct leat_handle *h);
+void leat_handle_give_up_held(struct leat_handle *h);
 
 /*
  * Takes up to want neighbouring items of a ring with turns; what producers gave up is freed on the
@@ -35,7 +35,7 @@ int leat_chan_release(struct leat_rx *rx, size_t n);
 /* Before a receive looks at the ring: -ECANCELED, after a drain, or -EAGAIN to go on. */
 ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
 /* After it found nothing, ctl having been loaded before: 0 the end, -ECANCELED, -EAGAIN. */
-ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
+ssize_t leat_chan_end_if_empty(struct leat_chan *chan, uint32_t ctl);
 
 /*
  * How often an attempt that must not wait is made once more, with a pause before each, while only
@@ -51,9 +51,9 @@ bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender);
  * What moves a position without a transfer stands between drop_begins() and one of these, so that
  * looks see all of it or none: a drop of n items, or a giving back.
  */
-void leat_chan_drop_begins(struct leat_chan *chan);
-void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n);
-void leat_chan_move_ended(struct leat_chan *chan);
+void leat_chan_begin_move(struct leat_chan *chan);
+void leat_chan_end_drop(struct leat_chan *chan, enum leat_drop reason, size_t n);
+void leat_chan_end_move(struct leat_chan *chan);
 /* Hands one item to the user's discard, if there is one. */
 void leat_chan_discard(struct leat_chan *chan, void *item);
 
@@ -63,7 +63,7 @@ void leat_chan_discard(struct leat_chan *chan, void *item);
  * answer something else than -EAGAIN.
  */
 int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call);
-ssize_t leat_copy_now(struct leat_handle *h, void *item);
+ssize_t leat_copy_attempt(struct leat_handle *h, void *item);
 bool leat_copy_ready(struct leat_handle *h);
 
 /*

@@ -30,43 +30,43 @@ static inline struct leat_waitable *leat_waitable_of_rx(struct leat_rx *rx)
 	return (struct leat_waitable *)rx;
 }
 
-int leat_waitable_check_slowly(struct leat_waitable *side, const void *item, size_t size,
+int leat_waitable_check_slowly(struct leat_waitable *waitable, const void *item, size_t size,
                                const char *call);
-int leat_waitable_attempt_slowly(struct leat_waitable *side, void *item);
+int leat_waitable_attempt_slowly(struct leat_waitable *waitable, void *item);
 
 /* 0, -EINVAL or -EBUSY. size 0: the channel's; another than that stops the program. */
-static inline int leat_waitable_check(struct leat_waitable *side, const void *item, size_t size,
+static inline int leat_waitable_check(struct leat_waitable *waitable, const void *item, size_t size,
                                       const char *call)
 {
-	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
+	const struct leat_handle *h = (const struct leat_handle *)(const void *)waitable;
 
 	if (leat_likely(!leat_rx_has_ops(&h->rx) && h->open && h->held == 0 && item != NULL &&
 	                size != LEAT_DETAIL_CHAN_SIZE && size == h->ring.item_size))
 		return 0;
-	return leat_waitable_check_slowly(side, item, size, call);
+	return leat_waitable_check_slowly(waitable, item, size, call);
 }
 
 /* The size of the channel's items; 0 for a task's channel. */
-size_t leat_waitable_item_size(struct leat_waitable *side);
+size_t leat_waitable_item_size(struct leat_waitable *waitable);
 /*
  * Sends or receives one item, if that can be done at once: 1; 0 the end of the stream; -EAGAIN;
  * -EPIPE, -ECANCELED.
  */
-static inline int leat_waitable_attempt(struct leat_waitable *side, void *item)
+static inline int leat_waitable_attempt(struct leat_waitable *waitable, void *item)
 {
 	const uint32_t ends =
 		LEAT_CTL_CANCELED | LEAT_CTL_TX_GONE | LEAT_CTL_ENDED | LEAT_CTL_TX_FAILED;
-	struct leat_handle *h = (struct leat_handle *)(void *)side;
+	struct leat_handle *h = (struct leat_handle *)(void *)waitable;
 
 	/* Of many to receive from most have nothing: those are told here. */
 	/* rlx: what it decides is whether to look in order */
 	if (!leat_rx_has_ops(&h->rx) && !h->sender && !(leat_load_rlx(h->rx.ctl) & ends))
 		if (h->fast != NULL ? !leat_mpmc_readable(h->fast) : !leat_spsc_can_pop(&h->ring))
 			return -EAGAIN;
-	return leat_waitable_attempt_slowly(side, item);
+	return leat_waitable_attempt_slowly(waitable, item);
 }
 /* Whether an attempt would answer something else than -EAGAIN. */
-bool leat_waitable_ready(struct leat_waitable *side);
+bool leat_waitable_ready(struct leat_waitable *waitable);
 
 /* Whether other handles may receive from the same channel. */
 static inline bool leat_rx_is_shared(const struct leat_rx *rx)
@@ -80,32 +80,32 @@ static inline bool leat_rx_is_shared(const struct leat_rx *rx)
  * another has moved something since. behind_peer(): whether only an unfinished transfer of another
  * thread is in the way of an attempt.
  */
-bool leat_waitable_position(struct leat_waitable *side, uint64_t *position);
-bool leat_waitable_behind_peer(struct leat_waitable *side);
+bool leat_waitable_position(struct leat_waitable *waitable, uint64_t *position);
+bool leat_waitable_behind_peer(struct leat_waitable *waitable);
 /* Changes once this handle has moved items in a ring that other handles use too; else 0. */
-uint64_t leat_waitable_moved(struct leat_waitable *side);
+uint64_t leat_waitable_moved(struct leat_waitable *waitable);
 
 /*
  * Where it waits. add_waiter() returns what leat_event_fence() is to be called with;
  * remove_waiter() whether the waiter was notified.
  */
-bool leat_waitable_add_waiter(struct leat_waitable *side, struct leat_waiter *waiter);
-bool leat_waitable_remove_waiter(struct leat_waitable *side, struct leat_waiter *waiter);
-void leat_waitable_forward_notify(struct leat_waitable *side); /* mutate */
+bool leat_waitable_add_waiter(struct leat_waitable *waitable, struct leat_waiter *waiter);
+bool leat_waitable_remove_waiter(struct leat_waitable *waitable, struct leat_waiter *waiter);
+void leat_waitable_forward_notify(struct leat_waitable *waitable); /* mutate */
 
-enum leat_wait leat_waitable_policy(struct leat_waitable *side);
-struct leat_scope *leat_waitable_scope(struct leat_waitable *side);
+enum leat_wait leat_waitable_policy(struct leat_waitable *waitable);
+struct leat_scope *leat_waitable_scope(struct leat_waitable *waitable);
 /* Its descriptors; NULL where there are none, or no memory to make them. */
-struct leat_rx_waits *leat_waitable_waits(struct leat_waitable *side, bool make);
+struct leat_rx_waits *leat_waitable_waits(struct leat_waitable *waitable, bool make);
 /* As leat_wake_fd(). */
-int leat_waitable_wake_fd(struct leat_waitable *side);
+int leat_waitable_wake_fd(struct leat_waitable *waitable);
 
 /*
  * The books of a wait: it began, it slept once, it is over. Several waits at once of the same side
  * are one.
  */
-void leat_waitable_wait_begins(struct leat_waitable *side, int64_t now_ns);
-void leat_waitable_wait_parks(struct leat_waitable *side);
-void leat_waitable_wait_ends(struct leat_waitable *side, int64_t now_ns);
+void leat_waitable_wait_begins(struct leat_waitable *waitable, int64_t now_ns);
+void leat_waitable_wait_parks(struct leat_waitable *waitable);
+void leat_waitable_wait_ends(struct leat_waitable *waitable, int64_t now_ns);
 
 #endif

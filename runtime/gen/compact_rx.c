@@ -387,7 +387,7 @@ static int release(struct leat_rx *rx, size_t n)
 
 static void close_waits(struct compact *c, struct leat_rx_waits *waits)
 {
-	leat_chan_fd_close((struct leat_waitable *)(void *)c, &waits->watch);
+	leat_chan_fd_close((struct leat_waitable *)(void *)c, &waits->chan_fd);
 	leat_wake_fd_close(&waits->wake_fd);
 }
 

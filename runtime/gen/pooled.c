@@ -343,8 +343,8 @@ static struct pooled *make(struct leat_scope *scope, const struct leat_gen_opts 
 		leat_os_free(p);
 		return NULL;
 	}
-	p->producer.pull = pull;
-	p->producer.demand = demand;
+	p->producer.run_here = pull;
+	p->producer.schedule = demand;
 	p->producer.end = end;
 	p->scope = scope;
 	p->pool = opts->pool;
