@@ -1,6 +1,6 @@
 /*
- * How a channel ends: cancel, failure, the last close of each side, and what receivers are then
- * told.
+ * How a channel ends: cancel, failure, the last close of each side, and what leat_rx_status()
+ * returns then. The states and the last close are in runtime/chan/endings.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -41,15 +41,16 @@ enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan)
 	return ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED : LEAT_DROPPED_ABANDONED;
 }
 
-/* Under the lock: whether this was the last that anybody wanted of the channel. */
+/* Caller holds chan->lock. Whether no handle is open and no hold is left. */
 static bool chan_is_unused(const struct leat_chan *chan)
 {
 	return chan->senders == 0 && chan->receivers == 0 && chan->holds == 0;
 }
 
 /*
- * The side's own part of the last close (told by its bit in ctl), before the count of handles lets
- * anybody else destroy the channel.
+ * Unlinks the handle, unless it is the last of its side: then its count stays 1, so that no other
+ * thread destroys the channel until the caller has done the side's part and calls unlink_last().
+ * Returns whether it is the last.
  */
 static bool unlink_unless_last(struct leat_handle *h)
 {
@@ -69,6 +70,7 @@ static bool unlink_unless_last(struct leat_handle *h)
 	return last;
 }
 
+/* Unlinks the last handle of its side; destroys the channel if nothing else needs it. */
 static void unlink_last(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
@@ -200,7 +202,8 @@ void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *ou
 	leat_mutex_unlock(&chan->lock);
 }
 
-/* A plain channel's end, or a cancelled one's whose generator has not ended yet. */
+/* How the senders ended, where no generator did: a plain channel, or a generator that still runs.
+ */
 static enum leat_cause cause_of_senders(const struct leat_chan *chan, uint32_t ctl, int *code,
                                         const char **text)
 {
