@@ -30,44 +30,44 @@ struct leat_chan_stat {
 	/* items, since the open */
 	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], rejected, in_flight;
 	/*
-	 * items in flight at the most: as snapshots and waiting sides saw it; capacity once it was
-	 * full
+	 * The most items in flight that a snapshot, or a thread that had to wait, found; capacity
+	 * once the channel was full.
 	 */
 	uint64_t peak;
-	/* summed over the threads of that side, waits under way included */
+	/* summed over the handles of that side; waits that have not ended are included */
 	uint64_t send_blocked_ns, recv_blocked_ns;
-	uint64_t send_parks, recv_parks; /* times that a thread went to sleep */
+	uint64_t send_parks, recv_parks; /* how often a thread parked */
 };
 
 struct leat_gen_stat {
 	uint64_t id;
 	uint64_t chan_id; /* its output's; 0 for a task */
 	char name[LEAT_NAME_MAX + 1];
-	enum leat_cause cause; /* LEAT_RUNNING until it ended, and then told once */
+	enum leat_cause cause; /* LEAT_RUNNING until it ended; its end is in one snapshot */
 	int code;
 	char text[LEAT_TEXT_MAX + 1];
 };
 
 /*
- * A pool, and together all generators on it whose channels are compact (leat_gen_seq()): those are
- * counted here and not listed one by one, but for one that fails, which is told like any other that
- * ended.
+ * A pool, with all generators on it whose channels are compact (leat_gen_seq()). Those are counted
+ * here and not listed one by one. The exception is one that fails: it is listed once, like any
+ * generator that ended.
  */
 struct leat_pool_stat {
 	uint64_t id;
 	char name[LEAT_NAME_MAX + 1];
 	uint32_t workers;
-	/* that live on it, sinks and those with a channel of their own included */
+	/* that run on it now; sinks, and those with a channel of their own, are included */
 	uint64_t generators;
-	uint64_t turns; /* that workers gave them, since the open */
+	uint64_t turns; /* that workers gave them, since the open of the pool */
 	/*
 	 * Of compact channels, since the pool's open; totals never fall: offered = delivered +
 	 * dropped + in_flight.
 	 */
 	uint64_t offered, delivered, dropped[LEAT_DROP_REASONS], in_flight;
 	/*
-	 * A turn that a worker has not come back from since an earlier snapshot: for how long, and
-	 * whose it is. Else 0 and "".
+	 * A turn that began before an earlier snapshot and has not returned: for how long it runs,
+	 * and whose it is. Else 0 and "".
 	 */
 	int64_t long_ns;
 	uint64_t long_id;
@@ -82,14 +82,14 @@ struct leat_snapshot {
 	const struct leat_pool_stat *pools;
 	/* generators that ended, by cause, since the process began */
 	uint64_t exits[LEAT_ABANDONED + 1];
-	uint64_t causes_later; /* causes that came to a scope after its first */
+	uint64_t causes_later; /* causes that a scope was given after its first */
 	/*
-	 * ends that no snapshot tells of: more than 65,536 waited for one, or there was no memory
+	 * Ends that are in no snapshot: more than 65,536 waited for one, or there was no memory.
 	 */
 	uint64_t untold;
 	/*
-	 * Waits on what was opened before the kernel began to refuse membarrier: each is a
-	 * millisecond long at the most.
+	 * Waits on what was opened before the kernel began to refuse membarrier. Each lasts a
+	 * millisecond at most, and is then repeated.
 	 */
 	uint64_t waits_unfenced;
 };

@@ -1,5 +1,5 @@
 /*
- * leat/detail/chan.h: the inline bodies of leat/chan.h. Included by it, not by anybody else.
+ * leat/detail/chan.h: the inline bodies of leat/chan.h, which alone includes this.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -9,10 +9,11 @@
 #include <leat/atomic.h>
 #include <leat/detail/handle.h>
 
-/* A deadline that stands for "do not wait at all, and answer -EAGAIN". */
+/* A deadline that stands for "do not wait, and return -EAGAIN". */
 #define LEAT_DETAIL_TRY INT64_MIN
 
-/* A size that stands for the item size of the channel: the caller's pointer has no type to check. */
+/* A size that stands for the item size of the channel: the caller's pointer has no type to check.
+ */
 #define LEAT_DETAIL_CHAN_SIZE 0
 
 LEAT_BEGIN_DECLS
@@ -27,8 +28,8 @@ LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_
 /*
  * What the inline bodies leave to the library: waiting, bad arguments, batches. Calls go down only:
  * the macro calls the inline body, the inline body calls one of these, and none of these calls an
- * inline body. So they make an attempt of their own first, whether the inline body has made one or
- * not. size: of what the caller's pointer points to, or LEAT_DETAIL_CHAN_SIZE.
+ * inline body. Each makes an attempt of its own first, whether the inline body has made one or not.
+ * size: of what the caller's pointer points to, or LEAT_DETAIL_CHAN_SIZE.
  */
 LEAT_API int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size,
                                    int64_t deadline_ns);
@@ -44,14 +45,15 @@ LEAT_API void leat_detail_received(struct leat_rx *rx); /* mutate */
 /*
  * Publishing: the edges are those of the channel's ring, leat/ring/spsc.h or leat/ring/mpmc.h, and
  *
- *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at word or turn  <->  store it,
- *         light fence, load ctl
- *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head or turn    <->  store it,
- *         light fence, load ctl
+ *     C1  a parking receiver sets RX_PARKED, heavy fence, loads word or turn  <->  a sender stores
+ *         it, light fence, loads ctl
+ *     C2  a parking sender sets TX_PARKED, heavy fence, loads head or turn    <->  a receiver
+ * stores it, light fence, loads ctl
  *
- * One of the two sees the other (runtime/event/event.h has the argument). The loads of ctl are
- * relaxed: they guard nothing but a call, and what a call begun after a close or cancel must see,
- * it is ordered after already.
+ * One of the two loads reads the other thread's store (runtime/event/event.h has the argument). The
+ * loads of ctl are relaxed. The value decides only whether a library function is called, and that
+ * function loads in order. A call that begins after a close or a cancel is ordered after that
+ * already, so it reads the bit.
  */
 static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, size_t size,
                                          int64_t deadline_ns)
@@ -141,7 +143,7 @@ static inline int leat_detail_recv(struct leat_rx *rx, void *item, size_t size)
 	return leat_detail_recv_by(rx, item, size, LEAT_NEVER);
 }
 
-/* A deadline of the caller's is never taken for "try". */
+/* So that a caller's deadline is never taken for LEAT_DETAIL_TRY. */
 static inline int64_t leat_detail_deadline(int64_t deadline_ns)
 {
 	return deadline_ns == LEAT_DETAIL_TRY ? LEAT_DETAIL_TRY + 1 : deadline_ns;
@@ -149,7 +151,7 @@ static inline int64_t leat_detail_deadline(int64_t deadline_ns)
 
 LEAT_END_DECLS
 
-/* Variadic, so that an argument may be a compound literal. */
+/* Variadic, so that an argument may be a compound literal with commas. */
 #define leat_chan_open(...) \
 	leat_detail_chan_open(leat_detail_abi(struct leat_chan_opts), __VA_ARGS__)
 
@@ -157,7 +159,7 @@ LEAT_END_DECLS
 
 /* clang-format off */
 
-/* p, or a character pointer in the place of one to void, whose size is no standard question. */
+/* p; for a pointer to void, whose target has no size in standard C, a character pointer. */
 #define leat_detail_nonvoid(p) \
 	_Generic((p), void *: (char *)0, const void *: (char *)0, default: (p))
 
@@ -174,10 +176,10 @@ LEAT_END_DECLS
 /* clang-format on */
 
 /*
- * The item may be a compound literal, whose commas the preprocessor takes for its own. Where it is
- * the last argument, it is what is left; where a third follows, more than three arguments (and up
- * to 31) take the plain function, which uses the channel's size. Longer ones want a name, or
- * parentheses around them.
+ * The item may be a compound literal, and the preprocessor takes its commas for those between
+ * arguments. Where the item is the last argument, it is all that is left. Where a third argument
+ * follows, a call with more than three (up to 31) takes the plain function, which uses the
+ * channel's size. A longer literal needs a name, or parentheses around it.
  */
 #define leat_send(tx, ...) \
 	leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_NEVER)
