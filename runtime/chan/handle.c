@@ -59,7 +59,10 @@ int leat_handle_alloc_scratch(struct leat_handle *h)
 	return h->scratch == NULL ? -ENOMEM : 0;
 }
 
-/* A closed handle's memory serves the next clone; until then it still says that it is closed. */
+/*
+ * The memory of a closed handle serves the next clone. Until then it says that the handle is
+ * closed, so that a call on it stops the program.
+ */
 static struct leat_handle *clone_handle(struct leat_handle *of)
 {
 	struct leat_chan *chan = leat_chan_of(of);
@@ -103,7 +106,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 	struct leat_handle *h = leat_handle_of_rx(rx);
 
 	if (h == NULL || leat_rx_has_ops(rx))
-		return NULL; /* always single */
+		return NULL; /* such a receiver is single */
 	leat_handle_check(h, "leat_rx_clone");
 	if (!leat_chan_many_receivers(rx->chan))
 		return NULL;
@@ -138,7 +141,7 @@ void leat_handle_unlink(struct leat_handle *h)
 
 void leat_handle_wait_begins(struct leat_handle *h, int64_t now_ns)
 {
-	/* rlx: a number; what it says is right as soon as it is seen */
+	/* rlx: a number that is right whenever a snapshot reads it */
 	leat_store_rlx(&h->wait_base_ns, (uint64_t)now_ns - leat_load_rlx(&h->counts.blocked_ns));
 }
 
@@ -150,7 +153,8 @@ void leat_handle_wait_ends(struct leat_handle *h, int64_t now_ns)
 	if (base_ns == 0)
 		return;
 	leat_store_rlx(&h->counts.blocked_ns, (uint64_t)now_ns - base_ns); /* rlx: a number */
-	leat_store_rlx(&h->wait_base_ns, 0); /* rlx: the same; what looks tell never goes back */
+	leat_store_rlx(&h->wait_base_ns,
+	               0); /* rlx: the same; read_stat keeps what it returns from falling */
 }
 
 struct leat_scope *leat_tx_scope(const struct leat_tx *tx)

@@ -1,5 +1,6 @@
 /*
- * What a channel counts, and how a snapshot reads it while items move.
+ * What a channel counts, and how a snapshot reads it while items move. The edges are in
+ * runtime/chan/stat.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,11 +21,11 @@ void leat_counts_add(struct leat_counts *to, const struct leat_counts *from)
 		to->peak = leat_load_rlx(&from->peak);              /* rlx: the same */
 }
 
-/* How many items a ring's positions have seen. */
+/* How many items the ring's tail counts; below, its head. */
 static uint64_t count_tail(const struct leat_chan *chan)
 {
 	if (chan->turns)
-		/* D3: after head; see look */
+		/* D3: after head; pairs with leat_chan_end_move() */
 		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.tail));
 	/* D5: the head that the producer knows; pairs with leat_spsc_publish_to() */
 	return leat_load_acq(&chan->first_tx.ring.pos);
@@ -33,19 +34,19 @@ static uint64_t count_tail(const struct leat_chan *chan)
 static uint64_t count_head(const struct leat_chan *chan)
 {
 	if (chan->turns)
-		/* D3: before tail; see look */
+		/* D3: before tail; pairs with leat_chan_end_move() */
 		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.head));
 	return leat_load_acq(&chan->spsc.head); /* D3: the same */
 }
 
-/* What was read of the claims of one side's handles. */
+/* What was read of the claims of one side. */
 struct claims {
-	uint64_t changes; /* of all, summed up: the same sum means that none has changed */
-	/* one is about to change, so that it may count already and not yet in the position */
+	uint64_t changes; /* of all handles, summed: an equal sum means that none has changed */
+	/* one is about to change, so the position may count it or not */
 	bool claiming;
 };
 
-/* Less what one side's handles hold of a position and what was skipped. */
+/* Takes from a position what the handles of one side hold of it, and what was skipped. */
 static uint64_t subtract_claimed(const struct leat_chan *chan, uint64_t count, bool by_senders,
                                  uint64_t skipped, struct claims *claims)
 {
@@ -60,17 +61,17 @@ static uint64_t subtract_claimed(const struct leat_chan *chan, uint64_t count, b
 			claims->changes += (claimed & ~LEAT_CLAIMING) / LEAT_CLAIM_CHANGE;
 			not_yet += claimed & LEAT_CLAIM_ITEMS;
 		}
-	/* a claim may be newer than the position that was read */
+	/* a claim may be newer than the position */
 	return count > not_yet ? count - not_yet : 0;
 }
 
-/* What one look reads. The tail is read between two readings of the head. */
+/* What one reading finds. The tail is read between two readings of the head. */
 struct reading {
 	struct leat_last_stat now;
-	uint64_t heads[2], counts[2]; /* positions; items taken and not held any more */
+	uint64_t heads[2], counts[2]; /* positions; items taken, less those still held */
 	struct claims by_receivers[2], by_senders;
-	uint64_t least; /* so many were in flight when the tail was read, or more */
-	/* 0: exactly in_flight were, else how far the head moved meanwhile, or 1 */
+	uint64_t least; /* at least so many were in flight when the tail was read */
+	/* 0: exactly in_flight were; else how far the head moved meanwhile, or 1 */
 	uint64_t skew;
 };
 
@@ -83,9 +84,10 @@ static void read_head(const struct leat_chan *chan, struct reading *r, int i)
 }
 
 /*
- * Makes figures of what was read: the head is the later one, which no items that came since can
- * make too much of. Claims of receivers that changed meanwhile may be newer than the head, so that
- * too little of it is told as delivered: then what is in flight is told by the position alone.
+ * Makes figures of what was read. The head is the later one: items that were sent after the tail
+ * was read cannot be counted as in flight by it. Claims of receivers that changed meanwhile may be
+ * newer than the head, and then too few items count as delivered. In flight is then computed from
+ * the positions alone.
  */
 static void settle_reading(const struct leat_chan *chan, struct reading *r, uint64_t tail,
                            uint64_t dropped)
@@ -105,7 +107,7 @@ static void settle_reading(const struct leat_chan *chan, struct reading *r, uint
 		r->now.in_flight = chan->capacity; /* a claim counts already */
 }
 
-/* Reads the ring's figures. False when a drop was under way, so that they do not fit together. */
+/* Reads the ring's figures. False if a drop was under way, so that they do not fit together. */
 static bool read_ring_figures(const struct leat_chan *chan, struct reading *r)
 {
 	/* D2: pairs with leat_chan_end_move() */
@@ -139,12 +141,12 @@ static uint64_t sum_accepted(const struct leat_last_stat *figures)
 }
 
 /*
- * Head, drops and tail that fit together: no drop was under way while they were read, and the head
- * stood still, so that what is told as in flight was so when the tail was read. Where the head
- * never stands still for so long the reading in which it moved least is told; then fewer may be
- * told as in flight than there were, and never more. Figures that went back were read while
- * something was being claimed; they are read again. A dropper or claimant that is held up does not
- * hold up the look, which after some tries tells what the last one saw. Under the lock.
+ * Reads until head, drops and tail fit together: no drop was under way meanwhile, and the head
+ * stood still, so that in_flight was right when the tail was read. If the head never stands still
+ * for that long, the reading in which it moved least is taken; in_flight is then too low or right,
+ * never too high. A reading whose sums fell was made while a handle claimed; it is made again. A
+ * thread that is held up in a drop or a claim does not hold this up: after READ_TRIES readings the
+ * figures of the last snapshot stay. Caller holds chan->lock.
  */
 static void refresh_last_stat(struct leat_chan *chan)
 {
@@ -179,11 +181,11 @@ void leat_chan_note_peak(struct leat_chan *chan)
 	leat_mutex_unlock(&chan->lock);
 }
 
-/* Adds what a handle counted, the wait under way included. */
+/* Adds what a handle counted, with the wait that has not ended. */
 static void add_handle_counts(const struct leat_handle *h, struct leat_counts *counts,
                               int64_t now_ns)
 {
-	/* rlx: a number; what looks tell never goes back */
+	/* rlx: a number; read_stat keeps what it returns from falling */
 	uint64_t base_ns = leat_load_rlx(&h->wait_base_ns);
 	uint64_t before_ns = counts->blocked_ns, blocked_ns;
 
@@ -207,7 +209,7 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
 		add_handle_counts(h, &counts[h->sender], now_ns);
 	for (int side = 0; side < 2; side++) {
-		/* a wait may have ended before this look's clock, and say so only after it */
+		/* a wait may have ended before now_ns, and its thread store that only later */
 		if (counts[side].blocked_ns < chan->last_stat.blocked_ns[side])
 			counts[side].blocked_ns = chan->last_stat.blocked_ns[side];
 		chan->last_stat.blocked_ns[side] = counts[side].blocked_ns;
@@ -241,7 +243,7 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 
 void leat_chan_settle_stat(struct leat_chan *chan)
 {
-	leat_mutex_lock(&chan->lock); /* walks of the registry still look */
+	leat_mutex_lock(&chan->lock); /* walks of the registry still read the figures */
 	chan->last_stat.delivered = 0;
 	chan->last_stat.in_flight = 0;
 	memset(chan->last_stat.dropped, 0, sizeof(chan->last_stat.dropped));
