@@ -1,7 +1,7 @@
 /*
  * Waiting on a channel: the wait engine (runtime/event/wait.h) around any attempt.
  *
- * A waiter that was notified of an item, or of room, and returns forwards the notification: see
+ * A waiter that was notified and returns forwards the notification if work is left: see
  * leat_chan_forward_notify().
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -101,7 +101,7 @@ static bool chan_wait_retire(struct leat_wait_loop *w)
 	struct leat_waiter *waiter = &chan_wait_of(w)->waiter;
 	bool notified = leat_event_remove_waiter(event_of_wait(w), waiter);
 
-	waiter->lost += notified; /* else it lines up no more */
+	waiter->lost += notified; /* if it was not, it waits no more */
 	return notified;
 }
 
@@ -151,7 +151,7 @@ void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (!chan->turns)
-		return; /* one thread on each side: there is nobody else */
+		return; /* one thread on each side: no other waiter */
 	if (sender && (ctl & LEAT_CTL_TX_PARKED) && leat_mpmc_writable(&chan->mpmc))
 		leat_event_notify(&chan->room, 1);
 	if (!sender && (ctl & LEAT_CTL_RX_PARKED) && leat_mpmc_readable(&chan->mpmc))
@@ -159,8 +159,8 @@ void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 }
 
 /*
- * What a call returns that may wait no longer: none, unless an item (or room) is there behind
- * another's transfer.
+ * The result of a call that may wait no longer: none, unless an attempt succeeds once the transfer
+ * of another thread, which was in the way, is finished.
  */
 static ssize_t attempt_behind_peer(struct leat_op *op, ssize_t none)
 {

@@ -17,8 +17,8 @@
 void leat_chan_forward_notify(struct leat_chan *chan, bool sender); /* mutate */
 
 /*
- * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not
- * now) or the error that ends the wait.
+ * One thing to wait for. attempt() returns above 0 when it is done, 0 at the end of the stream,
+ * -EAGAIN when it cannot be done now, or the error that ends the wait.
  */
 struct leat_op {
 	struct leat_handle *h;
@@ -29,8 +29,8 @@ struct leat_op {
 };
 
 /*
- * Attempts, and waits by the channel's policy until the attempt or the time is over. Also
- * -ETIMEDOUT.
+ * Makes attempts, and waits between them by the channel's policy, until one returns something else
+ * than -EAGAIN or the deadline passes (-ETIMEDOUT). With LEAT_DETAIL_TRY it does not wait.
  */
 ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns);
 

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The descriptors of a handle: one for event loops of programs, one for waits in poll(2).
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/chan/chan_fd.h"
 #include "runtime/chan/chan.h"
 #include "runtime/chan/rx_ops.h"
@@ -11,8 +15,8 @@ static void raise_flag(struct leat_sleeper *sleeper)
 }
 
 /*
- * Where the side keeps its watch; NULL where it has no place for one, and none is to be made or
- * there is no memory.
+ * Where the waitable keeps its descriptor. NULL where it has no such place, and none is to be made
+ * or there is no memory for it.
  */
 static struct leat_chan_fd **chan_fd_place(struct leat_waitable *waitable, bool make)
 {
@@ -51,7 +55,8 @@ static int open_chan_fd(struct leat_waitable *waitable)
 }
 
 /*
- * The news that came while it was armed goes on to whoever sleeps: this side's thread may not look.
+ * A notification that came while the descriptor was armed is forwarded to another waiter of the
+ * side, since the thread of this handle need not receive (or send).
  */
 void leat_chan_fd_remove_waiter(struct leat_waitable *waitable, struct leat_chan_fd *chan_fd)
 {
@@ -60,7 +65,7 @@ void leat_chan_fd_remove_waiter(struct leat_waitable *waitable, struct leat_chan
 	chan_fd->armed = false;
 	if (!told)
 		return;
-	/* unless the side's thread has found something: see arm_chan_fd() */
+	/* set to 0 again if this handle has moved items: see arm_chan_fd() */
 	chan_fd->waiter.lost++;
 	leat_os_flag_clear(chan_fd->flag);
 	leat_waitable_forward_notify(waitable);
@@ -80,8 +85,9 @@ void leat_chan_fd_close(struct leat_waitable *waitable, struct leat_chan_fd **pl
 }
 
 /*
- * Always off the list and on again: what it was told of may have been taken since, and a flag that
- * is raised for that would wake the loop for nothing, each time.
+ * Takes the descriptor off the list and puts it on again, also where it is armed: another thread
+ * may have taken the item that it was notified of, and a flag that stays raised for that would wake
+ * the event loop each time for nothing.
  */
 static int arm_chan_fd(struct leat_waitable *waitable, struct leat_chan_fd *chan_fd)
 {
@@ -102,7 +108,7 @@ static int arm_chan_fd(struct leat_waitable *waitable, struct leat_chan_fd *chan
 	return 1;
 }
 
-/* 0, -EINVAL, -EBUSY; stops the program if the handle is closed. */
+/* Returns 0, -EINVAL, -EBUSY; stops the program if the handle is closed. */
 static int check_fd_call(struct leat_waitable *waitable, const char *call)
 {
 	static const char anything;
@@ -176,7 +182,7 @@ int leat_wake_fd(int *wake_fd)
 	int flag;
 
 	if (*wake_fd >= 0) {
-		leat_os_flag_clear(*wake_fd); /* what a wait before has left in it */
+		leat_os_flag_clear(*wake_fd); /* an earlier wait may have left it raised */
 		return *wake_fd;
 	}
 	flag = leat_os_flag_open();

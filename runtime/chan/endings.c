@@ -202,8 +202,7 @@ void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *ou
 	leat_mutex_unlock(&chan->lock);
 }
 
-/* How the senders ended, where no generator did: a plain channel, or a generator that still runs.
- */
+/* How the senders ended, where no generator has: there is none, or it still runs. */
 static enum leat_cause cause_of_senders(const struct leat_chan *chan, uint32_t ctl, int *code,
                                         const char **text)
 {

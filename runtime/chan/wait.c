@@ -1,18 +1,22 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * leat_tx_wait(): a sender that waits for a descriptor, for a time, or until no send can succeed.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/event/wait.h"
 #include "runtime/chan/chan.h"
 #include "runtime/chan/chan_fd.h"
 
 #include <poll.h>
 
-/* A wait for a descriptor, if fd is one, and for what a send on the handle could no longer do. */
+/* A wait for a descriptor, if fd is one, and until a send on the handle can no longer succeed. */
 struct tx_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter waiter;
 	struct leat_handle *h;
 	int fd;
 	short events;
-	bool ready; /* the last poll found the descriptor so */
+	bool ready; /* the last poll returned the descriptor */
 };
 
 static struct tx_wait *tx_wait_of(struct leat_wait_loop *w)

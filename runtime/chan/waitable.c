@@ -1,5 +1,5 @@
 /*
- * Each function of waitable.h by the table of the waitable: runtime/chan/rx_ops.h.
+ * Each function of waitable.h calls the waitable's table of functions (runtime/chan/rx_ops.h).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -54,7 +54,7 @@ bool leat_waitable_behind_peer(struct leat_waitable *waitable)
 
 bool leat_waitable_add_waiter(struct leat_waitable *waitable, struct leat_waiter *waiter)
 {
-	leat_chan_fd_disarm(waitable); /* else the news would be told to that */
+	leat_chan_fd_disarm(waitable); /* else the descriptor would be notified instead */
 	return ops_of(waitable)->add_waiter(rx_of(waitable), waiter);
 }
 
