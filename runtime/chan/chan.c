@@ -1,5 +1,5 @@
 /*
- * Creating and destroying channels.
+ * Creating and destroying channels. Which thread destroys one is in runtime/chan/endings.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -84,7 +84,7 @@ static void init_chan(struct leat_chan *chan, size_t item_size, const struct lea
 	leat_event_init(&chan->room, &chan->ctl, LEAT_CTL_TX_PARKED);
 	leat_event_init(&chan->done, &chan->ctl, 0);
 	if (opts->full_fence || !leat_os_fence_heavy_prepare())
-		/* rlx: nobody else knows the channel yet */
+		/* rlx: no other thread knows the channel yet */
 		leat_store_rlx(&chan->ctl, LEAT_CTL_FENCED);
 	leat_handle_init(&chan->first_tx, chan, true);
 	leat_handle_init(&chan->first_rx, chan, false);

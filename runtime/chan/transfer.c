@@ -14,12 +14,12 @@
 #include <string.h>
 
 /*
- * How often a sender that drops the oldest tries before it drops its own item: a receiver may stand
- * in the oldest slot.
+ * How often a sender that drops the oldest item tries before it drops its own: a receiver may be in
+ * the oldest slot.
  */
 enum { DROP_TRIES = 64 };
 
-/* Something was published (C1: items, C2: room) for those who park on this event. */
+/* n items (C1), or n free slots (C2), were published: notifies the waiters parked on the event. */
 static inline void notify_parked(struct leat_chan *chan, struct leat_event *event, uint32_t bit,
                                  size_t n)
 {
@@ -67,7 +67,7 @@ static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
 		leat_store_rlx(&h->counts.peak, in_flight);
 }
 
-/* The sizes that most items have are constants to the compiler. */
+/* So that the compiler knows the size of most items: a copy of a constant size is no call. */
 #define BY_SIZE(size, call) \
 	((size) == 8    ? call(8) \
 	 : (size) == 16 ? call(16) \
@@ -112,13 +112,13 @@ static size_t push_turns(struct leat_handle *h, const unsigned char *items, size
 #define PUSH(size) leat_mpmc_push_batch(ring, &h->side, items + done * size, n - done, size)
 	do
 		done += k = BY_SIZE(size, PUSH);
-	/* else it is full: no rest before the news */
+	/* stop at the end of a run, not by a failed push: that would back off before it notifies */
 	while (done < n && leat_mpmc_at_end(&h->side, k));
 #undef PUSH
 	return done;
 }
 
-/* Copies up to n items into the ring. Answers how many. */
+/* Copies up to n items into the ring. Returns how many. */
 static size_t push_items(struct leat_handle *h, const unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
@@ -130,13 +130,13 @@ static size_t push_items(struct leat_handle *h, const unsigned char *items, size
 	return done;
 }
 
-/* Frees what producers gave up at the front. Whether there was any. */
+/* Frees the slots in front that producers gave up. Whether there were any. */
 static bool free_given_up(struct leat_chan *chan)
 {
 	size_t skipped;
 
 	if (!leat_mpmc_skippable(&chan->mpmc))
-		return false; /* a look that finds nothing shares no write */
+		return false; /* without a write that other cores would see */
 	leat_chan_begin_move(chan);
 	skipped = leat_mpmc_skip(&chan->mpmc);
 	/* D1: begun before it; pairs with read_ring_figures() */
@@ -149,13 +149,13 @@ static bool free_given_up(struct leat_chan *chan)
 }
 
 /*
- * Nothing was found where the head was: whether there may be something behind slots that were given
- * up.
+ * A receive found no item at the head. Returns whether there may be one behind slots that producers
+ * gave up.
  */
 static bool find_behind_given_up(struct leat_chan *chan)
 {
 	return free_given_up(chan) ||
-	       leat_mpmc_readable(&chan->mpmc); /* another may have skipped for us */
+	       leat_mpmc_readable(&chan->mpmc); /* another receiver may have freed them */
 }
 
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim)
@@ -192,12 +192,12 @@ static size_t pop_turns(struct leat_handle *h, unsigned char *items, size_t n, s
 		while (k == 0 && done == 0 && find_behind_given_up(chan));
 		done += k;
 		if (!leat_mpmc_at_end(&h->side, k))
-			break; /* there is no more: no rest before the news */
+			break; /* no more items; a failed pop would back off before it notifies */
 	}
 	return done;
 }
 
-/* Copies up to n items out of the ring. Answers how many. */
+/* Copies up to n items out of the ring. Returns how many. */
 static size_t pop_items(struct leat_handle *h, unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
@@ -213,8 +213,8 @@ void leat_chan_discard(struct leat_chan *chan, void *item)
 }
 
 /*
- * A drop moves the head between these two; leat_chan_read_stat() waits for `ended` to catch up with
- * `begun`.
+ * A thread moves a position between begin_move() and end_move() or end_drop(). A snapshot takes a
+ * reading only where `ended`, read first, equals `begun`, read last.
  */
 void leat_chan_begin_move(struct leat_chan *chan)
 {
@@ -252,7 +252,7 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 	size_t n;
 
 	if (!leat_mpmc_readable(&chan->mpmc))
-		return; /* a drain that finds nothing shares no write, and visits no handle */
+		return; /* without a write that other cores would see, and a visit of each handle */
 	leat_chan_note_peak(chan);
 	while ((n = take_to_drop(chan, reason, &claim)) > 0) {
 		for (size_t i = 0; i < n; i++)
@@ -294,7 +294,7 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 }
 
 /*
- * Makes room by dropping the oldest item, unless there is room or a receiver stands in that slot.
+ * Makes room by dropping the oldest item, unless there is room or a receiver is in that slot.
  */
 static void drop_oldest(struct leat_chan *chan)
 {
@@ -310,13 +310,13 @@ static void drop_oldest(struct leat_chan *chan)
 	leat_mpmc_free(&chan->mpmc, &claim);
 }
 
-/* Drops an item that was sent, for want of room. */
+/* Drops the item that is being sent, for want of room. */
 static void drop_newest(struct leat_handle *h, const void *item)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
 	if (item != h->scratch)
-		/* discard may write to it; the caller's item is not ours to lend */
+		/* discard may write to the item, and the caller's is const */
 		memcpy(h->scratch, item, chan->item_size);
 	leat_bump(&h->counts.dropped_newest, 1);
 	leat_chan_discard(chan, h->scratch);
@@ -332,8 +332,8 @@ bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender)
 }
 
 /*
- * Room is there, but for a receiver that is still in the slot before it. Whether the item was put
- * after all.
+ * There is room behind the slot of a receiver that has not finished. Pauses for that receiver.
+ * Returns whether the item was sent after all.
  */
 static bool push_behind_peer(struct leat_handle *h, const void *item)
 {
@@ -345,7 +345,7 @@ static bool push_behind_peer(struct leat_handle *h, const void *item)
 	return false;
 }
 
-/* There was no room for the item: what a channel that drops does about it. */
+/* There was no room for the item: drops it, or the oldest, as the overflow policy says. */
 static void send_overflowing(struct leat_handle *h, const void *item)
 {
 	struct leat_chan *chan = leat_chan_of(h);
@@ -393,8 +393,8 @@ static ssize_t attempt_send(struct leat_op *op)
 }
 
 /*
- * Under the lock: 0, or -ECANCELED where a cancel came first. One that comes later finds ENDED and
- * stays away.
+ * Caller holds chan->lock. Returns 0, or -ECANCELED where a cancel was first. A later cancel finds
+ * ENDED and does nothing.
  */
 static ssize_t set_ended(struct leat_chan *chan)
 {
@@ -408,13 +408,14 @@ static ssize_t set_ended(struct leat_chan *chan)
 }
 
 /*
- * The ring was found empty and its senders are gone: answers 0 from now on. The lock is for those
- * who put items back: they did so before this looks once more, or they find ENDED and keep what
- * they hold. -EAGAIN: there is something.
+ * The ring was found empty and its senders are closed, or have failed: sets ENDED, so that receives
+ * return 0 from now on. Returns 0; -ECANCELED; -EAGAIN if there may be an item. The lock orders
+ * this with a receiver that puts items back: it did so before the ring is read once more here, or
+ * it finds ENDED and keeps what it holds (put_back_claim()).
  */
 static ssize_t end_chan_stream(struct leat_chan *chan)
 {
-	/* rlx: the caller saw one of the two */
+	/* rlx: the caller read TX_GONE or TX_FAILED set */
 	bool severed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
 	ssize_t r = -EAGAIN;
 
@@ -424,7 +425,7 @@ static ssize_t end_chan_stream(struct leat_chan *chan)
 		r = set_ended(chan);
 	leat_mutex_unlock(&chan->lock);
 	if (r == 0 && severed)
-		leat_event_notify(&chan->items, LEAT_EVENT_ALL); /* no last sender will */
+		leat_event_notify(&chan->items, LEAT_EVENT_ALL); /* no last sender's close will */
 	return r;
 }
 
@@ -434,7 +435,7 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl)
 		leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
 		return -ECANCELED;
 	}
-	/* a clone's send that was under way may have come too late */
+	/* ENDED with an item in the ring: a clone's send was under way when its generator failed */
 	return ctl & LEAT_CTL_ENDED ? 0 : -EAGAIN;
 }
 
@@ -467,7 +468,7 @@ static ssize_t attempt_recv(struct leat_op *op)
 	return (ssize_t)n;
 }
 
-/* What every call that sends or receives asks first: 0, or the error to answer. */
+/* The first step of every call that copies: 0, or the error that the call returns. */
 static int check_transfer(const struct leat_handle *h, const void *items, size_t size,
                           const char *call)
 {
@@ -483,7 +484,7 @@ static int check_transfer(const struct leat_handle *h, const void *items, size_t
 	return h->held != 0 ? -EBUSY : 0;
 }
 
-/* An item that was given back, unless by -EAGAIN, is in the books as rejected. */
+/* Items that a send leaves with its caller, but by -EAGAIN, are counted as rejected. Returns r. */
 static ssize_t count_rejected(struct leat_handle *h, ssize_t r, size_t n)
 {
 	if (r < 0 && r != -EAGAIN)
@@ -564,11 +565,14 @@ ssize_t leat_copy_attempt(struct leat_handle *h, void *item)
 	return h->sender ? count_rejected(h, attempt_send(&op), 1) : attempt_recv(&op);
 }
 
-/* Where only claims that others hold keep a severed stream from its end, it has not ended yet. */
+/*
+ * A stream whose generator failed has not ended while other handles still claim slots, even if no
+ * item is there.
+ */
 static bool ready_to_receive(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	/* rlx: who is told that there is something attempts it, and that looks in order */
+	/* rlx: a caller that gets true makes an attempt, and that loads in order */
 	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))

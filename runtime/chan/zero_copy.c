@@ -1,8 +1,8 @@
 /*
- * Reserving and peeking: items written and read where they stand.
+ * Reserving and peeking: items that are written and read in their slots.
  *
- * A handle that holds something has its side of the ring shut, so that no fast path goes past what
- * is held.
+ * The cursors of a handle that holds a reservation or a peek are shut, so that no fast path passes
+ * what is held.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,13 +12,13 @@
 #include "runtime/chan/transfer.h"
 
 /*
- * What a handle has of a ring with turns is told before the ring's position counts it, and until
- * nothing more can be given back: so a look at the books counts an item too late, and never too
- * early.
+ * Publishes how much of a ring with turns this handle has claimed. The handle does so before the
+ * ring's position counts the claim, and until no part of it can be given back. So a snapshot may
+ * count an item too late, but never too early.
  */
 static void store_claimed(struct leat_handle *h, uint64_t claim)
 {
-	/* rlx: this thread's own */
+	/* rlx: only this thread writes it */
 	uint64_t changes = leat_load_rlx(&h->claimed) & ~(LEAT_CLAIMING | LEAT_CLAIM_ITEMS);
 
 	changes = (changes + LEAT_CLAIM_CHANGE) & ~LEAT_CLAIMING;
@@ -42,7 +42,7 @@ static void unhold_items(struct leat_handle *h)
 	h->fast = leat_chan_of(h)->turns ? &leat_chan_of(h)->mpmc : NULL;
 }
 
-/* Claims, or takes, with one of these two. */
+/* Claims slots or items, by claim: claim_room() or leat_chan_take(). */
 static size_t claim_turns(struct leat_op *op,
                           size_t (*claim)(struct leat_chan *, size_t, struct leat_mpmc_claim *))
 {
@@ -138,8 +138,8 @@ ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
 }
 
 /*
- * Of a claim, n are sent. The rest is taken back, or left behind as skipped, which receivers must
- * hear of as of items.
+ * Sends n slots of the claim. The rest is given back; where another sender has claimed slots behind
+ * it, it stays in the ring as skipped, and receivers are notified of those slots as of items.
  */
 static void commit_turns(struct leat_handle *h, size_t n)
 {
@@ -156,13 +156,13 @@ static void commit_turns(struct leat_handle *h, size_t n)
 		store_claimed(h, 0);
 		leat_chan_end_move(chan);
 		if (skipped == 0)
-			/* room again, for senders that found none meanwhile */
+			/* there is room again, for senders that found none meanwhile */
 			leat_chan_received(chan, back);
 	}
 	if (n + skipped > 0)
 		leat_chan_sent(chan, n + skipped);
 	else if (!chan->mpmc.single_producer)
-		/* it may have been all that kept a severed stream from its end */
+		/* this claim may have been all that kept a failed stream from its end */
 		leat_chan_sent(chan, LEAT_EVENT_ALL);
 }
 
@@ -233,9 +233,9 @@ ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items)
 }
 
 /*
- * Puts back all but the first n of the claim. False where another receiver has gone on, or was told
- * that there is nothing more: under the lock, so that it is told so before or after, but not
- * meanwhile.
+ * Puts back all but the first n of the claim. False where another receiver has taken items behind
+ * it, or where a receive has returned 0. Holds chan->lock, as end_chan_stream() does, so that a
+ * receive returns 0 before this or after it, but not meanwhile.
  */
 static bool put_back_claim(struct leat_handle *h, size_t n)
 {
@@ -244,7 +244,7 @@ static bool put_back_claim(struct leat_handle *h, size_t n)
 
 	leat_mutex_lock(&chan->lock);
 	leat_chan_begin_move(chan);
-	back = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_ENDED) && /* rlx: set under this lock */
+	back = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_ENDED) && /* rlx: set holding this lock */
 	       leat_mpmc_untake(&chan->mpmc, &h->claim, n);
 	if (back) {
 		h->claim.n = n;
@@ -285,7 +285,7 @@ int leat_chan_release(struct leat_rx *rx, size_t n)
 	if (chan->turns) {
 		free_claim(h);
 		if (back > 0)
-			/* items again, for receivers that found none meanwhile */
+			/* there are items again, for receivers that found none meanwhile */
 			leat_chan_sent(chan, back);
 	} else if (n > 0) {
 		leat_spsc_release(&h->ring, n);
@@ -294,7 +294,7 @@ int leat_chan_release(struct leat_rx *rx, size_t n)
 	return 0;
 }
 
-/* A close with a peek still held that can't be put back: what was taken is nobody's any more. */
+/* A close with a peek that cannot be put back: discards the items of the claim. */
 static void discard_claim(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);

@@ -12,8 +12,7 @@
 /* A deadline that stands for "do not wait, and return -EAGAIN". */
 #define LEAT_DETAIL_TRY INT64_MIN
 
-/* A size that stands for the item size of the channel: the caller's pointer has no type to check.
- */
+/* The size of an item whose pointer has no type to check: the item size of the channel. */
 #define LEAT_DETAIL_CHAN_SIZE 0
 
 LEAT_BEGIN_DECLS
