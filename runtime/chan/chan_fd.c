@@ -60,10 +60,10 @@ static int open_chan_fd(struct leat_waitable *waitable)
  */
 void leat_chan_fd_remove_waiter(struct leat_waitable *waitable, struct leat_chan_fd *chan_fd)
 {
-	bool told = leat_waitable_remove_waiter(waitable, &chan_fd->waiter);
+	bool notified = leat_waitable_remove_waiter(waitable, &chan_fd->waiter);
 
 	chan_fd->armed = false;
-	if (!told)
+	if (!notified)
 		return;
 	/* set to 0 again if this handle has moved items: see arm_chan_fd() */
 	chan_fd->waiter.lost++;

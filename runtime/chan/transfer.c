@@ -416,15 +416,15 @@ static ssize_t set_ended(struct leat_chan *chan)
 static ssize_t end_chan_stream(struct leat_chan *chan)
 {
 	/* rlx: the caller read TX_GONE or TX_FAILED set */
-	bool severed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
+	bool failed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
 	ssize_t r = -EAGAIN;
 
 	leat_mutex_lock(&chan->lock);
 	if (!chan->turns ||
-	    (!leat_mpmc_readable(&chan->mpmc) && (!severed || leat_mpmc_idle(&chan->mpmc))))
+	    (!leat_mpmc_readable(&chan->mpmc) && (!failed || leat_mpmc_idle(&chan->mpmc))))
 		r = set_ended(chan);
 	leat_mutex_unlock(&chan->lock);
-	if (r == 0 && severed)
+	if (r == 0 && failed)
 		leat_event_notify(&chan->items, LEAT_EVENT_ALL); /* no last sender's close will */
 	return r;
 }
