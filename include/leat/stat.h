@@ -44,7 +44,7 @@ struct leat_chan_stat {
 	uint64_t peak;
 	/* how long threads waited, summed over the threads of a side; waits under way count too */
 	uint64_t send_blocked_ns, recv_blocked_ns;
-	uint64_t send_parks, recv_parks; /* times that a thread went to sleep */
+	uint64_t send_parks, recv_parks; /* how often a thread parked */
 };
 
 /* A generator, a task or a sink. */

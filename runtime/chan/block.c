@@ -1,13 +1,15 @@
 /*
  * Waiting on a channel: the wait engine (runtime/event/wait.h) around any attempt.
  *
- * A waiter that was notified of an item, or of room, and returns forwards the notification: see
+ * A waiter that was notified and returns forwards the notification if work is left: see
  * leat_chan_forward_notify().
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/block.h"
 #include "runtime/chan/chan.h"
 #include "runtime/chan/chan_fd.h"
+#include "runtime/chan/handle.h"
 #include "runtime/chan/transfer.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
@@ -21,19 +23,19 @@ struct chan_wait {
 
 static struct chan_wait *chan_wait_of(struct leat_wait_loop *w)
 {
-	return (struct chan_wait *)(void *)w;
+	return leat_container_of(w, struct chan_wait, loop);
 }
 
-static struct leat_handle *handle_of(struct leat_wait_loop *w)
+static struct leat_handle *waiting_handle(struct leat_wait_loop *w)
 {
 	return chan_wait_of(w)->op->h;
 }
 
-static struct leat_event *event_of(struct leat_wait_loop *w)
+static struct leat_event *event_of_wait(struct leat_wait_loop *w)
 {
-	struct leat_chan *chan = leat_chan_of(handle_of(w));
+	struct leat_chan *chan = leat_chan_of(waiting_handle(w));
 
-	return handle_of(w)->sender ? &chan->room : &chan->items;
+	return waiting_handle(w)->sender ? &chan->room : &chan->items;
 }
 
 /* The generator on a pool that a receive waits for, or NULL. */
@@ -42,105 +44,105 @@ static struct leat_producer *producer_of(const struct leat_handle *h)
 	return h->sender ? NULL : leat_chan_of(h)->producer;
 }
 
-static void demand(const struct leat_handle *h)
+static void demand_items(const struct leat_handle *h)
 {
 	struct leat_producer *producer = producer_of(h);
 
 	if (producer != NULL)
-		producer->demand(producer);
+		producer->schedule(producer);
 }
 
-static struct leat_waitable *side_of(struct leat_wait_loop *w)
+static struct leat_waitable *waitable_of(struct leat_wait_loop *w)
 {
-	return (struct leat_waitable *)(void *)handle_of(w);
+	return leat_waitable_of_tx(&waiting_handle(w)->tx);
 }
 
-static ssize_t wait_attempt(struct leat_wait_loop *w)
+static ssize_t chan_wait_attempt(struct leat_wait_loop *w)
 {
 	struct leat_op *op = chan_wait_of(w)->op;
 
 	return op->attempt(op);
 }
 
-static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+static void chan_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	(void)now_ns;
-	leat_scope_expire(leat_chan_of(handle_of(w))->scope);
+	leat_scope_expire(leat_chan_of(waiting_handle(w))->scope);
 }
 
-static bool wait_run_here(struct leat_wait_loop *w)
+static bool chan_wait_run_here(struct leat_wait_loop *w)
 {
-	struct leat_producer *producer = producer_of(handle_of(w));
+	struct leat_producer *producer = producer_of(waiting_handle(w));
 
-	return producer != NULL && producer->pull(producer);
+	return producer != NULL && producer->run_here(producer);
 }
 
-static bool wait_schedule(struct leat_wait_loop *w)
+static bool chan_wait_schedule(struct leat_wait_loop *w)
 {
-	demand(handle_of(w));
+	demand_items(waiting_handle(w));
 	return false;
 }
 
-static void wait_prepare(struct leat_wait_loop *w)
+static void chan_wait_prepare(struct leat_wait_loop *w)
 {
-	leat_chan_fd_disarm(side_of(w)); /* an armed descriptor would take the notification */
-	leat_event_prepare_wait(event_of(w), &chan_wait_of(w)->waiter);
+	leat_chan_fd_disarm(waitable_of(w)); /* an armed descriptor would take the notification */
+	leat_event_prepare_wait(event_of_wait(w), &chan_wait_of(w)->waiter);
 }
 
-static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+static ssize_t chan_wait_park(struct leat_wait_loop *w, int64_t until_ns)
 {
-	leat_bump(&handle_of(w)->counts.parks, 1);
+	leat_bump(&waiting_handle(w)->counts.parks, 1);
 	leat_sleeper_park(&w->sleeper, until_ns);
 	return -EAGAIN;
 }
 
-static bool wait_retire(struct leat_wait_loop *w)
+static bool chan_wait_retire(struct leat_wait_loop *w)
 {
 	struct leat_waiter *waiter = &chan_wait_of(w)->waiter;
-	bool notified = leat_event_remove_waiter(event_of(w), waiter);
+	bool notified = leat_event_remove_waiter(event_of_wait(w), waiter);
 
-	waiter->lost += notified; /* else it lines up no more */
+	waiter->lost += notified; /* if it was not, it waits no more */
 	return notified;
 }
 
-static uint64_t wait_transfers(struct leat_wait_loop *w)
+static uint64_t chan_wait_transfers(struct leat_wait_loop *w)
 {
-	const struct leat_mpmc *ring = &leat_chan_of(handle_of(w))->mpmc;
+	const struct leat_mpmc *ring = &leat_chan_of(waiting_handle(w))->mpmc;
 
-	if (!leat_chan_of(handle_of(w))->turns)
+	if (!leat_chan_of(waiting_handle(w))->turns)
 		return 0;
 	/* rlx: a hint */
 	return leat_mpmc_count(ring, leat_load_rlx(&ring->head)) +
 	       leat_mpmc_count(ring, leat_load_rlx(&ring->tail));
 }
 
-static void wait_forward(struct leat_wait_loop *w)
+static void chan_wait_forward(struct leat_wait_loop *w)
 {
-	leat_chan_forward_notify(leat_chan_of(handle_of(w)), handle_of(w)->sender);
+	leat_chan_forward_notify(leat_chan_of(waiting_handle(w)), waiting_handle(w)->sender);
 }
 
-static void wait_begin(struct leat_wait_loop *w, int64_t now_ns)
+static void chan_wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_waitable_wait_begins(side_of(w), now_ns);
+	leat_handle_wait_begins(waiting_handle(w), now_ns);
 }
 
-static void wait_end(struct leat_wait_loop *w, int64_t now_ns)
+static void chan_wait_end(struct leat_wait_loop *w, int64_t now_ns)
 {
-	leat_waitable_wait_ends(side_of(w), now_ns);
+	leat_handle_wait_ends(waiting_handle(w), now_ns);
 }
 
-static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt,
-	.expire = wait_expire,
-	.run_here = wait_run_here,
-	.schedule = wait_schedule,
-	.prepare = wait_prepare,
-	.park = wait_park,
-	.retire = wait_retire,
-	.forward = wait_forward,
-	.transfers = wait_transfers,
-	.begin = wait_begin,
-	.end = wait_end,
+static const struct leat_wait_ops chan_wait_ops = {
+	.attempt = chan_wait_attempt,
+	.expire = chan_wait_expire,
+	.run_here = chan_wait_run_here,
+	.schedule = chan_wait_schedule,
+	.prepare = chan_wait_prepare,
+	.park = chan_wait_park,
+	.retire = chan_wait_retire,
+	.forward = chan_wait_forward,
+	.transfers = chan_wait_transfers,
+	.begin = chan_wait_begin,
+	.end = chan_wait_end,
 };
 
 void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
@@ -149,7 +151,7 @@ void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (!chan->turns)
-		return; /* one thread on each side: there is nobody else */
+		return; /* one thread on each side: no other waiter */
 	if (sender && (ctl & LEAT_CTL_TX_PARKED) && leat_mpmc_writable(&chan->mpmc))
 		leat_event_notify(&chan->room, 1);
 	if (!sender && (ctl & LEAT_CTL_RX_PARKED) && leat_mpmc_readable(&chan->mpmc))
@@ -157,8 +159,8 @@ void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 }
 
 /*
- * What a call returns that may wait no longer: none, unless an item (or room) is there behind
- * another's transfer.
+ * The result of a call that may wait no longer: none, unless an attempt succeeds once the transfer
+ * of another thread, which was in the way, is finished.
  */
 static ssize_t attempt_behind_peer(struct leat_op *op, ssize_t none)
 {
@@ -173,12 +175,12 @@ static ssize_t attempt_behind_peer(struct leat_op *op, ssize_t none)
 	return r == -EAGAIN ? none : r;
 }
 
-static ssize_t try(struct leat_op *op)
+static ssize_t finish_try(struct leat_op *op)
 {
 	ssize_t r = attempt_behind_peer(op, -EAGAIN);
 
 	if (r == -EAGAIN)
-		demand(op->h); /* the next try finds what the producer makes */
+		demand_items(op->h); /* the next try finds what the producer makes */
 	return r;
 }
 
@@ -191,11 +193,11 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 	if (r != -EAGAIN)
 		return r;
 	if (deadline_ns == LEAT_DETAIL_TRY)
-		return try(op);
+		return finish_try(op);
 	wait.op = op;
 	wait.waiter = (struct leat_waiter){ .sleeper = &wait.loop.sleeper };
 	wait.loop = (struct leat_wait_loop){
-		.ops = &wait_ops,
+		.ops = &chan_wait_ops,
 		.policy = op->h->sender ? chan->send_wait : chan->recv_wait,
 		.time = op->h->sender ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
 		.weight = 1,

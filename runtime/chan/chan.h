@@ -1,40 +1,26 @@
 /*
  * runtime/chan/chan.h: the inside of a channel.
  *
- *     line  field               writer             reader          published by
- *     K     ctl                 whoever ends       all             C1, C2 (parked bits), K1
- *                                                                  (endings)
- *           options             open               all             thread start
+ *     line  field                writer                  reader        published by
+ *     K     ctl                  closers, cancellers,    all           C1, C2 (parked bits),
+ *                                waiters                               K1 (endings)
+ *           options              open                    all           thread start
  *     ring  leat/ring/spsc.h or leat/ring/mpmc.h
- *     slow  events, lists, outcome                  under the locks named below
- *     H     a handle's ring     its thread         its thread      private
- *           a handle's counters its thread         snapshots       relaxed: each is a number of its
- *                                                                  own
+ *     slow  events, lists, outcome                                     the locks named below
+ *     H     a handle's cursors   its thread              its thread    private
+ *           a handle's counts    its thread              snapshots     relaxed: each is a number
+ *                                                                      of its own
  *
- *     K1  close, cancel, sever set a bit      ->  a receive loads ctl          every item sent
- *                                                 before is in the ring
- *     D1  a drop counts itself begun, moves   ->  a look loads drops_begun     so that a head that
- *                                                 a drop has moved, or
- *         the head, counts what it dropped        last                         what it counted, is
- *                                                 seen only with it begun
- *     D2  a drop counts itself ended          ->  a look loads drops_ended     dropped[] is what it
- *                                                 dropped
- *                                                 first
- *     D3  positions and counts are published  ->  a look loads head, then tail  the head read first
- *                                                 is not ahead of the tail
- *     D5  the SPSC producer moves pos         ->  a look loads pos, then head  the head that let
- *                                                 the producer go so far
- *     D4  a handle tells what it has claimed  ->  a look loads claimed         with the position
- *                                                 that counts it
- *
- * Which ring. SPSC has Lamport's; the other kinds have turns. Dropping the oldest makes the sender
- * a receiver, so such a channel always has turns, with more than one consumer.
+ * Which ring. An SPSC channel has Lamport's ring; the other kinds have the ring with turns. A
+ * sender that drops the oldest item takes it as a receiver does, so such a channel always has turns
+ * and more than one consumer.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_CHAN_CHAN_H
 #define LEAT_RUNTIME_CHAN_CHAN_H
 
+#include "runtime/chan/rx_ops.h"
 #include "runtime/event/event.h"
 #include "runtime/registry/registry.h"
 #include "runtime/scope/scope.h"
@@ -42,14 +28,15 @@
 #include <leat/chan.h>
 #include <leat/ring/mpmc.h>
 
-/* What a handle's thread counts. Each word has one writer; looking reads them one by one. */
+/* What a handle's thread counts. It alone writes these words; a snapshot reads them one by one. */
 struct leat_counts {
 	uint64_t blocked_ns, parks, rejected, dropped_newest, peak;
 };
 
 /*
- * What a handle has claimed of a ring with turns: how many items, how often that has changed, and
- * whether it is about to change, so that it is not known how much of it the position counts.
+ * What a handle has claimed of a ring with turns: how many items, how often that number has
+ * changed, and whether it is about to change. While it is, the position may count the claim already
+ * or not.
  */
 #define LEAT_CLAIM_ITEMS UINT64_C(0xffffffff)
 #define LEAT_CLAIM_CHANGE (UINT64_C(1) << 32)
@@ -59,7 +46,7 @@ struct leat_handle {
 	union {
 		struct leat_tx tx;
 		struct leat_rx rx;
-		struct { /* what both are */
+		struct { /* what both have */
 			uint32_t *ctl;
 			struct leat_mpmc *fast;
 			struct leat_spsc_side ring;
@@ -68,17 +55,16 @@ struct leat_handle {
 		};
 	};
 	bool sender, open;
-	bool scratched;               /* what is held is the scratch item */
+	bool scratched;               /* what it holds is the scratch item */
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* LEAT_CLAIM_ITEMS and so on */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
-	/* a sender's, of a channel that drops: an item that is reserved, or being dropped */
+	/* of a sender on a channel that drops: an item that is reserved, or is being dropped */
 	void *scratch;
-	int wake_fd;                /* a flag for waits in poll(2), once there was one; else -1 */
-	struct leat_chan_fd *watch; /* its descriptor for programs, once one was asked for */
-	uint64_t wait_base_ns;      /* while it waits: when that began, less blocked_ns; else 0 */
+	struct leat_rx_waits waits;
+	uint64_t wait_base_ns; /* while it waits: when that began, less blocked_ns; else 0 */
 	struct leat_counts counts;
-	struct leat_handle *prev, *next; /* the channel's list, or those closed; under its lock */
+	struct leat_handle *prev, *next; /* in handles or closed of the channel */
 };
 
 LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_tx, side),
@@ -86,7 +72,7 @@ LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_tx
 LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_rx, side),
                    "a handle is either");
 
-/* What the last look saw, and the most in flight that any saw. */
+/* The figures of the last snapshot, and the most items in flight that any found. */
 struct leat_last_stat {
 	uint64_t delivered, in_flight, peak, dropped[LEAT_DROP_REASONS];
 	uint64_t blocked_ns[2]; /* of receivers, of senders */
@@ -100,21 +86,20 @@ struct leat_outcome {
 };
 
 /*
- * What sends into a channel where that is no thread: a generator on a pool. Lives as long as the
- * channel.
+ * A generator on a pool, which sends into a channel and is no thread. It is freed with the channel.
  */
 struct leat_producer {
-	/* Runs it here and now, if nobody else does. Whether it did. */
-	bool (*pull)(struct leat_producer *producer);
-	/* Somebody wants items: sees to it that a worker runs it. */
-	void (*demand)(struct leat_producer *producer);
-	/* Nobody will want any more: sees to it that it ends, before others have their turns. */
+	/* Runs the generator in this thread, unless another runs it. Whether it did. */
+	bool (*run_here)(struct leat_producer *producer);
+	/* A receiver wants items: has a worker run the generator. */
+	void (*schedule)(struct leat_producer *producer);
+	/* The last receiver closed: has a worker end the generator, before other jobs. */
 	void (*end)(struct leat_producer *producer);
 };
 
 struct leat_chan {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART)));
-	bool turns; /* which ring */
+	bool turns; /* the ring is mpmc, else spsc */
 	enum leat_kind kind;
 	enum leat_wait send_wait, recv_wait;
 	enum leat_overflow overflow;
@@ -122,7 +107,7 @@ struct leat_chan {
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
 	struct leat_scope *scope;
-	struct leat_producer *producer; /* or NULL; freed with the channel */
+	struct leat_producer *producer; /* or NULL */
 	void *slots;
 
 	union {
@@ -131,8 +116,8 @@ struct leat_chan {
 	};
 
 	/*
-	 * Where receivers, senders and leat_tx_wait() park. The two sides park at once, each on
-	 * lines of its own.
+	 * Where receivers (items), senders (room) and leat_tx_wait() (done) park. Both sides may
+	 * park at the same time, so each event has lines of its own.
 	 */
 	struct leat_event items __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_event room __attribute__((aligned(LEAT_LINES_APART)));
@@ -143,17 +128,17 @@ struct leat_chan {
 	char name[LEAT_NAME_MAX + 1];
 
 	/*
-	 * Drops that move the ring's head: begun, then head and dropped[], then ended. See
-	 * leat_chan_read_stat().
+	 * A drop moves the ring's head: it counts itself begun, moves head, counts in dropped[],
+	 * counts itself ended (edges D1, D2 in runtime/chan/stat.h).
 	 */
 	uint64_t drops_begun, drops_ended, dropped[LEAT_DROP_REASONS];
 	uint64_t skipped_sent, skipped_taken;
 
-	struct leat_mutex lock;                  /* guards the rest */
-	struct leat_handle *handles, *closed[2]; /* closed: as past */
+	struct leat_mutex lock;                  /* guards what follows */
+	struct leat_handle *handles, *closed[2]; /* closed: by side, as past */
 	unsigned senders, receivers, holds;
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
-	struct leat_last_stat seen;
+	struct leat_last_stat last_stat;
 	bool has_words;
 	int words_code;
 	char words[LEAT_TEXT_MAX + 1];
@@ -188,49 +173,51 @@ static inline bool leat_chan_many_receivers(const struct leat_chan *chan)
 	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
 }
 
-/* Stops the program if the handle is closed. */
-void leat_handle_check(const struct leat_handle *h, const char *call);
-
-/* A counter that only this thread writes. */
+/* Adds to a counter that only this thread writes. */
 static inline void leat_bump(uint64_t *counter, uint64_t by)
 {
 	/* rlx: one writer; snapshots take it as it is */
 	leat_store_rlx(counter, leat_load_rlx(counter) + by);
 }
 
+/* What other rooms call too, each under the source that defines it. */
+
+/* handle.c */
+
+/* Stops the program if the handle is closed. */
+void leat_handle_check(const struct leat_handle *h, const char *call);
+
+/* chan.c */
+
 /*
- * Opens a channel; rx NULL and item_size 0: a task's, which carries nothing and whose sender only
- * hears when to stop. Errors as leat_chan_open().
+ * Opens a channel. Errors as leat_chan_open(). With rx NULL and item_size 0 it is the channel of a
+ * task: it carries no items, and its sender only learns when to stop.
  */
 int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
                      struct leat_tx **tx, struct leat_rx **rx);
-/* -EINVAL for options that leat_chan_create() would refuse. */
+/* 0, or -EINVAL for options that leat_chan_create() refuses. */
 int leat_chan_check(const struct leat_chan_opts *opts);
-/* Keeps the channel's memory and its place in its scope, whoever closes meanwhile. */
+
+/* endings.c */
+
+/* Keeps the channel and its place in its scope until let go, whichever handles close meanwhile. */
 void leat_chan_hold(struct leat_chan *chan);
 void leat_chan_let_go(struct leat_chan *chan);
-
-/* The generator of this channel ended; before its sender is closed. */
+/* Says how the generator of this channel ended. The caller closes its sender after that. */
 void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome);
 /*
- * The generator failed, its scope is cancelled, and its data is kept: the clones that its function
- * left behind are refused as cancelled, and receivers get 0 once they have taken what was sent,
- * whether those are closed or not.
+ * The generator failed and its scope is cancelled, but its items are kept. Clones of its sender
+ * that are still open get -ECANCELED. Receivers take what was sent and then get 0, whether those
+ * clones are closed or not.
  */
 void leat_chan_fail_tx(struct leat_chan *chan);
-/* The words given with leat_tx_fail(), or "". */
+/* Copies the text of leat_tx_fail(), or "". */
 void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
-/* The figures of now. Any thread, while the channel exists. */
-void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat);
-
-/* Keeps what is in flight now, if it is the most yet: where it is about to change at once. */
-void leat_chan_note_peak(struct leat_chan *chan);
-
-/* What a send would be refused with: 0, -EPIPE, -ECANCELED. */
+/* The error that a send returns now: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
-	/* K1: the scope's cause before CANCELED; pairs with cancel() */
+	/* K1: the scope's cause before CANCELED; pairs with leat_chan_cancel() */
 	uint32_t ctl = leat_load_acq(&chan->ctl);
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED))
@@ -238,49 +225,9 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }
 
-/* n items, or n free slots, were published: notifies as many parked waiters of the other side. */
-void leat_chan_sent(struct leat_chan *chan, size_t n);     /* mutate */
-void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
+/* stat.c */
 
-/*
- * A waiter of this side was notified and returns, with an item or without. If work remains (items
- * for receivers, room for senders) and another waiter of the side is parked, this notifies that
- * waiter. If not, an item that was published after the notification could stay behind with every
- * receiver asleep: runtime/event/event.h, "Forwarding".
- */
-void leat_chan_forward_notify(struct leat_chan *chan, bool sender); /* mutate */
-
-/*
- * Takes everything out and discards it, as the only receiver, or one of several on a ring with
- * turns.
- */
-void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
-/* Gives up what a handle holds, as its close does. */
-void leat_handle_let_go(struct leat_handle *h);
-
-/*
- * A flag for who waits on this handle in poll(2), not raised: it, or -errno. The handle's thread.
- */
-int leat_wake_fd(int *wake_fd);
-/* With what it belongs to. */
-void leat_wake_fd_close(int *wake_fd);
-
-/*
- * One thing to be waited for. attempt() answers above 0 (done), 0 (end of stream), -EAGAIN (not
- * now) or the error that ends the wait.
- */
-struct leat_op {
-	struct leat_handle *h;
-	ssize_t (*attempt)(struct leat_op *op);
-	void *items; /* to send, or to receive into */
-	size_t n;
-	void *place; /* what was reserved, or peeked at */
-};
-
-/*
- * Attempts, and waits by the channel's policy until the attempt or the time is over. Also
- * -ETIMEDOUT.
- */
-ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns);
+/* Reads the figures as they are now. Any thread, while the channel exists. */
+void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat);
 
 #endif

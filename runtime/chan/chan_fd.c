@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The descriptors of a handle: one for event loops of programs, one for waits in poll(2).
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/chan/chan_fd.h"
 #include "runtime/chan/chan.h"
 #include "runtime/chan/rx_ops.h"
@@ -11,175 +15,185 @@ static void raise_flag(struct leat_sleeper *sleeper)
 }
 
 /*
- * Where the side keeps its watch; NULL where it has no place for one, and none is to be made or
- * there is no memory.
+ * Where the waitable keeps its descriptor. NULL where it has no such place, and none is to be made
+ * or there is no memory for it.
  */
-static struct leat_chan_fd **place_of(struct leat_waitable *side, bool make)
+static struct leat_chan_fd **chan_fd_place(struct leat_waitable *waitable, bool make)
 {
-	struct leat_rx *rx = (struct leat_rx *)(void *)side;
-	struct leat_rx_waits *waits;
+	struct leat_rx_waits *waits = leat_waitable_waits(waitable, make);
 
-	if (!leat_rx_has_ops(rx))
-		return &leat_handle_of_rx(rx)->watch;
-	waits = leat_rx_ops_of(rx)->waits(rx, make);
-	return waits == NULL ? NULL : &waits->watch;
+	return waits == NULL ? NULL : &waits->chan_fd;
 }
 
-struct leat_chan_fd *leat_chan_fd_of(struct leat_waitable *side)
+struct leat_chan_fd *leat_chan_fd_of(struct leat_waitable *waitable)
 {
-	struct leat_chan_fd **place = place_of(side, false);
+	struct leat_chan_fd **place = chan_fd_place(waitable, false);
 
 	return place == NULL ? NULL : *place;
 }
 
-static int watch_open(struct leat_waitable *side)
+static int open_chan_fd(struct leat_waitable *waitable)
 {
-	struct leat_chan_fd **place = place_of(side, true), *watch;
+	struct leat_chan_fd **place = chan_fd_place(waitable, true), *chan_fd;
 
 	if (place == NULL)
 		return -ENOMEM;
-	watch = leat_os_alloc(sizeof(*watch), 0);
-	if (watch == NULL)
+	chan_fd = leat_os_alloc(sizeof(*chan_fd), 0);
+	if (chan_fd == NULL)
 		return -ENOMEM;
-	watch->flag = leat_os_flag_open();
-	if (watch->flag < 0) {
-		int rc = watch->flag;
+	chan_fd->flag = leat_os_flag_open();
+	if (chan_fd->flag < 0) {
+		int rc = chan_fd->flag;
 
-		leat_os_free(watch);
+		leat_os_free(chan_fd);
 		return rc;
 	}
-	watch->sleeper = (struct leat_sleeper){ .fd = watch->flag, .wake = raise_flag };
-	watch->waiter.sleeper = &watch->sleeper;
-	*place = watch;
-	return watch->flag;
+	chan_fd->sleeper = (struct leat_sleeper){ .fd = chan_fd->flag, .wake = raise_flag };
+	chan_fd->waiter.sleeper = &chan_fd->sleeper;
+	*place = chan_fd;
+	return chan_fd->flag;
 }
 
 /*
- * The news that came while it was armed goes on to whoever sleeps: this side's thread may not look.
+ * A notification that came while the descriptor was armed is forwarded to another waiter of the
+ * side, since the thread of this handle need not receive (or send).
  */
-void leat_chan_fd_remove_waiter(struct leat_waitable *side, struct leat_chan_fd *watch)
+void leat_chan_fd_remove_waiter(struct leat_waitable *waitable, struct leat_chan_fd *chan_fd)
 {
-	bool told = leat_waitable_remove_waiter(side, &watch->waiter);
+	bool notified = leat_waitable_remove_waiter(waitable, &chan_fd->waiter);
 
-	watch->armed = false;
-	if (!told)
+	chan_fd->armed = false;
+	if (!notified)
 		return;
-	watch->waiter.lost++; /* unless the side's thread has found something: see arm() */
-	leat_os_flag_clear(watch->flag);
-	leat_waitable_forward_notify(side);
+	/* set to 0 again if this handle has moved items: see arm_chan_fd() */
+	chan_fd->waiter.lost++;
+	leat_os_flag_clear(chan_fd->flag);
+	leat_waitable_forward_notify(waitable);
 }
 
-void leat_chan_fd_close(struct leat_waitable *side, struct leat_chan_fd **place)
+void leat_chan_fd_close(struct leat_waitable *waitable, struct leat_chan_fd **place)
 {
-	struct leat_chan_fd *watch = *place;
+	struct leat_chan_fd *chan_fd = *place;
 
-	if (watch == NULL)
+	if (chan_fd == NULL)
 		return;
-	if (watch->armed)
-		leat_chan_fd_remove_waiter(side, watch);
-	leat_os_flag_close(watch->flag);
-	leat_os_free(watch);
+	if (chan_fd->armed)
+		leat_chan_fd_remove_waiter(waitable, chan_fd);
+	leat_os_flag_close(chan_fd->flag);
+	leat_os_free(chan_fd);
 	*place = NULL;
 }
 
 /*
- * Another number once this side's thread has moved items, in a ring that other threads of the side
- * use too.
+ * Takes the descriptor off the list and puts it on again, also where it is armed: another thread
+ * may have taken the item that it was notified of, and a flag that stays raised for that would wake
+ * the event loop each time for nothing.
  */
-static uint64_t moved_by(struct leat_waitable *side)
-{
-	const struct leat_handle *h = (const struct leat_handle *)(const void *)side;
-
-	return leat_rx_has_ops(&h->rx) ? 0 : h->side.moved + h->claim.pos;
-}
-
-/*
- * Always off the list and on again: what it was told of may have been taken since, and a flag that
- * is raised for that would wake the loop for nothing, each time.
- */
-static int arm(struct leat_waitable *side, struct leat_chan_fd *watch)
+static int arm_chan_fd(struct leat_waitable *waitable, struct leat_chan_fd *chan_fd)
 {
 	bool heavy;
 
-	leat_chan_fd_disarm(side);
-	if (leat_waitable_ready(side))
+	leat_chan_fd_disarm(waitable);
+	if (leat_waitable_ready(waitable))
 		return 1;
-	if (moved_by(side) != watch->moved)
-		watch->waiter.lost = 0;
-	watch->moved = moved_by(side);
-	heavy = leat_waitable_add_waiter(side, &watch->waiter);
-	watch->armed = true;
+	if (leat_waitable_moved(waitable) != chan_fd->moved)
+		chan_fd->waiter.lost = 0;
+	chan_fd->moved = leat_waitable_moved(waitable);
+	heavy = leat_waitable_add_waiter(waitable, &chan_fd->waiter);
+	chan_fd->armed = true;
 	leat_event_fence(heavy);
-	if (!leat_waitable_ready(side))
+	if (!leat_waitable_ready(waitable))
 		return 0;
-	leat_chan_fd_remove_waiter(side, watch);
+	leat_chan_fd_remove_waiter(waitable, chan_fd);
 	return 1;
 }
 
-/* 0, -EINVAL, -EBUSY; stops the program if the handle is closed. */
-static int check(struct leat_waitable *side, const char *call)
+/* Returns 0, -EINVAL, -EBUSY; stops the program if the handle is closed. */
+static int check_fd_call(struct leat_waitable *waitable, const char *call)
 {
 	static const char anything;
 
-	if (side == NULL || leat_waitable_item_size(side) == 0)
+	if (waitable == NULL || leat_waitable_item_size(waitable) == 0)
 		return -EINVAL;
-	return leat_waitable_check(side, &anything, 0, call);
+	return leat_waitable_check(waitable, &anything, 0, call);
 }
 
-static int fd_of(struct leat_waitable *side, const char *call)
+static int get_chan_fd(struct leat_waitable *waitable, const char *call)
 {
-	int rc = check(side, call);
+	int rc = check_fd_call(waitable, call);
 
 	if (rc < 0 && rc != -EBUSY)
 		return rc;
-	return leat_chan_fd_of(side) != NULL ? leat_chan_fd_of(side)->flag : watch_open(side);
+	return leat_chan_fd_of(waitable) != NULL ? leat_chan_fd_of(waitable)->flag
+	                                         : open_chan_fd(waitable);
 }
 
-static int arm_checked(struct leat_waitable *side, const char *call)
+static int arm_waitable_fd(struct leat_waitable *waitable, const char *call)
 {
-	int rc = check(side, call);
+	int rc = check_fd_call(waitable, call);
 
-	if (rc == -EINVAL || leat_chan_fd_of(side) == NULL)
+	if (rc == -EINVAL || leat_chan_fd_of(waitable) == NULL)
 		return -EINVAL;
-	return rc < 0 ? rc : arm(side, leat_chan_fd_of(side));
+	return rc < 0 ? rc : arm_chan_fd(waitable, leat_chan_fd_of(waitable));
 }
 
-static int disarm_checked(struct leat_waitable *side, const char *call)
+static int disarm_waitable_fd(struct leat_waitable *waitable, const char *call)
 {
-	int rc = check(side, call);
+	int rc = check_fd_call(waitable, call);
 
 	if (rc == -EINVAL)
 		return rc;
-	leat_chan_fd_disarm(side);
+	leat_chan_fd_disarm(waitable);
 	return 0;
 }
 
 int leat_rx_fd(struct leat_rx *rx)
 {
-	return fd_of(leat_waitable_of_rx(rx), "leat_rx_fd");
+	return get_chan_fd(leat_waitable_of_rx(rx), "leat_rx_fd");
 }
 
 int leat_rx_arm(struct leat_rx *rx)
 {
-	return arm_checked(leat_waitable_of_rx(rx), "leat_rx_arm");
+	return arm_waitable_fd(leat_waitable_of_rx(rx), "leat_rx_arm");
 }
 
 int leat_rx_disarm(struct leat_rx *rx)
 {
-	return disarm_checked(leat_waitable_of_rx(rx), "leat_rx_disarm");
+	return disarm_waitable_fd(leat_waitable_of_rx(rx), "leat_rx_disarm");
 }
 
 int leat_tx_fd(struct leat_tx *tx)
 {
-	return fd_of(leat_waitable_of_tx(tx), "leat_tx_fd");
+	return get_chan_fd(leat_waitable_of_tx(tx), "leat_tx_fd");
 }
 
 int leat_tx_arm(struct leat_tx *tx)
 {
-	return arm_checked(leat_waitable_of_tx(tx), "leat_tx_arm");
+	return arm_waitable_fd(leat_waitable_of_tx(tx), "leat_tx_arm");
 }
 
 int leat_tx_disarm(struct leat_tx *tx)
 {
-	return disarm_checked(leat_waitable_of_tx(tx), "leat_tx_disarm");
+	return disarm_waitable_fd(leat_waitable_of_tx(tx), "leat_tx_disarm");
+}
+
+int leat_wake_fd(int *wake_fd)
+{
+	int flag;
+
+	if (*wake_fd >= 0) {
+		leat_os_flag_clear(*wake_fd); /* an earlier wait may have left it raised */
+		return *wake_fd;
+	}
+	flag = leat_os_flag_open();
+	if (flag >= 0)
+		*wake_fd = flag;
+	return flag;
+}
+
+void leat_wake_fd_close(int *wake_fd)
+{
+	if (*wake_fd >= 0)
+		leat_os_flag_close(*wake_fd);
+	*wake_fd = -1;
 }

@@ -1,10 +1,11 @@
 /*
- * runtime/chan/chan_fd.h: a descriptor that tells another program's event loop of one side of a
- * channel (leat/select.h).
+ * runtime/chan/chan_fd.h: the descriptors of a handle (chan_fd.c). One is for event loops of
+ * programs (leat_rx_fd() in leat/chan.h); the other, the wake fd, is for the library's own waits in
+ * poll(2).
  *
- * It is a waiter on the side's event whose sleeper raises a flag. It stands on the list only while
- * it is armed, so nobody who sends or receives pays anything for it otherwise. Its handle's thread
- * arms and disarms.
+ * The first is a waiter on the event of its side, and its sleeper raises a flag. It is on the
+ * event's list only while it is armed, so otherwise it costs senders and receivers nothing. The
+ * handle's thread arms and disarms it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,28 +16,36 @@
 
 struct leat_chan_fd {
 	int flag;
-	bool armed; /* since then it was not left; it may have been told */
+	bool armed; /* on the list since it was armed, or notified since */
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
-	uint64_t moved; /* as moved_by(), when it was armed */
+	uint64_t moved; /* leat_waitable_moved() when it was armed */
 };
 
-/* The side's, or NULL. */
-struct leat_chan_fd *leat_chan_fd_of(struct leat_waitable *side);
+/* The descriptor for programs that this waitable has, or NULL. */
+struct leat_chan_fd *leat_chan_fd_of(struct leat_waitable *waitable);
 
-/* The part of a disarm that is not nothing. */
-void leat_chan_fd_remove_waiter(struct leat_waitable *side, struct leat_chan_fd *watch);
+/* Disarms one that is armed, and forwards a notification that it was given. */
+void leat_chan_fd_remove_waiter(struct leat_waitable *waitable, struct leat_chan_fd *chan_fd);
 
-/* Before the side's thread waits in any other way. */
-static inline void leat_chan_fd_disarm(struct leat_waitable *side) /* mutate */
+/* Called before the handle's thread waits in any other way, which is notified instead. */
+static inline void leat_chan_fd_disarm(struct leat_waitable *waitable) /* mutate */
 {
-	struct leat_chan_fd *watch = leat_chan_fd_of(side);
+	struct leat_chan_fd *chan_fd = leat_chan_fd_of(waitable);
 
-	if (leat_unlikely(watch != NULL) && watch->armed)
-		leat_chan_fd_remove_waiter(side, watch);
+	if (leat_unlikely(chan_fd != NULL) && chan_fd->armed)
+		leat_chan_fd_remove_waiter(waitable, chan_fd);
 }
 
-/* With its side. */
-void leat_chan_fd_close(struct leat_waitable *side, struct leat_chan_fd **watch);
+/* Called by the handle's close. */
+void leat_chan_fd_close(struct leat_waitable *waitable, struct leat_chan_fd **chan_fd);
+
+/*
+ * The wake fd: a flag, not raised, that wakes a wait of the handle's thread in poll(2). Made by the
+ * first call. Returns it, or -errno.
+ */
+int leat_wake_fd(int *wake_fd);
+/* Called by the handle's close. */
+void leat_wake_fd_close(int *wake_fd);
 
 #endif

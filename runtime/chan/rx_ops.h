@@ -1,10 +1,10 @@
 /*
- * runtime/chan/rx_ops.h: receivers that are no struct leat_handle.
+ * runtime/chan/rx_ops.h: every receiver by a table of functions.
  *
- * A receiver whose control word says LEAT_CTL_RX_OPS brings its own functions: behind that word
- * stands a pointer to them. Every call that takes a receiver asks this first, when what can be done
- * inline did not do. The functions are what leat/chan.h says of the calls by their names; size is
- * 0, or what the caller's items have.
+ * The receiver of a channel is a struct leat_handle, and its table is leat_chan_rx_ops. A receiver
+ * whose control word says LEAT_CTL_RX_OPS is something else and brings a table of its own: a
+ * pointer to it is behind that word. Every call that takes a receiver goes by leat_rx_ops_of() when
+ * what can be done inline did not do.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,9 +15,18 @@
 
 #include <leat/chan.h>
 
+struct leat_rx_waits {
+	struct leat_chan_fd *chan_fd; /* for programs, once one was asked for */
+	int wake_fd;                  /* a flag for waits in poll(2), once there was one; else -1 */
+};
+
 struct leat_rx_ops {
-	ssize_t (*recv)(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns,
-	                const char *call);
+	/*
+	 * The calls of leat/chan.h by their names. size: of the caller's items, or
+	 * LEAT_DETAIL_CHAN_SIZE; another than the channel's stops the program.
+	 */
+	ssize_t (*recv)(struct leat_rx *rx, void *items, size_t max, size_t size,
+	                int64_t deadline_ns, const char *call);
 	ssize_t (*peek)(struct leat_rx *rx, size_t want, const void **items);
 	int (*release)(struct leat_rx *rx, size_t n);
 	void (*close)(struct leat_rx *rx);
@@ -25,27 +34,38 @@ struct leat_rx_ops {
 	              const char **text);
 
 	/*
-	 * As leat_waitable_check() and its kin (runtime/chan/waitable.h), for the one waiter that
-	 * such a receiver has.
+	 * As one of several things to wait for: leat_waitable_check() and its kin
+	 * (runtime/chan/waitable.h). Those call the functions of leat_chan_rx_ops for a sender as
+	 * well, which is a struct leat_handle too.
 	 */
-	int (*check)(struct leat_rx *rx, const void *items, const char *call);
+	int (*check)(struct leat_rx *rx, const void *items, size_t size, const char *call);
 	int (*attempt)(struct leat_rx *rx, void *item);
 	bool (*ready)(struct leat_rx *rx);
-	bool (*add_waiter)(struct leat_rx *rx, struct leat_sleeper *sleeper);
-	bool (*remove_waiter)(struct leat_rx *rx, struct leat_sleeper *sleeper);
+	bool (*add_waiter)(struct leat_rx *rx, struct leat_waiter *waiter);
+	bool (*remove_waiter)(struct leat_rx *rx, struct leat_waiter *waiter);
 	enum leat_wait (*policy)(const struct leat_rx *rx);
 	struct leat_scope *(*scope)(const struct leat_rx *rx);
 	/*
-	 * What a struct leat_handle has for those who wait in poll(2). NULL where there is none, or
-	 * no memory to make it.
+	 * The descriptors of those that wait in poll(2). NULL where there are none, or no memory to
+	 * make them.
 	 */
 	struct leat_rx_waits *(*waits)(struct leat_rx *rx, bool make);
+
+	/* What needs other handles of the same side. NULL where the receiver is always single. */
+	bool (*position)(struct leat_rx *rx, uint64_t *position);
+	bool (*behind_peer)(struct leat_rx *rx);
+	void (*forward_notify)(struct leat_rx *rx);
+	/* Changes once this handle has moved items in a ring that other handles use too. */
+	uint64_t (*moved)(const struct leat_rx *rx);
+
+	/* The figures of a wait. NULL where there are none. */
+	void (*wait_begins)(struct leat_rx *rx, int64_t now_ns);
+	void (*wait_parks)(struct leat_rx *rx);
+	void (*wait_ends)(struct leat_rx *rx, int64_t now_ns);
 };
 
-struct leat_rx_waits {
-	struct leat_chan_fd *watch;
-	int wake_fd; /* -1: none */
-};
+/* Of a channel's handle, a sender's too (rx_ops.c). */
+extern const struct leat_rx_ops leat_chan_rx_ops;
 
 /* What the ctl of such a receiver points into. */
 struct leat_rx_ops_word {
@@ -60,7 +80,17 @@ static inline bool leat_rx_has_ops(const struct leat_rx *rx)
 
 static inline const struct leat_rx_ops *leat_rx_ops_of(const struct leat_rx *rx)
 {
-	return ((const struct leat_rx_ops_word *)(const void *)rx->ctl)->functions;
+	if (leat_rx_has_ops(rx))
+		return ((const struct leat_rx_ops_word *)(const void *)rx->ctl)->functions;
+	return &leat_chan_rx_ops;
+}
+
+/* For tables whose receivers have no name: stops the program for items of another size. */
+static inline void leat_rx_check_size(const struct leat_rx *rx, size_t size, const char *call)
+{
+	if (leat_unlikely(size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size))
+		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
+		         call, size, rx->ring.item_size);
 }
 
 #endif

@@ -5,19 +5,23 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/transfer.h"
+#include "runtime/chan/block.h"
+#include "runtime/chan/endings.h"
 #include "runtime/chan/rx_ops.h"
+#include "runtime/chan/stat.h"
 
 #include <limits.h>
 #include <string.h>
 
 /*
- * How often a sender that drops the oldest tries before it drops its own item: a receiver may stand
- * in the oldest slot.
+ * How often a sender that drops the oldest item tries before it drops its own: a receiver may be in
+ * the oldest slot.
  */
 enum { DROP_TRIES = 64 };
 
-/* Something was published (C1: items, C2: room) for those who park on this event. */
-static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32_t bit, size_t n)
+/* n items (C1), or n free slots (C2), were published: notifies the waiters parked on the event. */
+static inline void notify_parked(struct leat_chan *chan, struct leat_event *event, uint32_t bit,
+                                 size_t n)
 {
 	uint32_t ctl;
 
@@ -38,12 +42,12 @@ static inline void tell(struct leat_chan *chan, struct leat_event *event, uint32
 
 void leat_chan_sent(struct leat_chan *chan, size_t n)
 {
-	tell(chan, &chan->items, LEAT_CTL_RX_PARKED, n);
+	notify_parked(chan, &chan->items, LEAT_CTL_RX_PARKED, n);
 }
 
 void leat_chan_received(struct leat_chan *chan, size_t n)
 {
-	tell(chan, &chan->room, LEAT_CTL_TX_PARKED, n);
+	notify_parked(chan, &chan->room, LEAT_CTL_TX_PARKED, n);
 }
 
 void leat_detail_sent(struct leat_tx *tx)
@@ -56,14 +60,14 @@ void leat_detail_received(struct leat_rx *rx)
 	leat_chan_received(rx->chan, 1);
 }
 
-static void note_peak(struct leat_handle *h, uint64_t in_flight)
+static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
 {
 	if (in_flight > leat_load_rlx(&h->counts.peak)) /* rlx: only this thread writes it */
 		/* rlx: the same; a number for snapshots */
 		leat_store_rlx(&h->counts.peak, in_flight);
 }
 
-/* The sizes that most items have are constants to the compiler. */
+/* So that the compiler knows the size of most items: a copy of a constant size is no call. */
 #define BY_SIZE(size, call) \
 	((size) == 8    ? call(8) \
 	 : (size) == 16 ? call(16) \
@@ -71,7 +75,8 @@ static void note_peak(struct leat_handle *h, uint64_t in_flight)
 	 : (size) == 64 ? call(64) \
 	                : call(size))
 
-static size_t put_spsc(struct leat_spsc_side *tx, const unsigned char *items, size_t n, size_t size)
+static size_t push_spsc(struct leat_spsc_side *tx, const unsigned char *items, size_t n,
+                        size_t size)
 {
 #define PUSH(size) leat_spsc_push_batch(tx, items, n, size)
 	if (n > 1)
@@ -83,7 +88,7 @@ static size_t put_spsc(struct leat_spsc_side *tx, const unsigned char *items, si
 	return 1;
 }
 
-static size_t get_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n, size_t size)
+static size_t pop_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n, size_t size)
 {
 #define POP(size) leat_spsc_pop_batch(rx, items, n, size)
 	if (n > 1)
@@ -95,7 +100,7 @@ static size_t get_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n
 	return 1;
 }
 
-static size_t put_turns(struct leat_handle *h, const unsigned char *items, size_t n, size_t size)
+static size_t push_turns(struct leat_handle *h, const unsigned char *items, size_t n, size_t size)
 {
 	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
 	size_t done = 0, k;
@@ -107,36 +112,36 @@ static size_t put_turns(struct leat_handle *h, const unsigned char *items, size_
 #define PUSH(size) leat_mpmc_push_batch(ring, &h->side, items + done * size, n - done, size)
 	do
 		done += k = BY_SIZE(size, PUSH);
-	/* else it is full: no rest before the news */
+	/* stop at the end of a run, not by a failed push: that would back off before it notifies */
 	while (done < n && leat_mpmc_at_end(&h->side, k));
 #undef PUSH
 	return done;
 }
 
-/* Copies up to n items into the ring. Answers how many. */
-static size_t put(struct leat_handle *h, const unsigned char *items, size_t n)
+/* Copies up to n items into the ring. Returns how many. */
+static size_t push_items(struct leat_handle *h, const unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t done = chan->turns ? put_turns(h, items, n, chan->item_size)
-	                          : put_spsc(&h->ring, items, n, chan->item_size);
+	size_t done = chan->turns ? push_turns(h, items, n, chan->item_size)
+	                          : push_spsc(&h->ring, items, n, chan->item_size);
 
 	if (done == 0)
-		note_peak(h, chan->capacity);
+		note_handle_peak(h, chan->capacity);
 	return done;
 }
 
-/* Frees what producers gave up at the front. Whether there was any. */
-static bool skip(struct leat_chan *chan)
+/* Frees the slots in front that producers gave up. Whether there were any. */
+static bool free_given_up(struct leat_chan *chan)
 {
 	size_t skipped;
 
 	if (!leat_mpmc_skippable(&chan->mpmc))
-		return false; /* a look that finds nothing shares no write */
-	leat_chan_drop_begins(chan);
+		return false; /* without a write that other cores would see */
+	leat_chan_begin_move(chan);
 	skipped = leat_mpmc_skip(&chan->mpmc);
-	/* D1: begun before it; pairs with read_ring() */
+	/* D1: begun before it; pairs with read_ring_figures() */
 	leat_add_acqrel(&chan->skipped_taken, skipped);
-	leat_chan_move_ended(chan);
+	leat_chan_end_move(chan);
 	if (skipped == 0)
 		return false;
 	leat_chan_received(chan, skipped);
@@ -144,12 +149,13 @@ static bool skip(struct leat_chan *chan)
 }
 
 /*
- * Nothing was found where the head was: whether there may be something behind slots that were given
- * up.
+ * A receive found no item at the head. Returns whether there may be one behind slots that producers
+ * gave up.
  */
-static bool look_behind_skipped(struct leat_chan *chan)
+static bool find_behind_given_up(struct leat_chan *chan)
 {
-	return skip(chan) || leat_mpmc_readable(&chan->mpmc); /* another may have skipped for us */
+	return free_given_up(chan) ||
+	       leat_mpmc_readable(&chan->mpmc); /* another receiver may have freed them */
 }
 
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim)
@@ -158,11 +164,11 @@ size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_clai
 
 	do
 		n = leat_mpmc_take(&chan->mpmc, want, claim);
-	while (n == 0 && look_behind_skipped(chan));
+	while (n == 0 && find_behind_given_up(chan));
 	return n;
 }
 
-static size_t get_run(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
+static size_t pop_run(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
 {
 	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
 
@@ -175,29 +181,29 @@ static size_t get_run(struct leat_handle *h, unsigned char *items, size_t n, siz
 #undef POP
 }
 
-static size_t get_turns(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
+static size_t pop_turns(struct leat_handle *h, unsigned char *items, size_t n, size_t size)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	size_t done = 0, k;
 
 	while (done < n) {
 		do
-			k = get_run(h, items + done * size, n - done, size);
-		while (k == 0 && done == 0 && look_behind_skipped(chan));
+			k = pop_run(h, items + done * size, n - done, size);
+		while (k == 0 && done == 0 && find_behind_given_up(chan));
 		done += k;
 		if (!leat_mpmc_at_end(&h->side, k))
-			break; /* there is no more: no rest before the news */
+			break; /* no more items; a failed pop would back off before it notifies */
 	}
 	return done;
 }
 
-/* Copies up to n items out of the ring. Answers how many. */
-static size_t get(struct leat_handle *h, unsigned char *items, size_t n)
+/* Copies up to n items out of the ring. Returns how many. */
+static size_t pop_items(struct leat_handle *h, unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	return chan->turns ? get_turns(h, items, n, chan->item_size)
-	                   : get_spsc(&h->ring, items, n, chan->item_size);
+	return chan->turns ? pop_turns(h, items, n, chan->item_size)
+	                   : pop_spsc(&h->ring, items, n, chan->item_size);
 }
 
 void leat_chan_discard(struct leat_chan *chan, void *item)
@@ -207,26 +213,26 @@ void leat_chan_discard(struct leat_chan *chan, void *item)
 }
 
 /*
- * A drop moves the head between these two; leat_chan_read_stat() waits for `ended` to catch up with
- * `begun`.
+ * A thread moves a position between begin_move() and end_move() or end_drop(). A snapshot takes a
+ * reading only where `ended`, read first, equals `begun`, read last.
  */
-void leat_chan_drop_begins(struct leat_chan *chan)
+void leat_chan_begin_move(struct leat_chan *chan)
 {
 	/* rlx: D1: the release of the head after it (M3, R2) publishes it */
 	leat_add_rlx(&chan->drops_begun, 1);
 }
 
-void leat_chan_move_ended(struct leat_chan *chan)
+void leat_chan_end_move(struct leat_chan *chan)
 {
-	/* D2, D3: what was counted before ended; pairs with read_ring() */
+	/* D2, D3: what was counted before ended; pairs with read_ring_figures() */
 	leat_add_acqrel(&chan->drops_ended, 1);
 }
 
-void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n)
+void leat_chan_end_drop(struct leat_chan *chan, enum leat_drop reason, size_t n)
 {
-	/* D1: begun before it; pairs with read_ring() */
+	/* D1: begun before it; pairs with read_ring_figures() */
 	leat_add_acqrel(&chan->dropped[reason], n);
-	leat_chan_move_ended(chan);
+	leat_chan_end_move(chan);
 }
 
 static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason,
@@ -234,9 +240,9 @@ static size_t take_to_drop(struct leat_chan *chan, enum leat_drop reason,
 {
 	size_t n;
 
-	leat_chan_drop_begins(chan);
+	leat_chan_begin_move(chan);
 	n = leat_chan_take(chan, SIZE_MAX, claim);
-	leat_chan_drop_ended(chan, reason, n);
+	leat_chan_end_drop(chan, reason, n);
 	return n;
 }
 
@@ -246,7 +252,7 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 	size_t n;
 
 	if (!leat_mpmc_readable(&chan->mpmc))
-		return; /* a drain that finds nothing shares no write, and visits no handle */
+		return; /* without a write that other cores would see, and a visit of each handle */
 	leat_chan_note_peak(chan);
 	while ((n = take_to_drop(chan, reason, &claim)) > 0) {
 		for (size_t i = 0; i < n; i++)
@@ -269,9 +275,9 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 			leat_chan_note_peak(chan);
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, (char *)slots + i * chan->item_size);
-		leat_chan_drop_begins(chan);
+		leat_chan_begin_move(chan);
 		leat_spsc_release(rx, n);
-		leat_chan_drop_ended(chan, reason, n);
+		leat_chan_end_drop(chan, reason, n);
 	}
 	if (shut)
 		leat_spsc_shut(rx);
@@ -288,29 +294,29 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 }
 
 /*
- * Makes room by dropping the oldest item, unless there is room or a receiver stands in that slot.
+ * Makes room by dropping the oldest item, unless there is room or a receiver is in that slot.
  */
 static void drop_oldest(struct leat_chan *chan)
 {
 	struct leat_mpmc_claim claim;
 	size_t n;
 
-	leat_chan_drop_begins(chan);
+	leat_chan_begin_move(chan);
 	n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
-	leat_chan_drop_ended(chan, LEAT_DROPPED_OLDEST, n);
+	leat_chan_end_drop(chan, LEAT_DROPPED_OLDEST, n);
 	if (n == 0)
 		return;
 	leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
 	leat_mpmc_free(&chan->mpmc, &claim);
 }
 
-/* Drops an item that was sent, for want of room. */
+/* Drops the item that is being sent, for want of room. */
 static void drop_newest(struct leat_handle *h, const void *item)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
 	if (item != h->scratch)
-		/* discard may write to it; the caller's item is not ours to lend */
+		/* discard may write to the item, and the caller's is const */
 		memcpy(h->scratch, item, chan->item_size);
 	leat_bump(&h->counts.dropped_newest, 1);
 	leat_chan_discard(chan, h->scratch);
@@ -326,32 +332,32 @@ bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender)
 }
 
 /*
- * Room is there, but for a receiver that is still in the slot before it. Whether the item was put
- * after all.
+ * There is room behind the slot of a receiver that has not finished. Pauses for that receiver.
+ * Returns whether the item was sent after all.
  */
-static bool put_behind_peer(struct leat_handle *h, const void *item)
+static bool push_behind_peer(struct leat_handle *h, const void *item)
 {
 	for (int i = 0; i < LEAT_PEER_PAUSES && leat_chan_behind_peer(leat_chan_of(h), true); i++) {
 		leat_pause();
-		if (put(h, item, 1) == 1)
+		if (push_items(h, item, 1) == 1)
 			return true;
 	}
 	return false;
 }
 
-/* There was no room for the item: what a channel that drops does about it. */
-static void overflow(struct leat_handle *h, const void *item)
+/* There was no room for the item: drops it, or the oldest, as the overflow policy says. */
+static void send_overflowing(struct leat_handle *h, const void *item)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	if (chan->overflow == LEAT_DROP_NEWEST && put_behind_peer(h, item)) {
+	if (chan->overflow == LEAT_DROP_NEWEST && push_behind_peer(h, item)) {
 		leat_chan_sent(chan, 1);
 		return;
 	}
 	if (chan->overflow == LEAT_DROP_OLDEST)
 		for (int i = 0; i < DROP_TRIES; i++) {
 			drop_oldest(chan);
-			if (put(h, item, 1) == 1) {
+			if (push_items(h, item, 1) == 1) {
 				leat_chan_sent(chan, 1);
 				return;
 			}
@@ -361,10 +367,10 @@ static void overflow(struct leat_handle *h, const void *item)
 
 void leat_handle_send_scratch(struct leat_handle *h)
 {
-	if (put(h, h->scratch, 1) == 1)
+	if (push_items(h, h->scratch, 1) == 1)
 		leat_chan_sent(leat_chan_of(h), 1);
 	else
-		overflow(h, h->scratch);
+		send_overflowing(h, h->scratch);
 }
 
 static ssize_t attempt_send(struct leat_op *op)
@@ -375,20 +381,20 @@ static ssize_t attempt_send(struct leat_op *op)
 
 	if (refusal != 0)
 		return refusal;
-	n = put(op->h, op->items, op->n);
+	n = push_items(op->h, op->items, op->n);
 	if (n > 0) {
 		leat_chan_sent(chan, n);
 		return (ssize_t)n;
 	}
 	if (chan->overflow == LEAT_BLOCK)
 		return -EAGAIN;
-	overflow(op->h, op->items);
+	send_overflowing(op->h, op->items);
 	return 1;
 }
 
 /*
- * Under the lock: 0, or -ECANCELED where a cancel came first. One that comes later finds ENDED and
- * stays away.
+ * Caller holds chan->lock. Returns 0, or -ECANCELED where a cancel was first. A later cancel finds
+ * ENDED and does nothing.
  */
 static ssize_t set_ended(struct leat_chan *chan)
 {
@@ -402,23 +408,24 @@ static ssize_t set_ended(struct leat_chan *chan)
 }
 
 /*
- * The ring was found empty and its senders are gone: answers 0 from now on. The lock is for those
- * who put items back: they did so before this looks once more, or they find ENDED and keep what
- * they hold. -EAGAIN: there is something.
+ * The ring was found empty and its senders are closed, or have failed: sets ENDED, so that receives
+ * return 0 from now on. Returns 0; -ECANCELED; -EAGAIN if there may be an item. The lock orders
+ * this with a receiver that puts items back: it did so before the ring is read once more here, or
+ * it finds ENDED and keeps what it holds (put_back_claim()).
  */
-static ssize_t end_stream(struct leat_chan *chan)
+static ssize_t end_chan_stream(struct leat_chan *chan)
 {
-	/* rlx: the caller saw one of the two */
-	bool severed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
+	/* rlx: the caller read TX_GONE or TX_FAILED set */
+	bool failed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
 	ssize_t r = -EAGAIN;
 
 	leat_mutex_lock(&chan->lock);
 	if (!chan->turns ||
-	    (!leat_mpmc_readable(&chan->mpmc) && (!severed || leat_mpmc_idle(&chan->mpmc))))
+	    (!leat_mpmc_readable(&chan->mpmc) && (!failed || leat_mpmc_idle(&chan->mpmc))))
 		r = set_ended(chan);
 	leat_mutex_unlock(&chan->lock);
-	if (r == 0 && severed)
-		leat_event_notify(&chan->items, LEAT_EVENT_ALL); /* no last sender will */
+	if (r == 0 && failed)
+		leat_event_notify(&chan->items, LEAT_EVENT_ALL); /* no last sender's close will */
 	return r;
 }
 
@@ -428,16 +435,16 @@ ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl)
 		leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
 		return -ECANCELED;
 	}
-	/* a clone's send that was under way may have come too late */
+	/* ENDED with an item in the ring: a clone's send was under way when its generator failed */
 	return ctl & LEAT_CTL_ENDED ? 0 : -EAGAIN;
 }
 
-ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl)
+ssize_t leat_chan_end_if_empty(struct leat_chan *chan, uint32_t ctl)
 {
 	ssize_t r = -EAGAIN;
 
 	if (ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_TX_FAILED)) {
-		r = end_stream(chan);
+		r = end_chan_stream(chan);
 		if (r == -ECANCELED)
 			leat_chan_drain(chan, LEAT_DROPPED_CANCELED);
 	}
@@ -454,54 +461,47 @@ static ssize_t attempt_recv(struct leat_op *op)
 
 	if (r != -EAGAIN)
 		return r;
-	n = get(op->h, op->items, op->n);
+	n = pop_items(op->h, op->items, op->n);
 	if (n == 0)
-		return leat_chan_found_nothing(chan, ctl);
+		return leat_chan_end_if_empty(chan, ctl);
 	leat_chan_received(chan, n);
 	return (ssize_t)n;
 }
 
-/* What every call that sends or receives asks first: 0, or the error to answer. */
-static int check(const struct leat_handle *h, const void *items, size_t size, const char *call)
+/* The first step of every call that copies: 0, or the error that the call returns. */
+static int check_transfer(const struct leat_handle *h, const void *items, size_t size,
+                          const char *call)
 {
 	if (h == NULL)
 		return -EINVAL;
 	leat_handle_check(h, call);
 	if (items == NULL || leat_chan_of(h)->item_size == 0)
 		return -EINVAL;
-	if (size != 0 && size != leat_chan_of(h)->item_size)
+	if (size != LEAT_DETAIL_CHAN_SIZE && size != leat_chan_of(h)->item_size)
 		leat_die("%s: the pointer is to items of %zu bytes; the channel \"%s\" has items "
 		         "of %zu",
 		         call, size, leat_chan_of(h)->name, leat_chan_of(h)->item_size);
 	return h->held != 0 ? -EBUSY : 0;
 }
 
-/* An item that was given back, unless by -EAGAIN, is in the books as rejected. */
-static ssize_t give_back(struct leat_handle *h, ssize_t r, size_t n)
+/* Items that a send leaves with its caller, but by -EAGAIN, are counted as rejected. Returns r. */
+static ssize_t count_rejected(struct leat_handle *h, ssize_t r, size_t n)
 {
 	if (r < 0 && r != -EAGAIN)
 		leat_bump(&h->counts.rejected, n);
 	return r;
 }
 
-static int send_slowly(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1,
 		              NULL };
-	int rc = check(op.h, item, size, "leat_send");
+	int rc = check_transfer(op.h, item, size, "leat_send");
 
 	if (rc != 0)
 		return rc;
-	rc = (int)give_back(op.h, leat_op_run(&op, deadline_ns), 1);
+	rc = (int)count_rejected(op.h, leat_op_run(&op, deadline_ns), 1);
 	return rc < 0 ? rc : 0;
-}
-
-int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
-{
-	/* With a size, the inline body has tried. */
-	if (size != 0 || tx == NULL || item == NULL || tx->fast == NULL)
-		return send_slowly(tx, item, size, deadline_ns);
-	return leat_detail_send_turns(tx, item, tx->ring.item_size, deadline_ns);
 }
 
 ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
@@ -509,7 +509,7 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n,
 		              NULL };
-	ssize_t r = check(op.h, items, size, "leat_send_batch");
+	ssize_t r = check_transfer(op.h, items, size, "leat_send_batch");
 
 	if (r != 0)
 		return r;
@@ -523,68 +523,56 @@ ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, s
 		op.n -= (size_t)r;
 	}
 	if (op.n == n && n > 0)
-		return give_back(op.h, r, n);
+		return count_rejected(op.h, r, n);
 	return (ssize_t)(n - op.n);
 }
 
-/* From a receiver that brings its own functions. */
-static ssize_t receive_foreign(struct leat_rx *rx, void *items, size_t max, size_t size,
-                               int64_t deadline_ns, const char *call)
+ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                       int64_t deadline_ns, const char *call)
 {
-	if (size != 0 && size != rx->ring.item_size)
-		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
-		         call, size, rx->ring.item_size);
-	return leat_rx_ops_of(rx)->recv(rx, items, max, deadline_ns, call);
-}
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
+	int rc = check_transfer(op.h, items, size, call);
 
-static int receive_slowly(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
-{
-	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, item, 1, NULL };
-	int rc = check(op.h, item, size, "leat_recv");
-
-	return rc != 0 ? rc : (int)leat_op_run(&op, deadline_ns);
+	if (rc == 0 && max != 1 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
+		rc = -EINVAL;
+	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }
 
 int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t deadline_ns)
 {
-	if (rx != NULL && leat_rx_has_ops(rx))
-		return (int)receive_foreign(rx, item, 1, size, deadline_ns, "leat_recv");
-	if (size != 0 || rx == NULL || item == NULL || rx->fast == NULL)
-		return receive_slowly(rx, item, size, deadline_ns);
-	return leat_detail_recv_turns(rx, item, rx->ring.item_size, deadline_ns);
+	if (leat_unlikely(rx == NULL))
+		return -EINVAL;
+	return (int)leat_rx_ops_of(rx)->recv(rx, item, 1, size, deadline_ns, "leat_recv");
 }
 
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
                               int64_t deadline_ns)
 {
-	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
-	int rc;
-
-	if (rx != NULL && leat_rx_has_ops(rx))
-		return receive_foreign(rx, items, max, size, deadline_ns, "leat_recv_batch");
-	rc = check(op.h, items, size, "leat_recv_batch");
-	if (rc == 0 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
-		rc = -EINVAL;
-	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
+	if (leat_unlikely(rx == NULL))
+		return -EINVAL;
+	return leat_rx_ops_of(rx)->recv(rx, items, max, size, deadline_ns, "leat_recv_batch");
 }
 
 int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call)
 {
-	return check(h, item, size, call);
+	return check_transfer(h, item, size, call);
 }
 
-ssize_t leat_copy_now(struct leat_handle *h, void *item)
+ssize_t leat_copy_attempt(struct leat_handle *h, void *item)
 {
 	struct leat_op op = { .h = h, .items = item, .n = 1 };
 
-	return h->sender ? give_back(h, attempt_send(&op), 1) : attempt_recv(&op);
+	return h->sender ? count_rejected(h, attempt_send(&op), 1) : attempt_recv(&op);
 }
 
-/* Where only claims that others hold keep a severed stream from its end, it has not ended yet. */
+/*
+ * A stream whose generator failed has not ended while other handles still claim slots, even if no
+ * item is there.
+ */
 static bool ready_to_receive(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	/* rlx: who is told that there is something attempts it, and that looks in order */
+	/* rlx: a caller that gets true makes an attempt, and that loads in order */
 	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))
@@ -607,69 +595,4 @@ static bool ready_to_send(struct leat_handle *h)
 bool leat_copy_ready(struct leat_handle *h)
 {
 	return h->sender ? ready_to_send(h) : ready_to_receive(h);
-}
-
-/*
- * The plain functions, for those who call by address or from another language: the channel's item
- * size, unchecked.
- */
-#undef leat_send
-#undef leat_send_until
-#undef leat_try_send
-#undef leat_send_batch
-#undef leat_try_send_batch
-#undef leat_recv
-#undef leat_recv_until
-#undef leat_try_recv
-#undef leat_recv_batch
-#undef leat_try_recv_batch
-
-int leat_send(struct leat_tx *tx, const void *item)
-{
-	return leat_detail_send(tx, item, 0, LEAT_NEVER);
-}
-
-int leat_send_until(struct leat_tx *tx, const void *item, int64_t deadline_ns)
-{
-	return leat_detail_send(tx, item, 0, leat_detail_deadline(deadline_ns));
-}
-
-int leat_try_send(struct leat_tx *tx, const void *item)
-{
-	return leat_detail_send(tx, item, 0, LEAT_DETAIL_TRY);
-}
-
-ssize_t leat_send_batch(struct leat_tx *tx, const void *items, size_t n)
-{
-	return leat_detail_send_many(tx, items, n, 0, LEAT_NEVER);
-}
-
-ssize_t leat_try_send_batch(struct leat_tx *tx, const void *items, size_t n)
-{
-	return leat_detail_send_many(tx, items, n, 0, LEAT_DETAIL_TRY);
-}
-
-int leat_recv(struct leat_rx *rx, void *item)
-{
-	return leat_detail_recv(rx, item, 0);
-}
-
-int leat_recv_until(struct leat_rx *rx, void *item, int64_t deadline_ns)
-{
-	return leat_detail_recv_by(rx, item, 0, leat_detail_deadline(deadline_ns));
-}
-
-int leat_try_recv(struct leat_rx *rx, void *item)
-{
-	return leat_detail_recv_by(rx, item, 0, LEAT_DETAIL_TRY);
-}
-
-ssize_t leat_recv_batch(struct leat_rx *rx, void *items, size_t max)
-{
-	return leat_detail_recv_many(rx, items, max, 0, LEAT_NEVER);
-}
-
-ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max)
-{
-	return leat_detail_recv_many(rx, items, max, 0, LEAT_DETAIL_TRY);
 }

@@ -1,5 +1,5 @@
 /*
- * runtime/chan/transfer.h: what copying and zero-copy transfer share.
+ * runtime/chan/transfer.h: what copying and zero-copy transfer share (transfer.c, zero_copy.c).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -8,51 +8,74 @@
 
 #include "runtime/chan/chan.h"
 
+/* n items, or n free slots, were published: notifies as many parked waiters of the other side. */
+void leat_chan_sent(struct leat_chan *chan, size_t n);     /* mutate */
+void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
+
 /*
- * Takes up to want neighbouring items of a ring with turns; what producers gave up is freed on the
- * way.
+ * Takes all items out and discards them. On an SPSC ring no other thread may receive meanwhile; on
+ * a ring with turns others may.
+ */
+void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
+/* Gives up what a handle has reserved or peeked at, as its close does. In zero_copy.c. */
+void leat_handle_give_up_held(struct leat_handle *h);
+
+/*
+ * Claims up to want neighbouring items of a ring with turns. Frees slots that producers gave up
+ * where they are in front.
  */
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim);
 
-/* Before a receive looks at the ring: -ECANCELED, after a drain, or -EAGAIN to go on. */
-ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
-/* After it found nothing, ctl having been loaded before: 0 the end, -ECANCELED, -EAGAIN. */
-ssize_t leat_chan_found_nothing(struct leat_chan *chan, uint32_t ctl);
+/* The functions of leat_chan_rx_ops that receive; the last two in zero_copy.c. */
+ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                       int64_t deadline_ns, const char *call);
+ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items);
+int leat_chan_release(struct leat_rx *rx, size_t n);
 
 /*
- * How often an attempt that must not wait is made once more, with a pause before each, while only
- * an unfinished transfer of another thread keeps it from an item (or room) that is there. Such a
- * thread is done within some ten nanoseconds, unless it is not running or holds a reservation or a
- * peek: then it is not waited for.
+ * Before a receive reads the ring. ctl: loaded with acquire (K1). Returns -ECANCELED after it has
+ * drained the channel; 0 at the end of the stream; -EAGAIN if the receive goes on.
+ */
+ssize_t leat_chan_refuse_receive(struct leat_chan *chan, uint32_t ctl);
+/*
+ * After a receive found no item. ctl: loaded before it read the ring. Returns 0 if the stream has
+ * ended, which it then has for all receivers; -ECANCELED; -EAGAIN.
+ */
+ssize_t leat_chan_end_if_empty(struct leat_chan *chan, uint32_t ctl);
+
+/*
+ * How often an attempt that must not wait is repeated, with a pause before each, while only an
+ * unfinished transfer of another thread keeps it from an item (or room) that is there. That thread
+ * finishes within some ten nanoseconds, unless it does not run or holds a reservation or a peek;
+ * such a thread is not waited for.
  */
 enum { LEAT_PEER_PAUSES = 64 };
-/* Whether that is so for this side of the channel now. */
+/* Whether only such a transfer is in the way of this side now. */
 bool leat_chan_behind_peer(const struct leat_chan *chan, bool sender);
 
 /*
- * What moves a position without a transfer stands between drop_begins() and one of these, so that
- * looks see all of it or none: a drop of n items, or a giving back.
+ * A thread that moves a position without a transfer (it drops n items, or gives slots or items
+ * back) does so between leat_chan_begin_move() and one of the other two. So a snapshot reads all of
+ * the move or none: edges D1 and D2 in runtime/chan/stat.h.
  */
-void leat_chan_drop_begins(struct leat_chan *chan);
-void leat_chan_drop_ended(struct leat_chan *chan, enum leat_drop reason, size_t n);
-void leat_chan_move_ended(struct leat_chan *chan);
-/* Hands one item to the user's discard, if there is one. */
+void leat_chan_begin_move(struct leat_chan *chan);
+void leat_chan_end_drop(struct leat_chan *chan, enum leat_drop reason, size_t n);
+void leat_chan_end_move(struct leat_chan *chan);
+/* Passes one item to the user's discard, if there is one. */
 void leat_chan_discard(struct leat_chan *chan, void *item);
-/* Why an item that nobody receives is dropped: the receivers left, or a cancel came. */
-enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan);
 
 /*
- * One item that is copied, for who waits on several channels. check() answers 0, -EINVAL or -EBUSY;
- * now() one attempt, as struct leat_op has it, in the books; ready() whether an attempt would
- * answer something else than -EAGAIN.
+ * One item that is copied, for threads that wait on several channels. check() returns 0, -EINVAL or
+ * -EBUSY. attempt() makes one attempt, as in struct leat_op, and counts it. ready() returns whether
+ * an attempt would return something else than -EAGAIN.
  */
 int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call);
-ssize_t leat_copy_now(struct leat_handle *h, void *item);
+ssize_t leat_copy_attempt(struct leat_handle *h, void *item);
 bool leat_copy_ready(struct leat_handle *h);
 
 /*
- * Sends the handle's scratch item, or drops one as the channel does: a commit, which is not
- * refused.
+ * Sends the handle's scratch item, or drops an item as the channel's overflow policy says. For a
+ * commit, which cannot fail.
  */
 void leat_handle_send_scratch(struct leat_handle *h);
 

@@ -1,25 +1,30 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
-#include "runtime/chan/chan.h"
+/*
+ * leat_tx_wait(): a sender that waits for a descriptor, for a time, or until no send can succeed.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/event/wait.h"
+#include "runtime/chan/chan.h"
+#include "runtime/chan/chan_fd.h"
 
 #include <poll.h>
 
-/* A wait for a descriptor, if fd is one, and for what a send on the handle could no longer do. */
+/* A wait for a descriptor, if fd is one, and until a send on the handle can no longer succeed. */
 struct tx_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter waiter;
 	struct leat_handle *h;
 	int fd;
 	short events;
-	bool ready; /* the last poll found the descriptor so */
+	bool ready; /* the last poll returned the descriptor */
 };
 
 static struct tx_wait *tx_wait_of(struct leat_wait_loop *w)
 {
-	return (struct tx_wait *)(void *)w;
+	return leat_container_of(w, struct tx_wait, loop);
 }
 
-static struct leat_chan *waited_for(struct leat_wait_loop *w)
+static struct leat_chan *chan_of_tx_wait(struct leat_wait_loop *w)
 {
 	return leat_chan_of(tx_wait_of(w)->h);
 }
@@ -28,7 +33,7 @@ static struct leat_chan *waited_for(struct leat_wait_loop *w)
  * Polls the descriptor and the flag that the channel raises. Returns -EAGAIN, or what poll(2)
  * failed with.
  */
-static ssize_t poll_until(struct tx_wait *wait, int64_t until_ns)
+static ssize_t poll_tx_wait(struct tx_wait *wait, int64_t until_ns)
 {
 	struct pollfd fds[2] = { { .fd = wait->fd, .events = wait->events },
 		                 { .fd = wait->loop.sleeper.fd, .events = POLLIN } };
@@ -38,71 +43,50 @@ static ssize_t poll_until(struct tx_wait *wait, int64_t until_ns)
 	return n < 0 && n != -ETIMEDOUT ? n : -EAGAIN;
 }
 
-static ssize_t wait_attempt(struct leat_wait_loop *w)
+static ssize_t tx_wait_attempt(struct leat_wait_loop *w)
 {
 	struct tx_wait *wait = tx_wait_of(w);
-	int refusal = leat_chan_refusal(waited_for(w));
+	int refusal = leat_chan_refusal(chan_of_tx_wait(w));
 	ssize_t r = -EAGAIN;
 
 	if (refusal != 0)
 		return refusal;
 	if (w->last && wait->fd >= 0)
-		r = poll_until(wait, 0);
+		r = poll_tx_wait(wait, 0);
 	return wait->ready ? 1 : r;
 }
 
-static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
+static void tx_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	(void)now_ns;
-	leat_scope_expire(waited_for(w)->scope);
+	leat_scope_expire(chan_of_tx_wait(w)->scope);
 }
 
-static void wait_prepare(struct leat_wait_loop *w)
+static void tx_wait_prepare(struct leat_wait_loop *w)
 {
-	leat_event_prepare_wait(&waited_for(w)->done, &tx_wait_of(w)->waiter);
+	leat_event_prepare_wait(&chan_of_tx_wait(w)->done, &tx_wait_of(w)->waiter);
 }
 
-static ssize_t wait_park(struct leat_wait_loop *w, int64_t until_ns)
+static ssize_t tx_wait_park(struct leat_wait_loop *w, int64_t until_ns)
 {
 	if (tx_wait_of(w)->fd >= 0)
-		return poll_until(tx_wait_of(w), until_ns);
+		return poll_tx_wait(tx_wait_of(w), until_ns);
 	leat_sleeper_park(&w->sleeper, until_ns);
 	return -EAGAIN;
 }
 
-static bool wait_retire(struct leat_wait_loop *w)
+static bool tx_wait_retire(struct leat_wait_loop *w)
 {
-	return leat_event_remove_waiter(&waited_for(w)->done, &tx_wait_of(w)->waiter);
+	return leat_event_remove_waiter(&chan_of_tx_wait(w)->done, &tx_wait_of(w)->waiter);
 }
 
-static const struct leat_wait_ops wait_ops = {
-	.attempt = wait_attempt,
-	.expire = wait_expire,
-	.prepare = wait_prepare,
-	.park = wait_park,
-	.retire = wait_retire,
+static const struct leat_wait_ops tx_wait_ops = {
+	.attempt = tx_wait_attempt,
+	.expire = tx_wait_expire,
+	.prepare = tx_wait_prepare,
+	.park = tx_wait_park,
+	.retire = tx_wait_retire,
 };
-
-int leat_wake_fd(int *wake_fd)
-{
-	int flag;
-
-	if (*wake_fd >= 0) {
-		leat_os_flag_clear(*wake_fd); /* what a wait before has left in it */
-		return *wake_fd;
-	}
-	flag = leat_os_flag_open();
-	if (flag >= 0)
-		*wake_fd = flag;
-	return flag;
-}
-
-void leat_wake_fd_close(int *wake_fd)
-{
-	if (*wake_fd >= 0)
-		leat_os_flag_close(*wake_fd);
-	*wake_fd = -1;
-}
 
 int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 {
@@ -114,13 +98,13 @@ int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 		return -EINVAL;
 	leat_handle_check(h, "leat_tx_wait");
 	if (fd >= 0) {
-		flag = leat_wake_fd(&h->wake_fd);
+		flag = leat_wake_fd(&h->waits.wake_fd);
 		if (flag < 0)
 			return flag;
 	}
 	wait = (struct tx_wait){
 		.loop = {
-			.ops = &wait_ops,
+			.ops = &tx_wait_ops,
 			.policy = LEAT_WAIT_PARK,
 			.time = fd >= 0 ? LEAT_TIME_STARVED : LEAT_TIME_PACED,
 			.weight = 1,

@@ -1,177 +1,115 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each function of waitable.h calls the waitable's table of functions (runtime/chan/rx_ops.h).
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
 #include "runtime/chan/waitable.h"
 #include "runtime/chan/chan_fd.h"
 #include "runtime/chan/rx_ops.h"
-#include "runtime/chan/transfer.h"
 
-static struct leat_handle *handle_of(struct leat_waitable *side)
+/* A sender has the shape of a receiver, and the table of a channel's handle. */
+static struct leat_rx *rx_of(struct leat_waitable *waitable)
 {
-	return (struct leat_handle *)(void *)side;
+	return (struct leat_rx *)(void *)waitable;
 }
 
-/* The receiver that a side is, where that brings its own functions; else NULL. */
-static struct leat_rx *foreign(struct leat_waitable *side)
+static const struct leat_rx_ops *ops_of(struct leat_waitable *waitable)
 {
-	struct leat_rx *rx = (struct leat_rx *)(void *)side;
-
-	return leat_rx_has_ops(rx) ? rx : NULL;
+	return leat_rx_ops_of(rx_of(waitable));
 }
 
-static struct leat_event *event_of(struct leat_handle *h)
-{
-	return h->sender ? &leat_chan_of(h)->room : &leat_chan_of(h)->items;
-}
-
-int leat_waitable_check_slowly(struct leat_waitable *side, const void *item, size_t size,
+int leat_waitable_check_slowly(struct leat_waitable *waitable, const void *item, size_t size,
                                const char *call)
 {
-	struct leat_rx *rx = foreign(side);
-
-	if (rx != NULL && size != 0 && size != rx->ring.item_size)
-		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
-		         call, size, rx->ring.item_size);
-	if (rx != NULL)
-		return leat_rx_ops_of(rx)->check(rx, item, call);
-	return leat_copy_check(handle_of(side), item, size, call);
+	return ops_of(waitable)->check(rx_of(waitable), item, size, call);
 }
 
-size_t leat_waitable_item_size(struct leat_waitable *side)
+size_t leat_waitable_item_size(struct leat_waitable *waitable)
 {
-	if (foreign(side) != NULL)
-		return foreign(side)->ring.item_size;
-	return leat_chan_of(handle_of(side))->item_size;
+	return rx_of(waitable)->ring.item_size;
 }
 
-int leat_waitable_attempt_slowly(struct leat_waitable *side, void *item)
+int leat_waitable_attempt_slowly(struct leat_waitable *waitable, void *item)
 {
-	struct leat_rx *rx = foreign(side);
-
-	if (rx != NULL)
-		return leat_rx_ops_of(rx)->attempt(rx, item);
-	return (int)leat_copy_now(handle_of(side), item);
+	return ops_of(waitable)->attempt(rx_of(waitable), item);
 }
 
-bool leat_waitable_ready(struct leat_waitable *side)
+bool leat_waitable_ready(struct leat_waitable *waitable)
 {
-	struct leat_rx *rx = foreign(side);
-	struct leat_handle *h = handle_of(side);
-
-	if (rx != NULL)
-		return leat_rx_ops_of(rx)->ready(rx);
-	if (leat_copy_ready(h))
-		return true;
-	if (!h->sender && h->chan->producer != NULL)
-		/* a worker sees to it that there will be something */
-		h->chan->producer->demand(h->chan->producer);
-	return false;
+	return ops_of(waitable)->ready(rx_of(waitable));
 }
 
-bool leat_waitable_position(struct leat_waitable *side, uint64_t *position)
+bool leat_waitable_position(struct leat_waitable *waitable, uint64_t *position)
 {
-	struct leat_handle *h = handle_of(side);
-	const struct leat_mpmc *ring;
-
 	*position = 0;
-	if (foreign(side) != NULL || !leat_chan_of(h)->turns)
-		return false;
-	ring = &leat_chan_of(h)->mpmc;
-	if (h->sender ? ring->single_producer : ring->single_consumer)
-		return false;
-	/* M3: before the attempt; pairs with itself */
-	*position = leat_load_acq(h->sender ? &ring->tail : &ring->head);
-	return true;
+	return ops_of(waitable)->position != NULL &&
+	       ops_of(waitable)->position(rx_of(waitable), position);
 }
 
-bool leat_waitable_behind_peer(struct leat_waitable *side)
+bool leat_waitable_behind_peer(struct leat_waitable *waitable)
 {
-	struct leat_handle *h = handle_of(side);
-
-	return foreign(side) == NULL && leat_chan_behind_peer(leat_chan_of(h), h->sender);
+	return ops_of(waitable)->behind_peer != NULL &&
+	       ops_of(waitable)->behind_peer(rx_of(waitable));
 }
 
-bool leat_waitable_add_waiter(struct leat_waitable *side, struct leat_waiter *waiter)
+bool leat_waitable_add_waiter(struct leat_waitable *waitable, struct leat_waiter *waiter)
 {
-	struct leat_rx *rx = foreign(side);
-	struct leat_handle *h = handle_of(side);
-
-	leat_chan_fd_disarm(side); /* else the news would be told to that */
-	if (rx != NULL)
-		return leat_rx_ops_of(rx)->add_waiter(rx, waiter->sleeper);
-	return leat_event_add_waiter(event_of(h), waiter);
+	leat_chan_fd_disarm(waitable); /* else the descriptor would be notified instead */
+	return ops_of(waitable)->add_waiter(rx_of(waitable), waiter);
 }
 
-bool leat_waitable_remove_waiter(struct leat_waitable *side, struct leat_waiter *waiter)
+bool leat_waitable_remove_waiter(struct leat_waitable *waitable, struct leat_waiter *waiter)
 {
-	struct leat_rx *rx = foreign(side);
-
-	if (rx != NULL)
-		return leat_rx_ops_of(rx)->remove_waiter(rx, waiter->sleeper);
-	return leat_event_remove_waiter(event_of(handle_of(side)), waiter);
+	return ops_of(waitable)->remove_waiter(rx_of(waitable), waiter);
 }
 
-void leat_waitable_forward_notify(struct leat_waitable *side)
+void leat_waitable_forward_notify(struct leat_waitable *waitable)
 {
-	struct leat_handle *h = handle_of(side);
-
-	if (foreign(side) != NULL)
-		return; /* there is one receiver */
-	leat_chan_forward_notify(leat_chan_of(h), h->sender);
+	if (ops_of(waitable)->forward_notify != NULL)
+		ops_of(waitable)->forward_notify(rx_of(waitable));
 }
 
-enum leat_wait leat_waitable_policy(struct leat_waitable *side)
+uint64_t leat_waitable_moved(struct leat_waitable *waitable)
 {
-	struct leat_rx *rx = foreign(side);
-	struct leat_handle *h = handle_of(side);
-
-	if (rx != NULL)
-		return leat_rx_ops_of(rx)->policy(rx);
-	return h->sender ? leat_chan_of(h)->send_wait : leat_chan_of(h)->recv_wait;
+	return ops_of(waitable)->moved == NULL ? 0 : ops_of(waitable)->moved(rx_of(waitable));
 }
 
-struct leat_scope *leat_waitable_scope(struct leat_waitable *side)
+enum leat_wait leat_waitable_policy(struct leat_waitable *waitable)
 {
-	struct leat_rx *rx = foreign(side);
-
-	return rx != NULL ? leat_rx_ops_of(rx)->scope(rx) : leat_chan_of(handle_of(side))->scope;
+	return ops_of(waitable)->policy(rx_of(waitable));
 }
 
-int leat_waitable_wake_fd(struct leat_waitable *side)
+struct leat_scope *leat_waitable_scope(struct leat_waitable *waitable)
 {
-	struct leat_rx *rx = foreign(side);
-	struct leat_rx_waits *waits;
+	return ops_of(waitable)->scope(rx_of(waitable));
+}
 
-	if (rx == NULL)
-		return leat_wake_fd(&handle_of(side)->wake_fd);
-	waits = leat_rx_ops_of(rx)->waits(rx, true);
+struct leat_rx_waits *leat_waitable_waits(struct leat_waitable *waitable, bool make)
+{
+	return ops_of(waitable)->waits(rx_of(waitable), make);
+}
+
+int leat_waitable_wake_fd(struct leat_waitable *waitable)
+{
+	struct leat_rx_waits *waits = leat_waitable_waits(waitable, true);
+
 	return waits == NULL ? -ENOMEM : leat_wake_fd(&waits->wake_fd);
 }
 
-void leat_waitable_wait_begins(struct leat_waitable *side, int64_t now_ns)
+void leat_waitable_wait_begins(struct leat_waitable *waitable, int64_t now_ns)
 {
-	struct leat_handle *h = handle_of(side);
-
-	if (foreign(side) != NULL)
-		return; /* it keeps no such books */
-	/* rlx: a number; what it says is right as soon as it is seen */
-	leat_store_rlx(&h->wait_base_ns, (uint64_t)now_ns - leat_load_rlx(&h->counts.blocked_ns));
+	if (ops_of(waitable)->wait_begins != NULL)
+		ops_of(waitable)->wait_begins(rx_of(waitable), now_ns);
 }
 
-void leat_waitable_wait_parks(struct leat_waitable *side)
+void leat_waitable_wait_parks(struct leat_waitable *waitable)
 {
-	if (foreign(side) == NULL)
-		leat_bump(&handle_of(side)->counts.parks, 1);
+	if (ops_of(waitable)->wait_parks != NULL)
+		ops_of(waitable)->wait_parks(rx_of(waitable));
 }
 
-void leat_waitable_wait_ends(struct leat_waitable *side, int64_t now_ns)
+void leat_waitable_wait_ends(struct leat_waitable *waitable, int64_t now_ns)
 {
-	struct leat_handle *h = handle_of(side);
-	uint64_t base_ns;
-
-	if (foreign(side) != NULL)
-		return;
-	base_ns = leat_load_rlx(&h->wait_base_ns); /* rlx: only this thread writes it */
-	if (base_ns == 0)
-		return;
-	leat_store_rlx(&h->counts.blocked_ns, (uint64_t)now_ns - base_ns); /* rlx: a number */
-	leat_store_rlx(&h->wait_base_ns, 0); /* rlx: the same; what looks tell never goes back */
+	if (ops_of(waitable)->wait_ends != NULL)
+		ops_of(waitable)->wait_ends(rx_of(waitable), now_ns);
 }

@@ -1,30 +1,32 @@
 /*
- * Reserving and peeking: items written and read where they stand.
+ * Reserving and peeking: items that are written and read in their slots.
  *
- * A handle that holds something has its side of the ring shut, so that no fast path goes past what
- * is held.
+ * The cursors of a handle that holds a reservation or a peek are shut, so that no fast path passes
+ * what is held.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/block.h"
+#include "runtime/chan/endings.h"
 #include "runtime/chan/rx_ops.h"
 #include "runtime/chan/transfer.h"
 
 /*
- * What a handle has of a ring with turns is told before the ring's position counts it, and until
- * nothing more can be given back: so a look at the books counts an item too late, and never too
- * early.
+ * Publishes how much of a ring with turns this handle has claimed. The handle does so before the
+ * ring's position counts the claim, and until no part of it can be given back. So a snapshot may
+ * count an item too late, but never too early.
  */
-static void tell_claimed(struct leat_handle *h, uint64_t claim)
+static void store_claimed(struct leat_handle *h, uint64_t claim)
 {
-	/* rlx: this thread's own */
+	/* rlx: only this thread writes it */
 	uint64_t changes = leat_load_rlx(&h->claimed) & ~(LEAT_CLAIMING | LEAT_CLAIM_ITEMS);
 
 	changes = (changes + LEAT_CLAIM_CHANGE) & ~LEAT_CLAIMING;
-	/* D4: with the position, given back or moved; pairs with less_claimed() */
+	/* D4: with the position, given back or moved; pairs with subtract_claimed() */
 	leat_store_rel(&h->claimed, changes | claim);
 }
 
-static size_t hold(struct leat_handle *h, size_t n)
+static size_t hold_items(struct leat_handle *h, size_t n)
 {
 	h->held = n;
 	leat_spsc_shut(&h->ring);
@@ -32,7 +34,7 @@ static size_t hold(struct leat_handle *h, size_t n)
 	return n;
 }
 
-static void unhold(struct leat_handle *h)
+static void unhold_items(struct leat_handle *h)
 {
 	h->held = 0;
 	h->scratched = false;
@@ -40,7 +42,7 @@ static void unhold(struct leat_handle *h)
 	h->fast = leat_chan_of(h)->turns ? &leat_chan_of(h)->mpmc : NULL;
 }
 
-/* Claims, or takes, with one of these two. */
+/* Claims slots or items, by claim: claim_room() or leat_chan_take(). */
 static size_t claim_turns(struct leat_op *op,
                           size_t (*claim)(struct leat_chan *, size_t, struct leat_mpmc_claim *))
 {
@@ -52,9 +54,9 @@ static size_t claim_turns(struct leat_op *op,
 
 	if (want > LEAT_CLAIM_ITEMS)
 		want = LEAT_CLAIM_ITEMS;
-	tell_claimed(h, want | LEAT_CLAIMING);
+	store_claimed(h, want | LEAT_CLAIMING);
 	n = claim(chan, want, &h->claim);
-	tell_claimed(h, n);
+	store_claimed(h, n);
 	if (n > 0)
 		op->place = leat_mpmc_item(&chan->mpmc, &h->claim, 0);
 	return n;
@@ -74,7 +76,7 @@ static size_t reserve_now(struct leat_op *op)
 		n = claim_turns(op, claim_room);
 	else
 		n = leat_spsc_claim(&h->ring, op->n, &op->place);
-	return n == 0 ? 0 : hold(h, n);
+	return n == 0 ? 0 : hold_items(h, n);
 }
 
 /*
@@ -87,7 +89,7 @@ static ssize_t reserve_scratch(struct leat_op *op)
 {
 	op->h->scratched = true;
 	op->place = op->h->scratch;
-	return (ssize_t)hold(op->h, 1);
+	return (ssize_t)hold_items(op->h, 1);
 }
 
 static ssize_t attempt_reserve(struct leat_op *op)
@@ -109,7 +111,8 @@ static ssize_t attempt_reserve(struct leat_op *op)
 	return chan->overflow == LEAT_BLOCK ? -EAGAIN : reserve_scratch(op);
 }
 
-static int check(const struct leat_handle *h, size_t want, const void *items, const char *call)
+static int check_zero_copy(const struct leat_handle *h, size_t want, const void *items,
+                           const char *call)
 {
 	if (h == NULL)
 		return -EINVAL;
@@ -122,7 +125,7 @@ static int check(const struct leat_handle *h, size_t want, const void *items, co
 ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_reserve, NULL, want, NULL };
-	ssize_t r = check(op.h, want, items, "leat_reserve");
+	ssize_t r = check_zero_copy(op.h, want, items, "leat_reserve");
 
 	if (r != 0)
 		return r;
@@ -135,8 +138,8 @@ ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
 }
 
 /*
- * Of a claim, n are sent. The rest is taken back, or left behind as skipped, which receivers must
- * hear of as of items.
+ * Sends n slots of the claim. The rest is given back; where another sender has claimed slots behind
+ * it, it stays in the ring as skipped, and receivers are notified of those slots as of items.
  */
 static void commit_turns(struct leat_handle *h, size_t n)
 {
@@ -145,30 +148,30 @@ static void commit_turns(struct leat_handle *h, size_t n)
 
 	if (back == 0) {
 		leat_mpmc_commit(&chan->mpmc, &h->claim, n);
-		tell_claimed(h, 0);
+		store_claimed(h, 0);
 	} else {
-		leat_chan_drop_begins(chan);
+		leat_chan_begin_move(chan);
 		skipped = leat_mpmc_commit(&chan->mpmc, &h->claim, n);
 		leat_add_rlx(&chan->skipped_sent, skipped); /* rlx: D2 publishes it */
-		tell_claimed(h, 0);
-		leat_chan_move_ended(chan);
+		store_claimed(h, 0);
+		leat_chan_end_move(chan);
 		if (skipped == 0)
-			/* room again, for senders that found none meanwhile */
+			/* there is room again, for senders that found none meanwhile */
 			leat_chan_received(chan, back);
 	}
 	if (n + skipped > 0)
 		leat_chan_sent(chan, n + skipped);
 	else if (!chan->mpmc.single_producer)
-		/* it may have been all that kept a severed stream from its end */
+		/* this claim may have been all that kept a failed stream from its end */
 		leat_chan_sent(chan, LEAT_EVENT_ALL);
 }
 
-static void commit(struct leat_handle *h, size_t n)
+static void commit_held(struct leat_handle *h, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	bool scratched = h->scratched;
 
-	unhold(h);
+	unhold_items(h);
 	if (scratched) {
 		if (n > 0)
 			leat_handle_send_scratch(h);
@@ -189,7 +192,7 @@ int leat_commit(struct leat_tx *tx, size_t n)
 	leat_handle_check(h, "leat_commit");
 	if (h->held == 0 || n > h->held)
 		return -EINVAL;
-	commit(h, n);
+	commit_held(h, n);
 	return 0;
 }
 
@@ -208,17 +211,19 @@ static ssize_t attempt_peek(struct leat_op *op)
 		n = claim_turns(op, leat_chan_take);
 	else
 		n = leat_spsc_peek(&h->ring, op->n, &op->place);
-	return n == 0 ? leat_chan_found_nothing(chan, ctl) : (ssize_t)hold(h, n);
+	return n == 0 ? leat_chan_end_if_empty(chan, ctl) : (ssize_t)hold_items(h, n);
 }
 
 ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
 {
-	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
-	ssize_t r;
+	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->peek(rx, want, items);
+}
 
-	if (rx != NULL && leat_rx_has_ops(rx))
-		return leat_rx_ops_of(rx)->peek(rx, want, items);
-	r = check(op.h, want, items, "leat_peek");
+ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items)
+{
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
+	ssize_t r = check_zero_copy(op.h, want, items, "leat_peek");
+
 	if (r != 0)
 		return r;
 	r = leat_op_run(&op, LEAT_NEVER);
@@ -228,24 +233,24 @@ ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
 }
 
 /*
- * Puts back all but the first n of the claim. False where another receiver has gone on, or was told
- * that there is nothing more: under the lock, so that it is told so before or after, but not
- * meanwhile.
+ * Puts back all but the first n of the claim. False where another receiver has taken items behind
+ * it, or where a receive has returned 0. Holds chan->lock, as end_chan_stream() does, so that a
+ * receive returns 0 before this or after it, but not meanwhile.
  */
-static bool put_back(struct leat_handle *h, size_t n)
+static bool put_back_claim(struct leat_handle *h, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	bool back;
 
 	leat_mutex_lock(&chan->lock);
-	leat_chan_drop_begins(chan);
-	back = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_ENDED) && /* rlx: set under this lock */
+	leat_chan_begin_move(chan);
+	back = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_ENDED) && /* rlx: set holding this lock */
 	       leat_mpmc_untake(&chan->mpmc, &h->claim, n);
 	if (back) {
 		h->claim.n = n;
-		tell_claimed(h, n);
+		store_claimed(h, n);
 	}
-	leat_chan_move_ended(chan);
+	leat_chan_end_move(chan);
 	leat_mutex_unlock(&chan->lock);
 	return back;
 }
@@ -255,33 +260,32 @@ static void free_claim(struct leat_handle *h)
 	struct leat_chan *chan = leat_chan_of(h);
 
 	leat_mpmc_free(&chan->mpmc, &h->claim);
-	tell_claimed(h, 0);
+	store_claimed(h, 0);
 	if (h->claim.n > 0)
 		leat_chan_received(chan, h->claim.n);
 }
 
 int leat_release(struct leat_rx *rx, size_t n)
 {
-	struct leat_handle *h = leat_handle_of_rx(rx);
-	struct leat_chan *chan;
-	size_t back;
+	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->release(rx, n);
+}
 
-	if (h == NULL)
-		return -EINVAL;
-	if (leat_rx_has_ops(rx))
-		return leat_rx_ops_of(rx)->release(rx, n);
+int leat_chan_release(struct leat_rx *rx, size_t n)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t back = h->held - n;
+
 	leat_handle_check(h, "leat_release");
 	if (h->held == 0 || n > h->held)
 		return -EINVAL;
-	chan = leat_chan_of(h);
-	back = h->held - n;
-	if (chan->turns && back > 0 && !put_back(h, n))
+	if (chan->turns && back > 0 && !put_back_claim(h, n))
 		return -EINVAL;
-	unhold(h);
+	unhold_items(h);
 	if (chan->turns) {
 		free_claim(h);
 		if (back > 0)
-			/* items again, for receivers that found none meanwhile */
+			/* there are items again, for receivers that found none meanwhile */
 			leat_chan_sent(chan, back);
 	} else if (n > 0) {
 		leat_spsc_release(&h->ring, n);
@@ -290,20 +294,20 @@ int leat_release(struct leat_rx *rx, size_t n)
 	return 0;
 }
 
-/* A close with a peek still held that can't be put back: what was taken is nobody's any more. */
+/* A close with a peek that cannot be put back: discards the items of the claim. */
 static void discard_claim(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	leat_chan_drop_begins(chan);
-	tell_claimed(h, 0);
-	leat_chan_drop_ended(chan, leat_chan_drop_reason(chan), h->claim.n);
+	leat_chan_begin_move(chan);
+	store_claimed(h, 0);
+	leat_chan_end_drop(chan, leat_chan_drop_reason(chan), h->claim.n);
 	for (size_t i = 0; i < h->claim.n; i++)
 		leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &h->claim, i));
 	free_claim(h);
 }
 
-void leat_handle_let_go(struct leat_handle *h)
+void leat_handle_give_up_held(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	size_t held = h->held;
@@ -311,16 +315,16 @@ void leat_handle_let_go(struct leat_handle *h)
 	if (held == 0)
 		return;
 	if (h->sender) {
-		commit(h, 0);
+		commit_held(h, 0);
 		return;
 	}
 	if (!chan->turns) {
-		unhold(h);
-	} else if (put_back(h, 0)) {
-		unhold(h);
+		unhold_items(h);
+	} else if (put_back_claim(h, 0)) {
+		unhold_items(h);
 		leat_chan_sent(chan, held);
 	} else {
 		discard_claim(h);
-		unhold(h);
+		unhold_items(h);
 	}
 }

@@ -221,8 +221,9 @@ static int check_call(const struct compact *c, const void *items, size_t max, co
 	return c->held != 0 ? -EBUSY : 0;
 }
 
-static int compact_check(struct leat_rx *rx, const void *items, const char *call)
+static int compact_check(struct leat_rx *rx, const void *items, size_t size, const char *call)
 {
+	leat_rx_check_size(rx, size, call);
 	return check_call(compact_of_rx(rx), items, 1, call);
 }
 
@@ -231,12 +232,14 @@ static int compact_attempt(struct leat_rx *rx, void *item)
 	return (int)take_items(compact_of_rx(rx), item, 1);
 }
 
-static ssize_t compact_recv(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns,
-                            const char *call)
+static ssize_t compact_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                            int64_t deadline_ns, const char *call)
 {
 	struct compact *c = compact_of_rx(rx);
-	ssize_t r = check_call(c, items, max, call);
+	ssize_t r;
 
+	leat_rx_check_size(rx, size, call);
+	r = check_call(c, items, max, call);
 	if (leat_unlikely(r != 0))
 		return r;
 	if (leat_unlikely(max > UINT32_MAX))
@@ -295,7 +298,7 @@ static int compact_release(struct leat_rx *rx, size_t n)
 
 static void close_wait_fds(struct compact *c, struct leat_rx_waits *waits)
 {
-	leat_chan_fd_close((struct leat_waitable *)(void *)c, &waits->watch);
+	leat_chan_fd_close((struct leat_waitable *)(void *)c, &waits->chan_fd);
 	leat_wake_fd_close(&waits->wake_fd);
 }
 
@@ -349,6 +352,16 @@ static int compact_status(const struct leat_rx *rx, enum leat_cause *cause, int 
 	return 0;
 }
 
+static bool compact_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+{
+	return leat_compact_add_waiter(rx, waiter->sleeper);
+}
+
+static bool compact_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+{
+	return leat_compact_remove_waiter(rx, waiter->sleeper);
+}
+
 /* As leat_waitable_ready(). */
 static bool compact_ready(struct leat_rx *rx)
 {
@@ -371,8 +384,8 @@ const struct leat_rx_ops leat_compact_receiver = {
 	.check = compact_check,
 	.attempt = compact_attempt,
 	.ready = compact_ready,
-	.add_waiter = leat_compact_add_waiter,
-	.remove_waiter = leat_compact_remove_waiter,
+	.add_waiter = compact_add_waiter,
+	.remove_waiter = compact_remove_waiter,
 	.policy = compact_policy,
 	.scope = compact_scope,
 	.waits = compact_waits,

@@ -161,7 +161,7 @@ static int receive_or_peek(struct leat_rx *in, void *item, const void **place)
 	int rc;
 
 	leat_must_not_wait++;
-	rc = place == NULL ? leat_recv(in, item) : (int)leat_peek(in, 1, place);
+	rc = place == NULL ? (leat_recv)(in, item) : (int)leat_peek(in, 1, place);
 	leat_must_not_wait--;
 	return rc;
 }
@@ -204,7 +204,7 @@ static int receive_next(void *state, void *item)
 
 	if (leat_step_current == NULL && leat_gen_out != NULL)
 		return leat_input_recv(state, item, leat_gen_out);
-	rc = leat_recv((struct leat_rx *)state, item);
+	rc = (leat_recv)((struct leat_rx *)state, item);
 	if (rc == -EDEADLK && leat_step_current != NULL) {
 		leat_step_current->rx = state;
 		return LEAT_ITEM;

@@ -353,8 +353,8 @@ static struct pooled *create_pooled(struct leat_scope *scope, const struct leat_
 		leat_os_free(p);
 		return NULL;
 	}
-	p->producer.pull = run_producer_here;
-	p->producer.demand = schedule_producer;
+	p->producer.run_here = run_producer_here;
+	p->producer.schedule = schedule_producer;
 	p->producer.end = end_producer;
 	p->scope = scope;
 	p->pool = opts->pool;

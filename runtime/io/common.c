@@ -159,7 +159,7 @@ static int send_line(void *arg, void *item)
 	const struct sender *sender = arg;
 	const struct leat_line *line = item;
 
-	return map_timeout(leat_send_until(sender->out, line, sender->until_ns), sender);
+	return map_timeout((leat_send_until)(sender->out, line, sender->until_ns), sender);
 }
 
 static int send_number(void *arg, void *item)
@@ -167,7 +167,7 @@ static int send_number(void *arg, void *item)
 	const struct sender *sender = arg;
 	const uint64_t *number = item;
 
-	return map_timeout(leat_send_until(sender->out, number, sender->until_ns), sender);
+	return map_timeout((leat_send_until)(sender->out, number, sender->until_ns), sender);
 }
 
 static int run_with_sender(struct leat_tx *out, const char *name, int64_t until_ns,

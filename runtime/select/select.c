@@ -86,6 +86,11 @@ static __attribute__((noinline)) int select_from_heap(struct leat_select_call *c
 	return r;
 }
 
+static bool has_size(const struct leat_case *c, size_t item_size)
+{
+	return c->size == LEAT_DETAIL_CHAN_SIZE || c->size == item_size;
+}
+
 /*
  * Makes the plain call for a lone case. Returns false if that did nothing, also where the case is
  * wrong: leat_select() then goes the long way, which returns the error.
@@ -94,10 +99,10 @@ static inline bool attempt_lone_case(struct leat_case *c)
 {
 	int r = -EAGAIN;
 
-	if (c->kind == LEAT_CASE_RECEIVES)
-		r = leat_detail_recv_by(c->rx, c->item, c->size, LEAT_DETAIL_TRY);
-	else if (c->kind == LEAT_CASE_SENDS)
-		r = leat_detail_send(c->tx, c->item, c->size, LEAT_DETAIL_TRY);
+	if (c->kind == LEAT_CASE_RECEIVES && c->rx != NULL && has_size(c, c->rx->ring.item_size))
+		r = (leat_try_recv)(c->rx, c->item);
+	else if (c->kind == LEAT_CASE_SENDS && c->tx != NULL && has_size(c, c->tx->ring.item_size))
+		r = (leat_try_send)(c->tx, c->item);
 	if (r < 0 && r != -EPIPE && r != -ECANCELED)
 		return false;
 	c->answer = r;

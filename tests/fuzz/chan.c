@@ -578,7 +578,7 @@ static void begin_late(struct fuzzed *f, uint64_t start)
 		                                              : UINT64_C(1) << 63;
 		spsc_start(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, f->base);
 	}
-	chan->seen.delivered = f->base;
+	chan->last_stat.delivered = f->base;
 }
 
 static void open_one(struct fuzzed *f, struct input *in)

@@ -149,7 +149,7 @@ static bool await_look(struct leat_chan *chan)
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 	for (bool seen = false; !seen; sched_yield()) {
 		leat_mutex_lock(&chan->lock);
-		seen = chan->seen.in_flight == 1;
+		seen = chan->last_stat.in_flight == 1;
 		leat_mutex_unlock(&chan->lock);
 		if (leat_now_ns() > patience_ns)
 			return false;

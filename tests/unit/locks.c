@@ -49,6 +49,7 @@ struct contest {
 	struct leat_spin lock;
 	struct leat_rx *rx;
 	struct leat_sleeper sleeper;
+	struct leat_waiter waiter; /* of the sleeper */
 	int64_t waited_ns;
 	bool fifo;
 };
@@ -85,7 +86,7 @@ static void *want_to_leave(void *arg)
 {
 	struct contest *contest = arg;
 	become_and_await(contest);
-	leat_rx_ops_of(contest->rx)->remove_waiter(contest->rx, &contest->sleeper);
+	leat_rx_ops_of(contest->rx)->remove_waiter(contest->rx, &contest->waiter);
 	contest->waited_ns = leat_now_ns() - contest->waited_ns;
 	return NULL;
 }
@@ -93,7 +94,8 @@ static void *want_to_leave(void *arg)
 static void *want_to_stand(void *arg)
 {
 	struct contest *contest = arg;
-	struct leat_sleeper other = LEAT_SLEEPER_INIT;
+	struct leat_sleeper sleeper = LEAT_SLEEPER_INIT;
+	struct leat_waiter other = { .sleeper = &sleeper };
 	become_and_await(contest);
 	leat_rx_ops_of(contest->rx)->add_waiter(contest->rx, &other);
 	contest->waited_ns = leat_now_ns() - contest->waited_ns;
@@ -151,7 +153,8 @@ static void tell(struct contest *contest)
 
 static void contest_about_news(void *(*wants)(void *))
 {
-	struct contest contest = { .sleeper = { .fd = -1, .wake = told } };
+	struct contest contest = { .sleeper = { .fd = -1, .wake = told },
+		                   .waiter.sleeper = &contest.sleeper };
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
 	struct leat_pool *pool =
 		leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
@@ -160,7 +163,7 @@ static void contest_about_news(void *(*wants)(void *))
 	                          &contest.rx),
 	             0);
 	cr_assert_eq(leat_scope_join(scope), 0);
-	leat_rx_ops_of(contest.rx)->add_waiter(contest.rx, &contest.sleeper);
+	leat_rx_ops_of(contest.rx)->add_waiter(contest.rx, &contest.waiter);
 	run_contest(&contest, wants, tell);
 	leat_rx_close(contest.rx);
 	cr_expect_eq(leat_scope_close(scope), 0);

@@ -477,9 +477,9 @@ static struct leat_scope *timed_scope(const struct leat_rx *rx)
 	return ((const struct timed_rx *)(const void *)rx)->scope;
 }
 
-static int timed_check(struct leat_rx *rx, const void *items, const char *call)
+static int timed_check(struct leat_rx *rx, const void *items, size_t size, const char *call)
 {
-	(void)rx, (void)items, (void)call;
+	(void)rx, (void)items, (void)size, (void)call;
 	return 0;
 }
 
@@ -498,9 +498,9 @@ static bool timed_ready(struct leat_rx *rx)
 	return true;
 }
 
-static bool timed_stand(struct leat_rx *rx, struct leat_sleeper *sleeper)
+static bool timed_stand(struct leat_rx *rx, struct leat_waiter *waiter)
 {
-	(void)rx, (void)sleeper;
+	(void)rx, (void)waiter;
 	return false;
 }
 

@@ -1,5 +1,5 @@
 /*
- * leat/detail/chan.h: the inline bodies of leat/chan.h. Included by it, not by anybody else.
+ * leat/detail/chan.h: the inline bodies of leat/chan.h, which alone includes this.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -9,8 +9,11 @@
 #include <leat/atomic.h>
 #include <leat/detail/handle.h>
 
-/* A deadline that stands for "do not wait at all, and answer -EAGAIN". */
+/* A deadline that stands for "do not wait, and return -EAGAIN". */
 #define LEAT_DETAIL_TRY INT64_MIN
+
+/* The size of an item whose pointer has no type to check: the item size of the channel. */
+#define LEAT_DETAIL_CHAN_SIZE 0
 
 LEAT_BEGIN_DECLS
 
@@ -22,8 +25,10 @@ LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_
                                    struct leat_rx **rx);
 
 /*
- * What the inline bodies leave to the library: waiting, sizes that they do not know, bad arguments.
- * size 0: the channel's.
+ * What the inline bodies leave to the library: waiting, bad arguments, batches. Calls go down only:
+ * the macro calls the inline body, the inline body calls one of these, and none of these calls an
+ * inline body. Each makes an attempt of its own first, whether the inline body has made one or not.
+ * size: of what the caller's pointer points to, or LEAT_DETAIL_CHAN_SIZE.
  */
 LEAT_API int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size,
                                    int64_t deadline_ns);
@@ -39,14 +44,15 @@ LEAT_API void leat_detail_received(struct leat_rx *rx); /* mutate */
 /*
  * Publishing: the edges are those of the channel's ring, leat/ring/spsc.h or leat/ring/mpmc.h, and
  *
- *     C1  a parking receiver sets RX_PARKED, heavy fence, looks at word or turn  <->  store it,
- *         light fence, load ctl
- *     C2  a parking sender sets TX_PARKED, heavy fence, looks at head or turn    <->  store it,
- *         light fence, load ctl
+ *     C1  a parking receiver sets RX_PARKED, heavy fence, loads word or turn  <->  a sender stores
+ *         it, light fence, loads ctl
+ *     C2  a parking sender sets TX_PARKED, heavy fence, loads head or turn    <->  a receiver
+ * stores it, light fence, loads ctl
  *
- * One of the two sees the other (runtime/event/event.h has the argument). The loads of ctl are
- * relaxed: they guard nothing but a call, and what a call begun after a close or cancel must see,
- * it is ordered after already.
+ * One of the two loads reads the other thread's store (runtime/event/event.h has the argument). The
+ * loads of ctl are relaxed. The value decides only whether a library function is called, and that
+ * function loads in order. A call that begins after a close or a cancel is ordered after that
+ * already, so it reads the bit.
  */
 static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, size_t size,
                                          int64_t deadline_ns)
@@ -82,18 +88,21 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 {
 	const uint32_t *ctl;
 
-	if (leat_unlikely(tx == NULL || item == NULL || (size != 0 && size != tx->ring.item_size)))
+	if (leat_unlikely(tx == NULL || item == NULL ||
+	                  (size != LEAT_DETAIL_CHAN_SIZE && size != tx->ring.item_size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
+	if (size == LEAT_DETAIL_CHAN_SIZE)
+		size = tx->ring.item_size;
 	ctl = tx->ctl;
 	if (tx->ring.pos == tx->ring.limit) {
-		if (size != 0 && tx->fast != NULL)
+		if (tx->fast != NULL)
 			return leat_detail_send_turns(tx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_shut(&tx->ring) || !leat_spsc_go_on(&tx->ring)))
 			return leat_detail_send_wait(tx, item, size, deadline_ns);
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
-	leat_spsc_push(&tx->ring, item, size != 0 ? size : tx->ring.item_size);
+	leat_spsc_push(&tx->ring, item, size);
 	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
@@ -106,18 +115,21 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 {
 	const uint32_t *ctl;
 
-	if (leat_unlikely(rx == NULL || item == NULL || (size != 0 && size != rx->ring.item_size)))
+	if (leat_unlikely(rx == NULL || item == NULL ||
+	                  (size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
+	if (size == LEAT_DETAIL_CHAN_SIZE)
+		size = rx->ring.item_size;
 	ctl = rx->ctl;
 	if (rx->ring.pos == rx->ring.limit) {
-		if (size != 0 && rx->fast != NULL)
+		if (rx->fast != NULL)
 			return leat_detail_recv_turns(rx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_shut(&rx->ring) || !leat_spsc_can_pop(&rx->ring)))
 			return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
-	leat_spsc_pop(&rx->ring, item, size != 0 ? size : rx->ring.item_size);
+	leat_spsc_pop(&rx->ring, item, size);
 	/* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
@@ -130,7 +142,7 @@ static inline int leat_detail_recv(struct leat_rx *rx, void *item, size_t size)
 	return leat_detail_recv_by(rx, item, size, LEAT_NEVER);
 }
 
-/* A deadline of the caller's is never taken for "try". */
+/* So that a caller's deadline is never taken for LEAT_DETAIL_TRY. */
 static inline int64_t leat_detail_deadline(int64_t deadline_ns)
 {
 	return deadline_ns == LEAT_DETAIL_TRY ? LEAT_DETAIL_TRY + 1 : deadline_ns;
@@ -138,7 +150,7 @@ static inline int64_t leat_detail_deadline(int64_t deadline_ns)
 
 LEAT_END_DECLS
 
-/* Variadic, so that an argument may be a compound literal. */
+/* Variadic, so that an argument may be a compound literal with commas. */
 #define leat_chan_open(...) \
 	leat_detail_chan_open(leat_detail_abi(struct leat_chan_opts), __VA_ARGS__)
 
@@ -146,29 +158,27 @@ LEAT_END_DECLS
 
 /* clang-format off */
 
-/* p, or a character pointer in the place of one to void, whose size is no standard question. */
+/* p; for a pointer to void, whose target has no size in standard C, a character pointer. */
 #define leat_detail_nonvoid(p) \
 	_Generic((p), void *: (char *)0, const void *: (char *)0, default: (p))
 
-/*
- * The size of what p points to; 0 for void and the character types, which stand for the channel's
- * size.
- */
+/* The size of what p points to; LEAT_DETAIL_CHAN_SIZE for void and the character types. */
 #define leat_detail_size(p) \
 	_Generic((p), \
-		void *: 0, const void *: 0, \
-		char *: 0, const char *: 0, \
-		signed char *: 0, const signed char *: 0, \
-		unsigned char *: 0, const unsigned char *: 0, \
+		void *: LEAT_DETAIL_CHAN_SIZE, const void *: LEAT_DETAIL_CHAN_SIZE, \
+		char *: LEAT_DETAIL_CHAN_SIZE, const char *: LEAT_DETAIL_CHAN_SIZE, \
+		signed char *: LEAT_DETAIL_CHAN_SIZE, const signed char *: LEAT_DETAIL_CHAN_SIZE, \
+		unsigned char *: LEAT_DETAIL_CHAN_SIZE, \
+		const unsigned char *: LEAT_DETAIL_CHAN_SIZE, \
 		default: sizeof(*leat_detail_nonvoid(p)))
 
 /* clang-format on */
 
 /*
- * The item may be a compound literal, whose commas the preprocessor takes for its own. Where it is
- * the last argument, it is what is left; where a third follows, more than three arguments (and up
- * to 31) take the plain function, which uses the channel's size. Longer ones want a name, or
- * parentheses around them.
+ * The item may be a compound literal, and the preprocessor takes its commas for those between
+ * arguments. Where the item is the last argument, it is all that is left. Where a third argument
+ * follows, a call with more than three (up to 31) takes the plain function, which uses the
+ * channel's size. A longer literal needs a name, or parentheses around it.
  */
 #define leat_send(tx, ...) \
 	leat_detail_send((tx), (__VA_ARGS__), leat_detail_size((__VA_ARGS__)), LEAT_NEVER)
@@ -226,13 +236,13 @@ template <class T> struct leat_detail_sizeof {
 template <class T> struct leat_detail_sizeof<const T> : leat_detail_sizeof<T> {
 };
 template <> struct leat_detail_sizeof<char> {
-	static constexpr size_t value = 0;
+	static constexpr size_t value = LEAT_DETAIL_CHAN_SIZE;
 };
 template <> struct leat_detail_sizeof<signed char> {
-	static constexpr size_t value = 0;
+	static constexpr size_t value = LEAT_DETAIL_CHAN_SIZE;
 };
 template <> struct leat_detail_sizeof<unsigned char> {
-	static constexpr size_t value = 0;
+	static constexpr size_t value = LEAT_DETAIL_CHAN_SIZE;
 };
 
 template <class T> inline int leat_send(leat_tx *tx, const T *item)

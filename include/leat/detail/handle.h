@@ -1,12 +1,14 @@
 /*
- * leat/detail/handle.h: what inline bodies touch. This layout is ABI (LEAT_ABI in leat/base.h).
+ * leat/detail/handle.h: what inline bodies read and write. This layout is ABI (LEAT_ABI in
+ * leat/base.h).
  *
- * Each handle is one thread's. A send or a receive that need not wait touches the handle, the
- * control word, the slot and its own published position, and nothing else.
+ * A handle is used by one thread at a time. A send or a receive that need not wait touches the
+ * handle, the control word, the slot and the position that the handle publishes, and nothing else.
  *
  * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), or `fast` for a ring
- * with turns. Whatever must not take it (a ring of another kind, a reservation that is open, a
- * closed handle) is a side that is shut, or NULL, and is told apart in the slow path.
+ * with turns. What must not take it (a ring of the other kind, an open reservation or peek, a
+ * closed handle) has its cursor shut and `fast` NULL. The slow path then finds out which of these
+ * it is.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -23,14 +25,14 @@ struct leat_tx {
 	uint32_t *ctl;
 	/* the ring with turns, while nothing is held and the handle is open; else NULL */
 	struct leat_mpmc *fast;
-	struct leat_spsc_side ring; /* of another kind of ring: shut for ever */
+	struct leat_spsc_side ring; /* shut for ever where the ring has turns */
 	struct leat_chan *chan;
-	struct leat_mpmc_side side; /* this thread's place in the ring with turns */
+	struct leat_mpmc_side side; /* this handle's cursor in the ring with turns */
 };
 
 /*
- * A receiver whose control word says LEAT_CTL_RX_OPS is the first 64 bytes of this and no more:
- * nothing of it is open.
+ * A receiver whose control word says LEAT_CTL_RX_OPS has the first 64 bytes of this and no more:
+ * its cursor is shut and `fast` is NULL.
  */
 struct leat_rx {
 	uint32_t *ctl;

@@ -197,7 +197,7 @@ static inline bool leat_mpmc_move(uint64_t *position, bool single, uint64_t *pos
 {
 	if (!single)
 		return leat_cas_acqrel(position, pos, after); /* M3: pairs with itself */
-	leat_store_rel(position, after); /* D1: begun before head; pairs with read_ring() */
+	leat_store_rel(position, after); /* D1: begun before head; pairs with read_ring_figures() */
 	return true;
 }
 

@@ -297,7 +297,7 @@ static inline void *leat_spsc_slot(const struct leat_spsc_side *side, size_t ite
 /* The producer: publishes the items from its position to this one. */
 static inline void leat_spsc_publish_to(struct leat_spsc_side *tx, uint64_t pos)
 {
-	leat_store_rel(&tx->pos, pos); /* D5: the head that made room; pairs with a look at the channel's books, tail_count() */
+	leat_store_rel(&tx->pos, pos); /* D5: the head that made room; pairs with a look at the channel's books, count_tail() */
 	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
 }
 
@@ -458,7 +458,7 @@ static inline __attribute__((always_inline)) size_t leat_spsc_push_batch(struct 
 		if (size > LEAT_SPSC_PACKED_MAX && now.limit - now.pos >= k) /* the next batch's lines, if it is like this one */
 			for (size_t at = 0; at < k * size; at += LEAT_SPSC_LINE)
 				leat_prefetch_write((const unsigned char *)leat_spsc_slot(&now, size) + at);
-		leat_store_rel(&tx->pos, now.pos);   /* D5: the head that made room; pairs with tail_count() */
+		leat_store_rel(&tx->pos, now.pos);   /* D5: the head that made room; pairs with count_tail() */
 		leat_store_rel(now.word, now.pos);   /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
 		from += k * size;
 		left -= k;
