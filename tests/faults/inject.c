@@ -176,6 +176,15 @@ int __wrap_asprintf(char **to, const char *format, ...)
 	return n;
 }
 
+/* Its text is a block, which the caller frees; so it is counted with its stream. */
+WRAP(FILE *, open_memstream, char **text, size_t *len)
+{
+	FILE *stream = refuses(INJECT_ALLOC, ENOMEM) ? NULL : __real_open_memstream(text, len);
+
+	counted(stream);
+	return stream;
+}
+
 WRAP(void, free, void *memory)
 {
 	if (memory != NULL)
