@@ -43,7 +43,7 @@ struct follow_source {
 	int fd;    /* the file that is read; -1 before there is one */
 	dev_t dev; /* the identity of that file, with ino */
 	ino_t ino;
-	off_t pos;      /* how far it has been read */
+	off_t pos; /* how far it has been read */
 	/* the last bytes before pos, as they were read */
 	char tail[TAIL_BYTES];
 	size_t tail_len;

@@ -1,5 +1,6 @@
 /*
- * tools/leat/flow/regex_re2.h: RE2 as C sees it. regex_re2.cc is the only file of the program in C++.
+ * tools/leat/flow/regex_re2.h: RE2 as C sees it. regex_re2.cc is the only file of the program in
+ * C++.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
