@@ -20,12 +20,25 @@ int leat_source_check(const struct leat_source *source)
 	return 0;
 }
 
+static bool next_line(const struct leat_emitter *to, struct leat_splitter *split,
+                      struct leat_line *line)
+{
+	if (to->find != NULL)
+		return leat_splitter_find(split, line, to->find, to->arg);
+	return leat_splitter_next(split, line);
+}
+
+static bool is_wanted(const struct leat_emitter *to, const struct leat_line *line)
+{
+	return to->find == NULL || to->find(to->arg, line->data, line->len) != NULL;
+}
+
 int leat_source_emit_lines(struct leat_source *source, struct leat_splitter *split)
 {
 	struct leat_line line;
 	int rc = 0;
 
-	while (rc == 0 && leat_splitter_next(split, &line))
+	while (rc == 0 && next_line(source->to, split, &line))
 		rc = leat_source_emit(source, &line);
 	if (rc != 0)
 		leat_line_free(&line);
@@ -35,10 +48,15 @@ int leat_source_emit_lines(struct leat_source *source, struct leat_splitter *spl
 int leat_source_emit_rest(struct leat_source *source, struct leat_splitter *split)
 {
 	struct leat_line line;
-	int rc = 0;
+	int rc;
 
-	if (leat_splitter_rest(split, &line))
-		rc = leat_source_emit(source, &line);
+	if (!leat_splitter_rest(split, &line))
+		return 0;
+	if (!is_wanted(source->to, &line)) {
+		leat_line_free(&line);
+		return 0;
+	}
+	rc = leat_source_emit(source, &line);
 	if (rc != 0)
 		leat_line_free(&line);
 	return rc;

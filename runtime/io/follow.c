@@ -17,8 +17,8 @@
  *
  * What the source cannot find: changes that inotify does not report (made through a memory map, or
  * by another machine on a network file system, or to a file that an overlay file system copies at
- * the first write); that a file was truncated, if it has outgrown its old length by the next read;
- * a file that came and went between two comparisons.
+ * the first write); that a file was truncated, if it was written anew with the same bytes up to
+ * where the source had read; a file that came and went between two comparisons.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,6 +33,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Bytes by which a file that was truncated is told from one that has grown. */
+#define TAIL_BYTES 256
+
 struct follow_source {
 	struct leat_source source;
 	struct leat_splitter split;
@@ -40,7 +43,11 @@ struct follow_source {
 	int fd;    /* the file that is read; -1 before there is one */
 	dev_t dev; /* the identity of that file, with ino */
 	ino_t ino;
-	off_t pos;      /* how far it has been read */
+	off_t pos; /* how far it has been read */
+	/* the last bytes before pos, as they were read */
+	char tail[TAIL_BYTES];
+	size_t tail_len;
+	bool has_size;  /* check_size() is done */
 	bool displaced; /* a watched directory is not where it was, or events were lost */
 };
 
@@ -203,11 +210,70 @@ static void take_file(struct follow_source *follow, int fd, const struct stat *s
 	follow->dev = stat->st_dev;
 	follow->ino = stat->st_ino;
 	follow->pos = pos;
+	follow->tail_len = pos < TAIL_BYTES ? (size_t)pos : TAIL_BYTES;
+	follow->has_size = false;
+	/* Where it was truncated just now, nothing of it is remembered, and the next read finds
+	 * out. */
+	if (TEMP_FAILURE_RETRY(pread(fd, follow->tail, follow->tail_len,
+	                             pos - (off_t)follow->tail_len)) != (ssize_t)follow->tail_len)
+		memset(follow->tail, 0, sizeof(follow->tail));
 }
 
 static bool is_open(const struct follow_source *follow, const struct stat *stat)
 {
 	return follow->fd >= 0 && stat->st_dev == follow->dev && stat->st_ino == follow->ino;
+}
+
+/*
+ * Whether the bytes before pos are still those that were read there. If not, the file was
+ * truncated, whatever its size is by now.
+ */
+static bool is_continued(const struct follow_source *follow)
+{
+	char now[TAIL_BYTES];
+	size_t len = follow->tail_len;
+	ssize_t n = TEMP_FAILURE_RETRY(pread(follow->fd, now, len, follow->pos - (off_t)len));
+
+	return n == (ssize_t)len && memcmp(now, follow->tail, len) == 0;
+}
+
+/* Remembers the last of the bytes that were read. */
+static void keep_tail(struct follow_source *follow, const char *data, size_t n)
+{
+	size_t kept = n < TAIL_BYTES ? follow->tail_len : 0;
+
+	if (kept + n > TAIL_BYTES && kept > 0) {
+		memmove(follow->tail, follow->tail + kept + n - TAIL_BYTES, TAIL_BYTES - n);
+		kept = TAIL_BYTES - n;
+	}
+	if (n > TAIL_BYTES) {
+		data += n - TAIL_BYTES;
+		n = TAIL_BYTES;
+	}
+	memcpy(follow->tail + kept, data, n);
+	follow->tail_len = kept + n;
+}
+
+/*
+ * A file that has bytes and says that its size is 0 (most of those in /proc) does not grow: each
+ * reading is another text.
+ */
+static int check_size(struct follow_source *follow)
+{
+	struct stat stat;
+	char byte;
+
+	if (follow->has_size)
+		return 0;
+	if (fstat(follow->fd, &stat) < 0)
+		return leat_source_fail(&follow->source, -errno, NULL);
+	if (stat.st_size == 0 && TEMP_FAILURE_RETRY(pread(follow->fd, &byte, 1, 0)) > 0 &&
+	    fstat(follow->fd, &stat) == 0 && stat.st_size == 0)
+		return leat_source_refuse(
+			&follow->source, -EINVAL,
+			"has no size and can't be followed; proc: reads such files");
+	follow->has_size = true;
+	return 0;
 }
 
 /* Reads once and sends the whole lines. *ended: there is no more for now. */
@@ -223,42 +289,33 @@ static int read_file(struct follow_source *follow, bool *ended)
 	n = TEMP_FAILURE_RETRY(pread(follow->fd, at, room, follow->pos));
 	if (n < 0)
 		return leat_source_fail(&follow->source, -errno, NULL);
+	rc = n > 0 ? check_size(follow) : 0;
+	if (rc < 0)
+		return rc;
+	if (!is_continued(follow)) {
+		/* It begins anew; a line whose end was cut away is sent as far as it came. */
+		follow->pos = 0;
+		follow->tail_len = 0;
+		*ended = false;
+		return leat_source_emit_rest(&follow->source, &follow->split);
+	}
+	keep_tail(follow, at, (size_t)n);
 	leat_splitter_fill(&follow->split, (size_t)n);
 	follow->pos += n;
 	*ended = n == 0;
 	return leat_source_emit_lines(&follow->source, &follow->split);
 }
 
-/*
- * Reads a file that has become shorter than what was read of it from its start. A line without a
- * line feed before that is sent as far as it came.
- */
-static int check_truncation(struct follow_source *follow, bool *truncated)
-{
-	struct stat stat;
-
-	*truncated = false;
-	if (fstat(follow->fd, &stat) < 0)
-		return leat_source_fail(&follow->source, -errno, NULL);
-	if (stat.st_size >= follow->pos)
-		return 0;
-	*truncated = true;
-	follow->pos = 0;
-	return leat_source_emit_rest(&follow->source, &follow->split);
-}
-
 /* Sends what there is in the open file, also after a truncation. */
 static int read_to_end(struct follow_source *follow)
 {
-	bool more = follow->fd >= 0, ended = false;
+	bool ended = follow->fd < 0;
 	int rc = 0;
 
-	while (rc == 0 && more) {
+	while (rc == 0 && !ended) {
 		rc = leat_source_check(&follow->source);
 		if (rc == 0)
 			rc = read_file(follow, &ended);
-		if (rc == 0 && ended)
-			rc = check_truncation(follow, &more);
 	}
 	return rc;
 }

@@ -22,6 +22,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#define _GNU_SOURCE
 #include "runtime/io/line.h"
 #include "runtime/os/os.h"
 
@@ -124,9 +125,64 @@ static bool block_is_unshared(const struct leat_splitter *split)
 static void install_block(struct leat_splitter *split, struct leat_block *block, size_t size,
                           size_t kept)
 {
-	*split = (struct leat_splitter){
-		.block = block, .data = (char *)block + SHARED_HEAD, .size = size, .end = kept
-	};
+	split->block = block;
+	split->data = (char *)block + SHARED_HEAD;
+	split->size = size;
+	split->end = kept;
+	split->start = split->scanned = 0;
+	split->given = 0;
+}
+
+/* How many lines of a block that was left are not free yet. */
+static uint64_t lines_held(const struct leat_left_block *left)
+{
+	return leat_load_rlx(&left->block->holds) - 1; /* rlx: a number; the free decides by L2 */
+}
+
+/* Gives up the blocks that no line holds any more, and says whether lines are being kept. */
+static void sweep_left(struct leat_splitter *split)
+{
+	uint64_t held = 0, given = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < split->left_count; i++) {
+		struct leat_left_block left = split->left[i];
+		uint64_t lines = lines_held(&left);
+
+		if (lines == 0) {
+			drop_holds(left.block, 1);
+			continue;
+		}
+		held += lines;
+		given += left.given;
+		split->left[n++] = left;
+	}
+	split->left_count = n;
+	if (n <= LEAT_BLOCKS_HELD / 2)
+		split->copies = false;
+	else if (n == LEAT_BLOCKS_HELD && held < given / 4)
+		split->copies = true;
+}
+
+/* Leaves the block to its lines. */
+static void leave_block(struct leat_splitter *split)
+{
+	struct leat_left_block *left = split->left;
+
+	if (split->block == NULL)
+		return;
+	if (block_is_unshared(split)) {
+		leat_os_free(split->block);
+	} else {
+		sweep_left(split);
+		if (split->left_count == LEAT_BLOCKS_HELD) {
+			drop_holds(left[0].block, 1);
+			memmove(left, left + 1, --split->left_count * sizeof(*left));
+		}
+		left[split->left_count++] = (struct leat_left_block){ split->block, split->given };
+		drop_holds(split->block, SOURCE_HOLDS - split->given - 1);
+	}
+	split->block = NULL;
 }
 
 /* Begins a block, or the same one again, with the bytes of the line that is not whole yet. */
@@ -138,6 +194,8 @@ static int start_next_block(struct leat_splitter *split)
 
 	if (kept >= LEAT_LINE_BYTES)
 		return -EMSGSIZE;
+	if (split->copies)
+		sweep_left(split);
 	if (split->block != NULL && split->size == size && block_is_unshared(split)) {
 		memmove(split->data, split->data + split->start, kept);
 		/* rlx: no other thread has the block */
@@ -150,7 +208,7 @@ static int start_next_block(struct leat_splitter *split)
 		return -ENOMEM;
 	if (kept > 0)
 		memcpy((char *)next + SHARED_HEAD, split->data + split->start, kept);
-	leat_splitter_fini(split);
+	leave_block(split);
 	install_block(split, next, size, kept);
 	return 0;
 }
@@ -179,11 +237,16 @@ void leat_splitter_fill(struct leat_splitter *split, size_t n)
 /* Makes the bytes from split->start to end a line; the next one begins at `next`. */
 static void make_line(struct leat_splitter *split, struct leat_line *line, size_t end, size_t next)
 {
-	line->data = split->data + split->start;
-	line->len = end - split->start;
+	const char *data = split->data + split->start;
+	size_t len = end - split->start;
+
+	split->start = split->scanned = next;
+	if (leat_unlikely(split->copies) && leat_line_copy(line, data, len) == 0)
+		return; /* without memory for the copy it shares the block after all */
+	line->data = data;
+	line->len = len;
 	line->block = split->block;
 	split->given++;
-	split->start = split->scanned = next;
 }
 
 bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line)
@@ -203,6 +266,47 @@ bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line)
 	return true;
 }
 
+bool leat_splitter_find(struct leat_splitter *split, struct leat_line *line, leat_find_fn *find,
+                        void *arg)
+{
+	const char *text = split->data + split->start, *last, *found, *feed;
+
+	if (split->scanned == split->end)
+		return false;
+	last = memrchr(split->data + split->scanned, '\n', split->end - split->scanned);
+	if (last == NULL) {
+		split->scanned = split->end;
+		return false;
+	}
+	found = find(arg, text, (size_t)(last - text));
+	if (found == NULL) {
+		split->start = (size_t)(last + 1 - split->data);
+		split->scanned = split->end;
+		return false;
+	}
+	feed = memrchr(text, '\n', (size_t)(found - text));
+	if (feed != NULL)
+		split->start = (size_t)(feed + 1 - split->data);
+	feed = memchr(found, '\n', (size_t)(last + 1 - found));
+	make_line(split, line, (size_t)(feed - split->data), (size_t)(feed + 1 - split->data));
+	return true;
+}
+
+int leat_splitter_put(struct leat_splitter *split, struct leat_line *line, const void *data,
+                      size_t len)
+{
+	size_t room;
+	char *at;
+	int rc = leat_splitter_room(split, &at, &room);
+
+	if (rc < 0)
+		return rc;
+	memcpy(at, data, len);
+	split->end += len;
+	make_line(split, line, split->end, split->end);
+	return 0;
+}
+
 bool leat_splitter_rest(struct leat_splitter *split, struct leat_line *line)
 {
 	if (split->start == split->end)
@@ -213,7 +317,8 @@ bool leat_splitter_rest(struct leat_splitter *split, struct leat_line *line)
 
 void leat_splitter_fini(struct leat_splitter *split)
 {
-	if (split->block != NULL)
-		drop_holds(split->block, SOURCE_HOLDS - split->given);
+	leave_block(split);
+	for (unsigned i = 0; i < split->left_count; i++)
+		drop_holds(split->left[i].block, 1);
 	*split = (struct leat_splitter){ 0 };
 }

@@ -12,6 +12,14 @@
  * is gone; each line is one hold on its block. A line is not copied, unless the end of a block is
  * in the midst of it. A line that is longer than a block makes the next block larger.
  *
+ * Lines that are kept. A line that is not freed keeps its whole block, so a program that keeps one
+ * line of many would keep all that was read. Therefore the splitter remembers the last
+ * LEAT_BLOCKS_HELD blocks that it left and that lines still hold. When there are so many, and most
+ * of their lines have been freed, each further line is a copy in memory of its own, until half of
+ * these blocks are free. So kept lines hold at most LEAT_BLOCKS_HELD blocks and their own bytes.
+ * Lines on their way through long channels are not taken for kept ones: their blocks are still
+ * full.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_IO_LINE_H
@@ -25,6 +33,15 @@
  */
 #define LEAT_BLOCK_BYTES ((size_t)128 * 1024)
 
+/* Blocks of a splitter that kept lines can hold: 4 MiB. */
+#define LEAT_BLOCKS_HELD 32
+
+/* A block that the splitter has left. It keeps one hold of it, to read the count. */
+struct leat_left_block {
+	struct leat_block *block;
+	uint64_t given; /* lines */
+};
+
 /* All zero is an empty splitter. */
 struct leat_splitter {
 	struct leat_block *block;
@@ -33,6 +50,9 @@ struct leat_splitter {
 	size_t start;   /* where the line begins that is not whole yet */
 	size_t scanned; /* up to here there is no line feed after start */
 	uint64_t given; /* lines that were made of this block */
+	bool copies;    /* lines are kept: each further line is a copy */
+	unsigned left_count;
+	struct leat_left_block left[LEAT_BLOCKS_HELD]; /* the oldest first */
 };
 
 /*
@@ -47,6 +67,21 @@ void leat_splitter_fill(struct leat_splitter *split, size_t n);
  * The next whole line, without its line feed; false if there is none yet. The caller owns the line.
  */
 bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line);
+
+/*
+ * Returns a byte of the first line of the text that is wanted, or NULL. The text is one line or
+ * more, each but the last ended by a line feed.
+ */
+typedef const char *leat_find_fn(void *arg, const char *text, size_t len);
+/* The next whole line that find() finds; those before it are passed over. */
+bool leat_splitter_find(struct leat_splitter *split, struct leat_line *line, leat_find_fn *find,
+                        void *arg);
+
+/* Makes a line of these bytes, at most LEAT_SPLITTER_PUT, behind those before. 0 or -ENOMEM. */
+#define LEAT_SPLITTER_PUT 4096
+int leat_splitter_put(struct leat_splitter *split, struct leat_line *line, const void *data,
+                      size_t len);
+
 /*
  * What is left without a line feed, as a line; false if nothing is left. The caller owns the line.
  */

@@ -25,6 +25,13 @@ struct leat_emitter {
 	leat_emit_fn *emit;
 	void *arg;
 	/*
+	 * NULL, or for sources of text: returns a byte of the first line of the text that is
+	 * wanted, or NULL where none is; the source emits no other lines. The text is one line or
+	 * more, each but the last ended by a line feed.
+	 */
+	const char *(*find)(void *arg, const char *text, size_t len);
+	bool as_text; /* numbers are emitted as struct leat_line, in decimal figures */
+	/*
 	 * with this the source waits (leat_tx_wait()), and records the text of a failure
 	 * (leat_tx_fail())
 	 */

@@ -338,42 +338,87 @@ Test(flow, rate_is_a_bucket_of_tokens)
 	leat_stages_free(&stages);
 }
 
+static void add_value(struct leat_tally *tally, const char *value, size_t len)
+{
+	uint64_t hash = leat_tally_hash(value, len);
+	leat_tally_prefetch(tally, hash);
+	cr_assert_eq(leat_tally_add(tally, hash, value, len), 0);
+}
+
 Test(flow, tally_counts_and_sorts)
 {
+	static const struct {
+		const char *value;
+		size_t len;
+		uint64_t count;
+	} sorted[] = { { "b", 1, 3 },  { "", 0, 1 },  { "a\0", 2, 1 },
+		       { "ab", 2, 1 }, { "c", 1, 1 }, { "\xff", 1, 1 } };
 	struct leat_tally tally = { 0 };
+	struct leat_tally_row *rows;
 
 	for (int i = 0; i < 3; i++)
-		cr_assert_eq(leat_tally_add(&tally, "b", 1), 0);
-	cr_assert_eq(leat_tally_add(&tally, "c", 1), 0);
-	cr_assert_eq(leat_tally_add(&tally, "", 0), 0);
-	cr_assert_eq(leat_tally_add(&tally, "ab", 2), 0);
-	cr_assert_eq(leat_tally_add(&tally, "a\0", 2), 0);
-	cr_assert_eq(leat_tally_add(&tally, "\xff", 1), 0);
-	leat_tally_sort(&tally);
+		add_value(&tally, "b", 1);
+	add_value(&tally, "c", 1);
+	add_value(&tally, "", 0);
+	add_value(&tally, "ab", 2);
+	add_value(&tally, "a\0", 2);
+	add_value(&tally, "\xff", 1);
+	cr_assert_eq(leat_tally_sort(&tally, &rows), 0);
 	cr_assert_eq(tally.used, 6);
-	cr_assert_eq(tally.slots[0]->count, 3);
-	cr_assert_eq(tally.slots[1]->len, 0);
-	cr_assert_arr_eq(tally.slots[2]->value, "a\0", 2);
-	cr_assert_arr_eq(tally.slots[3]->value, "ab", 2);
-	cr_assert_arr_eq(tally.slots[4]->value, "c", 1);
-	cr_assert_arr_eq(tally.slots[5]->value, "\xff", 1);
+	for (size_t i = 0; i < tally.used; i++) {
+		cr_assert_eq(rows[i].count, sorted[i].count);
+		cr_assert_eq(rows[i].entry->len, sorted[i].len);
+		cr_assert_arr_eq(rows[i].entry->value, sorted[i].value, sorted[i].len);
+	}
+	free(rows);
 	leat_tally_fini(&tally);
 }
 
-Test(flow, tally_grows)
+static int compare_rows(const struct leat_tally_row *x, const struct leat_tally_row *y)
+{
+	size_t least = x->entry->len < y->entry->len ? x->entry->len : y->entry->len;
+	int order = memcmp(x->entry->value, y->entry->value, least);
+
+	if (x->count != y->count)
+		return x->count > y->count ? -1 : 1;
+	return order != 0 ? order
+	                  : (x->entry->len > y->entry->len) - (x->entry->len < y->entry->len);
+}
+
+/* Values with long beginnings in common, that differ late or by their length alone. */
+Test(flow, tally_grows_and_sorts_what_is_alike)
 {
 	struct leat_tally tally = { 0 };
-	char value[32];
+	struct leat_tally_row *rows;
+	char value[64];
 
 	for (int round = 0; round < 2; round++)
 		for (int i = 0; i < 10000; i++)
-			cr_assert_eq(
-				leat_tally_add(&tally, value,
-			                       (size_t)snprintf(value, sizeof(value), "%d", i)),
-				0);
-	leat_tally_sort(&tally);
+			for (int again = 0; again <= i % 3; again++)
+				add_value(&tally, value,
+				          (size_t)snprintf(value, sizeof(value), "beginning %d%.*s",
+				                           i / 4, i % 4 * 9,
+				                           "an end that goes on for so long"));
 	cr_assert_eq(tally.used, 10000);
-	for (size_t i = 0; i < tally.used; i++)
-		cr_assert_eq(tally.slots[i]->count, 2);
+	cr_assert_eq(leat_tally_sort(&tally, &rows), 0);
+	for (size_t i = 1; i < tally.used; i++)
+		cr_assert_lt(compare_rows(&rows[i - 1], &rows[i]), 0);
+	cr_assert_eq(rows[0].count, 6);
+	cr_assert_eq(rows[9999].count, 2);
+	free(rows);
 	leat_tally_fini(&tally);
+}
+
+Test(flow, rate_saves_nothing_before_its_first_item)
+{
+	struct leat_stages stages = parse("count:1 | rate:1/m burst:3 | null");
+	struct leat_flow_step step;
+	int64_t now_ns = 5000000000; /* a machine that has just started */
+
+	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
+	for (int i = 0; i < 3; i++)
+		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + INT64_C(60000000000));
+	leat_flow_step_fini(&step);
+	leat_stages_free(&stages);
 }

@@ -101,8 +101,8 @@ Test(io, an_emitter_that_has_enough_ends_its_source_well)
 {
 	struct pipe pipe = pipe_open(NULL);
 	struct collector collector = { .enough = 70, .then = LEAT_EMIT_ENOUGH };
-	struct leat_emitter lines = { collect_line, &collector, pipe.tx };
-	struct leat_emitter numbers = { collect_number, &collector, pipe.tx };
+	struct leat_emitter lines = { .emit = collect_line, .arg = &collector, .out = pipe.tx };
+	struct leat_emitter numbers = { .emit = collect_number, .arg = &collector, .out = pipe.tx };
 	put_long_file(1000);
 	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path,
 	                                                                .repeat = UINT64_MAX }),
@@ -131,8 +131,8 @@ Test(io, an_emitter_error_is_what_the_source_answers)
 {
 	struct pipe pipe = pipe_open(NULL);
 	struct collector collector = { .enough = 1, .then = -EIO };
-	struct leat_emitter lines = { collect_line, &collector, pipe.tx };
-	struct leat_emitter numbers = { collect_number, &collector, pipe.tx };
+	struct leat_emitter lines = { .emit = collect_line, .arg = &collector, .out = pipe.tx };
+	struct leat_emitter numbers = { .emit = collect_number, .arg = &collector, .out = pipe.tx };
 	put(path, "one\ntwo");
 	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path }), -EIO);
 	collector.taken = 0;
@@ -145,8 +145,8 @@ Test(io, a_source_whose_items_are_all_swallowed_hears_of_a_cancel)
 {
 	struct pipe pipe = pipe_open(NULL);
 	struct collector collector = { .enough = UINT32_MAX };
-	struct leat_emitter lines = { collect_line, &collector, pipe.tx };
-	struct leat_emitter numbers = { collect_number, &collector, pipe.tx };
+	struct leat_emitter lines = { .emit = collect_line, .arg = &collector, .out = pipe.tx };
+	struct leat_emitter numbers = { .emit = collect_number, .arg = &collector, .out = pipe.tx };
 	put_long_file(10);
 	leat_scope_cancel(pipe.scope, 0, NULL);
 	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path,
@@ -160,5 +160,79 @@ Test(io, a_source_whose_items_are_all_swallowed_hears_of_a_cancel)
 	             -ECANCELED);
 	cr_expect_eq(leat_count_into(&numbers, &(struct leat_count_opts){ .last = UINT64_MAX }),
 	             -ECANCELED);
+	pipe_close(&pipe);
+}
+
+/* What an emitter was given, each line behind a blank. */
+struct words {
+	char text[256];
+	size_t len;
+};
+
+static int collect_word(void *arg, void *item)
+{
+	struct words *words = arg;
+	struct leat_line *line = item;
+	words->len += (size_t)snprintf(words->text + words->len, sizeof(words->text) - words->len,
+	                               " %.*s", (int)line->len, line->data);
+	leat_line_free(line);
+	return 0;
+}
+
+static const char *find_an_e(void *arg, const char *text, size_t len)
+{
+	(void)arg;
+	return memchr(text, 'e', len);
+}
+
+Test(io, an_emitter_that_searches_gets_its_matches_alone)
+{
+	static const struct {
+		const char *file, *found;
+	} cases[] = {
+		{ "", "" },
+		{ "\n", "" },
+		{ "e", " e" },
+		{ "x", "" },
+		{ "one\ntwo\nthree", " one three" },
+		{ "two\n\nfour\nfive\n\n", " five" },
+		{ "e\ne\nee\n", " e e ee" },
+		{ "two\nsix", "" },
+		{ "\n\ne\n", " e" },
+	};
+	struct pipe pipe = pipe_open(NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct words words = { 0 };
+		struct leat_emitter to = {
+			.emit = collect_word, .arg = &words, .out = pipe.tx, .find = find_an_e
+		};
+		put(path, cases[i].file);
+		cr_expect_eq(leat_lines_into(&to, &(struct leat_lines_opts){ .path = path }), 0);
+		cr_expect_str_eq(words.text, cases[i].found);
+	}
+	pipe_close(&pipe);
+}
+
+Test(io, numbers_are_text_where_an_emitter_asks_for_it)
+{
+	static const struct {
+		uint64_t first, last;
+		const char *text;
+	} cases[] = {
+		{ 0, 2, " 0 1 2" },
+		{ 8, 11, " 8 9 10 11" },
+		{ 998, 1001, " 998 999 1000 1001" },
+		{ UINT64_MAX - 1, UINT64_MAX, " 18446744073709551614 18446744073709551615" },
+	};
+	struct pipe pipe = pipe_open(NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct words words = { 0 };
+		struct leat_emitter to = {
+			.emit = collect_word, .arg = &words, .out = pipe.tx, .as_text = true
+		};
+		struct leat_count_opts count = { .first = cases[i].first, .last = cases[i].last };
+		cr_expect_eq(leat_count_into(&to, &count), 0);
+		cr_expect_str_eq(words.text, cases[i].text);
+	}
 	pipe_close(&pipe);
 }

@@ -149,6 +149,45 @@ Test(io_follow, follow_begins_anew_when_the_file_is_truncated)
 	stop(&stream, 0);
 }
 
+/* Writes over what a file holds, in one step, so that it is never seen shorter. */
+static void write_over(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+Test(io_follow, follow_begins_anew_when_a_truncated_file_has_outgrown_its_old_length)
+{
+	struct leat_follow_opts opts = { .path = path, .from_start = true };
+	put(path, "one\ntwo\nhal");
+	struct stream stream = start(leat_follow, &opts);
+	expect_line(&stream, "one");
+	expect_line(&stream, "two");
+	expect_nothing(&stream);
+	write_over(path, "three\nfour\nfive\nsix\n");
+	expect_line(&stream, "hal");
+	expect_line(&stream, "three");
+	expect_line(&stream, "four");
+	expect_line(&stream, "five");
+	expect_line(&stream, "six");
+	write_over(path, "seven\neight\nnine\nte\n"); /* as long as before */
+	expect_line(&stream, "seven");
+	expect_line(&stream, "eight");
+	expect_line(&stream, "nine");
+	expect_line(&stream, "te");
+	stop(&stream, 0);
+}
+
+Test(io_follow, follow_refuses_a_file_that_has_no_size)
+{
+	struct leat_follow_opts opts = { .path = "/proc/meminfo", .from_start = true };
+	expect_failure(
+		leat_follow, &opts, sizeof(struct leat_line), -EINVAL,
+		"follow: /proc/meminfo: has no size and can't be followed; proc: reads such files");
+}
+
 Test(io_follow, follow_goes_along_with_a_symbolic_link)
 {
 	char aside[128], first[160], second[160];

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
+#include "runtime/io/line.h"
 #include "stream.h"
 
 TestSuite(io_lines, .init = io_begin, .fini = io_end, .timeout = 600);
@@ -355,6 +356,55 @@ Test(io_lines, a_time_that_has_passed_sends_nothing)
 		expect_status(&streams[i], LEAT_COMPLETED, 0, "");
 		stop(&streams[i], 0);
 	}
+}
+
+static int compare_pointers(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+	return (x > y) - (x < y);
+}
+
+/* A copy is the only line of its block; the bytes of shared blocks begin further on. */
+static bool is_copy(const struct leat_line *line)
+{
+	return line->data - (const char *)line->block == sizeof(uint64_t) * 2;
+}
+
+Test(io_lines, kept_lines_hold_few_blocks)
+{
+	enum { BLOCKS = 200, EVERY = 400, LINES_MOST = 2000 };
+	struct leat_lines_opts opts = { .path = path, .repeat = 4 };
+	static struct leat_line kept[LINES_MOST];
+	const void *blocks[LINES_MOST];
+	size_t lines = 0, count = 0, shared = 0, distinct = 0;
+	FILE *file = fopen(path, "we");
+
+	for (size_t i = 0; i < BLOCKS / 4 * LEAT_BLOCK_BYTES / 64; i++)
+		fprintf(file, "%063zu\n", i);
+	fclose(file);
+	struct stream stream = start(leat_lines, &opts);
+	leat_for(struct leat_line, line, stream.rx) {
+		if (lines++ % EVERY == 0)
+			kept[count++] = line;
+		else
+			leat_line_free(&line);
+	}
+	cr_assert_eq(lines, BLOCKS * LEAT_BLOCK_BYTES / 64);
+	for (size_t i = 0; i < count; i++) {
+		char text[80];
+		snprintf(text, sizeof(text), "%063zu", i * EVERY % (lines / 4));
+		cr_assert(kept[i].len == 63 && memcmp(kept[i].data, text, 63) == 0, "line %zu", i);
+		if (!is_copy(&kept[i]))
+			blocks[shared++] = kept[i].block;
+	}
+	qsort(blocks, shared, sizeof(blocks[0]), compare_pointers);
+	for (size_t i = 0; i < shared; i++)
+		distinct += i == 0 || blocks[i] != blocks[i - 1];
+	/* the block that is filled, and those that the channel holds lines of */
+	cr_expect_leq(distinct, LEAT_BLOCKS_HELD + 2, "%zu of %d blocks", distinct, BLOCKS);
+	for (size_t i = 0; i < count; i++)
+		leat_line_free(&kept[i]);
+	expect_completed(&stream);
 }
 
 Test(io_lines, a_real_log_has_all_its_lines)

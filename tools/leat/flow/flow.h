@@ -63,6 +63,7 @@ struct leat_member {
 	char name[LEAT_NAME_MAX + 1];
 	struct leat_flow_step *steps; /* one for each stage of the group */
 	size_t steps_count;
+	size_t steps_done; /* the source itself does so many of the first */
 	/* a stage waits on purpose: then items go on one by one, as a batch would hold them back */
 	bool paced;
 	bool enough; /* a take has let its last item through */

@@ -81,7 +81,7 @@ static int admit_line(struct leat_member *member, struct leat_flow_step *step)
 
 int leat_steps(struct leat_member *member, struct leat_line *line)
 {
-	for (size_t i = 0; i < member->steps_count; i++) {
+	for (size_t i = member->steps_done; i < member->steps_count; i++) {
 		int rc = admit_line(member, &member->steps[i]);
 		if (rc != 0)
 			return rc;

@@ -94,8 +94,6 @@ static int put_line(struct sink *sink, const struct leat_line *line)
 
 static int use_line(struct sink *sink, const struct leat_line *line)
 {
-	int rc;
-
 	switch (sink->verb) {
 	case LEAT_VERB_STDOUT:
 	case LEAT_VERB_FILE:
@@ -103,30 +101,36 @@ static int use_line(struct sink *sink, const struct leat_line *line)
 	case LEAT_VERB_COUNT:
 		sink->count++;
 		return 0;
-	case LEAT_VERB_TALLY:
-		rc = leat_tally_add(&sink->tally, line->data, line->len);
-		return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
 	default:
 		return 0;
 	}
 }
 
+/* A count and a tab. */
+static int put_count(struct leat_out *out, uint64_t count)
+{
+	char figures[24], *p = figures + sizeof(figures);
+
+	*--p = '\t';
+	do
+		*--p = (char)('0' + count % 10);
+	while ((count /= 10) != 0);
+	return leat_out_put(out, p, (size_t)(figures + sizeof(figures) - p));
+}
+
 static int put_tally(struct sink *sink)
 {
-	char count[32];
-	int rc = 0;
+	struct leat_tally_row *rows;
+	int rc = leat_tally_sort(&sink->tally, &rows);
 
-	leat_tally_sort(&sink->tally);
 	for (size_t i = 0; rc == 0 && i < sink->tally.used; i++) {
-		const struct leat_tally_entry *entry = sink->tally.slots[i];
-		rc = leat_out_put(
-			&sink->out, count,
-			(size_t)snprintf(count, sizeof(count), "%" PRIu64 "\t", entry->count));
+		rc = put_count(&sink->out, rows[i].count);
 		if (rc == 0)
-			rc = leat_out_put(&sink->out, entry->value, entry->len);
+			rc = leat_out_put(&sink->out, rows[i].entry->value, rows[i].entry->len);
 		if (rc == 0)
 			rc = leat_out_put(&sink->out, "\n", 1);
 	}
+	free(rows);
 	return rc;
 }
 
@@ -163,10 +167,29 @@ static int write_result(struct sink *sink, bool canceled)
 	return check_write(sink, rc);
 }
 
+static int tally_lines(struct sink *sink, struct leat_line *lines, size_t n)
+{
+	uint64_t hashes[BATCH];
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		hashes[i] = leat_tally_hash(lines[i].data, lines[i].len);
+		leat_tally_prefetch(&sink->tally, hashes[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (rc == 0)
+			rc = leat_tally_add(&sink->tally, hashes[i], lines[i].data, lines[i].len);
+		leat_line_free(&lines[i]);
+	}
+	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
+}
+
 static int use_lines(struct sink *sink, struct leat_line *lines, size_t n)
 {
 	int rc = 0;
 
+	if (sink->verb == LEAT_VERB_TALLY && !sink->member->paced)
+		return tally_lines(sink, lines, n);
 	for (size_t i = 0; i < n; i++) {
 		if (rc == 0)
 			rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED

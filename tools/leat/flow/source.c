@@ -105,27 +105,42 @@ static int emit_line(void *arg, void *item)
 	return rc;
 }
 
-/* An emitter of tick and count: their numbers go on as text. */
-static int emit_number(void *arg, void *item)
+static const char *find_match(void *arg, const char *text, size_t len)
 {
-	struct leat_line line;
-	int rc = leat_number_line(&line, *(const uint64_t *)item);
+	const struct leat_member *member = arg;
 
-	if (rc != 0)
-		return leat_member_fail(arg, "", rc);
-	rc = emit_line(arg, &line);
-	if (rc != 0)
-		leat_line_free(&line);
-	return rc;
+	return leat_pattern_find(member->steps[1].pattern, len != 0 ? text : "", len);
+}
+
+/*
+ * Where a grep is the first step, the source searches what it has read in one go, and makes lines
+ * of the matches alone. Not where each line costs a stage time (--slow), or the others are wanted.
+ */
+static bool can_search_blocks(const struct leat_member *member)
+{
+	const struct leat_flow *flow = member->flow;
+	const struct leat_stage *step;
+
+	if (member->steps_count < 2 || flow->opts.slow == 1 || flow->opts.slow == 2)
+		return false;
+	step = member->steps[1].stage;
+	return step->type->verb == LEAT_VERB_GREP && step->key.number == 0;
 }
 
 int leat_flow_source_run(struct leat_member *member)
 {
 	const struct leat_flow *flow = member->flow;
 	const struct leat_stage *stage = &flow->stages.list[0];
-	struct leat_emitter to = { .emit = emit_line, .arg = member, .out = member->tx };
+	struct leat_emitter to = {
+		.emit = emit_line, .arg = member, .out = member->tx, .as_text = true
+	};
 	int64_t until_ns = flow->until_ns;
 
+	if (stage->type->verb != LEAT_VERB_TICK && stage->type->verb != LEAT_VERB_NUMBERS &&
+	    can_search_blocks(member)) {
+		to.find = find_match;
+		member->steps_done = 2;
+	}
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
 		return leat_lines_into(&to, &(struct leat_lines_opts){ .path = stage->arg.text,
@@ -141,11 +156,9 @@ int leat_flow_source_run(struct leat_member *member)
 		                                                     .interval_ns = stage->key.ns,
 		                                                     .until_ns = until_ns });
 	case LEAT_VERB_TICK:
-		to.emit = emit_number;
 		return leat_tick_into(&to, &(struct leat_tick_opts){ .interval_ns = stage->arg.ns,
 		                                                     .until_ns = until_ns });
 	default:
-		to.emit = emit_number;
 		return leat_count_into(&to, &(struct leat_count_opts){ .first = 1,
 		                                                       .last = stage->arg.number,
 		                                                       .until_ns = until_ns });

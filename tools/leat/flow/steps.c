@@ -9,26 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_plain(const char *pattern)
+int leat_grep_check(const char *text, char *why, size_t size)
 {
-	return strpbrk(pattern, ".[]()*+?{}|^$\\") == NULL;
-}
+	struct leat_pattern *pattern = NULL;
+	int rc = leat_pattern_open(&pattern, text, why, size);
 
-int leat_grep_check(const char *pattern, char *why, size_t size)
-{
-	regex_t regex;
-
-	if (is_plain(pattern))
-		return 0;
-	int rc = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB);
-	if (rc == REG_ESPACE)
-		return -ENOMEM;
-	if (rc != 0) {
-		regerror(rc, &regex, why, size);
-		return -EINVAL;
-	}
-	regfree(&regex);
-	return 0;
+	leat_pattern_close(pattern);
+	return rc;
 }
 
 static void init_rate(struct leat_rate *rate, const struct leat_stage *stage)
@@ -47,14 +34,8 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 	*step = (struct leat_flow_step){ .stage = stage };
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
-		step->pattern_len = strlen(stage->arg.text);
-		if (is_plain(stage->arg.text))
-			return 0;
-		/* REG_STARTEND needs the offsets, so REG_NOSUB must not be given. */
-		if (regcomp(&step->regex, stage->arg.text, REG_EXTENDED) != 0)
-			return -ENOMEM;
-		step->has_regex = true;
-		return 0;
+		/* The parser has tried it: the only error that is left is -ENOMEM. */
+		return leat_pattern_open(&step->pattern, stage->arg.text, (char[1]){ 0 }, 1);
 	case LEAT_VERB_RATE:
 		init_rate(&step->rate, stage);
 		return 0;
@@ -68,22 +49,15 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 
 void leat_flow_step_fini(struct leat_flow_step *step)
 {
-	if (step->has_regex)
-		regfree(&step->regex);
-	step->has_regex = false;
+	leat_pattern_close(step->pattern);
+	step->pattern = NULL;
 }
 
 static int match_pattern(struct leat_flow_step *step, const struct leat_line *line)
 {
 	const char *data = line->len != 0 ? line->data : "";
-	bool found;
+	bool found = leat_pattern_find(step->pattern, data, line->len) != NULL;
 
-	if (step->has_regex) {
-		regmatch_t match = { .rm_so = 0, .rm_eo = (regoff_t)line->len };
-		found = regexec(&step->regex, data, 1, &match, REG_STARTEND) == 0;
-	} else {
-		found = memmem(data, line->len, step->stage->arg.text, step->pattern_len) != NULL;
-	}
 	return found != (step->stage->key.number != 0);
 }
 
@@ -183,6 +157,9 @@ int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns)
 {
 	double floor_ns = (double)now_ns - rate->slack_ns;
 
+	if (!rate->begun)
+		rate->spent_ns = floor_ns;
+	rate->begun = true;
 	/* Time that was not used is kept only as far as the bucket is deep. */
 	if (rate->spent_ns < floor_ns)
 		rate->spent_ns = floor_ns;

@@ -2,8 +2,8 @@
  * tools/leat/flow/steps.h: what the steps do with a line. They have no threads, channels or clocks:
  * each is given what it needs.
  *
- * One thread uses a step. Each thread has its own copy of grep's compiled expression, as regexec(3)
- * locks the expression that it is given.
+ * One thread uses a step. Each thread has its own copy of grep's compiled expression: threads that
+ * share one would wait for each other.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,9 +11,9 @@
 #define LEAT_TOOLS_LEAT_FLOW_STEPS_H
 
 #include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/pattern.h"
 
 #include <leat/io.h>
-#include <regex.h>
 
 /*
  * A token bucket, kept as one number: the time at which the bucket is full again if nothing more is
@@ -23,13 +23,12 @@ struct leat_rate {
 	double item_ns;  /* the cost of one item */
 	double slack_ns; /* how far spending may run ahead: burst - 1 items */
 	double spent_ns; /* the time up to which items are paid for */
+	bool begun;      /* the bucket was full for the first item */
 };
 
 struct leat_flow_step {
 	const struct leat_stage *stage;
-	regex_t regex;
-	bool has_regex;
-	size_t pattern_len;
+	struct leat_pattern *pattern; /* grep */
 	struct leat_rate rate;
 	uint64_t left; /* take: the items still to let through */
 };

@@ -1,153 +1,296 @@
 /*
- * tools/leat/flow/tally.c: counts how often each value came. See tally.h.
+ * tools/leat/flow/tally.c: how often each value came. See tally.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#define _GNU_SOURCE
 #include "tools/leat/flow/tally.h"
 
+#include <endian.h>
 #include <errno.h>
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define SLOTS_FIRST 1024u
-#define BLOCK_SIZE (256u * 1024u)
+#define SLOTS_FIRST ((size_t)1024)
+#define BLOCK_SIZE ((size_t)1024 * 1024)
+#define HUGE_PAGE ((size_t)2 * 1024 * 1024)
 
 struct leat_tally_block {
 	struct leat_tally_block *next;
 	size_t size, used;
-	max_align_t bytes[];
+	struct leat_tally_entry bytes[];
 };
 
 /*
- * The hash multiplies eight bytes at a time and folds the halves of the product; its constants are
- * odd and random.
+ * Eight bytes at a time through a multiplication whose halves are folded; the constants are odd and
+ * random.
  */
-static uint64_t mix_words(uint64_t a, uint64_t b)
+static uint64_t fold_product(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_bytes(const char *p, size_t len)
+uint64_t leat_tally_hash(const void *value, size_t len)
 {
 	uint64_t hash = UINT64_C(0x9e3779b97f4a7c15) ^ len, word;
+	const char *p = value;
 
 	for (; len >= 8; p += 8, len -= 8) {
 		memcpy(&word, p, 8);
-		hash = mix_words(hash ^ word, UINT64_C(0xa0761d6478bd642f));
+		hash = fold_product(hash ^ word, UINT64_C(0xa0761d6478bd642f));
 	}
 	word = 0;
 	if (len != 0)
 		memcpy(&word, p, len);
-	return mix_words(hash ^ word, UINT64_C(0xe7037ed1a0b428db));
+	return fold_product(hash ^ word, UINT64_C(0xe7037ed1a0b428db));
 }
 
-/* Returns the slot of the value, or the empty slot where it belongs. */
-static struct leat_tally_entry **find_slot(const struct leat_tally *tally, uint64_t hash,
-                                           const void *value, size_t len)
+void leat_tally_prefetch(const struct leat_tally *tally, uint64_t hash)
+{
+	if (tally->slots_count != 0)
+		__builtin_prefetch(&tally->slots[hash & (tally->slots_count - 1)]);
+}
+
+static bool entry_is(const struct leat_tally_entry *entry, const void *value, size_t len)
+{
+	return entry->len == len && (len == 0 || memcmp(entry->value, value, len) == 0);
+}
+
+/* The slot that holds the value, or the empty one where it belongs. */
+static struct leat_tally_slot *find_slot(const struct leat_tally *tally, uint64_t hash,
+                                         const void *value, size_t len)
 {
 	for (size_t i = hash;; i++) {
-		struct leat_tally_entry **slot = &tally->slots[i & (tally->slots_count - 1)],
-					*entry = *slot;
-		if (entry == NULL)
+		struct leat_tally_slot *slot = &tally->slots[i & (tally->slots_count - 1)];
+
+		if (slot->entry == NULL)
 			return slot;
-		if (entry->hash == hash && entry->len == len &&
-		    (len == 0 || memcmp(entry->value, value, len) == 0))
+		if (slot->hash == hash && entry_is(slot->entry, value, len))
 			return slot;
 	}
 }
 
-static int grow_table(struct leat_tally *tally)
+static struct leat_tally_slot *alloc_slots(size_t count)
 {
-	struct leat_tally larger = { .used = tally->used, .blocks = tally->blocks };
+	size_t size = count * sizeof(struct leat_tally_slot);
+	void *slots;
 
-	larger.slots_count = tally->slots_count != 0 ? 2 * tally->slots_count : SLOTS_FIRST;
-	larger.slots = calloc(larger.slots_count, sizeof(*larger.slots));
-	if (larger.slots == NULL)
+	if (size < 2 * HUGE_PAGE)
+		return calloc(count, sizeof(struct leat_tally_slot));
+	slots = aligned_alloc(HUGE_PAGE, size);
+	if (slots == NULL)
+		return NULL;
+	madvise(slots, size,
+	        MADV_HUGEPAGE); /* fewer misses of the page table; else it is only slower */
+	return memset(slots, 0, size);
+}
+
+static int grow_slots(struct leat_tally *tally)
+{
+	size_t count = tally->slots_count != 0 ? 2 * tally->slots_count : SLOTS_FIRST;
+	struct leat_tally_slot *slots = alloc_slots(count);
+
+	if (slots == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < tally->slots_count; i++) {
-		struct leat_tally_entry *entry = tally->slots[i];
-		if (entry != NULL)
-			*find_slot(&larger, entry->hash, entry->value, entry->len) = entry;
+		size_t to = tally->slots[i].hash & (count - 1);
+
+		if (tally->slots[i].entry == NULL)
+			continue;
+		while (slots[to].entry != NULL)
+			to = (to + 1) & (count - 1);
+		slots[to] = tally->slots[i];
 	}
 	free(tally->slots);
-	*tally = larger;
+	tally->slots = slots;
+	tally->slots_count = count;
 	return 0;
 }
 
-static struct leat_tally_entry *cut_entry(struct leat_tally *tally, size_t size)
+static size_t entry_size(size_t len)
 {
-	struct leat_tally_block *block = tally->blocks;
+	size_t align = _Alignof(struct leat_tally_entry);
 
-	size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+	return (sizeof(struct leat_tally_entry) + len + align - 1) / align * align;
+}
+
+static struct leat_tally_entry *cut_entry(struct leat_tally *tally, size_t len)
+{
+	size_t size = entry_size(len);
+	struct leat_tally_block *block = tally->blocks;
+	struct leat_tally_entry *entry;
+
 	if (block == NULL || block->size - block->used < size) {
 		size_t block_size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+
 		block = malloc(sizeof(*block) + block_size);
 		if (block == NULL)
 			return NULL;
 		*block = (struct leat_tally_block){ .next = tally->blocks, .size = block_size };
 		tally->blocks = block;
 	}
-	struct leat_tally_entry *entry = (void *)((char *)block->bytes + block->used);
+	entry = (void *)((char *)block->bytes + block->used);
 	block->used += size;
 	return entry;
 }
 
-int leat_tally_add(struct leat_tally *tally, const void *value, size_t len)
+int leat_tally_add(struct leat_tally *tally, uint64_t hash, const void *value, size_t len)
 {
-	uint64_t hash = hash_bytes(value, len);
+	struct leat_tally_slot *slot;
 
 	if (tally->used * 4 >= tally->slots_count * 3) {
-		int rc = grow_table(tally);
+		int rc = grow_slots(tally);
+
 		if (rc != 0)
 			return rc;
 	}
-	struct leat_tally_entry **slot = find_slot(tally, hash, value, len), *entry = *slot;
-	if (entry == NULL) {
-		entry = cut_entry(tally, sizeof(*entry) + len);
+	slot = find_slot(tally, hash, value, len);
+	if (slot->entry == NULL) {
+		struct leat_tally_entry *entry = cut_entry(tally, len);
+
 		if (entry == NULL)
 			return -ENOMEM;
-		*entry = (struct leat_tally_entry){ .hash = hash, .len = len };
+		*entry = (struct leat_tally_entry){ .len = len };
 		if (len != 0)
 			memcpy(entry->value, value, len);
-		*slot = entry;
+		*slot = (struct leat_tally_slot){ .hash = hash, .entry = entry };
 		tally->used++;
 	}
-	entry->count++;
+	slot->entry->count++;
 	return 0;
 }
 
-static int compare_entries(const void *a, const void *b)
+/* All entries, as they stand in memory: the processor reads ahead of a walk over them. */
+static size_t list_entries(const struct leat_tally *tally, struct leat_tally_row *rows)
 {
-	const struct leat_tally_entry *x = *(struct leat_tally_entry *const *)a;
-	const struct leat_tally_entry *y = *(struct leat_tally_entry *const *)b;
+	const struct leat_tally_block *block;
+	size_t n = 0;
 
-	if (x->count != y->count)
-		return x->count > y->count ? -1 : 1;
+	for (block = tally->blocks; block != NULL; block = block->next)
+		for (size_t at = 0; at < block->used; n++) {
+			rows[n].entry = (const void *)((const char *)block->bytes + at);
+			at += entry_size(rows[n].entry->len);
+		}
+	return n;
+}
+
+/* As many bytes as all values begin with. */
+static size_t common_prefix(const struct leat_tally_row *rows, size_t n)
+{
+	const struct leat_tally_entry *first = rows[0].entry;
+	size_t common = first->len;
+
+	for (size_t i = 1; i < n && common > 0; i++) {
+		const struct leat_tally_entry *entry = rows[i].entry;
+		size_t len = 0;
+
+		while (len < common && len < entry->len && entry->value[len] == first->value[len])
+			len++;
+		common = len;
+	}
+	return common;
+}
+
+/* Eight bytes of the value from there on, so that numbers compare as memcmp(3) does. */
+static uint64_t key_at(const struct leat_tally_entry *entry, size_t from)
+{
+	size_t left = entry->len - from;
+	uint64_t word = 0;
+
+	memcpy(&word, entry->value + from, left < 8 ? left : 8);
+	return be64toh(word);
+}
+
+static int compare_values(const void *a, const void *b)
+{
+	const struct leat_tally_entry *x = ((const struct leat_tally_row *)a)->entry;
+	const struct leat_tally_entry *y = ((const struct leat_tally_row *)b)->entry;
 	int order = memcmp(x->value, y->value, x->len < y->len ? x->len : y->len);
+
 	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-void leat_tally_sort(struct leat_tally *tally)
+/* Byte `digit` of a row's place in the order, from the least: the key, then the count, falling. */
+static uint8_t digit_of(const struct leat_tally_row *row, unsigned digit)
 {
-	size_t n = 0;
+	return (uint8_t)(digit < 8 ? row->key >> 8 * digit : ~row->count >> 8 * (digit - 8));
+}
 
-	for (size_t i = 0; i < tally->slots_count; i++)
-		if (tally->slots[i] != NULL) {
-			struct leat_tally_entry *entry = tally->slots[i];
-			tally->slots[i] = NULL;
-			tally->slots[n++] = entry;
+/*
+ * Radix sort from the least byte on, by key and count: a pass over all rows for each byte in which
+ * they differ. Returns the array of the two that has the result.
+ */
+static struct leat_tally_row *sort_digits(struct leat_tally_row *rows, struct leat_tally_row *spare,
+                                          size_t n)
+{
+	size_t starts[256], counts[256];
+
+	for (unsigned digit = 0; digit < 16; digit++) {
+		struct leat_tally_row *sorted = spare;
+		size_t start = 0;
+
+		memset(counts, 0, sizeof(counts));
+		for (size_t i = 0; i < n; i++)
+			counts[digit_of(&rows[i], digit)]++;
+		if (counts[digit_of(&rows[0], digit)] == n)
+			continue;
+		for (unsigned byte = 0; byte < 256; start += counts[byte++])
+			starts[byte] = start;
+		for (size_t i = 0; i < n; i++)
+			sorted[starts[digit_of(&rows[i], digit)]++] = rows[i];
+		spare = rows;
+		rows = sorted;
+	}
+	return rows;
+}
+
+/* Rows of one count and one key: by the rest of their values. */
+static void sort_ties(struct leat_tally_row *rows, size_t n)
+{
+	for (size_t from = 0, to; from < n; from = to) {
+		for (to = from + 1; to < n && rows[to].key == rows[from].key &&
+		                    rows[to].count == rows[from].count;)
+			to++;
+		if (to - from > 1)
+			qsort(&rows[from], to - from, sizeof(*rows), compare_values);
+	}
+}
+
+int leat_tally_sort(const struct leat_tally *tally, struct leat_tally_row **sorted)
+{
+	size_t n = 0, size = (tally->used + 1) * sizeof(struct leat_tally_row), prefix;
+	struct leat_tally_row *rows = malloc(size), *spare = malloc(size);
+
+	*sorted = NULL;
+	if (rows == NULL || spare == NULL) {
+		free(rows);
+		free(spare);
+		return -ENOMEM;
+	}
+	n = list_entries(tally, rows);
+	*sorted = rows;
+	if (n > 0) {
+		prefix = common_prefix(rows, n);
+		for (size_t i = 0; i < n; i++) {
+			rows[i].count = rows[i].entry->count;
+			rows[i].key = key_at(rows[i].entry, prefix);
 		}
-	if (n > 1)
-		qsort(tally->slots, n, sizeof(*tally->slots), compare_entries);
+		*sorted = sort_digits(rows, spare, n);
+		sort_ties(*sorted, n);
+	}
+	free(*sorted == rows ? spare : rows);
+	return 0;
 }
 
 void leat_tally_fini(struct leat_tally *tally)
 {
 	while (tally->blocks != NULL) {
 		struct leat_tally_block *block = tally->blocks;
+
 		tally->blocks = block->next;
 		free(block);
 	}

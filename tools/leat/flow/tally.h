@@ -1,5 +1,5 @@
 /*
- * tools/leat/flow/tally.h: a table that counts how often each value came.
+ * tools/leat/flow/tally.h: how often each value came.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,31 +10,50 @@
 #include <stdint.h>
 
 struct leat_tally_entry {
-	uint64_t hash, count;
+	uint64_t count;
 	size_t len;
 	char value[];
 };
 
-/* Entries are cut from large blocks, as there may be millions, which are freed all at once. */
+/* A place in the table: a probe compares hashes, and reads the entry only if these are equal. */
+struct leat_tally_slot {
+	uint64_t hash;
+	struct leat_tally_entry *entry; /* NULL: empty */
+};
+
+/* Entries are cut from large blocks: there may be millions, and they are freed all at once. */
 struct leat_tally_block;
 
+/* All zero is an empty tally. */
 struct leat_tally {
-	struct leat_tally_entry **slots; /* open addressing; their number is a power of two */
+	struct leat_tally_slot *slots; /* open addressing; a power of two of them */
 	size_t slots_count, used;
-	struct leat_tally_block *blocks; /* the newest one first, from which entries are cut */
+	struct leat_tally_block *blocks; /* the newest first; entries are cut from it */
+};
+
+uint64_t leat_tally_hash(const void *value, size_t len);
+
+/*
+ * Asks the processor for the slot of this hash. In a table that is larger than its caches, a value
+ * costs little more than one miss: a caller with several values prefetches them all, then adds.
+ */
+void leat_tally_prefetch(const struct leat_tally *tally, uint64_t hash);
+
+/* Counts the value, whose hash that is. 0 or -ENOMEM, and then nothing was counted. */
+int leat_tally_add(struct leat_tally *tally, uint64_t hash, const void *value, size_t len);
+
+/* A value and its place in the order. */
+struct leat_tally_row {
+	uint64_t count;
+	uint64_t key; /* the first bytes in which values differ */
+	const struct leat_tally_entry *entry;
 };
 
 /*
- * Counts a value, which is copied. All zero is an empty tally. Returns 0; or -ENOMEM, and then
- * nothing was counted.
+ * *rows: `used` of them, the largest count first, those of one count by value, byte by byte; the
+ * caller frees the array, and reads it only while the tally is there. 0 or -ENOMEM.
  */
-int leat_tally_add(struct leat_tally *tally, const void *value, size_t len);
-
-/*
- * Sorts: the largest count first; equal counts by value, byte by byte. Afterwards slots[0..used)
- * are in order, and leat_tally_add() must not be called.
- */
-void leat_tally_sort(struct leat_tally *tally);
+int leat_tally_sort(const struct leat_tally *tally, struct leat_tally_row **rows);
 void leat_tally_fini(struct leat_tally *tally);
 
 #endif
