@@ -203,8 +203,27 @@ static int open_file(const struct follow_source *follow, struct stat *stat)
 	return rc;
 }
 
-static void take_file(struct follow_source *follow, int fd, const struct stat *stat, off_t pos)
+/* Reads the `len` bytes before pos. Returns how many of them there are, or -errno. */
+static ssize_t read_before(int fd, char *to, size_t len, off_t pos)
 {
+	size_t got = 0;
+	ssize_t n = 1;
+
+	while (got < len && n > 0) {
+		n = TEMP_FAILURE_RETRY(
+			pread(fd, to + got, len - got, pos - (off_t)len + (off_t)got));
+		if (n < 0)
+			return -errno;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+/* Goes over to this descriptor, also where it then returns an error. */
+static int take_file(struct follow_source *follow, int fd, const struct stat *stat, off_t pos)
+{
+	ssize_t n;
+
 	close_fd(&follow->fd);
 	follow->fd = fd;
 	follow->dev = stat->st_dev;
@@ -212,11 +231,12 @@ static void take_file(struct follow_source *follow, int fd, const struct stat *s
 	follow->pos = pos;
 	follow->tail_len = pos < TAIL_BYTES ? (size_t)pos : TAIL_BYTES;
 	follow->has_size = false;
-	/* Where it was truncated just now, nothing of it is remembered, and the next read finds
-	 * out. */
-	if (TEMP_FAILURE_RETRY(pread(fd, follow->tail, follow->tail_len,
-	                             pos - (off_t)follow->tail_len)) != (ssize_t)follow->tail_len)
-		memset(follow->tail, 0, sizeof(follow->tail));
+	n = read_before(fd, follow->tail, follow->tail_len, pos);
+	if (n < 0)
+		return leat_source_fail(&follow->source, (int)n, NULL);
+	/* What is missing was truncated just now. The first reading finds that it differs. */
+	memset(follow->tail + n, 0, follow->tail_len - (size_t)n);
+	return 0;
 }
 
 static bool is_open(const struct follow_source *follow, const struct stat *stat)
@@ -226,15 +246,16 @@ static bool is_open(const struct follow_source *follow, const struct stat *stat)
 
 /*
  * Whether the bytes before pos are still those that were read there. If not, the file was
- * truncated, whatever its size is by now.
+ * truncated, whatever its size is by now. Returns 1, 0 or -errno.
  */
-static bool is_continued(const struct follow_source *follow)
+static int is_continued(const struct follow_source *follow)
 {
 	char now[TAIL_BYTES];
-	size_t len = follow->tail_len;
-	ssize_t n = TEMP_FAILURE_RETRY(pread(follow->fd, now, len, follow->pos - (off_t)len));
+	ssize_t n = read_before(follow->fd, now, follow->tail_len, follow->pos);
 
-	return n == (ssize_t)len && memcmp(now, follow->tail, len) == 0;
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == follow->tail_len && memcmp(now, follow->tail, (size_t)n) == 0;
 }
 
 /* Remembers the last of the bytes that were read. */
@@ -292,7 +313,10 @@ static int read_file(struct follow_source *follow, bool *ended)
 	rc = n > 0 ? check_size(follow) : 0;
 	if (rc < 0)
 		return rc;
-	if (!is_continued(follow)) {
+	rc = is_continued(follow);
+	if (rc < 0)
+		return leat_source_fail(&follow->source, rc, NULL);
+	if (rc == 0) {
 		/* It begins anew; a line whose end was cut away is sent as far as it came. */
 		follow->pos = 0;
 		follow->tail_len = 0;
@@ -387,9 +411,9 @@ static int switch_file(struct follow_source *follow, bool *moved)
 		close(fd);
 		return rc;
 	}
-	take_file(follow, fd, &stat, 0);
 	*moved = true;
-	return watch_all(follow);
+	rc = take_file(follow, fd, &stat, 0);
+	return rc < 0 ? rc : watch_all(follow);
 }
 
 /* Sends all that there is, in the open file and in those that follow it. */
@@ -443,13 +467,13 @@ static int wait_for_events(struct follow_source *follow)
 static int open_first_file(struct follow_source *follow, bool from_start)
 {
 	struct stat stat;
-	int fd = open_file(follow, &stat);
+	int fd = open_file(follow, &stat), rc = 0;
 
 	if (fd < 0 && fd != -ENOENT)
 		return fd;
 	if (fd >= 0)
-		take_file(follow, fd, &stat, from_start ? 0 : stat.st_size);
-	return watch_all(follow);
+		rc = take_file(follow, fd, &stat, from_start ? 0 : stat.st_size);
+	return rc < 0 ? rc : watch_all(follow);
 }
 
 static int follow_until_end(struct follow_source *follow, bool from_start)

@@ -5,6 +5,13 @@
  */
 #include "tools/leat/leat.h"
 
+#ifdef LEAT_HAVE_RE2
+#define GREP_LIBRARY "(searched by RE2, in time linear in the text)"
+#else
+#define GREP_LIBRARY \
+	"(searched by regexec(3), which no interrupt stops within a line; RE2 was missing)"
+#endif
+
 const char leat_usage[] =
 	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
 	"       leat bench [options] [KIND]                measure leat beside its peers\n"
@@ -26,6 +33,7 @@ const char leat_run_help[] =
 	"          count:N                      1 to N\n"
 	"steps     grep:PATTERN [invert:yes]    lines that hold a text, or match an extended "
 	"regular expression\n"
+	"                                       " GREP_LIBRARY "\n"
 	"          field:N                      the Nth field, as awk splits; 0: the line\n"
 	"          map:upper|lower|trim|length\n"
 	"          rate:N/s [burst:N]           at most N items a second; N/m: a minute\n"

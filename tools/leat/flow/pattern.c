@@ -14,11 +14,6 @@
 
 #include "tools/leat/flow/regex_re2.h"
 
-const char *leat_pattern_library(void)
-{
-	return "RE2";
-}
-
 #else /* regexec(3), in the same four functions */
 
 #include <regex.h>
@@ -26,11 +21,6 @@ const char *leat_pattern_library(void)
 struct leat_regex {
 	regex_t compiled;
 };
-
-const char *leat_pattern_library(void)
-{
-	return "regexec(3)";
-}
 
 static int leat_regex_open(struct leat_regex **opened, const char *text, char *why, size_t size)
 {

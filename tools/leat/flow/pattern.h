@@ -29,7 +29,4 @@ void leat_pattern_close(struct leat_pattern *pattern);
  */
 const char *leat_pattern_find(const struct leat_pattern *pattern, const char *text, size_t len);
 
-/* Which library searches for expressions: for --help and --version. */
-const char *leat_pattern_library(void);
-
 #endif
