@@ -422,3 +422,62 @@ Test(flow, rate_saves_nothing_before_its_first_item)
 	leat_flow_step_fini(&step);
 	leat_stages_free(&stages);
 }
+
+/* Where the first match of a text of several lines is: the place of its line; -1: nowhere. */
+static int line_of_match(const char *pattern_text, const char *text)
+{
+	struct leat_pattern *pattern;
+	char why[100] = "";
+	const char *found;
+	int line = -1;
+
+	cr_assert_eq(leat_pattern_open(&pattern, pattern_text, why, sizeof(why)), 0, "%s: %s",
+	             pattern_text, why);
+	found = leat_pattern_find(pattern, text, strlen(text));
+	if (found != NULL) {
+		cr_assert(found >= text && found <= text + strlen(text));
+		line = 0;
+		for (const char *p = text; p < found; p++)
+			line += *p == '\n';
+	}
+	leat_pattern_close(pattern);
+	return line;
+}
+
+Test(flow, patterns_find_the_first_line_that_matches)
+{
+	static const char text[] = "first line\nsecond\n\nlast";
+	static const struct {
+		const char *pattern;
+		int line;
+	} cases[] = {
+		{ "line", 0 },     { "last", 3 },         { "none", -1 },
+		{ "se.*d", 1 },    { "^last$", 3 },       { "^$", 2 },
+		{ "^", 0 },        { "e$", 0 },           { "^se", 1 },
+		{ "t.*s", -1 },    { "[^a]a", 3 },        { "e[^x]*second", -1 },
+		{ "(x|y)", -1 },   { "[[:digit:]]", -1 }, { "[[:alpha:]]{6}", 1 },
+		{ "(co)?nd$", 1 }, { "x*", 0 },           { "\\.", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(line_of_match(cases[i].pattern, text), cases[i].line, "%s: %d",
+		             cases[i].pattern, line_of_match(cases[i].pattern, text));
+	cr_expect_eq(line_of_match("^$", ""), 0);
+	cr_expect_eq(line_of_match("a", ""), -1);
+	cr_expect_eq(line_of_match("", ""), 0);
+}
+
+Test(flow, patterns_that_are_none_say_why)
+{
+	static const char *const bad[] = { "(", "a{2,1}", "[", "[b-a]" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct leat_pattern *pattern = NULL;
+		char why[100] = "";
+
+		cr_expect_eq(leat_pattern_open(&pattern, bad[i], why, sizeof(why)), -EINVAL, "%s",
+		             bad[i]);
+		cr_expect_null(pattern);
+		cr_expect(why[0] != '\0', "%s", bad[i]);
+	}
+}
