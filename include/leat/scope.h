@@ -47,10 +47,11 @@ LEAT_API struct leat_scope *leat_scope_open(struct leat_scope *parent,
 
 /*
  * Cancels the scope and everything below it. Every thread that is parked on one of their channels
- * is woken. Calls that begin after this returned return -ECANCELED. Items in flight go to `discard`
- * in the receives and closes that follow. code is 0, or -errno for a failure; a positive code
- * breaks a rule and stops the program. text is copied and may be NULL. A second cancel changes no
- * cause.
+ * is woken. Calls that begin after this returned return -ECANCELED, but a receive for which the
+ * stream has ended still returns 0, and a send to receivers that have left -EPIPE. Items in flight
+ * go to `discard` in the receives and closes that follow. code is 0, or -errno for a failure; a
+ * positive code breaks a rule and stops the program. text is copied and may be NULL. A second
+ * cancel changes no cause.
  */
 LEAT_API void leat_scope_cancel(struct leat_scope *scope, int code, const char *text);
 

@@ -101,10 +101,15 @@ static bool chan_wait_retire(struct leat_wait_loop *w)
 	struct leat_waiter *waiter = &chan_wait_of(w)->waiter;
 	bool notified = leat_event_remove_waiter(event_of_wait(w), waiter);
 
-	waiter->lost += notified; /* if it was not, it waits no more */
+	/* Not notified: its time is over, or it slept a millisecond unfenced. Neither is a loss. */
+	waiter->lost += notified;
 	return notified;
 }
 
+/*
+ * 0 for an SPSC channel: of its two threads the other one runs whenever this one parks, so a long
+ * yield is worth nothing there.
+ */
 static uint64_t chan_wait_transfers(struct leat_wait_loop *w)
 {
 	const struct leat_mpmc *ring = &leat_chan_of(waiting_handle(w))->mpmc;

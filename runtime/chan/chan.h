@@ -180,7 +180,7 @@ static inline void leat_bump(uint64_t *counter, uint64_t by)
 	leat_store_rlx(counter, leat_load_rlx(counter) + by);
 }
 
-/* What other rooms call too, each under the source that defines it. */
+/* What other folders of runtime/ call too, each under the source that defines it. */
 
 /* handle.c */
 

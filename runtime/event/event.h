@@ -11,7 +11,8 @@
  *             leat_sleeper_park(&s, deadline);
  *             w.lost += leat_event_remove_waiter(ev, &w);
  *     }
- *     leat_event_remove_waiter(ev, &w);
+ *     if (leat_event_remove_waiter(ev, &w))
+ *             recheck, and notify another waiter if work remains (Forwarding);
  *
  * Parking. Invariant: a waiter sleeps only while nothing has changed that it waits for, or a
  * notifier is on its way to it. Two stores and two loads decide: the waiter sets the bit and then
@@ -73,8 +74,8 @@
  * The event's lock orders the sender's notify() and A's remove_waiter(). If remove_waiter() comes
  * first, A is off the list without a notification, and notify() takes B. If notify() comes first,
  * remove_waiter() returns true: A owns the notification. Therefore a time-out does not end the
- * wait. A removes its waiter and then makes one more attempt, which receives the item if it is
- * still there. Then A forwards if it was notified, and only then returns (leat_wait_for() in
+ * wait. A removes its waiter and then makes at least one more attempt, which receives the item if
+ * it is still there. Then A forwards if it was notified, and only then returns (leat_wait_for() in
  * runtime/event/wait.c). A sender that comes after A's remove_waiter() finds B on the list.
  *
  * Order. Waiters are notified first come, first served, but a waiter that was notified in vain goes

@@ -100,7 +100,7 @@ void leat_compact_leave(struct compact *c, uint32_t done, bool ended)
 	leat_spin_lock(&gen_set->lock);
 	if (last)
 		slab = free_block(c);
-	leat_gen_set_leave(gen_set, ended, last);
+	leat_gen_set_leave_unlock(gen_set, ended, last);
 	free_cold(cold);
 	leat_slab_free(slab);
 }
@@ -217,7 +217,7 @@ static struct compact *create_block(struct leat_arena *arena, size_t bytes, int 
 	}
 	c = alloc_block(arena, bytes, rc);
 	if (c == NULL)
-		leat_gen_set_leave(&arena->gen_set, true, false);
+		leat_gen_set_leave_unlock(&arena->gen_set, true, false);
 	return c;
 }
 

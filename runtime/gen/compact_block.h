@@ -22,8 +22,8 @@
 #include <leat/detail/chan.h>
 
 /*
- * More bits of the control word. A side sets its bit as its last touch of the block; the side that
- * finds the other's bit set frees the block.
+ * More bits of the control word. The first side that has done with the block sets its bit, as its
+ * last touch; the second finds that bit and frees the block.
  */
 enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
 
@@ -51,7 +51,7 @@ enum end_text {
 
 struct compact {
 	/* what a struct leat_rx begins with; its cursor is disabled, so that calls come here */
-	struct leat_arena *arena; /* ctl */
+	struct leat_arena *arena; /* where leat_rx has ctl: its first word is LEAT_CTL_RX_OPS */
 	struct leat_mpmc *fast;   /* NULL */
 	uint64_t pos, limit;      /* always equal */
 	uint32_t put_at, take_at; /* in place of base: the slots that tail and head are at */
@@ -63,7 +63,7 @@ struct compact {
 	bool open;     /* the receiver is not closed */
 	size_t item_size;
 
-	struct leat_job job; /* spare: ctl */
+	struct leat_job job; /* its spare word is the control word of this channel */
 	uint64_t tail, head;
 	uint64_t waiter; /* a struct leat_sleeper *, or 0; and marks (compact_notify.c) */
 	leat_next_fn *next;

@@ -10,6 +10,9 @@
  *
  * A function that can fail returns -errno, or NULL.
  *
+ * A prototype or a statement with the comment "mutate" is one that a model must miss: tools/mutate
+ * leaves such a call out, and fails if no model notices.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_OS_OS_H

@@ -20,8 +20,9 @@
  *                                                            RUNNING
  *     RUNNING    it has its turn                             the thread that runs it; a waker, to
  *                                                            AGAIN
- *     PARKING    its turn is over and ready() rechecks       the thread that runs it; a waker, to
- *                                                            AGAIN
+ *     PARKING    its turn is over and ready() rechecks       the thread that runs it, to IDLE, or
+ *                                                            to QUEUED if ready() is true; a
+ *                                                            waker, to AGAIN
  *     AGAIN      it was woken during its turn                the thread that runs it, to QUEUED
  *
  * Handing a job to a worker. Invariant: a wake-up leads to a turn that begins after it. The waker
@@ -48,9 +49,9 @@
  * A thread that changes something that a job may wait for either wakes the job, or executes a full
  * fence and wakes it if run is IDLE or PARKING then.
  *
- * Ownership. A job's memory belongs to its kind. No thread touches a job that is over. Its memory
- * stays while it is linked anywhere, and in any state but IDLE. A thread that wakes a job that may
- * end meanwhile holds something that keeps it.
+ * Ownership. A job's memory belongs to its kind. No thread touches a job that is over. The
+ * kind must not free a job that is linked anywhere, or whose state is not IDLE. A thread that wakes
+ * a job that may end meanwhile holds something that keeps it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

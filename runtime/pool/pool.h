@@ -114,8 +114,8 @@ void leat_pool_let_go(struct leat_pool *pool);
 bool leat_pool_add_unstarted(struct leat_pool *pool, struct leat_pool_user *user);
 void leat_pool_notify_unstarted(struct leat_pool *pool);
 
-/* From now on a worker must sleep in the poller. */
 struct leat_poller *leat_pool_poller(struct leat_pool *pool);
+/* A descriptor was added to the poller: from now on some worker must sleep in it. */
 void leat_pool_want_timekeeper(struct leat_pool *pool);
 
 /*

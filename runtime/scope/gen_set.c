@@ -160,7 +160,7 @@ static void drop_hold(struct leat_gen_set *gen_set)
 		free_gen_set(gen_set);
 }
 
-void leat_gen_set_leave(struct leat_gen_set *gen_set, bool ended, bool held)
+void leat_gen_set_leave_unlock(struct leat_gen_set *gen_set, bool ended, bool let_go)
 {
 	struct leat_scope *root = gen_set->scope->root;
 
@@ -169,16 +169,16 @@ void leat_gen_set_leave(struct leat_gen_set *gen_set, bool ended, bool held)
 	 * or takes this lock later and finds the set empty (wait_for_all())
 	 */
 	if (ended && --gen_set->live == 0 && leat_load_rlx(&root->joiners) > 0) {
-		gen_set->holds += !held;
+		gen_set->holds += !let_go;
 		leat_spin_unlock(&gen_set->lock);
 		leat_mutex_lock(&root->lock);
 		settle_gen_set(gen_set);
 		leat_cond_broadcast(&root->changed);
 		leat_mutex_unlock(&root->lock);
-		held = true;
+		let_go = true;
 		leat_spin_lock(&gen_set->lock);
 	}
-	if (held)
+	if (let_go)
 		drop_hold(gen_set);
 	else
 		leat_spin_unlock(&gen_set->lock);
@@ -189,7 +189,7 @@ void leat_gen_sets_settle(struct leat_scope *top)
 	struct leat_scope *scope;
 
 	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->gen_sets_below > 0))
-		/* rlx: the tree's lock is held */
+		/* rlx: the tree's lock is let_go */
 		for (struct leat_gen_set *gen_set = leat_load_rlx(&scope->gen_sets);
 		     gen_set != NULL; gen_set = gen_set->next)
 			settle_gen_set(gen_set);
@@ -200,7 +200,7 @@ void leat_gen_sets_orphan(struct leat_scope *scope)
 	struct leat_gen_set *gen_set, *next;
 
 	lock_tree(scope);
-	gen_set = leat_load_rlx(&scope->gen_sets); /* rlx: the tree's lock is held */
+	gen_set = leat_load_rlx(&scope->gen_sets); /* rlx: the tree's lock is let_go */
 	leat_store_rlx(&scope->gen_sets, NULL);    /* rlx: the same */
 	unlock_tree(scope);
 	for (; gen_set != NULL; gen_set = next) {

@@ -57,9 +57,9 @@ struct leat_gen_set *leat_scope_reuse_gen_set(struct leat_scope *scope, void *ke
  */
 int leat_gen_set_begin(struct leat_gen_set *gen_set);
 /*
- * One generator fewer lives (ended), and one hold is dropped (held). Caller holds the gen_set's
+ * One generator fewer lives (ended), and one hold is let go (let_go). Caller holds the gen_set's
  * lock, which this releases, and must not touch the gen_set after the call: it may be freed.
  */
-void leat_gen_set_leave(struct leat_gen_set *gen_set, bool ended, bool held);
+void leat_gen_set_leave_unlock(struct leat_gen_set *gen_set, bool ended, bool let_go);
 
 #endif

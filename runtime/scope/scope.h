@@ -9,9 +9,10 @@
  * (leat_scope_fail()), or from a deadline (leat_scope_expire()). The canceller takes the tree's
  * lock. It writes the cause, its code and its text into the scope, and into each scope below that
  * has no cause yet; then it calls the hooks. So a scope's first cause is fixed when the first
- * canceller that reaches the scope has the lock, and stays. Later ones are only counted; of those,
- * a join may return the first code. A scope that is opened below a cancelled one copies its
- * parent's cause. leat_scope_cause() reads cause, code and text without the lock (edge S1).
+ * canceller that reaches the scope has the lock, and stays. A later
+ * cancel changes no cause and is counted; it still calls the hooks that a failure has spared, and a
+ * join may return the code of the first one. A scope that is opened below a cancelled one copies
+ * its parent's cause. leat_scope_cause() reads cause, code and text without the lock (edge S1).
  *
  * Readers of a cause. A cancel copies no cause into a channel: the hook marks the channel, or the
  * compact generator's block, as cancelled, and calls on it return -ECANCELED. A generator that ends

@@ -47,7 +47,7 @@ LEAT_API void leat_detail_received(struct leat_rx *rx); /* mutate */
  *     C1  a parking receiver sets RX_PARKED, heavy fence, loads word or turn  <->  a sender stores
  *         it, light fence, loads ctl
  *     C2  a parking sender sets TX_PARKED, heavy fence, loads head or turn    <->  a receiver
- * stores it, light fence, loads ctl
+ *         stores it, light fence, loads ctl
  *
  * One of the two loads reads the other thread's store (runtime/event/event.h has the argument). The
  * loads of ctl are relaxed. The value decides only whether a library function is called, and that

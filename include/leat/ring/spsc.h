@@ -30,7 +30,7 @@
  *
  *     R1  producer stores word  ->  A1  consumer loads word    the items before that position are written
  *     R2  consumer stores head  ->  A2  producer loads head    the items before that position have been read
- *     D5  producer stores pos   ->  D5  a look at the books    the head that let it go so far (runtime/chan/chan.h)
+ *     D5  producer stores pos   ->  D5  a snapshot loads pos   the head that let it go so far (runtime/chan/stat.h)
  *
  * A word says a position of its line's own lap or, before the producer comes there, of an earlier one, which is behind
  * the consumer: so it needs no flag for the lap. There is one line more than the items need, so that the producer
