@@ -26,9 +26,11 @@ wrong "lines:$dir/same | file:$dir/same" "file: $dir/same: is what the flow read
 [ "$(cat "$dir/same")" = a ] || fail "the input was overwritten"
 
 # No space on the device: what is written there fails; with the JSON it can be read why.
-run --quiet --json "count:100000 | buffer:3 | file:/dev/full"
+run --quiet "count:100000 | buffer:3 | file:/dev/full"
 expect_status 1
 expect_err "leat: file: /dev/full: No space left on device"
+run --quiet --json "count:100000 | buffer:3 | file:/dev/full"
+expect_status 1
 expect_json '"status":1'
 expect_json '"cause":"failed","code":-28,"text":"/dev/full: No space left on device"'
 expect_json '"cause":"abandoned"'

@@ -95,7 +95,29 @@ expect_err "No space left on device"
 run --quiet --json $'lines:\'no\xff"\\\nfile\' | count'
 expect_status 1
 expect_json '"name":"lines","cause":"failed","code":-2,"text":"no\ufffd\"\\\u000afile: No such file or directory"'
-[ "$(grep -vc '^{' "$dir/err")" -eq 1 ] || { fail "$what: not one line:"; cat "$dir/err"; }
+
+# Without a file the object is alone on standard error: no picture, no books, no error in words, whatever happens.
+alone()
+{
+	[ "$(wc -l <"$dir/err")" -eq 1 ] && grep -q '^{.*}$' "$dir/err" || { fail "$what: not the object alone:"; cat "$dir/err"; }
+}
+alone
+run --json "lines:$dir/nofile | count"
+expect_status 1
+alone
+run --json --for 1200ms "tick:100ms | count"
+expect_status 0
+alone
+run --json "count:100 | file:/dev/full"
+expect_status 1
+expect_json '"text":"/dev/full: No space left on device"'
+alone
+run --json="$dir/json" "lines:$dir/nofile | count"
+expect_err "leat: lines: $dir/nofile: No such file or directory"
+expect_json '"text":"'"$dir"'/nofile: No such file or directory"' "$dir/json"
+run --json "lins:x | count" # a mistake of usage: words alone
+expect_status 2
+grep -q '^{' "$dir/err" && fail "$what: an object beside words"
 
 # Without --quiet the books are told, and nothing of them on standard output.
 run "count:5 | count"

@@ -51,5 +51,7 @@ leat_diag_fn display_take;
  * may call it.
  */
 void display_hold(void *display);
+/* The columns of the terminal on standard error; 0: it is no terminal, or one of unknown width. */
+int display_columns(void);
 
 #endif

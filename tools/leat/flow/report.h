@@ -87,8 +87,12 @@ struct leat_verdict leat_report_verdict(const struct leat_report *report);
 
 /* A line for each failure: "leat: lines: nofile: No such file or directory". */
 void leat_report_failures(const struct leat_report *report, FILE *out);
-void leat_report_books(const struct leat_report *report, FILE *out);
-void leat_report_verdict_line(const struct leat_report *report, FILE *out);
+/*
+ * The books and the verdict, in lines of less than `columns` columns: where a table is wider, each
+ * of its rows becomes a sentence. 0: tables, whatever their width.
+ */
+void leat_report_books(const struct leat_report *report, int columns, FILE *out);
+void leat_report_verdict_line(const struct leat_report *report, int columns, FILE *out);
 /* Writes one object and a line feed; the second one without a flow: the failure to open it. */
 void leat_report_json(const struct leat_report *report, FILE *out);
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out);
