@@ -236,8 +236,11 @@ static void put_verdict(const struct leat_report *report, FILE *out)
 		fprintf(out, "%s\n", verdict.why_not);
 		return;
 	}
-	fprintf(out, "%s (busy %.0f %%", report->flow->plan.groups[verdict.group].name,
-	        verdict.busy * 100);
+	fprintf(out, "%s (", report->flow->plan.groups[verdict.group].name);
+	if (verdict.rate != NULL)
+		fprintf(out, "paced by rate: it lets %s through", verdict.rate->arg.text);
+	else
+		fprintf(out, "busy %.0f %%", verdict.busy * 100);
 	if (verdict.upstream_blocked >= 0) {
 		fprintf(out, "%supstream blocked %.0f %% on sending", mark,
 		        verdict.upstream_blocked * 100);
@@ -309,12 +312,12 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 		                 strlen(flow->plan.groups[verdict.group].name));
 	else
 		fputs("null", out);
-	fputs("}\n", out);
+	fprintf(out, ",\"paced\":%s}\n", verdict.found && verdict.rate != NULL ? "true" : "false");
 }
 
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out)
 {
 	fprintf(out, "{\"status\":%d,\"edges\":[],\"generators\":[", status);
 	put_json_end(name, LEAT_FAILED, code, text, out);
-	fputs("],\"threads_left\":0,\"bottleneck\":null}\n", out);
+	fputs("],\"threads_left\":0,\"bottleneck\":null,\"paced\":false}\n", out);
 }

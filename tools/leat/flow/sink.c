@@ -217,7 +217,7 @@ static int receive_lines(struct sink *sink)
 			rc = check_write(sink, leat_out_flush(&sink->out));
 			if (rc != 0)
 				break;
-			n = leat_recv_batch(member->rx, lines, most);
+			n = leat_member_recv(member, lines, most);
 		}
 		if (n == 0)
 			return 0;
