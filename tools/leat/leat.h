@@ -8,7 +8,8 @@
 
 #include "tools/leat/flow/report.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143 };
+/* EXIT_SIGNALED: and the number of the signal, as a shell has it. */
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNALED = 128 };
 
 struct run_opts {
 	const char *text;

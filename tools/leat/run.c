@@ -29,7 +29,8 @@ struct flow_run {
 	struct leat_report report;
 	struct display display;
 	FILE *json;
-	int signal_fd, signal;
+	sigset_t signals; /* those that end the flow */
+	int signal_fd, signal /* that came; 0: none */;
 	int64_t slow_at_ns, dismiss_at_ns;
 };
 
@@ -169,38 +170,53 @@ static int open_flow(struct flow_run *run, struct leat_stages *stages)
 }
 
 /*
+ * The signals that end a flow. SIGHUP only if it is not ignored: nohup(1) has it ignored so that
+ * the program outlives its terminal. SIGINT in any case: a shell has it ignored in what it runs in
+ * the background, and kill -INT is meant all the same.
+ */
+static void fill_signals(sigset_t *set)
+{
+	struct sigaction old;
+
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+}
+
+/*
  * From here on signals are read from a descriptor. The members of the flow block all signals
  * anyway.
  */
 static int take_signals(struct flow_run *run)
 {
-	sigset_t set;
-
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fill_signals(&run->signals);
+	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
+	run->signal_fd = signalfd(-1, &run->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	return run->signal_fd < 0 ? -errno : 0;
+}
+
+/* What the signal did to the flow: in the text of its cancel and in the report. */
+static const char *describe_signal(int number)
+{
+	return number == SIGINT ? "interrupted" : number == SIGHUP ? "hung up" : "terminated";
 }
 
 static void handle_signal(struct flow_run *run)
 {
 	struct signalfd_siginfo info;
-	sigset_t set;
 
 	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	run->signal = (int)info.ssi_signo;
-	leat_flow_cancel(run->flow, run->signal == SIGINT ? "interrupted" : "terminated");
+	leat_flow_cancel(run->flow, describe_signal(run->signal));
 	/* A second signal ends the program at once, even if the first would have been ignored. */
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	for (int number = 1; number < NSIG; number++)
+		if (sigismember(&run->signals, number) == 1)
+			signal(number, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, &run->signals, NULL);
 }
 
 static void handle_event(struct flow_run *run)
@@ -254,17 +270,16 @@ static void wait_for_end(struct flow_run *run)
 static int find_status(const struct flow_run *run, int started)
 {
 	if (run->signal != 0)
-		return run->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
+		return EXIT_SIGNALED + run->signal;
 	return started == 0 && leat_report_well(&run->report) ? 0 : EXIT_FAILED;
 }
 
 static void show_report(struct flow_run *run)
 {
 	struct leat_report *report = &run->report;
-	const char *how = run->signal == SIGINT    ? "interrupted"
-	                  : run->signal == SIGTERM ? "terminated"
-	                  : report->status == 0    ? "completed"
-	                                           : "failed";
+	const char *how = run->signal != 0      ? describe_signal(run->signal)
+	                  : report->status == 0 ? "completed"
+	                                        : "failed";
 
 	if (run->json != stderr)
 		leat_report_failures(report, stderr);
