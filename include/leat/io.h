@@ -54,7 +54,8 @@ struct leat_line {
 
 /*
  * Sources of lines fail with -EMSGSIZE at a line of this many bytes or more. Shorter lines are
- * never cut.
+ * never cut. An input without a line feed makes its source hold so many bytes, and 128 KiB at the
+ * most beyond them.
  */
 #define LEAT_LINE_BYTES ((size_t)1 << 30)
 

@@ -73,6 +73,12 @@ int leat_source_open(const char *path)
 	return fd;
 }
 
+/*
+ * The most bytes of a read. In the midst of a very long line there is more room, but the source
+ * checks its time and its channel between reads only.
+ */
+#define READ_MAX ((size_t)4 * 1024 * 1024)
+
 ssize_t leat_source_read(struct leat_splitter *split, int fd)
 {
 	int saved = errno;
@@ -83,7 +89,7 @@ ssize_t leat_source_read(struct leat_splitter *split, int fd)
 
 	if (rc < 0)
 		return rc;
-	n = TEMP_FAILURE_RETRY(read(fd, at, room));
+	n = TEMP_FAILURE_RETRY(read(fd, at, room < READ_MAX ? room : READ_MAX));
 	if (n < 0)
 		n = -errno;
 	else

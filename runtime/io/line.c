@@ -185,6 +185,21 @@ static void leave_block(struct leat_splitter *split)
 	split->block = NULL;
 }
 
+/*
+ * Makes the block larger, which holds the begin of one line and nothing else: its pages move, and
+ * its bytes are not copied.
+ */
+static int grow_block(struct leat_splitter *split, size_t size)
+{
+	struct leat_block *block = leat_os_grow(split->block, SHARED_HEAD + split->end,
+	                                        SHARED_HEAD + size, SHARED_HEAD);
+
+	if (block == NULL)
+		return -ENOMEM;
+	install_block(split, block, size, split->end);
+	return 0;
+}
+
 /* Begins a block, or the same one again, with the bytes of the line that is not whole yet. */
 static int start_next_block(struct leat_splitter *split)
 {
@@ -194,6 +209,8 @@ static int start_next_block(struct leat_splitter *split)
 
 	if (kept >= LEAT_LINE_BYTES)
 		return -EMSGSIZE;
+	if (size > LEAT_LINE_BYTES + LEAT_BLOCK_BYTES)
+		size = LEAT_LINE_BYTES + LEAT_BLOCK_BYTES;
 	if (split->copies)
 		sweep_left(split);
 	if (split->block != NULL && split->size == size && block_is_unshared(split)) {
@@ -203,6 +220,8 @@ static int start_next_block(struct leat_splitter *split)
 		install_block(split, split->block, size, kept);
 		return 0;
 	}
+	if (split->block != NULL && split->given == 0 && split->start == 0)
+		return grow_block(split, size);
 	next = create_block(SHARED_HEAD, size, SHARED_HEAD, SOURCE_HOLDS);
 	if (next == NULL)
 		return -ENOMEM;

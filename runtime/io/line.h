@@ -10,7 +10,8 @@
  *
  * One thread uses a splitter. Any thread may free the lines that it makes, also when the splitter
  * is gone; each line is one hold on its block. A line is not copied, unless the end of a block is
- * in the midst of it. A line that is longer than a block makes the next block larger.
+ * in the midst of it. A line that is longer than a block makes the next block larger; from then on
+ * that block grows in place, until the line has LEAT_LINE_BYTES.
  *
  * Lines that are kept. A line that is not freed keeps its whole block, so a program that keeps one
  * line of many would keep all that was read. Therefore the splitter remembers the last

@@ -46,6 +46,11 @@ static const size_t absurd = (size_t)1 << 40;
  * calloc, unlike memset, leaves the pages of a large block untouched until they are used. The word
  * before the aligned address has the address of the block.
  */
+static char *align_in_block(void *block, size_t align)
+{
+	return (char *)(((uintptr_t)block + sizeof(void *) + align - 1) & ~(uintptr_t)(align - 1));
+}
+
 void *leat_os_alloc(size_t size, size_t align)
 {
 	size_t total;
@@ -58,8 +63,29 @@ void *leat_os_alloc(size_t size, size_t align)
 	block = calloc(1, total);
 	if (block == NULL)
 		return NULL;
-	aligned =
-		(char *)(((uintptr_t)block + sizeof(void *) + align - 1) & ~(uintptr_t)(align - 1));
+	aligned = align_in_block(block, align);
+	memcpy(aligned - sizeof(void *), &block, sizeof(block));
+	return aligned;
+}
+
+void *leat_os_grow(void *memory, size_t old, size_t size, size_t align)
+{
+	size_t total, offset;
+	char *block, *aligned;
+
+	if (align < 16)
+		align = 16;
+	if (__builtin_add_overflow(size, align + sizeof(void *), &total) || total >= absurd)
+		return NULL;
+	memcpy(&block, (char *)memory - sizeof(void *), sizeof(block));
+	offset = (size_t)((char *)memory - block);
+	block = realloc(block, total);
+	if (block == NULL)
+		return NULL;
+	/* realloc(3) keeps the distance from its block, and the alignment only of whole pages. */
+	aligned = align_in_block(block, align);
+	if (aligned != block + offset)
+		memmove(aligned, block + offset, old);
 	memcpy(aligned - sizeof(void *), &block, sizeof(block));
 	return aligned;
 }

@@ -36,6 +36,12 @@
  */
 void *leat_os_alloc(size_t size, size_t align);
 void leat_os_free(void *memory);
+/*
+ * Returns the memory, which had `old` bytes of this alignment, grown to `size` bytes, perhaps at
+ * another address; the bytes beyond the old ones are not zeroed. NULL when there is none: then the
+ * memory is as it was. Large memory is moved by its pages, and not copied.
+ */
+void *leat_os_grow(void *memory, size_t old, size_t size, size_t align);
 
 /*
  * Allocates whole pages, zeroed; NULL without memory. leat_os_pages_free() takes the same size, and

@@ -25,10 +25,23 @@ printf 'a\n' >"$dir/same"
 wrong "lines:$dir/same | file:$dir/same" "file: $dir/same: is what the flow reads"
 [ "$(cat "$dir/same")" = a ] || fail "the input was overwritten"
 
+cp "$dir/same" "$dir/copy"
+for source in "lines:$dir/same" "follow:$dir/same from:start" "lines:-"; do
+	"$LEAT" run --quiet --for 2s "$source | stdout" <"$dir/same" >>"$dir/same" 2>"$dir/err"
+	status=$? what="$source, appended to itself"
+	expect_status 1
+	grep -qx "leat: stdout: .*: is what the flow reads" "$dir/err" || { fail "$what:"; cat "$dir/err"; }
+	cmp -s "$dir/same" "$dir/copy" || fail "$what: the input was changed"
+done
+"$LEAT" run --quiet "lines:$dir/same | count" >>"$dir/same" # written when all is read
+[ "$(tail -1 "$dir/same")" = 1 ] || fail "a count can't be appended to what was counted"
+
 # No space on the device: what is written there fails; with the JSON it can be read why.
-run --quiet --json "count:100000 | buffer:3 | file:/dev/full"
+run --quiet "count:100000 | buffer:3 | file:/dev/full"
 expect_status 1
 expect_err "leat: file: /dev/full: No space left on device"
+run --quiet --json "count:100000 | buffer:3 | file:/dev/full"
+expect_status 1
 expect_json '"status":1'
 expect_json '"cause":"failed","code":-28,"text":"/dev/full: No space left on device"'
 expect_json '"cause":"abandoned"'
@@ -72,6 +85,13 @@ for flow in "lines:$dir/in" "lines:$dir/in | workers:1 grep:''" "lines:$dir/in |
 	run --quiet "$flow | file:$dir/copy"
 	cmp "$dir/copy" "$dir/expected" || fail "$flow: a long line was changed on its way to a file"
 done
+
+# A line without end is a failure once it has a gibibyte.
+if [ -z "${LEAT_SANITIZE:-}" ]; then
+	run --quiet "lines:/dev/zero | count"
+	expect_status 1
+	expect_err "leat: lines: /dev/zero: Message too long"
+fi
 
 # Binary bytes, NUL among them.
 awk 'BEGIN { for (i = 0; i < 256; i++) if (i != 10) printf "a%cb\n", i }' >"$dir/bytes"

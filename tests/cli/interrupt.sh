@@ -62,11 +62,22 @@ interrupt INT 130 /dev/null "count:100 | rate:1/m | stdout"
 interrupt INT 130 /dev/null "tick:1h | buffer:3 | stdout"
 interrupt INT 130 /dev/null "lines:$dir/pipe | stdout"
 interrupt TERM 143 /dev/null "tick:1h | stdout"
+interrupt HUP 129 /dev/null "tick:1h | stdout"
+expect_json '"text":"hung up"'
 
 # In flight is dropped, and the sum is told: the slow end has had a few of what fills the ring.
 attempt INT 130 /dev/null "count:1000000000000 | buffer:500 | rate:10/s | null"
 expect_json '"canceled":'
 grep -q '"canceled":[1-9]' "$dir/err" || fail "$what: nothing was dropped"
+
+# What nohup has started outlives its terminal.
+(trap '' HUP; exec "$LEAT" run --quiet --for 1s "tick:10ms | count" >"$dir/out" 2>"$dir/err") &
+sleep 0.3
+kill -s HUP $!
+wait $!
+status=$? what="SIGHUP ignored"
+expect_status 0
+expect_silence
 
 # Without --quiet the books are printed.
 "$LEAT" run "tick:10ms | stdout" >"$dir/out" 2>"$dir/err" &

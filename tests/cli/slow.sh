@@ -32,4 +32,13 @@ expect_status 0
 expect_out 200
 expect_err "bottleneck: field (busy "
 expect_err "upstream blocked "
+
+# What a rate keeps waiting is paced, and not busy; a slower stage behind it is named all the same.
+run --for 500ms "count:1000000000 | rate:100/s | field:1 | null"
+expect_status 0
+expect_err "bottleneck: count+rate+field (paced by rate: it lets 100/s through; downstream blocked "
+run --json --for 500ms "count:1000000000 | buffer:9 | rate:100/s | null"
+expect_json '"bottleneck":"buffer+rate","paced":true}'
+run --json --slow null=5ms "count:100 | rate:1000/s | null"
+expect_json '"bottleneck":"null","paced":false}'
 finish

@@ -157,3 +157,27 @@ Test(os, a_threads_last_destructor_may_start_generators)
 	             "threads that nobody joined are leaked");
 	pthread_key_delete(farewell.key);
 }
+
+Test(os, memory_grows_with_its_bytes_and_its_alignment)
+{
+	size_t size = 24;
+	unsigned char *memory = leat_os_alloc(size, 64);
+
+	cr_assert_not_null(memory);
+	for (size_t i = 0; i < size; i++)
+		memory[i] = (unsigned char)(i * 7);
+	for (size_t next = 100; next < (size_t)40 << 20; next *= 9) {
+		memory = leat_os_grow(memory, size, next, 64);
+		cr_assert_not_null(memory);
+		cr_assert_eq((uintptr_t)memory % 64, 0);
+		for (size_t i = 0; i < size; i++)
+			cr_assert_eq(memory[i], (unsigned char)(i * 7));
+		for (size_t i = size; i < next; i++)
+			memory[i] = (unsigned char)(i * 7);
+		size = next;
+	}
+	cr_assert_null(leat_os_grow(memory, size, SIZE_MAX - 8, 64));
+	cr_assert_null(leat_os_grow(memory, size, (size_t)1 << 50, 64));
+	cr_assert_eq(memory[size - 1], (unsigned char)((size - 1) * 7));
+	leat_os_free(memory);
+}

@@ -18,9 +18,27 @@
 #define LIVE_NS INT64_C(250000000)
 #define LINES_NS INT64_C(1000000000)
 #define NEVER_NS INT64_C(86400000000000)
+#define BAR_MIN 5
 #define BAR_MAX 20
-/* the width of all columns behind the name but the bar, with their blanks */
-#define COLUMNS_WITHOUT_BAR 67
+#define HEAD_BAR_MIN 10
+#define HEAD_BAR_MAX 30
+#define NAME_MIN 8
+
+/*
+ * What a row of the picture has behind the name. A narrow terminal gets a later layout: the rate,
+ * the blocked shares and the drops are in each of them.
+ */
+struct layout {
+	bool bar, peaks, words;
+	int width; /* of the columns behind the name, without the inside of the bar */
+};
+static const struct layout layouts[] = {
+	{ .bar = true, .peaks = true, .words = true, .width = 59 },
+	{ .peaks = true, .words = true, .width = 56 },
+	{ .words = true, .width = 44 },
+	{ .width = 33 },
+};
+#define LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 
 /* Whether the flow writes to a terminal: its lines and a picture would be in each other's way. */
 static bool sink_talks_to_terminal(const struct leat_flow *flow)
@@ -127,40 +145,82 @@ static void put_head(const struct display *display, FILE *out, int width)
 	const struct leat_flow *flow = display->report->flow;
 	int64_t gone_ns = leat_now_ns() - display->started_ns;
 	int64_t for_ns = flow->opts.for_ns;
+	double share = for_ns != 0 ? (double)gone_ns / (double)for_ns : 0;
+	char slowed[64] = "";
+	int bar_width;
 
+	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* rlx: only to be shown */
+		snprintf(slowed, sizeof(slowed), "  slowed: %s by %" PRId64 " us an item",
+		         flow->stages.list[flow->opts.slow - 1].type->name,
+		         flow->opts.slow_ns / 1000);
 	fputs("leat  ", out);
 	put_clock(out, gone_ns);
 	if (for_ns != 0) {
-		double share = (double)gone_ns / (double)for_ns;
 		fputs(" of ", out);
 		put_clock(out, for_ns);
-		fputs("  ", out);
-		put_bar(out, width > 60 ? 30 : 10, share < 1 ? share : 1);
+		/* what is beside the inside of the bar, with clocks of hours */
+		bar_width = width - (int)strlen("leat  99:00:00 of 99:00:00  [] 100 %, draining") -
+		            (int)strlen(slowed);
+		if (bar_width >= HEAD_BAR_MIN) {
+			fputs("  ", out);
+			put_bar(out, bar_width < HEAD_BAR_MAX ? bar_width : HEAD_BAR_MAX,
+			        share < 1 ? share : 1);
+		}
 		fprintf(out, " %3.0f %%", share < 1 ? share * 100 : 100);
 		if (share >= 1)
 			fputs(", draining", out);
 	}
-	if (flow->opts.slow != 0 && leat_load_rlx(&flow->slow_on)) /* rlx: only to be shown */
-		fprintf(out, "  slowed: %s by %" PRId64 " us an item",
-		        flow->stages.list[flow->opts.slow - 1].type->name,
-		        flow->opts.slow_ns / 1000);
-	putc('\n', out);
+	fprintf(out, "%s\n", slowed);
 }
 
-static void put_row(const struct display *display, FILE *out, size_t i, int name_width,
-                    int bar_width)
+/* A name that is too long loses its end, which the mark '~' says. */
+static void put_name(FILE *out, const char *name, int width)
+{
+	if ((int)strlen(name) <= width)
+		fprintf(out, "%-*s", width, name);
+	else
+		fprintf(out, "%.*s~", width - 1, name);
+}
+
+static void put_titles(FILE *out, const struct layout *layout, int name_width, int bar_width)
+{
+	put_name(out, "edge", name_width);
+	fprintf(out, " %7s", "items/s");
+	if (layout->bar)
+		fprintf(out, " %*s", bar_width + 2, "");
+	fprintf(out, " %4s", "full");
+	if (layout->peaks)
+		fprintf(out, " %5s %5s", "peak", "of");
+	fprintf(out, "%s %7s\n", layout->words ? "  blocked: send receive" : " blocked s/r",
+	        "dropped");
+}
+
+static void put_row(const struct display *display, FILE *out, size_t i, const struct layout *layout,
+                    int name_width, int bar_width)
 {
 	const struct leat_edge_stat *edge = &display->report->edges[i];
-	char rate[16], peak[16], dropped[16];
+	char number[16], shares[16];
+	double send = compute_send_blocked(display, i) * 100;
+	double recv = compute_recv_blocked(display, i) * 100;
 
-	fprintf(out, "%-*.*s %8s ", name_width, name_width,
-	        display->report->flow->plan.edges[i].name, format_number(rate, compute_rate(edge)));
-	put_bar(out, bar_width, compute_fill(edge));
-	fprintf(out, " %3.0f %% %6s %6s   %5.0f %% %7.0f %%  %8s\n", compute_fill(edge) * 100,
-	        format_number(peak, (double)edge->now.peak),
-	        format_number((char[16]){ 0 }, (double)edge->now.capacity),
-	        compute_send_blocked(display, i) * 100, compute_recv_blocked(display, i) * 100,
-	        format_number(dropped, (double)leat_report_dropped(&edge->now)));
+	put_name(out, display->report->flow->plan.edges[i].name, name_width);
+	fprintf(out, " %7s", format_number(number, compute_rate(edge)));
+	if (layout->bar) {
+		putc(' ', out);
+		put_bar(out, bar_width, compute_fill(edge));
+	}
+	fprintf(out, " %3.0f%%", compute_fill(edge) * 100);
+	if (layout->peaks) {
+		fprintf(out, " %5s", format_number(number, (double)edge->now.peak));
+		fprintf(out, " %5s", format_number(number, (double)edge->now.capacity));
+	}
+	if (layout->words) {
+		fprintf(out, "  %12.0f%% %6.0f%%", send, recv);
+	} else {
+		snprintf(shares, sizeof(shares), "%.0f/%.0f%%", send, recv);
+		fprintf(out, " %11s", shares);
+	}
+	fprintf(out, " %7s\n", format_number(number, (double)leat_report_dropped(&edge->now)));
 }
 
 /* The group that was blocked least since the snapshot before. */
@@ -185,25 +245,37 @@ static void put_busiest(const struct display *display, FILE *out)
 	        (1 - (most > 0 ? most : 0)) * 100);
 }
 
+/* The first layout that has room for the name (and a bar); else the last one. */
+static const struct layout *choose_layout(int width, int name_width)
+{
+	size_t i = 0;
+
+	while (i + 1 < LAYOUTS &&
+	       name_width + layouts[i].width + (layouts[i].bar ? BAR_MIN : 0) > width)
+		i++;
+	return &layouts[i];
+}
+
+/* Writes the picture in rows of `width` columns at most, unless the terminal is tiny. */
 static void put_picture(const struct display *display, FILE *out, int width, int height)
 {
 	size_t edges = display->report->flow->plan.groups_count - 1;
 	size_t shown = edges + 4 > (size_t)height ? (height > 5 ? (size_t)height - 5 : 1) : edges;
-	int name_width = (int)strlen("edge");
+	int name_width = NAME_MIN;
 
 	for (size_t i = 0; i < shown; i++) {
 		int len = (int)strlen(display->report->flow->plan.edges[i].name);
 		name_width = len > name_width ? len : name_width;
 	}
-	if (name_width > width / 3)
-		name_width = width / 3 > 8 ? width / 3 : 8;
-	int bar_width = width - name_width - COLUMNS_WITHOUT_BAR;
-	bar_width = bar_width < 5 ? 5 : bar_width > BAR_MAX ? BAR_MAX : bar_width;
+	const struct layout *layout = choose_layout(width, name_width);
+	if (name_width > width - layout->width)
+		name_width = width - layout->width > NAME_MIN ? width - layout->width : NAME_MIN;
+	int bar_width = width - name_width - layout->width;
+	bar_width = bar_width > BAR_MAX ? BAR_MAX : bar_width;
 	put_head(display, out, width);
-	fprintf(out, "%-*s %8s  %-*s  full   peak     of   blocked: send  receive   dropped\n",
-	        name_width, "edge", "items/s", bar_width, "");
+	put_titles(out, layout, name_width, bar_width);
 	for (size_t i = 0; i < shown; i++)
-		put_row(display, out, i, name_width, bar_width);
+		put_row(display, out, i, layout, name_width, bar_width);
 	if (shown < edges)
 		fprintf(out, "... and %zu more\n", edges - shown);
 	put_busiest(display, out);
@@ -234,7 +306,8 @@ static void draw_picture(struct display *display)
 	FILE *out = open_memstream(&picture, &len);
 	if (out == NULL)
 		return;
-	put_picture(display, out, size.ws_col, size.ws_row);
+	/* The last column stays free: behind a character in it terminals differ. */
+	put_picture(display, out, size.ws_col - 1, size.ws_row);
 	fclose(out);
 	out = open_memstream(&screen, &screen_len);
 	if (out != NULL) {
@@ -277,6 +350,14 @@ static void write_line(const struct display *display)
 	fclose(out);
 	write_screen(line, len);
 	free(line);
+}
+
+int display_columns(void)
+{
+	struct winsize size;
+
+	return isatty(STDERR_FILENO) && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col
+	                                                                             : 0;
 }
 
 void display_take(const struct leat_snapshot *snapshot, void *arg)

@@ -54,9 +54,12 @@ const char leat_run_help[] =
 	"the oldest\n"
 	"          --slow STAGE[=TIME]    from half of --for on, each item costs this stage TIME "
 	"(200us) more\n"
-	"          --json[=FILE]          the books as one JSON object (on standard error)\n"
+	"          --json[=FILE]          the books as one JSON object; without FILE it is alone "
+	"on\n"
+	"                                 standard error: no picture, books or errors in words\n"
 	"          --quiet                no picture, no books\n"
 	"          --help, --version\n"
 	"\n"
-	"exit status   0; 1 something failed or the books do not balance; 2 usage; 130 after "
-	"ctrl-C\n";
+	"exit status   0; 1 something failed or the books do not balance; 2 usage; 128 and its "
+	"number\n"
+	"              after a signal: 130 after ctrl-C\n";

@@ -8,7 +8,8 @@
 
 #include "tools/leat/flow/report.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143 };
+/* EXIT_SIGNALED: and the number of the signal, as a shell has it. */
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNALED = 128 };
 
 struct run_opts {
 	const char *text;
@@ -51,5 +52,7 @@ leat_diag_fn display_take;
  * may call it.
  */
 void display_hold(void *display);
+/* The columns of the terminal on standard error; 0: it is no terminal, or one of unknown width. */
+int display_columns(void);
 
 #endif

@@ -183,6 +183,9 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 		      stderr);
 		return EXIT_USAGE;
 	}
+	/* The object is alone on standard error. */
+	if (opts->json && opts->json_path == NULL)
+		opts->quiet = true;
 	opts->text = argv[optind];
 	return -1;
 }

@@ -20,8 +20,8 @@
 
 /* When a group has left, how long the groups in front of it have to find that out themselves. */
 #define DISMISS_NS INT64_C(100000000)
-/* The bytes of a long text that are shown on either side of the caret. */
-#define CONTEXT 60
+/* The columns for a text with a mistake where there is no terminal. */
+#define TEXT_COLUMNS 120
 
 struct flow_run {
 	struct run_opts opts;
@@ -29,7 +29,8 @@ struct flow_run {
 	struct leat_report report;
 	struct display display;
 	FILE *json;
-	int signal_fd, signal;
+	sigset_t signals; /* those that end the flow */
+	int signal_fd, signal /* that came; 0: none */;
 	int64_t slow_at_ns, dismiss_at_ns;
 };
 
@@ -38,27 +39,54 @@ static bool is_continuation(char byte)
 	return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
+/* Moves `from` by up to `columns` characters towards `to`. */
+static size_t move_characters(const char *text, size_t from, size_t to, size_t columns)
+{
+	while (from != to && columns > 0) {
+		from += from < to ? 1 : (size_t)-1;
+		columns -= !is_continuation(text[from]);
+	}
+	return from;
+}
+
+/* Writes the part, with a blank for each byte that would move the cursor. Returns its columns. */
+static int put_visible(const char *text, size_t from, size_t to)
+{
+	int columns = 0;
+
+	for (size_t i = from; i < to; i++) {
+		putc((unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i], stderr);
+		columns += !is_continuation(text[i]);
+	}
+	return columns;
+}
+
 /*
- * Shows the text around the mistake, with a caret below. Bytes that would move the cursor become
- * blanks.
+ * Shows the part of the text around the mistake that fits on one line, with a caret below: where a
+ * line is broken by the terminal, a caret would be below something else.
  */
 static void show_mistake(const char *text, const struct leat_mistake *mistake)
 {
-	size_t len = strlen(text), from = mistake->at > CONTEXT ? mistake->at - CONTEXT : 0;
-	size_t to = len - mistake->at > CONTEXT ? mistake->at + CONTEXT : len;
+	size_t len = strlen(text), at = mistake->at, from, to;
+	/* without the indent and the dots on both sides; the last column stays free */
+	int room = (display_columns() != 0 ? display_columns() : TEXT_COLUMNS) - 9;
+	size_t half = room > 20 ? (size_t)room / 2 : 10;
+	int column;
 
-	while (from > 0 && is_continuation(text[from]))
-		from--;
-	while (to < len && is_continuation(text[to]))
-		to++;
+	to = move_characters(text, at, len, half);
+	from = move_characters(text, at, 0, half);
+	/* What one side does not need is for the other. */
+	if (to == len)
+		from = move_characters(text, len, 0, 2 * half);
+	else if (from == 0)
+		to = move_characters(text, 0, len, 2 * half);
+	if (from > at)
+		from = at;
 	fprintf(stderr, "leat: %s\n  %s", mistake->what, from > 0 ? "..." : "");
-	for (size_t i = from; i < to; i++)
-		putc((unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i], stderr);
-	fprintf(stderr, "%s\n  %s", to < len ? "..." : "", from > 0 ? "   " : "");
-	for (size_t i = from; i < mistake->at; i++)
-		if (!is_continuation(text[i]))
-			putc(' ', stderr);
-	fprintf(stderr, "^\ncould stand here: %s\n", mistake->wanted);
+	column = put_visible(text, from, at) + (from > 0 ? 3 : 0);
+	put_visible(text, at, to);
+	fprintf(stderr, "%s\n  %*s^\ncould stand here: %s\n", to < len ? "..." : "", column, "",
+	        mistake->wanted);
 }
 
 static int read_text(struct flow_run *run, struct leat_stages *stages)
@@ -86,7 +114,8 @@ static int read_text(struct flow_run *run, struct leat_stages *stages)
 
 /*
  * Shows a failure such as "lines: nofile: No such file or directory": on one line, whatever bytes
- * the name of the file has; in the JSON object as it is.
+ * the name of the file has; in the JSON object as it is. The line is left out where the object goes
+ * to standard error, which it shares with nothing.
  */
 static void show_unopened(const struct flow_run *run, char why[LEAT_FLOW_WHY], int code)
 {
@@ -99,10 +128,21 @@ static void show_unopened(const struct flow_run *run, char why[LEAT_FLOW_WHY], i
 	} else if (run->json != NULL) {
 		leat_report_json_unopened(EXIT_FAILED, "leat", code, why, run->json);
 	}
+	if (run->json == stderr)
+		return;
 	for (char *p = why; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = '?';
 	fprintf(stderr, "leat: %s\n", why);
+}
+
+/* Shows that no thread, or not all of them, could be started. */
+static void show_unstarted(const struct flow_run *run, int code)
+{
+	char why[LEAT_FLOW_WHY];
+
+	snprintf(why, sizeof(why), "the flow could not be started: %s", strerror(-code));
+	show_unopened(run, why, code);
 }
 
 static int open_flow(struct flow_run *run, struct leat_stages *stages)
@@ -130,38 +170,53 @@ static int open_flow(struct flow_run *run, struct leat_stages *stages)
 }
 
 /*
+ * The signals that end a flow. SIGHUP only if it is not ignored: nohup(1) has it ignored so that
+ * the program outlives its terminal. SIGINT in any case: a shell has it ignored in what it runs in
+ * the background, and kill -INT is meant all the same.
+ */
+static void fill_signals(sigset_t *set)
+{
+	struct sigaction old;
+
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+}
+
+/*
  * From here on signals are read from a descriptor. The members of the flow block all signals
  * anyway.
  */
 static int take_signals(struct flow_run *run)
 {
-	sigset_t set;
-
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fill_signals(&run->signals);
+	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
+	run->signal_fd = signalfd(-1, &run->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	return run->signal_fd < 0 ? -errno : 0;
+}
+
+/* What the signal did to the flow: in the text of its cancel and in the report. */
+static const char *describe_signal(int number)
+{
+	return number == SIGINT ? "interrupted" : number == SIGHUP ? "hung up" : "terminated";
 }
 
 static void handle_signal(struct flow_run *run)
 {
 	struct signalfd_siginfo info;
-	sigset_t set;
 
 	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	run->signal = (int)info.ssi_signo;
-	leat_flow_cancel(run->flow, run->signal == SIGINT ? "interrupted" : "terminated");
+	leat_flow_cancel(run->flow, describe_signal(run->signal));
 	/* A second signal ends the program at once, even if the first would have been ignored. */
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	for (int number = 1; number < NSIG; number++)
+		if (sigismember(&run->signals, number) == 1)
+			signal(number, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, &run->signals, NULL);
 }
 
 static void handle_event(struct flow_run *run)
@@ -215,24 +270,24 @@ static void wait_for_end(struct flow_run *run)
 static int find_status(const struct flow_run *run, int started)
 {
 	if (run->signal != 0)
-		return run->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
+		return EXIT_SIGNALED + run->signal;
 	return started == 0 && leat_report_well(&run->report) ? 0 : EXIT_FAILED;
 }
 
 static void show_report(struct flow_run *run)
 {
 	struct leat_report *report = &run->report;
-	const char *how = run->signal == SIGINT    ? "interrupted"
-	                  : run->signal == SIGTERM ? "terminated"
-	                  : report->status == 0    ? "completed"
-	                                           : "failed";
+	const char *how = run->signal != 0      ? describe_signal(run->signal)
+	                  : report->status == 0 ? "completed"
+	                                        : "failed";
 
-	leat_report_failures(report, stderr);
+	if (run->json != stderr)
+		leat_report_failures(report, stderr);
 	if (!run->opts.quiet) {
 		fprintf(stderr, "leat: %s after %.1f s\n\n", how,
 		        (double)(report->over_ns - run->flow->started_ns) / 1e9);
-		leat_report_books(report, stderr);
-		leat_report_verdict_line(report, stderr);
+		leat_report_books(report, display_columns(), stderr);
+		leat_report_verdict_line(report, display_columns(), stderr);
 	}
 	if (run->json == NULL)
 		return;
@@ -258,7 +313,7 @@ static int run_flow(struct flow_run *run)
 	diag_opts.interval_ns = display_interval_ns(&run->display);
 	diag = leat_diag_start(&diag_opts);
 	if (diag == NULL) {
-		fprintf(stderr, "leat: no thread can be started\n");
+		show_unstarted(run, -EAGAIN);
 		return EXIT_FAILED;
 	}
 	run->slow_at_ns = run->dismiss_at_ns = LEAT_NEVER;
@@ -267,8 +322,6 @@ static int run_flow(struct flow_run *run)
 	else if (run->opts.flow.slow != 0)
 		run->slow_at_ns = leat_now_ns() + run->opts.flow.for_ns / 2;
 	rc = leat_flow_start(run->flow);
-	if (rc != 0)
-		fprintf(stderr, "leat: the flow could not be started: %s\n", strerror(-rc));
 	wait_for_end(run);
 	leat_flow_join(run->flow);
 	display_hold(&run->display);
@@ -276,7 +329,10 @@ static int run_flow(struct flow_run *run)
 	run->report.over_ns = leat_now_ns();
 	run->report.threads_left = leat_threads_left(own_threads);
 	run->report.status = find_status(run, rc);
-	show_report(run);
+	if (rc != 0)
+		show_unstarted(run, rc);
+	if (rc == 0 || run->json == NULL)
+		show_report(run);
 	return run->report.status;
 }
 

@@ -55,6 +55,18 @@ struct leat_flow_opts {
 
 struct leat_flow;
 
+/*
+ * How long a member has waited, in one word: the sum of its waits; during a wait the sum minus the
+ * time at which the wait began, which is negative, as no sum is as large as the clock. So another
+ * thread reads the sum with the wait under way in one load.
+ */
+struct leat_waited {
+	uint64_t word; /* atomic; an int64_t, in its bits */
+};
+void leat_waited_begin(struct leat_waited *waited);
+void leat_waited_end(struct leat_waited *waited);
+int64_t leat_waited_ns(const struct leat_waited *waited, int64_t now_ns);
+
 /* A thread of the flow. */
 struct leat_member {
 	struct leat_flow *flow;
@@ -76,6 +88,8 @@ struct leat_member {
 	bool own_tx;
 	int left; /* how its work ended: 0, -EPIPE (abandoned), -ECANCELED, or a failure */
 	int64_t began_ns, ended_ns;
+	/* for its channels, receiving and sending; and on purpose, in a rate */
+	struct leat_waited blocked, paced_for;
 };
 
 struct leat_flow {
@@ -133,6 +147,9 @@ void leat_flow_free(struct leat_flow *flow);
 
 /* The leat_gen_fn of a member, which is its argument. */
 int leat_member_main(struct leat_tx *out, void *member);
+/* Receive and send as the library's calls do, and measure how long the member is blocked. */
+ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, size_t most);
+int leat_member_send(struct leat_member *member, const struct leat_line *line);
 /* Takes a line through the steps of a member. */
 int leat_steps(struct leat_member *member, struct leat_line *line);
 void leat_lines_free(struct leat_line *lines, size_t n);

@@ -34,6 +34,54 @@ int leat_member_fail(struct leat_member *member, const char *what, int code)
 	return leat_tx_fail(member->tx, code, text);
 }
 
+void leat_waited_begin(struct leat_waited *waited)
+{
+	/* rlx: only this thread writes the word, and a reader needs nothing but its value */
+	leat_store_rlx(&waited->word, leat_load_rlx(&waited->word) - (uint64_t)leat_now_ns());
+}
+
+void leat_waited_end(struct leat_waited *waited)
+{
+	/* rlx: as in leat_waited_begin() */
+	leat_store_rlx(&waited->word, leat_load_rlx(&waited->word) + (uint64_t)leat_now_ns());
+}
+
+int64_t leat_waited_ns(const struct leat_waited *waited, int64_t now_ns)
+{
+	/* rlx: the word has all that is wanted */
+	int64_t word = (int64_t)leat_load_rlx(&waited->word);
+
+	return word < 0 ? word + now_ns : word;
+}
+
+/*
+ * The clock is read only where a try finds nothing: a member that is never blocked measures
+ * nothing.
+ */
+ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, size_t most)
+{
+	ssize_t n = leat_try_recv_batch(member->rx, lines, most);
+
+	if (n != -EAGAIN)
+		return n;
+	leat_waited_begin(&member->blocked);
+	n = leat_recv_batch(member->rx, lines, most);
+	leat_waited_end(&member->blocked);
+	return n;
+}
+
+int leat_member_send(struct leat_member *member, const struct leat_line *line)
+{
+	int rc = leat_try_send(member->tx, line);
+
+	if (rc != -EAGAIN)
+		return rc;
+	leat_waited_begin(&member->blocked);
+	rc = leat_send(member->tx, line);
+	leat_waited_end(&member->blocked);
+	return rc;
+}
+
 /* Waits on purpose. Returns 0, or what a send would return. */
 static int pause_until(struct leat_member *member, int64_t until_ns)
 {
@@ -46,13 +94,14 @@ static int wait_for_rate(struct leat_member *member, struct leat_rate *rate)
 {
 	int64_t now_ns = leat_now_ns(), go_ns = leat_rate_take(rate, now_ns);
 	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
+	bool in_time = until_ns == 0 || go_ns < until_ns;
 
 	if (go_ns <= now_ns)
 		return 0;
-	if (until_ns == 0 || go_ns < until_ns)
-		return pause_until(member, go_ns);
-	int rc = pause_until(member, until_ns);
-	return rc != 0 ? rc : LEAT_STOP;
+	leat_waited_begin(&member->paced_for);
+	int rc = pause_until(member, in_time ? go_ns : until_ns);
+	leat_waited_end(&member->paced_for);
+	return rc != 0 || in_time ? rc : LEAT_STOP;
 }
 
 /*
@@ -95,10 +144,15 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 }
 
 /* Sends all lines, or frees those that were not sent. */
-static int send_lines(struct leat_tx *tx, struct leat_line *lines, size_t n)
+static int send_lines(struct leat_member *member, struct leat_line *lines, size_t n)
 {
 	while (n > 0) {
-		ssize_t sent = leat_send_batch(tx, lines, n);
+		ssize_t sent = leat_try_send_batch(member->tx, lines, n);
+		if (sent == -EAGAIN) {
+			leat_waited_begin(&member->blocked);
+			sent = leat_send_batch(member->tx, lines, n);
+			leat_waited_end(&member->blocked);
+		}
 		if (sent < 0) {
 			leat_lines_free(lines, n);
 			return (int)sent;
@@ -129,7 +183,7 @@ static int pass_lines(struct leat_member *member, struct leat_line *lines, size_
 			break;
 		}
 	}
-	int sent = send_lines(member->tx, lines, kept);
+	int sent = send_lines(member, lines, kept);
 	return sent != 0 ? sent : rc < 0 ? rc : 0;
 }
 
@@ -160,7 +214,7 @@ static int run_middle_group(struct leat_member *member)
 	int rc = 0;
 
 	while (rc == 0 && !member->enough) {
-		ssize_t n = leat_recv_batch(member->rx, lines, batch_limit(member));
+		ssize_t n = leat_member_recv(member, lines, batch_limit(member));
 		if (n == 0)
 			return 0;
 		if (n < 0) {

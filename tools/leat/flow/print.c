@@ -7,6 +7,7 @@
 #include "tools/leat/flow/report.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -63,6 +64,69 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 	}
 }
 
+/* Whether each line of the text has less than so many columns; 0: any number. */
+static bool fits_columns(const char *text, int columns)
+{
+	if (columns == 0)
+		return true;
+	for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1)
+		if (end - text >= columns)
+			return false;
+	return true;
+}
+
+/*
+ * Writes the text. Lines of `columns` columns or more are broken at blanks, and go on indented. A
+ * word that is too long stays whole.
+ */
+static void put_wrapped(const char *text, int columns, FILE *out)
+{
+	int column = 0;
+
+	while (*text != '\0') {
+		int blanks = (int)strspn(text, " ");
+		int len = (int)strcspn(text + blanks, " \n");
+		if (columns != 0 && column > 0 && column + blanks + len >= columns) {
+			fputs("\n   ", out);
+			column = 3;
+			blanks = blanks > 0 ? 1 : 0;
+			text += strspn(text, " ") - (size_t)blanks;
+		}
+		fprintf(out, "%.*s", blanks + len, text);
+		column += blanks + len;
+		text += blanks + len;
+		if (*text == '\n') {
+			putc(*text++, out);
+			column = 0;
+		}
+	}
+}
+
+typedef void put_part_fn(const struct leat_report *report, FILE *out);
+
+/* Writes the table if its lines fit, else the sentences. */
+static void put_fitting(const struct leat_report *report, put_part_fn *put_table,
+                        put_part_fn *put_sentences, int columns, FILE *out)
+{
+	char *text = NULL;
+	size_t len;
+
+	for (int i = 0; i < 2; i++) {
+		FILE *memory = open_memstream(&text, &len);
+		if (memory == NULL)
+			break;
+		(i == 0 ? put_table : put_sentences)(report, memory);
+		fclose(memory);
+		if (i == 1 || fits_columns(text, columns)) {
+			put_wrapped(text, i == 0 ? 0 : columns, out);
+			free(text);
+			return;
+		}
+		free(text);
+	}
+	put_table(report, out);
+}
+
 static int measure_names(const struct leat_report *report, bool edges)
 {
 	const struct leat_flow *flow = report->flow;
@@ -74,6 +138,21 @@ static int measure_names(const struct leat_report *report, bool edges)
 		width = len > width ? len : width;
 	}
 	return (int)width;
+}
+
+static const char *describe_balance(const struct leat_edge_stat *edge)
+{
+	return !edge->known                       ? "unknown"
+	       : leat_report_balanced(&edge->now) ? "balanced"
+	                                          : "NOT BALANCED";
+}
+
+static void put_drops(const struct leat_chan_stat *stat, FILE *out)
+{
+	for (int k = 0; k < LEAT_DROP_REASONS; k++)
+		if (stat->dropped[k] != 0)
+			fprintf(out, "; dropped %s %" PRIu64, leat_drop_name(k), stat->dropped[k]);
+	putc('\n', out);
 }
 
 static void put_edges(const struct leat_report *report, FILE *out)
@@ -89,14 +168,22 @@ static void put_edges(const struct leat_report *report, FILE *out)
 		        " %9" PRIu64 "  %s",
 		        width, report->flow->plan.edges[i].name, stat->offered, stat->delivered,
 		        leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
-		        !report->edges[i].known      ? "unknown"
-		        : leat_report_balanced(stat) ? "balanced"
-		                                     : "NOT BALANCED");
-		for (int k = 0; k < LEAT_DROP_REASONS; k++)
-			if (stat->dropped[k] != 0)
-				fprintf(out, "; dropped %s %" PRIu64, leat_drop_name(k),
-				        stat->dropped[k]);
-		putc('\n', out);
+		        describe_balance(&report->edges[i]));
+		put_drops(stat, out);
+	}
+}
+
+static void put_edge_sentences(const struct leat_report *report, FILE *out)
+{
+	for (size_t i = 0; i + 1 < report->flow->plan.groups_count; i++) {
+		const struct leat_chan_stat *stat = &report->edges[i].now;
+		fprintf(out,
+		        "%s: offered %" PRIu64 " = delivered %" PRIu64 " + dropped %" PRIu64
+		        " + rejected %" PRIu64 " + in flight %" PRIu64 "; peak %" PRIu64 "; %s",
+		        report->flow->plan.edges[i].name, stat->offered, stat->delivered,
+		        leat_report_dropped(stat), stat->rejected, stat->in_flight, stat->peak,
+		        describe_balance(&report->edges[i]));
+		put_drops(stat, out);
 	}
 }
 
@@ -117,35 +204,57 @@ static void put_ends(const struct leat_report *report, FILE *out)
 	}
 }
 
-void leat_report_books(const struct leat_report *report, FILE *out)
+static void put_end_sentences(const struct leat_report *report, FILE *out)
 {
-	put_edges(report, out);
+	for (size_t i = 0; i < report->flow->members_count; i++) {
+		const struct leat_end_stat *end = &report->ends[i];
+		if (!report->flow->members[i].started)
+			continue;
+		fprintf(out, "%s: %s, code %d%s", report->flow->members[i].name,
+		        end->known ? leat_cause_name(find_shown_cause(report, i)) : "unknown",
+		        end->code, end->text[0] != '\0' ? ": " : "");
+		put_clean(end->text, out);
+		putc('\n', out);
+	}
+}
+
+void leat_report_books(const struct leat_report *report, int columns, FILE *out)
+{
+	put_fitting(report, put_edges, put_edge_sentences, columns, out);
 	putc('\n', out);
-	put_ends(report, out);
+	put_fitting(report, put_ends, put_end_sentences, columns, out);
 	fprintf(out, "\nthreads left behind: %d\n", report->threads_left);
 }
 
-void leat_report_verdict_line(const struct leat_report *report, FILE *out)
+static void put_verdict(const struct leat_report *report, FILE *out)
 {
 	struct leat_verdict verdict = leat_report_verdict(report);
-	const char *stand = "; ";
+	const char *mark = "; ";
 
 	fputs("bottleneck: ", out);
 	if (!verdict.found) {
 		fprintf(out, "%s\n", verdict.why_not);
 		return;
 	}
-	fprintf(out, "%s (busy %.0f %%", report->flow->plan.groups[verdict.group].name,
-	        verdict.busy * 100);
+	fprintf(out, "%s (", report->flow->plan.groups[verdict.group].name);
+	if (verdict.rate != NULL)
+		fprintf(out, "paced by rate: it lets %s through", verdict.rate->arg.text);
+	else
+		fprintf(out, "busy %.0f %%", verdict.busy * 100);
 	if (verdict.upstream_blocked >= 0) {
-		fprintf(out, "%supstream blocked %.0f %% on sending", stand,
+		fprintf(out, "%supstream blocked %.0f %% on sending", mark,
 		        verdict.upstream_blocked * 100);
-		stand = ", ";
+		mark = ", ";
 	}
 	if (verdict.downstream_blocked >= 0)
-		fprintf(out, "%sdownstream blocked %.0f %% on receiving", stand,
+		fprintf(out, "%sdownstream blocked %.0f %% on receiving", mark,
 		        verdict.downstream_blocked * 100);
 	fputs(")\n", out);
+}
+
+void leat_report_verdict_line(const struct leat_report *report, int columns, FILE *out)
+{
+	put_fitting(report, put_verdict, put_verdict, columns, out);
 }
 
 static void put_json_text(const char *key, const char *text, FILE *out)
@@ -203,12 +312,12 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 		                 strlen(flow->plan.groups[verdict.group].name));
 	else
 		fputs("null", out);
-	fputs("}\n", out);
+	fprintf(out, ",\"paced\":%s}\n", verdict.found && verdict.rate != NULL ? "true" : "false");
 }
 
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out)
 {
 	fprintf(out, "{\"status\":%d,\"edges\":[],\"generators\":[", status);
 	put_json_end(name, LEAT_FAILED, code, text, out);
-	fputs("],\"threads_left\":0,\"bottleneck\":null}\n", out);
+	fputs("],\"threads_left\":0,\"bottleneck\":null,\"paced\":false}\n", out);
 }

@@ -36,7 +36,8 @@ int leat_report_init(struct leat_report *report, const struct leat_flow *flow)
 	pthread_mutex_init(&report->lock, NULL);
 	report->edges = calloc(flow->plan.groups_count, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
-	if (report->edges != NULL && report->ends != NULL)
+	report->bases = calloc(flow->members_count, sizeof(*report->bases));
+	if (report->edges != NULL && report->ends != NULL && report->bases != NULL)
 		return 0;
 	leat_report_fini(report);
 	return -ENOMEM;
@@ -46,6 +47,7 @@ void leat_report_fini(struct leat_report *report)
 {
 	free(report->edges);
 	free(report->ends);
+	free(report->bases);
 	*report = (struct leat_report){ 0 };
 }
 
@@ -113,6 +115,19 @@ static void record_end(struct leat_report *report, const struct leat_gen_stat *s
 	memcpy(end->text, stat->text, sizeof(end->text));
 }
 
+static void record_bases(struct leat_report *report)
+{
+	int64_t now_ns = leat_now_ns();
+
+	for (size_t i = 0; i < report->flow->members_count; i++) {
+		const struct leat_member *member = &report->flow->members[i];
+		report->bases[i] = (struct leat_member_base){
+			.blocked_ns = leat_waited_ns(&member->blocked, now_ns),
+			.paced_ns = leat_waited_ns(&member->paced_for, now_ns),
+		};
+	}
+}
+
 static void record_snapshot(struct leat_report *report, const struct leat_snapshot *snapshot,
                             bool window)
 {
@@ -126,8 +141,10 @@ static void record_snapshot(struct leat_report *report, const struct leat_snapsh
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		if (snapshot->generators[i].cause != LEAT_RUNNING)
 			record_end(report, &snapshot->generators[i]);
-	if (window)
+	if (window) {
+		record_bases(report);
 		report->window_ns = snapshot->time_ns;
+	}
 	pthread_mutex_unlock(&report->lock);
 }
 
@@ -187,37 +204,52 @@ bool leat_report_well(const struct leat_report *report)
 	return report->threads_left == 0;
 }
 
-/* The part of the window in which the threads of the group ran, summed over them. */
-static int64_t sum_alive_ns(const struct leat_flow *flow, size_t group, int64_t from_ns,
-                            int64_t to_ns)
+/* The part of the window in which the member ran. */
+static int64_t compute_alive_ns(const struct leat_member *member, int64_t from_ns, int64_t to_ns)
 {
-	int64_t sum = 0;
+	int64_t begin_ns = member->began_ns > from_ns ? member->began_ns : from_ns;
+	int64_t end_ns = member->ended_ns < to_ns ? member->ended_ns : to_ns;
 
-	for (size_t i = 0; i < flow->members_count; i++) {
-		const struct leat_member *member = &flow->members[i];
-		int64_t begin_ns = member->began_ns > from_ns ? member->began_ns : from_ns;
-		int64_t end_ns = member->ended_ns < to_ns ? member->ended_ns : to_ns;
-		if (member->group == group && end_ns > begin_ns)
-			sum += end_ns - begin_ns;
-	}
-	return sum;
+	return end_ns > begin_ns ? end_ns - begin_ns : 0;
 }
 
-static double compute_busy_share(const struct leat_report *report, size_t group, int64_t from_ns,
-                                 int64_t to_ns)
+/* The rate of the group that lets the fewest items through; NULL: it has none. */
+static const struct leat_stage *find_rate(const struct leat_flow *flow, size_t group)
 {
-	const struct leat_edge_stat *in = group > 0 ? &report->edges[group - 1] : NULL;
-	const struct leat_edge_stat *out =
-		group < count_edges(report) ? &report->edges[group] : NULL;
-	int64_t busy_ns = sum_alive_ns(report->flow, group, from_ns, to_ns);
+	const struct leat_flow_group *in = &flow->plan.groups[group];
+	const struct leat_stage *slowest = NULL;
+	double most_ns = 0;
 
-	if (in != NULL)
-		busy_ns -= (int64_t)(in->now.recv_blocked_ns - in->base.recv_blocked_ns);
-	if (out != NULL)
-		busy_ns -= (int64_t)(out->now.send_blocked_ns - out->base.send_blocked_ns);
-	double share = (double)busy_ns / (double)(to_ns - from_ns) /
-	               report->flow->plan.groups[group].threads;
-	return share < 0 ? 0 : share > 1 ? 1 : share;
+	for (size_t i = in->first; i < in->first + in->count; i++) {
+		const struct leat_stage *stage = &flow->stages.list[i];
+		if (stage->type->verb != LEAT_VERB_RATE)
+			continue;
+		double item_ns = (double)stage->arg.ns / (double)stage->arg.number;
+		if (item_ns > most_ns) {
+			most_ns = item_ns;
+			slowest = stage;
+		}
+	}
+	return slowest;
+}
+
+/* Makes the member's group the verdict's, if the member was at work, or paced, for longer. */
+static void compare_member(const struct leat_report *report, size_t at, int64_t from_ns,
+                           int64_t to_ns, struct leat_verdict *verdict)
+{
+	const struct leat_member *member = &report->flow->members[at];
+	const struct leat_member_base *base = &report->bases[at];
+	double window_ns = (double)(to_ns - from_ns);
+	int64_t paced_ns = leat_waited_ns(&member->paced_for, to_ns) - base->paced_ns;
+	int64_t busy_ns = compute_alive_ns(member, from_ns, to_ns) - paced_ns -
+	                  (leat_waited_ns(&member->blocked, to_ns) - base->blocked_ns);
+	double most = (double)(paced_ns > busy_ns ? paced_ns : busy_ns) / window_ns;
+
+	if (most <= verdict->busy)
+		return;
+	verdict->busy = most < 1 ? most : 1;
+	verdict->group = member->group;
+	verdict->rate = paced_ns > busy_ns ? find_rate(report->flow, member->group) : NULL;
 }
 
 /* A source that waits for its input is not at work. */
@@ -264,17 +296,12 @@ struct leat_verdict leat_report_verdict(const struct leat_report *report)
 			to_ns = flow->members[i].ended_ns;
 	if (to_ns - from_ns < WINDOW_MIN_NS)
 		return verdict;
-	for (size_t i = 0; i < flow->plan.groups_count; i++) {
-		double busy = compute_busy_share(report, i, from_ns, to_ns);
-		if (busy > verdict.busy) {
-			verdict.busy = busy;
-			verdict.group = i;
-		}
-	}
+	for (size_t i = 0; i < flow->members_count; i++)
+		compare_member(report, i, from_ns, to_ns, &verdict);
 	set_blocked_shares(report, &verdict, to_ns - from_ns);
 	if (verdict.busy < BUSY_MIN)
-		verdict.why_not = "none: no stage was at work for half of the time";
-	else if (waits_for_input(flow, verdict.group))
+		verdict.why_not = "none: no thread was at work for half of the time";
+	else if (verdict.rate == NULL && waits_for_input(flow, verdict.group))
 		verdict.why_not = "none: the flow waited for its input";
 	else
 		verdict.found = true;

@@ -5,9 +5,11 @@
  * under report->lock. The display reads them under the same lock. The books, the verdict and the
  * JSON object read what is kept when every member has ended and the last snapshot was taken.
  *
- * The bottleneck is derived from blocked times only. A member is blocked receiving, blocked
- * sending, or at work. In the window (the whole run, or from the moment that a stage was slowed)
- * the group that was blocked least is the one that the others waited for.
+ * The bottleneck. A member is blocked receiving or sending, paced by a rate, or at work; each
+ * member measures the first two itself (struct leat_waited). In the window (the whole run, or from
+ * the moment that a stage was slowed) the others waited for the group with the member that was at
+ * work, or paced, for the largest share. A member, not the mean: where one worker has all the work,
+ * the others of its group hide that in a mean.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -41,11 +43,18 @@ struct leat_end_stat {
 	char text[LEAT_TEXT_MAX + 1];
 };
 
+/* What a member had waited when the window began. */
+struct leat_member_base {
+	int64_t blocked_ns, paced_ns;
+};
+
 struct leat_report {
 	const struct leat_flow *flow;
 	pthread_mutex_t lock;
 	struct leat_edge_stat *edges;
-	struct leat_end_stat *ends; /* one for each member */
+	/* one of each for each member */
+	struct leat_end_stat *ends;
+	struct leat_member_base *bases;
 	/* when the report began: the first rates count from here */
 	int64_t since_ns;
 	int64_t window_ns; /* when the window began; 0: with the flow */
@@ -79,16 +88,21 @@ struct leat_verdict {
 	bool found;
 	const char *why_not;
 	size_t group;
-	double busy;             /* 0 to 1 */
-	double upstream_blocked; /* on sending; below 0 if there is nothing upstream */
+	double busy; /* 0 to 1: the share of its member that was at work, or paced, the longest */
+	const struct leat_stage *rate; /* what paced it; NULL: it was at work */
+	double upstream_blocked;       /* on sending; below 0 if there is nothing upstream */
 	double downstream_blocked;
 };
 struct leat_verdict leat_report_verdict(const struct leat_report *report);
 
 /* A line for each failure: "leat: lines: nofile: No such file or directory". */
 void leat_report_failures(const struct leat_report *report, FILE *out);
-void leat_report_books(const struct leat_report *report, FILE *out);
-void leat_report_verdict_line(const struct leat_report *report, FILE *out);
+/*
+ * The books and the verdict, in lines of less than `columns` columns: where a table is wider, each
+ * of its rows becomes a sentence. 0: tables, whatever their width.
+ */
+void leat_report_books(const struct leat_report *report, int columns, FILE *out);
+void leat_report_verdict_line(const struct leat_report *report, int columns, FILE *out);
 /* Writes one object and a line feed; the second one without a flow: the failure to open it. */
 void leat_report_json(const struct leat_report *report, FILE *out);
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out);

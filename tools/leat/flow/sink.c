@@ -53,6 +53,13 @@ int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 
 	flow->out_fd = STDOUT_FILENO;
 	flow->out_name = "stdout";
+	/* A flow that appends to the file that it reads would never end. */
+	if (stage->type->verb == LEAT_VERB_STDOUT && fstat(STDOUT_FILENO, &st) == 0 &&
+	    is_source_file(flow, &st)) {
+		snprintf(why, LEAT_FLOW_WHY, "stdout: %.400s: is what the flow reads",
+		         flow->stages.list[0].arg.text);
+		return -EINVAL;
+	}
 	if (stage->type->verb != LEAT_VERB_FILE)
 		return 0;
 	flow->out_name = stage->arg.text;
@@ -217,7 +224,7 @@ static int receive_lines(struct sink *sink)
 			rc = check_write(sink, leat_out_flush(&sink->out));
 			if (rc != 0)
 				break;
-			n = leat_recv_batch(member->rx, lines, most);
+			n = leat_member_recv(member, lines, most);
 		}
 		if (n == 0)
 			return 0;

@@ -97,7 +97,7 @@ static int emit_line(void *arg, void *item)
 	}
 	int rc = leat_steps(member, line);
 	if (rc == LEAT_PASS)
-		return leat_send(member->tx, line);
+		return leat_member_send(member, line);
 	if (rc == LEAT_STOP)
 		return LEAT_EMIT_ENOUGH;
 	if (rc == 0)
