@@ -20,6 +20,14 @@ end_of_idle_us()
 	echo $(($(now_us) - before))
 }
 
+# Waits until the program takes signals: a shell has it ignore SIGINT until then.
+ready()
+{
+	while kill -0 "$1" 2>/dev/null && ! grep -q '^SigBlk:.*[1-9a-f]' "/proc/$1/status"; do
+		sleep 0.05
+	done
+}
+
 # interrupt SIGNAL STATUS OUTPUT FLOW: true if it was prompt
 attempt()
 {
@@ -27,6 +35,7 @@ attempt()
 	local pid=$! before after idle_us
 
 	sleep 0.3 # so that it is in the middle of things
+	ready "$pid"
 	idle_us=$(end_of_idle_us)
 	before=$(now_us)
 	kill -s "$1" "$pid"
@@ -82,6 +91,7 @@ expect_silence
 # Without --quiet the books are printed.
 "$LEAT" run "tick:10ms | stdout" >"$dir/out" 2>"$dir/err" &
 sleep 0.3
+ready $!
 kill -s INT $!
 wait $!
 status=$? what="ctrl-C with books"
