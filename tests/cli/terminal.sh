@@ -7,6 +7,8 @@ export TMUX_TMPDIR=$dir
 unset TMUX
 session=0
 trap 'tmux -L t kill-server 2>/dev/null; rm -rf "$dir"' EXIT
+# The server ends with its last session, and a session that is begun then is lost: this one stays.
+tmux -L t -f /dev/null new-session -d -s stays "sleep 3600" || exit 1
 
 # begin COLUMNS ROWS ARGS...: leat run in a new terminal.
 begin()
@@ -17,7 +19,7 @@ begin()
 	what="leat run $* at ${columns}x$rows"
 	printf '%q ' "$LEAT" run "$@" >"$dir/command"
 	tmux -L t -f /dev/null new-session -d -x "$columns" -y "$rows" -s "s$session" \
-		"bash -c '. $dir/command >$dir/out; echo \$? >$dir/status.$session; sleep 60'"
+		"bash -c 'trap : INT; . $dir/command >$dir/out; echo \$? >$dir/status.$session; sleep 60'"
 }
 
 screen()
@@ -60,13 +62,14 @@ fits()
 flow="count:1000000000000 | workers:4 field:1 | buffer:8 | map:upper | rate:100/s | null"
 for size in "80 24" "60 20" "200 50"; do
 	read -r columns rows <<<"$size"
-	begin "$columns" "$rows" --overflow newest --for 3s "$flow"
+	begin "$columns" "$rows" --overflow newest --for 60s "$flow"
 	shows '^field -> buffer\+map\+rate .* [0-9.]+[kMG]$' # the last column: there are drops
 	# All rows end in the drops, below their title, and the names are whole.
 	title=$(grep -m 1 '^edge .* dropped$' "$dir/screen")
 	[ "$(grep -cE '^(count -> field|field -> buffer\+map\+rate|buffer\+map\+rate -> null) .*% +[0-9.]+[kMG]?$' "$dir/screen")" -eq 3 ] &&
 		awk -v width=${#title} '/ -> / && length != width { exit 1 }' "$dir/screen" || { fail "$what: cut rows:"; cat "$dir/screen"; }
-	ended 0
+	tmux -L t send-keys -t "s$session" C-c
+	ended 130
 	grep -q 'dropped newest [1-9]' "$dir/screen" || { fail "$what: the books say nothing of drops:"; cat "$dir/screen"; }
 	fits "$columns"
 	finally
