@@ -177,7 +177,7 @@ LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct 
  * -EPIPE or -ECANCELED when the generator is to end; -errno for a descriptor that cannot be waited
  * for. The caller keeps the descriptor, and keeps it open as long as the wait lasts.
  *
- * A function may return LEAT_AFTER, LEAT_READY or LEAT_ITEM only if a call in the same step
+ * A function may return LEAT_AFTER, LEAT_READY or LEAT_ITEM only if a call that it made
  * returned that; else the generator fails with -EINVAL.
  */
 enum { LEAT_AFTER = 2, LEAT_READY = 3, LEAT_ITEM = 4 };

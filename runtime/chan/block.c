@@ -107,8 +107,8 @@ static bool chan_wait_retire(struct leat_wait_loop *w)
 }
 
 /*
- * 0 for an SPSC channel: of its two threads the other one runs whenever this one parks, so a long
- * yield is worth nothing there.
+ * 0 for an SPSC channel, so that each long yield counts as a lost slice: its other thread runs as
+ * well when this one parks.
  */
 static uint64_t chan_wait_transfers(struct leat_wait_loop *w)
 {

@@ -81,8 +81,9 @@
  * Order. Waiters are notified first come, first served, but a waiter that was notified in vain goes
  * before the rest. A thread that did not wait may have taken the item before the notified waiter
  * ran. That waiter then returns to the list behind the waiters that lost before it, and in front of
- * every waiter that has not lost. So until it is notified again, fewer other waiters are notified
- * than its side has threads. How often it may lose to threads that never wait has no bound.
+ * every waiter that has not lost. So on a side with n threads, at most n - 1 other waiters are
+ * notified before it is notified again. How often it may lose to threads that never wait has no
+ * bound.
  *
  * Waiter and sleeper. A waiter is a place on one event's list; a sleeper is what a notification
  * wakes. A thread that waits for several events at once has a waiter for each and one sleeper. A

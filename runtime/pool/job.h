@@ -49,9 +49,10 @@
  * A thread that changes something that a job may wait for either wakes the job, or executes a full
  * fence and wakes it if run is IDLE or PARKING then.
  *
- * Ownership. A job's memory belongs to its kind. No thread touches a job that is over. The
- * kind must not free a job that is linked anywhere, or whose state is not IDLE. A thread that wakes
- * a job that may end meanwhile holds something that keeps it.
+ * Ownership. A job's memory belongs to its kind. Before OVER the kind must not free a job that is
+ * linked anywhere, or that is not IDLE. After OVER run has no meaning: the kind frees the job when
+ * it is linked nowhere and no waker can reach it. A thread that wakes a job that may end meanwhile
+ * holds something that keeps its memory.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

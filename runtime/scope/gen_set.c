@@ -189,7 +189,7 @@ void leat_gen_sets_settle(struct leat_scope *top)
 	struct leat_scope *scope;
 
 	for (scope = top; scope != NULL; scope = next_below(top, scope, scope->gen_sets_below > 0))
-		/* rlx: the tree's lock is let_go */
+		/* rlx: the tree's lock is held */
 		for (struct leat_gen_set *gen_set = leat_load_rlx(&scope->gen_sets);
 		     gen_set != NULL; gen_set = gen_set->next)
 			settle_gen_set(gen_set);
@@ -200,7 +200,7 @@ void leat_gen_sets_orphan(struct leat_scope *scope)
 	struct leat_gen_set *gen_set, *next;
 
 	lock_tree(scope);
-	gen_set = leat_load_rlx(&scope->gen_sets); /* rlx: the tree's lock is let_go */
+	gen_set = leat_load_rlx(&scope->gen_sets); /* rlx: the tree's lock is held */
 	leat_store_rlx(&scope->gen_sets, NULL);    /* rlx: the same */
 	unlock_tree(scope);
 	for (; gen_set != NULL; gen_set = next) {

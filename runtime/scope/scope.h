@@ -10,8 +10,9 @@
  * lock. It writes the cause, its code and its text into the scope, and into each scope below that
  * has no cause yet; then it calls the hooks. So a scope's first cause is fixed when the first
  * canceller that reaches the scope has the lock, and stays. A later
- * cancel changes no cause and is counted; it still calls the hooks that a failure has spared, and a
- * join may return the code of the first one. A scope that is opened below a cancelled one copies
+ * cancel changes no cause. It calls all hooks again where a failure has spared one. Later causes,
+ * but not that of a close, are counted, and a join returns the code of the first of them if the
+ * scope's own cause has code 0. A scope that is opened below a cancelled one copies
  * its parent's cause. leat_scope_cause() reads cause, code and text without the lock (edge S1).
  *
  * Readers of a cause. A cancel copies no cause into a channel: the hook marks the channel, or the
