@@ -35,6 +35,8 @@
  *                    row at most. Avoids that a job waits there
  *                    long that no receiver runs.
  *
+ * docs/perf.md says what each of them gains.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_POOL_PARTS_H
