@@ -26,6 +26,18 @@ if [ -z "${LEAT_SANITIZE:-}" ]; then
 fi
 named field field # a sanitizer judges what stages do, and that is the same for each
 
+# A sink that is slowed does what it does otherwise.
+for sink in count tally stdout "file:$dir/copy"; do
+	run --quiet "count:100 | $sink"
+	cat "$dir/out" "$dir/copy" >"$dir/expected" 2>"$dir/missing"
+	rm -f "$dir/copy"
+	run --quiet --slow "${sink%%:*}=10us" "count:100 | $sink"
+	expect_status 0
+	cat "$dir/out" "$dir/copy" 2>"$dir/missing" | cmp -s - "$dir/expected" || fail "$what: wrote something else"
+	[ -s "$dir/expected" ] || fail "$what: there is nothing to write"
+	rm -f "$dir/copy"
+done
+
 # From the start without --for, and in words.
 run --slow field=2ms "count:200 | buffer:10 | workers:2 field:1 | count"
 expect_status 0

@@ -92,25 +92,16 @@ static int check_write(struct sink *sink, int rc)
 	                        rc);
 }
 
-static int put_line(struct sink *sink, const struct leat_line *line)
+static int put_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
-	int rc = leat_out_put(&sink->out, line->data, line->len);
+	int rc = 0;
 
-	return check_write(sink, rc != 0 ? rc : leat_out_put(&sink->out, "\n", 1));
-}
-
-static int use_line(struct sink *sink, const struct leat_line *line)
-{
-	switch (sink->verb) {
-	case LEAT_VERB_STDOUT:
-	case LEAT_VERB_FILE:
-		return put_line(sink, line);
-	case LEAT_VERB_COUNT:
-		sink->count++;
-		return 0;
-	default:
-		return 0;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = leat_out_put(&sink->out, lines[i].data, lines[i].len);
+		if (rc == 0)
+			rc = leat_out_put(&sink->out, "\n", 1);
 	}
+	return check_write(sink, rc);
 }
 
 /* A count and a tab. */
@@ -174,7 +165,7 @@ static int write_result(struct sink *sink, bool canceled)
 	return check_write(sink, rc);
 }
 
-static int tally_lines(struct sink *sink, struct leat_line *lines, size_t n)
+static int tally_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	uint64_t hashes[BATCH];
 	int rc = 0;
@@ -183,26 +174,37 @@ static int tally_lines(struct sink *sink, struct leat_line *lines, size_t n)
 		hashes[i] = leat_tally_hash(lines[i].data, lines[i].len);
 		leat_tally_prefetch(&sink->tally, hashes[i]);
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (rc == 0)
-			rc = leat_tally_add(&sink->tally, hashes[i], lines[i].data, lines[i].len);
-		leat_line_free(&lines[i]);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = leat_tally_add(&sink->tally, hashes[i], lines[i].data, lines[i].len);
 	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
 }
 
-static int use_lines(struct sink *sink, struct leat_line *lines, size_t n)
+static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
+{
+	switch (sink->verb) {
+	case LEAT_VERB_STDOUT:
+	case LEAT_VERB_FILE:
+		return put_lines(sink, lines, n);
+	case LEAT_VERB_COUNT:
+		sink->count += n;
+		return 0;
+	case LEAT_VERB_TALLY:
+		return tally_lines(sink, lines, n);
+	default:
+		return 0;
+	}
+}
+
+/* Only --slow asks something of a sink's step, and then lines come one by one. */
+static int take_lines(struct sink *sink, struct leat_line *lines, size_t n)
 {
 	int rc = 0;
 
-	if (sink->verb == LEAT_VERB_TALLY && !sink->member->paced)
-		return tally_lines(sink, lines, n);
-	for (size_t i = 0; i < n; i++) {
-		if (rc == 0)
-			rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED
-			                                             : use_line(sink, &lines[i]);
-		leat_line_free(&lines[i]);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED : 0;
+	if (rc == 0)
+		rc = use_lines(sink, lines, n);
+	leat_lines_free(lines, n);
 	return rc;
 }
 
@@ -232,7 +234,7 @@ static int receive_lines(struct sink *sink)
 			member->canceled = true;
 			return (int)n;
 		}
-		rc = use_lines(sink, lines, (size_t)n);
+		rc = take_lines(sink, lines, (size_t)n);
 	}
 	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left() */
 	return rc;
