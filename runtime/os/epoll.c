@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 #include "runtime/os/os.h"
+#include "runtime/os/time.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
-
-#define NS_PER_S INT64_C(1000000000)
 
 int leat_os_fd_duplicate(int fd)
 {
@@ -65,13 +63,10 @@ void leat_os_epoll_remove(int epoll, int fd)
 /* epoll_wait(2) with a deadline; -1 for a signal. */
 static int wait_for_events(int epoll, struct epoll_event *events, int n, int64_t deadline_ns)
 {
-	int64_t left_ns = deadline_ns == LEAT_NEVER ? 0 : deadline_ns - leat_now_ns();
-	struct timespec left = { 0, 0 };
+	int64_t left_ns = left_until(deadline_ns);
+	struct timespec left = timespec_of(left_ns);
 	int found;
 
-	if (left_ns > 0)
-		left = (struct timespec){ .tv_sec = left_ns / NS_PER_S,
-			                  .tv_nsec = left_ns % NS_PER_S };
 	found = epoll_pwait2(epoll, events, n, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);
 	if (found >= 0 || errno != ENOSYS)
 		return found;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 #include "runtime/os/os.h"
+#include "runtime/os/time.h"
 
 #include <leat/atomic.h>
 
@@ -16,24 +17,11 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-#define NS_PER_S INT64_C(1000000000)
 
 int64_t leat_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-static struct timespec timespec_of(int64_t ns)
-{
-	if (ns < 0)
-		ns = 0;
-	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+	return read_clock_ns(CLOCK_MONOTONIC);
 }
 
 /*
@@ -51,16 +39,23 @@ static char *align_in_block(void *block, size_t align)
 	return (char *)(((uintptr_t)block + sizeof(void *) + align - 1) & ~(uintptr_t)(align - 1));
 }
 
-void *leat_os_alloc(size_t size, size_t align)
+/* The size of the block for so much memory; 0: refused. Makes the alignment 16 at least. */
+static size_t find_block_size(size_t size, size_t *align)
 {
 	size_t total;
-	char *block, *aligned;
 
-	if (align < 16)
-		align = 16;
-	if (__builtin_add_overflow(size, align + sizeof(void *), &total) || total >= absurd)
-		return NULL;
-	block = calloc(1, total);
+	if (*align < 16)
+		*align = 16;
+	if (__builtin_add_overflow(size, *align + sizeof(void *), &total) || total >= absurd)
+		return 0;
+	return total;
+}
+
+void *leat_os_alloc(size_t size, size_t align)
+{
+	size_t total = find_block_size(size, &align);
+	char *block = total > 0 ? calloc(1, total) : NULL, *aligned;
+
 	if (block == NULL)
 		return NULL;
 	aligned = align_in_block(block, align);
@@ -70,12 +65,10 @@ void *leat_os_alloc(size_t size, size_t align)
 
 void *leat_os_grow(void *memory, size_t old, size_t size, size_t align)
 {
-	size_t total, offset;
+	size_t total = find_block_size(size, &align), offset;
 	char *block, *aligned;
 
-	if (align < 16)
-		align = 16;
-	if (__builtin_add_overflow(size, align + sizeof(void *), &total) || total >= absurd)
+	if (total == 0)
 		return NULL;
 	memcpy(&block, (char *)memory - sizeof(void *), sizeof(block));
 	offset = (size_t)((char *)memory - block);
@@ -221,9 +214,7 @@ void leat_os_flag_close(int flag)
 
 int leat_os_poll(struct pollfd *fds, size_t n, int64_t deadline_ns)
 {
-	int64_t left_ns =
-		deadline_ns == LEAT_NEVER || deadline_ns <= 0 ? 0 : deadline_ns - leat_now_ns();
-	struct timespec left = timespec_of(left_ns);
+	struct timespec left = timespec_of(left_until(deadline_ns));
 	int saved = errno, found;
 
 	found = ppoll(fds, n, deadline_ns == LEAT_NEVER ? NULL : &left, NULL);

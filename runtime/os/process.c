@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/os/os.h"
+#include "runtime/os/time.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#define NS_PER_S INT64_C(1000000000)
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 int64_t leat_os_wall_ns(void)
 {
-	return clock_ns(CLOCK_REALTIME);
+	return read_clock_ns(CLOCK_REALTIME);
 }
 
 /* Field 22 of proc_pid_stat(5): when the process started, in ticks since the machine did; or 0. */
@@ -50,5 +40,5 @@ int64_t leat_os_started_ns(void)
 	if (ticks == 0 || per_s <= 0)
 		return 0;
 	since_boot_ns = ticks / per_s * NS_PER_S + ticks % per_s * NS_PER_S / per_s;
-	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + since_boot_ns;
+	return read_clock_ns(CLOCK_REALTIME) - read_clock_ns(CLOCK_BOOTTIME) + since_boot_ns;
 }
