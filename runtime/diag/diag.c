@@ -5,6 +5,7 @@
  */
 #include "runtime/diag/diag.h"
 #include "runtime/chan/chan.h"
+#include "runtime/diag/array.h"
 #include "runtime/gen/gen.h"
 #include "runtime/pool/pool.h"
 
@@ -27,8 +28,7 @@ struct leat_diag {
 	size_t channels_walked, generators_walked; /* of this snapshot, without the ends */
 	/* ends that found no memory in the arrays above */
 	uint64_t ends_lost;
-	struct leat_totals totals; /* of the Prometheus file */
-	struct leat_export_errors errors;
+	struct leat_exporter exporter;
 };
 
 static __thread struct leat_diag *running_here;
@@ -47,28 +47,6 @@ const char *leat_cause_name(enum leat_cause cause)
 		                             "deadline", "failed",    "abandoned" };
 
 	return (unsigned)cause <= LEAT_ABANDONED ? names[cause] : "unknown";
-}
-
-/*
- * Makes room for one more element. Returns false without memory: then the caller leaves the element
- * out.
- */
-static bool grow_array(void **array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room == 0 ? 64 : *room * 2;
-	void *bigger;
-
-	if (count < *room)
-		return true;
-	bigger = leat_os_alloc(more * size, 0);
-	if (bigger == NULL)
-		return false;
-	if (count > 0)
-		memcpy(bigger, *array, count * size);
-	leat_os_free(*array);
-	*array = bigger;
-	*room = more;
-	return true;
 }
 
 static struct leat_chan_stat *append_channel(struct leat_diag *diag)
@@ -198,10 +176,8 @@ static void name_long_turns(struct leat_diag *diag)
 	}
 }
 
-/* Files say how often their writer failed, as nobody may call leat_diag_stop() for years. */
-static void count_error(struct leat_diag *diag, uint64_t *count, int rc)
+static void keep_error(struct leat_diag *diag, int rc)
 {
-	*count += rc < 0;
 	if (diag->error == 0)
 		diag->error = rc;
 }
@@ -224,14 +200,10 @@ static void take_snapshot(struct leat_diag *diag)
 	snapshot->pools = diag->pools;
 	name_long_turns(diag);
 	if (diag->prometheus_path != NULL)
-		leat_totals_take(&diag->totals, snapshot);
-	if (diag->prometheus_path != NULL)
-		count_error(diag, &diag->errors.prometheus,
-		            leat_diag_write_prometheus(diag->prometheus_path, snapshot,
-		                                       &diag->totals, &diag->errors));
+		keep_error(diag, leat_diag_write_prometheus(&diag->exporter, diag->prometheus_path,
+		                                            snapshot));
 	if (diag->json_path != NULL)
-		count_error(diag, &diag->errors.json,
-		            leat_diag_write_json(diag->json_path, snapshot, &diag->errors));
+		keep_error(diag, leat_diag_write_json(&diag->exporter, diag->json_path, snapshot));
 	if (diag->opts.callback != NULL)
 		diag->opts.callback(snapshot, diag->opts.callback_arg);
 }
@@ -272,7 +244,7 @@ static void free_diag(struct leat_diag *diag)
 	leat_os_free(diag->channels);
 	leat_os_free(diag->generators);
 	leat_os_free(diag->pools);
-	leat_totals_fini(&diag->totals);
+	leat_totals_fini(&diag->exporter.totals);
 	leat_os_free(diag);
 }
 
@@ -301,9 +273,9 @@ static bool prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *op
 	if ((opts->prometheus_path != NULL && diag->prometheus_path == NULL) ||
 	    (opts->json_path != NULL && diag->json_path == NULL))
 		return false;
+	diag->exporter.started_ns = leat_os_started_ns();
 	if (diag->prometheus_path != NULL &&
-	    leat_diag_write_prometheus(diag->prometheus_path, &nothing, &diag->totals,
-	                               &diag->errors) < 0)
+	    leat_diag_write_prometheus(&diag->exporter, diag->prometheus_path, &nothing) < 0)
 		return false;
 	return diag->json_path == NULL || leat_diag_check_json(diag->json_path) == 0;
 }

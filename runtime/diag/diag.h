@@ -10,27 +10,28 @@
 
 #include <leat/diag.h>
 
-/* How many snapshots could not be written. */
-struct leat_export_errors {
-	uint64_t prometheus, json;
-	bool json_torn; /* the file ends within a line */
+/* What a diagnostics thread keeps from one export to the next. All zero: before the first. */
+struct leat_exporter {
+	struct leat_totals totals; /* of the Prometheus file */
+	int64_t started_ns;        /* when the process started (leat_os_started_ns()) */
+	uint64_t prometheus_errors, json_errors; /* snapshots that could not be written */
+	bool json_torn;                          /* the JSON file ends within a line */
 };
 
 /*
- * Writes a snapshot in the Prometheus text format into a file beside path, and moves that over it:
- * readers find one whole file or the other. Returns 0 or -errno.
+ * Adds the snapshot to the totals, writes it in the Prometheus text format into a file beside path,
+ * and moves that over path: readers find one whole file or the other. Returns 0 or -errno.
  */
-int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *snapshot,
-                               const struct leat_totals *totals,
-                               const struct leat_export_errors *errors);
+int leat_diag_write_prometheus(struct leat_exporter *exporter, const char *path,
+                               const struct leat_snapshot *snapshot);
 
 /*
  * Appends a snapshot to the file as one JSON object and a line feed. Returns 0 or -errno. After an
  * error the file ends as before, or, if that can't be, json_torn says that the next line has to
  * begin anew.
  */
-int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot,
-                         struct leat_export_errors *errors);
+int leat_diag_write_json(struct leat_exporter *exporter, const char *path,
+                         const struct leat_snapshot *snapshot);
 /* Whether the file can be appended to: 0 or -errno. */
 int leat_diag_check_json(const char *path);
 

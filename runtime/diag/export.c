@@ -160,21 +160,22 @@ static void write_prometheus_channels(FILE *out, const struct leat_snapshot *sna
 }
 
 /* By these a reader of the file knows whose it is, and whether its writer is still alive. */
-static void write_prometheus_process(FILE *out, const struct leat_export_errors *errors)
+static void write_prometheus_process(FILE *out, const struct leat_exporter *exporter)
 {
 	write_prometheus_head(out, "process_pid", "gauge", "The process that writes this file.");
 	fprintf(out, "leat_process_pid %d\n", (int)getpid());
 	write_prometheus_head(out, "process_start_time_seconds", "gauge",
 	                      "When it started, since 1970.");
-	fprintf(out, "leat_process_start_time_seconds %.2f\n", (double)leat_os_started_ns() / 1e9);
+	fprintf(out, "leat_process_start_time_seconds %.2f\n", (double)exporter->started_ns / 1e9);
 	write_prometheus_head(out, "snapshot_time_seconds", "gauge",
 	                      "When these figures were read, since 1970.");
 	fprintf(out, "leat_snapshot_time_seconds %.3f\n", (double)leat_os_wall_ns() / 1e9);
 	write_prometheus_head(out, "export_errors_total", "counter",
 	                      "Snapshots that could not be written, by file.");
 	fprintf(out, "leat_export_errors_total{file=\"prometheus\"} %" PRIu64 "\n",
-	        errors->prometheus);
-	fprintf(out, "leat_export_errors_total{file=\"json\"} %" PRIu64 "\n", errors->json);
+	        exporter->prometheus_errors);
+	fprintf(out, "leat_export_errors_total{file=\"json\"} %" PRIu64 "\n",
+	        exporter->json_errors);
 }
 
 static void write_prometheus_generators(FILE *out, const struct leat_snapshot *snapshot)
@@ -283,13 +284,12 @@ static int close_export(FILE *out)
 	return rc;
 }
 
-int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *snapshot,
-                               const struct leat_totals *totals,
-                               const struct leat_export_errors *errors)
+static int replace_prometheus(const struct leat_exporter *exporter, const char *path,
+                              const struct leat_snapshot *snapshot)
 {
-	int saved = errno, rc;
 	char *beside;
 	FILE *out;
+	int rc;
 
 	/* with the id of the thread in its name, as several threads may write to one path */
 	if (asprintf(&beside, "%s.%d.new", path, (int)gettid()) < 0)
@@ -297,8 +297,8 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 	out = fopen(beside, "we");
 	rc = out == NULL ? -errno : 0;
 	if (rc == 0) {
-		write_prometheus_process(out, errors);
-		write_prometheus_channels(out, snapshot, totals);
+		write_prometheus_process(out, exporter);
+		write_prometheus_channels(out, snapshot, &exporter->totals);
 		write_prometheus_generators(out, snapshot);
 		write_prometheus_pools(out, snapshot);
 		rc = close_export(out);
@@ -308,6 +308,17 @@ int leat_diag_write_prometheus(const char *path, const struct leat_snapshot *sna
 			remove(beside);
 	}
 	free(beside);
+	return rc;
+}
+
+int leat_diag_write_prometheus(struct leat_exporter *exporter, const char *path,
+                               const struct leat_snapshot *snapshot)
+{
+	int saved = errno, rc;
+
+	leat_totals_take(&exporter->totals, snapshot);
+	rc = replace_prometheus(exporter, path, snapshot);
+	exporter->prometheus_errors += rc < 0;
 	errno = saved;
 	return rc;
 }
@@ -364,7 +375,7 @@ static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
 }
 
 static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,
-                                const struct leat_export_errors *errors)
+                                const struct leat_exporter *exporter)
 {
 	fprintf(out, "{\"time_ns\":%" PRId64 ",\"channels\":[", snapshot->time_ns);
 	for (size_t c = 0; c < snapshot->channels_count; c++) {
@@ -389,12 +400,12 @@ static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,
 	        "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64
 	        ",\"export_errors\":{\"prometheus\":%" PRIu64 ",\"json\":%" PRIu64 "}}\n",
 	        snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced,
-	        errors->prometheus, errors->json);
+	        exporter->prometheus_errors, exporter->json_errors);
 }
 
 /*
- * What a full disk has left of a line is taken away. Where that can't be (a pipe; somebody else has
- * appended since), *torn: the next line begins with a line feed.
+ * Takes away what a full disk has left of a line. Where that can't be (the file is a pipe, or
+ * another process has appended since), sets *torn: the next line begins with a line feed.
  */
 static void remove_torn_line(int fd, size_t written, bool *torn)
 {
@@ -445,8 +456,8 @@ static int append_to(const char *path, const char *text, size_t len, bool *torn)
 	return rc;
 }
 
-int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot,
-                         struct leat_export_errors *errors)
+int leat_diag_write_json(struct leat_exporter *exporter, const char *path,
+                         const struct leat_snapshot *snapshot)
 {
 	int saved = errno, rc = -ENOMEM;
 	char *text = NULL;
@@ -454,14 +465,15 @@ int leat_diag_write_json(const char *path, const struct leat_snapshot *snapshot,
 	FILE *out = open_memstream(&text, &len);
 
 	if (out != NULL) {
-		if (errors->json_torn)
+		if (exporter->json_torn)
 			fputc('\n', out);
-		write_json_snapshot(out, snapshot, errors);
+		write_json_snapshot(out, snapshot, exporter);
 		rc = close_export(out);
 		if (rc == 0)
-			rc = append_to(path, text, len, &errors->json_torn);
+			rc = append_to(path, text, len, &exporter->json_torn);
 	}
 	free(text);
+	exporter->json_errors += rc < 0;
 	errno = saved;
 	return rc;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/diag/totals.h"
-#include "runtime/os/os.h"
-
-#include <string.h>
+#include "runtime/diag/array.h"
 
 static uint64_t hash_name(const char *name)
 {
@@ -41,17 +39,11 @@ static bool grow_places(struct leat_totals *totals)
 
 static bool grow_list(struct leat_totals *totals)
 {
-	size_t room = totals->room == 0 ? 32 : 2 * totals->room;
-	struct leat_total *list = leat_os_alloc(room * sizeof(*list), 0);
+	void *list = totals->list;
+	bool grown = grow_array(&list, totals->count, &totals->room, sizeof(*totals->list));
 
-	if (list == NULL)
-		return false;
-	if (totals->count > 0)
-		memcpy(list, totals->list, totals->count * sizeof(*list));
-	leat_os_free(totals->list);
 	totals->list = list;
-	totals->room = room;
-	return true;
+	return grown;
 }
 
 const struct leat_total *leat_totals_of(const struct leat_totals *totals, const char *name)
@@ -69,7 +61,7 @@ static struct leat_total *total_of(struct leat_totals *totals, const char *name)
 		return total;
 	if (2 * (totals->count + 1) > totals->places_count && !grow_places(totals))
 		return total;
-	if (totals->count == totals->room && !grow_list(totals))
+	if (!grow_list(totals))
 		return total;
 	total = &totals->list[totals->count++];
 	*total = (struct leat_total){ 0 };

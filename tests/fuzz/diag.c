@@ -6,8 +6,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/diag/diag.h"
-#include "tools/leat/flow/report.h"
 #include "tests/fuzz/fuzz.h"
+#include "tools/leat/flow/report.h"
 
 #include <unistd.h>
 
@@ -231,7 +231,7 @@ static void check_json(const struct leat_snapshot *s)
 	char *text;
 
 	remove(json_path);
-	CHECK(leat_diag_write_json(json_path, s, &(struct leat_export_errors){ 0 }) == 0, "%s",
+	CHECK(leat_diag_write_json(&(struct leat_exporter){ 0 }, json_path, s) == 0, "%s",
 	      json_path);
 	text = slurp(json_path);
 	read_json(&r, text);
@@ -324,15 +324,13 @@ static void take_sample(struct reader *r, const struct leat_snapshot *s)
 
 static void check_prometheus(const struct leat_snapshot *s)
 {
-	struct leat_export_errors errors = { 0 };
-	struct leat_totals totals = { 0 };
+	struct leat_exporter exporter = { 0 };
 	struct reader r = { 0 };
 	char *text;
 
-	leat_totals_take(&totals, s);
-	CHECK(leat_diag_write_prometheus(prometheus_path, s, &totals, &errors) == 0, "%s",
+	CHECK(leat_diag_write_prometheus(&exporter, prometheus_path, s) == 0, "%s",
 	      prometheus_path);
-	leat_totals_fini(&totals);
+	leat_totals_fini(&exporter.totals);
 	text = slurp(prometheus_path);
 	check_utf8(text);
 	r.at = (const unsigned char *)text;
