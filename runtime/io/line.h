@@ -26,7 +26,7 @@
 #ifndef LEAT_RUNTIME_IO_LINE_H
 #define LEAT_RUNTIME_IO_LINE_H
 
-#include <leat/io.h>
+#include "runtime/io/source.h"
 
 /*
  * The bytes of a block, and of a read. Large enough that a read costs what the kernel copies, and
@@ -69,11 +69,6 @@ void leat_splitter_fill(struct leat_splitter *split, size_t n);
  */
 bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line);
 
-/*
- * Returns a byte of the first line of the text that is wanted, or NULL. The text is one line or
- * more, each but the last ended by a line feed.
- */
-typedef const char *leat_find_fn(void *arg, const char *text, size_t len);
 /* The next whole line that find() finds; those before it are passed over. */
 bool leat_splitter_find(struct leat_splitter *split, struct leat_line *line, leat_find_fn *find,
                         void *arg);

@@ -21,16 +21,17 @@
 typedef int leat_emit_fn(void *arg, void *item);
 #define LEAT_EMIT_ENOUGH 1
 
+/*
+ * Returns a byte of the first line of the text that is wanted, or NULL where none is. The text is
+ * one line or more, each but the last ended by a line feed.
+ */
+typedef const char *leat_find_fn(void *arg, const char *text, size_t len);
+
 struct leat_emitter {
 	leat_emit_fn *emit;
 	void *arg;
-	/*
-	 * NULL, or for sources of text: returns a byte of the first line of the text that is
-	 * wanted, or NULL where none is; the source emits no other lines. The text is one line or
-	 * more, each but the last ended by a line feed.
-	 */
-	const char *(*find)(void *arg, const char *text, size_t len);
-	bool as_text; /* numbers are emitted as struct leat_line, in decimal figures */
+	leat_find_fn *find; /* of a source of text: which lines it emits; NULL: all */
+	bool as_text;       /* numbers are emitted as struct leat_line, in decimal figures */
 	/*
 	 * with this the source waits (leat_tx_wait()), and records the text of a failure
 	 * (leat_tx_fail())

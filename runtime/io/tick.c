@@ -76,7 +76,7 @@ static int emit_text(struct leat_source *source, struct number_text *text, uint6
 	                       sizeof(text->figures) - text->first);
 	if (rc < 0)
 		return leat_source_fail(source, rc, NULL);
-	rc = source->to->emit(source->to->arg, &line);
+	rc = leat_source_emit(source, &line);
 	if (rc != 0)
 		leat_line_free(&line);
 	return rc;
@@ -86,7 +86,7 @@ static int emit_number(struct leat_source *source, struct number_text *text, uin
 {
 	if (source->to->as_text)
 		return emit_text(source, text, number);
-	return source->to->emit(source->to->arg, &number); /* an emitter may change its copy */
+	return leat_source_emit(source, &number); /* an emitter may change its copy */
 }
 
 int leat_tick_into(const struct leat_emitter *to, const struct leat_tick_opts *opts)
@@ -126,10 +126,7 @@ int leat_count_into(const struct leat_emitter *to, const struct leat_count_opts 
 		return rc;
 	n = opts->first;
 	do {
-		if (source.emitted++ % LEAT_SOURCE_STRIDE == 0)
-			rc = leat_source_check(&source);
-		if (rc == 0)
-			rc = emit_number(&source, &text, n);
+		rc = emit_number(&source, &text, n);
 	} while (rc == 0 && n++ != opts->last); /* n may be UINT64_MAX */
 	leat_splitter_fini(&text.split);
 	return leat_source_end(rc);

@@ -290,18 +290,31 @@ static void write_screen(const char *text, size_t len)
 		return; /* the terminal is gone */
 }
 
+/* Whether standard error is a terminal whose size is known. */
+static bool read_size(struct winsize *size)
+{
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, size) == 0 && size->ws_col > 0;
+}
+
+int display_columns(void)
+{
+	struct winsize size;
+
+	return read_size(&size) ? size.ws_col : 0;
+}
+
 /*
  * Draws the picture over the one before. Each row is cut to the width of the screen, and the rest
  * of its line wiped.
  */
 static void draw_picture(struct display *display)
 {
-	struct winsize size = { 0 };
+	struct winsize size;
 	char *picture = NULL, *screen = NULL;
 	size_t len, screen_len;
 	int rows = 0;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+	if (!read_size(&size))
 		size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
 	FILE *out = open_memstream(&picture, &len);
 	if (out == NULL)
@@ -350,14 +363,6 @@ static void write_line(const struct display *display)
 	fclose(out);
 	write_screen(line, len);
 	free(line);
-}
-
-int display_columns(void)
-{
-	struct winsize size;
-
-	return isatty(STDERR_FILENO) && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col
-	                                                                             : 0;
 }
 
 void display_take(const struct leat_snapshot *snapshot, void *arg)

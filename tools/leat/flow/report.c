@@ -213,23 +213,17 @@ static int64_t compute_alive_ns(const struct leat_member *member, int64_t from_n
 	return end_ns > begin_ns ? end_ns - begin_ns : 0;
 }
 
-/* The rate of the group that lets the fewest items through; NULL: it has none. */
-static const struct leat_stage *find_rate(const struct leat_flow *flow, size_t group)
+/* The rate of the member that lets the fewest items through; NULL: it has none. */
+static const struct leat_stage *find_rate(const struct leat_member *member)
 {
-	const struct leat_flow_group *in = &flow->plan.groups[group];
 	const struct leat_stage *slowest = NULL;
 	double most_ns = 0;
 
-	for (size_t i = in->first; i < in->first + in->count; i++) {
-		const struct leat_stage *stage = &flow->stages.list[i];
-		if (stage->type->verb != LEAT_VERB_RATE)
-			continue;
-		double item_ns = (double)stage->arg.ns / (double)stage->arg.number;
-		if (item_ns > most_ns) {
-			most_ns = item_ns;
-			slowest = stage;
+	for (size_t i = 0; i < member->steps_count; i++)
+		if (member->steps[i].rate.item_ns > most_ns) { /* 0: the step is no rate */
+			most_ns = member->steps[i].rate.item_ns;
+			slowest = member->steps[i].stage;
 		}
-	}
 	return slowest;
 }
 
@@ -249,7 +243,7 @@ static void compare_member(const struct leat_report *report, size_t at, int64_t 
 		return;
 	verdict->busy = most < 1 ? most : 1;
 	verdict->group = member->group;
-	verdict->rate = paced_ns > busy_ns ? find_rate(report->flow, member->group) : NULL;
+	verdict->rate = paced_ns > busy_ns ? find_rate(member) : NULL;
 }
 
 /* A source that waits for its input is not at work. */

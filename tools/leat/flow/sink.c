@@ -10,7 +10,6 @@
 #include "tools/leat/flow/tally.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <leat/atomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,16 +103,14 @@ static int put_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 	return check_write(sink, rc);
 }
 
-/* A count and a tab. */
-static int put_count(struct leat_out *out, uint64_t count)
+/* Writes a count, and the byte that ends it. */
+static int put_count(struct leat_out *out, uint64_t count, char behind)
 {
-	char figures[24], *p = figures + sizeof(figures);
+	char text[LEAT_FIGURES + 1], *end = text + LEAT_FIGURES,
+				     *begin = leat_put_figures(end, count);
 
-	*--p = '\t';
-	do
-		*--p = (char)('0' + count % 10);
-	while ((count /= 10) != 0);
-	return leat_out_put(out, p, (size_t)(figures + sizeof(figures) - p));
+	*end = behind;
+	return leat_out_put(out, begin, (size_t)(end + 1 - begin));
 }
 
 static int put_tally(struct sink *sink)
@@ -122,7 +119,7 @@ static int put_tally(struct sink *sink)
 	int rc = leat_tally_sort(&sink->tally, &rows);
 
 	for (size_t i = 0; rc == 0 && i < sink->tally.used; i++) {
-		rc = put_count(&sink->out, rows[i].count);
+		rc = put_count(&sink->out, rows[i].count, '\t');
 		if (rc == 0)
 			rc = leat_out_put(&sink->out, rows[i].entry->value, rows[i].entry->len);
 		if (rc == 0)
@@ -139,7 +136,6 @@ static int put_tally(struct sink *sink)
 static int write_result(struct sink *sink, bool canceled)
 {
 	const struct leat_flow *flow = sink->member->flow;
-	char count[32];
 	int rc = 0;
 
 	if (sink->verb == LEAT_VERB_COUNT || sink->verb == LEAT_VERB_TALLY) {
@@ -149,9 +145,7 @@ static int write_result(struct sink *sink, bool canceled)
 			flow->opts.before_output(flow->opts.before_output_arg);
 	}
 	if (sink->verb == LEAT_VERB_COUNT)
-		rc = leat_out_put(
-			&sink->out, count,
-			(size_t)snprintf(count, sizeof(count), "%" PRIu64 "\n", sink->count));
+		rc = put_count(&sink->out, sink->count, '\n');
 	else if (sink->verb == LEAT_VERB_TALLY)
 		rc = put_tally(sink);
 	if (rc == 0)

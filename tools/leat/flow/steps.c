@@ -106,20 +106,19 @@ static void change_case(char *to, size_t len, char first)
 			to[i] ^= 'a' ^ 'A';
 }
 
-int leat_number_line(struct leat_line *line, uint64_t number)
+char *leat_put_figures(char *end, uint64_t number)
 {
-	char digits[24], *p = digits + sizeof(digits);
-
 	do
-		*--p = (char)('0' + number % 10);
+		*--end = (char)('0' + number % 10);
 	while ((number /= 10) != 0);
-	return leat_line_copy(line, p, (size_t)(digits + sizeof(digits) - p));
+	return end;
 }
 
 /* The memory that lines share is read only, so a step that changes bytes makes a copy. */
 static int map_line(struct leat_line *line, uint64_t what)
 {
 	enum { UPPER, LOWER, TRIM, LENGTH };
+	char figures[LEAT_FIGURES], *end = figures + sizeof(figures), *length;
 	struct leat_line made;
 	int rc;
 
@@ -127,7 +126,8 @@ static int map_line(struct leat_line *line, uint64_t what)
 		trim_line(line);
 		return 1;
 	}
-	rc = what == LENGTH ? leat_number_line(&made, line->len)
+	length = leat_put_figures(end, line->len);
+	rc = what == LENGTH ? leat_line_copy(&made, length, (size_t)(end - length))
 	                    : leat_line_copy(&made, line->data, line->len);
 	if (rc != 0)
 		return rc;

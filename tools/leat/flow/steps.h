@@ -53,7 +53,11 @@ int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns);
 /* Returns 0; -EINVAL with the reason in why if the pattern is no regular expression; -ENOMEM. */
 int leat_grep_check(const char *pattern, char *why, size_t size);
 
-/* Makes a line of a number. Returns 0 or -ENOMEM. */
-int leat_number_line(struct leat_line *line, uint64_t number);
+/*
+ * Writes a number in decimal figures, of which it has at most LEAT_FIGURES, before `end`. Returns
+ * where they begin.
+ */
+#define LEAT_FIGURES 20
+char *leat_put_figures(char *end, uint64_t number);
 
 #endif
