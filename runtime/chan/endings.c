@@ -70,11 +70,19 @@ static bool unlink_unless_last(struct leat_handle *h)
 	return last;
 }
 
-/* Unlinks the last handle of its side; destroys the channel if nothing else needs it. */
+/* Caller holds chan->lock, which this releases. Destroys the channel if nothing needs it. */
+static void unlock_and_destroy_unused(struct leat_chan *chan)
+{
+	bool unused = chan_is_unused(chan);
+
+	leat_mutex_unlock(&chan->lock);
+	if (unused)
+		leat_chan_destroy(chan);
+}
+
 static void unlink_last(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	bool last;
 
 	leat_mutex_lock(&chan->lock);
 	leat_handle_unlink(h);
@@ -82,10 +90,7 @@ static void unlink_last(struct leat_handle *h)
 		chan->senders--;
 	else
 		chan->receivers--;
-	last = chan_is_unused(chan);
-	leat_mutex_unlock(&chan->lock);
-	if (last)
-		leat_chan_destroy(chan);
+	unlock_and_destroy_unused(chan);
 }
 
 void leat_chan_hold(struct leat_chan *chan)
@@ -97,14 +102,9 @@ void leat_chan_hold(struct leat_chan *chan)
 
 void leat_chan_let_go(struct leat_chan *chan)
 {
-	bool last;
-
 	leat_mutex_lock(&chan->lock);
 	chan->holds--;
-	last = chan_is_unused(chan);
-	leat_mutex_unlock(&chan->lock);
-	if (last)
-		leat_chan_destroy(chan);
+	unlock_and_destroy_unused(chan);
 }
 
 void leat_chan_fail_tx(struct leat_chan *chan)

@@ -92,8 +92,7 @@ int leat_recv(struct leat_rx *rx, void *item)
 
 int leat_recv_until(struct leat_rx *rx, void *item, int64_t deadline_ns)
 {
-	return leat_detail_recv_by(rx, item, LEAT_DETAIL_CHAN_SIZE,
-	                           leat_detail_deadline(deadline_ns));
+	return recv_plainly(rx, item, leat_detail_deadline(deadline_ns));
 }
 
 int leat_try_recv(struct leat_rx *rx, void *item)

@@ -154,6 +154,9 @@ static const char *const kind_names[] UNUSED = { "spsc", "mpsc", "spmc", "mpmc" 
 static const char *const wait_names[] UNUSED = { "adaptive", "spin", "yield", "park" };
 
 #define for_each_kind(kind) for (enum leat_kind kind = LEAT_SPSC; kind <= LEAT_MPMC; kind++)
+#define for_each_drop(overflow) \
+	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; \
+	     overflow++)
 #define for_each_wait(wait) \
 	for (enum leat_wait wait = LEAT_WAIT_ADAPTIVE; wait <= LEAT_WAIT_PARK; wait++)
 

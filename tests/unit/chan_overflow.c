@@ -20,10 +20,6 @@ static struct leat_chan_opts dropping(enum leat_kind kind, size_t capacity,
 		                        .discard_arg = &ledger };
 }
 
-#define for_each_drop(overflow) \
-	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST; \
-	     overflow++)
-
 static void expect_range(struct leat_rx *rx, uint64_t from, uint64_t to)
 {
 	for (uint64_t n = from, got; n < to; n++) {

@@ -208,26 +208,39 @@ Test(chan_wait, deadline_wakes_a_parked_thread)
 	}
 }
 
+static void park_receivers(struct caller *callers, size_t n, struct leat_rx *rx)
+{
+	for (size_t i = 0; i < n; i++) {
+		callers[i].op = OP_RECV;
+		callers[i].rx = leat_rx_clone(rx);
+		caller_start(&callers[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		cr_assert(await_parked(&callers[i].tid));
+}
+
+/* Each has received one item: their sum. */
+static uint64_t join_receivers(struct caller *callers, size_t n)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < n; i++) {
+		cr_expect_eq(caller_join(&callers[i]), 1);
+		sum += callers[i].value;
+		leat_rx_close(callers[i].rx);
+	}
+	return sum;
+}
+
 Test(chan_wait, an_item_each_wakes_every_parked_receiver)
 {
 	struct pipe pipe = pipe_open(
 		&(struct leat_chan_opts){ .kind = LEAT_MPMC, .recv_wait = LEAT_WAIT_PARK });
 	struct caller callers[12] = { 0 };
 	uint64_t sum = 0;
-	for (size_t i = 0; i < COUNT(callers); i++) {
-		callers[i].op = OP_RECV;
-		callers[i].rx = leat_rx_clone(pipe.rx);
-		caller_start(&callers[i]);
-	}
-	for (size_t i = 0; i < COUNT(callers); i++)
-		cr_assert(await_parked(&callers[i].tid));
+	park_receivers(callers, COUNT(callers), pipe.rx);
 	for (uint64_t n = 1; n <= COUNT(callers); n++)
 		cr_assert_eq(leat_send(pipe.tx, &n), 0);
-	for (size_t i = 0; i < COUNT(callers); i++) {
-		cr_expect_eq(caller_join(&callers[i]), 1);
-		sum += callers[i].value;
-		leat_rx_close(callers[i].rx);
-	}
+	sum = join_receivers(callers, COUNT(callers));
 	cr_expect_eq(sum, 78);
 	pipe_close(&pipe);
 }
@@ -236,20 +249,10 @@ Test(chan_wait, a_batch_wakes_every_parked_receiver)
 {
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = LEAT_SPMC });
 	struct caller callers[6] = { 0 };
-	uint64_t items[6] = { 1, 2, 3, 4, 5, 6 }, sum = 0;
-	for (size_t i = 0; i < COUNT(callers); i++) {
-		callers[i].op = OP_RECV;
-		callers[i].rx = leat_rx_clone(pipe.rx);
-		caller_start(&callers[i]);
-	}
-	for (size_t i = 0; i < COUNT(callers); i++)
-		cr_assert(await_parked(&callers[i].tid));
+	uint64_t items[6] = { 1, 2, 3, 4, 5, 6 }, sum;
+	park_receivers(callers, COUNT(callers), pipe.rx);
 	cr_assert_eq(leat_send_batch(pipe.tx, items, 6), 6);
-	for (size_t i = 0; i < COUNT(callers); i++) {
-		cr_expect_eq(caller_join(&callers[i]), 1);
-		sum += callers[i].value;
-		leat_rx_close(callers[i].rx);
-	}
+	sum = join_receivers(callers, COUNT(callers));
 	cr_expect_eq(sum, 21);
 	pipe_close(&pipe);
 }

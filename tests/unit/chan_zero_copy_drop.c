@@ -10,8 +10,7 @@ TestSuite(chan_zero_copy_drop, .timeout = 600);
 Test(chan_zero_copy_drop, a_channel_that_drops_reserves_one_at_a_time)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
-		     overflow++) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = { .kind = kind,
 				                       .capacity = 8,
 				                       .overflow = overflow };
@@ -28,8 +27,7 @@ Test(chan_zero_copy_drop, a_channel_that_drops_reserves_one_at_a_time)
 Test(chan_zero_copy_drop, reserve_in_a_full_channel_that_drops_never_waits)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
-		     overflow++) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = owned(kind, 3);
 			struct pipe pipe;
 			uint64_t got;
@@ -54,8 +52,7 @@ Test(chan_zero_copy_drop, reserve_in_a_full_channel_that_drops_never_waits)
 Test(chan_zero_copy_drop, commit_of_0_in_a_channel_that_drops_sends_nothing)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
-		     overflow++) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct pipe pipe;
 			void *room;
@@ -86,8 +83,7 @@ Test(chan_zero_copy_drop, commit_of_0_in_a_channel_that_drops_sends_nothing)
 Test(chan_zero_copy_drop, a_reservation_that_is_given_back_drops_nothing)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
-		     overflow++) {
+		for_each_drop(overflow) {
 			for (size_t capacity = 1; capacity <= 3; capacity++) {
 				struct leat_chan_opts opts = owned(kind, capacity);
 				struct pipe pipe;
@@ -116,8 +112,7 @@ Test(chan_zero_copy_drop, a_reservation_that_is_given_back_drops_nothing)
 Test(chan_zero_copy_drop, the_commit_drops_and_only_where_there_is_no_room)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
-		     overflow++) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct pipe pipe;
 			uint64_t got;
@@ -152,8 +147,7 @@ Test(chan_zero_copy_drop, a_reservation_takes_no_room_from_other_senders_that_dr
 {
 	for (int many = 0; many < 2; many++) {
 		enum leat_kind kind = many ? LEAT_MPMC : LEAT_MPSC;
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
-		     overflow++) {
+		for_each_drop(overflow) {
 			struct leat_chan_opts opts = owned(kind, 2);
 			struct leat_tx *clone;
 			struct pipe pipe;
@@ -183,8 +177,7 @@ Test(chan_zero_copy_drop, a_reservation_takes_no_room_from_other_senders_that_dr
 Test(chan_zero_copy_drop, a_commit_in_a_channel_that_drops_after_its_end_is_discarded_once)
 {
 	for_each_kind(kind) {
-		for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
-		     overflow++) {
+		for_each_drop(overflow) {
 			for (int cancelled = 0; cancelled < 2; cancelled++) {
 				struct leat_chan_opts opts = owned(kind, 2);
 				struct pipe pipe;
