@@ -14,7 +14,7 @@
  *                     break;                            leat_rx_close(rx);
  *     leat_tx_close(tx);
  *
- * Who may call what
+ * Which thread may call what
  *
  *     a handle            one thread at a time; a further thread uses a clone
  *     leat_*_clone        any thread, on an open handle, also while another thread uses that handle

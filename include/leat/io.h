@@ -44,7 +44,7 @@ struct leat_block;
  *
  * The structure is one hold on its block: its owner calls leat_line_free() once. A copy of the
  * structure is the same hold and no further one. leat_line_copy() makes a line that lives on its
- * own. Any thread may free a line. Nobody may write to data: other lines share the block.
+ * own. Any thread may free a line. No thread may write to data: other lines share the block.
  */
 struct leat_line {
 	const char *data;

@@ -10,11 +10,11 @@
  * Life. leat_compact_start() takes a block from its arena (arena.h). The turns' side has done with
  * the block after the generator's last turn, the receiver's side in leat_rx_close().
  *
- * Who frees it. The first side that has done with the block sets its bit in ctl (CTL_TURNS_DONE or
- * CTL_RX_DONE) as its last touch. The second side finds that bit, is alone with the block, and
- * frees it: so it is the closer's thread if the generator had ended before,
- * else the thread that gave the last turn, a worker. It does so at once, in leat_compact_leave():
- * it discards the items that were not received, gives the block back to its slab, and drops the
+ * Which thread frees it. The first side that has done with the block sets its bit in ctl
+ * (CTL_TURNS_DONE or CTL_RX_DONE) as its last touch. The second side finds that bit, is alone with
+ * the block, and frees it: so it is the closer's thread if the generator had ended before, else the
+ * thread that gave the last turn, a worker. It does so at once, in leat_compact_leave(): it
+ * discards the items that were not received, gives the block back to its slab, and drops the
  * block's hold on the arena. A cancel never frees a block. (A receiver that gives the last turn
  * sets CTL_TURNS_DONE before its last touch: it cannot close the channel meanwhile.)
  *

@@ -5,7 +5,7 @@
  * lock; a snapshot walks the list under RCU, without the lock. The totals of ends and causes are
  * here too.
  *
- * Who pays. A thread that adds or removes a node waits for no grace period, only for that lock,
+ * Cost. A thread that adds or removes a node waits for no grace period, only for that lock,
  * which is held briefly. A walk pays instead: a node that is removed while a walk is under way is
  * put on the list of retired nodes, and each walk, when it is over, waits for the other walks (one
  * grace period of liburcu's) and frees the nodes that are retired by then. So nothing is left
