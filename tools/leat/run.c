@@ -20,6 +20,21 @@
 
 /* When a group has left, how long the groups in front of it have to find that out themselves. */
 #define DISMISS_NS INT64_C(100000000)
+/*
+ * How long after a signal the threads have to end. Then the program gives up a thread that is
+ * inside a step and was on a processor for most of that time; any other thread has GRACE_MAX_NS, as
+ * it only frees what is left in a ring, or waits for a processor. The end of the process frees the
+ * memory of a very long line, which takes a while too, and all is to be over within 100 ms. With a
+ * sanitizer everything takes longer.
+ */
+#if defined(LEAT_TSAN) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GRACE_NS INT64_C(1500000000)
+#else
+#define GRACE_NS INT64_C(40000000)
+#endif
+#define GRACE_CPU_NS (GRACE_NS / 4 * 3)
+#define GRACE_AGAIN_NS INT64_C(5000000)
+#define GRACE_MAX_NS INT64_C(2000000000)
 /* The columns for a text with a mistake where there is no terminal. */
 #define TEXT_COLUMNS 120
 
@@ -31,7 +46,8 @@ struct flow_run {
 	FILE *json;
 	sigset_t signals; /* those that end the flow */
 	int signal_fd, signal /* that came; 0: none */;
-	int64_t slow_at_ns, dismiss_at_ns;
+	int64_t slow_at_ns, dismiss_at_ns, give_up_at_ns, signal_ns;
+	bool gave_up; /* threads still run, inside a step */
 };
 
 static bool is_continuation(char byte)
@@ -211,6 +227,8 @@ static void handle_signal(struct flow_run *run)
 	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	run->signal = (int)info.ssi_signo;
+	run->signal_ns = leat_now_ns();
+	run->give_up_at_ns = run->signal_ns + GRACE_NS;
 	leat_flow_cancel(run->flow, describe_signal(run->signal));
 	/* A second signal ends the program at once, even if the first would have been ignored. */
 	for (int number = 1; number < NSIG; number++)
@@ -241,6 +259,11 @@ static void handle_time(struct flow_run *run)
 		run->dismiss_at_ns = LEAT_NEVER;
 		leat_flow_dismiss(run->flow);
 	}
+	if (now_ns >= run->give_up_at_ns) {
+		run->give_up_at_ns = now_ns + GRACE_AGAIN_NS;
+		run->gave_up = leat_flow_stuck(run->flow, GRACE_CPU_NS) ||
+		               now_ns >= run->signal_ns + GRACE_MAX_NS;
+	}
 }
 
 static void wait_for_end(struct flow_run *run)
@@ -248,9 +271,11 @@ static void wait_for_end(struct flow_run *run)
 	struct pollfd fds[] = { { .fd = run->signal_fd, .events = POLLIN },
 		                { .fd = run->flow->events_fd, .events = POLLIN } };
 
-	while (!leat_flow_over(run->flow)) {
+	while (!leat_flow_over(run->flow) && !run->gave_up) {
 		int64_t next_ns =
 			run->slow_at_ns < run->dismiss_at_ns ? run->slow_at_ns : run->dismiss_at_ns;
+		if (run->give_up_at_ns < next_ns)
+			next_ns = run->give_up_at_ns;
 		int64_t left_ns = next_ns - leat_now_ns();
 		struct timespec left = { 0 };
 
@@ -316,23 +341,30 @@ static int run_flow(struct flow_run *run)
 		show_unstarted(run, -EAGAIN);
 		return EXIT_FAILED;
 	}
-	run->slow_at_ns = run->dismiss_at_ns = LEAT_NEVER;
+	run->slow_at_ns = run->dismiss_at_ns = run->give_up_at_ns = LEAT_NEVER;
 	if (run->opts.flow.slow != 0 && run->opts.flow.for_ns == 0)
 		leat_flow_slow(run->flow);
 	else if (run->opts.flow.slow != 0)
 		run->slow_at_ns = leat_now_ns() + run->opts.flow.for_ns / 2;
 	rc = leat_flow_start(run->flow);
 	wait_for_end(run);
-	leat_flow_join(run->flow);
+	if (!run->gave_up)
+		leat_flow_join(run->flow);
 	display_hold(&run->display);
 	leat_diag_stop(diag);
 	run->report.over_ns = leat_now_ns();
-	run->report.threads_left = leat_threads_left(own_threads);
 	run->report.status = find_status(run, rc);
+	if (run->gave_up)
+		leat_report_give_up(&run->report);
+	else
+		run->report.threads_left = leat_threads_left(own_threads);
 	if (rc != 0)
 		show_unstarted(run, rc);
 	if (rc == 0 || run->json == NULL)
 		show_report(run);
+	/* The threads that still run use the flow: nothing of it can be freed. */
+	if (run->gave_up)
+		_exit(run->report.status);
 	return run->report.status;
 }
 

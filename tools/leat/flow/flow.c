@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 static int init_member(struct leat_member *member, struct leat_flow *flow, size_t at,
@@ -273,6 +274,44 @@ void leat_flow_slow(struct leat_flow *flow)
 	leat_store_rlx(&flow->slow_on, 1u); /* rlx: nothing else depends on it */
 }
 
+/* The member's time on a processor; 0 before it has begun and once its thread has ended. */
+static int64_t read_cpu_ns(const struct leat_member *member)
+{
+	struct timespec spent;
+
+	if (!leat_load_acq(&member->begun) || /* F4 */
+	    /* rlx: F4 has ordered it */
+	    clock_gettime((clockid_t)leat_load_rlx(&member->clock), &spent) != 0)
+		return 0;
+	return spent.tv_sec * INT64_C(1000000000) + spent.tv_nsec;
+}
+
+bool leat_member_over(const struct leat_member *member)
+{
+	return leat_load_acq(&member->over) != 0; /* F3 */
+}
+
+const char *leat_member_inside(const struct leat_member *member)
+{
+	const struct leat_flow *flow = member->flow;
+	uint32_t inside = leat_load_rlx(&member->inside); /* rlx: only to be shown */
+
+	return flow->stages.list[inside != 0 ? inside - 1 : flow->plan.groups[member->group].first]
+	        .type->name;
+}
+
+bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns)
+{
+	for (size_t i = 0; i < flow->members_count; i++) {
+		const struct leat_member *member = &flow->members[i];
+		/* rlx: F3 and the time on a processor decide; this is what they are about */
+		if (!leat_member_over(member) && leat_load_rlx(&member->inside) != 0 &&
+		    read_cpu_ns(member) - member->cpu_ns >= cpu_ns)
+			return true;
+	}
+	return false;
+}
+
 void leat_flow_cancel(struct leat_flow *flow, const char *text)
 {
 	/*
@@ -282,6 +321,8 @@ void leat_flow_cancel(struct leat_flow *flow, const char *text)
 	for (size_t i = 0; i < flow->plan.groups_count; i++)
 		leat_scope_cancel(flow->scopes[i], 0, text);
 	leat_scope_cancel(flow->scope, 0, text);
+	for (size_t i = 0; i < flow->members_count; i++)
+		flow->members[i].cpu_ns = read_cpu_ns(&flow->members[i]);
 }
 
 void leat_flow_join(struct leat_flow *flow)

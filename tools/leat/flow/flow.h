@@ -24,6 +24,15 @@
  *                                                         nothing else of the member
  *     F2  a member that ends counts itself off    ->  F2  leat_flow_over() loads 0: then it sees
  *                                                         what all of them have written
+ *     F3  a member that ends says so itself       ->  F3  leat_member_over() loads it, for a flow
+ *                                                         of which others still run
+ *     F4  a member that begins sets its clock     ->  F4  leat_flow_cancel() and leat_flow_stuck()
+ *                                                         read the clock
+ *
+ * Giving up. A step is one call, and no cancel ends it: grep may search one line of half a gibibyte
+ * for a second. leat_flow_stuck() finds that a while after leat_flow_cancel(), by the time that the
+ * members had on a processor. A member that was waiting for a processor is not stuck. The caller
+ * can then only end the process.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -81,6 +90,12 @@ struct leat_member {
 	bool enough; /* a take has let its last item through */
 	bool started, canceled /* a receive returned -ECANCELED */;
 	uint32_t early; /* atomic: it has ended before its input */
+	uint32_t over;  /* atomic: it has ended */
+	/* atomic: 1 + the stage of the flow that it runs a step of now; 0: none, or the source's */
+	uint32_t inside;
+	/* atomic: the clockid_t of its time on a processor, if begun is set before */
+	uint32_t begun, clock;
+	int64_t cpu_ns; /* that clock at the cancel of the flow; only its caller uses it */
 	uint32_t passed;
 	struct leat_rx *rx; /* NULL: the source */
 	/* what it sends into, or waits with: its own clone, or the sender it was started with */
@@ -135,6 +150,15 @@ void leat_flow_slow(struct leat_flow *flow);
 /* Cancels all groups. The text becomes that of their cause. */
 void leat_flow_cancel(struct leat_flow *flow, const char *text);
 
+/*
+ * A member is inside a step, and was on a processor for at least so long since leat_flow_cancel():
+ * then it is in that step all the time, as between steps a member finds out that it is cancelled.
+ */
+bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns);
+bool leat_member_over(const struct leat_member *member);
+/* The name of the stage that the member runs now. */
+const char *leat_member_inside(const struct leat_member *member);
+
 /* Waits for all members, and closes the scopes. leat_flow_free() joins if the caller has not. */
 void leat_flow_join(struct leat_flow *flow);
 void leat_flow_free(struct leat_flow *flow);
@@ -152,6 +176,9 @@ ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, si
 int leat_member_send(struct leat_member *member, const struct leat_line *line);
 /* Takes a line through the steps of a member. */
 int leat_steps(struct leat_member *member, struct leat_line *line);
+/* Say that the member runs this of its steps now, and none. */
+void leat_member_enter(struct leat_member *member, size_t step);
+void leat_member_leave(struct leat_member *member);
 void leat_lines_free(struct leat_line *lines, size_t n);
 /* Records a failure with the text "what: reason". Returns code. */
 int leat_member_fail(struct leat_member *member, const char *what, int code);

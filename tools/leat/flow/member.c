@@ -128,13 +128,27 @@ static int admit_line(struct leat_member *member, struct leat_flow_step *step)
 	return rc;
 }
 
+void leat_member_enter(struct leat_member *member, size_t step)
+{
+	size_t stage = member->flow->plan.groups[member->group].first + step;
+
+	leat_store_rlx(&member->inside, (uint32_t)stage + 1); /* rlx: only to be shown */
+}
+
+void leat_member_leave(struct leat_member *member)
+{
+	leat_store_rlx(&member->inside, 0u); /* rlx: as in leat_member_enter() */
+}
+
 int leat_steps(struct leat_member *member, struct leat_line *line)
 {
 	for (size_t i = member->steps_done; i < member->steps_count; i++) {
 		int rc = admit_line(member, &member->steps[i]);
 		if (rc != 0)
 			return rc;
+		leat_member_enter(member, i);
 		rc = leat_flow_step_run(&member->steps[i], line);
+		leat_member_leave(member);
 		if (rc < 0)
 			return leat_member_fail(member, member->steps[i].stage->type->name, rc);
 		if (rc == 0)
@@ -256,6 +270,16 @@ static int settle_end(struct leat_member *member, struct leat_tx *out, int rc)
 	               : rc;
 }
 
+static void publish_clock(struct leat_member *member)
+{
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(pthread_self(), &clock) != 0)
+		return;
+	leat_store_rlx(&member->clock, (uint32_t)clock); /* rlx: F4 orders it */
+	leat_store_rel(&member->begun, 1u);              /* F4: pairs with read_cpu_ns() */
+}
+
 int leat_member_main(struct leat_tx *out, void *arg)
 {
 	struct leat_member *member = arg;
@@ -265,6 +289,7 @@ int leat_member_main(struct leat_tx *out, void *arg)
 
 	snprintf(name, sizeof(name), "%.15s", member->name);
 	pthread_setname_np(pthread_self(), name);
+	publish_clock(member);
 	member->began_ns = leat_now_ns();
 	if (!member->own_tx)
 		member->tx = out;
@@ -281,6 +306,7 @@ int leat_member_main(struct leat_tx *out, void *arg)
 		leat_tx_close(member->tx);
 	member->tx = NULL;
 	member->ended_ns = leat_now_ns();
+	leat_store_rel(&member->over, 1u); /* F3: all of the above; pairs with leat_member_over() */
 	/* F2: all of the above before the count; pairs with leat_flow_over(). */
 	uint32_t before = leat_add_acqrel(&flow->running, (uint32_t)-1);
 	if (before == 1 || leat_load_rlx(&member->early)) /* rlx: only this thread writes it */

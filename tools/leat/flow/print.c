@@ -50,6 +50,8 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 {
 	for (size_t i = 0; i < report->flow->members_count; i++) {
 		const struct leat_end_stat *end = &report->ends[i];
+		if (report->gave_up && !end->known && end->text[0] != '\0')
+			fprintf(out, "leat: %s: %s\n", report->flow->members[i].name, end->text);
 		if (!end->known || end->cause != LEAT_FAILED)
 			continue;
 		const char *name = find_shown_name(report, i),
@@ -127,6 +129,14 @@ static void put_fitting(const struct leat_report *report, put_part_fn *put_table
 	put_table(report, out);
 }
 
+/* The cause in the books; "running" where the report was made before the end. */
+static const char *describe_cause(const struct leat_report *report, size_t at)
+{
+	if (report->ends[at].known || report->gave_up)
+		return leat_cause_name(find_shown_cause(report, at));
+	return "unknown";
+}
+
 static int measure_names(const struct leat_report *report, bool edges)
 {
 	const struct leat_flow *flow = report->flow;
@@ -197,8 +207,7 @@ static void put_ends(const struct leat_report *report, FILE *out)
 		if (!report->flow->members[i].started)
 			continue;
 		fprintf(out, "%-*s %-10s %5d%s", width, report->flow->members[i].name,
-		        end->known ? leat_cause_name(find_shown_cause(report, i)) : "unknown",
-		        end->code, end->text[0] != '\0' ? "  " : "");
+		        describe_cause(report, i), end->code, end->text[0] != '\0' ? "  " : "");
 		put_clean(end->text, out);
 		putc('\n', out);
 	}
@@ -211,8 +220,7 @@ static void put_end_sentences(const struct leat_report *report, FILE *out)
 		if (!report->flow->members[i].started)
 			continue;
 		fprintf(out, "%s: %s, code %d%s", report->flow->members[i].name,
-		        end->known ? leat_cause_name(find_shown_cause(report, i)) : "unknown",
-		        end->code, end->text[0] != '\0' ? ": " : "");
+		        describe_cause(report, i), end->code, end->text[0] != '\0' ? ": " : "");
 		put_clean(end->text, out);
 		putc('\n', out);
 	}

@@ -167,6 +167,21 @@ void leat_report_window(struct leat_report *report)
 	                                                  .callback_arg = report }));
 }
 
+void leat_report_give_up(struct leat_report *report)
+{
+	report->gave_up = true;
+	report->threads_left = 0;
+	for (size_t i = 0; i < report->flow->members_count; i++) {
+		const struct leat_member *member = &report->flow->members[i];
+		struct leat_end_stat *end = &report->ends[i];
+		if (!member->started || end->known || leat_member_over(member))
+			continue;
+		report->threads_left++;
+		snprintf(end->text, sizeof(end->text), "busy inside %s, not waited for",
+		         leat_member_inside(member));
+	}
+}
+
 uint64_t leat_report_dropped(const struct leat_chan_stat *stat)
 {
 	uint64_t sum = 0;
@@ -285,6 +300,10 @@ struct leat_verdict leat_report_verdict(const struct leat_report *report)
 		to_ns = from_ns;
 	struct leat_verdict verdict = { .why_not = "none: the run was too short to tell" };
 
+	if (report->gave_up) {
+		verdict.why_not = "none: the flow has not ended";
+		return verdict;
+	}
 	for (size_t i = 0; i < flow->members_count; i++)
 		if (flow->members[i].ended_ns > to_ns)
 			to_ns = flow->members[i].ended_ns;

@@ -60,6 +60,8 @@ struct leat_report {
 	int64_t window_ns; /* when the window began; 0: with the flow */
 	int64_t over_ns;   /* when everything had ended */
 	int threads_left, status;
+	/* members still ran when the report was made, inside a step: leat_report_give_up() */
+	bool gave_up;
 };
 
 /* Returns 0 or -ENOMEM. The flow must outlive the report. */
@@ -70,6 +72,12 @@ void leat_report_fini(struct leat_report *report);
 void leat_report_take(struct leat_report *report, const struct leat_snapshot *snapshot);
 /* Begins the window of the verdict now. */
 void leat_report_window(struct leat_report *report);
+
+/*
+ * Says in the report which members have not ended, and what they are busy with. From then on it
+ * reads nothing that they write.
+ */
+void leat_report_give_up(struct leat_report *report);
 
 uint64_t leat_report_dropped(const struct leat_chan_stat *stat);
 bool leat_report_balanced(const struct leat_chan_stat *stat);

@@ -107,9 +107,13 @@ static int emit_line(void *arg, void *item)
 
 static const char *find_match(void *arg, const char *text, size_t len)
 {
-	const struct leat_member *member = arg;
+	struct leat_member *member = arg;
+	const char *found;
 
-	return leat_pattern_find(member->steps[1].pattern, len != 0 ? text : "", len);
+	leat_member_enter(member, 1);
+	found = leat_pattern_find(member->steps[1].pattern, len != 0 ? text : "", len);
+	leat_member_leave(member);
+	return found;
 }
 
 /*
