@@ -68,6 +68,8 @@ for size in "80 24" "60 20" "200 50"; do
 	title=$(grep -m 1 '^edge .* dropped$' "$dir/screen")
 	[ "$(grep -cE '^(count -> field|field -> buffer\+map\+rate|buffer\+map\+rate -> null) .*% +[0-9.]+[kMG]?$' "$dir/screen")" -eq 3 ] &&
 		awk -v width=${#title} '/ -> / && length != width { exit 1 }' "$dir/screen" || { fail "$what: cut rows:"; cat "$dir/screen"; }
+	# A rate is not at work; one of the others is.
+	shows '^busiest: (count|field) \([1-9][0-9]* %\)$'
 	tmux -L t send-keys -t "s$session" C-c
 	ended 130
 	grep -q 'dropped newest [1-9]' "$dir/screen" || { fail "$what: the books say nothing of drops:"; cat "$dir/screen"; }

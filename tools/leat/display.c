@@ -55,10 +55,19 @@ void display_init(struct display *display, struct leat_report *report, bool quie
 		                     .started_ns = leat_now_ns(),
 		                     .how = DISPLAY_LINES };
 	pthread_mutex_init(&display->lock, NULL);
+	/* Without memory the busiest stage is not known, and the picture shows 0 %. */
+	display->waited_ns = calloc(report->flow->members_count, sizeof(*display->waited_ns));
+	display->waited_at_ns = display->started_ns;
 	if (quiet || (isatty(STDERR_FILENO) && sink_talks_to_terminal(report->flow)))
 		display->how = DISPLAY_NONE;
 	else if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0)
 		display->how = DISPLAY_LIVE;
+}
+
+void display_fini(struct display *display)
+{
+	free(display->waited_ns);
+	display->waited_ns = NULL;
 }
 
 int64_t display_interval_ns(const struct display *display)
@@ -223,26 +232,30 @@ static void put_row(const struct display *display, FILE *out, size_t i, const st
 	fprintf(out, " %7s\n", format_number(number, (double)leat_report_dropped(&edge->now)));
 }
 
-/* The group that was blocked least since the snapshot before. */
-static void put_busiest(const struct display *display, FILE *out)
+/*
+ * The group of the thread that was at work for the largest share of the time since the last call:
+ * neither blocked nor paced by a rate. As the verdict has it, but for this moment.
+ */
+static void put_busiest(struct display *display, FILE *out)
 {
-	const struct leat_plan *plan = &display->report->flow->plan;
-	double most = -1;
-	size_t least_blocked = 0;
+	const struct leat_flow *flow = display->report->flow;
+	int64_t now_ns = leat_now_ns();
+	double most = 0, window_ns = (double)(now_ns - display->waited_at_ns);
+	size_t group = 0;
 
-	for (size_t i = 0; i < plan->groups_count; i++) {
-		double busy = 1;
-		if (i > 0)
-			busy -= compute_recv_blocked(display, i - 1);
-		if (i + 1 < plan->groups_count)
-			busy -= compute_send_blocked(display, i);
-		if (busy > most) {
+	for (size_t i = 0; i < flow->members_count && display->waited_ns != NULL; i++) {
+		const struct leat_member *member = &flow->members[i];
+		int64_t waited_ns = leat_waited_ns(&member->blocked, now_ns) +
+		                    leat_waited_ns(&member->paced_for, now_ns);
+		double busy = 1 - (double)(waited_ns - display->waited_ns[i]) / window_ns;
+		display->waited_ns[i] = waited_ns;
+		if (!leat_member_over(member) && busy > most) {
 			most = busy;
-			least_blocked = i;
+			group = member->group;
 		}
 	}
-	fprintf(out, "blocked least: %s (%.0f %%)\n", plan->groups[least_blocked].name,
-	        (1 - (most > 0 ? most : 0)) * 100);
+	display->waited_at_ns = now_ns;
+	fprintf(out, "busiest: %s (%.0f %%)\n", flow->plan.groups[group].name, most * 100);
 }
 
 /* The first layout that has room for the name (and a bar); else the last one. */
@@ -257,7 +270,7 @@ static const struct layout *choose_layout(int width, int name_width)
 }
 
 /* Writes the picture in rows of `width` columns at most, unless the terminal is tiny. */
-static void put_picture(const struct display *display, FILE *out, int width, int height)
+static void put_picture(struct display *display, FILE *out, int width, int height)
 {
 	size_t edges = display->report->flow->plan.groups_count - 1;
 	size_t shown = edges + 4 > (size_t)height ? (height > 5 ? (size_t)height - 5 : 1) : edges;

@@ -42,9 +42,12 @@ struct display {
 	bool held;
 	int rows; /* of the picture that is on the screen */
 	int64_t started_ns;
+	/* of each member, when the picture before was drawn: how long it had waited */
+	int64_t *waited_ns, waited_at_ns;
 };
 
 void display_init(struct display *display, struct leat_report *report, bool quiet);
+void display_fini(struct display *display); /* once the diagnostics thread has ended */
 int64_t display_interval_ns(const struct display *display);
 leat_diag_fn display_take;
 /*

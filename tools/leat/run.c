@@ -338,6 +338,7 @@ static int run_flow(struct flow_run *run)
 	diag_opts.interval_ns = display_interval_ns(&run->display);
 	diag = leat_diag_start(&diag_opts);
 	if (diag == NULL) {
+		display_fini(&run->display);
 		show_unstarted(run, -EAGAIN);
 		return EXIT_FAILED;
 	}
@@ -352,6 +353,7 @@ static int run_flow(struct flow_run *run)
 		leat_flow_join(run->flow);
 	display_hold(&run->display);
 	leat_diag_stop(diag);
+	display_fini(&run->display);
 	run->report.over_ns = leat_now_ns();
 	run->report.status = find_status(run, rc);
 	if (run->gave_up)
