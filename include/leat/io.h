@@ -84,6 +84,7 @@ struct leat_lines_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_lines(struct leat_tx *out, void *opts);
+LEAT_API int leat_lines_seq(const struct leat_lines_opts *opts, struct leat_seq *seq);
 
 /*
  * Sends the lines that are appended to a file from the call on, until until_ns. Item: struct
@@ -104,6 +105,8 @@ struct leat_follow_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_follow(struct leat_tx *out, void *opts);
+/* What is appended from the call on is sent, whenever the seq is started. */
+LEAT_API int leat_follow_seq(const struct leat_follow_opts *opts, struct leat_seq *seq);
 
 /*
  * Reads a file of /proc at once and then every interval_ns, and sends every line of each reading.
@@ -119,6 +122,7 @@ struct leat_proc_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_proc(struct leat_tx *out, void *opts);
+LEAT_API int leat_proc_seq(const struct leat_proc_opts *opts, struct leat_seq *seq);
 
 /*
  * Sends the numbers of ticks: tick k is due k intervals after the call, from k = 1. Item: uint64_t.
@@ -132,6 +136,8 @@ struct leat_tick_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_tick(struct leat_tx *out, void *opts);
+/* Intervals are counted from the call. */
+LEAT_API int leat_tick_seq(const struct leat_tick_opts *opts, struct leat_seq *seq);
 
 /* Sends first, first + 1, ... last, in order; nothing if first is above last. Item: uint64_t. */
 struct leat_count_opts {
@@ -140,6 +146,7 @@ struct leat_count_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_count(struct leat_tx *out, void *opts);
+LEAT_API int leat_count_seq(const struct leat_count_opts *opts, struct leat_seq *seq);
 
 LEAT_END_DECLS
 #endif

@@ -1,6 +1,6 @@
 /*
- * runtime/gen/await.h: what a job on a pool waits for when its step asked to: a descriptor, or what
- * a receiver brings. (Times stand in the job itself.)
+ * runtime/gen/await.h: what a job on a pool waits for when its step asked to: a descriptor, news,
+ * or what a receiver brings. (Times stand in the job itself.)
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,7 +12,8 @@
 
 struct leat_await {
 	struct leat_job *job;
-	struct leat_rx *rx; /* that it stands at, or NULL */
+	struct leat_rx *rx;     /* that it stands at, or NULL */
+	struct leat_news *news; /* the same */
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
 	struct leat_polled polled;

@@ -38,6 +38,12 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	return rc;
 }
 
+int leat_input_failed(int code, const char *text)
+{
+	keep(code, LEAT_FAILED, code, text);
+	return code;
+}
+
 /* A wait for an input, and for the end of an output. It takes nothing. */
 struct input_wait {
 	struct leat_wait_loop loop;

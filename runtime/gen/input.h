@@ -23,6 +23,12 @@
 int leat_input_ended(const struct leat_rx *in, int rc);
 
 /*
+ * A source that a seq pulls has failed with this code, for the reason that the text says: if the
+ * generator that runs the seq ends with the code, that is its text. Returns code.
+ */
+int leat_input_failed(int code, const char *text);
+
+/*
  * A receive, or a peek at one item, by a thread that sends on out. It first looks at out, and does
  * so again whenever it has waited: it returns -EPIPE or -ECANCELED, with nothing taken, once a send
  * there can no longer succeed, also while the input is idle. So out's end beats an item, and the
