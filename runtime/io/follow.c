@@ -218,20 +218,42 @@ static int open_file(const struct follow_source *follow, struct stat *stat)
 	return rc;
 }
 
-static void take_file(struct follow_source *follow, int fd, const struct stat *stat, off_t pos)
+/* Reads len bytes at pos, fewer only where the file ends. Returns how many, or -errno. */
+static ssize_t read_at(int fd, char *to, size_t len, off_t pos)
 {
+	size_t sum = 0;
+	ssize_t n;
+
+	do {
+		n = TEMP_FAILURE_RETRY(pread(fd, to + sum, len - sum, pos + (off_t)sum));
+		sum += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && sum < len);
+	return n < 0 ? -errno : (ssize_t)sum;
+}
+
+/* The file is open from now on at pos. Returns 0, or -errno with its text recorded. */
+static int take_file(struct follow_source *follow, int fd, const struct stat *stat, off_t pos)
+{
+	size_t len = pos < TAIL_BYTES ? (size_t)pos : TAIL_BYTES;
+	ssize_t n;
+
 	close_fd(&follow->fd);
 	follow->fd = fd;
 	follow->dev = stat->st_dev;
 	follow->ino = stat->st_ino;
 	follow->pos = pos;
-	follow->tail_len = pos < TAIL_BYTES ? (size_t)pos : TAIL_BYTES;
+	follow->tail_len = len;
 	follow->has_size = false;
-	/* Where it was truncated just now, nothing of it is remembered, and the next read finds
-	 * out. */
-	if (TEMP_FAILURE_RETRY(pread(fd, follow->tail, follow->tail_len,
-	                             pos - (off_t)follow->tail_len)) != (ssize_t)follow->tail_len)
+	n = read_at(fd, follow->tail, len, pos - (off_t)len);
+	if (n < 0)
+		return leat_source_fail(&follow->base.source, (int)n, NULL);
+	/*
+	 * Where it was truncated just now, nothing of it is remembered, and the next read finds
+	 * out.
+	 */
+	if ((size_t)n < len)
 		memset(follow->tail, 0, sizeof(follow->tail));
+	return 0;
 }
 
 static bool is_open(const struct follow_source *follow, const struct stat *stat)
@@ -241,14 +263,16 @@ static bool is_open(const struct follow_source *follow, const struct stat *stat)
 
 /*
  * Whether the bytes before pos are still those that were read there. If not, the file was
- * truncated, whatever its size is by now.
+ * truncated, whatever its size is by now. Returns 1, 0, or -errno.
  */
-static bool is_continued(const struct follow_source *follow)
+static int is_continued(const struct follow_source *follow)
 {
 	char now[TAIL_BYTES];
 	size_t len = follow->tail_len;
-	ssize_t n = TEMP_FAILURE_RETRY(pread(follow->fd, now, len, follow->pos - (off_t)len));
+	ssize_t n = read_at(follow->fd, now, len, follow->pos - (off_t)len);
 
+	if (n < 0)
+		return (int)n;
 	return n == (ssize_t)len && memcmp(now, follow->tail, len) == 0;
 }
 
@@ -307,7 +331,10 @@ static int read_file(struct follow_source *follow, bool *ended)
 	rc = n > 0 ? check_size(follow) : 0;
 	if (rc < 0)
 		return rc;
-	if (!is_continued(follow)) {
+	rc = is_continued(follow);
+	if (rc < 0)
+		return leat_source_fail(&follow->base.source, rc, NULL);
+	if (rc == 0) {
 		/* It begins anew; a line whose end was cut away is sent as far as it came. */
 		follow->pos = 0;
 		follow->tail_len = 0;
@@ -396,14 +423,14 @@ static int open_successor(struct follow_source *follow)
 static int open_first_file(struct follow_source *follow)
 {
 	struct stat stat;
-	int fd = open_file(follow, &stat);
+	int fd = open_file(follow, &stat), rc = 0;
 
 	if (fd < 0 && fd != -ENOENT)
 		return fd;
 	if (fd >= 0)
-		take_file(follow, fd, &stat, follow->from_start ? 0 : stat.st_size);
-	follow->has_begun = true;
-	return 0;
+		rc = take_file(follow, fd, &stat, follow->from_start ? 0 : stat.st_size);
+	follow->has_begun = rc == 0;
+	return rc;
 }
 
 static int begin_follow(struct follow_source *follow)
@@ -439,12 +466,12 @@ static int compare_file(struct follow_source *follow)
 
 static int switch_file(struct follow_source *follow)
 {
-	int fd = follow->next_fd;
+	int fd = follow->next_fd, rc;
 
 	follow->next_fd = -1;
-	take_file(follow, fd, &follow->next_stat, 0);
+	rc = take_file(follow, fd, &follow->next_stat, 0);
 	follow->phase = FOLLOW_READ;
-	return watch_all(follow);
+	return rc < 0 ? rc : watch_all(follow);
 }
 
 static int wait_for_news(struct follow_source *follow)
