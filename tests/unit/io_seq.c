@@ -173,8 +173,8 @@ Test(io_seq, a_file_is_followed_through_rotation_and_truncation)
 		let_rest();
 		append(path, "f\n");
 		expect_line(&stream, "half");
-		append(path, "cut");
-		let_rest();
+		append(path, "whole\ncut");
+		expect_line(&stream, "whole"); /* with what stands behind it */
 		cr_assert_eq(truncate(path, 0), 0);
 		expect_line(&stream, "cut");
 		cr_assert_eq(rename(path, other), 0);
@@ -308,7 +308,7 @@ Test(io_seq, five_hundred_follows_and_two_hundred_tickers_need_two_workers)
 	static struct stream logs[LOGS], tickers[TICKERS];
 	struct leat_tick_opts every_hour = { .interval_ns = 3600 * 1000 * MS };
 	int threads = census_threads(), descriptors = census_descriptors();
-	int64_t start_ns, used_ns;
+	int64_t start_ns, used_ns = 0;
 	for (unsigned n = 0; n < LOGS; n++) {
 		put(log_name(n), "old\n");
 		logs[n] = start_seq(follow_seq(log_name(n), true, 0), COMPACT);
@@ -324,10 +324,13 @@ Test(io_seq, five_hundred_follows_and_two_hundred_tickers_need_two_workers)
 		append(log_name(n), "one\n");
 	for (unsigned n = 0; n < LOGS; n++)
 		expect_line(&logs[n], "one");
-	usleep(100000);
-	start_ns = cpu_ns();
-	usleep(500000);
-	used_ns = cpu_ns() - start_ns;
+	/* a loaded machine takes a while to come to rest */
+	for (unsigned tries = 0, used = 1; tries < 10 && used; tries++) {
+		start_ns = cpu_ns();
+		usleep(500000);
+		used_ns = cpu_ns() - start_ns;
+		used = used_ns >= 10 * MS;
+	}
 	threads = census_threads() - threads;
 	descriptors = census_descriptors() - descriptors;
 	fprintf(stderr,
@@ -335,7 +338,7 @@ Test(io_seq, five_hundred_follows_and_two_hundred_tickers_need_two_workers)
 	        LOGS, TICKERS, threads, descriptors, (double)used_ns / 1e6);
 	cr_expect_leq(threads, 3, "%d threads: the workers, and the hub", threads);
 	cr_expect_leq(descriptors, LOGS + 8, "%d descriptors", descriptors);
-	cr_expect_lt(used_ns, 50 * MS, "%lld ns of CPU", (long long)used_ns);
+	cr_expect_lt(used_ns, 10 * MS, "%lld ns of CPU", (long long)used_ns);
 	for (unsigned n = 0; n < LOGS; n++) {
 		cr_assert_eq(rename(log_name(n), other), 0);
 		put(log_name(n), "two\n");
