@@ -23,6 +23,28 @@
  * -ECANCELED when its scope is cancelled, also while it waits for input. It returns -errno when a
  * system call fails: then the text of the cause has the source's name, the path and the reason.
  *
+ * Seqs. For each source there is a function that makes a struct leat_seq of it, which
+ * leat_gen_seq() runs on a thread, or as steps on a pool, where hundreds of sources need no thread
+ * each:
+ *
+ *     struct leat_seq seq;
+ *     leat_follow_seq(&(struct leat_follow_opts){ .path = "access.log" }, &seq);
+ *     leat_gen_seq(scope, seq, &on_pool, &rx);
+ *
+ * It returns 0; -EINVAL for NULL or for options that the source would refuse; -ENOMEM. On an error
+ * *seq is all zero. Options and strings are copied. The seq's owner calls its fini, or
+ * leat_gen_seq() does. The items are those of the source. next() waits by leat_after() or
+ * leat_ready(), and fails with the codes and the texts of the source; a caller that pulls the seq
+ * itself gets the code alone. A seq reads the clock for until_ns when it makes items: while its
+ * channel is full it does not end. A read of a regular file is not waited for, so it keeps a worker
+ * as long as the disk takes.
+ *
+ * What a follow costs: one descriptor; about 2 KiB, and 128 KiB of address space for what it reads,
+ * of which pages that were never read into take no memory; and three watches of inotify (file,
+ * directory, its parent), two more for each symbolic link, of which follows in one directory share
+ * those of directories. All follows of a process share one inotify instance, two descriptors and
+ * one thread, which are there while there is a follow.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_IO_H
@@ -53,9 +75,9 @@ struct leat_line {
 };
 
 /*
- * Sources of lines fail with -EMSGSIZE at a line of this many bytes or more. Shorter lines are
- * never cut. An input without a line feed makes its source hold so many bytes, and 128 KiB at the
- * most beyond them.
+ * Sources of lines fail with -EMSGSIZE at a line of this many bytes (1 GiB) or more, its line feed
+ * not counted. Shorter lines are never cut. An input without a line feed makes its source hold so
+ * many bytes, and 128 KiB at the most beyond them.
  */
 #define LEAT_LINE_BYTES ((size_t)1 << 30)
 
@@ -85,6 +107,7 @@ struct leat_lines_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_lines(struct leat_tx *out, void *opts);
+LEAT_API int leat_lines_seq(const struct leat_lines_opts *opts, struct leat_seq *seq);
 
 /*
  * Sends the lines that are appended to a file from the call on, until until_ns. Item: struct
@@ -95,8 +118,13 @@ LEAT_API int leat_lines(struct leat_tx *out, void *opts);
  * the file becomes shorter than what was read (truncation), the source reads it from its start; a
  * line without a line feed before such a change is sent as far as it came.
  *
- * Fails with -errno as open(2), fstat(2), read(2) or inotify(7), with -EISDIR for a directory, and
- * with -EINVAL for another file that is not regular.
+ * Fails with -errno as open(2), fstat(2), read(2) or inotify(7), with -EISDIR for a directory, with
+ * -EINVAL for another file that is not regular, or that has bytes and no size (most in /proc), and
+ * with -ENOSPC when the user has no inotify watch left.
+ *
+ * It misses changes that inotify does not report: those made through a memory map, by another
+ * machine on a network file system, or to a file that an overlay file system copies at the first
+ * write.
  */
 struct leat_follow_opts {
 	const char *path;
@@ -105,6 +133,8 @@ struct leat_follow_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_follow(struct leat_tx *out, void *opts);
+/* What is appended from the call on is sent, whenever the seq is started. */
+LEAT_API int leat_follow_seq(const struct leat_follow_opts *opts, struct leat_seq *seq);
 
 /*
  * Reads a file of /proc at once and then every interval_ns, and sends every line of each reading.
@@ -120,6 +150,7 @@ struct leat_proc_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_proc(struct leat_tx *out, void *opts);
+LEAT_API int leat_proc_seq(const struct leat_proc_opts *opts, struct leat_seq *seq);
 
 /*
  * Sends the numbers of ticks: tick k is due k intervals after the call, from k = 1. Item: uint64_t.
@@ -133,6 +164,8 @@ struct leat_tick_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_tick(struct leat_tx *out, void *opts);
+/* Intervals are counted from the call. */
+LEAT_API int leat_tick_seq(const struct leat_tick_opts *opts, struct leat_seq *seq);
 
 /* Sends first, first + 1, ... last, in order; nothing if first is above last. Item: uint64_t. */
 struct leat_count_opts {
@@ -141,6 +174,7 @@ struct leat_count_opts {
 	uint64_t reserved[4];
 };
 LEAT_API int leat_count(struct leat_tx *out, void *opts);
+LEAT_API int leat_count_seq(const struct leat_count_opts *opts, struct leat_seq *seq);
 
 LEAT_END_DECLS
 #endif

@@ -12,6 +12,7 @@
 #include "runtime/gen/await.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/gen/gen.h"
+#include "runtime/gen/news.h"
 
 #include <poll.h>
 
@@ -24,6 +25,7 @@ void leat_await_init(struct leat_await *await, struct leat_job *job)
 {
 	await->job = job;
 	await->rx = NULL;
+	await->news = NULL;
 	await->sleeper = (struct leat_sleeper){ .fd = -1, .wake = wake_awaiting_job };
 	await->waiter = (struct leat_waiter){ .sleeper = &await->sleeper };
 	leat_polled_init(&await->polled, job);
@@ -32,7 +34,8 @@ void leat_await_init(struct leat_await *await, struct leat_job *job)
 bool leat_await_asked(const struct leat_step *step, int rc)
 {
 	return (rc == LEAT_AFTER && step->after_ns != 0 && step->fd < 0) ||
-	       (rc == LEAT_READY && step->fd >= 0) || (rc == LEAT_ITEM && step->rx != NULL);
+	       (rc == LEAT_READY && (step->fd >= 0 || step->news != NULL)) ||
+	       (rc == LEAT_ITEM && step->rx != NULL);
 }
 
 static void remove_and_forward(struct leat_waitable *side, struct leat_waiter *waiter)
@@ -54,12 +57,25 @@ static int await_input(struct leat_await *await, struct leat_rx *rx)
 	return LEAT_JOB_AFTER;
 }
 
+static int await_news(struct leat_await *await, struct leat_news *news)
+{
+	leat_event_prepare_wait(&news->event, &await->waiter);
+	if (leat_news_there(news)) {
+		leat_event_remove_waiter(&news->event, &await->waiter);
+		return LEAT_JOB_MORE;
+	}
+	await->news = news;
+	return LEAT_JOB_AFTER;
+}
+
 int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step,
                      int rc)
 {
 	job->due_ns = rc == LEAT_ITEM ? LEAT_NEVER : step->after_ns;
 	if (rc == LEAT_ITEM)
 		return await_input(await, step->rx);
+	if (rc == LEAT_READY && step->news != NULL)
+		return await_news(await, step->news);
 	if (rc == LEAT_READY) {
 		rc = leat_polled_add(&await->polled, job->kind->pool(job), step->fd, step->events);
 		if (rc < 0)
@@ -75,6 +91,9 @@ void leat_await_end(struct leat_await *await)
 	if (await->rx != NULL)
 		remove_and_forward(leat_waitable_of_rx(await->rx), &await->waiter);
 	await->rx = NULL;
+	if (await->news != NULL)
+		leat_event_remove_waiter(&await->news->event, &await->waiter);
+	await->news = NULL;
 	leat_polled_remove(&await->polled);
 }
 
@@ -98,6 +117,7 @@ int leat_after(int64_t deadline_ns)
 	if (step != NULL) {
 		step->after_ns = deadline_ns;
 		step->fd = -1;
+		step->news = NULL;
 		return LEAT_AFTER;
 	}
 	if (leat_gen_out == NULL)
@@ -132,6 +152,7 @@ int leat_ready(int fd, short events, int64_t deadline_ns)
 	if (step != NULL) {
 		step->after_ns = deadline_ns;
 		step->fd = fd;
+		step->news = NULL;
 		step->events = events;
 		return LEAT_READY;
 	}

@@ -1,6 +1,6 @@
 /*
  * runtime/gen/await.h: what a job on a pool waits for between two turns because its step asked to:
- * a descriptor, or an item of a receiver. (A time is in the job itself: due_ns.)
+ * a descriptor, news, or an item of a receiver. (A time is in the job itself: due_ns.)
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,7 +12,8 @@
 
 struct leat_await {
 	struct leat_job *job;
-	struct leat_rx *rx; /* the receiver that waiter is at, or NULL */
+	struct leat_rx *rx;     /* the receiver that waiter is at, or NULL */
+	struct leat_news *news; /* the news that waiter is at, or NULL */
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
 	struct leat_polled polled;

@@ -42,6 +42,12 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	return rc;
 }
 
+int leat_input_failed(int code, const char *text)
+{
+	record_input_end(code, LEAT_FAILED, code, text);
+	return code;
+}
+
 /* A wait for an item or the end of the input, and for the end of the output. It takes no item. */
 struct input_wait {
 	struct leat_wait_loop loop;

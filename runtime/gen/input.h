@@ -24,6 +24,12 @@
 int leat_input_ended(const struct leat_rx *in, int rc);
 
 /*
+ * A source that a seq pulls has failed with this code, for the reason that the text says: if the
+ * generator that runs the seq ends with the code, that is its text. Returns code.
+ */
+int leat_input_failed(int code, const char *text);
+
+/*
  * A receive, or a peek at one item, by a thread that sends on out. It checks out first, and again
  * after each wait: once a send on out can no longer succeed it returns -EPIPE or -ECANCELED and
  * takes nothing, also while the input is idle. So the end of out goes before an item, and before

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "runtime/io/common.h"
 #include "runtime/chan/chan.h"
+#include "runtime/gen/input.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +12,8 @@
 
 int leat_source_check(const struct leat_source *source)
 {
-	int refusal = leat_chan_refusal(source->to->out->chan);
+	/* what runs a seq knows its channel */
+	int refusal = source->to != NULL ? leat_chan_refusal(source->to->out->chan) : 0;
 
 	if (refusal != 0)
 		return refusal;
@@ -33,7 +35,8 @@ static bool is_wanted(const struct leat_emitter *to, const struct leat_line *lin
 	return to->find == NULL || to->find(to->arg, line->data, line->len) != NULL;
 }
 
-int leat_source_emit_lines(struct leat_source *source, struct leat_splitter *split)
+/* The lines that are not taken are freed. */
+static int emit_lines(struct leat_source *source, struct leat_splitter *split)
 {
 	struct leat_line line;
 	int rc = 0;
@@ -45,7 +48,7 @@ int leat_source_emit_lines(struct leat_source *source, struct leat_splitter *spl
 	return rc;
 }
 
-int leat_source_emit_rest(struct leat_source *source, struct leat_splitter *split)
+static int emit_rest(struct leat_source *source, struct leat_splitter *split)
 {
 	struct leat_line line;
 	int rc;
@@ -59,6 +62,107 @@ int leat_source_emit_rest(struct leat_source *source, struct leat_splitter *spli
 	rc = leat_source_emit(source, &line);
 	if (rc != 0)
 		leat_line_free(&line);
+	return rc;
+}
+
+static void line_source_fini(struct leat_line_source *lines)
+{
+	if (lines->fini != NULL)
+		lines->fini(lines);
+	leat_splitter_fini(&lines->split);
+}
+
+int leat_line_source_run(struct leat_line_source *lines, int rc)
+{
+	int saved = errno;
+
+	while (rc == 0) {
+		lines->takes_rest = false;
+		rc = lines->advance(lines);
+		if (rc == 0)
+			rc = emit_lines(&lines->source, &lines->split);
+		if (rc == 0 && lines->takes_rest)
+			rc = emit_rest(&lines->source, &lines->split);
+	}
+	line_source_fini(lines);
+	errno = saved;
+	return leat_source_end(rc);
+}
+
+/* Returns 0 when there may be lines again. */
+static int advance_seq(struct leat_line_source *lines)
+{
+	int saved = errno;
+	int rc = lines->advance(lines);
+
+	errno = saved;
+	if (rc == 0 || rc == LEAT_AFTER || rc == LEAT_READY)
+		return rc;
+	lines->ended = true;
+	lines->result = leat_source_end(rc);
+	return LEAT_EMIT_ENOUGH;
+}
+
+static int take_line(struct leat_line_source *lines, struct leat_line *line)
+{
+	if (leat_splitter_next(&lines->split, line))
+		return 1;
+	if (!lines->takes_rest)
+		return 0;
+	lines->takes_rest = false;
+	return leat_splitter_rest(&lines->split, line);
+}
+
+/* The next of a seq. */
+static int next_of_lines(void *state, void *item)
+{
+	struct leat_line_source *lines = state;
+	int rc = 0;
+
+	if (!lines->ended && leat_source_pace(&lines->source) != 0)
+		lines->ended = true; /* its time is up; result is 0 */
+	while (!lines->ended && rc == 0) {
+		if (take_line(lines, item))
+			return 1;
+		rc = advance_seq(lines);
+	}
+	return lines->ended ? lines->result : rc;
+}
+
+static void fini_of_lines(void *state)
+{
+	int saved = errno;
+
+	line_source_fini(state);
+	leat_os_free(state);
+	errno = saved;
+}
+
+struct leat_seq leat_line_source_seq(struct leat_line_source *lines)
+{
+	return (struct leat_seq){ next_of_lines, fini_of_lines, lines, sizeof(struct leat_line) };
+}
+
+void *leat_source_alloc(size_t size, const char *prefix, const char *path, char **copy)
+{
+	size_t prefix_len = strlen(prefix), path_len = path != NULL ? strlen(path) : 0;
+	char *state = leat_os_alloc(size + prefix_len + path_len + 1, 0);
+
+	*copy = NULL;
+	if (state == NULL || path == NULL)
+		return state;
+	*copy = state + size;
+	memcpy(*copy, prefix, prefix_len);
+	memcpy(*copy + prefix_len, path, path_len + 1);
+	return state;
+}
+
+int leat_source_make_seq(struct leat_seq *seq, struct leat_seq made, int rc)
+{
+	if (rc < 0)
+		made.fini(made.state);
+	else
+		*seq = made;
 	return rc;
 }
 
@@ -98,11 +202,29 @@ ssize_t leat_source_read(struct leat_splitter *split, int fd)
 	return n;
 }
 
+/* As leat_tx_wait(); or LEAT_AFTER, LEAT_READY. */
+static int wait_in_seq(int fd, int64_t deadline_ns)
+{
+	int rc;
+
+	if (fd < 0) {
+		rc = leat_after(deadline_ns);
+		return rc == 0 ? -ETIMEDOUT : rc;
+	}
+	rc = leat_ready(fd, POLLIN, deadline_ns);
+	return rc == 0 ? 1 : rc;
+}
+
 int leat_source_wait(const struct leat_source *source, int fd, int64_t deadline_ns)
 {
-	int rc = leat_tx_wait(source->to->out, fd, fd < 0 ? 0 : POLLIN, deadline_ns);
+	int rc;
 
-	if (rc == 1 || rc == -ETIMEDOUT || rc == -EPIPE || rc == -ECANCELED)
+	if (source->to != NULL)
+		rc = leat_tx_wait(source->to->out, fd, fd < 0 ? 0 : POLLIN, deadline_ns);
+	else
+		rc = wait_in_seq(fd, deadline_ns);
+	if (rc == LEAT_AFTER || rc == LEAT_READY || rc == 1 || rc == -ETIMEDOUT || rc == -EPIPE ||
+	    rc == -ECANCELED)
 		return rc;
 	return leat_source_fail(source, rc, "waiting");
 }
@@ -124,6 +246,8 @@ static int fail_with_text(const struct leat_source *source, int code, const char
 	else
 		snprintf(text, sizeof(text), "%s: ...%s: %s", source->name,
 		         source->path + len - (LEAT_TEXT_MAX - rest - strlen("...")), tail);
+	if (source->to == NULL)
+		return leat_input_failed(code, text);
 	return leat_tx_fail(source->to->out, code, text);
 }
 

@@ -207,8 +207,6 @@ static int start_next_block(struct leat_splitter *split)
 	size_t size = kept <= LEAT_BLOCK_BYTES / 2 ? LEAT_BLOCK_BYTES : 2 * kept;
 	struct leat_block *next;
 
-	if (kept >= LEAT_LINE_BYTES)
-		return -EMSGSIZE;
 	if (size > LEAT_LINE_BYTES + LEAT_BLOCK_BYTES)
 		size = LEAT_LINE_BYTES + LEAT_BLOCK_BYTES;
 	if (split->copies)
@@ -234,9 +232,11 @@ static int start_next_block(struct leat_splitter *split)
 
 int leat_splitter_room(struct leat_splitter *split, char **at, size_t *room)
 {
-	size_t scanned = split->scanned - split->start;
+	size_t scanned = split->scanned - split->start, kept = split->end - split->start;
 	int rc;
 
+	if (kept >= LEAT_LINE_BYTES)
+		return -EMSGSIZE;
 	if (split->size - split->end < LEAST_ROOM) {
 		rc = start_next_block(split);
 		if (rc < 0)
@@ -245,6 +245,9 @@ int leat_splitter_room(struct leat_splitter *split, char **at, size_t *room)
 	}
 	*at = split->data + split->end;
 	*room = split->size - split->end;
+	/* no more of a line than makes it too long */
+	if (*room > LEAT_LINE_BYTES - kept)
+		*room = LEAT_LINE_BYTES - kept;
 	return 0;
 }
 

@@ -2,10 +2,10 @@
  * The lines of a file, a pipe or standard input.
  *
  * A regular file is read straight on, as its reads do not wait. For everything else the source
- * waits with leat_tx_wait(), which a close of the last receiver and a cancel end too, so a read
- * must not block. A path is opened with O_NONBLOCK for that (then the open of a named pipe does not
- * wait for a writer). Standard input is left as it is, as other processes share it; the source
- * reads it only when poll(2) says that there is something.
+ * waits with leat_tx_wait(), which a close of the last receiver and a cancel end too, or returns
+ * from a step (leat_ready()), so a read must not block. A path is opened with O_NONBLOCK for that
+ * (then the open of a named pipe does not wait for a writer). Standard input is left as it is, as
+ * other processes share it; the source reads it only when poll(2) says that there is something.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -17,107 +17,129 @@
 #include <unistd.h>
 
 struct lines_source {
-	struct leat_source source;
-	struct leat_splitter split;
-	int fd;
-	bool waits;  /* a read may find nothing yet: not a regular file */
-	off_t first; /* the position of standard input at the start; 0 for a path */
-	uint64_t passes;
+	struct leat_line_source base; /* first: it is the seq's state */
+	int fd;                       /* -1: not open yet */
+	bool waits;                   /* a read may find nothing yet: not a regular file */
+	bool pass_ended;
+	bool empty;      /* this pass has found no byte yet */
+	off_t first;     /* the position of standard input at the start; 0 for a path */
+	uint64_t passes; /* that are left, with this one */
 };
+
+static struct lines_source *lines_source_of(struct leat_line_source *base)
+{
+	return (struct lines_source *)(void *)base;
+}
 
 static int open_input(struct lines_source *lines)
 {
+	struct leat_source *source = &lines->base.source;
 	struct stat stat;
 
-	if (strcmp(lines->source.path, "-") == 0)
+	if (strcmp(source->path, "-") == 0)
 		lines->fd = STDIN_FILENO;
 	else
-		lines->fd = leat_source_open(lines->source.path);
+		lines->fd = leat_source_open(source->path);
 	if (lines->fd < 0)
-		return leat_source_fail(&lines->source, lines->fd, NULL);
+		return leat_source_fail(source, lines->fd, NULL);
 	if (fstat(lines->fd, &stat) < 0)
-		return leat_source_fail(&lines->source, -errno, NULL);
+		return leat_source_fail(source, -errno, NULL);
 	if (S_ISDIR(stat.st_mode))
-		return leat_source_fail(&lines->source, -EISDIR, NULL);
+		return leat_source_fail(source, -EISDIR, NULL);
 	lines->waits = !S_ISREG(stat.st_mode);
 	if (lines->passes == 1)
 		return 0;
 	lines->first = lseek(lines->fd, 0, SEEK_CUR);
-	return lines->first < 0 ? leat_source_fail(&lines->source, -errno, "to repeat it") : 0;
+	return lines->first < 0 ? leat_source_fail(source, -errno, "to repeat it") : 0;
 }
 
-/* Reads a piece, or sets *ended. */
-static int read_input(struct lines_source *lines, bool *ended)
+/* Reads a piece. Returns how many bytes came, 0 at the end; sets *rc where there is no piece. */
+static ssize_t read_input(struct lines_source *lines, int *rc)
 {
+	struct leat_source *source = &lines->base.source;
 	ssize_t n = -EAGAIN;
-	int rc = 0;
 
 	if (!lines->waits)
-		n = leat_source_read(&lines->split, lines->fd);
+		n = leat_source_read(&lines->base.split, lines->fd);
 	while (n == -EAGAIN) {
-		rc = leat_source_wait(&lines->source, lines->fd, lines->source.until_ns);
-		if (rc < 0)
-			return rc == -ETIMEDOUT ? LEAT_EMIT_ENOUGH : rc;
-		n = leat_source_read(&lines->split, lines->fd);
+		*rc = leat_source_wait(source, lines->fd, source->until_ns);
+		if (*rc != 1) {
+			*rc = *rc == -ETIMEDOUT ? LEAT_EMIT_ENOUGH : *rc;
+			return 0;
+		}
+		n = leat_source_read(&lines->base.split, lines->fd);
 	}
-	*ended = n == 0;
-	return n < 0 ? leat_source_fail(&lines->source, (int)n, NULL) : 0;
+	*rc = n < 0 ? leat_source_fail(source, (int)n, NULL) : 0;
+	return n;
 }
 
-/* Sends the lines from the current position to the end. *empty: there were no bytes. */
-static int read_pass(struct lines_source *lines, bool *empty)
+/* Goes back to the start. An input that was empty once is not read again and again. */
+static int begin_next_pass(struct lines_source *lines)
 {
-	bool ended = false;
-	int rc;
-
-	*empty = true;
-	do {
-		rc = leat_source_check(&lines->source);
-		if (rc == 0)
-			rc = read_input(lines, &ended);
-		if (rc == 0)
-			rc = leat_source_emit_lines(&lines->source, &lines->split);
-		*empty = *empty && ended;
-	} while (rc == 0 && !ended);
-	return rc != 0 ? rc : leat_source_emit_rest(&lines->source, &lines->split);
+	if (--lines->passes == 0 || lines->empty)
+		return LEAT_EMIT_ENOUGH;
+	if (lseek(lines->fd, lines->first, SEEK_SET) < 0)
+		return leat_source_fail(&lines->base.source, -errno, "to repeat it");
+	lines->pass_ended = false;
+	lines->empty = true;
+	return 0;
 }
 
-static int read_passes(struct lines_source *lines)
+static int advance_lines(struct leat_line_source *base)
 {
-	bool empty;
-	int rc = read_pass(lines, &empty);
+	struct lines_source *lines = lines_source_of(base);
+	ssize_t n = 0;
+	int rc = 0;
 
-	/* An input that was empty once is not read again and again. */
-	for (uint64_t pass = 1; rc == 0 && pass < lines->passes && !empty; pass++) {
-		if (lseek(lines->fd, lines->first, SEEK_SET) < 0)
-			return leat_source_fail(&lines->source, -errno, "to repeat it");
-		rc = read_pass(lines, &empty);
-	}
-	return rc;
+	if (lines->fd < 0)
+		rc = open_input(lines);
+	else if (lines->pass_ended)
+		rc = begin_next_pass(lines);
+	if (rc == 0)
+		rc = leat_source_check(&base->source);
+	if (rc == 0)
+		n = read_input(lines, &rc);
+	if (rc != 0)
+		return rc;
+	lines->pass_ended = base->takes_rest = n == 0;
+	lines->empty = lines->empty && n == 0;
+	return 0;
+}
+
+static void lines_fini(struct leat_line_source *base)
+{
+	struct lines_source *lines = lines_source_of(base);
+
+	if (lines->fd >= 0 && strcmp(base->source.path, "-") != 0)
+		close(lines->fd);
+}
+
+static int prepare_lines(struct lines_source *lines, const struct leat_emitter *to,
+                         const char *path, const struct leat_lines_opts *opts)
+{
+	*lines = (struct lines_source){
+		.base = { .source = { .to = to,
+		                      .name = "lines",
+		                      .path = path,
+		                      .until_ns = leat_source_until(opts->until_ns) },
+		          .advance = advance_lines,
+		          .fini = lines_fini },
+		.fd = -1,
+		.empty = true,
+		.passes = opts->repeat > 1 ? opts->repeat : 1,
+	};
+	return leat_source_check_opts(&lines->base.source, opts->reserved, 4,
+	                              path == NULL ? "no path" : NULL);
 }
 
 int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts *opts)
 {
-	struct lines_source lines = { .source = { .to = to, .name = "lines" }, .fd = -1 };
-	int saved = errno;
-	int rc;
+	struct leat_source nameless = { .to = to, .name = "lines" };
+	struct lines_source lines;
 
 	if (opts == NULL)
-		return leat_source_refuse(&lines.source, -EINVAL, "no options");
-	lines.source.path = opts->path;
-	lines.source.until_ns = leat_source_until(opts->until_ns);
-	lines.passes = opts->repeat > 1 ? opts->repeat : 1;
-	rc = leat_source_check_opts(&lines.source, opts->reserved, 4,
-	                            opts->path == NULL ? "no path" : NULL);
-	if (rc == 0)
-		rc = open_input(&lines);
-	if (rc == 0)
-		rc = read_passes(&lines);
-	leat_splitter_fini(&lines.split);
-	if (lines.fd >= 0 && strcmp(opts->path, "-") != 0)
-		close(lines.fd);
-	errno = saved;
-	return leat_source_end(rc);
+		return leat_source_refuse(&nameless, -EINVAL, "no options");
+	return leat_line_source_run(&lines.base, prepare_lines(&lines, to, opts->path, opts));
 }
 
 static int run_lines_source(const struct leat_emitter *to, const void *opts)
@@ -131,4 +153,18 @@ int leat_lines(struct leat_tx *out, void *opts)
 
 	return leat_source_send_lines(out, "lines", lines != NULL ? lines->until_ns : 0,
 	                              run_lines_source, opts);
+}
+
+int leat_lines_seq(const struct leat_lines_opts *opts, struct leat_seq *seq)
+{
+	struct lines_source *lines;
+	char *path;
+
+	if (!leat_source_seq_wanted(seq, opts))
+		return -EINVAL;
+	lines = leat_source_alloc(sizeof(*lines), "", opts->path, &path);
+	if (lines == NULL)
+		return -ENOMEM;
+	return leat_source_make_seq(seq, leat_line_source_seq(&lines->base),
+	                            prepare_lines(lines, NULL, path, opts));
 }

@@ -43,6 +43,13 @@ static const char *find_name_fault(const char *name)
 	}
 }
 
+struct proc_source {
+	struct leat_line_source base; /* first: it is the seq's state */
+	int64_t start_ns, interval_ns;
+	int64_t due_ns; /* of the next reading, while the source waits for it; else 0 */
+	bool has_read;
+};
+
 static int read_whole_file(const struct leat_source *source, struct leat_splitter *split)
 {
 	int fd = leat_source_open(source->path), saved = errno;
@@ -67,62 +74,75 @@ static int read_whole_file(const struct leat_source *source, struct leat_splitte
 	return rc;
 }
 
-static int send_reading(struct leat_source *source, struct leat_splitter *split)
-{
-	int rc = read_whole_file(source, split);
-
-	if (rc == 0)
-		rc = leat_source_emit_lines(source, split);
-	return rc != 0 ? rc : leat_source_emit_rest(source, split);
-}
-
 /* Waits until the next reading is due; readings that were missed are left out. */
-static int await_reading(const struct leat_source *source, int64_t start_ns, int64_t interval_ns)
+static int await_reading(struct proc_source *proc)
 {
-	uint64_t next = (uint64_t)(leat_now_ns() - start_ns) / (uint64_t)interval_ns + 1;
-	int64_t due_ns = leat_source_due(start_ns, next, interval_ns);
-	bool is_last = source->until_ns <= due_ns && source->until_ns != LEAT_NEVER;
-	int rc = leat_source_wait(source, -1, is_last ? source->until_ns : due_ns);
+	const struct leat_source *source = &proc->base.source;
+	uint64_t elapsed_ns = (uint64_t)(leat_now_ns() - proc->start_ns);
+	bool is_last;
+	int rc;
 
+	if (proc->due_ns == 0)
+		proc->due_ns = leat_source_due(proc->start_ns,
+		                               elapsed_ns / (uint64_t)proc->interval_ns + 1,
+		                               proc->interval_ns);
+	is_last = source->until_ns <= proc->due_ns && source->until_ns != LEAT_NEVER;
+	rc = leat_source_wait(source, -1, is_last ? source->until_ns : proc->due_ns);
 	if (rc != -ETIMEDOUT)
 		return rc;
+	proc->due_ns = 0;
 	return is_last ? LEAT_EMIT_ENOUGH : 0;
 }
 
-static int repeat_readings(struct leat_source *source, int64_t interval_ns)
+static int advance_proc(struct leat_line_source *base)
 {
-	struct leat_splitter split = { 0 };
-	int64_t start_ns = leat_now_ns();
+	struct proc_source *proc = (struct proc_source *)(void *)base;
+	int rc = 0;
+
+	if (proc->has_read)
+		rc = await_reading(proc);
+	else
+		proc->start_ns = leat_now_ns();
+	if (rc == 0)
+		rc = read_whole_file(&base->source, &base->split);
+	if (rc != 0)
+		return rc;
+	proc->has_read = base->takes_rest = true;
+	return 0;
+}
+
+/* path: /proc/ and the name. */
+static int prepare_proc(struct proc_source *proc, const struct leat_emitter *to, const char *path,
+                        const struct leat_proc_opts *opts)
+{
+	struct leat_source *source = &proc->base.source;
 	int rc;
 
-	do {
-		rc = send_reading(source, &split);
-		if (rc == 0)
-			rc = await_reading(source, start_ns, interval_ns);
-	} while (rc == 0);
-	leat_splitter_fini(&split);
+	*proc = (struct proc_source){
+		.base = { .source = { .to = to,
+		                      .name = "proc",
+		                      .path = opts->name,
+		                      .until_ns = leat_source_until(opts->until_ns) },
+		          .advance = advance_proc },
+		.interval_ns = opts->interval_ns > 0 ? opts->interval_ns : NS_PER_S,
+	};
+	rc = leat_source_check_opts(source, opts->reserved, 4, find_name_fault(opts->name));
+	if (rc == 0 && opts->interval_ns < 0)
+		rc = leat_source_refuse(source, -EINVAL, "the interval must not be below 0");
+	source->path = path;
 	return rc;
 }
 
 int leat_proc_into(const struct leat_emitter *to, const struct leat_proc_opts *opts)
 {
-	struct leat_source source = { .to = to, .name = "proc" };
+	struct leat_source nameless = { .to = to, .name = "proc" };
+	struct proc_source proc;
 	char path[PATH_MAX];
-	int rc;
 
 	if (opts == NULL)
-		return leat_source_refuse(&source, -EINVAL, "no options");
-	source.path = opts->name;
-	source.until_ns = leat_source_until(opts->until_ns);
-	rc = leat_source_check_opts(&source, opts->reserved, 4, find_name_fault(opts->name));
-	if (rc == 0 && opts->interval_ns < 0)
-		rc = leat_source_refuse(&source, -EINVAL, "the interval must not be below 0");
-	if (rc < 0)
-		return rc;
-	snprintf(path, sizeof(path), "/proc/%s", opts->name);
-	source.path = path;
-	rc = repeat_readings(&source, opts->interval_ns > 0 ? opts->interval_ns : NS_PER_S);
-	return leat_source_end(rc);
+		return leat_source_refuse(&nameless, -EINVAL, "no options");
+	snprintf(path, sizeof(path), "/proc/%s", opts->name != NULL ? opts->name : "");
+	return leat_line_source_run(&proc.base, prepare_proc(&proc, to, path, opts));
 }
 
 static int run_proc_source(const struct leat_emitter *to, const void *opts)
@@ -136,4 +156,18 @@ int leat_proc(struct leat_tx *out, void *opts)
 
 	return leat_source_send_lines(out, "proc", proc != NULL ? proc->until_ns : 0,
 	                              run_proc_source, opts);
+}
+
+int leat_proc_seq(const struct leat_proc_opts *opts, struct leat_seq *seq)
+{
+	struct proc_source *proc;
+	char *path;
+
+	if (!leat_source_seq_wanted(seq, opts))
+		return -EINVAL;
+	proc = leat_source_alloc(sizeof(*proc), "/proc/", opts->name, &path);
+	if (proc == NULL)
+		return -ENOMEM;
+	return leat_source_make_seq(seq, leat_line_source_seq(&proc->base),
+	                            prepare_proc(proc, NULL, path, opts));
 }

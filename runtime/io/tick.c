@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/io/common.h"
+#include "runtime/os/os.h"
 
 /*
  * Sets *tick to the tick to emit after `last`: the next one, once it is due; or the latest that is
@@ -156,4 +157,92 @@ int leat_count(struct leat_tx *out, void *opts)
 
 	return leat_source_send_numbers(out, "count", count != NULL ? count->until_ns : 0,
 	                                run_count_source, opts);
+}
+
+/* A seq of ticks, or of numbers. */
+struct number_source {
+	struct leat_source source;
+	int64_t start_ns, interval_ns;
+	uint64_t last;      /* the tick that was made last */
+	uint64_t next, end; /* of count */
+	bool ended;
+};
+
+/* Once it has ended it makes no more items. */
+static int end_numbers(struct number_source *numbers, int rc)
+{
+	numbers->ended = true;
+	return leat_source_end(rc);
+}
+
+static int next_tick(void *state, void *item)
+{
+	struct number_source *numbers = state;
+	uint64_t *tick = item;
+	int rc;
+
+	if (numbers->ended)
+		return 0;
+	rc = await_tick(&numbers->source, numbers->start_ns, numbers->interval_ns, numbers->last,
+	                tick);
+	if (rc == LEAT_AFTER)
+		return rc;
+	if (rc != 0)
+		return end_numbers(numbers, rc);
+	numbers->last = *tick;
+	return 1;
+}
+
+static int next_number(void *state, void *item)
+{
+	struct number_source *numbers = state;
+	uint64_t *number = item;
+
+	if (numbers->ended)
+		return 0;
+	if (leat_source_pace(&numbers->source) != 0)
+		return end_numbers(numbers, 0);
+	*number = numbers->next;
+	numbers->ended = numbers->next++ == numbers->end; /* next may wrap */
+	return 1;
+}
+
+static int make_numbers(struct leat_seq *seq, leat_next_fn *next, const struct number_source *from)
+{
+	struct number_source *numbers = leat_os_alloc(sizeof(*numbers), 0);
+
+	if (numbers == NULL)
+		return -ENOMEM;
+	*numbers = *from;
+	*seq = (struct leat_seq){ next, leat_os_free, numbers, sizeof(uint64_t) };
+	return 0;
+}
+
+int leat_tick_seq(const struct leat_tick_opts *opts, struct leat_seq *seq)
+{
+	struct number_source numbers = { .source.name = "tick", .start_ns = leat_now_ns() };
+	int rc;
+
+	if (!leat_source_seq_wanted(seq, opts))
+		return -EINVAL;
+	numbers.source.until_ns = leat_source_until(opts->until_ns);
+	numbers.interval_ns = opts->interval_ns;
+	rc = leat_source_check_opts(&numbers.source, opts->reserved, 4,
+	                            opts->interval_ns <= 0 ? "the interval must be above 0" : NULL);
+	return rc == 0 ? make_numbers(seq, next_tick, &numbers) : rc;
+}
+
+int leat_count_seq(const struct leat_count_opts *opts, struct leat_seq *seq)
+{
+	struct number_source numbers = { .source.name = "count" };
+	int rc;
+
+	if (!leat_source_seq_wanted(seq, opts))
+		return -EINVAL;
+	numbers.source.until_ns = leat_source_until(opts->until_ns);
+	numbers.next = opts->first;
+	numbers.end = opts->last;
+	numbers.ended = opts->first > opts->last;
+	rc = leat_source_check_opts(&numbers.source, opts->reserved, 4, NULL);
+	return rc == 0 ? make_numbers(seq, next_number, &numbers) : rc;
 }

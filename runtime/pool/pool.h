@@ -143,6 +143,7 @@ struct leat_step {
 	int64_t after_ns;
 	int fd; /* -1: none */
 	short events;
+	struct leat_news *news; /* that it waits for; NULL: none (runtime/gen/news.h) */
 	struct leat_rx *rx;
 	struct leat_step *outer;
 	struct leat_input_end input;
@@ -154,6 +155,7 @@ static inline void leat_step_begin(struct leat_step *step)
 {
 	step->after_ns = 0;
 	step->fd = -1;
+	step->news = NULL;
 	step->rx = NULL;
 	step->input.rc = 0;
 	step->outer = leat_step_current;

@@ -8,6 +8,7 @@
  *                     faults
  *     pool_workers.c  what workers do besides: timers, descriptors, stealing
  *     pool_stages.c   stages, sinks and merges
+ *     news.c          what a source waits for without a descriptor
  *     gen.c           stages and sinks, on pools and threads, where features meet
  *
  * Each of these files has its own copy of all that stands here.
