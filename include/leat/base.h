@@ -53,6 +53,12 @@
  *                         microseconds
  *     LEAT_WAIT_YIELD     offers the core all the time
  *     LEAT_WAIT_PARK      sleeps at once
+ *
+ * Which one. LEAT_WAIT_ADAPTIVE, unless figures of your program say otherwise. LEAT_WAIT_PARK where
+ * items come far apart (milliseconds and more) or the cores are busy with other work: it saves the
+ * few microseconds of CPU for each wait that spinning for such an item takes in vain, and a
+ * wake-up takes as long as with LEAT_WAIT_ADAPTIVE once that sleeps. LEAT_WAIT_SPIN where the
+ * thread has a core of its own, and a wake-up is too slow.
  */
 enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_PARK };
 

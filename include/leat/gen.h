@@ -177,6 +177,9 @@ LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct 
  * -EPIPE or -ECANCELED when the generator is to end; -errno for a descriptor that cannot be waited
  * for. The caller keeps the descriptor, and keeps it open as long as the wait lasts.
  *
+ * Both also work in the function of leat_gen(), where they wait as leat_tx_wait() does. In a task
+ * and on any other thread they wait in place too, but neither a cancel nor a close ends the wait.
+ *
  * A function may return LEAT_AFTER, LEAT_READY or LEAT_ITEM only if a call that it made
  * returned that; else the generator fails with -EINVAL.
  */

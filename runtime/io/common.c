@@ -178,22 +178,25 @@ int leat_source_open(const char *path)
 }
 
 /*
- * The most bytes of a read. In the midst of a very long line there is more room, but the source
- * checks its time and its channel between reads only.
+ * The most bytes of a read. With less, calls cost more; with more, the consumer has nothing to do
+ * for so long that it goes to sleep. In the midst of a line that is longer than a block the
+ * consumer has nothing to do anyway, but the source checks its time and its channel between reads.
  */
-#define READ_MAX ((size_t)4 * 1024 * 1024)
+#define READ_MAX ((size_t)32 * 1024)
+#define LONG_LINE_READ_MAX ((size_t)4 * 1024 * 1024)
 
 ssize_t leat_source_read(struct leat_splitter *split, int fd)
 {
 	int saved = errno;
-	size_t room;
+	size_t room, most;
 	ssize_t n;
 	char *at;
 	int rc = leat_splitter_room(split, &at, &room);
 
 	if (rc < 0)
 		return rc;
-	n = TEMP_FAILURE_RETRY(read(fd, at, room < READ_MAX ? room : READ_MAX));
+	most = split->size > LEAT_BLOCK_BYTES ? LONG_LINE_READ_MAX : READ_MAX;
+	n = TEMP_FAILURE_RETRY(read(fd, at, room < most ? room : most));
 	if (n < 0)
 		n = -errno;
 	else

@@ -139,7 +139,18 @@ static uint64_t lines_held(const struct leat_left_block *left)
 	return leat_load_rlx(&left->block->holds) - 1; /* rlx: a number; the free decides by L2 */
 }
 
-/* Gives up the blocks that no line holds any more, and says whether lines are being kept. */
+/* Keeps a block that no line holds any more for the next bytes, or frees it. */
+static void keep_spare(struct leat_splitter *split, const struct leat_left_block *left)
+{
+	/* L3: the count before the writes that follow; pairs with L1 in drop_holds(). */
+	if (split->spare == NULL && left->size == LEAT_BLOCK_BYTES &&
+	    leat_load_acq(&left->block->holds) == 1)
+		split->spare = left->block;
+	else
+		drop_holds(left->block, 1);
+}
+
+/* Takes back the blocks that no line holds any more, and says whether lines are being kept. */
 static void sweep_left(struct leat_splitter *split)
 {
 	uint64_t held = 0, given = 0;
@@ -150,7 +161,7 @@ static void sweep_left(struct leat_splitter *split)
 		uint64_t lines = lines_held(&left);
 
 		if (lines == 0) {
-			drop_holds(left.block, 1);
+			keep_spare(split, &left);
 			continue;
 		}
 		held += lines;
@@ -174,12 +185,12 @@ static void leave_block(struct leat_splitter *split)
 	if (block_is_unshared(split)) {
 		leat_os_free(split->block);
 	} else {
-		sweep_left(split);
 		if (split->left_count == LEAT_BLOCKS_HELD) {
 			drop_holds(left[0].block, 1);
 			memmove(left, left + 1, --split->left_count * sizeof(*left));
 		}
-		left[split->left_count++] = (struct leat_left_block){ split->block, split->given };
+		left[split->left_count++] = (struct leat_left_block){ split->block, split->size,
+			                                              split->given };
 		drop_holds(split->block, SOURCE_HOLDS - split->given - 1);
 	}
 	split->block = NULL;
@@ -200,6 +211,18 @@ static int grow_block(struct leat_splitter *split, size_t size)
 	return 0;
 }
 
+/* A block for so many bytes: one that its lines have left, or a new one. */
+static struct leat_block *take_block(struct leat_splitter *split, size_t size)
+{
+	struct leat_block *block = split->spare;
+
+	if (block == NULL || size != LEAT_BLOCK_BYTES)
+		return create_block(SHARED_HEAD, size, SHARED_HEAD, SOURCE_HOLDS);
+	split->spare = NULL;
+	leat_store_rlx(&block->holds, SOURCE_HOLDS); /* rlx: no other thread has the block */
+	return block;
+}
+
 /* Begins a block, or the same one again, with the bytes of the line that is not whole yet. */
 static int start_next_block(struct leat_splitter *split)
 {
@@ -209,8 +232,7 @@ static int start_next_block(struct leat_splitter *split)
 
 	if (size > LEAT_LINE_BYTES + LEAT_BLOCK_BYTES)
 		size = LEAT_LINE_BYTES + LEAT_BLOCK_BYTES;
-	if (split->copies)
-		sweep_left(split);
+	sweep_left(split);
 	if (split->block != NULL && split->size == size && block_is_unshared(split)) {
 		memmove(split->data, split->data + split->start, kept);
 		/* rlx: no other thread has the block */
@@ -220,7 +242,7 @@ static int start_next_block(struct leat_splitter *split)
 	}
 	if (split->block != NULL && split->given == 0 && split->start == 0)
 		return grow_block(split, size);
-	next = create_block(SHARED_HEAD, size, SHARED_HEAD, SOURCE_HOLDS);
+	next = take_block(split, size);
 	if (next == NULL)
 		return -ENOMEM;
 	if (kept > 0)
@@ -342,5 +364,6 @@ void leat_splitter_fini(struct leat_splitter *split)
 	leave_block(split);
 	for (unsigned i = 0; i < split->left_count; i++)
 		drop_holds(split->left[i].block, 1);
+	leat_os_free(split->spare);
 	*split = (struct leat_splitter){ 0 };
 }

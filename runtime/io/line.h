@@ -29,8 +29,8 @@
 #include "runtime/io/source.h"
 
 /*
- * The bytes of a block, and of a read. Large enough that a read costs what the kernel copies, and
- * not the call; small enough to be in a core's second-level cache when the lines are read.
+ * The bytes of a block. Large enough that blocks are few, small enough to be in a core's
+ * second-level cache when the lines are read.
  */
 #define LEAT_BLOCK_BYTES ((size_t)128 * 1024)
 
@@ -40,6 +40,7 @@
 /* A block that the splitter has left. It keeps one hold of it, to read the count. */
 struct leat_left_block {
 	struct leat_block *block;
+	size_t size;
 	uint64_t given; /* lines */
 };
 
@@ -54,6 +55,7 @@ struct leat_splitter {
 	bool copies;    /* lines are kept: each further line is a copy */
 	unsigned left_count;
 	struct leat_left_block left[LEAT_BLOCKS_HELD]; /* the oldest first */
+	struct leat_block *spare; /* one of LEAT_BLOCK_BYTES that no line holds; NULL: none */
 };
 
 /*
