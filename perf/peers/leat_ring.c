@@ -10,7 +10,7 @@
 
 struct leat_ring_spsc {
 	struct leat_spsc ring;
-	struct leat_spsc_side tx __attribute__((aligned(APART))), rx __attribute__((aligned(APART)));
+	struct leat_spsc_cursor tx __attribute__((aligned(APART))), rx __attribute__((aligned(APART)));
 	void *slots;
 };
 
@@ -94,7 +94,7 @@ static inline size_t leat_ring_spsc_pop_n(struct leat_ring_spsc *p, struct item 
 /* The other ring, in the three ways that it knows. Each thread has a place for what it has claimed. */
 struct leat_ring_side {
 	struct leat_mpmc *ring;
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 	struct leat_mpmc_claim claim;
 } __attribute__((aligned(APART)));
 
@@ -107,7 +107,7 @@ struct leat_ring_many {
 static void many_side(struct leat_ring_side *side, struct leat_mpmc *ring)
 {
 	side->ring = ring;
-	leat_mpmc_side_init(&side->side, ring);
+	leat_mpmc_cursor_init(&side->side, ring);
 }
 
 static struct leat_ring_many *many_open(const struct shape *shape, bool single_producer, bool single_consumer)
@@ -163,7 +163,7 @@ static inline void many_push_end(struct leat_ring_side *tx, size_t n)
 
 static inline size_t many_pop_begin(struct leat_ring_side *rx, size_t want, struct item **items)
 {
-	size_t n = leat_mpmc_take(rx->ring, leat_mpmc_contiguous(rx->ring, want), &rx->claim);
+	size_t n = leat_mpmc_claim_items(rx->ring, leat_mpmc_contiguous(rx->ring, want), &rx->claim);
 
 	if (n > 0)
 		*items = leat_mpmc_item(rx->ring, &rx->claim, 0);
@@ -173,7 +173,7 @@ static inline size_t many_pop_begin(struct leat_ring_side *rx, size_t want, stru
 static inline void many_pop_end(struct leat_ring_side *rx, size_t n)
 {
 	(void)n;
-	leat_mpmc_free(rx->ring, &rx->claim);
+	leat_mpmc_release(rx->ring, &rx->claim);
 }
 
 /* The names that loops.h wants, for a ring that was opened in one of the ways. */

@@ -21,7 +21,7 @@ enum { SAMPLES = 101, CAPACITY = 1024, ROUND = 800, TRIPS = 20000, FIRST_TRIPS =
 enum { MARKS = 1, SWAPS = 2 };
 
 static struct leat_mpmc ring;
-static struct leat_mpmc_side tx, rx;
+static struct leat_mpmc_cursor tx, rx;
 static struct line {
 	uint64_t word, mark;
 } there __attribute__((aligned(128))), back __attribute__((aligned(128)));
@@ -122,8 +122,8 @@ int main(void)
 		return 1;
 	memset(memory, 0, leat_mpmc_bytes(sizeof(uint64_t), CAPACITY));
 	leat_mpmc_init(&ring, memory, sizeof(uint64_t), CAPACITY, false, false);
-	leat_mpmc_side_init(&tx, &ring);
-	leat_mpmc_side_init(&rx, &ring);
+	leat_mpmc_cursor_init(&tx, &ring);
+	leat_mpmc_cursor_init(&rx, &ring);
 	pin(0);
 	for (int s = 0; s < SAMPLES; s++) {
 		ns[0][s] = time_of(swaps);

@@ -23,12 +23,12 @@ typedef struct {
 
 struct spsc {
 	struct leat_spsc ring;
-	struct leat_spsc_side tx, rx;
+	struct leat_spsc_cursor tx, rx;
 };
 
 struct turns {
 	struct leat_mpmc ring;
-	struct leat_mpmc_side tx, rx;
+	struct leat_mpmc_cursor tx, rx;
 };
 
 struct chan {
@@ -67,8 +67,8 @@ static struct turns *turns_open(size_t size, bool single_producer, bool single_c
 
 	leat_mpmc_init(&p->ring, memory(leat_mpmc_bytes(size, CAPACITY)), size, CAPACITY, single_producer,
 		       single_consumer);
-	leat_mpmc_side_init(&p->tx, &p->ring);
-	leat_mpmc_side_init(&p->rx, &p->ring);
+	leat_mpmc_cursor_init(&p->tx, &p->ring);
+	leat_mpmc_cursor_init(&p->rx, &p->ring);
 	return p;
 }
 

@@ -30,8 +30,8 @@ static void init_turns(struct leat_chan *chan)
 	leat_mpmc_init(&chan->mpmc, chan->slots, chan->item_size, chan->capacity,
 	               !leat_chan_many_senders(chan),
 	               !leat_chan_many_receivers(chan) && chan->overflow != LEAT_DROP_OLDEST);
-	leat_mpmc_side_init(&chan->first_tx.side, &chan->mpmc);
-	leat_mpmc_side_init(&chan->first_rx.side, &chan->mpmc);
+	leat_mpmc_cursor_init(&chan->first_tx.cursor, &chan->mpmc);
+	leat_mpmc_cursor_init(&chan->first_rx.cursor, &chan->mpmc);
 }
 
 static int open_ring(struct leat_chan *chan)
@@ -52,7 +52,7 @@ static int open_ring(struct leat_chan *chan)
 	if (chan->turns)
 		init_turns(chan);
 	else
-		leat_spsc_init(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, chan->slots,
+		leat_spsc_init(&chan->spsc, &chan->first_tx.spsc, &chan->first_rx.spsc, chan->slots,
 		               chan->item_size, chan->capacity);
 	return 0;
 }

@@ -48,10 +48,10 @@ struct leat_handle {
 		struct leat_rx rx;
 		struct { /* what both have */
 			uint32_t *ctl;
-			struct leat_mpmc *fast;
-			struct leat_spsc_side ring;
+			struct leat_mpmc *mpmc;
+			struct leat_spsc_cursor spsc;
 			struct leat_chan *chan;
-			struct leat_mpmc_side side;
+			struct leat_mpmc_cursor cursor;
 		};
 	};
 	bool sender, open;
@@ -67,9 +67,9 @@ struct leat_handle {
 	struct leat_handle *prev, *next; /* in handles or closed of the channel */
 };
 
-LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_tx, side),
+LEAT_STATIC_ASSERT(offsetof(struct leat_handle, cursor) == offsetof(struct leat_tx, cursor),
                    "a handle is either");
-LEAT_STATIC_ASSERT(offsetof(struct leat_handle, side) == offsetof(struct leat_rx, side),
+LEAT_STATIC_ASSERT(offsetof(struct leat_handle, cursor) == offsetof(struct leat_rx, cursor),
                    "a handle is either");
 
 /* The figures of the last snapshot, and the most items in flight that any found. */

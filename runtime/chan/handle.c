@@ -21,11 +21,11 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 {
 	h->tx.ctl = &chan->ctl; /* struct leat_rx has the same shape */
 	h->tx.chan = chan;
-	memset(&h->ring, 0, sizeof(h->ring));
-	h->ring.item_size = chan->item_size;
-	leat_spsc_shut(&h->ring); /* until there is a ring of its kind */
-	leat_mpmc_side_init(&h->side, &chan->mpmc);
-	h->fast = chan->turns && chan->item_size != 0 ? &chan->mpmc : NULL;
+	memset(&h->spsc, 0, sizeof(h->spsc));
+	h->spsc.item_size = chan->item_size;
+	leat_spsc_disable(&h->spsc); /* until there is a ring of its kind */
+	leat_mpmc_cursor_init(&h->cursor, &chan->mpmc);
+	h->mpmc = chan->turns && chan->item_size != 0 ? &chan->mpmc : NULL;
 	h->sender = sender;
 	h->open = true;
 	h->held = 0;
@@ -117,8 +117,8 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 void leat_handle_retire(struct leat_handle *h)
 {
 	leat_handle_give_up_held(h);
-	leat_spsc_shut(&h->ring);
-	h->fast = NULL;
+	leat_spsc_disable(&h->spsc);
+	h->mpmc = NULL;
 	h->open = false;
 	leat_chan_fd_close(leat_waitable_of_tx(&h->tx), &h->waits.chan_fd);
 	leat_wake_fd_close(&h->waits.wake_fd);

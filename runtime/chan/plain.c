@@ -46,8 +46,8 @@ static inline int send_plainly(struct leat_tx *tx, const void *item, int64_t dea
 {
 	if (tx == NULL || item == NULL)
 		return leat_detail_send_wait(tx, item, LEAT_DETAIL_CHAN_SIZE, deadline_ns);
-	if (tx->fast != NULL)
-		return send_turns(tx, item, tx->ring.item_size, deadline_ns);
+	if (tx->mpmc != NULL)
+		return send_turns(tx, item, tx->spsc.item_size, deadline_ns);
 	return leat_detail_send(tx, item, LEAT_DETAIL_CHAN_SIZE, deadline_ns);
 }
 
@@ -55,8 +55,8 @@ static inline int recv_plainly(struct leat_rx *rx, void *item, int64_t deadline_
 {
 	if (rx == NULL || item == NULL)
 		return leat_detail_recv_wait(rx, item, LEAT_DETAIL_CHAN_SIZE, deadline_ns);
-	if (rx->fast != NULL)
-		return recv_turns(rx, item, rx->ring.item_size, deadline_ns);
+	if (rx->mpmc != NULL)
+		return recv_turns(rx, item, rx->spsc.item_size, deadline_ns);
 	return leat_detail_recv_by(rx, item, LEAT_DETAIL_CHAN_SIZE, deadline_ns);
 }
 

@@ -91,7 +91,7 @@ static void forward_handle_notify(struct leat_rx *rx)
 
 static uint64_t handle_moved(const struct leat_rx *rx)
 {
-	return rx->side.moved + leat_handle_of_rx(rx)->claim.pos;
+	return rx->cursor.moved + leat_handle_of_rx(rx)->claim.pos;
 }
 
 static void begin_handle_wait(struct leat_rx *rx, int64_t now_ns)

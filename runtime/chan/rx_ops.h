@@ -88,9 +88,9 @@ static inline const struct leat_rx_ops *leat_rx_ops_of(const struct leat_rx *rx)
 /* For tables whose receivers have no name: stops the program for items of another size. */
 static inline void leat_rx_check_size(const struct leat_rx *rx, size_t size, const char *call)
 {
-	if (leat_unlikely(size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size))
+	if (leat_unlikely(size != LEAT_DETAIL_CHAN_SIZE && size != rx->spsc.item_size))
 		leat_die("%s: the pointer is to items of %zu bytes; the channel has items of %zu",
-		         call, size, rx->ring.item_size);
+		         call, size, rx->spsc.item_size);
 }
 
 #endif

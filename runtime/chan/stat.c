@@ -28,7 +28,7 @@ static uint64_t count_tail(const struct leat_chan *chan)
 		/* D3: after head; pairs with leat_chan_end_move() */
 		return leat_mpmc_count(&chan->mpmc, leat_load_acq(&chan->mpmc.tail));
 	/* D5: the head that the producer knows; pairs with leat_spsc_publish_to() */
-	return leat_load_acq(&chan->first_tx.ring.pos);
+	return leat_load_acq(&chan->first_tx.spsc.pos);
 }
 
 static uint64_t count_head(const struct leat_chan *chan)

@@ -75,7 +75,7 @@ static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
 	 : (size) == 64 ? call(64) \
 	                : call(size))
 
-static size_t push_spsc(struct leat_spsc_side *tx, const unsigned char *items, size_t n,
+static size_t push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, size_t n,
                         size_t size)
 {
 #define PUSH(size) leat_spsc_push_batch(tx, items, n, size)
@@ -88,7 +88,7 @@ static size_t push_spsc(struct leat_spsc_side *tx, const unsigned char *items, s
 	return 1;
 }
 
-static size_t pop_spsc(struct leat_spsc_side *rx, unsigned char *items, size_t n, size_t size)
+static size_t pop_spsc(struct leat_spsc_cursor *rx, unsigned char *items, size_t n, size_t size)
 {
 #define POP(size) leat_spsc_pop_batch(rx, items, n, size)
 	if (n > 1)
@@ -105,15 +105,15 @@ static size_t push_turns(struct leat_handle *h, const unsigned char *items, size
 	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
 	size_t done = 0, k;
 
-#define PUSH(size) leat_mpmc_push(ring, &h->side, items, size)
+#define PUSH(size) leat_mpmc_push(ring, &h->cursor, items, size)
 	if (n == 1)
 		return BY_SIZE(size, PUSH);
 #undef PUSH
-#define PUSH(size) leat_mpmc_push_batch(ring, &h->side, items + done * size, n - done, size)
+#define PUSH(size) leat_mpmc_push_batch(ring, &h->cursor, items + done * size, n - done, size)
 	do
 		done += k = BY_SIZE(size, PUSH);
 	/* stop at the end of a run, not by a failed push: that would back off before it notifies */
-	while (done < n && leat_mpmc_at_end(&h->side, k));
+	while (done < n && leat_mpmc_at_end(&h->cursor, k));
 #undef PUSH
 	return done;
 }
@@ -123,7 +123,7 @@ static size_t push_items(struct leat_handle *h, const unsigned char *items, size
 {
 	struct leat_chan *chan = leat_chan_of(h);
 	size_t done = chan->turns ? push_turns(h, items, n, chan->item_size)
-	                          : push_spsc(&h->ring, items, n, chan->item_size);
+	                          : push_spsc(&h->spsc, items, n, chan->item_size);
 
 	if (done == 0)
 		note_handle_peak(h, chan->capacity);
@@ -163,7 +163,7 @@ size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_clai
 	size_t n;
 
 	do
-		n = leat_mpmc_take(&chan->mpmc, want, claim);
+		n = leat_mpmc_claim_items(&chan->mpmc, want, claim);
 	while (n == 0 && find_behind_given_up(chan));
 	return n;
 }
@@ -172,11 +172,11 @@ static size_t pop_run(struct leat_handle *h, unsigned char *items, size_t n, siz
 {
 	struct leat_mpmc *ring = &leat_chan_of(h)->mpmc;
 
-#define POP(size) leat_mpmc_pop(ring, &h->side, items, size)
+#define POP(size) leat_mpmc_pop(ring, &h->cursor, items, size)
 	if (n == 1)
 		return BY_SIZE(size, POP);
 #undef POP
-#define POP(size) leat_mpmc_pop_batch(ring, &h->side, items, n, size)
+#define POP(size) leat_mpmc_pop_batch(ring, &h->cursor, items, n, size)
 	return BY_SIZE(size, POP);
 #undef POP
 }
@@ -191,7 +191,7 @@ static size_t pop_turns(struct leat_handle *h, unsigned char *items, size_t n, s
 			k = pop_run(h, items + done * size, n - done, size);
 		while (k == 0 && done == 0 && find_behind_given_up(chan));
 		done += k;
-		if (!leat_mpmc_at_end(&h->side, k))
+		if (!leat_mpmc_at_end(&h->cursor, k))
 			break; /* no more items; a failed pop would back off before it notifies */
 	}
 	return done;
@@ -203,7 +203,7 @@ static size_t pop_items(struct leat_handle *h, unsigned char *items, size_t n)
 	struct leat_chan *chan = leat_chan_of(h);
 
 	return chan->turns ? pop_turns(h, items, n, chan->item_size)
-	                   : pop_spsc(&h->ring, items, n, chan->item_size);
+	                   : pop_spsc(&h->spsc, items, n, chan->item_size);
 }
 
 void leat_chan_discard(struct leat_chan *chan, void *item)
@@ -257,19 +257,19 @@ static void drain_turns(struct leat_chan *chan, enum leat_drop reason)
 	while ((n = take_to_drop(chan, reason, &claim)) > 0) {
 		for (size_t i = 0; i < n; i++)
 			leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, i));
-		leat_mpmc_free(&chan->mpmc, &claim);
+		leat_mpmc_release(&chan->mpmc, &claim);
 	}
 }
 
 static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 {
-	struct leat_spsc_side *rx = &chan->first_rx.ring;
-	bool shut = leat_spsc_is_shut(rx);
+	struct leat_spsc_cursor *rx = &chan->first_rx.spsc;
+	bool disabled = leat_spsc_is_disabled(rx);
 	void *slots;
 	size_t n;
 
-	if (shut)
-		leat_spsc_open(rx);
+	if (disabled)
+		leat_spsc_enable(rx);
 	for (bool first = true; (n = leat_spsc_peek(rx, SIZE_MAX, &slots)) > 0; first = false) {
 		if (first)
 			leat_chan_note_peak(chan);
@@ -279,8 +279,8 @@ static void drain_spsc(struct leat_chan *chan, enum leat_drop reason)
 		leat_spsc_release(rx, n);
 		leat_chan_end_drop(chan, reason, n);
 	}
-	if (shut)
-		leat_spsc_shut(rx);
+	if (disabled)
+		leat_spsc_disable(rx);
 }
 
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
@@ -302,12 +302,12 @@ static void drop_oldest(struct leat_chan *chan)
 	size_t n;
 
 	leat_chan_begin_move(chan);
-	n = leat_mpmc_take_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
+	n = leat_mpmc_claim_oldest(&chan->mpmc, &claim, LEAT_TURN_FULL);
 	leat_chan_end_drop(chan, LEAT_DROPPED_OLDEST, n);
 	if (n == 0)
 		return;
 	leat_chan_discard(chan, leat_mpmc_item(&chan->mpmc, &claim, 0));
-	leat_mpmc_free(&chan->mpmc, &claim);
+	leat_mpmc_release(&chan->mpmc, &claim);
 }
 
 /* Drops the item that is being sent, for want of room. */
@@ -577,7 +577,7 @@ static bool ready_to_receive(struct leat_handle *h)
 
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))
 		return true;
-	if (chan->turns ? leat_mpmc_readable(&chan->mpmc) : leat_spsc_can_pop(&h->ring))
+	if (chan->turns ? leat_mpmc_readable(&chan->mpmc) : leat_spsc_can_pop(&h->spsc))
 		return true;
 	return (ctl & LEAT_CTL_TX_GONE) ||
 	       ((ctl & LEAT_CTL_TX_FAILED) && (!chan->turns || leat_mpmc_idle(&chan->mpmc)));
@@ -589,7 +589,7 @@ static bool ready_to_send(struct leat_handle *h)
 
 	if (leat_chan_refusal(chan) != 0 || chan->overflow != LEAT_BLOCK)
 		return true;
-	return chan->turns ? leat_mpmc_writable(&chan->mpmc) : leat_spsc_can_push(&h->ring);
+	return chan->turns ? leat_mpmc_writable(&chan->mpmc) : leat_spsc_can_push(&h->spsc);
 }
 
 bool leat_copy_ready(struct leat_handle *h)

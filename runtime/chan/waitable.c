@@ -26,7 +26,7 @@ int leat_waitable_check_slowly(struct leat_waitable *waitable, const void *item,
 
 size_t leat_waitable_item_size(struct leat_waitable *waitable)
 {
-	return rx_of(waitable)->ring.item_size;
+	return rx_of(waitable)->spsc.item_size;
 }
 
 int leat_waitable_attempt_slowly(struct leat_waitable *waitable, void *item)

@@ -45,7 +45,7 @@ static inline int leat_waitable_check(struct leat_waitable *waitable, const void
 	const struct leat_handle *h = (const struct leat_handle *)(const void *)waitable;
 
 	if (leat_likely(!leat_rx_has_ops(&h->rx) && h->open && h->held == 0 && item != NULL &&
-	                size != LEAT_DETAIL_CHAN_SIZE && size == h->ring.item_size))
+	                size != LEAT_DETAIL_CHAN_SIZE && size == h->spsc.item_size))
 		return 0;
 	return leat_waitable_check_slowly(waitable, item, size, call);
 }
@@ -65,7 +65,7 @@ static inline int leat_waitable_attempt(struct leat_waitable *waitable, void *it
 	/* Of many receivers most find no item; those return here. */
 	/* rlx: it decides only whether to make an attempt that loads in order */
 	if (!leat_rx_has_ops(&h->rx) && !h->sender && !(leat_load_rlx(h->rx.ctl) & ends))
-		if (h->fast != NULL ? !leat_mpmc_readable(h->fast) : !leat_spsc_can_pop(&h->ring))
+		if (h->mpmc != NULL ? !leat_mpmc_readable(h->mpmc) : !leat_spsc_can_pop(&h->spsc))
 			return -EAGAIN;
 	return leat_waitable_attempt_slowly(waitable, item);
 }

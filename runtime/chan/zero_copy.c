@@ -1,7 +1,7 @@
 /*
  * Reserving and peeking: items that are written and read in their slots.
  *
- * The cursors of a handle that holds a reservation or a peek are shut, so that no fast path passes
+ * The cursors of a handle that holds a reservation or a peek are disabled, so that no fast path passes
  * what is held.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -29,8 +29,8 @@ static void store_claimed(struct leat_handle *h, uint64_t claim)
 static size_t hold_items(struct leat_handle *h, size_t n)
 {
 	h->held = n;
-	leat_spsc_shut(&h->ring);
-	h->fast = NULL;
+	leat_spsc_disable(&h->spsc);
+	h->mpmc = NULL;
 	return n;
 }
 
@@ -38,8 +38,8 @@ static void unhold_items(struct leat_handle *h)
 {
 	h->held = 0;
 	h->scratched = false;
-	leat_spsc_open(&h->ring);
-	h->fast = leat_chan_of(h)->turns ? &leat_chan_of(h)->mpmc : NULL;
+	leat_spsc_enable(&h->spsc);
+	h->mpmc = leat_chan_of(h)->turns ? &leat_chan_of(h)->mpmc : NULL;
 }
 
 /* Claims slots or items, by claim: claim_room() or leat_chan_take(). */
@@ -75,7 +75,7 @@ static size_t reserve_now(struct leat_op *op)
 	if (leat_chan_of(h)->turns)
 		n = claim_turns(op, claim_room);
 	else
-		n = leat_spsc_claim(&h->ring, op->n, &op->place);
+		n = leat_spsc_claim(&h->spsc, op->n, &op->place);
 	return n == 0 ? 0 : hold_items(h, n);
 }
 
@@ -178,7 +178,7 @@ static void commit_held(struct leat_handle *h, size_t n)
 	} else if (chan->turns) {
 		commit_turns(h, n);
 	} else if (n > 0) {
-		leat_spsc_publish(&h->ring, n);
+		leat_spsc_publish(&h->spsc, n);
 		leat_chan_sent(chan, n);
 	}
 }
@@ -210,7 +210,7 @@ static ssize_t attempt_peek(struct leat_op *op)
 	if (chan->turns)
 		n = claim_turns(op, leat_chan_take);
 	else
-		n = leat_spsc_peek(&h->ring, op->n, &op->place);
+		n = leat_spsc_peek(&h->spsc, op->n, &op->place);
 	return n == 0 ? leat_chan_end_if_empty(chan, ctl) : (ssize_t)hold_items(h, n);
 }
 
@@ -245,7 +245,7 @@ static bool put_back_claim(struct leat_handle *h, size_t n)
 	leat_mutex_lock(&chan->lock);
 	leat_chan_begin_move(chan);
 	back = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_ENDED) && /* rlx: set holding this lock */
-	       leat_mpmc_untake(&chan->mpmc, &h->claim, n);
+	       leat_mpmc_unclaim(&chan->mpmc, &h->claim, n);
 	if (back) {
 		h->claim.n = n;
 		store_claimed(h, n);
@@ -259,7 +259,7 @@ static void free_claim(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	leat_mpmc_free(&chan->mpmc, &h->claim);
+	leat_mpmc_release(&chan->mpmc, &h->claim);
 	store_claimed(h, 0);
 	if (h->claim.n > 0)
 		leat_chan_received(chan, h->claim.n);
@@ -288,7 +288,7 @@ int leat_chan_release(struct leat_rx *rx, size_t n)
 			/* there are items again, for receivers that found none meanwhile */
 			leat_chan_sent(chan, back);
 	} else if (n > 0) {
-		leat_spsc_release(&h->ring, n);
+		leat_spsc_release(&h->spsc, n);
 		leat_chan_received(chan, n);
 	}
 	return 0;

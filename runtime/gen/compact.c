@@ -230,10 +230,10 @@ static void init_block(struct compact *c, struct cold *cold, const struct leat_s
 {
 	leat_store_rel(&c->head, 0); /* B1: id is 0 before; pairs with add_block_stat() */
 	leat_store_rel(&c->tail, 0); /* B1: the same */
-	c->fast = NULL;
+	c->mpmc = NULL;
 	c->pos = c->limit = 0;
 	c->put_at = c->take_at = 0;
-	c->word = &((struct leat_rx *)c)->ring.never;
+	c->word = &((struct leat_rx *)c)->spsc.disabled_word;
 	leat_store_rlx(&c->cost, 0); /* rlx: a thread finds the block by this lock, or a queue's */
 	c->held = 0;
 	c->cause = 0;

@@ -52,7 +52,7 @@ enum end_text {
 struct compact {
 	/* what a struct leat_rx begins with; its cursor is disabled, so that calls come here */
 	struct leat_arena *arena; /* where leat_rx has ctl: its first word is LEAT_CTL_RX_OPS */
-	struct leat_mpmc *fast;   /* NULL */
+	struct leat_mpmc *mpmc;   /* NULL */
 	uint64_t pos, limit;      /* always equal */
 	uint32_t put_at, take_at; /* in place of base: the slots that tail and head are at */
 	uint64_t *word;
@@ -80,15 +80,15 @@ struct compact {
 
 LEAT_STATIC_ASSERT(offsetof(struct compact, arena) == offsetof(struct leat_rx, ctl),
                    "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, fast) == offsetof(struct leat_rx, fast),
+LEAT_STATIC_ASSERT(offsetof(struct compact, mpmc) == offsetof(struct leat_rx, mpmc),
                    "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, ring.pos),
+LEAT_STATIC_ASSERT(offsetof(struct compact, pos) == offsetof(struct leat_rx, spsc.pos),
                    "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, ring.limit),
+LEAT_STATIC_ASSERT(offsetof(struct compact, limit) == offsetof(struct leat_rx, spsc.limit),
                    "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, word) == offsetof(struct leat_rx, ring.word),
+LEAT_STATIC_ASSERT(offsetof(struct compact, word) == offsetof(struct leat_rx, spsc.word),
                    "a receiver's shape");
-LEAT_STATIC_ASSERT(offsetof(struct compact, item_size) == offsetof(struct leat_rx, ring.item_size),
+LEAT_STATIC_ASSERT(offsetof(struct compact, item_size) == offsetof(struct leat_rx, spsc.item_size),
                    "a receiver's shape");
 LEAT_STATIC_ASSERT(offsetof(struct compact, job) == 64, "the receiver's line is the first");
 LEAT_STATIC_ASSERT(sizeof(struct compact) <= 200, "with one item of eight bytes 208");

@@ -227,5 +227,5 @@ struct leat_seq leat_seq_from_rx(struct leat_rx *rx)
 {
 	if (rx == NULL)
 		return (struct leat_seq){ NULL, NULL, NULL, 0 };
-	return (struct leat_seq){ receive_next, receive_fini, rx, rx->ring.item_size };
+	return (struct leat_seq){ receive_next, receive_fini, rx, rx->spsc.item_size };
 }

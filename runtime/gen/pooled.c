@@ -117,7 +117,7 @@ static int put_items(struct pooled *p, struct leat_step *step, uint32_t n, uint3
 	if (there <= 0)
 		return leat_input_ended(p->in, (int)there);
 	while (put < (uint32_t)there && rc == 0) {
-		rc = p->sink.put(p->sink.state, (const char *)items + put * p->in->ring.item_size);
+		rc = p->sink.put(p->sink.state, (const char *)items + put * p->in->spsc.item_size);
 		waits = rc > 1 && leat_await_asked(step, rc);
 		put += !waits;
 	}
@@ -155,7 +155,7 @@ static bool has_room(const struct pooled *p)
 	struct leat_chan *chan = p->out->chan;
 
 	return chan->turns ? leat_mpmc_writable(&chan->mpmc)
-	                   : leat_spsc_can_push(&leat_handle_of_tx(p->out)->ring);
+	                   : leat_spsc_can_push(&leat_handle_of_tx(p->out)->spsc);
 }
 
 /* Waits at an event of the channel. Returns whether the recheck finds that it need not wait. */

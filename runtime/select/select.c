@@ -99,9 +99,9 @@ static inline bool attempt_lone_case(struct leat_case *c)
 {
 	int r = -EAGAIN;
 
-	if (c->kind == LEAT_CASE_RECEIVES && c->rx != NULL && has_size(c, c->rx->ring.item_size))
+	if (c->kind == LEAT_CASE_RECEIVES && c->rx != NULL && has_size(c, c->rx->spsc.item_size))
 		r = (leat_try_recv)(c->rx, c->item);
-	else if (c->kind == LEAT_CASE_SENDS && c->tx != NULL && has_size(c, c->tx->ring.item_size))
+	else if (c->kind == LEAT_CASE_SENDS && c->tx != NULL && has_size(c, c->tx->spsc.item_size))
 		r = (leat_try_send)(c->tx, c->item);
 	if (r < 0 && r != -EPIPE && r != -ECANCELED)
 		return false;

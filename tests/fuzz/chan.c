@@ -571,12 +571,12 @@ static void begin_late(struct fuzzed *f, uint64_t start)
 		f->ring.first = start % f->ring.capacity;
 		mpmc_start(&chan->mpmc, mpmc_lap(&chan->mpmc, start), f->ring.first);
 		f->base = leat_mpmc_count(&chan->mpmc, chan->mpmc.tail);
-		chan->first_tx.side.next = chan->first_rx.side.next = chan->mpmc.tail;
+		chan->first_tx.cursor.next = chan->first_rx.cursor.next = chan->mpmc.tail;
 	} else {
 		f->base = start >> 63 == 0 || start << 1 == 0 ? start
 		                                              /* books count, and do not wrap */
 		                                              : UINT64_C(1) << 63;
-		spsc_start(&chan->spsc, &chan->first_tx.ring, &chan->first_rx.ring, f->base);
+		spsc_start(&chan->spsc, &chan->first_tx.spsc, &chan->first_rx.spsc, f->base);
 	}
 	chan->last_stat.delivered = f->base;
 }

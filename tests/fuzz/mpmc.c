@@ -16,7 +16,7 @@ struct held {
 
 struct ring {
 	struct leat_mpmc mpmc;
-	struct leat_mpmc_side tx[SIDES], rx[SIDES];
+	struct leat_mpmc_cursor tx[SIDES], rx[SIDES];
 	struct held claimed[HELD], taken[HELD];
 	struct turns model;
 	size_t size;
@@ -43,12 +43,12 @@ static bool consumer_is_busy(const struct ring *r)
 	return r->mpmc.single_consumer && held(r->taken) != 0;
 }
 
-static struct leat_mpmc_side *tx_of(struct ring *r, size_t n)
+static struct leat_mpmc_cursor *tx_of(struct ring *r, size_t n)
 {
 	return &r->tx[r->mpmc.single_producer ? 0 : n % SIDES];
 }
 
-static struct leat_mpmc_side *rx_of(struct ring *r, size_t n)
+static struct leat_mpmc_cursor *rx_of(struct ring *r, size_t n)
 {
 	return &r->rx[r->mpmc.single_consumer ? 0 : n % SIDES];
 }
@@ -154,7 +154,7 @@ static void look(struct ring *r, const struct held *h)
 
 static void take(struct ring *r, struct held *h, size_t want)
 {
-	size_t n = leat_mpmc_take(&r->mpmc, want, &h->claim);
+	size_t n = leat_mpmc_claim_items(&r->mpmc, want, &h->claim);
 
 	CHECK(n == turns_take(&r->model, want, &h->model), "%zu of %zu, %zu wanted", n, want,
 	      h->model.n);
@@ -164,14 +164,14 @@ static void take(struct ring *r, struct held *h, size_t want)
 static void release(struct ring *r, struct held *h)
 {
 	look(r, h);
-	leat_mpmc_free(&r->mpmc, &h->claim);
+	leat_mpmc_release(&r->mpmc, &h->claim);
 	turns_free(&r->model, &h->model);
 	h->model.n = 0;
 }
 
 static void put_back(struct ring *r, struct held *h, size_t n)
 {
-	bool back = leat_mpmc_untake(&r->mpmc, &h->claim, n);
+	bool back = leat_mpmc_unclaim(&r->mpmc, &h->claim, n);
 
 	CHECK(back == turns_untake(&r->model, &h->model, n), "%zu of %zu put back", h->model.n - n,
 	      h->model.n);
@@ -185,7 +185,7 @@ static void put_back(struct ring *r, struct held *h, size_t n)
 /* A producer who drops is a consumer too: never where there is only one. */
 static void take_oldest(struct ring *r, struct held *h, bool skipped)
 {
-	size_t n = leat_mpmc_take_oldest(&r->mpmc, &h->claim,
+	size_t n = leat_mpmc_claim_oldest(&r->mpmc, &h->claim,
 	                                 skipped ? LEAT_TURN_SKIPPED : LEAT_TURN_FULL);
 
 	CHECK(n == turns_take_oldest(&r->model, &h->model, skipped ? SLOT_SKIPPED : SLOT_FULL),
@@ -194,7 +194,7 @@ static void take_oldest(struct ring *r, struct held *h, bool skipped)
 		return;
 	if (!skipped)
 		look(r, h);
-	leat_mpmc_free(&r->mpmc, &h->claim);
+	leat_mpmc_release(&r->mpmc, &h->claim);
 	turns_free(&r->model, &h->model);
 	h->model.n = 0;
 }
@@ -267,8 +267,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.model.first = (kind >> 2) % r.model.capacity;
 	mpmc_start(&r.mpmc, mpmc_lap(&r.mpmc, start), r.model.first);
 	for (size_t i = 0; i < SIDES; i++) {
-		leat_mpmc_side_init(&r.tx[i], &r.mpmc);
-		leat_mpmc_side_init(&r.rx[i], &r.mpmc);
+		leat_mpmc_cursor_init(&r.tx[i], &r.mpmc);
+		leat_mpmc_cursor_init(&r.rx[i], &r.mpmc);
 		r.tx[i].next = r.rx[i].next = r.mpmc.tail;
 	}
 	start = leat_mpmc_count(&r.mpmc, r.mpmc.tail);

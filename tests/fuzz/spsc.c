@@ -8,7 +8,7 @@
 
 struct ring {
 	struct leat_spsc spsc;
-	struct leat_spsc_side tx, rx;
+	struct leat_spsc_cursor tx, rx;
 	size_t size, capacity;
 	/* the model */
 	uint64_t tail, head;
@@ -124,14 +124,14 @@ static void peek(struct ring *r, size_t want, size_t use)
 	r->head += least(n, use);
 }
 
-static void shut(struct leat_spsc_side *side, bool *is_shut)
+static void shut(struct leat_spsc_cursor *side, bool *is_shut)
 {
 	if (*is_shut)
-		leat_spsc_open(side);
+		leat_spsc_enable(side);
 	else
-		leat_spsc_shut(side);
+		leat_spsc_disable(side);
 	*is_shut = !*is_shut;
-	CHECK(leat_spsc_is_shut(side) == *is_shut, "a side that was opened or shut");
+	CHECK(leat_spsc_is_disabled(side) == *is_shut, "a side that was opened or shut");
 }
 
 static void step(struct ring *r, struct input *in)

@@ -27,15 +27,15 @@ static FUZZ_UNUSED uint64_t next_start(struct input *in)
 	return (which == 64 ? 0 : UINT64_C(1) << which) - (byte >> 3) - 1;
 }
 
-static FUZZ_UNUSED void spsc_start_side(struct leat_spsc_side *side, uint64_t start)
+static FUZZ_UNUSED void spsc_start_side(struct leat_spsc_cursor *side, uint64_t start)
 {
-	side->pos = side->limit = side->rested = start;
+	side->pos = side->limit = side->backed_off = side->missed = start;
 	leat_spsc_enter_run(side, side->lines);
 }
 
 /* Called after init: makes the ring as if `start` items had gone through. */
-static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_side *tx,
-                                   struct leat_spsc_side *rx, uint64_t start)
+static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_cursor *tx,
+                                   struct leat_spsc_cursor *rx, uint64_t start)
 {
 	ring->tail = ring->head = start;
 	for (unsigned char *line = tx->lines; tx->packed && line != tx->end; line += tx->stride)

@@ -149,9 +149,9 @@ int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
 int uses_rings(void *memory, void *more)
 {
 	struct leat_spsc spsc;
-	struct leat_spsc_side tx, rx;
+	struct leat_spsc_cursor tx, rx;
 	struct leat_mpmc mpmc;
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 	struct tick tick = { 0, 0 };
 	void *items;
 	size_t n = 0;
@@ -166,7 +166,7 @@ int uses_rings(void *memory, void *more)
 	n += leat_spsc_claim(&tx, 1, &items);
 	n += leat_spsc_peek(&rx, 1, &items);
 	leat_mpmc_init(&mpmc, more, sizeof(tick), 8, true, false);
-	leat_mpmc_side_init(&side, &mpmc);
+	leat_mpmc_cursor_init(&side, &mpmc);
 	n += leat_mpmc_push(&mpmc, &side, &tick, sizeof(tick)) ? 1u : 0u;
 	n += leat_mpmc_pop(&mpmc, &side, &tick, mpmc.item_size) ? 1u : 0u;
 	n += leat_mpmc_push_batch(&mpmc, &side, &tick, 1, sizeof(tick));

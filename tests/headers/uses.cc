@@ -140,9 +140,9 @@ int start(leat_scope *scope, leat_gen_fn *fn, leat_seq seq, leat_sink sink)
 int rings(void *memory, void *more)
 {
 	leat_spsc spsc;
-	leat_spsc_side tx, rx;
+	leat_spsc_cursor tx, rx;
 	leat_mpmc mpmc;
-	leat_mpmc_side side;
+	leat_mpmc_cursor side;
 	tick item = {};
 	void *items = nullptr;
 	size_t n = 0;
@@ -157,7 +157,7 @@ int rings(void *memory, void *more)
 	n += leat_spsc_claim(&tx, 1, &items);
 	n += leat_spsc_peek(&rx, 1, &items);
 	leat_mpmc_init(&mpmc, more, sizeof(item), 8, true, false);
-	leat_mpmc_side_init(&side, &mpmc);
+	leat_mpmc_cursor_init(&side, &mpmc);
 	n += leat_mpmc_push(&mpmc, &side, &item, sizeof(item)) ? 1u : 0u;
 	n += leat_mpmc_pop(&mpmc, &side, &item, mpmc.item_size) ? 1u : 0u;
 	n += leat_mpmc_push_batch(&mpmc, &side, &item, 1, sizeof(item));

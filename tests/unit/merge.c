@@ -543,7 +543,7 @@ Test(merge, each_deadline_visits_the_lanes_that_it_ends)
 	for (int i = 0; i < TIMED; i++) {
 		lanes[i].word = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &timed_functions };
 		lanes[i].rx.ctl = &lanes[i].word.ctl;
-		lanes[i].rx.ring.item_size = sizeof(uint64_t);
+		lanes[i].rx.spsc.item_size = sizeof(uint64_t);
 		lanes[i].scope = leat_scope_open(
 			root, &(struct leat_scope_opts){ .deadline_ns = from_ns + i * MS });
 		cr_assert_eq(leat_merge_add(merge, &lanes[i].rx, NULL), 0);

@@ -60,7 +60,7 @@ static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, s
 	/* rlx: a call that began before the end may miss it */
 	if (leat_unlikely(leat_load_rlx(tx->ctl) &
 	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED)) ||
-	    leat_unlikely(!leat_mpmc_push(tx->fast, &tx->side, item, size)))
+	    leat_unlikely(!leat_mpmc_push(tx->mpmc, &tx->cursor, item, size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	/* C1: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
@@ -74,7 +74,7 @@ static inline int leat_detail_recv_turns(struct leat_rx *rx, void *item, size_t 
 {
 	/* rlx: a call that began before the end may miss it */
 	if (leat_unlikely(leat_load_rlx(rx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED)) ||
-	    leat_unlikely(!leat_mpmc_pop(rx->fast, &rx->side, item, size)))
+	    leat_unlikely(!leat_mpmc_pop(rx->mpmc, &rx->cursor, item, size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	/* C2: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
@@ -89,20 +89,20 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 	const uint32_t *ctl;
 
 	if (leat_unlikely(tx == NULL || item == NULL ||
-	                  (size != LEAT_DETAIL_CHAN_SIZE && size != tx->ring.item_size)))
+	                  (size != LEAT_DETAIL_CHAN_SIZE && size != tx->spsc.item_size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	if (size == LEAT_DETAIL_CHAN_SIZE)
-		size = tx->ring.item_size;
+		size = tx->spsc.item_size;
 	ctl = tx->ctl;
-	if (tx->ring.pos == tx->ring.limit) {
-		if (tx->fast != NULL)
+	if (tx->spsc.pos == tx->spsc.limit) {
+		if (tx->mpmc != NULL)
 			return leat_detail_send_turns(tx, item, size, deadline_ns);
-		if (leat_unlikely(leat_spsc_is_shut(&tx->ring) || !leat_spsc_go_on(&tx->ring)))
+		if (leat_unlikely(leat_spsc_is_disabled(&tx->spsc) || !leat_spsc_extend_limit(&tx->spsc)))
 			return leat_detail_send_wait(tx, item, size, deadline_ns);
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
-	leat_spsc_push(&tx->ring, item, size);
+	leat_spsc_push(&tx->spsc, item, size);
 	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
@@ -116,20 +116,20 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 	const uint32_t *ctl;
 
 	if (leat_unlikely(rx == NULL || item == NULL ||
-	                  (size != LEAT_DETAIL_CHAN_SIZE && size != rx->ring.item_size)))
+	                  (size != LEAT_DETAIL_CHAN_SIZE && size != rx->spsc.item_size)))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	if (size == LEAT_DETAIL_CHAN_SIZE)
-		size = rx->ring.item_size;
+		size = rx->spsc.item_size;
 	ctl = rx->ctl;
-	if (rx->ring.pos == rx->ring.limit) {
-		if (rx->fast != NULL)
+	if (rx->spsc.pos == rx->spsc.limit) {
+		if (rx->mpmc != NULL)
 			return leat_detail_recv_turns(rx, item, size, deadline_ns);
-		if (leat_unlikely(leat_spsc_is_shut(&rx->ring) || !leat_spsc_can_pop(&rx->ring)))
+		if (leat_unlikely(leat_spsc_is_disabled(&rx->spsc) || !leat_spsc_can_pop(&rx->spsc)))
 			return leat_detail_recv_wait(rx, item, size, deadline_ns);
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
-	leat_spsc_pop(&rx->ring, item, size);
+	leat_spsc_pop(&rx->spsc, item, size);
 	/* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))

@@ -5,9 +5,9 @@
  * A handle is used by one thread at a time. A send or a receive that need not wait touches the
  * handle, the control word, the slot and the position that the handle publishes, and nothing else.
  *
- * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), or `fast` for a ring
+ * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), or `mpmc` for a ring
  * with turns. What must not take it (a ring of the other kind, an open reservation or peek, a
- * closed handle) has its cursor shut and `fast` NULL. The slow path then finds out which of these
+ * closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds out which of these
  * it is.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -24,32 +24,32 @@ struct leat_chan;
 struct leat_tx {
 	uint32_t *ctl;
 	/* the ring with turns, while nothing is held and the handle is open; else NULL */
-	struct leat_mpmc *fast;
-	struct leat_spsc_side ring; /* shut for ever where the ring has turns */
+	struct leat_mpmc *mpmc;
+	struct leat_spsc_cursor spsc; /* disabled for ever where the ring has turns */
 	struct leat_chan *chan;
-	struct leat_mpmc_side side; /* this handle's cursor in the ring with turns */
+	struct leat_mpmc_cursor cursor; /* this handle's cursor in the ring with turns */
 };
 
 /*
  * A receiver whose control word says LEAT_CTL_RX_OPS has the first 64 bytes of this and no more:
- * its cursor is shut and `fast` is NULL.
+ * its cursor is disabled and `mpmc` is NULL.
  */
 struct leat_rx {
 	uint32_t *ctl;
-	struct leat_mpmc *fast;
-	struct leat_spsc_side ring;
+	struct leat_mpmc *mpmc;
+	struct leat_spsc_cursor spsc;
 	struct leat_chan *chan;
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor cursor;
 };
 
-LEAT_STATIC_ASSERT(offsetof(struct leat_rx, ring.run_end) == 64,
+LEAT_STATIC_ASSERT(offsetof(struct leat_rx, spsc.run_end) == 64,
                    "a fast path of one ring touches one line of its handle");
-LEAT_STATIC_ASSERT(offsetof(struct leat_tx, ring) == 16 && offsetof(struct leat_rx, ring) == 16,
+LEAT_STATIC_ASSERT(offsetof(struct leat_tx, spsc) == 16 && offsetof(struct leat_rx, spsc) == 16,
                    "ABI");
-LEAT_STATIC_ASSERT(offsetof(struct leat_tx, chan) == 192 && offsetof(struct leat_rx, chan) == 192,
+LEAT_STATIC_ASSERT(offsetof(struct leat_tx, chan) == 200 && offsetof(struct leat_rx, chan) == 200,
                    "ABI");
-LEAT_STATIC_ASSERT(offsetof(struct leat_tx, side) == 200 && offsetof(struct leat_rx, side) == 200,
+LEAT_STATIC_ASSERT(offsetof(struct leat_tx, cursor) == 208 && offsetof(struct leat_rx, cursor) == 208,
                    "ABI");
-LEAT_STATIC_ASSERT(sizeof(struct leat_tx) == 272 && sizeof(struct leat_rx) == 272, "ABI");
+LEAT_STATIC_ASSERT(sizeof(struct leat_tx) == 280 && sizeof(struct leat_rx) == 280, "ABI");
 
 #endif

@@ -60,6 +60,10 @@ struct leat_mpmc_claim {
 };
 
 enum { LEAT_MPMC_AHEAD = 4, LEAT_MPMC_AHEAD_RUN = 16 }; /* lines that a claim asks for before it comes there */
+/* A back-off takes at most this for each item of the capacity. */
+#ifndef LEAT_MPMC_BACKOFF_PS
+#define LEAT_MPMC_BACKOFF_PS 1575
+#endif
 #ifndef LEAT_MPMC_STORE_RUN
 #define LEAT_MPMC_STORE_RUN 512 /* items since a single side last caught up, before it does without swaps */
 #endif
@@ -173,7 +177,7 @@ static inline uint64_t leat_mpmc_after(const struct leat_mpmc *ring, uint64_t po
 }
 
 /* From pos on, how many slots up to want, and to the last slot, are in this state in pos's lap. */
-static inline size_t leat_mpmc_run(const struct leat_mpmc *ring, uint64_t pos, size_t want, unsigned state)
+static inline size_t leat_mpmc_count_ready(const struct leat_mpmc *ring, uint64_t pos, size_t want, unsigned state)
 {
 	size_t index = leat_mpmc_index(ring, pos), n = 0;
 	uint64_t turn = leat_mpmc_turn_of(ring, pos, state);
@@ -181,7 +185,7 @@ static inline size_t leat_mpmc_run(const struct leat_mpmc *ring, uint64_t pos, s
 	if (want > ring->capacity - index)
 		want = ring->capacity - index;
 	/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit() */
-	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free() */
+	/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_release() */
 	while (n < want && leat_load_acq(leat_mpmc_turn(ring, index + n)) == turn)
 		n++;
 	return n;
@@ -202,13 +206,13 @@ static inline bool leat_mpmc_move(uint64_t *position, bool single, uint64_t *pos
 }
 
 /* Moves a position over up to want neighbouring slots that are in this state: how many, and which. */
-static inline size_t leat_mpmc_reach(struct leat_mpmc *ring, uint64_t *position, bool single, unsigned state, size_t want,
+static inline size_t leat_mpmc_claim_run(struct leat_mpmc *ring, uint64_t *position, bool single, unsigned state, size_t want,
 				     struct leat_mpmc_claim *claim)
 {
 	uint64_t pos = leat_load_rlx(position); /* rlx: a stale position fails the swap, or the look below */
 
 	for (;;) {
-		size_t n = leat_mpmc_run(ring, pos, want, state);
+		size_t n = leat_mpmc_count_ready(ring, pos, want, state);
 
 		if (n == 0) {
 			uint64_t now = leat_load_rlx(position); /* rlx: the same */
@@ -229,7 +233,7 @@ static inline size_t leat_mpmc_reach(struct leat_mpmc *ring, uint64_t *position,
 static inline size_t leat_mpmc_claim_slots(struct leat_mpmc *ring, size_t want,
 					   struct leat_mpmc_claim *claim)
 {
-	return leat_mpmc_reach(ring, &ring->tail, ring->single_producer, LEAT_TURN_FREE, want, claim);
+	return leat_mpmc_claim_run(ring, &ring->tail, ring->single_producer, LEAT_TURN_FREE, want, claim);
 }
 
 /*
@@ -245,53 +249,56 @@ static inline size_t leat_mpmc_commit(struct leat_mpmc *ring, const struct leat_
 	/* Taking back leaves every slot and position as before the claim, so a swap that sees `end` twice is right. */
 	if (n < claim->n && leat_cas_acqrel(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n))) /* M3 */
 		used = n;
-	for (size_t i = n; i < used; i++) /* M1: pairs with B1 in leat_mpmc_run() */
+	for (size_t i = n; i < used; i++) /* M1: pairs with B1 in leat_mpmc_count_ready() */
 		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_SKIPPED));
-	for (size_t i = 0; i < n; i++) /* M1: item before turn; pairs with B1 in leat_mpmc_run() */
+	for (size_t i = 0; i < n; i++) /* M1: item before turn; pairs with B1 in leat_mpmc_count_ready() */
 		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_FULL));
 	return used - n;
 }
 
 /* Consumers: claims up to want neighbouring items. 0 when there are none, or a producer is still in the next slot. */
-static inline size_t leat_mpmc_take(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
+static inline size_t leat_mpmc_claim_items(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
 {
-	return leat_mpmc_reach(ring, &ring->head, ring->single_consumer, LEAT_TURN_FULL, want, claim);
+	return leat_mpmc_claim_run(ring, &ring->head, ring->single_consumer, LEAT_TURN_FULL, want, claim);
 }
 
 /*
- * One thread's own place in the ring, for push and pop: where it left off, and what it moved, for its rests. Who has
- * caught up with the other side rests for as many pauses as his run had items (see leat/ring/spsc.h), so that the two do
- * not go on in step over the same lines.
+ * One thread's own place in the ring, for push and pop: where it left off, and what it moved, for its back-offs: a cursor
+ * that finds nothing to do pauses once for each item that it has moved since its last back-off (leat/ring/spsc.h), so that
+ * the two sides do not go on in step over the same lines.
  *
  * What it has of the ring is there so that all a push or pop reads, but for the turn, is read from here: a swap holds up
  * the loads behind it, so each that has to wait for another is waited for once an item.
  */
-struct leat_mpmc_side {
+struct leat_mpmc_cursor {
 	uint64_t next; /* where the position is, if nobody else has moved it */
-	uint64_t moved, rested, failed;
+	/* items moved; how many at the last back-off; how many when it last found nothing to do */
+	uint64_t moved, backed_off, missed;
 	unsigned char *items, *turns;
 	uint64_t index_mask;
 	size_t capacity;
+	uint32_t backoff_most; /* pauses */
 	bool single_producer, single_consumer;
 };
 
-static inline void leat_mpmc_side_init(struct leat_mpmc_side *side, const struct leat_mpmc *ring)
+static inline void leat_mpmc_cursor_init(struct leat_mpmc_cursor *side, const struct leat_mpmc *ring)
 {
 	memset(side, 0, sizeof(*side));
 	side->items = ring->items;
 	side->turns = ring->turns;
 	side->index_mask = ring->index_mask;
 	side->capacity = ring->capacity;
+	side->backoff_most = leat_backoff_most(ring->capacity, LEAT_MPMC_BACKOFF_PS);
 	side->single_producer = ring->single_producer;
 	side->single_consumer = ring->single_consumer;
 }
 
 /* Found nothing. Out of line, so that push and pop save no registers for it. */
-static __attribute__((noinline, unused)) void leat_mpmc_rest(struct leat_mpmc_side *side)
+static __attribute__((noinline, unused)) void leat_mpmc_backoff(struct leat_mpmc_cursor *side)
 {
-	side->failed = side->moved;
-	if (side->moved - side->rested >= LEAT_REST_RUN)
-		leat_rest(&side->rested, side->moved, side->capacity / 8);
+	side->missed = side->moved;
+	if (side->moved - side->backed_off >= LEAT_BACKOFF_RUN)
+		leat_backoff(&side->backed_off, side->moved, side->backoff_most);
 }
 
 /*
@@ -299,18 +306,18 @@ static __attribute__((noinline, unused)) void leat_mpmc_rest(struct leat_mpmc_si
  * catches up, again and again, and each time takes lines out of the other's hands: whoever caught up lately swaps too,
  * and goes as slowly as the other.
  */
-static inline bool leat_mpmc_stores(const struct leat_mpmc_side *side, bool single)
+static inline bool leat_mpmc_stores(const struct leat_mpmc_cursor *side, bool single)
 {
-	return single && side->failed + LEAT_MPMC_STORE_RUN <= side->moved;
+	return single && side->missed + LEAT_MPMC_STORE_RUN <= side->moved;
 }
 
 /* Asks for the line some slots ahead when a slot is the first of its line, before its turn comes. */
-static inline void leat_mpmc_ask_ahead(const struct leat_mpmc_side *side, size_t index, size_t stride)
+static inline void leat_mpmc_ask_ahead(const struct leat_mpmc_cursor *side, size_t index, size_t stride)
 {
 	/* The cast: C++20 deprecates arithmetic between two enumerations. */
 	size_t far = index + (size_t)LEAT_MPMC_AHEAD * LEAT_SPSC_LINE / stride;
 
-	if (index * stride % LEAT_SPSC_LINE >= stride || side->moved - side->failed < LEAT_MPMC_AHEAD_RUN)
+	if (index * stride % LEAT_SPSC_LINE >= stride || side->moved - side->missed < LEAT_MPMC_AHEAD_RUN)
 		return;
 	if (far >= side->capacity)
 		far -= side->capacity;
@@ -331,7 +338,7 @@ struct leat_mpmc_slot {
  * The slot's line is asked for to write it, so that it comes once: by a producer before he looks, unless he found the ring full
  * just now, by a consumer when the item is there; sooner it would be taken from who is about to fill it.
  */
-static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat_mpmc_side *side, uint64_t *position,
+static inline __attribute__((always_inline)) bool leat_mpmc_claim_one(struct leat_mpmc_cursor *side, uint64_t *position,
 								     bool single, unsigned state, size_t stride,
 								     struct leat_mpmc_slot *slot)
 {
@@ -343,10 +350,10 @@ static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat
 		slot->index = (size_t)(pos & side->index_mask);
 		slot->turn = (uint64_t *)(void *)(side->turns + slot->index * stride);
 		slot->was = (pos - slot->index) + state;
-		if (state == LEAT_TURN_FREE && side->moved != side->failed)
+		if (state == LEAT_TURN_FREE && side->moved != side->missed)
 			leat_prefetch_write(slot->turn);
 		/* B1 for full: the item is written; pairs with M1 in leat_mpmc_commit(), push */
-		/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_free(), pop */
+		/* B2 for free: the item has been read; pairs with M2 in leat_mpmc_release(), pop */
 		if (leat_likely(leat_load_acq(slot->turn) == slot->was)) {
 			if (state == LEAT_TURN_FULL)
 				leat_prefetch_write(slot->turn);
@@ -366,15 +373,15 @@ static inline __attribute__((always_inline)) bool leat_mpmc_take_one(struct leat
 }
 
 /* One item; false when the ring is full. size is item_size, as a constant where the caller has one. */
-static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpmc *ring, struct leat_mpmc_side *side,
+static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
 								  const void *item, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
 	struct leat_mpmc_slot slot;
 
-	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->tail, leat_mpmc_stores(side, side->single_producer),
+	if (leat_unlikely(!leat_mpmc_claim_one(side, &ring->tail, leat_mpmc_stores(side, side->single_producer),
 					      LEAT_TURN_FREE, turn_stride, &slot))) {
-		leat_mpmc_rest(side);
+		leat_mpmc_backoff(side);
 		return false;
 	}
 	memcpy(side->items + slot.index * stride, item, size);
@@ -385,15 +392,15 @@ static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpm
 }
 
 /* False when there is none, or the next one is not a plain item: leat_mpmc_skip() knows. */
-static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc *ring, struct leat_mpmc_side *side,
+static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
 								 void *item, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
 	struct leat_mpmc_slot slot;
 
-	if (leat_unlikely(!leat_mpmc_take_one(side, &ring->head, leat_mpmc_stores(side, side->single_consumer),
+	if (leat_unlikely(!leat_mpmc_claim_one(side, &ring->head, leat_mpmc_stores(side, side->single_consumer),
 					      LEAT_TURN_FULL, turn_stride, &slot))) {
-		leat_mpmc_rest(side);
+		leat_mpmc_backoff(side);
 		return false;
 	}
 	memcpy(item, side->items + slot.index * stride, size);
@@ -408,8 +415,8 @@ static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc
  * Moves a position over up to want slots that are in this state: how many, and the position in *at. By a swap, be the side
  * single or not: it costs little in a batch, and keeps the side from running into the other.
  */
-static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct leat_mpmc *ring,
-									struct leat_mpmc_side *side, uint64_t *position,
+static inline __attribute__((always_inline)) size_t leat_mpmc_claim_batch(struct leat_mpmc *ring,
+									struct leat_mpmc_cursor *side, uint64_t *position,
 									unsigned state, size_t stride, size_t want,
 									uint64_t *at)
 {
@@ -420,7 +427,7 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct le
 		uint64_t turn = leat_mpmc_turn_of(ring, pos, state), now;
 		const unsigned char *turns = ring->turns + index * stride;
 
-		/* B1 for full, B2 for free: as in leat_mpmc_run() */
+		/* B1 for full, B2 for free: as in leat_mpmc_count_ready() */
 		while (n < want && n < end && leat_load_acq((const uint64_t *)(const void *)(turns + n * stride)) == turn)
 			n++;
 		if (leat_likely(n > 0)) {
@@ -438,12 +445,12 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_take_run(struct le
 }
 
 /* Asks for the lines that the next batch of this size will want. */
-static inline void leat_mpmc_ask_batch(const struct leat_mpmc *ring, const struct leat_mpmc_side *side, size_t n,
+static inline void leat_mpmc_ask_batch(const struct leat_mpmc *ring, const struct leat_mpmc_cursor *side, size_t n,
 				       size_t stride)
 {
 	size_t from = leat_mpmc_index(ring, side->next) * stride, end = ring->capacity * stride;
 
-	if (side->moved - side->failed < LEAT_MPMC_AHEAD_RUN)
+	if (side->moved - side->missed < LEAT_MPMC_AHEAD_RUN)
 		return;
 	for (size_t i = 0; i < n * stride && from + i < end; i += LEAT_SPSC_LINE)
 		leat_prefetch_write(ring->items + from + i);
@@ -451,7 +458,7 @@ static inline void leat_mpmc_ask_batch(const struct leat_mpmc *ring, const struc
 
 /* Up to n items, as far as they stand side by side; answers how many. */
 static inline __attribute__((always_inline)) size_t leat_mpmc_push_batch(struct leat_mpmc *ring,
-									  struct leat_mpmc_side *side,
+									  struct leat_mpmc_cursor *side,
 									  const void *items, size_t n, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
@@ -459,9 +466,9 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_push_batch(struct 
 	unsigned char *slot, *turn;
 	uint64_t pos, full;
 
-	n = leat_mpmc_take_run(ring, side, &ring->tail, LEAT_TURN_FREE, turn_stride, n, &pos);
+	n = leat_mpmc_claim_batch(ring, side, &ring->tail, LEAT_TURN_FREE, turn_stride, n, &pos);
 	if (n == 0) {
-		leat_mpmc_rest(side);
+		leat_mpmc_backoff(side);
 		return 0;
 	}
 	slot = ring->items + leat_mpmc_index(ring, pos) * stride;
@@ -478,16 +485,16 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_push_batch(struct 
 
 /* As pop, up to n items. */
 static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct leat_mpmc *ring,
-									 struct leat_mpmc_side *side, void *items,
+									 struct leat_mpmc_cursor *side, void *items,
 									 size_t n, size_t size)
 {
 	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
 	unsigned char *to = (unsigned char *)items, *slot, *turn;
 	uint64_t pos, free;
 
-	n = leat_mpmc_take_run(ring, side, &ring->head, LEAT_TURN_FULL, turn_stride, n, &pos);
+	n = leat_mpmc_claim_batch(ring, side, &ring->head, LEAT_TURN_FULL, turn_stride, n, &pos);
 	if (n == 0) {
-		leat_mpmc_rest(side);
+		leat_mpmc_backoff(side);
 		return 0;
 	}
 	slot = ring->items + leat_mpmc_index(ring, pos) * stride;
@@ -503,7 +510,7 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct l
 }
 
 /* Whether a batch that moved n stopped because the slots end there, and may go on at the first. */
-static inline bool leat_mpmc_at_end(const struct leat_mpmc_side *side, size_t n)
+static inline bool leat_mpmc_at_end(const struct leat_mpmc_cursor *side, size_t n)
 {
 	return n > 0 && (side->next & side->index_mask) == 0;
 }
@@ -512,7 +519,7 @@ static inline bool leat_mpmc_at_end(const struct leat_mpmc_side *side, size_t n)
  * Takes the one slot that the next claim needs, the oldest of a full ring, if it is in this state (full or skipped). 0
  * where that would make no room, because the ring is not full or a consumer is still in that slot.
  */
-static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_mpmc_claim *claim, unsigned state)
+static inline size_t leat_mpmc_claim_oldest(struct leat_mpmc *ring, struct leat_mpmc_claim *claim, unsigned state)
 {
 	uint64_t lap = (uint64_t)1 << ring->lap_shift, pos = leat_load_rlx(&ring->tail); /* rlx: the swap decides */
 
@@ -521,7 +528,7 @@ static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_m
 	pos -= lap;
 	claim->pos = pos;
 	claim->n = 1;
-	if (leat_mpmc_run(ring, pos, 1, state) == 0)
+	if (leat_mpmc_count_ready(ring, pos, 1, state) == 0)
 		return 0;
 	return leat_cas_acqrel(&ring->head, &pos, leat_mpmc_after(ring, pos, 1)); /* M3 */
 }
@@ -530,7 +537,7 @@ static inline size_t leat_mpmc_take_oldest(struct leat_mpmc *ring, struct leat_m
  * Puts back all but the first n taken items: true, unless another consumer has gone on behind them. (Taking them back
  * leaves every slot and position as before the take, so a swap that sees the same head twice is right.)
  */
-static inline bool leat_mpmc_untake(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t n)
+static inline bool leat_mpmc_unclaim(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t n)
 {
 	uint64_t end = leat_mpmc_after(ring, claim->pos, claim->n);
 
@@ -538,12 +545,12 @@ static inline bool leat_mpmc_untake(struct leat_mpmc *ring, const struct leat_mp
 }
 
 /* Gives taken slots back to the producers. */
-static inline void leat_mpmc_free(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim)
+static inline void leat_mpmc_release(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim)
 {
 	size_t index = leat_mpmc_index(ring, claim->pos);
 	uint64_t turn = leat_mpmc_turn_after(ring, claim->pos);
 
-	for (size_t i = 0; i < claim->n; i++) /* M2: item's loads before turn; pairs with B2 in leat_mpmc_run() */
+	for (size_t i = 0; i < claim->n; i++) /* M2: item's loads before turn; pairs with B2 in leat_mpmc_count_ready() */
 		leat_store_rel(leat_mpmc_turn(ring, index + i), turn);
 }
 
@@ -552,7 +559,7 @@ static inline bool leat_mpmc_skippable(const struct leat_mpmc *ring)
 {
 	uint64_t pos = leat_load_rlx(&ring->head); /* rlx: skip() looks again, and swaps */
 
-	return leat_mpmc_run(ring, pos, 1, LEAT_TURN_SKIPPED) == 1;
+	return leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_SKIPPED) == 1;
 }
 
 /* Consumers: frees the skipped slots at the front. Answers how many, which is room that producers must hear of. */
@@ -561,12 +568,12 @@ static inline size_t leat_mpmc_skip(struct leat_mpmc *ring)
 	struct leat_mpmc_claim claim = { leat_load_rlx(&ring->head), 1 }; /* rlx: a stale one fails the swap */
 	size_t skipped = 0;
 
-	while (leat_mpmc_run(ring, claim.pos, 1, LEAT_TURN_SKIPPED) == 1) {
+	while (leat_mpmc_count_ready(ring, claim.pos, 1, LEAT_TURN_SKIPPED) == 1) {
 		uint64_t pos = claim.pos;
 
 		if (!leat_mpmc_move(&ring->head, ring->single_consumer, &pos, leat_mpmc_after(ring, pos, 1)))
 			return skipped;
-		leat_mpmc_free(ring, &claim);
+		leat_mpmc_release(ring, &claim);
 		skipped++;
 		claim.pos = leat_mpmc_after(ring, claim.pos, 1);
 	}
@@ -587,7 +594,7 @@ static inline bool leat_mpmc_readable(const struct leat_mpmc *ring)
 
 	do {
 		pos = now;
-		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 1 || leat_mpmc_run(ring, pos, 1, LEAT_TURN_SKIPPED) == 1)
+		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FULL) == 1 || leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_SKIPPED) == 1)
 			return true;
 		now = leat_load_rlx(&ring->head); /* rlx: the same */
 	} while (now != pos);
@@ -600,7 +607,7 @@ static inline bool leat_mpmc_writable(const struct leat_mpmc *ring)
 
 	do {
 		pos = now;
-		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FREE) == 1)
+		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FREE) == 1)
 			return true;
 		now = leat_load_rlx(&ring->tail); /* rlx: the same */
 	} while (now != pos);
@@ -617,7 +624,7 @@ static inline bool leat_mpmc_item_behind(const struct leat_mpmc *ring)
 	uint64_t pos = leat_load_rlx(&ring->head), tail = leat_load_rlx(&ring->tail);
 
 	for (; (int64_t)(tail - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
-		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FULL) == 1)
+		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FULL) == 1)
 			return true;
 	return false;
 }
@@ -629,7 +636,7 @@ static inline bool leat_mpmc_room_behind(const struct leat_mpmc *ring)
 	uint64_t pos = leat_load_rlx(&ring->tail), end = leat_load_rlx(&ring->head) + ((uint64_t)1 << ring->lap_shift);
 
 	for (; (int64_t)(end - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
-		if (leat_mpmc_run(ring, pos, 1, LEAT_TURN_FREE) == 1)
+		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FREE) == 1)
 			return true;
 	return false;
 }

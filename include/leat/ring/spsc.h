@@ -1,43 +1,63 @@
 /*
  * leat/ring/spsc.h: a bounded ring for one producer and one consumer.
  *
- * Lamport's ring (Leslie Lamport, "Specifying Concurrent Program Modules", 1983): two positions, each written by one side
- * only. Three things keep the lines between the cores quiet:
+ * Lamport's ring (Leslie Lamport, "Specifying Concurrent Program Modules", 1983): two positions,
+ * each written by one side only. Four things keep the lines between the cores quiet:
  *
- *   - The producer's position travels with the data, as the flag of FastForward does (Giacomoni, Moseley and
- *     Vachharajani, 2008): small items stand in lines, each with a word in front that says how far the producer has
- *     come. One line moves for several items, and a lone item arrives with the line that says that it is there.
- *     Any item value is legal. Items above LEAT_SPSC_PACKED_MAX stand side by side, with one such word for all.
- *   - Each side keeps how far it may go before it must look at the other's word again (Lee, Bu and Chandranmenon, "A
- *     Lock-Free, Cache-Efficient Shared Ring Buffer", 2009). The consumer's position is looked at when the producer has
- *     used up the room that it saw last, not before, so that capacity is exact.
- *   - Who catches up with the other rests for a moment, as long as the run behind him, so that the two do not go on in
- *     step over the same line. A lone item never waits for that: no run, no rest.
+ *   - The producer's position is in the line of the items, as the flag of FastForward is in the slot
+ *     (Giacomoni, Moseley and Vachharajani, "FastForward for Efficient Pipeline Parallelism", 2008).
+ *     A line of small items begins with a word that holds the producer's position. One line moves
+ *     for several items, and a lone item arrives with the line that announces it. Any item value is
+ *     legal. Items above LEAT_SPSC_PACKED_MAX are side by side, with one such word for all.
+ *   - Each side keeps how far it may go before it must read the other side's word again (Lee, Bu and
+ *     Chandranmenon, "A Lock-Free, Cache-Efficient Shared Ring Buffer", 2009). The producer reads
+ *     the consumer's position when it has used up the room that it knows, not before, so capacity
+ *     is exact.
+ *   - Back-off: a side that finds the ring empty (or full), or nearly so, pauses for a time that
+ *     grows with the items that it has moved since its last back-off. Otherwise both sides would go
+ *     on in step, each taking the line that the other is about to use. A side that has moved fewer
+ *     than LEAT_BACKOFF_RUN items does not pause, so a lone item is never delayed.
+ *   - Lines handed back, on processors where that is faster (leat/ring/tuning.h): before the
+ *     consumer leaves a line, it stores to the line what is there. Then the line is modified in the
+ *     consumer's cache, and the producer's next write takes it from there. After mere reads both
+ *     caches share the line, and a write must first invalidate the other copy, which takes longer.
  *
- *     struct leat_spsc ring;                             the producer's thread     struct leat_spsc_side tx;
- *     leat_spsc_init(&ring, &tx, &rx, memory,            if (leat_spsc_can_push(&tx))
- *                    sizeof(item), 1000);                        leat_spsc_push(&tx, &item, sizeof(item));
+ *     struct leat_spsc ring;                         the producer's thread
+ *     struct leat_spsc_cursor tx, rx;                if (leat_spsc_can_push(&tx))
+ *     leat_spsc_init(&ring, &tx, &rx, memory,                leat_spsc_push(&tx, &item, sizeof(item));
+ *                    sizeof(item), 1000);
  *
- * The ring knows nothing of sleeping, closing or scopes; that is the channel's (leat/chan.h). A bare ring's user sees
- * full and empty as plain answers. Any item size, any capacity from 1, exactly.
+ * The ring knows nothing of sleeping, closing or scopes: channels have those (leat/chan.h). A full or
+ * an empty ring is a plain result. Any item size, and any capacity from 1, exactly.
  *
- *     line  field              writer     reader            published by
- *     S     word               producer   consumer          R1
- *           items behind it    producer   consumer          R1 (written), R2 (free again)
- *     C     head               consumer   producer, diag    R2
- *     side  pos                its own    diag              D5; the consumer's relaxed, a number
- *           the rest           its own    -                 private: a struct leat_spsc_side is one thread's
+ *     line    field              writer              reader           published by
+ *     S       word               producer; consumer  consumer         R1
+ *                                (hand-back)
+ *             items behind it    producer            consumer         R1 (written), R2 (free again)
+ *     C       head               consumer            producer, diag   R2
+ *     cursor  pos                its own side        diag             D5; the consumer's relaxed
+ *             the rest           its own side        -                private: a cursor is one thread's
  *
- *     R1  producer stores word  ->  A1  consumer loads word    the items before that position are written
- *     R2  consumer stores head  ->  A2  producer loads head    the items before that position have been read
- *     D5  producer stores pos   ->  D5  a snapshot loads pos   the head that let it go so far (runtime/chan/stat.h)
+ *     R1  producer stores word  ->  A1  consumer loads word   the items before that position are
+ *                                                             written
+ *     R2  consumer stores head  ->  A2  producer loads head   the items before that position have
+ *                                                             been read, and the consumer has
+ *                                                             handed the lines before its line back
+ *     D5  producer stores pos   ->  D5  a snapshot loads pos  the head that let the producer go so
+ *                                                             far (runtime/chan/stat.h)
  *
- * A word says a position of its line's own lap or, before the producer comes there, of an earlier one, which is behind
- * the consumer: so it needs no flag for the lap. There is one line more than the items need, so that the producer
- * never comes to a line that the consumer has not left.
+ * Invariant: a word that the consumer reads is at most the number of items written, and the word of
+ * a line that the producer has not yet reached in this lap is not above the consumer's position. So
+ * a word needs no flag for the lap. There is one line more than the items need, so the producer
+ * never enters a line that the consumer has not left.
  *
- * Positions count items from 0, run free, and do not wrap in practice (64 bits); they are compared by their differences
- * only, so they could.
+ * The hand-back is a second writer of the word. Invariant: it comes before the producer's next store
+ * there. The consumer stores to line l before it releases the first item of line l + 1 (R2), and
+ * because of the spare line the producer enters line l again only after it has read that release
+ * (A2). The value is the one that is there: the position at which line l ends.
+ *
+ * Positions count items from 0. They do not wrap in practice (64 bits), and are only compared by
+ * their differences, so they could.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -46,50 +66,68 @@
 
 #include <leat/atomic.h>
 #include <leat/base.h>
+#include <leat/ring/tuning.h>
 #include <string.h>
 
 enum {
 	LEAT_SPSC_LINE = 64,
-	LEAT_SPSC_PACKED_MAX = 24, /* the largest item of which two stand in a line with its word */
-	LEAT_SPSC_AHEAD_TX = 8,    /* lines that the producer asks for before it writes them */
-	LEAT_SPSC_AHEAD_RX = 4,    /* and the consumer before it reads them */
-	LEAT_SPSC_AHEAD_LARGE = 32, /* the same of items that are not packed: they are known to be written */
-	LEAT_REST_RUN = 64,        /* the shortest run that is followed by a rest, in items */
-	LEAT_REST_MAX = 128        /* the longest rest, in pauses: 1.4 to 6 microseconds on current x86 */
+	LEAT_SPSC_PACKED_MAX = 24, /* the largest item of which two fit in a line with its word */
+	/* How many lines ahead a side prefetches: the producer, to write; the consumer, to read. */
+	LEAT_SPSC_AHEAD_TX = 8,
+	LEAT_SPSC_AHEAD_RX = 4,
+	LEAT_SPSC_AHEAD_BATCH = 8,
+	LEAT_SPSC_AHEAD_LARGE = 32, /* the consumer of items that are not packed */
+	/* A consumer of such items that finds fewer than this backs off before it looks again. */
+	LEAT_SPSC_LARGE_FEW = 256,
+	LEAT_BACKOFF_RUN = 64, /* the shortest run of items that a back-off follows */
+	LEAT_BACKOFF_MAX = 128 /* the longest back-off, in pauses: 1.6 to 6 microseconds on x86 */
 };
+
+/* A back-off takes at most this for each item of the capacity. */
+#define LEAT_SPSC_BACKOFF_PS 780
 
 /* What both sides share, beside the lines. */
 struct leat_spsc {
-	uint64_t tail __attribute__((aligned(LEAT_LINES_APART))); /* the word of items that are not packed */
+	/* the word of items that are not packed */
+	uint64_t tail __attribute__((aligned(LEAT_LINES_APART)));
 	uint64_t head __attribute__((aligned(LEAT_LINES_APART)));
 };
 
 /*
- * One side's own view. A run is what stands side by side: the items of a line, or the whole ring. pos's slot is
- * base + pos * item_size as far as run_end; a position that reaches it goes on to the next run when it is next used.
+ * One side's own view. A run is what is side by side: the items of a line, or the whole ring. The
+ * slot of pos is base + pos * item_size as far as run_end; a position that reaches run_end goes on
+ * to the next run when it is next used.
  */
-struct leat_spsc_side {
-	uint64_t pos;    /* the next item to write, or to read */
-	uint64_t limit;  /* pos may go this far without asking, and not past run_end */
+struct leat_spsc_cursor {
+	uint64_t pos;   /* the next item to write, or to read */
+	uint64_t limit; /* how far pos may go without a look at the other side; not past run_end */
 	uint64_t base;
-	uint64_t *word;  /* the run's: how far the producer has come */
+	uint64_t *word; /* of the run: how far the producer has come */
 	uint64_t *head;
 	size_t item_size;
 
 	uint64_t run_end;
-	uint64_t room;   /* the producer's: the limit but for run_end */
-	unsigned char *line, *lines, *end; /* the run's first byte, the first run's, one past the last's */
-	size_t stride, header, run;        /* bytes from run to run, bytes before its items, its items */
+	uint64_t room; /* the producer's: the limit but for run_end */
+	/* the run's first byte, the first run's, one past the last's */
+	unsigned char *line, *lines, *end;
+	size_t stride, header, run; /* bytes from run to run, bytes before its items, its items */
 	size_t capacity;
-	uint64_t rested;                   /* pos when this side last rested */
-	uint64_t never;                    /* the word of a side that is shut: pos, so that nothing is beyond it */
+	uint64_t backed_off;    /* pos at the last back-off */
+	uint64_t missed;        /* pos when this side last found nothing to do */
+	uint64_t disabled_word; /* the word of a cursor that is disabled: pos, so nothing is beyond it */
 	struct {
 		uint64_t *word;
 		uint64_t limit, run_end, room;
-	} kept; /* while it is shut */
+	} saved; /* while it is disabled */
+	uint32_t backoff_most; /* pauses */
 	bool packed;
-	bool caught_up; /* the producer's last look gained little, the consumer's last batch came short */
+	/* the producer's last look gained little, the consumer's last batch or look came short */
+	bool caught_up;
+	bool hand_back;
 };
+
+/* Inlined whatever the compiler thinks: a constant item_size must reach each copy. */
+#define LEAT_RING_INLINE static inline __attribute__((always_inline))
 
 /* The largest power of two that divides an item's size, at most 64. */
 static inline size_t leat_item_align(size_t item_size)
@@ -99,30 +137,45 @@ static inline size_t leat_item_align(size_t item_size)
 	return align < 64 ? align : 64;
 }
 
-static inline size_t leat_spsc_header(size_t item_size)
+LEAT_RING_INLINE size_t leat_spsc_header(size_t item_size)
 {
 	size_t align = leat_item_align(item_size);
 
-	return item_size > LEAT_SPSC_PACKED_MAX ? 0 : align > sizeof(uint64_t) ? align : sizeof(uint64_t);
+	if (item_size > LEAT_SPSC_PACKED_MAX)
+		return 0;
+	return align > sizeof(uint64_t) ? align : sizeof(uint64_t);
 }
 
 /* Items of a run. */
-static inline size_t leat_spsc_run(size_t item_size, size_t capacity)
+LEAT_RING_INLINE size_t leat_spsc_run(size_t item_size, size_t capacity)
 {
-	return item_size > LEAT_SPSC_PACKED_MAX ? capacity : (LEAT_SPSC_LINE - leat_spsc_header(item_size)) / item_size;
+	if (item_size > LEAT_SPSC_PACKED_MAX)
+		return capacity;
+	return (LEAT_SPSC_LINE - leat_spsc_header(item_size)) / item_size;
 }
 
-/* The memory that init needs, aligned to 64 bytes; 0 when that is more than a size_t can say. */
+/* The memory that init needs, aligned to 64 bytes; 0 if a size_t cannot hold its size. */
 static inline size_t leat_spsc_bytes(size_t item_size, size_t capacity)
 {
 	size_t run = leat_spsc_run(item_size, capacity), bytes;
 
 	if (item_size > LEAT_SPSC_PACKED_MAX)
 		return __builtin_mul_overflow(capacity, item_size, &bytes) ? 0 : bytes;
-	return __builtin_mul_overflow((capacity - 1) / run + 2, (size_t)LEAT_SPSC_LINE, &bytes) ? 0 : bytes;
+	if (__builtin_mul_overflow((capacity - 1) / run + 2, (size_t)LEAT_SPSC_LINE, &bytes))
+		return 0;
+	return bytes;
 }
 
-static inline void leat_spsc_enter_run(struct leat_spsc_side *side, unsigned char *line)
+/* Pauses that take at most so much time for each item of the capacity. */
+static inline uint32_t leat_backoff_most(size_t capacity, uint32_t ps)
+{
+	uint64_t pauses = capacity < UINT32_MAX ? capacity : UINT32_MAX;
+
+	pauses = pauses * ps / leat_ring_tune().pause_ps;
+	return pauses < LEAT_BACKOFF_MAX ? (uint32_t)pauses : (uint32_t)LEAT_BACKOFF_MAX;
+}
+
+LEAT_RING_INLINE void leat_spsc_enter_run(struct leat_spsc_cursor *side, unsigned char *line)
 {
 	side->line = line;
 	side->base = (uint64_t)(uintptr_t)line + side->header - side->pos * side->item_size;
@@ -131,8 +184,8 @@ static inline void leat_spsc_enter_run(struct leat_spsc_side *side, unsigned cha
 		side->word = (uint64_t *)(void *)line;
 }
 
-static inline void leat_spsc_init_side(struct leat_spsc_side *side, struct leat_spsc *ring, void *memory,
-				       size_t item_size, size_t capacity)
+static inline void leat_spsc_init_cursor(struct leat_spsc_cursor *side, struct leat_spsc *ring,
+                                         void *memory, size_t item_size, size_t capacity)
 {
 	memset(side, 0, sizeof(*side));
 	side->packed = item_size <= LEAT_SPSC_PACKED_MAX;
@@ -145,100 +198,152 @@ static inline void leat_spsc_init_side(struct leat_spsc_side *side, struct leat_
 	side->end = side->lines + leat_spsc_bytes(item_size, capacity);
 	side->word = &ring->tail;
 	side->head = &ring->head;
+	side->backoff_most = leat_backoff_most(capacity, LEAT_SPSC_BACKOFF_PS);
 	leat_spsc_enter_run(side, side->lines);
 }
 
 /* memory: leat_spsc_bytes() bytes, all zero, aligned to 64; it stays the caller's. */
-static inline void leat_spsc_init(struct leat_spsc *ring, struct leat_spsc_side *tx, struct leat_spsc_side *rx,
-				  void *memory, size_t item_size, size_t capacity)
+static inline void leat_spsc_init(struct leat_spsc *ring, struct leat_spsc_cursor *tx,
+                                  struct leat_spsc_cursor *rx, void *memory, size_t item_size,
+                                  size_t capacity)
 {
-	leat_store_rlx(&ring->tail, 0); /* rlx: nobody else knows the ring yet */
+	leat_store_rlx(&ring->tail, 0); /* rlx: no other thread knows the ring yet */
 	leat_store_rlx(&ring->head, 0); /* rlx: the same */
-	leat_spsc_init_side(tx, ring, memory, item_size, capacity);
-	leat_spsc_init_side(rx, ring, memory, item_size, capacity);
+	leat_spsc_init_cursor(tx, ring, memory, item_size, capacity);
+	leat_spsc_init_cursor(rx, ring, memory, item_size, capacity);
 	tx->room = capacity; /* a new ring is all room */
+	rx->hand_back = leat_ring_tune().hand_back;
 }
 
-/* Makes every can_push() and can_pop() of this side answer no, until it is opened again. */
-static inline void leat_spsc_shut(struct leat_spsc_side *side)
+/* Makes can_push() and can_pop() of this side return false, until it is enabled again. */
+static inline void leat_spsc_disable(struct leat_spsc_cursor *side)
 {
-	side->kept.word = side->word;
-	side->kept.limit = side->limit;
-	side->kept.run_end = side->run_end;
-	side->kept.room = side->room;
-	side->limit = side->room = side->never = side->pos;
-	side->run_end = side->pos - 1; /* behind, so that pos is not at it */
-	side->word = &side->never;
+	side->saved.word = side->word;
+	side->saved.limit = side->limit;
+	side->saved.run_end = side->run_end;
+	side->saved.room = side->room;
+	side->limit = side->room = side->disabled_word = side->pos;
+	side->run_end = side->pos - 1; /* behind pos, so that pos is not at it */
+	side->word = &side->disabled_word;
 }
 
-static inline void leat_spsc_open(struct leat_spsc_side *side)
+static inline void leat_spsc_enable(struct leat_spsc_cursor *side)
 {
-	side->word = side->kept.word;
-	side->limit = side->kept.limit;
-	side->run_end = side->kept.run_end;
-	side->room = side->kept.room;
+	side->word = side->saved.word;
+	side->limit = side->saved.limit;
+	side->run_end = side->saved.run_end;
+	side->room = side->saved.room;
 }
 
-static inline bool leat_spsc_is_shut(const struct leat_spsc_side *side)
+static inline bool leat_spsc_is_disabled(const struct leat_spsc_cursor *side)
 {
-	return side->word == &side->never;
+	return side->word == &side->disabled_word;
 }
 
-/* Goes on to the next run, and asks for the line `ahead` of it, to write it or to read it; 0: asks for none. */
-static inline void leat_spsc_next_run(struct leat_spsc_side *side, size_t ahead, bool write)
+/* --- from run to run --- */
+
+LEAT_RING_INLINE unsigned char *leat_spsc_line_after(const struct leat_spsc_cursor *side,
+                                                     unsigned char *line)
 {
-	unsigned char *line = side->line + side->stride, *far;
+	line += LEAT_SPSC_LINE;
+	return line == side->end ? side->lines : line;
+}
+
+/* The line so many lines ahead; some other line if the ring has fewer. */
+LEAT_RING_INLINE unsigned char *leat_spsc_line_ahead(const struct leat_spsc_cursor *side,
+                                                     unsigned char *line, size_t ahead)
+{
+	line += ahead * LEAT_SPSC_LINE;
+	return line < side->end ? line : line - (side->end - side->lines);
+}
+
+LEAT_RING_INLINE bool leat_spsc_has_lines(const struct leat_spsc_cursor *side, size_t lines)
+{
+	return (size_t)(side->end - side->lines) > lines * LEAT_SPSC_LINE;
+}
+
+/* The consumer leaves a line of which it has read all items: see Lines handed back. */
+LEAT_RING_INLINE void leat_spsc_hand_line_back(const struct leat_spsc_cursor *rx, uint64_t *word,
+                                               uint64_t end)
+{
+	if (rx->hand_back)
+		leat_store_rlx(word, end); /* rlx: R2 of the next item orders it before R1 there */
+}
+
+/* The same for so many bytes of items that are not packed: a byte of each line. */
+LEAT_RING_INLINE void leat_spsc_hand_items_back(const struct leat_spsc_cursor *rx, void *items,
+                                                size_t bytes)
+{
+	volatile unsigned char *at = (volatile unsigned char *)items;
+
+	if (rx->hand_back)
+		for (size_t i = 0; i < bytes; i += LEAT_SPSC_LINE)
+			at[i] = at[i];
+}
+
+/* Goes on to the next run, and prefetches the line `ahead` of it; 0: prefetches none. */
+LEAT_RING_INLINE void leat_spsc_next_run(struct leat_spsc_cursor *side, size_t ahead, bool write)
+{
+	unsigned char *line = side->line + side->stride;
 
 	if (line == side->end)
 		line = side->lines;
 	leat_spsc_enter_run(side, line);
-	if (!side->packed || ahead == 0)
+	if (!side->packed || ahead == 0 || !leat_spsc_has_lines(side, ahead))
 		return;
-	far = line + ahead * LEAT_SPSC_LINE;
-	if (far >= side->end)
-		far -= side->end - side->lines;
-	if (far >= side->end)
-		return; /* the ring is smaller than that */
+	line = leat_spsc_line_ahead(side, line, ahead);
 	if (!write)
-		__builtin_prefetch(far, 0);
-	else if (side->room - side->pos > ahead * side->run) /* not from under a consumer who still reads it */
-		leat_prefetch_write(far);
+		__builtin_prefetch(line, 0);
+	/* else only a line that the consumer no longer reads */
+	else if (side->room - side->pos > ahead * side->run)
+		leat_prefetch_write(line);
 }
 
-/* As many pauses as steps were made since the last rest, up to `most`. Out of line; not for long. */
-static __attribute__((noinline, unused)) void leat_rest(uint64_t *rested, uint64_t now, uint64_t most)
-{
-	uint64_t pauses = now - *rested;
+/* --- back-off --- */
 
-	*rested = now;
-	if (most > LEAT_REST_MAX)
-		most = LEAT_REST_MAX;
+/*
+ * Pauses once for each step since the last back-off, at most `most` times. Out of line: not for the
+ * fast path.
+ */
+static __attribute__((noinline, unused)) void leat_backoff(uint64_t *backed_off, uint64_t now,
+                                                           uint32_t most)
+{
+	uint64_t pauses = now - *backed_off;
+
+	*backed_off = now;
 	for (pauses = pauses < most ? pauses : most; pauses > 0; pauses--)
 		leat_pause();
 }
 
 /*
- * Caught up with the other side: rests, if there was a run since it last did. Otherwise the two would go on in step, each
- * taking the line that the other is about to use. A lone item is never kept waiting by this.
+ * This side found nothing to do, or little. It backs off if it has moved a run of items since its
+ * last back-off. Single items, with a miss after each, are no run: 64 round trips would add up to
+ * one, and then one of them would be late.
  */
-static inline void leat_spsc_rest(struct leat_spsc_side *side)
+static __attribute__((noinline, unused)) void leat_spsc_backoff(struct leat_spsc_cursor *side)
 {
-	if (side->pos - side->rested >= LEAT_REST_RUN)
-		leat_rest(&side->rested, side->pos, side->capacity / 16);
+	if (side->pos - side->missed == 1)
+		side->backed_off = side->pos;
+	side->missed = side->pos;
+	if (side->pos - side->backed_off >= LEAT_BACKOFF_RUN)
+		leat_backoff(&side->backed_off, side->pos, side->backoff_most);
 }
 
+/* --- room and items --- */
+
 /*
- * The producer: looks at the consumer's position. Whether there is room beyond pos. A look takes the line that the
- * consumer writes for each item, so one that gained little is followed by a rest before the next.
+ * The producer reads the consumer's position. Returns whether there is room beyond pos. This takes
+ * the line that the consumer writes for each item, so after a look that gained little the producer
+ * backs off before the next.
  */
-static inline bool leat_spsc_look_for_room(struct leat_spsc_side *tx)
+static inline bool leat_spsc_refresh_head(struct leat_spsc_cursor *tx)
 {
 	uint64_t room;
 
-	if (leat_spsc_is_shut(tx))
+	if (leat_spsc_is_disabled(tx))
 		return false;
 	if (tx->caught_up)
-		leat_spsc_rest(tx);
+		leat_spsc_backoff(tx);
 	/* A2: slots free; pairs with R2 in leat_spsc_release_to() */
 	room = leat_load_acq(tx->head) + tx->capacity;
 	tx->caught_up = room - tx->room < tx->capacity / 8;
@@ -246,8 +351,8 @@ static inline bool leat_spsc_look_for_room(struct leat_spsc_side *tx)
 	return room != tx->pos;
 }
 
-/* The producer, at its limit: whether it may go on, without a look at the consumer. */
-static inline bool leat_spsc_go_on(struct leat_spsc_side *tx)
+/* The producer, at its limit. Returns whether it may go on without a look at the consumer. */
+LEAT_RING_INLINE bool leat_spsc_extend_limit(struct leat_spsc_cursor *tx)
 {
 	if (tx->pos == tx->run_end)
 		leat_spsc_next_run(tx, LEAT_SPSC_AHEAD_TX, true);
@@ -255,80 +360,155 @@ static inline bool leat_spsc_go_on(struct leat_spsc_side *tx)
 	return tx->limit != tx->pos;
 }
 
-/* Room for one item, looking at the consumer's position where that is needed. */
-static inline bool leat_spsc_can_push(struct leat_spsc_side *tx)
+/* Whether there is room for an item. Reads the consumer's position if need be. */
+LEAT_RING_INLINE bool leat_spsc_can_push(struct leat_spsc_cursor *tx)
 {
-	return tx->pos != tx->limit || leat_spsc_go_on(tx) || (leat_spsc_look_for_room(tx) && leat_spsc_go_on(tx));
+	return tx->pos != tx->limit || leat_spsc_extend_limit(tx) ||
+	       (leat_spsc_refresh_head(tx) && leat_spsc_extend_limit(tx));
 }
 
-/* The consumer, at its limit: looks at how far the producer has come; asks for lines ahead as leat_spsc_next_run(). */
-static inline bool leat_spsc_look_for_items(struct leat_spsc_side *rx, size_t ahead)
+/* The consumer, at its limit, reads how far the producer has come. ahead: leat_spsc_next_run(). */
+LEAT_RING_INLINE bool leat_spsc_refresh_tail(struct leat_spsc_cursor *rx, size_t ahead)
 {
 	uint64_t tail;
 
-	if (rx->pos == rx->run_end)
+	if (rx->pos == rx->run_end) {
+		if (rx->packed)
+			leat_spsc_hand_line_back(rx, rx->word, rx->pos);
 		leat_spsc_next_run(rx, ahead, false);
+	}
 	tail = leat_load_acq(rx->word); /* A1: items written; pairs with R1 in leat_spsc_publish_to() */
 	if ((int64_t)(tail - rx->pos) <= 0)
 		return false;
+	rx->caught_up = !rx->packed && tail - rx->pos < LEAT_SPSC_LARGE_FEW;
 	rx->limit = tail - rx->pos < rx->run_end - rx->pos ? tail : rx->run_end;
 	return true;
 }
 
-/* One item, or more. */
-static inline bool leat_spsc_can_pop(struct leat_spsc_side *rx)
+/* Whether there is an item. */
+LEAT_RING_INLINE bool leat_spsc_can_pop(struct leat_spsc_cursor *rx)
 {
-	if (leat_likely(rx->pos != rx->limit) || leat_spsc_look_for_items(rx, LEAT_SPSC_AHEAD_RX))
+	if (leat_likely(rx->pos != rx->limit))
 		return true;
-	leat_spsc_rest(rx);
+	if (!rx->packed && rx->caught_up)
+		leat_spsc_backoff(rx);
+	if (leat_spsc_refresh_tail(rx, LEAT_SPSC_AHEAD_RX))
+		return true;
+	leat_spsc_backoff(rx);
 	return false;
 }
 
-static inline void *leat_spsc_slot_of(const struct leat_spsc_side *side, uint64_t pos, size_t item_size)
+LEAT_RING_INLINE void *leat_spsc_slot_of(const struct leat_spsc_cursor *side, uint64_t pos,
+                                         size_t item_size)
 {
 	return (void *)(uintptr_t)(side->base + pos * item_size); /* an address, kept as a number */
 }
 
-static inline void *leat_spsc_slot(const struct leat_spsc_side *side, size_t item_size)
+LEAT_RING_INLINE void *leat_spsc_slot(const struct leat_spsc_cursor *side, size_t item_size)
 {
 	return leat_spsc_slot_of(side, side->pos, item_size);
 }
 
-/* The producer: publishes the items from its position to this one. */
-static inline void leat_spsc_publish_to(struct leat_spsc_side *tx, uint64_t pos)
+/* The producer publishes the items from its position to this one. */
+LEAT_RING_INLINE void leat_spsc_publish_to(struct leat_spsc_cursor *tx, uint64_t pos)
 {
-	leat_store_rel(&tx->pos, pos); /* D5: the head that made room; pairs with a look at the channel's books, count_tail() */
-	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
+	/* D5: the head that made room; pairs with count_tail() */
+	leat_store_rel(&tx->pos, pos);
+	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_refresh_tail() */
 }
 
-/* The consumer: gives the slots from its position to this one back. */
-static inline void leat_spsc_release_to(struct leat_spsc_side *rx, uint64_t pos)
+/* The consumer frees the slots from its position to this one. */
+LEAT_RING_INLINE void leat_spsc_release_to(struct leat_spsc_cursor *rx, uint64_t pos)
 {
 	leat_store_rlx(&rx->pos, pos); /* rlx: only this thread writes it */
-	leat_store_rel(rx->head, pos); /* R2: slots' loads before head; pairs with A2 in leat_spsc_look_for_room() */
+	/* R2: slots' loads, and lines handed back, before head; pairs with A2 in leat_spsc_refresh_head() */
+	leat_store_rel(rx->head, pos);
 }
 
-/* The producer: publishes the n items at pos. */
-static inline void leat_spsc_publish(struct leat_spsc_side *tx, size_t n)
+/* The producer publishes the n items at pos. */
+static inline void leat_spsc_publish(struct leat_spsc_cursor *tx, size_t n)
 {
 	leat_spsc_publish_to(tx, tx->pos + n);
 }
 
-/* The consumer: gives the n slots at pos back. */
-static inline void leat_spsc_release(struct leat_spsc_side *rx, size_t n)
+/* The consumer frees the n slots at pos. */
+static inline void leat_spsc_release(struct leat_spsc_cursor *rx, size_t n)
 {
+	if (!rx->packed)
+		leat_spsc_hand_items_back(rx, leat_spsc_slot(rx, rx->item_size), n * rx->item_size);
 	leat_spsc_release_to(rx, rx->pos + n);
 }
 
-/* Where items are not packed, each asks for the lines that one a few lines on will want, as far as the run goes. */
-static inline void leat_spsc_ask_ahead(const struct leat_spsc_side *side, size_t size, size_t ahead, bool write)
+/* --- single items --- */
+
+/* Bytes of an item that its sender has not set, such as padding, are copied too. */
+#ifndef __clang__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
+/*
+ * Copies an item into its slot. Word by word through registers: the caller has often just built the
+ * item by word stores, and a wider load would wait until those have left the store buffer, behind
+ * the item before.
+ */
+LEAT_RING_INLINE void leat_spsc_copy_in(void *to, const void *from, size_t size)
+{
+	if (!__builtin_constant_p(size) || size % sizeof(uint64_t) != 0 || size > 128) {
+		memcpy(to, from, size);
+		return;
+	}
+	for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, (const unsigned char *)from + i, sizeof(word));
+		__asm__("" : "+r"(word)); /* else the compiler makes wide copies of the loop */
+		memcpy((unsigned char *)to + i, &word, sizeof(word));
+	}
+}
+
+#ifndef __clang__
+#pragma GCC diagnostic pop
+#endif
+
+#ifdef __AVX__
+typedef uint64_t leat_widest __attribute__((vector_size(32), aligned(1), may_alias));
+#else
+typedef uint64_t leat_widest __attribute__((vector_size(16), aligned(1), may_alias));
+#endif
+
+/*
+ * Copies an item out of its slot by the widest stores that there are: whatever loads of the item
+ * follow, each is served by one store, and need not wait.
+ */
+LEAT_RING_INLINE void leat_spsc_copy_out(void *to, const void *from, size_t size)
+{
+	const unsigned char *source = (const unsigned char *)from;
+	unsigned char *copy = (unsigned char *)to;
+
+	if (!__builtin_constant_p(size) || size % sizeof(leat_widest) != 0 || size > 256) {
+		memcpy(to, from, size);
+		return;
+	}
+	for (size_t i = 0; i < size; i += sizeof(leat_widest))
+		*(leat_widest *)(void *)(copy + i) = *(const leat_widest *)(const void *)(source + i);
+}
+
+/*
+ * Where items are not packed, each push and pop prefetches the lines that an item some lines further
+ * on will need, as far as the limit. The consumer prefetches to write where it hands lines back.
+ */
+LEAT_RING_INLINE void leat_spsc_prefetch(const struct leat_spsc_cursor *side, size_t size,
+                                         size_t ahead, bool write)
 {
 	const size_t items = ahead * LEAT_SPSC_LINE / size + 1;
 
 	if (side->limit - side->pos <= items)
 		return;
 	for (size_t at = 0; at < size; at += LEAT_SPSC_LINE) {
-		const unsigned char *far = (const unsigned char *)leat_spsc_slot(side, size) + items * size + at;
+		const unsigned char *far =
+			(const unsigned char *)leat_spsc_slot(side, size) + items * size + at;
 
 		if (write)
 			leat_prefetch_write(far);
@@ -337,46 +517,63 @@ static inline void leat_spsc_ask_ahead(const struct leat_spsc_side *side, size_t
 	}
 }
 
+LEAT_RING_INLINE bool leat_spsc_is_packed(const struct leat_spsc_cursor *side, size_t size)
+{
+	return __builtin_constant_p(size) ? size <= LEAT_SPSC_PACKED_MAX : side->packed;
+}
+
 /*
- * One item, after can_push() or can_pop() said yes. size is item_size, as a constant where the caller has one. The position
- * is read once: to the compiler, the copy may have changed it.
+ * One item, after can_push() or can_pop() returned true. size is item_size, as a constant if the
+ * caller has one. The position is read once: to the compiler, the copy may have changed it.
  */
-static inline void leat_spsc_push(struct leat_spsc_side *tx, const void *item, size_t size)
+LEAT_RING_INLINE void leat_spsc_push(struct leat_spsc_cursor *tx, const void *item, size_t size)
 {
 	const uint64_t pos = tx->pos;
 
-	if (size > LEAT_SPSC_PACKED_MAX)
-		leat_spsc_ask_ahead(tx, size, LEAT_SPSC_AHEAD_TX, true);
-	memcpy(leat_spsc_slot_of(tx, pos, size), item, size);
+	if (!leat_spsc_is_packed(tx, size))
+		leat_spsc_prefetch(tx, size, LEAT_SPSC_AHEAD_TX, true);
+	leat_spsc_copy_in(leat_spsc_slot_of(tx, pos, size), item, size);
 	leat_spsc_publish_to(tx, pos + 1);
 }
 
-static inline void leat_spsc_pop(struct leat_spsc_side *rx, void *item, size_t size)
+LEAT_RING_INLINE void leat_spsc_pop(struct leat_spsc_cursor *rx, void *item, size_t size)
 {
 	const uint64_t pos = rx->pos;
+	void *slot = leat_spsc_slot_of(rx, pos, size);
 
-	if (size > LEAT_SPSC_PACKED_MAX)
-		leat_spsc_ask_ahead(rx, size, LEAT_SPSC_AHEAD_LARGE, false);
-	memcpy(item, leat_spsc_slot_of(rx, pos, size), size);
+	if (!leat_spsc_is_packed(rx, size))
+		leat_spsc_prefetch(rx, size, LEAT_SPSC_AHEAD_LARGE, rx->hand_back);
+	leat_spsc_copy_out(item, slot, size);
+	if (!leat_spsc_is_packed(rx, size))
+		leat_spsc_hand_items_back(rx, slot, size);
 	leat_spsc_release_to(rx, pos + 1);
 }
 
-/* In place: how many slots, up to want and to the run's end, stand at *items for writing; 0 when full. */
-static inline size_t leat_spsc_claim(struct leat_spsc_side *tx, size_t want, void **items)
+/* --- in place --- */
+
+/*
+ * Returns how many slots, up to want and to the run's end, are at *items for writing; 0 if the ring
+ * is full.
+ */
+static inline size_t leat_spsc_claim(struct leat_spsc_cursor *tx, size_t want, void **items)
 {
 	uint64_t n;
 
 	if (!leat_spsc_can_push(tx))
 		return 0;
 	n = tx->limit - tx->pos;
-	if (n < want && tx->limit != tx->run_end && leat_spsc_look_for_room(tx) && leat_spsc_go_on(tx))
+	if (n < want && tx->limit != tx->run_end && leat_spsc_refresh_head(tx) &&
+	    leat_spsc_extend_limit(tx))
 		n = tx->limit - tx->pos;
 	*items = leat_spsc_slot(tx, tx->item_size);
 	return (size_t)(n < want ? n : want);
 }
 
-/* In place: how many items, up to want and to the run's end, stand at *items for reading; 0 when empty. */
-static inline size_t leat_spsc_peek(struct leat_spsc_side *rx, size_t want, void **items)
+/*
+ * Returns how many items, up to want and to the run's end, are at *items for reading; 0 if the ring
+ * is empty.
+ */
+static inline size_t leat_spsc_peek(struct leat_spsc_cursor *rx, size_t want, void **items)
 {
 	uint64_t n;
 
@@ -384,29 +581,163 @@ static inline size_t leat_spsc_peek(struct leat_spsc_side *rx, size_t want, void
 		return 0;
 	n = rx->limit - rx->pos;
 	if (n < want && rx->limit != rx->run_end) {
-		leat_spsc_look_for_items(rx, 0);
+		leat_spsc_refresh_tail(rx, 0);
 		n = rx->limit - rx->pos;
 	}
 	*items = leat_spsc_slot(rx, rx->item_size);
 	return (size_t)(n < want ? n : want);
 }
 
-/* A full line of small items is copied as one piece, where the size is a constant. */
-static inline __attribute__((always_inline)) void leat_spsc_copy(void *to, const void *from, size_t n, size_t size)
+/* --- batches of items whose lines the compiler knows: a line at a time --- */
+
+/* Copies less than a line, without a call: in two pieces that may overlap. */
+LEAT_RING_INLINE void leat_spsc_copy_part(void *to, const void *from, size_t bytes, size_t size)
 {
-	if (__builtin_constant_p(size) && size <= LEAT_SPSC_PACKED_MAX && n == leat_spsc_run(size, 0))
-		memcpy(to, from, leat_spsc_run(size, 0) * size);
-	else
-		memcpy(to, from, n * size);
+	unsigned char *t = (unsigned char *)to;
+	const unsigned char *f = (const unsigned char *)from;
+
+	if (size < 8) {
+		memcpy(t, f, bytes);
+	} else if (bytes >= 32) {
+		memcpy(t, f, 32);
+		memcpy(t + bytes - 32, f + bytes - 32, 32);
+	} else if (bytes >= 16) {
+		memcpy(t, f, 16);
+		memcpy(t + bytes - 16, f + bytes - 16, 16);
+	} else if (bytes >= 8) {
+		memcpy(t, f, 8);
+		memcpy(t + bytes - 8, f + bytes - 8, 8);
+	}
+}
+
+/* Where a batch has left a side: somewhere in this line, which ends at run_end. */
+LEAT_RING_INLINE void leat_spsc_set_line(struct leat_spsc_cursor *side, unsigned char *line,
+                                         uint64_t run_end, size_t size)
+{
+	side->line = line;
+	side->word = (uint64_t *)(void *)line;
+	side->base = (uint64_t)(uintptr_t)line + leat_spsc_header(size) -
+	             (run_end - leat_spsc_run(size, 0)) * size;
+	side->run_end = run_end;
+}
+
+/* The producer goes on to the next line in the midst of a batch. */
+LEAT_RING_INLINE unsigned char *leat_spsc_enter_line(const struct leat_spsc_cursor *tx,
+                                                     unsigned char *line, uint64_t left, size_t run)
+{
+	line = leat_spsc_line_after(tx, line);
+	if (left > (LEAT_SPSC_AHEAD_BATCH + 1) * run && leat_spsc_has_lines(tx, LEAT_SPSC_AHEAD_BATCH))
+		leat_prefetch_write(leat_spsc_line_ahead(tx, line, LEAT_SPSC_AHEAD_BATCH));
+	return line;
+}
+
+/* Writes the n items from pos on, for which there is room. Position, line and word are in locals. */
+LEAT_RING_INLINE void leat_spsc_push_lines(struct leat_spsc_cursor *tx, const unsigned char *from,
+                                           size_t n, size_t size)
+{
+	const size_t header = leat_spsc_header(size), run = leat_spsc_run(size, 0);
+	const uint64_t end = tx->pos + n, room = tx->room;
+	uint64_t pos = tx->pos, run_end = tx->run_end;
+	unsigned char *line = tx->line;
+
+	leat_store_rel(&tx->pos, end); /* D5: the head that made room; pairs with count_tail() */
+	if (pos != run_end) {          /* the rest of a line */
+		size_t k = run_end - pos < n ? (size_t)(run_end - pos) : n;
+
+		leat_spsc_copy_part(line + header + (run - (run_end - pos)) * size, from, k * size, size);
+		from += k * size;
+		pos += k;
+		/* R1: items before word; pairs with A1 in leat_spsc_read_line() */
+		leat_store_rel((uint64_t *)(void *)line, pos);
+	}
+	while (end - pos >= run) {
+		line = leat_spsc_enter_line(tx, line, room - pos, run);
+		memcpy(line + header, from, run * size);
+		from += run * size;
+		run_end = pos += run;
+		leat_store_rel((uint64_t *)(void *)line, pos); /* R1: the same */
+	}
+	if (pos != end) {
+		line = leat_spsc_enter_line(tx, line, room - pos, run);
+		leat_spsc_copy_part(line + header, from, (size_t)(end - pos) * size, size);
+		run_end = pos + run;
+		leat_store_rel((uint64_t *)(void *)line, end); /* R1: the same */
+	}
+	leat_spsc_set_line(tx, line, run_end, size);
+	tx->limit = room - end < run_end - end ? room : run_end;
+}
+
+/* Reads how far the line of pos is filled, as far as its end. */
+LEAT_RING_INLINE uint64_t leat_spsc_read_line(const unsigned char *line, uint64_t pos,
+                                              uint64_t run_end)
+{
+	/* A1: items written; pairs with R1 in leat_spsc_push_lines() */
+	uint64_t tail = leat_load_acq((const uint64_t *)(const void *)line);
+
+	if ((int64_t)(tail - pos) < 0)
+		return pos;
+	return tail - pos < run_end - pos ? tail : run_end;
 }
 
 /*
- * A batch keeps what it moves in registers. Stores to the side for each line would fill the store buffer behind the other
- * side's line; and reading fields back together, as copying the struct does, waits for all stores before them.
+ * Reads up to n items, and stops at a line that is not full. Returns the position behind them, which
+ * the caller releases: all lines at once, after the last was read.
  */
-static inline void leat_spsc_begin(struct leat_spsc_side *now, const struct leat_spsc_side *side)
+LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsigned char *to,
+                                              size_t n, size_t size)
 {
-	now->pos = leat_load_rlx(&side->pos);         /* rlx: only this thread writes it; one load for one field */
+	const size_t header = leat_spsc_header(size), run = leat_spsc_run(size, 0);
+	const uint64_t end = rx->pos + n;
+	const bool prefetches = leat_spsc_has_lines(rx, LEAT_SPSC_AHEAD_BATCH);
+	uint64_t pos = rx->pos, run_end = rx->run_end, limit = rx->limit;
+	unsigned char *line = rx->line;
+
+	if (pos != run_end) { /* the rest of a line */
+		size_t k;
+
+		if (limit != run_end)
+			limit = leat_spsc_read_line(line, pos, run_end);
+		k = limit - pos < n ? (size_t)(limit - pos) : n;
+		leat_spsc_copy_part(to, line + header + (run - (run_end - pos)) * size, k * size, size);
+		to += k * size;
+		pos += k;
+	}
+	while (pos == run_end && pos != end) {
+		size_t k;
+
+		leat_spsc_hand_line_back(rx, (uint64_t *)(void *)line, pos);
+		line = leat_spsc_line_after(rx, line);
+		run_end = pos + run;
+		if (prefetches)
+			__builtin_prefetch(leat_spsc_line_ahead(rx, line, LEAT_SPSC_AHEAD_BATCH), 0);
+		limit = leat_spsc_read_line(line, pos, run_end);
+		if (leat_likely(limit == run_end && end - pos >= run)) {
+			memcpy(to, line + header, run * size);
+			to += run * size;
+			pos = run_end;
+			continue;
+		}
+		k = limit - pos < end - pos ? (size_t)(limit - pos) : (size_t)(end - pos);
+		leat_spsc_copy_part(to, line + header, k * size, size);
+		pos += k;
+		break;
+	}
+	leat_spsc_set_line(rx, line, run_end, size);
+	rx->limit = limit;
+	return pos;
+}
+
+/* --- batches of any items --- */
+
+/*
+ * A batch keeps what it moves in registers. Stores to the cursor for each line would fill the store
+ * buffer behind the other side's line; and reading fields back together, as copying the struct does,
+ * waits for all stores before them.
+ */
+static inline void leat_spsc_begin(struct leat_spsc_cursor *now,
+                                   const struct leat_spsc_cursor *side)
+{
+	now->pos = leat_load_rlx(&side->pos);         /* rlx: only this thread writes it; one load each */
 	now->limit = leat_load_rlx(&side->limit);     /* rlx: the same */
 	now->base = leat_load_rlx(&side->base);       /* rlx: the same */
 	now->run_end = leat_load_rlx(&side->run_end); /* rlx: the same */
@@ -420,9 +751,10 @@ static inline void leat_spsc_begin(struct leat_spsc_side *now, const struct leat
 	now->header = side->header;
 	now->run = side->run;
 	now->packed = side->packed;
+	now->hand_back = side->hand_back;
 }
 
-static inline void leat_spsc_end(struct leat_spsc_side *side, const struct leat_spsc_side *now)
+static inline void leat_spsc_end(struct leat_spsc_cursor *side, const struct leat_spsc_cursor *now)
 {
 	side->limit = now->limit;
 	side->base = now->base;
@@ -432,71 +764,122 @@ static inline void leat_spsc_end(struct leat_spsc_side *side, const struct leat_
 	leat_store_rlx(&side->pos, now->pos); /* rlx: only this thread writes it */
 }
 
-/*
- * Up to n items, in order; answers how many. size is item_size, as a constant where the caller has one. Looks for room
- * once: looking again for each line that comes free keeps both sides in step.
- */
-static inline __attribute__((always_inline)) size_t leat_spsc_push_batch(struct leat_spsc_side *tx, const void *items, size_t n, size_t size)
+/* Prefetches the lines of the next batch, if it is as large as this one and they are within the limit. */
+LEAT_RING_INLINE void leat_spsc_prefetch_batch(const struct leat_spsc_cursor *now, size_t n,
+                                               size_t size, bool write)
 {
-	const unsigned char *from = (const unsigned char *)items;
-	struct leat_spsc_side now;
-	size_t left;
+	if (size <= LEAT_SPSC_PACKED_MAX || now->limit - now->pos < n)
+		return;
+	for (size_t at = 0; at < n * size; at += LEAT_SPSC_LINE) {
+		const unsigned char *line = (const unsigned char *)leat_spsc_slot(now, size) + at;
 
-	if (tx->room - tx->pos < n && !leat_spsc_look_for_room(tx))
-		return 0;
-	if (tx->room - tx->pos < n)
-		n = (size_t)(tx->room - tx->pos);
+		if (write)
+			leat_prefetch_write(line);
+		else
+			__builtin_prefetch(line, 0);
+	}
+}
+
+/* Writes the n items from pos on, for which there is room: run by run. */
+LEAT_RING_INLINE void leat_spsc_push_runs(struct leat_spsc_cursor *tx, const unsigned char *from,
+                                          size_t n, size_t size)
+{
+	struct leat_spsc_cursor now;
+
 	leat_spsc_begin(&now, tx);
-	for (left = n; left > 0;) {
+	while (n > 0) {
 		size_t k;
 
 		if (now.pos == now.limit)
-			leat_spsc_go_on(&now);
-		k = now.limit - now.pos < left ? (size_t)(now.limit - now.pos) : left;
-		leat_spsc_copy(leat_spsc_slot(&now, size), from, k, size);
+			leat_spsc_extend_limit(&now);
+		k = now.limit - now.pos < n ? (size_t)(now.limit - now.pos) : n;
+		memcpy(leat_spsc_slot(&now, size), from, k * size);
 		now.pos += k;
-		if (size > LEAT_SPSC_PACKED_MAX && now.limit - now.pos >= k) /* the next batch's lines, if it is like this one */
-			for (size_t at = 0; at < k * size; at += LEAT_SPSC_LINE)
-				leat_prefetch_write((const unsigned char *)leat_spsc_slot(&now, size) + at);
-		leat_store_rel(&tx->pos, now.pos);   /* D5: the head that made room; pairs with count_tail() */
-		leat_store_rel(now.word, now.pos);   /* R1: items before word; pairs with A1 in leat_spsc_look_for_items() */
+		leat_spsc_prefetch_batch(&now, k, size, true);
+		leat_store_rel(&tx->pos, now.pos); /* D5: the head that made room; pairs with count_tail() */
+		/* R1: items before word; pairs with A1 in leat_spsc_refresh_tail() */
+		leat_store_rel(now.word, now.pos);
 		from += k * size;
-		left -= k;
+		n -= k;
 	}
 	leat_spsc_end(tx, &now);
+}
+
+/* Reads up to n items, run by run. Returns as leat_spsc_pop_lines(). */
+LEAT_RING_INLINE uint64_t leat_spsc_pop_runs(struct leat_spsc_cursor *rx, unsigned char *to,
+                                             size_t n, size_t size)
+{
+	struct leat_spsc_cursor now;
+	size_t done = 0;
+
+	leat_spsc_begin(&now, rx);
+	while (done < n && (now.pos != now.limit || leat_spsc_refresh_tail(&now, 0))) {
+		size_t k = now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
+		void *slots = leat_spsc_slot(&now, size);
+
+		memcpy(to + done * size, slots, k * size);
+		if (!now.packed)
+			leat_spsc_hand_items_back(&now, slots, k * size);
+		now.pos += k;
+		done += k;
+		leat_spsc_prefetch_batch(&now, k, size, now.hand_back);
+	}
+	leat_spsc_end(rx, &now);
+	return now.pos;
+}
+
+LEAT_RING_INLINE bool leat_spsc_knows_lines(size_t size)
+{
+	return __builtin_constant_p(size) && size <= LEAT_SPSC_PACKED_MAX;
+}
+
+/*
+ * Writes up to n items, in order. Returns how many. size is item_size, as a constant if the caller
+ * has one. Reads the consumer's position at most once: a look for each line that comes free would
+ * keep both sides in step.
+ */
+LEAT_RING_INLINE size_t leat_spsc_push_batch(struct leat_spsc_cursor *tx, const void *items,
+                                             size_t n, size_t size)
+{
+	if (tx->room - tx->pos < n && !leat_spsc_refresh_head(tx))
+		return 0;
+	if (tx->room - tx->pos < n)
+		n = (size_t)(tx->room - tx->pos);
+	if (n == 0)
+		return 0;
+	if (leat_spsc_knows_lines(size))
+		leat_spsc_push_lines(tx, (const unsigned char *)items, n, size);
+	else
+		leat_spsc_push_runs(tx, (const unsigned char *)items, n, size);
 	return n;
 }
 
 /*
- * The slots go back together, after the last was read, and before any rest: they are news. Lines of small items are not
- * asked for ahead: a batch reads several at once anyway, and would ask for those that the producer still writes. One that
- * came short has caught up, and would do so again and again: it never finds nothing, and so would never rest.
+ * Reads up to n items, in order. Returns how many. The slots are released together, after the last
+ * was read, and before any back-off: the producer may wait for them. A batch that came short has
+ * caught up with the producer, and the next one would again: it never finds nothing, and so would
+ * never back off. Therefore: the next one backs off first.
  */
-static inline __attribute__((always_inline)) size_t leat_spsc_pop_batch(struct leat_spsc_side *rx, void *items, size_t n, size_t size)
+LEAT_RING_INLINE size_t leat_spsc_pop_batch(struct leat_spsc_cursor *rx, void *items, size_t n,
+                                            size_t size)
 {
-	struct leat_spsc_side now;
-	size_t done = 0;
+	const uint64_t begin = rx->pos;
+	uint64_t pos;
 
+	if (n == 0 || leat_spsc_is_disabled(rx))
+		return 0;
 	if (leat_unlikely(rx->caught_up))
-		leat_spsc_rest(rx);
-	leat_spsc_begin(&now, rx);
-	while (done < n && (now.pos != now.limit || leat_spsc_look_for_items(&now, 0))) {
-		size_t k = now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
-
-		leat_spsc_copy((unsigned char *)items + done * size, leat_spsc_slot(&now, size), k, size);
-		now.pos += k;
-		done += k;
-		if (size > LEAT_SPSC_PACKED_MAX && now.limit - now.pos >= k) /* what the next batch reads, if it is like this one */
-			for (size_t at = 0; at < k * size; at += LEAT_SPSC_LINE)
-				__builtin_prefetch((const unsigned char *)leat_spsc_slot(&now, size) + at, 0);
-	}
-	leat_spsc_end(rx, &now);
-	rx->caught_up = done > 0 && done < n;
-	if (done > 0)
-		leat_spsc_release(rx, 0);
+		leat_spsc_backoff(rx);
+	if (leat_spsc_knows_lines(size))
+		pos = leat_spsc_pop_lines(rx, (unsigned char *)items, n, size);
 	else
-		leat_spsc_rest(rx);
-	return done;
+		pos = leat_spsc_pop_runs(rx, (unsigned char *)items, n, size);
+	rx->caught_up = pos != begin && pos - begin < n;
+	if (pos != begin)
+		leat_spsc_release_to(rx, pos);
+	else
+		leat_spsc_backoff(rx);
+	return (size_t)(pos - begin);
 }
 
 #ifdef __cplusplus
@@ -506,7 +889,8 @@ static inline __attribute__((always_inline)) size_t leat_spsc_pop_batch(struct l
 #endif
 LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, tail) == 0, "the word of large items has its own lines");
 LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, head) == LEAT_LINES_APART, "C: head has its own lines");
-LEAT_STATIC_ASSERT(sizeof(struct leat_spsc) == 2 * LEAT_LINES_APART, "nothing else stands on them");
-LEAT_STATIC_ASSERT(offsetof(struct leat_spsc_side, run_end) == 48, "what every operation touches, with two pointers, is one line");
+LEAT_STATIC_ASSERT(sizeof(struct leat_spsc) == 2 * LEAT_LINES_APART, "nothing else is on them");
+LEAT_STATIC_ASSERT(offsetof(struct leat_spsc_cursor, run_end) == 48,
+                   "what every operation touches, with two pointers, is one line");
 
 #endif

@@ -56,10 +56,10 @@ static uint64_t try_pop(void)
 	struct leat_mpmc_claim claim;
 
 	leat_mpmc_skip(&ring);
-	if (leat_mpmc_take(&ring, 1, &claim) == 0)
+	if (leat_mpmc_claim_items(&ring, 1, &claim) == 0)
 		return 0;
 	memcpy(&item, leat_mpmc_item(&ring, &claim, 0), sizeof(item));
-	leat_mpmc_free(&ring, &claim);
+	leat_mpmc_release(&ring, &claim);
 	verify_that(item >= 1 && item <= MOST);
 	verify_that(history[item].popped == 0);
 	history[item].popped++;
@@ -310,12 +310,12 @@ MODEL(mpmc_stalled_consumer,
 	push(1);
 	push(2);
 	verify_spawn(fills, NULL, "producer");
-	verify_that(leat_mpmc_take(&ring, 1, &claim) == 1);
+	verify_that(leat_mpmc_claim_items(&ring, 1, &claim) == 1);
 	memcpy(&item, leat_mpmc_item(&ring, &claim, 0), sizeof(item));
 	verify_that(item == 1);
 	memcpy(&item, leat_mpmc_item(&ring, &claim, 0), sizeof(item));
 	verify_that(item == 1);
-	leat_mpmc_free(&ring, &claim);
+	leat_mpmc_release(&ring, &claim);
 	history[1].popped = 1;
 	history[1].pop_ended = verify_now();
 	verify_join();
@@ -429,12 +429,12 @@ static void puts_back(void *arg)
 	uint64_t began = verify_now(), item, n;
 
 	(void)arg;
-	n = leat_mpmc_take(&ring, 2, &claim);
+	n = leat_mpmc_claim_items(&ring, 2, &claim);
 	if (n == 0)
 		return;
 	for (size_t i = 0; i < n; i++) /* what is put back has been looked at */
 		memcpy(&item, leat_mpmc_item(&ring, &claim, i), sizeof(item));
-	if (n == 2 && leat_mpmc_untake(&ring, &claim, 1))
+	if (n == 2 && leat_mpmc_unclaim(&ring, &claim, 1))
 		claim.n = 1;
 	for (size_t i = 0; i < claim.n; i++) {
 		memcpy(&item, leat_mpmc_item(&ring, &claim, i), sizeof(item));
@@ -442,7 +442,7 @@ static void puts_back(void *arg)
 		history[item].pop_began = began;
 		history[item].pop_ended = verify_now();
 	}
-	leat_mpmc_free(&ring, &claim);
+	leat_mpmc_release(&ring, &claim);
 }
 
 static void pops_what_there_is(void *arg)
@@ -473,17 +473,17 @@ static void puts_all_back(void *arg)
 	uint64_t item, n;
 
 	(void)arg;
-	n = leat_mpmc_take(&ring, 2, &claim);
+	n = leat_mpmc_claim_items(&ring, 2, &claim);
 	for (size_t i = 0; i < n; i++)
 		memcpy(&item, leat_mpmc_item(&ring, &claim, i), sizeof(item));
-	if (n == 0 || leat_mpmc_untake(&ring, &claim, 0))
+	if (n == 0 || leat_mpmc_unclaim(&ring, &claim, 0))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		memcpy(&item, leat_mpmc_item(&ring, &claim, i), sizeof(item));
 		verify_that(history[item].popped++ == 0);
 		history[item].pop_ended = verify_now();
 	}
-	leat_mpmc_free(&ring, &claim);
+	leat_mpmc_release(&ring, &claim);
 }
 
 static void pushes_two(void *arg)
@@ -524,12 +524,12 @@ static void drops_oldest(void *arg)
 		for (int tries = 0; tries < 3 && !try_push(item); tries++) {
 			uint64_t oldest;
 
-			if (leat_mpmc_take_oldest(&ring, &claim, LEAT_TURN_FULL) == 0)
+			if (leat_mpmc_claim_oldest(&ring, &claim, LEAT_TURN_FULL) == 0)
 				continue;
 			memcpy(&oldest, leat_mpmc_item(&ring, &claim, 0), sizeof(oldest));
 			verify_that(history[oldest].popped++ == 0);
 			history[oldest].pop_ended = verify_now();
-			leat_mpmc_free(&ring, &claim);
+			leat_mpmc_release(&ring, &claim);
 			dropped++;
 		}
 	}
@@ -572,9 +572,9 @@ MODEL(mpmc_drop_what_was_put_back,
 static void pushes_by_side(void *arg)
 {
 	uint64_t first = (uintptr_t)arg, batch[2] = { first, first + 1 };
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 
-	leat_mpmc_side_init(&side, &ring);
+	leat_mpmc_cursor_init(&side, &ring);
 	for (uint64_t i = 0; i < 2; i++) {
 		history[first + i].push_began = verify_now();
 		while (!leat_mpmc_push(&ring, &side, &batch[i], sizeof(uint64_t)))
@@ -586,9 +586,9 @@ static void pushes_by_side(void *arg)
 static void pushes_batch(void *arg)
 {
 	uint64_t first = (uintptr_t)arg, batch[2] = { first, first + 1 };
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 
-	leat_mpmc_side_init(&side, &ring);
+	leat_mpmc_cursor_init(&side, &ring);
 	history[first].push_began = history[first + 1].push_began = verify_now();
 	for (size_t done = 0; done < 2;) {
 		size_t n = leat_mpmc_push_batch(&ring, &side, batch + done, 2 - done,
@@ -612,10 +612,10 @@ static void note_popped(uint64_t item, uint64_t began)
 
 static void pops_by_side(void *arg)
 {
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 
 	(void)arg;
-	leat_mpmc_side_init(&side, &ring);
+	leat_mpmc_cursor_init(&side, &ring);
 	for (unsigned i = 0; i < each_pops; i++) {
 		uint64_t began = verify_now(), item;
 
@@ -629,11 +629,11 @@ static void pops_by_side(void *arg)
 
 static void pops_batch(void *arg)
 {
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 	uint64_t batch[2];
 
 	(void)arg;
-	leat_mpmc_side_init(&side, &ring);
+	leat_mpmc_cursor_init(&side, &ring);
 	for (unsigned done = 0; done < each_pops;) {
 		uint64_t began = verify_now();
 		size_t n = leat_mpmc_pop_batch(&ring, &side, batch,
@@ -714,10 +714,10 @@ MODEL(mpmc_sides_batches, .what = "batches of two, two on each side, capacity 3"
 
 static void pushes_three_by_side(void *arg)
 {
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 
 	(void)arg;
-	leat_mpmc_side_init(&side, &ring);
+	leat_mpmc_cursor_init(&side, &ring);
 	for (uint64_t item = 2; item <= 4; item++)
 		while (!leat_mpmc_push(&ring, &side, &item, sizeof(item)))
 			leat_pause();
@@ -737,11 +737,11 @@ MODEL(mpmc_sides_given_back,
 
 static void pops_three_by_side(void *arg)
 {
-	struct leat_mpmc_side side;
+	struct leat_mpmc_cursor side;
 	uint64_t item;
 
 	(void)arg;
-	leat_mpmc_side_init(&side, &ring);
+	leat_mpmc_cursor_init(&side, &ring);
 	for (int i = 0; i < 6; i++) {
 		if (leat_mpmc_pop(&ring, &side, &item, sizeof(item)))
 			note_popped(item, verify_now());

@@ -10,10 +10,11 @@
 enum { MEMORY = 1024, SIZE_MOST = 4 * sizeof(uint64_t) };
 
 static struct leat_spsc ring;
-static struct leat_spsc_side tx, rx;
+static struct leat_spsc_cursor tx, rx;
 static unsigned char memory[MEMORY] __attribute__((aligned(64)));
 static size_t size; /* of an item: 8, seven to a line; 24, two to a line; 32, side by side */
 static unsigned capacity, items;
+static bool size_unknown; /* to batches: then they go by runs, not by lines */
 
 static void open_ring(size_t its_size, unsigned its_capacity, unsigned its_items)
 {
@@ -218,7 +219,8 @@ static void producer_in_batches(void *arg)
 
 		for (size_t i = 0; i < n; i++)
 			write_item(batch + i * size, sent + i + 1);
-		n = leat_spsc_push_batch(&tx, batch, n, size);
+		n = size == 24 && !size_unknown ? leat_spsc_push_batch(&tx, batch, n, 24)
+		                                : leat_spsc_push_batch(&tx, batch, n, size);
 		verify_that(n <= capacity);
 		if (n == 0)
 			leat_pause();
@@ -232,7 +234,8 @@ static void consumer_in_batches(void *arg)
 
 	(void)arg;
 	for (uint64_t got = 0; got < items;) {
-		size_t n = leat_spsc_pop_batch(&rx, batch, 3, size);
+		size_t n = size == 24 && !size_unknown ? leat_spsc_pop_batch(&rx, batch, 3, 24)
+		                                       : leat_spsc_pop_batch(&rx, batch, 3, size);
 
 		for (size_t i = 0; i < n; i++)
 			verify_that(read_item(batch + i * size) == got + i + 1);
@@ -254,6 +257,42 @@ MODEL(spsc_batches, .what = "batches of three over lines of two; capacity 3", .p
       .stale = 2)
 {
 	run_in_batches(24);
+}
+
+MODEL(spsc_batches_size_unknown, .what = "the same, without a constant size", .preemptions = 3,
+      .stale = 2)
+{
+	size_unknown = true;
+	run_in_batches(24);
+}
+
+MODEL(spsc_batches_laps, .what = "the same twice round three lines", .preemptions = 2, .stale = 2)
+{
+	open_ring(24, 3, 9);
+	verify_spawn(producer_in_batches, NULL, "producer");
+	verify_spawn(consumer_in_batches, NULL, "consumer");
+	verify_join();
+}
+
+/* Lines that are not handed back (leat/ring/tuning.h). */
+static void run_kept(void (*produce)(void *), void (*consume)(void *))
+{
+	open_ring(24, 3, 9);
+	rx.hand_back = false;
+	verify_spawn(produce, NULL, "producer");
+	verify_spawn(consume, NULL, "consumer");
+	verify_join();
+}
+
+MODEL(spsc_lines_kept, .what = "two laps of three lines, which the consumer only reads",
+      .preemptions = 2, .stale = 1)
+{
+	run_kept(producer, consumer);
+}
+
+MODEL(spsc_batches_lines_kept, .what = "the same in batches", .preemptions = 2, .stale = 1)
+{
+	run_kept(producer_in_batches, consumer_in_batches);
 }
 
 MODEL(spsc_batches_apart, .what = "the same, items above 24 bytes", .preemptions = 3, .stale = 2)
