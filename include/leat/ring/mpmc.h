@@ -1,38 +1,44 @@
 /*
  * leat/ring/mpmc.h: a bounded ring for any number of producers and consumers.
  *
- * Dmitry Vyukov's bounded MPMC queue (1024cores.net, 2010): each slot has a turn that says whose it is, so that a
- * claim looks at one slot and moves one position, and neither side ever reads the other's position. Changed in two
- * ways: turns count laps, not positions, so that a capacity of 1 works and any capacity is exact; and positions are a
- * lap and an index in one word, so that no division stands on the way. A side with a single thread moves its position
- * by a plain store, unless that makes it run into the other side (leat_mpmc_stores()). A position must not come to its
- * end: at a billion items a second that takes 292 years.
+ * Dmitry Vyukov's bounded MPMC queue (1024cores.net, 2010): each slot has a turn that says which
+ * side may use the slot. So a claim reads one slot and moves one position, and neither side ever
+ * reads the other side's position. Two things differ from his queue. Turns count laps instead of
+ * positions, so a capacity of 1 works and any capacity is exact. And a position is a lap and an
+ * index in one word, so no operation divides. A side with a single thread moves its position by a
+ * plain store, unless that lets it catch up with the other side (leat_mpmc_stores()). A position
+ * must not reach its end: at a billion items a second that takes 292 years.
  *
- * A claim takes n neighbouring slots by one compare-and-swap and only once all of them are known to be its own, so no
- * ticket is ever held by somebody who has to wait. A thread that stalls between its claim and its commit holds up
- * those behind it (they see an empty, or a lap later a full ring), and corrupts nothing.
+ * A claim takes n neighbouring slots by one compare-and-swap, and only once all of them are known
+ * to be free (or full). So no thread ever holds a slot that it has to wait for. A thread that
+ * stalls between its claim and its commit delays the threads that claim behind it: they find the
+ * ring empty, or a lap later full. It corrupts nothing.
  *
- *     line  field    writer          reader          published by
- *     T     tail     producers       producers, diag CAS; the turn of the slot decides; M3
- *     H     head     consumers       consumers, diag CAS; the same, M3
- *     R     the rest open            all             thread start
- *     S     turn     both in turn    both            M1 (to full), M2 (to free)
- *           item     claimant        claimant        M1, M2
+ *     line  field     writer              reader           published by
+ *     T     tail      producers           producers, diag  CAS; the turn of the slot decides; M3
+ *     H     head      consumers           consumers, diag  CAS; the same; M3
+ *     R     the rest  init                all              the start of the threads
+ *     S     turn      both sides in turn  both sides       M1 (to full), M2 (to free)
+ *           item      claimant            claimant         M1, M2
  *
- *     M1  commit stores turn = full  ->  B1  take loads turn     the item is written
- *     M2  free stores turn = free    ->  B2  claim loads turn    the item has been read
- *     M3  a swap of tail or head     ->  M3  the next swap of it  slots that were given back come to their next claimant
- *                                            by the position alone, without a turn in between
- *     D1  (runtime/chan/chan.h) a position that one thread alone moves is stored with release, for looks at the books
+ *     M1  commit stores turn = full   ->  B1  a consumer loads turn   the item is written
+ *     M2  release stores turn = free  ->  B2  a producer loads turn   the item has been read
+ *     M3  a swap of tail or head      ->  M3  the next swap of it     slots that were given up come
+ *                                                                     to their next claimant by the
+ *                                                                     position alone
+ *     D1  (runtime/chan/chan.h) a position that one thread alone moves is stored with release, for
+ *         snapshots
  *
- * A turn is a position's lap, as it stands there, with the state where the index was. In lap L:
- *                  L|0 free, for the producer of lap L
- *                  L|1 full
- *                  L|2 skipped: claimed, then given up; consumers free it and go on
- *                  (L+1)|0 free again
+ * A turn is a position's lap, in the same bits, with the state in place of the index. In lap L:
  *
- * Small items stand beside their turn, four 8-byte items to a line: winning a line pays for several items. Items above
- * 32 bytes stand apart from their turns, so that they are contiguous and aligned without padding.
+ *     L|0      free, for the producer of lap L
+ *     L|1      full
+ *     L|2      skipped: claimed, then given up; consumers free it and go on
+ *     (L+1)|0  free again
+ *
+ * Items of up to 32 bytes are beside their turns, four 8-byte items to a line, so one transfer of a
+ * line serves several items. Larger items are apart from their turns, contiguous, aligned, and
+ * without padding.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -48,7 +54,7 @@ struct leat_mpmc {
 	unsigned char *turns;
 	size_t item_stride, turn_stride; /* bytes from one slot to the next */
 	size_t item_size, capacity;
-	uint64_t index_mask; /* the index's bits of a position; the lap stands above them */
+	uint64_t index_mask; /* the index's bits of a position; the lap is above them */
 	unsigned lap_shift;
 	bool single_producer, single_consumer;
 };
@@ -59,19 +65,24 @@ struct leat_mpmc_claim {
 	size_t n;
 };
 
-enum { LEAT_MPMC_AHEAD = 4, LEAT_MPMC_AHEAD_RUN = 16 }; /* lines that a claim asks for before it comes there */
+/*
+ * How many lines ahead a push or pop prefetches, and how many items its cursor must have moved
+ * since it last found nothing to do.
+ */
+enum { LEAT_MPMC_AHEAD = 4, LEAT_MPMC_AHEAD_RUN = 16 };
 /* A back-off takes at most this for each item of the capacity. */
 #ifndef LEAT_MPMC_BACKOFF_PS
 #define LEAT_MPMC_BACKOFF_PS 1575
 #endif
+/* How many items a single side must have moved since it last caught up, before it stores. */
 #ifndef LEAT_MPMC_STORE_RUN
-#define LEAT_MPMC_STORE_RUN 512 /* items since a single side last caught up, before it does without swaps */
+#define LEAT_MPMC_STORE_RUN 512
 #endif
 
 enum { LEAT_TURN_FREE, LEAT_TURN_FULL, LEAT_TURN_SKIPPED, LEAT_TURNS };
 enum { LEAT_MPMC_STATE_BITS = 2 };
 
-/* Whether items of this size stand beside their turns. */
+/* Whether items of this size are beside their turns. */
 static inline bool leat_mpmc_packed(size_t item_size)
 {
 	return item_size <= 32;
@@ -84,14 +95,17 @@ static inline size_t leat_mpmc_packed_stride(size_t item_size)
 	return ((item_size + align - 1) / align * align + 8 + align - 1) / align * align;
 }
 
-/* Bytes from item to item, and from turn to turn: constants where the size is one. */
+/* Bytes from item to item, and from turn to turn: constants if the size is one. */
 #define leat_mpmc_item_stride(ring, size) \
-	(!__builtin_constant_p(size) ? (ring)->item_stride : leat_mpmc_packed(size) ? leat_mpmc_packed_stride(size) : (size))
+	(!__builtin_constant_p(size) ? (ring)->item_stride \
+	 : leat_mpmc_packed(size)    ? leat_mpmc_packed_stride(size) \
+	                             : (size))
 #define leat_mpmc_turn_stride(ring, size) \
 	(!__builtin_constant_p(size) ? (ring)->turn_stride \
-				     : leat_mpmc_packed(size) ? leat_mpmc_packed_stride(size) : sizeof(uint64_t))
+	 : leat_mpmc_packed(size)    ? leat_mpmc_packed_stride(size) \
+	                             : sizeof(uint64_t))
 
-/* The memory that init needs, aligned to 64 bytes; 0 when that is more than a size_t can say. */
+/* The memory that init needs, aligned to 64 bytes; 0 if a size_t cannot hold its size. */
 static inline size_t leat_mpmc_bytes(size_t item_size, size_t capacity)
 {
 	size_t stride = item_size, items, turns = 0;
@@ -100,21 +114,23 @@ static inline size_t leat_mpmc_bytes(size_t item_size, size_t capacity)
 		stride = leat_mpmc_packed_stride(item_size);
 	else if (__builtin_mul_overflow(capacity, sizeof(uint64_t), &turns))
 		return 0;
-	if (__builtin_mul_overflow(capacity, stride, &items) || __builtin_add_overflow(items, turns + 64, &items))
+	if (__builtin_mul_overflow(capacity, stride, &items) ||
+	    __builtin_add_overflow(items, turns + 64, &items))
 		return 0;
 	return items;
 }
 
 /* memory: leat_mpmc_bytes() bytes, all zero: every turn is "free, lap 0" */
-static inline void leat_mpmc_init(struct leat_mpmc *ring, void *memory, size_t item_size, size_t capacity,
-				  bool single_producer, bool single_consumer)
+static inline void leat_mpmc_init(struct leat_mpmc *ring, void *memory, size_t item_size,
+                                  size_t capacity, bool single_producer, bool single_consumer)
 {
 	unsigned char *bytes = (unsigned char *)memory;
 
 	memset(ring, 0, sizeof(*ring));
 	ring->item_size = item_size;
 	ring->capacity = capacity;
-	ring->lap_shift = LEAT_MPMC_STATE_BITS; /* an index is as wide as a turn's state, or wider */
+	/* an index is as wide as a turn's state, or wider */
+	ring->lap_shift = LEAT_MPMC_STATE_BITS;
 	while (((uint64_t)1 << ring->lap_shift) < capacity)
 		ring->lap_shift++;
 	ring->index_mask = ((uint64_t)1 << ring->lap_shift) - 1;
@@ -136,7 +152,7 @@ static inline size_t leat_mpmc_index(const struct leat_mpmc *ring, uint64_t pos)
 	return (size_t)(pos & ring->index_mask);
 }
 
-/* The turn that the slot of pos has in pos's lap, when it is in this state. */
+/* The turn that the slot of pos has in pos's lap if it is in this state. */
 static inline uint64_t leat_mpmc_turn_of(const struct leat_mpmc *ring, uint64_t pos, unsigned state)
 {
 	return (pos & ~ring->index_mask) + state;
@@ -153,31 +169,34 @@ static inline uint64_t *leat_mpmc_turn(const struct leat_mpmc *ring, size_t inde
 	return (uint64_t *)(void *)(ring->turns + index * ring->turn_stride);
 }
 
-static inline void *leat_mpmc_item(const struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t i)
+static inline void *leat_mpmc_item(const struct leat_mpmc *ring,
+                                   const struct leat_mpmc_claim *claim, size_t i)
 {
 	return ring->items + (leat_mpmc_index(ring, claim->pos) + i) * ring->item_stride;
 }
 
-/* How many items may be asked for where they must be contiguous. */
+/* How many items a claim may want if they must be contiguous. */
 static inline size_t leat_mpmc_contiguous(const struct leat_mpmc *ring, size_t want)
 {
 	return ring->item_stride == ring->item_size ? want : 1;
 }
 
-/* How many items a position stands for, from 0. */
+/* How many positions there are before this one. */
 static inline uint64_t leat_mpmc_count(const struct leat_mpmc *ring, uint64_t pos)
 {
 	return (pos >> ring->lap_shift) * ring->capacity + (pos & ring->index_mask);
 }
 
-/* n positions on; a claim never goes past the last slot. */
+/* The position n slots further on; a claim never goes past the last slot. */
 static inline uint64_t leat_mpmc_after(const struct leat_mpmc *ring, uint64_t pos, size_t n)
 {
-	return leat_mpmc_index(ring, pos) + n == ring->capacity ? (pos | ring->index_mask) + 1 : pos + n;
+	return leat_mpmc_index(ring, pos) + n == ring->capacity ? (pos | ring->index_mask) + 1
+	                                                        : pos + n;
 }
 
-/* From pos on, how many slots up to want, and to the last slot, are in this state in pos's lap. */
-static inline size_t leat_mpmc_count_ready(const struct leat_mpmc *ring, uint64_t pos, size_t want, unsigned state)
+/* How many slots from pos on, up to want and to the last slot, have this state in pos's lap. */
+static inline size_t leat_mpmc_count_ready(const struct leat_mpmc *ring, uint64_t pos, size_t want,
+                                           unsigned state)
 {
 	size_t index = leat_mpmc_index(ring, pos), n = 0;
 	uint64_t turn = leat_mpmc_turn_of(ring, pos, state);
@@ -192,24 +211,28 @@ static inline size_t leat_mpmc_count_ready(const struct leat_mpmc *ring, uint64_
 }
 
 /*
- * Moves a position to `after`. What B1 or B2 read decides whose the slots are, and a position that is stale fails the
- * swap, and is then what was found.
- * M3: every swap of a shared position releases and acquires: slots that were given back come to their next claimant
- * without a turn in between, so what the first did there is ordered by the position alone.
+ * Moves a position to `after`. B1 or B2 has read that the slots are free (or full). If *pos is
+ * stale the swap fails, and *pos is then what the position was. M3: every swap of a shared position
+ * releases and acquires: slots that were given up come to their next claimant without a turn in
+ * between, so only the position orders what the first claimant did there.
  */
 static inline bool leat_mpmc_move(uint64_t *position, bool single, uint64_t *pos, uint64_t after)
 {
 	if (!single)
 		return leat_cas_acqrel(position, pos, after); /* M3: pairs with itself */
-	leat_store_rel(position, after); /* D1: begun before head; pairs with read_ring_figures() */
+	/* D1: begun before head; pairs with read_ring_figures() */
+	leat_store_rel(position, after);
 	return true;
 }
 
-/* Moves a position over up to want neighbouring slots that are in this state: how many, and which. */
-static inline size_t leat_mpmc_claim_run(struct leat_mpmc *ring, uint64_t *position, bool single, unsigned state, size_t want,
-				     struct leat_mpmc_claim *claim)
+/*
+ * Moves a position over up to want neighbouring slots that are in this state. Returns how many; the
+ * claim says which.
+ */
+static inline size_t leat_mpmc_claim_run(struct leat_mpmc *ring, uint64_t *position, bool single,
+                                         unsigned state, size_t want, struct leat_mpmc_claim *claim)
 {
-	uint64_t pos = leat_load_rlx(position); /* rlx: a stale position fails the swap, or the look below */
+	uint64_t pos = leat_load_rlx(position); /* rlx: with a stale one the swap fails */
 
 	for (;;) {
 		size_t n = leat_mpmc_count_ready(ring, pos, want, state);
@@ -229,49 +252,67 @@ static inline size_t leat_mpmc_claim_run(struct leat_mpmc *ring, uint64_t *posit
 	}
 }
 
-/* Producers: claims up to want neighbouring slots. 0 when the ring is full, or a consumer is still in the next slot. */
+/*
+ * A producer claims up to want neighbouring slots. Returns how many; 0 if the ring is full, or a
+ * consumer still reads the next slot.
+ */
 static inline size_t leat_mpmc_claim_slots(struct leat_mpmc *ring, size_t want,
-					   struct leat_mpmc_claim *claim)
+                                           struct leat_mpmc_claim *claim)
 {
-	return leat_mpmc_claim_run(ring, &ring->tail, ring->single_producer, LEAT_TURN_FREE, want, claim);
+	return leat_mpmc_claim_run(ring, &ring->tail, ring->single_producer, LEAT_TURN_FREE, want,
+	                           claim);
 }
 
 /*
- * Publishes the first n claimed slots and gives the rest up: taken back where nobody claimed behind them, else skipped.
- * Answers how many were left as skipped; consumers must be woken for those as for items.
+ * Publishes the first n claimed slots and gives the others up: takes them back if no other producer
+ * has claimed behind them, else marks them skipped. Returns how many it has marked; the caller
+ * wakes consumers for those as for items.
  */
-static inline size_t leat_mpmc_commit(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t n)
+static inline size_t leat_mpmc_commit(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim,
+                                      size_t n)
 {
 	size_t index = leat_mpmc_index(ring, claim->pos);
 	uint64_t end = leat_mpmc_after(ring, claim->pos, claim->n);
 	size_t used = claim->n;
 
-	/* Taking back leaves every slot and position as before the claim, so a swap that sees `end` twice is right. */
-	if (n < claim->n && leat_cas_acqrel(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n))) /* M3 */
+	/*
+	 * Taking back leaves every slot and position as before the claim. So a swap that finds
+	 * `end` twice does no harm.
+	 */
+	if (n < claim->n &&
+	    leat_cas_acqrel(&ring->tail, &end, leat_mpmc_after(ring, claim->pos, n))) /* M3 */
 		used = n;
 	for (size_t i = n; i < used; i++) /* M1: pairs with B1 in leat_mpmc_count_ready() */
-		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_SKIPPED));
-	for (size_t i = 0; i < n; i++) /* M1: item before turn; pairs with B1 in leat_mpmc_count_ready() */
-		leat_store_rel(leat_mpmc_turn(ring, index + i), leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_FULL));
+		leat_store_rel(leat_mpmc_turn(ring, index + i),
+		               leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_SKIPPED));
+	/* M1: item before turn; pairs with B1 in leat_mpmc_count_ready() */
+	for (size_t i = 0; i < n; i++)
+		leat_store_rel(leat_mpmc_turn(ring, index + i),
+		               leat_mpmc_turn_of(ring, claim->pos, LEAT_TURN_FULL));
 	return used - n;
 }
 
-/* Consumers: claims up to want neighbouring items. 0 when there are none, or a producer is still in the next slot. */
-static inline size_t leat_mpmc_claim_items(struct leat_mpmc *ring, size_t want, struct leat_mpmc_claim *claim)
+/*
+ * A consumer claims up to want neighbouring items. Returns how many; 0 if there are none, or a
+ * producer still writes the next slot.
+ */
+static inline size_t leat_mpmc_claim_items(struct leat_mpmc *ring, size_t want,
+                                           struct leat_mpmc_claim *claim)
 {
-	return leat_mpmc_claim_run(ring, &ring->head, ring->single_consumer, LEAT_TURN_FULL, want, claim);
+	return leat_mpmc_claim_run(ring, &ring->head, ring->single_consumer, LEAT_TURN_FULL, want,
+	                           claim);
 }
 
 /*
- * One thread's own place in the ring, for push and pop: where it left off, and what it moved, for its back-offs: a cursor
- * that finds nothing to do pauses once for each item that it has moved since its last back-off (leat/ring/spsc.h), so that
- * the two sides do not go on in step over the same lines.
+ * One thread's own place in the ring, for push and pop: where it left off, and how many items it
+ * has moved. A cursor that finds nothing to do backs off, as in leat/ring/spsc.h.
  *
- * What it has of the ring is there so that all a push or pop reads, but for the turn, is read from here: a swap holds up
- * the loads behind it, so each that has to wait for another is waited for once an item.
+ * A swap delays all loads behind it until it is done. Therefore: the cursor has copies of the
+ * ring's constants, so a push or pop reads nothing but the cursor and the turn, and no load waits
+ * for another.
  */
 struct leat_mpmc_cursor {
-	uint64_t next; /* where the position is, if nobody else has moved it */
+	uint64_t next; /* where the position is if no other thread has moved it */
 	/* items moved; how many at the last back-off; how many when it last found nothing to do */
 	uint64_t moved, backed_off, missed;
 	unsigned char *items, *turns;
@@ -281,7 +322,8 @@ struct leat_mpmc_cursor {
 	bool single_producer, single_consumer;
 };
 
-static inline void leat_mpmc_cursor_init(struct leat_mpmc_cursor *side, const struct leat_mpmc *ring)
+static inline void leat_mpmc_cursor_init(struct leat_mpmc_cursor *side,
+                                         const struct leat_mpmc *ring)
 {
 	memset(side, 0, sizeof(*side));
 	side->items = ring->items;
@@ -293,7 +335,7 @@ static inline void leat_mpmc_cursor_init(struct leat_mpmc_cursor *side, const st
 	side->single_consumer = ring->single_consumer;
 }
 
-/* Found nothing. Out of line, so that push and pop save no registers for it. */
+/* After a try that found nothing. Out of line, so that push and pop save no registers for it. */
 static __attribute__((noinline, unused)) void leat_mpmc_backoff(struct leat_mpmc_cursor *side)
 {
 	side->missed = side->moved;
@@ -302,22 +344,25 @@ static __attribute__((noinline, unused)) void leat_mpmc_backoff(struct leat_mpmc
 }
 
 /*
- * Whether a side that is single moves its position by a store. That makes it faster than a side that swaps, so that it
- * catches up, again and again, and each time takes lines out of the other's hands: whoever caught up lately swaps too,
- * and goes as slowly as the other.
+ * Whether a side that is single moves its position by a store. A side that stores is faster than
+ * one that swaps, so it catches up again and again, and each time takes lines that the other side
+ * is using. Therefore: a single side that has caught up lately swaps too, and goes as slowly as the
+ * other side.
  */
 static inline bool leat_mpmc_stores(const struct leat_mpmc_cursor *side, bool single)
 {
 	return single && side->missed + LEAT_MPMC_STORE_RUN <= side->moved;
 }
 
-/* Asks for the line some slots ahead when a slot is the first of its line, before its turn comes. */
-static inline void leat_mpmc_ask_ahead(const struct leat_mpmc_cursor *side, size_t index, size_t stride)
+/* Prefetches the line some slots ahead, if this slot is the first of its line. */
+static inline void leat_mpmc_prefetch(const struct leat_mpmc_cursor *side, size_t index,
+                                      size_t stride)
 {
 	/* The cast: C++20 deprecates arithmetic between two enumerations. */
 	size_t far = index + (size_t)LEAT_MPMC_AHEAD * LEAT_SPSC_LINE / stride;
 
-	if (index * stride % LEAT_SPSC_LINE >= stride || side->moved - side->missed < LEAT_MPMC_AHEAD_RUN)
+	if (index * stride % LEAT_SPSC_LINE >= stride ||
+	    side->moved - side->missed < LEAT_MPMC_AHEAD_RUN)
 		return;
 	if (far >= side->capacity)
 		far -= side->capacity;
@@ -325,7 +370,8 @@ static inline void leat_mpmc_ask_ahead(const struct leat_mpmc_cursor *side, size
 		leat_prefetch_write(side->items + far * stride);
 }
 
-/* One slot that was taken: where it is, and what its turn was. All of it is known before the position is swapped. */
+/* A slot that was claimed: where it is, and what its turn was. All of it is known before the swap.
+ */
 struct leat_mpmc_slot {
 	uint64_t *turn;
 	size_t index;
@@ -333,14 +379,15 @@ struct leat_mpmc_slot {
 };
 
 /*
- * Moves a position over one slot that is in this state. Begins where this side left off: what it then has to wait for is
- * the swap alone, not the load before it; and what follows the swap needs no other load, as a swap holds up all of them.
- * The slot's line is asked for to write it, so that it comes once: by a producer before he looks, unless he found the ring full
- * just now, by a consumer when the item is there; sooner it would be taken from who is about to fill it.
+ * Moves a position over one slot that is in this state. It begins where this cursor left off: so it
+ * waits for the swap alone, and not for a load of the position before it. It prefetches the slot's
+ * line to write it, so that the line moves once: a producer before it reads the turn, unless its
+ * last try found the ring full; a consumer once the item is there, as an earlier prefetch would
+ * take the line from the producer that is about to fill it.
  */
-static inline __attribute__((always_inline)) bool leat_mpmc_claim_one(struct leat_mpmc_cursor *side, uint64_t *position,
-								     bool single, unsigned state, size_t stride,
-								     struct leat_mpmc_slot *slot)
+LEAT_RING_INLINE bool leat_mpmc_claim_one(struct leat_mpmc_cursor *side, uint64_t *position,
+                                          bool single, unsigned state, size_t stride,
+                                          struct leat_mpmc_slot *slot)
 {
 	uint64_t pos = side->next;
 
@@ -365,60 +412,71 @@ static inline __attribute__((always_inline)) bool leat_mpmc_claim_one(struct lea
 				return true;
 			continue;
 		}
-		now = leat_load_rlx(position); /* rlx: a stale one fails the swap, or the look */
+		now = leat_load_rlx(position); /* rlx: with a stale one the swap fails */
 		if (now == pos)
 			return false;
 		pos = now;
 	}
 }
 
-/* One item; false when the ring is full. size is item_size, as a constant where the caller has one. */
-static inline __attribute__((always_inline)) bool leat_mpmc_push(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
-								  const void *item, size_t size)
+/*
+ * Writes one item. Returns false if the ring is full. size is item_size, as a constant if the
+ * caller has one.
+ */
+LEAT_RING_INLINE bool leat_mpmc_push(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
+                                     const void *item, size_t size)
 {
-	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	const size_t stride = leat_mpmc_item_stride(ring, size),
+		     turn_stride = leat_mpmc_turn_stride(ring, size);
 	struct leat_mpmc_slot slot;
 
-	if (leat_unlikely(!leat_mpmc_claim_one(side, &ring->tail, leat_mpmc_stores(side, side->single_producer),
-					      LEAT_TURN_FREE, turn_stride, &slot))) {
+	if (leat_unlikely(!leat_mpmc_claim_one(side, &ring->tail,
+	                                       leat_mpmc_stores(side, side->single_producer),
+	                                       LEAT_TURN_FREE, turn_stride, &slot))) {
 		leat_mpmc_backoff(side);
 		return false;
 	}
 	memcpy(side->items + slot.index * stride, item, size);
-	leat_store_rel(slot.turn, slot.was + LEAT_TURN_FULL); /* M1: item before turn; pairs with B1 */
-	leat_mpmc_ask_ahead(side, slot.index, stride);
+	/* M1: item before turn; pairs with B1 */
+	leat_store_rel(slot.turn, slot.was + LEAT_TURN_FULL);
+	leat_mpmc_prefetch(side, slot.index, stride);
 	side->moved++;
 	return true;
 }
 
-/* False when there is none, or the next one is not a plain item: leat_mpmc_skip() knows. */
-static inline __attribute__((always_inline)) bool leat_mpmc_pop(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
-								 void *item, size_t size)
+/*
+ * Reads one item. Returns false if there is none, or the next slot is a skipped one: then
+ * leat_mpmc_skip() goes past it.
+ */
+LEAT_RING_INLINE bool leat_mpmc_pop(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
+                                    void *item, size_t size)
 {
-	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	const size_t stride = leat_mpmc_item_stride(ring, size),
+		     turn_stride = leat_mpmc_turn_stride(ring, size);
 	struct leat_mpmc_slot slot;
 
-	if (leat_unlikely(!leat_mpmc_claim_one(side, &ring->head, leat_mpmc_stores(side, side->single_consumer),
-					      LEAT_TURN_FULL, turn_stride, &slot))) {
+	if (leat_unlikely(!leat_mpmc_claim_one(side, &ring->head,
+	                                       leat_mpmc_stores(side, side->single_consumer),
+	                                       LEAT_TURN_FULL, turn_stride, &slot))) {
 		leat_mpmc_backoff(side);
 		return false;
 	}
 	memcpy(item, side->items + slot.index * stride, size);
 	/* M2: item's loads before turn; pairs with B2 */
 	leat_store_rel(slot.turn, slot.was - LEAT_TURN_FULL + side->index_mask + 1);
-	leat_mpmc_ask_ahead(side, slot.index, stride);
+	leat_mpmc_prefetch(side, slot.index, stride);
 	side->moved++;
 	return true;
 }
 
 /*
- * Moves a position over up to want slots that are in this state: how many, and the position in *at. By a swap, be the side
- * single or not: it costs little in a batch, and keeps the side from running into the other.
+ * Moves a position over up to want slots that are in this state. Returns how many; *at is the first
+ * one's position. Single sides swap here too: in a batch that costs little, and it keeps the side
+ * from catching up with the other.
  */
-static inline __attribute__((always_inline)) size_t leat_mpmc_claim_batch(struct leat_mpmc *ring,
-									struct leat_mpmc_cursor *side, uint64_t *position,
-									unsigned state, size_t stride, size_t want,
-									uint64_t *at)
+LEAT_RING_INLINE size_t leat_mpmc_claim_batch(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
+                                              uint64_t *position, unsigned state, size_t stride,
+                                              size_t want, uint64_t *at)
 {
 	uint64_t pos = side->next;
 
@@ -428,7 +486,8 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_claim_batch(struct
 		const unsigned char *turns = ring->turns + index * stride;
 
 		/* B1 for full, B2 for free: as in leat_mpmc_count_ready() */
-		while (n < want && n < end && leat_load_acq((const uint64_t *)(const void *)(turns + n * stride)) == turn)
+		while (n < want && n < end &&
+		       leat_load_acq((const uint64_t *)(const void *)(turns + n * stride)) == turn)
 			n++;
 		if (leat_likely(n > 0)) {
 			*at = pos;
@@ -437,16 +496,17 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_claim_batch(struct
 				return n;
 			continue;
 		}
-		now = leat_load_rlx(position); /* rlx: a stale one fails the swap, or the look */
+		now = leat_load_rlx(position); /* rlx: with a stale one the swap fails */
 		if (now == pos)
 			return 0;
 		pos = now;
 	}
 }
 
-/* Asks for the lines that the next batch of this size will want. */
-static inline void leat_mpmc_ask_batch(const struct leat_mpmc *ring, const struct leat_mpmc_cursor *side, size_t n,
-				       size_t stride)
+/* Prefetches the lines that the next batch of this size will use. */
+static inline void leat_mpmc_prefetch_batch(const struct leat_mpmc *ring,
+                                            const struct leat_mpmc_cursor *side, size_t n,
+                                            size_t stride)
 {
 	size_t from = leat_mpmc_index(ring, side->next) * stride, end = ring->capacity * stride;
 
@@ -456,12 +516,12 @@ static inline void leat_mpmc_ask_batch(const struct leat_mpmc *ring, const struc
 		leat_prefetch_write(ring->items + from + i);
 }
 
-/* Up to n items, as far as they stand side by side; answers how many. */
-static inline __attribute__((always_inline)) size_t leat_mpmc_push_batch(struct leat_mpmc *ring,
-									  struct leat_mpmc_cursor *side,
-									  const void *items, size_t n, size_t size)
+/* Writes up to n items, as far as the last slot. Returns how many. */
+LEAT_RING_INLINE size_t leat_mpmc_push_batch(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
+                                             const void *items, size_t n, size_t size)
 {
-	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	const size_t stride = leat_mpmc_item_stride(ring, size),
+		     turn_stride = leat_mpmc_turn_stride(ring, size);
 	const unsigned char *from = (const unsigned char *)items;
 	unsigned char *slot, *turn;
 	uint64_t pos, full;
@@ -476,19 +536,20 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_push_batch(struct 
 	full = leat_mpmc_turn_of(ring, pos, LEAT_TURN_FULL);
 	for (size_t i = 0; i < n; i++) {
 		memcpy(slot + i * stride, from + i * size, size);
-		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), full); /* M1: item before turn; pairs with B1 */
+		/* M1: item before turn; pairs with B1 */
+		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), full);
 	}
 	side->moved += n;
-	leat_mpmc_ask_batch(ring, side, n, stride);
+	leat_mpmc_prefetch_batch(ring, side, n, stride);
 	return n;
 }
 
-/* As pop, up to n items. */
-static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct leat_mpmc *ring,
-									 struct leat_mpmc_cursor *side, void *items,
-									 size_t n, size_t size)
+/* Reads up to n items, as far as the last slot. Returns how many, as leat_mpmc_pop() does. */
+LEAT_RING_INLINE size_t leat_mpmc_pop_batch(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
+                                            void *items, size_t n, size_t size)
 {
-	const size_t stride = leat_mpmc_item_stride(ring, size), turn_stride = leat_mpmc_turn_stride(ring, size);
+	const size_t stride = leat_mpmc_item_stride(ring, size),
+		     turn_stride = leat_mpmc_turn_stride(ring, size);
 	unsigned char *to = (unsigned char *)items, *slot, *turn;
 	uint64_t pos, free;
 
@@ -502,26 +563,30 @@ static inline __attribute__((always_inline)) size_t leat_mpmc_pop_batch(struct l
 	free = leat_mpmc_turn_after(ring, pos);
 	for (size_t i = 0; i < n; i++) {
 		memcpy(to + i * size, slot + i * stride, size);
-		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), free); /* M2: item's loads before turn; pairs with B2 */
+		/* M2: item's loads before turn; pairs with B2 */
+		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), free);
 	}
 	side->moved += n;
-	leat_mpmc_ask_batch(ring, side, n, stride);
+	leat_mpmc_prefetch_batch(ring, side, n, stride);
 	return n;
 }
 
-/* Whether a batch that moved n stopped because the slots end there, and may go on at the first. */
+/* Whether a batch that moved n items stopped at the last slot, and may go on at the first. */
 static inline bool leat_mpmc_at_end(const struct leat_mpmc_cursor *side, size_t n)
 {
 	return n > 0 && (side->next & side->index_mask) == 0;
 }
 
 /*
- * Takes the one slot that the next claim needs, the oldest of a full ring, if it is in this state (full or skipped). 0
- * where that would make no room, because the ring is not full or a consumer is still in that slot.
+ * Claims the slot that a producer needs next, the oldest of a full ring, if it is in this state
+ * (full or skipped). Returns 0 if that would make no room, because the ring is not full or a
+ * consumer still reads that slot.
  */
-static inline size_t leat_mpmc_claim_oldest(struct leat_mpmc *ring, struct leat_mpmc_claim *claim, unsigned state)
+static inline size_t leat_mpmc_claim_oldest(struct leat_mpmc *ring, struct leat_mpmc_claim *claim,
+                                            unsigned state)
 {
-	uint64_t lap = (uint64_t)1 << ring->lap_shift, pos = leat_load_rlx(&ring->tail); /* rlx: the swap decides */
+	/* rlx: the swap decides */
+	uint64_t lap = (uint64_t)1 << ring->lap_shift, pos = leat_load_rlx(&ring->tail);
 
 	if (pos < lap)
 		return 0;
@@ -534,44 +599,53 @@ static inline size_t leat_mpmc_claim_oldest(struct leat_mpmc *ring, struct leat_
 }
 
 /*
- * Puts back all but the first n taken items: true, unless another consumer has gone on behind them. (Taking them back
- * leaves every slot and position as before the take, so a swap that sees the same head twice is right.)
+ * Puts back all but the first n claimed items. Returns false if another consumer has claimed behind
+ * them. (Putting them back leaves every slot and position as before the claim, so a swap that finds
+ * the same head twice does no harm.)
  */
-static inline bool leat_mpmc_unclaim(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim, size_t n)
+static inline bool leat_mpmc_unclaim(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim,
+                                     size_t n)
 {
 	uint64_t end = leat_mpmc_after(ring, claim->pos, claim->n);
 
 	return leat_cas_acqrel(&ring->head, &end, leat_mpmc_after(ring, claim->pos, n)); /* M3 */
 }
 
-/* Gives taken slots back to the producers. */
+/* Frees claimed slots for the producers. */
 static inline void leat_mpmc_release(struct leat_mpmc *ring, const struct leat_mpmc_claim *claim)
 {
 	size_t index = leat_mpmc_index(ring, claim->pos);
 	uint64_t turn = leat_mpmc_turn_after(ring, claim->pos);
 
-	for (size_t i = 0; i < claim->n; i++) /* M2: item's loads before turn; pairs with B2 in leat_mpmc_count_ready() */
+	/* M2: item's loads before turn; pairs with B2 in leat_mpmc_count_ready() */
+	for (size_t i = 0; i < claim->n; i++)
 		leat_store_rel(leat_mpmc_turn(ring, index + i), turn);
 }
 
-/* Whether a skipped slot stands at the front. */
+/* Whether the next slot of consumers is a skipped one. */
 static inline bool leat_mpmc_skippable(const struct leat_mpmc *ring)
 {
-	uint64_t pos = leat_load_rlx(&ring->head); /* rlx: skip() looks again, and swaps */
+	uint64_t pos =
+		leat_load_rlx(&ring->head); /* rlx: leat_mpmc_skip() reads it again, and swaps */
 
 	return leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_SKIPPED) == 1;
 }
 
-/* Consumers: frees the skipped slots at the front. Answers how many, which is room that producers must hear of. */
+/*
+ * A consumer frees the skipped slots at the front. Returns how many: that is room, for which the
+ * caller notifies producers.
+ */
 static inline size_t leat_mpmc_skip(struct leat_mpmc *ring)
 {
-	struct leat_mpmc_claim claim = { leat_load_rlx(&ring->head), 1 }; /* rlx: a stale one fails the swap */
+	struct leat_mpmc_claim claim = { leat_load_rlx(&ring->head),
+		                         1 }; /* rlx: a stale one fails the swap */
 	size_t skipped = 0;
 
 	while (leat_mpmc_count_ready(ring, claim.pos, 1, LEAT_TURN_SKIPPED) == 1) {
 		uint64_t pos = claim.pos;
 
-		if (!leat_mpmc_move(&ring->head, ring->single_consumer, &pos, leat_mpmc_after(ring, pos, 1)))
+		if (!leat_mpmc_move(&ring->head, ring->single_consumer, &pos,
+		                    leat_mpmc_after(ring, pos, 1)))
 			return skipped;
 		leat_mpmc_release(ring, &claim);
 		skipped++;
@@ -580,21 +654,23 @@ static inline size_t leat_mpmc_skip(struct leat_mpmc *ring)
 	return skipped;
 }
 
-/* Whether all that was ever claimed by producers has been taken. */
+/* Whether consumers have claimed all that producers ever claimed. */
 static inline bool leat_mpmc_idle(const struct leat_mpmc *ring)
 {
-	/* rlx: what came before the end was told is ordered by K1; a claim that is under way may be missed */
+	/* rlx: K1 orders what came before the end; a claim that is under way may be missed */
 	return leat_load_rlx(&ring->head) == leat_load_rlx(&ring->tail);
 }
 
-/* Whether a take, or a claim, could find something now: for those who pass a wake-up on. */
+/* Whether a consumer, or a producer, could find something to do now: for forwarded notifications.
+ */
 static inline bool leat_mpmc_readable(const struct leat_mpmc *ring)
 {
-	uint64_t pos, now = leat_load_rlx(&ring->head); /* rlx: looked at again where nothing is found */
+	uint64_t pos, now = leat_load_rlx(&ring->head); /* rlx: read again if nothing is found */
 
 	do {
 		pos = now;
-		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FULL) == 1 || leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_SKIPPED) == 1)
+		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FULL) == 1 ||
+		    leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_SKIPPED) == 1)
 			return true;
 		now = leat_load_rlx(&ring->head); /* rlx: the same */
 	} while (now != pos);
@@ -603,7 +679,7 @@ static inline bool leat_mpmc_readable(const struct leat_mpmc *ring)
 
 static inline bool leat_mpmc_writable(const struct leat_mpmc *ring)
 {
-	uint64_t pos, now = leat_load_rlx(&ring->tail); /* rlx: looked at again where nothing is found */
+	uint64_t pos, now = leat_load_rlx(&ring->tail); /* rlx: read again if nothing is found */
 
 	do {
 		pos = now;
@@ -615,12 +691,13 @@ static inline bool leat_mpmc_writable(const struct leat_mpmc *ring)
 }
 
 /*
- * For a take that found nothing: whether an item stands behind the slot of a producer that has claimed it and not published
- * yet. Takes can have it as soon as that producer goes on.
+ * For a consumer that found nothing: whether there is an item behind the slot of a producer that
+ * has claimed the slot and not published it yet. Consumers can claim that item once the producer
+ * goes on.
  */
 static inline bool leat_mpmc_item_behind(const struct leat_mpmc *ring)
 {
-	/* rlx: what moves meanwhile is seen by the next try; the turns say whose the slots are */
+	/* rlx: the next try finds what moves meanwhile; the turns decide */
 	uint64_t pos = leat_load_rlx(&ring->head), tail = leat_load_rlx(&ring->tail);
 
 	for (; (int64_t)(tail - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
@@ -629,11 +706,15 @@ static inline bool leat_mpmc_item_behind(const struct leat_mpmc *ring)
 	return false;
 }
 
-/* The same for a claim: whether a slot is free behind one that a consumer has taken and not given back yet. */
+/*
+ * The same for a producer: whether a slot is free behind one that a consumer has claimed and not
+ * freed yet.
+ */
 static inline bool leat_mpmc_room_behind(const struct leat_mpmc *ring)
 {
 	/* rlx: as in leat_mpmc_item_behind() */
-	uint64_t pos = leat_load_rlx(&ring->tail), end = leat_load_rlx(&ring->head) + ((uint64_t)1 << ring->lap_shift);
+	uint64_t pos = leat_load_rlx(&ring->tail),
+		 end = leat_load_rlx(&ring->head) + ((uint64_t)1 << ring->lap_shift);
 
 	for (; (int64_t)(end - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
 		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FREE) == 1)
@@ -642,8 +723,10 @@ static inline bool leat_mpmc_room_behind(const struct leat_mpmc *ring)
 }
 
 LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, tail) == 0, "T: tail has its own lines");
-LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, head) == LEAT_LINES_APART, "H: head has its own lines");
-LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, items) == 2 * LEAT_LINES_APART, "R: the rest is only read");
-LEAT_STATIC_ASSERT(LEAT_TURNS <= 1 << LEAT_MPMC_STATE_BITS, "a turn's state stands below its lap");
+LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, head) == LEAT_LINES_APART,
+                   "H: head has its own lines");
+LEAT_STATIC_ASSERT(offsetof(struct leat_mpmc, items) == 2 * LEAT_LINES_APART,
+                   "R: the rest is only read");
+LEAT_STATIC_ASSERT(LEAT_TURNS <= 1 << LEAT_MPMC_STATE_BITS, "a turn's state is below its lap");
 
 #endif

@@ -4,15 +4,15 @@
  * Lamport's ring (Leslie Lamport, "Specifying Concurrent Program Modules", 1983): two positions,
  * each written by one side only. Four things keep the lines between the cores quiet:
  *
- *   - The producer's position is in the line of the items, as the flag of FastForward is in the slot
- *     (Giacomoni, Moseley and Vachharajani, "FastForward for Efficient Pipeline Parallelism", 2008).
- *     A line of small items begins with a word that holds the producer's position. One line moves
- *     for several items, and a lone item arrives with the line that announces it. Any item value is
- *     legal. Items above LEAT_SPSC_PACKED_MAX are side by side, with one such word for all.
- *   - Each side keeps how far it may go before it must read the other side's word again (Lee, Bu and
- *     Chandranmenon, "A Lock-Free, Cache-Efficient Shared Ring Buffer", 2009). The producer reads
- *     the consumer's position when it has used up the room that it knows, not before, so capacity
- *     is exact.
+ *   - The producer's position is in the line of the items, as the flag of FastForward is in the
+ *     slot (Giacomoni, Moseley and Vachharajani, "FastForward for Efficient Pipeline Parallelism",
+ *     2008). A line of small items begins with a word that holds the producer's position. One line
+ *     moves for several items, and a lone item arrives with the line that announces it. Any item
+ *     value is legal. Items above LEAT_SPSC_PACKED_MAX are side by side; one word serves all.
+ *   - Each side keeps how far it may go before it must read the other side's word again (Lee, Bu
+ *     and Chandranmenon, "A Lock-Free, Cache-Efficient Shared Ring Buffer", 2009). The producer
+ *     reads the consumer's position when it has used up the room that it knows, not before, so
+ *     capacity is exact.
  *   - Back-off: a side that finds the ring empty (or full), or nearly so, pauses for a time that
  *     grows with the items that it has moved since its last back-off. Otherwise both sides would go
  *     on in step, each taking the line that the other is about to use. A side that has moved fewer
@@ -22,27 +22,27 @@
  *     consumer's cache, and the producer's next write takes it from there. After mere reads both
  *     caches share the line, and a write must first invalidate the other copy, which takes longer.
  *
- *     struct leat_spsc ring;                         the producer's thread
- *     struct leat_spsc_cursor tx, rx;                if (leat_spsc_can_push(&tx))
- *     leat_spsc_init(&ring, &tx, &rx, memory,                leat_spsc_push(&tx, &item, sizeof(item));
- *                    sizeof(item), 1000);
+ *     struct leat_spsc ring;                       the producer's thread
+ *     struct leat_spsc_cursor tx, rx;              if (leat_spsc_can_push(&tx))
+ *     leat_spsc_init(&ring, &tx, &rx, memory,              leat_spsc_push(&tx, &item, 8);
+ *                    8, 1000);
  *
- * The ring knows nothing of sleeping, closing or scopes: channels have those (leat/chan.h). A full or
- * an empty ring is a plain result. Any item size, and any capacity from 1, exactly.
+ * The ring knows nothing of sleeping, closing or scopes: channels have those (leat/chan.h). A full
+ * or an empty ring is a plain result. Any item size, and any capacity from 1, exactly.
  *
- *     line    field              writer              reader           published by
- *     S       word               producer; consumer  consumer         R1
- *                                (hand-back)
- *             items behind it    producer            consumer         R1 (written), R2 (free again)
- *     C       head               consumer            producer, diag   R2
- *     cursor  pos                its own side        diag             D5; the consumer's relaxed
- *             the rest           its own side        -                private: a cursor is one thread's
+ *     line    field             writer               reader          published by
+ *     S       word              producer; consumer   consumer        R1
+ *                               (hand-back)
+ *             items behind it   producer             consumer        R1 (written), R2 (free again)
+ *     C       head              consumer             producer, diag  R2
+ *     cursor  pos               its own side         diag            D5; the consumer's relaxed
+ *             the rest          its own side         -               private to one thread
  *
  *     R1  producer stores word  ->  A1  consumer loads word   the items before that position are
  *                                                             written
  *     R2  consumer stores head  ->  A2  producer loads head   the items before that position have
- *                                                             been read, and the consumer has
- *                                                             handed the lines before its line back
+ *                                                             been read, and the lines before the
+ *                                                             consumer's line were handed back
  *     D5  producer stores pos   ->  D5  a snapshot loads pos  the head that let the producer go so
  *                                                             far (runtime/chan/stat.h)
  *
@@ -51,10 +51,10 @@
  * a word needs no flag for the lap. There is one line more than the items need, so the producer
  * never enters a line that the consumer has not left.
  *
- * The hand-back is a second writer of the word. Invariant: it comes before the producer's next store
- * there. The consumer stores to line l before it releases the first item of line l + 1 (R2), and
- * because of the spare line the producer enters line l again only after it has read that release
- * (A2). The value is the one that is there: the position at which line l ends.
+ * The hand-back is a second writer of the word. Invariant: it comes before the producer's next
+ * store there. The consumer stores to line l before it releases the first item of line l + 1 (R2),
+ * and because of the spare line the producer enters line l again only after it has read that
+ * release (A2). The value is the one that is there: the position at which line l ends.
  *
  * Positions count items from 0. They do not wrap in practice (64 bits), and are only compared by
  * their differences, so they could.
@@ -114,7 +114,7 @@ struct leat_spsc_cursor {
 	size_t capacity;
 	uint64_t backed_off;    /* pos at the last back-off */
 	uint64_t missed;        /* pos when this side last found nothing to do */
-	uint64_t disabled_word; /* the word of a cursor that is disabled: pos, so nothing is beyond it */
+	uint64_t disabled_word; /* the word of a disabled cursor: pos, so nothing is beyond it */
 	struct {
 		uint64_t *word;
 		uint64_t limit, run_end, room;
@@ -377,7 +377,8 @@ LEAT_RING_INLINE bool leat_spsc_refresh_tail(struct leat_spsc_cursor *rx, size_t
 			leat_spsc_hand_line_back(rx, rx->word, rx->pos);
 		leat_spsc_next_run(rx, ahead, false);
 	}
-	tail = leat_load_acq(rx->word); /* A1: items written; pairs with R1 in leat_spsc_publish_to() */
+	/* A1: items written; pairs with R1 in leat_spsc_publish_to() */
+	tail = leat_load_acq(rx->word);
 	if ((int64_t)(tail - rx->pos) <= 0)
 		return false;
 	rx->caught_up = !rx->packed && tail - rx->pos < LEAT_SPSC_LARGE_FEW;
@@ -414,14 +415,15 @@ LEAT_RING_INLINE void leat_spsc_publish_to(struct leat_spsc_cursor *tx, uint64_t
 {
 	/* D5: the head that made room; pairs with count_tail() */
 	leat_store_rel(&tx->pos, pos);
-	leat_store_rel(tx->word, pos); /* R1: items before word; pairs with A1 in leat_spsc_refresh_tail() */
+	/* R1: items before word; pairs with A1 in leat_spsc_refresh_tail() */
+	leat_store_rel(tx->word, pos);
 }
 
 /* The consumer frees the slots from its position to this one. */
 LEAT_RING_INLINE void leat_spsc_release_to(struct leat_spsc_cursor *rx, uint64_t pos)
 {
 	leat_store_rlx(&rx->pos, pos); /* rlx: only this thread writes it */
-	/* R2: slots' loads, and lines handed back, before head; pairs with A2 in leat_spsc_refresh_head() */
+	/* R2: reads, and lines handed back, before head; pairs with A2 in leat_spsc_refresh_head() */
 	leat_store_rel(rx->head, pos);
 }
 
@@ -492,12 +494,14 @@ LEAT_RING_INLINE void leat_spsc_copy_out(void *to, const void *from, size_t size
 		return;
 	}
 	for (size_t i = 0; i < size; i += sizeof(leat_widest))
-		*(leat_widest *)(void *)(copy + i) = *(const leat_widest *)(const void *)(source + i);
+		*(leat_widest *)(void *)(copy + i) =
+			*(const leat_widest *)(const void *)(source + i);
 }
 
 /*
- * Where items are not packed, each push and pop prefetches the lines that an item some lines further
- * on will need, as far as the limit. The consumer prefetches to write where it hands lines back.
+ * Where items are not packed, each push and pop prefetches the lines that an item some lines
+ * further on will need, as far as the limit. The consumer prefetches to write where it hands lines
+ * back.
  */
 LEAT_RING_INLINE void leat_spsc_prefetch(const struct leat_spsc_cursor *side, size_t size,
                                          size_t ahead, bool write)
@@ -626,12 +630,13 @@ LEAT_RING_INLINE unsigned char *leat_spsc_enter_line(const struct leat_spsc_curs
                                                      unsigned char *line, uint64_t left, size_t run)
 {
 	line = leat_spsc_line_after(tx, line);
-	if (left > (LEAT_SPSC_AHEAD_BATCH + 1) * run && leat_spsc_has_lines(tx, LEAT_SPSC_AHEAD_BATCH))
+	if (left > (LEAT_SPSC_AHEAD_BATCH + 1) * run &&
+	    leat_spsc_has_lines(tx, LEAT_SPSC_AHEAD_BATCH))
 		leat_prefetch_write(leat_spsc_line_ahead(tx, line, LEAT_SPSC_AHEAD_BATCH));
 	return line;
 }
 
-/* Writes the n items from pos on, for which there is room. Position, line and word are in locals. */
+/* Writes the n items from pos on, for which there is room; position, line and word in locals. */
 LEAT_RING_INLINE void leat_spsc_push_lines(struct leat_spsc_cursor *tx, const unsigned char *from,
                                            size_t n, size_t size)
 {
@@ -644,7 +649,8 @@ LEAT_RING_INLINE void leat_spsc_push_lines(struct leat_spsc_cursor *tx, const un
 	if (pos != run_end) {          /* the rest of a line */
 		size_t k = run_end - pos < n ? (size_t)(run_end - pos) : n;
 
-		leat_spsc_copy_part(line + header + (run - (run_end - pos)) * size, from, k * size, size);
+		leat_spsc_copy_part(line + header + (run - (run_end - pos)) * size, from, k * size,
+		                    size);
 		from += k * size;
 		pos += k;
 		/* R1: items before word; pairs with A1 in leat_spsc_read_line() */
@@ -680,8 +686,8 @@ LEAT_RING_INLINE uint64_t leat_spsc_read_line(const unsigned char *line, uint64_
 }
 
 /*
- * Reads up to n items, and stops at a line that is not full. Returns the position behind them, which
- * the caller releases: all lines at once, after the last was read.
+ * Reads up to n items, and stops at a line that is not full. Returns the position behind them,
+ * which the caller releases: all lines at once, after the last was read.
  */
 LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsigned char *to,
                                               size_t n, size_t size)
@@ -698,7 +704,8 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsig
 		if (limit != run_end)
 			limit = leat_spsc_read_line(line, pos, run_end);
 		k = limit - pos < n ? (size_t)(limit - pos) : n;
-		leat_spsc_copy_part(to, line + header + (run - (run_end - pos)) * size, k * size, size);
+		leat_spsc_copy_part(to, line + header + (run - (run_end - pos)) * size, k * size,
+		                    size);
 		to += k * size;
 		pos += k;
 	}
@@ -709,7 +716,8 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsig
 		line = leat_spsc_line_after(rx, line);
 		run_end = pos + run;
 		if (prefetches)
-			__builtin_prefetch(leat_spsc_line_ahead(rx, line, LEAT_SPSC_AHEAD_BATCH), 0);
+			__builtin_prefetch(leat_spsc_line_ahead(rx, line, LEAT_SPSC_AHEAD_BATCH),
+			                   0);
 		limit = leat_spsc_read_line(line, pos, run_end);
 		if (leat_likely(limit == run_end && end - pos >= run)) {
 			memcpy(to, line + header, run * size);
@@ -731,13 +739,13 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsig
 
 /*
  * A batch keeps what it moves in registers. Stores to the cursor for each line would fill the store
- * buffer behind the other side's line; and reading fields back together, as copying the struct does,
- * waits for all stores before them.
+ * buffer behind the other side's line; and reading fields back together, as copying the struct
+ * does, waits for all stores before them.
  */
 static inline void leat_spsc_begin(struct leat_spsc_cursor *now,
                                    const struct leat_spsc_cursor *side)
 {
-	now->pos = leat_load_rlx(&side->pos);         /* rlx: only this thread writes it; one load each */
+	now->pos = leat_load_rlx(&side->pos);         /* rlx: this thread's; one load each */
 	now->limit = leat_load_rlx(&side->limit);     /* rlx: the same */
 	now->base = leat_load_rlx(&side->base);       /* rlx: the same */
 	now->run_end = leat_load_rlx(&side->run_end); /* rlx: the same */
@@ -764,7 +772,7 @@ static inline void leat_spsc_end(struct leat_spsc_cursor *side, const struct lea
 	leat_store_rlx(&side->pos, now->pos); /* rlx: only this thread writes it */
 }
 
-/* Prefetches the lines of the next batch, if it is as large as this one and they are within the limit. */
+/* Prefetches the lines of a next batch that is as large as this one, if the limit allows one. */
 LEAT_RING_INLINE void leat_spsc_prefetch_batch(const struct leat_spsc_cursor *now, size_t n,
                                                size_t size, bool write)
 {
@@ -796,7 +804,8 @@ LEAT_RING_INLINE void leat_spsc_push_runs(struct leat_spsc_cursor *tx, const uns
 		memcpy(leat_spsc_slot(&now, size), from, k * size);
 		now.pos += k;
 		leat_spsc_prefetch_batch(&now, k, size, true);
-		leat_store_rel(&tx->pos, now.pos); /* D5: the head that made room; pairs with count_tail() */
+		/* D5: the head that made room; pairs with count_tail() */
+		leat_store_rel(&tx->pos, now.pos);
 		/* R1: items before word; pairs with A1 in leat_spsc_refresh_tail() */
 		leat_store_rel(now.word, now.pos);
 		from += k * size;
@@ -814,7 +823,8 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_runs(struct leat_spsc_cursor *rx, unsign
 
 	leat_spsc_begin(&now, rx);
 	while (done < n && (now.pos != now.limit || leat_spsc_refresh_tail(&now, 0))) {
-		size_t k = now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
+		size_t k =
+			now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
 		void *slots = leat_spsc_slot(&now, size);
 
 		memcpy(to + done * size, slots, k * size);
@@ -887,8 +897,10 @@ LEAT_RING_INLINE size_t leat_spsc_pop_batch(struct leat_spsc_cursor *rx, void *i
 #else
 #define LEAT_STATIC_ASSERT _Static_assert
 #endif
-LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, tail) == 0, "the word of large items has its own lines");
-LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, head) == LEAT_LINES_APART, "C: head has its own lines");
+LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, tail) == 0,
+                   "the word of large items has its own lines");
+LEAT_STATIC_ASSERT(offsetof(struct leat_spsc, head) == LEAT_LINES_APART,
+                   "C: head has its own lines");
 LEAT_STATIC_ASSERT(sizeof(struct leat_spsc) == 2 * LEAT_LINES_APART, "nothing else is on them");
 LEAT_STATIC_ASSERT(offsetof(struct leat_spsc_cursor, run_end) == 48,
                    "what every operation touches, with two pointers, is one line");

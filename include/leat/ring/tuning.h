@@ -1,5 +1,5 @@
 /*
- * leat/ring/tuning.h: what the rings choose by processor: once, when a program opens its first ring.
+ * leat/ring/tuning.h: what the rings choose by processor, when the first one is opened.
  *
  *     pause_ps   the time of one leat_pause(), measured: back-offs are times, and counted in pauses
  *     hand_back  whether the consumer of an SPSC ring writes to a line that it has read, before the
