@@ -1,5 +1,6 @@
-# Every script of tools/, and perf/record: --help explains it; an option that it does not have, and an option without its value, are
-# refused with one line that names them and exit status 2, before anything is built or installed.
+# Every script of tools/, perf/record, and perf/lines where there is a python3: --help explains it;
+# an option that it does not have, and an option without its value, are refused with one line that
+# names them and exit status 2, before anything is built or installed.
 # SPDX-License-Identifier: BSD-2-Clause
 
 . "$(dirname "$0")/lib.sh"
@@ -34,8 +35,11 @@ refused()
 	[ "$(wc -l <"$dir/err")" -eq 1 ] || { fail "$what: not one line:"; cat "$dir/err"; }
 }
 
+own='perf/record'
+! python3 -c '' 2>/dev/null || own="$own perf/lines"
+
 scripts=0
-for file in tools/* perf/record; do
+for file in tools/* $own; do
 	[ -f "$file" ] && [ -x "$file" ] || continue
 	scripts=$((scripts + 1))
 	script "$file" --help
@@ -48,7 +52,7 @@ done
 
 # The options that take a value are found in the first lines of the usage, as "[--option VALUE]".
 values=0
-for file in tools/* perf/record; do
+for file in tools/* $own; do
 	[ -f "$file" ] && [ -x "$file" ] || continue
 	for option in $("$file" --help | sed -n '/^usage:/,/^$/p' | grep -oE -- '--[a-z-]+ [A-Z]+' | cut -d ' ' -f 1 | sort -u); do
 		values=$((values + 1))
