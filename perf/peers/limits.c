@@ -201,20 +201,21 @@ static void futex_arrive(struct part *part)
 static const struct contestant streamed_limit = {
 	.name = "(lines streamed)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true,
 	.open = streamed_open_any, .close = streamed_close_any,
-	.produce = { streamed_produce, streamed_produce, streamed_produce },
-	.consume = { streamed_consume_zero_copy, streamed_consume_zero_copy, streamed_consume_zero_copy },
+	.tx = { { streamed_produce, streamed_produce, streamed_produce } },
+	.rx = { { streamed_consume_zero_copy, streamed_consume_zero_copy, streamed_consume_zero_copy } },
 };
 static const struct contestant one_line_limit = {
 	.name = "(one line)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = lines_open, .close = free,
-	.ask = { one_line_ask }, .answer = { one_line_answer },
+	.tx = { [MEASURE_ROUND_TRIP] = { one_line_ask } }, .rx = { [MEASURE_ROUND_TRIP] = { one_line_answer } },
 };
 static const struct contestant two_lines_limit = {
 	.name = "(two lines)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = lines_open, .close = free,
-	.ask = { two_lines_ask }, .answer = { two_lines_answer },
+	.tx = { [MEASURE_ROUND_TRIP] = { two_lines_ask } }, .rx = { [MEASURE_ROUND_TRIP] = { two_lines_answer } },
 };
 static const struct contestant futex_limit = {
 	.name = "(bare futex)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = futex_open, .close = free,
-	.pace = { [CALLS_BLOCKING] = futex_pace }, .arrive = { [CALLS_BLOCKING] = futex_arrive },
+	.tx = { [MEASURE_PACED] = { [CALLS_BLOCKING] = futex_pace } },
+	.rx = { [MEASURE_PACED] = { [CALLS_BLOCKING] = futex_arrive } },
 };
 
 PEER(limits, &streamed_limit, &one_line_limit, &two_lines_limit, &futex_limit)
