@@ -60,6 +60,10 @@ PEER_END
 #define ONE_OF(kind) (1u << (kind))
 #define ANY_KIND (ONE_OF(KIND_SPSC) | ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
 
+/* Ways to call that move an item at a time, and those that wait by themselves. */
+#define CALLS_SINGLE(calls) ((calls) == CALLS_ONE || (calls) == CALLS_BLOCKING)
+#define CALLS_WAIT(calls) ((calls) >= CALLS_BLOCKING)
+
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 

@@ -87,10 +87,10 @@ static inline void streamed_pop_end(struct streamed *p, size_t n)
 #include "perf/loops.h"
 
 /* Whatever the calls and the batch: a chunk at a time. */
-static void streamed_produce(struct part *part)
+static void stream_chunks(struct part *part)
 {
 	part->batch = (unsigned)((struct streamed *)part->pipe)->chunk_items;
-	streamed_produce_zero_copy(part);
+	streamed_produceCALLS_ZERO_COPY(part);
 }
 
 /* A word that goes there and back: on one line, or there on one and back on another. */
@@ -201,8 +201,8 @@ static void futex_arrive(struct part *part)
 static const struct contestant streamed_limit = {
 	.name = "(lines streamed)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true,
 	.open = streamed_open_any, .close = streamed_close_any,
-	.tx = { { streamed_produce, streamed_produce, streamed_produce } },
-	.rx = { { streamed_consume_zero_copy, streamed_consume_zero_copy, streamed_consume_zero_copy } },
+	.tx = { { stream_chunks, stream_chunks, stream_chunks } },
+	.rx = { { streamed_consumeCALLS_ZERO_COPY, streamed_consumeCALLS_ZERO_COPY, streamed_consumeCALLS_ZERO_COPY } },
 };
 static const struct contestant one_line_limit = {
 	.name = "(one line)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = lines_open, .close = free,
