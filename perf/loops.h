@@ -16,20 +16,6 @@
 #define LOOP static __attribute__((noinline)) void
 #define INLINE static inline __attribute__((always_inline))
 
-#ifndef HAS_SIDES
-typedef struct PIPE *FN(_tx), *FN(_rx);
-static inline FN(_tx) FN(_tx_of)(struct PIPE *pipe, unsigned number)
-{
-	(void)number;
-	return pipe;
-}
-static inline FN(_rx) FN(_rx_of)(struct PIPE *pipe, unsigned number)
-{
-	(void)number;
-	return pipe;
-}
-#endif
-
 static void *FN(_open_any)(const struct shape *shape)
 {
 	return FN(_open)(shape);
@@ -43,15 +29,15 @@ static void FN(_close_any)(void *pipe)
 /* Returns how many were put. In place, the items are written here: base, base + 1, ... */
 INLINE size_t FN(_put)(FN(_tx) tx, const struct item *items, size_t n, uint64_t base, const enum calls calls)
 {
-#ifdef HAS_TRY
+#if (PIPE_HAS) & HAS_TRY
 	if (calls == CALLS_ONE)
 		return OP(_push)(tx, items);
 #endif
-#ifdef HAS_BATCH
+#if (PIPE_HAS) & HAS_BATCH
 	if (calls == CALLS_BATCH)
 		return OP(_push_n)(tx, items, n);
 #endif
-#ifdef HAS_ZERO_COPY
+#if (PIPE_HAS) & HAS_ZERO_COPY
 	if (calls == CALLS_ZERO_COPY) {
 		struct item *at = NULL;
 		size_t room = OP(_push_begin)(tx, n, &at);
@@ -63,11 +49,11 @@ INLINE size_t FN(_put)(FN(_tx) tx, const struct item *items, size_t n, uint64_t 
 		return room;
 	}
 #endif
-#ifdef HAS_BLOCKING
+#if (PIPE_HAS) & HAS_BLOCKING
 	if (calls == CALLS_BLOCKING)
 		OP(_send)(tx, items);
 #endif
-#ifdef HAS_BLOCKING_BATCH
+#if (PIPE_HAS) & HAS_BLOCKING_BATCH
 	if (calls == CALLS_BLOCKING_BATCH)
 		OP(_send_n)(tx, items, n);
 #endif
@@ -79,23 +65,23 @@ INLINE size_t FN(_put)(FN(_tx) tx, const struct item *items, size_t n, uint64_t 
 INLINE size_t FN(_get)(FN(_rx) rx, struct item *room, size_t most, struct item **at, const enum calls calls)
 {
 	*at = room;
-#ifdef HAS_TRY
+#if (PIPE_HAS) & HAS_TRY
 	if (calls == CALLS_ONE)
 		return OP(_pop)(rx, room);
 #endif
-#ifdef HAS_BATCH
+#if (PIPE_HAS) & HAS_BATCH
 	if (calls == CALLS_BATCH)
 		return OP(_pop_n)(rx, room, most);
 #endif
-#ifdef HAS_ZERO_COPY
+#if (PIPE_HAS) & HAS_ZERO_COPY
 	if (calls == CALLS_ZERO_COPY)
 		return OP(_pop_begin)(rx, most, at);
 #endif
-#ifdef HAS_BLOCKING
+#if (PIPE_HAS) & HAS_BLOCKING
 	if (calls == CALLS_BLOCKING)
 		OP(_recv)(rx, room);
 #endif
-#ifdef HAS_BLOCKING_BATCH
+#if (PIPE_HAS) & HAS_BLOCKING_BATCH
 	if (calls == CALLS_BLOCKING_BATCH)
 		return OP(_recv_n)(rx, room, most);
 #endif
@@ -105,7 +91,7 @@ INLINE size_t FN(_get)(FN(_rx) rx, struct item *room, size_t most, struct item *
 
 INLINE void FN(_got)(FN(_rx) rx, size_t n, const enum calls calls)
 {
-#ifdef HAS_ZERO_COPY
+#if (PIPE_HAS) & HAS_ZERO_COPY
 	if (calls == CALLS_ZERO_COPY && n > 0)
 		OP(_pop_end)(rx, n);
 #endif
@@ -282,33 +268,33 @@ INLINE void FN(_arrive)(struct part *part, const enum calls calls)
 #define THROUGHPUT(calls) BOTH(_produce, calls) BOTH(_consume, calls)
 #define LATENCY(calls) ANY(_ask, calls) ANY(_answer, calls) ANY(_pace, calls) ANY(_arrive, calls)
 
-#ifdef HAS_TRY
+#if (PIPE_HAS) & HAS_TRY
 THROUGHPUT(CALLS_ONE)
 LATENCY(CALLS_ONE)
 #define TRY_(name) FN(name##CALLS_ONE)
 #else
 #define TRY_(name) NULL
 #endif
-#ifdef HAS_BATCH
+#if (PIPE_HAS) & HAS_BATCH
 THROUGHPUT(CALLS_BATCH)
 #define BATCH_(name) FN(name##CALLS_BATCH)
 #else
 #define BATCH_(name) NULL
 #endif
-#ifdef HAS_ZERO_COPY
+#if (PIPE_HAS) & HAS_ZERO_COPY
 THROUGHPUT(CALLS_ZERO_COPY)
 #define ZERO_COPY_(name) FN(name##CALLS_ZERO_COPY)
 #else
 #define ZERO_COPY_(name) NULL
 #endif
-#ifdef HAS_BLOCKING
+#if (PIPE_HAS) & HAS_BLOCKING
 THROUGHPUT(CALLS_BLOCKING)
 LATENCY(CALLS_BLOCKING)
 #define BLOCKING_(name) FN(name##CALLS_BLOCKING)
 #else
 #define BLOCKING_(name) NULL
 #endif
-#ifdef HAS_BLOCKING_BATCH
+#if (PIPE_HAS) & HAS_BLOCKING_BATCH
 THROUGHPUT(CALLS_BLOCKING_BATCH)
 #define BLOCKING_BATCH_(name) FN(name##CALLS_BLOCKING_BATCH)
 #else
@@ -347,11 +333,6 @@ static const struct contestant FN(_contestant) = {
 #undef PIPE_OPS
 #undef PIPE_NAME
 #undef PIPE_KINDS
+#undef PIPE_HAS
 #undef PIPE_UNBOUNDED
 #undef PIPE_IN_PLACE_WAITS
-#undef HAS_SIDES
-#undef HAS_TRY
-#undef HAS_BATCH
-#undef HAS_ZERO_COPY
-#undef HAS_BLOCKING
-#undef HAS_BLOCKING_BATCH

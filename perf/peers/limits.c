@@ -80,10 +80,12 @@ static inline void streamed_pop_end(struct streamed *p, size_t n)
 	p->rx = (p->rx + 1) % CHUNKS;
 }
 
+ONE_SIDE(streamed)
+
 #define PIPE streamed
 #define PIPE_NAME ""
 #define PIPE_KINDS 0
-#define HAS_ZERO_COPY
+#define PIPE_HAS HAS_ZERO_COPY
 #include "perf/loops.h"
 
 /* Whatever the calls and the batch: a chunk at a time. */

@@ -98,11 +98,12 @@ static inline size_t condvars_recv_n(struct condvars *p, struct item *items, siz
 	return got;
 }
 
+ONE_SIDE(condvars)
+
 #define PIPE condvars
 #define PIPE_NAME "mutex and condvars"
 #define PIPE_KINDS ANY_KIND
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_BLOCKING + HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 /* A pipe's capacity is in bytes, and at least a page. */
@@ -160,11 +161,12 @@ static inline size_t kernel_pipe_recv_n(struct kernel_pipe *p, struct item *item
 	return (size_t)got / sizeof(*items);
 }
 
+ONE_SIDE(kernel_pipe)
+
 #define PIPE kernel_pipe
 #define PIPE_NAME "pipe"
 #define PIPE_KINDS ANY_KIND
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_BLOCKING + HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 PEER(system, &condvars_contestant, &kernel_pipe_contestant)
