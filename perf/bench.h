@@ -41,7 +41,7 @@ struct topic {
 	const char *group, *title;
 	struct {
 		const char *what, *unit;
-	} values[VALUES_MAX]; /* less is better; ends with a what of NULL */
+	} values[VALUES_MAX + 1]; /* less is better; ends with a what of NULL */
 	bool apart;           /* each sample runs in a process of its own, so that its memory is known */
 	bool anywhere;        /* nothing passes between cores: near and far are no matter */
 	struct contestant by[14]; /* ends with a name of NULL */

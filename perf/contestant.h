@@ -78,7 +78,7 @@ typedef void part_fn(struct part *part);
 /* What is measured. The first three are loops over a pipe (perf/loops.h). */
 enum measure { MEASURE_THROUGHPUT, MEASURE_ROUND_TRIP, MEASURE_PACED, LOOPS, MEASURE_IDLE = LOOPS, MEASURE_TOPIC };
 
-enum { VALUES_MAX = 3 };
+enum { VALUES_MAX = 4 };
 /*
  * One sample of a topic (perf/topics.c), of n things: fills as many values as the topic has. Ends the
  * program where an item is wrong.

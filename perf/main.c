@@ -21,7 +21,7 @@ enum { STATUS_FAILED = 1, STATUS_USAGE = 2, GENERATORS = 1000000, GENERATORS_QUI
 #define MOST_NS_ALL 2000000000
 
 static const char help_text[] =
-	"usage: leat bench [--quick | --all | KIND | idle | generators | select] [options]\n"
+	"usage: leat bench [--quick | --all | KIND | idle | generators | select | QUESTION] [options]\n"
 	"\n"
 	"Measures leat's rings and channels beside their peers, in one run, on this machine: contestants take\n"
 	"turns, and every item is checked. Samples of near cores and of far cores are two classes that are never\n"
@@ -43,9 +43,11 @@ static const char help_text[] =
 	"  generators           what generators cost: to make, in memory, a value, to cancel; --quick: fewer\n"
 	"      --count N        so many of them, from 1000 to 10000000 (1000000, or 100000 with --quick)\n"
 	"  select               what waiting for several costs: selects and merges; --quick: fewer samples\n"
+	"  QUESTION             publish (while no thread sleeps), floor (of a ring with turns), starts (beside\n"
+	"                       snapshots), late (a receiver on a busy core), pool (its idle workers)\n"
 	"\n"
 	"  --samples N          of each contestant (15; 7 with --quick, 5 with --all; generators 5, or 3;\n"
-	"                       select 21, or 7)\n"
+	"                       select 21, or 7; questions 5 to 31)\n"
 	"  --only TEXT          contestants whose name holds TEXT (and the limits)\n"
 	"  --both SECONDS       goes on for so long at most, until there are all samples of both classes\n"
 	"  --cores A,B,...      the cores to use; the first two are the two sides\n"
@@ -90,8 +92,16 @@ static const struct {
 	[VERSION] = { .name = "version" },
 };
 
-static const char *const whats[] = { "spsc", "mpsc", "spmc", "mpmc", "idle", "generators", "select" };
-enum { WHATS = sizeof(whats) / sizeof(whats[0]), IDLE = KINDS, GENERATORS_ASKED, SELECT_ASKED, FIGURES_ASKED };
+/* Words, and how many samples each contestant takes of what they ask for; quick. */
+static const struct {
+	const char *word;
+	unsigned samples, quick;
+} whats[] = {
+	{ "spsc", 15, 7 },	{ "mpsc", 15, 7 },   { "spmc", 15, 7 },	  { "mpmc", 15, 7 },  { "idle", 15, 7 },
+	{ "generators", 5, 3 }, { "select", 21, 7 }, { "publish", 31, 7 }, { "floor", 31, 7 }, { "starts", 5, 3 },
+	{ "late", 5, 3 },	{ "pool", 7, 3 },    { NULL, 15, 7 },
+};
+enum { IDLE = KINDS, TOPICS_ASKED, GENERATORS_ASKED = TOPICS_ASKED, FIGURES_ASKED = sizeof(whats) / sizeof(whats[0]) - 1 };
 
 struct asked {
 	int what; /* of whats; FIGURES_ASKED: none */
@@ -233,7 +243,7 @@ static int settle(struct asked *a)
 
 	for (int o = DESCRIBES; o <= DESCRIBES_LAST; o++)
 		described |= a->given[o] != 0;
-	if (a->given[QUICK] + a->given[ALL] > 1 || (a->what < GENERATORS_ASKED && (a->given[QUICK] || a->given[ALL])) ||
+	if (a->given[QUICK] + a->given[ALL] > 1 || (a->what < TOPICS_ASKED && (a->given[QUICK] || a->given[ALL])) ||
 	    (a->what != FIGURES_ASKED && a->given[ALL]))
 		return usage("one of --quick, --all and a kind is enough%s%s", "", "");
 	if (a->given[COUNT] && a->what != GENERATORS_ASKED)
@@ -260,10 +270,11 @@ static int read_what(struct asked *a, const char *word)
 {
 	int what = 0;
 
-	while (what < WHATS && strcmp(word, whats[what]) != 0)
+	while (what < FIGURES_ASKED && strcmp(word, whats[what].word) != 0)
 		what++;
-	if (what == WHATS)
-		return usage("there is no \"%s\"; there are: %s", word, "spsc, mpsc, spmc, mpmc, idle, generators, select");
+	if (what == FIGURES_ASKED)
+		return usage("there is no \"%s\"; there are: %s", word,
+			     "spsc, mpsc, spmc, mpmc, idle, generators, select, publish, floor, starts, late, pool");
 	if (a->what != FIGURES_ASKED)
 		return usage("one of --quick, --all and a kind is enough%s%s", "", "");
 	a->what = what;
@@ -408,18 +419,15 @@ static void measure(struct run *run, const struct set *set, uint64_t both_s)
 
 static void fill_set(struct set *set, struct run *run, const struct asked *a)
 {
-	static const unsigned samples[] = { 15, 7 }, of_generators[] = { 5, 3 }, of_select[] = { 21, 7 };
 	bool quick = a->given[QUICK] != 0;
 
-	run->sampling.samples = samples[quick];
+	run->sampling.samples = quick ? whats[a->what].quick : whats[a->what].samples;
 	set_add_topics(set, "machine", 0);
 	if (a->what == GENERATORS_ASKED) {
 		set_add_topics(set, "generators",
 			       a->given[COUNT] ? a->value[COUNT] : quick ? GENERATORS_QUICK : GENERATORS);
-		run->sampling.samples = of_generators[quick];
-	} else if (a->what == SELECT_ASKED) {
-		set_add_topics(set, "select", 0);
-		run->sampling.samples = of_select[quick];
+	} else if (a->what != FIGURES_ASKED && a->what >= TOPICS_ASKED) {
+		set_add_topics(set, whats[a->what].word, 0);
 	} else if (a->what != FIGURES_ASKED) {
 		set_add(set, &a->one);
 	} else if (a->given[ALL]) {

@@ -146,7 +146,7 @@ static void child_apart(const struct contestant *c, uint64_t count, int out)
 	}
 	malloc_trim(0); /* or what is free of this process's would be taken for nothing */
 	c->run(count, values);
-	_exit(dprintf(out, "%.6g %.6g %.6g\n", values[0], values[1], values[2]) > 0 ? 0 : 1);
+	_exit(dprintf(out, "%.6g %.6g %.6g %.6g\n", values[0], values[1], values[2], values[3]) > 0 ? 0 : 1);
 }
 
 void remote_apart(const struct contestant *c, uint64_t count, double *values)

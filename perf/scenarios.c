@@ -46,8 +46,8 @@ const char *scenario_value(const struct scenario *s, int value, const char **uni
 	static const char *const whats[] = { "an item", "a round trip", "half of them", "CPU a second" };
 
 	if (s->measure == MEASURE_TOPIC) {
-		*unit = value < VALUES_MAX ? s->topic->values[value].unit : NULL;
-		return value < VALUES_MAX ? s->topic->values[value].what : NULL;
+		*unit = s->topic->values[value].unit;
+		return s->topic->values[value].what;
 	}
 	*unit = s->measure == MEASURE_IDLE ? "ms" : "ns";
 	return value == 0 ? whats[s->measure] : NULL;

@@ -19,7 +19,21 @@
 #define coroutine_alive NULL
 #define coroutine_pull NULL
 #endif
+#ifdef LEAT_BENCH_CK_EC
+#define CK_EC(name, of) HERE(name, question_publish, of)
+#else
+#define CK_EC(name, of) HERE(name, NULL, of)
+#endif
 #define AN_ITEM { { "an item", "ns" } }
+#define QUANTILES { { "median", "us" }, { "p99", "us" }, { "p99.9", "us" }, { "most", "us" } }
+#define LATE(title_, busy, deadline) \
+	{ .group = "late", .title = title_, .values = QUANTILES, .anywhere = true, \
+	  .by = { HERE("leat channel", question_late, (deadline) + 10 * (busy)), \
+		  HERE("leat channel, park", question_late, (deadline) + 10 * (busy) + 1), \
+		  LIMIT("bare futex", question_late, (deadline) + 10 * (busy) + 2) } }
+#define POOL(title_, which) \
+	{ .group = "pool", .title = title_, .values = { { "each", "ns" }, { "its CPU", "ns" } }, \
+	  .by = { HERE("leat pool", question_pool, which) } }
 
 const struct topic topics[] = {
 	{ .group = "machine", .title = "The machine, between two cores", .values = { { "an operation", "ns" } },
@@ -72,6 +86,34 @@ const struct topic topics[] = {
 	{ .group = "select", .title = "A merge, each item to a lane that stood armed, one thread for both", .values = AN_ITEM,
 	  .anywhere = true,
 	  .by = { HERE("leat_merge of 100", merge_asleep, 100), HERE("leat_merge of 10,000", merge_asleep, SELECT_LANES) } },
+	{ .group = "publish", .title = "One publish while no thread sleeps", .values = { { "a publish", "ns" } }, .anywhere = true,
+	  .by = { LIMIT("a store with release", question_publish, 0), HERE("leat's event", question_publish, 1),
+		  HERE("leat's event, full_fence", question_publish, 2), CK_EC("ck_ec, one publisher", 3),
+		  CK_EC("ck_ec, many publishers", 4) } },
+	{ .group = "floor", .title = "One thread: a word swapped, a ring with turns filled and emptied",
+	  .values = { { "an operation", "ns" } }, .anywhere = true,
+	  .by = { LIMIT("a swap", question_floor, 0), HERE("leat ring mpmc, a push", question_floor, 1),
+		  HERE("leat ring mpmc, a pop", question_floor, 2) } },
+	{ .group = "floor", .title = "Two lines, there and back, and what a ring does beside", .values = { { "a round trip", "ns" } },
+	  .by = { LIMIT("bare", question_trip, 0), LIMIT("and a mark in the line that came", question_trip, 1),
+		  LIMIT("and a swap", question_trip, 2), LIMIT("and both", question_trip, 3) } },
+	{ .group = "starts", .title = "A start, 400,000 generators alive", .values = QUANTILES, .apart = true,
+	  .by = { HERE("leat, their scope", question_starts, 4), HERE("leat, a new scope", question_starts, 5),
+		  HERE("leat, their scope, snapshots", question_starts, 6), HERE("leat, a new scope, snapshots", question_starts, 7) } },
+	LATE("How late a lone item is", 0, 0),
+	LATE("How late a lone item is, beside 1 busy thread", 1, 0),
+	LATE("How late a lone item is, beside 2 busy threads", 2, 0),
+	LATE("How late a lone item is, beside 8 busy threads", 8, 0),
+	LATE("How late a deadline of 1 ms is", 0, 100),
+	LATE("How late a deadline of 1 ms is, beside 1 busy thread", 1, 100),
+	LATE("How late a deadline of 1 ms is, beside 2 busy threads", 2, 100),
+	LATE("How late a deadline of 1 ms is, beside 8 busy threads", 8, 100),
+	POOL("A pool of two: an item through three stages", 1),
+	{ .group = "pool", .title = "A pool of two: a lone item to a sink", .values = { { "median", "ns" }, { "p99", "ns" } },
+	  .by = { HERE("leat pool", question_pool, 2) } },
+	POOL("A pool of two: a start, and a receive at once", 3),
+	POOL("A pool of two: a start, eight before a receive", 4),
+	POOL("A pool of two: a start whose step and whose consumer work for 20 us", 5),
 	{ .group = NULL },
 };
 

@@ -35,8 +35,11 @@ sample_fn merge_asleep;	/* of n lanes, alone: each item to a lane that has stood
 /* perf/remote.c: Go's select from SELECT_CHANS channels, with n producers; 0: the receiver sends */
 sample_fn remote_select;
 
-/* perf/limits.c: what the machine can do between two cores, and on one. n says which. */
+/* perf/machine.c: what the machine can do between two cores, and on one. n says which. */
 sample_fn limit_between, limit_alone;
+
+/* perf/peers/questions.c; n says which */
+sample_fn question_publish, question_floor, question_trip, question_starts, question_late, question_pool;
 
 /* Memory of this process that is resident, in bytes; and how much more of it there is, for each of so many. */
 uint64_t bench_resident(void);

@@ -79,6 +79,8 @@ usage select --all
 usage select --quick --quick
 usage select --item 8
 usage select --count 1000
+usage publish floor
+usage pool --all
 usage spsc --count 1000
 usage --count 1000
 usage spsc --both 0
@@ -163,6 +165,14 @@ for how in "--quick select" "select --only leat"; do
 	expect_silence
 	grep -q 'leat_merge of 10,000 of leat_merge of 10  ' "$dir/out" || fail "$what: nothing of a merge's ratio"
 	check_files 6
+done
+# Smaller questions: what they count and receive is checked on the way.
+for how in publish floor pool; do
+	bench $how --samples 1 --json "$dir/json" --svg "$dir/svg"
+	expect_status 0
+	expect_silence
+	grep -q "^  leat" "$dir/out" || fail "$what: nothing of leat in its table"
+	check_files "$(grep -c '"group": "'$how'"' "$dir/json")"
 done
 bench select --samples 1 --only nobody
 expect_status 0
