@@ -417,7 +417,7 @@ bool outcome_take(struct outcome *o, const struct sampling *sampling, bool both)
 		for (size_t k = 0; k < o->results_count; k++) { /* no contestant is always the first */
 			struct result *r = &o->results[(k + round) % o->results_count];
 
-			if (sampling->most_ns != 0 && r->taken > 2 && bench_now_ns() - start_ns > sampling->most_ns)
+			if (sampling->most_ns != 0 && r->taken + r->busy > 2 && bench_now_ns() - start_ns > sampling->most_ns)
 				continue;
 			if (sampling->progress != NULL)
 				sampling->progress(&o->scenario, r->contestant->name, round, sampling->samples);

@@ -132,7 +132,8 @@ def main(paths):
         with open(path) as file:
             runs_of[kind][processor] = json.load(file)
     lines = [line for kind, runs in runs_of.items() if runs for line in tables(kind, runs)]
-    write("docs/perf.md", "\n".join(lines).rstrip())
+    plots = [f"![{p}, medians of every contestant](../perf/results/{p}-figures.svg)\n" for p in runs_of["figures"]]
+    write("docs/perf.md", "\n".join(plots + lines).rstrip())
     write("README.md", "\n".join(summary(runs_of)))
 
 
