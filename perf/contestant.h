@@ -58,7 +58,7 @@ struct histogram {
 	uint64_t count[BUCKETS], total, max;
 };
 
-/* One thread's part of a sample, and what it answers. A producer pushes number << 48 | 1, 2, 3, ... */
+/* One thread's part of a sample, and what it found. A producer pushes number << 48 | 1, 2, 3, ... */
 struct part {
 	void *pipe, *back; /* back: round trips come back through it */
 	unsigned number;   /* which producer, or which consumer */

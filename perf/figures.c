@@ -65,6 +65,7 @@ static const struct row rows[] = {
 	FAR_TO_NEAR(8),
 	FAR_TO_NEAR(64),
 	{ .in = SPSC(8, 1024, ROUND_TRIP), .ours = "leat ring spsc", .peer = "(two lines)", ON_BOTH(AT_MOST(1.12)) },
+	{ .in = SPSC(8, 1024, ROUND_TRIP), .class = FAR, .ours = "leat ring spsc", .peer = "*", ON_BOTH(TIMES(1)) },
 
 	{ .in = MPMC(1, 1, ONE), .ours = "leat ring mpmc", .peer = "ck_ring mpmc", ON_BOTH(TIMES(15)) },
 	{ .in = MPMC(2, 1, ONE), .ours = "leat ring mpmc", .peer = "ck_ring mpmc", ON_BOTH(TIMES(4.2)) },

@@ -53,7 +53,7 @@ static const char help_text[] =
 	"  --cores A,B,...      the cores to use; the first two are the two sides\n"
 	"  --json FILE          everything that was measured, as one JSON object\n"
 	"  --svg FILE           a plot of it\n"
-	"  --list               who takes part, and who is missing; measures nothing\n"
+	"  --list               contestants, and those that are missing; measures nothing\n"
 	"  --help, --version\n"
 	"\n"
 	"exit status   0; 1 it failed, or an item was lost; 2 usage\n";

@@ -277,8 +277,8 @@ void question_starts(uint64_t n, double *values)
 
 /*
  * How late is a receiver that shares its core with threads that compute? The sender waits until the receiver has said
- * that it is about to wait, and then for a time drawn between 50 and 250 microseconds. n is who, how many threads
- * compute in the tenths, and 100 for a deadline of a millisecond in place of an item.
+ * that it is about to wait, and then for a time drawn between 50 and 250 microseconds. n is the receiver, in the tens
+ * how many threads compute, and 100 for a deadline of a millisecond in place of an item.
  */
 
 enum { ADAPTIVE, PARK, FUTEX, WAITS = 200, MS = 1000000 };
@@ -309,11 +309,11 @@ static bool futex_wait(int64_t deadline_ns)
 	return true;
 }
 
-static int64_t wait_once(unsigned who, int64_t deadline_ns)
+static int64_t wait_once(unsigned receiver, int64_t deadline_ns)
 {
 	int64_t due_ns = deadline_ns;
 
-	if (who == FUTEX) {
+	if (receiver == FUTEX) {
 		if (futex_wait(deadline_ns))
 			due_ns = futex_sent_ns;
 	} else {

@@ -106,7 +106,7 @@ static void choose_only(struct part *part)
 	choose(part, false);
 }
 
-/* Item n goes to channel n - 1, whoever sends it. */
+/* Item n goes to channel n - 1, by any producer. */
 static void send_to_all(struct part *part)
 {
 	for (uint64_t n = part->number; n <= SELECT_ITEMS; n += producers)
