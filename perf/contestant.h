@@ -58,7 +58,7 @@ struct histogram {
 	uint64_t count[BUCKETS], total, max;
 };
 
-/* One thread's part of a sample, and what it answers. A producer pushes number << 48 | 1, 2, 3, ... */
+/* One thread's part of a sample, and what it found. A producer pushes number << 48 | 1, 2, 3, ... */
 struct part {
 	void *pipe, *back; /* back: round trips come back through it */
 	unsigned number;   /* which producer, or which consumer */
@@ -75,6 +75,16 @@ struct part {
 };
 typedef void part_fn(struct part *part);
 
+/* What is measured. The first three are loops over a pipe (perf/loops.h). */
+enum measure { MEASURE_THROUGHPUT, MEASURE_ROUND_TRIP, MEASURE_PACED, LOOPS, MEASURE_IDLE = LOOPS, MEASURE_TOPIC };
+
+enum { VALUES_MAX = 4 };
+/*
+ * One sample of a topic (perf/topics.c), of n things: fills as many values as the topic has. Ends the
+ * program where an item is wrong.
+ */
+typedef void sample_fn(uint64_t n, double *values);
+
 struct contestant {
 	const char *name;
 	unsigned item_size;
@@ -82,12 +92,18 @@ struct contestant {
 	bool unbounded; /* no capacity, or order only for each producer: shown, but no peer */
 	bool limit;     /* no queue at all, but what the machine can do */
 	bool in_place_waits; /* its calls in place wait by themselves, as it has no others */
-	bool remote;    /* a program of its own (perf/remote.c); only the name and the kinds are set */
+	bool remote;         /* Go's program is asked (perf/remote.c); only name and kinds are set */
 	void *(*open)(const struct shape *shape); /* NULL: not in this shape */
 	void (*close)(void *pipe);
-	part_fn *produce[CALLS], *consume[CALLS]; /* as fast as they can; NULL: has no such calls */
-	part_fn *ask[CALLS], *answer[CALLS];      /* an item there, an item back */
-	part_fn *pace[CALLS], *arrive[CALLS];     /* items at a fixed rate, stamped with when they were due */
+	/*
+	 * Producer's and consumer's loop: as fast as they can; an item there, an item back; items at a
+	 * fixed rate, stamped with when they were due. NULL: it has no such calls.
+	 */
+	part_fn *tx[LOOPS][CALLS], *rx[LOOPS][CALLS];
+	/* Of a topic. */
+	sample_fn *run;
+	uint64_t n;      /* of what; 0: as many as the scenario says */
+	const char *go; /* instead of run: what Go's program is asked for, in a process of its own */
 };
 
 /* Aligned to APART, zeroed, and touched. Ends the program when there is none. */

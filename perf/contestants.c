@@ -1,5 +1,5 @@
 /*
- * perf/contestants.c: who takes part: what the build found (peers.inc), and Go.
+ * perf/contestants.c: the contestants: those that the build found (peers.inc), and Go.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

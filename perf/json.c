@@ -9,7 +9,7 @@
 
 #include "commit.h"
 
-void report_text(FILE *out, const char *s)
+static void text(FILE *out, const char *s)
 {
 	putc('"', out);
 	for (; *s != '\0'; s++) {
@@ -26,98 +26,111 @@ void report_text(FILE *out, const char *s)
 static void named(FILE *out, const char *name, const char *value)
 {
 	fprintf(out, "\"%s\": ", name);
-	report_text(out, value);
+	text(out, value);
 }
 
 static void machine(const struct run *run, FILE *out)
 {
-	const struct machine *m = &run->machine;
+	const char *const words[][2] = {
+		{ "program", "leat bench" },	    { "version", LEAT_VERSION },
+		{ "commit", BENCH_COMMIT },	    { "compiler", BENCH_COMPILER },
+		{ "options", LEAT_BENCH_OPTIONS },  { "arguments", run->command },
+		{ "date", run->date },		    { "processor", run->processor },
+		{ "kernel", run->kernel },
+	};
 
-	fprintf(out, "  ");
-	named(out, "program", "leat bench");
-	fprintf(out, ", "), named(out, "version", LEAT_VERSION);
-	fprintf(out, ", "), named(out, "commit", BENCH_COMMIT);
-	fprintf(out, ", "), named(out, "compiler", BENCH_COMPILER);
-	fprintf(out, ", "), named(out, "options", LEAT_BENCH_OPTIONS);
-	fprintf(out, ",\n  "), named(out, "arguments", run->command);
-	fprintf(out, ", "), named(out, "date", run->date);
-	fprintf(out, ", "), named(out, "processor", m->processor);
-	fprintf(out, ", "), named(out, "kernel", m->kernel);
-	fprintf(out, ",\n  \"cores\": [");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		fprintf(out, "  "), named(out, words[i][0], words[i][1]);
+		fprintf(out, ",\n");
+	}
+	fprintf(out, "  \"cores\": [");
 	for (unsigned i = 0; i < bench_cores_count; i++)
 		fprintf(out, "%s%d", i == 0 ? "" : ", ", bench_cores[i]);
 	fprintf(out, "],\n  \"left_out\": [");
 	for (size_t i = 0; bench_missing[i][0] != NULL; i++) {
 		fprintf(out, "%s", i == 0 ? "" : ", ");
-		report_text(out, bench_missing[i][0]);
+		text(out, bench_missing[i][0]);
 	}
-	fprintf(out, "],\n  \"limits_ns\": {\"line_round_trip\": %.1f, \"two_lines_round_trip\": %.1f, ", m->line_ns,
-		m->two_lines_ns);
-	for (int i = 0; i < 4; i++)
-		fprintf(out, "\"line_streamed_%zuKiB\": %.3f, ", machine_stream_bytes[i] >> 10, m->stream_ns[i]);
-	fprintf(out,
-		"\"futex_wake_to_run\": %.0f,\n    \"compare_and_swap\": %.2f, \"add\": %.2f, \"membarrier\": %.0f, ",
-		m->futex_ns, m->cas_ns, m->xadd_ns, m->membarrier_ns);
-	fprintf(out, "\"pause\": %.2f, \"clock\": %.2f, \"yield\": %.1f},\n", m->pause_ns, m->clock_ns, m->yield_ns);
+	fprintf(out, "],\n  \"line_round_trip_ns\": {\"near\": %.1f, \"far\": %.1f, \"border\": %.1f},\n", near_typical(NEAR),
+		near_typical(FAR), near_border());
 }
 
 static void latency(const struct histogram *h, FILE *out)
 {
-	static const struct {
-		const char *name;
-		double q;
-	} quantiles[] = { { "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 }, { "p99.9", 0.999 }, { "p99.99", 0.9999 } };
+	static const char *const names[] = { "p50", "p90", "p99", "p99.9", "p99.99" };
+	static const double quantiles[] = { 0.5, 0.9, 0.99, 0.999, 0.9999 };
 
-	fprintf(out, ",\n       \"latency_ns\": {\"items\": %llu", (unsigned long long)h->total);
+	fprintf(out, ", \"latency_ns\": {\"items\": %llu", (unsigned long long)h->total);
 	for (size_t i = 0; i < 5; i++)
-		fprintf(out, ", \"%s\": %.0f", quantiles[i].name, histogram_quantile(h, quantiles[i].q));
+		fprintf(out, ", \"%s\": %.0f", names[i], histogram_quantile(h, quantiles[i]));
 	fprintf(out, ", \"max\": %llu}", (unsigned long long)h->max);
 }
 
-static void result(const struct result *r, FILE *out)
+static void series(const struct series *s, int v, const char *class, FILE *out)
+{
+	fprintf(out, ",\n        \"%s\": {\"median\": %.4g, \"p5\": %.4g, \"p95\": %.4g, \"samples\": [", class, s->median[v],
+		s->p5[v], s->p95[v]);
+	for (unsigned i = 0; i < s->count; i++)
+		fprintf(out, "%s%.4g", i == 0 ? "" : ", ", s->ns[v][i]);
+	fprintf(out, "]");
+	if (s->latency != NULL)
+		latency(s->latency, out);
+	fprintf(out, "}");
+}
+
+static void result(const struct outcome *o, const struct result *r, FILE *out)
 {
 	const struct contestant *c = r->contestant;
+	const char *what, *unit;
 
 	fprintf(out, "      {"), named(out, "contestant", c->name);
 	fprintf(out,
 		", \"limit\": %s, \"unbounded\": %s, \"operations\": %llu, \"taken\": %u, \"kept\": %u, "
-		"\"set_aside_far\": %u, \"set_aside_busy\": %u, \"collapses\": %s",
+		"\"thrown_away_moved\": %u, \"thrown_away_busy\": %u, \"collapses\": %s, \"values\": [",
 		c->limit ? "true" : "false", c->unbounded ? "true" : "false", (unsigned long long)r->operations,
-		r->taken, r->kept, r->far, r->busy, r->collapsed ? "true" : "false");
-	if (r->kept > 0)
-		fprintf(out, ",\n       \"median\": %.4g, \"p5\": %.4g, \"p95\": %.4g", r->median, r->p5, r->p95);
-	fprintf(out, ", \"samples\": [");
-	for (unsigned i = 0; i < r->kept; i++)
-		fprintf(out, "%s%.4g", i == 0 ? "" : ", ", r->ns[i]);
-	fprintf(out, "]");
-	if (r->latency != NULL && r->kept > 0)
-		latency(r->latency, out);
-	fprintf(out, "}");
+		r->taken + r->busy, r->kept, r->moved, r->busy, r->collapsed ? "true" : "false");
+	for (int v = 0; (what = scenario_value(&o->scenario, v, &unit)) != NULL; v++) {
+		fprintf(out, "%s\n       {", v == 0 ? "" : ","), named(out, "what", what);
+		fprintf(out, ", "), named(out, "unit", unit);
+		for (int class = 0; class < CLASSES; class++)
+			if (r->of[class].count > 0)
+				series(&r->of[class], v, o->classless ? "any" : class_names[class], out);
+		fprintf(out, "}");
+	}
+	fprintf(out, "]}");
+}
+
+static void loop(const struct scenario *s, FILE *out)
+{
+	static const char *const kinds[KINDS] = { "spsc", "mpsc", "spmc", "mpmc" };
+	static const char *const calls[CALLS] = { "one", "batch", "zero_copy", "blocking", "blocking_batch" };
+	static const char *const places[] = { "separate", "same", "free" };
+
+	fprintf(out, ", "), named(out, "kind", kinds[s->kind]);
+	fprintf(out, ", \"producers\": %u, \"consumers\": %u, \"item_bytes\": %u, \"capacity\": %zu, ", s->producers,
+		s->consumers, s->item_size, s->capacity);
+	named(out, "calls", calls[s->calls]);
+	fprintf(out, ", \"batch\": %u, ", s->batch), named(out, "place", places[s->place]);
+	fprintf(out, ", \"interval_ns\": %lld", (long long)s->interval_ns);
 }
 
 static void outcome(const struct outcome *o, FILE *out)
 {
-	static const char *const kinds[KINDS] = { "spsc", "mpsc", "spmc", "mpmc" };
-	static const char *const calls[CALLS] = { "one", "batch", "zero_copy", "blocking", "blocking_batch" };
-	static const char *const measures[] = { "throughput", "round_trip", "latency", "idle" };
-	static const char *const places[] = { "separate", "same", "free" };
+	static const char *const measures[] = { "throughput", "round_trip", "latency", "idle", "topic" };
 	const struct scenario *s = &o->scenario;
-	char title[128];
+	char title[160];
 
-	scenario_title(s, title, sizeof(title));
-	fprintf(out, "    {"), named(out, "title", title);
+	fprintf(out, "    {"), named(out, "title", scenario_title(s, title));
 	fprintf(out, ", "), named(out, "measure", measures[s->measure]);
-	fprintf(out, ", "), named(out, "unit", scenario_unit(s));
-	fprintf(out, ",\n     "), named(out, "kind", kinds[s->kind]);
-	fprintf(out, ", \"producers\": %u, \"consumers\": %u, \"item_bytes\": %u, \"capacity\": %zu, ", s->producers,
-		s->consumers, s->item_size, s->capacity);
-	named(out, "calls", calls[s->calls]);
-	fprintf(out, ", \"batch\": %u, ", s->batch);
-	named(out, "place", places[s->place]);
-	fprintf(out, ", \"interval_ns\": %lld, \"line_round_trip_ns\": %.1f, \"seconds\": %.1f,\n     \"results\": [\n",
-		(long long)s->interval_ns, o->near_ns, o->seconds);
+	if (s->topic != NULL)
+		fprintf(out, ", "), named(out, "group", s->topic->group);
+	else
+		loop(s, out);
+	fprintf(out, ",\n     \"count\": %llu, \"seconds\": %.1f, \"left_out_near\": %s, \"left_out_far\": %s,\n     \"results\": [\n",
+		(unsigned long long)s->count, o->seconds, o->left_out[NEAR] ? "true" : "false",
+		o->left_out[FAR] ? "true" : "false");
 	for (size_t i = 0; i < o->results_count; i++) {
-		result(&o->results[i], out);
+		result(o, &o->results[i], out);
 		fprintf(out, "%s\n", i + 1 < o->results_count ? "," : "");
 	}
 	fprintf(out, "    ]}");
@@ -125,24 +138,27 @@ static void outcome(const struct outcome *o, FILE *out)
 
 static void figure(const struct figure *f, FILE *out)
 {
-	static const char *const hows[] = { "other/ours at least", "ours/other at most", "ours-other ns at most",
-					    "CPU ms a second at most" };
+	char target[32];
 
 	fprintf(out, "    {"), named(out, "scenario", f->text);
 	fprintf(out, ", "), named(out, "ours", f->ours);
-	fprintf(out, ", "), named(out, "other", f->peer != NULL ? f->peer : "");
-	fprintf(out, ", "), named(out, "how", hows[f->how]);
-	fprintf(out, ", \"to_reach\": %g, ", f->want);
+	fprintf(out, ", "), named(out, "other", f->peer);
+	fprintf(out, ", \"to_reach\": {");
+	for (int p = 0; p < PROCESSORS; p++) {
+		figure_target(&f->targets[p], f->unit, target);
+		fprintf(out, "%s", p == 0 ? "" : ", "), named(out, processor_names[p], target);
+	}
+	fprintf(out, "}, \"got\": ");
 	if (f->known)
-		fprintf(out, "\"got\": %.4g, \"reached\": %s}", f->got, f->reached ? "true" : "false");
+		fprintf(out, "%.4g, \"reached\": %s}", f->got, !f->judged ? "null" : f->reached ? "true" : "false");
 	else
-		fprintf(out, "\"got\": null, \"reached\": null}");
+		fprintf(out, "null, \"reached\": null}");
 }
 
 void report_json(const struct run *run, FILE *out)
 {
 	struct figure figures[FIGURES_MAX];
-	size_t count = run->figures ? figures_make(run, figures, FIGURES_MAX) : 0;
+	size_t count = figures_make(run, figures, FIGURES_MAX);
 
 	fprintf(out, "{\n");
 	machine(run, out);
@@ -156,10 +172,5 @@ void report_json(const struct run *run, FILE *out)
 		figure(&figures[i], out);
 		fprintf(out, "%s\n", i + 1 < count ? "," : "");
 	}
-	fprintf(out, "  ]");
-	if (run->generators != NULL)
-		generators_json(run->generators, out);
-	if (run->selects != NULL)
-		selects_json(run->selects, out);
-	fprintf(out, "\n}\n");
+	fprintf(out, "  ]\n}\n");
 }

@@ -6,22 +6,21 @@
  *
  *     struct NAME *NAME_open(const struct shape *);         NULL: not in this shape
  *     void NAME_close(struct NAME *);
+ *     NAME_tx NAME_tx_of(struct NAME *, unsigned number);   a thread's side; and NAME_rx. ONE_SIDE(NAME): the struct itself
  *     bool NAME_push(NAME_tx, const struct item *);         HAS_TRY; false: full
  *     bool NAME_pop(NAME_rx, struct item *);
- *     size_t NAME_push_n(NAME_tx, const struct item *, size_t n);           HAS_BATCH; answers how many
+ *     size_t NAME_push_n(NAME_tx, const struct item *, size_t n);           HAS_BATCH; returns how many
  *     size_t NAME_pop_n(NAME_rx, struct item *, size_t n);
  *     size_t NAME_push_begin(NAME_tx, size_t want, struct item **);         HAS_ZERO_COPY; then push_end(tx, n)
  *     size_t NAME_pop_begin(NAME_rx, size_t want, struct item **);          then pop_end(rx, n)
  *     void NAME_send(NAME_tx, const struct item *);                         HAS_BLOCKING
  *     void NAME_recv(NAME_rx, struct item *);
  *     void NAME_send_n(NAME_tx, const struct item *, size_t n);             HAS_BLOCKING_BATCH
- *     size_t NAME_recv_n(NAME_rx, struct item *, size_t most);              answers how many, 1 at least
+ *     size_t NAME_recv_n(NAME_rx, struct item *, size_t n);                 returns how many, 1 at least
  *
- * then PIPE as NAME, PIPE_NAME as what people call it, PIPE_KINDS, the HAS_ that it has (PIPE_UNBOUNDED true where that
- * is so, PIPE_IN_PLACE_WAITS true where the calls in place wait by themselves), and includes perf/loops.h.
- * NAME_tx and NAME_rx are struct NAME * unless HAS_SIDES is defined; then they are types of the adapter's, one for each
- * thread, which NAME_tx_of(struct NAME *, unsigned number) and NAME_rx_of() answer. PIPE_OPS names another prefix for
- * the operations (all but open, close and the sides). Last comes PEER(file, contestants...).
+ * then PIPE as NAME, PIPE_NAME as what people call it, PIPE_KINDS, PIPE_HAS as the sum of what it has (PIPE_UNBOUNDED
+ * true where that is so, PIPE_IN_PLACE_WAITS true where the calls in place wait by themselves), and includes
+ * perf/loops.h. PIPE_OPS names another prefix for the calls. Last comes PEER(file, contestants...).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -57,8 +56,72 @@ struct item {
 };
 PEER_END
 
+/* What an adapter has: PIPE_HAS. */
+#define HAS_TRY 1
+#define HAS_BATCH 2
+#define HAS_ZERO_COPY 4
+#define HAS_BLOCKING 8
+#define HAS_BLOCKING_BATCH 16
+
+/* The calls as expressions of p, a side, and item; or items and n. */
+#define TRY(name, push, pop) \
+	static inline bool name##_push(name##_tx p, const struct item *item) \
+	{ \
+		return push; \
+	} \
+	static inline bool name##_pop(name##_rx p, struct item *item) \
+	{ \
+		return pop; \
+	}
+#define BATCH(name, push, pop) \
+	static inline size_t name##_push_n(name##_tx p, const struct item *items, size_t n) \
+	{ \
+		return push; \
+	} \
+	static inline size_t name##_pop_n(name##_rx p, struct item *items, size_t n) \
+	{ \
+		return pop; \
+	}
+#define BLOCKING(name, send, recv) \
+	static inline void name##_send(name##_tx p, const struct item *item) \
+	{ \
+		send; \
+	} \
+	static inline void name##_recv(name##_rx p, struct item *item) \
+	{ \
+		recv; \
+	}
+#define BLOCKING_BATCH(name, send, recv) \
+	static inline void name##_send_n(name##_tx p, const struct item *items, size_t n) \
+	{ \
+		send; \
+	} \
+	static inline size_t name##_recv_n(name##_rx p, struct item *items, size_t n) \
+	{ \
+		return recv; \
+	}
+#define SIDES(name, tx_type, tx, rx_type, rx) \
+	typedef tx_type name##_tx; \
+	typedef rx_type name##_rx; \
+	static inline name##_tx name##_tx_of(struct name *p, unsigned number) \
+	{ \
+		(void)number; \
+		return tx; \
+	} \
+	static inline name##_rx name##_rx_of(struct name *p, unsigned number) \
+	{ \
+		(void)number; \
+		return rx; \
+	}
+#define ONE_SIDE(name) SIDES(name, struct name *, p, struct name *, p)
+
 #define ONE_OF(kind) (1u << (kind))
-#define ANY_KIND (ONE_OF(KIND_SPSC) | ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
+#define MANY (ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
+#define ANY_KIND (ONE_OF(KIND_SPSC) | MANY)
+
+/* Ways to call that move an item at a time, and those that wait by themselves. */
+#define CALLS_SINGLE(calls) ((calls) == CALLS_ONE || (calls) == CALLS_BLOCKING)
+#define CALLS_WAIT(calls) ((calls) >= CALLS_BLOCKING)
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)

@@ -6,30 +6,24 @@
  */
 #define _GNU_SOURCE
 #include "perf/bench.h"
+#include "perf/topics.h"
 
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ANY ((1u << KINDS) - 1)
-static const struct contestant goroutines[] = {
-	{ .name = "Go goroutines", .item_size = 8, .kinds = ANY, .remote = true },
-	{ .name = "Go goroutines", .item_size = 64, .kinds = ANY, .remote = true },
-	{ .name = "Go goroutines", .item_size = 256, .kinds = ANY, .remote = true },
+#define GO(name_, size) { .name = name_, .item_size = size, .kinds = (1u << KINDS) - 1, .remote = true }
+static const struct contestant go[] = {
+	GO("Go goroutines", 8), GO("Go goroutines", 64), GO("Go goroutines", 256),
+	GO("Go, a thread each", 8), GO("Go, a thread each", 64), GO("Go, a thread each", 256),
 };
-static const struct contestant threads[] = {
-	{ .name = "Go, a thread each", .item_size = 8, .kinds = ANY, .remote = true },
-	{ .name = "Go, a thread each", .item_size = 64, .kinds = ANY, .remote = true },
-	{ .name = "Go, a thread each", .item_size = 256, .kinds = ANY, .remote = true },
-};
-const struct contestant *const remote_contestants[] = {
-	&goroutines[0], &goroutines[1], &goroutines[2], &threads[0], &threads[1], &threads[2], NULL,
-};
+const struct contestant *const remote_contestants[] = { &go[0], &go[1], &go[2], &go[3], &go[4], &go[5], NULL };
 
 static struct {
 	char path[PATH_MAX];
@@ -37,7 +31,7 @@ static struct {
 	pid_t pid;
 } remote;
 
-const char *remote_path(void)
+static const char *remote_path(void)
 {
 	char self[PATH_MAX - 32];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -110,11 +104,6 @@ static double read_answer(char *line, struct histogram *latency)
 	return ns;
 }
 
-static bool has_threads(const struct contestant *contestant)
-{
-	return contestant >= threads && contestant < threads + 3;
-}
-
 double remote_sample(const struct contestant *contestant, const struct scenario *s, uint64_t operations,
 		     struct histogram *latency)
 {
@@ -126,7 +115,7 @@ double remote_sample(const struct contestant *contestant, const struct scenario 
 		start();
 	fprintf(remote.questions, "%d %u %u %u %zu %llu %lld %d %u\n", (int)s->measure, s->item_size, s->producers,
 		s->consumers, s->capacity, (unsigned long long)operations, (long long)s->interval_ns,
-		has_threads(contestant), s->calls == CALLS_BLOCKING_BATCH ? s->batch : 1);
+		contestant >= &go[3], s->calls == CALLS_BLOCKING_BATCH ? s->batch : 1);
 	if (fflush(remote.questions) != 0 || getline(&line, &size, remote.answers) < 0)
 		bench_fail("the program leat-bench-go ended");
 	ns = read_answer(line, latency);
@@ -134,19 +123,56 @@ double remote_sample(const struct contestant *contestant, const struct scenario 
 	return ns;
 }
 
-double remote_idle(const struct contestant *contestant, unsigned seconds)
+void remote_select(uint64_t n, double *values)
 {
-	const struct scenario s = { .measure = MEASURE_IDLE, .item_size = 8, .producers = 1, .consumers = 1, .capacity = 64 };
-
-	return remote_sample(contestant, &s, seconds, NULL);
-}
-
-double remote_select(unsigned n)
-{
-	const struct scenario s = { .measure = MEASURE_SELECT, .item_size = 8, .producers = n, .consumers = 1,
+	const struct scenario s = { .measure = MEASURE_TOPIC, .item_size = 8, .producers = (unsigned)n, .consumers = 1,
 				    .capacity = SELECT_CAPACITY };
 
-	return remote_sample(&goroutines[0], &s, SELECT_ITEMS, NULL);
+	values[0] = remote_sample(&go[0], &s, SELECT_ITEMS, NULL);
+}
+
+/* In a child: runs the sample and writes its values, or becomes Go's program, which does. */
+static void child_apart(const struct contestant *c, uint64_t count, int out)
+{
+	double values[VALUES_MAX] = { 0 };
+	char number[24];
+
+	threads_cores_keep();
+	if (c->go != NULL) {
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
+		dup2(out, STDOUT_FILENO);
+		execl(remote_path(), "leat-bench-go", "generators", c->go, number, (char *)NULL);
+		_exit(127);
+	}
+	malloc_trim(0); /* or what is free of this process's would be taken for nothing */
+	c->run(count, values);
+	_exit(dprintf(out, "%.6g %.6g %.6g %.6g\n", values[0], values[1], values[2], values[3]) > 0 ? 0 : 1);
+}
+
+void remote_apart(const struct contestant *c, uint64_t count, double *values)
+{
+	char line[256] = "", *rest = line, *end;
+	int out[2], status, got = 0;
+	FILE *answers;
+	pid_t pid;
+
+	fflush(stdout);
+	if (pipe2(out, O_CLOEXEC) != 0 || (pid = fork()) < 0)
+		bench_fail("cannot start a process");
+	if (pid == 0)
+		child_apart(c, count, out[1]);
+	close(out[1]);
+	answers = fdopen(out[0], "r");
+	if (answers == NULL || fgets(line, sizeof(line), answers) == NULL)
+		line[0] = '\0';
+	for (; got < VALUES_MAX; got++, rest = end) {
+		values[got] = strtod(rest, &end);
+		if (end == rest)
+			break;
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0 || got == 0)
+		bench_fail("its process failed, or a value was wrong");
+	fclose(answers);
 }
 
 void remote_close(void)

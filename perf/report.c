@@ -23,161 +23,172 @@ static void number(FILE *out, int width, double value)
 
 void report_machine(const struct run *run, FILE *out)
 {
-	const struct machine *m = &run->machine;
-
 	fprintf(out, "leat %s, %s, %s %s\n", LEAT_VERSION, BENCH_COMMIT, BENCH_COMPILER, LEAT_BENCH_OPTIONS);
-	fprintf(out, "%s, %u cores (", m->processor, bench_cores_count);
+	fprintf(out, "%s, %u cores (", run->processor, bench_cores_count);
 	for (unsigned i = 0; i < bench_cores_count && i < 8; i++)
 		fprintf(out, "%s%d", i == 0 ? "" : " ", bench_cores[i]);
-	fprintf(out, "%s), %s, %s\n", bench_cores_count > 8 ? " ..." : "", m->kernel, run->date);
+	fprintf(out, "%s), %s, %s\n", bench_cores_count > 8 ? " ..." : "", run->kernel, run->date);
 	for (size_t i = 0; bench_missing[i][0] != NULL; i++)
 		fprintf(out, "left out: %s (package %s; tools/bench-peers installs them all)\n", bench_missing[i][0],
 			bench_missing[i][1]);
-	fprintf(out, "\nThe machine's limits, ns\n");
-	if (bench_cores_count > 1) {
-		fprintf(out, "  round trip between two cores, one line     "), number(out, 8, m->line_ns);
-		fprintf(out, "\n                                two lines    "), number(out, 8, m->two_lines_ns);
-		for (int i = 0; i < 4; i++) {
-			fprintf(out, "\n  a line streamed through %4zu KiB            ", machine_stream_bytes[i] >> 10);
-			number(out, 8, m->stream_ns[i]);
-			fprintf(out, "   %.1f bytes a ns", 64 / m->stream_ns[i]);
-		}
-		fprintf(out, "\n  futex, from wake to running               "), number(out, 8, m->futex_ns);
-	}
-	fprintf(out, "\n  locked compare-and-swap, add; nobody else  "), number(out, 8, m->cas_ns);
-	number(out, 0, m->xadd_ns);
-	fprintf(out, "\n  membarrier with the other core busy       "), number(out, 8, m->membarrier_ns);
-	fprintf(out, "\n  pause, clock, yield                        "), number(out, 8, m->pause_ns);
-	number(out, 0, m->clock_ns);
-	number(out, 0, m->yield_ns);
-	fprintf(out, "\n");
-	if (m->line_ns > 200)
-		fprintf(out, "The two cores are far apart: expect every figure to be far from what near cores do.\n");
+	if (!remote_found())
+		fprintf(out, "left out: Go (the program leat-bench-go is not beside this one)\n");
 	fflush(out);
 }
 
-static const struct result *limit_of(const struct outcome *o)
-{
-	static const char *const names[] = { "(lines streamed)", "(two lines)", "(bare futex)" };
-
-	for (size_t i = 0; i < 3; i++) {
-		const struct result *found = outcome_find(o, names[i]);
-
-		if (found != NULL)
-			return found;
-	}
-	return NULL;
-}
-
-static void latency_columns(const struct result *r, FILE *out)
+static void latency_columns(const struct histogram *latency, FILE *out)
 {
 	static const double quantiles[] = { 0.9, 0.99, 0.999, 0.9999 };
 
 	for (size_t i = 0; i < 4; i++)
-		number(out, 8, histogram_quantile(r->latency, quantiles[i]));
-	number(out, 9, (double)r->latency->max);
+		number(out, 8, histogram_quantile(latency, quantiles[i]));
+	number(out, 9, (double)latency->max);
 }
 
-static void times(FILE *out, const struct result *other, const struct result *r)
+static void times(FILE *out, const struct result *other, const struct result *r, enum class class, int v)
 {
-	if (other != NULL && other->kept > 0 && r->median > 0)
-		fprintf(out, " %7.2f", other->median / r->median);
+	if (other != NULL && r->of[class].median[v] > 0)
+		fprintf(out, " %7.2f", other->of[class].median[v] / r->of[class].median[v]);
 	else
 		fprintf(out, " %7s", "");
 }
 
+static void row(const struct outcome *o, const struct result *r, enum class class, int v, FILE *out)
+{
+	const struct series *series = &r->of[class];
+	const struct result *best = outcome_find(o, "*", class, v);
+
+	fprintf(out, "  %-36s", r->contestant->name);
+	number(out, 8, series->median[v]);
+	number(out, 8, series->p5[v]);
+	number(out, 8, series->p95[v]);
+	if (series->latency != NULL)
+		latency_columns(series->latency, out);
+	times(out, best, r, class, v);
+	if (o->scenario.measure != MEASURE_TOPIC)
+		times(out, outcome_find(o, "(*", class, v), r, class, v);
+	fprintf(out, "  %u of %u%s%s\n", series->count, r->taken + r->busy, r->collapsed ? ", collapses" : "",
+		r->contestant->unbounded ? ", unbounded"
+		: r == best		 ? ", best peer"
+					 : "");
+}
+
+static void class_table(const struct outcome *o, enum class class, int v, FILE *out)
+{
+	const char *unit, *what = scenario_value(&o->scenario, v, &unit);
+	bool paced = o->scenario.measure == MEASURE_PACED;
+	char head[64];
+
+	snprintf(head, sizeof(head), "%s%s%s, %s", o->classless ? "" : class_names[class], o->classless ? "" : ": ", what,
+		 unit);
+	fprintf(out, "  %-36s %8s %8s %8s%s %7s%s  samples\n", head, "median", "p5", "p95",
+		paced ? "      p90      p99    p99.9   p99.99       max" : "", "x best",
+		o->scenario.measure != MEASURE_TOPIC ? " x limit" : "");
+	for (size_t i = 0; i < o->results_count; i++)
+		if (o->results[i].of[class].count > 0)
+			row(o, &o->results[i], class, v, out);
+}
+
 void report_outcome(const struct outcome *o, FILE *out)
 {
-	const struct result *best = outcome_best_peer(o), *limit = limit_of(o);
-	bool paced = o->scenario.measure == MEASURE_PACED;
-	char title[128];
+	const char *unit;
+	char title[160], of[32] = "";
 
-	scenario_title(&o->scenario, title, sizeof(title));
-	fprintf(out, "\n%s; %s  (%.1f s)\n", title, scenario_unit(&o->scenario), o->seconds);
+	if (o->scenario.count > 0)
+		snprintf(of, sizeof(of), "; %llu of them", (unsigned long long)o->scenario.count);
+	fprintf(out, "\n%s%s  (%.1f s)\n", scenario_title(&o->scenario, title), of, o->seconds);
 	if (o->results_count == 0)
-		fprintf(out, "  nobody here can do this\n");
-	else
-		fprintf(out, "  %-22s %8s %8s %8s%s %7s %7s  %s\n", "", "median", "p5", "p95",
-			paced ? "      p90      p99    p99.9   p99.99       max" : "", "x best", "x limit", "samples");
-	for (size_t i = 0; i < o->results_count; i++) {
-		const struct result *r = &o->results[i];
-
-		fprintf(out, "  %-22s", r->contestant->name);
-		if (r->kept == 0) {
-			fprintf(out, " no sample that counts: %u with far cores, %u disturbed\n", r->far, r->busy);
-			continue;
-		}
-		number(out, 8, r->median);
-		number(out, 8, r->p5);
-		number(out, 8, r->p95);
-		if (paced)
-			latency_columns(r, out);
-		times(out, best, r);
-		times(out, limit, r);
-		fprintf(out, "  %u of %u%s%s\n", r->kept, r->taken, r->collapsed ? ", collapses" : "",
-			r->contestant->unbounded ? ", unbounded"
-			: r == best		 ? ", best peer"
-						 : "");
+		fprintf(out, "  no contestant here can do this\n");
+	for (size_t i = 0; i < o->results_count; i++)
+		if (o->results[i].left_out)
+			fprintf(out, "  %s: left out, with too few samples of %u: the cores moved in %u, %u were disturbed\n",
+				o->results[i].contestant->name, o->results[i].taken + o->results[i].busy, o->results[i].moved,
+				o->results[i].busy);
+	for (int class = 0; class < CLASSES; class++) {
+		if (o->left_out[class])
+			fprintf(out, "  %s: left out, as a contestant has %u samples\n", class_names[class],
+				o->fewest[class]);
+		else if (o->has[class])
+			for (int v = 0; scenario_value(&o->scenario, v, &unit) != NULL; v++)
+				class_table(o, (enum class)class, v, out);
 	}
 	fflush(out);
 }
 
-void report_set_aside(const struct run *run, FILE *out)
+void report_classes(const struct run *run, FILE *out)
 {
-	unsigned taken = 0, far = 0, busy = 0;
+	unsigned taken = 0, moved = 0, busy = 0, with[CLASSES] = { 0 }, left_out[CLASSES] = { 0 }, all = 0;
 
-	for (size_t i = 0; i < run->count; i++)
-		for (size_t k = 0; k < run->outcomes[i].results_count; k++) {
-			const struct result *r = &run->outcomes[i].results[k];
+	for (size_t i = 0; i < run->count; i++) {
+		const struct outcome *o = &run->outcomes[i];
 
-			taken += r->taken;
-			far += r->far;
-			busy += r->busy;
+		all += !o->classless && o->results_count > 0;
+		for (size_t k = 0; k < o->results_count; k++) {
+			taken += o->results[k].taken + o->results[k].busy;
+			moved += o->results[k].moved;
+			busy += o->results[k].busy;
 		}
-	fprintf(out, "\nSet aside of %u samples: %u as the cores were far apart, %u as something else ran on them.\n",
-		taken, far, busy);
+		for (int class = 0; class < CLASSES && !o->classless && o->results_count > 0; class++) {
+			with[class] += o->has[class];
+			left_out[class] += o->left_out[class];
+		}
+	}
+	fprintf(out, "\nOf %u samples %u were thrown away as the cores moved, %u as something else ran on them.\n", taken,
+		moved, busy);
+	if (bench_cores_count > 1)
+		fprintf(out, "A line's round trip above %.0f ns is far.\n", near_border());
+	for (int class = 0; class < CLASSES && all > 0; class++)
+		if (near_typical((enum class)class) > 0)
+			fprintf(out, "%s, %.0f ns in the middle: in %u of %u scenarios; left out of %u, with too few samples.\n",
+				class_names[class], near_typical((enum class)class), with[class], all, left_out[class]);
+		else
+			fprintf(out, "%s: never in this run.\n", class_names[class]);
+	if (all > 0 && near_typical(NEAR) <= 0)
+		fprintf(out, "The two cores were never near: nothing here is to be compared with near figures.\n");
 	if (busy > taken / 5)
 		fprintf(out, "This machine is busy: do not trust these figures.\n");
 }
 
-static void figure_row(const struct figure *f, FILE *out)
+static void figure_row(const struct figure *f, int column, FILE *out)
 {
-	static const char *const signs[] = { ">=", "<=", "<=", "<=" };
-	static const char *const units[] = { "", "", " ns", " ms/s" };
-	char versus[64];
+	char target[32];
 
-	snprintf(versus, sizeof(versus), "%s%s%s", f->ours,
-		 f->how == FIGURE_MORE	  ? " - "
-		 : f->how == FIGURE_TIMES ? " against "
-		 : f->how == FIGURE_CPU	  ? " beside "
-					  : " of ",
-		 f->peer);
-	fprintf(out, "  %-66s %-39s", f->text, versus);
-	if (!f->known) {
-		fprintf(out, "   %s %5.2f   not measured here\n", signs[f->how], f->want);
-		return;
+	fprintf(out, "  %-72s %-44s", f->text, f->versus);
+	for (int side = 0; side < 2; side++) {
+		double ns = side == 0 ? f->ours_ns : f->peer_ns;
+
+		if (ns > 0)
+			number(out, 8, ns);
+		else
+			fprintf(out, " %8s", "");
 	}
-	number(out, 8, f->ours_ns);
-	if (f->beside)
-		number(out, 8, f->peer_ns);
+	for (int p = 0; p < PROCESSORS; p++) {
+		figure_target(&f->targets[p], f->unit, target);
+		fprintf(out, "  %-14s", target);
+	}
+	if (!f->known)
+		fprintf(out, "  not measured here\n");
 	else
-		fprintf(out, " %8s", "");
-	fprintf(out, "   %s %5.2f   %6.2f%s  %s\n", signs[f->how], f->want, f->got, units[f->how],
-		f->reached ? "reached" : "MISSED");
+		fprintf(out, " %7.2f  %s\n", f->got, column < 0 ? "" : f->reached ? "reached" : "MISSED");
 }
 
 void report_figures(const struct run *run, FILE *out)
 {
 	struct figure figures[FIGURES_MAX];
-	size_t count = figures_make(run, figures, FIGURES_MAX), reached = 0, known = 0;
+	size_t count = figures_make(run, figures, FIGURES_MAX), reached = 0, judged = 0;
+	int column = processor_column(run);
 
-	fprintf(out, "\n%-68s %-39s %8s %8s   %8s   %6s\n", "The table of figures", "", "ours", "other", "to reach",
-		"got");
+	if (count == 0)
+		return;
+	fprintf(out, "\n%-74s %-44s %8s %8s", "The table of figures; to reach, on:", "", "ours", "other");
+	for (int p = 0; p < PROCESSORS; p++)
+		fprintf(out, "  %-13s%s", processor_names[p], p == column ? "*" : " ");
+	fprintf(out, " %7s\n", "got");
 	for (size_t i = 0; i < count; i++) {
-		figure_row(&figures[i], out);
-		known += figures[i].known;
-		reached += figures[i].reached;
+		figure_row(&figures[i], column, out);
+		judged += figures[i].judged;
+		reached += figures[i].judged && figures[i].reached;
 	}
-	fprintf(out, "%zu of %zu reached\n", reached, known);
+	fprintf(out, "%zu of %zu reached (* this processor)\n", reached, judged);
 	fflush(out);
 }

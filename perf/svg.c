@@ -11,9 +11,11 @@
 
 #include <leat/version.h>
 
+#include <stdlib.h>
+
 #include "commit.h"
 
-enum { COLUMN = 860, LABELS = 170, BARS = 540, ROW = 19, BAR = 13, TITLE = 30, GAP = 16, TOP = 92, LEFT = 24 };
+enum { COLUMN = 860, LABELS = 190, BARS = 540, ROW = 19, BAR = 13, TITLE = 30, GAP = 16, TOP = 92, LEFT = 24 };
 /* More groups than this stand in two columns. */
 enum { GROUPS_BELOW = 6 };
 /* Longer than this many times the best is cut. */
@@ -37,94 +39,100 @@ static void words(FILE *out, int x, int y, const char *class, const char *text)
 	fprintf(out, "</text>\n");
 }
 
-static bool shown(const struct outcome *o, const struct result *r)
+/* What one group shows: one value of one class of an outcome. */
+struct group {
+	const struct outcome *outcome;
+	enum class class;
+	int value;
+};
+
+static bool shown(const struct group *g, const struct result *r)
 {
-	return r->kept > 0 && (!r->contestant->limit || o->scenario.measure != MEASURE_THROUGHPUT ||
-			       o->scenario.producers + o->scenario.consumers == 2);
+	const struct scenario *s = &g->outcome->scenario;
+
+	return r->of[g->class].count > 0 &&
+	       (!r->contestant->limit || s->measure != MEASURE_THROUGHPUT || s->producers + s->consumers == 2);
 }
 
-static unsigned rows_of(const struct outcome *o)
+static unsigned rows_of(const struct group *g)
 {
 	unsigned rows = 0;
 
-	for (size_t i = 0; i < o->results_count; i++)
-		rows += shown(o, &o->results[i]);
+	for (size_t i = 0; i < g->outcome->results_count; i++)
+		rows += shown(g, &g->outcome->results[i]);
 	return rows;
 }
 
 /* What a whole width of bars stands for. */
-static double scale_of(const struct outcome *o)
+static double scale_of(const struct group *g)
 {
 	double best = 0, most = 0;
 
-	for (size_t i = 0; i < o->results_count; i++) {
-		const struct result *r = &o->results[i];
+	for (size_t i = 0; i < g->outcome->results_count; i++) {
+		const struct result *r = &g->outcome->results[i];
+		double median = r->of[g->class].median[g->value];
 
-		if (!shown(o, r))
+		if (!shown(g, r))
 			continue;
-		if (r->median > most)
-			most = r->median;
-		if (!r->contestant->limit && (best == 0 || r->median < best))
-			best = r->median;
+		most = median > most ? median : most;
+		if (!r->contestant->limit && (best <= 0 || median < best))
+			best = median;
 	}
 	return most > CUT * best && best > 0 ? CUT * best : most > 0 ? most : 1;
 }
 
-static const char *color_of(const struct result *r)
+static const char *color_of(const struct contestant *c)
 {
-	return r->contestant->limit		? "limit"
-	       : contestant_ours(r->contestant) ? "ours"
-	       : r->contestant->unbounded	? "loose"
-						: "peer";
+	return c->limit ? "limit" : contestant_ours(c) ? "ours" : c->unbounded ? "loose" : "peer";
 }
 
-static void bar(const struct result *r, double scale, int y, FILE *out)
+static void bar(const struct group *g, const struct result *r, double scale, int y, FILE *out)
 {
-	bool cut = r->median > scale;
-	double length = cut ? BARS : r->median / scale * BARS, end = LEFT + LABELS + length;
+	const struct series *s = &r->of[g->class];
+	double median = s->median[g->value], p5 = s->p5[g->value], p95 = s->p95[g->value];
+	bool cut = median > scale;
+	double length = cut ? BARS : median / scale * BARS, end = LEFT + LABELS + length;
 	char value[64];
 
-	fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"name\">", LEFT + LABELS - 8, y + BAR - 2);
-	escaped(out, r->contestant->name);
-	fprintf(out, "</text>\n<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" class=\"%s\"/>\n", LEFT + LABELS, y,
-		length < 1 ? 1 : length, BAR, color_of(r));
-	if (cut) /* torn */
+	words(out, LEFT + LABELS - 8, y + BAR - 2, "name", r->contestant->name);
+	fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" class=\"%s\"/>\n", LEFT + LABELS, y,
+		length < 1 ? 1 : length, BAR, color_of(r->contestant));
+	if (cut) { /* torn */
 		fprintf(out, "<path d=\"M%.1f %d l4 4 l-4 4 l4 4 l-4 4\" class=\"torn\"/>\n", end - 26, y - 1);
-	else if (r->p95 > r->p5) {
-		double from = LEFT + LABELS + r->p5 / scale * BARS, to = LEFT + LABELS + r->p95 / scale * BARS;
+	} else if (p95 > p5) {
+		double from = LEFT + LABELS + p5 / scale * BARS;
+		double to = LEFT + LABELS + (p95 < scale ? p95 / scale : 1) * BARS;
 
-		if (to > LEFT + LABELS + BARS)
-			to = LEFT + LABELS + BARS;
 		fprintf(out, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"spread\"/>\n", from, to,
 			y + BAR / 2.0, y + BAR / 2.0);
-		if (to > end)
-			end = to;
+		end = to > end ? to : end;
 	}
-	snprintf(value, sizeof(value), "%.*f%s", report_digits(r->median), r->median,
-		 r->collapsed ? ", collapses" : "");
+	snprintf(value, sizeof(value), "%.*f%s", report_digits(median), median, r->collapsed ? ", collapses" : "");
 	words(out, (int)end + 7, y + BAR - 2, "value", value);
 }
 
-static int height_of(const struct outcome *o)
+static int height_of(const struct group *g)
 {
-	return rows_of(o) == 0 ? 0 : TITLE + (int)rows_of(o) * ROW + GAP;
+	return TITLE + (int)rows_of(g) * ROW + GAP;
 }
 
-static void group(const struct outcome *o, int y, FILE *out)
+static void draw(const struct group *g, int y, FILE *out)
 {
-	double scale = scale_of(o);
-	char title[160], text[192];
+	const struct outcome *o = g->outcome;
+	double scale = scale_of(g);
+	char title[160], text[256];
+	const char *unit, *what = scenario_value(&o->scenario, g->value, &unit);
 
-	scenario_title(&o->scenario, title, sizeof(title));
-	snprintf(text, sizeof(text), "%s; %s", title, scenario_unit(&o->scenario));
+	snprintf(text, sizeof(text), "%s; %s %s%s%s", scenario_title(&o->scenario, title), unit, what,
+		 o->classless ? "" : "; ", o->classless ? "" : class_names[g->class]);
 	words(out, LEFT, y + 16, "title", text);
 	y += TITLE;
 	fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" class=\"axis\"/>\n", LEFT + LABELS, LEFT + LABELS,
-		y - 4, y + (int)rows_of(o) * ROW);
+		y - 4, y + (int)rows_of(g) * ROW);
 	for (size_t i = 0; i < o->results_count; i++) {
-		if (!shown(o, &o->results[i]))
+		if (!shown(g, &o->results[i]))
 			continue;
-		bar(&o->results[i], scale, y, out);
+		bar(g, &o->results[i], scale, y, out);
 		y += ROW;
 	}
 }
@@ -165,35 +173,55 @@ static void head(const struct run *run, int width, int height, FILE *out)
 		width, height, width, height);
 	words(out, LEFT, 30, "head", "leat bench");
 	snprintf(text, sizeof(text), "leat %s (%s), %s, %s, %u cores, %s", LEAT_VERSION, BENCH_COMMIT, BENCH_COMPILER,
-		 run->machine.processor, bench_cores_count, run->date);
+		 run->processor, bench_cores_count, run->date);
 	words(out, LEFT, 51, "small", text);
 	legend(out, 74);
 }
 
+static struct group *find_groups(const struct run *run, size_t *count)
+{
+	struct group *groups = bench_alloc((run->count + 1) * CLASSES * VALUES_MAX * sizeof(*groups));
+	const char *unit;
+
+	*count = 0;
+	for (size_t i = 0; i < run->count; i++)
+		for (int class = 0; class < CLASSES; class++)
+			for (int v = 0; scenario_value(&run->outcomes[i].scenario, v, &unit) != NULL; v++) {
+				struct group g = { &run->outcomes[i], (enum class)class, v };
+
+				if (rows_of(&g) > 0)
+					groups[(*count)++] = g;
+			}
+	return groups;
+}
+
 void report_svg(const struct run *run, FILE *out)
 {
-	int all = 0, longest = 0, y = 0, first = (int)run->count;
+	size_t count, first;
+	struct group *groups = find_groups(run, &count);
+	int all = 0, longest = 0, y = 0;
 
-	for (size_t i = 0; i < run->count; i++)
-		all += height_of(&run->outcomes[i]);
+	for (size_t i = 0; i < count; i++)
+		all += height_of(&groups[i]);
 	longest = all;
+	first = count;
 	/* The first column ends where half of it all has been passed. */
-	for (size_t i = 0; run->count > GROUPS_BELOW && i < run->count && y < (all + 1) / 2; i++) {
-		y += height_of(&run->outcomes[i]);
+	for (size_t i = 0; count > GROUPS_BELOW && i < count && y < (all + 1) / 2; i++) {
+		y += height_of(&groups[i]);
 		longest = y;
-		first = (int)i + 1;
+		first = i + 1;
 	}
-	head(run, first < (int)run->count ? 2 * COLUMN : COLUMN, TOP + longest, out);
+	head(run, first < count ? 2 * COLUMN : COLUMN, TOP + longest, out);
 	y = TOP;
 	fprintf(out, "<g>\n");
-	for (size_t i = 0; i < run->count; i++) {
-		if ((int)i == first) {
+	for (size_t i = 0; i < count; i++) {
+		if (i == first) {
 			fprintf(out, "</g>\n<g transform=\"translate(%d, 0)\">\n", COLUMN);
 			y = TOP;
 		}
-		if (height_of(&run->outcomes[i]) > 0)
-			group(&run->outcomes[i], y, out);
-		y += height_of(&run->outcomes[i]);
+		draw(&groups[i], y, out);
+		y += height_of(&groups[i]);
 	}
 	fprintf(out, "</g>\n</svg>\n");
+	free(groups);
 }

@@ -13,85 +13,36 @@
 
 PEER_BEGIN
 
-struct boost_spsc {
-	boost::lockfree::spsc_queue<item> queue;
-
-	explicit boost_spsc(size_t capacity) : queue(capacity)
-	{
-	}
-};
-
-static inline boost_spsc *boost_spsc_open(const struct shape *shape)
-{
-	return new (bench_alloc(sizeof(boost_spsc))) boost_spsc(shape->capacity);
-}
-
-static inline void boost_spsc_close(boost_spsc *p)
-{
-	p->~boost_spsc();
-	free(p);
-}
-
-static inline bool boost_spsc_push(boost_spsc *p, const item *item)
-{
-	return p->queue.push(*item);
-}
-
-static inline bool boost_spsc_pop(boost_spsc *p, struct item *item)
-{
-	return p->queue.pop(*item);
-}
-
-static inline size_t boost_spsc_push_n(boost_spsc *p, const item *items, size_t n)
-{
-	return p->queue.push(items, n);
-}
-
-static inline size_t boost_spsc_pop_n(boost_spsc *p, item *items, size_t n)
-{
-	return p->queue.pop(items, n);
-}
+#define QUEUE(name, type) \
+	struct name { \
+		boost::lockfree::type<item> queue; \
+	}; \
+	static inline name *name##_open(const struct shape *shape) \
+	{ \
+		return new (bench_alloc(sizeof(name))) name{ boost::lockfree::type<item>(shape->capacity) }; \
+	} \
+	static inline void name##_close(name *p) \
+	{ \
+		p->~name(); \
+		free(p); \
+	} \
+	ONE_SIDE(name)
+QUEUE(boost_spsc, spsc_queue)
+TRY(boost_spsc, p->queue.push(*item), p->queue.pop(*item))
+BATCH(boost_spsc, p->queue.push(items, n), p->queue.pop(items, n))
+QUEUE(boost_queue, queue)
+TRY(boost_queue, p->queue.bounded_push(*item), p->queue.pop(*item))
 
 #define PIPE boost_spsc
 #define PIPE_NAME "Boost spsc_queue"
 #define PIPE_KINDS ONE_OF(KIND_SPSC)
-#define HAS_TRY
-#define HAS_BATCH
+#define PIPE_HAS HAS_TRY + HAS_BATCH
 #include "perf/loops.h"
-
-struct boost_queue {
-	boost::lockfree::queue<item> queue;
-
-	explicit boost_queue(size_t capacity) : queue(capacity)
-	{
-	}
-};
-
-static inline boost_queue *boost_queue_open(const struct shape *shape)
-{
-	return new (bench_alloc(sizeof(boost_queue))) boost_queue(shape->capacity);
-}
-
-static inline void boost_queue_close(boost_queue *p)
-{
-	p->~boost_queue();
-	free(p);
-}
-
-static inline bool boost_queue_push(boost_queue *p, const item *item)
-{
-	return p->queue.bounded_push(*item);
-}
-
-static inline bool boost_queue_pop(boost_queue *p, struct item *item)
-{
-	return p->queue.pop(*item);
-}
 
 #define PIPE boost_queue
 #define PIPE_NAME "Boost queue"
-#define PIPE_KINDS (ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
-#define HAS_TRY
+#define PIPE_KINDS MANY
+#define PIPE_HAS HAS_TRY
 #include "perf/loops.h"
 
 PEER_END

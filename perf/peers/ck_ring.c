@@ -42,14 +42,9 @@ static void ck_close(struct ck *p)
 	{ \
 		ck_close(&p->ck); \
 	} \
-	static inline bool name##_push(struct name *p, const struct item *item) \
-	{ \
-		return ck_ring_enqueue_##way##_item(&p->ck.ring, p->ck.items, (struct item *)(uintptr_t)item); \
-	} \
-	static inline bool name##_pop(struct name *p, struct item *item) \
-	{ \
-		return ck_ring_dequeue_##way##_item(&p->ck.ring, p->ck.items, item); \
-	}
+	ONE_SIDE(name) \
+	TRY(name, ck_ring_enqueue_##way##_item(&p->ck.ring, p->ck.items, (struct item *)(uintptr_t)item), \
+	    ck_ring_dequeue_##way##_item(&p->ck.ring, p->ck.items, item))
 WAY(ck_ring_of_spsc, spsc)
 WAY(ck_ring_of_mpsc, mpsc)
 WAY(ck_ring_of_spmc, spmc)
@@ -58,25 +53,25 @@ WAY(ck_ring_of_mpmc, mpmc)
 #define PIPE ck_ring_of_spsc
 #define PIPE_NAME "ck_ring spsc"
 #define PIPE_KINDS ONE_OF(KIND_SPSC)
-#define HAS_TRY
+#define PIPE_HAS HAS_TRY
 #include "perf/loops.h"
 
 #define PIPE ck_ring_of_mpsc
 #define PIPE_NAME "ck_ring mpsc"
 #define PIPE_KINDS ONE_OF(KIND_MPSC)
-#define HAS_TRY
+#define PIPE_HAS HAS_TRY
 #include "perf/loops.h"
 
 #define PIPE ck_ring_of_spmc
 #define PIPE_NAME "ck_ring spmc"
 #define PIPE_KINDS ONE_OF(KIND_SPMC)
-#define HAS_TRY
+#define PIPE_HAS HAS_TRY
 #include "perf/loops.h"
 
 #define PIPE ck_ring_of_mpmc
 #define PIPE_NAME "ck_ring mpmc"
 #define PIPE_KINDS ONE_OF(KIND_MPMC)
-#define HAS_TRY
+#define PIPE_HAS HAS_TRY
 #include "perf/loops.h"
 
 PEER(ck_ring, &ck_ring_of_spsc_contestant, &ck_ring_of_mpsc_contestant, &ck_ring_of_spmc_contestant,

@@ -3,8 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "perf/generators.h"
-#include "perf/contestant.h"
+#include "perf/topics.h"
 
 #include <coroutine>
 #include <cstdlib>

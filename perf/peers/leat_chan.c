@@ -44,29 +44,18 @@ static void chan_close(struct chan *p)
 	free(p);
 }
 
-static inline bool chan_push(struct leat_tx *tx, const struct item *item)
+/* How many, or none. */
+static inline size_t at_least_0(ssize_t n)
 {
-	return leat_try_send(tx, item) == 0;
+	return n > 0 ? (size_t)n : 0;
 }
 
-static inline bool chan_pop(struct leat_rx *rx, struct item *item)
-{
-	return leat_try_recv(rx, item) == 1;
-}
-
-static inline size_t chan_push_n(struct leat_tx *tx, const struct item *items, size_t n)
-{
-	ssize_t sent = leat_try_send_batch(tx, items, n);
-
-	return sent > 0 ? (size_t)sent : 0;
-}
-
-static inline size_t chan_pop_n(struct leat_rx *rx, struct item *items, size_t n)
-{
-	ssize_t received = leat_try_recv_batch(rx, items, n);
-
-	return received > 0 ? (size_t)received : 0;
-}
+typedef struct leat_tx *chan_tx;
+typedef struct leat_rx *chan_rx;
+TRY(chan, leat_try_send(p, item) == 0, leat_try_recv(p, item) == 1)
+BATCH(chan, at_least_0(leat_try_send_batch(p, items, n)), at_least_0(leat_try_recv_batch(p, items, n)))
+BLOCKING(chan, leat_send(p, item), leat_recv(p, item))
+BLOCKING_BATCH(chan, leat_send_batch(p, items, n), at_least_0(leat_recv_batch(p, items, n)))
 
 /* Zero copy waits by itself, as there is no other. */
 static inline size_t chan_push_begin(struct leat_tx *tx, size_t want, struct item **items)
@@ -97,28 +86,6 @@ static inline void chan_pop_end(struct leat_rx *rx, size_t n)
 	leat_release(rx, n);
 }
 
-static inline void chan_send(struct leat_tx *tx, const struct item *item)
-{
-	leat_send(tx, item);
-}
-
-static inline void chan_recv(struct leat_rx *rx, struct item *item)
-{
-	leat_recv(rx, item);
-}
-
-static inline void chan_send_n(struct leat_tx *tx, const struct item *items, size_t n)
-{
-	leat_send_batch(tx, items, n);
-}
-
-static inline size_t chan_recv_n(struct leat_rx *rx, struct item *items, size_t most)
-{
-	ssize_t received = leat_recv_batch(rx, items, most);
-
-	return received > 0 ? (size_t)received : 0;
-}
-
 static inline enum leat_kind same_kind(const struct shape *shape)
 {
 	static const enum leat_kind kinds[KINDS] = { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC };
@@ -131,8 +98,6 @@ static inline enum leat_kind same_kind(const struct shape *shape)
 	struct name { \
 		struct chan chan; \
 	}; \
-	typedef struct leat_tx *name##_tx; \
-	typedef struct leat_rx *name##_rx; \
 	static inline struct name *name##_open(const struct shape *shape) \
 	{ \
 		return (struct name *)chan_open(shape, kind, wait); \
@@ -141,58 +106,40 @@ static inline enum leat_kind same_kind(const struct shape *shape)
 	{ \
 		chan_close(&p->chan); \
 	} \
-	static inline name##_tx name##_tx_of(struct name *p, unsigned number) \
-	{ \
-		return p->chan.tx[number]; \
-	} \
-	static inline name##_rx name##_rx_of(struct name *p, unsigned number) \
-	{ \
-		return p->chan.rx[number]; \
-	}
+	SIDES(name, struct leat_tx *, p->chan.tx[number], struct leat_rx *, p->chan.rx[number])
 WAY(leat_channel, same_kind(shape), LEAT_WAIT_ADAPTIVE)
 WAY(leat_channel_mpmc, LEAT_MPMC, LEAT_WAIT_ADAPTIVE)
 WAY(leat_channel_spin, same_kind(shape), LEAT_WAIT_SPIN)
 WAY(leat_channel_park, same_kind(shape), LEAT_WAIT_PARK)
 
 #define PIPE leat_channel
-#define PIPE_OPS chan
 #define PIPE_NAME "leat channel"
-#define PIPE_IN_PLACE_WAITS true
 #define PIPE_KINDS ANY_KIND
-#define HAS_SIDES
-#define HAS_TRY
-#define HAS_BATCH
-#define HAS_ZERO_COPY
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_TRY + HAS_BATCH + HAS_ZERO_COPY + HAS_BLOCKING + HAS_BLOCKING_BATCH
+#define PIPE_OPS chan
+#define PIPE_IN_PLACE_WAITS true
 #include "perf/loops.h"
 
 /* Where one producer and one consumer would do with less. */
 #define PIPE leat_channel_mpmc
-#define PIPE_OPS chan
 #define PIPE_NAME "leat channel mpmc"
 #define PIPE_KINDS ONE_OF(KIND_SPSC)
-#define HAS_SIDES
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_BLOCKING + HAS_BLOCKING_BATCH
+#define PIPE_OPS chan
 #include "perf/loops.h"
 
 #define PIPE leat_channel_spin
-#define PIPE_OPS chan
 #define PIPE_NAME "leat channel, spin"
 #define PIPE_KINDS ANY_KIND
-#define HAS_SIDES
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_BLOCKING + HAS_BLOCKING_BATCH
+#define PIPE_OPS chan
 #include "perf/loops.h"
 
 #define PIPE leat_channel_park
-#define PIPE_OPS chan
 #define PIPE_NAME "leat channel, park"
 #define PIPE_KINDS ANY_KIND
-#define HAS_SIDES
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_BLOCKING + HAS_BLOCKING_BATCH
+#define PIPE_OPS chan
 #include "perf/loops.h"
 
 PEER(leat_chan, &leat_channel_contestant, &leat_channel_mpmc_contestant, &leat_channel_spin_contestant,

@@ -29,21 +29,11 @@ static inline void leat_ring_spsc_close(struct leat_ring_spsc *p)
 	free(p);
 }
 
-static inline bool leat_ring_spsc_push(struct leat_ring_spsc *p, const struct item *item)
-{
-	if (!leat_spsc_can_push(&p->tx))
-		return false;
-	leat_spsc_push(&p->tx, item, sizeof(*item));
-	return true;
-}
-
-static inline bool leat_ring_spsc_pop(struct leat_ring_spsc *p, struct item *item)
-{
-	if (!leat_spsc_can_pop(&p->rx))
-		return false;
-	leat_spsc_pop(&p->rx, item, sizeof(*item));
-	return true;
-}
+ONE_SIDE(leat_ring_spsc)
+TRY(leat_ring_spsc, leat_spsc_can_push(&p->tx) && (leat_spsc_push(&p->tx, item, sizeof(*item)), true),
+    leat_spsc_can_pop(&p->rx) && (leat_spsc_pop(&p->rx, item, sizeof(*item)), true))
+BATCH(leat_ring_spsc, leat_spsc_push_batch(&p->tx, items, n, sizeof(*items)),
+      leat_spsc_pop_batch(&p->rx, items, n, sizeof(*items)))
 
 static inline size_t leat_ring_spsc_push_begin(struct leat_ring_spsc *p, size_t want, struct item **items)
 {
@@ -73,22 +63,10 @@ static inline void leat_ring_spsc_pop_end(struct leat_ring_spsc *p, size_t n)
 	leat_spsc_release(&p->rx, n);
 }
 
-static inline size_t leat_ring_spsc_push_n(struct leat_ring_spsc *p, const struct item *items, size_t n)
-{
-	return leat_spsc_push_batch(&p->tx, items, n, sizeof(*items));
-}
-
-static inline size_t leat_ring_spsc_pop_n(struct leat_ring_spsc *p, struct item *items, size_t n)
-{
-	return leat_spsc_pop_batch(&p->rx, items, n, sizeof(*items));
-}
-
 #define PIPE leat_ring_spsc
 #define PIPE_NAME "leat ring spsc"
 #define PIPE_KINDS ONE_OF(KIND_SPSC)
-#define HAS_TRY
-#define HAS_BATCH
-#define HAS_ZERO_COPY
+#define PIPE_HAS HAS_TRY + HAS_BATCH + HAS_ZERO_COPY
 #include "perf/loops.h"
 
 /* The other ring, in the three ways that it knows. Each thread has a place for what it has claimed. */
@@ -127,25 +105,10 @@ static inline void many_close(struct leat_ring_many *p)
 	free(p);
 }
 
-static inline bool many_push(struct leat_ring_side *tx, const struct item *item)
-{
-	return leat_mpmc_push(tx->ring, &tx->side, item, sizeof(*item));
-}
-
-static inline bool many_pop(struct leat_ring_side *rx, struct item *item)
-{
-	return leat_mpmc_pop(rx->ring, &rx->side, item, sizeof(*item));
-}
-
-static inline size_t many_push_n(struct leat_ring_side *tx, const struct item *items, size_t n)
-{
-	return leat_mpmc_push_batch(tx->ring, &tx->side, items, n, sizeof(*items));
-}
-
-static inline size_t many_pop_n(struct leat_ring_side *rx, struct item *items, size_t n)
-{
-	return leat_mpmc_pop_batch(rx->ring, &rx->side, items, n, sizeof(*items));
-}
+typedef struct leat_ring_side *many_tx, *many_rx;
+TRY(many, leat_mpmc_push(p->ring, &p->side, item, sizeof(*item)), leat_mpmc_pop(p->ring, &p->side, item, sizeof(*item)))
+BATCH(many, leat_mpmc_push_batch(p->ring, &p->side, items, n, sizeof(*items)),
+      leat_mpmc_pop_batch(p->ring, &p->side, items, n, sizeof(*items)))
 
 static inline size_t many_push_begin(struct leat_ring_side *tx, size_t want, struct item **items)
 {
@@ -181,7 +144,6 @@ static inline void many_pop_end(struct leat_ring_side *rx, size_t n)
 	struct name { \
 		struct leat_ring_many many; \
 	}; \
-	typedef struct leat_ring_side *name##_tx, *name##_rx; \
 	static inline struct name *name##_open(const struct shape *shape) \
 	{ \
 		return (struct name *)many_open(shape, single_producer, single_consumer); \
@@ -190,46 +152,30 @@ static inline void many_pop_end(struct leat_ring_side *rx, size_t n)
 	{ \
 		many_close(&p->many); \
 	} \
-	static inline name##_tx name##_tx_of(struct name *p, unsigned number) \
-	{ \
-		return &p->many.tx[number]; \
-	} \
-	static inline name##_rx name##_rx_of(struct name *p, unsigned number) \
-	{ \
-		return &p->many.rx[number]; \
-	}
+	SIDES(name, struct leat_ring_side *, &p->many.tx[number], struct leat_ring_side *, &p->many.rx[number])
 WAY(leat_ring_mpmc, false, false)
 WAY(leat_ring_mpsc, false, true)
 WAY(leat_ring_spmc, true, false)
 
 #define PIPE leat_ring_mpmc
-#define PIPE_OPS many
 #define PIPE_NAME "leat ring mpmc"
-#define PIPE_KINDS (ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
-#define HAS_SIDES
-#define HAS_TRY
-#define HAS_BATCH
-#define HAS_ZERO_COPY
+#define PIPE_KINDS MANY
+#define PIPE_HAS HAS_TRY + HAS_BATCH + HAS_ZERO_COPY
+#define PIPE_OPS many
 #include "perf/loops.h"
 
 #define PIPE leat_ring_mpsc
-#define PIPE_OPS many
 #define PIPE_NAME "leat ring mpsc"
 #define PIPE_KINDS ONE_OF(KIND_MPSC)
-#define HAS_SIDES
-#define HAS_TRY
-#define HAS_BATCH
-#define HAS_ZERO_COPY
+#define PIPE_HAS HAS_TRY + HAS_BATCH + HAS_ZERO_COPY
+#define PIPE_OPS many
 #include "perf/loops.h"
 
 #define PIPE leat_ring_spmc
-#define PIPE_OPS many
 #define PIPE_NAME "leat ring spmc"
 #define PIPE_KINDS ONE_OF(KIND_SPMC)
-#define HAS_SIDES
-#define HAS_TRY
-#define HAS_BATCH
-#define HAS_ZERO_COPY
+#define PIPE_HAS HAS_TRY + HAS_BATCH + HAS_ZERO_COPY
+#define PIPE_OPS many
 #include "perf/loops.h"
 
 PEER(leat_ring, &leat_ring_spsc_contestant, &leat_ring_mpmc_contestant, &leat_ring_mpsc_contestant,

@@ -80,17 +80,19 @@ static inline void streamed_pop_end(struct streamed *p, size_t n)
 	p->rx = (p->rx + 1) % CHUNKS;
 }
 
+ONE_SIDE(streamed)
+
 #define PIPE streamed
 #define PIPE_NAME ""
 #define PIPE_KINDS 0
-#define HAS_ZERO_COPY
+#define PIPE_HAS HAS_ZERO_COPY
 #include "perf/loops.h"
 
 /* Whatever the calls and the batch: a chunk at a time. */
-static void streamed_produce(struct part *part)
+static void stream_chunks(struct part *part)
 {
 	part->batch = (unsigned)((struct streamed *)part->pipe)->chunk_items;
-	streamed_produce_zero_copy(part);
+	streamed_produceCALLS_ZERO_COPY(part);
 }
 
 /* A word that goes there and back: on one line, or there on one and back on another. */
@@ -105,55 +107,31 @@ static void *lines_open(const struct shape *shape)
 	return bench_alloc(sizeof(struct lines));
 }
 
-static void one_line_ask(struct part *part)
-{
-	uint64_t *word = &((struct lines *)part->pipe)->there;
-	const uint64_t count = part->count;
-
-	for (uint64_t n = 1; n <= count; n++) {
-		leat_store_rel(word, n);
-		while (leat_load_acq(word) != 0)
-			;
+/* The sender stores n there and waits until `back` is `end`: on one line 0, on two lines n. */
+#define LINES(name, back, end) \
+	static void name##_ask(struct part *part) \
+	{ \
+		struct lines *lines = part->pipe; \
+		const uint64_t count = part->count; \
+		for (uint64_t n = 1; n <= count; n++) { \
+			leat_store_rel(&lines->there, n); \
+			while (leat_load_acq(&lines->back) != (end)) \
+				; \
+		} \
+		part->got = count; \
+	} \
+	static void name##_answer(struct part *part) \
+	{ \
+		struct lines *lines = part->pipe; \
+		const uint64_t count = part->count; \
+		for (uint64_t n = 1; n <= count; n++) { \
+			while (leat_load_acq(&lines->there) != n) \
+				; \
+			leat_store_rel(&lines->back, (end)); \
+		} \
 	}
-	part->got = count;
-}
-
-static void one_line_answer(struct part *part)
-{
-	uint64_t *word = &((struct lines *)part->pipe)->there;
-	const uint64_t count = part->count;
-
-	for (uint64_t n = 1; n <= count; n++) {
-		while (leat_load_acq(word) != n)
-			;
-		leat_store_rel(word, UINT64_C(0));
-	}
-}
-
-static void two_lines_ask(struct part *part)
-{
-	struct lines *lines = part->pipe;
-	const uint64_t count = part->count;
-
-	for (uint64_t n = 1; n <= count; n++) {
-		leat_store_rel(&lines->there, n);
-		while (leat_load_acq(&lines->back) != n)
-			;
-	}
-	part->got = count;
-}
-
-static void two_lines_answer(struct part *part)
-{
-	struct lines *lines = part->pipe;
-	const uint64_t count = part->count;
-
-	for (uint64_t n = 1; n <= count; n++) {
-		while (leat_load_acq(&lines->there) != n)
-			;
-		leat_store_rel(&lines->back, n);
-	}
-}
+LINES(one_line, there, UINT64_C(0))
+LINES(two_lines, back, n)
 
 /* One word, one sleeper: it sleeps while the word is what it saw last. */
 struct bare_futex {
@@ -198,23 +176,25 @@ static void futex_arrive(struct part *part)
 	part->got = part->count;
 }
 
+#define LIMIT(name_, open_, close_) \
+	.name = name_, .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = open_, .close = close_
 static const struct contestant streamed_limit = {
-	.name = "(lines streamed)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true,
-	.open = streamed_open_any, .close = streamed_close_any,
-	.produce = { streamed_produce, streamed_produce, streamed_produce },
-	.consume = { streamed_consume_zero_copy, streamed_consume_zero_copy, streamed_consume_zero_copy },
+	LIMIT("(lines streamed)", streamed_open_any, streamed_close_any),
+	.tx = { { stream_chunks, stream_chunks, stream_chunks } },
+	.rx = { { streamed_consumeCALLS_ZERO_COPY, streamed_consumeCALLS_ZERO_COPY, streamed_consumeCALLS_ZERO_COPY } },
 };
 static const struct contestant one_line_limit = {
-	.name = "(one line)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = lines_open, .close = free,
-	.ask = { one_line_ask }, .answer = { one_line_answer },
+	LIMIT("(one line)", lines_open, free),
+	.tx = { [MEASURE_ROUND_TRIP] = { one_line_ask } }, .rx = { [MEASURE_ROUND_TRIP] = { one_line_answer } },
 };
 static const struct contestant two_lines_limit = {
-	.name = "(two lines)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = lines_open, .close = free,
-	.ask = { two_lines_ask }, .answer = { two_lines_answer },
+	LIMIT("(two lines)", lines_open, free),
+	.tx = { [MEASURE_ROUND_TRIP] = { two_lines_ask } }, .rx = { [MEASURE_ROUND_TRIP] = { two_lines_answer } },
 };
 static const struct contestant futex_limit = {
-	.name = "(bare futex)", .item_size = ITEM_SIZE, .kinds = ANY_KIND, .limit = true, .open = futex_open, .close = free,
-	.pace = { [CALLS_BLOCKING] = futex_pace }, .arrive = { [CALLS_BLOCKING] = futex_arrive },
+	LIMIT("(bare futex)", futex_open, free),
+	.tx = { [MEASURE_PACED] = { [CALLS_BLOCKING] = futex_pace } },
+	.rx = { [MEASURE_PACED] = { [CALLS_BLOCKING] = futex_arrive } },
 };
 
 PEER(limits, &streamed_limit, &one_line_limit, &two_lines_limit, &futex_limit)

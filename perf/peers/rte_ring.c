@@ -32,22 +32,11 @@ static struct rte_ring *rte_open(const struct shape *shape, unsigned flags)
 	{ \
 		free(p); \
 	} \
-	static inline bool name##_push(struct name *p, const struct item *item) \
-	{ \
-		return rte_ring_##enqueue##_burst_elem(&p->ring, item, sizeof(*item), 1, NULL) == 1; \
-	} \
-	static inline bool name##_pop(struct name *p, struct item *item) \
-	{ \
-		return rte_ring_##dequeue##_burst_elem(&p->ring, item, sizeof(*item), 1, NULL) == 1; \
-	} \
-	static inline size_t name##_push_n(struct name *p, const struct item *items, size_t n) \
-	{ \
-		return rte_ring_##enqueue##_burst_elem(&p->ring, items, sizeof(*items), (unsigned)n, NULL); \
-	} \
-	static inline size_t name##_pop_n(struct name *p, struct item *items, size_t n) \
-	{ \
-		return rte_ring_##dequeue##_burst_elem(&p->ring, items, sizeof(*items), (unsigned)n, NULL); \
-	}
+	ONE_SIDE(name) \
+	TRY(name, rte_ring_##enqueue##_burst_elem(&p->ring, item, sizeof(*item), 1, NULL) == 1, \
+	    rte_ring_##dequeue##_burst_elem(&p->ring, item, sizeof(*item), 1, NULL) == 1) \
+	BATCH(name, rte_ring_##enqueue##_burst_elem(&p->ring, items, sizeof(*items), (unsigned)n, NULL), \
+	      rte_ring_##dequeue##_burst_elem(&p->ring, items, sizeof(*items), (unsigned)n, NULL))
 
 WAY(rte_sp_sc, sp_enqueue, sc_dequeue, RING_F_SP_ENQ | RING_F_SC_DEQ)
 WAY(rte_mp_sc, mp_enqueue, sc_dequeue, RING_F_SC_DEQ)
@@ -89,50 +78,40 @@ WAY(rte_rts, mp_rts_enqueue, mc_rts_dequeue, RING_F_MP_RTS_ENQ | RING_F_MC_RTS_D
 IN_PLACE(rte_sp_sc)
 IN_PLACE(rte_hts)
 
-#define MANY (ONE_OF(KIND_MPSC) | ONE_OF(KIND_SPMC) | ONE_OF(KIND_MPMC))
-
 #define PIPE rte_sp_sc
 #define PIPE_NAME "rte_ring SP/SC"
 #define PIPE_KINDS ONE_OF(KIND_SPSC)
-#define HAS_TRY
-#define HAS_BATCH
-#define HAS_ZERO_COPY
+#define PIPE_HAS HAS_TRY + HAS_BATCH + HAS_ZERO_COPY
 #include "perf/loops.h"
 
 #define PIPE rte_mp_sc
 #define PIPE_NAME "rte_ring MP/SC"
 #define PIPE_KINDS ONE_OF(KIND_MPSC)
-#define HAS_TRY
-#define HAS_BATCH
+#define PIPE_HAS HAS_TRY + HAS_BATCH
 #include "perf/loops.h"
 
 #define PIPE rte_sp_mc
 #define PIPE_NAME "rte_ring SP/MC"
 #define PIPE_KINDS ONE_OF(KIND_SPMC)
-#define HAS_TRY
-#define HAS_BATCH
+#define PIPE_HAS HAS_TRY + HAS_BATCH
 #include "perf/loops.h"
 
 #define PIPE rte_mp_mc
 #define PIPE_NAME "rte_ring MP/MC"
 #define PIPE_KINDS ONE_OF(KIND_MPMC)
-#define HAS_TRY
-#define HAS_BATCH
+#define PIPE_HAS HAS_TRY + HAS_BATCH
 #include "perf/loops.h"
 
 #define PIPE rte_hts
 #define PIPE_NAME "rte_ring HTS"
 #define PIPE_KINDS MANY
-#define HAS_TRY
-#define HAS_BATCH
-#define HAS_ZERO_COPY
+#define PIPE_HAS HAS_TRY + HAS_BATCH + HAS_ZERO_COPY
 #include "perf/loops.h"
 
 #define PIPE rte_rts
 #define PIPE_NAME "rte_ring RTS"
 #define PIPE_KINDS MANY
-#define HAS_TRY
-#define HAS_BATCH
+#define PIPE_HAS HAS_TRY + HAS_BATCH
 #include "perf/loops.h"
 
 PEER(rte_ring, &rte_sp_sc_contestant, &rte_mp_sc_contestant, &rte_sp_mc_contestant, &rte_mp_mc_contestant,

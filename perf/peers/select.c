@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "perf/bench.h"
+#include "perf/topics.h"
 
 #include <leat/leat.h>
 
@@ -65,15 +66,11 @@ static void receive(struct part *part)
 	part->sum = sum;
 }
 
-double receive_alone(unsigned n)
+void receive_alone(uint64_t n, double *values)
 {
-	double ns;
-
-	(void)n;
-	chans_open(1);
-	ns = run(receive, NULL, 0);
+	chans_open((unsigned)n);
+	values[0] = run(receive, NULL, 0);
 	chans_close();
-	return ns;
 }
 
 static inline void choose(struct part *part, bool sends)
@@ -109,31 +106,25 @@ static void choose_only(struct part *part)
 	choose(part, false);
 }
 
-/* Item n goes to channel n - 1, whoever sends it. */
+/* Item n goes to channel n - 1, by any producer. */
 static void send_to_all(struct part *part)
 {
 	for (uint64_t n = part->number; n <= SELECT_ITEMS; n += producers)
 		leat_send(tx[(n - 1) % SELECT_CHANS], &n);
 }
 
-double select_alone(unsigned n)
+void select_alone(uint64_t n, double *values)
 {
-	double ns;
-
-	chans_open(n);
-	ns = run(send_and_choose, NULL, 0);
+	chans_open((unsigned)n);
+	values[0] = run(send_and_choose, NULL, 0);
 	chans_close();
-	return ns;
 }
 
-double select_from(unsigned n)
+void select_from(uint64_t n, double *values)
 {
-	double ns;
-
 	chans_open(SELECT_CHANS);
-	ns = run(choose_only, send_to_all, n);
+	values[0] = run(choose_only, send_to_all, (unsigned)n);
 	chans_close();
-	return ns;
 }
 
 /* The lanes that nothing comes to stand armed then. */
@@ -208,17 +199,17 @@ static void wake_and_take(struct part *part)
 	}
 }
 
-double merge_from(unsigned n)
+void merge_from(uint64_t n, double *values)
 {
-	return merge_run(take_all, send_to_busy, n);
+	values[0] = merge_run(take_all, send_to_busy, (unsigned)n);
 }
 
-double merge_alone(unsigned n)
+void merge_alone(uint64_t n, double *values)
 {
-	return merge_run(send_and_take, NULL, n);
+	values[0] = merge_run(send_and_take, NULL, (unsigned)n);
 }
 
-double merge_asleep(unsigned n)
+void merge_asleep(uint64_t n, double *values)
 {
-	return merge_run(wake_and_take, NULL, n);
+	values[0] = merge_run(wake_and_take, NULL, (unsigned)n);
 }

@@ -38,30 +38,13 @@ static inline void condvars_close(struct condvars *p)
 	free(p);
 }
 
-static inline void condvars_send(struct condvars *p, const struct item *item)
+/* An item can be taken by one thread alone. */
+static inline void condvars_notify(pthread_cond_t *cond, size_t n)
 {
-	pthread_mutex_lock(&p->mutex);
-	while (p->count == p->capacity)
-		pthread_cond_wait(&p->not_full, &p->mutex);
-	p->items[p->end] = *item;
-	if (++p->end == p->capacity)
-		p->end = 0;
-	p->count++;
-	pthread_mutex_unlock(&p->mutex);
-	pthread_cond_signal(&p->not_empty);
-}
-
-static inline void condvars_recv(struct condvars *p, struct item *item)
-{
-	pthread_mutex_lock(&p->mutex);
-	while (p->count == 0)
-		pthread_cond_wait(&p->not_empty, &p->mutex);
-	*item = p->items[p->first];
-	if (++p->first == p->capacity)
-		p->first = 0;
-	p->count--;
-	pthread_mutex_unlock(&p->mutex);
-	pthread_cond_signal(&p->not_full);
+	if (n == 1)
+		pthread_cond_signal(cond);
+	else
+		pthread_cond_broadcast(cond);
 }
 
 /* As many as there is room for under one lock. */
@@ -77,7 +60,7 @@ static inline void condvars_send_n(struct condvars *p, const struct item *items,
 				p->end = 0;
 		}
 		pthread_mutex_unlock(&p->mutex);
-		pthread_cond_broadcast(&p->not_empty);
+		condvars_notify(&p->not_empty, n);
 	}
 }
 
@@ -94,15 +77,17 @@ static inline size_t condvars_recv_n(struct condvars *p, struct item *items, siz
 			p->first = 0;
 	}
 	pthread_mutex_unlock(&p->mutex);
-	pthread_cond_broadcast(&p->not_full);
+	condvars_notify(&p->not_full, most);
 	return got;
 }
+
+ONE_SIDE(condvars)
+BLOCKING(condvars, condvars_send_n(p, item, 1), condvars_recv_n(p, item, 1))
 
 #define PIPE condvars
 #define PIPE_NAME "mutex and condvars"
 #define PIPE_KINDS ANY_KIND
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_BLOCKING + HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 /* A pipe's capacity is in bytes, and at least a page. */
@@ -127,18 +112,6 @@ static inline void kernel_pipe_close(struct kernel_pipe *p)
 	free(p);
 }
 
-static inline void kernel_pipe_send(struct kernel_pipe *p, const struct item *item)
-{
-	if (write(p->fd[1], item, sizeof(*item)) != (ssize_t)sizeof(*item))
-		bench_fail("a pipe's write failed");
-}
-
-static inline void kernel_pipe_recv(struct kernel_pipe *p, struct item *item)
-{
-	if (read(p->fd[0], item, sizeof(*item)) != (ssize_t)sizeof(*item))
-		bench_fail("a pipe's read failed");
-}
-
 /* Pages hold whole items, so whatever the kernel takes or gives at once are whole items too. */
 static inline void kernel_pipe_send_n(struct kernel_pipe *p, const struct item *items, size_t n)
 {
@@ -160,11 +133,13 @@ static inline size_t kernel_pipe_recv_n(struct kernel_pipe *p, struct item *item
 	return (size_t)got / sizeof(*items);
 }
 
+ONE_SIDE(kernel_pipe)
+BLOCKING(kernel_pipe, kernel_pipe_send_n(p, item, 1), kernel_pipe_recv_n(p, item, 1))
+
 #define PIPE kernel_pipe
 #define PIPE_NAME "pipe"
 #define PIPE_KINDS ANY_KIND
-#define HAS_BLOCKING
-#define HAS_BLOCKING_BATCH
+#define PIPE_HAS HAS_BLOCKING + HAS_BLOCKING_BATCH
 #include "perf/loops.h"
 
 PEER(system, &condvars_contestant, &kernel_pipe_contestant)

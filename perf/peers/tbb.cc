@@ -26,31 +26,14 @@ static inline void tbb_bounded_close(tbb_bounded *p)
 	delete p;
 }
 
-static inline bool tbb_bounded_push(tbb_bounded *p, const item *item)
-{
-	return p->queue.try_push(*item);
-}
-
-static inline bool tbb_bounded_pop(tbb_bounded *p, item *item)
-{
-	return p->queue.try_pop(*item);
-}
-
-static inline void tbb_bounded_send(tbb_bounded *p, const item *item)
-{
-	p->queue.push(*item);
-}
-
-static inline void tbb_bounded_recv(tbb_bounded *p, item *item)
-{
-	p->queue.pop(*item);
-}
+ONE_SIDE(tbb_bounded)
+TRY(tbb_bounded, p->queue.try_push(*item), p->queue.try_pop(*item))
+BLOCKING(tbb_bounded, p->queue.push(*item), p->queue.pop(*item))
 
 #define PIPE tbb_bounded
 #define PIPE_NAME "oneTBB bounded"
 #define PIPE_KINDS ANY_KIND
-#define HAS_TRY
-#define HAS_BLOCKING
+#define PIPE_HAS HAS_TRY + HAS_BLOCKING
 #include "perf/loops.h"
 
 PEER_END

@@ -59,11 +59,13 @@ static inline bool wfcqueue_pop(struct wfcqueue *p, struct item *item)
 	return true;
 }
 
+ONE_SIDE(wfcqueue)
+
 #define PIPE wfcqueue
 #define PIPE_NAME "liburcu wfcqueue"
 #define PIPE_KINDS (ONE_OF(KIND_SPSC) | ONE_OF(KIND_MPSC))
+#define PIPE_HAS HAS_TRY
 #define PIPE_UNBOUNDED true
-#define HAS_TRY
 #include "perf/loops.h"
 
 PEER(wfcqueue, &wfcqueue_contestant)

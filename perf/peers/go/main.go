@@ -2,7 +2,7 @@
 //
 // A question is a line of numbers: measure (0 throughput, 1 round trip, 2 at a fixed rate, 3 idle, 4 a select over 8 channels:
 // from a producer each, from one for all, or with 0 of them sent by who selects), bytes of an item, producers, consumers,
-// capacity, operations (idle: seconds), nanoseconds between two items, whether each goroutine has a thread of its own, and
+// capacity, operations (idle: milliseconds), nanoseconds between two items, whether each goroutine has a thread of its own, and
 // how many items make a batch.
 // The answer is a line: nanoseconds an operation (idle: milliseconds of CPU a second), then pairs of a histogram's bucket
 // and its count; or "wrong".
@@ -346,8 +346,8 @@ func idle(q question) answer {
 		func() {
 			time.Sleep(100 * time.Millisecond)
 			before := usedMs()
-			time.Sleep(time.Duration(q.operations) * time.Second)
-			ms = (usedMs() - before) / float64(q.operations)
+			time.Sleep(time.Duration(q.operations) * time.Millisecond)
+			ms = (usedMs() - before) * 1000 / float64(q.operations)
 			empty <- word8{}
 			<-full
 		},
