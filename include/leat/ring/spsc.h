@@ -77,7 +77,7 @@ enum {
 	LEAT_SPSC_AHEAD_RX = 4,
 	LEAT_SPSC_AHEAD_BATCH = 8,
 	LEAT_SPSC_AHEAD_LARGE = 32, /* the consumer of items that are not packed */
-	/* A consumer of such items that finds fewer than this backs off before it looks again. */
+	/* A consumer of such items that finds fewer backs off before it looks again, on AMD. */
 	LEAT_SPSC_LARGE_FEW = 256,
 	LEAT_BACKOFF_RUN = 64, /* the shortest run of items that a back-off follows */
 	LEAT_BACKOFF_MAX = 128 /* the longest back-off, in pauses: 1.6 to 6 microseconds on x86 */
@@ -381,7 +381,7 @@ LEAT_RING_INLINE bool leat_spsc_refresh_tail(struct leat_spsc_cursor *rx, size_t
 	tail = leat_load_acq(rx->word);
 	if ((int64_t)(tail - rx->pos) <= 0)
 		return false;
-	rx->caught_up = !rx->packed && tail - rx->pos < LEAT_SPSC_LARGE_FEW;
+	rx->caught_up = !rx->packed && rx->hand_back && tail - rx->pos < LEAT_SPSC_LARGE_FEW;
 	rx->limit = tail - rx->pos < rx->run_end - rx->pos ? tail : rx->run_end;
 	return true;
 }
@@ -687,14 +687,16 @@ LEAT_RING_INLINE uint64_t leat_spsc_read_line(const unsigned char *line, uint64_
 
 /*
  * Reads up to n items, and stops at a line that is not full. Returns the position behind them,
- * which the caller releases: all lines at once, after the last was read.
+ * which the caller releases: all lines at once, after the last was read. It prefetches only where
+ * lines are handed back: on the Xeon a prefetch took lines that the producer still wrote.
  */
 LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsigned char *to,
                                               size_t n, size_t size)
 {
 	const size_t header = leat_spsc_header(size), run = leat_spsc_run(size, 0);
 	const uint64_t end = rx->pos + n;
-	const bool prefetches = leat_spsc_has_lines(rx, LEAT_SPSC_AHEAD_BATCH);
+	const bool prefetches =
+		rx->hand_back && leat_spsc_has_lines(rx, LEAT_SPSC_AHEAD_BATCH);
 	uint64_t pos = rx->pos, run_end = rx->run_end, limit = rx->limit;
 	unsigned char *line = rx->line;
 
