@@ -764,6 +764,7 @@ static inline void leat_spsc_begin(struct leat_spsc_cursor *now,
 	now->hand_back = side->hand_back;
 }
 
+/* All but pos: the producer has stored it with each run (D5), the consumer's release does. */
 static inline void leat_spsc_end(struct leat_spsc_cursor *side, const struct leat_spsc_cursor *now)
 {
 	side->limit = now->limit;
@@ -771,7 +772,6 @@ static inline void leat_spsc_end(struct leat_spsc_cursor *side, const struct lea
 	side->run_end = now->run_end;
 	side->word = now->word;
 	side->line = now->line;
-	leat_store_rlx(&side->pos, now->pos); /* rlx: only this thread writes it */
 }
 
 /* Prefetches the lines of a next batch that is as large as this one, if the limit allows one. */
