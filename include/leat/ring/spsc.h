@@ -489,13 +489,15 @@ LEAT_RING_INLINE void leat_spsc_copy_out(void *to, const void *from, size_t size
 	const unsigned char *source = (const unsigned char *)from;
 	unsigned char *copy = (unsigned char *)to;
 
-	if (!__builtin_constant_p(size) || size % sizeof(leat_widest) != 0 || size > 256) {
+	if (!__builtin_constant_p(size) || size > 256) {
 		memcpy(to, from, size);
 		return;
 	}
-	for (size_t i = 0; i < size; i += sizeof(leat_widest))
+	for (size_t i = 0; i + sizeof(leat_widest) <= size; i += sizeof(leat_widest))
 		*(leat_widest *)(void *)(copy + i) =
 			*(const leat_widest *)(const void *)(source + i);
+	memcpy(copy + size - size % sizeof(leat_widest), source + size - size % sizeof(leat_widest),
+	       size % sizeof(leat_widest));
 }
 
 /*
