@@ -126,6 +126,18 @@ int leat_after(int64_t deadline_ns)
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
+int leat_step_pause(void)
+{
+	struct leat_step *step = leat_step_current;
+
+	if (step == NULL)
+		return 0;
+	step->after_ns = leat_now_ns();
+	step->fd = -1;
+	step->news = NULL;
+	return LEAT_AFTER;
+}
+
 /* Returns 1 when the descriptor is ready, 0 when it is not, or after a signal; -errno. */
 static int poll_descriptor(int fd, short events, int64_t deadline_ns)
 {

@@ -34,4 +34,7 @@ int leat_await_begin(struct leat_await *await, struct leat_job *job, const struc
 /* Ends the wait: the next turn has come, for whatever reason. NULL does nothing. */
 void leat_await_end(struct leat_await *await);
 
+/* In a step: returns LEAT_AFTER, so that other jobs have their turns; elsewhere 0. */
+int leat_step_pause(void);
+
 #endif

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "runtime/io/common.h"
 #include "runtime/chan/chan.h"
+#include "runtime/gen/await.h"
+#include "runtime/gen/gen.h"
 #include "runtime/gen/input.h"
 
 #include <fcntl.h>
@@ -12,8 +14,11 @@
 
 int leat_source_check(const struct leat_source *source)
 {
-	/* what runs a seq knows its channel */
-	int refusal = source->to != NULL ? leat_chan_refusal(source->to->out->chan) : 0;
+	/* a seq on a thread has that thread's output; a step returns, and its pool knows */
+	const struct leat_tx *out = source->to != NULL         ? source->to->out
+	                            : leat_step_current == NULL ? leat_gen_out
+	                                                        : NULL;
+	int refusal = out != NULL ? leat_chan_refusal(out->chan) : 0;
 
 	if (refusal != 0)
 		return refusal;
@@ -125,6 +130,8 @@ static int next_of_lines(void *state, void *item)
 		if (take_line(lines, item))
 			return 1;
 		rc = advance_seq(lines);
+		if (rc == 0 && lines->split.size > LEAT_BLOCK_BYTES)
+			rc = leat_step_pause(); /* a very long line: other jobs, and a cancel, come first */
 	}
 	return lines->ended ? lines->result : rc;
 }

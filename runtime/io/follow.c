@@ -117,11 +117,11 @@ static int watch_directory_of(struct leat_watcher *watcher, const char *path)
 		return -ENAMETOOLONG;
 	memcpy(directory, path, len);
 	strcpy(directory + len, len > 0 ? "" : "./");
-	rc = leat_watcher_add(watcher, directory, DIRECTORY_EVENTS, path + len);
+	rc = leat_watcher_add(watcher, directory, DIRECTORY_EVENTS);
 	if (rc < 0)
 		return rc;
 	strcat(directory, "..");
-	rc = leat_watcher_add(watcher, directory, PARENT_EVENTS, "");
+	rc = leat_watcher_add(watcher, directory, PARENT_EVENTS);
 	/* without a permission to read it, the parent is not watched */
 	return rc == -EACCES || rc == -EPERM || rc == -ENOENT ? 0 : rc;
 }
@@ -168,7 +168,7 @@ static int watch_directories(struct leat_watcher *watcher, const char *from)
 static int watch_file(struct follow_source *follow)
 {
 	int rc = leat_watcher_add_fd(&follow->watcher, follow->fd, follow->base.source.path,
-	                             IN_MODIFY, "");
+	                             IN_MODIFY);
 
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -390,7 +390,7 @@ static int find_successor(struct follow_source *follow)
 	if (follow->fd < 0 || found.st_size > 0 || !S_ISREG(found.st_mode))
 		return 1;
 	/* The size is read again behind the watch: a write may have come just before the watch. */
-	rc = leat_watcher_add(&follow->watcher, follow->base.source.path, IN_MODIFY, "");
+	rc = leat_watcher_add(&follow->watcher, follow->base.source.path, IN_MODIFY);
 	if (rc < 0)
 		return rc == -ENOENT || rc == -EACCES ? 0 : fail_to_watch(follow, rc, "inotify");
 	return stat(follow->base.source.path, &found) == 0 && !is_open(follow, &found) &&

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What one watcher wants of one watch. */
@@ -18,7 +19,6 @@ struct leat_want {
 	struct watch *watch;
 	uint32_t events;
 	bool renewed;
-	char name[]; /* "": any */
 };
 
 /* A watch of the kernel's: of one inode. */
@@ -159,11 +159,9 @@ static uint32_t read_meaning(const struct leat_want *want, const struct inotify_
 		return 0;
 	if (event->mask & SELF_EVENTS)
 		return LEAT_WATCH_CHANGED | LEAT_WATCH_DISPLACED;
-	if (event->mask & LEAVING_EVENTS)
-		/* of a parent: only directories matter */
-		return event->mask & IN_ISDIR ? LEAT_WATCH_CHANGED | LEAT_WATCH_DISPLACED : 0;
-	if (event->len > 0 && want->name[0] != '\0' && strcmp(event->name, want->name) != 0)
-		return 0;
+	if (event->mask & LEAVING_EVENTS && event->mask & IN_ISDIR)
+		return LEAT_WATCH_CHANGED | LEAT_WATCH_DISPLACED;
+	/* Whatever its name: it may be a link in the middle of the path. */
 	return LEAT_WATCH_CHANGED;
 }
 
@@ -380,8 +378,7 @@ static void place_want(struct leat_watcher *watcher, struct watch *watch, struct
 	struct leat_want *want = *spare, *old;
 
 	for (old = watcher->wants; old != NULL; old = old->next)
-		if (old->watch == watch && old->events == want->events &&
-		    strcmp(old->name, want->name) == 0) {
+		if (old->watch == watch && old->events == want->events) {
 			old->renewed = true;
 			return;
 		}
@@ -397,16 +394,14 @@ static void place_want(struct leat_watcher *watcher, struct watch *watch, struct
 	watch->wants = want;
 }
 
-int leat_watcher_add_fd(struct leat_watcher *watcher, int fd, const char *path, uint32_t events,
-                        const char *name)
+int leat_watcher_add_fd(struct leat_watcher *watcher, int fd, const char *path, uint32_t events)
 {
-	struct leat_want *want = leat_os_alloc(sizeof(*want) + strlen(name) + 1, 0);
+	struct leat_want *want = leat_os_alloc(sizeof(*want), 0);
 	struct watch *watch = leat_os_alloc(sizeof(*watch), 0);
 	int wd = -ENOMEM;
 
 	if (want != NULL && watch != NULL) {
 		want->events = events;
-		strcpy(want->name, name);
 		leat_mutex_lock(&watcher->hub->lock);
 		wd = make_watch(watcher->hub, fd, path, events);
 		if (wd >= 0)
@@ -418,17 +413,34 @@ int leat_watcher_add_fd(struct leat_watcher *watcher, int fd, const char *path, 
 	return wd < 0 ? wd : 0;
 }
 
-/* The path is walked before the lock is taken, as a file system may take its time. */
-int leat_watcher_add(struct leat_watcher *watcher, const char *path, uint32_t events,
-                     const char *name)
+/* Whether the path still names what is open at fd. */
+static bool is_same(int fd, const char *path)
+{
+	struct stat open_now, named_now;
+
+	return fstat(fd, &open_now) < 0 || stat(path, &named_now) < 0 ||
+	       (open_now.st_dev == named_now.st_dev && open_now.st_ino == named_now.st_ino);
+}
+
+/*
+ * The path is walked before the lock is taken, as a file system may take its time. So it is compared
+ * afterwards: the path may name another inode by then.
+ */
+int leat_watcher_add(struct leat_watcher *watcher, const char *path, uint32_t events)
 {
 	int flags = O_PATH | O_CLOEXEC | (events & IN_ONLYDIR ? O_DIRECTORY : 0);
-	int fd = TEMP_FAILURE_RETRY(open(path, flags)), rc;
+	bool same;
+	int rc;
 
-	if (fd < 0)
-		return -errno;
-	rc = leat_watcher_add_fd(watcher, fd, path, events, name);
-	close(fd);
+	do {
+		int fd = TEMP_FAILURE_RETRY(open(path, flags));
+
+		if (fd < 0)
+			return -errno;
+		rc = leat_watcher_add_fd(watcher, fd, path, events);
+		same = is_same(fd, path);
+		close(fd);
+	} while (rc == 0 && !same);
 	return rc;
 }
 

@@ -6,8 +6,7 @@
  * opens the hub; the last one that leaves joins its thread and closes its descriptors.
  *
  * inotify has one watch for each inode of an instance, whoever asked for it. So a watch here lists
- * what its watchers want of it, each for itself: events by mask, and in a directory those of one
- * name. The kernel's mask is the union of what was ever asked for; it is only added to.
+ * what its watchers want of it, each for itself. The kernel's mask is the union of what was ever asked for; it is only added to.
  *
  * Invariant: a change after leat_watcher_add() has returned raises news of each watcher that the
  * watch is for. If not: the watcher would read, find nothing, and sleep beside data. How it is
@@ -48,14 +47,11 @@ void leat_watcher_leave(struct leat_watcher *watcher);
 
 /*
  * Watches the inode that fd is open at, for these events of inotify(7); for IN_ONLYDIR it must be a
- * directory. name: the name in the directory that its events must be of; "": any. Without /proc it
- * watches what the path names. Returns 0 or -errno.
+ * directory. Without /proc it watches what the path names. Returns 0 or -errno.
  */
-int leat_watcher_add_fd(struct leat_watcher *watcher, int fd, const char *path, uint32_t events,
-                        const char *name);
+int leat_watcher_add_fd(struct leat_watcher *watcher, int fd, const char *path, uint32_t events);
 /* The same for what a path names. */
-int leat_watcher_add(struct leat_watcher *watcher, const char *path, uint32_t events,
-                     const char *name);
+int leat_watcher_add(struct leat_watcher *watcher, const char *path, uint32_t events);
 
 /* Between these two all watches are made anew; those that are not are given up at the end. */
 void leat_watcher_renew_begin(struct leat_watcher *watcher);

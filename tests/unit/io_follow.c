@@ -210,6 +210,29 @@ Test(io_follow, follow_goes_along_with_a_symbolic_link)
 	stop(&stream, 0);
 }
 
+/* As volumes of configuration are laid out: file -> now/file, and now -> v1, then v2. */
+Test(io_follow, follow_goes_along_with_a_link_in_the_middle_of_its_path)
+{
+	char name[4][160];
+	struct leat_follow_opts opts = { .path = path, .from_start = true };
+	for (int i = 0; i < 4; i++)
+		snprintf(name[i], sizeof(name[i]), "%s/%s", folder,
+		         ((const char *[]){ "v1", "v2", "now", "next" })[i]);
+	cr_assert_eq(mkdir(name[0], 0700) | mkdir(name[1], 0700), 0);
+	cr_assert_eq(symlink("v1", name[2]) | symlink("now/file", path), 0);
+	put(path, "one\n");
+	struct stream stream = start(leat_follow, &opts);
+	expect_line(&stream, "one");
+	await_source_waits();
+	cr_assert_eq(symlink("v2", name[3]), 0);
+	cr_assert_eq(rename(name[3], name[2]), 0);
+	put(path, "two\n");
+	expect_line(&stream, "two");
+	append(path, "three\n");
+	expect_line(&stream, "three");
+	stop(&stream, 0);
+}
+
 Test(io_follow, follow_misses_no_line_of_a_writer_that_never_rests)
 {
 	enum { LINES = 20000 };

@@ -286,6 +286,21 @@ Test(io_seq, follows_of_one_file_share_its_watch)
 	close_pool();
 }
 
+Test(io_seq, a_line_without_end_is_cancelled_in_its_midst)
+{
+	for (enum place place = THREAD; place < PLACES; place++) {
+		struct leat_seq seq;
+		cr_assert_eq(leat_lines_seq(&(struct leat_lines_opts){ .path = "/dev/zero" }, &seq), 0);
+		struct stream stream = start_seq(seq, place);
+		let_rest();
+		int64_t from_ns = leat_now_ns();
+		stop(&stream, 0);
+		/* up to its 1 GiB it would take 0.8 s on a fast machine, and longer on others */
+		cr_expect_lt(leat_now_ns() - from_ns, 400 * MS);
+	}
+	close_pool();
+}
+
 /* Hundreds */
 
 static int64_t cpu_ns(void)

@@ -33,7 +33,8 @@
  *     line    field             writer               reader          published by
  *     S       word              producer; consumer   consumer        R1
  *                               (hand-back)
- *             items behind it   producer             consumer        R1 (written), R2 (free again)
+ *             items behind it   producer; consumer   consumer        R1 (written), R2 (free again)
+ *                               (hand-back)
  *     C       head              consumer             producer, diag  R2
  *     cursor  pos               its own side         diag            D5; the consumer's relaxed
  *             the rest          its own side         -               private to one thread
@@ -202,7 +203,10 @@ static inline void leat_spsc_init_cursor(struct leat_spsc_cursor *side, struct l
 	leat_spsc_enter_run(side, side->lines);
 }
 
-/* memory: leat_spsc_bytes() bytes, all zero, aligned to 64; it stays the caller's. */
+/*
+ * memory: leat_spsc_bytes() bytes, all zero, aligned to 64; it stays the caller's. Both sides write
+ * to it (see Lines handed back).
+ */
 static inline void leat_spsc_init(struct leat_spsc *ring, struct leat_spsc_cursor *tx,
                                   struct leat_spsc_cursor *rx, void *memory, size_t item_size,
                                   size_t capacity)

@@ -65,7 +65,8 @@ static inline uint32_t leat_ring_measure_pause(void)
 		if (ns > 0 && (uint64_t)ns * 1000 / PAUSES < least_ps)
 			least_ps = (uint64_t)ns * 1000 / PAUSES;
 	}
-	return least_ps > 0 ? (uint32_t)least_ps : 1;
+	/* a clock that is too coarse, or stands still, says nothing */
+	return least_ps >= 1000 && least_ps <= 500000 ? (uint32_t)least_ps : 24000;
 }
 
 /* The choices of this process. The first call in a source file takes some ten microseconds. */

@@ -302,14 +302,19 @@ const char *leat_member_inside(const struct leat_member *member)
 
 bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < flow->members_count; i++) {
 		const struct leat_member *member = &flow->members[i];
+
+		if (leat_member_over(member))
+			continue;
 		/* rlx: F3 and the time on a processor decide; this is what they are about */
-		if (!leat_member_over(member) && leat_load_rlx(&member->inside) != 0 &&
-		    read_cpu_ns(member) - member->cpu_ns >= cpu_ns)
-			return true;
+		if (leat_load_rlx(&member->inside) == 0 || read_cpu_ns(member) - member->cpu_ns < cpu_ns)
+			return false;
+		any = true;
 	}
-	return false;
+	return any;
 }
 
 void leat_flow_cancel(struct leat_flow *flow, const char *text)

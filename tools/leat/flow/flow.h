@@ -151,8 +151,9 @@ void leat_flow_slow(struct leat_flow *flow);
 void leat_flow_cancel(struct leat_flow *flow, const char *text);
 
 /*
- * A member is inside a step, and was on a processor for at least so long since leat_flow_cancel():
- * then it is in that step all the time, as between steps a member finds out that it is cancelled.
+ * Each member that has not ended is inside a step, and was on a processor for at least so long since
+ * leat_flow_cancel(). Then it is in that step all the time, as between steps a member finds out that
+ * it is cancelled. A member that still writes what it has is waited for.
  */
 bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns);
 bool leat_member_over(const struct leat_member *member);
