@@ -107,6 +107,25 @@ static int fail_to_watch(const struct follow_source *follow, int code, const cha
 	return leat_source_fail(&follow->base.source, code, detail);
 }
 
+/*
+ * If the directory of the path is named by a link, which may be replaced, watches the directory of
+ * that link.
+ */
+static int watch_link_to_directory(struct leat_watcher *watcher, const char *path, size_t len)
+{
+	char link[PATH_MAX], target[1];
+
+	memcpy(link, path, len);
+	while (len > 0 && link[len - 1] == '/')
+		len--;
+	link[len] = '\0';
+	if (len == 0 || readlink(link, target, sizeof(target)) < 0)
+		return 0;
+	len = measure_directory(link);
+	strcpy(link + len, len > 0 ? "" : "./");
+	return leat_watcher_add(watcher, link, DIRECTORY_EVENTS);
+}
+
 static int watch_directory_of(struct leat_watcher *watcher, const char *path)
 {
 	char directory[PATH_MAX];
@@ -118,6 +137,8 @@ static int watch_directory_of(struct leat_watcher *watcher, const char *path)
 	memcpy(directory, path, len);
 	strcpy(directory + len, len > 0 ? "" : "./");
 	rc = leat_watcher_add(watcher, directory, DIRECTORY_EVENTS);
+	if (rc == 0)
+		rc = watch_link_to_directory(watcher, directory, strlen(directory));
 	if (rc < 0)
 		return rc;
 	strcat(directory, "..");
@@ -365,13 +386,13 @@ static int find_file(struct follow_source *follow, struct stat *found)
 
 	if (stat(follow->base.source.path, found) == 0)
 		return 1;
-	if (lstat(follow->base.source.path, found) < 0)
-		return 0;
 	/*
-	 * A link to a file that is not there: the file may be created in a directory that is not
-	 * watched yet. The watches that there are stay.
+	 * The file is not there. It may be created in a directory that is not watched yet: behind a
+	 * link, or in the directory that a replaced link names now. The watches that there are stay.
 	 */
 	rc = watch_directories(&follow->watcher, follow->base.source.path);
+	if (rc < 0 && lstat(follow->base.source.path, found) < 0)
+		return 0; /* a directory that is gone is found by its own event */
 	if (rc < 0)
 		return fail_to_watch(follow, rc, "its directory");
 	return stat(follow->base.source.path, found) == 0;

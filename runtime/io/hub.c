@@ -159,8 +159,9 @@ static uint32_t read_meaning(const struct leat_want *want, const struct inotify_
 		return 0;
 	if (event->mask & SELF_EVENTS)
 		return LEAT_WATCH_CHANGED | LEAT_WATCH_DISPLACED;
-	if (event->mask & LEAVING_EVENTS && event->mask & IN_ISDIR)
-		return LEAT_WATCH_CHANGED | LEAT_WATCH_DISPLACED;
+	if (event->mask & LEAVING_EVENTS)
+		/* of a parent: only directories matter */
+		return event->mask & IN_ISDIR ? LEAT_WATCH_CHANGED | LEAT_WATCH_DISPLACED : 0;
 	/* Whatever its name: it may be a link in the middle of the path. */
 	return LEAT_WATCH_CHANGED;
 }

@@ -233,6 +233,26 @@ Test(io_follow, follow_goes_along_with_a_link_in_the_middle_of_its_path)
 	stop(&stream, 0);
 }
 
+Test(io_follow, follow_goes_along_with_a_link_to_its_directory)
+{
+	char name[4][160], file[200];
+	struct leat_follow_opts opts = { .path = file, .from_start = true };
+	for (int i = 0; i < 4; i++)
+		snprintf(name[i], sizeof(name[i]), "%s/%s", folder,
+		         ((const char *[]){ "v1", "v2", "now", "next" })[i]);
+	snprintf(file, sizeof(file), "%s/file", name[2]);
+	cr_assert_eq(mkdir(name[0], 0700) | mkdir(name[1], 0700) | symlink("v1", name[2]), 0);
+	put(file, "one\n");
+	struct stream stream = start(leat_follow, &opts);
+	expect_line(&stream, "one");
+	await_source_waits();
+	cr_assert_eq(symlink("v2", name[3]), 0);
+	cr_assert_eq(rename(name[3], name[2]), 0);
+	put(file, "two\n");
+	expect_line(&stream, "two");
+	stop(&stream, 0);
+}
+
 Test(io_follow, follow_misses_no_line_of_a_writer_that_never_rests)
 {
 	enum { LINES = 20000 };
