@@ -310,10 +310,14 @@ static int64_t cpu_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+/* In a folder below the test's: other tests make and remove folders beside that one. */
 static const char *log_name(unsigned n)
 {
-	static char name[128];
-	snprintf(name, sizeof(name), "%s/log.%u", folder, n);
+	static char name[160];
+	snprintf(name, sizeof(name), "%s/logs", folder);
+	if (n == 0)
+		mkdir(name, 0700);
+	snprintf(name, sizeof(name), "%s/logs/log.%u", folder, n);
 	return name;
 }
 
@@ -372,7 +376,7 @@ Test(io_seq, two_hundred_follows_on_threads_share_an_instance)
 	enum { LOGS = 200 }; /* a user has 128 instances */
 	static struct stream logs[LOGS];
 	struct leat_follow_opts opts[LOGS];
-	static char names[LOGS][128];
+	static char names[LOGS][160];
 	for (unsigned n = 0; n < LOGS; n++) {
 		strcpy(names[n], log_name(n));
 		put(names[n], "old\n");
