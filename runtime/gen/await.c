@@ -115,9 +115,7 @@ int leat_after(int64_t deadline_ns)
 	if (leat_now_ns() >= deadline_ns)
 		return 0;
 	if (step != NULL) {
-		step->after_ns = deadline_ns;
-		step->fd = -1;
-		step->news = NULL;
+		leat_step_ask(step, deadline_ns, -1, NULL);
 		return LEAT_AFTER;
 	}
 	if (leat_gen_out == NULL)
@@ -132,9 +130,7 @@ int leat_step_pause(void)
 
 	if (step == NULL)
 		return 0;
-	step->after_ns = leat_now_ns();
-	step->fd = -1;
-	step->news = NULL;
+	leat_step_ask(step, leat_now_ns(), -1, NULL);
 	return LEAT_AFTER;
 }
 
@@ -162,9 +158,7 @@ int leat_ready(int fd, short events, int64_t deadline_ns)
 	if (leat_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
 	if (step != NULL) {
-		step->after_ns = deadline_ns;
-		step->fd = fd;
-		step->news = NULL;
+		leat_step_ask(step, deadline_ns, fd, NULL);
 		step->events = events;
 		return LEAT_READY;
 	}

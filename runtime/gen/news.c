@@ -118,8 +118,6 @@ int leat_news_await(struct leat_news *news, struct leat_tx *out, int64_t deadlin
 		return 0;
 	if (leat_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
-	step->after_ns = deadline_ns;
-	step->fd = -1;
-	step->news = news;
+	leat_step_ask(step, deadline_ns, -1, news);
 	return LEAT_READY;
 }

@@ -98,6 +98,14 @@ static size_t measure_directory(const char *path)
 	return slash != NULL ? (size_t)(slash - path) + 1 : 0;
 }
 
+/* Makes the path that of its directory, with a slash at its end. */
+static void cut_to_directory(char path[PATH_MAX])
+{
+	size_t len = measure_directory(path);
+
+	strcpy(path + len, len > 0 ? "" : "./");
+}
+
 /* What a watch that could not be added means: records the text. Returns code. */
 static int fail_to_watch(const struct follow_source *follow, int code, const char *detail)
 {
@@ -107,38 +115,34 @@ static int fail_to_watch(const struct follow_source *follow, int code, const cha
 	return leat_source_fail(&follow->base.source, code, detail);
 }
 
-/*
- * If the directory of the path is named by a link, which may be replaced, watches the directory of
- * that link.
- */
-static int watch_link_to_directory(struct leat_watcher *watcher, const char *path, size_t len)
+/* If a link names the directory, which may be replaced: watches the directory of that link. */
+static int watch_link_to_directory(struct leat_watcher *watcher, const char *directory)
 {
 	char link[PATH_MAX], target[1];
+	size_t len = strlen(directory);
 
-	memcpy(link, path, len);
+	memcpy(link, directory, len);
 	while (len > 0 && link[len - 1] == '/')
 		len--;
 	link[len] = '\0';
 	if (len == 0 || readlink(link, target, sizeof(target)) < 0)
 		return 0;
-	len = measure_directory(link);
-	strcpy(link + len, len > 0 ? "" : "./");
+	cut_to_directory(link);
 	return leat_watcher_add(watcher, link, DIRECTORY_EVENTS);
 }
 
 static int watch_directory_of(struct leat_watcher *watcher, const char *path)
 {
 	char directory[PATH_MAX];
-	size_t len = measure_directory(path);
 	int rc;
 
-	if (len + sizeof("./..") > sizeof(directory))
+	if (measure_directory(path) + sizeof("./..") > sizeof(directory))
 		return -ENAMETOOLONG;
-	memcpy(directory, path, len);
-	strcpy(directory + len, len > 0 ? "" : "./");
+	strcpy(directory, path);
+	cut_to_directory(directory);
 	rc = leat_watcher_add(watcher, directory, DIRECTORY_EVENTS);
 	if (rc == 0)
-		rc = watch_link_to_directory(watcher, directory, strlen(directory));
+		rc = watch_link_to_directory(watcher, directory);
 	if (rc < 0)
 		return rc;
 	strcat(directory, "..");

@@ -151,11 +151,18 @@ struct leat_step {
 extern LEAT_TLS struct leat_step *leat_step_current; /* NULL: no step is under way on this thread */
 
 /* A turn's frame: while it lasts, calls that would wait return -EDEADLK. */
+/* What a step asks for last is what counts: a time, and a descriptor or news or neither. */
+static inline void leat_step_ask(struct leat_step *step, int64_t after_ns, int fd,
+                                 struct leat_news *news)
+{
+	step->after_ns = after_ns;
+	step->fd = fd;
+	step->news = news;
+}
+
 static inline void leat_step_begin(struct leat_step *step)
 {
-	step->after_ns = 0;
-	step->fd = -1;
-	step->news = NULL;
+	leat_step_ask(step, 0, -1, NULL);
 	step->rx = NULL;
 	step->input.rc = 0;
 	step->outer = leat_step_current;

@@ -21,11 +21,11 @@
 /* When a group has left, how long the groups in front of it have to find that out themselves. */
 #define DISMISS_NS INT64_C(100000000)
 /*
- * How long after a signal the threads have to end. Then the program gives up a thread that is
- * inside a step and was on a processor for most of that time; any other thread has GRACE_MAX_NS, as
- * it only frees what is left in a ring, or waits for a processor. The end of the process frees the
- * memory of a very long line, which takes a while too, and all is to be over within 100 ms. With a
- * sanitizer everything takes longer.
+ * How long after a signal the threads have to end. Then the program ends without those that are
+ * left if each of them is inside a step and was on a processor for most of that time. Any other
+ * thread has GRACE_MAX_NS: it writes what it has, frees what is left in a ring, or waits for a
+ * processor. The end of the process frees the memory of a very long line, which takes a while too,
+ * and all is to be over within 100 ms. With a sanitizer everything takes longer.
  */
 #if defined(LEAT_TSAN) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define GRACE_NS INT64_C(1500000000)
