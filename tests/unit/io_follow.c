@@ -81,14 +81,8 @@ Test(io_follow, follow_reads_a_renamed_file_to_its_end_and_then_the_new_one)
 	put(path, "one\n");
 	struct stream stream = start(leat_follow, &opts);
 	expect_line(&stream, "one");
-	for (int times = 0; times < 3; times++) {
-		cr_assert_eq(rename(path, other), 0);
-		append(other, "late\nwithout an end");
-		put(path, "new\n");
-		expect_line(&stream, "late");
-		expect_line(&stream, "without an end");
-		expect_line(&stream, "new");
-	}
+	for (int times = 0; times < 3; times++)
+		rotate(&stream);
 	append(path, "still\n");
 	expect_line(&stream, "still");
 	stop(&stream, 0);
@@ -210,47 +204,52 @@ Test(io_follow, follow_goes_along_with_a_symbolic_link)
 	stop(&stream, 0);
 }
 
-/* As volumes of configuration are laid out: file -> now/file, and now -> v1, then v2. */
-Test(io_follow, follow_goes_along_with_a_link_in_the_middle_of_its_path)
+/* As volumes of configuration are laid out: `now` is a link to the folder v1, then to v2. */
+static const char *volume(const char *name)
 {
-	char name[4][160];
-	struct leat_follow_opts opts = { .path = path, .from_start = true };
-	for (int i = 0; i < 4; i++)
-		snprintf(name[i], sizeof(name[i]), "%s/%s", folder,
-		         ((const char *[]){ "v1", "v2", "now", "next" })[i]);
-	cr_assert_eq(mkdir(name[0], 0700) | mkdir(name[1], 0700), 0);
-	cr_assert_eq(symlink("v1", name[2]) | symlink("now/file", path), 0);
-	put(path, "one\n");
-	struct stream stream = start(leat_follow, &opts);
-	expect_line(&stream, "one");
-	await_source_waits();
-	cr_assert_eq(symlink("v2", name[3]), 0);
-	cr_assert_eq(rename(name[3], name[2]), 0);
-	put(path, "two\n");
-	expect_line(&stream, "two");
-	append(path, "three\n");
-	expect_line(&stream, "three");
-	stop(&stream, 0);
+	static char text[160];
+	snprintf(text, sizeof(text), "%s/%s", folder, name);
+	return text;
 }
 
-Test(io_follow, follow_goes_along_with_a_link_to_its_directory)
+static void put_volumes(void)
 {
-	char name[4][160], file[200];
+	cr_assert_eq(mkdir(volume("v1"), 0700), 0);
+	cr_assert_eq(mkdir(volume("v2"), 0700), 0);
+	cr_assert_eq(symlink("v1", volume("now")), 0);
+}
+
+static void follow_through_volumes(const char *file)
+{
 	struct leat_follow_opts opts = { .path = file, .from_start = true };
-	for (int i = 0; i < 4; i++)
-		snprintf(name[i], sizeof(name[i]), "%s/%s", folder,
-		         ((const char *[]){ "v1", "v2", "now", "next" })[i]);
-	snprintf(file, sizeof(file), "%s/file", name[2]);
-	cr_assert_eq(mkdir(name[0], 0700) | mkdir(name[1], 0700) | symlink("v1", name[2]), 0);
+	char now[160];
 	put(file, "one\n");
 	struct stream stream = start(leat_follow, &opts);
 	expect_line(&stream, "one");
 	await_source_waits();
-	cr_assert_eq(symlink("v2", name[3]), 0);
-	cr_assert_eq(rename(name[3], name[2]), 0);
+	strcpy(now, volume("now"));
+	cr_assert_eq(symlink("v2", volume("next")), 0);
+	cr_assert_eq(rename(volume("next"), now), 0);
 	put(file, "two\n");
 	expect_line(&stream, "two");
+	append(file, "three\n");
+	expect_line(&stream, "three");
 	stop(&stream, 0);
+}
+
+Test(io_follow, follow_goes_along_with_a_link_in_the_middle_of_its_path)
+{
+	put_volumes();
+	cr_assert_eq(symlink("now/file", path), 0);
+	follow_through_volumes(path);
+}
+
+Test(io_follow, follow_goes_along_with_a_link_to_its_directory)
+{
+	char file[160];
+	put_volumes();
+	strcpy(file, volume("now/file"));
+	follow_through_volumes(file);
 }
 
 Test(io_follow, follow_misses_no_line_of_a_writer_that_never_rests)

@@ -128,6 +128,17 @@ static UNUSED void expect_line(struct stream *stream, const char *text)
 	expect_bytes(stream, text, strlen(text));
 }
 
+/* The followed file is renamed, written to once more, and another takes its path. */
+static UNUSED void rotate(struct stream *stream)
+{
+	cr_assert_eq(rename(path, other), 0);
+	append(other, "late\nwithout an end");
+	put(path, "new\n");
+	expect_line(stream, "late");
+	expect_line(stream, "without an end");
+	expect_line(stream, "new");
+}
+
 static UNUSED void expect_end(struct stream *stream)
 {
 	struct leat_line line;

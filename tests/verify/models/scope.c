@@ -898,15 +898,34 @@ static void walks_at_one(void *arg)
 	leat_registry_walk(look_at_one, &last);
 }
 
-static void one_at_a_time(enum leat_kind kind)
+/* A channel, which the walker looks at while items go through it. */
+static void begin_counted(enum leat_kind kind, size_t size, size_t capacity)
 {
-	struct leat_chan_opts c = { .kind = kind, .capacity = 3 };
-	uint64_t item = 1, last = 0;
-	const void *there;
+	struct leat_chan_opts c = { .kind = kind, .capacity = capacity };
 
 	scope = leat_scope_open(NULL, NULL);
-	verify_that(leat_chan_open(scope, sizeof(uint64_t), &c, &its_tx, &its_rx) == 0);
+	verify_that(leat_chan_open(scope, size, &c, &its_tx, &its_rx) == 0);
 	verify_spawn(walks_at_one, NULL, "walker");
+}
+
+static void end_counted(uint64_t offered)
+{
+	uint64_t last = 0;
+
+	verify_join();
+	leat_registry_walk(look_at_one, &last);
+	verify_that(last == offered);
+	leat_tx_close(its_tx);
+	leat_rx_close(its_rx);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+static void one_at_a_time(enum leat_kind kind)
+{
+	uint64_t item = 1;
+	const void *there;
+
+	begin_counted(kind, sizeof(item), 3);
 	for (int i = 0; i < 3; i++) {
 		verify_that(leat_send(its_tx, &item) == 0);
 		if (in_place)
@@ -915,12 +934,7 @@ static void one_at_a_time(enum leat_kind kind)
 		else
 			verify_that(leat_recv(its_rx, &item) == 1);
 	}
-	verify_join();
-	leat_registry_walk(look_at_one, &last);
-	verify_that(last == 3);
-	leat_tx_close(its_tx);
-	leat_rx_close(its_rx);
-	verify_that(leat_scope_close(scope) == 0);
+	end_counted(3);
 }
 
 MODEL(registry_snapshot_one_at_a_time,
@@ -933,23 +947,15 @@ MODEL(registry_snapshot_one_at_a_time,
 /* The same for batches of two. */
 static void batch_at_a_time(size_t size)
 {
-	struct leat_chan_opts c = { .kind = LEAT_SPSC, .capacity = 4 };
-	uint64_t items[2 * 3] = { 1, 2, 3, 4, 5, 6 }, last = 0;
+	uint64_t items[2 * 3] = { 1, 2, 3, 4, 5, 6 };
 
 	most_in_flight = 2;
-	scope = leat_scope_open(NULL, NULL);
-	verify_that(leat_chan_open(scope, size, &c, &its_tx, &its_rx) == 0);
-	verify_spawn(walks_at_one, NULL, "walker");
+	begin_counted(LEAT_SPSC, size, 4);
 	for (int i = 0; i < 2; i++) {
 		verify_that((leat_send_batch)(its_tx, items, 2) == 2);
 		verify_that((leat_recv_batch)(its_rx, items, 2) == 2);
 	}
-	verify_join();
-	leat_registry_walk(look_at_one, &last);
-	verify_that(last == 4);
-	leat_tx_close(its_tx);
-	leat_rx_close(its_rx);
-	verify_that(leat_scope_close(scope) == 0);
+	end_counted(4);
 }
 
 MODEL(registry_snapshot_batches, .what = "batches of two are never told as three in flight, by lines",
