@@ -662,18 +662,18 @@ LEAT_RING_INLINE void leat_spsc_push_lines(struct leat_spsc_cursor *tx, const un
 		/* R1: items before word; pairs with A1 in leat_spsc_read_line() */
 		leat_store_rel((uint64_t *)(void *)line, pos);
 	}
-	while (end - pos >= run) {
+	while (pos != end) {
 		line = leat_spsc_enter_line(tx, line, room - pos, run);
-		memcpy(line + header, from, run * size);
-		from += run * size;
-		run_end = pos += run;
-		leat_store_rel((uint64_t *)(void *)line, pos); /* R1: the same */
-	}
-	if (pos != end) {
-		line = leat_spsc_enter_line(tx, line, room - pos, run);
-		leat_spsc_copy_part(line + header, from, (size_t)(end - pos) * size, size);
 		run_end = pos + run;
-		leat_store_rel((uint64_t *)(void *)line, end); /* R1: the same */
+		if (leat_likely(end - pos >= run)) {
+			memcpy(line + header, from, run * size);
+			from += run * size;
+			pos = run_end;
+		} else {
+			leat_spsc_copy_part(line + header, from, (size_t)(end - pos) * size, size);
+			pos = end;
+		}
+		leat_store_rel((uint64_t *)(void *)line, pos); /* R1: the same */
 	}
 	leat_spsc_set_line(tx, line, run_end, size);
 	tx->limit = room - end < run_end - end ? room : run_end;
