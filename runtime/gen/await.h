@@ -34,6 +34,18 @@ int leat_await_begin(struct leat_await *await, struct leat_job *job, const struc
 /* Ends the wait: the next turn has come, for whatever reason. NULL does nothing. */
 void leat_await_end(struct leat_await *await);
 
+/*
+ * For a call that is about to ask that the step be called again: whether a stop ends the generator
+ * instead, so that the call must return -ESHUTDOWN.
+ */
+bool leat_step_is_stopped(struct leat_step *step);
+
+/*
+ * What sends begins with the caller: marks the generator that runs here, if one does, as
+ * leat_tx_source() does.
+ */
+void leat_gen_mark_source(void);
+
 /* In a step: returns LEAT_AFTER, so that other jobs have their turns; elsewhere 0. */
 int leat_step_pause(void);
 

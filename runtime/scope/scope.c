@@ -109,6 +109,8 @@ static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 	if (scope->older != NULL)
 		scope->older->newer = scope;
 	parent->children = scope;
+	/* rlx: the tree's lock is held; it orders what the stopper wrote */
+	leat_store_rlx(&scope->stopped_by, leat_load_rlx(&parent->stopped_by));
 	if (is_cancelled(parent)) {
 		/* rlx: the tree's lock is held */
 		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code,
@@ -216,6 +218,9 @@ int leat_scope_attach(struct leat_scope *scope, struct leat_scope_hook *hook)
 		hook->next = &scope->hooks;
 		hook->prev = scope->hooks.prev;
 		hook->prev->next = scope->hooks.prev = hook;
+		/* rlx: the tree's lock is held */
+		if (leat_load_rlx(&scope->stopped_by) != NULL && hook->stop != NULL)
+			hook->stop(hook);
 	}
 	unlock_tree(scope);
 	return rc;
