@@ -311,7 +311,7 @@ Test(chan_close, clones_take_the_memory_of_their_own_side_s_closed_ones)
 		.kind = LEAT_MPMC, .overflow = LEAT_DROP_OLDEST, .capacity = 4 });
 	struct leat_tx *tx[10];
 	struct leat_rx *rx[10];
-	struct census first, last;
+	struct leat_census first, last;
 	uint64_t got;
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 10; i++) {
@@ -331,7 +331,7 @@ Test(chan_close, clones_take_the_memory_of_their_own_side_s_closed_ones)
 			if (round != 1)
 				leat_rx_close(rx[i]);
 		}
-		census_begin(round == 0 ? &first : &last);
+		leat_census_take(round == 0 ? &first : &last);
 	}
 	cr_expect_eq(last.blocks, first.blocks);
 	pipe_close(&pipe);

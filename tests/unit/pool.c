@@ -409,13 +409,13 @@ static void one_request(struct leat_scope *scope, size_t capacity, bool workers_
 Test(pool, a_thousand_leave_no_more_behind_than_one)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	struct census one, all;
+	struct leat_census one, all;
 	for (int i = 0; i < 2; i++)
 		one_request(scope, 1 + (size_t)i, i);
-	census_begin(&one);
+	leat_census_take(&one);
 	for (int i = 0; i < 1000; i++)
 		one_request(scope, 1 + (size_t)i % 2, i % 3 == 0);
-	census_begin(&all);
+	leat_census_take(&all);
 	cr_expect_eq(all.blocks, one.blocks);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
