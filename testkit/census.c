@@ -72,6 +72,14 @@ static void note_descriptor(void *arg, uint32_t fd)
 		census->descriptors_above++;
 }
 
+/*
+ * A sanitizer may start a thread of its own with the first thread of the process. So in a program
+ * with one of these two, the first census starts a thread. (In others it would leave the memory of
+ * a stack behind, which the C library keeps.)
+ */
+void __tsan_init(void) __attribute__((weak));
+void __asan_init(void) __attribute__((weak));
+
 static void *say_tid(void *tid)
 {
 	*(uint32_t *)tid = (uint32_t)syscall(SYS_gettid);
@@ -84,6 +92,8 @@ static void start_first_thread(void)
 	pthread_t thread;
 	uint32_t tid = 0;
 
+	if (__tsan_init == NULL && __asan_init == NULL)
+		return;
 	if (pthread_create(&thread, NULL, say_tid, &tid) == 0)
 		pthread_join(thread, NULL);
 	while (tid != 0 && is_in("task", tid) && leat_real_now_ns() < patience_ns)

@@ -166,6 +166,7 @@ Test(testkit_census, a_text_without_room_is_cut)
 
 	leat_census_take(&before);
 	scope = leat_scope_open(NULL, NULL);
+	cr_expect_eq(count_left(), 2);
 	cr_expect_eq(leat_census_left(&before, small, sizeof(small)), 2);
 	cr_expect_str_eq(small, "left behind");
 	cr_expect_eq(leat_census_left(&before, NULL, 0), 2);
