@@ -47,7 +47,8 @@ static void watchdog_open(struct watchdog *dog)
 
 static void watchdog_close(struct watchdog *dog)
 {
-	leat_tx_close(dog->beats);
+	leat_tx_close(dog->beats); /* the generator's input ends, and so the generator */
+	assert(leat_scope_join(dog->scope) == 0);
 	leat_rx_close(dog->alarms);
 	assert(leat_scope_close(dog->scope) == 0);
 }
