@@ -140,7 +140,7 @@ static void *start_many(void *arg)
 
 static void check(void)
 {
-	char words[400];
+	char words[100];
 	if (leat_census_left(&before, words, sizeof(words)))
 		blame(words, 0);
 	if (tree.runs != tree.starts)
