@@ -84,8 +84,8 @@ struct leat_census {
 };
 
 /*
- * Notes what there is. Any thread. With a sanitizer the first call in a process starts a thread, and
- * joins it: the sanitizer may start one of its own with the first.
+ * Notes what there is. Any thread. With a sanitizer the first call in a process starts a thread,
+ * and joins it: the sanitizer may start one of its own with the first.
  */
 LEAT_API void leat_census_take(struct leat_census *census);
 
