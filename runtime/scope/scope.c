@@ -39,7 +39,7 @@ void leat_scope_let_go(struct leat_scope *scope)
 		gone = scope->older;
 		if (scope->root == scope)
 			leat_cond_fini(&scope->changed);
-		leat_os_free(scope);
+		leat_scope_destroy(scope);
 	}
 }
 
@@ -132,13 +132,9 @@ struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *paren
 		opts = &defaults;
 	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return NULL;
-	scope = leat_os_alloc(sizeof(*scope), 0);
+	scope = leat_scope_create(opts->name);
 	if (scope == NULL)
 		return NULL;
-	if (!leat_name_copy(scope->name, opts->name)) {
-		leat_os_free(scope);
-		return NULL;
-	}
 	scope->refs = 1;
 	scope->hooks.next = scope->hooks.prev = &scope->hooks;
 	scope->root = scope;

@@ -1,7 +1,7 @@
 /*
  * runtime/scope/tree.h: struct leat_scope, which the files of this room share: scope.c (the tree,
- * its causes, its cancels), deadline.c, stop.c, join.c (generators, joins, closes), gen_set.c
- * (generators that are counted together).
+ * its causes, its cancels), memory.c, deadline.c, stop.c, join.c (generators, joins, closes),
+ * gen_set.c (generators that are counted together).
  *
  * The tree's lock guards all that changes in a scope. Without it, threads read cause (and then code
  * and text), stopped_by (and then its stop_text), gen_sets and joiners.
@@ -105,6 +105,15 @@ static inline void count_exited(struct leat_scope *scope, size_t by)
 	for (; scope != NULL; scope = scope->parent)
 		scope->exited += by;
 }
+
+/* --- memory.c: libleat-test replaces it, in order to know which scopes are open --- */
+
+/*
+ * The zeroed memory of a scope that has this name. Returns NULL without memory, and for a name that
+ * is too long.
+ */
+struct leat_scope *leat_scope_create(const char *name);
+void leat_scope_destroy(struct leat_scope *scope);
 
 /* --- scope.c --- */
 
