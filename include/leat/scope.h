@@ -71,6 +71,13 @@ LEAT_API enum leat_cause leat_scope_cause(const struct leat_scope *scope, int *c
 LEAT_API int leat_scope_join(struct leat_scope *scope);
 
 /*
+ * As leat_scope_join(), but waits no longer than until the deadline. Returns -EAGAIN when
+ * generators still run then; the caller may join again. A deadline that is not in the future means
+ * no wait.
+ */
+LEAT_API int leat_scope_join_until(struct leat_scope *scope, int64_t deadline_ns);
+
+/*
  * Cancels what still runs, joins, frees the scope, and returns what join does. It waits for
  * generators, never for handles: channels and child scopes that are still open stay, cancelled,
  * until they are closed. NULL is 0. After -EDEADLK the scope is unchanged, and still the caller's.

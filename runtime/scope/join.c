@@ -127,19 +127,27 @@ static int join_result(const struct leat_scope *scope)
  *     the leaver is first     settle below finds live 0 and counts the gen_set off
  *     this function is first  the lock orders joiners before the leaver's load: the leaver reads a
  *                             joiner, counts the gen_set off and broadcasts
+ *
+ * Returns whether all have ended; false after the deadline.
  */
-static void wait_for_all(struct leat_scope *scope)
+static bool wait_for_all(struct leat_scope *scope, int64_t deadline_ns)
 {
 	struct leat_scope *root = scope->root;
+	int rc = 0;
 
 	/* rlx: leavers read it under a gen_set's lock, which settle takes after this */
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1);
 	leat_gen_sets_settle(scope);
-	while (scope->live > 0)
-		if (!reap_one(root, scope))
-			leat_cond_wait(&root->changed, &root->lock);
+	while (scope->live > 0) {
+		if (reap_one(root, scope))
+			continue;
+		if (rc == -ETIMEDOUT)
+			break;
+		rc = leat_cond_wait_until(&root->changed, &root->lock, deadline_ns);
+	}
 	/* rlx: a leaver that still reads the old number broadcasts in vain */
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1);
+	return scope->live == 0;
 }
 
 /*
@@ -161,16 +169,22 @@ static bool must_not_join(struct leat_scope *scope)
 
 int leat_scope_join(struct leat_scope *scope)
 {
+	return leat_scope_join_until(scope, LEAT_NEVER);
+}
+
+/* A deadline that has passed is no wait, so a step may poll; a generator of the scope may not. */
+int leat_scope_join_until(struct leat_scope *scope, int64_t deadline_ns)
+{
 	int rc;
 
 	if (scope == NULL)
 		return -EINVAL;
-	if (must_not_join(scope))
+	if (is_inside(scope))
 		return -EDEADLK;
+	if (must_not_join(scope))
+		return leat_now_ns() < deadline_ns ? -EDEADLK : -EAGAIN;
 	lock_tree(scope);
-	if (scope->live > 0)
-		wait_for_all(scope);
-	rc = join_result(scope);
+	rc = scope->live == 0 || wait_for_all(scope, deadline_ns) ? join_result(scope) : -EAGAIN;
 	unlock_tree(scope);
 	return rc;
 }
