@@ -84,6 +84,21 @@ LEAT_API int leat_scope_join_until(struct leat_scope *scope, int64_t deadline_ns
  */
 LEAT_API int leat_scope_close(struct leat_scope *scope);
 
+/*
+ * Sleeps until the deadline, or until the scope is cancelled. Returns 0 when the time has come, at
+ * once if the deadline is not in the future; -ECANCELED in a cancelled scope; -EINVAL for NULL;
+ * -EDEADLK in a step on a pool, where leat_after() (leat/gen.h) does the same.
+ */
+LEAT_API int leat_scope_sleep(struct leat_scope *scope, int64_t deadline_ns);
+
+/*
+ * Returns a descriptor for poll(2) and epoll(7), which is readable from the cancel of the scope on,
+ * for good. It is made by the first call; each call returns the same one. The scope keeps it, and
+ * closes it in its own close: the caller only polls it, and neither reads nor closes it. Returns
+ * -EINVAL for NULL, -ENOMEM, or what eventfd(2) failed with.
+ */
+LEAT_API int leat_scope_fd(struct leat_scope *scope);
+
 LEAT_API struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *parent,
                                                    const struct leat_scope_opts *opts);
 

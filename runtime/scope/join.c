@@ -9,6 +9,7 @@
  */
 #include "runtime/event/event.h"
 #include "runtime/scope/tree.h"
+#include "runtime/scope/watch.h"
 
 LEAT_TLS struct leat_scope *leat_scope_current;
 /* of a thread whose generator has ended (leat_scope_exit()); only compared */
@@ -203,6 +204,7 @@ int leat_scope_close(struct leat_scope *scope)
 	rc = leat_scope_join(scope);
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
+	leat_scope_close_flag(scope);
 	leat_gen_sets_orphan(scope);
 	leat_scope_let_go(scope);
 	return rc;
