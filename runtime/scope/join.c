@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/event/event.h"
+#include "runtime/scope/hook.h"
 #include "runtime/scope/tree.h"
 #include "runtime/scope/watch.h"
 
@@ -48,13 +49,6 @@ void leat_scope_exit(struct leat_ended *ended)
 	root->ended = ended;
 	leat_cond_broadcast(&root->changed);
 	leat_mutex_unlock(&root->lock);
-}
-
-static bool is_below(const struct leat_scope *scope, const struct leat_scope *top)
-{
-	while (scope != NULL && scope != top)
-		scope = scope->parent;
-	return scope != NULL;
 }
 
 /*
@@ -105,13 +99,13 @@ void leat_scope_reap(struct leat_scope *scope)
 	unlock_tree(scope);
 }
 
-/* Whether the calling thread runs a generator that a join of this scope would wait for. */
+/*
+ * Whether the calling thread runs a generator that a join of this scope would wait for, or a
+ * function that its cancel called.
+ */
 static bool is_inside(const struct leat_scope *scope)
 {
-	for (const struct leat_scope *s = leat_scope_current; s != NULL; s = s->parent)
-		if (s == scope)
-			return true;
-	return false;
+	return is_below(leat_scope_current, scope) || leat_hooks_inside(scope);
 }
 
 /* Caller holds the tree's lock. */
@@ -196,12 +190,13 @@ int leat_scope_close(struct leat_scope *scope)
 
 	if (scope == NULL)
 		return 0;
-	if (must_not_join(scope))
+	if (must_not_join(scope) || (leat_must_not_wait > 0 && leat_hooks_running(scope)))
 		return -EDEADLK;
-	lock_tree(scope);
+	leat_hooks_cancel_begin(scope);
 	leat_scope_cancel_tree(scope, LEAT_CANCELED, 0, "scope closed", NULL, NULL);
-	unlock_tree(scope);
+	leat_hooks_cancel_end(scope);
 	rc = leat_scope_join(scope);
+	leat_hooks_close(scope);
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
 	leat_scope_close_flag(scope);

@@ -80,6 +80,14 @@ static inline struct leat_scope *next_below(const struct leat_scope *top, struct
 	return scope == top ? NULL : scope->older;
 }
 
+/* Whether the scope is top or below it; NULL is not. The links up are constant. */
+static inline bool is_below(const struct leat_scope *scope, const struct leat_scope *top)
+{
+	while (scope != NULL && scope != top)
+		scope = scope->parent;
+	return scope != NULL;
+}
+
 /* Caller holds the tree's lock. */
 static inline void count_live(struct leat_scope *scope, size_t by)
 {

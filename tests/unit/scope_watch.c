@@ -112,7 +112,8 @@ static int sleep_in_a_step(void *state, void *item)
 
 Test(scope_watch, a_step_must_not_sleep)
 {
-	struct leat_scope *scope = leat_scope_open(NULL, NULL), *other = leat_scope_open(NULL, NULL);
+	struct leat_scope *scope = leat_scope_open(NULL, NULL),
+			  *other = leat_scope_open(NULL, NULL);
 	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
 	const int64_t deadlines[] = { 0, LEAT_NEVER, 0 };
 	const int answers[] = { 0, -EDEADLK, -ECANCELED };
@@ -167,7 +168,8 @@ Test(scope_watch, the_descriptor_of_a_cancelled_scope_is_readable_at_once)
 Test(scope_watch, a_deadline_and_a_failure_make_the_descriptor_readable)
 {
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
-	struct leat_scope *timed = leat_scope_open(NULL, &opts), *fails = leat_scope_open(NULL, NULL);
+	struct leat_scope *timed = leat_scope_open(NULL, &opts),
+			  *fails = leat_scope_open(NULL, NULL);
 	int code = -EIO, fd = leat_scope_fd(fails);
 	cr_expect(becomes_readable(leat_scope_fd(timed)));
 	cr_expect_geq(leat_now_ns(), opts.deadline_ns);
@@ -212,8 +214,8 @@ Test(scope_watch, all_threads_get_the_same_descriptor_also_during_a_cancel)
 		uint32_t go = 0;
 		for (int i = 0; i < 3; i++) {
 			askers[i] = (struct fd_asker){ .go = &go, .scope = scope };
-			cr_assert_eq(pthread_create(&askers[i].thread, NULL, ask_for_fd, &askers[i]),
-			             0);
+			cr_assert_eq(
+				pthread_create(&askers[i].thread, NULL, ask_for_fd, &askers[i]), 0);
 		}
 		leat_store_rel(&go, 1u);
 		leat_scope_cancel(scope, 0, NULL);
