@@ -16,7 +16,7 @@ struct tick {
 int uses_send(struct leat_tx *tx, const struct tick *ticks, size_t n, int64_t deadline_ns);
 int uses_recv(struct leat_rx *rx, struct tick *ticks, size_t n, int64_t deadline_ns);
 uint64_t uses_for(struct leat_rx *rx, struct leat_rx *other);
-int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd);
+int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd, struct leat_scope *scope);
 int uses_merge(struct leat_merge *merge, int64_t deadline_ns);
 int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_diag **diag,
               struct leat_merge **merge);
@@ -84,14 +84,14 @@ uint64_t uses_for(struct leat_rx *rx, struct leat_rx *other)
 	return sum;
 }
 
-int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd)
+int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd, struct leat_scope *scope)
 {
 	struct tick tick = { 0, 0 };
 	const uint64_t fixed = 9;
 	struct leat_case cases[] = {
 		LEAT_CASE_RECV(rx, &tick),          LEAT_CASE_RECV(rx, (void *)&tick),
 		LEAT_CASE_SEND(tx, &fixed),         LEAT_CASE_SEND(tx, &(struct tick){ 1, 2.5 }),
-		LEAT_CASE_FD(fd, POLLIN | POLLOUT),
+		LEAT_CASE_FD(fd, POLLIN | POLLOUT), LEAT_CASE_SCOPE(scope),
 	};
 
 	return leat_select(cases, sizeof(cases) / sizeof(cases[0]), LEAT_NEVER, LEAT_BY_CHANCE);
