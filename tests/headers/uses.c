@@ -22,6 +22,7 @@ int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_di
               struct leat_merge **merge);
 int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
                struct leat_sink sink);
+int uses_pace(struct leat_scope *scope, int64_t deadline_ns);
 int uses_rings(void *memory, void *more);
 
 int uses_send(struct leat_tx *tx, const struct tick *ticks, size_t n, int64_t deadline_ns)
@@ -143,6 +144,25 @@ int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
 		rc = leat_gen_sink(scope, rx, sink,
 		                   &(struct leat_gen_opts){ .chan = { .name = "sink" } });
 	return rc;
+}
+
+int uses_pace(struct leat_scope *scope, int64_t deadline_ns)
+{
+	struct leat_rate *rate =
+		leat_rate_open(&(struct leat_rate_opts){ .per_second = 100, .burst = 10 });
+	struct leat_sem *sem = leat_sem_open(4);
+	struct leat_breaker *breaker =
+		leat_breaker_new(&(struct leat_breaker_opts){ .failures = 3, .probes = 2 });
+	struct leat_backoff backoff = { .first_ns = 1, .jitter = 0.5 };
+	uint64_t ticket = 0;
+	int rc = leat_rate_take(rate, 1, scope, deadline_ns);
+
+	if (rc == 0)
+		rc = leat_sem_acquire(sem, 1, scope, deadline_ns);
+	if (rc == 0)
+		rc = leat_breaker_enter(breaker, &ticket);
+	leat_breaker_leave(breaker, ticket, rc);
+	return leat_backoff_next(&backoff) < 0 ? -EAGAIN : rc;
 }
 
 /* Bare rings, with sizes that are constants and sizes that are not. */

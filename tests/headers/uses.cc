@@ -23,6 +23,7 @@ int select(leat_tx *tx, leat_rx *rx, int fd, leat_scope *scope);
 int merge(leat_merge *all, int64_t deadline_ns);
 int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **all);
 int start(leat_scope *scope, leat_gen_fn *fn, leat_seq seq, leat_sink sink);
+int pace(leat_scope *scope, int64_t deadline_ns);
 int rings(void *memory, void *more);
 
 int send(leat_tx *tx, const tick *ticks, size_t n, int64_t deadline_ns)
@@ -116,6 +117,25 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	*diag = leat_diag_start(&diag_opts);
 	*all = leat_merge_open(sizeof(tick));
 	return leat_chan_open(*scope, sizeof(tick), &chan_opts, &tx, &rx);
+}
+
+int pace(leat_scope *scope, int64_t deadline_ns)
+{
+	leat_rate_opts rate_opts{};
+	leat_breaker_opts breaker_opts{};
+	leat_backoff backoff{};
+	uint64_t ticket = 0;
+
+	rate_opts.per_second = 100;
+	leat_breaker *breaker = leat_breaker_new(&breaker_opts);
+	int rc = leat_rate_take(leat_rate_open(&rate_opts), 1, scope, deadline_ns);
+
+	if (rc == 0)
+		rc = leat_sem_acquire(leat_sem_open(4), 1, scope, deadline_ns);
+	if (rc == 0)
+		rc = leat_breaker_enter(breaker, &ticket);
+	leat_breaker_leave(breaker, ticket, rc);
+	return leat_backoff_next(&backoff) < 0 ? -EAGAIN : rc;
 }
 
 int start(leat_scope *scope, leat_gen_fn *fn, leat_seq seq, leat_sink sink)

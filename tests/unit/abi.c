@@ -33,6 +33,9 @@ SIZE(struct leat_count_opts, 56);
 SIZE(struct leat_seq, 32);
 SIZE(struct leat_sink, 24);
 SIZE(struct leat_case, 56);
+SIZE(struct leat_rate_opts, 48);
+SIZE(struct leat_breaker_opts, 56);
+SIZE(struct leat_backoff, 72);
 SIZE(struct leat_line, 24);
 SIZE(struct leat_chan_stat, 208);
 SIZE(struct leat_gen_stat, 216);
@@ -268,4 +271,40 @@ Test(abi, merge_open)
 	merge = (leat_merge_open)(8);
 	cr_assert_not_null(merge);
 	leat_merge_close(merge);
+}
+
+Test(abi, rate_open)
+{
+	const struct leat_rate_opts opts = { .per_second = 1 };
+	struct leat_rate *rate;
+
+	for_each_wrong(abi, struct leat_rate_opts)
+		cr_expect_null(leat_detail_rate_open(abi, &opts));
+	cr_expect_null(leat_rate_open(&opts));
+	rate = (leat_rate_open)(&opts);
+	cr_assert_not_null(rate);
+	cr_expect_eq(leat_rate_close(rate), 0);
+}
+
+Test(abi, sem_open)
+{
+	struct leat_sem *sem;
+
+	cr_expect_null(leat_detail_sem_open(LIBRARY_ABI - 1u, 8));
+	cr_expect_null(leat_sem_open(8));
+	sem = (leat_sem_open)(8);
+	cr_assert_not_null(sem);
+	cr_expect_eq(leat_sem_close(sem), 0);
+}
+
+Test(abi, breaker_new)
+{
+	struct leat_breaker *breaker;
+
+	for_each_wrong(abi, struct leat_breaker_opts)
+		cr_expect_null(leat_detail_breaker_new(abi, NULL));
+	cr_expect_null(leat_breaker_new(NULL));
+	breaker = (leat_breaker_new)(NULL);
+	cr_assert_not_null(breaker);
+	leat_breaker_free(breaker);
 }
