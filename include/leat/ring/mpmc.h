@@ -340,7 +340,7 @@ static __attribute__((noinline, unused)) void leat_mpmc_backoff(struct leat_mpmc
 {
 	side->missed = side->moved;
 	if (side->moved - side->backed_off >= LEAT_BACKOFF_RUN)
-		leat_backoff(&side->backed_off, side->moved, side->backoff_most);
+		leat_ring_backoff(&side->backed_off, side->moved, side->backoff_most);
 }
 
 /*

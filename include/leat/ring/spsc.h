@@ -309,8 +309,8 @@ LEAT_RING_INLINE void leat_spsc_next_run(struct leat_spsc_cursor *side, size_t a
  * Pauses once for each step since the last back-off, at most `most` times. Out of line: not for the
  * fast path.
  */
-static __attribute__((noinline, unused)) void leat_backoff(uint64_t *backed_off, uint64_t now,
-                                                           uint32_t most)
+static __attribute__((noinline, unused)) void leat_ring_backoff(uint64_t *backed_off, uint64_t now,
+                                                                uint32_t most)
 {
 	uint64_t pauses = now - *backed_off;
 
@@ -330,7 +330,7 @@ static __attribute__((noinline, unused)) void leat_spsc_backoff(struct leat_spsc
 		side->backed_off = side->pos;
 	side->missed = side->pos;
 	if (side->pos - side->backed_off >= LEAT_BACKOFF_RUN)
-		leat_backoff(&side->backed_off, side->pos, side->backoff_most);
+		leat_ring_backoff(&side->backed_off, side->pos, side->backoff_most);
 }
 
 /* --- room and items --- */
