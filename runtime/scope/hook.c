@@ -206,8 +206,8 @@ void leat_hooks_cancel_begin(struct leat_scope *scope)
 }
 
 /*
- * The threads that the cancel woke may close the scope as soon as the tree is unlocked. So the
- * scope is held until the functions have run.
+ * The threads that the cancel woke may close the scope as soon as the tree is unlocked. The scope
+ * is held, so that no other scope gets its memory, and this thread runs no function of another.
  */
 void leat_hooks_cancel_end(struct leat_scope *scope)
 {

@@ -18,8 +18,7 @@ static int64_t nearest_scope_deadline(struct leat_select_call *call)
 		if (deadline_ns < nearest_ns)
 			nearest_ns = deadline_ns;
 	}
-	for_each_scope_case(i, call)
-	{
+	for_each_scope_case(i, call) {
 		int64_t deadline_ns = leat_scope_deadline(leat_select_case_of(call, i)->scope);
 
 		if (deadline_ns < nearest_ns)
@@ -51,8 +50,7 @@ static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 		if (now_ns >= leat_scope_deadline(scope))
 			leat_scope_expire(scope);
 	}
-	for_each_scope_case(i, call)
-	{
+	for_each_scope_case(i, call) {
 		struct leat_scope *scope = leat_select_case_of(call, i)->scope;
 
 		if (now_ns >= leat_scope_deadline(scope))
@@ -103,7 +101,7 @@ static void select_wait_prepare(struct leat_wait_loop *w)
 	}
 	for_each_scope_case(i, call)
 		leat_scope_watch(&leat_select_place_of(call, i)->watch,
-	                         leat_select_case_of(call, i)->scope, &w->sleeper);
+		                 leat_select_case_of(call, i)->scope, &w->sleeper);
 	leat_event_fence(heavy);
 }
 
@@ -119,7 +117,8 @@ static bool select_wait_retire(struct leat_wait_loop *w)
 		place->lost += place->notified;
 		notified |= place->notified;
 	}
-	for_each_scope_case(i, call) leat_scope_unwatch(&leat_select_place_of(call, i)->watch);
+	for_each_scope_case(i, call)
+		leat_scope_unwatch(&leat_select_place_of(call, i)->watch);
 	return notified;
 }
 
