@@ -29,7 +29,7 @@ static FUZZ_UNUSED uint64_t next_start(struct input *in)
 
 static FUZZ_UNUSED void spsc_start_side(struct leat_spsc_cursor *side, uint64_t start)
 {
-	side->pos = side->limit = side->backed_off = side->missed = start;
+	side->pos = side->limit = side->backoff.last = side->missed = start;
 	leat_spsc_enter_run(side, side->lines);
 }
 

@@ -46,10 +46,10 @@ LEAT_STATIC_ASSERT(offsetof(struct leat_rx, spsc.run_end) == 64,
                    "a fast path of one ring touches one line of its handle");
 LEAT_STATIC_ASSERT(offsetof(struct leat_tx, spsc) == 16 && offsetof(struct leat_rx, spsc) == 16,
                    "ABI");
-LEAT_STATIC_ASSERT(offsetof(struct leat_tx, chan) == 200 && offsetof(struct leat_rx, chan) == 200,
+LEAT_STATIC_ASSERT(offsetof(struct leat_tx, chan) == 208 && offsetof(struct leat_rx, chan) == 208,
                    "ABI");
-LEAT_STATIC_ASSERT(offsetof(struct leat_tx, cursor) == 208 && offsetof(struct leat_rx, cursor) == 208,
+LEAT_STATIC_ASSERT(offsetof(struct leat_tx, cursor) == 216 && offsetof(struct leat_rx, cursor) == 216,
                    "ABI");
-LEAT_STATIC_ASSERT(sizeof(struct leat_tx) == 280 && sizeof(struct leat_rx) == 280, "ABI");
+LEAT_STATIC_ASSERT(sizeof(struct leat_tx) == 296 && sizeof(struct leat_rx) == 296, "ABI");
 
 #endif

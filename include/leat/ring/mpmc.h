@@ -313,12 +313,11 @@ static inline size_t leat_mpmc_claim_items(struct leat_mpmc *ring, size_t want,
  */
 struct leat_mpmc_cursor {
 	uint64_t next; /* where the position is if no other thread has moved it */
-	/* items moved; how many at the last back-off; how many when it last found nothing to do */
-	uint64_t moved, backed_off, missed;
+	uint64_t moved, missed; /* items moved; how many when it last found nothing to do */
+	struct leat_ring_backoff backoff;
 	unsigned char *items, *turns;
 	uint64_t index_mask;
 	size_t capacity;
-	uint32_t backoff_most; /* pauses */
 	bool single_producer, single_consumer;
 };
 
@@ -330,7 +329,7 @@ static inline void leat_mpmc_cursor_init(struct leat_mpmc_cursor *side,
 	side->turns = ring->turns;
 	side->index_mask = ring->index_mask;
 	side->capacity = ring->capacity;
-	side->backoff_most = leat_backoff_most(ring->capacity, LEAT_MPMC_BACKOFF_PS);
+	leat_ring_backoff_init(&side->backoff, ring->capacity, LEAT_MPMC_BACKOFF_PS);
 	side->single_producer = ring->single_producer;
 	side->single_consumer = ring->single_consumer;
 }
@@ -339,8 +338,7 @@ static inline void leat_mpmc_cursor_init(struct leat_mpmc_cursor *side,
 static __attribute__((noinline, unused)) void leat_mpmc_backoff(struct leat_mpmc_cursor *side)
 {
 	side->missed = side->moved;
-	if (side->moved - side->backed_off >= LEAT_BACKOFF_RUN)
-		leat_ring_backoff(&side->backed_off, side->moved, side->backoff_most);
+	leat_ring_back_off(&side->backoff, side->moved);
 }
 
 /*

@@ -16,7 +16,9 @@
  *   - Back-off: a side that finds the ring empty (or full), or nearly so, pauses for a time that
  *     grows with the items that it has moved since its last back-off. Otherwise both sides would go
  *     on in step, each taking the line that the other is about to use. A side that has moved fewer
- *     than LEAT_BACKOFF_RUN items does not pause, so a lone item is never delayed.
+ *     than LEAT_BACKOFF_RUN items does not pause, so a lone item is never delayed. After a back-off
+ *     that was in vain the next ones are left out, as the other side may need this core
+ *     (leat/ring/tuning.h).
  *   - Lines handed back, on processors where that is faster (leat/ring/tuning.h): before the
  *     consumer leaves a line, it stores to the line what is there. Then the line is modified in the
  *     consumer's cache, and the producer's next write takes it from there. After mere reads both
@@ -87,6 +89,18 @@ enum {
 /* A back-off takes at most this for each item of the capacity. */
 #define LEAT_SPSC_BACKOFF_PS 780
 
+/* One side's back-offs. Positions count the items that the side has moved. */
+struct leat_ring_backoff {
+	uint64_t last; /* the position at the last back-off */
+	uint32_t most; /* pauses */
+	/*
+	 * how many back-offs are left out after one in vain; how many of those are still to come;
+	 * how many there are at most
+	 */
+	uint8_t skips, to_skip, skips_most;
+	bool undecided; /* whether the last back-off was in vain */
+};
+
 /* What both sides share, beside the lines. */
 struct leat_spsc {
 	/* the word of items that are not packed */
@@ -113,14 +127,13 @@ struct leat_spsc_cursor {
 	unsigned char *line, *lines, *end;
 	size_t stride, header, run; /* bytes from run to run, bytes before its items, its items */
 	size_t capacity;
-	uint64_t backed_off;    /* pos at the last back-off */
+	struct leat_ring_backoff backoff;
 	uint64_t missed;        /* pos when this side last found nothing to do */
 	uint64_t disabled_word; /* the word of a disabled cursor: pos, so nothing is beyond it */
 	struct {
 		uint64_t *word;
 		uint64_t limit, run_end, room;
 	} saved; /* while it is disabled */
-	uint32_t backoff_most; /* pauses */
 	bool packed;
 	/* the producer's last look gained little, the consumer's last batch or look came short */
 	bool caught_up;
@@ -167,13 +180,15 @@ static inline size_t leat_spsc_bytes(size_t item_size, size_t capacity)
 	return bytes;
 }
 
-/* Pauses that take at most so much time for each item of the capacity. */
-static inline uint32_t leat_backoff_most(size_t capacity, uint32_t ps)
+/* b is all zero. A back-off takes at most ps for each item of the capacity. */
+static inline void leat_ring_backoff_init(struct leat_ring_backoff *b, size_t capacity, uint32_t ps)
 {
+	struct leat_ring_tuning tuning = leat_ring_tune();
 	uint64_t pauses = capacity < UINT32_MAX ? capacity : UINT32_MAX;
 
-	pauses = pauses * ps / leat_ring_tune().pause_ps;
-	return pauses < LEAT_BACKOFF_MAX ? (uint32_t)pauses : (uint32_t)LEAT_BACKOFF_MAX;
+	pauses = pauses * ps / tuning.pause_ps;
+	b->most = pauses < LEAT_BACKOFF_MAX ? (uint32_t)pauses : (uint32_t)LEAT_BACKOFF_MAX;
+	b->skips_most = tuning.skips;
 }
 
 LEAT_RING_INLINE void leat_spsc_enter_run(struct leat_spsc_cursor *side, unsigned char *line)
@@ -199,7 +214,7 @@ static inline void leat_spsc_init_cursor(struct leat_spsc_cursor *side, struct l
 	side->end = side->lines + leat_spsc_bytes(item_size, capacity);
 	side->word = &ring->tail;
 	side->head = &ring->head;
-	side->backoff_most = leat_backoff_most(capacity, LEAT_SPSC_BACKOFF_PS);
+	leat_ring_backoff_init(&side->backoff, capacity, LEAT_SPSC_BACKOFF_PS);
 	leat_spsc_enter_run(side, side->lines);
 }
 
@@ -306,31 +321,49 @@ LEAT_RING_INLINE void leat_spsc_next_run(struct leat_spsc_cursor *side, size_t a
 /* --- back-off --- */
 
 /*
- * Pauses once for each step since the last back-off, at most `most` times. Out of line: not for the
- * fast path.
+ * This side found nothing to do, or little. If it has moved a run of items since its last back-off,
+ * it pauses once for each of them, at most `most` times.
+ *
+ * A back-off was in vain if the next look still found nothing to do: the other side did not run.
+ * Where it needs this core, a back-off only delays it. So the next back-offs are left out: one
+ * after the first in vain, 3 after the second in a row, and so on, where leat/ring/tuning.h says
+ * so. Out of line: not for the fast path.
  */
-static __attribute__((noinline, unused)) void leat_ring_backoff(uint64_t *backed_off, uint64_t now,
-                                                                uint32_t most)
+static __attribute__((noinline, unused)) void leat_ring_back_off(struct leat_ring_backoff *b,
+                                                                 uint64_t pos)
 {
-	uint64_t pauses = now - *backed_off;
+	uint64_t run = pos - b->last;
 
-	*backed_off = now;
-	for (pauses = pauses < most ? pauses : most; pauses > 0; pauses--)
-		leat_pause();
+	if (run == 0 && b->undecided) {
+		b->undecided = false;
+		b->skips = b->skips < b->skips_most ? (uint8_t)(b->skips * 2 + 1) : b->skips;
+		b->to_skip = b->skips;
+	}
+	if (run < LEAT_BACKOFF_RUN)
+		return;
+	if (b->undecided)
+		b->skips = 0;
+	b->last = pos;
+	b->undecided = b->to_skip == 0;
+	if (b->to_skip > 0)
+		b->to_skip--;
+	else
+		for (run = run < b->most ? run : b->most; run > 0; run--)
+			leat_pause();
 }
 
 /*
- * This side found nothing to do, or little. It backs off if it has moved a run of items since its
- * last back-off. Single items, with a miss after each, are no run: 64 round trips would add up to
- * one, and then one of them would be late.
+ * Single items, with a miss after each, are no run: 64 round trips would add up to one, and then
+ * one of them would be late.
  */
 static __attribute__((noinline, unused)) void leat_spsc_backoff(struct leat_spsc_cursor *side)
 {
-	if (side->pos - side->missed == 1)
-		side->backed_off = side->pos;
+	if (side->pos - side->missed == 1) {
+		side->backoff.last = side->pos;
+		side->backoff.undecided = false;
+	}
 	side->missed = side->pos;
-	if (side->pos - side->backed_off >= LEAT_BACKOFF_RUN)
-		leat_ring_backoff(&side->backed_off, side->pos, side->backoff_most);
+	leat_ring_back_off(&side->backoff, side->pos);
 }
 
 /* --- room and items --- */

@@ -14,6 +14,13 @@
 
 /* --- batches of items whose lines the compiler knows: a line at a time --- */
 
+/*
+ * Where a batch is of one item, or a few, gcc sees that the wider copies would go beyond it, and
+ * not always that those are never reached.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Warray-bounds"
+
 /* Copies less than a line, without a call: in two pieces that may overlap. */
 LEAT_RING_INLINE void leat_spsc_copy_part(void *to, const void *from, size_t bytes, size_t size)
 {
@@ -33,6 +40,7 @@ LEAT_RING_INLINE void leat_spsc_copy_part(void *to, const void *from, size_t byt
 		memcpy(t + bytes - 8, f + bytes - 8, 8);
 	}
 }
+#pragma GCC diagnostic pop
 
 /* Where a batch has left a side: somewhere in this line, which ends at run_end. */
 LEAT_RING_INLINE void leat_spsc_set_line(struct leat_spsc_cursor *side, unsigned char *line,

@@ -4,13 +4,17 @@
  *     pause_ps   the time of one leat_pause(), measured: back-offs are times, and counted in pauses
  *     hand_back  whether the consumer of an SPSC ring writes to a line that it has read, before the
  *                producer writes it again (leat/ring/spsc.h, Lines handed back)
+ *     skips      how many back-offs in a row a side leaves out at most, after one that was in vain
  *
- * | processor                      | hand_back | from                                      |
- * | ------------------------------ | --------- | ----------------------------------------- |
- * | AMD family 19h (Zen 3, Zen 4)  | yes       | measured on both: docs/rings.md           |
- * | any other                      | no        | Intel Sapphire Rapids, one trial: a loss  |
+ * | processor                      | hand_back | skips | from                                      |
+ * | ------------------------------ | --------- | ----- | ----------------------------------------- |
+ * | AMD family 19h (Zen 3, Zen 4)  | yes       | 63    | measured on Zen 3, lines also on Zen 4:   |
+ * |                                |           |       | docs/rings.md                             |
+ * | any other                      | no        | 0     | lines: Intel Sapphire Rapids, one trial,  |
+ * |                                |           |       | a loss; skips were not measured           |
  *
- * For experiments the environment variable LEAT_RING_HAND_BACK, 0 or 1, overrides the table.
+ * For experiments the environment variable LEAT_RING_HAND_BACK, 0 or 1, chooses the second row or
+ * the first.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -25,6 +29,7 @@
 struct leat_ring_tuning {
 	uint32_t pause_ps; /* never 0 */
 	bool hand_back;
+	uint8_t skips;
 };
 
 #ifndef LEAT_RING_TUNING
@@ -86,6 +91,7 @@ static inline struct leat_ring_tuning leat_ring_tune(void)
 	}
 	tuning.pause_ps = (uint32_t)(choice / 2);
 	tuning.hand_back = choice % 2 != 0;
+	tuning.skips = tuning.hand_back ? 63 : 0;
 	return tuning;
 }
 
