@@ -25,7 +25,7 @@ static void dequeue_waiter(struct leat_sem_waiter *waiter)
 	waiter->next->prev = waiter->prev;
 }
 
-static void grant_waiters(struct leat_sem *sem)
+static void grant_waiters(struct leat_sem *sem) /* mutate */
 {
 	struct leat_sem_waiter *first;
 
@@ -77,7 +77,7 @@ static int leave_queue(struct leat_sem_waiter *waiter, int rc)
 	leat_mutex_lock(&sem->lock);
 	if (!waiter->granted) {
 		dequeue_waiter(waiter);
-		grant_waiters(sem); /* mutate */
+		grant_waiters(sem);
 	} else {
 		rc = 0;
 	}
@@ -186,12 +186,6 @@ int leat_sem_try(struct leat_sem *sem, uint32_t n)
 	return rc;
 }
 
-static void put_back(struct leat_sem *sem, uint32_t n)
-{
-	sem->there += n;
-	grant_waiters(sem); /* mutate */
-}
-
 int leat_sem_release(struct leat_sem *sem, uint32_t n)
 {
 	int rc = 0;
@@ -202,7 +196,8 @@ int leat_sem_release(struct leat_sem *sem, uint32_t n)
 	if (n > sem->permits - sem->there)
 		rc = -EINVAL;
 	else
-		put_back(sem, n);
+		sem->there += n;
+	grant_waiters(sem);
 	leat_mutex_unlock(&sem->lock);
 	return rc;
 }
@@ -221,7 +216,7 @@ static void drop_sem_place(struct leat_step_place *place)
 
 	leat_mutex_lock(&sem->lock);
 	if (waiter->granted)
-		put_back(sem, waiter->n);
+		sem->there += waiter->n;
 	else
 		dequeue_waiter(waiter);
 	grant_waiters(sem);
