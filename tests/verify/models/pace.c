@@ -14,6 +14,8 @@
 #include <leat/scope.h>
 #include <leat/select.h>
 
+#include <poll.h>
+
 static struct leat_scope *scope;
 
 static void cancels(void *arg)
@@ -49,6 +51,22 @@ MODEL(watch_select, .what = "a select on a scope ends with the scope's cancel", 
 	verify_that(cases[0].answer == -ECANCELED);
 	verify_join();
 	verify_that(leat_scope_close(child) == 0);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(watch_fd, .what = "a scope's descriptor, made while the scope is cancelled, is readable",
+      .preemptions = 2, .stale = 1)
+{
+	struct pollfd polled = { .events = POLLIN };
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_spawn(cancels, NULL, "canceller");
+	polled.fd = leat_scope_fd(scope);
+	verify_that(polled.fd >= 0);
+	while (leat_os_poll(&polled, 1, LEAT_NEVER) == 0)
+		;
+	verify_that(polled.revents == POLLIN);
+	verify_join();
 	verify_that(leat_scope_close(scope) == 0);
 }
 
@@ -112,6 +130,25 @@ MODEL(hook_failure_against_close,
 	verify_that(leat_load_rlx(&ran) == 1 && leat_load_rlx(&inside) == 0);
 }
 
+static void wakes(void *arg)
+{
+	leat_store_rel((uint32_t *)arg, 1);
+	leat_os_futex_wake(arg, 1);
+}
+
+MODEL(hook_failure_runs, .what = "a failure wakes the runner, which runs the function",
+      .preemptions = 2, .stale = 1)
+{
+	static uint32_t woken;
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_scope_on_cancel(scope, wakes, &woken, NULL) == 0);
+	leat_scope_fail(scope, -EIO, "broken", NULL, NULL);
+	while (leat_load_acq(&woken) == 0)
+		leat_os_futex_wait(&woken, 0, LEAT_NEVER);
+	verify_that(leat_scope_close(scope) == -EIO);
+}
+
 /* --- semaphores --- */
 
 static struct leat_sem *sem;
@@ -150,6 +187,20 @@ MODEL(sem_cancel_loses_nothing,
 	verify_that(leat_load_rlx(&granted) == 1);
 	verify_that(sem->there == 1);
 	verify_that(leat_sem_release(sem, 1) == 0 && leat_sem_try(sem, 2) == 0);
+	verify_that(leat_sem_close(sem) == 0);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+MODEL(sem_cancel_wakes, .what = "an acquire in a scope ends with the scope's cancel",
+      .preemptions = 1, .stale = 1, .short_pauses = true)
+{
+	scope = leat_scope_open(NULL, NULL);
+	sem = leat_sem_open(2);
+	verify_that(leat_sem_try(sem, 1) == 0);
+	verify_spawn(cancels, NULL, "canceller");
+	verify_that(leat_sem_acquire(sem, 2, scope, LEAT_NEVER) == -ECANCELED);
+	verify_join();
+	verify_that(sem->there == 1);
 	verify_that(leat_sem_close(sem) == 0);
 	verify_that(leat_scope_close(scope) == 0);
 }
@@ -210,6 +261,28 @@ MODEL(rate_cancel_wakes, .what = "a take in a scope ends with the scope's cancel
 	verify_that(leat_rate_try(rate, 1) == 0);
 	scope = leat_scope_open(NULL, NULL);
 	verify_spawn(takes_in_scope, NULL, "taker");
+	leat_scope_cancel(scope, 0, NULL);
+	verify_join();
+	verify_that(leat_rate_close(rate) == 0);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+static void takes(void *arg)
+{
+	(void)arg;
+	verify_that(leat_rate_take(rate, 1, NULL, LEAT_NEVER) == 0);
+}
+
+MODEL(rate_cancel_moves,
+      .what = "a waiter behind one that is cancelled does not sleep until its permit was due "
+              "before",
+      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 10000)
+{
+	rate = leat_rate_open(&(struct leat_rate_opts){ .per_second = 1e5 });
+	verify_that(leat_rate_try(rate, 1) == 0);
+	scope = leat_scope_open(NULL, NULL);
+	verify_spawn(takes_in_scope, NULL, "first");
+	verify_spawn(takes, NULL, "second");
 	leat_scope_cancel(scope, 0, NULL);
 	verify_join();
 	verify_that(leat_rate_close(rate) == 0);

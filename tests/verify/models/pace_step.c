@@ -11,7 +11,7 @@
 
 static struct leat_sem *sem;
 
-/* Makes one item for one permit, which it gives back. */
+/* Makes one item for all permits, which it gives back. */
 static int next_with_permit(void *state, void *item)
 {
 	struct numbers *n = state;
@@ -19,12 +19,12 @@ static int next_with_permit(void *state, void *item)
 
 	if (n->at == n->last)
 		return 0;
-	rc = leat_sem_after(sem, 1);
+	rc = leat_sem_after(sem, sem->permits);
 	verify_that(rc == 0 || rc == LEAT_READY);
 	if (rc != 0)
 		return rc;
 	*(uint64_t *)item = ++n->at;
-	verify_that(leat_sem_release(sem, 1) == 0);
+	verify_that(leat_sem_release(sem, sem->permits) == 0);
 	return 1;
 }
 
@@ -34,13 +34,13 @@ static void releases(void *arg)
 	verify_that(leat_sem_release(sem, 1) == 0);
 }
 
-static struct leat_rx *start_with_permit(enum leat_kind kind, struct numbers *n)
+static struct leat_rx *start_with_permit(enum leat_kind kind, struct numbers *n, uint32_t permits)
 {
 	struct leat_seq seq = { next_with_permit, fini, n, sizeof(uint64_t) };
 	struct leat_gen_opts opts = on_pool(kind, 1);
 	struct leat_rx *rx;
 
-	sem = leat_sem_open(1);
+	sem = leat_sem_open(permits);
 	verify_that(leat_sem_try(sem, 1) == 0);
 	verify_that(leat_gen_seq(scope, seq, &opts, &rx) == 0);
 	return rx;
@@ -61,7 +61,7 @@ static void permit_for_step(enum leat_kind kind)
 	struct leat_rx *rx;
 
 	open_pool(1, false);
-	rx = start_with_permit(kind, &n);
+	rx = start_with_permit(kind, &n, 1);
 	verify_spawn(releases, NULL, "releaser");
 	receive_all(rx, 1);
 	verify_join();
@@ -88,7 +88,7 @@ static void permit_for_none(enum leat_kind kind)
 	int rc;
 
 	open_pool(1, false);
-	rx = start_with_permit(kind, &n);
+	rx = start_with_permit(kind, &n, 1);
 	rc = leat_try_recv(rx, &item);
 	verify_that(rc == -EAGAIN || rc == 1);
 	verify_spawn(releases, NULL, "releaser");
@@ -109,4 +109,30 @@ MODEL(pool_sem_step_canceled_turns, .what = "the same into an ordinary channel",
       .stale = 1, .quick = 1, .quick_both = 1, .idle_ns = POLLED_TWICE_NS + TICK_NS)
 {
 	permit_for_none(LEAT_MPMC);
+}
+
+static void waits_behind(void *arg)
+{
+	(void)arg;
+	verify_that(leat_sem_acquire(sem, 1, NULL, LEAT_NEVER) == 0);
+	verify_that(leat_sem_release(sem, 1) == 0);
+}
+
+MODEL(pool_sem_step_in_front,
+      .what = "a step that waits for more permits than there are ends: the thread behind it goes "
+              "on",
+      .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1,
+      .idle_ns = POLLED_TWICE_NS + TICK_NS)
+{
+	struct numbers n = { .last = 1 };
+	struct leat_rx *rx;
+	uint64_t item;
+
+	open_pool(1, false);
+	rx = start_with_permit(LEAT_SPSC, &n, 2);
+	verify_that(leat_try_recv(rx, &item) == -EAGAIN);
+	verify_spawn(waits_behind, NULL, "behind");
+	cancels(NULL);
+	verify_join();
+	close_all(rx);
 }
