@@ -46,6 +46,9 @@
  *                                         at the deadline
  *     next of leat_seq_from_rx(rx)        returns LEAT_ITEM: call me again when rx has an item, or
  *                                         has ended
+ *     leat_rate_after(rate, 1, &due_ns)   returns LEAT_AFTER, and
+ *     leat_sem_after(sem, 1)              LEAT_READY: call me again when there are permits
+ *                                         (leat/pace.h)
  *
  * The library then calls the function again from its beginning, with the same state, and put with
  * the same item. No thread waits meanwhile. On a thread of its own, or where a seq is pulled, the

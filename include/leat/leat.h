@@ -10,6 +10,7 @@
  *     merge.h    one receiver over many channels
  *     pool.h     workers, on which generators run as steps
  *     gen.h      generators, tasks and pulled sequences
+ *     pace.h     rates, semaphores, circuit breakers, back-offs
  *     stat.h     the figures of channels, generators and pools
  *     diag.h     a thread that exports these figures
  *     io.h       sources: lines, follow, proc, tick, count
@@ -24,6 +25,7 @@
 #include <leat/gen.h>
 #include <leat/io.h>
 #include <leat/merge.h>
+#include <leat/pace.h>
 #include <leat/pool.h>
 #include <leat/scope.h>
 #include <leat/select.h>

@@ -30,6 +30,7 @@
 LEAT_BEGIN_DECLS
 
 struct leat_scope;
+struct leat_hook;
 
 struct leat_scope_opts {
 	const char *name;    /* copied; at most LEAT_NAME_MAX bytes */
@@ -96,11 +97,61 @@ LEAT_API enum leat_cause leat_scope_cause(const struct leat_scope *scope, int *c
 LEAT_API int leat_scope_join(struct leat_scope *scope);
 
 /*
+ * As leat_scope_join(), but waits no longer than until the deadline. Returns -EAGAIN when
+ * generators still run then; the caller may join again. A deadline that is not in the future means
+ * no wait.
+ */
+LEAT_API int leat_scope_join_until(struct leat_scope *scope, int64_t deadline_ns);
+
+/*
  * Cancels what still runs, joins, frees the scope, and returns what join does. It waits for
  * generators, never for handles: channels and child scopes that are still open stay, cancelled,
  * until they are closed. NULL is 0. After -EDEADLK the scope is unchanged, and still the caller's.
  */
 LEAT_API int leat_scope_close(struct leat_scope *scope);
+
+/*
+ * Sleeps until the deadline, or until the scope is cancelled. Returns 0 when the time has come, at
+ * once if the deadline is not in the future; -ECANCELED in a cancelled scope; -EINVAL for NULL;
+ * -EDEADLK in a step on a pool, where leat_after() (leat/gen.h) does the same.
+ */
+LEAT_API int leat_scope_sleep(struct leat_scope *scope, int64_t deadline_ns);
+
+/*
+ * Returns a descriptor for poll(2) and epoll(7), which is readable from the cancel of the scope on,
+ * for good. It is made by the first call; each call returns the same one. The scope keeps it, and
+ * closes it in its own close: the caller only polls it, and neither reads nor closes it. Returns
+ * -EINVAL for NULL, -ENOMEM, or what eventfd(2) failed with.
+ */
+LEAT_API int leat_scope_fd(struct leat_scope *scope);
+
+/*
+ * Has fn(arg) called when the scope is cancelled: by leat_scope_cancel() or leat_scope_close() of
+ * this scope or one above, by a deadline, or by the failure of a generator. Returns 0; *hook is
+ * then the caller's, who removes it, also after the scope was closed. hook may be NULL: then the
+ * library frees it. -ECANCELED in a cancelled scope: fn does not run. -EINVAL for a NULL scope or
+ * fn, -ENOMEM, -EAGAIN when no thread can be started.
+ *
+ * fn runs once. It runs in the call of leat_scope_cancel() or leat_scope_close(), before that
+ * returns; after a deadline or a failure on a thread of the library. The library holds no lock
+ * meanwhile, so fn may call it, but
+ *
+ *     - a join or close of this scope, or of one above, returns -EDEADLK
+ *     - fn should not wait for long: other functions of the same thread wait for it
+ *     - fn must not throw, nor end its thread
+ *
+ * The close of a scope waits until each fn of it and of the scopes below has run. A join does not.
+ */
+LEAT_API int leat_scope_on_cancel(struct leat_scope *scope, void (*fn)(void *arg), void *arg,
+                                  struct leat_hook **hook);
+
+/*
+ * Frees the hook, once. Returns 0: fn has not run, and will not run. Returns 1: fn has run; where
+ * another thread is running it, this waits for its end. So after either, arg is the caller's alone.
+ * -EDEADLK, and the hook is still there: inside fn itself, and in a step on a pool while fn runs
+ * elsewhere. NULL is 0.
+ */
+LEAT_API int leat_hook_remove(struct leat_hook *hook);
 
 LEAT_API struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *parent,
                                                    const struct leat_scope_opts *opts);

@@ -7,12 +7,14 @@
  *             LEAT_CASE_RECV(usual, &item),
  *             LEAT_CASE_SEND(out, &order),
  *             LEAT_CASE_FD(socket, POLLIN),
+ *             LEAT_CASE_SCOPE(scope),
  *     };
- *     switch (leat_select(cases, 4, leat_now_ns() + 1000000, LEAT_BY_CHANCE)) {
+ *     switch (leat_select(cases, 5, leat_now_ns() + 1000000, LEAT_BY_CHANCE)) {
  *     case 0:
  *     case 1:              cases[i].answer is what leat_recv() would have returned
  *     case 2:              cases[2].answer is what leat_send() would have returned
  *     case 3:              cases[3].revents are what poll(2) would have set
+ *     case 4:              the scope is cancelled
  *     case -ETIMEDOUT: ...
  *     }
  *
@@ -22,7 +24,8 @@
  * Several cases may be of the same channel, of both its sides, or of the same handle.
  *
  * The end of a stream counts as something to be done: a receive from a stream that has ended is
- * done with 0 by each call, until the caller switches its case off (rx = NULL).
+ * done with 0 by each call, until the caller switches its case off (rx = NULL). So does the cancel
+ * of a scope.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -33,18 +36,24 @@
 
 LEAT_BEGIN_DECLS
 
-enum leat_case_kind { LEAT_CASE_NONE, LEAT_CASE_SENDS, LEAT_CASE_RECEIVES, LEAT_CASE_POLLS };
+enum leat_case_kind {
+	LEAT_CASE_NONE,
+	LEAT_CASE_SENDS,
+	LEAT_CASE_RECEIVES,
+	LEAT_CASE_POLLS,
+	LEAT_CASE_CANCELS
+};
 
 /*
  * One thing to wait for, made with the macros below. leat_select() ignores a case that is all zero,
- * or whose handle is NULL, or whose descriptor is negative. So a caller can switch cases off and
- * on. leat_select() writes answer and revents of the case that is done, and of no other.
+ * or whose handle or scope is NULL, or whose descriptor is negative. So a caller can switch cases
+ * off and on. leat_select() writes answer and revents of the case that is done, and of no other.
  */
 struct leat_case {
 	enum leat_case_kind kind;
 	/*
 	 * of a receive 1, 0 or -ECANCELED, as leat_recv() returns it; of a send 0, -EPIPE or
-	 * -ECANCELED, as leat_send() returns it; of a descriptor 1
+	 * -ECANCELED, as leat_send() returns it; of a descriptor 1; of a scope -ECANCELED
 	 */
 	int answer;
 	struct leat_tx *tx;
@@ -52,7 +61,8 @@ struct leat_case {
 	void *item;  /* the item to send, which is only read, or where to receive one */
 	size_t size; /* of what item points to, in bytes; 0: the size of the channel's items */
 	int fd;
-	short events, revents; /* as in struct pollfd */
+	short events, revents;    /* as in struct pollfd */
+	struct leat_scope *scope; /* done when this scope is cancelled */
 };
 
 /*
@@ -93,9 +103,9 @@ LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
 LEAT_END_DECLS
 
 /*
- * LEAT_CASE_SEND(tx, &item), LEAT_CASE_RECV(rx, &item) and LEAT_CASE_FD(fd, events) make a case. In
- * C they are initializers, in C++ values. The type of the pointer gives the size, as in
- * leat/chan.h.
+ * LEAT_CASE_SEND(tx, &item), LEAT_CASE_RECV(rx, &item), LEAT_CASE_FD(fd, events) and
+ * LEAT_CASE_SCOPE(scope) make a case. In C they are initializers, in C++ values. The type of the
+ * pointer gives the size, as in leat/chan.h.
  */
 #ifndef __cplusplus
 
@@ -113,6 +123,10 @@ LEAT_END_DECLS
 	{ \
 		.kind = LEAT_CASE_POLLS, .fd = (descriptor), .events = (wanted) \
 	}
+#define LEAT_CASE_SCOPE(of) \
+	{ \
+		.kind = LEAT_CASE_CANCELS, .scope = (of) \
+	}
 
 #else
 
@@ -120,7 +134,9 @@ extern "C++" {
 
 inline leat_case leat_detail_case_send(leat_tx *tx, const void *item, size_t size = 0)
 {
-	return { LEAT_CASE_SENDS, 0, tx, nullptr, const_cast<void *>(item), size, 0, 0, 0 };
+	return {
+		LEAT_CASE_SENDS, 0, tx, nullptr, const_cast<void *>(item), size, 0, 0, 0, nullptr
+	};
 }
 template <class T> inline leat_case leat_detail_case_send(leat_tx *tx, const T *item)
 {
@@ -129,7 +145,7 @@ template <class T> inline leat_case leat_detail_case_send(leat_tx *tx, const T *
 }
 inline leat_case leat_detail_case_recv(leat_rx *rx, void *item, size_t size = 0)
 {
-	return { LEAT_CASE_RECEIVES, 0, nullptr, rx, item, size, 0, 0, 0 };
+	return { LEAT_CASE_RECEIVES, 0, nullptr, rx, item, size, 0, 0, 0, nullptr };
 }
 template <class T> inline leat_case leat_detail_case_recv(leat_rx *rx, T *item)
 {
@@ -137,7 +153,11 @@ template <class T> inline leat_case leat_detail_case_recv(leat_rx *rx, T *item)
 }
 inline leat_case leat_detail_case_fd(int fd, short events)
 {
-	return { LEAT_CASE_POLLS, 0, nullptr, nullptr, nullptr, 0, fd, events, 0 };
+	return { LEAT_CASE_POLLS, 0, nullptr, nullptr, nullptr, 0, fd, events, 0, nullptr };
+}
+inline leat_case leat_detail_case_scope(leat_scope *scope)
+{
+	return { LEAT_CASE_CANCELS, 0, nullptr, nullptr, nullptr, 0, 0, 0, 0, scope };
 }
 
 } /* extern "C++" */
@@ -145,6 +165,7 @@ inline leat_case leat_detail_case_fd(int fd, short events)
 #define LEAT_CASE_SEND(to, ...) leat_detail_case_send((to), (__VA_ARGS__))
 #define LEAT_CASE_RECV(from, ...) leat_detail_case_recv((from), (__VA_ARGS__))
 #define LEAT_CASE_FD(descriptor, wanted) leat_detail_case_fd((descriptor), (wanted))
+#define LEAT_CASE_SCOPE(of) leat_detail_case_scope((of))
 
 #endif
 #endif

@@ -26,6 +26,7 @@ void leat_await_init(struct leat_await *await, struct leat_job *job)
 	await->job = job;
 	await->rx = NULL;
 	await->news = NULL;
+	await->place = NULL;
 	await->sleeper = (struct leat_sleeper){ .fd = -1, .wake = wake_awaiting_job };
 	await->waiter = (struct leat_waiter){ .sleeper = &await->sleeper };
 	leat_polled_init(&await->polled, job);
@@ -68,14 +69,18 @@ static int await_news(struct leat_await *await, struct leat_news *news)
 	return LEAT_JOB_AFTER;
 }
 
-int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step,
-                     int rc)
+int leat_await_begin(struct leat_await *await, struct leat_job *job, struct leat_step *step, int rc)
 {
+	if (step->place != NULL && step->place->news != step->news)
+		leat_step_drop_place(step); /* it asked for something else since */
 	job->due_ns = rc == LEAT_ITEM ? LEAT_NEVER : step->after_ns;
 	if (rc == LEAT_ITEM)
 		return await_input(await, step->rx);
-	if (rc == LEAT_READY && step->news != NULL)
+	if (rc == LEAT_READY && step->news != NULL) {
+		await->place = step->place;
+		step->place = NULL;
 		return await_news(await, step->news);
+	}
 	if (rc == LEAT_READY) {
 		rc = leat_polled_add(&await->polled, job->kind->pool(job), step->fd, step->events);
 		if (rc < 0)

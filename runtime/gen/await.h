@@ -17,6 +17,8 @@ struct leat_await {
 	struct leat_sleeper sleeper;
 	struct leat_waiter waiter;
 	struct leat_polled polled;
+	/* that the step had when it asked; the next turn has it back; NULL: none */
+	struct leat_step_place *place;
 };
 
 void leat_await_init(struct leat_await *await, struct leat_job *job);
@@ -29,10 +31,16 @@ bool leat_await_asked(const struct leat_step *step, int rc);
  * Begins to wait for what the step asked for by rc. Returns the enum leat_job_result that the turn
  * ends with, or -errno, with which the generator then ends. await may be NULL for LEAT_AFTER.
  */
-int leat_await_begin(struct leat_await *await, struct leat_job *job, const struct leat_step *step,
+int leat_await_begin(struct leat_await *await, struct leat_job *job, struct leat_step *step,
                      int rc);
 /* Ends the wait: the next turn has come, for whatever reason. NULL does nothing. */
 void leat_await_end(struct leat_await *await);
+/* The step of that next turn has begun: it gets the place back that the last one had. */
+static inline void leat_await_resume(struct leat_await *await, struct leat_step *step)
+{
+	step->place = await->place;
+	await->place = NULL;
+}
 
 /*
  * For a call that is about to ask that the step be called again: whether a stop ends the generator

@@ -129,6 +129,7 @@ static void end_generator(struct compact *c, int rc, const struct leat_step *ste
 
 	if (c->fini != NULL)
 		c->fini(c->state);
+	leat_step_drop_place(leat_step_current);
 	failed = set_outcome(c, rc, step);
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	if (failed)
@@ -200,15 +201,17 @@ static int make_items(struct compact *c, struct leat_step *step, uint32_t n)
 }
 
 /* A step asked to be called again later. Returns an enum leat_job_result, or -errno. */
-static int await_for_step(struct compact *c, const struct leat_step *step, int rc)
+static int await_for_step(struct compact *c, struct leat_step *step, int rc)
 {
 	struct cold *cold;
 
 	if (rc == LEAT_AFTER)
 		return leat_await_begin(NULL, &c->job, step, rc);
 	cold = leat_compact_ensure_cold(c);
-	if (cold == NULL)
+	if (cold == NULL) {
+		leat_step_drop_place(step);
 		return -ENOMEM;
+	}
 	if (cold->await.job == NULL)
 		leat_await_init(&cold->await, &c->job);
 	return leat_await_begin(&cold->await, &c->job, step, rc);
@@ -230,6 +233,8 @@ static void begin_compact_turn(struct turn *turn, struct compact *c, bool by_rec
 	turn->outer = leat_scope_current;
 	leat_step_begin(&turn->step);
 	turn->step.ctl = ctl_of(c);
+	if (cold_of(c) != NULL && cold_of(c)->await.job != NULL)
+		leat_await_resume(&cold_of(c)->await, &turn->step);
 	leat_scope_current = c->arena->gen_set.scope;
 }
 
@@ -240,6 +245,7 @@ static void begin_compact_turn(struct turn *turn, struct compact *c, bool by_rec
 static void end_compact_turn(struct turn *turn)
 {
 	if (leat_unlikely(!turn->returned)) {
+		leat_step_drop_place(&turn->step);
 		turn->c->end_text = END_TEXT_THROWN;
 		end_generator(turn->c, -EINVAL, &turn->step, turn->by_receiver);
 	}
@@ -262,6 +268,8 @@ static int run_block_steps(struct compact *c, uint32_t n, bool measure, bool by_
 	begin_compact_turn(&turn, c, by_receiver);
 	rc = make_items(c, &turn.step, n);
 	turn.returned = true;
+	if (rc != LEAT_READY)
+		leat_step_drop_place(&turn.step);
 	if (measure)
 		/* rlx: a hint; as before */
 		leat_store_rlx(&c->cost,

@@ -212,6 +212,7 @@ static void finish_pooled(struct pooled *p, int rc, const struct leat_input_end 
 		p->seq.fini(p->seq.state);
 	if (p->in != NULL && p->sink.fini != NULL)
 		p->sink.fini(p->sink.state);
+	leat_step_drop_place(&step);
 	leat_gen_finish(scope, p->out, p->node, rc, input); /* the last touch of p */
 	leat_scope_current = outer;
 	leat_step_end(&step);
@@ -223,7 +224,7 @@ static void finish_pooled(struct pooled *p, int rc, const struct leat_input_end 
  * Begins to wait for what the steps ended with. Returns an enum leat_job_result (LEAT_JOB_MORE: it
  * need not wait), or -errno.
  */
-static int park_for_step(struct pooled *p, const struct leat_step *step, int rc)
+static int park_for_step(struct pooled *p, struct leat_step *step, int rc)
 {
 	int turn = LEAT_JOB_PARK;
 
@@ -235,7 +236,7 @@ static int park_for_step(struct pooled *p, const struct leat_step *step, int rc)
 }
 
 /* Returns what the turn ends with. here: a receiver runs it, and will come again. */
-static enum leat_job_result conclude_turn(struct pooled *p, const struct leat_step *step, int rc,
+static enum leat_job_result conclude_turn(struct pooled *p, struct leat_step *step, int rc,
                                           bool here)
 {
 	int turn = LEAT_JOB_MORE;
@@ -268,6 +269,8 @@ static void end_frame(struct step_frame *frame)
 	leat_scope_current = frame->outer;
 	leat_step_end(frame->step);
 	if (!frame->returned)
+		leat_step_drop_place(frame->step);
+	if (!frame->returned)
 		finish_pooled(frame->p, leat_tx_fail(frame->p->out, -EINVAL, leat_gen_thrown_text),
 		              &frame->step->input);
 }
@@ -280,6 +283,7 @@ static int run_pooled_steps(struct pooled *p, struct leat_step *step, uint32_t n
 
 	leat_step_begin(step);
 	step->out = p->out;
+	leat_await_resume(&p->await, step);
 	leat_scope_current = p->scope;
 	rc = p->in != NULL ? run_sink_steps(p, step, n, done) : run_seq_steps(p, step, n, done);
 	frame.returned = true;
@@ -300,6 +304,8 @@ static enum leat_job_result run_turn(struct pooled *p, uint32_t n, bool here)
 	rc = run_pooled_steps(p, &step, n, &done);
 	if (measure && done > 0)
 		p->cost = leat_steps_cost(since_ns, done);
+	if (rc != LEAT_READY)
+		leat_step_drop_place(&step);
 	return conclude_turn(p, &step, rc, here);
 }
 

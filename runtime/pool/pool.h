@@ -138,12 +138,22 @@ struct leat_input_end {
 	char text[LEAT_TEXT_MAX + 1];
 };
 
+/*
+ * A place in a queue that a step keeps from one call of its function to the next, while the job
+ * waits for news: of a semaphore (runtime/pace/sem.h). Between two turns the job has it.
+ */
+struct leat_step_place {
+	struct leat_news *news;                      /* that the job waits for */
+	void (*drop)(struct leat_step_place *place); /* gives it up, and frees it */
+};
+
 /* What a step asked for, by leat_after() and its like, and how an input of it ended. */
 struct leat_step {
 	int64_t after_ns;
 	int fd; /* -1: none */
 	short events;
-	struct leat_news *news; /* that it waits for; NULL: none (runtime/gen/news.h) */
+	struct leat_news *news;        /* that it waits for; NULL: none (runtime/gen/news.h) */
+	struct leat_step_place *place; /* NULL: none */
 	struct leat_rx *rx;
 	struct leat_step *outer;
 	/*
@@ -174,6 +184,7 @@ static inline void leat_step_begin(struct leat_step *step)
 	step->out = NULL;
 	step->ctl = NULL;
 	step->told = false;
+	step->place = NULL;
 	step->input.rc = 0;
 	step->outer = leat_step_current;
 	leat_step_current = step;
@@ -184,6 +195,16 @@ static inline void leat_step_end(struct leat_step *step)
 {
 	leat_step_current = step->outer;
 	leat_must_not_wait--;
+}
+
+/* The step does not wait in its place any more. Called before the generator can end. */
+static inline void leat_step_drop_place(struct leat_step *step)
+{
+	struct leat_step_place *place = step->place;
+
+	step->place = NULL;
+	if (place != NULL)
+		place->drop(place);
 }
 
 /* Turns inside turns: pipelines whose stages run one another. */

@@ -8,7 +8,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/event/event.h"
+#include "runtime/scope/hook.h"
 #include "runtime/scope/tree.h"
+#include "runtime/scope/watch.h"
 
 LEAT_TLS struct leat_scope *leat_scope_current;
 /* of a thread whose generator has ended (leat_scope_exit()); only compared */
@@ -60,13 +62,6 @@ void leat_scope_exit(struct leat_ended *ended)
 	leat_mutex_unlock(&root->lock);
 }
 
-static bool is_below(const struct leat_scope *scope, const struct leat_scope *top)
-{
-	while (scope != NULL && scope != top)
-		scope = scope->parent;
-	return scope != NULL;
-}
-
 /*
  * Returns the link to a thread that has ended and that the caller may join, or to NULL. Caller
  * holds the tree's lock.
@@ -115,13 +110,13 @@ void leat_scope_reap(struct leat_scope *scope)
 	unlock_tree(scope);
 }
 
-/* Whether the calling thread runs a generator that a join of this scope would wait for. */
+/*
+ * Whether the calling thread runs a generator that a join of this scope would wait for, or a
+ * function that its cancel called.
+ */
 static bool is_inside(const struct leat_scope *scope)
 {
-	for (const struct leat_scope *s = leat_scope_current; s != NULL; s = s->parent)
-		if (s == scope)
-			return true;
-	return false;
+	return is_below(leat_scope_current, scope) || leat_hooks_inside(scope);
 }
 
 /* Caller holds the tree's lock. */
@@ -138,19 +133,27 @@ static int join_result(const struct leat_scope *scope)
  *     the leaver is first     settle below finds live 0 and counts the gen_set off
  *     this function is first  the lock orders joiners before the leaver's load: the leaver reads a
  *                             joiner, counts the gen_set off and broadcasts
+ *
+ * Returns whether all have ended; false after the deadline.
  */
-static void wait_for_all(struct leat_scope *scope)
+static bool wait_for_all(struct leat_scope *scope, int64_t deadline_ns)
 {
 	struct leat_scope *root = scope->root;
+	int rc = 0;
 
 	/* rlx: leavers read it under a gen_set's lock, which settle takes after this */
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) + 1);
 	leat_gen_sets_settle(scope);
-	while (scope->live > 0)
-		if (!reap_one(root, scope))
-			leat_cond_wait(&root->changed, &root->lock);
+	while (scope->live > 0) {
+		if (reap_one(root, scope))
+			continue;
+		if (rc == -ETIMEDOUT)
+			break;
+		rc = leat_cond_wait_until(&root->changed, &root->lock, deadline_ns);
+	}
 	/* rlx: a leaver that still reads the old number broadcasts in vain */
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1);
+	return scope->live == 0;
 }
 
 /*
@@ -172,16 +175,22 @@ static bool must_not_join(struct leat_scope *scope)
 
 int leat_scope_join(struct leat_scope *scope)
 {
+	return leat_scope_join_until(scope, LEAT_NEVER);
+}
+
+/* A deadline that has passed is no wait, so a step may poll; a generator of the scope may not. */
+int leat_scope_join_until(struct leat_scope *scope, int64_t deadline_ns)
+{
 	int rc;
 
 	if (scope == NULL)
 		return -EINVAL;
-	if (must_not_join(scope))
+	if (is_inside(scope))
 		return -EDEADLK;
+	if (must_not_join(scope))
+		return leat_now_ns() < deadline_ns ? -EDEADLK : -EAGAIN;
 	lock_tree(scope);
-	if (scope->live > 0)
-		wait_for_all(scope);
-	rc = join_result(scope);
+	rc = scope->live == 0 || wait_for_all(scope, deadline_ns) ? join_result(scope) : -EAGAIN;
 	unlock_tree(scope);
 	return rc;
 }
@@ -192,15 +201,17 @@ int leat_scope_close(struct leat_scope *scope)
 
 	if (scope == NULL)
 		return 0;
-	if (must_not_join(scope))
+	if (must_not_join(scope) || (leat_must_not_wait > 0 && leat_hooks_running(scope)))
 		return -EDEADLK;
-	lock_tree(scope);
+	leat_hooks_cancel_begin(scope);
 	leat_scope_cancel_tree(scope, LEAT_CANCELED, 0, "scope closed", NULL, NULL);
-	unlock_tree(scope);
+	leat_hooks_cancel_end(scope);
 	rc = leat_scope_join(scope);
+	leat_hooks_close(scope);
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
 	leat_scope_stop_end(scope);
+	leat_scope_close_flag(scope);
 	leat_gen_sets_orphan(scope);
 	leat_scope_let_go(scope);
 	return rc;

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/registry/registry.h"
+#include "runtime/scope/hook.h"
 #include "runtime/scope/tree.h"
 
 /* Caller holds the tree's lock. */
@@ -163,11 +164,11 @@ void leat_scope_cancel(struct leat_scope *scope, int code, const char *text)
 		leat_die("leat_scope_cancel: the scope is NULL");
 	if (code > 0)
 		leat_die("leat_scope_cancel: the code is %d; it must be 0 or -errno", code);
-	lock_tree(scope);
+	leat_hooks_cancel_begin(scope);
 	leat_scope_count_later(scope, code);
 	leat_scope_cancel_tree(scope, code == 0 ? LEAT_CANCELED : LEAT_FAILED, code, text, NULL,
 	                       NULL);
-	unlock_tree(scope);
+	leat_hooks_cancel_end(scope);
 }
 
 void leat_scope_fail(struct leat_scope *scope, int code, const char *text,

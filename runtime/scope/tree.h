@@ -1,7 +1,8 @@
 /*
  * runtime/scope/tree.h: struct leat_scope, which the files of this room share: scope.c (the tree,
  * its causes, its cancels), memory.c, deadline.c, stop.c, join.c (generators, joins, closes),
- * gen_set.c (generators that are counted together).
+ * gen_set.c (generators that are counted together), watch.c (waits for a cancel), hook.c (functions
+ * of programs).
  *
  * The tree's lock guards all that changes in a scope. Without it, threads read cause (and then code
  * and text), stopped_by (and then its stop_text), gen_sets and joiners.
@@ -40,6 +41,7 @@ struct leat_scope {
 	uint32_t cause;                /* enum leat_cause; published by S1 */
 	struct leat_gen_set *gen_sets; /* published by S2 */
 	size_t gen_sets_below;         /* generator sets of this scope and below */
+	struct leat_scope_flag *flag;  /* behind leat_scope_fd(); NULL: none was asked for */
 	int code, later_code;
 	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
 
@@ -90,6 +92,14 @@ static inline struct leat_scope *next_below(const struct leat_scope *top, struct
 	while (scope != top && scope->older == NULL)
 		scope = scope->parent;
 	return scope == top ? NULL : scope->older;
+}
+
+/* Whether the scope is top or below it; NULL is not. The links up are constant. */
+static inline bool is_below(const struct leat_scope *scope, const struct leat_scope *top)
+{
+	while (scope != NULL && scope != top)
+		scope = scope->parent;
+	return scope != NULL;
 }
 
 /* Caller holds the tree's lock. */

@@ -13,8 +13,8 @@
 enum { ON_STACK = 16 }; /* a call with more cases allocates memory */
 
 /*
- * Returns 0, with the case's waitable or with NULL for a descriptor; 1 if the case is ignored; or
- * an error.
+ * Returns 0, with the case's waitable or with NULL for a descriptor or a scope; 1 if the case is
+ * ignored; or an error.
  */
 static int check_case(const struct leat_case *c, struct leat_waitable **waitable)
 {
@@ -30,6 +30,8 @@ static int check_case(const struct leat_case *c, struct leat_waitable **waitable
 		break;
 	case LEAT_CASE_POLLS:
 		return c->fd < 0;
+	case LEAT_CASE_CANCELS:
+		return c->scope == NULL;
 	default:
 		return -EINVAL;
 	}
@@ -47,7 +49,8 @@ static int check_cases(struct leat_select_call *call)
 		if (rc > 0)
 			continue;
 		call->order[call->live++] = (uint32_t)i;
-		call->fds += call->places[i].waitable == NULL;
+		call->fds += call->cases[i].kind == LEAT_CASE_POLLS;
+		call->scopes |= call->cases[i].kind == LEAT_CASE_CANCELS;
 	}
 	return 0;
 }

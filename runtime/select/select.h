@@ -5,10 +5,11 @@
  *     sweep.c         a sweep: one attempt at each case, in order or in random order
  *     select_wait.c   the wait, by the wait engine (runtime/event/wait.h)
  *
- * A waiting thread has a waiter on the event of each channel of its cases, and one sleeper for all
- * of them. Several of those events may notify it. The thread takes one case only, so it forwards
- * each notification that it leaves unused (runtime/event/event.h, Forwarding). The thread prepares
- * a wait only after a first sweep has found nothing.
+ * A waiting thread has a waiter on the event of each channel of its cases, a watch on each scope
+ * (runtime/scope/watch.h), and one sleeper for all of them. Several of those events may notify it.
+ * The thread takes one case only, so it forwards each notification that it leaves unused
+ * (runtime/event/event.h, Forwarding). The thread prepares a wait only after a first sweep has
+ * found nothing.
  *
  * Case and place. The caller's array has the cases. Each case has a place of the same index, where
  * the call keeps what it knows of the case.
@@ -22,10 +23,14 @@
 
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
+#include "runtime/scope/watch.h"
 
 struct leat_select_place {
-	struct leat_waitable *waitable; /* NULL: the case is a descriptor */
-	struct leat_waiter waiter;
+	struct leat_waitable *waitable; /* NULL: the case is a descriptor or a scope */
+	union {
+		struct leat_waiter waiter;
+		struct leat_scope_watch watch; /* of a scope */
+	};
 	bool notified;     /* what removing the waiter returned last */
 	unsigned lost;     /* waiter.lost, kept from one sleep to the next */
 	uint64_t position; /* leat_waitable_position() before the last exact sweep */
@@ -37,8 +42,10 @@ struct leat_select_call {
 	size_t n;    /* how many cases there are, and places */
 	size_t live; /* how many of them are not ignored */
 	size_t fds;  /* how many of the live ones are descriptors */
+	bool scopes; /* whether any of them is a scope */
 	bool in_random_order;
-	int flag_rc; /* what open_wake_flag() returned to the last select_wait_prepare() */
+	int flag_rc;    /* what open_wake_flag() returned to the last select_wait_prepare() */
+	bool owns_flag; /* the wake flag is of this call, and of no handle */
 	struct leat_select_place *places;
 	struct pollfd *polled; /* n entries and one for the wake flag; set by each poll */
 	uint32_t *order;       /* the indexes of the live cases, in the order of the last sweep */
@@ -51,10 +58,21 @@ static inline struct leat_select_place *leat_select_place_of(struct leat_select_
 	return &call->places[call->order[i]];
 }
 
+/* The case of the i-th live place. */
+static inline struct leat_case *leat_select_case_of(struct leat_select_call *call, size_t i)
+{
+	return &call->cases[call->order[i]];
+}
+
 /* The live places that have a waitable: i for leat_select_place_of(). */
 #define for_each_waitable(i, call) \
 	for (size_t i = 0; i < (call)->live; i++) \
 		if (leat_select_place_of(call, i)->waitable != NULL)
+
+/* The live cases that are scopes: i for leat_select_case_of(). */
+#define for_each_scope_case(i, call) \
+	for (size_t i = 0; (call)->scopes && i < (call)->live; i++) \
+		if (leat_select_case_of(call, i)->kind == LEAT_CASE_CANCELS)
 
 /*
  * Makes one attempt at each live case. Returns the index of the case that is done, -EAGAIN, or the

@@ -18,6 +18,12 @@ static int64_t nearest_scope_deadline(struct leat_select_call *call)
 		if (deadline_ns < nearest_ns)
 			nearest_ns = deadline_ns;
 	}
+	for_each_scope_case(i, call) {
+		int64_t deadline_ns = leat_scope_deadline(leat_select_case_of(call, i)->scope);
+
+		if (deadline_ns < nearest_ns)
+			nearest_ns = deadline_ns;
+	}
 	return nearest_ns;
 }
 
@@ -44,12 +50,18 @@ static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 		if (now_ns >= leat_scope_deadline(scope))
 			leat_scope_expire(scope);
 	}
+	for_each_scope_case(i, call) {
+		struct leat_scope *scope = leat_select_case_of(call, i)->scope;
+
+		if (now_ns >= leat_scope_deadline(scope))
+			leat_scope_expire(scope);
+	}
 }
 
 /*
- * A call that waits for descriptors and for channels sleeps in poll(2), so notifications have to
- * raise a flag. The wake descriptor of one of its handles serves as that flag. Returns 0, or what
- * leat_wake_fd() fails with.
+ * A call that waits for descriptors and for channels or scopes sleeps in poll(2), so notifications
+ * have to raise a flag. The wake descriptor of one of its handles serves as that flag; a call
+ * without a handle opens a flag. Returns 0, or what that fails with.
  */
 static int open_wake_flag(struct leat_select_call *call)
 {
@@ -62,8 +74,13 @@ static int open_wake_flag(struct leat_select_call *call)
 		if (flag < 0)
 			return flag;
 		call->loop.sleeper.fd = flag;
-		break;
+		return 0;
 	}
+	flag = leat_os_flag_open();
+	if (flag < 0)
+		return flag;
+	call->loop.sleeper.fd = flag;
+	call->owns_flag = true;
 	return 0;
 }
 
@@ -82,6 +99,9 @@ static void select_wait_prepare(struct leat_wait_loop *w)
 		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper, .lost = place->lost };
 		heavy |= leat_waitable_add_waiter(place->waitable, &place->waiter);
 	}
+	for_each_scope_case(i, call)
+		leat_scope_watch(&leat_select_place_of(call, i)->watch,
+		                 leat_select_case_of(call, i)->scope, &w->sleeper);
 	leat_event_fence(heavy);
 }
 
@@ -97,6 +117,8 @@ static bool select_wait_retire(struct leat_wait_loop *w)
 		place->lost += place->notified;
 		notified |= place->notified;
 	}
+	for_each_scope_case(i, call)
+		leat_scope_unwatch(&leat_select_place_of(call, i)->watch);
 	return notified;
 }
 
@@ -180,8 +202,8 @@ static bool has_send_case(struct leat_select_call *call)
 
 /*
  * Returns LEAT_WAIT_PARK if a waitable has it, else the policy that all waitables share, else
- * LEAT_WAIT_ADAPTIVE. A descriptor among the cases makes it adaptive, and descriptors alone make it
- * park: the thread must come to sleep in poll(2).
+ * LEAT_WAIT_ADAPTIVE. A descriptor among the cases makes it adaptive, and descriptors and scopes
+ * alone make it park: the thread must come to sleep in poll(2), or a cancel is far off.
  */
 static enum leat_wait common_policy(struct leat_select_call *call)
 {
@@ -203,6 +225,8 @@ static enum leat_wait common_policy(struct leat_select_call *call)
 
 int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns)
 {
+	int rc;
+
 	if (call->live == 0 && deadline_ns == LEAT_NEVER)
 		return -EINVAL;
 	call->loop = (struct leat_wait_loop){
@@ -214,5 +238,8 @@ int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns)
 		.scopes_ns = nearest_scope_deadline(call),
 		.sleeper = LEAT_SLEEPER_INIT,
 	};
-	return (int)leat_wait_for(&call->loop);
+	rc = (int)leat_wait_for(&call->loop);
+	if (call->owns_flag)
+		leat_os_flag_close(call->loop.sleeper.fd);
+	return rc;
 }

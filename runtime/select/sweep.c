@@ -36,7 +36,7 @@ int leat_select_poll_fds(struct leat_select_call *call, int flag, int64_t until_
 	for (size_t i = 0; i < call->live; i++) {
 		size_t at = call->order[i];
 
-		if (call->places[at].waitable == NULL)
+		if (call->cases[at].kind == LEAT_CASE_POLLS)
 			call->polled[at] =
 				(struct pollfd){ call->cases[at].fd, call->cases[at].events, 0 };
 	}
@@ -51,6 +51,13 @@ static inline int attempt_case(struct leat_select_call *call, size_t at)
 	struct leat_waitable *waitable = call->places[at].waitable;
 	int r;
 
+	if (waitable == NULL && c->kind == LEAT_CASE_CANCELS) {
+		r = leat_scope_refusal(c->scope);
+		if (r == 0)
+			return -EAGAIN;
+		c->answer = r;
+		return 1;
+	}
 	if (waitable == NULL) {
 		if (call->polled[at].revents == 0)
 			return -EAGAIN;
@@ -78,7 +85,7 @@ int leat_select_sweep(struct leat_select_call *call, bool poll_first)
 			*other = at;
 			at = *place;
 		}
-		if (poll_first && call->places[at].waitable == NULL) {
+		if (poll_first && call->cases[at].kind == LEAT_CASE_POLLS) {
 			int rc = leat_select_poll_fds(call, -1, 0);
 
 			if (rc < 0 && rc != -ETIMEDOUT)

@@ -16,12 +16,13 @@ struct tick {
 int uses_send(struct leat_tx *tx, const struct tick *ticks, size_t n, int64_t deadline_ns);
 int uses_recv(struct leat_rx *rx, struct tick *ticks, size_t n, int64_t deadline_ns);
 uint64_t uses_for(struct leat_rx *rx, struct leat_rx *other);
-int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd);
+int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd, struct leat_scope *scope);
 int uses_merge(struct leat_merge *merge, int64_t deadline_ns);
 int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_diag **diag,
               struct leat_merge **merge);
 int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
                struct leat_sink sink);
+int uses_pace(struct leat_scope *scope, int64_t deadline_ns);
 int uses_rings(void *memory, void *more);
 
 int uses_send(struct leat_tx *tx, const struct tick *ticks, size_t n, int64_t deadline_ns)
@@ -84,14 +85,14 @@ uint64_t uses_for(struct leat_rx *rx, struct leat_rx *other)
 	return sum;
 }
 
-int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd)
+int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd, struct leat_scope *scope)
 {
 	struct tick tick = { 0, 0 };
 	const uint64_t fixed = 9;
 	struct leat_case cases[] = {
 		LEAT_CASE_RECV(rx, &tick),          LEAT_CASE_RECV(rx, (void *)&tick),
 		LEAT_CASE_SEND(tx, &fixed),         LEAT_CASE_SEND(tx, &(struct tick){ 1, 2.5 }),
-		LEAT_CASE_FD(fd, POLLIN | POLLOUT),
+		LEAT_CASE_FD(fd, POLLIN | POLLOUT), LEAT_CASE_SCOPE(scope),
 	};
 
 	return leat_select(cases, sizeof(cases) / sizeof(cases[0]), LEAT_NEVER, LEAT_BY_CHANCE);
@@ -143,6 +144,25 @@ int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
 		rc = leat_gen_sink(scope, rx, sink,
 		                   &(struct leat_gen_opts){ .chan = { .name = "sink" } });
 	return rc;
+}
+
+int uses_pace(struct leat_scope *scope, int64_t deadline_ns)
+{
+	struct leat_rate *rate =
+		leat_rate_open(&(struct leat_rate_opts){ .per_second = 100, .burst = 10 });
+	struct leat_sem *sem = leat_sem_open(4);
+	struct leat_breaker *breaker =
+		leat_breaker_new(&(struct leat_breaker_opts){ .failures = 3, .probes = 2 });
+	struct leat_backoff backoff = { .first_ns = 1, .jitter = 0.5 };
+	uint64_t ticket = 0;
+	int rc = leat_rate_take(rate, 1, scope, deadline_ns);
+
+	if (rc == 0)
+		rc = leat_sem_acquire(sem, 1, scope, deadline_ns);
+	if (rc == 0)
+		rc = leat_breaker_enter(breaker, &ticket);
+	leat_breaker_leave(breaker, ticket, rc);
+	return leat_backoff_next(&backoff) < 0 ? -EAGAIN : rc;
 }
 
 /* Bare rings, with sizes that are constants and sizes that are not. */

@@ -1,13 +1,15 @@
 /*
- * tests/headers/uses.cc: every macro, template and inline body of the public headers, used once by a C++ program. It is compiled
- * in each mode of C++ with warnings as errors (run.sh), and not run: the unit tests run the same calls.
+ * tests/headers/uses.cc: every macro, template and inline body of the public headers, used once by
+ * a C++ program. It is compiled in each mode of C++ with warnings as errors (run.sh), and not run:
+ * the unit tests run the same calls.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <leat/leat.h>
 #include <poll.h>
 
-namespace uses {
+namespace uses
+{
 
 struct tick {
 	uint64_t number;
@@ -17,10 +19,11 @@ struct tick {
 int send(leat_tx *tx, const tick *ticks, size_t n, int64_t deadline_ns);
 int recv(leat_rx *rx, tick *ticks, size_t n, int64_t deadline_ns);
 uint64_t loops(leat_rx *rx, leat_rx *other);
-int select(leat_tx *tx, leat_rx *rx, int fd);
+int select(leat_tx *tx, leat_rx *rx, int fd, leat_scope *scope);
 int merge(leat_merge *all, int64_t deadline_ns);
 int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **all);
 int start(leat_scope *scope, leat_gen_fn *fn, leat_seq seq, leat_sink sink);
+int pace(leat_scope *scope, int64_t deadline_ns);
 int rings(void *memory, void *more);
 
 int send(leat_tx *tx, const tick *ticks, size_t n, int64_t deadline_ns)
@@ -76,16 +79,14 @@ uint64_t loops(leat_rx *rx, leat_rx *other)
 	return sum;
 }
 
-int select(leat_tx *tx, leat_rx *rx, int fd)
+int select(leat_tx *tx, leat_rx *rx, int fd, leat_scope *scope)
 {
 	tick in = { 1, 2.5 }, out = {};
 	const uint64_t fixed = 9;
 	leat_case cases[] = {
-		LEAT_CASE_RECV(rx, &out),
-		LEAT_CASE_RECV(rx, static_cast<void *>(&out)),
-		LEAT_CASE_SEND(tx, &fixed),
-		LEAT_CASE_SEND(tx, &in),
-		LEAT_CASE_FD(fd, POLLIN | POLLOUT),
+		LEAT_CASE_RECV(rx, &out),           LEAT_CASE_RECV(rx, static_cast<void *>(&out)),
+		LEAT_CASE_SEND(tx, &fixed),         LEAT_CASE_SEND(tx, &in),
+		LEAT_CASE_FD(fd, POLLIN | POLLOUT), LEAT_CASE_SCOPE(scope),
 	};
 
 	return leat_select(cases, sizeof(cases) / sizeof(cases[0]), LEAT_NEVER, LEAT_BY_CHANCE);
@@ -116,6 +117,25 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	*diag = leat_diag_start(&diag_opts);
 	*all = leat_merge_open(sizeof(tick));
 	return leat_chan_open(*scope, sizeof(tick), &chan_opts, &tx, &rx);
+}
+
+int pace(leat_scope *scope, int64_t deadline_ns)
+{
+	leat_rate_opts rate_opts{};
+	leat_breaker_opts breaker_opts{};
+	leat_backoff backoff{};
+	uint64_t ticket = 0;
+
+	rate_opts.per_second = 100;
+	leat_breaker *breaker = leat_breaker_new(&breaker_opts);
+	int rc = leat_rate_take(leat_rate_open(&rate_opts), 1, scope, deadline_ns);
+
+	if (rc == 0)
+		rc = leat_sem_acquire(leat_sem_open(4), 1, scope, deadline_ns);
+	if (rc == 0)
+		rc = leat_breaker_enter(breaker, &ticket);
+	leat_breaker_leave(breaker, ticket, rc);
+	return leat_backoff_next(&backoff) < 0 ? -EAGAIN : rc;
 }
 
 int start(leat_scope *scope, leat_gen_fn *fn, leat_seq seq, leat_sink sink)

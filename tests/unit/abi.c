@@ -18,7 +18,7 @@ TestSuite(abi, .timeout = 600);
 /*
  * What LEAT_ABI stands for. A size that changes here changes the number; the list is then renewed.
  */
-_Static_assert(LEAT_ABI == 6, "these are the sizes of layout 6");
+_Static_assert(LEAT_ABI == 7, "these are the sizes of layout 7");
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), "LEAT_ABI changes with " #type)
 SIZE(struct leat_chan_opts, 120);
 SIZE(struct leat_scope_opts, 80);
@@ -32,7 +32,10 @@ SIZE(struct leat_tick_opts, 48);
 SIZE(struct leat_count_opts, 56);
 SIZE(struct leat_seq, 32);
 SIZE(struct leat_sink, 24);
-SIZE(struct leat_case, 48);
+SIZE(struct leat_case, 56);
+SIZE(struct leat_rate_opts, 48);
+SIZE(struct leat_breaker_opts, 56);
+SIZE(struct leat_backoff, 72);
 SIZE(struct leat_line, 24);
 SIZE(struct leat_chan_stat, 208);
 SIZE(struct leat_gen_stat, 216);
@@ -268,4 +271,40 @@ Test(abi, merge_open)
 	merge = (leat_merge_open)(8);
 	cr_assert_not_null(merge);
 	leat_merge_close(merge);
+}
+
+Test(abi, rate_open)
+{
+	const struct leat_rate_opts opts = { .per_second = 1 };
+	struct leat_rate *rate;
+
+	for_each_wrong(abi, struct leat_rate_opts)
+		cr_expect_null(leat_detail_rate_open(abi, &opts));
+	cr_expect_null(leat_rate_open(&opts));
+	rate = (leat_rate_open)(&opts);
+	cr_assert_not_null(rate);
+	cr_expect_eq(leat_rate_close(rate), 0);
+}
+
+Test(abi, sem_open)
+{
+	struct leat_sem *sem;
+
+	cr_expect_null(leat_detail_sem_open(LIBRARY_ABI - 1u, 8));
+	cr_expect_null(leat_sem_open(8));
+	sem = (leat_sem_open)(8);
+	cr_assert_not_null(sem);
+	cr_expect_eq(leat_sem_close(sem), 0);
+}
+
+Test(abi, breaker_new)
+{
+	struct leat_breaker *breaker;
+
+	for_each_wrong(abi, struct leat_breaker_opts)
+		cr_expect_null(leat_detail_breaker_new(abi, NULL));
+	cr_expect_null(leat_breaker_new(NULL));
+	breaker = (leat_breaker_new)(NULL);
+	cr_assert_not_null(breaker);
+	leat_breaker_free(breaker);
 }

@@ -327,13 +327,13 @@ Test(flow, rate_is_a_bucket_of_tokens)
 
 	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
 	for (int i = 0; i < 3; i++)
-		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
-	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 100000000);
-	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 200000000);
+		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + 100000000);
+	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + 200000000);
 	now_ns += 60000000000; /* long unused: full, and no fuller */
 	for (int i = 0; i < 3; i++)
-		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
-	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + 100000000);
+		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + 100000000);
 	leat_flow_step_fini(&step);
 	leat_stages_free(&stages);
 }
@@ -417,8 +417,8 @@ Test(flow, rate_saves_nothing_before_its_first_item)
 
 	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
 	for (int i = 0; i < 3; i++)
-		cr_assert_leq(leat_rate_take(&step.rate, now_ns), now_ns);
-	cr_assert_eq(leat_rate_take(&step.rate, now_ns), now_ns + INT64_C(60000000000));
+		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + INT64_C(60000000000));
 	leat_flow_step_fini(&step);
 	leat_stages_free(&stages);
 }

@@ -33,10 +33,10 @@ _Static_assert(LEAT_WAIT_ADAPTIVE == 0 && LEAT_WAIT_SPIN == 1 && LEAT_WAIT_YIELD
                "waits");
 _Static_assert(LEAT_BLOCK == 0 && LEAT_DROP_NEWEST == 1 && LEAT_DROP_OLDEST == 2, "overflow");
 _Static_assert(LEAT_CASE_NONE == 0 && LEAT_CASE_SENDS == 1 && LEAT_CASE_RECEIVES == 2 &&
-                       LEAT_CASE_POLLS == 3,
+                       LEAT_CASE_POLLS == 3 && LEAT_CASE_CANCELS == 4,
                "cases");
 _Static_assert(LEAT_BY_CHANCE == 0 && LEAT_BY_PRIORITY == 1, "orders");
-_Static_assert(sizeof(struct leat_case) == 48, "leat_case: programs have arrays of it");
+_Static_assert(sizeof(struct leat_case) == 56, "leat_case: programs have arrays of it");
 _Static_assert(LEAT_RUNNING == 0 && LEAT_COMPLETED == 1 && LEAT_CANCELED == 2 &&
                        LEAT_DEADLINE == 3 && LEAT_FAILED == 4 && LEAT_ABANDONED == 5,
                "causes");

@@ -352,3 +352,95 @@ Test(scope_join, handles_held_over_the_close_of_a_running_generator)
 	cr_expect_not_null(text);
 	leat_rx_close(rx);
 }
+
+/* Join until a deadline */
+
+Test(scope_join, join_until_ends_at_its_deadline_and_may_be_repeated)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct runner runner = { 0 };
+	start(scope, run_until_told, &runner);
+	const int64_t past[] = { 0, -1, INT64_MIN, leat_now_ns() };
+	for (size_t i = 0; i < COUNT(past); i++)
+		cr_expect_eq(leat_scope_join_until(scope, past[i]), -EAGAIN);
+	int64_t deadline_ns = leat_now_ns() + 20 * MS;
+	cr_expect_eq(leat_scope_join_until(scope, deadline_ns), -EAGAIN);
+	cr_expect_geq(leat_now_ns(), deadline_ns);
+	expect_cause(scope, LEAT_RUNNING, 0, NULL);
+	cr_expect_eq(leat_load_acq(&runner.ended), 0);
+	leat_store_rel(&runner.go, 1u);
+	cr_expect_eq(leat_scope_join_until(scope, LEAT_NEVER), 0);
+	cr_expect_eq(runner.ended, 1);
+	cr_expect_eq(leat_scope_join_until(scope, 0), 0, "nothing runs, so there is no wait");
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+Test(scope_join, join_until_answers_as_join_does)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	int code = -EIO;
+	start(scope, answer_at_once, &code);
+	cr_expect_eq(leat_scope_join_until(scope, leat_now_ns() + PATIENCE_NS), -EIO);
+	cr_expect_eq(leat_scope_join_until(scope, 0), -EIO);
+	cr_expect_eq(leat_scope_join_until(NULL, 0), -EINVAL);
+	cr_expect_eq(leat_scope_close(scope), -EIO);
+}
+
+static int join_own_scope_until(struct leat_tx *out, void *arg)
+{
+	int *answers = arg;
+	answers[0] = leat_scope_join_until(leat_tx_scope(out), 0);
+	answers[1] = leat_scope_join_until(leat_tx_scope(out), LEAT_NEVER);
+	return 0;
+}
+
+Test(scope_join, join_until_of_the_own_scope_is_a_deadlock)
+{
+	struct leat_scope *root = leat_scope_open(NULL, NULL);
+	int answers[2] = { 0 };
+	start(root, join_own_scope_until, answers);
+	cr_expect_eq(leat_scope_join(root), 0);
+	cr_expect_eq(answers[0], -EDEADLK);
+	cr_expect_eq(answers[1], -EDEADLK);
+	cr_expect_eq(leat_scope_close(root), 0);
+}
+
+/* A seq on a pool that joins a scope in which a task runs. */
+struct step_joiner {
+	struct leat_scope *scope;
+	int64_t deadline_ns;
+	int answer;
+};
+
+static int join_in_a_step(void *state, void *item)
+{
+	struct step_joiner *joiner = state;
+	(void)item;
+	joiner->answer = leat_scope_join_until(joiner->scope, joiner->deadline_ns);
+	return 0;
+}
+
+Test(scope_join, join_until_in_a_step_polls_but_does_not_wait)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL), *own = leat_scope_open(NULL, NULL);
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	struct runner runner = { 0 };
+	const int64_t deadlines[] = { 0, LEAT_NEVER };
+	const int answers[] = { -EAGAIN, -EDEADLK };
+	start(scope, run_until_told, &runner);
+	for (int i = 0; i < 2; i++) {
+		struct step_joiner joiner = { .scope = scope, .deadline_ns = deadlines[i] };
+		struct leat_seq seq = { .next = join_in_a_step, .state = &joiner, .item_size = 8 };
+		struct leat_rx *rx;
+		uint64_t item;
+		cr_assert_eq(leat_gen_seq(own, seq, &(struct leat_gen_opts){ .pool = pool }, &rx),
+		             0);
+		cr_expect_eq(leat_recv(rx, &item), 0);
+		leat_rx_close(rx);
+		cr_expect_eq(joiner.answer, answers[i], "%d", joiner.answer);
+	}
+	leat_store_rel(&runner.go, 1u);
+	cr_expect_eq(leat_scope_close(own), 0);
+	cr_expect_eq(leat_scope_close(scope), 0);
+	cr_expect_eq(leat_pool_close(pool), 0);
+}

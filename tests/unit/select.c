@@ -121,7 +121,7 @@ Test(select, bad_arguments_are_refused)
 	cr_expect_eq(leat_select(&good, 1, 0, (enum leat_order)2), -EINVAL);
 	cr_expect_eq(leat_select(&good, 1, 0, (enum leat_order) - 1), -EINVAL);
 	cr_expect_eq(leat_select(&good, SIZE_MAX, 0, LEAT_BY_CHANCE), -EINVAL);
-	bad.kind = (enum leat_case_kind)4;
+	bad.kind = (enum leat_case_kind)5;
 	cr_expect_eq(leat_select(&bad, 1, 0, LEAT_BY_CHANCE), -EINVAL);
 	bad = good;
 	bad.item = NULL;
@@ -634,4 +634,112 @@ Test(select, without_a_descriptor_to_be_woken_by)
 	close(ends[0]);
 	close(ends[1]);
 	bundle_close(&b);
+}
+
+/* Scopes */
+
+Test(select, a_cancelled_scope_is_done_by_each_call)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_case c = LEAT_CASE_SCOPE(scope);
+	cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
+	cr_expect_eq(leat_select(&c, 1, leat_now_ns() + 5 * MS, LEAT_BY_CHANCE), -ETIMEDOUT);
+	leat_scope_cancel(scope, -EIO, NULL);
+	for (int i = 0; i < 2; i++) {
+		c.answer = 0;
+		cr_expect_eq(leat_select(&c, 1, LEAT_NEVER, LEAT_BY_CHANCE), 0);
+		cr_expect_eq(c.answer, -ECANCELED);
+	}
+	c.scope = NULL;
+	cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), -ETIMEDOUT, "NULL is off");
+	cr_expect_eq(leat_select(&c, 1, LEAT_NEVER, LEAT_BY_CHANCE), -EINVAL);
+	cr_expect_eq(leat_scope_close(scope), -EIO);
+}
+
+Test(select, a_scope_among_other_cases)
+{
+	struct bundle b = bundle_open(NULL);
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	uint64_t item = 7, got = 0;
+	int ends[2];
+	cr_assert_eq(pipe(ends), 0);
+	struct leat_case cases[] = { LEAT_CASE_SCOPE(scope), LEAT_CASE_RECV(b.rx[0], &got),
+		                     LEAT_CASE_FD(ends[0], POLLIN), LEAT_CASE_SCOPE(b.scope) };
+	cr_expect_eq(leat_select(cases, 4, 0, LEAT_BY_PRIORITY), -ETIMEDOUT);
+	cr_assert_eq(leat_send(b.tx[0], &item), 0);
+	cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_CHANCE), 1);
+	cr_expect_eq(got, 7);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_CHANCE), 2);
+	leat_scope_cancel(scope, 0, NULL);
+	cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 0);
+	cr_expect_eq(cases[0].answer, -ECANCELED);
+	bool seen[4] = { false };
+	for (int i = 0; i < 200; i++) {
+		int which = leat_select(cases, 4, LEAT_NEVER, LEAT_BY_CHANCE);
+		cr_assert(which >= 0 && which < 4);
+		seen[which] = true;
+	}
+	cr_expect(seen[0] && seen[2] && !seen[1] && !seen[3]);
+	cases[0].scope = NULL;
+	cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 2);
+	close(ends[0]);
+	close(ends[1]);
+	cr_expect_eq(leat_scope_close(scope), 0);
+	bundle_close(&b);
+}
+
+/* Asleep on a futex: with a scope alone, and with a channel; in poll(2), with both and a pipe. */
+Test(select, a_cancel_of_a_case_wakes_it)
+{
+	for (int with = 0; with < 4; with++) {
+		struct bundle b = bundle_open(NULL);
+		struct leat_scope *root = leat_scope_open(NULL, NULL),
+				  *scope = leat_scope_open(root, NULL);
+		struct selector s = { .n = with < 2 ? with + 1 : with };
+		int ends[2];
+		cr_assert_eq(pipe(ends), 0);
+		s.cases[0] = (struct leat_case)LEAT_CASE_SCOPE(scope);
+		if (with >= 2)
+			s.cases[1] = (struct leat_case)LEAT_CASE_FD(ends[0], POLLIN);
+		if (with == 1 || with == 3)
+			s.cases[s.n - 1] = (struct leat_case)LEAT_CASE_RECV(b.rx[0], &s.items[0]);
+		selector_start(&s);
+		cr_assert(with < 2 ? await_parked(&s.tid) : await_polling(&s.tid));
+		leat_scope_cancel(root, 0, NULL);
+		cr_expect_eq(selector_join(&s), 0);
+		cr_expect_eq(s.cases[0].answer, -ECANCELED);
+		close(ends[0]);
+		close(ends[1]);
+		leat_scope_close(scope);
+		leat_scope_close(root);
+		bundle_close(&b);
+	}
+}
+
+Test(select, the_deadline_of_a_scope_case_ends_it)
+{
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
+	struct leat_scope *scope = leat_scope_open(NULL, &opts);
+	struct leat_case c = LEAT_CASE_SCOPE(scope);
+	cr_expect_eq(leat_select(&c, 1, LEAT_NEVER, LEAT_BY_CHANCE), 0);
+	cr_expect_eq(c.answer, -ECANCELED);
+	cr_expect_geq(leat_now_ns(), opts.deadline_ns);
+	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
+}
+
+Test(select, a_scope_and_a_descriptor_without_a_flag_to_be_woken_by)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct rlimit before;
+	int ends[2];
+	cr_assert_eq(pipe(ends), 0);
+	struct leat_case cases[] = { LEAT_CASE_SCOPE(scope), LEAT_CASE_FD(ends[0], POLLIN) };
+	before = refuse_descriptors();
+	cr_expect_eq(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_CHANCE), -EMFILE);
+	cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(ends[0]);
+	close(ends[1]);
+	cr_expect_eq(leat_scope_close(scope), 0);
 }

@@ -90,9 +90,9 @@ static int pause_until(struct leat_member *member, int64_t until_ns)
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-static int wait_for_rate(struct leat_member *member, struct leat_rate *rate)
+static int wait_for_rate(struct leat_member *member, struct leat_flow_rate *rate)
 {
-	int64_t now_ns = leat_now_ns(), go_ns = leat_rate_take(rate, now_ns);
+	int64_t now_ns = leat_now_ns(), go_ns = leat_flow_rate_take(rate, now_ns);
 	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
 	bool in_time = until_ns == 0 || go_ns < until_ns;
 

@@ -18,7 +18,7 @@ int leat_grep_check(const char *text, char *why, size_t size)
 	return rc;
 }
 
-static void init_rate(struct leat_rate *rate, const struct leat_stage *stage)
+static void init_rate(struct leat_flow_rate *rate, const struct leat_stage *stage)
 {
 	rate->item_ns = (double)stage->arg.ns / (double)stage->arg.number;
 	/*
@@ -153,7 +153,7 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 	}
 }
 
-int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns)
+int64_t leat_flow_rate_take(struct leat_flow_rate *rate, int64_t now_ns)
 {
 	double floor_ns = (double)now_ns - rate->slack_ns;
 

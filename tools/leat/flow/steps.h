@@ -19,7 +19,7 @@
  * A token bucket, kept as one number: the time at which the bucket is full again if nothing more is
  * taken. So nothing is refilled.
  */
-struct leat_rate {
+struct leat_flow_rate {
 	double item_ns;  /* the cost of one item */
 	double slack_ns; /* how far spending may run ahead: burst - 1 items */
 	double spent_ns; /* the time up to which items are paid for */
@@ -29,7 +29,7 @@ struct leat_rate {
 struct leat_flow_step {
 	const struct leat_stage *stage;
 	struct leat_pattern *pattern; /* grep */
-	struct leat_rate rate;
+	struct leat_flow_rate rate;
 	uint64_t left; /* take: the items still to let through */
 };
 
@@ -48,7 +48,7 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line);
  * Takes the cost of one item, and returns when the item may go on: at once if that is not after
  * now_ns.
  */
-int64_t leat_rate_take(struct leat_rate *rate, int64_t now_ns);
+int64_t leat_flow_rate_take(struct leat_flow_rate *rate, int64_t now_ns);
 
 /* Returns 0; -EINVAL with the reason in why if the pattern is no regular expression; -ENOMEM. */
 int leat_grep_check(const char *pattern, char *why, size_t size);
