@@ -84,7 +84,7 @@ static bool was_stopped(struct leat_tx *out, int rc)
 	const struct leat_handle *h = leat_handle_of_tx(out);
 
 	/* one that was told may have unmarked its handle since, to send what it had in hand */
-	return h->told ? rc == -ESHUTDOWN || rc == 0
+	return h->mark.told ? rc == -ESHUTDOWN || rc == 0
 	               : rc == -ESHUTDOWN && leat_handle_is_stopped(h);
 }
 
@@ -170,10 +170,12 @@ static void gen_main(void *arg)
 	leat_os_free(arg);
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
+	leat_scope_own_mark = &leat_handle_of_tx(gen.out)->mark;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
 	rc = run_generator(&gen, &input);
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
+	leat_scope_own_mark = NULL;
 	leat_gen_finish(gen.scope, gen.out, gen.node, rc, &input);
 	/*
 	 * leat_scope_current stays set: destructors of this thread's values run before the join, so

@@ -21,6 +21,8 @@
 
 #include <stdio.h>
 
+LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
+
 /* Orders stops, which change timers: taken before any other lock. */
 static struct leat_mutex stops = LEAT_MUTEX_INIT;
 
@@ -188,6 +190,14 @@ bool leat_scope_stopping(const struct leat_scope *scope)
 {
 	/* S3: pairs with mark_stopped() */
 	return scope != NULL && leat_load_acq(&scope->stopped_by) != NULL;
+}
+
+bool leat_scope_stops_this_thread(const struct leat_scope *scope)
+{
+	if (!leat_scope_runs_source() || !leat_scope_stopping(scope))
+		return false;
+	leat_scope_own_mark->told = true;
+	return true;
 }
 
 const char *leat_scope_stop_text(const struct leat_scope *scope)
