@@ -72,7 +72,9 @@ enum leat_cause {
 	LEAT_CANCELED,  /* leat_scope_cancel() with code 0, or leat_scope_close() */
 	LEAT_DEADLINE,  /* the scope's deadline passed; the code is -ETIMEDOUT */
 	LEAT_FAILED,    /* a generator returned a negative value; leat_scope_cancel() with a code */
-	LEAT_ABANDONED  /* the channel has no receiver any more; never a scope's cause */
+	LEAT_ABANDONED, /* the channel has no receiver any more; never a scope's cause */
+	LEAT_STOPPED,   /* a source that leat_scope_stop() ended; no failure, never a scope's cause */
+	LEAT_CAUSES     /* how many there are */
 };
 
 /*

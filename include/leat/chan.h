@@ -31,7 +31,9 @@
  *     the scope is cancelled      senders get -ECANCELED; receivers get -ECANCELED instead of what
  *                                 is left, unless a receive has returned 0 before
  *
- * For senders the first of -EPIPE and -ECANCELED stays. A send that returns 0 has given its item
+ *     the scope is stopped        senders that are sources get -ESHUTDOWN (leat_tx_source())
+ *
+ * For senders the first of -EPIPE and -ECANCELED stays, and -ESHUTDOWN comes after both. A send that returns 0 has given its item
  * away: the item is received exactly once, or handed to `discard` and counted. A send that returns
  * an error has left the item with its caller.
  *
@@ -144,9 +146,9 @@ LEAT_API void leat_rx_close(struct leat_rx *rx);
 
 /*
  * Sends one item. Waits for room on a channel that blocks; on one that drops it never waits and
- * returns 0. Returns 0; -EPIPE when the last receiver is closed; -ECANCELED; -ETIMEDOUT (until) at
- * deadline_ns, where a deadline that is not in the future means one attempt; -EAGAIN (try) without
- * room.
+ * returns 0. Returns 0; -EPIPE when the last receiver is closed; -ECANCELED; -ESHUTDOWN for a source
+ * in a stopped scope; -ETIMEDOUT (until) at deadline_ns, where a deadline that is not in the future
+ * means one attempt; -EAGAIN (try) without room.
  */
 LEAT_API int leat_send(struct leat_tx *tx, const void *item);
 LEAT_API int leat_send_until(struct leat_tx *tx, const void *item, int64_t deadline_ns);
@@ -203,6 +205,20 @@ LEAT_API int leat_commit(struct leat_tx *tx, size_t n);
  */
 LEAT_API ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items);
 LEAT_API int leat_release(struct leat_rx *rx, size_t n);
+
+/*
+ * Says whether what this handle sends begins here (on), or was received before (off, as handles
+ * are at first; so a generator that receives needs to say nothing). For the handle's thread. Clones
+ * that are made later inherit it. The handle of a task can be a source too.
+ *
+ * Once leat_scope_stop() has stopped the channel's scope, sends on a source return -ESHUTDOWN, also
+ * where the channel drops, and so do waits for room and all waits of the generator whose output it
+ * is: leat_tx_wait(), leat_after(), leat_ready(). leat_tx_done() is true. Descriptors become
+ * readable. A reservation can still be committed. The item of a refused send stays with its caller,
+ * who may send what it holds in hand, after leat_tx_source(tx, false), and then ends by returning
+ * -ESHUTDOWN, or 0.
+ */
+LEAT_API void leat_tx_source(struct leat_tx *tx, bool on);
 
 /*
  * Whether a send can no longer succeed: to ask during long work between sends. Ordered like a

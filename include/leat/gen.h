@@ -27,7 +27,9 @@
  *     -EPIPE, and its channel has no receiver any more              LEAT_ABANDONED
  *     -ECANCELED, and its channel is cancelled                      the scope's cause, code and
  *                                                                   text
- *     any other negative value, or those two in any other state     LEAT_FAILED with that code
+ *     -ESHUTDOWN of a source (leat_tx_source()) that a stop of      LEAT_STOPPED with the stop's text
+ *     its scope has told to end; 0 of such a source
+ *     any other negative value, or those in any other state         LEAT_FAILED with that code
  *     a positive value                                              LEAT_FAILED with -EINVAL
  *
  * A seq or sink that returns an error of leat_seq_from_rx() ends as that input did: see there.
@@ -128,7 +130,9 @@ struct leat_gen_opts {
 	unsigned pin; /* LEAT_PIN(cpu); 0: anywhere */
 	/* runs a seq or sink in steps on these workers; NULL: on a thread of its own */
 	struct leat_pool *pool;
-	uint64_t reserved[8];
+	/* what it sends begins with it, and not with an input: a stop of the scope ends it */
+	bool source;
+	uint64_t reserved[7];
 };
 
 /*
@@ -137,7 +141,7 @@ struct leat_gen_opts {
  *
  * Returns 0: the function runs exactly once, and the caller closes *rx. On an error nothing was
  * started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments, -ECANCELED in a
- * cancelled scope, -ENOMEM, -EAGAIN when no thread can be started, -ENOTSUP with a pool (a function
+ * cancelled scope, -ESHUTDOWN for a source in a stopped one, -ENOMEM, -EAGAIN when no thread can be started, -ENOTSUP with a pool (a function
  * that waits needs a thread; use leat_gen_seq()), -ELIBBAD (leat/base.h).
  */
 LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,

@@ -1,5 +1,5 @@
 /*
- * leat/leat.h: includes every other public header.
+ * leat/leat.h: includes every other public header, but leat/test.h, which is for tests.
  *
  *     atomic.h   the seam: one verb for each memory ordering
  *     base.h     deadlines, wait policies, kinds of channels, causes

@@ -2,7 +2,8 @@
  * leat/scope.h: scopes, which are the nodes of a cancellation tree and own generators.
  *
  * A generator is started in a scope and never outlives it. To cancel a scope cancels everything
- * below it at once, and says why. To join a scope waits until its generators have ended.
+ * below it at once, and says why. To stop a scope ends its sources, and lets everything that they
+ * have sent run through. To join a scope waits until its generators have ended.
  *
  *     struct leat_scope *s = leat_scope_open(NULL, NULL);
  *     leat_gen(s, ticks, NULL, sizeof(struct tick), NULL, &rx);
@@ -55,6 +56,30 @@ LEAT_API struct leat_scope *leat_scope_open(struct leat_scope *parent,
  * cancel changes no cause.
  */
 LEAT_API void leat_scope_cancel(struct leat_scope *scope, int code, const char *text);
+
+/*
+ * Stops the scope and everything below it: the graceful end, in which nothing is lost that a send
+ * has accepted. Sources end (leat_tx_source(), leat_gen_opts.source; the sources of leat/io.h are
+ * sources): their sends and waits return -ESHUTDOWN, and they end as LEAT_STOPPED with this text.
+ * Their channels close behind them, so the stages and sinks that receive take what is left, and end
+ * as LEAT_COMPLETED. The scope has no cause; a join returns 0. Returns at once, and runs no user
+ * code: a join waits.
+ *
+ * At drain_deadline_ns (LEAT_NEVER: never) what still runs is cancelled, with the cause
+ * LEAT_DEADLINE. The text then names a generator, where there is one, that nothing told to end: it
+ * is no source, and was never found waiting for an item. A deadline that is not in the future
+ * cancels at once. Once no generator of the scope or below is left the deadline means nothing more,
+ * and what is in channels stays there to be received.
+ *
+ * In a stopping scope, and in scopes that are opened below it later, no source can be started
+ * (-ESHUTDOWN); stages can. A second stop keeps the first text and may only bring the deadline
+ * nearer. A cancel beats a stop.
+ *
+ * Returns 0; -EINVAL for NULL; -ECANCELED in a cancelled scope; -EAGAIN when no thread can be
+ * started for the deadline, and then nothing was stopped. text is copied and may be NULL.
+ */
+LEAT_API int leat_scope_stop(struct leat_scope *scope, int64_t drain_deadline_ns, const char *text);
+LEAT_API bool leat_scope_stopping(const struct leat_scope *scope);
 
 /*
  * Returns the first cause, or LEAT_RUNNING before there is one. code and text may be NULL; *text is

@@ -92,7 +92,7 @@ struct leat_snapshot {
 	const struct leat_gen_stat *generators;
 	const struct leat_pool_stat *pools;
 	/* generators that ended, by cause */
-	uint64_t exits[LEAT_ABANDONED + 1];
+	uint64_t exits[LEAT_CAUSES];
 	uint64_t causes_later; /* causes that a scope got after its first one, which stays */
 	/* ends in no snapshot: 65,536 others waited for one, or there was no memory */
 	uint64_t untold;

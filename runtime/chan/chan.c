@@ -78,6 +78,8 @@ static void init_chan(struct leat_chan *chan, size_t item_size, const struct lea
 	chan->discard_arg = opts->discard_arg;
 	chan->turns = opts->kind != LEAT_SPSC || opts->overflow == LEAT_DROP_OLDEST;
 	chan->hook.cancel = leat_chan_cancel;
+	chan->hook.stop = leat_chan_stop;
+	chan->hook.untold = leat_chan_untold;
 	leat_name_copy(chan->name, opts->name);
 	leat_mutex_init(&chan->lock);
 	leat_event_init(&chan->items, &chan->ctl, LEAT_CTL_RX_PARKED);

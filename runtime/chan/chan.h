@@ -55,6 +55,10 @@ struct leat_handle {
 		};
 	};
 	bool sender, open;
+	uint32_t source; /* leat_tx_source(): a stop of the scope refuses its sends */
+	bool told;   /* a call has returned -ESHUTDOWN, or leat_tx_done() true because of a stop */
+	/* in the last call of a seq that a stop found asleep: it may send what that returns */
+	bool last_call;
 	bool scratched;               /* what it holds is the scratch item */
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* LEAT_CLAIM_ITEMS and so on */
@@ -133,6 +137,9 @@ struct leat_chan {
 	 */
 	uint64_t drops_begun, drops_ended, dropped[LEAT_DROP_REASONS];
 	uint64_t skipped_sent, skipped_taken;
+
+	/* for untold(): its sender is a generator's; that generator has waited for an item */
+	uint32_t has_generator, fed;
 
 	struct leat_mutex lock;                  /* guards what follows */
 	struct leat_handle *handles, *closed[2]; /* closed: by side, as past */
@@ -214,7 +221,7 @@ void leat_chan_fail_tx(struct leat_chan *chan);
 /* Copies the text of leat_tx_fail(), or "". */
 void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
-/* The error that a send returns now: 0, -EPIPE, -ECANCELED. */
+/* The error that a send of any handle returns now: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
 	/* K1: the scope's cause before CANCELED; pairs with leat_chan_cancel() */
@@ -224,6 +231,48 @@ static inline int leat_chan_refusal(const struct leat_chan *chan)
 		return -ECANCELED;
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
 }
+
+/* Whether a stop ends the sends of this handle. For the handle's thread. */
+static inline bool leat_handle_is_stopped(const struct leat_handle *h)
+{
+	/* S4: what was done before the stop; pairs with leat_ctl_set_stop_bit() */
+	return leat_unlikely(leat_load_acq(h->ctl) & LEAT_CTL_STOPPING) &&
+	       leat_load_rlx(&h->source); /* rlx: its own thread's */
+}
+
+/*
+ * The error that a send on this handle returns now: 0, -EPIPE, -ECANCELED, -ESHUTDOWN. For the
+ * handle's thread.
+ */
+static inline int leat_handle_refusal(struct leat_handle *h)
+{
+	int refusal = leat_chan_refusal(leat_chan_of(h));
+
+	if (refusal != 0 || !leat_handle_is_stopped(h) || h->last_call)
+		return refusal;
+	h->told = true;
+	return -ESHUTDOWN;
+}
+
+static inline int leat_tx_refusal(struct leat_tx *tx)
+{
+	return leat_handle_refusal(leat_handle_of_tx(tx));
+}
+
+/* stop.c */
+
+/*
+ * More bits of the control word, of a channel and of a compact generator: its scope is stopping;
+ * one of its senders is a source, or was. LEAT_CTL_STOPPING is set with the second of them.
+ */
+enum { LEAT_CTL_SCOPE_STOPS = 1u << 9, LEAT_CTL_HAS_SOURCE = 1u << 10 };
+
+/* Sets one of these bits. Returns whether that set LEAT_CTL_STOPPING. */
+bool leat_ctl_set_stop_bit(uint32_t *ctl, uint32_t bit);
+
+/* The functions of a channel's hook. */
+void leat_chan_stop(struct leat_scope_hook *hook);
+bool leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
 
 /* stat.c */
 

@@ -166,7 +166,7 @@ void leat_chan_close_rx(struct leat_rx *rx)
 
 bool leat_tx_done(const struct leat_tx *tx)
 {
-	return tx == NULL || leat_chan_refusal(tx->chan) != 0;
+	return tx == NULL || leat_tx_refusal((struct leat_tx *)(uintptr_t)tx) != 0;
 }
 
 int leat_tx_fail(struct leat_tx *tx, int code, const char *text)

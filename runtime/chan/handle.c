@@ -28,6 +28,7 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 	h->mpmc = chan->turns && chan->item_size != 0 ? &chan->mpmc : NULL;
 	h->sender = sender;
 	h->open = true;
+	h->source = h->told = h->last_call = false;
 	h->held = 0;
 	h->waits = (struct leat_rx_waits){ .wake_fd = -1 };
 	memset(&h->counts, 0, sizeof(h->counts));
@@ -82,6 +83,7 @@ static struct leat_handle *clone_handle(struct leat_handle *of)
 		leat_os_free(h);
 		return NULL;
 	}
+	h->source = leat_load_rlx(&of->source); /* rlx: only clones made after the call inherit it */
 	leat_mutex_lock(&chan->lock);
 	leat_handle_link(h);
 	leat_mutex_unlock(&chan->lock);

@@ -376,7 +376,7 @@ void leat_handle_send_scratch(struct leat_handle *h)
 static ssize_t attempt_send(struct leat_op *op)
 {
 	struct leat_chan *chan = leat_chan_of(op->h);
-	int refusal = leat_chan_refusal(chan);
+	int refusal = leat_handle_refusal(op->h);
 	size_t n;
 
 	if (refusal != 0)
@@ -587,7 +587,7 @@ static bool ready_to_send(struct leat_handle *h)
 {
 	struct leat_chan *chan = leat_chan_of(h);
 
-	if (leat_chan_refusal(chan) != 0 || chan->overflow != LEAT_BLOCK)
+	if (leat_handle_refusal(h) != 0 || chan->overflow != LEAT_BLOCK)
 		return true;
 	return chan->turns ? leat_mpmc_writable(&chan->mpmc) : leat_spsc_can_push(&h->spsc);
 }

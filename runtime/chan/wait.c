@@ -46,7 +46,7 @@ static ssize_t poll_tx_wait(struct tx_wait *wait, int64_t until_ns)
 static ssize_t tx_wait_attempt(struct leat_wait_loop *w)
 {
 	struct tx_wait *wait = tx_wait_of(w);
-	int refusal = leat_chan_refusal(chan_of_tx_wait(w));
+	int refusal = leat_handle_refusal(tx_wait_of(w)->h);
 	ssize_t r = -EAGAIN;
 
 	if (refusal != 0)

@@ -95,7 +95,7 @@ static ssize_t reserve_scratch(struct leat_op *op)
 static ssize_t attempt_reserve(struct leat_op *op)
 {
 	struct leat_chan *chan = leat_chan_of(op->h);
-	int refusal = leat_chan_refusal(chan);
+	int refusal = leat_handle_refusal(op->h);
 	size_t n;
 
 	if (refusal != 0)

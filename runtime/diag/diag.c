@@ -43,10 +43,10 @@ const char *leat_drop_name(enum leat_drop reason)
 
 const char *leat_cause_name(enum leat_cause cause)
 {
-	static const char *const names[] = { "running",  "completed", "canceled",
-		                             "deadline", "failed",    "abandoned" };
+	static const char *const names[LEAT_CAUSES] = { "running", "completed", "canceled", "deadline",
+		                                        "failed",  "abandoned", "stopped" };
 
-	return (unsigned)cause <= LEAT_ABANDONED ? names[cause] : "unknown";
+	return (unsigned)cause < LEAT_CAUSES ? names[cause] : "unknown";
 }
 
 static struct leat_chan_stat *append_channel(struct leat_diag *diag)

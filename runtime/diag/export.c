@@ -188,7 +188,7 @@ static void write_prometheus_generators(FILE *out, const struct leat_snapshot *s
 	fprintf(out, "leat_generators %zu\n", running);
 	write_prometheus_head(out, "generators_ended_total", "counter",
 	                      "Generators that ended, by cause.");
-	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
+	for (int cause = LEAT_COMPLETED; cause < LEAT_CAUSES; cause++)
 		fprintf(out, "leat_generators_ended_total{cause=\"%s\"} %" PRIu64 "\n",
 		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
 	write_prometheus_head(out, "scope_causes_later_total", "counter",
@@ -393,7 +393,7 @@ static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,
 		write_json_pool(out, &snapshot->pools[p]);
 	}
 	fputs("],\"exits\":{", out);
-	for (int cause = LEAT_COMPLETED; cause <= LEAT_ABANDONED; cause++)
+	for (int cause = LEAT_COMPLETED; cause < LEAT_CAUSES; cause++)
 		fprintf(out, "%s\"%s\":%" PRIu64, cause == LEAT_COMPLETED ? "" : ",",
 		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
 	fprintf(out,

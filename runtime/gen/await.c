@@ -102,6 +102,31 @@ void leat_await_end(struct leat_await *await)
 	leat_polled_remove(&await->polled);
 }
 
+bool leat_step_is_stopped(struct leat_step *step)
+{
+	bool stopped = false;
+
+	if (step->out != NULL)
+		stopped = leat_handle_is_stopped(leat_handle_of_tx(step->out));
+	else if (step->ctl != NULL)
+		/* S4: what was done before the stop; pairs with leat_ctl_set_stop_bit() */
+		stopped = leat_load_acq(step->ctl) & LEAT_CTL_STOPPING;
+	step->told |= stopped;
+	return stopped;
+}
+
+void leat_gen_mark_source(void)
+{
+	struct leat_step *step = leat_step_current;
+	struct leat_tx *out = step != NULL ? step->out : leat_gen_out;
+
+	/* rlx: its own thread's */
+	if (out != NULL && !leat_load_rlx(&leat_handle_of_tx(out)->source))
+		leat_tx_source(out, true);
+	else if (step != NULL && step->ctl != NULL)
+		leat_ctl_set_stop_bit(step->ctl, LEAT_CTL_HAS_SOURCE);
+}
+
 /* Where a seq is pulled there is no generator to end: its caller's thread sleeps. */
 static int sleep_in_place(int64_t deadline_ns)
 {
@@ -120,6 +145,8 @@ int leat_after(int64_t deadline_ns)
 	if (leat_now_ns() >= deadline_ns)
 		return 0;
 	if (step != NULL) {
+		if (leat_step_is_stopped(step))
+			return -ESHUTDOWN;
 		leat_step_ask(step, deadline_ns, -1, NULL);
 		return LEAT_AFTER;
 	}
@@ -135,6 +162,8 @@ int leat_step_pause(void)
 
 	if (step == NULL)
 		return 0;
+	if (leat_step_is_stopped(step))
+		return -ESHUTDOWN;
 	leat_step_ask(step, leat_now_ns(), -1, NULL);
 	return LEAT_AFTER;
 }
@@ -163,6 +192,8 @@ int leat_ready(int fd, short events, int64_t deadline_ns)
 	if (leat_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
 	if (step != NULL) {
+		if (leat_step_is_stopped(step))
+			return -ESHUTDOWN;
 		leat_step_ask(step, deadline_ns, fd, NULL);
 		step->events = events;
 		return LEAT_READY;

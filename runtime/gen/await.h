@@ -42,6 +42,18 @@ static inline void leat_await_resume(struct leat_await *await, struct leat_step 
 	await->place = NULL;
 }
 
+/*
+ * For a call that is about to ask that the step be called again: whether a stop ends the generator
+ * instead, so that the call must return -ESHUTDOWN.
+ */
+bool leat_step_is_stopped(struct leat_step *step);
+
+/*
+ * What sends begins with the caller: marks the generator that runs here, if one does, as
+ * leat_tx_source() does.
+ */
+void leat_gen_mark_source(void);
+
 /* In a step: returns LEAT_AFTER, so that other jobs have their turns; elsewhere 0. */
 int leat_step_pause(void);
 

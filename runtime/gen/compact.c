@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/chan.h"
 #include "runtime/gen/compact_block.h"
 #include "runtime/registry/rcu.h"
 
@@ -154,6 +155,8 @@ void leat_compact_arena_init(struct leat_arena *arena)
 {
 	arena->rx_ops = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_compact_receiver };
 	arena->gen_set.hook.cancel = leat_compact_cancel;
+	arena->gen_set.hook.stop = leat_compact_stop;
+	arena->gen_set.hook.untold = leat_compact_untold;
 }
 
 bool leat_compact_suits(const struct leat_chan_opts *opts, size_t item_size)
@@ -249,6 +252,7 @@ static void init_block(struct compact *c, struct cold *cold, const struct leat_s
 	c->code = 0;
 	c->capacity = (uint16_t)capacity;
 	c->end_text = END_TEXT_NONE;
+	c->asked = false;
 	leat_store_rel(&c->id, leat_arena_take_ids(c->arena)); /* B2: pairs with add_block_stat() */
 }
 
@@ -302,6 +306,10 @@ int leat_compact_start(struct leat_scope *scope, const struct leat_seq *seq,
 		return rc;
 	}
 	init_block(c, cold, seq, opts->chan.capacity);
+	if (opts->source)
+		leat_ctl_set_stop_bit(ctl_of(c), LEAT_CTL_HAS_SOURCE);
+	if (arena->gen_set.stopping)
+		leat_ctl_set_stop_bit(ctl_of(c), LEAT_CTL_SCOPE_STOPS);
 	*rx = (struct leat_rx *)c;
 	place_job(arena, c);
 	return 0;

@@ -5,7 +5,7 @@
  *     compact_turn.c    the turns, and what the last one ends with
  *     compact_rx.c      the receiver's calls
  *     compact_notify.c  the place where the receiver waits, and its notifier
- *     compact_cancel.c  the walk of a cancel
+ *     compact_cancel.c  the walks of a cancel and of a stop
  *     compact_stat.c    the walk of a snapshot
  *
  * compact.h says which side may do what with which field, and which one frees the block.
@@ -25,7 +25,9 @@
  * More bits of the control word. The first side that has done with the block sets its bit, as its
  * last touch; the second finds that bit and frees the block.
  */
-enum { CTL_TURNS_DONE = 1u << 8, CTL_RX_DONE = 1u << 9 };
+enum { CTL_TURNS_DONE = 1u << 11, CTL_RX_DONE = 1u << 12 };
+/* A step has waited for an item of a receiver. */
+enum { CTL_FED = 1u << 13 };
 
 enum { MEASURE_EVERY = 32 };
 
@@ -46,6 +48,7 @@ enum end_text {
 	END_TEXT_BROKEN, /* of a next that returned a value which it must not */
 	END_TEXT_THROWN, /* of a next that was left by an exception */
 	END_TEXT_SCOPE,  /* the text of the scope's cause */
+	END_TEXT_STOP,   /* the text of the stop */
 	END_TEXT_INPUT   /* the text of its input's end, in the cold part */
 };
 
@@ -75,6 +78,7 @@ struct compact {
 	int32_t code;
 	uint16_t capacity;
 	uint8_t end_text; /* enum end_text */
+	bool asked;       /* the last next asked to be called again */
 	unsigned char slots[] __attribute__((aligned(8)));
 };
 
@@ -168,6 +172,8 @@ const char *leat_compact_text(const struct compact *c);
 
 /* What the hook of an arena's gen_set calls. */
 void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared);
+void leat_compact_stop(struct leat_scope_hook *hook);
+bool leat_compact_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
 
 /* --- compact_rx.c --- */
 

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/chan/chan.h"
 #include "runtime/gen/compact_block.h"
 #include "runtime/gen/gen.h"
 #include "runtime/registry/registry.h"
@@ -28,6 +29,8 @@ const char *leat_compact_text(const struct compact *c)
 	case END_TEXT_SCOPE:
 		leat_scope_cause(c->arena->gen_set.scope, NULL, &text);
 		break;
+	case END_TEXT_STOP:
+		return leat_scope_stop_text(c->arena->gen_set.scope);
 	case END_TEXT_INPUT:
 		text = cold_of(c)->input_text;
 		break;
@@ -55,8 +58,9 @@ static void adopt_input_end(struct compact *c, const struct leat_input_end *inpu
  * Sets cause, code and text of the end by the last value of next. Returns whether it is a failure
  * that must cancel the scope.
  */
-static bool set_outcome(struct compact *c, int rc, const struct leat_input_end *input)
+static bool set_outcome(struct compact *c, int rc, const struct leat_step *step)
 {
+	const struct leat_input_end *input = &step->input;
 	/* K1: the scope's cause before CANCELED; pairs with cancel_block() */
 	uint32_t ctl = leat_load_acq(ctl_of(c));
 	struct leat_scope *scope = c->arena->gen_set.scope;
@@ -67,6 +71,11 @@ static bool set_outcome(struct compact *c, int rc, const struct leat_input_end *
 		ctl = leat_load_acq(ctl_of(c)); /* K1: the same, of a cancel that came since */
 	}
 	c->cause = LEAT_COMPLETED;
+	if (ctl & LEAT_CTL_STOPPING && (rc == -ESHUTDOWN || (rc == 0 && step->told))) {
+		c->cause = LEAT_STOPPED;
+		c->end_text = END_TEXT_STOP;
+		return false;
+	}
 	if (rc == 0)
 		return false;
 	if (rc == -EPIPE && ctl & LEAT_CTL_RX_GONE && !(ctl & LEAT_CTL_CANCELED)) {
@@ -110,7 +119,7 @@ static void record_failed_end(struct compact *c)
 	leat_registry_add_end(end);
 }
 
-static void end_generator(struct compact *c, int rc, const struct leat_input_end *input,
+static void end_generator(struct compact *c, int rc, const struct leat_step *step,
                           bool by_receiver)
 {
 	struct leat_arena *arena = c->arena;
@@ -121,7 +130,7 @@ static void end_generator(struct compact *c, int rc, const struct leat_input_end
 	if (c->fini != NULL)
 		c->fini(c->state);
 	leat_step_drop_place(leat_step_current);
-	failed = set_outcome(c, rc, input);
+	failed = set_outcome(c, rc, step);
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	if (failed)
 		record_failed_end(c);
@@ -150,7 +159,9 @@ static int read_refusal(struct compact *c)
 
 	if (ctl & LEAT_CTL_CANCELED)
 		return -ECANCELED;
-	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
+	if (ctl & LEAT_CTL_RX_GONE)
+		return -EPIPE;
+	return leat_unlikely(ctl & LEAT_CTL_STOPPING) ? -ESHUTDOWN : 0;
 }
 
 /*
@@ -160,15 +171,19 @@ static int read_refusal(struct compact *c)
 static int make_items(struct compact *c, struct leat_step *step, uint32_t n)
 {
 	uint64_t tail = leat_load_rlx(&c->tail); /* rlx: only this side writes it */
+	bool stopped = false;
 	int rc = 1;
 
 	for (uint32_t room = 0, i = 0; i < n && rc == 1; i++) {
 		if (room == 0 && (room = (uint32_t)count_room(c)) == 0)
 			return 1;
 		rc = read_refusal(c);
-		if (rc < 0)
+		stopped = rc == -ESHUTDOWN;
+		/* one that a stop finds asleep is called once more, so that it hears of it */
+		if (rc < 0 && !(stopped && c->asked))
 			return rc;
 		rc = c->next(c->state, slot_at(c, c->put_at));
+		c->asked = rc > 1;
 		if (rc != 1)
 			break;
 		c->put_at = slot_after(c, c->put_at, 1);
@@ -182,7 +197,7 @@ static int make_items(struct compact *c, struct leat_step *step, uint32_t n)
 		c->end_text = END_TEXT_BROKEN;
 		return -EINVAL;
 	}
-	return rc;
+	return rc > 1 && stopped ? -ESHUTDOWN : rc;
 }
 
 /* A step asked to be called again later. Returns an enum leat_job_result, or -errno. */
@@ -219,6 +234,7 @@ static void begin_compact_turn(struct turn *turn, struct compact *c, bool by_rec
 	leat_step_begin(&turn->step);
 	if (cold_of(c) != NULL && cold_of(c)->await.job != NULL)
 		leat_await_resume(&cold_of(c)->await, &turn->step);
+	turn->step.ctl = ctl_of(c);
 	leat_scope_current = c->arena->gen_set.scope;
 }
 
@@ -231,7 +247,7 @@ static void end_compact_turn(struct turn *turn)
 	if (leat_unlikely(!turn->returned)) {
 		leat_step_drop_place(&turn->step);
 		turn->c->end_text = END_TEXT_THROWN;
-		end_generator(turn->c, -EINVAL, &turn->step.input, turn->by_receiver);
+		end_generator(turn->c, -EINVAL, &turn->step, turn->by_receiver);
 	}
 	leat_scope_current = turn->outer;
 	leat_step_end(&turn->step);
@@ -260,12 +276,14 @@ static int run_block_steps(struct compact *c, uint32_t n, bool measure, bool by_
 		               leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before));
 	if (rc == 1 && (rc = read_refusal(c)) == 0)
 		rc = 1;
+	if (rc == LEAT_ITEM)
+		leat_or_rlx(ctl_of(c), CTL_FED); /* rlx: a guess for leat_compact_untold() */
 	if (rc > 1) {
 		*later = await_for_step(c, &turn.step, rc);
 		rc = *later < 0 ? *later : rc;
 	}
 	if (rc <= 0)
-		end_generator(c, rc, &turn.step.input, by_receiver);
+		end_generator(c, rc, &turn.step, by_receiver);
 	return rc;
 }
 
@@ -310,7 +328,7 @@ static bool compact_job_ready(const struct leat_job *job)
 	struct compact *c = compact_of_job(job);
 
 	/* rlx: J3 orders them */
-	if (leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE))
+	if (leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_STOPPING))
 		return true;
 	/* rlx: J3 orders it */
 	return count_room(c) > 0 && (is_run_by_workers(c) || leat_load_rlx(&c->waiter) != 0);

@@ -78,6 +78,16 @@ static int run_generator(const struct gen *gen, struct leat_input_end *input)
 	return rc > 0 ? leat_gen_fail_value(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
+/* Whether a stop ended the generator, which has returned rc. */
+static bool was_stopped(struct leat_tx *out, int rc)
+{
+	const struct leat_handle *h = leat_handle_of_tx(out);
+
+	/* one that was told may have unmarked its handle since, to send what it had in hand */
+	return h->told ? rc == -ESHUTDOWN || rc == 0
+	               : rc == -ESHUTDOWN && leat_handle_is_stopped(h);
+}
+
 /* Derives the outcome from the last value. Returns whether it is a failure that must cancel the
  * scope. */
 static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc,
@@ -87,6 +97,11 @@ static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc
 	int refusal;
 
 	*outcome = (struct leat_outcome){ .known = true, .cause = LEAT_COMPLETED };
+	if (was_stopped(out, rc)) {
+		outcome->cause = LEAT_STOPPED;
+		leat_text_copy(outcome->text, leat_scope_stop_text(scope));
+		return false;
+	}
 	if (rc == 0)
 		return false;
 	if (rc == -ECANCELED)
@@ -218,6 +233,7 @@ int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 	int rc;
 
 	leat_name_copy(node->stat.name, name);
+	leat_store_rlx(&out->chan->has_generator, 1); /* rlx: leat_chan_untold() tells it a guess */
 	if (out->chan->item_size != 0)
 		node->stat.chan_id = out->chan->node.id;
 	rc = leat_scope_begin(scope);
@@ -254,6 +270,8 @@ int leat_gen_check(const struct leat_scope *scope, const struct leat_gen_opts *o
 		return -EINVAL;
 	if (opts->pool != NULL && opts->pin != 0)
 		return -EINVAL;
+	if (opts->source && leat_scope_stopping(scope))
+		return -ESHUTDOWN;
 	return leat_chan_check(&opts->chan);
 }
 
@@ -278,6 +296,8 @@ static int start_on_thread(const struct gen *what, size_t item_size,
 	                      rx != NULL ? &in : NULL);
 	if (rc < 0)
 		goto no_channel;
+	if (opts->source)
+		leat_tx_source(gen->out, true);
 	if (rx != NULL)
 		*rx = in; /* before the thread runs, which may read it */
 	rc = start_thread(gen, opts);

@@ -6,6 +6,7 @@
 #include "runtime/gen/input.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/event/wait.h"
+#include "runtime/gen/await.h"
 #include "runtime/gen/gen.h"
 #include "runtime/scope/scope.h"
 
@@ -34,7 +35,8 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 		cause = leat_scope_cause(
 			leat_waitable_scope(leat_waitable_of_rx((struct leat_rx *)(uintptr_t)in)),
 			&code, &text);
-	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED)
+	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED ||
+	         cause == LEAT_STOPPED)
 		return rc;
 	else
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;
@@ -53,7 +55,7 @@ struct input_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter at_in, at_out;
 	struct leat_waitable *in;
-	struct leat_chan *out;
+	struct leat_tx *out;
 	bool notified; /* by the input: another receiver may need that notification */
 };
 
@@ -66,12 +68,12 @@ static ssize_t input_wait_attempt(struct leat_wait_loop *w)
 {
 	const struct input_wait *wait = input_wait_of(w);
 
-	return leat_chan_refusal(wait->out) != 0 || leat_waitable_ready(wait->in) ? 0 : -EAGAIN;
+	return leat_tx_refusal(wait->out) != 0 || leat_waitable_ready(wait->in) ? 0 : -EAGAIN;
 }
 
 static void input_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
-	struct leat_scope *scopes[] = { input_wait_of(w)->out->scope,
+	struct leat_scope *scopes[] = { input_wait_of(w)->out->chan->scope,
 		                        leat_waitable_scope(input_wait_of(w)->in) };
 
 	for (int i = 0; i < 2; i++)
@@ -87,7 +89,7 @@ static void input_wait_prepare(struct leat_wait_loop *w)
 {
 	struct input_wait *wait = input_wait_of(w);
 
-	leat_event_prepare_wait(&wait->out->done, &wait->at_out);
+	leat_event_prepare_wait(&wait->out->chan->done, &wait->at_out);
 	leat_event_fence(leat_waitable_add_waiter(wait->in, &wait->at_in));
 }
 
@@ -102,7 +104,7 @@ static bool input_wait_retire(struct leat_wait_loop *w)
 {
 	struct input_wait *wait = input_wait_of(w);
 
-	leat_event_remove_waiter(&wait->out->done, &wait->at_out);
+	leat_event_remove_waiter(&wait->out->chan->done, &wait->at_out);
 	wait->notified = leat_waitable_remove_waiter(wait->in, &wait->at_in);
 	return wait->notified;
 }
@@ -128,6 +130,15 @@ static const struct leat_wait_ops input_wait_ops = {
 	.end = input_wait_end,
 };
 
+/* The generator that runs here is fed by a receiver: a stop need not reach it. */
+static void note_fed(void)
+{
+	struct leat_tx *out = leat_step_current != NULL ? leat_step_current->out : leat_gen_out;
+
+	if (out != NULL)
+		leat_store_rlx(&out->chan->fed, 1); /* rlx: leat_chan_untold() tells a guess */
+}
+
 /*
  * Returns 0, or -EDEADLK where this thread must not wait. *notified: the caller has a notification
  * to forward.
@@ -150,10 +161,12 @@ static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *notifi
 		.at_in.sleeper = &wait.loop.sleeper,
 		.at_out.sleeper = &wait.loop.sleeper,
 		.in = side,
-		.out = out->chan,
+		.out = out,
 	};
-	int rc = (int)leat_wait_for(&wait.loop);
+	int rc;
 
+	note_fed();
+	rc = (int)leat_wait_for(&wait.loop);
 	*notified = wait.notified;
 	return rc;
 }
@@ -177,7 +190,7 @@ static int receive_or_wait(struct leat_rx *in, void *item, const void **place, s
 	bool notified = false;
 
 	for (;;) {
-		int refusal = leat_chan_refusal(out->chan), rc = refusal;
+		int refusal = leat_tx_refusal(out), rc = refusal;
 
 		if (refusal == 0)
 			rc = receive_or_peek(in, item, place);
@@ -212,6 +225,9 @@ static int receive_next(void *state, void *item)
 		return leat_input_recv(state, item, leat_gen_out);
 	rc = (leat_recv)((struct leat_rx *)state, item);
 	if (rc == -EDEADLK && leat_step_current != NULL) {
+		if (leat_step_is_stopped(leat_step_current))
+			return -ESHUTDOWN;
+		note_fed();
 		leat_step_current->rx = state;
 		return LEAT_ITEM;
 	}

@@ -2,6 +2,7 @@
 #include "runtime/gen/news.h"
 #include "runtime/chan/chan.h"
 #include "runtime/event/wait.h"
+#include "runtime/gen/await.h"
 #include "runtime/gen/gen.h"
 
 void leat_news_init(struct leat_news *news)
@@ -34,7 +35,7 @@ struct news_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter at_news, at_out;
 	struct leat_news *news;
-	struct leat_chan *out; /* NULL: none */
+	struct leat_tx *out; /* NULL: none */
 };
 
 static struct news_wait *news_wait_of(struct leat_wait_loop *w)
@@ -45,7 +46,7 @@ static struct news_wait *news_wait_of(struct leat_wait_loop *w)
 static ssize_t wait_attempt(struct leat_wait_loop *w)
 {
 	const struct news_wait *wait = news_wait_of(w);
-	int refusal = wait->out != NULL ? leat_chan_refusal(wait->out) : 0;
+	int refusal = wait->out != NULL ? leat_tx_refusal(wait->out) : 0;
 
 	if (refusal != 0)
 		return refusal;
@@ -55,7 +56,7 @@ static ssize_t wait_attempt(struct leat_wait_loop *w)
 static void wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 {
 	(void)now_ns;
-	leat_scope_expire(news_wait_of(w)->out->scope);
+	leat_scope_expire(news_wait_of(w)->out->chan->scope);
 }
 
 static void wait_prepare(struct leat_wait_loop *w)
@@ -63,7 +64,7 @@ static void wait_prepare(struct leat_wait_loop *w)
 	struct news_wait *wait = news_wait_of(w);
 
 	if (wait->out != NULL)
-		leat_event_prepare_wait(&wait->out->done, &wait->at_out);
+		leat_event_prepare_wait(&wait->out->chan->done, &wait->at_out);
 	leat_event_prepare_wait(&wait->news->event, &wait->at_news);
 }
 
@@ -73,7 +74,7 @@ static bool wait_retire(struct leat_wait_loop *w)
 	struct news_wait *wait = news_wait_of(w);
 
 	if (wait->out != NULL)
-		leat_event_remove_waiter(&wait->out->done, &wait->at_out);
+		leat_event_remove_waiter(&wait->out->chan->done, &wait->at_out);
 	leat_event_remove_waiter(&wait->news->event, &wait->at_news);
 	return false;
 }
@@ -85,7 +86,7 @@ static const struct leat_wait_ops wait_ops = {
 	.retire = wait_retire,
 };
 
-static int wait_in_place(struct leat_news *news, struct leat_chan *out, int64_t deadline_ns)
+static int wait_in_place(struct leat_news *news, struct leat_tx *out, int64_t deadline_ns)
 {
 	struct news_wait wait = {
 		.loop = {
@@ -94,7 +95,7 @@ static int wait_in_place(struct leat_news *news, struct leat_chan *out, int64_t 
 			.time = LEAT_TIME_STARVED,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
-			.scopes_ns = out != NULL ? leat_scope_deadline(out->scope) : LEAT_NEVER,
+			.scopes_ns = out != NULL ? leat_scope_deadline(out->chan->scope) : LEAT_NEVER,
 			.sleeper = LEAT_SLEEPER_INIT,
 		},
 		.at_news.sleeper = &wait.loop.sleeper,
@@ -111,13 +112,14 @@ int leat_news_await(struct leat_news *news, struct leat_tx *out, int64_t deadlin
 	struct leat_step *step = out == NULL ? leat_step_current : NULL;
 
 	if (step == NULL) {
-		out = out != NULL ? out : leat_gen_out;
-		return wait_in_place(news, out != NULL ? out->chan : NULL, deadline_ns);
+		return wait_in_place(news, out != NULL ? out : leat_gen_out, deadline_ns);
 	}
 	if (leat_news_there(news))
 		return 0;
 	if (leat_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
+	if (leat_step_is_stopped(step))
+		return -ESHUTDOWN;
 	leat_step_ask(step, deadline_ns, -1, news);
 	return LEAT_READY;
 }

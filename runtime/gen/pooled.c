@@ -32,6 +32,7 @@ struct pooled {
 	struct leat_seq seq;
 	struct leat_sink sink;
 	const void *kept; /* the item that stays peeked at while its put waits, or NULL */
+	bool asked;       /* the last next asked to be called again */
 	unsigned cost, turns;
 	bool workers_only; /* as the pool's, which may be closed before the channel */
 };
@@ -60,21 +61,29 @@ static int check_step_value(struct pooled *p, const struct leat_step *step, int 
 
 static int run_seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, uint32_t *done)
 {
+	struct leat_handle *h = leat_handle_of_tx(p->out);
+	bool stopped = false;
 	void *slot;
 	int rc = MORE;
 
 	for (*done = 0; *done < n && rc == MORE; *done += rc == MORE) {
+		stopped = leat_handle_is_stopped(h);
+		/* one that a stop finds asleep is called once more, so that it hears of it */
+		h->last_call = p->asked;
 		rc = (int)leat_reserve(p->out, 1, &slot);
+		h->last_call = false;
 		if (rc == -EDEADLK)
 			return FULL;
 		if (rc < 0)
 			return rc;
 		rc = check_step_value(p, step, p->seq.next(p->seq.state, slot));
 		leat_commit(p->out, rc == 1);
+		p->asked = rc > MORE;
+		h->told |= step->told;
 		if (rc == 1)
 			step->input.rc = 0;
 	}
-	return rc;
+	return p->asked && stopped ? -ESHUTDOWN : rc;
 }
 
 /*
@@ -141,7 +150,7 @@ static int run_sink_steps(struct pooled *p, struct leat_step *step, uint32_t n, 
 	int rc = MORE;
 
 	for (*done = 0; *done < n && rc == MORE;) {
-		rc = leat_chan_refusal(p->out->chan);
+		rc = leat_tx_refusal(p->out);
 		if (rc == 0)
 			rc = put_items(p, step, n - *done, done);
 	}
@@ -163,7 +172,7 @@ static bool park_at_event(struct pooled *p, bool for_room)
 {
 	p->parked_at = for_room ? &p->out->chan->room : &p->out->chan->done;
 	leat_event_prepare_wait(p->parked_at, &p->waiter);
-	return leat_chan_refusal(p->out->chan) != 0 || (for_room && has_room(p));
+	return leat_tx_refusal(p->out) != 0 || (for_room && has_room(p));
 }
 
 static void leave_events(struct pooled *p)
@@ -274,6 +283,7 @@ static int run_pooled_steps(struct pooled *p, struct leat_step *step, uint32_t n
 
 	leat_step_begin(step);
 	leat_await_resume(&p->await, step);
+	step->out = p->out;
 	leat_scope_current = p->scope;
 	rc = p->in != NULL ? run_sink_steps(p, step, n, done) : run_seq_steps(p, step, n, done);
 	frame.returned = true;
@@ -409,6 +419,8 @@ int leat_pooled_start(struct leat_scope *scope, const struct leat_seq *seq,
 	rc = open_pooled(p, seq->item_size, opts, &in);
 	if (rc < 0)
 		return rc;
+	if (opts->source)
+		leat_tx_source(p->out, true);
 	*rx = in;
 	leat_job_start(&p->job, !p->workers_only);
 	return 0;
@@ -425,6 +437,8 @@ int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx,
 	p->sink = *sink;
 	p->in = rx;
 	rc = open_pooled(p, 0, opts, NULL);
+	if (rc == 0)
+		leat_store_rlx(&p->out->chan->fed, 1); /* rlx: leat_chan_untold() tells a guess */
 	if (rc == 0)
 		leat_job_start(&p->job, false);
 	return rc;

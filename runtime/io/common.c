@@ -15,11 +15,14 @@
 int leat_source_check(const struct leat_source *source)
 {
 	/* a seq on a thread has that thread's output; a step returns, and its pool knows */
-	const struct leat_tx *out = source->to != NULL         ? source->to->out
-	                            : leat_step_current == NULL ? leat_gen_out
-	                                                        : NULL;
-	int refusal = out != NULL ? leat_chan_refusal(out->chan) : 0;
+	struct leat_tx *out = source->to != NULL         ? source->to->out
+	                      : leat_step_current == NULL ? leat_gen_out
+	                                                  : NULL;
+	int refusal;
 
+	if (source->to == NULL)
+		leat_gen_mark_source();
+	refusal = out != NULL ? leat_tx_refusal(out) : 0;
 	if (refusal != 0)
 		return refusal;
 	if (source->until_ns != LEAT_NEVER && leat_now_ns() >= source->until_ns)
@@ -217,6 +220,7 @@ static int wait_in_seq(int fd, int64_t deadline_ns)
 {
 	int rc;
 
+	leat_gen_mark_source();
 	if (fd < 0) {
 		rc = leat_after(deadline_ns);
 		return rc == 0 ? -ETIMEDOUT : rc;
@@ -234,7 +238,7 @@ int leat_source_wait(const struct leat_source *source, int fd, int64_t deadline_
 	else
 		rc = wait_in_seq(fd, deadline_ns);
 	if (rc == LEAT_AFTER || rc == LEAT_READY || rc == 1 || rc == -ETIMEDOUT || rc == -EPIPE ||
-	    rc == -ECANCELED)
+	    rc == -ECANCELED || rc == -ESHUTDOWN)
 		return rc;
 	return leat_source_fail(source, rc, "waiting");
 }
@@ -343,6 +347,7 @@ static int run_with_sender(struct leat_tx *out, const char *name, int64_t until_
 		                      item_size == sizeof(struct leat_line)
 		                              ? "the channel's items must be struct leat_line"
 		                              : "the channel's items must be uint64_t");
+	leat_tx_source(out, true);
 	return fn(&to, opts);
 }
 

@@ -8,6 +8,9 @@
  * model says so; a spin lock is a mutex. Only runtime/os/spin.c is explored as it is, by the models
  * event_lock_*.
  *
+ * libleat-test, which tests of programs are linked with in place of libleat, replaces the functions
+ * of memory.c, sleep.c, epoll.c and thread.c: testkit/testkit.h.
+ *
  * A function that can fail returns -errno, or NULL.
  *
  * A prototype or a statement with the comment "mutate" is one that a model must miss: tools/mutate

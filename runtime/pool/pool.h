@@ -156,6 +156,13 @@ struct leat_step {
 	struct leat_step_place *place; /* NULL: none */
 	struct leat_rx *rx;
 	struct leat_step *outer;
+	/*
+	 * The generator's output: a sender, or the control word of a compact one. NULL: none, in a
+	 * last step.
+	 */
+	struct leat_tx *out;
+	uint32_t *ctl;
+	bool told; /* a call in the step has returned -ESHUTDOWN */
 	struct leat_input_end input;
 };
 extern LEAT_TLS struct leat_step *leat_step_current; /* NULL: no step is under way on this thread */
@@ -175,6 +182,9 @@ static inline void leat_step_begin(struct leat_step *step)
 	leat_step_ask(step, 0, -1, NULL);
 	step->rx = NULL;
 	step->place = NULL;
+	step->out = NULL;
+	step->ctl = NULL;
+	step->told = false;
 	step->input.rc = 0;
 	step->outer = leat_step_current;
 	leat_step_current = step;

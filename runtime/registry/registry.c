@@ -20,7 +20,7 @@ static struct leat_end *ends, **ends_tail = &ends;
 static size_t ends_count;
 static uint64_t last_sequence;
 
-static uint64_t exits[LEAT_ABANDONED + 1]; /* by relaxed additions: they order nothing */
+static uint64_t exits[LEAT_CAUSES]; /* by relaxed additions: they order nothing */
 static uint64_t causes_later, ends_lost;   /* by relaxed additions, too */
 
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory)
@@ -224,7 +224,7 @@ void leat_registry_count_later(void)
 
 void leat_registry_totals(struct leat_snapshot *snapshot)
 {
-	for (int cause = 0; cause <= LEAT_ABANDONED; cause++)
+	for (int cause = 0; cause < LEAT_CAUSES; cause++)
 		snapshot->exits[cause] = leat_load_rlx(&exits[cause]);
 	snapshot->causes_later = leat_load_rlx(&causes_later);
 	snapshot->untold = leat_load_rlx(&ends_lost);

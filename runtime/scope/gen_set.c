@@ -173,6 +173,7 @@ void leat_gen_set_leave_unlock(struct leat_gen_set *gen_set, bool ended, bool le
 		leat_spin_unlock(&gen_set->lock);
 		leat_mutex_lock(&root->lock);
 		settle_gen_set(gen_set);
+		leat_scope_check_drained(gen_set->scope);
 		leat_cond_broadcast(&root->changed);
 		leat_mutex_unlock(&root->lock);
 		let_go = true;

@@ -33,6 +33,7 @@ struct leat_gen_set {
 	bool counted; /* the tree counts this gen_set as one generator that lives */
 	/* canceled: none begins any more; orphan: its scope is closed, the last hold frees it */
 	bool canceled, orphan;
+	bool stopping; /* its scope is: those that begin find it out at once */
 };
 
 /* Returns the scope's gen_set of this key, or NULL. Only while the scope is open. */

@@ -30,13 +30,22 @@ int leat_scope_begin(struct leat_scope *scope)
 	return rc;
 }
 
-void leat_scope_end(struct leat_scope *scope)
+/* exited: leat_scope_exit() has counted it as such. */
+static void count_off(struct leat_scope *scope, bool exited)
 {
 	lock_tree(scope);
 	count_live(scope, (size_t)-1);
+	if (exited)
+		count_exited(scope, (size_t)-1);
+	leat_scope_check_drained(scope);
 	leat_cond_broadcast(&scope->root->changed);
 	unlock_tree(scope);
 	leat_scope_let_go(scope);
+}
+
+void leat_scope_end(struct leat_scope *scope)
+{
+	count_off(scope, false);
 }
 
 void leat_scope_exit(struct leat_ended *ended)
@@ -47,6 +56,8 @@ void leat_scope_exit(struct leat_ended *ended)
 	leat_mutex_lock(&root->lock);
 	ended->next = root->ended;
 	root->ended = ended;
+	count_exited(ended->scope, 1);
+	leat_scope_check_drained(ended->scope);
 	leat_cond_broadcast(&root->changed);
 	leat_mutex_unlock(&root->lock);
 }
@@ -83,7 +94,7 @@ static bool reap_one(struct leat_scope *root, const struct leat_scope *waits_for
 	*link = ended->next;
 	leat_mutex_unlock(&root->lock);
 	leat_thread_join(&ended->thread);
-	leat_scope_end(ended->scope);
+	count_off(ended->scope, true);
 	leat_os_free(ended);
 	leat_mutex_lock(&root->lock);
 	return true;
@@ -200,6 +211,7 @@ int leat_scope_close(struct leat_scope *scope)
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
 	leat_scope_close_flag(scope);
+	leat_scope_stop_end(scope);
 	leat_gen_sets_orphan(scope);
 	leat_scope_let_go(scope);
 	return rc;

@@ -40,7 +40,7 @@ void leat_scope_let_go(struct leat_scope *scope)
 		gone = scope->older;
 		if (scope->root == scope)
 			leat_cond_fini(&scope->changed);
-		leat_os_free(scope);
+		leat_scope_destroy(scope);
 	}
 }
 
@@ -110,6 +110,8 @@ static void link_below(struct leat_scope *scope, struct leat_scope *parent)
 	if (scope->older != NULL)
 		scope->older->newer = scope;
 	parent->children = scope;
+	/* rlx: the tree's lock is held; it orders what the stopper wrote */
+	leat_store_rlx(&scope->stopped_by, leat_load_rlx(&parent->stopped_by));
 	if (is_cancelled(parent)) {
 		/* rlx: the tree's lock is held */
 		keep_cause(scope, (enum leat_cause)leat_load_rlx(&parent->cause), parent->code,
@@ -131,13 +133,9 @@ struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *paren
 		opts = &defaults;
 	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
 		return NULL;
-	scope = leat_os_alloc(sizeof(*scope), 0);
+	scope = leat_scope_create(opts->name);
 	if (scope == NULL)
 		return NULL;
-	if (!leat_name_copy(scope->name, opts->name)) {
-		leat_os_free(scope);
-		return NULL;
-	}
 	scope->refs = 1;
 	scope->hooks.next = scope->hooks.prev = &scope->hooks;
 	scope->root = scope;
@@ -217,6 +215,9 @@ int leat_scope_attach(struct leat_scope *scope, struct leat_scope_hook *hook)
 		hook->next = &scope->hooks;
 		hook->prev = scope->hooks.prev;
 		hook->prev->next = scope->hooks.prev = hook;
+		/* rlx: the tree's lock is held */
+		if (leat_load_rlx(&scope->stopped_by) != NULL && hook->stop != NULL)
+			hook->stop(hook);
 	}
 	unlock_tree(scope);
 	return rc;

@@ -21,9 +21,9 @@
  * leat_rx_status() returns that outcome, or, before the generator has ended, the scope's cause.
  * leat_scope_join() returns the code.
  *
- * Hook. What a cancel must reach attaches a hook. The canceller calls the hook while it holds the
- * tree's lock. A hook may wake threads. It must not call back into the tree, nor run a function of
- * the user's.
+ * Hook. What a cancel or a stop must reach attaches a hook. The canceller, or the stopper, calls the
+ * hook while it holds the tree's lock. A hook may wake threads. It must not call back into the
+ * tree, nor run a function of the user's.
  *
  * Lock order: timers, tree, gen_set, a channel's events, a pool's queues. No thread holds a
  * channel's own lock and the tree's together.
@@ -44,6 +44,13 @@ struct leat_scope_hook {
 	 * everything behind the hook
 	 */
 	void (*cancel)(struct leat_scope_hook *hook, const void *spared);
+	/* The scope is stopping: has the sources behind the hook end. NULL: there never are any. */
+	void (*stop)(struct leat_scope_hook *hook);
+	/*
+	 * Finds a generator behind the hook that runs and that a stop does not reach, and stores
+	 * its name. Returns whether there is one. NULL: there never is.
+	 */
+	bool (*untold)(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
 };
 
 /*
@@ -56,7 +63,10 @@ struct leat_ended {
 	struct leat_thread thread;
 };
 
-/* Attaches the hook and holds the scope. Returns 0, or -ECANCELED in a cancelled scope. */
+/*
+ * Attaches the hook and holds the scope. Returns 0, or -ECANCELED in a cancelled scope. In a
+ * stopping scope it also calls the hook's stop().
+ */
 int leat_scope_attach(struct leat_scope *scope, struct leat_scope_hook *hook);
 /* Detaches and drops the hold. After it returns the hook neither runs nor will be called. */
 void leat_scope_detach(struct leat_scope *scope, struct leat_scope_hook *hook);
@@ -90,6 +100,9 @@ void leat_scope_fail(struct leat_scope *scope, int code, const char *text,
  * channel says whether it was cancelled.
  */
 void leat_scope_settle(struct leat_scope *scope); /* mutate */
+
+/* The text of the stop that this scope obeys; "" if it is not stopping. */
+const char *leat_scope_stop_text(const struct leat_scope *scope);
 
 /* The nearest deadline of the scope and of all above; LEAT_NEVER if there is none. Constant. */
 int64_t leat_scope_deadline(const struct leat_scope *scope);

@@ -83,6 +83,21 @@ int leat_timer_add(struct leat_timer *timer)
 	return rc;
 }
 
+void leat_timer_advance(struct leat_timer *timer, int64_t due_ns)
+{
+	leat_mutex_lock(&lock);
+	if (!timer->waiting || due_ns < timer->due.due_ns) {
+		if (timer->waiting)
+			stop_waiting(timer);
+		timer->due.due_ns = due_ns;
+		timer->waiting = true;
+		leat_due_add(&first, &timer->due);
+		if (timer == first_timer())
+			leat_cond_broadcast(&current->changed);
+	}
+	leat_mutex_unlock(&lock);
+}
+
 void leat_timer_remove(struct leat_timer *timer)
 {
 	struct timer_thread *last = NULL;

@@ -19,6 +19,8 @@ struct leat_timer {
 
 /* Returns 0, or -errno when no thread can be started. */
 int leat_timer_add(struct leat_timer *timer);
+/* Brings the deadline of an added timer nearer; fires it once more if it has fired. */
+void leat_timer_advance(struct leat_timer *timer, int64_t due_ns);
 /*
  * After it returns the timer is not firing and will not fire. Joins the timer thread if this was
  * the last timer.

@@ -1,10 +1,11 @@
 /*
  * runtime/scope/tree.h: struct leat_scope, which the files of this room share: scope.c (the tree,
- * its causes, its cancels), deadline.c, join.c (generators, joins, closes), gen_set.c (generators
- * that are counted together), watch.c (waits for a cancel), hook.c (functions of programs).
+ * its causes, its cancels), memory.c, deadline.c, stop.c, join.c (generators, joins, closes),
+ * gen_set.c (generators that are counted together), watch.c (waits for a cancel), hook.c (functions
+ * of programs).
  *
  * The tree's lock guards all that changes in a scope. Without it, threads read cause (and then code
- * and text), gen_sets and joiners.
+ * and text), stopped_by (and then its stop_text), gen_sets and joiners.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -36,6 +37,7 @@ struct leat_scope {
 	 * gen_set that is counted is one
 	 */
 	size_t live;
+	size_t exited;                 /* of those, the threads that have ended and are not joined */
 	uint32_t cause;                /* enum leat_cause; published by S1 */
 	struct leat_gen_set *gen_sets; /* published by S2 */
 	size_t gen_sets_below;         /* generator sets of this scope and below */
@@ -43,11 +45,23 @@ struct leat_scope {
 	int code, later_code;
 	char text[LEAT_TEXT_MAX + 1], name[LEAT_NAME_MAX + 1];
 
+	/* the scope whose stop this one obeys: itself or one above; NULL; published by S3 */
+	struct leat_scope *stopped_by;
+	struct leat_timer drain; /* of has_drain_timer */
+	bool has_drain_timer;    /* guarded by stop.c's lock */
+	bool draining;           /* the drain deadline is armed */
+	char stop_text[LEAT_TEXT_MAX + 1];
+
 	/* Of the root alone, for the whole tree. */
 	struct leat_mutex lock;
 	struct leat_cond changed;
 	struct leat_ended *ended;
-	uint32_t joiners; /* joins that wait; a leaver reads it while it holds a gen_set's lock */
+	size_t drains;    /* scopes with an armed drain deadline */
+	/*
+	 * joins that wait, and armed drain deadlines; a leaver reads it while it holds a gen_set's
+	 * lock
+	 */
+	uint32_t joiners;
 };
 
 static inline void lock_tree(const struct leat_scope *scope)
@@ -95,6 +109,22 @@ static inline void count_live(struct leat_scope *scope, size_t by)
 		scope->live += by;
 }
 
+/* Caller holds the tree's lock. */
+static inline void count_exited(struct leat_scope *scope, size_t by)
+{
+	for (; scope != NULL; scope = scope->parent)
+		scope->exited += by;
+}
+
+/* --- memory.c: libleat-test replaces it, in order to know which scopes are open --- */
+
+/*
+ * The zeroed memory of a scope that has this name. Returns NULL without memory, and for a name that
+ * is too long.
+ */
+struct leat_scope *leat_scope_create(const char *name);
+void leat_scope_destroy(struct leat_scope *scope);
+
 /* --- scope.c --- */
 
 /*
@@ -126,6 +156,17 @@ void leat_scope_count_later(struct leat_scope *scope, int code);
  * one of its own. A deadline that has passed cancels the scope. Returns 0 or -EAGAIN.
  */
 int leat_scope_set_deadline(struct leat_scope *scope, int64_t deadline_ns);
+
+/* --- stop.c --- */
+
+/*
+ * Generators of this scope were counted off: disarms the drain deadlines of this scope and of those
+ * above that have no generator any more. Caller holds the tree's lock.
+ */
+void leat_scope_check_drained(struct leat_scope *scope);
+
+/* The close's part: no drain deadline passes after it. */
+void leat_scope_stop_end(struct leat_scope *scope);
 
 /* --- gen_set.c --- */
 

@@ -7,7 +7,8 @@
 #
 # What a block is:
 #   ```c with main()           a program: it compiles against the installed copy, and exits with 0
-#   ```c without               lines of a function: they compile and link, after preamble.h
+#   ```c without               lines of a function: they compile and link, after preamble.h; lines that
+#                              name what leat/test.h declares with libleat-test
 #   indented, or ```sh         commands, one a line, which exit with 0. With "$ " before commands, the
 #                              other lines are what they print; "..." stands for any lines
 # Anything else, and what differs, has a comment above it (blocks.awk):
@@ -62,9 +63,12 @@ copy_the_tree() {
 compile() { # FILE PROGRAM
 	local flags=(-std=gnu11 -O0 -Wall -Wextra -Werror -Wno-unused-variable -fno-builtin)
 
+	local package=leat
+
+	! grep -qE '\bleat_(census|test)_' "$1" || package=leat-test
 	# Words, all of them.
 	# shellcheck disable=SC2046
-	cc "${flags[@]}" -o "$2" "$1" $(pkg-config --cflags --libs leat)
+	cc "${flags[@]}" -o "$2" "$1" $(pkg-config --cflags --libs $package)
 }
 
 program() {

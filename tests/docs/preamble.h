@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The types, functions and variables that the lines of C in the documents need. */
 #include <leat/leat.h>
+#include <leat/test.h>
 
 #include <errno.h>
 #include <inttypes.h>

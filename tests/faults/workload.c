@@ -735,8 +735,8 @@ static void run_all(void)
 unsigned workload_run(size_t part, int expected, const char *what, uint64_t n)
 {
 	uint64_t blocks = inject_blocks();
-	struct census before;
-	char words[200];
+	struct leat_census before;
+	char words[400];
 
 	now.what = what;
 	now.n = n;
@@ -745,7 +745,7 @@ unsigned workload_run(size_t part, int expected, const char *what, uint64_t n)
 	now.written = false;
 	if (truncate(json, 0) < 0 && errno != ENOENT)
 		workload_failed("the reports can be emptied", __FILE__, __LINE__);
-	census_begin(&before);
+	leat_census_take(&before);
 	workload_watch();
 	if (part == WORKLOAD_ALL)
 		run_all();
@@ -755,7 +755,7 @@ unsigned workload_run(size_t part, int expected, const char *what, uint64_t n)
 	now.runs++;
 	if (now.written)
 		check_file();
-	if (!census_end(&before, words, sizeof(words)))
+	if (leat_census_left(&before, words, sizeof(words)))
 		workload_failed(words, __FILE__, __LINE__);
 	workload_that(inject_blocks() == blocks);
 	workload_that(leat_load_acq(&now.imbalances) == 0);
@@ -788,11 +788,11 @@ static void remove_files(void)
 
 void workload_init(const char *program)
 {
-	struct census first;
+	struct leat_census first;
 	FILE *file;
 	int null;
 
-	census_begin(&first); /* may start a thread, which nothing must fail */
+	leat_census_take(&first); /* may start a thread, which nothing must fail */
 	now.program = program;
 	now.what = "before the first run";
 	now.part = "the files";

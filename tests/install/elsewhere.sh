@@ -43,7 +43,7 @@ missing=$(without urcu "$commands" | grep -vE 'unload/|/examples/' || true)
 
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 mkdir "$work/outside"
-cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$work/outside"
+cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$source/examples/testing.c" "$work/outside"
 cmake -S "$work/outside" -B "$work/outside/build" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_PREFIX_PATH="$work/prefix" \
 	>/dev/null
 missing=$(without ck "$work/outside/build/compile_commands.json")
@@ -51,4 +51,6 @@ missing=$(without ck "$work/outside/build/compile_commands.json")
 cmake --build "$work/outside/build" --target c_static --verbose >"$work/log"
 grep -q "$work/urcu/lib/liburcu-bp\." "$work/log" || { cat "$work/log"; fail "find_package: it was linked with another liburcu"; }
 "$work/outside/build/c_static" || fail "find_package: c_static fails"
+cmake --build "$work/outside/build" --target testing >/dev/null
+"$work/outside/build/testing" || fail "find_package: testing fails"
 echo "dependencies elsewhere: found by the whole build and by a program outside"

@@ -40,7 +40,7 @@ command=$(grep '"command":.*-o CMakeFiles/program\.dir' "$work/build/compile_com
 foreign=$(grep '"command":.*runtime/os/os\.c' "$work/build/compile_commands.json") || fail "no command for os.c"
 grep -q -- -DPARENTS_FLAG <<<"$foreign" || fail "the parent's flags do not reach leat"
 cmake --build "$work/build" --target help | sed -n 's/^\.\.\. \([a-zA-Z_]*\)$/\1/p' | sort >"$work/targets"
-printf '%s\n' fuzz leat_core leat_shared leat_static program soak verify |
+printf '%s\n' fuzz leat_core leat_seam leat_seam_real leat_shared leat_static leat_test leat_testkit program soak verify |
 	diff - <(grep -vxE 'all|clean|depend|edit_cache|rebuild_cache|test' "$work/targets") || fail "other targets than these"
 build_program shared
 if cmake --install "$work/build" --prefix "$work/nothing" >/dev/null && [ -e "$work/nothing" ]; then

@@ -22,10 +22,10 @@ export PKG_CONFIG_PATH=$libdir/pkgconfig
 ways=(static)
 [ ! -e "$libdir/libleat.so" ] || ways+=(shared)
 
-cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$work"
+cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$source/examples/testing.c" "$work"
 cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$work/build" --parallel 2 >/dev/null
-for program in c_shared c_static cxx_shared cxx_static; do
+for program in c_shared c_static cxx_shared cxx_static testing; do
 	"$work/build/$program" || fail "find_package: $program fails"
 	echo "find_package: $program works"
 done
@@ -50,7 +50,11 @@ done
 # shellcheck disable=SC2046
 "${CC:-cc}" -static "$work/main.c" -o "$work/c_all_static" $(pkg-config --static --cflags --libs leat)
 "$work/c_all_static" || fail "pkg-config: -static fails"
-echo "pkg-config: ${ways[*]} and -static work"
+# shellcheck disable=SC2046
+"${CC:-cc}" -std=c11 "${strict[@]}" "$work/testing.c" -o "$work/testing" $(pkg-config --cflags --libs leat-test)
+"$work/testing" || fail "pkg-config: leat-test fails"
+! ldd "$work/testing" | grep -q libleat || fail "pkg-config: leat-test links libleat, too"
+echo "pkg-config: ${ways[*]}, -static and leat-test work"
 
 # Only what the headers promise.
 if [ -e "$libdir/libleat.so" ]; then

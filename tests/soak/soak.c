@@ -547,17 +547,17 @@ static void progress(void)
 static void run_round(void)
 {
 	uint64_t random = soak.seed ^ (soak.number * UINT64_C(0xd1342543de82ef95) + 1);
-	struct census before;
-	char words[160];
+	struct leat_census before;
+	char words[400];
 
 	leat_store_rlx(&soak.ticks, 0u);
 	soak.injects = below(&random, 5) == 0;
-	census_begin(&before);
+	leat_census_take(&before);
 	if (below(&random, 16) == 0)
 		run_flow(&random);
 	else
 		run_pipelines(&random);
-	if (!census_end(&before, words, sizeof(words)))
+	if (leat_census_left(&before, words, sizeof(words)))
 		fail(words, 0);
 }
 

@@ -72,11 +72,11 @@ int main(void)
 {
 	struct leat_scope *scope;
 	pthread_t threads[RECEIVERS];
-	struct census before;
-	char words[160] = "nothing is left behind";
+	struct leat_census before;
+	char words[400];
 	bool clean;
 
-	census_begin(&before);
+	leat_census_take(&before);
 	scope = leat_scope_open(NULL, NULL);
 
 	pthread_barrier_init(&meet, NULL, RECEIVERS + 1);
@@ -88,7 +88,7 @@ int main(void)
 		pthread_join(threads[i], NULL);
 	pthread_barrier_destroy(&meet);
 	leat_scope_close(scope);
-	clean = census_end(&before, words, sizeof(words));
+	clean = leat_census_left(&before, words, sizeof(words)) == 0;
 	printf("%d rounds: missed %d, items after the end %d; %s\n", ROUNDS, missed[0] + missed[1],
 	       reopened[0] + reopened[1], words);
 	return clean && missed[0] + missed[1] + reopened[0] + reopened[1] == 0 ? 0 : 1;

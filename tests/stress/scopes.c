@@ -33,7 +33,7 @@ struct job {
 };
 
 static struct tree tree;
-static struct census before;
+static struct leat_census before;
 
 static void own(uint32_t item)
 {
@@ -141,7 +141,7 @@ static void *start_many(void *arg)
 static void check(void)
 {
 	char words[100];
-	if (!census_end(&before, words, sizeof(words)))
+	if (leat_census_left(&before, words, sizeof(words)))
 		blame(words, 0);
 	if (tree.runs != tree.starts)
 		blame("starts without a run:", (long)tree.starts - (long)tree.runs);
@@ -182,6 +182,6 @@ static uint64_t run_tree(uint64_t *random)
 
 int main(int argc, char **argv)
 {
-	census_begin(&before);
+	leat_census_take(&before);
 	return rounds_main("scopes", run_tree, "generators", argc, argv);
 }

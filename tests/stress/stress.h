@@ -468,17 +468,17 @@ static int stress_main(const struct stress *stress, int argc, char **argv)
 	int64_t end_ns = leat_now_ns() + seconds * INT64_C(1000000000);
 	uint64_t random = seed, items = 0;
 	struct stress_round *round = &stress_round;
-	struct census census;
+	struct leat_census census;
 	round->stress = stress;
 	round->seed = seed;
 	printf("%s: seed %" PRIu64 "\n", stress->name, seed);
 	fflush(stdout);
 	signal(SIGALRM, hung);
-	census_begin(&census);
+	leat_census_take(&census);
 	while (leat_now_ns() < end_ns) {
 		alarm(60);
 		run_round(round, &random);
-		if (!census_end(&census, round->fault, sizeof(round->fault)))
+		if (leat_census_left(&census, round->fault, sizeof(round->fault)))
 			round->faults++;
 		if (round->faults != 0) {
 			describe(round, "FAILED");

@@ -40,7 +40,7 @@ SIZE(struct leat_line, 24);
 SIZE(struct leat_chan_stat, 208);
 SIZE(struct leat_gen_stat, 216);
 SIZE(struct leat_pool_stat, 232);
-SIZE(struct leat_snapshot, 128);
+SIZE(struct leat_snapshot, 136);
 SIZE(struct leat_tx, 296);
 SIZE(struct leat_rx, 296);
 SIZE(struct leat_spsc, 256);

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "owned.h"
 
 #include <pthread.h>
@@ -311,7 +312,7 @@ Test(chan_close, clones_take_the_memory_of_their_own_side_s_closed_ones)
 		.kind = LEAT_MPMC, .overflow = LEAT_DROP_OLDEST, .capacity = 4 });
 	struct leat_tx *tx[10];
 	struct leat_rx *rx[10];
-	struct census first, last;
+	struct leat_census first, last;
 	uint64_t got;
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 10; i++) {
@@ -331,7 +332,7 @@ Test(chan_close, clones_take_the_memory_of_their_own_side_s_closed_ones)
 			if (round != 1)
 				leat_rx_close(rx[i]);
 		}
-		census_begin(round == 0 ? &first : &last);
+		leat_census_take(round == 0 ? &first : &last);
 	}
 	cr_expect_eq(last.blocks, first.blocks);
 	pipe_close(&pipe);
@@ -469,6 +470,7 @@ Test(chan_close, a_parents_cancel_wakes_every_call_of_every_policy)
 
 Test(chan_close, scope_deadline_wakes_parked_threads)
 {
+	clock_start();
 	for (enum op op = 0; op < OPS; op++) {
 		struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 100 * MS };
 		struct leat_scope *scope = leat_scope_open(NULL, &opts);
@@ -479,8 +481,9 @@ Test(chan_close, scope_deadline_wakes_parked_threads)
 		if (op < OP_SENDS)
 			fill(caller.tx);
 		caller_start(&caller);
+		clock_advance_past(&caller, 100 * MS);
 		cr_expect_eq(caller_join(&caller), -ECANCELED, "%s", op_names[op]);
-		cr_expect_geq(caller.done_ns, opts.deadline_ns);
+		cr_expect_eq(caller.done_ns, opts.deadline_ns);
 		cr_expect_eq(leat_scope_cause(scope, NULL, NULL), LEAT_DEADLINE);
 		leat_tx_close(caller.tx);
 		leat_rx_close(caller.rx);
@@ -491,15 +494,22 @@ Test(chan_close, scope_deadline_wakes_parked_threads)
 /* The call's own deadline is later, or the same: what wakes it is the scope's. */
 Test(chan_close, a_time_out_is_always_the_calls_own)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 300 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 	cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &rx), 0);
-	cr_expect_eq(leat_recv_until(rx, &(uint64_t){ 0 }, opts.deadline_ns - 200 * MS),
-	             -ETIMEDOUT);
-	cr_expect_eq(leat_recv_until(rx, &(uint64_t){ 0 }, opts.deadline_ns + 5000 * MS),
-	             -ECANCELED);
+	struct caller caller = { .op = OP_RECV_UNTIL,
+		                 .rx = rx,
+		                 .deadline_ns = opts.deadline_ns - 200 * MS };
+	caller_start(&caller);
+	clock_advance_past(&caller, 100 * MS);
+	cr_expect_eq(caller_join(&caller), -ETIMEDOUT);
+	caller.deadline_ns = opts.deadline_ns + 5000 * MS;
+	caller_start(&caller);
+	clock_advance_past(&caller, 200 * MS);
+	cr_expect_eq(caller_join(&caller), -ECANCELED);
 	leat_tx_close(tx);
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "census.h"
+#include "clock.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -190,6 +191,7 @@ Test(chan_wait, first_item_or_slot_wakes_every_policy_with_full_fences)
 
 Test(chan_wait, deadline_wakes_a_parked_thread)
 {
+	clock_start();
 	for_each_kind(kind) {
 		struct pipe pipe =
 			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
@@ -197,13 +199,15 @@ Test(chan_wait, deadline_wakes_a_parked_thread)
 		struct caller tx = { .op = OP_SEND_UNTIL, .tx = pipe.tx };
 		rx.deadline_ns = leat_now_ns() + 5 * MS;
 		caller_start(&rx);
+		clock_advance_past(&rx, 5 * MS);
 		cr_expect_eq(caller_join(&rx), -ETIMEDOUT);
-		cr_expect_geq(rx.done_ns, rx.deadline_ns);
+		cr_expect_eq(rx.done_ns, rx.deadline_ns);
 		fill(pipe.tx);
 		tx.deadline_ns = leat_now_ns() + 5 * MS;
 		caller_start(&tx);
+		clock_advance_past(&tx, 5 * MS);
 		cr_expect_eq(caller_join(&tx), -ETIMEDOUT);
-		cr_expect_geq(tx.done_ns, tx.deadline_ns);
+		cr_expect_eq(tx.done_ns, tx.deadline_ns);
 		pipe_close(&pipe);
 	}
 }

@@ -1,6 +1,6 @@
 /*
  * What is held against every test, whatever its suite says: at its end there is nothing that was
- * not there at its beginning (tests/census.h). The call of each test goes through here by the
+ * not there at its beginning (leat/test.h). The call of each test goes through here by the
  * linker's --wrap. (A fixture would be too late: an expectation that does not hold there, or a
  * crash, is printed by Criterion 2.4.1, and the test has passed.)
  *
@@ -17,12 +17,12 @@ static void (*test_inside)(void);
 
 static void run(void)
 {
-	struct census before;
-	char words[160];
+	struct leat_census before;
+	char words[500];
 
-	census_begin(&before);
+	leat_census_take(&before);
 	test_inside();
-	cr_expect(census_end(&before, words, sizeof(words)), "%s", words);
+	cr_expect_eq(leat_census_left(&before, words, sizeof(words)), 0, "%s", words);
 }
 
 void __wrap_criterion_internal_test_main(void (*test)(void))

@@ -71,10 +71,10 @@ Test(gen, bad_arguments_are_refused)
 	cr_expect_eq(
 		gen_answer(scope, follow_plan, 8, &(struct leat_gen_opts){ .chan.reserved[6] = 1 }),
 		-EINVAL);
-	for (int i = 0; i < 8; i++) {
+	for (size_t i = 0; i < COUNT(((struct leat_gen_opts *)0)->reserved); i++) {
 		struct leat_gen_opts opts = { 0 };
 		opts.reserved[i] = 1;
-		cr_expect_eq(gen_answer(scope, follow_plan, 8, &opts), -EINVAL, "reserved[%d]", i);
+		cr_expect_eq(gen_answer(scope, follow_plan, 8, &opts), -EINVAL, "reserved[%zu]", i);
 	}
 	int rc = gen_answer(scope, follow_plan, SIZE_MAX, NULL);
 	cr_expect(rc == -EINVAL || rc == -ENOMEM, "%d", rc);

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "plan.h"
 
 #include "runtime/scope/scope.h"
@@ -129,7 +130,7 @@ Test(gen_end, clones_of_out_belong_to_the_function)
  */
 Test(gen_end, waiting_on_a_channel_left_alone_past_its_scopes_deadline_ends)
 {
-	/* after the failure, however slow that is */
+	clock_start();
 	struct leat_scope_opts scope_opts = { .deadline_ns = leat_now_ns() + 1000 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &scope_opts);
 	struct plan plan = { .answer = -EIO, .reserves = true };
@@ -138,6 +139,7 @@ Test(gen_end, waiting_on_a_channel_left_alone_past_its_scopes_deadline_ends)
 	cr_assert_eq(leat_gen(scope, leave_a_clone, &plan, 8, &opts, &caller.rx), 0);
 	cr_expect_eq(leat_scope_join(scope), -EIO);
 	caller_start(&caller);
+	clock_advance_past(&caller, 1000 * MS);
 	cr_expect_eq(caller_join(&caller), -ECANCELED, "the deadline is somebody else's cancel");
 	expect_status(caller.rx, LEAT_FAILED, -EIO, NULL);
 	leat_tx_close(plan.clone);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "braid.h"
+#include "clock.h"
 
 #include <leat/gen.h>
 #include <signal.h>
@@ -258,6 +259,7 @@ Test(merge, its_deadline_ends_the_wait)
 
 Test(merge, the_deadline_of_a_scope_ends_its_lanes)
 {
+	clock_start();
 	struct braid *b = braid_open(NULL);
 	uint64_t item;
 	void *tag;
@@ -269,6 +271,8 @@ Test(merge, the_deadline_of_a_scope_ends_its_lanes)
 		struct leat_rx *rx;
 		cr_assert_eq(leat_chan_open(soon, sizeof(item), NULL, &tx, &rx), 0);
 		cr_assert_eq(leat_merge_add(b->merge, rx, soon), 0);
+		cr_expect_eq(leat_merge_recv_until(b->merge, &item, &tag, 0), -ETIMEDOUT);
+		clock_advance(100 * MS);
 		cr_expect_eq(leat_merge_recv(b->merge, &item, &tag), -ECANCELED);
 		cr_expect_eq(tag, soon);
 		leat_tx_close(tx);

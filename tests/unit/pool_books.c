@@ -139,7 +139,7 @@ Test(pool_books, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
 	struct leat_diag *diag;
 	struct numbers n[3] = { { .end = 2 }, { .end = 1 }, { .end = 1 } };
 	struct leat_rx *old, *rx;
-	struct census before, after;
+	struct leat_census before, after;
 	uint64_t got;
 	struct leat_pool *pool =
 		leat_pool_open(&(struct leat_pool_opts){ .workers = 1, .workers_only = true });
@@ -149,9 +149,9 @@ Test(pool_books, receivers_that_outlive_it_are_not_in_the_next_one_s_books)
 
 	for (int i = 0; i < 2; i++) {
 		pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
-		census_begin(&before);
+		leat_census_take(&before);
 		rx = start_on(pool, scope, (struct leat_chan_opts){ .capacity = 4 }, &n[1 + i]);
-		census_begin(&after);
+		leat_census_take(&after);
 		cr_expect_eq(after.blocks > before.blocks, i == 0,
 		             "a new crowd for the first, and one of the two for the second");
 		if (i == 0) {

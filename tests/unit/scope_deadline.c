@@ -4,9 +4,21 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "runner.h"
 
 TestSuite(scope_deadline, .timeout = 600);
+
+/* As run_until_cancelled(), but asleep: the manual clock waits for a thread that is not. */
+static int sleep_until_cancelled(struct leat_tx *out, void *arg)
+{
+	struct runner *runner = arg;
+	leat_add_acqrel(&runner->started, 1u);
+	while (leat_tx_wait(out, -1, 0, LEAT_NEVER) != -ECANCELED)
+		;
+	leat_add_acqrel(&runner->ended, 1u);
+	return runner->answer;
+}
 
 Test(scope_deadline, a_deadline_in_the_past_opens_a_cancelled_scope)
 {
@@ -46,23 +58,32 @@ Test(scope_deadline, a_deadline_that_is_far_away_is_forgotten_at_close)
 
 Test(scope_deadline, a_deadline_cancels_generators)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct runner runner = { .answer = -ECANCELED };
-	start(scope, run_until_cancelled, &runner);
+	start(scope, sleep_until_cancelled, &runner);
+	clock_advance(200 * MS - 1);
+	expect_cause(scope, LEAT_RUNNING, 0, NULL);
+	clock_advance(1);
+	expect_cause(scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_join(scope), -ETIMEDOUT);
-	cr_expect_geq(leat_now_ns(), opts.deadline_ns);
 	expect_cause(scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
 }
 
 Test(scope_deadline, a_deadline_is_inherited)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *root = leat_scope_open(NULL, &opts),
 			  *child = leat_scope_open(root, NULL);
 	struct runner runner = { .answer = -ECANCELED };
-	start(child, run_until_cancelled, &runner);
+	start(child, sleep_until_cancelled, &runner);
+	clock_advance(200 * MS - 1);
+	expect_cause(root, LEAT_RUNNING, 0, NULL);
+	clock_advance(1);
+	expect_cause(root, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_join(root), -ETIMEDOUT);
 	expect_cause(child, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_close(child), -ETIMEDOUT);
@@ -71,12 +92,17 @@ Test(scope_deadline, a_deadline_is_inherited)
 
 Test(scope_deadline, an_earlier_deadline_below_leaves_the_parent_running)
 {
+	clock_start();
 	struct leat_scope_opts outer = { .deadline_ns = leat_now_ns() + 3600000 * MS },
 			       inner = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *root = leat_scope_open(NULL, &outer),
 			  *child = leat_scope_open(root, &inner);
 	struct runner runner = { .answer = -ECANCELED };
-	start(child, run_until_cancelled, &runner);
+	start(child, sleep_until_cancelled, &runner);
+	clock_advance(200 * MS - 1);
+	expect_cause(child, LEAT_RUNNING, 0, NULL);
+	clock_advance(1);
+	expect_cause(child, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_join(child), -ETIMEDOUT);
 	expect_cause(root, LEAT_RUNNING, 0, NULL);
 	cr_expect_eq(leat_scope_close(child), -ETIMEDOUT);
@@ -85,12 +111,17 @@ Test(scope_deadline, an_earlier_deadline_below_leaves_the_parent_running)
 
 Test(scope_deadline, an_earlier_deadline_above_comes_first)
 {
+	clock_start();
 	struct leat_scope_opts outer = { .deadline_ns = leat_now_ns() + 200 * MS },
 			       inner = { .deadline_ns = leat_now_ns() + 3600000 * MS };
 	struct leat_scope *root = leat_scope_open(NULL, &outer),
 			  *child = leat_scope_open(root, &inner);
 	struct runner runner = { .answer = -ECANCELED };
-	start(child, run_until_cancelled, &runner);
+	start(child, sleep_until_cancelled, &runner);
+	clock_advance(200 * MS - 1);
+	expect_cause(child, LEAT_RUNNING, 0, NULL);
+	clock_advance(1);
+	expect_cause(child, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_join(child), -ETIMEDOUT);
 	expect_cause(child, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_close(child), -ETIMEDOUT);
@@ -99,6 +130,7 @@ Test(scope_deadline, an_earlier_deadline_above_comes_first)
 
 Test(scope_deadline, deadlines_fire_in_their_own_order)
 {
+	clock_start();
 	struct leat_scope *scopes[8];
 	struct runner runners[8] = { 0 };
 	int64_t deadlines_ns[8], now_ns = leat_now_ns();
@@ -107,14 +139,18 @@ Test(scope_deadline, deadlines_fire_in_their_own_order)
 		scopes[i] = leat_scope_open(
 			NULL, &(struct leat_scope_opts){ .deadline_ns = deadlines_ns[i] });
 		runners[i].answer = -ECANCELED;
-		cr_assert_eq(leat_gen(scopes[i], run_until_cancelled, &runners[i], 0, NULL, NULL),
+		cr_assert_eq(leat_gen(scopes[i], sleep_until_cancelled, &runners[i], 0, NULL, NULL),
 		             0);
 	}
-	for (int i = 0; i < 8; i++) {
-		cr_expect_eq(leat_scope_join(scopes[i]), -ETIMEDOUT);
-		cr_expect_geq(leat_now_ns(), deadlines_ns[i]);
-		cr_expect_eq(leat_scope_close(scopes[i]), -ETIMEDOUT);
+	for (int k = 0; k < 8; k++) {
+		clock_advance(now_ns + (200 + k * 20) * MS - leat_now_ns());
+		for (int i = 0; i < 8; i++)
+			cr_expect_eq(leat_scope_cause(scopes[i], NULL, NULL),
+			             deadlines_ns[i] <= leat_now_ns() ? LEAT_DEADLINE
+			                                              : LEAT_RUNNING);
 	}
+	for (int i = 0; i < 8; i++)
+		cr_expect_eq(leat_scope_close(scopes[i]), -ETIMEDOUT);
 }
 
 /*
@@ -138,6 +174,7 @@ static int fired_in_order(struct leat_scope *const scopes[], int n, int64_t base
 
 Test(scope_deadline, many_fire_in_their_own_order_beside_those_that_are_closed)
 {
+	clock_start();
 	enum { MANY = 2000 };
 	static const int steps[] = { 1, MANY - 1, 777 }; /* ranks rise, fall, go about */
 	for (size_t k = 0; k < COUNT(steps); k++) {
@@ -156,11 +193,13 @@ Test(scope_deadline, many_fire_in_their_own_order_beside_those_that_are_closed)
 			leat_scope_close(scopes[rank]);
 			scopes[rank] = NULL;
 		}
-		/* else some were due when they were opened, before others could fire */
-		bool in_time = leat_now_ns() < base_ns;
-		while (fired < open && leat_now_ns() < base_ns + PATIENCE_NS) {
-			fired = fired_in_order(scopes, MANY, base_ns, apart_ns);
-			cr_assert(fired >= 0 || !in_time, "step %d", steps[k]);
+		clock_advance(base_ns - 1 - leat_now_ns());
+		cr_expect_eq(fired_in_order(scopes, MANY, base_ns, apart_ns), 0);
+		for (int rank = 0; rank <= MANY; rank += 10) {
+			int more = fired_in_order(scopes, MANY, base_ns, apart_ns);
+			cr_assert(more >= fired, "step %d", steps[k]);
+			fired = more;
+			clock_advance(10 * apart_ns);
 		}
 		cr_expect_eq(fired, open, "step %d", steps[k]);
 		for (int rank = 0; rank < MANY; rank++)
@@ -170,13 +209,18 @@ Test(scope_deadline, many_fire_in_their_own_order_beside_those_that_are_closed)
 
 Test(scope_deadline, an_earlier_deadline_opened_later_fires_first)
 {
+	clock_start();
 	struct leat_scope_opts late = { .deadline_ns = leat_now_ns() + 3600000 * MS };
 	struct leat_scope *far_scope = leat_scope_open(NULL, &late);
 	struct leat_scope_opts soon = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *near_scope = leat_scope_open(NULL, &soon);
 	struct runner runner = { .answer = -ECANCELED };
-	start(near_scope, run_until_cancelled, &runner);
+	start(near_scope, sleep_until_cancelled, &runner);
 	cr_expect_eq(leat_scope_close(far_scope), 0);
+	clock_advance(200 * MS - 1);
+	expect_cause(near_scope, LEAT_RUNNING, 0, NULL);
+	clock_advance(1);
+	expect_cause(near_scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_join(near_scope), -ETIMEDOUT);
 	cr_expect_eq(leat_scope_close(near_scope), -ETIMEDOUT);
 }
@@ -184,14 +228,13 @@ Test(scope_deadline, an_earlier_deadline_opened_later_fires_first)
 /* Nobody waits in them who would look at the clock. */
 Test(scope_deadline, an_earlier_deadline_is_heard_of_while_a_far_one_is_slept_for)
 {
+	clock_start();
 	struct leat_scope_opts late = { .deadline_ns = leat_now_ns() + 3600000 * MS };
 	struct leat_scope *far_scope = leat_scope_open(NULL, &late);
 	for (int i = 0; i < 10; i++) {
 		struct leat_scope_opts soon = { .deadline_ns = leat_now_ns() + 5 * MS };
 		struct leat_scope *scope = leat_scope_open(NULL, &soon);
-		while (leat_scope_cause(scope, NULL, NULL) == LEAT_RUNNING &&
-		       leat_now_ns() < soon.deadline_ns + PATIENCE_NS)
-			sched_yield();
+		clock_advance(5 * MS);
 		expect_cause(scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 		cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
 	}
@@ -200,12 +243,12 @@ Test(scope_deadline, an_earlier_deadline_is_heard_of_while_a_far_one_is_slept_fo
 
 Test(scope_deadline, a_cancel_before_the_deadline_wins)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 50 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	leat_scope_cancel(scope, -EIO, "sooner");
 	enum leat_cause cause = leat_scope_cause(scope, NULL, NULL);
-	while (leat_now_ns() < opts.deadline_ns + 2 * MS)
-		sched_yield();
+	clock_advance(52 * MS);
 	cr_expect_eq(leat_scope_cause(scope, NULL, NULL), cause);
 	expect_cause(scope, LEAT_FAILED, -EIO, "sooner");
 	cr_expect_eq(leat_scope_close(scope), -EIO);
@@ -248,7 +291,7 @@ Test(scope_deadline, deadlines_come_and_go_in_several_threads, .timeout = 600)
 		pthread_join(openers[i].thread, NULL);
 		cr_expect_eq(openers[i].wrong, 0);
 	}
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct runner runner = { .answer = -ECANCELED };
 	start(scope, run_until_cancelled, &runner);
@@ -260,13 +303,13 @@ Test(scope_deadline, deadlines_come_and_go_in_several_threads, .timeout = 600)
 /* Calls about to wait look for themselves: also on a channel where there is nothing to wake. */
 Test(scope_deadline, a_wait_after_the_deadline_sees_it)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 200 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 	cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &rx), 0);
-	while (leat_now_ns() <= opts.deadline_ns)
-		;
+	clock_advance(200 * MS);
 	cr_expect_eq(leat_recv(rx, &(uint64_t){ 0 }), -ECANCELED);
 	expect_cause(scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	leat_tx_close(tx);

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "census.h"
+#include "clock.h"
 
 #include <fcntl.h>
 #include <leat/diag.h>
@@ -474,6 +475,7 @@ Test(select, its_deadline_ends_it)
 
 Test(select, the_deadline_of_a_scope_ends_it)
 {
+	clock_start();
 	for_each_wait(wait) {
 		struct bundle b = bundle_open(&(struct leat_chan_opts){ .recv_wait = wait });
 		struct leat_scope *soon = leat_scope_open(
@@ -488,6 +490,8 @@ Test(select, the_deadline_of_a_scope_ends_it)
 		             0);
 		struct leat_case cases[] = { LEAT_CASE_RECV(b.rx[0], &item),
 			                     LEAT_CASE_RECV(rx, &item) };
+		cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
+		clock_advance(100 * MS);
 		cr_expect_eq(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_CHANCE), 1);
 		cr_expect_eq(cases[1].answer, -ECANCELED);
 		leat_tx_close(tx);

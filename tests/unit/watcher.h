@@ -28,7 +28,7 @@ struct watcher {
 	uint32_t running_seen;    /* generators by that name that ran */
 	struct leat_gen_stat gen; /* its end */
 	uint32_t gen_ends;
-	uint64_t exits[LEAT_ABANDONED + 1], causes_later, untold;
+	uint64_t exits[LEAT_CAUSES], causes_later, untold;
 	uint64_t most_blocked_ns[2]; /* receivers, senders */
 	uint32_t blocked_enough;
 	struct leat_diag *diag;

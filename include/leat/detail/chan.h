@@ -59,7 +59,8 @@ static inline int leat_detail_send_turns(struct leat_tx *tx, const void *item, s
 {
 	/* rlx: a call that began before the end may miss it */
 	if (leat_unlikely(leat_load_rlx(tx->ctl) &
-	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED)) ||
+	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
+	                   LEAT_CTL_STOPPING)) ||
 	    leat_unlikely(!leat_mpmc_push(tx->mpmc, &tx->cursor, item, size)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	/* C1: turn before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
@@ -100,7 +101,8 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 		if (leat_unlikely(leat_spsc_is_disabled(&tx->spsc) || !leat_spsc_extend_limit(&tx->spsc)))
 			return leat_detail_send_wait(tx, item, size, deadline_ns);
 	}
-	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE)))
+	if (leat_unlikely(leat_load_rlx(ctl) &
+	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_STOPPING)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	leat_spsc_push(&tx->spsc, item, size);
 	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */

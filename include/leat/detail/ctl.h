@@ -10,8 +10,8 @@
  * The control word of a channel. Every send and receive reads it; it is written only when something
  * ends or a thread parks.
  *
- * CANCELED, RX_GONE, TX_GONE, TX_FAILED: a call that begins after the bit was set must read it; a
- * call that began before may miss it. RX_PARKED, TX_PARKED: a thread that publishes must not miss
+ * CANCELED, RX_GONE, TX_GONE, TX_FAILED, STOPPING: a call that begins after the bit was set must
+ * read it; a call that began before may miss it. RX_PARKED, TX_PARKED: a thread that publishes must not miss
  * the bit (edges C1 and C2); reading it set when no thread is parked costs a call that notifies no
  * waiter.
  */
@@ -25,6 +25,8 @@ enum {
 	LEAT_CTL_FENCED = 1u << 6,    /* each publish executes a full fence; constant after open */
 	/* its generator failed: senders get -ECANCELED, receivers take what is left and get 0 */
 	LEAT_CTL_TX_FAILED = 1u << 7,
+	/* its scope is stopping and one of its senders is a source: the slow path knows which */
+	LEAT_CTL_STOPPING = 1u << 8,
 	/* the receiver is no channel's handle: it has a table of functions; constant */
 	LEAT_CTL_RX_OPS = 1u << 30
 };

@@ -18,8 +18,11 @@
  * Where a batch is of one item, or a few, gcc sees that the wider copies would go beyond it, and
  * not always that those are never reached.
  */
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Warray-bounds"
+#pragma GCC diagnostic ignored "-Wstringop-overread"
+#endif
 
 /* Copies less than a line, without a call: in two pieces that may overlap. */
 LEAT_RING_INLINE void leat_spsc_copy_part(void *to, const void *from, size_t bytes, size_t size)
@@ -40,7 +43,9 @@ LEAT_RING_INLINE void leat_spsc_copy_part(void *to, const void *from, size_t byt
 		memcpy(t + bytes - 8, f + bytes - 8, 8);
 	}
 }
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
+#endif
 
 /* Where a batch has left a side: somewhere in this line, which ends at run_end. */
 LEAT_RING_INLINE void leat_spsc_set_line(struct leat_spsc_cursor *side, unsigned char *line,

@@ -1,0 +1,63 @@
+/*
+ * Sources: the senders of a channel that end when its scope is stopped.
+ *
+ * Two bits of the control word, one of the stopper's and one of the handle's, in either order; the
+ * second of them sets LEAT_CTL_STOPPING too, in the same swap. So a send's fast path has one bit to
+ * test, and where no sender is a source a stop leaves that fast path alone.
+ *
+ *     S4  the stopper sets SCOPE_STOPS, or   ->  a send on a source, or a wait of its generator,
+ *         leat_tx_source() HAS_SOURCE            loads ctl: what was done before the stop is seen
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/chan/chan.h"
+
+bool leat_ctl_set_stop_bit(uint32_t *ctl, uint32_t bit)
+{
+	const uint32_t both = LEAT_CTL_SCOPE_STOPS | LEAT_CTL_HAS_SOURCE;
+	uint32_t old = leat_load_rlx(ctl), new; /* rlx: the swap decides */
+
+	do {
+		new = old | bit;
+		if ((new & both) == both)
+			new |= LEAT_CTL_STOPPING;
+		/* S4: what was done before the stop; pairs with leat_handle_is_stopped() */
+	} while (new != old && !leat_cas_acqrel(ctl, &old, new));
+	return (new & ~old & LEAT_CTL_STOPPING) != 0;
+}
+
+void leat_chan_stop(struct leat_scope_hook *hook)
+{
+	struct leat_chan *chan = leat_container_of(hook, struct leat_chan, hook);
+
+	if (!leat_ctl_set_stop_bit(&chan->ctl, LEAT_CTL_SCOPE_STOPS))
+		return;
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+}
+
+void leat_tx_source(struct leat_tx *tx, bool on)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+
+	if (h == NULL)
+		return;
+	leat_handle_check(h, "leat_tx_source");
+	leat_store_rlx(&h->source, on); /* rlx: this thread, or one that it gives the handle to */
+	if (on)
+		leat_ctl_set_stop_bit(&leat_chan_of(h)->ctl, LEAT_CTL_HAS_SOURCE);
+}
+
+bool leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1])
+{
+	struct leat_chan *chan = leat_container_of(hook, struct leat_chan, hook);
+	/* rlx: a figure of speech: what is found wrong here is only named wrong */
+	uint32_t ctl = leat_load_rlx(&chan->ctl);
+
+	if (!leat_load_rlx(&chan->has_generator) || ctl & LEAT_CTL_TX_GONE || /* rlx: the same */
+	    leat_load_rlx(&chan->first_tx.source) || /* rlx: the same */
+	    leat_load_rlx(&chan->fed)) /* rlx: the same */
+		return false;
+	leat_name_copy(name, chan->name[0] != '\0' ? chan->name : "(no name)");
+	return true;
+}
