@@ -232,9 +232,9 @@ static void begin_compact_turn(struct turn *turn, struct compact *c, bool by_rec
 	turn->returned = false;
 	turn->outer = leat_scope_current;
 	leat_step_begin(&turn->step);
+	turn->step.ctl = ctl_of(c);
 	if (cold_of(c) != NULL && cold_of(c)->await.job != NULL)
 		leat_await_resume(&cold_of(c)->await, &turn->step);
-	turn->step.ctl = ctl_of(c);
 	leat_scope_current = c->arena->gen_set.scope;
 }
 

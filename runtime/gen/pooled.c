@@ -282,8 +282,8 @@ static int run_pooled_steps(struct pooled *p, struct leat_step *step, uint32_t n
 	int rc;
 
 	leat_step_begin(step);
-	leat_await_resume(&p->await, step);
 	step->out = p->out;
+	leat_await_resume(&p->await, step);
 	leat_scope_current = p->scope;
 	rc = p->in != NULL ? run_sink_steps(p, step, n, done) : run_seq_steps(p, step, n, done);
 	frame.returned = true;

@@ -181,10 +181,10 @@ static inline void leat_step_begin(struct leat_step *step)
 {
 	leat_step_ask(step, 0, -1, NULL);
 	step->rx = NULL;
-	step->place = NULL;
 	step->out = NULL;
 	step->ctl = NULL;
 	step->told = false;
+	step->place = NULL;
 	step->input.rc = 0;
 	step->outer = leat_step_current;
 	leat_step_current = step;

@@ -210,8 +210,8 @@ int leat_scope_close(struct leat_scope *scope)
 	leat_hooks_close(scope);
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);
-	leat_scope_close_flag(scope);
 	leat_scope_stop_end(scope);
+	leat_scope_close_flag(scope);
 	leat_gen_sets_orphan(scope);
 	leat_scope_let_go(scope);
 	return rc;
