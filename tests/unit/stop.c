@@ -438,6 +438,25 @@ Test(stop, pipeline_drains_to_its_sink)
 	}
 }
 
+/* Only the source has been stopped: what is behind it has completed. */
+Test(stop, stage_behind_a_source_completes)
+{
+	for (enum where where = ON_THREAD; where < WHERES; where++) {
+		struct setting s = set_up(where, 4);
+		struct ticks ticks = { .quick = UINT64_MAX };
+		struct leat_rx *rx;
+		cr_assert_eq(leat_gen_seq(s.scope, seq_of(&ticks), &s.opts, &rx), 0);
+		s.opts.source = false;
+		cr_assert_eq(leat_gen_seq(s.scope, leat_seq_from_rx(rx), &s.opts, &rx), 0);
+		cr_expect_eq(leat_scope_stop(s.scope, in_an_hour(), "enough"), 0);
+		cr_expect_eq(receive_all(rx), ticks.n);
+		expect_status(rx, LEAT_COMPLETED, 0, "");
+		cr_expect_eq(leat_scope_join(s.scope), 0);
+		leat_rx_close(rx);
+		tear_down(&s, 0);
+	}
+}
+
 /* --- tasks --- */
 
 static int wait_for_ever(struct leat_tx *out, void *arg)
