@@ -132,7 +132,12 @@ struct leat_gen_opts {
 	struct leat_pool *pool;
 	/* what it sends begins with it, and not with an input: a stop of the scope ends it */
 	bool source;
-	uint64_t reserved[7];
+	/*
+	 * of leat_gen() alone (a seq and a sink have their own): called once with arg after the
+	 * function, before a receiver can see the end or a join can return; may be NULL
+	 */
+	void (*fini)(void *arg);
+	uint64_t reserved[6];
 };
 
 /*

@@ -22,6 +22,7 @@ struct gen {
 	struct leat_tx *out;
 	leat_gen_fn *fn; /* NULL: a seq, or a sink */
 	void *arg;
+	void (*fini)(void *arg); /* of arg, or NULL */
 	struct leat_seq seq;
 	struct leat_rx *in; /* a sink's, else NULL */
 	struct leat_sink sink;
@@ -75,6 +76,8 @@ static int run_generator(const struct gen *gen, struct leat_input_end *input)
 		return rc;
 	}
 	rc = gen->fn(gen->out, gen->arg);
+	if (gen->fini != NULL)
+		gen->fini(gen->arg);
 	return rc > 0 ? leat_gen_fail_value(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
@@ -291,6 +294,7 @@ static int start_on_thread(const struct gen *what, size_t item_size,
 	gen->scope = what->scope;
 	gen->fn = what->fn;
 	gen->arg = what->arg;
+	gen->fini = what->fini;
 	gen->seq = what->seq;
 	gen->in = what->in;
 	gen->sink = what->sink;
@@ -329,6 +333,7 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 		opts = &defaults;
 	if (fn == NULL || (item_size == 0) != (rx == NULL))
 		return -EINVAL;
+	what.fini = opts->fini;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
 		rc = -ENOTSUP; /* a function that waits needs a thread */
@@ -348,7 +353,7 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 		return -ELIBBAD;
 	if (opts == NULL)
 		opts = &defaults;
-	if (seq.next == NULL || seq.item_size == 0 || rx == NULL)
+	if (seq.next == NULL || seq.item_size == 0 || rx == NULL || opts->fini != NULL)
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
