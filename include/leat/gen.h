@@ -200,6 +200,15 @@ LEAT_API int leat_after(int64_t deadline_ns);
 LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
 
 /*
+ * Gives a failure its text where there is no `out` for leat_tx_fail(): in the innermost next, put
+ * or generator's function that runs on this thread, which then does `return leat_fail(-EIO, "disk
+ * gone");`. Returns code; -EINVAL for one that is not negative. The text is copied. It is dropped
+ * if the function goes on, or returns another code; also where a seq is pulled and no generator
+ * runs. A stage that takes its input's failure over by leat_seq_from_rx() takes the text over too.
+ */
+LEAT_API int leat_fail(int code, const char *text);
+
+/*
  * Makes a seq of a receiver: its next receives. The seq owns the receiver: its fini closes it,
  * which stops the generator that sends to it. A NULL rx gives a seq whose next is NULL.
  *
