@@ -6,6 +6,8 @@
  */
 #include "plan.h"
 
+#include <leat/diag.h>
+#include <leat/test.h>
 #include <signal.h>
 
 TestSuite(stop_signals, .timeout = 600);
@@ -192,4 +194,63 @@ Test(stop_signals, no_descriptor)
 	cr_expect_not(is_blocked(SIGTERM));
 	cr_expect_eq(leat_scope_stop_on_signals(scope, set, 0), 0);
 	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+/* The time to drain begins at the signal, and goes by the library's clock. */
+Test(stop_signals, time_to_drain_begins_at_the_signal)
+{
+	cr_assert_eq(leat_test_clock_start(), 0);
+	struct leat_scope *scope = scope_open();
+	struct source source = { .stays = true };
+	struct leat_rx *rx;
+	cr_assert_eq(leat_scope_stop_on_signals(scope, signal_set(SIGTERM, SIGINT), 5000 * MS), 0);
+	rx = start_source(scope, &source);
+	cr_expect_eq(leat_test_clock_advance(60000 * MS), 0);
+	cr_expect_not(leat_scope_stopping(scope));
+	kill(getpid(), SIGTERM);
+	cr_assert(await_word(&source.stopped, 1));
+	cr_expect_eq(leat_test_clock_advance(4999 * MS), 0);
+	cr_expect_eq(leat_scope_cause(scope, NULL, NULL), LEAT_RUNNING);
+	cr_expect_eq(leat_test_clock_advance(1 * MS), 0);
+	cr_expect_eq(leat_scope_cause(scope, NULL, NULL), LEAT_DEADLINE);
+	cr_expect_eq(leat_scope_join(scope), -ETIMEDOUT);
+	leat_rx_close(rx);
+	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
+}
+
+static bool file_has(const char *path, const char *text)
+{
+	static char content[1 << 20];
+	FILE *file = fopen(path, "r");
+	cr_assert_not_null(file);
+	content[fread(content, 1, sizeof(content) - 1, file)] = '\0';
+	fclose(file);
+	return strstr(content, text) != NULL;
+}
+
+Test(stop_signals, diagnostics_name_the_cause)
+{
+	char json[] = "/tmp/leat-stop-XXXXXX", prom[sizeof(json) + 5];
+	int fd = mkstemp(json);
+	struct leat_diag_opts opts = { .json_path = json, .prometheus_path = prom };
+	struct leat_scope *scope = scope_open();
+	struct source source = { 0 };
+	struct leat_rx *rx;
+	cr_assert(fd >= 0);
+	close(fd);
+	snprintf(prom, sizeof(prom), "%s.prom", json);
+	struct leat_diag *diag = leat_diag_start(&opts);
+	cr_assert_not_null(diag);
+	cr_assert_eq(leat_scope_stop_on_signals(scope, signal_set(SIGTERM, SIGINT), LEAT_NEVER), 0);
+	rx = start_source(scope, &source);
+	kill(getpid(), SIGTERM);
+	cr_expect_eq(leat_scope_join(scope), 0);
+	leat_rx_close(rx);
+	cr_expect_eq(leat_scope_close(scope), 0);
+	cr_expect_eq(leat_diag_stop(diag), 0);
+	cr_expect(file_has(json, "\"cause\":\"stopped\",\"code\":0,\"text\":\"SIGTERM\""));
+	cr_expect(file_has(json, "\"stopped\":1"));
+	cr_expect(file_has(prom, "leat_generators_ended_total{cause=\"stopped\"} 1"));
+	unlink(json);
+	unlink(prom);
 }
