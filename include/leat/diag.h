@@ -47,8 +47,8 @@ LEAT_BEGIN_DECLS
  */
 LEAT_API const char *leat_drop_name(enum leat_drop reason);
 /*
- * "running", "completed", "canceled", "deadline", "failed", "abandoned"; "unknown" for another
- * value. The string is static.
+ * "running", "completed", "canceled", "deadline", "failed", "abandoned", "stopped"; "unknown"
+ * for another value. The string is static.
  */
 LEAT_API const char *leat_cause_name(enum leat_cause cause);
 

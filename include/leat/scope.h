@@ -27,6 +27,8 @@
 
 #include <leat/base.h>
 
+#include <sys/select.h> /* sigset_t, which <signal.h> hides from strict C */
+
 LEAT_BEGIN_DECLS
 
 struct leat_scope;
@@ -80,6 +82,33 @@ LEAT_API void leat_scope_cancel(struct leat_scope *scope, int code, const char *
  */
 LEAT_API int leat_scope_stop(struct leat_scope *scope, int64_t drain_deadline_ns, const char *text);
 LEAT_API bool leat_scope_stopping(const struct leat_scope *scope);
+
+/*
+ * For programs: the first of these signals that comes stops the scope, with the signal's name
+ * ("SIGTERM") as text and drain_ns from then on to drain (LEAT_NEVER: no limit; 0: the signal
+ * cancels at once). The second one cancels the scope, with its name as text; later ones do nothing.
+ *
+ *     int main(void)
+ *             ...
+ *             sigaddset(&signals, SIGTERM);
+ *             leat_scope_stop_on_signals(scope, &signals, 2000000000);
+ *             start generators, and join the scope
+ *
+ * The call blocks the signals in the calling thread, and starts a thread of the library that waits
+ * for them. So call it before other threads are started, which then inherit the mask; a thread that
+ * runs already must block them itself, or the signal may come there and do what it always does.
+ * Only signals to the process count (kill(2)), not those to one thread (raise(3)). Where two scopes
+ * wait for the same signal, one of them gets it.
+ *
+ * The close of the scope ends the thread. The signals stay blocked.
+ *
+ * Returns 0; -EINVAL for NULL and for a negative drain_ns; -ECANCELED in a cancelled scope;
+ * -EALREADY where the scope waits for signals; -EAGAIN, -ENOMEM, -EMFILE and -ENFILE for what is
+ * missing. After an error the mask is what it was. Where no thread can be started for the drain
+ * deadline later, the first signal cancels.
+ */
+LEAT_API int leat_scope_stop_on_signals(struct leat_scope *scope, const sigset_t *signals,
+                                        int64_t drain_ns);
 
 /*
  * Returns the first cause, or LEAT_RUNNING before there is one. code and text may be NULL; *text is

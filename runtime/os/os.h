@@ -120,6 +120,19 @@ int leat_os_fd_duplicate(int fd);
 /* Closes a duplicate, or a set of descriptors. */
 void leat_os_fd_close(int fd);
 
+/*
+ * A descriptor that poll(2) finds readable while one of the signals waits for the process or for the
+ * calling thread (signalfd(2)), and that leat_os_fd_close() closes; or -errno. The caller has the
+ * signals blocked. take() takes one: returns its number, or 0 if there is none.
+ */
+int leat_os_signals_open(const sigset_t *signals);
+int leat_os_signals_take(int fd);
+/* Blocks the signals in this thread; before is the mask that it had, which restore() sets again. */
+void leat_os_signals_block(const sigset_t *signals, sigset_t *before);
+void leat_os_signals_restore(const sigset_t *before);
+/* "SIGTERM"; "signal 40" where there is no name. */
+void leat_os_signal_name(int number, char name[LEAT_NAME_MAX + 1]);
+
 /* Offers this core to other threads. */
 void leat_os_yield(void);
 /* Returns how many processors this process may use; at least 1. */

@@ -207,6 +207,7 @@ int leat_scope_close(struct leat_scope *scope)
 	leat_scope_cancel_tree(scope, LEAT_CANCELED, 0, "scope closed", NULL, NULL);
 	leat_hooks_cancel_end(scope);
 	rc = leat_scope_join(scope);
+	leat_scope_signals_end(scope);
 	leat_hooks_close(scope);
 	if (scope->has_timer)
 		leat_timer_remove(&scope->timer);

@@ -1,8 +1,8 @@
 /*
  * runtime/scope/tree.h: struct leat_scope, which the files of this room share: scope.c (the tree,
- * its causes, its cancels), memory.c, deadline.c, stop.c, join.c (generators, joins, closes),
- * gen_set.c (generators that are counted together), watch.c (waits for a cancel), hook.c (functions
- * of programs).
+ * its causes, its cancels), memory.c, deadline.c, stop.c, stop_signals.c (stops by a signal), join.c
+ * (generators, joins, closes), gen_set.c (generators that are counted together), watch.c (waits for
+ * a cancel), hook.c (functions of programs).
  *
  * The tree's lock guards all that changes in a scope. Without it, threads read cause (and then code
  * and text), stopped_by (and then its stop_text), gen_sets and joiners.
@@ -51,6 +51,7 @@ struct leat_scope {
 	bool has_drain_timer;    /* guarded by stop.c's lock */
 	bool draining;           /* the drain deadline is armed */
 	char stop_text[LEAT_TEXT_MAX + 1];
+	struct leat_scope_signals *signals; /* of stop_signals.c, which guards it; NULL: none */
 
 	/* Of the root alone, for the whole tree. */
 	struct leat_mutex lock;
@@ -167,6 +168,11 @@ void leat_scope_check_drained(struct leat_scope *scope);
 
 /* The close's part: no drain deadline passes after it. */
 void leat_scope_stop_end(struct leat_scope *scope);
+
+/* --- stop_signals.c --- */
+
+/* The close's part: no signal stops the scope after it. Waits for the thread, if there is one. */
+void leat_scope_signals_end(struct leat_scope *scope);
 
 /* --- gen_set.c --- */
 

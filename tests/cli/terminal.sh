@@ -77,6 +77,23 @@ for size in "80 24" "60 20" "200 50"; do
 	finally
 done
 
+# The picture goes on while the flow drains; then come the books.
+for size in "80 24" "60 20"; do
+	read -r columns rows <<<"$size"
+	begin "$columns" "$rows" --drain 1m "tick:2ms | buffer:5000 | rate:100/s | null"
+	shows '^tick -> buffer\+rate +[1-9]'
+	sleep 0.5
+	tmux -L t send-keys -t "s$session" C-c
+	sleep 0.5
+	[ -s "$dir/status.$session" ] && fail "$what: ended, and did not drain"
+	shows '^tick -> buffer\+rate +[1-9]'
+	ended 0
+	grep -q '^leat: interrupted after .* s, drained$' "$dir/screen" || { fail "$what: does not say that it was drained:"; cat "$dir/screen"; }
+	grep -q '^tick.*stopped.*interrupted' "$dir/screen" || { fail "$what: the source was not stopped:"; cat "$dir/screen"; }
+	fits "$columns"
+	finally
+done
+
 # The caret is below the mistake in a text that is wider than the terminal: in its midst, at its begin, at its end.
 many=$(printf '| grep:%030d ' 1 2 3 4 5 6 7 8)
 for size in "80 24" "60 20" "200 50"; do

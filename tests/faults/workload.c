@@ -3,10 +3,10 @@
 #include "workload.h"
 #include "inject.h"
 
-#include "tools/leat/flow/flow.h"
-#include "tools/leat/flow/parse.h"
 #include "runtime/registry/registry.h"
 #include "tests/census.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/parse.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -685,6 +685,24 @@ static int descriptor(void)
 	return rc;
 }
 
+/* Whatever is missing, the mask of signals is as before, and the scope can be closed. */
+static int signals_that_stop(void)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	sigset_t stops, before, after;
+	int rc = NOTHING;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGUSR2);
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	if (scope != NULL)
+		rc = leat_scope_stop_on_signals(scope, &stops, LEAT_NEVER);
+	pthread_sigmask(SIG_SETMASK, &before, &after);
+	workload_that(sigismember(&after, SIGUSR2) == (rc == 0));
+	workload_that(leat_scope_close(scope) == 0);
+	return rc;
+}
+
 static int channel_of(size_t at)
 {
 	return channel((enum leat_kind)(at / 3), (enum leat_overflow)(at % 3));
@@ -709,6 +727,7 @@ static const struct {
 	{ "diagnostics", channel_in_a_snapshot },
 	{ "ends", ends_in_a_snapshot },
 	{ "a descriptor", descriptor },
+	{ "signals", signals_that_stop },
 };
 _Static_assert(WORKLOAD_PARTS == CHANNELS + sizeof(others) / sizeof(others[0]),
                "the parts, counted");

@@ -301,6 +301,36 @@ void leat_os_fd_close(int fd)
 		leat_os_flag_close(fd);
 }
 
+/* Signals are not explored: no model asks for any. */
+int leat_os_signals_open(const sigset_t *signals)
+{
+	(void)signals;
+	return -EMFILE;
+}
+
+int leat_os_signals_take(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+void leat_os_signals_block(const sigset_t *signals, sigset_t *before)
+{
+	(void)signals;
+	(void)before;
+}
+
+void leat_os_signals_restore(const sigset_t *before)
+{
+	(void)before;
+}
+
+void leat_os_signal_name(int number, char name[LEAT_NAME_MAX + 1])
+{
+	(void)number;
+	name[0] = '\0';
+}
+
 /* A yield may cost as much as all pauses that a thread makes between two reads of the clock. */
 void leat_os_yield(void)
 {

@@ -47,6 +47,8 @@ const char leat_run_help[] =
 	"Quotes ('...' or \"...\") protect blanks and |. Times: 100ms, 2s, 1m. Numbers: 10k, 2M.\n"
 	"\n"
 	"options   --for TIME             end the source after TIME, and drain\n"
+	"          --drain TIME           after a signal, end the source and give the rest TIME to "
+	"drain (0)\n"
 	"          --repeat N             read lines:FILE N times\n"
 	"          --capacity N           items in each ring (1024)\n"
 	"          --wait POLICY          adaptive (the default), spin, yield, park\n"
@@ -60,6 +62,8 @@ const char leat_run_help[] =
 	"          --quiet                no picture, no books\n"
 	"          --help, --version\n"
 	"\n"
+	"signals       SIGINT, SIGTERM, SIGHUP: cancel the flow; with --drain stop it, and the "
+	"second cancels\n"
 	"exit status   0; 1 something failed or the books do not balance; 2 usage; 128 and its "
 	"number\n"
-	"              after a signal: 130 after ctrl-C\n";
+	"              after a signal: 130 after ctrl-C; 0 where --drain has lost nothing\n";

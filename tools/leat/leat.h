@@ -15,6 +15,7 @@ struct run_opts {
 	const char *text;
 	struct leat_flow_opts flow;
 	char *slow_stage; /* a name or a number; NULL: none */
+	int64_t drain_ns; /* from a signal on; 0: a signal cancels at once */
 	bool quiet, json;
 	const char *json_path; /* NULL: standard error */
 };

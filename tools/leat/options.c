@@ -16,6 +16,7 @@
 
 enum {
 	OPT_FOR = 256,
+	OPT_DRAIN,
 	OPT_REPEAT,
 	OPT_CAPACITY,
 	OPT_WAIT,
@@ -29,6 +30,7 @@ enum {
 
 static const struct option options[] = {
 	{ "for", required_argument, NULL, OPT_FOR },
+	{ "drain", required_argument, NULL, OPT_DRAIN },
 	{ "repeat", required_argument, NULL, OPT_REPEAT },
 	{ "capacity", required_argument, NULL, OPT_CAPACITY },
 	{ "wait", required_argument, NULL, OPT_WAIT },
@@ -80,6 +82,13 @@ static bool read_option_time(const char *name, char *text, int64_t *ns)
 	return true;
 }
 
+/* A plain 0 is the default; other times need their unit. */
+static bool read_option_drain(struct run_opts *opts, char *text)
+{
+	opts->drain_ns = 0;
+	return strcmp(text, "0") == 0 || read_option_time("drain", text, &opts->drain_ns);
+}
+
 static bool read_option_slow(struct run_opts *opts, char *text)
 {
 	char *equals = strrchr(text, '=');
@@ -104,6 +113,8 @@ static bool read_option(struct run_opts *opts, int option, char *text)
 	switch (option) {
 	case OPT_FOR:
 		return read_option_time("for", text, &opts->flow.for_ns);
+	case OPT_DRAIN:
+		return read_option_drain(opts, text);
 	case OPT_REPEAT:
 		return read_option_number("repeat", UINT64_MAX, "a number from 1", text,
 		                          &opts->flow.repeat);

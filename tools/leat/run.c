@@ -2,7 +2,7 @@
  * tools/leat/run.c: `leat run`, from the text to the exit status.
  *
  * The main thread sleeps in ppoll(2) until a signal comes, a member of the flow leaves or ends, or
- * it is time to slow a stage or to dismiss groups.
+ * it is time to slow a stage, to dismiss groups, or to end a drain.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -46,8 +46,11 @@ struct flow_run {
 	FILE *json;
 	sigset_t signals; /* those that end the flow */
 	int signal_fd, signal /* that came; 0: none */;
-	int64_t slow_at_ns, dismiss_at_ns, give_up_at_ns, signal_ns;
-	bool gave_up; /* threads still run, inside a step */
+	bool drains;    /* the signal has stopped the flow, and nothing has cancelled it */
+	bool undrained; /* the time of --drain was over */
+	int64_t slow_at_ns, dismiss_at_ns, give_up_at_ns, drain_until_ns;
+	int64_t cancel_ns; /* when the flow was cancelled */
+	bool gave_up;      /* threads still run, inside a step */
 };
 
 static bool is_continuation(char byte)
@@ -220,21 +223,43 @@ static const char *describe_signal(int number)
 	return number == SIGINT ? "interrupted" : number == SIGHUP ? "hung up" : "terminated";
 }
 
-static void handle_signal(struct flow_run *run)
+static void cancel_flow(struct flow_run *run, const char *text)
 {
-	struct signalfd_siginfo info;
-
-	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	run->signal = (int)info.ssi_signo;
-	run->signal_ns = leat_now_ns();
-	run->give_up_at_ns = run->signal_ns + GRACE_NS;
-	leat_flow_cancel(run->flow, describe_signal(run->signal));
-	/* A second signal ends the program at once, even if the first would have been ignored. */
+	run->drains = false;
+	run->drain_until_ns = LEAT_NEVER;
+	run->cancel_ns = leat_now_ns();
+	run->give_up_at_ns = run->cancel_ns + GRACE_NS;
+	leat_flow_cancel(run->flow, text);
+	/* A further signal ends the program at once, even if the first would have been ignored. */
 	for (int number = 1; number < NSIG; number++)
 		if (sigismember(&run->signals, number) == 1)
 			signal(number, SIG_DFL);
 	pthread_sigmask(SIG_UNBLOCK, &run->signals, NULL);
+}
+
+/* The first signal, with --drain. Later ones, and each one without it, cancel. */
+static void stop_flow(struct flow_run *run)
+{
+	int64_t now_ns = leat_now_ns();
+
+	run->drains = true;
+	run->drain_until_ns =
+		run->opts.drain_ns > LEAT_NEVER - now_ns ? LEAT_NEVER : now_ns + run->opts.drain_ns;
+	leat_flow_stop(run->flow, describe_signal(run->signal));
+}
+
+static void handle_signal(struct flow_run *run)
+{
+	struct signalfd_siginfo info;
+	bool first = run->signal == 0;
+
+	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	run->signal = (int)info.ssi_signo;
+	if (first && run->opts.drain_ns != 0)
+		stop_flow(run);
+	else
+		cancel_flow(run, describe_signal(run->signal));
 }
 
 static void handle_event(struct flow_run *run)
@@ -259,10 +284,14 @@ static void handle_time(struct flow_run *run)
 		run->dismiss_at_ns = LEAT_NEVER;
 		leat_flow_dismiss(run->flow);
 	}
+	if (now_ns >= run->drain_until_ns) {
+		run->undrained = true;
+		cancel_flow(run, "not drained in time");
+	}
 	if (now_ns >= run->give_up_at_ns) {
 		run->give_up_at_ns = now_ns + GRACE_AGAIN_NS;
 		run->gave_up = leat_flow_stuck(run->flow, GRACE_CPU_NS) ||
-		               now_ns >= run->signal_ns + GRACE_MAX_NS;
+		               now_ns >= run->cancel_ns + GRACE_MAX_NS;
 	}
 }
 
@@ -276,6 +305,8 @@ static void wait_for_end(struct flow_run *run)
 			run->slow_at_ns < run->dismiss_at_ns ? run->slow_at_ns : run->dismiss_at_ns;
 		if (run->give_up_at_ns < next_ns)
 			next_ns = run->give_up_at_ns;
+		if (run->drain_until_ns < next_ns)
+			next_ns = run->drain_until_ns;
 		int64_t left_ns = next_ns - leat_now_ns();
 		struct timespec left = { 0 };
 
@@ -294,7 +325,7 @@ static void wait_for_end(struct flow_run *run)
 
 static int find_status(const struct flow_run *run, int started)
 {
-	if (run->signal != 0)
+	if (run->signal != 0 && !run->drains)
 		return EXIT_SIGNALED + run->signal;
 	return started == 0 && leat_report_well(&run->report) ? 0 : EXIT_FAILED;
 }
@@ -305,12 +336,15 @@ static void show_report(struct flow_run *run)
 	const char *how = run->signal != 0      ? describe_signal(run->signal)
 	                  : report->status == 0 ? "completed"
 	                                        : "failed";
+	const char *drained = run->undrained                       ? ", not drained in time"
+	                      : run->drains && report->status == 0 ? ", drained"
+	                                                           : "";
 
 	if (run->json != stderr)
 		leat_report_failures(report, stderr);
 	if (!run->opts.quiet) {
-		fprintf(stderr, "leat: %s after %.1f s\n\n", how,
-		        (double)(report->over_ns - run->flow->started_ns) / 1e9);
+		fprintf(stderr, "leat: %s after %.1f s%s\n\n", how,
+		        (double)(report->over_ns - run->flow->started_ns) / 1e9, drained);
 		leat_report_books(report, display_columns(), stderr);
 		leat_report_verdict_line(report, display_columns(), stderr);
 	}
@@ -342,7 +376,8 @@ static int run_flow(struct flow_run *run)
 		show_unstarted(run, -EAGAIN);
 		return EXIT_FAILED;
 	}
-	run->slow_at_ns = run->dismiss_at_ns = run->give_up_at_ns = LEAT_NEVER;
+	run->slow_at_ns = run->dismiss_at_ns = LEAT_NEVER;
+	run->give_up_at_ns = run->drain_until_ns = LEAT_NEVER;
 	if (run->opts.flow.slow != 0 && run->opts.flow.for_ns == 0)
 		leat_flow_slow(run->flow);
 	else if (run->opts.flow.slow != 0)

@@ -310,11 +310,18 @@ bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns)
 		if (leat_member_over(member))
 			continue;
 		/* rlx: F3 and the time on a processor decide; this is what they are about */
-		if (leat_load_rlx(&member->inside) == 0 || read_cpu_ns(member) - member->cpu_ns < cpu_ns)
+		if (leat_load_rlx(&member->inside) == 0 ||
+		    read_cpu_ns(member) - member->cpu_ns < cpu_ns)
 			return false;
 		any = true;
 	}
 	return any;
+}
+
+/* Without a deadline, which the caller keeps: a stop then needs no thread, and cannot fail. */
+void leat_flow_stop(struct leat_flow *flow, const char *text)
+{
+	leat_scope_stop(flow->scope, LEAT_NEVER, text);
 }
 
 void leat_flow_cancel(struct leat_flow *flow, const char *text)

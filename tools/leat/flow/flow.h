@@ -101,7 +101,8 @@ struct leat_member {
 	/* what it sends into, or waits with: its own clone, or the sender it was started with */
 	struct leat_tx *tx;
 	bool own_tx;
-	int left; /* how its work ended: 0, -EPIPE (abandoned), -ECANCELED, or a failure */
+	/* how its work ended: 0, -EPIPE (abandoned), -ECANCELED, -ESHUTDOWN, or a failure */
+	int left;
 	int64_t began_ns, ended_ns;
 	/* for its channels, receiving and sending; and on purpose, in a rate */
 	struct leat_waited blocked, paced_for;
@@ -123,6 +124,9 @@ struct leat_flow {
 	bool dismissed;
 	int64_t started_ns, until_ns;
 };
+
+/* The text of the stop at the time of opts.for_ns. */
+#define LEAT_TIME_OVER_TEXT "the time of --for is over"
 
 #define LEAT_FLOW_WHY 512
 
@@ -147,6 +151,11 @@ bool leat_flow_left(const struct leat_flow *flow);
 void leat_flow_dismiss(struct leat_flow *flow);
 /* From now on the stage of opts.slow takes longer. */
 void leat_flow_slow(struct leat_flow *flow);
+/*
+ * Ends the source, which then counts as stopped with this text; all that it has sent goes through the
+ * flow. Any thread may call it.
+ */
+void leat_flow_stop(struct leat_flow *flow, const char *text);
 /* Cancels all groups. The text becomes that of their cause. */
 void leat_flow_cancel(struct leat_flow *flow, const char *text);
 

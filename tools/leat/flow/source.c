@@ -92,7 +92,7 @@ static int emit_line(void *arg, void *item)
 
 	if (++member->passed % CHECK_EVERY == 0 && leat_tx_done(member->tx)) {
 		int rc = leat_tx_wait(member->tx, -1, 0, 0);
-		if (rc == -EPIPE || rc == -ECANCELED)
+		if (rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
 			return rc;
 	}
 	int rc = leat_steps(member, line);
@@ -131,7 +131,7 @@ static bool can_search_blocks(const struct leat_member *member)
 	return step->type->verb == LEAT_VERB_GREP && step->key.number == 0;
 }
 
-int leat_flow_source_run(struct leat_member *member)
+static int run_source(struct leat_member *member)
 {
 	const struct leat_flow *flow = member->flow;
 	const struct leat_stage *stage = &flow->stages.list[0];
@@ -167,4 +167,22 @@ int leat_flow_source_run(struct leat_member *member)
 		                                                       .last = stage->arg.number,
 		                                                       .until_ns = until_ns });
 	}
+}
+
+/*
+ * The source ends at the time of --for by itself, so that it ends on time, and no line that it has
+ * made is refused. Then it stops the flow, which is how that end is told.
+ */
+int leat_flow_source_run(struct leat_member *member)
+{
+	struct leat_flow *flow = member->flow;
+	int rc;
+
+	leat_tx_source(member->tx, true);
+	rc = run_source(member);
+	if (rc != 0 || member->enough || flow->until_ns == 0 || leat_now_ns() < flow->until_ns)
+		return rc;
+	leat_flow_stop(flow, LEAT_TIME_OVER_TEXT);
+	rc = leat_tx_wait(member->tx, -1, 0, 0);
+	return rc == -ESHUTDOWN ? rc : 0;
 }
