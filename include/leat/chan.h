@@ -179,8 +179,9 @@ LEAT_API ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max
 
 /*
  * Sends without a copy. leat_reserve() waits for room for one item, as leat_send() does and with
- * its errors. It returns how many items, from 1 to want, the caller may write at *items, side by
- * side. A handle has one reservation at a time: -EBUSY.
+ * its errors; leat_reserve_until() and leat_try_reserve() do as leat_send_until() and
+ * leat_try_send(). They return how many items, from 1 to want, the caller may write at *items, side
+ * by side. A handle has one reservation at a time: -EBUSY.
  *
  * leat_commit() sends the first n of them and gives the rest back; n = 0 gives all back. It returns
  * 0, also after a close or a cancel (the items are then discarded); -EINVAL for more than was
@@ -191,12 +192,16 @@ LEAT_API ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max
  * as leat_send() would.
  */
 LEAT_API ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items);
+LEAT_API ssize_t leat_reserve_until(struct leat_tx *tx, size_t want, void **items,
+                                    int64_t deadline_ns);
+LEAT_API ssize_t leat_try_reserve(struct leat_tx *tx, size_t want, void **items);
 LEAT_API int leat_commit(struct leat_tx *tx, size_t n);
 
 /*
- * Receives without a copy. leat_peek() waits for one item, as leat_recv() does and with its errors.
- * It returns how many items, from 1 to want, the caller may read at *items, side by side; 0 at the
- * end of the stream.
+ * Receives without a copy. leat_peek() waits for one item, as leat_recv() does and with its errors;
+ * leat_peek_until() and leat_try_peek() do as leat_recv_until() and leat_try_recv(). They return how
+ * many items, from 1 to want, the caller may read at *items, side by side; 0 at the end of the
+ * stream.
  *
  * leat_release() takes the first n of them and puts the rest back. It returns 0; -EINVAL for more
  * than was peeked at, and where the rest cannot go back: another receiver has gone on behind it, or
@@ -204,6 +209,9 @@ LEAT_API int leat_commit(struct leat_tx *tx, size_t n);
  * After -EINVAL the handle holds what it held.
  */
 LEAT_API ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items);
+LEAT_API ssize_t leat_peek_until(struct leat_rx *rx, size_t want, const void **items,
+                                 int64_t deadline_ns);
+LEAT_API ssize_t leat_try_peek(struct leat_rx *rx, size_t want, const void **items);
 LEAT_API int leat_release(struct leat_rx *rx, size_t n);
 
 /*

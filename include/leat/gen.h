@@ -132,7 +132,12 @@ struct leat_gen_opts {
 	struct leat_pool *pool;
 	/* what it sends begins with it, and not with an input: a stop of the scope ends it */
 	bool source;
-	uint64_t reserved[7];
+	/*
+	 * of leat_gen() alone (a seq and a sink have their own): called once with arg after the
+	 * function, before a receiver can see the end or a join can return; may be NULL
+	 */
+	void (*fini)(void *arg);
+	uint64_t reserved[6];
 };
 
 /*
@@ -193,6 +198,15 @@ LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct 
 enum { LEAT_AFTER = 2, LEAT_READY = 3, LEAT_ITEM = 4 };
 LEAT_API int leat_after(int64_t deadline_ns);
 LEAT_API int leat_ready(int fd, short events, int64_t deadline_ns);
+
+/*
+ * Gives a failure its text where there is no `out` for leat_tx_fail(): in the innermost next, put
+ * or generator's function that runs on this thread, which then does `return leat_fail(-EIO, "disk
+ * gone");`. Returns code; -EINVAL for one that is not negative. The text is copied. It is dropped
+ * if the function goes on, or returns another code; also where a seq is pulled and no generator
+ * runs. A stage that takes its input's failure over by leat_seq_from_rx() takes the text over too.
+ */
+LEAT_API int leat_fail(int code, const char *text);
 
 /*
  * Makes a seq of a receiver: its next receives. The seq owns the receiver: its fini closes it,

@@ -55,8 +55,7 @@ struct leat_handle {
 		};
 	};
 	bool sender, open;
-	uint32_t source; /* leat_tx_source(): a stop of the scope refuses its sends */
-	bool told;   /* a call has returned -ESHUTDOWN, or leat_tx_done() true because of a stop */
+	struct leat_stop_mark mark; /* a sender's */
 	/* in the last call of a seq that a stop found asleep: it may send what that returns */
 	bool last_call;
 	bool scratched;               /* what it holds is the scratch item */
@@ -237,7 +236,7 @@ static inline bool leat_handle_is_stopped(const struct leat_handle *h)
 {
 	/* S4: what was done before the stop; pairs with leat_ctl_set_stop_bit() */
 	return leat_unlikely(leat_load_acq(h->ctl) & LEAT_CTL_STOPPING) &&
-	       leat_load_rlx(&h->source); /* rlx: its own thread's */
+	       leat_load_rlx(&h->mark.source); /* rlx: its own thread's */
 }
 
 /*
@@ -250,7 +249,7 @@ static inline int leat_handle_refusal(struct leat_handle *h)
 
 	if (refusal != 0 || !leat_handle_is_stopped(h) || h->last_call)
 		return refusal;
-	h->told = true;
+	h->mark.told = true;
 	return -ESHUTDOWN;
 }
 

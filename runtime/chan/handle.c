@@ -28,7 +28,8 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 	h->mpmc = chan->turns && chan->item_size != 0 ? &chan->mpmc : NULL;
 	h->sender = sender;
 	h->open = true;
-	h->source = h->told = h->last_call = false;
+	h->mark = (struct leat_stop_mark){ .source = false };
+	h->last_call = false;
 	h->held = 0;
 	h->waits = (struct leat_rx_waits){ .wake_fd = -1 };
 	memset(&h->counts, 0, sizeof(h->counts));
@@ -83,7 +84,8 @@ static struct leat_handle *clone_handle(struct leat_handle *of)
 		leat_os_free(h);
 		return NULL;
 	}
-	h->source = leat_load_rlx(&of->source); /* rlx: only clones made after the call inherit it */
+	/* rlx: only clones that are made after the call of leat_tx_source() inherit it */
+	h->mark.source = leat_load_rlx(&of->mark.source);
 	leat_mutex_lock(&chan->lock);
 	leat_handle_link(h);
 	leat_mutex_unlock(&chan->lock);

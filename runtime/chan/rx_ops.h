@@ -27,7 +27,8 @@ struct leat_rx_ops {
 	 */
 	ssize_t (*recv)(struct leat_rx *rx, void *items, size_t max, size_t size,
 	                int64_t deadline_ns, const char *call);
-	ssize_t (*peek)(struct leat_rx *rx, size_t want, const void **items);
+	ssize_t (*peek)(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
+	                const char *call);
 	int (*release)(struct leat_rx *rx, size_t n);
 	void (*close)(struct leat_rx *rx);
 	int (*status)(const struct leat_rx *rx, enum leat_cause *cause, int *code,

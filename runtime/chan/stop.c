@@ -43,7 +43,8 @@ void leat_tx_source(struct leat_tx *tx, bool on)
 	if (h == NULL)
 		return;
 	leat_handle_check(h, "leat_tx_source");
-	leat_store_rlx(&h->source, on); /* rlx: this thread, or one that it gives the handle to */
+	/* rlx: read by this thread, or one that it gives the handle to */
+	leat_store_rlx(&h->mark.source, on);
 	if (on)
 		leat_ctl_set_stop_bit(&leat_chan_of(h)->ctl, LEAT_CTL_HAS_SOURCE);
 }
@@ -55,7 +56,7 @@ bool leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]
 	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (!leat_load_rlx(&chan->has_generator) || ctl & LEAT_CTL_TX_GONE || /* rlx: the same */
-	    leat_load_rlx(&chan->first_tx.source) || /* rlx: the same */
+	    leat_load_rlx(&chan->first_tx.mark.source) || /* rlx: the same */
 	    leat_load_rlx(&chan->fed)) /* rlx: the same */
 		return false;
 	leat_name_copy(name, chan->name[0] != '\0' ? chan->name : "(no name)");

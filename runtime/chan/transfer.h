@@ -29,7 +29,8 @@ size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_clai
 /* The functions of leat_chan_rx_ops that receive; the last two in zero_copy.c. */
 ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
                        int64_t deadline_ns, const char *call);
-ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items);
+ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
+                       const char *call);
 int leat_chan_release(struct leat_rx *rx, size_t n);
 
 /*

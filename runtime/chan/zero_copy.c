@@ -122,19 +122,35 @@ static int check_zero_copy(const struct leat_handle *h, size_t want, const void 
 	return h->held != 0 ? -EBUSY : 0;
 }
 
-ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
+static ssize_t reserve_by(struct leat_tx *tx, size_t want, void **items, int64_t deadline_ns,
+                          const char *call)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_reserve, NULL, want, NULL };
-	ssize_t r = check_zero_copy(op.h, want, items, "leat_reserve");
+	ssize_t r = check_zero_copy(op.h, want, items, call);
 
 	if (r != 0)
 		return r;
 	if (tx->chan->overflow != LEAT_BLOCK)
 		op.n = 1; /* the handle has one scratch item to lend */
-	r = leat_op_run(&op, LEAT_NEVER);
+	r = leat_op_run(&op, deadline_ns);
 	if (r > 0)
 		*items = op.place;
 	return r;
+}
+
+ssize_t leat_reserve(struct leat_tx *tx, size_t want, void **items)
+{
+	return reserve_by(tx, want, items, LEAT_NEVER, "leat_reserve");
+}
+
+ssize_t leat_reserve_until(struct leat_tx *tx, size_t want, void **items, int64_t deadline_ns)
+{
+	return reserve_by(tx, want, items, leat_detail_deadline(deadline_ns), "leat_reserve_until");
+}
+
+ssize_t leat_try_reserve(struct leat_tx *tx, size_t want, void **items)
+{
+	return reserve_by(tx, want, items, LEAT_DETAIL_TRY, "leat_try_reserve");
 }
 
 /*
@@ -214,19 +230,36 @@ static ssize_t attempt_peek(struct leat_op *op)
 	return n == 0 ? leat_chan_end_if_empty(chan, ctl) : (ssize_t)hold_items(h, n);
 }
 
-ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
+static ssize_t peek_by(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
+                       const char *call)
 {
-	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->peek(rx, want, items);
+	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->peek(rx, want, items, deadline_ns, call);
 }
 
-ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items)
+ssize_t leat_peek(struct leat_rx *rx, size_t want, const void **items)
+{
+	return peek_by(rx, want, items, LEAT_NEVER, "leat_peek");
+}
+
+ssize_t leat_peek_until(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns)
+{
+	return peek_by(rx, want, items, leat_detail_deadline(deadline_ns), "leat_peek_until");
+}
+
+ssize_t leat_try_peek(struct leat_rx *rx, size_t want, const void **items)
+{
+	return peek_by(rx, want, items, LEAT_DETAIL_TRY, "leat_try_peek");
+}
+
+ssize_t leat_chan_peek(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
+                       const char *call)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
-	ssize_t r = check_zero_copy(op.h, want, items, "leat_peek");
+	ssize_t r = check_zero_copy(op.h, want, items, call);
 
 	if (r != 0)
 		return r;
-	r = leat_op_run(&op, LEAT_NEVER);
+	r = leat_op_run(&op, deadline_ns);
 	if (r > 0)
 		*items = op.place;
 	return r;

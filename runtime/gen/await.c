@@ -121,7 +121,7 @@ void leat_gen_mark_source(void)
 	struct leat_tx *out = step != NULL ? step->out : leat_gen_out;
 
 	/* rlx: its own thread's */
-	if (out != NULL && !leat_load_rlx(&leat_handle_of_tx(out)->source))
+	if (out != NULL && !leat_load_rlx(&leat_handle_of_tx(out)->mark.source))
 		leat_tx_source(out, true);
 	else if (step != NULL && step->ctl != NULL)
 		leat_ctl_set_stop_bit(step->ctl, LEAT_CTL_HAS_SOURCE);

@@ -259,17 +259,20 @@ static ssize_t compact_recv(struct leat_rx *rx, void *items, size_t max, size_t 
 }
 
 /* Waits until there is an item, as a receive does, and takes none. */
-static ssize_t compact_peek(struct leat_rx *rx, size_t want, const void **items)
+static ssize_t compact_peek(struct leat_rx *rx, size_t want, const void **items,
+                            int64_t deadline_ns, const char *call)
 {
 	struct compact *c = compact_of_rx(rx);
-	ssize_t r = check_call(c, items, want, "leat_peek");
+	ssize_t r = check_call(c, items, want, call);
 	uint32_t n;
 
 	if (r != 0)
 		return r;
 	r = take_items(c, NULL, 0);
-	if (r == -EAGAIN)
-		r = wait_for_items(c, NULL, 0, LEAT_NEVER);
+	if (r == -EAGAIN && deadline_ns == LEAT_DETAIL_TRY)
+		leat_job_schedule(&c->job); /* the next try finds what it makes */
+	else if (r == -EAGAIN)
+		r = wait_for_items(c, NULL, 0, deadline_ns);
 	if (r <= 0)
 		return r;
 	n = (uint32_t)r;

@@ -22,6 +22,7 @@ struct gen {
 	struct leat_tx *out;
 	leat_gen_fn *fn; /* NULL: a seq, or a sink */
 	void *arg;
+	void (*fini)(void *arg); /* of arg, or NULL */
 	struct leat_seq seq;
 	struct leat_rx *in; /* a sink's, else NULL */
 	struct leat_sink sink;
@@ -75,6 +76,8 @@ static int run_generator(const struct gen *gen, struct leat_input_end *input)
 		return rc;
 	}
 	rc = gen->fn(gen->out, gen->arg);
+	if (gen->fini != NULL)
+		gen->fini(gen->arg);
 	return rc > 0 ? leat_gen_fail_value(gen->out, "the generator", rc, "0 or -errno") : rc;
 }
 
@@ -84,7 +87,7 @@ static bool was_stopped(struct leat_tx *out, int rc)
 	const struct leat_handle *h = leat_handle_of_tx(out);
 
 	/* one that was told may have unmarked its handle since, to send what it had in hand */
-	return h->told ? rc == -ESHUTDOWN || rc == 0
+	return h->mark.told ? rc == -ESHUTDOWN || rc == 0
 	               : rc == -ESHUTDOWN && leat_handle_is_stopped(h);
 }
 
@@ -170,10 +173,12 @@ static void gen_main(void *arg)
 	leat_os_free(arg);
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
+	leat_scope_own_mark = &leat_handle_of_tx(gen.out)->mark;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
 	rc = run_generator(&gen, &input);
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
+	leat_scope_own_mark = NULL;
 	leat_gen_finish(gen.scope, gen.out, gen.node, rc, &input);
 	/*
 	 * leat_scope_current stays set: destructors of this thread's values run before the join, so
@@ -289,6 +294,7 @@ static int start_on_thread(const struct gen *what, size_t item_size,
 	gen->scope = what->scope;
 	gen->fn = what->fn;
 	gen->arg = what->arg;
+	gen->fini = what->fini;
 	gen->seq = what->seq;
 	gen->in = what->in;
 	gen->sink = what->sink;
@@ -327,6 +333,7 @@ int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, voi
 		opts = &defaults;
 	if (fn == NULL || (item_size == 0) != (rx == NULL))
 		return -EINVAL;
+	what.fini = opts->fini;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)
 		rc = -ENOTSUP; /* a function that waits needs a thread */
@@ -346,7 +353,7 @@ int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq 
 		return -ELIBBAD;
 	if (opts == NULL)
 		opts = &defaults;
-	if (seq.next == NULL || seq.item_size == 0 || rx == NULL)
+	if (seq.next == NULL || seq.item_size == 0 || rx == NULL || opts->fini != NULL)
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0 && opts->pool != NULL)

@@ -50,6 +50,17 @@ int leat_input_failed(int code, const char *text)
 	return code;
 }
 
+int leat_fail(int code, const char *text)
+{
+	if (code >= 0)
+		return -EINVAL;
+	if (leat_step_current != NULL || leat_thread_input != NULL)
+		return leat_input_failed(code, text);
+	if (leat_gen_out != NULL)
+		leat_tx_fail(leat_gen_out, code, text);
+	return code;
+}
+
 /* A wait for an item or the end of the input, and for the end of the output. It takes no item. */
 struct input_wait {
 	struct leat_wait_loop loop;

@@ -79,7 +79,7 @@ static int run_seq_steps(struct pooled *p, struct leat_step *step, uint32_t n, u
 		rc = check_step_value(p, step, p->seq.next(p->seq.state, slot));
 		leat_commit(p->out, rc == 1);
 		p->asked = rc > MORE;
-		h->told |= step->told;
+		h->mark.told |= step->told;
 		if (rc == 1)
 			step->input.rc = 0;
 	}

@@ -44,7 +44,7 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 		return -ELIBBAD;
 	if (opts == NULL)
 		opts = &defaults;
-	if (rx == NULL || sink.put == NULL || opts->source)
+	if (rx == NULL || sink.put == NULL || opts->source || opts->fini != NULL)
 		return -EINVAL;
 	rc = leat_gen_check(scope, opts);
 	if (rc == 0)

@@ -118,7 +118,7 @@ static ssize_t rate_attempt(struct leat_wait_loop *w)
 		return refusal;
 	if (leat_now_ns() >= due_ns)
 		return 0;
-	refusal = leat_scope_refusal(waiter->scope);
+	refusal = leat_scope_wait_refusal(waiter->scope);
 	return refusal != 0 ? refusal : -EAGAIN;
 }
 
@@ -237,7 +237,7 @@ int leat_rate_take(struct leat_rate *rate, uint32_t n, struct leat_scope *scope,
 
 	if (rate == NULL)
 		return -EINVAL;
-	refusal = leat_scope_refusal(scope);
+	refusal = leat_scope_wait_refusal(scope);
 	leat_mutex_lock(&rate->lock);
 	if (n > rate->burst)
 		rc = -EINVAL;

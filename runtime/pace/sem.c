@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/pace/sem.h"
+#include "runtime/gen/await.h"
 
 #include <leat/gen.h>
 
@@ -107,7 +108,7 @@ static ssize_t sem_attempt(struct leat_wait_loop *w)
 
 	if (leat_news_there(&wait->waiter.news))
 		return 0;
-	refusal = leat_scope_refusal(wait->scope);
+	refusal = leat_scope_wait_refusal(wait->scope);
 	return refusal != 0 ? refusal : -EAGAIN;
 }
 
@@ -165,7 +166,7 @@ int leat_sem_acquire(struct leat_sem *sem, uint32_t n, struct leat_scope *scope,
 
 	if (sem == NULL || n > sem->permits)
 		return -EINVAL;
-	rc = leat_scope_refusal(scope);
+	rc = leat_scope_wait_refusal(scope);
 	if (rc < 0)
 		return rc;
 	wait.scope = scope;
@@ -273,6 +274,8 @@ static int ask_for_permits(struct leat_step *step, struct leat_sem *sem, uint32_
 		leat_os_free(waiter);
 		return 0;
 	}
+	if (leat_step_is_stopped(step))
+		return -ESHUTDOWN;
 	/* A grant that comes from here on is found when the turn ends. */
 	leat_step_ask(step, LEAT_NEVER, -1, &waiter->news);
 	return LEAT_READY;

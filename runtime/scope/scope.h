@@ -35,6 +35,7 @@
 
 #include "runtime/os/os.h"
 
+#include <leat/atomic.h>
 #include <leat/scope.h>
 
 struct leat_scope_hook {
@@ -108,6 +109,27 @@ const char *leat_scope_stop_text(const struct leat_scope *scope);
 int64_t leat_scope_deadline(const struct leat_scope *scope);
 /* That deadline has passed: cancels the scope that has it, if the timer has not yet. */
 void leat_scope_expire(struct leat_scope *scope);
+
+/*
+ * Whether a stop ends the generator whose thread this is, and is to end a wait in this scope as
+ * well: its output is a source, and the scope is stopping. Then the generator has been told. NULL:
+ * false.
+ */
+bool leat_scope_stops_this_thread(const struct leat_scope *scope);
+
+/* Of a sender: whether it is a source, and whether its generator has been told of a stop. */
+struct leat_stop_mark {
+	uint32_t source; /* written by the handle's thread */
+	bool told;
+};
+/* The mark of the output of the generator that runs on this thread, or NULL. */
+extern LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
+
+static inline bool leat_scope_runs_source(void)
+{
+	return leat_scope_own_mark != NULL &&
+	       leat_load_rlx(&leat_scope_own_mark->source); /* rlx: this thread wrote it */
+}
 
 /* The scope of the generator that runs on this thread, or NULL. Set by this thread alone. */
 extern LEAT_TLS struct leat_scope *leat_scope_current;

@@ -21,6 +21,8 @@
 
 #include <stdio.h>
 
+LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
+
 /* Orders stops, which change timers: taken before any other lock. */
 static struct leat_mutex stops = LEAT_MUTEX_INIT;
 
@@ -80,30 +82,33 @@ static void find_untold(struct leat_scope *top, char name[LEAT_NAME_MAX + 1])
 				return;
 }
 
-/* The drain deadline has passed: cancels the scope, if a generator is left. */
+/*
+ * The drain deadline has passed: cancels the scope, if a generator is left. Caller holds the tree's
+ * lock.
+ */
 static void expire_drain(struct leat_scope *scope)
 {
-	char name[LEAT_NAME_MAX + 1], text[LEAT_TEXT_MAX + 1];
+	char name[LEAT_NAME_MAX + 1], text[LEAT_TEXT_MAX + 1] = "not drained in time";
 
-	lock_tree(scope);
-	if (scope->draining) {
-		disarm_drain(scope);
-		leat_scope_count_later(scope, 0);
-		find_untold(scope, name);
-		if (name[0] != '\0')
-			snprintf(text, sizeof(text),
-			         "not drained in time: \"%s\" is no source and was not seen to receive",
-			         name);
-		else
-			snprintf(text, sizeof(text), "not drained in time");
-		leat_scope_cancel_tree(scope, LEAT_DEADLINE, -ETIMEDOUT, text, NULL, NULL);
-	}
-	unlock_tree(scope);
+	if (!scope->draining)
+		return;
+	disarm_drain(scope);
+	leat_scope_count_later(scope, 0);
+	find_untold(scope, name);
+	if (name[0] != '\0')
+		snprintf(text, sizeof(text),
+		         "not drained in time: \"%s\" is no source and was not seen to receive",
+		         name);
+	leat_scope_cancel_tree(scope, LEAT_DEADLINE, -ETIMEDOUT, text, NULL, NULL);
 }
 
 static void expire_by_timer(struct leat_timer *timer)
 {
-	expire_drain(leat_container_of(timer, struct leat_scope, drain));
+	struct leat_scope *scope = leat_container_of(timer, struct leat_scope, drain);
+
+	lock_tree(scope);
+	expire_drain(scope);
+	unlock_tree(scope);
 }
 
 /* Caller holds the tree's lock. A scope that is stopping already has nothing new below. */
@@ -151,8 +156,10 @@ static int set_drain_timer(struct leat_scope *scope, int64_t deadline_ns)
 
 static int stop_scope(struct leat_scope *scope, int64_t drain_deadline_ns, const char *text)
 {
-	bool past = drain_deadline_ns <= leat_now_ns();
-	int rc = past ? 0 : set_drain_timer(scope, drain_deadline_ns);
+	int rc = 0;
+
+	if (drain_deadline_ns > leat_now_ns())
+		rc = set_drain_timer(scope, drain_deadline_ns);
 
 	if (rc < 0)
 		return rc;
@@ -160,15 +167,15 @@ static int stop_scope(struct leat_scope *scope, int64_t drain_deadline_ns, const
 	if (is_cancelled(scope)) {
 		rc = -ECANCELED;
 	} else {
-		mark_stopped(scope, text);
 		if (drain_deadline_ns != LEAT_NEVER)
 			arm_drain(scope);
 		leat_scope_check_drained(scope);
+		/* it may have passed before it was armed, and then its timer has not seen it */
+		if (drain_deadline_ns <= leat_now_ns())
+			expire_drain(scope);
+		mark_stopped(scope, text);
 	}
 	unlock_tree(scope);
-	/* the timer may have passed before the deadline was armed */
-	if (rc == 0 && drain_deadline_ns <= leat_now_ns())
-		expire_drain(scope);
 	return rc;
 }
 
@@ -188,6 +195,14 @@ bool leat_scope_stopping(const struct leat_scope *scope)
 {
 	/* S3: pairs with mark_stopped() */
 	return scope != NULL && leat_load_acq(&scope->stopped_by) != NULL;
+}
+
+bool leat_scope_stops_this_thread(const struct leat_scope *scope)
+{
+	if (!leat_scope_runs_source() || !leat_scope_stopping(scope))
+		return false;
+	leat_scope_own_mark->told = true;
+	return true;
 }
 
 const char *leat_scope_stop_text(const struct leat_scope *scope)

@@ -21,10 +21,21 @@ static void notify_watcher(struct leat_scope_hook *hook, const void *spared)
 		leat_os_futex_wake(word, 1);
 }
 
+static void notify_source(struct leat_scope_hook *hook)
+{
+	notify_watcher(hook, NULL);
+}
+
 void leat_scope_watch(struct leat_scope_watch *watch, struct leat_scope *scope,
                       struct leat_sleeper *sleeper)
 {
 	watch->hook.cancel = notify_watcher;
+	/*
+	 * In a scope that is stopping the attach itself notifies. No other thread than a source's
+	 * may be woken by that: its recheck would find nothing, and it would attach again at once.
+	 */
+	watch->hook.stop = leat_scope_runs_source() ? notify_source : NULL;
+	watch->hook.untold = NULL;
 	watch->sleeper = sleeper;
 	watch->scope = NULL;
 	if (scope != NULL && leat_scope_attach(scope, &watch->hook) == 0)
@@ -53,7 +64,7 @@ static struct scope_sleep *scope_sleep_of(struct leat_wait_loop *w)
 
 static ssize_t scope_sleep_attempt(struct leat_wait_loop *w)
 {
-	int refusal = leat_scope_refusal(scope_sleep_of(w)->scope);
+	int refusal = leat_scope_wait_refusal(scope_sleep_of(w)->scope);
 
 	return refusal != 0 ? refusal : -EAGAIN;
 }
@@ -90,7 +101,7 @@ int leat_scope_sleep(struct leat_scope *scope, int64_t deadline_ns)
 
 	if (scope == NULL)
 		return -EINVAL;
-	rc = leat_scope_refusal(scope);
+	rc = leat_scope_wait_refusal(scope);
 	if (rc < 0)
 		return rc;
 	sleep = (struct scope_sleep){

@@ -30,23 +30,29 @@ struct leat_scope_watch {
 };
 
 /*
- * From now on a cancel of the scope notifies the sleeper. In a scope that is cancelled already this
- * does nothing, so the caller rechecks. With NULL it does nothing.
+ * From now on a cancel of the scope notifies the sleeper; and so does a stop, if the caller runs a
+ * source. In a scope that is cancelled already this does nothing, so the caller rechecks. With NULL
+ * it does nothing.
  */
 void leat_scope_watch(struct leat_scope_watch *watch, struct leat_scope *scope,
                       struct leat_sleeper *sleeper); /* mutate */
 /* After it returns the sleeper is not notified any more. May be called for one not attached. */
 void leat_scope_unwatch(struct leat_scope_watch *watch);
 
-/*
- * What a wait in this scope returns now: 0, or -ECANCELED. The one place for any other reason for
- * which waits in a scope end. NULL: 0.
- */
+/* 0, or -ECANCELED in a cancelled scope. NULL: 0. */
 static inline int leat_scope_refusal(const struct leat_scope *scope)
 {
 	if (scope == NULL || leat_scope_cause(scope, NULL, NULL) == LEAT_RUNNING)
 		return 0;
 	return -ECANCELED;
+}
+
+/* What a wait in this scope returns now: the same, and -ESHUTDOWN where a stop ends it. */
+static inline int leat_scope_wait_refusal(const struct leat_scope *scope)
+{
+	int refusal = leat_scope_refusal(scope);
+
+	return refusal == 0 && leat_scope_stops_this_thread(scope) ? -ESHUTDOWN : refusal;
 }
 
 /* The nearest deadline of the scope, or LEAT_NEVER for NULL. */

@@ -106,7 +106,7 @@ static inline bool attempt_lone_case(struct leat_case *c)
 		r = (leat_try_recv)(c->rx, c->item);
 	else if (c->kind == LEAT_CASE_SENDS && c->tx != NULL && has_size(c, c->tx->spsc.item_size))
 		r = (leat_try_send)(c->tx, c->item);
-	if (r < 0 && r != -EPIPE && r != -ECANCELED)
+	if (r < 0 && r != -EPIPE && r != -ECANCELED && r != -ESHUTDOWN)
 		return false;
 	c->answer = r;
 	return true;

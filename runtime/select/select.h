@@ -44,6 +44,7 @@ struct leat_select_call {
 	size_t fds;  /* how many of the live ones are descriptors */
 	bool scopes; /* whether any of them is a scope */
 	bool in_random_order;
+	struct leat_scope_watch own; /* of the scope of the generator that runs here, if it is a source */
 	int flag_rc;    /* what open_wake_flag() returned to the last select_wait_prepare() */
 	bool owns_flag; /* the wake flag is of this call, and of no handle */
 	struct leat_select_place *places;

@@ -35,8 +35,10 @@ static struct leat_select_call *call_of(struct leat_wait_loop *w)
 /* Descriptors are as park() found them, but the last attempt polls them itself. */
 static ssize_t select_wait_attempt(struct leat_wait_loop *w)
 {
-	return w->last ? leat_select_sweep_exactly(call_of(w))
-	               : leat_select_sweep(call_of(w), false);
+	ssize_t r = w->last ? leat_select_sweep_exactly(call_of(w))
+	                    : leat_select_sweep(call_of(w), false);
+
+	return r == -EAGAIN && leat_scope_stops_this_thread(leat_scope_current) ? -ESHUTDOWN : r;
 }
 
 static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
@@ -67,7 +69,7 @@ static int open_wake_flag(struct leat_select_call *call)
 {
 	int flag;
 
-	if (call->fds == 0 || call->fds == call->live)
+	if (call->fds == 0 || (call->fds == call->live && !leat_scope_runs_source()))
 		return 0;
 	for_each_waitable(i, call) {
 		flag = leat_waitable_wake_fd(leat_select_place_of(call, i)->waitable);
@@ -102,6 +104,8 @@ static void select_wait_prepare(struct leat_wait_loop *w)
 	for_each_scope_case(i, call)
 		leat_scope_watch(&leat_select_place_of(call, i)->watch,
 		                 leat_select_case_of(call, i)->scope, &w->sleeper);
+	if (leat_scope_runs_source()) /* a stop ends it */
+		leat_scope_watch(&call->own, leat_scope_current, &w->sleeper);
 	leat_event_fence(heavy);
 }
 
@@ -119,6 +123,7 @@ static bool select_wait_retire(struct leat_wait_loop *w)
 	}
 	for_each_scope_case(i, call)
 		leat_scope_unwatch(&leat_select_place_of(call, i)->watch);
+	leat_scope_unwatch(&call->own);
 	return notified;
 }
 

@@ -162,6 +162,95 @@ Test(chan_zero_copy, mixes_with_copying_calls)
 
 /* One at a time */
 
+Test(chan_zero_copy, tries_and_deadlines_do_not_wait_for_room_or_items)
+{
+	for_each_kind(kind) {
+		struct pipe pipe = pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 1 });
+		int64_t soon_ns = leat_now_ns() + 1 * MS;
+		const void *there = NULL;
+		void *room = NULL;
+		cr_expect_eq(leat_try_peek(pipe.rx, 1, &there), -EAGAIN);
+		cr_expect_eq(leat_peek_until(pipe.rx, 1, &there, soon_ns), -ETIMEDOUT);
+		cr_expect(leat_now_ns() >= soon_ns);
+		cr_expect_eq(leat_peek_until(pipe.rx, 1, &there, INT64_MIN), -ETIMEDOUT);
+		cr_assert_eq(leat_try_reserve(pipe.tx, 9, &room), 1);
+		*(uint64_t *)room = 7;
+		cr_expect_eq(leat_try_reserve(pipe.tx, 1, &room), -EBUSY);
+		cr_expect_eq(leat_commit(pipe.tx, 1), 0);
+		cr_expect_eq(leat_try_reserve(pipe.tx, 1, &room), -EAGAIN);
+		soon_ns = leat_now_ns() + 1 * MS;
+		cr_expect_eq(leat_reserve_until(pipe.tx, 1, &room, soon_ns), -ETIMEDOUT);
+		cr_expect(leat_now_ns() >= soon_ns);
+		cr_assert_eq(leat_try_peek(pipe.rx, 1, &there), 1);
+		cr_expect_eq(*(const uint64_t *)there, 7);
+		cr_expect_eq(leat_try_peek(pipe.rx, 1, &there), -EBUSY);
+		cr_expect_eq(leat_release(pipe.rx, 1), 0);
+		cr_expect_eq(leat_try_reserve(pipe.tx, 0, &room), -EINVAL);
+		cr_expect_eq(leat_try_reserve(NULL, 1, &room), -EINVAL);
+		cr_expect_eq(leat_try_peek(pipe.rx, 1, NULL), -EINVAL);
+		cr_expect_eq(leat_try_peek(NULL, 1, &there), -EINVAL);
+		leat_tx_close(pipe.tx);
+		cr_expect_eq(leat_try_peek(pipe.rx, 1, &there), 0);
+		leat_rx_close(pipe.rx);
+		cr_assert_eq(leat_scope_close(pipe.scope), 0);
+	}
+}
+
+/* A channel that drops has room for one always. */
+Test(chan_zero_copy, a_try_on_a_channel_that_drops_has_room)
+{
+	for_each_drop(overflow) {
+		struct leat_chan_opts opts = { .capacity = 1, .overflow = overflow };
+		struct pipe pipe = pipe_open(&opts);
+		for (uint64_t n = 0; n < 3; n++) {
+			void *room;
+			cr_assert_eq(leat_try_reserve(pipe.tx, 5, &room), 1);
+			*(uint64_t *)room = n;
+			cr_expect_eq(leat_commit(pipe.tx, 1), 0);
+		}
+		pipe_close(&pipe);
+	}
+}
+
+static int next_after_an_hour(void *state, void *item)
+{
+	uint64_t *n = state;
+	int rc = *n == 0 ? 0 : leat_after(leat_now_ns() + INT64_C(3600000) * MS);
+	if (rc != 0)
+		return rc;
+	*(uint64_t *)item = ++*n;
+	return 1;
+}
+
+/* Of a generator on a pool a try makes none of the items, but has it run. */
+Test(chan_zero_copy, a_try_at_a_generator_on_a_pool)
+{
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	for (int compact = 0; compact < 2; compact++) {
+		struct leat_scope *scope = leat_scope_open(NULL, NULL);
+		struct leat_gen_opts opts = { .pool = pool, .chan.capacity = 4 };
+		uint64_t n = 0;
+		const void *there;
+		struct leat_rx *rx;
+		ssize_t r;
+		opts.chan.kind = compact ? LEAT_SPSC : LEAT_SPMC;
+		cr_assert_eq(leat_gen_seq(scope,
+		                          (struct leat_seq){ next_after_an_hour, NULL, &n, 8 },
+		                          &opts, &rx),
+		             0);
+		while ((r = leat_try_peek(rx, 4, &there)) == -EAGAIN)
+			sched_yield();
+		cr_assert_eq(r, 1);
+		cr_expect_eq(*(const uint64_t *)there, 1);
+		cr_expect_eq(leat_release(rx, 1), 0);
+		cr_expect_eq(leat_try_peek(rx, 4, &there), -EAGAIN);
+		cr_expect_eq(leat_peek_until(rx, 4, &there, leat_now_ns() + 1 * MS), -ETIMEDOUT);
+		leat_rx_close(rx);
+		cr_expect_eq(leat_scope_close(scope), 0);
+	}
+	leat_pool_close(pool);
+}
+
 Test(chan_zero_copy, a_reservation_makes_the_sender_busy)
 {
 	for_each_kind(kind) {

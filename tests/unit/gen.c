@@ -84,6 +84,72 @@ Test(gen, bad_arguments_are_refused)
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
+struct finished {
+	uint32_t runs, finis;
+	int answer;
+	bool run_first;
+};
+
+static int note_run(struct leat_tx *out, void *arg)
+{
+	struct finished *f = arg;
+	leat_add_acqrel(&f->runs, 1u);
+	return f->answer != 0 ? leat_tx_fail(out, f->answer, "no luck") : 0;
+}
+
+static void note_fini(void *arg)
+{
+	struct finished *f = arg;
+	f->run_first = leat_load_acq(&f->runs) == 1;
+	leat_add_acqrel(&f->finis, 1u);
+}
+
+Test(gen, fini_runs_once_before_the_end_is_seen)
+{
+	for (int failing = 0; failing < 2; failing++) {
+		struct leat_scope *scope = scope_open();
+		struct finished f = { .answer = failing ? -EIO : 0 };
+		struct leat_gen_opts opts = { .fini = note_fini };
+		struct leat_rx *rx;
+		uint64_t item;
+		cr_assert_eq(leat_gen(scope, note_run, &f, 8, &opts, &rx), 0);
+		cr_expect_eq(leat_recv(rx, &item), 0);
+		cr_expect_eq(leat_load_acq(&f.finis), 1);
+		cr_expect(f.run_first);
+		expect_status(rx, failing ? LEAT_FAILED : LEAT_COMPLETED, f.answer,
+		              failing ? "no luck" : "");
+		leat_rx_close(rx);
+		cr_expect_eq(leat_scope_close(scope), f.answer);
+	}
+}
+
+Test(gen, fini_of_a_task_runs_before_a_join_returns)
+{
+	struct leat_scope *scope = scope_open();
+	struct finished f = { .runs = 0 };
+	struct leat_gen_opts opts = { .fini = note_fini };
+	cr_assert_eq(leat_gen(scope, note_run, &f, 0, &opts, NULL), 0);
+	cr_expect_eq(leat_scope_join(scope), 0);
+	cr_expect_eq(f.finis, 1);
+	leat_scope_cancel(scope, 0, NULL);
+	cr_expect_eq(leat_gen(scope, note_run, &f, 0, &opts, NULL), -ECANCELED);
+	cr_expect_eq(f.finis, 1, "arg is still the caller's");
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+Test(gen, fini_is_for_functions_alone)
+{
+	struct leat_scope *scope = scope_open();
+	struct leat_gen_opts opts = { .fini = note_fini };
+	struct leat_tx *tx;
+	struct leat_rx *in, *rx = NULL;
+	cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &in), 0);
+	cr_expect_eq(leat_gen_seq(scope, leat_seq_from_rx(in), &opts, &rx), -EINVAL);
+	leat_rx_close(in);
+	leat_tx_close(tx);
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
 static int read_affinity(struct leat_tx *out, void *arg)
 {
 	unsigned long *mask = arg;

@@ -602,3 +602,93 @@ Test(stage, that_leaves_a_shared_input_leaves_its_items_to_others, .timeout = 60
 		flow_close(&f);
 	}
 }
+
+/* --- words of a failure --- */
+
+static int next_fails(void *state, void *item)
+{
+	uint64_t *n = state;
+	if (*n < 2) {
+		leat_fail(-EAGAIN, "not the last word"); /* dropped, as it goes on */
+		*(uint64_t *)item = (*n)++;
+		return 1;
+	}
+	return leat_fail(-EIO, "disk gone");
+}
+
+static int put_fails(void *state, const void *item)
+{
+	(void)state, (void)item;
+	return leat_fail(-EIO, "disk full");
+}
+
+static int function_fails(struct leat_tx *out, void *arg)
+{
+	(void)out, (void)arg;
+	return leat_fail(-EIO, "disk gone");
+}
+
+static void set_place(struct leat_gen_opts *opts, enum where where, struct leat_pool *pool)
+{
+	opts->pool = where == ON_THREAD ? NULL : pool;
+	opts->chan.capacity = 4;
+	opts->chan.kind = where == ON_POOL_TURNS ? LEAT_SPMC : LEAT_SPSC;
+}
+
+Test(stage, words_of_a_failure_pass_through_stages)
+{
+	struct leat_pool *pool = leat_pool_open(NULL);
+	for (enum where where = ON_THREAD; where < WHERES; where++) {
+		struct leat_scope *first = leat_scope_open(NULL, NULL),
+				  *second = leat_scope_open(NULL, NULL);
+		struct leat_gen_opts opts = { 0 };
+		uint64_t n = 0, item;
+		struct leat_rx *rx;
+		set_place(&opts, where, pool);
+		cr_assert_eq(leat_gen_seq(first, (struct leat_seq){ next_fails, NULL, &n, 8 }, &opts,
+		                          &rx),
+		             0);
+		cr_assert_eq(leat_gen_seq(second, leat_seq_from_rx(rx), &opts, &rx), 0);
+		while (leat_recv(rx, &item) == 1)
+			;
+		expect_status(rx, LEAT_FAILED, -EIO, "disk gone");
+		leat_rx_close(rx);
+		cr_expect_eq(leat_scope_close(second), -EIO);
+		cr_expect_eq(leat_scope_close(first), -EIO);
+	}
+	leat_pool_close(pool);
+}
+
+Test(stage, words_of_a_sink_and_of_a_function)
+{
+	struct leat_pool *pool = leat_pool_open(NULL);
+	for (enum where where = ON_THREAD; where <= ON_POOL; where++) {
+		struct leat_scope *scope = leat_scope_open(NULL, NULL),
+				  *outer = leat_scope_open(NULL, NULL);
+		struct leat_gen_opts opts = { .pool = where == ON_THREAD ? NULL : pool };
+		struct leat_tx *tx;
+		struct leat_rx *rx;
+		const char *text;
+		cr_assert_eq(leat_chan_open(outer, 8, NULL, &tx, &rx), 0);
+		cr_assert_eq(leat_send(tx, &(uint64_t){ 1 }), 0);
+		cr_assert_eq(leat_gen_sink(scope, rx, (struct leat_sink){ put_fails, NULL, NULL },
+		                           &opts),
+		             0);
+		cr_expect_eq(leat_scope_join(scope), -EIO);
+		cr_expect_eq(leat_scope_cause(scope, NULL, &text), LEAT_FAILED);
+		cr_expect_str_eq(text, "disk full");
+		leat_tx_close(tx);
+		cr_expect_eq(leat_scope_close(scope), -EIO);
+		cr_expect_eq(leat_scope_close(outer), 0);
+	}
+	leat_pool_close(pool);
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	const char *text;
+	cr_assert_eq(leat_gen(scope, function_fails, NULL, 0, NULL, NULL), 0);
+	cr_expect_eq(leat_scope_join(scope), -EIO);
+	leat_scope_cause(scope, NULL, &text);
+	cr_expect_str_eq(text, "disk gone");
+	cr_expect_eq(leat_scope_close(scope), -EIO);
+	cr_expect_eq(leat_fail(-EIO, "nobody hears this"), -EIO);
+	cr_expect_eq(leat_fail(0, "no failure"), -EINVAL);
+}
