@@ -121,9 +121,9 @@ int leat_os_fd_duplicate(int fd);
 void leat_os_fd_close(int fd);
 
 /*
- * A descriptor that poll(2) finds readable while one of the signals waits for the process or for the
- * calling thread (signalfd(2)), and that leat_os_fd_close() closes; or -errno. The caller has the
- * signals blocked. take() takes one: returns its number, or 0 if there is none.
+ * A descriptor that poll(2) finds readable while one of the signals waits for the process or for
+ * the calling thread (signalfd(2)), and that leat_os_fd_close() closes; or -errno. The caller has
+ * the signals blocked. take() takes one: returns its number, or 0 if there is none.
  */
 int leat_os_signals_open(const sigset_t *signals);
 int leat_os_signals_take(int fd);

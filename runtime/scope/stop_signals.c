@@ -117,12 +117,11 @@ void leat_scope_signals_end(struct leat_scope *scope)
 {
 	struct leat_scope_signals *signals;
 
-	leat_mutex_lock(&installs);
+	/* no other call with this scope is under way, as it is being closed */
 	signals = scope->signals;
-	scope->signals = NULL;
-	leat_mutex_unlock(&installs);
 	if (signals == NULL)
 		return;
+	scope->signals = NULL;
 	leat_os_flag_raise(signals->closing);
 	leat_thread_join(&signals->thread);
 	leat_os_fd_close(signals->fd);

@@ -1,8 +1,8 @@
 /*
  * runtime/scope/tree.h: struct leat_scope, which the files of this room share: scope.c (the tree,
- * its causes, its cancels), memory.c, deadline.c, stop.c, stop_signals.c (stops by a signal), join.c
- * (generators, joins, closes), gen_set.c (generators that are counted together), watch.c (waits for
- * a cancel), hook.c (functions of programs).
+ * its causes, its cancels), memory.c, deadline.c, stop.c, stop_signals.c (stops by a signal),
+ * join.c (generators, joins, closes), gen_set.c (generators that are counted together), watch.c
+ * (waits for a cancel), hook.c (functions of programs).
  *
  * The tree's lock guards all that changes in a scope. Without it, threads read cause (and then code
  * and text), stopped_by (and then its stop_text), gen_sets and joiners.
@@ -37,8 +37,8 @@ struct leat_scope {
 	 * gen_set that is counted is one
 	 */
 	size_t live;
-	size_t exited;                 /* of those, the threads that have ended and are not joined */
-	uint32_t cause;                /* enum leat_cause; published by S1 */
+	size_t exited;  /* of those, the threads that have ended and are not joined */
+	uint32_t cause; /* enum leat_cause; published by S1 */
 	struct leat_gen_set *gen_sets; /* published by S2 */
 	size_t gen_sets_below;         /* generator sets of this scope and below */
 	struct leat_scope_flag *flag;  /* behind leat_scope_fd(); NULL: none was asked for */
@@ -57,7 +57,7 @@ struct leat_scope {
 	struct leat_mutex lock;
 	struct leat_cond changed;
 	struct leat_ended *ended;
-	size_t drains;    /* scopes with an armed drain deadline */
+	size_t drains; /* scopes with an armed drain deadline */
 	/*
 	 * joins that wait, and armed drain deadlines; a leaver reads it while it holds a gen_set's
 	 * lock

@@ -152,17 +152,17 @@ void leat_flow_dismiss(struct leat_flow *flow);
 /* From now on the stage of opts.slow takes longer. */
 void leat_flow_slow(struct leat_flow *flow);
 /*
- * Ends the source, which then counts as stopped with this text; all that it has sent goes through the
- * flow. Any thread may call it.
+ * Ends the source, which then counts as stopped with this text; all that it has sent goes through
+ * the flow. Any thread may call it.
  */
 void leat_flow_stop(struct leat_flow *flow, const char *text);
 /* Cancels all groups. The text becomes that of their cause. */
 void leat_flow_cancel(struct leat_flow *flow, const char *text);
 
 /*
- * Each member that has not ended is inside a step, and was on a processor for at least so long since
- * leat_flow_cancel(). Then it is in that step all the time, as between steps a member finds out that
- * it is cancelled. A member that still writes what it has is waited for.
+ * Each member that has not ended is inside a step, and was on a processor for at least so long
+ * since leat_flow_cancel(). Then it is in that step all the time, as between steps a member finds
+ * out that it is cancelled. A member that still writes what it has is waited for.
  */
 bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns);
 bool leat_member_over(const struct leat_member *member);
