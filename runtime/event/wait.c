@@ -158,13 +158,15 @@ static ssize_t wait_without_sleep(struct leat_wait_loop *w)
 
 static ssize_t sleep_notified(struct leat_wait_loop *w, bool *notified)
 {
-	int64_t until_ns = w->deadline_ns < w->scopes_ns ? w->deadline_ns : w->scopes_ns;
+	int64_t until_ns;
 	ssize_t r;
 
 	leat_sleeper_reset(&w->sleeper);
 	w->ops->prepare(w);  /* mutate */
 	r = make_attempt(w); /* mutate */
 	if (r == -EAGAIN && !schedule_producers(w)) {
+		/* as the last attempt left them */
+		until_ns = w->deadline_ns < w->scopes_ns ? w->deadline_ns : w->scopes_ns;
 		if (w->ops->park != NULL)
 			r = w->ops->park(w, until_ns);
 		else

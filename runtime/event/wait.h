@@ -102,8 +102,8 @@ struct leat_wait_loop {
 	enum leat_time time; /* what this wait is, in diagnostics */
 	/* an attempt and its pause take as long as this many pauses; at least 1 */
 	unsigned weight;
-	int64_t deadline_ns; /* the call's own */
-	int64_t scopes_ns;   /* the nearest deadline of a scope; attempt() may change it */
+	/* the call's own, and the nearest deadline of a scope; attempt() may change either */
+	int64_t deadline_ns, scopes_ns;
 	bool last; /* a deadline has passed; the attempt under way is the last before -ETIMEDOUT */
 	struct leat_sleeper sleeper; /* set to LEAT_SLEEPER_INIT, or with a descriptor */
 };

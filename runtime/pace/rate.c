@@ -136,16 +136,6 @@ static void rate_prepare(struct leat_wait_loop *w)
 	leat_event_prepare_wait(&waiter->rate->moved, &waiter->waiter);
 }
 
-/*
- * until_ns is as old as the beginning of this sleep. The attempt after rate_prepare() may have
- * loaded an earlier due, of a change that notified this waiter before it was on the list.
- */
-static ssize_t rate_park(struct leat_wait_loop *w, int64_t until_ns)
-{
-	leat_sleeper_park(&w->sleeper, w->deadline_ns < until_ns ? w->deadline_ns : until_ns);
-	return -EAGAIN;
-}
-
 /* A notification is for all waiters, so there is none to forward. */
 static bool rate_retire(struct leat_wait_loop *w)
 {
@@ -160,7 +150,6 @@ static const struct leat_wait_ops rate_wait_ops = {
 	.attempt = rate_attempt,
 	.expire = rate_expire,
 	.prepare = rate_prepare,
-	.park = rate_park,
 	.retire = rate_retire,
 };
 
