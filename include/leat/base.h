@@ -73,7 +73,7 @@ enum leat_cause {
 	LEAT_DEADLINE,  /* the scope's deadline passed; the code is -ETIMEDOUT */
 	LEAT_FAILED,    /* a generator returned a negative value; leat_scope_cancel() with a code */
 	LEAT_ABANDONED, /* the channel has no receiver any more; never a scope's cause */
-	LEAT_STOPPED,   /* a source that leat_scope_stop() ended; no failure, never a scope's cause */
+	LEAT_STOPPED,   /* a stop ended it, a source; no failure, never a scope's cause */
 	LEAT_CAUSES     /* how many there are */
 };
 

@@ -30,12 +30,11 @@
  *     the last receiver closes    senders get -EPIPE; what is left is dropped
  *     the scope is cancelled      senders get -ECANCELED; receivers get -ECANCELED instead of what
  *                                 is left, unless a receive has returned 0 before
- *
  *     the scope is stopped        senders that are sources get -ESHUTDOWN (leat_tx_source())
  *
- * For senders the first of -EPIPE and -ECANCELED stays, and -ESHUTDOWN comes after both. A send that returns 0 has given its item
- * away: the item is received exactly once, or handed to `discard` and counted. A send that returns
- * an error has left the item with its caller.
+ * For senders the first of -EPIPE and -ECANCELED stays, and -ESHUTDOWN comes after both. A send
+ * that returns 0 has given its item away: the item is received exactly once, or handed to `discard`
+ * and counted. A send that returns an error has left the item with its caller.
  *
  * Items. They are copied, item_size bytes each. In the channel an item is aligned to the largest
  * power of two that divides its size, at most 64. The calls that copy know the type behind their
@@ -146,9 +145,9 @@ LEAT_API void leat_rx_close(struct leat_rx *rx);
 
 /*
  * Sends one item. Waits for room on a channel that blocks; on one that drops it never waits and
- * returns 0. Returns 0; -EPIPE when the last receiver is closed; -ECANCELED; -ESHUTDOWN for a source
- * in a stopped scope; -ETIMEDOUT (until) at deadline_ns, where a deadline that is not in the future
- * means one attempt; -EAGAIN (try) without room.
+ * returns 0. Returns 0; -EPIPE when the last receiver is closed; -ECANCELED; -ESHUTDOWN for a
+ * source in a stopped scope; -ETIMEDOUT (until) at deadline_ns, where a deadline that is not in the
+ * future means one attempt; -EAGAIN (try) without room.
  */
 LEAT_API int leat_send(struct leat_tx *tx, const void *item);
 LEAT_API int leat_send_until(struct leat_tx *tx, const void *item, int64_t deadline_ns);
@@ -199,8 +198,8 @@ LEAT_API int leat_commit(struct leat_tx *tx, size_t n);
 
 /*
  * Receives without a copy. leat_peek() waits for one item, as leat_recv() does and with its errors;
- * leat_peek_until() and leat_try_peek() do as leat_recv_until() and leat_try_recv(). They return how
- * many items, from 1 to want, the caller may read at *items, side by side; 0 at the end of the
+ * leat_peek_until() and leat_try_peek() do as leat_recv_until() and leat_try_recv(). They return
+ * how many items, from 1 to want, the caller may read at *items, side by side; 0 at the end of the
  * stream.
  *
  * leat_release() takes the first n of them and puts the rest back. It returns 0; -EINVAL for more
@@ -220,11 +219,11 @@ LEAT_API int leat_release(struct leat_rx *rx, size_t n);
  * that are made later inherit it. The handle of a task can be a source too.
  *
  * Once leat_scope_stop() has stopped the channel's scope, sends on a source return -ESHUTDOWN, also
- * where the channel drops, and so do waits for room and all waits of the generator whose output it
- * is: leat_tx_wait(), leat_after(), leat_ready(). leat_tx_done() is true. Descriptors become
- * readable. A reservation can still be committed. The item of a refused send stays with its caller,
- * who may send what it holds in hand, after leat_tx_source(tx, false), and then ends by returning
- * -ESHUTDOWN, or 0.
+ * where the channel drops, and so do waits for room and the waits of the generator whose output it
+ * is: leat_tx_wait(), leat_after(), leat_ready(), leat_select(); a sleep, a rate and a semaphore in
+ * that scope. leat_tx_done() is true. Descriptors become readable. A reservation can still be
+ * committed. The item of a refused send stays with its caller. The generator may send what it has
+ * in hand, after leat_tx_source(tx, false), and then ends by returning -ESHUTDOWN, or 0.
  */
 LEAT_API void leat_tx_source(struct leat_tx *tx, bool on);
 

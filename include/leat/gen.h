@@ -27,8 +27,8 @@
  *     -EPIPE, and its channel has no receiver any more              LEAT_ABANDONED
  *     -ECANCELED, and its channel is cancelled                      the scope's cause, code and
  *                                                                   text
- *     -ESHUTDOWN of a source (leat_tx_source()) that a stop of      LEAT_STOPPED with the stop's text
- *     its scope has told to end; 0 of such a source
+ *     -ESHUTDOWN, or 0, of a source (leat_tx_source()) that a       LEAT_STOPPED with the text of
+ *     stop of its scope has told to end                             the stop
  *     any other negative value, or those in any other state         LEAT_FAILED with that code
  *     a positive value                                              LEAT_FAILED with -EINVAL
  *
@@ -146,8 +146,9 @@ struct leat_gen_opts {
  *
  * Returns 0: the function runs exactly once, and the caller closes *rx. On an error nothing was
  * started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments, -ECANCELED in a
- * cancelled scope, -ESHUTDOWN for a source in a stopped one, -ENOMEM, -EAGAIN when no thread can be started, -ENOTSUP with a pool (a function
- * that waits needs a thread; use leat_gen_seq()), -ELIBBAD (leat/base.h).
+ * cancelled scope, -ESHUTDOWN for a source in a stopped one, -ENOMEM, -EAGAIN when no thread can be
+ * started, -ENOTSUP with a pool (a function that waits needs a thread; use leat_gen_seq()), -ELIBBAD
+ * (leat/base.h).
  */
 LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
                       const struct leat_gen_opts *opts, struct leat_rx **rx);

@@ -141,8 +141,9 @@ LEAT_API int leat_scope_close(struct leat_scope *scope);
 
 /*
  * Sleeps until the deadline, or until the scope is cancelled. Returns 0 when the time has come, at
- * once if the deadline is not in the future; -ECANCELED in a cancelled scope; -EINVAL for NULL;
- * -EDEADLK in a step on a pool, where leat_after() (leat/gen.h) does the same.
+ * once if the deadline is not in the future; -ECANCELED in a cancelled scope; -ESHUTDOWN for a
+ * source in a stopped one; -EINVAL for NULL; -EDEADLK in a step on a pool, where leat_after()
+ * (leat/gen.h) does the same.
  */
 LEAT_API int leat_scope_sleep(struct leat_scope *scope, int64_t deadline_ns);
 
@@ -156,8 +157,8 @@ LEAT_API int leat_scope_fd(struct leat_scope *scope);
 
 /*
  * Has fn(arg) called when the scope is cancelled: by leat_scope_cancel() or leat_scope_close() of
- * this scope or one above, by a deadline, or by the failure of a generator. Returns 0; *hook is
- * then the caller's, who removes it, also after the scope was closed. hook may be NULL: then the
+ * this scope or one above, by a deadline, or by the failure of a generator. Returns 0; the caller
+ * then has *hook, and removes it, also after the scope was closed. hook may be NULL: then the
  * library frees it. -ECANCELED in a cancelled scope: fn does not run. -EINVAL for a NULL scope or
  * fn, -ENOMEM, -EAGAIN when no thread can be started.
  *

@@ -53,7 +53,8 @@ struct leat_case {
 	enum leat_case_kind kind;
 	/*
 	 * of a receive 1, 0 or -ECANCELED, as leat_recv() returns it; of a send 0, -EPIPE,
-	 * -ECANCELED or -ESHUTDOWN, as leat_send() returns it; of a descriptor 1; of a scope -ECANCELED
+	 * -ECANCELED or -ESHUTDOWN, as leat_send() returns it; of a descriptor 1; of a scope
+	 * -ECANCELED
 	 */
 	int answer;
 	struct leat_tx *tx;
@@ -94,8 +95,8 @@ enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
  *                 every case is ignored and there is no deadline (LEAT_NEVER)
  *     -EBUSY      a handle holds a reservation or a peek
  *     -ENOMEM     there are more than 16 cases, and no memory for them
- *     -ESHUTDOWN  nothing could be done, and a stop ends the generator whose thread this is, which is
- *                 a source (leat_tx_source())
+ *     -ESHUTDOWN  nothing could be done, and a stop ends the generator whose thread this is: it is a
+ *                 source (leat_tx_source())
  *     -EDEADLK    the call would have to wait, in a step of a generator on a pool
  *     others      as poll(2) and eventfd(2), if there are descriptors
  */

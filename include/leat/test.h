@@ -58,7 +58,7 @@
  *
  * Times of a pool are rounded up to 16 microseconds: a step that asked for 10 ms runs between 10 ms
  * and 10.016 ms later. And a pool may wake by itself every 200 microseconds for a while, to start
- * generators that nobody has asked for an item yet.
+ * generators that no receiver has asked for an item yet.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

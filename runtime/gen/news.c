@@ -95,7 +95,8 @@ static int wait_in_place(struct leat_news *news, struct leat_tx *out, int64_t de
 			.time = LEAT_TIME_STARVED,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
-			.scopes_ns = out != NULL ? leat_scope_deadline(out->chan->scope) : LEAT_NEVER,
+			.scopes_ns = out == NULL ? LEAT_NEVER
+			                         : leat_scope_deadline(out->chan->scope),
 			.sleeper = LEAT_SLEEPER_INIT,
 		},
 		.at_news.sleeper = &wait.loop.sleeper,

@@ -6,7 +6,8 @@
  * opens the hub; the last one that leaves joins its thread and closes its descriptors.
  *
  * inotify has one watch for each inode of an instance, for all its watchers. So a watch here lists
- * what its watchers want of it, each for itself. The kernel's mask is the union of what was ever asked for; it is only added to.
+ * what its watchers want of it, each for itself. The kernel's mask is the union of what was ever
+ * asked for; it is only added to.
  *
  * Invariant: a change after leat_watcher_add() has returned raises news of each watcher that the
  * watch is for. If not: the watcher would read, find nothing, and sleep beside data. How it is

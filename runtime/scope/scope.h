@@ -21,8 +21,8 @@
  * leat_rx_status() returns that outcome, or, before the generator has ended, the scope's cause.
  * leat_scope_join() returns the code.
  *
- * Hook. What a cancel or a stop must reach attaches a hook. The canceller, or the stopper, calls the
- * hook while it holds the tree's lock. A hook may wake threads. It must not call back into the
+ * Hook. What a cancel or a stop must reach attaches a hook. The canceller, or the stopper, calls
+ * the hook while it holds the tree's lock. A hook may wake threads. It must not call back into the
  * tree, nor run a function of the user's.
  *
  * Lock order: timers, tree, gen_set, a channel's events, a pool's queues. No thread holds a

@@ -44,7 +44,8 @@ struct leat_select_call {
 	size_t fds;  /* how many of the live ones are descriptors */
 	bool scopes; /* whether any of them is a scope */
 	bool in_random_order;
-	struct leat_scope_watch own; /* of the scope of the generator that runs here, if it is a source */
+	/* of the scope of the generator that runs here, if that is a source */
+	struct leat_scope_watch own;
 	int flag_rc;    /* what open_wake_flag() returned to the last select_wait_prepare() */
 	bool owns_flag; /* the wake flag is of this call, and of no handle */
 	struct leat_select_place *places;

@@ -11,9 +11,9 @@
  * ends or a thread parks.
  *
  * CANCELED, RX_GONE, TX_GONE, TX_FAILED, STOPPING: a call that begins after the bit was set must
- * read it; a call that began before may miss it. RX_PARKED, TX_PARKED: a thread that publishes must not miss
- * the bit (edges C1 and C2); reading it set when no thread is parked costs a call that notifies no
- * waiter.
+ * read it; a call that began before may miss it. RX_PARKED, TX_PARKED: a thread that publishes must
+ * not miss the bit (edges C1 and C2); reading it set when no thread is parked costs a call that
+ * notifies no waiter.
  */
 enum {
 	LEAT_CTL_CANCELED = 1u << 0,  /* cancelled, with neither RX_GONE nor ENDED set before */

@@ -7,8 +7,8 @@
  *
  * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), or `mpmc` for a ring
  * with turns. What must not take it (a ring of the other kind, an open reservation or peek, a
- * closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds out which of these
- * it is.
+ * closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds out which of
+ * these it is.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -48,8 +48,8 @@ LEAT_STATIC_ASSERT(offsetof(struct leat_tx, spsc) == 16 && offsetof(struct leat_
                    "ABI");
 LEAT_STATIC_ASSERT(offsetof(struct leat_tx, chan) == 208 && offsetof(struct leat_rx, chan) == 208,
                    "ABI");
-LEAT_STATIC_ASSERT(offsetof(struct leat_tx, cursor) == 216 && offsetof(struct leat_rx, cursor) == 216,
-                   "ABI");
+LEAT_STATIC_ASSERT(offsetof(struct leat_tx, cursor) == 216, "ABI");
+LEAT_STATIC_ASSERT(offsetof(struct leat_rx, cursor) == 216, "ABI");
 LEAT_STATIC_ASSERT(sizeof(struct leat_tx) == 296 && sizeof(struct leat_rx) == 296, "ABI");
 
 #endif
