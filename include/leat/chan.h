@@ -273,17 +273,17 @@ LEAT_API int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t dead
  *             leat_rx_bind(in, out);
  *             while ((rc = leat_recv(in, &item)) == 1) ...
  *
- * Every receive on `in` asks out first: all calls above, leat_for, peeks, a case of a select, a lane
- * of a merge, a sink, a seq. Once a send on out can no longer succeed, it returns what that send
- * would return (-EPIPE, -ECANCELED or -ESHUTDOWN) and takes nothing. That goes before an item and
- * before the end of the stream. A receive that waits is woken for it, and an armed descriptor of
- * `in` becomes readable. leat_rx_status() is still that of `in`. NULL unbinds; another out replaces
- * the first. Several receivers may be bound to one out, which may be a task's.
+ * Every receive on `in` asks out first: all calls above, leat_for, peeks, a case of a select, a
+ * lane of a merge, a sink, a seq. Once a send on out can no longer succeed, it returns what that
+ * send would return (-EPIPE, -ECANCELED or -ESHUTDOWN) and takes nothing. That goes before an item
+ * and before the end of the stream. A receive that waits is woken for it, and an armed descriptor
+ * of `in` becomes readable. leat_rx_status() is still that of `in`. NULL unbinds; another out
+ * replaces the first. Several receivers may be bound to one out, which may be a task's.
  *
  * While they are bound, one thread at a time uses both. The close of either ends the binding: a
  * receive on `in` is then as if it had never been bound. Clones of `in` are not bound. A receiver
- * that is given away (to a merge, a sink, a seq) stays bound, and who uses it then uses out as well.
- * A merge ends a lane with the answer of its out, as with the end of its stream.
+ * that is given away (to a merge, a sink, a seq) stays bound, and who uses it then uses out as
+ * well. A merge ends a lane with the answer of its out, as with the end of its stream.
  *
  * A bound receiver has no inline fast path: a receive takes some ten nanoseconds more. Returns 0;
  * -EINVAL for NULL; -EBUSY while `in` holds a peek; -ENOMEM.

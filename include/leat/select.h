@@ -94,14 +94,14 @@ enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
  * Errors:
  *
  *     -ETIMEDOUT  the deadline passed; also if every case is ignored
- *     -EINVAL     a kind or an order does not exist; an item is NULL; a send is on the tx of a task
- *                 (which LEAT_CASE_DONE() may have); every case is ignored and there is no deadline (LEAT_NEVER)
- *     -EBUSY      a handle holds a reservation or a peek
+ *     -EINVAL     a kind or an order does not exist; an item is NULL; a send or a receive is of a
+ *                 task's channel (LEAT_CASE_DONE() may be); every case is ignored and there is no
+ *                 deadline (LEAT_NEVER)
+ *     -EBUSY      a handle holds a reservation or a peek (a sender to be done may)
  *     -ENOMEM     there are more than 16 cases, and no memory for them
- *     -ESHUTDOWN  nothing could be done, and a stop ends the generator whose thread this is: it is a
- *                 source (leat_tx_source())
- *     -EDEADLK    the call would have to wait, in a step of a generator on a pool
- *     others      as poll(2) and eventfd(2), if there are descriptors
+ *     -ESHUTDOWN  nothing could be done, and a stop ends the generator whose thread this is: it is
+ * a source (leat_tx_source()) -EDEADLK    the call would have to wait, in a step of a generator on
+ * a pool others      as poll(2) and eventfd(2), if there are descriptors
  */
 LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
                          enum leat_order order);
@@ -110,8 +110,8 @@ LEAT_END_DECLS
 
 /*
  * LEAT_CASE_SEND(tx, &item), LEAT_CASE_RECV(rx, &item), LEAT_CASE_FD(fd, events),
- * LEAT_CASE_SCOPE(scope) and LEAT_CASE_DONE(tx) make a case. In C they are initializers, in C++ values. The type of the
- * pointer gives the size, as in leat/chan.h.
+ * LEAT_CASE_SCOPE(scope) and LEAT_CASE_DONE(tx) make a case. In C they are initializers, in C++
+ * values. The type of the pointer gives the size, as in leat/chan.h.
  */
 #ifndef __cplusplus
 

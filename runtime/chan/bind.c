@@ -165,7 +165,7 @@ static ssize_t receive_without_wait(const struct bound_call *c)
 	return receive_unbound(c);
 }
 
-/* It asks the output before each attempt, so that the output's end goes before an item and an end. */
+/* Asks the output before each attempt, so that its end goes before an item and an end. */
 static ssize_t receive_bound(const struct bound_call *c)
 {
 	struct leat_bind *bind = bind_of(c->rx);
@@ -188,8 +188,12 @@ static ssize_t receive_bound(const struct bound_call *c)
 ssize_t leat_bound_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
                         int64_t deadline_ns, const char *call)
 {
-	struct bound_call c = { .rx = rx, .items = items, .max = max, .size = size,
-		                .deadline_ns = deadline_ns, .call = call };
+	struct bound_call c = { .rx = rx,
+		                .items = items,
+		                .max = max,
+		                .size = size,
+		                .deadline_ns = deadline_ns,
+		                .call = call };
 	int rc = leat_rx_ops_of(rx)->check(rx, items, size, call);
 
 	if (rc == 0 && max == 0)
@@ -200,8 +204,9 @@ ssize_t leat_bound_recv(struct leat_rx *rx, void *items, size_t max, size_t size
 ssize_t leat_bound_peek(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
                         const char *call)
 {
-	struct bound_call c = { .rx = rx, .max = want, .place = items,
-		                .deadline_ns = deadline_ns, .call = call };
+	struct bound_call c = {
+		.rx = rx, .max = want, .place = items, .deadline_ns = deadline_ns, .call = call
+	};
 	int rc = leat_rx_ops_of(rx)->check(rx, items, LEAT_DETAIL_CHAN_SIZE, call);
 
 	if (rc == 0 && want == 0)

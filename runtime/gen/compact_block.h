@@ -35,7 +35,8 @@ enum { CTL_FED = 1u << 13 };
  * a receiver that is not bound pays nothing.
  */
 enum { HELD_BOUND = 1u << 15 };
-LEAT_STATIC_ASSERT((unsigned)LEAT_COMPACT_BYTES < (unsigned)HELD_BOUND, "no peek holds so many items");
+LEAT_STATIC_ASSERT((unsigned)LEAT_COMPACT_BYTES < (unsigned)HELD_BOUND,
+                   "no peek holds so many items");
 
 enum { MEASURE_EVERY = 32 };
 

@@ -44,8 +44,8 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	if (rc == -ECANCELED)
 		cause = leat_scope_cause(scope_of_cancel((struct leat_rx *)(uintptr_t)in), &code,
 		                         &text);
-	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED ||
-	         cause == LEAT_STOPPED)
+	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 ||
+	         cause == LEAT_COMPLETED || cause == LEAT_STOPPED)
 		return rc;
 	else
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;

@@ -178,7 +178,7 @@ void leat_merge_arm_lanes(struct leat_merge *merge, uint64_t rounds)
 		if (!leat_waitable_ready(lane->waitable) ||
 		    leat_waitable_remove_waiter(lane->waitable, &lane->waiter))
 			continue;
-		lane->armed = lane->bound = false;
+		lane->armed = false;
 		leat_waitable_wait_ends(lane->waitable, leat_now_ns());
 		leat_lane_queue_push(&merge->awake, lane);
 	}

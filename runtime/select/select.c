@@ -13,8 +13,8 @@
 enum { ON_STACK = 16 }; /* a call with more cases allocates memory */
 
 /*
- * Returns 0, with the case's waitable or with NULL for what is none; 1 if the case is ignored; or an
- * error.
+ * Returns 0, with the case's waitable or with NULL for what is none; 1 if the case is ignored; or
+ * an error.
  */
 static int check_case(const struct leat_case *c, struct leat_waitable **waitable)
 {

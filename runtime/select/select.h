@@ -6,10 +6,10 @@
  *     select_wait.c   the wait, by the wait engine (runtime/event/wait.h)
  *
  * A waiting thread has a waiter on the event of each channel of its cases (on `done` of a sender's
- * that is to be done), a watch on each scope (runtime/scope/watch.h), and one sleeper for all. Several of those events may notify it.
- * The thread takes one case only, so it forwards each notification that it leaves unused
- * (runtime/event/event.h, Forwarding). The thread prepares a wait only after a first sweep has
- * found nothing.
+ * that is to be done), a watch on each scope (runtime/scope/watch.h), and one sleeper for all.
+ * Several of those events may notify it. The thread takes one case only, so it forwards each
+ * notification that it leaves unused (runtime/event/event.h, Forwarding). The thread prepares a
+ * wait only after a first sweep has found nothing.
  *
  * Case and place. The caller's array has the cases. Each case has a place of the same index, where
  * the call keeps what it knows of the case.
@@ -29,7 +29,7 @@ struct leat_select_place {
 	/* NULL: the case is a descriptor, a scope, or a sender that is to be done */
 	struct leat_waitable *waitable;
 	union {
-		struct leat_waiter waiter;      /* of such a sender it is at `done` of its channel */
+		struct leat_waiter waiter;     /* of such a sender it is at `done` of its channel */
 		struct leat_scope_watch watch; /* of a scope */
 	};
 	bool notified;     /* what removing the waiter returned last */
