@@ -31,13 +31,14 @@ static int output_refusal(const struct leat_bind *bind)
 static void link_bind(struct leat_bind *bind, struct leat_rx *in, struct leat_handle *out)
 {
 	bind->rx = in;
+	bind->own = leat_rx_ops_of(in);
 	bind->out = out;
 	bind->prev = NULL;
 	bind->next = out->bound;
 	if (bind->next != NULL)
 		bind->next->prev = bind;
 	out->bound = bind;
-	leat_rx_ops_of(in)->set_bound(in, true);
+	bind->own->set_bound(in, true);
 	leat_store_rlx(&leat_chan_of(out)->fed, 1); /* rlx: leat_chan_untold() tells a guess */
 }
 
@@ -54,7 +55,7 @@ static void unlink_bind(struct leat_bind *bind)
 	if (bind->next != NULL)
 		bind->next->prev = bind->prev;
 	bind->out = NULL;
-	leat_rx_ops_of(bind->rx)->set_bound(bind->rx, false);
+	bind->own->set_bound(bind->rx, false);
 }
 
 /* A descriptor that is armed stays so, and becomes readable if there is something to do now. */
@@ -106,11 +107,9 @@ struct leat_tx *leat_rx_bound_to(struct leat_rx *rx)
 
 /* --- a call by the receiver's own table --- */
 
-static struct leat_bind *unbind_for_a_call(struct leat_rx *rx)
+static struct leat_bind *unbind_for_a_call(struct leat_bind *bind)
 {
-	struct leat_bind *bind = bind_of(rx);
-
-	leat_rx_ops_of(rx)->set_bound(rx, false);
+	bind->own->set_bound(bind->rx, false);
 	return bind;
 }
 
@@ -118,12 +117,13 @@ static struct leat_bind *unbind_for_a_call(struct leat_rx *rx)
 static void bind_again(struct leat_bind **bind)
 {
 	if ((*bind)->out != NULL) /* a discard may have closed the output */
-		leat_rx_ops_of((*bind)->rx)->set_bound((*bind)->rx, true);
+		(*bind)->own->set_bound((*bind)->rx, true);
 }
 
-/* In this block calls on rx go by the receiver's own table. */
-#define UNBOUND_HERE(rx) \
-	struct leat_bind *unbound_here __attribute__((cleanup(bind_again))) = unbind_for_a_call(rx)
+/* In this block calls on the receiver go by its own table. */
+#define UNBOUND_HERE(bind) \
+	struct leat_bind *unbound_here __attribute__((cleanup(bind_again))) = \
+		unbind_for_a_call(bind)
 
 static void allow_waits(unsigned *before)
 {
@@ -138,7 +138,7 @@ static void allow_waits(unsigned *before)
 
 /* A receive; with place it is a peek. */
 struct bound_call {
-	struct leat_rx *rx;
+	struct leat_bind *bind;
 	void *items;
 	size_t max, size;
 	const void **place;
@@ -148,13 +148,12 @@ struct bound_call {
 
 static ssize_t receive_unbound(const struct bound_call *c)
 {
-	UNBOUND_HERE(c->rx);
+	struct leat_rx *rx = c->bind->rx;
+	UNBOUND_HERE(c->bind);
 
 	if (c->place != NULL)
-		return leat_rx_ops_of(c->rx)->peek(c->rx, c->max, c->place, c->deadline_ns,
-		                                   c->call);
-	return leat_rx_ops_of(c->rx)->recv(c->rx, c->items, c->max, c->size, c->deadline_ns,
-	                                   c->call);
+		return c->bind->own->peek(rx, c->max, c->place, c->deadline_ns, c->call);
+	return c->bind->own->recv(rx, c->items, c->max, c->size, c->deadline_ns, c->call);
 }
 
 /* Takes what is there, or what a generator on a pool makes on this thread. */
@@ -168,7 +167,7 @@ static ssize_t receive_without_wait(const struct bound_call *c)
 /* Asks the output before each attempt, so that its end goes before an item and an end. */
 static ssize_t receive_bound(const struct bound_call *c)
 {
-	struct leat_bind *bind = bind_of(c->rx);
+	struct leat_bind *bind = c->bind;
 	struct leat_either either = { .notified = false };
 
 	while (bind->out != NULL) {
@@ -177,10 +176,10 @@ static ssize_t receive_bound(const struct bound_call *c)
 		if (r == 0)
 			r = receive_without_wait(c);
 		if (leat_unlikely(either.notified))
-			leat_waitable_forward_notify(leat_waitable_of_rx(c->rx)); /* mutate */
+			leat_waitable_forward_notify(leat_waitable_of_rx(bind->rx));
 		if (r != -EDEADLK || leat_must_not_wait > 0 || bind->out == NULL)
 			return r;
-		leat_wait_for_either(c->rx, &bind->out->tx, c->deadline_ns, &either);
+		leat_wait_for_either(bind->rx, &bind->out->tx, c->deadline_ns, &either);
 	}
 	return receive_unbound(c);
 }
@@ -188,13 +187,13 @@ static ssize_t receive_bound(const struct bound_call *c)
 ssize_t leat_bound_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
                         int64_t deadline_ns, const char *call)
 {
-	struct bound_call c = { .rx = rx,
+	struct bound_call c = { .bind = bind_of(rx),
 		                .items = items,
 		                .max = max,
 		                .size = size,
 		                .deadline_ns = deadline_ns,
 		                .call = call };
-	int rc = leat_rx_ops_of(rx)->check(rx, items, size, call);
+	int rc = c.bind->own->check(rx, items, size, call);
 
 	if (rc == 0 && max == 0)
 		rc = -EINVAL;
@@ -204,10 +203,12 @@ ssize_t leat_bound_recv(struct leat_rx *rx, void *items, size_t max, size_t size
 ssize_t leat_bound_peek(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
                         const char *call)
 {
-	struct bound_call c = {
-		.rx = rx, .max = want, .place = items, .deadline_ns = deadline_ns, .call = call
-	};
-	int rc = leat_rx_ops_of(rx)->check(rx, items, LEAT_DETAIL_CHAN_SIZE, call);
+	struct bound_call c = { .bind = bind_of(rx),
+		                .max = want,
+		                .place = items,
+		                .deadline_ns = deadline_ns,
+		                .call = call };
+	int rc = c.bind->own->check(rx, items, LEAT_DETAIL_CHAN_SIZE, call);
 
 	if (rc == 0 && want == 0)
 		rc = -EINVAL;
@@ -216,45 +217,50 @@ ssize_t leat_bound_peek(struct leat_rx *rx, size_t want, const void **items, int
 
 int leat_bound_release(struct leat_rx *rx, size_t n)
 {
-	UNBOUND_HERE(rx);
+	struct leat_bind *bind = bind_of(rx);
+	UNBOUND_HERE(bind);
 
-	return leat_rx_ops_of(rx)->release(rx, n);
+	return bind->own->release(rx, n);
 }
 
 void leat_bound_close(struct leat_rx *rx)
 {
-	unlink_bind(bind_of(rx));
-	leat_rx_ops_of(rx)->close(rx);
+	struct leat_bind *bind = bind_of(rx);
+
+	unlink_bind(bind);
+	bind->own->close(rx);
 }
 
 /* --- as one of several things to wait for --- */
 
 int leat_bound_attempt(struct leat_rx *rx, void *item)
 {
-	int refusal = output_refusal(bind_of(rx));
-	UNBOUND_HERE(rx);
+	struct leat_bind *bind = bind_of(rx);
+	int refusal = output_refusal(bind);
+	UNBOUND_HERE(bind);
 
-	return refusal != 0 ? refusal : leat_rx_ops_of(rx)->attempt(rx, item);
+	return refusal != 0 ? refusal : bind->own->attempt(rx, item);
 }
 
 bool leat_bound_ready(struct leat_rx *rx)
 {
-	bool refused = output_refusal(bind_of(rx)) != 0;
-	UNBOUND_HERE(rx);
+	struct leat_bind *bind = bind_of(rx);
+	bool refused = output_refusal(bind) != 0;
+	UNBOUND_HERE(bind);
 
-	return refused || leat_rx_ops_of(rx)->ready(rx);
+	return refused || bind->own->ready(rx);
 }
 
 bool leat_bound_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
 	struct leat_bind *bind = bind_of(rx);
+	UNBOUND_HERE(bind);
 
 	if (bind->waiters++ == 0) {
 		bind->waiter = (struct leat_waiter){ .sleeper = waiter->sleeper };
-		leat_event_add_waiter(done_of(bind), &bind->waiter);
+		leat_event_add_waiter(done_of(bind), &bind->waiter); /* mutate */
 	}
-	UNBOUND_HERE(rx);
-	return leat_rx_ops_of(rx)->add_waiter(rx, waiter);
+	return bind->own->add_waiter(rx, waiter);
 }
 
 /*
@@ -265,11 +271,11 @@ bool leat_bound_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
 	struct leat_bind *bind = bind_of(rx);
 	bool notified = false;
+	UNBOUND_HERE(bind);
 
 	if (bind->waiters > 0 && --bind->waiters == 0)
 		notified = leat_event_remove_waiter(done_of(bind), &bind->waiter);
-	UNBOUND_HERE(rx);
-	return leat_rx_ops_of(rx)->remove_waiter(rx, waiter) || notified;
+	return bind->own->remove_waiter(rx, waiter) || notified;
 }
 
 /* --- the wait for an input or an output --- */

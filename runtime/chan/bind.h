@@ -38,6 +38,7 @@ struct leat_handle;
 /* A receiver's place for its binding. All zero: it is not bound. */
 struct leat_bind {
 	struct leat_rx *rx;
+	const struct leat_rx_ops *own; /* the receiver's own table */
 	struct leat_handle *out;       /* the sender, or NULL */
 	struct leat_bind *prev, *next; /* among the bindings of out */
 	/*
@@ -74,8 +75,8 @@ int leat_bound_release(struct leat_rx *rx, size_t n);
 void leat_bound_close(struct leat_rx *rx);
 int leat_bound_attempt(struct leat_rx *rx, void *item);
 bool leat_bound_ready(struct leat_rx *rx);
-bool leat_bound_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter);    /* mutate */
-bool leat_bound_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter); /* mutate */
+bool leat_bound_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter);
+bool leat_bound_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter);
 
 /* What the waits of one receive have in common. All zero before the first. */
 struct leat_either {

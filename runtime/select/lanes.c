@@ -123,7 +123,7 @@ void leat_merge_take_notified(struct leat_merge *merge)
 		if (!lane->linked)
 			link_lane(merge, lane);
 		if (lane->bound)
-			leat_waitable_remove_waiter(lane->waitable, &lane->waiter); /* mutate */
+			leat_waitable_remove_waiter(lane->waitable, &lane->waiter);
 		lane->bound = false;
 		lane->listed = false; /* no notifier can reach the lane any more */
 		leat_waitable_wait_ends(lane->waitable, now_ns);
