@@ -316,6 +316,34 @@ MODEL(bind_fd, .what = "a descriptor is armed, against the output's end", .preem
 	close_both();
 }
 
+static bool is_readable(int fd)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+
+	return leat_os_poll(&polled, 1, 0) == 1;
+}
+
+MODEL(bind_fd_follows, .what = "a descriptor that is armed follows what is bound meanwhile",
+      .preemptions = 2, .stale = 1)
+{
+	int fd;
+
+	open_input(LEAT_MPMC, 2);
+	open_output(CLOSES);
+	fd = leat_rx_fd(in);
+	verify_that(leat_rx_arm(in) == 0);
+	verify_that(leat_rx_bind(in, out) == 0);
+	spawn_ending(CLOSES);
+	verify_join();
+	verify_that(is_readable(fd));
+	leat_tx_close(out);
+	out = NULL;
+	verify_that(!is_readable(fd));
+	sends_one(feed);
+	verify_that(is_readable(fd));
+	close_both();
+}
+
 /* Both events may notify the lane, and each may do so while it is armed, or has just been. */
 static void merge_bound(enum leat_kind kind, bool with_item)
 {
