@@ -164,6 +164,17 @@ static ssize_t receive_without_wait(const struct bound_call *c)
 	return receive_unbound(c);
 }
 
+/* A bad argument goes before the output's answer. Where that is none, the attempt checks them. */
+static ssize_t check_and_refuse(const struct bound_call *c, int refusal)
+{
+	const void *to = c->place != NULL ? (const void *)c->place : c->items;
+	int rc = c->bind->own->check(c->bind->rx, to, c->size, c->call);
+
+	if (rc == 0 && c->max == 0)
+		rc = -EINVAL;
+	return rc != 0 ? rc : refusal;
+}
+
 /* Asks the output before each attempt, so that its end goes before an item and an end. */
 static ssize_t receive_bound(const struct bound_call *c)
 {
@@ -173,8 +184,7 @@ static ssize_t receive_bound(const struct bound_call *c)
 	while (bind->out != NULL) {
 		ssize_t r = output_refusal(bind);
 
-		if (r == 0)
-			r = receive_without_wait(c);
+		r = leat_likely(r == 0) ? receive_without_wait(c) : check_and_refuse(c, (int)r);
 		if (leat_unlikely(either.notified))
 			leat_waitable_forward_notify(leat_waitable_of_rx(bind->rx));
 		if (r != -EDEADLK || leat_must_not_wait > 0 || bind->out == NULL)
@@ -193,11 +203,8 @@ ssize_t leat_bound_recv(struct leat_rx *rx, void *items, size_t max, size_t size
 		                .size = size,
 		                .deadline_ns = deadline_ns,
 		                .call = call };
-	int rc = c.bind->own->check(rx, items, size, call);
 
-	if (rc == 0 && max == 0)
-		rc = -EINVAL;
-	return rc != 0 ? rc : receive_bound(&c);
+	return receive_bound(&c);
 }
 
 ssize_t leat_bound_peek(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
@@ -208,11 +215,8 @@ ssize_t leat_bound_peek(struct leat_rx *rx, size_t want, const void **items, int
 		                .place = items,
 		                .deadline_ns = deadline_ns,
 		                .call = call };
-	int rc = c.bind->own->check(rx, items, LEAT_DETAIL_CHAN_SIZE, call);
 
-	if (rc == 0 && want == 0)
-		rc = -EINVAL;
-	return rc != 0 ? rc : receive_bound(&c);
+	return receive_bound(&c);
 }
 
 int leat_bound_release(struct leat_rx *rx, size_t n)

@@ -6,6 +6,8 @@
  */
 #include "plan.h"
 
+#include "runtime/chan/chan.h"
+
 #include <leat/merge.h>
 #include <leat/select.h>
 #include <limits.h>
@@ -556,6 +558,32 @@ Test(bind, all_items_arrive_in_order)
 			pipe_close(&in);
 			pipe_close(&out);
 		}
+}
+
+/* A wait is in the books of the input, and what the output refuses is no rejected item. */
+Test(bind, books)
+{
+	for (enum input input = 0; input < COMPACT; input++) {
+		struct rig rig;
+		struct leat_chan_stat stat;
+		uint64_t item;
+		rig_open(&rig, input, RECEIVER_CLOSES, 2);
+		cr_assert_eq(leat_rx_bind(rig.in, rig.out), 0);
+		cr_expect_eq(leat_recv(rig.in, &item), 1);
+		cr_expect_eq(leat_recv(rig.in, &item), 1);
+		cr_expect_eq(leat_recv_until(rig.in, &item, leat_now_ns() + 20 * MS), -ETIMEDOUT);
+		end_output(&rig, RECEIVER_CLOSES);
+		cr_expect_eq(leat_recv(rig.in, &item), -EPIPE);
+		leat_chan_read_stat(leat_chan_of(leat_handle_of_rx(rig.in)), &stat);
+		cr_expect_eq(stat.delivered, 2);
+		cr_expect_eq(stat.in_flight, 0);
+		cr_expect_geq(stat.recv_parks, 1);
+		cr_expect_geq(stat.recv_blocked_ns, (uint64_t)MS);
+		leat_chan_read_stat(leat_chan_of(leat_handle_of_tx(rig.out)), &stat);
+		cr_expect_eq(stat.offered, 0);
+		cr_expect_eq(stat.rejected, 0);
+		rig_close(&rig);
+	}
 }
 
 /* --- descriptors --- */
