@@ -282,8 +282,8 @@ LEAT_API int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t dead
  *
  * While they are bound, one thread at a time uses both. The close of either ends the binding: a
  * receive on `in` is then as if it had never been bound. Clones of `in` are not bound. A receiver
- * that is given away (to a merge, a sink, a seq) stays bound, and who uses it then uses out as
- * well. A merge ends a lane with the answer of its out, as with the end of its stream.
+ * that is given away (to a merge, a sink, a seq) stays bound; the thread that uses it then uses out
+ * as well. A merge ends a lane with the answer of its out, as with the end of its stream.
  *
  * A bound receiver has no inline fast path: a call takes some thirty nanoseconds more, a batch as
  * well as a single item. Returns 0; -EINVAL for NULL; -EBUSY while `in` holds a peek; -ENOMEM.
