@@ -372,8 +372,7 @@ MODEL(bind_merge, .what = "a lane of a merge ends with its output", .preemptions
 	merge_bound(LEAT_SPSC, false);
 }
 
-MODEL(bind_merge_item, .what = "the same, notified of an item too", .preemptions = 3, .stale = 1,
-      .quick = 2)
+MODEL(bind_merge_item, .what = "the same, notified of an item too", .preemptions = 2, .stale = 1)
 {
 	merge_bound(LEAT_SPSC, true);
 }
