@@ -177,6 +177,29 @@ LEAT_API ssize_t leat_recv_batch(struct leat_rx *rx, void *items, size_t max);
 LEAT_API ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max);
 
 /*
+ * Receives max items, and waits for those that are not there yet until the deadline. max may exceed
+ * the channel's capacity. Returns how many: max, or fewer where the deadline passed or the stream
+ * ended on the way. What ended it is then what the next call returns. With no item: 0 at the end of
+ * the stream; -ETIMEDOUT; errors as leat_recv(). In a step on a pool it takes what is there, and
+ * returns -EDEADLK if that is nothing. A deadline that is not in the future takes what is there.
+ *
+ *     n = leat_recv_fill(rx, rows, 500, leat_now_ns() + 50 * 1000000);     by count or time
+ */
+LEAT_API ssize_t leat_recv_fill(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns);
+
+/*
+ * How many items there are to receive: sent, and not taken since, with those that are peeked at.
+ * For the handle's thread. It was so at some moment of the call; other threads may have sent or
+ * received since. (Where other receivers move items all the while, the number may be too low, never
+ * too high.) 0 for NULL and once the channel is cancelled.
+ *
+ * How many items the channel can hold, as it was opened. 0 for NULL, and for the tx of a task.
+ */
+LEAT_API size_t leat_rx_pending(struct leat_rx *rx);
+LEAT_API size_t leat_rx_capacity(const struct leat_rx *rx);
+LEAT_API size_t leat_tx_capacity(const struct leat_tx *tx);
+
+/*
  * Sends without a copy. leat_reserve() waits for room for one item, as leat_send() does and with
  * its errors; leat_reserve_until() and leat_try_reserve() do as leat_send_until() and
  * leat_try_send(). They return how many items, from 1 to want, the caller may write at *items, side
@@ -240,6 +263,32 @@ LEAT_API bool leat_tx_done(const struct leat_tx *tx);
  * is no descriptor to wake it by. Parks at once. The tx of a task will do.
  */
 LEAT_API int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns);
+
+/*
+ * Binds a receiver to a sender. A stage that receives from `in` and sends into `out` learns by this
+ * that no consumer is left, or that it is to end, also while `in` is idle:
+ *
+ *     static int stage(struct leat_tx *out, void *arg)
+ *     {
+ *             leat_rx_bind(in, out);
+ *             while ((rc = leat_recv(in, &item)) == 1) ...
+ *
+ * Every receive on `in` asks out first: all calls above, leat_for, peeks, a case of a select, a
+ * lane of a merge, a sink, a seq. Once a send on out can no longer succeed, it returns what that
+ * send would return (-EPIPE, -ECANCELED or -ESHUTDOWN) and takes nothing. That goes before an item
+ * and before the end of the stream. A receive that waits is woken for it, and an armed descriptor
+ * of `in` becomes readable. leat_rx_status() is still that of `in`. NULL unbinds; another out
+ * replaces the first. Several receivers may be bound to one out, which may be a task's.
+ *
+ * While they are bound, one thread at a time uses both. The close of either ends the binding: a
+ * receive on `in` is then as if it had never been bound. Clones of `in` are not bound. A receiver
+ * that is given away (to a merge, a sink, a seq) stays bound; the thread that uses it then uses out
+ * as well. A merge ends a lane with the answer of its out, as with the end of its stream.
+ *
+ * A bound receiver has no inline fast path: a call takes some thirty nanoseconds more, a batch as
+ * well as a single item. Returns 0; -EINVAL for NULL; -EBUSY while `in` holds a peek; -ENOMEM.
+ */
+LEAT_API int leat_rx_bind(struct leat_rx *in, struct leat_tx *out);
 
 /*
  * Gives a failure its text, for leat_rx_status() and for the scope: `return leat_tx_fail(out, -EIO,

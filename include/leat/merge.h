@@ -55,9 +55,9 @@ LEAT_API struct leat_merge *leat_merge_open(size_t item_size);
 
 /*
  * Adds a lane. tag is any pointer that the caller wants back with the lane's items. Returns 0: the
- * receiver belongs to the merge now, which closes it after the lane's end. On an error the receiver
- * stays the caller's: -EINVAL for NULL and for items of another size; -EBUSY for a receiver that
- * holds a peek; -ENOMEM.
+ * receiver belongs to the merge now, which closes it after the lane's end. One that is bound
+ * (leat_rx_bind()) stays bound. On an error the receiver stays the caller's: -EINVAL for NULL and
+ * for items of another size; -EBUSY for a receiver that holds a peek; -ENOMEM.
  */
 LEAT_API int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *tag);
 
@@ -67,6 +67,9 @@ LEAT_API int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *
  *     1           an item
  *     0           a lane has ended; each lane returns this once, after its last item
  *     -ECANCELED  the same for a lane that was cancelled
+ *     -EPIPE, -ECANCELED, -ESHUTDOWN
+ *                 the same for a lane whose receiver is bound to a sender that can send no more
+ *                 (leat_rx_bind() in leat/chan.h)
  *     -ENOENT     there is no lane, or none any more
  *     -ETIMEDOUT  deadline_ns has passed (leat_merge_recv_until() alone)
  *     -EDEADLK    the call would have to wait, in a step of a generator on a pool

@@ -8,13 +8,15 @@
  *             LEAT_CASE_SEND(out, &order),
  *             LEAT_CASE_FD(socket, POLLIN),
  *             LEAT_CASE_SCOPE(scope),
+ *             LEAT_CASE_DONE(out),
  *     };
- *     switch (leat_select(cases, 5, leat_now_ns() + 1000000, LEAT_BY_CHANCE)) {
+ *     switch (leat_select(cases, 6, leat_now_ns() + 1000000, LEAT_BY_CHANCE)) {
  *     case 0:
  *     case 1:              cases[i].answer is what leat_recv() would have returned
  *     case 2:              cases[2].answer is what leat_send() would have returned
  *     case 3:              cases[3].revents are what poll(2) would have set
  *     case 4:              the scope is cancelled
+ *     case 5:              no send on out can succeed; cases[5].answer is what it would return
  *     case -ETIMEDOUT: ...
  *     }
  *
@@ -25,7 +27,7 @@
  *
  * The end of a stream counts as something to be done: a receive from a stream that has ended is
  * done with 0 by each call, until the caller switches its case off (rx = NULL). So does the cancel
- * of a scope.
+ * of a scope, and so does a sender that can send no more.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -41,7 +43,8 @@ enum leat_case_kind {
 	LEAT_CASE_SENDS,
 	LEAT_CASE_RECEIVES,
 	LEAT_CASE_POLLS,
-	LEAT_CASE_CANCELS
+	LEAT_CASE_CANCELS,
+	LEAT_CASE_REFUSES
 };
 
 /*
@@ -54,7 +57,7 @@ struct leat_case {
 	/*
 	 * of a receive 1, 0 or -ECANCELED, as leat_recv() returns it; of a send 0, -EPIPE,
 	 * -ECANCELED or -ESHUTDOWN, as leat_send() returns it; of a descriptor 1; of a scope
-	 * -ECANCELED
+	 * -ECANCELED; of a sender that is done -EPIPE, -ECANCELED or -ESHUTDOWN
 	 */
 	int answer;
 	struct leat_tx *tx;
@@ -91,14 +94,14 @@ enum leat_order { LEAT_BY_CHANCE, LEAT_BY_PRIORITY };
  * Errors:
  *
  *     -ETIMEDOUT  the deadline passed; also if every case is ignored
- *     -EINVAL     a kind or an order does not exist; an item is NULL; a channel is that of a task;
- *                 every case is ignored and there is no deadline (LEAT_NEVER)
- *     -EBUSY      a handle holds a reservation or a peek
+ *     -EINVAL     a kind or an order does not exist; an item is NULL; a send or a receive is of a
+ *                 task's channel (LEAT_CASE_DONE() may be); every case is ignored and there is no
+ *                 deadline (LEAT_NEVER)
+ *     -EBUSY      a handle holds a reservation or a peek (a sender to be done may)
  *     -ENOMEM     there are more than 16 cases, and no memory for them
- *     -ESHUTDOWN  nothing could be done, and a stop ends the generator whose thread this is: it is a
- *                 source (leat_tx_source())
- *     -EDEADLK    the call would have to wait, in a step of a generator on a pool
- *     others      as poll(2) and eventfd(2), if there are descriptors
+ *     -ESHUTDOWN  nothing could be done, and a stop ends the generator whose thread this is: it is
+ * a source (leat_tx_source()) -EDEADLK    the call would have to wait, in a step of a generator on
+ * a pool others      as poll(2) and eventfd(2), if there are descriptors
  */
 LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
                          enum leat_order order);
@@ -106,9 +109,9 @@ LEAT_API int leat_select(struct leat_case *cases, size_t n, int64_t deadline_ns,
 LEAT_END_DECLS
 
 /*
- * LEAT_CASE_SEND(tx, &item), LEAT_CASE_RECV(rx, &item), LEAT_CASE_FD(fd, events) and
- * LEAT_CASE_SCOPE(scope) make a case. In C they are initializers, in C++ values. The type of the
- * pointer gives the size, as in leat/chan.h.
+ * LEAT_CASE_SEND(tx, &item), LEAT_CASE_RECV(rx, &item), LEAT_CASE_FD(fd, events),
+ * LEAT_CASE_SCOPE(scope) and LEAT_CASE_DONE(tx) make a case. In C they are initializers, in C++
+ * values. The type of the pointer gives the size, as in leat/chan.h.
  */
 #ifndef __cplusplus
 
@@ -129,6 +132,10 @@ LEAT_END_DECLS
 #define LEAT_CASE_SCOPE(of) \
 	{ \
 		.kind = LEAT_CASE_CANCELS, .scope = (of) \
+	}
+#define LEAT_CASE_DONE(to) \
+	{ \
+		.kind = LEAT_CASE_REFUSES, .tx = (to) \
 	}
 
 #else
@@ -162,6 +169,10 @@ inline leat_case leat_detail_case_scope(leat_scope *scope)
 {
 	return { LEAT_CASE_CANCELS, 0, nullptr, nullptr, nullptr, 0, 0, 0, 0, scope };
 }
+inline leat_case leat_detail_case_done(leat_tx *tx)
+{
+	return { LEAT_CASE_REFUSES, 0, tx, nullptr, nullptr, 0, 0, 0, 0, nullptr };
+}
 
 } /* extern "C++" */
 
@@ -169,6 +180,7 @@ inline leat_case leat_detail_case_scope(leat_scope *scope)
 #define LEAT_CASE_RECV(from, ...) leat_detail_case_recv((from), (__VA_ARGS__))
 #define LEAT_CASE_FD(descriptor, wanted) leat_detail_case_fd((descriptor), (wanted))
 #define LEAT_CASE_SCOPE(of) leat_detail_case_scope((of))
+#define LEAT_CASE_DONE(to) leat_detail_case_done((to))
 
 #endif
 #endif

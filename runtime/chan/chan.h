@@ -20,6 +20,7 @@
 #ifndef LEAT_RUNTIME_CHAN_CHAN_H
 #define LEAT_RUNTIME_CHAN_CHAN_H
 
+#include "runtime/chan/bind.h"
 #include "runtime/chan/rx_ops.h"
 #include "runtime/event/event.h"
 #include "runtime/registry/registry.h"
@@ -67,7 +68,10 @@ struct leat_handle {
 	struct leat_rx_waits waits;
 	uint64_t wait_base_ns; /* while it waits: when that began, less blocked_ns; else 0 */
 	struct leat_counts counts;
-	struct leat_handle *prev, *next; /* in handles or closed of the channel */
+	struct leat_handle *prev, *next;    /* in handles or closed of the channel */
+	struct leat_bind *bound;            /* a sender's: the bindings to it (bind.h) */
+	struct leat_bind bind;              /* a receiver's own */
+	struct leat_rx_ops_word bound_word; /* what its ctl points to while it is bound; constant */
 };
 
 LEAT_STATIC_ASSERT(offsetof(struct leat_handle, cursor) == offsetof(struct leat_tx, cursor),

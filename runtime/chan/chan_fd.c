@@ -108,6 +108,16 @@ static int arm_chan_fd(struct leat_waitable *waitable, struct leat_chan_fd *chan
 	return 1;
 }
 
+void leat_chan_fd_arm_again(struct leat_waitable *waitable)
+{
+	struct leat_chan_fd *chan_fd = leat_chan_fd_of(waitable);
+
+	if (arm_chan_fd(waitable, chan_fd) == 0)
+		return;
+	leat_os_flag_raise(chan_fd->flag);
+	chan_fd->armed = true; /* as one that has been notified */
+}
+
 /* Returns 0, -EINVAL, -EBUSY; stops the program if the handle is closed. */
 static int check_fd_call(struct leat_waitable *waitable, const char *call)
 {

@@ -37,6 +37,19 @@ static inline void leat_chan_fd_disarm(struct leat_waitable *waitable) /* mutate
 		leat_chan_fd_remove_waiter(waitable, chan_fd);
 }
 
+static inline bool leat_chan_fd_is_armed(struct leat_waitable *waitable)
+{
+	const struct leat_chan_fd *chan_fd = leat_chan_fd_of(waitable);
+
+	return chan_fd != NULL && chan_fd->armed;
+}
+
+/*
+ * Arms one that was disarmed for a moment, for a program that goes on waiting for it. Raises it if
+ * there is something to do now.
+ */
+void leat_chan_fd_arm_again(struct leat_waitable *waitable);
+
 /* Called by the handle's close. */
 void leat_chan_fd_close(struct leat_waitable *waitable, struct leat_chan_fd **chan_fd);
 

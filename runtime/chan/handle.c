@@ -32,6 +32,7 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 	h->last_call = false;
 	h->held = 0;
 	h->waits = (struct leat_rx_waits){ .wake_fd = -1 };
+	h->bound_word = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_bound_rx_ops };
 	memset(&h->counts, 0, sizeof(h->counts));
 }
 
@@ -109,7 +110,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
 
-	if (h == NULL || leat_rx_has_ops(rx))
+	if (h == NULL || !leat_rx_is_handle(rx))
 		return NULL; /* such a receiver is single */
 	leat_handle_check(h, "leat_rx_clone");
 	if (!leat_chan_many_receivers(rx->chan))
@@ -120,6 +121,7 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 
 void leat_handle_retire(struct leat_handle *h)
 {
+	leat_unbind_all(h);
 	leat_handle_give_up_held(h);
 	leat_spsc_disable(&h->spsc);
 	h->mpmc = NULL;

@@ -25,6 +25,7 @@ int(leat_chan_open)(struct leat_scope *scope, size_t item_size, const struct lea
 #undef leat_try_recv
 #undef leat_recv_batch
 #undef leat_try_recv_batch
+#undef leat_recv_fill
 
 /*
  * A ring with turns is by itself: the registers that its loop needs would be saved for SPSC as
@@ -108,4 +109,10 @@ ssize_t leat_recv_batch(struct leat_rx *rx, void *items, size_t max)
 ssize_t leat_try_recv_batch(struct leat_rx *rx, void *items, size_t max)
 {
 	return leat_detail_recv_many(rx, items, max, LEAT_DETAIL_CHAN_SIZE, LEAT_DETAIL_TRY);
+}
+
+ssize_t leat_recv_fill(struct leat_rx *rx, void *items, size_t max, int64_t deadline_ns)
+{
+	return leat_detail_recv_fill(rx, items, max, LEAT_DETAIL_CHAN_SIZE,
+	                             leat_detail_deadline(deadline_ns));
 }

@@ -5,9 +5,11 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/chan/rx_ops.h"
+#include "runtime/chan/bind.h"
 #include "runtime/chan/block.h"
 #include "runtime/chan/endings.h"
 #include "runtime/chan/handle.h"
+#include "runtime/chan/stat.h"
 #include "runtime/chan/transfer.h"
 
 static struct leat_event *event_of_handle(const struct leat_handle *h)
@@ -109,6 +111,39 @@ static void end_handle_wait(struct leat_rx *rx, int64_t now_ns)
 	leat_handle_wait_ends(leat_handle_of_rx(rx), now_ns);
 }
 
+static struct leat_bind *handle_bind(struct leat_rx *rx, bool make)
+{
+	(void)make;
+	return &leat_handle_of_rx(rx)->bind;
+}
+
+/* A handle that holds a peek has its cursor disabled already, until the release. */
+static void set_handle_bound(struct leat_rx *rx, bool bound)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan = leat_chan_of(h);
+	bool enabled = !bound && h->held == 0;
+
+	/* rlx: read by this thread, and by leat_rx_clone(), to which both words say the same */
+	leat_store_rlx(&rx->ctl, bound ? &h->bound_word.ctl : &chan->ctl);
+	if (chan->turns)
+		h->mpmc = enabled ? &chan->mpmc : NULL;
+	else if (enabled && leat_spsc_is_disabled(&h->spsc))
+		leat_spsc_enable(&h->spsc);
+	else if (!enabled && !leat_spsc_is_disabled(&h->spsc))
+		leat_spsc_disable(&h->spsc);
+}
+
+static size_t handle_pending(struct leat_rx *rx)
+{
+	return leat_chan_pending(leat_handle_of_rx(rx));
+}
+
+static size_t handle_capacity(const struct leat_rx *rx)
+{
+	return rx->chan->capacity;
+}
+
 const struct leat_rx_ops leat_chan_rx_ops = {
 	.recv = leat_chan_recv,
 	.peek = leat_chan_peek,
@@ -127,6 +162,38 @@ const struct leat_rx_ops leat_chan_rx_ops = {
 	.behind_peer = handle_behind_peer,
 	.forward_notify = forward_handle_notify,
 	.moved = handle_moved,
+	.bind = handle_bind,
+	.set_bound = set_handle_bound,
+	.pending = handle_pending,
+	.capacity = handle_capacity,
+	.wait_begins = begin_handle_wait,
+	.wait_parks = count_handle_park,
+	.wait_ends = end_handle_wait,
+};
+
+/* Where leat_chan_rx_ops has a function that does not receive, this has the same. */
+const struct leat_rx_ops leat_bound_rx_ops = {
+	.recv = leat_bound_recv,
+	.peek = leat_bound_peek,
+	.release = leat_bound_release,
+	.close = leat_bound_close,
+	.status = leat_chan_status,
+	.check = check_handle,
+	.attempt = leat_bound_attempt,
+	.ready = leat_bound_ready,
+	.add_waiter = leat_bound_add_waiter,
+	.remove_waiter = leat_bound_remove_waiter,
+	.policy = handle_policy,
+	.scope = handle_scope,
+	.waits = handle_waits,
+	.position = handle_position,
+	.behind_peer = handle_behind_peer,
+	.forward_notify = forward_handle_notify,
+	.moved = handle_moved,
+	.bind = handle_bind,
+	.set_bound = set_handle_bound,
+	.pending = handle_pending,
+	.capacity = handle_capacity,
 	.wait_begins = begin_handle_wait,
 	.wait_parks = count_handle_park,
 	.wait_ends = end_handle_wait,

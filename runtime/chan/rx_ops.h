@@ -2,9 +2,9 @@
  * runtime/chan/rx_ops.h: every receiver by a table of functions.
  *
  * The receiver of a channel is a struct leat_handle, and its table is leat_chan_rx_ops. A receiver
- * whose control word says LEAT_CTL_RX_OPS is something else and brings a table of its own: a
- * pointer to it is behind that word. Every call that takes a receiver goes by leat_rx_ops_of() when
- * what can be done inline did not do.
+ * whose control word says LEAT_CTL_RX_OPS is something else, or is bound to a sender
+ * (runtime/chan/bind.h), and brings a table of its own: a pointer to it is behind that word. Every
+ * call that takes a receiver goes by leat_rx_ops_of() when what can be done inline did not do.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,6 +14,8 @@
 #include "runtime/event/event.h"
 
 #include <leat/chan.h>
+
+struct leat_bind;
 
 struct leat_rx_waits {
 	struct leat_chan_fd *chan_fd; /* for programs, once one was asked for */
@@ -59,6 +61,17 @@ struct leat_rx_ops {
 	/* Changes once this handle has moved items in a ring that other handles use too. */
 	uint64_t (*moved)(const struct leat_rx *rx);
 
+	/*
+	 * Where the receiver keeps its binding (runtime/chan/bind.h). NULL where it has no such
+	 * place, and none is to be made or there is no memory for it.
+	 */
+	struct leat_bind *(*bind)(struct leat_rx *rx, bool make);
+	/* From now on calls go to the functions of bind.h first, or do not. Twice is as once. */
+	void (*set_bound)(struct leat_rx *rx, bool bound);
+	/* leat_rx_pending(), leat_rx_capacity() */
+	size_t (*pending)(struct leat_rx *rx);
+	size_t (*capacity)(const struct leat_rx *rx);
+
 	/* The figures of a wait. NULL where there are none. */
 	void (*wait_begins)(struct leat_rx *rx, int64_t now_ns);
 	void (*wait_parks)(struct leat_rx *rx);
@@ -67,6 +80,8 @@ struct leat_rx_ops {
 
 /* Of a channel's handle, a sender's too (rx_ops.c). */
 extern const struct leat_rx_ops leat_chan_rx_ops;
+/* Of a channel's receiver while it is bound (runtime/chan/bind.h). */
+extern const struct leat_rx_ops leat_bound_rx_ops;
 
 /* What the ctl of such a receiver points into. */
 struct leat_rx_ops_word {
@@ -76,14 +91,27 @@ struct leat_rx_ops_word {
 
 static inline bool leat_rx_has_ops(const struct leat_rx *rx)
 {
-	return leat_load_rlx(rx->ctl) & LEAT_CTL_RX_OPS; /* rlx: this bit is constant */
+	/* rlx: leat_rx_clone() may read it while a bind changes it; both words say enough */
+	const uint32_t *ctl = leat_load_rlx(&rx->ctl);
+
+	return leat_load_rlx(ctl) & LEAT_CTL_RX_OPS; /* rlx: this bit is constant */
 }
 
 static inline const struct leat_rx_ops *leat_rx_ops_of(const struct leat_rx *rx)
 {
-	if (leat_rx_has_ops(rx))
-		return ((const struct leat_rx_ops_word *)(const void *)rx->ctl)->functions;
+	const uint32_t *ctl = leat_load_rlx(&rx->ctl); /* rlx: the same */
+
+	if (leat_load_rlx(ctl) & LEAT_CTL_RX_OPS) /* rlx: the same */
+		return ((const struct leat_rx_ops_word *)(const void *)ctl)->functions;
 	return &leat_chan_rx_ops;
+}
+
+/* Whether it is the handle of a channel, bound or not. */
+static inline bool leat_rx_is_handle(const struct leat_rx *rx)
+{
+	const struct leat_rx_ops *ops = leat_rx_ops_of(rx);
+
+	return ops == &leat_chan_rx_ops || ops == &leat_bound_rx_ops;
 }
 
 /* For tables whose receivers have no name: stops the program for items of another size. */

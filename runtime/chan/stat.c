@@ -250,3 +250,35 @@ void leat_chan_settle_stat(struct leat_chan *chan)
 	refresh_last_stat(chan);
 	leat_mutex_unlock(&chan->lock);
 }
+
+size_t leat_chan_pending(const struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+	size_t pending;
+
+	if (leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED) /* rlx: a number */
+		return 0;
+	if (!chan->turns)
+		/* the head stands still: this thread alone moves it */
+		return (size_t)(count_tail(chan) - h->spsc.pos);
+	leat_mutex_lock(&chan->lock);
+	refresh_last_stat(chan);
+	pending = (size_t)chan->last_stat.in_flight;
+	leat_mutex_unlock(&chan->lock);
+	return pending;
+}
+
+size_t leat_rx_pending(struct leat_rx *rx)
+{
+	return rx == NULL ? 0 : leat_rx_ops_of(rx)->pending(rx);
+}
+
+size_t leat_rx_capacity(const struct leat_rx *rx)
+{
+	return rx == NULL ? 0 : leat_rx_ops_of(rx)->capacity(rx);
+}
+
+size_t leat_tx_capacity(const struct leat_tx *tx)
+{
+	return tx == NULL || tx->chan->item_size == 0 ? 0 : tx->chan->capacity;
+}

@@ -33,4 +33,10 @@ void leat_chan_settle_stat(struct leat_chan *chan);
 /* Adds the counts of one handle, as they are now. */
 void leat_counts_add(struct leat_counts *to, const struct leat_counts *from);
 
+/*
+ * leat_rx_pending() of a channel's handle, for the handle's thread. On a ring with turns it takes
+ * chan->lock.
+ */
+size_t leat_chan_pending(const struct leat_handle *h);
+
 #endif

@@ -553,6 +553,31 @@ ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_
 	return leat_rx_ops_of(rx)->recv(rx, items, max, size, deadline_ns, "leat_recv_batch");
 }
 
+/*
+ * Receives until max items are there. What ends it on the way stays: the next call returns it too.
+ * The deadline has passed for the next call as well, and a step that must not wait returns here
+ * what it found.
+ */
+ssize_t leat_detail_recv_fill(struct leat_rx *rx, void *items, size_t max, size_t size,
+                              int64_t deadline_ns)
+{
+	unsigned char *to = items;
+	size_t done = 0;
+	ssize_t r;
+
+	if (leat_unlikely(rx == NULL))
+		return -EINVAL;
+	do {
+		r = leat_rx_ops_of(rx)->recv(rx, to, max - done, size, deadline_ns,
+		                             "leat_recv_fill");
+		if (r <= 0)
+			break;
+		done += (size_t)r;
+		to += (size_t)r * rx->spsc.item_size;
+	} while (done < max);
+	return done > 0 ? (ssize_t)done : r;
+}
+
 int leat_copy_check(const struct leat_handle *h, const void *item, size_t size, const char *call)
 {
 	return check_transfer(h, item, size, call);

@@ -78,7 +78,7 @@ bool leat_waitable_ready(struct leat_waitable *waitable);
 /* Whether other handles may receive from the same channel. */
 static inline bool leat_rx_is_shared(const struct leat_rx *rx)
 {
-	return !leat_rx_has_ops(rx) && leat_chan_many_receivers(rx->chan);
+	return leat_rx_is_handle(rx) && leat_chan_many_receivers(rx->chan);
 }
 
 /*

@@ -15,6 +15,7 @@
 #ifndef LEAT_RUNTIME_GEN_COMPACT_BLOCK_H
 #define LEAT_RUNTIME_GEN_COMPACT_BLOCK_H
 
+#include "runtime/chan/bind.h"
 #include "runtime/gen/await.h"
 #include "runtime/gen/compact.h"
 
@@ -29,6 +30,14 @@ enum { CTL_TURNS_DONE = 1u << 11, CTL_RX_DONE = 1u << 12 };
 /* A step has waited for an item of a receiver. */
 enum { CTL_FED = 1u << 13 };
 
+/*
+ * A bit of held: the receiver is bound (runtime/chan/bind.h). A receive tests held for 0 anyway, so
+ * a receiver that is not bound pays nothing.
+ */
+enum { HELD_BOUND = 1u << 15 };
+LEAT_STATIC_ASSERT((unsigned)LEAT_COMPACT_BYTES < (unsigned)HELD_BOUND,
+                   "no peek holds so many items");
+
 enum { MEASURE_EVERY = 32 };
 
 /* What most generators do not need; made by the first that does (X1), freed with the block. */
@@ -37,6 +46,7 @@ struct cold {
 	void (*discard)(void *item, void *arg);
 	void *discard_arg;
 	struct leat_rx_waits waits;
+	struct leat_bind bind; /* the receiver's */
 	enum leat_wait recv_wait;
 	char *input_text; /* of END_TEXT_INPUT, else NULL */
 	char name[LEAT_NAME_MAX + 1];
@@ -61,7 +71,7 @@ struct compact {
 	uint64_t *word;
 	/* in place of head: the logarithm of a step's nanoseconds; 0: unknown */
 	uint32_t cost;
-	uint16_t held; /* items that the receiver has peeked at */
+	uint16_t held; /* items that the receiver has peeked at, and HELD_BOUND */
 	uint8_t cause; /* enum leat_cause */
 	bool open;     /* the receiver is not closed */
 	size_t item_size;

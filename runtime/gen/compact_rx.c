@@ -221,14 +221,23 @@ static int check_call(const struct compact *c, const void *items, size_t max, co
 	return c->held != 0 ? -EBUSY : 0;
 }
 
+static bool is_bound(const struct compact *c)
+{
+	return c->held & HELD_BOUND;
+}
+
 static int compact_check(struct leat_rx *rx, const void *items, size_t size, const char *call)
 {
+	int rc = check_call(compact_of_rx(rx), items, 1, call);
+
 	leat_rx_check_size(rx, size, call);
-	return check_call(compact_of_rx(rx), items, 1, call);
+	return rc == -EBUSY && compact_of_rx(rx)->held == HELD_BOUND ? 0 : rc;
 }
 
 static int compact_attempt(struct leat_rx *rx, void *item)
 {
+	if (leat_unlikely(is_bound(compact_of_rx(rx))))
+		return leat_bound_attempt(rx, item);
 	return (int)take_items(compact_of_rx(rx), item, 1);
 }
 
@@ -241,7 +250,9 @@ static ssize_t compact_recv(struct leat_rx *rx, void *items, size_t max, size_t 
 	leat_rx_check_size(rx, size, call);
 	r = check_call(c, items, max, call);
 	if (leat_unlikely(r != 0))
-		return r;
+		return r == -EBUSY && is_bound(c)
+		               ? leat_bound_recv(rx, items, max, size, deadline_ns, call)
+		               : r;
 	if (leat_unlikely(max > UINT32_MAX))
 		max = UINT32_MAX;
 	r = take_items(c, items, max);
@@ -267,7 +278,9 @@ static ssize_t compact_peek(struct leat_rx *rx, size_t want, const void **items,
 	uint32_t n;
 
 	if (r != 0)
-		return r;
+		return r == -EBUSY && is_bound(c)
+		               ? leat_bound_peek(rx, want, items, deadline_ns, call)
+		               : r;
 	r = take_items(c, NULL, 0);
 	if (r == -EAGAIN && deadline_ns == LEAT_DETAIL_TRY)
 		leat_job_schedule(&c->job); /* the next try finds what it makes */
@@ -291,6 +304,8 @@ static int compact_release(struct leat_rx *rx, size_t n)
 
 	if (!c->open)
 		leat_die("leat_release: the handle is closed");
+	if (leat_unlikely(is_bound(c)))
+		return leat_bound_release(rx, n);
 	if (c->held == 0 || n > c->held)
 		return -EINVAL;
 	c->held = 0;
@@ -311,6 +326,10 @@ static void compact_close(struct leat_rx *rx)
 
 	if (!c->open)
 		leat_die("leat_rx_close: the handle is closed");
+	if (leat_unlikely(is_bound(c))) {
+		leat_bound_close(rx);
+		return;
+	}
 	if (cold_of(c) != NULL)
 		close_wait_fds(c, &cold_of(c)->waits);
 	c->open = false;
@@ -357,11 +376,15 @@ static int compact_status(const struct leat_rx *rx, enum leat_cause *cause, int 
 
 static bool compact_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
+	if (leat_unlikely(is_bound(compact_of_rx(rx))))
+		return leat_bound_add_waiter(rx, waiter);
 	return leat_compact_add_waiter(rx, waiter->sleeper);
 }
 
 static bool compact_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
+	if (leat_unlikely(is_bound(compact_of_rx(rx))))
+		return leat_bound_remove_waiter(rx, waiter);
 	return leat_compact_remove_waiter(rx, waiter->sleeper);
 }
 
@@ -370,12 +393,42 @@ static bool compact_ready(struct leat_rx *rx)
 {
 	struct compact *c = compact_of_rx(rx);
 
+	if (leat_unlikely(is_bound(c)))
+		return leat_bound_ready(rx);
 	/* rlx: a hint; an attempt loads them in order */
 	if (count_available(c) > 0 ||
 	    leat_load_rlx(ctl_of(c)) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED | LEAT_CTL_TX_GONE))
 		return true;
 	leat_job_schedule(&c->job);
 	return false;
+}
+
+static struct leat_bind *compact_bind(struct leat_rx *rx, bool make)
+{
+	struct cold *cold =
+		make ? leat_compact_ensure_cold(compact_of_rx(rx)) : cold_of(compact_of_rx(rx));
+
+	return cold == NULL ? NULL : &cold->bind;
+}
+
+static void set_compact_bound(struct leat_rx *rx, bool bound)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	c->held = (uint16_t)(bound ? c->held | HELD_BOUND : c->held & ~HELD_BOUND);
+}
+
+static size_t compact_pending(struct leat_rx *rx)
+{
+	struct compact *c = compact_of_rx(rx);
+
+	/* rlx: a number */
+	return leat_load_rlx(ctl_of(c)) & LEAT_CTL_CANCELED ? 0 : count_available(c);
+}
+
+static size_t compact_capacity(const struct leat_rx *rx)
+{
+	return compact_of_rx(rx)->capacity;
 }
 
 const struct leat_rx_ops leat_compact_receiver = {
@@ -392,4 +445,8 @@ const struct leat_rx_ops leat_compact_receiver = {
 	.policy = compact_policy,
 	.scope = compact_scope,
 	.waits = compact_waits,
+	.bind = compact_bind,
+	.set_bound = set_compact_bound,
+	.pending = compact_pending,
+	.capacity = compact_capacity,
 };

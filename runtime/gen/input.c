@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/input.h"
+#include "runtime/chan/bind.h"
 #include "runtime/chan/waitable.h"
-#include "runtime/event/wait.h"
 #include "runtime/gen/await.h"
 #include "runtime/gen/gen.h"
 #include "runtime/scope/scope.h"
@@ -25,6 +25,16 @@ static void record_input_end(int rc, enum leat_cause cause, int code, const char
 	leat_text_copy(input->text, text);
 }
 
+/* The scope whose cancel ended a receive on `in`: of the output that it is bound to, or its own. */
+static struct leat_scope *scope_of_cancel(struct leat_rx *in)
+{
+	struct leat_tx *out = leat_rx_bound_to(in);
+
+	return out != NULL && leat_tx_refusal(out) == -ECANCELED
+	               ? out->chan->scope
+	               : leat_waitable_scope(leat_waitable_of_rx(in));
+}
+
 int leat_input_ended(const struct leat_rx *in, int rc)
 {
 	enum leat_cause cause;
@@ -32,11 +42,10 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	int code;
 
 	if (rc == -ECANCELED)
-		cause = leat_scope_cause(
-			leat_waitable_scope(leat_waitable_of_rx((struct leat_rx *)(uintptr_t)in)),
-			&code, &text);
-	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED ||
-	         cause == LEAT_STOPPED)
+		cause = leat_scope_cause(scope_of_cancel((struct leat_rx *)(uintptr_t)in), &code,
+		                         &text);
+	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 ||
+	         cause == LEAT_COMPLETED || cause == LEAT_STOPPED)
 		return rc;
 	else
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;
@@ -61,86 +70,6 @@ int leat_fail(int code, const char *text)
 	return code;
 }
 
-/* A wait for an item or the end of the input, and for the end of the output. It takes no item. */
-struct input_wait {
-	struct leat_wait_loop loop;
-	struct leat_waiter at_in, at_out;
-	struct leat_waitable *in;
-	struct leat_tx *out;
-	bool notified; /* by the input: another receiver may need that notification */
-};
-
-static struct input_wait *input_wait_of(struct leat_wait_loop *w)
-{
-	return leat_container_of(w, struct input_wait, loop);
-}
-
-static ssize_t input_wait_attempt(struct leat_wait_loop *w)
-{
-	const struct input_wait *wait = input_wait_of(w);
-
-	return leat_tx_refusal(wait->out) != 0 || leat_waitable_ready(wait->in) ? 0 : -EAGAIN;
-}
-
-static void input_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
-{
-	struct leat_scope *scopes[] = { input_wait_of(w)->out->chan->scope,
-		                        leat_waitable_scope(input_wait_of(w)->in) };
-
-	for (int i = 0; i < 2; i++)
-		if (now_ns >= leat_scope_deadline(scopes[i]))
-			leat_scope_expire(scopes[i]);
-}
-
-/*
- * Waits at both. The output's end takes the lock of the event `done`, so either it finds this
- * waiter on the list, or this thread's recheck reads the end. The input needs the fence.
- */
-static void input_wait_prepare(struct leat_wait_loop *w)
-{
-	struct input_wait *wait = input_wait_of(w);
-
-	leat_event_prepare_wait(&wait->out->chan->done, &wait->at_out);
-	leat_event_fence(leat_waitable_add_waiter(wait->in, &wait->at_in));
-}
-
-static ssize_t input_wait_park(struct leat_wait_loop *w, int64_t until_ns)
-{
-	leat_waitable_wait_parks(input_wait_of(w)->in);
-	leat_sleeper_park(&w->sleeper, until_ns);
-	return -EAGAIN;
-}
-
-static bool input_wait_retire(struct leat_wait_loop *w)
-{
-	struct input_wait *wait = input_wait_of(w);
-
-	leat_event_remove_waiter(&wait->out->chan->done, &wait->at_out);
-	wait->notified = leat_waitable_remove_waiter(wait->in, &wait->at_in);
-	return wait->notified;
-}
-
-static void input_wait_begin(struct leat_wait_loop *w, int64_t now_ns)
-{
-	leat_waitable_wait_begins(input_wait_of(w)->in, now_ns);
-}
-
-static void input_wait_end(struct leat_wait_loop *w, int64_t now_ns)
-{
-	leat_waitable_wait_ends(input_wait_of(w)->in, now_ns);
-}
-
-/* Without forward(): receive_or_wait() forwards, once it knows whether it took the item. */
-static const struct leat_wait_ops input_wait_ops = {
-	.attempt = input_wait_attempt,
-	.expire = input_wait_expire,
-	.prepare = input_wait_prepare,
-	.park = input_wait_park,
-	.retire = input_wait_retire,
-	.begin = input_wait_begin,
-	.end = input_wait_end,
-};
-
 /* The generator that runs here is fed by a receiver: a stop need not reach it. */
 static void note_fed(void)
 {
@@ -148,38 +77,6 @@ static void note_fed(void)
 
 	if (out != NULL)
 		leat_store_rlx(&out->chan->fed, 1); /* rlx: leat_chan_untold() tells a guess */
-}
-
-/*
- * Returns 0, or -EDEADLK where this thread must not wait. *notified: the caller has a notification
- * to forward.
- */
-static int wait_for_either(struct leat_rx *in, struct leat_tx *out, bool *notified)
-{
-	struct leat_waitable *side = leat_waitable_of_rx(in);
-	int64_t in_ns = leat_scope_deadline(leat_waitable_scope(side)),
-		out_ns = leat_scope_deadline(out->chan->scope);
-	struct input_wait wait = {
-		.loop = {
-			.ops = &input_wait_ops,
-			.policy = leat_waitable_policy(side),
-			.time = LEAT_TIME_STARVED,
-			.weight = 1,
-			.deadline_ns = LEAT_NEVER,
-			.scopes_ns = in_ns < out_ns ? in_ns : out_ns,
-			.sleeper = LEAT_SLEEPER_INIT,
-		},
-		.at_in.sleeper = &wait.loop.sleeper,
-		.at_out.sleeper = &wait.loop.sleeper,
-		.in = side,
-		.out = out,
-	};
-	int rc;
-
-	note_fed();
-	rc = (int)leat_wait_for(&wait.loop);
-	*notified = wait.notified;
-	return rc;
 }
 
 /*
@@ -198,18 +95,21 @@ static int receive_or_peek(struct leat_rx *in, void *item, const void **place)
 
 static int receive_or_wait(struct leat_rx *in, void *item, const void **place, struct leat_tx *out)
 {
-	bool notified = false;
+	struct leat_either either = { .notified = false };
 
 	for (;;) {
 		int refusal = leat_tx_refusal(out), rc = refusal;
 
 		if (refusal == 0)
 			rc = receive_or_peek(in, item, place);
-		if (leat_unlikely(notified))
+		if (leat_unlikely(either.notified))
 			leat_waitable_forward_notify(leat_waitable_of_rx(in));
 		if (rc == 1 || refusal != 0)
 			return rc;
-		if (rc != -EDEADLK || wait_for_either(in, out, &notified) < 0)
+		if (rc != -EDEADLK)
+			return leat_input_ended(in, rc);
+		note_fed();
+		if (leat_wait_for_either(in, out, LEAT_NEVER, &either) < 0)
 			return leat_input_ended(in, rc);
 	}
 }

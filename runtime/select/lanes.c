@@ -5,6 +5,7 @@
  */
 #include "runtime/select/merge.h"
 
+#include "runtime/chan/bind.h"
 #include "runtime/scope/scope.h"
 
 /*
@@ -20,6 +21,11 @@ static void notify_merge(struct leat_merge *merge, struct leat_lane *lane)
 	bool asleep;
 
 	leat_mutex_lock(&merge->lock);
+	if (lane->listed) {
+		leat_mutex_unlock(&merge->lock);
+		return;
+	}
+	lane->listed = true;
 	leat_lane_queue_push(&merge->notified, lane);
 	/* rlx: a hint; the merging thread reads the list under merge->lock before it sleeps */
 	leat_store_rlx(&merge->has_notified, 1);
@@ -116,6 +122,10 @@ void leat_merge_take_notified(struct leat_merge *merge)
 		next = lane->next;
 		if (!lane->linked)
 			link_lane(merge, lane);
+		if (lane->bound)
+			leat_waitable_remove_waiter(lane->waitable, &lane->waiter);
+		lane->bound = false;
+		lane->listed = false; /* no notifier can reach the lane any more */
 		leat_waitable_wait_ends(lane->waitable, now_ns);
 		lane->found_round = merge->rounds_found;
 		leat_lane_queue_push(&merge->awake, lane);
@@ -146,6 +156,7 @@ static struct leat_lane *add_waiters(struct leat_merge *merge, uint64_t rounds)
 		lane->next_armed = armed;
 		armed = lane;
 		lane->armed = true;
+		lane->bound = leat_rx_is_bound(lane->rx);
 		/* from here on a notifier may put the lane on the list */
 		heavy |= leat_waitable_add_waiter(lane->waitable, &lane->waiter);
 	}

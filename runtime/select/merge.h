@@ -28,6 +28,19 @@
  * thread does not sleep. A notifier that comes after finds asleep (or fd_watched) set. The lock
  * orders them, so no fence is needed.
  *
+ * Once on the list. Invariant: a lane is on the list of notified lanes once at most, and not while
+ * it is in the queue; both link it by the same pointer. A lane whose receiver is bound
+ * (runtime/chan/bind.h) is on two events, and both may notify it:
+ *
+ *     merging thread                   notifier of the input     notifier of the output
+ *                                      puts the lane on the list
+ *     takes it, puts it in the queue
+ *                                                                puts it on the list again
+ *
+ * Therefore a lane that is put on the list is marked as listed, and a notifier that finds the mark
+ * leaves the list alone. The merging thread takes the waiters of a bound lane off both events
+ * before it clears the mark, so no notifier is left that could find it clear.
+ *
  * Lock order: a channel's event, then the merge's lock.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -55,6 +68,8 @@ struct leat_lane {
 	struct leat_due due;             /* that deadline */
 	/* is on its channel's event, or was notified and has had no turn since */
 	bool armed;
+	bool bound;  /* its receiver was bound when it was armed: two events notify it */
+	bool listed; /* is on the list, or has just been taken off it; guarded by merge->lock */
 	uint64_t found_round; /* merge->rounds_found when this lane last had an item */
 };
 

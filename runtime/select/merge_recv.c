@@ -167,7 +167,7 @@ static int attempt_lanes(struct leat_merge *merge, void *item, void **tag)
 			begin_round(merge);
 		if (merge->awake.n > 0) {
 			r = attempt_lane(merge, item, tag);
-			if (r == 0 || r == -ECANCELED)
+			if (r <= 0 && r != -EAGAIN)
 				end_lane(merge);
 			if (r != -EAGAIN)
 				return r;

@@ -13,8 +13,8 @@
 enum { ON_STACK = 16 }; /* a call with more cases allocates memory */
 
 /*
- * Returns 0, with the case's waitable or with NULL for a descriptor or a scope; 1 if the case is
- * ignored; or an error.
+ * Returns 0, with the case's waitable or with NULL for what is none; 1 if the case is ignored; or
+ * an error.
  */
 static int check_case(const struct leat_case *c, struct leat_waitable **waitable)
 {
@@ -32,6 +32,10 @@ static int check_case(const struct leat_case *c, struct leat_waitable **waitable
 		return c->fd < 0;
 	case LEAT_CASE_CANCELS:
 		return c->scope == NULL;
+	case LEAT_CASE_REFUSES:
+		if (c->tx != NULL)
+			leat_handle_check(leat_handle_of_tx(c->tx), "leat_select");
+		return c->tx == NULL;
 	default:
 		return -EINVAL;
 	}
@@ -51,6 +55,7 @@ static int check_cases(struct leat_select_call *call)
 		call->order[call->live++] = (uint32_t)i;
 		call->fds += call->cases[i].kind == LEAT_CASE_POLLS;
 		call->scopes |= call->cases[i].kind == LEAT_CASE_CANCELS;
+		call->dones |= call->cases[i].kind == LEAT_CASE_REFUSES;
 	}
 	return 0;
 }

@@ -5,11 +5,11 @@
  *     sweep.c         a sweep: one attempt at each case, in order or in random order
  *     select_wait.c   the wait, by the wait engine (runtime/event/wait.h)
  *
- * A waiting thread has a waiter on the event of each channel of its cases, a watch on each scope
- * (runtime/scope/watch.h), and one sleeper for all of them. Several of those events may notify it.
- * The thread takes one case only, so it forwards each notification that it leaves unused
- * (runtime/event/event.h, Forwarding). The thread prepares a wait only after a first sweep has
- * found nothing.
+ * A waiting thread has a waiter on the event of each channel of its cases (on `done` of a sender's
+ * that is to be done), a watch on each scope (runtime/scope/watch.h), and one sleeper for all.
+ * Several of those events may notify it. The thread takes one case only, so it forwards each
+ * notification that it leaves unused (runtime/event/event.h, Forwarding). The thread prepares a
+ * wait only after a first sweep has found nothing.
  *
  * Case and place. The caller's array has the cases. Each case has a place of the same index, where
  * the call keeps what it knows of the case.
@@ -26,9 +26,10 @@
 #include "runtime/scope/watch.h"
 
 struct leat_select_place {
-	struct leat_waitable *waitable; /* NULL: the case is a descriptor or a scope */
+	/* NULL: the case is a descriptor, a scope, or a sender that is to be done */
+	struct leat_waitable *waitable;
 	union {
-		struct leat_waiter waiter;
+		struct leat_waiter waiter;     /* of such a sender it is at `done` of its channel */
 		struct leat_scope_watch watch; /* of a scope */
 	};
 	bool notified;     /* what removing the waiter returned last */
@@ -43,6 +44,7 @@ struct leat_select_call {
 	size_t live; /* how many of them are not ignored */
 	size_t fds;  /* how many of the live ones are descriptors */
 	bool scopes; /* whether any of them is a scope */
+	bool dones;  /* whether any of them is a sender that is to be done */
 	bool in_random_order;
 	/* of the scope of the generator that runs here, if that is a source */
 	struct leat_scope_watch own;
@@ -75,6 +77,11 @@ static inline struct leat_case *leat_select_case_of(struct leat_select_call *cal
 #define for_each_scope_case(i, call) \
 	for (size_t i = 0; (call)->scopes && i < (call)->live; i++) \
 		if (leat_select_case_of(call, i)->kind == LEAT_CASE_CANCELS)
+
+/* The live cases that are senders to be done. */
+#define for_each_done_case(i, call) \
+	for (size_t i = 0; (call)->dones && i < (call)->live; i++) \
+		if (leat_select_case_of(call, i)->kind == LEAT_CASE_REFUSES)
 
 /*
  * Makes one attempt at each live case. Returns the index of the case that is done, -EAGAIN, or the

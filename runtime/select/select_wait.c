@@ -5,6 +5,7 @@
  */
 #include "runtime/select/select.h"
 
+#include "runtime/chan/chan_fd.h"
 #include "runtime/scope/scope.h"
 
 static int64_t nearest_scope_deadline(struct leat_select_call *call)
@@ -20,6 +21,13 @@ static int64_t nearest_scope_deadline(struct leat_select_call *call)
 	}
 	for_each_scope_case(i, call) {
 		int64_t deadline_ns = leat_scope_deadline(leat_select_case_of(call, i)->scope);
+
+		if (deadline_ns < nearest_ns)
+			nearest_ns = deadline_ns;
+	}
+	for_each_done_case(i, call) {
+		int64_t deadline_ns =
+			leat_scope_deadline(leat_select_case_of(call, i)->tx->chan->scope);
 
 		if (deadline_ns < nearest_ns)
 			nearest_ns = deadline_ns;
@@ -58,6 +66,12 @@ static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
 		if (now_ns >= leat_scope_deadline(scope))
 			leat_scope_expire(scope);
 	}
+	for_each_done_case(i, call) {
+		struct leat_scope *scope = leat_select_case_of(call, i)->tx->chan->scope;
+
+		if (now_ns >= leat_scope_deadline(scope))
+			leat_scope_expire(scope);
+	}
 }
 
 /*
@@ -73,6 +87,14 @@ static int open_wake_flag(struct leat_select_call *call)
 		return 0;
 	for_each_waitable(i, call) {
 		flag = leat_waitable_wake_fd(leat_select_place_of(call, i)->waitable);
+		if (flag < 0)
+			return flag;
+		call->loop.sleeper.fd = flag;
+		return 0;
+	}
+	for_each_done_case(i, call) {
+		flag = leat_wake_fd(
+			&leat_handle_of_tx(leat_select_case_of(call, i)->tx)->waits.wake_fd);
 		if (flag < 0)
 			return flag;
 		call->loop.sleeper.fd = flag;
@@ -101,6 +123,13 @@ static void select_wait_prepare(struct leat_wait_loop *w)
 		place->waiter = (struct leat_waiter){ .sleeper = &w->sleeper, .lost = place->lost };
 		heavy |= leat_waitable_add_waiter(place->waitable, &place->waiter);
 	}
+	/* the event's lock orders it with what ends the sends: no fence is needed */
+	for_each_done_case(i, call) {
+		struct leat_waiter *waiter = &leat_select_place_of(call, i)->waiter;
+
+		*waiter = (struct leat_waiter){ .sleeper = &w->sleeper };
+		leat_event_add_waiter(&leat_select_case_of(call, i)->tx->chan->done, waiter);
+	}
 	for_each_scope_case(i, call)
 		leat_scope_watch(&leat_select_place_of(call, i)->watch,
 		                 leat_select_case_of(call, i)->scope, &w->sleeper);
@@ -121,6 +150,9 @@ static bool select_wait_retire(struct leat_wait_loop *w)
 		place->lost += place->notified;
 		notified |= place->notified;
 	}
+	for_each_done_case(i, call)
+		leat_event_remove_waiter(&leat_select_case_of(call, i)->tx->chan->done,
+		                         &leat_select_place_of(call, i)->waiter);
 	for_each_scope_case(i, call)
 		leat_scope_unwatch(&leat_select_place_of(call, i)->watch);
 	leat_scope_unwatch(&call->own);
@@ -207,8 +239,8 @@ static bool has_send_case(struct leat_select_call *call)
 
 /*
  * Returns LEAT_WAIT_PARK if a waitable has it, else the policy that all waitables share, else
- * LEAT_WAIT_ADAPTIVE. A descriptor among the cases makes it adaptive, and descriptors and scopes
- * alone make it park: the thread must come to sleep in poll(2), or a cancel is far off.
+ * LEAT_WAIT_ADAPTIVE. A descriptor among the cases makes it adaptive, and cases without a
+ * waitable alone make it park: the thread must come to sleep in poll(2), or a cancel is far off.
  */
 static enum leat_wait common_policy(struct leat_select_call *call)
 {

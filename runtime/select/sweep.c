@@ -51,8 +51,9 @@ static inline int attempt_case(struct leat_select_call *call, size_t at)
 	struct leat_waitable *waitable = call->places[at].waitable;
 	int r;
 
-	if (waitable == NULL && c->kind == LEAT_CASE_CANCELS) {
-		r = leat_scope_refusal(c->scope);
+	if (waitable == NULL && c->kind != LEAT_CASE_POLLS) {
+		r = c->kind == LEAT_CASE_CANCELS ? leat_scope_refusal(c->scope)
+		                                 : leat_tx_refusal(c->tx);
 		if (r == 0)
 			return -EAGAIN;
 		c->answer = r;

@@ -158,7 +158,8 @@ static void *receive_all(void *arg)
 
 	for (unsigned call = 0;; call++) {
 		if (call % 3 != 0) {
-			rc = leat_recv(side->rx, &n);
+			rc = call % 3 == 1 ? leat_recv(side->rx, &n)
+			                   : leat_recv_fill(side->rx, &n, 1, LEAT_NEVER);
 		} else {
 			rc = leat_peek(side->rx, 1, &there);
 			if (rc == 1)

@@ -67,6 +67,12 @@ int uses_recv(struct leat_rx *rx, struct tick *ticks, size_t n, int64_t deadline
 	got = leat_recv_batch(rx, ticks, n);
 	if (got > 0)
 		got = leat_try_recv_batch(rx, bytes, 1);
+	if (got > 0)
+		got = leat_recv_fill(rx, ticks, n, deadline_ns);
+	if (got > 0 && leat_rx_pending(rx) < leat_rx_capacity(rx))
+		got = leat_recv_fill(rx, bytes, 1, LEAT_NEVER);
+	if (got > 0)
+		rc = leat_rx_bind(rx, NULL);
 	if (got > 0 && leat_peek(rx, 1, &there) == 1)
 		rc = leat_release(rx, 1);
 	return rc;
@@ -93,6 +99,7 @@ int uses_select(struct leat_tx *tx, struct leat_rx *rx, int fd, struct leat_scop
 		LEAT_CASE_RECV(rx, &tick),          LEAT_CASE_RECV(rx, (void *)&tick),
 		LEAT_CASE_SEND(tx, &fixed),         LEAT_CASE_SEND(tx, &(struct tick){ 1, 2.5 }),
 		LEAT_CASE_FD(fd, POLLIN | POLLOUT), LEAT_CASE_SCOPE(scope),
+		LEAT_CASE_DONE(tx),
 	};
 
 	return leat_select(cases, sizeof(cases) / sizeof(cases[0]), LEAT_NEVER, LEAT_BY_CHANCE);

@@ -60,6 +60,12 @@ int recv(leat_rx *rx, tick *ticks, size_t n, int64_t deadline_ns)
 	ssize_t got = leat_recv_batch(rx, ticks, n);
 	if (got > 0)
 		got = leat_try_recv_batch(rx, bytes, 1);
+	if (got > 0)
+		got = leat_recv_fill(rx, ticks, n, deadline_ns);
+	if (got > 0 && leat_rx_pending(rx) < leat_rx_capacity(rx))
+		got = leat_recv_fill(rx, bytes, 1, LEAT_NEVER);
+	if (got > 0)
+		rc = leat_rx_bind(rx, nullptr);
 	const void *there = nullptr;
 	if (got > 0 && leat_peek(rx, 1, &there) == 1)
 		rc = leat_release(rx, 1);
@@ -87,6 +93,7 @@ int select(leat_tx *tx, leat_rx *rx, int fd, leat_scope *scope)
 		LEAT_CASE_RECV(rx, &out),           LEAT_CASE_RECV(rx, static_cast<void *>(&out)),
 		LEAT_CASE_SEND(tx, &fixed),         LEAT_CASE_SEND(tx, &in),
 		LEAT_CASE_FD(fd, POLLIN | POLLOUT), LEAT_CASE_SCOPE(scope),
+		LEAT_CASE_DONE(tx),
 	};
 
 	return leat_select(cases, sizeof(cases) / sizeof(cases[0]), LEAT_NEVER, LEAT_BY_CHANCE);

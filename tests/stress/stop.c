@@ -35,6 +35,7 @@ static struct graph {
 		uint64_t last; /* a source's; after so many a sink leaves, or a stage fails; 0: never */
 		uint64_t n;
 		struct leat_rx *in[2];
+		bool bound; /* `in` to its output */
 		struct leat_tx *to; /* a handle of a channel of many senders */
 		struct leat_seq from;
 	} nodes[NODES];
@@ -73,6 +74,7 @@ static struct node *new_node(void)
 	struct node *node = &graph.nodes[graph.nodes_count++];
 
 	memset(node, 0, sizeof(*node));
+	node->bound = draw(2);
 	return node;
 }
 
@@ -185,6 +187,8 @@ static int run_stage(struct leat_tx *out, void *arg)
 	uint64_t item;
 	int rc;
 
+	if (node->bound)
+		leat_rx_bind(node->in[0], node->to != NULL ? node->to : out);
 	while ((rc = leat_recv(node->in[0], &item)) == 1) {
 		rc = fails_now(node);
 		if (rc == 0)
@@ -296,9 +300,12 @@ static int run_merge(struct leat_tx *out, void *arg)
 	uint64_t item;
 	int rc;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
+		if (node->bound && leat_rx_bind(node->in[i], out) != 0)
+			fail("no memory for a binding");
 		if (merge == NULL || leat_merge_add(merge, node->in[i], node) != 0)
 			fail("no memory");
+	}
 	for (;;) {
 		rc = leat_merge_recv(merge, &item, NULL);
 		if (rc == -ENOENT)

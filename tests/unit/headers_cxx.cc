@@ -302,7 +302,7 @@ void expect_unmarked()
 	cr_expect_geq(leat_now_ns() - before_ns, 4000000);
 }
 
-void receive_until_thrown(leat_kind kind, bool through_a_stage)
+void receive_until_thrown(leat_kind kind, bool through_a_stage, bool bound)
 {
 	leat_scope *scope = leat_scope_open(nullptr, nullptr), *kept = leat_scope_open(nullptr, nullptr);
 	keeper keeper;
@@ -318,6 +318,9 @@ void receive_until_thrown(leat_kind kind, bool through_a_stage)
 		cr_assert_eq(leat_gen_seq(scope, leat_seq_from_rx(inner), &opts, &rx), 0);
 	else
 		rx = inner;
+	channel<uint64_t> out;
+	if (bound)
+		cr_assert_eq(leat_rx_bind(rx, out.tx), 0);
 	uint64_t item = 0, caught = 0;
 	int rc = 1;
 	for (int n = 0; n < 4 && rc == 1; n++) {
@@ -339,6 +342,11 @@ void receive_until_thrown(leat_kind kind, bool through_a_stage)
 	cr_expect_eq(cause, LEAT_FAILED);
 	cr_expect_eq(code, -EINVAL);
 	cr_expect(std::string(text).find("exception") != std::string::npos, "%s", text);
+	if (bound) {
+		leat_rx_close(out.rx);
+		out.rx = nullptr;
+		cr_expect_eq(leat_recv(rx, &item), -EPIPE);
+	}
 	leat_rx_close(rx);
 	cr_expect_eq(leat_scope_join(scope), -EINVAL);
 	cr_expect_eq(leat_scope_close(scope), -EINVAL);
@@ -353,7 +361,16 @@ void receive_until_thrown(leat_kind kind, bool through_a_stage)
 Test(headers_cxx, an_exception_out_of_a_step_fails_its_generator_and_leaves_the_thread_as_it_was)
 {
 	for (leat_kind kind : { LEAT_SPSC, LEAT_MPMC }) {
-		receive_until_thrown(kind, false);
-		receive_until_thrown(kind, true);
+		receive_until_thrown(kind, false, false);
+		receive_until_thrown(kind, true, false);
+	}
+}
+
+/* The receive is left while it is unbound for a call: it is bound again, and its thread may wait. */
+Test(headers_cxx, an_exception_out_of_a_bound_receive)
+{
+	for (leat_kind kind : { LEAT_SPSC, LEAT_MPMC }) {
+		receive_until_thrown(kind, false, true);
+		receive_until_thrown(kind, true, true);
 	}
 }

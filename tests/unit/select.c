@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <leat/diag.h>
+#include <leat/gen.h>
 #include <leat/select.h>
 #include <poll.h>
 #include <signal.h>
@@ -121,7 +122,7 @@ Test(select, bad_arguments_are_refused)
 	cr_expect_eq(leat_select(&good, 1, 0, (enum leat_order)2), -EINVAL);
 	cr_expect_eq(leat_select(&good, 1, 0, (enum leat_order) - 1), -EINVAL);
 	cr_expect_eq(leat_select(&good, SIZE_MAX, 0, LEAT_BY_CHANCE), -EINVAL);
-	bad.kind = (enum leat_case_kind)5;
+	bad.kind = (enum leat_case_kind)6;
 	cr_expect_eq(leat_select(&bad, 1, 0, LEAT_BY_CHANCE), -EINVAL);
 	bad = good;
 	bad.item = NULL;
@@ -742,4 +743,209 @@ Test(select, a_scope_and_a_descriptor_without_a_flag_to_be_woken_by)
 	close(ends[0]);
 	close(ends[1]);
 	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+/* What ends a sender, and what its case then says. */
+enum ending { RECEIVER_CLOSES, SCOPE_CANCELED, SCOPE_STOPPED, ENDINGS };
+static const int endings[] = { -EPIPE, -ECANCELED, -ESHUTDOWN };
+
+static void end_sender(struct bundle *b, int i, enum ending ending)
+{
+	if (ending == RECEIVER_CLOSES) {
+		leat_rx_close(b->rx[i]);
+		b->rx[i] = NULL;
+	} else if (ending == SCOPE_CANCELED) {
+		leat_scope_cancel(b->scope, 0, NULL);
+	} else {
+		cr_expect_eq(leat_scope_stop(b->scope, LEAT_NEVER, NULL), 0);
+	}
+}
+
+Test(select, a_sender_that_is_done_is_so_by_each_call)
+{
+	for_each_kind(kind)
+		for (enum ending ending = 0; ending < ENDINGS; ending++) {
+			struct bundle b = bundle_open(&(struct leat_chan_opts){ .kind = kind });
+			struct leat_case c = LEAT_CASE_DONE(b.tx[0]);
+			void *room;
+			leat_tx_source(b.tx[0], ending == SCOPE_STOPPED);
+			cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
+			cr_expect_eq(leat_select(&c, 1, leat_now_ns() + MS, LEAT_BY_CHANCE),
+			             -ETIMEDOUT);
+			cr_assert_eq(leat_reserve(b.tx[0], 1, &room), 1);
+			end_sender(&b, 0, ending);
+			for (int i = 0; i < 2; i++) {
+				c.answer = 0;
+				cr_expect_eq(leat_select(&c, 1, i * LEAT_NEVER, LEAT_BY_CHANCE), 0);
+				cr_expect_eq(c.answer, endings[ending]);
+			}
+			cr_expect_eq(leat_commit(b.tx[0], 0), 0);
+			c.tx = NULL;
+			cr_expect_eq(leat_select(&c, 1, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
+			cr_expect_eq(leat_select(&c, 1, LEAT_NEVER, LEAT_BY_CHANCE), -EINVAL);
+			bundle_close(&b);
+		}
+}
+
+Test(select, a_closed_sender_that_is_to_be_done_stops_the_program, .signal = SIGABRT)
+{
+	struct bundle b = bundle_open(NULL);
+	struct leat_case c = LEAT_CASE_DONE(b.tx[0]);
+	leat_tx_close(b.tx[0]);
+	leat_select(&c, 1, 0, LEAT_BY_CHANCE);
+}
+
+/*
+ * Alone; with a descriptor, in poll(2); with a receive; with both; twice the same sender. What ends
+ * the sender wakes it.
+ */
+Test(select, the_end_of_a_sender_wakes_it)
+{
+	for (enum ending ending = 0; ending < ENDINGS; ending++)
+		for (int with = 0; with < 5; with++) {
+			struct bundle b = bundle_open(NULL);
+			struct selector s = { .n = 1 };
+			struct leat_scope *scope = leat_scope_open(NULL, NULL);
+			struct leat_tx *tx = NULL;
+			struct leat_rx *rx = NULL;
+			int ends[2];
+			cr_assert_eq(pipe(ends), 0);
+			cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &rx), 0);
+			leat_tx_source(b.tx[0], ending == SCOPE_STOPPED);
+			s.cases[0] = (struct leat_case)LEAT_CASE_DONE(b.tx[0]);
+			if (with == 1 || with == 3)
+				s.cases[s.n++] = (struct leat_case)LEAT_CASE_FD(ends[0], POLLIN);
+			if (with == 2 || with == 3)
+				s.cases[s.n++] = (struct leat_case)LEAT_CASE_RECV(rx, &s.items[1]);
+			if (with == 4)
+				s.cases[s.n++] = s.cases[0];
+			selector_start(&s);
+			cr_assert(with == 1 || with == 3 ? await_polling(&s.tid)
+			                                 : await_parked(&s.tid));
+			end_sender(&b, 0, ending);
+			int r = selector_join(&s);
+			cr_expect(r == 0 || (with == 4 && r == 1));
+			cr_expect_eq(s.cases[r].answer, endings[ending]);
+			close(ends[0]);
+			close(ends[1]);
+			leat_tx_close(tx);
+			leat_rx_close(rx);
+			leat_scope_close(scope);
+			bundle_close(&b);
+		}
+}
+
+Test(select, the_deadline_of_a_senders_scope_ends_it)
+{
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
+	struct leat_scope *scope = leat_scope_open(NULL, &opts);
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+	cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &rx), 0);
+	struct leat_case c = LEAT_CASE_DONE(tx);
+	cr_expect_eq(leat_select(&c, 1, LEAT_NEVER, LEAT_BY_CHANCE), 0);
+	cr_expect_eq(c.answer, -ECANCELED);
+	cr_expect_geq(leat_now_ns(), opts.deadline_ns);
+	leat_tx_close(tx);
+	leat_rx_close(rx);
+	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
+}
+
+/* A full channel, and one that drops: room, or its want, does not matter. */
+Test(select, a_sender_among_other_cases)
+{
+	for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++) {
+		struct bundle b = bundle_open(
+			&(struct leat_chan_opts){ .capacity = 1, .overflow = overflow });
+		uint64_t item = 7, got = 0;
+		struct leat_case cases[] = { LEAT_CASE_DONE(b.tx[1]), LEAT_CASE_RECV(b.rx[0], &got),
+			                     LEAT_CASE_DONE(NULL), LEAT_CASE_SCOPE(b.scope) };
+		cr_assert_eq(leat_send(b.tx[1], &item), 0);
+		cr_expect_eq(leat_select(cases, 4, 0, LEAT_BY_PRIORITY), -ETIMEDOUT);
+		cr_assert_eq(leat_send(b.tx[0], &item), 0);
+		cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 1);
+		leat_rx_close(b.rx[1]);
+		b.rx[1] = NULL;
+		cr_assert_eq(leat_send(b.tx[0], &item), 0);
+		cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 0);
+		cr_expect_eq(cases[0].answer, -EPIPE);
+		cases[0].tx = NULL;
+		cr_expect_eq(leat_select(cases, 4, LEAT_NEVER, LEAT_BY_PRIORITY), 1);
+		bundle_close(&b);
+	}
+}
+
+static int select_as_task(struct leat_tx *out, void *arg)
+{
+	struct leat_case c = LEAT_CASE_DONE(out);
+	leat_store_rel((uint32_t *)arg, own_tid());
+	cr_expect_eq(leat_select(&c, 1, LEAT_NEVER, LEAT_BY_CHANCE), 0);
+	cr_expect_eq(c.answer, -ECANCELED);
+	return c.answer;
+}
+
+Test(select, a_tasks_sender_is_done_by_a_cancel)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	uint32_t tid = 0;
+	cr_assert_eq(leat_gen(scope, select_as_task, &tid, 0, NULL, NULL), 0);
+	cr_assert(await_parked(&tid));
+	leat_scope_cancel(scope, 0, NULL);
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+/* In a step on a pool it is asked, and never waited for. */
+struct stepping {
+	struct leat_tx *tx;
+	int now, later;
+};
+
+static int select_in_a_step(void *state, void *item)
+{
+	struct stepping *s = state;
+	struct leat_case c = LEAT_CASE_DONE(s->tx);
+	(void)item;
+	s->now = leat_select(&c, 1, 0, LEAT_BY_CHANCE);
+	s->later = leat_select(&c, 1, LEAT_NEVER, LEAT_BY_CHANCE);
+	return 0;
+}
+
+Test(select, a_sender_that_is_to_be_done_in_a_step)
+{
+	for (int done = 0; done < 2; done++) {
+		struct bundle b = bundle_open(NULL);
+		struct leat_pool *pool = leat_pool_open(NULL);
+		struct stepping s = { .tx = b.tx[0] };
+		struct leat_rx *rx;
+		uint64_t item;
+		if (done)
+			end_sender(&b, 0, RECEIVER_CLOSES);
+		cr_assert_eq(leat_gen_seq(b.scope,
+		                          (struct leat_seq){ select_in_a_step, NULL, &s, 8 },
+		                          &(struct leat_gen_opts){ .pool = pool }, &rx),
+		             0);
+		cr_expect_eq(leat_recv(rx, &item), 0);
+		cr_expect_eq(s.now, done ? 0 : -ETIMEDOUT);
+		cr_expect_eq(s.later, done ? 0 : -EDEADLK);
+		leat_rx_close(rx);
+		bundle_close(&b);
+		leat_pool_close(pool);
+	}
+}
+
+/* The sender's own descriptor serves where there is one; without any it says so. */
+Test(select, a_sender_and_a_descriptor_without_a_flag_to_be_woken_by)
+{
+	struct bundle b = bundle_open(NULL);
+	struct rlimit before;
+	int ends[2];
+	cr_assert_eq(pipe(ends), 0);
+	struct leat_case cases[] = { LEAT_CASE_DONE(b.tx[0]), LEAT_CASE_FD(ends[0], POLLIN) };
+	before = refuse_descriptors();
+	cr_expect_eq(leat_select(cases, 2, LEAT_NEVER, LEAT_BY_CHANCE), -EMFILE);
+	cr_expect_eq(leat_select(cases, 2, 0, LEAT_BY_CHANCE), -ETIMEDOUT);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(ends[0]);
+	close(ends[1]);
+	bundle_close(&b);
 }

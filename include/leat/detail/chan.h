@@ -38,6 +38,8 @@ LEAT_API ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, si
                                        int64_t deadline_ns);
 LEAT_API ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
                                        int64_t deadline_ns);
+LEAT_API ssize_t leat_detail_recv_fill(struct leat_rx *rx, void *items, size_t max, size_t size,
+                                       int64_t deadline_ns);
 LEAT_API void leat_detail_sent(struct leat_tx *tx);     /* mutate */
 LEAT_API void leat_detail_received(struct leat_rx *rx); /* mutate */
 
@@ -212,6 +214,13 @@ LEAT_END_DECLS
 #define leat_try_recv_batch(...) \
 	leat_detail_if_three(leat_detail_try_recv_batch_3, (leat_try_recv_batch), \
 	                     __VA_ARGS__)(__VA_ARGS__)
+/* The same where a fourth argument follows. */
+#define leat_detail_if_four(four, more, ...) \
+	leat_detail_33rd(__VA_ARGS__, more, more, more, more, more, more, more, more, more, more, \
+	                 more, more, more, more, more, more, more, more, more, more, more, more, \
+	                 more, more, more, more, more, more, four, four, four, four)
+#define leat_recv_fill(...) \
+	leat_detail_if_four(leat_detail_recv_fill_4, (leat_recv_fill), __VA_ARGS__)(__VA_ARGS__)
 
 #define leat_detail_send_until_3(tx, item, deadline_ns) \
 	leat_detail_send((tx), (item), leat_detail_size(item), leat_detail_deadline(deadline_ns))
@@ -225,6 +234,9 @@ LEAT_END_DECLS
 	leat_detail_recv_many((rx), (items), (max), leat_detail_size(items), LEAT_NEVER)
 #define leat_detail_try_recv_batch_3(rx, items, max) \
 	leat_detail_recv_many((rx), (items), (max), leat_detail_size(items), LEAT_DETAIL_TRY)
+#define leat_detail_recv_fill_4(rx, items, max, deadline_ns) \
+	leat_detail_recv_fill((rx), (items), (max), leat_detail_size(items), \
+	                      leat_detail_deadline(deadline_ns))
 
 #else
 
@@ -288,6 +300,12 @@ template <class T> inline ssize_t leat_recv_batch(leat_rx *rx, T *items, size_t 
 template <class T> inline ssize_t leat_try_recv_batch(leat_rx *rx, T *items, size_t max)
 {
 	return leat_detail_recv_many(rx, items, max, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
+}
+template <class T>
+inline ssize_t leat_recv_fill(leat_rx *rx, T *items, size_t max, int64_t deadline_ns)
+{
+	return leat_detail_recv_fill(rx, items, max, leat_detail_sizeof<T>::value,
+	                             leat_detail_deadline(deadline_ns));
 }
 
 } /* extern "C++" */

@@ -27,7 +27,10 @@ enum {
 	LEAT_CTL_TX_FAILED = 1u << 7,
 	/* its scope is stopping and one of its senders is a source: the slow path knows which */
 	LEAT_CTL_STOPPING = 1u << 8,
-	/* the receiver is no channel's handle: it has a table of functions; constant */
+	/*
+	 * constant: the word of a receiver that has a table of functions, as it is no channel's
+	 * handle, or is bound to a sender
+	 */
 	LEAT_CTL_RX_OPS = 1u << 30
 };
 

@@ -7,7 +7,7 @@
  *
  * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), or `mpmc` for a ring
  * with turns. What must not take it (a ring of the other kind, an open reservation or peek, a
- * closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds out which of
+ * bound receiver, a closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds out which of
  * these it is.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -31,8 +31,8 @@ struct leat_tx {
 };
 
 /*
- * A receiver whose control word says LEAT_CTL_RX_OPS has the first 64 bytes of this and no more:
- * its cursor is disabled and `mpmc` is NULL.
+ * A receiver whose control word says LEAT_CTL_RX_OPS has its cursor disabled and `mpmc` NULL. If it
+ * is no channel's handle, it has the first 64 bytes of this and no more.
  */
 struct leat_rx {
 	uint32_t *ctl;
