@@ -144,6 +144,23 @@ LEAT_API void leat_tx_close(struct leat_tx *tx);
 LEAT_API void leat_rx_close(struct leat_rx *rx);
 
 /*
+ * Closes this handle, and ends the stream for all senders, whichever handles of theirs are open:
+ * for a coordinator that knows when there is enough. NULL does nothing. Never waits.
+ *
+ *     the other senders   sends that begin later return -EPIPE, and so do sends and waits that are
+ *                         under way, unless they have taken effect: those items are received. A
+ *                         generator that then returns -EPIPE ends as LEAT_COMPLETED
+ *     a reservation       of another handle that is held may still be committed, and is received
+ *     receivers           take what was sent, then get 0 for ever. While another handle holds a
+ *                         reservation, or is within a send, the end waits for that
+ *
+ * The other handles stay open, and their threads close them. After a cancel or the last receiver's
+ * close, and on a channel whose sender is single, this is leat_tx_close(). A generator does not
+ * call it with its `out`, which the library closes, but with a clone.
+ */
+LEAT_API void leat_tx_close_all(struct leat_tx *tx);
+
+/*
  * Sends one item. Waits for room on a channel that blocks; on one that drops it never waits and
  * returns 0. Returns 0; -EPIPE when the last receiver is closed; -ECANCELED; -ESHUTDOWN for a
  * source in a stopped scope; -ETIMEDOUT (until) at deadline_ns, where a deadline that is not in the

@@ -58,7 +58,7 @@ struct leat_handle {
 	struct leat_stop_mark mark; /* a sender's */
 	/* in the last call of a seq that a stop found asleep: it may send what that returns */
 	bool last_call;
-	bool scratched;               /* what it holds is the scratch item */
+	uint32_t scratched;           /* 1: what it holds is the scratch item; its thread writes it */
 	size_t held;                  /* items reserved, or peeked at */
 	uint64_t claimed;             /* LEAT_CLAIM_ITEMS and so on */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
@@ -179,6 +179,12 @@ static inline bool leat_chan_many_receivers(const struct leat_chan *chan)
 	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
 }
 
+/* Whether leat_tx_close_all() has closed the ring: then TX_CLOSED is read set, too. */
+static inline bool leat_chan_ring_closed(const struct leat_chan *chan)
+{
+	return chan->turns && leat_unlikely(leat_mpmc_is_closed(&chan->mpmc));
+}
+
 /* Adds to a counter that only this thread writes. */
 static inline void leat_bump(uint64_t *counter, uint64_t by)
 {
@@ -220,15 +226,30 @@ void leat_chan_fail_tx(struct leat_chan *chan);
 /* Copies the text of leat_tx_fail(), or "". */
 void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
+/*
+ * One more bit of the control word: leat_tx_close_all() has ended the stream. It is set together
+ * with TX_FAILED, which the fast paths test: senders are refused, and this says with -EPIPE.
+ */
+enum { LEAT_CTL_TX_CLOSED = 1u << 14 };
+
 /* The error that a send of any handle returns now: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
 	/* K1: the scope's cause before CANCELED; pairs with leat_chan_cancel() */
 	uint32_t ctl = leat_load_acq(&chan->ctl);
 
+	if (ctl & LEAT_CTL_TX_CLOSED)
+		return -EPIPE; /* it was first */
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED))
 		return -ECANCELED;
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
+}
+
+/* Whether leat_tx_close_all() is why sends are refused. */
+static inline bool leat_chan_ended_by_sender(const struct leat_chan *chan)
+{
+	/* rlx: the caller has read that they are */
+	return leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_CLOSED;
 }
 
 /* Whether a stop ends the sends of this handle. For the handle's thread. */

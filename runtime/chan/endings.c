@@ -138,6 +138,42 @@ void leat_tx_close(struct leat_tx *tx)
 	unlink_last(h);
 }
 
+/*
+ * Refuses the sends of all handles from now on, unless something does so already. Returns whether
+ * it did.
+ */
+static bool refuse_senders(struct leat_chan *chan)
+{
+	const uint32_t refused =
+		LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_GONE | LEAT_CTL_TX_FAILED;
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
+
+	do {
+		if (ctl & refused)
+			return false;
+		/* K1: pairs with leat_chan_refusal(), attempt_recv() */
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_TX_FAILED | LEAT_CTL_TX_CLOSED));
+	return true;
+}
+
+void leat_tx_close_all(struct leat_tx *tx)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+	struct leat_chan *chan;
+
+	if (h == NULL)
+		return;
+	leat_handle_check(h, "leat_tx_close_all");
+	chan = leat_chan_of(h);
+	leat_handle_give_up_held(h);
+	/* where the sender is single there are no others */
+	if (leat_chan_many_senders(chan) && chan->item_size != 0 && refuse_senders(chan)) {
+		leat_chan_close_ring(chan);
+		notify_all_waiters(chan); /* mutate */
+	}
+	leat_tx_close(tx);
+}
+
 void leat_rx_close(struct leat_rx *rx)
 {
 	if (rx != NULL)

@@ -88,7 +88,7 @@ static bool was_stopped(struct leat_tx *out, int rc)
 
 	/* one that was told may have unmarked its handle since, to send what it had in hand */
 	return h->mark.told ? rc == -ESHUTDOWN || rc == 0
-	               : rc == -ESHUTDOWN && leat_handle_is_stopped(h);
+	                    : rc == -ESHUTDOWN && leat_handle_is_stopped(h);
 }
 
 /* Derives the outcome from the last value. Returns whether it is a failure that must cancel the
@@ -112,7 +112,9 @@ static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc
 		leat_scope_settle(scope);
 	refusal = leat_chan_refusal(out->chan);
 	if (rc == refusal && rc == -EPIPE) {
-		outcome->cause = LEAT_ABANDONED;
+		/* leat_tx_close_all() ends a stream in good order */
+		outcome->cause =
+			leat_chan_ended_by_sender(out->chan) ? LEAT_COMPLETED : LEAT_ABANDONED;
 		return false;
 	}
 	if (rc == refusal && rc == -ECANCELED) {
