@@ -19,11 +19,11 @@ bool leat_ctl_set_stop_bit(uint32_t *ctl, uint32_t bit)
 
 	do {
 		new = old | bit;
-		if ((new &both) == both)
+		if ((new & both) == both)
 			new |= LEAT_CTL_STOPPING;
 		/* S4: what was done before the stop; pairs with leat_handle_is_stopped() */
 	} while (new != old && !leat_cas_acqrel(ctl, &old, new));
-	return (new & ~old &LEAT_CTL_STOPPING) != 0;
+	return (new & ~old & LEAT_CTL_STOPPING) != 0;
 }
 
 void leat_chan_stop(struct leat_scope_hook *hook)
@@ -56,8 +56,8 @@ bool leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]
 	uint32_t ctl = leat_load_rlx(&chan->ctl);
 
 	if (!leat_load_rlx(&chan->has_generator) || ctl & LEAT_CTL_TX_GONE || /* rlx: the same */
-	    leat_load_rlx(&chan->first_tx.mark.source) ||                     /* rlx: the same */
-	    leat_load_rlx(&chan->fed))                                        /* rlx: the same */
+	    leat_load_rlx(&chan->first_tx.mark.source) || /* rlx: the same */
+	    leat_load_rlx(&chan->fed)) /* rlx: the same */
 		return false;
 	leat_name_copy(name, chan->name[0] != '\0' ? chan->name : "(no name)");
 	return true;

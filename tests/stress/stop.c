@@ -32,8 +32,7 @@ static struct graph {
 	struct leat_rx *streams[STREAMS]; /* that nothing receives from yet */
 	unsigned streams_count, nodes_count;
 	struct node {
-		uint64_t last; /* a source's; after so many a sink leaves, or a stage fails; 0:
-		                  never */
+		uint64_t last; /* a source's; after so many a sink leaves, or a stage fails; 0: never */
 		uint64_t n;
 		struct leat_rx *in[2];
 		struct leat_tx *to; /* a handle of a channel of many senders */
@@ -237,10 +236,9 @@ static void add_stage(void)
 	node->in[0] = in;
 	if (seq) {
 		node->from = leat_seq_from_rx(in);
-		rc = leat_gen_seq(
-			random_scope(),
-			(struct leat_seq){ next_of_stage, end_stage, node, sizeof(uint64_t) },
-			&opts, &rx);
+		rc = leat_gen_seq(random_scope(),
+		                  (struct leat_seq){ next_of_stage, end_stage, node, sizeof(uint64_t) },
+		                  &opts, &rx);
 	} else {
 		rc = leat_gen(random_scope(), run_stage, node, sizeof(uint64_t), &opts, &rx);
 	}
@@ -372,8 +370,7 @@ static int run_selecting_sink(struct leat_tx *out, void *arg)
 	int rc;
 
 	(void)out;
-	while ((rc = leat_select(recv, 1, LEAT_NEVER, LEAT_BY_CHANCE)) == 0 &&
-	       recv[0].answer == 1) {
+	while ((rc = leat_select(recv, 1, LEAT_NEVER, LEAT_BY_CHANCE)) == 0 && recv[0].answer == 1) {
 		count(&graph.sunk);
 		if (++node->n == node->last)
 			break;
@@ -395,8 +392,8 @@ static void add_sink(void)
 		rc = leat_gen_sink(random_scope(), in, (struct leat_sink){ put_item, NULL, node },
 		                   &(struct leat_gen_opts){ .pool = draw(2) ? graph.pool : NULL });
 	else
-		rc = leat_gen(random_scope(), draw(2) ? run_sink : run_selecting_sink, node, 0,
-		              NULL, NULL);
+		rc = leat_gen(random_scope(), draw(2) ? run_sink : run_selecting_sink, node, 0, NULL,
+		              NULL);
 	if (!started(rc))
 		leat_rx_close(in);
 }
@@ -478,8 +475,8 @@ static void run_graph(void)
 	graph.spices = draw(2) ? 0 : draw(1 << SPICES);
 	graph.scope = leat_scope_open(NULL, NULL);
 	graph.inner = leat_scope_open(graph.scope, NULL);
-	graph.pool = leat_pool_open(
-		&(struct leat_pool_opts){ .workers = 1 + draw(3), .workers_only = draw(2) });
+	graph.pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 + draw(3),
+	                                                      .workers_only = draw(2) });
 	if (graph.scope == NULL || graph.inner == NULL || graph.pool == NULL)
 		fail("no memory");
 	build();
@@ -508,8 +505,7 @@ int main(int argc, char **argv)
 		random_state = (seed + (uint64_t)i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
 		draw(2);
 		if (getenv("LEAT_STRESS_SHOW") != NULL)
-			printf("seed %llu\n", (unsigned long long)(seed + (uint64_t)i)),
-				fflush(stdout);
+			printf("seed %llu\n", (unsigned long long)(seed + (uint64_t)i)), fflush(stdout);
 		run_graph();
 	}
 	printf("stop: %ld graphs from seed %llu, %llu without losses, %llu items\n", graphs,

@@ -90,7 +90,7 @@ static void against_send(enum leat_kind kind, size_t capacity)
 
 MODEL(chan_close_all_against_send,
       .what = "what a send under way has accepted is received, though the stream ends",
-      .preemptions = 3, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	against_send(LEAT_MPSC, 1);
 }
@@ -99,6 +99,26 @@ MODEL(chan_close_all_against_send_roomy, .what = "the same with room", .preempti
       .quick = 1)
 {
 	against_send(LEAT_MPMC, 2);
+}
+
+static void sends_one_or_none(void *arg)
+{
+	int rc = send_one(arg, 5);
+
+	verify_that(rc == 0 || rc == -EPIPE);
+}
+
+MODEL(chan_close_all_against_one_send,
+      .what = "the same of a single send, whose sender keeps its handle open", .preemptions = 3,
+      .stale = 1, .quick = 2)
+{
+	open_two(LEAT_MPSC, 1);
+	verify_spawn(sends_one_or_none, other, "sender");
+	verify_spawn(receives_to_the_end, rx, "receiver");
+	leat_tx_close_all(tx);
+	verify_join();
+	leat_tx_close(other);
+	finish_all_received();
 }
 
 static void sends_a_batch(void *arg)
@@ -135,7 +155,6 @@ static void reserves(void *arg)
 		verify_that(leat_commit(arg, commits) == 0);
 		accepted[5] += (uint32_t)commits;
 	}
-	leat_tx_close(arg);
 }
 
 static void against_reservation(enum leat_overflow overflow, size_t committed)
@@ -147,6 +166,8 @@ static void against_reservation(enum leat_overflow overflow, size_t committed)
 	verify_spawn(reserves, other, "reserves");
 	verify_spawn(closes_all, tx, "closer");
 	receives_to_the_end(rx);
+	verify_join();
+	leat_tx_close(other);
 	finish_all_received();
 }
 
@@ -178,7 +199,6 @@ MODEL(chan_close_all_against_scratch_given_back, .what = "the same, given back",
 static void commits_one(void *arg)
 {
 	verify_that(leat_commit(arg, 1) == 0);
-	leat_tx_close(arg);
 }
 
 MODEL(chan_close_all_two_scratches, .what = "two reservations are held: the last lets the end come",
@@ -200,6 +220,9 @@ MODEL(chan_close_all_two_scratches, .what = "two reservations are held: the last
 	verify_spawn(commits_one, other, "commits 1");
 	verify_spawn(commits_one, third, "commits 2");
 	receives_to_the_end(rx);
+	verify_join();
+	leat_tx_close(other);
+	leat_tx_close(third);
 	finish_all_received();
 }
 
@@ -251,7 +274,7 @@ static void first_refusal_stays(void *arg)
 }
 
 MODEL(chan_close_all_against_rx_close, .what = "against the last receiver's close",
-      .preemptions = 3, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1)
 {
 	open_two(LEAT_MPSC, 1);
 	verify_that(send_one(tx, 9) == 0);
