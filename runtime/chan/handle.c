@@ -30,6 +30,7 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 	h->open = true;
 	h->mark = (struct leat_stop_mark){ .source = false };
 	h->last_call = false;
+	h->gen = NULL;
 	h->held = 0;
 	h->waits = (struct leat_rx_waits){ .wake_fd = -1 };
 	memset(&h->counts, 0, sizeof(h->counts));
@@ -163,5 +164,10 @@ void leat_handle_wait_ends(struct leat_handle *h, int64_t now_ns)
 
 struct leat_scope *leat_tx_scope(const struct leat_tx *tx)
 {
-	return tx == NULL ? NULL : tx->chan->scope;
+	const struct leat_handle_gen *gen;
+
+	if (tx == NULL)
+		return NULL;
+	gen = leat_handle_of_tx(tx)->gen;
+	return gen != NULL ? gen->scope : tx->chan->scope;
 }

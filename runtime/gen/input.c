@@ -35,8 +35,8 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 		cause = leat_scope_cause(
 			leat_waitable_scope(leat_waitable_of_rx((struct leat_rx *)(uintptr_t)in)),
 			&code, &text);
-	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED ||
-	         cause == LEAT_STOPPED)
+	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 ||
+	         cause == LEAT_COMPLETED || cause == LEAT_STOPPED)
 		return rc;
 	else
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;
@@ -147,7 +147,7 @@ static void note_fed(void)
 	struct leat_tx *out = leat_step_current != NULL ? leat_step_current->out : leat_gen_out;
 
 	if (out != NULL)
-		leat_store_rlx(&out->chan->fed, 1); /* rlx: leat_chan_untold() tells a guess */
+		leat_handle_note_fed(leat_handle_of_tx(out));
 }
 
 /*
