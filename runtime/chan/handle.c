@@ -79,11 +79,11 @@ static struct leat_handle *clone_handle(struct leat_handle *of)
 	if (h == NULL)
 		h = leat_os_alloc(sizeof(*h), LEAT_LINES_APART);
 	if (h == NULL)
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	leat_handle_init(h, chan, of->sender);
 	if (leat_handle_alloc_scratch(h) < 0) {
 		leat_os_free(h);
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	}
 	/* rlx: only clones that are made after the call of leat_tx_source() inherit it */
 	h->mark.source = leat_load_rlx(&of->mark.source);
@@ -98,10 +98,10 @@ struct leat_tx *leat_tx_clone(struct leat_tx *tx)
 	struct leat_handle *h = leat_handle_of_tx(tx);
 
 	if (h == NULL)
-		return NULL;
+		return leat_open_failed(-EINVAL);
 	leat_handle_check(h, "leat_tx_clone");
 	if (!leat_chan_many_senders(tx->chan) || tx->chan->item_size == 0)
-		return NULL;
+		return leat_open_failed(-ENOTSUP);
 	h = clone_handle(h);
 	return h == NULL ? NULL : &h->tx;
 }
@@ -110,11 +110,13 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
 
-	if (h == NULL || leat_rx_has_ops(rx))
-		return NULL; /* such a receiver is single */
+	if (h == NULL)
+		return leat_open_failed(-EINVAL);
+	if (leat_rx_has_ops(rx))
+		return leat_open_failed(-ENOTSUP); /* such a receiver is single */
 	leat_handle_check(h, "leat_rx_clone");
 	if (!leat_chan_many_receivers(rx->chan))
-		return NULL;
+		return leat_open_failed(-ENOTSUP);
 	h = clone_handle(h);
 	return h == NULL ? NULL : &h->rx;
 }
