@@ -307,7 +307,7 @@ static inline void leat_handle_note_fed(struct leat_handle *h)
 /* Whether a stop ends the sends of this handle. For the handle's thread. */
 static inline bool leat_handle_is_stopped(const struct leat_handle *h)
 {
-	/* S4, K4: what was done before the stop; pairs with leat_ctl_set_stop_bit() */
+	/* S4: what was done before the stop; pairs with leat_ctl_set_stop_bit() */
 	uint32_t ctl = leat_load_acq(h->ctl);
 
 	if (leat_likely(!(ctl & LEAT_CTL_STOPPING)) ||

@@ -26,8 +26,8 @@ static void end_handle(struct leat_handle_gen *gen, uint32_t how)
 
 	/* K4: the scope's cause before it; pairs with leat_handle_gen_refusal() */
 	leat_or_acqrel(&gen->ends, how);
-	/* K4: ends before the bit; pairs with leat_handle_is_stopped() */
-	leat_or_acqrel(&chan->ctl, LEAT_CTL_STOPPING);
+	/* rlx: a call that began before this may miss it; a later one has ends by other means */
+	leat_or_rlx(&chan->ctl, LEAT_CTL_STOPPING);
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
 }

@@ -11,6 +11,7 @@
 static struct leat_scope *inner; /* of a generator that has one of its own */
 static uint32_t finis, go, refusals;
 static int expected; /* what a refused call returns */
+static bool before;  /* plain memory, written before the end of the scope */
 
 static void count_fini(void *arg)
 {
@@ -155,6 +156,7 @@ static int is_refused_later(struct leat_tx *out, void *arg)
 
 static void end_inner(int rc)
 {
+	before = true;
 	if (rc == -ECANCELED)
 		leat_scope_cancel(inner, 0, "enough");
 	else
@@ -214,6 +216,30 @@ MODEL(gen_into_stopped_with_room, .what = "the same of a send that has room", .p
       .stale = 1)
 {
 	own_scope_ends(is_refused_later, 2, -ESHUTDOWN);
+}
+
+static int hears_of_the_end(struct leat_tx *out, void *arg)
+{
+	(void)arg;
+	while (!leat_tx_done(out))
+		leat_pause();
+	verify_that(before);
+	if (expected == -ECANCELED)
+		verify_that(leat_scope_cause(inner, NULL, NULL) == LEAT_CANCELED);
+	leat_add_acqrel(&refusals, 1);
+	return expected;
+}
+
+MODEL(gen_into_canceled_says_why,
+      .what = "a generator that is refused has what was done before the cancel, and its cause",
+      .preemptions = 2, .stale = 2)
+{
+	own_scope_ends(hears_of_the_end, 2, -ECANCELED);
+}
+
+MODEL(gen_into_stopped_says_why, .what = "the same of a stop", .preemptions = 2, .stale = 2)
+{
+	own_scope_ends(hears_of_the_end, 2, -ESHUTDOWN);
 }
 
 /* --- its end against other ends --- */
