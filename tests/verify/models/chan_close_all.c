@@ -121,6 +121,28 @@ MODEL(chan_close_all_against_one_send,
 	finish_all_received();
 }
 
+static void is_done_once_refused(void *arg)
+{
+	int rc = 0;
+
+	for (uint64_t item = 5; item < 9 && rc == 0; item++)
+		rc = send_one(arg, item);
+	if (rc != 0)
+		verify_that(rc == -EPIPE && leat_tx_done(arg));
+}
+
+MODEL(chan_close_all_says_so, .what = "a sender that finds the ring closed knows why",
+      .preemptions = 1, .stale = 3, .quick = 1)
+{
+	open_two(LEAT_MPSC, 4);
+	verify_spawn(is_done_once_refused, other, "sender");
+	leat_tx_close_all(tx);
+	verify_join();
+	receives_to_the_end(rx);
+	leat_tx_close(other);
+	finish_all_received();
+}
+
 static void sends_a_batch(void *arg)
 {
 	uint64_t items[] = { 5, 6 };
