@@ -27,6 +27,7 @@
  * How it ends
  *
  *     the last sender closes      receivers take what is left, then get 0 for ever
+ *     leat_tx_close_all()         the same, though other senders are open: they get -EPIPE
  *     the last receiver closes    senders get -EPIPE; what is left is dropped
  *     the scope is cancelled      senders get -ECANCELED; receivers get -ECANCELED instead of what
  *                                 is left, unless a receive has returned 0 before

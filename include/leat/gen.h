@@ -135,8 +135,8 @@ struct leat_gen_opts {
 	/* what it sends begins with it, and not with an input: a stop of the scope ends it */
 	bool source;
 	/*
-	 * of leat_gen() and leat_gen_into() (a seq and a sink have their own): called once with arg after the
-	 * function, before a receiver can see the end or a join can return; may be NULL
+	 * of leat_gen() and leat_gen_into() (a seq and a sink have their own): called once with arg
+	 * after the function, before a receiver can see the end or a join can return; may be NULL
 	 */
 	void (*fini)(void *arg);
 	uint64_t reserved[6];
@@ -181,9 +181,10 @@ LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size
  *     elsewhere, or above               it goes on: this is one sender's close. So one of several
  *                                       may fail alone, in a scope of its own
  *
- * Where the scope is not the channel's, both end the generator: sends on its handle, leat_tx_wait(),
- * leat_after() and leat_ready() return -ECANCELED once either is cancelled, and -ESHUTDOWN for a
- * source once either is stopped. leat_tx_scope() is the generator's scope. Clones that the function makes belong to the channel's scope alone.
+ * Where the scope is not the channel's, both end the generator: sends on its handle,
+ * leat_tx_wait(), leat_after() and leat_ready() return -ECANCELED once either is cancelled, and
+ * -ESHUTDOWN for a source once either is stopped. leat_tx_scope() is the generator's scope. Clones
+ * that the function makes belong to the channel's scope alone.
  */
 LEAT_API int leat_gen_into(struct leat_scope *scope, leat_gen_fn *fn, void *arg, struct leat_tx *tx,
                            const struct leat_gen_opts *opts);

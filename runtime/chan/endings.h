@@ -84,13 +84,13 @@
  *
  * Therefore the closer closes the ring, too: it sets a bit of tail, which every claim swaps
  * (leat_mpmc_close()). A sender whose swap comes before that has claimed its slot, and the receiver
- * finds that the slots are not idle. A sender whose swap would come later fails, finds the ring full
- * and then TX_CLOSED set (K2). ENDED is set only while the ring is closed and idle. A reservation on
- * a channel that drops is no slot but the handle's scratch item: the ring stays open for as long as
- * any handle holds one (K3, leat_chan_close_ring()), and TX_FAILED, which is set as well, keeps new
- * sends off the fast path meanwhile. Each receiver that waits hears of the end: a notified receiver
- * that takes the last item notifies another (leat_chan_forward_notify()), and the receiver that
- * sets ENDED notifies all.
+ * finds that the slots are not idle. A sender whose swap would come later fails, finds the ring
+ * full and then TX_CLOSED set (K2). ENDED is set only while the ring is closed and idle. A
+ * reservation on a channel that drops is no slot but the handle's scratch item: the ring stays open
+ * for as long as any handle holds one (K3, leat_chan_close_ring()), and TX_FAILED, which is set as
+ * well, keeps new sends off the fast path meanwhile. Each receiver that waits hears of the end: a
+ * notified receiver that takes the last item notifies another (leat_chan_forward_notify()), and the
+ * receiver that sets ENDED notifies all.
  *
  * The last close. chan->senders and chan->receivers count the open handles; chan->holds is a
  * generator's end that still has to say something (leat_chan_hold()).
