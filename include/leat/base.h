@@ -88,7 +88,8 @@ enum leat_cause {
  * The layout that programs are compiled with. Every function that opens or starts an object is a
  * macro that passes this number to the library, together with the size of the function's structure
  * of options. A library that was built with another number or another size opens nothing and
- * returns -ELIBBAD, or NULL where the function returns a pointer.
+ * returns -ELIBBAD, or NULL where the function returns a pointer (then leat_open_error() is
+ * -ELIBBAD).
  *
  * The number changes with what inline bodies touch: struct leat_tx and struct leat_rx, the cursors
  * and rings that they hold or point to, the layout of a slot (leat/ring/), and the bits of the
@@ -103,6 +104,18 @@ enum leat_cause {
 /* Returns the time of the clock of all deadlines: CLOCK_MONOTONIC, in nanoseconds. */
 LEAT_BEGIN_DECLS
 LEAT_API int64_t leat_now_ns(void);
+
+/*
+ * Why this thread's last function that opens something and returned NULL did so, as -errno: -EINVAL
+ * for bad arguments and options, -ENOMEM, -EAGAIN for want of a thread, -ENOTSUP for a clone of a
+ * side that the kind makes single, -ELIBBAD for a caller that was compiled for another layout; of
+ * leat_diag_start() also what a file could not be written for. 0 if none has failed. An open that
+ * succeeds leaves it alone. So:
+ *
+ *     if ((scope = leat_scope_open(NULL, &opts)) == NULL)
+ *             return leat_open_error();
+ */
+LEAT_API int leat_open_error(void);
 LEAT_END_DECLS
 
 #endif

@@ -27,6 +27,7 @@
  * How it ends
  *
  *     the last sender closes      receivers take what is left, then get 0 for ever
+ *     leat_tx_close_all()         the same, though other senders are open: they get -EPIPE
  *     the last receiver closes    senders get -EPIPE; what is left is dropped
  *     the scope is cancelled      senders get -ECANCELED; receivers get -ECANCELED instead of what
  *                                 is left, unless a receive has returned 0 before
@@ -142,6 +143,23 @@ LEAT_API struct leat_rx *leat_rx_clone(struct leat_rx *rx);
  */
 LEAT_API void leat_tx_close(struct leat_tx *tx);
 LEAT_API void leat_rx_close(struct leat_rx *rx);
+
+/*
+ * Closes this handle, and ends the stream for all senders, whichever handles of theirs are open:
+ * for a coordinator that knows when there is enough. NULL does nothing. Never waits.
+ *
+ *     the other senders   sends that begin later return -EPIPE, and so do sends and waits that are
+ *                         under way, unless they have taken effect: those items are received. A
+ *                         generator that then returns -EPIPE ends as LEAT_COMPLETED
+ *     a reservation       of another handle that is held may still be committed, and is received
+ *     receivers           take what was sent, then get 0 for ever. While another handle holds a
+ *                         reservation, or is within a send, the end waits for that
+ *
+ * The other handles stay open, and their threads close them. After a cancel or the last receiver's
+ * close, and on a channel whose sender is single, this is leat_tx_close(). A generator does not
+ * call it with its `out`, which the library closes, but with a clone.
+ */
+LEAT_API void leat_tx_close_all(struct leat_tx *tx);
 
 /*
  * Sends one item. Waits for room on a channel that blocks; on one that drops it never waits and

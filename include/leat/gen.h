@@ -25,7 +25,9 @@
  *
  *     0                                                             LEAT_COMPLETED
  *     -EPIPE, and its channel has no receiver any more              LEAT_ABANDONED
- *     -ECANCELED, and its channel is cancelled                      the scope's cause, code and
+ *     -EPIPE, and another sender has ended the stream               LEAT_COMPLETED
+ *     (leat_tx_close_all())
+ *     -ECANCELED, and its channel or its scope is cancelled         the scope's cause, code and
  *                                                                   text
  *     -ESHUTDOWN, or 0, of a source (leat_tx_source()) that a       LEAT_STOPPED with the text of
  *     stop of its scope has told to end                             the stop
@@ -133,8 +135,8 @@ struct leat_gen_opts {
 	/* what it sends begins with it, and not with an input: a stop of the scope ends it */
 	bool source;
 	/*
-	 * of leat_gen() alone (a seq and a sink have their own): called once with arg after the
-	 * function, before a receiver can see the end or a join can return; may be NULL
+	 * of leat_gen() and leat_gen_into() (a seq and a sink have their own): called once with arg
+	 * after the function, before a receiver can see the end or a join can return; may be NULL
 	 */
 	void (*fini)(void *arg);
 	uint64_t reserved[6];
@@ -152,6 +154,40 @@ struct leat_gen_opts {
  */
 LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
                       const struct leat_gen_opts *opts, struct leat_rx **rx);
+
+/*
+ * Starts a generator that sends into a handle that exists, which becomes the library's: several
+ * generators share one channel, each with a clone of its sender.
+ *
+ *     leat_chan_open(scope, sizeof(struct hit), &(struct leat_chan_opts){ .kind = LEAT_MPSC }, &tx,
+ *                    &rx);
+ *     for (i = 0; i < n; i++)
+ *             leat_gen_into(scope, search, &parts[i], leat_tx_clone(tx), NULL);
+ *     leat_tx_close(tx);                  the stream ends when the last generator has
+ *
+ * Returns 0: the function runs exactly once, and the library closes tx after that. On an error
+ * nothing was started, and tx and arg are still the caller's: as leat_gen(), -EINVAL also for NULL
+ * and for the output of a task, -EBUSY for a handle that holds a reservation. Of the options it
+ * reads pin, source, fini and the name in chan. `source`, or a handle that is one, is refused with
+ * -ESHUTDOWN where the channel's scope is stopping, too.
+ *
+ * The generator ends as one of leat_gen() does. leat_rx_status() then speaks of the senders:
+ * LEAT_FAILED with the code and text of the first that failed, else LEAT_STOPPED if a stop ended
+ * one, else LEAT_COMPLETED. A failure cancels the generator's scope:
+ *
+ *     the channel is in that scope      it is spared, as ever: receivers take what was sent, then
+ *                                       get 0; the other senders get -ECANCELED
+ *     it is in a scope below            it is cancelled with all that is there
+ *     elsewhere, or above               it goes on: this is one sender's close. So one of several
+ *                                       may fail alone, in a scope of its own
+ *
+ * Where the scope is not the channel's, both end the generator: sends on its handle,
+ * leat_tx_wait(), leat_after() and leat_ready() return -ECANCELED once either is cancelled, and
+ * -ESHUTDOWN for a source once either is stopped. leat_tx_scope() is the generator's scope. Clones
+ * that the function makes belong to the channel's scope alone.
+ */
+LEAT_API int leat_gen_into(struct leat_scope *scope, leat_gen_fn *fn, void *arg, struct leat_tx *tx,
+                           const struct leat_gen_opts *opts);
 
 /*
  * Starts a seq as a generator. Each item is made in its place in the channel, once there is room
@@ -229,6 +265,7 @@ LEAT_END_DECLS
 
 /* Variadic, so that an argument may be a compound literal. */
 #define leat_gen(...) leat_detail_gen(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
+#define leat_gen_into(...) leat_detail_gen_into(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
 #define leat_gen_seq(...) leat_detail_gen_seq(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
 #define leat_gen_sink(...) leat_detail_gen_sink(leat_detail_abi(struct leat_gen_opts), __VA_ARGS__)
 
@@ -236,6 +273,8 @@ LEAT_BEGIN_DECLS
 LEAT_API int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg,
                              size_t item_size, const struct leat_gen_opts *opts,
                              struct leat_rx **rx);
+LEAT_API int leat_detail_gen_into(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn,
+                                  void *arg, struct leat_tx *tx, const struct leat_gen_opts *opts);
 LEAT_API int leat_detail_gen_seq(unsigned abi, struct leat_scope *scope, struct leat_seq seq,
                                  const struct leat_gen_opts *opts, struct leat_rx **rx);
 LEAT_API int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx *rx,

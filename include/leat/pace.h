@@ -86,9 +86,9 @@ LEAT_API int leat_rate_set(struct leat_rate *rate, double per_second, uint32_t b
 
 /*
  * Takes n permits, and waits until they are due. Returns 0; -ETIMEDOUT at once, if they are not due
- * by the deadline; -ECANCELED; -ESHUTDOWN for a source whose scope, this one, was stopped; -EINVAL
- * for NULL and for an n above the burst; -EDEADLK. After an error nothing was taken. n 0 takes
- * nothing.
+ * by the deadline; -ECANCELED; -ESHUTDOWN for a source whose scope, this one (NULL: its own), was
+ * stopped; -EINVAL for NULL and for an n above the burst; -EDEADLK. After an error nothing was
+ * taken. n 0 takes nothing.
  */
 LEAT_API int leat_rate_take(struct leat_rate *rate, uint32_t n, struct leat_scope *scope,
                             int64_t deadline_ns);

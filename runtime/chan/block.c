@@ -159,8 +159,9 @@ void leat_chan_forward_notify(struct leat_chan *chan, bool sender)
 		return; /* one thread on each side: no other waiter */
 	if (sender && (ctl & LEAT_CTL_TX_PARKED) && leat_mpmc_writable(&chan->mpmc))
 		leat_event_notify(&chan->room, 1);
-	if (!sender && (ctl & LEAT_CTL_RX_PARKED) && leat_mpmc_readable(&chan->mpmc))
-		leat_event_notify(&chan->items, 1);
+	if (!sender && (ctl & LEAT_CTL_RX_PARKED) &&
+	    ((ctl & LEAT_CTL_TX_FAILED) || leat_mpmc_readable(&chan->mpmc)))
+		leat_event_notify(&chan->items, 1); /* TX_FAILED: perhaps of the end */
 }
 
 /*

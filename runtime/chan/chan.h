@@ -59,9 +59,10 @@ struct leat_handle {
 	struct leat_stop_mark mark; /* a sender's */
 	/* in the last call of a seq that a stop found asleep: it may send what that returns */
 	bool last_call;
-	bool scratched;               /* what it holds is the scratch item */
-	size_t held;                  /* items reserved, or peeked at */
-	uint64_t claimed;             /* LEAT_CLAIM_ITEMS and so on */
+	struct leat_handle_gen *gen; /* that leat_gen_into() gave the handle to, or NULL */
+	uint32_t scratched; /* 1: what it holds is the scratch item; its thread writes it */
+	size_t held;        /* items reserved, or peeked at */
+	uint64_t claimed;   /* LEAT_CLAIM_ITEMS and so on */
 	struct leat_mpmc_claim claim; /* what is held of a ring with turns */
 	/* of a sender on a channel that drops: an item that is reserved, or is being dropped */
 	void *scratch;
@@ -78,6 +79,26 @@ LEAT_STATIC_ASSERT(offsetof(struct leat_handle, cursor) == offsetof(struct leat_
                    "a handle is either");
 LEAT_STATIC_ASSERT(offsetof(struct leat_handle, cursor) == offsetof(struct leat_rx, cursor),
                    "a handle is either");
+
+/*
+ * The generator that leat_gen_into() gave a handle to (handle_gen.c). The handle's thread alone
+ * uses it, but for the words that say otherwise.
+ */
+struct leat_handle_gen {
+	struct leat_scope_hook hook; /* in the generator's scope */
+	struct leat_scope *scope;
+	struct leat_handle *h;
+	/*
+	 * LEAT_CTL_CANCELED, LEAT_CTL_STOPPING: the generator's scope is, where that is not the
+	 * channel's. Any thread sets them (K4)
+	 */
+	uint32_t ends;
+	uint32_t fed; /* it has waited for an item, as in struct leat_chan */
+	int refused;  /* the first of -EPIPE and -ECANCELED that was found, which stays; 0: none */
+	bool has_words;
+	char words[LEAT_TEXT_MAX + 1]; /* of leat_tx_fail() */
+	char name[LEAT_NAME_MAX + 1];
+};
 
 /* The figures of the last snapshot, and the most items in flight that any found. */
 struct leat_last_stat {
@@ -152,7 +173,8 @@ struct leat_chan {
 	bool has_words;
 	int words_code;
 	char words[LEAT_TEXT_MAX + 1];
-	struct leat_outcome outcome; /* the generator's */
+	struct leat_outcome outcome; /* of leat_gen() and its like: the generator's */
+	struct leat_outcome stopped; /* of the first of leat_gen_into() that a stop ended */
 
 	struct leat_handle first_tx __attribute__((aligned(LEAT_LINES_APART)));
 	struct leat_handle first_rx __attribute__((aligned(LEAT_LINES_APART)));
@@ -181,6 +203,12 @@ static inline bool leat_chan_many_senders(const struct leat_chan *chan)
 static inline bool leat_chan_many_receivers(const struct leat_chan *chan)
 {
 	return chan->kind == LEAT_SPMC || chan->kind == LEAT_MPMC;
+}
+
+/* Whether leat_tx_close_all() has closed the ring: then TX_CLOSED is read set, too. */
+static inline bool leat_chan_ring_closed(const struct leat_chan *chan)
+{
+	return chan->turns && leat_unlikely(leat_mpmc_is_closed(&chan->mpmc));
 }
 
 /* Adds to a counter that only this thread writes. */
@@ -216,6 +244,11 @@ void leat_chan_let_go(struct leat_chan *chan);
 /* Says how the generator of this channel ended. The caller closes its sender after that. */
 void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome);
 /*
+ * The same of one of several generators, by leat_gen_into(). The first that failed has its words
+ * kept, as leat_tx_fail() does; else the first that was stopped is kept.
+ */
+void leat_chan_add_outcome(struct leat_chan *chan, const struct leat_outcome *outcome, bool failed);
+/*
  * The generator failed and its scope is cancelled, but its items are kept. Clones of its sender
  * that are still open get -ECANCELED. Receivers take what was sent and then get 0, whether those
  * clones are closed or not.
@@ -224,23 +257,78 @@ void leat_chan_fail_tx(struct leat_chan *chan);
 /* Copies the text of leat_tx_fail(), or "". */
 void leat_chan_words(struct leat_chan *chan, char text[LEAT_TEXT_MAX + 1]);
 
+/*
+ * One more bit of the control word: leat_tx_close_all() has ended the stream. It is set together
+ * with TX_FAILED, which the fast paths test: senders are refused, and this says with -EPIPE.
+ */
+enum { LEAT_CTL_TX_CLOSED = 1u << 14 };
+
 /* The error that a send of any handle returns now: 0, -EPIPE, -ECANCELED. */
 static inline int leat_chan_refusal(const struct leat_chan *chan)
 {
 	/* K1: the scope's cause before CANCELED; pairs with leat_chan_cancel() */
 	uint32_t ctl = leat_load_acq(&chan->ctl);
 
+	if (ctl & LEAT_CTL_TX_CLOSED)
+		return -EPIPE; /* it was first */
 	if (ctl & (LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED))
 		return -ECANCELED;
 	return ctl & LEAT_CTL_RX_GONE ? -EPIPE : 0;
+}
+
+/* Whether leat_tx_close_all() is why sends are refused. */
+static inline bool leat_chan_ended_by_sender(const struct leat_chan *chan)
+{
+	/* rlx: the caller has read that they are */
+	return leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_CLOSED;
+}
+
+/* handle_gen.c */
+
+/*
+ * The handle becomes the output of a generator of this name in this scope. Returns 0, -ECANCELED in
+ * a cancelled scope, -ENOMEM.
+ */
+int leat_handle_gen_attach(struct leat_handle *h, struct leat_scope *scope, const char *name);
+/* The generator has ended, or has not begun. Does nothing where there is none. */
+void leat_handle_gen_detach(struct leat_handle *h);
+/* refusal: the channel's, or 0. Returns the first that this was called with or found. */
+int leat_handle_gen_refusal(struct leat_handle_gen *gen, int refusal);
+
+/*
+ * More bits of the control word, of a channel and of a compact generator: its scope is stopping;
+ * one of its senders is a source, or was. LEAT_CTL_STOPPING is set with the second of them.
+ */
+enum { LEAT_CTL_SCOPE_STOPS = 1u << 9, LEAT_CTL_HAS_SOURCE = 1u << 10 };
+
+/* The generator whose output this is, if any, is fed by a receiver: a stop need not reach it. */
+static inline void leat_handle_note_fed(struct leat_handle *h)
+{
+	/* rlx: a guess, for leat_scope_stop()'s text */
+	leat_store_rlx(h->gen != NULL ? &h->gen->fed : &leat_chan_of(h)->fed, 1);
 }
 
 /* Whether a stop ends the sends of this handle. For the handle's thread. */
 static inline bool leat_handle_is_stopped(const struct leat_handle *h)
 {
 	/* S4: what was done before the stop; pairs with leat_ctl_set_stop_bit() */
-	return leat_unlikely(leat_load_acq(h->ctl) & LEAT_CTL_STOPPING) &&
-	       leat_load_rlx(&h->mark.source); /* rlx: its own thread's */
+	uint32_t ctl = leat_load_acq(h->ctl);
+
+	if (leat_likely(!(ctl & LEAT_CTL_STOPPING)) ||
+	    !leat_load_rlx(&h->mark.source)) /* rlx: its own thread's */
+		return false;
+	if (ctl & LEAT_CTL_SCOPE_STOPS)
+		return true;
+	/* K4: what was done before the stop; pairs with end_handle() */
+	return h->gen != NULL && leat_load_acq(&h->gen->ends) & LEAT_CTL_STOPPING;
+}
+
+/* The error that a send on this handle returns now, but for a stop. For the handle's thread. */
+static inline int leat_handle_end(const struct leat_handle *h)
+{
+	int refusal = leat_chan_refusal(leat_chan_of(h));
+
+	return leat_unlikely(h->gen != NULL) ? leat_handle_gen_refusal(h->gen, refusal) : refusal;
 }
 
 /*
@@ -249,7 +337,7 @@ static inline bool leat_handle_is_stopped(const struct leat_handle *h)
  */
 static inline int leat_handle_refusal(struct leat_handle *h)
 {
-	int refusal = leat_chan_refusal(leat_chan_of(h));
+	int refusal = leat_handle_end(h);
 
 	if (refusal != 0 || !leat_handle_is_stopped(h) || h->last_call)
 		return refusal;
@@ -264,13 +352,7 @@ static inline int leat_tx_refusal(struct leat_tx *tx)
 
 /* stop.c */
 
-/*
- * More bits of the control word, of a channel and of a compact generator: its scope is stopping;
- * one of its senders is a source, or was. LEAT_CTL_STOPPING is set with the second of them.
- */
-enum { LEAT_CTL_SCOPE_STOPS = 1u << 9, LEAT_CTL_HAS_SOURCE = 1u << 10 };
-
-/* Sets one of these bits. Returns whether that set LEAT_CTL_STOPPING. */
+/* Sets one of SCOPE_STOPS and HAS_SOURCE. Returns whether both are set since. */
 bool leat_ctl_set_stop_bit(uint32_t *ctl, uint32_t bit);
 
 /* The functions of a channel's hook. */

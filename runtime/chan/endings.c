@@ -138,6 +138,42 @@ void leat_tx_close(struct leat_tx *tx)
 	unlink_last(h);
 }
 
+/*
+ * Refuses the sends of all handles from now on, unless something does so already. Returns whether
+ * it did.
+ */
+static bool refuse_senders(struct leat_chan *chan)
+{
+	const uint32_t refused =
+		LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_GONE | LEAT_CTL_TX_FAILED;
+	uint32_t ctl = leat_load_rlx(&chan->ctl); /* rlx: the swap decides */
+
+	do {
+		if (ctl & refused)
+			return false;
+		/* K1: pairs with leat_chan_refusal(), attempt_recv() */
+	} while (!leat_cas_acqrel(&chan->ctl, &ctl, ctl | LEAT_CTL_TX_FAILED | LEAT_CTL_TX_CLOSED));
+	return true;
+}
+
+void leat_tx_close_all(struct leat_tx *tx)
+{
+	struct leat_handle *h = leat_handle_of_tx(tx);
+	struct leat_chan *chan;
+
+	if (h == NULL)
+		return;
+	leat_handle_check(h, "leat_tx_close_all");
+	chan = leat_chan_of(h);
+	leat_handle_give_up_held(h);
+	/* where the sender is single there are no others */
+	if (leat_chan_many_senders(chan) && chan->item_size != 0 && refuse_senders(chan)) {
+		leat_chan_close_ring(chan);
+		notify_all_waiters(chan); /* mutate */
+	}
+	leat_tx_close(tx);
+}
+
 void leat_rx_close(struct leat_rx *rx)
 {
 	if (rx != NULL)
@@ -169,20 +205,35 @@ bool leat_tx_done(const struct leat_tx *tx)
 	return tx == NULL || leat_tx_refusal((struct leat_tx *)(uintptr_t)tx) != 0;
 }
 
+/* Caller holds chan->lock. */
+static void keep_first_words(struct leat_chan *chan, int code, const char *text)
+{
+	if (chan->has_words)
+		return;
+	chan->has_words = true;
+	chan->words_code = code;
+	leat_text_copy(chan->words, text);
+}
+
 int leat_tx_fail(struct leat_tx *tx, int code, const char *text)
 {
+	struct leat_handle_gen *gen;
 	struct leat_chan *chan;
 
 	if (tx == NULL || code >= 0)
 		return -EINVAL;
 	leat_handle_check(leat_handle_of_tx(tx), "leat_tx_fail");
+	gen = leat_handle_of_tx(tx)->gen;
+	if (gen != NULL) {
+		/* the generator's own: they count if it fails */
+		if (!gen->has_words)
+			leat_text_copy(gen->words, text);
+		gen->has_words = true;
+		return code;
+	}
 	chan = tx->chan;
 	leat_mutex_lock(&chan->lock);
-	if (!chan->has_words) {
-		chan->has_words = true;
-		chan->words_code = code;
-		leat_text_copy(chan->words, text);
-	}
+	keep_first_words(chan, code, text);
 	leat_mutex_unlock(&chan->lock);
 	return code;
 }
@@ -202,6 +253,16 @@ void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *ou
 	leat_mutex_unlock(&chan->lock);
 }
 
+void leat_chan_add_outcome(struct leat_chan *chan, const struct leat_outcome *outcome, bool failed)
+{
+	leat_mutex_lock(&chan->lock);
+	if (failed)
+		keep_first_words(chan, outcome->code, outcome->text);
+	else if (outcome->cause == LEAT_STOPPED && !chan->stopped.known)
+		chan->stopped = *outcome;
+	leat_mutex_unlock(&chan->lock);
+}
+
 /* How the senders ended, where no generator has: there is none, or it still runs. */
 static enum leat_cause cause_of_senders(const struct leat_chan *chan, uint32_t ctl, int *code,
                                         const char **text)
@@ -209,8 +270,10 @@ static enum leat_cause cause_of_senders(const struct leat_chan *chan, uint32_t c
 	if (ctl & LEAT_CTL_CANCELED)
 		return leat_scope_cause(chan->scope, code, text);
 	*code = chan->has_words ? chan->words_code : 0;
-	*text = chan->words;
-	return chan->has_words ? LEAT_FAILED : LEAT_COMPLETED;
+	*text = chan->has_words ? chan->words : chan->stopped.text;
+	if (chan->has_words)
+		return LEAT_FAILED;
+	return chan->stopped.known ? LEAT_STOPPED : LEAT_COMPLETED;
 }
 
 int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)

@@ -7,10 +7,17 @@
  *                                                                               all items, the
  *                                                                               scope's cause
  *
+ *     K2  leat_tx_close_all() sets            ->  a sender, or a receiver    TX_CLOSED, which
+ *         TX_CLOSED, then closes the ring         loads tail                 refuses sends
+ *     K3  it sets TX_CLOSED, full fence,      <-> a sender writes scratched, full fence, loads
+ *         loads scratched of each sender          ctl: one of the two reads the other's
+ *
  * The states are bits of the control word. None of these bits is cleared again.
  *
  *                 last sender's close: TX_GONE
- *                 leat_chan_fail_tx(): TX_FAILED           a receive finds nothing: ENDED
+ *                 leat_chan_fail_tx(): TX_FAILED
+ *                 leat_tx_close_all(): both bits
+ *                 TX_FAILED and TX_CLOSED                  a receive finds nothing: ENDED
  *        open ----------------------------> draining -----------------------------> ended
  *          |                                    |                                     |
  *          | leat_chan_cancel(): CANCELED       | leat_chan_cancel(): CANCELED        |
@@ -21,8 +28,10 @@
  *
  *     state       a receive returns                a send returns           a cancel
  *     open        an item; waits                   0; waits                 CANCELED
- *     draining    an item; then ENDED is set       TX_FAILED: -ECANCELED    CANCELED
- *     ended       0                                TX_FAILED: -ECANCELED    does nothing
+ *     draining    an item; then ENDED is set       TX_CLOSED: -EPIPE;       CANCELED
+ *                                                  else TX_FAILED:
+ *                                                  -ECANCELED
+ *     ended       0                                the same                 does nothing
  *     canceled    -ECANCELED, after it drops       -ECANCELED               does nothing
  *                 what is in flight
  *     abandoned   there is no receiver             -EPIPE; -ECANCELED if    does nothing
@@ -61,6 +70,27 @@
  * other receiver finds ENDED and keeps what it holds. After TX_FAILED a clone's send may be
  * under way: end_chan_stream() then sets ENDED only while no slot is claimed (leat_mpmc_idle()). A
  * send that claims its slot later leaves an item that the destroying thread drops.
+ *
+ * The end behind leat_tx_close_all(). Invariant: each send that returns 0 is received, also one
+ * that is under way while another sender ends the stream. A send reads ctl before it claims its
+ * slot, so the bit alone would break that:
+ *
+ *     sender A                    closer                      receiver
+ *     loads ctl: open
+ *                                 sets TX_CLOSED
+ *                                                             loads ctl: TX_CLOSED; all slots idle
+ *                                                             sets ENDED, returns 0
+ *     claims, publishes, returns 0
+ *
+ * Therefore the closer closes the ring, too: it sets a bit of tail, which every claim swaps
+ * (leat_mpmc_close()). A sender whose swap comes before that has claimed its slot, and the receiver
+ * finds that the slots are not idle. A sender whose swap would come later fails, finds the ring
+ * full and then TX_CLOSED set (K2). ENDED is set only while the ring is closed and idle. A
+ * reservation on a channel that drops is no slot but the handle's scratch item: the ring stays open
+ * for as long as any handle holds one (K3, leat_chan_close_ring()), and TX_FAILED, which is set as
+ * well, keeps new sends off the fast path meanwhile. Each receiver that waits hears of the end: a
+ * notified receiver that takes the last item notifies another (leat_chan_forward_notify()), and the
+ * receiver that sets ENDED notifies all.
  *
  * The last close. chan->senders and chan->receivers count the open handles; chan->holds is a
  * generator's end that still has to say something (leat_chan_hold()).

@@ -30,6 +30,7 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 	h->open = true;
 	h->mark = (struct leat_stop_mark){ .source = false };
 	h->last_call = false;
+	h->gen = NULL;
 	h->held = 0;
 	h->waits = (struct leat_rx_waits){ .wake_fd = -1 };
 	h->bound_word = (struct leat_rx_ops_word){ LEAT_CTL_RX_OPS, &leat_bound_rx_ops };
@@ -79,11 +80,11 @@ static struct leat_handle *clone_handle(struct leat_handle *of)
 	if (h == NULL)
 		h = leat_os_alloc(sizeof(*h), LEAT_LINES_APART);
 	if (h == NULL)
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	leat_handle_init(h, chan, of->sender);
 	if (leat_handle_alloc_scratch(h) < 0) {
 		leat_os_free(h);
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	}
 	/* rlx: only clones that are made after the call of leat_tx_source() inherit it */
 	h->mark.source = leat_load_rlx(&of->mark.source);
@@ -98,10 +99,10 @@ struct leat_tx *leat_tx_clone(struct leat_tx *tx)
 	struct leat_handle *h = leat_handle_of_tx(tx);
 
 	if (h == NULL)
-		return NULL;
+		return leat_open_failed(-EINVAL);
 	leat_handle_check(h, "leat_tx_clone");
 	if (!leat_chan_many_senders(tx->chan) || tx->chan->item_size == 0)
-		return NULL;
+		return leat_open_failed(-ENOTSUP);
 	h = clone_handle(h);
 	return h == NULL ? NULL : &h->tx;
 }
@@ -110,11 +111,13 @@ struct leat_rx *leat_rx_clone(struct leat_rx *rx)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
 
-	if (h == NULL || !leat_rx_is_handle(rx))
-		return NULL; /* such a receiver is single */
+	if (h == NULL)
+		return leat_open_failed(-EINVAL);
+	if (!leat_rx_is_handle(rx))
+		return leat_open_failed(-ENOTSUP); /* such a receiver is single */
 	leat_handle_check(h, "leat_rx_clone");
 	if (!leat_chan_many_receivers(rx->chan))
-		return NULL;
+		return leat_open_failed(-ENOTSUP);
 	h = clone_handle(h);
 	return h == NULL ? NULL : &h->rx;
 }
@@ -165,5 +168,10 @@ void leat_handle_wait_ends(struct leat_handle *h, int64_t now_ns)
 
 struct leat_scope *leat_tx_scope(const struct leat_tx *tx)
 {
-	return tx == NULL ? NULL : tx->chan->scope;
+	const struct leat_handle_gen *gen;
+
+	if (tx == NULL)
+		return NULL;
+	gen = leat_handle_of_tx(tx)->gen;
+	return gen != NULL ? gen->scope : tx->chan->scope;
 }

@@ -23,7 +23,7 @@ bool leat_ctl_set_stop_bit(uint32_t *ctl, uint32_t bit)
 			new |= LEAT_CTL_STOPPING;
 		/* S4: what was done before the stop; pairs with leat_handle_is_stopped() */
 	} while (new != old && !leat_cas_acqrel(ctl, &old, new));
-	return (new & ~old & LEAT_CTL_STOPPING) != 0;
+	return new != old && (new & both) == both;
 }
 
 void leat_chan_stop(struct leat_scope_hook *hook)

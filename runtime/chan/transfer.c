@@ -386,6 +386,8 @@ static ssize_t attempt_send(struct leat_op *op)
 		leat_chan_sent(chan, n);
 		return (ssize_t)n;
 	}
+	if (leat_chan_ring_closed(chan))
+		return -EPIPE; /* since the refusal was read */
 	if (chan->overflow == LEAT_BLOCK)
 		return -EAGAIN;
 	send_overflowing(op->h, op->items);
@@ -408,7 +410,21 @@ static ssize_t set_ended(struct leat_chan *chan)
 }
 
 /*
- * The ring was found empty and its senders are closed, or have failed: sets ENDED, so that receives
+ * The senders have failed, or leat_tx_close_all() refuses them, and handles of theirs may be open.
+ * Whether receivers have claimed all items. Behind leat_tx_close_all() no send can add one then,
+ * not even a send that is under way: the ring is closed.
+ */
+static bool refused_stream_is_drained(const struct leat_chan *chan, uint32_t ctl)
+{
+	if (!chan->turns)
+		return true;
+	if (ctl & LEAT_CTL_TX_CLOSED && !leat_mpmc_is_closed(&chan->mpmc))
+		return false;
+	return leat_mpmc_idle(&chan->mpmc);
+}
+
+/*
+ * The ring was found empty and its senders are closed, or are refused: sets ENDED, so that receives
  * return 0 from now on. Returns 0; -ECANCELED; -EAGAIN if there may be an item. The lock orders
  * this with a receiver that puts items back: it did so before the ring is read once more here, or
  * it finds ENDED and keeps what it holds (put_back_claim()).
@@ -416,15 +432,16 @@ static ssize_t set_ended(struct leat_chan *chan)
 static ssize_t end_chan_stream(struct leat_chan *chan)
 {
 	/* rlx: the caller read TX_GONE or TX_FAILED set */
-	bool failed = !(leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE);
+	uint32_t ctl = leat_load_rlx(&chan->ctl);
+	bool refused = !(ctl & LEAT_CTL_TX_GONE);
 	ssize_t r = -EAGAIN;
 
 	leat_mutex_lock(&chan->lock);
-	if (!chan->turns ||
-	    (!leat_mpmc_readable(&chan->mpmc) && (!failed || leat_mpmc_idle(&chan->mpmc))))
+	if (!chan->turns || (!leat_mpmc_readable(&chan->mpmc) &&
+	                     (!refused || refused_stream_is_drained(chan, ctl))))
 		r = set_ended(chan);
 	leat_mutex_unlock(&chan->lock);
-	if (r == 0 && failed)
+	if (r == 0 && refused)
 		leat_event_notify(&chan->items, LEAT_EVENT_ALL); /* no last sender's close will */
 	return r;
 }
@@ -605,7 +622,7 @@ static bool ready_to_receive(struct leat_handle *h)
 	if (chan->turns ? leat_mpmc_readable(&chan->mpmc) : leat_spsc_can_pop(&h->spsc))
 		return true;
 	return (ctl & LEAT_CTL_TX_GONE) ||
-	       ((ctl & LEAT_CTL_TX_FAILED) && (!chan->turns || leat_mpmc_idle(&chan->mpmc)));
+	       ((ctl & LEAT_CTL_TX_FAILED) && refused_stream_is_drained(chan, ctl));
 }
 
 static bool ready_to_send(struct leat_handle *h)

@@ -19,6 +19,11 @@ void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
 /* Gives up what a handle has reserved or peeked at, as its close does. In zero_copy.c. */
 void leat_handle_give_up_held(struct leat_handle *h);
+/*
+ * TX_CLOSED is set: closes the ring, unless a handle holds a scratch item, which its commit has yet
+ * to put in. The give-up or commit of the last such handle calls this again. In zero_copy.c.
+ */
+void leat_chan_close_ring(struct leat_chan *chan);
 
 /*
  * Claims up to want neighbouring items of a ring with turns. Frees slots that producers gave up

@@ -1,8 +1,8 @@
 /*
  * Reserving and peeking: items that are written and read in their slots.
  *
- * The cursors of a handle that holds a reservation or a peek are disabled, so that no fast path passes
- * what is held.
+ * The cursors of a handle that holds a reservation or a peek are disabled, so that no fast path
+ * passes what is held.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -37,7 +37,6 @@ static size_t hold_items(struct leat_handle *h, size_t n)
 static void unhold_items(struct leat_handle *h)
 {
 	h->held = 0;
-	h->scratched = false;
 	leat_spsc_enable(&h->spsc);
 	h->mpmc = leat_chan_of(h)->turns ? &leat_chan_of(h)->mpmc : NULL;
 }
@@ -80,6 +79,42 @@ static size_t reserve_now(struct leat_op *op)
 }
 
 /*
+ * Invariant: the ring is closed only while no handle holds a scratch item. If not, a reservation
+ * that was made before leat_tx_close_all() could not be committed. Two threads decide: the closer
+ * sets TX_CLOSED and then reads scratched of each handle; a sender writes scratched and then reads
+ * ctl (K3). So either the closer leaves the ring open for a handle, or the handle's sender reads
+ * TX_CLOSED and calls this once it has let go. The lock orders those that let go at the same time.
+ */
+void leat_chan_close_ring(struct leat_chan *chan)
+{
+	bool held = false;
+
+	leat_mutex_lock(&chan->lock);
+	/* K3: TX_CLOSED before scratched; pairs with reserve_scratch(), let_go_of_scratch() */
+	leat_fence_seq();
+	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
+		held |= h->sender && leat_load_rlx(&h->scratched) != 0; /* rlx: K3 orders it */
+	if (!held)
+		leat_mpmc_close(&chan->mpmc);
+	leat_mutex_unlock(&chan->lock);
+	if (!held)
+		leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+}
+
+static void let_go_of_scratch(struct leat_handle *h)
+{
+	struct leat_chan *chan = leat_chan_of(h);
+
+	leat_store_rlx(&h->scratched, 0); /* rlx: K3 orders it */
+	if (!leat_chan_many_senders(chan))
+		return;
+	/* K3: scratched before ctl; pairs with leat_chan_close_ring() */
+	leat_fence_seq();
+	if (leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_CLOSED) /* rlx: K3 orders it */
+		leat_chan_close_ring(chan);                 /* mutate */
+}
+
+/*
  * Invariant: a reservation drops nothing and keeps no other sender of a channel that drops from a
  * slot. If not: an accepted item would be lost for one that may never be sent. Therefore: a sender
  * reserves its scratch item where there is no room, or where other senders could find their way
@@ -87,7 +122,19 @@ static size_t reserve_now(struct leat_op *op)
  */
 static ssize_t reserve_scratch(struct leat_op *op)
 {
-	op->h->scratched = true;
+	int refusal = 0;
+
+	/* rlx: K3 orders it */
+	leat_store_rlx(&op->h->scratched, 1);
+	if (leat_chan_many_senders(leat_chan_of(op->h))) {
+		/* K3: scratched before ctl; pairs with leat_chan_close_ring() */
+		leat_fence_seq();
+		refusal = leat_chan_refusal(leat_chan_of(op->h));
+	}
+	if (refusal != 0) {
+		let_go_of_scratch(op->h);
+		return refusal;
+	}
 	op->place = op->h->scratch;
 	return (ssize_t)hold_items(op->h, 1);
 }
@@ -105,6 +152,8 @@ static ssize_t attempt_reserve(struct leat_op *op)
 	n = reserve_now(op);
 	if (n > 0)
 		return (ssize_t)n;
+	if (leat_chan_ring_closed(chan))
+		return -EPIPE; /* since the refusal was read */
 	/* rlx: only this thread writes it */
 	if (chan->capacity > leat_load_rlx(&op->h->counts.peak))
 		leat_store_rlx(&op->h->counts.peak, chan->capacity); /* rlx: the same */
@@ -185,12 +234,13 @@ static void commit_turns(struct leat_handle *h, size_t n)
 static void commit_held(struct leat_handle *h, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	bool scratched = h->scratched;
+	bool scratched = leat_load_rlx(&h->scratched) != 0; /* rlx: its own thread's */
 
 	unhold_items(h);
 	if (scratched) {
 		if (n > 0)
 			leat_handle_send_scratch(h);
+		let_go_of_scratch(h);
 	} else if (chan->turns) {
 		commit_turns(h, n);
 	} else if (n > 0) {

@@ -43,8 +43,9 @@ const char *leat_drop_name(enum leat_drop reason)
 
 const char *leat_cause_name(enum leat_cause cause)
 {
-	static const char *const names[LEAT_CAUSES] = { "running", "completed", "canceled", "deadline",
-		                                        "failed",  "abandoned", "stopped" };
+	static const char *const names[LEAT_CAUSES] = { "running",  "completed", "canceled",
+		                                        "deadline", "failed",    "abandoned",
+		                                        "stopped" };
 
 	return (unsigned)cause < LEAT_CAUSES ? names[cause] : "unknown";
 }
@@ -257,11 +258,12 @@ static bool diag_opts_valid(const struct leat_diag_opts *opts)
 
 /*
  * A file that cannot be written is an error of leat_diag_start(), so that the caller learns of it
- * at once.
+ * at once. Returns 0 or -errno.
  */
-static bool prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *opts)
+static int prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *opts)
 {
 	static const struct leat_snapshot nothing;
+	int rc = 0;
 
 	diag->opts = *opts;
 	if (diag->opts.interval_ns == 0)
@@ -272,39 +274,43 @@ static bool prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *op
 	diag->json_path = copy_path(opts->json_path);
 	if ((opts->prometheus_path != NULL && diag->prometheus_path == NULL) ||
 	    (opts->json_path != NULL && diag->json_path == NULL))
-		return false;
+		return -ENOMEM;
 	diag->exporter.started_ns = leat_os_started_ns();
-	if (diag->prometheus_path != NULL &&
-	    leat_diag_write_prometheus(&diag->exporter, diag->prometheus_path, &nothing) < 0)
-		return false;
-	return diag->json_path == NULL || leat_diag_check_json(diag->json_path) == 0;
+	if (diag->prometheus_path != NULL)
+		rc = leat_diag_write_prometheus(&diag->exporter, diag->prometheus_path, &nothing);
+	if (rc == 0 && diag->json_path != NULL)
+		rc = leat_diag_check_json(diag->json_path);
+	return rc;
 }
 
 struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_opts *opts)
 {
 	static const struct leat_diag_opts defaults;
 	struct leat_diag *diag;
+	int rc;
 
 	if (abi != leat_detail_abi(*opts))
-		return NULL;
+		return leat_open_failed(-ELIBBAD);
 	if (opts == NULL)
 		opts = &defaults;
 	if (!diag_opts_valid(opts))
-		return NULL;
+		return leat_open_failed(-EINVAL);
 	diag = leat_os_alloc(sizeof(*diag), 0);
 	if (diag == NULL)
-		return NULL;
-	if (!prepare_diag(diag, opts)) {
+		return leat_open_failed(-ENOMEM);
+	rc = prepare_diag(diag, opts);
+	if (rc < 0) {
 		free_diag(diag);
-		return NULL;
+		return leat_open_failed(rc);
 	}
 	leat_mutex_init(&diag->lock);
 	leat_cond_init(&diag->changed);
 	leat_registry_listen(&diag->listener);
-	if (leat_thread_start(&diag->thread, run_diag, diag, "leat-diag", 0) < 0) {
+	rc = leat_thread_start(&diag->thread, run_diag, diag, "leat-diag", 0);
+	if (rc < 0) {
 		leat_registry_unlisten(&diag->listener);
 		free_diag(diag);
-		return NULL;
+		return leat_open_failed(rc);
 	}
 	return diag;
 }

@@ -88,7 +88,38 @@ static bool was_stopped(struct leat_tx *out, int rc)
 
 	/* one that was told may have unmarked its handle since, to send what it had in hand */
 	return h->mark.told ? rc == -ESHUTDOWN || rc == 0
-	               : rc == -ESHUTDOWN && leat_handle_is_stopped(h);
+	                    : rc == -ESHUTDOWN && leat_handle_is_stopped(h);
+}
+
+/* The text of the failure that the generator has given; "": none. */
+static void copy_words(struct leat_tx *out, char text[LEAT_TEXT_MAX + 1])
+{
+	const struct leat_handle_gen *gen = leat_handle_of_tx(out)->gen;
+
+	if (gen != NULL)
+		memcpy(text, gen->words, sizeof(gen->words));
+	else
+		leat_chan_words(out->chan, text);
+}
+
+/* The scope whose stop has ended the generator: its own, or that of its channel. */
+static const struct leat_scope *stopped_scope(struct leat_scope *scope, struct leat_tx *out)
+{
+	return leat_scope_stopping(scope) ? scope : out->chan->scope;
+}
+
+/* The same of a cancel. */
+static const struct leat_scope *cancelled_scope(struct leat_scope *scope, struct leat_tx *out)
+{
+	return leat_scope_cause(scope, NULL, NULL) != LEAT_RUNNING ? scope : out->chan->scope;
+}
+
+/* Waits until cancels that are on their way have reached the channel, and the generator's hook. */
+static void settle_cancels(struct leat_scope *scope, struct leat_tx *out)
+{
+	leat_scope_settle(scope);
+	if (out->chan->scope != scope)
+		leat_scope_settle(out->chan->scope);
 }
 
 /* Derives the outcome from the last value. Returns whether it is a failure that must cancel the
@@ -102,27 +133,31 @@ static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc
 	*outcome = (struct leat_outcome){ .known = true, .cause = LEAT_COMPLETED };
 	if (was_stopped(out, rc)) {
 		outcome->cause = LEAT_STOPPED;
-		leat_text_copy(outcome->text, leat_scope_stop_text(scope));
+		leat_text_copy(outcome->text, leat_scope_stop_text(stopped_scope(scope, out)));
 		return false;
 	}
 	if (rc == 0)
 		return false;
 	if (rc == -ECANCELED)
-		/* a cancel may be on its way to this channel */
-		leat_scope_settle(scope);
-	refusal = leat_chan_refusal(out->chan);
+		settle_cancels(scope, out);
+	refusal = leat_handle_end(leat_handle_of_tx(out));
 	if (rc == refusal && rc == -EPIPE) {
-		outcome->cause = LEAT_ABANDONED;
+		/* leat_tx_close_all() ends a stream in good order */
+		outcome->cause =
+			leat_chan_ended_by_sender(out->chan) ? LEAT_COMPLETED : LEAT_ABANDONED;
 		return false;
 	}
-	if (rc == refusal && rc == -ECANCELED) {
-		outcome->cause = leat_scope_cause(scope, &outcome->code, &text);
+	/* the channel itself may have ended otherwise before the cancel */
+	if (rc == -ECANCELED &&
+	    (rc == refusal || leat_scope_cause(scope, NULL, NULL) != LEAT_RUNNING)) {
+		outcome->cause =
+			leat_scope_cause(cancelled_scope(scope, out), &outcome->code, &text);
 		leat_text_copy(outcome->text, text);
 		return false;
 	}
 	outcome->cause = LEAT_FAILED;
 	outcome->code = rc;
-	leat_chan_words(out->chan, outcome->text);
+	copy_words(out, outcome->text);
 	if (input->rc == rc && outcome->text[0] == '\0') {
 		outcome->cause = input->cause;
 		outcome->code = input->code;
@@ -148,19 +183,26 @@ static void record_end(struct leat_gen_node *node, const struct leat_outcome *ou
 void leat_gen_finish(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
                      int rc, const struct leat_input_end *input)
 {
+	struct leat_handle *h = leat_handle_of_tx(out);
 	struct leat_chan *chan = out->chan;
 	struct leat_outcome outcome;
 	bool failed = derive_outcome(scope, out, rc, input, &outcome);
+	bool same_scope = chan->scope == scope;
 
-	leat_chan_set_outcome(chan, &outcome);
+	if (h->gen == NULL)
+		leat_chan_set_outcome(chan, &outcome);
+	else
+		leat_chan_add_outcome(chan, &outcome, failed);
 	record_end(node, &outcome);
 	leat_chan_hold(chan);
+	leat_handle_gen_detach(h);
 	leat_tx_close(out);
-	if (failed) {
-		leat_scope_fail(scope, outcome.code, outcome.text, &chan->hook, NULL);
+	if (failed)
+		leat_scope_fail(scope, outcome.code, outcome.text, same_scope ? &chan->hook : NULL,
+		                NULL);
+	if (failed && same_scope)
 		/* after the cause: a thread with a clone that is refused then finds the cause */
 		leat_chan_fail_tx(chan);
-	}
 	leat_chan_let_go(chan);
 }
 
@@ -238,7 +280,8 @@ int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 	int rc;
 
 	leat_name_copy(node->stat.name, name);
-	leat_store_rlx(&out->chan->has_generator, 1); /* rlx: leat_chan_untold() tells it a guess */
+	if (leat_handle_of_tx(out)->gen == NULL)
+		leat_store_rlx(&out->chan->has_generator, 1); /* rlx: leat_chan_untold() guesses */
 	if (out->chan->item_size != 0)
 		node->stat.chan_id = out->chan->node.id;
 	rc = leat_scope_begin(scope);
@@ -318,6 +361,75 @@ no_channel:
 	return rc;
 }
 
+static int start_into(const struct gen *what, const struct leat_gen_opts *opts)
+{
+	struct leat_handle *h = leat_handle_of_tx(what->out);
+	bool was_source = leat_load_rlx(&h->mark.source) != 0; /* rlx: its thread's */
+	struct gen *gen;
+	int rc;
+
+	leat_scope_reap(what->scope);
+	gen = gen_alloc();
+	if (gen == NULL)
+		return -ENOMEM;
+	gen->scope = what->scope;
+	gen->fn = what->fn;
+	gen->arg = what->arg;
+	gen->fini = what->fini;
+	gen->out = what->out;
+	rc = leat_handle_gen_attach(h, what->scope, opts->chan.name);
+	if (rc == 0) {
+		if (opts->source)
+			leat_tx_source(what->out, true);
+		rc = start_thread(gen, opts);
+		if (rc == 0)
+			return 0;
+		leat_tx_source(what->out, was_source);
+		leat_handle_gen_detach(h);
+	}
+	gen_free(gen);
+	return rc;
+}
+
+/* Returns 0, or the error of a handle that leat_gen_into() does not take. */
+static int check_output(const struct leat_scope *scope, struct leat_tx *out,
+                        const struct leat_gen_opts *opts)
+{
+	struct leat_handle *h = leat_handle_of_tx(out);
+
+	leat_handle_check(h, "leat_gen_into");
+	if (out->chan->item_size == 0 || h->gen != NULL)
+		return -EINVAL;
+	if (h->held != 0)
+		return -EBUSY;
+	if ((opts->source || leat_load_rlx(&h->mark.source)) && /* rlx: its thread's */
+	    (leat_scope_stopping(scope) || leat_scope_stopping(out->chan->scope)))
+		return -ESHUTDOWN;
+	return 0;
+}
+
+int leat_detail_gen_into(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg,
+                         struct leat_tx *tx, const struct leat_gen_opts *opts)
+{
+	static const struct leat_gen_opts defaults;
+	struct gen what = { .scope = scope, .fn = fn, .arg = arg, .out = tx };
+	int rc;
+
+	if (abi != leat_detail_abi(*opts))
+		return -ELIBBAD;
+	if (opts == NULL)
+		opts = &defaults;
+	if (fn == NULL || tx == NULL)
+		return -EINVAL;
+	what.fini = opts->fini;
+	rc = leat_gen_check(scope, opts);
+	if (rc == 0 && opts->pool != NULL)
+		rc = -ENOTSUP; /* as leat_gen() */
+	if (rc == 0)
+		rc = check_output(scope, tx, opts);
+	return rc < 0 ? rc : start_into(&what, opts);
+}
+
 int leat_detail_gen(unsigned abi, struct leat_scope *scope, leat_gen_fn *fn, void *arg,
                     size_t item_size, const struct leat_gen_opts *opts, struct leat_rx **rx)
 {
@@ -382,4 +494,10 @@ int(leat_gen_seq)(struct leat_scope *scope, struct leat_seq seq, const struct le
                   struct leat_rx **rx)
 {
 	return leat_gen_seq(scope, seq, opts, rx);
+}
+
+int(leat_gen_into)(struct leat_scope *scope, leat_gen_fn *fn, void *arg, struct leat_tx *tx,
+                   const struct leat_gen_opts *opts)
+{
+	return leat_gen_into(scope, fn, arg, tx, opts);
 }

@@ -76,7 +76,7 @@ static void note_fed(void)
 	struct leat_tx *out = leat_step_current != NULL ? leat_step_current->out : leat_gen_out;
 
 	if (out != NULL)
-		leat_store_rlx(&out->chan->fed, 1); /* rlx: leat_chan_untold() tells a guess */
+		leat_handle_note_fed(leat_handle_of_tx(out));
 }
 
 /*

@@ -208,6 +208,9 @@ bool leat_name_copy(char to[LEAT_NAME_MAX + 1], const char *from);
 /* Returns whether the reserved words of options are all zero. */
 bool leat_words_unused(const uint64_t *words, size_t n);
 
+/* Returns NULL, for a function that opens something: rc is what leat_open_error() then returns. */
+void *leat_open_failed(int rc);
+
 /* runtime/os/process.c */
 
 /* The time of day, and that at which the process started (0: /proc does not say), since 1970. */

@@ -182,14 +182,14 @@ struct leat_breaker *leat_detail_breaker_new(unsigned abi, const struct leat_bre
 	struct leat_breaker *breaker;
 
 	if (abi != leat_detail_abi(*opts))
-		return NULL;
+		return leat_open_failed(-ELIBBAD);
 	if (opts == NULL)
 		opts = &defaults;
 	if (!is_valid(opts))
-		return NULL;
+		return leat_open_failed(-EINVAL);
 	breaker = leat_os_alloc(sizeof(*breaker), 0);
 	if (breaker == NULL)
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	breaker->failures = opts->failures > 0 ? opts->failures : FAILURES;
 	breaker->probes = opts->probes > 0 ? opts->probes : PROBES;
 	breaker->window_ns = opts->window_ns > 0 ? opts->window_ns : WINDOW_NS;
@@ -199,7 +199,7 @@ struct leat_breaker *leat_detail_breaker_new(unsigned abi, const struct leat_bre
 	breaker->probe_ns = leat_os_alloc(breaker->probes * sizeof(int64_t), 0);
 	if (breaker->failed_ns == NULL || breaker->probe_ns == NULL) {
 		leat_breaker_free(breaker);
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	}
 	change_state(breaker, LEAT_BREAKER_CLOSED, 0);
 	return breaker;

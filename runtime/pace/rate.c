@@ -356,15 +356,17 @@ struct leat_rate *leat_detail_rate_open(unsigned abi, const struct leat_rate_opt
 	struct leat_rate *rate;
 	leat_rate_time each;
 
-	if (abi != leat_detail_abi(*opts) || opts == NULL)
-		return NULL;
+	if (abi != leat_detail_abi(*opts))
+		return leat_open_failed(-ELIBBAD);
+	if (opts == NULL)
+		return leat_open_failed(-EINVAL);
 	each = interval_of(opts->per_second);
 	if (each == 0 ||
 	    !leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
-		return NULL;
+		return leat_open_failed(-EINVAL);
 	rate = leat_os_alloc(sizeof(*rate), 0);
 	if (rate == NULL)
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	leat_mutex_init(&rate->lock);
 	leat_event_init(&rate->moved, NULL, 0);
 	rate->waiters.prev = rate->waiters.next = &rate->waiters;

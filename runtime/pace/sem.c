@@ -304,10 +304,10 @@ struct leat_sem *leat_detail_sem_open(unsigned abi, uint32_t permits)
 	struct leat_sem *sem;
 
 	if (abi != LEAT_ABI || permits == 0)
-		return NULL;
+		return leat_open_failed(abi != LEAT_ABI ? -ELIBBAD : -EINVAL);
 	sem = leat_os_alloc(sizeof(*sem), 0);
 	if (sem == NULL)
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	leat_mutex_init(&sem->lock);
 	sem->queue.prev = sem->queue.next = &sem->queue;
 	sem->permits = sem->there = permits;

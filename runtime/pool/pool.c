@@ -313,32 +313,34 @@ struct leat_pool *leat_detail_pool_open(unsigned abi, const struct leat_pool_opt
 	char name[LEAT_NAME_MAX + 1];
 	struct leat_pool *pool;
 	unsigned workers;
+	int rc;
 
 	if (abi != leat_detail_abi(*opts))
-		return NULL;
+		return leat_open_failed(-ELIBBAD);
 	if (opts == NULL)
 		opts = &defaults;
 	if (!leat_words_unused(opts->reserved,
 	                       sizeof(opts->reserved) / sizeof(opts->reserved[0])) ||
 	    !leat_name_copy(name, opts->name) || opts->workers > WORKERS_MAX)
-		return NULL;
+		return leat_open_failed(-EINVAL);
 	workers = opts->workers != 0 ? opts->workers : leat_os_cores();
 	pool = leat_os_alloc(sizeof(*pool) + workers * sizeof(pool->workers[0]), LEAT_LINES_APART);
 	if (pool == NULL)
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	leat_poller_init(&pool->poller);
 	pool->queues = leat_os_alloc((workers + 1) * sizeof(pool->queues[0]), LEAT_LINES_APART);
 	if (pool->queues == NULL) {
 		pool_fini(pool);
 		leat_os_free(pool);
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	}
 	memcpy(pool->name, name, sizeof(pool->name));
 	pool_init(pool, opts, workers);
-	if (start_workers(pool, name) < 0) {
+	rc = start_workers(pool, name);
+	if (rc < 0) {
 		pool_fini(pool);
 		leat_os_free(pool);
-		return NULL;
+		return leat_open_failed(rc);
 	}
 	leat_registry_add(&pool->node, LEAT_NODE_POOL, pool);
 	return pool;

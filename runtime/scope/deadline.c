@@ -17,6 +17,7 @@ static void expire_by_timer(struct leat_timer *timer)
 int leat_scope_set_deadline(struct leat_scope *scope, int64_t deadline_ns)
 {
 	struct leat_scope *parent = scope->parent;
+	int rc;
 
 	scope->timer.due.due_ns = deadline_ns != 0 ? deadline_ns : LEAT_NEVER;
 	scope->timer.fire = expire_by_timer;
@@ -29,10 +30,9 @@ int leat_scope_set_deadline(struct leat_scope *scope, int64_t deadline_ns)
 		leat_scope_expire(scope);
 		return 0;
 	}
-	if (leat_timer_add(&scope->timer) < 0)
-		return -EAGAIN;
-	scope->has_timer = true;
-	return 0;
+	rc = leat_timer_add(&scope->timer);
+	scope->has_timer = rc == 0;
+	return rc;
 }
 
 int64_t leat_scope_deadline(const struct leat_scope *scope)

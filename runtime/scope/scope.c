@@ -125,17 +125,19 @@ struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *paren
                                           const struct leat_scope_opts *opts)
 {
 	static const struct leat_scope_opts defaults;
+	char name[LEAT_NAME_MAX + 1];
 	struct leat_scope *scope;
+	int rc;
 
 	if (abi != leat_detail_abi(*opts))
-		return NULL;
+		return leat_open_failed(-ELIBBAD);
 	if (opts == NULL)
 		opts = &defaults;
 	if (!leat_words_unused(opts->reserved, sizeof(opts->reserved) / sizeof(opts->reserved[0])))
-		return NULL;
+		return leat_open_failed(-EINVAL);
 	scope = leat_scope_create(opts->name);
 	if (scope == NULL)
-		return NULL;
+		return leat_open_failed(leat_name_copy(name, opts->name) ? -ENOMEM : -EINVAL);
 	scope->refs = 1;
 	scope->hooks.next = scope->hooks.prev = &scope->hooks;
 	scope->root = scope;
@@ -145,9 +147,10 @@ struct leat_scope *leat_detail_scope_open(unsigned abi, struct leat_scope *paren
 		leat_mutex_init(&scope->lock);
 		leat_cond_init(&scope->changed);
 	}
-	if (leat_scope_set_deadline(scope, opts->deadline_ns) < 0) {
+	rc = leat_scope_set_deadline(scope, opts->deadline_ns);
+	if (rc < 0) {
 		leat_scope_let_go(scope);
-		return NULL;
+		return leat_open_failed(rc);
 	}
 	return scope;
 }

@@ -154,7 +154,7 @@ void leat_scope_count_later(struct leat_scope *scope, int code);
 
 /*
  * The deadline's part of an open: finds the nearest deadline, and adds a timer if this scope has
- * one of its own. A deadline that has passed cancels the scope. Returns 0 or -EAGAIN.
+ * one of its own. A deadline that has passed cancels the scope. Returns 0 or -errno.
  */
 int leat_scope_set_deadline(struct leat_scope *scope, int64_t deadline_ns);
 

@@ -38,6 +38,8 @@ void leat_scope_watch(struct leat_scope_watch *watch, struct leat_scope *scope,
 	watch->hook.untold = NULL;
 	watch->sleeper = sleeper;
 	watch->scope = NULL;
+	if (scope == NULL && leat_scope_runs_source())
+		scope = leat_scope_current;
 	if (scope != NULL && leat_scope_attach(scope, &watch->hook) == 0)
 		watch->scope = scope;
 }

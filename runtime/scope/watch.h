@@ -31,8 +31,8 @@ struct leat_scope_watch {
 
 /*
  * From now on a cancel of the scope notifies the sleeper; and so does a stop, if the caller runs a
- * source. In a scope that is cancelled already this does nothing, so the caller rechecks. With NULL
- * it does nothing.
+ * source. In a scope that is cancelled already this does nothing, so the caller rechecks. NULL is
+ * the scope of the source that the caller runs, if it does; else it does nothing.
  */
 void leat_scope_watch(struct leat_scope_watch *watch, struct leat_scope *scope,
                       struct leat_sleeper *sleeper); /* mutate */
@@ -47,11 +47,16 @@ static inline int leat_scope_refusal(const struct leat_scope *scope)
 	return -ECANCELED;
 }
 
-/* What a wait in this scope returns now: the same, and -ESHUTDOWN where a stop ends it. */
+/*
+ * What a wait in this scope returns now: the same, and -ESHUTDOWN where a stop ends it. A wait
+ * without a scope, of a source, is ended by a stop of the source's own.
+ */
 static inline int leat_scope_wait_refusal(const struct leat_scope *scope)
 {
 	int refusal = leat_scope_refusal(scope);
 
+	if (scope == NULL)
+		scope = leat_scope_current;
 	return refusal == 0 && leat_scope_stops_this_thread(scope) ? -ESHUTDOWN : refusal;
 }
 

@@ -10,10 +10,10 @@ struct leat_merge *leat_detail_merge_open(unsigned abi, size_t item_size)
 	struct leat_merge *merge;
 
 	if (abi != LEAT_ABI || item_size == 0)
-		return NULL;
+		return leat_open_failed(abi != LEAT_ABI ? -ELIBBAD : -EINVAL);
 	merge = leat_os_alloc(sizeof(*merge), LEAT_LINES_APART);
 	if (merge == NULL)
-		return NULL;
+		return leat_open_failed(-ENOMEM);
 	merge->item_size = item_size;
 	merge->flag = -1;
 	merge->sleeper = (struct leat_sleeper)LEAT_SLEEPER_INIT;

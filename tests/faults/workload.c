@@ -68,6 +68,8 @@ static void judge(int rc)
 {
 	if (rc == 0)
 		return;
+	if (rc == NOTHING)
+		workload_that(leat_open_error() == now.expected);
 	if (rc != now.expected && !(rc == NOTHING && now.expected != 0)) {
 		fprintf(stderr, "%s: %s answered %d: %s\n", now.program, now.part, rc,
 		        strerror(-rc));
@@ -253,6 +255,70 @@ static int channel(enum leat_kind kind, enum leat_overflow overflow)
 	for (int n = 0; overflow == LEAT_BLOCK && n < ITEMS; n++)
 		workload_that(ledger.discarded[n] == 0);
 	return rc;
+}
+
+/* Generators that share a channel; one of them ends the stream for all. */
+
+struct fan_in {
+	uint64_t sent;
+	bool ends_it;
+};
+
+static int send_or_end(struct leat_tx *out, void *arg)
+{
+	struct fan_in *mine = arg;
+	int rc = 0;
+
+	while (rc == 0 && (!mine->ends_it || mine->sent < PER_SENDER)) {
+		rc = leat_send(out, &mine->sent);
+		mine->sent += rc == 0;
+	}
+	if (mine->ends_it) {
+		struct leat_tx *clone = leat_tx_clone(out);
+
+		if (clone == NULL)
+			return leat_open_error();
+		leat_tx_close_all(clone);
+	}
+	return rc;
+}
+
+static int fan_in(void)
+{
+	struct leat_chan_opts opts = { .kind = LEAT_MPSC, .capacity = 3 };
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct fan_in senders[SENDERS] = { { .ends_it = true }, { .sent = 0 } };
+	uint64_t received = 0, sent = 0, item;
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+	int rc, result;
+
+	if (scope == NULL)
+		return NOTHING;
+	result = leat_chan_open(scope, sizeof(item), &opts, &tx, &rx);
+	for (int i = 0; i < SENDERS && result == 0; i++) {
+		struct leat_tx *clone = leat_tx_clone(tx);
+
+		result = clone == NULL
+		                 ? leat_open_error()
+		                 : leat_gen_into(scope, send_or_end, &senders[i], clone, NULL);
+		if (result != 0)
+			leat_tx_close(clone);
+	}
+	if (result == 0)
+		leat_tx_close(tx);
+	else if (tx != NULL)
+		leat_tx_close_all(tx);
+	while (rx != NULL && (rc = leat_recv(rx, &item)) == 1)
+		received++;
+	rc = leat_scope_join(scope);
+	workload_that(rc == 0 || rc == now.expected);
+	for (int i = 0; i < SENDERS; i++)
+		sent += senders[i].sent;
+	workload_that(received == sent || rc != 0);
+	leat_rx_close(rx);
+	workload_that(leat_scope_close(scope) == rc);
+	return result != 0 ? result : rc;
 }
 
 /* Generators: a chain of a function, a seq that pulls from it, and the loop here */
@@ -715,6 +781,7 @@ static const struct {
 	int (*run)(void);
 } others[] = {
 	{ "a chain", chain },
+	{ "a fan-in", fan_in },
 	{ "a failure", failure },
 	{ "a deadline", deadline },
 	{ "a cancel", canceled },

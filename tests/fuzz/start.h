@@ -51,7 +51,7 @@ static FUZZ_UNUSED void spsc_start(struct leat_spsc *ring, struct leat_spsc_curs
  */
 static FUZZ_UNUSED uint64_t mpmc_lap(const struct leat_mpmc *ring, uint64_t start)
 {
-	uint64_t most = (UINT64_C(1) << 63) >> ring->lap_shift;
+	uint64_t most = (UINT64_C(1) << 62) >> ring->lap_shift; /* bit 63 closes the ring */
 
 	return start > most ? most - (UINT64_MAX - start) % 64 : start;
 }

@@ -146,6 +146,9 @@ int uses_start(struct leat_scope *scope, leat_gen_fn *fn, struct leat_seq seq,
 	if (rc == 0)
 		rc = leat_gen(scope, fn, NULL, 0, NULL, NULL);
 	if (rc == 0)
+		rc = leat_gen_into(scope, fn, NULL, NULL,
+		                   &(struct leat_gen_opts){ .source = true });
+	if (rc == 0)
 		rc = leat_gen_seq(scope, seq, NULL, &rx);
 	if (rc == 0)
 		rc = leat_gen_sink(scope, rx, sink,

@@ -157,6 +157,8 @@ int start(leat_scope *scope, leat_gen_fn *fn, leat_seq seq, leat_sink sink)
 	if (rc == 0)
 		rc = leat_gen(scope, fn, nullptr, 0, nullptr, nullptr);
 	if (rc == 0)
+		rc = leat_gen_into(scope, fn, nullptr, nullptr, &opts);
+	if (rc == 0)
 		rc = leat_gen_seq(scope, seq, nullptr, &rx);
 	if (rc == 0)
 		rc = leat_gen_sink(scope, rx, sink, &opts);

@@ -23,10 +23,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "tools/leat/flow/flow.h"
-#include "tools/leat/flow/parse.h"
 #include "tests/census.h"
 #include "tests/faults/inject.h"
+#include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/parse.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -67,6 +67,8 @@ struct worker {
 	struct leat_rx *rx; /* NULL: a source */
 	uint64_t random, limit, first;
 	int answer;
+	bool into; /* tx is the library's: leat_gen_into() */
+	bool closes_all;
 	uint64_t last[MEMBERS];
 };
 
@@ -224,7 +226,7 @@ static void take(struct worker *worker, uint64_t n)
 
 static void change_handles(struct worker *worker)
 {
-	struct leat_tx *tx = worker->tx != NULL ? leat_tx_clone(worker->tx) : NULL;
+	struct leat_tx *tx = worker->tx != NULL && !worker->into ? leat_tx_clone(worker->tx) : NULL;
 	struct leat_rx *rx = worker->rx != NULL ? leat_rx_clone(worker->rx) : NULL;
 
 	if (tx != NULL) {
@@ -292,7 +294,10 @@ static int work(struct leat_tx *out, void *arg)
 	else
 		pass(worker);
 	leat_rx_close(worker->rx);
-	leat_tx_close(worker->tx);
+	if (worker->closes_all)
+		leat_tx_close_all(worker->tx);
+	else if (!worker->into)
+		leat_tx_close(worker->tx);
 	return worker->answer != 0 ? leat_tx_fail(out, worker->answer, "as drawn") : 0;
 }
 
@@ -361,6 +366,11 @@ static void draw_worker(struct pipeline *pipeline, struct worker *worker, int gr
 		worker->answer = -EIO;
 		soak.fails = true; /* which cancels its scope, and who else is in it */
 	}
+	worker->into = !sink && below(random, 3) == 0;
+	if (!sink && !worker->into && below(random, 24) == 0) {
+		worker->closes_all = true;
+		pipeline->keeps_all = false;
+	}
 	if (!sink)
 		worker->tx = member == 0 ? pipeline->tx[group] : leat_tx_clone(pipeline->tx[group]);
 	if (!source)
@@ -373,7 +383,8 @@ static void start_worker(struct worker *worker, bool source, bool sink, uint64_t
 	int rc = -ENOMEM;
 
 	if ((source || worker->rx != NULL) && (sink || worker->tx != NULL))
-		rc = leat_gen(any_scope(random), work, worker, 0, NULL, NULL);
+		rc = worker->into ? leat_gen_into(any_scope(random), work, worker, worker->tx, NULL)
+		                  : leat_gen(any_scope(random), work, worker, 0, NULL, NULL);
 	if (rc == 0)
 		return;
 	if (rc != -ECANCELED &&

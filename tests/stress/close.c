@@ -12,7 +12,7 @@ int main(int argc, char **argv)
 		.kinds = KIND(LEAT_SPSC) | KIND(LEAT_MPSC) | KIND(LEAT_SPMC) | KIND(LEAT_MPMC),
 		.overflows = OVERFLOW(LEAT_BLOCK),
 		.calls = COPY | BATCH | TRY | UNTIL | CLONE,
-		.endings = RECEIVERS_LEAVE | SENDERS_LEAVE,
+		.endings = RECEIVERS_LEAVE | SENDERS_LEAVE | CLOSE_ALL,
 	};
 	return stress_main(&stress, argc, argv);
 }

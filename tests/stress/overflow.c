@@ -12,8 +12,8 @@ int main(int argc, char **argv)
 		.kinds = KIND(LEAT_SPSC) | KIND(LEAT_MPSC) | KIND(LEAT_SPMC) | KIND(LEAT_MPMC),
 		.overflows = OVERFLOW(LEAT_DROP_NEWEST) | OVERFLOW(LEAT_DROP_OLDEST),
 		.calls = COPY | BATCH | ZERO_COPY | TRY | UNTIL | CLONE,
-		.endings =
-			DRAIN | RECEIVERS_LEAVE | CANCEL | DEADLINE | SCOPE_CLOSE | SENDERS_LEAVE,
+		.endings = DRAIN | RECEIVERS_LEAVE | CANCEL | DEADLINE | SCOPE_CLOSE |
+		           SENDERS_LEAVE | CLOSE_ALL,
 	};
 	return stress_main(&stress, argc, argv);
 }

@@ -12,7 +12,8 @@
  *     each item that a send accepted was received or discarded, exactly once; no other was
  *     each receiver saw the items of each sender in their order; a batch or a run is whole
  *     every byte of an item is what its sender wrote
- *     if the channel drops nothing, and no receiver left early, each sent item was received
+ *     if the channel drops nothing, and no receiver left early, each sent item was received, also
+ *     where one sender closes the stream for all (leat_tx_close_all())
  *     nothing is left behind: threads, descriptors, channels, memory (tests/census.h)
  *
  * A round that fails, or hangs, prints the seed and the round, and the program exits with 1.
@@ -44,7 +45,8 @@ enum stress_ending {
 	CANCEL = 4,
 	DEADLINE = 8,
 	SCOPE_CLOSE = 16,
-	SENDERS_LEAVE = 32
+	SENDERS_LEAVE = 32,
+	CLOSE_ALL = 64 /* the first sender leaves, and closes the stream for all */
 };
 #define KIND(kind) (1u << (kind))
 #define OVERFLOW(overflow) (1u << (overflow))
@@ -249,7 +251,10 @@ static void *send_all(void *arg)
 			}
 		}
 	}
-	leat_tx_close(side->tx);
+	if (side->round->ending == CLOSE_ALL && side->who == 0)
+		leat_tx_close_all(side->tx);
+	else
+		leat_tx_close(side->tx);
 	return NULL;
 }
 
@@ -387,7 +392,8 @@ static void check_ledger(struct stress_round *round)
 		received += round->received[n];
 		accepted += round->accepted[n];
 	}
-	if (round->ending == DRAIN && round->opts.overflow == LEAT_BLOCK && received != accepted)
+	if ((round->ending == DRAIN || round->ending == CLOSE_ALL) &&
+	    round->opts.overflow == LEAT_BLOCK && received != accepted)
 		fault(round, "drained, but of those sent not received:", accepted - received);
 }
 
@@ -425,7 +431,9 @@ static void run_round(struct stress_round *round, uint64_t *random)
 		tx[i].round = round;
 		tx[i].who = (uint64_t)i;
 		tx[i].random = stress_random(random);
-		tx[i].limit = round->ending == SENDERS_LEAVE ? below(random, 200) : PER_SENDER;
+		tx[i].limit = PER_SENDER;
+		if (round->ending == SENDERS_LEAVE || (round->ending == CLOSE_ALL && i == 0))
+			tx[i].limit = below(random, 200);
 		if (i > 0)
 			tx[i].tx = leat_tx_clone(tx[0].tx);
 	}

@@ -13,8 +13,8 @@ int main(int argc, char **argv)
 		.kinds = KIND(LEAT_SPSC) | KIND(LEAT_MPSC) | KIND(LEAT_SPMC) | KIND(LEAT_MPMC),
 		.overflows = OVERFLOW(LEAT_BLOCK),
 		.calls = ZERO_COPY,
-		.endings =
-			DRAIN | RECEIVERS_LEAVE | CANCEL | DEADLINE | SCOPE_CLOSE | SENDERS_LEAVE,
+		.endings = DRAIN | RECEIVERS_LEAVE | CANCEL | DEADLINE | SCOPE_CLOSE |
+		           SENDERS_LEAVE | CLOSE_ALL,
 	};
 	return stress_main(&stress, argc, argv);
 }

@@ -206,6 +206,24 @@ Test(abi, gen_seq)
 	fixture_close(&f);
 }
 
+Test(abi, gen_into_leaves_the_handle_with_its_caller)
+{
+	struct fixture f = fixture_open();
+
+	for_each_wrong(abi, struct leat_gen_opts)
+		cr_expect_eq(leat_detail_gen_into(abi, f.scope, count_call, NULL, f.tx, NULL),
+		             -ELIBBAD);
+	cr_expect_eq(leat_gen_into(f.scope, count_call, NULL, f.tx, NULL), -ELIBBAD);
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 0);
+	cr_expect_eq(leat_send(f.tx, &(uint64_t){ 7 }), 0);
+	cr_assert_eq((leat_gen_into)(f.scope, count_call, NULL, f.tx, NULL), 0);
+	f.tx = NULL;
+	cr_expect_eq(leat_scope_join(f.scope), 0);
+	cr_expect_eq(calls, 1);
+	fixture_close(&f);
+}
+
 Test(abi, gen_sink_leaves_the_receiver_with_its_caller)
 {
 	struct fixture f = fixture_open();

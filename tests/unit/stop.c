@@ -618,7 +618,17 @@ Test(stop, ticker_is_a_source)
 
 /* --- what else a source waits for --- */
 
-enum wait_for { A_TIME, A_RATE, A_PERMIT, A_CASE, A_DESCRIPTOR, A_CASE_OF_A_DESCRIPTOR, WAITS };
+enum wait_for {
+	A_TIME,
+	A_RATE,
+	A_PERMIT,
+	A_RATE_WITHOUT_SCOPE,
+	A_PERMIT_WITHOUT_SCOPE,
+	A_CASE,
+	A_DESCRIPTOR,
+	A_CASE_OF_A_DESCRIPTOR,
+	WAITS
+};
 
 struct waiting {
 	enum wait_for what;
@@ -648,6 +658,12 @@ static int wait_as_source(struct leat_tx *out, void *arg)
 		break;
 	case A_PERMIT:
 		w->rc = leat_sem_acquire(w->sem, 1, scope, LEAT_NEVER);
+		break;
+	case A_RATE_WITHOUT_SCOPE:
+		w->rc = leat_rate_take(w->rate, 1, NULL, LEAT_NEVER);
+		break;
+	case A_PERMIT_WITHOUT_SCOPE:
+		w->rc = leat_sem_acquire(w->sem, 1, NULL, LEAT_NEVER);
 		break;
 	case A_CASE:
 		w->rc = leat_select(recv, 1, LEAT_NEVER, LEAT_BY_CHANCE);

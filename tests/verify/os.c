@@ -582,6 +582,12 @@ bool leat_words_unused(const uint64_t *words, size_t n)
 	return true;
 }
 
+void *leat_open_failed(int rc)
+{
+	(void)rc;
+	return NULL;
+}
+
 /*
  * Userspace RCU. A grace period waits for the read sides that began before it. Read sides that
  * begin after it see what happened before it.

@@ -7,7 +7,8 @@
  * positions, so a capacity of 1 works and any capacity is exact. And a position is a lap and an
  * index in one word, so no operation divides. A side with a single thread moves its position by a
  * plain store, unless that lets it catch up with the other side (leat_mpmc_stores()). A position
- * must not reach its end: at a billion items a second that takes 292 years.
+ * must not reach its last bit, which closes the ring (leat_mpmc_close()): at a billion items a
+ * second that takes 146 years.
  *
  * A claim takes n neighbouring slots by one compare-and-swap, and only once all of them are known
  * to be free (or full). So no thread ever holds a slot that it has to wait for. A thread that
@@ -78,6 +79,12 @@ enum { LEAT_MPMC_AHEAD = 4, LEAT_MPMC_AHEAD_RUN = 16 };
 #ifndef LEAT_MPMC_STORE_RUN
 #define LEAT_MPMC_STORE_RUN 512
 #endif
+
+/*
+ * In tail: the ring is closed. No turn has this bit, so every claim of a producer finds the ring
+ * full, and every claim that began before and has not swapped yet fails.
+ */
+#define LEAT_MPMC_CLOSED (UINT64_C(1) << 63)
 
 enum { LEAT_TURN_FREE, LEAT_TURN_FULL, LEAT_TURN_SKIPPED, LEAT_TURNS };
 enum { LEAT_MPMC_STATE_BITS = 2 };
@@ -184,6 +191,7 @@ static inline size_t leat_mpmc_contiguous(const struct leat_mpmc *ring, size_t w
 /* How many positions there are before this one. */
 static inline uint64_t leat_mpmc_count(const struct leat_mpmc *ring, uint64_t pos)
 {
+	pos &= ~LEAT_MPMC_CLOSED;
 	return (pos >> ring->lap_shift) * ring->capacity + (pos & ring->index_mask);
 }
 
@@ -656,7 +664,23 @@ static inline size_t leat_mpmc_skip(struct leat_mpmc *ring)
 static inline bool leat_mpmc_idle(const struct leat_mpmc *ring)
 {
 	/* rlx: K1 orders what came before the end; a claim that is under way may be missed */
-	return leat_load_rlx(&ring->head) == leat_load_rlx(&ring->tail);
+	return leat_load_rlx(&ring->head) == (leat_load_rlx(&ring->tail) & ~LEAT_MPMC_CLOSED);
+}
+
+/*
+ * Ends the claims of producers, for good. What was claimed before is still published or given up.
+ * Only for a ring of many producers, whose every claim is a swap of tail.
+ */
+static inline void leat_mpmc_close(struct leat_mpmc *ring)
+{
+	/* M3, K2: what was done before; pairs with leat_mpmc_is_closed() */
+	leat_or_acqrel(&ring->tail, LEAT_MPMC_CLOSED);
+}
+
+static inline bool leat_mpmc_is_closed(const struct leat_mpmc *ring)
+{
+	/* K2: what was done before the close; pairs with leat_mpmc_close() */
+	return leat_load_acq(&ring->tail) & LEAT_MPMC_CLOSED;
 }
 
 /* Whether a consumer, or a producer, could find something to do now: for forwarded notifications.
@@ -698,6 +722,7 @@ static inline bool leat_mpmc_item_behind(const struct leat_mpmc *ring)
 	/* rlx: the next try finds what moves meanwhile; the turns decide */
 	uint64_t pos = leat_load_rlx(&ring->head), tail = leat_load_rlx(&ring->tail);
 
+	tail &= ~LEAT_MPMC_CLOSED;
 	for (; (int64_t)(tail - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
 		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FULL) == 1)
 			return true;
@@ -714,6 +739,8 @@ static inline bool leat_mpmc_room_behind(const struct leat_mpmc *ring)
 	uint64_t pos = leat_load_rlx(&ring->tail),
 		 end = leat_load_rlx(&ring->head) + ((uint64_t)1 << ring->lap_shift);
 
+	if (pos & LEAT_MPMC_CLOSED)
+		return false;
 	for (; (int64_t)(end - pos) > 0; pos = leat_mpmc_after(ring, pos, 1))
 		if (leat_mpmc_count_ready(ring, pos, 1, LEAT_TURN_FREE) == 1)
 			return true;

@@ -6,6 +6,8 @@
  */
 #include "tests/verify/models/pool.h"
 
+#include <leat/pace.h>
+
 enum { DEADLINE_NS = 50000, ITEMS = 3 };
 
 static struct leat_tx *tx;
@@ -386,4 +388,31 @@ MODEL(stop_pooled_unread, .what = "the same, from which nobody has received", .p
       .stale = 1, .quick = 1)
 {
 	stop_pooled(LEAT_SPMC, 1, false);
+}
+
+/* --- a wait that was given no scope --- */
+
+static int takes_in_vain(struct leat_tx *out, void *arg)
+{
+	int rc = leat_rate_take(arg, 1, NULL, LEAT_NEVER); /* which parks at once */
+
+	(void)out;
+	verify_that(rc == 0 || (rc == -ESHUTDOWN && stopped)); /* 0: it became due */
+	return rc;
+}
+
+MODEL(stop_wakes_a_wait_without_scope,
+      .what = "the stop of a source's scope ends its wait for a rate that names no scope",
+      .preemptions = 3, .stale = 1)
+{
+	struct leat_gen_opts opts = { .source = true };
+	struct leat_rate *rate = leat_rate_open(&(struct leat_rate_opts){ .per_second = 0.0001 });
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_rate_try(rate, 1) == 0);
+	verify_that(leat_gen(scope, takes_in_vain, rate, 0, &opts, NULL) == 0);
+	stops(NULL);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_rate_close(rate) == 0);
+	verify_that(leat_scope_close(scope) == 0);
 }

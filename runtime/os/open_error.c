@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime/os/os.h"
+
+static LEAT_TLS int open_error; /* of this thread's last open that returned NULL; 0: none did */
+
+void *leat_open_failed(int rc)
+{
+	open_error = rc;
+	return NULL;
+}
+
+int leat_open_error(void)
+{
+	return open_error;
+}
