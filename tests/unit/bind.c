@@ -647,10 +647,11 @@ Test(bind, one_receiver_in_two_cases_of_a_select)
 		struct leat_case cases[] = { LEAT_CASE_RECV(idle.rx, &items[0]),
 			                     LEAT_CASE_RECV(rig.in, &items[1]),
 			                     LEAT_CASE_RECV(rig.in, &items[2]) };
-		for (int i = 0; i < 3; i++)
-			cr_expect_eq(leat_select(cases, 3, leat_now_ns() + MS / 10, LEAT_BY_CHANCE),
-			             -ETIMEDOUT);
-		int r = leat_select(cases, 3, LEAT_NEVER, LEAT_BY_CHANCE);
+		int r = -ETIMEDOUT;
+		for (int i = 0; i < 3 && r == -ETIMEDOUT; i++)
+			r = leat_select(cases, 3, leat_now_ns() + MS / 10, LEAT_BY_CHANCE);
+		if (r == -ETIMEDOUT) /* else the deadline has passed meanwhile */
+			r = leat_select(cases, 3, LEAT_NEVER, LEAT_BY_CHANCE);
 		cr_expect(r == 1 || r == 2);
 		cr_expect_eq(cases[r].answer, -ECANCELED);
 		pipe_close(&idle);
