@@ -31,13 +31,6 @@ static struct leat_handle *waiting_handle(struct leat_wait_loop *w)
 	return chan_wait_of(w)->op->h;
 }
 
-static struct leat_event *event_of_wait(struct leat_wait_loop *w)
-{
-	struct leat_chan *chan = leat_chan_of(waiting_handle(w));
-
-	return waiting_handle(w)->sender ? &chan->room : &chan->items;
-}
-
 /* The generator on a pool that a receive waits for, or NULL. */
 static struct leat_producer *producer_of(const struct leat_handle *h)
 {
@@ -86,7 +79,8 @@ static bool chan_wait_schedule(struct leat_wait_loop *w)
 static void chan_wait_prepare(struct leat_wait_loop *w)
 {
 	leat_chan_fd_disarm(waitable_of(w)); /* an armed descriptor would take the notification */
-	leat_event_prepare_wait(event_of_wait(w), &chan_wait_of(w)->waiter);
+	chan_wait_of(w)->waiter.event = waiting_handle(w)->event;
+	leat_event_prepare_wait(waiting_handle(w)->event, &chan_wait_of(w)->waiter);
 }
 
 static ssize_t chan_wait_park(struct leat_wait_loop *w, int64_t until_ns)
@@ -99,7 +93,7 @@ static ssize_t chan_wait_park(struct leat_wait_loop *w, int64_t until_ns)
 static bool chan_wait_retire(struct leat_wait_loop *w)
 {
 	struct leat_waiter *waiter = &chan_wait_of(w)->waiter;
-	bool notified = leat_event_remove_waiter(event_of_wait(w), waiter);
+	bool notified = leat_event_remove_waiter(waiter->event, waiter);
 
 	/* Not notified: its time is over, or it slept a millisecond unfenced. Neither is a loss. */
 	waiter->lost += notified;
@@ -204,7 +198,7 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 	wait.waiter = (struct leat_waiter){ .sleeper = &wait.loop.sleeper };
 	wait.loop = (struct leat_wait_loop){
 		.ops = &chan_wait_ops,
-		.policy = op->h->sender ? chan->send_wait : chan->recv_wait,
+		.policy = op->h->wait,
 		.time = op->h->sender ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
 		.weight = 1,
 		.deadline_ns = deadline_ns,

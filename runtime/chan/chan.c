@@ -38,7 +38,7 @@ static int open_ring(struct leat_chan *chan)
 {
 	size_t bytes;
 
-	if (chan->item_size == 0)
+	if (chan->item_size == 0 || chan->ring != NULL)
 		return 0;
 	if (chan->turns)
 		bytes = leat_mpmc_bytes(chan->item_size, chan->capacity);
@@ -76,7 +76,8 @@ static void init_chan(struct leat_chan *chan, size_t item_size, const struct lea
 	chan->capacity = opts->capacity != 0 ? opts->capacity : DEFAULT_CAPACITY;
 	chan->discard = opts->discard;
 	chan->discard_arg = opts->discard_arg;
-	chan->turns = opts->kind != LEAT_SPSC || opts->overflow == LEAT_DROP_OLDEST;
+	chan->turns = chan->ring == NULL &&
+	              (opts->kind != LEAT_SPSC || opts->overflow == LEAT_DROP_OLDEST);
 	chan->hook.cancel = leat_chan_cancel;
 	chan->hook.stop = leat_chan_stop;
 	chan->hook.untold = leat_chan_untold;
@@ -92,21 +93,18 @@ static void init_chan(struct leat_chan *chan, size_t item_size, const struct lea
 	leat_handle_init(&chan->first_rx, chan, false);
 }
 
-int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
-                     struct leat_tx **tx, struct leat_rx **rx)
+/* Allocates a channel with its ring, and attaches it to the scope. It has no handles yet. */
+static int make_chan(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
+                     const struct leat_chan_ring *ring, struct leat_broadcast *broadcast,
+                     struct leat_chan **made)
 {
-	static const struct leat_chan_opts defaults;
-	struct leat_chan *chan;
+	struct leat_chan *chan = leat_os_alloc(sizeof(*chan), LEAT_LINES_APART);
 	int rc;
 
-	if (opts == NULL)
-		opts = &defaults;
-	rc = leat_chan_check(opts);
-	if (rc < 0)
-		return rc;
-	chan = leat_os_alloc(sizeof(*chan), LEAT_LINES_APART);
 	if (chan == NULL)
 		return -ENOMEM;
+	chan->ring = ring;
+	chan->broadcast = broadcast;
 	init_chan(chan, item_size, opts);
 	chan->end = leat_os_alloc(sizeof(*chan->end), 0);
 	rc = chan->end == NULL ? -ENOMEM : open_ring(chan);
@@ -120,12 +118,50 @@ int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct le
 	}
 	chan->scope = scope;
 	leat_handle_link(&chan->first_tx);
+	*made = chan;
+	return 0;
+}
+
+int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
+                     struct leat_tx **tx, struct leat_rx **rx)
+{
+	static const struct leat_chan_opts defaults;
+	struct leat_chan *chan;
+	int rc;
+
+	if (opts == NULL)
+		opts = &defaults;
+	rc = leat_chan_check(opts);
+	if (rc == 0)
+		rc = make_chan(scope, item_size, opts, NULL, NULL, &chan);
+	if (rc < 0)
+		return rc;
 	if (rx != NULL) {
 		leat_handle_link(&chan->first_rx);
 		*rx = &chan->first_rx.rx;
 	}
 	*tx = &chan->first_tx.tx;
 	leat_registry_add(&chan->node, LEAT_NODE_CHAN, chan);
+	return 0;
+}
+
+int leat_chan_create_broadcast(struct leat_scope *scope, size_t item_size,
+                               const struct leat_chan_opts *opts, struct leat_broadcast *broadcast,
+                               const struct leat_chan_ring *ring, const struct leat_rx_ops *ops,
+                               struct leat_chan **made)
+{
+	struct leat_chan *chan;
+	int rc = make_chan(scope, item_size, opts, ring, broadcast, &chan);
+
+	if (rc < 0)
+		return rc;
+	chan->rx_functions = ops;
+	leat_or_rlx(&chan->ctl, LEAT_CTL_RX_OPS); /* rlx: a cancel may have set its bit */
+	chan->open_to_more = true;
+	chan->holds = 1; /* until leat_chan_close_to_more() */
+	ring->opened(chan);
+	leat_registry_add(&chan->node, LEAT_NODE_CHAN, chan);
+	*made = chan;
 	return 0;
 }
 
@@ -150,6 +186,8 @@ void leat_chan_destroy(struct leat_chan *chan)
 	struct leat_handle *h;
 
 	leat_chan_drain(chan, leat_chan_drop_reason(chan));
+	if (chan->ring != NULL)
+		chan->ring->drain(chan);
 	leat_scope_detach(chan->scope, &chan->hook);
 	leat_chan_settle_stat(chan);
 	leat_chan_read_stat(chan, &end->chan);
@@ -166,6 +204,8 @@ void leat_chan_destroy(struct leat_chan *chan)
 			if (h != &chan->first_tx && h != &chan->first_rx)
 				leat_os_free(h);
 		}
+	if (chan->ring != NULL)
+		chan->ring->free(chan);
 	leat_os_free(chan->slots);
 	leat_os_free(chan->producer);
 	leat_registry_remove(&chan->node, end);

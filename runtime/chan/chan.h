@@ -56,6 +56,8 @@ struct leat_handle {
 		};
 	};
 	bool sender, open;
+	struct leat_event *event; /* where it parks: room, items, or a stage of a broadcast */
+	enum leat_wait wait;
 	struct leat_stop_mark mark; /* a sender's */
 	/* in the last call of a seq that a stop found asleep: it may send what that returns */
 	bool last_call;
@@ -125,8 +127,41 @@ struct leat_producer {
 	void (*end)(struct leat_producer *producer);
 };
 
+/*
+ * The ring of a broadcast, whose handles are this channel's: what runtime/broadcast does in place
+ * of this room.
+ */
+struct leat_chan_ring {
+	/* Copies up to n items in. Returns how many; 0: there is no room. */
+	size_t (*push)(struct leat_handle *h, const void *items, size_t n);
+	bool (*writable)(struct leat_handle *h);
+	/* For reservations: how many slots are at *place, or -ENOTSUP. */
+	ssize_t (*claim)(struct leat_handle *h, size_t want, void **place);
+	void (*commit)(struct leat_handle *h, size_t n);
+	/* This handle has released items. */
+	void (*received)(struct leat_handle *h);
+	/* Something has ended: notifies those that wait elsewhere than on the channel's events. */
+	void (*notify_ends)(struct leat_chan *chan);
+	/* leat_tx_close_all(): no item gets into the ring any more. */
+	void (*close_senders)(struct leat_chan *chan);
+	/* The channel is destroyed: discards what is left in the slots. */
+	void (*drain)(struct leat_chan *chan);
+	/* Fills in delivered, in_flight and dropped. Caller holds chan->lock. */
+	void (*read_figures)(struct leat_chan *chan, struct leat_last_stat *now);
+	void (*free)(struct leat_chan *chan);
+	/* The channel is attached, and no other thread knows it but a canceller. */
+	void (*opened)(struct leat_chan *chan);
+	/* A receiver's handle has closed. Caller holds chan->lock. */
+	void (*unlinked)(struct leat_handle *h);
+};
+
+struct leat_broadcast;
+
 struct leat_chan {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART)));
+	const struct leat_rx_ops *rx_functions; /* behind ctl: struct leat_rx_ops_word */
+	const struct leat_chan_ring *ring;      /* of a broadcast; NULL: spsc or mpmc below */
+	struct leat_broadcast *broadcast;       /* or NULL */
 	bool turns; /* the ring is mpmc, else spsc */
 	enum leat_kind kind;
 	enum leat_wait send_wait, recv_wait;
@@ -168,6 +203,8 @@ struct leat_chan {
 	struct leat_mutex lock;                  /* guards what follows */
 	struct leat_handle *handles, *closed[2]; /* closed: by side, as past */
 	unsigned senders, receivers, holds;
+	bool settled; /* these are the last figures: a broadcast's ring may be freed */
+	bool open_to_more; /* a broadcast that has not been closed: more receivers may come */
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
 	struct leat_last_stat last_stat;
 	bool has_words;
@@ -233,6 +270,14 @@ void leat_handle_check(const struct leat_handle *h, const char *call);
  */
 int leat_chan_create(struct leat_scope *scope, size_t item_size, const struct leat_chan_opts *opts,
                      struct leat_tx **tx, struct leat_rx **rx);
+/*
+ * The same without a receiver, for a broadcast, which has called leat_chan_check(). On an error the
+ * ring has not been freed.
+ */
+int leat_chan_create_broadcast(struct leat_scope *scope, size_t item_size,
+                               const struct leat_chan_opts *opts, struct leat_broadcast *broadcast,
+                               const struct leat_chan_ring *ring, const struct leat_rx_ops *ops,
+                               struct leat_chan **chan);
 /* 0, or -EINVAL for options that leat_chan_create() refuses. */
 int leat_chan_check(const struct leat_chan_opts *opts);
 
@@ -241,6 +286,8 @@ int leat_chan_check(const struct leat_chan_opts *opts);
 /* Keeps the channel and its place in its scope until let go, whichever handles close meanwhile. */
 void leat_chan_hold(struct leat_chan *chan);
 void leat_chan_let_go(struct leat_chan *chan);
+/* A broadcast's close: lets go, and if it has no receiver it never will. */
+void leat_chan_close_to_more(struct leat_chan *chan);
 /* Says how the generator of this channel ended. The caller closes its sender after that. */
 void leat_chan_set_outcome(struct leat_chan *chan, const struct leat_outcome *outcome);
 /*

@@ -17,6 +17,8 @@ static void notify_all_waiters(struct leat_chan *chan)
 	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
 	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+	if (chan->ring != NULL)
+		chan->ring->notify_ends(chan);
 }
 
 void leat_chan_cancel(struct leat_scope_hook *hook, const void *spared)
@@ -58,7 +60,8 @@ static bool unlink_unless_last(struct leat_handle *h)
 	bool last;
 
 	leat_mutex_lock(&chan->lock);
-	last = (h->sender ? chan->senders : chan->receivers) == 1;
+	last = (h->sender ? chan->senders : chan->receivers) == 1 &&
+	       (h->sender || !chan->open_to_more);
 	if (!last) {
 		leat_handle_unlink(h);
 		if (h->sender)
@@ -135,6 +138,8 @@ void leat_tx_close(struct leat_tx *tx)
 	/* K1: items before TX_GONE; pairs with attempt_recv() */
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_TX_GONE);
 	leat_event_notify(&chan->items, LEAT_EVENT_ALL);
+	if (chan->ring != NULL)
+		chan->ring->notify_ends(chan);
 	unlink_last(h);
 }
 
@@ -180,6 +185,19 @@ void leat_rx_close(struct leat_rx *rx)
 		leat_rx_ops_of(rx)->close(rx);
 }
 
+/* No receiver is left, and none will come. */
+static void end_receiving(struct leat_chan *chan)
+{
+	leat_chan_note_peak(chan);
+	/* K1: what was done before; pairs with leat_chan_refusal() */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE);
+	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
+	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
+	if (chan->producer != NULL)
+		chan->producer->end(chan->producer);
+	leat_chan_drain(chan, leat_chan_drop_reason(chan));
+}
+
 void leat_chan_close_rx(struct leat_rx *rx)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
@@ -189,15 +207,21 @@ void leat_chan_close_rx(struct leat_rx *rx)
 	leat_handle_retire(h);
 	if (!unlink_unless_last(h))
 		return;
-	leat_chan_note_peak(chan);
-	/* K1: what was done before; pairs with leat_chan_refusal() */
-	leat_or_acqrel(&chan->ctl, LEAT_CTL_RX_GONE);
-	leat_event_notify(&chan->room, LEAT_EVENT_ALL);
-	leat_event_notify(&chan->done, LEAT_EVENT_ALL);
-	if (chan->producer != NULL)
-		chan->producer->end(chan->producer);
-	leat_chan_drain(chan, leat_chan_drop_reason(chan));
+	end_receiving(chan);
 	unlink_last(h);
+}
+
+void leat_chan_close_to_more(struct leat_chan *chan)
+{
+	bool last;
+
+	leat_mutex_lock(&chan->lock);
+	chan->open_to_more = false;
+	last = chan->receivers == 0;
+	leat_mutex_unlock(&chan->lock);
+	if (last)
+		end_receiving(chan);
+	leat_chan_let_go(chan);
 }
 
 bool leat_tx_done(const struct leat_tx *tx)

@@ -28,6 +28,8 @@ void leat_handle_init(struct leat_handle *h, struct leat_chan *chan, bool sender
 	h->mpmc = chan->turns && chan->item_size != 0 ? &chan->mpmc : NULL;
 	h->sender = sender;
 	h->open = true;
+	h->event = sender ? &chan->room : &chan->items;
+	h->wait = sender ? chan->send_wait : chan->recv_wait;
 	h->mark = (struct leat_stop_mark){ .source = false };
 	h->last_call = false;
 	h->gen = NULL;
@@ -143,9 +145,13 @@ void leat_handle_unlink(struct leat_handle *h)
 		chan->handles = h->next;
 	if (h->next != NULL)
 		h->next->prev = h->prev;
+	leat_counts_add(&chan->past[h->sender], &h->counts);
+	if (chan->ring != NULL && !h->sender) { /* it is in the broadcast's table */
+		chan->ring->unlinked(h);
+		return;
+	}
 	h->next = chan->closed[h->sender];
 	chan->closed[h->sender] = h;
-	leat_counts_add(&chan->past[h->sender], &h->counts);
 }
 
 void leat_handle_wait_begins(struct leat_handle *h, int64_t now_ns)

@@ -12,11 +12,6 @@
 #include "runtime/chan/stat.h"
 #include "runtime/chan/transfer.h"
 
-static struct leat_event *event_of_handle(const struct leat_handle *h)
-{
-	return h->sender ? &leat_chan_of(h)->room : &leat_chan_of(h)->items;
-}
-
 static int check_handle(struct leat_rx *rx, const void *item, size_t size, const char *call)
 {
 	return leat_copy_check(leat_handle_of_rx(rx), item, size, call);
@@ -41,19 +36,17 @@ static bool handle_is_ready(struct leat_rx *rx)
 
 static bool add_handle_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
-	return leat_event_add_waiter(event_of_handle(leat_handle_of_rx(rx)), waiter);
+	return leat_event_add_waiter(leat_handle_of_rx(rx)->event, waiter);
 }
 
 static bool remove_handle_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
-	return leat_event_remove_waiter(event_of_handle(leat_handle_of_rx(rx)), waiter);
+	return leat_event_remove_waiter(leat_handle_of_rx(rx)->event, waiter);
 }
 
 static enum leat_wait handle_policy(const struct leat_rx *rx)
 {
-	const struct leat_handle *h = leat_handle_of_rx(rx);
-
-	return h->sender ? leat_chan_of(h)->send_wait : leat_chan_of(h)->recv_wait;
+	return leat_handle_of_rx(rx)->wait;
 }
 
 static struct leat_scope *handle_scope(const struct leat_rx *rx)

@@ -155,6 +155,11 @@ static void refresh_last_stat(struct leat_chan *chan)
 
 	if (chan->item_size == 0)
 		return;
+	if (chan->ring != NULL) {
+		if (!chan->settled)
+			chan->ring->read_figures(chan, &chan->last_stat);
+		return;
+	}
 	for (int tries = 0; tries < READ_TRIES && best.skew != 0; tries++) {
 		if (tries > 0)
 			leat_pause();
@@ -224,6 +229,8 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 	stat->id = chan->node.id;
 	memcpy(stat->name, chan->name, sizeof(stat->name));
 	stat->kind = chan->kind;
+	if (chan->ring != NULL) /* whose receivers are many */
+		stat->kind = leat_chan_many_senders(chan) ? LEAT_MPMC : LEAT_SPMC;
 	stat->canceled = leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED; /* rlx: a number */
 	stat->item_size = chan->item_size;
 	stat->capacity = chan->capacity;
@@ -248,6 +255,7 @@ void leat_chan_settle_stat(struct leat_chan *chan)
 	chan->last_stat.in_flight = 0;
 	memset(chan->last_stat.dropped, 0, sizeof(chan->last_stat.dropped));
 	refresh_last_stat(chan);
+	chan->settled = true;
 	leat_mutex_unlock(&chan->lock);
 }
 

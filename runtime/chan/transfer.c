@@ -42,7 +42,8 @@ static inline void notify_parked(struct leat_chan *chan, struct leat_event *even
 
 void leat_chan_sent(struct leat_chan *chan, size_t n)
 {
-	notify_parked(chan, &chan->items, LEAT_CTL_RX_PARKED, n);
+	notify_parked(chan, &chan->items, LEAT_CTL_RX_PARKED,
+	              chan->ring == NULL ? n : LEAT_EVENT_ALL); /* each subscriber */
 }
 
 void leat_chan_received(struct leat_chan *chan, size_t n)
@@ -57,7 +58,10 @@ void leat_detail_sent(struct leat_tx *tx)
 
 void leat_detail_received(struct leat_rx *rx)
 {
-	leat_chan_received(rx->chan, 1);
+	if (rx->chan->ring != NULL)
+		rx->chan->ring->received(leat_handle_of_rx(rx));
+	else
+		leat_chan_received(rx->chan, 1);
 }
 
 static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
@@ -75,8 +79,7 @@ static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
 	 : (size) == 64 ? call(64) \
 	                : call(size))
 
-static size_t push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, size_t n,
-                        size_t size)
+size_t leat_push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, size_t n, size_t size)
 {
 #define PUSH(size) leat_spsc_push_batch(tx, items, n, size)
 	if (n > 1)
@@ -88,7 +91,7 @@ static size_t push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items,
 	return 1;
 }
 
-static size_t pop_spsc(struct leat_spsc_cursor *rx, unsigned char *items, size_t n, size_t size)
+size_t leat_pop_spsc(struct leat_spsc_cursor *rx, unsigned char *items, size_t n, size_t size)
 {
 #define POP(size) leat_spsc_pop_batch(rx, items, n, size)
 	if (n > 1)
@@ -122,9 +125,14 @@ static size_t push_turns(struct leat_handle *h, const unsigned char *items, size
 static size_t push_items(struct leat_handle *h, const unsigned char *items, size_t n)
 {
 	struct leat_chan *chan = leat_chan_of(h);
-	size_t done = chan->turns ? push_turns(h, items, n, chan->item_size)
-	                          : push_spsc(&h->spsc, items, n, chan->item_size);
+	size_t done;
 
+	if (chan->turns)
+		done = push_turns(h, items, n, chan->item_size);
+	else if (chan->ring != NULL)
+		done = chan->ring->push(h, items, n);
+	else
+		done = leat_push_spsc(&h->spsc, items, n, chan->item_size);
 	if (done == 0)
 		note_handle_peak(h, chan->capacity);
 	return done;
@@ -203,7 +211,7 @@ static size_t pop_items(struct leat_handle *h, unsigned char *items, size_t n)
 	struct leat_chan *chan = leat_chan_of(h);
 
 	return chan->turns ? pop_turns(h, items, n, chan->item_size)
-	                   : pop_spsc(&h->spsc, items, n, chan->item_size);
+	                   : leat_pop_spsc(&h->spsc, items, n, chan->item_size);
 }
 
 void leat_chan_discard(struct leat_chan *chan, void *item)
@@ -289,7 +297,7 @@ void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason)
 		return;
 	if (chan->turns)
 		drain_turns(chan, reason);
-	else
+	else if (chan->ring == NULL)
 		drain_spsc(chan, reason);
 }
 
@@ -631,6 +639,8 @@ static bool ready_to_send(struct leat_handle *h)
 
 	if (leat_handle_refusal(h) != 0 || chan->overflow != LEAT_BLOCK)
 		return true;
+	if (chan->ring != NULL)
+		return chan->ring->writable(h);
 	return chan->turns ? leat_mpmc_writable(&chan->mpmc) : leat_spsc_can_push(&h->spsc);
 }
 

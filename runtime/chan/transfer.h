@@ -12,8 +12,13 @@
 void leat_chan_sent(struct leat_chan *chan, size_t n);     /* mutate */
 void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */
 
+/* Up to n items into an SPSC ring, or out of it. Returns how many. */
+size_t leat_push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, size_t n,
+                      size_t size);
+size_t leat_pop_spsc(struct leat_spsc_cursor *rx, unsigned char *items, size_t n, size_t size);
+
 /*
- * Takes all items out and discards them. On an SPSC ring no other thread may receive meanwhile; on
+ * Takes all items out and discards them. Not of a broadcast, whose last close does. On an SPSC ring no other thread may receive meanwhile; on
  * a ring with turns others may.
  */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);

@@ -89,6 +89,10 @@ void leat_chan_close_ring(struct leat_chan *chan)
 {
 	bool held = false;
 
+	if (chan->ring != NULL) {
+		chan->ring->close_senders(chan);
+		return;
+	}
 	leat_mutex_lock(&chan->lock);
 	/* K3: TX_CLOSED before scratched; pairs with reserve_scratch(), let_go_of_scratch() */
 	leat_fence_seq();
@@ -149,6 +153,11 @@ static ssize_t attempt_reserve(struct leat_op *op)
 		return refusal;
 	if (chan->overflow != LEAT_BLOCK && leat_chan_many_senders(chan))
 		return reserve_scratch(op);
+	if (chan->ring != NULL) {
+		ssize_t r = chan->ring->claim(op->h, op->n, &op->place);
+
+		return r > 0 ? (ssize_t)hold_items(op->h, (size_t)r) : r;
+	}
 	n = reserve_now(op);
 	if (n > 0)
 		return (ssize_t)n;
@@ -241,6 +250,8 @@ static void commit_held(struct leat_handle *h, size_t n)
 		if (n > 0)
 			leat_handle_send_scratch(h);
 		let_go_of_scratch(h);
+	} else if (chan->ring != NULL) {
+		chan->ring->commit(h, n);
 	} else if (chan->turns) {
 		commit_turns(h, n);
 	} else if (n > 0) {

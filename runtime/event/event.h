@@ -120,6 +120,7 @@ struct leat_sleeper {
 struct leat_waiter {
 	struct leat_waiter *prev, *next; /* guarded by the event's lock; next NULL: on no list */
 	struct leat_sleeper *sleeper;
+	struct leat_event *event; /* for an owner that waits now here, now there: where it is */
 	/*
 	 * How often this waiter was notified and found nothing since it last found something. Its
 	 * owner counts, between remove_waiter() and the next prepare_wait(). Only the order depends

@@ -104,7 +104,8 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 			return leat_detail_send_wait(tx, item, size, deadline_ns);
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) &
-	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_STOPPING)))
+	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_STOPPING |
+	                   LEAT_CTL_JOINED)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
 	leat_spsc_push(&tx->spsc, item, size);
 	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
@@ -136,7 +137,8 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 	leat_spsc_pop(&rx->spsc, item, size);
 	/* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
-	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_TX_PARKED | LEAT_CTL_FENCED)))
+	if (leat_unlikely(leat_load_rlx(ctl) &
+	                  (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED | LEAT_CTL_FENCED)))
 		leat_detail_received(rx);
 	return 1;
 }
