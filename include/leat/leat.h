@@ -6,6 +6,7 @@
  *     ring/      bounded lock-free rings, in headers alone
  *     scope.h    the cancellation tree
  *     chan.h     channels: a ring and a state, behind two handles
+ *     broadcast.h  one ring whose subscribers see every item
  *     select.h   waiting until one of several things can be done
  *     merge.h    one receiver over many channels
  *     pool.h     workers, on which generators run as steps
@@ -20,6 +21,7 @@
 #ifndef LEAT_LEAT_H
 #define LEAT_LEAT_H
 
+#include <leat/broadcast.h>
 #include <leat/chan.h>
 #include <leat/diag.h>
 #include <leat/gen.h>

@@ -1,0 +1,227 @@
+/*
+ * runtime/broadcast/broadcast.h: the inside of a broadcast.
+ *
+ * A broadcast is a channel (runtime/chan) with another ring. Its sender is a handle of that
+ * channel; each subscriber is one too, in a table that is allocated at open. The channel's code
+ * waits, cancels, stops, closes and counts as for any channel, and calls the functions of
+ * struct leat_chan_ring for what is different.
+ *
+ * Two rings. With one sender and no subscriber that may be overtaken, the ring is that of
+ * leat/ring/spsc.h with a consumer's cursor for each subscriber: items move by the inline bodies of
+ * leat_send() and leat_recv(), at their price. Else each slot has a turn (turns.c).
+ *
+ *     line   field              writer              reader               published by
+ *     S      word, items        the sender          subscribers          R1, A1 of leat/ring/spsc.h
+ *     B      head, gating       its subscriber,     the sender, the      R2 of leat/ring/spsc.h,
+ *            (each subscriber)  joiner, evicter     subscribers after    H2
+ *     G      lowest, granted    the sender          joiner               J1
+ *     T      tail               senders, joiner     all                  J2, T1
+ *     L      limit              a scanning sender,  senders              L1
+ *                               joiner
+ *     slots  turn               senders             subscribers          T1, T2
+ *     cold   the rest           holding the channel's lock
+ *
+ *     R2  a subscriber stores head      ->  A2  a scan loads head         it has read the items
+ *                                                                         before that position
+ *     H2  a subscriber's gating or      ->  H2  a scan loads it, or a     its head before that
+ *         state is stored                       subscriber after it
+ *     J1  a joiner sets JOINED, heavy   <->  the sender stores granted
+ *         fence, loads granted and pos       or pos, light fence, loads ctl
+ *     J2  a joiner lowers limit and     ->  J2  a sender loads tail,      the lowered limit
+ *         swaps tail                            then limit
+ *     L1  limit is stored after a scan  ->  L1  a sender loads it         the slots are free
+ *     N1  a subscriber stores head,     <->  another subscriber does
+ *         full fence, scans the heads        the same
+ *     T1  a sender stores turn          ->  T1  a subscriber loads turn   the item is written
+ *     T2  a sender stores turn, then    ->  T2  a subscriber that may     a copy that was overtaken
+ *         words of the item                     be overtaken loads        is noticed
+ *                                               words, then turn
+ *     O1  leaving a slot of the table   ->  O1  a joiner takes it         what its last user did
+ *
+ * Room. The sender may write position p once every gating subscriber has released p - capacity. It
+ * scans the heads only when it has used up the room that its last scan found. Invariant: it never
+ * writes a slot that a gating subscriber has still to read. A subscriber that joins between two
+ * scans could break that:
+ *
+ *     the sender                              a joiner at position p
+ *     scans: no subscriber; room up to
+ *     tail + capacity
+ *                                             stores head = p, gating
+ *     writes on, past p + capacity, without
+ *     a scan
+ *
+ * With one sender: the joiner sets JOINED in the control word, which every send loads anyway, and
+ * executes a heavy fence. A send whose load came after that fence reads the bit and scans again; it
+ * alone clears the bit, before it scans. At most one item that an inline body began to write before
+ * is still under way, at the position that the joiner then reads, and a batch ends at `granted`,
+ * which the sender has stored before it loaded the bit. There is one slot more than the capacity,
+ * so the slot that this one item goes to is not among the last `capacity` ones. Therefore the
+ * joiner may start at any of those.
+ *
+ * With turns: a sender claims by a swap of tail, and the joiner, which holds scan_lock, lowers
+ * limit and then changes the low bits of tail. So a sender that has loaded the limit before loses
+ * its swap and loads both again. (Those bits count joins modulo 256: a sender would have to stand
+ * between its load and its swap while 256 subscribers join and no other sender sends.)
+ *
+ * Waiting. Subscribers wait for senders on the channel's event `items`, which a send notifies with
+ * all its waiters. Senders wait on `room`, and subscribers that come after others on `stage`. A
+ * subscriber that has released items reads TX_PARKED and STAGE_PARKED as a receiver does (C2). It
+ * notifies senders only where a scan finds room, or each release of the fastest subscriber would
+ * wake a sender that waits for the slowest. Two subscribers may release the last two slots at the
+ * same time; if neither read the other's head, nobody would notify the sender:
+ *
+ *     subscriber A                        subscriber B
+ *     stores head (in its buffer)         stores head (in its buffer)
+ *     scans: B is behind                  scans: A is behind
+ *     notifies no sender                  notifies no sender
+ *
+ * Therefore each executes a full fence between its store and its scan (N1).
+ *
+ * Eviction. A subscriber with LEAT_LAG_EVICT copies between two swaps of its state: IDLE to READING
+ * and back. A timer evicts it by a swap of IDLE to EVICTED; so no slot is written that it copies.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_RUNTIME_BROADCAST_BROADCAST_H
+#define LEAT_RUNTIME_BROADCAST_BROADCAST_H
+
+#include "runtime/chan/block.h"
+#include "runtime/chan/chan.h"
+#include "runtime/scope/timer.h"
+
+#include <leat/broadcast.h>
+
+enum { LEAT_AFTER_MOST = 16, LEAT_SUBSCRIBERS_MOST = 4096, LEAT_SUBSCRIBERS = 16 };
+
+/* What a subscriber is. ENDED: closed, or ended before its senders did. */
+enum leat_sub_state {
+	LEAT_SUB_FREE,
+	LEAT_SUB_IDLE,
+	LEAT_SUB_READING, /* of LEAT_LAG_EVICT alone */
+	LEAT_SUB_EVICTED,
+	LEAT_SUB_CLOSED /* others that come after it still use its head */
+};
+
+struct leat_sub {
+	struct leat_handle h;
+	struct leat_broadcast *bc;
+	enum leat_lag lag;
+	/* the consumer's cursor: h.spsc, or, where the inline bodies must not run, `own` */
+	struct leat_spsc_cursor *cursor, own;
+	uint64_t pos;     /* with turns: the next item to receive */
+	uint64_t allowed; /* of a stage with several gates: how far all of them have come */
+	bool taken;       /* a join is under way: chan->lock */
+	bool owes;        /* with discard: the next call releases what the last one copied */
+	bool ended;       /* a receive has returned 0 */
+	bool gate_ended;  /* because ended_by, which it came after, had closed */
+	size_t gates;     /* of `after`, how many it waits for; 0: it waits for senders */
+	bool after_optional;
+	struct leat_sub *after[LEAT_AFTER_MOST];
+	size_t after_count;
+	char ended_by[LEAT_NAME_MAX + 1]; /* the gate that closed; "" */
+	char name[LEAT_NAME_MAX + 1];
+	uint64_t joined_at, missed;
+
+	uint64_t head __attribute__((aligned(LEAT_LINES_APART))); /* what it has released */
+	uint32_t gating;                                          /* senders wait for it */
+	uint32_t state;
+	uint32_t followers; /* how many come after it: written holding chan->lock */
+
+	struct leat_timer timer; /* of LEAT_LAG_EVICT */
+	int64_t patience_ns;
+	uint64_t stuck_at; /* the head for which the timer runs; UINT64_MAX: none */
+};
+
+struct leat_broadcast {
+	struct leat_chan *chan;
+	struct leat_sub *subs;
+	unsigned most, used; /* used: how many of the table were ever used */
+	bool turns, skip, wait_for_first, closed;
+	uint32_t has_had_one; /* a subscriber */
+	struct leat_event stage __attribute__((aligned(LEAT_LINES_APART)));
+
+	/* one sender, no turns */
+	struct leat_spsc_cursor *tx; /* h.spsc of the sender, or, with discard, own_tx */
+	struct leat_spsc_cursor own_tx;
+	uint64_t discarded; /* slots before this position have been discarded */
+	uint64_t lowest __attribute__((aligned(LEAT_LINES_APART)));
+	uint64_t granted; /* a batch, or a reservation, under way ends here */
+
+	/* turns */
+	uint64_t tail __attribute__((aligned(LEAT_LINES_APART)));  /* position << 8 | joins */
+	uint64_t limit __attribute__((aligned(LEAT_LINES_APART))); /* of claims */
+	struct leat_mutex scan_lock __attribute__((aligned(LEAT_LINES_APART)));
+	uint64_t *slot_turns;
+	unsigned char *slots;
+	size_t capacity, mask, stride; /* mask: 0 unless the capacity is a power of two */
+	uint64_t holes;
+	uint32_t senders_closed; /* written holding scan_lock */
+
+	uint64_t passed; /* what all had released when the last of them left: chan->lock */
+};
+
+/* Bits of tail below the position. */
+enum { LEAT_TAIL_JOINS = 8 };
+
+static inline struct leat_sub *leat_sub_of(struct leat_handle *h)
+{
+	return leat_container_of(h, struct leat_sub, h);
+}
+
+static inline struct leat_broadcast *leat_broadcast_of(const struct leat_chan *chan)
+{
+	return chan->broadcast;
+}
+
+/* gates.c */
+
+/* The lowest head of all that senders wait for; `none` if there is no such subscriber. */
+uint64_t leat_broadcast_scan(const struct leat_broadcast *bc, uint64_t none);
+/* The position of the next item, as senders have published it. */
+uint64_t leat_broadcast_tail(const struct leat_broadcast *bc);
+/* A subscriber's head, gating or state has changed: notifies those that wait for it. */
+void leat_sub_notify(struct leat_sub *sub); /* mutate */
+/* A sender found no room at this head: starts the patience of those that may be evicted. */
+void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest);
+void leat_sub_fire_timer(struct leat_timer *timer);
+extern const struct leat_chan_ring leat_broadcast_ring;
+
+/* turns.c */
+size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, size_t n);
+bool leat_turns_writable(struct leat_broadcast *bc);
+size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_handle *h,
+                        void **place);
+void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t n);
+/* Every handle is closed: discards what is in the slots. */
+void leat_turns_drain(struct leat_broadcast *bc);
+/* No claim succeeds from now on: leat_tx_close_all(). */
+void leat_turns_close(struct leat_chan *chan);
+int leat_turns_open(struct leat_broadcast *bc, size_t item_size);
+/* Copies up to max items and moves sub->pos behind them. Returns how many. */
+size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max);
+/* Finds up to want items that lie side by side. Moves sub->pos over holes only. */
+size_t leat_turns_peek(struct leat_sub *sub, size_t want, void **place);
+/* Whether the next slot has an item, is a hole, or was overtaken. */
+bool leat_turns_readable(struct leat_sub *sub);
+/* A joiner has stored its head: makes every claim from now on heed it. Returns the tail. */
+uint64_t leat_turns_join(struct leat_broadcast *bc);
+
+/* receive.c */
+extern const struct leat_rx_ops leat_sub_ops, leat_bound_sub_ops;
+/* Whether it is a subscriber, bound or not. */
+bool leat_rx_is_sub(const struct leat_rx *rx);
+/* What the last receive on this thread that returned -ECONNABORTED said; "". */
+extern LEAT_TLS char leat_evicted_text[LEAT_TEXT_MAX + 1];
+/* How far the gates of a stage have come; UINT64_MAX for one without gates. */
+uint64_t leat_sub_allowed(struct leat_sub *sub);
+/* Lets the cursor of a subscriber follow its gates, or the senders where it has none. */
+void leat_sub_set_source(struct leat_sub *sub);
+uint64_t leat_sub_next(const struct leat_sub *sub);
+
+/* subscribe.c */
+void leat_broadcast_opened(struct leat_chan *chan);
+void leat_broadcast_free(struct leat_broadcast *bc);
+void leat_sub_close(struct leat_rx *rx);
+void leat_sub_unlinked(struct leat_handle *h);
+
+#endif

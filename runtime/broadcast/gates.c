@@ -1,0 +1,338 @@
+/*
+ * The senders' side of a broadcast: finding room, writing, and those whom a sender waits for. What
+ * follows is of the ring without turns; the other one's functions are in turns.c.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/broadcast/broadcast.h"
+#include "runtime/chan/transfer.h"
+
+#include <string.h>
+
+uint64_t leat_broadcast_scan(const struct leat_broadcast *bc, uint64_t none)
+{
+	unsigned used = leat_load_acq(&bc->used); /* O1: pairs with take_slot() */
+	uint64_t lowest = UINT64_MAX;
+
+	for (unsigned i = 0; i < used; i++) {
+		const struct leat_sub *sub = &bc->subs[i];
+		uint64_t head;
+
+		if (!leat_load_acq(&sub->gating)) /* H2: pairs with add_gate() */
+			continue;
+		/* A2: items read; pairs with R2 in leat_spsc_release_to(), take_turns() */
+		head = leat_load_acq(&sub->head);
+		if (head < lowest)
+			lowest = head;
+	}
+	return lowest == UINT64_MAX ? none : lowest;
+}
+
+uint64_t leat_broadcast_tail(const struct leat_broadcast *bc)
+{
+	if (bc->turns)
+		return leat_load_acq(&bc->tail) >> LEAT_TAIL_JOINS; /* J2: as the claims do */
+	return leat_load_acq(&bc->tx->pos); /* D5: pairs with leat_spsc_publish_to() */
+}
+
+void leat_sub_notify(struct leat_sub *sub)
+{
+	struct leat_broadcast *bc = sub->bc;
+	uint64_t tail, lowest;
+	uint32_t ctl;
+
+	leat_fence_seq();                    /* N1: head before the scan; pairs with itself */
+	ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: C2, N1 order it */
+	if (ctl & LEAT_CTL_STAGE_PARKED && leat_load_rlx(&sub->followers)) /* rlx: the same */
+		leat_event_notify(&bc->stage, LEAT_EVENT_ALL);
+	if (!(ctl & LEAT_CTL_TX_PARKED))
+		return;
+	tail = leat_broadcast_tail(bc);
+	lowest = leat_broadcast_scan(bc, tail);
+	if (lowest + bc->capacity != tail)
+		leat_event_notify(&bc->chan->room, LEAT_EVENT_ALL);
+	else
+		leat_broadcast_lose_patience(bc, lowest); /* with one that comes after this one */
+}
+
+/* --- eviction --- */
+
+static bool evict(struct leat_sub *sub)
+{
+	uint32_t idle = LEAT_SUB_IDLE;
+
+	/* H2: pairs with begin_reading() */
+	if (!leat_cas_acqrel(&sub->state, &idle, LEAT_SUB_EVICTED))
+		return false; /* it copies, and then it has released something; or it has closed */
+	leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
+	leat_event_notify(&sub->bc->chan->items, LEAT_EVENT_ALL);
+	leat_event_notify(&sub->bc->stage, LEAT_EVENT_ALL);
+	leat_event_notify(&sub->bc->chan->room, LEAT_EVENT_ALL);
+	return true;
+}
+
+void leat_sub_fire_timer(struct leat_timer *timer)
+{
+	struct leat_sub *sub = leat_container_of(timer, struct leat_sub, timer);
+	uint64_t stuck_at = leat_load_rlx(&sub->stuck_at); /* rlx: the timer's lock */
+
+	if (leat_load_acq(&sub->head) == stuck_at) /* A2: as a scan does */
+		evict(sub);
+}
+
+/*
+ * Called by each sender that finds no room. The patience with a subscriber begins when it is first
+ * found at this head; it then runs on the timer's thread, however the sender waits.
+ */
+void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest)
+{
+	unsigned used = leat_load_acq(&bc->used); /* O1: pairs with take_slot() */
+
+	for (unsigned i = 0; i < used; i++) {
+		struct leat_sub *sub = &bc->subs[i];
+
+		/* H2: pairs with add_gate() */
+		if (!leat_load_acq(&sub->gating) || sub->lag != LEAT_LAG_EVICT ||
+		    leat_load_acq(&sub->head) != lowest ||     /* A2: as a scan does */
+		    leat_load_rlx(&sub->stuck_at) == lowest || /* rlx: a number */
+		    leat_sub_allowed(sub) == lowest) /* it waits itself, for one before it */
+			continue;
+		/* rlx: the timer's lock publishes it */
+		leat_store_rlx(&sub->stuck_at, lowest);
+		if (sub->patience_ns <= 0)
+			evict(sub);
+		else
+			leat_timer_advance(&sub->timer, leat_now_ns() + sub->patience_ns);
+	}
+}
+
+/* --- room --- */
+
+static bool must_wait_for_first(struct leat_broadcast *bc)
+{
+	/* H2: pairs with join() */
+	return bc->wait_for_first && !leat_load_acq(&bc->has_had_one);
+}
+
+/*
+ * Scans. Returns how many items there is room for. As leat_spsc_refresh_head(), it backs off before
+ * it looks again after a look that gained little.
+ */
+static uint64_t find_room(struct leat_broadcast *bc)
+{
+	struct leat_spsc_cursor *tx = bc->tx;
+	uint64_t lowest, room;
+
+	if (tx->caught_up)
+		leat_spsc_backoff(tx);
+	/* J1: before the scan; pairs with add_gate() */
+	if (leat_load_rlx(&bc->chan->ctl) & LEAT_CTL_JOINED) /* rlx: the swap loads in order */
+		leat_and_acqrel(&bc->chan->ctl, ~(uint32_t)LEAT_CTL_JOINED);
+	lowest = leat_broadcast_scan(bc, tx->pos);
+	if (must_wait_for_first(bc))
+		lowest = tx->pos - bc->capacity;
+	room = lowest + bc->capacity;
+	if ((int64_t)(room - tx->pos) <= 0) {
+		/* behind by one more than the capacity: a joiner met a send that was under way */
+		room = tx->pos;
+		leat_broadcast_lose_patience(bc, lowest);
+	}
+	tx->caught_up = (int64_t)(room - tx->room) < (int64_t)(bc->capacity / 8);
+	tx->room = room;
+	tx->limit = room - tx->pos < tx->run_end - tx->pos ? room : tx->run_end;
+	/* rlx: read by this thread alone, in leat_spsc_refresh_head() */
+	leat_store_rlx(&bc->lowest, room - bc->capacity);
+	return room - tx->pos;
+}
+
+/*
+ * Makes sure of room for up to n items, and announces that so many will be written. Returns how
+ * many that are.
+ */
+static size_t grant(struct leat_broadcast *bc, size_t n)
+{
+	struct leat_spsc_cursor *tx = bc->tx;
+	uint32_t ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: find_room() loads in order */
+	uint64_t room;
+
+	for (;;) {
+		room = tx->room - tx->pos;
+		if (room < n || ctl & LEAT_CTL_JOINED)
+			room = find_room(bc);
+		if (room == 0)
+			return 0;
+		if (room > n)
+			room = n;
+		/* J1: pairs with add_gate() */
+		leat_store_rel(&bc->granted, tx->pos + room);
+		leat_fence_light(); /* J1: granted before ctl; pairs with add_gate() */
+		if (leat_load_rlx(&bc->chan->ctl) & LEAT_CTL_FENCED) /* rlx: constant */
+			leat_fence_seq();                            /* J1: without membarrier */
+		ctl = leat_load_rlx(&bc->chan->ctl);                 /* rlx: J1 orders it */
+		if (!(ctl & LEAT_CTL_JOINED))
+			return (size_t)room;
+	}
+}
+
+/* The slot of a position that is not older than the ring is long. */
+static void *slot_of(const struct leat_spsc_cursor *side, uint64_t pos)
+{
+	size_t lines = (size_t)(side->end - side->lines) / side->stride;
+	uint64_t run = pos / side->run;
+
+	return side->lines + run % lines * side->stride + side->header +
+	       pos % side->run * side->item_size;
+}
+
+/* Discards the items whose slots are used again when the tail comes to this position. */
+static void discard_until(struct leat_broadcast *bc, uint64_t tail)
+{
+	struct leat_chan *chan = bc->chan;
+
+	if (chan->discard == NULL)
+		return;
+	for (; (int64_t)(tail - bc->capacity - bc->discarded) > 0; bc->discarded++)
+		leat_chan_discard(chan, slot_of(bc->tx, bc->discarded));
+}
+
+/* --- the functions of struct leat_chan_ring --- */
+
+static size_t push_items(struct leat_handle *h, const void *items, size_t n)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(leat_chan_of(h));
+
+	if (bc->turns)
+		return leat_turns_push(bc, items, n);
+	n = grant(bc, n);
+	if (n == 0)
+		return 0;
+	discard_until(bc, bc->tx->pos + n);
+	return leat_push_spsc(bc->tx, items, n, leat_chan_of(h)->item_size);
+}
+
+static bool is_writable(struct leat_handle *h)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(leat_chan_of(h));
+
+	if (bc->turns)
+		return leat_turns_writable(bc);
+	return bc->tx->room != bc->tx->pos || find_room(bc) > 0;
+}
+
+static ssize_t claim_slots(struct leat_handle *h, size_t want, void **place)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(leat_chan_of(h));
+	size_t n;
+
+	if (bc->skip)
+		return -ENOTSUP;
+	if (bc->turns) {
+		n = leat_turns_claim(bc, want, h, place);
+		return n == 0 ? -EAGAIN : (ssize_t)n;
+	}
+	n = grant(bc, want);
+	if (n == 0)
+		return -EAGAIN;
+	n = leat_spsc_claim(bc->tx, n, place);
+	discard_until(bc, bc->tx->pos + n);
+	return (ssize_t)n;
+}
+
+static void commit_slots(struct leat_handle *h, size_t n)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(leat_chan_of(h));
+
+	if (bc->turns) {
+		leat_turns_commit(bc, h, n);
+		return;
+	}
+	if (n > 0)
+		leat_spsc_publish(bc->tx, n);
+	/* rlx: a joiner that reads the old one starts later than it could */
+	leat_store_rlx(&bc->granted, bc->tx->pos);
+	if (n > 0)
+		leat_chan_sent(bc->chan, n);
+}
+
+static void received(struct leat_handle *h)
+{
+	struct leat_sub *sub = leat_sub_of(h);
+	uint32_t ctl;
+
+	leat_fence_light(); /* C2: head before ctl; pairs with leat_event_prepare_wait() */
+	ctl = leat_load_rlx(&h->chan->ctl); /* rlx: C2 orders it */
+	if (ctl & LEAT_CTL_FENCED) {
+		leat_fence_seq();                   /* C2: without membarrier */
+		ctl = leat_load_rlx(&h->chan->ctl); /* rlx: the same */
+	}
+	if (ctl & (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED))
+		leat_sub_notify(sub);
+}
+
+static void notify_ends(struct leat_chan *chan)
+{
+	leat_event_notify(&leat_broadcast_of(chan)->stage, LEAT_EVENT_ALL);
+}
+
+/*
+ * Delivered is what all who had to see it have released. Nobody has to see an item that was sent
+ * without a subscriber. What a cancel, or the last of the subscribers, left behind is dropped.
+ * Caller holds chan->lock.
+ */
+static void read_figures(struct leat_chan *chan, struct leat_last_stat *now)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(chan);
+	/* rlx: numbers */
+	uint32_t ctl = leat_load_rlx(&chan->ctl);
+	uint64_t tail = leat_broadcast_tail(bc), holes = leat_load_rlx(&bc->holes); /* rlx: the same */
+	bool over = ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE);
+	uint64_t lowest = leat_broadcast_scan(bc, over ? bc->passed : tail), left;
+
+	if (lowest > tail)
+		lowest = tail; /* the scan is later */
+	if (!over && lowest > bc->passed)
+		bc->passed = lowest;
+	if (lowest < holes)
+		holes = lowest;
+	now->delivered = lowest - holes > now->delivered ? lowest - holes : now->delivered;
+	left = tail - holes > now->delivered ? tail - holes - now->delivered : 0;
+	if (over && chan->receivers == 0) {
+		now->dropped[ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED
+		                                     : LEAT_DROPPED_ABANDONED] = left;
+		left = 0;
+	}
+	now->in_flight = left < bc->capacity ? left : bc->capacity;
+	if (now->in_flight > now->peak)
+		now->peak = now->in_flight;
+}
+
+/* Every handle is closed: discards what is in the slots. */
+static void drain_slots(struct leat_chan *chan)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(chan);
+
+	if (bc->turns)
+		leat_turns_drain(bc);
+	else
+		discard_until(bc, bc->tx->pos + bc->capacity);
+}
+
+static void free_ring(struct leat_chan *chan)
+{
+	leat_broadcast_free(leat_broadcast_of(chan));
+}
+
+const struct leat_chan_ring leat_broadcast_ring = {
+	.push = push_items,
+	.writable = is_writable,
+	.claim = claim_slots,
+	.commit = commit_slots,
+	.received = received,
+	.notify_ends = notify_ends,
+	.close_senders = leat_turns_close,
+	.drain = drain_slots,
+	.read_figures = read_figures,
+	.free = free_ring,
+	.opened = leat_broadcast_opened,
+	.unlinked = leat_sub_unlinked,
+};

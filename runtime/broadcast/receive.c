@@ -1,0 +1,574 @@
+/*
+ * A subscriber: what leat_recv(), leat_peek() and the other calls do with it (struct leat_rx_ops).
+ *
+ * The inline bodies of leat_recv() serve a subscriber whose cursor is that of its handle: it waits
+ * for senders or for one gate, its items need not be released later, and it cannot be evicted. The
+ * cursor of a stage with one gate has that gate's head where the cursor of a consumer has the word
+ * of the producer.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/broadcast/broadcast.h"
+#include "runtime/chan/bind.h"
+#include "runtime/chan/chan_fd.h"
+#include "runtime/chan/endings.h"
+#include "runtime/chan/handle.h"
+#include "runtime/chan/transfer.h"
+#include "runtime/chan/waitable.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+LEAT_TLS char leat_evicted_text[LEAT_TEXT_MAX + 1];
+
+static struct leat_sub *sub_of_rx(const struct leat_rx *rx)
+{
+	return leat_sub_of(leat_handle_of_rx(rx));
+}
+
+bool leat_rx_is_sub(const struct leat_rx *rx)
+{
+	return rx != NULL &&
+	       (leat_rx_ops_of(rx) == &leat_sub_ops || leat_rx_ops_of(rx) == &leat_bound_sub_ops);
+}
+
+/* Whether the inline bodies may use the cursor of its handle, while nothing forbids it. */
+static bool is_inline(const struct leat_sub *sub)
+{
+	return sub->cursor == &sub->h.spsc;
+}
+
+uint64_t leat_sub_next(const struct leat_sub *sub)
+{
+	/* rlx: a number; only the subscriber's thread writes it */
+	return leat_load_rlx(sub->bc->turns ? &sub->pos : &sub->cursor->pos);
+}
+
+/* Lets the inline bodies use the cursor, or not, where they may at all. */
+static void set_sub_inline(struct leat_sub *sub, bool on)
+{
+	if (!is_inline(sub) || on != leat_spsc_is_disabled(&sub->h.spsc))
+		return;
+	if (on)
+		leat_spsc_enable(&sub->h.spsc);
+	else
+		leat_spsc_disable(&sub->h.spsc);
+}
+
+/* --- gates --- */
+
+/* Whether this gate has closed, so that its head moves no more. */
+static bool is_closed(const struct leat_sub *gate)
+{
+	/* H2: its last head; pairs with leat_sub_unlinked() */
+	return leat_load_acq(&gate->state) == LEAT_SUB_CLOSED;
+}
+
+uint64_t leat_sub_allowed(struct leat_sub *sub)
+{
+	uint64_t lowest = UINT64_MAX;
+
+	for (size_t i = 0; i < sub->after_count; i++) {
+		const struct leat_sub *gate = sub->after[i];
+		uint64_t head;
+
+		if (sub->after_optional && is_closed(gate))
+			continue;
+		head = leat_load_acq(&gate->head); /* A2: pairs with R2 in leat_spsc_release_to() */
+		if (head < lowest)
+			lowest = head;
+	}
+	return lowest;
+}
+
+static size_t count_gates(const struct leat_sub *sub, const struct leat_sub **last)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sub->after_count; i++)
+		if (!sub->after_optional || !is_closed(sub->after[i])) {
+			*last = sub->after[i];
+			n++;
+		}
+	return n;
+}
+
+void leat_sub_set_source(struct leat_sub *sub)
+{
+	struct leat_chan *chan = sub->bc->chan;
+	struct leat_spsc_cursor *rx = sub->cursor;
+	const struct leat_sub *gate = NULL;
+	size_t gates = count_gates(sub, &gate);
+
+	sub->gates = gates;
+	sub->h.event = gates == 0 ? &chan->items : &sub->bc->stage;
+	if (sub->bc->turns)
+		return;
+	rx->packed = gates == 0 && chan->item_size <= LEAT_SPSC_PACKED_MAX;
+	if (gates == 0)
+		rx->word = rx->packed ? (uint64_t *)(void *)rx->line : &chan->spsc.tail;
+	else
+		rx->word = gates == 1 ? (uint64_t *)(uintptr_t)&gate->head : &sub->allowed;
+}
+
+/* After optional gates have closed. A waiter of this subscriber may be on the event `stage`. */
+static void drop_closed_gates(struct leat_sub *sub)
+{
+	const struct leat_sub *gate;
+
+	if (!sub->after_optional || sub->gates == 0 || count_gates(sub, &gate) == sub->gates)
+		return;
+	leat_sub_set_source(sub);
+	/* it parks elsewhere now, so it must not go to sleep on that event */
+	leat_event_notify(&sub->bc->stage, LEAT_EVENT_ALL);
+}
+
+/* --- taking items --- */
+
+/* With discard: what the last receive copied may be discarded from now on. */
+static void release_owed(struct leat_sub *sub)
+{
+	if (!sub->owes)
+		return;
+	sub->owes = false;
+	/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
+	leat_store_rel(&sub->head, leat_sub_next(sub));
+	leat_broadcast_ring.received(&sub->h);
+}
+
+/* Of a subscriber that may be evicted: false if it was. */
+static bool begin_reading(struct leat_sub *sub)
+{
+	uint32_t idle = LEAT_SUB_IDLE;
+
+	if (sub->lag != LEAT_LAG_EVICT)
+		return true;
+	/* H2: pairs with evict() */
+	return leat_cas_acqrel(&sub->state, &idle, LEAT_SUB_READING);
+}
+
+static void end_reading(struct leat_sub *sub)
+{
+	if (sub->lag == LEAT_LAG_EVICT)
+		leat_store_rel(&sub->state, LEAT_SUB_IDLE); /* H2: pairs with evict() */
+}
+
+static size_t take_turns(struct leat_sub *sub, void *items, size_t max)
+{
+	uint64_t from = leat_sub_next(sub);
+	size_t n = leat_turns_take(sub, items, max);
+
+	if (leat_sub_next(sub) == from)
+		return 0;
+	if (sub->bc->chan->discard != NULL && n > 0)
+		sub->owes = true;
+	else
+		/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
+		leat_store_rel(&sub->head, leat_sub_next(sub));
+	return n;
+}
+
+static size_t take_items(struct leat_sub *sub, void *items, size_t max)
+{
+	struct leat_spsc_cursor *rx = sub->cursor;
+	const size_t size = sub->bc->chan->item_size;
+	uint64_t from, pos;
+
+	if (sub->bc->turns)
+		return take_turns(sub, items, max);
+	from = rx->pos;
+	if (sub->gates > 1)
+		/* rlx: this thread alone uses it; leat_sub_allowed() has acquired the heads */
+		leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+	if (sub->bc->chan->discard != NULL) {
+		if (leat_spsc_can_pop(rx)) {
+			pos = leat_spsc_pop_runs(rx, items, max, size);
+			leat_store_rlx(&rx->pos, pos); /* rlx: a number; head follows later */
+			sub->owes = true;
+		}
+		return (size_t)(rx->pos - from);
+	}
+	if (sub->gates == 0 || max == 1)
+		return leat_pop_spsc(rx, items, max, size);
+	return leat_spsc_pop_batch(rx, items, max,
+	                           size); /* by runs: the lines' words are the senders' */
+}
+
+/* --- ends --- */
+
+static ssize_t end_stream(struct leat_sub *sub)
+{
+	sub->ended = true;
+	set_sub_inline(sub, false);
+	return 0;
+}
+
+/* Whether no send can claim a slot any more. ctl: loaded before. */
+static bool has_last_item(const struct leat_broadcast *bc, uint32_t ctl)
+{
+	if (ctl & LEAT_CTL_TX_GONE)
+		return true;
+	if (ctl & LEAT_CTL_TX_CLOSED) /* a claim may succeed until the ring is closed, too */
+		return leat_load_acq(&bc->senders_closed); /* K1: pairs with leat_turns_close() */
+	return ctl & LEAT_CTL_TX_FAILED;
+}
+
+/*
+ * After nothing was found. ctl: loaded before that. Returns 0 if no item will come, or -EAGAIN.
+ */
+static ssize_t end_if_over(struct leat_sub *sub, uint32_t ctl)
+{
+	uint64_t next = leat_sub_next(sub);
+
+	if (has_last_item(sub->bc, ctl) && leat_broadcast_tail(sub->bc) == next)
+		return end_stream(sub);
+	for (size_t i = 0; i < sub->after_count && !sub->after_optional; i++)
+		/* A2: as leat_sub_allowed() does */
+		if (is_closed(sub->after[i]) && leat_load_acq(&sub->after[i]->head) == next) {
+			memcpy(sub->ended_by, sub->after[i]->name, sizeof(sub->ended_by));
+			sub->gate_ended = true;
+			return end_stream(sub);
+		}
+	return -EAGAIN;
+}
+
+static ssize_t say_evicted(const struct leat_sub *sub)
+{
+	snprintf(leat_evicted_text, sizeof(leat_evicted_text),
+	         "subscriber \"%s\" was evicted: it was a whole ring behind", sub->name);
+	return -ECONNABORTED;
+}
+
+static bool is_evicted(const struct leat_sub *sub)
+{
+	return leat_load_acq(&sub->state) == LEAT_SUB_EVICTED; /* H2: pairs with evict() */
+}
+
+/* What a receive returns before it looks for items, or -EAGAIN. */
+static ssize_t refuse_receive(struct leat_sub *sub, uint32_t ctl)
+{
+	release_owed(sub);
+	if (sub->ended)
+		return 0;
+	if (ctl & LEAT_CTL_CANCELED)
+		return -ECANCELED;
+	drop_closed_gates(sub);
+	return -EAGAIN;
+}
+
+static ssize_t attempt_recv(struct leat_op *op)
+{
+	struct leat_sub *sub = leat_sub_of(op->h);
+	/* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	uint32_t ctl = leat_load_acq(&sub->bc->chan->ctl);
+	ssize_t r = refuse_receive(sub, ctl);
+	size_t n;
+
+	if (r != -EAGAIN)
+		return r;
+	if (!begin_reading(sub))
+		return say_evicted(sub);
+	n = take_items(sub, op->items, op->n);
+	end_reading(sub);
+	if (n == 0)
+		return end_if_over(sub, ctl);
+	if (!sub->owes)
+		leat_broadcast_ring.received(op->h);
+	return (ssize_t)n;
+}
+
+static ssize_t sub_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                        int64_t deadline_ns, const char *call)
+{
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
+	int rc = leat_copy_check(op.h, items, size, call);
+
+	if (rc == 0 && (max == 0 || max > SSIZE_MAX / rx->chan->item_size))
+		rc = -EINVAL;
+	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
+}
+
+/* --- in place --- */
+
+static ssize_t attempt_peek(struct leat_op *op)
+{
+	struct leat_sub *sub = leat_sub_of(op->h);
+	/* K1: all that was sent before TX_GONE; pairs with leat_tx_close() */
+	uint32_t ctl = leat_load_acq(&sub->bc->chan->ctl);
+	ssize_t r = refuse_receive(sub, ctl);
+	size_t n;
+
+	if (r != -EAGAIN)
+		return r;
+	if (sub->bc->turns) {
+		n = leat_turns_peek(sub, op->n, &op->place);
+	} else {
+		if (sub->gates > 1)
+			/* rlx: as in take_items() */
+			leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+		n = leat_spsc_peek(sub->cursor, op->n, &op->place);
+	}
+	if (n == 0)
+		return end_if_over(sub, ctl);
+	op->h->held = n;
+	set_sub_inline(sub, false);
+	return (ssize_t)n;
+}
+
+static ssize_t sub_peek(struct leat_rx *rx, size_t want, const void **items, int64_t deadline_ns,
+                        const char *call)
+{
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_peek, NULL, want, NULL };
+	ssize_t r = leat_copy_check(op.h, items, LEAT_DETAIL_CHAN_SIZE, call);
+
+	if (r == 0 && want == 0)
+		r = -EINVAL;
+	if (r == 0 && sub_of_rx(rx)->lag != LEAT_LAG_WAIT)
+		r = -ENOTSUP;
+	if (r != 0)
+		return r;
+	r = leat_op_run(&op, deadline_ns);
+	if (r > 0)
+		*items = op.place;
+	return r;
+}
+
+/* Whether every other subscriber that senders wait for comes after this one. */
+static bool all_come_after(struct leat_sub *editor)
+{
+	struct leat_broadcast *bc = editor->bc;
+	bool all = true;
+
+	leat_mutex_lock(&bc->chan->lock);
+	for (const struct leat_handle *h = bc->chan->handles; h != NULL && all; h = h->next) {
+		const struct leat_sub *sub;
+
+		if (h->sender || h == &editor->h)
+			continue;
+		sub = leat_container_of(h, const struct leat_sub, h);
+		all = false;
+		for (size_t i = 0; i < sub->after_count; i++)
+			all |= sub->after[i] == editor;
+	}
+	leat_mutex_unlock(&bc->chan->lock);
+	return all;
+}
+
+ssize_t leat_peek_mut(struct leat_rx *rx, size_t want, void **items)
+{
+	const void *place;
+	ssize_t r;
+
+	if (rx == NULL || items == NULL)
+		return -EINVAL;
+	if (!leat_rx_is_sub(rx))
+		return -ENOTSUP;
+	leat_handle_check(leat_handle_of_rx(rx), "leat_peek_mut");
+	if (!all_come_after(sub_of_rx(rx)))
+		return -ENOTSUP;
+	r = sub_peek(rx, want, &place, LEAT_NEVER, "leat_peek_mut");
+	if (r > 0)
+		*items = (void *)(uintptr_t)place;
+	return r;
+}
+
+static int sub_release(struct leat_rx *rx, size_t n)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_sub *sub = leat_sub_of(h);
+
+	leat_handle_check(h, "leat_release");
+	if (h->held == 0 || n > h->held)
+		return -EINVAL;
+	h->held = 0;
+	set_sub_inline(sub, true);
+	if (n == 0)
+		return 0;
+	if (sub->bc->turns) {
+		leat_store_rlx(&sub->pos, sub->pos + n); /* rlx: a number */
+		/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
+		leat_store_rel(&sub->head, sub->pos);
+	} else {
+		leat_spsc_release(sub->cursor, n);
+	}
+	leat_broadcast_ring.received(h);
+	return 0;
+}
+
+/* --- as one of several things to wait for; the sender's handle comes here, too --- */
+
+static int sub_attempt(struct leat_rx *rx, void *item)
+{
+	struct leat_op op = { .h = leat_handle_of_rx(rx), .items = item, .n = 1 };
+
+	return op.h->sender ? leat_chan_rx_ops.attempt(rx, item) : (int)attempt_recv(&op);
+}
+
+static bool sub_is_ready(struct leat_rx *rx)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_sub *sub = leat_sub_of(h);
+	uint32_t ctl;
+
+	if (h->sender)
+		return leat_chan_rx_ops.ready(rx);
+	ctl = leat_load_acq(&sub->bc->chan->ctl); /* K1: pairs with leat_tx_close() */
+	if (refuse_receive(sub, ctl) != -EAGAIN || is_evicted(sub))
+		return true;
+	if (sub->bc->turns) {
+		if (leat_turns_readable(sub))
+			return true;
+	} else {
+		if (sub->gates > 1)
+			/* rlx: as in take_items() */
+			leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+		if (leat_spsc_can_pop(sub->cursor))
+			return true;
+	}
+	return end_if_over(sub, ctl) == 0;
+}
+
+static bool add_sub_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+{
+	waiter->event = leat_handle_of_rx(rx)->event;
+	return leat_event_add_waiter(waiter->event, waiter);
+}
+
+static bool remove_sub_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+{
+	(void)rx;
+	return leat_event_remove_waiter(waiter->event, waiter);
+}
+
+static int sub_check(struct leat_rx *rx, const void *item, size_t size, const char *call)
+{
+	return leat_chan_rx_ops.check(rx, item, size, call);
+}
+
+static enum leat_wait sub_policy(const struct leat_rx *rx)
+{
+	return leat_handle_of_rx(rx)->wait;
+}
+
+static struct leat_scope *sub_scope(const struct leat_rx *rx)
+{
+	return rx->chan->scope;
+}
+
+static struct leat_rx_waits *sub_waits(struct leat_rx *rx, bool make)
+{
+	(void)make;
+	return &leat_handle_of_rx(rx)->waits;
+}
+
+static void begin_sub_wait(struct leat_rx *rx, int64_t now_ns)
+{
+	leat_chan_rx_ops.wait_begins(rx, now_ns);
+}
+
+static void count_sub_park(struct leat_rx *rx)
+{
+	leat_chan_rx_ops.wait_parks(rx);
+}
+
+static void end_sub_wait(struct leat_rx *rx, int64_t now_ns)
+{
+	leat_chan_rx_ops.wait_ends(rx, now_ns);
+}
+
+static int sub_status(const struct leat_rx *rx, enum leat_cause *cause, int *code,
+                      const char **text)
+{
+	struct leat_sub *sub = sub_of_rx(rx);
+	enum leat_cause its_cause = LEAT_ABANDONED;
+
+	leat_handle_check(&sub->h, "leat_rx_status");
+	if (!sub->gate_ended && !is_evicted(sub))
+		return leat_chan_status(rx, cause, code, text);
+	if (cause != NULL)
+		*cause = its_cause;
+	if (code != NULL)
+		*code = 0;
+	if (text != NULL)
+		*text = sub->gate_ended ? sub->ended_by
+		                        : "evicted: a whole ring behind its senders";
+	return 0;
+}
+
+static struct leat_bind *sub_bind(struct leat_rx *rx, bool make)
+{
+	(void)make;
+	return &leat_handle_of_rx(rx)->bind;
+}
+
+static void set_sub_bound(struct leat_rx *rx, bool bound)
+{
+	struct leat_sub *sub = sub_of_rx(rx);
+
+	/* rlx: read by this thread, and by leat_rx_clone(), to which both words say the same */
+	leat_store_rlx(&rx->ctl, bound ? &sub->h.bound_word.ctl : &rx->chan->ctl);
+	set_sub_inline(sub, !bound && sub->h.held == 0 && !sub->ended);
+}
+
+/* How many slots there are for it to receive; a hole counts, too. */
+static size_t sub_pending(struct leat_rx *rx)
+{
+	struct leat_sub *sub = sub_of_rx(rx);
+	uint64_t next = leat_sub_next(sub), tail = leat_broadcast_tail(sub->bc),
+		 allowed = leat_sub_allowed(sub), pending;
+
+	if (leat_load_rlx(&rx->chan->ctl) & LEAT_CTL_CANCELED || sub->ended) /* rlx: a number */
+		return 0;
+	pending = (allowed < tail ? allowed : tail) - next;
+	if ((int64_t)pending < 0)
+		return 0; /* its gate is behind it */
+	return pending < sub->bc->capacity ? (size_t)pending : sub->bc->capacity;
+}
+
+static size_t sub_capacity(const struct leat_rx *rx)
+{
+	return rx->chan->capacity;
+}
+
+/* What the two tables have in common. */
+#define COMMON_FUNCTIONS \
+	.status = sub_status, .check = sub_check, .policy = sub_policy, .scope = sub_scope, \
+	.waits = sub_waits, .bind = sub_bind, .set_bound = set_sub_bound, .pending = sub_pending, \
+	.capacity = sub_capacity, .wait_begins = begin_sub_wait, .wait_parks = count_sub_park, \
+	.wait_ends = end_sub_wait
+
+const struct leat_rx_ops leat_sub_ops = {
+	COMMON_FUNCTIONS,
+	.recv = sub_recv,
+	.peek = sub_peek,
+	.release = sub_release,
+	.close = leat_sub_close,
+	.attempt = sub_attempt,
+	.ready = sub_is_ready,
+	.add_waiter = add_sub_waiter,
+	.remove_waiter = remove_sub_waiter,
+};
+
+/* While it is bound (runtime/chan/bind.h). */
+const struct leat_rx_ops leat_bound_sub_ops = {
+	COMMON_FUNCTIONS,
+	.recv = leat_bound_recv,
+	.peek = leat_bound_peek,
+	.release = leat_bound_release,
+	.close = leat_bound_close,
+	.attempt = leat_bound_attempt,
+	.ready = leat_bound_ready,
+	.add_waiter = leat_bound_add_waiter,
+	.remove_waiter = leat_bound_remove_waiter,
+};
+
+uint64_t leat_rx_seq(const struct leat_rx *rx)
+{
+	return leat_rx_is_sub(rx) ? leat_sub_next(sub_of_rx(rx)) : 0;
+}
+
+uint64_t leat_rx_missed(const struct leat_rx *rx)
+{
+	return leat_rx_is_sub(rx) ? leat_load_rlx(&sub_of_rx(rx)->missed) : 0; /* rlx: a number */
+}

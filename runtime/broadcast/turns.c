@@ -1,0 +1,338 @@
+/*
+ * The ring of a broadcast with several senders, or with subscribers that may be overtaken. Each
+ * slot has a turn, a word that says which position it holds, and in which state:
+ *
+ *     position * 4 + WRITING   a sender that copies word by word is in the slot
+ *     position * 4 + FULL      the item is there
+ *     position * 4 + HOLE      the sender gave the slot back
+ *
+ * A slot that no sender has used yet has turn 0. A sender claims positions by a swap of tail, and
+ * only as far as `limit`, so a sender that waits holds no position.
+ *
+ * Overtaken subscribers. A subscriber with LEAT_LAG_SKIP may copy an item while a sender writes the
+ * next one into that slot. The sender stores the turn WRITING before the first word of the item,
+ * and FULL after the last. The subscriber loads the turn, the words, and the turn again. If it
+ * copied a word of the new item, then that word's load (acquire) read what the sender stored
+ * (release) after WRITING, so the second load of the turn is no longer FULL of the old position.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/broadcast/broadcast.h"
+#include "runtime/chan/transfer.h"
+
+#include <string.h>
+
+enum { WRITING = 1, FULL = 2, HOLE = 3, STATE_BITS = 2 };
+
+static uint64_t turn_of(uint64_t pos, unsigned state)
+{
+	return pos << STATE_BITS | state;
+}
+
+static size_t index_of(const struct leat_broadcast *bc, uint64_t pos)
+{
+	return (size_t)(bc->mask != 0 ? pos & bc->mask : pos % bc->capacity);
+}
+
+static void *item_at(const struct leat_broadcast *bc, uint64_t pos)
+{
+	return bc->slots + index_of(bc, pos) * bc->stride;
+}
+
+static uint64_t position_of(uint64_t tail)
+{
+	return tail >> LEAT_TAIL_JOINS;
+}
+
+int leat_turns_open(struct leat_broadcast *bc, size_t item_size)
+{
+	size_t turns, items;
+
+	/* words of a whole item, so that it can be copied word by word */
+	bc->stride = bc->skip ? (item_size + 7) / 8 * 8 : item_size;
+	bc->mask = (bc->capacity & (bc->capacity - 1)) == 0 ? bc->capacity - 1 : 0;
+	if (__builtin_mul_overflow(bc->capacity, sizeof(uint64_t), &turns) ||
+	    __builtin_mul_overflow(bc->capacity, bc->stride, &items) || bc->stride < item_size)
+		return -ENOMEM;
+	bc->slot_turns = leat_os_alloc(turns, 64);
+	bc->slots = leat_os_alloc(items, 64);
+	bc->limit = bc->wait_for_first ? 0 : bc->capacity;
+	return bc->slot_turns == NULL || bc->slots == NULL ? -ENOMEM : 0;
+}
+
+/* --- senders --- */
+
+/* Scans, and sets limit. Returns whether there is room behind the tail. */
+static bool find_room(struct leat_broadcast *bc)
+{
+	uint64_t tail, lowest;
+	bool found;
+
+	leat_mutex_lock(&bc->scan_lock);
+	tail = leat_broadcast_tail(bc);
+	lowest = leat_broadcast_scan(bc, tail);
+	/* H2: pairs with join() */
+	if (leat_load_rlx(&bc->senders_closed) || /* rlx: the lock */
+	    (bc->wait_for_first && !leat_load_acq(&bc->has_had_one)))
+		lowest = tail - bc->capacity;
+	found = (int64_t)(lowest + bc->capacity - tail) > 0;
+	/* L1: the items read; pairs with claim() */
+	leat_store_rel(&bc->limit, lowest + bc->capacity);
+	leat_mutex_unlock(&bc->scan_lock);
+	if (!found)
+		leat_broadcast_lose_patience(bc, lowest);
+	return found;
+}
+
+void leat_turns_close(struct leat_chan *chan)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(chan);
+
+	leat_mutex_lock(&bc->scan_lock);
+	leat_store_rel(&bc->limit, 0); /* L1: as find_room() */
+	leat_turns_join(bc); /* so that no claim that has loaded the limit before succeeds */
+	/* K1: the last claim before it; pairs with has_last_item() */
+	leat_store_rel(&bc->senders_closed, 1);
+	leat_mutex_unlock(&bc->scan_lock);
+}
+
+/* Claims up to n positions. Returns how many; *pos is the first. */
+static size_t claim(struct leat_broadcast *bc, size_t n, uint64_t *pos)
+{
+	uint64_t tail = leat_load_acq(&bc->tail), limit; /* J2: pairs with leat_turns_join() */
+	int64_t room;
+
+	for (;;) {
+		limit = leat_load_acq(&bc->limit); /* L1: pairs with find_room() */
+		room = (int64_t)(limit - position_of(tail));
+		if (room <= 0) {
+			if (!find_room(bc))
+				return 0;
+			tail = leat_load_acq(&bc->tail); /* J2: the same */
+			continue;
+		}
+		if ((uint64_t)room < n)
+			n = (size_t)room;
+		*pos = position_of(tail);
+		/* J2: pairs with leat_turns_join() */
+		if (leat_cas_acqrel(&bc->tail, &tail, tail + ((uint64_t)n << LEAT_TAIL_JOINS)))
+			return n;
+	}
+}
+
+bool leat_turns_writable(struct leat_broadcast *bc)
+{
+	/* rlx: a hint that is right while nobody sends; an attempt loads in order */
+	return (int64_t)(leat_load_rlx(&bc->limit) - leat_broadcast_tail(bc)) > 0 || find_room(bc);
+}
+
+uint64_t leat_turns_join(struct leat_broadcast *bc)
+{
+	const uint64_t joins = ((uint64_t)1 << LEAT_TAIL_JOINS) - 1;
+	uint64_t tail = leat_load_rlx(&bc->tail), next; /* rlx: the swap decides */
+
+	do
+		next = (tail & ~joins) | ((tail + 1) & joins);
+	/* J2: the limit before it; pairs with claim() */
+	while (!leat_cas_acqrel(&bc->tail, &tail, next));
+	return position_of(next);
+}
+
+static void store_words(void *to, const void *from, size_t size)
+{
+	uint64_t word;
+
+	for (size_t i = 0; i < size; i += sizeof(word)) {
+		word = 0;
+		memcpy(&word, (const unsigned char *)from + i,
+		       size - i < sizeof(word) ? size - i : sizeof(word));
+		/* T2: WRITING before it; pairs with load_words() */
+		leat_store_rel((uint64_t *)(void *)((unsigned char *)to + i), word);
+	}
+}
+
+static void load_words(void *to, const void *from, size_t size)
+{
+	uint64_t word;
+
+	for (size_t i = 0; i < size; i += sizeof(word)) {
+		/* T2: before the turn is loaded again; pairs with store_words() */
+		word = leat_load_acq(
+			(const uint64_t *)(const void *)((const unsigned char *)from + i));
+		memcpy((unsigned char *)to + i, &word,
+		       size - i < sizeof(word) ? size - i : sizeof(word));
+	}
+}
+
+/* The item that this slot still has, of one lap before: before it is written over. */
+static void discard_before(struct leat_broadcast *bc, uint64_t pos)
+{
+	uint64_t *turn = &bc->slot_turns[index_of(bc, pos)];
+
+	/* T1: all have read it, so it was written; pairs with write_item() */
+	if (bc->chan->discard != NULL && pos >= bc->capacity &&
+	    leat_load_acq(turn) == turn_of(pos - bc->capacity, FULL))
+		leat_chan_discard(bc->chan, item_at(bc, pos));
+}
+
+static void write_item(struct leat_broadcast *bc, uint64_t pos, const void *item)
+{
+	uint64_t *turn = &bc->slot_turns[index_of(bc, pos)];
+
+	discard_before(bc, pos);
+	if (bc->skip) {
+		/* rlx: T2: the words after it are released */
+		leat_store_rlx(turn, turn_of(pos, WRITING));
+		store_words(item_at(bc, pos), item, bc->chan->item_size);
+	} else {
+		memcpy(item_at(bc, pos), item, bc->chan->item_size);
+	}
+	/* T1: the item before it; pairs with load_turn() */
+	leat_store_rel(turn, turn_of(pos, FULL));
+}
+
+size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, size_t n)
+{
+	uint64_t pos;
+
+	n = claim(bc, n, &pos);
+	for (size_t i = 0; i < n; i++)
+		write_item(bc, pos + i, items + i * bc->chan->item_size);
+	return n;
+}
+
+size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_handle *h, void **place)
+{
+	size_t n, side_by_side;
+	uint64_t pos;
+
+	/* what is claimed is held, so it must lie side by side: one where the ring's end is near */
+	side_by_side = bc->capacity - index_of(bc, leat_broadcast_tail(bc));
+	n = claim(bc, want < side_by_side ? want : side_by_side, &pos);
+	if (n == 0)
+		return 0;
+	side_by_side = bc->capacity - index_of(bc, pos);
+	h->claim.pos = pos;
+	h->claim.n = n;
+	for (size_t i = 0; i < n; i++)
+		discard_before(bc, pos + i);
+	*place = item_at(bc, pos);
+	return n < side_by_side ? n : side_by_side;
+}
+
+void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t n)
+{
+	for (size_t i = 0; i < h->claim.n; i++) {
+		uint64_t pos = h->claim.pos + i;
+
+		/* T1: the item before it; pairs with load_turn() */
+		leat_store_rel(&bc->slot_turns[index_of(bc, pos)],
+		               turn_of(pos, i < n ? FULL : HOLE));
+	}
+	if (n < h->claim.n)
+		leat_add_rlx(&bc->holes, h->claim.n - n); /* rlx: a number */
+	leat_chan_sent(bc->chan, h->claim.n);
+}
+
+void leat_turns_drain(struct leat_broadcast *bc)
+{
+	uint64_t tail = leat_broadcast_tail(bc);
+
+	for (uint64_t i = 0; i < bc->capacity; i++)
+		discard_before(bc, tail + i);
+}
+
+/* --- subscribers --- */
+
+/* The turn of the slot of this position. */
+static uint64_t load_turn(const struct leat_broadcast *bc, uint64_t pos)
+{
+	/* T1: the item is written; pairs with write_item(), leat_turns_commit() */
+	return leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
+}
+
+/* Whether senders may have begun to write over this position. */
+static bool is_overtaken(const struct leat_sub *sub, uint64_t turn)
+{
+	return sub->lag == LEAT_LAG_SKIP && (turn >> STATE_BITS) > sub->pos;
+}
+
+/* Goes on half a ring behind the senders. */
+static void skip_ahead(struct leat_sub *sub)
+{
+	struct leat_broadcast *bc = sub->bc;
+	uint64_t to = leat_broadcast_tail(bc) - (bc->capacity + 1) / 2;
+
+	if ((int64_t)(to - sub->pos) <= 0)
+		to = sub->pos + 1;
+	/* rlx: a number that only this thread writes */
+	leat_store_rlx(&sub->missed, leat_load_rlx(&sub->missed) + (to - sub->pos));
+	leat_store_rlx(&sub->pos, to); /* rlx: the same */
+}
+
+/* Copies an item. False if it was overtaken meanwhile. */
+static bool read_item(const struct leat_sub *sub, void *to)
+{
+	const struct leat_broadcast *bc = sub->bc;
+	const void *from = item_at(bc, sub->pos);
+
+	if (sub->lag != LEAT_LAG_SKIP) {
+		memcpy(to, from, bc->chan->item_size);
+		return true;
+	}
+	load_words(to, from, bc->chan->item_size);
+	/* rlx: T2: the words' loads came before it */
+	return leat_load_rlx(&bc->slot_turns[index_of(bc, sub->pos)]) == turn_of(sub->pos, FULL);
+}
+
+size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max)
+{
+	uint64_t allowed = leat_sub_allowed(sub);
+	size_t done = 0;
+
+	while (done < max && sub->pos != allowed) {
+		uint64_t turn = load_turn(sub->bc, sub->pos);
+		bool full = turn == turn_of(sub->pos, FULL);
+
+		if (full && read_item(sub, items + done * sub->bc->chan->item_size)) {
+			done++;
+		} else if (full || is_overtaken(sub, turn)) {
+			if (done > 0)
+				break; /* no batch spans a gap */
+			skip_ahead(sub);
+			continue;
+		} else if (turn != turn_of(sub->pos, HOLE)) {
+			break;
+		}
+		leat_store_rlx(&sub->pos,
+		               sub->pos + 1); /* rlx: a number that only this thread writes */
+	}
+	return done;
+}
+
+size_t leat_turns_peek(struct leat_sub *sub, size_t want, void **place)
+{
+	const struct leat_broadcast *bc = sub->bc;
+	uint64_t allowed = leat_sub_allowed(sub);
+	size_t n = 0, side_by_side;
+
+	while (sub->pos != allowed && load_turn(bc, sub->pos) == turn_of(sub->pos, HOLE))
+		leat_store_rlx(&sub->pos,
+		               sub->pos + 1); /* rlx: a number that only this thread writes */
+	side_by_side = bc->capacity - index_of(bc, sub->pos);
+	while (n < want && n < side_by_side && sub->pos + n != allowed &&
+	       load_turn(bc, sub->pos + n) == turn_of(sub->pos + n, FULL))
+		n++;
+	*place = item_at(bc, sub->pos);
+	return n;
+}
+
+bool leat_turns_readable(struct leat_sub *sub)
+{
+	uint64_t turn = load_turn(sub->bc, sub->pos);
+
+	if (sub->pos == leat_sub_allowed(sub))
+		return false;
+	return turn == turn_of(sub->pos, FULL) || turn == turn_of(sub->pos, HOLE) ||
+	       is_overtaken(sub, turn);
+}
