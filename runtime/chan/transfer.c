@@ -79,7 +79,8 @@ static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
 	 : (size) == 64 ? call(64) \
 	                : call(size))
 
-size_t leat_push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, size_t n, size_t size)
+size_t leat_push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, size_t n,
+                      size_t size)
 {
 #define PUSH(size) leat_spsc_push_batch(tx, items, n, size)
 	if (n > 1)

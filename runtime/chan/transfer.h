@@ -18,8 +18,8 @@ size_t leat_push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, s
 size_t leat_pop_spsc(struct leat_spsc_cursor *rx, unsigned char *items, size_t n, size_t size);
 
 /*
- * Takes all items out and discards them. Not of a broadcast, whose last close does. On an SPSC ring no other thread may receive meanwhile; on
- * a ring with turns others may.
+ * Takes all items out and discards them; not those of a broadcast, whose last close does. On an
+ * SPSC ring no other thread may receive meanwhile; on a ring with turns others may.
  */
 void leat_chan_drain(struct leat_chan *chan, enum leat_drop reason);
 /* Gives up what a handle has reserved or peeked at, as its close does. In zero_copy.c. */
