@@ -150,7 +150,8 @@ LEAT_API uint64_t leat_rx_missed(const struct leat_rx *rx);
 /*
  * As leat_peek(), to edit the items in place, before the subscribers that come after this one see
  * them. Returns also -ENOTSUP while another subscriber does not come after this one, and for a
- * receiver that is no LEAT_LAG_WAIT subscriber.
+ * receiver that is no LEAT_LAG_WAIT subscriber. While the editor holds items, no subscriber may join
+ * at one of them (LEAT_FROM_OLDEST, LEAT_FROM_SEQ): the caller sees to that.
  */
 LEAT_API ssize_t leat_peek_mut(struct leat_rx *rx, size_t want, void **items);
 

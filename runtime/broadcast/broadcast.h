@@ -37,6 +37,7 @@
  *         words of the item                     be overtaken loads        is noticed
  *                                               words, then turn
  *     O1  leaving a slot of the table   ->  O1  a joiner takes it         what its last user did
+ *     S5  a sender stores stuck_at      ->  S5  the timer loads it        evict_at_ns
  *
  * Room. The sender may write position p once every gating subscriber has released p - capacity. It
  * scans the heads only when it has used up the room that its last scan found. Invariant: it never
@@ -127,8 +128,11 @@ struct leat_sub {
 	uint32_t state;
 	uint32_t followers; /* how many come after it: written holding chan->lock */
 
-	struct leat_timer timer; /* of LEAT_LAG_EVICT */
+	/* of LEAT_LAG_EVICT; what follows is guarded by patience_lock */
+	struct leat_timer timer;
+	bool timed; /* the timer is added */
 	int64_t patience_ns;
+	uint64_t evict_at_ns;
 	uint64_t stuck_at; /* the head for which the timer runs; UINT64_MAX: none */
 };
 
@@ -157,6 +161,8 @@ struct leat_broadcast {
 	uint64_t holes;
 	uint32_t senders_closed; /* written holding scan_lock */
 
+	/* taken with chan->lock held, or without; the timers' lock is taken with it held */
+	struct leat_mutex patience_lock;
 	uint64_t passed; /* what all had released when the last of them left: chan->lock */
 };
 

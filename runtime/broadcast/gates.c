@@ -74,10 +74,30 @@ static bool evict(struct leat_sub *sub)
 void leat_sub_fire_timer(struct leat_timer *timer)
 {
 	struct leat_sub *sub = leat_container_of(timer, struct leat_sub, timer);
-	uint64_t stuck_at = leat_load_rlx(&sub->stuck_at); /* rlx: the timer's lock */
+	uint64_t stuck_at = leat_load_acq(&sub->stuck_at); /* S5: pairs with start_patience() */
+	int64_t at_ns = (int64_t)leat_load_rlx(&sub->evict_at_ns); /* rlx: S5 orders it */
 
-	if (leat_load_acq(&sub->head) == stuck_at) /* A2: as a scan does */
+	if (leat_load_acq(&sub->head) != stuck_at) /* A2: as a scan does */
+		return;
+	if (leat_now_ns() < at_ns)
+		timer->again_ns = at_ns; /* it is late again, since later */
+	else
 		evict(sub);
+}
+
+/* A sender found no room because of this subscriber, for the first time at this head. */
+static void start_patience(struct leat_sub *sub, uint64_t head)
+{
+	int64_t at_ns = leat_now_ns() + sub->patience_ns;
+
+	leat_mutex_lock(&sub->bc->patience_lock);
+	if (sub->timed) {
+		leat_store_rlx(&sub->evict_at_ns, (uint64_t)at_ns); /* rlx: S5 publishes it */
+		/* S5: with evict_at_ns; pairs with leat_sub_fire_timer() */
+		leat_store_rel(&sub->stuck_at, head);
+		leat_timer_advance(&sub->timer, at_ns);
+	}
+	leat_mutex_unlock(&sub->bc->patience_lock);
 }
 
 /*
@@ -97,12 +117,10 @@ void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest)
 		    leat_load_rlx(&sub->stuck_at) == lowest || /* rlx: a number */
 		    leat_sub_allowed(sub) == lowest) /* it waits itself, for one before it */
 			continue;
-		/* rlx: the timer's lock publishes it */
-		leat_store_rlx(&sub->stuck_at, lowest);
 		if (sub->patience_ns <= 0)
 			evict(sub);
 		else
-			leat_timer_advance(&sub->timer, leat_now_ns() + sub->patience_ns);
+			start_patience(sub, lowest);
 	}
 }
 
@@ -284,7 +302,8 @@ static void read_figures(struct leat_chan *chan, struct leat_last_stat *now)
 	struct leat_broadcast *bc = leat_broadcast_of(chan);
 	/* rlx: numbers */
 	uint32_t ctl = leat_load_rlx(&chan->ctl);
-	uint64_t tail = leat_broadcast_tail(bc), holes = leat_load_rlx(&bc->holes); /* rlx: the same */
+	uint64_t tail = leat_broadcast_tail(bc),
+		 holes = leat_load_rlx(&bc->holes); /* rlx: the same */
 	bool over = ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE);
 	uint64_t lowest = leat_broadcast_scan(bc, over ? bc->passed : tail), left;
 

@@ -60,6 +60,7 @@ static int make_broadcast(const struct leat_broadcast_opts *opts, size_t item_si
 	bc->turns = opts->skip || opts->kind == LEAT_MPMC;
 	bc->wait_for_first = opts->wait_for_first;
 	leat_mutex_init(&bc->scan_lock);
+	leat_mutex_init(&bc->patience_lock);
 	bc->subs = leat_os_alloc(bc->most * sizeof(*bc->subs), LEAT_LINES_APART);
 	rc = bc->subs == NULL ? -ENOMEM
 	     : bc->turns      ? leat_turns_open(bc, item_size)
@@ -325,6 +326,19 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 	return 0;
 }
 
+/* From now on no sender advances the timer of this subscriber, and it does not fire. */
+static void drop_timer(struct leat_sub *sub)
+{
+	bool timed;
+
+	leat_mutex_lock(&sub->bc->patience_lock);
+	timed = sub->timed;
+	sub->timed = false;
+	leat_mutex_unlock(&sub->bc->patience_lock);
+	if (timed)
+		leat_timer_remove(&sub->timer);
+}
+
 int leat_detail_broadcast_subscribe(unsigned abi, struct leat_broadcast *bc,
                                     const struct leat_subscribe_opts *opts, struct leat_rx **rx)
 {
@@ -357,6 +371,7 @@ int leat_detail_broadcast_subscribe(unsigned abi, struct leat_broadcast *bc,
 		sub->timer = (struct leat_timer){ .due = { .due_ns = LEAT_NEVER },
 			                          .fire = leat_sub_fire_timer };
 		rc = leat_timer_add(&sub->timer);
+		sub->timed = rc == 0; /* no sender knows it yet */
 	}
 	leat_mutex_lock(&bc->chan->lock);
 	if (rc == 0)
@@ -364,8 +379,7 @@ int leat_detail_broadcast_subscribe(unsigned abi, struct leat_broadcast *bc,
 	sub->taken = false;
 	leat_mutex_unlock(&bc->chan->lock);
 	if (rc < 0) {
-		if (sub->lag == LEAT_LAG_EVICT)
-			leat_timer_remove(&sub->timer);
+		drop_timer(sub);
 		return rc;
 	}
 	if (bc->wait_for_first)
@@ -382,8 +396,7 @@ void leat_sub_close(struct leat_rx *rx)
 	struct leat_sub *sub = leat_sub_of(h);
 
 	leat_handle_check(h, "leat_rx_close");
-	if (sub->lag == LEAT_LAG_EVICT)
-		leat_timer_remove(&sub->timer);
+	drop_timer(sub);
 	h->held = 0;
 	if (sub->owes) {
 		sub->owes = false;

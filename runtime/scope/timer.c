@@ -43,6 +43,12 @@ static void run_timers(void *arg)
 		}
 		stop_waiting(due);
 		due->fire(due);
+		if (due->again_ns != 0) {
+			due->due.due_ns = due->again_ns;
+			due->again_ns = 0;
+			due->waiting = true;
+			leat_due_add(&first, &due->due);
+		}
 	}
 	leat_mutex_unlock(&lock);
 }

@@ -13,8 +13,12 @@
 struct leat_timer {
 	struct leat_due due; /* first; due_ns is the deadline */
 	bool waiting;
-	/* called on the timer thread, with timer.c's lock held; must not add or remove a timer */
+	/*
+	 * Called on the timer thread, with timer.c's lock held; must not add or remove a timer. It
+	 * may set again_ns, and then it is called once more at that time.
+	 */
 	void (*fire)(struct leat_timer *timer);
+	int64_t again_ns; /* 0 before and after */
 };
 
 /* Returns 0, or -errno when no thread can be started. */

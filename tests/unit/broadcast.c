@@ -8,6 +8,7 @@
 #include "clock.h"
 
 #include <leat/leat.h>
+#include <leat/test.h>
 #include <poll.h>
 
 TestSuite(broadcast, .timeout = 600);
@@ -512,6 +513,36 @@ Test(broadcast, one_that_is_out_of_patience_is_evicted)
 		expect_items(rx, 4, 6);
 		leat_rx_close(slow);
 		leat_rx_close(rx);
+		feed_close(&feed);
+	}
+}
+
+/* By the manual clock: patience is counted from when it was first found at this item. */
+Test(broadcast, patience_begins_anew_with_each_item)
+{
+	cr_assert_eq(leat_test_clock_start(), 0);
+	for_each_ring(opts)
+	{
+		uint64_t got;
+		opts.capacity = 2;
+		struct feed feed = feed_open(opts);
+		struct leat_rx *slow = join(&feed, (struct leat_subscribe_opts){
+							   .lag = LEAT_LAG_EVICT,
+							   .patience_ns = 100 * MS });
+		send_to(&feed, 0, 2);
+		for (uint64_t at = 0; at < 5; at++) {
+			cr_expect_eq(leat_try_send(feed.tx, &at), -EAGAIN);
+			leat_test_clock_advance(60 * MS);
+			expect_items(slow, at, at + 1);
+			cr_assert_eq(leat_try_send(feed.tx, &(uint64_t){ at + 2 }), 0);
+		}
+		cr_expect_eq(leat_try_send(feed.tx, &(uint64_t){ 0 }), -EAGAIN);
+		leat_test_clock_advance(99 * MS);
+		cr_expect_eq(leat_try_send(feed.tx, &(uint64_t){ 0 }), -EAGAIN);
+		leat_test_clock_advance(2 * MS);
+		cr_expect_eq(leat_try_send(feed.tx, &(uint64_t){ 0 }), 0);
+		cr_expect_eq(leat_try_recv(slow, &got), -ECONNABORTED);
+		leat_rx_close(slow);
 		feed_close(&feed);
 	}
 }
