@@ -25,15 +25,15 @@
  *                     the sender, and leat_rx_missed() counts what it missed. No batch spans a gap.
  *     LEAT_LAG_EVICT  the sender waits for it for `patience_ns`, then puts it out: its receives
  *                     return -ECONNABORTED. A generator or a sink that returns that ends
- *                     LEAT_ABANDONED, which is no failure. A subscriber that is copying items is
- *                     put out after that.
+ *                     LEAT_ABANDONED, which is no failure. One that is copying items at that
+ *                     moment is not put out: it is about to make room.
  *
  * Stages. A subscriber that comes `after` others sees an item once they have all released it: a
  * pipeline or a diamond over one ring, without a copy. With leat_peek_mut() a subscriber may edit
  * items in place for those that come after it.
  *
- * Numbers. Each slot has a number, from 0, in the order in which senders claim them. A slot that a
- * sender reserved and gave back is a hole: it has a number, and no subscriber sees it.
+ * Numbers. Each slot has a number, from 0, in the order in which senders claim them. A slot that one
+ * of several senders reserved and gave back is a hole: it has a number, and no subscriber sees it.
  *
  * How it ends. As a channel does, with these differences:
  *
@@ -46,7 +46,8 @@
  *
  * Items that own memory. With `discard` a slot may own what its item points to: discard is called
  * once for each slot, by the send that uses the slot again, or by the last close. What a copying
- * receive returned stays valid until the next call on that handle.
+ * receive returned stays valid until the next call on that handle. Therefore leat_recv_fill() then
+ * ends with what one receive took, and so it does with LEAT_LAG_SKIP.
  *
  * Sizes and order are as in leat/chan.h.
  *
@@ -148,8 +149,8 @@ LEAT_API uint64_t leat_rx_seq(const struct leat_rx *rx);
 LEAT_API uint64_t leat_rx_missed(const struct leat_rx *rx);
 
 /*
- * As leat_peek(), to edit the items in place, before the subscribers that come after this one see
- * them. Returns also -ENOTSUP while another subscriber does not come after this one, and for a
+ * As leat_peek(), to edit the items in place, before the subscribers that come after this one, or
+ * after one that does, see them. Returns also -ENOTSUP while another subscriber does not come after this one, and for a
  * receiver that is no LEAT_LAG_WAIT subscriber. While the editor holds items, no subscriber may join
  * at one of them (LEAT_FROM_OLDEST, LEAT_FROM_SEQ): the caller sees to that.
  */

@@ -32,12 +32,13 @@
  *     L1  limit is stored after a scan  ->  L1  a sender loads it         the slots are free
  *     N1  a subscriber stores head,     <->  another subscriber does
  *         full fence, scans the heads        the same
+ *     N2  the timer resets stuck_at,    <->  a subscriber ends a copy,
+ *         full fence, loads state            full fence, loads stuck_at
  *     T1  a sender stores turn          ->  T1  a subscriber loads turn   the item is written
  *     T2  a sender stores turn, then    ->  T2  a subscriber that may     a copy that was overtaken
  *         words of the item                     be overtaken loads        is noticed
  *                                               words, then turn
  *     O1  leaving a slot of the table   ->  O1  a joiner takes it         what its last user did
- *     S5  a sender stores stuck_at      ->  S5  the timer loads it        evict_at_ns
  *
  * Room. The sender may write position p once every gating subscriber has released p - capacity. It
  * scans the heads only when it has used up the room that its last scan found. Invariant: it never
@@ -114,6 +115,8 @@ struct leat_sub {
 	bool taken;       /* a join is under way: chan->lock */
 	bool owes;        /* with discard: the next call releases what the last one copied */
 	bool ended;       /* a receive has returned 0 */
+	bool has_copy;    /* a sink's: `copy` holds an item that was not released yet */
+	void *copy;       /* of a sink's that may be overtaken, or evicted; or NULL */
 	bool gate_ended;  /* because ended_by, which it came after, had closed */
 	size_t gates;     /* of `after`, how many it waits for; 0: it waits for senders */
 	bool after_optional;
@@ -128,18 +131,18 @@ struct leat_sub {
 	uint32_t state;
 	uint32_t followers; /* how many come after it: written holding chan->lock */
 
-	/* of LEAT_LAG_EVICT; what follows is guarded by patience_lock */
-	struct leat_timer timer;
-	bool timed; /* the timer is added */
+	struct leat_timer timer; /* of LEAT_LAG_EVICT */
+	uint32_t timed;          /* the timer is there: written holding patience_lock */
 	int64_t patience_ns;
-	uint64_t evict_at_ns;
 	uint64_t stuck_at; /* the head for which the timer runs; UINT64_MAX: none */
 };
 
 struct leat_broadcast {
 	struct leat_chan *chan;
 	struct leat_sub *subs;
-	unsigned most, used; /* used: how many of the table were ever used */
+	/* places: of the table; used: how many of them ever were; joining: chan->lock */
+	unsigned most, places, used, joining;
+	struct leat_mutex patience_lock;
 	bool turns, skip, wait_for_first, closed;
 	uint32_t has_had_one; /* a subscriber */
 	struct leat_event stage __attribute__((aligned(LEAT_LINES_APART)));
@@ -155,15 +158,19 @@ struct leat_broadcast {
 	uint64_t tail __attribute__((aligned(LEAT_LINES_APART)));  /* position << 8 | joins */
 	uint64_t limit __attribute__((aligned(LEAT_LINES_APART))); /* of claims */
 	struct leat_mutex scan_lock __attribute__((aligned(LEAT_LINES_APART)));
+	uint64_t finished; /* of several senders: slots before it have been written, or are holes */
 	uint64_t *slot_turns;
 	unsigned char *slots;
 	size_t capacity, mask, stride; /* mask: 0 unless the capacity is a power of two */
 	uint64_t holes;
 	uint32_t senders_closed; /* written holding scan_lock */
 
-	/* taken with chan->lock held, or without; the timers' lock is taken with it held */
-	struct leat_mutex patience_lock;
-	uint64_t passed; /* what all had released when the last of them left: chan->lock */
+	/*
+	 * chan->lock: subscribers that senders waited for have left after a cancel, or the last has
+	 * after the close: what all had released then
+	 */
+	bool left_behind;
+	uint64_t passed;
 };
 
 /* Bits of tail below the position. */
@@ -189,6 +196,8 @@ uint64_t leat_broadcast_tail(const struct leat_broadcast *bc);
 void leat_sub_notify(struct leat_sub *sub); /* mutate */
 /* A sender found no room at this head: starts the patience of those that may be evicted. */
 void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest);
+/* From now on it may be evicted; from now on it must not be, and its timer may be removed. */
+void leat_sub_set_timed(struct leat_sub *sub, bool timed);
 void leat_sub_fire_timer(struct leat_timer *timer);
 extern const struct leat_chan_ring leat_broadcast_ring;
 
@@ -200,6 +209,8 @@ size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_hand
 void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t n);
 /* Every handle is closed: discards what is in the slots. */
 void leat_turns_drain(struct leat_broadcast *bc);
+uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uint64_t tail,
+                          uint64_t *holes);
 /* No claim succeeds from now on: leat_tx_close_all(). */
 void leat_turns_close(struct leat_chan *chan);
 int leat_turns_open(struct leat_broadcast *bc, size_t item_size);
@@ -214,6 +225,8 @@ uint64_t leat_turns_join(struct leat_broadcast *bc);
 
 /* receive.c */
 extern const struct leat_rx_ops leat_sub_ops, leat_bound_sub_ops;
+/* A sink takes the receiver over: it may peek, at a copy if need be. 0, -ENOMEM. */
+int leat_sub_let_peek(struct leat_rx *rx);
 /* Whether it is a subscriber, bound or not. */
 bool leat_rx_is_sub(const struct leat_rx *rx);
 /* What the last receive on this thread that returned -ECONNABORTED said; "". */

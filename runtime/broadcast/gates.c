@@ -20,7 +20,7 @@ uint64_t leat_broadcast_scan(const struct leat_broadcast *bc, uint64_t none)
 
 		if (!leat_load_acq(&sub->gating)) /* H2: pairs with add_gate() */
 			continue;
-		/* A2: items read; pairs with R2 in leat_spsc_release_to(), take_turns() */
+		/* A2: items read; pairs with R2 in leat_spsc_release_to(), publish_head() */
 		head = leat_load_acq(&sub->head);
 		if (head < lowest)
 			lowest = head;
@@ -41,7 +41,9 @@ void leat_sub_notify(struct leat_sub *sub)
 	uint64_t tail, lowest;
 	uint32_t ctl;
 
-	leat_fence_seq();                    /* N1: head before the scan; pairs with itself */
+	/* N1: head before the scan; pairs with itself; N2: state before stuck_at; pairs with
+	 * evict() */
+	leat_fence_seq();
 	ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: C2, N1 order it */
 	if (ctl & LEAT_CTL_STAGE_PARKED && leat_load_rlx(&sub->followers)) /* rlx: the same */
 		leat_event_notify(&bc->stage, LEAT_EVENT_ALL);
@@ -57,52 +59,58 @@ void leat_sub_notify(struct leat_sub *sub)
 
 /* --- eviction --- */
 
-static bool evict(struct leat_sub *sub)
+/*
+ * Fails where the subscriber copies, or has closed. Its patience then begins anew: by the release
+ * of what it copied, or, if it found nothing, by attempt_recv(), which calls leat_sub_notify().
+ */
+static void evict(struct leat_sub *sub)
 {
 	uint32_t idle = LEAT_SUB_IDLE;
 
+	leat_store_rlx(&sub->stuck_at, UINT64_MAX); /* rlx: N2 orders it */
+	leat_fence_seq(); /* N2: stuck_at before state; pairs with leat_sub_notify() */
 	/* H2: pairs with begin_reading() */
 	if (!leat_cas_acqrel(&sub->state, &idle, LEAT_SUB_EVICTED))
-		return false; /* it copies, and then it has released something; or it has closed */
+		return;
 	leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
 	leat_event_notify(&sub->bc->chan->items, LEAT_EVENT_ALL);
 	leat_event_notify(&sub->bc->stage, LEAT_EVENT_ALL);
 	leat_event_notify(&sub->bc->chan->room, LEAT_EVENT_ALL);
-	return true;
 }
 
 void leat_sub_fire_timer(struct leat_timer *timer)
 {
 	struct leat_sub *sub = leat_container_of(timer, struct leat_sub, timer);
-	uint64_t stuck_at = leat_load_acq(&sub->stuck_at); /* S5: pairs with start_patience() */
-	int64_t at_ns = (int64_t)leat_load_rlx(&sub->evict_at_ns); /* rlx: S5 orders it */
+	uint64_t stuck_at = leat_load_rlx(&sub->stuck_at); /* rlx: the timer's lock */
 
-	if (leat_load_acq(&sub->head) != stuck_at) /* A2: as a scan does */
-		return;
-	if (leat_now_ns() < at_ns)
-		timer->again_ns = at_ns; /* it is late again, since later */
-	else
+	if (leat_load_acq(&sub->head) == stuck_at) /* A2: as a scan does */
 		evict(sub);
 }
 
-/* A sender found no room because of this subscriber, for the first time at this head. */
-static void start_patience(struct leat_sub *sub, uint64_t head)
+/*
+ * Whether it holds a sender up at this head, and may be evicted, and its patience has not begun.
+ * One that waits itself, for a gate before it, holds nobody up.
+ */
+static bool must_lose_patience(struct leat_sub *sub, uint64_t lowest)
 {
-	int64_t at_ns = leat_now_ns() + sub->patience_ns;
+	return leat_load_acq(&sub->timed) &&              /* H2: pairs with leat_sub_set_timed() */
+	       leat_load_acq(&sub->gating) &&             /* H2: pairs with add_gate() */
+	       leat_load_acq(&sub->head) == lowest &&     /* A2: as a scan does */
+	       leat_load_rlx(&sub->stuck_at) != lowest && /* rlx: a number */
+	       leat_sub_allowed(sub) != lowest;
+}
 
+void leat_sub_set_timed(struct leat_sub *sub, bool timed)
+{
 	leat_mutex_lock(&sub->bc->patience_lock);
-	if (sub->timed) {
-		leat_store_rlx(&sub->evict_at_ns, (uint64_t)at_ns); /* rlx: S5 publishes it */
-		/* S5: with evict_at_ns; pairs with leat_sub_fire_timer() */
-		leat_store_rel(&sub->stuck_at, head);
-		leat_timer_advance(&sub->timer, at_ns);
-	}
+	leat_store_rel(&sub->timed, timed); /* H2: its options; pairs with must_lose_patience() */
 	leat_mutex_unlock(&sub->bc->patience_lock);
 }
 
 /*
  * Called by each sender that finds no room. The patience with a subscriber begins when it is first
- * found at this head; it then runs on the timer's thread, however the sender waits.
+ * found at this head; it then runs on the timer's thread, however the sender waits. The lock keeps
+ * the subscriber, or a sender would evict one that took the place of the table meanwhile.
  */
 void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest)
 {
@@ -111,16 +119,20 @@ void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest)
 	for (unsigned i = 0; i < used; i++) {
 		struct leat_sub *sub = &bc->subs[i];
 
-		/* H2: pairs with add_gate() */
-		if (!leat_load_acq(&sub->gating) || sub->lag != LEAT_LAG_EVICT ||
-		    leat_load_acq(&sub->head) != lowest ||     /* A2: as a scan does */
-		    leat_load_rlx(&sub->stuck_at) == lowest || /* rlx: a number */
-		    leat_sub_allowed(sub) == lowest) /* it waits itself, for one before it */
+		if (!leat_load_rlx(&sub->timed)) /* rlx: read again holding the lock */
 			continue;
-		if (sub->patience_ns <= 0)
-			evict(sub);
-		else
-			start_patience(sub, lowest);
+		leat_mutex_lock(&bc->patience_lock);
+		if (must_lose_patience(sub, lowest)) {
+			/* the deadline of an earlier head must not pass for this one's */
+			leat_timer_move(&sub->timer, LEAT_NEVER);
+			/* rlx: the lock of the timers publishes it */
+			leat_store_rlx(&sub->stuck_at, lowest);
+			if (sub->patience_ns > 0)
+				leat_timer_move(&sub->timer, leat_now_ns() + sub->patience_ns);
+			else
+				evict(sub);
+		}
+		leat_mutex_unlock(&bc->patience_lock);
 	}
 }
 
@@ -177,8 +189,10 @@ static size_t grant(struct leat_broadcast *bc, size_t n)
 		room = tx->room - tx->pos;
 		if (room < n || ctl & LEAT_CTL_JOINED)
 			room = find_room(bc);
-		if (room == 0)
+		if (room == 0) {
+			leat_store_rel(&bc->granted, tx->pos); /* J1: pairs with add_gate() */
 			return 0;
+		}
 		if (room > n)
 			room = n;
 		/* J1: pairs with add_gate() */
@@ -206,11 +220,15 @@ static void *slot_of(const struct leat_spsc_cursor *side, uint64_t pos)
 static void discard_until(struct leat_broadcast *bc, uint64_t tail)
 {
 	struct leat_chan *chan = bc->chan;
+	uint64_t pos;
 
 	if (chan->discard == NULL)
 		return;
-	for (; (int64_t)(tail - bc->capacity - bc->discarded) > 0; bc->discarded++)
-		leat_chan_discard(chan, slot_of(bc->tx, bc->discarded));
+	/* rlx: only this thread writes it */
+	pos = leat_load_rlx(&bc->discarded);
+	for (; (int64_t)(tail - bc->capacity - pos) > 0; pos++)
+		leat_chan_discard(chan, slot_of(bc->tx, pos));
+	leat_store_rlx(&bc->discarded, pos); /* rlx: granted, or the tail, publishes it */
 }
 
 /* --- the functions of struct leat_chan_ring --- */
@@ -266,8 +284,8 @@ static void commit_slots(struct leat_handle *h, size_t n)
 	}
 	if (n > 0)
 		leat_spsc_publish(bc->tx, n);
-	/* rlx: a joiner that reads the old one starts later than it could */
-	leat_store_rlx(&bc->granted, bc->tx->pos);
+	/* J1: what was discarded before; pairs with add_gate() */
+	leat_store_rel(&bc->granted, bc->tx->pos);
 	if (n > 0)
 		leat_chan_sent(bc->chan, n);
 }
@@ -300,24 +318,23 @@ static void notify_ends(struct leat_chan *chan)
 static void read_figures(struct leat_chan *chan, struct leat_last_stat *now)
 {
 	struct leat_broadcast *bc = leat_broadcast_of(chan);
-	/* rlx: numbers */
-	uint32_t ctl = leat_load_rlx(&chan->ctl);
-	uint64_t tail = leat_broadcast_tail(bc),
-		 holes = leat_load_rlx(&bc->holes); /* rlx: the same */
-	bool over = ctl & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE);
-	uint64_t lowest = leat_broadcast_scan(bc, over ? bc->passed : tail), left;
+	/* rlx: a number */
+	uint64_t holes = leat_load_rlx(&bc->holes), tail = leat_broadcast_tail(bc), left;
+	uint64_t lowest = bc->left_behind ? bc->passed : leat_broadcast_scan(bc, tail);
 
 	if (lowest > tail)
 		lowest = tail; /* the scan is later */
-	if (!over && lowest > bc->passed)
-		bc->passed = lowest;
-	if (lowest < holes)
-		holes = lowest;
-	now->delivered = lowest - holes > now->delivered ? lowest - holes : now->delivered;
-	left = tail - holes > now->delivered ? tail - holes - now->delivered : 0;
-	if (over && chan->receivers == 0) {
-		now->dropped[ctl & LEAT_CTL_CANCELED ? LEAT_DROPPED_CANCELED
-		                                     : LEAT_DROPPED_ABANDONED] = left;
+	left = tail - lowest;
+	if (bc->turns)
+		left = leat_turns_count(bc, &lowest, tail, &holes);
+	if (lowest - holes > now->delivered && lowest > holes)
+		now->delivered = lowest - holes;
+	memset(now->dropped, 0, sizeof(now->dropped));
+	if (bc->left_behind && chan->receivers == 0) {
+		/* rlx: a number */
+		now->dropped[leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED
+		                     ? LEAT_DROPPED_CANCELED
+		                     : LEAT_DROPPED_ABANDONED] = left;
 		left = 0;
 	}
 	now->in_flight = left < bc->capacity ? left : bc->capacity;

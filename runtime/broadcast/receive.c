@@ -117,7 +117,8 @@ static void drop_closed_gates(struct leat_sub *sub)
 {
 	const struct leat_sub *gate;
 
-	if (!sub->after_optional || sub->gates == 0 || count_gates(sub, &gate) == sub->gates)
+	if (!sub->after_optional || sub->gates == 0 || sub->h.held != 0 ||
+	    count_gates(sub, &gate) == sub->gates)
 		return;
 	leat_sub_set_source(sub);
 	/* it parks elsewhere now, so it must not go to sleep on that event */
@@ -154,6 +155,13 @@ static void end_reading(struct leat_sub *sub)
 		leat_store_rel(&sub->state, LEAT_SUB_IDLE); /* H2: pairs with evict() */
 }
 
+/* With turns: releases all before the next item. */
+static void publish_head(struct leat_sub *sub)
+{
+	/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
+	leat_store_rel(&sub->head, leat_sub_next(sub));
+}
+
 static size_t take_turns(struct leat_sub *sub, void *items, size_t max)
 {
 	uint64_t from = leat_sub_next(sub);
@@ -161,11 +169,13 @@ static size_t take_turns(struct leat_sub *sub, void *items, size_t max)
 
 	if (leat_sub_next(sub) == from)
 		return 0;
-	if (sub->bc->chan->discard != NULL && n > 0)
+	if (sub->bc->chan->discard != NULL && n > 0) {
 		sub->owes = true;
-	else
-		/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
-		leat_store_rel(&sub->head, leat_sub_next(sub));
+		return n;
+	}
+	publish_head(sub);
+	if (n == 0)
+		leat_broadcast_ring.received(&sub->h); /* holes alone are room, too */
 	return n;
 }
 
@@ -225,7 +235,7 @@ static ssize_t end_if_over(struct leat_sub *sub, uint32_t ctl)
 		return end_stream(sub);
 	for (size_t i = 0; i < sub->after_count && !sub->after_optional; i++)
 		/* A2: as leat_sub_allowed() does */
-		if (is_closed(sub->after[i]) && leat_load_acq(&sub->after[i]->head) == next) {
+		if (is_closed(sub->after[i]) && leat_load_acq(&sub->after[i]->head) <= next) {
 			memcpy(sub->ended_by, sub->after[i]->name, sizeof(sub->ended_by));
 			sub->gate_ended = true;
 			return end_stream(sub);
@@ -271,11 +281,10 @@ static ssize_t attempt_recv(struct leat_op *op)
 		return say_evicted(sub);
 	n = take_items(sub, op->items, op->n);
 	end_reading(sub);
-	if (n == 0)
-		return end_if_over(sub, ctl);
-	if (!sub->owes)
+	if (n > 0 ? !sub->owes : sub->lag == LEAT_LAG_EVICT)
+		/* after an empty copy, too: an eviction may have failed meanwhile */
 		leat_broadcast_ring.received(op->h);
-	return (ssize_t)n;
+	return n > 0 ? (ssize_t)n : end_if_over(sub, ctl);
 }
 
 static ssize_t sub_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
@@ -291,6 +300,21 @@ static ssize_t sub_recv(struct leat_rx *rx, void *items, size_t max, size_t size
 
 /* --- in place --- */
 
+/* A sink's, of one that cannot be read in place: it peeks at a copy. */
+static ssize_t peek_copy(struct leat_op *op)
+{
+	struct leat_sub *sub = leat_sub_of(op->h);
+	struct leat_op copy = { .h = op->h, .items = sub->copy, .n = 1 };
+	ssize_t r = sub->has_copy ? 1 : attempt_recv(&copy);
+
+	if (r != 1)
+		return r;
+	sub->has_copy = true;
+	op->place = sub->copy;
+	op->h->held = 1;
+	return 1;
+}
+
 static ssize_t attempt_peek(struct leat_op *op)
 {
 	struct leat_sub *sub = leat_sub_of(op->h);
@@ -301,8 +325,16 @@ static ssize_t attempt_peek(struct leat_op *op)
 
 	if (r != -EAGAIN)
 		return r;
+	if (sub->copy != NULL)
+		return peek_copy(op);
 	if (sub->bc->turns) {
+		uint64_t from = leat_sub_next(sub);
+
 		n = leat_turns_peek(sub, op->n, &op->place);
+		if (leat_sub_next(sub) != from) {
+			publish_head(sub); /* holes */
+			leat_broadcast_ring.received(op->h);
+		}
 	} else {
 		if (sub->gates > 1)
 			/* rlx: as in take_items() */
@@ -324,7 +356,7 @@ static ssize_t sub_peek(struct leat_rx *rx, size_t want, const void **items, int
 
 	if (r == 0 && want == 0)
 		r = -EINVAL;
-	if (r == 0 && sub_of_rx(rx)->lag != LEAT_LAG_WAIT)
+	if (r == 0 && sub_of_rx(rx)->lag != LEAT_LAG_WAIT && sub_of_rx(rx)->copy == NULL)
 		r = -ENOTSUP;
 	if (r != 0)
 		return r;
@@ -334,24 +366,39 @@ static ssize_t sub_peek(struct leat_rx *rx, size_t want, const void **items, int
 	return r;
 }
 
-/* Whether every other subscriber that senders wait for comes after this one. */
+int leat_sub_let_peek(struct leat_rx *rx)
+{
+	struct leat_sub *sub;
+
+	if (!leat_rx_is_sub(rx) || sub_of_rx(rx)->lag == LEAT_LAG_WAIT)
+		return 0;
+	sub = sub_of_rx(rx);
+	if (sub->copy == NULL)
+		sub->copy =
+			leat_os_alloc(rx->chan->item_size, leat_item_align(rx->chan->item_size));
+	return sub->copy == NULL ? -ENOMEM : 0;
+}
+
+/* Whether this subscriber comes after another, or after one that does. Caller holds chan->lock. */
+static bool comes_after(const struct leat_sub *sub, const struct leat_sub *gate)
+{
+	for (size_t i = 0; i < sub->after_count; i++)
+		if (sub->after[i] == gate ||
+		    (!is_closed(sub->after[i]) && comes_after(sub->after[i], gate)))
+			return true;
+	return false;
+}
+
+/* Whether every other subscriber comes after this one. */
 static bool all_come_after(struct leat_sub *editor)
 {
-	struct leat_broadcast *bc = editor->bc;
+	struct leat_chan *chan = editor->bc->chan;
 	bool all = true;
 
-	leat_mutex_lock(&bc->chan->lock);
-	for (const struct leat_handle *h = bc->chan->handles; h != NULL && all; h = h->next) {
-		const struct leat_sub *sub;
-
-		if (h->sender || h == &editor->h)
-			continue;
-		sub = leat_container_of(h, const struct leat_sub, h);
-		all = false;
-		for (size_t i = 0; i < sub->after_count; i++)
-			all |= sub->after[i] == editor;
-	}
-	leat_mutex_unlock(&bc->chan->lock);
+	leat_mutex_lock(&chan->lock);
+	for (struct leat_handle *h = chan->handles; h != NULL && all; h = h->next)
+		all = h->sender || h == &editor->h || comes_after(leat_sub_of(h), editor);
+	leat_mutex_unlock(&chan->lock);
 	return all;
 }
 
@@ -367,7 +414,7 @@ ssize_t leat_peek_mut(struct leat_rx *rx, size_t want, void **items)
 	leat_handle_check(leat_handle_of_rx(rx), "leat_peek_mut");
 	if (!all_come_after(sub_of_rx(rx)))
 		return -ENOTSUP;
-	r = sub_peek(rx, want, &place, LEAT_NEVER, "leat_peek_mut");
+	r = leat_rx_ops_of(rx)->peek(rx, want, &place, LEAT_NEVER, "leat_peek_mut");
 	if (r > 0)
 		*items = (void *)(uintptr_t)place;
 	return r;
@@ -382,13 +429,16 @@ static int sub_release(struct leat_rx *rx, size_t n)
 	if (h->held == 0 || n > h->held)
 		return -EINVAL;
 	h->held = 0;
+	if (sub->has_copy) {
+		sub->has_copy = n == 0;
+		return 0;
+	}
 	set_sub_inline(sub, true);
 	if (n == 0)
 		return 0;
 	if (sub->bc->turns) {
 		leat_store_rlx(&sub->pos, sub->pos + n); /* rlx: a number */
-		/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
-		leat_store_rel(&sub->head, sub->pos);
+		publish_head(sub);
 	} else {
 		leat_spsc_release(sub->cursor, n);
 	}
@@ -485,7 +535,9 @@ static int sub_status(const struct leat_rx *rx, enum leat_cause *cause, int *cod
 
 	leat_handle_check(&sub->h, "leat_rx_status");
 	if (!sub->gate_ended && !is_evicted(sub))
-		return leat_chan_status(rx, cause, code, text);
+		/* it has seen the end, and no cancel can change that */
+		return sub->ended ? leat_chan_status_ended(rx, cause, code, text)
+		                  : leat_chan_status(rx, cause, code, text);
 	if (cause != NULL)
 		*cause = its_cause;
 	if (code != NULL)
@@ -531,12 +583,18 @@ static size_t sub_capacity(const struct leat_rx *rx)
 	return rx->chan->capacity;
 }
 
+/* The next receive would release what this one took; or there may be a gap between them. */
+static bool sub_ends_fill(struct leat_rx *rx)
+{
+	return rx->chan->discard != NULL || sub_of_rx(rx)->lag == LEAT_LAG_SKIP;
+}
+
 /* What the two tables have in common. */
 #define COMMON_FUNCTIONS \
 	.status = sub_status, .check = sub_check, .policy = sub_policy, .scope = sub_scope, \
-	.waits = sub_waits, .bind = sub_bind, .set_bound = set_sub_bound, .pending = sub_pending, \
-	.capacity = sub_capacity, .wait_begins = begin_sub_wait, .wait_parks = count_sub_park, \
-	.wait_ends = end_sub_wait
+	.waits = sub_waits, .ends_fill = sub_ends_fill, .bind = sub_bind, \
+	.set_bound = set_sub_bound, .pending = sub_pending, .capacity = sub_capacity, \
+	.wait_begins = begin_sub_wait, .wait_parks = count_sub_park, .wait_ends = end_sub_wait
 
 const struct leat_rx_ops leat_sub_ops = {
 	COMMON_FUNCTIONS,

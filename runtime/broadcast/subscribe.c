@@ -61,7 +61,8 @@ static int make_broadcast(const struct leat_broadcast_opts *opts, size_t item_si
 	bc->wait_for_first = opts->wait_for_first;
 	leat_mutex_init(&bc->scan_lock);
 	leat_mutex_init(&bc->patience_lock);
-	bc->subs = leat_os_alloc(bc->most * sizeof(*bc->subs), LEAT_LINES_APART);
+	bc->places = bc->most * 2; /* for those that have closed, while others come after them */
+	bc->subs = leat_os_alloc(bc->places * sizeof(*bc->subs), LEAT_LINES_APART);
 	rc = bc->subs == NULL ? -ENOMEM
 	     : bc->turns      ? leat_turns_open(bc, item_size)
 	                      : open_lines(bc, item_size);
@@ -181,7 +182,9 @@ static int check_subscribe_opts(const struct leat_broadcast *bc,
 /* Caller holds chan->lock. NULL: the table is full. */
 static struct leat_sub *take_slot(struct leat_broadcast *bc)
 {
-	for (unsigned i = 0; i < bc->most; i++) {
+	if (bc->chan->receivers + bc->joining >= bc->most)
+		return NULL;
+	for (unsigned i = 0; i < bc->places; i++) {
 		struct leat_sub *sub = &bc->subs[i];
 
 		/* rlx: written holding this lock */
@@ -201,7 +204,7 @@ static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
 
 	sub->bc = bc;
 	sub->lag = opts->lag;
-	sub->owes = sub->ended = sub->gate_ended = false;
+	sub->owes = sub->ended = sub->gate_ended = sub->has_copy = false;
 	sub->after_optional = opts->after_optional;
 	sub->after_count = opts->after_count;
 	for (size_t i = 0; i < opts->after_count; i++)
@@ -224,7 +227,8 @@ static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
 	sub->cursor->head = &sub->head;
 	/* the word of a line can be written by all its readers, but items only by a single one */
 	sub->cursor->hand_back = leat_ring_tune().hand_back && chan->discard == NULL &&
-	                         sub->after_count == 0 && (sub->cursor->packed || bc->most == 1);
+	                         opts->lag == LEAT_LAG_WAIT && sub->after_count == 0 &&
+	                         (sub->cursor->packed || bc->most == 1);
 }
 
 /* Places a consumer's cursor at a position that the ring still has. */
@@ -270,15 +274,15 @@ static uint64_t add_gate(struct leat_sub *sub, uint64_t *oldest)
 	spare = chan->discard == NULL;
 	if (granted > tail && granted > *oldest + bc->capacity + spare)
 		*oldest = granted - bc->capacity - spare;
+	/* rlx: granted, or the tail, was loaded with acquire; 0 without discard */
+	if (leat_load_rlx(&bc->discarded) > *oldest)
+		*oldest = leat_load_rlx(&bc->discarded); /* rlx: the same */
 	return tail;
 }
 
-/*
- * Where a subscriber that comes after others begins: not before any of them, as its items may have
- * been written over.
- */
-static int choose_start(struct leat_sub *sub, const struct leat_subscribe_opts *opts, uint64_t tail,
-                        uint64_t oldest, uint64_t *start)
+/* Where a subscriber begins. */
+static int choose_start(const struct leat_subscribe_opts *opts, uint64_t tail, uint64_t oldest,
+                        uint64_t *start)
 {
 	*start = tail;
 	if (opts->from == LEAT_FROM_OLDEST)
@@ -288,7 +292,6 @@ static int choose_start(struct leat_sub *sub, const struct leat_subscribe_opts *
 	if (opts->seq < oldest || opts->seq > tail)
 		return -ERANGE;
 	*start = opts->seq;
-	(void)sub;
 	return 0;
 }
 
@@ -297,7 +300,7 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 {
 	struct leat_broadcast *bc = sub->bc;
 	uint64_t oldest, tail = add_gate(sub, &oldest), start;
-	int rc = choose_start(sub, opts, tail, oldest, &start);
+	int rc = choose_start(opts, tail, oldest, &start);
 
 	if (rc < 0) {
 		leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
@@ -326,17 +329,11 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 	return 0;
 }
 
-/* From now on no sender advances the timer of this subscriber, and it does not fire. */
-static void drop_timer(struct leat_sub *sub)
+static int add_patience_timer(struct leat_sub *sub)
 {
-	bool timed;
-
-	leat_mutex_lock(&sub->bc->patience_lock);
-	timed = sub->timed;
-	sub->timed = false;
-	leat_mutex_unlock(&sub->bc->patience_lock);
-	if (timed)
-		leat_timer_remove(&sub->timer);
+	sub->timer =
+		(struct leat_timer){ .due = { .due_ns = LEAT_NEVER }, .fire = leat_sub_fire_timer };
+	return leat_timer_add(&sub->timer);
 }
 
 int leat_detail_broadcast_subscribe(unsigned abi, struct leat_broadcast *bc,
@@ -361,26 +358,31 @@ int leat_detail_broadcast_subscribe(unsigned abi, struct leat_broadcast *bc,
 		return -ECANCELED;
 	leat_mutex_lock(&bc->chan->lock);
 	sub = take_slot(bc);
-	if (sub != NULL)
+	if (sub != NULL) {
 		sub->taken = true;
+		bc->joining++;
+	}
 	leat_mutex_unlock(&bc->chan->lock);
 	if (sub == NULL)
 		return -ENOSPC;
 	init_sub(sub, bc, opts);
-	if (sub->lag == LEAT_LAG_EVICT) {
-		sub->timer = (struct leat_timer){ .due = { .due_ns = LEAT_NEVER },
-			                          .fire = leat_sub_fire_timer };
-		rc = leat_timer_add(&sub->timer);
-		sub->timed = rc == 0; /* no sender knows it yet */
+	rc = sub->lag == LEAT_LAG_EVICT ? add_patience_timer(sub) : 0;
+	if (rc == 0) {
+		leat_mutex_lock(&bc->chan->lock);
+		rc = join(sub, opts);
+		leat_mutex_unlock(&bc->chan->lock);
+		if (rc < 0 && sub->lag == LEAT_LAG_EVICT)
+			leat_timer_remove(&sub->timer); /* while the place is still taken */
 	}
 	leat_mutex_lock(&bc->chan->lock);
-	if (rc == 0)
-		rc = join(sub, opts);
 	sub->taken = false;
+	bc->joining--;
 	leat_mutex_unlock(&bc->chan->lock);
-	if (rc < 0) {
-		drop_timer(sub);
+	if (rc < 0)
 		return rc;
+	if (sub->lag == LEAT_LAG_EVICT) {
+		leat_sub_set_timed(sub, true);
+		leat_sub_notify(sub); /* a sender may wait for it by now */
 	}
 	if (bc->wait_for_first)
 		leat_event_notify(&bc->chan->room, LEAT_EVENT_ALL);
@@ -396,13 +398,18 @@ void leat_sub_close(struct leat_rx *rx)
 	struct leat_sub *sub = leat_sub_of(h);
 
 	leat_handle_check(h, "leat_rx_close");
-	drop_timer(sub);
+	if (sub->lag == LEAT_LAG_EVICT) {
+		leat_sub_set_timed(sub, false);
+		leat_timer_remove(&sub->timer);
+	}
 	h->held = 0;
 	if (sub->owes) {
 		sub->owes = false;
 		/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
 		leat_store_rel(&sub->head, leat_sub_next(sub));
 	}
+	leat_os_free(sub->copy);
+	sub->copy = NULL;
 	leat_chan_close_rx(rx);
 }
 
@@ -419,10 +426,15 @@ void leat_sub_unlinked(struct leat_handle *h)
 {
 	struct leat_sub *sub = leat_sub_of(h);
 	struct leat_broadcast *bc = sub->bc;
-	uint64_t lowest = leat_broadcast_scan(bc, bc->passed);
+	const uint32_t over = LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE;
 
-	if (lowest > bc->passed)
-		bc->passed = lowest;
+	/* rlx: the lock orders the last close; a cancel that comes later finds nothing left behind
+	 */
+	if (leat_load_rlx(&bc->chan->ctl) & over && leat_load_rlx(&sub->gating) &&
+	    !bc->left_behind) {
+		bc->left_behind = true;
+		bc->passed = leat_broadcast_scan(bc, 0);
+	}
 	leat_store_rel(&sub->state,
 	               LEAT_SUB_CLOSED); /* H2: its last head; pairs with is_closed() */
 	leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */

@@ -62,6 +62,44 @@ int leat_turns_open(struct leat_broadcast *bc, size_t item_size)
 
 /* --- senders --- */
 
+/* Whether the sender that claimed this position has written it, or has given it back. */
+static bool is_finished(const struct leat_broadcast *bc, uint64_t pos)
+{
+	/* T1: pairs with write_item(), leat_turns_commit() */
+	uint64_t turn = leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
+
+	return turn == turn_of(pos, FULL) || turn == turn_of(pos, HOLE);
+}
+
+/*
+ * Of several senders: the first position before `until` that a sender has claimed and not finished.
+ * No sender claims its slot again before that, or two senders would be in the slot. A head does not
+ * say so: a subscriber may have joined behind that position, or miss it.
+ */
+static uint64_t first_unfinished(struct leat_broadcast *bc, uint64_t until)
+{
+	while ((int64_t)(until - bc->finished) > 0 && is_finished(bc, bc->finished))
+		bc->finished++; /* scan_lock is held */
+	return (int64_t)(until - bc->finished) > 0 ? bc->finished : until;
+}
+
+/* Slots are finished: another sender may wait for that. */
+static void notify_other_senders(struct leat_broadcast *bc)
+{
+	uint32_t ctl;
+
+	if (bc->chan->kind != LEAT_MPSC)
+		return;
+	leat_fence_light(); /* C2: turns before ctl; pairs with leat_event_prepare_wait() */
+	ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: C2 orders it */
+	if (ctl & LEAT_CTL_FENCED) {
+		leat_fence_seq();                    /* C2: without membarrier */
+		ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: the same */
+	}
+	if (ctl & LEAT_CTL_TX_PARKED)
+		leat_event_notify(&bc->chan->room, LEAT_EVENT_ALL);
+}
+
 /* Scans, and sets limit. Returns whether there is room behind the tail. */
 static bool find_room(struct leat_broadcast *bc)
 {
@@ -71,7 +109,9 @@ static bool find_room(struct leat_broadcast *bc)
 	leat_mutex_lock(&bc->scan_lock);
 	tail = leat_broadcast_tail(bc);
 	lowest = leat_broadcast_scan(bc, tail);
-	/* H2: pairs with join() */
+	if (bc->chan->kind == LEAT_MPSC)
+		lowest = first_unfinished(bc, lowest);
+	/* H2: pairs with add_gate() */
 	if (leat_load_rlx(&bc->senders_closed) || /* rlx: the lock */
 	    (bc->wait_for_first && !leat_load_acq(&bc->has_had_one)))
 		lowest = tail - bc->capacity;
@@ -79,7 +119,7 @@ static bool find_room(struct leat_broadcast *bc)
 	/* L1: the items read; pairs with claim() */
 	leat_store_rel(&bc->limit, lowest + bc->capacity);
 	leat_mutex_unlock(&bc->scan_lock);
-	if (!found)
+	if (!found && is_finished(bc, lowest)) /* else a subscriber there waits for a sender */
 		leat_broadcast_lose_patience(bc, lowest);
 	return found;
 }
@@ -198,6 +238,8 @@ size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, si
 	n = claim(bc, n, &pos);
 	for (size_t i = 0; i < n; i++)
 		write_item(bc, pos + i, items + i * bc->chan->item_size);
+	if (n > 0)
+		notify_other_senders(bc);
 	return n;
 }
 
@@ -231,7 +273,32 @@ void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t 
 	}
 	if (n < h->claim.n)
 		leat_add_rlx(&bc->holes, h->claim.n - n); /* rlx: a number */
+	notify_other_senders(bc);
 	leat_chan_sent(bc->chan, h->claim.n);
+}
+
+/*
+ * Finds out what the slots from *lowest to the tail hold. Returns how many hold an item. *lowest is
+ * moved back to the first that a sender has claimed and not finished; *holes is then how many of
+ * all holes lie before *lowest.
+ */
+uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uint64_t tail,
+                          uint64_t *holes)
+{
+	uint64_t oldest = tail > bc->capacity ? tail - bc->capacity : 0, items = 0, ahead = 0;
+
+	for (uint64_t pos = oldest; pos < *lowest; pos++)
+		if (!is_finished(bc, pos))
+			*lowest = pos;
+	for (uint64_t pos = *lowest > oldest ? *lowest : oldest; pos < tail; pos++) {
+		/* T1: pairs with write_item(), leat_turns_commit() */
+		uint64_t turn = leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
+
+		items += turn == turn_of(pos, FULL);
+		ahead += turn == turn_of(pos, HOLE);
+	}
+	*holes -= ahead < *holes ? ahead : *holes;
+	return items;
 }
 
 void leat_turns_drain(struct leat_broadcast *bc)
@@ -290,7 +357,7 @@ size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max)
 	uint64_t allowed = leat_sub_allowed(sub);
 	size_t done = 0;
 
-	while (done < max && sub->pos != allowed) {
+	while (done < max && sub->pos < allowed) {
 		uint64_t turn = load_turn(sub->bc, sub->pos);
 		bool full = turn == turn_of(sub->pos, FULL);
 
@@ -316,11 +383,13 @@ size_t leat_turns_peek(struct leat_sub *sub, size_t want, void **place)
 	uint64_t allowed = leat_sub_allowed(sub);
 	size_t n = 0, side_by_side;
 
-	while (sub->pos != allowed && load_turn(bc, sub->pos) == turn_of(sub->pos, HOLE))
+	while (sub->pos < allowed && load_turn(bc, sub->pos) == turn_of(sub->pos, HOLE))
 		leat_store_rlx(&sub->pos,
 		               sub->pos + 1); /* rlx: a number that only this thread writes */
 	side_by_side = bc->capacity - index_of(bc, sub->pos);
-	while (n < want && n < side_by_side && sub->pos + n != allowed &&
+	if (bc->stride != bc->chan->item_size)
+		side_by_side = 1; /* items of part of a word have room between them */
+	while (n < want && n < side_by_side && sub->pos + n < allowed &&
 	       load_turn(bc, sub->pos + n) == turn_of(sub->pos + n, FULL))
 		n++;
 	*place = item_at(bc, sub->pos);
@@ -331,7 +400,7 @@ bool leat_turns_readable(struct leat_sub *sub)
 {
 	uint64_t turn = load_turn(sub->bc, sub->pos);
 
-	if (sub->pos == leat_sub_allowed(sub))
+	if (sub->pos >= leat_sub_allowed(sub)) /* above: it joined ahead of its gate */
 		return false;
 	return turn == turn_of(sub->pos, FULL) || turn == turn_of(sub->pos, HOLE) ||
 	       is_overtaken(sub, turn);

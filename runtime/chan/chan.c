@@ -110,6 +110,8 @@ static int make_chan(struct leat_scope *scope, size_t item_size, const struct le
 	rc = chan->end == NULL ? -ENOMEM : open_ring(chan);
 	if (rc == 0)
 		rc = leat_handle_alloc_scratch(&chan->first_tx);
+	if (rc == 0 && ring != NULL)
+		ring->opened(chan);
 	if (rc == 0)
 		rc = leat_scope_attach(scope, &chan->hook);
 	if (rc < 0) {
@@ -159,7 +161,6 @@ int leat_chan_create_broadcast(struct leat_scope *scope, size_t item_size,
 	leat_or_rlx(&chan->ctl, LEAT_CTL_RX_OPS); /* rlx: a cancel may have set its bit */
 	chan->open_to_more = true;
 	chan->holds = 1; /* until leat_chan_close_to_more() */
-	ring->opened(chan);
 	leat_registry_add(&chan->node, LEAT_NODE_CHAN, chan);
 	*made = chan;
 	return 0;

@@ -149,7 +149,7 @@ struct leat_chan_ring {
 	/* Fills in delivered, in_flight and dropped. Caller holds chan->lock. */
 	void (*read_figures)(struct leat_chan *chan, struct leat_last_stat *now);
 	void (*free)(struct leat_chan *chan);
-	/* The channel is attached, and no other thread knows it but a canceller. */
+	/* The channel is made; no other thread knows it yet. */
 	void (*opened)(struct leat_chan *chan);
 	/* A receiver's handle has closed. Caller holds chan->lock. */
 	void (*unlinked)(struct leat_handle *h);

@@ -305,17 +305,14 @@ int leat_rx_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, 
 	return rx == NULL ? -EINVAL : leat_rx_ops_of(rx)->status(rx, cause, code, text);
 }
 
-int leat_chan_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+static int status_by_ctl(const struct leat_rx *rx, uint32_t ctl, enum leat_cause *cause, int *code,
+                         const char **text)
 {
 	struct leat_chan *chan = rx->chan;
 	enum leat_cause its_cause;
 	const char *its_text;
 	int its_code;
-	uint32_t ctl;
 
-	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
-	/* K1: what was done before the end; pairs with leat_tx_close(), leat_chan_cancel() */
-	ctl = leat_load_acq(&chan->ctl);
 	if (!(ctl & (LEAT_CTL_TX_GONE | LEAT_CTL_CANCELED | LEAT_CTL_TX_FAILED)))
 		return -EAGAIN;
 	leat_mutex_lock(&chan->lock);
@@ -334,4 +331,20 @@ int leat_chan_status(const struct leat_rx *rx, enum leat_cause *cause, int *code
 	if (text != NULL)
 		*text = its_text;
 	return 0;
+}
+
+int leat_chan_status(const struct leat_rx *rx, enum leat_cause *cause, int *code, const char **text)
+{
+	leat_handle_check(leat_handle_of_rx(rx), "leat_rx_status");
+	/* K1: what was done before the end; pairs with leat_tx_close(), leat_chan_cancel() */
+	return status_by_ctl(rx, leat_load_acq(&rx->chan->ctl), cause, code, text);
+}
+
+int leat_chan_status_ended(const struct leat_rx *rx, enum leat_cause *cause, int *code,
+                           const char **text)
+{
+	/* K1: pairs with leat_tx_close() */
+	uint32_t ctl = leat_load_acq(&rx->chan->ctl) & ~(uint32_t)LEAT_CTL_CANCELED;
+
+	return status_by_ctl(rx, ctl, cause, code, text);
 }

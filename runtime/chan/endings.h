@@ -153,6 +153,9 @@ enum leat_drop leat_chan_drop_reason(const struct leat_chan *chan);
 void leat_chan_close_rx(struct leat_rx *rx);
 int leat_chan_status(const struct leat_rx *rx, enum leat_cause *cause, int *code,
                      const char **text);
+/* The same for a receiver that has seen the end before a cancel. */
+int leat_chan_status_ended(const struct leat_rx *rx, enum leat_cause *cause, int *code,
+                           const char **text);
 /*
  * In chan.c. Caller has counted the last handle or hold down: no other thread can reach the channel
  * but a cancel and a walk of the registry.

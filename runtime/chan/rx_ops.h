@@ -68,6 +68,8 @@ struct leat_rx_ops {
 	struct leat_bind *(*bind)(struct leat_rx *rx, bool make);
 	/* From now on calls go to the functions of bind.h first, or do not. Twice is as once. */
 	void (*set_bound)(struct leat_rx *rx, bool bound);
+	/* Whether leat_recv_fill() ends with what one receive took. NULL: never. */
+	bool (*ends_fill)(struct leat_rx *rx);
 	/* leat_rx_pending(), leat_rx_capacity() */
 	size_t (*pending)(struct leat_rx *rx);
 	size_t (*capacity)(const struct leat_rx *rx);

@@ -579,6 +579,12 @@ ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_
 	return leat_rx_ops_of(rx)->recv(rx, items, max, size, deadline_ns, "leat_recv_batch");
 }
 
+/* Whether a second receive must not add to what a first one has taken. */
+static bool ends_fill(struct leat_rx *rx)
+{
+	return leat_rx_ops_of(rx)->ends_fill != NULL && leat_rx_ops_of(rx)->ends_fill(rx);
+}
+
 /*
  * Receives until max items are there. What ends it on the way stays: the next call returns it too.
  * The deadline has passed for the next call as well, and a step that must not wait returns here
@@ -600,7 +606,7 @@ ssize_t leat_detail_recv_fill(struct leat_rx *rx, void *items, size_t max, size_
 			break;
 		done += (size_t)r;
 		to += (size_t)r * rx->spsc.item_size;
-	} while (done < max);
+	} while (done < max && !ends_fill(rx));
 	return done > 0 ? (ssize_t)done : r;
 }
 

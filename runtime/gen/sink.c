@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "runtime/broadcast/broadcast.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/gen/gen.h"
 #include "runtime/gen/pooled.h"
@@ -50,6 +51,8 @@ int leat_detail_gen_sink(unsigned abi, struct leat_scope *scope, struct leat_rx 
 	if (rc == 0)
 		/* no item is taken here, so any address does for it */
 		rc = leat_waitable_check(leat_waitable_of_rx(rx), rx, 0, "leat_gen_sink");
+	if (rc == 0)
+		rc = leat_sub_let_peek(rx);
 	if (rc < 0)
 		return rc;
 	return opts->pool != NULL ? leat_pooled_start_sink(scope, rx, &sink, opts)

@@ -43,12 +43,6 @@ static void run_timers(void *arg)
 		}
 		stop_waiting(due);
 		due->fire(due);
-		if (due->again_ns != 0) {
-			due->due.due_ns = due->again_ns;
-			due->again_ns = 0;
-			due->waiting = true;
-			leat_due_add(&first, &due->due);
-		}
 	}
 	leat_mutex_unlock(&lock);
 }
@@ -89,10 +83,10 @@ int leat_timer_add(struct leat_timer *timer)
 	return rc;
 }
 
-void leat_timer_advance(struct leat_timer *timer, int64_t due_ns)
+static void set_due(struct leat_timer *timer, int64_t due_ns, bool also_later)
 {
 	leat_mutex_lock(&lock);
-	if (!timer->waiting || due_ns < timer->due.due_ns) {
+	if (!timer->waiting || also_later || due_ns < timer->due.due_ns) {
 		if (timer->waiting)
 			stop_waiting(timer);
 		timer->due.due_ns = due_ns;
@@ -102,6 +96,16 @@ void leat_timer_advance(struct leat_timer *timer, int64_t due_ns)
 			leat_cond_broadcast(&current->changed);
 	}
 	leat_mutex_unlock(&lock);
+}
+
+void leat_timer_advance(struct leat_timer *timer, int64_t due_ns)
+{
+	set_due(timer, due_ns, false);
+}
+
+void leat_timer_move(struct leat_timer *timer, int64_t due_ns)
+{
+	set_due(timer, due_ns, true);
 }
 
 void leat_timer_remove(struct leat_timer *timer)

@@ -13,18 +13,16 @@
 struct leat_timer {
 	struct leat_due due; /* first; due_ns is the deadline */
 	bool waiting;
-	/*
-	 * Called on the timer thread, with timer.c's lock held; must not add or remove a timer. It
-	 * may set again_ns, and then it is called once more at that time.
-	 */
+	/* called on the timer thread, with timer.c's lock held; must not add or remove a timer */
 	void (*fire)(struct leat_timer *timer);
-	int64_t again_ns; /* 0 before and after */
 };
 
 /* Returns 0, or -errno when no thread can be started. */
 int leat_timer_add(struct leat_timer *timer);
 /* Brings the deadline of an added timer nearer; fires it once more if it has fired. */
 void leat_timer_advance(struct leat_timer *timer, int64_t due_ns);
+/* The same, but a later deadline counts, too. */
+void leat_timer_move(struct leat_timer *timer, int64_t due_ns);
 /*
  * After it returns the timer is not firing and will not fire. Joins the timer thread if this was
  * the last timer.
