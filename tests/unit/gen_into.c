@@ -137,10 +137,11 @@ Test(gen_into, in_the_channels_scope_a_failure_refuses_the_others_and_keeps_the_
 	struct pipe pipe = pipe_open(&many);
 	struct plan sibling = { .send = WITHOUT_END, .answer = LAST_SEND },
 		    failing = { .send = 3, .answer = -EIO, .words = "disk gone" };
-	struct leat_tx *clone = leat_tx_clone(pipe.tx);
+	struct leat_tx *clone = leat_tx_clone(pipe.tx), *its = leat_tx_clone(pipe.tx);
 	int last;
-	start_into(pipe.scope, follow_plan, &failing, leat_tx_clone(pipe.tx));
+	/* first: none can be started once the other has failed */
 	start_into(pipe.scope, follow_plan, &sibling, pipe.tx);
+	start_into(pipe.scope, follow_plan, &failing, its);
 	pipe.tx = NULL;
 	cr_expect_geq(drain(pipe.rx, &last), 3);
 	cr_expect_eq(last, 0);
