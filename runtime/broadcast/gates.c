@@ -41,8 +41,7 @@ void leat_sub_notify(struct leat_sub *sub)
 	uint64_t tail, lowest;
 	uint32_t ctl;
 
-	/* N1: head before the scan; pairs with itself; N2: state before stuck_at; pairs with
-	 * evict() */
+	/* N1: head before the scan, N2: state before stuck_at; pairs with itself, evict() */
 	leat_fence_seq();
 	ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: C2, N1 order it */
 	if (ctl & LEAT_CTL_STAGE_PARKED && leat_load_rlx(&sub->followers)) /* rlx: the same */

@@ -526,9 +526,9 @@ Test(broadcast, patience_begins_anew_with_each_item)
 		uint64_t got;
 		opts.capacity = 2;
 		struct feed feed = feed_open(opts);
-		struct leat_rx *slow = join(&feed, (struct leat_subscribe_opts){
-							   .lag = LEAT_LAG_EVICT,
-							   .patience_ns = 100 * MS });
+		struct leat_rx *slow =
+			join(&feed, (struct leat_subscribe_opts){ .lag = LEAT_LAG_EVICT,
+		                                                  .patience_ns = 100 * MS });
 		send_to(&feed, 0, 2);
 		for (uint64_t at = 0; at < 5; at++) {
 			cr_expect_eq(leat_try_send(feed.tx, &at), -EAGAIN);
@@ -837,4 +837,174 @@ Test(broadcast, bad_options)
 	leat_broadcast_close(bc);
 	leat_broadcast_close(NULL);
 	leat_scope_close(scope);
+}
+
+/* --- what went wrong once --- */
+
+Test(broadcast, no_sender_claims_a_slot_that_another_has_not_finished)
+{
+	void *slot;
+	struct feed feed =
+		feed_open((struct leat_broadcast_opts){ .kind = LEAT_MPMC, .capacity = 2 });
+	struct leat_tx *other = leat_tx_clone(feed.tx);
+	cr_assert_eq(leat_reserve(other, 1, &slot), 1);
+	*(uint64_t *)slot = 0;
+	send_to(&feed, 1, 2);
+	cr_expect_eq(leat_try_send(feed.tx, &(uint64_t){ 2 }), -EAGAIN, "its slot is reserved");
+	cr_assert_eq(leat_commit(other, 1), 0);
+	struct leat_rx *rx = join(&feed, (struct leat_subscribe_opts){ .from = LEAT_FROM_OLDEST });
+	expect_items(rx, 0, 2);
+	send_to(&feed, 2, 4);
+	expect_items(rx, 2, 4);
+	leat_rx_close(rx);
+	leat_tx_close(other);
+	feed_close(&feed);
+}
+
+Test(broadcast, a_stage_that_joined_ahead_of_its_gate_waits_for_it)
+{
+	for_each_ring(opts)
+	{
+		opts.capacity = 8;
+		struct feed feed = feed_open(opts);
+		struct leat_rx *gate = join(&feed, (struct leat_subscribe_opts){ 0 });
+		send_to(&feed, 0, 5);
+		struct leat_rx *stage = join_after(&feed, gate);
+		send_to(&feed, 5, 6);
+		expect_nothing(stage);
+		expect_items(gate, 0, 5);
+		expect_nothing(stage);
+		expect_items(gate, 5, 6);
+		expect_items(stage, 5, 6);
+		leat_rx_close(stage);
+		stage = join_after(&feed, gate);
+		send_to(&feed, 6, 7);
+		struct leat_rx *late = join_after(&feed, gate);
+		leat_rx_close(gate);
+		expect_end(stage, LEAT_ABANDONED);
+		expect_end(late, LEAT_ABANDONED);
+		leat_rx_close(stage);
+		leat_rx_close(late);
+		feed_close(&feed);
+	}
+}
+
+Test(broadcast, holes_alone_are_room)
+{
+	void *slots;
+	const void *peeked;
+	for (int peek = 0; peek < 2; peek++) {
+		struct feed feed =
+			feed_open((struct leat_broadcast_opts){ .kind = LEAT_MPMC, .capacity = 2 });
+		struct leat_rx *rx = join(&feed, (struct leat_subscribe_opts){ 0 });
+		cr_assert_eq(leat_reserve(feed.tx, 2, &slots), 2);
+		cr_assert_eq(leat_commit(feed.tx, 0), 0);
+		cr_expect_eq(leat_try_send(feed.tx, &(uint64_t){ 2 }), -EAGAIN);
+		if (peek)
+			cr_expect_eq(leat_try_peek(rx, 1, &peeked), -EAGAIN);
+		else
+			expect_nothing(rx);
+		send_to(&feed, 2, 4);
+		expect_items(rx, 2, 4);
+		leat_rx_close(rx);
+		feed_close(&feed);
+	}
+}
+
+Test(broadcast, a_joiner_gets_no_item_that_was_discarded)
+{
+	static const struct leat_broadcast_opts owning[] = { { 0 }, { .kind = LEAT_MPMC } };
+
+	for (size_t i = 0; i < COUNT(owning); i++) {
+		struct leat_broadcast_opts opts = owning[i];
+		void *slot;
+		opts.capacity = 4;
+		opts.discard = count_discard;
+		opts.discard_arg = &discarded;
+		discarded = 0;
+		struct feed feed = feed_open(opts);
+		send_to(&feed, 0, 4);
+		cr_assert_eq(leat_reserve(feed.tx, 1, &slot), 1);
+		cr_expect_eq(discarded, 1);
+		cr_assert_eq(leat_commit(feed.tx, 0), 0);
+		struct leat_rx *rx =
+			join(&feed, (struct leat_subscribe_opts){ .from = LEAT_FROM_OLDEST });
+		expect_items(rx, 1, 4);
+		leat_rx_close(rx);
+		feed_close(&feed);
+	}
+}
+
+Test(broadcast, a_cancel_does_not_change_a_stream_that_has_ended)
+{
+	for_each_ring(opts)
+	{
+		enum leat_cause cause;
+		struct feed feed = feed_open(opts);
+		struct leat_rx *rx = join(&feed, (struct leat_subscribe_opts){ 0 }),
+			       *other = join(&feed, (struct leat_subscribe_opts){ 0 });
+		send_to(&feed, 0, 1);
+		leat_tx_close(feed.tx);
+		feed.tx = NULL;
+		expect_items(rx, 0, 1);
+		expect_end(rx, LEAT_COMPLETED);
+		leat_scope_cancel(feed.scope, 0, "late");
+		expect_end(rx, LEAT_COMPLETED);
+		cr_expect_eq(leat_recv(other, &(uint64_t){ 0 }), -ECANCELED);
+		cr_expect_eq(leat_rx_status(other, &cause, NULL, NULL), 0);
+		cr_expect_eq(cause, LEAT_CANCELED);
+		leat_rx_close(rx);
+		leat_rx_close(other);
+		feed_close(&feed);
+	}
+}
+
+Test(broadcast, a_closed_gate_takes_no_place_of_the_table)
+{
+	for_each_ring(opts)
+	{
+		opts.subscribers = 2;
+		struct feed feed = feed_open(opts);
+		struct leat_rx *gate = join(&feed, (struct leat_subscribe_opts){ 0 }),
+			       *stage = join_after(&feed, gate), *rx;
+		cr_expect_eq(leat_broadcast_subscribe(feed.bc, NULL, &rx), -ENOSPC);
+		leat_rx_close(gate);
+		rx = join(&feed, (struct leat_subscribe_opts){ 0 });
+		leat_rx_close(rx);
+		leat_rx_close(stage);
+		feed_close(&feed);
+	}
+}
+
+static int keep_number(void *state, const void *item)
+{
+	leat_add_acqrel((uint64_t *)state, *(const uint64_t *)item);
+	return 0;
+}
+
+Test(broadcast, sinks_of_those_that_may_be_overtaken)
+{
+	for (int pooled = 0; pooled < 2; pooled++)
+		for (enum leat_lag lag = LEAT_LAG_WAIT; lag <= LEAT_LAG_EVICT; lag++) {
+			struct leat_pool *pool = leat_pool_open(NULL);
+			uint64_t sum = 0;
+			struct feed feed = feed_open(
+				(struct leat_broadcast_opts){ .skip = true, .capacity = 64 });
+			struct leat_rx *rx =
+				join(&feed, (struct leat_subscribe_opts){
+						    .lag = lag, .patience_ns = 1000 * MS });
+			cr_assert_eq(
+				leat_gen_sink(
+					feed.scope, rx,
+					(struct leat_sink){ .put = keep_number, .state = &sum },
+					&(struct leat_gen_opts){ .pool = pooled ? pool : NULL }),
+				0);
+			send_to(&feed, 0, 50);
+			leat_tx_close(feed.tx);
+			feed.tx = NULL;
+			cr_expect_eq(leat_scope_join(feed.scope), 0);
+			cr_expect_eq(leat_load_acq(&sum), 49 * 50 / 2);
+			feed_close(&feed);
+			leat_pool_close(pool);
+		}
 }
