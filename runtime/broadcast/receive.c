@@ -108,7 +108,10 @@ void leat_sub_set_source(struct leat_sub *sub)
 	rx->packed = gates == 0 && chan->item_size <= LEAT_SPSC_PACKED_MAX;
 	if (gates == 0)
 		rx->word = rx->packed ? (uint64_t *)(void *)rx->line : &chan->spsc.tail;
-	else
+	else if (gates > 1)
+		/* not what another subscriber in this place of the table has left there */
+		leat_store_rlx(&sub->allowed, leat_sub_allowed(sub)); /* rlx: as in take_items() */
+	if (gates > 0)
 		rx->word = gates == 1 ? (uint64_t *)(uintptr_t)&gate->head : &sub->allowed;
 }
 

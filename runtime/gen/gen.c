@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/gen.h"
+#include "runtime/broadcast/broadcast.h"
 #include "runtime/chan/chan.h"
 #include "runtime/gen/compact.h"
 #include "runtime/gen/pooled.h"
@@ -218,6 +219,11 @@ static void gen_main(void *arg)
 	leat_scope_own_mark = &leat_handle_of_tx(gen.out)->mark;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
 	rc = run_generator(&gen, &input);
+	if (gen.fn != NULL && rc == -ECONNABORTED && leat_evicted_text[0] != '\0') {
+		/* a receive on this thread has returned that: no failure */
+		input = (struct leat_input_end){ .rc = rc, .cause = LEAT_ABANDONED };
+		memcpy(input.text, leat_evicted_text, sizeof(input.text));
+	}
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
 	leat_scope_own_mark = NULL;

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/input.h"
+#include "runtime/broadcast/broadcast.h"
 #include "runtime/chan/bind.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/gen/await.h"
@@ -44,10 +45,11 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 	if (rc == -ECANCELED)
 		cause = leat_scope_cause(scope_of_cancel((struct leat_rx *)(uintptr_t)in), &code,
 		                         &text);
-	else if (rc != 0 || leat_rx_status(in, &cause, &code, &text) < 0 ||
-	         cause == LEAT_COMPLETED || cause == LEAT_STOPPED)
+	else if ((rc != 0 && !(rc == -ECONNABORTED && leat_rx_is_sub(in))) ||
+	         leat_rx_status(in, &cause, &code, &text) < 0 || cause == LEAT_COMPLETED ||
+	         cause == LEAT_STOPPED)
 		return rc;
-	else
+	else if (rc == 0)
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;
 	record_input_end(rc, cause, code, text);
 	return rc;

@@ -51,7 +51,7 @@ static int rounds_main(const char *name, uint64_t (*run)(uint64_t *random), cons
 	fflush(stdout);
 	signal(SIGALRM, rounds_hung);
 	while (leat_now_ns() < end_ns) {
-		alarm(60);
+		alarm(8);
 		starts += run(&random);
 		if (rounds.faults != 0) {
 			fprintf(stderr, "%s: FAILED: seed %" PRIu64 " round %" PRIu64 ": %s\n",

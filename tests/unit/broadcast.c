@@ -1008,3 +1008,63 @@ Test(broadcast, sinks_of_those_that_may_be_overtaken)
 			leat_pool_close(pool);
 		}
 }
+
+/* What ends because its subscriber was evicted is abandoned, and fails nothing. */
+
+static int receives_until_refused(struct leat_tx *out, void *arg)
+{
+	uint64_t item;
+	int rc;
+
+	(void)out;
+	while ((rc = leat_recv((struct leat_rx *)arg, &item)) == 1)
+		;
+	leat_rx_close(arg);
+	return rc;
+}
+
+static int waits_for_word(void *state, const void *item)
+{
+	(void)item;
+	return await_word(state, 1) ? 0 : -EIO;
+}
+
+Test(broadcast, an_eviction_is_no_failure)
+{
+	for (int how = 0; how < 3; how++) {
+		struct leat_pool *pool = leat_pool_open(NULL);
+		struct feed feed = feed_open((struct leat_broadcast_opts){ .capacity = 2 });
+		struct leat_rx *rx = join(&feed,
+		                          (struct leat_subscribe_opts){ .name = "slow",
+		                                                        .lag = LEAT_LAG_EVICT }),
+			       *end = NULL;
+		enum leat_cause cause;
+		const char *text;
+		uint32_t go = 0;
+		if (how == 0) {
+			for (uint64_t i = 0; i < 5; i++)
+				cr_assert_eq(leat_send(feed.tx, &i), 0);
+			cr_assert_eq(
+				leat_gen(feed.scope, receives_until_refused, rx, 8, NULL, &end), 0);
+			cr_expect_eq(leat_recv(end, &(uint64_t){ 0 }), 0);
+			cr_expect_eq(leat_rx_status(end, &cause, NULL, &text), 0);
+			cr_expect_eq(cause, LEAT_ABANDONED);
+			cr_expect_neq(strstr(text, "slow"), NULL, "%s", text);
+			leat_rx_close(end);
+		} else {
+			cr_assert_eq(
+				leat_gen_sink(
+					feed.scope, rx,
+					(struct leat_sink){ .put = waits_for_word, .state = &go },
+					&(struct leat_gen_opts){ .pool = how == 1 ? NULL : pool }),
+				0);
+			for (uint64_t i = 0; i < 9; i++)
+				cr_assert_eq(leat_send(feed.tx, &i), 0);
+			leat_store_rel(&go, 1);
+		}
+		cr_expect_eq(leat_scope_join(feed.scope), 0);
+		cr_expect_eq(leat_scope_cause(feed.scope, NULL, NULL), LEAT_RUNNING);
+		feed_close(&feed);
+		leat_pool_close(pool);
+	}
+}
