@@ -154,7 +154,7 @@ extern const char *const bench_missing[][2]; /* the adapter, its package; ends w
 bool contestant_ours(const struct contestant *contestant);
 
 /* Go's channels, in a program of their own beside this one. Nanoseconds an operation. */
-bool remote_found(void);
+bool remote_found(const struct contestant *contestant); /* or the Disruptor's program */
 double remote_sample(const struct contestant *contestant, const struct scenario *scenario, uint64_t operations,
 		     struct histogram *latency);
 /* A sample of a topic in a child of this process, which may become Go's program. */

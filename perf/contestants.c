@@ -34,7 +34,7 @@ size_t contestants_find(unsigned item_size, const struct contestant **found, siz
 	size_t count = 0;
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
-		if (tables[t] == remote_contestants && !remote_found())
+		if (tables[t] == remote_contestants && !remote_found(remote_contestants[0]))
 			continue;
 		for (const struct contestant *const *c = tables[t]; *c != NULL && count < max; c++)
 			if ((*c)->item_size == item_size)

@@ -1,6 +1,7 @@
 /*
- * perf/remote.c: Go's channels, which a program of their own measures (peers/go/main.go): a question for each sample,
- * so that they take turns with the others. Between its samples it sleeps in a read.
+ * perf/remote.c: Go's channels, which a program of their own measures (peers/go/main.go), and the Disruptor
+ * (peers/java/Bench.java): a question for each sample, so that they take turns with the others. Between its samples
+ * such a program sleeps in a read.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -8,10 +9,12 @@
 #include "perf/bench.h"
 #include "perf/topics.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,55 +28,67 @@ static const struct contestant go[] = {
 };
 const struct contestant *const remote_contestants[] = { &go[0], &go[1], &go[2], &go[3], &go[4], &go[5], NULL };
 
-static struct {
-	char path[PATH_MAX];
+/* A program that runs beside this one. */
+struct remote {
 	FILE *questions, *answers;
-	pid_t pid;
-} remote;
+	pid_t pid; /* 0: it does not run */
+	uint64_t n; /* of the Disruptor's: what it was started for */
+};
+static struct remote go_program, java_programs[BROADCAST_TRIES + 1];
 
-static const char *remote_path(void)
+/* The path of a file beside this program. The next call overwrites it. */
+static const char *path_of(const char *name)
 {
-	char self[PATH_MAX - 32];
+	static char path[PATH_MAX];
+	char self[PATH_MAX - 32] = "";
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (remote.path[0] == '\0' && len > 0) {
-		self[len] = '\0';
-		snprintf(remote.path, sizeof(remote.path), "%s/leat-bench-go", dirname(self));
-	}
-	return remote.path;
+	self[len > 0 ? len : 0] = '\0';
+	snprintf(path, sizeof(path), "%s/%s", dirname(self), name);
+	return path;
 }
 
-bool remote_found(void)
+bool remote_found(const struct contestant *contestant)
 {
-	return access(remote_path(), X_OK) == 0;
+#ifdef LEAT_BENCH_DISRUPTOR
+	if (contestant->run == remote_disruptor)
+		return access(path_of("leat-bench-disruptor.jar"), R_OK) == 0;
+#endif
+	return contestant->run != remote_disruptor && access(path_of("leat-bench-go"), X_OK) == 0;
 }
 
 /* It may use the same cores, and sets up as many of its processors as there are. */
-static void child(int in, int out)
-{
-	threads_cores_keep();
-	dup2(in, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	execl(remote.path, "leat-bench-go", (char *)NULL);
-	_exit(127);
-}
-
-static void start(void)
+static void start(struct remote *remote, const char *path, char *const *arguments)
 {
 	int in[2], out[2];
 
 	signal(SIGPIPE, SIG_IGN);
 	if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
 		bench_fail("cannot make a pipe");
-	remote.pid = fork();
-	if (remote.pid == 0)
-		child(in[0], out[1]);
+	remote->pid = fork();
+	if (remote->pid == 0) {
+		threads_cores_keep();
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		execvp(path, arguments);
+		_exit(127);
+	}
 	close(in[0]);
 	close(out[1]);
-	remote.questions = fdopen(in[1], "w");
-	remote.answers = fdopen(out[0], "r");
-	if (remote.pid < 0 || remote.questions == NULL || remote.answers == NULL)
-		bench_fail("cannot start the program leat-bench-go");
+	remote->questions = fdopen(in[1], "w");
+	remote->answers = fdopen(out[0], "r");
+	if (remote->pid < 0 || remote->questions == NULL || remote->answers == NULL)
+		bench_fail("cannot start its program");
+}
+
+static void end(struct remote *remote)
+{
+	if (remote->pid == 0)
+		return;
+	fclose(remote->questions); /* which ends it */
+	fclose(remote->answers);
+	waitpid(remote->pid, NULL, 0);
+	remote->pid = 0;
 }
 
 /* "12.345 bucket count bucket count ..." */
@@ -111,12 +126,12 @@ double remote_sample(const struct contestant *contestant, const struct scenario 
 	size_t size = 0;
 	double ns;
 
-	if (remote.pid == 0)
-		start();
-	fprintf(remote.questions, "%d %u %u %u %zu %llu %lld %d %u\n", (int)s->measure, s->item_size, s->producers,
+	if (go_program.pid == 0)
+		start(&go_program, path_of("leat-bench-go"), (char *[]){ "leat-bench-go", NULL });
+	fprintf(go_program.questions, "%d %u %u %u %zu %llu %lld %d %u\n", (int)s->measure, s->item_size, s->producers,
 		s->consumers, s->capacity, (unsigned long long)operations, (long long)s->interval_ns,
 		contestant >= &go[3], s->calls == CALLS_BLOCKING_BATCH ? s->batch : 1);
-	if (fflush(remote.questions) != 0 || getline(&line, &size, remote.answers) < 0)
+	if (fflush(go_program.questions) != 0 || getline(&line, &size, go_program.answers) < 0)
 		bench_fail("the program leat-bench-go ended");
 	ns = read_answer(line, latency);
 	free(line);
@@ -131,6 +146,106 @@ void remote_select(uint64_t n, double *values)
 	values[0] = remote_sample(&go[0], &s, SELECT_ITEMS, NULL);
 }
 
+/* --- the Disruptor --- */
+
+/* What is compiled when a program of Java's begins to run is not measured. */
+enum { WARM_UPS = 8 };
+#define WARM_UP_NS 1000000000
+
+/* Its threads side-0, side-1, ... run where the same threads of this program would. */
+static void pin_sides(const struct remote *remote, const struct broadcast_sample *of)
+{
+	char path[64], name[32];
+	struct dirent *entry;
+	unsigned side, pinned = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)remote->pid);
+	tasks = opendir(path);
+	while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+		const pid_t task = (pid_t)strtol(entry->d_name, NULL, 10);
+		FILE *comm;
+		cpu_set_t set;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)remote->pid, (int)task);
+		comm = task > 0 ? fopen(path, "re") : NULL;
+		if (comm == NULL)
+			continue;
+		if (fgets(name, sizeof(name), comm) != NULL && sscanf(name, "side-%u", &side) == 1) {
+			const bool producer = side < of->producers;
+
+			CPU_ZERO(&set);
+			CPU_SET(bench_cores[threads_core(PLACE_SEPARATE, producer,
+							 producer ? side : side - of->producers)], &set);
+			pinned += sched_setaffinity(task, sizeof(set), &set) == 0;
+		}
+		fclose(comm);
+	}
+	if (tasks != NULL)
+		closedir(tasks);
+	if (pinned != of->producers + of->consumers)
+		bench_fail("cannot pin the threads of its program");
+}
+
+static void ask_disruptor(struct remote *remote, uint64_t items, double *values)
+{
+	char line[128], *rest, *all;
+
+	fprintf(remote->questions, "%llu\n", (unsigned long long)items);
+	if (fflush(remote->questions) != 0 || fgets(line, sizeof(line), remote->answers) == NULL)
+		bench_fail("its program ended");
+	values[0] = strtod(line, &rest);
+	values[1] = strtod(rest, &all);
+	if (rest == line || all == rest)
+		bench_fail("an item is lost, changed, or out of order");
+}
+
+#ifndef LEAT_BENCH_DISRUPTOR
+#define LEAT_BENCH_DISRUPTOR ""
+#endif
+static void start_disruptor(struct remote *remote, const struct broadcast_sample *of)
+{
+	char numbers[8][16], path[2 * PATH_MAX], line[32];
+	const int64_t start_ns = bench_now_ns();
+	double values[2];
+	const unsigned all[8] = { of->shape,
+				  of->producers,
+				  of->consumers,
+				  of->bytes,
+				  of->batch,
+				  (unsigned)of->capacity,
+				  of->producers + of->consumers > bench_cores_count,
+				  of->way == BROADCAST_TRIES };
+	char *arguments[] = { "java", "-XX:+UseSerialGC", "-cp", path, "Bench", numbers[0], numbers[1], numbers[2],
+			      numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], NULL };
+
+	for (int i = 0; i < 8; i++)
+		snprintf(numbers[i], sizeof(numbers[i]), "%u", all[i]);
+	snprintf(path, sizeof(path), "%s:%s", path_of("leat-bench-disruptor.jar"), LEAT_BENCH_DISRUPTOR);
+	start(remote, "java", arguments);
+	if (fgets(line, sizeof(line), remote->answers) == NULL || strcmp(line, "ready\n") != 0)
+		bench_fail("cannot start java");
+	pin_sides(remote, of);
+	for (int i = 0; i < WARM_UPS || bench_now_ns() - start_ns < WARM_UP_NS; i++)
+		ask_disruptor(remote, of->items, values);
+}
+
+/* A program for each number, so that what is compiled for one does not depend on another. */
+void remote_disruptor(uint64_t n, double *values)
+{
+	const struct broadcast_sample of = broadcast_sample_of(n);
+	struct remote *remote = &java_programs[of.way];
+
+	if (remote->n != n)
+		end(remote);
+	remote->n = n;
+	if (remote->pid == 0)
+		start_disruptor(remote, &of);
+	ask_disruptor(remote, of.items, values);
+}
+
+/* --- a process for each sample --- */
+
 /* In a child: runs the sample and writes its values, or becomes Go's program, which does. */
 static void child_apart(const struct contestant *c, uint64_t count, int out)
 {
@@ -141,7 +256,7 @@ static void child_apart(const struct contestant *c, uint64_t count, int out)
 	if (c->go != NULL) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)count);
 		dup2(out, STDOUT_FILENO);
-		execl(remote_path(), "leat-bench-go", "generators", c->go, number, (char *)NULL);
+		execl(path_of("leat-bench-go"), "leat-bench-go", "generators", c->go, number, (char *)NULL);
 		_exit(127);
 	}
 	malloc_trim(0); /* or what is free of this process's would be taken for nothing */
@@ -177,9 +292,7 @@ void remote_apart(const struct contestant *c, uint64_t count, double *values)
 
 void remote_close(void)
 {
-	if (remote.pid == 0)
-		return;
-	fclose(remote.questions); /* which ends it */
-	fclose(remote.answers);
-	waitpid(remote.pid, NULL, 0);
+	end(&go_program);
+	for (int way = 0; way <= BROADCAST_TRIES; way++)
+		end(&java_programs[way]);
 }

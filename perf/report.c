@@ -31,7 +31,7 @@ void report_machine(const struct run *run, FILE *out)
 	for (size_t i = 0; bench_missing[i][0] != NULL; i++)
 		fprintf(out, "left out: %s (package %s; tools/bench-peers installs them all)\n", bench_missing[i][0],
 			bench_missing[i][1]);
-	if (!remote_found())
+	if (!remote_found(remote_contestants[0]))
 		fprintf(out, "left out: Go (the program leat-bench-go is not beside this one)\n");
 	fflush(out);
 }

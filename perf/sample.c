@@ -310,7 +310,7 @@ static bool takes_part(const struct contestant *c, const struct scenario *s, con
 		return false;
 	if (s->measure != MEASURE_TOPIC)
 		return can_loop(c, s);
-	return (c->run != NULL || c->go != NULL) && (!c->remote || remote_found()) &&
+	return (c->run != NULL || c->go != NULL) && (!c->remote || remote_found(c)) &&
 	       (bench_cores_count > 1 || s->topic->anywhere || !c->limit);
 }
 

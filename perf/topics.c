@@ -25,6 +25,39 @@
 #define CK_EC(name, of) HERE(name, NULL, of)
 #endif
 #define AN_ITEM { { "an item", "ns" } }
+#define BROADCAST_OF(title_, capacity_text, ...) \
+	{ .group = "broadcast", .title = "Broadcast, " title_ ", capacity " capacity_text, \
+	  .values = { { "an item", "ns" }, { "the senders' CPU, an item", "ns" } }, .by = { __VA_ARGS__ } }
+#define LEAT_AND_DISRUPTOR(what) \
+	HERE("leat broadcast", broadcast_leat, what), \
+	HERE("leat broadcast, tries", broadcast_leat, (what) + BROADCAST_TRIES), \
+	HERE("leat broadcast, adaptive", broadcast_leat, (what) + BROADCAST_ADAPTIVE), \
+	{ .name = "Disruptor", .run = remote_disruptor, .n = what, .remote = true }, \
+	{ .name = "Disruptor, tries", .run = remote_disruptor, .n = (what) + BROADCAST_TRIES, .remote = true }
+#define AND_EACH(what) \
+	LEAT_AND_DISRUPTOR(what), HERE("leat channels, one each", broadcast_leat, (what) + BROADCAST_CHANNELS), \
+	HERE("leat rings, one each", broadcast_leat, (what) + BROADCAST_RINGS)
+#define LAGGARD(what) \
+	HERE("leat broadcast, skip", broadcast_leat, (what) + BROADCAST_SKIP), \
+	HERE("leat broadcast, skip, a laggard", broadcast_leat, (what) + BROADCAST_LAGGARD)
+#define BROADCASTS(capacity, text) \
+	BROADCAST_OF("1 to 1, 8 B, one at a time", text, \
+		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 1, capacity))), \
+	BROADCAST_OF("1 to 1, 8 B, batches of 32", text, \
+		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 32, capacity))), \
+	BROADCAST_OF("1 to 2, 8 B, one at a time", text, \
+		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 2, 8, 1, capacity))), \
+	BROADCAST_OF("1 to 3, 8 B, one at a time", text, \
+		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 3, 8, 1, capacity))), \
+	BROADCAST_OF("pipeline of 3, 8 B, one at a time", text, \
+		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_PIPELINE, 1, 3, 8, 1, capacity))), \
+	BROADCAST_OF("diamond, 8 B, one at a time", text, \
+		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_DIAMOND, 1, 3, 8, 1, capacity))), \
+	BROADCAST_OF("1 to 3, 64 B, one at a time", text, AND_EACH(BROADCAST(BROADCAST_TO_ALL, 1, 3, 64, 1, capacity))), \
+	BROADCAST_OF("3 to 1, 8 B, one at a time", text, \
+		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 3, 1, 8, 1, capacity))), \
+	BROADCAST_OF("1 to 1, 8 B, with and without one that lags for ever", text, \
+		     LAGGARD(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 1, capacity)))
 #define QUANTILES { { "median", "us" }, { "p99", "us" }, { "p99.9", "us" }, { "most", "us" } }
 #define LATE(title_, busy, deadline) \
 	{ .group = "late", .title = title_, .values = QUANTILES, .anywhere = true, \
@@ -86,6 +119,8 @@ const struct topic topics[] = {
 	{ .group = "select", .title = "A merge, each item to a lane that stood armed, one thread for both", .values = AN_ITEM,
 	  .anywhere = true,
 	  .by = { HERE("leat_merge of 100", merge_asleep, 100), HERE("leat_merge of 10,000", merge_asleep, SELECT_LANES) } },
+	BROADCASTS(1024, "1,024"),
+	BROADCASTS(65536, "65,536"),
 	{ .group = "publish", .title = "One publish while no thread sleeps", .values = { { "a publish", "ns" } }, .anywhere = true,
 	  .by = { LIMIT("a store with release", question_publish, 0), HERE("leat's event", question_publish, 1),
 		  HERE("leat's event, full_fence", question_publish, 2), CK_EC("ck_ec, one publisher", 3),
@@ -139,7 +174,7 @@ void topics_list(FILE *out)
 
 		fprintf(out, "%s: %s:", t->group, t->title);
 		for (const struct contestant *c = t->by; c->name != NULL; c++)
-			if ((c->run != NULL || c->go != NULL) && (!c->remote || remote_found()))
+			if ((c->run != NULL || c->go != NULL) && (!c->remote || remote_found(c)))
 				fprintf(out, "%s %s", named++ == 0 ? "" : ";", c->name);
 		fprintf(out, "\n");
 	}

@@ -1,7 +1,7 @@
 /*
- * perf/topics.h: the samples of `leat bench generators` and `leat bench select`, by leat and by C++20's
- * coroutines: what a generator costs to make, to keep, to take a value from and to end; what it costs to
- * wait for several things.
+ * perf/topics.h: the samples of `leat bench generators`, `select` and `broadcast`, by leat, by C++20's
+ * coroutines and by the Disruptor: what a generator costs to make, to keep, to take a value from and to
+ * end; what it costs to wait for several things; what it costs to send each item to several.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -34,6 +34,56 @@ sample_fn merge_alone;	/* of n lanes */
 sample_fn merge_asleep;	/* of n lanes, alone: each item to a lane that has stood armed for long */
 /* perf/remote.c: Go's select from SELECT_CHANS channels, with n producers; 0: the receiver sends */
 sample_fn remote_select;
+
+/*
+ * `leat bench broadcast`. A sample's number holds all of it: BROADCAST(shape, bytes, batch,
+ * capacity), plus the way. Way CALLS: calls that wait, with the policy LEAT_WAIT_SPIN, or
+ * LEAT_WAIT_YIELD where there are more threads than cores; the Disruptor's sender waits in next().
+ */
+enum broadcast_shape {
+	BROADCAST_TO_ALL,
+	BROADCAST_PIPELINE,
+	BROADCAST_DIAMOND, /* the third comes after the first two */
+};
+enum broadcast_way {
+	BROADCAST_CALLS,
+	BROADCAST_TRIES,    /* calls that try, in a loop */
+	BROADCAST_ADAPTIVE, /* calls that wait, by the default policy */
+	BROADCAST_SKIP,     /* as CALLS; subscribers could skip */
+	BROADCAST_LAGGARD,  /* and one more does: it receives nothing */
+	BROADCAST_CHANNELS, /* an SPSC channel for each consumer */
+	BROADCAST_RINGS,    /* a bare SPSC ring for each consumer */
+};
+enum { BROADCAST_SIDE_MAX = 3 };
+#define BROADCAST(shape, producers, consumers, bytes, batch, capacity) \
+	((uint64_t)(shape) << 4 | (uint64_t)(producers) << 8 | (uint64_t)(consumers) << 12 | \
+	 (uint64_t)(bytes) << 16 | (uint64_t)(batch) << 24 | (uint64_t)(capacity) << 32)
+struct broadcast_sample {
+	enum broadcast_shape shape;
+	enum broadcast_way way;
+	unsigned producers, consumers, bytes, batch;
+	size_t capacity;
+	uint64_t items;
+};
+static inline struct broadcast_sample broadcast_sample_of(uint64_t n)
+{
+	struct broadcast_sample of;
+
+	of.shape = (enum broadcast_shape)(n >> 4 & 15);
+	of.way = (enum broadcast_way)(n & 15);
+	of.producers = (unsigned)(n >> 8 & 15);
+	of.consumers = (unsigned)(n >> 12 & 15);
+	of.bytes = (unsigned)(n >> 16 & 255);
+	of.batch = (unsigned)(n >> 24 & 255);
+	of.capacity = (size_t)(n >> 32);
+	/* a multiple of three senders, of a batch, and of the laps of 65,536 items */
+	of.items = of.producers + of.consumers > 2 ? 786432 : 3145728;
+	return of;
+}
+/* perf/peers/broadcast.c */
+sample_fn broadcast_leat;
+/* perf/remote.c: the Disruptor. Ways CALLS and TRIES */
+sample_fn remote_disruptor;
 
 /* perf/machine.c: what the machine can do between two cores, and on one. n says which. */
 sample_fn limit_between, limit_alone;

@@ -6,7 +6,8 @@ BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
 PROGRAM_PACKAGES=(g++ libre2-dev) # grep: searches with regexec(3) without them
 TEST_PACKAGES=(g++ patch libcriterion-dev abigail-tools)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
-PEER_PACKAGES=(g++ libboost-dev libconcurrentqueue-dev libdpdk-dev libtbb-dev golang-go)
+PEER_PACKAGES=(g++ libboost-dev libconcurrentqueue-dev libdpdk-dev libtbb-dev golang-go libdisruptor-java
+	default-jdk-headless)
 
 say() {
 	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
