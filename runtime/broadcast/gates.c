@@ -304,6 +304,21 @@ static void received(struct leat_handle *h)
 		leat_sub_notify(sub);
 }
 
+/* 0 with one thread on each side, as for an SPSC channel (runtime/chan/block.c). */
+static uint64_t count_transfers(const struct leat_chan *chan)
+{
+	const struct leat_broadcast *bc = leat_broadcast_of(chan);
+	unsigned used = leat_load_acq(&bc->used); /* O1: pairs with take_slot() */
+	uint64_t sum;
+
+	if (!bc->turns && used < 2)
+		return 0;
+	sum = leat_broadcast_tail(bc);
+	for (unsigned i = 0; i < used; i++)
+		sum += leat_load_rlx(&bc->subs[i].head); /* rlx: a hint */
+	return sum;
+}
+
 static void notify_ends(struct leat_chan *chan)
 {
 	leat_event_notify(&leat_broadcast_of(chan)->stage, LEAT_EVENT_ALL);
@@ -363,6 +378,7 @@ const struct leat_chan_ring leat_broadcast_ring = {
 	.claim = claim_slots,
 	.commit = commit_slots,
 	.received = received,
+	.count_transfers = count_transfers,
 	.notify_ends = notify_ends,
 	.close_senders = leat_turns_close,
 	.drain = drain_slots,

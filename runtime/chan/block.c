@@ -106,9 +106,12 @@ static bool chan_wait_retire(struct leat_wait_loop *w)
  */
 static uint64_t chan_wait_transfers(struct leat_wait_loop *w)
 {
-	const struct leat_mpmc *ring = &leat_chan_of(waiting_handle(w))->mpmc;
+	const struct leat_chan *chan = leat_chan_of(waiting_handle(w));
+	const struct leat_mpmc *ring = &chan->mpmc;
 
-	if (!leat_chan_of(waiting_handle(w))->turns)
+	if (chan->ring != NULL)
+		return chan->ring->count_transfers(chan);
+	if (!chan->turns)
 		return 0;
 	/* rlx: a hint */
 	return leat_mpmc_count(ring, leat_load_rlx(&ring->head)) +

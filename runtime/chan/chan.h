@@ -140,6 +140,8 @@ struct leat_chan_ring {
 	void (*commit)(struct leat_handle *h, size_t n);
 	/* This handle has released items. */
 	void (*received)(struct leat_handle *h);
+	/* How often its threads have moved a position: a hint for waits that yield. */
+	uint64_t (*count_transfers)(const struct leat_chan *chan);
 	/* Something has ended: notifies those that wait elsewhere than on the channel's events. */
 	void (*notify_ends)(struct leat_chan *chan);
 	/* leat_tx_close_all(): no item gets into the ring any more. */
