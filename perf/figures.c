@@ -52,6 +52,20 @@ struct row {
 #define TOPIC(title, value_, ours_, peer_, target) \
 	{ .topic = title, .value = value_, .ours = ours_, .peer = peer_, ON_BOTH(target) }
 
+#define BROADCASTS(text) \
+	TOPIC("Broadcast, 1 to 1, 8 B, one at a time, capacity " text, 0, "leat broadcast", "Disruptor*", TIMES(2)), \
+	TOPIC("Broadcast, 1 to 1, 8 B, batches of 32, capacity " text, 0, "leat broadcast", "Disruptor*", TIMES(1.3)), \
+	TOPIC("Broadcast, 1 to 2, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", TIMES(1.5)), \
+	TOPIC("Broadcast, 1 to 3, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", TIMES(1.5)), \
+	TOPIC("Broadcast, pipeline of 3, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", \
+	      TIMES(1.5)), \
+	TOPIC("Broadcast, diamond, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", TIMES(1.5)), \
+	TOPIC("Broadcast, 1 to 3, 64 B, one at a time, capacity " text, 1, "leat broadcast", "leat rings, one each", \
+	      AT_MOST(0.5)), \
+	TOPIC("Broadcast, 3 to 1, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", TIMES(2)), \
+	TOPIC("Broadcast, 1 to 1, 8 B, with and without one that lags for ever, capacity " text, 0, \
+	      "leat broadcast, skip, a laggard", "leat broadcast, skip", AT_MOST(1.05))
+
 static const struct row rows[] = {
 	/* The Xeon's are what perf/results has of 2026-11-21. */
 	NEAR_AND_FAR(8, 1024, 1.9, 3.2, ONE),
@@ -122,6 +136,8 @@ static const struct row rows[] = {
 	TOPIC("8 channels, one producer in turn, one thread that selects", 0, "leat_select", "Go*", AT_MOST(0.5)),
 	TOPIC("A merge, 10 busy lanes, one producer in turn", 0, "leat_merge of 10,000", "leat_merge of 10", AT_MOST(2)),
 	TOPIC("A merge, 10 busy lanes, one thread for both", 0, "leat_merge of 10,000", "leat_merge of 10", AT_MOST(2)),
+	BROADCASTS("1,024"),
+	BROADCASTS("65,536"),
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 _Static_assert((int)ROWS <= (int)FIGURES_MAX, "the table has room");

@@ -5,8 +5,8 @@ import json
 import os
 import sys
 
-KINDS = ["figures", "generators", "select"]
-OURS = ("leat ring ", "leat channel", "leat pool", "leat seq", "leat_select", "leat_merge")
+KINDS = ["figures", "generators", "select", "broadcast"]
+OURS = ("leat ring ", "leat channel", "leat pool", "leat seq", "leat_select", "leat_merge", "leat broadcast")
 HEADS = {
     "near": "Near cores",
     "far": "Far cores",

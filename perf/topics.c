@@ -29,8 +29,10 @@
 	{ .group = "broadcast", .title = "Broadcast, " title_ ", capacity " capacity_text, \
 	  .values = { { "an item", "ns" }, { "the senders' CPU, an item", "ns" } }, .by = { __VA_ARGS__ } }
 #define LEAT_AND_DISRUPTOR(what) \
+	HERE("leat broadcast, received in batches", broadcast_leat, (what) + BROADCAST_TAKES), \
+	LEAT_AND_DISRUPTOR_BATCHES(what)
+#define LEAT_AND_DISRUPTOR_BATCHES(what) \
 	HERE("leat broadcast", broadcast_leat, what), \
-	HERE("leat broadcast, tries", broadcast_leat, (what) + BROADCAST_TRIES), \
 	HERE("leat broadcast, adaptive", broadcast_leat, (what) + BROADCAST_ADAPTIVE), \
 	{ .name = "Disruptor", .run = remote_disruptor, .n = what, .remote = true }, \
 	{ .name = "Disruptor, tries", .run = remote_disruptor, .n = (what) + BROADCAST_TRIES, .remote = true }
@@ -44,7 +46,7 @@
 	BROADCAST_OF("1 to 1, 8 B, one at a time", text, \
 		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 1, capacity))), \
 	BROADCAST_OF("1 to 1, 8 B, batches of 32", text, \
-		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 32, capacity))), \
+		     LEAT_AND_DISRUPTOR_BATCHES(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 32, capacity))), \
 	BROADCAST_OF("1 to 2, 8 B, one at a time", text, \
 		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 2, 8, 1, capacity))), \
 	BROADCAST_OF("1 to 3, 8 B, one at a time", text, \

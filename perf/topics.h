@@ -47,7 +47,8 @@ enum broadcast_shape {
 };
 enum broadcast_way {
 	BROADCAST_CALLS,
-	BROADCAST_TRIES,    /* calls that try, in a loop */
+	BROADCAST_TRIES,    /* the Disruptor's sender tries, in a loop */
+	BROADCAST_TAKES,    /* as CALLS; subscribers receive up to 32 at once, as the Disruptor's do */
 	BROADCAST_ADAPTIVE, /* calls that wait, by the default policy */
 	BROADCAST_SKIP,     /* as CALLS; subscribers could skip */
 	BROADCAST_LAGGARD,  /* and one more does: it receives nothing */

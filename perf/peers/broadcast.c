@@ -150,41 +150,16 @@ INLINE void hold_on(unsigned *failed, bool shares)
 	}
 }
 
-INLINE void send_items(struct leat_tx *tx, uint64_t *items, const size_t bytes, size_t n,
-		       const enum broadcast_way way, bool shares)
+INLINE void send_items(struct leat_tx *tx, uint64_t *items, const size_t bytes, size_t n)
 {
-	unsigned failed = 0;
-
-	if (way != BROADCAST_TRIES) {
-		fail_if(n == 1 ? BY_SIZE(leat_send, tx, items) != 0 :
-				 BY_SIZE(leat_send_batch, tx, items, n) != (ssize_t)n);
-		return;
-	}
-	for (size_t done = 0; done < n;) {
-		ssize_t sent = n == 1 ? BY_SIZE(leat_try_send, tx, items) == 0 :
-					BY_SIZE(leat_try_send_batch, tx, items + done * (bytes / 8), n - done);
-
-		if (sent > 0)
-			done += (size_t)sent;
-		else
-			hold_on(&failed, shares);
-	}
+	fail_if(n == 1 ? BY_SIZE(leat_send, tx, items) != 0 : BY_SIZE(leat_send_batch, tx, items, n) != (ssize_t)n);
 }
 
-INLINE size_t receive_items(struct leat_rx *rx, uint64_t *items, const size_t bytes, size_t batch,
-			    const enum broadcast_way way, bool shares)
+INLINE size_t receive_items(struct leat_rx *rx, uint64_t *items, const size_t bytes, size_t most)
 {
-	unsigned failed = 0;
-	ssize_t n;
+	ssize_t n = most == 1 ? BY_SIZE(leat_recv, rx, items) : BY_SIZE(leat_recv_batch, rx, items, most);
 
-	if (way != BROADCAST_TRIES) {
-		n = batch == 1 ? BY_SIZE(leat_recv, rx, items) : BY_SIZE(leat_recv_batch, rx, items, batch);
-		fail_if(n <= 0);
-		return (size_t)n;
-	}
-	while ((n = batch == 1 ? BY_SIZE(leat_try_recv, rx, items) :
-				 BY_SIZE(leat_try_recv_batch, rx, items, batch)) <= 0)
-		hold_on(&failed, shares);
+	fail_if(n <= 0);
 	return (size_t)n;
 }
 
@@ -216,9 +191,9 @@ INLINE void produce(const struct part *part, const size_t bytes, const size_t ba
 			push_to_all(items, bytes, shares);
 		else if (way == BROADCAST_CHANNELS)
 			for (unsigned i = 0; i < feed.of.consumers; i++)
-				send_items(feed.tx[i], items, bytes, batch, way, shares);
+				send_items(feed.tx[i], items, bytes, batch);
 		else
-			send_items(tx, items, bytes, batch, way, shares);
+			send_items(tx, items, bytes, batch);
 	}
 }
 
@@ -240,7 +215,7 @@ INLINE void consume(struct part *part, const size_t bytes, const size_t batch, c
 				hold_on(&failed, shares);
 			leat_spsc_pop(&ring->rx, items, bytes);
 		} else {
-			came = receive_items(rx, items, bytes, batch, way, shares);
+			came = receive_items(rx, items, bytes, way == BROADCAST_TAKES ? BATCH : batch);
 		}
 		for (size_t i = 0; i < came; i++) {
 			const uint64_t value = items[i * words];
@@ -270,9 +245,9 @@ INLINE void consume(struct part *part, const size_t bytes, const size_t batch, c
 	{ \
 		consume(part, bytes, batch, way); \
 	}
-#define LOOPS(bytes, batch) LOOP(bytes, batch, BROADCAST_CALLS) LOOP(bytes, batch, BROADCAST_TRIES)
+#define LOOPS(bytes, batch) LOOP(bytes, batch, BROADCAST_CALLS) LOOP(bytes, batch, BROADCAST_TAKES)
 LOOPS(8, 1)
-LOOPS(8, 32)
+LOOP(8, 32, BROADCAST_CALLS)
 LOOPS(64, 1)
 LOOP(64, 1, BROADCAST_CHANNELS)
 LOOP(64, 1, BROADCAST_RINGS)
@@ -290,16 +265,14 @@ static void choose_loops(part_fn **produce, part_fn **consume)
 		PAIR(64, 1, BROADCAST_CHANNELS);
 	else if (of->way == BROADCAST_RINGS)
 		PAIR(64, 1, BROADCAST_RINGS);
-	else if (of->bytes == 64 && of->way == BROADCAST_TRIES)
-		PAIR(64, 1, BROADCAST_TRIES);
+	else if (of->bytes == 64 && of->way == BROADCAST_TAKES)
+		PAIR(64, 1, BROADCAST_TAKES);
 	else if (of->bytes == 64)
 		PAIR(64, 1, BROADCAST_CALLS);
-	else if (of->batch == 32 && of->way == BROADCAST_TRIES)
-		PAIR(8, 32, BROADCAST_TRIES);
 	else if (of->batch == 32)
 		PAIR(8, 32, BROADCAST_CALLS);
-	else if (of->way == BROADCAST_TRIES)
-		PAIR(8, 1, BROADCAST_TRIES);
+	else if (of->way == BROADCAST_TAKES)
+		PAIR(8, 1, BROADCAST_TAKES);
 	else
 		PAIR(8, 1, BROADCAST_CALLS);
 }

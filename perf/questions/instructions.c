@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <leat/broadcast.h>
 #include <leat/chan.h>
 #include <leat/ring/mpmc.h>
 #include <leat/ring/spsc.h>
@@ -78,6 +79,21 @@ static struct chan chan_open(struct leat_scope *scope, enum leat_kind kind)
 	struct chan p;
 
 	expect(leat_chan_open(scope, sizeof(uint64_t), &opts, &p.tx, &p.rx) == 0);
+	return p;
+}
+
+/* With `laggard` a second subscriber skips, and receives nothing. */
+static struct chan broadcast_open(struct leat_scope *scope, bool skip, struct leat_rx **laggard)
+{
+	const struct leat_broadcast_opts opts = { .capacity = CAPACITY, .skip = skip };
+	struct leat_broadcast *bc;
+	struct chan p;
+
+	expect(leat_broadcast_open(scope, sizeof(uint64_t), &opts, &bc, &p.tx) == 0 &&
+	       leat_broadcast_subscribe(bc, NULL, &p.rx) == 0);
+	if (laggard != NULL)
+		expect(leat_broadcast_subscribe(bc, &(struct leat_subscribe_opts){ .lag = LEAT_LAG_SKIP }, laggard) == 0);
+	leat_broadcast_close(bc);
 	return p;
 }
 
@@ -165,6 +181,9 @@ TURNS(single, uint64_t)
 		 leat_recv_batch(p.rx, items + done, BATCH - done))
 CHAN(chan_spsc)
 CHAN(chan_mpmc)
+CHAN(broadcast)
+CHAN(broadcast_skip)
+CHAN(broadcast_laggard)
 
 #define RUN(name, pipe) \
 	for (int round = 0; round < ROUNDS; round++) { \
@@ -180,11 +199,15 @@ int main(void)
 	struct turns *mpmc = turns_open(sizeof(uint64_t), false, false),
 		     *mpmc_64 = turns_open(sizeof(big), false, false);
 	struct turns *single = turns_open(sizeof(uint64_t), true, true);
-	struct chan chan_spsc, chan_mpmc;
+	struct chan chan_spsc, chan_mpmc, broadcast, broadcast_skip, broadcast_laggard;
+	struct leat_rx *laggard;
 
 	expect(scope != NULL);
 	chan_spsc = chan_open(scope, LEAT_SPSC);
 	chan_mpmc = chan_open(scope, LEAT_MPMC);
+	broadcast = broadcast_open(scope, false, NULL);
+	broadcast_skip = broadcast_open(scope, true, NULL);
+	broadcast_laggard = broadcast_open(scope, true, &laggard);
 	RUN(loop, NULL)
 	RUN_BOTH(spsc, spsc)
 	RUN_BOTH(spsc_64, spsc_64)
@@ -193,8 +216,14 @@ int main(void)
 	RUN_BOTH(single, single)
 	RUN_BOTH(chan_spsc, chan_spsc)
 	RUN_BOTH(chan_mpmc, chan_mpmc)
+	RUN_BOTH(broadcast, broadcast)
+	RUN_BOTH(broadcast_skip, broadcast_skip)
+	RUN_BOTH(broadcast_laggard, broadcast_laggard)
 	ask_spsc_lone_both(spsc, ROUND * ROUNDS);
 	leat_tx_close(chan_spsc.tx), leat_rx_close(chan_spsc.rx);
 	leat_tx_close(chan_mpmc.tx), leat_rx_close(chan_mpmc.rx);
+	leat_tx_close(broadcast.tx), leat_rx_close(broadcast.rx);
+	leat_tx_close(broadcast_skip.tx), leat_rx_close(broadcast_skip.rx);
+	leat_tx_close(broadcast_laggard.tx), leat_rx_close(broadcast_laggard.rx), leat_rx_close(laggard);
 	return leat_scope_close(scope) < 0;
 }

@@ -79,6 +79,8 @@ usage select --all
 usage select --quick --quick
 usage select --item 8
 usage select --count 1000
+usage broadcast spsc
+usage broadcast --all
 usage publish floor
 usage pool --all
 usage spsc --count 1000
@@ -166,6 +168,12 @@ for how in "--quick select" "select --only leat"; do
 	grep -q 'leat_merge of 10,000 of leat_merge of 10  ' "$dir/out" || fail "$what: nothing of a merge's ratio"
 	check_files 6
 done
+# Broadcasts: each subscriber checks the order and the sum of all items.
+bench broadcast --samples 1 --only leat --json "$dir/json" --svg "$dir/svg"
+expect_status 0
+expect_silence
+grep -q 'leat broadcast of leat rings, one each  ' "$dir/out" || fail "$what: nothing of a ring for each subscriber"
+check_files 18
 # Smaller questions: what they count and receive is checked on the way.
 for how in publish floor pool; do
 	bench $how --samples 1 --json "$dir/json" --svg "$dir/svg"
