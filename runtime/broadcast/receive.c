@@ -217,6 +217,23 @@ static ssize_t end_stream(struct leat_sub *sub)
 	return 0;
 }
 
+/*
+ * Nothing was found: where a stage waits. It may have begun behind its gates, at a slot that a
+ * sender has claimed and not finished; then it waits for that sender, and not for its gates.
+ */
+static void choose_event(struct leat_sub *sub)
+{
+	struct leat_broadcast *bc = sub->bc;
+	struct leat_event *was = sub->h.event;
+
+	if (!bc->turns || sub->gates == 0)
+		return;
+	sub->h.event = leat_sub_next(sub) < leat_sub_allowed(sub) ? &bc->chan->items : &bc->stage;
+	if (sub->h.event != was)
+		/* its waiter may be there already, and must not go to sleep there */
+		leat_event_notify(was, LEAT_EVENT_ALL);
+}
+
 /* Whether no send can claim a slot any more. ctl: loaded before. */
 static bool has_last_item(const struct leat_broadcast *bc, uint32_t ctl)
 {
@@ -243,6 +260,7 @@ static ssize_t end_if_over(struct leat_sub *sub, uint32_t ctl)
 			sub->gate_ended = true;
 			return end_stream(sub);
 		}
+	choose_event(sub);
 	return -EAGAIN;
 }
 

@@ -889,6 +889,40 @@ Test(broadcast, a_stage_that_joined_ahead_of_its_gate_waits_for_it)
 	}
 }
 
+Test(broadcast, a_stage_that_began_behind_its_gate_waits_for_a_sender)
+{
+	struct feed feed =
+		feed_open((struct leat_broadcast_opts){ .kind = LEAT_MPMC, .capacity = 4 });
+	struct leat_tx *other = leat_tx_clone(feed.tx);
+	void *slot;
+	cr_assert_eq(leat_reserve(other, 1, &slot), 1);
+	*(uint64_t *)slot = 0;
+	struct leat_rx *gate = join(&feed, (struct leat_subscribe_opts){ 0 }), *gates[] = { gate },
+		       *stage = join(&feed, (struct leat_subscribe_opts){ .from = LEAT_FROM_OLDEST,
+	                                                                  .after = gates,
+	                                                                  .after_count = 1 });
+	struct pollfd fd = { .fd = leat_rx_fd(stage), .events = POLLIN };
+	cr_expect_eq(leat_rx_seq(gate), 1);
+	cr_expect_eq(leat_rx_seq(stage), 0);
+	expect_nothing(stage);
+	cr_expect_eq(leat_rx_arm(stage), 0);
+	cr_expect_eq(poll(&fd, 1, 0), 0);
+	cr_assert_eq(leat_commit(other, 1), 0);
+	cr_expect_eq(poll(&fd, 1, 10000), 1);
+	expect_items(stage, 0, 1);
+	expect_nothing(stage);
+	cr_expect_eq(leat_rx_arm(stage), 0);
+	send_to(&feed, 1, 2);
+	cr_expect_eq(poll(&fd, 1, 0), 0);
+	expect_items(gate, 1, 2);
+	cr_expect_eq(poll(&fd, 1, 10000), 1);
+	expect_items(stage, 1, 2);
+	leat_rx_close(stage);
+	leat_rx_close(gate);
+	leat_tx_close(other);
+	feed_close(&feed);
+}
+
 Test(broadcast, holes_alone_are_room)
 {
 	void *slots;
