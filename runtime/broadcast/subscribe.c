@@ -447,3 +447,17 @@ void leat_sub_unlinked(struct leat_handle *h)
 	}
 	settle_slot(sub);
 }
+
+/* For a caller that takes the address, or from another language: its layout is not checked. */
+int(leat_broadcast_open)(struct leat_scope *scope, size_t item_size,
+                         const struct leat_broadcast_opts *opts, struct leat_broadcast **broadcast,
+                         struct leat_tx **tx)
+{
+	return leat_broadcast_open(scope, item_size, opts, broadcast, tx);
+}
+
+int(leat_broadcast_subscribe)(struct leat_broadcast *broadcast,
+                              const struct leat_subscribe_opts *opts, struct leat_rx **rx)
+{
+	return leat_broadcast_subscribe(broadcast, opts, rx);
+}

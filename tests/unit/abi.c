@@ -18,7 +18,7 @@ TestSuite(abi, .timeout = 600);
 /*
  * What LEAT_ABI stands for. A size that changes here changes the number; the list is then renewed.
  */
-_Static_assert(LEAT_ABI == 7, "these are the sizes of layout 7");
+_Static_assert(LEAT_ABI == 8, "these are the sizes of layout 8");
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), "LEAT_ABI changes with " #type)
 SIZE(struct leat_chan_opts, 120);
 SIZE(struct leat_scope_opts, 80);
@@ -30,6 +30,8 @@ SIZE(struct leat_follow_opts, 56);
 SIZE(struct leat_proc_opts, 56);
 SIZE(struct leat_tick_opts, 48);
 SIZE(struct leat_count_opts, 56);
+SIZE(struct leat_broadcast_opts, 120);
+SIZE(struct leat_subscribe_opts, 136);
 SIZE(struct leat_seq, 32);
 SIZE(struct leat_sink, 24);
 SIZE(struct leat_case, 56);
@@ -143,6 +145,35 @@ Test(abi, chan_open)
 	cr_assert_eq((leat_chan_open)(f.scope, 8, NULL, &tx, &rx), 0);
 	leat_tx_close(tx);
 	leat_rx_close(rx);
+	fixture_close(&f);
+}
+
+Test(abi, broadcast)
+{
+	struct fixture f = fixture_open();
+	struct leat_broadcast *broadcast = NULL;
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+
+	for_each_wrong(abi, struct leat_broadcast_opts) {
+		tx = f.tx;
+		cr_expect_eq(leat_detail_broadcast_open(abi, f.scope, 8, NULL, &broadcast, &tx),
+		             -ELIBBAD);
+		cr_expect_null(broadcast);
+		cr_expect_null(tx);
+	}
+	cr_expect_eq(leat_broadcast_open(f.scope, 8, NULL, &broadcast, &tx), -ELIBBAD);
+	cr_assert_eq((leat_broadcast_open)(f.scope, 8, NULL, &broadcast, &tx), 0);
+	for_each_wrong(abi, struct leat_subscribe_opts) {
+		rx = f.rx;
+		cr_expect_eq(leat_detail_broadcast_subscribe(abi, broadcast, NULL, &rx), -ELIBBAD);
+		cr_expect_null(rx);
+	}
+	cr_expect_eq(leat_broadcast_subscribe(broadcast, NULL, &rx), -ELIBBAD);
+	cr_assert_eq((leat_broadcast_subscribe)(broadcast, NULL, &rx), 0);
+	leat_tx_close(tx);
+	leat_rx_close(rx);
+	leat_broadcast_close(broadcast);
 	fixture_close(&f);
 }
 
