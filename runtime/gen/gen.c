@@ -264,13 +264,14 @@ static void gen_free(struct gen *gen)
 	leat_os_free(gen);
 }
 
-/* Allocates all that the start and the end will need. */
-static struct gen *gen_alloc(void)
+/* Allocates a generator of this kind, and all that its start and its end will need. */
+static struct gen *gen_alloc(const struct gen *what)
 {
 	struct gen *gen = leat_os_alloc(sizeof(*gen), 0);
 
 	if (gen == NULL)
 		return NULL;
+	*gen = *what;
 	gen->ended = leat_os_alloc(sizeof(*gen->ended), 0);
 	gen->node = leat_gen_node_alloc();
 	if (gen->ended == NULL || gen->node == NULL) {
@@ -337,16 +338,9 @@ static int start_on_thread(const struct gen *what, size_t item_size,
 	int rc;
 
 	leat_scope_reap(what->scope);
-	gen = gen_alloc();
+	gen = gen_alloc(what);
 	if (gen == NULL)
 		return -ENOMEM;
-	gen->scope = what->scope;
-	gen->fn = what->fn;
-	gen->arg = what->arg;
-	gen->fini = what->fini;
-	gen->seq = what->seq;
-	gen->in = what->in;
-	gen->sink = what->sink;
 	rc = leat_chan_create(gen->scope, item_size, &opts->chan, &gen->out,
 	                      rx != NULL ? &in : NULL);
 	if (rc < 0)
@@ -375,14 +369,9 @@ static int start_into(const struct gen *what, const struct leat_gen_opts *opts)
 	int rc;
 
 	leat_scope_reap(what->scope);
-	gen = gen_alloc();
+	gen = gen_alloc(what);
 	if (gen == NULL)
 		return -ENOMEM;
-	gen->scope = what->scope;
-	gen->fn = what->fn;
-	gen->arg = what->arg;
-	gen->fini = what->fini;
-	gen->out = what->out;
 	rc = leat_handle_gen_attach(h, what->scope, opts->chan.name);
 	if (rc == 0) {
 		if (opts->source)
