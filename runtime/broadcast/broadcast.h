@@ -95,7 +95,7 @@
 
 enum { LEAT_AFTER_MOST = 16, LEAT_SUBSCRIBERS_MOST = 4096, LEAT_SUBSCRIBERS = 16 };
 
-/* What a subscriber is. ENDED: closed, or ended before its senders did. */
+/* What a place of the table is. */
 enum leat_sub_state {
 	LEAT_SUB_FREE,
 	LEAT_SUB_IDLE,
@@ -124,7 +124,7 @@ struct leat_sub {
 	size_t after_count;
 	char ended_by[LEAT_NAME_MAX + 1]; /* the gate that closed; "" */
 	char name[LEAT_NAME_MAX + 1];
-	uint64_t joined_at, missed;
+	uint64_t missed;
 
 	uint64_t head __attribute__((aligned(LEAT_LINES_APART))); /* what it has released */
 	uint32_t gating;                                          /* senders wait for it */
@@ -143,7 +143,7 @@ struct leat_broadcast {
 	/* places: of the table; used: how many of them ever were; joining: chan->lock */
 	unsigned most, places, used, joining;
 	struct leat_mutex patience_lock;
-	bool turns, skip, wait_for_first, closed;
+	bool turns, skip, wait_for_first;
 	uint32_t has_had_one; /* a subscriber */
 	struct leat_event stage __attribute__((aligned(LEAT_LINES_APART)));
 
@@ -186,10 +186,27 @@ static inline struct leat_broadcast *leat_broadcast_of(const struct leat_chan *c
 	return chan->broadcast;
 }
 
+/* The oldest position whose slot still has its item, with the tail there. */
+static inline uint64_t leat_broadcast_oldest(const struct leat_broadcast *bc, uint64_t tail)
+{
+	return tail > bc->capacity ? tail - bc->capacity : 0;
+}
+
+/* Without turns: the run (leat/ring/spsc.h) that has the slot of this position. */
+static inline unsigned char *leat_broadcast_run_of(const struct leat_spsc_cursor *side,
+                                                   uint64_t pos)
+{
+	size_t runs = (size_t)(side->end - side->lines) / side->stride;
+
+	return side->lines + pos / side->run % runs * side->stride;
+}
+
 /* gates.c */
 
 /* The lowest head of all that senders wait for; `none` if there is no such subscriber. */
 uint64_t leat_broadcast_scan(const struct leat_broadcast *bc, uint64_t none);
+/* Whether senders wait for the first subscriber. */
+bool leat_broadcast_must_wait(const struct leat_broadcast *bc);
 /* The position of the next item, as senders have published it. */
 uint64_t leat_broadcast_tail(const struct leat_broadcast *bc);
 /* A subscriber's head, gating or state has changed: notifies those that wait for it. */
@@ -235,6 +252,10 @@ extern LEAT_TLS char leat_evicted_text[LEAT_TEXT_MAX + 1];
 uint64_t leat_sub_allowed(struct leat_sub *sub);
 /* Lets the cursor of a subscriber follow its gates, or the senders where it has none. */
 void leat_sub_set_source(struct leat_sub *sub);
+/* What it waits for when it has found nothing. */
+struct leat_event *leat_sub_event(struct leat_sub *sub);
+/* With discard: releases what the last receive copied. Whether there was any. */
+bool leat_sub_release_owed(struct leat_sub *sub);
 uint64_t leat_sub_next(const struct leat_sub *sub);
 
 /* subscribe.c */

@@ -137,7 +137,7 @@ void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest)
 
 /* --- room --- */
 
-static bool must_wait_for_first(struct leat_broadcast *bc)
+bool leat_broadcast_must_wait(const struct leat_broadcast *bc)
 {
 	/* H2: pairs with join() */
 	return bc->wait_for_first && !leat_load_acq(&bc->has_had_one);
@@ -158,7 +158,7 @@ static uint64_t find_room(struct leat_broadcast *bc)
 	if (leat_load_rlx(&bc->chan->ctl) & LEAT_CTL_JOINED) /* rlx: the swap loads in order */
 		leat_and_acqrel(&bc->chan->ctl, ~(uint32_t)LEAT_CTL_JOINED);
 	lowest = leat_broadcast_scan(bc, tx->pos);
-	if (must_wait_for_first(bc))
+	if (leat_broadcast_must_wait(bc))
 		lowest = tx->pos - bc->capacity;
 	room = lowest + bc->capacity;
 	if ((int64_t)(room - tx->pos) <= 0) {
@@ -208,11 +208,7 @@ static size_t grant(struct leat_broadcast *bc, size_t n)
 /* The slot of a position that is not older than the ring is long. */
 static void *slot_of(const struct leat_spsc_cursor *side, uint64_t pos)
 {
-	size_t lines = (size_t)(side->end - side->lines) / side->stride;
-	uint64_t run = pos / side->run;
-
-	return side->lines + run % lines * side->stride + side->header +
-	       pos % side->run * side->item_size;
+	return leat_broadcast_run_of(side, pos) + side->header + pos % side->run * side->item_size;
 }
 
 /* Discards the items whose slots are used again when the tail comes to this position. */
@@ -291,17 +287,8 @@ static void commit_slots(struct leat_handle *h, size_t n)
 
 static void received(struct leat_handle *h)
 {
-	struct leat_sub *sub = leat_sub_of(h);
-	uint32_t ctl;
-
-	leat_fence_light(); /* C2: head before ctl; pairs with leat_event_prepare_wait() */
-	ctl = leat_load_rlx(&h->chan->ctl); /* rlx: C2 orders it */
-	if (ctl & LEAT_CTL_FENCED) {
-		leat_fence_seq();                   /* C2: without membarrier */
-		ctl = leat_load_rlx(&h->chan->ctl); /* rlx: the same */
-	}
-	if (ctl & (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED))
-		leat_sub_notify(sub);
+	if (leat_chan_load_parked(h->chan) & (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED))
+		leat_sub_notify(leat_sub_of(h));
 }
 
 /* 0 with one thread on each side, as for an SPSC channel (runtime/chan/block.c). */

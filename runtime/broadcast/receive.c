@@ -94,51 +94,73 @@ static size_t count_gates(const struct leat_sub *sub, const struct leat_sub **la
 	return n;
 }
 
+/* Of a stage with several gates: how far its cursor may go. */
+static void refresh_allowed(struct leat_sub *sub)
+{
+	if (sub->gates > 1)
+		/* rlx: this thread alone uses it; leat_sub_allowed() has acquired the heads */
+		leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+}
+
 void leat_sub_set_source(struct leat_sub *sub)
 {
 	struct leat_chan *chan = sub->bc->chan;
 	struct leat_spsc_cursor *rx = sub->cursor;
 	const struct leat_sub *gate = NULL;
-	size_t gates = count_gates(sub, &gate);
 
-	sub->gates = gates;
-	sub->h.event = gates == 0 ? &chan->items : &sub->bc->stage;
+	sub->gates = count_gates(sub, &gate);
 	if (sub->bc->turns)
 		return;
-	rx->packed = gates == 0 && chan->item_size <= LEAT_SPSC_PACKED_MAX;
-	if (gates == 0)
+	/* not what another subscriber in this place of the table has left there */
+	refresh_allowed(sub);
+	rx->packed = sub->gates == 0 && chan->item_size <= LEAT_SPSC_PACKED_MAX;
+	if (sub->gates == 1)
+		rx->word = (uint64_t *)(uintptr_t)&gate->head;
+	else if (sub->gates > 1)
+		rx->word = &sub->allowed;
+	else
 		rx->word = rx->packed ? (uint64_t *)(void *)rx->line : &chan->spsc.tail;
-	else if (gates > 1)
-		/* not what another subscriber in this place of the table has left there */
-		leat_store_rlx(&sub->allowed, leat_sub_allowed(sub)); /* rlx: as in take_items() */
-	if (gates > 0)
-		rx->word = gates == 1 ? (uint64_t *)(uintptr_t)&gate->head : &sub->allowed;
 }
 
-/* After optional gates have closed. A waiter of this subscriber may be on the event `stage`. */
 static void drop_closed_gates(struct leat_sub *sub)
 {
 	const struct leat_sub *gate;
 
-	if (!sub->after_optional || sub->gates == 0 || sub->h.held != 0 ||
-	    count_gates(sub, &gate) == sub->gates)
-		return;
-	leat_sub_set_source(sub);
-	/* it parks elsewhere now, so it must not go to sleep on that event */
-	leat_event_notify(&sub->bc->stage, LEAT_EVENT_ALL);
+	if (sub->after_optional && sub->gates > 0 && sub->h.held == 0 &&
+	    count_gates(sub, &gate) != sub->gates)
+		leat_sub_set_source(sub);
+}
+
+/*
+ * What a subscriber that has found nothing waits for: senders, or its gates. A stage may have begun
+ * behind its gates, at a slot that a sender has claimed and not finished; then it waits for that
+ * sender, too.
+ */
+struct leat_event *leat_sub_event(struct leat_sub *sub)
+{
+	struct leat_broadcast *bc = sub->bc;
+
+	if (sub->gates == 0 || (bc->turns && leat_sub_next(sub) < leat_sub_allowed(sub)))
+		return &bc->chan->items;
+	return &bc->stage;
 }
 
 /* --- taking items --- */
 
-/* With discard: what the last receive copied may be discarded from now on. */
-static void release_owed(struct leat_sub *sub)
+/* Releases all before the next item; without turns the ring's own functions do. */
+static void publish_head(struct leat_sub *sub)
 {
-	if (!sub->owes)
-		return;
-	sub->owes = false;
 	/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
 	leat_store_rel(&sub->head, leat_sub_next(sub));
-	leat_broadcast_ring.received(&sub->h);
+}
+
+bool leat_sub_release_owed(struct leat_sub *sub)
+{
+	if (!sub->owes)
+		return false;
+	sub->owes = false;
+	publish_head(sub);
+	return true;
 }
 
 /* Of a subscriber that may be evicted: false if it was. */
@@ -156,13 +178,6 @@ static void end_reading(struct leat_sub *sub)
 {
 	if (sub->lag == LEAT_LAG_EVICT)
 		leat_store_rel(&sub->state, LEAT_SUB_IDLE); /* H2: pairs with evict() */
-}
-
-/* With turns: releases all before the next item. */
-static void publish_head(struct leat_sub *sub)
-{
-	/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
-	leat_store_rel(&sub->head, leat_sub_next(sub));
 }
 
 static size_t take_turns(struct leat_sub *sub, void *items, size_t max)
@@ -191,9 +206,7 @@ static size_t take_items(struct leat_sub *sub, void *items, size_t max)
 	if (sub->bc->turns)
 		return take_turns(sub, items, max);
 	from = rx->pos;
-	if (sub->gates > 1)
-		/* rlx: this thread alone uses it; leat_sub_allowed() has acquired the heads */
-		leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+	refresh_allowed(sub);
 	if (sub->bc->chan->discard != NULL) {
 		if (leat_spsc_can_pop(rx)) {
 			pos = leat_spsc_pop_runs(rx, items, max, size);
@@ -204,8 +217,8 @@ static size_t take_items(struct leat_sub *sub, void *items, size_t max)
 	}
 	if (sub->gates == 0 || max == 1)
 		return leat_pop_spsc(rx, items, max, size);
-	return leat_spsc_pop_batch(rx, items, max,
-	                           size); /* by runs: the lines' words are the senders' */
+	/* by runs: the words of lines are the senders' */
+	return leat_spsc_pop_batch(rx, items, max, size);
 }
 
 /* --- ends --- */
@@ -217,20 +230,14 @@ static ssize_t end_stream(struct leat_sub *sub)
 	return 0;
 }
 
-/*
- * Nothing was found: where a stage waits. It may have begun behind its gates, at a slot that a
- * sender has claimed and not finished; then it waits for that sender, and not for its gates.
- */
+/* Nothing was found. A waiter of this subscriber may be on its event already. */
 static void choose_event(struct leat_sub *sub)
 {
-	struct leat_broadcast *bc = sub->bc;
 	struct leat_event *was = sub->h.event;
 
-	if (!bc->turns || sub->gates == 0)
-		return;
-	sub->h.event = leat_sub_next(sub) < leat_sub_allowed(sub) ? &bc->chan->items : &bc->stage;
+	sub->h.event = leat_sub_event(sub);
 	if (sub->h.event != was)
-		/* its waiter may be there already, and must not go to sleep there */
+		/* it parks elsewhere now, so it must not go to sleep there */
 		leat_event_notify(was, LEAT_EVENT_ALL);
 }
 
@@ -279,7 +286,8 @@ static bool is_evicted(const struct leat_sub *sub)
 /* What a receive returns before it looks for items, or -EAGAIN. */
 static ssize_t refuse_receive(struct leat_sub *sub, uint32_t ctl)
 {
-	release_owed(sub);
+	if (leat_sub_release_owed(sub))
+		leat_broadcast_ring.received(&sub->h);
 	if (sub->ended)
 		return 0;
 	if (ctl & LEAT_CTL_CANCELED)
@@ -357,9 +365,7 @@ static ssize_t attempt_peek(struct leat_op *op)
 			leat_broadcast_ring.received(op->h);
 		}
 	} else {
-		if (sub->gates > 1)
-			/* rlx: as in take_items() */
-			leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+		refresh_allowed(sub);
 		n = leat_spsc_peek(sub->cursor, op->n, &op->place);
 	}
 	if (n == 0)
@@ -491,68 +497,17 @@ static bool sub_is_ready(struct leat_rx *rx)
 		if (leat_turns_readable(sub))
 			return true;
 	} else {
-		if (sub->gates > 1)
-			/* rlx: as in take_items() */
-			leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+		refresh_allowed(sub);
 		if (leat_spsc_can_pop(sub->cursor))
 			return true;
 	}
 	return end_if_over(sub, ctl) == 0;
 }
 
-static bool add_sub_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
-{
-	waiter->event = leat_handle_of_rx(rx)->event;
-	return leat_event_add_waiter(waiter->event, waiter);
-}
-
-static bool remove_sub_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
-{
-	(void)rx;
-	return leat_event_remove_waiter(waiter->event, waiter);
-}
-
-static int sub_check(struct leat_rx *rx, const void *item, size_t size, const char *call)
-{
-	return leat_chan_rx_ops.check(rx, item, size, call);
-}
-
-static enum leat_wait sub_policy(const struct leat_rx *rx)
-{
-	return leat_handle_of_rx(rx)->wait;
-}
-
-static struct leat_scope *sub_scope(const struct leat_rx *rx)
-{
-	return rx->chan->scope;
-}
-
-static struct leat_rx_waits *sub_waits(struct leat_rx *rx, bool make)
-{
-	(void)make;
-	return &leat_handle_of_rx(rx)->waits;
-}
-
-static void begin_sub_wait(struct leat_rx *rx, int64_t now_ns)
-{
-	leat_chan_rx_ops.wait_begins(rx, now_ns);
-}
-
-static void count_sub_park(struct leat_rx *rx)
-{
-	leat_chan_rx_ops.wait_parks(rx);
-}
-
-static void end_sub_wait(struct leat_rx *rx, int64_t now_ns)
-{
-	leat_chan_rx_ops.wait_ends(rx, now_ns);
-}
-
 static int sub_status(const struct leat_rx *rx, enum leat_cause *cause, int *code,
                       const char **text)
 {
 	struct leat_sub *sub = sub_of_rx(rx);
-	enum leat_cause its_cause = LEAT_ABANDONED;
 
 	leat_handle_check(&sub->h, "leat_rx_status");
 	if (!sub->gate_ended && !is_evicted(sub))
@@ -560,19 +515,13 @@ static int sub_status(const struct leat_rx *rx, enum leat_cause *cause, int *cod
 		return sub->ended ? leat_chan_status_ended(rx, cause, code, text)
 		                  : leat_chan_status(rx, cause, code, text);
 	if (cause != NULL)
-		*cause = its_cause;
+		*cause = LEAT_ABANDONED;
 	if (code != NULL)
 		*code = 0;
 	if (text != NULL)
 		*text = sub->gate_ended ? sub->ended_by
 		                        : "evicted: a whole ring behind its senders";
 	return 0;
-}
-
-static struct leat_bind *sub_bind(struct leat_rx *rx, bool make)
-{
-	(void)make;
-	return &leat_handle_of_rx(rx)->bind;
 }
 
 static void set_sub_bound(struct leat_rx *rx, bool bound)
@@ -599,11 +548,6 @@ static size_t sub_pending(struct leat_rx *rx)
 	return pending < sub->bc->capacity ? (size_t)pending : sub->bc->capacity;
 }
 
-static size_t sub_capacity(const struct leat_rx *rx)
-{
-	return rx->chan->capacity;
-}
-
 /* The next receive would release what this one took; or there may be a gap between them. */
 static bool sub_ends_fill(struct leat_rx *rx)
 {
@@ -612,10 +556,8 @@ static bool sub_ends_fill(struct leat_rx *rx)
 
 /* What the two tables have in common. */
 #define COMMON_FUNCTIONS \
-	.status = sub_status, .check = sub_check, .policy = sub_policy, .scope = sub_scope, \
-	.waits = sub_waits, .ends_fill = sub_ends_fill, .bind = sub_bind, \
-	.set_bound = set_sub_bound, .pending = sub_pending, .capacity = sub_capacity, \
-	.wait_begins = begin_sub_wait, .wait_parks = count_sub_park, .wait_ends = end_sub_wait
+	LEAT_RX_OPS_OF_HANDLES, .status = sub_status, .set_bound = set_sub_bound, \
+				.pending = sub_pending, .ends_fill = sub_ends_fill
 
 const struct leat_rx_ops leat_sub_ops = {
 	COMMON_FUNCTIONS,
@@ -625,21 +567,14 @@ const struct leat_rx_ops leat_sub_ops = {
 	.close = leat_sub_close,
 	.attempt = sub_attempt,
 	.ready = sub_is_ready,
-	.add_waiter = add_sub_waiter,
-	.remove_waiter = remove_sub_waiter,
+	.add_waiter = leat_handle_rx_add_waiter,
+	.remove_waiter = leat_handle_rx_remove_waiter,
 };
 
 /* While it is bound (runtime/chan/bind.h). */
 const struct leat_rx_ops leat_bound_sub_ops = {
 	COMMON_FUNCTIONS,
-	.recv = leat_bound_recv,
-	.peek = leat_bound_peek,
-	.release = leat_bound_release,
-	.close = leat_bound_close,
-	.attempt = leat_bound_attempt,
-	.ready = leat_bound_ready,
-	.add_waiter = leat_bound_add_waiter,
-	.remove_waiter = leat_bound_remove_waiter,
+	LEAT_BOUND_FUNCTIONS,
 };
 
 uint64_t leat_rx_seq(const struct leat_rx *rx)

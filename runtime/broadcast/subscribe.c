@@ -96,7 +96,7 @@ int leat_detail_broadcast_open(unsigned abi, struct leat_scope *scope, size_t it
                                struct leat_broadcast **broadcast, struct leat_tx **tx)
 {
 	static const struct leat_broadcast_opts defaults;
-	struct leat_chan_opts chan_opts = { .kind = LEAT_SPSC };
+	struct leat_chan_opts chan_opts;
 	struct leat_broadcast *bc = NULL;
 	struct leat_chan *chan;
 	int rc;
@@ -116,8 +116,8 @@ int leat_detail_broadcast_open(unsigned abi, struct leat_scope *scope, size_t it
 		return rc;
 	chan_opts = (struct leat_chan_opts){
 		.name = opts->name,
-		.kind = opts->kind == LEAT_MPMC ? LEAT_MPSC
-		                                : LEAT_SPSC, /* a subscriber is single */
+		/* a subscriber is single */
+		.kind = opts->kind == LEAT_MPMC ? LEAT_MPSC : LEAT_SPSC,
 		.capacity = opts->capacity,
 		.send_wait = opts->send_wait,
 		.discard = opts->discard,
@@ -192,6 +192,8 @@ static struct leat_sub *take_slot(struct leat_broadcast *bc)
 			continue;
 		if (i == leat_load_rlx(&bc->used))        /* rlx: the same */
 			leat_store_rel(&bc->used, i + 1); /* O1: pairs with leat_broadcast_scan() */
+		sub->taken = true;
+		bc->joining++;
 		return sub;
 	}
 	return NULL;
@@ -234,10 +236,8 @@ static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
 /* Places a consumer's cursor at a position that the ring still has. */
 static void place_cursor(struct leat_spsc_cursor *rx, uint64_t pos)
 {
-	size_t lines = (size_t)(rx->end - rx->lines) / rx->stride;
-
 	rx->pos = pos - pos % rx->run;
-	leat_spsc_enter_run(rx, rx->lines + rx->pos / rx->run % lines * rx->stride);
+	leat_spsc_enter_run(rx, leat_broadcast_run_of(rx, pos));
 	rx->pos = rx->limit = pos;
 }
 
@@ -249,20 +249,21 @@ static uint64_t add_gate(struct leat_sub *sub, uint64_t *oldest)
 {
 	struct leat_broadcast *bc = sub->bc;
 	struct leat_chan *chan = bc->chan;
-	uint64_t tail = leat_broadcast_tail(bc), granted, spare;
+	uint64_t tail = leat_broadcast_tail(bc), granted, limit, spare;
 
-	*oldest = tail > bc->capacity ? tail - bc->capacity : 0;
+	*oldest = leat_broadcast_oldest(bc, tail);
 	leat_store_rlx(&sub->head, *oldest); /* rlx: H2 publishes it */
-	leat_store_rel(&sub->gating,
-	               sub->lag != LEAT_LAG_SKIP); /* H2: pairs with leat_broadcast_scan() */
+	/* H2: pairs with leat_broadcast_scan() */
+	leat_store_rel(&sub->gating, sub->lag != LEAT_LAG_SKIP);
 	if (bc->turns) {
 		leat_mutex_lock(&bc->scan_lock);
-		if (sub->lag != LEAT_LAG_SKIP && (int64_t)(leat_load_rlx(&bc->limit) - *oldest -
-		                                           bc->capacity) > 0) /* rlx: the lock */
-			leat_store_rel(&bc->limit, *oldest + bc->capacity); /* L1: as find_room() */
+		limit = *oldest + bc->capacity;
+		/* rlx: the lock */
+		if (sub->lag != LEAT_LAG_SKIP && (int64_t)(leat_load_rlx(&bc->limit) - limit) > 0)
+			leat_store_rel(&bc->limit, limit); /* L1: as find_room() */
 		tail = leat_turns_join(bc);
 		leat_mutex_unlock(&bc->scan_lock);
-		*oldest = tail > bc->capacity ? tail - bc->capacity : 0;
+		*oldest = leat_broadcast_oldest(bc, tail);
 		return tail;
 	}
 	leat_or_acqrel(&chan->ctl, LEAT_CTL_JOINED); /* J1: pairs with grant() */
@@ -270,7 +271,7 @@ static uint64_t add_gate(struct leat_sub *sub, uint64_t *oldest)
 	leat_event_fence(!(leat_load_rlx(&chan->ctl) & LEAT_CTL_FENCED));
 	granted = leat_load_acq(&bc->granted); /* J1: pairs with grant() */
 	tail = leat_broadcast_tail(bc);
-	*oldest = tail > bc->capacity ? tail - bc->capacity : 0;
+	*oldest = leat_broadcast_oldest(bc, tail);
 	spare = chan->discard == NULL;
 	if (granted > tail && granted > *oldest + bc->capacity + spare)
 		*oldest = granted - bc->capacity - spare;
@@ -311,36 +312,76 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 		/* rlx: written holding chan->lock; a hint to others */
 		leat_store_rlx(&sub->after[i]->followers,
 		               leat_load_rlx(&sub->after[i]->followers) + 1); /* rlx: the same */
-	sub->joined_at = start;
 	if (bc->turns)
 		leat_store_rlx(&sub->pos, start); /* rlx: no other thread has the handle yet */
 	else
 		place_cursor(sub->cursor, start);
 	leat_sub_set_source(sub);
+	sub->h.event = leat_sub_event(sub);
 	if (sub->cursor == &sub->own || bc->turns)
 		leat_spsc_disable(&sub->h.spsc);
 	/* R2: nothing read yet; pairs with A2 in leat_broadcast_scan() */
 	leat_store_rel(&sub->head, start);
 	leat_store_rel(&sub->state, LEAT_SUB_IDLE); /* H2: pairs with evict() */
 	leat_handle_link(&sub->h);
-	/* H2: where it begins, so it misses nothing; pairs with must_wait_for_first() */
+	/* H2: where it begins, so it misses nothing; pairs with leat_broadcast_must_wait() */
 	leat_store_rel(&bc->has_had_one, 1);
 	leat_sub_notify(sub);
 	return 0;
 }
 
-static int add_patience_timer(struct leat_sub *sub)
+/* Joins with a place that was taken. The place must not be given away before this returns. */
+static int join_place(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 {
-	sub->timer =
-		(struct leat_timer){ .due = { .due_ns = LEAT_NEVER }, .fire = leat_sub_fire_timer };
-	return leat_timer_add(&sub->timer);
+	struct leat_chan *chan = sub->bc->chan;
+	const bool evictable = opts->lag == LEAT_LAG_EVICT;
+	int rc = 0;
+
+	if (evictable) {
+		sub->timer = (struct leat_timer){ .due = { .due_ns = LEAT_NEVER },
+			                          .fire = leat_sub_fire_timer };
+		rc = leat_timer_add(&sub->timer);
+	}
+	if (rc < 0)
+		return rc;
+	leat_mutex_lock(&chan->lock);
+	rc = join(sub, opts);
+	leat_mutex_unlock(&chan->lock);
+	if (rc < 0 && evictable)
+		leat_timer_remove(&sub->timer);
+	if (rc == 0 && evictable) {
+		leat_sub_set_timed(sub, true);
+		leat_sub_notify(sub); /* a sender may wait for it by now */
+	}
+	return rc;
+}
+
+static int subscribe(struct leat_broadcast *bc, const struct leat_subscribe_opts *opts,
+                     struct leat_rx **rx)
+{
+	struct leat_sub *sub;
+	int rc;
+
+	leat_mutex_lock(&bc->chan->lock);
+	sub = take_slot(bc);
+	leat_mutex_unlock(&bc->chan->lock);
+	if (sub == NULL)
+		return -ENOSPC;
+	init_sub(sub, bc, opts);
+	rc = join_place(sub, opts);
+	leat_mutex_lock(&bc->chan->lock);
+	sub->taken = false;
+	bc->joining--;
+	leat_mutex_unlock(&bc->chan->lock);
+	if (rc == 0)
+		*rx = &sub->h.rx;
+	return rc;
 }
 
 int leat_detail_broadcast_subscribe(unsigned abi, struct leat_broadcast *bc,
                                     const struct leat_subscribe_opts *opts, struct leat_rx **rx)
 {
 	static const struct leat_subscribe_opts defaults;
-	struct leat_sub *sub;
 	int rc;
 
 	if (rx != NULL)
@@ -356,38 +397,7 @@ int leat_detail_broadcast_subscribe(unsigned abi, struct leat_broadcast *bc,
 		return rc;
 	if (leat_scope_cause(bc->chan->scope, NULL, NULL) != LEAT_RUNNING)
 		return -ECANCELED;
-	leat_mutex_lock(&bc->chan->lock);
-	sub = take_slot(bc);
-	if (sub != NULL) {
-		sub->taken = true;
-		bc->joining++;
-	}
-	leat_mutex_unlock(&bc->chan->lock);
-	if (sub == NULL)
-		return -ENOSPC;
-	init_sub(sub, bc, opts);
-	rc = sub->lag == LEAT_LAG_EVICT ? add_patience_timer(sub) : 0;
-	if (rc == 0) {
-		leat_mutex_lock(&bc->chan->lock);
-		rc = join(sub, opts);
-		leat_mutex_unlock(&bc->chan->lock);
-		if (rc < 0 && sub->lag == LEAT_LAG_EVICT)
-			leat_timer_remove(&sub->timer); /* while the place is still taken */
-	}
-	leat_mutex_lock(&bc->chan->lock);
-	sub->taken = false;
-	bc->joining--;
-	leat_mutex_unlock(&bc->chan->lock);
-	if (rc < 0)
-		return rc;
-	if (sub->lag == LEAT_LAG_EVICT) {
-		leat_sub_set_timed(sub, true);
-		leat_sub_notify(sub); /* a sender may wait for it by now */
-	}
-	if (bc->wait_for_first)
-		leat_event_notify(&bc->chan->room, LEAT_EVENT_ALL);
-	*rx = &sub->h.rx;
-	return 0;
+	return subscribe(bc, opts, rx);
 }
 
 /* --- leave --- */
@@ -403,11 +413,7 @@ void leat_sub_close(struct leat_rx *rx)
 		leat_timer_remove(&sub->timer);
 	}
 	h->held = 0;
-	if (sub->owes) {
-		sub->owes = false;
-		/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
-		leat_store_rel(&sub->head, leat_sub_next(sub));
-	}
+	leat_sub_release_owed(sub); /* leat_sub_unlinked() notifies those that wait for it */
 	leat_os_free(sub->copy);
 	sub->copy = NULL;
 	leat_chan_close_rx(rx);
@@ -428,15 +434,14 @@ void leat_sub_unlinked(struct leat_handle *h)
 	struct leat_broadcast *bc = sub->bc;
 	const uint32_t over = LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE;
 
-	/* rlx: the lock orders the last close; a cancel that comes later finds nothing left behind
-	 */
+	/* rlx: the lock orders the last close; a later cancel finds nothing left behind */
 	if (leat_load_rlx(&bc->chan->ctl) & over && leat_load_rlx(&sub->gating) &&
 	    !bc->left_behind) {
 		bc->left_behind = true;
 		bc->passed = leat_broadcast_scan(bc, 0);
 	}
-	leat_store_rel(&sub->state,
-	               LEAT_SUB_CLOSED); /* H2: its last head; pairs with is_closed() */
+	/* H2: its last head; pairs with is_closed() */
+	leat_store_rel(&sub->state, LEAT_SUB_CLOSED);
 	leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
 	leat_sub_notify(sub);
 	for (size_t i = 0; i < sub->after_count; i++) {

@@ -60,16 +60,24 @@ int leat_turns_open(struct leat_broadcast *bc, size_t item_size)
 	return bc->slot_turns == NULL || bc->slots == NULL ? -ENOMEM : 0;
 }
 
-/* --- senders --- */
+/* --- the turn of a slot --- */
+
+/* The turn of the slot of this position. */
+static uint64_t load_turn(const struct leat_broadcast *bc, uint64_t pos)
+{
+	/* T1: the item is written; pairs with write_item(), leat_turns_commit() */
+	return leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
+}
 
 /* Whether the sender that claimed this position has written it, or has given it back. */
 static bool is_finished(const struct leat_broadcast *bc, uint64_t pos)
 {
-	/* T1: pairs with write_item(), leat_turns_commit() */
-	uint64_t turn = leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
+	uint64_t turn = load_turn(bc, pos);
 
 	return turn == turn_of(pos, FULL) || turn == turn_of(pos, HOLE);
 }
+
+/* --- senders --- */
 
 /*
  * Of several senders: the first position before `until` that a sender has claimed and not finished.
@@ -83,23 +91,6 @@ static uint64_t first_unfinished(struct leat_broadcast *bc, uint64_t until)
 	return (int64_t)(until - bc->finished) > 0 ? bc->finished : until;
 }
 
-/* Slots are finished: another sender may wait for that. */
-static void notify_other_senders(struct leat_broadcast *bc)
-{
-	uint32_t ctl;
-
-	if (bc->chan->kind != LEAT_MPSC)
-		return;
-	leat_fence_light(); /* C2: turns before ctl; pairs with leat_event_prepare_wait() */
-	ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: C2 orders it */
-	if (ctl & LEAT_CTL_FENCED) {
-		leat_fence_seq();                    /* C2: without membarrier */
-		ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: the same */
-	}
-	if (ctl & LEAT_CTL_TX_PARKED)
-		leat_event_notify(&bc->chan->room, LEAT_EVENT_ALL);
-}
-
 /* Scans, and sets limit. Returns whether there is room behind the tail. */
 static bool find_room(struct leat_broadcast *bc)
 {
@@ -109,11 +100,10 @@ static bool find_room(struct leat_broadcast *bc)
 	leat_mutex_lock(&bc->scan_lock);
 	tail = leat_broadcast_tail(bc);
 	lowest = leat_broadcast_scan(bc, tail);
-	if (bc->chan->kind == LEAT_MPSC)
+	if (leat_chan_many_senders(bc->chan))
 		lowest = first_unfinished(bc, lowest);
-	/* H2: pairs with add_gate() */
-	if (leat_load_rlx(&bc->senders_closed) || /* rlx: the lock */
-	    (bc->wait_for_first && !leat_load_acq(&bc->has_had_one)))
+	/* rlx: the lock */
+	if (leat_load_rlx(&bc->senders_closed) || leat_broadcast_must_wait(bc))
 		lowest = tail - bc->capacity;
 	found = (int64_t)(lowest + bc->capacity - tail) > 0;
 	/* L1: the items read; pairs with claim() */
@@ -207,11 +197,8 @@ static void load_words(void *to, const void *from, size_t size)
 /* The item that this slot still has, of one lap before: before it is written over. */
 static void discard_before(struct leat_broadcast *bc, uint64_t pos)
 {
-	uint64_t *turn = &bc->slot_turns[index_of(bc, pos)];
-
-	/* T1: all have read it, so it was written; pairs with write_item() */
 	if (bc->chan->discard != NULL && pos >= bc->capacity &&
-	    leat_load_acq(turn) == turn_of(pos - bc->capacity, FULL))
+	    load_turn(bc, pos) == turn_of(pos - bc->capacity, FULL))
 		leat_chan_discard(bc->chan, item_at(bc, pos));
 }
 
@@ -238,8 +225,9 @@ size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, si
 	n = claim(bc, n, &pos);
 	for (size_t i = 0; i < n; i++)
 		write_item(bc, pos + i, items + i * bc->chan->item_size);
-	if (n > 0)
-		notify_other_senders(bc);
+	if (n > 0 && leat_chan_many_senders(bc->chan))
+		/* the slots are finished, and another sender may wait for that */
+		leat_chan_received(bc->chan, LEAT_EVENT_ALL);
 	return n;
 }
 
@@ -273,7 +261,8 @@ void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t 
 	}
 	if (n < h->claim.n)
 		leat_add_rlx(&bc->holes, h->claim.n - n); /* rlx: a number */
-	notify_other_senders(bc);
+	if (leat_chan_many_senders(bc->chan))
+		leat_chan_received(bc->chan, LEAT_EVENT_ALL); /* as in leat_turns_push() */
 	leat_chan_sent(bc->chan, h->claim.n);
 }
 
@@ -285,14 +274,13 @@ void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t 
 uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uint64_t tail,
                           uint64_t *holes)
 {
-	uint64_t oldest = tail > bc->capacity ? tail - bc->capacity : 0, items = 0, ahead = 0;
+	uint64_t oldest = leat_broadcast_oldest(bc, tail), items = 0, ahead = 0;
 
 	for (uint64_t pos = oldest; pos < *lowest; pos++)
 		if (!is_finished(bc, pos))
 			*lowest = pos;
 	for (uint64_t pos = *lowest > oldest ? *lowest : oldest; pos < tail; pos++) {
-		/* T1: pairs with write_item(), leat_turns_commit() */
-		uint64_t turn = leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
+		uint64_t turn = load_turn(bc, pos);
 
 		items += turn == turn_of(pos, FULL);
 		ahead += turn == turn_of(pos, HOLE);
@@ -311,17 +299,16 @@ void leat_turns_drain(struct leat_broadcast *bc)
 
 /* --- subscribers --- */
 
-/* The turn of the slot of this position. */
-static uint64_t load_turn(const struct leat_broadcast *bc, uint64_t pos)
-{
-	/* T1: the item is written; pairs with write_item(), leat_turns_commit() */
-	return leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
-}
-
 /* Whether senders may have begun to write over this position. */
 static bool is_overtaken(const struct leat_sub *sub, uint64_t turn)
 {
 	return sub->lag == LEAT_LAG_SKIP && (turn >> STATE_BITS) > sub->pos;
+}
+
+/* Goes on to the next position. */
+static void step_over(struct leat_sub *sub)
+{
+	leat_store_rlx(&sub->pos, sub->pos + 1); /* rlx: a number that only this thread writes */
 }
 
 /* Goes on half a ring behind the senders. */
@@ -371,8 +358,7 @@ size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max)
 		} else if (turn != turn_of(sub->pos, HOLE)) {
 			break;
 		}
-		leat_store_rlx(&sub->pos,
-		               sub->pos + 1); /* rlx: a number that only this thread writes */
+		step_over(sub);
 	}
 	return done;
 }
@@ -384,8 +370,7 @@ size_t leat_turns_peek(struct leat_sub *sub, size_t want, void **place)
 	size_t n = 0, side_by_side;
 
 	while (sub->pos < allowed && load_turn(bc, sub->pos) == turn_of(sub->pos, HOLE))
-		leat_store_rlx(&sub->pos,
-		               sub->pos + 1); /* rlx: a number that only this thread writes */
+		step_over(sub);
 	side_by_side = bc->capacity - index_of(bc, sub->pos);
 	if (bc->stride != bc->chan->item_size)
 		side_by_side = 1; /* items of part of a word have room between them */

@@ -78,6 +78,12 @@ bool leat_bound_ready(struct leat_rx *rx);
 bool leat_bound_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter);
 bool leat_bound_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter);
 
+/* The part of a table of a receiver that is bound. */
+#define LEAT_BOUND_FUNCTIONS \
+	.recv = leat_bound_recv, .peek = leat_bound_peek, .release = leat_bound_release, \
+	.close = leat_bound_close, .attempt = leat_bound_attempt, .ready = leat_bound_ready, \
+	.add_waiter = leat_bound_add_waiter, .remove_waiter = leat_bound_remove_waiter
+
 /* What the waits of one receive have in common. All zero before the first. */
 struct leat_either {
 	unsigned lost; /* as waiter.lost */

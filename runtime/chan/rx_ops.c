@@ -12,7 +12,7 @@
 #include "runtime/chan/stat.h"
 #include "runtime/chan/transfer.h"
 
-static int check_handle(struct leat_rx *rx, const void *item, size_t size, const char *call)
+int leat_handle_rx_check(struct leat_rx *rx, const void *item, size_t size, const char *call)
 {
 	return leat_copy_check(leat_handle_of_rx(rx), item, size, call);
 }
@@ -34,27 +34,29 @@ static bool handle_is_ready(struct leat_rx *rx)
 	return false;
 }
 
-static bool add_handle_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+bool leat_handle_rx_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
-	return leat_event_add_waiter(leat_handle_of_rx(rx)->event, waiter);
+	waiter->event = leat_handle_of_rx(rx)->event;
+	return leat_event_add_waiter(waiter->event, waiter);
 }
 
-static bool remove_handle_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
+bool leat_handle_rx_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter)
 {
-	return leat_event_remove_waiter(leat_handle_of_rx(rx)->event, waiter);
+	(void)rx;
+	return leat_event_remove_waiter(waiter->event, waiter);
 }
 
-static enum leat_wait handle_policy(const struct leat_rx *rx)
+enum leat_wait leat_handle_rx_policy(const struct leat_rx *rx)
 {
 	return leat_handle_of_rx(rx)->wait;
 }
 
-static struct leat_scope *handle_scope(const struct leat_rx *rx)
+struct leat_scope *leat_handle_rx_scope(const struct leat_rx *rx)
 {
 	return rx->chan->scope;
 }
 
-static struct leat_rx_waits *handle_waits(struct leat_rx *rx, bool make)
+struct leat_rx_waits *leat_handle_rx_waits(struct leat_rx *rx, bool make)
 {
 	(void)make;
 	return &leat_handle_of_rx(rx)->waits;
@@ -89,22 +91,22 @@ static uint64_t handle_moved(const struct leat_rx *rx)
 	return rx->cursor.moved + leat_handle_of_rx(rx)->claim.pos;
 }
 
-static void begin_handle_wait(struct leat_rx *rx, int64_t now_ns)
+void leat_handle_rx_wait_begins(struct leat_rx *rx, int64_t now_ns)
 {
 	leat_handle_wait_begins(leat_handle_of_rx(rx), now_ns);
 }
 
-static void count_handle_park(struct leat_rx *rx)
+void leat_handle_rx_wait_parks(struct leat_rx *rx)
 {
 	leat_bump(&leat_handle_of_rx(rx)->counts.parks, 1);
 }
 
-static void end_handle_wait(struct leat_rx *rx, int64_t now_ns)
+void leat_handle_rx_wait_ends(struct leat_rx *rx, int64_t now_ns)
 {
 	leat_handle_wait_ends(leat_handle_of_rx(rx), now_ns);
 }
 
-static struct leat_bind *handle_bind(struct leat_rx *rx, bool make)
+struct leat_bind *leat_handle_rx_bind(struct leat_rx *rx, bool make)
 {
 	(void)make;
 	return &leat_handle_of_rx(rx)->bind;
@@ -132,62 +134,31 @@ static size_t handle_pending(struct leat_rx *rx)
 	return leat_chan_pending(leat_handle_of_rx(rx));
 }
 
-static size_t handle_capacity(const struct leat_rx *rx)
+size_t leat_handle_rx_capacity(const struct leat_rx *rx)
 {
 	return rx->chan->capacity;
 }
 
+/* What the two tables have in common. */
+#define COMMON_FUNCTIONS \
+	LEAT_RX_OPS_OF_HANDLES, .status = leat_chan_status, .position = handle_position, \
+				.behind_peer = handle_behind_peer, \
+				.forward_notify = forward_handle_notify, .moved = handle_moved, \
+				.set_bound = set_handle_bound, .pending = handle_pending
+
 const struct leat_rx_ops leat_chan_rx_ops = {
+	COMMON_FUNCTIONS,
 	.recv = leat_chan_recv,
 	.peek = leat_chan_peek,
 	.release = leat_chan_release,
 	.close = leat_chan_close_rx,
-	.status = leat_chan_status,
-	.check = check_handle,
 	.attempt = attempt_handle,
 	.ready = handle_is_ready,
-	.add_waiter = add_handle_waiter,
-	.remove_waiter = remove_handle_waiter,
-	.policy = handle_policy,
-	.scope = handle_scope,
-	.waits = handle_waits,
-	.position = handle_position,
-	.behind_peer = handle_behind_peer,
-	.forward_notify = forward_handle_notify,
-	.moved = handle_moved,
-	.bind = handle_bind,
-	.set_bound = set_handle_bound,
-	.pending = handle_pending,
-	.capacity = handle_capacity,
-	.wait_begins = begin_handle_wait,
-	.wait_parks = count_handle_park,
-	.wait_ends = end_handle_wait,
+	.add_waiter = leat_handle_rx_add_waiter,
+	.remove_waiter = leat_handle_rx_remove_waiter,
 };
 
-/* Where leat_chan_rx_ops has a function that does not receive, this has the same. */
 const struct leat_rx_ops leat_bound_rx_ops = {
-	.recv = leat_bound_recv,
-	.peek = leat_bound_peek,
-	.release = leat_bound_release,
-	.close = leat_bound_close,
-	.status = leat_chan_status,
-	.check = check_handle,
-	.attempt = leat_bound_attempt,
-	.ready = leat_bound_ready,
-	.add_waiter = leat_bound_add_waiter,
-	.remove_waiter = leat_bound_remove_waiter,
-	.policy = handle_policy,
-	.scope = handle_scope,
-	.waits = handle_waits,
-	.position = handle_position,
-	.behind_peer = handle_behind_peer,
-	.forward_notify = forward_handle_notify,
-	.moved = handle_moved,
-	.bind = handle_bind,
-	.set_bound = set_handle_bound,
-	.pending = handle_pending,
-	.capacity = handle_capacity,
-	.wait_begins = begin_handle_wait,
-	.wait_parks = count_handle_park,
-	.wait_ends = end_handle_wait,
+	COMMON_FUNCTIONS,
+	LEAT_BOUND_FUNCTIONS,
 };

@@ -85,6 +85,26 @@ extern const struct leat_rx_ops leat_chan_rx_ops;
 /* Of a channel's receiver while it is bound (runtime/chan/bind.h). */
 extern const struct leat_rx_ops leat_bound_rx_ops;
 
+/* What every table of a struct leat_handle has (rx_ops.c): of a channel's, of a subscriber's. */
+int leat_handle_rx_check(struct leat_rx *rx, const void *item, size_t size, const char *call);
+bool leat_handle_rx_add_waiter(struct leat_rx *rx, struct leat_waiter *waiter);
+bool leat_handle_rx_remove_waiter(struct leat_rx *rx, struct leat_waiter *waiter);
+enum leat_wait leat_handle_rx_policy(const struct leat_rx *rx);
+struct leat_scope *leat_handle_rx_scope(const struct leat_rx *rx);
+struct leat_rx_waits *leat_handle_rx_waits(struct leat_rx *rx, bool make);
+struct leat_bind *leat_handle_rx_bind(struct leat_rx *rx, bool make);
+size_t leat_handle_rx_capacity(const struct leat_rx *rx);
+void leat_handle_rx_wait_begins(struct leat_rx *rx, int64_t now_ns);
+void leat_handle_rx_wait_parks(struct leat_rx *rx);
+void leat_handle_rx_wait_ends(struct leat_rx *rx, int64_t now_ns);
+
+#define LEAT_RX_OPS_OF_HANDLES \
+	.check = leat_handle_rx_check, .policy = leat_handle_rx_policy, \
+	.scope = leat_handle_rx_scope, .waits = leat_handle_rx_waits, \
+	.bind = leat_handle_rx_bind, .capacity = leat_handle_rx_capacity, \
+	.wait_begins = leat_handle_rx_wait_begins, .wait_parks = leat_handle_rx_wait_parks, \
+	.wait_ends = leat_handle_rx_wait_ends
+
 /* What the ctl of such a receiver points into. */
 struct leat_rx_ops_word {
 	uint32_t ctl; /* LEAT_CTL_RX_OPS, for ever */

@@ -23,19 +23,8 @@ enum { DROP_TRIES = 64 };
 static inline void notify_parked(struct leat_chan *chan, struct leat_event *event, uint32_t bit,
                                  size_t n)
 {
-	uint32_t ctl;
+	uint32_t ctl = leat_chan_load_parked(chan);
 
-	/* C1, C2: turn or position before ctl; pairs with leat_event_prepare_wait() */
-	leat_fence_light();
-	ctl = leat_load_rlx(&chan->ctl); /* rlx: C1, C2 order it */
-	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
-		/*
-		 * C1, C2: without membarrier; pairs with the full fence of
-		 * leat_event_prepare_wait()
-		 */
-		leat_fence_seq();
-		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
-	}
 	if (leat_unlikely(ctl & bit))
 		leat_event_notify(event, n < LEAT_EVENT_ALL ? (uint32_t)n : LEAT_EVENT_ALL);
 }

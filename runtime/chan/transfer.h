@@ -8,6 +8,28 @@
 
 #include "runtime/chan/chan.h"
 
+/*
+ * Loads ctl for a thread that has just published an item (C1), or a free slot (C2): it reads the bit
+ * of each waiter that has not seen what was published.
+ */
+static inline uint32_t leat_chan_load_parked(const struct leat_chan *chan)
+{
+	uint32_t ctl;
+
+	/* C1, C2: turn or position before ctl; pairs with leat_event_prepare_wait() */
+	leat_fence_light();
+	ctl = leat_load_rlx(&chan->ctl); /* rlx: C1, C2 order it */
+	if (leat_unlikely(ctl & LEAT_CTL_FENCED)) {
+		/*
+		 * C1, C2: without membarrier; pairs with the full fence of
+		 * leat_event_prepare_wait()
+		 */
+		leat_fence_seq();
+		ctl = leat_load_rlx(&chan->ctl); /* rlx: the same */
+	}
+	return ctl;
+}
+
 /* n items, or n free slots, were published: notifies as many parked waiters of the other side. */
 void leat_chan_sent(struct leat_chan *chan, size_t n);     /* mutate */
 void leat_chan_received(struct leat_chan *chan, size_t n); /* mutate */

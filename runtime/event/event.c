@@ -93,7 +93,7 @@ uint64_t leat_event_unfenced(void)
 void leat_event_fence(bool heavy)
 {
 	if (!heavy) {
-		/* C1, C2: bit before recheck; pairs with leat_fence_seq() in notify_parked() */
+		/* C1, C2: bit before recheck; pairs with leat_fence_seq() in leat_chan_load_parked() */
 		leat_fence_seq();
 		return;
 	}
