@@ -22,8 +22,8 @@
 
 enum {
 	SENDERS = 3,
-	SEATS = 4,       /* threads that join and leave, each with a group of subscribers */
-	GROUP = 4,       /* subscribers of a group, each with a thread */
+	SEATS = 4,        /* threads that join and leave, each with a group of subscribers */
+	GROUP = 4,        /* subscribers of a group, each with a thread */
 	SENT_MOST = 3000, /* by one sender */
 	SIZE_MOST = 100,
 	AT_ONCE = 8
@@ -187,7 +187,8 @@ static void *run_sender(void *arg)
 		if (n > limit - from->n)
 			n = limit - from->n;
 		for (size_t i = 0; i < n; i++)
-			leat_store_rlx(&feed.life[from->number][from->n + i], SENT); /* rlx: sent after */
+			leat_store_rlx(&feed.life[from->number][from->n + i],
+			               SENT); /* rlx: sent after */
 		leat_store_rel(&feed.begun[from->number], from->n + n);
 		rc = send_items(from, n);
 		if (rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
@@ -219,8 +220,7 @@ static void note_item(struct subscriber *sub, const void *what)
 		return;
 	if (!sub->seen[item.sender]) {
 		sub->seen[item.sender] = true;
-		if (sub->opts.from == LEAT_FROM_NOW && gapless &&
-		    item.n > sub->bound[item.sender])
+		if (sub->opts.from == LEAT_FROM_NOW && gapless && item.n > sub->bound[item.sender])
 			blame("from now, but missed the first:", (long)item.n);
 	} else if (item.n < sub->next[item.sender] ||
 	           (item.n > sub->next[item.sender] && gapless)) {
@@ -283,7 +283,8 @@ static ssize_t peek_items(struct subscriber *sub, size_t max)
 		if (feed.opts.discard != NULL) {
 			struct item item;
 
-			memcpy(&item, (const unsigned char *)slots + i * feed.item_size, feed.item_size);
+			memcpy(&item, (const unsigned char *)slots + i * feed.item_size,
+			       feed.item_size);
 			check_item(&item);
 		}
 	leat_store_rel(&sub->releases, leat_rx_seq(sub->rx) + n);
@@ -336,7 +337,8 @@ static ssize_t receive_items(struct subscriber *sub)
 		rc = leat_recv_batch(sub->rx, (void *)items, max);
 		break;
 	case 5:
-		if (feed.several || sub->opts.lag == LEAT_LAG_SKIP) /* a fill may span a gap, a hole */
+		if (feed.several ||
+		    sub->opts.lag == LEAT_LAG_SKIP) /* a fill may span a gap, a hole */
 			return -EAGAIN;
 		rc = leat_recv_fill(sub->rx, (void *)items, max, soon_ns);
 		break;
@@ -432,8 +434,7 @@ static bool subscribe(struct subscriber *group, unsigned at, uint64_t *random, u
 			after[sub->opts.after_count++] = group[i].rx;
 		}
 	pthread_rwlock_rdlock(&closing);
-	rc = feed.bc == NULL ? -ECANCELED
-	                     : leat_broadcast_subscribe(feed.bc, &sub->opts, &sub->rx);
+	rc = feed.bc == NULL ? -ECANCELED : leat_broadcast_subscribe(feed.bc, &sub->opts, &sub->rx);
 	pthread_rwlock_unlock(&closing);
 	if (rc != 0) {
 		if (rc != -ECANCELED && rc != -ENOSPC &&
@@ -443,7 +444,7 @@ static bool subscribe(struct subscriber *group, unsigned at, uint64_t *random, u
 	}
 	for (unsigned i = 0; i < SENDERS; i++)
 		sub->bound[i] = leat_load_acq(&feed.begun[i]);
-	leat_add_rlx(&feed.joins, 1); /* rlx: read after the joins */
+	leat_add_rlx(&feed.joins, 1); /* rlx: a number */
 	sub->first = sub->seq = leat_rx_seq(sub->rx);
 	leat_store_rel(&sub->releases, sub->seq);
 	if (sub->opts.from == LEAT_FROM_SEQ && sub->seq != sub->opts.seq)
@@ -501,8 +502,7 @@ static void draw_feed(uint64_t *random)
 		feed.opts.discard = discard_item;
 	feed.stays = below(random, 3) == 0;
 	feed.item_size = sizes[below(random, sizeof(sizes) / sizeof(sizes[0]))];
-	feed.senders_count =
-		feed.opts.kind == LEAT_MPMC ? 1 + (unsigned)below(random, SENDERS) : 1;
+	feed.senders_count = feed.opts.kind == LEAT_MPMC ? 1 + (unsigned)below(random, SENDERS) : 1;
 	feed.several = feed.opts.kind == LEAT_MPMC; /* holes, too */
 	feed.enough_ns = leat_now_ns() + 30000000;
 }
@@ -524,7 +524,8 @@ static void end_feed(uint64_t *random)
 		leat_scope_stop(feed.scope, LEAT_NEVER, "the end");
 	else if (feed.end == CLOSE)
 		close_feed();
-	else if (feed.opts.wait_for_first && feed.joins == 0)
+	/* rlx: a join that is missed is cancelled with the rest */
+	else if (feed.opts.wait_for_first && leat_load_rlx(&feed.joins) == 0)
 		leat_scope_cancel(feed.scope, 0, "none came");
 }
 
@@ -579,7 +580,8 @@ static uint64_t run_broadcast(uint64_t *random)
 	}
 	if (rounds.faults != 0)
 		fprintf(stderr,
-		        "broadcast: kind %d, skip %d, capacity %zu, item %zu, %u senders, %u seats of "
+		        "broadcast: kind %d, skip %d, capacity %zu, item %zu, %u senders, %u seats "
+		        "of "
 		        "%u, discard %d, waits %d, end %d, stays %d\n",
 		        feed.opts.kind, feed.opts.skip, feed.opts.capacity, feed.item_size,
 		        feed.senders_count, seats_count, feed.opts.subscribers,
