@@ -32,15 +32,16 @@
  * pipeline or a diamond over one ring, without a copy. With leat_peek_mut() a subscriber may edit
  * items in place for those that come after it.
  *
- * Numbers. Each slot has a number, from 0, in the order in which senders claim them. A slot that one
- * of several senders reserved and gave back is a hole: it has a number, and no subscriber sees it.
+ * Numbers. Each slot has a number, from 0, in the order in which senders claim them. A slot that
+ * one of several senders reserved and gave back is a hole: it has a number, and no subscriber sees
+ * it.
  *
  * How it ends. As a channel does, with these differences:
  *
  *     the last sender closes     subscribers, late ones too, take what is left, then get 0
- *     a subscriber closes        nobody waits for it any more
- *     leat_broadcast_close()     nobody can subscribe any more; when no subscriber is left, sends
- *                                return -EPIPE
+ *     a subscriber closes        senders wait for it no more; a stage behind it: see `after`
+ *     leat_broadcast_close()     no thread can subscribe any more; when no subscriber is left,
+ *                                sends return -EPIPE
  *
  * Until then a send that no subscriber sees returns 0.
  *
@@ -150,9 +151,9 @@ LEAT_API uint64_t leat_rx_missed(const struct leat_rx *rx);
 
 /*
  * As leat_peek(), to edit the items in place, before the subscribers that come after this one, or
- * after one that does, see them. Returns also -ENOTSUP while another subscriber does not come after this one, and for a
- * receiver that is no LEAT_LAG_WAIT subscriber. While the editor holds items, no subscriber may join
- * at one of them (LEAT_FROM_OLDEST, LEAT_FROM_SEQ): the caller sees to that.
+ * after one that does, see them. Returns also -ENOTSUP while another subscriber does not come after
+ * this one, and for a receiver that is no LEAT_LAG_WAIT subscriber. While the editor holds items, no
+ * subscriber may join at one of them (LEAT_FROM_OLDEST, LEAT_FROM_SEQ): the caller sees to that.
  */
 LEAT_API ssize_t leat_peek_mut(struct leat_rx *rx, size_t want, void **items);
 

@@ -149,8 +149,8 @@ struct leat_gen_opts {
  * Returns 0: the function runs exactly once, and the caller closes *rx. On an error nothing was
  * started, *rx is NULL and arg is still the caller's: -EINVAL for bad arguments, -ECANCELED in a
  * cancelled scope, -ESHUTDOWN for a source in a stopped one, -ENOMEM, -EAGAIN when no thread can be
- * started, -ENOTSUP with a pool (a function that waits needs a thread; use leat_gen_seq()), -ELIBBAD
- * (leat/base.h).
+ * started, -ENOTSUP with a pool (a function that waits needs a thread; use leat_gen_seq()),
+ * -ELIBBAD (leat/base.h).
  */
 LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size_t item_size,
                       const struct leat_gen_opts *opts, struct leat_rx **rx);

@@ -70,7 +70,7 @@
  * subscriber that has released items reads TX_PARKED and STAGE_PARKED as a receiver does (C2). It
  * notifies senders only where a scan finds room, or each release of the fastest subscriber would
  * wake a sender that waits for the slowest. Two subscribers may release the last two slots at the
- * same time; if neither read the other's head, nobody would notify the sender:
+ * same time; if neither read the other's head, neither would notify the sender:
  *
  *     subscriber A                        subscriber B
  *     stores head (in its buffer)         stores head (in its buffer)

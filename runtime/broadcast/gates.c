@@ -1,6 +1,6 @@
 /*
- * The senders' side of a broadcast: finding room, writing, and those whom a sender waits for. What
- * follows is of the ring without turns; the other one's functions are in turns.c.
+ * The senders' side of a broadcast: finding room, writing, and the subscribers that hold a sender
+ * up. What follows is of the ring without turns; the other one's functions are in turns.c.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -88,7 +88,7 @@ void leat_sub_fire_timer(struct leat_timer *timer)
 
 /*
  * Whether it holds a sender up at this head, and may be evicted, and its patience has not begun.
- * One that waits itself, for a gate before it, holds nobody up.
+ * A subscriber that waits for a gate before it is not what the sender waits for.
  */
 static bool must_lose_patience(struct leat_sub *sub, uint64_t lowest)
 {
@@ -312,8 +312,8 @@ static void notify_ends(struct leat_chan *chan)
 }
 
 /*
- * Delivered is what all who had to see it have released. Nobody has to see an item that was sent
- * without a subscriber. What a cancel, or the last of the subscribers, left behind is dropped.
+ * An item is delivered once every subscriber that senders wait for has released it; without such a
+ * subscriber, once it is sent. What a cancel, or the close of the last one, left behind is dropped.
  * Caller holds chan->lock.
  */
 static void read_figures(struct leat_chan *chan, struct leat_last_stat *now)

@@ -152,7 +152,7 @@ static size_t claim(struct leat_broadcast *bc, size_t n, uint64_t *pos)
 
 bool leat_turns_writable(struct leat_broadcast *bc)
 {
-	/* rlx: a hint that is right while nobody sends; an attempt loads in order */
+	/* rlx: a hint that is right while no other thread sends; an attempt loads in order */
 	return (int64_t)(leat_load_rlx(&bc->limit) - leat_broadcast_tail(bc)) > 0 || find_room(bc);
 }
 

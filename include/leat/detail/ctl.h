@@ -12,8 +12,8 @@
  *
  * CANCELED, RX_GONE, TX_GONE, TX_FAILED, STOPPING, JOINED: a call that begins after the bit was set
  * must read it; a call that began before may miss it. RX_PARKED, TX_PARKED, STAGE_PARKED: a thread
- * that publishes must not miss the bit (edges C1 and C2); reading it set when no thread is parked costs a call that
- * notifies no waiter.
+ * that publishes must not miss the bit (edges C1 and C2); reading it set when no thread is parked
+ * costs a call that notifies no waiter.
  */
 enum {
 	LEAT_CTL_CANCELED = 1u << 0,  /* cancelled, with neither RX_GONE nor ENDED set before */
@@ -27,7 +27,7 @@ enum {
 	LEAT_CTL_TX_FAILED = 1u << 7,
 	/* its scope is stopping and one of its senders is a source: the slow path knows which */
 	LEAT_CTL_STOPPING = 1u << 8,
-	/* a subscriber has joined a broadcast: its sender must look for room anew, and clears this */
+	/* a subscriber has joined a broadcast: its sender scans for room again, and clears this */
 	LEAT_CTL_JOINED = 1u << 16,
 	LEAT_CTL_STAGE_PARKED = 1u << 17, /* a subscriber is parked until others have released */
 	/*

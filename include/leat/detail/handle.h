@@ -7,8 +7,8 @@
  *
  * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), or `mpmc` for a ring
  * with turns. What must not take it (a ring of the other kind, an open reservation or peek, a
- * bound receiver, a closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds out which of
- * these it is.
+ * bound receiver, a closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds
+ * out which of these it is.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
