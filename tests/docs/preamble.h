@@ -16,7 +16,8 @@ struct tick {
 };
 
 static struct leat_scope *scope;
-static struct leat_rx *rx, *orders, *ticks;
+static struct leat_broadcast *feed;
+static struct leat_rx *rx, *next, *orders, *ticks;
 static struct leat_tx *log;
 static struct tick order, tick, line, item, *t;
 static struct leat_seq seq, *in;
