@@ -71,7 +71,8 @@ was_put_out()
 	local seen missed
 
 	read -r seen missed < <(seen_and_missed "$1")
-	[ "$seen" -gt 0 ] && [ "$seen" -lt "$messages" ] && [ "$missed" -eq 0 ] ||
+	# None, if its thread was not run in time for the first one.
+	[ "$seen" -lt "$messages" ] && [ "$missed" -eq 0 ] ||
 		fail "$what: $1 saw $seen and missed $missed of $messages"
 	said "$1: .*; abandoned: evicted: a whole ring behind its senders"
 }
