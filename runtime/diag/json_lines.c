@@ -37,6 +37,21 @@ static void write_json_channel(FILE *out, const struct leat_chan_stat *chan)
 	        chan->recv_parks);
 }
 
+static void write_json_subscriber(FILE *out, const struct leat_subscriber_stat *sub)
+{
+	static const char *const lags[] = { "wait", "skip", "evict" };
+
+	fprintf(out, "{\"channel\":%" PRIu64 ",\"place\":%" PRIu32 ",\"name\":", sub->chan_id,
+	        sub->place);
+	leat_json_string(out, sub->name, strlen(sub->name));
+	fprintf(out, ",\"lag\":\"%s\",\"evicted\":%s,\"holds_senders\":%s", lags[sub->lag],
+	        sub->evicted ? "true" : "false", sub->holds_senders ? "true" : "false");
+	fprintf(out,
+	        ",\"next\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"missed\":%" PRIu64
+	        ",\"in_flight\":%" PRIu64 "}",
+	        sub->next, sub->delivered, sub->missed, sub->in_flight);
+}
+
 static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 {
 	fprintf(out, "{\"id\":%" PRIu64 ",\"channel\":%" PRIu64 ",\"name\":", gen->id,
@@ -74,6 +89,11 @@ static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,
 	for (size_t c = 0; c < snapshot->channels_count; c++) {
 		fputs(c == 0 ? "" : ",", out);
 		write_json_channel(out, &snapshot->channels[c]);
+	}
+	fputs("],\"subscribers\":[", out);
+	for (size_t s = 0; s < snapshot->subscribers_count; s++) {
+		fputs(s == 0 ? "" : ",", out);
+		write_json_subscriber(out, &snapshot->subscribers[s]);
 	}
 	fputs("],\"generators\":[", out);
 	for (size_t g = 0; g < snapshot->generators_count; g++) {

@@ -117,19 +117,27 @@ static void write_prometheus_totals(FILE *out, const struct leat_totals *totals,
 	}
 }
 
+/* Of a living channel. */
+static void write_channel_labels(FILE *out, const struct leat_totals *totals,
+                                 const struct leat_chan_stat *chan)
+{
+	const struct leat_total *total = leat_totals_of(totals, chan->name);
+
+	write_prometheus_labels(out, "channel", chan->name, chan->id,
+	                        total->living > 1 || total == &totals->other);
+}
+
 static void write_prometheus_gauges(FILE *out, const struct leat_snapshot *snapshot,
                                     const struct leat_totals *totals,
                                     const struct chan_figure *figure)
 {
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		const struct leat_chan_stat *chan = &snapshot->channels[i];
-		const struct leat_total *total = leat_totals_of(totals, chan->name);
 
 		if (chan->ended)
 			continue;
 		fprintf(out, "leat_%s", figure->name);
-		write_prometheus_labels(out, "channel", chan->name, chan->id,
-		                        total->living > 1 || total == &totals->other);
+		write_channel_labels(out, totals, chan);
 		write_prometheus_value(out, read_figure(chan, figure), figure->is_ns);
 	}
 }
@@ -155,6 +163,67 @@ static void write_prometheus_channels(FILE *out, const struct leat_snapshot *sna
 			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n",
 			        leat_drop_name((enum leat_drop)reason), total->now.dropped[reason]);
 		}
+}
+
+/* place: always there, as subscribers of one broadcast may share a name. */
+static void write_subscriber_labels(FILE *out, const struct leat_totals *totals,
+                                    const struct leat_chan_stat *chan,
+                                    const struct leat_subscriber_stat *sub)
+{
+	write_channel_labels(out, totals, chan);
+	fputc(',', out);
+	write_prometheus_label(out, "subscriber", sub->name);
+	fprintf(out, ",place=\"%" PRIu32 "\"", sub->place);
+}
+
+static void write_prometheus_subscribers(FILE *out, const struct leat_snapshot *snapshot,
+                                         const struct leat_totals *totals)
+{
+#define OF_SUBSCRIBER(name, type, member, help) \
+	{ \
+		name, type, help, offsetof(struct leat_subscriber_stat, member), \
+			sizeof(((struct leat_subscriber_stat *)0)->member) == 1 \
+	}
+	static const struct {
+		const char *name, *type, *help;
+		size_t offset;
+		bool is_bool;
+	} of_subscribers[] = {
+		OF_SUBSCRIBER("subscriber_next_item", "gauge", next,
+		              "The number of the next item it receives."),
+		OF_SUBSCRIBER("subscriber_delivered_items_total", "counter", delivered,
+		              "Items that it received since it subscribed."),
+		OF_SUBSCRIBER("subscriber_missed_items_total", "counter", missed,
+		              "Items that it missed, as it was a whole ring behind."),
+		OF_SUBSCRIBER("subscriber_in_flight_items", "gauge", in_flight,
+		              "Items that it is behind the senders."),
+		OF_SUBSCRIBER("subscriber_holds_senders", "gauge", holds_senders,
+		              "1 if senders wait for it."),
+		OF_SUBSCRIBER("subscriber_evicted", "gauge", evicted, "1 if it was evicted."),
+	};
+#undef OF_SUBSCRIBER
+
+	if (snapshot->subscribers_count == 0)
+		return;
+	for (size_t f = 0; f < sizeof(of_subscribers) / sizeof(of_subscribers[0]); f++) {
+		const struct leat_chan_stat *chan = snapshot->channels;
+
+		write_prometheus_head(out, of_subscribers[f].name, of_subscribers[f].type,
+		                      of_subscribers[f].help);
+		for (size_t s = 0; s < snapshot->subscribers_count; s++) {
+			const struct leat_subscriber_stat *sub = &snapshot->subscribers[s];
+			const char *place = (const char *)sub + of_subscribers[f].offset;
+			uint64_t value = *(const unsigned char *)place;
+
+			if (!of_subscribers[f].is_bool)
+				memcpy(&value, place, sizeof(value));
+			fprintf(out, "leat_%s", of_subscribers[f].name);
+			while (chan->id != sub->chan_id)
+				chan++; /* in the order of their channels */
+			write_subscriber_labels(out, totals, chan, sub);
+			write_prometheus_value(out, value, false);
+		}
+	}
 }
 
 /* By these a reader of the file knows whose it is, and whether its writer is still alive. */
@@ -296,6 +365,7 @@ static int replace_prometheus(const struct leat_exporter *exporter, const char *
 	if (rc == 0) {
 		write_prometheus_process(out, exporter);
 		write_prometheus_channels(out, snapshot, &exporter->totals);
+		write_prometheus_subscribers(out, snapshot, &exporter->totals);
 		write_prometheus_generators(out, snapshot);
 		write_prometheus_pools(out, snapshot);
 		rc = leat_diag_close_export(out);
