@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { READ_TRIES = 100 };
+
 LEAT_TLS char leat_evicted_text[LEAT_TEXT_MAX + 1];
 
 static struct leat_sub *sub_of_rx(const struct leat_rx *rx)
@@ -599,12 +601,28 @@ static bool holds_senders(const struct leat_sub *sub, uint64_t tail)
 	       leat_sub_allowed(sub) != head;
 }
 
+/*
+ * Returns the tail, at a moment at which *next was the next item to receive; or, after READ_TRIES,
+ * a tail of before that.
+ */
+static uint64_t read_positions(const struct leat_sub *sub, uint64_t *next)
+{
+	uint64_t before, tail;
+	int tries = 0;
+
+	do {
+		before = leat_sub_next(sub);
+		tail = leat_broadcast_tail(sub->bc);
+		*next = leat_sub_next(sub);
+	} while (*next != before && ++tries < READ_TRIES);
+	return tail;
+}
+
 void leat_sub_read_stat(const struct leat_handle *h, struct leat_subscriber_stat *stat)
 {
 	const struct leat_sub *sub = leat_container_of(h, const struct leat_sub, h);
 	const struct leat_broadcast *bc = sub->bc;
-	uint64_t next = leat_sub_next(sub), tail = leat_broadcast_tail(bc);
-	uint64_t in_flight = (int64_t)(tail - next) > 0 ? tail - next : 0;
+	uint64_t next, tail = read_positions(sub, &next);
 
 	memset(stat, 0, sizeof(*stat));
 	stat->chan_id = bc->chan->node.id;
@@ -617,8 +635,8 @@ void leat_sub_read_stat(const struct leat_handle *h, struct leat_subscriber_stat
 	/* rlx: a number */
 	stat->delivered = bc->turns ? leat_load_rlx(&sub->delivered) : next - sub->start;
 	stat->missed = leat_load_rlx(&sub->missed); /* rlx: the same */
-	if (!stat->evicted)
-		stat->in_flight = in_flight;
+	if (!stat->evicted && (int64_t)(tail - next) > 0)
+		stat->in_flight = tail - next;
 }
 
 uint64_t leat_rx_seq(const struct leat_rx *rx)
