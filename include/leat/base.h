@@ -65,6 +65,9 @@ enum leat_wait { LEAT_WAIT_ADAPTIVE, LEAT_WAIT_SPIN, LEAT_WAIT_YIELD, LEAT_WAIT_
 /* How many threads send and receive: single or multiple producers, single or multiple consumers. */
 enum leat_kind { LEAT_SPSC, LEAT_MPSC, LEAT_SPMC, LEAT_MPMC };
 
+/* What happens when a subscriber of a broadcast is a whole ring behind (leat/broadcast.h). */
+enum leat_lag { LEAT_LAG_WAIT, LEAT_LAG_SKIP, LEAT_LAG_EVICT };
+
 /* Why a scope or a generator ended. */
 enum leat_cause {
 	LEAT_RUNNING,   /* it has not ended */

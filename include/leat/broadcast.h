@@ -70,9 +70,6 @@ LEAT_BEGIN_DECLS
 
 struct leat_broadcast;
 
-/* What happens when a subscriber is a whole ring behind. */
-enum leat_lag { LEAT_LAG_WAIT, LEAT_LAG_SKIP, LEAT_LAG_EVICT };
-
 /*
  * The first item that a new subscriber sees: of a send that begins after leat_broadcast_subscribe()
  * returned, or earlier; the oldest that is still in its slot; the one with a given number.

@@ -1,5 +1,6 @@
 /*
- * leat/stat.h: figures: what a snapshot has of each channel, generator and pool (leat/diag.h).
+ * leat/stat.h: figures: what a snapshot has of each channel, subscriber, generator and pool
+ * (leat/diag.h).
  *
  * Numbers of items and of turns are totals since the object's open; in_flight is the number now.
  * Members whose names end in _ns are in nanoseconds. An id is never used twice in a process. A name
@@ -47,6 +48,26 @@ struct leat_chan_stat {
 	uint64_t send_parks, recv_parks; /* how often a thread parked */
 };
 
+/*
+ * An open subscriber of a broadcast. Since it came there have been delivered + missed + in_flight
+ * items. Items have numbers, from 0 in each broadcast (leat/broadcast.h).
+ */
+struct leat_subscriber_stat {
+	uint64_t chan_id; /* of its broadcast's channel */
+	uint32_t place;   /* no other open subscriber of that broadcast has the same */
+	char name[LEAT_NAME_MAX + 1];
+	enum leat_lag lag;
+	bool evicted; /* its last figures: nothing is in flight for it any more */
+	/*
+	 * It is a whole ring behind the senders, which wait for it, and it does not wait for
+	 * another subscriber that it comes after.
+	 */
+	bool holds_senders;
+	uint64_t next; /* the number of the next item that it receives */
+	/* in_flight: how far it is behind the senders; a slot that was given back counts, too */
+	uint64_t delivered, missed, in_flight;
+};
+
 /* A generator, a task or a sink. */
 struct leat_gen_stat {
 	uint64_t id;
@@ -87,10 +108,11 @@ struct leat_pool_stat {
 /* One snapshot of a process. Totals are since the process began. */
 struct leat_snapshot {
 	int64_t time_ns; /* of the snapshot, on the clock of leat_now_ns() */
-	size_t channels_count, generators_count, pools_count;
+	size_t channels_count, generators_count, pools_count, subscribers_count;
 	const struct leat_chan_stat *channels;
 	const struct leat_gen_stat *generators;
 	const struct leat_pool_stat *pools;
+	const struct leat_subscriber_stat *subscribers;
 	/* generators that ended, by cause */
 	uint64_t exits[LEAT_CAUSES];
 	uint64_t causes_later; /* causes that a scope got after its first one, which stays */

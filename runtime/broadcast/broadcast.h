@@ -124,7 +124,8 @@ struct leat_sub {
 	size_t after_count;
 	char ended_by[LEAT_NAME_MAX + 1]; /* the gate that closed; "" */
 	char name[LEAT_NAME_MAX + 1];
-	uint64_t missed;
+	uint64_t start;             /* where it began */
+	uint64_t delivered, missed; /* delivered: with turns; else the cursor says it */
 
 	uint64_t head __attribute__((aligned(LEAT_LINES_APART))); /* what it has released */
 	uint32_t gating;                                          /* senders wait for it */
@@ -249,7 +250,7 @@ bool leat_rx_is_sub(const struct leat_rx *rx);
 /* What the last receive on this thread that returned -ECONNABORTED said; "". */
 extern LEAT_TLS char leat_evicted_text[LEAT_TEXT_MAX + 1];
 /* How far the gates of a stage have come; UINT64_MAX for one without gates. */
-uint64_t leat_sub_allowed(struct leat_sub *sub);
+uint64_t leat_sub_allowed(const struct leat_sub *sub);
 /* Lets the cursor of a subscriber follow its gates, or the senders where it has none. */
 void leat_sub_set_source(struct leat_sub *sub);
 /* What it waits for when it has found nothing. */
@@ -257,6 +258,7 @@ struct leat_event *leat_sub_event(struct leat_sub *sub);
 /* With discard: releases what the last receive copied. Whether there was any. */
 bool leat_sub_release_owed(struct leat_sub *sub);
 uint64_t leat_sub_next(const struct leat_sub *sub);
+void leat_sub_read_stat(const struct leat_handle *h, struct leat_subscriber_stat *stat);
 
 /* subscribe.c */
 void leat_broadcast_opened(struct leat_chan *chan);

@@ -370,6 +370,7 @@ const struct leat_chan_ring leat_broadcast_ring = {
 	.close_senders = leat_turns_close,
 	.drain = drain_slots,
 	.read_figures = read_figures,
+	.read_receiver = leat_sub_read_stat,
 	.free = free_ring,
 	.opened = leat_broadcast_opened,
 	.unlinked = leat_sub_unlinked,

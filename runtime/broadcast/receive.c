@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { READ_TRIES = 100 };
+
 LEAT_TLS char leat_evicted_text[LEAT_TEXT_MAX + 1];
 
 static struct leat_sub *sub_of_rx(const struct leat_rx *rx)
@@ -65,7 +67,7 @@ static bool is_closed(const struct leat_sub *gate)
 	return leat_load_acq(&gate->state) == LEAT_SUB_CLOSED;
 }
 
-uint64_t leat_sub_allowed(struct leat_sub *sub)
+uint64_t leat_sub_allowed(const struct leat_sub *sub)
 {
 	uint64_t lowest = UINT64_MAX;
 
@@ -180,6 +182,13 @@ static void end_reading(struct leat_sub *sub)
 		leat_store_rel(&sub->state, LEAT_SUB_IDLE); /* H2: pairs with evict() */
 }
 
+/* With turns. */
+static void count_delivered(struct leat_sub *sub, size_t n)
+{
+	/* rlx: a number that only this thread writes */
+	leat_store_rlx(&sub->delivered, leat_load_rlx(&sub->delivered) + n);
+}
+
 static size_t take_turns(struct leat_sub *sub, void *items, size_t max)
 {
 	uint64_t from = leat_sub_next(sub);
@@ -187,6 +196,7 @@ static size_t take_turns(struct leat_sub *sub, void *items, size_t max)
 
 	if (leat_sub_next(sub) == from)
 		return 0;
+	count_delivered(sub, n);
 	if (sub->bc->chan->discard != NULL && n > 0) {
 		sub->owes = true;
 		return n;
@@ -465,6 +475,7 @@ static int sub_release(struct leat_rx *rx, size_t n)
 		return 0;
 	if (sub->bc->turns) {
 		leat_store_rlx(&sub->pos, sub->pos + n); /* rlx: a number */
+		count_delivered(sub, n);
 		publish_head(sub);
 	} else {
 		leat_spsc_release(sub->cursor, n);
@@ -576,6 +587,57 @@ const struct leat_rx_ops leat_bound_sub_ops = {
 	COMMON_FUNCTIONS,
 	LEAT_BOUND_FUNCTIONS,
 };
+
+/*
+ * Whether senders wait for it. A subscriber that waits for a gate before it is not what they wait
+ * for.
+ */
+static bool holds_senders(const struct leat_sub *sub, uint64_t tail)
+{
+	uint64_t head = leat_load_acq(&sub->head); /* A2: as a scan does */
+
+	return leat_load_acq(&sub->gating) && /* H2: pairs with add_gate() */
+	       (int64_t)(tail - head) >= (int64_t)sub->bc->capacity &&
+	       leat_sub_allowed(sub) != head;
+}
+
+/*
+ * Returns the tail, at a moment at which *next was the next item to receive; or, after READ_TRIES,
+ * a tail of before that.
+ */
+static uint64_t read_positions(const struct leat_sub *sub, uint64_t *next)
+{
+	uint64_t before, tail;
+	int tries = 0;
+
+	do {
+		before = leat_sub_next(sub);
+		tail = leat_broadcast_tail(sub->bc);
+		*next = leat_sub_next(sub);
+	} while (*next != before && ++tries < READ_TRIES);
+	return tail;
+}
+
+void leat_sub_read_stat(const struct leat_handle *h, struct leat_subscriber_stat *stat)
+{
+	const struct leat_sub *sub = leat_container_of(h, const struct leat_sub, h);
+	const struct leat_broadcast *bc = sub->bc;
+	uint64_t next, tail = read_positions(sub, &next);
+
+	memset(stat, 0, sizeof(*stat));
+	stat->chan_id = bc->chan->node.id;
+	stat->place = (uint32_t)(sub - bc->subs);
+	memcpy(stat->name, sub->name, sizeof(stat->name));
+	stat->lag = sub->lag;
+	stat->evicted = is_evicted(sub);
+	stat->holds_senders = holds_senders(sub, tail);
+	stat->next = next;
+	/* rlx: a number */
+	stat->delivered = bc->turns ? leat_load_rlx(&sub->delivered) : next - sub->start;
+	stat->missed = leat_load_rlx(&sub->missed); /* rlx: the same */
+	if (!stat->evicted && (int64_t)(tail - next) > 0)
+		stat->in_flight = tail - next;
+}
 
 uint64_t leat_rx_seq(const struct leat_rx *rx)
 {

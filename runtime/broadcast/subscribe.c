@@ -213,7 +213,8 @@ static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
 		sub->after[i] = find_gate(bc, opts->after[i]);
 	sub->ended_by[0] = '\0';
 	leat_name_copy(sub->name, opts->name);
-	leat_store_rlx(&sub->missed, 0); /* rlx: no other thread has the handle yet */
+	leat_store_rlx(&sub->missed, 0);    /* rlx: no other thread has the handle yet */
+	leat_store_rlx(&sub->delivered, 0); /* rlx: the same */
 	sub->patience_ns = opts->patience_ns;
 	/* rlx: a number, and no head is that high */
 	leat_store_rlx(&sub->stuck_at, UINT64_MAX);
@@ -316,6 +317,7 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 		leat_store_rlx(&sub->pos, start); /* rlx: no other thread has the handle yet */
 	else
 		place_cursor(sub->cursor, start);
+	sub->start = start;
 	leat_sub_set_source(sub);
 	sub->h.event = leat_sub_event(sub);
 	if (sub->cursor == &sub->own || bc->turns)

@@ -150,6 +150,8 @@ struct leat_chan_ring {
 	void (*drain)(struct leat_chan *chan);
 	/* Fills in delivered, in_flight and dropped. Caller holds chan->lock. */
 	void (*read_figures)(struct leat_chan *chan, struct leat_last_stat *now);
+	/* The figures of one receiver. Caller holds chan->lock. */
+	void (*read_receiver)(const struct leat_handle *h, struct leat_subscriber_stat *stat);
 	void (*free)(struct leat_chan *chan);
 	/* The channel is made; no other thread knows it yet. */
 	void (*opened)(struct leat_chan *chan);
@@ -164,7 +166,7 @@ struct leat_chan {
 	const struct leat_rx_ops *rx_functions; /* behind ctl: struct leat_rx_ops_word */
 	const struct leat_chan_ring *ring;      /* of a broadcast; NULL: spsc or mpmc below */
 	struct leat_broadcast *broadcast;       /* or NULL */
-	bool turns; /* the ring is mpmc, else spsc */
+	bool turns;                             /* the ring is mpmc, else spsc */
 	enum leat_kind kind;
 	enum leat_wait send_wait, recv_wait;
 	enum leat_overflow overflow;
@@ -205,7 +207,7 @@ struct leat_chan {
 	struct leat_mutex lock;                  /* guards what follows */
 	struct leat_handle *handles, *closed[2]; /* closed: by side, as past */
 	unsigned senders, receivers, holds;
-	bool settled; /* these are the last figures: a broadcast's ring may be freed */
+	bool settled;      /* these are the last figures: a broadcast's ring may be freed */
 	bool open_to_more; /* a broadcast that has not been closed: more receivers may come */
 	struct leat_counts past[2]; /* of closed handles: [0] receivers, [1] senders */
 	struct leat_last_stat last_stat;
@@ -412,5 +414,8 @@ bool leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]
 
 /* Reads the figures as they are now. Any thread, while the channel exists. */
 void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat);
+/* Of a broadcast: how many open subscribers there are; fills in stats of up to `room` of them. */
+size_t leat_chan_read_subscribers(struct leat_chan *chan, struct leat_subscriber_stat *stats,
+                                  size_t room);
 
 #endif

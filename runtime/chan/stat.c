@@ -248,6 +248,24 @@ void leat_chan_read_stat(struct leat_chan *chan, struct leat_chan_stat *stat)
 	stat->recv_parks = counts[0].parks;
 }
 
+size_t leat_chan_read_subscribers(struct leat_chan *chan, struct leat_subscriber_stat *stats,
+                                  size_t room)
+{
+	size_t n = 0;
+
+	if (chan->ring == NULL)
+		return 0;
+	leat_mutex_lock(&chan->lock);
+	for (const struct leat_handle *h = chan->handles; h != NULL; h = h->next)
+		if (!h->sender) {
+			if (n < room)
+				chan->ring->read_receiver(h, &stats[n]);
+			n++;
+		}
+	leat_mutex_unlock(&chan->lock);
+	return n;
+}
+
 void leat_chan_settle_stat(struct leat_chan *chan)
 {
 	leat_mutex_lock(&chan->lock); /* walks of the registry still read the figures */

@@ -11,25 +11,33 @@
 #include <string.h>
 
 /*
- * Makes room for one more element. Returns false without memory: then the caller leaves the element
- * out.
+ * Makes room for `more` elements behind the first `count`. Returns false without memory: then the
+ * caller leaves them out.
  */
-static inline bool grow_array(void **array, size_t count, size_t *room, size_t size)
+static inline bool grow_array_by(void **array, size_t count, size_t more, size_t *room, size_t size)
 {
-	size_t more = *room == 0 ? 64 : *room * 2;
+	size_t larger = *room == 0 ? 64 : *room;
 	void *bigger;
 
-	if (count < *room)
+	if (count + more <= *room)
 		return true;
-	bigger = leat_os_alloc(more * size, 0);
+	while (larger < count + more)
+		larger *= 2;
+	bigger = leat_os_alloc(larger * size, 0);
 	if (bigger == NULL)
 		return false;
 	if (count > 0)
 		memcpy(bigger, *array, count * size);
 	leat_os_free(*array);
 	*array = bigger;
-	*room = more;
+	*room = larger;
 	return true;
+}
+
+/* The same for one more. */
+static inline bool grow_array(void **array, size_t count, size_t *room, size_t size)
+{
+	return grow_array_by(array, count, 1, room, size);
 }
 
 #endif

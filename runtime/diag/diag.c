@@ -24,7 +24,8 @@ struct leat_diag {
 	struct leat_chan_stat *channels;
 	struct leat_gen_stat *generators;
 	struct leat_pool_stat *pools;
-	size_t channels_room, generators_room, pools_room;
+	struct leat_subscriber_stat *subscribers;
+	size_t channels_room, generators_room, pools_room, subscribers_room;
 	size_t channels_walked, generators_walked; /* of this snapshot, without the ends */
 	/* ends that found no memory in the arrays above */
 	uint64_t ends_lost;
@@ -80,6 +81,22 @@ static struct leat_pool_stat *append_pool(struct leat_diag *diag)
 	return ok ? &diag->pools[diag->snapshot.pools_count++] : NULL;
 }
 
+/* Those that join between the two readings are left to the next snapshot. */
+static void append_subscribers(struct leat_diag *diag, struct leat_chan *chan)
+{
+	size_t count = diag->snapshot.subscribers_count;
+	size_t more = leat_chan_read_subscribers(chan, NULL, 0), now;
+	void *array = diag->subscribers;
+	bool ok = grow_array_by(&array, count, more, &diag->subscribers_room,
+	                        sizeof(*diag->subscribers));
+
+	diag->subscribers = array;
+	if (!ok || more == 0)
+		return;
+	now = leat_chan_read_subscribers(chan, &diag->subscribers[count], more);
+	diag->snapshot.subscribers_count = count + (now < more ? now : more);
+}
+
 static void read_node(struct leat_node *node, void *arg)
 {
 	if (node->kind == LEAT_NODE_POOL) {
@@ -91,8 +108,10 @@ static void read_node(struct leat_node *node, void *arg)
 		struct leat_chan *chan = caa_container_of(node, struct leat_chan, node);
 		struct leat_chan_stat *stat = chan->item_size != 0 ? append_channel(arg) : NULL;
 
-		if (stat != NULL)
+		if (stat != NULL) {
 			leat_chan_read_stat(chan, stat);
+			append_subscribers(arg, chan);
+		}
 	} else {
 		struct leat_gen_stat *stat = append_generator(arg);
 
@@ -187,7 +206,8 @@ static void take_snapshot(struct leat_diag *diag)
 {
 	struct leat_snapshot *snapshot = &diag->snapshot;
 
-	snapshot->channels_count = snapshot->generators_count = snapshot->pools_count = 0;
+	snapshot->channels_count = snapshot->generators_count = 0;
+	snapshot->pools_count = snapshot->subscribers_count = 0;
 	snapshot->time_ns = leat_now_ns();
 	leat_registry_walk(read_node, diag);
 	diag->channels_walked = snapshot->channels_count;
@@ -199,6 +219,7 @@ static void take_snapshot(struct leat_diag *diag)
 	snapshot->channels = diag->channels;
 	snapshot->generators = diag->generators;
 	snapshot->pools = diag->pools;
+	snapshot->subscribers = diag->subscribers;
 	name_long_turns(diag);
 	if (diag->prometheus_path != NULL)
 		keep_error(diag, leat_diag_write_prometheus(&diag->exporter, diag->prometheus_path,
@@ -245,6 +266,7 @@ static void free_diag(struct leat_diag *diag)
 	leat_os_free(diag->channels);
 	leat_os_free(diag->generators);
 	leat_os_free(diag->pools);
+	leat_os_free(diag->subscribers);
 	leat_totals_fini(&diag->exporter.totals);
 	leat_os_free(diag);
 }

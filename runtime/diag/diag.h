@@ -10,6 +10,8 @@
 
 #include <leat/diag.h>
 
+#include <stdio.h>
+
 /* What a diagnostics thread keeps from one export to the next. All zero: before the first. */
 struct leat_exporter {
 	struct leat_totals totals; /* of the Prometheus file */
@@ -34,5 +36,8 @@ int leat_diag_write_json(struct leat_exporter *exporter, const char *path,
                          const struct leat_snapshot *snapshot);
 /* Whether the file can be appended to: 0 or -errno. */
 int leat_diag_check_json(const char *path);
+
+/* Closes the file. Returns 0, or the first -errno of all that was written to it. */
+int leat_diag_close_export(FILE *out);
 
 #endif

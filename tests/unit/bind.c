@@ -701,7 +701,9 @@ Test(bind, lane_of_a_merge_ends_with_its_output)
 			cr_assert_eq(leat_merge_add(merger.merge, rig.in, &lane), 0);
 			cr_assert_eq(leat_merge_add(merger.merge, idle.rx, &free_lane), 0);
 			cr_assert_eq(pthread_create(&merger.thread, NULL, merger_main, &merger), 0);
-			cr_assert(await_parked(&merger.tid));
+			/* else the deadline may pass before the thread has begun to wait */
+			if (ending != DEADLINE_PASSES)
+				cr_assert(await_parked(&merger.tid));
 			end_output(&rig, ending);
 			cr_assert_eq(pthread_join(merger.thread, NULL), 0);
 			cr_expect_eq(merger.r, answers[ending], "%s %s", input_names[input],

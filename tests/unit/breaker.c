@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "census.h"
+#include "clock.h"
 
 #include <leat/pace.h>
+#include <leat/test.h>
 #include <math.h>
 
 TestSuite(breaker, .timeout = 600);
@@ -14,6 +15,7 @@ TestSuite(backoff, .timeout = 600);
 static struct leat_breaker *make(uint32_t failures, uint32_t probes, int64_t window_ns,
                                  int64_t open_ns)
 {
+	clock_start();
 	struct leat_breaker *breaker =
 		leat_breaker_new(&(struct leat_breaker_opts){ .failures = failures,
 	                                                      .probes = probes,
@@ -41,11 +43,13 @@ static void call(struct leat_breaker *breaker, int rc)
 	leat_breaker_leave(breaker, enter(breaker), rc);
 }
 
-static void await_state(struct leat_breaker *breaker, enum leat_breaker_state state)
+/* By the manual clock: just before that time the state is still the other, then it is this one. */
+static void expect_state_after(struct leat_breaker *breaker, int64_t ns,
+                               enum leat_breaker_state state)
 {
-	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
-	while (leat_breaker_now(breaker) != state && leat_now_ns() < patience_ns)
-		sched_yield();
+	clock_advance(ns - 1);
+	cr_expect_neq(leat_breaker_now(breaker), state);
+	clock_advance(1);
 	expect_state(breaker, state);
 }
 
@@ -99,11 +103,8 @@ Test(breaker, old_failures_do_not_count)
 {
 	struct leat_breaker *breaker = make(2, 1, 10 * MS, 3600000 * MS);
 	for (int i = 0; i < 4; i++) {
-		int64_t until_ns;
 		call(breaker, -EIO);
-		until_ns = leat_now_ns() + 10 * MS;
-		while (leat_now_ns() < until_ns)
-			sched_yield();
+		clock_advance(10 * MS);
 		expect_state(breaker, LEAT_BREAKER_CLOSED);
 	}
 	leat_breaker_free(breaker);
@@ -112,11 +113,9 @@ Test(breaker, old_failures_do_not_count)
 Test(breaker, a_probe_that_succeeds_closes_it)
 {
 	struct leat_breaker *breaker = make(1, 1, 3600000 * MS, 20 * MS);
-	int64_t failed_ns = leat_now_ns();
 	uint64_t probe, ticket;
 	call(breaker, -EIO);
-	await_state(breaker, LEAT_BREAKER_HALF_OPEN);
-	cr_expect_geq(leat_now_ns() - failed_ns, 20 * MS);
+	expect_state_after(breaker, 20 * MS, LEAT_BREAKER_HALF_OPEN);
 	probe = enter(breaker);
 	cr_expect_eq(leat_breaker_enter(breaker, &ticket), -EBUSY);
 	leat_breaker_leave(breaker, probe, 0);
@@ -129,7 +128,7 @@ Test(breaker, a_probe_that_fails_opens_it_again)
 	struct leat_breaker *breaker = make(1, 2, 3600000 * MS, 200 * MS);
 	uint64_t probe, other, ticket;
 	call(breaker, -EIO);
-	await_state(breaker, LEAT_BREAKER_HALF_OPEN);
+	expect_state_after(breaker, 200 * MS, LEAT_BREAKER_HALF_OPEN);
 	probe = enter(breaker);
 	other = enter(breaker);
 	leat_breaker_leave(breaker, probe, -EIO);
@@ -137,7 +136,7 @@ Test(breaker, a_probe_that_fails_opens_it_again)
 	expect_state(breaker, LEAT_BREAKER_OPEN);
 	leat_breaker_leave(breaker, other, 0);
 	expect_state(breaker, LEAT_BREAKER_OPEN);
-	await_state(breaker, LEAT_BREAKER_HALF_OPEN);
+	expect_state_after(breaker, 200 * MS, LEAT_BREAKER_HALF_OPEN);
 	leat_breaker_free(breaker);
 }
 
@@ -146,7 +145,7 @@ Test(breaker, what_is_neither_gives_the_probe_back)
 	const int neither[] = { -ECANCELED, -EPIPE, -ESHUTDOWN };
 	struct leat_breaker *breaker = make(1, 1, 3600000 * MS, 200 * MS);
 	call(breaker, -EIO);
-	await_state(breaker, LEAT_BREAKER_HALF_OPEN);
+	expect_state_after(breaker, 200 * MS, LEAT_BREAKER_HALF_OPEN);
 	for (size_t i = 0; i < COUNT(neither); i++) {
 		call(breaker, neither[i]);
 		expect_state(breaker, LEAT_BREAKER_HALF_OPEN);
@@ -166,7 +165,7 @@ Test(breaker, a_leave_of_an_earlier_state_is_ignored)
 	call(breaker, -EIO);
 	leat_breaker_leave(breaker, closed[0], 0);
 	expect_state(breaker, LEAT_BREAKER_OPEN);
-	await_state(breaker, LEAT_BREAKER_HALF_OPEN);
+	expect_state_after(breaker, 20 * MS, LEAT_BREAKER_HALF_OPEN);
 	leat_breaker_leave(breaker, closed[1], 0);
 	expect_state(breaker, LEAT_BREAKER_HALF_OPEN);
 	leat_breaker_leave(breaker, closed[2], -EIO);
@@ -186,15 +185,11 @@ Test(breaker, a_probe_that_does_not_come_back_has_failed)
 {
 	struct leat_breaker *breaker = make(1, 1, 3600000 * MS, 30 * MS);
 	uint64_t lost, probe;
-	int64_t went_ns;
 	call(breaker, -EIO);
-	await_state(breaker, LEAT_BREAKER_HALF_OPEN);
-	went_ns = leat_now_ns();
+	expect_state_after(breaker, 30 * MS, LEAT_BREAKER_HALF_OPEN);
 	lost = enter(breaker);
-	await_state(breaker, LEAT_BREAKER_OPEN);
-	cr_expect_geq(leat_now_ns() - went_ns, 30 * MS);
-	await_state(breaker, LEAT_BREAKER_HALF_OPEN);
-	cr_expect_geq(leat_now_ns() - went_ns, 60 * MS);
+	expect_state_after(breaker, 30 * MS, LEAT_BREAKER_OPEN);
+	expect_state_after(breaker, 30 * MS, LEAT_BREAKER_HALF_OPEN);
 	probe = enter(breaker);
 	leat_breaker_leave(breaker, lost, 0);
 	expect_state(breaker, LEAT_BREAKER_HALF_OPEN);

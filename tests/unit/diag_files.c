@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "watcher.h"
+#include <leat/broadcast.h>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -100,7 +101,16 @@ Test(diag_files, prometheus_file_is_valid_text)
 	char path[128];
 	struct pipe pipe = pipe_open(&(struct leat_chan_opts){
 		.name = "a \"quoted\" \\ name\nof two lines", .capacity = 3 });
+	struct leat_broadcast *bc;
+	struct leat_tx *tx;
+	struct leat_rx *subs[2];
 	leat_send(pipe.tx, &(uint64_t){ 0 });
+	cr_assert_eq(leat_broadcast_open(pipe.scope, 8, NULL, &bc, &tx), 0);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(
+			leat_broadcast_subscribe(
+				bc, &(struct leat_subscribe_opts){ .name = "\"book\"" }, &subs[i]),
+			0);
 	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
 		.prometheus_path = path_of(path, sizeof(path), "valid.prom"), .interval_ns = MS });
 	cr_assert_not_null(diag);
@@ -109,6 +119,17 @@ Test(diag_files, prometheus_file_is_valid_text)
 	cr_assert_not_null(text);
 	cr_expect_not_null(strstr(text, "a \\\"quoted\\\" \\\\ name\\nof two lines"));
 	cr_expect_not_null(strstr(text, "reason=\"oldest\""));
+	for (int i = 0; i < 2; i++) {
+		char line[128];
+		snprintf(line, sizeof(line),
+		         "leat_subscriber_in_flight_items{channel=\"\",subscriber=\"\\\"book\\\"\","
+		         "place=\"%d\"} 0\n",
+		         i);
+		cr_expect_not_null(strstr(text, line), "%s", line);
+		leat_rx_close(subs[i]);
+	}
+	leat_tx_close(tx);
+	leat_broadcast_close(bc);
 	cr_expect_eq(bad_prometheus_lines(text), 0);
 	cr_expect_eq(census_entries(directory), 1, "nothing else is left beside it");
 	pipe_close(&pipe);
@@ -205,12 +226,22 @@ Test(diag_files, json_lines_are_objects)
 	opts.callback_arg = &watcher;
 	struct pipe pipe = pipe_open(
 		&(struct leat_chan_opts){ .name = "a \"name\" \\ \n \t \x01 \xff \xc3\xa9" });
+	struct leat_broadcast *bc;
+	struct leat_tx *tx;
+	struct leat_rx *sub;
+	cr_assert_eq(leat_broadcast_open(pipe.scope, 8, NULL, &bc, &tx), 0);
+	cr_assert_eq(leat_broadcast_subscribe(
+			     bc, &(struct leat_subscribe_opts){ .name = "\"book\"" }, &sub),
+	             0);
 	for (int round = 0; round < 2; round++) { /* the second appends */
 		struct leat_diag *diag = leat_diag_start(&opts);
 		cr_assert_not_null(diag);
 		cr_assert(await_word(&watcher.snapshots, leat_load_acq(&watcher.snapshots) + 3));
 		cr_expect_eq(leat_diag_stop(diag), 0);
 	}
+	leat_tx_close(tx);
+	leat_rx_close(sub);
+	leat_broadcast_close(bc);
 	pipe_close(&pipe);
 	char *text = read_whole(path);
 	uint32_t lines = 0;
@@ -220,6 +251,8 @@ Test(diag_files, json_lines_are_objects)
 		cr_expect_eq(line[0], '{');
 		cr_expect(end != NULL && *end == '\0', "no JSON: %s", line);
 		cr_expect_not_null(strstr(line, "\"in_flight\":"));
+		cr_expect_not_null(strstr(line, "\"name\":\"\\\"book\\\"\",\"lag\":\"wait\","
+		                                "\"evicted\":false,\"holds_senders\":false"));
 	}
 	cr_expect_eq(lines, watcher.snapshots, "a line for each snapshot");
 	clean_up();

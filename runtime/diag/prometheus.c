@@ -1,5 +1,5 @@
 /*
- * Snapshots as text: the Prometheus exposition format, and JSON lines.
+ * Snapshots in the Prometheus text exposition format.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -8,12 +8,10 @@
 #include "runtime/diag/json.h"
 #include "runtime/os/os.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -119,19 +117,27 @@ static void write_prometheus_totals(FILE *out, const struct leat_totals *totals,
 	}
 }
 
+/* Of a living channel. */
+static void write_channel_labels(FILE *out, const struct leat_totals *totals,
+                                 const struct leat_chan_stat *chan)
+{
+	const struct leat_total *total = leat_totals_of(totals, chan->name);
+
+	write_prometheus_labels(out, "channel", chan->name, chan->id,
+	                        total->living > 1 || total == &totals->other);
+}
+
 static void write_prometheus_gauges(FILE *out, const struct leat_snapshot *snapshot,
                                     const struct leat_totals *totals,
                                     const struct chan_figure *figure)
 {
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
 		const struct leat_chan_stat *chan = &snapshot->channels[i];
-		const struct leat_total *total = leat_totals_of(totals, chan->name);
 
 		if (chan->ended)
 			continue;
 		fprintf(out, "leat_%s", figure->name);
-		write_prometheus_labels(out, "channel", chan->name, chan->id,
-		                        total->living > 1 || total == &totals->other);
+		write_channel_labels(out, totals, chan);
 		write_prometheus_value(out, read_figure(chan, figure), figure->is_ns);
 	}
 }
@@ -157,6 +163,67 @@ static void write_prometheus_channels(FILE *out, const struct leat_snapshot *sna
 			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n",
 			        leat_drop_name((enum leat_drop)reason), total->now.dropped[reason]);
 		}
+}
+
+/* place: always there, as subscribers of one broadcast may share a name. */
+static void write_subscriber_labels(FILE *out, const struct leat_totals *totals,
+                                    const struct leat_chan_stat *chan,
+                                    const struct leat_subscriber_stat *sub)
+{
+	write_channel_labels(out, totals, chan);
+	fputc(',', out);
+	write_prometheus_label(out, "subscriber", sub->name);
+	fprintf(out, ",place=\"%" PRIu32 "\"", sub->place);
+}
+
+static void write_prometheus_subscribers(FILE *out, const struct leat_snapshot *snapshot,
+                                         const struct leat_totals *totals)
+{
+#define OF_SUBSCRIBER(name, type, member, help) \
+	{ \
+		name, type, help, offsetof(struct leat_subscriber_stat, member), \
+			sizeof(((struct leat_subscriber_stat *)0)->member) == 1 \
+	}
+	static const struct {
+		const char *name, *type, *help;
+		size_t offset;
+		bool is_bool;
+	} of_subscribers[] = {
+		OF_SUBSCRIBER("subscriber_next_item", "gauge", next,
+		              "The number of the next item it receives."),
+		OF_SUBSCRIBER("subscriber_delivered_items_total", "counter", delivered,
+		              "Items that it received since it subscribed."),
+		OF_SUBSCRIBER("subscriber_missed_items_total", "counter", missed,
+		              "Items that it missed, as it was a whole ring behind."),
+		OF_SUBSCRIBER("subscriber_in_flight_items", "gauge", in_flight,
+		              "Items that it is behind the senders."),
+		OF_SUBSCRIBER("subscriber_holds_senders", "gauge", holds_senders,
+		              "1 if senders wait for it."),
+		OF_SUBSCRIBER("subscriber_evicted", "gauge", evicted, "1 if it was evicted."),
+	};
+#undef OF_SUBSCRIBER
+
+	if (snapshot->subscribers_count == 0)
+		return;
+	for (size_t f = 0; f < sizeof(of_subscribers) / sizeof(of_subscribers[0]); f++) {
+		const struct leat_chan_stat *chan = snapshot->channels;
+
+		write_prometheus_head(out, of_subscribers[f].name, of_subscribers[f].type,
+		                      of_subscribers[f].help);
+		for (size_t s = 0; s < snapshot->subscribers_count; s++) {
+			const struct leat_subscriber_stat *sub = &snapshot->subscribers[s];
+			const char *place = (const char *)sub + of_subscribers[f].offset;
+			uint64_t value = *(const unsigned char *)place;
+
+			if (!of_subscribers[f].is_bool)
+				memcpy(&value, place, sizeof(value));
+			fprintf(out, "leat_%s", of_subscribers[f].name);
+			while (chan->id != sub->chan_id)
+				chan++; /* in the order of their channels */
+			write_subscriber_labels(out, totals, chan, sub);
+			write_prometheus_value(out, value, false);
+		}
+	}
 }
 
 /* By these a reader of the file knows whose it is, and whether its writer is still alive. */
@@ -272,8 +339,7 @@ static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapsh
 	}
 }
 
-/* Closes the file. Returns 0, or the first -errno of all that was written to it. */
-static int close_export(FILE *out)
+int leat_diag_close_export(FILE *out)
 {
 	int rc = ferror(out) ? -EIO : 0;
 
@@ -299,9 +365,10 @@ static int replace_prometheus(const struct leat_exporter *exporter, const char *
 	if (rc == 0) {
 		write_prometheus_process(out, exporter);
 		write_prometheus_channels(out, snapshot, &exporter->totals);
+		write_prometheus_subscribers(out, snapshot, &exporter->totals);
 		write_prometheus_generators(out, snapshot);
 		write_prometheus_pools(out, snapshot);
-		rc = close_export(out);
+		rc = leat_diag_close_export(out);
 		if (rc == 0 && rename(beside, path) < 0)
 			rc = -errno;
 		if (rc < 0)
@@ -321,169 +388,4 @@ int leat_diag_write_prometheus(struct leat_exporter *exporter, const char *path,
 	exporter->prometheus_errors += rc < 0;
 	errno = saved;
 	return rc;
-}
-
-static void write_json_channel(FILE *out, const struct leat_chan_stat *chan)
-{
-	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", chan->id);
-	leat_json_string(out, chan->name, strlen(chan->name));
-	fprintf(out, ",\"ended\":%s,\"canceled\":%s,\"senders\":%u,\"receivers\":%u",
-	        chan->ended ? "true" : "false", chan->canceled ? "true" : "false", chan->senders,
-	        chan->receivers);
-	fprintf(out,
-	        ",\"capacity\":%zu,\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{",
-	        chan->capacity, chan->offered, chan->delivered);
-	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",",
-		        leat_drop_name((enum leat_drop)reason), chan->dropped[reason]);
-	fprintf(out, "},\"rejected\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"peak\":%" PRIu64,
-	        chan->rejected, chan->in_flight, chan->peak);
-	fprintf(out, ",\"send_blocked_ns\":%" PRIu64 ",\"recv_blocked_ns\":%" PRIu64,
-	        chan->send_blocked_ns, chan->recv_blocked_ns);
-	fprintf(out, ",\"send_parks\":%" PRIu64 ",\"recv_parks\":%" PRIu64 "}", chan->send_parks,
-	        chan->recv_parks);
-}
-
-static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
-{
-	fprintf(out, "{\"id\":%" PRIu64 ",\"channel\":%" PRIu64 ",\"name\":", gen->id,
-	        gen->chan_id);
-	leat_json_string(out, gen->name, strlen(gen->name));
-	fprintf(out, ",\"cause\":\"%s\",\"code\":%d,\"text\":", leat_cause_name(gen->cause),
-	        gen->code);
-	leat_json_string(out, gen->text, strlen(gen->text));
-	fputc('}', out);
-}
-
-static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
-{
-	fprintf(out, "{\"id\":%" PRIu64 ",\"name\":", pool->id);
-	leat_json_string(out, pool->name, strlen(pool->name));
-	fprintf(out, ",\"workers\":%u,\"generators\":%" PRIu64 ",\"turns\":%" PRIu64, pool->workers,
-	        pool->generators, pool->turns);
-	fprintf(out, ",\"offered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":{",
-	        pool->offered, pool->delivered);
-	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
-		fprintf(out, "%s\"%s\":%" PRIu64, reason == 0 ? "" : ",",
-		        leat_drop_name((enum leat_drop)reason), pool->dropped[reason]);
-	fprintf(out,
-	        "},\"in_flight\":%" PRIu64 ",\"long_ns\":%" PRId64 ",\"long_id\":%" PRIu64
-	        ",\"long_name\":",
-	        pool->in_flight, pool->long_ns, pool->long_id);
-	leat_json_string(out, pool->long_name, strlen(pool->long_name));
-	fputc('}', out);
-}
-
-static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,
-                                const struct leat_exporter *exporter)
-{
-	fprintf(out, "{\"time_ns\":%" PRId64 ",\"channels\":[", snapshot->time_ns);
-	for (size_t c = 0; c < snapshot->channels_count; c++) {
-		fputs(c == 0 ? "" : ",", out);
-		write_json_channel(out, &snapshot->channels[c]);
-	}
-	fputs("],\"generators\":[", out);
-	for (size_t g = 0; g < snapshot->generators_count; g++) {
-		fputs(g == 0 ? "" : ",", out);
-		write_json_generator(out, &snapshot->generators[g]);
-	}
-	fputs("],\"pools\":[", out);
-	for (size_t p = 0; p < snapshot->pools_count; p++) {
-		fputs(p == 0 ? "" : ",", out);
-		write_json_pool(out, &snapshot->pools[p]);
-	}
-	fputs("],\"exits\":{", out);
-	for (int cause = LEAT_COMPLETED; cause < LEAT_CAUSES; cause++)
-		fprintf(out, "%s\"%s\":%" PRIu64, cause == LEAT_COMPLETED ? "" : ",",
-		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
-	fprintf(out,
-	        "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64
-	        ",\"export_errors\":{\"prometheus\":%" PRIu64 ",\"json\":%" PRIu64 "}}\n",
-	        snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced,
-	        exporter->prometheus_errors, exporter->json_errors);
-}
-
-/*
- * Takes away what a full disk has left of a line. Where that can't be (the file is a pipe, or
- * another process has appended since), sets *torn: the next line begins with a line feed.
- */
-static void remove_torn_line(int fd, size_t written, bool *torn)
-{
-	struct stat stat;
-	off_t at = lseek(fd, 0, SEEK_CUR); /* the end of what this write has appended */
-
-	if (written == 0)
-		return;
-	*torn = !(fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && at == stat.st_size &&
-	          ftruncate(fd, at - (off_t)written) == 0);
-}
-
-static int append_line(int fd, const char *text, size_t len, bool *torn)
-{
-	size_t written = 0;
-
-	while (written < len) {
-		ssize_t n = TEMP_FAILURE_RETRY(write(fd, text + written, len - written));
-		int rc = n < 0 ? -errno : -ENOSPC; /* a write of nothing has no errno */
-
-		if (n <= 0) {
-			remove_torn_line(fd, written, torn);
-			return rc;
-		}
-		written += (size_t)n;
-	}
-	*torn = false;
-	return 0;
-}
-
-static int open_json(const char *path)
-{
-	int fd = TEMP_FAILURE_RETRY(
-		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int append_to(const char *path, const char *text, size_t len, bool *torn)
-{
-	int fd = open_json(path), rc;
-
-	if (fd < 0)
-		return fd;
-	rc = append_line(fd, text, len, torn);
-	if (close(fd) < 0 && rc == 0)
-		rc = -errno;
-	return rc;
-}
-
-int leat_diag_write_json(struct leat_exporter *exporter, const char *path,
-                         const struct leat_snapshot *snapshot)
-{
-	int saved = errno, rc = -ENOMEM;
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	if (out != NULL) {
-		if (exporter->json_torn)
-			fputc('\n', out);
-		write_json_snapshot(out, snapshot, exporter);
-		rc = close_export(out);
-		if (rc == 0)
-			rc = append_to(path, text, len, &exporter->json_torn);
-	}
-	free(text);
-	exporter->json_errors += rc < 0;
-	errno = saved;
-	return rc;
-}
-
-int leat_diag_check_json(const char *path)
-{
-	int saved = errno, fd = open_json(path);
-
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return fd < 0 ? fd : 0;
 }
