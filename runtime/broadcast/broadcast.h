@@ -160,9 +160,17 @@ struct leat_broadcast {
 	uint64_t limit __attribute__((aligned(LEAT_LINES_APART))); /* of claims */
 	struct leat_mutex scan_lock __attribute__((aligned(LEAT_LINES_APART)));
 	uint64_t finished; /* of several senders: slots before it have been written, or are holes */
-	uint64_t *slot_turns;
-	unsigned char *slots;
-	size_t capacity, mask, stride; /* mask: 0 unless the capacity is a power of two */
+	/*
+	 * Runs of 1 << run_shift slots: their turns are at slot_turns, their items at slots, both
+	 * so many bytes apart. Small items are packed into the line of their turns, so that a send
+	 * and a receive each touch one line; slots is slot_turns then.
+	 */
+	unsigned char *slot_turns, *slots;
+	bool packed;
+	unsigned run_shift;
+	size_t turns_apart, items_apart;
+	size_t stride;         /* from one item of a run to the next */
+	size_t capacity, mask; /* mask: 0 unless the capacity is a power of two */
 	uint64_t holes;
 	uint32_t senders_closed; /* written holding scan_lock */
 
@@ -231,6 +239,7 @@ uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uin
                           uint64_t *holes);
 /* No claim succeeds from now on: leat_tx_close_all(). */
 void leat_turns_close(struct leat_chan *chan);
+void leat_turns_free(struct leat_broadcast *bc);
 int leat_turns_open(struct leat_broadcast *bc, size_t item_size);
 /* Copies up to max items and moves sub->pos behind them. Returns how many. */
 size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max);

@@ -40,8 +40,10 @@ static int open_lines(struct leat_broadcast *bc, size_t item_size)
 
 void leat_broadcast_free(struct leat_broadcast *bc)
 {
-	leat_os_free(bc->slot_turns);
-	leat_os_free(bc->slots);
+	if (bc->turns)
+		leat_turns_free(bc);
+	else
+		leat_os_free(bc->slots);
 	leat_os_free(bc->subs);
 	leat_os_free(bc);
 }

@@ -23,6 +23,8 @@
 #include <string.h>
 
 enum { WRITING = 1, FULL = 2, HOLE = 3, STATE_BITS = 2 };
+/* The largest item that is in the line of its turn. */
+enum { PACKED_MAX = 24, LINE = 64 };
 
 static uint64_t turn_of(uint64_t pos, unsigned state)
 {
@@ -34,9 +36,30 @@ static size_t index_of(const struct leat_broadcast *bc, uint64_t pos)
 	return (size_t)(bc->mask != 0 ? pos & bc->mask : pos % bc->capacity);
 }
 
+/* How many slots are in a line, less one. */
+static size_t run_mask(const struct leat_broadcast *bc)
+{
+	return ((size_t)1 << bc->run_shift) - 1;
+}
+
 static void *item_at(const struct leat_broadcast *bc, uint64_t pos)
 {
-	return bc->slots + index_of(bc, pos) * bc->stride;
+	size_t index = index_of(bc, pos), in_run = index & run_mask(bc);
+	size_t header = bc->packed ? (run_mask(bc) + 1) * sizeof(uint64_t) : 0;
+
+	return bc->slots + (index >> bc->run_shift) * bc->items_apart + header +
+	       in_run * bc->stride;
+}
+
+/* How many items, from this position on, have no room between them. */
+static size_t count_side_by_side(const struct leat_broadcast *bc, uint64_t pos)
+{
+	size_t index = index_of(bc, pos), left = bc->capacity - index;
+	size_t in_run = run_mask(bc) + 1 - (index & run_mask(bc));
+
+	if (bc->stride != bc->chan->item_size)
+		return 1;
+	return bc->packed && in_run < left ? in_run : left;
 }
 
 static uint64_t position_of(uint64_t tail)
@@ -44,29 +67,58 @@ static uint64_t position_of(uint64_t tail)
 	return tail >> LEAT_TAIL_JOINS;
 }
 
-int leat_turns_open(struct leat_broadcast *bc, size_t item_size)
+/*
+ * Where turns and items are: four items of a word, or two of up to three words, in a line with
+ * their turns; larger items have an array of their own.
+ */
+static void lay_out(struct leat_broadcast *bc, size_t item_size)
 {
-	size_t turns, items;
-
 	/* words of a whole item, so that it can be copied word by word */
 	bc->stride = bc->skip ? (item_size + 7) / 8 * 8 : item_size;
+	bc->packed = item_size <= PACKED_MAX;
+	bc->run_shift = !bc->packed ? 0 : item_size <= sizeof(uint64_t) ? 2 : 1;
+	bc->turns_apart = bc->packed ? LINE : sizeof(uint64_t);
+	bc->items_apart = bc->packed ? LINE : bc->stride;
+}
+
+int leat_turns_open(struct leat_broadcast *bc, size_t item_size)
+{
+	size_t turns, items, runs;
+
+	lay_out(bc, item_size);
+	runs = ((bc->capacity - 1) >> bc->run_shift) + 1;
 	bc->mask = (bc->capacity & (bc->capacity - 1)) == 0 ? bc->capacity - 1 : 0;
-	if (__builtin_mul_overflow(bc->capacity, sizeof(uint64_t), &turns) ||
-	    __builtin_mul_overflow(bc->capacity, bc->stride, &items) || bc->stride < item_size)
+	if (__builtin_mul_overflow(runs, bc->turns_apart, &turns) ||
+	    __builtin_mul_overflow(runs, bc->items_apart, &items) || bc->stride < item_size)
 		return -ENOMEM;
-	bc->slot_turns = leat_os_alloc(turns, 64);
-	bc->slots = leat_os_alloc(items, 64);
+	bc->slot_turns = leat_os_alloc(turns, LINE);
+	bc->slots = bc->packed ? bc->slot_turns : leat_os_alloc(items, LINE);
 	bc->limit = bc->wait_for_first ? 0 : bc->capacity;
 	return bc->slot_turns == NULL || bc->slots == NULL ? -ENOMEM : 0;
 }
 
+void leat_turns_free(struct leat_broadcast *bc)
+{
+	leat_os_free(bc->slot_turns);
+	if (!bc->packed)
+		leat_os_free(bc->slots);
+}
+
 /* --- the turn of a slot --- */
+
+static uint64_t *turn_at(const struct leat_broadcast *bc, uint64_t pos)
+{
+	size_t index = index_of(bc, pos), in_run = index & run_mask(bc);
+
+	return (uint64_t *)(void *)(bc->slot_turns + (index >> bc->run_shift) * bc->turns_apart) +
+	       in_run;
+}
 
 /* The turn of the slot of this position. */
 static uint64_t load_turn(const struct leat_broadcast *bc, uint64_t pos)
 {
 	/* T1: the item is written; pairs with write_item(), leat_turns_commit() */
-	return leat_load_acq(&bc->slot_turns[index_of(bc, pos)]);
+	return leat_load_acq(turn_at(bc, pos));
 }
 
 /* Whether the sender that claimed this position has written it, or has given it back. */
@@ -168,30 +220,47 @@ uint64_t leat_turns_join(struct leat_broadcast *bc)
 	return position_of(next);
 }
 
-static void store_words(void *to, const void *from, size_t size)
+static void store_words(void *to, const unsigned char *from, size_t size)
 {
-	uint64_t word;
+	uint64_t *words = to, word;
+	const size_t whole = size / sizeof(word);
 
-	for (size_t i = 0; i < size; i += sizeof(word)) {
-		word = 0;
-		memcpy(&word, (const unsigned char *)from + i,
-		       size - i < sizeof(word) ? size - i : sizeof(word));
-		/* T2: WRITING before it; pairs with load_words() */
-		leat_store_rel((uint64_t *)(void *)((unsigned char *)to + i), word);
+	for (size_t i = 0; i < whole; i++) {
+		memcpy(&word, from + i * sizeof(word), sizeof(word));
+		leat_store_rel(&words[i],
+		               word); /* T2: WRITING before it; pairs with load_words() */
 	}
+	if (size % sizeof(word) == 0)
+		return;
+	word = 0;
+	memcpy(&word, from + whole * sizeof(word), size % sizeof(word));
+	leat_store_rel(&words[whole], word); /* T2: the same */
 }
 
-static void load_words(void *to, const void *from, size_t size)
+static void load_words(unsigned char *to, const void *from, size_t size)
 {
+	const uint64_t *words = from;
+	const size_t whole = size / sizeof(*words);
 	uint64_t word;
 
-	for (size_t i = 0; i < size; i += sizeof(word)) {
+	for (size_t i = 0; i < whole; i++) {
 		/* T2: before the turn is loaded again; pairs with store_words() */
-		word = leat_load_acq(
-			(const uint64_t *)(const void *)((const unsigned char *)from + i));
-		memcpy((unsigned char *)to + i, &word,
-		       size - i < sizeof(word) ? size - i : sizeof(word));
+		word = leat_load_acq(&words[i]);
+		memcpy(to + i * sizeof(word), &word, sizeof(word));
 	}
+	if (size % sizeof(word) == 0)
+		return;
+	word = leat_load_acq(&words[whole]); /* T2: the same */
+	memcpy(to + whole * sizeof(word), &word, size % sizeof(word));
+}
+
+/* So that the compiler knows the size of the smallest items: no call. */
+static void copy_item(void *to, const void *from, size_t size)
+{
+	if (size == sizeof(uint64_t))
+		memcpy(to, from, sizeof(uint64_t));
+	else
+		memcpy(to, from, size);
 }
 
 /* The item that this slot still has, of one lap before: before it is written over. */
@@ -204,7 +273,7 @@ static void discard_before(struct leat_broadcast *bc, uint64_t pos)
 
 static void write_item(struct leat_broadcast *bc, uint64_t pos, const void *item)
 {
-	uint64_t *turn = &bc->slot_turns[index_of(bc, pos)];
+	uint64_t *turn = turn_at(bc, pos);
 
 	discard_before(bc, pos);
 	if (bc->skip) {
@@ -212,7 +281,7 @@ static void write_item(struct leat_broadcast *bc, uint64_t pos, const void *item
 		leat_store_rlx(turn, turn_of(pos, WRITING));
 		store_words(item_at(bc, pos), item, bc->chan->item_size);
 	} else {
-		memcpy(item_at(bc, pos), item, bc->chan->item_size);
+		copy_item(item_at(bc, pos), item, bc->chan->item_size);
 	}
 	/* T1: the item before it; pairs with load_turn() */
 	leat_store_rel(turn, turn_of(pos, FULL));
@@ -237,11 +306,11 @@ size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_hand
 	uint64_t pos;
 
 	/* what is claimed is held, so it must lie side by side: one where the ring's end is near */
-	side_by_side = bc->capacity - index_of(bc, leat_broadcast_tail(bc));
+	side_by_side = count_side_by_side(bc, leat_broadcast_tail(bc));
 	n = claim(bc, want < side_by_side ? want : side_by_side, &pos);
 	if (n == 0)
 		return 0;
-	side_by_side = bc->capacity - index_of(bc, pos);
+	side_by_side = count_side_by_side(bc, pos);
 	h->claim.pos = pos;
 	h->claim.n = n;
 	for (size_t i = 0; i < n; i++)
@@ -256,8 +325,7 @@ void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t 
 		uint64_t pos = h->claim.pos + i;
 
 		/* T1: the item before it; pairs with load_turn() */
-		leat_store_rel(&bc->slot_turns[index_of(bc, pos)],
-		               turn_of(pos, i < n ? FULL : HOLE));
+		leat_store_rel(turn_at(bc, pos), turn_of(pos, i < n ? FULL : HOLE));
 	}
 	if (n < h->claim.n)
 		leat_add_rlx(&bc->holes, h->claim.n - n); /* rlx: a number */
@@ -331,12 +399,12 @@ static bool read_item(const struct leat_sub *sub, void *to)
 	const void *from = item_at(bc, sub->pos);
 
 	if (sub->lag != LEAT_LAG_SKIP) {
-		memcpy(to, from, bc->chan->item_size);
+		copy_item(to, from, bc->chan->item_size);
 		return true;
 	}
 	load_words(to, from, bc->chan->item_size);
 	/* rlx: T2: the words' loads came before it */
-	return leat_load_rlx(&bc->slot_turns[index_of(bc, sub->pos)]) == turn_of(sub->pos, FULL);
+	return leat_load_rlx(turn_at(bc, sub->pos)) == turn_of(sub->pos, FULL);
 }
 
 size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max)
@@ -371,9 +439,7 @@ size_t leat_turns_peek(struct leat_sub *sub, size_t want, void **place)
 
 	while (sub->pos < allowed && load_turn(bc, sub->pos) == turn_of(sub->pos, HOLE))
 		step_over(sub);
-	side_by_side = bc->capacity - index_of(bc, sub->pos);
-	if (bc->stride != bc->chan->item_size)
-		side_by_side = 1; /* items of part of a word have room between them */
+	side_by_side = count_side_by_side(bc, sub->pos);
 	while (n < want && n < side_by_side && sub->pos + n < allowed &&
 	       load_turn(bc, sub->pos + n) == turn_of(sub->pos + n, FULL))
 		n++;
