@@ -171,6 +171,7 @@ struct leat_broadcast {
 	 */
 	bool left_behind;
 	uint64_t passed;
+	uint64_t delivered; /* chan->lock: the figures count items before this position as that */
 };
 
 /* Bits of tail below the position. */

@@ -313,8 +313,8 @@ static void notify_ends(struct leat_chan *chan)
 
 /*
  * An item is delivered once every subscriber that senders wait for has released it; without such a
- * subscriber, once it is sent. What a cancel, or the close of the last one, left behind is dropped.
- * Caller holds chan->lock.
+ * subscriber, once it is sent. It stays so when a subscriber joins at it later. What a cancel, or
+ * the close of the last one, left behind is dropped. Caller holds chan->lock.
  */
 static void read_figures(struct leat_chan *chan, struct leat_last_stat *now)
 {
@@ -325,9 +325,12 @@ static void read_figures(struct leat_chan *chan, struct leat_last_stat *now)
 
 	if (lowest > tail)
 		lowest = tail; /* the scan is later */
+	if (lowest < bc->delivered)
+		lowest = bc->delivered;
 	left = tail - lowest;
 	if (bc->turns)
 		left = leat_turns_count(bc, &lowest, tail, &holes);
+	bc->delivered = lowest;
 	if (lowest - holes > now->delivered && lowest > holes)
 		now->delivered = lowest - holes;
 	memset(now->dropped, 0, sizeof(now->dropped));

@@ -300,9 +300,14 @@ static int choose_start(const struct leat_subscribe_opts *opts, uint64_t tail, u
 static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 {
 	struct leat_broadcast *bc = sub->bc;
-	uint64_t oldest, tail = add_gate(sub, &oldest), start;
-	int rc = choose_start(opts, tail, oldest, &start);
+	uint64_t oldest, tail, start;
+	int rc;
 
+	if (opts->from != LEAT_FROM_NOW)
+		/* what was delivered before this subscriber came, to which it may go back */
+		leat_broadcast_ring.read_figures(bc->chan, &bc->chan->last_stat);
+	tail = add_gate(sub, &oldest);
+	rc = choose_start(opts, tail, oldest, &start);
 	if (rc < 0) {
 		leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
 		leat_sub_notify(sub);
