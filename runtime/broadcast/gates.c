@@ -35,16 +35,17 @@ uint64_t leat_broadcast_tail(const struct leat_broadcast *bc)
 	return leat_load_acq(&bc->tx->pos); /* D5: pairs with leat_spsc_publish_to() */
 }
 
-void leat_sub_notify(struct leat_sub *sub)
+/* sub: NULL for one that has left, whose place of the table may be another's by now. */
+static void notify_gated(struct leat_broadcast *bc, const struct leat_sub *sub)
 {
-	struct leat_broadcast *bc = sub->bc;
 	uint64_t tail, lowest;
 	uint32_t ctl;
 
 	/* N1: head before the scan, N2: state before stuck_at; pairs with itself, evict() */
 	leat_fence_seq();
 	ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: C2, N1 order it */
-	if (ctl & LEAT_CTL_STAGE_PARKED && leat_load_rlx(&sub->followers)) /* rlx: the same */
+	/* rlx: the same */
+	if (ctl & LEAT_CTL_STAGE_PARKED && (sub == NULL || leat_load_rlx(&sub->followers)))
 		leat_event_notify(&bc->stage, LEAT_EVENT_ALL);
 	if (!(ctl & LEAT_CTL_TX_PARKED))
 		return;
@@ -54,6 +55,16 @@ void leat_sub_notify(struct leat_sub *sub)
 		leat_event_notify(&bc->chan->room, LEAT_EVENT_ALL);
 	else
 		leat_broadcast_lose_patience(bc, lowest); /* with one that comes after this one */
+}
+
+void leat_sub_notify(struct leat_sub *sub)
+{
+	notify_gated(sub->bc, sub);
+}
+
+void leat_broadcast_notify_left(struct leat_broadcast *bc)
+{
+	notify_gated(bc, NULL);
 }
 
 /* --- eviction --- */
@@ -67,7 +78,7 @@ static void evict(struct leat_sub *sub)
 	uint32_t idle = LEAT_SUB_IDLE;
 
 	leat_store_rlx(&sub->stuck_at, UINT64_MAX); /* rlx: N2 orders it */
-	leat_fence_seq(); /* N2: stuck_at before state; pairs with leat_sub_notify() */
+	leat_fence_seq(); /* N2: stuck_at before state; pairs with notify_gated() */
 	/* H2: pairs with begin_reading() */
 	if (!leat_cas_acqrel(&sub->state, &idle, LEAT_SUB_EVICTED))
 		return;
