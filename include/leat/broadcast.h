@@ -149,8 +149,9 @@ LEAT_API uint64_t leat_rx_missed(const struct leat_rx *rx);
 /*
  * As leat_peek(), to edit the items in place, before the subscribers that come after this one, or
  * after one that does, see them. Returns also -ENOTSUP while another subscriber does not come after
- * this one, and for a receiver that is no LEAT_LAG_WAIT subscriber. While the editor holds items, no
- * subscriber may join at one of them (LEAT_FROM_OLDEST, LEAT_FROM_SEQ): the caller sees to that.
+ * this one, or is LEAT_LAG_SKIP, and for a receiver that is no LEAT_LAG_WAIT subscriber. While the
+ * editor holds items, no subscriber may join at one of them (LEAT_FROM_OLDEST, LEAT_FROM_SEQ): the
+ * caller sees to that.
  */
 LEAT_API ssize_t leat_peek_mut(struct leat_rx *rx, size_t want, void **items);
 

@@ -70,6 +70,8 @@ LEAT_API int leat_merge_add(struct leat_merge *merge, struct leat_rx *rx, void *
  *     -EPIPE, -ECANCELED, -ESHUTDOWN
  *                 the same for a lane whose receiver is bound to a sender that can send no more
  *                 (leat_rx_bind() in leat/chan.h)
+ *     -ECONNABORTED
+ *                 the same for a subscriber that was evicted (leat/broadcast.h)
  *     -ENOENT     there is no lane, or none any more
  *     -ETIMEDOUT  deadline_ns has passed (leat_merge_recv_until() alone)
  *     -EDEADLK    the call would have to wait, in a step of a generator on a pool

@@ -180,6 +180,7 @@ struct leat_broadcast {
 	 */
 	bool left_behind;
 	uint64_t passed;
+	uint64_t delivered; /* chan->lock: the figures count items before this position as that */
 };
 
 /* Bits of tail below the position. */
@@ -218,8 +219,13 @@ uint64_t leat_broadcast_scan(const struct leat_broadcast *bc, uint64_t none);
 bool leat_broadcast_must_wait(const struct leat_broadcast *bc);
 /* The position of the next item, as senders have published it. */
 uint64_t leat_broadcast_tail(const struct leat_broadcast *bc);
-/* A subscriber's head, gating or state has changed: notifies those that wait for it. */
-void leat_sub_notify(struct leat_sub *sub); /* mutate */
+/*
+ * A subscriber's head, gating or state has changed, or a subscriber has left: notifies those that
+ * wait for it. Caller does not hold chan->lock: a waiter's function may take a lock that a thread
+ * which reads this channel's figures holds.
+ */
+void leat_sub_notify(struct leat_sub *sub);                 /* mutate */
+void leat_broadcast_notify_left(struct leat_broadcast *bc); /* mutate */
 /* A sender found no room at this head: starts the patience of those that may be evicted. */
 void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest);
 /* From now on it may be evicted; from now on it must not be, and its timer may be removed. */

@@ -35,16 +35,17 @@ uint64_t leat_broadcast_tail(const struct leat_broadcast *bc)
 	return leat_load_acq(&bc->tx->pos); /* D5: pairs with leat_spsc_publish_to() */
 }
 
-void leat_sub_notify(struct leat_sub *sub)
+/* sub: NULL for one that has left, whose place of the table may be another's by now. */
+static void notify_gated(struct leat_broadcast *bc, const struct leat_sub *sub)
 {
-	struct leat_broadcast *bc = sub->bc;
 	uint64_t tail, lowest;
 	uint32_t ctl;
 
 	/* N1: head before the scan, N2: state before stuck_at; pairs with itself, evict() */
 	leat_fence_seq();
 	ctl = leat_load_rlx(&bc->chan->ctl); /* rlx: C2, N1 order it */
-	if (ctl & LEAT_CTL_STAGE_PARKED && leat_load_rlx(&sub->followers)) /* rlx: the same */
+	/* rlx: the same */
+	if (ctl & LEAT_CTL_STAGE_PARKED && (sub == NULL || leat_load_rlx(&sub->followers)))
 		leat_event_notify(&bc->stage, LEAT_EVENT_ALL);
 	if (!(ctl & LEAT_CTL_TX_PARKED))
 		return;
@@ -54,6 +55,16 @@ void leat_sub_notify(struct leat_sub *sub)
 		leat_event_notify(&bc->chan->room, LEAT_EVENT_ALL);
 	else
 		leat_broadcast_lose_patience(bc, lowest); /* with one that comes after this one */
+}
+
+void leat_sub_notify(struct leat_sub *sub)
+{
+	notify_gated(sub->bc, sub);
+}
+
+void leat_broadcast_notify_left(struct leat_broadcast *bc)
+{
+	notify_gated(bc, NULL);
 }
 
 /* --- eviction --- */
@@ -67,7 +78,7 @@ static void evict(struct leat_sub *sub)
 	uint32_t idle = LEAT_SUB_IDLE;
 
 	leat_store_rlx(&sub->stuck_at, UINT64_MAX); /* rlx: N2 orders it */
-	leat_fence_seq(); /* N2: stuck_at before state; pairs with leat_sub_notify() */
+	leat_fence_seq(); /* N2: stuck_at before state; pairs with notify_gated() */
 	/* H2: pairs with begin_reading() */
 	if (!leat_cas_acqrel(&sub->state, &idle, LEAT_SUB_EVICTED))
 		return;
@@ -311,36 +322,61 @@ static void notify_ends(struct leat_chan *chan)
 	leat_event_notify(&leat_broadcast_of(chan)->stage, LEAT_EVENT_ALL);
 }
 
+/* How many items senders have sent, by these figures. */
+static uint64_t count_sent(const struct leat_last_stat *stat)
+{
+	uint64_t sent = stat->delivered + stat->in_flight;
+
+	for (int reason = 0; reason < LEAT_DROP_REASONS; reason++)
+		sent += stat->dropped[reason];
+	return sent;
+}
+
+/* What a cancel, or the close of the last subscriber, left behind is dropped. */
+static void set_left(const struct leat_broadcast *bc, struct leat_last_stat *stat, uint64_t left)
+{
+	const struct leat_chan *chan = bc->chan;
+
+	memset(stat->dropped, 0, sizeof(stat->dropped));
+	if (bc->left_behind && chan->receivers == 0) {
+		/* rlx: a number */
+		stat->dropped[leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED
+		                      ? LEAT_DROPPED_CANCELED
+		                      : LEAT_DROPPED_ABANDONED] = left;
+		left = 0;
+	}
+	stat->in_flight = left < bc->capacity ? left : bc->capacity;
+	if (stat->in_flight > stat->peak)
+		stat->peak = stat->in_flight;
+}
+
 /*
  * An item is delivered once every subscriber that senders wait for has released it; without such a
- * subscriber, once it is sent. What a cancel, or the close of the last one, left behind is dropped.
- * Caller holds chan->lock.
+ * subscriber, once it is sent. It stays so when a subscriber joins at it later.
+ *
+ * Invariant: what was sent, by the figures, never falls. A sender that is about to make holes has
+ * counted them already, and then what others have sent seems to be less. Therefore a reading with
+ * less than the one before is thrown away. Caller holds chan->lock.
  */
 static void read_figures(struct leat_chan *chan, struct leat_last_stat *now)
 {
 	struct leat_broadcast *bc = leat_broadcast_of(chan);
-	/* rlx: a number */
-	uint64_t holes = leat_load_rlx(&bc->holes), tail = leat_broadcast_tail(bc), left;
+	struct leat_last_stat next = *now;
+	uint64_t tail = leat_broadcast_tail(bc), sent = tail, holes = 0;
 	uint64_t lowest = bc->left_behind ? bc->passed : leat_broadcast_scan(bc, tail);
 
 	if (lowest > tail)
 		lowest = tail; /* the scan is later */
-	left = tail - lowest;
+	if (lowest < bc->delivered)
+		lowest = bc->delivered;
 	if (bc->turns)
-		left = leat_turns_count(bc, &lowest, tail, &holes);
-	if (lowest - holes > now->delivered && lowest > holes)
-		now->delivered = lowest - holes;
-	memset(now->dropped, 0, sizeof(now->dropped));
-	if (bc->left_behind && chan->receivers == 0) {
-		/* rlx: a number */
-		now->dropped[leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED
-		                     ? LEAT_DROPPED_CANCELED
-		                     : LEAT_DROPPED_ABANDONED] = left;
-		left = 0;
-	}
-	now->in_flight = left < bc->capacity ? left : bc->capacity;
-	if (now->in_flight > now->peak)
-		now->peak = now->in_flight;
+		sent = leat_turns_count(bc, &lowest, tail, &holes);
+	bc->delivered = lowest;
+	if (lowest > holes && lowest - holes > next.delivered)
+		next.delivered = lowest - holes;
+	set_left(bc, &next, sent > next.delivered ? sent - next.delivered : 0);
+	if (count_sent(&next) >= count_sent(now))
+		*now = next;
 }
 
 /* Every handle is closed: discards what is in the slots. */

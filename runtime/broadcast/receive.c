@@ -426,7 +426,11 @@ static bool comes_after(const struct leat_sub *sub, const struct leat_sub *gate)
 	return false;
 }
 
-/* Whether every other subscriber comes after this one. */
+/*
+ * Whether every other subscriber comes after this one, and none may be overtaken: that one copies
+ * words while a sender, or an editor behind the sender, writes them, and an editor's writes are
+ * plain.
+ */
 static bool all_come_after(struct leat_sub *editor)
 {
 	struct leat_chan *chan = editor->bc->chan;
@@ -434,7 +438,8 @@ static bool all_come_after(struct leat_sub *editor)
 
 	leat_mutex_lock(&chan->lock);
 	for (struct leat_handle *h = chan->handles; h != NULL && all; h = h->next)
-		all = h->sender || h == &editor->h || comes_after(leat_sub_of(h), editor);
+		all = h->sender || h == &editor->h ||
+		      (leat_sub_of(h)->lag != LEAT_LAG_SKIP && comes_after(leat_sub_of(h), editor));
 	leat_mutex_unlock(&chan->lock);
 	return all;
 }

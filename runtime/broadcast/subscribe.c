@@ -303,12 +303,16 @@ static int choose_start(const struct leat_subscribe_opts *opts, uint64_t tail, u
 static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 {
 	struct leat_broadcast *bc = sub->bc;
-	uint64_t oldest, tail = add_gate(sub, &oldest), start;
-	int rc = choose_start(opts, tail, oldest, &start);
+	uint64_t oldest, tail, start;
+	int rc;
 
+	if (opts->from != LEAT_FROM_NOW)
+		/* what was delivered before this subscriber came, to which it may go back */
+		leat_broadcast_ring.read_figures(bc->chan, &bc->chan->last_stat);
+	tail = add_gate(sub, &oldest);
+	rc = choose_start(opts, tail, oldest, &start);
 	if (rc < 0) {
 		leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
-		leat_sub_notify(sub);
 		return rc;
 	}
 	for (size_t i = 0; i < sub->after_count; i++)
@@ -330,7 +334,6 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 	leat_handle_link(&sub->h);
 	/* H2: where it begins, so it misses nothing; pairs with leat_broadcast_must_wait() */
 	leat_store_rel(&bc->has_had_one, 1);
-	leat_sub_notify(sub);
 	return 0;
 }
 
@@ -353,10 +356,9 @@ static int join_place(struct leat_sub *sub, const struct leat_subscribe_opts *op
 	leat_mutex_unlock(&chan->lock);
 	if (rc < 0 && evictable)
 		leat_timer_remove(&sub->timer);
-	if (rc == 0 && evictable) {
+	if (rc == 0 && evictable)
 		leat_sub_set_timed(sub, true);
-		leat_sub_notify(sub); /* a sender may wait for it by now */
-	}
+	leat_sub_notify(sub); /* a sender may wait for it by now, or have waited for the first */
 	return rc;
 }
 
@@ -410,6 +412,7 @@ void leat_sub_close(struct leat_rx *rx)
 {
 	struct leat_handle *h = leat_handle_of_rx(rx);
 	struct leat_sub *sub = leat_sub_of(h);
+	struct leat_broadcast *bc = sub->bc;
 
 	leat_handle_check(h, "leat_rx_close");
 	if (sub->lag == LEAT_LAG_EVICT) {
@@ -417,10 +420,13 @@ void leat_sub_close(struct leat_rx *rx)
 		leat_timer_remove(&sub->timer);
 	}
 	h->held = 0;
-	leat_sub_release_owed(sub); /* leat_sub_unlinked() notifies those that wait for it */
+	leat_sub_release_owed(sub);
 	leat_os_free(sub->copy);
 	sub->copy = NULL;
+	leat_chan_hold(bc->chan);
 	leat_chan_close_rx(rx);
+	leat_broadcast_notify_left(bc);
+	leat_chan_let_go(bc->chan);
 }
 
 /* A slot of the table is free once its subscriber has closed and none comes after it any more. */
@@ -447,7 +453,6 @@ void leat_sub_unlinked(struct leat_handle *h)
 	/* H2: its last head; pairs with is_closed() */
 	leat_store_rel(&sub->state, LEAT_SUB_CLOSED);
 	leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
-	leat_sub_notify(sub);
 	for (size_t i = 0; i < sub->after_count; i++) {
 		/* rlx: written holding chan->lock */
 		leat_store_rlx(&sub->after[i]->followers,

@@ -321,40 +321,44 @@ size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_hand
 
 void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t n)
 {
+	if (n < h->claim.n)
+		/* rlx: T1 publishes it with the turns of these holes */
+		leat_add_rlx(&bc->holes, h->claim.n - n);
 	for (size_t i = 0; i < h->claim.n; i++) {
 		uint64_t pos = h->claim.pos + i;
 
 		/* T1: the item before it; pairs with load_turn() */
 		leat_store_rel(turn_at(bc, pos), turn_of(pos, i < n ? FULL : HOLE));
 	}
-	if (n < h->claim.n)
-		leat_add_rlx(&bc->holes, h->claim.n - n); /* rlx: a number */
 	if (leat_chan_many_senders(bc->chan))
 		leat_chan_received(bc->chan, LEAT_EVENT_ALL); /* as in leat_turns_push() */
 	leat_chan_sent(bc->chan, h->claim.n);
 }
 
 /*
- * Finds out what the slots from *lowest to the tail hold. Returns how many hold an item. *lowest is
- * moved back to the first that a sender has claimed and not finished; *holes is then how many of
- * all holes lie before *lowest.
+ * Returns how many items were sent before the tail. *lowest is moved back to the first slot that a
+ * sender has claimed and not finished; *holes is how many holes lie before *lowest. A slot that was
+ * claimed again meanwhile counts as an item. Holes that a sender is about to make may be in *holes,
+ * and are then missing from what is returned.
  */
 uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uint64_t tail,
                           uint64_t *holes)
 {
-	uint64_t oldest = leat_broadcast_oldest(bc, tail), items = 0, ahead = 0;
+	uint64_t oldest = leat_broadcast_oldest(bc, tail), unfinished = 0, ahead = 0, all;
 
 	for (uint64_t pos = oldest; pos < *lowest; pos++)
-		if (!is_finished(bc, pos))
+		if (load_turn(bc, pos) < turn_of(pos, FULL))
 			*lowest = pos;
 	for (uint64_t pos = *lowest > oldest ? *lowest : oldest; pos < tail; pos++) {
 		uint64_t turn = load_turn(bc, pos);
 
-		items += turn == turn_of(pos, FULL);
+		unfinished += turn < turn_of(pos, FULL);
 		ahead += turn == turn_of(pos, HOLE);
 	}
-	*holes -= ahead < *holes ? ahead : *holes;
-	return items;
+	/* rlx: T1, or A2, orders it behind the turns of all holes that were found or passed */
+	all = leat_load_rlx(&bc->holes);
+	*holes = all - (ahead < all ? ahead : all);
+	return tail - unfinished > all ? tail - unfinished - all : 0;
 }
 
 void leat_turns_drain(struct leat_broadcast *bc)

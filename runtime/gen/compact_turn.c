@@ -119,8 +119,7 @@ static void record_failed_end(struct compact *c)
 	leat_registry_add_end(end);
 }
 
-static void end_generator(struct compact *c, int rc, const struct leat_step *step,
-                          bool by_receiver)
+static void end_generator(struct compact *c, int rc, const struct leat_step *step, bool by_receiver)
 {
 	struct leat_arena *arena = c->arena;
 	/* a receiver that gives the last turn is not about to close the channel */
@@ -232,6 +231,7 @@ static void begin_compact_turn(struct turn *turn, struct compact *c, bool by_rec
 	turn->returned = false;
 	turn->outer = leat_scope_current;
 	leat_step_begin(&turn->step);
+	leat_input_forget_eviction();
 	turn->step.ctl = ctl_of(c);
 	if (cold_of(c) != NULL && cold_of(c)->await.job != NULL)
 		leat_await_resume(&cold_of(c)->await, &turn->step);
@@ -282,6 +282,7 @@ static int run_block_steps(struct compact *c, uint32_t n, bool measure, bool by_
 		*later = await_for_step(c, &turn.step, rc);
 		rc = *later < 0 ? *later : rc;
 	}
+	leat_input_note_eviction(&turn.step.input, rc);
 	if (rc <= 0)
 		end_generator(c, rc, &turn.step, by_receiver);
 	return rc;

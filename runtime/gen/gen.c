@@ -10,7 +10,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/gen.h"
-#include "runtime/broadcast/broadcast.h"
 #include "runtime/chan/chan.h"
 #include "runtime/gen/compact.h"
 #include "runtime/gen/pooled.h"
@@ -219,11 +218,7 @@ static void gen_main(void *arg)
 	leat_scope_own_mark = &leat_handle_of_tx(gen.out)->mark;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
 	rc = run_generator(&gen, &input);
-	if (gen.fn != NULL && rc == -ECONNABORTED && leat_evicted_text[0] != '\0') {
-		/* a receive on this thread has returned that: no failure */
-		input = (struct leat_input_end){ .rc = rc, .cause = LEAT_ABANDONED };
-		memcpy(input.text, leat_evicted_text, sizeof(input.text));
-	}
+	leat_input_note_eviction(&input, rc);
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
 	leat_scope_own_mark = NULL;

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/gen/input.h"
-#include "runtime/broadcast/broadcast.h"
 #include "runtime/chan/bind.h"
 #include "runtime/chan/waitable.h"
 #include "runtime/gen/await.h"
@@ -51,8 +50,18 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 		return rc;
 	else if (rc == 0)
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;
+	else
+		text = leat_evicted_text; /* which names the subscriber */
 	record_input_end(rc, cause, code, text);
 	return rc;
+}
+
+void leat_input_note_eviction(struct leat_input_end *input, int rc)
+{
+	if (rc != -ECONNABORTED || input->rc == rc || leat_evicted_text[0] == '\0')
+		return;
+	*input = (struct leat_input_end){ .rc = rc, .cause = LEAT_ABANDONED };
+	leat_text_copy(input->text, leat_evicted_text);
 }
 
 int leat_input_failed(int code, const char *text)

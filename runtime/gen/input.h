@@ -11,6 +11,7 @@
 #ifndef LEAT_RUNTIME_GEN_INPUT_H
 #define LEAT_RUNTIME_GEN_INPUT_H
 
+#include "runtime/broadcast/broadcast.h"
 #include "runtime/pool/pool.h"
 
 #include <leat/gen.h>
@@ -28,6 +29,18 @@ int leat_input_ended(const struct leat_rx *in, int rc);
  * generator that runs the seq ends with the code, that is its text. Returns code.
  */
 int leat_input_failed(int code, const char *text);
+
+/*
+ * A receive that the user's function made by itself may have returned -ECONNABORTED, as its
+ * subscriber was evicted. That is kept in leat_evicted_text, for this thread. Before the function
+ * is called, what an earlier one on this thread left there is forgotten. After the function has
+ * returned rc, an eviction that rc is of becomes the input's end: no failure.
+ */
+static inline void leat_input_forget_eviction(void)
+{
+	leat_evicted_text[0] = '\0';
+}
+void leat_input_note_eviction(struct leat_input_end *input, int rc);
 
 /*
  * A receive, or a peek at one item, by a thread that sends on out. It checks out first, and again

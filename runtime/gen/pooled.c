@@ -282,11 +282,13 @@ static int run_pooled_steps(struct pooled *p, struct leat_step *step, uint32_t n
 	int rc;
 
 	leat_step_begin(step);
+	leat_input_forget_eviction();
 	step->out = p->out;
 	leat_await_resume(&p->await, step);
 	leat_scope_current = p->scope;
 	rc = p->in != NULL ? run_sink_steps(p, step, n, done) : run_seq_steps(p, step, n, done);
 	frame.returned = true;
+	leat_input_note_eviction(&step->input, rc);
 	return rc;
 }
 

@@ -770,6 +770,178 @@ static int signals_that_stop(void)
 	return rc;
 }
 
+/*
+ * A broadcast: a sink on a thread, one behind it here, and one on a pool that may be evicted, or
+ * overtaken. What cannot be had is left out.
+ */
+
+enum { FEED_SUBSCRIBERS = 3 };
+
+struct feed {
+	struct leat_pool *pool;
+	struct leat_broadcast *bc;
+	struct leat_tx *tx[SENDERS];
+	struct leat_rx *rx[FEED_SUBSCRIBERS];
+	struct feed_sink {
+		uint64_t items, sum;
+		uint32_t finis;
+		bool runs;
+	} sinks[FEED_SUBSCRIBERS];
+	uint64_t discards;
+	int result;
+};
+
+static void count_feed_discard(void *item, void *arg)
+{
+	struct feed *feed = arg;
+
+	(void)item;
+	leat_add_rlx(&feed->discards, UINT64_C(1));
+}
+
+static int put_in_feed_sink(void *state, const void *item)
+{
+	struct feed_sink *sink = state;
+	uint64_t n;
+
+	memcpy(&n, item, sizeof(n));
+	sink->items++;
+	sink->sum += n;
+	return 0;
+}
+
+static void end_feed_sink(void *state)
+{
+	((struct feed_sink *)state)->finis++;
+}
+
+/* 0, or what it was that could not be had: the first thing counts. */
+static int note_result(struct feed *feed, int rc)
+{
+	if (feed->result == 0)
+		feed->result = rc;
+	return rc;
+}
+
+static void subscribe_all(struct feed *feed, const struct leat_broadcast_opts *opts)
+{
+	struct leat_subscribe_opts after = { .after = feed->rx, .after_count = 1 },
+				   lags = { .lag = opts->discard != NULL ? LEAT_LAG_WAIT
+		                                   : opts->skip          ? LEAT_LAG_SKIP
+		                                                         : LEAT_LAG_EVICT,
+		                            .patience_ns = INT64_C(50000000000) };
+
+	note_result(feed, leat_broadcast_subscribe(feed->bc, NULL, &feed->rx[0]));
+	if (feed->rx[0] != NULL)
+		note_result(feed, leat_broadcast_subscribe(feed->bc, &after, &feed->rx[1]));
+	note_result(feed, leat_broadcast_subscribe(feed->bc, &lags, &feed->rx[2]));
+}
+
+static void start_feed_sink(struct feed *feed, struct leat_scope *scope, int at,
+                            struct leat_pool *pool)
+{
+	struct leat_sink sink = { put_in_feed_sink, end_feed_sink, &feed->sinks[at] };
+
+	if (feed->rx[at] == NULL)
+		return;
+	feed->sinks[at].runs =
+		note_result(feed, leat_gen_sink(scope, feed->rx[at], sink,
+	                                        &(struct leat_gen_opts){ .pool = pool })) == 0;
+	if (!feed->sinks[at].runs)
+		leat_rx_close(feed->rx[at]);
+}
+
+/* Returns how many items they send: count_up() sends 100. */
+static uint64_t start_feed_senders(struct feed *feed, struct leat_scope *scope, bool several)
+{
+	uint64_t items = 0;
+
+	feed->tx[1] = several ? leat_tx_clone(feed->tx[0]) : NULL;
+	if (several && feed->tx[1] == NULL)
+		note_result(feed, NOTHING);
+	for (int i = 0; i < SENDERS; i++) {
+		if (feed->tx[i] == NULL)
+			continue;
+		if (note_result(feed, leat_gen_into(scope, count_up, NULL, feed->tx[i], NULL)) == 0)
+			items += 100;
+		else
+			leat_tx_close(feed->tx[i]);
+	}
+	return items;
+}
+
+static void check_feed(const struct feed *feed, const struct leat_broadcast_opts *opts,
+                       uint64_t items, uint64_t received)
+{
+	for (int i = 0; i < FEED_SUBSCRIBERS; i++) {
+		const struct feed_sink *sink = &feed->sinks[i];
+
+		workload_that(sink->finis == (sink->runs ? 1 : 0));
+		if (sink->runs && !(i == 2 && opts->skip))
+			workload_that(sink->items == items && sink->sum == items / 100 * 5050);
+		workload_that(sink->items <= items);
+	}
+	workload_that(received == (feed->rx[1] != NULL && feed->sinks[0].runs ? items : 0));
+	workload_that(feed->discards == (opts->discard != NULL ? items : 0));
+}
+
+static int run_feed(struct leat_scope *scope, struct leat_broadcast_opts opts)
+{
+	struct feed feed = { .pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 }) };
+	uint64_t items, item, received = 0;
+	int rc;
+
+	note_result(&feed, feed.pool == NULL ? NOTHING : 0);
+	opts.discard_arg = &feed;
+	rc = note_result(
+		&feed, leat_broadcast_open(scope, sizeof(uint64_t), &opts, &feed.bc, &feed.tx[0]));
+	if (rc == 0) {
+		subscribe_all(&feed, &opts);
+		start_feed_sink(&feed, scope, 0, NULL);
+		start_feed_sink(&feed, scope, 2, feed.pool);
+		items = start_feed_senders(&feed, scope, opts.kind == LEAT_MPMC);
+		while (feed.rx[1] != NULL && (rc = leat_recv(feed.rx[1], &item)) == 1)
+			received++;
+		workload_that(rc == 0);
+		leat_rx_close(feed.rx[1]);
+		workload_that(leat_scope_join(scope) == 0);
+		leat_broadcast_close(feed.bc);
+		check_feed(&feed, &opts, items, received);
+	}
+	workload_that(leat_pool_close(feed.pool) == 0);
+	return feed.result;
+}
+
+static int broadcast(struct leat_broadcast_opts opts)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	int rc;
+
+	if (scope == NULL)
+		return NOTHING;
+	opts.name = "feed";
+	opts.capacity = 4;
+	rc = run_feed(scope, opts);
+	workload_that(leat_scope_close(scope) == 0);
+	return rc;
+}
+
+static int broadcast_that_evicts(void)
+{
+	return broadcast((struct leat_broadcast_opts){ .kind = LEAT_SPSC });
+}
+
+static int broadcast_that_skips(void)
+{
+	return broadcast((struct leat_broadcast_opts){ .kind = LEAT_MPMC, .skip = true });
+}
+
+static int broadcast_that_owns(void)
+{
+	return broadcast(
+		(struct leat_broadcast_opts){ .kind = LEAT_MPMC, .discard = count_feed_discard });
+}
+
 static int channel_of(size_t at)
 {
 	return channel((enum leat_kind)(at / 3), (enum leat_overflow)(at % 3));
@@ -782,6 +954,9 @@ static const struct {
 } others[] = {
 	{ "a chain", chain },
 	{ "a fan-in", fan_in },
+	{ "a broadcast that evicts", broadcast_that_evicts },
+	{ "a broadcast that skips", broadcast_that_skips },
+	{ "a broadcast that owns its items", broadcast_that_owns },
 	{ "a failure", failure },
 	{ "a deadline", deadline },
 	{ "a cancel", canceled },

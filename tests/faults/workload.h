@@ -2,8 +2,8 @@
  * tests/faults/workload.h: some of everything that the library does, and what must hold of it
  * whatever fails underneath.
  *
- * It has parts: a channel of every kind with every policy, generators, a pool, deadlines, sources,
- * flows. A part that fails to start returns an error, or the NULL of a constructor, and closes what
+ * It has parts: a channel of every kind with every policy, broadcasts, generators, a pool,
+ * deadlines, sources, flows. A part that fails to start returns an error, or the NULL of a constructor, and closes what
  * it began. At the end of a run
  *
  *     each item that a send accepted was received or discarded, once, in its sender's order
@@ -33,7 +33,7 @@ void workload_init(const char *program);
  * a part may return (0: none); what and n name the run in a failure. Turns off what is injected
  * before it judges. Returns how many parts failed to start.
  */
-#define WORKLOAD_PARTS 28
+#define WORKLOAD_PARTS 31
 #define WORKLOAD_ALL SIZE_MAX
 unsigned workload_run(size_t part, int expected, const char *what, uint64_t n);
 

@@ -7,8 +7,10 @@
  * leat_rx_missed() gained, and by holes; the items of each sender come in order and without a gap
  * but for what was missed; with one sender an item's number is that of its slot. A subscriber from
  * now sees each send that begins later. A stage never sees what a gate has not released. A slot
- * that owns memory is discarded once, and never while a subscriber has its item in hand. At the end
- * the books balance, and nothing is left behind.
+ * that owns memory is discarded once, and never while a subscriber has its item in hand. In some
+ * rounds an editor stays, and all others come after it: they see each item as it has edited it. The
+ * books balance in every snapshot, their totals never fall, and at the end they have what was sent;
+ * nothing is left behind.
  *
  *     broadcast [seconds [seed]]
  *
@@ -17,8 +19,10 @@
 #include "rounds.h"
 
 #include <leat/broadcast.h>
+#include <leat/diag.h>
 #include <leat/select.h>
 #include <poll.h>
+#include <stddef.h>
 
 enum {
 	SENDERS = 3,
@@ -31,6 +35,8 @@ enum {
 
 /* What ends a round, but for senders that come to their end. */
 enum end { SENDERS_END, CLOSE, CANCEL_SCOPE, STOP_SCOPE, CLOSE_FOR_ALL, ENDS };
+
+enum { EDITED = 77777 }; /* what an editor adds to an item's check */
 
 /* The life of an item that owns memory. */
 enum { UNSENT, SENT, DISCARDED };
@@ -54,8 +60,15 @@ static struct feed {
 	uint64_t begun[SENDERS]; /* sends, at least */
 	uint32_t life[SENDERS][SENT_MOST];
 	uint64_t accepted, discarded, joins;
-	uint32_t ended, reserved; /* reserved: there may be holes */
+	struct subscriber *editor; /* or NULL */
+	uint32_t ended, reserved;  /* reserved: there may be holes */
 } feed;
+
+/* What the snapshots of a round have of its channel: written by the thread of the diagnostics. */
+static struct books {
+	struct leat_chan_stat last;
+	uint32_t seen;
+} books;
 
 static pthread_rwlock_t closing = PTHREAD_RWLOCK_INITIALIZER; /* nobody subscribes after it */
 
@@ -108,10 +121,10 @@ static void discard_item(void *what, void *arg)
 }
 
 /* Caller still has the item in hand. */
-static bool check_item(const struct item *item)
+static bool check_item(const struct item *item, bool edited)
 {
 	if (item->sender >= feed.senders_count || item->n >= SENT_MOST ||
-	    item->check != (uint32_t)(item->n * 2654435761u)) {
+	    item->check != (uint32_t)(item->n * 2654435761u) + (edited ? EDITED : 0)) {
 		blame("a torn item, or one from nowhere:", (long)item->n);
 		return false;
 	}
@@ -216,7 +229,7 @@ static void note_item(struct subscriber *sub, const void *what)
 	struct item item;
 
 	memcpy(&item, what, feed.item_size);
-	if (!check_item(&item))
+	if (!check_item(&item, feed.editor != NULL && feed.editor != sub))
 		return;
 	if (!sub->seen[item.sender]) {
 		sub->seen[item.sender] = true;
@@ -285,7 +298,7 @@ static ssize_t peek_items(struct subscriber *sub, size_t max)
 
 			memcpy(&item, (const unsigned char *)slots + i * feed.item_size,
 			       feed.item_size);
-			check_item(&item);
+			check_item(&item, feed.editor != NULL);
 		}
 	leat_store_rel(&sub->releases, leat_rx_seq(sub->rx) + n);
 	if (leat_release(sub->rx, n) != 0)
@@ -406,6 +419,66 @@ static void *run_subscriber(void *arg)
 	return NULL;
 }
 
+/* --- an editor --- */
+
+static void edit_item(void *slot)
+{
+	uint32_t check;
+
+	memcpy(&check, (char *)slot + offsetof(struct item, check), sizeof(check));
+	check += EDITED;
+	memcpy((char *)slot + offsetof(struct item, check), &check, sizeof(check));
+}
+
+/* It stays to the end, as the others come after it, and main closes it. */
+static void *run_editor(void *arg)
+{
+	struct subscriber *sub = arg;
+	ssize_t rc;
+	void *slots;
+
+	for (;;) {
+		/* a peek releases holes */
+		leat_store_rel(&sub->releases, feed.several ? UINT64_MAX : leat_rx_seq(sub->rx));
+		rc = leat_peek_mut(sub->rx, 1 + below(&sub->random, AT_ONCE), &slots);
+		if (rc <= 0)
+			break;
+		size_t n = (size_t)rc - (rc > 1 && below(&sub->random, 4) == 0);
+		uint64_t first = number_of(slots);
+
+		for (size_t i = 0; i < n; i++) {
+			note_item(sub, (unsigned char *)slots + i * feed.item_size);
+			edit_item((unsigned char *)slots + i * feed.item_size);
+		}
+		if (below(&sub->random, 64) == 0)
+			usleep((useconds_t)below(&sub->random, 500));
+		leat_store_rel(&sub->releases, leat_rx_seq(sub->rx) + n);
+		if (leat_release(sub->rx, n) != 0)
+			blame("an editor's release failed of", (long)n);
+		note_call(sub, n, first);
+	}
+	leat_store_rel(&sub->releases, UINT64_MAX);
+	if (rc == 0)
+		check_end(sub);
+	else if (rc != -ECANCELED)
+		blame("a peek to edit returned", -(long)rc);
+	return NULL;
+}
+
+/* Before there is a sender or another subscriber. */
+static void start_editor(struct subscriber *editor, uint64_t *random)
+{
+	editor->random = stress_random(random);
+	editor->opts.name = "editor";
+	snprintf(editor->name, sizeof(editor->name), "%s", editor->opts.name);
+	if (leat_broadcast_subscribe(feed.bc, &editor->opts, &editor->rx) != 0)
+		abort();
+	feed.editor = editor;
+	feed.joins = 1;
+	if (pthread_create(&editor->thread, NULL, run_editor, editor) != 0)
+		abort();
+}
+
 /* --- groups of subscribers --- */
 
 static bool subscribe(struct subscriber *group, unsigned at, uint64_t *random, uint64_t near)
@@ -424,6 +497,13 @@ static bool subscribe(struct subscriber *group, unsigned at, uint64_t *random, u
 	sub->opts.lag = (enum leat_lag)below(random, 3);
 	if (feed.opts.discard != NULL || (sub->opts.lag == LEAT_LAG_SKIP && !feed.opts.skip))
 		sub->opts.lag = LEAT_LAG_WAIT;
+	if (feed.editor != NULL) {
+		sub->opts.from = LEAT_FROM_NOW; /* not at what the editor holds */
+		if (sub->opts.lag == LEAT_LAG_SKIP)
+			sub->opts.lag = LEAT_LAG_EVICT;
+		sub->gates[0] = feed.editor;
+		after[sub->opts.after_count++] = feed.editor->rx;
+	}
 	sub->opts.patience_ns = (int64_t)below(random, 3) * 50000;
 	sub->opts.recv_wait = below(random, 2) ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE;
 	sub->opts.after = after;
@@ -484,6 +564,53 @@ static void *run_seat(void *arg)
 	return NULL;
 }
 
+/* --- the books --- */
+
+static uint64_t sum_sent(const struct leat_chan_stat *chan)
+{
+	return chan->offered - chan->rejected;
+}
+
+static void keep_books(const struct leat_snapshot *snapshot, void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < snapshot->channels_count; i++) {
+		const struct leat_chan_stat *now = &snapshot->channels[i];
+		uint64_t dropped =
+			now->dropped[LEAT_DROPPED_CANCELED] + now->dropped[LEAT_DROPPED_ABANDONED];
+
+		if (strcmp(now->name, "feed") != 0)
+			continue;
+		if (now->offered != now->delivered + dropped + now->rejected + now->in_flight ||
+		    now->in_flight > now->capacity)
+			blame("the books do not balance: offered", (long)now->offered);
+		if (books.seen && !now->ended &&
+		    (sum_sent(now) < sum_sent(&books.last) ||
+		     now->delivered < books.last.delivered))
+			blame("a total fell by", (long)(sum_sent(&books.last) - sum_sent(now)));
+		books.last = *now;
+		books.seen = 1;
+	}
+}
+
+/* The last ones, of a round that is over. */
+static void check_books(void)
+{
+	const struct leat_chan_stat *last = &books.last;
+	uint64_t dropped =
+		last->dropped[LEAT_DROPPED_CANCELED] + last->dropped[LEAT_DROPPED_ABANDONED];
+
+	if (!books.seen || !last->ended)
+		blame("no last books", (long)books.seen);
+	else if (sum_sent(last) != feed.accepted)
+		blame("by the books too many were sent:", (long)(sum_sent(last) - feed.accepted));
+	else if (last->in_flight != 0 || last->receivers != 0 || last->senders != 0)
+		blame("in flight at the end:", (long)last->in_flight);
+	else if (dropped != 0 && feed.end != CANCEL_SCOPE && feed.end != CLOSE &&
+	         !(feed.opts.wait_for_first && last->canceled))
+		blame("dropped, and neither closed nor cancelled:", (long)dropped);
+}
+
 /* --- a round --- */
 
 static void draw_feed(uint64_t *random)
@@ -491,6 +618,8 @@ static void draw_feed(uint64_t *random)
 	static const size_t sizes[] = { 16, 16, 24, 40, 100 };
 
 	memset(&feed, 0, sizeof(feed));
+	memset(&books, 0, sizeof(books));
+	feed.opts.name = "feed";
 	feed.end = (enum end)below(random, ENDS);
 	feed.opts.kind = below(random, 2) ? LEAT_MPMC : LEAT_SPSC;
 	feed.opts.skip = below(random, 3) == 0;
@@ -539,18 +668,28 @@ static uint64_t run_broadcast(uint64_t *random)
 {
 	struct sender senders[SENDERS] = { 0 };
 	struct seat seats[SEATS] = { 0 };
+	struct subscriber editor = { 0 };
 	struct leat_census before;
+	struct leat_diag *diag = NULL;
 	char text[1000];
 	unsigned seats_count = 1 + (unsigned)below(random, SEATS);
 
 	leat_census_take(&before);
 	draw_feed(random);
+	if (below(random, 2)) {
+		diag = leat_diag_start(
+			&(struct leat_diag_opts){ .interval_ns = 200000, .callback = keep_books });
+		if (diag == NULL)
+			abort();
+	}
 	feed.scope = leat_scope_open(NULL, NULL);
 	if (feed.scope == NULL || leat_broadcast_open(feed.scope, feed.item_size, &feed.opts,
 	                                              &feed.bc, &senders[0].tx) != 0)
 		abort();
 	if (feed.end == STOP_SCOPE)
 		leat_tx_source(senders[0].tx, true);
+	if (below(random, 4) == 0)
+		start_editor(&editor, random);
 	for (unsigned i = 0; i < feed.senders_count; i++) {
 		senders[i].number = i;
 		senders[i].random = stress_random(random);
@@ -571,8 +710,15 @@ static uint64_t run_broadcast(uint64_t *random)
 	leat_store_rel(&feed.ended, 1);
 	for (unsigned i = 0; i < seats_count; i++)
 		pthread_join(seats[i].thread, NULL);
+	if (feed.editor != NULL)
+		pthread_join(editor.thread, NULL);
+	leat_rx_close(editor.rx);
 	close_feed();
 	leat_scope_close(feed.scope);
+	if (diag != NULL) {
+		leat_diag_stop(diag);
+		check_books();
+	}
 	check_feed();
 	if (leat_census_left(&before, text, sizeof(text)) > 0) {
 		fprintf(stderr, "%s\n", text);
@@ -582,10 +728,11 @@ static uint64_t run_broadcast(uint64_t *random)
 		fprintf(stderr,
 		        "broadcast: kind %d, skip %d, capacity %zu, item %zu, %u senders, %u seats "
 		        "of "
-		        "%u, discard %d, waits %d, end %d, stays %d\n",
+		        "%u, discard %d, waits %d, end %d, stays %d, editor %d, books %d\n",
 		        feed.opts.kind, feed.opts.skip, feed.opts.capacity, feed.item_size,
 		        feed.senders_count, seats_count, feed.opts.subscribers,
-		        feed.opts.discard != NULL, feed.opts.send_wait, feed.end, feed.stays);
+		        feed.opts.discard != NULL, feed.opts.send_wait, feed.end, feed.stays,
+		        feed.editor != NULL, diag != NULL);
 	return feed.joins;
 }
 

@@ -29,14 +29,19 @@ struct feed {
 	struct leat_tx *tx;
 };
 
-static UNUSED struct feed feed_open(struct leat_broadcast_opts opts)
+static UNUSED struct feed feed_open_in(struct leat_scope *scope, struct leat_broadcast_opts opts)
 {
-	struct feed feed = { .scope = leat_scope_open(NULL, NULL) };
+	struct feed feed = { .scope = scope };
 
 	cr_assert_not_null(feed.scope);
 	cr_assert_eq(leat_broadcast_open(feed.scope, sizeof(uint64_t), &opts, &feed.bc, &feed.tx),
 	             0);
 	return feed;
+}
+
+static UNUSED struct feed feed_open(struct leat_broadcast_opts opts)
+{
+	return feed_open_in(leat_scope_open(NULL, NULL), opts);
 }
 
 static UNUSED void feed_close(struct feed *feed)
