@@ -3,8 +3,8 @@
  * whatever fails underneath.
  *
  * It has parts: a channel of every kind with every policy, broadcasts, generators, a pool,
- * deadlines, sources, flows. A part that fails to start returns an error, or the NULL of a constructor, and closes what
- * it began. At the end of a run
+ * deadlines, sources, flows. A part that fails to start returns an error, or the NULL of a
+ * constructor, and closes what it began. At the end of a run
  *
  *     each item that a send accepted was received or discarded, once, in its sender's order
  *     the books of every channel balance in every snapshot
