@@ -43,7 +43,7 @@ static void expect_wanted(const char *text, const char *caret, const char *wante
 	cr_assert_not_null(strstr(mistake.wanted, wanted), "%s: %s", text, mistake.wanted);
 }
 
-Test(flow, reads_numbers_with_suffixes)
+Test(text, reads_numbers_with_suffixes)
 {
 	uint64_t n;
 
@@ -62,7 +62,7 @@ Test(flow, reads_numbers_with_suffixes)
 	cr_assert_eq(leat_value_number("1kk", &n), -EINVAL);
 }
 
-Test(flow, reads_times)
+Test(text, reads_times)
 {
 	int64_t ns;
 
@@ -81,7 +81,7 @@ Test(flow, reads_times)
 	cr_assert_eq(leat_value_time("99999999h", &ns), -ERANGE);
 }
 
-Test(flow, reads_rates)
+Test(text, reads_rates)
 {
 	uint64_t n;
 	int64_t ns;
@@ -95,7 +95,7 @@ Test(flow, reads_rates)
 	cr_assert_eq(leat_value_rate("1000/sec", &n, &ns), -EINVAL);
 }
 
-Test(flow, parses_stages_with_arguments_and_keys)
+Test(text, parses_stages_with_arguments_and_keys)
 {
 	struct leat_stages stages = parse("follow:/x from:start|workers:4  grep:'a | \"b' "
 	                                  "invert:yes |rate:1k/s burst:3| file:\"o u\"t");
@@ -113,7 +113,7 @@ Test(flow, parses_stages_with_arguments_and_keys)
 	leat_stages_free(&stages);
 }
 
-Test(flow, count_is_a_source_first_and_a_sink_last)
+Test(text, count_is_a_source_first_and_a_sink_last)
 {
 	struct leat_stages stages = parse("count:3 | count");
 
@@ -122,7 +122,7 @@ Test(flow, count_is_a_source_first_and_a_sink_last)
 	leat_stages_free(&stages);
 }
 
-Test(flow, keeps_colons_and_empty_patterns)
+Test(text, keeps_colons_and_empty_patterns)
 {
 	struct leat_stages stages = parse("lines:a:b:c | grep:'' | grep::x | null");
 
@@ -132,7 +132,7 @@ Test(flow, keeps_colons_and_empty_patterns)
 	leat_stages_free(&stages);
 }
 
-Test(flow, points_at_the_mistake)
+Test(text, points_at_the_mistake)
 {
 	expect_wanted("", "^", "lines:FILE");
 	expect_wanted("   ", "   ^", "lines:FILE");
@@ -177,7 +177,7 @@ Test(flow, points_at_the_mistake)
 	expect_wanted("count:5 | grep:'a(' | null", "               ^", "regular expression");
 }
 
-Test(flow, refuses_more_stages_than_any_machine_needs)
+Test(text, refuses_more_stages_than_any_machine_needs)
 {
 	static char text[4096] = "count:1";
 
@@ -208,7 +208,7 @@ static void plan_is(const char *text, const char *groups, const char *kinds)
 	leat_stages_free(&stages);
 }
 
-Test(flow, fuses_cheap_steps_into_the_thread_in_front)
+Test(text, fuses_cheap_steps_into_the_thread_in_front)
 {
 	plan_is("count:5 | null", "count*1 null*1", "s");
 	plan_is("lines:a | grep:x | field:1 | tally", "lines+grep+field*1 tally*1", "s");
@@ -221,13 +221,13 @@ Test(flow, fuses_cheap_steps_into_the_thread_in_front)
 	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
 }
 
-Test(flow, take_never_shares_a_thread_with_the_source)
+Test(text, take_never_shares_a_thread_with_the_source)
 {
 	plan_is("count:5 | grep:x | take:3 | take:2 | null", "count+grep*1 take+take*1 null*1",
 	        "ss");
 }
 
-Test(flow, buffer_is_a_ring_of_its_size_and_a_thread)
+Test(text, buffer_is_a_ring_of_its_size_and_a_thread)
 {
 	struct leat_stages stages = parse("count:5 | buffer:3 | field:1 | buffer:4 | null");
 	struct leat_plan plan;
@@ -242,7 +242,7 @@ Test(flow, buffer_is_a_ring_of_its_size_and_a_thread)
 	leat_stages_free(&stages);
 }
 
-Test(flow, names_of_groups_are_short_and_differ)
+Test(text, names_of_groups_are_short_and_differ)
 {
 	plan_is("count:5 | buffer:1 | buffer:1 | buffer:1 | count",
 	        "count*1 buffer*1 buffer#2*1 buffer#3*1 count#2*1", "ssss");
@@ -277,7 +277,7 @@ static const char *step_text(const char *stage, const char *text)
 	return step(stage, text, strlen(text));
 }
 
-Test(flow, grep_finds_texts_and_expressions_among_any_bytes)
+Test(text, grep_finds_texts_and_expressions_among_any_bytes)
 {
 	cr_assert_not_null(step_text("grep:' 404 '", "a 404 b"));
 	cr_assert_null(step_text("grep:' 404 '", "a 4040 b"));
@@ -296,7 +296,7 @@ Test(flow, grep_finds_texts_and_expressions_among_any_bytes)
 	                        3));
 }
 
-Test(flow, field_splits_as_awk_does)
+Test(text, field_splits_as_awk_does)
 {
 	cr_assert_str_eq(step_text("field:1", "a b c"), "a");
 	cr_assert_str_eq(step_text("field:3", "a b c"), "c");
@@ -308,7 +308,7 @@ Test(flow, field_splits_as_awk_does)
 	cr_assert_str_eq(step_text("field:1", "   "), "");
 }
 
-Test(flow, map_changes_lines)
+Test(text, map_changes_lines)
 {
 	cr_assert_str_eq(step_text("map:upper", "aZ9\xc3\xa9"), "AZ9\xc3\xa9");
 	cr_assert_str_eq(step_text("map:lower", "aZ9"), "az9");
@@ -319,7 +319,7 @@ Test(flow, map_changes_lines)
 	cr_assert_str_eq(step_text("map:upper", ""), "");
 }
 
-Test(flow, rate_is_a_bucket_of_tokens)
+Test(text, rate_is_a_bucket_of_tokens)
 {
 	struct leat_stages stages = parse("count:1 | rate:10/s burst:3 | null");
 	struct leat_flow_step step;
@@ -345,7 +345,7 @@ static void add_value(struct leat_tally *tally, const char *value, size_t len)
 	cr_assert_eq(leat_tally_add(tally, hash, value, len), 0);
 }
 
-Test(flow, tally_counts_and_sorts)
+Test(text, tally_counts_and_sorts)
 {
 	static const struct {
 		const char *value;
@@ -386,7 +386,7 @@ static int compare_rows(const struct leat_tally_row *x, const struct leat_tally_
 }
 
 /* Values with long beginnings in common, that differ late or by their length alone. */
-Test(flow, tally_grows_and_sorts_what_is_alike)
+Test(text, tally_grows_and_sorts_what_is_alike)
 {
 	struct leat_tally tally = { 0 };
 	struct leat_tally_row *rows;
@@ -409,7 +409,7 @@ Test(flow, tally_grows_and_sorts_what_is_alike)
 	leat_tally_fini(&tally);
 }
 
-Test(flow, rate_saves_nothing_before_its_first_item)
+Test(text, rate_saves_nothing_before_its_first_item)
 {
 	struct leat_stages stages = parse("count:1 | rate:1/m burst:3 | null");
 	struct leat_flow_step step;
@@ -444,7 +444,7 @@ static int line_of_match(const char *pattern_text, const char *text)
 	return line;
 }
 
-Test(flow, patterns_find_the_first_line_that_matches)
+Test(text, patterns_find_the_first_line_that_matches)
 {
 	static const char text[] = "first line\nsecond\n\nlast";
 	static const struct {
@@ -467,7 +467,7 @@ Test(flow, patterns_find_the_first_line_that_matches)
 	cr_expect_eq(line_of_match("", ""), 0);
 }
 
-Test(flow, patterns_that_are_none_say_why)
+Test(text, patterns_that_are_none_say_why)
 {
 	static const char *const bad[] = { "(", "a{2,1}", "[", "[b-a]" };
 

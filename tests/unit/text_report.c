@@ -62,7 +62,7 @@ static void expect_line(const char *wanted)
 	free(text);
 }
 
-Test(flow_report, one_worker_with_all_the_work_is_the_bottleneck)
+Test(text_report, one_worker_with_all_the_work_is_the_bottleneck)
 {
 	open_flow("count:5 | workers:4 field:1 | null");
 	find("field/3")->blocked.word = (uint64_t)SECOND;
@@ -71,7 +71,7 @@ Test(flow_report, one_worker_with_all_the_work_is_the_bottleneck)
 	close_flow();
 }
 
-Test(flow_report, a_stage_that_waits_for_its_rate_is_paced)
+Test(text_report, a_stage_that_waits_for_its_rate_is_paced)
 {
 	open_flow("count:5 | rate:1000/s | rate:10/m | null");
 	find("count+rate+rate")->blocked.word = 0;
@@ -82,7 +82,7 @@ Test(flow_report, a_stage_that_waits_for_its_rate_is_paced)
 	close_flow();
 }
 
-Test(flow_report, a_rate_that_has_nothing_to_hold_back_is_not_named)
+Test(text_report, a_rate_that_has_nothing_to_hold_back_is_not_named)
 {
 	open_flow("tick:1s | rate:1000/s | null");
 	find("tick+rate")->blocked.word = 0;
@@ -93,7 +93,7 @@ Test(flow_report, a_rate_that_has_nothing_to_hold_back_is_not_named)
 	close_flow();
 }
 
-Test(flow_report, only_the_window_counts)
+Test(text_report, only_the_window_counts)
 {
 	open_flow("count:5 | workers:2 field:1 | null");
 	/* In the last four seconds count was blocked for one, and field/2 for three. */
@@ -106,7 +106,7 @@ Test(flow_report, only_the_window_counts)
 	close_flow();
 }
 
-Test(flow_report, a_wait_under_way_counts_up_to_now)
+Test(text_report, a_wait_under_way_counts_up_to_now)
 {
 	struct leat_waited waited = { 0 };
 	int64_t now_ns = leat_now_ns();

@@ -1,0 +1,168 @@
+/*
+ * flow/flow.h: the inside of libleat-flow.
+ *
+ * A flow is an array of nodes, in the order of the calls that declared them, so a node's inputs are
+ * before it and the graph has no cycle. plan.c cuts it into islands: each is a way of steps from
+ * where it is fed to where it ends.
+ *
+ *     fed by      a receiver (of the program, of a seq's or generator's channel, of a ring), or an
+ *                 array
+ *     ends in     a ring, the rings of a partition, or an end
+ *
+ * A ring belongs to the node that declares it: a buffer, workers, gather, a merge, a tee, a
+ * partition, an end that is a receiver. The islands before it send into it by a clone of its sender
+ * each, and the island behind each of its outputs receives.
+ *
+ * Threads. An island runs as one task; an island of workers as several, which share its receiver.
+ * Each task has a scope of its own below that of the flow, so that its failure ends it alone: what
+ * it has sent is worked off behind it, and what is before it finds its consumer gone.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_FLOW_FLOW_H
+#define LEAT_FLOW_FLOW_H
+
+#include <leat/atomic.h>
+#include <leat/flow.h>
+#include <leat/leat.h>
+
+#include <pthread.h>
+
+enum { LEAT_FLOW_TEXT = 256, LEAT_VECTOR_MOST = 256, LEAT_VECTOR_LEAST = 16 };
+
+enum node_kind {
+	NODE_RX,
+	NODE_SEQ,
+	NODE_GEN,
+	NODE_ARRAY,
+	NODE_STEP,
+	NODE_BUFFER,
+	NODE_WORKERS,
+	NODE_GATHER,
+	NODE_MERGE,
+	NODE_TEE,
+	NODE_PARTITION,
+	NODE_EACH, /* an end whose step has no output */
+	NODE_TO_RX,
+	NODE_COLLECT
+};
+
+/* Of a node; counted by each task once for a vector. */
+struct books {
+	uint64_t in, used, skipped, failed, made;
+};
+
+struct ring {
+	struct leat_tx *tx;        /* of which each island before it has a clone */
+	struct leat_broadcast *bc; /* of a tee */
+	struct leat_rx *rx;
+};
+
+struct node {
+	enum node_kind kind;
+	const char *name;
+	const struct leat_type *type; /* of its outputs; NULL: an end */
+	struct leat_step step;        /* of a step, and of an end */
+	const void *state;
+	struct leat_state own;
+	bool has_own;
+	enum leat_on_error on_error;
+	struct leat_port *inputs;
+	size_t inputs_count, outputs;
+	int32_t *consumers; /* the node that each output goes to; -1: none */
+
+	struct leat_rx *rx;       /* of a source; start makes that of a seq and a generator */
+	struct leat_scope *scope; /* in which such a generator runs */
+	struct leat_seq seq;
+	leat_gen_fn *gen;
+	void *gen_arg;
+	const unsigned char *items;
+	size_t count;
+
+	size_t capacity;
+	unsigned workers;
+	enum leat_flow_order order;
+	uint64_t (*key)(const void *item, const void *arg);
+	const void *key_arg;
+
+	struct leat_rx **to_rx;
+	struct collected *collected;
+	struct books books; /* added to with atomic loads and stores, or adds */
+	struct ring *rings; /* one for each output of a partition; else one */
+};
+
+/* Items in memory that grows. */
+struct collected {
+	unsigned char *items;
+	size_t count, room, size;
+	void **to;
+	size_t *to_count;
+};
+
+struct island {
+	struct leat_flow *flow;
+	uint32_t head, head_output; /* the node that feeds it */
+	uint32_t *steps;            /* nodes */
+	size_t steps_count;
+	uint32_t tail;         /* the node it ends in */
+	unsigned replicas;     /* tasks: one, or the workers */
+	size_t vector;         /* items, at most */
+	struct leat_rx *rx;    /* NULL: the array of its head */
+	struct shared *shared; /* of workers */
+	struct task *tasks;
+};
+
+/* What the tasks of one island of workers share (workers.c). */
+struct shared;
+
+struct leat_flow {
+	struct leat_scope *scope;
+	struct leat_flow_opts opts;
+	char name[LEAT_NAME_MAX + 1];
+	struct node *nodes;
+	size_t nodes_count, nodes_room;
+	struct island *islands;
+	size_t islands_count;
+	bool planned, started, joined;
+	pthread_mutex_t lock; /* guards error and text while it runs */
+	int error;            /* the first mistake, then the first failure */
+	char text[LEAT_FLOW_TEXT];
+};
+
+/* build.c */
+
+/* Keeps the first mistake. Returns code. */
+int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+const char *kind_name(enum node_kind kind);
+
+/* plan.c */
+
+/* Checks the graph and cuts it into islands. 0, or the mistake. */
+int flow_plan(struct leat_flow *flow);
+void flow_free_plan(struct leat_flow *flow);
+bool kind_has_ring(enum node_kind kind);
+
+/* ring.c */
+
+int rings_open(struct leat_flow *flow);
+/* Closes what the islands have not taken. */
+void rings_close(struct leat_flow *flow);
+/* The receiver that an output of a node is read from; it is the caller's from then on. */
+struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t output);
+/* A sender of its own into a node's ring; NULL: leat_open_error(). */
+struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
+
+/* island.c */
+
+/* One thread's work on an island. */
+struct task;
+/* Makes the tasks of an island, with what they send into and receive from. 0, or the mistake. */
+int tasks_make(struct island *island);
+int tasks_start(struct island *island);
+void tasks_join(struct island *island);
+void tasks_free(struct island *island);
+/* The memory of the vectors of one task. */
+size_t task_bytes(const struct island *island);
+
+#endif

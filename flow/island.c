@@ -1,0 +1,771 @@
+/*
+ * The work of an island: vectors through its steps.
+ *
+ * Depth first: what a step has made of a vector goes through the steps behind it before the step is
+ * called again, so one vector for each step is all the memory there is.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flow/workers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PASS_NS INT64_C(100000)
+
+struct task {
+	struct island *island;
+	struct leat_flow *flow;
+	struct leat_scope *scope; /* of its own */
+	struct leat_rx *rx;       /* or shared's, or the array of its head */
+	struct leat_tx *tx;       /* of one ring; with an order shared's */
+	struct leat_tx **parts;   /* of a partition; NULL: its consumer has left */
+	size_t parts_left;
+	struct leat_tx *out;     /* of the task: when to stop, where there is no ring */
+	bool source, stopped;    /* it reads an array; a stop has told it to end */
+	void *in_place;          /* a vector of its input, where that is copied */
+	unsigned char **vectors; /* of each step: what it makes */
+	void **states;           /* of each step, and of the end */
+	struct books *books;     /* the same */
+	size_t vector;           /* items, for now */
+	uint64_t passes;
+	bool item_failed; /* the last call of a step returned -errno */
+	/* ordered workers */
+	uint64_t ticket;
+	bool at_turn;
+	int failure;
+	char text[LEAT_FLOW_TEXT];
+};
+
+/* --- failures --- */
+
+static const struct node *node_of(const struct task *task, size_t i)
+{
+	const struct island *island = task->island;
+
+	return &island->flow->nodes[i < island->steps_count ? island->steps[i] : island->tail];
+}
+
+/* An item of step i has failed. Returns the code. */
+static int fail_item(struct task *task, size_t i, int code)
+{
+	const struct node *node = node_of(task, i);
+	char where[LEAT_FLOW_TEXT / 2] = "";
+
+	if (node->step.file != NULL)
+		snprintf(where, sizeof(where), "%s:%d: ", node->step.file, node->step.line);
+	if (task->island->replicas == 1)
+		snprintf(task->text, sizeof(task->text), "%sstep \"%s\", item %llu: %s", where,
+		         node->name, (unsigned long long)task->books[i].in, strerror(-code));
+	else
+		snprintf(task->text, sizeof(task->text), "%sstep \"%s\", in a worker: %s", where,
+		         node->name, strerror(-code));
+	task->failure = code;
+	return code;
+}
+
+/* --- what leaves the island --- */
+
+/*
+ * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
+ * source ends.
+ */
+static bool flush_after_stop(struct task *task, ssize_t rc)
+{
+	if (rc != -ESHUTDOWN || !task->source || task->stopped)
+		return false;
+	task->stopped = true;
+	leat_tx_source(task->tx, false);
+	return true;
+}
+
+static int send_items(struct task *task, const char *items, size_t n, size_t size, size_t *used)
+{
+	ssize_t sent;
+
+	while (*used < n) {
+		sent = leat_send_batch(task->tx, items + *used * size, n - *used);
+		if (sent < 0 && flush_after_stop(task, sent))
+			continue;
+		if (sent < 0)
+			return (int)sent;
+		*used += (size_t)sent;
+	}
+	return 0;
+}
+
+/* Whatever it returns, the items are dealt with. */
+static int put_in_order(struct task *task, const char *items, size_t n)
+{
+	struct shared *shared = task->island->shared;
+	int rc;
+
+	if (!task->at_turn && shared_put(shared, task->ticket, items, n) != NULL)
+		return 0;
+	if (!task->at_turn) {
+		rc = shared_await_turn(shared, task->ticket);
+		if (rc != 0)
+			return rc;
+		task->at_turn = true;
+	}
+	return shared_send(shared, items, n);
+}
+
+static void discard_item(const struct leat_type *type, const void *item)
+{
+	if (type->discard != NULL)
+		type->discard((void *)(uintptr_t)item, NULL);
+}
+
+static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
+                         size_t *used)
+{
+	for (; *used < n; (*used)++, items += node->type->size) {
+		size_t k = (size_t)(node->key(items, node->key_arg) % node->outputs);
+		int rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
+
+		if (rc == 0)
+			continue;
+		discard_item(node->type, items);
+		if (rc != -EPIPE)
+			return rc;
+		if (task->parts[k] == NULL)
+			continue;
+		leat_tx_close(task->parts[k]);
+		task->parts[k] = NULL;
+		if (--task->parts_left == 0)
+			return -EPIPE;
+	}
+	return 0;
+}
+
+/* Calls an end. Its books are behind those of the steps. */
+static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
+                    size_t *used)
+{
+	const size_t at = task->island->steps_count, size = node->step.in->size;
+	struct books *books = &task->books[at];
+	struct leat_vec v = { .in = items, .n = n };
+	int rc = node->step.fn(task->states[at], &v);
+
+	for (size_t i = 0; node->kind == NODE_EACH && i < v.used; i++)
+		discard_item(node->step.in, items + i * size);
+	*used = v.used;
+	books->in += v.used;
+	books->used += v.used;
+	if (rc >= 0)
+		return rc;
+	fail_item(task, at, rc);
+	books->in++;
+	books->failed++;
+	discard_item(node->step.in, items + v.used * size);
+	(*used)++;
+	return rc;
+}
+
+/* *used: how many are dealt with. */
+static int deliver(struct task *task, const char *items, size_t n, size_t *used)
+{
+	const struct node *tail = node_of(task, task->island->steps_count);
+	struct books *books = &task->books[task->island->steps_count];
+	int rc;
+
+	if (n == 0)
+		return 0;
+	if (!kind_has_ring(tail->kind))
+		return call_end(task, tail, items, n, used);
+	if (tail->kind == NODE_PARTITION) {
+		rc = send_to_parts(task, tail, items, n, used);
+	} else if (task->tx == NULL) {
+		rc = put_in_order(task, items, n);
+		*used = n;
+	} else {
+		rc = send_items(task, items, n, tail->type->size, used);
+	}
+	books->in += *used;
+	books->used += *used;
+	books->made += *used;
+	return rc;
+}
+
+/* --- steps --- */
+
+static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
+                     size_t *used);
+
+/* Whether step i writes into the ring behind it. */
+static bool writes_in_place(const struct task *task, size_t i, size_t n)
+{
+	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL;
+}
+
+/* Room for what step i makes. Returns how many items, or -errno. */
+static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
+{
+	ssize_t r;
+
+	if (!writes_in_place(task, i, n)) {
+		*place = task->vectors[i];
+		return (ssize_t)task->island->vector;
+	}
+	do
+		r = leat_reserve(task->tx, task->vector, place);
+	while (r < 0 && flush_after_stop(task, r));
+	return r;
+}
+
+/* Step i has made these. */
+static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
+{
+	struct books *tail = &task->books[task->island->steps_count];
+	const struct leat_type *type = node_of(task, i)->type;
+	size_t used = 0;
+	int rc;
+
+	if (!writes_in_place(task, i, v->n)) {
+		rc = v->made == 0 ? 0 : run_steps(task, i + 1, v->out, v->made, false, &used);
+		for (; used < v->made; used++) /* it ends early */
+			discard_item(type, (const char *)v->out + used * type->size);
+		return rc;
+	}
+	leat_commit(task->tx, v->made);
+	tail->in += v->made;
+	tail->used += v->made;
+	tail->made += v->made;
+	return 0;
+}
+
+/*
+ * The step has dealt with one item of a type that owns something. A step that moves items has
+ * passed it on if it made one.
+ */
+static void free_used(const struct node *node, const struct leat_vec *v)
+{
+	if (v->used > 0 && !(node->step.kind == LEAT_STEP_FILTER && v->made > 0))
+		discard_item(node->step.in, v->in);
+}
+
+/* An item has failed. Whether the step goes on behind it. */
+static bool leave_out_failed(struct task *task, size_t i, const char *item)
+{
+	const struct node *node = node_of(task, i);
+
+	task->books[i].in++;
+	task->books[i].failed++;
+	if (node->on_error != LEAT_ON_ERROR_SKIP)
+		return false;
+	task->failure = 0;
+	discard_item(node->step.in, item);
+	return true;
+}
+
+/* One call of step i. */
+static int call_step(struct task *task, size_t i, struct leat_vec *v)
+{
+	const struct node *node = node_of(task, i);
+	struct books *books = &task->books[i];
+	ssize_t room = find_place(task, i, v->n, &v->out);
+	int rc, passed;
+
+	if (room < 0)
+		return (int)room;
+	v->room = (size_t)room;
+	rc = node->step.fn(task->states[i], v);
+	task->item_failed = rc < 0;
+	books->in += v->used;
+	books->used += v->used - v->skipped;
+	books->skipped += v->skipped;
+	books->made += v->made;
+	if (node->step.in->discard != NULL)
+		free_used(node, v);
+	passed = pass_made(task, i, v);
+	if (passed < 0 || rc == 0) {
+		task->item_failed = false;
+		return passed;
+	}
+	task->item_failed = rc < 0; /* pass_made() has called other steps */
+	return rc;
+}
+
+/* Step i and those behind it have seen their last item. */
+static int end_steps(struct task *task, size_t i)
+{
+	size_t used = 0;
+
+	return i < task->island->steps_count ? run_steps(task, i, NULL, 0, true, &used) : 0;
+}
+
+/*
+ * Puts n items through step i and those behind it. Returns 0; LEAT_ENOUGH; -errno. *used: how many
+ * of them are dealt with.
+ */
+static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
+                     size_t *used)
+{
+	const struct node *node = node_of(task, i);
+	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	int rc = 0;
+
+	*used = 0;
+	if (i == task->island->steps_count)
+		return deliver(task, items, n, used);
+	for (;;) {
+		size_t now = n - *used;
+		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
+
+		/* one at a time where each item is to be freed, or not */
+		v.n = now > 1 && node->step.in->discard != NULL ? 1 : now;
+		rc = call_step(task, i, &v);
+		*used += v.used;
+		if (rc < 0 && task->item_failed) {
+			task->item_failed = false;
+			fail_item(task, i, rc);
+			if (leave_out_failed(task, i, items + *used * size)) {
+				*used += 1;
+				rc = 0;
+			}
+		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
+			rc = fail_item(task, i, -EINVAL); /* it would be called for ever */
+		}
+		/* it may hold more than it had room for */
+		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
+			break;
+	}
+	if (rc == LEAT_ENOUGH || (rc == 0 && last)) {
+		int ended = end_steps(task, i + 1);
+
+		return ended < 0 ? ended : rc;
+	}
+	return rc;
+}
+
+/* --- vectors --- */
+
+/*
+ * A pass is to take at most 100 microseconds, for the sake of what ends the island. The clock is
+ * read each sixteenth pass.
+ */
+static void adapt_vector(struct task *task, int64_t from_ns)
+{
+	int64_t took_ns = leat_now_ns() - from_ns;
+
+	if (took_ns > PASS_NS && task->vector > 1)
+		task->vector /= 2;
+	else if (took_ns < PASS_NS / 4 && task->vector < task->island->vector)
+		task->vector *= 2;
+}
+
+static int run_pass(struct task *task, const void *items, size_t n, size_t *used)
+{
+	bool timed = task->passes++ % 16 == 0 && n == task->vector;
+	int64_t from_ns = timed ? leat_now_ns() : 0;
+	int rc = run_steps(task, 0, items, n, false, used);
+
+	if (timed)
+		adapt_vector(task, from_ns);
+	return rc;
+}
+
+static ssize_t next_items(struct task *task, const void **items)
+{
+	ssize_t n = task->in_place == NULL ? leat_peek(task->rx, task->vector, items) : -ENOTSUP;
+
+	if (n != -ENOTSUP)
+		return n;
+	if (task->in_place == NULL) {
+		task->in_place = malloc(task->island->vector *
+		                        task->flow->nodes[task->island->head].type->size);
+		if (task->in_place == NULL)
+			return -ENOMEM;
+	}
+	*items = task->in_place;
+	return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
+}
+
+/* Items that were copied out of the ring, and that the island ends before. */
+static void discard_rest(struct task *task, const void *items, size_t used, size_t n)
+{
+	const struct leat_type *type = task->flow->nodes[task->island->head].type;
+
+	for (; used < n; used++)
+		discard_item(type, (const char *)items + used * type->size);
+}
+
+static int work_rx(struct task *task)
+{
+	const void *items;
+	size_t used;
+	ssize_t n;
+	int rc;
+
+	for (;;) {
+		n = next_items(task, &items);
+		if (n <= 0)
+			return n == 0 ? end_steps(task, 0) : (int)n;
+		rc = run_pass(task, items, (size_t)n, &used);
+		if (task->in_place == NULL)
+			leat_release(task->rx, used);
+		else
+			discard_rest(task, items, used, (size_t)n);
+		if (rc != 0)
+			return rc;
+	}
+}
+
+static int work_array(struct task *task)
+{
+	const struct node *head = &task->flow->nodes[task->island->head];
+	struct leat_tx *told = task->tx != NULL ? task->tx : task->out;
+	size_t at = 0, used;
+	int rc = 0;
+
+	leat_tx_source(told, true);
+	while (at < head->count && rc == 0 && !task->stopped) {
+		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
+
+		if (task->tx == NULL && leat_tx_done(task->out))
+			break;
+		rc = run_pass(task, head->items + at * head->type->size, n, &used);
+		at += used;
+	}
+	if (rc == 0)
+		rc = end_steps(task, 0);
+	return rc;
+}
+
+static int work_shared(struct task *task)
+{
+	struct shared *shared = task->island->shared;
+	const bool ordered = shared->window > 0;
+	size_t used;
+	ssize_t n;
+	int rc = 0;
+
+	while (rc == 0) {
+		n = shared_take(shared, task->in_place, task->vector, &task->ticket);
+		if (n <= 0)
+			return n == 0 ? end_steps(task, 0) : (int)n;
+		task->at_turn = false;
+		rc = run_pass(task, task->in_place, (size_t)n, &used);
+		discard_rest(task, task->in_place, used, (size_t)n);
+		if (ordered &&
+		    shared_finish(shared, task->ticket, task->failure, task->text, task->at_turn) !=
+		            0 &&
+		    rc == 0)
+			rc = -EPIPE;
+	}
+	return rc;
+}
+
+/* --- the task --- */
+
+/* Tells those behind the island how it has failed. */
+static void tell_failure(struct task *task, int code, const char *text)
+{
+	if (task->tx != NULL)
+		leat_tx_fail(task->tx, code, text);
+	for (size_t i = 0;
+	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++)
+		if (task->parts[i] != NULL)
+			leat_tx_fail(task->parts[i], code, text);
+}
+
+/* The input has ended by a failure, so this island's outputs do. */
+static void take_over_failure(struct task *task)
+{
+	struct leat_rx *rx = task->rx != NULL               ? task->rx
+	                     : task->island->shared != NULL ? task->island->shared->rx
+	                                                    : NULL;
+	enum leat_cause cause;
+	const char *text;
+	int code;
+
+	if (rx == NULL || leat_rx_status(rx, &cause, &code, &text) != 0 || cause != LEAT_FAILED)
+		return;
+	flow_mistake(task->flow, code, "%s", text[0] != '\0' ? text : strerror(-code));
+	tell_failure(task, code, text);
+}
+
+static void add_books(struct task *task)
+{
+	pthread_mutex_lock(&task->flow->lock);
+	for (size_t i = 0; i <= task->island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+		struct books *to = &((struct node *)(uintptr_t)node)->books;
+
+		to->in += task->books[i].in;
+		to->used += task->books[i].used;
+		to->skipped += task->books[i].skipped;
+		to->failed += task->books[i].failed;
+		to->made += task->books[i].made;
+	}
+	pthread_mutex_unlock(&task->flow->lock);
+}
+
+static void close_handles(struct task *task)
+{
+	if (task->tx != NULL)
+		leat_tx_close(task->tx);
+	task->tx = NULL;
+	for (size_t i = 0;
+	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++) {
+		if (task->parts[i] != NULL)
+			leat_tx_close(task->parts[i]);
+		task->parts[i] = NULL;
+	}
+	if (task->rx != NULL)
+		leat_rx_close(task->rx);
+	task->rx = NULL;
+}
+
+/* What the island ended with, if it is a failure that has no text yet. */
+static void name_failure(struct task *task, int rc)
+{
+	if (rc >= 0 || task->failure != 0 || rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
+		return;
+	task->failure = rc;
+	snprintf(task->text, sizeof(task->text), "%s, at its input: %s", node_of(task, 0)->name,
+	         strerror(-rc));
+}
+
+static int work(struct leat_tx *out, void *arg)
+{
+	struct task *task = arg;
+	struct shared *shared = task->island->shared;
+	bool ordered = shared != NULL && shared->window > 0;
+	int rc;
+
+	task->out = out;
+	if (task->rx != NULL && task->tx != NULL)
+		leat_rx_bind(task->rx, task->tx);
+	rc = shared != NULL     ? work_shared(task)
+	     : task->rx != NULL ? work_rx(task)
+	                        : work_array(task);
+	if (rc == 0)
+		take_over_failure(task);
+	name_failure(task, rc);
+	if (shared != NULL && rc != 0 && !(ordered && task->failure != 0))
+		shared_end(shared);
+	if (task->failure != 0) {
+		if (!ordered)
+			flow_mistake(task->flow, task->failure, "%s", task->text);
+		tell_failure(task, task->failure, task->text);
+	}
+	add_books(task);
+	close_handles(task);
+	if (shared != NULL)
+		shared_leave(shared);
+	if (rc >= 0 || rc == -EPIPE || rc == -ESHUTDOWN)
+		return 0;
+	return rc;
+}
+
+/* --- making, starting and joining --- */
+
+size_t task_bytes(const struct island *island)
+{
+	size_t sizes = 0;
+
+	for (size_t i = 0; i < island->steps_count; i++)
+		sizes += island->flow->nodes[island->steps[i]].type->size;
+	if (island->replicas > 1)
+		sizes += island->flow->nodes[island->head].type->size;
+	return sizes * island->vector;
+}
+
+static void *make_state(const struct node *node, int *rc)
+{
+	void *state;
+
+	*rc = 0;
+	if (!node->has_own)
+		return (void *)(uintptr_t)node->state;
+	state = calloc(1, node->own.size > 0 ? node->own.size : 1);
+	if (state == NULL)
+		*rc = -ENOMEM;
+	else if (node->own.init != NULL)
+		*rc = node->own.init(state, node->own.arg);
+	if (*rc != 0) {
+		free(state);
+		return NULL;
+	}
+	return state;
+}
+
+static int make_vectors(struct task *task)
+{
+	const struct island *island = task->island;
+	int rc = 0;
+
+	task->vectors = calloc(island->steps_count + 1, sizeof(*task->vectors));
+	task->states = calloc(island->steps_count + 1, sizeof(*task->states));
+	task->books = calloc(island->steps_count + 1, sizeof(*task->books));
+	if (task->vectors == NULL || task->states == NULL || task->books == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i <= island->steps_count && rc == 0; i++) {
+		const struct node *node = node_of(task, i);
+
+		task->states[i] = make_state(node, &rc);
+		if (i == island->steps_count || rc != 0)
+			continue;
+		task->vectors[i] = malloc(island->vector * node->type->size);
+		if (task->vectors[i] == NULL)
+			rc = -ENOMEM;
+	}
+	return rc;
+}
+
+static int take_senders(struct task *task)
+{
+	const struct island *island = task->island;
+	const struct node *tail = node_of(task, island->steps_count);
+
+	if (!kind_has_ring(tail->kind))
+		return 0;
+	if (tail->kind != NODE_PARTITION) {
+		task->tx = ring_take_tx(island->flow, island->tail, 0);
+		return task->tx == NULL ? -ENOMEM : 0;
+	}
+	task->parts = calloc(tail->outputs, sizeof(*task->parts));
+	if (task->parts == NULL)
+		return -ENOMEM;
+	task->parts_left = tail->outputs;
+	for (uint32_t i = 0; i < tail->outputs; i++)
+		task->parts[i] = ring_take_tx(island->flow, island->tail, i);
+	return 0;
+}
+
+static int make_task(struct island *island, struct task *task)
+{
+	struct leat_flow *flow = island->flow;
+	const bool ordered = island->shared != NULL && island->shared->window > 0;
+	int rc;
+
+	task->island = island;
+	task->flow = flow;
+	task->vector = island->vector;
+	rc = make_vectors(task);
+	if (rc == 0 && !ordered)
+		rc = take_senders(task);
+	if (rc == 0 && island->shared != NULL) {
+		task->in_place = malloc(island->vector * flow->nodes[island->head].type->size);
+		rc = task->in_place == NULL ? -ENOMEM : 0;
+	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
+		task->rx = ring_take_rx(flow, island->head, island->head_output);
+	}
+	return rc;
+}
+
+/* What the workers of an island share. */
+static int make_shared(struct island *island)
+{
+	struct leat_flow *flow = island->flow;
+	const struct node *head = &flow->nodes[island->head], *tail = &flow->nodes[island->tail];
+	struct shared_opts opts = { .users = island->replicas,
+		                    .room = island->vector,
+		                    .window = 4 * (size_t)island->replicas };
+
+	opts.ordered = head->order == LEAT_ORDERED && tail->kind == NODE_GATHER;
+	opts.out_size = tail->kind == NODE_GATHER ? tail->type->size : 0;
+	opts.rx = ring_take_rx(flow, island->head, island->head_output);
+	if (opts.ordered)
+		opts.out = ring_take_tx(flow, island->tail, 0);
+	if (tail->kind == NODE_GATHER)
+		opts.bound = ring_take_tx(flow, island->tail, 0);
+	island->shared = shared_open(&opts);
+	if (island->shared != NULL)
+		return 0;
+	leat_rx_close(opts.rx);
+	if (opts.out != NULL)
+		leat_tx_close(opts.out);
+	if (opts.bound != NULL)
+		leat_tx_close(opts.bound);
+	return -ENOMEM;
+}
+
+int tasks_make(struct island *island)
+{
+	const struct node *head = &island->flow->nodes[island->head];
+	int rc = 0;
+
+	island->tasks = calloc(island->replicas, sizeof(*island->tasks));
+	if (island->tasks == NULL)
+		rc = -ENOMEM;
+	else if (head->kind == NODE_WORKERS)
+		rc = make_shared(island);
+	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
+		rc = make_task(island, &island->tasks[i]);
+	return rc == 0 ? 0
+	               : flow_mistake(island->flow, rc, "the steps behind \"%s\": %s", head->name,
+	                              strerror(-rc));
+}
+
+int tasks_start(struct island *island)
+{
+	struct leat_flow *flow = island->flow;
+	const char *name =
+		flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name;
+	int rc = 0;
+
+	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
+		struct task *task = &island->tasks[i];
+
+		task->scope = leat_scope_open(flow->scope, NULL);
+		rc = task->scope == NULL
+		             ? leat_open_error()
+		             : leat_gen(task->scope, work, task, 0,
+		                        &(struct leat_gen_opts){ .chan.name = name }, NULL);
+	}
+	return rc == 0 ? 0
+	               : flow_mistake(flow, rc, "no thread for the steps behind \"%s\": %s",
+	                              flow->nodes[island->head].name, strerror(-rc));
+}
+
+void tasks_join(struct island *island)
+{
+	struct shared *shared = island->shared;
+
+	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
+		if (island->tasks[i].scope != NULL) {
+			leat_scope_join(island->tasks[i].scope);
+			leat_scope_close(island->tasks[i].scope);
+			island->tasks[i].scope = NULL;
+		}
+	if (shared != NULL && shared->failing && shared->window > 0)
+		flow_mistake(island->flow, shared->failed_code, "%s", shared->failed_text);
+}
+
+static void free_task(struct task *task)
+{
+	const struct island *island = task->island;
+
+	if (island == NULL)
+		return;
+	close_handles(task);
+	for (size_t i = 0; i <= island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+
+		if (task->vectors != NULL)
+			free(task->vectors[i]);
+		if (!node->has_own || task->states == NULL || task->states[i] == NULL)
+			continue;
+		if (node->own.fini != NULL)
+			node->own.fini(task->states[i]);
+		free(task->states[i]);
+	}
+	free(task->vectors);
+	free(task->states);
+	free(task->books);
+	free(task->parts);
+	free(task->in_place);
+}
+
+void tasks_free(struct island *island)
+{
+	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
+		free_task(&island->tasks[i]);
+	free(island->tasks);
+	island->tasks = NULL;
+	shared_free(island->shared);
+	island->shared = NULL;
+}

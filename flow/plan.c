@@ -1,0 +1,208 @@
+/*
+ * Checking a flow, and cutting it into islands.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flow/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { L1_BYTES = 32768, PASS_BYTES = L1_BYTES / 2 };
+
+bool kind_has_ring(enum node_kind kind)
+{
+	return kind >= NODE_BUFFER && kind != NODE_EACH && kind != NODE_COLLECT;
+}
+
+static bool is_source(enum node_kind kind)
+{
+	return kind <= NODE_ARRAY;
+}
+
+/* A node that an island begins behind, at each of its outputs. */
+static bool feeds_island(enum node_kind kind)
+{
+	return is_source(kind) || (kind >= NODE_BUFFER && kind <= NODE_PARTITION);
+}
+
+/* --- check --- */
+
+/* Between workers and gather each step runs several times: the workers before a node, or NULL. */
+static const struct node *workers_before(const struct leat_flow *flow, const struct node *node)
+{
+	while (node->inputs_count > 0) {
+		node = &flow->nodes[node->inputs[0].node];
+		if (node->kind == NODE_WORKERS)
+			return node;
+		if (node->kind != NODE_STEP)
+			return NULL;
+	}
+	return NULL;
+}
+
+static int check_outputs(struct leat_flow *flow, const struct node *node)
+{
+	for (size_t i = 0; i < node->outputs; i++)
+		if (node->consumers[i] < 0)
+			return flow_mistake(
+				flow, -EINVAL,
+				"what \"%s\" makes%s goes nowhere: end it with for_each, "
+				"collect or to_rx",
+				node->name, node->outputs > 1 ? " at one of its outputs" : "");
+	return 0;
+}
+
+/* What may be between workers and gather. */
+static int check_of_workers(struct leat_flow *flow, const struct node *node)
+{
+	const struct node *workers = workers_before(flow, node);
+
+	if (node->kind == NODE_GATHER && workers == NULL)
+		return flow_mistake(flow, -EINVAL,
+		                    "gather: no workers are before it: \"%s\" runs once",
+		                    flow->nodes[node->inputs[0].node].name);
+	if (workers == NULL || node->kind == NODE_GATHER)
+		return 0;
+	if (node->kind != NODE_STEP && node->kind != NODE_EACH)
+		return flow_mistake(flow, -EINVAL, "%s: it is behind workers: put gather before it",
+		                    node->name);
+	if (node->step.file == NULL)
+		return flow_mistake(flow, -EINVAL,
+		                    "%s: it is behind workers, and each of them would count for "
+		                    "itself: put it before workers or behind gather",
+		                    node->name);
+	if (!node->step.stateless && !node->has_own && node->state != NULL)
+		return flow_mistake(
+			flow, -EINVAL,
+			"%s:%d: step \"%s\" has state that it may change, and %u workers "
+			"share it: make it const, or give each its own (step_with)",
+			node->step.file, node->step.line, node->name, workers->workers);
+	if (node->kind == NODE_EACH && workers->order == LEAT_ORDERED)
+		return flow_mistake(flow, -EINVAL,
+		                    "%s:%d: end \"%s\" is behind ordered workers, and nothing puts "
+		                    "items in order before it: put gather before it",
+		                    node->step.file, node->step.line, node->name);
+	return 0;
+}
+
+static int check_owned(struct leat_flow *flow, const struct node *node)
+{
+	const struct leat_type *type =
+		node->inputs_count > 0 ? flow->nodes[node->inputs[0].node].type : NULL;
+
+	if (type == NULL || type->discard == NULL)
+		return 0;
+	if (node->kind == NODE_TEE)
+		return flow_mistake(flow, -ENOTSUP,
+		                    "tee: items of type \"%s\" own something, and a tee shows each "
+		                    "to several: make something else of them before it",
+		                    type->name);
+	if (node->kind == NODE_STEP && node->step.kind == LEAT_STEP_FUSED)
+		return flow_mistake(flow, -ENOTSUP,
+		                    "%s:%d: fused step \"%s\": items of type \"%s\" own something: "
+		                    "use its steps one by one",
+		                    node->step.file, node->step.line, node->name, type->name);
+	return 0;
+}
+
+/* --- the cut --- */
+
+static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
+{
+	struct island *island = &flow->islands[flow->islands_count];
+	const struct node *node = &flow->nodes[head];
+	uint32_t at = (uint32_t)node->consumers[output];
+	size_t largest = node->type->size;
+
+	*island =
+		(struct island){ .flow = flow, .head = head, .head_output = output, .replicas = 1 };
+	island->steps = calloc(flow->nodes_count, sizeof(*island->steps));
+	if (island->steps == NULL)
+		return flow_mistake(flow, -ENOMEM, "no memory for the plan");
+	flow->islands_count++;
+	if (node->kind == NODE_WORKERS)
+		island->replicas = node->workers;
+	for (; flow->nodes[at].kind == NODE_STEP; at = (uint32_t)flow->nodes[at].consumers[0]) {
+		island->steps[island->steps_count++] = at;
+		if (flow->nodes[at].type->size > largest)
+			largest = flow->nodes[at].type->size;
+	}
+	island->tail = at;
+	island->vector = PASS_BYTES / largest;
+	if (island->vector > LEAT_VECTOR_MOST)
+		island->vector = LEAT_VECTOR_MOST;
+	if (island->vector < LEAT_VECTOR_LEAST)
+		island->vector = LEAT_VECTOR_LEAST;
+	return 0;
+}
+
+/*
+ * A receiver may be the ring of a buffer or of workers that follow at once: there is nothing to be
+ * done between.
+ */
+static bool is_ring_itself(const struct leat_flow *flow, const struct node *node)
+{
+	enum node_kind behind = flow->nodes[node->consumers[0]].kind;
+
+	return node->kind <= NODE_GEN && behind == NODE_WORKERS;
+}
+
+static int cut(struct leat_flow *flow)
+{
+	size_t most = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < flow->nodes_count; i++)
+		most += flow->nodes[i].outputs;
+	flow->islands = calloc(most + 1, sizeof(*flow->islands));
+	if (flow->islands == NULL)
+		return flow_mistake(flow, -ENOMEM, "no memory for the plan");
+	for (uint32_t i = 0; i < flow->nodes_count; i++) {
+		const struct node *node = &flow->nodes[i];
+
+		if (!feeds_island(node->kind) || is_ring_itself(flow, node))
+			continue;
+		for (uint32_t k = 0; k < node->outputs && rc == 0; k++)
+			rc = add_island(flow, i, k);
+	}
+	return rc;
+}
+
+void flow_free_plan(struct leat_flow *flow)
+{
+	for (size_t i = 0; i < flow->islands_count; i++)
+		free(flow->islands[i].steps);
+	free(flow->islands);
+	flow->islands = NULL;
+	flow->islands_count = 0;
+	flow->planned = false;
+}
+
+int flow_plan(struct leat_flow *flow)
+{
+	int rc = flow->error;
+
+	if (rc != 0 || flow->planned)
+		return rc;
+	if (flow->nodes_count == 0)
+		return flow_mistake(flow, -EINVAL, "the flow is empty: it wants a source");
+	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++) {
+		rc = check_outputs(flow, &flow->nodes[i]);
+		if (rc == 0)
+			rc = check_of_workers(flow, &flow->nodes[i]);
+		if (rc == 0)
+			rc = check_owned(flow, &flow->nodes[i]);
+	}
+	if (rc == 0) {
+		flow_free_plan(flow);
+		rc = cut(flow);
+	}
+	flow->planned = rc == 0;
+	return rc;
+}
+
+int leat_flow_check(struct leat_flow *flow)
+{
+	return flow == NULL ? -EINVAL : flow_plan(flow);
+}

@@ -1,0 +1,117 @@
+/*
+ * The rings between islands.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flow/flow.h"
+
+#include <stdlib.h>
+
+static struct leat_chan_opts chan_opts(const struct leat_flow *flow, const struct node *node)
+{
+	return (struct leat_chan_opts){
+		.name = node->name,
+		.kind = node->kind == NODE_GATHER || node->kind == NODE_MERGE ? LEAT_MPSC
+		                                                              : LEAT_SPSC,
+		.capacity = node->capacity != 0 ? node->capacity : flow->opts.capacity,
+		.send_wait = flow->opts.wait,
+		.recv_wait = flow->opts.wait,
+		.discard = node->type->discard,
+	};
+}
+
+static int open_tee(struct leat_flow *flow, struct node *node)
+{
+	struct leat_chan_opts like = chan_opts(flow, node);
+	struct leat_broadcast_opts opts = { .name = like.name,
+		                            .capacity = like.capacity,
+		                            .subscribers = (unsigned)node->outputs,
+		                            .send_wait = like.send_wait };
+	struct leat_subscribe_opts sub = { .name = node->name, .recv_wait = like.recv_wait };
+	int rc = leat_broadcast_open(flow->scope, node->type->size, &opts, &node->rings[0].bc,
+	                             &node->rings[0].tx);
+
+	for (size_t i = 0; i < node->outputs && rc == 0; i++)
+		rc = leat_broadcast_subscribe(node->rings[0].bc, &sub, &node->rings[i].rx);
+	if (node->rings[0].bc != NULL)
+		leat_broadcast_close(node->rings[0].bc);
+	return rc;
+}
+
+static int open_rings_of(struct leat_flow *flow, struct node *node)
+{
+	const size_t count = node->outputs > 0 ? node->outputs : 1;
+	struct leat_chan_opts opts = chan_opts(flow, node);
+	int rc = 0;
+
+	node->rings = calloc(count, sizeof(*node->rings));
+	if (node->rings == NULL)
+		return -ENOMEM;
+	if (node->kind == NODE_TEE)
+		return open_tee(flow, node);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = leat_chan_open(flow->scope, node->type->size, &opts, &node->rings[i].tx,
+		                    &node->rings[i].rx);
+	return rc;
+}
+
+/* A source that workers follow at once is their ring. */
+static bool has_ring(const struct leat_flow *flow, const struct node *node)
+{
+	return kind_has_ring(node->kind) &&
+	       !(node->kind == NODE_WORKERS && flow->nodes[node->inputs[0].node].kind <= NODE_GEN);
+}
+
+int rings_open(struct leat_flow *flow)
+{
+	for (size_t i = 0; i < flow->nodes_count; i++) {
+		struct node *node = &flow->nodes[i];
+		int rc = has_ring(flow, node) ? open_rings_of(flow, node) : 0;
+
+		if (rc < 0)
+			return flow_mistake(flow, rc, "%s: its ring of %zu items cannot be opened",
+			                    node->name, chan_opts(flow, node).capacity);
+	}
+	return 0;
+}
+
+void rings_close(struct leat_flow *flow)
+{
+	for (size_t i = 0; i < flow->nodes_count; i++) {
+		struct node *node = &flow->nodes[i];
+		const size_t count = node->outputs > 0 ? node->outputs : 1;
+
+		for (size_t k = 0; k < count && node->rings != NULL; k++) {
+			if (node->rings[k].tx != NULL)
+				leat_tx_close(node->rings[k].tx);
+			if (node->rings[k].rx != NULL)
+				leat_rx_close(node->rings[k].rx);
+		}
+		free(node->rings);
+		node->rings = NULL;
+	}
+}
+
+struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t at, uint32_t output)
+{
+	struct node *node = &flow->nodes[at];
+	struct leat_rx **place, *rx;
+
+	if (node->rings == NULL && node->inputs_count > 0)
+		node = &flow->nodes[node->inputs[0].node]; /* workers whose ring is the source */
+	place = node->rings != NULL ? &node->rings[output].rx : &node->rx;
+	rx = *place;
+	*place = NULL;
+	return rx;
+}
+
+struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t at, uint32_t output)
+{
+	struct node *node = &flow->nodes[at];
+	struct leat_tx *tx = node->rings[output].tx;
+
+	if (node->kind == NODE_GATHER || node->kind == NODE_MERGE)
+		return leat_tx_clone(tx);
+	node->rings[output].tx = NULL;
+	return tx;
+}

@@ -1,0 +1,176 @@
+/*
+ * Starting a flow, joining it, and closing it.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flow/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Starts the generator of a source. */
+static int start_source(struct leat_flow *flow, struct node *node)
+{
+	struct leat_gen_opts opts = { .chan = { .name = node->name,
+		                                .capacity = flow->opts.capacity,
+		                                .send_wait = flow->opts.wait,
+		                                .recv_wait = flow->opts.wait,
+		                                .discard = node->type->discard },
+		                      .source = true };
+	int rc;
+
+	node->scope = leat_scope_open(flow->scope, NULL);
+	if (node->scope == NULL)
+		rc = leat_open_error();
+	else if (node->kind == NODE_SEQ)
+		rc = leat_gen_seq(node->scope, node->seq, &opts, &node->rx);
+	else
+		rc = leat_gen(node->scope, node->gen, node->gen_arg, node->type->size, &opts,
+		              &node->rx);
+	if (rc != 0)
+		return flow_mistake(flow, rc, "%s: it cannot be started: %s", node->name,
+		                    strerror(-rc));
+	node->seq = (struct leat_seq){ 0 }; /* the library's from now on */
+	return 0;
+}
+
+static int start_sources(struct leat_flow *flow)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++)
+		if (flow->nodes[i].kind == NODE_SEQ || flow->nodes[i].kind == NODE_GEN)
+			rc = start_source(flow, &flow->nodes[i]);
+	return rc;
+}
+
+static void join_all(struct leat_flow *flow)
+{
+	for (size_t i = 0; i < flow->islands_count; i++)
+		tasks_join(&flow->islands[i]);
+	for (size_t i = 0; i < flow->nodes_count; i++)
+		if (flow->nodes[i].scope != NULL) {
+			leat_scope_join(flow->nodes[i].scope);
+			leat_scope_close(flow->nodes[i].scope);
+			flow->nodes[i].scope = NULL;
+		}
+	for (size_t i = 0; i < flow->islands_count; i++)
+		tasks_free(&flow->islands[i]);
+}
+
+/* Gives the receivers of the ends to the program. */
+static void give_receivers(struct leat_flow *flow)
+{
+	for (uint32_t i = 0; i < flow->nodes_count; i++)
+		if (flow->nodes[i].kind == NODE_TO_RX)
+			*flow->nodes[i].to_rx = ring_take_rx(flow, i, 0);
+}
+
+static int start_all(struct leat_flow *flow)
+{
+	int rc = rings_open(flow);
+
+	if (rc == 0)
+		rc = start_sources(flow);
+	for (size_t i = 0; i < flow->islands_count && rc == 0; i++)
+		rc = tasks_make(&flow->islands[i]);
+	if (rc == 0)
+		give_receivers(flow);
+	if (rc == 0)
+		rings_close(flow); /* what is left: senders that each island has a clone of */
+	for (size_t i = 0; i < flow->islands_count && rc == 0; i++)
+		rc = tasks_start(&flow->islands[i]);
+	return rc;
+}
+
+int leat_flow_start(struct leat_flow *flow)
+{
+	int rc;
+
+	if (flow == NULL)
+		return -EINVAL;
+	if (flow->started)
+		return -EALREADY;
+	rc = flow_plan(flow);
+	if (rc != 0)
+		return rc;
+	flow->started = true;
+	rc = start_all(flow);
+	if (rc == 0)
+		return 0;
+	leat_scope_cancel(flow->scope, rc, flow->text);
+	join_all(flow);
+	for (size_t i = 0; i < flow->nodes_count; i++)
+		if (flow->nodes[i].kind == NODE_TO_RX && *flow->nodes[i].to_rx != NULL) {
+			leat_rx_close(*flow->nodes[i].to_rx);
+			*flow->nodes[i].to_rx = NULL;
+		}
+	flow->joined = true;
+	return rc;
+}
+
+int leat_flow_join(struct leat_flow *flow)
+{
+	int code = 0;
+
+	if (flow == NULL || !flow->started)
+		return -EINVAL;
+	if (!flow->joined) {
+		join_all(flow);
+		flow->joined = true;
+	}
+	for (size_t i = 0; i < flow->nodes_count; i++) {
+		struct collected *collected = flow->nodes[i].collected;
+
+		if (collected == NULL || collected->to == NULL)
+			continue;
+		*collected->to = collected->items;
+		*collected->to_count = collected->count;
+		collected->to = NULL;
+		collected->items = NULL;
+	}
+	if (flow->error != 0)
+		return flow->error;
+	return leat_scope_cause(flow->scope, &code, NULL) == LEAT_RUNNING ? 0 : code;
+}
+
+static void discard_collected(struct collected *collected, const struct leat_type *type)
+{
+	for (size_t i = 0; i < collected->count && collected->items != NULL; i++)
+		if (type->discard != NULL)
+			type->discard(collected->items + i * type->size, NULL);
+	free(collected->items);
+	free(collected);
+}
+
+static void free_node(struct node *node)
+{
+	if (node->rx != NULL)
+		leat_rx_close(node->rx);
+	if (node->seq.fini != NULL)
+		node->seq.fini(node->seq.state);
+	if (node->collected != NULL)
+		discard_collected(node->collected, node->type);
+	else if (node->has_own && node->step.file == NULL)
+		free((void *)(uintptr_t)node->state); /* of take, or skip */
+	free(node->inputs);
+	free(node->consumers);
+}
+
+void leat_flow_close(struct leat_flow *flow)
+{
+	if (flow == NULL)
+		return;
+	if (flow->started && !flow->joined) {
+		leat_scope_cancel(flow->scope, 0, "the flow was closed");
+		join_all(flow);
+	}
+	rings_close(flow);
+	flow_free_plan(flow);
+	for (size_t i = 0; i < flow->nodes_count; i++)
+		free_node(&flow->nodes[i]);
+	free(flow->nodes);
+	leat_scope_close(flow->scope);
+	pthread_mutex_destroy(&flow->lock);
+	free(flow);
+}

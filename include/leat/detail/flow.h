@@ -1,0 +1,109 @@
+/*
+ * leat/detail/flow.h: what the macros of leat/flow.h are made of.
+ *
+ * name_one() is the step for one item, with a pointer without a type as its state: what LEAT_FUSE()
+ * calls in a row. A loop writes each result behind the last that was kept, and moves on by whether
+ * this one is kept, so it has no branch to mispredict.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_DETAIL_FLOW_H
+#define LEAT_DETAIL_FLOW_H
+
+#include <leat/flow.h>
+
+#define LEAT_DETAIL_IS_CONST(statetype) \
+	(__builtin_types_compatible_p(statetype, const __typeof__(*(statetype)0) *) != 0)
+
+#define LEAT_DETAIL_ONE(name, statetype, call) \
+	static inline __attribute__((always_inline)) int name##_one(const name##_in *x_, \
+	                                                            name##_out *y_, void *s_) \
+	{ \
+		return call; \
+	}
+
+#define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, statetype) \
+	static const struct leat_step step_name \
+		__attribute__((unused)) = { .name = #step_name, \
+		                            .kind = step_kind, \
+		                            .fn = step_name##_vec, \
+		                            .in = in_type, \
+		                            .out = out_type, \
+		                            .stateless = LEAT_DETAIL_IS_CONST(statetype), \
+		                            .file = __FILE__, \
+		                            .line = __LINE__ };
+
+#define LEAT_DETAIL_MAP_LOOP(name) \
+	static int name##_vec(void *state_, struct leat_vec *v_) \
+	{ \
+		const name##_in *in_ = (const name##_in *)v_->in; \
+		name##_out *out_ = (name##_out *)v_->out; \
+		const size_t n_ = v_->n < v_->room ? v_->n : v_->room; \
+		size_t made_ = 0, i_; \
+		int rc_ = 0; \
+		for (i_ = 0; i_ < n_; i_++) { \
+			rc_ = name##_one(&in_[i_], &out_[made_], state_); \
+			if (__builtin_expect(rc_ < 0, 0)) \
+				break; \
+			made_ += rc_ == 0; \
+		} \
+		v_->used = i_; \
+		v_->made = made_; \
+		v_->skipped = i_ - made_; \
+		return rc_ < 0 ? rc_ : 0; \
+	}
+
+#define LEAT_DETAIL_MAP_STEP(name, kind, in_type, out_type, statetype) \
+	LEAT_DETAIL_MAP_LOOP(name) \
+	LEAT_DETAIL_STEP(name, kind, in_type, out_type, statetype)
+
+/* The steps of a fused one, one within the other: step i reads xi and makes zi. */
+#define LEAT_DETAIL_FUSE_LAST(i, step) rc_ = step##_one(x##i, y_, states_[i]);
+#define LEAT_DETAIL_FUSE_NEXT(i, next, step, rest) \
+	step##_out z##i; \
+	rc_ = step##_one(x##i, &z##i, states_[i]); \
+	if (rc_ == 0) { \
+		const step##_out *x##next = &z##i; \
+		rest \
+	}
+#define LEAT_DETAIL_FUSE_1(i0, a) LEAT_DETAIL_FUSE_LAST(i0, a)
+#define LEAT_DETAIL_FUSE_2(i0, i1, a, ...) \
+	LEAT_DETAIL_FUSE_NEXT(i0, i1, a, LEAT_DETAIL_FUSE_1(i1, __VA_ARGS__))
+#define LEAT_DETAIL_FUSE_3(i0, i1, i2, a, ...) \
+	LEAT_DETAIL_FUSE_NEXT(i0, i1, a, LEAT_DETAIL_FUSE_2(i1, i2, __VA_ARGS__))
+#define LEAT_DETAIL_FUSE_4(i0, i1, i2, i3, a, ...) \
+	LEAT_DETAIL_FUSE_NEXT(i0, i1, a, LEAT_DETAIL_FUSE_3(i1, i2, i3, __VA_ARGS__))
+#define LEAT_DETAIL_FUSE_5(i0, i1, i2, i3, i4, a, ...) \
+	LEAT_DETAIL_FUSE_NEXT(i0, i1, a, LEAT_DETAIL_FUSE_4(i1, i2, i3, i4, __VA_ARGS__))
+#define LEAT_DETAIL_FUSE_6(i0, i1, i2, i3, i4, i5, a, ...) \
+	LEAT_DETAIL_FUSE_NEXT(i0, i1, a, LEAT_DETAIL_FUSE_5(i1, i2, i3, i4, i5, __VA_ARGS__))
+#define LEAT_DETAIL_FUSE_7(i0, i1, i2, i3, i4, i5, i6, a, ...) \
+	LEAT_DETAIL_FUSE_NEXT(i0, i1, a, LEAT_DETAIL_FUSE_6(i1, i2, i3, i4, i5, i6, __VA_ARGS__))
+#define LEAT_DETAIL_FUSE_8(i0, i1, i2, i3, i4, i5, i6, i7, a, ...) \
+	LEAT_DETAIL_FUSE_NEXT(i0, i1, a, \
+	                      LEAT_DETAIL_FUSE_7(i1, i2, i3, i4, i5, i6, i7, __VA_ARGS__))
+#define LEAT_DETAIL_NINTH(a, b, c, d, e, f, g, h, ninth, ...) ninth
+#define LEAT_DETAIL_FUSE_ALL(...) \
+	LEAT_DETAIL_NINTH(__VA_ARGS__, LEAT_DETAIL_FUSE_8(0, 1, 2, 3, 4, 5, 6, 7, __VA_ARGS__), \
+	                  LEAT_DETAIL_FUSE_7(0, 1, 2, 3, 4, 5, 6, __VA_ARGS__), \
+	                  LEAT_DETAIL_FUSE_6(0, 1, 2, 3, 4, 5, __VA_ARGS__), \
+	                  LEAT_DETAIL_FUSE_5(0, 1, 2, 3, 4, __VA_ARGS__), \
+	                  LEAT_DETAIL_FUSE_4(0, 1, 2, 3, __VA_ARGS__), \
+	                  LEAT_DETAIL_FUSE_3(0, 1, 2, __VA_ARGS__), \
+	                  LEAT_DETAIL_FUSE_2(0, 1, __VA_ARGS__), \
+	                  LEAT_DETAIL_FUSE_1(0, __VA_ARGS__), )
+
+#define LEAT_DETAIL_FUSE(name, intype, outtype, ...) \
+	typedef leat_item_##intype name##_in; \
+	typedef leat_item_##outtype name##_out; \
+	static inline __attribute__((always_inline)) int name##_one(const name##_in *x0, \
+	                                                            name##_out *y_, void *s_) \
+	{ \
+		void *const *states_ = (void *const *)s_; \
+		int rc_; \
+		LEAT_DETAIL_FUSE_ALL(__VA_ARGS__) \
+		return rc_; \
+	} \
+	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FUSED, LEAT_T(intype), LEAT_T(outtype), void *)
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * leat/flow.h: flows: graphs of steps between sources and ends.
+ *
+ * A flow is declared, checked, and then started. Neighbouring steps share a thread, an island; a
+ * ring is only where an island ends. Items go through an island in vectors: each step is called
+ * once for some 16 to 256 items, and its loop is in the program's own file, where the compiler sees
+ * the body. This is libleat-flow, a library of its own on the public calls of libleat.
+ *
+ *     LEAT_TYPE(tick, struct tick);
+ *     LEAT_FILTER(liquid, tick, t, const struct limits *, lim) { return t->qty >= lim->min; }
+ *     LEAT_MAP(price, tick, t, u64, p, const void *, unused) { *p = t->px; return 0; }
+ *     LEAT_EACH(add, u64, p, uint64_t *, sum) { *sum += *p; return 0; }
+ *
+ *     struct leat_flow *f = leat_flow_open(scope, NULL);
+ *     struct leat_port p = leat_flow_from_rx(f, LEAT_T(tick), rx);
+ *     p = leat_flow_step(p, &liquid, &lim);
+ *     p = leat_flow_step(p, &price, NULL);
+ *     leat_flow_for_each(p, &add, &sum);
+ *     rc = leat_flow_start(f);            0, or what is wrong: leat_flow_error(f) has it in words
+ *     rc = leat_flow_join(f);             sum is valid now
+ *     leat_flow_close(f);
+ *
+ * Errors build up. A call with a mistake marks the flow: the first mistake is kept, with the step
+ * and the source line; later calls do nothing; leat_flow_check() and leat_flow_start() return it. A
+ * port is used once. Who needs it twice puts leat_flow_tee() behind it.
+ *
+ * Which thread. The calls that declare, and start, join and close, are for one thread at a time.
+ *
+ * Vectors. An island takes what is there and never waits to fill a vector. Its first step reads the
+ * ring in place, its last writes into the next ring in place. It looks at cancels, stops and
+ * consumers that have left between vectors; a vector is as long as the island has lately worked
+ * through in 100 microseconds, at most.
+ *
+ * How a flow ends
+ *
+ *     the sources end                   what is on its way is worked off; join returns 0
+ *     a step returns -errno             its item is not passed on; what its island had passed on
+ *                                       before is worked off behind it; join returns that code, and
+ *                                       leat_flow_error() names step, item and source line
+ *     an end has had enough             what is before it is told, as by -EPIPE, and ends; join
+ *                                       returns 0
+ *     the scope is cancelled            all end at once; join returns the scope's code, or 0
+ *     the scope is stopped              the sources end, and the rest is worked off
+ *
+ * Ownership. The flow owns items. A step never frees one: it leaves it out (LEAT_SKIP, a filter),
+ * and the flow calls the type's discard. Behind a tee items are const, and discard runs once, when
+ * the last branch has passed them.
+ *
+ * The vector as a unit of work: David Barach, Leonardo Linguaglossa, Damjan Marion and others,
+ * "High-Speed Software Data Plane via Vectorized Packet Processing", 2018.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_FLOW_H
+#define LEAT_FLOW_H
+
+#include <leat/broadcast.h>
+#include <leat/gen.h>
+
+#include <stdio.h>
+
+LEAT_BEGIN_DECLS
+
+/* --- types --- */
+
+/*
+ * A type of items: two ports fit if name and size are equal. discard frees what an item owns, and
+ * may be NULL.
+ */
+struct leat_type {
+	const char *name;
+	size_t size;
+	void (*discard)(void *item, void *arg);
+};
+
+/* LEAT_TYPE(tick, struct tick): LEAT_T(tick) is its tag. Once in a file. */
+#define LEAT_TYPE(name, ctype) LEAT_TYPE_OWNED(name, ctype, NULL)
+#define LEAT_TYPE_OWNED(name, ctype, discard_fn) \
+	typedef ctype leat_item_##name; \
+	static const struct leat_type leat_type_##name \
+		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn }
+#define LEAT_T(name) (&leat_type_##name)
+
+LEAT_TYPE(u64, uint64_t);
+LEAT_TYPE(i64, int64_t);
+LEAT_TYPE(f64, double);
+
+/* --- steps --- */
+
+/*
+ * What a step is given: `n` items at `in`, side by side, and room for `room` of its own at `out`.
+ * It sets `used` to how many of the first it has dealt with, and `made` to how many it has written.
+ * The flow calls it again with what it has not used, until it uses none and makes none. With
+ * `last`, no further items come: a step that holds some writes them now.
+ */
+struct leat_vec {
+	const void *in;
+	size_t n, used;
+	void *out;
+	size_t room, made;
+	bool last;
+	uint64_t skipped; /* of those used: left out on purpose, as by LEAT_SKIP */
+};
+
+/*
+ * The one signature of all steps. Returns 0; LEAT_ENOUGH when it wants no further items; or -errno,
+ * which is the failure of the item at in[used].
+ */
+typedef int leat_step_fn(void *state, struct leat_vec *v);
+enum { LEAT_SKIP = 1, LEAT_ENOUGH = 1 };
+
+/*
+ * What becomes of an item of a type with discard: a map's result is a new item, and the flow frees
+ * the one it was given; a filter passes the item itself on, or the flow frees it. LEAT_STEP_FUSED
+ * is for types without discard.
+ */
+enum leat_step_kind { LEAT_STEP_MAP, LEAT_STEP_FILTER, LEAT_STEP_FUSED, LEAT_STEP_END };
+
+struct leat_step {
+	const char *name;
+	enum leat_step_kind kind;
+	leat_step_fn *fn;
+	const struct leat_type *in, *out; /* out NULL: an end */
+	/* its state is of a type `const T *`, so several workers may share it */
+	bool stateless;
+	const char *file;
+	int line;
+};
+
+/* State that is made once for each worker: `size` bytes of zeros, then init; fini at the end. */
+struct leat_state {
+	size_t size;
+	int (*init)(void *state, const void *arg); /* 0, or -errno; may be NULL */
+	void (*fini)(void *state);                 /* may be NULL */
+	const void *arg;
+};
+
+/*
+ * Steps made of the body for one item. The body is a function of its own, named after the step.
+ *
+ *     LEAT_MAP(name, in, x, out, y, state type, s)     { *y = f(*x); return 0; }   0, LEAT_SKIP,
+ *                                                                                  -errno
+ *     LEAT_FILTER(name, type, x, state type, s)        { return keep(x); }         a bool
+ *     LEAT_EACH(name, type, x, state type, s)          { use(x); return 0; }       an end: 0,
+ *                                                                        LEAT_ENOUGH, -errno
+ *
+ * LEAT_FUSE(name, in, out, first, second, ...) is one step of up to eight maps and filters that are
+ * known together: an item goes through all of them in registers. Its state is an array of their
+ * states, in this order, which the caller keeps: leat_flow_step(p, &fused, (void *[]){ a, b }).
+ */
+#define LEAT_MAP(name, intype, x, outtype, y, statetype, s) \
+	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
+	                              statetype s); \
+	typedef leat_item_##intype name##_in; \
+	typedef leat_item_##outtype name##_out; \
+	LEAT_DETAIL_ONE(name, statetype, name##_item(x_, y_, (statetype)(uintptr_t)s_)) \
+	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), statetype) \
+	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
+	                              statetype s)
+
+#define LEAT_FILTER(name, type, x, statetype, s) \
+	static inline bool name##_item(const leat_item_##type *x, statetype s); \
+	typedef leat_item_##type name##_in; \
+	typedef leat_item_##type name##_out; \
+	LEAT_DETAIL_ONE(name, statetype, \
+	                (*y_ = *x_, name##_item(x_, (statetype)(uintptr_t)s_) ? 0 : LEAT_SKIP)) \
+	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FILTER, LEAT_T(type), LEAT_T(type), statetype) \
+	static inline bool name##_item(const leat_item_##type *x, statetype s)
+
+#define LEAT_EACH(name, type, x, statetype, s) \
+	static inline int name##_item(const leat_item_##type *x, statetype s); \
+	static int name##_vec(void *state_, struct leat_vec *v_) \
+	{ \
+		const leat_item_##type *in_ = (const leat_item_##type *)v_->in; \
+		const size_t n_ = v_->n; \
+		int rc_ = 0; \
+		size_t i_; \
+		for (i_ = 0; i_ < n_ && rc_ == 0; i_++) \
+			rc_ = name##_item(&in_[i_], (statetype)(uintptr_t)state_); \
+		v_->used = rc_ < 0 ? i_ - 1 : i_; \
+		return rc_; \
+	} \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, statetype) \
+	static inline int name##_item(const leat_item_##type *x, statetype s)
+
+#define LEAT_FUSE(name, intype, outtype, ...) LEAT_DETAIL_FUSE(name, intype, outtype, __VA_ARGS__)
+
+/* --- building --- */
+
+struct leat_flow;
+
+/* An output of a step, by value. */
+struct leat_port {
+	struct leat_flow *flow;
+	uint32_t node, output;
+};
+
+enum leat_flow_order { LEAT_UNORDERED, LEAT_ORDERED };
+
+struct leat_flow_opts {
+	const char *name;
+	size_t capacity;      /* of the rings between islands, in items; 0: 1024 */
+	enum leat_wait wait;  /* of those who wait at these rings */
+	uint64_t reserved[8]; /* zero */
+};
+
+/* NULL: leat_open_error(). The flow runs in a scope of its own below this one. */
+LEAT_API struct leat_flow *leat_flow_open(struct leat_scope *scope,
+                                          const struct leat_flow_opts *opts);
+
+/* --- sources: the flow owns what it is given, from the call on, whatever comes later --- */
+
+LEAT_API struct leat_port leat_flow_from_rx(struct leat_flow *flow, const struct leat_type *type,
+                                            struct leat_rx *rx);
+LEAT_API struct leat_port leat_flow_from_seq(struct leat_flow *flow, const struct leat_type *type,
+                                             struct leat_seq seq);
+/* A generator with a thread of its own. */
+LEAT_API struct leat_port leat_flow_from_gen(struct leat_flow *flow, const struct leat_type *type,
+                                             leat_gen_fn *fn, void *arg);
+/* The items stay the caller's and must live until join returns; of a type without discard. */
+LEAT_API struct leat_port leat_flow_from_array(struct leat_flow *flow, const struct leat_type *type,
+                                               const void *items, size_t count);
+
+/* --- steps --- */
+
+/* The state is the caller's, and lives until join returns. */
+LEAT_API struct leat_port leat_flow_step(struct leat_port port, const struct leat_step *step,
+                                         const void *state);
+/* The flow makes the state, one for each worker. */
+LEAT_API struct leat_port leat_flow_step_with(struct leat_port port, const struct leat_step *step,
+                                              struct leat_state state);
+/* The first n items; all but the first n. */
+LEAT_API struct leat_port leat_flow_take(struct leat_port port, uint64_t n);
+LEAT_API struct leat_port leat_flow_skip(struct leat_port port, uint64_t n);
+
+/* What becomes of an item for which the step before this port, a map, returned -errno. */
+enum leat_on_error {
+	LEAT_ON_ERROR_STOP, /* the flow fails (the default) */
+	LEAT_ON_ERROR_SKIP  /* it is left out, and counted */
+};
+LEAT_API struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error policy);
+
+/* --- where islands end --- */
+
+/* A ring of so many items: what is behind it runs on another thread. */
+LEAT_API struct leat_port leat_flow_buffer(struct leat_port port, size_t capacity);
+/*
+ * What follows, up to leat_flow_gather(), runs on `count` threads, which share the items. With
+ * LEAT_ORDERED, gather passes on what they made in the order of the items it was made of.
+ */
+LEAT_API struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
+                                            enum leat_flow_order order);
+LEAT_API struct leat_port leat_flow_gather(struct leat_port port);
+/* All that comes out of these ports, as it comes. */
+LEAT_API struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count);
+/* Each item at each of these ports, without a copy: the ring is a broadcast (leat/broadcast.h). */
+LEAT_API void leat_flow_tee(struct leat_port port, struct leat_port *ports, size_t count);
+/* Each item at one of these ports: that of number key(item, arg) modulo count. */
+LEAT_API void leat_flow_partition(struct leat_port port,
+                                  uint64_t (*key)(const void *item, const void *arg),
+                                  const void *arg, struct leat_port *ports, size_t count);
+
+/* --- ends: they only declare; results are valid once join has returned --- */
+
+LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *step,
+                                 const void *state);
+/* *rx is there once start has returned 0; it is the caller's to close. */
+LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
+/* Into memory that grows; the caller frees *items with free(). */
+LEAT_API void leat_flow_collect(struct leat_port port, void **items, size_t *count);
+
+/* --- running --- */
+
+/* 0, or -errno: -EINVAL for a mistake in the graph; leat_flow_error() has the words. */
+LEAT_API int leat_flow_check(struct leat_flow *flow);
+/*
+ * The flow as a graph for dot(1), with a box for each island. Returns 0 or -errno: what check
+ * returns, or -EIO.
+ */
+LEAT_API int leat_flow_draw(struct leat_flow *flow, FILE *out);
+
+struct leat_flow_estimate {
+	size_t threads, islands, rings;
+	size_t ring_bytes, vector_bytes; /* memory of the rings, and of the vectors */
+	size_t hops;                     /* rings on the longest way from a source to an end */
+};
+LEAT_API int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_estimate *estimate);
+
+/* Checks, and starts the threads. Once. On an error nothing runs. */
+LEAT_API int leat_flow_start(struct leat_flow *flow);
+/* Waits for the end. 0, or the code of the first failure, or of the scope's cause. */
+LEAT_API int leat_flow_join(struct leat_flow *flow);
+/* "" or what went wrong: in the graph, or with an item of a step. Valid until close. */
+LEAT_API const char *leat_flow_error(const struct leat_flow *flow);
+/* Cancels what runs, waits for it, and frees the flow. NULL does nothing. */
+LEAT_API void leat_flow_close(struct leat_flow *flow);
+
+/*
+ * The books of a step, after join: in = used + skipped + failed. `made` went out. Steps are
+ * numbered in the order of the calls that declared them; sources and ends are steps, too. Returns
+ * 0; -ENOENT behind the last step; -EBUSY while the flow runs.
+ */
+struct leat_step_stat {
+	const char *name;
+	uint64_t in, used, skipped, failed, made;
+};
+LEAT_API int leat_flow_stat(const struct leat_flow *flow, size_t number,
+                            struct leat_step_stat *stat);
+
+LEAT_END_DECLS
+
+#include <leat/detail/flow.h>
+
+#endif
