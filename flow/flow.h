@@ -66,6 +66,7 @@ struct node {
 	const void *state;
 	struct leat_state own;
 	bool has_own;
+	bool counts; /* take, or skip */
 	enum leat_on_error on_error;
 	struct leat_port *inputs;
 	size_t inputs_count, outputs;
@@ -134,7 +135,10 @@ struct leat_flow {
 /* Keeps the first mistake. Returns code. */
 int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+int flow_error(const struct leat_flow *flow);
 const char *kind_name(enum node_kind kind);
+/* "FILE:LINE: " of a step, or "". */
+void step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
 
 /* plan.c */
 
