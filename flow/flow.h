@@ -88,7 +88,7 @@ struct node {
 
 	struct leat_rx **to_rx;
 	struct collected *collected;
-	struct books books; /* added to with atomic loads and stores, or adds */
+	struct books books; /* added to by each task at its end; the flow's lock guards them */
 	struct ring *rings; /* one for each output of a partition; else one */
 };
 
@@ -149,6 +149,8 @@ bool kind_has_ring(enum node_kind kind);
 
 /* ring.c */
 
+/* A source that workers follow at once is their ring. */
+bool node_has_ring(const struct leat_flow *flow, const struct node *node);
 int rings_open(struct leat_flow *flow);
 /* Closes what the islands have not taken. */
 void rings_close(struct leat_flow *flow);
@@ -161,12 +163,20 @@ struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t out
 
 /* One thread's work on an island. */
 struct task;
+/* Memory for items, aligned as a channel aligns them; for free(). NULL: there is none. */
+void *items_alloc(size_t count, size_t size);
+/*
+ * The failure that an input has ended with, and its text, once a receive has returned n: also a
+ * cancel, if it is not that of the flow's scope. 0: none.
+ */
+int input_failure(const struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+                  char text[LEAT_FLOW_TEXT]);
 /* Makes the tasks of an island, with what they send into and receive from. 0, or the mistake. */
 int tasks_make(struct island *island);
 int tasks_start(struct island *island);
 void tasks_join(struct island *island);
 void tasks_free(struct island *island);
-/* The memory of the vectors of one task. */
-size_t task_bytes(const struct island *island);
+/* The memory of the vectors of its tasks, and of what they share. */
+size_t island_bytes(const struct island *island);
 
 #endif

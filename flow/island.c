@@ -22,6 +22,7 @@ struct task {
 	struct leat_tx **parts;   /* of a partition; NULL: its consumer has left */
 	size_t parts_left;
 	struct leat_tx *out;     /* of the task: when to stop, where there is no ring */
+	size_t bound;            /* the part that rx is bound to */
 	bool source, stopped;    /* it reads an array; a stop has told it to end */
 	void *in_place;          /* a vector of its input, where that is copied */
 	unsigned char **vectors; /* of each step: what it makes */
@@ -29,7 +30,8 @@ struct task {
 	struct books *books;     /* the same */
 	size_t vector;           /* items, for now */
 	uint64_t passes;
-	bool item_failed; /* the last call of a step returned -errno */
+	uint64_t taken;  /* items of its input that its steps have dealt with */
+	bool own_result; /* the last call's result is that of the step, not of one behind it */
 	/* ordered workers */
 	uint64_t ticket;
 	bool at_turn;
@@ -46,22 +48,33 @@ static const struct node *node_of(const struct task *task, size_t i)
 	return &island->flow->nodes[i < island->steps_count ? island->steps[i] : island->tail];
 }
 
-/* An item of step i has failed. Returns the code. */
-static int fail_item(struct task *task, size_t i, int code)
+/* Step i has failed with these words: at an item, or where there is none. Returns the code. */
+static int fail_step(struct task *task, size_t i, bool at_item, int code, const char *words)
 {
 	const struct node *node = node_of(task, i);
-	char where[LEAT_FLOW_TEXT / 2] = "";
+	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
 
-	if (node->step.file != NULL)
-		snprintf(where, sizeof(where), "%s:%d: ", node->step.file, node->step.line);
-	if (task->island->replicas == 1)
-		snprintf(task->text, sizeof(task->text), "%sstep \"%s\", item %llu: %s", where,
-		         node->name, (unsigned long long)task->books[i].in, strerror(-code));
-	else
-		snprintf(task->text, sizeof(task->text), "%sstep \"%s\", in a worker: %s", where,
-		         node->name, strerror(-code));
+	step_where(&node->step, where);
+	if (!at_item)
+		snprintf(item, sizeof(item), "behind its last item");
+	else if (task->island->replicas == 1)
+		snprintf(item, sizeof(item), "item %llu", (unsigned long long)task->books[i].in);
+	snprintf(task->text, sizeof(task->text), "%sstep \"%s\", %s: %s", where, node->name, item,
+	         words);
 	task->failure = code;
 	return code;
+}
+
+/* It would be called for ever. */
+static int fail_idle(struct task *task, size_t i)
+{
+	return fail_step(task, i, true, -EINVAL, "it used none of its items, and made none");
+}
+
+static void count_failed(struct books *books)
+{
+	books->in++;
+	books->failed++;
 }
 
 /* --- what leaves the island --- */
@@ -94,36 +107,38 @@ static int send_items(struct task *task, const char *items, size_t n, size_t siz
 	return 0;
 }
 
-/* Whatever it returns, the items are dealt with. */
-static int put_in_order(struct task *task, const char *items, size_t n)
-{
-	struct shared *shared = task->island->shared;
-	int rc;
-
-	if (!task->at_turn && shared_put(shared, task->ticket, items, n) != NULL)
-		return 0;
-	if (!task->at_turn) {
-		rc = shared_await_turn(shared, task->ticket);
-		if (rc != 0)
-			return rc;
-		task->at_turn = true;
-	}
-	return shared_send(shared, items, n);
-}
-
 static void discard_item(const struct leat_type *type, const void *item)
 {
 	if (type->discard != NULL)
 		type->discard((void *)(uintptr_t)item, NULL);
 }
 
+/* *used: how many are dealt with; none where the turn cannot come any more. */
+static int put_in_order(struct task *task, const char *items, size_t n, size_t *used)
+{
+	struct shared *shared = task->island->shared;
+	int rc = 0;
+
+	if (!task->at_turn && shared_put(shared, task->ticket, items, n)) {
+		*used = n;
+		return 0;
+	}
+	if (!task->at_turn)
+		rc = shared_await_turn(shared, task->ticket, &task->at_turn);
+	if (rc != 0)
+		return rc;
+	*used = n;
+	return shared_send(shared, items, n);
+}
+
 static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
                          size_t *used)
 {
-	for (; *used < n; (*used)++, items += node->type->size) {
+	for (; *used < n; items += node->type->size) {
 		size_t k = (size_t)(node->key(items, node->key_arg) % node->outputs);
 		int rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
 
+		(*used)++;
 		if (rc == 0)
 			continue;
 		discard_item(node->type, items);
@@ -139,26 +154,37 @@ static int send_to_parts(struct task *task, const struct node *node, const char 
 	return 0;
 }
 
-/* Calls an end. Its books are behind those of the steps. */
+/* Calls an end until it has used all. Its books are behind those of the steps. */
 static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
-                    size_t *used)
+                    bool last, size_t *used)
 {
 	const size_t at = task->island->steps_count, size = node->step.in->size;
 	struct books *books = &task->books[at];
-	struct leat_vec v = { .in = items, .n = n };
-	int rc = node->step.fn(task->states[at], &v);
+	struct leat_vec v;
+	int rc;
 
-	for (size_t i = 0; node->kind == NODE_EACH && i < v.used; i++)
-		discard_item(node->step.in, items + i * size);
-	*used = v.used;
-	books->in += v.used;
-	books->used += v.used;
-	if (rc >= 0)
+	do {
+		v = (struct leat_vec){ .in = n == 0 ? NULL : items + *used * size,
+			               .n = n - *used,
+			               .last = last };
+		rc = node->step.fn(task->states[at], &v);
+		for (size_t i = 0; node->kind == NODE_EACH && i < v.used; i++)
+			discard_item(node->step.in, items + (*used + i) * size);
+		*used += v.used;
+		books->in += v.used;
+		books->used += v.used - v.skipped;
+		books->skipped += v.skipped;
+	} while (rc == 0 && *used < n && v.used > 0);
+	if (rc > 0 || (rc == 0 && *used == n))
 		return rc;
-	fail_item(task, at, rc);
-	books->in++;
-	books->failed++;
-	discard_item(node->step.in, items + v.used * size);
+	if (rc == 0)
+		rc = fail_idle(task, at);
+	else
+		fail_step(task, at, *used < n, rc, strerror(-rc));
+	if (*used == n)
+		return rc;
+	count_failed(books);
+	discard_item(node->step.in, items + *used * size);
 	(*used)++;
 	return rc;
 }
@@ -173,12 +199,11 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 	if (n == 0)
 		return 0;
 	if (!kind_has_ring(tail->kind))
-		return call_end(task, tail, items, n, used);
+		return call_end(task, tail, items, n, false, used);
 	if (tail->kind == NODE_PARTITION) {
 		rc = send_to_parts(task, tail, items, n, used);
 	} else if (task->tx == NULL) {
-		rc = put_in_order(task, items, n);
-		*used = n;
+		rc = put_in_order(task, items, n, used);
 	} else {
 		rc = send_items(task, items, n, tail->type->size, used);
 	}
@@ -250,8 +275,7 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 {
 	const struct node *node = node_of(task, i);
 
-	task->books[i].in++;
-	task->books[i].failed++;
+	count_failed(&task->books[i]);
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
 	task->failure = 0;
@@ -267,11 +291,11 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	ssize_t room = find_place(task, i, v->n, &v->out);
 	int rc, passed;
 
+	task->own_result = false;
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = node->step.fn(task->states[i], v);
-	task->item_failed = rc < 0;
 	books->in += v->used;
 	books->used += v->used - v->skipped;
 	books->skipped += v->skipped;
@@ -279,20 +303,27 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	if (node->step.in->discard != NULL)
 		free_used(node, v);
 	passed = pass_made(task, i, v);
-	if (passed < 0 || rc == 0) {
-		task->item_failed = false;
-		return passed;
-	}
-	task->item_failed = rc < 0; /* pass_made() has called other steps */
-	return rc;
+	/* the step behind has had enough: then the item that failed was not needed */
+	task->own_result = passed == 0 && rc != 0;
+	return passed != 0 ? passed : rc;
 }
 
 /* Step i and those behind it have seen their last item. */
 static int end_steps(struct task *task, size_t i)
 {
+	const struct node *node = node_of(task, i);
 	size_t used = 0;
 
-	return i < task->island->steps_count ? run_steps(task, i, NULL, 0, true, &used) : 0;
+	if (i < task->island->steps_count)
+		return run_steps(task, i, NULL, 0, true, &used);
+	return node->kind == NODE_EACH ? call_end(task, node, NULL, 0, true, &used) : 0;
+}
+
+/* What step i has returned is a failure. Returns it, or 0 if the step goes on behind its item. */
+static int handle_failure(struct task *task, size_t i, int code, const char *item)
+{
+	fail_step(task, i, item != NULL, code, strerror(-code));
+	return item != NULL && leave_out_failed(task, i, item) ? 0 : code;
 }
 
 /*
@@ -304,6 +335,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 {
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	bool own = false;
 	int rc = 0;
 
 	*used = 0;
@@ -316,22 +348,20 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		/* one at a time where each item is to be freed, or not */
 		v.n = now > 1 && node->step.in->discard != NULL ? 1 : now;
 		rc = call_step(task, i, &v);
+		own = task->own_result;
 		*used += v.used;
-		if (rc < 0 && task->item_failed) {
-			task->item_failed = false;
-			fail_item(task, i, rc);
-			if (leave_out_failed(task, i, items + *used * size)) {
-				*used += 1;
-				rc = 0;
-			}
+		if (rc < 0 && own) {
+			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL);
+			*used += rc == 0;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
-			rc = fail_item(task, i, -EINVAL); /* it would be called for ever */
+			rc = fail_idle(task, i);
+			count_failed(&task->books[i]);
 		}
 		/* it may hold more than it had room for */
 		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
 			break;
 	}
-	if (rc == LEAT_ENOUGH || (rc == 0 && last)) {
+	if ((rc == LEAT_ENOUGH && own) || (rc == 0 && last)) {
 		int ended = end_steps(task, i + 1);
 
 		return ended < 0 ? ended : rc;
@@ -351,8 +381,10 @@ static void adapt_vector(struct task *task, int64_t from_ns)
 
 	if (took_ns > PASS_NS && task->vector > 1)
 		task->vector /= 2;
-	else if (took_ns < PASS_NS / 4 && task->vector < task->island->vector)
+	else if (took_ns < PASS_NS / 4 && task->vector <= task->island->vector / 2)
 		task->vector *= 2;
+	else if (took_ns < PASS_NS / 4)
+		task->vector = task->island->vector;
 }
 
 static int run_pass(struct task *task, const void *items, size_t n, size_t *used)
@@ -361,6 +393,7 @@ static int run_pass(struct task *task, const void *items, size_t n, size_t *used
 	int64_t from_ns = timed ? leat_now_ns() : 0;
 	int rc = run_steps(task, 0, items, n, false, used);
 
+	task->taken += *used;
 	if (timed)
 		adapt_vector(task, from_ns);
 	return rc;
@@ -373,8 +406,8 @@ static ssize_t next_items(struct task *task, const void **items)
 	if (n != -ENOTSUP)
 		return n;
 	if (task->in_place == NULL) {
-		task->in_place = malloc(task->island->vector *
-		                        task->flow->nodes[task->island->head].type->size);
+		task->in_place = items_alloc(task->island->vector,
+		                             task->flow->nodes[task->island->head].type->size);
 		if (task->in_place == NULL)
 			return -ENOMEM;
 	}
@@ -391,15 +424,42 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
 		discard_item(type, (const char *)items + used * type->size);
 }
 
+/*
+ * So that the island ends while its input is idle: with the consumer of its ring, with the last
+ * consumer of a partition, with the scope.
+ */
+static int bind_input(struct task *task)
+{
+	if (task->parts == NULL)
+		return leat_rx_bind(task->rx, task->tx != NULL ? task->tx : task->out);
+	while (task->parts[task->bound] == NULL)
+		task->bound = (task->bound + 1) % node_of(task, task->island->steps_count)->outputs;
+	return leat_rx_bind(task->rx, task->parts[task->bound]);
+}
+
+/* The consumer of the part that the input is bound to has left. Whether others have not. */
+static bool leave_bound_part(struct task *task)
+{
+	if (task->parts == NULL)
+		return false;
+	leat_tx_close(task->parts[task->bound]);
+	task->parts[task->bound] = NULL;
+	return --task->parts_left > 0;
+}
+
 static int work_rx(struct task *task)
 {
 	const void *items;
 	size_t used;
 	ssize_t n;
-	int rc;
+	int rc = bind_input(task);
 
-	for (;;) {
+	while (rc == 0) {
 		n = next_items(task, &items);
+		if (n == -EPIPE && leave_bound_part(task)) {
+			rc = bind_input(task);
+			continue;
+		}
 		if (n <= 0)
 			return n == 0 ? end_steps(task, 0) : (int)n;
 		rc = run_pass(task, items, (size_t)n, &used);
@@ -407,9 +467,10 @@ static int work_rx(struct task *task)
 			leat_release(task->rx, used);
 		else
 			discard_rest(task, items, used, (size_t)n);
-		if (rc != 0)
-			return rc;
+		if (rc == 0 && task->parts != NULL && task->parts[task->bound] == NULL)
+			rc = bind_input(task);
 	}
+	return rc;
 }
 
 static int work_array(struct task *task)
@@ -423,7 +484,7 @@ static int work_array(struct task *task)
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
 
-		if (task->tx == NULL && leat_tx_done(task->out))
+		if (leat_tx_done(told))
 			break;
 		rc = run_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
@@ -433,27 +494,41 @@ static int work_array(struct task *task)
 	return rc;
 }
 
+/* The vector of the task's ticket is worked off, and rc is what the steps returned. */
+static int finish_ticket(struct task *task, int rc)
+{
+	struct finished finished = { .ticket = task->ticket,
+		                     .held = task->at_turn,
+		                     .rc = rc,
+		                     .failure = task->failure,
+		                     .text = task->text };
+	int finish = shared_finish(task->island->shared, &finished);
+
+	return rc != 0 ? rc : finish;
+}
+
 static int work_shared(struct task *task)
 {
 	struct shared *shared = task->island->shared;
-	const bool ordered = shared->window > 0;
+	const size_t size = task->flow->nodes[task->island->head].type->size;
 	size_t used;
 	ssize_t n;
-	int rc = 0;
+	int rc;
 
-	while (rc == 0) {
-		n = shared_take(shared, task->in_place, task->vector, &task->ticket);
-		if (n <= 0)
-			return n == 0 ? end_steps(task, 0) : (int)n;
+	do {
+		n = shared_take(shared, task->in_place, task->vector, size, &task->ticket);
+		if (n < 0)
+			return (int)n;
 		task->at_turn = false;
-		rc = run_pass(task, task->in_place, (size_t)n, &used);
-		discard_rest(task, task->in_place, used, (size_t)n);
-		if (ordered &&
-		    shared_finish(shared, task->ticket, task->failure, task->text, task->at_turn) !=
-		            0 &&
-		    rc == 0)
-			rc = -EPIPE;
-	}
+		if (n == 0) {
+			rc = end_steps(task, 0);
+		} else {
+			rc = run_pass(task, task->in_place, (size_t)n, &used);
+			discard_rest(task, task->in_place, used, (size_t)n);
+		}
+		if (shared->window > 0)
+			rc = finish_ticket(task, rc);
+	} while (n > 0 && rc == 0);
 	return rc;
 }
 
@@ -470,20 +545,53 @@ static void tell_failure(struct task *task, int code, const char *text)
 			leat_tx_fail(task->parts[i], code, text);
 }
 
-/* The input has ended by a failure, so this island's outputs do. */
-static void take_over_failure(struct task *task)
+int input_failure(const struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+                  char text[LEAT_FLOW_TEXT])
 {
-	struct leat_rx *rx = task->rx != NULL               ? task->rx
-	                     : task->island->shared != NULL ? task->island->shared->rx
-	                                                    : NULL;
 	enum leat_cause cause;
-	const char *text;
+	const char *words;
 	int code;
 
-	if (rx == NULL || leat_rx_status(rx, &cause, &code, &text) != 0 || cause != LEAT_FAILED)
+	if ((n != 0 && n != -ECANCELED) || leat_scope_cause(scope, NULL, NULL) != LEAT_RUNNING ||
+	    leat_rx_status(rx, &cause, &code, &words) != 0)
+		return 0;
+	if (cause != LEAT_FAILED && cause != LEAT_CANCELED && cause != LEAT_DEADLINE)
+		return 0;
+	if (code == 0)
+		code = -ECANCELED;
+	snprintf(text, LEAT_FLOW_TEXT, "%s", words[0] != '\0' ? words : strerror(-code));
+	return code;
+}
+
+/* The input has ended by a failure: so this island's outputs do. Ordered workers: tasks_join(). */
+static void take_over_failure(struct task *task, int rc)
+{
+	char text[LEAT_FLOW_TEXT];
+	int code = 0;
+
+	if (task->rx != NULL)
+		code = input_failure(task->flow->scope, task->rx, rc, text);
+	else if (task->island->shared != NULL && task->island->shared->window == 0)
+		code = shared_input_failure(task->island->shared, text);
+	if (code == 0)
 		return;
-	flow_mistake(task->flow, code, "%s", text[0] != '\0' ? text : strerror(-code));
+	flow_mistake(task->flow, code, "%s", text);
 	tell_failure(task, code, text);
+}
+
+/* The books of what no island ends in: a source, and workers whose ring is that of their source. */
+static void add_taken(struct task *task)
+{
+	struct node *head = &task->flow->nodes[task->island->head];
+
+	if (head->kind == NODE_WORKERS && !node_has_ring(task->flow, head)) {
+		head->books.in += task->taken;
+		head->books.used += task->taken;
+		head->books.made += task->taken;
+		head = &task->flow->nodes[head->inputs[0].node];
+	}
+	if (head->inputs_count == 0)
+		head->books.made += task->taken;
 }
 
 static void add_books(struct task *task)
@@ -499,6 +607,7 @@ static void add_books(struct task *task)
 		to->failed += task->books[i].failed;
 		to->made += task->books[i].made;
 	}
+	add_taken(task);
 	pthread_mutex_unlock(&task->flow->lock);
 }
 
@@ -536,15 +645,13 @@ static int work(struct leat_tx *out, void *arg)
 	int rc;
 
 	task->out = out;
-	if (task->rx != NULL && task->tx != NULL)
-		leat_rx_bind(task->rx, task->tx);
 	rc = shared != NULL     ? work_shared(task)
 	     : task->rx != NULL ? work_rx(task)
 	                        : work_array(task);
-	if (rc == 0)
-		take_over_failure(task);
+	if (rc == 0 || rc == -ECANCELED)
+		take_over_failure(task, rc);
 	name_failure(task, rc);
-	if (shared != NULL && rc != 0 && !(ordered && task->failure != 0))
+	if (shared != NULL && rc != 0)
 		shared_end(shared);
 	if (task->failure != 0) {
 		if (!ordered)
@@ -562,14 +669,37 @@ static int work(struct leat_tx *out, void *arg)
 
 /* --- making, starting and joining --- */
 
-size_t task_bytes(const struct island *island)
+void *items_alloc(size_t count, size_t size)
 {
-	size_t sizes = 0;
+	enum { ALIGNMENT = 64 };
+
+	return aligned_alloc(ALIGNMENT, (count * size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1));
+}
+
+/* Slots of ordered workers. */
+static size_t window_of(const struct island *island)
+{
+	const struct leat_flow *flow = island->flow;
+	const struct node *head = &flow->nodes[island->head];
+
+	return head->kind == NODE_WORKERS && head->order == LEAT_ORDERED &&
+	                       flow->nodes[island->tail].kind == NODE_GATHER
+	               ? 4 * (size_t)island->replicas
+	               : 0;
+}
+
+size_t island_bytes(const struct island *island)
+{
+	const struct node *nodes = island->flow->nodes;
+	size_t sizes = 0, window = window_of(island);
 
 	for (size_t i = 0; i < island->steps_count; i++)
-		sizes += island->flow->nodes[island->steps[i]].type->size;
-	if (island->replicas > 1)
-		sizes += island->flow->nodes[island->head].type->size;
+		sizes += nodes[island->steps[i]].type->size;
+	if (nodes[island->head].kind == NODE_WORKERS)
+		sizes += nodes[island->head].type->size;
+	sizes *= island->replicas;
+	if (window > 0)
+		sizes += window * nodes[island->tail].type->size;
 	return sizes * island->vector;
 }
 
@@ -586,6 +716,7 @@ static void *make_state(const struct node *node, int *rc)
 	else if (node->own.init != NULL)
 		*rc = node->own.init(state, node->own.arg);
 	if (*rc != 0) {
+		*rc = *rc > 0 ? -EINVAL : *rc;
 		free(state);
 		return NULL;
 	}
@@ -608,7 +739,7 @@ static int make_vectors(struct task *task)
 		task->states[i] = make_state(node, &rc);
 		if (i == island->steps_count || rc != 0)
 			continue;
-		task->vectors[i] = malloc(island->vector * node->type->size);
+		task->vectors[i] = items_alloc(island->vector, node->type->size);
 		if (task->vectors[i] == NULL)
 			rc = -ENOMEM;
 	}
@@ -648,7 +779,7 @@ static int make_task(struct island *island, struct task *task)
 	if (rc == 0 && !ordered)
 		rc = take_senders(task);
 	if (rc == 0 && island->shared != NULL) {
-		task->in_place = malloc(island->vector * flow->nodes[island->head].type->size);
+		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
 		task->rx = ring_take_rx(flow, island->head, island->head_output);
@@ -660,27 +791,29 @@ static int make_task(struct island *island, struct task *task)
 static int make_shared(struct island *island)
 {
 	struct leat_flow *flow = island->flow;
-	const struct node *head = &flow->nodes[island->head], *tail = &flow->nodes[island->tail];
-	struct shared_opts opts = { .users = island->replicas,
+	const struct node *tail = &flow->nodes[island->tail];
+	const bool gathered = tail->kind == NODE_GATHER;
+	const bool ordered = window_of(island) > 0;
+	struct shared_opts opts = { .scope = flow->scope,
+		                    .type = tail->type,
+		                    .users = island->replicas,
 		                    .room = island->vector,
-		                    .window = 4 * (size_t)island->replicas };
+		                    .window = window_of(island) };
+	int rc;
 
-	opts.ordered = head->order == LEAT_ORDERED && tail->kind == NODE_GATHER;
-	opts.out_size = tail->kind == NODE_GATHER ? tail->type->size : 0;
 	opts.rx = ring_take_rx(flow, island->head, island->head_output);
-	if (opts.ordered)
-		opts.out = ring_take_tx(flow, island->tail, 0);
-	if (tail->kind == NODE_GATHER)
-		opts.bound = ring_take_tx(flow, island->tail, 0);
-	island->shared = shared_open(&opts);
-	if (island->shared != NULL)
+	opts.out = ordered ? ring_take_tx(flow, island->tail, 0) : NULL;
+	opts.bound = gathered ? ring_take_tx(flow, island->tail, 0) : NULL;
+	if ((ordered && opts.out == NULL) || (gathered && opts.bound == NULL))
+		rc = -ENOMEM;
+	else
+		rc = shared_open(&opts, &island->shared);
+	if (rc == 0)
 		return 0;
 	leat_rx_close(opts.rx);
-	if (opts.out != NULL)
-		leat_tx_close(opts.out);
-	if (opts.bound != NULL)
-		leat_tx_close(opts.bound);
-	return -ENOMEM;
+	leat_tx_close(opts.out);
+	leat_tx_close(opts.bound);
+	return rc;
 }
 
 int tasks_make(struct island *island)
@@ -703,9 +836,11 @@ int tasks_make(struct island *island)
 int tasks_start(struct island *island)
 {
 	struct leat_flow *flow = island->flow;
-	const char *name =
-		flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name;
+	char name[LEAT_NAME_MAX + 1];
 	int rc = 0;
+
+	snprintf(name, sizeof(name), "%s",
+	         flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name);
 
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
 		struct task *task = &island->tasks[i];
@@ -731,8 +866,10 @@ void tasks_join(struct island *island)
 			leat_scope_close(island->tasks[i].scope);
 			island->tasks[i].scope = NULL;
 		}
-	if (shared != NULL && shared->failing && shared->window > 0)
-		flow_mistake(island->flow, shared->failed_code, "%s", shared->failed_text);
+	if (shared != NULL && shared->final_reached && shared->final_code != 0)
+		flow_mistake(island->flow, shared->final_code, "%s", shared->final_text);
+	else if (shared != NULL && !shared->final_reached && shared->input_code != 0)
+		flow_mistake(island->flow, shared->input_code, "%s", shared->input_text);
 }
 
 static void free_task(struct task *task)
