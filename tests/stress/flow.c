@@ -362,8 +362,8 @@ static void add_step_for_one(struct stream *stream)
 		stream->port = leat_flow_skip(from, n);
 		note_node(&from, 1, false);
 		stream->list.count -= some;
-		memmove(stream->list.items, stream->list.items + some,
-		        stream->list.count * sizeof(uint64_t));
+		for (size_t i = 0; i < stream->list.count; i++)
+			stream->list.items[i] = stream->list.items[i + some];
 		return;
 	case 1:
 		stream->port = leat_flow_take(from, n);
@@ -526,7 +526,8 @@ static void add_source(void)
 		thing->count = UINT64_MAX;
 	if (kind == 0) {
 		thing->items = calloc(thing->count + 1, sizeof(uint64_t));
-		memcpy(thing->items, stream->list.items, thing->count * sizeof(uint64_t));
+		for (uint64_t i = 0; i < thing->count; i++)
+			thing->items[i] = stream->list.items[i];
 		stream->port = leat_flow_from_array(graph.flow, type, thing->items, thing->count);
 	} else if (kind == 1) {
 		stream->port = leat_flow_from_seq(graph.flow, type,
