@@ -480,6 +480,7 @@ static int work_array(struct task *task)
 	size_t at = 0, used;
 	int rc = 0;
 
+	task->source = true;
 	leat_tx_source(told, true);
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
