@@ -22,9 +22,7 @@
 #ifndef LEAT_FLOW_FLOW_H
 #define LEAT_FLOW_FLOW_H
 
-#include <leat/atomic.h>
 #include <leat/flow.h>
-#include <leat/leat.h>
 
 #include <pthread.h>
 
