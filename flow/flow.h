@@ -167,7 +167,7 @@ void *items_alloc(size_t count, size_t size);
  * The failure that an input has ended with, and its text, once a receive has returned n: also a
  * cancel, if it is not that of the flow's scope. 0: none.
  */
-int input_failure(const struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
                   char text[LEAT_FLOW_TEXT]);
 /* Makes the tasks of an island, with what they send into and receive from. 0, or the mistake. */
 int tasks_make(struct island *island);

@@ -546,17 +546,31 @@ static void tell_failure(struct task *task, int code, const char *text)
 			leat_tx_fail(task->parts[i], code, text);
 }
 
-int input_failure(const struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+/*
+ * Whether the scope is cancelled, or a cancel is on its way that has reached others of its tree
+ * already: a scope that is opened below waits for that.
+ */
+static bool is_cancelled(struct leat_scope *scope)
+{
+	struct leat_scope *child = leat_scope_open(scope, NULL);
+	bool cancelled =
+		leat_scope_cause(child != NULL ? child : scope, NULL, NULL) != LEAT_RUNNING;
+
+	leat_scope_close(child);
+	return cancelled;
+}
+
+int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
                   char text[LEAT_FLOW_TEXT])
 {
 	enum leat_cause cause;
 	const char *words;
 	int code;
 
-	if ((n != 0 && n != -ECANCELED) || leat_scope_cause(scope, NULL, NULL) != LEAT_RUNNING ||
-	    leat_rx_status(rx, &cause, &code, &words) != 0)
+	if ((n != 0 && n != -ECANCELED) || leat_rx_status(rx, &cause, &code, &words) != 0)
 		return 0;
-	if (cause != LEAT_FAILED && cause != LEAT_CANCELED && cause != LEAT_DEADLINE)
+	if ((cause != LEAT_FAILED && cause != LEAT_CANCELED && cause != LEAT_DEADLINE) ||
+	    is_cancelled(scope))
 		return 0;
 	if (code == 0)
 		code = -ECANCELED;

@@ -902,6 +902,7 @@ static void start_drains(void)
 	}
 }
 
+/* Returns what join does; or 1, and the flow is still to be closed. */
 static int make_trouble(void)
 {
 	bool closes = graph.spices & CANCELS && draw(4) == 0;
@@ -914,7 +915,7 @@ static int make_trouble(void)
 	if (graph.spices & CANCELS && graph.spices & STOPS)
 		wait_a_while();
 	if (closes)
-		return -ECANCELED;
+		return 1;
 	if (graph.spices & CANCELS)
 		leat_scope_cancel(graph.scope, 0, "that is all");
 	return leat_flow_join(graph.flow);
@@ -964,9 +965,9 @@ static void run_graph(void)
 		fail(leat_flow_error(graph.flow));
 	start_drains();
 	rc = make_trouble();
-	if (rc != 0 && !(graph.spices & (FAILS | CANCELS)))
+	if (rc < 0 && !(graph.spices & FAILS))
 		fail(leat_flow_error(graph.flow));
-	if (rc != -ECANCELED)
+	if (rc <= 0)
 		check_books();
 	if (graph.spices == 0)
 		leat_scope_join(graph.outside);

@@ -425,6 +425,33 @@ Test(flow_end, the_cancel_of_an_input_is_a_failure)
 	}
 }
 
+/* The input is cancelled just before the flow: newer scopes come first. */
+Test(flow_end, a_cancel_of_both_is_that_of_the_flow)
+{
+	for (int round = 0; round < MANY_TIMES(2000); round++) {
+		struct leat_scope *scope = leat_scope_open(NULL, NULL), *inputs;
+		struct leat_flow *flow = leat_flow_open(scope, NULL);
+		struct leat_port port;
+		struct leat_tx *tx;
+		struct leat_rx *rx;
+
+		inputs = leat_scope_open(scope, NULL);
+		cr_assert_eq(leat_chan_open(inputs, sizeof(uint64_t), NULL, &tx, &rx), 0);
+		port = leat_flow_from_rx(flow, LEAT_T(u64), rx);
+		if (round % 2)
+			port = leat_flow_gather(leat_flow_workers(port, 2, LEAT_ORDERED));
+		leat_flow_for_each(port, &ignore, NULL);
+		expect_start(flow);
+		leat_scope_cancel(scope, 0, "that is all");
+		expect_join(flow, 0);
+		cr_assert_str_eq(leat_flow_error(flow), "");
+		leat_flow_close(flow);
+		leat_tx_close(tx);
+		leat_scope_close(inputs);
+		leat_scope_close(scope);
+	}
+}
+
 Test(flow_end, the_failure_of_a_step_reaches_receivers)
 {
 	for (enum shape shape = PLAIN; shape < SHAPES; shape++) {
