@@ -48,12 +48,35 @@ static const struct node *node_of(const struct task *task, size_t i)
 	return &island->flow->nodes[i < island->steps_count ? island->steps[i] : island->tail];
 }
 
+/*
+ * Whether the scope is cancelled, or a cancel is on its way that has reached others of its tree
+ * already: a scope that is opened below waits for that.
+ */
+static bool is_cancelled(struct leat_scope *scope)
+{
+	struct leat_scope *child = leat_scope_open(scope, NULL);
+	bool cancelled =
+		leat_scope_cause(child != NULL ? child : scope, NULL, NULL) != LEAT_RUNNING;
+
+	leat_scope_close(child);
+	return cancelled;
+}
+
+/* A wait in a step was refused, as the flow ends: that is no failure of the step. */
+static bool is_refusal(const struct task *task, int code)
+{
+	return (code == -ECANCELED && is_cancelled(task->flow->scope)) ||
+	       (code == -ESHUTDOWN && task->source && leat_scope_stopping(task->flow->scope));
+}
+
 /* Step i has failed with these words: at an item, or where there is none. Returns the code. */
 static int fail_step(struct task *task, size_t i, bool at_item, int code, const char *words)
 {
 	const struct node *node = node_of(task, i);
 	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
 
+	if (is_refusal(task, code))
+		return code;
 	step_where(&node->step, where);
 	if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
@@ -323,7 +346,12 @@ static int end_steps(struct task *task, size_t i)
 static int handle_failure(struct task *task, size_t i, int code, const char *item)
 {
 	fail_step(task, i, item != NULL, code, strerror(-code));
-	return item != NULL && leave_out_failed(task, i, item) ? 0 : code;
+	if (item == NULL)
+		return code;
+	if (task->failure != 0)
+		return leave_out_failed(task, i, item) ? 0 : code;
+	count_failed(&task->books[i]);
+	return code;
 }
 
 /*
@@ -544,20 +572,6 @@ static void tell_failure(struct task *task, int code, const char *text)
 	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++)
 		if (task->parts[i] != NULL)
 			leat_tx_fail(task->parts[i], code, text);
-}
-
-/*
- * Whether the scope is cancelled, or a cancel is on its way that has reached others of its tree
- * already: a scope that is opened below waits for that.
- */
-static bool is_cancelled(struct leat_scope *scope)
-{
-	struct leat_scope *child = leat_scope_open(scope, NULL);
-	bool cancelled =
-		leat_scope_cause(child != NULL ? child : scope, NULL, NULL) != LEAT_RUNNING;
-
-	leat_scope_close(child);
-	return cancelled;
 }
 
 int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,

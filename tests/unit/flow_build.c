@@ -429,6 +429,24 @@ Test(flow_build, start_is_once_and_nothing_is_declared_behind_it)
 	leat_flow_close(flow);
 }
 
+Test(flow_build, what_is_declared_behind_a_check_runs_too)
+{
+	struct leat_flow *flow = open_flow();
+	struct tally tally[2] = { { 0 }, { 0 } };
+	struct leat_flow_estimate estimate;
+
+	for (size_t i = 0; i < 2; i++) {
+		leat_flow_for_each(some_numbers(flow), &count_each, &tally[i]);
+		cr_assert_eq(leat_flow_check(flow), 0);
+		cr_assert_eq(leat_flow_estimate(flow, &estimate), 0);
+		cr_assert_eq(estimate.islands, i + 1);
+	}
+	expect_start(flow);
+	expect_join(flow, 0);
+	cr_assert(tally[0].count == 3 && tally[1].count == 3);
+	leat_flow_close(flow);
+}
+
 Test(flow_build, a_scope_that_is_cancelled_starts_nothing)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);

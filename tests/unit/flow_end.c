@@ -513,6 +513,86 @@ Test(flow_end, each_code_of_a_step_is_a_failure)
 		}
 }
 
+/* Waits at the item 50 until the scope ends. */
+LEAT_MAP(wait_for_end, u64, x, u64, y, const struct waiting *, waiting)
+{
+	*y = *x;
+	if (*x < 50)
+		return 0;
+	sem_post(&shut);
+	return leat_scope_sleep(waiting->scope, LEAT_NEVER);
+}
+
+LEAT_EACH(wait_at_end, u64, x, const struct waiting *, waiting)
+{
+	if (*x < 50)
+		return 0;
+	sem_post(&shut);
+	return leat_scope_sleep(waiting->scope, LEAT_NEVER);
+}
+
+Test(flow_end, a_wait_in_a_step_that_is_refused_is_no_failure)
+{
+	for (int shape = 0; shape < 6; shape++) {
+		struct waiting waiting = { .scope = leat_scope_open(NULL, NULL) };
+		struct leat_flow *flow = leat_flow_open(waiting.scope, NULL);
+		struct leat_port port;
+		struct leat_step_stat stat;
+
+		sem_init(&shut, 0, 0);
+		waiting.array = numbers_below(1000);
+		port = leat_flow_from_array(flow, LEAT_T(u64), waiting.array, 1000);
+		if (shape == 2 || shape == 3)
+			port = leat_flow_workers(port, 2,
+			                         shape == 2 ? LEAT_UNORDERED : LEAT_ORDERED);
+		if (shape != 4)
+			port = leat_flow_step(port, &wait_for_end, &waiting);
+		if (shape == 1)
+			port = leat_flow_on_error(port, LEAT_ON_ERROR_SKIP);
+		if (shape == 2 || shape == 3)
+			port = leat_flow_gather(port);
+		leat_flow_for_each(port, shape == 4 ? &wait_at_end : &ignore, &waiting);
+		expect_start(flow);
+		while (sem_wait(&shut) != 0) {
+		}
+		if (shape < 5)
+			leat_scope_cancel(waiting.scope, 0, "that is all");
+		else
+			leat_scope_stop(waiting.scope, LEAT_NEVER, "enough");
+		expect_join(flow, 0);
+		cr_assert_str_eq(leat_flow_error(flow), "");
+		for (size_t at = 0; leat_flow_stat(flow, at, &stat) == 0; at++)
+			cr_assert_eq(stat.in, stat.used + stat.skipped + stat.failed);
+		leat_flow_close(flow);
+		leat_scope_close(waiting.scope);
+		free(waiting.array);
+		sem_destroy(&shut);
+	}
+}
+
+/* The receiver of a flow may be the source of another. */
+Test(flow_end, a_flow_takes_over_the_failure_of_one_before_it)
+{
+	struct leat_flow *first = leat_flow_open(NULL, NULL), *second = leat_flow_open(NULL, NULL);
+	uint64_t n = 1000, at = 700;
+	struct leat_port port = leat_flow_from_gen(first, LEAT_T(u64), run_numbers, &n);
+	struct collected got;
+	struct leat_rx *rx;
+
+	leat_flow_to_rx(leat_flow_step(port, &fail_at, &at), &rx);
+	expect_start(first);
+	port = leat_flow_from_rx(second, LEAT_T(u64), rx);
+	collect(leat_flow_step(port, &triple, NULL), &got);
+	expect_start(second);
+	expect_join(second, -EDOM);
+	expect_words(second, "step \"fail_at\", item 700: ");
+	expect_series(&got, 0, 3, 700);
+	expect_join(first, -EDOM);
+	leat_flow_close(first);
+	leat_flow_close(second);
+	free(got.items);
+}
+
 Test(flow_end, a_flow_that_is_closed_hands_nothing_out)
 {
 	struct collected got = { NULL, 0 };
