@@ -20,6 +20,7 @@ enum { ITEMS = 600 };
 
 static uint32_t made, freed;
 static uint64_t fault; /* the number of the run, for a failure */
+static uint64_t runs;
 
 static _Noreturn void failed(const char *what, int line)
 {
@@ -149,6 +150,7 @@ static bool run_and_judge(int expected)
 	char words[400];
 	int rc;
 
+	runs++;
 	made = freed = 0;
 	leat_census_take(&before);
 	alarm(120); /* it is to end */
@@ -198,6 +200,7 @@ int main(void)
 		inject_one_in(INJECT_CONDITION, 3, 0);
 		that(!run_and_judge(0));
 	}
-	printf("flow: %llu faults\n", (unsigned long long)inject_total());
+	printf("flow: %llu runs, %llu faults\n", (unsigned long long)runs,
+	       (unsigned long long)inject_total());
 	return inject_total() < 200;
 }
