@@ -17,7 +17,6 @@ LEAT_MAP(parse, text, from, u64, to, const void *, unused)
 {
 	char *end;
 
-	(void)unused;
 	*to = strtoull(*from, &end, 10);
 	return end == *from || *end != '\0' ? -EBADMSG : 0;
 }

@@ -62,7 +62,6 @@ LEAT_MAP(parse, line, l, request, r, const void *, unused)
 	const char *end = l->data + l->len;
 	const char *at = copy_until(r->client, l->data, end, ' ');
 
-	(void)unused;
 	at = at == NULL ? NULL : memchr(at, '[', (size_t)(end - at));
 	at = at == NULL ? NULL : copy_until(r->minute, at + 1, end, ' ');
 	if (at == NULL || strlen(r->minute) != strlen("17/May/2015:10:05:03"))

@@ -21,7 +21,6 @@ LEAT_FILTER(large, trade, t, const uint32_t *, least)
 
 LEAT_MAP(value, trade, t, u64, cents, const void *, unused)
 {
-	(void)unused;
 	*cents = (uint64_t)t->shares * t->price_cents;
 	return 0;
 }
@@ -36,7 +35,6 @@ LEAT_FUSE(fees, trade, u64, large, value, fee);
 
 LEAT_FILTER(not_free, u64, cents, const void *, unused)
 {
-	(void)unused;
 	return *cents > 0;
 }
 

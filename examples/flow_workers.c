@@ -21,7 +21,6 @@ LEAT_TYPE(digest, struct digest);
 /* FNV-1a. The step has no state, so the workers can share it. */
 LEAT_MAP(hash, line, l, digest, d, const void *, unused)
 {
-	(void)unused;
 	*d = (struct digest){ UINT64_C(0xcbf29ce484222325), l->len };
 	for (size_t i = 0; i < l->len; i++)
 		d->hash = (d->hash ^ (unsigned char)l->data[i]) * UINT64_C(0x100000001b3);

@@ -156,7 +156,7 @@ struct leat_state {
 	LEAT_DETAIL_ONE(name, statetype, name##_item(x_, y_, (statetype)(uintptr_t)s_)) \
 	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), statetype) \
 	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
-	                              statetype s)
+	                              __attribute__((unused)) statetype s)
 
 #define LEAT_FILTER(name, type, x, statetype, s) \
 	static inline bool name##_item(const leat_item_##type *x, statetype s); \
@@ -165,7 +165,8 @@ struct leat_state {
 	LEAT_DETAIL_ONE(name, statetype, \
 	                (*y_ = *x_, name##_item(x_, (statetype)(uintptr_t)s_) ? 0 : LEAT_SKIP)) \
 	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FILTER, LEAT_T(type), LEAT_T(type), statetype) \
-	static inline bool name##_item(const leat_item_##type *x, statetype s)
+	static inline bool name##_item(const leat_item_##type *x, \
+	                               __attribute__((unused)) statetype s)
 
 #define LEAT_EACH(name, type, x, statetype, s) \
 	static inline int name##_item(const leat_item_##type *x, statetype s); \
@@ -181,7 +182,8 @@ struct leat_state {
 		return rc_; \
 	} \
 	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, statetype) \
-	static inline int name##_item(const leat_item_##type *x, statetype s)
+	static inline int name##_item(const leat_item_##type *x, \
+	                               __attribute__((unused)) statetype s)
 
 #define LEAT_FUSE(name, intype, outtype, ...) LEAT_DETAIL_FUSE(name, intype, outtype, __VA_ARGS__)
 
