@@ -135,6 +135,12 @@ struct leat_flow {
 int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 const char *kind_name(enum node_kind kind);
+bool flow_same_type(const struct leat_type *a, const struct leat_type *b);
+struct leat_port flow_no_port(struct leat_flow *flow);
+struct leat_port flow_port_of(struct leat_flow *flow, const struct node *node, uint32_t output);
+/* A node with this port as its input, and so many outputs of the same type; NULL: a mistake. */
+struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
+                             size_t outputs);
 
 /* plan.c */
 
