@@ -21,6 +21,7 @@ const char *kind_name(enum node_kind kind)
 		[NODE_MERGE] = "merge",         [NODE_TEE] = "tee",
 		[NODE_PARTITION] = "partition", [NODE_EACH] = "for_each",
 		[NODE_TO_RX] = "to_rx",         [NODE_COLLECT] = "collect",
+		[NODE_TO_ARRAY] = "to_array",
 	};
 
 	return names[kind];
@@ -507,10 +508,28 @@ static int collect_vec(void *state, struct leat_vec *v)
 	return 0;
 }
 
+/* An end that keeps items in memory. */
+static void add_collecting(struct leat_port port, enum node_kind kind, struct leat_step step,
+                           struct collected like)
+{
+	struct node *node = flow_add_behind(port, kind, step.name, 0);
+
+	if (node == NULL)
+		return;
+	node->collected = malloc(sizeof(*node->collected));
+	if (node->collected == NULL) {
+		flow_mistake(port.flow, -ENOMEM, "no memory for %s", step.name);
+		return;
+	}
+	*node->collected = like;
+	node->collected->size = node->type->size;
+	node->step = step;
+	node->step.in = node->type;
+	node->state = node->collected;
+}
+
 void leat_flow_collect(struct leat_port port, void **items, size_t *count)
 {
-	struct node *node;
-
 	if (items == NULL || count == NULL) {
 		if (port.flow != NULL)
 			flow_mistake(port.flow, -EINVAL,
@@ -519,21 +538,37 @@ void leat_flow_collect(struct leat_port port, void **items, size_t *count)
 	}
 	*items = NULL;
 	*count = 0;
-	node = flow_add_behind(port, NODE_COLLECT, "collect", 0);
-	if (node == NULL)
-		return;
-	node->collected = calloc(1, sizeof(*node->collected));
-	if (node->collected == NULL) {
-		flow_mistake(port.flow, -ENOMEM, "no memory for collect");
+	add_collecting(
+		port, NODE_COLLECT,
+		(struct leat_step){ .name = "collect", .kind = LEAT_STEP_END, .fn = collect_vec },
+		(struct collected){ .to = items, .to_count = count });
+}
+
+/* Where the last step of the island does not write into the array itself. */
+static int to_array_vec(void *state, struct leat_vec *v)
+{
+	struct collected *array = state;
+	size_t left = array->room - array->count, n = v->n < left ? v->n : left;
+
+	memcpy(array->items + array->count * array->size, v->in, n * array->size);
+	array->count += n;
+	v->used = n;
+	return n < v->n ? -ENOSPC : 0;
+}
+
+void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t *count)
+{
+	if (items == NULL || count == NULL) {
+		if (port.flow != NULL)
+			flow_mistake(port.flow, -EINVAL,
+			             "to_array: there is no array, or no count");
 		return;
 	}
-	node->collected->size = node->type->size;
-	node->collected->to = items;
-	node->collected->to_count = count;
-	node->step = (struct leat_step){
-		.name = "collect", .kind = LEAT_STEP_END, .fn = collect_vec, .in = node->type
-	};
-	node->state = node->collected;
+	*count = 0;
+	add_collecting(
+		port, NODE_TO_ARRAY,
+		(struct leat_step){ .name = "to_array", .kind = LEAT_STEP_END, .fn = to_array_vec },
+		(struct collected){ .items = items, .room = room, .to_count = count });
 }
 
 /* --- books --- */

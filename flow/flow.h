@@ -44,7 +44,8 @@ enum node_kind {
 	NODE_PARTITION,
 	NODE_EACH, /* an end whose step has no output */
 	NODE_TO_RX,
-	NODE_COLLECT
+	NODE_COLLECT,
+	NODE_TO_ARRAY
 };
 
 /* Of a node; counted by each task once for a vector. */
@@ -86,9 +87,9 @@ struct node {
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
-	struct collected *collected;
-	struct books books; /* added to with atomic loads and stores, or adds */
-	struct ring *rings; /* one for each output of a partition; else one */
+	struct collected *collected; /* of collect and to_array */
+	struct books books;          /* added to with atomic loads and stores, or adds */
+	struct ring *rings;          /* one for each output of a partition; else one */
 };
 
 /* Items in memory that grows. */

@@ -30,7 +30,9 @@ struct task {
 	size_t vector;           /* items, for now */
 	uint64_t passes;
 	bool item_failed; /* the last call of a step returned -errno */
-	bool in_ring;     /* the step that is being called writes into the ring */
+	/* the step that is being called writes into the ring, or the array, that the island ends in
+	 */
+	bool in_ring, in_array;
 	/* ordered workers */
 	uint64_t ticket;
 	bool at_turn;
@@ -200,12 +202,27 @@ static bool writes_in_place(const struct task *task, size_t i, size_t n)
 	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL;
 }
 
+/* Whether step i writes into the array that the island ends in. */
+static bool is_before_array(const struct task *task, size_t i)
+{
+	return i + 1 == task->island->steps_count && node_of(task, i + 1)->kind == NODE_TO_ARRAY;
+}
+
 /* Room for what step i makes. Returns how many items, or -errno. */
 static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 {
 	ssize_t r;
 
-	task->in_ring = false;
+	task->in_ring = task->in_array = false;
+	if (is_before_array(task, i) && n > 0) {
+		const struct collected *array = task->states[i + 1];
+
+		*place = array->items + array->count * array->size;
+		r = (ssize_t)(array->room - array->count);
+		task->in_array = (size_t)r >= task->island->vector;
+		if (task->in_array)
+			return (ssize_t)task->island->vector;
+	}
 	if (writes_in_place(task, i, n)) {
 		do
 			r = leat_reserve(task->tx, task->vector, place);
@@ -228,16 +245,19 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
 	size_t used = 0;
 	int rc;
 
-	if (!task->in_ring) {
+	if (!task->in_ring && !task->in_array) {
 		rc = v->made == 0 ? 0 : run_steps(task, i + 1, v->out, v->made, false, &used);
 		for (; used < v->made; used++) /* it ends early */
 			discard_item(type, (const char *)v->out + used * type->size);
 		return rc;
 	}
-	leat_commit(task->tx, v->made);
+	if (task->in_ring)
+		leat_commit(task->tx, v->made);
+	else
+		((struct collected *)task->states[i + 1])->count += v->made;
 	tail->in += v->made;
 	tail->used += v->made;
-	tail->made += v->made;
+	tail->made += task->in_ring ? v->made : 0;
 	return 0;
 }
 

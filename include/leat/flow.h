@@ -335,6 +335,11 @@ LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *
                                  const void *state);
 /* *rx is there once start has returned 0; it is the caller's to close. */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
+/*
+ * Into the caller's array of `room` items, in place; *count is valid once join has returned. An item
+ * more fails with -ENOSPC.
+ */
+LEAT_API void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t *count);
 /* Into memory that grows; the caller frees *items with free(). */
 LEAT_API void leat_flow_collect(struct leat_port port, void **items, size_t *count);
 
