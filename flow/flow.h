@@ -44,7 +44,8 @@ enum node_kind {
 	NODE_PARTITION,
 	NODE_EACH, /* an end whose step has no output */
 	NODE_TO_RX,
-	NODE_COLLECT
+	NODE_COLLECT,
+	NODE_TO_ARRAY
 };
 
 /* Of a node; counted by each task once for a vector. */
@@ -86,9 +87,9 @@ struct node {
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
-	struct collected *collected;
-	struct books books; /* added to with atomic loads and stores, or adds */
-	struct ring *rings; /* one for each output of a partition; else one */
+	struct collected *collected; /* of collect and to_array */
+	struct books books;          /* added to with atomic loads and stores, or adds */
+	struct ring *rings;          /* one for each output of a partition; else one */
 };
 
 /* Items in memory that grows. */
@@ -135,6 +136,12 @@ struct leat_flow {
 int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 const char *kind_name(enum node_kind kind);
+bool flow_same_type(const struct leat_type *a, const struct leat_type *b);
+struct leat_port flow_no_port(struct leat_flow *flow);
+struct leat_port flow_port_of(struct leat_flow *flow, const struct node *node, uint32_t output);
+/* A node with this port as its input, and so many outputs of the same type; NULL: a mistake. */
+struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
+                             size_t outputs);
 
 /* plan.c */
 

@@ -30,6 +30,9 @@ struct task {
 	size_t vector;           /* items, for now */
 	uint64_t passes;
 	bool item_failed; /* the last call of a step returned -errno */
+	/* the step that is being called writes into the ring, or the array, that the island ends in
+	 */
+	bool in_ring, in_array;
 	/* ordered workers */
 	uint64_t ticket;
 	bool at_turn;
@@ -199,19 +202,39 @@ static bool writes_in_place(const struct task *task, size_t i, size_t n)
 	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL;
 }
 
+/* Whether step i writes into the array that the island ends in. */
+static bool is_before_array(const struct task *task, size_t i)
+{
+	return i + 1 == task->island->steps_count && node_of(task, i + 1)->kind == NODE_TO_ARRAY;
+}
+
 /* Room for what step i makes. Returns how many items, or -errno. */
 static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 {
 	ssize_t r;
 
-	if (!writes_in_place(task, i, n)) {
-		*place = task->vectors[i];
-		return (ssize_t)task->island->vector;
+	task->in_ring = task->in_array = false;
+	if (is_before_array(task, i) && n > 0) {
+		const struct collected *array = task->states[i + 1];
+
+		*place = array->items + array->count * array->size;
+		r = (ssize_t)(array->room - array->count);
+		task->in_array = (size_t)r >= task->island->vector;
+		if (task->in_array)
+			return (ssize_t)task->island->vector;
 	}
-	do
-		r = leat_reserve(task->tx, task->vector, place);
-	while (r < 0 && flush_after_stop(task, r));
-	return r;
+	if (writes_in_place(task, i, n)) {
+		do
+			r = leat_reserve(task->tx, task->vector, place);
+		while (r < 0 && flush_after_stop(task, r));
+		task->in_ring = r > 0;
+		if (r < 0 || (size_t)r >= node_of(task, i)->step.most)
+			return r;
+		leat_commit(task->tx, 0); /* the ring's end is near */
+		task->in_ring = false;
+	}
+	*place = task->vectors[i];
+	return (ssize_t)task->island->vector;
 }
 
 /* Step i has made these. */
@@ -222,16 +245,19 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
 	size_t used = 0;
 	int rc;
 
-	if (!writes_in_place(task, i, v->n)) {
+	if (!task->in_ring && !task->in_array) {
 		rc = v->made == 0 ? 0 : run_steps(task, i + 1, v->out, v->made, false, &used);
 		for (; used < v->made; used++) /* it ends early */
 			discard_item(type, (const char *)v->out + used * type->size);
 		return rc;
 	}
-	leat_commit(task->tx, v->made);
+	if (task->in_ring)
+		leat_commit(task->tx, v->made);
+	else
+		((struct collected *)task->states[i + 1])->count += v->made;
 	tail->in += v->made;
 	tail->used += v->made;
-	tail->made += v->made;
+	tail->made += task->in_ring ? v->made : 0;
 	return 0;
 }
 
@@ -266,24 +292,29 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	struct books *books = &task->books[i];
 	ssize_t room = find_place(task, i, v->n, &v->out);
 	int rc, passed;
+	bool failed;
 
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = node->step.fn(task->states[i], v);
-	task->item_failed = rc < 0;
+	/* a wait of its own that the flow's scope has ended is no failure of an item */
+	task->item_failed =
+		rc < 0 && !(rc == -ECANCELED &&
+	                    leat_scope_cause(task->flow->scope, NULL, NULL) != LEAT_RUNNING);
 	books->in += v->used;
 	books->used += v->used - v->skipped;
 	books->skipped += v->skipped;
 	books->made += v->made;
 	if (node->step.in->discard != NULL)
 		free_used(node, v);
+	failed = task->item_failed;
 	passed = pass_made(task, i, v);
 	if (passed < 0 || rc == 0) {
 		task->item_failed = false;
 		return passed;
 	}
-	task->item_failed = rc < 0; /* pass_made() has called other steps */
+	task->item_failed = failed; /* pass_made() has called other steps */
 	return rc;
 }
 
@@ -366,9 +397,43 @@ static int run_pass(struct task *task, const void *items, size_t n, size_t *used
 	return rc;
 }
 
+/* When the first of the steps is to be called without an item, or LEAT_NEVER. */
+static int64_t first_due_ns(const struct task *task)
+{
+	int64_t first_ns = LEAT_NEVER, due_ns;
+
+	for (size_t i = 0; i < task->island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+
+		due_ns =
+			node->step.due_ns == NULL ? LEAT_NEVER : node->step.due_ns(task->states[i]);
+		first_ns = due_ns < first_ns ? due_ns : first_ns;
+	}
+	return first_ns;
+}
+
+/* Calls the steps whose time has come. */
+static int run_due(struct task *task)
+{
+	size_t used;
+	int rc = 0;
+
+	for (size_t i = 0; i < task->island->steps_count && rc == 0; i++) {
+		const struct node *node = node_of(task, i);
+
+		if (node->step.due_ns != NULL &&
+		    node->step.due_ns(task->states[i]) <= leat_now_ns())
+			rc = run_steps(task, i, NULL, 0, false, &used);
+	}
+	return rc;
+}
+
+/* -ETIMEDOUT: a step is due. */
 static ssize_t next_items(struct task *task, const void **items)
 {
-	ssize_t n = task->in_place == NULL ? leat_peek(task->rx, task->vector, items) : -ENOTSUP;
+	int64_t due_ns = first_due_ns(task);
+	ssize_t n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
+	                                   : -ENOTSUP;
 
 	if (n != -ENOTSUP)
 		return n;
@@ -379,7 +444,10 @@ static ssize_t next_items(struct task *task, const void **items)
 			return -ENOMEM;
 	}
 	*items = task->in_place;
-	return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
+	if (due_ns == LEAT_NEVER)
+		return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
+	n = leat_recv_until(task->rx, (char *)task->in_place, due_ns);
+	return n;
 }
 
 /* Items that were copied out of the ring, and that the island ends before. */
@@ -400,13 +468,17 @@ static int work_rx(struct task *task)
 
 	for (;;) {
 		n = next_items(task, &items);
-		if (n <= 0)
-			return n == 0 ? end_steps(task, 0) : (int)n;
-		rc = run_pass(task, items, (size_t)n, &used);
-		if (task->in_place == NULL)
+		if (n == 0)
+			return end_steps(task, 0);
+		if (n < 0 && n != -ETIMEDOUT)
+			return (int)n;
+		rc = n < 0 ? 0 : run_pass(task, items, (size_t)n, &used);
+		if (n > 0 && task->in_place == NULL)
 			leat_release(task->rx, used);
-		else
+		else if (n > 0)
 			discard_rest(task, items, used, (size_t)n);
+		if (rc == 0)
+			rc = run_due(task);
 		if (rc != 0)
 			return rc;
 	}
@@ -427,6 +499,8 @@ static int work_array(struct task *task)
 			break;
 		rc = run_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
+		if (rc == 0)
+			rc = run_due(task);
 	}
 	if (rc == 0)
 		rc = end_steps(task, 0);

@@ -12,7 +12,7 @@ enum { L1_BYTES = 32768, PASS_BYTES = L1_BYTES / 2 };
 
 bool kind_has_ring(enum node_kind kind)
 {
-	return kind >= NODE_BUFFER && kind != NODE_EACH && kind != NODE_COLLECT;
+	return kind >= NODE_BUFFER && kind <= NODE_TO_RX && kind != NODE_EACH;
 }
 
 static bool is_source(enum node_kind kind)

@@ -122,12 +122,12 @@ int leat_flow_join(struct leat_flow *flow)
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct collected *collected = flow->nodes[i].collected;
 
-		if (collected == NULL || collected->to == NULL)
+		if (collected == NULL || collected->items == NULL)
 			continue;
-		*collected->to = collected->items;
 		*collected->to_count = collected->count;
-		collected->to = NULL;
-		collected->items = NULL;
+		if (collected->to != NULL)
+			*collected->to = collected->items;
+		collected->items = NULL; /* the caller's */
 	}
 	if (flow->error != 0)
 		return flow->error;

@@ -56,7 +56,9 @@
 
 #include <leat/broadcast.h>
 #include <leat/gen.h>
+#include <leat/pace.h>
 
+#include <stddef.h>
 #include <stdio.h>
 
 LEAT_BEGIN_DECLS
@@ -71,6 +73,9 @@ struct leat_type {
 	const char *name;
 	size_t size;
 	void (*discard)(void *item, void *arg);
+	/* of a batch: what its items are, how many at most, and where the first is */
+	const struct leat_type *of;
+	size_t most, offset;
 };
 
 /* LEAT_TYPE(tick, struct tick): LEAT_T(tick) is its tag. Once in a file. */
@@ -78,7 +83,17 @@ struct leat_type {
 #define LEAT_TYPE_OWNED(name, ctype, discard_fn) \
 	typedef ctype leat_item_##name; \
 	static const struct leat_type leat_type_##name \
-		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn }
+		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, NULL, 0, 0 }
+/* Up to `most` items of a type (without discard) as one: LEAT_BATCH(ticks, tick, 32). */
+#define LEAT_BATCH(name, type, most_) \
+	typedef struct { \
+		uint64_t count; \
+		leat_item_##type items[most_]; \
+	} leat_item_##name; \
+	static const struct leat_type leat_type_##name \
+		__attribute__((unused)) = { #name,   sizeof(leat_item_##name), \
+		                            NULL,    &leat_type_##type, \
+		                            (most_), offsetof(leat_item_##name, items) }
 #define LEAT_T(name) (&leat_type_##name)
 
 LEAT_TYPE(u64, uint64_t);
@@ -107,7 +122,7 @@ struct leat_vec {
  * which is the failure of the item at in[used].
  */
 typedef int leat_step_fn(void *state, struct leat_vec *v);
-enum { LEAT_SKIP = 1, LEAT_ENOUGH = 1 };
+enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2 };
 
 /*
  * What becomes of an item of a type with discard: a map's result is a new item, and the flow frees
@@ -121,8 +136,14 @@ struct leat_step {
 	enum leat_step_kind kind;
 	leat_step_fn *fn;
 	const struct leat_type *in, *out; /* out NULL: an end */
+	size_t most; /* items that it makes of one; it is given room for so many (at most 256) */
 	/* its state is of a type `const T *`, so several workers may share it */
 	bool stateless;
+	/*
+	 * When it is to be called next, with no item: a time on the clock of leat_now_ns(), or
+	 * LEAT_NEVER. NULL: never.
+	 */
+	int64_t (*due_ns)(const void *state);
 	const char *file;
 	int line;
 };
@@ -139,7 +160,11 @@ struct leat_state {
  * Steps made of the body for one item. The body is a function of its own, named after the step.
  *
  *     LEAT_MAP(name, in, x, out, y, state type, s)     { *y = f(*x); return 0; }   0, LEAT_SKIP,
- *                                                                                  -errno
+ *                                                            LEAT_ENOUGH (without this item),
+ *                                                            -errno
+ *     LEAT_FLAT_MAP(name, in, x, out, y, most, state type, s)
+ *                                                      { y[0] = ..; return 1; }    how many it
+ *                                                            has written, up to `most`, or -errno
  *     LEAT_FILTER(name, type, x, state type, s)        { return keep(x); }         a bool
  *     LEAT_EACH(name, type, x, state type, s)          { use(x); return 0; }       an end: 0,
  *                                                                        LEAT_ENOUGH, -errno
@@ -168,6 +193,30 @@ struct leat_state {
 	static inline bool name##_item(const leat_item_##type *x, \
 	                               __attribute__((unused)) statetype s)
 
+#define LEAT_FLAT_MAP(name, intype, x, outtype, y, most_, statetype, s) \
+	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
+	                              statetype s); \
+	static int name##_vec(void *state_, struct leat_vec *v_) \
+	{ \
+		const leat_item_##intype *in_ = (const leat_item_##intype *)v_->in; \
+		leat_item_##outtype *out_ = (leat_item_##outtype *)v_->out; \
+		size_t i_ = 0, made_ = 0; \
+		int rc_ = 0; \
+		while (i_ < v_->n && v_->room - made_ >= (most_)) { \
+			rc_ = name##_item(&in_[i_], &out_[made_], (statetype)(uintptr_t)state_); \
+			if (rc_ < 0) \
+				break; \
+			made_ += (size_t)rc_; \
+			i_++; \
+		} \
+		v_->used = i_; \
+		v_->made = made_; \
+		return rc_ < 0 ? rc_ : 0; \
+	} \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), statetype) \
+	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
+	                              __attribute__((unused)) statetype s)
+
 #define LEAT_EACH(name, type, x, statetype, s) \
 	static inline int name##_item(const leat_item_##type *x, statetype s); \
 	static int name##_vec(void *state_, struct leat_vec *v_) \
@@ -181,9 +230,9 @@ struct leat_state {
 		v_->used = rc_ < 0 ? i_ - 1 : i_; \
 		return rc_; \
 	} \
-	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, statetype) \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, 0, statetype) \
 	static inline int name##_item(const leat_item_##type *x, \
-	                               __attribute__((unused)) statetype s)
+	                              __attribute__((unused)) statetype s)
 
 #define LEAT_FUSE(name, intype, outtype, ...) LEAT_DETAIL_FUSE(name, intype, outtype, __VA_ARGS__)
 
@@ -235,6 +284,25 @@ LEAT_API struct leat_port leat_flow_step_with(struct leat_port port, const struc
 LEAT_API struct leat_port leat_flow_take(struct leat_port port, uint64_t n);
 LEAT_API struct leat_port leat_flow_skip(struct leat_port port, uint64_t n);
 
+/*
+ * Items by the batch: one goes on once it is full, most_ns after its first item came (0: only
+ * when it is full), and at the end.
+ */
+LEAT_API struct leat_port leat_flow_batch(struct leat_port port, const struct leat_type *batch,
+                                          int64_t most_ns);
+/*
+ * Each item together with the ones before it: batches of the last `most` items, the oldest first,
+ * from when there are so many. LEAT_BATCH(pair, tick, 2) gives pairs.
+ */
+LEAT_API struct leat_port leat_flow_window(struct leat_port port, const struct leat_type *batch);
+/* One item for each key, of the last `most` keys that came. */
+LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
+                                             uint64_t (*key)(const void *item, const void *arg),
+                                             const void *arg, size_t most);
+/* Lets items through at a rate (leat/pace.h), which is the caller's and lives until join returns.
+ */
+LEAT_API struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate);
+
 /* What becomes of an item for which the step before this port, a map, returned -errno. */
 enum leat_on_error {
 	LEAT_ON_ERROR_STOP, /* the flow fails (the default) */
@@ -268,6 +336,11 @@ LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *
                                  const void *state);
 /* *rx is there once start has returned 0; it is the caller's to close. */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
+/*
+ * Into the caller's array of `room` items, in place; *count is valid once join has returned. An
+ * item more fails with -ENOSPC.
+ */
+LEAT_API void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t *count);
 /* Into memory that grows; the caller frees *items with free(). */
 LEAT_API void leat_flow_collect(struct leat_port port, void **items, size_t *count);
 

@@ -22,13 +22,14 @@
 		return call; \
 	}
 
-#define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, statetype) \
+#define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype) \
 	static const struct leat_step step_name \
 		__attribute__((unused)) = { .name = #step_name, \
 		                            .kind = step_kind, \
 		                            .fn = step_name##_vec, \
 		                            .in = in_type, \
 		                            .out = out_type, \
+		                            .most = most_items, \
 		                            .stateless = LEAT_DETAIL_IS_CONST(statetype), \
 		                            .file = __FILE__, \
 		                            .line = __LINE__ };
@@ -43,19 +44,19 @@
 		int rc_ = 0; \
 		for (i_ = 0; i_ < n_; i_++) { \
 			rc_ = name##_one(&in_[i_], &out_[made_], state_); \
-			if (__builtin_expect(rc_ < 0, 0)) \
-				break; \
+			if (__builtin_expect((unsigned)rc_ > LEAT_SKIP, 0)) \
+				break; /* LEAT_ENOUGH, or an error */ \
 			made_ += rc_ == 0; \
 		} \
 		v_->used = i_; \
 		v_->made = made_; \
 		v_->skipped = i_ - made_; \
-		return rc_ < 0 ? rc_ : 0; \
+		return (unsigned)rc_ > LEAT_SKIP ? rc_ : 0; \
 	}
 
 #define LEAT_DETAIL_MAP_STEP(name, kind, in_type, out_type, statetype) \
 	LEAT_DETAIL_MAP_LOOP(name) \
-	LEAT_DETAIL_STEP(name, kind, in_type, out_type, statetype)
+	LEAT_DETAIL_STEP(name, kind, in_type, out_type, 1, statetype)
 
 /* The steps of a fused one, one within the other: step i reads xi and makes zi. */
 #define LEAT_DETAIL_FUSE_LAST(i, step) rc_ = step##_one(x##i, y_, states_[i]);
