@@ -485,6 +485,21 @@ void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx)
 		node->to_rx = rx;
 }
 
+void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq)
+{
+	struct node *node = NULL;
+
+	if (seq == NULL) {
+		if (port.flow != NULL)
+			flow_mistake(port.flow, -EINVAL, "to_seq: there is no place for it");
+		return;
+	}
+	*seq = (struct leat_seq){ 0 };
+	node = flow_add_behind(port, NODE_TO_RX, "to_seq", 0);
+	if (node != NULL)
+		node->to_seq = seq;
+}
+
 static int collect_vec(void *state, struct leat_vec *v)
 {
 	struct collected *collected = state;

@@ -46,7 +46,7 @@ static void draw_island(const struct leat_flow *flow, size_t i, FILE *out)
 
 int leat_flow_draw(struct leat_flow *flow, FILE *out)
 {
-	int rc = leat_flow_check(flow);
+	int rc = leat_flow_check(flow, NULL);
 
 	if (rc != 0)
 		return rc;
@@ -101,7 +101,7 @@ static size_t longest_way(const struct leat_flow *flow)
 
 int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_estimate *estimate)
 {
-	int rc = leat_flow_check(flow);
+	int rc = leat_flow_check(flow, NULL);
 
 	if (rc != 0)
 		return rc;

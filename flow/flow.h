@@ -87,6 +87,7 @@ struct node {
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
+	struct leat_seq *to_seq;
 	struct collected *collected; /* of collect and to_array */
 	struct books books;          /* added to with atomic loads and stores, or adds */
 	struct ring *rings;          /* one for each output of a partition; else one */
@@ -149,6 +150,8 @@ struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const c
 int flow_plan(struct leat_flow *flow);
 void flow_free_plan(struct leat_flow *flow);
 bool kind_has_ring(enum node_kind kind);
+/* Whether it passes on the items themselves that it is given. */
+bool gives_away(const struct node *node);
 
 /* ring.c */
 

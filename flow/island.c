@@ -21,7 +21,13 @@ struct task {
 	struct leat_tx *tx;       /* of one ring; with an order shared's */
 	struct leat_tx **parts;   /* of a partition; NULL: its consumer has left */
 	size_t parts_left;
-	struct leat_tx *out;     /* of the task: when to stop, where there is no ring */
+	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
+	/*
+	 * Its input's items own something, and belong to a tee's ring: it must not free them, or,
+	 * where it gives them away, works on copies.
+	 */
+	bool borrowed;
+	unsigned char *copies;
 	bool source, stopped;    /* it reads an array; a stop has told it to end */
 	void *in_place;          /* a vector of its input, where that is copied */
 	unsigned char **vectors; /* of each step: what it makes */
@@ -142,6 +148,12 @@ static int send_to_parts(struct task *task, const struct node *node, const char 
 	return 0;
 }
 
+/* Whether step i, or the end, is given items that it must not free. */
+static bool is_borrowed(const struct task *task, size_t i)
+{
+	return i == 0 && task->borrowed;
+}
+
 /* Calls an end. Its books are behind those of the steps. */
 static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
                     size_t *used)
@@ -151,7 +163,7 @@ static int call_end(struct task *task, const struct node *node, const char *item
 	struct leat_vec v = { .in = items, .n = n };
 	int rc = node->step.fn(task->states[at], &v);
 
-	for (size_t i = 0; node->kind == NODE_EACH && i < v.used; i++)
+	for (size_t i = 0; node->kind == NODE_EACH && !is_borrowed(task, at) && i < v.used; i++)
 		discard_item(node->step.in, items + i * size);
 	*used = v.used;
 	books->in += v.used;
@@ -161,7 +173,8 @@ static int call_end(struct task *task, const struct node *node, const char *item
 	fail_item(task, at, rc);
 	books->in++;
 	books->failed++;
-	discard_item(node->step.in, items + v.used * size);
+	if (!is_borrowed(task, at))
+		discard_item(node->step.in, items + v.used * size);
 	(*used)++;
 	return rc;
 }
@@ -265,8 +278,12 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
  * The step has dealt with one item of a type that owns something. A step that moves items has
  * passed it on if it made one.
  */
-static void free_used(const struct node *node, const struct leat_vec *v)
+static void free_used(const struct task *task, size_t i, const struct leat_vec *v)
 {
+	const struct node *node = node_of(task, i);
+
+	if (is_borrowed(task, i))
+		return;
 	if (v->used > 0 && !(node->step.kind == LEAT_STEP_FILTER && v->made > 0))
 		discard_item(node->step.in, v->in);
 }
@@ -281,7 +298,8 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
 	task->failure = 0;
-	discard_item(node->step.in, item);
+	if (!is_borrowed(task, i))
+		discard_item(node->step.in, item);
 	return true;
 }
 
@@ -307,7 +325,7 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	books->skipped += v->skipped;
 	books->made += v->made;
 	if (node->step.in->discard != NULL)
-		free_used(node, v);
+		free_used(task, i, v);
 	failed = task->item_failed;
 	passed = pass_made(task, i, v);
 	if (passed < 0 || rc == 0) {
@@ -459,10 +477,40 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
 		discard_item(type, (const char *)items + used * type->size);
 }
 
+/* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
+static ssize_t copy_items(struct task *task, const void **items, size_t n)
+{
+	const struct leat_type *type = task->flow->nodes[task->island->head].type;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < n && rc == 0; i++)
+		rc = type->dup(task->copies + i * type->size,
+		               (const char *)*items + i * type->size);
+	*items = task->copies;
+	return rc == 0 ? (ssize_t)n : i > 1 ? (ssize_t)i - 1 : rc;
+}
+
+/* A pass over what was received, and what becomes of it in the ring. */
+static int pass_received(struct task *task, const void *items, size_t n)
+{
+	size_t used = 0;
+	ssize_t copied = (ssize_t)n;
+	int rc;
+
+	if (task->copies != NULL)
+		copied = copy_items(task, &items, n);
+	rc = copied < 0 ? (int)copied : run_pass(task, items, (size_t)copied, &used);
+	if (task->in_place == NULL)
+		leat_release(task->rx, task->copies != NULL && copied > 0 ? (size_t)copied : used);
+	if (task->in_place != NULL || task->copies != NULL)
+		discard_rest(task, items, used, copied > 0 ? (size_t)copied : 0);
+	return rc;
+}
+
 static int work_rx(struct task *task)
 {
 	const void *items;
-	size_t used;
 	ssize_t n;
 	int rc;
 
@@ -472,11 +520,7 @@ static int work_rx(struct task *task)
 			return end_steps(task, 0);
 		if (n < 0 && n != -ETIMEDOUT)
 			return (int)n;
-		rc = n < 0 ? 0 : run_pass(task, items, (size_t)n, &used);
-		if (n > 0 && task->in_place == NULL)
-			leat_release(task->rx, used);
-		else if (n > 0)
-			discard_rest(task, items, used, (size_t)n);
+		rc = n < 0 ? 0 : pass_received(task, items, (size_t)n);
 		if (rc == 0)
 			rc = run_due(task);
 		if (rc != 0)
@@ -709,6 +753,22 @@ static int take_senders(struct task *task)
 	return 0;
 }
 
+/* Behind a tee: whether items are copied, or borrowed. */
+static int make_copies(struct task *task)
+{
+	const struct node *head = &task->flow->nodes[task->island->head];
+	const struct node *first = node_of(task, 0);
+
+	if (head->kind != NODE_TEE || head->type->discard == NULL)
+		return 0;
+	if (!gives_away(first)) {
+		task->borrowed = true;
+		return 0;
+	}
+	task->copies = malloc(task->island->vector * head->type->size);
+	return task->copies == NULL ? -ENOMEM : 0;
+}
+
 static int make_task(struct island *island, struct task *task)
 {
 	struct leat_flow *flow = island->flow;
@@ -719,6 +779,8 @@ static int make_task(struct island *island, struct task *task)
 	task->flow = flow;
 	task->vector = island->vector;
 	rc = make_vectors(task);
+	if (rc == 0)
+		rc = make_copies(task);
 	if (rc == 0 && !ordered)
 		rc = take_senders(task);
 	if (rc == 0 && island->shared != NULL) {
@@ -832,6 +894,7 @@ static void free_task(struct task *task)
 	free(task->books);
 	free(task->parts);
 	free(task->in_place);
+	free(task->copies);
 }
 
 void tasks_free(struct island *island)

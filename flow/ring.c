@@ -26,7 +26,8 @@ static int open_tee(struct leat_flow *flow, struct node *node)
 	struct leat_broadcast_opts opts = { .name = like.name,
 		                            .capacity = like.capacity,
 		                            .subscribers = (unsigned)node->outputs,
-		                            .send_wait = like.send_wait };
+		                            .send_wait = like.send_wait,
+		                            .discard = like.discard };
 	struct leat_subscribe_opts sub = { .name = node->name, .recv_wait = like.recv_wait };
 	int rc = leat_broadcast_open(flow->scope, node->type->size, &opts, &node->rings[0].bc,
 	                             &node->rings[0].tx);

@@ -44,7 +44,8 @@
  *
  * Ownership. The flow owns items. A step never frees one: it leaves it out (LEAT_SKIP, a filter),
  * and the flow calls the type's discard. Behind a tee items are const, and discard runs once, when
- * the last branch has passed them.
+ * the last branch has passed them; a branch that gives them away there, by a filter, into a ring or
+ * into memory, gives away copies, by the type's dup.
  *
  * The vector as a unit of work: David Barach, Leonardo Linguaglossa, Damjan Marion and others,
  * "High-Speed Software Data Plane via Vectorized Packet Processing", 2018.
@@ -73,27 +74,30 @@ struct leat_type {
 	const char *name;
 	size_t size;
 	void (*discard)(void *item, void *arg);
+	/* makes *copy an item of its own, like *item: 0, or -errno; may be NULL */
+	int (*dup)(void *copy, const void *item);
 	/* of a batch: what its items are, how many at most, and where the first is */
 	const struct leat_type *of;
 	size_t most, offset;
 };
 
 /* LEAT_TYPE(tick, struct tick): LEAT_T(tick) is its tag. Once in a file. */
-#define LEAT_TYPE(name, ctype) LEAT_TYPE_OWNED(name, ctype, NULL)
-#define LEAT_TYPE_OWNED(name, ctype, discard_fn) \
+#define LEAT_TYPE(name, ctype) LEAT_TYPE_OWNED(name, ctype, NULL, NULL)
+/* LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, dup): items that own something. */
+#define LEAT_TYPE_OWNED(name, ctype, discard_fn, dup_fn) \
 	typedef ctype leat_item_##name; \
 	static const struct leat_type leat_type_##name \
-		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, NULL, 0, 0 }
+		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, dup_fn, NULL, 0, 0 }
 /* Up to `most` items of a type (without discard) as one: LEAT_BATCH(ticks, tick, 32). */
 #define LEAT_BATCH(name, type, most_) \
 	typedef struct { \
 		uint64_t count; \
 		leat_item_##type items[most_]; \
 	} leat_item_##name; \
-	static const struct leat_type leat_type_##name \
-		__attribute__((unused)) = { #name,   sizeof(leat_item_##name), \
-		                            NULL,    &leat_type_##type, \
-		                            (most_), offsetof(leat_item_##name, items) }
+	static const struct leat_type leat_type_##name __attribute__((unused)) = { \
+		#name,   sizeof(leat_item_##name),         NULL, NULL, &leat_type_##type, \
+		(most_), offsetof(leat_item_##name, items) \
+	}
 #define LEAT_T(name) (&leat_type_##name)
 
 LEAT_TYPE(u64, uint64_t);
@@ -336,6 +340,8 @@ LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *
                                  const void *state);
 /* *rx is there once start has returned 0; it is the caller's to close. */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
+/* The same as a seq; the caller calls its fini. */
+LEAT_API void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq);
 /*
  * Into the caller's array of `room` items, in place; *count is valid once join has returned. An
  * item more fails with -ENOSPC.
@@ -346,8 +352,13 @@ LEAT_API void leat_flow_collect(struct leat_port port, void **items, size_t *cou
 
 /* --- running --- */
 
-/* 0, or -errno: -EINVAL for a mistake in the graph; leat_flow_error() has the words. */
-LEAT_API int leat_flow_check(struct leat_flow *flow);
+/* What check has found. */
+struct leat_flow_report {
+	int code;       /* 0, or -errno */
+	char text[256]; /* the words, as leat_flow_error() has them; "" */
+};
+/* 0, or -errno: -EINVAL for a mistake in the graph. The report may be NULL. */
+LEAT_API int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *report);
 /*
  * The flow as a graph for dot(1), with a box for each island. Returns 0 or -errno: what check
  * returns, or -EIO.
