@@ -94,10 +94,14 @@ void shared_free(struct shared *shared)
 	free(shared);
 }
 
+/*
+ * Once an item has failed, the tickets before it still pass on what was made of them: a worker that
+ * ends meanwhile does not end the island, which pass_on() does at the ticket of the failure.
+ */
 void shared_end(struct shared *shared)
 {
 	pthread_mutex_lock(&shared->lock);
-	shared->ended = true;
+	shared->ended |= !shared->failing;
 	pthread_cond_broadcast(&shared->turned);
 	pthread_mutex_unlock(&shared->lock);
 }
