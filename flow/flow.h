@@ -163,7 +163,7 @@ struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t out
 /* A sender of its own into a node's ring; NULL: leat_open_error(). */
 struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
 
-/* island.c */
+/* task.c */
 
 /* One thread's work on an island. */
 struct task;
