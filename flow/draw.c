@@ -61,6 +61,9 @@ int leat_flow_draw(struct leat_flow *flow, FILE *out)
 		if (kind_has_ring(flow->nodes[i].kind) || flow->nodes[i].kind <= NODE_GEN)
 			draw_node(flow, i, out);
 	for (uint32_t i = 0; i < flow->nodes_count; i++)
+		if (flow->nodes[i].divert != 0)
+			fprintf(out, "\tn%u -> n%u [style=dashed]\n", i, flow->nodes[i].divert);
+	for (uint32_t i = 0; i < flow->nodes_count; i++)
 		for (size_t k = 0; k < flow->nodes[i].outputs; k++) {
 			fprintf(out, "\tn%u -> n%d [label=\"", i, flow->nodes[i].consumers[k]);
 			write_text(out, flow->nodes[i].type->name);

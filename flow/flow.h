@@ -42,7 +42,8 @@ enum node_kind {
 	NODE_MERGE,
 	NODE_TEE,
 	NODE_PARTITION,
-	NODE_EACH, /* an end whose step has no output */
+	NODE_DIVERT, /* the ring of what a step has failed with */
+	NODE_EACH,   /* an end whose step has no output */
 	NODE_TO_RX,
 	NODE_COLLECT,
 	NODE_TO_ARRAY
@@ -50,7 +51,7 @@ enum node_kind {
 
 /* Of a node; counted by each task once for a vector. */
 struct books {
-	uint64_t in, used, skipped, failed, made;
+	uint64_t in, used, skipped, failed, diverted, made;
 };
 
 struct ring {
@@ -68,6 +69,10 @@ struct node {
 	struct leat_state own;
 	bool has_own;
 	enum leat_on_error on_error;
+	uint32_t divert; /* the node of its ring; 0: none */
+	bool retries;
+	struct leat_backoff pauses;
+	struct leat_breaker *breaker;
 	struct leat_port *inputs;
 	size_t inputs_count, outputs;
 	int32_t *consumers; /* the node that each output goes to; -1: none */

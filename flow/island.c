@@ -242,12 +242,39 @@ static void free_used(const struct task *task, size_t i, const struct leat_vec *
 		discard_item(node->step.in, v->in);
 }
 
+/* Sends an item that has failed to the step's ring of trouble. Without a consumer it is counted. */
+static void divert_item(struct task *task, size_t i, const char *item)
+{
+	const struct leat_type *type = task->flow->nodes[node_of(task, i)->divert].type;
+	int64_t code = task->failure;
+	uint64_t number = task->books[i].in - 1;
+	void *place;
+
+	if (task->diverts[i] == NULL)
+		return;
+	if (leat_reserve(task->diverts[i], 1, &place) != 1) {
+		leat_tx_close(task->diverts[i]);
+		task->diverts[i] = NULL;
+		return;
+	}
+	memcpy(place, &code, sizeof(code));
+	memcpy((char *)place + sizeof(code), &number, sizeof(number));
+	memcpy((char *)place + type->offset, item, type->of->size);
+	leat_commit(task->diverts[i], 1);
+}
+
 /* An item has failed. Whether the step goes on behind it. */
 static bool leave_out_failed(struct task *task, size_t i, const char *item)
 {
 	const struct node *node = node_of(task, i);
 
 	task->books[i].in++;
+	if (node->divert != 0) {
+		task->books[i].diverted++;
+		divert_item(task, i, item);
+		task->failure = 0;
+		return true;
+	}
 	task->books[i].failed++;
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
@@ -255,6 +282,30 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 	if (!is_borrowed(task, i))
 		discard_item(node->step.in, item);
 	return true;
+}
+
+/* Whether step i is called for one item at a time. */
+static bool is_called_singly(const struct node *node)
+{
+	/* each item is to be freed, or not; each asks the breaker */
+	return node->step.in->discard != NULL || node->breaker != NULL;
+}
+
+/* Calls the function of a step. */
+static int call_function(struct task *task, size_t i, struct leat_vec *v)
+{
+	const struct node *node = node_of(task, i);
+	uint64_t ticket = 0;
+	int rc;
+
+	if (node->breaker == NULL || v->n == 0)
+		return node->step.fn(task->states[i], v);
+	rc = leat_breaker_enter(node->breaker, &ticket);
+	if (rc != 0)
+		return rc;
+	rc = node->step.fn(task->states[i], v);
+	leat_breaker_leave(node->breaker, ticket, rc < 0 ? rc : 0);
+	return rc;
 }
 
 /* One call of step i. */
@@ -269,7 +320,7 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
-	rc = node->step.fn(task->states[i], v);
+	rc = call_function(task, i, v);
 	/* a wait of its own that the flow's scope has ended is no failure of an item */
 	task->item_failed =
 		rc < 0 && !(rc == -ECANCELED &&
@@ -298,6 +349,51 @@ static int end_steps(struct task *task, size_t i)
 	return i < task->island->steps_count ? run_steps(task, i, NULL, 0, true, &used) : 0;
 }
 
+/* The tries of one item: `again` while it is tried again. */
+struct retry {
+	bool again;
+	struct leat_backoff pauses;
+};
+
+/* Waits until the item is to be tried again. 1; 0: it is not; -ECANCELED. */
+static int pause_to_retry(struct task *task, const struct node *node, struct retry *retry)
+{
+	int64_t pause_ns;
+
+	if (!node->retries)
+		return 0;
+	if (!retry->again)
+		retry->pauses = node->pauses;
+	retry->again = false;
+	pause_ns = leat_backoff_next(&retry->pauses);
+	if (pause_ns < 0)
+		return 0;
+	if (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns) != 0)
+		return -ECANCELED;
+	retry->again = true;
+	return 1;
+}
+
+/*
+ * An item of step i has failed. Returns 0 to go on, with this item again or behind it; or what the
+ * island ends with.
+ */
+static int take_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
+                        struct retry *retry)
+{
+	int rc;
+
+	task->item_failed = false;
+	rc = pause_to_retry(task, node_of(task, i), retry);
+	if (rc != 0)
+		return rc > 0 ? 0 : rc;
+	fail_item(task, i, code);
+	if (!leave_out_failed(task, i, item))
+		return code;
+	*used += 1;
+	return 0;
+}
+
 /*
  * Puts n items through step i and those behind it. Returns 0; LEAT_ENOUGH; -errno. *used: how many
  * of them are dealt with.
@@ -307,6 +403,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 {
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	struct retry retry = { .again = false };
 	int rc = 0;
 
 	*used = 0;
@@ -316,20 +413,17 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		size_t now = n - *used;
 		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
 
-		/* one at a time where each item is to be freed, or not */
-		v.n = now > 1 && node->step.in->discard != NULL ? 1 : now;
+		v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
 		rc = call_step(task, i, &v);
 		*used += v.used;
 		if (rc < 0 && task->item_failed) {
-			task->item_failed = false;
-			fail_item(task, i, rc);
-			if (leave_out_failed(task, i, items + *used * size)) {
-				*used += 1;
-				rc = 0;
-			}
+			rc = take_failure(task, i, rc, items + *used * size, used, &retry);
+			if (rc == 0 && *used < n)
+				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
 			rc = fail_item(task, i, -EINVAL); /* it would be called for ever */
 		}
+		retry.again = false;
 		/* it may hold more than it had room for */
 		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
 			break;

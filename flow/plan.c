@@ -23,7 +23,7 @@ static bool is_source(enum node_kind kind)
 /* A node that an island begins behind, at each of its outputs. */
 static bool feeds_island(enum node_kind kind)
 {
-	return is_source(kind) || (kind >= NODE_BUFFER && kind <= NODE_PARTITION);
+	return is_source(kind) || (kind >= NODE_BUFFER && kind <= NODE_DIVERT);
 }
 
 /* --- check --- */

@@ -48,6 +48,7 @@ static void add_books(struct task *task)
 		to->used += task->books[i].used;
 		to->skipped += task->books[i].skipped;
 		to->failed += task->books[i].failed;
+		to->diverted += task->books[i].diverted;
 		to->made += task->books[i].made;
 	}
 	pthread_mutex_unlock(&task->flow->lock);
@@ -63,6 +64,11 @@ static void close_handles(struct task *task)
 		if (task->parts[i] != NULL)
 			leat_tx_close(task->parts[i]);
 		task->parts[i] = NULL;
+	}
+	for (size_t i = 0; task->diverts != NULL && i < task->island->steps_count; i++) {
+		if (task->diverts[i] != NULL)
+			leat_tx_close(task->diverts[i]);
+		task->diverts[i] = NULL;
 	}
 	if (task->rx != NULL)
 		leat_rx_close(task->rx);
@@ -164,6 +170,23 @@ static int make_vectors(struct task *task)
 	return rc;
 }
 
+static int take_diverts(struct task *task)
+{
+	task->diverts = calloc(task->island->steps_count + 1, sizeof(*task->diverts));
+	if (task->diverts == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < task->island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+
+		if (node->divert == 0)
+			continue;
+		task->diverts[i] = ring_take_tx(task->flow, node->divert, 0);
+		if (task->diverts[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int take_senders(struct task *task)
 {
 	const struct island *island = task->island;
@@ -212,6 +235,8 @@ static int make_task(struct island *island, struct task *task)
 	rc = make_vectors(task);
 	if (rc == 0)
 		rc = make_copies(task);
+	if (rc == 0)
+		rc = take_diverts(task);
 	if (rc == 0 && !ordered)
 		rc = take_senders(task);
 	if (rc == 0 && island->shared != NULL) {
@@ -324,6 +349,7 @@ static void free_task(struct task *task)
 	free(task->states);
 	free(task->books);
 	free(task->parts);
+	free(task->diverts);
 	free(task->in_place);
 	free(task->copies);
 }

@@ -14,7 +14,9 @@ struct task {
 	struct leat_scope *scope; /* of its own */
 	struct leat_rx *rx;       /* or shared's, or the array of its head */
 	struct leat_tx *tx;       /* of one ring; with an order shared's */
-	struct leat_tx **parts;   /* of a partition; NULL: its consumer has left */
+	struct leat_tx *
+		*diverts; /* of each step that diverts; NULL: none, or its consumer has left */
+	struct leat_tx **parts; /* of a partition; NULL: its consumer has left */
 	size_t parts_left;
 	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
 	/*

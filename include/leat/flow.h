@@ -98,6 +98,17 @@ struct leat_type {
 		#name,   sizeof(leat_item_##name),         NULL, NULL, &leat_type_##type, \
 		(most_), offsetof(leat_item_##name, items) \
 	}
+/* An item that has failed: LEAT_TROUBLE(failed_tick, tick), for leat_flow_divert(). */
+#define LEAT_TROUBLE(name, type) \
+	typedef struct { \
+		int64_t code; \
+		uint64_t number; \
+		leat_item_##type item; \
+	} leat_item_##name; \
+	static const struct leat_type leat_type_##name __attribute__((unused)) = { \
+		#name, sizeof(leat_item_##name),        NULL, NULL, &leat_type_##type, \
+		1,     offsetof(leat_item_##name, item) \
+	}
 #define LEAT_T(name) (&leat_type_##name)
 
 LEAT_TYPE(u64, uint64_t);
@@ -307,12 +318,30 @@ LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
  */
 LEAT_API struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate);
 
-/* What becomes of an item for which the step before this port, a map, returned -errno. */
+/* --- trouble: these are about the step right before the port, and return that port --- */
+
+/* What becomes of an item for which the step returned -errno. */
 enum leat_on_error {
 	LEAT_ON_ERROR_STOP, /* the flow fails (the default) */
 	LEAT_ON_ERROR_SKIP  /* it is left out, and counted */
 };
 LEAT_API struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error policy);
+/*
+ * Such an item goes to *trouble, with its code and its number among the items of the step, as a
+ * type made by LEAT_TROUBLE(failed_tick, tick). What is there is worked off by another thread.
+ */
+LEAT_API struct leat_port leat_flow_divert(struct leat_port port, const struct leat_type *type,
+                                           struct leat_port *trouble);
+/*
+ * Calls the step again for such an item, after pauses (leat/pace.h), before on_error or divert
+ * counts. The pauses are for each item anew; with tries 0 there is no end to them.
+ */
+LEAT_API struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses);
+/*
+ * Each item asks the breaker (leat/pace.h), which is the caller's and lives until join returns:
+ * while it is open items fail with -EBUSY, and the step is not called.
+ */
+LEAT_API struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker);
 
 /* --- where islands end --- */
 
@@ -382,13 +411,13 @@ LEAT_API const char *leat_flow_error(const struct leat_flow *flow);
 LEAT_API void leat_flow_close(struct leat_flow *flow);
 
 /*
- * The books of a step, after join: in = used + skipped + failed. `made` went out. Steps are
- * numbered in the order of the calls that declared them; sources and ends are steps, too. Returns
- * 0; -ENOENT behind the last step; -EBUSY while the flow runs.
+ * The books of a step, after join: in = used + skipped + failed + diverted. `made` went out. Steps
+ * are numbered in the order of the calls that declared them; sources and ends are steps, too.
+ * Returns 0; -ENOENT behind the last step; -EBUSY while the flow runs.
  */
 struct leat_step_stat {
 	const char *name;
-	uint64_t in, used, skipped, failed, made;
+	uint64_t in, used, skipped, failed, diverted, made;
 };
 LEAT_API int leat_flow_stat(const struct leat_flow *flow, size_t number,
                             struct leat_step_stat *stat);
