@@ -105,6 +105,7 @@
 		LEAT_DETAIL_FUSE_ALL(__VA_ARGS__) \
 		return rc_; \
 	} \
-	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FUSED, LEAT_T(intype), LEAT_T(outtype), void *)
+	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FUSED, LEAT_T(intype), LEAT_T(outtype), void *) \
+	struct leat_step /* the caller's semicolon ends a declaration */
 
 #endif
