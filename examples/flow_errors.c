@@ -61,7 +61,7 @@ static int check_mistake(void)
 
 	p = leat_flow_step(p, &parse, NULL);
 	leat_flow_for_each(p, &add, NULL);
-	rc = leat_flow_check(flow);
+	rc = leat_flow_check(flow, NULL);
 	printf("mistake: %s\n", leat_flow_error(flow));
 	leat_flow_close(flow);
 	return rc;
