@@ -19,9 +19,9 @@ const char *kind_name(enum node_kind kind)
 		[NODE_STEP] = "step",           [NODE_BUFFER] = "buffer",
 		[NODE_WORKERS] = "workers",     [NODE_GATHER] = "gather",
 		[NODE_MERGE] = "merge",         [NODE_TEE] = "tee",
-		[NODE_PARTITION] = "partition", [NODE_EACH] = "for_each",
-		[NODE_TO_RX] = "to_rx",         [NODE_COLLECT] = "collect",
-		[NODE_TO_ARRAY] = "to_array",
+		[NODE_PARTITION] = "partition", [NODE_DIVERT] = "divert",
+		[NODE_EACH] = "for_each",       [NODE_TO_RX] = "to_rx",
+		[NODE_COLLECT] = "collect",     [NODE_TO_ARRAY] = "to_array",
 	};
 
 	return names[kind];
@@ -342,20 +342,94 @@ struct leat_port leat_flow_step_with(struct leat_port port, const struct leat_st
 	return flow_port_of(port.flow, node, 0);
 }
 
+/* The step before a port; NULL: a mistake. */
+static struct node *step_before(struct leat_port port, const char *name)
+{
+	struct node *node;
+
+	if (!usable(port, name))
+		return NULL;
+	node = &port.flow->nodes[port.node];
+	if (node->kind == NODE_STEP && node->step.file != NULL)
+		return node;
+	flow_mistake(port.flow, -EINVAL, "%s: \"%s\" is no step of the program's, it never fails",
+	             name, node->name);
+	return NULL;
+}
+
 struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error policy)
 {
-	if (!usable(port, "on_error"))
+	struct node *node = step_before(port, "on_error");
+
+	if (node == NULL)
 		return flow_no_port(port.flow);
-	if (port.flow->nodes[port.node].kind != NODE_STEP) {
-		flow_mistake(port.flow, -EINVAL, "on_error: \"%s\" is not a step, it never fails",
-		             port.flow->nodes[port.node].name);
-		return flow_no_port(port.flow);
-	}
 	if (policy != LEAT_ON_ERROR_STOP && policy != LEAT_ON_ERROR_SKIP) {
 		flow_mistake(port.flow, -EINVAL, "on_error: there are stop and skip");
 		return flow_no_port(port.flow);
 	}
-	port.flow->nodes[port.node].on_error = policy;
+	node->on_error = policy;
+	return port;
+}
+
+struct leat_port leat_flow_divert(struct leat_port port, const struct leat_type *type,
+                                  struct leat_port *trouble)
+{
+	struct node *node = step_before(port, "divert"), *ring;
+
+	if (trouble != NULL)
+		*trouble = flow_no_port(port.flow);
+	if (node == NULL)
+		return flow_no_port(port.flow);
+	if (trouble == NULL || type == NULL || type->of == NULL ||
+	    !flow_same_type(type->of, node->step.in)) {
+		flow_mistake(port.flow, -EINVAL,
+		             "divert: \"%s\" wants a type made by LEAT_TROUBLE() of \"%s\", and a "
+		             "port",
+		             node->name, node->step.in->name);
+		return flow_no_port(port.flow);
+	}
+	if (node->divert != 0 || node->step.in->discard != NULL) {
+		flow_mistake(port.flow, -EINVAL,
+		             node->divert != 0 ? "divert: \"%s\" diverts already"
+		                               : "divert: the items of \"%s\" own something",
+		             node->name);
+		return flow_no_port(port.flow);
+	}
+	ring = add_node(port.flow, NODE_DIVERT, "divert", 0, 1);
+	if (ring == NULL)
+		return flow_no_port(port.flow);
+	ring->type = type;
+	port.flow->nodes[port.node].divert = (uint32_t)(ring - port.flow->nodes);
+	*trouble = flow_port_of(port.flow, ring, 0);
+	return port;
+}
+
+struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses)
+{
+	struct node *node = step_before(port, "retry");
+
+	if (node == NULL)
+		return flow_no_port(port.flow);
+	if (pauses == NULL) {
+		flow_mistake(port.flow, -EINVAL, "retry: there are no pauses");
+		return flow_no_port(port.flow);
+	}
+	node->retries = true;
+	node->pauses = *pauses;
+	return port;
+}
+
+struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker)
+{
+	struct node *node = step_before(port, "breaker");
+
+	if (node == NULL)
+		return flow_no_port(port.flow);
+	if (breaker == NULL) {
+		flow_mistake(port.flow, -EINVAL, "breaker: there is none");
+		return flow_no_port(port.flow);
+	}
+	node->breaker = breaker;
 	return port;
 }
 
@@ -485,6 +559,21 @@ void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx)
 		node->to_rx = rx;
 }
 
+void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq)
+{
+	struct node *node = NULL;
+
+	if (seq == NULL) {
+		if (port.flow != NULL)
+			flow_mistake(port.flow, -EINVAL, "to_seq: there is no place for it");
+		return;
+	}
+	*seq = (struct leat_seq){ 0 };
+	node = flow_add_behind(port, NODE_TO_RX, "to_seq", 0);
+	if (node != NULL)
+		node->to_seq = seq;
+}
+
 static int collect_vec(void *state, struct leat_vec *v)
 {
 	struct collected *collected = state;
@@ -589,6 +678,7 @@ int leat_flow_stat(const struct leat_flow *flow, size_t number, struct leat_step
 		                         .used = node->books.used,
 		                         .skipped = node->books.skipped,
 		                         .failed = node->books.failed,
+		                         .diverted = node->books.diverted,
 		                         .made = node->books.made };
 	return 0;
 }

@@ -42,7 +42,8 @@ enum node_kind {
 	NODE_MERGE,
 	NODE_TEE,
 	NODE_PARTITION,
-	NODE_EACH, /* an end whose step has no output */
+	NODE_DIVERT, /* the ring of what a step has failed with */
+	NODE_EACH,   /* an end whose step has no output */
 	NODE_TO_RX,
 	NODE_COLLECT,
 	NODE_TO_ARRAY
@@ -50,7 +51,7 @@ enum node_kind {
 
 /* Of a node; counted by each task once for a vector. */
 struct books {
-	uint64_t in, used, skipped, failed, made;
+	uint64_t in, used, skipped, failed, diverted, made;
 };
 
 struct ring {
@@ -68,6 +69,10 @@ struct node {
 	struct leat_state own;
 	bool has_own;
 	enum leat_on_error on_error;
+	uint32_t divert; /* the node of its ring; 0: none */
+	bool retries;
+	struct leat_backoff pauses;
+	struct leat_breaker *breaker;
 	struct leat_port *inputs;
 	size_t inputs_count, outputs;
 	int32_t *consumers; /* the node that each output goes to; -1: none */
@@ -87,6 +92,7 @@ struct node {
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
+	struct leat_seq *to_seq;
 	struct collected *collected; /* of collect and to_array */
 	struct books books;          /* added to with atomic loads and stores, or adds */
 	struct ring *rings;          /* one for each output of a partition; else one */
@@ -149,6 +155,8 @@ struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const c
 int flow_plan(struct leat_flow *flow);
 void flow_free_plan(struct leat_flow *flow);
 bool kind_has_ring(enum node_kind kind);
+/* Whether it passes on the items themselves that it is given. */
+bool gives_away(const struct node *node);
 
 /* ring.c */
 
@@ -160,7 +168,7 @@ struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t out
 /* A sender of its own into a node's ring; NULL: leat_open_error(). */
 struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
 
-/* island.c */
+/* task.c */
 
 /* One thread's work on an island. */
 struct task;

@@ -6,48 +6,14 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "flow/workers.h"
+#include "flow/task.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PASS_NS INT64_C(100000)
 
-struct task {
-	struct island *island;
-	struct leat_flow *flow;
-	struct leat_scope *scope; /* of its own */
-	struct leat_rx *rx;       /* or shared's, or the array of its head */
-	struct leat_tx *tx;       /* of one ring; with an order shared's */
-	struct leat_tx **parts;   /* of a partition; NULL: its consumer has left */
-	size_t parts_left;
-	struct leat_tx *out;     /* of the task: when to stop, where there is no ring */
-	bool source, stopped;    /* it reads an array; a stop has told it to end */
-	void *in_place;          /* a vector of its input, where that is copied */
-	unsigned char **vectors; /* of each step: what it makes */
-	void **states;           /* of each step, and of the end */
-	struct books *books;     /* the same */
-	size_t vector;           /* items, for now */
-	uint64_t passes;
-	bool item_failed; /* the last call of a step returned -errno */
-	/* the step that is being called writes into the ring, or the array, that the island ends in
-	 */
-	bool in_ring, in_array;
-	/* ordered workers */
-	uint64_t ticket;
-	bool at_turn;
-	int failure;
-	char text[LEAT_FLOW_TEXT];
-};
-
 /* --- failures --- */
-
-static const struct node *node_of(const struct task *task, size_t i)
-{
-	const struct island *island = task->island;
-
-	return &island->flow->nodes[i < island->steps_count ? island->steps[i] : island->tail];
-}
 
 /* An item of step i has failed. Returns the code. */
 static int fail_item(struct task *task, size_t i, int code)
@@ -114,12 +80,6 @@ static int put_in_order(struct task *task, const char *items, size_t n)
 	return shared_send(shared, items, n);
 }
 
-static void discard_item(const struct leat_type *type, const void *item)
-{
-	if (type->discard != NULL)
-		type->discard((void *)(uintptr_t)item, NULL);
-}
-
 static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
                          size_t *used)
 {
@@ -142,6 +102,12 @@ static int send_to_parts(struct task *task, const struct node *node, const char 
 	return 0;
 }
 
+/* Whether step i, or the end, is given items that it must not free. */
+static bool is_borrowed(const struct task *task, size_t i)
+{
+	return i == 0 && task->borrowed;
+}
+
 /* Calls an end. Its books are behind those of the steps. */
 static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
                     size_t *used)
@@ -151,7 +117,7 @@ static int call_end(struct task *task, const struct node *node, const char *item
 	struct leat_vec v = { .in = items, .n = n };
 	int rc = node->step.fn(task->states[at], &v);
 
-	for (size_t i = 0; node->kind == NODE_EACH && i < v.used; i++)
+	for (size_t i = 0; node->kind == NODE_EACH && !is_borrowed(task, at) && i < v.used; i++)
 		discard_item(node->step.in, items + i * size);
 	*used = v.used;
 	books->in += v.used;
@@ -161,7 +127,8 @@ static int call_end(struct task *task, const struct node *node, const char *item
 	fail_item(task, at, rc);
 	books->in++;
 	books->failed++;
-	discard_item(node->step.in, items + v.used * size);
+	if (!is_borrowed(task, at))
+		discard_item(node->step.in, items + v.used * size);
 	(*used)++;
 	return rc;
 }
@@ -265,10 +232,35 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
  * The step has dealt with one item of a type that owns something. A step that moves items has
  * passed it on if it made one.
  */
-static void free_used(const struct node *node, const struct leat_vec *v)
+static void free_used(const struct task *task, size_t i, const struct leat_vec *v)
 {
+	const struct node *node = node_of(task, i);
+
+	if (is_borrowed(task, i))
+		return;
 	if (v->used > 0 && !(node->step.kind == LEAT_STEP_FILTER && v->made > 0))
 		discard_item(node->step.in, v->in);
+}
+
+/* Sends an item that has failed to the step's ring of trouble. Without a consumer it is counted. */
+static void divert_item(struct task *task, size_t i, const char *item)
+{
+	const struct leat_type *type = task->flow->nodes[node_of(task, i)->divert].type;
+	int64_t code = task->failure;
+	uint64_t number = task->books[i].in - 1;
+	void *place;
+
+	if (task->diverts[i] == NULL)
+		return;
+	if (leat_reserve(task->diverts[i], 1, &place) != 1) {
+		leat_tx_close(task->diverts[i]);
+		task->diverts[i] = NULL;
+		return;
+	}
+	memcpy(place, &code, sizeof(code));
+	memcpy((char *)place + sizeof(code), &number, sizeof(number));
+	memcpy((char *)place + type->offset, item, type->of->size);
+	leat_commit(task->diverts[i], 1);
 }
 
 /* An item has failed. Whether the step goes on behind it. */
@@ -277,12 +269,43 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 	const struct node *node = node_of(task, i);
 
 	task->books[i].in++;
+	if (node->divert != 0) {
+		task->books[i].diverted++;
+		divert_item(task, i, item);
+		task->failure = 0;
+		return true;
+	}
 	task->books[i].failed++;
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
 	task->failure = 0;
-	discard_item(node->step.in, item);
+	if (!is_borrowed(task, i))
+		discard_item(node->step.in, item);
 	return true;
+}
+
+/* Whether step i is called for one item at a time. */
+static bool is_called_singly(const struct node *node)
+{
+	/* each item is to be freed, or not; each asks the breaker */
+	return node->step.in->discard != NULL || node->breaker != NULL;
+}
+
+/* Calls the function of a step. */
+static int call_function(struct task *task, size_t i, struct leat_vec *v)
+{
+	const struct node *node = node_of(task, i);
+	uint64_t ticket = 0;
+	int rc;
+
+	if (node->breaker == NULL || v->n == 0)
+		return node->step.fn(task->states[i], v);
+	rc = leat_breaker_enter(node->breaker, &ticket);
+	if (rc != 0)
+		return rc;
+	rc = node->step.fn(task->states[i], v);
+	leat_breaker_leave(node->breaker, ticket, rc < 0 ? rc : 0);
+	return rc;
 }
 
 /* One call of step i. */
@@ -297,7 +320,7 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
-	rc = node->step.fn(task->states[i], v);
+	rc = call_function(task, i, v);
 	/* a wait of its own that the flow's scope has ended is no failure of an item */
 	task->item_failed =
 		rc < 0 && !(rc == -ECANCELED &&
@@ -307,7 +330,7 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	books->skipped += v->skipped;
 	books->made += v->made;
 	if (node->step.in->discard != NULL)
-		free_used(node, v);
+		free_used(task, i, v);
 	failed = task->item_failed;
 	passed = pass_made(task, i, v);
 	if (passed < 0 || rc == 0) {
@@ -326,6 +349,51 @@ static int end_steps(struct task *task, size_t i)
 	return i < task->island->steps_count ? run_steps(task, i, NULL, 0, true, &used) : 0;
 }
 
+/* The tries of one item: `again` while it is tried again. */
+struct retry {
+	bool again;
+	struct leat_backoff pauses;
+};
+
+/* Waits until the item is to be tried again. 1; 0: it is not; -ECANCELED. */
+static int pause_to_retry(struct task *task, const struct node *node, struct retry *retry)
+{
+	int64_t pause_ns;
+
+	if (!node->retries)
+		return 0;
+	if (!retry->again)
+		retry->pauses = node->pauses;
+	retry->again = false;
+	pause_ns = leat_backoff_next(&retry->pauses);
+	if (pause_ns < 0)
+		return 0;
+	if (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns) != 0)
+		return -ECANCELED;
+	retry->again = true;
+	return 1;
+}
+
+/*
+ * An item of step i has failed. Returns 0 to go on, with this item again or behind it; or what the
+ * island ends with.
+ */
+static int take_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
+                        struct retry *retry)
+{
+	int rc;
+
+	task->item_failed = false;
+	rc = pause_to_retry(task, node_of(task, i), retry);
+	if (rc != 0)
+		return rc > 0 ? 0 : rc;
+	fail_item(task, i, code);
+	if (!leave_out_failed(task, i, item))
+		return code;
+	*used += 1;
+	return 0;
+}
+
 /*
  * Puts n items through step i and those behind it. Returns 0; LEAT_ENOUGH; -errno. *used: how many
  * of them are dealt with.
@@ -335,6 +403,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 {
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	struct retry retry = { .again = false };
 	int rc = 0;
 
 	*used = 0;
@@ -344,20 +413,17 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		size_t now = n - *used;
 		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
 
-		/* one at a time where each item is to be freed, or not */
-		v.n = now > 1 && node->step.in->discard != NULL ? 1 : now;
+		v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
 		rc = call_step(task, i, &v);
 		*used += v.used;
 		if (rc < 0 && task->item_failed) {
-			task->item_failed = false;
-			fail_item(task, i, rc);
-			if (leave_out_failed(task, i, items + *used * size)) {
-				*used += 1;
-				rc = 0;
-			}
+			rc = take_failure(task, i, rc, items + *used * size, used, &retry);
+			if (rc == 0 && *used < n)
+				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
 			rc = fail_item(task, i, -EINVAL); /* it would be called for ever */
 		}
+		retry.again = false;
 		/* it may hold more than it had room for */
 		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
 			break;
@@ -459,10 +525,40 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
 		discard_item(type, (const char *)items + used * type->size);
 }
 
+/* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
+static ssize_t copy_items(struct task *task, const void **items, size_t n)
+{
+	const struct leat_type *type = task->flow->nodes[task->island->head].type;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < n && rc == 0; i++)
+		rc = type->dup(task->copies + i * type->size,
+		               (const char *)*items + i * type->size);
+	*items = task->copies;
+	return rc == 0 ? (ssize_t)n : i > 1 ? (ssize_t)i - 1 : rc;
+}
+
+/* A pass over what was received, and what becomes of it in the ring. */
+static int pass_received(struct task *task, const void *items, size_t n)
+{
+	size_t used = 0;
+	ssize_t copied = (ssize_t)n;
+	int rc;
+
+	if (task->copies != NULL)
+		copied = copy_items(task, &items, n);
+	rc = copied < 0 ? (int)copied : run_pass(task, items, (size_t)copied, &used);
+	if (task->in_place == NULL)
+		leat_release(task->rx, task->copies != NULL && copied > 0 ? (size_t)copied : used);
+	if (task->in_place != NULL || task->copies != NULL)
+		discard_rest(task, items, used, copied > 0 ? (size_t)copied : 0);
+	return rc;
+}
+
 static int work_rx(struct task *task)
 {
 	const void *items;
-	size_t used;
 	ssize_t n;
 	int rc;
 
@@ -472,11 +568,7 @@ static int work_rx(struct task *task)
 			return end_steps(task, 0);
 		if (n < 0 && n != -ETIMEDOUT)
 			return (int)n;
-		rc = n < 0 ? 0 : run_pass(task, items, (size_t)n, &used);
-		if (n > 0 && task->in_place == NULL)
-			leat_release(task->rx, used);
-		else if (n > 0)
-			discard_rest(task, items, used, (size_t)n);
+		rc = n < 0 ? 0 : pass_received(task, items, (size_t)n);
 		if (rc == 0)
 			rc = run_due(task);
 		if (rc != 0)
@@ -531,315 +623,9 @@ static int work_shared(struct task *task)
 	return rc;
 }
 
-/* --- the task --- */
-
-/* Tells those behind the island how it has failed. */
-static void tell_failure(struct task *task, int code, const char *text)
+int task_work(struct task *task)
 {
-	if (task->tx != NULL)
-		leat_tx_fail(task->tx, code, text);
-	for (size_t i = 0;
-	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++)
-		if (task->parts[i] != NULL)
-			leat_tx_fail(task->parts[i], code, text);
-}
-
-/* The input has ended by a failure, so this island's outputs do. */
-static void take_over_failure(struct task *task)
-{
-	struct leat_rx *rx = task->rx != NULL               ? task->rx
-	                     : task->island->shared != NULL ? task->island->shared->rx
-	                                                    : NULL;
-	enum leat_cause cause;
-	const char *text;
-	int code;
-
-	if (rx == NULL || leat_rx_status(rx, &cause, &code, &text) != 0 || cause != LEAT_FAILED)
-		return;
-	flow_mistake(task->flow, code, "%s", text[0] != '\0' ? text : strerror(-code));
-	tell_failure(task, code, text);
-}
-
-static void add_books(struct task *task)
-{
-	pthread_mutex_lock(&task->flow->lock);
-	for (size_t i = 0; i <= task->island->steps_count; i++) {
-		const struct node *node = node_of(task, i);
-		struct books *to = &((struct node *)(uintptr_t)node)->books;
-
-		to->in += task->books[i].in;
-		to->used += task->books[i].used;
-		to->skipped += task->books[i].skipped;
-		to->failed += task->books[i].failed;
-		to->made += task->books[i].made;
-	}
-	pthread_mutex_unlock(&task->flow->lock);
-}
-
-static void close_handles(struct task *task)
-{
-	if (task->tx != NULL)
-		leat_tx_close(task->tx);
-	task->tx = NULL;
-	for (size_t i = 0;
-	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++) {
-		if (task->parts[i] != NULL)
-			leat_tx_close(task->parts[i]);
-		task->parts[i] = NULL;
-	}
-	if (task->rx != NULL)
-		leat_rx_close(task->rx);
-	task->rx = NULL;
-}
-
-/* What the island ended with, if it is a failure that has no text yet. */
-static void name_failure(struct task *task, int rc)
-{
-	if (rc >= 0 || task->failure != 0 || rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
-		return;
-	task->failure = rc;
-	snprintf(task->text, sizeof(task->text), "%s, at its input: %s", node_of(task, 0)->name,
-	         strerror(-rc));
-}
-
-static int work(struct leat_tx *out, void *arg)
-{
-	struct task *task = arg;
-	struct shared *shared = task->island->shared;
-	bool ordered = shared != NULL && shared->window > 0;
-	int rc;
-
-	task->out = out;
-	if (task->rx != NULL && task->tx != NULL)
-		leat_rx_bind(task->rx, task->tx);
-	rc = shared != NULL     ? work_shared(task)
-	     : task->rx != NULL ? work_rx(task)
-	                        : work_array(task);
-	if (rc == 0)
-		take_over_failure(task);
-	name_failure(task, rc);
-	if (shared != NULL && rc != 0 && !(ordered && task->failure != 0))
-		shared_end(shared);
-	if (task->failure != 0) {
-		if (!ordered)
-			flow_mistake(task->flow, task->failure, "%s", task->text);
-		tell_failure(task, task->failure, task->text);
-	}
-	add_books(task);
-	close_handles(task);
-	if (shared != NULL)
-		shared_leave(shared);
-	if (rc >= 0 || rc == -EPIPE || rc == -ESHUTDOWN)
-		return 0;
-	return rc;
-}
-
-/* --- making, starting and joining --- */
-
-size_t task_bytes(const struct island *island)
-{
-	size_t sizes = 0;
-
-	for (size_t i = 0; i < island->steps_count; i++)
-		sizes += island->flow->nodes[island->steps[i]].type->size;
-	if (island->replicas > 1)
-		sizes += island->flow->nodes[island->head].type->size;
-	return sizes * island->vector;
-}
-
-static void *make_state(const struct node *node, int *rc)
-{
-	void *state;
-
-	*rc = 0;
-	if (!node->has_own)
-		return (void *)(uintptr_t)node->state;
-	state = calloc(1, node->own.size > 0 ? node->own.size : 1);
-	if (state == NULL)
-		*rc = -ENOMEM;
-	else if (node->own.init != NULL)
-		*rc = node->own.init(state, node->own.arg);
-	if (*rc != 0) {
-		free(state);
-		return NULL;
-	}
-	return state;
-}
-
-static int make_vectors(struct task *task)
-{
-	const struct island *island = task->island;
-	int rc = 0;
-
-	task->vectors = calloc(island->steps_count + 1, sizeof(*task->vectors));
-	task->states = calloc(island->steps_count + 1, sizeof(*task->states));
-	task->books = calloc(island->steps_count + 1, sizeof(*task->books));
-	if (task->vectors == NULL || task->states == NULL || task->books == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i <= island->steps_count && rc == 0; i++) {
-		const struct node *node = node_of(task, i);
-
-		task->states[i] = make_state(node, &rc);
-		if (i == island->steps_count || rc != 0)
-			continue;
-		task->vectors[i] = malloc(island->vector * node->type->size);
-		if (task->vectors[i] == NULL)
-			rc = -ENOMEM;
-	}
-	return rc;
-}
-
-static int take_senders(struct task *task)
-{
-	const struct island *island = task->island;
-	const struct node *tail = node_of(task, island->steps_count);
-
-	if (!kind_has_ring(tail->kind))
-		return 0;
-	if (tail->kind != NODE_PARTITION) {
-		task->tx = ring_take_tx(island->flow, island->tail, 0);
-		return task->tx == NULL ? -ENOMEM : 0;
-	}
-	task->parts = calloc(tail->outputs, sizeof(*task->parts));
-	if (task->parts == NULL)
-		return -ENOMEM;
-	task->parts_left = tail->outputs;
-	for (uint32_t i = 0; i < tail->outputs; i++)
-		task->parts[i] = ring_take_tx(island->flow, island->tail, i);
-	return 0;
-}
-
-static int make_task(struct island *island, struct task *task)
-{
-	struct leat_flow *flow = island->flow;
-	const bool ordered = island->shared != NULL && island->shared->window > 0;
-	int rc;
-
-	task->island = island;
-	task->flow = flow;
-	task->vector = island->vector;
-	rc = make_vectors(task);
-	if (rc == 0 && !ordered)
-		rc = take_senders(task);
-	if (rc == 0 && island->shared != NULL) {
-		task->in_place = malloc(island->vector * flow->nodes[island->head].type->size);
-		rc = task->in_place == NULL ? -ENOMEM : 0;
-	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
-		task->rx = ring_take_rx(flow, island->head, island->head_output);
-	}
-	return rc;
-}
-
-/* What the workers of an island share. */
-static int make_shared(struct island *island)
-{
-	struct leat_flow *flow = island->flow;
-	const struct node *head = &flow->nodes[island->head], *tail = &flow->nodes[island->tail];
-	struct shared_opts opts = { .users = island->replicas,
-		                    .room = island->vector,
-		                    .window = 4 * (size_t)island->replicas };
-
-	opts.ordered = head->order == LEAT_ORDERED && tail->kind == NODE_GATHER;
-	opts.out_size = tail->kind == NODE_GATHER ? tail->type->size : 0;
-	opts.rx = ring_take_rx(flow, island->head, island->head_output);
-	if (opts.ordered)
-		opts.out = ring_take_tx(flow, island->tail, 0);
-	if (tail->kind == NODE_GATHER)
-		opts.bound = ring_take_tx(flow, island->tail, 0);
-	island->shared = shared_open(&opts);
-	if (island->shared != NULL)
-		return 0;
-	leat_rx_close(opts.rx);
-	if (opts.out != NULL)
-		leat_tx_close(opts.out);
-	if (opts.bound != NULL)
-		leat_tx_close(opts.bound);
-	return -ENOMEM;
-}
-
-int tasks_make(struct island *island)
-{
-	const struct node *head = &island->flow->nodes[island->head];
-	int rc = 0;
-
-	island->tasks = calloc(island->replicas, sizeof(*island->tasks));
-	if (island->tasks == NULL)
-		rc = -ENOMEM;
-	else if (head->kind == NODE_WORKERS)
-		rc = make_shared(island);
-	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
-		rc = make_task(island, &island->tasks[i]);
-	return rc == 0 ? 0
-	               : flow_mistake(island->flow, rc, "the steps behind \"%s\": %s", head->name,
-	                              strerror(-rc));
-}
-
-int tasks_start(struct island *island)
-{
-	struct leat_flow *flow = island->flow;
-	const char *name =
-		flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name;
-	int rc = 0;
-
-	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
-		struct task *task = &island->tasks[i];
-
-		task->scope = leat_scope_open(flow->scope, NULL);
-		rc = task->scope == NULL
-		             ? leat_open_error()
-		             : leat_gen(task->scope, work, task, 0,
-		                        &(struct leat_gen_opts){ .chan.name = name }, NULL);
-	}
-	return rc == 0 ? 0
-	               : flow_mistake(flow, rc, "no thread for the steps behind \"%s\": %s",
-	                              flow->nodes[island->head].name, strerror(-rc));
-}
-
-void tasks_join(struct island *island)
-{
-	struct shared *shared = island->shared;
-
-	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
-		if (island->tasks[i].scope != NULL) {
-			leat_scope_join(island->tasks[i].scope);
-			leat_scope_close(island->tasks[i].scope);
-			island->tasks[i].scope = NULL;
-		}
-	if (shared != NULL && shared->failing && shared->window > 0)
-		flow_mistake(island->flow, shared->failed_code, "%s", shared->failed_text);
-}
-
-static void free_task(struct task *task)
-{
-	const struct island *island = task->island;
-
-	if (island == NULL)
-		return;
-	close_handles(task);
-	for (size_t i = 0; i <= island->steps_count; i++) {
-		const struct node *node = node_of(task, i);
-
-		if (task->vectors != NULL)
-			free(task->vectors[i]);
-		if (!node->has_own || task->states == NULL || task->states[i] == NULL)
-			continue;
-		if (node->own.fini != NULL)
-			node->own.fini(task->states[i]);
-		free(task->states[i]);
-	}
-	free(task->vectors);
-	free(task->states);
-	free(task->books);
-	free(task->parts);
-	free(task->in_place);
-}
-
-void tasks_free(struct island *island)
-{
-	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
-		free_task(&island->tasks[i]);
-	free(island->tasks);
-	island->tasks = NULL;
-	shared_free(island->shared);
-	island->shared = NULL;
+	return task->island->shared != NULL ? work_shared(task)
+	       : task->rx != NULL           ? work_rx(task)
+	                                    : work_array(task);
 }

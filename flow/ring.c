@@ -7,12 +7,16 @@
 
 #include <stdlib.h>
 
+static bool has_several_senders(const struct node *node)
+{
+	return node->kind == NODE_GATHER || node->kind == NODE_MERGE || node->kind == NODE_DIVERT;
+}
+
 static struct leat_chan_opts chan_opts(const struct leat_flow *flow, const struct node *node)
 {
 	return (struct leat_chan_opts){
 		.name = node->name,
-		.kind = node->kind == NODE_GATHER || node->kind == NODE_MERGE ? LEAT_MPSC
-		                                                              : LEAT_SPSC,
+		.kind = has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
 		.capacity = node->capacity != 0 ? node->capacity : flow->opts.capacity,
 		.send_wait = flow->opts.wait,
 		.recv_wait = flow->opts.wait,
@@ -26,7 +30,8 @@ static int open_tee(struct leat_flow *flow, struct node *node)
 	struct leat_broadcast_opts opts = { .name = like.name,
 		                            .capacity = like.capacity,
 		                            .subscribers = (unsigned)node->outputs,
-		                            .send_wait = like.send_wait };
+		                            .send_wait = like.send_wait,
+		                            .discard = like.discard };
 	struct leat_subscribe_opts sub = { .name = node->name, .recv_wait = like.recv_wait };
 	int rc = leat_broadcast_open(flow->scope, node->type->size, &opts, &node->rings[0].bc,
 	                             &node->rings[0].tx);
@@ -110,7 +115,7 @@ struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t at, uint32_t outpu
 	struct node *node = &flow->nodes[at];
 	struct leat_tx *tx = node->rings[output].tx;
 
-	if (node->kind == NODE_GATHER || node->kind == NODE_MERGE)
+	if (has_several_senders(node))
 		return leat_tx_clone(tx);
 	node->rings[output].tx = NULL;
 	return tx;

@@ -44,7 +44,8 @@
  *
  * Ownership. The flow owns items. A step never frees one: it leaves it out (LEAT_SKIP, a filter),
  * and the flow calls the type's discard. Behind a tee items are const, and discard runs once, when
- * the last branch has passed them.
+ * the last branch has passed them; a branch that gives them away there, by a filter, into a ring or
+ * into memory, gives away copies, by the type's dup.
  *
  * The vector as a unit of work: David Barach, Leonardo Linguaglossa, Damjan Marion and others,
  * "High-Speed Software Data Plane via Vectorized Packet Processing", 2018.
@@ -73,27 +74,41 @@ struct leat_type {
 	const char *name;
 	size_t size;
 	void (*discard)(void *item, void *arg);
+	/* makes *copy an item of its own, like *item: 0, or -errno; may be NULL */
+	int (*dup)(void *copy, const void *item);
 	/* of a batch: what its items are, how many at most, and where the first is */
 	const struct leat_type *of;
 	size_t most, offset;
 };
 
 /* LEAT_TYPE(tick, struct tick): LEAT_T(tick) is its tag. Once in a file. */
-#define LEAT_TYPE(name, ctype) LEAT_TYPE_OWNED(name, ctype, NULL)
-#define LEAT_TYPE_OWNED(name, ctype, discard_fn) \
+#define LEAT_TYPE(name, ctype) LEAT_TYPE_OWNED(name, ctype, NULL, NULL)
+/* LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, dup): items that own something. */
+#define LEAT_TYPE_OWNED(name, ctype, discard_fn, dup_fn) \
 	typedef ctype leat_item_##name; \
 	static const struct leat_type leat_type_##name \
-		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, NULL, 0, 0 }
+		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, dup_fn, NULL, 0, 0 }
 /* Up to `most` items of a type (without discard) as one: LEAT_BATCH(ticks, tick, 32). */
 #define LEAT_BATCH(name, type, most_) \
 	typedef struct { \
 		uint64_t count; \
 		leat_item_##type items[most_]; \
 	} leat_item_##name; \
-	static const struct leat_type leat_type_##name \
-		__attribute__((unused)) = { #name,   sizeof(leat_item_##name), \
-		                            NULL,    &leat_type_##type, \
-		                            (most_), offsetof(leat_item_##name, items) }
+	static const struct leat_type leat_type_##name __attribute__((unused)) = { \
+		#name,   sizeof(leat_item_##name),         NULL, NULL, &leat_type_##type, \
+		(most_), offsetof(leat_item_##name, items) \
+	}
+/* An item that has failed: LEAT_TROUBLE(failed_tick, tick), for leat_flow_divert(). */
+#define LEAT_TROUBLE(name, type) \
+	typedef struct { \
+		int64_t code; \
+		uint64_t number; \
+		leat_item_##type item; \
+	} leat_item_##name; \
+	static const struct leat_type leat_type_##name __attribute__((unused)) = { \
+		#name, sizeof(leat_item_##name),        NULL, NULL, &leat_type_##type, \
+		1,     offsetof(leat_item_##name, item) \
+	}
 #define LEAT_T(name) (&leat_type_##name)
 
 LEAT_TYPE(u64, uint64_t);
@@ -303,12 +318,30 @@ LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
  */
 LEAT_API struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate);
 
-/* What becomes of an item for which the step before this port, a map, returned -errno. */
+/* --- trouble: these are about the step right before the port, and return that port --- */
+
+/* What becomes of an item for which the step returned -errno. */
 enum leat_on_error {
 	LEAT_ON_ERROR_STOP, /* the flow fails (the default) */
 	LEAT_ON_ERROR_SKIP  /* it is left out, and counted */
 };
 LEAT_API struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error policy);
+/*
+ * Such an item goes to *trouble, with its code and its number among the items of the step, as a
+ * type made by LEAT_TROUBLE(failed_tick, tick). What is there is worked off by another thread.
+ */
+LEAT_API struct leat_port leat_flow_divert(struct leat_port port, const struct leat_type *type,
+                                           struct leat_port *trouble);
+/*
+ * Calls the step again for such an item, after pauses (leat/pace.h), before on_error or divert
+ * counts. The pauses are for each item anew; with tries 0 there is no end to them.
+ */
+LEAT_API struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses);
+/*
+ * Each item asks the breaker (leat/pace.h), which is the caller's and lives until join returns:
+ * while it is open items fail with -EBUSY, and the step is not called.
+ */
+LEAT_API struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker);
 
 /* --- where islands end --- */
 
@@ -336,6 +369,8 @@ LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *
                                  const void *state);
 /* *rx is there once start has returned 0; it is the caller's to close. */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
+/* The same as a seq; the caller calls its fini. */
+LEAT_API void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq);
 /*
  * Into the caller's array of `room` items, in place; *count is valid once join has returned. An
  * item more fails with -ENOSPC.
@@ -346,8 +381,13 @@ LEAT_API void leat_flow_collect(struct leat_port port, void **items, size_t *cou
 
 /* --- running --- */
 
-/* 0, or -errno: -EINVAL for a mistake in the graph; leat_flow_error() has the words. */
-LEAT_API int leat_flow_check(struct leat_flow *flow);
+/* What check has found. */
+struct leat_flow_report {
+	int code;       /* 0, or -errno */
+	char text[256]; /* the words, as leat_flow_error() has them; "" */
+};
+/* 0, or -errno: -EINVAL for a mistake in the graph. The report may be NULL. */
+LEAT_API int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *report);
 /*
  * The flow as a graph for dot(1), with a box for each island. Returns 0 or -errno: what check
  * returns, or -EIO.
@@ -371,13 +411,13 @@ LEAT_API const char *leat_flow_error(const struct leat_flow *flow);
 LEAT_API void leat_flow_close(struct leat_flow *flow);
 
 /*
- * The books of a step, after join: in = used + skipped + failed. `made` went out. Steps are
- * numbered in the order of the calls that declared them; sources and ends are steps, too. Returns
- * 0; -ENOENT behind the last step; -EBUSY while the flow runs.
+ * The books of a step, after join: in = used + skipped + failed + diverted. `made` went out. Steps
+ * are numbered in the order of the calls that declared them; sources and ends are steps, too.
+ * Returns 0; -ENOENT behind the last step; -EBUSY while the flow runs.
  */
 struct leat_step_stat {
 	const char *name;
-	uint64_t in, used, skipped, failed, made;
+	uint64_t in, used, skipped, failed, diverted, made;
 };
 LEAT_API int leat_flow_stat(const struct leat_flow *flow, size_t number,
                             struct leat_step_stat *stat);

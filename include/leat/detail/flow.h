@@ -37,8 +37,8 @@
 #define LEAT_DETAIL_MAP_LOOP(name) \
 	static int name##_vec(void *state_, struct leat_vec *v_) \
 	{ \
-		const name##_in *in_ = (const name##_in *)v_->in; \
-		name##_out *out_ = (name##_out *)v_->out; \
+		const name##_in *__restrict in_ = (const name##_in *)v_->in; \
+		name##_out *__restrict out_ = (name##_out *)v_->out; \
 		const size_t n_ = v_->n < v_->room ? v_->n : v_->room; \
 		size_t made_ = 0, i_; \
 		int rc_ = 0; \
