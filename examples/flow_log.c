@@ -22,7 +22,7 @@ struct request {
 	char client[KEY + 1], minute[KEY + 1];
 	uint64_t status, bytes;
 };
-LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard);
+LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, NULL);
 LEAT_TYPE(request, struct request);
 
 /* --- a line of the log --- */

@@ -15,7 +15,7 @@ struct digest {
 	uint64_t hash, length;
 };
 /* A line owns a part of the block that it was read into: the flow gives that back. */
-LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard);
+LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, NULL);
 LEAT_TYPE(digest, struct digest);
 
 /* FNV-1a. The step has no state, so the workers can share it. */
