@@ -69,12 +69,12 @@ struct row {
 #define FLOW "Flow, array to array, one thread: 3 maps and a filter"
 #define FLOWS(level) \
 	TOPIC(FLOW, 0, "leat flow, -O" level, "a loop by hand, -O2", AT_MOST(3)), \
-	TOPIC(FLOW, 0, "leat flow, fused, -O" level, "a loop by hand, -O2", AT_MOST(1.1)), \
-	TOPIC(FLOW, 0, "leat flow, fused, -O" level, "C++20 ranges, -O" level, TIMES(1)), \
+	TOPIC(FLOW, 0, "leat flow fused, -O" level, "a loop by hand, -O2", AT_MOST(1.1)), \
+	TOPIC(FLOW, 0, "leat flow fused, -O" level, "C++20 ranges, -O" level, TIMES(1)), \
 	TOPIC(FLOW, 0, "leat flow, -O" level, "Go, 4 stages", TIMES(50)), \
-	TOPIC(FLOW, 0, "leat flow, -O" level, "oneTBB pipeline, 1 thread", TIMES(3)), \
+	TOPIC(FLOW, 0, "leat flow, -O" level, "oneTBB pipeline", TIMES(3)), \
 	TOPIC(FLOW " of 2 ns each", 0, "leat flow, -O" level, "a loop by hand, -O2", AT_MOST(1.2)), \
-	TOPIC(FLOW " of 2 ns each", 0, "leat flow, fused, -O" level, "a loop by hand, -O2", AT_MOST(1.2))
+	TOPIC(FLOW " of 2 ns each", 0, "leat flow fused, -O" level, "a loop by hand, -O2", AT_MOST(1.2))
 
 static const struct row rows[] = {
 	/* The Xeon's are what perf/results has of 2026-11-21. */

@@ -44,6 +44,30 @@ static inline __attribute__((always_inline)) bool flow_keeps(uint64_t x, bool wo
 	return (flow_work(x, works) & 1) != 0;
 }
 
+/* The time, and the CPU time of this process, which is the sample's own. */
+struct flow_clock {
+	int64_t wall_ns, cpu_ns;
+};
+
+static inline struct flow_clock flow_clock_now(void)
+{
+	struct timespec cpu;
+	struct flow_clock now = { bench_now_ns(), 0 };
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+	now.cpu_ns = (int64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec;
+	return now;
+}
+
+/* What has gone by since, an item. */
+static inline void flow_clock_read(struct flow_clock from, uint64_t items, double *values)
+{
+	struct flow_clock now = flow_clock_now();
+
+	values[0] = (double)(now.wall_ns - from.wall_ns) / (double)items;
+	values[1] = (double)(now.cpu_ns - from.cpu_ns) / (double)items;
+}
+
 /* Items in no order that a branch could be predicted by; touched, as is the room for what comes out. */
 struct flow_arrays {
 	uint64_t *in, *out;

@@ -67,16 +67,17 @@
 #ifndef LEAT_BENCH_FLOW_TBB
 #define flow_tbb NULL
 #endif
+#define AN_ITEM_AND_CPU { { "an item", "ns" }, { "its CPU", "ns" } }
 #define FLOW_LOOP(level, of) \
 	LIMIT("a loop by hand, -O" #level, flow_loop_##level, FLOW_PLAIN + (of)), \
 	HERE("a loop by hand with a branch, -O" #level, flow_loop_##level, FLOW_PLAIN + FLOW_BRANCHES + (of)), \
 	HERE("leat flow, -O" #level, flow_leat_##level, FLOW_PLAIN + (of)), \
-	HERE("leat flow, fused, -O" #level, flow_leat_##level, FLOW_PLAIN + FLOW_FUSED + (of)), \
+	HERE("leat flow fused, -O" #level, flow_leat_##level, FLOW_PLAIN + FLOW_FUSED + (of)), \
 	HERE("C++20 ranges, -O" #level, flow_ranges_##level, FLOW_PLAIN + (of))
 #define FLOW(title_, of, go_word) \
-	{ .group = "flow", .title = "Flow, array to array, one thread: " title_, .values = AN_ITEM, .apart = true, \
+	{ .group = "flow", .title = "Flow, array to array, one thread: " title_, .values = AN_ITEM_AND_CPU, .apart = true, \
 	  .anywhere = true, \
-	  .by = { FLOW_LOOP(2, of), FLOW_LOOP(3, of), HERE("oneTBB pipeline, 1 thread", flow_tbb, FLOW_PLAIN + (of)), \
+	  .by = { FLOW_LOOP(2, of), FLOW_LOOP(3, of), HERE("oneTBB pipeline", flow_tbb, FLOW_PLAIN + (of)), \
 		  { .name = "Go, 4 stages", .go = go_word, .n = FLOW_ITEMS_SLOW, .remote = true } } }
 #define QUANTILES { { "median", "us" }, { "p99", "us" }, { "p99.9", "us" }, { "most", "us" } }
 #define LATE(title_, busy, deadline) \
@@ -143,7 +144,7 @@ const struct topic topics[] = {
 	BROADCASTS(65536, "65,536"),
 	FLOW("3 maps and a filter", 0, "flow"),
 	FLOW("3 maps and a filter of 2 ns each", FLOW_WORKS, "flowworks"),
-	{ .group = "flow", .title = "Flow, 2 workers, 1 us an item", .values = AN_ITEM, .apart = true, .anywhere = true,
+	{ .group = "flow", .title = "Flow, 2 workers, 1 us an item", .values = AN_ITEM_AND_CPU, .apart = true, .anywhere = true,
 	  .by = { HERE("leat flow, unordered", flow_workers_2, FLOW_PLAIN),
 		  HERE("leat flow, ordered", flow_workers_2, FLOW_PLAIN + FLOW_ORDERED) } },
 	{ .group = "flow", .title = "Flow, a lone item to another thread and back", .values = { { "a round trip", "ns" } },

@@ -14,11 +14,6 @@
 #define PASTE(a, b) PASTE_(a, b)
 #define LEVEL(name) PASTE(name##_, FLOW_LEVEL)
 
-static double since(int64_t start_ns, uint64_t operations)
-{
-	return (double)(bench_now_ns() - start_ns) / (double)operations;
-}
-
 /* --- three maps and a filter, from an array into an array --- */
 
 #define STEPS(n, works) \
@@ -68,10 +63,10 @@ void LEVEL(flow_leat)(uint64_t n, double *values)
 {
 	struct flow_arrays a = flow_arrays_open(FLOW_ITEMS);
 	const bool works = (n & FLOW_WORKS) != 0;
-	int64_t start_ns = bench_now_ns();
+	struct flow_clock from = flow_clock_now();
 
 	run_flow(&a, FLOW_ITEMS, works, (n & FLOW_FUSED) != 0);
-	values[0] = since(start_ns, FLOW_ITEMS);
+	flow_clock_read(from, FLOW_ITEMS, values);
 	flow_arrays_check(&a, FLOW_ITEMS, works);
 }
 
@@ -98,13 +93,13 @@ void LEVEL(flow_loop)(uint64_t n, double *values)
 {
 	struct flow_arrays a = flow_arrays_open(FLOW_ITEMS);
 	const bool works = (n & FLOW_WORKS) != 0;
-	int64_t start_ns = bench_now_ns();
+	struct flow_clock from = flow_clock_now();
 
 	if (works)
 		a.made = n & FLOW_BRANCHES ? loop(a.in, a.out, true, true) : loop(a.in, a.out, true, false);
 	else
 		a.made = n & FLOW_BRANCHES ? loop(a.in, a.out, false, true) : loop(a.in, a.out, false, false);
-	values[0] = since(start_ns, FLOW_ITEMS);
+	flow_clock_read(from, FLOW_ITEMS, values);
 	flow_arrays_check(&a, FLOW_ITEMS, works);
 }
 
@@ -132,15 +127,15 @@ void LEVEL(flow_workers)(uint64_t n, double *values)
 	struct leat_port p = leat_flow_from_array(flow, LEAT_T(u64), a.in, WORKED_ITEMS);
 	uint64_t wanted = 0, got = 0;
 	bool in_order = true;
-	int64_t start_ns;
+	struct flow_clock from;
 
 	p = leat_flow_workers(p, WORKERS, n & FLOW_ORDERED ? LEAT_ORDERED : LEAT_UNORDERED);
 	p = leat_flow_gather(leat_flow_step(p, &microsecond, NULL));
 	leat_flow_to_array(p, a.out, WORKED_ITEMS, &a.made);
-	start_ns = bench_now_ns();
+	from = flow_clock_now();
 	if (leat_flow_start(flow) != 0 || leat_flow_join(flow) != 0)
 		bench_fail("a flow failed");
-	values[0] = since(start_ns, WORKED_ITEMS);
+	flow_clock_read(from, WORKED_ITEMS, values);
 	leat_flow_close(flow);
 	for (size_t i = 0; i < a.made && i < WORKED_ITEMS; i++) {
 		wanted += a.in[i];

@@ -28,10 +28,10 @@ void PASTE(flow_ranges_, FLOW_LEVEL)(uint64_t n, double *values)
 {
 	struct flow_arrays a = flow_arrays_open(FLOW_ITEMS);
 	const bool works = (n & FLOW_WORKS) != 0;
-	int64_t start_ns = bench_now_ns();
+	struct flow_clock from = flow_clock_now();
 
 	a.made = works ? through_views<true>({ a.in, FLOW_ITEMS }, a.out)
 		       : through_views<false>({ a.in, FLOW_ITEMS }, a.out);
-	values[0] = (double)(bench_now_ns() - start_ns) / (double)FLOW_ITEMS;
+	flow_clock_read(from, FLOW_ITEMS, values);
 	flow_arrays_check(&a, FLOW_ITEMS, works);
 }

@@ -39,12 +39,12 @@ void flow_tbb(uint64_t n, double *values)
 	oneapi::tbb::global_control one(oneapi::tbb::global_control::max_allowed_parallelism, 1);
 	struct flow_arrays a = flow_arrays_open(FLOW_ITEMS_SLOW);
 	const bool works = (n & FLOW_WORKS) != 0;
-	int64_t start_ns = bench_now_ns();
+	struct flow_clock from = flow_clock_now();
 
 	if (works)
 		through_filters<true>(&a, FLOW_ITEMS_SLOW);
 	else
 		through_filters<false>(&a, FLOW_ITEMS_SLOW);
-	values[0] = (double)(bench_now_ns() - start_ns) / (double)FLOW_ITEMS_SLOW;
+	flow_clock_read(from, FLOW_ITEMS_SLOW, values);
 	flow_arrays_check(&a, FLOW_ITEMS_SLOW, works);
 }

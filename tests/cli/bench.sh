@@ -180,7 +180,7 @@ check_files 18
 bench flow --samples 1 --only leat --json "$dir/json" --svg "$dir/svg"
 expect_status 0
 expect_silence
-grep -q 'leat flow, fused, -O2 of a loop by hand, -O2  ' "$dir/out" || fail "$what: nothing of the loop by hand"
+grep -q 'leat flow fused, -O2 of a loop by hand, -O2  ' "$dir/out" || fail "$what: nothing of the loop by hand"
 check_files 4
 # Smaller questions: what they count and receive is checked on the way.
 for how in publish floor pool; do
