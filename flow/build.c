@@ -19,9 +19,10 @@ const char *kind_name(enum node_kind kind)
 		[NODE_STEP] = "step",           [NODE_BUFFER] = "buffer",
 		[NODE_WORKERS] = "workers",     [NODE_GATHER] = "gather",
 		[NODE_MERGE] = "merge",         [NODE_TEE] = "tee",
-		[NODE_PARTITION] = "partition", [NODE_DIVERT] = "divert",
-		[NODE_EACH] = "for_each",       [NODE_TO_RX] = "to_rx",
-		[NODE_COLLECT] = "collect",     [NODE_TO_ARRAY] = "to_array",
+		[NODE_PARTITION] = "partition", [NODE_ZIP] = "zip",
+		[NODE_DIVERT] = "divert",       [NODE_EACH] = "for_each",
+		[NODE_TO_RX] = "to_rx",         [NODE_COLLECT] = "collect",
+		[NODE_TO_ARRAY] = "to_array",
 	};
 
 	return names[kind];
@@ -108,7 +109,7 @@ static struct node *add_node(struct leat_flow *flow, enum node_kind kind, const 
 	}
 	node = &flow->nodes[flow->nodes_count];
 	*node = (struct node){
-		.kind = kind, .name = name, .inputs_count = inputs, .outputs = outputs
+		.kind = kind, .name = name, .per = 1, .inputs_count = inputs, .outputs = outputs
 	};
 	node->inputs = calloc(inputs + 1, sizeof(*node->inputs));
 	node->consumers = calloc(outputs + 1, sizeof(*node->consumers));
@@ -319,6 +320,7 @@ static struct node *add_step(struct leat_port port, enum node_kind kind,
 	node->step = *step;
 	node->type = step->out;
 	node->state = state;
+	node->varies = step->kind == LEAT_STEP_FILTER || step->most > 1;
 	return node;
 }
 
@@ -501,6 +503,46 @@ struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
 	node->type = flow->nodes[ports[0].node].type;
 	for (size_t i = 0; i < count; i++)
 		connect(node, i, ports[i]);
+	return flow_port_of(flow, node, 0);
+}
+
+/* Checks the type of a port that is to be a part of a pair. */
+static void check_part(struct leat_port port, const struct leat_type *part, const char *which)
+{
+	const struct node *from = &port.flow->nodes[port.node];
+
+	if (!flow_same_type(from->type, part))
+		flow_mistake(port.flow, -EINVAL,
+		             "zip: the %s of the pair is of type \"%s\", and \"%s\" makes \"%s\"",
+		             which, part->name, from->name, from->type->name);
+	else if (part->discard != NULL)
+		flow_mistake(port.flow, -ENOTSUP, "zip: items of type \"%s\" own something",
+		             part->name);
+}
+
+struct leat_port leat_flow_zip(struct leat_port first, struct leat_port second,
+                               const struct leat_type *pair)
+{
+	struct leat_flow *flow = first.flow;
+	struct node *node = NULL;
+
+	if (flow == NULL || !usable(first, "zip"))
+		return flow_no_port(flow);
+	if (pair == NULL || pair->second == NULL)
+		flow_mistake(flow, -EINVAL, "zip: it wants a type made by LEAT_PAIR()");
+	else if (second.flow != flow ||
+	         (first.node == second.node && first.output == second.output))
+		flow_mistake(flow, -EINVAL, "zip: two ports of this flow");
+	else if (usable(second, "zip")) {
+		check_part(first, pair->of, "first");
+		check_part(second, pair->second, "second");
+		node = flow->error == 0 ? add_node(flow, NODE_ZIP, "zip", 2, 1) : NULL;
+	}
+	if (node == NULL)
+		return flow_no_port(flow);
+	node->type = pair;
+	connect(node, 0, first);
+	connect(node, 1, second);
 	return flow_port_of(flow, node, 0);
 }
 

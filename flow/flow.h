@@ -42,6 +42,7 @@ enum node_kind {
 	NODE_MERGE,
 	NODE_TEE,
 	NODE_PARTITION,
+	NODE_ZIP,
 	NODE_DIVERT, /* the ring of what a step has failed with */
 	NODE_EACH,   /* an end whose step has no output */
 	NODE_TO_RX,
@@ -68,6 +69,13 @@ struct node {
 	const void *state;
 	struct leat_state own;
 	bool has_own;
+	/*
+	 * How what a step makes depends on what it is given (diamond.c): one item for each `per`,
+	 * from when it has been given `lag` more; or there is no telling. keeps: of the program's,
+	 * between a tee and a zip: it must make one of each.
+	 */
+	uint64_t per, lag;
+	bool varies, keeps;
 	enum leat_on_error on_error;
 	uint32_t divert; /* the node of its ring; 0: none */
 	bool retries;
@@ -157,6 +165,11 @@ void flow_free_plan(struct leat_flow *flow);
 bool kind_has_ring(enum node_kind kind);
 /* Whether it passes on the items themselves that it is given. */
 bool gives_away(const struct node *node);
+
+/* diamond.c */
+
+/* Whether what is between a tee and this zip would stand still. 0, or the mistake. */
+int flow_check_diamond(struct leat_flow *flow, const struct node *zip);
 
 /* ring.c */
 

@@ -48,12 +48,47 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 	return true;
 }
 
+/*
+ * The task is about to wait for room: releases what it has used of its input, so that the ring
+ * there has all the room that it says, and holds the rest again. If it cannot be held, the output
+ * has ended; the items stay where they are all the same, as nothing is released any more.
+ */
+static void release_used(struct task *task)
+{
+	const size_t n = task->input_used - task->input_released;
+	const void *rest;
+
+	if (n == 0)
+		return;
+	leat_release(task->rx, n);
+	task->input_released += n;
+	if (task->input_used < task->input)
+		leat_try_peek(task->rx, task->input - task->input_used, &rest);
+}
+
+/* What leaves the island: a zip's type is another. */
+static const struct leat_type *out_type(const struct task *task)
+{
+	const struct island *island = task->island;
+
+	return island->flow
+	        ->nodes[island->steps_count > 0 ? island->steps[island->steps_count - 1]
+	                                        : island->head]
+	        .type;
+}
+
 static int send_items(struct task *task, const char *items, size_t n, size_t size, size_t *used)
 {
 	ssize_t sent;
 
 	while (*used < n) {
-		sent = leat_send_batch(task->tx, items + *used * size, n - *used);
+		sent = leat_try_send_batch(task->tx, items + *used * size, n - *used);
+		if (sent == -EAGAIN) {
+			if (task->island->steps_count == 0 && task->input > 0)
+				task->input_used = *used;
+			release_used(task);
+			sent = leat_send_batch(task->tx, items + *used * size, 1);
+		}
 		if (sent < 0 && flush_after_stop(task, sent))
 			continue;
 		if (sent < 0)
@@ -150,7 +185,7 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 		rc = put_in_order(task, items, n);
 		*used = n;
 	} else {
-		rc = send_items(task, items, n, tail->type->size, used);
+		rc = send_items(task, items, n, out_type(task)->size, used);
 	}
 	books->in += *used;
 	books->used += *used;
@@ -191,9 +226,11 @@ static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 			return (ssize_t)task->island->vector;
 	}
 	if (writes_in_place(task, i, n)) {
-		do
+		r = leat_try_reserve(task->tx, task->vector, place);
+		if (r == -EAGAIN)
+			release_used(task);
+		while (r < 0 && (r == -EAGAIN || flush_after_stop(task, r)))
 			r = leat_reserve(task->tx, task->vector, place);
-		while (r < 0 && flush_after_stop(task, r));
 		task->in_ring = r > 0;
 		if (r < 0 || (size_t)r >= node_of(task, i)->step.most)
 			return r;
@@ -321,6 +358,8 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = call_function(task, i, v);
+	if (i == 0 && task->input > 0)
+		task->input_used += v->used;
 	/* a wait of its own that the flow's scope has ended is no failure of an item */
 	task->item_failed =
 		rc < 0 && !(rc == -ECANCELED &&
@@ -329,6 +368,8 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	books->used += v->used - v->skipped;
 	books->skipped += v->skipped;
 	books->made += v->made;
+	if (node->keeps && v->skipped > 0)
+		return fail_item(task, i, -EDEADLK); /* the zip would wait for it for ever */
 	if (node->step.in->discard != NULL)
 		free_used(task, i, v);
 	failed = task->item_failed;
@@ -546,11 +587,17 @@ static int pass_received(struct task *task, const void *items, size_t n)
 	ssize_t copied = (ssize_t)n;
 	int rc;
 
-	if (task->copies != NULL)
+	if (task->copies != NULL) {
 		copied = copy_items(task, &items, n);
+		leat_release(task->rx, copied > 0 ? (size_t)copied : 0);
+	} else if (task->in_place == NULL) {
+		task->input = n;
+	}
+	task->input_used = task->input_released = 0;
 	rc = copied < 0 ? (int)copied : run_pass(task, items, (size_t)copied, &used);
-	if (task->in_place == NULL)
-		leat_release(task->rx, task->copies != NULL && copied > 0 ? (size_t)copied : used);
+	if (task->input > 0)
+		leat_release(task->rx, used - task->input_released);
+	task->input = 0;
 	if (task->in_place != NULL || task->copies != NULL)
 		discard_rest(task, items, used, copied > 0 ? (size_t)copied : 0);
 	return rc;
@@ -574,6 +621,43 @@ static int work_rx(struct task *task)
 		if (rc != 0)
 			return rc;
 	}
+}
+
+/* Puts pairs together. */
+static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
+{
+	const struct leat_type *pair = task->flow->nodes[task->island->head].type;
+	char *to = task->in_place;
+
+	for (size_t i = 0; i < n; i++, to += pair->size) {
+		memcpy(to + pair->offset, first + i * pair->of->size, pair->of->size);
+		memcpy(to + pair->second_offset, second + i * pair->second->size,
+		       pair->second->size);
+	}
+}
+
+static int work_zip(struct task *task)
+{
+	const void *first, *second;
+	ssize_t n, pairs;
+	size_t used;
+	int rc = 0;
+
+	while (rc == 0) {
+		n = leat_peek(task->rx, task->vector, &first);
+		if (n <= 0)
+			return n == 0 ? end_steps(task, 0) : (int)n;
+		pairs = leat_peek(task->second, (size_t)n, &second);
+		if (pairs <= 0) {
+			leat_release(task->rx, 0);
+			return pairs == 0 ? end_steps(task, 0) : (int)pairs;
+		}
+		make_pairs(task, first, second, (size_t)pairs);
+		leat_release(task->rx, (size_t)pairs);
+		leat_release(task->second, (size_t)pairs);
+		rc = run_pass(task, task->in_place, (size_t)pairs, &used);
+	}
+	return rc;
 }
 
 static int work_array(struct task *task)
@@ -626,6 +710,7 @@ static int work_shared(struct task *task)
 int task_work(struct task *task)
 {
 	return task->island->shared != NULL ? work_shared(task)
+	       : task->second != NULL       ? work_zip(task)
 	       : task->rx != NULL           ? work_rx(task)
 	                                    : work_array(task);
 }

@@ -206,6 +206,9 @@ int flow_plan(struct leat_flow *flow)
 		if (rc == 0)
 			rc = check_owned(flow, &flow->nodes[i]);
 	}
+	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++)
+		if (flow->nodes[i].kind == NODE_ZIP)
+			rc = flow_check_diamond(flow, &flow->nodes[i]);
 	if (rc == 0) {
 		flow_free_plan(flow);
 		rc = cut(flow);

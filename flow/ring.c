@@ -43,9 +43,21 @@ static int open_tee(struct leat_flow *flow, struct node *node)
 	return rc;
 }
 
+/* One for each output of a partition, and of a tee; one for each input of a zip; else one. */
+static size_t count_rings(const struct node *node)
+{
+	return node->kind == NODE_ZIP ? node->inputs_count : node->outputs > 0 ? node->outputs : 1;
+}
+
+/* The items in the k-th ring of a node. */
+static const struct leat_type *ring_type(const struct node *node, size_t k)
+{
+	return node->kind != NODE_ZIP ? node->type : k == 0 ? node->type->of : node->type->second;
+}
+
 static int open_rings_of(struct leat_flow *flow, struct node *node)
 {
-	const size_t count = node->outputs > 0 ? node->outputs : 1;
+	const size_t count = count_rings(node);
 	struct leat_chan_opts opts = chan_opts(flow, node);
 	int rc = 0;
 
@@ -55,8 +67,8 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 	if (node->kind == NODE_TEE)
 		return open_tee(flow, node);
 	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = leat_chan_open(flow->scope, node->type->size, &opts, &node->rings[i].tx,
-		                    &node->rings[i].rx);
+		rc = leat_chan_open(flow->scope, ring_type(node, i)->size, &opts,
+		                    &node->rings[i].tx, &node->rings[i].rx);
 	return rc;
 }
 
@@ -84,9 +96,8 @@ void rings_close(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct node *node = &flow->nodes[i];
-		const size_t count = node->outputs > 0 ? node->outputs : 1;
 
-		for (size_t k = 0; k < count && node->rings != NULL; k++) {
+		for (size_t k = 0; k < count_rings(node) && node->rings != NULL; k++) {
 			if (node->rings[k].tx != NULL)
 				leat_tx_close(node->rings[k].tx);
 			if (node->rings[k].rx != NULL)

@@ -116,9 +116,11 @@ static struct leat_port add_counted(struct leat_port port, const struct leat_ste
 {
 	const struct leat_type *type = type_of(port);
 	struct counted counted = { .left = n, .size = type == NULL ? 0 : type->size };
+	struct node *node = add_own(port, step, NULL, &counted, sizeof(counted));
 
-	return port_behind(port, add_own(port, step, NULL, &counted, sizeof(counted)), init_state,
-	                   NULL);
+	if (node != NULL && step->fn == skip_vec)
+		node->lag = n;
+	return port_behind(port, node, init_state, NULL);
 }
 
 struct leat_port leat_flow_take(struct leat_port port, uint64_t n)
@@ -240,6 +242,7 @@ static struct leat_port add_batching(struct leat_port port, const struct leat_st
 {
 	struct batching batching = { .type = batch, .most_ns = most_ns };
 	const struct leat_type *type = type_of(port);
+	struct node *node;
 
 	if (batch == NULL || batch->of == NULL || batch->most == 0 || most_ns < 0)
 		return mistaken(port,
@@ -256,8 +259,13 @@ static struct leat_port add_batching(struct leat_port port, const struct leat_st
 	if (type != NULL && type->discard != NULL)
 		return mistaken(port,
 		                "batch and window: items that own something cannot be copied");
-	return port_behind(port, add_own(port, step, batch, &batching, sizeof(batching)),
-	                   init_batching, fini_batching);
+	node = add_own(port, step, batch, &batching, sizeof(batching));
+	if (node != NULL) {
+		node->lag = batch->most - 1;
+		node->per = step->fn == batch_vec ? batch->most : 1;
+		node->varies = most_ns > 0;
+	}
+	return port_behind(port, node, init_batching, fini_batching);
 }
 
 struct leat_port leat_flow_batch(struct leat_port port, const struct leat_type *batch,
@@ -393,6 +401,7 @@ struct leat_port leat_flow_distinct(struct leat_port port,
 	static const struct leat_step step = { .name = "distinct",
 		                               .kind = LEAT_STEP_FILTER,
 		                               .fn = distinct_vec };
+	struct node *node;
 	const struct leat_type *type = type_of(port);
 	struct distinct distinct = {
 		.key = key, .arg = arg, .most = most, .size = type == NULL ? 0 : type->size
@@ -400,8 +409,10 @@ struct leat_port leat_flow_distinct(struct leat_port port,
 
 	if (key == NULL || most == 0 || most > SIZE_MAX / 64)
 		return mistaken(port, "distinct: it wants a key, and how many keys it may keep");
-	return port_behind(port, add_own(port, &step, NULL, &distinct, sizeof(distinct)),
-	                   init_distinct, fini_distinct);
+	node = add_own(port, &step, NULL, &distinct, sizeof(distinct));
+	if (node != NULL)
+		node->varies = true;
+	return port_behind(port, node, init_distinct, fini_distinct);
 }
 
 /* --- rate --- */

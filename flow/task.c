@@ -21,10 +21,18 @@ static void tell_failure(struct task *task, int code, const char *text)
 			leat_tx_fail(task->parts[i], code, text);
 }
 
+static bool has_failed(struct leat_rx *rx)
+{
+	enum leat_cause cause;
+
+	return leat_rx_status(rx, &cause, NULL, NULL) == 0 && cause == LEAT_FAILED;
+}
+
 /* The input has ended by a failure, so this island's outputs do. */
 static void take_over_failure(struct task *task)
 {
-	struct leat_rx *rx = task->rx != NULL               ? task->rx
+	struct leat_rx *rx = task->second != NULL && has_failed(task->second) ? task->second
+	                     : task->rx != NULL                               ? task->rx
 	                     : task->island->shared != NULL ? task->island->shared->rx
 	                                                    : NULL;
 	enum leat_cause cause;
@@ -72,7 +80,9 @@ static void close_handles(struct task *task)
 	}
 	if (task->rx != NULL)
 		leat_rx_close(task->rx);
-	task->rx = NULL;
+	if (task->second != NULL)
+		leat_rx_close(task->second);
+	task->rx = task->second = NULL;
 }
 
 /* What the island ended with, if it is a failure that has no text yet. */
@@ -95,6 +105,8 @@ static int work(struct leat_tx *out, void *arg)
 	task->out = out;
 	if (task->rx != NULL && task->tx != NULL)
 		leat_rx_bind(task->rx, task->tx);
+	if (task->second != NULL && task->tx != NULL)
+		leat_rx_bind(task->second, task->tx);
 	rc = task_work(task);
 	if (rc == 0)
 		take_over_failure(task);
@@ -187,6 +199,18 @@ static int take_diverts(struct task *task)
 	return 0;
 }
 
+/* Of a zip: which of its inputs this island is. */
+static uint32_t which_input(const struct task *task, const struct node *tail)
+{
+	const struct island *island = task->island;
+	uint32_t last = island->steps_count > 0 ? island->steps[island->steps_count - 1]
+	                                        : island->head,
+		 output = island->steps_count > 0 ? 0 : island->head_output;
+
+	return tail->kind == NODE_ZIP &&
+	       (tail->inputs[1].node == last && tail->inputs[1].output == output);
+}
+
 static int take_senders(struct task *task)
 {
 	const struct island *island = task->island;
@@ -195,7 +219,7 @@ static int take_senders(struct task *task)
 	if (!kind_has_ring(tail->kind))
 		return 0;
 	if (tail->kind != NODE_PARTITION) {
-		task->tx = ring_take_tx(island->flow, island->tail, 0);
+		task->tx = ring_take_tx(island->flow, island->tail, which_input(task, tail));
 		return task->tx == NULL ? -ENOMEM : 0;
 	}
 	task->parts = calloc(tail->outputs, sizeof(*task->parts));
@@ -244,6 +268,11 @@ static int make_task(struct island *island, struct task *task)
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
 		task->rx = ring_take_rx(flow, island->head, island->head_output);
+	}
+	if (rc == 0 && flow->nodes[island->head].kind == NODE_ZIP) {
+		task->second = ring_take_rx(flow, island->head, 1);
+		task->in_place = malloc(island->vector * flow->nodes[island->head].type->size);
+		rc = task->in_place == NULL ? -ENOMEM : 0;
 	}
 	return rc;
 }

@@ -12,6 +12,7 @@ struct task {
 	struct island *island;
 	struct leat_flow *flow;
 	struct leat_scope *scope; /* of its own */
+	struct leat_rx *second;   /* of a zip */
 	struct leat_rx *rx;       /* or shared's, or the array of its head */
 	struct leat_tx *tx;       /* of one ring; with an order shared's */
 	struct leat_tx *
@@ -36,6 +37,8 @@ struct task {
 	/* the step that is being called writes into the ring, or the array, that the island ends in
 	 */
 	bool in_ring, in_array;
+	/* of the items that it reads in place: how many it has used, and has released of these */
+	size_t input, input_used, input_released;
 	/* ordered workers */
 	uint64_t ticket;
 	bool at_turn;

@@ -79,6 +79,9 @@ struct leat_type {
 	/* of a batch: what its items are, how many at most, and where the first is */
 	const struct leat_type *of;
 	size_t most, offset;
+	/* of a pair, whose first is of type `of`: the second */
+	const struct leat_type *second;
+	size_t second_offset;
 };
 
 /* LEAT_TYPE(tick, struct tick): LEAT_T(tick) is its tag. Once in a file. */
@@ -87,17 +90,15 @@ struct leat_type {
 #define LEAT_TYPE_OWNED(name, ctype, discard_fn, dup_fn) \
 	typedef ctype leat_item_##name; \
 	static const struct leat_type leat_type_##name \
-		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, dup_fn, NULL, 0, 0 }
+		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, dup_fn, NULL, 0, \
+		                            0,     NULL,          0 }
 /* Up to `most` items of a type (without discard) as one: LEAT_BATCH(ticks, tick, 32). */
 #define LEAT_BATCH(name, type, most_) \
 	typedef struct { \
 		uint64_t count; \
 		leat_item_##type items[most_]; \
 	} leat_item_##name; \
-	static const struct leat_type leat_type_##name __attribute__((unused)) = { \
-		#name,   sizeof(leat_item_##name),         NULL, NULL, &leat_type_##type, \
-		(most_), offsetof(leat_item_##name, items) \
-	}
+	LEAT_DETAIL_TYPE_OF(name, type, (most_), items, NULL, 0)
 /* An item that has failed: LEAT_TROUBLE(failed_tick, tick), for leat_flow_divert(). */
 #define LEAT_TROUBLE(name, type) \
 	typedef struct { \
@@ -105,10 +106,26 @@ struct leat_type {
 		uint64_t number; \
 		leat_item_##type item; \
 	} leat_item_##name; \
-	static const struct leat_type leat_type_##name __attribute__((unused)) = { \
-		#name, sizeof(leat_item_##name),        NULL, NULL, &leat_type_##type, \
-		1,     offsetof(leat_item_##name, item) \
-	}
+	LEAT_DETAIL_TYPE_OF(name, type, 1, item, NULL, 0)
+/* One of each: LEAT_PAIR(both, tick, quote), for leat_flow_zip(). */
+#define LEAT_PAIR(name, type, second_type) \
+	typedef struct { \
+		leat_item_##type first; \
+		leat_item_##second_type second; \
+	} leat_item_##name; \
+	LEAT_DETAIL_TYPE_OF(name, type, 1, first, &leat_type_##second_type, \
+	                    offsetof(leat_item_##name, second))
+#define LEAT_DETAIL_TYPE_OF(name, type, most, member, second, second_offset) \
+	static const struct leat_type leat_type_##name \
+		__attribute__((unused)) = { #name, \
+		                            sizeof(leat_item_##name), \
+		                            NULL, \
+		                            NULL, \
+		                            &leat_type_##type, \
+		                            most, \
+		                            offsetof(leat_item_##name, member), \
+		                            second, \
+		                            second_offset }
 #define LEAT_T(name) (&leat_type_##name)
 
 LEAT_TYPE(u64, uint64_t);
@@ -356,6 +373,13 @@ LEAT_API struct leat_port leat_flow_workers(struct leat_port port, unsigned coun
 LEAT_API struct leat_port leat_flow_gather(struct leat_port port);
 /* All that comes out of these ports, as it comes. */
 LEAT_API struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count);
+/*
+ * Pairs of the n-th items of both; ends with the shorter. Where both come from one tee, no step
+ * between may leave items out: check refuses filters, and finds how large a buffer must be where
+ * one side is behind the other (a window, a skip); a map that returns LEAT_SKIP there fails.
+ */
+LEAT_API struct leat_port leat_flow_zip(struct leat_port first, struct leat_port second,
+                                        const struct leat_type *pair);
 /* Each item at each of these ports, without a copy: the ring is a broadcast (leat/broadcast.h). */
 LEAT_API void leat_flow_tee(struct leat_port port, struct leat_port *ports, size_t count);
 /* Each item at one of these ports: that of number key(item, arg) modulo count. */
@@ -386,7 +410,10 @@ struct leat_flow_report {
 	int code;       /* 0, or -errno */
 	char text[256]; /* the words, as leat_flow_error() has them; "" */
 };
-/* 0, or -errno: -EINVAL for a mistake in the graph. The report may be NULL. */
+/*
+ * 0, or -errno: -EINVAL for a mistake in the graph, -EDEADLK for a graph that would stand still.
+ * The report may be NULL.
+ */
 LEAT_API int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *report);
 /*
  * The flow as a graph for dot(1), with a box for each island. Returns 0 or -errno: what check
