@@ -57,12 +57,13 @@ static int check_mistake(void)
 {
 	struct leat_flow *flow = leat_flow_open(NULL, NULL);
 	struct leat_port p = leat_flow_from_array(flow, LEAT_T(u64), NULL, 0);
+	struct leat_flow_report report;
 	int rc;
 
 	p = leat_flow_step(p, &parse, NULL);
 	leat_flow_for_each(p, &add, NULL);
-	rc = leat_flow_check(flow, NULL);
-	printf("mistake: %s\n", leat_flow_error(flow));
+	rc = leat_flow_check(flow, &report);
+	printf("mistake: %s\n", report.text);
 	leat_flow_close(flow);
 	return rc;
 }
