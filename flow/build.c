@@ -19,8 +19,10 @@ const char *kind_name(enum node_kind kind)
 		[NODE_STEP] = "step",           [NODE_BUFFER] = "buffer",
 		[NODE_WORKERS] = "workers",     [NODE_GATHER] = "gather",
 		[NODE_MERGE] = "merge",         [NODE_TEE] = "tee",
-		[NODE_PARTITION] = "partition", [NODE_EACH] = "for_each",
+		[NODE_PARTITION] = "partition", [NODE_ZIP] = "zip",
+		[NODE_DIVERT] = "divert",       [NODE_EACH] = "for_each",
 		[NODE_TO_RX] = "to_rx",         [NODE_COLLECT] = "collect",
+		[NODE_TO_ARRAY] = "to_array",
 	};
 
 	return names[kind];
@@ -101,7 +103,7 @@ static bool may_declare(struct leat_flow *flow)
 	return flow_error(flow) == 0;
 }
 
-static struct leat_port no_port(struct leat_flow *flow)
+struct leat_port flow_no_port(struct leat_flow *flow)
 {
 	return (struct leat_port){ .flow = flow, .node = UINT32_MAX };
 }
@@ -123,7 +125,7 @@ static struct node *add_node(struct leat_flow *flow, enum node_kind kind, const 
 	}
 	node = &flow->nodes[flow->nodes_count];
 	*node = (struct node){
-		.kind = kind, .name = name, .inputs_count = inputs, .outputs = outputs
+		.kind = kind, .name = name, .per = 1, .inputs_count = inputs, .outputs = outputs
 	};
 	node->inputs = calloc(inputs + 1, sizeof(*node->inputs));
 	node->consumers = calloc(outputs + 1, sizeof(*node->consumers));
@@ -141,7 +143,7 @@ no_memory:
 	return NULL;
 }
 
-static struct leat_port port_of(struct leat_flow *flow, const struct node *node, uint32_t output)
+struct leat_port flow_port_of(struct leat_flow *flow, const struct node *node, uint32_t output)
 {
 	return (struct leat_port){ .flow = flow,
 		                   .node = (uint32_t)(node - flow->nodes),
@@ -180,9 +182,8 @@ static void connect(struct node *node, size_t k, struct leat_port port)
 	flow->nodes[port.node].consumers[port.output] = (int32_t)(node - flow->nodes);
 }
 
-/* A node with this port as its input, and so many outputs of the same type; NULL: a mistake. */
-static struct node *add_behind(struct leat_port port, enum node_kind kind, const char *name,
-                               size_t outputs)
+struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
+                             size_t outputs)
 {
 	struct node *node;
 
@@ -228,13 +229,13 @@ struct leat_port leat_flow_from_rx(struct leat_flow *flow, const struct leat_typ
 
 	if (node != NULL) {
 		node->rx = rx;
-		return port_of(flow, node, 0);
+		return flow_port_of(flow, node, 0);
 	}
 	if (rx != NULL)
 		leat_rx_close(rx);
 	else if (flow != NULL)
 		flow_mistake(flow, -EINVAL, "from_rx: there is no receiver");
-	return no_port(flow);
+	return flow_no_port(flow);
 }
 
 struct leat_port leat_flow_from_seq(struct leat_flow *flow, const struct leat_type *type,
@@ -250,11 +251,11 @@ struct leat_port leat_flow_from_seq(struct leat_flow *flow, const struct leat_ty
 		node = add_source(flow, NODE_SEQ, type);
 	if (node != NULL) {
 		node->seq = seq;
-		return port_of(flow, node, 0);
+		return flow_port_of(flow, node, 0);
 	}
 	if (seq.fini != NULL)
 		seq.fini(seq.state);
-	return no_port(flow);
+	return flow_no_port(flow);
 }
 
 struct leat_port leat_flow_from_gen(struct leat_flow *flow, const struct leat_type *type,
@@ -267,10 +268,10 @@ struct leat_port leat_flow_from_gen(struct leat_flow *flow, const struct leat_ty
 	else
 		node = add_source(flow, NODE_GEN, type);
 	if (node == NULL)
-		return no_port(flow);
+		return flow_no_port(flow);
 	node->gen = fn;
 	node->gen_arg = arg;
-	return port_of(flow, node, 0);
+	return flow_port_of(flow, node, 0);
 }
 
 struct leat_port leat_flow_from_array(struct leat_flow *flow, const struct leat_type *type,
@@ -288,15 +289,15 @@ struct leat_port leat_flow_from_array(struct leat_flow *flow, const struct leat_
 	else
 		node = add_source(flow, NODE_ARRAY, type);
 	if (node == NULL)
-		return no_port(flow);
+		return flow_no_port(flow);
 	node->items = items;
 	node->count = count;
-	return port_of(flow, node, 0);
+	return flow_port_of(flow, node, 0);
 }
 
 /* --- steps --- */
 
-static bool same_type(const struct leat_type *a, const struct leat_type *b)
+bool flow_same_type(const struct leat_type *a, const struct leat_type *b)
 {
 	return a == b || (a != NULL && b != NULL && a->size == b->size &&
 	                  a->discard == b->discard && strcmp(a->name, b->name) == 0);
@@ -329,7 +330,7 @@ static struct node *add_step(struct leat_port port, enum node_kind kind,
 	if (!usable(port, step->name))
 		return NULL;
 	type = port.flow->nodes[port.node].type;
-	if (!same_type(type, step->in)) {
+	if (!flow_same_type(type, step->in)) {
 		flow_mistake(port.flow, -EINVAL,
 		             "%sstep \"%s\" takes items of type \"%s\", and \"%s\" before it "
 		             "makes \"%s\"%s",
@@ -348,18 +349,19 @@ static struct node *add_step(struct leat_port port, enum node_kind kind,
 		             where, step->name);
 		return NULL;
 	}
-	if (step->kind == LEAT_STEP_FILTER && !same_type(step->in, step->out)) {
+	if (step->kind == LEAT_STEP_FILTER && !flow_same_type(step->in, step->out)) {
 		flow_mistake(port.flow, -EINVAL,
 		             "%sstep \"%s\" is a filter, and makes items of another type", where,
 		             step->name);
 		return NULL;
 	}
-	node = add_behind(port, kind, step->name, kind == NODE_STEP);
+	node = flow_add_behind(port, kind, step->name, kind == NODE_STEP);
 	if (node == NULL)
 		return NULL;
 	node->step = *step;
 	node->type = step->out;
 	node->state = state;
+	node->varies = step->kind == LEAT_STEP_FILTER || step->most > 1;
 	return node;
 }
 
@@ -368,7 +370,7 @@ struct leat_port leat_flow_step(struct leat_port port, const struct leat_step *s
 {
 	struct node *node = add_step(port, NODE_STEP, step, state);
 
-	return node == NULL ? no_port(port.flow) : port_of(port.flow, node, 0);
+	return node == NULL ? flow_no_port(port.flow) : flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_step_with(struct leat_port port, const struct leat_step *step,
@@ -377,107 +379,100 @@ struct leat_port leat_flow_step_with(struct leat_port port, const struct leat_st
 	struct node *node = add_step(port, NODE_STEP, step, NULL);
 
 	if (node == NULL)
-		return no_port(port.flow);
+		return flow_no_port(port.flow);
 	node->own = state;
 	node->has_own = true;
-	return port_of(port.flow, node, 0);
+	return flow_port_of(port.flow, node, 0);
 }
 
-/* --- steps of the library: how many have gone by, and the size of an item --- */
-
-struct counted {
-	uint64_t left;
-	size_t size;
-};
-
-static int init_counted(void *state, const void *arg)
+/* The step before a port; NULL: a mistake. */
+static struct node *step_before(struct leat_port port, const char *name)
 {
-	memcpy(state, arg, sizeof(struct counted));
-	return 0;
-}
+	struct node *node;
 
-static void pass_on(struct leat_vec *v, size_t from, size_t n, size_t size)
-{
-	if (n > 0)
-		memcpy(v->out, (const char *)v->in + from * size, n * size);
-	v->made = n;
-}
-
-static int take_vec(void *state, struct leat_vec *v)
-{
-	struct counted *counted = state;
-	size_t n = v->n < v->room ? v->n : v->room;
-
-	if (n > counted->left)
-		n = (size_t)counted->left;
-	pass_on(v, 0, n, counted->size);
-	v->used = n;
-	counted->left -= n;
-	return counted->left == 0 ? LEAT_ENOUGH : 0;
-}
-
-static int skip_vec(void *state, struct leat_vec *v)
-{
-	struct counted *counted = state;
-	size_t left_out = v->n < counted->left ? v->n : (size_t)counted->left, n;
-
-	counted->left -= left_out;
-	n = v->n - left_out < v->room ? v->n - left_out : v->room;
-	pass_on(v, left_out, n, counted->size);
-	v->used = left_out + n;
-	v->skipped = left_out;
-	return 0;
-}
-
-static struct leat_port add_counted(struct leat_port port, leat_step_fn *fn, const char *name,
-                                    uint64_t n)
-{
-	struct node *node = add_behind(port, NODE_STEP, name, 1);
-	struct counted *counted = node == NULL ? NULL : malloc(sizeof(*counted));
-
-	if (counted == NULL) {
-		if (node != NULL)
-			flow_mistake(port.flow, -ENOMEM, "no memory for %s", name);
-		return no_port(port.flow);
-	}
-	*counted = (struct counted){ .left = n, .size = node->type->size };
-	node->step = (struct leat_step){ .name = name,
-		                         .kind = LEAT_STEP_FILTER,
-		                         .fn = fn,
-		                         .in = node->type,
-		                         .out = node->type };
-	node->own = (struct leat_state){ .size = sizeof(*counted),
-		                         .init = init_counted,
-		                         .arg = counted };
-	node->has_own = node->counts = true;
-	node->state = counted; /* to be freed */
-	return port_of(port.flow, node, 0);
-}
-
-struct leat_port leat_flow_take(struct leat_port port, uint64_t n)
-{
-	return add_counted(port, take_vec, "take", n);
-}
-
-struct leat_port leat_flow_skip(struct leat_port port, uint64_t n)
-{
-	return add_counted(port, skip_vec, "skip", n);
+	if (!usable(port, name))
+		return NULL;
+	node = &port.flow->nodes[port.node];
+	if (node->kind == NODE_STEP && !node->counts)
+		return node;
+	flow_mistake(port.flow, -EINVAL, "%s: \"%s\" is no step of the program's, it never fails",
+	             name, node->name);
+	return NULL;
 }
 
 struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error policy)
 {
-	if (!usable(port, "on_error"))
-		return no_port(port.flow);
-	if (port.flow->nodes[port.node].kind != NODE_STEP) {
-		flow_mistake(port.flow, -EINVAL, "on_error: \"%s\" is not a step, it never fails",
-		             port.flow->nodes[port.node].name);
-		return no_port(port.flow);
-	}
+	struct node *node = step_before(port, "on_error");
+
+	if (node == NULL)
+		return flow_no_port(port.flow);
 	if (policy != LEAT_ON_ERROR_STOP && policy != LEAT_ON_ERROR_SKIP) {
 		flow_mistake(port.flow, -EINVAL, "on_error: there are stop and skip");
-		return no_port(port.flow);
+		return flow_no_port(port.flow);
 	}
-	port.flow->nodes[port.node].on_error = policy;
+	node->on_error = policy;
+	return port;
+}
+
+struct leat_port leat_flow_divert(struct leat_port port, const struct leat_type *type,
+                                  struct leat_port *trouble)
+{
+	struct node *node = step_before(port, "divert"), *ring;
+
+	if (trouble != NULL)
+		*trouble = flow_no_port(port.flow);
+	if (node == NULL)
+		return flow_no_port(port.flow);
+	if (trouble == NULL || type == NULL || type->of == NULL ||
+	    !flow_same_type(type->of, node->step.in)) {
+		flow_mistake(port.flow, -EINVAL,
+		             "divert: \"%s\" wants a type made by LEAT_TROUBLE() of \"%s\", and a "
+		             "port",
+		             node->name, node->step.in->name);
+		return flow_no_port(port.flow);
+	}
+	if (node->divert != 0 || node->step.in->discard != NULL) {
+		flow_mistake(port.flow, -EINVAL,
+		             node->divert != 0 ? "divert: \"%s\" diverts already"
+		                               : "divert: the items of \"%s\" own something",
+		             node->name);
+		return flow_no_port(port.flow);
+	}
+	ring = add_node(port.flow, NODE_DIVERT, "divert", 0, 1);
+	if (ring == NULL)
+		return flow_no_port(port.flow);
+	ring->type = type;
+	port.flow->nodes[port.node].divert = (uint32_t)(ring - port.flow->nodes);
+	*trouble = flow_port_of(port.flow, ring, 0);
+	return port;
+}
+
+struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses)
+{
+	struct node *node = step_before(port, "retry");
+
+	if (node == NULL)
+		return flow_no_port(port.flow);
+	if (pauses == NULL) {
+		flow_mistake(port.flow, -EINVAL, "retry: there are no pauses");
+		return flow_no_port(port.flow);
+	}
+	node->retries = true;
+	node->pauses = *pauses;
+	return port;
+}
+
+struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker)
+{
+	struct node *node = step_before(port, "breaker");
+
+	if (node == NULL)
+		return flow_no_port(port.flow);
+	if (breaker == NULL) {
+		flow_mistake(port.flow, -EINVAL, "breaker: there is none");
+		return flow_no_port(port.flow);
+	}
+	node->breaker = breaker;
 	return port;
 }
 
@@ -485,12 +480,12 @@ struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error po
 
 struct leat_port leat_flow_buffer(struct leat_port port, size_t capacity)
 {
-	struct node *node = add_behind(port, NODE_BUFFER, "buffer", 1);
+	struct node *node = flow_add_behind(port, NODE_BUFFER, "buffer", 1);
 
 	if (node == NULL)
-		return no_port(port.flow);
+		return flow_no_port(port.flow);
 	node->capacity = capacity;
-	return port_of(port.flow, node, 0);
+	return flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
@@ -502,21 +497,21 @@ struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
 		if (port.flow != NULL)
 			flow_mistake(port.flow, -EINVAL,
 			             "workers: from 1 to 1024 of them, ordered or unordered");
-		return no_port(port.flow);
+		return flow_no_port(port.flow);
 	}
-	node = add_behind(port, NODE_WORKERS, "workers", 1);
+	node = flow_add_behind(port, NODE_WORKERS, "workers", 1);
 	if (node == NULL)
-		return no_port(port.flow);
+		return flow_no_port(port.flow);
 	node->workers = count;
 	node->order = order;
-	return port_of(port.flow, node, 0);
+	return flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_gather(struct leat_port port)
 {
-	struct node *node = add_behind(port, NODE_GATHER, "gather", 1);
+	struct node *node = flow_add_behind(port, NODE_GATHER, "gather", 1);
 
-	return node == NULL ? no_port(port.flow) : port_of(port.flow, node, 0);
+	return node == NULL ? flow_no_port(port.flow) : flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
@@ -525,18 +520,19 @@ struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
 	struct node *node;
 
 	if (flow == NULL)
-		return no_port(NULL);
+		return flow_no_port(NULL);
 	for (size_t i = 0; i < count; i++) {
 		if (ports[i].flow != flow) {
 			flow_mistake(flow, -EINVAL, "merge: a port of another flow");
-			return no_port(flow);
+			return flow_no_port(flow);
 		}
 		if (!usable(ports[i], "merge"))
-			return no_port(flow);
+			return flow_no_port(flow);
 		for (size_t k = 0; k < i; k++)
 			if (ports[k].node == ports[i].node && ports[k].output == ports[i].output)
 				flow_mistake(flow, -EINVAL, "merge: one port is there twice");
-		if (!same_type(flow->nodes[ports[i].node].type, flow->nodes[ports[0].node].type))
+		if (!flow_same_type(flow->nodes[ports[i].node].type,
+		                    flow->nodes[ports[0].node].type))
 			flow_mistake(flow, -EINVAL,
 			             "merge: \"%s\" makes items of type \"%s\", and \"%s\" \"%s\"",
 			             flow->nodes[ports[0].node].name,
@@ -546,11 +542,51 @@ struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
 	}
 	node = flow_error(flow) == 0 ? add_node(flow, NODE_MERGE, "merge", count, 1) : NULL;
 	if (node == NULL)
-		return no_port(flow);
+		return flow_no_port(flow);
 	node->type = flow->nodes[ports[0].node].type;
 	for (size_t i = 0; i < count; i++)
 		connect(node, i, ports[i]);
-	return port_of(flow, node, 0);
+	return flow_port_of(flow, node, 0);
+}
+
+/* Checks the type of a port that is to be a part of a pair. */
+static void check_part(struct leat_port port, const struct leat_type *part, const char *which)
+{
+	const struct node *from = &port.flow->nodes[port.node];
+
+	if (!flow_same_type(from->type, part))
+		flow_mistake(port.flow, -EINVAL,
+		             "zip: the %s of the pair is of type \"%s\", and \"%s\" makes \"%s\"",
+		             which, part->name, from->name, from->type->name);
+	else if (part->discard != NULL)
+		flow_mistake(port.flow, -ENOTSUP, "zip: items of type \"%s\" own something",
+		             part->name);
+}
+
+struct leat_port leat_flow_zip(struct leat_port first, struct leat_port second,
+                               const struct leat_type *pair)
+{
+	struct leat_flow *flow = first.flow;
+	struct node *node = NULL;
+
+	if (flow == NULL || !usable(first, "zip"))
+		return flow_no_port(flow);
+	if (pair == NULL || pair->second == NULL)
+		flow_mistake(flow, -EINVAL, "zip: it wants a type made by LEAT_PAIR()");
+	else if (second.flow != flow ||
+	         (first.node == second.node && first.output == second.output))
+		flow_mistake(flow, -EINVAL, "zip: two ports of this flow");
+	else if (usable(second, "zip")) {
+		check_part(first, pair->of, "first");
+		check_part(second, pair->second, "second");
+		node = flow->error == 0 ? add_node(flow, NODE_ZIP, "zip", 2, 1) : NULL;
+	}
+	if (node == NULL)
+		return flow_no_port(flow);
+	node->type = pair;
+	connect(node, 0, first);
+	connect(node, 1, second);
+	return flow_port_of(flow, node, 0);
 }
 
 static struct node *add_fan_out(struct leat_port port, enum node_kind kind, struct leat_port *ports,
@@ -561,10 +597,10 @@ static struct node *add_fan_out(struct leat_port port, enum node_kind kind, stru
 	if (port.flow != NULL && (ports == NULL || count == 0 || count > 1024))
 		flow_mistake(port.flow, -EINVAL, "%s: from 1 to 1024 outputs", kind_name(kind));
 	else
-		node = add_behind(port, kind, kind_name(kind), count);
+		node = flow_add_behind(port, kind, kind_name(kind), count);
 	for (size_t i = 0; i < count && ports != NULL; i++)
-		ports[i] =
-			node == NULL ? no_port(port.flow) : port_of(port.flow, node, (uint32_t)i);
+		ports[i] = node == NULL ? flow_no_port(port.flow)
+		                        : flow_port_of(port.flow, node, (uint32_t)i);
 	return node;
 }
 
@@ -603,9 +639,24 @@ void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx)
 		return;
 	}
 	*rx = NULL;
-	node = add_behind(port, NODE_TO_RX, "to_rx", 0);
+	node = flow_add_behind(port, NODE_TO_RX, "to_rx", 0);
 	if (node != NULL)
 		node->to_rx = rx;
+}
+
+void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq)
+{
+	struct node *node = NULL;
+
+	if (seq == NULL) {
+		if (port.flow != NULL)
+			flow_mistake(port.flow, -EINVAL, "to_seq: there is no place for it");
+		return;
+	}
+	*seq = (struct leat_seq){ 0 };
+	node = flow_add_behind(port, NODE_TO_RX, "to_seq", 0);
+	if (node != NULL)
+		node->to_seq = seq;
 }
 
 static int collect_vec(void *state, struct leat_vec *v)
@@ -631,10 +682,28 @@ static int collect_vec(void *state, struct leat_vec *v)
 	return 0;
 }
 
+/* An end that keeps items in memory. */
+static void add_collecting(struct leat_port port, enum node_kind kind, struct leat_step step,
+                           struct collected like)
+{
+	struct node *node = flow_add_behind(port, kind, step.name, 0);
+
+	if (node == NULL)
+		return;
+	node->collected = malloc(sizeof(*node->collected));
+	if (node->collected == NULL) {
+		flow_mistake(port.flow, -ENOMEM, "no memory for %s", step.name);
+		return;
+	}
+	*node->collected = like;
+	node->collected->size = node->type->size;
+	node->step = step;
+	node->step.in = node->type;
+	node->state = node->collected;
+}
+
 void leat_flow_collect(struct leat_port port, void **items, size_t *count)
 {
-	struct node *node;
-
 	if (items == NULL || count == NULL) {
 		if (port.flow != NULL)
 			flow_mistake(port.flow, -EINVAL,
@@ -643,21 +712,37 @@ void leat_flow_collect(struct leat_port port, void **items, size_t *count)
 	}
 	*items = NULL;
 	*count = 0;
-	node = add_behind(port, NODE_COLLECT, "collect", 0);
-	if (node == NULL)
-		return;
-	node->collected = calloc(1, sizeof(*node->collected));
-	if (node->collected == NULL) {
-		flow_mistake(port.flow, -ENOMEM, "no memory for collect");
+	add_collecting(
+		port, NODE_COLLECT,
+		(struct leat_step){ .name = "collect", .kind = LEAT_STEP_END, .fn = collect_vec },
+		(struct collected){ .to = items, .to_count = count });
+}
+
+/* Where the last step of the island does not write into the array itself. */
+static int to_array_vec(void *state, struct leat_vec *v)
+{
+	struct collected *array = state;
+	size_t left = array->room - array->count, n = v->n < left ? v->n : left;
+
+	memcpy(array->items + array->count * array->size, v->in, n * array->size);
+	array->count += n;
+	v->used = n;
+	return n < v->n ? -ENOSPC : 0;
+}
+
+void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t *count)
+{
+	if (items == NULL || count == NULL) {
+		if (port.flow != NULL)
+			flow_mistake(port.flow, -EINVAL,
+			             "to_array: there is no array, or no count");
 		return;
 	}
-	node->collected->size = node->type->size;
-	node->collected->to = items;
-	node->collected->to_count = count;
-	node->step = (struct leat_step){
-		.name = "collect", .kind = LEAT_STEP_END, .fn = collect_vec, .in = node->type
-	};
-	node->state = node->collected;
+	*count = 0;
+	add_collecting(
+		port, NODE_TO_ARRAY,
+		(struct leat_step){ .name = "to_array", .kind = LEAT_STEP_END, .fn = to_array_vec },
+		(struct collected){ .items = items, .room = room, .to_count = count });
 }
 
 /* --- books --- */
@@ -678,6 +763,7 @@ int leat_flow_stat(const struct leat_flow *flow, size_t number, struct leat_step
 		                         .used = node->books.used,
 		                         .skipped = node->books.skipped,
 		                         .failed = node->books.failed,
+		                         .diverted = node->books.diverted,
 		                         .made = node->books.made };
 	return 0;
 }

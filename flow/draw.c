@@ -46,7 +46,7 @@ static void draw_island(const struct leat_flow *flow, size_t i, FILE *out)
 
 int leat_flow_draw(struct leat_flow *flow, FILE *out)
 {
-	int rc = leat_flow_check(flow);
+	int rc = leat_flow_check(flow, NULL);
 
 	if (rc != 0)
 		return rc;
@@ -60,6 +60,9 @@ int leat_flow_draw(struct leat_flow *flow, FILE *out)
 	for (uint32_t i = 0; i < flow->nodes_count; i++)
 		if (kind_has_ring(flow->nodes[i].kind) || flow->nodes[i].kind <= NODE_GEN)
 			draw_node(flow, i, out);
+	for (uint32_t i = 0; i < flow->nodes_count; i++)
+		if (flow->nodes[i].divert != 0)
+			fprintf(out, "\tn%u -> n%u [style=dashed]\n", i, flow->nodes[i].divert);
 	for (uint32_t i = 0; i < flow->nodes_count; i++)
 		for (size_t k = 0; k < flow->nodes[i].outputs; k++) {
 			fprintf(out, "\tn%u -> n%d [label=\"", i, flow->nodes[i].consumers[k]);
@@ -101,7 +104,7 @@ static size_t longest_way(const struct leat_flow *flow)
 
 int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_estimate *estimate)
 {
-	int rc = leat_flow_check(flow);
+	int rc = leat_flow_check(flow, NULL);
 
 	if (rc != 0)
 		return rc;

@@ -40,14 +40,17 @@ enum node_kind {
 	NODE_MERGE,
 	NODE_TEE,
 	NODE_PARTITION,
-	NODE_EACH, /* an end whose step has no output */
+	NODE_ZIP,
+	NODE_DIVERT, /* the ring of what a step has failed with */
+	NODE_EACH,   /* an end whose step has no output */
 	NODE_TO_RX,
-	NODE_COLLECT
+	NODE_COLLECT,
+	NODE_TO_ARRAY
 };
 
 /* Of a node; counted by each task once for a vector. */
 struct books {
-	uint64_t in, used, skipped, failed, made;
+	uint64_t in, used, skipped, failed, diverted, made;
 };
 
 struct ring {
@@ -64,8 +67,19 @@ struct node {
 	const void *state;
 	struct leat_state own;
 	bool has_own;
-	bool counts; /* take, or skip */
+	/*
+	 * How what a step makes depends on what it is given (diamond.c): one item for each `per`,
+	 * from when it has been given `lag` more; or there is no telling. keeps: of the program's,
+	 * between a tee and a zip: it must make one of each.
+	 */
+	uint64_t per, lag;
+	bool varies, keeps;
+	bool counts; /* a step of the library, with a state for each worker */
 	enum leat_on_error on_error;
+	uint32_t divert; /* the node of its ring; 0: none */
+	bool retries;
+	struct leat_backoff pauses;
+	struct leat_breaker *breaker;
 	struct leat_port *inputs;
 	size_t inputs_count, outputs;
 	int32_t *consumers; /* the node that each output goes to; -1: none */
@@ -85,9 +99,10 @@ struct node {
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
-	struct collected *collected;
+	struct leat_seq *to_seq;
+	struct collected *collected; /* of collect and to_array */
 	struct books books; /* added to by each task at its end; the flow's lock guards them */
-	struct ring *rings; /* one for each output of a partition; else one */
+	struct ring *rings; /* one for each output of a partition; two of a zip; else one */
 };
 
 /* Items in memory that grows. */
@@ -135,6 +150,12 @@ int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int flow_error(const struct leat_flow *flow);
 const char *kind_name(enum node_kind kind);
+bool flow_same_type(const struct leat_type *a, const struct leat_type *b);
+struct leat_port flow_no_port(struct leat_flow *flow);
+struct leat_port flow_port_of(struct leat_flow *flow, const struct node *node, uint32_t output);
+/* A node with this port as its input, and so many outputs of the same type; NULL: a mistake. */
+struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
+                             size_t outputs);
 /* "FILE:LINE: " of a step, or "". */
 void step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
 
@@ -144,6 +165,13 @@ void step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
 int flow_plan(struct leat_flow *flow);
 void flow_free_plan(struct leat_flow *flow);
 bool kind_has_ring(enum node_kind kind);
+/* Whether it passes on the items themselves that it is given. */
+bool gives_away(const struct node *node);
+
+/* diamond.c */
+
+/* Whether what is between a tee and this zip would stand still. 0, or the mistake. */
+int flow_check_diamond(struct leat_flow *flow, const struct node *zip);
 
 /* ring.c */
 
@@ -157,12 +185,17 @@ struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t out
 /* A sender of its own into a node's ring; NULL: leat_open_error(). */
 struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
 
-/* island.c */
+/* task.c */
 
 /* One thread's work on an island. */
 struct task;
 /* Memory for items, aligned as a channel aligns them; for free(). NULL: there is none. */
 void *items_alloc(size_t count, size_t size);
+/*
+ * Whether the flow's scope is cancelled, or a cancel is on its way that has reached others of its
+ * tree already: a scope that is opened below waits for that.
+ */
+bool is_flow_cancelled(struct leat_scope *scope);
 /*
  * The failure that an input has ended with, and its text, once a receive has returned n: also a
  * cancel, if it is not that of the flow's scope. 0: none.

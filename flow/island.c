@@ -6,68 +6,14 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "flow/workers.h"
+#include "flow/task.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PASS_NS INT64_C(100000)
 
-struct task {
-	struct island *island;
-	struct leat_flow *flow;
-	struct leat_scope *scope; /* of its own */
-	struct leat_rx *rx;       /* or shared's, or the array of its head */
-	struct leat_tx *tx;       /* of one ring; with an order shared's */
-	struct leat_tx **parts;   /* of a partition; NULL: its consumer has left */
-	size_t parts_left;
-	struct leat_tx *out;     /* of the task: when to stop, where there is no ring */
-	size_t bound;            /* the part that rx is bound to */
-	bool source, stopped;    /* it reads an array; a stop has told it to end */
-	void *in_place;          /* a vector of its input, where that is copied */
-	unsigned char **vectors; /* of each step: what it makes */
-	void **states;           /* of each step, and of the end */
-	struct books *books;     /* the same */
-	size_t vector;           /* items, for now */
-	uint64_t passes;
-	uint64_t taken;  /* items of its input that its steps have dealt with */
-	bool own_result; /* the last call's result is that of the step, not of one behind it */
-	/* ordered workers */
-	uint64_t ticket;
-	bool at_turn;
-	int failure;
-	char text[LEAT_FLOW_TEXT];
-};
-
 /* --- failures --- */
-
-static const struct node *node_of(const struct task *task, size_t i)
-{
-	const struct island *island = task->island;
-
-	return &island->flow->nodes[i < island->steps_count ? island->steps[i] : island->tail];
-}
-
-/*
- * Whether the scope is cancelled, or a cancel is on its way that has reached others of its tree
- * already: a scope that is opened below waits for that.
- */
-static bool is_cancelled(struct leat_scope *scope)
-{
-	struct leat_scope *child = leat_scope_open(scope, NULL);
-	bool cancelled =
-		leat_scope_cause(child != NULL ? child : scope, NULL, NULL) != LEAT_RUNNING;
-
-	leat_scope_close(child);
-	return cancelled;
-}
-
-/* A wait in a step was refused, as the flow ends: that is no failure of the step. */
-static bool is_refusal(const struct task *task, int code)
-{
-	return (code == -ECANCELED && is_cancelled(task->flow->scope)) ||
-	       (code == -ESHUTDOWN && task->source && leat_scope_stopping(task->flow->scope));
-}
 
 /* Step i has failed with these words: at an item, or where there is none. Returns the code. */
 static int fail_step(struct task *task, size_t i, bool at_item, int code, const char *words)
@@ -75,8 +21,6 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	const struct node *node = node_of(task, i);
 	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
 
-	if (is_refusal(task, code))
-		return code;
 	step_where(&node->step, where);
 	if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
@@ -86,6 +30,16 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	         words);
 	task->failure = code;
 	return code;
+}
+
+/*
+ * Whether a wait inside the step was refused, by a cancel of the flow's scope, or by a stop where
+ * this island is a source: no failure of an item.
+ */
+static bool ends_with_scope(const struct task *task, int code)
+{
+	return (code == -ECANCELED && is_flow_cancelled(task->flow->scope)) ||
+	       (code == -ESHUTDOWN && task->source && leat_scope_stopping(task->flow->scope));
 }
 
 /* It would be called for ever. */
@@ -115,12 +69,47 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 	return true;
 }
 
+/*
+ * The task is about to wait for room: releases what it has used of its input, so that the ring
+ * there has all the room that it says, and holds the rest again. If it cannot be held, the output
+ * has ended; the items stay where they are all the same, as nothing is released any more.
+ */
+static void release_used(struct task *task)
+{
+	const size_t n = task->input_used - task->input_released;
+	const void *rest;
+
+	if (n == 0)
+		return;
+	leat_release(task->rx, n);
+	task->input_released += n;
+	if (task->input_used < task->input)
+		leat_try_peek(task->rx, task->input - task->input_used, &rest);
+}
+
+/* What leaves the island: a zip's type is another. */
+static const struct leat_type *out_type(const struct task *task)
+{
+	const struct island *island = task->island;
+
+	return island->flow
+	        ->nodes[island->steps_count > 0 ? island->steps[island->steps_count - 1]
+	                                        : island->head]
+	        .type;
+}
+
 static int send_items(struct task *task, const char *items, size_t n, size_t size, size_t *used)
 {
 	ssize_t sent;
 
 	while (*used < n) {
-		sent = leat_send_batch(task->tx, items + *used * size, n - *used);
+		sent = leat_try_send_batch(task->tx, items + *used * size, n - *used);
+		if (sent == -EAGAIN) {
+			if (task->island->steps_count == 0 && task->input > 0)
+				task->input_used = *used;
+			release_used(task);
+			sent = leat_send_batch(task->tx, items + *used * size, 1);
+		}
 		if (sent < 0 && flush_after_stop(task, sent))
 			continue;
 		if (sent < 0)
@@ -128,12 +117,6 @@ static int send_items(struct task *task, const char *items, size_t n, size_t siz
 		*used += (size_t)sent;
 	}
 	return 0;
-}
-
-static void discard_item(const struct leat_type *type, const void *item)
-{
-	if (type->discard != NULL)
-		type->discard((void *)(uintptr_t)item, NULL);
 }
 
 /* *used: how many are dealt with; none where the turn cannot come any more. */
@@ -177,6 +160,12 @@ static int send_to_parts(struct task *task, const struct node *node, const char 
 	return 0;
 }
 
+/* Whether step i, or the end, is given items that it must not free. */
+static bool is_borrowed(const struct task *task, size_t i)
+{
+	return i == 0 && task->borrowed;
+}
+
 /* Calls an end until it has used all. Its books are behind those of the steps. */
 static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
                     bool last, size_t *used)
@@ -191,7 +180,8 @@ static int call_end(struct task *task, const struct node *node, const char *item
 			               .n = n - *used,
 			               .last = last };
 		rc = node->step.fn(task->states[at], &v);
-		for (size_t i = 0; node->kind == NODE_EACH && i < v.used; i++)
+		for (size_t i = 0; node->kind == NODE_EACH && !is_borrowed(task, at) && i < v.used;
+		     i++)
 			discard_item(node->step.in, items + (*used + i) * size);
 		*used += v.used;
 		books->in += v.used;
@@ -202,12 +192,13 @@ static int call_end(struct task *task, const struct node *node, const char *item
 		return rc;
 	if (rc == 0)
 		rc = fail_idle(task, at);
-	else
+	else if (!ends_with_scope(task, rc))
 		fail_step(task, at, *used < n, rc, strerror(-rc));
 	if (*used == n)
 		return rc;
 	count_failed(books);
-	discard_item(node->step.in, items + *used * size);
+	if (!is_borrowed(task, at))
+		discard_item(node->step.in, items + *used * size);
 	(*used)++;
 	return rc;
 }
@@ -228,7 +219,7 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 	} else if (task->tx == NULL) {
 		rc = put_in_order(task, items, n, used);
 	} else {
-		rc = send_items(task, items, n, tail->type->size, used);
+		rc = send_items(task, items, n, out_type(task)->size, used);
 	}
 	books->in += *used;
 	books->used += *used;
@@ -247,19 +238,41 @@ static bool writes_in_place(const struct task *task, size_t i, size_t n)
 	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL;
 }
 
+/* Whether step i writes into the array that the island ends in. */
+static bool is_before_array(const struct task *task, size_t i)
+{
+	return i + 1 == task->island->steps_count && node_of(task, i + 1)->kind == NODE_TO_ARRAY;
+}
+
 /* Room for what step i makes. Returns how many items, or -errno. */
 static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 {
 	ssize_t r;
 
-	if (!writes_in_place(task, i, n)) {
-		*place = task->vectors[i];
-		return (ssize_t)task->island->vector;
+	task->in_ring = task->in_array = false;
+	if (is_before_array(task, i) && n > 0) {
+		const struct collected *array = task->states[i + 1];
+
+		*place = array->items + array->count * array->size;
+		r = (ssize_t)(array->room - array->count);
+		task->in_array = (size_t)r >= task->island->vector;
+		if (task->in_array)
+			return (ssize_t)task->island->vector;
 	}
-	do
-		r = leat_reserve(task->tx, task->vector, place);
-	while (r < 0 && flush_after_stop(task, r));
-	return r;
+	if (writes_in_place(task, i, n)) {
+		r = leat_try_reserve(task->tx, task->vector, place);
+		if (r == -EAGAIN)
+			release_used(task);
+		while (r < 0 && (r == -EAGAIN || flush_after_stop(task, r)))
+			r = leat_reserve(task->tx, task->vector, place);
+		task->in_ring = r > 0;
+		if (r < 0 || (size_t)r >= node_of(task, i)->step.most)
+			return r;
+		leat_commit(task->tx, 0); /* the ring's end is near */
+		task->in_ring = false;
+	}
+	*place = task->vectors[i];
+	return (ssize_t)task->island->vector;
 }
 
 /* Step i has made these. */
@@ -270,16 +283,19 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
 	size_t used = 0;
 	int rc;
 
-	if (!writes_in_place(task, i, v->n)) {
+	if (!task->in_ring && !task->in_array) {
 		rc = v->made == 0 ? 0 : run_steps(task, i + 1, v->out, v->made, false, &used);
 		for (; used < v->made; used++) /* it ends early */
 			discard_item(type, (const char *)v->out + used * type->size);
 		return rc;
 	}
-	leat_commit(task->tx, v->made);
+	if (task->in_ring)
+		leat_commit(task->tx, v->made);
+	else
+		((struct collected *)task->states[i + 1])->count += v->made;
 	tail->in += v->made;
 	tail->used += v->made;
-	tail->made += v->made;
+	tail->made += task->in_ring ? v->made : 0;
 	return 0;
 }
 
@@ -287,10 +303,35 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
  * The step has dealt with one item of a type that owns something. A step that moves items has
  * passed it on if it made one.
  */
-static void free_used(const struct node *node, const struct leat_vec *v)
+static void free_used(const struct task *task, size_t i, const struct leat_vec *v)
 {
+	const struct node *node = node_of(task, i);
+
+	if (is_borrowed(task, i))
+		return;
 	if (v->used > 0 && !(node->step.kind == LEAT_STEP_FILTER && v->made > 0))
 		discard_item(node->step.in, v->in);
+}
+
+/* Sends an item that has failed to the step's ring of trouble. Without a consumer it is counted. */
+static void divert_item(struct task *task, size_t i, const char *item)
+{
+	const struct leat_type *type = task->flow->nodes[node_of(task, i)->divert].type;
+	int64_t code = task->failure;
+	uint64_t number = task->books[i].in - 1;
+	void *place;
+
+	if (task->diverts[i] == NULL)
+		return;
+	if (leat_reserve(task->diverts[i], 1, &place) != 1) {
+		leat_tx_close(task->diverts[i]);
+		task->diverts[i] = NULL;
+		return;
+	}
+	memcpy(place, &code, sizeof(code));
+	memcpy((char *)place + sizeof(code), &number, sizeof(number));
+	memcpy((char *)place + type->offset, item, type->of->size);
+	leat_commit(task->diverts[i], 1);
 }
 
 /* An item has failed. Whether the step goes on behind it. */
@@ -298,12 +339,44 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 {
 	const struct node *node = node_of(task, i);
 
+	if (node->divert != 0) {
+		task->books[i].in++;
+		task->books[i].diverted++;
+		divert_item(task, i, item);
+		task->failure = 0;
+		return true;
+	}
 	count_failed(&task->books[i]);
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
 	task->failure = 0;
-	discard_item(node->step.in, item);
+	if (!is_borrowed(task, i))
+		discard_item(node->step.in, item);
 	return true;
+}
+
+/* Whether step i is called for one item at a time. */
+static bool is_called_singly(const struct node *node)
+{
+	/* each item is to be freed, or not; each asks the breaker */
+	return node->step.in->discard != NULL || node->breaker != NULL;
+}
+
+/* Calls the function of a step. */
+static int call_function(struct task *task, size_t i, struct leat_vec *v)
+{
+	const struct node *node = node_of(task, i);
+	uint64_t ticket = 0;
+	int rc;
+
+	if (node->breaker == NULL || v->n == 0)
+		return node->step.fn(task->states[i], v);
+	rc = leat_breaker_enter(node->breaker, &ticket);
+	if (rc != 0)
+		return rc;
+	rc = node->step.fn(task->states[i], v);
+	leat_breaker_leave(node->breaker, ticket, rc < 0 ? rc : 0);
+	return rc;
 }
 
 /* One call of step i. */
@@ -318,13 +391,18 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
-	rc = node->step.fn(task->states[i], v);
+	rc = call_function(task, i, v);
+	if (i == 0 && task->input > 0)
+		task->input_used += v->used;
 	books->in += v->used;
 	books->used += v->used - v->skipped;
 	books->skipped += v->skipped;
 	books->made += v->made;
+	if (node->keeps && v->skipped > 0)
+		return fail_step(task, i, true, -EDEADLK,
+		                 "it left an item out between a tee and a zip, which would wait");
 	if (node->step.in->discard != NULL)
-		free_used(node, v);
+		free_used(task, i, v);
 	passed = pass_made(task, i, v);
 	/* the step behind has had enough: then the item that failed was not needed */
 	task->own_result = passed == 0 && rc != 0;
@@ -342,16 +420,50 @@ static int end_steps(struct task *task, size_t i)
 	return node->kind == NODE_EACH ? call_end(task, node, NULL, 0, true, &used) : 0;
 }
 
-/* What step i has returned is a failure. Returns it, or 0 if the step goes on behind its item. */
-static int handle_failure(struct task *task, size_t i, int code, const char *item)
+/* The tries of one item: `again` while it is tried again. */
+struct retry {
+	bool again;
+	struct leat_backoff pauses;
+};
+
+/* Waits until the item is to be tried again. 1; 0: it is not; -ECANCELED. */
+static int pause_to_retry(struct task *task, const struct node *node, struct retry *retry)
 {
-	fail_step(task, i, item != NULL, code, strerror(-code));
-	if (item == NULL)
+	int64_t pause_ns;
+
+	if (!node->retries)
+		return 0;
+	if (!retry->again)
+		retry->pauses = node->pauses;
+	retry->again = false;
+	pause_ns = leat_backoff_next(&retry->pauses);
+	if (pause_ns < 0)
+		return 0;
+	if (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns) != 0)
+		return -ECANCELED;
+	retry->again = true;
+	return 1;
+}
+
+/*
+ * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
+ * the item again or behind it; or what the island ends with.
+ */
+static int handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
+                          struct retry *retry)
+{
+	int rc;
+
+	if (ends_with_scope(task, code))
 		return code;
-	if (task->failure != 0)
-		return leave_out_failed(task, i, item) ? 0 : code;
-	count_failed(&task->books[i]);
-	return code;
+	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
+	if (rc != 0)
+		return rc > 0 ? 0 : rc;
+	fail_step(task, i, item != NULL, code, strerror(-code));
+	if (item == NULL || !leave_out_failed(task, i, item))
+		return code;
+	*used += 1;
+	return 0;
 }
 
 /*
@@ -363,6 +475,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 {
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	struct retry retry = { .again = false };
 	bool own = false;
 	int rc = 0;
 
@@ -373,18 +486,20 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		size_t now = n - *used;
 		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
 
-		/* one at a time where each item is to be freed, or not */
-		v.n = now > 1 && node->step.in->discard != NULL ? 1 : now;
+		v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
 		rc = call_step(task, i, &v);
 		own = task->own_result;
 		*used += v.used;
 		if (rc < 0 && own) {
-			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL);
-			*used += rc == 0;
+			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL,
+			                    used, &retry);
+			if (rc == 0 && *used < n)
+				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
 			rc = fail_idle(task, i);
 			count_failed(&task->books[i]);
 		}
+		retry.again = false;
 		/* it may hold more than it had room for */
 		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
 			break;
@@ -427,9 +542,43 @@ static int run_pass(struct task *task, const void *items, size_t n, size_t *used
 	return rc;
 }
 
+/* When the first of the steps is to be called without an item, or LEAT_NEVER. */
+static int64_t first_due_ns(const struct task *task)
+{
+	int64_t first_ns = LEAT_NEVER, due_ns;
+
+	for (size_t i = 0; i < task->island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+
+		due_ns =
+			node->step.due_ns == NULL ? LEAT_NEVER : node->step.due_ns(task->states[i]);
+		first_ns = due_ns < first_ns ? due_ns : first_ns;
+	}
+	return first_ns;
+}
+
+/* Calls the steps whose time has come. */
+static int run_due(struct task *task)
+{
+	size_t used;
+	int rc = 0;
+
+	for (size_t i = 0; i < task->island->steps_count && rc == 0; i++) {
+		const struct node *node = node_of(task, i);
+
+		if (node->step.due_ns != NULL &&
+		    node->step.due_ns(task->states[i]) <= leat_now_ns())
+			rc = run_steps(task, i, NULL, 0, false, &used);
+	}
+	return rc;
+}
+
+/* -ETIMEDOUT: a step is due. */
 static ssize_t next_items(struct task *task, const void **items)
 {
-	ssize_t n = task->in_place == NULL ? leat_peek(task->rx, task->vector, items) : -ENOTSUP;
+	int64_t due_ns = first_due_ns(task);
+	ssize_t n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
+	                                   : -ENOTSUP;
 
 	if (n != -ENOTSUP)
 		return n;
@@ -440,6 +589,8 @@ static ssize_t next_items(struct task *task, const void **items)
 			return -ENOMEM;
 	}
 	*items = task->in_place;
+	if (due_ns != LEAT_NEVER)
+		return leat_recv_until(task->rx, (char *)task->in_place, due_ns);
 	return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
 }
 
@@ -458,8 +609,12 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
  */
 static int bind_input(struct task *task)
 {
+	struct leat_tx *out = task->tx != NULL ? task->tx : task->out;
+
+	if (task->second != NULL && task->parts == NULL)
+		leat_rx_bind(task->second, out);
 	if (task->parts == NULL)
-		return leat_rx_bind(task->rx, task->tx != NULL ? task->tx : task->out);
+		return leat_rx_bind(task->rx, out);
 	while (task->parts[task->bound] == NULL)
 		task->bound = (task->bound + 1) % node_of(task, task->island->steps_count)->outputs;
 	return leat_rx_bind(task->rx, task->parts[task->bound]);
@@ -475,10 +630,46 @@ static bool leave_bound_part(struct task *task)
 	return --task->parts_left > 0;
 }
 
+/* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
+static ssize_t copy_items(struct task *task, const void **items, size_t n)
+{
+	const struct leat_type *type = task->flow->nodes[task->island->head].type;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < n && rc == 0; i++)
+		rc = type->dup(task->copies + i * type->size,
+		               (const char *)*items + i * type->size);
+	*items = task->copies;
+	return rc == 0 ? (ssize_t)n : i > 1 ? (ssize_t)i - 1 : rc;
+}
+
+/* A pass over what was received, and what becomes of it in the ring. */
+static int pass_received(struct task *task, const void *items, size_t n)
+{
+	size_t used = 0;
+	ssize_t copied = (ssize_t)n;
+	int rc;
+
+	if (task->copies != NULL) {
+		copied = copy_items(task, &items, n);
+		leat_release(task->rx, copied > 0 ? (size_t)copied : 0);
+	} else if (task->in_place == NULL) {
+		task->input = n;
+	}
+	task->input_used = task->input_released = 0;
+	rc = copied < 0 ? (int)copied : run_pass(task, items, (size_t)copied, &used);
+	if (task->input > 0)
+		leat_release(task->rx, used - task->input_released);
+	task->input = 0;
+	if (task->in_place != NULL || task->copies != NULL)
+		discard_rest(task, items, used, copied > 0 ? (size_t)copied : 0);
+	return rc;
+}
+
 static int work_rx(struct task *task)
 {
 	const void *items;
-	size_t used;
 	ssize_t n;
 	int rc = bind_input(task);
 
@@ -488,15 +679,52 @@ static int work_rx(struct task *task)
 			rc = bind_input(task);
 			continue;
 		}
-		if (n <= 0)
-			return n == 0 ? end_steps(task, 0) : (int)n;
-		rc = run_pass(task, items, (size_t)n, &used);
-		if (task->in_place == NULL)
-			leat_release(task->rx, used);
-		else
-			discard_rest(task, items, used, (size_t)n);
+		if (n == 0)
+			return end_steps(task, 0);
+		if (n < 0 && n != -ETIMEDOUT)
+			return (int)n;
+		rc = n < 0 ? 0 : pass_received(task, items, (size_t)n);
+		if (rc == 0)
+			rc = run_due(task);
 		if (rc == 0 && task->parts != NULL && task->parts[task->bound] == NULL)
 			rc = bind_input(task);
+	}
+	return rc;
+}
+
+/* Puts pairs together. */
+static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
+{
+	const struct leat_type *pair = task->flow->nodes[task->island->head].type;
+	char *to = task->in_place;
+
+	for (size_t i = 0; i < n; i++, to += pair->size) {
+		memcpy(to + pair->offset, first + i * pair->of->size, pair->of->size);
+		memcpy(to + pair->second_offset, second + i * pair->second->size,
+		       pair->second->size);
+	}
+}
+
+static int work_zip(struct task *task)
+{
+	const void *first, *second;
+	ssize_t n, pairs;
+	size_t used;
+	int rc = bind_input(task);
+
+	while (rc == 0) {
+		n = leat_peek(task->rx, task->vector, &first);
+		if (n <= 0)
+			return n == 0 ? end_steps(task, 0) : (int)n;
+		pairs = leat_peek(task->second, (size_t)n, &second);
+		if (pairs <= 0) {
+			leat_release(task->rx, 0);
+			return pairs == 0 ? end_steps(task, 0) : (int)pairs;
+		}
+		make_pairs(task, first, second, (size_t)pairs);
+		leat_release(task->rx, (size_t)pairs);
+		leat_release(task->second, (size_t)pairs);
+		rc = run_pass(task, task->in_place, (size_t)pairs, &used);
 	}
 	return rc;
 }
@@ -517,6 +745,8 @@ static int work_array(struct task *task)
 			break;
 		rc = run_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
+		if (rc == 0)
+			rc = run_due(task);
 	}
 	if (rc == 0)
 		rc = end_steps(task, 0);
@@ -561,377 +791,10 @@ static int work_shared(struct task *task)
 	return rc;
 }
 
-/* --- the task --- */
-
-/* Tells those behind the island how it has failed. */
-static void tell_failure(struct task *task, int code, const char *text)
+int task_work(struct task *task)
 {
-	if (task->tx != NULL)
-		leat_tx_fail(task->tx, code, text);
-	for (size_t i = 0;
-	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++)
-		if (task->parts[i] != NULL)
-			leat_tx_fail(task->parts[i], code, text);
-}
-
-int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
-                  char text[LEAT_FLOW_TEXT])
-{
-	enum leat_cause cause;
-	const char *words;
-	int code;
-
-	if ((n != 0 && n != -ECANCELED) || leat_rx_status(rx, &cause, &code, &words) != 0)
-		return 0;
-	if ((cause != LEAT_FAILED && cause != LEAT_CANCELED && cause != LEAT_DEADLINE) ||
-	    is_cancelled(scope))
-		return 0;
-	if (code == 0)
-		code = -ECANCELED;
-	snprintf(text, LEAT_FLOW_TEXT, "%s", words[0] != '\0' ? words : strerror(-code));
-	return code;
-}
-
-/* The input has ended by a failure: so this island's outputs do. Ordered workers: tasks_join(). */
-static void take_over_failure(struct task *task, int rc)
-{
-	char text[LEAT_FLOW_TEXT];
-	int code = 0;
-
-	if (task->rx != NULL)
-		code = input_failure(task->flow->scope, task->rx, rc, text);
-	else if (task->island->shared != NULL && task->island->shared->window == 0)
-		code = shared_input_failure(task->island->shared, text);
-	if (code == 0)
-		return;
-	flow_mistake(task->flow, code, "%s", text);
-	tell_failure(task, code, text);
-}
-
-/* The books of what no island ends in: a source, and workers whose ring is that of their source. */
-static void add_taken(struct task *task)
-{
-	struct node *head = &task->flow->nodes[task->island->head];
-
-	if (head->kind == NODE_WORKERS && !node_has_ring(task->flow, head)) {
-		head->books.in += task->taken;
-		head->books.used += task->taken;
-		head->books.made += task->taken;
-		head = &task->flow->nodes[head->inputs[0].node];
-	}
-	if (head->inputs_count == 0)
-		head->books.made += task->taken;
-}
-
-static void add_books(struct task *task)
-{
-	pthread_mutex_lock(&task->flow->lock);
-	for (size_t i = 0; i <= task->island->steps_count; i++) {
-		const struct node *node = node_of(task, i);
-		struct books *to = &((struct node *)(uintptr_t)node)->books;
-
-		to->in += task->books[i].in;
-		to->used += task->books[i].used;
-		to->skipped += task->books[i].skipped;
-		to->failed += task->books[i].failed;
-		to->made += task->books[i].made;
-	}
-	add_taken(task);
-	pthread_mutex_unlock(&task->flow->lock);
-}
-
-static void close_handles(struct task *task)
-{
-	if (task->tx != NULL)
-		leat_tx_close(task->tx);
-	task->tx = NULL;
-	for (size_t i = 0;
-	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++) {
-		if (task->parts[i] != NULL)
-			leat_tx_close(task->parts[i]);
-		task->parts[i] = NULL;
-	}
-	if (task->rx != NULL)
-		leat_rx_close(task->rx);
-	task->rx = NULL;
-}
-
-/* What the island ended with, if it is a failure that has no text yet. */
-static void name_failure(struct task *task, int rc)
-{
-	if (rc >= 0 || task->failure != 0 || rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
-		return;
-	task->failure = rc;
-	snprintf(task->text, sizeof(task->text), "%s, at its input: %s", node_of(task, 0)->name,
-	         strerror(-rc));
-}
-
-static int work(struct leat_tx *out, void *arg)
-{
-	struct task *task = arg;
-	struct shared *shared = task->island->shared;
-	bool ordered = shared != NULL && shared->window > 0;
-	int rc;
-
-	task->out = out;
-	rc = shared != NULL     ? work_shared(task)
-	     : task->rx != NULL ? work_rx(task)
-	                        : work_array(task);
-	if (rc == 0 || rc == -ECANCELED)
-		take_over_failure(task, rc);
-	name_failure(task, rc);
-	if (shared != NULL && rc != 0)
-		shared_end(shared);
-	if (task->failure != 0) {
-		if (!ordered)
-			flow_mistake(task->flow, task->failure, "%s", task->text);
-		tell_failure(task, task->failure, task->text);
-	}
-	add_books(task);
-	close_handles(task);
-	if (shared != NULL)
-		shared_leave(shared);
-	if (rc >= 0 || rc == -EPIPE || rc == -ESHUTDOWN)
-		return 0;
-	return rc;
-}
-
-/* --- making, starting and joining --- */
-
-void *items_alloc(size_t count, size_t size)
-{
-	enum { ALIGNMENT = 64 };
-
-	return aligned_alloc(ALIGNMENT, (count * size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1));
-}
-
-/* Slots of ordered workers. */
-static size_t window_of(const struct island *island)
-{
-	const struct leat_flow *flow = island->flow;
-	const struct node *head = &flow->nodes[island->head];
-
-	return head->kind == NODE_WORKERS && head->order == LEAT_ORDERED &&
-	                       flow->nodes[island->tail].kind == NODE_GATHER
-	               ? 4 * (size_t)island->replicas
-	               : 0;
-}
-
-size_t island_bytes(const struct island *island)
-{
-	const struct node *nodes = island->flow->nodes;
-	size_t sizes = 0, window = window_of(island);
-
-	for (size_t i = 0; i < island->steps_count; i++)
-		sizes += nodes[island->steps[i]].type->size;
-	if (nodes[island->head].kind == NODE_WORKERS)
-		sizes += nodes[island->head].type->size;
-	sizes *= island->replicas;
-	if (window > 0)
-		sizes += window * nodes[island->tail].type->size;
-	return sizes * island->vector;
-}
-
-static void *make_state(const struct node *node, int *rc)
-{
-	void *state;
-
-	*rc = 0;
-	if (!node->has_own)
-		return (void *)(uintptr_t)node->state;
-	state = calloc(1, node->own.size > 0 ? node->own.size : 1);
-	if (state == NULL)
-		*rc = -ENOMEM;
-	else if (node->own.init != NULL)
-		*rc = node->own.init(state, node->own.arg);
-	if (*rc != 0) {
-		*rc = *rc > 0 ? -EINVAL : *rc;
-		free(state);
-		return NULL;
-	}
-	return state;
-}
-
-static int make_vectors(struct task *task)
-{
-	const struct island *island = task->island;
-	int rc = 0;
-
-	task->vectors = calloc(island->steps_count + 1, sizeof(*task->vectors));
-	task->states = calloc(island->steps_count + 1, sizeof(*task->states));
-	task->books = calloc(island->steps_count + 1, sizeof(*task->books));
-	if (task->vectors == NULL || task->states == NULL || task->books == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i <= island->steps_count && rc == 0; i++) {
-		const struct node *node = node_of(task, i);
-
-		task->states[i] = make_state(node, &rc);
-		if (i == island->steps_count || rc != 0)
-			continue;
-		task->vectors[i] = items_alloc(island->vector, node->type->size);
-		if (task->vectors[i] == NULL)
-			rc = -ENOMEM;
-	}
-	return rc;
-}
-
-static int take_senders(struct task *task)
-{
-	const struct island *island = task->island;
-	const struct node *tail = node_of(task, island->steps_count);
-
-	if (!kind_has_ring(tail->kind))
-		return 0;
-	if (tail->kind != NODE_PARTITION) {
-		task->tx = ring_take_tx(island->flow, island->tail, 0);
-		return task->tx == NULL ? -ENOMEM : 0;
-	}
-	task->parts = calloc(tail->outputs, sizeof(*task->parts));
-	if (task->parts == NULL)
-		return -ENOMEM;
-	task->parts_left = tail->outputs;
-	for (uint32_t i = 0; i < tail->outputs; i++)
-		task->parts[i] = ring_take_tx(island->flow, island->tail, i);
-	return 0;
-}
-
-static int make_task(struct island *island, struct task *task)
-{
-	struct leat_flow *flow = island->flow;
-	const bool ordered = island->shared != NULL && island->shared->window > 0;
-	int rc;
-
-	task->island = island;
-	task->flow = flow;
-	task->vector = island->vector;
-	rc = make_vectors(task);
-	if (rc == 0 && !ordered)
-		rc = take_senders(task);
-	if (rc == 0 && island->shared != NULL) {
-		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
-		rc = task->in_place == NULL ? -ENOMEM : 0;
-	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
-		task->rx = ring_take_rx(flow, island->head, island->head_output);
-	}
-	return rc;
-}
-
-/* What the workers of an island share. */
-static int make_shared(struct island *island)
-{
-	struct leat_flow *flow = island->flow;
-	const struct node *tail = &flow->nodes[island->tail];
-	const bool gathered = tail->kind == NODE_GATHER;
-	const bool ordered = window_of(island) > 0;
-	struct shared_opts opts = { .scope = flow->scope,
-		                    .type = tail->type,
-		                    .users = island->replicas,
-		                    .room = island->vector,
-		                    .window = window_of(island) };
-	int rc;
-
-	opts.rx = ring_take_rx(flow, island->head, island->head_output);
-	opts.out = ordered ? ring_take_tx(flow, island->tail, 0) : NULL;
-	opts.bound = gathered ? ring_take_tx(flow, island->tail, 0) : NULL;
-	if ((ordered && opts.out == NULL) || (gathered && opts.bound == NULL))
-		rc = -ENOMEM;
-	else
-		rc = shared_open(&opts, &island->shared);
-	if (rc == 0)
-		return 0;
-	leat_rx_close(opts.rx);
-	leat_tx_close(opts.out);
-	leat_tx_close(opts.bound);
-	return rc;
-}
-
-int tasks_make(struct island *island)
-{
-	const struct node *head = &island->flow->nodes[island->head];
-	int rc = 0;
-
-	island->tasks = calloc(island->replicas, sizeof(*island->tasks));
-	if (island->tasks == NULL)
-		rc = -ENOMEM;
-	else if (head->kind == NODE_WORKERS)
-		rc = make_shared(island);
-	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
-		rc = make_task(island, &island->tasks[i]);
-	return rc == 0 ? 0
-	               : flow_mistake(island->flow, rc, "the steps behind \"%s\": %s", head->name,
-	                              strerror(-rc));
-}
-
-int tasks_start(struct island *island)
-{
-	struct leat_flow *flow = island->flow;
-	char name[LEAT_NAME_MAX + 1];
-	int rc = 0;
-
-	snprintf(name, sizeof(name), "%s",
-	         flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name);
-
-	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
-		struct task *task = &island->tasks[i];
-
-		task->scope = leat_scope_open(flow->scope, NULL);
-		rc = task->scope == NULL
-		             ? leat_open_error()
-		             : leat_gen(task->scope, work, task, 0,
-		                        &(struct leat_gen_opts){ .chan.name = name }, NULL);
-	}
-	return rc == 0 ? 0
-	               : flow_mistake(flow, rc, "no thread for the steps behind \"%s\": %s",
-	                              flow->nodes[island->head].name, strerror(-rc));
-}
-
-void tasks_join(struct island *island)
-{
-	struct shared *shared = island->shared;
-
-	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
-		if (island->tasks[i].scope != NULL) {
-			leat_scope_join(island->tasks[i].scope);
-			leat_scope_close(island->tasks[i].scope);
-			island->tasks[i].scope = NULL;
-		}
-	if (shared != NULL && shared->final_reached && shared->final_code != 0)
-		flow_mistake(island->flow, shared->final_code, "%s", shared->final_text);
-	else if (shared != NULL && !shared->final_reached && shared->input_code != 0)
-		flow_mistake(island->flow, shared->input_code, "%s", shared->input_text);
-}
-
-static void free_task(struct task *task)
-{
-	const struct island *island = task->island;
-
-	if (island == NULL)
-		return;
-	close_handles(task);
-	for (size_t i = 0; i <= island->steps_count; i++) {
-		const struct node *node = node_of(task, i);
-
-		if (task->vectors != NULL)
-			free(task->vectors[i]);
-		if (!node->has_own || task->states == NULL || task->states[i] == NULL)
-			continue;
-		if (node->own.fini != NULL)
-			node->own.fini(task->states[i]);
-		free(task->states[i]);
-	}
-	free(task->vectors);
-	free(task->states);
-	free(task->books);
-	free(task->parts);
-	free(task->in_place);
-}
-
-void tasks_free(struct island *island)
-{
-	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
-		free_task(&island->tasks[i]);
-	free(island->tasks);
-	island->tasks = NULL;
-	shared_free(island->shared);
-	island->shared = NULL;
+	return task->island->shared != NULL ? work_shared(task)
+	       : task->second != NULL       ? work_zip(task)
+	       : task->rx != NULL           ? work_rx(task)
+	                                    : work_array(task);
 }

@@ -12,7 +12,7 @@ enum { L1_BYTES = 32768, PASS_BYTES = L1_BYTES / 2 };
 
 bool kind_has_ring(enum node_kind kind)
 {
-	return kind >= NODE_BUFFER && kind != NODE_EACH && kind != NODE_COLLECT;
+	return kind >= NODE_BUFFER && kind <= NODE_TO_RX && kind != NODE_EACH;
 }
 
 static bool is_source(enum node_kind kind)
@@ -23,7 +23,7 @@ static bool is_source(enum node_kind kind)
 /* A node that an island begins behind, at each of its outputs. */
 static bool feeds_island(enum node_kind kind)
 {
-	return is_source(kind) || (kind >= NODE_BUFFER && kind <= NODE_PARTITION);
+	return is_source(kind) || (kind >= NODE_BUFFER && kind <= NODE_DIVERT);
 }
 
 /* --- check --- */
@@ -94,6 +94,18 @@ static int check_of_workers(struct leat_flow *flow, const struct node *node)
 	return 0;
 }
 
+/* Whether a tee is right before this node: what it is given belongs to the ring. */
+static bool is_borrowed(const struct leat_flow *flow, const struct node *node)
+{
+	return flow->nodes[node->inputs[0].node].kind == NODE_TEE;
+}
+
+bool gives_away(const struct node *node)
+{
+	return node->kind == NODE_STEP ? node->step.kind == LEAT_STEP_FILTER
+	                               : node->kind != NODE_EACH;
+}
+
 static int check_owned(struct leat_flow *flow, const struct node *node)
 {
 	const struct leat_type *type =
@@ -102,11 +114,11 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 
 	if (type == NULL || type->discard == NULL)
 		return 0;
-	if (node->kind == NODE_TEE)
+	if (is_borrowed(flow, node) && type->dup == NULL && gives_away(node))
 		return flow_mistake(flow, -ENOTSUP,
-		                    "tee: items of type \"%s\" own something, and a tee shows each "
-		                    "to several: make something else of them before it",
-		                    type->name);
+		                    "%s: items of type \"%s\" own something, a tee shows them to "
+		                    "several, and this one gives them away: the type wants a dup",
+		                    node->name, type->name);
 	step_where(&node->step, where);
 	if (node->kind == NODE_STEP && node->step.kind == LEAT_STEP_FUSED)
 		return flow_mistake(flow, -ENOTSUP,
@@ -204,6 +216,9 @@ int flow_plan(struct leat_flow *flow)
 		if (rc == 0)
 			rc = check_owned(flow, &flow->nodes[i]);
 	}
+	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++)
+		if (flow->nodes[i].kind == NODE_ZIP)
+			rc = flow_check_diamond(flow, &flow->nodes[i]);
 	if (rc == 0) {
 		flow_free_plan(flow);
 		rc = cut(flow);
@@ -212,7 +227,13 @@ int flow_plan(struct leat_flow *flow)
 	return rc;
 }
 
-int leat_flow_check(struct leat_flow *flow)
+int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *report)
 {
-	return flow == NULL ? -EINVAL : flow_plan(flow);
+	int rc = flow == NULL ? -EINVAL : flow_plan(flow);
+
+	if (report != NULL) {
+		report->code = rc;
+		snprintf(report->text, sizeof(report->text), "%s", leat_flow_error(flow));
+	}
+	return rc;
 }

@@ -7,12 +7,16 @@
 
 #include <stdlib.h>
 
+static bool has_several_senders(const struct node *node)
+{
+	return node->kind == NODE_GATHER || node->kind == NODE_MERGE || node->kind == NODE_DIVERT;
+}
+
 static struct leat_chan_opts chan_opts(const struct leat_flow *flow, const struct node *node)
 {
 	return (struct leat_chan_opts){
 		.name = node->name,
-		.kind = node->kind == NODE_GATHER || node->kind == NODE_MERGE ? LEAT_MPSC
-		                                                              : LEAT_SPSC,
+		.kind = has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
 		.capacity = node->capacity != 0 ? node->capacity : flow->opts.capacity,
 		.send_wait = flow->opts.wait,
 		.recv_wait = flow->opts.wait,
@@ -26,7 +30,8 @@ static int open_tee(struct leat_flow *flow, struct node *node)
 	struct leat_broadcast_opts opts = { .name = like.name,
 		                            .capacity = like.capacity,
 		                            .subscribers = (unsigned)node->outputs,
-		                            .send_wait = like.send_wait };
+		                            .send_wait = like.send_wait,
+		                            .discard = like.discard };
 	struct leat_subscribe_opts sub = { .name = node->name, .recv_wait = like.recv_wait };
 	int rc = leat_broadcast_open(flow->scope, node->type->size, &opts, &node->rings[0].bc,
 	                             &node->rings[0].tx);
@@ -38,9 +43,21 @@ static int open_tee(struct leat_flow *flow, struct node *node)
 	return rc;
 }
 
+/* One for each output of a partition, and of a tee; one for each input of a zip; else one. */
+static size_t count_rings(const struct node *node)
+{
+	return node->kind == NODE_ZIP ? node->inputs_count : node->outputs > 0 ? node->outputs : 1;
+}
+
+/* The items in the k-th ring of a node. */
+static const struct leat_type *ring_type(const struct node *node, size_t k)
+{
+	return node->kind != NODE_ZIP ? node->type : k == 0 ? node->type->of : node->type->second;
+}
+
 static int open_rings_of(struct leat_flow *flow, struct node *node)
 {
-	const size_t count = node->outputs > 0 ? node->outputs : 1;
+	const size_t count = count_rings(node);
 	struct leat_chan_opts opts = chan_opts(flow, node);
 	int rc = 0;
 
@@ -50,8 +67,8 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 	if (node->kind == NODE_TEE)
 		return open_tee(flow, node);
 	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = leat_chan_open(flow->scope, node->type->size, &opts, &node->rings[i].tx,
-		                    &node->rings[i].rx);
+		rc = leat_chan_open(flow->scope, ring_type(node, i)->size, &opts,
+		                    &node->rings[i].tx, &node->rings[i].rx);
 	return rc;
 }
 
@@ -78,9 +95,8 @@ void rings_close(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct node *node = &flow->nodes[i];
-		const size_t count = node->outputs > 0 ? node->outputs : 1;
 
-		for (size_t k = 0; k < count && node->rings != NULL; k++) {
+		for (size_t k = 0; k < count_rings(node) && node->rings != NULL; k++) {
 			if (node->rings[k].tx != NULL)
 				leat_tx_close(node->rings[k].tx);
 			if (node->rings[k].rx != NULL)
@@ -109,7 +125,7 @@ struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t at, uint32_t outpu
 	struct node *node = &flow->nodes[at];
 	struct leat_tx *tx = node->rings[output].tx;
 
-	if (node->kind == NODE_GATHER || node->kind == NODE_MERGE)
+	if (has_several_senders(node))
 		return leat_tx_clone(tx);
 	node->rings[output].tx = NULL;
 	return tx;

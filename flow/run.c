@@ -61,9 +61,31 @@ static void join_all(struct leat_flow *flow)
 /* Gives the receivers of the ends to the program. */
 static void give_receivers(struct leat_flow *flow)
 {
-	for (uint32_t i = 0; i < flow->nodes_count; i++)
-		if (flow->nodes[i].kind == NODE_TO_RX)
-			*flow->nodes[i].to_rx = ring_take_rx(flow, i, 0);
+	for (uint32_t i = 0; i < flow->nodes_count; i++) {
+		struct node *node = &flow->nodes[i];
+
+		if (node->to_rx != NULL)
+			*node->to_rx = ring_take_rx(flow, i, 0);
+		if (node->to_seq != NULL)
+			*node->to_seq = leat_seq_from_rx(ring_take_rx(flow, i, 0));
+	}
+}
+
+/* Takes them back, as the flow could not be started. */
+static void take_receivers_back(struct leat_flow *flow)
+{
+	for (size_t i = 0; i < flow->nodes_count; i++) {
+		struct node *node = &flow->nodes[i];
+
+		if (node->to_rx != NULL && *node->to_rx != NULL) {
+			leat_rx_close(*node->to_rx);
+			*node->to_rx = NULL;
+		}
+		if (node->to_seq != NULL && node->to_seq->fini != NULL) {
+			node->to_seq->fini(node->to_seq->state);
+			*node->to_seq = (struct leat_seq){ 0 };
+		}
+	}
 }
 
 static int start_all(struct leat_flow *flow)
@@ -100,11 +122,7 @@ int leat_flow_start(struct leat_flow *flow)
 		return 0;
 	leat_scope_cancel(flow->scope, rc, flow->text);
 	join_all(flow);
-	for (size_t i = 0; i < flow->nodes_count; i++)
-		if (flow->nodes[i].kind == NODE_TO_RX && *flow->nodes[i].to_rx != NULL) {
-			leat_rx_close(*flow->nodes[i].to_rx);
-			*flow->nodes[i].to_rx = NULL;
-		}
+	take_receivers_back(flow);
 	flow->joined = true;
 	return rc;
 }
@@ -122,12 +140,12 @@ int leat_flow_join(struct leat_flow *flow)
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct collected *collected = flow->nodes[i].collected;
 
-		if (collected == NULL || collected->to == NULL)
+		if (collected == NULL || collected->items == NULL)
 			continue;
-		*collected->to = collected->items;
 		*collected->to_count = collected->count;
-		collected->to = NULL;
-		collected->items = NULL;
+		if (collected->to != NULL)
+			*collected->to = collected->items;
+		collected->items = NULL; /* the caller's */
 	}
 	if (flow_error(flow) != 0)
 		return flow_error(flow);

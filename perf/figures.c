@@ -66,6 +66,16 @@ struct row {
 	TOPIC("Broadcast, 1 to 1, 8 B, with and without one that lags for ever, capacity " text, 0, \
 	      "leat broadcast, skip, a laggard", "leat broadcast, skip", AT_MOST(1.05))
 
+#define FLOW "Flow, array to array, one thread: 3 maps and a filter"
+#define FLOWS(level) \
+	TOPIC(FLOW, 0, "leat flow, -O" level, "a loop by hand, -O2", AT_MOST(3)), \
+	TOPIC(FLOW, 0, "leat flow fused, -O" level, "a loop by hand, -O2", AT_MOST(1.1)), \
+	TOPIC(FLOW, 0, "leat flow fused, -O" level, "C++20 ranges, -O" level, TIMES(1)), \
+	TOPIC(FLOW, 0, "leat flow, -O" level, "Go, 4 stages", TIMES(50)), \
+	TOPIC(FLOW, 0, "leat flow, -O" level, "oneTBB pipeline", TIMES(3)), \
+	TOPIC(FLOW " of 2 ns each", 0, "leat flow, -O" level, "a loop by hand, -O2", AT_MOST(1.2)), \
+	TOPIC(FLOW " of 2 ns each", 0, "leat flow fused, -O" level, "a loop by hand, -O2", AT_MOST(1.2))
+
 static const struct row rows[] = {
 	/* The Xeon's are what perf/results has of 2026-11-21. */
 	NEAR_AND_FAR(8, 1024, 1.9, 3.2, ONE),
@@ -136,6 +146,11 @@ static const struct row rows[] = {
 	TOPIC("8 channels, one producer in turn, one thread that selects", 0, "leat_select", "Go*", AT_MOST(0.5)),
 	TOPIC("A merge, 10 busy lanes, one producer in turn", 0, "leat_merge of 10,000", "leat_merge of 10", AT_MOST(2)),
 	TOPIC("A merge, 10 busy lanes, one thread for both", 0, "leat_merge of 10,000", "leat_merge of 10", AT_MOST(2)),
+	FLOWS("2"),
+	FLOWS("3"),
+	TOPIC("Flow, 2 workers, 1 us an item", 0, "leat flow, ordered", "leat flow, unordered", AT_MOST(1.1)),
+	TOPIC("Flow, a lone item to another thread and back", 0, "leat flow, 10 fused steps", "leat flow, no steps",
+	      MORE(100)),
 	BROADCASTS("1,024"),
 	BROADCASTS("65,536"),
 };

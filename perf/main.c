@@ -22,7 +22,7 @@ enum { STATUS_FAILED = 1, STATUS_USAGE = 2, GENERATORS = 1000000, GENERATORS_QUI
 
 static const char help_text[] =
 	"usage: leat bench [--quick | --all | KIND | idle | generators | select | broadcast |\n"
-	"                   QUESTION] [options]\n"
+	"                   flow | QUESTION] [options]\n"
 	"\n"
 	"Measures leat's rings and channels beside their peers, in one run, on this machine: contestants take\n"
 	"turns, and every item is checked. Samples of near cores and of far cores are two classes that are never\n"
@@ -45,11 +45,12 @@ static const char help_text[] =
 	"      --count N        so many of them, from 1000 to 10000000 (1000000, or 100000 with --quick)\n"
 	"  select               what waiting for several costs: selects and merges; --quick: fewer samples\n"
 	"  broadcast            what it costs to send each item to several, beside the Disruptor\n"
+	"  flow                 what steps of a flow cost, beside a loop, ranges, oneTBB and Go's stages\n"
 	"  QUESTION             publish (while no thread sleeps), floor (of a ring with turns), starts (beside\n"
 	"                       snapshots), late (a receiver on a busy core), pool (its idle workers)\n"
 	"\n"
 	"  --samples N          of each contestant (15; 7 with --quick, 5 with --all; generators 5, or 3;\n"
-	"                       select 21, or 7; broadcast 15, or 5; questions 5 to 31)\n"
+	"                       select 21, or 7; broadcast and flow 15, or 5; questions 5 to 31)\n"
 	"  --only TEXT          contestants whose name holds TEXT (and the limits)\n"
 	"  --both SECONDS       goes on for so long at most, until there are all samples of both classes\n"
 	"  --cores A,B,...      the cores to use; the first two are the two sides\n"
@@ -100,7 +101,8 @@ static const struct {
 	unsigned samples, quick;
 } whats[] = {
 	{ "spsc", 15, 7 },	{ "mpsc", 15, 7 },   { "spmc", 15, 7 },	  { "mpmc", 15, 7 },  { "idle", 15, 7 },
-	{ "generators", 5, 3 }, { "select", 21, 7 }, { "broadcast", 15, 5 }, { "publish", 31, 7 }, { "floor", 31, 7 },
+	{ "generators", 5, 3 }, { "select", 21, 7 }, { "broadcast", 15, 5 }, { "flow", 15, 5 },
+	{ "publish", 31, 7 },	{ "floor", 31, 7 },
 	{ "starts", 5, 3 },	{ "late", 5, 3 },    { "pool", 7, 3 },	  { NULL, 15, 7 },
 };
 enum { IDLE = KINDS, TOPICS_ASKED, GENERATORS_ASKED = TOPICS_ASKED, FIGURES_ASKED = sizeof(whats) / sizeof(whats[0]) - 1 };

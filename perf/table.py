@@ -5,8 +5,8 @@ import json
 import os
 import sys
 
-KINDS = ["figures", "generators", "select", "broadcast"]
-OURS = ("leat ring ", "leat channel", "leat pool", "leat seq", "leat_select", "leat_merge", "leat broadcast")
+KINDS = ["figures", "generators", "select", "broadcast", "flow"]
+OURS = ("leat ring ", "leat channel", "leat pool", "leat seq", "leat_select", "leat_merge", "leat broadcast", "leat flow")
 HEADS = {
     "near": "Near cores",
     "far": "Far cores",

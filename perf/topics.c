@@ -60,6 +60,25 @@
 		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 3, 1, 8, 1, capacity))), \
 	BROADCAST_OF("1 to 1, 8 B, with and without one that lags for ever", text, \
 		     LAGGARD(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 1, capacity)))
+#ifndef LEAT_BENCH_RANGES
+#define flow_ranges_2 NULL
+#define flow_ranges_3 NULL
+#endif
+#ifndef LEAT_BENCH_FLOW_TBB
+#define flow_tbb NULL
+#endif
+#define AN_ITEM_AND_CPU { { "an item", "ns" }, { "its CPU", "ns" } }
+#define FLOW_LOOP(level, of) \
+	LIMIT("a loop by hand, -O" #level, flow_loop_##level, FLOW_PLAIN + (of)), \
+	HERE("a loop by hand with a branch, -O" #level, flow_loop_##level, FLOW_PLAIN + FLOW_BRANCHES + (of)), \
+	HERE("leat flow, -O" #level, flow_leat_##level, FLOW_PLAIN + (of)), \
+	HERE("leat flow fused, -O" #level, flow_leat_##level, FLOW_PLAIN + FLOW_FUSED + (of)), \
+	HERE("C++20 ranges, -O" #level, flow_ranges_##level, FLOW_PLAIN + (of))
+#define FLOW(title_, of, go_word) \
+	{ .group = "flow", .title = "Flow, array to array, one thread: " title_, .values = AN_ITEM_AND_CPU, .apart = true, \
+	  .anywhere = true, \
+	  .by = { FLOW_LOOP(2, of), FLOW_LOOP(3, of), HERE("oneTBB pipeline", flow_tbb, FLOW_PLAIN + (of)), \
+		  { .name = "Go, 4 stages", .go = go_word, .n = FLOW_ITEMS_SLOW, .remote = true } } }
 #define QUANTILES { { "median", "us" }, { "p99", "us" }, { "p99.9", "us" }, { "most", "us" } }
 #define LATE(title_, busy, deadline) \
 	{ .group = "late", .title = title_, .values = QUANTILES, .anywhere = true, \
@@ -123,6 +142,15 @@ const struct topic topics[] = {
 	  .by = { HERE("leat_merge of 100", merge_asleep, 100), HERE("leat_merge of 10,000", merge_asleep, SELECT_LANES) } },
 	BROADCASTS(1024, "1,024"),
 	BROADCASTS(65536, "65,536"),
+	FLOW("3 maps and a filter", 0, "flow"),
+	FLOW("3 maps and a filter of 2 ns each", FLOW_WORKS, "flowworks"),
+	{ .group = "flow", .title = "Flow, 2 workers, 1 us an item", .values = AN_ITEM_AND_CPU, .apart = true, .anywhere = true,
+	  .by = { HERE("leat flow, unordered", flow_workers_2, FLOW_PLAIN),
+		  HERE("leat flow, ordered", flow_workers_2, FLOW_PLAIN + FLOW_ORDERED) } },
+	{ .group = "flow", .title = "Flow, a lone item to another thread and back", .values = { { "a round trip", "ns" } },
+	  .apart = true,
+	  .by = { HERE("leat flow, no steps", flow_lone_2, FLOW_PLAIN),
+		  HERE("leat flow, 10 fused steps", flow_lone_2, FLOW_PLAIN + FLOW_FUSED) } },
 	{ .group = "publish", .title = "One publish while no thread sleeps", .values = { { "a publish", "ns" } }, .anywhere = true,
 	  .by = { LIMIT("a store with release", question_publish, 0), HERE("leat's event", question_publish, 1),
 		  HERE("leat's event, full_fence", question_publish, 2), CK_EC("ck_ec, one publisher", 3),

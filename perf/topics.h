@@ -1,5 +1,5 @@
 /*
- * perf/topics.h: the samples of `leat bench generators`, `select` and `broadcast`, by leat, by C++20's
+ * perf/topics.h: the samples of `leat bench generators`, `select`, `broadcast` and `flow`, by leat, by C++20's
  * coroutines and by the Disruptor: what a generator costs to make, to keep, to take a value from and to
  * end; what it costs to wait for several things; what it costs to send each item to several.
  *
@@ -81,6 +81,16 @@ static inline struct broadcast_sample broadcast_sample_of(uint64_t n)
 	of.items = of.producers + of.consumers > 2 ? 786432 : 3145728;
 	return of;
 }
+/*
+ * `leat bench flow`: perf/peers/flow.c and flow_ranges.cc, each compiled with -O2 and with -O3. A
+ * sample's number is a sum of these. Go's and oneTBB's take fewer items, as they take longer.
+ */
+/* PLAIN is in all of them: a number of 0 would be the scenario's count. */
+enum { FLOW_WORKS = 1, FLOW_FUSED = 2, FLOW_BRANCHES = 4, FLOW_ORDERED = 8, FLOW_PLAIN = 16 };
+enum { FLOW_ITEMS = 1 << 22, FLOW_ITEMS_SLOW = 1 << 18 };
+sample_fn flow_leat_2, flow_leat_3, flow_loop_2, flow_loop_3, flow_workers_2, flow_workers_3, flow_lone_2, flow_lone_3,
+	flow_ranges_2, flow_ranges_3, flow_tbb;
+
 /* perf/peers/broadcast.c */
 sample_fn broadcast_leat;
 /* perf/remote.c: the Disruptor. Ways CALLS and TRIES */

@@ -53,7 +53,8 @@
  *
  * Ownership. The flow owns items. A step never frees one: it leaves it out (LEAT_SKIP, a filter),
  * and the flow calls the type's discard. Behind a tee items are const, and discard runs once, when
- * the last branch has passed them.
+ * the last branch has passed them; a branch that gives them away there, by a filter, into a ring or
+ * into memory, gives away copies, by the type's dup.
  *
  * The vector as a unit of work: David Barach, Leonardo Linguaglossa, Damjan Marion and others,
  * "High-Speed Software Data Plane via Vectorized Packet Processing", 2018.
@@ -65,7 +66,9 @@
 
 #include <leat/broadcast.h>
 #include <leat/gen.h>
+#include <leat/pace.h>
 
+#include <stddef.h>
 #include <stdio.h>
 
 LEAT_BEGIN_DECLS
@@ -80,14 +83,58 @@ struct leat_type {
 	const char *name;
 	size_t size;
 	void (*discard)(void *item, void *arg);
+	/* makes *copy an item of its own, like *item: 0, or -errno; may be NULL */
+	int (*dup)(void *copy, const void *item);
+	/* of a batch: what its items are, how many at most, and where the first is */
+	const struct leat_type *of;
+	size_t most, offset;
+	/* of a pair, whose first is of type `of`: the second */
+	const struct leat_type *second;
+	size_t second_offset;
 };
 
 /* LEAT_TYPE(tick, struct tick): LEAT_T(tick) is its tag. Once in a file. */
-#define LEAT_TYPE(name, ctype) LEAT_TYPE_OWNED(name, ctype, NULL)
-#define LEAT_TYPE_OWNED(name, ctype, discard_fn) \
+#define LEAT_TYPE(name, ctype) LEAT_TYPE_OWNED(name, ctype, NULL, NULL)
+/* LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, dup): items that own something. */
+#define LEAT_TYPE_OWNED(name, ctype, discard_fn, dup_fn) \
 	typedef ctype leat_item_##name; \
 	static const struct leat_type leat_type_##name \
-		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn }
+		__attribute__((unused)) = { #name, sizeof(ctype), discard_fn, dup_fn, NULL, 0, \
+		                            0,     NULL,          0 }
+/* Up to `most` items of a type (without discard) as one: LEAT_BATCH(ticks, tick, 32). */
+#define LEAT_BATCH(name, type, most_) \
+	typedef struct { \
+		uint64_t count; \
+		leat_item_##type items[most_]; \
+	} leat_item_##name; \
+	LEAT_DETAIL_TYPE_OF(name, type, (most_), items, NULL, 0)
+/* An item that has failed: LEAT_TROUBLE(failed_tick, tick), for leat_flow_divert(). */
+#define LEAT_TROUBLE(name, type) \
+	typedef struct { \
+		int64_t code; \
+		uint64_t number; \
+		leat_item_##type item; \
+	} leat_item_##name; \
+	LEAT_DETAIL_TYPE_OF(name, type, 1, item, NULL, 0)
+/* One of each: LEAT_PAIR(both, tick, quote), for leat_flow_zip(). */
+#define LEAT_PAIR(name, type, second_type) \
+	typedef struct { \
+		leat_item_##type first; \
+		leat_item_##second_type second; \
+	} leat_item_##name; \
+	LEAT_DETAIL_TYPE_OF(name, type, 1, first, &leat_type_##second_type, \
+	                    offsetof(leat_item_##name, second))
+#define LEAT_DETAIL_TYPE_OF(name, type, most, member, second, second_offset) \
+	static const struct leat_type leat_type_##name \
+		__attribute__((unused)) = { #name, \
+		                            sizeof(leat_item_##name), \
+		                            NULL, \
+		                            NULL, \
+		                            &leat_type_##type, \
+		                            most, \
+		                            offsetof(leat_item_##name, member), \
+		                            second, \
+		                            second_offset }
 #define LEAT_T(name) (&leat_type_##name)
 
 LEAT_TYPE(u64, uint64_t);
@@ -117,7 +164,7 @@ struct leat_vec {
  * out items alone.
  */
 typedef int leat_step_fn(void *state, struct leat_vec *v);
-enum { LEAT_SKIP = 1, LEAT_ENOUGH = 1 };
+enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2 };
 
 /*
  * What becomes of an item of a type with discard: a map's result is a new item, and the flow frees
@@ -131,8 +178,14 @@ struct leat_step {
 	enum leat_step_kind kind;
 	leat_step_fn *fn;
 	const struct leat_type *in, *out; /* out NULL: an end */
+	size_t most; /* items that it makes of one; it is given room for so many (at most 256) */
 	/* its state is of a type `const T *`, so several workers may share it */
 	bool stateless;
+	/*
+	 * When it is to be called next, with no item: a time on the clock of leat_now_ns(), or
+	 * LEAT_NEVER. NULL: never.
+	 */
+	int64_t (*due_ns)(const void *state);
 	const char *file;
 	int line;
 };
@@ -149,7 +202,11 @@ struct leat_state {
  * Steps made of the body for one item. The body is a function of its own, named after the step.
  *
  *     LEAT_MAP(name, in, x, out, y, state type, s)     { *y = f(*x); return 0; }   0, LEAT_SKIP,
- *                                                                                  -errno
+ *                                                            LEAT_ENOUGH (without this item),
+ *                                                            -errno
+ *     LEAT_FLAT_MAP(name, in, x, out, y, most, state type, s)
+ *                                                      { y[0] = ..; return 1; }    how many it
+ *                                                            has written, up to `most`, or -errno
  *     LEAT_FILTER(name, type, x, state type, s)        { return keep(x); }         a bool
  *     LEAT_EACH(name, type, x, state type, s)          { use(x); return 0; }       an end: 0,
  *                                                                        LEAT_ENOUGH, -errno
@@ -166,7 +223,7 @@ struct leat_state {
 	LEAT_DETAIL_ONE(name, statetype, name##_item(x_, y_, (statetype)(uintptr_t)s_)) \
 	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), statetype) \
 	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
-	                              statetype s)
+	                              __attribute__((unused)) statetype s)
 
 #define LEAT_FILTER(name, type, x, statetype, s) \
 	static inline bool name##_item(const leat_item_##type *x, statetype s); \
@@ -175,7 +232,32 @@ struct leat_state {
 	LEAT_DETAIL_ONE(name, statetype, \
 	                (*y_ = *x_, name##_item(x_, (statetype)(uintptr_t)s_) ? 0 : LEAT_SKIP)) \
 	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FILTER, LEAT_T(type), LEAT_T(type), statetype) \
-	static inline bool name##_item(const leat_item_##type *x, statetype s)
+	static inline bool name##_item(const leat_item_##type *x, \
+	                               __attribute__((unused)) statetype s)
+
+#define LEAT_FLAT_MAP(name, intype, x, outtype, y, most_, statetype, s) \
+	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
+	                              statetype s); \
+	static int name##_vec(void *state_, struct leat_vec *v_) \
+	{ \
+		const leat_item_##intype *in_ = (const leat_item_##intype *)v_->in; \
+		leat_item_##outtype *out_ = (leat_item_##outtype *)v_->out; \
+		size_t i_ = 0, made_ = 0; \
+		int rc_ = 0; \
+		while (i_ < v_->n && v_->room - made_ >= (most_)) { \
+			rc_ = name##_item(&in_[i_], &out_[made_], (statetype)(uintptr_t)state_); \
+			if (rc_ < 0) \
+				break; \
+			made_ += (size_t)rc_; \
+			i_++; \
+		} \
+		v_->used = i_; \
+		v_->made = made_; \
+		return rc_ < 0 ? rc_ : 0; \
+	} \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), statetype) \
+	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
+	                              __attribute__((unused)) statetype s)
 
 #define LEAT_EACH(name, type, x, statetype, s) \
 	static inline int name##_item(const leat_item_##type *x, statetype s); \
@@ -190,8 +272,9 @@ struct leat_state {
 		v_->used = rc_ < 0 ? i_ - 1 : i_; \
 		return rc_; \
 	} \
-	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, statetype) \
-	static inline int name##_item(const leat_item_##type *x, statetype s)
+	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, 0, statetype) \
+	static inline int name##_item(const leat_item_##type *x, \
+	                              __attribute__((unused)) statetype s)
 
 #define LEAT_FUSE(name, intype, outtype, ...) LEAT_DETAIL_FUSE(name, intype, outtype, __VA_ARGS__)
 
@@ -243,12 +326,49 @@ LEAT_API struct leat_port leat_flow_step_with(struct leat_port port, const struc
 LEAT_API struct leat_port leat_flow_take(struct leat_port port, uint64_t n);
 LEAT_API struct leat_port leat_flow_skip(struct leat_port port, uint64_t n);
 
-/* What becomes of an item for which the step before this port, a map, returned -errno. */
+/*
+ * Items by the batch: one goes on once it is full, most_ns after its first item came (0: only
+ * when it is full), and at the end.
+ */
+LEAT_API struct leat_port leat_flow_batch(struct leat_port port, const struct leat_type *batch,
+                                          int64_t most_ns);
+/*
+ * Each item together with the ones before it: batches of the last `most` items, the oldest first,
+ * from when there are so many. LEAT_BATCH(pair, tick, 2) gives pairs.
+ */
+LEAT_API struct leat_port leat_flow_window(struct leat_port port, const struct leat_type *batch);
+/* One item for each key, of the last `most` keys that came. */
+LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
+                                             uint64_t (*key)(const void *item, const void *arg),
+                                             const void *arg, size_t most);
+/* Lets items through at a rate (leat/pace.h), which is the caller's and lives until join returns.
+ */
+LEAT_API struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate);
+
+/* --- trouble: these are about the step right before the port, and return that port --- */
+
+/* What becomes of an item for which the step returned -errno. */
 enum leat_on_error {
 	LEAT_ON_ERROR_STOP, /* the flow fails (the default) */
 	LEAT_ON_ERROR_SKIP  /* it is left out, and counted */
 };
 LEAT_API struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error policy);
+/*
+ * Such an item goes to *trouble, with its code and its number among the items of the step, as a
+ * type made by LEAT_TROUBLE(failed_tick, tick). What is there is worked off by another thread.
+ */
+LEAT_API struct leat_port leat_flow_divert(struct leat_port port, const struct leat_type *type,
+                                           struct leat_port *trouble);
+/*
+ * Calls the step again for such an item, after pauses (leat/pace.h), before on_error or divert
+ * counts. The pauses are for each item anew; with tries 0 there is no end to them.
+ */
+LEAT_API struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses);
+/*
+ * Each item asks the breaker (leat/pace.h), which is the caller's and lives until join returns:
+ * while it is open items fail with -EBUSY, and the step is not called.
+ */
+LEAT_API struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker);
 
 /* --- where islands end --- */
 
@@ -263,6 +383,13 @@ LEAT_API struct leat_port leat_flow_workers(struct leat_port port, unsigned coun
 LEAT_API struct leat_port leat_flow_gather(struct leat_port port);
 /* All that comes out of these ports, as it comes. */
 LEAT_API struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count);
+/*
+ * Pairs of the n-th items of both; ends with the shorter. Where both come from one tee, no step
+ * between may leave items out: check refuses filters, and finds how large a buffer must be where
+ * one side is behind the other (a window, a skip); a map that returns LEAT_SKIP there fails.
+ */
+LEAT_API struct leat_port leat_flow_zip(struct leat_port first, struct leat_port second,
+                                        const struct leat_type *pair);
 /* Each item at each of these ports, without a copy: the ring is a broadcast (leat/broadcast.h). */
 LEAT_API void leat_flow_tee(struct leat_port port, struct leat_port *ports, size_t count);
 /* Each item at one of these ports: that of number key(item, arg) modulo count. */
@@ -276,13 +403,28 @@ LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *
                                  const void *state);
 /* *rx is there once start has returned 0; it is the caller's to close. */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
+/* The same as a seq; the caller calls its fini. */
+LEAT_API void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq);
+/*
+ * Into the caller's array of `room` items, in place; *count is valid once join has returned. An
+ * item more fails with -ENOSPC.
+ */
+LEAT_API void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t *count);
 /* Into memory that grows; the caller frees *items with free(). */
 LEAT_API void leat_flow_collect(struct leat_port port, void **items, size_t *count);
 
 /* --- running --- */
 
-/* 0, or -errno: -EINVAL for a mistake in the graph; leat_flow_error() has the words. */
-LEAT_API int leat_flow_check(struct leat_flow *flow);
+/* What check has found. */
+struct leat_flow_report {
+	int code;       /* 0, or -errno */
+	char text[256]; /* the words, as leat_flow_error() has them; "" */
+};
+/*
+ * 0, or -errno: -EINVAL for a mistake in the graph, -EDEADLK for a graph that would stand still.
+ * The report may be NULL.
+ */
+LEAT_API int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *report);
 /*
  * The flow as a graph for dot(1), with a box for each island. Returns 0 or -errno: what check
  * returns, or -EIO.
@@ -306,13 +448,13 @@ LEAT_API const char *leat_flow_error(const struct leat_flow *flow);
 LEAT_API void leat_flow_close(struct leat_flow *flow);
 
 /*
- * The books of a step, after join: in = used + skipped + failed. `made` went out. Steps are
- * numbered in the order of the calls that declared them; sources and ends are steps, too. Returns
- * 0; -ENOENT behind the last step; -EBUSY while the flow runs.
+ * The books of a step, after join: in = used + skipped + failed + diverted. `made` went out. Steps
+ * are numbered in the order of the calls that declared them; sources and ends are steps, too.
+ * Returns 0; -ENOENT behind the last step; -EBUSY while the flow runs.
  */
 struct leat_step_stat {
 	const char *name;
-	uint64_t in, used, skipped, failed, made;
+	uint64_t in, used, skipped, failed, diverted, made;
 };
 LEAT_API int leat_flow_stat(const struct leat_flow *flow, size_t number,
                             struct leat_step_stat *stat);

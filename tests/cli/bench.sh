@@ -81,6 +81,8 @@ usage select --item 8
 usage select --count 1000
 usage broadcast spsc
 usage broadcast --all
+usage flow spsc
+usage flow --all
 usage publish floor
 usage pool --all
 usage spsc --count 1000
@@ -174,6 +176,12 @@ expect_status 0
 expect_silence
 grep -q 'leat broadcast of leat rings, one each  ' "$dir/out" || fail "$what: nothing of a ring for each subscriber"
 check_files 18
+# Flows: what comes out is compared with what has to.
+bench flow --samples 1 --only leat --json "$dir/json" --svg "$dir/svg"
+expect_status 0
+expect_silence
+grep -q 'leat flow fused, -O2 of a loop by hand, -O2  ' "$dir/out" || fail "$what: nothing of the loop by hand"
+check_files 4
 # Smaller questions: what they count and receive is checked on the way.
 for how in publish floor pool; do
 	bench $how --samples 1 --json "$dir/json" --svg "$dir/svg"

@@ -8,7 +8,8 @@
 # What a block is:
 #   ```c with main()           a program: it compiles against the installed copy, and exits with 0
 #   ```c without               lines of a function: they compile and link, after preamble.h; lines that
-#                              name what leat/test.h declares with libleat-test
+#                              name what leat/test.h declares with libleat-test, and what
+#                              leat/flow.h declares with libleat-flow
 #   indented, or ```sh         commands, one a line, which exit with 0. With "$ " before commands, the
 #                              other lines are what they print; "..." stands for any lines
 # Anything else, and what differs, has a comment above it (blocks.awk):
@@ -66,6 +67,7 @@ compile() { # FILE PROGRAM
 	local package=leat
 
 	! grep -qE '\bleat_(census|test)_' "$1" || package=leat-test
+	! grep -qE '\bleat_flow_' "$1" || package=leat-flow
 	# Words, all of them.
 	# shellcheck disable=SC2046
 	cc "${flags[@]}" -o "$2" "$1" $(pkg-config --cflags --libs $package)

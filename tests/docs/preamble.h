@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The types, functions and variables that the lines of C in the documents need. */
+#include <leat/flow.h>
 #include <leat/leat.h>
 #include <leat/test.h>
 
@@ -15,7 +16,22 @@ struct tick {
 	double price;
 };
 
+LEAT_TYPE(tick, struct tick);
+LEAT_FILTER(liquid, tick, t, const uint32_t *, min)
+{
+	return t->price > *min;
+}
+LEAT_MAP(value, tick, t, u64, cents, const void *, unused)
+{
+	*cents = (uint64_t)t->price;
+	return 0;
+}
+LEAT_FUSE(dear, tick, u64, liquid, value);
+
 static struct leat_scope *scope;
+static struct leat_flow *f;
+static struct leat_port p;
+static uint32_t least;
 static struct leat_broadcast *feed;
 static struct leat_rx *rx, *next, *orders, *ticks;
 static struct leat_tx *log;

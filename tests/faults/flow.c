@@ -40,7 +40,7 @@ static void free_box(void *item, void *arg)
 	leat_add_rlx(&freed, 1u); /* rlx: read after the join */
 }
 
-LEAT_TYPE_OWNED(box, struct box, free_box);
+LEAT_TYPE_OWNED(box, struct box, free_box, NULL);
 
 LEAT_MAP(wrap, u64, x, box, box, const void *, unused)
 {

@@ -5,7 +5,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-cp "$here/main.c" "$work"
+cp "$here/main.c" "$here/flow.c" "$work"
 cat >"$work/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.22)
 project(parent LANGUAGES C)
@@ -16,6 +16,8 @@ endforeach()
 add_subdirectory($source leat)
 add_executable(program main.c)
 target_link_libraries(program leat::leat)
+add_executable(flow flow.c)
+target_link_libraries(flow leat::flow)
 END
 # configure [OPTION]...
 configure() {
@@ -25,6 +27,7 @@ configure() {
 build_program() {
 	cmake --build "$work/build" --parallel 2 >"$work/log" 2>&1 || { tail -n 20 "$work/log"; fail "cannot be built"; }
 	"$work/build/program" || fail "$1: the program fails"
+	"$work/build/flow" || fail "$1: flow fails"
 	case $(readelf -d "$work/build/program") in
 	*libleat.so*) linked=shared ;;
 	*) linked=static ;;
@@ -40,7 +43,8 @@ command=$(grep '"command":.*-o CMakeFiles/program\.dir' "$work/build/compile_com
 foreign=$(grep '"command":.*runtime/os/os\.c' "$work/build/compile_commands.json") || fail "no command for os.c"
 grep -q -- -DPARENTS_FLAG <<<"$foreign" || fail "the parent's flags do not reach leat"
 cmake --build "$work/build" --target help | sed -n 's/^\.\.\. \([a-zA-Z_]*\)$/\1/p' | sort >"$work/targets"
-printf '%s\n' fuzz leat_core leat_seam leat_seam_real leat_shared leat_static leat_test leat_testkit program soak verify |
+printf '%s\n' flow fuzz leat_core leat_flow_objects leat_flow_shared leat_flow_static leat_seam leat_seam_real leat_shared \
+	leat_static leat_test leat_testkit program soak verify |
 	diff - <(grep -vxE 'all|clean|depend|edit_cache|rebuild_cache|test' "$work/targets") || fail "other targets than these"
 build_program shared
 if cmake --install "$work/build" --prefix "$work/nothing" >/dev/null && [ -e "$work/nothing" ]; then
@@ -62,12 +66,18 @@ project(outside LANGUAGES C)
 find_package(leat REQUIRED)
 add_executable(program ../main.c)
 target_link_libraries(program leat::leat)
+add_executable(flow ../flow.c)
+target_link_libraries(flow leat::flow)
 END
 cmake -S "$work/outside" -B "$work/outside/build" -DCMAKE_PREFIX_PATH="$work/prefix" >/dev/null
 cmake --build "$work/outside/build" >/dev/null
 "$work/outside/build/program" || fail "find_package: the program fails"
+"$work/outside/build/flow" || fail "find_package: flow fails"
 export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 # shellcheck disable=SC2046
 "${CC:-cc}" "$work/main.c" -o "$work/program" $(pkg-config --cflags --libs leat)
 "$work/program" || fail "pkg-config: the program fails"
+# shellcheck disable=SC2046
+"${CC:-cc}" "$work/flow.c" -o "$work/flow" $(pkg-config --cflags --libs leat-flow)
+"$work/flow" || fail "pkg-config: flow fails"
 echo "the archive alone: find_package and pkg-config work"

@@ -13,7 +13,7 @@ option() { # NAME: its value in the build
 
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 mv "$work/prefix" "$prefix"
-for file in include/leat/leat.h include/leat/version.h include/leat/ring/spsc.h; do
+for file in include/leat/leat.h include/leat/version.h include/leat/ring/spsc.h include/leat/flow.h; do
 	[ -f "$prefix/$file" ] || fail "not installed: $file"
 done
 [ ! -e "$prefix/include/leat/version.h.in" ] || fail "installed: version.h.in"
@@ -22,13 +22,15 @@ export PKG_CONFIG_PATH=$libdir/pkgconfig
 ways=(static)
 [ ! -e "$libdir/libleat.so" ] || ways+=(shared)
 
-cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$source/examples/testing.c" "$work"
+cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$here/flow.c" "$source/examples/testing.c" "$work"
 cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$work/build" --parallel 2 >/dev/null
-for program in c_shared c_static cxx_shared cxx_static testing; do
+for program in c_shared c_static cxx_shared cxx_static testing flow_shared flow_static; do
 	"$work/build/$program" || fail "find_package: $program fails"
 	echo "find_package: $program works"
 done
+
+! ldd "$work/build/flow_static" | grep -q libleat || fail "find_package: flow_static is not"
 
 # pkg-config's words, all of them; ${!way} is one of the two.
 strict=(-Wall -Wextra -pedantic -Werror)
@@ -54,15 +56,32 @@ done
 "${CC:-cc}" -std=c11 "${strict[@]}" "$work/testing.c" -o "$work/testing" $(pkg-config --cflags --libs leat-test)
 "$work/testing" || fail "pkg-config: leat-test fails"
 ! ldd "$work/testing" | grep -q libleat || fail "pkg-config: leat-test links libleat, too"
-echo "pkg-config: ${ways[*]}, -static and leat-test work"
+# libleat-flow brings libleat.
+# shellcheck disable=SC2034
+shared=$(pkg-config --cflags --libs leat-flow)
+static=$(pkg-config --static --cflags --libs leat-flow)
+static="${static/ -lleat-flow / -l:libleat-flow.a }"
+static="${static/ -lleat / -l:libleat.a }"
+for way in "${ways[@]}"; do
+	# shellcheck disable=SC2086
+	"${CC:-cc}" -std=c11 "${strict[@]}" "$work/flow.c" -o "$work/flow_$way" ${!way}
+	LD_LIBRARY_PATH=$libdir "$work/flow_$way" || fail "pkg-config: flow_$way fails"
+done
+! ldd "$work/flow_static" | grep -q libleat || fail "pkg-config: flow_static is not"
+# shellcheck disable=SC2046
+"${CC:-cc}" -static "$work/flow.c" -o "$work/flow_all_static" $(pkg-config --static --cflags --libs leat-flow)
+"$work/flow_all_static" || fail "pkg-config: leat-flow -static fails"
+echo "pkg-config: ${ways[*]}, -static, leat-test and leat-flow work"
 
 # Only what the headers promise.
 if [ -e "$libdir/libleat.so" ]; then
-	soname=$(readelf -d "$libdir/libleat.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
 	minor=$(sed -n 's/#define LEAT_VERSION "\([0-9]*\.[0-9]*\)\..*/\1/p' "$prefix/include/leat/version.h")
-	[ "$soname" = "libleat.so.$minor" ] || fail "soname: $soname, of version $minor"
-	nm -D --defined-only "$libdir/libleat.so" | sed -n 's/^[0-9a-f]* [TDBRVW] \([^@]*\).*/\1/p' | while read -r name; do
-		grep -rqw -- "$name" "$prefix/include/leat" || fail "exported, and in no header: $name"
+	for library in libleat.so libleat-flow.so; do
+		soname=$(readelf -d "$libdir/$library" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+		[ "$soname" = "$library.$minor" ] || fail "soname: $soname, of version $minor"
+		nm -D --defined-only "$libdir/$library" | sed -n 's/^[0-9a-f]* [TDBRVW] \([^@]*\).*/\1/p' | while read -r name; do
+			grep -rqw -- "$name" "$prefix/include/leat" || fail "exported, and in no header: $name"
+		done
 	done
 fi
 if [ -x "$prefix/bin/leat" ]; then

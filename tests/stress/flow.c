@@ -152,7 +152,7 @@ static void free_box(void *item, void *arg)
 	leat_sub_rlx(&live_cells, 1u); /* rlx: read after the join */
 }
 
-LEAT_TYPE_OWNED(box, struct box, free_box);
+LEAT_TYPE_OWNED(box, struct box, free_box, NULL);
 
 /* --- steps, and what each does to a list --- */
 
@@ -186,7 +186,7 @@ LEAT_MAP(number, u64, x, u64, y, uint64_t *, n)
 	return 0;
 }
 
-LEAT_FUSE(fused, u64, u64, triple, keep_some, triple)
+LEAT_FUSE(fused, u64, u64, triple, keep_some, triple);
 
 LEAT_MAP(wrap, u64, x, box, box, const void *, unused)
 {
@@ -959,7 +959,7 @@ static void run_graph(void)
 	build();
 	if (getenv("LEAT_STRESS_SHOW") != NULL)
 		leat_flow_draw(graph.flow, stdout), fflush(stdout);
-	if (leat_flow_check(graph.flow) != 0)
+	if (leat_flow_check(graph.flow, NULL) != 0)
 		fail(leat_flow_error(graph.flow));
 	if (leat_flow_start(graph.flow) != 0)
 		fail(leat_flow_error(graph.flow));

@@ -26,10 +26,10 @@ static struct leat_port some_numbers(struct leat_flow *flow)
 /* Check and start return the mistake, as often as they are called, and nothing runs. Closes. */
 static void expect_mistake(struct leat_flow *flow, int code, const char *words)
 {
-	cr_assert_eq(leat_flow_check(flow), code, "%d: \"%s\"", leat_flow_check(flow),
+	cr_assert_eq(leat_flow_check(flow, NULL), code, "%d: \"%s\"", leat_flow_check(flow, NULL),
 	             leat_flow_error(flow));
 	expect_words(flow, words);
-	cr_assert_eq(leat_flow_check(flow), code);
+	cr_assert_eq(leat_flow_check(flow, NULL), code);
 	cr_assert_eq(leat_flow_start(flow), code);
 	cr_assert_eq(leat_flow_join(flow), -EINVAL);
 	cr_assert_eq(leat_flow_draw(flow, stderr), code);
@@ -58,7 +58,7 @@ Test(flow_build, null_is_no_flow)
 	struct leat_port none = { 0 }, ports[2];
 	struct collected got = { NULL, 7 };
 
-	cr_assert_eq(leat_flow_check(NULL), -EINVAL);
+	cr_assert_eq(leat_flow_check(NULL, NULL), -EINVAL);
 	cr_assert_eq(leat_flow_start(NULL), -EINVAL);
 	cr_assert_eq(leat_flow_join(NULL), -EINVAL);
 	cr_assert_str_eq(leat_flow_error(NULL), "");
@@ -155,8 +155,9 @@ LEAT_EACH(end_other, other, x, const void *, unused)
 
 Test(flow_build, types_that_do_not_fit)
 {
-	static const struct leat_type wide = { "u64", 16, NULL }, nameless = { NULL, 8, NULL },
-				      empty = { "none", 0, NULL };
+	static const struct leat_type wide = { .name = "u64", .size = 16, .discard = NULL },
+				      nameless = { .size = 8 },
+				      empty = { .name = "none", .size = 0, .discard = NULL };
 	struct leat_step step = triple;
 	struct leat_flow *flow = open_flow();
 	char where[200];
@@ -313,7 +314,7 @@ Test(flow_build, workers_and_gather)
 	port = leat_flow_workers(some_numbers(flow), 2, LEAT_UNORDERED);
 	port = leat_flow_step(port, &by_hand, NULL);
 	leat_flow_for_each(leat_flow_gather(port), &ignore, NULL);
-	cr_assert_eq(leat_flow_check(flow), 0, "%s", leat_flow_error(flow));
+	cr_assert_eq(leat_flow_check(flow, NULL), 0, "%s", leat_flow_error(flow));
 	leat_flow_close(flow);
 }
 
@@ -327,7 +328,7 @@ Test(flow_build, merges)
 	leat_flow_merge(ports, 2);
 	expect_mistake(flow, -EINVAL, "merge: a port of another flow");
 	leat_flow_for_each(ports[1], &ignore, NULL);
-	cr_assert_eq(leat_flow_check(other), 0, "%s", leat_flow_error(other));
+	cr_assert_eq(leat_flow_check(other, NULL), 0, "%s", leat_flow_error(other));
 	leat_flow_close(other);
 
 	flow = open_flow();
@@ -373,7 +374,8 @@ Test(flow_build, on_error)
 	struct leat_flow *flow = open_flow();
 
 	leat_flow_on_error(some_numbers(flow), LEAT_ON_ERROR_SKIP);
-	expect_mistake(flow, -EINVAL, "on_error: \"from_array\" is not a step, it never fails");
+	expect_mistake(flow, -EINVAL,
+	               "on_error: \"from_array\" is no step of the program's, it never fails");
 	flow = open_flow();
 	leat_flow_on_error(leat_flow_step(some_numbers(flow), &triple, NULL), 7);
 	expect_mistake(flow, -EINVAL, "on_error: there are stop and skip");
@@ -384,13 +386,13 @@ static void discard_nothing(void *item, void *arg)
 	(void)item, (void)arg;
 }
 
-LEAT_TYPE_OWNED(owner, uint64_t, discard_nothing);
+LEAT_TYPE_OWNED(owner, uint64_t, discard_nothing, NULL);
 LEAT_FILTER(keep_owners, owner, x, const void *, unused)
 {
 	(void)x, (void)unused;
 	return true;
 }
-LEAT_FUSE(fused_owners, owner, owner, keep_owners, keep_owners)
+LEAT_FUSE(fused_owners, owner, owner, keep_owners, keep_owners);
 
 Test(flow_build, items_that_own_something)
 {
@@ -403,7 +405,7 @@ Test(flow_build, items_that_own_something)
 	leat_flow_tee(leat_flow_from_gen(flow, LEAT_T(owner), run_numbers, NULL), ports, 2);
 	for (int i = 0; i < 2; i++)
 		leat_flow_to_rx(ports[i], &(struct leat_rx *){ NULL });
-	expect_mistake(flow, -ENOTSUP, "tee: items of type \"owner\" own something");
+	expect_mistake(flow, -ENOTSUP, "items of type \"owner\" own something");
 	flow = open_flow();
 	port = leat_flow_from_gen(flow, LEAT_T(owner), run_numbers, NULL);
 	port = leat_flow_step(port, &fused_owners, (void *[]){ NULL, NULL });
@@ -418,7 +420,7 @@ Test(flow_build, start_is_once_and_nothing_is_declared_behind_it)
 	struct tally tally = { 0 };
 
 	leat_flow_for_each(some_numbers(flow), &count_each, &tally);
-	cr_assert_eq(leat_flow_check(flow), 0);
+	cr_assert_eq(leat_flow_check(flow, NULL), 0);
 	expect_start(flow);
 	cr_assert_eq(leat_flow_start(flow), -EALREADY);
 	leat_flow_from_seq(flow, LEAT_T(u64), numbers_seq(&numbers));
@@ -437,7 +439,7 @@ Test(flow_build, what_is_declared_behind_a_check_runs_too)
 
 	for (size_t i = 0; i < 2; i++) {
 		leat_flow_for_each(some_numbers(flow), &count_each, &tally[i]);
-		cr_assert_eq(leat_flow_check(flow), 0);
+		cr_assert_eq(leat_flow_check(flow, NULL), 0);
 		cr_assert_eq(leat_flow_estimate(flow, &estimate), 0);
 		cr_assert_eq(estimate.islands, i + 1);
 	}

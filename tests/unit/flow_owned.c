@@ -55,7 +55,7 @@ static void expect_all_freed(const char *what)
 	cr_assert_eq(count_live(), 0u, "%s: %u of %u not freed", what, count_live(), made);
 }
 
-LEAT_TYPE_OWNED(box, struct box, free_box);
+LEAT_TYPE_OWNED(box, struct box, free_box, NULL);
 
 LEAT_MAP(wrap, u64, x, box, box, const void *, unused)
 {

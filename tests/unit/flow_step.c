@@ -131,11 +131,11 @@ Test(flow_step, books_are_busy_while_it_runs)
 	leat_flow_close(flow);
 }
 
-LEAT_FUSE(fused_1, u64, u64, triple)
-LEAT_FUSE(fused_2, u64, u64, triple, triple)
-LEAT_FUSE(fused_3, u64, u64, drop_odd, triple, triple)
-LEAT_FUSE(fused_8, u64, u64, triple, triple, triple, triple, keep_even, triple, triple, drop_odd)
-LEAT_FUSE(fused_fail, u64, u64, triple, fail_at, triple)
+LEAT_FUSE(fused_1, u64, u64, triple);
+LEAT_FUSE(fused_2, u64, u64, triple, triple);
+LEAT_FUSE(fused_3, u64, u64, drop_odd, triple, triple);
+LEAT_FUSE(fused_8, u64, u64, triple, triple, triple, triple, keep_even, triple, triple, drop_odd);
+LEAT_FUSE(fused_fail, u64, u64, triple, fail_at, triple);
 
 Test(flow_step, fused_steps)
 {
@@ -645,7 +645,7 @@ Test(flow_step, items_of_each_size)
 	size_t count;
 
 	for (size_t size = 1; size <= 256; size++) {
-		const struct leat_type type = { "bytes", size, NULL };
+		const struct leat_type type = { .name = "bytes", .size = size };
 		const struct leat_step copy = {
 			.name = "copy", .fn = copy_vec, .in = &type, .out = &type
 		};
@@ -741,7 +741,7 @@ static int pace_vec(void *state, struct leat_vec *v)
 Test(flow_step, a_vector_never_grows_beyond_its_memory)
 {
 	enum { ITEMS = 200000 };
-	static const struct leat_type type = { "hundred", 100, NULL };
+	static const struct leat_type type = { .name = "hundred", .size = 100 };
 	const struct leat_step pace_it = {
 		.name = "pace_it", .kind = LEAT_STEP_END, .fn = pace_vec, .in = &type
 	};

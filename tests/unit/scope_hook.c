@@ -4,7 +4,10 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "runner.h"
+
+#include <leat/test.h>
 
 TestSuite(scope_hook, .timeout = 600);
 
@@ -255,6 +258,7 @@ Test(scope_hook, join_and_close_of_that_scope_or_above_inside_is_a_deadlock)
 
 Test(scope_hook, a_scope_below_or_elsewhere_may_be_closed_inside)
 {
+	clock_start();
 	for (int below = 0; below < 2; below++) {
 		struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 10 * MS };
 		struct leat_scope *scope = leat_scope_open(NULL, &opts),
@@ -264,6 +268,7 @@ Test(scope_hook, a_scope_below_or_elsewhere_may_be_closed_inside)
 		/* where it is below, it is called at the same time, and waits for the same thread
 		 */
 		cr_assert_eq(leat_scope_on_cancel(other, count_call, &inner, NULL), 0);
+		clock_advance(10 * MS);
 		cr_assert(await_word(&outer.count, 1));
 		cr_expect_eq(outer.other_rc, below ? -ETIMEDOUT : 0);
 		cr_expect_eq(inner.count, 1);

@@ -31,8 +31,7 @@ static void expect_no_cause(struct leat_scope *scope)
 static uint64_t receive_all(struct leat_rx *rx)
 {
 	uint64_t n = 0;
-	leat_for(uint64_t, item, rx)
-	{
+	leat_for(uint64_t, item, rx) {
 		cr_expect_eq(item, n);
 		n++;
 	}
@@ -565,7 +564,9 @@ Test(stop, second_stop_keeps_the_text_and_may_bring_the_deadline_nearer)
 	receive_all(rx);
 	expect_status(rx, LEAT_STOPPED, 0, "first");
 	expect_no_cause(scope);
-	cr_expect_eq(leat_scope_stop(scope, leat_now_ns() + 1 * MS, "fourth"), 0);
+	/* the deadline may pass inside of the call, and has cancelled the scope then */
+	int rc = leat_scope_stop(scope, leat_now_ns() + 1 * MS, "fourth");
+	cr_expect(rc == 0 || rc == -ECANCELED, "%d", rc);
 	cr_expect_eq(leat_scope_join(scope), -ETIMEDOUT);
 	leat_rx_close(rx);
 	leat_rx_close(deaf);

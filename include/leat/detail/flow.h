@@ -12,8 +12,18 @@
 
 #include <leat/flow.h>
 
+#ifndef __cplusplus
 #define LEAT_DETAIL_IS_CONST(statetype) \
 	(__builtin_types_compatible_p(statetype, const __typeof__(*(statetype)0) *) != 0)
+#else
+template <typename T> struct leat_detail_to_const {
+	static const bool value = false;
+};
+template <typename T> struct leat_detail_to_const<const T *> {
+	static const bool value = true;
+};
+#define LEAT_DETAIL_IS_CONST(statetype) (leat_detail_to_const<statetype>::value)
+#endif
 
 #define LEAT_DETAIL_ONE(name, statetype, call) \
 	static inline __attribute__((always_inline)) int name##_one(const name##_in *x_, \
@@ -22,13 +32,14 @@
 		return call; \
 	}
 
-#define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, statetype) \
+#define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype) \
 	static const struct leat_step step_name \
 		__attribute__((unused)) = { .name = #step_name, \
 		                            .kind = step_kind, \
 		                            .fn = step_name##_vec, \
 		                            .in = in_type, \
 		                            .out = out_type, \
+		                            .most = most_items, \
 		                            .stateless = LEAT_DETAIL_IS_CONST(statetype), \
 		                            .file = __FILE__, \
 		                            .line = __LINE__ };
@@ -36,26 +47,26 @@
 #define LEAT_DETAIL_MAP_LOOP(name) \
 	static int name##_vec(void *state_, struct leat_vec *v_) \
 	{ \
-		const name##_in *in_ = (const name##_in *)v_->in; \
-		name##_out *out_ = (name##_out *)v_->out; \
+		const name##_in *__restrict in_ = (const name##_in *)v_->in; \
+		name##_out *__restrict out_ = (name##_out *)v_->out; \
 		const size_t n_ = v_->n < v_->room ? v_->n : v_->room; \
 		size_t made_ = 0, i_; \
 		int rc_ = 0; \
 		for (i_ = 0; i_ < n_; i_++) { \
 			rc_ = name##_one(&in_[i_], &out_[made_], state_); \
-			if (__builtin_expect(rc_ < 0, 0)) \
-				break; \
+			if (__builtin_expect((unsigned)rc_ > LEAT_SKIP, 0)) \
+				break; /* LEAT_ENOUGH, or an error */ \
 			made_ += rc_ == 0; \
 		} \
 		v_->used = i_; \
 		v_->made = made_; \
 		v_->skipped = i_ - made_; \
-		return rc_ < 0 ? rc_ : 0; \
+		return (unsigned)rc_ > LEAT_SKIP ? rc_ : 0; \
 	}
 
 #define LEAT_DETAIL_MAP_STEP(name, kind, in_type, out_type, statetype) \
 	LEAT_DETAIL_MAP_LOOP(name) \
-	LEAT_DETAIL_STEP(name, kind, in_type, out_type, statetype)
+	LEAT_DETAIL_STEP(name, kind, in_type, out_type, 1, statetype)
 
 /* The steps of a fused one, one within the other: step i reads xi and makes zi. */
 #define LEAT_DETAIL_FUSE_LAST(i, step) rc_ = step##_one(x##i, y_, states_[i]);
@@ -104,6 +115,7 @@
 		LEAT_DETAIL_FUSE_ALL(__VA_ARGS__) \
 		return rc_; \
 	} \
-	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FUSED, LEAT_T(intype), LEAT_T(outtype), void *)
+	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FUSED, LEAT_T(intype), LEAT_T(outtype), void *) \
+	struct leat_step /* the caller's semicolon ends a declaration */
 
 #endif

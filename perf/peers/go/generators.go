@@ -1,4 +1,4 @@
-// Goroutines and closures in `leat bench generators`: leat-bench-go generators QUESTION COUNT answers one line of numbers, or
+// Goroutines and closures in `leat bench generators` (and stages in `leat bench flow`, see flow.go): leat-bench-go generators QUESTION COUNT answers one line of numbers, or
 // "wrong".
 //
 // SPDX-License-Identifier: BSD-2-Clause
@@ -231,6 +231,10 @@ func generators(question, number string) {
 		values, good = pass(count, 1)
 	case "cancel":
 		values, good = cancelAll(count)
+	case "flow":
+		values, good = flow(count, false)
+	case "flowworks":
+		values, good = flow(count, true)
 	}
 	if !good {
 		fmt.Println("wrong")

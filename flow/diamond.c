@@ -1,0 +1,137 @@
+/*
+ * Diamonds: a tee whose outputs a zip puts together again.
+ *
+ * The zip takes from both sides at the same pace. If one side has made more than the other, its
+ * items wait in the rings of that side; once these are full, it stops reading the tee's ring; and
+ * once that is full, too, the tee's sender waits, so the other side gets nothing more. If it needs
+ * more to make its next item, all stand still. For each side this computes
+ *
+ *     per    how many items of the tee make one for the zip
+ *     lag    how many more it is given before it makes the first
+ *     room   how many items of the tee its rings have room for
+ *
+ * Sides with another `per` come apart without end. With the same, the side with less lag is ahead
+ * by the difference, for which its rings and the tee's must have room. (A task that waits for room
+ * has released what it has used, so a ring holds only what is still to go through it.)
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flow/flow.h"
+
+#include <stdlib.h>
+
+struct side {
+	uint32_t *nodes; /* from the zip back to the tee, without these */
+	size_t count;
+	uint64_t per, lag, room;
+};
+
+static size_t ring_room(const struct leat_flow *flow, const struct node *node)
+{
+	return node->capacity != 0 ? node->capacity : flow->opts.capacity;
+}
+
+/*
+ * Whether this node comes from that tee, by nodes with one input each; these are collected from
+ * here back to the tee.
+ */
+static bool find_way(const struct leat_flow *flow, uint32_t at, uint32_t tee, struct side *side)
+{
+	side->count = 0;
+	for (; at != tee; at = flow->nodes[at].inputs[0].node) {
+		if (flow->nodes[at].inputs_count != 1)
+			return false;
+		side->nodes[side->count++] = at;
+	}
+	return true;
+}
+
+/* Finds the nearest tee before a node. */
+static bool next_tee(const struct leat_flow *flow, uint32_t from, uint32_t *tee)
+{
+	while (flow->nodes[from].inputs_count == 1) {
+		from = flow->nodes[from].inputs[0].node;
+		if (flow->nodes[from].kind == NODE_TEE) {
+			*tee = from;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Follows the items from the tee to the zip. */
+static int measure(struct leat_flow *flow, struct side *side)
+{
+	side->per = 1;
+	side->lag = side->room = 0;
+	for (size_t i = side->count; i-- > 0;) {
+		struct node *node = &flow->nodes[side->nodes[i]];
+
+		if (node->kind == NODE_PARTITION || node->varies || node->divert != 0 ||
+		    node->on_error != LEAT_ON_ERROR_STOP)
+			return flow_mistake(flow, -EDEADLK,
+			                    "zip: \"%s\" may leave items out, or make several of "
+			                    "one, between the tee and the zip, and then all stand "
+			                    "still: put it before the tee or behind the zip",
+			                    node->name);
+		if (kind_has_ring(node->kind))
+			side->room += ring_room(flow, node) * side->per;
+		side->lag += node->lag * side->per;
+		side->per *= node->per;
+		node->keeps = node->kind == NODE_STEP && !node->counts;
+	}
+	return 0;
+}
+
+static int compare(struct leat_flow *flow, const struct node *zip, const struct node *tee,
+                   const struct side *sides)
+{
+	const struct side *ahead = &sides[sides[0].lag > sides[1].lag];
+	uint64_t apart = sides[0].lag > sides[1].lag ? sides[0].lag - sides[1].lag
+	                                             : sides[1].lag - sides[0].lag;
+	uint64_t room = ahead->room + ring_room(flow, zip) * ahead->per + ring_room(flow, tee);
+
+	if (sides[0].per != sides[1].per)
+		return flow_mistake(flow, -EDEADLK,
+		                    "zip: its first side makes one item of %llu, its second one of "
+		                    "%llu, so they come apart, and all stand still",
+		                    (unsigned long long)sides[0].per,
+		                    (unsigned long long)sides[1].per);
+	if (apart < room)
+		return 0;
+	return flow_mistake(
+		flow, -EDEADLK,
+		"zip: its %s side is %llu items ahead of the other, there is room for "
+		"%llu, and then all stand still: put a buffer of %llu more on that side",
+		ahead == sides ? "first" : "second", (unsigned long long)apart,
+		(unsigned long long)room, (unsigned long long)((apart - room) / ahead->per + 1));
+}
+
+int flow_check_diamond(struct leat_flow *flow, const struct node *zip)
+{
+	struct side sides[2] = { { .count = 0 }, { .count = 0 } };
+	uint32_t tee = zip->inputs[0].node;
+	int rc = 0;
+
+	for (int i = 0; i < 2; i++)
+		sides[i].nodes = calloc(flow->nodes_count + 1, sizeof(*sides[i].nodes));
+	if (sides[0].nodes == NULL || sides[1].nodes == NULL) {
+		rc = flow_mistake(flow, -ENOMEM, "no memory for the check");
+	} else if (flow->nodes[tee].kind == NODE_TEE || next_tee(flow, tee, &tee)) {
+		/* the nearest tee that both sides come from */
+		do {
+			if (!find_way(flow, zip->inputs[0].node, tee, &sides[0]) ||
+			    !find_way(flow, zip->inputs[1].node, tee, &sides[1]))
+				continue;
+			rc = measure(flow, &sides[0]);
+			if (rc == 0)
+				rc = measure(flow, &sides[1]);
+			if (rc == 0)
+				rc = compare(flow, zip, &flow->nodes[tee], sides);
+			break;
+		} while (next_tee(flow, tee, &tee));
+	}
+	free(sides[0].nodes);
+	free(sides[1].nodes);
+	return rc;
+}

@@ -1,0 +1,456 @@
+/*
+ * The steps of the library.
+ *
+ * Each has state of its own, made from a description by init_state(): the description is in the
+ * node, and the state of a task begins as a copy of it.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flow/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Adds a step of the library. `like` is what the state of a task begins as. NULL: a mistake.
+ */
+static struct node *add_own(struct leat_port port, const struct leat_step *step,
+                            const struct leat_type *out, const void *like, size_t size)
+{
+	struct node *node = flow_add_behind(port, NODE_STEP, step->name, 1);
+	void *description = node == NULL ? NULL : malloc(size + sizeof(size));
+
+	if (description == NULL) {
+		if (node != NULL)
+			flow_mistake(port.flow, -ENOMEM, "no memory for %s", step->name);
+		return NULL;
+	}
+	memcpy(description, &size, sizeof(size));
+	memcpy((char *)description + sizeof(size), like, size);
+	node->step = *step;
+	node->step.in = node->type;
+	node->step.out = node->type = out == NULL ? node->type : out;
+	node->own = (struct leat_state){ .size = size, .init = NULL, .arg = description };
+	node->has_own = true;
+	node->counts = true;
+	node->state = description; /* to be freed */
+	return node;
+}
+
+/* For steps whose state is a copy of their description. */
+static int init_state(void *state, const void *arg)
+{
+	size_t size;
+
+	memcpy(&size, arg, sizeof(size));
+	memcpy(state, (const char *)arg + sizeof(size), size);
+	return 0;
+}
+
+static struct leat_port port_behind(struct leat_port port, struct node *node,
+                                    int (*init)(void *state, const void *arg),
+                                    void (*fini)(void *state))
+{
+	if (node == NULL)
+		return flow_no_port(port.flow);
+	node->own.init = init;
+	node->own.fini = fini;
+	return flow_port_of(port.flow, node, 0);
+}
+
+static struct leat_port mistaken(struct leat_port port, const char *words)
+{
+	if (port.flow != NULL)
+		flow_mistake(port.flow, -EINVAL, "%s", words);
+	return flow_no_port(port.flow);
+}
+
+static const struct leat_type *type_of(struct leat_port port)
+{
+	return port.flow == NULL || port.node >= port.flow->nodes_count
+	               ? NULL
+	               : port.flow->nodes[port.node].type;
+}
+
+/* --- take and skip --- */
+
+struct counted {
+	uint64_t left;
+	size_t size; /* of an item */
+};
+
+/* Passes n items on, from the given one. */
+static void pass_on(struct leat_vec *v, size_t from, size_t n, size_t size)
+{
+	if (n > 0)
+		memcpy(v->out, (const char *)v->in + from * size, n * size);
+	v->made = n;
+}
+
+static int take_vec(void *state, struct leat_vec *v)
+{
+	struct counted *counted = state;
+	size_t n = v->n < v->room ? v->n : v->room;
+
+	if (n > counted->left)
+		n = (size_t)counted->left;
+	pass_on(v, 0, n, counted->size);
+	v->used = n;
+	counted->left -= n;
+	return counted->left == 0 ? LEAT_ENOUGH : 0;
+}
+
+static int skip_vec(void *state, struct leat_vec *v)
+{
+	struct counted *counted = state;
+	size_t left_out = v->n < counted->left ? v->n : (size_t)counted->left, n;
+
+	counted->left -= left_out;
+	n = v->n - left_out < v->room ? v->n - left_out : v->room;
+	pass_on(v, left_out, n, counted->size);
+	v->used = left_out + n;
+	v->skipped = left_out;
+	return 0;
+}
+
+static struct leat_port add_counted(struct leat_port port, const struct leat_step *step, uint64_t n)
+{
+	const struct leat_type *type = type_of(port);
+	struct counted counted = { .left = n, .size = type == NULL ? 0 : type->size };
+	struct node *node = add_own(port, step, NULL, &counted, sizeof(counted));
+
+	if (node != NULL && step->fn == skip_vec)
+		node->lag = n;
+	return port_behind(port, node, init_state, NULL);
+}
+
+struct leat_port leat_flow_take(struct leat_port port, uint64_t n)
+{
+	static const struct leat_step take = { .name = "take",
+		                               .kind = LEAT_STEP_FILTER,
+		                               .fn = take_vec };
+
+	return add_counted(port, &take, n);
+}
+
+struct leat_port leat_flow_skip(struct leat_port port, uint64_t n)
+{
+	static const struct leat_step skip = { .name = "skip",
+		                               .kind = LEAT_STEP_FILTER,
+		                               .fn = skip_vec };
+
+	return add_counted(port, &skip, n);
+}
+
+/* --- batch and window --- */
+
+struct batching {
+	const struct leat_type *type;
+	int64_t most_ns, first_ns; /* first_ns: when the first item of `held` came */
+	unsigned char *held;       /* a batch that is not full */
+};
+
+static uint64_t *count_of(unsigned char *batch)
+{
+	return (uint64_t *)(void *)batch;
+}
+
+static int init_batching(void *state, const void *arg)
+{
+	struct batching *batching = state;
+
+	init_state(state, arg);
+	batching->held = calloc(1, batching->type->size);
+	return batching->held == NULL ? -ENOMEM : 0;
+}
+
+static void fini_batching(void *state)
+{
+	free(((struct batching *)state)->held);
+}
+
+static void give_held(struct batching *batching, struct leat_vec *v)
+{
+	memcpy((char *)v->out + v->made * batching->type->size, batching->held,
+	       batching->type->size);
+	v->made++;
+}
+
+static bool is_due(const struct batching *batching)
+{
+	return batching->most_ns > 0 && leat_now_ns() - batching->first_ns >= batching->most_ns;
+}
+
+static int batch_vec(void *state, struct leat_vec *v)
+{
+	struct batching *batching = state;
+	const struct leat_type *type = batching->type;
+	uint64_t *count = count_of(batching->held);
+
+	while (v->used < v->n && v->made < v->room) {
+		size_t n =
+			type->most - *count < v->n - v->used ? type->most - *count : v->n - v->used;
+
+		if (*count == 0 && batching->most_ns > 0)
+			batching->first_ns = leat_now_ns();
+		memcpy(batching->held + type->offset + *count * type->of->size,
+		       (const char *)v->in + v->used * type->of->size, n * type->of->size);
+		*count += n;
+		v->used += n;
+		if (*count < type->most)
+			break;
+		give_held(batching, v);
+		*count = 0;
+	}
+	if (*count > 0 && v->used == v->n && v->made < v->room && (v->last || is_due(batching))) {
+		give_held(batching, v);
+		*count = 0;
+	}
+	return 0;
+}
+
+static int64_t batch_due_ns(const void *state)
+{
+	const struct batching *batching = state;
+
+	return *count_of(batching->held) > 0 && batching->most_ns > 0
+	               ? batching->first_ns + batching->most_ns
+	               : LEAT_NEVER;
+}
+
+static int window_vec(void *state, struct leat_vec *v)
+{
+	struct batching *batching = state;
+	const struct leat_type *type = batching->type;
+	unsigned char *items = batching->held + type->offset;
+	uint64_t *count = count_of(batching->held);
+	const size_t size = type->of->size;
+
+	for (; v->used < v->n && v->made < v->room; v->used++) {
+		if (*count == type->most) {
+			memmove(items, items + size, (type->most - 1) * size);
+			--*count;
+		}
+		memcpy(items + *count * size, (const char *)v->in + v->used * size, size);
+		if (++*count == type->most)
+			give_held(batching, v);
+	}
+	return 0;
+}
+
+static struct leat_port add_batching(struct leat_port port, const struct leat_step *step,
+                                     const struct leat_type *batch, int64_t most_ns)
+{
+	struct batching batching = { .type = batch, .most_ns = most_ns };
+	const struct leat_type *type = type_of(port);
+	struct node *node;
+
+	if (batch == NULL || batch->of == NULL || batch->most == 0 || most_ns < 0)
+		return mistaken(port,
+		                "batch and window want a type made by LEAT_BATCH(), and a time "
+		                "that is not negative");
+	if (type != NULL && !flow_same_type(type, batch->of)) {
+		flow_mistake(port.flow, -EINVAL,
+		             "%s: a batch \"%s\" is of items of type \"%s\", and \"%s\" before it "
+		             "makes \"%s\"",
+		             step->name, batch->name, batch->of->name,
+		             port.flow->nodes[port.node].name, type->name);
+		return flow_no_port(port.flow);
+	}
+	if (type != NULL && type->discard != NULL)
+		return mistaken(port,
+		                "batch and window: items that own something cannot be copied");
+	node = add_own(port, step, batch, &batching, sizeof(batching));
+	if (node != NULL) {
+		node->lag = batch->most - 1;
+		node->per = step->fn == batch_vec ? batch->most : 1;
+		node->varies = most_ns > 0;
+	}
+	return port_behind(port, node, init_batching, fini_batching);
+}
+
+struct leat_port leat_flow_batch(struct leat_port port, const struct leat_type *batch,
+                                 int64_t most_ns)
+{
+	static const struct leat_step step = { .name = "batch",
+		                               .fn = batch_vec,
+		                               .due_ns = batch_due_ns };
+
+	return add_batching(port, &step, batch, most_ns);
+}
+
+struct leat_port leat_flow_window(struct leat_port port, const struct leat_type *batch)
+{
+	static const struct leat_step step = { .name = "window", .fn = window_vec };
+
+	return add_batching(port, &step, batch, 0);
+}
+
+/* --- distinct --- */
+
+/*
+ * The last `most` keys in the order in which they came, and a table by their hash: open addressing
+ * with steps of one; a place holds the key's number, and one.
+ */
+struct distinct {
+	uint64_t (*key)(const void *item, const void *arg);
+	const void *arg;
+	size_t most, size, mask; /* size: of an item */
+	uint64_t came;           /* keys so far */
+	uint64_t *keys;
+	uint64_t *places;
+};
+
+static int init_distinct(void *state, const void *arg)
+{
+	struct distinct *d = state;
+
+	init_state(state, arg);
+	d->mask = 1;
+	while (d->mask < d->most * 2)
+		d->mask *= 2;
+	d->places = calloc(d->mask, sizeof(*d->places));
+	d->mask--;
+	d->keys = calloc(d->most, sizeof(*d->keys));
+	return d->places == NULL || d->keys == NULL ? -ENOMEM : 0;
+}
+
+static void fini_distinct(void *state)
+{
+	struct distinct *d = state;
+
+	free(d->keys);
+	free(d->places);
+}
+
+/* Multiplicative hashing: Donald Knuth, "The Art of Computer Programming", 6.4, 1973. */
+static size_t home_of(const struct distinct *d, uint64_t key)
+{
+	return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & d->mask;
+}
+
+static uint64_t key_at(const struct distinct *d, uint64_t number)
+{
+	return d->keys[number % d->most];
+}
+
+/* The place of this key, or the free one where it belongs. */
+static size_t find_place(const struct distinct *d, uint64_t key)
+{
+	size_t at = home_of(d, key);
+
+	while (d->places[at] != 0 && key_at(d, d->places[at] - 1) != key)
+		at = (at + 1) & d->mask;
+	return at;
+}
+
+/* Frees a place, and moves those behind it that may be there: no search finds a gap before its key.
+ */
+static void free_place(struct distinct *d, size_t at)
+{
+	size_t gap = at;
+
+	for (;;) {
+		size_t home;
+
+		d->places[gap] = 0;
+		do {
+			at = (at + 1) & d->mask;
+			if (d->places[at] == 0)
+				return;
+			home = home_of(d, key_at(d, d->places[at] - 1));
+		} while (((at - home) & d->mask) < ((at - gap) & d->mask));
+		d->places[gap] = d->places[at];
+		gap = at;
+	}
+}
+
+/* Whether this key is new among the last ones; it is one of them from now on. */
+static bool is_new(struct distinct *d, uint64_t key)
+{
+	size_t at = find_place(d, key);
+
+	if (d->places[at] != 0)
+		return false;
+	if (d->came >= d->most) {
+		free_place(d, find_place(d, key_at(d, d->came)));
+		at = find_place(d, key);
+	}
+	d->keys[d->came % d->most] = key;
+	d->places[at] = ++d->came;
+	return true;
+}
+
+static int distinct_vec(void *state, struct leat_vec *v)
+{
+	struct distinct *d = state;
+
+	for (; v->used < v->n && v->made < v->room; v->used++) {
+		const char *item = (const char *)v->in + v->used * d->size;
+
+		memcpy((char *)v->out + v->made * d->size, item, d->size);
+		v->made += is_new(d, d->key(item, d->arg));
+	}
+	v->skipped = v->used - v->made;
+	return 0;
+}
+
+struct leat_port leat_flow_distinct(struct leat_port port,
+                                    uint64_t (*key)(const void *item, const void *arg),
+                                    const void *arg, size_t most)
+{
+	static const struct leat_step step = { .name = "distinct",
+		                               .kind = LEAT_STEP_FILTER,
+		                               .fn = distinct_vec };
+	struct node *node;
+	const struct leat_type *type = type_of(port);
+	struct distinct distinct = {
+		.key = key, .arg = arg, .most = most, .size = type == NULL ? 0 : type->size
+	};
+
+	if (key == NULL || most == 0 || most > SIZE_MAX / 64)
+		return mistaken(port, "distinct: it wants a key, and how many keys it may keep");
+	node = add_own(port, &step, NULL, &distinct, sizeof(distinct));
+	if (node != NULL)
+		node->varies = true;
+	return port_behind(port, node, init_distinct, fini_distinct);
+}
+
+/* --- rate --- */
+
+struct paced {
+	struct leat_rate *rate;
+	struct leat_scope *scope;
+	size_t size;
+};
+
+/* One at a time: an item goes on when it is due, and what was due before it has gone on. */
+static int rate_vec(void *state, struct leat_vec *v)
+{
+	struct paced *paced = state;
+	int rc;
+
+	if (v->n == 0)
+		return 0;
+	rc = leat_rate_take(paced->rate, 1, paced->scope, LEAT_NEVER);
+	if (rc != 0)
+		return rc;
+	pass_on(v, 0, 1, paced->size);
+	v->used = 1;
+	return 0;
+}
+
+struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate)
+{
+	static const struct leat_step step = { .name = "rate",
+		                               .kind = LEAT_STEP_FILTER,
+		                               .fn = rate_vec };
+	const struct leat_type *type = type_of(port);
+	struct paced paced = { .rate = rate, .size = type == NULL ? 0 : type->size };
+
+	if (rate == NULL)
+		return mistaken(port, "rate: there is no rate");
+	paced.scope = port.flow == NULL ? NULL : port.flow->scope;
+	return port_behind(port, add_own(port, &step, NULL, &paced, sizeof(paced)), init_state,
+	                   NULL);
+}

@@ -1,0 +1,458 @@
+/*
+ * The tasks of an island: what they are given, their threads, and what they tell when they end.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flow/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the task --- */
+
+/* Tells those behind the island how it has failed. */
+static void tell_failure(struct task *task, int code, const char *text)
+{
+	if (task->tx != NULL)
+		leat_tx_fail(task->tx, code, text);
+	for (size_t i = 0;
+	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++)
+		if (task->parts[i] != NULL)
+			leat_tx_fail(task->parts[i], code, text);
+}
+
+bool is_flow_cancelled(struct leat_scope *scope)
+{
+	struct leat_scope *child = leat_scope_open(scope, NULL);
+	bool cancelled =
+		leat_scope_cause(child != NULL ? child : scope, NULL, NULL) != LEAT_RUNNING;
+
+	leat_scope_close(child);
+	return cancelled;
+}
+
+int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+                  char text[LEAT_FLOW_TEXT])
+{
+	enum leat_cause cause;
+	const char *words;
+	int code;
+
+	if ((n != 0 && n != -ECANCELED) || leat_rx_status(rx, &cause, &code, &words) != 0)
+		return 0;
+	if ((cause != LEAT_FAILED && cause != LEAT_CANCELED && cause != LEAT_DEADLINE) ||
+	    is_flow_cancelled(scope))
+		return 0;
+	if (code == 0)
+		code = -ECANCELED;
+	snprintf(text, LEAT_FLOW_TEXT, "%s", words[0] != '\0' ? words : strerror(-code));
+	return code;
+}
+
+/* The input has ended by a failure: so this island's outputs do. Ordered workers: tasks_join(). */
+static void take_over_failure(struct task *task, int rc)
+{
+	char text[LEAT_FLOW_TEXT];
+	int code = 0;
+
+	if (task->rx != NULL)
+		code = input_failure(task->flow->scope, task->rx, rc, text);
+	if (code == 0 && task->second != NULL)
+		code = input_failure(task->flow->scope, task->second, rc, text);
+	if (task->island->shared != NULL && task->island->shared->window == 0)
+		code = shared_input_failure(task->island->shared, text);
+	if (code == 0)
+		return;
+	flow_mistake(task->flow, code, "%s", text);
+	tell_failure(task, code, text);
+}
+
+/* The books of what no island ends in: a source, and workers whose ring is that of their source. */
+static void add_taken(struct task *task)
+{
+	struct node *head = &task->flow->nodes[task->island->head];
+
+	if (head->kind == NODE_WORKERS && !node_has_ring(task->flow, head)) {
+		head->books.in += task->taken;
+		head->books.used += task->taken;
+		head->books.made += task->taken;
+		head = &task->flow->nodes[head->inputs[0].node];
+	}
+	if (head->inputs_count == 0)
+		head->books.made += task->taken;
+}
+
+static void add_books(struct task *task)
+{
+	pthread_mutex_lock(&task->flow->lock);
+	for (size_t i = 0; i <= task->island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+		struct books *to = &((struct node *)(uintptr_t)node)->books;
+
+		to->in += task->books[i].in;
+		to->used += task->books[i].used;
+		to->skipped += task->books[i].skipped;
+		to->failed += task->books[i].failed;
+		to->diverted += task->books[i].diverted;
+		to->made += task->books[i].made;
+	}
+	add_taken(task);
+	pthread_mutex_unlock(&task->flow->lock);
+}
+
+static void close_handles(struct task *task)
+{
+	if (task->tx != NULL)
+		leat_tx_close(task->tx);
+	task->tx = NULL;
+	for (size_t i = 0;
+	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++) {
+		if (task->parts[i] != NULL)
+			leat_tx_close(task->parts[i]);
+		task->parts[i] = NULL;
+	}
+	for (size_t i = 0; task->diverts != NULL && i < task->island->steps_count; i++) {
+		if (task->diverts[i] != NULL)
+			leat_tx_close(task->diverts[i]);
+		task->diverts[i] = NULL;
+	}
+	if (task->rx != NULL)
+		leat_rx_close(task->rx);
+	if (task->second != NULL)
+		leat_rx_close(task->second);
+	task->rx = task->second = NULL;
+}
+
+/* What the island ended with, if it is a failure that has no text yet. */
+static void name_failure(struct task *task, int rc)
+{
+	if (rc >= 0 || task->failure != 0 || rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
+		return;
+	task->failure = rc;
+	snprintf(task->text, sizeof(task->text), "%s, at its input: %s", node_of(task, 0)->name,
+	         strerror(-rc));
+}
+
+static int work(struct leat_tx *out, void *arg)
+{
+	struct task *task = arg;
+	struct shared *shared = task->island->shared;
+	bool ordered = shared != NULL && shared->window > 0;
+	int rc;
+
+	task->out = out;
+	rc = task_work(task);
+	if (rc == 0 || rc == -ECANCELED)
+		take_over_failure(task, rc);
+	name_failure(task, rc);
+	if (shared != NULL && rc != 0)
+		shared_end(shared);
+	if (task->failure != 0) {
+		if (!ordered)
+			flow_mistake(task->flow, task->failure, "%s", task->text);
+		tell_failure(task, task->failure, task->text);
+	}
+	add_books(task);
+	close_handles(task);
+	if (shared != NULL)
+		shared_leave(shared);
+	if (rc >= 0 || rc == -EPIPE || rc == -ESHUTDOWN)
+		return 0;
+	return rc;
+}
+
+/* --- making, starting and joining --- */
+
+void *items_alloc(size_t count, size_t size)
+{
+	enum { ALIGNMENT = 64 };
+
+	return aligned_alloc(ALIGNMENT, (count * size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1));
+}
+
+/* Slots of ordered workers. */
+static size_t window_of(const struct island *island)
+{
+	const struct leat_flow *flow = island->flow;
+	const struct node *head = &flow->nodes[island->head];
+
+	return head->kind == NODE_WORKERS && head->order == LEAT_ORDERED &&
+	                       flow->nodes[island->tail].kind == NODE_GATHER
+	               ? 4 * (size_t)island->replicas
+	               : 0;
+}
+
+size_t island_bytes(const struct island *island)
+{
+	const struct node *nodes = island->flow->nodes;
+	size_t sizes = 0, window = window_of(island);
+
+	for (size_t i = 0; i < island->steps_count; i++)
+		sizes += nodes[island->steps[i]].type->size;
+	if (nodes[island->head].kind == NODE_WORKERS)
+		sizes += nodes[island->head].type->size;
+	sizes *= island->replicas;
+	if (window > 0)
+		sizes += window * nodes[island->tail].type->size;
+	return sizes * island->vector;
+}
+
+static void *make_state(const struct node *node, int *rc)
+{
+	void *state;
+
+	*rc = 0;
+	if (!node->has_own)
+		return (void *)(uintptr_t)node->state;
+	state = calloc(1, node->own.size > 0 ? node->own.size : 1);
+	if (state == NULL)
+		*rc = -ENOMEM;
+	else if (node->own.init != NULL)
+		*rc = node->own.init(state, node->own.arg);
+	if (*rc != 0) {
+		*rc = *rc > 0 ? -EINVAL : *rc;
+		free(state);
+		return NULL;
+	}
+	return state;
+}
+
+static int make_vectors(struct task *task)
+{
+	const struct island *island = task->island;
+	int rc = 0;
+
+	task->vectors = calloc(island->steps_count + 1, sizeof(*task->vectors));
+	task->states = calloc(island->steps_count + 1, sizeof(*task->states));
+	task->books = calloc(island->steps_count + 1, sizeof(*task->books));
+	if (task->vectors == NULL || task->states == NULL || task->books == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i <= island->steps_count && rc == 0; i++) {
+		const struct node *node = node_of(task, i);
+
+		task->states[i] = make_state(node, &rc);
+		if (i == island->steps_count || rc != 0)
+			continue;
+		task->vectors[i] = items_alloc(island->vector, node->type->size);
+		if (task->vectors[i] == NULL)
+			rc = -ENOMEM;
+	}
+	return rc;
+}
+
+static int take_diverts(struct task *task)
+{
+	task->diverts = calloc(task->island->steps_count + 1, sizeof(*task->diverts));
+	if (task->diverts == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < task->island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+
+		if (node->divert == 0)
+			continue;
+		task->diverts[i] = ring_take_tx(task->flow, node->divert, 0);
+		if (task->diverts[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Of a zip: which of its inputs this island is. */
+static uint32_t which_input(const struct task *task, const struct node *tail)
+{
+	const struct island *island = task->island;
+	uint32_t last = island->steps_count > 0 ? island->steps[island->steps_count - 1]
+	                                        : island->head,
+		 output = island->steps_count > 0 ? 0 : island->head_output;
+
+	return tail->kind == NODE_ZIP &&
+	       (tail->inputs[1].node == last && tail->inputs[1].output == output);
+}
+
+static int take_senders(struct task *task)
+{
+	const struct island *island = task->island;
+	const struct node *tail = node_of(task, island->steps_count);
+
+	if (!kind_has_ring(tail->kind))
+		return 0;
+	if (tail->kind != NODE_PARTITION) {
+		task->tx = ring_take_tx(island->flow, island->tail, which_input(task, tail));
+		return task->tx == NULL ? -ENOMEM : 0;
+	}
+	task->parts = calloc(tail->outputs, sizeof(*task->parts));
+	if (task->parts == NULL)
+		return -ENOMEM;
+	task->parts_left = tail->outputs;
+	for (uint32_t i = 0; i < tail->outputs; i++)
+		task->parts[i] = ring_take_tx(island->flow, island->tail, i);
+	return 0;
+}
+
+/* Behind a tee: whether items are copied, or borrowed. */
+static int make_copies(struct task *task)
+{
+	const struct node *head = &task->flow->nodes[task->island->head];
+	const struct node *first = node_of(task, 0);
+
+	if (head->kind != NODE_TEE || head->type->discard == NULL)
+		return 0;
+	if (!gives_away(first)) {
+		task->borrowed = true;
+		return 0;
+	}
+	task->copies = malloc(task->island->vector * head->type->size);
+	return task->copies == NULL ? -ENOMEM : 0;
+}
+
+static int make_task(struct island *island, struct task *task)
+{
+	struct leat_flow *flow = island->flow;
+	const bool ordered = island->shared != NULL && island->shared->window > 0;
+	int rc;
+
+	task->island = island;
+	task->flow = flow;
+	task->vector = island->vector;
+	rc = make_vectors(task);
+	if (rc == 0)
+		rc = make_copies(task);
+	if (rc == 0)
+		rc = take_diverts(task);
+	if (rc == 0 && !ordered)
+		rc = take_senders(task);
+	if (rc == 0 && island->shared != NULL) {
+		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
+		rc = task->in_place == NULL ? -ENOMEM : 0;
+	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
+		task->rx = ring_take_rx(flow, island->head, island->head_output);
+	}
+	if (rc == 0 && flow->nodes[island->head].kind == NODE_ZIP) {
+		task->second = ring_take_rx(flow, island->head, 1);
+		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
+		rc = task->in_place == NULL ? -ENOMEM : 0;
+	}
+	return rc;
+}
+
+/* What the workers of an island share. */
+static int make_shared(struct island *island)
+{
+	struct leat_flow *flow = island->flow;
+	const struct node *tail = &flow->nodes[island->tail];
+	const bool gathered = tail->kind == NODE_GATHER;
+	const bool ordered = window_of(island) > 0;
+	struct shared_opts opts = { .scope = flow->scope,
+		                    .type = tail->type,
+		                    .users = island->replicas,
+		                    .room = island->vector,
+		                    .window = window_of(island) };
+	int rc;
+
+	opts.rx = ring_take_rx(flow, island->head, island->head_output);
+	opts.out = ordered ? ring_take_tx(flow, island->tail, 0) : NULL;
+	opts.bound = gathered ? ring_take_tx(flow, island->tail, 0) : NULL;
+	if ((ordered && opts.out == NULL) || (gathered && opts.bound == NULL))
+		rc = -ENOMEM;
+	else
+		rc = shared_open(&opts, &island->shared);
+	if (rc == 0)
+		return 0;
+	leat_rx_close(opts.rx);
+	leat_tx_close(opts.out);
+	leat_tx_close(opts.bound);
+	return rc;
+}
+
+int tasks_make(struct island *island)
+{
+	const struct node *head = &island->flow->nodes[island->head];
+	int rc = 0;
+
+	island->tasks = calloc(island->replicas, sizeof(*island->tasks));
+	if (island->tasks == NULL)
+		rc = -ENOMEM;
+	else if (head->kind == NODE_WORKERS)
+		rc = make_shared(island);
+	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
+		rc = make_task(island, &island->tasks[i]);
+	return rc == 0 ? 0
+	               : flow_mistake(island->flow, rc, "the steps behind \"%s\": %s", head->name,
+	                              strerror(-rc));
+}
+
+int tasks_start(struct island *island)
+{
+	struct leat_flow *flow = island->flow;
+	char name[LEAT_NAME_MAX + 1];
+	int rc = 0;
+
+	snprintf(name, sizeof(name), "%s",
+	         flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name);
+
+	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
+		struct task *task = &island->tasks[i];
+
+		task->scope = leat_scope_open(flow->scope, NULL);
+		rc = task->scope == NULL
+		             ? leat_open_error()
+		             : leat_gen(task->scope, work, task, 0,
+		                        &(struct leat_gen_opts){ .chan.name = name }, NULL);
+	}
+	return rc == 0 ? 0
+	               : flow_mistake(flow, rc, "no thread for the steps behind \"%s\": %s",
+	                              flow->nodes[island->head].name, strerror(-rc));
+}
+
+void tasks_join(struct island *island)
+{
+	struct shared *shared = island->shared;
+
+	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
+		if (island->tasks[i].scope != NULL) {
+			leat_scope_join(island->tasks[i].scope);
+			leat_scope_close(island->tasks[i].scope);
+			island->tasks[i].scope = NULL;
+		}
+	if (shared != NULL && shared->final_reached && shared->final_code != 0)
+		flow_mistake(island->flow, shared->final_code, "%s", shared->final_text);
+	else if (shared != NULL && !shared->final_reached && shared->input_code != 0)
+		flow_mistake(island->flow, shared->input_code, "%s", shared->input_text);
+}
+
+static void free_task(struct task *task)
+{
+	const struct island *island = task->island;
+
+	if (island == NULL)
+		return;
+	close_handles(task);
+	for (size_t i = 0; i <= island->steps_count; i++) {
+		const struct node *node = node_of(task, i);
+
+		if (task->vectors != NULL)
+			free(task->vectors[i]);
+		if (!node->has_own || task->states == NULL || task->states[i] == NULL)
+			continue;
+		if (node->own.fini != NULL)
+			node->own.fini(task->states[i]);
+		free(task->states[i]);
+	}
+	free(task->vectors);
+	free(task->states);
+	free(task->books);
+	free(task->parts);
+	free(task->copies);
+	free(task->diverts);
+	free(task->in_place);
+}
+
+void tasks_free(struct island *island)
+{
+	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
+		free_task(&island->tasks[i]);
+	free(island->tasks);
+	island->tasks = NULL;
+	shared_free(island->shared);
+	island->shared = NULL;
+}

@@ -1,0 +1,68 @@
+/*
+ * flow/task.h: one thread's work on an island: island.c runs it, task.c makes it.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_FLOW_TASK_H
+#define LEAT_FLOW_TASK_H
+
+#include "flow/workers.h"
+
+struct task {
+	struct island *island;
+	struct leat_flow *flow;
+	struct leat_scope *scope; /* of its own */
+	struct leat_rx *second;   /* of a zip */
+	struct leat_rx *rx;       /* or shared's, or the array of its head */
+	struct leat_tx *tx;       /* of one ring; with an order shared's */
+	struct leat_tx *
+		*diverts; /* of each step that diverts; NULL: none, or its consumer has left */
+	struct leat_tx **parts; /* of a partition; NULL: its consumer has left */
+	size_t parts_left;
+	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
+	/*
+	 * Its input's items own something, and belong to a tee's ring: it must not free them, or,
+	 * where it gives them away, works on copies.
+	 */
+	bool borrowed;
+	unsigned char *copies;
+	size_t bound;            /* the part that rx is bound to */
+	bool source, stopped;    /* it reads an array; a stop has told it to end */
+	void *in_place;          /* a vector of its input, where that is copied */
+	unsigned char **vectors; /* of each step: what it makes */
+	void **states;           /* of each step, and of the end */
+	struct books *books;     /* the same */
+	size_t vector;           /* items, for now */
+	uint64_t passes;
+	uint64_t taken;  /* items of its input that its steps have dealt with */
+	bool own_result; /* the last call's result is that of the step, not of one behind it */
+	/* of the items that it reads in place: how many it has used, and has released of these */
+	size_t input, input_used, input_released;
+	/* the step that is being called writes into the ring, or the array, that the island ends in
+	 */
+	bool in_ring, in_array;
+	/* ordered workers */
+	uint64_t ticket;
+	bool at_turn;
+	int failure;
+	char text[LEAT_FLOW_TEXT];
+};
+
+/* The node of step i; behind the last, that of the end or ring. */
+static inline const struct node *node_of(const struct task *task, size_t i)
+{
+	const struct island *island = task->island;
+
+	return &island->flow->nodes[i < island->steps_count ? island->steps[i] : island->tail];
+}
+
+static inline void discard_item(const struct leat_type *type, const void *item)
+{
+	if (type->discard != NULL)
+		type->discard((void *)(uintptr_t)item, NULL);
+}
+
+/* Works until the end of the input, or what ends the island. 0; LEAT_ENOUGH; -errno. */
+int task_work(struct task *task);
+
+#endif
