@@ -120,7 +120,7 @@ static void declare(struct leat_flow *flow, struct results *results)
 static int run_flow(struct results *results)
 {
 	struct leat_flow *flow = leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 16 });
-	struct leat_flow_estimate estimate;
+	struct leat_flow_cost estimate;
 	uint64_t item;
 	int rc;
 

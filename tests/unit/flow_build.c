@@ -33,7 +33,7 @@ static void expect_mistake(struct leat_flow *flow, int code, const char *words)
 	cr_assert_eq(leat_flow_start(flow), code);
 	cr_assert_eq(leat_flow_join(flow), -EINVAL);
 	cr_assert_eq(leat_flow_draw(flow, stderr), code);
-	cr_assert_eq(leat_flow_estimate(flow, &(struct leat_flow_estimate){ 0 }), code);
+	cr_assert_eq(leat_flow_estimate(flow, &(struct leat_flow_cost){ 0 }), code);
 	leat_flow_close(flow);
 }
 
@@ -435,7 +435,7 @@ Test(flow_build, what_is_declared_behind_a_check_runs_too)
 {
 	struct leat_flow *flow = open_flow();
 	struct tally tally[2] = { { 0 }, { 0 } };
-	struct leat_flow_estimate estimate;
+	struct leat_flow_cost estimate;
 
 	for (size_t i = 0; i < 2; i++) {
 		leat_flow_for_each(some_numbers(flow), &count_each, &tally[i]);

@@ -235,7 +235,7 @@ Test(flow_draw, what_cannot_be_drawn)
 
 Test(flow_draw, the_estimate)
 {
-	struct leat_flow_estimate estimate;
+	struct leat_flow_cost estimate;
 	struct flow_of_all all;
 
 	open_all(&all);
@@ -257,7 +257,7 @@ Test(flow_draw, the_estimate)
 Test(flow_draw, workers_behind_a_source_have_no_ring_of_their_own)
 {
 	struct leat_flow *flow = leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 10 });
-	struct leat_flow_estimate estimate;
+	struct leat_flow_cost estimate;
 	uint64_t n = 10;
 	struct leat_port port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
 

@@ -34,15 +34,16 @@ template <typename T> struct leat_detail_to_const<const T *> {
 
 #define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype) \
 	static const struct leat_step step_name \
-		__attribute__((unused)) = { .name = #step_name, \
-		                            .kind = step_kind, \
-		                            .fn = step_name##_vec, \
-		                            .in = in_type, \
-		                            .out = out_type, \
-		                            .most = most_items, \
-		                            .stateless = LEAT_DETAIL_IS_CONST(statetype), \
-		                            .file = __FILE__, \
-		                            .line = __LINE__ };
+		__attribute__((unused)) = { #step_name, \
+		                            step_kind, \
+		                            step_name##_vec, \
+		                            in_type, \
+		                            out_type, \
+		                            most_items, \
+		                            LEAT_DETAIL_IS_CONST(statetype), \
+		                            NULL, \
+		                            __FILE__, \
+		                            __LINE__ };
 
 #define LEAT_DETAIL_MAP_LOOP(name) \
 	static int name##_vec(void *state_, struct leat_vec *v_) \
