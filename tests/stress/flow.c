@@ -39,6 +39,7 @@ struct stream {
 	struct leat_port port;
 	struct list list;
 	bool ordered, owned;
+	bool diverted; /* an end that leaves early would cut off what a step before diverts */
 };
 
 struct end {
@@ -57,7 +58,7 @@ struct thing {
 	uint64_t modulus, from, count, n;
 	uint64_t fail_after; /* a source; 0: never */
 	void *states[3];
-	bool owned;
+	bool owned, numbered;
 	uint64_t *items;
 };
 
@@ -179,6 +180,32 @@ LEAT_MAP(fail_some, u64, x, u64, y, const struct thing *, thing)
 {
 	*y = *x;
 	return *x % thing->modulus == 0 ? -EDOM : 0;
+}
+
+LEAT_TROUBLE(failed, u64);
+
+LEAT_MAP(untrouble, failed, failed, u64, y, const struct thing *, thing)
+{
+	*y = failed->item + (thing->numbered ? failed->number : 0);
+	return failed->code == -EDOM ? 0 : -EXDEV;
+}
+
+LEAT_BATCH(few, u64, 7);
+
+LEAT_FLAT_MAP(unbatch, few, few, u64, y, 7, const void *, unused)
+{
+	(void)unused;
+	memcpy(y, few->items, few->count * sizeof(*y));
+	return (int)few->count;
+}
+
+LEAT_BATCH(neighbours, u64, 2);
+
+LEAT_MAP(add_both, neighbours, both, u64, y, const void *, unused)
+{
+	(void)unused;
+	*y = both->items[0] + both->items[1];
+	return both->count == 2 ? 0 : -EXDEV;
 }
 
 LEAT_FILTER(keep_some, u64, x, const struct thing *, thing)
@@ -365,7 +392,7 @@ static void add_step_for_one(struct stream *stream)
 	uint64_t n = draw(2) ? draw(10) : draw(1000);
 	size_t some = n < stream->list.count ? n : stream->list.count;
 
-	switch (stream->owned ? draw(2) : draw(3)) {
+	switch (stream->diverted ? 0 : stream->owned ? draw(2) : draw(5)) {
 	case 0:
 		stream->port = leat_flow_skip(from, n);
 		note_node(&from, 1, false);
@@ -379,11 +406,40 @@ static void add_step_for_one(struct stream *stream)
 		stream->list.count = some;
 		graph.takes = true;
 		return;
+	case 2:
+		stream->port = leat_flow_batch(from, LEAT_T(few), 0);
+		note_node(&from, 1, false);
+		step_to(stream, &unbatch, NULL);
+		return;
+	case 3:
+		stream->port = leat_flow_window(from, LEAT_T(neighbours));
+		note_node(&from, 1, false);
+		step_to(stream, &add_both, NULL);
+		for (size_t i = 0; i + 1 < stream->list.count; i++)
+			stream->list.items[i] += stream->list.items[i + 1];
+		stream->list.count -= stream->list.count > 0;
+		return;
 	default:
 		step_to_own(stream, &number, sizeof(uint64_t));
 		for (size_t i = 0; i < stream->list.count; i++)
 			stream->list.items[i] += i;
 	}
+}
+
+/* What the step fails at goes to a stream of its own. */
+static void add_divert(struct stream *stream, struct thing *thing)
+{
+	struct stream *other = &graph.streams[graph.streams_count++];
+
+	stream->diverted = true;
+	thing->numbered = stream->ordered;
+	*other = (struct stream){ .ordered = stream->ordered };
+	for (size_t i = 0; i < stream->list.count; i++)
+		if (stream->list.items[i] % thing->modulus == 0)
+			append(&other->list, stream->list.items[i] + (stream->ordered ? i : 0));
+	leat_flow_divert(stream->port, LEAT_T(failed), &other->port);
+	note_node(NULL, 0, false);
+	step_to(other, &untrouble, thing);
 }
 
 static void add_step(struct stream *stream, enum place place)
@@ -413,7 +469,9 @@ static void add_step(struct stream *stream, enum place place)
 		break;
 	case 3:
 		step_to(stream, &fail_some, thing);
-		if (!(graph.spices & FAILS) || draw(2))
+		if (place == ALONE && graph.streams_count < STREAMS && draw(2))
+			add_divert(stream, thing);
+		else if (!(graph.spices & FAILS) || draw(2))
 			leat_flow_on_error(stream->port, LEAT_ON_ERROR_SKIP);
 		break;
 	case 4:
@@ -634,7 +692,8 @@ static void add_partition(struct stream *stream)
 		*part = (struct stream){ .port = ports[i],
 			                 .list = parts[i],
 			                 .ordered = stream->ordered,
-			                 .owned = stream->owned };
+			                 .owned = stream->owned,
+			                 .diverted = stream->diverted };
 		add_buffer(part); /* so that a merge does not hide how many came from here */
 	}
 }
@@ -653,6 +712,7 @@ static void add_merge(void)
 			continue;
 		}
 		ports[count++] = stream->port;
+		first->diverted |= stream->diverted;
 		for (size_t k = 0; i > 0 && k < stream->list.count; k++)
 			append(&first->list, stream->list.items[k]);
 		if (i > 0)
@@ -864,7 +924,7 @@ static void check_books(void)
 		const struct node *node = &graph.nodes[at];
 		bool known;
 
-		if (stat.in != stat.used + stat.skipped + stat.failed) {
+		if (stat.in != stat.used + stat.skipped + stat.failed + stat.diverted) {
 			fprintf(stderr,
 			        "flow: %u %s: %llu in, %llu used, %llu skipped, %llu failed\n", at,
 			        stat.name, (unsigned long long)stat.in,
