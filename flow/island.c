@@ -439,8 +439,14 @@ static int pause_to_retry(struct task *task, const struct node *node, struct ret
 	pause_ns = leat_backoff_next(&retry->pauses);
 	if (pause_ns < 0)
 		return 0;
-	if (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns) != 0)
+	switch (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns)) {
+	case 0:
+		break;
+	case -ESHUTDOWN: /* a stop, of an island that is a source */
+		return 0;
+	default:
 		return -ECANCELED;
+	}
 	retry->again = true;
 	return 1;
 }

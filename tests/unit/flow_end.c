@@ -570,6 +570,32 @@ Test(flow_end, a_wait_in_a_step_that_is_refused_is_no_failure)
 	}
 }
 
+/* The item that is tried again is given up, by the policy: the vector that is in hand goes on. */
+Test(flow_end, a_stop_ends_the_tries_of_an_item)
+{
+	const struct leat_backoff pauses = { .first_ns = INT64_C(3600000) * MS,
+		                             .most_ns = INT64_C(3600000) * MS };
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_flow *flow = leat_flow_open(scope, NULL);
+	uint64_t *array = numbers_below(100), at = 50;
+	struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), array, 100);
+	struct collected got;
+
+	port = leat_flow_retry(leat_flow_step(port, &fail_at, &at), &pauses);
+	collect(leat_flow_on_error(port, LEAT_ON_ERROR_SKIP), &got);
+	expect_start(flow);
+	await_sleep();
+	cr_assert_eq(leat_scope_stop(scope, LEAT_NEVER, "enough"), 0);
+	expect_join(flow, 0);
+	expect_stat(flow, 1, "fail_at",
+	            (struct leat_step_stat){ .in = 100, .used = 99, .failed = 1, .made = 99 });
+	cr_assert(got.count == 99 && got.items[49] == 49 && got.items[50] == 51);
+	leat_flow_close(flow);
+	leat_scope_close(scope);
+	free(array);
+	free(got.items);
+}
+
 /* The receiver of a flow may be the source of another. */
 Test(flow_end, a_flow_takes_over_the_failure_of_one_before_it)
 {
