@@ -102,7 +102,7 @@ static size_t longest_way(const struct leat_flow *flow)
 	return most;
 }
 
-int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_estimate *estimate)
+int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_costs *estimate)
 {
 	int rc = leat_flow_check(flow, NULL);
 
@@ -110,8 +110,8 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_estimate *estima
 		return rc;
 	if (estimate == NULL)
 		return -EINVAL;
-	*estimate = (struct leat_flow_estimate){ .islands = flow->islands_count,
-		                                 .hops = longest_way(flow) };
+	*estimate = (struct leat_flow_costs){ .islands = flow->islands_count,
+		                              .hops = longest_way(flow) };
 	for (size_t i = 0; i < flow->islands_count; i++) {
 		estimate->threads += flow->islands[i].replicas;
 		estimate->vector_bytes += flow->islands[i].replicas * task_bytes(&flow->islands[i]);

@@ -421,12 +421,12 @@ LEAT_API int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *re
  */
 LEAT_API int leat_flow_draw(struct leat_flow *flow, FILE *out);
 
-struct leat_flow_estimate {
+struct leat_flow_costs {
 	size_t threads, islands, rings;
 	size_t ring_bytes, vector_bytes; /* memory of the rings, and of the vectors */
 	size_t hops;                     /* rings on the longest way from a source to an end */
 };
-LEAT_API int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_estimate *estimate);
+LEAT_API int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_costs *estimate);
 
 /* Checks, and starts the threads. Once. On an error nothing runs. */
 LEAT_API int leat_flow_start(struct leat_flow *flow);
