@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <leat/flow.h>
 #include <leat/leat.h>
 #include <poll.h>
 
@@ -173,6 +174,57 @@ int uses_pace(struct leat_scope *scope, int64_t deadline_ns)
 		rc = leat_breaker_enter(breaker, &ticket);
 	leat_breaker_leave(breaker, ticket, rc);
 	return leat_backoff_next(&backoff) < 0 ? -EAGAIN : rc;
+}
+
+LEAT_TYPE(tick, struct tick);
+LEAT_TYPE_OWNED(text, struct leat_line, leat_line_discard, NULL);
+LEAT_BATCH(ticks, tick, 16);
+LEAT_TROUBLE(failed_tick, tick);
+LEAT_FILTER(dear, tick, t, const int *, least)
+{
+	return t->price > *least;
+}
+LEAT_MAP(price, tick, t, u64, out, const void *, unused)
+{
+	*out = (uint64_t)t->price;
+	return 0;
+}
+LEAT_FLAT_MAP(twice, u64, x, u64, y, 2, const void *, unused)
+{
+	y[0] = y[1] = *x;
+	return 2;
+}
+LEAT_MAP(measure, text, t, u64, out, const void *, unused)
+{
+	*out = t->len;
+	return 0;
+}
+LEAT_FUSE(dear_price, tick, u64, dear, price);
+LEAT_EACH(add, u64, x, uint64_t *, sum)
+{
+	*sum += *x;
+	return *sum > 1000 ? LEAT_ENOUGH : 0;
+}
+
+/* The state that workers share is const; LEAT_T() and the macros of steps, each once. */
+int uses_flow(struct leat_scope *scope, const struct tick *ticks, size_t count, uint64_t *sum)
+{
+	struct leat_flow *flow = leat_flow_open(scope, &(struct leat_flow_opts){ .capacity = 16 });
+	struct leat_port port = leat_flow_from_array(flow, LEAT_T(tick), ticks, count), to[2];
+	const struct leat_step *const steps[] = { &dear,    &price,      &twice,
+		                                  &measure, &dear_price, &add };
+	int least = 10;
+	void *states[] = { &least, NULL };
+	int rc = 0;
+
+	port = leat_flow_on_error(leat_flow_step(port, &dear_price, states), LEAT_ON_ERROR_SKIP);
+	leat_flow_tee(leat_flow_step(port, &twice, NULL), to, 2);
+	leat_flow_for_each(leat_flow_merge(to, 2), &add, sum);
+	rc = steps[0]->stateless && !steps[5]->stateless ? leat_flow_start(flow) : -EINVAL;
+	if (rc == 0)
+		rc = leat_flow_join(flow);
+	leat_flow_close(flow);
+	return rc + (int)(LEAT_T(ticks)->most + LEAT_T(failed_tick)->most);
 }
 
 /* Bare rings, with sizes that are constants and sizes that are not. */

@@ -12,8 +12,18 @@
 
 #include <leat/flow.h>
 
+#ifdef __cplusplus
+template <class T> struct leat_detail_is_const {
+	static constexpr bool value = false;
+};
+template <class T> struct leat_detail_is_const<const T *> {
+	static constexpr bool value = true;
+};
+#define LEAT_DETAIL_IS_CONST(statetype) (leat_detail_is_const<statetype>::value)
+#else
 #define LEAT_DETAIL_IS_CONST(statetype) \
 	(__builtin_types_compatible_p(statetype, const __typeof__(*(statetype)0) *) != 0)
+#endif
 
 #define LEAT_DETAIL_ONE(name, statetype, call) \
 	static inline __attribute__((always_inline)) int name##_one(const name##_in *x_, \
@@ -22,17 +32,20 @@
 		return call; \
 	}
 
+/* In the order of the members of struct leat_step: C++17 has no designated initializers. */
 #define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype) \
-	static const struct leat_step step_name \
-		__attribute__((unused)) = { .name = #step_name, \
-		                            .kind = step_kind, \
-		                            .fn = step_name##_vec, \
-		                            .in = in_type, \
-		                            .out = out_type, \
-		                            .most = most_items, \
-		                            .stateless = LEAT_DETAIL_IS_CONST(statetype), \
-		                            .file = __FILE__, \
-		                            .line = __LINE__ };
+	static const struct leat_step step_name __attribute__((unused)) = { \
+		#step_name, \
+		step_kind, \
+		step_name##_vec, \
+		in_type, \
+		out_type, \
+		most_items, \
+		LEAT_DETAIL_IS_CONST(statetype), \
+		NULL, \
+		__FILE__, \
+		__LINE__, \
+	};
 
 #define LEAT_DETAIL_MAP_LOOP(name) \
 	static int name##_vec(void *state_, struct leat_vec *v_) \
@@ -106,6 +119,7 @@
 		return rc_; \
 	} \
 	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FUSED, LEAT_T(intype), LEAT_T(outtype), void *) \
-	struct leat_step /* the caller's semicolon ends a declaration */
+	/* declared again, as the caller's semicolon has to end something */ \
+	static int name##_vec(void *state_, struct leat_vec *v_)
 
 #endif
