@@ -46,13 +46,16 @@ int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 struct leat_flow *leat_flow_open(struct leat_scope *scope, const struct leat_flow_opts *opts)
 {
 	static const struct leat_flow_opts defaults;
+	struct leat_scope_opts scope_opts = { 0 };
 	struct leat_flow *flow;
 
 	if (opts == NULL)
 		opts = &defaults;
+	/* what is wrong is passed on, and the core refuses it: so leat_open_error() is set */
+	scope_opts.name = opts->name;
 	for (size_t i = 0; i < sizeof(opts->reserved) / sizeof(opts->reserved[0]); i++)
-		if (opts->reserved[i] != 0)
-			return NULL;
+		scope_opts.reserved[0] |= opts->reserved[i];
+	scope_opts.reserved[0] |= (unsigned)opts->wait > LEAT_WAIT_PARK;
 	flow = calloc(1, sizeof(*flow));
 	if (flow == NULL)
 		return NULL;
@@ -62,7 +65,7 @@ struct leat_flow *leat_flow_open(struct leat_scope *scope, const struct leat_flo
 	if (flow->opts.capacity == 0)
 		flow->opts.capacity = CAPACITY;
 	pthread_mutex_init(&flow->lock, NULL);
-	flow->scope = leat_scope_open(scope, NULL);
+	flow->scope = leat_scope_open(scope, &scope_opts);
 	if (flow->scope == NULL) {
 		free(flow);
 		return NULL;
@@ -70,9 +73,21 @@ struct leat_flow *leat_flow_open(struct leat_scope *scope, const struct leat_flo
 	return flow;
 }
 
+int flow_error(const struct leat_flow *flow)
+{
+	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&flow->lock;
+	int error;
+
+	pthread_mutex_lock(lock);
+	error = flow->error;
+	pthread_mutex_unlock(lock);
+	return error;
+}
+
 const char *leat_flow_error(const struct leat_flow *flow)
 {
-	return flow == NULL ? "" : flow->text;
+	/* once there is an error its text stays as it is */
+	return flow == NULL || flow_error(flow) == 0 ? "" : flow->text;
 }
 
 /* --- nodes --- */
@@ -83,8 +98,9 @@ static bool may_declare(struct leat_flow *flow)
 		return false;
 	if (flow->started)
 		flow_mistake(flow, -EINVAL, "the flow has been started: declare all of it before");
-	flow->planned = false;
-	return flow->error == 0;
+	else
+		flow->planned = false;
+	return flow_error(flow) == 0;
 }
 
 struct leat_port flow_no_port(struct leat_flow *flow)
@@ -181,6 +197,11 @@ struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const c
 	return node;
 }
 
+static bool is_whole(const struct leat_type *type)
+{
+	return type != NULL && type->name != NULL && type->size > 0;
+}
+
 /* --- sources --- */
 
 static struct node *add_source(struct leat_flow *flow, enum node_kind kind,
@@ -190,7 +211,7 @@ static struct node *add_source(struct leat_flow *flow, enum node_kind kind,
 
 	if (!may_declare(flow))
 		return NULL;
-	if (type == NULL || type->size == 0) {
+	if (!is_whole(type)) {
 		flow_mistake(flow, -EINVAL, "%s: a source wants the type of its items",
 		             kind_name(kind));
 		return NULL;
@@ -282,36 +303,56 @@ bool flow_same_type(const struct leat_type *a, const struct leat_type *b)
 	                  a->discard == b->discard && strcmp(a->name, b->name) == 0);
 }
 
+void step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2])
+{
+	where[0] = '\0';
+	if (step->file != NULL)
+		snprintf(where, LEAT_FLOW_TEXT / 2, "%s:%d: ", step->file, step->line);
+}
+
 /* A step or an end of the program's; NULL: a mistake. */
 static struct node *add_step(struct leat_port port, enum node_kind kind,
                              const struct leat_step *step, const void *state)
 {
 	const struct leat_type *type;
+	char where[LEAT_FLOW_TEXT / 2];
 	struct node *node;
 
-	if (step == NULL || step->fn == NULL || step->in == NULL) {
+	if (step == NULL || step->fn == NULL || step->name == NULL || !is_whole(step->in) ||
+	    (step->out != NULL && !is_whole(step->out))) {
 		if (port.flow != NULL)
-			flow_mistake(port.flow, -EINVAL, "%s: there is no step", kind_name(kind));
+			flow_mistake(port.flow, -EINVAL,
+			             "%s: there is no step, with a name, a function and types",
+			             kind_name(kind));
 		return NULL;
 	}
+	step_where(step, where);
 	if (!usable(port, step->name))
 		return NULL;
 	type = port.flow->nodes[port.node].type;
 	if (!flow_same_type(type, step->in)) {
 		flow_mistake(port.flow, -EINVAL,
-		             "%s:%d: step \"%s\" takes items of type \"%s\", and \"%s\" before it "
-		             "makes \"%s\"",
-		             step->file, step->line, step->name, step->in->name,
-		             port.flow->nodes[port.node].name, type->name);
+		             "%sstep \"%s\" takes items of type \"%s\", and \"%s\" before it "
+		             "makes \"%s\"%s",
+		             where, step->name, step->in->name, port.flow->nodes[port.node].name,
+		             type->name,
+		             strcmp(type->name, step->in->name) != 0
+		                     ? ""
+		                     : ", of another size or with another discard");
 		return NULL;
 	}
 	if ((kind == NODE_STEP) != (step->out != NULL)) {
-		flow_mistake(
-			port.flow, -EINVAL,
-			kind == NODE_STEP
-				? "%s:%d: step \"%s\" makes no items: it is an end, for for_each"
-				: "%s:%d: step \"%s\" makes items: for_each wants an end",
-			step->file, step->line, step->name);
+		flow_mistake(port.flow, -EINVAL,
+		             kind == NODE_STEP
+		                     ? "%sstep \"%s\" makes no items: it is an end, for for_each"
+		                     : "%sstep \"%s\" makes items: for_each wants an end",
+		             where, step->name);
+		return NULL;
+	}
+	if (step->kind == LEAT_STEP_FILTER && !flow_same_type(step->in, step->out)) {
+		flow_mistake(port.flow, -EINVAL,
+		             "%sstep \"%s\" is a filter, and makes items of another type", where,
+		             step->name);
 		return NULL;
 	}
 	node = flow_add_behind(port, kind, step->name, kind == NODE_STEP);
@@ -352,7 +393,7 @@ static struct node *step_before(struct leat_port port, const char *name)
 	if (!usable(port, name))
 		return NULL;
 	node = &port.flow->nodes[port.node];
-	if (node->kind == NODE_STEP && node->step.file != NULL)
+	if (node->kind == NODE_STEP && !node->counts)
 		return node;
 	flow_mistake(port.flow, -EINVAL, "%s: \"%s\" is no step of the program's, it never fails",
 	             name, node->name);
@@ -481,8 +522,10 @@ struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
 	if (flow == NULL)
 		return flow_no_port(NULL);
 	for (size_t i = 0; i < count; i++) {
-		if (ports[i].flow != flow)
+		if (ports[i].flow != flow) {
 			flow_mistake(flow, -EINVAL, "merge: a port of another flow");
+			return flow_no_port(flow);
+		}
 		if (!usable(ports[i], "merge"))
 			return flow_no_port(flow);
 		for (size_t k = 0; k < i; k++)
@@ -497,7 +540,7 @@ struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
 			             flow->nodes[ports[i].node].name,
 			             flow->nodes[ports[i].node].type->name);
 	}
-	node = flow->error == 0 ? add_node(flow, NODE_MERGE, "merge", count, 1) : NULL;
+	node = flow_error(flow) == 0 ? add_node(flow, NODE_MERGE, "merge", count, 1) : NULL;
 	if (node == NULL)
 		return flow_no_port(flow);
 	node->type = flow->nodes[ports[0].node].type;

@@ -78,7 +78,7 @@ static int measure(struct leat_flow *flow, struct side *side)
 			side->room += ring_room(flow, node) * side->per;
 		side->lag += node->lag * side->per;
 		side->per *= node->per;
-		node->keeps = node->kind == NODE_STEP && node->step.file != NULL;
+		node->keeps = node->kind == NODE_STEP && !node->counts;
 	}
 	return 0;
 }

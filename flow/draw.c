@@ -93,7 +93,7 @@ static size_t longest_way(const struct leat_flow *flow)
 		for (size_t k = 0; k < node->inputs_count; k++)
 			if (ways[node->inputs[k].node] > ways[i])
 				ways[i] = ways[node->inputs[k].node];
-		ways[i] += kind_has_ring(node->kind) || node->kind == NODE_SEQ ||
+		ways[i] += node_has_ring(flow, node) || node->kind == NODE_SEQ ||
 		           node->kind == NODE_GEN;
 		if (ways[i] > most)
 			most = ways[i];
@@ -102,7 +102,7 @@ static size_t longest_way(const struct leat_flow *flow)
 	return most;
 }
 
-int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_costs *estimate)
+int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 {
 	int rc = leat_flow_check(flow, NULL);
 
@@ -110,11 +110,11 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_costs *estimate)
 		return rc;
 	if (estimate == NULL)
 		return -EINVAL;
-	*estimate = (struct leat_flow_costs){ .islands = flow->islands_count,
-		                              .hops = longest_way(flow) };
+	*estimate = (struct leat_flow_cost){ .islands = flow->islands_count,
+		                                 .hops = longest_way(flow) };
 	for (size_t i = 0; i < flow->islands_count; i++) {
 		estimate->threads += flow->islands[i].replicas;
-		estimate->vector_bytes += flow->islands[i].replicas * task_bytes(&flow->islands[i]);
+		estimate->vector_bytes += island_bytes(&flow->islands[i]);
 	}
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		const struct node *node = &flow->nodes[i];
@@ -122,7 +122,7 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_costs *estimate)
 
 		if (node->kind == NODE_SEQ || node->kind == NODE_GEN)
 			estimate->threads++;
-		else if (!kind_has_ring(node->kind))
+		else if (!node_has_ring(flow, node))
 			continue;
 		estimate->rings += rings;
 		estimate->ring_bytes += rings * capacity_of(flow, node) * node->type->size;

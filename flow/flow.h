@@ -22,9 +22,7 @@
 #ifndef LEAT_FLOW_FLOW_H
 #define LEAT_FLOW_FLOW_H
 
-#include <leat/atomic.h>
 #include <leat/flow.h>
-#include <leat/leat.h>
 
 #include <pthread.h>
 
@@ -76,6 +74,7 @@ struct node {
 	 */
 	uint64_t per, lag;
 	bool varies, keeps;
+	bool counts; /* a step of the library, with a state for each worker */
 	enum leat_on_error on_error;
 	uint32_t divert; /* the node of its ring; 0: none */
 	bool retries;
@@ -102,8 +101,8 @@ struct node {
 	struct leat_rx **to_rx;
 	struct leat_seq *to_seq;
 	struct collected *collected; /* of collect and to_array */
-	struct books books;          /* added to with atomic loads and stores, or adds */
-	struct ring *rings;          /* one for each output of a partition; else one */
+	struct books books; /* added to by each task at its end; the flow's lock guards them */
+	struct ring *rings; /* one for each output of a partition; two of a zip; else one */
 };
 
 /* Items in memory that grows. */
@@ -149,6 +148,7 @@ struct leat_flow {
 /* Keeps the first mistake. Returns code. */
 int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+int flow_error(const struct leat_flow *flow);
 const char *kind_name(enum node_kind kind);
 bool flow_same_type(const struct leat_type *a, const struct leat_type *b);
 struct leat_port flow_no_port(struct leat_flow *flow);
@@ -156,6 +156,8 @@ struct leat_port flow_port_of(struct leat_flow *flow, const struct node *node, u
 /* A node with this port as its input, and so many outputs of the same type; NULL: a mistake. */
 struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
                              size_t outputs);
+/* "FILE:LINE: " of a step, or "". */
+void step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
 
 /* plan.c */
 
@@ -173,6 +175,8 @@ int flow_check_diamond(struct leat_flow *flow, const struct node *zip);
 
 /* ring.c */
 
+/* A source that workers follow at once is their ring. */
+bool node_has_ring(const struct leat_flow *flow, const struct node *node);
 int rings_open(struct leat_flow *flow);
 /* Closes what the islands have not taken. */
 void rings_close(struct leat_flow *flow);
@@ -185,12 +189,25 @@ struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t out
 
 /* One thread's work on an island. */
 struct task;
+/* Memory for items, aligned as a channel aligns them; for free(). NULL: there is none. */
+void *items_alloc(size_t count, size_t size);
+/*
+ * Whether the flow's scope is cancelled, or a cancel is on its way that has reached others of its
+ * tree already: a scope that is opened below waits for that.
+ */
+bool is_flow_cancelled(struct leat_scope *scope);
+/*
+ * The failure that an input has ended with, and its text, once a receive has returned n: also a
+ * cancel, if it is not that of the flow's scope. 0: none.
+ */
+int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+                  char text[LEAT_FLOW_TEXT]);
 /* Makes the tasks of an island, with what they send into and receive from. 0, or the mistake. */
 int tasks_make(struct island *island);
 int tasks_start(struct island *island);
 void tasks_join(struct island *island);
 void tasks_free(struct island *island);
-/* The memory of the vectors of one task. */
-size_t task_bytes(const struct island *island);
+/* The memory of the vectors of its tasks, and of what they share. */
+size_t island_bytes(const struct island *island);
 
 #endif

@@ -15,22 +15,43 @@
 
 /* --- failures --- */
 
-/* An item of step i has failed. Returns the code. */
-static int fail_item(struct task *task, size_t i, int code)
+/* Step i has failed with these words: at an item, or where there is none. Returns the code. */
+static int fail_step(struct task *task, size_t i, bool at_item, int code, const char *words)
 {
 	const struct node *node = node_of(task, i);
-	char where[LEAT_FLOW_TEXT / 2] = "";
+	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
 
-	if (node->step.file != NULL)
-		snprintf(where, sizeof(where), "%s:%d: ", node->step.file, node->step.line);
-	if (task->island->replicas == 1)
-		snprintf(task->text, sizeof(task->text), "%sstep \"%s\", item %llu: %s", where,
-		         node->name, (unsigned long long)task->books[i].in, strerror(-code));
-	else
-		snprintf(task->text, sizeof(task->text), "%sstep \"%s\", in a worker: %s", where,
-		         node->name, strerror(-code));
+	step_where(&node->step, where);
+	if (!at_item)
+		snprintf(item, sizeof(item), "behind its last item");
+	else if (task->island->replicas == 1)
+		snprintf(item, sizeof(item), "item %llu", (unsigned long long)task->books[i].in);
+	snprintf(task->text, sizeof(task->text), "%sstep \"%s\", %s: %s", where, node->name, item,
+	         words);
 	task->failure = code;
 	return code;
+}
+
+/*
+ * Whether a wait inside the step was refused, by a cancel of the flow's scope, or by a stop where
+ * this island is a source: no failure of an item.
+ */
+static bool ends_with_scope(const struct task *task, int code)
+{
+	return (code == -ECANCELED && is_flow_cancelled(task->flow->scope)) ||
+	       (code == -ESHUTDOWN && task->source && leat_scope_stopping(task->flow->scope));
+}
+
+/* It would be called for ever. */
+static int fail_idle(struct task *task, size_t i)
+{
+	return fail_step(task, i, true, -EINVAL, "it used none of its items, and made none");
+}
+
+static void count_failed(struct books *books)
+{
+	books->in++;
+	books->failed++;
 }
 
 /* --- what leaves the island --- */
@@ -98,30 +119,32 @@ static int send_items(struct task *task, const char *items, size_t n, size_t siz
 	return 0;
 }
 
-/* Whatever it returns, the items are dealt with. */
-static int put_in_order(struct task *task, const char *items, size_t n)
+/* *used: how many are dealt with; none where the turn cannot come any more. */
+static int put_in_order(struct task *task, const char *items, size_t n, size_t *used)
 {
 	struct shared *shared = task->island->shared;
-	int rc;
+	int rc = 0;
 
-	if (!task->at_turn && shared_put(shared, task->ticket, items, n) != NULL)
+	if (!task->at_turn && shared_put(shared, task->ticket, items, n)) {
+		*used = n;
 		return 0;
-	if (!task->at_turn) {
-		rc = shared_await_turn(shared, task->ticket);
-		if (rc != 0)
-			return rc;
-		task->at_turn = true;
 	}
+	if (!task->at_turn)
+		rc = shared_await_turn(shared, task->ticket, &task->at_turn);
+	if (rc != 0)
+		return rc;
+	*used = n;
 	return shared_send(shared, items, n);
 }
 
 static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
                          size_t *used)
 {
-	for (; *used < n; (*used)++, items += node->type->size) {
+	for (; *used < n; items += node->type->size) {
 		size_t k = (size_t)(node->key(items, node->key_arg) % node->outputs);
 		int rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
 
+		(*used)++;
 		if (rc == 0)
 			continue;
 		discard_item(node->type, items);
@@ -143,27 +166,39 @@ static bool is_borrowed(const struct task *task, size_t i)
 	return i == 0 && task->borrowed;
 }
 
-/* Calls an end. Its books are behind those of the steps. */
+/* Calls an end until it has used all. Its books are behind those of the steps. */
 static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
-                    size_t *used)
+                    bool last, size_t *used)
 {
 	const size_t at = task->island->steps_count, size = node->step.in->size;
 	struct books *books = &task->books[at];
-	struct leat_vec v = { .in = items, .n = n };
-	int rc = node->step.fn(task->states[at], &v);
+	struct leat_vec v;
+	int rc;
 
-	for (size_t i = 0; node->kind == NODE_EACH && !is_borrowed(task, at) && i < v.used; i++)
-		discard_item(node->step.in, items + i * size);
-	*used = v.used;
-	books->in += v.used;
-	books->used += v.used;
-	if (rc >= 0)
+	do {
+		v = (struct leat_vec){ .in = n == 0 ? NULL : items + *used * size,
+			               .n = n - *used,
+			               .last = last };
+		rc = node->step.fn(task->states[at], &v);
+		for (size_t i = 0; node->kind == NODE_EACH && !is_borrowed(task, at) && i < v.used;
+		     i++)
+			discard_item(node->step.in, items + (*used + i) * size);
+		*used += v.used;
+		books->in += v.used;
+		books->used += v.used - v.skipped;
+		books->skipped += v.skipped;
+	} while (rc == 0 && *used < n && v.used > 0);
+	if (rc > 0 || (rc == 0 && *used == n))
 		return rc;
-	fail_item(task, at, rc);
-	books->in++;
-	books->failed++;
+	if (rc == 0)
+		rc = fail_idle(task, at);
+	else if (!ends_with_scope(task, rc))
+		fail_step(task, at, *used < n, rc, strerror(-rc));
+	if (*used == n)
+		return rc;
+	count_failed(books);
 	if (!is_borrowed(task, at))
-		discard_item(node->step.in, items + v.used * size);
+		discard_item(node->step.in, items + *used * size);
 	(*used)++;
 	return rc;
 }
@@ -178,12 +213,11 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 	if (n == 0)
 		return 0;
 	if (!kind_has_ring(tail->kind))
-		return call_end(task, tail, items, n, used);
+		return call_end(task, tail, items, n, false, used);
 	if (tail->kind == NODE_PARTITION) {
 		rc = send_to_parts(task, tail, items, n, used);
 	} else if (task->tx == NULL) {
-		rc = put_in_order(task, items, n);
-		*used = n;
+		rc = put_in_order(task, items, n, used);
 	} else {
 		rc = send_items(task, items, n, out_type(task)->size, used);
 	}
@@ -305,14 +339,14 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 {
 	const struct node *node = node_of(task, i);
 
-	task->books[i].in++;
 	if (node->divert != 0) {
+		task->books[i].in++;
 		task->books[i].diverted++;
 		divert_item(task, i, item);
 		task->failure = 0;
 		return true;
 	}
-	task->books[i].failed++;
+	count_failed(&task->books[i]);
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
 	task->failure = 0;
@@ -352,42 +386,38 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	struct books *books = &task->books[i];
 	ssize_t room = find_place(task, i, v->n, &v->out);
 	int rc, passed;
-	bool failed;
 
+	task->own_result = false;
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = call_function(task, i, v);
 	if (i == 0 && task->input > 0)
 		task->input_used += v->used;
-	/* a wait of its own that the flow's scope has ended is no failure of an item */
-	task->item_failed =
-		rc < 0 && !(rc == -ECANCELED &&
-	                    leat_scope_cause(task->flow->scope, NULL, NULL) != LEAT_RUNNING);
 	books->in += v->used;
 	books->used += v->used - v->skipped;
 	books->skipped += v->skipped;
 	books->made += v->made;
 	if (node->keeps && v->skipped > 0)
-		return fail_item(task, i, -EDEADLK); /* the zip would wait for it for ever */
+		return fail_step(task, i, true, -EDEADLK,
+		                 "it left an item out between a tee and a zip, which would wait");
 	if (node->step.in->discard != NULL)
 		free_used(task, i, v);
-	failed = task->item_failed;
 	passed = pass_made(task, i, v);
-	if (passed < 0 || rc == 0) {
-		task->item_failed = false;
-		return passed;
-	}
-	task->item_failed = failed; /* pass_made() has called other steps */
-	return rc;
+	/* the step behind has had enough: then the item that failed was not needed */
+	task->own_result = passed == 0 && rc != 0;
+	return passed != 0 ? passed : rc;
 }
 
 /* Step i and those behind it have seen their last item. */
 static int end_steps(struct task *task, size_t i)
 {
+	const struct node *node = node_of(task, i);
 	size_t used = 0;
 
-	return i < task->island->steps_count ? run_steps(task, i, NULL, 0, true, &used) : 0;
+	if (i < task->island->steps_count)
+		return run_steps(task, i, NULL, 0, true, &used);
+	return node->kind == NODE_EACH ? call_end(task, node, NULL, 0, true, &used) : 0;
 }
 
 /* The tries of one item: `again` while it is tried again. */
@@ -416,20 +446,21 @@ static int pause_to_retry(struct task *task, const struct node *node, struct ret
 }
 
 /*
- * An item of step i has failed. Returns 0 to go on, with this item again or behind it; or what the
- * island ends with.
+ * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
+ * the item again or behind it; or what the island ends with.
  */
-static int take_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
-                        struct retry *retry)
+static int handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
+                          struct retry *retry)
 {
 	int rc;
 
-	task->item_failed = false;
-	rc = pause_to_retry(task, node_of(task, i), retry);
+	if (ends_with_scope(task, code))
+		return code;
+	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
 	if (rc != 0)
 		return rc > 0 ? 0 : rc;
-	fail_item(task, i, code);
-	if (!leave_out_failed(task, i, item))
+	fail_step(task, i, item != NULL, code, strerror(-code));
+	if (item == NULL || !leave_out_failed(task, i, item))
 		return code;
 	*used += 1;
 	return 0;
@@ -445,6 +476,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
 	struct retry retry = { .again = false };
+	bool own = false;
 	int rc = 0;
 
 	*used = 0;
@@ -456,20 +488,23 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 
 		v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
 		rc = call_step(task, i, &v);
+		own = task->own_result;
 		*used += v.used;
-		if (rc < 0 && task->item_failed) {
-			rc = take_failure(task, i, rc, items + *used * size, used, &retry);
+		if (rc < 0 && own) {
+			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL,
+			                    used, &retry);
 			if (rc == 0 && *used < n)
 				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
-			rc = fail_item(task, i, -EINVAL); /* it would be called for ever */
+			rc = fail_idle(task, i);
+			count_failed(&task->books[i]);
 		}
 		retry.again = false;
 		/* it may hold more than it had room for */
 		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
 			break;
 	}
-	if (rc == LEAT_ENOUGH || (rc == 0 && last)) {
+	if ((rc == LEAT_ENOUGH && own) || (rc == 0 && last)) {
 		int ended = end_steps(task, i + 1);
 
 		return ended < 0 ? ended : rc;
@@ -489,8 +524,10 @@ static void adapt_vector(struct task *task, int64_t from_ns)
 
 	if (took_ns > PASS_NS && task->vector > 1)
 		task->vector /= 2;
-	else if (took_ns < PASS_NS / 4 && task->vector < task->island->vector)
+	else if (took_ns < PASS_NS / 4 && task->vector <= task->island->vector / 2)
 		task->vector *= 2;
+	else if (took_ns < PASS_NS / 4)
+		task->vector = task->island->vector;
 }
 
 static int run_pass(struct task *task, const void *items, size_t n, size_t *used)
@@ -499,6 +536,7 @@ static int run_pass(struct task *task, const void *items, size_t n, size_t *used
 	int64_t from_ns = timed ? leat_now_ns() : 0;
 	int rc = run_steps(task, 0, items, n, false, used);
 
+	task->taken += *used;
 	if (timed)
 		adapt_vector(task, from_ns);
 	return rc;
@@ -545,16 +583,15 @@ static ssize_t next_items(struct task *task, const void **items)
 	if (n != -ENOTSUP)
 		return n;
 	if (task->in_place == NULL) {
-		task->in_place = malloc(task->island->vector *
-		                        task->flow->nodes[task->island->head].type->size);
+		task->in_place = items_alloc(task->island->vector,
+		                             task->flow->nodes[task->island->head].type->size);
 		if (task->in_place == NULL)
 			return -ENOMEM;
 	}
 	*items = task->in_place;
-	if (due_ns == LEAT_NEVER)
-		return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
-	n = leat_recv_until(task->rx, (char *)task->in_place, due_ns);
-	return n;
+	if (due_ns != LEAT_NEVER)
+		return leat_recv_until(task->rx, (char *)task->in_place, due_ns);
+	return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
 }
 
 /* Items that were copied out of the ring, and that the island ends before. */
@@ -564,6 +601,33 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
 
 	for (; used < n; used++)
 		discard_item(type, (const char *)items + used * type->size);
+}
+
+/*
+ * So that the island ends while its input is idle: with the consumer of its ring, with the last
+ * consumer of a partition, with the scope.
+ */
+static int bind_input(struct task *task)
+{
+	struct leat_tx *out = task->tx != NULL ? task->tx : task->out;
+
+	if (task->second != NULL && task->parts == NULL)
+		leat_rx_bind(task->second, out);
+	if (task->parts == NULL)
+		return leat_rx_bind(task->rx, out);
+	while (task->parts[task->bound] == NULL)
+		task->bound = (task->bound + 1) % node_of(task, task->island->steps_count)->outputs;
+	return leat_rx_bind(task->rx, task->parts[task->bound]);
+}
+
+/* The consumer of the part that the input is bound to has left. Whether others have not. */
+static bool leave_bound_part(struct task *task)
+{
+	if (task->parts == NULL)
+		return false;
+	leat_tx_close(task->parts[task->bound]);
+	task->parts[task->bound] = NULL;
+	return --task->parts_left > 0;
 }
 
 /* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
@@ -607,10 +671,14 @@ static int work_rx(struct task *task)
 {
 	const void *items;
 	ssize_t n;
-	int rc;
+	int rc = bind_input(task);
 
-	for (;;) {
+	while (rc == 0) {
 		n = next_items(task, &items);
+		if (n == -EPIPE && leave_bound_part(task)) {
+			rc = bind_input(task);
+			continue;
+		}
 		if (n == 0)
 			return end_steps(task, 0);
 		if (n < 0 && n != -ETIMEDOUT)
@@ -618,9 +686,10 @@ static int work_rx(struct task *task)
 		rc = n < 0 ? 0 : pass_received(task, items, (size_t)n);
 		if (rc == 0)
 			rc = run_due(task);
-		if (rc != 0)
-			return rc;
+		if (rc == 0 && task->parts != NULL && task->parts[task->bound] == NULL)
+			rc = bind_input(task);
 	}
+	return rc;
 }
 
 /* Puts pairs together. */
@@ -641,7 +710,7 @@ static int work_zip(struct task *task)
 	const void *first, *second;
 	ssize_t n, pairs;
 	size_t used;
-	int rc = 0;
+	int rc = bind_input(task);
 
 	while (rc == 0) {
 		n = leat_peek(task->rx, task->vector, &first);
@@ -667,11 +736,12 @@ static int work_array(struct task *task)
 	size_t at = 0, used;
 	int rc = 0;
 
+	task->source = true;
 	leat_tx_source(told, true);
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
 
-		if (task->tx == NULL && leat_tx_done(task->out))
+		if (leat_tx_done(told))
 			break;
 		rc = run_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
@@ -683,27 +753,41 @@ static int work_array(struct task *task)
 	return rc;
 }
 
+/* The vector of the task's ticket is worked off, and rc is what the steps returned. */
+static int finish_ticket(struct task *task, int rc)
+{
+	struct finished finished = { .ticket = task->ticket,
+		                     .held = task->at_turn,
+		                     .rc = rc,
+		                     .failure = task->failure,
+		                     .text = task->text };
+	int finish = shared_finish(task->island->shared, &finished);
+
+	return rc != 0 ? rc : finish;
+}
+
 static int work_shared(struct task *task)
 {
 	struct shared *shared = task->island->shared;
-	const bool ordered = shared->window > 0;
+	const size_t size = task->flow->nodes[task->island->head].type->size;
 	size_t used;
 	ssize_t n;
-	int rc = 0;
+	int rc;
 
-	while (rc == 0) {
-		n = shared_take(shared, task->in_place, task->vector, &task->ticket);
-		if (n <= 0)
-			return n == 0 ? end_steps(task, 0) : (int)n;
+	do {
+		n = shared_take(shared, task->in_place, task->vector, size, &task->ticket);
+		if (n < 0)
+			return (int)n;
 		task->at_turn = false;
-		rc = run_pass(task, task->in_place, (size_t)n, &used);
-		discard_rest(task, task->in_place, used, (size_t)n);
-		if (ordered &&
-		    shared_finish(shared, task->ticket, task->failure, task->text, task->at_turn) !=
-		            0 &&
-		    rc == 0)
-			rc = -EPIPE;
-	}
+		if (n == 0) {
+			rc = end_steps(task, 0);
+		} else {
+			rc = run_pass(task, task->in_place, (size_t)n, &used);
+			discard_rest(task, task->in_place, used, (size_t)n);
+		}
+		if (shared->window > 0)
+			rc = finish_ticket(task, rc);
+	} while (n > 0 && rc == 0);
 	return rc;
 }
 

@@ -28,17 +28,24 @@ static bool feeds_island(enum node_kind kind)
 
 /* --- check --- */
 
-/* Between workers and gather each step runs several times: the workers before a node, or NULL. */
+/* Between workers and gather each step runs several times: the workers before an input, or NULL. */
+static const struct node *workers_at_input(const struct leat_flow *flow,
+                                           const struct leat_port *input)
+{
+	const struct node *node = &flow->nodes[input->node];
+
+	while (node->kind == NODE_STEP)
+		node = &flow->nodes[node->inputs[0].node];
+	return node->kind == NODE_WORKERS ? node : NULL;
+}
+
 static const struct node *workers_before(const struct leat_flow *flow, const struct node *node)
 {
-	while (node->inputs_count > 0) {
-		node = &flow->nodes[node->inputs[0].node];
-		if (node->kind == NODE_WORKERS)
-			return node;
-		if (node->kind != NODE_STEP)
-			return NULL;
-	}
-	return NULL;
+	const struct node *workers = NULL;
+
+	for (size_t i = 0; i < node->inputs_count && workers == NULL; i++)
+		workers = workers_at_input(flow, &node->inputs[i]);
+	return workers;
 }
 
 static int check_outputs(struct leat_flow *flow, const struct node *node)
@@ -57,6 +64,7 @@ static int check_outputs(struct leat_flow *flow, const struct node *node)
 static int check_of_workers(struct leat_flow *flow, const struct node *node)
 {
 	const struct node *workers = workers_before(flow, node);
+	char where[LEAT_FLOW_TEXT / 2];
 
 	if (node->kind == NODE_GATHER && workers == NULL)
 		return flow_mistake(flow, -EINVAL,
@@ -67,22 +75,22 @@ static int check_of_workers(struct leat_flow *flow, const struct node *node)
 	if (node->kind != NODE_STEP && node->kind != NODE_EACH)
 		return flow_mistake(flow, -EINVAL, "%s: it is behind workers: put gather before it",
 		                    node->name);
-	if (node->step.file == NULL)
+	if (node->counts)
 		return flow_mistake(flow, -EINVAL,
 		                    "%s: it is behind workers, and each of them would count for "
 		                    "itself: put it before workers or behind gather",
 		                    node->name);
+	step_where(&node->step, where);
 	if (!node->step.stateless && !node->has_own && node->state != NULL)
-		return flow_mistake(
-			flow, -EINVAL,
-			"%s:%d: step \"%s\" has state that it may change, and %u workers "
-			"share it: make it const, or give each its own (step_with)",
-			node->step.file, node->step.line, node->name, workers->workers);
+		return flow_mistake(flow, -EINVAL,
+		                    "%sstep \"%s\" has state that it may change, and %u workers "
+		                    "share it: make it const, or give each its own (step_with)",
+		                    where, node->name, workers->workers);
 	if (node->kind == NODE_EACH && workers->order == LEAT_ORDERED)
 		return flow_mistake(flow, -EINVAL,
-		                    "%s:%d: end \"%s\" is behind ordered workers, and nothing puts "
+		                    "%send \"%s\" is behind ordered workers, and nothing puts "
 		                    "items in order before it: put gather before it",
-		                    node->step.file, node->step.line, node->name);
+		                    where, node->name);
 	return 0;
 }
 
@@ -102,6 +110,7 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 {
 	const struct leat_type *type =
 		node->inputs_count > 0 ? flow->nodes[node->inputs[0].node].type : NULL;
+	char where[LEAT_FLOW_TEXT / 2];
 
 	if (type == NULL || type->discard == NULL)
 		return 0;
@@ -110,11 +119,12 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 		                    "%s: items of type \"%s\" own something, a tee shows them to "
 		                    "several, and this one gives them away: the type wants a dup",
 		                    node->name, type->name);
+	step_where(&node->step, where);
 	if (node->kind == NODE_STEP && node->step.kind == LEAT_STEP_FUSED)
 		return flow_mistake(flow, -ENOTSUP,
-		                    "%s:%d: fused step \"%s\": items of type \"%s\" own something: "
+		                    "%sfused step \"%s\": items of type \"%s\" own something: "
 		                    "use its steps one by one",
-		                    node->step.file, node->step.line, node->name, type->name);
+		                    where, node->name, type->name);
 	return 0;
 }
 
@@ -193,7 +203,7 @@ void flow_free_plan(struct leat_flow *flow)
 
 int flow_plan(struct leat_flow *flow)
 {
-	int rc = flow->error;
+	int rc = flow_error(flow);
 
 	if (rc != 0 || flow->planned)
 		return rc;

@@ -72,8 +72,7 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 	return rc;
 }
 
-/* A source that workers follow at once is their ring. */
-static bool has_ring(const struct leat_flow *flow, const struct node *node)
+bool node_has_ring(const struct leat_flow *flow, const struct node *node)
 {
 	return kind_has_ring(node->kind) &&
 	       !(node->kind == NODE_WORKERS && flow->nodes[node->inputs[0].node].kind <= NODE_GEN);
@@ -83,7 +82,7 @@ int rings_open(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct node *node = &flow->nodes[i];
-		int rc = has_ring(flow, node) ? open_rings_of(flow, node) : 0;
+		int rc = node_has_ring(flow, node) ? open_rings_of(flow, node) : 0;
 
 		if (rc < 0)
 			return flow_mistake(flow, rc, "%s: its ring of %zu items cannot be opened",

@@ -147,8 +147,8 @@ int leat_flow_join(struct leat_flow *flow)
 			*collected->to = collected->items;
 		collected->items = NULL; /* the caller's */
 	}
-	if (flow->error != 0)
-		return flow->error;
+	if (flow_error(flow) != 0)
+		return flow_error(flow);
 	return leat_scope_cause(flow->scope, &code, NULL) == LEAT_RUNNING ? 0 : code;
 }
 
@@ -169,8 +169,8 @@ static void free_node(struct node *node)
 		node->seq.fini(node->seq.state);
 	if (node->collected != NULL)
 		discard_collected(node->collected, node->type);
-	else if (node->has_own && node->step.file == NULL)
-		free((void *)(uintptr_t)node->state); /* of take, or skip */
+	else if (node->counts)
+		free((void *)(uintptr_t)node->state);
 	free(node->inputs);
 	free(node->consumers);
 }

@@ -32,6 +32,7 @@ static struct node *add_own(struct leat_port port, const struct leat_step *step,
 	node->step.out = node->type = out == NULL ? node->type : out;
 	node->own = (struct leat_state){ .size = size, .init = NULL, .arg = description };
 	node->has_own = true;
+	node->counts = true;
 	node->state = description; /* to be freed */
 	return node;
 }

@@ -21,28 +21,65 @@ static void tell_failure(struct task *task, int code, const char *text)
 			leat_tx_fail(task->parts[i], code, text);
 }
 
-static bool has_failed(struct leat_rx *rx)
+bool is_flow_cancelled(struct leat_scope *scope)
 {
-	enum leat_cause cause;
+	struct leat_scope *child = leat_scope_open(scope, NULL);
+	bool cancelled =
+		leat_scope_cause(child != NULL ? child : scope, NULL, NULL) != LEAT_RUNNING;
 
-	return leat_rx_status(rx, &cause, NULL, NULL) == 0 && cause == LEAT_FAILED;
+	leat_scope_close(child);
+	return cancelled;
 }
 
-/* The input has ended by a failure, so this island's outputs do. */
-static void take_over_failure(struct task *task)
+int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+                  char text[LEAT_FLOW_TEXT])
 {
-	struct leat_rx *rx = task->second != NULL && has_failed(task->second) ? task->second
-	                     : task->rx != NULL                               ? task->rx
-	                     : task->island->shared != NULL ? task->island->shared->rx
-	                                                    : NULL;
 	enum leat_cause cause;
-	const char *text;
+	const char *words;
 	int code;
 
-	if (rx == NULL || leat_rx_status(rx, &cause, &code, &text) != 0 || cause != LEAT_FAILED)
+	if ((n != 0 && n != -ECANCELED) || leat_rx_status(rx, &cause, &code, &words) != 0)
+		return 0;
+	if ((cause != LEAT_FAILED && cause != LEAT_CANCELED && cause != LEAT_DEADLINE) ||
+	    is_flow_cancelled(scope))
+		return 0;
+	if (code == 0)
+		code = -ECANCELED;
+	snprintf(text, LEAT_FLOW_TEXT, "%s", words[0] != '\0' ? words : strerror(-code));
+	return code;
+}
+
+/* The input has ended by a failure: so this island's outputs do. Ordered workers: tasks_join(). */
+static void take_over_failure(struct task *task, int rc)
+{
+	char text[LEAT_FLOW_TEXT];
+	int code = 0;
+
+	if (task->rx != NULL)
+		code = input_failure(task->flow->scope, task->rx, rc, text);
+	if (code == 0 && task->second != NULL)
+		code = input_failure(task->flow->scope, task->second, rc, text);
+	if (task->island->shared != NULL && task->island->shared->window == 0)
+		code = shared_input_failure(task->island->shared, text);
+	if (code == 0)
 		return;
-	flow_mistake(task->flow, code, "%s", text[0] != '\0' ? text : strerror(-code));
+	flow_mistake(task->flow, code, "%s", text);
 	tell_failure(task, code, text);
+}
+
+/* The books of what no island ends in: a source, and workers whose ring is that of their source. */
+static void add_taken(struct task *task)
+{
+	struct node *head = &task->flow->nodes[task->island->head];
+
+	if (head->kind == NODE_WORKERS && !node_has_ring(task->flow, head)) {
+		head->books.in += task->taken;
+		head->books.used += task->taken;
+		head->books.made += task->taken;
+		head = &task->flow->nodes[head->inputs[0].node];
+	}
+	if (head->inputs_count == 0)
+		head->books.made += task->taken;
 }
 
 static void add_books(struct task *task)
@@ -59,6 +96,7 @@ static void add_books(struct task *task)
 		to->diverted += task->books[i].diverted;
 		to->made += task->books[i].made;
 	}
+	add_taken(task);
 	pthread_mutex_unlock(&task->flow->lock);
 }
 
@@ -103,15 +141,11 @@ static int work(struct leat_tx *out, void *arg)
 	int rc;
 
 	task->out = out;
-	if (task->rx != NULL && task->tx != NULL)
-		leat_rx_bind(task->rx, task->tx);
-	if (task->second != NULL && task->tx != NULL)
-		leat_rx_bind(task->second, task->tx);
 	rc = task_work(task);
-	if (rc == 0)
-		take_over_failure(task);
+	if (rc == 0 || rc == -ECANCELED)
+		take_over_failure(task, rc);
 	name_failure(task, rc);
-	if (shared != NULL && rc != 0 && !(ordered && task->failure != 0))
+	if (shared != NULL && rc != 0)
 		shared_end(shared);
 	if (task->failure != 0) {
 		if (!ordered)
@@ -129,14 +163,37 @@ static int work(struct leat_tx *out, void *arg)
 
 /* --- making, starting and joining --- */
 
-size_t task_bytes(const struct island *island)
+void *items_alloc(size_t count, size_t size)
 {
-	size_t sizes = 0;
+	enum { ALIGNMENT = 64 };
+
+	return aligned_alloc(ALIGNMENT, (count * size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1));
+}
+
+/* Slots of ordered workers. */
+static size_t window_of(const struct island *island)
+{
+	const struct leat_flow *flow = island->flow;
+	const struct node *head = &flow->nodes[island->head];
+
+	return head->kind == NODE_WORKERS && head->order == LEAT_ORDERED &&
+	                       flow->nodes[island->tail].kind == NODE_GATHER
+	               ? 4 * (size_t)island->replicas
+	               : 0;
+}
+
+size_t island_bytes(const struct island *island)
+{
+	const struct node *nodes = island->flow->nodes;
+	size_t sizes = 0, window = window_of(island);
 
 	for (size_t i = 0; i < island->steps_count; i++)
-		sizes += island->flow->nodes[island->steps[i]].type->size;
-	if (island->replicas > 1)
-		sizes += island->flow->nodes[island->head].type->size;
+		sizes += nodes[island->steps[i]].type->size;
+	if (nodes[island->head].kind == NODE_WORKERS)
+		sizes += nodes[island->head].type->size;
+	sizes *= island->replicas;
+	if (window > 0)
+		sizes += window * nodes[island->tail].type->size;
 	return sizes * island->vector;
 }
 
@@ -153,6 +210,7 @@ static void *make_state(const struct node *node, int *rc)
 	else if (node->own.init != NULL)
 		*rc = node->own.init(state, node->own.arg);
 	if (*rc != 0) {
+		*rc = *rc > 0 ? -EINVAL : *rc;
 		free(state);
 		return NULL;
 	}
@@ -175,7 +233,7 @@ static int make_vectors(struct task *task)
 		task->states[i] = make_state(node, &rc);
 		if (i == island->steps_count || rc != 0)
 			continue;
-		task->vectors[i] = malloc(island->vector * node->type->size);
+		task->vectors[i] = items_alloc(island->vector, node->type->size);
 		if (task->vectors[i] == NULL)
 			rc = -ENOMEM;
 	}
@@ -264,14 +322,14 @@ static int make_task(struct island *island, struct task *task)
 	if (rc == 0 && !ordered)
 		rc = take_senders(task);
 	if (rc == 0 && island->shared != NULL) {
-		task->in_place = malloc(island->vector * flow->nodes[island->head].type->size);
+		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
 		task->rx = ring_take_rx(flow, island->head, island->head_output);
 	}
 	if (rc == 0 && flow->nodes[island->head].kind == NODE_ZIP) {
 		task->second = ring_take_rx(flow, island->head, 1);
-		task->in_place = malloc(island->vector * flow->nodes[island->head].type->size);
+		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	}
 	return rc;
@@ -281,27 +339,29 @@ static int make_task(struct island *island, struct task *task)
 static int make_shared(struct island *island)
 {
 	struct leat_flow *flow = island->flow;
-	const struct node *head = &flow->nodes[island->head], *tail = &flow->nodes[island->tail];
-	struct shared_opts opts = { .users = island->replicas,
+	const struct node *tail = &flow->nodes[island->tail];
+	const bool gathered = tail->kind == NODE_GATHER;
+	const bool ordered = window_of(island) > 0;
+	struct shared_opts opts = { .scope = flow->scope,
+		                    .type = tail->type,
+		                    .users = island->replicas,
 		                    .room = island->vector,
-		                    .window = 4 * (size_t)island->replicas };
+		                    .window = window_of(island) };
+	int rc;
 
-	opts.ordered = head->order == LEAT_ORDERED && tail->kind == NODE_GATHER;
-	opts.out_size = tail->kind == NODE_GATHER ? tail->type->size : 0;
 	opts.rx = ring_take_rx(flow, island->head, island->head_output);
-	if (opts.ordered)
-		opts.out = ring_take_tx(flow, island->tail, 0);
-	if (tail->kind == NODE_GATHER)
-		opts.bound = ring_take_tx(flow, island->tail, 0);
-	island->shared = shared_open(&opts);
-	if (island->shared != NULL)
+	opts.out = ordered ? ring_take_tx(flow, island->tail, 0) : NULL;
+	opts.bound = gathered ? ring_take_tx(flow, island->tail, 0) : NULL;
+	if ((ordered && opts.out == NULL) || (gathered && opts.bound == NULL))
+		rc = -ENOMEM;
+	else
+		rc = shared_open(&opts, &island->shared);
+	if (rc == 0)
 		return 0;
 	leat_rx_close(opts.rx);
-	if (opts.out != NULL)
-		leat_tx_close(opts.out);
-	if (opts.bound != NULL)
-		leat_tx_close(opts.bound);
-	return -ENOMEM;
+	leat_tx_close(opts.out);
+	leat_tx_close(opts.bound);
+	return rc;
 }
 
 int tasks_make(struct island *island)
@@ -324,9 +384,11 @@ int tasks_make(struct island *island)
 int tasks_start(struct island *island)
 {
 	struct leat_flow *flow = island->flow;
-	const char *name =
-		flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name;
+	char name[LEAT_NAME_MAX + 1];
 	int rc = 0;
+
+	snprintf(name, sizeof(name), "%s",
+	         flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name);
 
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
 		struct task *task = &island->tasks[i];
@@ -352,8 +414,10 @@ void tasks_join(struct island *island)
 			leat_scope_close(island->tasks[i].scope);
 			island->tasks[i].scope = NULL;
 		}
-	if (shared != NULL && shared->failing && shared->window > 0)
-		flow_mistake(island->flow, shared->failed_code, "%s", shared->failed_text);
+	if (shared != NULL && shared->final_reached && shared->final_code != 0)
+		flow_mistake(island->flow, shared->final_code, "%s", shared->final_text);
+	else if (shared != NULL && !shared->final_reached && shared->input_code != 0)
+		flow_mistake(island->flow, shared->input_code, "%s", shared->input_text);
 }
 
 static void free_task(struct task *task)
@@ -378,9 +442,9 @@ static void free_task(struct task *task)
 	free(task->states);
 	free(task->books);
 	free(task->parts);
+	free(task->copies);
 	free(task->diverts);
 	free(task->in_place);
-	free(task->copies);
 }
 
 void tasks_free(struct island *island)

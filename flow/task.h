@@ -26,6 +26,7 @@ struct task {
 	 */
 	bool borrowed;
 	unsigned char *copies;
+	size_t bound;            /* the part that rx is bound to */
 	bool source, stopped;    /* it reads an array; a stop has told it to end */
 	void *in_place;          /* a vector of its input, where that is copied */
 	unsigned char **vectors; /* of each step: what it makes */
@@ -33,12 +34,13 @@ struct task {
 	struct books *books;     /* the same */
 	size_t vector;           /* items, for now */
 	uint64_t passes;
-	bool item_failed; /* the last call of a step returned -errno */
+	uint64_t taken;  /* items of its input that its steps have dealt with */
+	bool own_result; /* the last call's result is that of the step, not of one behind it */
+	/* of the items that it reads in place: how many it has used, and has released of these */
+	size_t input, input_used, input_released;
 	/* the step that is being called writes into the ring, or the array, that the island ends in
 	 */
 	bool in_ring, in_array;
-	/* of the items that it reads in place: how many it has used, and has released of these */
-	size_t input, input_used, input_released;
 	/* ordered workers */
 	uint64_t ticket;
 	bool at_turn;

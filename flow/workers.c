@@ -9,66 +9,95 @@
  * the order alone, and a slow vector holds the others up only once the window is full. A vector
  * that makes more than its slot has room for waits for its turn, and then passes on by itself.
  *
+ * The end. A ticket whose vector has failed, or has had enough, is final: workers take no further
+ * vectors, but slots before it and its own are passed on as ever. The lowest final ticket counts,
+ * and it counts once its turn has come. So the results are those of one worker.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "flow/workers.h"
 
+#include <leat/select.h>
+
 #include <stdlib.h>
 #include <string.h>
 
-static void free_slots(struct shared *shared)
+static void discard_items(const struct leat_type *type, unsigned char *items, size_t count)
 {
-	for (size_t i = 0; i < shared->window && shared->slots != NULL; i++)
-		free(shared->slots[i].items);
-	free(shared->slots);
+	for (size_t i = 0; type != NULL && type->discard != NULL && i < count; i++)
+		type->discard(items + i * type->size, NULL);
 }
 
-struct shared *shared_open(const struct shared_opts *opts)
+static void free_slots(struct shared *shared)
+{
+	for (size_t i = 0; i < shared->window && shared->slots != NULL; i++) {
+		discard_items(shared->type, shared->slots[i].items, shared->slots[i].count);
+		free(shared->slots[i].items);
+	}
+	free(shared->slots);
+	shared->slots = NULL;
+}
+
+static int make_slots(struct shared *shared)
+{
+	shared->slots = calloc(shared->window + 1, sizeof(*shared->slots));
+	if (shared->slots == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < shared->window; i++) {
+		shared->slots[i].items = items_alloc(shared->room, shared->type->size);
+		if (shared->slots[i].items == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int shared_open(const struct shared_opts *opts, struct shared **shared_out)
 {
 	struct shared *shared = calloc(1, sizeof(*shared));
+	int rc;
 
 	if (shared == NULL)
-		return NULL;
-	shared->rx = opts->rx;
-	shared->out = opts->out;
-	shared->bound = opts->bound;
+		return -ENOMEM;
+	shared->scope = opts->scope;
+	shared->type = opts->type;
 	shared->users = opts->users;
-	shared->size = opts->out_size;
 	shared->room = opts->room;
-	shared->window = opts->ordered ? opts->window : 0;
+	shared->window = opts->window;
 	pthread_mutex_init(&shared->input_lock, NULL);
 	pthread_mutex_init(&shared->lock, NULL);
 	pthread_cond_init(&shared->turned, NULL);
-	shared->slots = calloc(shared->window + 1, sizeof(*shared->slots));
-	for (size_t i = 0; i < shared->window && shared->slots != NULL; i++) {
-		shared->slots[i].items = malloc(shared->room * shared->size);
-		if (shared->slots[i].items == NULL) {
-			free_slots(shared);
-			shared->slots = NULL;
-		}
+	rc = make_slots(shared);
+	if (rc == 0)
+		rc = leat_chan_open(
+			opts->scope, 1,
+			&(struct leat_chan_opts){ .name = "workers' end", .capacity = 1 },
+			&shared->end_tx, &shared->end_rx);
+	if (rc == 0 && opts->bound != NULL)
+		rc = leat_rx_bind(opts->rx, opts->bound);
+	if (rc != 0) {
+		shared_free(shared);
+		return rc;
 	}
-	if (shared->slots != NULL) {
-		if (shared->bound != NULL)
-			leat_rx_bind(shared->rx, shared->bound);
-		return shared;
-	}
-	pthread_cond_destroy(&shared->turned);
-	free(shared);
-	return NULL;
+	shared->rx = opts->rx;
+	shared->out = opts->out;
+	shared->bound = opts->bound;
+	*shared_out = shared;
+	return 0;
 }
 
 static void close_handles(struct shared *shared)
 {
-	if (shared->out != NULL && shared->failing)
-		leat_tx_fail(shared->out, shared->failed_code, shared->failed_text);
-	if (shared->out != NULL)
-		leat_tx_close(shared->out);
-	if (shared->rx != NULL)
-		leat_rx_close(shared->rx);
-	if (shared->bound != NULL)
-		leat_tx_close(shared->bound);
-	shared->out = shared->bound = NULL;
-	shared->rx = NULL;
+	if (shared->out != NULL && shared->final_reached && shared->final_code != 0)
+		leat_tx_fail(shared->out, shared->final_code, shared->final_text);
+	else if (shared->out != NULL && shared->input_code != 0)
+		leat_tx_fail(shared->out, shared->input_code, shared->input_text);
+	leat_tx_close(shared->out);
+	leat_rx_close(shared->rx);
+	leat_tx_close(shared->bound);
+	leat_tx_close(shared->end_tx);
+	leat_rx_close(shared->end_rx);
+	shared->out = shared->bound = shared->end_tx = NULL;
+	shared->rx = shared->end_rx = NULL;
 }
 
 void shared_leave(struct shared *shared)
@@ -94,47 +123,87 @@ void shared_free(struct shared *shared)
 	free(shared);
 }
 
-/*
- * Once an item has failed, the tickets before it still pass on what was made of them: a worker that
- * ends meanwhile does not end the island, which pass_on() does at the ticket of the failure.
- */
+/* Wakes the worker that waits for items. Caller holds the lock. */
+static void end_input(struct shared *shared)
+{
+	leat_tx_close(shared->end_tx);
+	shared->end_tx = NULL;
+	pthread_cond_broadcast(&shared->turned);
+}
+
 void shared_end(struct shared *shared)
 {
 	pthread_mutex_lock(&shared->lock);
-	shared->ended |= !shared->failing;
-	pthread_cond_broadcast(&shared->turned);
+	if (!shared->has_final)
+		shared->ended = true;
+	end_input(shared);
 	pthread_mutex_unlock(&shared->lock);
 }
 
 /* Waits until the next ticket has a slot. False: the island has ended. */
 static bool await_window(struct shared *shared)
 {
-	bool ended;
+	bool over;
 
 	pthread_mutex_lock(&shared->lock);
-	while (!shared->ended && !shared->failing && shared->window > 0 &&
+	while (!shared->ended && !shared->has_final && shared->window > 0 &&
 	       shared->next_ticket - shared->turn >= shared->window)
 		pthread_cond_wait(&shared->turned, &shared->lock);
-	ended = shared->ended || shared->failing;
+	over = shared->ended || shared->has_final;
 	pthread_mutex_unlock(&shared->lock);
-	return !ended;
+	return !over;
 }
 
-ssize_t shared_take(struct shared *shared, void *items, size_t most, uint64_t *ticket)
+/* Caller holds input_lock. */
+static ssize_t recv_vector(struct shared *shared, char *items, size_t most, size_t size)
+{
+	char none;
+	struct leat_case cases[] = { LEAT_CASE_RECV(shared->rx, items),
+		                     LEAT_CASE_RECV(shared->end_rx, &none) };
+	ssize_t n = leat_try_recv_batch(shared->rx, items, most);
+	int done;
+
+	if (n != -EAGAIN)
+		return n;
+	done = leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY);
+	if (done < 0)
+		return done;
+	if (done == 1)
+		return cases[1].answer < 0 ? cases[1].answer : -EPIPE;
+	if (cases[0].answer != 1 || most == 1)
+		return cases[0].answer;
+	n = leat_try_recv_batch(shared->rx, items + size, most - 1);
+	return n > 0 ? n + 1 : 1;
+}
+
+ssize_t shared_take(struct shared *shared, void *items, size_t most, size_t size, uint64_t *ticket)
 {
 	ssize_t n = -EPIPE;
 
 	pthread_mutex_lock(&shared->input_lock);
 	if (await_window(shared))
-		n = leat_recv_batch(shared->rx, (char *)items, most);
-	if (n > 0) {
-		*ticket = shared->next_ticket;
+		n = recv_vector(shared, items, most, size);
+	if (shared->input_code == 0)
+		shared->input_code =
+			input_failure(shared->scope, shared->rx, n, shared->input_text);
+	if (n > 0 || (n == 0 && shared->window > 0)) {
 		pthread_mutex_lock(&shared->lock);
-		shared->next_ticket++;
+		*ticket = shared->next_ticket++;
 		pthread_mutex_unlock(&shared->lock);
 	}
 	pthread_mutex_unlock(&shared->input_lock);
 	return n;
+}
+
+int shared_input_failure(struct shared *shared, char text[LEAT_FLOW_TEXT])
+{
+	int code;
+
+	pthread_mutex_lock(&shared->input_lock);
+	code = shared->input_code;
+	memcpy(text, shared->input_text, LEAT_FLOW_TEXT);
+	pthread_mutex_unlock(&shared->input_lock);
+	return code;
 }
 
 static struct slot *slot_of(struct shared *shared, uint64_t ticket)
@@ -144,9 +213,27 @@ static struct slot *slot_of(struct shared *shared, uint64_t ticket)
 
 int shared_send(struct shared *shared, const void *items, size_t count)
 {
-	ssize_t n = count == 0 ? 0 : leat_send_batch(shared->out, (const char *)items, count);
+	const unsigned char *from = items;
+	size_t sent = 0;
+	ssize_t n = 0;
 
-	return n < 0 ? (int)n : (size_t)n < count ? -EPIPE : 0;
+	while (sent < count) {
+		n = leat_send_batch(shared->out, from + sent * shared->type->size, count - sent);
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	discard_items(shared->type, (unsigned char *)(uintptr_t)from + sent * shared->type->size,
+	              count - sent);
+	return n < 0 ? (int)n : 0;
+}
+
+static int send_slot(struct shared *shared, struct slot *slot)
+{
+	int rc = shared_send(shared, slot->items, slot->count);
+
+	slot->count = 0;
+	return rc;
 }
 
 /*
@@ -160,79 +247,69 @@ static void pass_on(struct shared *shared)
 		int rc;
 
 		pthread_mutex_unlock(&shared->lock);
-		rc = shared_send(shared, slot->items, slot->count);
+		rc = send_slot(shared, slot);
 		pthread_mutex_lock(&shared->lock);
-		if (rc == 0)
-			rc = slot->failure;
-		slot->done = false;
-		slot->count = 0;
+		shared->final_reached |= rc == 0 && slot->final;
+		shared->ended |= rc != 0 || slot->final;
+		slot->done = slot->final = false;
 		shared->turn++;
-		shared->ended |= rc != 0;
 		pthread_cond_broadcast(&shared->turned);
 	}
 	shared->passing_on = false;
 	pthread_cond_broadcast(&shared->turned);
 }
 
-void *shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count)
+bool shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count)
 {
 	struct slot *slot = slot_of(shared, ticket);
-	void *place = slot->items + slot->count * shared->size;
+	const size_t size = shared->type->size;
 
 	if (slot->count + count > shared->room)
-		return NULL;
-	if (count > 0)
-		memcpy(place, items, count * shared->size);
+		return false;
+	memcpy(slot->items + slot->count * size, items, count * size);
 	slot->count += count;
-	return place;
+	return true;
 }
 
-int shared_await_turn(struct shared *shared, uint64_t ticket)
+int shared_await_turn(struct shared *shared, uint64_t ticket, bool *held)
 {
-	struct slot *slot = slot_of(shared, ticket);
-	size_t count;
-	int rc;
-
 	pthread_mutex_lock(&shared->lock);
 	while (!shared->ended && (shared->turn != ticket || shared->passing_on))
 		pthread_cond_wait(&shared->turned, &shared->lock);
-	rc = shared->ended ? -EPIPE : 0;
-	shared->passing_on |= rc == 0;
-	count = slot->count;
+	*held = !shared->ended;
+	shared->passing_on |= *held;
 	pthread_mutex_unlock(&shared->lock);
-	if (rc != 0)
-		return rc;
-	rc = shared_send(shared, slot->items, count);
-	slot->count = 0;
-	return rc;
+	return *held ? send_slot(shared, slot_of(shared, ticket)) : -EPIPE;
 }
 
-static void keep_failure(struct shared *shared, uint64_t ticket, int failure, const char *text)
+/* This ticket is final: the lowest such one counts. Caller holds the lock. */
+static void keep_final(struct shared *shared, const struct finished *finished)
 {
-	if (shared->failing && shared->failed_ticket < ticket)
+	slot_of(shared, finished->ticket)->final = true;
+	if (shared->has_final && shared->final_ticket < finished->ticket)
 		return;
-	shared->failing = true;
-	shared->failed_ticket = ticket;
-	shared->failed_code = failure;
-	snprintf(shared->failed_text, sizeof(shared->failed_text), "%s", text);
+	shared->has_final = true;
+	shared->final_ticket = finished->ticket;
+	shared->final_code = finished->failure;
+	snprintf(shared->final_text, sizeof(shared->final_text), "%s", finished->text);
+	end_input(shared);
 }
 
-int shared_finish(struct shared *shared, uint64_t ticket, int failure, const char *text,
-                  bool at_turn)
+int shared_finish(struct shared *shared, const struct finished *finished)
 {
-	struct slot *slot = slot_of(shared, ticket);
 	int rc;
 
 	pthread_mutex_lock(&shared->lock);
-	slot->failure = failure;
-	slot->done = true;
-	if (failure != 0)
-		keep_failure(shared, ticket, failure, text);
-	if (at_turn || !shared->passing_on) {
+	slot_of(shared, finished->ticket)->done = true;
+	if (finished->failure != 0 || finished->rc > 0)
+		keep_final(shared, finished);
+	else if (finished->rc < 0)
+		shared->ended = true;
+	if (finished->held || !shared->passing_on) {
 		shared->passing_on = true;
 		pass_on(shared);
 	}
-	rc = shared->ended || shared->failing ? -EPIPE : 0;
+	rc = shared->ended || shared->has_final ? -EPIPE : 0;
 	pthread_mutex_unlock(&shared->lock);
 	return rc;
 }

@@ -13,62 +13,90 @@ struct slot {
 	unsigned char *items;
 	size_t count;
 	bool done;
-	int failure;
+	bool final; /* nothing behind it is passed on: an item failed, or a step had enough */
 };
 
 struct shared {
-	pthread_mutex_t input_lock; /* guards rx; taken before `lock` */
+	struct leat_scope *scope;   /* the flow's */
+	pthread_mutex_t input_lock; /* guards rx, end_rx and input_*; taken before `lock` */
 	struct leat_rx *rx;
-	pthread_mutex_t lock; /* guards the rest; not held while it sends */
+	/*
+	 * Of a channel that nothing is sent into. The worker that waits for items also waits for
+	 * its end: the close of end_tx wakes that worker.
+	 */
+	struct leat_rx *end_rx;
+	int input_code; /* what rx ended with, if that is a failure */
+	char input_text[LEAT_FLOW_TEXT];
+	pthread_mutex_t lock; /* guards the rest; not held while a worker sends */
 	pthread_cond_t turned;
+	struct leat_tx *end_tx;
 	struct leat_tx *out; /* with an order: the one sender, of the worker that passes on */
 	/* what rx is bound to: of its own, as another worker may send meanwhile; or NULL */
 	struct leat_tx *bound;
-	unsigned users;    /* workers that have not left */
-	size_t size, room; /* of an item; items of a slot */
-	size_t window;     /* slots; 0: no order */
+	const struct leat_type *type; /* of what gather passes on; NULL: the island is an end */
+	unsigned users;               /* workers that have not left */
+	size_t room;                  /* items of a slot */
+	size_t window;                /* slots; 0: no order */
 	struct slot *slots;
 	uint64_t next_ticket, turn;
-	/* the lowest ticket that failed */
-	uint64_t failed_ticket;
-	int failed_code;
-	char failed_text[LEAT_FLOW_TEXT];
-	bool passing_on; /* a worker is sending what is at the turn */
-	bool failing;    /* an item has failed: no further vectors are taken */
+	/* the lowest ticket that is final, and its failure, or 0: it had enough */
+	uint64_t final_ticket;
+	int final_code;
+	char final_text[LEAT_FLOW_TEXT];
+	bool has_final;     /* no further vectors are taken */
+	bool final_reached; /* all before the final ticket has been passed on, and its own */
+	bool passing_on;    /* a worker is sending what is at the turn */
 	bool ended;
 };
 
 struct shared_opts {
-	struct leat_rx *rx;  /* it and out become shared's */
-	struct leat_tx *out; /* with an order */
+	struct leat_scope *scope;
+	struct leat_rx *rx; /* it, out and bound become shared's */
+	struct leat_tx *out;
 	struct leat_tx *bound;
+	const struct leat_type *type;
 	unsigned users;
-	size_t out_size, room, window;
-	bool ordered;
+	size_t room, window; /* window 0: no order */
 };
 
-struct shared *shared_open(const struct shared_opts *opts);
+/* 0; or -errno, and the handles are still the caller's. */
+int shared_open(const struct shared_opts *opts, struct shared **shared);
 void shared_free(struct shared *shared);
 /* Of each worker, once: the last closes the handles. */
 void shared_leave(struct shared *shared);
-/* No worker takes or waits any more. */
+/*
+ * No worker takes or waits any more; what is in slots is not passed on. Does nothing where a
+ * ticket is final: then the slots up to it are still passed on.
+ */
 void shared_end(struct shared *shared);
 
 /*
- * Takes up to `most` items, by a copy. Returns how many, and the ticket of this vector; 0 at the
- * end; -EPIPE if the island has ended; -errno.
+ * Takes up to `most` items of `size` bytes, by a copy. Returns how many, and the ticket of this
+ * vector; 0 at the end, with an order also with a ticket, for what the worker's steps have held;
+ * -EPIPE if the island has ended; -errno.
  */
-ssize_t shared_take(struct shared *shared, void *items, size_t most, uint64_t *ticket);
-/* Adds to the slot of a ticket. NULL: it has no room for so many. */
-void *shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count);
-/* Waits for the turn, and sends what is in the slot: from now on the worker sends by itself. */
-int shared_await_turn(struct shared *shared, uint64_t ticket);
-int shared_send(struct shared *shared, const void *items, size_t count);
+ssize_t shared_take(struct shared *shared, void *items, size_t most, size_t size, uint64_t *ticket);
+/* The failure that the input ended with, and its text; 0: none. */
+int shared_input_failure(struct shared *shared, char text[LEAT_FLOW_TEXT]);
+/* Adds to the slot of a ticket. False: it has no room for so many. */
+bool shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count);
 /*
- * A ticket's vector is worked off, up to an item that failed: then with the code and the text of
- * that. Returns -EPIPE if its worker is to end.
+ * Waits for the turn, and sends what is in the slot: from now on the worker sends by itself. *held:
+ * the turn is the worker's, whatever the sends return.
  */
-int shared_finish(struct shared *shared, uint64_t ticket, int failure, const char *text,
-                  bool at_turn);
+int shared_await_turn(struct shared *shared, uint64_t ticket, bool *held);
+/* Sends, and discards what cannot be sent. */
+int shared_send(struct shared *shared, const void *items, size_t count);
+
+struct finished {
+	uint64_t ticket;
+	bool held;        /* the turn is the worker's */
+	int rc;           /* what the steps returned: 0, LEAT_ENOUGH, -errno */
+	int failure;      /* of an item, or 0 */
+	const char *text; /* of the failure */
+};
+
+/* A ticket's vector is worked off. Returns -EPIPE if its worker is to end. */
+int shared_finish(struct shared *shared, const struct finished *finished);
 
 #endif

@@ -38,9 +38,18 @@
  *                                       before is worked off behind it; join returns that code, and
  *                                       leat_flow_error() names step, item and source line
  *     an end has had enough             what is before it is told, as by -EPIPE, and ends; join
- *                                       returns 0
- *     the scope is cancelled            all end at once; join returns the scope's code, or 0
- *     the scope is stopped              the sources end, and the rest is worked off
+ *                                       returns 0, also where an item behind has failed in the
+ *                                       same vector
+ *     a source fails, or a receiver's   what it has sent is worked off; join returns that code
+ *     scope is cancelled                (-ECANCELED for a cancel without one)
+ *     the scope is cancelled            all end at once; join returns the scope's code, or 0. A step
+ *                                       whose wait is refused by that returns -ECANCELED, which is
+ *                                       no failure then
+ *     the scope is stopped              the sources end, and the rest is worked off. A receiver of
+ *                                       the program's ends when its senders do
+ *
+ * Ordered workers end as one would: exactly what is before the item that failed comes out. Each
+ * branch ends alone: a failure behind a tee, or in a part of a partition, does not end the others.
  *
  * Ownership. The flow owns items. A step never frees one: it leaves it out (LEAT_SKIP, a filter),
  * and the flow calls the type's discard. Behind a tee items are const, and discard runs once, when
@@ -67,8 +76,8 @@ LEAT_BEGIN_DECLS
 /* --- types --- */
 
 /*
- * A type of items: two ports fit if name and size are equal. discard frees what an item owns, and
- * may be NULL.
+ * A type of items: two ports fit if name, size and discard are equal. discard frees what an item
+ * owns, and may be NULL.
  */
 struct leat_type {
 	const char *name;
@@ -138,7 +147,7 @@ LEAT_TYPE(f64, double);
  * What a step is given: `n` items at `in`, side by side, and room for `room` of its own at `out`.
  * It sets `used` to how many of the first it has dealt with, and `made` to how many it has written.
  * The flow calls it again with what it has not used, until it uses none and makes none. With
- * `last`, no further items come: a step that holds some writes them now.
+ * `last`, no further items come: a step that holds some writes them now. An end is called so, too.
  */
 struct leat_vec {
 	const void *in;
@@ -151,7 +160,8 @@ struct leat_vec {
 
 /*
  * The one signature of all steps. Returns 0; LEAT_ENOUGH when it wants no further items; or -errno,
- * which is the failure of the item at in[used].
+ * which is the failure of the item at in[used], and with used == n that of no item: on_error leaves
+ * out items alone.
  */
 typedef int leat_step_fn(void *state, struct leat_vec *v);
 enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2 };
@@ -421,12 +431,12 @@ LEAT_API int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *re
  */
 LEAT_API int leat_flow_draw(struct leat_flow *flow, FILE *out);
 
-struct leat_flow_costs {
+struct leat_flow_cost {
 	size_t threads, islands, rings;
 	size_t ring_bytes, vector_bytes; /* memory of the rings, and of the vectors */
 	size_t hops;                     /* rings on the longest way from a source to an end */
 };
-LEAT_API int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_costs *estimate);
+LEAT_API int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate);
 
 /* Checks, and starts the threads. Once. On an error nothing runs. */
 LEAT_API int leat_flow_start(struct leat_flow *flow);

@@ -148,6 +148,13 @@ WRAP(void *, calloc, size_t n, size_t size)
 	return refuses(INJECT_ALLOC, ENOMEM) ? NULL : counted(__real_calloc(n, size));
 }
 
+WRAP(void *, aligned_alloc, size_t alignment, size_t size)
+{
+	if (refuses(INJECT_ALLOC, ENOMEM))
+		return NULL;
+	return counted(__real_aligned_alloc(alignment, size));
+}
+
 WRAP(void *, realloc, void *before, size_t size)
 {
 	void *memory = refuses(INJECT_ALLOC, ENOMEM) ? NULL : __real_realloc(before, size);

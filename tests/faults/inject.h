@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum inject_point {
-	INJECT_ALLOC,     /* malloc, calloc, realloc, strdup, asprintf, open_memstream */
+	INJECT_ALLOC, /* malloc, calloc, aligned_alloc, realloc, strdup, asprintf, open_memstream */
 	INJECT_THREAD,    /* pthread_create */
 	INJECT_SLEEP,     /* a wait in a futex: error 0 is a spurious wake-up */
 	INJECT_CONDITION, /* a wait for a condition variable: it ends for no reason */

@@ -91,9 +91,12 @@ int select(leat_tx *tx, leat_rx *rx, int fd, leat_scope *scope)
 	tick in = { 1, 2.5 }, out = {};
 	const uint64_t fixed = 9;
 	leat_case cases[] = {
-		LEAT_CASE_RECV(rx, &out),           LEAT_CASE_RECV(rx, static_cast<void *>(&out)),
-		LEAT_CASE_SEND(tx, &fixed),         LEAT_CASE_SEND(tx, &in),
-		LEAT_CASE_FD(fd, POLLIN | POLLOUT), LEAT_CASE_SCOPE(scope),
+		LEAT_CASE_RECV(rx, &out),
+		LEAT_CASE_RECV(rx, static_cast<void *>(&out)),
+		LEAT_CASE_SEND(tx, &fixed),
+		LEAT_CASE_SEND(tx, &in),
+		LEAT_CASE_FD(fd, POLLIN | POLLOUT),
+		LEAT_CASE_SCOPE(scope),
 		LEAT_CASE_DONE(tx),
 	};
 
@@ -166,55 +169,6 @@ int start(leat_scope *scope, leat_gen_fn *fn, leat_seq seq, leat_sink sink)
 	return rc;
 }
 
-LEAT_TYPE(tick, struct tick);
-LEAT_TYPE_OWNED(text, leat_line, leat_line_discard, nullptr);
-LEAT_BATCH(ticks, tick, 16);
-LEAT_TROUBLE(failed_tick, tick);
-LEAT_FILTER(dear, tick, t, const int *, least)
-{
-	return t->price > *least;
-}
-LEAT_MAP(price, tick, t, u64, out, const void *, unused)
-{
-	*out = uint64_t(t->price);
-	return 0;
-}
-LEAT_FLAT_MAP(twice, u64, x, u64, y, 2, const void *, unused)
-{
-	y[0] = y[1] = *x;
-	return 2;
-}
-LEAT_MAP(measure, text, t, u64, out, const void *, unused)
-{
-	*out = t->len;
-	return 0;
-}
-LEAT_FUSE(dear_price, tick, u64, dear, price);
-LEAT_EACH(add, u64, x, uint64_t *, sum)
-{
-	*sum += *x;
-	return *sum > 1000 ? LEAT_ENOUGH : 0;
-}
-
-/* The state that workers share is const; LEAT_T() and the macros of steps, each once. */
-int flow(leat_scope *scope, const struct tick *items, size_t count, uint64_t *sum)
-{
-	leat_flow *f = leat_flow_open(scope, nullptr);
-	leat_port port = leat_flow_from_array(f, LEAT_T(tick), items, count), to[2];
-	const leat_step *const steps[] = { &dear, &price, &twice, &measure, &dear_price, &add };
-	int least = 10;
-	void *states[] = { &least, nullptr };
-
-	port = leat_flow_on_error(leat_flow_step(port, &dear_price, states), LEAT_ON_ERROR_SKIP);
-	leat_flow_tee(leat_flow_step(port, &twice, nullptr), to, 2);
-	leat_flow_for_each(leat_flow_merge(to, 2), &add, sum);
-	int rc = steps[0]->stateless && !steps[5]->stateless ? leat_flow_start(f) : -EINVAL;
-	if (rc == 0)
-		rc = leat_flow_join(f);
-	leat_flow_close(f);
-	return rc + int(LEAT_T(ticks)->most + LEAT_T(failed_tick)->most);
-}
-
 /* Bare rings, with sizes that are constants and sizes that are not. */
 int rings(void *memory, void *more)
 {
@@ -242,6 +196,62 @@ int rings(void *memory, void *more)
 	n += leat_mpmc_push_batch(&mpmc, &side, &item, 1, sizeof(item));
 	n += leat_mpmc_pop_batch(&mpmc, &side, &item, 1, sizeof(item));
 	return n > 0 ? 0 : -EAGAIN;
+}
+
+/* Steps of flows. */
+struct limits {
+	uint64_t least;
+};
+
+LEAT_TYPE(tick, tick);
+
+LEAT_FILTER(uses_liquid, tick, t, const limits *, limits)
+{
+	return t->number >= limits->least;
+}
+
+LEAT_MAP(uses_price, tick, t, f64, price, const void *, unused)
+{
+	(void)unused;
+	*price = t->price;
+	return 0;
+}
+
+LEAT_EACH(uses_add, f64, price, double *, sum)
+{
+	*sum += *price;
+	return 0;
+}
+
+LEAT_FLAT_MAP(uses_two, f64, price, f64, twice, 2, const void *, unused)
+{
+	(void)unused;
+	twice[0] = twice[1] = *price;
+	return 2;
+}
+
+LEAT_FUSE(uses_both, tick, f64, uses_liquid, uses_price);
+LEAT_BATCH(ticks, tick, 16);
+LEAT_TROUBLE(failed_tick, tick);
+LEAT_PAIR(priced, tick, f64);
+
+int uses_flow(leat_flow *flow, const tick *ticks, limits *limits, double *sum);
+
+int uses_flow(leat_flow *flow, const tick *ticks, limits *limits, double *sum)
+{
+	void *states[2] = { limits, NULL };
+	leat_port port = leat_flow_from_array(flow, LEAT_T(tick), ticks, 2);
+
+	port = leat_flow_step(port, &uses_liquid, limits);
+	port = leat_flow_step(port, &uses_price, NULL);
+	port = leat_flow_step(port, &uses_two, NULL);
+	leat_flow_for_each(port, &uses_add, sum);
+	port = leat_flow_from_array(flow, LEAT_T(tick), ticks, 2);
+	leat_flow_for_each(leat_flow_step(port, &uses_both, states), &uses_add, sum);
+	return LEAT_T(ticks)->most == 16 && LEAT_T(failed_tick)->most == 1 &&
+	                       LEAT_T(priced)->second == LEAT_T(f64)
+	               ? leat_flow_start(flow)
+	               : -EINVAL;
 }
 
 } // namespace uses

@@ -12,17 +12,17 @@
 
 #include <leat/flow.h>
 
-#ifdef __cplusplus
-template <class T> struct leat_detail_is_const {
-	static constexpr bool value = false;
-};
-template <class T> struct leat_detail_is_const<const T *> {
-	static constexpr bool value = true;
-};
-#define LEAT_DETAIL_IS_CONST(statetype) (leat_detail_is_const<statetype>::value)
-#else
+#ifndef __cplusplus
 #define LEAT_DETAIL_IS_CONST(statetype) \
 	(__builtin_types_compatible_p(statetype, const __typeof__(*(statetype)0) *) != 0)
+#else
+template <typename T> struct leat_detail_to_const {
+	static const bool value = false;
+};
+template <typename T> struct leat_detail_to_const<const T *> {
+	static const bool value = true;
+};
+#define LEAT_DETAIL_IS_CONST(statetype) (leat_detail_to_const<statetype>::value)
 #endif
 
 #define LEAT_DETAIL_ONE(name, statetype, call) \
@@ -34,18 +34,17 @@ template <class T> struct leat_detail_is_const<const T *> {
 
 /* In the order of the members of struct leat_step: C++17 has no designated initializers. */
 #define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype) \
-	static const struct leat_step step_name __attribute__((unused)) = { \
-		#step_name, \
-		step_kind, \
-		step_name##_vec, \
-		in_type, \
-		out_type, \
-		most_items, \
-		LEAT_DETAIL_IS_CONST(statetype), \
-		NULL, \
-		__FILE__, \
-		__LINE__, \
-	};
+	static const struct leat_step step_name \
+		__attribute__((unused)) = { #step_name, \
+		                            step_kind, \
+		                            step_name##_vec, \
+		                            in_type, \
+		                            out_type, \
+		                            most_items, \
+		                            LEAT_DETAIL_IS_CONST(statetype), \
+		                            NULL, \
+		                            __FILE__, \
+		                            __LINE__ };
 
 #define LEAT_DETAIL_MAP_LOOP(name) \
 	static int name##_vec(void *state_, struct leat_vec *v_) \

@@ -1,0 +1,425 @@
+/*
+ * tests/unit/flow_owned.c: items that own something: each is freed once, whatever passes it on, and
+ * whatever ends the flow.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flows.h"
+
+TestSuite(flow_owned, .timeout = 600);
+
+/* --- items, and who frees them --- */
+
+enum { CELLS = 1 << 16 };
+
+struct box {
+	uint64_t value;
+	uint64_t cell;
+};
+
+static uint32_t made, freed[CELLS], twice;
+
+static struct box box_of(uint64_t value)
+{
+	return (struct box){ .value = value, .cell = leat_add_acqrel(&made, 1u) };
+}
+
+static void free_box(void *item, void *arg)
+{
+	const struct box *box = item;
+
+	(void)arg;
+	if (box->cell >= CELLS || leat_add_acqrel(&freed[box->cell], 1u) != 0)
+		leat_add_acqrel(&twice, 1u);
+}
+
+static void begin(void)
+{
+	made = twice = 0;
+	memset(freed, 0, sizeof(freed));
+}
+
+static uint32_t count_live(void)
+{
+	uint32_t live = 0;
+
+	cr_assert_lt(made, (uint32_t)CELLS);
+	for (uint32_t i = 0; i < made; i++)
+		live += freed[i] == 0;
+	return live;
+}
+
+static void expect_all_freed(const char *what)
+{
+	cr_assert_eq(twice, 0u, "%s: %u freed twice", what, twice);
+	cr_assert_eq(count_live(), 0u, "%s: %u of %u not freed", what, count_live(), made);
+}
+
+LEAT_TYPE_OWNED(box, struct box, free_box, NULL);
+
+LEAT_MAP(wrap, u64, x, box, box, const void *, unused)
+{
+	(void)unused;
+	*box = box_of(*x);
+	return 0;
+}
+
+LEAT_MAP(rewrap, box, box, box, other, const void *, unused)
+{
+	(void)unused;
+	if (box->value % 5 == 0)
+		return LEAT_SKIP;
+	*other = box_of(box->value);
+	return 0;
+}
+
+LEAT_MAP(unwrap, box, box, u64, x, const void *, unused)
+{
+	(void)unused;
+	*x = box->value;
+	return 0;
+}
+
+LEAT_FILTER(keep_some, box, box, const void *, unused)
+{
+	(void)unused;
+	return box->value % 3 != 0;
+}
+
+LEAT_MAP(fail_box, box, box, box, other, const uint64_t *, at)
+{
+	if (box->value == *at)
+		return -EDOM;
+	*other = box_of(box->value);
+	return 0;
+}
+
+LEAT_MAP(fail_seventh, box, box, box, other, const void *, unused)
+{
+	(void)unused;
+	if (box->value % 7 == 0)
+		return -EDOM;
+	*other = box_of(box->value);
+	return 0;
+}
+
+LEAT_EACH(end_box, box, box, struct tally *, tally)
+{
+	uint32_t n = leat_load_rlx(&tally->count) + 1; /* rlx: only this thread writes it */
+
+	(void)box;
+	if (n == tally->fail)
+		return -EDOM;
+	leat_store_rel(&tally->count, n);
+	return n == tally->enough ? LEAT_ENOUGH : 0;
+}
+
+static int run_boxes(struct leat_tx *out, void *arg)
+{
+	const uint64_t end = *(uint64_t *)arg;
+	int rc = 0;
+
+	for (uint64_t n = 0; rc == 0 && n < end; n++) {
+		struct box box = box_of(n);
+
+		rc = leat_send(out, &box);
+		if (rc != 0)
+			free_box(&box, NULL);
+	}
+	return rc;
+}
+
+static uint64_t key_of(const void *item, const void *arg)
+{
+	(void)arg;
+	return ((const struct box *)item)->value;
+}
+
+/* --- flows for them --- */
+
+enum shape {
+	STEPS,
+	COUNTED,
+	BUFFERS,
+	PARTS,
+	UNORDERED,
+	ORDERED,
+	ORDERED_FEW, /* with a ring of two */
+	PLAIN_BETWEEN,
+	SHAPES
+};
+static const char *const shape_names[] = { "steps",        "take and skip",     "buffers",
+	                                   "parts",        "unordered workers", "ordered",
+	                                   "ordered, few", "plain between" };
+
+static struct leat_port shape_port(struct leat_port port, enum shape shape)
+{
+	struct leat_port parts[3];
+
+	switch (shape) {
+	case STEPS:
+		port = leat_flow_step(leat_flow_step(port, &rewrap, NULL), &keep_some, NULL);
+		return leat_flow_step(port, &rewrap, NULL);
+	case COUNTED:
+		return leat_flow_skip(leat_flow_take(leat_flow_skip(port, 100), 700), 33);
+	case BUFFERS:
+		port = leat_flow_step(leat_flow_buffer(port, 3), &keep_some, NULL);
+		return leat_flow_buffer(leat_flow_buffer(port, 300), 1);
+	case PARTS:
+		leat_flow_partition(port, key_of, NULL, parts, 3);
+		parts[2] = leat_flow_step(parts[2], &rewrap, NULL);
+		return leat_flow_merge(parts, 3);
+	case UNORDERED:
+	case ORDERED:
+	case ORDERED_FEW:
+		port = leat_flow_workers(port, 3,
+		                         shape == UNORDERED ? LEAT_UNORDERED : LEAT_ORDERED);
+		port = leat_flow_step(leat_flow_step(port, &rewrap, NULL), &keep_some, NULL);
+		return leat_flow_gather(port);
+	default:
+		port = leat_flow_buffer(leat_flow_step(port, &unwrap, NULL), 10);
+		return leat_flow_step(port, &wrap, NULL);
+	}
+}
+
+struct ends {
+	struct leat_scope *scope;
+	struct leat_flow *flow;
+	struct leat_port port;
+	uint64_t count;
+};
+
+static void open_shape(struct ends *ends, enum shape shape, uint64_t count)
+{
+	const struct leat_flow_opts opts = { .capacity = shape == ORDERED_FEW ? 2 : 64 };
+
+	begin();
+	ends->scope = leat_scope_open(NULL, NULL);
+	ends->flow = leat_flow_open(ends->scope, &opts);
+	ends->count = count;
+	ends->port = leat_flow_from_gen(ends->flow, LEAT_T(box), run_boxes, &ends->count);
+}
+
+static void close_shape(struct ends *ends, enum shape shape)
+{
+	leat_flow_close(ends->flow);
+	leat_scope_close(ends->scope);
+	expect_all_freed(shape_names[shape]);
+}
+
+Test(flow_owned, at_a_normal_end)
+{
+	for (enum shape shape = STEPS; shape < SHAPES; shape++) {
+		struct tally tally = { 0 };
+		struct ends ends;
+
+		open_shape(&ends, shape, 2000);
+		leat_flow_for_each(shape_port(ends.port, shape), &end_box, &tally);
+		expect_start(ends.flow);
+		expect_join(ends.flow, 0);
+		cr_assert_gt(tally.count, 500u);
+		expect_all_freed(shape_names[shape]);
+		close_shape(&ends, shape);
+	}
+}
+
+Test(flow_owned, where_the_end_leaves_or_fails)
+{
+	for (enum shape shape = STEPS; shape < SHAPES; shape++)
+		for (int fails = 0; fails < 2; fails++) {
+			struct tally tally = { .enough = 77, .fail = fails ? 77 : 0 };
+			struct ends ends;
+
+			open_shape(&ends, shape, 3000);
+			leat_flow_for_each(shape_port(ends.port, shape), &end_box, &tally);
+			expect_start(ends.flow);
+			expect_join(ends.flow, fails ? -EDOM : 0);
+			cr_assert_eq(tally.count, 77u - (unsigned)fails);
+			close_shape(&ends, shape);
+		}
+}
+
+Test(flow_owned, where_a_step_fails)
+{
+	for (enum shape shape = STEPS; shape < SHAPES; shape++)
+		for (int behind = 0; behind < 2; behind++) {
+			struct tally tally = { 0 };
+			uint64_t at = 301;
+			struct ends ends;
+
+			open_shape(&ends, shape, 3000);
+			if (!behind)
+				ends.port = leat_flow_step(ends.port, &fail_box, &at);
+			ends.port = shape_port(ends.port, shape);
+			if (behind)
+				ends.port = leat_flow_step(ends.port, &fail_box, &at);
+			leat_flow_for_each(ends.port, &end_box, &tally);
+			expect_start(ends.flow);
+			expect_join(ends.flow, -EDOM);
+			close_shape(&ends, shape);
+		}
+}
+
+/* In the workers themselves: what is in slots behind the failure is freed. */
+Test(flow_owned, where_a_worker_fails)
+{
+	static const uint64_t places[] = { 0, 1, 100, 1000 };
+
+	for (size_t i = 0; i < COUNT(places); i++)
+		for (int round = 0; round < MANY_TIMES(20); round++) {
+			const enum shape shape = round % 2 ? ORDERED : ORDERED_FEW;
+			struct tally tally = { 0 };
+			struct ends ends;
+
+			open_shape(&ends, shape, 3000);
+			ends.port = leat_flow_workers(ends.port, 4,
+			                              round % 3 ? LEAT_ORDERED : LEAT_UNORDERED);
+			ends.port = leat_flow_step(ends.port, &fail_box, &places[i]);
+			leat_flow_for_each(leat_flow_gather(ends.port), &end_box, &tally);
+			expect_start(ends.flow);
+			expect_join(ends.flow, -EDOM);
+			if (round % 3)
+				cr_assert_eq(tally.count, (uint32_t)places[i]);
+			close_shape(&ends, shape);
+		}
+}
+
+Test(flow_owned, where_items_that_fail_are_left_out)
+{
+	for (enum shape shape = STEPS; shape < SHAPES; shape++) {
+		struct tally tally = { 0 };
+		struct ends ends;
+
+		open_shape(&ends, shape, 3000);
+		ends.port = leat_flow_step(ends.port, &fail_seventh, NULL);
+		ends.port = leat_flow_on_error(ends.port, LEAT_ON_ERROR_SKIP);
+		leat_flow_for_each(shape_port(ends.port, shape), &end_box, &tally);
+		expect_start(ends.flow);
+		expect_join(ends.flow, 0);
+		cr_assert_gt(tally.count, 500u);
+		close_shape(&ends, shape);
+	}
+}
+
+enum stop { CANCEL, STOP, CLOSE, LEAVE, STOPS };
+
+Test(flow_owned, where_it_is_ended_from_outside)
+{
+	for (enum shape shape = STEPS; shape < SHAPES; shape++)
+		for (enum stop stop = CANCEL; stop < STOPS; stop++) {
+			struct ends ends;
+			struct leat_rx *rx;
+			struct box box;
+
+			open_shape(&ends, shape, 5000);
+			leat_flow_to_rx(shape_port(ends.port, shape), &rx);
+			expect_start(ends.flow);
+			for (int i = 0; i < 50; i++) {
+				cr_assert_eq(leat_recv(rx, &box), 1);
+				free_box(&box, NULL);
+			}
+			if (stop == CANCEL)
+				leat_scope_cancel(ends.scope, 0, "enough");
+			else if (stop == STOP)
+				leat_scope_stop(ends.scope, LEAT_NEVER, "enough");
+			else if (stop == CLOSE)
+				leat_flow_close(ends.flow), ends.flow = NULL;
+			while (stop == STOP && leat_recv(rx, &box) == 1)
+				free_box(&box, NULL);
+			leat_rx_close(rx);
+			if (ends.flow != NULL)
+				expect_join(ends.flow, 0);
+			close_shape(&ends, shape);
+		}
+}
+
+Test(flow_owned, where_the_parts_of_a_partition_leave)
+{
+	for (int direct = 0; direct < 2; direct++)
+		for (unsigned count = 1; count < 4; count++) {
+			struct tally tally[3] = { { .enough = 10 },
+				                  { .enough = 20 },
+				                  { .enough = 30 } };
+			struct leat_port parts[3];
+			struct ends ends;
+
+			open_shape(&ends, PARTS, 5000);
+			if (!direct)
+				ends.port = leat_flow_step(ends.port, &keep_some, NULL);
+			leat_flow_partition(ends.port, key_of, NULL, parts, count);
+			for (unsigned i = 0; i < count; i++)
+				leat_flow_for_each(parts[i], &end_box, &tally[i]);
+			expect_start(ends.flow);
+			expect_join(ends.flow, 0);
+			close_shape(&ends, PARTS);
+		}
+}
+
+Test(flow_owned, what_is_collected_is_the_programs)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	uint64_t n = 1000;
+	void *items;
+	size_t count;
+
+	begin();
+	leat_flow_collect(leat_flow_from_gen(flow, LEAT_T(box), run_boxes, &n), &items, &count);
+	expect_start(flow);
+	expect_join(flow, 0);
+	leat_flow_close(flow);
+	cr_assert_eq(count, n);
+	cr_assert_eq(count_live(), n);
+	for (size_t i = 0; i < count; i++)
+		free_box(&((struct box *)items)[i], NULL);
+	expect_all_freed("collected");
+	free(items);
+
+	/* but not where nothing was handed out */
+	begin();
+	flow = leat_flow_open(NULL, NULL);
+	leat_flow_collect(leat_flow_from_gen(flow, LEAT_T(box), run_boxes, &n), &items, &count);
+	expect_start(flow);
+	leat_flow_close(flow);
+	expect_all_freed("closed");
+}
+
+Test(flow_owned, what_was_never_started)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_chan_opts opts = { .discard = free_box };
+	struct leat_flow *flow = leat_flow_open(scope, NULL);
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+
+	begin();
+	cr_assert_eq(leat_chan_open(scope, sizeof(struct box), &opts, &tx, &rx), 0);
+	for (uint64_t i = 0; i < 10; i++)
+		cr_assert_eq(leat_send(tx, &(struct box[]){ box_of(i) }[0]), 0);
+	leat_flow_from_rx(flow, LEAT_T(box), rx);
+	leat_flow_close(flow);
+	leat_tx_close(tx);
+	expect_all_freed("never started");
+	leat_scope_close(scope);
+}
+
+Test(flow_owned, a_channel_of_many_receivers_as_a_source)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct leat_chan_opts opts = { .discard = free_box, .kind = LEAT_MPMC };
+	struct tally tally = { .enough = 40 };
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+
+	begin();
+	cr_assert_eq(leat_chan_open(scope, sizeof(struct box), &opts, &tx, &rx), 0);
+	for (uint64_t i = 0; i < 200; i++)
+		cr_assert_eq(leat_send(tx, &(struct box[]){ box_of(i) }[0]), 0);
+	leat_flow_for_each(leat_flow_from_rx(flow, LEAT_T(box), rx), &end_box, &tally);
+	expect_start(flow);
+	expect_join(flow, 0);
+	leat_flow_close(flow);
+	leat_tx_close(tx);
+	expect_all_freed("a channel of many receivers");
+	leat_scope_close(scope);
+}

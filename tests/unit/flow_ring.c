@@ -1,0 +1,370 @@
+/*
+ * tests/unit/flow_ring.c: where islands end: buffers, tees, partitions, merges; consumers that
+ * leave early, also while an input is idle.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "flows.h"
+
+TestSuite(flow_ring, .timeout = 600);
+
+static uint64_t key_of(const void *item, const void *arg)
+{
+	return *(const uint64_t *)item / *(const uint64_t *)arg;
+}
+
+static const uint64_t one = 1;
+
+/* A flow that is fed by a channel of another scope, so that its input can be idle. */
+struct fed {
+	struct leat_scope *scope;
+	struct leat_flow *flow;
+	struct leat_tx *tx;
+	struct leat_port port;
+};
+
+static struct fed feed_by_hand(void)
+{
+	struct fed fed = { .scope = leat_scope_open(NULL, NULL) };
+	struct leat_rx *rx;
+
+	cr_assert_eq(leat_chan_open(fed.scope, sizeof(uint64_t), NULL, &fed.tx, &rx), 0);
+	fed.flow = leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 16 });
+	fed.port = leat_flow_from_rx(fed.flow, LEAT_T(u64), rx);
+	return fed;
+}
+
+static void send_numbers(struct fed *fed, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++)
+		cr_assert_eq(leat_send(fed->tx, &from), 0);
+}
+
+static void close_fed(struct fed *fed)
+{
+	leat_flow_close(fed->flow);
+	leat_tx_close(fed->tx);
+	leat_scope_close(fed->scope);
+}
+
+Test(flow_ring, buffers_of_each_size_keep_order)
+{
+	static const size_t capacities[] = { 1, 2, 7, 1024, 0 };
+	struct leat_flow *flow;
+	struct leat_port port;
+	struct collected got;
+	uint64_t n = 3000;
+
+	for (size_t i = 0; i < COUNT(capacities); i++)
+		for (size_t k = 0; k < COUNT(capacities); k++) {
+			flow = leat_flow_open(NULL, NULL);
+			port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
+			port = leat_flow_buffer(port, capacities[i]);
+			port = leat_flow_buffer(port, capacities[k]);
+			port = leat_flow_step(port, &triple, NULL);
+			port = leat_flow_buffer(port, capacities[i]);
+			collect(port, &got);
+			expect_start(flow);
+			expect_join(flow, 0);
+			expect_series(&got, 0, 3, n);
+			for (size_t at = 1; at <= 4; at++)
+				expect_stat(
+					flow, at, at == 3 ? "triple" : "buffer",
+					(struct leat_step_stat){ .in = n, .used = n, .made = n });
+			leat_flow_close(flow);
+			free(got.items);
+		}
+}
+
+Test(flow_ring, a_tee_shows_each_item_to_all)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct leat_port port, ports[3], nested[2];
+	struct collected got[4];
+	uint64_t n = 5000;
+
+	port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
+	leat_flow_tee(port, ports, 3);
+	leat_flow_tee(leat_flow_step(ports[2], &triple, NULL), nested, 2);
+	collect(ports[0], &got[0]);
+	collect(leat_flow_step(ports[1], &keep_even, NULL), &got[1]);
+	collect(nested[0], &got[2]);
+	collect(leat_flow_take(nested[1], 10), &got[3]);
+	expect_start(flow);
+	expect_join(flow, 0);
+	expect_series(&got[0], 0, 1, n);
+	expect_series(&got[1], 0, 2, n / 2);
+	expect_series(&got[2], 0, 3, n);
+	expect_series(&got[3], 0, 3, 10);
+	expect_stat(flow, 1, "tee", (struct leat_step_stat){ .in = n, .used = n, .made = n });
+	leat_flow_close(flow);
+	for (int i = 0; i < 4; i++)
+		free(got[i].items);
+}
+
+Test(flow_ring, a_partition_gives_each_item_to_one)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct leat_port port, ports[3], nested[2];
+	struct collected got[4];
+	const uint64_t three = 3;
+	uint64_t n = 6000;
+
+	port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
+	leat_flow_partition(port, key_of, &one, ports, 3);
+	leat_flow_partition(ports[2], key_of, &three, nested, 2);
+	collect(ports[0], &got[0]);
+	collect(ports[1], &got[1]);
+	collect(nested[0], &got[2]);
+	collect(nested[1], &got[3]);
+	expect_start(flow);
+	expect_join(flow, 0);
+	expect_series(&got[0], 0, 3, n / 3);
+	expect_series(&got[1], 1, 3, n / 3);
+	expect_series(&got[2], 2, 6, n / 6);
+	expect_series(&got[3], 5, 6, n / 6);
+	expect_stat(flow, 1, "partition", (struct leat_step_stat){ .in = n, .used = n, .made = n });
+	leat_flow_close(flow);
+	for (int i = 0; i < 4; i++)
+		free(got[i].items);
+}
+
+Test(flow_ring, a_merge_has_all_that_comes)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct numbers numbers = { .next = 1000, .end = 2000 };
+	struct leat_port ports[4], parts[2];
+	uint64_t *array = numbers_below(3000), n = 1000;
+	struct collected got;
+
+	ports[0] = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
+	ports[1] = leat_flow_from_seq(flow, LEAT_T(u64), numbers_seq(&numbers));
+	leat_flow_partition(leat_flow_from_array(flow, LEAT_T(u64), array + 2000, 1000), key_of,
+	                    &one, parts, 2);
+	ports[2] = parts[0];
+	ports[3] = parts[1];
+	collect(leat_flow_merge(ports, 4), &got);
+	expect_start(flow);
+	expect_join(flow, 0);
+	expect_set(&got, 3000);
+	expect_stat(flow, 4, "merge",
+	            (struct leat_step_stat){ .in = 3000, .used = 3000, .made = 3000 });
+	leat_flow_close(flow);
+	free(array);
+	free(got.items);
+}
+
+Test(flow_ring, a_diamond_ends)
+{
+	static const size_t capacities[] = { 1, 3, 100 };
+
+	for (size_t i = 0; i < COUNT(capacities); i++) {
+		struct leat_flow *flow =
+			leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = capacities[i] });
+		struct leat_port ports[3];
+		struct tally tally = { 0 };
+		uint64_t n = 3000;
+
+		leat_flow_tee(leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n), ports, 3);
+		ports[1] = leat_flow_step(ports[1], &keep_even, NULL);
+		ports[2] = leat_flow_step(ports[2], &keep_none, NULL);
+		leat_flow_for_each(leat_flow_merge(ports, 3), &count_each, &tally);
+		expect_start(flow);
+		expect_join(flow, 0);
+		cr_assert_eq(tally.count, 4500u);
+		leat_flow_close(flow);
+	}
+}
+
+/* A gen without end: join returns only if all before the end learn that it has left. */
+Test(flow_ring, an_end_that_leaves_ends_what_is_before_it)
+{
+	for (int shape = 0; shape < 6; shape++) {
+		struct leat_flow *flow =
+			leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 8 });
+		struct tally tally[2] = { { .enough = 100 }, { .enough = 50 } };
+		struct leat_port port, ports[2];
+
+		port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, NULL);
+		ports[0] = port;
+		if (shape == 1) {
+			port = leat_flow_buffer(leat_flow_step(port, &triple, NULL), 3);
+		} else if (shape == 2) {
+			leat_flow_tee(port, ports, 2);
+		} else if (shape == 3) {
+			leat_flow_partition(port, key_of, &one, ports, 2);
+		} else if (shape == 4) {
+			ports[1] = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, NULL);
+			port = leat_flow_merge(ports, 2);
+		} else if (shape == 5) {
+			leat_flow_tee(port, ports, 2);
+			port = leat_flow_merge(ports, 2);
+		}
+		if (shape == 2 || shape == 3) {
+			leat_flow_for_each(ports[1], &count_each, &tally[1]);
+			port = ports[0];
+		}
+		leat_flow_for_each(port, &count_each, &tally[0]);
+		expect_start(flow);
+		expect_join(flow, 0);
+		cr_assert_eq(tally[0].count, 100u);
+		cr_assert(tally[1].count == 50 || (shape != 2 && shape != 3));
+		leat_flow_close(flow);
+	}
+}
+
+Test(flow_ring, one_that_leaves_does_not_end_the_other)
+{
+	for (int tees = 0; tees < 2; tees++) {
+		struct leat_flow *flow =
+			leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 8 });
+		struct leat_port port, ports[3];
+		struct tally tally = { .enough = 10 };
+		struct collected got;
+		struct leat_rx *rx;
+		uint64_t n = 3000;
+
+		port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
+		if (tees)
+			leat_flow_tee(port, ports, 3);
+		else
+			leat_flow_partition(port, key_of, &one, ports, 3);
+		leat_flow_for_each(ports[0], &count_each, &tally);
+		collect(ports[1], &got);
+		leat_flow_to_rx(ports[2], &rx);
+		expect_start(flow);
+		leat_rx_close(rx);
+		expect_join(flow, 0);
+		cr_assert_eq(tally.count, 10u);
+		expect_series(&got, tees ? 0 : 1, tees ? 1 : 3, tees ? n : n / 3);
+		leat_flow_close(flow);
+		free(got.items);
+	}
+}
+
+Test(flow_ring, an_idle_input_ends_with_its_consumer)
+{
+	for (int shape = 0; shape < 7; shape++) {
+		struct fed fed = feed_by_hand();
+		struct leat_rx *rx[2] = { NULL };
+		struct leat_port port = fed.port, ports[2];
+
+		if (shape == 1)
+			port = leat_flow_buffer(leat_flow_step(port, &triple, NULL), 0);
+		else if (shape == 2)
+			port = leat_flow_merge(&port, 1);
+		else if (shape == 3 || shape == 4)
+			port = leat_flow_gather(leat_flow_step(
+				leat_flow_workers(port, 3,
+			                          shape == 3 ? LEAT_ORDERED : LEAT_UNORDERED),
+				&triple, NULL));
+		else if (shape == 5)
+			leat_flow_tee(port, ports, 2);
+		else if (shape == 6)
+			leat_flow_partition(port, key_of, &one, ports, 2);
+		leat_flow_to_rx(shape < 5 ? port : ports[0], &rx[0]);
+		if (shape >= 5)
+			leat_flow_to_rx(ports[1], &rx[1]);
+		expect_start(fed.flow);
+		send_numbers(&fed, 0, 2);
+		cr_assert_eq(leat_recv(rx[0], &(uint64_t){ 0 }), 1);
+		leat_rx_close(rx[0]);
+		if (rx[1] != NULL) { /* the other one still gets its items */
+			cr_assert_eq(leat_recv(rx[1], &(uint64_t){ 0 }), 1);
+			send_numbers(&fed, 3, 4);
+			cr_assert_eq(leat_recv(rx[1], &(uint64_t){ 0 }), 1);
+			leat_rx_close(rx[1]);
+		}
+		expect_join(fed.flow, 0);
+		cr_assert_eq(leat_send(fed.tx, &one), -EPIPE);
+		close_fed(&fed);
+	}
+}
+
+Test(flow_ring, an_idle_input_ends_with_the_flow)
+{
+	for (int shape = 0; shape < 6; shape++) {
+		struct fed fed = feed_by_hand();
+		struct leat_port port = fed.port, ports[2];
+		struct tally tally = { 0 };
+
+		if (shape == 1)
+			port = leat_flow_buffer(port, 0);
+		else if (shape == 2)
+			port = leat_flow_workers(port, 3, LEAT_UNORDERED);
+		else if (shape == 3)
+			port = leat_flow_gather(leat_flow_workers(port, 3, LEAT_ORDERED));
+		else if (shape == 4)
+			leat_flow_tee(port, ports, 2);
+		else if (shape == 5)
+			leat_flow_partition(port, key_of, &one, ports, 2);
+		if (shape >= 4) {
+			leat_flow_for_each(ports[1], &ignore, NULL);
+			port = ports[0];
+		}
+		if (shape == 2)
+			leat_flow_for_each(port, &ignore, NULL);
+		else
+			leat_flow_for_each(port, &count_each, &tally);
+		expect_start(fed.flow);
+		send_numbers(&fed, 0, 3);
+		if (shape != 2)
+			cr_assert(await_word(&tally.count, 1));
+		leat_flow_close(fed.flow);
+		fed.flow = NULL;
+		cr_assert_eq(leat_send(fed.tx, &one), -EPIPE);
+		close_fed(&fed);
+	}
+}
+
+Test(flow_ring, a_receiver_is_there_at_the_start_and_ends_as_the_flow_does)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	enum leat_cause cause;
+	struct leat_rx *rx;
+	uint64_t n = 100, item;
+
+	leat_flow_to_rx(leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n), &rx);
+	cr_assert_null(rx);
+	expect_start(flow);
+	for (uint64_t i = 0; i < n; i++) {
+		cr_assert_eq(leat_recv(rx, &item), 1);
+		cr_assert_eq(item, i);
+	}
+	cr_assert_eq(leat_recv(rx, &item), 0);
+	cr_assert_eq(leat_rx_status(rx, &cause, NULL, NULL), 0);
+	cr_assert_eq(cause, LEAT_COMPLETED);
+	expect_join(flow, 0);
+	leat_flow_close(flow);
+	leat_rx_close(rx);
+}
+
+/* Sources that cannot be read in place: the island copies. */
+Test(flow_ring, a_subscriber_that_may_be_overtaken_is_a_source)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_broadcast *broadcast;
+	struct leat_flow *flow = leat_flow_open(scope, NULL);
+	struct collected got;
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+
+	cr_assert_eq(leat_broadcast_open(scope, sizeof(uint64_t),
+	                                 &(struct leat_broadcast_opts){ .skip = true }, &broadcast,
+	                                 &tx),
+	             0);
+	cr_assert_eq(leat_broadcast_subscribe(
+			     broadcast, &(struct leat_subscribe_opts){ .lag = LEAT_LAG_SKIP }, &rx),
+	             0);
+	leat_broadcast_close(broadcast);
+	collect(leat_flow_step(leat_flow_from_rx(flow, LEAT_T(u64), rx), &triple, NULL), &got);
+	expect_start(flow);
+	for (uint64_t i = 0; i < 500; i++)
+		cr_assert_eq(leat_send(tx, &i), 0);
+	leat_tx_close(tx);
+	expect_join(flow, 0);
+	expect_series(&got, 0, 3, 500);
+	leat_flow_close(flow);
+	leat_scope_close(scope);
+	free(got.items);
+}
