@@ -152,7 +152,13 @@ static void free_box(void *item, void *arg)
 	leat_sub_rlx(&live_cells, 1u); /* rlx: read after the join */
 }
 
-LEAT_TYPE_OWNED(box, struct box, free_box, NULL);
+static int copy_box(void *copy, const void *item)
+{
+	*(struct box *)copy = new_box(((const struct box *)item)->value);
+	return 0;
+}
+
+LEAT_TYPE_OWNED(box, struct box, free_box, copy_box);
 
 /* --- steps, and what each does to a list --- */
 
@@ -593,7 +599,7 @@ static void add_tee(struct stream *stream)
 	struct leat_port ports[3], from = stream->port;
 	unsigned count = 1 + draw(3);
 
-	if (stream->owned || graph.streams_count + count > STREAMS)
+	if (graph.streams_count + count > STREAMS)
 		return;
 	leat_flow_tee(from, ports, count);
 	note_node(&from, 1, false);
