@@ -32,6 +32,7 @@ template <typename T> struct leat_detail_to_const<const T *> {
 		return call; \
 	}
 
+/* In the order of the members of struct leat_step: C++17 has no designated initializers. */
 #define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype) \
 	static const struct leat_step step_name \
 		__attribute__((unused)) = { #step_name, \
@@ -117,6 +118,7 @@ template <typename T> struct leat_detail_to_const<const T *> {
 		return rc_; \
 	} \
 	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FUSED, LEAT_T(intype), LEAT_T(outtype), void *) \
-	struct leat_step /* the caller's semicolon ends a declaration */
+	/* declared again, as the caller's semicolon has to end something */ \
+	static int name##_vec(void *state_, struct leat_vec *v_)
 
 #endif
