@@ -111,7 +111,7 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 	if (estimate == NULL)
 		return -EINVAL;
 	*estimate = (struct leat_flow_cost){ .islands = flow->islands_count,
-		                                 .hops = longest_way(flow) };
+		                             .hops = longest_way(flow) };
 	for (size_t i = 0; i < flow->islands_count; i++) {
 		estimate->threads += flow->islands[i].replicas;
 		estimate->vector_bytes += island_bytes(&flow->islands[i]);

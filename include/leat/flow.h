@@ -42,9 +42,9 @@
  *                                       same vector
  *     a source fails, or a receiver's   what it has sent is worked off; join returns that code
  *     scope is cancelled                (-ECANCELED for a cancel without one)
- *     the scope is cancelled            all end at once; join returns the scope's code, or 0. A step
- *                                       whose wait is refused by that returns -ECANCELED, which is
- *                                       no failure then
+ *     the scope is cancelled            all end at once; join returns the scope's code, or 0.
+ *                                       -ECANCELED, from a step whose wait was refused, is no
+ *                                       failure then
  *     the scope is stopped              the sources end, and the rest is worked off. A receiver of
  *                                       the program's ends when its senders do
  *
