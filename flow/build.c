@@ -11,7 +11,7 @@
 
 enum { CAPACITY = 1024 };
 
-const char *kind_name(enum node_kind kind)
+const char *leat_kind_name(enum node_kind kind)
 {
 	static const char *const names[] = {
 		[NODE_RX] = "from_rx",          [NODE_SEQ] = "from_seq",
@@ -28,7 +28,7 @@ const char *kind_name(enum node_kind kind)
 	return names[kind];
 }
 
-int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
+int leat_flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 {
 	va_list args;
 
@@ -73,7 +73,7 @@ struct leat_flow *leat_flow_open(struct leat_scope *scope, const struct leat_flo
 	return flow;
 }
 
-int flow_error(const struct leat_flow *flow)
+int leat_flow_code(const struct leat_flow *flow)
 {
 	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&flow->lock;
 	int error;
@@ -87,7 +87,7 @@ int flow_error(const struct leat_flow *flow)
 const char *leat_flow_error(const struct leat_flow *flow)
 {
 	/* once there is an error its text stays as it is */
-	return flow == NULL || flow_error(flow) == 0 ? "" : flow->text;
+	return flow == NULL || leat_flow_code(flow) == 0 ? "" : flow->text;
 }
 
 /* --- nodes --- */
@@ -97,13 +97,14 @@ static bool may_declare(struct leat_flow *flow)
 	if (flow == NULL)
 		return false;
 	if (flow->started)
-		flow_mistake(flow, -EINVAL, "the flow has been started: declare all of it before");
+		leat_flow_mistake(flow, -EINVAL,
+		                  "the flow has been started: declare all of it before");
 	else
 		flow->planned = false;
-	return flow_error(flow) == 0;
+	return leat_flow_code(flow) == 0;
 }
 
-struct leat_port flow_no_port(struct leat_flow *flow)
+struct leat_port leat_flow_no_port(struct leat_flow *flow)
 {
 	return (struct leat_port){ .flow = flow, .node = UINT32_MAX };
 }
@@ -139,11 +140,11 @@ static struct node *add_node(struct leat_flow *flow, enum node_kind kind, const 
 	flow->nodes_count++;
 	return node;
 no_memory:
-	flow_mistake(flow, -ENOMEM, "no memory for %s", name);
+	leat_flow_mistake(flow, -ENOMEM, "no memory for %s", name);
 	return NULL;
 }
 
-struct leat_port flow_port_of(struct leat_flow *flow, const struct node *node, uint32_t output)
+struct leat_port leat_flow_port_of(struct leat_flow *flow, const struct node *node, uint32_t output)
 {
 	return (struct leat_port){ .flow = flow,
 		                   .node = (uint32_t)(node - flow->nodes),
@@ -159,15 +160,16 @@ static bool usable(struct leat_port port, const char *name)
 		return false;
 	if (port.node >= port.flow->nodes_count ||
 	    port.output >= port.flow->nodes[port.node].outputs) {
-		flow_mistake(port.flow, -EINVAL, "%s: this is no output of a step of this flow",
-		             name);
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "%s: this is no output of a step of this flow", name);
 		return false;
 	}
 	from = &port.flow->nodes[port.node];
 	if (from->consumers[port.output] >= 0) {
-		flow_mistake(port.flow, -EINVAL,
-		             "%s: what \"%s\" makes goes to \"%s\" already: put a tee behind it",
-		             name, from->name, port.flow->nodes[from->consumers[port.output]].name);
+		leat_flow_mistake(
+			port.flow, -EINVAL,
+			"%s: what \"%s\" makes goes to \"%s\" already: put a tee behind it", name,
+			from->name, port.flow->nodes[from->consumers[port.output]].name);
 		return false;
 	}
 	return true;
@@ -182,8 +184,8 @@ static void connect(struct node *node, size_t k, struct leat_port port)
 	flow->nodes[port.node].consumers[port.output] = (int32_t)(node - flow->nodes);
 }
 
-struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
-                             size_t outputs)
+struct node *leat_flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
+                                  size_t outputs)
 {
 	struct node *node;
 
@@ -212,11 +214,11 @@ static struct node *add_source(struct leat_flow *flow, enum node_kind kind,
 	if (!may_declare(flow))
 		return NULL;
 	if (!is_whole(type)) {
-		flow_mistake(flow, -EINVAL, "%s: a source wants the type of its items",
-		             kind_name(kind));
+		leat_flow_mistake(flow, -EINVAL, "%s: a source wants the type of its items",
+		                  leat_kind_name(kind));
 		return NULL;
 	}
-	node = add_node(flow, kind, kind_name(kind), 0, 1);
+	node = add_node(flow, kind, leat_kind_name(kind), 0, 1);
 	if (node != NULL)
 		node->type = type;
 	return node;
@@ -229,13 +231,13 @@ struct leat_port leat_flow_from_rx(struct leat_flow *flow, const struct leat_typ
 
 	if (node != NULL) {
 		node->rx = rx;
-		return flow_port_of(flow, node, 0);
+		return leat_flow_port_of(flow, node, 0);
 	}
 	if (rx != NULL)
 		leat_rx_close(rx);
 	else if (flow != NULL)
-		flow_mistake(flow, -EINVAL, "from_rx: there is no receiver");
-	return flow_no_port(flow);
+		leat_flow_mistake(flow, -EINVAL, "from_rx: there is no receiver");
+	return leat_flow_no_port(flow);
 }
 
 struct leat_port leat_flow_from_seq(struct leat_flow *flow, const struct leat_type *type,
@@ -244,18 +246,19 @@ struct leat_port leat_flow_from_seq(struct leat_flow *flow, const struct leat_ty
 	struct node *node = NULL;
 
 	if (flow != NULL && (seq.next == NULL || (type != NULL && seq.item_size != type->size)))
-		flow_mistake(flow, -EINVAL,
-		             "from_seq: the seq has no next, or items of another size than its "
-		             "type");
+		leat_flow_mistake(
+			flow, -EINVAL,
+			"from_seq: the seq has no next, or items of another size than its "
+			"type");
 	else
 		node = add_source(flow, NODE_SEQ, type);
 	if (node != NULL) {
 		node->seq = seq;
-		return flow_port_of(flow, node, 0);
+		return leat_flow_port_of(flow, node, 0);
 	}
 	if (seq.fini != NULL)
 		seq.fini(seq.state);
-	return flow_no_port(flow);
+	return leat_flow_no_port(flow);
 }
 
 struct leat_port leat_flow_from_gen(struct leat_flow *flow, const struct leat_type *type,
@@ -264,14 +267,14 @@ struct leat_port leat_flow_from_gen(struct leat_flow *flow, const struct leat_ty
 	struct node *node = NULL;
 
 	if (flow != NULL && fn == NULL)
-		flow_mistake(flow, -EINVAL, "from_gen: there is no function");
+		leat_flow_mistake(flow, -EINVAL, "from_gen: there is no function");
 	else
 		node = add_source(flow, NODE_GEN, type);
 	if (node == NULL)
-		return flow_no_port(flow);
+		return leat_flow_no_port(flow);
 	node->gen = fn;
 	node->gen_arg = arg;
-	return flow_port_of(flow, node, 0);
+	return leat_flow_port_of(flow, node, 0);
 }
 
 struct leat_port leat_flow_from_array(struct leat_flow *flow, const struct leat_type *type,
@@ -280,30 +283,31 @@ struct leat_port leat_flow_from_array(struct leat_flow *flow, const struct leat_
 	struct node *node = NULL;
 
 	if (flow != NULL && items == NULL && count > 0)
-		flow_mistake(flow, -EINVAL, "from_array: there are no items");
+		leat_flow_mistake(flow, -EINVAL, "from_array: there are no items");
 	else if (flow != NULL && type != NULL && type->discard != NULL)
-		flow_mistake(flow, -EINVAL,
-		             "from_array: items of type \"%s\" own something, and these stay the "
-		             "caller's",
-		             type->name);
+		leat_flow_mistake(
+			flow, -EINVAL,
+			"from_array: items of type \"%s\" own something, and these stay the "
+			"caller's",
+			type->name);
 	else
 		node = add_source(flow, NODE_ARRAY, type);
 	if (node == NULL)
-		return flow_no_port(flow);
+		return leat_flow_no_port(flow);
 	node->items = items;
 	node->count = count;
-	return flow_port_of(flow, node, 0);
+	return leat_flow_port_of(flow, node, 0);
 }
 
 /* --- steps --- */
 
-bool flow_same_type(const struct leat_type *a, const struct leat_type *b)
+bool leat_flow_same_type(const struct leat_type *a, const struct leat_type *b)
 {
 	return a == b || (a != NULL && b != NULL && a->size == b->size &&
 	                  a->discard == b->discard && strcmp(a->name, b->name) == 0);
 }
 
-void step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2])
+void leat_step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2])
 {
 	where[0] = '\0';
 	if (step->file != NULL)
@@ -321,41 +325,42 @@ static struct node *add_step(struct leat_port port, enum node_kind kind,
 	if (step == NULL || step->fn == NULL || step->name == NULL || !is_whole(step->in) ||
 	    (step->out != NULL && !is_whole(step->out))) {
 		if (port.flow != NULL)
-			flow_mistake(port.flow, -EINVAL,
-			             "%s: there is no step, with a name, a function and types",
-			             kind_name(kind));
+			leat_flow_mistake(port.flow, -EINVAL,
+			                  "%s: there is no step, with a name, a function and types",
+			                  leat_kind_name(kind));
 		return NULL;
 	}
-	step_where(step, where);
+	leat_step_where(step, where);
 	if (!usable(port, step->name))
 		return NULL;
 	type = port.flow->nodes[port.node].type;
-	if (!flow_same_type(type, step->in)) {
-		flow_mistake(port.flow, -EINVAL,
-		             "%sstep \"%s\" takes items of type \"%s\", and \"%s\" before it "
-		             "makes \"%s\"%s",
-		             where, step->name, step->in->name, port.flow->nodes[port.node].name,
-		             type->name,
-		             strcmp(type->name, step->in->name) != 0
-		                     ? ""
-		                     : ", of another size or with another discard");
+	if (!leat_flow_same_type(type, step->in)) {
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "%sstep \"%s\" takes items of type \"%s\", and \"%s\" before it "
+		                  "makes \"%s\"%s",
+		                  where, step->name, step->in->name,
+		                  port.flow->nodes[port.node].name, type->name,
+		                  strcmp(type->name, step->in->name) != 0
+		                          ? ""
+		                          : ", of another size or with another discard");
 		return NULL;
 	}
 	if ((kind == NODE_STEP) != (step->out != NULL)) {
-		flow_mistake(port.flow, -EINVAL,
-		             kind == NODE_STEP
-		                     ? "%sstep \"%s\" makes no items: it is an end, for for_each"
-		                     : "%sstep \"%s\" makes items: for_each wants an end",
-		             where, step->name);
+		leat_flow_mistake(
+			port.flow, -EINVAL,
+			kind == NODE_STEP
+				? "%sstep \"%s\" makes no items: it is an end, for for_each"
+				: "%sstep \"%s\" makes items: for_each wants an end",
+			where, step->name);
 		return NULL;
 	}
-	if (step->kind == LEAT_STEP_FILTER && !flow_same_type(step->in, step->out)) {
-		flow_mistake(port.flow, -EINVAL,
-		             "%sstep \"%s\" is a filter, and makes items of another type", where,
-		             step->name);
+	if (step->kind == LEAT_STEP_FILTER && !leat_flow_same_type(step->in, step->out)) {
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "%sstep \"%s\" is a filter, and makes items of another type",
+		                  where, step->name);
 		return NULL;
 	}
-	node = flow_add_behind(port, kind, step->name, kind == NODE_STEP);
+	node = leat_flow_add_behind(port, kind, step->name, kind == NODE_STEP);
 	if (node == NULL)
 		return NULL;
 	node->step = *step;
@@ -370,7 +375,7 @@ struct leat_port leat_flow_step(struct leat_port port, const struct leat_step *s
 {
 	struct node *node = add_step(port, NODE_STEP, step, state);
 
-	return node == NULL ? flow_no_port(port.flow) : flow_port_of(port.flow, node, 0);
+	return node == NULL ? leat_flow_no_port(port.flow) : leat_flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_step_with(struct leat_port port, const struct leat_step *step,
@@ -379,10 +384,10 @@ struct leat_port leat_flow_step_with(struct leat_port port, const struct leat_st
 	struct node *node = add_step(port, NODE_STEP, step, NULL);
 
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	node->own = state;
 	node->has_own = true;
-	return flow_port_of(port.flow, node, 0);
+	return leat_flow_port_of(port.flow, node, 0);
 }
 
 /* The step before a port; NULL: a mistake. */
@@ -395,8 +400,9 @@ static struct node *step_before(struct leat_port port, const char *name)
 	node = &port.flow->nodes[port.node];
 	if (node->kind == NODE_STEP && !node->counts)
 		return node;
-	flow_mistake(port.flow, -EINVAL, "%s: \"%s\" is no step of the program's, it never fails",
-	             name, node->name);
+	leat_flow_mistake(port.flow, -EINVAL,
+	                  "%s: \"%s\" is no step of the program's, it never fails", name,
+	                  node->name);
 	return NULL;
 }
 
@@ -405,10 +411,10 @@ struct leat_port leat_flow_on_error(struct leat_port port, enum leat_on_error po
 	struct node *node = step_before(port, "on_error");
 
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	if (policy != LEAT_ON_ERROR_STOP && policy != LEAT_ON_ERROR_SKIP) {
-		flow_mistake(port.flow, -EINVAL, "on_error: there are stop and skip");
-		return flow_no_port(port.flow);
+		leat_flow_mistake(port.flow, -EINVAL, "on_error: there are stop and skip");
+		return leat_flow_no_port(port.flow);
 	}
 	node->on_error = policy;
 	return port;
@@ -420,30 +426,31 @@ struct leat_port leat_flow_divert(struct leat_port port, const struct leat_type 
 	struct node *node = step_before(port, "divert"), *ring;
 
 	if (trouble != NULL)
-		*trouble = flow_no_port(port.flow);
+		*trouble = leat_flow_no_port(port.flow);
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	if (trouble == NULL || type == NULL || type->of == NULL ||
-	    !flow_same_type(type->of, node->step.in)) {
-		flow_mistake(port.flow, -EINVAL,
-		             "divert: \"%s\" wants a type made by LEAT_TROUBLE() of \"%s\", and a "
-		             "port",
-		             node->name, node->step.in->name);
-		return flow_no_port(port.flow);
+	    !leat_flow_same_type(type->of, node->step.in)) {
+		leat_flow_mistake(
+			port.flow, -EINVAL,
+			"divert: \"%s\" wants a type made by LEAT_TROUBLE() of \"%s\", and a "
+			"port",
+			node->name, node->step.in->name);
+		return leat_flow_no_port(port.flow);
 	}
 	if (node->divert != 0 || node->step.in->discard != NULL) {
-		flow_mistake(port.flow, -EINVAL,
-		             node->divert != 0 ? "divert: \"%s\" diverts already"
-		                               : "divert: the items of \"%s\" own something",
-		             node->name);
-		return flow_no_port(port.flow);
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  node->divert != 0 ? "divert: \"%s\" diverts already"
+		                                    : "divert: the items of \"%s\" own something",
+		                  node->name);
+		return leat_flow_no_port(port.flow);
 	}
 	ring = add_node(port.flow, NODE_DIVERT, "divert", 0, 1);
 	if (ring == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	ring->type = type;
 	port.flow->nodes[port.node].divert = (uint32_t)(ring - port.flow->nodes);
-	*trouble = flow_port_of(port.flow, ring, 0);
+	*trouble = leat_flow_port_of(port.flow, ring, 0);
 	return port;
 }
 
@@ -452,10 +459,10 @@ struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backof
 	struct node *node = step_before(port, "retry");
 
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	if (pauses == NULL) {
-		flow_mistake(port.flow, -EINVAL, "retry: there are no pauses");
-		return flow_no_port(port.flow);
+		leat_flow_mistake(port.flow, -EINVAL, "retry: there are no pauses");
+		return leat_flow_no_port(port.flow);
 	}
 	node->retries = true;
 	node->pauses = *pauses;
@@ -467,10 +474,10 @@ struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *b
 	struct node *node = step_before(port, "breaker");
 
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	if (breaker == NULL) {
-		flow_mistake(port.flow, -EINVAL, "breaker: there is none");
-		return flow_no_port(port.flow);
+		leat_flow_mistake(port.flow, -EINVAL, "breaker: there is none");
+		return leat_flow_no_port(port.flow);
 	}
 	node->breaker = breaker;
 	return port;
@@ -480,12 +487,12 @@ struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *b
 
 struct leat_port leat_flow_buffer(struct leat_port port, size_t capacity)
 {
-	struct node *node = flow_add_behind(port, NODE_BUFFER, "buffer", 1);
+	struct node *node = leat_flow_add_behind(port, NODE_BUFFER, "buffer", 1);
 
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	node->capacity = capacity;
-	return flow_port_of(port.flow, node, 0);
+	return leat_flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
@@ -495,23 +502,23 @@ struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
 
 	if (count == 0 || count > 1024 || (unsigned)order > LEAT_ORDERED) {
 		if (port.flow != NULL)
-			flow_mistake(port.flow, -EINVAL,
-			             "workers: from 1 to 1024 of them, ordered or unordered");
-		return flow_no_port(port.flow);
+			leat_flow_mistake(port.flow, -EINVAL,
+			                  "workers: from 1 to 1024 of them, ordered or unordered");
+		return leat_flow_no_port(port.flow);
 	}
-	node = flow_add_behind(port, NODE_WORKERS, "workers", 1);
+	node = leat_flow_add_behind(port, NODE_WORKERS, "workers", 1);
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	node->workers = count;
 	node->order = order;
-	return flow_port_of(port.flow, node, 0);
+	return leat_flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_gather(struct leat_port port)
 {
-	struct node *node = flow_add_behind(port, NODE_GATHER, "gather", 1);
+	struct node *node = leat_flow_add_behind(port, NODE_GATHER, "gather", 1);
 
-	return node == NULL ? flow_no_port(port.flow) : flow_port_of(port.flow, node, 0);
+	return node == NULL ? leat_flow_no_port(port.flow) : leat_flow_port_of(port.flow, node, 0);
 }
 
 struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
@@ -520,33 +527,34 @@ struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
 	struct node *node;
 
 	if (flow == NULL)
-		return flow_no_port(NULL);
+		return leat_flow_no_port(NULL);
 	for (size_t i = 0; i < count; i++) {
 		if (ports[i].flow != flow) {
-			flow_mistake(flow, -EINVAL, "merge: a port of another flow");
-			return flow_no_port(flow);
+			leat_flow_mistake(flow, -EINVAL, "merge: a port of another flow");
+			return leat_flow_no_port(flow);
 		}
 		if (!usable(ports[i], "merge"))
-			return flow_no_port(flow);
+			return leat_flow_no_port(flow);
 		for (size_t k = 0; k < i; k++)
 			if (ports[k].node == ports[i].node && ports[k].output == ports[i].output)
-				flow_mistake(flow, -EINVAL, "merge: one port is there twice");
-		if (!flow_same_type(flow->nodes[ports[i].node].type,
-		                    flow->nodes[ports[0].node].type))
-			flow_mistake(flow, -EINVAL,
-			             "merge: \"%s\" makes items of type \"%s\", and \"%s\" \"%s\"",
-			             flow->nodes[ports[0].node].name,
-			             flow->nodes[ports[0].node].type->name,
-			             flow->nodes[ports[i].node].name,
-			             flow->nodes[ports[i].node].type->name);
+				leat_flow_mistake(flow, -EINVAL, "merge: one port is there twice");
+		if (!leat_flow_same_type(flow->nodes[ports[i].node].type,
+		                         flow->nodes[ports[0].node].type))
+			leat_flow_mistake(
+				flow, -EINVAL,
+				"merge: \"%s\" makes items of type \"%s\", and \"%s\" \"%s\"",
+				flow->nodes[ports[0].node].name,
+				flow->nodes[ports[0].node].type->name,
+				flow->nodes[ports[i].node].name,
+				flow->nodes[ports[i].node].type->name);
 	}
-	node = flow_error(flow) == 0 ? add_node(flow, NODE_MERGE, "merge", count, 1) : NULL;
+	node = leat_flow_code(flow) == 0 ? add_node(flow, NODE_MERGE, "merge", count, 1) : NULL;
 	if (node == NULL)
-		return flow_no_port(flow);
+		return leat_flow_no_port(flow);
 	node->type = flow->nodes[ports[0].node].type;
 	for (size_t i = 0; i < count; i++)
 		connect(node, i, ports[i]);
-	return flow_port_of(flow, node, 0);
+	return leat_flow_port_of(flow, node, 0);
 }
 
 /* Checks the type of a port that is to be a part of a pair. */
@@ -554,13 +562,14 @@ static void check_part(struct leat_port port, const struct leat_type *part, cons
 {
 	const struct node *from = &port.flow->nodes[port.node];
 
-	if (!flow_same_type(from->type, part))
-		flow_mistake(port.flow, -EINVAL,
-		             "zip: the %s of the pair is of type \"%s\", and \"%s\" makes \"%s\"",
-		             which, part->name, from->name, from->type->name);
+	if (!leat_flow_same_type(from->type, part))
+		leat_flow_mistake(
+			port.flow, -EINVAL,
+			"zip: the %s of the pair is of type \"%s\", and \"%s\" makes \"%s\"", which,
+			part->name, from->name, from->type->name);
 	else if (part->discard != NULL)
-		flow_mistake(port.flow, -ENOTSUP, "zip: items of type \"%s\" own something",
-		             part->name);
+		leat_flow_mistake(port.flow, -ENOTSUP, "zip: items of type \"%s\" own something",
+		                  part->name);
 }
 
 struct leat_port leat_flow_zip(struct leat_port first, struct leat_port second,
@@ -570,23 +579,23 @@ struct leat_port leat_flow_zip(struct leat_port first, struct leat_port second,
 	struct node *node = NULL;
 
 	if (flow == NULL || !usable(first, "zip"))
-		return flow_no_port(flow);
+		return leat_flow_no_port(flow);
 	if (pair == NULL || pair->second == NULL)
-		flow_mistake(flow, -EINVAL, "zip: it wants a type made by LEAT_PAIR()");
+		leat_flow_mistake(flow, -EINVAL, "zip: it wants a type made by LEAT_PAIR()");
 	else if (second.flow != flow ||
 	         (first.node == second.node && first.output == second.output))
-		flow_mistake(flow, -EINVAL, "zip: two ports of this flow");
+		leat_flow_mistake(flow, -EINVAL, "zip: two ports of this flow");
 	else if (usable(second, "zip")) {
 		check_part(first, pair->of, "first");
 		check_part(second, pair->second, "second");
 		node = flow->error == 0 ? add_node(flow, NODE_ZIP, "zip", 2, 1) : NULL;
 	}
 	if (node == NULL)
-		return flow_no_port(flow);
+		return leat_flow_no_port(flow);
 	node->type = pair;
 	connect(node, 0, first);
 	connect(node, 1, second);
-	return flow_port_of(flow, node, 0);
+	return leat_flow_port_of(flow, node, 0);
 }
 
 static struct node *add_fan_out(struct leat_port port, enum node_kind kind, struct leat_port *ports,
@@ -595,12 +604,13 @@ static struct node *add_fan_out(struct leat_port port, enum node_kind kind, stru
 	struct node *node = NULL;
 
 	if (port.flow != NULL && (ports == NULL || count == 0 || count > 1024))
-		flow_mistake(port.flow, -EINVAL, "%s: from 1 to 1024 outputs", kind_name(kind));
+		leat_flow_mistake(port.flow, -EINVAL, "%s: from 1 to 1024 outputs",
+		                  leat_kind_name(kind));
 	else
-		node = flow_add_behind(port, kind, kind_name(kind), count);
+		node = leat_flow_add_behind(port, kind, leat_kind_name(kind), count);
 	for (size_t i = 0; i < count && ports != NULL; i++)
-		ports[i] = node == NULL ? flow_no_port(port.flow)
-		                        : flow_port_of(port.flow, node, (uint32_t)i);
+		ports[i] = node == NULL ? leat_flow_no_port(port.flow)
+		                        : leat_flow_port_of(port.flow, node, (uint32_t)i);
 	return node;
 }
 
@@ -617,7 +627,7 @@ void leat_flow_partition(struct leat_port port, uint64_t (*key)(const void *item
 	if (node == NULL)
 		return;
 	if (key == NULL)
-		flow_mistake(port.flow, -EINVAL, "partition: there is no key");
+		leat_flow_mistake(port.flow, -EINVAL, "partition: there is no key");
 	node->key = key;
 	node->key_arg = arg;
 }
@@ -635,11 +645,11 @@ void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx)
 
 	if (rx == NULL) {
 		if (port.flow != NULL)
-			flow_mistake(port.flow, -EINVAL, "to_rx: there is no place for it");
+			leat_flow_mistake(port.flow, -EINVAL, "to_rx: there is no place for it");
 		return;
 	}
 	*rx = NULL;
-	node = flow_add_behind(port, NODE_TO_RX, "to_rx", 0);
+	node = leat_flow_add_behind(port, NODE_TO_RX, "to_rx", 0);
 	if (node != NULL)
 		node->to_rx = rx;
 }
@@ -650,11 +660,11 @@ void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq)
 
 	if (seq == NULL) {
 		if (port.flow != NULL)
-			flow_mistake(port.flow, -EINVAL, "to_seq: there is no place for it");
+			leat_flow_mistake(port.flow, -EINVAL, "to_seq: there is no place for it");
 		return;
 	}
 	*seq = (struct leat_seq){ 0 };
-	node = flow_add_behind(port, NODE_TO_RX, "to_seq", 0);
+	node = leat_flow_add_behind(port, NODE_TO_RX, "to_seq", 0);
 	if (node != NULL)
 		node->to_seq = seq;
 }
@@ -686,13 +696,13 @@ static int collect_vec(void *state, struct leat_vec *v)
 static void add_collecting(struct leat_port port, enum node_kind kind, struct leat_step step,
                            struct collected like)
 {
-	struct node *node = flow_add_behind(port, kind, step.name, 0);
+	struct node *node = leat_flow_add_behind(port, kind, step.name, 0);
 
 	if (node == NULL)
 		return;
 	node->collected = malloc(sizeof(*node->collected));
 	if (node->collected == NULL) {
-		flow_mistake(port.flow, -ENOMEM, "no memory for %s", step.name);
+		leat_flow_mistake(port.flow, -ENOMEM, "no memory for %s", step.name);
 		return;
 	}
 	*node->collected = like;
@@ -706,8 +716,8 @@ void leat_flow_collect(struct leat_port port, void **items, size_t *count)
 {
 	if (items == NULL || count == NULL) {
 		if (port.flow != NULL)
-			flow_mistake(port.flow, -EINVAL,
-			             "collect: there is no place for the items");
+			leat_flow_mistake(port.flow, -EINVAL,
+			                  "collect: there is no place for the items");
 		return;
 	}
 	*items = NULL;
@@ -734,8 +744,8 @@ void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t 
 {
 	if (items == NULL || count == NULL) {
 		if (port.flow != NULL)
-			flow_mistake(port.flow, -EINVAL,
-			             "to_array: there is no array, or no count");
+			leat_flow_mistake(port.flow, -EINVAL,
+			                  "to_array: there is no array, or no count");
 		return;
 	}
 	*count = 0;

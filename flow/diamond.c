@@ -69,12 +69,13 @@ static int measure(struct leat_flow *flow, struct side *side)
 
 		if (node->kind == NODE_PARTITION || node->varies || node->divert != 0 ||
 		    node->on_error != LEAT_ON_ERROR_STOP)
-			return flow_mistake(flow, -EDEADLK,
-			                    "zip: \"%s\" may leave items out, or make several of "
-			                    "one, between the tee and the zip, and then all stand "
-			                    "still: put it before the tee or behind the zip",
-			                    node->name);
-		if (kind_has_ring(node->kind))
+			return leat_flow_mistake(
+				flow, -EDEADLK,
+				"zip: \"%s\" may leave items out, or make several of "
+				"one, between the tee and the zip, and then all stand "
+				"still: put it before the tee or behind the zip",
+				node->name);
+		if (leat_kind_has_ring(node->kind))
 			side->room += ring_room(flow, node) * side->per;
 		side->lag += node->lag * side->per;
 		side->per *= node->per;
@@ -92,14 +93,14 @@ static int compare(struct leat_flow *flow, const struct node *zip, const struct 
 	uint64_t room = ahead->room + ring_room(flow, zip) * ahead->per + ring_room(flow, tee);
 
 	if (sides[0].per != sides[1].per)
-		return flow_mistake(flow, -EDEADLK,
-		                    "zip: its first side makes one item of %llu, its second one of "
-		                    "%llu, so they come apart, and all stand still",
-		                    (unsigned long long)sides[0].per,
-		                    (unsigned long long)sides[1].per);
+		return leat_flow_mistake(
+			flow, -EDEADLK,
+			"zip: its first side makes one item of %llu, its second one of "
+			"%llu, so they come apart, and all stand still",
+			(unsigned long long)sides[0].per, (unsigned long long)sides[1].per);
 	if (apart < room)
 		return 0;
-	return flow_mistake(
+	return leat_flow_mistake(
 		flow, -EDEADLK,
 		"zip: its %s side is %llu items ahead of the other, there is room for "
 		"%llu, and then all stand still: put a buffer of %llu more on that side",
@@ -107,7 +108,7 @@ static int compare(struct leat_flow *flow, const struct node *zip, const struct 
 		(unsigned long long)room, (unsigned long long)((apart - room) / ahead->per + 1));
 }
 
-int flow_check_diamond(struct leat_flow *flow, const struct node *zip)
+int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip)
 {
 	struct side sides[2] = { { .count = 0 }, { .count = 0 } };
 	uint32_t tee = zip->inputs[0].node;
@@ -116,7 +117,7 @@ int flow_check_diamond(struct leat_flow *flow, const struct node *zip)
 	for (int i = 0; i < 2; i++)
 		sides[i].nodes = calloc(flow->nodes_count + 1, sizeof(*sides[i].nodes));
 	if (sides[0].nodes == NULL || sides[1].nodes == NULL) {
-		rc = flow_mistake(flow, -ENOMEM, "no memory for the check");
+		rc = leat_flow_mistake(flow, -ENOMEM, "no memory for the check");
 	} else if (flow->nodes[tee].kind == NODE_TEE || next_tee(flow, tee, &tee)) {
 		/* the nearest tee that both sides come from */
 		do {

@@ -25,7 +25,7 @@ static void draw_node(const struct leat_flow *flow, uint32_t at, FILE *out)
 	if (node->kind == NODE_WORKERS)
 		fprintf(out, " x %u%s", node->workers,
 		        node->order == LEAT_ORDERED ? ", ordered" : "");
-	fprintf(out, "\"%s]\n", kind_has_ring(node->kind) ? ", shape=cds" : "");
+	fprintf(out, "\"%s]\n", leat_kind_has_ring(node->kind) ? ", shape=cds" : "");
 }
 
 static void draw_island(const struct leat_flow *flow, size_t i, FILE *out)
@@ -39,7 +39,7 @@ static void draw_island(const struct leat_flow *flow, size_t i, FILE *out)
 		draw_node(flow, island->head, out);
 	for (size_t k = 0; k < island->steps_count; k++)
 		draw_node(flow, island->steps[k], out);
-	if (!kind_has_ring(flow->nodes[island->tail].kind))
+	if (!leat_kind_has_ring(flow->nodes[island->tail].kind))
 		draw_node(flow, island->tail, out);
 	fprintf(out, "\t}\n");
 }
@@ -58,7 +58,7 @@ int leat_flow_draw(struct leat_flow *flow, FILE *out)
 	for (size_t i = 0; i < flow->islands_count; i++)
 		draw_island(flow, i, out);
 	for (uint32_t i = 0; i < flow->nodes_count; i++)
-		if (kind_has_ring(flow->nodes[i].kind) || flow->nodes[i].kind <= NODE_GEN)
+		if (leat_kind_has_ring(flow->nodes[i].kind) || flow->nodes[i].kind <= NODE_GEN)
 			draw_node(flow, i, out);
 	for (uint32_t i = 0; i < flow->nodes_count; i++)
 		if (flow->nodes[i].divert != 0)
@@ -93,7 +93,7 @@ static size_t longest_way(const struct leat_flow *flow)
 		for (size_t k = 0; k < node->inputs_count; k++)
 			if (ways[node->inputs[k].node] > ways[i])
 				ways[i] = ways[node->inputs[k].node];
-		ways[i] += node_has_ring(flow, node) || node->kind == NODE_SEQ ||
+		ways[i] += leat_node_has_ring(flow, node) || node->kind == NODE_SEQ ||
 		           node->kind == NODE_GEN;
 		if (ways[i] > most)
 			most = ways[i];
@@ -114,7 +114,7 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 		                             .hops = longest_way(flow) };
 	for (size_t i = 0; i < flow->islands_count; i++) {
 		estimate->threads += flow->islands[i].replicas;
-		estimate->vector_bytes += island_bytes(&flow->islands[i]);
+		estimate->vector_bytes += leat_island_bytes(&flow->islands[i]);
 	}
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		const struct node *node = &flow->nodes[i];
@@ -122,7 +122,7 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 
 		if (node->kind == NODE_SEQ || node->kind == NODE_GEN)
 			estimate->threads++;
-		else if (!node_has_ring(flow, node))
+		else if (!leat_node_has_ring(flow, node))
 			continue;
 		estimate->rings += rings;
 		estimate->ring_bytes += rings * capacity_of(flow, node) * node->type->size;

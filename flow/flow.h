@@ -146,68 +146,69 @@ struct leat_flow {
 /* build.c */
 
 /* Keeps the first mistake. Returns code. */
-int flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
+int leat_flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-int flow_error(const struct leat_flow *flow);
-const char *kind_name(enum node_kind kind);
-bool flow_same_type(const struct leat_type *a, const struct leat_type *b);
-struct leat_port flow_no_port(struct leat_flow *flow);
-struct leat_port flow_port_of(struct leat_flow *flow, const struct node *node, uint32_t output);
+int leat_flow_code(const struct leat_flow *flow);
+const char *leat_kind_name(enum node_kind kind);
+bool leat_flow_same_type(const struct leat_type *a, const struct leat_type *b);
+struct leat_port leat_flow_no_port(struct leat_flow *flow);
+struct leat_port leat_flow_port_of(struct leat_flow *flow, const struct node *node,
+                                   uint32_t output);
 /* A node with this port as its input, and so many outputs of the same type; NULL: a mistake. */
-struct node *flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
-                             size_t outputs);
+struct node *leat_flow_add_behind(struct leat_port port, enum node_kind kind, const char *name,
+                                  size_t outputs);
 /* "FILE:LINE: " of a step, or "". */
-void step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
+void leat_step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
 
 /* plan.c */
 
 /* Checks the graph and cuts it into islands. 0, or the mistake. */
-int flow_plan(struct leat_flow *flow);
-void flow_free_plan(struct leat_flow *flow);
-bool kind_has_ring(enum node_kind kind);
+int leat_flow_plan(struct leat_flow *flow);
+void leat_flow_free_plan(struct leat_flow *flow);
+bool leat_kind_has_ring(enum node_kind kind);
 /* Whether it passes on the items themselves that it is given. */
-bool gives_away(const struct node *node);
+bool leat_gives_away(const struct node *node);
 
 /* diamond.c */
 
 /* Whether what is between a tee and this zip would stand still. 0, or the mistake. */
-int flow_check_diamond(struct leat_flow *flow, const struct node *zip);
+int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip);
 
 /* ring.c */
 
 /* A source that workers follow at once is their ring. */
-bool node_has_ring(const struct leat_flow *flow, const struct node *node);
-int rings_open(struct leat_flow *flow);
+bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node);
+int leat_rings_open(struct leat_flow *flow);
 /* Closes what the islands have not taken. */
-void rings_close(struct leat_flow *flow);
+void leat_rings_close(struct leat_flow *flow);
 /* The receiver that an output of a node is read from; it is the caller's from then on. */
-struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t output);
+struct leat_rx *leat_ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t output);
 /* A sender of its own into a node's ring; NULL: leat_open_error(). */
-struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
+struct leat_tx *leat_ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
 
 /* task.c */
 
 /* One thread's work on an island. */
 struct task;
 /* Memory for items, aligned as a channel aligns them; for free(). NULL: there is none. */
-void *items_alloc(size_t count, size_t size);
+void *leat_items_alloc(size_t count, size_t size);
 /*
  * Whether the flow's scope is cancelled, or a cancel is on its way that has reached others of its
  * tree already: a scope that is opened below waits for that.
  */
-bool is_flow_cancelled(struct leat_scope *scope);
+bool leat_flow_is_cancelled(struct leat_scope *scope);
 /*
  * The failure that an input has ended with, and its text, once a receive has returned n: also a
  * cancel, if it is not that of the flow's scope. 0: none.
  */
-int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
-                  char text[LEAT_FLOW_TEXT]);
+int leat_input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+                       char text[LEAT_FLOW_TEXT]);
 /* Makes the tasks of an island, with what they send into and receive from. 0, or the mistake. */
-int tasks_make(struct island *island);
-int tasks_start(struct island *island);
-void tasks_join(struct island *island);
-void tasks_free(struct island *island);
+int leat_tasks_make(struct island *island);
+int leat_tasks_start(struct island *island);
+void leat_tasks_join(struct island *island);
+void leat_tasks_free(struct island *island);
 /* The memory of the vectors of its tasks, and of what they share. */
-size_t island_bytes(const struct island *island);
+size_t leat_island_bytes(const struct island *island);
 
 #endif

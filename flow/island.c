@@ -21,7 +21,7 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	const struct node *node = node_of(task, i);
 	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
 
-	step_where(&node->step, where);
+	leat_step_where(&node->step, where);
 	if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
 	else if (task->island->replicas == 1)
@@ -38,7 +38,7 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
  */
 static bool ends_with_scope(const struct task *task, int code)
 {
-	return (code == -ECANCELED && is_flow_cancelled(task->flow->scope)) ||
+	return (code == -ECANCELED && leat_flow_is_cancelled(task->flow->scope)) ||
 	       (code == -ESHUTDOWN && task->source && leat_scope_stopping(task->flow->scope));
 }
 
@@ -125,16 +125,16 @@ static int put_in_order(struct task *task, const char *items, size_t n, size_t *
 	struct shared *shared = task->island->shared;
 	int rc = 0;
 
-	if (!task->at_turn && shared_put(shared, task->ticket, items, n)) {
+	if (!task->at_turn && leat_shared_put(shared, task->ticket, items, n)) {
 		*used = n;
 		return 0;
 	}
 	if (!task->at_turn)
-		rc = shared_await_turn(shared, task->ticket, &task->at_turn);
+		rc = leat_shared_await_turn(shared, task->ticket, &task->at_turn);
 	if (rc != 0)
 		return rc;
 	*used = n;
-	return shared_send(shared, items, n);
+	return leat_shared_send(shared, items, n);
 }
 
 static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
@@ -212,7 +212,7 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 
 	if (n == 0)
 		return 0;
-	if (!kind_has_ring(tail->kind))
+	if (!leat_kind_has_ring(tail->kind))
 		return call_end(task, tail, items, n, false, used);
 	if (tail->kind == NODE_PARTITION) {
 		rc = send_to_parts(task, tail, items, n, used);
@@ -589,8 +589,8 @@ static ssize_t next_items(struct task *task, const void **items)
 	if (n != -ENOTSUP)
 		return n;
 	if (task->in_place == NULL) {
-		task->in_place = items_alloc(task->island->vector,
-		                             task->flow->nodes[task->island->head].type->size);
+		task->in_place = leat_items_alloc(task->island->vector,
+		                                  task->flow->nodes[task->island->head].type->size);
 		if (task->in_place == NULL)
 			return -ENOMEM;
 	}
@@ -767,7 +767,7 @@ static int finish_ticket(struct task *task, int rc)
 		                     .rc = rc,
 		                     .failure = task->failure,
 		                     .text = task->text };
-	int finish = shared_finish(task->island->shared, &finished);
+	int finish = leat_shared_finish(task->island->shared, &finished);
 
 	return rc != 0 ? rc : finish;
 }
@@ -781,7 +781,7 @@ static int work_shared(struct task *task)
 	int rc;
 
 	do {
-		n = shared_take(shared, task->in_place, task->vector, size, &task->ticket);
+		n = leat_shared_take(shared, task->in_place, task->vector, size, &task->ticket);
 		if (n < 0)
 			return (int)n;
 		task->at_turn = false;
@@ -797,7 +797,7 @@ static int work_shared(struct task *task)
 	return rc;
 }
 
-int task_work(struct task *task)
+int leat_task_work(struct task *task)
 {
 	return task->island->shared != NULL ? work_shared(task)
 	       : task->second != NULL       ? work_zip(task)

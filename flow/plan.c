@@ -10,7 +10,7 @@
 
 enum { L1_BYTES = 32768, PASS_BYTES = L1_BYTES / 2 };
 
-bool kind_has_ring(enum node_kind kind)
+bool leat_kind_has_ring(enum node_kind kind)
 {
 	return kind >= NODE_BUFFER && kind <= NODE_TO_RX && kind != NODE_EACH;
 }
@@ -52,7 +52,7 @@ static int check_outputs(struct leat_flow *flow, const struct node *node)
 {
 	for (size_t i = 0; i < node->outputs; i++)
 		if (node->consumers[i] < 0)
-			return flow_mistake(
+			return leat_flow_mistake(
 				flow, -EINVAL,
 				"what \"%s\" makes%s goes nowhere: end it with for_each, "
 				"collect or to_rx",
@@ -67,30 +67,33 @@ static int check_of_workers(struct leat_flow *flow, const struct node *node)
 	char where[LEAT_FLOW_TEXT / 2];
 
 	if (node->kind == NODE_GATHER && workers == NULL)
-		return flow_mistake(flow, -EINVAL,
-		                    "gather: no workers are before it: \"%s\" runs once",
-		                    flow->nodes[node->inputs[0].node].name);
+		return leat_flow_mistake(flow, -EINVAL,
+		                         "gather: no workers are before it: \"%s\" runs once",
+		                         flow->nodes[node->inputs[0].node].name);
 	if (workers == NULL || node->kind == NODE_GATHER)
 		return 0;
 	if (node->kind != NODE_STEP && node->kind != NODE_EACH)
-		return flow_mistake(flow, -EINVAL, "%s: it is behind workers: put gather before it",
-		                    node->name);
+		return leat_flow_mistake(flow, -EINVAL,
+		                         "%s: it is behind workers: put gather before it",
+		                         node->name);
 	if (node->counts)
-		return flow_mistake(flow, -EINVAL,
-		                    "%s: it is behind workers, and each of them would count for "
-		                    "itself: put it before workers or behind gather",
-		                    node->name);
-	step_where(&node->step, where);
+		return leat_flow_mistake(
+			flow, -EINVAL,
+			"%s: it is behind workers, and each of them would count for "
+			"itself: put it before workers or behind gather",
+			node->name);
+	leat_step_where(&node->step, where);
 	if (!node->step.stateless && !node->has_own && node->state != NULL)
-		return flow_mistake(flow, -EINVAL,
-		                    "%sstep \"%s\" has state that it may change, and %u workers "
-		                    "share it: make it const, or give each its own (step_with)",
-		                    where, node->name, workers->workers);
+		return leat_flow_mistake(
+			flow, -EINVAL,
+			"%sstep \"%s\" has state that it may change, and %u workers "
+			"share it: make it const, or give each its own (step_with)",
+			where, node->name, workers->workers);
 	if (node->kind == NODE_EACH && workers->order == LEAT_ORDERED)
-		return flow_mistake(flow, -EINVAL,
-		                    "%send \"%s\" is behind ordered workers, and nothing puts "
-		                    "items in order before it: put gather before it",
-		                    where, node->name);
+		return leat_flow_mistake(flow, -EINVAL,
+		                         "%send \"%s\" is behind ordered workers, and nothing puts "
+		                         "items in order before it: put gather before it",
+		                         where, node->name);
 	return 0;
 }
 
@@ -100,7 +103,7 @@ static bool is_borrowed(const struct leat_flow *flow, const struct node *node)
 	return flow->nodes[node->inputs[0].node].kind == NODE_TEE;
 }
 
-bool gives_away(const struct node *node)
+bool leat_gives_away(const struct node *node)
 {
 	return node->kind == NODE_STEP ? node->step.kind == LEAT_STEP_FILTER
 	                               : node->kind != NODE_EACH;
@@ -114,17 +117,18 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 
 	if (type == NULL || type->discard == NULL)
 		return 0;
-	if (is_borrowed(flow, node) && type->dup == NULL && gives_away(node))
-		return flow_mistake(flow, -ENOTSUP,
-		                    "%s: items of type \"%s\" own something, a tee shows them to "
-		                    "several, and this one gives them away: the type wants a dup",
-		                    node->name, type->name);
-	step_where(&node->step, where);
+	if (is_borrowed(flow, node) && type->dup == NULL && leat_gives_away(node))
+		return leat_flow_mistake(
+			flow, -ENOTSUP,
+			"%s: items of type \"%s\" own something, a tee shows them to "
+			"several, and this one gives them away: the type wants a dup",
+			node->name, type->name);
+	leat_step_where(&node->step, where);
 	if (node->kind == NODE_STEP && node->step.kind == LEAT_STEP_FUSED)
-		return flow_mistake(flow, -ENOTSUP,
-		                    "%sfused step \"%s\": items of type \"%s\" own something: "
-		                    "use its steps one by one",
-		                    where, node->name, type->name);
+		return leat_flow_mistake(flow, -ENOTSUP,
+		                         "%sfused step \"%s\": items of type \"%s\" own something: "
+		                         "use its steps one by one",
+		                         where, node->name, type->name);
 	return 0;
 }
 
@@ -141,7 +145,7 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 		(struct island){ .flow = flow, .head = head, .head_output = output, .replicas = 1 };
 	island->steps = calloc(flow->nodes_count, sizeof(*island->steps));
 	if (island->steps == NULL)
-		return flow_mistake(flow, -ENOMEM, "no memory for the plan");
+		return leat_flow_mistake(flow, -ENOMEM, "no memory for the plan");
 	flow->islands_count++;
 	if (node->kind == NODE_WORKERS)
 		island->replicas = node->workers;
@@ -179,7 +183,7 @@ static int cut(struct leat_flow *flow)
 		most += flow->nodes[i].outputs;
 	flow->islands = calloc(most + 1, sizeof(*flow->islands));
 	if (flow->islands == NULL)
-		return flow_mistake(flow, -ENOMEM, "no memory for the plan");
+		return leat_flow_mistake(flow, -ENOMEM, "no memory for the plan");
 	for (uint32_t i = 0; i < flow->nodes_count; i++) {
 		const struct node *node = &flow->nodes[i];
 
@@ -191,7 +195,7 @@ static int cut(struct leat_flow *flow)
 	return rc;
 }
 
-void flow_free_plan(struct leat_flow *flow)
+void leat_flow_free_plan(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->islands_count; i++)
 		free(flow->islands[i].steps);
@@ -201,14 +205,14 @@ void flow_free_plan(struct leat_flow *flow)
 	flow->planned = false;
 }
 
-int flow_plan(struct leat_flow *flow)
+int leat_flow_plan(struct leat_flow *flow)
 {
-	int rc = flow_error(flow);
+	int rc = leat_flow_code(flow);
 
 	if (rc != 0 || flow->planned)
 		return rc;
 	if (flow->nodes_count == 0)
-		return flow_mistake(flow, -EINVAL, "the flow is empty: it wants a source");
+		return leat_flow_mistake(flow, -EINVAL, "the flow is empty: it wants a source");
 	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++) {
 		rc = check_outputs(flow, &flow->nodes[i]);
 		if (rc == 0)
@@ -218,9 +222,9 @@ int flow_plan(struct leat_flow *flow)
 	}
 	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++)
 		if (flow->nodes[i].kind == NODE_ZIP)
-			rc = flow_check_diamond(flow, &flow->nodes[i]);
+			rc = leat_flow_check_diamond(flow, &flow->nodes[i]);
 	if (rc == 0) {
-		flow_free_plan(flow);
+		leat_flow_free_plan(flow);
 		rc = cut(flow);
 	}
 	flow->planned = rc == 0;
@@ -229,7 +233,7 @@ int flow_plan(struct leat_flow *flow)
 
 int leat_flow_check(struct leat_flow *flow, struct leat_flow_report *report)
 {
-	int rc = flow == NULL ? -EINVAL : flow_plan(flow);
+	int rc = flow == NULL ? -EINVAL : leat_flow_plan(flow);
 
 	if (report != NULL) {
 		report->code = rc;

@@ -72,26 +72,27 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 	return rc;
 }
 
-bool node_has_ring(const struct leat_flow *flow, const struct node *node)
+bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node)
 {
-	return kind_has_ring(node->kind) &&
+	return leat_kind_has_ring(node->kind) &&
 	       !(node->kind == NODE_WORKERS && flow->nodes[node->inputs[0].node].kind <= NODE_GEN);
 }
 
-int rings_open(struct leat_flow *flow)
+int leat_rings_open(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct node *node = &flow->nodes[i];
-		int rc = node_has_ring(flow, node) ? open_rings_of(flow, node) : 0;
+		int rc = leat_node_has_ring(flow, node) ? open_rings_of(flow, node) : 0;
 
 		if (rc < 0)
-			return flow_mistake(flow, rc, "%s: its ring of %zu items cannot be opened",
-			                    node->name, chan_opts(flow, node).capacity);
+			return leat_flow_mistake(flow, rc,
+			                         "%s: its ring of %zu items cannot be opened",
+			                         node->name, chan_opts(flow, node).capacity);
 	}
 	return 0;
 }
 
-void rings_close(struct leat_flow *flow)
+void leat_rings_close(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct node *node = &flow->nodes[i];
@@ -107,7 +108,7 @@ void rings_close(struct leat_flow *flow)
 	}
 }
 
-struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t at, uint32_t output)
+struct leat_rx *leat_ring_take_rx(struct leat_flow *flow, uint32_t at, uint32_t output)
 {
 	struct node *node = &flow->nodes[at];
 	struct leat_rx **place, *rx;
@@ -120,7 +121,7 @@ struct leat_rx *ring_take_rx(struct leat_flow *flow, uint32_t at, uint32_t outpu
 	return rx;
 }
 
-struct leat_tx *ring_take_tx(struct leat_flow *flow, uint32_t at, uint32_t output)
+struct leat_tx *leat_ring_take_tx(struct leat_flow *flow, uint32_t at, uint32_t output)
 {
 	struct node *node = &flow->nodes[at];
 	struct leat_tx *tx = node->rings[output].tx;

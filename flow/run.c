@@ -28,8 +28,8 @@ static int start_source(struct leat_flow *flow, struct node *node)
 		rc = leat_gen(node->scope, node->gen, node->gen_arg, node->type->size, &opts,
 		              &node->rx);
 	if (rc != 0)
-		return flow_mistake(flow, rc, "%s: it cannot be started: %s", node->name,
-		                    strerror(-rc));
+		return leat_flow_mistake(flow, rc, "%s: it cannot be started: %s", node->name,
+		                         strerror(-rc));
 	node->seq = (struct leat_seq){ 0 }; /* the library's from now on */
 	return 0;
 }
@@ -47,7 +47,7 @@ static int start_sources(struct leat_flow *flow)
 static void join_all(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->islands_count; i++)
-		tasks_join(&flow->islands[i]);
+		leat_tasks_join(&flow->islands[i]);
 	for (size_t i = 0; i < flow->nodes_count; i++)
 		if (flow->nodes[i].scope != NULL) {
 			leat_scope_join(flow->nodes[i].scope);
@@ -55,7 +55,7 @@ static void join_all(struct leat_flow *flow)
 			flow->nodes[i].scope = NULL;
 		}
 	for (size_t i = 0; i < flow->islands_count; i++)
-		tasks_free(&flow->islands[i]);
+		leat_tasks_free(&flow->islands[i]);
 }
 
 /* Gives the receivers of the ends to the program. */
@@ -65,9 +65,9 @@ static void give_receivers(struct leat_flow *flow)
 		struct node *node = &flow->nodes[i];
 
 		if (node->to_rx != NULL)
-			*node->to_rx = ring_take_rx(flow, i, 0);
+			*node->to_rx = leat_ring_take_rx(flow, i, 0);
 		if (node->to_seq != NULL)
-			*node->to_seq = leat_seq_from_rx(ring_take_rx(flow, i, 0));
+			*node->to_seq = leat_seq_from_rx(leat_ring_take_rx(flow, i, 0));
 	}
 }
 
@@ -90,18 +90,18 @@ static void take_receivers_back(struct leat_flow *flow)
 
 static int start_all(struct leat_flow *flow)
 {
-	int rc = rings_open(flow);
+	int rc = leat_rings_open(flow);
 
 	if (rc == 0)
 		rc = start_sources(flow);
 	for (size_t i = 0; i < flow->islands_count && rc == 0; i++)
-		rc = tasks_make(&flow->islands[i]);
+		rc = leat_tasks_make(&flow->islands[i]);
 	if (rc == 0)
 		give_receivers(flow);
 	if (rc == 0)
-		rings_close(flow); /* what is left: senders that each island has a clone of */
+		leat_rings_close(flow); /* what is left: senders that each island has a clone of */
 	for (size_t i = 0; i < flow->islands_count && rc == 0; i++)
-		rc = tasks_start(&flow->islands[i]);
+		rc = leat_tasks_start(&flow->islands[i]);
 	return rc;
 }
 
@@ -113,7 +113,7 @@ int leat_flow_start(struct leat_flow *flow)
 		return -EINVAL;
 	if (flow->started)
 		return -EALREADY;
-	rc = flow_plan(flow);
+	rc = leat_flow_plan(flow);
 	if (rc != 0)
 		return rc;
 	flow->started = true;
@@ -147,8 +147,8 @@ int leat_flow_join(struct leat_flow *flow)
 			*collected->to = collected->items;
 		collected->items = NULL; /* the caller's */
 	}
-	if (flow_error(flow) != 0)
-		return flow_error(flow);
+	if (leat_flow_code(flow) != 0)
+		return leat_flow_code(flow);
 	return leat_scope_cause(flow->scope, &code, NULL) == LEAT_RUNNING ? 0 : code;
 }
 
@@ -183,8 +183,8 @@ void leat_flow_close(struct leat_flow *flow)
 		leat_scope_cancel(flow->scope, 0, "the flow was closed");
 		join_all(flow);
 	}
-	rings_close(flow);
-	flow_free_plan(flow);
+	leat_rings_close(flow);
+	leat_flow_free_plan(flow);
 	for (size_t i = 0; i < flow->nodes_count; i++)
 		free_node(&flow->nodes[i]);
 	free(flow->nodes);

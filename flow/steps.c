@@ -17,12 +17,12 @@
 static struct node *add_own(struct leat_port port, const struct leat_step *step,
                             const struct leat_type *out, const void *like, size_t size)
 {
-	struct node *node = flow_add_behind(port, NODE_STEP, step->name, 1);
+	struct node *node = leat_flow_add_behind(port, NODE_STEP, step->name, 1);
 	void *description = node == NULL ? NULL : malloc(size + sizeof(size));
 
 	if (description == NULL) {
 		if (node != NULL)
-			flow_mistake(port.flow, -ENOMEM, "no memory for %s", step->name);
+			leat_flow_mistake(port.flow, -ENOMEM, "no memory for %s", step->name);
 		return NULL;
 	}
 	memcpy(description, &size, sizeof(size));
@@ -52,17 +52,17 @@ static struct leat_port port_behind(struct leat_port port, struct node *node,
                                     void (*fini)(void *state))
 {
 	if (node == NULL)
-		return flow_no_port(port.flow);
+		return leat_flow_no_port(port.flow);
 	node->own.init = init;
 	node->own.fini = fini;
-	return flow_port_of(port.flow, node, 0);
+	return leat_flow_port_of(port.flow, node, 0);
 }
 
 static struct leat_port mistaken(struct leat_port port, const char *words)
 {
 	if (port.flow != NULL)
-		flow_mistake(port.flow, -EINVAL, "%s", words);
-	return flow_no_port(port.flow);
+		leat_flow_mistake(port.flow, -EINVAL, "%s", words);
+	return leat_flow_no_port(port.flow);
 }
 
 static const struct leat_type *type_of(struct leat_port port)
@@ -249,13 +249,14 @@ static struct leat_port add_batching(struct leat_port port, const struct leat_st
 		return mistaken(port,
 		                "batch and window want a type made by LEAT_BATCH(), and a time "
 		                "that is not negative");
-	if (type != NULL && !flow_same_type(type, batch->of)) {
-		flow_mistake(port.flow, -EINVAL,
-		             "%s: a batch \"%s\" is of items of type \"%s\", and \"%s\" before it "
-		             "makes \"%s\"",
-		             step->name, batch->name, batch->of->name,
-		             port.flow->nodes[port.node].name, type->name);
-		return flow_no_port(port.flow);
+	if (type != NULL && !leat_flow_same_type(type, batch->of)) {
+		leat_flow_mistake(
+			port.flow, -EINVAL,
+			"%s: a batch \"%s\" is of items of type \"%s\", and \"%s\" before it "
+			"makes \"%s\"",
+			step->name, batch->name, batch->of->name, port.flow->nodes[port.node].name,
+			type->name);
+		return leat_flow_no_port(port.flow);
 	}
 	if (type != NULL && type->discard != NULL)
 		return mistaken(port,

@@ -21,7 +21,7 @@ static void tell_failure(struct task *task, int code, const char *text)
 			leat_tx_fail(task->parts[i], code, text);
 }
 
-bool is_flow_cancelled(struct leat_scope *scope)
+bool leat_flow_is_cancelled(struct leat_scope *scope)
 {
 	struct leat_scope *child = leat_scope_open(scope, NULL);
 	bool cancelled =
@@ -31,8 +31,8 @@ bool is_flow_cancelled(struct leat_scope *scope)
 	return cancelled;
 }
 
-int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
-                  char text[LEAT_FLOW_TEXT])
+int leat_input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
+                       char text[LEAT_FLOW_TEXT])
 {
 	enum leat_cause cause;
 	const char *words;
@@ -41,7 +41,7 @@ int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
 	if ((n != 0 && n != -ECANCELED) || leat_rx_status(rx, &cause, &code, &words) != 0)
 		return 0;
 	if ((cause != LEAT_FAILED && cause != LEAT_CANCELED && cause != LEAT_DEADLINE) ||
-	    is_flow_cancelled(scope))
+	    leat_flow_is_cancelled(scope))
 		return 0;
 	if (code == 0)
 		code = -ECANCELED;
@@ -49,21 +49,22 @@ int input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
 	return code;
 }
 
-/* The input has ended by a failure: so this island's outputs do. Ordered workers: tasks_join(). */
+/* The input has ended by a failure: so this island's outputs do. Ordered workers:
+ * leat_tasks_join(). */
 static void take_over_failure(struct task *task, int rc)
 {
 	char text[LEAT_FLOW_TEXT];
 	int code = 0;
 
 	if (task->rx != NULL)
-		code = input_failure(task->flow->scope, task->rx, rc, text);
+		code = leat_input_failure(task->flow->scope, task->rx, rc, text);
 	if (code == 0 && task->second != NULL)
-		code = input_failure(task->flow->scope, task->second, rc, text);
+		code = leat_input_failure(task->flow->scope, task->second, rc, text);
 	if (task->island->shared != NULL && task->island->shared->window == 0)
-		code = shared_input_failure(task->island->shared, text);
+		code = leat_shared_input_failure(task->island->shared, text);
 	if (code == 0)
 		return;
-	flow_mistake(task->flow, code, "%s", text);
+	leat_flow_mistake(task->flow, code, "%s", text);
 	tell_failure(task, code, text);
 }
 
@@ -72,7 +73,7 @@ static void add_taken(struct task *task)
 {
 	struct node *head = &task->flow->nodes[task->island->head];
 
-	if (head->kind == NODE_WORKERS && !node_has_ring(task->flow, head)) {
+	if (head->kind == NODE_WORKERS && !leat_node_has_ring(task->flow, head)) {
 		head->books.in += task->taken;
 		head->books.used += task->taken;
 		head->books.made += task->taken;
@@ -141,21 +142,21 @@ static int work(struct leat_tx *out, void *arg)
 	int rc;
 
 	task->out = out;
-	rc = task_work(task);
+	rc = leat_task_work(task);
 	if (rc == 0 || rc == -ECANCELED)
 		take_over_failure(task, rc);
 	name_failure(task, rc);
 	if (shared != NULL && rc != 0)
-		shared_end(shared);
+		leat_shared_end(shared);
 	if (task->failure != 0) {
 		if (!ordered)
-			flow_mistake(task->flow, task->failure, "%s", task->text);
+			leat_flow_mistake(task->flow, task->failure, "%s", task->text);
 		tell_failure(task, task->failure, task->text);
 	}
 	add_books(task);
 	close_handles(task);
 	if (shared != NULL)
-		shared_leave(shared);
+		leat_shared_leave(shared);
 	if (rc >= 0 || rc == -EPIPE || rc == -ESHUTDOWN)
 		return 0;
 	return rc;
@@ -163,7 +164,7 @@ static int work(struct leat_tx *out, void *arg)
 
 /* --- making, starting and joining --- */
 
-void *items_alloc(size_t count, size_t size)
+void *leat_items_alloc(size_t count, size_t size)
 {
 	enum { ALIGNMENT = 64 };
 
@@ -182,7 +183,7 @@ static size_t window_of(const struct island *island)
 	               : 0;
 }
 
-size_t island_bytes(const struct island *island)
+size_t leat_island_bytes(const struct island *island)
 {
 	const struct node *nodes = island->flow->nodes;
 	size_t sizes = 0, window = window_of(island);
@@ -233,7 +234,7 @@ static int make_vectors(struct task *task)
 		task->states[i] = make_state(node, &rc);
 		if (i == island->steps_count || rc != 0)
 			continue;
-		task->vectors[i] = items_alloc(island->vector, node->type->size);
+		task->vectors[i] = leat_items_alloc(island->vector, node->type->size);
 		if (task->vectors[i] == NULL)
 			rc = -ENOMEM;
 	}
@@ -250,7 +251,7 @@ static int take_diverts(struct task *task)
 
 		if (node->divert == 0)
 			continue;
-		task->diverts[i] = ring_take_tx(task->flow, node->divert, 0);
+		task->diverts[i] = leat_ring_take_tx(task->flow, node->divert, 0);
 		if (task->diverts[i] == NULL)
 			return -ENOMEM;
 	}
@@ -274,10 +275,10 @@ static int take_senders(struct task *task)
 	const struct island *island = task->island;
 	const struct node *tail = node_of(task, island->steps_count);
 
-	if (!kind_has_ring(tail->kind))
+	if (!leat_kind_has_ring(tail->kind))
 		return 0;
 	if (tail->kind != NODE_PARTITION) {
-		task->tx = ring_take_tx(island->flow, island->tail, which_input(task, tail));
+		task->tx = leat_ring_take_tx(island->flow, island->tail, which_input(task, tail));
 		return task->tx == NULL ? -ENOMEM : 0;
 	}
 	task->parts = calloc(tail->outputs, sizeof(*task->parts));
@@ -285,7 +286,7 @@ static int take_senders(struct task *task)
 		return -ENOMEM;
 	task->parts_left = tail->outputs;
 	for (uint32_t i = 0; i < tail->outputs; i++)
-		task->parts[i] = ring_take_tx(island->flow, island->tail, i);
+		task->parts[i] = leat_ring_take_tx(island->flow, island->tail, i);
 	return 0;
 }
 
@@ -297,7 +298,7 @@ static int make_copies(struct task *task)
 
 	if (head->kind != NODE_TEE || head->type->discard == NULL)
 		return 0;
-	if (!gives_away(first)) {
+	if (!leat_gives_away(first)) {
 		task->borrowed = true;
 		return 0;
 	}
@@ -322,14 +323,16 @@ static int make_task(struct island *island, struct task *task)
 	if (rc == 0 && !ordered)
 		rc = take_senders(task);
 	if (rc == 0 && island->shared != NULL) {
-		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
+		task->in_place =
+			leat_items_alloc(island->vector, flow->nodes[island->head].type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
-		task->rx = ring_take_rx(flow, island->head, island->head_output);
+		task->rx = leat_ring_take_rx(flow, island->head, island->head_output);
 	}
 	if (rc == 0 && flow->nodes[island->head].kind == NODE_ZIP) {
-		task->second = ring_take_rx(flow, island->head, 1);
-		task->in_place = items_alloc(island->vector, flow->nodes[island->head].type->size);
+		task->second = leat_ring_take_rx(flow, island->head, 1);
+		task->in_place =
+			leat_items_alloc(island->vector, flow->nodes[island->head].type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	}
 	return rc;
@@ -349,13 +352,13 @@ static int make_shared(struct island *island)
 		                    .window = window_of(island) };
 	int rc;
 
-	opts.rx = ring_take_rx(flow, island->head, island->head_output);
-	opts.out = ordered ? ring_take_tx(flow, island->tail, 0) : NULL;
-	opts.bound = gathered ? ring_take_tx(flow, island->tail, 0) : NULL;
+	opts.rx = leat_ring_take_rx(flow, island->head, island->head_output);
+	opts.out = ordered ? leat_ring_take_tx(flow, island->tail, 0) : NULL;
+	opts.bound = gathered ? leat_ring_take_tx(flow, island->tail, 0) : NULL;
 	if ((ordered && opts.out == NULL) || (gathered && opts.bound == NULL))
 		rc = -ENOMEM;
 	else
-		rc = shared_open(&opts, &island->shared);
+		rc = leat_shared_open(&opts, &island->shared);
 	if (rc == 0)
 		return 0;
 	leat_rx_close(opts.rx);
@@ -364,7 +367,7 @@ static int make_shared(struct island *island)
 	return rc;
 }
 
-int tasks_make(struct island *island)
+int leat_tasks_make(struct island *island)
 {
 	const struct node *head = &island->flow->nodes[island->head];
 	int rc = 0;
@@ -377,11 +380,11 @@ int tasks_make(struct island *island)
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
 		rc = make_task(island, &island->tasks[i]);
 	return rc == 0 ? 0
-	               : flow_mistake(island->flow, rc, "the steps behind \"%s\": %s", head->name,
-	                              strerror(-rc));
+	               : leat_flow_mistake(island->flow, rc, "the steps behind \"%s\": %s",
+	                                   head->name, strerror(-rc));
 }
 
-int tasks_start(struct island *island)
+int leat_tasks_start(struct island *island)
 {
 	struct leat_flow *flow = island->flow;
 	char name[LEAT_NAME_MAX + 1];
@@ -400,11 +403,11 @@ int tasks_start(struct island *island)
 		                        &(struct leat_gen_opts){ .chan.name = name }, NULL);
 	}
 	return rc == 0 ? 0
-	               : flow_mistake(flow, rc, "no thread for the steps behind \"%s\": %s",
-	                              flow->nodes[island->head].name, strerror(-rc));
+	               : leat_flow_mistake(flow, rc, "no thread for the steps behind \"%s\": %s",
+	                                   flow->nodes[island->head].name, strerror(-rc));
 }
 
-void tasks_join(struct island *island)
+void leat_tasks_join(struct island *island)
 {
 	struct shared *shared = island->shared;
 
@@ -415,9 +418,9 @@ void tasks_join(struct island *island)
 			island->tasks[i].scope = NULL;
 		}
 	if (shared != NULL && shared->final_reached && shared->final_code != 0)
-		flow_mistake(island->flow, shared->final_code, "%s", shared->final_text);
+		leat_flow_mistake(island->flow, shared->final_code, "%s", shared->final_text);
 	else if (shared != NULL && !shared->final_reached && shared->input_code != 0)
-		flow_mistake(island->flow, shared->input_code, "%s", shared->input_text);
+		leat_flow_mistake(island->flow, shared->input_code, "%s", shared->input_text);
 }
 
 static void free_task(struct task *task)
@@ -447,12 +450,12 @@ static void free_task(struct task *task)
 	free(task->in_place);
 }
 
-void tasks_free(struct island *island)
+void leat_tasks_free(struct island *island)
 {
 	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
 		free_task(&island->tasks[i]);
 	free(island->tasks);
 	island->tasks = NULL;
-	shared_free(island->shared);
+	leat_shared_free(island->shared);
 	island->shared = NULL;
 }

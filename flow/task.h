@@ -63,6 +63,6 @@ static inline void discard_item(const struct leat_type *type, const void *item)
 }
 
 /* Works until the end of the input, or what ends the island. 0; LEAT_ENOUGH; -errno. */
-int task_work(struct task *task);
+int leat_task_work(struct task *task);
 
 #endif

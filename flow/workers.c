@@ -44,14 +44,14 @@ static int make_slots(struct shared *shared)
 	if (shared->slots == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < shared->window; i++) {
-		shared->slots[i].items = items_alloc(shared->room, shared->type->size);
+		shared->slots[i].items = leat_items_alloc(shared->room, shared->type->size);
 		if (shared->slots[i].items == NULL)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-int shared_open(const struct shared_opts *opts, struct shared **shared_out)
+int leat_shared_open(const struct shared_opts *opts, struct shared **shared_out)
 {
 	struct shared *shared = calloc(1, sizeof(*shared));
 	int rc;
@@ -75,7 +75,7 @@ int shared_open(const struct shared_opts *opts, struct shared **shared_out)
 	if (rc == 0 && opts->bound != NULL)
 		rc = leat_rx_bind(opts->rx, opts->bound);
 	if (rc != 0) {
-		shared_free(shared);
+		leat_shared_free(shared);
 		return rc;
 	}
 	shared->rx = opts->rx;
@@ -100,7 +100,7 @@ static void close_handles(struct shared *shared)
 	shared->rx = shared->end_rx = NULL;
 }
 
-void shared_leave(struct shared *shared)
+void leat_shared_leave(struct shared *shared)
 {
 	bool last;
 
@@ -111,7 +111,7 @@ void shared_leave(struct shared *shared)
 		close_handles(shared);
 }
 
-void shared_free(struct shared *shared)
+void leat_shared_free(struct shared *shared)
 {
 	if (shared == NULL)
 		return;
@@ -131,7 +131,7 @@ static void end_input(struct shared *shared)
 	pthread_cond_broadcast(&shared->turned);
 }
 
-void shared_end(struct shared *shared)
+void leat_shared_end(struct shared *shared)
 {
 	pthread_mutex_lock(&shared->lock);
 	if (!shared->has_final)
@@ -176,7 +176,8 @@ static ssize_t recv_vector(struct shared *shared, char *items, size_t most, size
 	return n > 0 ? n + 1 : 1;
 }
 
-ssize_t shared_take(struct shared *shared, void *items, size_t most, size_t size, uint64_t *ticket)
+ssize_t leat_shared_take(struct shared *shared, void *items, size_t most, size_t size,
+                         uint64_t *ticket)
 {
 	ssize_t n = -EPIPE;
 
@@ -185,7 +186,7 @@ ssize_t shared_take(struct shared *shared, void *items, size_t most, size_t size
 		n = recv_vector(shared, items, most, size);
 	if (shared->input_code == 0)
 		shared->input_code =
-			input_failure(shared->scope, shared->rx, n, shared->input_text);
+			leat_input_failure(shared->scope, shared->rx, n, shared->input_text);
 	if (n > 0 || (n == 0 && shared->window > 0)) {
 		pthread_mutex_lock(&shared->lock);
 		*ticket = shared->next_ticket++;
@@ -195,7 +196,7 @@ ssize_t shared_take(struct shared *shared, void *items, size_t most, size_t size
 	return n;
 }
 
-int shared_input_failure(struct shared *shared, char text[LEAT_FLOW_TEXT])
+int leat_shared_input_failure(struct shared *shared, char text[LEAT_FLOW_TEXT])
 {
 	int code;
 
@@ -211,7 +212,7 @@ static struct slot *slot_of(struct shared *shared, uint64_t ticket)
 	return &shared->slots[ticket % shared->window];
 }
 
-int shared_send(struct shared *shared, const void *items, size_t count)
+int leat_shared_send(struct shared *shared, const void *items, size_t count)
 {
 	const unsigned char *from = items;
 	size_t sent = 0;
@@ -230,7 +231,7 @@ int shared_send(struct shared *shared, const void *items, size_t count)
 
 static int send_slot(struct shared *shared, struct slot *slot)
 {
-	int rc = shared_send(shared, slot->items, slot->count);
+	int rc = leat_shared_send(shared, slot->items, slot->count);
 
 	slot->count = 0;
 	return rc;
@@ -259,7 +260,7 @@ static void pass_on(struct shared *shared)
 	pthread_cond_broadcast(&shared->turned);
 }
 
-bool shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count)
+bool leat_shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count)
 {
 	struct slot *slot = slot_of(shared, ticket);
 	const size_t size = shared->type->size;
@@ -271,7 +272,7 @@ bool shared_put(struct shared *shared, uint64_t ticket, const void *items, size_
 	return true;
 }
 
-int shared_await_turn(struct shared *shared, uint64_t ticket, bool *held)
+int leat_shared_await_turn(struct shared *shared, uint64_t ticket, bool *held)
 {
 	pthread_mutex_lock(&shared->lock);
 	while (!shared->ended && (shared->turn != ticket || shared->passing_on))
@@ -295,7 +296,7 @@ static void keep_final(struct shared *shared, const struct finished *finished)
 	end_input(shared);
 }
 
-int shared_finish(struct shared *shared, const struct finished *finished)
+int leat_shared_finish(struct shared *shared, const struct finished *finished)
 {
 	int rc;
 

@@ -60,33 +60,34 @@ struct shared_opts {
 };
 
 /* 0; or -errno, and the handles are still the caller's. */
-int shared_open(const struct shared_opts *opts, struct shared **shared);
-void shared_free(struct shared *shared);
+int leat_shared_open(const struct shared_opts *opts, struct shared **shared);
+void leat_shared_free(struct shared *shared);
 /* Of each worker, once: the last closes the handles. */
-void shared_leave(struct shared *shared);
+void leat_shared_leave(struct shared *shared);
 /*
  * No worker takes or waits any more; what is in slots is not passed on. Does nothing where a
  * ticket is final: then the slots up to it are still passed on.
  */
-void shared_end(struct shared *shared);
+void leat_shared_end(struct shared *shared);
 
 /*
  * Takes up to `most` items of `size` bytes, by a copy. Returns how many, and the ticket of this
  * vector; 0 at the end, with an order also with a ticket, for what the worker's steps have held;
  * -EPIPE if the island has ended; -errno.
  */
-ssize_t shared_take(struct shared *shared, void *items, size_t most, size_t size, uint64_t *ticket);
+ssize_t leat_shared_take(struct shared *shared, void *items, size_t most, size_t size,
+                         uint64_t *ticket);
 /* The failure that the input ended with, and its text; 0: none. */
-int shared_input_failure(struct shared *shared, char text[LEAT_FLOW_TEXT]);
+int leat_shared_input_failure(struct shared *shared, char text[LEAT_FLOW_TEXT]);
 /* Adds to the slot of a ticket. False: it has no room for so many. */
-bool shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count);
+bool leat_shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count);
 /*
  * Waits for the turn, and sends what is in the slot: from now on the worker sends by itself. *held:
  * the turn is the worker's, whatever the sends return.
  */
-int shared_await_turn(struct shared *shared, uint64_t ticket, bool *held);
+int leat_shared_await_turn(struct shared *shared, uint64_t ticket, bool *held);
 /* Sends, and discards what cannot be sent. */
-int shared_send(struct shared *shared, const void *items, size_t count);
+int leat_shared_send(struct shared *shared, const void *items, size_t count);
 
 struct finished {
 	uint64_t ticket;
@@ -97,6 +98,6 @@ struct finished {
 };
 
 /* A ticket's vector is worked off. Returns -EPIPE if its worker is to end. */
-int shared_finish(struct shared *shared, const struct finished *finished);
+int leat_shared_finish(struct shared *shared, const struct finished *finished);
 
 #endif
