@@ -56,7 +56,7 @@ static void rig_open(struct rig *rig, enum input input, enum ending ending, uint
 {
 	*rig = (struct rig){ .in_scope = scope_open(), .most = items };
 	if (ending == DEADLINE_PASSES)
-		rig->deadline_ns = leat_now_ns() + 30 * MS;
+		rig->deadline_ns = leat_now_ns() + 100 * MS;
 	rig->out_scope =
 		leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = rig->deadline_ns });
 	cr_assert_eq(leat_chan_open(rig->out_scope, 8, NULL, &rig->out, &rig->out_rx), 0);
