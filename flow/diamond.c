@@ -26,11 +26,6 @@ struct side {
 	uint64_t per, lag, room;
 };
 
-static size_t ring_room(const struct leat_flow *flow, const struct node *node)
-{
-	return node->capacity != 0 ? node->capacity : flow->opts.capacity;
-}
-
 /*
  * Whether this node comes from that tee, by nodes with one input each; these are collected from
  * here back to the tee.
@@ -76,7 +71,7 @@ static int measure(struct leat_flow *flow, struct side *side)
 				"still: put it before the tee or behind the zip",
 				node->name);
 		if (leat_kind_has_ring(node->kind))
-			side->room += ring_room(flow, node) * side->per;
+			side->room += leat_ring_capacity(flow, node) * side->per;
 		side->lag += node->lag * side->per;
 		side->per *= node->per;
 		node->keeps = node->kind == NODE_STEP && !node->counts;
@@ -90,7 +85,8 @@ static int compare(struct leat_flow *flow, const struct node *zip, const struct 
 	const struct side *ahead = &sides[sides[0].lag > sides[1].lag];
 	uint64_t apart = sides[0].lag > sides[1].lag ? sides[0].lag - sides[1].lag
 	                                             : sides[1].lag - sides[0].lag;
-	uint64_t room = ahead->room + ring_room(flow, zip) * ahead->per + ring_room(flow, tee);
+	uint64_t room = ahead->room + leat_ring_capacity(flow, zip) * ahead->per +
+	                leat_ring_capacity(flow, tee);
 
 	if (sides[0].per != sides[1].per)
 		return leat_flow_mistake(

@@ -75,11 +75,6 @@ int leat_flow_draw(struct leat_flow *flow, FILE *out)
 
 /* --- estimate --- */
 
-static size_t capacity_of(const struct leat_flow *flow, const struct node *node)
-{
-	return node->capacity != 0 ? node->capacity : flow->opts.capacity;
-}
-
 /* Rings before what leaves this node, on the longest way. A node's inputs are before it. */
 static size_t longest_way(const struct leat_flow *flow)
 {
@@ -125,7 +120,7 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 		else if (!leat_node_has_ring(flow, node))
 			continue;
 		estimate->rings += rings;
-		estimate->ring_bytes += rings * capacity_of(flow, node) * node->type->size;
+		estimate->ring_bytes += rings * leat_ring_capacity(flow, node) * node->type->size;
 	}
 	return 0;
 }

@@ -178,6 +178,8 @@ int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip);
 
 /* A source that workers follow at once is their ring. */
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node);
+/* The items that a ring of this node has room for. */
+size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node);
 int leat_rings_open(struct leat_flow *flow);
 /* Closes what the islands have not taken. */
 void leat_rings_close(struct leat_flow *flow);
@@ -192,6 +194,14 @@ struct leat_tx *leat_ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_
 struct task;
 /* Memory for items, aligned as a channel aligns them; for free(). NULL: there is none. */
 void *leat_items_alloc(size_t count, size_t size);
+/* Frees what these items own, if their type owns anything. */
+static inline void leat_items_discard(const struct leat_type *type, const void *items, size_t count)
+{
+	char *item = (char *)(uintptr_t)items;
+
+	for (size_t i = 0; type->discard != NULL && i < count; i++)
+		type->discard(item + i * type->size, NULL);
+}
 /*
  * Whether the flow's scope is cancelled, or a cancel is on its way that has reached others of its
  * tree already: a scope that is opened below waits for that.

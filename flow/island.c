@@ -90,12 +90,7 @@ static void release_used(struct task *task)
 /* What leaves the island: a zip's type is another. */
 static const struct leat_type *out_type(const struct task *task)
 {
-	const struct island *island = task->island;
-
-	return island->flow
-	        ->nodes[island->steps_count > 0 ? island->steps[island->steps_count - 1]
-	                                        : island->head]
-	        .type;
+	return task->flow->nodes[last_node_of(task->island)].type;
 }
 
 static int send_items(struct task *task, const char *items, size_t n, size_t size, size_t *used)
@@ -147,7 +142,7 @@ static int send_to_parts(struct task *task, const struct node *node, const char 
 		(*used)++;
 		if (rc == 0)
 			continue;
-		discard_item(node->type, items);
+		leat_items_discard(node->type, items, 1);
 		if (rc != -EPIPE)
 			return rc;
 		if (task->parts[k] == NULL)
@@ -180,9 +175,8 @@ static int call_end(struct task *task, const struct node *node, const char *item
 			               .n = n - *used,
 			               .last = last };
 		rc = node->step.fn(task->states[at], &v);
-		for (size_t i = 0; node->kind == NODE_EACH && !is_borrowed(task, at) && i < v.used;
-		     i++)
-			discard_item(node->step.in, items + (*used + i) * size);
+		if (node->kind == NODE_EACH && !is_borrowed(task, at) && v.used > 0)
+			leat_items_discard(node->step.in, items + *used * size, v.used);
 		*used += v.used;
 		books->in += v.used;
 		books->used += v.used - v.skipped;
@@ -198,7 +192,7 @@ static int call_end(struct task *task, const struct node *node, const char *item
 		return rc;
 	count_failed(books);
 	if (!is_borrowed(task, at))
-		discard_item(node->step.in, items + *used * size);
+		leat_items_discard(node->step.in, items + *used * size, 1);
 	(*used)++;
 	return rc;
 }
@@ -285,8 +279,8 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
 
 	if (!task->in_ring && !task->in_array) {
 		rc = v->made == 0 ? 0 : run_steps(task, i + 1, v->out, v->made, false, &used);
-		for (; used < v->made; used++) /* it ends early */
-			discard_item(type, (const char *)v->out + used * type->size);
+		/* it may have ended early */
+		leat_items_discard(type, (const char *)v->out + used * type->size, v->made - used);
 		return rc;
 	}
 	if (task->in_ring)
@@ -310,7 +304,7 @@ static void free_used(const struct task *task, size_t i, const struct leat_vec *
 	if (is_borrowed(task, i))
 		return;
 	if (v->used > 0 && !(node->step.kind == LEAT_STEP_FILTER && v->made > 0))
-		discard_item(node->step.in, v->in);
+		leat_items_discard(node->step.in, v->in, 1);
 }
 
 /* Sends an item that has failed to the step's ring of trouble. Without a consumer it is counted. */
@@ -351,7 +345,7 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 		return false;
 	task->failure = 0;
 	if (!is_borrowed(task, i))
-		discard_item(node->step.in, item);
+		leat_items_discard(node->step.in, item, 1);
 	return true;
 }
 
@@ -481,13 +475,14 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 {
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
-	struct retry retry = { .again = false };
+	struct retry retry;
 	bool own = false;
 	int rc = 0;
 
 	*used = 0;
 	if (i == task->island->steps_count)
 		return deliver(task, items, n, used);
+	retry.again = false; /* and pauses are set by the first failure */
 	for (;;) {
 		size_t now = n - *used;
 		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
@@ -553,7 +548,7 @@ static int64_t first_due_ns(const struct task *task)
 {
 	int64_t first_ns = LEAT_NEVER, due_ns;
 
-	for (size_t i = 0; i < task->island->steps_count; i++) {
+	for (size_t i = 0; task->timed && i < task->island->steps_count; i++) {
 		const struct node *node = node_of(task, i);
 
 		due_ns =
@@ -569,7 +564,7 @@ static int run_due(struct task *task)
 	size_t used;
 	int rc = 0;
 
-	for (size_t i = 0; i < task->island->steps_count && rc == 0; i++) {
+	for (size_t i = 0; task->timed && i < task->island->steps_count && rc == 0; i++) {
 		const struct node *node = node_of(task, i);
 
 		if (node->step.due_ns != NULL &&
@@ -605,8 +600,7 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
 {
 	const struct leat_type *type = task->flow->nodes[task->island->head].type;
 
-	for (; used < n; used++)
-		discard_item(type, (const char *)items + used * type->size);
+	leat_items_discard(type, (const char *)items + used * type->size, n - used);
 }
 
 /*

@@ -12,12 +12,17 @@ static bool has_several_senders(const struct node *node)
 	return node->kind == NODE_GATHER || node->kind == NODE_MERGE || node->kind == NODE_DIVERT;
 }
 
+size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node)
+{
+	return node->capacity != 0 ? node->capacity : flow->opts.capacity;
+}
+
 static struct leat_chan_opts chan_opts(const struct leat_flow *flow, const struct node *node)
 {
 	return (struct leat_chan_opts){
 		.name = node->name,
 		.kind = has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
-		.capacity = node->capacity != 0 ? node->capacity : flow->opts.capacity,
+		.capacity = leat_ring_capacity(flow, node),
 		.send_wait = flow->opts.wait,
 		.recv_wait = flow->opts.wait,
 		.discard = node->type->discard,
@@ -87,7 +92,7 @@ int leat_rings_open(struct leat_flow *flow)
 		if (rc < 0)
 			return leat_flow_mistake(flow, rc,
 			                         "%s: its ring of %zu items cannot be opened",
-			                         node->name, chan_opts(flow, node).capacity);
+			                         node->name, leat_ring_capacity(flow, node));
 	}
 	return 0;
 }
@@ -98,10 +103,8 @@ void leat_rings_close(struct leat_flow *flow)
 		struct node *node = &flow->nodes[i];
 
 		for (size_t k = 0; k < count_rings(node) && node->rings != NULL; k++) {
-			if (node->rings[k].tx != NULL)
-				leat_tx_close(node->rings[k].tx);
-			if (node->rings[k].rx != NULL)
-				leat_rx_close(node->rings[k].rx);
+			leat_tx_close(node->rings[k].tx);
+			leat_rx_close(node->rings[k].rx);
 		}
 		free(node->rings);
 		node->rings = NULL;

@@ -154,9 +154,8 @@ int leat_flow_join(struct leat_flow *flow)
 
 static void discard_collected(struct collected *collected, const struct leat_type *type)
 {
-	for (size_t i = 0; i < collected->count && collected->items != NULL; i++)
-		if (type->discard != NULL)
-			type->discard(collected->items + i * type->size, NULL);
+	if (collected->items != NULL)
+		leat_items_discard(type, collected->items, collected->count);
 	free(collected->items);
 	free(collected);
 }

@@ -49,8 +49,10 @@ int leat_input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize
 	return code;
 }
 
-/* The input has ended by a failure: so this island's outputs do. Ordered workers:
- * leat_tasks_join(). */
+/*
+ * The input has ended by a failure: so this island's outputs do. For ordered workers
+ * leat_tasks_join() does it.
+ */
 static void take_over_failure(struct task *task, int rc)
 {
 	char text[LEAT_FLOW_TEXT];
@@ -103,24 +105,21 @@ static void add_books(struct task *task)
 
 static void close_handles(struct task *task)
 {
-	if (task->tx != NULL)
-		leat_tx_close(task->tx);
+	const struct island *island = task->island;
+
+	leat_tx_close(task->tx);
 	task->tx = NULL;
-	for (size_t i = 0;
-	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++) {
-		if (task->parts[i] != NULL)
-			leat_tx_close(task->parts[i]);
+	for (size_t i = 0; task->parts != NULL && i < node_of(task, island->steps_count)->outputs;
+	     i++) {
+		leat_tx_close(task->parts[i]);
 		task->parts[i] = NULL;
 	}
-	for (size_t i = 0; task->diverts != NULL && i < task->island->steps_count; i++) {
-		if (task->diverts[i] != NULL)
-			leat_tx_close(task->diverts[i]);
+	for (size_t i = 0; task->diverts != NULL && i < island->steps_count; i++) {
+		leat_tx_close(task->diverts[i]);
 		task->diverts[i] = NULL;
 	}
-	if (task->rx != NULL)
-		leat_rx_close(task->rx);
-	if (task->second != NULL)
-		leat_rx_close(task->second);
+	leat_rx_close(task->rx);
+	leat_rx_close(task->second);
 	task->rx = task->second = NULL;
 }
 
@@ -234,6 +233,7 @@ static int make_vectors(struct task *task)
 		task->states[i] = make_state(node, &rc);
 		if (i == island->steps_count || rc != 0)
 			continue;
+		task->timed |= node->step.due_ns != NULL;
 		task->vectors[i] = leat_items_alloc(island->vector, node->type->size);
 		if (task->vectors[i] == NULL)
 			rc = -ENOMEM;
@@ -262,12 +262,10 @@ static int take_diverts(struct task *task)
 static uint32_t which_input(const struct task *task, const struct node *tail)
 {
 	const struct island *island = task->island;
-	uint32_t last = island->steps_count > 0 ? island->steps[island->steps_count - 1]
-	                                        : island->head,
-		 output = island->steps_count > 0 ? 0 : island->head_output;
+	uint32_t output = island->steps_count > 0 ? 0 : island->head_output;
 
-	return tail->kind == NODE_ZIP &&
-	       (tail->inputs[1].node == last && tail->inputs[1].output == output);
+	return tail->kind == NODE_ZIP && tail->inputs[1].node == last_node_of(island) &&
+	       tail->inputs[1].output == output;
 }
 
 static int take_senders(struct task *task)
@@ -302,13 +300,14 @@ static int make_copies(struct task *task)
 		task->borrowed = true;
 		return 0;
 	}
-	task->copies = malloc(task->island->vector * head->type->size);
+	task->copies = leat_items_alloc(task->island->vector, head->type->size);
 	return task->copies == NULL ? -ENOMEM : 0;
 }
 
 static int make_task(struct island *island, struct task *task)
 {
 	struct leat_flow *flow = island->flow;
+	const struct node *head = &flow->nodes[island->head];
 	const bool ordered = island->shared != NULL && island->shared->window > 0;
 	int rc;
 
@@ -322,17 +321,12 @@ static int make_task(struct island *island, struct task *task)
 		rc = take_diverts(task);
 	if (rc == 0 && !ordered)
 		rc = take_senders(task);
-	if (rc == 0 && island->shared != NULL) {
-		task->in_place =
-			leat_items_alloc(island->vector, flow->nodes[island->head].type->size);
-		rc = task->in_place == NULL ? -ENOMEM : 0;
-	} else if (rc == 0 && flow->nodes[island->head].kind != NODE_ARRAY) {
+	if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
 		task->rx = leat_ring_take_rx(flow, island->head, island->head_output);
-	}
-	if (rc == 0 && flow->nodes[island->head].kind == NODE_ZIP) {
+	if (rc == 0 && head->kind == NODE_ZIP)
 		task->second = leat_ring_take_rx(flow, island->head, 1);
-		task->in_place =
-			leat_items_alloc(island->vector, flow->nodes[island->head].type->size);
+	if (rc == 0 && (island->shared != NULL || head->kind == NODE_ZIP)) {
+		task->in_place = leat_items_alloc(island->vector, head->type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	}
 	return rc;

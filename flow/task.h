@@ -15,8 +15,8 @@ struct task {
 	struct leat_rx *second;   /* of a zip */
 	struct leat_rx *rx;       /* or shared's, or the array of its head */
 	struct leat_tx *tx;       /* of one ring; with an order shared's */
-	struct leat_tx *
-		*diverts; /* of each step that diverts; NULL: none, or its consumer has left */
+	/* of each step that diverts; NULL: none, or its consumer has left */
+	struct leat_tx **diverts;
 	struct leat_tx **parts; /* of a partition; NULL: its consumer has left */
 	size_t parts_left;
 	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
@@ -34,6 +34,7 @@ struct task {
 	struct books *books;     /* the same */
 	size_t vector;           /* items, for now */
 	uint64_t passes;
+	bool timed;      /* one of its steps may be due */
 	uint64_t taken;  /* items of its input that its steps have dealt with */
 	bool own_result; /* the last call's result is that of the step, not of one behind it */
 	/* of the items that it reads in place: how many it has used, and has released of these */
@@ -56,10 +57,10 @@ static inline const struct node *node_of(const struct task *task, size_t i)
 	return &island->flow->nodes[i < island->steps_count ? island->steps[i] : island->tail];
 }
 
-static inline void discard_item(const struct leat_type *type, const void *item)
+/* The node of its last step; where it has none, the one that feeds it. */
+static inline uint32_t last_node_of(const struct island *island)
 {
-	if (type->discard != NULL)
-		type->discard((void *)(uintptr_t)item, NULL);
+	return island->steps_count > 0 ? island->steps[island->steps_count - 1] : island->head;
 }
 
 /* Works until the end of the input, or what ends the island. 0; LEAT_ENOUGH; -errno. */

@@ -22,16 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void discard_items(const struct leat_type *type, unsigned char *items, size_t count)
-{
-	for (size_t i = 0; type != NULL && type->discard != NULL && i < count; i++)
-		type->discard(items + i * type->size, NULL);
-}
-
 static void free_slots(struct shared *shared)
 {
 	for (size_t i = 0; i < shared->window && shared->slots != NULL; i++) {
-		discard_items(shared->type, shared->slots[i].items, shared->slots[i].count);
+		if (shared->slots[i].count > 0)
+			leat_items_discard(shared->type, shared->slots[i].items,
+			                   shared->slots[i].count);
 		free(shared->slots[i].items);
 	}
 	free(shared->slots);
@@ -224,8 +220,7 @@ int leat_shared_send(struct shared *shared, const void *items, size_t count)
 			break;
 		sent += (size_t)n;
 	}
-	discard_items(shared->type, (unsigned char *)(uintptr_t)from + sent * shared->type->size,
-	              count - sent);
+	leat_items_discard(shared->type, from + sent * shared->type->size, count - sent);
 	return n < 0 ? (int)n : 0;
 }
 

@@ -22,7 +22,7 @@
  *
  * Errors build up. A call with a mistake marks the flow: the first mistake is kept, with the step
  * and the source line; later calls do nothing; leat_flow_check() and leat_flow_start() return it. A
- * port is used once. Who needs it twice puts leat_flow_tee() behind it.
+ * port is used once. A program that needs its items twice puts leat_flow_tee() behind it.
  *
  * Which thread. The calls that declare, and start, join and close, are for one thread at a time.
  *
