@@ -152,11 +152,13 @@ int leat_flow_join(struct leat_flow *flow)
 	return leat_scope_cause(flow->scope, &code, NULL) == LEAT_RUNNING ? 0 : code;
 }
 
+/* What join has not given to the caller, unless it is the caller's own array. */
 static void discard_collected(struct collected *collected, const struct leat_type *type)
 {
 	if (collected->items != NULL)
 		leat_items_discard(type, collected->items, collected->count);
-	free(collected->items);
+	if (collected->to != NULL)
+		free(collected->items);
 	free(collected);
 }
 

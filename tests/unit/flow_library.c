@@ -242,3 +242,21 @@ Test(flow_library, a_cancel_ends_a_wait_for_a_rate_and_fails_nothing)
 	leat_rate_close(rate);
 	run_close(&run);
 }
+
+Test(flow_library, the_array_of_to_array_stays_the_callers_where_nothing_is_joined)
+{
+	for (int started = 0; started < 2; started++) {
+		struct run run = run_open();
+		uint64_t room[MANY];
+		size_t count;
+
+		leat_flow_to_array(
+			leat_flow_take(leat_flow_from_array(run.flow, LEAT_T(u64), numbers(), MANY),
+		                       MANY),
+			room, MANY, &count);
+		if (started)
+			cr_assert_eq(leat_flow_start(run.flow), 0);
+		run_close(&run);
+		cr_expect_eq(count, 0, "it is told by join");
+	}
+}
