@@ -137,6 +137,12 @@ for figure in run["figures"]:
 xml.parse(sys.argv[2])' "$dir/json" "$dir/svg" "$1" || fail "$what: its JSON or its plot is not as it should be"
 }
 
+# There is a row of leat, or why there is none: with one sample each, the host may have moved the cores between two of them.
+of_leat()
+{
+	grep -q '^  leat\|: left out, as a contestant has 0 samples' "$dir/out" || fail "$what: nothing of leat in its table"
+}
+
 # A sample of each way to call, each size of an item: every item is checked on the way (a lost one is exit status 1).
 for how in "spsc" "spsc --item 64 --batch 32" "spsc --item 256 --zero-copy" "mpsc --threads 2+1" "spmc --item 64 --batch 7" \
 	"mpmc --threads 3+2 --capacity 5" "spsc --blocking --capacity 3" "mpmc --threads 2+1 --blocking --batch 7" "spsc --round-trip" "spsc --rate 20000" \
@@ -145,7 +151,7 @@ for how in "spsc" "spsc --item 64 --batch 32" "spsc --item 256 --zero-copy" "mps
 	bench $how --samples 1 --only leat --json "$dir/json" --svg "$dir/svg"
 	expect_status 0
 	expect_silence
-	grep -q '^  leat ' "$dir/out" || fail "$what: nothing of leat in its table"
+	of_leat
 	grep -q '"contestant": "leat ' "$dir/json" || fail "$what: nothing of leat in its JSON"
 	grep -q '^The machine, one core$\|^The machine, one core ' "$dir/out" || fail "$what: nothing of the machine"
 	check_files 1
@@ -187,7 +193,7 @@ for how in publish floor pool; do
 	bench $how --samples 1 --json "$dir/json" --svg "$dir/svg"
 	expect_status 0
 	expect_silence
-	grep -q "^  leat" "$dir/out" || fail "$what: nothing of leat in its table"
+	of_leat
 	check_files "$(grep -c '"group": "'$how'"' "$dir/json")"
 done
 bench select --samples 1 --only nobody

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "plan.h"
 
 #include <signal.h>
@@ -131,6 +132,7 @@ static void *filler_main(void *arg)
 
 Test(fill, what_ends_it_with_items_taken_is_told_by_the_next_call)
 {
+	clock_start();
 	for_each_kind(kind)
 		for (enum ending ending = 0; ending < ENDINGS; ending++)
 			for (int had = 0; had < 2; had++) {
@@ -158,6 +160,8 @@ Test(fill, what_ends_it_with_items_taken_is_told_by_the_next_call)
 					pipe.tx = NULL;
 				} else if (ending == CANCEL) {
 					leat_scope_cancel(pipe.scope, 0, NULL);
+				} else if (ending == DEADLINE_OF_SCOPE) {
+					clock_advance(30 * MS);
 				} else if (ending == OUTPUT_ENDS) {
 					leat_rx_close(out.rx);
 					out.rx = NULL;

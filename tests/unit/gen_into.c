@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "plan.h"
 
 #include "runtime/chan/chan.h"
@@ -241,6 +242,7 @@ enum ending { CANCEL_OWN, STOP_OWN, CLOSE_OWN, DEADLINE_OWN, CANCEL_CHAN, STOP_C
 
 Test(gen_into, either_scope_ends_it_and_the_others_go_on)
 {
+	clock_start();
 	for (int waits = 0; waits < 2; waits++)
 		for (enum ending ending = 0; ending < ENDINGS; ending++) {
 			bool stop = ending == STOP_OWN || ending == STOP_CHAN;
@@ -257,9 +259,10 @@ Test(gen_into, either_scope_ends_it_and_the_others_go_on)
 			cr_assert_eq(leat_gen_into(own, send_or_wait, &plan, leat_tx_clone(pipe.tx),
 			                           &opts),
 			             0);
-			if (ending != DEADLINE_OWN)
-				cr_assert(await_parked(&plan.tid));
-			if (ending == CANCEL_OWN)
+			cr_assert(await_parked(&plan.tid));
+			if (ending == DEADLINE_OWN)
+				clock_advance(20 * MS);
+			else if (ending == CANCEL_OWN)
 				leat_scope_cancel(own, 0, "enough");
 			else if (ending == CANCEL_CHAN)
 				leat_scope_cancel(pipe.scope, 0, "enough");

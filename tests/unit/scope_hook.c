@@ -160,10 +160,12 @@ Test(scope_hook, hooks_of_scopes_below_run_too)
 
 Test(scope_hook, after_a_deadline_it_runs_on_a_thread_of_the_library)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct call call = { .scope = scope };
 	struct leat_hook *hook = add(scope, count_call, &call);
+	clock_advance(20 * MS);
 	cr_assert(await_word(&call.count, 1));
 	cr_expect_neq(call.tid, own_tid());
 	cr_expect_eq(call.cause, LEAT_DEADLINE, "the cause is there before");
@@ -176,16 +178,20 @@ Test(scope_hook, after_a_deadline_it_runs_on_a_thread_of_the_library)
 
 Test(scope_hook, a_receive_that_finds_the_deadline_passed_does_not_run_it)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct call call = { 0 };
 	struct leat_tx *tx;
 	struct leat_rx *rx;
-	uint64_t item;
 	cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &rx), 0);
 	cr_assert_eq(leat_scope_on_cancel(scope, count_call, &call, NULL), 0);
-	cr_expect_eq(leat_recv(rx, &item), -ECANCELED);
+	struct caller receiver = { .op = OP_RECV, .rx = rx };
+	caller_start(&receiver);
+	clock_advance_past(&receiver, 20 * MS);
+	cr_expect_eq(caller_join(&receiver), -ECANCELED);
 	cr_assert(await_word(&call.count, 1));
+	cr_expect_neq(call.tid, receiver.tid);
 	cr_expect_neq(call.tid, own_tid());
 	leat_tx_close(tx);
 	leat_rx_close(rx);
