@@ -526,7 +526,7 @@ Test(bind, tx_of_a_task)
 
 /* --- with threads: nothing is lost, whichever way items are received --- */
 
-enum { MANY = 20000 };
+enum { MANY = MANY_TIMES(20000) };
 
 static void *feed_many(void *arg)
 {

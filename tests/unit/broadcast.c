@@ -379,7 +379,7 @@ Test(broadcast, select_and_descriptors)
 
 /* --- threads --- */
 
-enum { ITEMS = 20000, THREADS = 4 };
+enum { ITEMS = MANY_TIMES(20000), THREADS = 4 };
 
 struct reader {
 	struct leat_rx *rx;

@@ -386,6 +386,7 @@ Test(broadcast_ends, an_item_is_delivered_once_all_that_senders_wait_for_have_pa
 
 Test(broadcast_ends, what_is_refused_is_offered_and_rejected)
 {
+	clock_start();
 	for_each_ring(opts)
 	{
 		opts.capacity = 2;
@@ -393,8 +394,12 @@ Test(broadcast_ends, what_is_refused_is_offered_and_rejected)
 		struct leat_rx *rx = join(&feed, (struct leat_subscribe_opts){ 0 });
 		send_to(&feed, 0, 2);
 		cr_expect_eq(leat_try_send(feed.tx, &(uint64_t){ 0 }), -EAGAIN);
-		cr_expect_eq(leat_send_until(feed.tx, &(uint64_t){ 0 }, leat_now_ns() + MS),
-		             -ETIMEDOUT);
+		struct caller caller = { .op = OP_SEND_UNTIL,
+			                 .tx = feed.tx,
+			                 .deadline_ns = leat_now_ns() + MS };
+		caller_start(&caller);
+		clock_advance_past(&caller, MS);
+		cr_expect_eq(caller_join(&caller), -ETIMEDOUT);
 		struct leat_chan_stat now = figures_of(&opts);
 		cr_expect_eq(now.offered, 3);
 		cr_expect_eq(now.rejected, 1);

@@ -104,7 +104,7 @@ static uint64_t sum_below(uint64_t n)
 /* A diamond of sinks, and a stage that sends into a channel, each on a thread or on the pool. */
 Test(broadcast_pool, sinks_and_stages_see_every_item_wherever_they_run)
 {
-	enum { N = 1500 };
+	enum { N = MANY_TIMES(1500) };
 
 	for_each_ring(opts)
 		for_each_where(where) for (unsigned on_pool = 0; on_pool < 16; on_pool += 5)

@@ -201,6 +201,8 @@ static void *receive_until_end(void *arg)
 	return NULL;
 }
 
+enum { PER_SENDER = MANY_TIMES(20000) };
+
 static void check_ownership(enum leat_kind kind, enum leat_overflow overflow, bool cancel)
 {
 	struct leat_chan_opts opts = owned(kind, 5);
@@ -212,8 +214,8 @@ static void check_ownership(enum leat_kind kind, enum leat_overflow overflow, bo
 	memset(&ledger, 0, sizeof(ledger));
 	for (int i = 0; i < senders; i++)
 		tx[i] = (struct side){ .tx = i == 0 ? pipe.tx : leat_tx_clone(pipe.tx),
-			               .from = (uint64_t)i * 20000,
-			               .to = (uint64_t)(i + 1) * 20000,
+			               .from = (uint64_t)i * PER_SENDER,
+			               .to = (uint64_t)(i + 1) * PER_SENDER,
 			               .started = &started };
 	for (int i = 0; i < receivers; i++)
 		rx[i] = (struct side){ .rx = i == 0 ? pipe.rx : leat_rx_clone(pipe.rx),

@@ -501,7 +501,7 @@ Test(diag, a_look_between_a_peek_and_its_note_is_never_torn)
 		                       .capacity = 64,
 		                       .send_wait = LEAT_WAIT_SPIN,
 		                       .recv_wait = LEAT_WAIT_SPIN };
-	int64_t end_ns = leat_now_ns() + 4000 * MS;
+	int64_t end_ns = leat_now_ns() + 1500 * MS;
 	while (leat_now_ns() < end_ns) {
 		struct pipe pipe = pipe_open_sized(64, &opts);
 		pthread_t thread;

@@ -530,7 +530,7 @@ Test(flow_step, a_step_may_make_more_than_there_is_room_for)
 
 	for (size_t i = 0; i < COUNT(capacities); i++)
 		for (int behind = 0; behind < 3; behind++) {
-			feed(&fed, SEQ, 300);
+			feed(&fed, SEQ, MANY_TIMES(300));
 			fed.port = leat_flow_step_with(
 				fed.port, &repeat_it,
 				(struct leat_state){ .size = sizeof(struct repeat) });
@@ -539,7 +539,7 @@ Test(flow_step, a_step_may_make_more_than_there_is_room_for)
 			if (behind > 0)
 				fed.port = leat_flow_buffer(fed.port, capacities[i]);
 			run_fed(&fed, &got);
-			expect_repeats(&got, 300);
+			expect_repeats(&got, MANY_TIMES(300));
 			unfeed(&fed);
 			free(got.items);
 		}
@@ -640,7 +640,7 @@ static int copy_vec(void *state, struct leat_vec *v)
 
 Test(flow_step, items_of_each_size)
 {
-	enum { ITEMS = 700 };
+	enum { ITEMS = MANY_TIMES(700) };
 	unsigned char *items = malloc(ITEMS * 256), *got;
 	size_t count;
 

@@ -22,7 +22,7 @@ static struct leat_port numbers_to(struct leat_flow *flow, uint64_t *n, unsigned
 Test(flow_workers, all_items_once_and_in_order_where_it_counts)
 {
 	static const size_t capacities[] = { 1, 7, 1024 };
-	uint64_t n = 5000;
+	uint64_t n = MANY_TIMES(5000) / 2 * 2;
 
 	for (size_t i = 0; i < COUNT(worker_counts); i++)
 		for (size_t k = 0; k < COUNT(capacities); k++)
@@ -112,7 +112,7 @@ static const struct leat_step repeat_it = {
 
 Test(flow_workers, a_vector_may_make_more_than_a_slot_holds)
 {
-	uint64_t n = 400;
+	uint64_t n = MANY_TIMES(400);
 
 	for (size_t i = 0; i < COUNT(worker_counts); i++)
 		for (int ordered = 0; ordered < 2; ordered++) {

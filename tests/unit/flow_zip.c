@@ -237,7 +237,7 @@ Test(flow_zip, random_diamonds_do_as_check_says)
 	unsigned cured = 0;
 	uint64_t random = 88172645463325252;
 
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < MANY_TIMES(100); round++) {
 		struct leat_scope *scope = leat_scope_open(NULL, NULL);
 		struct plan plans[2] = { { .maps = 0 }, { .maps = 0 } };
 		struct leat_flow *flow;
