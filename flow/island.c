@@ -71,20 +71,23 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 
 /*
  * The task is about to wait for room: releases what it has used of its input, so that the ring
- * there has all the room that it says, and holds the rest again. If it cannot be held, the output
- * has ended; the items stay where they are all the same, as nothing is released any more.
+ * there has all the room that it says, and holds the rest again. Returns 0; or -errno if it cannot
+ * be held: by a cancel, which has freed the items, or as the output has ended. The task must not
+ * touch the rest then.
  */
-static void release_used(struct task *task)
+static int release_used(struct task *task)
 {
 	const size_t n = task->input_used - task->input_released;
 	const void *rest;
+	ssize_t held = 0;
 
 	if (n == 0)
-		return;
+		return 0;
 	leat_release(task->rx, n);
 	task->input_released += n;
 	if (task->input_used < task->input)
-		leat_try_peek(task->rx, task->input - task->input_used, &rest);
+		held = leat_try_peek(task->rx, task->input - task->input_used, &rest);
+	return held < 0 ? (int)held : 0;
 }
 
 /* What leaves the island: a zip's type is another. */
@@ -102,8 +105,9 @@ static int send_items(struct task *task, const char *items, size_t n, size_t siz
 		if (sent == -EAGAIN) {
 			if (task->island->steps_count == 0 && task->input > 0)
 				task->input_used = *used;
-			release_used(task);
-			sent = leat_send_batch(task->tx, items + *used * size, 1);
+			sent = release_used(task);
+			if (sent == 0)
+				sent = leat_send_batch(task->tx, items + *used * size, 1);
 		}
 		if (sent < 0 && flush_after_stop(task, sent))
 			continue;
@@ -241,6 +245,7 @@ static bool is_before_array(const struct task *task, size_t i)
 /* Room for what step i makes. Returns how many items, or -errno. */
 static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 {
+	int rc = 0;
 	ssize_t r;
 
 	task->in_ring = task->in_array = false;
@@ -256,7 +261,9 @@ static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 	if (writes_in_place(task, i, n)) {
 		r = leat_try_reserve(task->tx, task->vector, place);
 		if (r == -EAGAIN)
-			release_used(task);
+			rc = release_used(task);
+		if (rc < 0)
+			return rc;
 		while (r < 0 && (r == -EAGAIN || flush_after_stop(task, r)))
 			r = leat_reserve(task->tx, task->vector, place);
 		task->in_ring = r > 0;
