@@ -550,44 +550,86 @@ static int run_pass(struct task *task, const void *items, size_t n, size_t *used
 	return rc;
 }
 
-/* When the first of the steps is to be called without an item, or LEAT_NEVER. */
+/* When step k is to be called without an item, or LEAT_NEVER. */
+static int64_t due_of_ns(const struct task *task, size_t k)
+{
+	const struct leat_step *step = &node_of(task, k)->step;
+
+	return step->due_ns == NULL ? LEAT_NEVER : step->due_ns(task->states[k]);
+}
+
+/* When the first of the steps, or the end, is to be called without an item, or LEAT_NEVER. */
 static int64_t first_due_ns(const struct task *task)
 {
-	int64_t first_ns = LEAT_NEVER, due_ns;
+	int64_t first_ns = LEAT_NEVER;
 
-	for (size_t i = 0; task->timed && i < task->island->steps_count; i++) {
-		const struct node *node = node_of(task, i);
+	for (size_t k = 0; task->timed && k <= task->island->steps_count; k++) {
+		int64_t due_ns = due_of_ns(task, k);
 
-		due_ns =
-			node->step.due_ns == NULL ? LEAT_NEVER : node->step.due_ns(task->states[i]);
 		first_ns = due_ns < first_ns ? due_ns : first_ns;
 	}
 	return first_ns;
 }
 
-/* Calls the steps whose time has come. */
+/* Calls the steps whose time has come, and the end. */
 static int run_due(struct task *task)
 {
-	size_t used;
+	const size_t steps = task->island->steps_count;
+	size_t used = 0;
 	int rc = 0;
 
-	for (size_t i = 0; task->timed && i < task->island->steps_count && rc == 0; i++) {
-		const struct node *node = node_of(task, i);
-
-		if (node->step.due_ns != NULL &&
-		    node->step.due_ns(task->states[i]) <= leat_now_ns())
-			rc = run_steps(task, i, NULL, 0, false, &used);
+	for (size_t k = 0; task->timed && k <= steps && rc == 0; k++) {
+		if (due_of_ns(task, k) > leat_now_ns())
+			continue;
+		rc = k < steps ? run_steps(task, k, NULL, 0, false, &used)
+		               : call_end(task, node_of(task, k), NULL, 0, false, &used);
 	}
 	return rc;
+}
+
+/* Puts pairs together. */
+static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
+{
+	const struct leat_type *pair = task->flow->nodes[task->island->head].type;
+	char *to = task->in_place;
+
+	for (size_t i = 0; i < n; i++, to += pair->size) {
+		memcpy(to + pair->offset, first + i * pair->of->size, pair->of->size);
+		memcpy(to + pair->second_offset, second + i * pair->second->size,
+		       pair->second->size);
+	}
+}
+
+/* As next_items(), of what both inputs of a zip have. */
+static ssize_t next_pairs(struct task *task, const void **items)
+{
+	int64_t due_ns = first_due_ns(task);
+	const void *first, *second;
+	ssize_t n = leat_peek_until(task->rx, task->vector, &first, due_ns), pairs;
+
+	if (n <= 0)
+		return n;
+	pairs = leat_peek_until(task->second, (size_t)n, &second, due_ns);
+	if (pairs > 0) {
+		make_pairs(task, first, second, (size_t)pairs);
+		leat_release(task->second, (size_t)pairs);
+	}
+	leat_release(task->rx, pairs > 0 ? (size_t)pairs : 0);
+	*items = task->in_place;
+	return pairs;
 }
 
 /* -ETIMEDOUT: a step is due. */
 static ssize_t next_items(struct task *task, const void **items)
 {
-	int64_t due_ns = first_due_ns(task);
-	ssize_t n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
-	                                   : -ENOTSUP;
+	int64_t due_ns;
+	ssize_t n;
 
+	if (task->second != NULL)
+		return next_pairs(task, items);
+	due_ns = first_due_ns(task);
+	n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
+	                           : -ENOTSUP;
 	if (n != -ENOTSUP)
 		return n;
 	if (task->in_place == NULL) {
@@ -618,13 +660,15 @@ static int bind_input(struct task *task)
 {
 	struct leat_tx *out = task->tx != NULL ? task->tx : task->out;
 
-	if (task->second != NULL && task->parts == NULL)
+	if (task->parts != NULL) {
+		while (task->parts[task->bound] == NULL)
+			task->bound = (task->bound + 1) %
+			              node_of(task, task->island->steps_count)->outputs;
+		out = task->parts[task->bound];
+	}
+	if (task->second != NULL)
 		leat_rx_bind(task->second, out);
-	if (task->parts == NULL)
-		return leat_rx_bind(task->rx, out);
-	while (task->parts[task->bound] == NULL)
-		task->bound = (task->bound + 1) % node_of(task, task->island->steps_count)->outputs;
-	return leat_rx_bind(task->rx, task->parts[task->bound]);
+	return leat_rx_bind(task->rx, out);
 }
 
 /* The consumer of the part that the input is bound to has left. Whether others have not. */
@@ -699,43 +743,6 @@ static int work_rx(struct task *task)
 	return rc;
 }
 
-/* Puts pairs together. */
-static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
-{
-	const struct leat_type *pair = task->flow->nodes[task->island->head].type;
-	char *to = task->in_place;
-
-	for (size_t i = 0; i < n; i++, to += pair->size) {
-		memcpy(to + pair->offset, first + i * pair->of->size, pair->of->size);
-		memcpy(to + pair->second_offset, second + i * pair->second->size,
-		       pair->second->size);
-	}
-}
-
-static int work_zip(struct task *task)
-{
-	const void *first, *second;
-	ssize_t n, pairs;
-	size_t used;
-	int rc = bind_input(task);
-
-	while (rc == 0) {
-		n = leat_peek(task->rx, task->vector, &first);
-		if (n <= 0)
-			return n == 0 ? end_steps(task, 0) : (int)n;
-		pairs = leat_peek(task->second, (size_t)n, &second);
-		if (pairs <= 0) {
-			leat_release(task->rx, 0);
-			return pairs == 0 ? end_steps(task, 0) : (int)pairs;
-		}
-		make_pairs(task, first, second, (size_t)pairs);
-		leat_release(task->rx, (size_t)pairs);
-		leat_release(task->second, (size_t)pairs);
-		rc = run_pass(task, task->in_place, (size_t)pairs, &used);
-	}
-	return rc;
-}
-
 static int work_array(struct task *task)
 {
 	const struct node *head = &task->flow->nodes[task->island->head];
@@ -801,7 +808,6 @@ static int work_shared(struct task *task)
 int leat_task_work(struct task *task)
 {
 	return task->island->shared != NULL ? work_shared(task)
-	       : task->second != NULL       ? work_zip(task)
 	       : task->rx != NULL           ? work_rx(task)
 	                                    : work_array(task);
 }

@@ -1,0 +1,200 @@
+/*
+ * tests/unit/flow_time.c: steps that are called at times: with which inputs, with which ends, and
+ * what check refuses.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "clock.h"
+#include "flows.h"
+
+TestSuite(flow_time, .timeout = 60);
+
+LEAT_PAIR(both, u64, u64);
+LEAT_BATCH(pairs, both, 10);
+
+static uint64_t key_of(const void *item, const void *arg)
+{
+	(void)arg;
+	return *(const uint64_t *)item;
+}
+
+/* --- a flow whose inputs are channels, and what comes out --- */
+
+struct timed {
+	struct leat_scope *scope;
+	struct leat_flow *flow;
+	struct leat_tx *tx[2];
+	struct leat_rx *in[2], *out;
+};
+
+static struct timed timed_open(void)
+{
+	struct timed t = { .scope = leat_scope_open(NULL, NULL) };
+
+	clock_start();
+	t.flow = leat_flow_open(t.scope, NULL);
+	cr_assert_not_null(t.flow);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(leat_chan_open(t.scope, sizeof(uint64_t), NULL, &t.tx[i], &t.in[i]),
+		             0);
+	return t;
+}
+
+static struct leat_port input(struct timed *t, int i)
+{
+	struct leat_rx *in = t->in[i];
+
+	t->in[i] = NULL;
+	return leat_flow_from_rx(t->flow, LEAT_T(u64), in);
+}
+
+static void put(struct timed *t, int i, uint64_t item)
+{
+	cr_assert_eq(leat_send(t->tx[i], &item), 0);
+}
+
+static void end_input(struct timed *t, int i)
+{
+	leat_tx_close(t->tx[i]);
+	t->tx[i] = NULL;
+}
+
+/* Joins, and frees all. */
+static void timed_close(struct timed *t, int code)
+{
+	expect_join(t->flow, code);
+	for (int i = 0; i < 2; i++) {
+		leat_tx_close(t->tx[i]);
+		leat_rx_close(t->in[i]);
+	}
+	leat_rx_close(t->out);
+	leat_flow_close(t->flow);
+	leat_scope_close(t->scope);
+}
+
+/* --- where a step is due --- */
+
+static void expect_pair(struct timed *t, uint64_t first, uint64_t second)
+{
+	leat_item_pairs got;
+
+	clock_advance(10 * MS - 1);
+	cr_assert_eq(leat_try_recv(t->out, &got), -EAGAIN);
+	clock_advance(1);
+	cr_assert_eq(leat_try_recv(t->out, &got), 1);
+	cr_assert_eq(got.count, 1u);
+	cr_assert(got.items[0].first == first && got.items[0].second == second);
+}
+
+Test(flow_time, a_step_behind_a_zip_is_called_when_it_is_due)
+{
+	enum { NONE = 2 };
+
+	for (int ahead = 0; ahead <= NONE; ahead++) {
+		struct timed t = timed_open();
+		leat_item_pairs got;
+
+		leat_flow_to_rx(
+			leat_flow_batch(leat_flow_zip(input(&t, 0), input(&t, 1), LEAT_T(both)),
+		                        LEAT_T(pairs), 10 * MS),
+			&t.out);
+		expect_start(t.flow);
+		put(&t, 0, 1);
+		put(&t, 1, 11);
+		if (ahead < NONE)
+			put(&t, ahead, 2 + 10 * (uint64_t)ahead);
+		expect_pair(&t, 1, 11);
+		/* what one input has more is not lost */
+		if (ahead != 0)
+			put(&t, 0, 2);
+		if (ahead != 1)
+			put(&t, 1, 12);
+		expect_pair(&t, 2, 12);
+		end_input(&t, 0);
+		end_input(&t, 1);
+		cr_assert_eq(leat_recv(t.out, &got), 0);
+		timed_close(&t, 0);
+	}
+}
+
+Test(flow_time, consumers_that_leave_end_a_zip_whose_inputs_are_idle_and_only_the_last_does)
+{
+	for (int full = 0; full < 2; full++) {
+		struct timed t = timed_open();
+		struct leat_port parts[2];
+		struct leat_rx *other;
+		leat_item_both got;
+
+		leat_flow_partition(leat_flow_zip(input(&t, 0), input(&t, 1), LEAT_T(both)), key_of,
+		                    NULL, parts, 2);
+		leat_flow_to_rx(parts[0], &t.out);
+		leat_flow_to_rx(parts[1], &other);
+		expect_start(t.flow);
+		clock_settle();
+		leat_rx_close(other);
+		for (uint64_t i = 0; i < 4; i++) {
+			clock_settle();
+			put(&t, 0, i);
+			put(&t, 1, i);
+		}
+		for (uint64_t i = 0; i < 4; i += 2) {
+			cr_assert_eq(leat_recv(t.out, &got), 1);
+			cr_assert_eq(got.first, i);
+		}
+		if (full)
+			put(&t, 0, 4); /* it waits at the second input */
+		clock_settle();
+		leat_rx_close(t.out);
+		t.out = NULL;
+		timed_close(&t, 0);
+	}
+}
+
+/* An end that writes down when it was called without an item. */
+struct beats {
+	int64_t next_ns;
+	uint32_t beats, items;
+};
+
+static int beat_vec(void *state, struct leat_vec *v)
+{
+	struct beats *beats = state;
+
+	beats->items += (uint32_t)v->n;
+	v->used = v->n;
+	if (leat_now_ns() < beats->next_ns)
+		return 0;
+	leat_store_rel(&beats->beats, beats->beats + 1);
+	beats->next_ns += 10 * MS;
+	return 0;
+}
+
+static int64_t beat_due_ns(const void *state)
+{
+	return ((const struct beats *)state)->next_ns;
+}
+
+static const struct leat_step beat = { .name = "beat",
+	                               .kind = LEAT_STEP_END,
+	                               .fn = beat_vec,
+	                               .in = LEAT_T(u64),
+	                               .due_ns = beat_due_ns };
+
+Test(flow_time, an_end_is_called_when_it_is_due)
+{
+	struct timed t = timed_open();
+	struct beats beats = { .next_ns = leat_now_ns() + 10 * MS };
+
+	leat_flow_for_each(leat_flow_step(input(&t, 0), &triple, NULL), &beat, &beats);
+	expect_start(t.flow);
+	put(&t, 0, 1);
+	clock_advance(10 * MS - 1);
+	cr_assert_eq(leat_load_acq(&beats.beats), 0u);
+	clock_advance(1);
+	cr_assert_eq(leat_load_acq(&beats.beats), 1u);
+	clock_advance(30 * MS);
+	cr_assert_eq(leat_load_acq(&beats.beats), 4u);
+	end_input(&t, 0);
+	timed_close(&t, 0);
+	cr_assert_eq(beats.items, 1u);
+}
