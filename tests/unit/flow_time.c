@@ -198,3 +198,51 @@ Test(flow_time, an_end_is_called_when_it_is_due)
 	timed_close(&t, 0);
 	cr_assert_eq(beats.items, 1u);
 }
+
+/* Passes items on, and is due at times. */
+static int pass_vec(void *state, struct leat_vec *v)
+{
+	(void)state;
+	v->used = v->made = v->n < v->room ? v->n : v->room;
+	if (v->used > 0)
+		memcpy(v->out, v->in, v->used * sizeof(uint64_t));
+	return 0;
+}
+
+Test(flow_time, check_refuses_a_step_with_due_ns_behind_workers)
+{
+	static const struct leat_step pass = { .name = "pass",
+		                               .fn = pass_vec,
+		                               .in = LEAT_T(u64),
+		                               .out = LEAT_T(u64),
+		                               .stateless = true,
+		                               .due_ns = beat_due_ns,
+		                               .file = "a.c",
+		                               .line = 7 };
+	struct leat_step end = beat;
+
+	end.stateless = true;
+	for (int at_end = 0; at_end < 2; at_end++)
+		for (enum leat_flow_order order = LEAT_UNORDERED; order <= LEAT_ORDERED; order++) {
+			struct timed t = timed_open();
+			struct leat_port port = leat_flow_workers(input(&t, 0), 2, order);
+			const struct beats none = { .next_ns = LEAT_NEVER };
+
+			port = leat_flow_step(port, &triple, NULL);
+			if (at_end) {
+				leat_flow_for_each(port, &end, &none);
+			} else {
+				port = leat_flow_step(port, &pass, &none);
+				leat_flow_for_each(leat_flow_gather(port), &ignore, NULL);
+			}
+			cr_assert_eq(leat_flow_start(t.flow), -EINVAL);
+			expect_words(
+				t.flow,
+				at_end ? "step \"beat\" is to be called at times, and "
+					 "workers only wait for items"
+				       : "a.c:7: step \"pass\" is to be called at times, and "
+					 "workers only wait for items: put it before workers or "
+					 "behind gather");
+			timed_close(&t, -EINVAL);
+		}
+}
