@@ -48,6 +48,39 @@ static int fail_idle(struct task *task, size_t i)
 	return fail_step(task, i, true, -EINVAL, "it used none of its items, and made none");
 }
 
+/*
+ * What a step, or an end, says of a call is against the rules of struct leat_vec. Such a call's
+ * results go nowhere, and only what can be true of the rest counts. Returns -EINVAL.
+ */
+static int fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc)
+{
+	char words[96];
+
+	if (v->used > v->n)
+		snprintf(words, sizeof(words), "it said that it used %zu of %zu items", v->used,
+		         v->n);
+	else if (v->made > v->room)
+		snprintf(words, sizeof(words), "it said that it made %zu items in room for %zu",
+		         v->made, v->room);
+	else if (v->skipped > v->used)
+		snprintf(words, sizeof(words), "it said that it left out %llu of %zu items",
+		         (unsigned long long)v->skipped, v->used);
+	else
+		snprintf(words, sizeof(words), "it returned %d, and not 0, LEAT_ENOUGH or -errno",
+		         rc);
+	fail_step(task, i, v->n > 0, -EINVAL, words);
+	v->used = v->used < v->n ? v->used : v->n;
+	v->made = v->made > v->room ? 0 : v->made;
+	v->skipped = v->skipped > v->used ? 0 : v->skipped;
+	return -EINVAL;
+}
+
+static bool breaks_contract(const struct leat_vec *v, int rc)
+{
+	return (v->used > v->n) | (v->made > v->room) | (v->skipped > v->used) |
+	       ((rc > 0) & (rc != LEAT_ENOUGH));
+}
+
 static void count_failed(struct books *books)
 {
 	books->in++;
@@ -165,28 +198,42 @@ static bool is_borrowed(const struct task *task, size_t i)
 	return i == 0 && task->borrowed;
 }
 
+/* One call of an end. *broken: it broke its contract. */
+static int call_end_once(struct task *task, const struct node *node, struct leat_vec *v,
+                         bool *broken)
+{
+	const size_t at = task->island->steps_count;
+	struct books *books = &task->books[at];
+	int rc = node->step.fn(task->states[at], v);
+
+	*broken = breaks_contract(v, rc);
+	if (__builtin_expect(*broken, 0))
+		rc = fail_contract(task, at, v, rc);
+	if (node->kind == NODE_EACH && !is_borrowed(task, at) && v->used > 0)
+		leat_items_discard(node->step.in, v->in, v->used);
+	books->in += v->used;
+	books->used += v->used - v->skipped;
+	books->skipped += v->skipped;
+	return rc;
+}
+
 /* Calls an end until it has used all. Its books are behind those of the steps. */
 static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
                     bool last, size_t *used)
 {
 	const size_t at = task->island->steps_count, size = node->step.in->size;
-	struct books *books = &task->books[at];
 	struct leat_vec v;
+	bool broken;
 	int rc;
 
 	do {
 		v = (struct leat_vec){ .in = n == 0 ? NULL : items + *used * size,
 			               .n = n - *used,
 			               .last = last };
-		rc = node->step.fn(task->states[at], &v);
-		if (node->kind == NODE_EACH && !is_borrowed(task, at) && v.used > 0)
-			leat_items_discard(node->step.in, items + *used * size, v.used);
+		rc = call_end_once(task, node, &v, &broken);
 		*used += v.used;
-		books->in += v.used;
-		books->used += v.used - v.skipped;
-		books->skipped += v.skipped;
 	} while (rc == 0 && *used < n && v.used > 0);
-	if (rc > 0 || (rc == 0 && *used == n))
+	if (rc > 0 || (rc == 0 && *used == n) || broken)
 		return rc;
 	if (rc == 0)
 		rc = fail_idle(task, at);
@@ -194,7 +241,7 @@ static int call_end(struct task *task, const struct node *node, const char *item
 		fail_step(task, at, *used < n, rc, strerror(-rc));
 	if (*used == n)
 		return rc;
-	count_failed(books);
+	count_failed(&task->books[at]);
 	if (!is_borrowed(task, at))
 		leat_items_discard(node->step.in, items + *used * size, 1);
 	(*used)++;
@@ -380,12 +427,36 @@ static int call_function(struct task *task, size_t i, struct leat_vec *v)
 	return rc;
 }
 
+static void count_call(struct task *task, size_t i, const struct leat_vec *v)
+{
+	struct books *books = &task->books[i];
+
+	if (i == 0 && task->input > 0)
+		task->input_used += v->used;
+	books->in += v->used;
+	books->used += v->used - v->skipped;
+	books->skipped += v->skipped;
+	books->made += v->made;
+}
+
+/* What a step has made in a call that broke its contract. Of what it moves it cannot make more. */
+static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
+{
+	const struct node *node = node_of(task, i);
+	bool moves = node->step.kind == LEAT_STEP_FILTER && v->made > v->used;
+
+	leat_items_discard(node->type, v->out, moves ? v->used : v->made);
+	task->books[i].made -= v->made;
+	if (task->in_ring)
+		leat_commit(task->tx, 0);
+}
+
 /* One call of step i. */
 static int call_step(struct task *task, size_t i, struct leat_vec *v)
 {
 	const struct node *node = node_of(task, i);
-	struct books *books = &task->books[i];
 	ssize_t room = find_place(task, i, v->n, &v->out);
+	bool broken;
 	int rc, passed;
 
 	task->own_result = false;
@@ -393,17 +464,19 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = call_function(task, i, v);
-	if (i == 0 && task->input > 0)
-		task->input_used += v->used;
-	books->in += v->used;
-	books->used += v->used - v->skipped;
-	books->skipped += v->skipped;
-	books->made += v->made;
-	if (node->keeps && v->skipped > 0)
+	broken = breaks_contract(v, rc);
+	if (__builtin_expect(broken, 0))
+		rc = fail_contract(task, i, v, rc);
+	count_call(task, i, v);
+	if (node->keeps && v->skipped > 0 && !broken)
 		return fail_step(task, i, true, -EDEADLK,
 		                 "it left an item out between a tee and a zip, which would wait");
 	if (node->step.in->discard != NULL)
 		free_used(task, i, v);
+	if (__builtin_expect(broken, 0)) {
+		drop_made(task, i, v);
+		return rc;
+	}
 	passed = pass_made(task, i, v);
 	/* the step behind has had enough: then the item that failed was not needed */
 	task->own_result = passed == 0 && rc != 0;
