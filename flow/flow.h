@@ -160,6 +160,26 @@ struct node *leat_flow_add_behind(struct leat_port port, enum node_kind kind, co
 /* "FILE:LINE: " of a step, or "". */
 void leat_step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
 
+/* steps.c: what the steps of the library are made of */
+
+/*
+ * Adds a step of the library. `like`, of `size` bytes, is what the state of a task begins as; out
+ * NULL: it makes what it is given. NULL: a mistake.
+ */
+struct node *leat_own_add(struct leat_port port, const struct leat_step *step,
+                          const struct leat_type *out, const void *like, size_t size);
+/* For steps whose state is a copy of their description. */
+int leat_own_init(void *state, const void *arg);
+/* The port behind such a step, whose state begins and ends so. */
+struct leat_port leat_own_port(struct leat_port port, struct node *node,
+                               int (*init)(void *state, const void *arg),
+                               void (*fini)(void *state));
+struct leat_port leat_own_mistake(struct leat_port port, const char *words);
+/* The type of the items at a port; NULL: it is none. */
+const struct leat_type *leat_port_type(struct leat_port port);
+/* Passes n items on, from the given one. */
+void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
+
 /* plan.c */
 
 /* Checks the graph and cuts it into islands. 0, or the mistake. */
