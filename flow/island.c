@@ -65,6 +65,8 @@ static int fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc
 	else if (v->skipped > v->used)
 		snprintf(words, sizeof(words), "it said that it left out %llu of %zu items",
 		         (unsigned long long)v->skipped, v->used);
+	else if (rc == LEAT_LATER)
+		snprintf(words, sizeof(words), "it returned LEAT_LATER, and has no due_ns");
 	else
 		snprintf(words, sizeof(words), "it returned %d, and not 0, LEAT_ENOUGH or -errno",
 		         rc);
@@ -75,10 +77,11 @@ static int fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc
 	return -EINVAL;
 }
 
-static bool breaks_contract(const struct leat_vec *v, int rc)
+/* waits: it may return LEAT_LATER. */
+static bool breaks_contract(const struct leat_vec *v, int rc, bool waits)
 {
 	return (v->used > v->n) | (v->made > v->room) | (v->skipped > v->used) |
-	       ((rc > 0) & (rc != LEAT_ENOUGH));
+	       ((rc > 0) & (rc != LEAT_ENOUGH) & ((rc != LEAT_LATER) | !waits));
 }
 
 static void count_failed(struct books *books)
@@ -89,6 +92,12 @@ static void count_failed(struct books *books)
 
 /* --- what leaves the island --- */
 
+/* The sender that says when the island is to end: of its ring, or of the task. */
+static struct leat_tx *out_of(const struct task *task)
+{
+	return task->tx != NULL ? task->tx : task->out;
+}
+
 /*
  * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
  * source ends.
@@ -98,7 +107,7 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 	if (rc != -ESHUTDOWN || !task->source || task->stopped)
 		return false;
 	task->stopped = true;
-	leat_tx_source(task->tx, false);
+	leat_tx_source(out_of(task), false);
 	return true;
 }
 
@@ -206,7 +215,7 @@ static int call_end_once(struct task *task, const struct node *node, struct leat
 	struct books *books = &task->books[at];
 	int rc = node->step.fn(task->states[at], v);
 
-	*broken = breaks_contract(v, rc);
+	*broken = breaks_contract(v, rc, false);
 	if (__builtin_expect(*broken, 0))
 		rc = fail_contract(task, at, v, rc);
 	if (node->kind == NODE_EACH && !is_borrowed(task, at) && v->used > 0)
@@ -464,7 +473,7 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = call_function(task, i, v);
-	broken = breaks_contract(v, rc);
+	broken = breaks_contract(v, rc, node->step.due_ns != NULL);
 	if (__builtin_expect(broken, 0))
 		rc = fail_contract(task, i, v, rc);
 	count_call(task, i, v);
@@ -546,6 +555,98 @@ static int handle_failure(struct task *task, size_t i, int code, const char *ite
 	return 0;
 }
 
+/* --- times --- */
+
+/* When step k is to be called without an item, or LEAT_NEVER. */
+static int64_t due_of_ns(const struct task *task, size_t k)
+{
+	const struct leat_step *step = &node_of(task, k)->step;
+
+	return step->due_ns == NULL ? LEAT_NEVER : step->due_ns(task->states[k]);
+}
+
+/* When the first of the steps from k on, or the end, is to be called so, or LEAT_NEVER. */
+static int64_t first_due_ns(const struct task *task, size_t k)
+{
+	int64_t first_ns = LEAT_NEVER;
+
+	for (; task->timed && k <= task->island->steps_count; k++) {
+		int64_t due_ns = due_of_ns(task, k);
+
+		first_ns = due_ns < first_ns ? due_ns : first_ns;
+	}
+	return first_ns;
+}
+
+/* Calls the steps from k on whose time has come, and the end. */
+static int run_due(struct task *task, size_t k)
+{
+	const size_t steps = task->island->steps_count;
+	size_t used = 0;
+	int rc = 0;
+
+	for (; task->timed && k <= steps && rc == 0; k++) {
+		if (due_of_ns(task, k) > leat_now_ns())
+			continue;
+		rc = k < steps ? run_steps(task, k, NULL, 0, false, &used)
+		               : call_end(task, node_of(task, k), NULL, 0, false, &used);
+	}
+	return rc;
+}
+
+/* The consumer of this part has left. Whether others have not. */
+static bool leave_part(struct task *task, size_t k)
+{
+	if (task->parts == NULL)
+		return false;
+	leat_tx_close(task->parts[k]);
+	task->parts[k] = NULL;
+	return --task->parts_left > 0;
+}
+
+/* Returns 0 when the time has come; before that an error, if the island is to end. */
+static int wait_until(struct task *task, int64_t until_ns)
+{
+	const size_t outputs = node_of(task, task->island->steps_count)->outputs;
+	size_t k = task->bound;
+	int rc;
+
+	for (;;) {
+		while (task->parts != NULL && task->parts[k] == NULL)
+			k = (k + 1) % outputs;
+		rc = leat_tx_wait(task->parts != NULL ? task->parts[k] : out_of(task), -1, 0,
+		                  until_ns);
+		if (rc == -ETIMEDOUT)
+			return 0;
+		if (!(rc == -EPIPE && leave_part(task, k)) && !flush_after_stop(task, rc))
+			return rc;
+	}
+}
+
+/*
+ * Step i has returned LEAT_LATER: waits until it is due. Meanwhile those behind it are called as
+ * they are due. *awaited_ns: the time for which it has been waited before, or LEAT_NEVER.
+ */
+static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited_ns)
+{
+	int64_t due_ns = due_of_ns(task, i);
+	int rc;
+
+	if (due_ns == *awaited_ns)
+		return fail_step(task, i, at_item, -EINVAL,
+		                 due_ns == LEAT_NEVER
+		                         ? "it returned LEAT_LATER, and is never due"
+		                         : "it returned LEAT_LATER, was due, and did nothing");
+	*awaited_ns = due_ns;
+	rc = release_used(task);
+	while (rc == 0 && leat_now_ns() < due_ns) {
+		rc = wait_until(task, first_due_ns(task, i));
+		if (rc == 0)
+			rc = run_due(task, i + 1);
+	}
+	return rc;
+}
+
 /*
  * Puts n items through step i and those behind it. Returns 0; LEAT_ENOUGH; -errno. *used: how many
  * of them are dealt with.
@@ -555,6 +656,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 {
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	int64_t awaited_ns = LEAT_NEVER;
 	struct retry retry;
 	bool own = false;
 	int rc = 0;
@@ -571,7 +673,14 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		rc = call_step(task, i, &v);
 		own = task->own_result;
 		*used += v.used;
-		if (rc < 0 && own) {
+		if (rc == LEAT_LATER) {
+			bool waits = *used < n || last;
+
+			own = false;
+			rc = waits ? await_due(task, i, *used < n, &awaited_ns) : 0;
+			if (rc == 0 && waits)
+				continue;
+		} else if (rc < 0 && own) {
 			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL,
 			                    used, &retry);
 			if (rc == 0 && *used < n)
@@ -623,43 +732,6 @@ static int run_pass(struct task *task, const void *items, size_t n, size_t *used
 	return rc;
 }
 
-/* When step k is to be called without an item, or LEAT_NEVER. */
-static int64_t due_of_ns(const struct task *task, size_t k)
-{
-	const struct leat_step *step = &node_of(task, k)->step;
-
-	return step->due_ns == NULL ? LEAT_NEVER : step->due_ns(task->states[k]);
-}
-
-/* When the first of the steps, or the end, is to be called without an item, or LEAT_NEVER. */
-static int64_t first_due_ns(const struct task *task)
-{
-	int64_t first_ns = LEAT_NEVER;
-
-	for (size_t k = 0; task->timed && k <= task->island->steps_count; k++) {
-		int64_t due_ns = due_of_ns(task, k);
-
-		first_ns = due_ns < first_ns ? due_ns : first_ns;
-	}
-	return first_ns;
-}
-
-/* Calls the steps whose time has come, and the end. */
-static int run_due(struct task *task)
-{
-	const size_t steps = task->island->steps_count;
-	size_t used = 0;
-	int rc = 0;
-
-	for (size_t k = 0; task->timed && k <= steps && rc == 0; k++) {
-		if (due_of_ns(task, k) > leat_now_ns())
-			continue;
-		rc = k < steps ? run_steps(task, k, NULL, 0, false, &used)
-		               : call_end(task, node_of(task, k), NULL, 0, false, &used);
-	}
-	return rc;
-}
-
 /* Puts pairs together. */
 static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
 {
@@ -676,7 +748,7 @@ static void make_pairs(struct task *task, const char *first, const char *second,
 /* As next_items(), of what both inputs of a zip have. */
 static ssize_t next_pairs(struct task *task, const void **items)
 {
-	int64_t due_ns = first_due_ns(task);
+	int64_t due_ns = first_due_ns(task, 0);
 	const void *first, *second;
 	ssize_t n = leat_peek_until(task->rx, task->vector, &first, due_ns), pairs;
 
@@ -700,7 +772,7 @@ static ssize_t next_items(struct task *task, const void **items)
 
 	if (task->second != NULL)
 		return next_pairs(task, items);
-	due_ns = first_due_ns(task);
+	due_ns = first_due_ns(task, 0);
 	n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
 	                           : -ENOTSUP;
 	if (n != -ENOTSUP)
@@ -731,7 +803,7 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
  */
 static int bind_input(struct task *task)
 {
-	struct leat_tx *out = task->tx != NULL ? task->tx : task->out;
+	struct leat_tx *out = out_of(task);
 
 	if (task->parts != NULL) {
 		while (task->parts[task->bound] == NULL)
@@ -742,16 +814,6 @@ static int bind_input(struct task *task)
 	if (task->second != NULL)
 		leat_rx_bind(task->second, out);
 	return leat_rx_bind(task->rx, out);
-}
-
-/* The consumer of the part that the input is bound to has left. Whether others have not. */
-static bool leave_bound_part(struct task *task)
-{
-	if (task->parts == NULL)
-		return false;
-	leat_tx_close(task->parts[task->bound]);
-	task->parts[task->bound] = NULL;
-	return --task->parts_left > 0;
 }
 
 /* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
@@ -799,7 +861,7 @@ static int work_rx(struct task *task)
 
 	while (rc == 0) {
 		n = next_items(task, &items);
-		if (n == -EPIPE && leave_bound_part(task)) {
+		if (n == -EPIPE && leave_part(task, task->bound)) {
 			rc = bind_input(task);
 			continue;
 		}
@@ -809,7 +871,7 @@ static int work_rx(struct task *task)
 			return (int)n;
 		rc = n < 0 ? 0 : pass_received(task, items, (size_t)n);
 		if (rc == 0)
-			rc = run_due(task);
+			rc = run_due(task, 0);
 		if (rc == 0 && task->parts != NULL && task->parts[task->bound] == NULL)
 			rc = bind_input(task);
 	}
@@ -819,7 +881,7 @@ static int work_rx(struct task *task)
 static int work_array(struct task *task)
 {
 	const struct node *head = &task->flow->nodes[task->island->head];
-	struct leat_tx *told = task->tx != NULL ? task->tx : task->out;
+	struct leat_tx *told = out_of(task);
 	size_t at = 0, used;
 	int rc = 0;
 
@@ -833,7 +895,7 @@ static int work_array(struct task *task)
 		rc = run_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
 		if (rc == 0)
-			rc = run_due(task);
+			rc = run_due(task, 0);
 	}
 	if (rc == 0)
 		rc = end_steps(task, 0);

@@ -162,9 +162,16 @@ struct leat_vec {
  * The one signature of all steps. Returns 0; LEAT_ENOUGH when it wants no further items; or -errno,
  * which is the failure of the item at in[used], and with used == n that of no item: on_error leaves
  * out items alone.
+ *
+ * LEAT_LATER, of a step with due_ns: it is not to be called before it is due, neither with the
+ * items that it has not used nor, with `last`, for those that it still holds. Meanwhile the items
+ * before it wait.
+ *
+ * A number or a result that cannot be, used > n say, fails with -EINVAL, and nothing is sent of
+ * what that call has made.
  */
 typedef int leat_step_fn(void *state, struct leat_vec *v);
-enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2 };
+enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2, LEAT_LATER = 3 };
 
 /*
  * What becomes of an item of a type with discard: a map's result is a new item, and the flow frees
@@ -183,7 +190,7 @@ struct leat_step {
 	bool stateless;
 	/*
 	 * When it is to be called next, with no item: a time on the clock of leat_now_ns(), or
-	 * LEAT_NEVER. NULL: never.
+	 * LEAT_NEVER. NULL: never. Not between workers and gather.
 	 */
 	int64_t (*due_ns)(const void *state);
 	const char *file;

@@ -246,3 +246,102 @@ Test(flow_time, check_refuses_a_step_with_due_ns_behind_workers)
 			timed_close(&t, -EINVAL);
 		}
 }
+
+/* --- a step that says LEAT_LATER --- */
+
+/* Passes an item on at each time, which are 10 ms apart, and holds one more, until the time behind.
+ */
+struct slow {
+	int64_t next_ns;
+	uint64_t held;
+	bool holds;
+	bool stuck; /* it is due, and does nothing */
+};
+
+static int slow_vec(void *state, struct leat_vec *v)
+{
+	struct slow *slow = state;
+
+	if (!slow->holds && v->n == 0)
+		return 0;
+	if ((slow->holds && leat_now_ns() < slow->next_ns) || slow->stuck)
+		return LEAT_LATER;
+	if (slow->holds) {
+		*(uint64_t *)v->out = slow->held;
+		v->made = 1;
+	}
+	slow->holds = v->n > 0;
+	slow->next_ns = slow->holds ? leat_now_ns() + 10 * MS : LEAT_NEVER;
+	if (v->n > 0)
+		slow->held = *(const uint64_t *)v->in;
+	v->used = slow->holds;
+	return 0;
+}
+
+static int64_t slow_due_ns(const void *state)
+{
+	return ((const struct slow *)state)->next_ns;
+}
+
+static const struct leat_step go_slow = { .name = "go_slow",
+	                                  .fn = slow_vec,
+	                                  .in = LEAT_T(u64),
+	                                  .out = LEAT_T(u64),
+	                                  .due_ns = slow_due_ns };
+
+Test(flow_time, a_step_that_says_later_is_called_again_when_it_is_due)
+{
+	struct timed t = timed_open();
+	struct slow slow = { .next_ns = LEAT_NEVER };
+	uint64_t got;
+
+	leat_flow_to_rx(
+		leat_flow_step(leat_flow_step(input(&t, 0), &triple, NULL), &go_slow, &slow),
+		&t.out);
+	expect_start(t.flow);
+	for (uint64_t i = 0; i < 4; i++)
+		put(&t, 0, i);
+	end_input(&t, 0);
+	for (uint64_t i = 0; i < 4; i++) {
+		clock_advance(10 * MS - 1);
+		cr_assert_eq(leat_try_recv(t.out, &got), -EAGAIN);
+		clock_advance(1);
+		cr_assert_eq(leat_try_recv(t.out, &got), 1);
+		cr_assert_eq(got, i * 3);
+	}
+	cr_assert_eq(leat_recv(t.out, &got), 0);
+	timed_close(&t, 0);
+}
+
+Test(flow_time, later_wants_a_time_and_something_to_do_then)
+{
+	static const char *const words[] = {
+		"step \"go_slow\", item 0: it returned LEAT_LATER, and has no due_ns",
+		"step \"go_slow\", item 0: it returned LEAT_LATER, and is never due",
+		"step \"go_slow\", item 0: it returned LEAT_LATER, was due, and did nothing",
+		"step \"go_slow\", item 0: it returned LEAT_LATER, and has no due_ns",
+	};
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		struct timed t = timed_open();
+		struct leat_step step = go_slow;
+		struct slow slow = { .next_ns = i == 1 ? LEAT_NEVER : 0, .stuck = true };
+
+		if (i == 0)
+			step.due_ns = NULL;
+		if (i == 3) { /* an end */
+			step.kind = LEAT_STEP_END;
+			step.out = NULL;
+			leat_flow_for_each(input(&t, 0), &step, &slow);
+		} else {
+			leat_flow_for_each(leat_flow_step(input(&t, 0), &step, &slow), &ignore,
+			                   NULL);
+		}
+		expect_start(t.flow);
+		put(&t, 0, 1);
+		end_input(&t, 0);
+		expect_join(t.flow, -EINVAL);
+		expect_words(t.flow, words[i]);
+		timed_close(&t, -EINVAL);
+	}
+}
