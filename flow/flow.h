@@ -75,6 +75,12 @@ struct node {
 	uint64_t per, lag;
 	bool varies, keeps;
 	bool counts; /* a step of the library, with a state for each worker */
+	/*
+	 * Of a step that is due when no item has come for a while: that begins anew, as the island
+	 * has not listened meanwhile. And what it fails with, in words.
+	 */
+	void (*listen)(void *state);
+	char words[64];
 	enum leat_on_error on_error;
 	uint32_t divert; /* the node of its ring; 0: none */
 	bool retries;

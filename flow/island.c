@@ -22,7 +22,10 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
 
 	leat_step_where(&node->step, where);
-	if (!at_item)
+	if (!at_item && node->words[0] != '\0')
+		snprintf(item, sizeof(item), "after %llu items",
+		         (unsigned long long)task->books[i].in);
+	else if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
 	else if (task->island->replicas == 1)
 		snprintf(item, sizeof(item), "item %llu", (unsigned long long)task->books[i].in);
@@ -541,6 +544,7 @@ static int pause_to_retry(struct task *task, const struct node *node, struct ret
 static int handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
                           struct retry *retry)
 {
+	const char *words;
 	int rc;
 
 	if (ends_with_scope(task, code))
@@ -548,7 +552,8 @@ static int handle_failure(struct task *task, size_t i, int code, const char *ite
 	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
 	if (rc != 0)
 		return rc > 0 ? 0 : rc;
-	fail_step(task, i, item != NULL, code, strerror(-code));
+	words = node_of(task, i)->words;
+	fail_step(task, i, item != NULL, code, words[0] != '\0' ? words : strerror(-code));
 	if (item == NULL || !leave_out_failed(task, i, item))
 		return code;
 	*used += 1;
@@ -578,18 +583,28 @@ static int64_t first_due_ns(const struct task *task, size_t k)
 	return first_ns;
 }
 
-/* Calls the steps from k on whose time has come, and the end. */
-static int run_due(struct task *task, size_t k)
+/*
+ * Calls the steps from k on whose time has come, and the end. from_ns: until then the island has
+ * waited for items.
+ */
+static int run_due(struct task *task, size_t k, int64_t from_ns)
 {
 	const size_t steps = task->island->steps_count;
 	size_t used = 0;
 	int rc = 0;
 
 	for (; task->timed && k <= steps && rc == 0; k++) {
-		if (due_of_ns(task, k) > leat_now_ns())
+		const struct node *node = node_of(task, k);
+		int64_t due_ns = due_of_ns(task, k);
+
+		if (due_ns > leat_now_ns())
 			continue;
-		rc = k < steps ? run_steps(task, k, NULL, 0, false, &used)
-		               : call_end(task, node_of(task, k), NULL, 0, false, &used);
+		if (node->listen != NULL && due_ns > from_ns)
+			node->listen(task->states[k]);
+		else if (k < steps)
+			rc = run_steps(task, k, NULL, 0, false, &used);
+		else
+			rc = call_end(task, node, NULL, 0, false, &used);
 	}
 	return rc;
 }
@@ -642,7 +657,7 @@ static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited
 	while (rc == 0 && leat_now_ns() < due_ns) {
 		rc = wait_until(task, first_due_ns(task, i));
 		if (rc == 0)
-			rc = run_due(task, i + 1);
+			rc = run_due(task, i + 1, leat_now_ns());
 	}
 	return rc;
 }
@@ -856,6 +871,7 @@ static int pass_received(struct task *task, const void *items, size_t n)
 static int work_rx(struct task *task)
 {
 	const void *items;
+	int64_t from_ns;
 	ssize_t n;
 	int rc = bind_input(task);
 
@@ -869,9 +885,10 @@ static int work_rx(struct task *task)
 			return end_steps(task, 0);
 		if (n < 0 && n != -ETIMEDOUT)
 			return (int)n;
+		from_ns = task->timed ? leat_now_ns() : 0;
 		rc = n < 0 ? 0 : pass_received(task, items, (size_t)n);
 		if (rc == 0)
-			rc = run_due(task, 0);
+			rc = run_due(task, 0, from_ns);
 		if (rc == 0 && task->parts != NULL && task->parts[task->bound] == NULL)
 			rc = bind_input(task);
 	}
@@ -883,6 +900,7 @@ static int work_array(struct task *task)
 	const struct node *head = &task->flow->nodes[task->island->head];
 	struct leat_tx *told = out_of(task);
 	size_t at = 0, used;
+	int64_t from_ns;
 	int rc = 0;
 
 	task->source = true;
@@ -892,10 +910,11 @@ static int work_array(struct task *task)
 
 		if (leat_tx_done(told))
 			break;
+		from_ns = task->timed ? leat_now_ns() : 0;
 		rc = run_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
 		if (rc == 0)
-			rc = run_due(task, 0);
+			rc = run_due(task, 0, from_ns);
 	}
 	if (rc == 0)
 		rc = end_steps(task, 0);

@@ -2,7 +2,7 @@
  * The steps of the library.
  *
  * Each has state of its own, made from a description by leat_own_init(): the description is in the
- * node, and the state of a task begins as a copy of it.
+ * node, and the state of a task begins as a copy of it. Those of time are in time.c.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -352,6 +352,33 @@ LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
  */
 LEAT_API struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate);
 
+/*
+ * Steps of time, by leat_now_ns(). What a call of the step is given has come now. delay, debounce
+ * and sample hold copies of items, so those of a type with discard are refused. A step that waits
+ * goes before workers or behind gather.
+ */
+
+/*
+ * Each item goes on ns after it came. At most `most` are held; with so many the items before it
+ * wait, and come later. At the end of its input those that are held still wait for their time.
+ */
+LEAT_API struct leat_port leat_flow_delay(struct leat_port port, int64_t ns, size_t most);
+/*
+ * The last item of a burst, once no other has come for ns, and at the end at once. Those before it
+ * are left out.
+ */
+LEAT_API struct leat_port leat_flow_debounce(struct leat_port port, int64_t ns);
+/*
+ * Every ns, from the start on, the last item that came since, if one came; and at the end at once.
+ * Those before it are left out.
+ */
+LEAT_API struct leat_port leat_flow_sample(struct leat_port port, int64_t ns);
+/*
+ * Passes items on. Where none comes for ns, from the start or behind the last, the flow fails with
+ * -ETIMEDOUT. Time does not count in which its island was at work or waited for room.
+ */
+LEAT_API struct leat_port leat_flow_timeout(struct leat_port port, int64_t ns);
+
 /* --- trouble: these are about the step right before the port, and return that port --- */
 
 /* What becomes of an item for which the step returned -errno. */
