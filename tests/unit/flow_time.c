@@ -1142,3 +1142,38 @@ Test(flow_time, steps_of_time_behind_a_zip)
 		timed_close(&t, step == TIMEOUT ? -ETIMEDOUT : 0);
 	}
 }
+
+/* Its island is at work when a step is due: what it is given then has come after that time. */
+LEAT_MAP(rest_at_two, u64, x, u64, y, struct leat_scope *, scope)
+{
+	*y = *x;
+	return *x == 2 ? leat_scope_sleep(scope, leat_now_ns() + 20 * MS) : 0;
+}
+
+Test(flow_time, steps_of_time_whose_island_is_at_work_when_they_are_due)
+{
+	for (enum timed_step step = DELAY; step < TIMED_STEPS; step++) {
+		struct timed t = timed_open();
+
+		leat_flow_to_rx(add_timed(leat_flow_step(input(&t, 0), &rest_at_two, t.scope), step,
+		                          10 * MS),
+		                &t.out);
+		expect_start(t.flow);
+		put_settled(&t, 1);
+		if (step == TIMEOUT)
+			expect_item(&t, 1);
+		put_settled(&t, 2);
+		expect_none_for(&t, 20 * MS);
+		if (step != TIMEOUT)
+			expect_item(&t, 1);
+		else
+			expect_item(&t, 2);
+		expect_none_for(&t, 10 * MS);
+		if (step != TIMEOUT)
+			expect_item(&t, 2);
+		else
+			expect_end(&t);
+		end_input(&t, 0);
+		timed_close(&t, step == TIMEOUT ? -ETIMEDOUT : 0);
+	}
+}
