@@ -178,6 +178,7 @@ int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip);
 
 /* A source that workers follow at once is their ring. */
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node);
+bool leat_ring_has_several_senders(const struct node *node);
 /* The items that a ring of this node has room for. */
 size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node);
 int leat_rings_open(struct leat_flow *flow);

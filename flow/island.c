@@ -226,10 +226,14 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
                      size_t *used);
 
-/* Whether step i writes into the ring behind it. */
+/*
+ * Whether step i writes into the ring behind it. Not where others send into that ring, too: their
+ * items would be behind those that this step is still to write, and wait for it.
+ */
 static bool writes_in_place(const struct task *task, size_t i, size_t n)
 {
-	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL;
+	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL &&
+	       !leat_ring_has_several_senders(node_of(task, i + 1));
 }
 
 /* Whether step i writes into the array that the island ends in. */

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-static bool has_several_senders(const struct node *node)
+bool leat_ring_has_several_senders(const struct node *node)
 {
 	return node->kind == NODE_GATHER || node->kind == NODE_MERGE || node->kind == NODE_DIVERT;
 }
@@ -21,7 +21,7 @@ static struct leat_chan_opts chan_opts(const struct leat_flow *flow, const struc
 {
 	return (struct leat_chan_opts){
 		.name = node->name,
-		.kind = has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
+		.kind = leat_ring_has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
 		.capacity = leat_ring_capacity(flow, node),
 		.send_wait = flow->opts.wait,
 		.recv_wait = flow->opts.wait,
@@ -129,7 +129,7 @@ struct leat_tx *leat_ring_take_tx(struct leat_flow *flow, uint32_t at, uint32_t 
 	struct node *node = &flow->nodes[at];
 	struct leat_tx *tx = node->rings[output].tx;
 
-	if (has_several_senders(node))
+	if (leat_ring_has_several_senders(node))
 		return leat_tx_clone(tx);
 	node->rings[output].tx = NULL;
 	return tx;
