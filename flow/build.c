@@ -514,6 +514,26 @@ struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
 	return leat_flow_port_of(port.flow, node, 0);
 }
 
+struct leat_port leat_flow_workers_by(struct leat_port port, unsigned count,
+                                      uint64_t (*key)(const void *item, const void *arg),
+                                      const void *arg)
+{
+	struct node *node = NULL;
+
+	if (port.flow != NULL && (count == 0 || count > 1024))
+		leat_flow_mistake(port.flow, -EINVAL, "workers_by: from 1 to 1024 of them");
+	else if (port.flow != NULL && key == NULL)
+		leat_flow_mistake(port.flow, -EINVAL, "workers_by: there is no key");
+	else
+		node = leat_flow_add_behind(port, NODE_WORKERS, "workers_by", 1);
+	if (node == NULL)
+		return leat_flow_no_port(port.flow);
+	node->workers = count;
+	node->key = key;
+	node->key_arg = arg;
+	return leat_flow_port_of(port.flow, node, 0);
+}
+
 struct leat_port leat_flow_gather(struct leat_port port)
 {
 	struct node *node = leat_flow_add_behind(port, NODE_GATHER, "gather", 1);

@@ -7,13 +7,14 @@
  *
  *     fed by      a receiver (of the program, of a seq's or generator's channel, of a ring), or an
  *                 array
- *     ends in     a ring, the rings of a partition, or an end
+ *     ends in     a ring, the rings of a partition or of workers by key, or an end
  *
  * A ring belongs to the node that declares it: a buffer, workers, gather, a merge, a tee, a
  * partition, an end that is a receiver. The islands before it send into it by a clone of its sender
  * each, and the island behind each of its outputs receives.
  *
  * Threads. An island runs as one task; an island of workers as several, which share its receiver.
+ * Workers by key have a ring each, so they are several islands of the same steps.
  * Each task has a scope of its own below that of the flow, so that its failure ends it alone: what
  * it has sent is worked off behind it, and what is before it finds its consumer gone.
  *
@@ -102,7 +103,14 @@ struct node {
 	struct leat_seq *to_seq;
 	struct collected *collected; /* of collect and to_array */
 	struct books books; /* added to by each task at its end; the flow's lock guards them */
-	struct ring *rings; /* one for each output of a partition; two of a zip; else one */
+	struct ring *rings; /* leat_ring_count() of them; of a tee one for each output */
+	/*
+	 * Of workers by key, a channel that nothing is sent into: the island before them is bound
+	 * to end_tx, and the first worker that ends early closes end_rx. The flow's lock guards
+	 * end_rx while it runs.
+	 */
+	struct leat_tx *end_tx;
+	struct leat_rx *end_rx;
 };
 
 /* Items in memory that grows. */
@@ -119,7 +127,7 @@ struct island {
 	uint32_t *steps;            /* nodes */
 	size_t steps_count;
 	uint32_t tail;         /* the node it ends in */
-	unsigned replicas;     /* tasks: one, or the workers */
+	unsigned replicas;     /* tasks: one, or the workers that share its receiver */
 	size_t vector;         /* items, at most */
 	struct leat_rx *rx;    /* NULL: the array of its head */
 	struct shared *shared; /* of workers */
@@ -166,6 +174,10 @@ void leat_step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2
 int leat_flow_plan(struct leat_flow *flow);
 void leat_flow_free_plan(struct leat_flow *flow);
 bool leat_kind_has_ring(enum node_kind kind);
+/* The rings that what it is given goes to by its key; 0: it has no key. */
+size_t leat_parts_count(const struct node *node);
+/* The threads that run the steps of an island: its tasks, or the workers by key. */
+unsigned leat_island_threads(const struct island *island);
 /* Whether it passes on the items themselves that it is given. */
 bool leat_gives_away(const struct node *node);
 
@@ -179,6 +191,10 @@ int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip);
 /* A source that workers follow at once is their ring. */
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node);
 bool leat_ring_has_several_senders(const struct node *node);
+/* How many rings it has, if it has any. */
+size_t leat_ring_count(const struct node *node);
+/* The bytes of all its rings. */
+size_t leat_ring_bytes(const struct leat_flow *flow, const struct node *node);
 /* The items that a ring of this node has room for. */
 size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node);
 int leat_rings_open(struct leat_flow *flow);
@@ -188,6 +204,10 @@ void leat_rings_close(struct leat_flow *flow);
 struct leat_rx *leat_ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t output);
 /* A sender of its own into a node's ring; NULL: leat_open_error(). */
 struct leat_tx *leat_ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
+/* Of workers by key: what the island before them is bound to; else NULL. */
+struct leat_tx *leat_ring_take_end(struct leat_flow *flow, uint32_t node);
+/* A worker by key has ended early: the island before it is to send no more. */
+void leat_ring_end_sender(struct leat_flow *flow, uint32_t node);
 
 /* task.c */
 

@@ -24,7 +24,7 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	leat_step_where(&node->step, where);
 	if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
-	else if (task->island->replicas == 1)
+	else if (leat_island_threads(task->island) == 1)
 		snprintf(item, sizeof(item), "item %llu", (unsigned long long)task->books[i].in);
 	snprintf(task->text, sizeof(task->text), "%sstep \"%s\", %s: %s", where, node->name, item,
 	         words);
@@ -72,19 +72,22 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 /*
  * The task is about to wait for room: releases what it has used of its input, so that the ring
  * there has all the room that it says, and holds the rest again. If it cannot be held, the output
- * has ended; the items stay where they are all the same, as nothing is released any more.
+ * has ended; the items stay where they are all the same, as nothing is released any more. Returns
+ * 0, or how it has ended.
  */
-static void release_used(struct task *task)
+static int release_used(struct task *task)
 {
 	const size_t n = task->input_used - task->input_released;
 	const void *rest;
+	ssize_t held = 0;
 
 	if (n == 0)
-		return;
+		return 0;
 	leat_release(task->rx, n);
 	task->input_released += n;
 	if (task->input_used < task->input)
-		leat_try_peek(task->rx, task->input - task->input_used, &rest);
+		held = leat_try_peek(task->rx, task->input - task->input_used, &rest);
+	return held < 0 ? (int)held : 0;
 }
 
 /* What leaves the island: a zip's type is another. */
@@ -132,11 +135,35 @@ static int put_in_order(struct task *task, const char *items, size_t n, size_t *
 	return leat_shared_send(shared, items, n);
 }
 
+/* Sends to workers by key. An item that is not used stays where it is. */
+static int send_to_workers(struct task *task, const struct node *node, const char *items, size_t n,
+                           size_t *used)
+{
+	int rc = 0;
+
+	for (; *used < n; ++*used) {
+		const char *item = items + *used * node->type->size;
+		size_t k = (size_t)(node->key(item, node->key_arg) % task->parts_count);
+
+		rc = leat_try_send(task->parts[k], item);
+		if (rc == -EAGAIN) {
+			if (task->island->steps_count == 0 && task->input > 0)
+				task->input_used = *used;
+			rc = release_used(task);
+			if (rc == 0)
+				rc = leat_send(task->parts[k], item);
+		}
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
                          size_t *used)
 {
 	for (; *used < n; items += node->type->size) {
-		size_t k = (size_t)(node->key(items, node->key_arg) % node->outputs);
+		size_t k = (size_t)(node->key(items, node->key_arg) % task->parts_count);
 		int rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
 
 		(*used)++;
@@ -208,7 +235,9 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 		return 0;
 	if (!leat_kind_has_ring(tail->kind))
 		return call_end(task, tail, items, n, false, used);
-	if (tail->kind == NODE_PARTITION) {
+	if (task->parts_end != NULL) {
+		rc = send_to_workers(task, tail, items, n, used);
+	} else if (task->parts != NULL) {
 		rc = send_to_parts(task, tail, items, n, used);
 	} else if (task->tx == NULL) {
 		rc = put_in_order(task, items, n, used);
@@ -609,25 +638,27 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
 
 /*
  * So that the island ends while its input is idle: with the consumer of its ring, with the last
- * consumer of a partition, with the scope.
+ * consumer of a partition, with the first of workers by key, with the scope.
  */
 static int bind_input(struct task *task)
 {
-	struct leat_tx *out = task->tx != NULL ? task->tx : task->out;
+	struct leat_tx *out = task->parts_end != NULL ? task->parts_end
+	                      : task->tx != NULL      ? task->tx
+	                                              : task->out;
 
-	if (task->second != NULL && task->parts == NULL)
+	if (task->second != NULL && (task->parts == NULL || task->parts_end != NULL))
 		leat_rx_bind(task->second, out);
-	if (task->parts == NULL)
+	if (task->parts == NULL || task->parts_end != NULL)
 		return leat_rx_bind(task->rx, out);
 	while (task->parts[task->bound] == NULL)
-		task->bound = (task->bound + 1) % node_of(task, task->island->steps_count)->outputs;
+		task->bound = (task->bound + 1) % task->parts_count;
 	return leat_rx_bind(task->rx, task->parts[task->bound]);
 }
 
 /* The consumer of the part that the input is bound to has left. Whether others have not. */
 static bool leave_bound_part(struct task *task)
 {
-	if (task->parts == NULL)
+	if (task->parts == NULL || task->parts_end != NULL)
 		return false;
 	leat_tx_close(task->parts[task->bound]);
 	task->parts[task->bound] = NULL;
@@ -745,7 +776,8 @@ static int work_array(struct task *task)
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
 
-		if (leat_tx_done(told))
+		if (leat_tx_done(told) ||
+		    (task->parts_end != NULL && leat_tx_done(task->parts_end)))
 			break;
 		rc = run_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;

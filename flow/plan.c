@@ -26,6 +26,18 @@ static bool feeds_island(enum node_kind kind)
 	return is_source(kind) || (kind >= NODE_BUFFER && kind <= NODE_DIVERT);
 }
 
+size_t leat_parts_count(const struct node *node)
+{
+	return node->key == NULL ? 0 : node->kind == NODE_WORKERS ? node->workers : node->outputs;
+}
+
+unsigned leat_island_threads(const struct island *island)
+{
+	const struct node *head = &island->flow->nodes[island->head];
+
+	return head->kind == NODE_WORKERS ? head->workers : 1;
+}
+
 /* --- check --- */
 
 /* Between workers and gather each step runs several times: the workers before an input, or NULL. */
@@ -138,7 +150,8 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 {
 	struct island *island = &flow->islands[flow->islands_count];
 	const struct node *node = &flow->nodes[head];
-	uint32_t at = (uint32_t)node->consumers[output];
+	/* workers by key have one output, and a ring each */
+	uint32_t at = (uint32_t)node->consumers[node->outputs == 1 ? 0 : output];
 	size_t largest = node->type->size;
 
 	*island =
@@ -147,7 +160,7 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 	if (island->steps == NULL)
 		return leat_flow_mistake(flow, -ENOMEM, "no memory for the plan");
 	flow->islands_count++;
-	if (node->kind == NODE_WORKERS)
+	if (node->kind == NODE_WORKERS && node->key == NULL)
 		island->replicas = node->workers;
 	for (; flow->nodes[at].kind == NODE_STEP; at = (uint32_t)flow->nodes[at].consumers[0]) {
 		island->steps[island->steps_count++] = at;
@@ -169,9 +182,16 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
  */
 static bool is_ring_itself(const struct leat_flow *flow, const struct node *node)
 {
-	enum node_kind behind = flow->nodes[node->consumers[0]].kind;
+	const struct node *behind = &flow->nodes[node->consumers[0]];
 
-	return node->kind <= NODE_GEN && behind == NODE_WORKERS;
+	return node->kind <= NODE_GEN && behind->kind == NODE_WORKERS &&
+	       !leat_node_has_ring(flow, behind);
+}
+
+/* The islands that begin behind this node. */
+static size_t count_islands(const struct node *node)
+{
+	return node->kind == NODE_WORKERS && node->key != NULL ? node->workers : node->outputs;
 }
 
 static int cut(struct leat_flow *flow)
@@ -180,7 +200,7 @@ static int cut(struct leat_flow *flow)
 	int rc = 0;
 
 	for (size_t i = 0; i < flow->nodes_count; i++)
-		most += flow->nodes[i].outputs;
+		most += count_islands(&flow->nodes[i]);
 	flow->islands = calloc(most + 1, sizeof(*flow->islands));
 	if (flow->islands == NULL)
 		return leat_flow_mistake(flow, -ENOMEM, "no memory for the plan");
@@ -189,7 +209,7 @@ static int cut(struct leat_flow *flow)
 
 		if (!feeds_island(node->kind) || is_ring_itself(flow, node))
 			continue;
-		for (uint32_t k = 0; k < node->outputs && rc == 0; k++)
+		for (uint32_t k = 0; k < count_islands(node) && rc == 0; k++)
 			rc = add_island(flow, i, k);
 	}
 	return rc;

@@ -168,6 +168,7 @@ static void free_node(struct node *node)
 		leat_rx_close(node->rx);
 	if (node->seq.fini != NULL)
 		node->seq.fini(node->seq.state);
+	leat_rx_close(node->end_rx);
 	if (node->collected != NULL)
 		discard_collected(node->collected, node->type);
 	else if (node->counts)

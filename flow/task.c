@@ -15,8 +15,7 @@ static void tell_failure(struct task *task, int code, const char *text)
 {
 	if (task->tx != NULL)
 		leat_tx_fail(task->tx, code, text);
-	for (size_t i = 0;
-	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++)
+	for (size_t i = 0; i < task->parts_count; i++)
 		if (task->parts[i] != NULL)
 			leat_tx_fail(task->parts[i], code, text);
 }
@@ -109,11 +108,12 @@ static void close_handles(struct task *task)
 
 	leat_tx_close(task->tx);
 	task->tx = NULL;
-	for (size_t i = 0; task->parts != NULL && i < node_of(task, island->steps_count)->outputs;
-	     i++) {
+	for (size_t i = 0; i < task->parts_count; i++) {
 		leat_tx_close(task->parts[i]);
 		task->parts[i] = NULL;
 	}
+	leat_tx_close(task->parts_end);
+	task->parts_end = NULL;
 	for (size_t i = 0; task->diverts != NULL && i < island->steps_count; i++) {
 		leat_tx_close(task->diverts[i]);
 		task->diverts[i] = NULL;
@@ -147,6 +147,8 @@ static int work(struct leat_tx *out, void *arg)
 	name_failure(task, rc);
 	if (shared != NULL && rc != 0)
 		leat_shared_end(shared);
+	else if (rc != 0)
+		leat_ring_end_sender(task->flow, task->island->head);
 	if (task->failure != 0) {
 		if (!ordered)
 			leat_flow_mistake(task->flow, task->failure, "%s", task->text);
@@ -170,6 +172,12 @@ void *leat_items_alloc(size_t count, size_t size)
 	return aligned_alloc(ALIGNMENT, (count * size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1));
 }
 
+/* Whether the tasks of an island behind this node share its receiver. */
+static bool shares_input(const struct node *head)
+{
+	return head->kind == NODE_WORKERS && head->key == NULL;
+}
+
 /* Slots of ordered workers. */
 static size_t window_of(const struct island *island)
 {
@@ -189,7 +197,7 @@ size_t leat_island_bytes(const struct island *island)
 
 	for (size_t i = 0; i < island->steps_count; i++)
 		sizes += nodes[island->steps[i]].type->size;
-	if (nodes[island->head].kind == NODE_WORKERS)
+	if (shares_input(&nodes[island->head]))
 		sizes += nodes[island->head].type->size;
 	sizes *= island->replicas;
 	if (window > 0)
@@ -275,16 +283,17 @@ static int take_senders(struct task *task)
 
 	if (!leat_kind_has_ring(tail->kind))
 		return 0;
-	if (tail->kind != NODE_PARTITION) {
+	if (leat_parts_count(tail) == 0) {
 		task->tx = leat_ring_take_tx(island->flow, island->tail, which_input(task, tail));
 		return task->tx == NULL ? -ENOMEM : 0;
 	}
-	task->parts = calloc(tail->outputs, sizeof(*task->parts));
+	task->parts = calloc(leat_parts_count(tail), sizeof(*task->parts));
 	if (task->parts == NULL)
 		return -ENOMEM;
-	task->parts_left = tail->outputs;
-	for (uint32_t i = 0; i < tail->outputs; i++)
+	task->parts_count = task->parts_left = leat_parts_count(tail);
+	for (uint32_t i = 0; i < task->parts_count; i++)
 		task->parts[i] = leat_ring_take_tx(island->flow, island->tail, i);
+	task->parts_end = leat_ring_take_end(island->flow, island->tail);
 	return 0;
 }
 
@@ -369,7 +378,7 @@ int leat_tasks_make(struct island *island)
 	island->tasks = calloc(island->replicas, sizeof(*island->tasks));
 	if (island->tasks == NULL)
 		rc = -ENOMEM;
-	else if (head->kind == NODE_WORKERS)
+	else if (shares_input(head))
 		rc = make_shared(island);
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
 		rc = make_task(island, &island->tasks[i]);

@@ -17,8 +17,13 @@ struct task {
 	struct leat_tx *tx;       /* of one ring; with an order shared's */
 	/* of each step that diverts; NULL: none, or its consumer has left */
 	struct leat_tx **diverts;
-	struct leat_tx **parts; /* of a partition; NULL: its consumer has left */
-	size_t parts_left;
+	/*
+	 * The rings that items go to by their key. Of a partition NULL: its consumer has left.
+	 * Of workers by key (parts_end is not NULL) all stay, and the first that leaves ends the
+	 * island; parts_end can send no more once that is to be.
+	 */
+	struct leat_tx **parts, *parts_end;
+	size_t parts_count, parts_left;
 	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
 	/*
 	 * Its input's items own something, and belong to a tee's ring: it must not free them, or,

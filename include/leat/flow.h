@@ -380,6 +380,20 @@ LEAT_API struct leat_port leat_flow_buffer(struct leat_port port, size_t capacit
  */
 LEAT_API struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
                                             enum leat_flow_order order);
+/*
+ * The same, but items with equal keys go to the same worker, that of number key(item, arg) modulo
+ * count. So gather, which passes items on as they come, has those of each key in their order. State
+ * made by leat_flow_step_with() is the worker's own: this is what state for each key is for, as no
+ * other worker has items of the keys that are in it.
+ *
+ * Each worker has a ring of its own. One that is slow holds up the others only once its ring is
+ * full, and the thread before them has an item for it: items behind that one then wait, whatever
+ * their keys. A worker whose steps fail or have had enough ends all: nothing more is sent to them,
+ * and what they have been sent is worked off.
+ */
+LEAT_API struct leat_port leat_flow_workers_by(struct leat_port port, unsigned count,
+                                               uint64_t (*key)(const void *item, const void *arg),
+                                               const void *arg);
 LEAT_API struct leat_port leat_flow_gather(struct leat_port port);
 /* All that comes out of these ports, as it comes. */
 LEAT_API struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count);

@@ -85,11 +85,13 @@ static const struct leat_step many = {
 enum place {
 	IDLE,         /* an island waits for items */
 	IDLE_WORKERS, /* workers do */
+	IDLE_KEYED,   /* and workers by key */
 	ROOM,         /* an island waits for room, to write in place */
 	ROOM_COPIED,  /* to copy */
 	ROOM_PART,
 	ROOM_TEE,
 	ROOM_MERGE,
+	ROOM_KEYED,
 	ROOM_WORKERS,
 	ROOM_ORDERED,
 	WINDOW, /* ordered workers wait until the slowest is done */
@@ -97,10 +99,11 @@ enum place {
 	PLACES
 };
 
-static const char *const place_names[] = { "idle",         "idle workers", "room",
-	                                   "room to copy", "part",         "tee",
-	                                   "merge",        "workers",      "ordered workers",
-	                                   "window",       "turn" };
+static const char *const place_names[] = { "idle",    "idle workers",    "idle by key",
+	                                   "room",    "room to copy",    "part",
+	                                   "tee",     "merge",           "workers by key",
+	                                   "workers", "ordered workers", "window",
+	                                   "turn" };
 
 struct waiting {
 	enum place place;
@@ -124,7 +127,7 @@ static void start_waiting(struct waiting *waiting, enum place place)
 	waiting->outside = leat_scope_open(NULL, NULL);
 	waiting->flow = leat_flow_open(waiting->scope, &opts);
 	sem_init(&shut, 0, 0);
-	if (place <= IDLE_WORKERS) {
+	if (place <= IDLE_KEYED) {
 		cr_assert_eq(
 			leat_chan_open(waiting->outside, sizeof(uint64_t), NULL, &waiting->tx, &rx),
 			0);
@@ -145,6 +148,8 @@ static void start_waiting(struct waiting *waiting, enum place place)
 		ports[0] = port;
 		ports[1] = leat_flow_from_gen(waiting->flow, LEAT_T(u64), run_numbers, NULL);
 		port = leat_flow_merge(ports, 2);
+	} else if (place == IDLE_KEYED || place == ROOM_KEYED) {
+		port = leat_flow_gather(leat_flow_workers_by(port, 3, key_of, NULL));
 	} else if (place >= ROOM_WORKERS || place == IDLE_WORKERS) {
 		port = leat_flow_workers(port, 3,
 		                         place >= ROOM_ORDERED ? LEAT_ORDERED : LEAT_UNORDERED);
@@ -324,7 +329,7 @@ static int run_failing(struct leat_tx *out, void *arg)
 	return rc != 0 ? rc : leat_tx_fail(out, -EIO, "disk gone");
 }
 
-enum shape { PLAIN, BUFFER, TEE, PART, MERGE, UNORDERED, ORDERED, AT_ONCE, SHAPES };
+enum shape { PLAIN, BUFFER, TEE, PART, MERGE, KEYED, UNORDERED, ORDERED, AT_ONCE, SHAPES };
 
 static struct leat_port shape_port(struct leat_flow *flow, struct leat_port port, enum shape shape,
                                    uint64_t *none)
@@ -344,6 +349,9 @@ static struct leat_port shape_port(struct leat_flow *flow, struct leat_port port
 	case MERGE:
 		ports[1] = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, none);
 		return leat_flow_merge(ports, 2);
+	case KEYED:
+		port = leat_flow_workers_by(port, 3, key_of, NULL);
+		return leat_flow_gather(leat_flow_step(port, &triple, NULL));
 	case UNORDERED:
 	case ORDERED:
 		port = leat_flow_step(port, &triple, NULL);

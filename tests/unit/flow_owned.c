@@ -142,15 +142,16 @@ enum shape {
 	COUNTED,
 	BUFFERS,
 	PARTS,
+	KEYED,
 	UNORDERED,
 	ORDERED,
 	ORDERED_FEW, /* with a ring of two */
 	PLAIN_BETWEEN,
 	SHAPES
 };
-static const char *const shape_names[] = { "steps",        "take and skip",     "buffers",
-	                                   "parts",        "unordered workers", "ordered",
-	                                   "ordered, few", "plain between" };
+static const char *const shape_names[] = { "steps",   "take and skip",  "buffers",
+	                                   "parts",   "workers by key", "unordered workers",
+	                                   "ordered", "ordered, few",   "plain between" };
 
 static struct leat_port shape_port(struct leat_port port, enum shape shape)
 {
@@ -169,6 +170,10 @@ static struct leat_port shape_port(struct leat_port port, enum shape shape)
 		leat_flow_partition(port, key_of, NULL, parts, 3);
 		parts[2] = leat_flow_step(parts[2], &rewrap, NULL);
 		return leat_flow_merge(parts, 3);
+	case KEYED:
+		port = leat_flow_workers_by(port, 3, key_of, NULL);
+		port = leat_flow_step(leat_flow_step(port, &rewrap, NULL), &keep_some, NULL);
+		return leat_flow_gather(port);
 	case UNORDERED:
 	case ORDERED:
 	case ORDERED_FEW:
@@ -272,8 +277,12 @@ Test(flow_owned, where_a_worker_fails)
 			struct ends ends;
 
 			open_shape(&ends, shape, 3000);
-			ends.port = leat_flow_workers(ends.port, 4,
-			                              round % 3 ? LEAT_ORDERED : LEAT_UNORDERED);
+			if (round % 3)
+				ends.port = leat_flow_workers(ends.port, 4, LEAT_ORDERED);
+			else if (round % 2)
+				ends.port = leat_flow_workers(ends.port, 4, LEAT_UNORDERED);
+			else
+				ends.port = leat_flow_workers_by(ends.port, 4, key_of, NULL);
 			ends.port = leat_flow_step(ends.port, &fail_box, &places[i]);
 			leat_flow_for_each(leat_flow_gather(ends.port), &end_box, &tally);
 			expect_start(ends.flow);
