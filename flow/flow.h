@@ -5,8 +5,8 @@
  * before it and the graph has no cycle. plan.c cuts it into islands: each is a way of steps from
  * where it is fed to where it ends.
  *
- *     fed by      a receiver (of the program, of a seq's or generator's channel, of a ring), or an
- *                 array
+ *     fed by      a receiver (of the program, of a seq's or generator's channel, of a ring), those
+ *                 of the rings of a zip, a merge by key or by priority, or an array
  *     ends in     a ring, the rings of a partition or of workers by key, or an end
  *
  * A ring belongs to the node that declares it: a buffer, workers, gather, a merge, a tee, a
@@ -42,6 +42,8 @@ enum node_kind {
 	NODE_TEE,
 	NODE_PARTITION,
 	NODE_ZIP,
+	NODE_MERGE_BY,
+	NODE_MERGE_FIRST,
 	NODE_DIVERT, /* the ring of what a step has failed with */
 	NODE_EACH,   /* an end whose step has no output */
 	NODE_TO_RX,
@@ -97,6 +99,7 @@ struct node {
 	unsigned workers;
 	enum leat_flow_order order;
 	uint64_t (*key)(const void *item, const void *arg);
+	int64_t (*order_key)(const void *item, const void *arg); /* of a merge by key */
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
@@ -174,6 +177,8 @@ void leat_step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2
 int leat_flow_plan(struct leat_flow *flow);
 void leat_flow_free_plan(struct leat_flow *flow);
 bool leat_kind_has_ring(enum node_kind kind);
+/* Whether each of its inputs has a ring of its own: a zip, a merge by key or by priority. */
+bool leat_kind_joins(enum node_kind kind);
 /* The rings that what it is given goes to by its key; 0: it has no key. */
 size_t leat_parts_count(const struct node *node);
 /* The threads that run the steps of an island: its tasks, or the workers by key. */
@@ -185,6 +190,8 @@ bool leat_gives_away(const struct node *node);
 
 /* Whether what is between a tee and this zip would stand still. 0, or the mistake. */
 int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip);
+/* Whether the inputs of this merge by key would wait for each other. 0, or the mistake. */
+int leat_flow_check_merge_by(struct leat_flow *flow, const struct node *merge);
 
 /* ring.c */
 

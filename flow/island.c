@@ -607,6 +607,20 @@ static int run_due(struct task *task)
 	return rc;
 }
 
+/* As next_items(). What a merge takes is the island's own. */
+static ssize_t next_merged(struct task *task, const void **items)
+{
+	ssize_t n =
+		leat_merger_take(task->merger, task->in_place, task->vector, first_due_ns(task));
+
+	*items = task->in_place;
+	if (n != -EINVAL)
+		return n;
+	task->failure = -EINVAL;
+	snprintf(task->text, sizeof(task->text), "%s", leat_merger_words(task->merger));
+	return n;
+}
+
 /* -ETIMEDOUT: a step is due. */
 static ssize_t next_items(struct task *task, const void **items)
 {
@@ -614,6 +628,8 @@ static ssize_t next_items(struct task *task, const void **items)
 	ssize_t n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
 	                                   : -ENOTSUP;
 
+	if (task->merger != NULL)
+		return next_merged(task, items);
 	if (n != -ENOTSUP)
 		return n;
 	if (task->in_place == NULL) {
@@ -636,6 +652,15 @@ static void discard_rest(struct task *task, const void *items, size_t used, size
 	leat_items_discard(type, (const char *)items + used * type->size, n - used);
 }
 
+static int bind_inputs(struct task *task, struct leat_tx *out)
+{
+	int rc = task->inputs == NULL ? leat_rx_bind(task->rx, out) : 0;
+
+	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
+		rc = leat_rx_bind(task->inputs[i], out);
+	return rc;
+}
+
 /*
  * So that the island ends while its input is idle: with the consumer of its ring, with the last
  * consumer of a partition, with the first of workers by key, with the scope.
@@ -646,13 +671,11 @@ static int bind_input(struct task *task)
 	                      : task->tx != NULL      ? task->tx
 	                                              : task->out;
 
-	if (task->second != NULL && (task->parts == NULL || task->parts_end != NULL))
-		leat_rx_bind(task->second, out);
 	if (task->parts == NULL || task->parts_end != NULL)
-		return leat_rx_bind(task->rx, out);
+		return bind_inputs(task, out);
 	while (task->parts[task->bound] == NULL)
 		task->bound = (task->bound + 1) % task->parts_count;
-	return leat_rx_bind(task->rx, task->parts[task->bound]);
+	return bind_inputs(task, task->parts[task->bound]);
 }
 
 /* The consumer of the part that the input is bound to has left. Whether others have not. */
@@ -751,14 +774,14 @@ static int work_zip(struct task *task)
 		n = leat_peek(task->rx, task->vector, &first);
 		if (n <= 0)
 			return n == 0 ? end_steps(task, 0) : (int)n;
-		pairs = leat_peek(task->second, (size_t)n, &second);
+		pairs = leat_peek(task->inputs[1], (size_t)n, &second);
 		if (pairs <= 0) {
 			leat_release(task->rx, 0);
 			return pairs == 0 ? end_steps(task, 0) : (int)pairs;
 		}
 		make_pairs(task, first, second, (size_t)pairs);
 		leat_release(task->rx, (size_t)pairs);
-		leat_release(task->second, (size_t)pairs);
+		leat_release(task->inputs[1], (size_t)pairs);
 		rc = run_pass(task, task->in_place, (size_t)pairs, &used);
 	}
 	return rc;
@@ -829,8 +852,8 @@ static int work_shared(struct task *task)
 
 int leat_task_work(struct task *task)
 {
-	return task->island->shared != NULL ? work_shared(task)
-	       : task->second != NULL       ? work_zip(task)
-	       : task->rx != NULL           ? work_rx(task)
-	                                    : work_array(task);
+	return task->island->shared != NULL                   ? work_shared(task)
+	       : task->inputs != NULL && task->merger == NULL ? work_zip(task)
+	       : task->rx != NULL                             ? work_rx(task)
+	                                                      : work_array(task);
 }

@@ -15,6 +15,11 @@ bool leat_kind_has_ring(enum node_kind kind)
 	return kind >= NODE_BUFFER && kind <= NODE_TO_RX && kind != NODE_EACH;
 }
 
+bool leat_kind_joins(enum node_kind kind)
+{
+	return kind == NODE_ZIP || kind == NODE_MERGE_BY || kind == NODE_MERGE_FIRST;
+}
+
 static bool is_source(enum node_kind kind)
 {
 	return kind <= NODE_ARRAY;
@@ -243,6 +248,8 @@ int leat_flow_plan(struct leat_flow *flow)
 	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++)
 		if (flow->nodes[i].kind == NODE_ZIP)
 			rc = leat_flow_check_diamond(flow, &flow->nodes[i]);
+		else if (flow->nodes[i].kind == NODE_MERGE_BY)
+			rc = leat_flow_check_merge_by(flow, &flow->nodes[i]);
 	if (rc == 0) {
 		leat_flow_free_plan(flow);
 		rc = cut(flow);

@@ -52,7 +52,7 @@ size_t leat_ring_count(const struct node *node)
 {
 	size_t parts = leat_parts_count(node);
 
-	return node->kind == NODE_ZIP ? node->inputs_count : parts > 0 ? parts : 1;
+	return leat_kind_joins(node->kind) ? node->inputs_count : parts > 0 ? parts : 1;
 }
 
 /* The ends that are kept of them: a tee's one ring has a receiver for each output. */

@@ -59,8 +59,8 @@ static void take_over_failure(struct task *task, int rc)
 
 	if (task->rx != NULL)
 		code = leat_input_failure(task->flow->scope, task->rx, rc, text);
-	if (code == 0 && task->second != NULL)
-		code = leat_input_failure(task->flow->scope, task->second, rc, text);
+	for (size_t i = 1; i < task->inputs_count && code == 0; i++)
+		code = leat_input_failure(task->flow->scope, task->inputs[i], rc, text);
 	if (task->island->shared != NULL && task->island->shared->window == 0)
 		code = leat_shared_input_failure(task->island->shared, text);
 	if (code == 0)
@@ -118,9 +118,13 @@ static void close_handles(struct task *task)
 		leat_tx_close(task->diverts[i]);
 		task->diverts[i] = NULL;
 	}
-	leat_rx_close(task->rx);
-	leat_rx_close(task->second);
-	task->rx = task->second = NULL;
+	if (task->inputs == NULL)
+		leat_rx_close(task->rx);
+	task->rx = NULL;
+	for (size_t i = 0; i < task->inputs_count; i++) {
+		leat_rx_close(task->inputs[i]);
+		task->inputs[i] = NULL;
+	}
 }
 
 /* What the island ended with, if it is a failure that has no text yet. */
@@ -197,7 +201,7 @@ size_t leat_island_bytes(const struct island *island)
 
 	for (size_t i = 0; i < island->steps_count; i++)
 		sizes += nodes[island->steps[i]].type->size;
-	if (shares_input(&nodes[island->head]))
+	if (shares_input(&nodes[island->head]) || leat_kind_joins(nodes[island->head].kind))
 		sizes += nodes[island->head].type->size;
 	sizes *= island->replicas;
 	if (window > 0)
@@ -266,14 +270,16 @@ static int take_diverts(struct task *task)
 	return 0;
 }
 
-/* Of a zip: which of its inputs this island is. */
+/* Of a node whose inputs have a ring each: which of them this island is. */
 static uint32_t which_input(const struct task *task, const struct node *tail)
 {
 	const struct island *island = task->island;
-	uint32_t output = island->steps_count > 0 ? 0 : island->head_output;
+	uint32_t output = island->steps_count > 0 ? 0 : island->head_output, k = 0;
 
-	return tail->kind == NODE_ZIP && tail->inputs[1].node == last_node_of(island) &&
-	       tail->inputs[1].output == output;
+	while (leat_kind_joins(tail->kind) &&
+	       (tail->inputs[k].node != last_node_of(island) || tail->inputs[k].output != output))
+		k++;
+	return k;
 }
 
 static int take_senders(struct task *task)
@@ -313,6 +319,25 @@ static int make_copies(struct task *task)
 	return task->copies == NULL ? -ENOMEM : 0;
 }
 
+/* Of a node whose inputs have a ring each. */
+static int take_inputs(struct task *task)
+{
+	struct leat_flow *flow = task->flow;
+	const uint32_t at = task->island->head;
+	const struct node *head = &flow->nodes[at];
+
+	task->inputs = calloc(head->inputs_count, sizeof(struct leat_rx *));
+	if (task->inputs == NULL)
+		return -ENOMEM;
+	task->inputs_count = head->inputs_count;
+	for (uint32_t i = 0; i < task->inputs_count; i++)
+		task->inputs[i] = leat_ring_take_rx(flow, at, i);
+	task->rx = task->inputs[0];
+	if (head->kind == NODE_ZIP)
+		return 0;
+	return leat_merger_open(flow, head, task->inputs, &task->merger);
+}
+
 static int make_task(struct island *island, struct task *task)
 {
 	struct leat_flow *flow = island->flow;
@@ -330,11 +355,11 @@ static int make_task(struct island *island, struct task *task)
 		rc = take_diverts(task);
 	if (rc == 0 && !ordered)
 		rc = take_senders(task);
-	if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
+	if (rc == 0 && leat_kind_joins(head->kind))
+		rc = take_inputs(task);
+	else if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
 		task->rx = leat_ring_take_rx(flow, island->head, island->head_output);
-	if (rc == 0 && head->kind == NODE_ZIP)
-		task->second = leat_ring_take_rx(flow, island->head, 1);
-	if (rc == 0 && (island->shared != NULL || head->kind == NODE_ZIP)) {
+	if (rc == 0 && (island->shared != NULL || leat_kind_joins(head->kind))) {
 		task->in_place = leat_items_alloc(island->vector, head->type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	}
@@ -444,6 +469,8 @@ static void free_task(struct task *task)
 			node->own.fini(task->states[i]);
 		free(task->states[i]);
 	}
+	leat_merger_free(task->merger);
+	free(task->inputs);
 	free(task->vectors);
 	free(task->states);
 	free(task->books);

@@ -398,6 +398,25 @@ LEAT_API struct leat_port leat_flow_gather(struct leat_port port);
 /* All that comes out of these ports, as it comes. */
 LEAT_API struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count);
 /*
+ * Inputs in ascending order of key(item, arg), as one in that order. Of items with equal keys those
+ * of the lower port go first. An item goes on once every port that has not ended has its next one.
+ *
+ * An item with a lower key than the one before it at its port fails the flow, with -EINVAL and
+ * words that name port and item. No two ports may come from the same tee, partition or step (check
+ * refuses that): while one is waited for, the ring of the other fills, and all would stand still.
+ */
+LEAT_API struct leat_port leat_flow_merge_by(const struct leat_port *ports, size_t count,
+                                             int64_t (*key)(const void *item, const void *arg),
+                                             const void *arg);
+/*
+ * All that comes out of these ports; of the items that are there, those of the lowest port first.
+ * Items wait for that in a ring for each port, and are overtaken only there: one that the steps
+ * behind are at, or that is in a ring further on, keeps its place. So a short ring behind it
+ * (leat_flow_buffer()) lets urgent items come sooner. A port that always has items leaves nothing
+ * for those behind it.
+ */
+LEAT_API struct leat_port leat_flow_merge_first(const struct leat_port *ports, size_t count);
+/*
  * Pairs of the n-th items of both; ends with the shorter. Where both come from one tee, no step
  * between may leave items out: check refuses filters, and finds how large a buffer must be where
  * one side is behind the other (a window, a skip); a map that returns LEAT_SKIP there fails.
