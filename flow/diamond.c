@@ -164,10 +164,21 @@ static const struct node *find_fork(const struct leat_flow *flow, const bool *fi
 	return NULL;
 }
 
+static int refuse_fork(struct leat_flow *flow, size_t first, size_t second, const char *fork)
+{
+	return leat_flow_mistake(
+		flow, -EDEADLK,
+		"merge_by: its inputs %zu and %zu both come from \"%s\": while it waits for one, "
+		"the ring of the other may fill, and then all stand still: give it inputs with "
+		"sources of their own",
+		first, second, fork);
+}
+
 int leat_flow_check_merge_by(struct leat_flow *flow, const struct node *merge)
 {
 	const size_t nodes = flow->nodes_count, count = merge->inputs_count;
 	bool *marks = calloc(nodes * count, sizeof(*marks));
+	const struct node *fork;
 	int rc = 0;
 
 	if (marks == NULL)
@@ -175,18 +186,9 @@ int leat_flow_check_merge_by(struct leat_flow *flow, const struct node *merge)
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		mark_before(flow, merge->inputs[i].node, marks + i * nodes);
 		for (size_t k = 0; k < i && rc == 0; k++) {
-			const struct node *fork =
-				find_fork(flow, marks + k * nodes, marks + i * nodes);
-
+			fork = find_fork(flow, marks + k * nodes, marks + i * nodes);
 			if (fork != NULL)
-				rc = leat_flow_mistake(
-					flow, -EDEADLK,
-					"merge_by: its inputs %zu and %zu both come from \"%s\": "
-				        "it may "
-					"wait for one while the other's ring is full, and then all "
-				        "stand "
-					"still: give it inputs with sources of their own",
-					k, i, fork->name);
+				rc = refuse_fork(flow, k, i, fork->name);
 		}
 	}
 	free(marks);
