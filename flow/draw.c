@@ -36,8 +36,11 @@ static void draw_island(const struct leat_flow *flow, size_t i, FILE *out)
 
 	if (head->kind == NODE_WORKERS && island->head_output > 0)
 		return; /* workers by key are drawn as one box */
-	fprintf(out, "\tsubgraph cluster_%zu {\n\t\tlabel=\"%u thread%s\"\n", i, threads,
-	        threads == 1 ? "" : "s");
+	fprintf(out, "\tsubgraph cluster_%zu {\n\t\tlabel=\"", i);
+	if (island->pooled)
+		fprintf(out, "on the pool\"\n");
+	else
+		fprintf(out, "%u thread%s\"\n", threads, threads == 1 ? "" : "s");
 	if (head->kind == NODE_ARRAY)
 		draw_node(flow, island->head, out);
 	for (size_t k = 0; k < island->steps_count; k++)
@@ -111,14 +114,14 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 	*estimate = (struct leat_flow_cost){ .islands = flow->islands_count,
 		                             .hops = longest_way(flow) };
 	for (size_t i = 0; i < flow->islands_count; i++) {
-		estimate->threads += flow->islands[i].replicas;
+		estimate->threads += flow->islands[i].pooled ? 0 : flow->islands[i].replicas;
 		estimate->vector_bytes += leat_island_bytes(&flow->islands[i]);
 	}
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		const struct node *node = &flow->nodes[i];
 
 		if (node->kind == NODE_SEQ || node->kind == NODE_GEN)
-			estimate->threads++;
+			estimate->threads += node->kind == NODE_GEN || flow->opts.pool == NULL;
 		else if (!leat_node_has_ring(flow, node))
 			continue;
 		estimate->rings += leat_ring_count(node);

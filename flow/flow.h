@@ -13,10 +13,11 @@
  * partition, an end that is a receiver. The islands before it send into it by a clone of its sender
  * each, and the island behind each of its outputs receives.
  *
- * Threads. An island runs as one task; an island of workers as several, which share its receiver.
- * Workers by key have a ring each, so they are several islands of the same steps.
- * Each task has a scope of its own below that of the flow, so that its failure ends it alone: what
- * it has sent is worked off behind it, and what is before it finds its consumer gone.
+ * Threads. An island runs as one task; an island of workers as several, which share its receiver;
+ * with a pool, as a seq of the core without a thread where it can (on_pool.c). Workers by key have
+ * a ring each, so they are several islands of the same steps. Each task has a scope of its own
+ * below that of the flow, so that its failure ends it alone: what it has sent is worked off behind
+ * it, and what is before it finds its consumer gone.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -81,14 +82,16 @@ struct node {
 	enum leat_on_error on_error;
 	uint32_t divert; /* the node of its ring; 0: none */
 	bool retries;
+	bool by_pool; /* its ring is the channel of an island on the pool */
 	struct leat_backoff pauses;
 	struct leat_breaker *breaker;
 	struct leat_port *inputs;
 	size_t inputs_count, outputs;
 	int32_t *consumers; /* the node that each output goes to; -1: none */
 
-	struct leat_rx *rx;       /* of a source; start makes that of a seq and a generator */
-	struct leat_scope *scope; /* in which such a generator runs */
+	struct leat_rx *rx;            /* of a source; start makes that of a seq and a generator */
+	struct leat_scope *scope;      /* in which such a generator runs */
+	struct leat_scope *ring_scope; /* of its ring, if that is by the pool */
 	struct leat_seq seq;
 	leat_gen_fn *gen;
 	void *gen_arg;
@@ -131,6 +134,7 @@ struct island {
 	size_t steps_count;
 	uint32_t tail;         /* the node it ends in */
 	unsigned replicas;     /* tasks: one, or the workers that share its receiver */
+	bool pooled;           /* it has no thread */
 	size_t vector;         /* items, at most */
 	struct leat_rx *rx;    /* NULL: the array of its head */
 	struct shared *shared; /* of workers */
@@ -204,6 +208,8 @@ size_t leat_ring_count(const struct node *node);
 size_t leat_ring_bytes(const struct leat_flow *flow, const struct node *node);
 /* The items that a ring of this node has room for. */
 size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node);
+/* How the channel of such a ring is opened. */
+struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct node *node);
 int leat_rings_open(struct leat_flow *flow);
 /* Closes what the islands have not taken. */
 void leat_rings_close(struct leat_flow *flow);

@@ -32,6 +32,13 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	return code;
 }
 
+static const char *words_of(const struct task *task, int code)
+{
+	return code == -EDEADLK && task->pooled != NULL
+	               ? "it would wait, in a step on a pool: its leat_step.waits must say so"
+	               : strerror(-code);
+}
+
 /*
  * Whether a wait inside the step was refused, by a cancel of the flow's scope, or by a stop where
  * this island is a source: no failure of an item.
@@ -71,9 +78,9 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 
 /*
  * The task is about to wait for room: releases what it has used of its input, so that the ring
- * there has all the room that it says, and holds the rest again. If it cannot be held, the output
- * has ended; the items stay where they are all the same, as nothing is released any more. Returns
- * 0, or how it has ended.
+ * there has all the room that it says, and holds the rest again. Returns 0; or -errno if it cannot
+ * be held: by a cancel, which has freed the items, or as the output has ended. The task must not
+ * touch the rest then.
  */
 static int release_used(struct task *task)
 {
@@ -105,8 +112,9 @@ static int send_items(struct task *task, const char *items, size_t n, size_t siz
 		if (sent == -EAGAIN) {
 			if (task->island->steps_count == 0 && task->input > 0)
 				task->input_used = *used;
-			release_used(task);
-			sent = leat_send_batch(task->tx, items + *used * size, 1);
+			sent = release_used(task);
+			if (sent == 0)
+				sent = leat_send_batch(task->tx, items + *used * size, 1);
 		}
 		if (sent < 0 && flush_after_stop(task, sent))
 			continue;
@@ -214,7 +222,7 @@ static int call_end(struct task *task, const struct node *node, const char *item
 	if (rc == 0)
 		rc = fail_idle(task, at);
 	else if (!ends_with_scope(task, rc))
-		fail_step(task, at, *used < n, rc, strerror(-rc));
+		fail_step(task, at, *used < n, rc, words_of(task, rc));
 	if (*used == n)
 		return rc;
 	count_failed(books);
@@ -239,6 +247,9 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 		rc = send_to_workers(task, tail, items, n, used);
 	} else if (task->parts != NULL) {
 		rc = send_to_parts(task, tail, items, n, used);
+	} else if (task->pooled != NULL) {
+		rc = leat_island_keep(task->pooled, items, n);
+		*used = rc == 0 ? n : 0;
 	} else if (task->tx == NULL) {
 		rc = put_in_order(task, items, n, used);
 	} else {
@@ -274,6 +285,7 @@ static bool is_before_array(const struct task *task, size_t i)
 /* Room for what step i makes. Returns how many items, or -errno. */
 static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 {
+	int rc = 0;
 	ssize_t r;
 
 	task->in_ring = task->in_array = false;
@@ -289,7 +301,9 @@ static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 	if (writes_in_place(task, i, n)) {
 		r = leat_try_reserve(task->tx, task->vector, place);
 		if (r == -EAGAIN)
-			release_used(task);
+			rc = release_used(task);
+		if (rc < 0)
+			return rc;
 		while (r < 0 && (r == -EAGAIN || flush_after_stop(task, r)))
 			r = leat_reserve(task->tx, task->vector, place);
 		task->in_ring = r > 0;
@@ -447,6 +461,11 @@ static int end_steps(struct task *task, size_t i)
 	return node->kind == NODE_EACH ? call_end(task, node, NULL, 0, true, &used) : 0;
 }
 
+int leat_task_end(struct task *task)
+{
+	return end_steps(task, 0);
+}
+
 /* The tries of one item: `again` while it is tried again. */
 struct retry {
 	bool again;
@@ -492,7 +511,7 @@ static int handle_failure(struct task *task, size_t i, int code, const char *ite
 	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
 	if (rc != 0)
 		return rc > 0 ? 0 : rc;
-	fail_step(task, i, item != NULL, code, strerror(-code));
+	fail_step(task, i, item != NULL, code, words_of(task, code));
 	if (item == NULL || !leave_out_failed(task, i, item))
 		return code;
 	*used += 1;
@@ -564,7 +583,7 @@ static void adapt_vector(struct task *task, int64_t from_ns)
 		task->vector = task->island->vector;
 }
 
-static int run_pass(struct task *task, const void *items, size_t n, size_t *used)
+int leat_task_pass(struct task *task, const void *items, size_t n, size_t *used)
 {
 	bool timed = task->passes++ % 16 == 0 && n == task->vector;
 	int64_t from_ns = timed ? leat_now_ns() : 0;
@@ -644,8 +663,7 @@ static ssize_t next_items(struct task *task, const void **items)
 	return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
 }
 
-/* Items that were copied out of the ring, and that the island ends before. */
-static void discard_rest(struct task *task, const void *items, size_t used, size_t n)
+void leat_task_discard_rest(struct task *task, const void *items, size_t used, size_t n)
 {
 	const struct leat_type *type = task->flow->nodes[task->island->head].type;
 
@@ -716,12 +734,12 @@ static int pass_received(struct task *task, const void *items, size_t n)
 		task->input = n;
 	}
 	task->input_used = task->input_released = 0;
-	rc = copied < 0 ? (int)copied : run_pass(task, items, (size_t)copied, &used);
+	rc = copied < 0 ? (int)copied : leat_task_pass(task, items, (size_t)copied, &used);
 	if (task->input > 0)
 		leat_release(task->rx, used - task->input_released);
 	task->input = 0;
 	if (task->in_place != NULL || task->copies != NULL)
-		discard_rest(task, items, used, copied > 0 ? (size_t)copied : 0);
+		leat_task_discard_rest(task, items, used, copied > 0 ? (size_t)copied : 0);
 	return rc;
 }
 
@@ -782,7 +800,7 @@ static int work_zip(struct task *task)
 		make_pairs(task, first, second, (size_t)pairs);
 		leat_release(task->rx, (size_t)pairs);
 		leat_release(task->inputs[1], (size_t)pairs);
-		rc = run_pass(task, task->in_place, (size_t)pairs, &used);
+		rc = leat_task_pass(task, task->in_place, (size_t)pairs, &used);
 	}
 	return rc;
 }
@@ -802,7 +820,7 @@ static int work_array(struct task *task)
 		if (leat_tx_done(told) ||
 		    (task->parts_end != NULL && leat_tx_done(task->parts_end)))
 			break;
-		rc = run_pass(task, head->items + at * head->type->size, n, &used);
+		rc = leat_task_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
 		if (rc == 0)
 			rc = run_due(task);
@@ -841,8 +859,8 @@ static int work_shared(struct task *task)
 		if (n == 0) {
 			rc = end_steps(task, 0);
 		} else {
-			rc = run_pass(task, task->in_place, (size_t)n, &used);
-			discard_rest(task, task->in_place, used, (size_t)n);
+			rc = leat_task_pass(task, task->in_place, (size_t)n, &used);
+			leat_task_discard_rest(task, task->in_place, used, (size_t)n);
 		}
 		if (shared->window > 0)
 			rc = finish_ticket(task, rc);

@@ -199,6 +199,31 @@ static size_t count_islands(const struct node *node)
 	return node->kind == NODE_WORKERS && node->key != NULL ? node->workers : node->outputs;
 }
 
+/* Whether a step, or an end, may wait for something else than its items and its ring. */
+static bool may_wait(const struct node *node)
+{
+	return node->step.waits || node->step.due_ns != NULL || node->retries || node->divert != 0;
+}
+
+/*
+ * Whether an island can be a seq: it reads one receiver, or an array, and ends in a ring that no
+ * other island sends into, or in an end.
+ */
+static bool fits_pool(const struct leat_flow *flow, const struct island *island)
+{
+	const struct node *head = &flow->nodes[island->head], *tail = &flow->nodes[island->tail];
+
+	if (head->kind == NODE_WORKERS || leat_kind_joins(head->kind) ||
+	    (head->kind == NODE_TEE && head->type->discard != NULL))
+		return false;
+	if (tail->kind != NODE_BUFFER && tail->kind != NODE_EACH && tail->kind < NODE_TO_RX)
+		return false;
+	for (size_t i = 0; i < island->steps_count; i++)
+		if (may_wait(&flow->nodes[island->steps[i]]))
+			return false;
+	return !may_wait(tail);
+}
+
 static int cut(struct leat_flow *flow)
 {
 	size_t most = 0;
@@ -216,6 +241,13 @@ static int cut(struct leat_flow *flow)
 			continue;
 		for (uint32_t k = 0; k < count_islands(node) && rc == 0; k++)
 			rc = add_island(flow, i, k);
+	}
+	for (size_t i = 0; i < flow->islands_count && rc == 0; i++) {
+		struct island *island = &flow->islands[i];
+
+		island->pooled = flow->opts.pool != NULL && fits_pool(flow, island);
+		flow->nodes[island->tail].by_pool =
+			island->pooled && leat_kind_has_ring(flow->nodes[island->tail].kind);
 	}
 	return rc;
 }

@@ -17,7 +17,7 @@ size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node)
 	return node->capacity != 0 ? node->capacity : flow->opts.capacity;
 }
 
-static struct leat_chan_opts chan_opts(const struct leat_flow *flow, const struct node *node)
+struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct node *node)
 {
 	return (struct leat_chan_opts){
 		.name = node->name,
@@ -31,7 +31,7 @@ static struct leat_chan_opts chan_opts(const struct leat_flow *flow, const struc
 
 static int open_tee(struct leat_flow *flow, struct node *node)
 {
-	struct leat_chan_opts like = chan_opts(flow, node);
+	struct leat_chan_opts like = leat_ring_opts(flow, node);
 	struct leat_broadcast_opts opts = { .name = like.name,
 		                            .capacity = like.capacity,
 		                            .subscribers = (unsigned)node->outputs,
@@ -87,12 +87,14 @@ static int open_end(struct leat_flow *flow, struct node *node)
 static int open_rings_of(struct leat_flow *flow, struct node *node)
 {
 	const size_t count = count_ends(node);
-	struct leat_chan_opts opts = chan_opts(flow, node);
+	struct leat_chan_opts opts = leat_ring_opts(flow, node);
 	int rc = 0;
 
 	node->rings = calloc(count, sizeof(*node->rings));
 	if (node->rings == NULL)
 		return -ENOMEM;
+	if (node->by_pool)
+		return 0;
 	if (node->kind == NODE_TEE)
 		return open_tee(flow, node);
 	if (node->kind == NODE_WORKERS && node->key != NULL)

@@ -19,6 +19,8 @@ static int start_source(struct leat_flow *flow, struct node *node)
 		                      .source = true };
 	int rc;
 
+	if (node->kind == NODE_SEQ)
+		opts.pool = flow->opts.pool;
 	node->scope = leat_scope_open(flow->scope, NULL);
 	if (node->scope == NULL)
 		rc = leat_open_error();
@@ -169,6 +171,7 @@ static void free_node(struct node *node)
 	if (node->seq.fini != NULL)
 		node->seq.fini(node->seq.state);
 	leat_rx_close(node->end_rx);
+	leat_scope_close(node->ring_scope);
 	if (node->collected != NULL)
 		discard_collected(node->collected, node->type);
 	else if (node->counts)

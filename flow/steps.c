@@ -443,9 +443,9 @@ static int rate_vec(void *state, struct leat_vec *v)
 
 struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate)
 {
-	static const struct leat_step step = { .name = "rate",
-		                               .kind = LEAT_STEP_FILTER,
-		                               .fn = rate_vec };
+	static const struct leat_step step = {
+		.name = "rate", .kind = LEAT_STEP_FILTER, .fn = rate_vec, .waits = true
+	};
 	const struct leat_type *type = type_of(port);
 	struct paced paced = { .rate = rate, .size = type == NULL ? 0 : type->size };
 

@@ -13,6 +13,9 @@
 /* Tells those behind the island how it has failed. */
 static void tell_failure(struct task *task, int code, const char *text)
 {
+	task->told = code;
+	if (text != task->text)
+		snprintf(task->text, sizeof(task->text), "%s", text);
 	if (task->tx != NULL)
 		leat_tx_fail(task->tx, code, text);
 	for (size_t i = 0; i < task->parts_count; i++)
@@ -137,15 +140,18 @@ static void name_failure(struct task *task, int rc)
 	         strerror(-rc));
 }
 
-static int work(struct leat_tx *out, void *arg)
+bool leat_task_input_failed(const struct task *task)
 {
-	struct task *task = arg;
+	char text[LEAT_FLOW_TEXT];
+
+	return task->rx != NULL && leat_input_failure(task->flow->scope, task->rx, 0, text) != 0;
+}
+
+int leat_task_settle(struct task *task, int rc)
+{
 	struct shared *shared = task->island->shared;
 	bool ordered = shared != NULL && shared->window > 0;
-	int rc;
 
-	task->out = out;
-	rc = leat_task_work(task);
 	if (rc == 0 || rc == -ECANCELED)
 		take_over_failure(task, rc);
 	name_failure(task, rc);
@@ -158,12 +164,27 @@ static int work(struct leat_tx *out, void *arg)
 			leat_flow_mistake(task->flow, task->failure, "%s", task->text);
 		tell_failure(task, task->failure, task->text);
 	}
-	add_books(task);
-	close_handles(task);
-	if (shared != NULL)
-		leat_shared_leave(shared);
 	if (rc >= 0 || rc == -EPIPE || rc == -ESHUTDOWN)
 		return 0;
+	return rc;
+}
+
+void leat_task_leave(struct task *task)
+{
+	add_books(task);
+	close_handles(task);
+	if (task->island->shared != NULL)
+		leat_shared_leave(task->island->shared);
+}
+
+static int work(struct leat_tx *out, void *arg)
+{
+	struct task *task = arg;
+	int rc;
+
+	task->out = out;
+	rc = leat_task_settle(task, leat_task_work(task));
+	leat_task_leave(task);
 	return rc;
 }
 
@@ -353,13 +374,14 @@ static int make_task(struct island *island, struct task *task)
 		rc = make_copies(task);
 	if (rc == 0)
 		rc = take_diverts(task);
-	if (rc == 0 && !ordered)
+	if (rc == 0 && !ordered && !island->pooled)
 		rc = take_senders(task);
 	if (rc == 0 && leat_kind_joins(head->kind))
 		rc = take_inputs(task);
 	else if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
 		task->rx = leat_ring_take_rx(flow, island->head, island->head_output);
-	if (rc == 0 && (island->shared != NULL || leat_kind_joins(head->kind))) {
+	if (rc == 0 && (island->shared != NULL || leat_kind_joins(head->kind) ||
+	                (island->pooled && head->kind != NODE_ARRAY))) {
 		task->in_place = leat_items_alloc(island->vector, head->type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	}
@@ -395,6 +417,34 @@ static int make_shared(struct island *island)
 	return rc;
 }
 
+static void name_island(const struct island *island, char name[LEAT_NAME_MAX + 1])
+{
+	const struct node *nodes = island->flow->nodes;
+
+	snprintf(name, LEAT_NAME_MAX + 1, "%s",
+	         nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name);
+}
+
+/* Its channel is the ring that it ends in, so it is started before the island behind is made. */
+static int start_pooled(struct island *island)
+{
+	struct leat_flow *flow = island->flow;
+	struct node *tail = &flow->nodes[island->tail];
+	struct task *task = &island->tasks[0];
+	struct leat_chan_opts opts = { .capacity = 1 };
+	char name[LEAT_NAME_MAX + 1];
+
+	if (leat_kind_has_ring(tail->kind))
+		opts = leat_ring_opts(flow, tail);
+	name_island(island, name);
+	opts.name = name;
+	task->scope = leat_scope_open(flow->scope, NULL);
+	if (task->scope == NULL)
+		return leat_open_error();
+	return leat_island_start(
+		task, &opts, leat_kind_has_ring(tail->kind) ? &tail->rings[0].rx : &task->end_rx);
+}
+
 int leat_tasks_make(struct island *island)
 {
 	const struct node *head = &island->flow->nodes[island->head];
@@ -407,6 +457,8 @@ int leat_tasks_make(struct island *island)
 		rc = make_shared(island);
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
 		rc = make_task(island, &island->tasks[i]);
+	if (rc == 0 && island->pooled)
+		rc = start_pooled(island);
 	return rc == 0 ? 0
 	               : leat_flow_mistake(island->flow, rc, "the steps behind \"%s\": %s",
 	                                   head->name, strerror(-rc));
@@ -418,9 +470,9 @@ int leat_tasks_start(struct island *island)
 	char name[LEAT_NAME_MAX + 1];
 	int rc = 0;
 
-	snprintf(name, sizeof(name), "%s",
-	         flow->nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name);
-
+	if (island->pooled)
+		return 0; /* it was, when it was made */
+	name_island(island, name);
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
 		struct task *task = &island->tasks[i];
 
@@ -435,16 +487,28 @@ int leat_tasks_start(struct island *island)
 	                                   flow->nodes[island->head].name, strerror(-rc));
 }
 
+static void join_task(struct task *task)
+{
+	struct node *tail = &task->flow->nodes[task->island->tail];
+
+	if (task->scope == NULL)
+		return;
+	leat_scope_join(task->scope);
+	leat_rx_close(task->end_rx);
+	task->end_rx = NULL;
+	if (tail->by_pool)
+		tail->ring_scope = task->scope; /* there may be items in its channel */
+	else
+		leat_scope_close(task->scope);
+	task->scope = NULL;
+}
+
 void leat_tasks_join(struct island *island)
 {
 	struct shared *shared = island->shared;
 
 	for (unsigned i = 0; i < island->replicas && island->tasks != NULL; i++)
-		if (island->tasks[i].scope != NULL) {
-			leat_scope_join(island->tasks[i].scope);
-			leat_scope_close(island->tasks[i].scope);
-			island->tasks[i].scope = NULL;
-		}
+		join_task(&island->tasks[i]);
 	if (shared != NULL && shared->final_reached && shared->final_code != 0)
 		leat_flow_mistake(island->flow, shared->final_code, "%s", shared->final_text);
 	else if (shared != NULL && !shared->final_reached && shared->input_code != 0)

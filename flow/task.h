@@ -9,6 +9,8 @@
 #include "flow/merge.h"
 #include "flow/workers.h"
 
+struct pooled;
+
 struct task {
 	struct island *island;
 	struct leat_flow *flow;
@@ -51,10 +53,14 @@ struct task {
 	/* the step that is being called writes into the ring, or the array, that the island ends in
 	 */
 	bool in_ring, in_array;
+	struct pooled *pooled; /* of an island on a pool */
+	struct leat_rx
+		*end_rx; /* of such a one that makes nothing: its seq's, until it is joined */
 	/* ordered workers */
 	uint64_t ticket;
 	bool at_turn;
 	int failure;
+	int told; /* the failure of those behind it: of an item, or its input's */
 	char text[LEAT_FLOW_TEXT];
 };
 
@@ -74,5 +80,30 @@ static inline uint32_t last_node_of(const struct island *island)
 
 /* Works until the end of the input, or what ends the island. 0; LEAT_ENOUGH; -errno. */
 int leat_task_work(struct task *task);
+/* A vector through all steps. *used: how many items are dealt with. Returns what the steps did. */
+int leat_task_pass(struct task *task, const void *items, size_t n, size_t *used);
+/* The steps have seen their last item. */
+int leat_task_end(struct task *task);
+/* Frees items that were copied out of the ring, and that the island ends before. */
+void leat_task_discard_rest(struct task *task, const void *items, size_t used, size_t n);
+
+/* task.c */
+
+/* Whether its input has ended by a failure, which leat_task_settle() takes over. */
+bool leat_task_input_failed(const struct task *task);
+/*
+ * The work is over, with rc. A failure becomes the flow's, and that of those behind the island; its
+ * words are in task->text. Returns what the function that did the work returns.
+ */
+int leat_task_settle(struct task *task, int rc);
+/* Adds the task's books to the flow's, and closes its handles. */
+void leat_task_leave(struct task *task);
+
+/* on_pool.c */
+
+/* Starts an island on the flow's pool; *rx: what its seq makes. 0, or -errno: nothing has begun. */
+int leat_island_start(struct task *task, const struct leat_chan_opts *chan, struct leat_rx **rx);
+/* Keeps what the steps have made until the pool asks for it. 0, or -ENOMEM. */
+int leat_island_keep(struct pooled *pooled, const void *items, size_t n);
 
 #endif

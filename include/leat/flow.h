@@ -186,6 +186,11 @@ struct leat_step {
 	 * LEAT_NEVER. NULL: never.
 	 */
 	int64_t (*due_ns)(const void *state);
+	/*
+	 * It may wait for something else than its items: a lock, a descriptor, a call of leat. Its
+	 * island then has a thread, and no pool.
+	 */
+	bool waits;
 	const char *file;
 	int line;
 };
@@ -292,9 +297,18 @@ enum leat_flow_order { LEAT_UNORDERED, LEAT_ORDERED };
 
 struct leat_flow_opts {
 	const char *name;
-	size_t capacity;      /* of the rings between islands, in items; 0: 1024 */
-	enum leat_wait wait;  /* of those who wait at these rings */
-	uint64_t reserved[8]; /* zero */
+	size_t capacity;     /* of the rings between islands, in items; 0: 1024 */
+	enum leat_wait wait; /* of those who wait at these rings */
+	/*
+	 * Islands run in steps on this pool, without a thread of their own, where they can: those
+	 * that end in a buffer or an end, not in a ring that several send into or receive from, of
+	 * steps that do not wait (leat_step.waits; rate, retry, divert and what is due at a time
+	 * do), and not behind workers or a zip. A seq that is a source runs on it, too. The others
+	 * have threads, as all have without a pool; leat_flow_draw() and leat_flow_estimate() tell.
+	 * The pool is the caller's, and lives until join returns.
+	 */
+	struct leat_pool *pool;
+	uint64_t reserved[7]; /* zero */
 };
 
 /* NULL: leat_open_error(). The flow runs in a scope of its own below this one. */

@@ -83,9 +83,9 @@ static struct chan chan_open(struct leat_scope *scope, enum leat_kind kind)
 }
 
 /* With `laggard` a second subscriber skips, and receives nothing. */
-static struct chan broadcast_open(struct leat_scope *scope, bool skip, struct leat_rx **laggard)
+static struct chan broadcast_open(struct leat_scope *scope, enum leat_kind kind, bool skip, struct leat_rx **laggard)
 {
-	const struct leat_broadcast_opts opts = { .capacity = CAPACITY, .skip = skip };
+	const struct leat_broadcast_opts opts = { .kind = kind, .capacity = CAPACITY, .skip = skip };
 	struct leat_broadcast *bc;
 	struct chan p;
 
@@ -182,6 +182,7 @@ TURNS(single, uint64_t)
 CHAN(chan_spsc)
 CHAN(chan_mpmc)
 CHAN(broadcast)
+CHAN(broadcast_mpmc)
 CHAN(broadcast_skip)
 CHAN(broadcast_laggard)
 
@@ -199,15 +200,16 @@ int main(void)
 	struct turns *mpmc = turns_open(sizeof(uint64_t), false, false),
 		     *mpmc_64 = turns_open(sizeof(big), false, false);
 	struct turns *single = turns_open(sizeof(uint64_t), true, true);
-	struct chan chan_spsc, chan_mpmc, broadcast, broadcast_skip, broadcast_laggard;
+	struct chan chan_spsc, chan_mpmc, broadcast, broadcast_mpmc, broadcast_skip, broadcast_laggard;
 	struct leat_rx *laggard;
 
 	expect(scope != NULL);
 	chan_spsc = chan_open(scope, LEAT_SPSC);
 	chan_mpmc = chan_open(scope, LEAT_MPMC);
-	broadcast = broadcast_open(scope, false, NULL);
-	broadcast_skip = broadcast_open(scope, true, NULL);
-	broadcast_laggard = broadcast_open(scope, true, &laggard);
+	broadcast = broadcast_open(scope, LEAT_SPMC, false, NULL);
+	broadcast_mpmc = broadcast_open(scope, LEAT_MPMC, false, NULL);
+	broadcast_skip = broadcast_open(scope, LEAT_SPMC, true, NULL);
+	broadcast_laggard = broadcast_open(scope, LEAT_SPMC, true, &laggard);
 	RUN(loop, NULL)
 	RUN_BOTH(spsc, spsc)
 	RUN_BOTH(spsc_64, spsc_64)
@@ -217,12 +219,14 @@ int main(void)
 	RUN_BOTH(chan_spsc, chan_spsc)
 	RUN_BOTH(chan_mpmc, chan_mpmc)
 	RUN_BOTH(broadcast, broadcast)
+	RUN_BOTH(broadcast_mpmc, broadcast_mpmc)
 	RUN_BOTH(broadcast_skip, broadcast_skip)
 	RUN_BOTH(broadcast_laggard, broadcast_laggard)
 	ask_spsc_lone_both(spsc, ROUND * ROUNDS);
 	leat_tx_close(chan_spsc.tx), leat_rx_close(chan_spsc.rx);
 	leat_tx_close(chan_mpmc.tx), leat_rx_close(chan_mpmc.rx);
 	leat_tx_close(broadcast.tx), leat_rx_close(broadcast.rx);
+	leat_tx_close(broadcast_mpmc.tx), leat_rx_close(broadcast_mpmc.rx);
 	leat_tx_close(broadcast_skip.tx), leat_rx_close(broadcast_skip.rx);
 	leat_tx_close(broadcast_laggard.tx), leat_rx_close(broadcast_laggard.rx), leat_rx_close(laggard);
 	return leat_scope_close(scope) < 0;

@@ -115,6 +115,8 @@ struct leat_sub {
 	bool taken;       /* a join is under way: chan->lock */
 	bool owes;        /* with discard: the next call releases what the last one copied */
 	bool ended;       /* a receive has returned 0 */
+	/* with turns: it waits for senders alone, is not overtaken, and releases what it copies */
+	bool plain;
 	bool has_copy;    /* a sink's: `copy` holds an item that was not released yet */
 	void *copy;       /* of a sink's that may be overtaken, or evicted; or NULL */
 	bool gate_ended;  /* because ended_by, which it came after, had closed */
@@ -145,7 +147,22 @@ struct leat_broadcast {
 	unsigned most, places, used, joining;
 	struct leat_mutex patience_lock;
 	bool turns, skip, wait_for_first;
-	uint32_t has_had_one; /* a subscriber */
+	uint32_t has_had_one;  /* a subscriber */
+	size_t capacity, mask; /* mask: 0 unless the capacity is a power of two */
+
+	/*
+	 * With turns, where they and the items are. Runs of 1 << run_shift slots: their turns are
+	 * at slot_turns, their items at slots, both so many bytes apart. Small items are packed
+	 * into the line of their turns, so that a send and a receive each touch one line; slots is
+	 * behind the turns of the first run then. In no line that is written while items flow.
+	 */
+	unsigned char *slot_turns __attribute__((aligned(LEAT_LINES_APART))), *slots;
+	unsigned run_shift;
+	bool packed;
+	size_t run_mask; /* slots of a run, less one */
+	size_t turns_apart, items_apart;
+	size_t stride; /* from one item of a run to the next */
+
 	struct leat_event stage __attribute__((aligned(LEAT_LINES_APART)));
 
 	/* one sender, no turns */
@@ -160,17 +177,6 @@ struct leat_broadcast {
 	uint64_t limit __attribute__((aligned(LEAT_LINES_APART))); /* of claims */
 	struct leat_mutex scan_lock __attribute__((aligned(LEAT_LINES_APART)));
 	uint64_t finished; /* of several senders: slots before it have been written, or are holes */
-	/*
-	 * Runs of 1 << run_shift slots: their turns are at slot_turns, their items at slots, both
-	 * so many bytes apart. Small items are packed into the line of their turns, so that a send
-	 * and a receive each touch one line; slots is slot_turns then.
-	 */
-	unsigned char *slot_turns, *slots;
-	bool packed;
-	unsigned run_shift;
-	size_t turns_apart, items_apart;
-	size_t stride;         /* from one item of a run to the next */
-	size_t capacity, mask; /* mask: 0 unless the capacity is a power of two */
 	uint64_t holes;
 	uint32_t senders_closed; /* written holding scan_lock */
 
@@ -247,6 +253,8 @@ uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uin
 void leat_turns_close(struct leat_chan *chan);
 void leat_turns_free(struct leat_broadcast *bc);
 int leat_turns_open(struct leat_broadcast *bc, size_t item_size);
+/* Of a subscriber that waits for senders alone: copies the next item, if it is there. */
+bool leat_turns_take_one(struct leat_sub *sub, void *item);
 /* Copies up to max items and moves sub->pos behind them. Returns how many. */
 size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max);
 /* Finds up to want items that lie side by side. Moves sub->pos over holes only. */

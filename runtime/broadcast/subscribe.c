@@ -223,6 +223,8 @@ static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
 	leat_handle_init(&sub->h, chan, false);
 	sub->h.wait = opts->recv_wait;
 	sub->h.bound_word.functions = &leat_bound_sub_ops;
+	sub->plain = bc->turns && opts->lag == LEAT_LAG_WAIT && opts->after_count == 0 &&
+	             chan->discard == NULL;
 	if (bc->turns)
 		return;
 	sub->cursor =

@@ -36,26 +36,26 @@ static size_t index_of(const struct leat_broadcast *bc, uint64_t pos)
 	return (size_t)(bc->mask != 0 ? pos & bc->mask : pos % bc->capacity);
 }
 
-/* How many slots are in a line, less one. */
-static size_t run_mask(const struct leat_broadcast *bc)
-{
-	return ((size_t)1 << bc->run_shift) - 1;
-}
+struct slot {
+	uint64_t *turn;
+	unsigned char *item;
+};
 
-static void *item_at(const struct leat_broadcast *bc, uint64_t pos)
+static struct slot slot_at(const struct leat_broadcast *bc, uint64_t pos)
 {
-	size_t index = index_of(bc, pos), in_run = index & run_mask(bc);
-	size_t header = bc->packed ? (run_mask(bc) + 1) * sizeof(uint64_t) : 0;
+	const size_t index = index_of(bc, pos), run = index >> bc->run_shift;
+	const size_t in_run = index & bc->run_mask;
+	unsigned char *turns = bc->slot_turns + run * bc->turns_apart;
 
-	return bc->slots + (index >> bc->run_shift) * bc->items_apart + header +
-	       in_run * bc->stride;
+	return (struct slot){ (uint64_t *)(void *)turns + in_run,
+		              bc->slots + run * bc->items_apart + in_run * bc->stride };
 }
 
 /* How many items, from this position on, have no room between them. */
 static size_t count_side_by_side(const struct leat_broadcast *bc, uint64_t pos)
 {
 	size_t index = index_of(bc, pos), left = bc->capacity - index;
-	size_t in_run = run_mask(bc) + 1 - (index & run_mask(bc));
+	size_t in_run = bc->run_mask + 1 - (index & bc->run_mask);
 
 	if (bc->stride != bc->chan->item_size)
 		return 1;
@@ -77,6 +77,7 @@ static void lay_out(struct leat_broadcast *bc, size_t item_size)
 	bc->stride = bc->skip ? (item_size + 7) / 8 * 8 : item_size;
 	bc->packed = item_size <= PACKED_MAX;
 	bc->run_shift = !bc->packed ? 0 : item_size <= sizeof(uint64_t) ? 2 : 1;
+	bc->run_mask = ((size_t)1 << bc->run_shift) - 1;
 	bc->turns_apart = bc->packed ? LINE : sizeof(uint64_t);
 	bc->items_apart = bc->packed ? LINE : bc->stride;
 }
@@ -92,9 +93,12 @@ int leat_turns_open(struct leat_broadcast *bc, size_t item_size)
 	    __builtin_mul_overflow(runs, bc->items_apart, &items) || bc->stride < item_size)
 		return -ENOMEM;
 	bc->slot_turns = leat_os_alloc(turns, LINE);
-	bc->slots = bc->packed ? bc->slot_turns : leat_os_alloc(items, LINE);
 	bc->limit = bc->wait_for_first ? 0 : bc->capacity;
-	return bc->slot_turns == NULL || bc->slots == NULL ? -ENOMEM : 0;
+	if (bc->slot_turns == NULL)
+		return -ENOMEM;
+	bc->slots = bc->packed ? bc->slot_turns + (bc->run_mask + 1) * sizeof(uint64_t)
+	                       : leat_os_alloc(items, LINE);
+	return bc->slots == NULL ? -ENOMEM : 0;
 }
 
 void leat_turns_free(struct leat_broadcast *bc)
@@ -106,25 +110,16 @@ void leat_turns_free(struct leat_broadcast *bc)
 
 /* --- the turn of a slot --- */
 
-static uint64_t *turn_at(const struct leat_broadcast *bc, uint64_t pos)
-{
-	size_t index = index_of(bc, pos), in_run = index & run_mask(bc);
-
-	return (uint64_t *)(void *)(bc->slot_turns + (index >> bc->run_shift) * bc->turns_apart) +
-	       in_run;
-}
-
-/* The turn of the slot of this position. */
-static uint64_t load_turn(const struct leat_broadcast *bc, uint64_t pos)
+static uint64_t load_turn(struct slot slot)
 {
 	/* T1: the item is written; pairs with write_item(), leat_turns_commit() */
-	return leat_load_acq(turn_at(bc, pos));
+	return leat_load_acq(slot.turn);
 }
 
 /* Whether the sender that claimed this position has written it, or has given it back. */
 static bool is_finished(const struct leat_broadcast *bc, uint64_t pos)
 {
-	uint64_t turn = load_turn(bc, pos);
+	uint64_t turn = load_turn(slot_at(bc, pos));
 
 	return turn == turn_of(pos, FULL) || turn == turn_of(pos, HOLE);
 }
@@ -264,27 +259,27 @@ static void copy_item(void *to, const void *from, size_t size)
 }
 
 /* The item that this slot still has, of one lap before: before it is written over. */
-static void discard_before(struct leat_broadcast *bc, uint64_t pos)
+static void discard_before(struct leat_broadcast *bc, uint64_t pos, struct slot slot)
 {
 	if (bc->chan->discard != NULL && pos >= bc->capacity &&
-	    load_turn(bc, pos) == turn_of(pos - bc->capacity, FULL))
-		leat_chan_discard(bc->chan, item_at(bc, pos));
+	    load_turn(slot) == turn_of(pos - bc->capacity, FULL))
+		leat_chan_discard(bc->chan, slot.item);
 }
 
 static void write_item(struct leat_broadcast *bc, uint64_t pos, const void *item)
 {
-	uint64_t *turn = turn_at(bc, pos);
+	const struct slot slot = slot_at(bc, pos);
 
-	discard_before(bc, pos);
+	discard_before(bc, pos, slot);
 	if (bc->skip) {
 		/* rlx: T2: the words after it are released */
-		leat_store_rlx(turn, turn_of(pos, WRITING));
-		store_words(item_at(bc, pos), item, bc->chan->item_size);
+		leat_store_rlx(slot.turn, turn_of(pos, WRITING));
+		store_words(slot.item, item, bc->chan->item_size);
 	} else {
-		copy_item(item_at(bc, pos), item, bc->chan->item_size);
+		copy_item(slot.item, item, bc->chan->item_size);
 	}
 	/* T1: the item before it; pairs with load_turn() */
-	leat_store_rel(turn, turn_of(pos, FULL));
+	leat_store_rel(slot.turn, turn_of(pos, FULL));
 }
 
 size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, size_t n)
@@ -314,8 +309,8 @@ size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_hand
 	h->claim.pos = pos;
 	h->claim.n = n;
 	for (size_t i = 0; i < n; i++)
-		discard_before(bc, pos + i);
-	*place = item_at(bc, pos);
+		discard_before(bc, pos + i, slot_at(bc, pos + i));
+	*place = slot_at(bc, pos).item;
 	return n < side_by_side ? n : side_by_side;
 }
 
@@ -328,7 +323,7 @@ void leat_turns_commit(struct leat_broadcast *bc, struct leat_handle *h, size_t 
 		uint64_t pos = h->claim.pos + i;
 
 		/* T1: the item before it; pairs with load_turn() */
-		leat_store_rel(turn_at(bc, pos), turn_of(pos, i < n ? FULL : HOLE));
+		leat_store_rel(slot_at(bc, pos).turn, turn_of(pos, i < n ? FULL : HOLE));
 	}
 	if (leat_chan_many_senders(bc->chan))
 		leat_chan_received(bc->chan, LEAT_EVENT_ALL); /* as in leat_turns_push() */
@@ -347,10 +342,10 @@ uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uin
 	uint64_t oldest = leat_broadcast_oldest(bc, tail), unfinished = 0, ahead = 0, all;
 
 	for (uint64_t pos = oldest; pos < *lowest; pos++)
-		if (load_turn(bc, pos) < turn_of(pos, FULL))
+		if (load_turn(slot_at(bc, pos)) < turn_of(pos, FULL))
 			*lowest = pos;
 	for (uint64_t pos = *lowest > oldest ? *lowest : oldest; pos < tail; pos++) {
-		uint64_t turn = load_turn(bc, pos);
+		uint64_t turn = load_turn(slot_at(bc, pos));
 
 		unfinished += turn < turn_of(pos, FULL);
 		ahead += turn == turn_of(pos, HOLE);
@@ -366,7 +361,7 @@ void leat_turns_drain(struct leat_broadcast *bc)
 	uint64_t tail = leat_broadcast_tail(bc);
 
 	for (uint64_t i = 0; i < bc->capacity; i++)
-		discard_before(bc, tail + i);
+		discard_before(bc, tail + i, slot_at(bc, tail + i));
 }
 
 /* --- subscribers --- */
@@ -396,19 +391,29 @@ static void skip_ahead(struct leat_sub *sub)
 	leat_store_rlx(&sub->pos, to); /* rlx: the same */
 }
 
-/* Copies an item. False if it was overtaken meanwhile. */
-static bool read_item(const struct leat_sub *sub, void *to)
+/* Copies the item at this position. False if it was overtaken meanwhile. */
+static bool read_item(const struct leat_sub *sub, struct slot slot, void *to)
 {
-	const struct leat_broadcast *bc = sub->bc;
-	const void *from = item_at(bc, sub->pos);
+	const size_t size = sub->bc->chan->item_size;
 
 	if (sub->lag != LEAT_LAG_SKIP) {
-		copy_item(to, from, bc->chan->item_size);
+		copy_item(to, slot.item, size);
 		return true;
 	}
-	load_words(to, from, bc->chan->item_size);
+	load_words(to, slot.item, size);
 	/* rlx: T2: the words' loads came before it */
-	return leat_load_rlx(turn_at(bc, sub->pos)) == turn_of(sub->pos, FULL);
+	return leat_load_rlx(slot.turn) == turn_of(sub->pos, FULL);
+}
+
+bool leat_turns_take_one(struct leat_sub *sub, void *item)
+{
+	const struct slot slot = slot_at(sub->bc, sub->pos);
+
+	if (load_turn(slot) != turn_of(sub->pos, FULL))
+		return false;
+	copy_item(item, slot.item, sub->bc->chan->item_size);
+	step_over(sub);
+	return true;
 }
 
 size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max)
@@ -417,10 +422,11 @@ size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max)
 	size_t done = 0;
 
 	while (done < max && sub->pos < allowed) {
-		uint64_t turn = load_turn(sub->bc, sub->pos);
+		const struct slot slot = slot_at(sub->bc, sub->pos);
+		uint64_t turn = load_turn(slot);
 		bool full = turn == turn_of(sub->pos, FULL);
 
-		if (full && read_item(sub, items + done * sub->bc->chan->item_size)) {
+		if (full && read_item(sub, slot, items + done * sub->bc->chan->item_size)) {
 			done++;
 		} else if (full || is_overtaken(sub, turn)) {
 			if (done > 0)
@@ -441,19 +447,19 @@ size_t leat_turns_peek(struct leat_sub *sub, size_t want, void **place)
 	uint64_t allowed = leat_sub_allowed(sub);
 	size_t n = 0, side_by_side;
 
-	while (sub->pos < allowed && load_turn(bc, sub->pos) == turn_of(sub->pos, HOLE))
+	while (sub->pos < allowed && load_turn(slot_at(bc, sub->pos)) == turn_of(sub->pos, HOLE))
 		step_over(sub);
 	side_by_side = count_side_by_side(bc, sub->pos);
 	while (n < want && n < side_by_side && sub->pos + n < allowed &&
-	       load_turn(bc, sub->pos + n) == turn_of(sub->pos + n, FULL))
+	       load_turn(slot_at(bc, sub->pos + n)) == turn_of(sub->pos + n, FULL))
 		n++;
-	*place = item_at(bc, sub->pos);
+	*place = slot_at(bc, sub->pos).item;
 	return n;
 }
 
 bool leat_turns_readable(struct leat_sub *sub)
 {
-	uint64_t turn = load_turn(sub->bc, sub->pos);
+	uint64_t turn = load_turn(slot_at(sub->bc, sub->pos));
 
 	if (sub->pos >= leat_sub_allowed(sub)) /* above: it joined ahead of its gate */
 		return false;

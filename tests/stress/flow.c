@@ -1053,6 +1053,9 @@ static void run_graph(void)
 	graph.spices = draw(2) ? 0 : draw(1 << SPICES);
 	opts.capacity = draw(3) == 0 ? 1 + draw(10) : draw(3000);
 	opts.wait = draw(2) ? LEAT_WAIT_PARK : LEAT_WAIT_ADAPTIVE;
+	if (draw(2))
+		opts.pool = leat_pool_open(&(struct leat_pool_opts){
+			.workers = 1 + (unsigned)draw(3), .workers_only = draw(2) });
 	graph.scope = leat_scope_open(NULL, NULL);
 	graph.outside = leat_scope_open(NULL, NULL);
 	graph.flow = leat_flow_open(graph.scope, &opts);
@@ -1074,6 +1077,8 @@ static void run_graph(void)
 	if (graph.spices == 0)
 		leat_scope_join(graph.outside);
 	leat_flow_close(graph.flow);
+	if (opts.pool != NULL)
+		leat_pool_close(opts.pool);
 	leat_scope_close(graph.scope);
 	for (unsigned i = 0; i < graph.feeds_count; i++)
 		leat_scope_close(graph.feeds[i]);

@@ -41,7 +41,7 @@ Test(flow_build, bad_options_open_nothing)
 {
 	char name[LEAT_NAME_MAX + 2];
 
-	cr_assert_null(leat_flow_open(NULL, &(struct leat_flow_opts){ .reserved[7] = 1 }));
+	cr_assert_null(leat_flow_open(NULL, &(struct leat_flow_opts){ .reserved[6] = 1 }));
 	cr_assert_eq(leat_open_error(), -EINVAL);
 	cr_assert_null(leat_flow_open(NULL, &(struct leat_flow_opts){ .wait = 9 }));
 	cr_assert_eq(leat_open_error(), -EINVAL);

@@ -592,9 +592,11 @@ Test(flow_end, a_wait_in_a_step_that_is_refused_is_no_failure)
 	for (int shape = 0; shape < 6; shape++) {
 		struct waiting waiting = { .scope = leat_scope_open(NULL, NULL) };
 		struct leat_flow *flow = leat_flow_open(waiting.scope, NULL);
+		struct leat_step step = wait_for_end, end = wait_at_end;
 		struct leat_port port;
 		struct leat_step_stat stat;
 
+		step.waits = end.waits = true;
 		sem_init(&shut, 0, 0);
 		waiting.array = numbers_below(1000);
 		port = leat_flow_from_array(flow, LEAT_T(u64), waiting.array, 1000);
@@ -602,12 +604,12 @@ Test(flow_end, a_wait_in_a_step_that_is_refused_is_no_failure)
 			port = leat_flow_workers(port, 2,
 			                         shape == 2 ? LEAT_UNORDERED : LEAT_ORDERED);
 		if (shape != 4)
-			port = leat_flow_step(port, &wait_for_end, &waiting);
+			port = leat_flow_step(port, &step, &waiting);
 		if (shape == 1)
 			port = leat_flow_on_error(port, LEAT_ON_ERROR_SKIP);
 		if (shape == 2 || shape == 3)
 			port = leat_flow_gather(port);
-		leat_flow_for_each(port, shape == 4 ? &wait_at_end : &ignore, &waiting);
+		leat_flow_for_each(port, shape == 4 ? &end : &ignore, &waiting);
 		expect_start(flow);
 		while (sem_wait(&shut) != 0) {
 		}

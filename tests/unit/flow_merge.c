@@ -163,11 +163,11 @@ static struct leat_port by_priority(struct merge *merge)
 static void close_merge(struct merge *merge)
 {
 	leat_flow_close(merge->flow);
-	for (size_t i = 0; i < merge->count; i++) {
+	for (size_t i = 0; i < merge->count; i++)
 		leat_tx_close(merge->tx[i]);
+	leat_scope_close(merge->scope); /* waits for what sends the items */
+	for (size_t i = 0; i < merge->count; i++)
 		free(merge->inputs[i].items);
-	}
-	leat_scope_close(merge->scope);
 }
 
 static size_t count_items(const struct merge *merge)

@@ -86,6 +86,12 @@ LEAT_FILTER(keep_some, box, box, const void *, unused)
 	return box->value % 3 != 0;
 }
 
+LEAT_FILTER(keep_each, box, box, const void *, unused)
+{
+	(void)box, (void)unused;
+	return true;
+}
+
 LEAT_MAP(fail_box, box, box, box, other, const uint64_t *, at)
 {
 	if (box->value == *at)
@@ -476,5 +482,57 @@ Test(flow_owned, where_an_input_of_a_merge_is_not_in_order)
 			expect_join(ends.flow, rounds[i] == 1 ? 0 : -EINVAL);
 			cr_assert_gt(tally.count, 0u);
 			close_shape(&ends, MERGE_BY);
+		}
+}
+
+/*
+ * An island holds items of its input in place, and gives back those that it has passed on while it
+ * waits for room. A cancel of the input's scope frees the rest meanwhile: they are not sent.
+ */
+Test(flow_owned, the_cancel_of_an_input_that_is_held_in_place)
+{
+	enum { BOXES = 50 };
+
+	for (int steps = 0; steps < 2; steps++)
+		for (int kind = LEAT_SPSC; kind <= LEAT_MPSC; kind += LEAT_MPSC - LEAT_SPSC) {
+			struct leat_scope *outside = leat_scope_open(NULL, NULL);
+			struct leat_flow *flow = leat_flow_open(NULL, NULL);
+			struct leat_rx *in, *out = NULL;
+			struct leat_port port;
+			struct leat_tx *tx;
+			struct box box;
+			uint64_t got = 0;
+
+			begin();
+			cr_assert_eq(leat_chan_open(
+					     outside, sizeof(box),
+					     &(struct leat_chan_opts){ .kind = (enum leat_kind)kind,
+			                                               .capacity = BOXES,
+			                                               .discard = free_box },
+					     &tx, &in),
+			             0);
+			for (uint64_t n = 0; n < BOXES; n++) {
+				box = box_of(n);
+				cr_assert_eq(leat_send(tx, &box), 0);
+			}
+			port = leat_flow_from_rx(flow, LEAT_T(box), in);
+			if (steps > 0)
+				port = leat_flow_step(port, &keep_each, NULL);
+			port = leat_flow_buffer(port, 1);
+			leat_flow_to_rx(leat_flow_buffer(port, 1), &out);
+			cr_assert_eq(leat_flow_start(flow), 0);
+			cr_assert_eq(leat_recv(out, &box), 1); /* it has passed on the first */
+			free_box(&box, NULL);
+			leat_scope_cancel(outside, -EIO, "no more");
+			while (leat_recv(out, &box) == 1) {
+				cr_assert_eq(box.value, ++got);
+				free_box(&box, NULL);
+			}
+			leat_rx_close(out);
+			cr_expect_eq(leat_flow_join(flow), -EIO);
+			leat_flow_close(flow);
+			leat_tx_close(tx);
+			leat_scope_close(outside);
+			expect_all_freed("a cancel of what is held");
 		}
 }

@@ -11,6 +11,55 @@
 
 #include <leat/flow.h>
 
+#include <stdlib.h>
+#include <string.h>
+
+/* --- where flows run --- */
+
+/*
+ * With LEAT_TEST_FLOWS=pool in the environment each flow of a suite runs on one pool: the same
+ * tests, and the same results, with and without threads.
+ */
+static UNUSED struct leat_pool *flows_pool;
+static UNUSED unsigned flows_open;
+
+static UNUSED bool flows_on_pool(void)
+{
+	const char *where = getenv("LEAT_TEST_FLOWS");
+
+	return where != NULL && strcmp(where, "pool") == 0;
+}
+
+static UNUSED struct leat_flow *open_somewhere(struct leat_scope *scope,
+                                               const struct leat_flow_opts *opts)
+{
+	struct leat_flow_opts pooled = opts != NULL ? *opts : (struct leat_flow_opts){ 0 };
+	struct leat_flow *flow;
+
+	if (!flows_on_pool())
+		return leat_flow_open(scope, opts);
+	if (flows_open == 0)
+		flows_pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
+	if (pooled.pool == NULL)
+		pooled.pool = flows_pool;
+	flow = leat_flow_open(scope, &pooled);
+	if (flow != NULL)
+		flows_open++;
+	else if (flows_open == 0)
+		leat_pool_close(flows_pool);
+	return flow;
+}
+
+static UNUSED void close_somewhere(struct leat_flow *flow)
+{
+	leat_flow_close(flow);
+	if (flow != NULL && flows_on_pool() && --flows_open == 0)
+		leat_pool_close(flows_pool);
+}
+
+#define leat_flow_open(...) open_somewhere(__VA_ARGS__)
+#define leat_flow_close(flow) close_somewhere(flow)
+
 /* --- numbers --- */
 
 /* A seq of 0, 1, ... below n; its fini counts. */

@@ -43,6 +43,7 @@ template <typename T> struct leat_detail_to_const<const T *> {
 		                            most_items, \
 		                            LEAT_DETAIL_IS_CONST(statetype), \
 		                            NULL, \
+		                            false, \
 		                            __FILE__, \
 		                            __LINE__ };
 
