@@ -303,9 +303,10 @@ struct leat_flow_opts {
 	 * Islands run in steps on this pool, without a thread of their own, where they can: those
 	 * that end in a buffer or an end, not in a ring that several send into or receive from, of
 	 * steps that do not wait (leat_step.waits; rate, retry, divert and what is due at a time
-	 * do), and not behind workers or a zip. A seq that is a source runs on it, too. The others
-	 * have threads, as all have without a pool; leat_flow_draw() and leat_flow_estimate() tell.
-	 * The pool is the caller's, and lives until join returns.
+	 * do), and not behind workers, a zip, or a merge by key or by priority. A seq that is a
+	 * source runs on it, too. The others have threads, as all have without a pool;
+	 * leat_flow_draw() and leat_flow_estimate() tell. The pool is the caller's, and lives until
+	 * join returns.
 	 */
 	struct leat_pool *pool;
 	uint64_t reserved[7]; /* zero */

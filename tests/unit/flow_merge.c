@@ -847,6 +847,39 @@ Test(flow_merge, by_priority_branches_of_a_tee_may_meet)
 	close_merge(&merge);
 }
 
+/* --- with a pool: what is before and behind them needs no thread --- */
+
+Test(flow_merge, with_a_pool)
+{
+	for (int priority = 0; priority < 2; priority++) {
+		struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+		struct leat_flow_cost estimate;
+		struct collected got;
+		struct leat_port port;
+		struct merge merge;
+
+		open_merge(&merge, 0);
+		leat_flow_close(merge.flow);
+		merge.flow = leat_flow_open(
+			NULL, &(struct leat_flow_opts){ .capacity = 8, .pool = pool });
+		for (unsigned i = 0; i < 4; i++)
+			add_input(&merge, i % 2 ? 1 : 4, 500);
+		port = leat_flow_buffer(merge_as(&merge, priority), 5);
+		port = leat_flow_workers_by(leat_flow_buffer(port, 5), 3, part_of, NULL);
+		port = leat_flow_gather(port);
+		collect(leat_flow_buffer(port, 5), &got);
+		cr_assert_eq(leat_flow_estimate(merge.flow, &estimate), 0);
+		/* before the merge four, behind it, before the workers, each of these */
+		cr_assert_eq(estimate.threads, 4u + 1 + 1 + 3);
+		expect_start(merge.flow);
+		expect_join(merge.flow, 0);
+		cr_assert_eq(got.count, 2000u);
+		free(got.items);
+		close_merge(&merge);
+		cr_assert_eq(leat_pool_close(pool), 0);
+	}
+}
+
 /* --- drawn, and what they cost --- */
 
 Test(flow_merge, they_are_drawn_with_a_ring_for_each_input)
