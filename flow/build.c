@@ -20,6 +20,7 @@ const char *leat_kind_name(enum node_kind kind)
 		[NODE_WORKERS] = "workers",     [NODE_GATHER] = "gather",
 		[NODE_MERGE] = "merge",         [NODE_TEE] = "tee",
 		[NODE_PARTITION] = "partition", [NODE_ZIP] = "zip",
+		[NODE_MERGE_BY] = "merge_by",   [NODE_MERGE_FIRST] = "merge_first",
 		[NODE_DIVERT] = "divert",       [NODE_EACH] = "for_each",
 		[NODE_TO_RX] = "to_rx",         [NODE_COLLECT] = "collect",
 		[NODE_TO_ARRAY] = "to_array",
@@ -514,6 +515,26 @@ struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
 	return leat_flow_port_of(port.flow, node, 0);
 }
 
+struct leat_port leat_flow_workers_by(struct leat_port port, unsigned count,
+                                      uint64_t (*key)(const void *item, const void *arg),
+                                      const void *arg)
+{
+	struct node *node = NULL;
+
+	if (port.flow != NULL && (count == 0 || count > 1024))
+		leat_flow_mistake(port.flow, -EINVAL, "workers_by: from 1 to 1024 of them");
+	else if (port.flow != NULL && key == NULL)
+		leat_flow_mistake(port.flow, -EINVAL, "workers_by: there is no key");
+	else
+		node = leat_flow_add_behind(port, NODE_WORKERS, "workers_by", 1);
+	if (node == NULL)
+		return leat_flow_no_port(port.flow);
+	node->workers = count;
+	node->key = key;
+	node->key_arg = arg;
+	return leat_flow_port_of(port.flow, node, 0);
+}
+
 struct leat_port leat_flow_gather(struct leat_port port)
 {
 	struct node *node = leat_flow_add_behind(port, NODE_GATHER, "gather", 1);
@@ -521,40 +542,82 @@ struct leat_port leat_flow_gather(struct leat_port port)
 	return node == NULL ? leat_flow_no_port(port.flow) : leat_flow_port_of(port.flow, node, 0);
 }
 
-struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
+/* Checks the i-th port of a merge: it is of this flow, of the type of the first, and there once. */
+static bool may_merge(const struct leat_port *ports, size_t i, const char *name)
+{
+	struct leat_flow *flow = ports[0].flow;
+
+	if (ports[i].flow != flow) {
+		leat_flow_mistake(flow, -EINVAL, "%s: a port of another flow", name);
+		return false;
+	}
+	if (!usable(ports[i], name))
+		return false;
+	for (size_t k = 0; k < i; k++)
+		if (ports[k].node == ports[i].node && ports[k].output == ports[i].output)
+			leat_flow_mistake(flow, -EINVAL, "%s: one port is there twice", name);
+	if (!leat_flow_same_type(flow->nodes[ports[i].node].type, flow->nodes[ports[0].node].type))
+		leat_flow_mistake(
+			flow, -EINVAL, "%s: \"%s\" makes items of type \"%s\", and \"%s\" \"%s\"",
+			name, flow->nodes[ports[0].node].name,
+			flow->nodes[ports[0].node].type->name, flow->nodes[ports[i].node].name,
+			flow->nodes[ports[i].node].type->name);
+	return leat_flow_code(flow) == 0;
+}
+
+/* A node with all these ports as its inputs; NULL: a mistake. */
+static struct node *add_merge(const struct leat_port *ports, size_t count, enum node_kind kind)
 {
 	struct leat_flow *flow = count == 0 || ports == NULL ? NULL : ports[0].flow;
+	const char *name = leat_kind_name(kind);
 	struct node *node;
 
 	if (flow == NULL)
-		return leat_flow_no_port(NULL);
-	for (size_t i = 0; i < count; i++) {
-		if (ports[i].flow != flow) {
-			leat_flow_mistake(flow, -EINVAL, "merge: a port of another flow");
-			return leat_flow_no_port(flow);
-		}
-		if (!usable(ports[i], "merge"))
-			return leat_flow_no_port(flow);
-		for (size_t k = 0; k < i; k++)
-			if (ports[k].node == ports[i].node && ports[k].output == ports[i].output)
-				leat_flow_mistake(flow, -EINVAL, "merge: one port is there twice");
-		if (!leat_flow_same_type(flow->nodes[ports[i].node].type,
-		                         flow->nodes[ports[0].node].type))
-			leat_flow_mistake(
-				flow, -EINVAL,
-				"merge: \"%s\" makes items of type \"%s\", and \"%s\" \"%s\"",
-				flow->nodes[ports[0].node].name,
-				flow->nodes[ports[0].node].type->name,
-				flow->nodes[ports[i].node].name,
-				flow->nodes[ports[i].node].type->name);
-	}
-	node = leat_flow_code(flow) == 0 ? add_node(flow, NODE_MERGE, "merge", count, 1) : NULL;
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (!may_merge(ports, i, name))
+			return NULL;
+	node = add_node(flow, kind, name, count, 1);
 	if (node == NULL)
-		return leat_flow_no_port(flow);
+		return NULL;
 	node->type = flow->nodes[ports[0].node].type;
 	for (size_t i = 0; i < count; i++)
 		connect(node, i, ports[i]);
-	return leat_flow_port_of(flow, node, 0);
+	return node;
+}
+
+/* Behind such a node; NULL: none of the flow of the first of these ports. */
+static struct leat_port port_behind(const struct node *node, const struct leat_port *ports,
+                                    size_t count)
+{
+	struct leat_flow *flow = count == 0 || ports == NULL ? NULL : ports[0].flow;
+
+	return node == NULL ? leat_flow_no_port(flow) : leat_flow_port_of(flow, node, 0);
+}
+
+struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count)
+{
+	return port_behind(add_merge(ports, count, NODE_MERGE), ports, count);
+}
+
+struct leat_port leat_flow_merge_by(const struct leat_port *ports, size_t count,
+                                    int64_t (*key)(const void *item, const void *arg),
+                                    const void *arg)
+{
+	struct node *node = add_merge(ports, count, NODE_MERGE_BY);
+
+	if (node != NULL && key == NULL)
+		leat_flow_mistake(ports[0].flow, -EINVAL, "merge_by: there is no key");
+	if (node != NULL) {
+		node->order_key = key;
+		node->key_arg = arg;
+	}
+	return port_behind(node, ports, count);
+}
+
+struct leat_port leat_flow_merge_first(const struct leat_port *ports, size_t count)
+{
+	return port_behind(add_merge(ports, count, NODE_MERGE_FIRST), ports, count);
 }
 
 /* Checks the type of a port that is to be a part of a pair. */

@@ -14,6 +14,10 @@
  * by the difference, for which its rings and the tee's must have room. (A task that waits for room
  * has released what it has used, so a ring holds only what is still to go through it.)
  *
+ * A merge by key waits for one input while the others' rings fill, for as many items as the keys
+ * say. So it stands still with any two inputs that one node feeds: a tee, but also a partition, or
+ * a step and what it diverts. No room is sure to be enough, so these are refused.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "flow/flow.h"
@@ -130,5 +134,63 @@ int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip)
 	}
 	free(sides[0].nodes);
 	free(sides[1].nodes);
+	return rc;
+}
+
+/* --- merges by key --- */
+
+/* Marks the nodes that feed this one. A node's inputs, and the step that diverts to it, are before
+ * it. */
+static void mark_before(const struct leat_flow *flow, uint32_t from, bool *marks)
+{
+	marks[from] = true;
+	for (uint32_t i = from + 1; i-- > 0;) {
+		const struct node *node = &flow->nodes[i];
+
+		if (node->divert != 0 && marks[node->divert])
+			marks[i] = true;
+		for (size_t k = 0; marks[i] && k < node->inputs_count; k++)
+			marks[node->inputs[k].node] = true;
+	}
+}
+
+/* The node where the ways to two inputs part; NULL: they have nothing in common. */
+static const struct node *find_fork(const struct leat_flow *flow, const bool *first,
+                                    const bool *second)
+{
+	for (size_t i = flow->nodes_count; i-- > 0;)
+		if (first[i] && second[i])
+			return &flow->nodes[i];
+	return NULL;
+}
+
+static int refuse_fork(struct leat_flow *flow, size_t first, size_t second, const char *fork)
+{
+	return leat_flow_mistake(
+		flow, -EDEADLK,
+		"merge_by: its inputs %zu and %zu both come from \"%s\": while it waits for one, "
+		"the ring of the other may fill, and then all stand still: give it inputs with "
+		"sources of their own",
+		first, second, fork);
+}
+
+int leat_flow_check_merge_by(struct leat_flow *flow, const struct node *merge)
+{
+	const size_t nodes = flow->nodes_count, count = merge->inputs_count;
+	bool *marks = calloc(nodes * count, sizeof(*marks));
+	const struct node *fork;
+	int rc = 0;
+
+	if (marks == NULL)
+		return leat_flow_mistake(flow, -ENOMEM, "no memory for the check");
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		mark_before(flow, merge->inputs[i].node, marks + i * nodes);
+		for (size_t k = 0; k < i && rc == 0; k++) {
+			fork = find_fork(flow, marks + k * nodes, marks + i * nodes);
+			if (fork != NULL)
+				rc = refuse_fork(flow, k, i, fork->name);
+		}
+	}
+	free(marks);
 	return rc;
 }

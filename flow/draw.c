@@ -32,12 +32,15 @@ static void draw_island(const struct leat_flow *flow, size_t i, FILE *out)
 {
 	const struct island *island = &flow->islands[i];
 	const struct node *head = &flow->nodes[island->head];
+	const unsigned threads = leat_island_threads(island);
 
+	if (head->kind == NODE_WORKERS && island->head_output > 0)
+		return; /* workers by key are drawn as one box */
 	fprintf(out, "\tsubgraph cluster_%zu {\n\t\tlabel=\"", i);
 	if (island->pooled)
 		fprintf(out, "on the pool\"\n");
 	else
-		fprintf(out, "%u thread%s\"\n", island->replicas, island->replicas == 1 ? "" : "s");
+		fprintf(out, "%u thread%s\"\n", threads, threads == 1 ? "" : "s");
 	if (head->kind == NODE_ARRAY)
 		draw_node(flow, island->head, out);
 	for (size_t k = 0; k < island->steps_count; k++)
@@ -116,14 +119,13 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 	}
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		const struct node *node = &flow->nodes[i];
-		size_t rings = node->kind == NODE_PARTITION ? node->outputs : 1;
 
 		if (node->kind == NODE_SEQ || node->kind == NODE_GEN)
 			estimate->threads += node->kind == NODE_GEN || flow->opts.pool == NULL;
 		else if (!leat_node_has_ring(flow, node))
 			continue;
-		estimate->rings += rings;
-		estimate->ring_bytes += rings * leat_ring_capacity(flow, node) * node->type->size;
+		estimate->rings += leat_ring_count(node);
+		estimate->ring_bytes += leat_ring_bytes(flow, node);
 	}
 	return 0;
 }

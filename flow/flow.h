@@ -5,18 +5,19 @@
  * before it and the graph has no cycle. plan.c cuts it into islands: each is a way of steps from
  * where it is fed to where it ends.
  *
- *     fed by      a receiver (of the program, of a seq's or generator's channel, of a ring), or an
- *                 array
- *     ends in     a ring, the rings of a partition, or an end
+ *     fed by      a receiver (of the program, of a seq's or generator's channel, of a ring), those
+ *                 of the rings of a zip, a merge by key or by priority, or an array
+ *     ends in     a ring, the rings of a partition or of workers by key, or an end
  *
  * A ring belongs to the node that declares it: a buffer, workers, gather, a merge, a tee, a
  * partition, an end that is a receiver. The islands before it send into it by a clone of its sender
  * each, and the island behind each of its outputs receives.
  *
  * Threads. An island runs as one task; an island of workers as several, which share its receiver;
- * with a pool, as a seq of the core without a thread where it can (on_pool.c).
- * Each task has a scope of its own below that of the flow, so that its failure ends it alone: what
- * it has sent is worked off behind it, and what is before it finds its consumer gone.
+ * with a pool, as a seq of the core without a thread where it can (on_pool.c). Workers by key have
+ * a ring each, so they are several islands of the same steps. Each task has a scope of its own
+ * below that of the flow, so that its failure ends it alone: what it has sent is worked off behind
+ * it, and what is before it finds its consumer gone.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -42,6 +43,8 @@ enum node_kind {
 	NODE_TEE,
 	NODE_PARTITION,
 	NODE_ZIP,
+	NODE_MERGE_BY,
+	NODE_MERGE_FIRST,
 	NODE_DIVERT, /* the ring of what a step has failed with */
 	NODE_EACH,   /* an end whose step has no output */
 	NODE_TO_RX,
@@ -105,13 +108,21 @@ struct node {
 	unsigned workers;
 	enum leat_flow_order order;
 	uint64_t (*key)(const void *item, const void *arg);
+	int64_t (*order_key)(const void *item, const void *arg); /* of a merge by key */
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
 	struct leat_seq *to_seq;
 	struct collected *collected; /* of collect and to_array */
 	struct books books; /* added to by each task at its end; the flow's lock guards them */
-	struct ring *rings; /* one for each output of a partition; two of a zip; else one */
+	struct ring *rings; /* leat_ring_count() of them; of a tee one for each output */
+	/*
+	 * Of workers by key, a channel that nothing is sent into: the island before them is bound
+	 * to end_tx, and the first worker that ends early closes end_rx. The flow's lock guards
+	 * end_rx while it runs.
+	 */
+	struct leat_tx *end_tx;
+	struct leat_rx *end_rx;
 };
 
 /* Items in memory that grows. */
@@ -128,7 +139,7 @@ struct island {
 	uint32_t *steps;            /* nodes */
 	size_t steps_count;
 	uint32_t tail;         /* the node it ends in */
-	unsigned replicas;     /* tasks: one, or the workers */
+	unsigned replicas;     /* tasks: one, or the workers that share its receiver */
 	bool pooled;           /* it has no thread */
 	size_t vector;         /* items, at most */
 	struct leat_rx *rx;    /* NULL: the array of its head */
@@ -196,6 +207,12 @@ void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 int leat_flow_plan(struct leat_flow *flow);
 void leat_flow_free_plan(struct leat_flow *flow);
 bool leat_kind_has_ring(enum node_kind kind);
+/* Whether each of its inputs has a ring of its own: a zip, a merge by key or by priority. */
+bool leat_kind_joins(enum node_kind kind);
+/* The rings that what it is given goes to by its key; 0: it has no key. */
+size_t leat_parts_count(const struct node *node);
+/* The threads that run the steps of an island: its tasks, or the workers by key. */
+unsigned leat_island_threads(const struct island *island);
 /* Whether it passes on the items themselves that it is given. */
 bool leat_gives_away(const struct node *node);
 
@@ -203,11 +220,18 @@ bool leat_gives_away(const struct node *node);
 
 /* Whether what is between a tee and this zip would stand still. 0, or the mistake. */
 int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip);
+/* Whether the inputs of this merge by key would wait for each other. 0, or the mistake. */
+int leat_flow_check_merge_by(struct leat_flow *flow, const struct node *merge);
 
 /* ring.c */
 
 /* A source that workers follow at once is their ring. */
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node);
+bool leat_ring_has_several_senders(const struct node *node);
+/* How many rings it has, if it has any. */
+size_t leat_ring_count(const struct node *node);
+/* The bytes of all its rings. */
+size_t leat_ring_bytes(const struct leat_flow *flow, const struct node *node);
 /* The items that a ring of this node has room for. */
 size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node);
 /* How the channel of such a ring is opened. */
@@ -219,6 +243,10 @@ void leat_rings_close(struct leat_flow *flow);
 struct leat_rx *leat_ring_take_rx(struct leat_flow *flow, uint32_t node, uint32_t output);
 /* A sender of its own into a node's ring; NULL: leat_open_error(). */
 struct leat_tx *leat_ring_take_tx(struct leat_flow *flow, uint32_t node, uint32_t output);
+/* Of workers by key: what the island before them is bound to; else NULL. */
+struct leat_tx *leat_ring_take_end(struct leat_flow *flow, uint32_t node);
+/* A worker by key has ended early: the island before it is to send no more. */
+void leat_ring_end_sender(struct leat_flow *flow, uint32_t node);
 
 /* task.c */
 

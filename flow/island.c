@@ -27,7 +27,7 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 		         (unsigned long long)task->books[i].in);
 	else if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
-	else if (task->island->replicas == 1)
+	else if (leat_island_threads(task->island) == 1)
 		snprintf(item, sizeof(item), "item %llu", (unsigned long long)task->books[i].in);
 	snprintf(task->text, sizeof(task->text), "%sstep \"%s\", %s: %s", where, node->name, item,
 	         words);
@@ -192,11 +192,35 @@ static int put_in_order(struct task *task, const char *items, size_t n, size_t *
 	return leat_shared_send(shared, items, n);
 }
 
+/* Sends to workers by key. An item that is not used stays where it is. */
+static int send_to_workers(struct task *task, const struct node *node, const char *items, size_t n,
+                           size_t *used)
+{
+	int rc = 0;
+
+	for (; *used < n; ++*used) {
+		const char *item = items + *used * node->type->size;
+		size_t k = (size_t)(node->key(item, node->key_arg) % task->parts_count);
+
+		rc = leat_try_send(task->parts[k], item);
+		if (rc == -EAGAIN) {
+			if (task->island->steps_count == 0 && task->input > 0)
+				task->input_used = *used;
+			rc = release_used(task);
+			if (rc == 0)
+				rc = leat_send(task->parts[k], item);
+		}
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
                          size_t *used)
 {
 	for (; *used < n; items += node->type->size) {
-		size_t k = (size_t)(node->key(items, node->key_arg) % node->outputs);
+		size_t k = (size_t)(node->key(items, node->key_arg) % task->parts_count);
 		int rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
 
 		(*used)++;
@@ -282,7 +306,9 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 		return 0;
 	if (!leat_kind_has_ring(tail->kind))
 		return call_end(task, tail, items, n, false, used);
-	if (tail->kind == NODE_PARTITION) {
+	if (task->parts_end != NULL) {
+		rc = send_to_workers(task, tail, items, n, used);
+	} else if (task->parts != NULL) {
 		rc = send_to_parts(task, tail, items, n, used);
 	} else if (task->pooled != NULL) {
 		rc = leat_island_keep(task->pooled, items, n);
@@ -303,10 +329,14 @@ static int deliver(struct task *task, const char *items, size_t n, size_t *used)
 static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
                      size_t *used);
 
-/* Whether step i writes into the ring behind it. */
+/*
+ * Whether step i writes into the ring behind it. Not where others send into that ring, too: their
+ * items would be behind those that this step is still to write, and wait for it.
+ */
 static bool writes_in_place(const struct task *task, size_t i, size_t n)
 {
-	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL;
+	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL &&
+	       !leat_ring_has_several_senders(node_of(task, i + 1));
 }
 
 /* Whether step i writes into the array that the island ends in. */
@@ -629,7 +659,7 @@ static int run_due(struct task *task, size_t k, int64_t from_ns)
 /* The consumer of this part has left. Whether others have not. */
 static bool leave_part(struct task *task, size_t k)
 {
-	if (task->parts == NULL)
+	if (task->parts == NULL || task->parts_end != NULL)
 		return false;
 	leat_tx_close(task->parts[k]);
 	task->parts[k] = NULL;
@@ -639,15 +669,17 @@ static bool leave_part(struct task *task, size_t k)
 /* Returns 0 when the time has come; before that an error, if the island is to end. */
 static int wait_until(struct task *task, int64_t until_ns)
 {
-	const size_t outputs = node_of(task, task->island->steps_count)->outputs;
+	struct leat_tx *out = task->parts_end != NULL ? task->parts_end : out_of(task);
 	size_t k = task->bound;
 	int rc;
 
 	for (;;) {
-		while (task->parts != NULL && task->parts[k] == NULL)
-			k = (k + 1) % outputs;
-		rc = leat_tx_wait(task->parts != NULL ? task->parts[k] : out_of(task), -1, 0,
-		                  until_ns);
+		if (task->parts != NULL && task->parts_end == NULL) {
+			while (task->parts[k] == NULL)
+				k = (k + 1) % task->parts_count;
+			out = task->parts[k];
+		}
+		rc = leat_tx_wait(out, -1, 0, until_ns);
 		if (rc == -ETIMEDOUT)
 			return 0;
 		if (!(rc == -EPIPE && leave_part(task, k)) && !flush_after_stop(task, rc))
@@ -786,14 +818,28 @@ static ssize_t next_pairs(struct task *task, const void **items)
 
 	if (n <= 0)
 		return n;
-	pairs = leat_peek_until(task->second, (size_t)n, &second, due_ns);
+	pairs = leat_peek_until(task->inputs[1], (size_t)n, &second, due_ns);
 	if (pairs > 0) {
 		make_pairs(task, first, second, (size_t)pairs);
-		leat_release(task->second, (size_t)pairs);
+		leat_release(task->inputs[1], (size_t)pairs);
 	}
 	leat_release(task->rx, pairs > 0 ? (size_t)pairs : 0);
 	*items = task->in_place;
 	return pairs;
+}
+
+/* As next_items(). What a merge takes is the island's own. */
+static ssize_t next_merged(struct task *task, const void **items)
+{
+	ssize_t n =
+		leat_merger_take(task->merger, task->in_place, task->vector, first_due_ns(task, 0));
+
+	*items = task->in_place;
+	if (n != -EINVAL)
+		return n;
+	task->failure = -EINVAL;
+	snprintf(task->text, sizeof(task->text), "%s", leat_merger_words(task->merger));
+	return n;
 }
 
 /* -ETIMEDOUT: a step is due. */
@@ -802,7 +848,9 @@ static ssize_t next_items(struct task *task, const void **items)
 	int64_t due_ns;
 	ssize_t n;
 
-	if (task->second != NULL)
+	if (task->merger != NULL)
+		return next_merged(task, items);
+	if (task->inputs != NULL)
 		return next_pairs(task, items);
 	due_ns = first_due_ns(task, 0);
 	n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
@@ -828,23 +876,28 @@ void leat_task_discard_rest(struct task *task, const void *items, size_t used, s
 	leat_items_discard(type, (const char *)items + used * type->size, n - used);
 }
 
+static int bind_inputs(struct task *task, struct leat_tx *out)
+{
+	int rc = task->inputs == NULL ? leat_rx_bind(task->rx, out) : 0;
+
+	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
+		rc = leat_rx_bind(task->inputs[i], out);
+	return rc;
+}
+
 /*
  * So that the island ends while its input is idle: with the consumer of its ring, with the last
- * consumer of a partition, with the scope.
+ * consumer of a partition, with the first of workers by key, with the scope.
  */
 static int bind_input(struct task *task)
 {
-	struct leat_tx *out = out_of(task);
+	struct leat_tx *out = task->parts_end != NULL ? task->parts_end : out_of(task);
 
-	if (task->parts != NULL) {
-		while (task->parts[task->bound] == NULL)
-			task->bound = (task->bound + 1) %
-			              node_of(task, task->island->steps_count)->outputs;
-		out = task->parts[task->bound];
-	}
-	if (task->second != NULL)
-		leat_rx_bind(task->second, out);
-	return leat_rx_bind(task->rx, out);
+	if (task->parts == NULL || task->parts_end != NULL)
+		return bind_inputs(task, out);
+	while (task->parts[task->bound] == NULL)
+		task->bound = (task->bound + 1) % task->parts_count;
+	return bind_inputs(task, task->parts[task->bound]);
 }
 
 /* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
@@ -924,7 +977,8 @@ static int work_array(struct task *task)
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
 
-		if (leat_tx_done(told))
+		if (leat_tx_done(told) ||
+		    (task->parts_end != NULL && leat_tx_done(task->parts_end)))
 			break;
 		from_ns = task->timed ? leat_now_ns() : 0;
 		rc = leat_task_pass(task, head->items + at * head->type->size, n, &used);

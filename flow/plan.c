@@ -15,6 +15,11 @@ bool leat_kind_has_ring(enum node_kind kind)
 	return kind >= NODE_BUFFER && kind <= NODE_TO_RX && kind != NODE_EACH;
 }
 
+bool leat_kind_joins(enum node_kind kind)
+{
+	return kind == NODE_ZIP || kind == NODE_MERGE_BY || kind == NODE_MERGE_FIRST;
+}
+
 static bool is_source(enum node_kind kind)
 {
 	return kind <= NODE_ARRAY;
@@ -24,6 +29,18 @@ static bool is_source(enum node_kind kind)
 static bool feeds_island(enum node_kind kind)
 {
 	return is_source(kind) || (kind >= NODE_BUFFER && kind <= NODE_DIVERT);
+}
+
+size_t leat_parts_count(const struct node *node)
+{
+	return node->key == NULL ? 0 : node->kind == NODE_WORKERS ? node->workers : node->outputs;
+}
+
+unsigned leat_island_threads(const struct island *island)
+{
+	const struct node *head = &island->flow->nodes[island->head];
+
+	return head->kind == NODE_WORKERS ? head->workers : 1;
 }
 
 /* --- check --- */
@@ -144,7 +161,8 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 {
 	struct island *island = &flow->islands[flow->islands_count];
 	const struct node *node = &flow->nodes[head];
-	uint32_t at = (uint32_t)node->consumers[output];
+	/* workers by key have one output, and a ring each */
+	uint32_t at = (uint32_t)node->consumers[node->outputs == 1 ? 0 : output];
 	size_t largest = node->type->size;
 
 	*island =
@@ -153,7 +171,7 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 	if (island->steps == NULL)
 		return leat_flow_mistake(flow, -ENOMEM, "no memory for the plan");
 	flow->islands_count++;
-	if (node->kind == NODE_WORKERS)
+	if (node->kind == NODE_WORKERS && node->key == NULL)
 		island->replicas = node->workers;
 	for (; flow->nodes[at].kind == NODE_STEP; at = (uint32_t)flow->nodes[at].consumers[0]) {
 		island->steps[island->steps_count++] = at;
@@ -175,9 +193,16 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
  */
 static bool is_ring_itself(const struct leat_flow *flow, const struct node *node)
 {
-	enum node_kind behind = flow->nodes[node->consumers[0]].kind;
+	const struct node *behind = &flow->nodes[node->consumers[0]];
 
-	return node->kind <= NODE_GEN && behind == NODE_WORKERS;
+	return node->kind <= NODE_GEN && behind->kind == NODE_WORKERS &&
+	       !leat_node_has_ring(flow, behind);
+}
+
+/* The islands that begin behind this node. */
+static size_t count_islands(const struct node *node)
+{
+	return node->kind == NODE_WORKERS && node->key != NULL ? node->workers : node->outputs;
 }
 
 /* Whether a step, or an end, may wait for something else than its items and its ring. */
@@ -194,7 +219,7 @@ static bool fits_pool(const struct leat_flow *flow, const struct island *island)
 {
 	const struct node *head = &flow->nodes[island->head], *tail = &flow->nodes[island->tail];
 
-	if (head->kind == NODE_WORKERS || head->kind == NODE_ZIP ||
+	if (head->kind == NODE_WORKERS || leat_kind_joins(head->kind) ||
 	    (head->kind == NODE_TEE && head->type->discard != NULL))
 		return false;
 	if (tail->kind != NODE_BUFFER && tail->kind != NODE_EACH && tail->kind < NODE_TO_RX)
@@ -211,7 +236,7 @@ static int cut(struct leat_flow *flow)
 	int rc = 0;
 
 	for (size_t i = 0; i < flow->nodes_count; i++)
-		most += flow->nodes[i].outputs;
+		most += count_islands(&flow->nodes[i]);
 	flow->islands = calloc(most + 1, sizeof(*flow->islands));
 	if (flow->islands == NULL)
 		return leat_flow_mistake(flow, -ENOMEM, "no memory for the plan");
@@ -220,7 +245,7 @@ static int cut(struct leat_flow *flow)
 
 		if (!feeds_island(node->kind) || is_ring_itself(flow, node))
 			continue;
-		for (uint32_t k = 0; k < node->outputs && rc == 0; k++)
+		for (uint32_t k = 0; k < count_islands(node) && rc == 0; k++)
 			rc = add_island(flow, i, k);
 	}
 	for (size_t i = 0; i < flow->islands_count && rc == 0; i++) {
@@ -261,6 +286,8 @@ int leat_flow_plan(struct leat_flow *flow)
 	for (size_t i = 0; i < flow->nodes_count && rc == 0; i++)
 		if (flow->nodes[i].kind == NODE_ZIP)
 			rc = leat_flow_check_diamond(flow, &flow->nodes[i]);
+		else if (flow->nodes[i].kind == NODE_MERGE_BY)
+			rc = leat_flow_check_merge_by(flow, &flow->nodes[i]);
 	if (rc == 0) {
 		leat_flow_free_plan(flow);
 		rc = cut(flow);

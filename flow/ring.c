@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-static bool has_several_senders(const struct node *node)
+bool leat_ring_has_several_senders(const struct node *node)
 {
 	return node->kind == NODE_GATHER || node->kind == NODE_MERGE || node->kind == NODE_DIVERT;
 }
@@ -21,7 +21,7 @@ struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct 
 {
 	return (struct leat_chan_opts){
 		.name = node->name,
-		.kind = has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
+		.kind = leat_ring_has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
 		.capacity = leat_ring_capacity(flow, node),
 		.send_wait = flow->opts.wait,
 		.recv_wait = flow->opts.wait,
@@ -48,10 +48,17 @@ static int open_tee(struct leat_flow *flow, struct node *node)
 	return rc;
 }
 
-/* One for each output of a partition, and of a tee; one for each input of a zip; else one. */
-static size_t count_rings(const struct node *node)
+size_t leat_ring_count(const struct node *node)
 {
-	return node->kind == NODE_ZIP ? node->inputs_count : node->outputs > 0 ? node->outputs : 1;
+	size_t parts = leat_parts_count(node);
+
+	return leat_kind_joins(node->kind) ? node->inputs_count : parts > 0 ? parts : 1;
+}
+
+/* The ends that are kept of them: a tee's one ring has a receiver for each output. */
+static size_t count_ends(const struct node *node)
+{
+	return node->kind == NODE_TEE ? node->outputs : leat_ring_count(node);
 }
 
 /* The items in the k-th ring of a node. */
@@ -60,9 +67,26 @@ static const struct leat_type *ring_type(const struct node *node, size_t k)
 	return node->kind != NODE_ZIP ? node->type : k == 0 ? node->type->of : node->type->second;
 }
 
+size_t leat_ring_bytes(const struct leat_flow *flow, const struct node *node)
+{
+	size_t sizes = 0;
+
+	for (size_t k = 0; k < leat_ring_count(node); k++)
+		sizes += ring_type(node, k)->size;
+	return sizes * leat_ring_capacity(flow, node);
+}
+
+/* What the island before workers by key is bound to. */
+static int open_end(struct leat_flow *flow, struct node *node)
+{
+	struct leat_chan_opts opts = { .name = "workers' end", .capacity = 1 };
+
+	return leat_chan_open(flow->scope, 1, &opts, &node->end_tx, &node->end_rx);
+}
+
 static int open_rings_of(struct leat_flow *flow, struct node *node)
 {
-	const size_t count = count_rings(node);
+	const size_t count = count_ends(node);
 	struct leat_chan_opts opts = leat_ring_opts(flow, node);
 	int rc = 0;
 
@@ -73,6 +97,8 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 		return 0;
 	if (node->kind == NODE_TEE)
 		return open_tee(flow, node);
+	if (node->kind == NODE_WORKERS && node->key != NULL)
+		rc = open_end(flow, node);
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = leat_chan_open(flow->scope, ring_type(node, i)->size, &opts,
 		                    &node->rings[i].tx, &node->rings[i].rx);
@@ -82,7 +108,8 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node)
 {
 	return leat_kind_has_ring(node->kind) &&
-	       !(node->kind == NODE_WORKERS && flow->nodes[node->inputs[0].node].kind <= NODE_GEN);
+	       !(node->kind == NODE_WORKERS && node->key == NULL &&
+	         flow->nodes[node->inputs[0].node].kind <= NODE_GEN);
 }
 
 int leat_rings_open(struct leat_flow *flow)
@@ -104,10 +131,12 @@ void leat_rings_close(struct leat_flow *flow)
 	for (size_t i = 0; i < flow->nodes_count; i++) {
 		struct node *node = &flow->nodes[i];
 
-		for (size_t k = 0; k < count_rings(node) && node->rings != NULL; k++) {
+		for (size_t k = 0; k < count_ends(node) && node->rings != NULL; k++) {
 			leat_tx_close(node->rings[k].tx);
 			leat_rx_close(node->rings[k].rx);
 		}
+		leat_tx_close(node->end_tx);
+		node->end_tx = NULL;
 		free(node->rings);
 		node->rings = NULL;
 	}
@@ -131,8 +160,27 @@ struct leat_tx *leat_ring_take_tx(struct leat_flow *flow, uint32_t at, uint32_t 
 	struct node *node = &flow->nodes[at];
 	struct leat_tx *tx = node->rings[output].tx;
 
-	if (has_several_senders(node))
+	if (leat_ring_has_several_senders(node))
 		return leat_tx_clone(tx);
 	node->rings[output].tx = NULL;
 	return tx;
+}
+
+struct leat_tx *leat_ring_take_end(struct leat_flow *flow, uint32_t at)
+{
+	struct leat_tx *tx = flow->nodes[at].end_tx;
+
+	flow->nodes[at].end_tx = NULL;
+	return tx;
+}
+
+void leat_ring_end_sender(struct leat_flow *flow, uint32_t at)
+{
+	struct leat_rx *rx;
+
+	pthread_mutex_lock(&flow->lock);
+	rx = flow->nodes[at].end_rx;
+	flow->nodes[at].end_rx = NULL;
+	pthread_mutex_unlock(&flow->lock);
+	leat_rx_close(rx);
 }

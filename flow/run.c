@@ -170,6 +170,7 @@ static void free_node(struct node *node)
 		leat_rx_close(node->rx);
 	if (node->seq.fini != NULL)
 		node->seq.fini(node->seq.state);
+	leat_rx_close(node->end_rx);
 	leat_scope_close(node->ring_scope);
 	if (node->collected != NULL)
 		discard_collected(node->collected, node->type);

@@ -18,8 +18,7 @@ static void tell_failure(struct task *task, int code, const char *text)
 		snprintf(task->text, sizeof(task->text), "%s", text);
 	if (task->tx != NULL)
 		leat_tx_fail(task->tx, code, text);
-	for (size_t i = 0;
-	     task->parts != NULL && i < node_of(task, task->island->steps_count)->outputs; i++)
+	for (size_t i = 0; i < task->parts_count; i++)
 		if (task->parts[i] != NULL)
 			leat_tx_fail(task->parts[i], code, text);
 }
@@ -63,8 +62,8 @@ static void take_over_failure(struct task *task, int rc)
 
 	if (task->rx != NULL)
 		code = leat_input_failure(task->flow->scope, task->rx, rc, text);
-	if (code == 0 && task->second != NULL)
-		code = leat_input_failure(task->flow->scope, task->second, rc, text);
+	for (size_t i = 1; i < task->inputs_count && code == 0; i++)
+		code = leat_input_failure(task->flow->scope, task->inputs[i], rc, text);
 	if (task->island->shared != NULL && task->island->shared->window == 0)
 		code = leat_shared_input_failure(task->island->shared, text);
 	if (code == 0)
@@ -112,18 +111,23 @@ static void close_handles(struct task *task)
 
 	leat_tx_close(task->tx);
 	task->tx = NULL;
-	for (size_t i = 0; task->parts != NULL && i < node_of(task, island->steps_count)->outputs;
-	     i++) {
+	for (size_t i = 0; i < task->parts_count; i++) {
 		leat_tx_close(task->parts[i]);
 		task->parts[i] = NULL;
 	}
+	leat_tx_close(task->parts_end);
+	task->parts_end = NULL;
 	for (size_t i = 0; task->diverts != NULL && i < island->steps_count; i++) {
 		leat_tx_close(task->diverts[i]);
 		task->diverts[i] = NULL;
 	}
-	leat_rx_close(task->rx);
-	leat_rx_close(task->second);
-	task->rx = task->second = NULL;
+	if (task->inputs == NULL)
+		leat_rx_close(task->rx);
+	task->rx = NULL;
+	for (size_t i = 0; i < task->inputs_count; i++) {
+		leat_rx_close(task->inputs[i]);
+		task->inputs[i] = NULL;
+	}
 }
 
 /* What the island ended with, if it is a failure that has no text yet. */
@@ -153,6 +157,8 @@ int leat_task_settle(struct task *task, int rc)
 	name_failure(task, rc);
 	if (shared != NULL && rc != 0)
 		leat_shared_end(shared);
+	else if (rc != 0)
+		leat_ring_end_sender(task->flow, task->island->head);
 	if (task->failure != 0) {
 		if (!ordered)
 			leat_flow_mistake(task->flow, task->failure, "%s", task->text);
@@ -191,6 +197,12 @@ void *leat_items_alloc(size_t count, size_t size)
 	return aligned_alloc(ALIGNMENT, (count * size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1));
 }
 
+/* Whether the tasks of an island behind this node share its receiver. */
+static bool shares_input(const struct node *head)
+{
+	return head->kind == NODE_WORKERS && head->key == NULL;
+}
+
 /* Slots of ordered workers. */
 static size_t window_of(const struct island *island)
 {
@@ -210,7 +222,7 @@ size_t leat_island_bytes(const struct island *island)
 
 	for (size_t i = 0; i < island->steps_count; i++)
 		sizes += nodes[island->steps[i]].type->size;
-	if (nodes[island->head].kind == NODE_WORKERS)
+	if (shares_input(&nodes[island->head]) || leat_kind_joins(nodes[island->head].kind))
 		sizes += nodes[island->head].type->size;
 	sizes *= island->replicas;
 	if (window > 0)
@@ -279,14 +291,16 @@ static int take_diverts(struct task *task)
 	return 0;
 }
 
-/* Of a zip: which of its inputs this island is. */
+/* Of a node whose inputs have a ring each: which of them this island is. */
 static uint32_t which_input(const struct task *task, const struct node *tail)
 {
 	const struct island *island = task->island;
-	uint32_t output = island->steps_count > 0 ? 0 : island->head_output;
+	uint32_t output = island->steps_count > 0 ? 0 : island->head_output, k = 0;
 
-	return tail->kind == NODE_ZIP && tail->inputs[1].node == last_node_of(island) &&
-	       tail->inputs[1].output == output;
+	while (leat_kind_joins(tail->kind) &&
+	       (tail->inputs[k].node != last_node_of(island) || tail->inputs[k].output != output))
+		k++;
+	return k;
 }
 
 static int take_senders(struct task *task)
@@ -296,16 +310,17 @@ static int take_senders(struct task *task)
 
 	if (!leat_kind_has_ring(tail->kind))
 		return 0;
-	if (tail->kind != NODE_PARTITION) {
+	if (leat_parts_count(tail) == 0) {
 		task->tx = leat_ring_take_tx(island->flow, island->tail, which_input(task, tail));
 		return task->tx == NULL ? -ENOMEM : 0;
 	}
-	task->parts = calloc(tail->outputs, sizeof(*task->parts));
+	task->parts = calloc(leat_parts_count(tail), sizeof(*task->parts));
 	if (task->parts == NULL)
 		return -ENOMEM;
-	task->parts_left = tail->outputs;
-	for (uint32_t i = 0; i < tail->outputs; i++)
+	task->parts_count = task->parts_left = leat_parts_count(tail);
+	for (uint32_t i = 0; i < task->parts_count; i++)
 		task->parts[i] = leat_ring_take_tx(island->flow, island->tail, i);
+	task->parts_end = leat_ring_take_end(island->flow, island->tail);
 	return 0;
 }
 
@@ -325,6 +340,25 @@ static int make_copies(struct task *task)
 	return task->copies == NULL ? -ENOMEM : 0;
 }
 
+/* Of a node whose inputs have a ring each. */
+static int take_inputs(struct task *task)
+{
+	struct leat_flow *flow = task->flow;
+	const uint32_t at = task->island->head;
+	const struct node *head = &flow->nodes[at];
+
+	task->inputs = calloc(head->inputs_count, sizeof(struct leat_rx *));
+	if (task->inputs == NULL)
+		return -ENOMEM;
+	task->inputs_count = head->inputs_count;
+	for (uint32_t i = 0; i < task->inputs_count; i++)
+		task->inputs[i] = leat_ring_take_rx(flow, at, i);
+	task->rx = task->inputs[0];
+	if (head->kind == NODE_ZIP)
+		return 0;
+	return leat_merger_open(flow, head, task->inputs, &task->merger);
+}
+
 static int make_task(struct island *island, struct task *task)
 {
 	struct leat_flow *flow = island->flow;
@@ -342,11 +376,11 @@ static int make_task(struct island *island, struct task *task)
 		rc = take_diverts(task);
 	if (rc == 0 && !ordered && !island->pooled)
 		rc = take_senders(task);
-	if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
+	if (rc == 0 && leat_kind_joins(head->kind))
+		rc = take_inputs(task);
+	else if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
 		task->rx = leat_ring_take_rx(flow, island->head, island->head_output);
-	if (rc == 0 && head->kind == NODE_ZIP)
-		task->second = leat_ring_take_rx(flow, island->head, 1);
-	if (rc == 0 && (island->shared != NULL || head->kind == NODE_ZIP ||
+	if (rc == 0 && (island->shared != NULL || leat_kind_joins(head->kind) ||
 	                (island->pooled && head->kind != NODE_ARRAY))) {
 		task->in_place = leat_items_alloc(island->vector, head->type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
@@ -419,7 +453,7 @@ int leat_tasks_make(struct island *island)
 	island->tasks = calloc(island->replicas, sizeof(*island->tasks));
 	if (island->tasks == NULL)
 		rc = -ENOMEM;
-	else if (head->kind == NODE_WORKERS)
+	else if (shares_input(head))
 		rc = make_shared(island);
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++)
 		rc = make_task(island, &island->tasks[i]);
@@ -499,6 +533,8 @@ static void free_task(struct task *task)
 			node->own.fini(task->states[i]);
 		free(task->states[i]);
 	}
+	leat_merger_free(task->merger);
+	free(task->inputs);
 	free(task->vectors);
 	free(task->states);
 	free(task->books);

@@ -6,6 +6,7 @@
 #ifndef LEAT_FLOW_TASK_H
 #define LEAT_FLOW_TASK_H
 
+#include "flow/merge.h"
 #include "flow/workers.h"
 
 struct pooled;
@@ -14,13 +15,21 @@ struct task {
 	struct island *island;
 	struct leat_flow *flow;
 	struct leat_scope *scope; /* of its own */
-	struct leat_rx *second;   /* of a zip */
 	struct leat_rx *rx;       /* or shared's, or the array of its head */
-	struct leat_tx *tx;       /* of one ring; with an order shared's */
+	/* of a zip, a merge by key or by priority; rx is the first then */
+	struct leat_rx **inputs;
+	size_t inputs_count;
+	struct merger *merger; /* of such a merge: takes from the inputs */
+	struct leat_tx *tx;    /* of one ring; with an order shared's */
 	/* of each step that diverts; NULL: none, or its consumer has left */
 	struct leat_tx **diverts;
-	struct leat_tx **parts; /* of a partition; NULL: its consumer has left */
-	size_t parts_left;
+	/*
+	 * The rings that items go to by their key. Of a partition NULL: its consumer has left.
+	 * Of workers by key (parts_end is not NULL) all stay, and the first that leaves ends the
+	 * island; parts_end can send no more once that is to be.
+	 */
+	struct leat_tx **parts, *parts_end;
+	size_t parts_count, parts_left;
 	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
 	/*
 	 * Its input's items own something, and belong to a tee's ring: it must not free them, or,

@@ -310,9 +310,10 @@ struct leat_flow_opts {
 	 * Islands run in steps on this pool, without a thread of their own, where they can: those
 	 * that end in a buffer or an end, not in a ring that several send into or receive from, of
 	 * steps that do not wait (leat_step.waits; rate, retry, divert and what is due at a time
-	 * do), and not behind workers or a zip. A seq that is a source runs on it, too. The others
-	 * have threads, as all have without a pool; leat_flow_draw() and leat_flow_estimate() tell.
-	 * The pool is the caller's, and lives until join returns.
+	 * do), and not behind workers, a zip, or a merge by key or by priority. A seq that is a
+	 * source runs on it, too. The others have threads, as all have without a pool;
+	 * leat_flow_draw() and leat_flow_estimate() tell. The pool is the caller's, and lives until
+	 * join returns.
 	 */
 	struct leat_pool *pool;
 	uint64_t reserved[7]; /* zero */
@@ -428,9 +429,42 @@ LEAT_API struct leat_port leat_flow_buffer(struct leat_port port, size_t capacit
  */
 LEAT_API struct leat_port leat_flow_workers(struct leat_port port, unsigned count,
                                             enum leat_flow_order order);
+/*
+ * The same, but items with equal keys go to the same worker, that of number key(item, arg) modulo
+ * count. So gather, which passes items on as they come, has those of each key in their order. State
+ * made by leat_flow_step_with() is the worker's own: this is what state for each key is for, as no
+ * other worker has items of the keys that are in it.
+ *
+ * Each worker has a ring of its own. One that is slow holds up the others only once its ring is
+ * full, and the thread before them has an item for it: items behind that one then wait, whatever
+ * their keys. A worker whose steps fail or have had enough ends all: nothing more is sent to them,
+ * and what they have been sent is worked off.
+ */
+LEAT_API struct leat_port leat_flow_workers_by(struct leat_port port, unsigned count,
+                                               uint64_t (*key)(const void *item, const void *arg),
+                                               const void *arg);
 LEAT_API struct leat_port leat_flow_gather(struct leat_port port);
 /* All that comes out of these ports, as it comes. */
 LEAT_API struct leat_port leat_flow_merge(const struct leat_port *ports, size_t count);
+/*
+ * Inputs in ascending order of key(item, arg), as one in that order. Of items with equal keys those
+ * of the lower port go first. An item goes on once every port that has not ended has its next one.
+ *
+ * An item with a lower key than the one before it at its port fails the flow, with -EINVAL and
+ * words that name port and item. No two ports may come from the same tee, partition or step (check
+ * refuses that): while one is waited for, the ring of the other fills, and all would stand still.
+ */
+LEAT_API struct leat_port leat_flow_merge_by(const struct leat_port *ports, size_t count,
+                                             int64_t (*key)(const void *item, const void *arg),
+                                             const void *arg);
+/*
+ * All that comes out of these ports; of the items that are there, those of the lowest port first.
+ * Items wait for that in a ring for each port, and are overtaken only there: one that the steps
+ * behind are at, or that is in a ring further on, keeps its place. So a short ring behind it
+ * (leat_flow_buffer()) lets urgent items come sooner. A port that always has items leaves nothing
+ * for those behind it.
+ */
+LEAT_API struct leat_port leat_flow_merge_first(const struct leat_port *ports, size_t count);
 /*
  * Pairs of the n-th items of both; ends with the shorter. Where both come from one tee, no step
  * between may leave items out: check refuses filters, and finds how large a buffer must be where

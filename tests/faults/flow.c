@@ -87,6 +87,12 @@ static uint64_t key_of(const void *item, const void *arg)
 	return *(const uint64_t *)item;
 }
 
+static int64_t order_of(const void *item, const void *arg)
+{
+	(void)arg;
+	return *(const int64_t *)item;
+}
+
 struct results {
 	uint64_t next, sum, count, of_rx, *array;
 	void *items;
@@ -109,12 +115,12 @@ static void declare(struct leat_flow *flow, struct results *results)
 	leat_flow_collect(leat_flow_buffer(tees[0], 10), &results->items, &results->count);
 	leat_flow_partition(tees[1], key_of, NULL, parts, 2);
 	leat_flow_to_rx(leat_flow_take(parts[0], ITEMS), &results->rx);
-	merged[0] = leat_flow_merge(
-		(struct leat_port[]){
-			parts[1], leat_flow_from_array(flow, LEAT_T(u64), results->array, ITEMS) },
-		2);
+	parts[1] = leat_flow_gather(leat_flow_workers_by(parts[1], 2, key_of, NULL));
+	merged[0] = leat_flow_from_array(flow, LEAT_T(u64), results->array, ITEMS);
 	merged[1] = leat_flow_from_seq(flow, LEAT_T(u64), seq);
-	leat_flow_for_each(leat_flow_merge(merged, 2), &add, &results->sum);
+	merged[1] = leat_flow_merge_by(merged, 2, order_of, NULL);
+	merged[0] = leat_flow_merge(&parts[1], 1);
+	leat_flow_for_each(leat_flow_merge_first(merged, 2), &add, &results->sum);
 }
 
 static int run_flow(struct results *results)

@@ -110,6 +110,19 @@ static void append(struct list *list, uint64_t item)
 	list->items[list->count++] = item;
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void sort(struct list *list)
+{
+	if (list->count > 0)
+		qsort(list->items, list->count, sizeof(uint64_t), compare);
+}
+
 static struct thing *new_thing(void)
 {
 	if (graph.things_count == THINGS)
@@ -643,8 +656,11 @@ static void add_workers(struct stream *stream, unsigned at)
 {
 	enum leat_flow_order order = draw(2) ? LEAT_ORDERED : LEAT_UNORDERED;
 	struct leat_port from = stream->port;
+	unsigned count = 1 + draw(4);
 
-	stream->port = leat_flow_workers(from, 1 + draw(4), order);
+	stream->port = order == LEAT_UNORDERED && draw(2)
+	                       ? leat_flow_workers_by(from, count, key_of, NULL)
+	                       : leat_flow_workers(from, count, order);
 	note_node(&from, 1, false);
 	for (unsigned steps = draw(4); steps > 0; steps--)
 		add_step(stream, order == LEAT_ORDERED ? IN_ORDERED : IN_UNORDERED);
@@ -706,10 +722,10 @@ static void add_partition(struct stream *stream)
 	}
 }
 
-static void add_merge(void)
+/* Takes up to three streams of items like those of the first, which it all goes to. */
+static unsigned join_streams(struct leat_port ports[3])
 {
 	struct stream *first = &graph.streams[0];
-	struct leat_port ports[3];
 	unsigned count = 0, kept = 1;
 
 	for (unsigned i = 0; i < graph.streams_count; i++) {
@@ -727,8 +743,39 @@ static void add_merge(void)
 			free(stream->list.items);
 	}
 	graph.streams_count = kept;
-	first->port = leat_flow_merge(ports, count);
+	return count;
+}
+
+static void add_merge(void)
+{
+	struct stream *first = &graph.streams[0];
+	struct leat_port ports[3];
+	unsigned count = join_streams(ports);
+
+	first->port = draw(2) ? leat_flow_merge(ports, count) : leat_flow_merge_first(ports, count);
 	first->ordered = first->ordered && count == 1;
+	note_node(ports, count, false);
+}
+
+static int64_t value_of(const void *item, const void *arg)
+{
+	(void)arg; /* the value is what both types begin with */
+	return (int64_t) * (const uint64_t *)item;
+}
+
+/*
+ * Of sources alone, which ascend. With trouble, one that ends early, or has more items than are
+ * computed, lets others through.
+ */
+static void add_merge_by(void)
+{
+	struct stream *first = &graph.streams[0];
+	struct leat_port ports[3];
+	unsigned count = join_streams(ports);
+
+	first->port = leat_flow_merge_by(ports, count, value_of, NULL);
+	first->ordered = graph.spices == 0 || count == 1;
+	sort(&first->list);
 	note_node(ports, count, false);
 }
 
@@ -815,6 +862,8 @@ static void build(void)
 
 	while (sources-- > 0)
 		add_source();
+	if (draw(4) == 0)
+		add_merge_by();
 	for (unsigned n = draw(14); n > 0 && graph.streams_count > 0; n--) {
 		unsigned at = draw(graph.streams_count);
 		struct stream *stream = &graph.streams[at];
@@ -842,19 +891,6 @@ static void build(void)
 	}
 	for (unsigned i = 0; i < graph.streams_count; i++)
 		add_end_of(&graph.streams[i], false);
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void sort(struct list *list)
-{
-	if (list->count > 0)
-		qsort(list->items, list->count, sizeof(uint64_t), compare);
 }
 
 /* After trouble. What comes of a source without end goes on behind what was computed. */

@@ -17,6 +17,12 @@ static uint64_t key_of(const void *item, const void *arg)
 	return *(const uint64_t *)item;
 }
 
+static int64_t order_of(const void *item, const void *arg)
+{
+	(void)arg;
+	return *(const int64_t *)item;
+}
+
 /* --- threads that wait --- */
 
 static bool others_sleep(void)
@@ -85,11 +91,17 @@ static const struct leat_step many = {
 enum place {
 	IDLE,         /* an island waits for items */
 	IDLE_WORKERS, /* workers do */
-	ROOM,         /* an island waits for room, to write in place */
-	ROOM_COPIED,  /* to copy */
+	IDLE_KEYED,   /* and workers by key */
+	IDLE_MERGE_BY,
+	IDLE_MERGE_FIRST,
+	ROOM,        /* an island waits for room, to write in place */
+	ROOM_COPIED, /* to copy */
 	ROOM_PART,
 	ROOM_TEE,
 	ROOM_MERGE,
+	ROOM_MERGE_BY,
+	ROOM_MERGE_FIRST,
+	ROOM_KEYED,
 	ROOM_WORKERS,
 	ROOM_ORDERED,
 	WINDOW, /* ordered workers wait until the slowest is done */
@@ -97,10 +109,23 @@ enum place {
 	PLACES
 };
 
-static const char *const place_names[] = { "idle",         "idle workers", "room",
-	                                   "room to copy", "part",         "tee",
-	                                   "merge",        "workers",      "ordered workers",
-	                                   "window",       "turn" };
+static const char *const place_names[] = { "idle",
+	                                   "idle workers",
+	                                   "idle by key",
+	                                   "idle merge by key",
+	                                   "idle merge by priority",
+	                                   "room",
+	                                   "room to copy",
+	                                   "part",
+	                                   "tee",
+	                                   "merge",
+	                                   "merge by key",
+	                                   "merge by priority",
+	                                   "workers by key",
+	                                   "workers",
+	                                   "ordered workers",
+	                                   "window",
+	                                   "turn" };
 
 struct waiting {
 	enum place place;
@@ -110,6 +135,12 @@ struct waiting {
 	struct leat_rx *out, *other;
 	uint64_t *array;
 };
+
+static bool is_merge(enum place place)
+{
+	return (place >= ROOM_MERGE && place <= ROOM_MERGE_FIRST) || place == IDLE_MERGE_BY ||
+	       place == IDLE_MERGE_FIRST;
+}
 
 /* A flow without end, or with an idle input, whose receivers take nothing. */
 static void start_waiting(struct waiting *waiting, enum place place)
@@ -124,7 +155,7 @@ static void start_waiting(struct waiting *waiting, enum place place)
 	waiting->outside = leat_scope_open(NULL, NULL);
 	waiting->flow = leat_flow_open(waiting->scope, &opts);
 	sem_init(&shut, 0, 0);
-	if (place <= IDLE_WORKERS) {
+	if (place <= IDLE_MERGE_FIRST) {
 		cr_assert_eq(
 			leat_chan_open(waiting->outside, sizeof(uint64_t), NULL, &waiting->tx, &rx),
 			0);
@@ -141,10 +172,15 @@ static void start_waiting(struct waiting *waiting, enum place place)
 		leat_flow_partition(port, key_of, NULL, ports, 2);
 	} else if (place == ROOM_TEE) {
 		leat_flow_tee(port, ports, 2);
-	} else if (place == ROOM_MERGE) {
+	} else if (is_merge(place)) {
 		ports[0] = port;
 		ports[1] = leat_flow_from_gen(waiting->flow, LEAT_T(u64), run_numbers, NULL);
-		port = leat_flow_merge(ports, 2);
+		port = place == ROOM_MERGE ? leat_flow_merge(ports, 2)
+		       : place == ROOM_MERGE_BY || place == IDLE_MERGE_BY
+		               ? leat_flow_merge_by(ports, 2, order_of, NULL)
+		               : leat_flow_merge_first(ports, 2);
+	} else if (place == IDLE_KEYED || place == ROOM_KEYED) {
+		port = leat_flow_gather(leat_flow_workers_by(port, 3, key_of, NULL));
 	} else if (place >= ROOM_WORKERS || place == IDLE_WORKERS) {
 		port = leat_flow_workers(port, 3,
 		                         place >= ROOM_ORDERED ? LEAT_ORDERED : LEAT_UNORDERED);
@@ -274,7 +310,7 @@ Test(flow_end, a_stop_loses_nothing_wherever_threads_wait)
 		expect_join(waiting.flow, 0);
 		cr_assert_eq(leat_flow_stat(waiting.flow, 0, &source), 0);
 		made = source.made;
-		if (place == ROOM_MERGE) {
+		if (is_merge(place)) {
 			cr_assert_eq(leat_flow_stat(waiting.flow, 1, &source), 0);
 			made += source.made;
 		}
@@ -324,7 +360,20 @@ static int run_failing(struct leat_tx *out, void *arg)
 	return rc != 0 ? rc : leat_tx_fail(out, -EIO, "disk gone");
 }
 
-enum shape { PLAIN, BUFFER, TEE, PART, MERGE, UNORDERED, ORDERED, AT_ONCE, SHAPES };
+enum shape {
+	PLAIN,
+	BUFFER,
+	TEE,
+	PART,
+	MERGE,
+	MERGE_BY,
+	MERGE_FIRST,
+	KEYED,
+	UNORDERED,
+	ORDERED,
+	AT_ONCE,
+	SHAPES
+};
 
 static struct leat_port shape_port(struct leat_flow *flow, struct leat_port port, enum shape shape,
                                    uint64_t *none)
@@ -342,8 +391,15 @@ static struct leat_port shape_port(struct leat_flow *flow, struct leat_port port
 		leat_flow_partition(port, key_of, NULL, ports, 1);
 		return ports[0];
 	case MERGE:
+	case MERGE_BY:
+	case MERGE_FIRST:
 		ports[1] = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, none);
-		return leat_flow_merge(ports, 2);
+		return shape == MERGE      ? leat_flow_merge(ports, 2)
+		       : shape == MERGE_BY ? leat_flow_merge_by(ports, 2, order_of, NULL)
+		                           : leat_flow_merge_first(ports, 2);
+	case KEYED:
+		port = leat_flow_workers_by(port, 3, key_of, NULL);
+		return leat_flow_gather(leat_flow_step(port, &triple, NULL));
 	case UNORDERED:
 	case ORDERED:
 		port = leat_flow_step(port, &triple, NULL);

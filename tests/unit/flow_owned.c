@@ -141,6 +141,12 @@ static uint64_t key_of(const void *item, const void *arg)
 	return ((const struct box *)item)->value;
 }
 
+static int64_t order_of(const void *item, const void *arg)
+{
+	(void)arg;
+	return (int64_t)((const struct box *)item)->value;
+}
+
 /* --- flows for them --- */
 
 enum shape {
@@ -148,18 +154,24 @@ enum shape {
 	COUNTED,
 	BUFFERS,
 	PARTS,
+	MERGE_BY,
+	MERGE_FIRST,
+	KEYED,
 	UNORDERED,
 	ORDERED,
 	ORDERED_FEW, /* with a ring of two */
 	PLAIN_BETWEEN,
 	SHAPES
 };
-static const char *const shape_names[] = { "steps",        "take and skip",     "buffers",
-	                                   "parts",        "unordered workers", "ordered",
-	                                   "ordered, few", "plain between" };
+static const char *const shape_names[] = {
+	"steps",        "take and skip",     "buffers",        "parts",
+	"merge by key", "merge by priority", "workers by key", "unordered workers",
+	"ordered",      "ordered, few",      "plain between"
+};
 
 static struct leat_port shape_port(struct leat_port port, enum shape shape)
 {
+	static uint64_t few = 300;
 	struct leat_port parts[3];
 
 	switch (shape) {
@@ -175,6 +187,17 @@ static struct leat_port shape_port(struct leat_port port, enum shape shape)
 		leat_flow_partition(port, key_of, NULL, parts, 3);
 		parts[2] = leat_flow_step(parts[2], &rewrap, NULL);
 		return leat_flow_merge(parts, 3);
+	case MERGE_BY:
+	case MERGE_FIRST:
+		parts[0] = leat_flow_from_gen(port.flow, LEAT_T(box), run_boxes, &few);
+		parts[1] = leat_flow_buffer(port, 5);
+		parts[2] = leat_flow_from_gen(port.flow, LEAT_T(box), run_boxes, &few);
+		return shape == MERGE_BY ? leat_flow_merge_by(parts, 3, order_of, NULL)
+		                         : leat_flow_merge_first(parts, 3);
+	case KEYED:
+		port = leat_flow_workers_by(port, 3, key_of, NULL);
+		port = leat_flow_step(leat_flow_step(port, &rewrap, NULL), &keep_some, NULL);
+		return leat_flow_gather(port);
 	case UNORDERED:
 	case ORDERED:
 	case ORDERED_FEW:
@@ -278,8 +301,12 @@ Test(flow_owned, where_a_worker_fails)
 			struct ends ends;
 
 			open_shape(&ends, shape, 3000);
-			ends.port = leat_flow_workers(ends.port, 4,
-			                              round % 3 ? LEAT_ORDERED : LEAT_UNORDERED);
+			if (round % 3)
+				ends.port = leat_flow_workers(ends.port, 4, LEAT_ORDERED);
+			else if (round % 2)
+				ends.port = leat_flow_workers(ends.port, 4, LEAT_UNORDERED);
+			else
+				ends.port = leat_flow_workers_by(ends.port, 4, key_of, NULL);
 			ends.port = leat_flow_step(ends.port, &fail_box, &places[i]);
 			leat_flow_for_each(leat_flow_gather(ends.port), &end_box, &tally);
 			expect_start(ends.flow);
@@ -428,6 +455,34 @@ Test(flow_owned, a_channel_of_many_receivers_as_a_source)
 	leat_tx_close(tx);
 	expect_all_freed("a channel of many receivers");
 	leat_scope_close(scope);
+}
+
+static int64_t order_in_rounds(const void *item, const void *arg)
+{
+	return (int64_t)(((const struct box *)item)->value % *(const uint64_t *)arg);
+}
+
+Test(flow_owned, where_an_input_of_a_merge_is_not_in_order)
+{
+	static const uint64_t rounds[] = { 1, 2, 100, 257, 2999 };
+
+	for (size_t i = 0; i < COUNT(rounds); i++)
+		for (int few = 0; few < 2; few++) {
+			struct tally tally = { 0 };
+			struct leat_port ports[2];
+			struct ends ends;
+			uint64_t n = 3000;
+
+			open_shape(&ends, few ? ORDERED_FEW : MERGE_BY, 3000);
+			ports[0] = leat_flow_step(ends.port, &keep_some, NULL);
+			ports[1] = leat_flow_from_gen(ends.flow, LEAT_T(box), run_boxes, &n);
+			ends.port = leat_flow_merge_by(ports, 2, order_in_rounds, &rounds[i]);
+			leat_flow_for_each(ends.port, &end_box, &tally);
+			expect_start(ends.flow);
+			expect_join(ends.flow, rounds[i] == 1 ? 0 : -EINVAL);
+			cr_assert_gt(tally.count, 0u);
+			close_shape(&ends, MERGE_BY);
+		}
 }
 
 /*

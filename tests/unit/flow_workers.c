@@ -446,3 +446,59 @@ Test(flow_workers, one_that_is_slow_holds_up_the_order_alone)
 	leat_flow_close(flow);
 	leat_scope_close(scope);
 }
+
+/* Holds the item 0 until the gate is open. */
+LEAT_MAP(hold_zero, u64, x, u64, y, const struct gate *, shut)
+{
+	struct gate *gate = (struct gate *)(uintptr_t)shut;
+
+	*y = *x;
+	if (*x != 0)
+		return 0;
+	leat_add_acqrel(&gate->reached, 1u);
+	return await_word(&gate->open, 1) ? 0 : -ETIME;
+}
+
+/* In a worker, and in a branch before a merge. */
+Test(flow_workers, a_slow_step_does_not_hold_up_what_others_send_into_the_same_ring)
+{
+	for (int merges = 0; merges < 2; merges++) {
+		struct leat_flow *flow =
+			leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 4 });
+		struct leat_scope *scope = leat_scope_open(NULL, NULL);
+		struct gate gate = { 0 };
+		struct leat_port ports[2];
+		struct leat_tx *tx[2];
+		struct leat_rx *rx, *out;
+		uint64_t slow = 0, other = 1, item;
+
+		for (int i = 0; i < 2; i++) {
+			cr_assert_eq(leat_chan_open(scope, sizeof(uint64_t), NULL, &tx[i], &rx), 0);
+			ports[i] = leat_flow_from_rx(flow, LEAT_T(u64), rx);
+			if (!merges)
+				ports[i] = leat_flow_workers(ports[i], 2, LEAT_UNORDERED);
+			ports[i] = leat_flow_step(ports[i], &hold_zero, &gate);
+			if (!merges)
+				ports[i] = leat_flow_gather(ports[i]);
+		}
+		leat_flow_to_rx(leat_flow_merge(ports, 2), &out);
+		expect_start(flow);
+		cr_assert_eq(leat_send(tx[0], &slow), 0);
+		cr_assert(await_word(&gate.reached, 1));
+		for (int i = 0; i < 100; i++) {
+			cr_assert_eq(leat_send(tx[merges], &other), 0);
+			cr_assert_eq(leat_recv(out, &item), 1);
+			cr_assert_eq(item, other);
+		}
+		leat_store_rel(&gate.open, 1u);
+		leat_tx_close(tx[0]);
+		leat_tx_close(tx[1]);
+		cr_assert_eq(leat_recv(out, &item), 1);
+		cr_assert_eq(item, slow);
+		cr_assert_eq(leat_recv(out, &item), 0);
+		expect_join(flow, 0);
+		leat_rx_close(out);
+		leat_flow_close(flow);
+		leat_scope_close(scope);
+	}
+}

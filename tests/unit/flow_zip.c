@@ -165,9 +165,15 @@ Test(flow_zip, a_map_that_leaves_an_item_out_there_fails)
 
 /* A side of random steps that lag; `buffer` more items on it. */
 struct plan {
-	unsigned maps, skip, windows;
+	unsigned maps, skip, windows, workers;
 	size_t buffers[3], buffer;
 };
+
+static uint64_t third_of(const void *item, const void *arg)
+{
+	(void)arg;
+	return *(const uint64_t *)item / 3;
+}
 
 static struct leat_port build_side(struct leat_port port, const struct plan *plan)
 {
@@ -178,6 +184,9 @@ static struct leat_port build_side(struct leat_port port, const struct plan *pla
 		if (plan->buffers[i] > 0)
 			port = leat_flow_buffer(port, plan->buffers[i]);
 	}
+	if (plan->workers > 0)
+		port = leat_flow_gather(leat_flow_step(
+			leat_flow_workers_by(port, plan->workers, third_of, NULL), &twice, NULL));
 	if (plan->windows > 0)
 		port = leat_flow_window(port, LEAT_T(three));
 	if (plan->buffer > 0)
@@ -251,6 +260,7 @@ Test(flow_zip, random_diamonds_do_as_check_says)
 			plans[i].maps = (unsigned)below(3);
 			plans[i].skip = below(2) ? (unsigned)below(40) : 0;
 			plans[i].windows = i == 1 && below(3) == 0;
+			plans[i].workers = below(3) == 0 ? (unsigned)(1 + below(3)) : 0;
 			for (unsigned k = 0; k < plans[i].maps; k++)
 				plans[i].buffers[k] = below(2) ? (size_t)(1 + below(9)) : 0;
 			lag[i] = plans[i].skip + 2 * plans[i].windows;
