@@ -46,8 +46,6 @@
 	BROADCAST_OF("1 to 1, 8 B, one at a time", text, \
 		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 1, capacity))), \
 	BROADCAST_OF("1 to 1, 8 B, batches of 32", text, \
-		     HERE("leat broadcast, in place", broadcast_leat, \
-			  BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 32, capacity) + BROADCAST_IN_PLACE), \
 		     LEAT_AND_DISRUPTOR_BATCHES(BROADCAST(BROADCAST_TO_ALL, 1, 1, 8, 32, capacity))), \
 	BROADCAST_OF("1 to 2, 8 B, one at a time", text, \
 		     LEAT_AND_DISRUPTOR(BROADCAST(BROADCAST_TO_ALL, 1, 2, 8, 1, capacity))), \

@@ -52,7 +52,6 @@ enum broadcast_way {
 	BROADCAST_ADAPTIVE, /* calls that wait, by the default policy */
 	BROADCAST_SKIP,     /* as CALLS; subscribers could skip */
 	BROADCAST_LAGGARD,  /* and one more does: it receives nothing */
-	BROADCAST_IN_PLACE, /* as CALLS; items are written and read in the slots, as the Disruptor's are */
 	BROADCAST_CHANNELS, /* an SPSC channel for each consumer */
 	BROADCAST_RINGS,    /* a bare SPSC ring for each consumer */
 };

@@ -175,23 +175,6 @@ INLINE void push_to_all(const uint64_t *item, const size_t bytes, bool shares)
 	}
 }
 
-/* Writes all items, from this number on, into the slots. */
-INLINE void write_in_place(const struct part *part)
-{
-	struct leat_tx *tx = feed.tx[part->number];
-	void *place;
-
-	for (uint64_t n = 1; n <= part->count;) {
-		const uint64_t left = part->count - n + 1;
-		const ssize_t room = leat_reserve(tx, left < BATCH ? (size_t)left : BATCH, &place);
-
-		fail_if(room <= 0);
-		for (ssize_t i = 0; i < room; i++)
-			((uint64_t *)place)[i] = n++;
-		leat_commit(tx, (size_t)room);
-	}
-}
-
 INLINE void produce(const struct part *part, const size_t bytes, const size_t batch, const enum broadcast_way way)
 {
 	const uint64_t base = (uint64_t)part->number << 48, count = part->count;
@@ -200,10 +183,6 @@ INLINE void produce(const struct part *part, const size_t bytes, const size_t ba
 	struct leat_tx *tx = feed.tx[part->number];
 	uint64_t items[BATCH * WORDS];
 
-	if (way == BROADCAST_IN_PLACE) {
-		write_in_place(part);
-		return;
-	}
 	for (uint64_t n = 1; n <= count; n += batch) {
 		for (size_t i = 0; i < batch; i++)
 			for (size_t w = 0; w < words; w++)
@@ -226,7 +205,6 @@ INLINE void consume(struct part *part, const size_t bytes, const size_t batch, c
 	struct leat_rx *rx = feed.rx[part->number];
 	struct ring *ring = feed.rings[part->number];
 	uint64_t items[BATCH * WORDS], got = 0, sum = 0, wrong = 0, last[SIDE] = { 0 };
-	const uint64_t *from = items;
 
 	while (got < count) {
 		size_t came = 1;
@@ -236,20 +214,15 @@ INLINE void consume(struct part *part, const size_t bytes, const size_t batch, c
 			while (!leat_spsc_can_pop(&ring->rx))
 				hold_on(&failed, shares);
 			leat_spsc_pop(&ring->rx, items, bytes);
-		} else if (way == BROADCAST_IN_PLACE) {
-			const ssize_t n = leat_peek(rx, BATCH, (const void **)&from);
-
-			fail_if(n <= 0);
-			came = (size_t)n;
 		} else {
 			came = receive_items(rx, items, bytes, way == BROADCAST_TAKES ? BATCH : batch);
 		}
 		for (size_t i = 0; i < came; i++) {
-			const uint64_t value = from[i * words];
+			const uint64_t value = items[i * words];
 
 			got++;
 			for (size_t w = 1; w < words; w++)
-				wrong |= from[i * words + w] ^ value;
+				wrong |= items[i * words + w] ^ value;
 			if (alone) {
 				wrong |= value ^ got;
 			} else {
@@ -258,8 +231,6 @@ INLINE void consume(struct part *part, const size_t bytes, const size_t batch, c
 			}
 			sum += value;
 		}
-		if (way == BROADCAST_IN_PLACE)
-			leat_release(rx, came);
 	}
 	part->sum = sum;
 	part->wrong = wrong != 0;
@@ -277,7 +248,6 @@ INLINE void consume(struct part *part, const size_t bytes, const size_t batch, c
 #define LOOPS(bytes, batch) LOOP(bytes, batch, BROADCAST_CALLS) LOOP(bytes, batch, BROADCAST_TAKES)
 LOOPS(8, 1)
 LOOP(8, 32, BROADCAST_CALLS)
-LOOP(8, 32, BROADCAST_IN_PLACE)
 LOOPS(64, 1)
 LOOP(64, 1, BROADCAST_CHANNELS)
 LOOP(64, 1, BROADCAST_RINGS)
@@ -299,8 +269,6 @@ static void choose_loops(part_fn **produce, part_fn **consume)
 		PAIR(64, 1, BROADCAST_TAKES);
 	else if (of->bytes == 64)
 		PAIR(64, 1, BROADCAST_CALLS);
-	else if (of->way == BROADCAST_IN_PLACE)
-		PAIR(8, 32, BROADCAST_IN_PLACE);
 	else if (of->batch == 32)
 		PAIR(8, 32, BROADCAST_CALLS);
 	else if (of->way == BROADCAST_TAKES)
