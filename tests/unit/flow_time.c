@@ -1048,22 +1048,23 @@ Test(flow_time, a_source_that_ends_in_time_is_no_timeout)
 Test(flow_time, a_slow_consumer_is_no_timeout)
 {
 	struct timed t = timed_open();
+	struct leat_port port;
 	uint64_t got;
 
 	leat_flow_close(t.flow);
 	t.flow = leat_flow_open(t.scope, &(struct leat_flow_opts){ .capacity = 1 });
-	leat_flow_to_rx(leat_flow_timeout(leat_flow_step(input(&t, 0), &keep_even, NULL), 10 * MS),
-	                &t.out);
+	port = leat_flow_timeout(leat_flow_step(input(&t, 0), &keep_even, NULL), 10 * MS);
+	leat_flow_to_rx(leat_flow_step(port, &triple, NULL), &t.out);
 	for (uint64_t i = 0; i < 7; i++)
 		put(&t, 0, i);
 	expect_start(t.flow);
 	clock_settle();
 	for (uint64_t i = 0; i < 6; i += 2) {
 		clock_advance(60000 * MS);
-		expect_item(&t, i);
+		expect_item(&t, i * 3);
 	}
 	clock_settle();
-	expect_item(&t, 6);
+	expect_item(&t, 18);
 	clock_advance(10 * MS - 1); /* from when the island listens again */
 	cr_assert_eq(leat_try_recv(t.out, &got), -EAGAIN);
 	clock_advance(1);
