@@ -540,27 +540,6 @@ Test(flow_keyed, one_that_fails_or_leaves_ends_them_all_while_the_input_is_idle)
 		}
 }
 
-/* Also where the items before them are in an array: its last are not sent. */
-Test(flow_keyed, an_array_ends_with_one_that_has_had_enough)
-{
-	enum { ITEMS = 100000 };
-	struct leat_flow *flow = leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 8 });
-	uint64_t *array = numbers_below(ITEMS), enough = 26;
-	struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), array, ITEMS);
-	struct leat_step_stat stat;
-	struct collected got;
-
-	port = leat_flow_workers_by(port, 2, key_of, &keys);
-	collect(leat_flow_gather(leat_flow_step(port, &take_below, &enough)), &got);
-	expect_start(flow);
-	expect_join(flow, 0);
-	cr_assert_eq(leat_flow_stat(flow, 0, &stat), 0);
-	cr_assert_lt(stat.made, (uint64_t)ITEMS);
-	leat_flow_close(flow);
-	free(got.items);
-	free(array);
-}
-
 Test(flow_keyed, a_consumer_that_leaves_ends_them_all)
 {
 	for (size_t i = 0; i < COUNT(worker_counts); i++) {
@@ -634,6 +613,35 @@ Test(flow_keyed, one_that_is_slow_holds_the_others_up_once_its_ring_is_full)
 	leat_rx_close(out);
 	leat_flow_close(flow);
 	leat_scope_close(scope);
+}
+
+/* All behind the first go to the one that is slow, while the other fails. */
+Test(flow_keyed, an_array_ends_with_one_that_fails)
+{
+	enum { ITEMS = 100000 };
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	uint64_t *array = numbers_below(ITEMS), two = 2, at = 1;
+	struct leat_step_stat stat;
+	struct leat_flow *flow;
+	struct leat_port port;
+
+	clock_start();
+	for (size_t i = 0; i < ITEMS; i++)
+		array[i] = i == 0 ? at : 2 * (i - 1);
+	flow = leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 8 });
+	port = leat_flow_from_array(flow, LEAT_T(u64), array, ITEMS);
+	port = leat_flow_step(leat_flow_workers_by(port, 2, key_of, &two), &hold_zero, scope);
+	port = leat_flow_gather(leat_flow_step(port, &fail_at, &at));
+	leat_flow_for_each(port, &ignore, NULL);
+	expect_start(flow);
+	clock_settle();
+	clock_advance(HOUR);
+	expect_join(flow, -EDOM);
+	cr_assert_eq(leat_flow_stat(flow, 0, &stat), 0);
+	cr_assert_lt(stat.made, (uint64_t)ITEMS / 2);
+	leat_flow_close(flow);
+	leat_scope_close(scope);
+	free(array);
 }
 
 /* --- drawn, and what they cost --- */
