@@ -402,7 +402,7 @@ static struct node *step_before(struct leat_port port, const char *name)
 	if (node->kind == NODE_STEP && !node->counts)
 		return node;
 	leat_flow_mistake(port.flow, -EINVAL,
-	                  "%s: \"%s\" is no step of the program's, it never fails", name,
+	                  "%s: \"%s\" is no step of the program's, none of its items fails", name,
 	                  node->name);
 	return NULL;
 }

@@ -79,6 +79,12 @@ struct node {
 	uint64_t per, lag;
 	bool varies, keeps;
 	bool counts; /* a step of the library, with a state for each worker */
+	/*
+	 * Of a step that is due when no item has come for a while: that begins anew, as the island
+	 * has not listened meanwhile. And what it fails with, in words.
+	 */
+	void (*listen)(void *state);
+	char words[64];
 	enum leat_on_error on_error;
 	uint32_t divert; /* the node of its ring; 0: none */
 	bool retries;
@@ -174,6 +180,26 @@ struct node *leat_flow_add_behind(struct leat_port port, enum node_kind kind, co
                                   size_t outputs);
 /* "FILE:LINE: " of a step, or "". */
 void leat_step_where(const struct leat_step *step, char where[LEAT_FLOW_TEXT / 2]);
+
+/* steps.c: what the steps of the library are made of */
+
+/*
+ * Adds a step of the library. `like`, of `size` bytes, is what the state of a task begins as; out
+ * NULL: it makes what it is given. NULL: a mistake.
+ */
+struct node *leat_own_add(struct leat_port port, const struct leat_step *step,
+                          const struct leat_type *out, const void *like, size_t size);
+/* For steps whose state is a copy of their description. */
+int leat_own_init(void *state, const void *arg);
+/* The port behind such a step, whose state begins and ends so. */
+struct leat_port leat_own_port(struct leat_port port, struct node *node,
+                               int (*init)(void *state, const void *arg),
+                               void (*fini)(void *state));
+struct leat_port leat_own_mistake(struct leat_port port, const char *words);
+/* The type of the items at a port; NULL: it is none. */
+const struct leat_type *leat_port_type(struct leat_port port);
+/* Passes n items on, from the given one. */
+void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 
 /* plan.c */
 

@@ -22,7 +22,10 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
 
 	leat_step_where(&node->step, where);
-	if (!at_item)
+	if (!at_item && node->words[0] != '\0')
+		snprintf(item, sizeof(item), "after %llu items",
+		         (unsigned long long)task->books[i].in);
+	else if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
 	else if (leat_island_threads(task->island) == 1)
 		snprintf(item, sizeof(item), "item %llu", (unsigned long long)task->books[i].in);
@@ -32,8 +35,12 @@ static int fail_step(struct task *task, size_t i, bool at_item, int code, const 
 	return code;
 }
 
-static const char *words_of(const struct task *task, int code)
+static const char *words_of(const struct task *task, size_t i, int code)
 {
+	const char *words = node_of(task, i)->words;
+
+	if (words[0] != '\0')
+		return words;
 	return code == -EDEADLK && task->pooled != NULL
 	               ? "it would wait, in a step on a pool: its leat_step.waits must say so"
 	               : strerror(-code);
@@ -55,6 +62,42 @@ static int fail_idle(struct task *task, size_t i)
 	return fail_step(task, i, true, -EINVAL, "it used none of its items, and made none");
 }
 
+/*
+ * What a step, or an end, says of a call is against the rules of struct leat_vec. Such a call's
+ * results go nowhere, and only what can be true of the rest counts. Returns -EINVAL.
+ */
+static int fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc)
+{
+	char words[96];
+
+	if (v->used > v->n)
+		snprintf(words, sizeof(words), "it said that it used %zu of %zu items", v->used,
+		         v->n);
+	else if (v->made > v->room)
+		snprintf(words, sizeof(words), "it said that it made %zu items in room for %zu",
+		         v->made, v->room);
+	else if (v->skipped > v->used)
+		snprintf(words, sizeof(words), "it said that it left out %llu of %zu items",
+		         (unsigned long long)v->skipped, v->used);
+	else if (rc == LEAT_LATER)
+		snprintf(words, sizeof(words), "it returned LEAT_LATER, and has no due_ns");
+	else
+		snprintf(words, sizeof(words), "it returned %d, and not 0, LEAT_ENOUGH or -errno",
+		         rc);
+	fail_step(task, i, v->n > 0, -EINVAL, words);
+	v->used = v->used < v->n ? v->used : v->n;
+	v->made = v->made > v->room ? 0 : v->made;
+	v->skipped = v->skipped > v->used ? 0 : v->skipped;
+	return -EINVAL;
+}
+
+/* waits: it may return LEAT_LATER. */
+static bool breaks_contract(const struct leat_vec *v, int rc, bool waits)
+{
+	return (v->used > v->n) | (v->made > v->room) | (v->skipped > v->used) |
+	       ((rc > 0) & (rc != LEAT_ENOUGH) & ((rc != LEAT_LATER) | !waits));
+}
+
 static void count_failed(struct books *books)
 {
 	books->in++;
@@ -62,6 +105,26 @@ static void count_failed(struct books *books)
 }
 
 /* --- what leaves the island --- */
+
+/* The sender that says when the island is to end: of its ring, or of the task. */
+static struct leat_tx *out_of(const struct task *task)
+{
+	return task->tx != NULL ? task->tx : task->out;
+}
+
+/* The island is a source, which a stop ends; or only has to pass on what is in hand. */
+static void set_source(struct task *task, bool on)
+{
+	leat_tx_source(out_of(task), on);
+	if (task->parts_end != NULL)
+		leat_tx_source(task->parts_end, on);
+}
+
+/* Whether it ends in the rings of a partition, whose consumers leave one by one. */
+static bool ends_in_parts(const struct task *task)
+{
+	return task->parts != NULL && task->parts_end == NULL;
+}
 
 /*
  * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
@@ -72,7 +135,7 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 	if (rc != -ESHUTDOWN || !task->source || task->stopped)
 		return false;
 	task->stopped = true;
-	leat_tx_source(task->tx, false);
+	set_source(task, false);
 	return true;
 }
 
@@ -196,36 +259,50 @@ static bool is_borrowed(const struct task *task, size_t i)
 	return i == 0 && task->borrowed;
 }
 
+/* One call of an end. *broken: it broke its contract. */
+static int call_end_once(struct task *task, const struct node *node, struct leat_vec *v,
+                         bool *broken)
+{
+	const size_t at = task->island->steps_count;
+	struct books *books = &task->books[at];
+	int rc = node->step.fn(task->states[at], v);
+
+	*broken = breaks_contract(v, rc, false);
+	if (__builtin_expect(*broken, 0))
+		rc = fail_contract(task, at, v, rc);
+	if (node->kind == NODE_EACH && !is_borrowed(task, at) && v->used > 0)
+		leat_items_discard(node->step.in, v->in, v->used);
+	books->in += v->used;
+	books->used += v->used - v->skipped;
+	books->skipped += v->skipped;
+	return rc;
+}
+
 /* Calls an end until it has used all. Its books are behind those of the steps. */
 static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
                     bool last, size_t *used)
 {
 	const size_t at = task->island->steps_count, size = node->step.in->size;
-	struct books *books = &task->books[at];
 	struct leat_vec v;
+	bool broken;
 	int rc;
 
 	do {
 		v = (struct leat_vec){ .in = n == 0 ? NULL : items + *used * size,
 			               .n = n - *used,
 			               .last = last };
-		rc = node->step.fn(task->states[at], &v);
-		if (node->kind == NODE_EACH && !is_borrowed(task, at) && v.used > 0)
-			leat_items_discard(node->step.in, items + *used * size, v.used);
+		rc = call_end_once(task, node, &v, &broken);
 		*used += v.used;
-		books->in += v.used;
-		books->used += v.used - v.skipped;
-		books->skipped += v.skipped;
 	} while (rc == 0 && *used < n && v.used > 0);
-	if (rc > 0 || (rc == 0 && *used == n))
+	if (rc > 0 || (rc == 0 && *used == n) || broken)
 		return rc;
 	if (rc == 0)
 		rc = fail_idle(task, at);
 	else if (!ends_with_scope(task, rc))
-		fail_step(task, at, *used < n, rc, words_of(task, rc));
+		fail_step(task, at, *used < n, rc, words_of(task, at, rc));
 	if (*used == n)
 		return rc;
-	count_failed(books);
+	count_failed(&task->books[at]);
 	if (!is_borrowed(task, at))
 		leat_items_discard(node->step.in, items + *used * size, 1);
 	(*used)++;
@@ -420,12 +497,36 @@ static int call_function(struct task *task, size_t i, struct leat_vec *v)
 	return rc;
 }
 
+static void count_call(struct task *task, size_t i, const struct leat_vec *v)
+{
+	struct books *books = &task->books[i];
+
+	if (i == 0 && task->input > 0)
+		task->input_used += v->used;
+	books->in += v->used;
+	books->used += v->used - v->skipped;
+	books->skipped += v->skipped;
+	books->made += v->made;
+}
+
+/* What a step has made in a call that broke its contract. Of what it moves it cannot make more. */
+static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
+{
+	const struct node *node = node_of(task, i);
+	bool moves = node->step.kind == LEAT_STEP_FILTER && v->made > v->used;
+
+	leat_items_discard(node->type, v->out, moves ? v->used : v->made);
+	task->books[i].made -= v->made;
+	if (task->in_ring)
+		leat_commit(task->tx, 0);
+}
+
 /* One call of step i. */
 static int call_step(struct task *task, size_t i, struct leat_vec *v)
 {
 	const struct node *node = node_of(task, i);
-	struct books *books = &task->books[i];
 	ssize_t room = find_place(task, i, v->n, &v->out);
+	bool broken;
 	int rc, passed;
 
 	task->own_result = false;
@@ -433,17 +534,19 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = call_function(task, i, v);
-	if (i == 0 && task->input > 0)
-		task->input_used += v->used;
-	books->in += v->used;
-	books->used += v->used - v->skipped;
-	books->skipped += v->skipped;
-	books->made += v->made;
-	if (node->keeps && v->skipped > 0)
+	broken = breaks_contract(v, rc, node->step.due_ns != NULL);
+	if (__builtin_expect(broken, 0))
+		rc = fail_contract(task, i, v, rc);
+	count_call(task, i, v);
+	if (node->keeps && v->skipped > 0 && !broken)
 		return fail_step(task, i, true, -EDEADLK,
 		                 "it left an item out between a tee and a zip, which would wait");
 	if (node->step.in->discard != NULL)
 		free_used(task, i, v);
+	if (__builtin_expect(broken, 0)) {
+		drop_made(task, i, v);
+		return rc;
+	}
 	passed = pass_made(task, i, v);
 	/* the step behind has had enough: then the item that failed was not needed */
 	task->own_result = passed == 0 && rc != 0;
@@ -511,11 +614,119 @@ static int handle_failure(struct task *task, size_t i, int code, const char *ite
 	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
 	if (rc != 0)
 		return rc > 0 ? 0 : rc;
-	fail_step(task, i, item != NULL, code, words_of(task, code));
+	fail_step(task, i, item != NULL, code, words_of(task, i, code));
 	if (item == NULL || !leave_out_failed(task, i, item))
 		return code;
 	*used += 1;
 	return 0;
+}
+
+/* --- times --- */
+
+/* When step k is to be called without an item, or LEAT_NEVER. */
+static int64_t due_of_ns(const struct task *task, size_t k)
+{
+	const struct leat_step *step = &node_of(task, k)->step;
+
+	return step->due_ns == NULL ? LEAT_NEVER : step->due_ns(task->states[k]);
+}
+
+/* When the first of the steps from k on, or the end, is to be called so, or LEAT_NEVER. */
+static int64_t first_due_ns(const struct task *task, size_t k)
+{
+	int64_t first_ns = LEAT_NEVER;
+
+	for (; task->timed && k <= task->island->steps_count; k++) {
+		int64_t due_ns = due_of_ns(task, k);
+
+		first_ns = due_ns < first_ns ? due_ns : first_ns;
+	}
+	return first_ns;
+}
+
+/*
+ * Calls the steps from k on whose time has come, and the end. from_ns: until then the island has
+ * waited for items.
+ */
+static int run_due(struct task *task, size_t k, int64_t from_ns)
+{
+	const size_t steps = task->island->steps_count;
+	size_t used = 0;
+	int rc = 0;
+
+	for (; task->timed && k <= steps && rc == 0; k++) {
+		const struct node *node = node_of(task, k);
+		int64_t due_ns = due_of_ns(task, k);
+
+		if (due_ns > leat_now_ns())
+			continue;
+		if (node->listen != NULL && due_ns > from_ns)
+			node->listen(task->states[k]);
+		else if (k < steps)
+			rc = run_steps(task, k, NULL, 0, false, &used);
+		else
+			rc = call_end(task, node, NULL, 0, false, &used);
+	}
+	return rc;
+}
+
+/* The consumer of this part has left. Whether others have not. */
+static bool leave_part(struct task *task, size_t k)
+{
+	if (!ends_in_parts(task))
+		return false;
+	leat_tx_close(task->parts[k]);
+	task->parts[k] = NULL;
+	return --task->parts_left > 0;
+}
+
+/* The sender that the island ends with. Of parts it is the first from the k-th on that is there. */
+static struct leat_tx *bound_of(const struct task *task, size_t *k)
+{
+	if (!ends_in_parts(task))
+		return task->parts_end != NULL ? task->parts_end : out_of(task);
+	while (task->parts[*k] == NULL)
+		*k = (*k + 1) % task->parts_count;
+	return task->parts[*k];
+}
+
+/* Returns 0 when the time has come; before that an error, if the island is to end. */
+static int wait_until(struct task *task, int64_t until_ns)
+{
+	size_t k = task->bound;
+	int rc;
+
+	for (;;) {
+		rc = leat_tx_wait(bound_of(task, &k), -1, 0, until_ns);
+		if (rc == -ETIMEDOUT)
+			return 0;
+		if (!(rc == -EPIPE && leave_part(task, k)) && !flush_after_stop(task, rc))
+			return rc;
+	}
+}
+
+/*
+ * Step i has returned LEAT_LATER: waits until it is due. Meanwhile those behind it are called as
+ * they are due. *awaited_ns: the time for which it has been waited before, or LEAT_NEVER.
+ */
+static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited_ns)
+{
+	int64_t due_ns = due_of_ns(task, i);
+	int rc;
+
+	if (due_ns == *awaited_ns)
+		return fail_step(task, i, at_item, -EINVAL,
+		                 due_ns == LEAT_NEVER
+		                         ? "it returned LEAT_LATER, and is never due"
+		                         : "it returned LEAT_LATER, was due, and did nothing");
+	*awaited_ns = due_ns;
+	rc = release_used(task);
+	while (rc == 0 && leat_now_ns() < due_ns) {
+		rc = wait_until(task, first_due_ns(task, i));
+		if (rc == 0)
+			rc = run_due(task, i + 1, leat_now_ns());
+	}
+	return rc;
 }
 
 /*
@@ -527,6 +738,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 {
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	int64_t awaited_ns = LEAT_NEVER;
 	struct retry retry;
 	bool own = false;
 	int rc = 0;
@@ -543,7 +755,14 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		rc = call_step(task, i, &v);
 		own = task->own_result;
 		*used += v.used;
-		if (rc < 0 && own) {
+		if (rc == LEAT_LATER) {
+			bool waits = *used < n || last;
+
+			own = false;
+			rc = waits ? await_due(task, i, *used < n, &awaited_ns) : 0;
+			if (rc == 0 && waits)
+				continue;
+		} else if (rc < 0 && own) {
 			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL,
 			                    used, &retry);
 			if (rc == 0 && *used < n)
@@ -595,42 +814,43 @@ int leat_task_pass(struct task *task, const void *items, size_t n, size_t *used)
 	return rc;
 }
 
-/* When the first of the steps is to be called without an item, or LEAT_NEVER. */
-static int64_t first_due_ns(const struct task *task)
+/* Puts pairs together. */
+static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
 {
-	int64_t first_ns = LEAT_NEVER, due_ns;
+	const struct leat_type *pair = task->flow->nodes[task->island->head].type;
+	char *to = task->in_place;
 
-	for (size_t i = 0; task->timed && i < task->island->steps_count; i++) {
-		const struct node *node = node_of(task, i);
-
-		due_ns =
-			node->step.due_ns == NULL ? LEAT_NEVER : node->step.due_ns(task->states[i]);
-		first_ns = due_ns < first_ns ? due_ns : first_ns;
+	for (size_t i = 0; i < n; i++, to += pair->size) {
+		memcpy(to + pair->offset, first + i * pair->of->size, pair->of->size);
+		memcpy(to + pair->second_offset, second + i * pair->second->size,
+		       pair->second->size);
 	}
-	return first_ns;
 }
 
-/* Calls the steps whose time has come. */
-static int run_due(struct task *task)
+/* As next_items(), of what both inputs of a zip have. */
+static ssize_t next_pairs(struct task *task, const void **items)
 {
-	size_t used;
-	int rc = 0;
+	int64_t due_ns = first_due_ns(task, 0);
+	const void *first, *second;
+	ssize_t n = leat_peek_until(task->rx, task->vector, &first, due_ns), pairs;
 
-	for (size_t i = 0; task->timed && i < task->island->steps_count && rc == 0; i++) {
-		const struct node *node = node_of(task, i);
-
-		if (node->step.due_ns != NULL &&
-		    node->step.due_ns(task->states[i]) <= leat_now_ns())
-			rc = run_steps(task, i, NULL, 0, false, &used);
+	if (n <= 0)
+		return n;
+	pairs = leat_peek_until(task->inputs[1], (size_t)n, &second, due_ns);
+	if (pairs > 0) {
+		make_pairs(task, first, second, (size_t)pairs);
+		leat_release(task->inputs[1], (size_t)pairs);
 	}
-	return rc;
+	leat_release(task->rx, pairs > 0 ? (size_t)pairs : 0);
+	*items = task->in_place;
+	return pairs;
 }
 
 /* As next_items(). What a merge takes is the island's own. */
 static ssize_t next_merged(struct task *task, const void **items)
 {
 	ssize_t n =
-		leat_merger_take(task->merger, task->in_place, task->vector, first_due_ns(task));
+		leat_merger_take(task->merger, task->in_place, task->vector, first_due_ns(task, 0));
 
 	*items = task->in_place;
 	if (n != -EINVAL)
@@ -643,12 +863,16 @@ static ssize_t next_merged(struct task *task, const void **items)
 /* -ETIMEDOUT: a step is due. */
 static ssize_t next_items(struct task *task, const void **items)
 {
-	int64_t due_ns = first_due_ns(task);
-	ssize_t n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
-	                                   : -ENOTSUP;
+	int64_t due_ns;
+	ssize_t n;
 
 	if (task->merger != NULL)
 		return next_merged(task, items);
+	if (task->inputs != NULL)
+		return next_pairs(task, items);
+	due_ns = first_due_ns(task, 0);
+	n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
+	                           : -ENOTSUP;
 	if (n != -ENOTSUP)
 		return n;
 	if (task->in_place == NULL) {
@@ -670,40 +894,18 @@ void leat_task_discard_rest(struct task *task, const void *items, size_t used, s
 	leat_items_discard(type, (const char *)items + used * type->size, n - used);
 }
 
-static int bind_inputs(struct task *task, struct leat_tx *out)
-{
-	int rc = task->inputs == NULL ? leat_rx_bind(task->rx, out) : 0;
-
-	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
-		rc = leat_rx_bind(task->inputs[i], out);
-	return rc;
-}
-
 /*
  * So that the island ends while its input is idle: with the consumer of its ring, with the last
  * consumer of a partition, with the first of workers by key, with the scope.
  */
 static int bind_input(struct task *task)
 {
-	struct leat_tx *out = task->parts_end != NULL ? task->parts_end
-	                      : task->tx != NULL      ? task->tx
-	                                              : task->out;
+	struct leat_tx *out = bound_of(task, &task->bound);
+	int rc = task->inputs == NULL ? leat_rx_bind(task->rx, out) : 0;
 
-	if (task->parts == NULL || task->parts_end != NULL)
-		return bind_inputs(task, out);
-	while (task->parts[task->bound] == NULL)
-		task->bound = (task->bound + 1) % task->parts_count;
-	return bind_inputs(task, task->parts[task->bound]);
-}
-
-/* The consumer of the part that the input is bound to has left. Whether others have not. */
-static bool leave_bound_part(struct task *task)
-{
-	if (task->parts == NULL || task->parts_end != NULL)
-		return false;
-	leat_tx_close(task->parts[task->bound]);
-	task->parts[task->bound] = NULL;
-	return --task->parts_left > 0;
+	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
+		rc = leat_rx_bind(task->inputs[i], out);
+	return rc;
 }
 
 /* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
@@ -746,12 +948,13 @@ static int pass_received(struct task *task, const void *items, size_t n)
 static int work_rx(struct task *task)
 {
 	const void *items;
+	int64_t from_ns;
 	ssize_t n;
 	int rc = bind_input(task);
 
 	while (rc == 0) {
 		n = next_items(task, &items);
-		if (n == -EPIPE && leave_bound_part(task)) {
+		if (n == -EPIPE && leave_part(task, task->bound)) {
 			rc = bind_input(task);
 			continue;
 		}
@@ -759,48 +962,12 @@ static int work_rx(struct task *task)
 			return end_steps(task, 0);
 		if (n < 0 && n != -ETIMEDOUT)
 			return (int)n;
+		from_ns = task->timed ? leat_now_ns() : 0;
 		rc = n < 0 ? 0 : pass_received(task, items, (size_t)n);
 		if (rc == 0)
-			rc = run_due(task);
+			rc = run_due(task, 0, from_ns);
 		if (rc == 0 && task->parts != NULL && task->parts[task->bound] == NULL)
 			rc = bind_input(task);
-	}
-	return rc;
-}
-
-/* Puts pairs together. */
-static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
-{
-	const struct leat_type *pair = task->flow->nodes[task->island->head].type;
-	char *to = task->in_place;
-
-	for (size_t i = 0; i < n; i++, to += pair->size) {
-		memcpy(to + pair->offset, first + i * pair->of->size, pair->of->size);
-		memcpy(to + pair->second_offset, second + i * pair->second->size,
-		       pair->second->size);
-	}
-}
-
-static int work_zip(struct task *task)
-{
-	const void *first, *second;
-	ssize_t n, pairs;
-	size_t used;
-	int rc = bind_input(task);
-
-	while (rc == 0) {
-		n = leat_peek(task->rx, task->vector, &first);
-		if (n <= 0)
-			return n == 0 ? end_steps(task, 0) : (int)n;
-		pairs = leat_peek(task->inputs[1], (size_t)n, &second);
-		if (pairs <= 0) {
-			leat_release(task->rx, 0);
-			return pairs == 0 ? end_steps(task, 0) : (int)pairs;
-		}
-		make_pairs(task, first, second, (size_t)pairs);
-		leat_release(task->rx, (size_t)pairs);
-		leat_release(task->inputs[1], (size_t)pairs);
-		rc = leat_task_pass(task, task->in_place, (size_t)pairs, &used);
 	}
 	return rc;
 }
@@ -808,22 +975,24 @@ static int work_zip(struct task *task)
 static int work_array(struct task *task)
 {
 	const struct node *head = &task->flow->nodes[task->island->head];
-	struct leat_tx *told = task->tx != NULL ? task->tx : task->out;
+	struct leat_tx *told = out_of(task);
 	size_t at = 0, used;
+	int64_t from_ns;
 	int rc = 0;
 
 	task->source = true;
-	leat_tx_source(told, true);
+	set_source(task, true);
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
 
 		if (leat_tx_done(told) ||
 		    (task->parts_end != NULL && leat_tx_done(task->parts_end)))
 			break;
+		from_ns = task->timed ? leat_now_ns() : 0;
 		rc = leat_task_pass(task, head->items + at * head->type->size, n, &used);
 		at += used;
 		if (rc == 0)
-			rc = run_due(task);
+			rc = run_due(task, 0, from_ns);
 	}
 	if (rc == 0)
 		rc = end_steps(task, 0);
@@ -870,8 +1039,7 @@ static int work_shared(struct task *task)
 
 int leat_task_work(struct task *task)
 {
-	return task->island->shared != NULL                   ? work_shared(task)
-	       : task->inputs != NULL && task->merger == NULL ? work_zip(task)
-	       : task->rx != NULL                             ? work_rx(task)
-	                                                      : work_array(task);
+	return task->island->shared != NULL ? work_shared(task)
+	       : task->rx != NULL           ? work_rx(task)
+	                                    : work_array(task);
 }

@@ -1,8 +1,8 @@
 /*
  * The steps of the library.
  *
- * Each has state of its own, made from a description by init_state(): the description is in the
- * node, and the state of a task begins as a copy of it.
+ * Each has state of its own, made from a description by leat_own_init(): the description is in the
+ * node, and the state of a task begins as a copy of it. Those of time are in time.c.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,11 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Adds a step of the library. `like` is what the state of a task begins as. NULL: a mistake.
- */
-static struct node *add_own(struct leat_port port, const struct leat_step *step,
-                            const struct leat_type *out, const void *like, size_t size)
+struct node *leat_own_add(struct leat_port port, const struct leat_step *step,
+                          const struct leat_type *out, const void *like, size_t size)
 {
 	struct node *node = leat_flow_add_behind(port, NODE_STEP, step->name, 1);
 	void *description = node == NULL ? NULL : malloc(size + sizeof(size));
@@ -37,8 +34,7 @@ static struct node *add_own(struct leat_port port, const struct leat_step *step,
 	return node;
 }
 
-/* For steps whose state is a copy of their description. */
-static int init_state(void *state, const void *arg)
+int leat_own_init(void *state, const void *arg)
 {
 	size_t size;
 
@@ -47,9 +43,8 @@ static int init_state(void *state, const void *arg)
 	return 0;
 }
 
-static struct leat_port port_behind(struct leat_port port, struct node *node,
-                                    int (*init)(void *state, const void *arg),
-                                    void (*fini)(void *state))
+struct leat_port leat_own_port(struct leat_port port, struct node *node,
+                               int (*init)(void *state, const void *arg), void (*fini)(void *state))
 {
 	if (node == NULL)
 		return leat_flow_no_port(port.flow);
@@ -58,18 +53,25 @@ static struct leat_port port_behind(struct leat_port port, struct node *node,
 	return leat_flow_port_of(port.flow, node, 0);
 }
 
-static struct leat_port mistaken(struct leat_port port, const char *words)
+struct leat_port leat_own_mistake(struct leat_port port, const char *words)
 {
 	if (port.flow != NULL)
 		leat_flow_mistake(port.flow, -EINVAL, "%s", words);
 	return leat_flow_no_port(port.flow);
 }
 
-static const struct leat_type *type_of(struct leat_port port)
+const struct leat_type *leat_port_type(struct leat_port port)
 {
 	return port.flow == NULL || port.node >= port.flow->nodes_count
 	               ? NULL
 	               : port.flow->nodes[port.node].type;
+}
+
+void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size)
+{
+	if (n > 0)
+		memcpy(v->out, (const char *)v->in + from * size, n * size);
+	v->made = n;
 }
 
 /* --- take and skip --- */
@@ -79,14 +81,6 @@ struct counted {
 	size_t size; /* of an item */
 };
 
-/* Passes n items on, from the given one. */
-static void pass_on(struct leat_vec *v, size_t from, size_t n, size_t size)
-{
-	if (n > 0)
-		memcpy(v->out, (const char *)v->in + from * size, n * size);
-	v->made = n;
-}
-
 static int take_vec(void *state, struct leat_vec *v)
 {
 	struct counted *counted = state;
@@ -94,7 +88,7 @@ static int take_vec(void *state, struct leat_vec *v)
 
 	if (n > counted->left)
 		n = (size_t)counted->left;
-	pass_on(v, 0, n, counted->size);
+	leat_pass_on(v, 0, n, counted->size);
 	v->used = n;
 	counted->left -= n;
 	return counted->left == 0 ? LEAT_ENOUGH : 0;
@@ -107,7 +101,7 @@ static int skip_vec(void *state, struct leat_vec *v)
 
 	counted->left -= left_out;
 	n = v->n - left_out < v->room ? v->n - left_out : v->room;
-	pass_on(v, left_out, n, counted->size);
+	leat_pass_on(v, left_out, n, counted->size);
 	v->used = left_out + n;
 	v->skipped = left_out;
 	return 0;
@@ -115,13 +109,13 @@ static int skip_vec(void *state, struct leat_vec *v)
 
 static struct leat_port add_counted(struct leat_port port, const struct leat_step *step, uint64_t n)
 {
-	const struct leat_type *type = type_of(port);
+	const struct leat_type *type = leat_port_type(port);
 	struct counted counted = { .left = n, .size = type == NULL ? 0 : type->size };
-	struct node *node = add_own(port, step, NULL, &counted, sizeof(counted));
+	struct node *node = leat_own_add(port, step, NULL, &counted, sizeof(counted));
 
 	if (node != NULL && step->fn == skip_vec)
 		node->lag = n;
-	return port_behind(port, node, init_state, NULL);
+	return leat_own_port(port, node, leat_own_init, NULL);
 }
 
 struct leat_port leat_flow_take(struct leat_port port, uint64_t n)
@@ -159,7 +153,7 @@ static int init_batching(void *state, const void *arg)
 {
 	struct batching *batching = state;
 
-	init_state(state, arg);
+	leat_own_init(state, arg);
 	batching->held = calloc(1, batching->type->size);
 	return batching->held == NULL ? -ENOMEM : 0;
 }
@@ -242,13 +236,13 @@ static struct leat_port add_batching(struct leat_port port, const struct leat_st
                                      const struct leat_type *batch, int64_t most_ns)
 {
 	struct batching batching = { .type = batch, .most_ns = most_ns };
-	const struct leat_type *type = type_of(port);
+	const struct leat_type *type = leat_port_type(port);
 	struct node *node;
 
 	if (batch == NULL || batch->of == NULL || batch->most == 0 || most_ns < 0)
-		return mistaken(port,
-		                "batch and window want a type made by LEAT_BATCH(), and a time "
-		                "that is not negative");
+		return leat_own_mistake(
+			port, "batch and window want a type made by LEAT_BATCH(), and a time "
+			      "that is not negative");
 	if (type != NULL && !leat_flow_same_type(type, batch->of)) {
 		leat_flow_mistake(
 			port.flow, -EINVAL,
@@ -259,15 +253,15 @@ static struct leat_port add_batching(struct leat_port port, const struct leat_st
 		return leat_flow_no_port(port.flow);
 	}
 	if (type != NULL && type->discard != NULL)
-		return mistaken(port,
-		                "batch and window: items that own something cannot be copied");
-	node = add_own(port, step, batch, &batching, sizeof(batching));
+		return leat_own_mistake(
+			port, "batch and window: items that own something cannot be copied");
+	node = leat_own_add(port, step, batch, &batching, sizeof(batching));
 	if (node != NULL) {
 		node->lag = batch->most - 1;
 		node->per = step->fn == batch_vec ? batch->most : 1;
 		node->varies = most_ns > 0;
 	}
-	return port_behind(port, node, init_batching, fini_batching);
+	return leat_own_port(port, node, init_batching, fini_batching);
 }
 
 struct leat_port leat_flow_batch(struct leat_port port, const struct leat_type *batch,
@@ -306,7 +300,7 @@ static int init_distinct(void *state, const void *arg)
 {
 	struct distinct *d = state;
 
-	init_state(state, arg);
+	leat_own_init(state, arg);
 	d->mask = 1;
 	while (d->mask < d->most * 2)
 		d->mask *= 2;
@@ -404,17 +398,18 @@ struct leat_port leat_flow_distinct(struct leat_port port,
 		                               .kind = LEAT_STEP_FILTER,
 		                               .fn = distinct_vec };
 	struct node *node;
-	const struct leat_type *type = type_of(port);
+	const struct leat_type *type = leat_port_type(port);
 	struct distinct distinct = {
 		.key = key, .arg = arg, .most = most, .size = type == NULL ? 0 : type->size
 	};
 
 	if (key == NULL || most == 0 || most > SIZE_MAX / 64)
-		return mistaken(port, "distinct: it wants a key, and how many keys it may keep");
-	node = add_own(port, &step, NULL, &distinct, sizeof(distinct));
+		return leat_own_mistake(port,
+		                        "distinct: it wants a key, and how many keys it may keep");
+	node = leat_own_add(port, &step, NULL, &distinct, sizeof(distinct));
 	if (node != NULL)
 		node->varies = true;
-	return port_behind(port, node, init_distinct, fini_distinct);
+	return leat_own_port(port, node, init_distinct, fini_distinct);
 }
 
 /* --- rate --- */
@@ -436,7 +431,7 @@ static int rate_vec(void *state, struct leat_vec *v)
 	rc = leat_rate_take(paced->rate, 1, paced->scope, LEAT_NEVER);
 	if (rc != 0)
 		return rc;
-	pass_on(v, 0, 1, paced->size);
+	leat_pass_on(v, 0, 1, paced->size);
 	v->used = 1;
 	return 0;
 }
@@ -446,12 +441,12 @@ struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate)
 	static const struct leat_step step = {
 		.name = "rate", .kind = LEAT_STEP_FILTER, .fn = rate_vec, .waits = true
 	};
-	const struct leat_type *type = type_of(port);
+	const struct leat_type *type = leat_port_type(port);
 	struct paced paced = { .rate = rate, .size = type == NULL ? 0 : type->size };
 
 	if (rate == NULL)
-		return mistaken(port, "rate: there is no rate");
+		return leat_own_mistake(port, "rate: there is no rate");
 	paced.scope = port.flow == NULL ? NULL : port.flow->scope;
-	return port_behind(port, add_own(port, &step, NULL, &paced, sizeof(paced)), init_state,
-	                   NULL);
+	return leat_own_port(port, leat_own_add(port, &step, NULL, &paced, sizeof(paced)),
+	                     leat_own_init, NULL);
 }

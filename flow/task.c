@@ -264,9 +264,9 @@ static int make_vectors(struct task *task)
 		const struct node *node = node_of(task, i);
 
 		task->states[i] = make_state(node, &rc);
+		task->timed |= node->step.due_ns != NULL;
 		if (i == island->steps_count || rc != 0)
 			continue;
-		task->timed |= node->step.due_ns != NULL;
 		task->vectors[i] = leat_items_alloc(island->vector, node->type->size);
 		if (task->vectors[i] == NULL)
 			rc = -ENOMEM;

@@ -162,9 +162,16 @@ struct leat_vec {
  * The one signature of all steps. Returns 0; LEAT_ENOUGH when it wants no further items; or -errno,
  * which is the failure of the item at in[used], and with used == n that of no item: on_error leaves
  * out items alone.
+ *
+ * LEAT_LATER, of a step with due_ns: it is not to be called before it is due, neither with the
+ * items that it has not used nor, with `last`, for those that it still holds. Meanwhile the items
+ * before it wait.
+ *
+ * A number or a result that cannot be, used > n say, fails with -EINVAL, and nothing is sent of
+ * what that call has made.
  */
 typedef int leat_step_fn(void *state, struct leat_vec *v);
-enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2 };
+enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2, LEAT_LATER = 3 };
 
 /*
  * What becomes of an item of a type with discard: a map's result is a new item, and the flow frees
@@ -183,7 +190,7 @@ struct leat_step {
 	bool stateless;
 	/*
 	 * When it is to be called next, with no item: a time on the clock of leat_now_ns(), or
-	 * LEAT_NEVER. NULL: never.
+	 * LEAT_NEVER. NULL: never. Not between workers and gather.
 	 */
 	int64_t (*due_ns)(const void *state);
 	/*
@@ -359,6 +366,33 @@ LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
 /* Lets items through at a rate (leat/pace.h), which is the caller's and lives until join returns.
  */
 LEAT_API struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate);
+
+/*
+ * Steps of time, by leat_now_ns(). What a call of the step is given has come now. delay, debounce
+ * and sample hold copies of items, so those of a type with discard are refused. A step that waits
+ * goes before workers or behind gather.
+ */
+
+/*
+ * Each item goes on ns after it came. At most `most` are held; with so many the items before it
+ * wait, and come later. At the end of its input those that are held still wait for their time.
+ */
+LEAT_API struct leat_port leat_flow_delay(struct leat_port port, int64_t ns, size_t most);
+/*
+ * The last item of a burst, once no other has come for ns, and at the end at once. Those before it
+ * are left out.
+ */
+LEAT_API struct leat_port leat_flow_debounce(struct leat_port port, int64_t ns);
+/*
+ * Every ns, from the start on, the last item that came since, if one came; and at the end at once.
+ * Those before it are left out.
+ */
+LEAT_API struct leat_port leat_flow_sample(struct leat_port port, int64_t ns);
+/*
+ * Passes items on. Where none comes for ns, from the start or behind the last, the flow fails with
+ * -ETIMEDOUT. Time does not count in which its island was at work or waited for room.
+ */
+LEAT_API struct leat_port leat_flow_timeout(struct leat_port port, int64_t ns);
 
 /* --- trouble: these are about the step right before the port, and return that port --- */
 

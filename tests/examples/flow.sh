@@ -100,6 +100,22 @@ run errors
 sed -i -E 's|: [^ ]*/flow_errors\.c|: flow_errors.c|; s| ("from_array")|\n\1|' "$dir/out"
 printed "$dir/want"
 
+# --- flow_time: the last of each burst, and the silence behind the last ---
+cat >"$dir/want" <<END
+search: flow
+search: flower
+search: flat
+price: 97
+price: 197
+price: 297
+value 1
+value 2
+value 3
+failed: step "timeout", after 3 items: no item came for 50 ms
+END
+run time
+printed "$dir/want"
+
 # --- flow_log ---
 perl -e 'my $seed = 1;
 	sub any { $seed = ($seed * 1103515245 + 12345) % 2**31; ($seed >> 8) % $_[0] }

@@ -405,7 +405,7 @@ static void add_step_for_one(struct stream *stream)
 	uint64_t n = draw(2) ? draw(10) : draw(1000);
 	size_t some = n < stream->list.count ? n : stream->list.count;
 
-	switch (stream->diverted ? 0 : stream->owned ? draw(2) : draw(5)) {
+	switch (stream->diverted ? 0 : stream->owned ? draw(2) : draw(7)) {
 	case 0:
 		stream->port = leat_flow_skip(from, n);
 		note_node(&from, 1, false);
@@ -431,6 +431,14 @@ static void add_step_for_one(struct stream *stream)
 		for (size_t i = 0; i + 1 < stream->list.count; i++)
 			stream->list.items[i] += stream->list.items[i + 1];
 		stream->list.count -= stream->list.count > 0;
+		return;
+	case 4:
+		stream->port = leat_flow_delay(from, 1 + (int64_t)draw(20000), 64 + draw(200));
+		note_node(&from, 1, false);
+		return;
+	case 5:
+		stream->port = leat_flow_timeout(from, INT64_C(3600000000000));
+		note_node(&from, 1, false);
 		return;
 	default:
 		step_to_own(stream, &number, sizeof(uint64_t));

@@ -375,7 +375,7 @@ Test(flow_build, on_error)
 
 	leat_flow_on_error(some_numbers(flow), LEAT_ON_ERROR_SKIP);
 	expect_mistake(flow, -EINVAL,
-	               "on_error: \"from_array\" is no step of the program's, it never fails");
+	               "on_error: \"from_array\" is no step of the program's, none of its items fails");
 	flow = open_flow();
 	leat_flow_on_error(leat_flow_step(some_numbers(flow), &triple, NULL), 7);
 	expect_mistake(flow, -EINVAL, "on_error: there are stop and skip");

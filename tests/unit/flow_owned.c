@@ -536,3 +536,65 @@ Test(flow_owned, the_cancel_of_an_input_that_is_held_in_place)
 			expect_all_freed("a cancel of what is held");
 		}
 }
+
+/* --- a step that breaks its contract --- */
+
+enum { USED, MADE, SKIPPED, RESULT, LIES };
+
+struct lie {
+	int what;
+	bool moves;
+};
+
+/* Passes a box on, itself or another, and says what cannot be of the fifth. */
+static int lie_vec(void *state, struct leat_vec *v)
+{
+	const struct lie *lie = state;
+	const struct box *in = v->in;
+	struct box *out = v->out;
+
+	if (v->n == 0)
+		return 0;
+	v->used = v->made = 1;
+	if (in->value == 5 && lie->what == MADE)
+		v->made = v->room + 1;
+	else
+		*out = lie->moves ? *in : box_of(in->value);
+	if (in->value < 5)
+		return 0;
+	v->used += lie->what == USED;
+	v->skipped = lie->what == SKIPPED ? 2 : 0;
+	return lie->what == RESULT ? 9 : 0;
+}
+
+Test(flow_owned, a_step_that_says_what_cannot_be)
+{
+	for (int ring = 0; ring < 2; ring++)
+		for (int what = USED; what < LIES; what++)
+			for (int moves = 0; moves < 2; moves++) {
+				const struct lie lie = { what, moves };
+				struct leat_step step = { .name = "lie",
+					                  .kind = moves ? LEAT_STEP_FILTER
+					                                : LEAT_STEP_MAP,
+					                  .fn = lie_vec,
+					                  .in = LEAT_T(box),
+					                  .out = LEAT_T(box) };
+				struct leat_flow *flow = leat_flow_open(NULL, NULL);
+				struct tally tally = { 0 };
+				uint64_t end = 50;
+				struct leat_port port;
+
+				begin();
+				port = leat_flow_from_gen(flow, LEAT_T(box), run_boxes, &end);
+				port = leat_flow_step(port, &step, &lie);
+				if (ring)
+					port = leat_flow_buffer(port, 16);
+				leat_flow_for_each(port, &end_box, &tally);
+				expect_start(flow);
+				expect_join(flow, -EINVAL);
+				expect_words(flow, "step \"lie\", item 5: it ");
+				leat_flow_close(flow);
+				cr_assert_eq(tally.count, 5u);
+				expect_all_freed(moves ? "moved" : "made anew");
+			}
+}

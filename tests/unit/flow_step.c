@@ -628,6 +628,161 @@ Test(flow_step, a_step_that_does_nothing_fails)
 	unfeed(&fed);
 }
 
+/* --- steps that say what cannot be --- */
+
+/* Passes numbers on, and from the one of that value on says something else of it. */
+struct lie {
+	uint64_t from;
+	size_t used, made;
+	uint64_t skipped;
+	int rc;
+	bool last; /* behind the last item, too */
+};
+
+static int lie_vec(void *state, struct leat_vec *v)
+{
+	const struct lie *lie = state;
+	const uint64_t *in = v->in;
+
+	v->used = v->n;
+	if (v->room > 0 && v->n > 0) {
+		v->used = v->made = v->n < v->room ? v->n : v->room;
+		memcpy(v->out, in, v->used * sizeof(*in));
+	}
+	if (v->n == 0 ? !v->last || !lie->last : in[0] < lie->from)
+		return 0;
+	if (lie->used > 0)
+		v->used = v->n + lie->used;
+	if (lie->made > 0)
+		v->made = v->room + lie->made;
+	v->skipped = lie->skipped;
+	return lie->rc;
+}
+
+static const struct {
+	struct lie lie;
+	const char *words;
+} lies[] = {
+	{ { .used = 1 }, "it said that it used 9 of 8 items" },
+	{ { .used = SIZE_MAX - 8 }, "it said that it used 18446744073709551615 of 8 items" },
+	{ { .made = 1000 }, "it said that it made 1" },
+	{ { .skipped = 9 }, "it said that it left out 9 of " },
+	{ { .rc = LEAT_SKIP }, "it returned 1, and not 0, LEAT_ENOUGH or -errno" },
+	{ { .rc = 77 }, "it returned 77, and not " },
+};
+
+static const struct leat_step tell_lies = {
+	.name = "tell_lies", .fn = lie_vec, .in = LEAT_T(u64), .out = LEAT_T(u64), .stateless = true
+};
+
+/* What is behind the step that lies. */
+enum behind { A_STEP, A_RING, AN_ARRAY, AN_END, ORDERED_WORKERS, BEHINDS };
+
+static void end_lies(struct fed *fed, enum behind behind, const struct lie *lie,
+                     struct collected *got, uint64_t *array)
+{
+	struct leat_port port = fed->port;
+
+	if (behind == ORDERED_WORKERS)
+		port = leat_flow_workers(port, 2, LEAT_ORDERED);
+	port = leat_flow_retry(
+		leat_flow_on_error(leat_flow_step(port, &tell_lies, lie), LEAT_ON_ERROR_SKIP),
+		&(struct leat_backoff){ .first_ns = 1, .most_ns = 1 });
+	if (behind == A_RING)
+		port = leat_flow_buffer(port, 1024);
+	if (behind == A_STEP)
+		port = leat_flow_step(port, &triple, NULL);
+	if (behind == ORDERED_WORKERS)
+		port = leat_flow_gather(port);
+	if (behind == AN_ARRAY)
+		leat_flow_to_array(port, array, 1000, &got->count);
+	else
+		collect(port, got);
+}
+
+static void expect_lie_found(enum behind behind, const struct lie *told, size_t before,
+                             const char *words)
+{
+	uint64_t array[1000];
+	struct collected got = { NULL, 0 };
+	struct lie lie = *told;
+	struct leat_step_stat stat;
+	struct fed fed;
+
+	feed(&fed, ARRAY, before + 8);
+	lie.from = before;
+	end_lies(&fed, behind, &lie, &got, array);
+	expect_start(fed.flow);
+	expect_join(fed.flow, -EINVAL);
+	/* workers take as many as there are */
+	expect_words(fed.flow, behind == ORDERED_WORKERS ? ", in a worker: it " : words);
+	if (behind != ORDERED_WORKERS)
+		expect_words(fed.flow,
+		             before == 0 ? "\"tell_lies\", item 0: " : "\"tell_lies\", item 256: ");
+	cr_assert_eq(got.count, before, "\"%s\": %zu items", words, got.count);
+	cr_assert_eq(leat_flow_stat(fed.flow, behind == ORDERED_WORKERS ? 2 : 1, &stat), 0);
+	cr_assert_eq(stat.in, stat.used + stat.skipped + stat.failed);
+	if (behind != ORDERED_WORKERS)
+		cr_assert_eq(stat.made, before);
+	unfeed(&fed);
+	free(got.items);
+}
+
+Test(flow_step, a_step_that_says_what_cannot_be_fails_and_nothing_of_it_is_sent)
+{
+	for (enum behind behind = A_STEP; behind < BEHINDS; behind++)
+		for (size_t i = 0; i < COUNT(lies); i++) {
+			expect_lie_found(behind, &lies[i].lie, 0, lies[i].words);
+			if (behind != ORDERED_WORKERS)
+				expect_lie_found(behind, &lies[i].lie, 256, lies[i].words);
+		}
+}
+
+Test(flow_step, an_end_that_says_what_cannot_be_fails)
+{
+	struct leat_step end = {
+		.name = "end", .kind = LEAT_STEP_END, .fn = lie_vec, .in = LEAT_T(u64)
+	};
+
+	for (size_t i = 0; i < COUNT(lies); i++) {
+		struct lie lie = lies[i].lie;
+		struct leat_step_stat stat;
+		struct fed fed;
+
+		feed(&fed, ARRAY, 8);
+		leat_flow_for_each(fed.port, &end, &lie);
+		expect_start(fed.flow);
+		expect_join(fed.flow, -EINVAL);
+		expect_words(fed.flow, lie.made > 0
+		                               ? "it said that it made 1000 items in room for 0"
+		                               : lies[i].words);
+		leat_flow_stat(fed.flow, 1, &stat);
+		cr_assert_eq(stat.in, stat.used + stat.skipped + stat.failed);
+		unfeed(&fed);
+	}
+}
+
+Test(flow_step, behind_the_last_item_nothing_can_be_used)
+{
+	struct leat_step end = {
+		.name = "end", .kind = LEAT_STEP_END, .fn = lie_vec, .in = LEAT_T(u64)
+	};
+
+	for (int at_end = 0; at_end < 2; at_end++) {
+		struct lie lie = { .from = UINT64_MAX, .used = 1, .last = true };
+		struct fed fed;
+
+		feed(&fed, ARRAY, 8);
+		if (!at_end)
+			fed.port = leat_flow_step(fed.port, &tell_lies, &lie);
+		leat_flow_for_each(fed.port, at_end ? &end : &ignore, &lie);
+		expect_start(fed.flow);
+		expect_join(fed.flow, -EINVAL);
+		expect_words(fed.flow, "behind its last item: it said that it used 1 of 0 items");
+		unfeed(&fed);
+	}
+}
+
 /* --- sizes --- */
 
 static int copy_vec(void *state, struct leat_vec *v)
