@@ -112,6 +112,20 @@ static struct leat_tx *out_of(const struct task *task)
 	return task->tx != NULL ? task->tx : task->out;
 }
 
+/* The island is a source, which a stop ends; or only has to pass on what is in hand. */
+static void set_source(struct task *task, bool on)
+{
+	leat_tx_source(out_of(task), on);
+	if (task->parts_end != NULL)
+		leat_tx_source(task->parts_end, on);
+}
+
+/* Whether it ends in the rings of a partition, whose consumers leave one by one. */
+static bool ends_in_parts(const struct task *task)
+{
+	return task->parts != NULL && task->parts_end == NULL;
+}
+
 /*
  * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
  * source ends.
@@ -121,7 +135,7 @@ static bool flush_after_stop(struct task *task, ssize_t rc)
 	if (rc != -ESHUTDOWN || !task->source || task->stopped)
 		return false;
 	task->stopped = true;
-	leat_tx_source(out_of(task), false);
+	set_source(task, false);
 	return true;
 }
 
@@ -659,27 +673,31 @@ static int run_due(struct task *task, size_t k, int64_t from_ns)
 /* The consumer of this part has left. Whether others have not. */
 static bool leave_part(struct task *task, size_t k)
 {
-	if (task->parts == NULL || task->parts_end != NULL)
+	if (!ends_in_parts(task))
 		return false;
 	leat_tx_close(task->parts[k]);
 	task->parts[k] = NULL;
 	return --task->parts_left > 0;
 }
 
+/* The sender that the island ends with. Of parts it is the first from the k-th on that is there. */
+static struct leat_tx *bound_of(const struct task *task, size_t *k)
+{
+	if (!ends_in_parts(task))
+		return task->parts_end != NULL ? task->parts_end : out_of(task);
+	while (task->parts[*k] == NULL)
+		*k = (*k + 1) % task->parts_count;
+	return task->parts[*k];
+}
+
 /* Returns 0 when the time has come; before that an error, if the island is to end. */
 static int wait_until(struct task *task, int64_t until_ns)
 {
-	struct leat_tx *out = task->parts_end != NULL ? task->parts_end : out_of(task);
 	size_t k = task->bound;
 	int rc;
 
 	for (;;) {
-		if (task->parts != NULL && task->parts_end == NULL) {
-			while (task->parts[k] == NULL)
-				k = (k + 1) % task->parts_count;
-			out = task->parts[k];
-		}
-		rc = leat_tx_wait(out, -1, 0, until_ns);
+		rc = leat_tx_wait(bound_of(task, &k), -1, 0, until_ns);
 		if (rc == -ETIMEDOUT)
 			return 0;
 		if (!(rc == -EPIPE && leave_part(task, k)) && !flush_after_stop(task, rc))
@@ -876,28 +894,18 @@ void leat_task_discard_rest(struct task *task, const void *items, size_t used, s
 	leat_items_discard(type, (const char *)items + used * type->size, n - used);
 }
 
-static int bind_inputs(struct task *task, struct leat_tx *out)
-{
-	int rc = task->inputs == NULL ? leat_rx_bind(task->rx, out) : 0;
-
-	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
-		rc = leat_rx_bind(task->inputs[i], out);
-	return rc;
-}
-
 /*
  * So that the island ends while its input is idle: with the consumer of its ring, with the last
  * consumer of a partition, with the first of workers by key, with the scope.
  */
 static int bind_input(struct task *task)
 {
-	struct leat_tx *out = task->parts_end != NULL ? task->parts_end : out_of(task);
+	struct leat_tx *out = bound_of(task, &task->bound);
+	int rc = task->inputs == NULL ? leat_rx_bind(task->rx, out) : 0;
 
-	if (task->parts == NULL || task->parts_end != NULL)
-		return bind_inputs(task, out);
-	while (task->parts[task->bound] == NULL)
-		task->bound = (task->bound + 1) % task->parts_count;
-	return bind_inputs(task, task->parts[task->bound]);
+	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
+		rc = leat_rx_bind(task->inputs[i], out);
+	return rc;
 }
 
 /* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
@@ -973,7 +981,7 @@ static int work_array(struct task *task)
 	int rc = 0;
 
 	task->source = true;
-	leat_tx_source(told, true);
+	set_source(task, true);
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
 

@@ -100,7 +100,7 @@ static int check_of_workers(struct leat_flow *flow, const struct node *node)
 			"itself: put it before workers or behind gather",
 			node->name);
 	leat_step_where(&node->step, where);
-	if (node->step.due_ns != NULL)
+	if (node->step.due_ns != NULL && workers->key == NULL)
 		return leat_flow_mistake(
 			flow, -EINVAL,
 			"%sstep \"%s\" is to be called at times, and workers only wait for "

@@ -540,27 +540,6 @@ Test(flow_keyed, one_that_fails_or_leaves_ends_them_all_while_the_input_is_idle)
 		}
 }
 
-/* Also where the items before them are in an array: its last are not sent. */
-Test(flow_keyed, an_array_ends_with_one_that_has_had_enough)
-{
-	enum { ITEMS = 100000 };
-	struct leat_flow *flow = leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 8 });
-	uint64_t *array = numbers_below(ITEMS), enough = 26;
-	struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), array, ITEMS);
-	struct leat_step_stat stat;
-	struct collected got;
-
-	port = leat_flow_workers_by(port, 2, key_of, &keys);
-	collect(leat_flow_gather(leat_flow_step(port, &take_below, &enough)), &got);
-	expect_start(flow);
-	expect_join(flow, 0);
-	cr_assert_eq(leat_flow_stat(flow, 0, &stat), 0);
-	cr_assert_lt(stat.made, (uint64_t)ITEMS);
-	leat_flow_close(flow);
-	free(got.items);
-	free(array);
-}
-
 Test(flow_keyed, a_consumer_that_leaves_ends_them_all)
 {
 	for (size_t i = 0; i < COUNT(worker_counts); i++) {
@@ -634,6 +613,108 @@ Test(flow_keyed, one_that_is_slow_holds_the_others_up_once_its_ring_is_full)
 	leat_rx_close(out);
 	leat_flow_close(flow);
 	leat_scope_close(scope);
+}
+
+/* Holds an item until an hour later. */
+struct late {
+	uint64_t item;
+	int64_t due_ns;
+	bool has;
+};
+
+static int late_vec(void *state, struct leat_vec *v)
+{
+	struct late *late = state;
+
+	if (late->has && (v->last || leat_now_ns() >= late->due_ns)) {
+		((uint64_t *)v->out)[v->made++] = late->item;
+		late->has = false;
+	}
+	if (v->n == 0 || late->has)
+		return late->has && v->n > 0 ? -EOVERFLOW : 0;
+	*late = (struct late){ *(const uint64_t *)v->in, leat_now_ns() + HOUR, true };
+	v->used = 1;
+	return 0;
+}
+
+static int64_t late_due_ns(const void *state)
+{
+	const struct late *late = state;
+
+	return late->has ? late->due_ns : LEAT_NEVER;
+}
+
+static const struct leat_step be_late = { .name = "be_late",
+	                                  .fn = late_vec,
+	                                  .in = LEAT_T(u64),
+	                                  .out = LEAT_T(u64),
+	                                  .most = 1,
+	                                  .due_ns = late_due_ns };
+
+/* Unlike workers that share their items, each waits for its own. */
+Test(flow_keyed, a_step_of_theirs_is_called_when_it_is_due)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_flow *flow;
+	struct leat_port port;
+	struct leat_tx *tx;
+	struct leat_rx *rx, *out;
+	uint64_t item;
+
+	clock_start();
+	flow = leat_flow_open(NULL, NULL);
+	cr_assert_eq(leat_chan_open(scope, sizeof(uint64_t), NULL, &tx, &rx), 0);
+	port = leat_flow_workers_by(leat_flow_from_rx(flow, LEAT_T(u64), rx), 2, key_of, &keys);
+	port = leat_flow_step_with(port, &be_late,
+	                           (struct leat_state){ .size = sizeof(struct late) });
+	leat_flow_to_rx(leat_flow_gather(port), &out);
+	expect_start(flow);
+	for (uint64_t n = 0; n < 2; n++) {
+		cr_assert_eq(leat_send(tx, &n), 0);
+		clock_settle();
+		clock_advance(HOUR / 2);
+	}
+	cr_assert_eq(leat_recv(out, &item), 1);
+	cr_assert_eq(item, 0u);
+	cr_assert_eq(leat_try_recv(out, &item), -EAGAIN);
+	clock_advance(HOUR / 2);
+	cr_assert_eq(leat_recv(out, &item), 1);
+	cr_assert_eq(item, 1u);
+	leat_tx_close(tx);
+	cr_assert_eq(leat_recv(out, &item), 0);
+	expect_join(flow, 0);
+	leat_rx_close(out);
+	leat_flow_close(flow);
+	leat_scope_close(scope);
+}
+
+/* All behind the first go to the one that is slow, while the other fails. */
+Test(flow_keyed, an_array_ends_with_one_that_fails)
+{
+	enum { ITEMS = 100000 };
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	uint64_t *array = numbers_below(ITEMS), two = 2, at = 1;
+	struct leat_step_stat stat;
+	struct leat_flow *flow;
+	struct leat_port port;
+
+	clock_start();
+	for (size_t i = 0; i < ITEMS; i++)
+		array[i] = i == 0 ? at : 2 * (i - 1);
+	flow = leat_flow_open(NULL, &(struct leat_flow_opts){ .capacity = 8 });
+	port = leat_flow_from_array(flow, LEAT_T(u64), array, ITEMS);
+	port = leat_flow_step(leat_flow_workers_by(port, 2, key_of, &two), &hold_zero, scope);
+	port = leat_flow_gather(leat_flow_step(port, &fail_at, &at));
+	leat_flow_for_each(port, &ignore, NULL);
+	expect_start(flow);
+	clock_settle();
+	clock_advance(HOUR);
+	expect_join(flow, -EDOM);
+	cr_assert_eq(leat_flow_stat(flow, 0, &stat), 0);
+	cr_assert_lt(stat.made, (uint64_t)ITEMS / 2);
+	leat_flow_close(flow);
+	leat_scope_close(scope);
+	free(array);
 }
 
 /* --- drawn, and what they cost --- */
