@@ -44,12 +44,23 @@ int leat_flow_mistake(struct leat_flow *flow, int code, const char *format, ...)
 	return code;
 }
 
-struct leat_flow *leat_flow_open(struct leat_scope *scope, const struct leat_flow_opts *opts)
+struct leat_flow *(leat_flow_open)(struct leat_scope *scope, const struct leat_flow_opts *opts)
+{
+	return leat_flow_open(scope, opts);
+}
+
+struct leat_flow *leat_detail_flow_open(unsigned abi, struct leat_scope *scope,
+                                        const struct leat_flow_opts *opts)
 {
 	static const struct leat_flow_opts defaults;
 	struct leat_scope_opts scope_opts = { 0 };
 	struct leat_flow *flow;
 
+	if (abi != (LEAT_FLOW_ABI << 16 | (unsigned)sizeof(*opts))) {
+		/* the core refuses it in the same way, and sets leat_open_error() */
+		leat_detail_scope_open(0, NULL, NULL);
+		return NULL;
+	}
 	if (opts == NULL)
 		opts = &defaults;
 	/* what is wrong is passed on, and the core refuses it: so leat_open_error() is set */

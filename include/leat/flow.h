@@ -73,6 +73,12 @@
 
 LEAT_BEGIN_DECLS
 
+/*
+ * The layout of the structures of this header. leat_flow_open() passes it, and refuses a caller
+ * that was compiled for another one, as the core does by LEAT_ABI (leat/base.h).
+ */
+#define LEAT_FLOW_ABI 1u
+
 /* --- types --- */
 
 /*
@@ -322,6 +328,12 @@ struct leat_flow_opts {
 /* NULL: leat_open_error(). The flow runs in a scope of its own below this one. */
 LEAT_API struct leat_flow *leat_flow_open(struct leat_scope *scope,
                                           const struct leat_flow_opts *opts);
+LEAT_API struct leat_flow *leat_detail_flow_open(unsigned abi, struct leat_scope *scope,
+                                                 const struct leat_flow_opts *opts);
+/* Variadic, so that an argument may be a compound literal. */
+#define leat_flow_open(...) \
+	leat_detail_flow_open(LEAT_FLOW_ABI << 16 | (unsigned)sizeof(struct leat_flow_opts), \
+	                      __VA_ARGS__)
 
 /* --- sources: the flow owns what it is given, from the call on, whatever comes later --- */
 

@@ -37,6 +37,40 @@ static void expect_mistake(struct leat_flow *flow, int code, const char *words)
 	leat_flow_close(flow);
 }
 
+/*
+ * What LEAT_FLOW_ABI stands for. A size that changes here changes the number; the list is then
+ * renewed.
+ */
+_Static_assert(LEAT_FLOW_ABI == 1, "these are the sizes of layout 1");
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), "LEAT_FLOW_ABI changes with " #type)
+SIZE(struct leat_type, 72);
+SIZE(struct leat_vec, 64);
+SIZE(struct leat_step, 88);
+SIZE(struct leat_state, 32);
+SIZE(struct leat_port, 16);
+SIZE(struct leat_flow_opts, 88);
+SIZE(struct leat_flow_report, 260);
+SIZE(struct leat_flow_cost, 48);
+SIZE(struct leat_step_stat, 56);
+
+Test(flow_build, a_caller_that_was_compiled_for_another_layout_opens_nothing)
+{
+	const unsigned right = LEAT_FLOW_ABI << 16 | (unsigned)sizeof(struct leat_flow_opts);
+	const unsigned wrong[] = { 0, right + 1, right - 8, right + (1u << 16) };
+	struct leat_flow *flow;
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		cr_assert_null(leat_detail_flow_open(wrong[i], NULL, NULL));
+		cr_assert_eq(leat_open_error(), -ELIBBAD);
+	}
+	flow = leat_detail_flow_open(right, NULL, NULL);
+	cr_assert_not_null(flow);
+	(leat_flow_close)(flow);
+	flow = (leat_flow_open)(NULL, NULL);
+	cr_assert_not_null(flow);
+	(leat_flow_close)(flow);
+}
+
 Test(flow_build, bad_options_open_nothing)
 {
 	char name[LEAT_NAME_MAX + 2];

@@ -57,6 +57,7 @@ static UNUSED void close_somewhere(struct leat_flow *flow)
 		leat_pool_close(flows_pool);
 }
 
+#undef leat_flow_open
 #define leat_flow_open(...) open_somewhere(__VA_ARGS__)
 #define leat_flow_close(flow) close_somewhere(flow)
 
