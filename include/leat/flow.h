@@ -196,7 +196,8 @@ struct leat_step {
 	bool stateless;
 	/*
 	 * When it is to be called next, with no item: a time on the clock of leat_now_ns(), or
-	 * LEAT_NEVER. NULL: never. Not between workers and gather.
+	 * LEAT_NEVER. NULL: never. Not between workers that share their items and gather; workers
+	 * by key each call it at its times.
 	 */
 	int64_t (*due_ns)(const void *state);
 	/*
