@@ -24,6 +24,7 @@ void leat_real_pages_free(void *pages, size_t size);
 
 /* sleep.c */
 int64_t leat_real_now_ns(void);
+bool leat_real_time_stands(void);
 int leat_real_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns);
 void leat_real_futex_wake(uint32_t *word, unsigned n);
 int leat_real_poll(struct pollfd *fds, size_t n, int64_t deadline_ns);
@@ -47,6 +48,7 @@ void leat_real_thread_join(struct leat_thread *thread);
 #define leat_os_pages leat_real_pages
 #define leat_os_pages_free leat_real_pages_free
 #define leat_now_ns leat_real_now_ns
+#define leat_os_time_stands leat_real_time_stands
 #define leat_os_futex_wait leat_real_futex_wait
 #define leat_os_futex_wake leat_real_futex_wake
 #define leat_os_poll leat_real_poll

@@ -141,6 +141,11 @@ int64_t leat_now_ns(void)
 	return leat_kit_clock_is_manual() ? read_time() : leat_real_now_ns();
 }
 
+bool leat_os_time_stands(void)
+{
+	return leat_kit_clock_is_manual();
+}
+
 int leat_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline_ns)
 {
 	struct leat_kit_sleeper me = { .on = word, .due_ns = deadline_ns };

@@ -97,6 +97,12 @@ void leat_os_flag_raise(int flag); /* mutate */
 void leat_os_flag_clear(int flag);
 void leat_os_flag_close(int flag);
 /*
+ * Whether time goes on only when a test advances it (leat/test.h): then nothing may rely on a
+ * moment that comes by itself.
+ */
+bool leat_os_time_stands(void);
+
+/*
  * poll(2) with a deadline; one in the past means no wait. Returns how many descriptors are ready; 0
  * after a signal, so the caller rechecks; -ETIMEDOUT; or -errno.
  */

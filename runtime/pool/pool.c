@@ -130,7 +130,8 @@ static struct leat_job *search_for_job(struct leat_worker *worker)
 /*
  * Returns whether this worker polls for new jobs while it is parked: it does if new jobs came since
  * it last parked, and no other worker polls. A thread that starts generators and runs them itself,
- * by receiving, then notifies no worker for each.
+ * by receiving, then notifies no worker for each. Not where time stands: a job would wait until a
+ * test advances it.
  */
 static bool update_polling(struct leat_worker *worker)
 {
@@ -138,8 +139,9 @@ static bool update_polling(struct leat_worker *worker)
 	/* rlx: a hint */
 	uint32_t pushes = leat_load_rlx(&leat_pool_inbox(pool)->pushes), others = 0;
 	/* rlx: the same */
-	bool wanted = pushes != worker->pushes_at_sleep || worker->had_unstarted ||
-	              leat_load_rlx(&pool->unstarted) != 0;
+	bool wanted = !leat_os_time_stands() &&
+	              (pushes != worker->pushes_at_sleep || worker->had_unstarted ||
+	               leat_load_rlx(&pool->unstarted) != 0);
 
 	worker->pushes_at_sleep = pushes;
 	worker->had_unstarted = false;

@@ -252,6 +252,56 @@ Test(testkit_clock, timers_of_a_pool_come_in_order)
 	cr_expect_eq(leat_pool_close(pool), 0);
 }
 
+/* Ends with its input, which has one item. */
+static int next_of_input(void *state, void *item)
+{
+	struct leat_seq *input = state;
+	uint64_t got;
+	int rc;
+
+	(void)item;
+	while ((rc = input->next(input->state, &got)) == 1)
+		;
+	return rc;
+}
+
+static void end_input(void *state)
+{
+	struct leat_seq *input = state;
+
+	input->fini(input->state);
+}
+
+/* Workers that poll for jobs at a time would not see one while the clock stands. */
+Test(testkit_clock, a_pool_runs_what_is_started_while_it_stands)
+{
+	start_clock();
+	for (int i = 0; i < MANY_TIMES(2000); i++) {
+		struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 2 });
+		struct leat_scope *outer = leat_scope_open(NULL, NULL);
+		struct leat_scope *scope = leat_scope_open(outer, NULL);
+		struct leat_gen_opts opts = { .chan.capacity = 1, .pool = pool };
+		struct leat_rx *in, *end;
+		struct leat_seq input;
+		struct leat_tx *tx;
+
+		cr_assert_eq(leat_chan_open(outer, 8, NULL, &tx, &in), 0);
+		input = leat_seq_from_rx(in);
+		cr_assert_eq(
+			leat_gen_seq(scope,
+		                     ((struct leat_seq){ next_of_input, end_input, &input, 1 }),
+		                     &opts, &end),
+			0);
+		cr_assert_eq(leat_send(tx, &(uint64_t){ 1 }), 0);
+		leat_tx_close(tx);
+		cr_assert_eq(leat_scope_join(scope), 0);
+		leat_rx_close(end);
+		leat_scope_close(scope);
+		leat_scope_close(outer);
+		cr_assert_eq(leat_pool_close(pool), 0);
+	}
+}
+
 static void count_snapshot(const struct leat_snapshot *snapshot, void *arg)
 {
 	(void)snapshot;
