@@ -14,9 +14,11 @@
  * by the difference, for which its rings and the tee's must have room. (A task that waits for room
  * has released what it has used, so a ring holds only what is still to go through it.)
  *
- * A merge by key waits for one input while the others' rings fill, for as many items as the keys
- * say. So it stands still with any two inputs that one node feeds: a tee, but also a partition, or
- * a step and what it diverts. No room is sure to be enough, so these are refused.
+ * Two ways that part at a partition, or at a step and what it diverts, or of which one meets a
+ * third in a merge, come apart by as much as their items say. No room is sure to be enough, so a
+ * zip of these is refused. So is a merge by key of any two inputs that one node feeds, also of a
+ * tee: it waits for one input while the rings of the others fill, for as many items as the keys
+ * say.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -30,32 +32,36 @@ struct side {
 	uint64_t per, lag, room;
 };
 
-/*
- * Whether this node comes from that tee, by nodes with one input each; these are collected from
- * here back to the tee.
- */
-static bool find_way(const struct leat_flow *flow, uint32_t at, uint32_t tee, struct side *side)
+/* Marks the nodes that a tee feeds. */
+static void mark_behind(const struct leat_flow *flow, uint32_t tee, bool *marks)
 {
-	side->count = 0;
-	for (; at != tee; at = flow->nodes[at].inputs[0].node) {
-		if (flow->nodes[at].inputs_count != 1)
-			return false;
-		side->nodes[side->count++] = at;
-	}
-	return true;
+	marks[tee] = true;
+	for (uint32_t i = tee + 1; i < flow->nodes_count; i++)
+		for (size_t k = 0; k < flow->nodes[i].inputs_count; k++)
+			marks[i] |= marks[flow->nodes[i].inputs[k].node];
 }
 
-/* Finds the nearest tee before a node. */
-static bool next_tee(const struct leat_flow *flow, uint32_t from, uint32_t *tee)
+/*
+ * Whether a tee feeds this node by steps, rings and zips alone; these are collected from here back
+ * to the tee. A zip on the way makes one item of each: what it waits for at its other input comes
+ * by itself, or its own diamond is checked. behind: what the tee feeds.
+ */
+static bool find_way(const struct leat_flow *flow, uint32_t at, uint32_t tee, const bool *behind,
+                     struct side *side)
 {
-	while (flow->nodes[from].inputs_count == 1) {
-		from = flow->nodes[from].inputs[0].node;
-		if (flow->nodes[from].kind == NODE_TEE) {
-			*tee = from;
-			return true;
-		}
+	side->count = 0;
+	while (at != tee) {
+		const struct node *node = &flow->nodes[at];
+		bool by_second = node->kind == NODE_ZIP && !behind[node->inputs[0].node];
+
+		if (node->inputs_count != 1 && node->kind != NODE_ZIP)
+			return false;
+		side->nodes[side->count++] = at;
+		at = node->inputs[by_second].node;
+		if (!behind[at])
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* Follows the items from the tee to the zip. */
@@ -108,36 +114,7 @@ static int compare(struct leat_flow *flow, const struct node *zip, const struct 
 		(unsigned long long)room, (unsigned long long)((apart - room) / ahead->per + 1));
 }
 
-int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip)
-{
-	struct side sides[2] = { { .count = 0 }, { .count = 0 } };
-	uint32_t tee = zip->inputs[0].node;
-	int rc = 0;
-
-	for (int i = 0; i < 2; i++)
-		sides[i].nodes = calloc(flow->nodes_count + 1, sizeof(*sides[i].nodes));
-	if (sides[0].nodes == NULL || sides[1].nodes == NULL) {
-		rc = leat_flow_mistake(flow, -ENOMEM, "no memory for the check");
-	} else if (flow->nodes[tee].kind == NODE_TEE || next_tee(flow, tee, &tee)) {
-		/* the nearest tee that both sides come from */
-		do {
-			if (!find_way(flow, zip->inputs[0].node, tee, &sides[0]) ||
-			    !find_way(flow, zip->inputs[1].node, tee, &sides[1]))
-				continue;
-			rc = measure(flow, &sides[0]);
-			if (rc == 0)
-				rc = measure(flow, &sides[1]);
-			if (rc == 0)
-				rc = compare(flow, zip, &flow->nodes[tee], sides);
-			break;
-		} while (next_tee(flow, tee, &tee));
-	}
-	free(sides[0].nodes);
-	free(sides[1].nodes);
-	return rc;
-}
-
-/* --- merges by key --- */
+/* --- where two ways part --- */
 
 /* Marks the nodes that feed this one. A node's inputs, and the step that diverts to it, are before
  * it. */
@@ -163,6 +140,77 @@ static const struct node *find_fork(const struct leat_flow *flow, const bool *fi
 			return &flow->nodes[i];
 	return NULL;
 }
+
+/* --- zips --- */
+
+static int refuse_zip(struct leat_flow *flow, const char *fork)
+{
+	return leat_flow_mistake(
+		flow, -EDEADLK,
+		"zip: both its inputs come from \"%s\", and how many items come at one says "
+		"nothing "
+		"of the other: a ring may fill, and then all stand still: give it two ways from a "
+		"tee, or inputs with sources of their own",
+		fork);
+}
+
+/* The node where the ways to this zip's inputs part; NULL: none, or there is no memory. */
+static const struct node *find_fork_of_zip(struct leat_flow *flow, const struct node *zip)
+{
+	const size_t nodes = flow->nodes_count;
+	bool *marks = calloc(nodes, 2 * sizeof(*marks));
+	const struct node *fork = NULL;
+
+	if (marks == NULL) {
+		leat_flow_mistake(flow, -ENOMEM, "no memory for the check");
+		return NULL;
+	}
+	mark_before(flow, zip->inputs[0].node, marks);
+	mark_before(flow, zip->inputs[1].node, marks + nodes);
+	fork = find_fork(flow, marks, marks + nodes);
+	free(marks);
+	return fork;
+}
+
+static int check_sides(struct leat_flow *flow, const struct node *zip, const struct node *fork,
+                       bool *behind, struct side *sides)
+{
+	const uint32_t tee = (uint32_t)(fork - flow->nodes);
+	int rc = 0;
+
+	mark_behind(flow, tee, behind);
+	for (int i = 0; i < 2 && rc == 0; i++)
+		if (fork->kind != NODE_TEE ||
+		    !find_way(flow, zip->inputs[i].node, tee, behind, &sides[i]))
+			rc = refuse_zip(flow, fork->name);
+	for (int i = 0; i < 2 && rc == 0; i++)
+		rc = measure(flow, &sides[i]);
+	return rc == 0 ? compare(flow, zip, fork, sides) : rc;
+}
+
+int leat_flow_check_diamond(struct leat_flow *flow, const struct node *zip)
+{
+	const struct node *fork = find_fork_of_zip(flow, zip);
+	struct side sides[2] = { { .count = 0 }, { .count = 0 } };
+	bool *behind;
+	int rc;
+
+	if (fork == NULL)
+		return leat_flow_code(flow);
+	behind = calloc(flow->nodes_count, sizeof(*behind));
+	for (int i = 0; i < 2; i++)
+		sides[i].nodes = calloc(flow->nodes_count + 1, sizeof(*sides[i].nodes));
+	if (behind == NULL || sides[0].nodes == NULL || sides[1].nodes == NULL)
+		rc = leat_flow_mistake(flow, -ENOMEM, "no memory for the check");
+	else
+		rc = check_sides(flow, zip, fork, behind, sides);
+	free(behind);
+	free(sides[0].nodes);
+	free(sides[1].nodes);
+	return rc;
+}
+
+/* --- merges by key --- */
 
 static int refuse_fork(struct leat_flow *flow, size_t first, size_t second, const char *fork)
 {

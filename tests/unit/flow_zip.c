@@ -146,6 +146,78 @@ Test(flow_zip, sides_that_come_apart_are_refused)
 }
 
 /* What check cannot know is found when it happens. */
+static uint64_t key_of(const void *item, const void *arg)
+{
+	(void)arg;
+	return *(const uint64_t *)item % 3;
+}
+
+LEAT_TROUBLE(failed_u64, u64);
+LEAT_MAP(item_of, failed_u64, failed, u64, x, const void *, unused)
+{
+	(void)unused;
+	*x = failed->item;
+	return 0;
+}
+
+/* Two ways that part at a partition, at a step that diverts, or of which one meets a third. */
+Test(flow_zip, ways_of_which_one_says_nothing_of_the_other_are_refused)
+{
+	static const char *const forks[] = { "partition", "twice", "tee" };
+
+	for (int shape = 0; shape < 3; shape++) {
+		struct leat_flow *flow = flow_in(NULL, 4);
+		struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), numbers(), FEW);
+		struct leat_port ports[2], other;
+		uint64_t sums[2] = { 0 };
+
+		if (shape == 0) {
+			leat_flow_partition(port, key_of, NULL, ports, 2);
+		} else if (shape == 1) {
+			ports[0] = leat_flow_divert(leat_flow_step(port, &twice, NULL),
+			                            LEAT_T(failed_u64), &ports[1]);
+			ports[1] = leat_flow_step(ports[1], &item_of, NULL);
+		} else {
+			leat_flow_tee(port, ports, 2);
+			other = leat_flow_from_array(flow, LEAT_T(u64), numbers(), FEW);
+			ports[1] = leat_flow_merge((struct leat_port[]){ ports[1], other }, 2);
+		}
+		leat_flow_for_each(leat_flow_zip(ports[0], ports[1], LEAT_T(pair)), &check_twice,
+		                   sums);
+		cr_expect_eq(leat_flow_check(flow, NULL), -EDEADLK, "shape %d: %s", shape,
+		             leat_flow_error(flow));
+		cr_expect_not_null(strstr(leat_flow_error(flow), forks[shape]), "%s",
+		                   leat_flow_error(flow));
+		leat_flow_close(flow);
+	}
+}
+
+LEAT_MAP(first_of, pair, p, u64, x, const void *, unused)
+{
+	(void)unused;
+	*x = p->first * 2;
+	return 0;
+}
+
+/* One side of a diamond waits for a source of its own, too. */
+Test(flow_zip, a_zip_on_the_way_keeps_step)
+{
+	struct leat_flow *flow = flow_in(NULL, 4);
+	struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), numbers(), MANY);
+	struct leat_port ports[2], other;
+	uint64_t sums[2] = { 0 };
+
+	leat_flow_tee(port, ports, 2);
+	other = leat_flow_from_array(flow, LEAT_T(u64), numbers(), FEW);
+	ports[1] = leat_flow_step(leat_flow_zip(ports[1], other, LEAT_T(pair)), &first_of, NULL);
+	leat_flow_for_each(leat_flow_zip(ports[0], ports[1], LEAT_T(pair)), &check_twice, sums);
+	cr_assert_eq(leat_flow_start(flow), 0, "%s", leat_flow_error(flow));
+	cr_expect_eq(leat_flow_join(flow), 0, "%s", leat_flow_error(flow));
+	cr_expect_eq(sums[0], (uint64_t)FEW);
+	cr_expect_eq(sums[1], 0u);
+	leat_flow_close(flow);
+}
+
 Test(flow_zip, a_map_that_leaves_an_item_out_there_fails)
 {
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
