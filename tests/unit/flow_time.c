@@ -1178,3 +1178,78 @@ Test(flow_time, steps_of_time_whose_island_is_at_work_when_they_are_due)
 		timed_close(&t, step == TIMEOUT ? -ETIMEDOUT : 0);
 	}
 }
+
+/* What a delay that waits has taken of a ring is room there. */
+Test(flow_time, a_delay_that_waits_has_released_what_it_holds)
+{
+	struct timed t = timed_open();
+	struct leat_tx *tx;
+	struct leat_rx *in;
+	uint64_t item = 0;
+
+	cr_assert_eq(leat_chan_open(t.scope, sizeof(uint64_t),
+	                            &(struct leat_chan_opts){ .capacity = 4 }, &tx, &in),
+	             0);
+	for (; item < 4; item++)
+		cr_assert_eq(leat_send(tx, &item), 0);
+	leat_flow_to_rx(leat_flow_delay(leat_flow_from_rx(t.flow, LEAT_T(u64), in), 10 * MS, 2),
+	                &t.out);
+	expect_start(t.flow);
+	clock_settle();
+	for (; item < 6; item++)
+		cr_assert_eq(leat_try_send(tx, &item), 0);
+	cr_assert_eq(leat_try_send(tx, &item), -EAGAIN);
+	leat_tx_close(tx);
+	for (uint64_t i = 0; i < 6; i++) {
+		if (i % 2 == 0)
+			expect_none_for(&t, 10 * MS);
+		expect_item(&t, i);
+	}
+	expect_end(&t);
+	timed_close(&t, 0);
+}
+
+Test(flow_time, a_part_that_leaves_while_a_delay_waits_does_not_end_the_others)
+{
+	struct timed t = timed_open();
+	struct leat_port parts[2];
+	struct leat_rx *first;
+
+	leat_flow_partition(leat_flow_delay(input(&t, 0), 10 * MS, 1), key_of, NULL, parts, 2);
+	leat_flow_to_rx(parts[0], &first);
+	leat_flow_to_rx(parts[1], &t.out);
+	expect_start(t.flow);
+	for (uint64_t i = 1; i < 4; i += 2)
+		put(&t, 0, i);
+	end_input(&t, 0);
+	clock_settle();
+	leat_rx_close(first);
+	for (uint64_t i = 1; i < 4; i += 2) {
+		expect_none_for(&t, 10 * MS);
+		expect_item(&t, i);
+	}
+	expect_end(&t);
+	timed_close(&t, 0);
+}
+
+Test(flow_time, a_stop_while_a_delay_before_an_end_waits)
+{
+	struct sent sent = { .scope = leat_scope_open(NULL, NULL), .end = 1000 };
+	struct leat_step_stat stat;
+	struct collected got;
+
+	clock_start();
+	sent.flow = leat_flow_open(sent.scope, NULL);
+	sent.array = numbers_below(1000);
+	collect(leat_flow_delay(source_of(&sent, 0), 10 * MS, 2), &got);
+	expect_start(sent.flow);
+	clock_settle();
+	cr_assert_eq(leat_scope_stop(sent.scope, LEAT_NEVER, "enough"), 0);
+	clock_advance(5000 * MS);
+	expect_join(sent.flow, 0);
+	cr_assert_eq(leat_flow_stat(sent.flow, 0, &stat), 0);
+	expect_series(&got, 0, 1, (size_t)stat.made);
+	cr_assert(got.count > 2 && got.count < 1000, "%zu", got.count);
+	sent_close(&sent);
+	free(got.items);
+}
