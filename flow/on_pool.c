@@ -94,6 +94,13 @@ static void end_with(struct pooled *pooled, int rc)
 	pooled->rc = leat_task_settle(pooled->task, rc);
 	if (pooled->task->told != 0)
 		pooled->rc = pooled->task->told;
+	else if ((pooled->rc == 0 || pooled->rc == -ECANCELED) &&
+	         leat_flow_is_cancelled(pooled->task->scope))
+		/*
+		 * also where it is on its way, and has ended the input: its cause is that of the
+		 * seq, too, which would else end as completed, or by a failure of its own
+		 */
+		pooled->rc = -ECANCELED;
 }
 
 /* The input has ended; rc: what it returned, 0 or -errno. */

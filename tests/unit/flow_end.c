@@ -229,7 +229,8 @@ Test(flow_end, a_cancel_ends_it_wherever_threads_wait)
 			                 place_names[place]);
 			cr_assert_eq(leat_recv(waiting.out, &item), -ECANCELED);
 			cr_assert_eq(leat_rx_status(waiting.out, &cause, &got, NULL), 0);
-			cr_assert(got == code && cause == (code ? LEAT_FAILED : LEAT_CANCELED));
+			cr_assert(got == code && cause == (code ? LEAT_FAILED : LEAT_CANCELED),
+			          "%s: cause %d, code %d", place_names[place], cause, got);
 			finish_waiting(&waiting);
 		}
 }
