@@ -489,10 +489,11 @@ int leat_tasks_start(struct island *island)
 
 static void join_task(struct task *task)
 {
-	struct node *tail = &task->flow->nodes[task->island->tail];
+	struct node *tail;
 
-	if (task->scope == NULL)
+	if (task->scope == NULL) /* it was not started, or not even made */
 		return;
+	tail = &task->flow->nodes[task->island->tail];
 	leat_scope_join(task->scope);
 	leat_rx_close(task->end_rx);
 	task->end_rx = NULL;

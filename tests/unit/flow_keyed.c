@@ -529,8 +529,13 @@ Test(flow_keyed, one_that_fails_or_leaves_ends_them_all_while_the_input_is_idle)
 				port = leat_flow_take(port, 1);
 			leat_flow_for_each(port, &ignore, NULL);
 			expect_start(flow);
-			for (int i = 0; i < 2 && tx[i] != NULL; i++)
-				cr_assert_eq(leat_send(tx[i], &at), 0);
+			cr_assert_eq(leat_send(tx[0], &at), 0);
+			if (tx[1] != NULL) {
+				int rc = leat_send(tx[1], &at);
+
+				/* the first may have ended them already */
+				cr_assert(rc == 0 || rc == -EPIPE, "%d", rc);
+			}
 			expect_join(flow, how == 0 ? -EDOM : 0);
 			leat_flow_close(flow);
 			cr_assert_eq(leat_send(tx[0], &at), -EPIPE);
