@@ -572,16 +572,17 @@ static struct leat_port source_of(struct sent *sent, int source)
 }
 
 /* A flow of numbers below `end`, through a delay of 10 ms that holds `most`. */
-static struct sent sent_open(int source, enum cut cut, uint64_t end, size_t most)
+/* In the caller's structure, as sources keep addresses in it. */
+static void sent_open(struct sent *sent, int source, enum cut cut, uint64_t end, size_t most)
 {
-	struct sent sent = { .scope = leat_scope_open(NULL, NULL), .end = end };
 	struct leat_port port, ports[2];
 
+	*sent = (struct sent){ .scope = leat_scope_open(NULL, NULL), .end = end };
 	clock_start();
-	sent.flow = leat_flow_open(sent.scope, NULL);
-	sent.array = numbers_below(end);
-	sent.numbers = (struct numbers){ .end = end };
-	port = source_of(&sent, source);
+	sent->flow = leat_flow_open(sent->scope, NULL);
+	sent->array = numbers_below(end);
+	sent->numbers = (struct numbers){ .end = end };
+	port = source_of(sent, source);
 	if (cut == BUFFERED)
 		port = leat_flow_buffer(port, 3);
 	if (cut == MERGED)
@@ -591,18 +592,17 @@ static struct sent sent_open(int source, enum cut cut, uint64_t end, size_t most
 		port = leat_flow_buffer(port, 3);
 	if (cut == TEED) {
 		leat_flow_tee(port, ports, 2);
-		leat_flow_to_rx(ports[1], &sent.other);
+		leat_flow_to_rx(ports[1], &sent->other);
 		port = ports[0];
 	}
 	if (cut == PARTED) {
 		leat_flow_partition(port, none_key, NULL, ports, 2);
-		leat_flow_to_rx(ports[1], &sent.other);
+		leat_flow_to_rx(ports[1], &sent->other);
 		port = ports[0];
 	}
-	leat_flow_to_rx(port, &sent.out);
-	expect_start(sent.flow);
+	leat_flow_to_rx(port, &sent->out);
+	expect_start(sent->flow);
 	clock_settle();
-	return sent;
 }
 
 static void sent_close(struct sent *sent)
@@ -619,9 +619,10 @@ Test(flow_time, a_delay_of_each_source_holds_so_many_and_gives_all_in_order)
 {
 	for (int source = 0; source < 4; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++) {
-			struct sent sent = sent_open(source, cut, 5, 2);
+			struct sent sent;
 			uint64_t got, before;
 
+			sent_open(&sent, source, cut, 5, 2);
 			/* two at a time: the others wait before it */
 			for (uint64_t i = 0; i < 5; i++) {
 				if (i % 2 == 0) {
@@ -643,8 +644,9 @@ Test(flow_time, a_cancel_ends_the_wait_of_a_delay)
 	for (int source = 0; source < 4; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++)
 			for (size_t most = 2; most < 10; most += 6) {
-				struct sent sent = sent_open(source, cut, 5, most);
+				struct sent sent;
 
+				sent_open(&sent, source, cut, 5, most);
 				leat_scope_cancel(sent.scope, 0, "enough");
 				expect_join(sent.flow, 0);
 				cr_assert_str_eq(leat_flow_error(sent.flow), "");
@@ -657,8 +659,9 @@ Test(flow_time, consumers_that_leave_end_the_wait_of_a_delay)
 	for (int source = 0; source < 4; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++)
 			for (size_t most = 2; most < 10; most += 6) {
-				struct sent sent = sent_open(source, cut, 5, most);
+				struct sent sent;
 
+				sent_open(&sent, source, cut, 5, most);
 				/* the clock stands still: nothing but that ends it */
 				sent_close(&sent);
 			}
@@ -668,9 +671,10 @@ Test(flow_time, one_of_two_consumers_leaves_while_a_delay_waits)
 {
 	for (int first = 0; first < 2; first++)
 		for (size_t most = 2; most < 10; most += 6) {
-			struct sent sent = sent_open(0, PARTED, 5, most);
+			struct sent sent;
 			uint64_t got;
 
+			sent_open(&sent, 0, PARTED, 5, most);
 			leat_rx_close(first ? sent.out : sent.other);
 			if (first)
 				sent.out = NULL;
@@ -694,11 +698,12 @@ Test(flow_time, a_stop_while_a_delay_waits_loses_nothing_that_was_taken)
 	for (int source = 0; source < 3; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++)
 			for (size_t most = 2; most < 10000; most += 9000) {
-				struct sent sent = sent_open(source, cut, 8000, most);
+				struct sent sent;
 				struct leat_step_stat stat;
 				uint64_t got, count = 0;
 				int rc = -EAGAIN;
 
+				sent_open(&sent, source, cut, 8000, most);
 				cr_assert_eq(leat_scope_stop(sent.scope, LEAT_NEVER, "enough"), 0);
 				while (rc != 0) {
 					clock_advance(10 * MS);
