@@ -160,6 +160,14 @@ static int release_used(struct task *task)
 	return held < 0 ? (int)held : 0;
 }
 
+/* As release_used(), where so many of the vector have been sent: without steps it is the input. */
+static int release_sent(struct task *task, size_t sent)
+{
+	if (task->island->steps_count == 0 && task->input > 0)
+		task->input_used = sent;
+	return release_used(task);
+}
+
 /* What leaves the island: a zip's type is another. */
 static const struct leat_type *out_type(const struct task *task)
 {
@@ -173,9 +181,7 @@ static int send_items(struct task *task, const char *items, size_t n, size_t siz
 	while (*used < n) {
 		sent = leat_try_send_batch(task->tx, items + *used * size, n - *used);
 		if (sent == -EAGAIN) {
-			if (task->island->steps_count == 0 && task->input > 0)
-				task->input_used = *used;
-			sent = release_used(task);
+			sent = release_sent(task, *used);
 			if (sent == 0)
 				sent = leat_send_batch(task->tx, items + *used * size, 1);
 		}
@@ -218,9 +224,7 @@ static int send_to_workers(struct task *task, const struct node *node, const cha
 
 		rc = leat_try_send(task->parts[k], item);
 		if (rc == -EAGAIN) {
-			if (task->island->steps_count == 0 && task->input > 0)
-				task->input_used = *used;
-			rc = release_used(task);
+			rc = release_sent(task, *used);
 			if (rc == 0)
 				rc = leat_send(task->parts[k], item);
 		}

@@ -202,7 +202,9 @@ static bool is_ring_itself(const struct leat_flow *flow, const struct node *node
 /* The islands that begin behind this node. */
 static size_t count_islands(const struct node *node)
 {
-	return node->kind == NODE_WORKERS && node->key != NULL ? node->workers : node->outputs;
+	const size_t parts = leat_parts_count(node);
+
+	return parts > 0 ? parts : node->outputs;
 }
 
 /* Whether a step, or an end, may wait for something else than its items and its ring. */
