@@ -247,27 +247,6 @@ Test(flow_keyed, they_may_be_the_end)
 	leat_flow_close(flow);
 }
 
-/* Each holds what it was given until its end. */
-struct held {
-	uint64_t items[2000];
-	size_t count;
-};
-
-static int hold_vec(void *state, struct leat_vec *v)
-{
-	struct held *held = state;
-
-	for (; v->used < v->n; v->used++)
-		held->items[held->count++] = ((const uint64_t *)v->in)[v->used];
-	while (v->last && held->count > 0 && v->made < v->room)
-		((uint64_t *)v->out)[v->made++] = held->items[--held->count];
-	return 0;
-}
-
-static const struct leat_step hold_all = {
-	.name = "hold_all", .fn = hold_vec, .in = LEAT_T(u64), .out = LEAT_T(u64)
-};
-
 Test(flow_keyed, what_each_holds_comes_out_at_the_end)
 {
 	for (size_t i = 0; i < COUNT(worker_counts); i++) {
@@ -434,23 +413,6 @@ Test(flow_keyed, a_failure_names_the_step)
 			free(got.items);
 		}
 }
-
-static int enough_vec(void *state, struct leat_vec *v)
-{
-	const uint64_t *in = v->in, *enough = state;
-
-	while (v->used < v->n && v->used < v->room && in[v->used] < *enough) {
-		((uint64_t *)v->out)[v->made++] = in[v->used];
-		v->used++;
-	}
-	return v->used < v->n && in[v->used] >= *enough ? LEAT_ENOUGH : 0;
-}
-
-static const struct leat_step take_below = { .name = "take_below",
-	                                     .fn = enough_vec,
-	                                     .in = LEAT_T(u64),
-	                                     .out = LEAT_T(u64),
-	                                     .stateless = true };
 
 Test(flow_keyed, a_worker_that_has_had_enough_ends_them_all)
 {

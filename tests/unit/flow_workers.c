@@ -147,27 +147,6 @@ LEAT_MAP(dawdle, u64, x, u64, y, const void *, unused)
 	return 0;
 }
 
-/* Each worker holds items until its end, and then makes them. */
-struct held {
-	uint64_t items[2000];
-	size_t count;
-};
-
-static int hold_vec(void *state, struct leat_vec *v)
-{
-	struct held *held = state;
-
-	for (; v->used < v->n; v->used++)
-		held->items[held->count++] = ((const uint64_t *)v->in)[v->used];
-	while (v->last && held->count > 0 && v->made < v->room)
-		((uint64_t *)v->out)[v->made++] = held->items[--held->count];
-	return 0;
-}
-
-static const struct leat_step hold_all = {
-	.name = "hold_all", .fn = hold_vec, .in = LEAT_T(u64), .out = LEAT_T(u64)
-};
-
 Test(flow_workers, what_each_holds_comes_out_at_the_end)
 {
 	uint64_t n = 1900;
@@ -255,23 +234,6 @@ Test(flow_workers, in_order_the_lowest_failure_counts)
 		leat_flow_close(flow);
 	}
 }
-
-static int enough_vec(void *state, struct leat_vec *v)
-{
-	const uint64_t *in = v->in, *enough = state;
-
-	while (v->used < v->n && v->used < v->room && in[v->used] < *enough) {
-		((uint64_t *)v->out)[v->made++] = in[v->used];
-		v->used++;
-	}
-	return v->used < v->n && in[v->used] >= *enough ? LEAT_ENOUGH : 0;
-}
-
-static const struct leat_step take_below = { .name = "take_below",
-	                                     .fn = enough_vec,
-	                                     .in = LEAT_T(u64),
-	                                     .out = LEAT_T(u64),
-	                                     .stateless = true };
 
 Test(flow_workers, a_worker_that_has_had_enough_ends_them_all)
 {

@@ -146,6 +146,45 @@ LEAT_MAP(fail_at, u64, x, u64, y, const uint64_t *, value)
 	return *x == *value ? -EDOM : 0;
 }
 
+/* Holds what it is given until its end, and then makes it. */
+struct held {
+	uint64_t items[2000];
+	size_t count;
+};
+
+static UNUSED int hold_vec(void *state, struct leat_vec *v)
+{
+	struct held *held = state;
+
+	for (; v->used < v->n; v->used++)
+		held->items[held->count++] = ((const uint64_t *)v->in)[v->used];
+	while (v->last && held->count > 0 && v->made < v->room)
+		((uint64_t *)v->out)[v->made++] = held->items[--held->count];
+	return 0;
+}
+
+static const struct leat_step hold_all UNUSED = {
+	.name = "hold_all", .fn = hold_vec, .in = LEAT_T(u64), .out = LEAT_T(u64)
+};
+
+/* Passes items on up to the first that is not below *state, and has had enough then. */
+static UNUSED int enough_vec(void *state, struct leat_vec *v)
+{
+	const uint64_t *in = v->in, *enough = state;
+
+	while (v->used < v->n && v->used < v->room && in[v->used] < *enough) {
+		((uint64_t *)v->out)[v->made++] = in[v->used];
+		v->used++;
+	}
+	return v->used < v->n && in[v->used] >= *enough ? LEAT_ENOUGH : 0;
+}
+
+static const struct leat_step take_below UNUSED = { .name = "take_below",
+	                                            .fn = enough_vec,
+	                                            .in = LEAT_T(u64),
+	                                            .out = LEAT_T(u64),
+	                                            .stateless = true };
+
 LEAT_EACH(add, u64, x, uint64_t *, sum)
 {
 	*sum += *x;
