@@ -198,6 +198,11 @@ struct leat_port leat_own_port(struct leat_port port, struct node *node,
 struct leat_port leat_own_mistake(struct leat_port port, const char *words);
 /* The type of the items at a port; NULL: it is none. */
 const struct leat_type *leat_port_type(struct leat_port port);
+/* A time ns later; it is one that comes, if only in centuries. */
+static inline int64_t leat_later_ns(int64_t from_ns, int64_t ns)
+{
+	return ns < LEAT_NEVER - from_ns ? from_ns + ns : LEAT_NEVER - 1;
+}
 /* Passes n items on, from the given one. */
 void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 

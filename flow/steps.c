@@ -208,7 +208,7 @@ static int64_t batch_due_ns(const void *state)
 	const struct batching *batching = state;
 
 	return *count_of(batching->held) > 0 && batching->most_ns > 0
-	               ? batching->first_ns + batching->most_ns
+	               ? leat_later_ns(batching->first_ns, batching->most_ns)
 	               : LEAT_NEVER;
 }
 
@@ -307,7 +307,11 @@ static int init_distinct(void *state, const void *arg)
 	d->places = calloc(d->mask, sizeof(*d->places));
 	d->mask--;
 	d->keys = calloc(d->most, sizeof(*d->keys));
-	return d->places == NULL || d->keys == NULL ? -ENOMEM : 0;
+	if (d->places != NULL && d->keys != NULL)
+		return 0;
+	free(d->places);
+	free(d->keys);
+	return -ENOMEM;
 }
 
 static void fini_distinct(void *state)

@@ -11,12 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A time ns later; it is one that comes, if only in centuries. */
-static int64_t later_ns(int64_t from_ns, int64_t ns)
-{
-	return ns < LEAT_NEVER - from_ns ? from_ns + ns : LEAT_NEVER - 1;
-}
-
 /* Whether such a step can be here. Otherwise it is a mistake. holds: it keeps copies of items. */
 static bool check_timed(struct leat_port port, const char *name, int64_t ns, bool holds)
 {
@@ -95,7 +89,7 @@ static void give_delayed(struct delayed *delayed, void *to)
 static int delay_vec(void *state, struct leat_vec *v)
 {
 	struct delayed *delayed = state;
-	const int64_t now_ns = leat_now_ns(), due_ns = later_ns(now_ns, delayed->ns);
+	const int64_t now_ns = leat_now_ns(), due_ns = leat_later_ns(now_ns, delayed->ns);
 	const size_t size = delayed->size;
 
 	for (; v->made < v->room && delayed->count > 0 && delayed->due_ns[delayed->first] <= now_ns;
@@ -173,7 +167,7 @@ static int64_t next_due_ns(const struct latest *latest, int64_t now_ns)
 {
 	int64_t past_ns = latest->start_ns == 0 ? 0 : (now_ns - latest->start_ns) % latest->ns;
 
-	return later_ns(now_ns - past_ns, latest->ns);
+	return leat_later_ns(now_ns - past_ns, latest->ns);
 }
 
 static int latest_vec(void *state, struct leat_vec *v)
@@ -270,7 +264,7 @@ static int64_t timeout_due_ns(const void *state)
 {
 	const struct silence *silence = state;
 
-	return later_ns(silence->since_ns, silence->ns);
+	return leat_later_ns(silence->since_ns, silence->ns);
 }
 
 /* In the largest unit that shows all of it. */

@@ -22,6 +22,76 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --- waiting for the turn, and for the window --- */
+
+struct turn_waiter {
+	struct leat_sem *sem;
+	struct turn_waiter *next;
+};
+
+static int make_sems(struct shared *shared)
+{
+	shared->input_sem = leat_sem_open(1);
+	shared->sems = calloc(shared->users, sizeof(struct leat_sem *));
+	if (shared->input_sem == NULL || shared->sems == NULL)
+		return -ENOMEM;
+	for (; shared->free_sems < shared->users; shared->free_sems++) {
+		shared->sems[shared->free_sems] = leat_sem_open(1);
+		if (shared->sems[shared->free_sems] == NULL)
+			return -ENOMEM;
+		leat_sem_try(shared->sems[shared->free_sems], 1); /* until it is told */
+	}
+	return 0;
+}
+
+static void free_sems(struct shared *shared)
+{
+	while (shared->free_sems > 0)
+		leat_sem_close(shared->sems[--shared->free_sems]);
+	free(shared->sems);
+	leat_sem_close(shared->input_sem);
+}
+
+/*
+ * Caller holds the lock, which is released meanwhile, and checks again what it waits for. A cancel
+ * ends the wait, and all else.
+ */
+static void wait_turned(struct shared *shared)
+{
+	struct turn_waiter me = { shared->sems[--shared->free_sems], shared->waiters };
+	struct turn_waiter **link = &shared->waiters;
+	int rc;
+
+	shared->waiters = &me;
+	pthread_mutex_unlock(&shared->lock);
+	rc = leat_sem_acquire(me.sem, 1, NULL, LEAT_NEVER);
+	pthread_mutex_lock(&shared->lock);
+	if (rc != 0) {
+		shared->ended = true;
+		while (*link != NULL && *link != &me)
+			link = &(*link)->next;
+		if (*link == NULL)
+			leat_sem_try(me.sem, 1); /* it was told meanwhile */
+		else
+			*link = me.next;
+	}
+	shared->sems[shared->free_sems++] = me.sem;
+}
+
+/* Wakes all that wait. Caller holds the lock. */
+static void tell_turned(struct shared *shared)
+{
+	struct turn_waiter *next;
+
+	for (struct turn_waiter *waiter = shared->waiters; waiter != NULL; waiter = next) {
+		next = waiter->next; /* after the release the waiter may be gone */
+		leat_sem_release(waiter->sem, 1);
+	}
+	shared->waiters = NULL;
+}
+
+/* --- slots --- */
+
 static void free_slots(struct shared *shared)
 {
 	for (size_t i = 0; i < shared->window && shared->slots != NULL; i++) {
@@ -59,10 +129,10 @@ int leat_shared_open(const struct shared_opts *opts, struct shared **shared_out)
 	shared->users = opts->users;
 	shared->room = opts->room;
 	shared->window = opts->window;
-	pthread_mutex_init(&shared->input_lock, NULL);
 	pthread_mutex_init(&shared->lock, NULL);
-	pthread_cond_init(&shared->turned, NULL);
-	rc = make_slots(shared);
+	rc = make_sems(shared);
+	if (rc == 0)
+		rc = make_slots(shared);
 	if (rc == 0)
 		rc = leat_chan_open(
 			opts->scope, 1,
@@ -113,9 +183,8 @@ void leat_shared_free(struct shared *shared)
 		return;
 	close_handles(shared);
 	free_slots(shared);
-	pthread_cond_destroy(&shared->turned);
+	free_sems(shared);
 	pthread_mutex_destroy(&shared->lock);
-	pthread_mutex_destroy(&shared->input_lock);
 	free(shared);
 }
 
@@ -124,7 +193,7 @@ static void end_input(struct shared *shared)
 {
 	leat_tx_close(shared->end_tx);
 	shared->end_tx = NULL;
-	pthread_cond_broadcast(&shared->turned);
+	tell_turned(shared);
 }
 
 void leat_shared_end(struct shared *shared)
@@ -144,13 +213,13 @@ static bool await_window(struct shared *shared)
 	pthread_mutex_lock(&shared->lock);
 	while (!shared->ended && !shared->has_final && shared->window > 0 &&
 	       shared->next_ticket - shared->turn >= shared->window)
-		pthread_cond_wait(&shared->turned, &shared->lock);
+		wait_turned(shared);
 	over = shared->ended || shared->has_final;
 	pthread_mutex_unlock(&shared->lock);
 	return !over;
 }
 
-/* Caller holds input_lock. */
+/* Caller holds input_sem. */
 static ssize_t recv_vector(struct shared *shared, char *items, size_t most, size_t size)
 {
 	char none;
@@ -172,23 +241,37 @@ static ssize_t recv_vector(struct shared *shared, char *items, size_t most, size
 	return n > 0 ? n + 1 : 1;
 }
 
+/* Keeps the failure that the input has ended with, if a receive that returned n tells of one. */
+static void keep_input_failure(struct shared *shared, ssize_t n)
+{
+	char text[LEAT_FLOW_TEXT];
+	int code = leat_input_failure(shared->scope, shared->rx, n, text);
+
+	if (code == 0)
+		return;
+	pthread_mutex_lock(&shared->lock);
+	if (shared->input_code == 0)
+		memcpy(shared->input_text, text, sizeof(text));
+	shared->input_code = shared->input_code == 0 ? code : shared->input_code;
+	pthread_mutex_unlock(&shared->lock);
+}
+
 ssize_t leat_shared_take(struct shared *shared, void *items, size_t most, size_t size,
                          uint64_t *ticket)
 {
 	ssize_t n = -EPIPE;
 
-	pthread_mutex_lock(&shared->input_lock);
+	if (leat_sem_acquire(shared->input_sem, 1, NULL, LEAT_NEVER) != 0)
+		return -ECANCELED;
 	if (await_window(shared))
 		n = recv_vector(shared, items, most, size);
-	if (shared->input_code == 0)
-		shared->input_code =
-			leat_input_failure(shared->scope, shared->rx, n, shared->input_text);
+	keep_input_failure(shared, n);
 	if (n > 0 || (n == 0 && shared->window > 0)) {
 		pthread_mutex_lock(&shared->lock);
 		*ticket = shared->next_ticket++;
 		pthread_mutex_unlock(&shared->lock);
 	}
-	pthread_mutex_unlock(&shared->input_lock);
+	leat_sem_release(shared->input_sem, 1);
 	return n;
 }
 
@@ -196,10 +279,10 @@ int leat_shared_input_failure(struct shared *shared, char text[LEAT_FLOW_TEXT])
 {
 	int code;
 
-	pthread_mutex_lock(&shared->input_lock);
+	pthread_mutex_lock(&shared->lock);
 	code = shared->input_code;
 	memcpy(text, shared->input_text, LEAT_FLOW_TEXT);
-	pthread_mutex_unlock(&shared->input_lock);
+	pthread_mutex_unlock(&shared->lock);
 	return code;
 }
 
@@ -249,10 +332,10 @@ static void pass_on(struct shared *shared)
 		shared->ended |= rc != 0 || slot->final;
 		slot->done = slot->final = false;
 		shared->turn++;
-		pthread_cond_broadcast(&shared->turned);
+		tell_turned(shared);
 	}
 	shared->passing_on = false;
-	pthread_cond_broadcast(&shared->turned);
+	tell_turned(shared);
 }
 
 bool leat_shared_put(struct shared *shared, uint64_t ticket, const void *items, size_t count)
@@ -271,7 +354,7 @@ int leat_shared_await_turn(struct shared *shared, uint64_t ticket, bool *held)
 {
 	pthread_mutex_lock(&shared->lock);
 	while (!shared->ended && (shared->turn != ticket || shared->passing_on))
-		pthread_cond_wait(&shared->turned, &shared->lock);
+		wait_turned(shared);
 	*held = !shared->ended;
 	shared->passing_on |= *held;
 	pthread_mutex_unlock(&shared->lock);

@@ -17,18 +17,27 @@ struct slot {
 };
 
 struct shared {
-	struct leat_scope *scope;   /* the flow's */
-	pthread_mutex_t input_lock; /* guards rx, end_rx and input_*; taken before `lock` */
+	struct leat_scope *scope; /* the flow's */
+	/*
+	 * One permit: guards rx and end_rx; taken before `lock`. A semaphore of the core,
+	 * as a worker waits with it for items: a mutex would hide those that wait for that worker
+	 * from a test's clock (leat/test.h).
+	 */
+	struct leat_sem *input_sem;
 	struct leat_rx *rx;
 	/*
 	 * Of a channel that nothing is sent into. The worker that waits for items also waits for
 	 * its end: the close of end_tx wakes that worker.
 	 */
 	struct leat_rx *end_rx;
+	pthread_mutex_t lock; /* guards the rest; not held while a worker sends or waits */
+	/* what workers wait on for `turned`: one semaphore for each that may, for the same reason
+	 */
+	struct leat_sem **sems;
+	size_t free_sems;
+	struct turn_waiter *waiters;
 	int input_code; /* what rx ended with, if that is a failure */
 	char input_text[LEAT_FLOW_TEXT];
-	pthread_mutex_t lock; /* guards the rest; not held while a worker sends */
-	pthread_cond_t turned;
 	struct leat_tx *end_tx;
 	struct leat_tx *out; /* with an order: the one sender, of the worker that passes on */
 	/* what rx is bound to: of its own, as another worker may send meanwhile; or NULL */

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "flows.h"
 
 TestSuite(flow_workers, .timeout = 600);
@@ -458,6 +459,43 @@ Test(flow_workers, a_slow_step_does_not_hold_up_what_others_send_into_the_same_r
 		cr_assert_eq(leat_recv(out, &item), 1);
 		cr_assert_eq(item, slow);
 		cr_assert_eq(leat_recv(out, &item), 0);
+		expect_join(flow, 0);
+		leat_rx_close(out);
+		leat_flow_close(flow);
+		leat_scope_close(scope);
+	}
+}
+
+/* The clock stands until the workers are all asleep: those that wait for the input, too. */
+Test(flow_workers, a_manual_clock_knows_when_they_sleep)
+{
+	clock_start();
+	for (int ordered = 0; ordered < 2; ordered++) {
+		struct leat_scope *scope;
+		struct leat_flow *flow;
+		struct leat_rx *in, *out = NULL;
+		struct leat_port port;
+		struct leat_tx *tx;
+		uint64_t got;
+
+		scope = leat_scope_open(NULL, NULL);
+		flow = leat_flow_open(scope, NULL);
+		cr_assert_eq(leat_chan_open(scope, 8, NULL, &tx, &in), 0);
+		port = leat_flow_from_rx(flow, LEAT_T(u64), in);
+		port = leat_flow_workers(port, 3, ordered ? LEAT_ORDERED : LEAT_UNORDERED);
+		port = leat_flow_gather(leat_flow_step(port, &triple, NULL));
+		leat_flow_to_rx(port, &out);
+		expect_start(flow);
+		for (uint64_t n = 0; n < 5; n++) {
+			clock_settle();
+			cr_assert_eq(leat_try_recv(out, &got), -EAGAIN);
+			cr_assert_eq(leat_send(tx, &n), 0);
+			clock_settle();
+			cr_assert_eq(leat_try_recv(out, &got), 1);
+			cr_assert_eq(got, 3 * n);
+		}
+		leat_tx_close(tx);
+		cr_assert_eq(leat_recv(out, &got), 0);
 		expect_join(flow, 0);
 		leat_rx_close(out);
 		leat_flow_close(flow);
