@@ -6,341 +6,12 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "flow/task.h"
+#include "flow/island.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PASS_NS INT64_C(100000)
-
-/* --- failures --- */
-
-/* Step i has failed with these words: at an item, or where there is none. Returns the code. */
-static int fail_step(struct task *task, size_t i, bool at_item, int code, const char *words)
-{
-	const struct node *node = node_of(task, i);
-	char where[LEAT_FLOW_TEXT / 2], item[64] = "in a worker";
-
-	leat_step_where(&node->step, where);
-	if (!at_item && node->words[0] != '\0')
-		snprintf(item, sizeof(item), "after %llu items",
-		         (unsigned long long)task->books[i].in);
-	else if (!at_item)
-		snprintf(item, sizeof(item), "behind its last item");
-	else if (leat_island_threads(task->island) == 1)
-		snprintf(item, sizeof(item), "item %llu", (unsigned long long)task->books[i].in);
-	snprintf(task->text, sizeof(task->text), "%sstep \"%s\", %s: %s", where, node->name, item,
-	         words);
-	task->failure = code;
-	return code;
-}
-
-static const char *words_of(const struct task *task, size_t i, int code)
-{
-	const char *words = node_of(task, i)->words;
-
-	if (words[0] != '\0')
-		return words;
-	return code == -EDEADLK && task->pooled != NULL
-	               ? "it would wait, in a step on a pool: its leat_step.waits must say so"
-	               : strerror(-code);
-}
-
-/*
- * Whether a wait inside the step was refused, by a cancel of the flow's scope, or by a stop where
- * this island is a source: no failure of an item.
- */
-static bool ends_with_scope(const struct task *task, int code)
-{
-	return (code == -ECANCELED && leat_flow_is_cancelled(task->flow->scope)) ||
-	       (code == -ESHUTDOWN && task->source && leat_scope_stopping(task->flow->scope));
-}
-
-/* It would be called for ever. */
-static int fail_idle(struct task *task, size_t i)
-{
-	return fail_step(task, i, true, -EINVAL, "it used none of its items, and made none");
-}
-
-/*
- * What a step, or an end, says of a call is against the rules of struct leat_vec. Such a call's
- * results go nowhere, and only what can be true of the rest counts. Returns -EINVAL.
- */
-static int fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc)
-{
-	char words[96];
-
-	if (v->used > v->n)
-		snprintf(words, sizeof(words), "it said that it used %zu of %zu items", v->used,
-		         v->n);
-	else if (v->made > v->room)
-		snprintf(words, sizeof(words), "it said that it made %zu items in room for %zu",
-		         v->made, v->room);
-	else if (v->skipped > v->used)
-		snprintf(words, sizeof(words), "it said that it left out %llu of %zu items",
-		         (unsigned long long)v->skipped, v->used);
-	else if (rc == LEAT_LATER)
-		snprintf(words, sizeof(words), "it returned LEAT_LATER, and has no due_ns");
-	else
-		snprintf(words, sizeof(words), "it returned %d, and not 0, LEAT_ENOUGH or -errno",
-		         rc);
-	fail_step(task, i, v->n > 0, -EINVAL, words);
-	v->used = v->used < v->n ? v->used : v->n;
-	v->made = v->made > v->room ? 0 : v->made;
-	v->skipped = v->skipped > v->used ? 0 : v->skipped;
-	return -EINVAL;
-}
-
-/* waits: it may return LEAT_LATER. */
-static bool breaks_contract(const struct leat_vec *v, int rc, bool waits)
-{
-	return (v->used > v->n) | (v->made > v->room) | (v->skipped > v->used) |
-	       ((rc > 0) & (rc != LEAT_ENOUGH) & ((rc != LEAT_LATER) | !waits));
-}
-
-static void count_failed(struct books *books)
-{
-	books->in++;
-	books->failed++;
-}
-
-/* --- what leaves the island --- */
-
-/* The sender that says when the island is to end: of its ring, or of the task. */
-static struct leat_tx *out_of(const struct task *task)
-{
-	return task->tx != NULL ? task->tx : task->out;
-}
-
-/* The island is a source, which a stop ends; or only has to pass on what is in hand. */
-static void set_source(struct task *task, bool on)
-{
-	leat_tx_source(out_of(task), on);
-	if (task->parts_end != NULL)
-		leat_tx_source(task->parts_end, on);
-}
-
-/* Whether it ends in the rings of a partition, whose consumers leave one by one. */
-static bool ends_in_parts(const struct task *task)
-{
-	return task->parts != NULL && task->parts_end == NULL;
-}
-
-/*
- * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
- * source ends.
- */
-static bool flush_after_stop(struct task *task, ssize_t rc)
-{
-	if (rc != -ESHUTDOWN || !task->source || task->stopped)
-		return false;
-	task->stopped = true;
-	set_source(task, false);
-	return true;
-}
-
-/*
- * The task is about to wait for room: releases what it has used of its input, so that the ring
- * there has all the room that it says, and holds the rest again. Returns 0; or -errno if it cannot
- * be held: by a cancel, which has freed the items, or as the output has ended. The task must not
- * touch the rest then.
- */
-static int release_used(struct task *task)
-{
-	const size_t n = task->input_used - task->input_released;
-	const void *rest;
-	ssize_t held = 0;
-
-	if (n == 0)
-		return 0;
-	leat_release(task->rx, n);
-	task->input_released += n;
-	if (task->input_used < task->input)
-		held = leat_try_peek(task->rx, task->input - task->input_used, &rest);
-	return held < 0 ? (int)held : 0;
-}
-
-/* As release_used(), where so many of the vector have been sent: without steps it is the input. */
-static int release_sent(struct task *task, size_t sent)
-{
-	if (task->island->steps_count == 0 && task->input > 0)
-		task->input_used = sent;
-	return release_used(task);
-}
-
-/* What leaves the island: a zip's type is another. */
-static const struct leat_type *out_type(const struct task *task)
-{
-	return task->flow->nodes[last_node_of(task->island)].type;
-}
-
-static int send_items(struct task *task, const char *items, size_t n, size_t size, size_t *used)
-{
-	ssize_t sent;
-
-	while (*used < n) {
-		sent = leat_try_send_batch(task->tx, items + *used * size, n - *used);
-		if (sent == -EAGAIN) {
-			sent = release_sent(task, *used);
-			if (sent == 0)
-				sent = leat_send_batch(task->tx, items + *used * size, 1);
-		}
-		if (sent < 0 && flush_after_stop(task, sent))
-			continue;
-		if (sent < 0)
-			return (int)sent;
-		*used += (size_t)sent;
-	}
-	return 0;
-}
-
-/* *used: how many are dealt with; none where the turn cannot come any more. */
-static int put_in_order(struct task *task, const char *items, size_t n, size_t *used)
-{
-	struct shared *shared = task->island->shared;
-	int rc = 0;
-
-	if (!task->at_turn && leat_shared_put(shared, task->ticket, items, n)) {
-		*used = n;
-		return 0;
-	}
-	if (!task->at_turn)
-		rc = leat_shared_await_turn(shared, task->ticket, &task->at_turn);
-	if (rc != 0)
-		return rc;
-	*used = n;
-	return leat_shared_send(shared, items, n);
-}
-
-/* Sends to workers by key. An item that is not used stays where it is. */
-static int send_to_workers(struct task *task, const struct node *node, const char *items, size_t n,
-                           size_t *used)
-{
-	int rc = 0;
-
-	for (; *used < n; ++*used) {
-		const char *item = items + *used * node->type->size;
-		size_t k = (size_t)(node->key(item, node->key_arg) % task->parts_count);
-
-		rc = leat_try_send(task->parts[k], item);
-		if (rc == -EAGAIN) {
-			rc = release_sent(task, *used);
-			if (rc == 0)
-				rc = leat_send(task->parts[k], item);
-		}
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int send_to_parts(struct task *task, const struct node *node, const char *items, size_t n,
-                         size_t *used)
-{
-	for (; *used < n; items += node->type->size) {
-		size_t k = (size_t)(node->key(items, node->key_arg) % task->parts_count);
-		int rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
-
-		(*used)++;
-		if (rc == 0)
-			continue;
-		leat_items_discard(node->type, items, 1);
-		if (rc != -EPIPE)
-			return rc;
-		if (task->parts[k] == NULL)
-			continue;
-		leat_tx_close(task->parts[k]);
-		task->parts[k] = NULL;
-		if (--task->parts_left == 0)
-			return -EPIPE;
-	}
-	return 0;
-}
-
-/* Whether step i, or the end, is given items that it must not free. */
-static bool is_borrowed(const struct task *task, size_t i)
-{
-	return i == 0 && task->borrowed;
-}
-
-/* One call of an end. *broken: it broke its contract. */
-static int call_end_once(struct task *task, const struct node *node, struct leat_vec *v,
-                         bool *broken)
-{
-	const size_t at = task->island->steps_count;
-	struct books *books = &task->books[at];
-	int rc = node->step.fn(task->states[at], v);
-
-	*broken = breaks_contract(v, rc, false);
-	if (__builtin_expect(*broken, 0))
-		rc = fail_contract(task, at, v, rc);
-	if (node->kind == NODE_EACH && !is_borrowed(task, at) && v->used > 0)
-		leat_items_discard(node->step.in, v->in, v->used);
-	books->in += v->used;
-	books->used += v->used - v->skipped;
-	books->skipped += v->skipped;
-	return rc;
-}
-
-/* Calls an end until it has used all. Its books are behind those of the steps. */
-static int call_end(struct task *task, const struct node *node, const char *items, size_t n,
-                    bool last, size_t *used)
-{
-	const size_t at = task->island->steps_count, size = node->step.in->size;
-	struct leat_vec v;
-	bool broken;
-	int rc;
-
-	do {
-		v = (struct leat_vec){ .in = n == 0 ? NULL : items + *used * size,
-			               .n = n - *used,
-			               .last = last };
-		rc = call_end_once(task, node, &v, &broken);
-		*used += v.used;
-	} while (rc == 0 && *used < n && v.used > 0);
-	if (rc > 0 || (rc == 0 && *used == n) || broken)
-		return rc;
-	if (rc == 0)
-		rc = fail_idle(task, at);
-	else if (!ends_with_scope(task, rc))
-		fail_step(task, at, *used < n, rc, words_of(task, at, rc));
-	if (*used == n)
-		return rc;
-	count_failed(&task->books[at]);
-	if (!is_borrowed(task, at))
-		leat_items_discard(node->step.in, items + *used * size, 1);
-	(*used)++;
-	return rc;
-}
-
-/* *used: how many are dealt with. */
-static int deliver(struct task *task, const char *items, size_t n, size_t *used)
-{
-	const struct node *tail = node_of(task, task->island->steps_count);
-	struct books *books = &task->books[task->island->steps_count];
-	int rc;
-
-	if (n == 0)
-		return 0;
-	if (!leat_kind_has_ring(tail->kind))
-		return call_end(task, tail, items, n, false, used);
-	if (task->parts_end != NULL) {
-		rc = send_to_workers(task, tail, items, n, used);
-	} else if (task->parts != NULL) {
-		rc = send_to_parts(task, tail, items, n, used);
-	} else if (task->pooled != NULL) {
-		rc = leat_island_keep(task->pooled, items, n);
-		*used = rc == 0 ? n : 0;
-	} else if (task->tx == NULL) {
-		rc = put_in_order(task, items, n, used);
-	} else {
-		rc = send_items(task, items, n, out_type(task)->size, used);
-	}
-	books->in += *used;
-	books->used += *used;
-	books->made += *used;
-	return rc;
-}
 
 /* --- steps --- */
 
@@ -382,10 +53,10 @@ static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 	if (writes_in_place(task, i, n)) {
 		r = leat_try_reserve(task->tx, task->vector, place);
 		if (r == -EAGAIN)
-			rc = release_used(task);
+			rc = leat_task_release_used(task);
 		if (rc < 0)
 			return rc;
-		while (r < 0 && (r == -EAGAIN || flush_after_stop(task, r)))
+		while (r < 0 && (r == -EAGAIN || leat_task_flush_after_stop(task, r)))
 			r = leat_reserve(task->tx, task->vector, place);
 		task->in_ring = r > 0;
 		if (r < 0 || (size_t)r >= node_of(task, i)->step.most)
@@ -429,7 +100,7 @@ static void free_used(const struct task *task, size_t i, const struct leat_vec *
 {
 	const struct node *node = node_of(task, i);
 
-	if (is_borrowed(task, i))
+	if (leat_task_borrows(task, i))
 		return;
 	if (v->used > 0 && !(node->step.kind == LEAT_STEP_FILTER && v->made > 0))
 		leat_items_discard(node->step.in, v->in, 1);
@@ -468,11 +139,11 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 		task->failure = 0;
 		return true;
 	}
-	count_failed(&task->books[i]);
+	leat_books_failed(&task->books[i]);
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
 	task->failure = 0;
-	if (!is_borrowed(task, i))
+	if (!leat_task_borrows(task, i))
 		leat_items_discard(node->step.in, item, 1);
 	return true;
 }
@@ -538,13 +209,14 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 		return (int)room;
 	v->room = (size_t)room;
 	rc = call_function(task, i, v);
-	broken = breaks_contract(v, rc, node->step.due_ns != NULL);
+	broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL);
 	if (__builtin_expect(broken, 0))
-		rc = fail_contract(task, i, v, rc);
+		rc = leat_task_fail_contract(task, i, v, rc);
 	count_call(task, i, v);
 	if (node->keeps && v->skipped > 0 && !broken)
-		return fail_step(task, i, true, -EDEADLK,
-		                 "it left an item out between a tee and a zip, which would wait");
+		return leat_task_fail(
+			task, i, true, -EDEADLK,
+			"it left an item out between a tee and a zip, which would wait");
 	if (node->step.in->discard != NULL)
 		free_used(task, i, v);
 	if (__builtin_expect(broken, 0)) {
@@ -565,7 +237,7 @@ static int end_steps(struct task *task, size_t i)
 
 	if (i < task->island->steps_count)
 		return run_steps(task, i, NULL, 0, true, &used);
-	return node->kind == NODE_EACH ? call_end(task, node, NULL, 0, true, &used) : 0;
+	return node->kind == NODE_EACH ? leat_task_call_end(task, node, NULL, 0, true, &used) : 0;
 }
 
 int leat_task_end(struct task *task)
@@ -613,12 +285,12 @@ static int handle_failure(struct task *task, size_t i, int code, const char *ite
 {
 	int rc;
 
-	if (ends_with_scope(task, code))
+	if (leat_task_ends_with_scope(task, code))
 		return code;
 	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
 	if (rc != 0)
 		return rc > 0 ? 0 : rc;
-	fail_step(task, i, item != NULL, code, words_of(task, i, code));
+	leat_task_fail(task, i, item != NULL, code, leat_task_words(task, i, code));
 	if (item == NULL || !leave_out_failed(task, i, item))
 		return code;
 	*used += 1;
@@ -669,29 +341,9 @@ static int run_due(struct task *task, size_t k, int64_t from_ns)
 		else if (k < steps)
 			rc = run_steps(task, k, NULL, 0, false, &used);
 		else
-			rc = call_end(task, node, NULL, 0, false, &used);
+			rc = leat_task_call_end(task, node, NULL, 0, false, &used);
 	}
 	return rc;
-}
-
-/* The consumer of this part has left. Whether others have not. */
-static bool leave_part(struct task *task, size_t k)
-{
-	if (!ends_in_parts(task))
-		return false;
-	leat_tx_close(task->parts[k]);
-	task->parts[k] = NULL;
-	return --task->parts_left > 0;
-}
-
-/* The sender that the island ends with. Of parts it is the first from the k-th on that is there. */
-static struct leat_tx *bound_of(const struct task *task, size_t *k)
-{
-	if (!ends_in_parts(task))
-		return task->parts_end != NULL ? task->parts_end : out_of(task);
-	while (task->parts[*k] == NULL)
-		*k = (*k + 1) % task->parts_count;
-	return task->parts[*k];
 }
 
 /* Returns 0 when the time has come; before that an error, if the island is to end. */
@@ -701,10 +353,11 @@ static int wait_until(struct task *task, int64_t until_ns)
 	int rc;
 
 	for (;;) {
-		rc = leat_tx_wait(bound_of(task, &k), -1, 0, until_ns);
+		rc = leat_tx_wait(leat_task_bound(task, &k), -1, 0, until_ns);
 		if (rc == -ETIMEDOUT)
 			return 0;
-		if (!(rc == -EPIPE && leave_part(task, k)) && !flush_after_stop(task, rc))
+		if (!(rc == -EPIPE && leat_task_leave_part(task, k)) &&
+		    !leat_task_flush_after_stop(task, rc))
 			return rc;
 	}
 }
@@ -719,12 +372,12 @@ static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited
 	int rc;
 
 	if (due_ns == *awaited_ns)
-		return fail_step(task, i, at_item, -EINVAL,
-		                 due_ns == LEAT_NEVER
-		                         ? "it returned LEAT_LATER, and is never due"
-		                         : "it returned LEAT_LATER, was due, and did nothing");
+		return leat_task_fail(task, i, at_item, -EINVAL,
+		                      due_ns == LEAT_NEVER
+		                              ? "it returned LEAT_LATER, and is never due"
+		                              : "it returned LEAT_LATER, was due, and did nothing");
 	*awaited_ns = due_ns;
-	rc = release_used(task);
+	rc = leat_task_release_used(task);
 	while (rc == 0 && leat_now_ns() < due_ns) {
 		rc = wait_until(task, first_due_ns(task, i));
 		if (rc == 0)
@@ -749,7 +402,7 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 
 	*used = 0;
 	if (i == task->island->steps_count)
-		return deliver(task, items, n, used);
+		return leat_task_deliver(task, items, n, used);
 	retry.again = false; /* and pauses are set by the first failure */
 	for (;;) {
 		size_t now = n - *used;
@@ -772,8 +425,8 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 			if (rc == 0 && *used < n)
 				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
-			rc = fail_idle(task, i);
-			count_failed(&task->books[i]);
+			rc = leat_task_fail_idle(task, i);
+			leat_books_failed(&task->books[i]);
 		}
 		retry.again = false;
 		/* it may hold more than it had room for */
@@ -818,114 +471,6 @@ int leat_task_pass(struct task *task, const void *items, size_t n, size_t *used)
 	return rc;
 }
 
-/* Puts pairs together. */
-static void make_pairs(struct task *task, const char *first, const char *second, size_t n)
-{
-	const struct leat_type *pair = task->flow->nodes[task->island->head].type;
-	char *to = task->in_place;
-
-	for (size_t i = 0; i < n; i++, to += pair->size) {
-		memcpy(to + pair->offset, first + i * pair->of->size, pair->of->size);
-		memcpy(to + pair->second_offset, second + i * pair->second->size,
-		       pair->second->size);
-	}
-}
-
-/* As next_items(), of what both inputs of a zip have. */
-static ssize_t next_pairs(struct task *task, const void **items)
-{
-	int64_t due_ns = first_due_ns(task, 0);
-	const void *first, *second;
-	ssize_t n = leat_peek_until(task->rx, task->vector, &first, due_ns), pairs;
-
-	if (n <= 0)
-		return n;
-	pairs = leat_peek_until(task->inputs[1], (size_t)n, &second, due_ns);
-	if (pairs > 0) {
-		make_pairs(task, first, second, (size_t)pairs);
-		leat_release(task->inputs[1], (size_t)pairs);
-	}
-	leat_release(task->rx, pairs > 0 ? (size_t)pairs : 0);
-	*items = task->in_place;
-	return pairs;
-}
-
-/* As next_items(). What a merge takes is the island's own. */
-static ssize_t next_merged(struct task *task, const void **items)
-{
-	ssize_t n =
-		leat_merger_take(task->merger, task->in_place, task->vector, first_due_ns(task, 0));
-
-	*items = task->in_place;
-	if (n != -EINVAL)
-		return n;
-	task->failure = -EINVAL;
-	snprintf(task->text, sizeof(task->text), "%s", leat_merger_words(task->merger));
-	return n;
-}
-
-/* -ETIMEDOUT: a step is due. */
-static ssize_t next_items(struct task *task, const void **items)
-{
-	int64_t due_ns;
-	ssize_t n;
-
-	if (task->merger != NULL)
-		return next_merged(task, items);
-	if (task->inputs != NULL)
-		return next_pairs(task, items);
-	due_ns = first_due_ns(task, 0);
-	n = task->in_place == NULL ? leat_peek_until(task->rx, task->vector, items, due_ns)
-	                           : -ENOTSUP;
-	if (n != -ENOTSUP)
-		return n;
-	if (task->in_place == NULL) {
-		task->in_place = leat_items_alloc(task->island->vector,
-		                                  task->flow->nodes[task->island->head].type->size);
-		if (task->in_place == NULL)
-			return -ENOMEM;
-	}
-	*items = task->in_place;
-	if (due_ns != LEAT_NEVER)
-		return leat_recv_until(task->rx, (char *)task->in_place, due_ns);
-	return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
-}
-
-void leat_task_discard_rest(struct task *task, const void *items, size_t used, size_t n)
-{
-	const struct leat_type *type = task->flow->nodes[task->island->head].type;
-
-	leat_items_discard(type, (const char *)items + used * type->size, n - used);
-}
-
-/*
- * So that the island ends while its input is idle: with the consumer of its ring, with the last
- * consumer of a partition, with the first of workers by key, with the scope.
- */
-static int bind_input(struct task *task)
-{
-	struct leat_tx *out = bound_of(task, &task->bound);
-	int rc = task->inputs == NULL ? leat_rx_bind(task->rx, out) : 0;
-
-	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
-		rc = leat_rx_bind(task->inputs[i], out);
-	return rc;
-}
-
-/* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
-static ssize_t copy_items(struct task *task, const void **items, size_t n)
-{
-	const struct leat_type *type = task->flow->nodes[task->island->head].type;
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; i < n && rc == 0; i++)
-		rc = type->dup(task->copies + i * type->size,
-		               (const char *)*items + i * type->size);
-	*items = task->copies;
-	return rc == 0 ? (ssize_t)n : i > 1 ? (ssize_t)i - 1 : rc;
-}
-
 /* A pass over what was received, and what becomes of it in the ring. */
 static int pass_received(struct task *task, const void *items, size_t n)
 {
@@ -934,7 +479,7 @@ static int pass_received(struct task *task, const void *items, size_t n)
 	int rc;
 
 	if (task->copies != NULL) {
-		copied = copy_items(task, &items, n);
+		copied = leat_task_copy_items(task, &items, n);
 		leat_release(task->rx, copied > 0 ? (size_t)copied : 0);
 	} else if (task->in_place == NULL) {
 		task->input = n;
@@ -954,12 +499,12 @@ static int work_rx(struct task *task)
 	const void *items;
 	int64_t from_ns;
 	ssize_t n;
-	int rc = bind_input(task);
+	int rc = leat_task_bind_input(task);
 
 	while (rc == 0) {
-		n = next_items(task, &items);
-		if (n == -EPIPE && leave_part(task, task->bound)) {
-			rc = bind_input(task);
+		n = leat_task_next(task, &items, first_due_ns(task, 0));
+		if (n == -EPIPE && leat_task_leave_part(task, task->bound)) {
+			rc = leat_task_bind_input(task);
 			continue;
 		}
 		if (n == 0)
@@ -971,7 +516,7 @@ static int work_rx(struct task *task)
 		if (rc == 0)
 			rc = run_due(task, 0, from_ns);
 		if (rc == 0 && task->parts != NULL && task->parts[task->bound] == NULL)
-			rc = bind_input(task);
+			rc = leat_task_bind_input(task);
 	}
 	return rc;
 }
@@ -979,13 +524,13 @@ static int work_rx(struct task *task)
 static int work_array(struct task *task)
 {
 	const struct node *head = &task->flow->nodes[task->island->head];
-	struct leat_tx *told = out_of(task);
+	struct leat_tx *told = leat_task_out(task);
 	size_t at = 0, used;
 	int64_t from_ns;
 	int rc = 0;
 
 	task->source = true;
-	set_source(task, true);
+	leat_task_set_source(task, true);
 	while (at < head->count && rc == 0 && !task->stopped) {
 		size_t n = head->count - at < task->vector ? head->count - at : task->vector;
 

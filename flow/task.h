@@ -1,5 +1,5 @@
 /*
- * flow/task.h: one thread's work on an island: island.c runs it, task.c makes it.
+ * flow/task.h: one thread's work on an island: island.c runs it (island.h), task.c makes it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -84,7 +84,7 @@ int leat_task_work(struct task *task);
 int leat_task_pass(struct task *task, const void *items, size_t n, size_t *used);
 /* The steps have seen their last item. */
 int leat_task_end(struct task *task);
-/* Frees items that were copied out of the ring, and that the island ends before. */
+/* Frees items that were copied out of the ring, and that the island ends before (input.c). */
 void leat_task_discard_rest(struct task *task, const void *items, size_t used, size_t n);
 
 /* task.c */

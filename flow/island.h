@@ -1,0 +1,89 @@
+/*
+ * flow/island.h: the parts of an island's work, of which island.c is the middle.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_FLOW_ISLAND_H
+#define LEAT_FLOW_ISLAND_H
+
+#include "flow/task.h"
+
+/* --- failure.c --- */
+
+/* Step i has failed with these words: at an item, or where there is none. Returns the code. */
+int leat_task_fail(struct task *task, size_t i, bool at_item, int code, const char *words);
+/* What a code of step i means. */
+const char *leat_task_words(const struct task *task, size_t i, int code);
+/*
+ * Whether a wait inside the step was refused, by a cancel of the flow's scope, or by a stop where
+ * this island is a source: no failure of an item.
+ */
+bool leat_task_ends_with_scope(const struct task *task, int code);
+/* Step i would be called for ever: it does nothing with what it is given. */
+int leat_task_fail_idle(struct task *task, size_t i);
+/*
+ * What a step, or an end, says of a call is against the rules of struct leat_vec. Such a call's
+ * results go nowhere, and only what can be true of the rest counts. Returns -EINVAL.
+ */
+int leat_task_fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc);
+
+/* --- output.c --- */
+
+/* The sender that says when the island is to end: of its ring, or of the task. */
+struct leat_tx *leat_task_out(const struct task *task);
+/* The island is a source, which a stop ends; or only has to pass on what is in hand. */
+void leat_task_set_source(struct task *task, bool on);
+/* The consumer of this part has left. Whether others have not. */
+bool leat_task_leave_part(struct task *task, size_t k);
+/* The sender that the island ends with. Of parts it is the first from the k-th on that is there. */
+struct leat_tx *leat_task_bound(const struct task *task, size_t *k);
+/*
+ * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
+ * source ends.
+ */
+bool leat_task_flush_after_stop(struct task *task, ssize_t rc);
+/*
+ * The task is about to wait for room: releases what it has used of its input, so that the ring
+ * there has all the room that it says, and holds the rest again. Returns 0; or -errno if it cannot
+ * be held: by a cancel, which has freed the items, or as the output has ended. The task must not
+ * touch the rest then.
+ */
+int leat_task_release_used(struct task *task);
+/* Calls an end until it has used all. Its books are behind those of the steps. */
+int leat_task_call_end(struct task *task, const struct node *node, const char *items, size_t n,
+                       bool last, size_t *used);
+/* n items leave the island. *used: how many of them are dealt with. */
+int leat_task_deliver(struct task *task, const char *items, size_t n, size_t *used);
+
+/* --- input.c --- */
+
+/* The next vector. 0: the input has ended; -ETIMEDOUT: due_ns has come before an item did. */
+ssize_t leat_task_next(struct task *task, const void **items, int64_t due_ns);
+/*
+ * So that the island ends while its input is idle: with the consumer of its ring, with the last
+ * consumer of a partition, with the first of workers by key, with the scope.
+ */
+int leat_task_bind_input(struct task *task);
+/* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
+ssize_t leat_task_copy_items(struct task *task, const void **items, size_t n);
+
+/* waits: it may return LEAT_LATER. */
+static inline bool leat_breaks_contract(const struct leat_vec *v, int rc, bool waits)
+{
+	return (v->used > v->n) | (v->made > v->room) | (v->skipped > v->used) |
+	       ((rc > 0) & (rc != LEAT_ENOUGH) & ((rc != LEAT_LATER) | !waits));
+}
+
+static inline void leat_books_failed(struct books *books)
+{
+	books->in++;
+	books->failed++;
+}
+
+/* Whether step i, or the end, is given items that it must not free. */
+static inline bool leat_task_borrows(const struct task *task, size_t i)
+{
+	return i == 0 && task->borrowed;
+}
+
+#endif
