@@ -79,6 +79,7 @@ struct node {
 	uint64_t per, lag;
 	bool varies, keeps;
 	bool counts; /* a step of the library, with a state for each worker */
+	bool plain;  /* no call of it needs more than its function, unless it fails */
 	/*
 	 * Of a step that is due when no item has come for a while: that begins anew, as the island
 	 * has not listened meanwhile. And what it fails with, in words.
@@ -138,10 +139,15 @@ struct island {
 	uint32_t head, head_output; /* the node that feeds it */
 	uint32_t *steps;            /* nodes */
 	size_t steps_count;
-	uint32_t tail;         /* the node it ends in */
-	unsigned replicas;     /* tasks: one, or the workers that share its receiver */
-	bool pooled;           /* it has no thread */
-	size_t vector;         /* items, at most */
+	uint32_t tail;     /* the node it ends in */
+	unsigned replicas; /* tasks: one, or the workers that share its receiver */
+	bool pooled;       /* it has no thread */
+	size_t vector;     /* items, at most */
+	/*
+	 * What a step is given room for: an item more. So one that makes an item of each, and
+	 * holds none, does not fill it, and is not called again for what it might hold.
+	 */
+	size_t room;
 	struct leat_rx *rx;    /* NULL: the array of its head */
 	struct shared *shared; /* of workers */
 	struct task *tasks;

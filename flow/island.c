@@ -15,6 +15,10 @@
 
 /* --- steps --- */
 
+/*
+ * Puts n items through step i and those behind it. Returns 0; LEAT_ENOUGH; -errno. *used: how many
+ * of them are dealt with.
+ */
 static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
                      size_t *used);
 
@@ -46,18 +50,18 @@ static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 
 		*place = array->items + array->count * array->size;
 		r = (ssize_t)(array->room - array->count);
-		task->in_array = (size_t)r >= task->island->vector;
+		task->in_array = (size_t)r >= task->island->room;
 		if (task->in_array)
-			return (ssize_t)task->island->vector;
+			return (ssize_t)task->island->room;
 	}
 	if (writes_in_place(task, i, n)) {
-		r = leat_try_reserve(task->tx, task->vector, place);
+		r = leat_try_reserve(task->tx, task->vector + 1, place);
 		if (r == -EAGAIN)
 			rc = leat_task_release_used(task);
 		if (rc < 0)
 			return rc;
 		while (r < 0 && (r == -EAGAIN || leat_task_flush_after_stop(task, r)))
-			r = leat_reserve(task->tx, task->vector, place);
+			r = leat_reserve(task->tx, task->vector + 1, place);
 		task->in_ring = r > 0;
 		if (r < 0 || (size_t)r >= node_of(task, i)->step.most)
 			return r;
@@ -65,7 +69,7 @@ static ssize_t find_place(struct task *task, size_t i, size_t n, void **place)
 		task->in_ring = false;
 	}
 	*place = task->vectors[i];
-	return (ssize_t)task->island->vector;
+	return (ssize_t)task->island->room;
 }
 
 /* Step i has made these. */
@@ -196,20 +200,14 @@ static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
 		leat_commit(task->tx, 0);
 }
 
-/* One call of step i. */
-static int call_step(struct task *task, size_t i, struct leat_vec *v)
+/* Step i has been called, and has returned rc. Returns what becomes of that. */
+static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc)
 {
 	const struct node *node = node_of(task, i);
-	ssize_t room = find_place(task, i, v->n, &v->out);
-	bool broken;
-	int rc, passed;
+	const bool broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL);
+	int passed;
 
 	task->own_result = false;
-	if (room < 0)
-		return (int)room;
-	v->room = (size_t)room;
-	rc = call_function(task, i, v);
-	broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL);
 	if (__builtin_expect(broken, 0))
 		rc = leat_task_fail_contract(task, i, v, rc);
 	count_call(task, i, v);
@@ -227,6 +225,18 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	/* the step behind has had enough: then the item that failed was not needed */
 	task->own_result = passed == 0 && rc != 0;
 	return passed != 0 ? passed : rc;
+}
+
+/* One call of step i. */
+static int call_step(struct task *task, size_t i, struct leat_vec *v)
+{
+	ssize_t room = find_place(task, i, v->n, &v->out);
+
+	task->own_result = false;
+	if (room < 0)
+		return (int)room;
+	v->room = (size_t)room;
+	return settle_call(task, i, v, call_function(task, i, v));
 }
 
 /* Step i and those behind it have seen their last item. */
@@ -386,30 +396,40 @@ static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited
 	return rc;
 }
 
+/* A call of a step that has been made, and what it returned. */
+struct called {
+	struct leat_vec v;
+	int rc;
+};
+
 /*
- * Puts n items through step i and those behind it. Returns 0; LEAT_ENOUGH; -errno. *used: how many
- * of them are dealt with.
+ * Puts n items through step i and those behind it. called: the first call of it has been made; or
+ * NULL.
  */
-static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
-                     size_t *used)
+static int put_through(struct task *task, size_t i, const char *items, size_t n, bool last,
+                       size_t *used, const struct called *called)
 {
 	const struct node *node = node_of(task, i);
-	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
+	const size_t size = node->step.in->size;
 	int64_t awaited_ns = LEAT_NEVER;
 	struct retry retry;
 	bool own = false;
 	int rc = 0;
 
 	*used = 0;
-	if (i == task->island->steps_count)
-		return leat_task_deliver(task, items, n, used);
 	retry.again = false; /* and pauses are set by the first failure */
 	for (;;) {
 		size_t now = n - *used;
 		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
 
-		v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
-		rc = call_step(task, i, &v);
+		if (called != NULL) {
+			v = called->v;
+			rc = settle_call(task, i, &v, called->rc);
+			called = NULL;
+		} else {
+			v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
+			rc = call_step(task, i, &v);
+		}
 		own = task->own_result;
 		*used += v.used;
 		if (rc == LEAT_LATER) {
@@ -439,6 +459,63 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		return ended < 0 ? ended : rc;
 	}
 	return rc;
+}
+
+/* Where a plain step writes what it makes. Returns the room; 0: that is not known at once. */
+static size_t find_plain_place(struct task *task, size_t i, void **place)
+{
+	const size_t room = task->island->room;
+
+	task->in_ring = task->in_array = false;
+	*place = task->vectors[i];
+	if (i + 1 < task->island->steps_count)
+		return room;
+	if (is_before_array(task, i)) {
+		const struct collected *array = task->states[i + 1];
+
+		*place = array->items + array->count * array->size;
+		task->in_array = true;
+		return array->room - array->count >= room ? room : 0;
+	}
+	return writes_in_place(task, i, 1) ? 0 : room;
+}
+
+/*
+ * As run_steps(). Most steps are plain, and most calls use all they are given, make less than they
+ * have room for, and return 0. These go from step to step here; all else in put_through().
+ */
+static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
+                     size_t *used)
+{
+	const size_t steps = task->island->steps_count;
+	struct called called;
+	struct leat_vec *v = &called.v;
+	size_t *used_here = used, used_behind;
+
+	while (i < steps && n > 0 && !last && node_of(task, i)->plain) {
+		*v = (struct leat_vec){ .in = items, .n = n };
+		v->room = find_plain_place(task, i, &v->out);
+		if (v->room == 0)
+			break;
+		called.rc = node_of(task, i)->step.fn(task->states[i], v);
+		if (called.rc != 0 || v->used != n || v->made >= v->room || v->skipped > n)
+			return put_through(task, i, items, n, false, used_here, &called);
+		count_call(task, i, v);
+		*used_here = n;
+		used_here = &used_behind;
+		if (task->in_array)
+			return pass_made(task, i, v);
+		items = v->out;
+		n = v->made;
+		if (n == 0)
+			return 0;
+		i++;
+	}
+	if (i == steps) {
+		*used_here = 0;
+		return leat_task_deliver(task, items, n, used_here);
+	}
+	return put_through(task, i, items, n, last, used_here, NULL);
 }
 
 /* --- vectors --- */

@@ -157,6 +157,12 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 
 /* --- the cut --- */
 
+static bool is_plain(const struct node *node)
+{
+	return node->step.in->discard == NULL && node->type->discard == NULL &&
+	       node->breaker == NULL && !node->keeps;
+}
+
 static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 {
 	struct island *island = &flow->islands[flow->islands_count];
@@ -175,6 +181,7 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 		island->replicas = node->workers;
 	for (; flow->nodes[at].kind == NODE_STEP; at = (uint32_t)flow->nodes[at].consumers[0]) {
 		island->steps[island->steps_count++] = at;
+		flow->nodes[at].plain = is_plain(&flow->nodes[at]);
 		if (flow->nodes[at].type->size > largest)
 			largest = flow->nodes[at].type->size;
 	}
@@ -184,6 +191,7 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 		island->vector = LEAT_VECTOR_MOST;
 	if (island->vector < LEAT_VECTOR_LEAST)
 		island->vector = LEAT_VECTOR_LEAST;
+	island->room = island->vector + 1;
 	return 0;
 }
 

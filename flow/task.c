@@ -217,17 +217,17 @@ static size_t window_of(const struct island *island)
 
 size_t leat_island_bytes(const struct island *island)
 {
-	const struct node *nodes = island->flow->nodes;
-	size_t sizes = 0, window = window_of(island);
+	const struct node *nodes = island->flow->nodes, *head = &nodes[island->head];
+	size_t made = 0, bytes = 0;
 
 	for (size_t i = 0; i < island->steps_count; i++)
-		sizes += nodes[island->steps[i]].type->size;
-	if (shares_input(&nodes[island->head]) || leat_kind_joins(nodes[island->head].kind))
-		sizes += nodes[island->head].type->size;
-	sizes *= island->replicas;
-	if (window > 0)
-		sizes += window * nodes[island->tail].type->size;
-	return sizes * island->vector;
+		made += nodes[island->steps[i]].type->size;
+	if (shares_input(head) || leat_kind_joins(head->kind))
+		bytes = head->type->size * island->vector;
+	bytes = (bytes + made * island->room) * island->replicas;
+	if (window_of(island) > 0)
+		bytes += window_of(island) * island->room * nodes[island->tail].type->size;
+	return bytes;
 }
 
 static void *make_state(const struct node *node, int *rc)
@@ -267,7 +267,7 @@ static int make_vectors(struct task *task)
 		task->timed |= node->step.due_ns != NULL;
 		if (i == island->steps_count || rc != 0)
 			continue;
-		task->vectors[i] = leat_items_alloc(island->vector, node->type->size);
+		task->vectors[i] = leat_items_alloc(island->room, node->type->size);
 		if (task->vectors[i] == NULL)
 			rc = -ENOMEM;
 	}
@@ -398,7 +398,7 @@ static int make_shared(struct island *island)
 	struct shared_opts opts = { .scope = flow->scope,
 		                    .type = tail->type,
 		                    .users = island->replicas,
-		                    .room = island->vector,
+		                    .room = island->room,
 		                    .window = window_of(island) };
 	int rc;
 

@@ -271,7 +271,7 @@ Test(flow_draw, workers_behind_a_source_have_no_ring_of_their_own)
 	cr_assert_eq(estimate.ring_bytes, 2u * 10 * 8);
 	cr_assert_eq(estimate.hops, 2u);
 	/* for each worker what it takes and makes, and 16 slots */
-	cr_assert_eq(estimate.vector_bytes, (4u * 2 + 16) * 256 * 8);
+	cr_assert_eq(estimate.vector_bytes, 4u * (256 + 257) * 8 + 16u * 257 * 8);
 	free(draw(flow));
 	leat_flow_close(flow);
 }

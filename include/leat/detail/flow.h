@@ -25,6 +25,13 @@ template <typename T> struct leat_detail_to_const<const T *> {
 #define LEAT_DETAIL_IS_CONST(statetype) (leat_detail_to_const<statetype>::value)
 #endif
 
+/* gcc does not unroll at -O2, where the loop's own instructions are more than a small body's. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define LEAT_DETAIL_UNROLL _Pragma("GCC unroll 4")
+#else
+#define LEAT_DETAIL_UNROLL
+#endif
+
 #define LEAT_DETAIL_ONE(name, statetype, call) \
 	static inline __attribute__((always_inline)) int name##_one(const name##_in *x_, \
 	                                                            name##_out *y_, void *s_) \
@@ -55,6 +62,7 @@ template <typename T> struct leat_detail_to_const<const T *> {
 		const size_t n_ = v_->n < v_->room ? v_->n : v_->room; \
 		size_t made_ = 0, i_; \
 		int rc_ = 0; \
+		LEAT_DETAIL_UNROLL \
 		for (i_ = 0; i_ < n_; i_++) { \
 			rc_ = name##_one(&in_[i_], &out_[made_], state_); \
 			if (__builtin_expect((unsigned)rc_ > LEAT_SKIP, 0)) \
