@@ -23,11 +23,13 @@ static struct expr_chunk *next_chunk(struct leat_expr *expr, size_t len)
 	size_t size = len > CHUNK_BYTES ? len : CHUNK_BYTES;
 
 	if (chunk == NULL || chunk->size < len) {
+		/* A NUL behind all texts, as AddressSanitizer's regexec(3) reads up to one. */
 		struct expr_chunk *made =
-			size <= SIZE_MAX - sizeof(*made) ? malloc(sizeof(*made) + size) : NULL;
+			size < SIZE_MAX - sizeof(*made) ? malloc(sizeof(*made) + size + 1) : NULL;
 		if (made == NULL)
 			return NULL;
 		*made = (struct expr_chunk){ .next = chunk, .size = size };
+		made->bytes[size] = '\0';
 		*place = chunk = made;
 	}
 	chunk->used = 0;

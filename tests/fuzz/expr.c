@@ -33,14 +33,15 @@ static int find_column(void *data, const char *name, size_t len, enum leat_expr_
 	return *name - 'a';
 }
 
-/* An allocation that ends with the text, for AddressSanitizer. */
-static char *copy_bytes(const uint8_t *from, size_t len)
+/* With a NUL behind it, as AddressSanitizer's regexec(3) reads up to one. */
+static char *copy_text(const uint8_t *from, size_t len)
 {
-	char *copy = malloc(len + (len == 0));
+	char *copy = malloc(len + 1);
 
 	CHECK(copy != NULL, "no memory");
 	if (len != 0)
 		memcpy(copy, from, len);
+	copy[len] = '\0';
 	return copy;
 }
 
@@ -55,17 +56,13 @@ static void read_story(struct story *s, const uint8_t *data, size_t size)
 	                         : LEAT_EXPR_LINES;
 	feed = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
 	size_t len = (size_t)((feed != NULL ? feed : end) - p);
-	s->text = malloc(len + 1);
-	CHECK(s->text != NULL, "no memory");
-	if (len != 0)
-		memcpy(s->text, p, len);
-	s->text[len] = '\0';
+	s->text = copy_text(p, len);
 	for (p += len; p < end && s->count < ITEMS; p += len) {
 		size_t i = s->count++;
 		p++; /* the line feed */
 		feed = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
 		len = (size_t)((feed != NULL ? feed : end) - p);
-		s->lines[i] = (struct leat_line){ copy_bytes(p, len), len, NULL };
+		s->lines[i] = (struct leat_line){ copy_text(p, len), len, NULL };
 		for (size_t k = 0; k < len && k < 8; k++)
 			s->integers[i] = (int64_t)((uint64_t)s->integers[i] << 8 | p[k]);
 		memcpy(&s->decimals[i], &s->integers[i], sizeof(double));
