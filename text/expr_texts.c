@@ -286,15 +286,9 @@ int leat_expr_trim(struct leat_expr *expr, const struct expr_op *op)
 	return 0;
 }
 
-/* Places from up to from + count, of which those from 1 to the length are there. */
-static struct leat_text cut_text(struct leat_text text, int64_t from, int64_t count)
+/* Places from up to end, of which those from 1 to the length are there. */
+static struct leat_text cut_text(struct leat_text text, int64_t from, int64_t end)
 {
-	int64_t end;
-
-	if (count <= 0)
-		return (struct leat_text){ "", 0 };
-	if (__builtin_add_overflow(from, count, &end))
-		end = INT64_MAX;
 	if (from < 1)
 		from = 1;
 	if (end > (int64_t)text.len + 1)
@@ -302,6 +296,15 @@ static struct leat_text cut_text(struct leat_text text, int64_t from, int64_t co
 	if (from >= end)
 		return (struct leat_text){ "", 0 };
 	return (struct leat_text){ text.data + (from - 1), (size_t)(end - from) };
+}
+
+static inline int64_t find_end(int64_t from, int64_t count)
+{
+	int64_t end;
+
+	if (count <= 0)
+		return 0;
+	return __builtin_add_overflow(from, count, &end) ? INT64_MAX : end;
 }
 
 int leat_expr_substr(struct leat_expr *expr, const struct expr_op *op)
@@ -317,7 +320,8 @@ int leat_expr_substr(struct leat_expr *expr, const struct expr_op *op)
 		if (absent != NULL && absent[i])
 			to[i] = (struct leat_text){ "", 0 };
 		else
-			to[i] = cut_text(a[i], from[i], count != NULL ? count[i] : INT64_MAX);
+			to[i] = cut_text(a[i], from[i],
+			                 count != NULL ? find_end(from[i], count[i]) : INT64_MAX);
 	}
 	return 0;
 }
