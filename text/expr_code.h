@@ -32,6 +32,7 @@
 	X(MOD_I, mod_i) \
 	X(DIV_BY_I, div_by_i) /* by a constant: op->value, op->magic, op->shift */ \
 	X(MOD_BY_I, mod_by_i) \
+	X(MULTIPLE_I, multiple_i) /* whether a is a multiple of a constant; op->b: is none */ \
 	X(NEG_I, neg_i) \
 	X(ABS_I, abs_i) \
 	X(MIN_I, min_i) \
@@ -125,8 +126,9 @@ struct expr_op {
 	uint16_t within;  /* selection */
 	uint16_t skip;    /* SELECT: operations to pass if it selects nothing */
 	uint16_t pattern; /* MATCH: which of the program's */
-	uint8_t shift;    /* DIV_BY_I, MOD_BY_I */
+	uint8_t shift;    /* DIV_BY_I, MOD_BY_I, MULTIPLE_I, as value, magic and sum */
 	int64_t value, magic;
+	uint64_t sum;
 };
 
 enum expr_column_kind {

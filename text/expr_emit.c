@@ -256,19 +256,80 @@ static void find_multiplier(uint64_t d, struct expr_op *op)
 	op->shift = (uint8_t)(power - 64);
 }
 
-/* By a constant that a multiplication can take the place of: all but 0, 1, -1 and the least. */
+/* Truth values where an integer is absent: != is true, the others are false. */
+static uint16_t settle_absent(struct emitter *e, unsigned code, uint16_t truth, uint16_t absent)
+{
+	bool unequal = code == EXPR_NE_I || code == EXPR_NE_TI;
+
+	return combine_truths(e, unequal ? EXPR_OR : EXPR_AND_NOT, truth, absent);
+}
+
+/* A constant that a multiplication can take the place of: all but 0, 1, -1 and the least. */
+static bool is_multiplier(const struct expr_node *by)
+{
+	return by->code == EXPR_CONSTANT && !by->value.absent && by->value.integer != INT64_MIN &&
+	       (by->value.integer < -1 || by->value.integer > 1);
+}
+
+static uint64_t magnitude_of(const struct expr_node *number)
+{
+	return (uint64_t)(number->value.integer < 0 ? -number->value.integer
+	                                            : number->value.integer);
+}
+
 static struct expr_result emit_division_by(struct emitter *e, const struct expr_node *node,
-                                           int64_t by)
+                                           const struct expr_node *by)
 {
 	struct expr_result x = emit_node(e, node->kids[0]);
 	uint16_t to = add_memory(e, LEAT_EXPR_INTEGER);
 	struct expr_op *op = add_op(e, node->code == EXPR_DIV_I ? EXPR_DIV_BY_I : EXPR_MOD_BY_I, to,
 	                            x.value, NO);
 
-	op->value = by;
-	find_multiplier((uint64_t)(by < 0 ? -by : by), op);
+	op->value = by->value.integer;
+	find_multiplier(magnitude_of(by), op);
 	end_use(e, x.value);
 	return (struct expr_result){ to, x.absent };
+}
+
+/* Whether a comparison is x % N == 0 or x % N != 0. */
+static bool asks_for_multiple(const struct emitter *e, const struct expr_node *node)
+{
+	const struct expr_node *x = &e->b->nodes[node->kids[0]], *y = &e->b->nodes[node->kids[1]];
+
+	return (node->code == EXPR_EQ_I || node->code == EXPR_NE_I) && x->code == EXPR_MOD_I &&
+	       is_multiplier(&e->b->nodes[x->kids[1]]) && y->code == EXPR_CONSTANT &&
+	       !y->value.absent && y->value.integer == 0;
+}
+
+/*
+ * "Hacker's Delight", 10-17. N is odd * 2^shift. A multiplication by the inverse of odd, a sum and
+ * a rotation by shift map the integers one to one, and the multiples of N to 0 ... 2 * limit, where
+ * limit is the largest quotient. The least integer is a multiple of a power of two only: for these
+ * the multiples are what has no bit below shift.
+ */
+static void find_inverse(uint64_t n, struct expr_op *op)
+{
+	unsigned shift = (unsigned)__builtin_ctzll(n);
+	uint64_t odd = n >> shift, inverse = odd, limit = (uint64_t)INT64_MAX / n;
+
+	for (int i = 0; i < 5; i++) /* of 3 bits that are right, 6, 12, 24, 48 and all */
+		inverse *= 2 - odd * inverse;
+	op->magic = (int64_t)inverse;
+	op->shift = (uint8_t)shift;
+	op->sum = odd != 1 ? limit << shift : 0;
+	op->value = (int64_t)(odd != 1 ? 2 * limit : UINT64_MAX >> shift);
+}
+
+static struct expr_result emit_multiple(struct emitter *e, const struct expr_node *node)
+{
+	const struct expr_node *remainder = &e->b->nodes[node->kids[0]];
+	struct expr_result x = emit_node(e, remainder->kids[0]);
+	uint16_t to = add_memory(e, LEAT_EXPR_TRUTH);
+
+	find_inverse(magnitude_of(&e->b->nodes[remainder->kids[1]]),
+	             add_op(e, EXPR_MULTIPLE_I, to, x.value, node->code == EXPR_NE_I));
+	end_use(e, x.value);
+	return (struct expr_result){ settle_absent(e, node->code, to, x.absent), NO };
 }
 
 /* The quotient is absent where the divisor is 0. */
@@ -277,9 +338,8 @@ static struct expr_result emit_division(struct emitter *e, const struct expr_nod
 	const struct expr_node *by = &e->b->nodes[node->kids[1]];
 	bool constant = by->code == EXPR_CONSTANT && !by->value.absent && by->value.integer != 0;
 
-	if (constant && by->value.integer != INT64_MIN &&
-	    (by->value.integer < -1 || by->value.integer > 1))
-		return emit_division_by(e, node, by->value.integer);
+	if (is_multiplier(by))
+		return emit_division_by(e, node, by);
 	struct expr_result x = emit_node(e, node->kids[0]), y = emit_node(e, node->kids[1]);
 	struct expr_result r = { add_memory(e, LEAT_EXPR_INTEGER),
 		                 combine_truths(e, EXPR_OR, x.absent, y.absent) };
@@ -293,14 +353,6 @@ static struct expr_result emit_division(struct emitter *e, const struct expr_nod
 	end_use(e, x.value);
 	end_use(e, y.value);
 	return r;
-}
-
-/* Truth values where an integer is absent: != is true, the others are false. */
-static uint16_t settle_absent(struct emitter *e, unsigned code, uint16_t truth, uint16_t absent)
-{
-	bool unequal = code == EXPR_NE_I || code == EXPR_NE_TI;
-
-	return combine_truths(e, unequal ? EXPR_OR : EXPR_AND_NOT, truth, absent);
 }
 
 static struct expr_result emit_plain(struct emitter *e, const struct expr_node *node)
@@ -368,7 +420,8 @@ static struct expr_result emit_node(struct emitter *e, uint16_t n)
 	case EXPR_MOD_I:
 		return emit_division(e, node);
 	default:
-		return emit_plain(e, node);
+		return node->kids_count == 2 && asks_for_multiple(e, node) ? emit_multiple(e, node)
+		                                                           : emit_plain(e, node);
 	}
 }
 

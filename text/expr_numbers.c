@@ -131,6 +131,23 @@ int leat_expr_mod_by_i(struct leat_expr *expr, const struct expr_op *op)
 	return 0;
 }
 
+/* See find_inverse() in expr_emit.c. */
+int leat_expr_multiple_i(struct leat_expr *expr, const struct expr_op *op)
+{
+	uint8_t *restrict to = expr->columns[op->to];
+	const int64_t *a = expr->columns[op->a];
+	uint64_t inverse = (uint64_t)op->magic, sum = op->sum, most = (uint64_t)op->value;
+	unsigned right = op->shift, left = (64 - right) % 64;
+	uint8_t negated = op->b != 0;
+
+	for (size_t i = 0, n = expr->n; i < n; i++) {
+		uint64_t x = (uint64_t)a[i] * inverse + sum;
+		x = x >> right | x << left;
+		to[i] = (x <= most) ^ negated;
+	}
+	return 0;
+}
+
 #define LOOP_CHOOSE(name, type) \
 	int leat_expr_##name(struct leat_expr *expr, const struct expr_op *op) \
 	{ \

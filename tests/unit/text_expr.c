@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define MAX 257
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Columns: 0 is "status" (integers), 1 "ms" (decimals), 2 "user id" (texts), 3 "ok" (truths). */
 static int find_column(void *data, const char *name, size_t len, enum leat_expr_type *type)
@@ -342,6 +343,64 @@ Test(text_expr, reads_columns_of_the_caller)
 	           { "${user id}", "<anna>" }, { "$status+$status", "808" });
 }
 
+/* By each constant, the items around its multiples and at the ends of the integers. */
+Test(text_expr, division_by_a_constant_is_that_by_a_variable)
+{
+	static const int64_t by[] = { 2,
+		                      3,
+		                      4,
+		                      5,
+		                      6,
+		                      7,
+		                      10,
+		                      12,
+		                      25,
+		                      60,
+		                      64,
+		                      100,
+		                      125,
+		                      641,
+		                      1000,
+		                      1000000007,
+		                      INT64_C(1) << 32,
+		                      INT64_C(3) << 61,
+		                      (INT64_C(1) << 62) + 2,
+		                      INT64_C(1) << 62,
+		                      INT64_MAX };
+	static const char *const forms[] = { "$ %% %lld", "$ / %lld", "$ %% %lld == 0",
+		                             "$ %% %lld != 0" };
+	int64_t items[MAX];
+
+	for (size_t d = 0; d < 2 * COUNT(by); d++) {
+		int64_t divisor = d % 2 ? -by[d / 2] : by[d / 2];
+		for (size_t i = 0; i < MAX; i++) {
+			uint64_t near = (i / 3 % 8) * (UINT64_C(0x9e3779b97f4a7c15) >> (i % 40));
+			uint64_t multiple = (near / (uint64_t)by[d / 2]) * (uint64_t)by[d / 2];
+			items[i] = (int64_t)(i < 12   ? (uint64_t)INT64_MIN + i
+			                     : i < 24 ? (uint64_t)INT64_MAX - i + 12
+			                              : multiple + i % 3 - 1);
+		}
+		for (size_t f = 0; f < COUNT(forms); f++) {
+			struct leat_expr_values v;
+			char text[60];
+			snprintf(text, sizeof(text), forms[f], (long long)divisor);
+			struct leat_expr *expr = open_expr(text, LEAT_EXPR_INTEGERS);
+			cr_assert_eq(leat_expr_run(expr, items, NULL, MAX, &v), 0);
+			for (size_t i = 0; i < MAX; i++) {
+				int64_t remainder = items[i] % divisor;
+				cr_assert(f == 0   ? v.integers[i] == remainder
+				          : f == 1 ? v.integers[i] == items[i] / divisor
+				                   : v.truths[i] == ((remainder == 0) == (f == 2)),
+				          "%s: %lld", text, (long long)items[i]);
+			}
+			leat_expr_close(expr);
+		}
+	}
+	CHECK_INTEGER(6, { "$ % 3 == 0", "true" }, { "$ % 4 == 0", "false" },
+	              { "$ % 4 != 0", "true" }, { "1 / ($ - 6) % 3 == 0", "false" },
+	              { "1 / ($ - 6) % 3 != 0", "true" }, { "1 / ($ - 7) % 3 == 0", "false" });
+}
+
 /* Each item of a vector has its own value, whatever side decides it. */
 Test(text_expr, selects_items_one_by_one)
 {
@@ -448,8 +507,6 @@ static void check_wrong(const struct wrong *wrong, size_t count, enum leat_expr_
 		                   mistake.wanted);
 	}
 }
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 Test(text_expr, says_where_the_grammar_is_broken)
 {

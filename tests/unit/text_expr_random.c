@@ -246,7 +246,7 @@ static struct tree *make_truth(int depth)
 	static const char *const logic[] = { "&&", "||", "&&", "||", "==", "!=" };
 	struct tree *t;
 
-	switch (choose(6)) {
+	switch (choose(7)) {
 	case 0:
 		return add_kid(new_tree("!", LEAT_EXPR_TRUTH), make_tree(LEAT_EXPR_TRUTH, depth));
 	case 1:
@@ -262,6 +262,13 @@ static struct tree *make_truth(int depth)
 		t = add_kid(new_tree(choose(2) ? "~" : "!~", LEAT_EXPR_TRUTH),
 		            make_tree(any_number(), depth));
 		t->number = (int)choose(COUNT(patterns));
+		return t;
+	case 5:
+		t = add_kid(new_tree("%", LEAT_EXPR_INTEGER), make_tree(LEAT_EXPR_INTEGER, depth));
+		add_kid(t, make_literal(LEAT_EXPR_INTEGER));
+		t = add_kid(new_tree(choose(2) ? "==" : "!=", LEAT_EXPR_TRUTH), t);
+		add_kid(t, make_literal(LEAT_EXPR_INTEGER));
+		t->kids[1]->literal.integer = choose(4) == 0;
 		return t;
 	default:
 		t = add_kid(new_tree(comparisons[choose(COUNT(comparisons))], LEAT_EXPR_TRUTH),
