@@ -21,9 +21,9 @@ const char *leat_kind_name(enum node_kind kind)
 		[NODE_MERGE] = "merge",         [NODE_TEE] = "tee",
 		[NODE_PARTITION] = "partition", [NODE_ZIP] = "zip",
 		[NODE_MERGE_BY] = "merge_by",   [NODE_MERGE_FIRST] = "merge_first",
-		[NODE_DIVERT] = "divert",       [NODE_EACH] = "for_each",
-		[NODE_TO_RX] = "to_rx",         [NODE_COLLECT] = "collect",
-		[NODE_TO_ARRAY] = "to_array",
+		[NODE_BRIDGE] = "bridge",       [NODE_DIVERT] = "divert",
+		[NODE_EACH] = "for_each",       [NODE_TO_RX] = "to_rx",
+		[NODE_COLLECT] = "collect",     [NODE_TO_ARRAY] = "to_array",
 	};
 
 	return names[kind];

@@ -17,7 +17,8 @@ bool leat_kind_has_ring(enum node_kind kind)
 
 bool leat_kind_joins(enum node_kind kind)
 {
-	return kind == NODE_ZIP || kind == NODE_MERGE_BY || kind == NODE_MERGE_FIRST;
+	return kind == NODE_ZIP || kind == NODE_MERGE_BY || kind == NODE_MERGE_FIRST ||
+	       kind == NODE_BRIDGE;
 }
 
 static bool is_source(enum node_kind kind)

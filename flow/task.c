@@ -72,7 +72,10 @@ static void take_over_failure(struct task *task, int rc)
 	tell_failure(task, code, text);
 }
 
-/* The books of what no island ends in: a source, and workers whose ring is that of their source. */
+/*
+ * The books of what no island ends in: a source, and workers whose ring is that of their source.
+ * And what came out of a bridge, in whose ring are streams.
+ */
 static void add_taken(struct task *task)
 {
 	struct node *head = &task->flow->nodes[task->island->head];
@@ -83,7 +86,7 @@ static void add_taken(struct task *task)
 		head->books.made += task->taken;
 		head = &task->flow->nodes[head->inputs[0].node];
 	}
-	if (head->inputs_count == 0)
+	if (head->inputs_count == 0 || head->kind == NODE_BRIDGE)
 		head->books.made += task->taken;
 }
 
@@ -99,7 +102,8 @@ static void add_books(struct task *task)
 		to->skipped += task->books[i].skipped;
 		to->failed += task->books[i].failed;
 		to->diverted += task->books[i].diverted;
-		to->made += task->books[i].made;
+		if (node->kind != NODE_BRIDGE)
+			to->made += task->books[i].made;
 	}
 	add_taken(task);
 	pthread_mutex_unlock(&task->flow->lock);
@@ -121,6 +125,8 @@ static void close_handles(struct task *task)
 		leat_tx_close(task->diverts[i]);
 		task->diverts[i] = NULL;
 	}
+	leat_merger_free(task->merger); /* with the streams of a bridge */
+	task->merger = NULL;
 	if (task->inputs == NULL)
 		leat_rx_close(task->rx);
 	task->rx = NULL;
@@ -534,7 +540,6 @@ static void free_task(struct task *task)
 			node->own.fini(task->states[i]);
 		free(task->states[i]);
 	}
-	leat_merger_free(task->merger);
 	free(task->inputs);
 	free(task->vectors);
 	free(task->states);

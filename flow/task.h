@@ -16,10 +16,10 @@ struct task {
 	struct leat_flow *flow;
 	struct leat_scope *scope; /* of its own */
 	struct leat_rx *rx;       /* or shared's, or the array of its head */
-	/* of a zip, a merge by key or by priority; rx is the first then */
+	/* of a zip, a merge by key or by priority, a bridge; rx is the first then */
 	struct leat_rx **inputs;
 	size_t inputs_count;
-	struct merger *merger; /* of such a merge: takes from the inputs */
+	struct merger *merger; /* of such a merge, or a bridge: takes from the inputs */
 	struct leat_tx *tx;    /* of one ring; with an order shared's */
 	/* of each step that diverts; NULL: none, or its consumer has left */
 	struct leat_tx **diverts;

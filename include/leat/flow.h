@@ -146,6 +146,12 @@ struct leat_type {
 LEAT_TYPE(u64, uint64_t);
 LEAT_TYPE(i64, int64_t);
 LEAT_TYPE(f64, double);
+/*
+ * A stream as an item, for leat_flow_bridge(): its receiver, which discard closes. One for all, as
+ * a type with a function of the library: LEAT_T(rx)->discard is also for a channel of such items.
+ */
+typedef struct leat_rx *leat_item_rx;
+extern LEAT_API const struct leat_type leat_type_rx;
 
 /* --- steps --- */
 
@@ -317,8 +323,8 @@ struct leat_flow_opts {
 	 * Islands run in steps on this pool, without a thread of their own, where they can: those
 	 * that end in a buffer or an end, not in a ring that several send into or receive from, of
 	 * steps that do not wait (leat_step.waits; rate, retry, divert and what is due at a time
-	 * do), and not behind workers, a zip, or a merge by key or by priority. A seq that is a
-	 * source runs on it, too. The others have threads, as all have without a pool;
+	 * do), and not behind workers, a zip, a bridge, or a merge by key or by priority. A seq
+	 * that is a source runs on it, too. The others have threads, as all have without a pool;
 	 * leat_flow_draw() and leat_flow_estimate() tell. The pool is the caller's, and lives until
 	 * join returns.
 	 */
@@ -478,6 +484,35 @@ LEAT_API struct leat_port leat_flow_merge_by(const struct leat_port *ports, size
  * for those behind it.
  */
 LEAT_API struct leat_port leat_flow_merge_first(const struct leat_port *ports, size_t count);
+/*
+ * The items of a stream of streams, as one. The port's items are receivers (LEAT_T(rx)), those of
+ * the streams are of this type. At most `at_once` streams are open at a time, from 1 to 1024, and
+ * the next one is opened when one has ended. With 1 they come one after the other, in order. With
+ * more, items come as they are there: those of one stream in their order, and no stream holds up
+ * the others by having more.
+ *
+ *     LEAT_MAP(open_day, u64, day, rx, out, struct leat_scope *, scope)
+ *     {
+ *             return leat_gen(scope, read_day, (void *)*day, sizeof(struct reading), NULL, out);
+ *     }
+ *     p = leat_flow_bridge(leat_flow_step(p, &open_day, scope), LEAT_T(reading), 1);
+ *
+ * `at_once` further streams wait in its ring: a step that opens them right before the bridge is so
+ * many ahead, and a buffer between (leat_flow_buffer()) lets it be more; on a pool by a vector more
+ * than the buffer has room for. A stream that waits for one that is not open yet makes all stand
+ * still. The port's type may also be one of the program's, of struct leat_rx *, whose discard
+ * closes the receiver: it is called once for each stream, opened or not.
+ *
+ * A stream that fails, or is cancelled without the flow, fails the flow, with its code and words
+ * that name its number, from 0. (A generator that fails cancels its scope, so also other streams
+ * there, and one of these may be what is named.) So does NULL (-EINVAL), and a stream with items of
+ * another size than the type's (-EINVAL). What came before goes on. Where the flow ends early, by
+ * that or by a consumer that leaves, all streams are closed, and their senders get -EPIPE. A stop
+ * ends the sources of the flow's scope, and so the streams that are such sources; other streams of
+ * the program's end when their senders do.
+ */
+LEAT_API struct leat_port leat_flow_bridge(struct leat_port port, const struct leat_type *type,
+                                           size_t at_once);
 /*
  * Pairs of the n-th items of both; ends with the shorter. Where both come from one tee, no step
  * between may leave items out: check refuses filters, and finds how large a buffer must be where

@@ -757,6 +757,41 @@ static void add_merge(void)
 	note_node(ports, count, false);
 }
 
+/* Each item as a stream, of up to three items. */
+LEAT_MAP(open_items, u64, x, rx, out, const void *, unused)
+{
+	const struct leat_chan_opts opts = { .capacity = 3 };
+	struct leat_tx *tx;
+
+	(void)unused;
+	if (leat_chan_open(graph.outside, sizeof(uint64_t), &opts, &tx, out) != 0)
+		fail("a stream cannot be opened");
+	for (uint64_t i = 0; i < *x % 4; i++)
+		leat_send(tx, &(uint64_t){ *x + i });
+	leat_tx_close(tx);
+	return 0;
+}
+
+static void add_bridge(struct stream *stream)
+{
+	const size_t at_once = draw(2) ? 1 : 2 + draw(20);
+	struct list list = stream->list;
+	struct leat_port from;
+
+	if (stream->owned || list.count > MOST)
+		return;
+	step_to(stream, &open_items, NULL);
+	from = stream->port;
+	stream->port = leat_flow_bridge(from, LEAT_T(u64), at_once);
+	note_node(&from, 1, false);
+	stream->list = (struct list){ 0 };
+	for (size_t i = 0; i < list.count; i++)
+		for (uint64_t k = 0; k < list.items[i] % 4; k++)
+			append(&stream->list, list.items[i] + k);
+	free(list.items);
+	stream->ordered = stream->ordered && at_once == 1;
+}
+
 static int64_t value_of(const void *item, const void *arg)
 {
 	(void)arg; /* the value is what both types begin with */
@@ -868,7 +903,7 @@ static void build(void)
 		unsigned at = draw(graph.streams_count);
 		struct stream *stream = &graph.streams[at];
 
-		switch (draw(10)) {
+		switch (draw(11)) {
 		case 0:
 			add_buffer(stream);
 			break;
@@ -884,6 +919,9 @@ static void build(void)
 			break;
 		case 5:
 			add_merge();
+			break;
+		case 6:
+			add_bridge(stream);
 			break;
 		default:
 			add_step(stream, ALONE);
