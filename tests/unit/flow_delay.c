@@ -6,9 +6,9 @@
  */
 #include "timed.h"
 
-TestSuite(flow_time, .timeout = 60);
+TestSuite(flow_delay, .timeout = 60);
 
-Test(flow_time, a_delay_holds_from_one_item_to_what_memory_has_room_for)
+Test(flow_delay, a_delay_holds_from_one_item_to_what_memory_has_room_for)
 {
 	static const size_t most[] = { 0, SIZE_MAX / 4, SIZE_MAX };
 
@@ -25,7 +25,7 @@ Test(flow_time, a_delay_holds_from_one_item_to_what_memory_has_room_for)
 	}
 }
 
-Test(flow_time, a_delay_of_each_source_holds_so_many_and_gives_all_in_order)
+Test(flow_delay, a_delay_of_each_source_holds_so_many_and_gives_all_in_order)
 {
 	for (int source = 0; source < 4; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++) {
@@ -49,7 +49,7 @@ Test(flow_time, a_delay_of_each_source_holds_so_many_and_gives_all_in_order)
 }
 
 /* Full, with items before it, or at its end, with items that it holds. */
-Test(flow_time, a_cancel_ends_the_wait_of_a_delay)
+Test(flow_delay, a_cancel_ends_the_wait_of_a_delay)
 {
 	for (int source = 0; source < 4; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++)
@@ -64,7 +64,7 @@ Test(flow_time, a_cancel_ends_the_wait_of_a_delay)
 			}
 }
 
-Test(flow_time, consumers_that_leave_end_the_wait_of_a_delay)
+Test(flow_delay, consumers_that_leave_end_the_wait_of_a_delay)
 {
 	for (int source = 0; source < 4; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++)
@@ -77,7 +77,7 @@ Test(flow_time, consumers_that_leave_end_the_wait_of_a_delay)
 			}
 }
 
-Test(flow_time, one_of_two_consumers_leaves_while_a_delay_waits)
+Test(flow_delay, one_of_two_consumers_leaves_while_a_delay_waits)
 {
 	for (int first = 0; first < 2; first++)
 		for (size_t most = 2; most < 10; most += 6) {
@@ -103,7 +103,7 @@ Test(flow_time, one_of_two_consumers_leaves_while_a_delay_waits)
 }
 
 /* The source ends; what is on its way waits for its time. */
-Test(flow_time, a_stop_while_a_delay_waits_loses_nothing_that_was_taken)
+Test(flow_delay, a_stop_while_a_delay_waits_loses_nothing_that_was_taken)
 {
 	for (int source = 0; source < 3; source++)
 		for (enum cut cut = BARE; cut < CUTS; cut++)
@@ -137,7 +137,7 @@ Test(flow_time, a_stop_while_a_delay_waits_loses_nothing_that_was_taken)
 
 /* --- delay --- */
 
-Test(flow_time, a_delay_gives_each_item_when_its_time_has_passed)
+Test(flow_delay, a_delay_gives_each_item_when_its_time_has_passed)
 {
 	struct timed t = timed_open();
 
@@ -161,7 +161,7 @@ Test(flow_time, a_delay_gives_each_item_when_its_time_has_passed)
 	timed_close(&t, 0);
 }
 
-Test(flow_time, a_consumer_that_leaves_an_idle_delay_ends_it)
+Test(flow_delay, a_consumer_that_leaves_an_idle_delay_ends_it)
 {
 	struct timed t = timed_open();
 
@@ -183,7 +183,7 @@ static int fail_source(struct leat_tx *out, void *arg)
 	return rc != 0 ? rc : leat_tx_fail(out, -EIO, "disk gone");
 }
 
-Test(flow_time, a_failure_of_the_source_is_behind_what_a_delay_holds)
+Test(flow_delay, a_failure_of_the_source_is_behind_what_a_delay_holds)
 {
 	struct timed t = timed_open();
 	uint64_t end = 3;
@@ -201,7 +201,7 @@ Test(flow_time, a_failure_of_the_source_is_behind_what_a_delay_holds)
 	timed_close(&t, -EIO);
 }
 
-Test(flow_time, a_step_behind_that_has_enough_ends_a_delay)
+Test(flow_delay, a_step_behind_that_has_enough_ends_a_delay)
 {
 	struct sent sent = { .scope = leat_scope_open(NULL, NULL), .end = 100 };
 	struct collected got;
@@ -220,7 +220,7 @@ Test(flow_time, a_step_behind_that_has_enough_ends_a_delay)
 /* A step behind a delay that waits, full or at its end, is called when it is due. */
 LEAT_BATCH(many, u64, 100);
 
-Test(flow_time, a_step_behind_a_delay_that_waits_is_called_when_it_is_due)
+Test(flow_delay, a_step_behind_a_delay_that_waits_is_called_when_it_is_due)
 {
 	for (size_t most = 1; most < 10; most += 8) {
 		struct timed t = timed_open();
@@ -246,7 +246,7 @@ Test(flow_time, a_step_behind_a_delay_that_waits_is_called_when_it_is_due)
 	}
 }
 
-Test(flow_time, a_delay_in_a_diamond_keeps_its_items_in_step)
+Test(flow_delay, a_delay_in_a_diamond_keeps_its_items_in_step)
 {
 	enum { ITEMS = 300 };
 
@@ -277,7 +277,7 @@ Test(flow_time, a_delay_in_a_diamond_keeps_its_items_in_step)
 }
 
 /* What a delay that waits has taken of a ring is room there. */
-Test(flow_time, a_delay_that_waits_has_released_what_it_holds)
+Test(flow_delay, a_delay_that_waits_has_released_what_it_holds)
 {
 	struct timed t = timed_open();
 	struct leat_tx *tx;
@@ -306,7 +306,7 @@ Test(flow_time, a_delay_that_waits_has_released_what_it_holds)
 	timed_close(&t, 0);
 }
 
-Test(flow_time, a_part_that_leaves_while_a_delay_waits_does_not_end_the_others)
+Test(flow_delay, a_part_that_leaves_while_a_delay_waits_does_not_end_the_others)
 {
 	struct timed t = timed_open();
 	struct leat_port parts[2];
@@ -329,7 +329,7 @@ Test(flow_time, a_part_that_leaves_while_a_delay_waits_does_not_end_the_others)
 	timed_close(&t, 0);
 }
 
-Test(flow_time, a_stop_while_a_delay_before_an_end_waits)
+Test(flow_delay, a_stop_while_a_delay_before_an_end_waits)
 {
 	struct sent sent = { .scope = leat_scope_open(NULL, NULL), .end = 1000 };
 	struct leat_step_stat stat;

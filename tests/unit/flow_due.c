@@ -6,7 +6,7 @@
  */
 #include "timed.h"
 
-TestSuite(flow_time, .timeout = 60);
+TestSuite(flow_due, .timeout = 60);
 
 LEAT_BATCH(pairs, both, 10);
 
@@ -24,7 +24,7 @@ static void expect_pair(struct timed *t, uint64_t first, uint64_t second)
 	cr_assert(got.items[0].first == first && got.items[0].second == second);
 }
 
-Test(flow_time, a_step_behind_a_zip_is_called_when_it_is_due)
+Test(flow_due, a_step_behind_a_zip_is_called_when_it_is_due)
 {
 	enum { NONE = 2 };
 
@@ -55,7 +55,7 @@ Test(flow_time, a_step_behind_a_zip_is_called_when_it_is_due)
 	}
 }
 
-Test(flow_time, consumers_that_leave_end_a_zip_whose_inputs_are_idle_and_only_the_last_does)
+Test(flow_due, consumers_that_leave_end_a_zip_whose_inputs_are_idle_and_only_the_last_does)
 {
 	for (int full = 0; full < 2; full++) {
 		struct timed t = timed_open();
@@ -118,7 +118,7 @@ static const struct leat_step beat = { .name = "beat",
 	                               .in = LEAT_T(u64),
 	                               .due_ns = beat_due_ns };
 
-Test(flow_time, an_end_is_called_when_it_is_due)
+Test(flow_due, an_end_is_called_when_it_is_due)
 {
 	struct timed t = timed_open();
 	struct beats beats = { .next_ns = leat_now_ns() + 10 * MS };
@@ -147,7 +147,7 @@ static int pass_vec(void *state, struct leat_vec *v)
 	return 0;
 }
 
-Test(flow_time, check_refuses_a_step_with_due_ns_behind_workers)
+Test(flow_due, check_refuses_a_step_with_due_ns_behind_workers)
 {
 	static const struct leat_step pass = { .name = "pass",
 		                               .fn = pass_vec,
@@ -227,7 +227,7 @@ static const struct leat_step go_slow = { .name = "go_slow",
 	                                  .out = LEAT_T(u64),
 	                                  .due_ns = slow_due_ns };
 
-Test(flow_time, a_step_that_says_later_is_called_again_when_it_is_due)
+Test(flow_due, a_step_that_says_later_is_called_again_when_it_is_due)
 {
 	struct timed t = timed_open();
 	struct slow slow = { .next_ns = LEAT_NEVER };
@@ -251,7 +251,7 @@ Test(flow_time, a_step_that_says_later_is_called_again_when_it_is_due)
 	timed_close(&t, 0);
 }
 
-Test(flow_time, later_wants_a_time_and_something_to_do_then)
+Test(flow_due, later_wants_a_time_and_something_to_do_then)
 {
 	static const char *const words[] = {
 		"step \"go_slow\", item 0: it returned LEAT_LATER, and has no due_ns",

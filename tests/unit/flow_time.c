@@ -142,14 +142,31 @@ Test(flow_time, steps_that_leave_items_out_are_refused_in_a_diamond)
 	}
 }
 
-/* --- debounce --- */
+/* --- debounce and sample --- */
 
-Test(flow_time, a_debounce_gives_the_last_item_of_a_burst)
+static struct timed start_timed(enum timed_step step)
 {
 	struct timed t = timed_open();
 
-	leat_flow_to_rx(leat_flow_debounce(input(&t, 0), 10 * MS), &t.out);
+	leat_flow_to_rx(add_timed(input(&t, 0), step, 10 * MS), &t.out);
 	expect_start(t.flow);
+	return t;
+}
+
+/* The input ends, and what is held comes at once. */
+static void end_at_once(struct timed *t, uint64_t held)
+{
+	end_input(t, 0);
+	clock_settle();
+	expect_item(t, held);
+	expect_end(t);
+	expect_join(t->flow, 0);
+}
+
+Test(flow_time, a_debounce_gives_the_last_item_of_a_burst)
+{
+	struct timed t = start_timed(DEBOUNCE);
+
 	for (uint64_t i = 0; i < 5; i++) {
 		put(&t, 0, 10 * i);
 		put_settled(&t, 10 * i + 1);
@@ -163,11 +180,7 @@ Test(flow_time, a_debounce_gives_the_last_item_of_a_burst)
 	expect_item(&t, 7);
 	put_settled(&t, 8);
 	put_settled(&t, 9);
-	end_input(&t, 0); /* then at once */
-	clock_settle();
-	expect_item(&t, 9);
-	expect_end(&t);
-	expect_join(t.flow, 0);
+	end_at_once(&t, 9);
 	expect_stat(t.flow, 1, "debounce",
 	            (struct leat_step_stat){ .in = 13, .used = 3, .skipped = 10, .made = 3 });
 	timed_close(&t, 0);
@@ -177,11 +190,9 @@ Test(flow_time, what_is_held_is_dropped_with_its_consumer_and_by_a_cancel)
 {
 	for (enum timed_step step = DELAY; step < TIMEOUT; step++)
 		for (int leaves = 0; leaves < 2; leaves++) {
-			struct timed t = timed_open();
+			struct timed t = start_timed(step);
 			struct leat_step_stat stat;
 
-			leat_flow_to_rx(add_timed(input(&t, 0), step, 10 * MS), &t.out);
-			expect_start(t.flow);
 			put_settled(&t, 1);
 			put_settled(&t, 2);
 			if (leaves) {
@@ -217,14 +228,10 @@ Test(flow_time, a_burst_of_each_source_is_one_item)
 		}
 }
 
-/* --- sample --- */
-
 Test(flow_time, a_sample_gives_the_last_item_of_each_period)
 {
-	struct timed t = timed_open();
+	struct timed t = start_timed(SAMPLE);
 
-	leat_flow_to_rx(leat_flow_sample(input(&t, 0), 10 * MS), &t.out);
-	expect_start(t.flow);
 	expect_none_for(&t, 13 * MS);
 	put_settled(&t, 1);
 	expect_none_for(&t, 4 * MS);
@@ -238,11 +245,7 @@ Test(flow_time, a_sample_gives_the_last_item_of_each_period)
 	expect_none_for(&t, MS);
 	expect_item(&t, 4);
 	put_settled(&t, 5);
-	end_input(&t, 0);
-	clock_settle();
-	expect_item(&t, 5);
-	expect_end(&t);
-	expect_join(t.flow, 0);
+	end_at_once(&t, 5);
 	expect_stat(t.flow, 1, "sample",
 	            (struct leat_step_stat){ .in = 5, .used = 3, .skipped = 2, .made = 3 });
 	timed_close(&t, 0);

@@ -162,8 +162,10 @@ static UNUSED struct leat_port source_of(struct sent *sent, int source)
 	}
 }
 
-/* A flow of numbers below `end`, through a delay of 10 ms that holds `most`. */
-/* In the caller's structure, as sources keep addresses in it. */
+/*
+ * A flow of numbers below `end`, through a delay of 10 ms that holds `most`; in the caller's
+ * structure, as sources keep addresses in it.
+ */
 static UNUSED void sent_open(struct sent *sent, int source, enum cut cut, uint64_t end, size_t most)
 {
 	struct leat_port port, ports[2];
