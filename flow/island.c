@@ -8,9 +8,6 @@
  */
 #include "flow/island.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #define PASS_NS INT64_C(100000)
 
 /* --- steps --- */
@@ -106,70 +103,11 @@ static void free_used(const struct task *task, size_t i, const struct leat_vec *
 		leat_items_discard(node->step.in, v->in, 1);
 }
 
-/* Sends an item that has failed to the step's ring of trouble. Without a consumer it is counted. */
-static void divert_item(struct task *task, size_t i, const char *item)
-{
-	const struct leat_type *type = task->flow->nodes[node_of(task, i)->divert].type;
-	int64_t code = task->failure;
-	uint64_t number = task->books[i].in - 1;
-	void *place;
-
-	if (task->diverts[i] == NULL)
-		return;
-	if (leat_reserve(task->diverts[i], 1, &place) != 1) {
-		leat_tx_close(task->diverts[i]);
-		task->diverts[i] = NULL;
-		return;
-	}
-	memcpy(place, &code, sizeof(code));
-	memcpy((char *)place + sizeof(code), &number, sizeof(number));
-	memcpy((char *)place + type->offset, item, type->of->size);
-	leat_commit(task->diverts[i], 1);
-}
-
-/* An item has failed. Whether the step goes on behind it. */
-static bool leave_out_failed(struct task *task, size_t i, const char *item)
-{
-	const struct node *node = node_of(task, i);
-
-	if (node->divert != 0) {
-		task->books[i].in++;
-		task->books[i].diverted++;
-		divert_item(task, i, item);
-		task->failure = 0;
-		return true;
-	}
-	leat_books_failed(&task->books[i]);
-	if (node->on_error != LEAT_ON_ERROR_SKIP)
-		return false;
-	task->failure = 0;
-	if (!leat_task_borrows(task, i))
-		leat_items_discard(node->step.in, item, 1);
-	return true;
-}
-
 /* Whether step i is called for one item at a time. */
 static bool is_called_singly(const struct node *node)
 {
 	/* each item is to be freed, or not; each asks the breaker */
 	return node->step.in->discard != NULL || node->breaker != NULL;
-}
-
-/* Calls the function of a step. */
-static int call_function(struct task *task, size_t i, struct leat_vec *v)
-{
-	const struct node *node = node_of(task, i);
-	uint64_t ticket = 0;
-	int rc;
-
-	if (node->breaker == NULL || v->n == 0)
-		return node->step.fn(task->states[i], v);
-	rc = leat_breaker_enter(node->breaker, &ticket);
-	if (rc != 0)
-		return rc;
-	rc = node->step.fn(task->states[i], v);
-	leat_breaker_leave(node->breaker, ticket, rc < 0 ? rc : 0);
-	return rc;
 }
 
 static void count_call(struct task *task, size_t i, const struct leat_vec *v)
@@ -208,7 +146,7 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
-	rc = call_function(task, i, v);
+	rc = leat_task_call_function(task, i, v);
 	broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL);
 	if (__builtin_expect(broken, 0))
 		rc = leat_task_fail_contract(task, i, v, rc);
@@ -243,58 +181,6 @@ static int end_steps(struct task *task, size_t i)
 int leat_task_end(struct task *task)
 {
 	return end_steps(task, 0);
-}
-
-/* The tries of one item: `again` while it is tried again. */
-struct retry {
-	bool again;
-	struct leat_backoff pauses;
-};
-
-/* Waits until the item is to be tried again. 1; 0: it is not; -ECANCELED. */
-static int pause_to_retry(struct task *task, const struct node *node, struct retry *retry)
-{
-	int64_t pause_ns;
-
-	if (!node->retries)
-		return 0;
-	if (!retry->again)
-		retry->pauses = node->pauses;
-	retry->again = false;
-	pause_ns = leat_backoff_next(&retry->pauses);
-	if (pause_ns < 0)
-		return 0;
-	switch (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns)) {
-	case 0:
-		break;
-	case -ESHUTDOWN: /* a stop, of an island that is a source */
-		return 0;
-	default:
-		return -ECANCELED;
-	}
-	retry->again = true;
-	return 1;
-}
-
-/*
- * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
- * the item again or behind it; or what the island ends with.
- */
-static int handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
-                          struct retry *retry)
-{
-	int rc;
-
-	if (leat_task_ends_with_scope(task, code))
-		return code;
-	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
-	if (rc != 0)
-		return rc > 0 ? 0 : rc;
-	leat_task_fail(task, i, item != NULL, code, leat_task_words(task, i, code));
-	if (item == NULL || !leave_out_failed(task, i, item))
-		return code;
-	*used += 1;
-	return 0;
 }
 
 /* --- times --- */
@@ -420,8 +306,8 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 			if (rc == 0 && waits)
 				continue;
 		} else if (rc < 0 && own) {
-			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL,
-			                    used, &retry);
+			rc = leat_task_handle_failure(
+				task, i, rc, *used < n ? items + *used * size : NULL, used, &retry);
 			if (rc == 0 && *used < n)
 				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {

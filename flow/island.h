@@ -27,6 +27,23 @@ int leat_task_fail_idle(struct task *task, size_t i);
  */
 int leat_task_fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc);
 
+/* --- tries.c --- */
+
+/* The tries of one item: `again` while it is tried again. */
+struct retry {
+	bool again;
+	struct leat_backoff pauses;
+};
+
+/* Calls the function of a step. */
+int leat_task_call_function(struct task *task, size_t i, struct leat_vec *v);
+/*
+ * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
+ * the item again or behind it; or what the island ends with.
+ */
+int leat_task_handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
+                             struct retry *retry);
+
 /* --- output.c --- */
 
 /* The sender that says when the island is to end: of its ring, or of the task. */
