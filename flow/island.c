@@ -232,20 +232,17 @@ static int run_due(struct task *task, size_t k, int64_t from_ns)
 	return rc;
 }
 
-/* Returns 0 when the time has come; before that an error, if the island is to end. */
-static int wait_until(struct task *task, int64_t until_ns)
+/*
+ * As leat_task_wait(), but a stop of a source does not end the wait: what is in hand is worked off.
+ */
+static int wait_to_drain(struct task *task, int64_t until_ns)
 {
-	size_t k = task->bound;
 	int rc;
 
-	for (;;) {
-		rc = leat_tx_wait(leat_task_bound(task, &k), -1, 0, until_ns);
-		if (rc == -ETIMEDOUT)
-			return 0;
-		if (!(rc == -EPIPE && leat_task_leave_part(task, k)) &&
-		    !leat_task_flush_after_stop(task, rc))
-			return rc;
-	}
+	do
+		rc = leat_task_wait(task, until_ns);
+	while (leat_task_flush_after_stop(task, rc));
+	return rc;
 }
 
 /*
@@ -265,7 +262,7 @@ static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited
 	*awaited_ns = due_ns;
 	rc = leat_task_release_used(task);
 	while (rc == 0 && leat_now_ns() < due_ns) {
-		rc = wait_until(task, first_due_ns(task, i));
+		rc = wait_to_drain(task, first_due_ns(task, i));
 		if (rc == 0)
 			rc = run_due(task, i + 1, leat_now_ns());
 	}

@@ -55,6 +55,11 @@ bool leat_task_leave_part(struct task *task, size_t k);
 /* The sender that the island ends with. Of parts it is the first from the k-th on that is there. */
 struct leat_tx *leat_task_bound(const struct task *task, size_t *k);
 /*
+ * Waits for a time. Returns 0 when it has come; before that -EPIPE as no consumer is left,
+ * -ECANCELED, or -ESHUTDOWN: a stop, where the island is a source.
+ */
+int leat_task_wait(struct task *task, int64_t until_ns);
+/*
  * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
  * source ends.
  */

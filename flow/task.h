@@ -32,6 +32,11 @@ struct task {
 	size_t parts_count, parts_left;
 	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
 	/*
+	 * Of an ordered worker that may pause: a sender into gather's ring that sends nothing. It
+	 * says when no consumer is left, while other workers use those that they share.
+	 */
+	struct leat_tx *watch;
+	/*
 	 * Its input's items own something, and belong to a tee's ring: it must not free them, or,
 	 * where it gives them away, works on copies.
 	 */

@@ -65,29 +65,27 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 	return true;
 }
 
-/* Waits until the item is to be tried again. 1; 0: it is not; -ECANCELED. */
+/*
+ * Waits until the item is to be tried again. 1; 0: it is not; or what the island ends with. The
+ * source that is stopped gives up the item, by the policy, and goes on with what it has in hand.
+ */
 static int pause_to_retry(struct task *task, const struct node *node, struct retry *retry)
 {
+	const bool first = !retry->again;
 	int64_t pause_ns;
+	int rc;
 
-	if (!node->retries)
-		return 0;
-	if (!retry->again)
-		retry->pauses = node->pauses;
 	retry->again = false;
+	if (!node->retries || task->stopped)
+		return 0;
+	if (first)
+		retry->pauses = node->pauses;
 	pause_ns = leat_backoff_next(&retry->pauses);
 	if (pause_ns < 0)
 		return 0;
-	switch (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns)) {
-	case 0:
-		break;
-	case -ESHUTDOWN: /* a stop, of an island that is a source */
-		return 0;
-	default:
-		return -ECANCELED;
-	}
-	retry->again = true;
-	return 1;
+	rc = leat_task_wait(task, leat_later_ns(leat_now_ns(), pause_ns));
+	retry->again = rc == 0;
+	return rc == 0 ? 1 : rc == -ESHUTDOWN ? 0 : rc;
 }
 
 int leat_task_handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,

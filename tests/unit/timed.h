@@ -198,14 +198,19 @@ static UNUSED void sent_open(struct sent *sent, int source, enum cut cut, uint64
 	clock_settle();
 }
 
-static UNUSED void sent_close(struct sent *sent)
+static UNUSED void sent_close_with(struct sent *sent, int code)
 {
 	leat_rx_close(sent->out);
 	leat_rx_close(sent->other);
-	expect_join(sent->flow, 0);
+	expect_join(sent->flow, code);
 	leat_flow_close(sent->flow);
 	leat_scope_close(sent->scope);
 	free(sent->array);
+}
+
+static UNUSED void sent_close(struct sent *sent)
+{
+	sent_close_with(sent, 0);
 }
 
 #endif
