@@ -9,6 +9,12 @@
 #include "flow/island.h"
 
 #define PASS_NS INT64_C(100000)
+/*
+ * A step may expire one entry of many at a call, which nobody sees from outside, and they may be
+ * due at the same time. So one idle call says little; so many in a row are a step that never comes
+ * to an end of them.
+ */
+enum { IDLE_CALLS = 65536 };
 
 /* --- steps --- */
 
@@ -206,17 +212,56 @@ static int64_t first_due_ns(const struct task *task, size_t k)
 	return first_ns;
 }
 
+/* Items that step k, or the end, has used and made. */
+static uint64_t count_done(const struct task *task, size_t k)
+{
+	return task->books[k].in + task->books[k].made;
+}
+
+/* A call of step k, or the end, as it was due, has done nothing that is seen from outside. */
+static int count_idle_call(struct task *task, size_t k)
+{
+	char words[96];
+
+	if (++task->due_calls[k].idle < IDLE_CALLS)
+		return 0;
+	snprintf(words, sizeof(words),
+	         "it did nothing, %d times in a row, and left due_ns as it was", IDLE_CALLS);
+	return leat_task_fail(task, k, false, -EINVAL, words);
+}
+
+/* Calls step k, or the end, without an item. */
+static int call_due(struct task *task, size_t k)
+{
+	struct due_calls *calls = &task->due_calls[k];
+	const int64_t due_ns = due_of_ns(task, k);
+	size_t used = 0;
+	int rc;
+
+	if (calls->done != count_done(task, k))
+		*calls = (struct due_calls){ .done = count_done(task, k) };
+	task->due = k + 1;
+	if (k < task->island->steps_count)
+		rc = run_steps(task, k, NULL, 0, false, &used);
+	else
+		rc = leat_task_call_end(task, node_of(task, k), NULL, 0, false, &used);
+	if (due_of_ns(task, k) != due_ns)
+		calls->idle = 0;
+	else if (rc == 0 && calls->done == count_done(task, k))
+		rc = count_idle_call(task, k);
+	task->due = 0;
+	return rc;
+}
+
 /*
  * Calls the steps from k on whose time has come, and the end. from_ns: until then the island has
  * waited for items.
  */
 static int run_due(struct task *task, size_t k, int64_t from_ns)
 {
-	const size_t steps = task->island->steps_count;
-	size_t used = 0;
 	int rc = 0;
 
-	for (; task->timed && k <= steps && rc == 0; k++) {
+	for (; task->timed && k <= task->island->steps_count && rc == 0; k++) {
 		const struct node *node = node_of(task, k);
 		int64_t due_ns = due_of_ns(task, k);
 
@@ -224,10 +269,8 @@ static int run_due(struct task *task, size_t k, int64_t from_ns)
 			continue;
 		if (node->listen != NULL && due_ns > from_ns)
 			node->listen(task->states[k]);
-		else if (k < steps)
-			rc = run_steps(task, k, NULL, 0, false, &used);
 		else
-			rc = leat_task_call_end(task, node, NULL, 0, false, &used);
+			rc = call_due(task, k);
 	}
 	return rc;
 }

@@ -259,7 +259,9 @@ static int make_vectors(struct task *task)
 	task->vectors = calloc(island->steps_count + 1, sizeof(*task->vectors));
 	task->states = calloc(island->steps_count + 1, sizeof(*task->states));
 	task->books = calloc(island->steps_count + 1, sizeof(*task->books));
-	if (task->vectors == NULL || task->states == NULL || task->books == NULL)
+	task->due_calls = calloc(island->steps_count + 1, sizeof(*task->due_calls));
+	if (task->vectors == NULL || task->states == NULL || task->books == NULL ||
+	    task->due_calls == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i <= island->steps_count && rc == 0; i++) {
 		const struct node *node = node_of(task, i);
@@ -559,6 +561,7 @@ static void free_task(struct task *task)
 	free(task->vectors);
 	free(task->states);
 	free(task->books);
+	free(task->due_calls);
 	free(task->parts);
 	free(task->copies);
 	free(task->diverts);

@@ -198,6 +198,10 @@ struct leat_step {
 	 * When it is to be called next, with no item: a time on the clock of leat_now_ns(), or
 	 * LEAT_NEVER. NULL: never. Not between workers that share their items and gather; workers
 	 * by key each call it at its times.
+	 *
+	 * Such a call deals with what is due: it makes items, or a later due_ns. A step that does
+	 * neither, nor is given items, is called again at once, and fails at the 65,536th such call
+	 * in a row, with -EINVAL and words.
 	 */
 	int64_t (*due_ns)(const void *state);
 	/*

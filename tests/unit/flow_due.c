@@ -283,3 +283,127 @@ Test(flow_due, later_wants_a_time_and_something_to_do_then)
 		timed_close(&t, -EINVAL);
 	}
 }
+
+/* --- a step that is due, and does nothing --- */
+
+/*
+ * Is due at next_ns. Each call then expires one of `entries` that are due at the same time; nothing
+ * is seen of that. Behind the last it is due 10 ms later, or stays as it is.
+ */
+struct expiring {
+	int64_t next_ns;
+	uint32_t entries, calls;
+	bool stays, makes, later;
+};
+
+static int expire_vec(void *state, struct leat_vec *v)
+{
+	struct expiring *expiring = state;
+
+	if (v->n > 0)
+		return pass_vec(NULL, v);
+	if (v->last || leat_now_ns() < expiring->next_ns)
+		return 0;
+	expiring->calls++;
+	if (expiring->entries > 0)
+		expiring->entries--;
+	else if (!expiring->stays)
+		expiring->next_ns = leat_now_ns() + 10 * MS;
+	if (expiring->makes && expiring->entries > 0)
+		((uint64_t *)v->out)[v->made++] = expiring->entries;
+	return expiring->later ? LEAT_LATER : 0;
+}
+
+static int expire_end_vec(void *state, struct leat_vec *v)
+{
+	v->used = v->n;
+	return v->n > 0 ? 0 : expire_vec(state, v);
+}
+
+static int64_t expire_due_ns(const void *state)
+{
+	return ((const struct expiring *)state)->next_ns;
+}
+
+static const struct leat_step expire = { .name = "expire",
+	                                 .fn = expire_vec,
+	                                 .in = LEAT_T(u64),
+	                                 .out = LEAT_T(u64),
+	                                 .due_ns = expire_due_ns };
+
+enum { IDLE_CALLS = 65536 };
+
+/* Alone, or behind a delay that is full, or by a worker. */
+static void run_expiring(struct timed *t, struct expiring *expiring, int where)
+{
+	struct leat_port port;
+	struct leat_step step = expire;
+
+	*t = timed_open();
+	step.stateless = where == 2;
+	expiring->next_ns = leat_now_ns() + 10 * MS;
+	port = input(t, 0);
+	if (where == 1)
+		port = leat_flow_delay(port, 1000 * MS, 1);
+	if (where == 2)
+		port = leat_flow_workers_by(port, 1, key_of, NULL);
+	if (where == 3) {
+		step.kind = LEAT_STEP_END;
+		step.fn = expire_end_vec;
+		step.out = NULL;
+		leat_flow_for_each(port, &step, expiring);
+	} else {
+		port = leat_flow_step(port, &step, expiring);
+		leat_flow_for_each(where == 2 ? leat_flow_gather(port) : port, &ignore, NULL);
+	}
+	expect_start(t->flow);
+	put(t, 0, 1);
+	put_settled(t, 2);
+	clock_advance(10 * MS);
+}
+
+Test(flow_due, a_step_that_does_nothing_whenever_it_is_due_fails)
+{
+	for (int where = 0; where < 4; where++)
+		for (int later = 0; later < (where == 3 ? 1 : 2); later++) {
+			struct expiring expiring = { .stays = true, .later = later };
+			struct timed t;
+
+			run_expiring(&t, &expiring, where);
+			expect_join(t.flow, -EINVAL);
+			cr_assert_str_eq(leat_flow_error(t.flow),
+			                 "step \"expire\", called when it was due: it did nothing, "
+			                 "65536 times in a row, and left due_ns as it was");
+			cr_assert_eq(expiring.calls, IDLE_CALLS);
+			timed_close(&t, -EINVAL);
+		}
+}
+
+/* What it does may be seen by nothing but its due_ns at last. */
+Test(flow_due, a_step_may_be_due_at_one_time_for_many_entries)
+{
+	for (int where = 0; where < 4; where++) {
+		struct expiring expiring = { .entries = IDLE_CALLS - 1 };
+		struct timed t;
+
+		run_expiring(&t, &expiring, where);
+		cr_assert_eq(expiring.calls, IDLE_CALLS);
+		expiring.entries = IDLE_CALLS - 1; /* the count is anew */
+		clock_advance(10 * MS);
+		cr_assert_eq(expiring.calls, 2 * IDLE_CALLS);
+		end_input(&t, 0);
+		clock_advance(2000 * MS);
+		timed_close(&t, 0);
+	}
+}
+
+Test(flow_due, a_step_that_makes_items_may_be_due_at_one_time_for_ever)
+{
+	struct expiring expiring = { .entries = 3 * IDLE_CALLS, .makes = true };
+	struct timed t;
+
+	run_expiring(&t, &expiring, 0);
+	cr_assert_eq(expiring.calls, 3 * IDLE_CALLS + 1);
+	end_input(&t, 0);
+	timed_close(&t, 0);
+}
