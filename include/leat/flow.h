@@ -366,6 +366,18 @@ LEAT_API struct leat_port leat_flow_take(struct leat_port port, uint64_t n);
 LEAT_API struct leat_port leat_flow_skip(struct leat_port port, uint64_t n);
 
 /*
+ * Windows, whose items are of a type made by LEAT_BATCH(), of items without discard:
+ *
+ *     tumbling, by count or time   leat_flow_batch            each item is in one
+ *     sliding, by count            leat_flow_window           the last items
+ *     sliding, by time             leat_flow_window_within    those of the last ns
+ *
+ * What needs no call of its own: pairwise is a window of 2. A scan is a LEAT_MAP whose state
+ * changes, a fold is leat_flow_for_each() with a state. A map that returns LEAT_ENOUGH at the first
+ * item that is not wanted is take_while.
+ */
+
+/*
  * Items by the batch: one goes on once it is full, most_ns after its first item came (0: only
  * when it is full), and at the end.
  */
@@ -376,6 +388,13 @@ LEAT_API struct leat_port leat_flow_batch(struct leat_port port, const struct le
  * from when there are so many. LEAT_BATCH(pair, tick, 2) gives pairs.
  */
 LEAT_API struct leat_port leat_flow_window(struct leat_port port, const struct leat_type *batch);
+/*
+ * Each item together with those that came at most ns before it, the oldest first: one batch for
+ * each item. Of more than the batch has room for, the last ones. Times are those of leat_now_ns(),
+ * and what a call of the step is given has come now.
+ */
+LEAT_API struct leat_port leat_flow_window_within(struct leat_port port,
+                                                  const struct leat_type *batch, int64_t ns);
 /* One item for each key, of the last `most` keys that came. */
 LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
                                              uint64_t (*key)(const void *item, const void *arg),

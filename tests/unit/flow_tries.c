@@ -40,15 +40,6 @@ static struct leat_port begin_with(struct leat_port port, enum shape shape)
 	return port;
 }
 
-static void sent_declare(struct sent *sent, uint64_t end)
-{
-	*sent = (struct sent){ .scope = leat_scope_open(NULL, NULL), .end = end };
-	clock_start();
-	sent->flow = leat_flow_open(sent->scope, NULL);
-	sent->array = numbers_below(end);
-	sent->numbers = (struct numbers){ .end = end };
-}
-
 /* Fails so many times for the item of that value. */
 struct flaky {
 	uint64_t at;

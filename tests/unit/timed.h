@@ -162,25 +162,33 @@ static UNUSED struct leat_port source_of(struct sent *sent, int source)
 	}
 }
 
-/*
- * A flow of numbers below `end`, through a delay of 10 ms that holds `most`; in the caller's
- * structure, as sources keep addresses in it.
+/* A flow that has numbers below `end`; in the caller's structure, as sources keep addresses in it.
  */
-static UNUSED void sent_open(struct sent *sent, int source, enum cut cut, uint64_t end, size_t most)
+static UNUSED void sent_declare(struct sent *sent, uint64_t end)
 {
-	struct leat_port port, ports[2];
-
 	*sent = (struct sent){ .scope = leat_scope_open(NULL, NULL), .end = end };
 	clock_start();
 	sent->flow = leat_flow_open(sent->scope, NULL);
 	sent->array = numbers_below(end);
 	sent->numbers = (struct numbers){ .end = end };
+}
+
+/* What a suite is about: a step, or some, behind this port. */
+typedef struct leat_port add_fn(struct leat_port port, const void *arg);
+
+/* Such numbers through what add(port, arg) adds. */
+static UNUSED void sent_start(struct sent *sent, int source, enum cut cut, uint64_t end,
+                              add_fn *add, const void *arg)
+{
+	struct leat_port port, ports[2];
+
+	sent_declare(sent, end);
 	port = source_of(sent, source);
 	if (cut == BUFFERED)
 		port = leat_flow_buffer(port, 3);
 	if (cut == MERGED)
 		port = leat_flow_merge(&port, 1);
-	port = leat_flow_delay(port, 10 * MS, most);
+	port = add(port, arg);
 	if (cut == BUFFERED)
 		port = leat_flow_buffer(port, 3);
 	if (cut == TEED) {
@@ -196,6 +204,17 @@ static UNUSED void sent_open(struct sent *sent, int source, enum cut cut, uint64
 	leat_flow_to_rx(port, &sent->out);
 	expect_start(sent->flow);
 	clock_settle();
+}
+
+static UNUSED struct leat_port add_delay(struct leat_port port, const void *most)
+{
+	return leat_flow_delay(port, 10 * MS, *(const size_t *)most);
+}
+
+/* Through a delay of 10 ms that holds `most`. */
+static UNUSED void sent_open(struct sent *sent, int source, enum cut cut, uint64_t end, size_t most)
+{
+	sent_start(sent, source, cut, end, add_delay, &most);
 }
 
 static UNUSED void sent_close_with(struct sent *sent, int code)
