@@ -346,8 +346,10 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 			if (rc == 0 && waits)
 				continue;
 		} else if (rc < 0 && own) {
-			rc = leat_task_handle_failure(
-				task, i, rc, *used < n ? items + *used * size : NULL, used, &retry);
+			/* of a step that is called singly others may be behind its item */
+			const char *failed = v.used < v.n ? items + *used * size : NULL;
+
+			rc = leat_task_handle_failure(task, i, rc, failed, used, &retry);
 			if (rc == 0 && *used < n)
 				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
