@@ -112,8 +112,8 @@ static void free_used(const struct task *task, size_t i, const struct leat_vec *
 /* Whether step i is called for one item at a time. */
 static bool is_called_singly(const struct node *node)
 {
-	/* each item is to be freed, or not; each asks the breaker */
-	return node->step.in->discard != NULL || node->breaker != NULL;
+	/* each item is to be freed, or not; each asks the breaker, or has a time of its own */
+	return node->step.in->discard != NULL || node->breaker != NULL || node->item_ns > 0;
 }
 
 static void count_call(struct task *task, size_t i, const struct leat_vec *v)
@@ -141,7 +141,7 @@ static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
 }
 
 /* One call of step i. */
-static int call_step(struct task *task, size_t i, struct leat_vec *v)
+static int call_step(struct task *task, size_t i, struct leat_vec *v, struct tries *tries)
 {
 	const struct node *node = node_of(task, i);
 	ssize_t room = find_place(task, i, v->n, &v->out);
@@ -152,10 +152,12 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v)
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
-	rc = leat_task_call_function(task, i, v);
+	rc = leat_task_call_function(task, i, v, tries);
 	broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL);
 	if (__builtin_expect(broken, 0))
 		rc = leat_task_fail_contract(task, i, v, rc);
+	else if (__builtin_expect(tries->late, 0))
+		rc = leat_task_drop_late(task, i, v);
 	count_call(task, i, v);
 	if (node->keeps && v->skipped > 0 && !broken)
 		return leat_task_fail(
@@ -322,22 +324,23 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 	const struct node *node = node_of(task, i);
 	const size_t size = i < task->island->steps_count ? node->step.in->size : 0;
 	int64_t awaited_ns = LEAT_NEVER;
-	struct retry retry;
+	struct tries tries = { .until_ns = LEAT_NEVER }; /* pauses are set by the first failure */
 	bool own = false;
 	int rc = 0;
 
 	*used = 0;
 	if (i == task->island->steps_count)
 		return leat_task_deliver(task, items, n, used);
-	retry.again = false; /* and pauses are set by the first failure */
 	for (;;) {
 		size_t now = n - *used;
 		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
 
-		v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
-		rc = call_step(task, i, &v);
+		v.n = now > 1 && (is_called_singly(node) || tries.again) ? 1 : now;
+		rc = call_step(task, i, &v, &tries);
 		own = task->own_result;
 		*used += v.used;
+		if (v.used > 0)
+			tries.until_ns = LEAT_NEVER;
 		if (rc == LEAT_LATER) {
 			bool waits = *used < n || last;
 
@@ -349,14 +352,14 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 			/* of a step that is called singly others may be behind its item */
 			const char *failed = v.used < v.n ? items + *used * size : NULL;
 
-			rc = leat_task_handle_failure(task, i, rc, failed, used, &retry);
+			rc = leat_task_handle_failure(task, i, rc, failed, used, &tries);
 			if (rc == 0 && *used < n)
 				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
 			rc = leat_task_fail_idle(task, i);
 			leat_books_failed(&task->books[i]);
 		}
-		retry.again = false;
+		tries.again = false;
 		/* it may hold more than it had room for */
 		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
 			break;

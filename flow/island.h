@@ -29,20 +29,24 @@ int leat_task_fail_contract(struct task *task, size_t i, struct leat_vec *v, int
 
 /* --- tries.c --- */
 
-/* The tries of one item: `again` while it is tried again. */
-struct retry {
-	bool again;
+/* The tries of one item. */
+struct tries {
+	bool again;       /* it is tried again */
+	bool late;        /* the last call has come back behind until_ns, or there is no further */
+	int64_t until_ns; /* LEAT_NEVER: its first call is still to come, or it has no time-out */
 	struct leat_backoff pauses;
 };
 
-/* Calls the function of a step. */
-int leat_task_call_function(struct task *task, size_t i, struct leat_vec *v);
+/* Calls the function of a step. What comes late is still to be dropped (leat_task_drop_late()). */
+int leat_task_call_function(struct task *task, size_t i, struct leat_vec *v, struct tries *tries);
+/* What a step has said of an item comes too late: it has not dealt with it. Returns -ETIMEDOUT. */
+int leat_task_drop_late(const struct task *task, size_t i, struct leat_vec *v);
 /*
  * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
  * the item again or behind it; or what the island ends with.
  */
 int leat_task_handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
-                             struct retry *retry);
+                             struct tries *tries);
 
 /* --- output.c --- */
 

@@ -210,7 +210,8 @@ static size_t count_islands(const struct node *node)
 /* Whether a step, or an end, may wait for something else than its items and its ring. */
 static bool may_wait(const struct node *node)
 {
-	return node->step.waits || node->step.due_ns != NULL || node->retries || node->divert != 0;
+	return node->step.waits || node->step.due_ns != NULL || node->retries ||
+	       node->item_ns > 0 || node->divert != 0;
 }
 
 /*

@@ -320,9 +320,9 @@ struct leat_flow_opts {
 	/*
 	 * Islands run in steps on this pool, without a thread of their own, where they can: those
 	 * that end in a buffer or an end, not in a ring that several send into or receive from, of
-	 * steps that do not wait (leat_step.waits; rate, retry, divert and what is due at a time
-	 * do), and not behind workers, a zip, or a merge by key or by priority. A seq that is a
-	 * source runs on it, too. The others have threads, as all have without a pool;
+	 * steps that do not wait (leat_step.waits; rate, retry, item_timeout, divert and what is
+	 * due at a time do), and not behind workers, a zip, or a merge by key or by priority. A seq
+	 * that is a source runs on it, too. The others have threads, as all have without a pool;
 	 * leat_flow_draw() and leat_flow_estimate() tell. The pool is the caller's, and lives until
 	 * join returns.
 	 */
@@ -449,6 +449,24 @@ LEAT_API struct leat_port leat_flow_divert(struct leat_port port, const struct l
  * counts. The pauses are for each item anew; with tries 0 there is no end to them.
  */
 LEAT_API struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses);
+/*
+ * A time for each item: one for which the step, with its retries and their pauses, has not
+ * succeeded within ns of its first call fails with -ETIMEDOUT, and on_error or divert counts. There
+ * is no further try where the pause before it would end behind that time. What the step returns
+ * later is dropped, LEAT_ENOUGH excepted. For a breaker, such a call has failed. The step is called
+ * for one item at a time, and its island has a thread. Not for steps with due_ns.
+ *
+ * The step is not interrupted: that an item is late is noticed when the call for it returns. A step
+ * that waits passes leat_flow_until_ns() to calls of leat as their deadline, so that they end then:
+ *
+ *     rc = leat_recv_until(replies, &reply, leat_flow_until_ns());
+ */
+LEAT_API struct leat_port leat_flow_item_timeout(struct leat_port port, int64_t ns);
+/*
+ * For the body of such a step: until when the time of its item lasts. LEAT_NEVER in calls without
+ * an item, and everywhere else. Of the calling thread: not for threads that a step starts.
+ */
+LEAT_API int64_t leat_flow_until_ns(void);
 /*
  * Each item asks the breaker (leat/pace.h), which is the caller's and lives until join returns:
  * while it is open items fail with -EBUSY, and the step is not called.
