@@ -446,7 +446,9 @@ LEAT_API struct leat_port leat_flow_divert(struct leat_port port, const struct l
                                            struct leat_port *trouble);
 /*
  * Calls the step again for such an item, after pauses (leat/pace.h), before on_error or divert
- * counts. The pauses are for each item anew; with tries 0 there is no end to them.
+ * counts. The pauses are for each item anew; with tries 0 there is no end to them. A pause ends
+ * with the island, as its consumers leave or its scope is cancelled. A stop ends the tries of an
+ * island that is a source: the item has failed then.
  */
 LEAT_API struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses);
 /*
