@@ -481,6 +481,32 @@ struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backof
 	return port;
 }
 
+struct leat_port leat_flow_item_timeout(struct leat_port port, int64_t ns)
+{
+	struct node *node = step_before(port, "item_timeout");
+
+	if (node == NULL)
+		return leat_flow_no_port(port.flow);
+	if (ns <= 0)
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "item_timeout: its time is %lld ns: it must be above 0",
+		                  (long long)ns);
+	else if (node->item_ns > 0)
+		leat_flow_mistake(port.flow, -EINVAL, "item_timeout: \"%s\" has one already",
+		                  node->name);
+	else if (node->step.due_ns != NULL)
+		leat_flow_mistake(
+			port.flow, -EINVAL,
+			"item_timeout: \"%s\" is called at times (due_ns), so the end of its "
+			"call for an item is not the end of its work: let it fail late items",
+			node->name);
+	if (leat_flow_code(port.flow) != 0)
+		return leat_flow_no_port(port.flow);
+	node->item_ns = ns;
+	leat_write_time(node->late_words, sizeof(node->late_words), "it took longer than ", ns);
+	return port;
+}
+
 struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker)
 {
 	struct node *node = step_before(port, "breaker");

@@ -92,6 +92,8 @@ struct node {
 	enum leat_on_error on_error;
 	uint32_t divert; /* the node of its ring; 0: none */
 	bool retries;
+	int64_t item_ns; /* the time for all tries of an item; 0: none */
+	char late_words[64];
 	bool by_pool; /* its ring is the channel of an island on the pool */
 	struct leat_backoff pauses;
 	struct leat_breaker *breaker;
@@ -212,6 +214,8 @@ static inline int64_t leat_later_ns(int64_t from_ns, int64_t ns)
 {
 	return ns < LEAT_NEVER - from_ns ? from_ns + ns : LEAT_NEVER - 1;
 }
+/* `before` and a time, in the largest unit that shows all of it. */
+void leat_write_time(char *text, size_t size, const char *before, int64_t ns);
 /* Passes n items on, from the given one. */
 void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 

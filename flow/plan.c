@@ -161,7 +161,7 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 static bool is_plain(const struct node *node)
 {
 	return node->step.in->discard == NULL && node->type->discard == NULL &&
-	       node->breaker == NULL && !node->keeps;
+	       node->breaker == NULL && node->item_ns == 0 && !node->keeps;
 }
 
 static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
@@ -219,7 +219,8 @@ static size_t count_islands(const struct node *node)
 /* Whether a step, or an end, may wait for something else than its items and its ring. */
 static bool may_wait(const struct node *node)
 {
-	return node->step.waits || node->step.due_ns != NULL || node->retries || node->divert != 0;
+	return node->step.waits || node->step.due_ns != NULL || node->retries ||
+	       node->item_ns > 0 || node->divert != 0;
 }
 
 /*

@@ -120,7 +120,8 @@ static void close_handles(struct task *task)
 		task->parts[i] = NULL;
 	}
 	leat_tx_close(task->parts_end);
-	task->parts_end = NULL;
+	leat_tx_close(task->watch);
+	task->parts_end = task->watch = NULL;
 	for (size_t i = 0; task->diverts != NULL && i < island->steps_count; i++) {
 		leat_tx_close(task->diverts[i]);
 		task->diverts[i] = NULL;
@@ -264,7 +265,9 @@ static int make_vectors(struct task *task)
 	task->vectors = calloc(island->steps_count + 1, sizeof(*task->vectors));
 	task->states = calloc(island->steps_count + 1, sizeof(*task->states));
 	task->books = calloc(island->steps_count + 1, sizeof(*task->books));
-	if (task->vectors == NULL || task->states == NULL || task->books == NULL)
+	task->due_calls = calloc(island->steps_count + 1, sizeof(*task->due_calls));
+	if (task->vectors == NULL || task->states == NULL || task->books == NULL ||
+	    task->due_calls == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i <= island->steps_count && rc == 0; i++) {
 		const struct node *node = node_of(task, i);
@@ -330,6 +333,23 @@ static int take_senders(struct task *task)
 	return 0;
 }
 
+/* Whether one of its steps may pause between the tries of an item. */
+static bool may_pause(const struct task *task)
+{
+	for (size_t i = 0; i < task->island->steps_count; i++)
+		if (node_of(task, i)->retries)
+			return true;
+	return false;
+}
+
+static int take_watch(struct task *task)
+{
+	if (!may_pause(task))
+		return 0;
+	task->watch = leat_ring_take_tx(task->flow, task->island->tail, 0);
+	return task->watch == NULL ? -ENOMEM : 0;
+}
+
 /* Behind a tee: whether items are copied, or borrowed. */
 static int make_copies(struct task *task)
 {
@@ -380,7 +400,9 @@ static int make_task(struct island *island, struct task *task)
 		rc = make_copies(task);
 	if (rc == 0)
 		rc = take_diverts(task);
-	if (rc == 0 && !ordered && !island->pooled)
+	if (rc == 0 && ordered)
+		rc = take_watch(task);
+	else if (rc == 0 && !island->pooled)
 		rc = take_senders(task);
 	if (rc == 0 && leat_kind_joins(head->kind))
 		rc = take_inputs(task);
@@ -544,6 +566,7 @@ static void free_task(struct task *task)
 	free(task->vectors);
 	free(task->states);
 	free(task->books);
+	free(task->due_calls);
 	free(task->parts);
 	free(task->copies);
 	free(task->diverts);

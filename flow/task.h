@@ -11,6 +11,12 @@
 
 struct pooled;
 
+/* Of a step with due_ns: its calls when it was due that made nothing and left due_ns as it was. */
+struct due_calls {
+	uint32_t idle;
+	uint64_t done; /* what it had been given and had made by then */
+};
+
 struct task {
 	struct island *island;
 	struct leat_flow *flow;
@@ -32,6 +38,11 @@ struct task {
 	size_t parts_count, parts_left;
 	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
 	/*
+	 * Of an ordered worker that may pause: a sender into gather's ring that sends nothing. It
+	 * says when no consumer is left, while other workers use those that they share.
+	 */
+	struct leat_tx *watch;
+	/*
 	 * Its input's items own something, and belong to a tee's ring: it must not free them, or,
 	 * where it gives them away, works on copies.
 	 */
@@ -45,8 +56,10 @@ struct task {
 	struct books *books;     /* the same */
 	size_t vector;           /* items, for now */
 	uint64_t passes;
-	bool timed;      /* one of its steps may be due */
-	uint64_t taken;  /* items of its input that its steps have dealt with */
+	bool timed;                  /* one of its steps may be due */
+	struct due_calls *due_calls; /* of each step, and of the end */
+	size_t due;                  /* the step that is called as it is due, and one; 0: none */
+	uint64_t taken;              /* items of its input that its steps have dealt with */
 	bool own_result; /* the last call's result is that of the step, not of one behind it */
 	/* of the items that it reads in place: how many it has used, and has released of these */
 	size_t input, input_used, input_released;
