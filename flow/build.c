@@ -21,9 +21,9 @@ const char *leat_kind_name(enum node_kind kind)
 		[NODE_MERGE] = "merge",         [NODE_TEE] = "tee",
 		[NODE_PARTITION] = "partition", [NODE_ZIP] = "zip",
 		[NODE_MERGE_BY] = "merge_by",   [NODE_MERGE_FIRST] = "merge_first",
-		[NODE_DIVERT] = "divert",       [NODE_EACH] = "for_each",
-		[NODE_TO_RX] = "to_rx",         [NODE_COLLECT] = "collect",
-		[NODE_TO_ARRAY] = "to_array",
+		[NODE_BRIDGE] = "bridge",       [NODE_DIVERT] = "divert",
+		[NODE_EACH] = "for_each",       [NODE_TO_RX] = "to_rx",
+		[NODE_COLLECT] = "collect",     [NODE_TO_ARRAY] = "to_array",
 	};
 
 	return names[kind];
@@ -478,6 +478,32 @@ struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backof
 	}
 	node->retries = true;
 	node->pauses = *pauses;
+	return port;
+}
+
+struct leat_port leat_flow_item_timeout(struct leat_port port, int64_t ns)
+{
+	struct node *node = step_before(port, "item_timeout");
+
+	if (node == NULL)
+		return leat_flow_no_port(port.flow);
+	if (ns <= 0)
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "item_timeout: its time is %lld ns: it must be above 0",
+		                  (long long)ns);
+	else if (node->item_ns > 0)
+		leat_flow_mistake(port.flow, -EINVAL, "item_timeout: \"%s\" has one already",
+		                  node->name);
+	else if (node->step.due_ns != NULL)
+		leat_flow_mistake(
+			port.flow, -EINVAL,
+			"item_timeout: \"%s\" is called at times (due_ns), so the end of its "
+			"call for an item is not the end of its work: let it fail late items",
+			node->name);
+	if (leat_flow_code(port.flow) != 0)
+		return leat_flow_no_port(port.flow);
+	node->item_ns = ns;
+	leat_write_time(node->late_words, sizeof(node->late_words), "it took longer than ", ns);
 	return port;
 }
 

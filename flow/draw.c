@@ -25,6 +25,8 @@ static void draw_node(const struct leat_flow *flow, uint32_t at, FILE *out)
 	if (node->kind == NODE_WORKERS)
 		fprintf(out, " x %u%s", node->workers,
 		        node->order == LEAT_ORDERED ? ", ordered" : "");
+	if (node->kind == NODE_BRIDGE)
+		fprintf(out, ", %zu at once", node->capacity);
 	fprintf(out, "\"%s]\n", leat_kind_has_ring(node->kind) ? ", shape=cds" : "");
 }
 

@@ -16,6 +16,8 @@ int leat_task_fail(struct task *task, size_t i, bool at_item, int code, const ch
 	if (!at_item && node->words[0] != '\0')
 		snprintf(item, sizeof(item), "after %llu items",
 		         (unsigned long long)task->books[i].in);
+	else if (!at_item && task->due == i + 1)
+		snprintf(item, sizeof(item), "called when it was due");
 	else if (!at_item)
 		snprintf(item, sizeof(item), "behind its last item");
 	else if (leat_island_threads(task->island) == 1)

@@ -6,12 +6,13 @@
  * where it is fed to where it ends.
  *
  *     fed by      a receiver (of the program, of a seq's or generator's channel, of a ring), those
- *                 of the rings of a zip, a merge by key or by priority, or an array
+ *                 of the rings of a zip, a merge by key or by priority, the streams of a bridge, or
+ *                 an array
  *     ends in     a ring, the rings of a partition or of workers by key, or an end
  *
- * A ring belongs to the node that declares it: a buffer, workers, gather, a merge, a tee, a
- * partition, an end that is a receiver. The islands before it send into it by a clone of its sender
- * each, and the island behind each of its outputs receives.
+ * A ring belongs to the node that declares it: a buffer, workers, gather, a merge, a bridge, a tee,
+ * a partition, an end that is a receiver. The islands before it send into it by a clone of its
+ * sender each, and the island behind each of its outputs receives.
  *
  * Threads. An island runs as one task; an island of workers as several, which share its receiver;
  * with a pool, as a seq of the core without a thread where it can (on_pool.c). Workers by key have
@@ -45,6 +46,7 @@ enum node_kind {
 	NODE_ZIP,
 	NODE_MERGE_BY,
 	NODE_MERGE_FIRST,
+	NODE_BRIDGE,
 	NODE_DIVERT, /* the ring of what a step has failed with */
 	NODE_EACH,   /* an end whose step has no output */
 	NODE_TO_RX,
@@ -66,8 +68,9 @@ struct ring {
 struct node {
 	enum node_kind kind;
 	const char *name;
-	const struct leat_type *type; /* of its outputs; NULL: an end */
-	struct leat_step step;        /* of a step, and of an end */
+	const struct leat_type *type;   /* of its outputs; NULL: an end */
+	const struct leat_type *stream; /* of a bridge: what is in its ring */
+	struct leat_step step;          /* of a step, and of an end */
 	const void *state;
 	struct leat_state own;
 	bool has_own;
@@ -89,6 +92,8 @@ struct node {
 	enum leat_on_error on_error;
 	uint32_t divert; /* the node of its ring; 0: none */
 	bool retries;
+	int64_t item_ns; /* the time for all tries of an item; 0: none */
+	char late_words[64];
 	bool by_pool; /* its ring is the channel of an island on the pool */
 	struct leat_backoff pauses;
 	struct leat_breaker *breaker;
@@ -105,7 +110,7 @@ struct node {
 	const unsigned char *items;
 	size_t count;
 
-	size_t capacity;
+	size_t capacity; /* of a bridge also how many streams are open */
 	unsigned workers;
 	enum leat_flow_order order;
 	uint64_t (*key)(const void *item, const void *arg);
@@ -209,6 +214,8 @@ static inline int64_t leat_later_ns(int64_t from_ns, int64_t ns)
 {
 	return ns < LEAT_NEVER - from_ns ? from_ns + ns : LEAT_NEVER - 1;
 }
+/* `before` and a time, in the largest unit that shows all of it. */
+void leat_write_time(char *text, size_t size, const char *before, int64_t ns);
 /* Passes n items on, from the given one. */
 void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 
@@ -218,7 +225,7 @@ void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 int leat_flow_plan(struct leat_flow *flow);
 void leat_flow_free_plan(struct leat_flow *flow);
 bool leat_kind_has_ring(enum node_kind kind);
-/* Whether each of its inputs has a ring of its own: a zip, a merge by key or by priority. */
+/* Whether each input has a ring of its own: a zip, a merge by key or by priority, a bridge. */
 bool leat_kind_joins(enum node_kind kind);
 /* The rings that what it is given goes to by its key; 0: it has no key. */
 size_t leat_parts_count(const struct node *node);

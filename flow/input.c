@@ -1,5 +1,5 @@
 /*
- * flow/input.c: what an island is given: vectors of one ring, of a zip's two, or of a merge.
+ * flow/input.c: what an island is given: vectors of one ring, of a zip's two, of a merge or a bridge.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -42,12 +42,13 @@ static ssize_t next_pairs(struct task *task, const void **items, int64_t due_ns)
 static ssize_t next_merged(struct task *task, const void **items, int64_t due_ns)
 {
 	ssize_t n = leat_merger_take(task->merger, task->in_place, task->vector, due_ns);
+	const char *words;
 
 	*items = task->in_place;
 	if (n != -EINVAL)
 		return n;
-	task->failure = -EINVAL;
-	snprintf(task->text, sizeof(task->text), "%s", leat_merger_words(task->merger));
+	task->failure = leat_merger_failure(task->merger, &words);
+	snprintf(task->text, sizeof(task->text), "%s", words);
 	return n;
 }
 
@@ -89,6 +90,8 @@ int leat_task_bind_input(struct task *task)
 
 	for (size_t i = 0; i < task->inputs_count && rc == 0; i++)
 		rc = leat_rx_bind(task->inputs[i], out);
+	if (task->merger != NULL)
+		leat_merger_bind(task->merger, out);
 	return rc;
 }
 

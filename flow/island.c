@@ -8,10 +8,13 @@
  */
 #include "flow/island.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #define PASS_NS INT64_C(100000)
+/*
+ * A step may expire one entry of many at a call, which nobody sees from outside, and they may be
+ * due at the same time. So one idle call says little; so many in a row are a step that never comes
+ * to an end of them.
+ */
+enum { IDLE_CALLS = 65536 };
 
 /* --- steps --- */
 
@@ -110,70 +113,11 @@ static void free_used(const struct task *task, size_t i, const struct leat_vec *
 		leat_items_discard(node->step.in, v->in, 1);
 }
 
-/* Sends an item that has failed to the step's ring of trouble. Without a consumer it is counted. */
-static void divert_item(struct task *task, size_t i, const char *item)
-{
-	const struct leat_type *type = task->flow->nodes[node_of(task, i)->divert].type;
-	int64_t code = task->failure;
-	uint64_t number = task->books[i].in - 1;
-	void *place;
-
-	if (task->diverts[i] == NULL)
-		return;
-	if (leat_reserve(task->diverts[i], 1, &place) != 1) {
-		leat_tx_close(task->diverts[i]);
-		task->diverts[i] = NULL;
-		return;
-	}
-	memcpy(place, &code, sizeof(code));
-	memcpy((char *)place + sizeof(code), &number, sizeof(number));
-	memcpy((char *)place + type->offset, item, type->of->size);
-	leat_commit(task->diverts[i], 1);
-}
-
-/* An item has failed. Whether the step goes on behind it. */
-static bool leave_out_failed(struct task *task, size_t i, const char *item)
-{
-	const struct node *node = node_of(task, i);
-
-	if (node->divert != 0) {
-		task->books[i].in++;
-		task->books[i].diverted++;
-		divert_item(task, i, item);
-		task->failure = 0;
-		return true;
-	}
-	leat_books_failed(&task->books[i]);
-	if (node->on_error != LEAT_ON_ERROR_SKIP)
-		return false;
-	task->failure = 0;
-	if (!leat_task_borrows(task, i))
-		leat_items_discard(node->step.in, item, 1);
-	return true;
-}
-
 /* Whether step i is called for one item at a time. */
 static bool is_called_singly(const struct node *node)
 {
-	/* each item is to be freed, or not; each asks the breaker */
-	return node->step.in->discard != NULL || node->breaker != NULL;
-}
-
-/* Calls the function of a step. */
-static int call_function(struct task *task, size_t i, struct leat_vec *v)
-{
-	const struct node *node = node_of(task, i);
-	uint64_t ticket = 0;
-	int rc;
-
-	if (node->breaker == NULL || v->n == 0)
-		return node->step.fn(task->states[i], v);
-	rc = leat_breaker_enter(node->breaker, &ticket);
-	if (rc != 0)
-		return rc;
-	rc = node->step.fn(task->states[i], v);
-	leat_breaker_leave(node->breaker, ticket, rc < 0 ? rc : 0);
-	return rc;
+	/* each item is to be freed, or not; each asks the breaker, or has a time of its own */
+	return node->step.in->discard != NULL || node->breaker != NULL || node->item_ns > 0;
 }
 
 static void count_call(struct task *task, size_t i, const struct leat_vec *v)
@@ -201,7 +145,7 @@ static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
 }
 
 /* Step i has been called, and has returned rc. Returns what becomes of that. */
-static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc)
+static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc, bool late)
 {
 	const struct node *node = node_of(task, i);
 	const bool broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL);
@@ -210,6 +154,8 @@ static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc)
 	task->own_result = false;
 	if (__builtin_expect(broken, 0))
 		rc = leat_task_fail_contract(task, i, v, rc);
+	else if (__builtin_expect(late, 0))
+		rc = leat_task_drop_late(task, i, v);
 	count_call(task, i, v);
 	if (node->keeps && v->skipped > 0 && !broken)
 		return leat_task_fail(
@@ -228,15 +174,17 @@ static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc)
 }
 
 /* One call of step i. */
-static int call_step(struct task *task, size_t i, struct leat_vec *v)
+static int call_step(struct task *task, size_t i, struct leat_vec *v, struct tries *tries)
 {
 	ssize_t room = find_place(task, i, v->n, &v->out);
+	int rc;
 
 	task->own_result = false;
 	if (room < 0)
 		return (int)room;
 	v->room = (size_t)room;
-	return settle_call(task, i, v, call_function(task, i, v));
+	rc = leat_task_call_function(task, i, v, tries);
+	return settle_call(task, i, v, rc, tries->late);
 }
 
 /* Step i and those behind it have seen their last item. */
@@ -253,58 +201,6 @@ static int end_steps(struct task *task, size_t i)
 int leat_task_end(struct task *task)
 {
 	return end_steps(task, 0);
-}
-
-/* The tries of one item: `again` while it is tried again. */
-struct retry {
-	bool again;
-	struct leat_backoff pauses;
-};
-
-/* Waits until the item is to be tried again. 1; 0: it is not; -ECANCELED. */
-static int pause_to_retry(struct task *task, const struct node *node, struct retry *retry)
-{
-	int64_t pause_ns;
-
-	if (!node->retries)
-		return 0;
-	if (!retry->again)
-		retry->pauses = node->pauses;
-	retry->again = false;
-	pause_ns = leat_backoff_next(&retry->pauses);
-	if (pause_ns < 0)
-		return 0;
-	switch (leat_scope_sleep(task->flow->scope, leat_now_ns() + pause_ns)) {
-	case 0:
-		break;
-	case -ESHUTDOWN: /* a stop, of an island that is a source */
-		return 0;
-	default:
-		return -ECANCELED;
-	}
-	retry->again = true;
-	return 1;
-}
-
-/*
- * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
- * the item again or behind it; or what the island ends with.
- */
-static int handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
-                          struct retry *retry)
-{
-	int rc;
-
-	if (leat_task_ends_with_scope(task, code))
-		return code;
-	rc = item == NULL ? 0 : pause_to_retry(task, node_of(task, i), retry);
-	if (rc != 0)
-		return rc > 0 ? 0 : rc;
-	leat_task_fail(task, i, item != NULL, code, leat_task_words(task, i, code));
-	if (item == NULL || !leave_out_failed(task, i, item))
-		return code;
-	*used += 1;
-	return 0;
 }
 
 /* --- times --- */
@@ -330,17 +226,56 @@ static int64_t first_due_ns(const struct task *task, size_t k)
 	return first_ns;
 }
 
+/* Items that step k, or the end, has used and made. */
+static uint64_t count_done(const struct task *task, size_t k)
+{
+	return task->books[k].in + task->books[k].made;
+}
+
+/* A call of step k, or the end, as it was due, has done nothing that is seen from outside. */
+static int count_idle_call(struct task *task, size_t k)
+{
+	char words[96];
+
+	if (++task->due_calls[k].idle < IDLE_CALLS)
+		return 0;
+	snprintf(words, sizeof(words),
+	         "it did nothing, %d times in a row, and left due_ns as it was", IDLE_CALLS);
+	return leat_task_fail(task, k, false, -EINVAL, words);
+}
+
+/* Calls step k, or the end, without an item. */
+static int call_due(struct task *task, size_t k)
+{
+	struct due_calls *calls = &task->due_calls[k];
+	const int64_t due_ns = due_of_ns(task, k);
+	size_t used = 0;
+	int rc;
+
+	if (calls->done != count_done(task, k))
+		*calls = (struct due_calls){ .done = count_done(task, k) };
+	task->due = k + 1;
+	if (k < task->island->steps_count)
+		rc = run_steps(task, k, NULL, 0, false, &used);
+	else
+		rc = leat_task_call_end(task, node_of(task, k), NULL, 0, false, &used);
+	if (due_of_ns(task, k) != due_ns)
+		calls->idle = 0;
+	else if (rc == 0 && calls->done == count_done(task, k))
+		rc = count_idle_call(task, k);
+	task->due = 0;
+	return rc;
+}
+
 /*
  * Calls the steps from k on whose time has come, and the end. from_ns: until then the island has
  * waited for items.
  */
 static int run_due(struct task *task, size_t k, int64_t from_ns)
 {
-	const size_t steps = task->island->steps_count;
-	size_t used = 0;
 	int rc = 0;
 
-	for (; task->timed && k <= steps && rc == 0; k++) {
+	for (; task->timed && k <= task->island->steps_count && rc == 0; k++) {
 		const struct node *node = node_of(task, k);
 		int64_t due_ns = due_of_ns(task, k);
 
@@ -348,28 +283,23 @@ static int run_due(struct task *task, size_t k, int64_t from_ns)
 			continue;
 		if (node->listen != NULL && due_ns > from_ns)
 			node->listen(task->states[k]);
-		else if (k < steps)
-			rc = run_steps(task, k, NULL, 0, false, &used);
 		else
-			rc = leat_task_call_end(task, node, NULL, 0, false, &used);
+			rc = call_due(task, k);
 	}
 	return rc;
 }
 
-/* Returns 0 when the time has come; before that an error, if the island is to end. */
-static int wait_until(struct task *task, int64_t until_ns)
+/*
+ * As leat_task_wait(), but a stop of a source does not end the wait: what is in hand is worked off.
+ */
+static int wait_to_drain(struct task *task, int64_t until_ns)
 {
-	size_t k = task->bound;
 	int rc;
 
-	for (;;) {
-		rc = leat_tx_wait(leat_task_bound(task, &k), -1, 0, until_ns);
-		if (rc == -ETIMEDOUT)
-			return 0;
-		if (!(rc == -EPIPE && leat_task_leave_part(task, k)) &&
-		    !leat_task_flush_after_stop(task, rc))
-			return rc;
-	}
+	do
+		rc = leat_task_wait(task, until_ns);
+	while (leat_task_flush_after_stop(task, rc));
+	return rc;
 }
 
 /*
@@ -389,7 +319,7 @@ static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited
 	*awaited_ns = due_ns;
 	rc = leat_task_release_used(task);
 	while (rc == 0 && leat_now_ns() < due_ns) {
-		rc = wait_until(task, first_due_ns(task, i));
+		rc = wait_to_drain(task, first_due_ns(task, i));
 		if (rc == 0)
 			rc = run_due(task, i + 1, leat_now_ns());
 	}
@@ -412,26 +342,27 @@ static int put_through(struct task *task, size_t i, const char *items, size_t n,
 	const struct node *node = node_of(task, i);
 	const size_t size = node->step.in->size;
 	int64_t awaited_ns = LEAT_NEVER;
-	struct retry retry;
+	struct tries tries = { .until_ns = LEAT_NEVER }; /* pauses are set by the first failure */
 	bool own = false;
 	int rc = 0;
 
 	*used = 0;
-	retry.again = false; /* and pauses are set by the first failure */
 	for (;;) {
 		size_t now = n - *used;
 		struct leat_vec v = { .in = n == 0 ? NULL : items + *used * size, .last = last };
 
 		if (called != NULL) {
 			v = called->v;
-			rc = settle_call(task, i, &v, called->rc);
+			rc = settle_call(task, i, &v, called->rc, false);
 			called = NULL;
 		} else {
-			v.n = now > 1 && (is_called_singly(node) || retry.again) ? 1 : now;
-			rc = call_step(task, i, &v);
+			v.n = now > 1 && (is_called_singly(node) || tries.again) ? 1 : now;
+			rc = call_step(task, i, &v, &tries);
 		}
 		own = task->own_result;
 		*used += v.used;
+		if (v.used > 0)
+			tries.until_ns = LEAT_NEVER;
 		if (rc == LEAT_LATER) {
 			bool waits = *used < n || last;
 
@@ -440,15 +371,17 @@ static int put_through(struct task *task, size_t i, const char *items, size_t n,
 			if (rc == 0 && waits)
 				continue;
 		} else if (rc < 0 && own) {
-			rc = handle_failure(task, i, rc, *used < n ? items + *used * size : NULL,
-			                    used, &retry);
+			/* of a step that is called singly others may be behind its item */
+			const char *failed = v.used < v.n ? items + *used * size : NULL;
+
+			rc = leat_task_handle_failure(task, i, rc, failed, used, &tries);
 			if (rc == 0 && *used < n)
 				continue;
 		} else if (rc == 0 && v.n > 0 && v.used == 0 && v.made == 0) {
 			rc = leat_task_fail_idle(task, i);
 			leat_books_failed(&task->books[i]);
 		}
-		retry.again = false;
+		tries.again = false;
 		/* it may hold more than it had room for */
 		if (rc != 0 || (*used == n && (v.made == 0 || (v.made < v.room && !last))))
 			break;

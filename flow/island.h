@@ -27,6 +27,27 @@ int leat_task_fail_idle(struct task *task, size_t i);
  */
 int leat_task_fail_contract(struct task *task, size_t i, struct leat_vec *v, int rc);
 
+/* --- tries.c --- */
+
+/* The tries of one item. */
+struct tries {
+	bool again;       /* it is tried again */
+	bool late;        /* the last call has come back behind until_ns, or there is no further */
+	int64_t until_ns; /* LEAT_NEVER: its first call is still to come, or it has no time-out */
+	struct leat_backoff pauses;
+};
+
+/* Calls the function of a step. What comes late is still to be dropped (leat_task_drop_late()). */
+int leat_task_call_function(struct task *task, size_t i, struct leat_vec *v, struct tries *tries);
+/* What a step has said of an item comes too late: it has not dealt with it. Returns -ETIMEDOUT. */
+int leat_task_drop_late(const struct task *task, size_t i, struct leat_vec *v);
+/*
+ * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
+ * the item again or behind it; or what the island ends with.
+ */
+int leat_task_handle_failure(struct task *task, size_t i, int code, const char *item, size_t *used,
+                             struct tries *tries);
+
 /* --- output.c --- */
 
 /* The sender that says when the island is to end: of its ring, or of the task. */
@@ -37,6 +58,11 @@ void leat_task_set_source(struct task *task, bool on);
 bool leat_task_leave_part(struct task *task, size_t k);
 /* The sender that the island ends with. Of parts it is the first from the k-th on that is there. */
 struct leat_tx *leat_task_bound(const struct task *task, size_t *k);
+/*
+ * Waits for a time. Returns 0 when it has come; before that -EPIPE as no consumer is left,
+ * -ECANCELED, or -ESHUTDOWN: a stop, where the island is a source.
+ */
+int leat_task_wait(struct task *task, int64_t until_ns);
 /*
  * A send of a source was refused, as the scope stops: what is in hand is sent all the same, and the
  * source ends.

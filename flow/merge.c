@@ -36,6 +36,7 @@ struct merger {
 	size_t *empty, empty_count; /* inputs whose next item is still to come */
 	size_t *held, held_count;   /* inputs that this take has held items of */
 	struct leat_case *cases;    /* to wait for any of them */
+	struct bridge *bridge;      /* takes instead, from its streams; NULL: it is a merge */
 	int code;
 	char words[LEAT_FLOW_TEXT];
 };
@@ -50,6 +51,15 @@ int leat_merger_open(const struct leat_flow *flow, const struct node *node,
 		return -ENOMEM;
 	merger->flow = flow;
 	merger->node = node;
+	if (node->kind == NODE_BRIDGE) {
+		int rc = leat_bridge_open(flow, node, inputs[0], &merger->bridge);
+
+		if (rc != 0)
+			leat_merger_free(merger);
+		else
+			*merger_out = merger;
+		return rc;
+	}
 	merger->inputs = calloc(count, sizeof(*merger->inputs));
 	merger->heap = calloc(3 * count, sizeof(*merger->heap));
 	merger->cases = calloc(count, sizeof(*merger->cases));
@@ -72,15 +82,26 @@ void leat_merger_free(struct merger *merger)
 {
 	if (merger == NULL)
 		return;
+	leat_bridge_free(merger->bridge);
 	free(merger->inputs);
 	free(merger->heap);
 	free(merger->cases);
 	free(merger);
 }
 
-const char *leat_merger_words(const struct merger *merger)
+int leat_merger_failure(const struct merger *merger, const char **words)
 {
-	return merger->words;
+	if (merger->bridge != NULL)
+		return leat_bridge_failure(merger->bridge, words);
+	*words = merger->words;
+	return merger->code;
+}
+
+void leat_merger_bind(struct merger *merger, struct leat_tx *out)
+{
+	/* a merge waits for its inputs alone, which are bound */
+	if (merger->bridge != NULL)
+		leat_bridge_bind(merger->bridge, out);
 }
 
 /* --- the heap --- */
@@ -307,6 +328,8 @@ static ssize_t take_first(struct merger *merger, char *items, size_t most, int64
 
 ssize_t leat_merger_take(struct merger *merger, void *items, size_t most, int64_t due_ns)
 {
+	if (merger->bridge != NULL)
+		return leat_bridge_take(merger->bridge, items, most, due_ns);
 	return merger->node->kind == NODE_MERGE_BY ? take_by_key(merger, items, most, due_ns)
 	                                           : take_first(merger, items, most, due_ns);
 }

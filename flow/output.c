@@ -10,17 +10,20 @@ struct leat_tx *leat_task_out(const struct task *task)
 	return task->tx != NULL ? task->tx : task->out;
 }
 
+/* Whether it ends in the rings of a partition, whose consumers leave one by one. */
+static bool ends_in_parts(const struct task *task)
+{
+	return task->parts != NULL && task->parts_end == NULL;
+}
+
 void leat_task_set_source(struct task *task, bool on)
 {
 	leat_tx_source(leat_task_out(task), on);
 	if (task->parts_end != NULL)
 		leat_tx_source(task->parts_end, on);
-}
-
-/* Whether it ends in the rings of a partition, whose consumers leave one by one. */
-static bool ends_in_parts(const struct task *task)
-{
-	return task->parts != NULL && task->parts_end == NULL;
+	for (size_t k = 0; ends_in_parts(task) && k < task->parts_count; k++)
+		if (task->parts[k] != NULL)
+			leat_tx_source(task->parts[k], on);
 }
 
 bool leat_task_leave_part(struct task *task, size_t k)
@@ -34,11 +37,24 @@ bool leat_task_leave_part(struct task *task, size_t k)
 
 struct leat_tx *leat_task_bound(const struct task *task, size_t *k)
 {
+	if (task->watch != NULL)
+		return task->watch;
 	if (!ends_in_parts(task))
 		return task->parts_end != NULL ? task->parts_end : leat_task_out(task);
 	while (task->parts[*k] == NULL)
 		*k = (*k + 1) % task->parts_count;
 	return task->parts[*k];
+}
+
+int leat_task_wait(struct task *task, int64_t until_ns)
+{
+	size_t k = task->bound;
+	int rc;
+
+	do
+		rc = leat_tx_wait(leat_task_bound(task, &k), -1, 0, until_ns);
+	while (rc == -EPIPE && leat_task_leave_part(task, k));
+	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
 bool leat_task_flush_after_stop(struct task *task, ssize_t rc)
@@ -145,8 +161,11 @@ static int send_to_parts(struct task *task, const struct node *node, const char 
 {
 	for (; *used < n; items += node->type->size) {
 		size_t k = (size_t)(node->key(items, node->key_arg) % task->parts_count);
-		int rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
+		int rc;
 
+		do
+			rc = task->parts[k] == NULL ? -EPIPE : leat_send(task->parts[k], items);
+		while (leat_task_flush_after_stop(task, rc));
 		(*used)++;
 		if (rc == 0)
 			continue;

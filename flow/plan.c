@@ -17,7 +17,8 @@ bool leat_kind_has_ring(enum node_kind kind)
 
 bool leat_kind_joins(enum node_kind kind)
 {
-	return kind == NODE_ZIP || kind == NODE_MERGE_BY || kind == NODE_MERGE_FIRST;
+	return kind == NODE_ZIP || kind == NODE_MERGE_BY || kind == NODE_MERGE_FIRST ||
+	       kind == NODE_BRIDGE;
 }
 
 static bool is_source(enum node_kind kind)
@@ -160,7 +161,7 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 static bool is_plain(const struct node *node)
 {
 	return node->step.in->discard == NULL && node->type->discard == NULL &&
-	       node->breaker == NULL && !node->keeps;
+	       node->breaker == NULL && node->item_ns == 0 && !node->keeps;
 }
 
 static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
@@ -218,7 +219,8 @@ static size_t count_islands(const struct node *node)
 /* Whether a step, or an end, may wait for something else than its items and its ring. */
 static bool may_wait(const struct node *node)
 {
-	return node->step.waits || node->step.due_ns != NULL || node->retries || node->divert != 0;
+	return node->step.waits || node->step.due_ns != NULL || node->retries ||
+	       node->item_ns > 0 || node->divert != 0;
 }
 
 /*

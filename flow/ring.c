@@ -17,6 +17,14 @@ size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node)
 	return node->capacity != 0 ? node->capacity : flow->opts.capacity;
 }
 
+/* The items in the k-th ring of a node. */
+static const struct leat_type *ring_type(const struct node *node, size_t k)
+{
+	if (node->kind == NODE_BRIDGE)
+		return node->stream;
+	return node->kind != NODE_ZIP ? node->type : k == 0 ? node->type->of : node->type->second;
+}
+
 struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct node *node)
 {
 	return (struct leat_chan_opts){
@@ -25,7 +33,7 @@ struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct 
 		.capacity = leat_ring_capacity(flow, node),
 		.send_wait = flow->opts.wait,
 		.recv_wait = flow->opts.wait,
-		.discard = node->type->discard,
+		.discard = ring_type(node, 0)->discard,
 	};
 }
 
@@ -59,12 +67,6 @@ size_t leat_ring_count(const struct node *node)
 static size_t count_ends(const struct node *node)
 {
 	return node->kind == NODE_TEE ? node->outputs : leat_ring_count(node);
-}
-
-/* The items in the k-th ring of a node. */
-static const struct leat_type *ring_type(const struct node *node, size_t k)
-{
-	return node->kind != NODE_ZIP ? node->type : k == 0 ? node->type->of : node->type->second;
 }
 
 size_t leat_ring_bytes(const struct leat_flow *flow, const struct node *node)

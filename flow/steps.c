@@ -136,12 +136,14 @@ struct leat_port leat_flow_skip(struct leat_port port, uint64_t n)
 	return add_counted(port, &skip, n);
 }
 
-/* --- batch and window --- */
+/* --- batch and windows --- */
 
 struct batching {
 	const struct leat_type *type;
 	int64_t most_ns, first_ns; /* first_ns: when the first item of `held` came */
 	unsigned char *held;       /* a batch that is not full */
+	int64_t within_ns;         /* of a window by time; then when the items of `held` came */
+	int64_t *came_ns;
 };
 
 static uint64_t *count_of(unsigned char *batch)
@@ -155,12 +157,21 @@ static int init_batching(void *state, const void *arg)
 
 	leat_own_init(state, arg);
 	batching->held = calloc(1, batching->type->size);
-	return batching->held == NULL ? -ENOMEM : 0;
+	if (batching->within_ns > 0)
+		batching->came_ns = calloc(batching->type->most, sizeof(*batching->came_ns));
+	if (batching->held != NULL && (batching->within_ns == 0 || batching->came_ns != NULL))
+		return 0;
+	free(batching->held);
+	free(batching->came_ns);
+	return -ENOMEM;
 }
 
 static void fini_batching(void *state)
 {
-	free(((struct batching *)state)->held);
+	struct batching *batching = state;
+
+	free(batching->held);
+	free(batching->came_ns);
 }
 
 static void give_held(struct batching *batching, struct leat_vec *v)
@@ -232,14 +243,48 @@ static int window_vec(void *state, struct leat_vec *v)
 	return 0;
 }
 
-static struct leat_port add_batching(struct leat_port port, const struct leat_step *step,
-                                     const struct leat_type *batch, int64_t most_ns)
+/* Leaves out those that came too long before now; with as many as there may be the first, too. */
+static void slide_window(struct batching *batching, int64_t now_ns)
 {
-	struct batching batching = { .type = batch, .most_ns = most_ns };
-	const struct leat_type *type = leat_port_type(port);
+	const struct leat_type *type = batching->type;
+	unsigned char *items = batching->held + type->offset;
+	uint64_t *count = count_of(batching->held);
+	size_t past = *count == type->most, left;
+
+	while (past < *count && now_ns - batching->came_ns[past] > batching->within_ns)
+		past++;
+	left = *count - past;
+	memmove(items, items + past * type->of->size, left * type->of->size);
+	memmove(batching->came_ns, batching->came_ns + past, left * sizeof(*batching->came_ns));
+	*count = left;
+}
+
+static int window_within_vec(void *state, struct leat_vec *v)
+{
+	struct batching *batching = state;
+	const struct leat_type *type = batching->type;
+	const size_t size = type->of->size;
+	const int64_t now_ns = leat_now_ns();
+	uint64_t *count = count_of(batching->held);
+
+	for (; v->used < v->n && v->made < v->room; v->used++) {
+		slide_window(batching, now_ns);
+		memcpy(batching->held + type->offset + *count * size,
+		       (const char *)v->in + v->used * size, size);
+		batching->came_ns[(*count)++] = now_ns;
+		give_held(batching, v);
+	}
+	return 0;
+}
+
+/* batching: of this batch, and what is set besides. */
+static struct leat_port add_batching(struct leat_port port, const struct leat_step *step,
+                                     struct batching batching)
+{
+	const struct leat_type *batch = batching.type, *type = leat_port_type(port);
 	struct node *node;
 
-	if (batch == NULL || batch->of == NULL || batch->most == 0 || most_ns < 0)
+	if (batch == NULL || batch->of == NULL || batch->most == 0 || batching.most_ns < 0)
 		return leat_own_mistake(
 			port, "batch and window want a type made by LEAT_BATCH(), and a time "
 			      "that is not negative");
@@ -257,9 +302,9 @@ static struct leat_port add_batching(struct leat_port port, const struct leat_st
 			port, "batch and window: items that own something cannot be copied");
 	node = leat_own_add(port, step, batch, &batching, sizeof(batching));
 	if (node != NULL) {
-		node->lag = batch->most - 1;
+		node->lag = step->fn == window_within_vec ? 0 : batch->most - 1;
 		node->per = step->fn == batch_vec ? batch->most : 1;
-		node->varies = most_ns > 0;
+		node->varies = batching.most_ns > 0;
 	}
 	return leat_own_port(port, node, init_batching, fini_batching);
 }
@@ -271,14 +316,29 @@ struct leat_port leat_flow_batch(struct leat_port port, const struct leat_type *
 		                               .fn = batch_vec,
 		                               .due_ns = batch_due_ns };
 
-	return add_batching(port, &step, batch, most_ns);
+	return add_batching(port, &step, (struct batching){ .type = batch, .most_ns = most_ns });
 }
 
 struct leat_port leat_flow_window(struct leat_port port, const struct leat_type *batch)
 {
 	static const struct leat_step step = { .name = "window", .fn = window_vec };
 
-	return add_batching(port, &step, batch, 0);
+	return add_batching(port, &step, (struct batching){ .type = batch });
+}
+
+struct leat_port leat_flow_window_within(struct leat_port port, const struct leat_type *batch,
+                                         int64_t ns)
+{
+	static const struct leat_step step = { .name = "window_within", .fn = window_within_vec };
+
+	if (ns > 0)
+		return add_batching(port, &step,
+		                    (struct batching){ .type = batch, .within_ns = ns });
+	if (port.flow != NULL)
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "window_within: its time is %lld ns: it must be above 0",
+		                  (long long)ns);
+	return leat_flow_no_port(port.flow);
 }
 
 /* --- distinct --- */

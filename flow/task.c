@@ -72,7 +72,10 @@ static void take_over_failure(struct task *task, int rc)
 	tell_failure(task, code, text);
 }
 
-/* The books of what no island ends in: a source, and workers whose ring is that of their source. */
+/*
+ * The books of what no island ends in: a source, and workers whose ring is that of their source.
+ * And what came out of a bridge, in whose ring are streams.
+ */
 static void add_taken(struct task *task)
 {
 	struct node *head = &task->flow->nodes[task->island->head];
@@ -83,7 +86,7 @@ static void add_taken(struct task *task)
 		head->books.made += task->taken;
 		head = &task->flow->nodes[head->inputs[0].node];
 	}
-	if (head->inputs_count == 0)
+	if (head->inputs_count == 0 || head->kind == NODE_BRIDGE)
 		head->books.made += task->taken;
 }
 
@@ -99,7 +102,8 @@ static void add_books(struct task *task)
 		to->skipped += task->books[i].skipped;
 		to->failed += task->books[i].failed;
 		to->diverted += task->books[i].diverted;
-		to->made += task->books[i].made;
+		if (node->kind != NODE_BRIDGE)
+			to->made += task->books[i].made;
 	}
 	add_taken(task);
 	pthread_mutex_unlock(&task->flow->lock);
@@ -116,11 +120,14 @@ static void close_handles(struct task *task)
 		task->parts[i] = NULL;
 	}
 	leat_tx_close(task->parts_end);
-	task->parts_end = NULL;
+	leat_tx_close(task->watch);
+	task->parts_end = task->watch = NULL;
 	for (size_t i = 0; task->diverts != NULL && i < island->steps_count; i++) {
 		leat_tx_close(task->diverts[i]);
 		task->diverts[i] = NULL;
 	}
+	leat_merger_free(task->merger); /* with the streams of a bridge */
+	task->merger = NULL;
 	if (task->inputs == NULL)
 		leat_rx_close(task->rx);
 	task->rx = NULL;
@@ -258,7 +265,9 @@ static int make_vectors(struct task *task)
 	task->vectors = calloc(island->steps_count + 1, sizeof(*task->vectors));
 	task->states = calloc(island->steps_count + 1, sizeof(*task->states));
 	task->books = calloc(island->steps_count + 1, sizeof(*task->books));
-	if (task->vectors == NULL || task->states == NULL || task->books == NULL)
+	task->due_calls = calloc(island->steps_count + 1, sizeof(*task->due_calls));
+	if (task->vectors == NULL || task->states == NULL || task->books == NULL ||
+	    task->due_calls == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i <= island->steps_count && rc == 0; i++) {
 		const struct node *node = node_of(task, i);
@@ -324,6 +333,23 @@ static int take_senders(struct task *task)
 	return 0;
 }
 
+/* Whether one of its steps may pause between the tries of an item. */
+static bool may_pause(const struct task *task)
+{
+	for (size_t i = 0; i < task->island->steps_count; i++)
+		if (node_of(task, i)->retries)
+			return true;
+	return false;
+}
+
+static int take_watch(struct task *task)
+{
+	if (!may_pause(task))
+		return 0;
+	task->watch = leat_ring_take_tx(task->flow, task->island->tail, 0);
+	return task->watch == NULL ? -ENOMEM : 0;
+}
+
 /* Behind a tee: whether items are copied, or borrowed. */
 static int make_copies(struct task *task)
 {
@@ -374,7 +400,9 @@ static int make_task(struct island *island, struct task *task)
 		rc = make_copies(task);
 	if (rc == 0)
 		rc = take_diverts(task);
-	if (rc == 0 && !ordered && !island->pooled)
+	if (rc == 0 && ordered)
+		rc = take_watch(task);
+	else if (rc == 0 && !island->pooled)
 		rc = take_senders(task);
 	if (rc == 0 && leat_kind_joins(head->kind))
 		rc = take_inputs(task);
@@ -534,11 +562,11 @@ static void free_task(struct task *task)
 			node->own.fini(task->states[i]);
 		free(task->states[i]);
 	}
-	leat_merger_free(task->merger);
 	free(task->inputs);
 	free(task->vectors);
 	free(task->states);
 	free(task->books);
+	free(task->due_calls);
 	free(task->parts);
 	free(task->copies);
 	free(task->diverts);

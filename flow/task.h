@@ -11,15 +11,21 @@
 
 struct pooled;
 
+/* Of a step with due_ns: its calls when it was due that made nothing and left due_ns as it was. */
+struct due_calls {
+	uint32_t idle;
+	uint64_t done; /* what it had been given and had made by then */
+};
+
 struct task {
 	struct island *island;
 	struct leat_flow *flow;
 	struct leat_scope *scope; /* of its own */
 	struct leat_rx *rx;       /* or shared's, or the array of its head */
-	/* of a zip, a merge by key or by priority; rx is the first then */
+	/* of a zip, a merge by key or by priority, a bridge; rx is the first then */
 	struct leat_rx **inputs;
 	size_t inputs_count;
-	struct merger *merger; /* of such a merge: takes from the inputs */
+	struct merger *merger; /* of such a merge, or a bridge: takes from the inputs */
 	struct leat_tx *tx;    /* of one ring; with an order shared's */
 	/* of each step that diverts; NULL: none, or its consumer has left */
 	struct leat_tx **diverts;
@@ -31,6 +37,11 @@ struct task {
 	struct leat_tx **parts, *parts_end;
 	size_t parts_count, parts_left;
 	struct leat_tx *out; /* of the task: when to stop, where there is no ring */
+	/*
+	 * Of an ordered worker that may pause: a sender into gather's ring that sends nothing. It
+	 * says when no consumer is left, while other workers use those that they share.
+	 */
+	struct leat_tx *watch;
 	/*
 	 * Its input's items own something, and belong to a tee's ring: it must not free them, or,
 	 * where it gives them away, works on copies.
@@ -45,8 +56,10 @@ struct task {
 	struct books *books;     /* the same */
 	size_t vector;           /* items, for now */
 	uint64_t passes;
-	bool timed;      /* one of its steps may be due */
-	uint64_t taken;  /* items of its input that its steps have dealt with */
+	bool timed;                  /* one of its steps may be due */
+	struct due_calls *due_calls; /* of each step, and of the end */
+	size_t due;                  /* the step that is called as it is due, and one; 0: none */
+	uint64_t taken;              /* items of its input that its steps have dealt with */
 	bool own_result; /* the last call's result is that of the step, not of one behind it */
 	/* of the items that it reads in place: how many it has used, and has released of these */
 	size_t input, input_used, input_released;

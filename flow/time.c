@@ -267,8 +267,7 @@ static int64_t timeout_due_ns(const void *state)
 	return leat_later_ns(silence->since_ns, silence->ns);
 }
 
-/* In the largest unit that shows all of it. */
-static void write_time(char *text, size_t size, const char *before, int64_t ns)
+void leat_write_time(char *text, size_t size, const char *before, int64_t ns)
 {
 	static const char *const units[] = { "ns", "us", "ms", "s" };
 	size_t unit = 0;
@@ -292,7 +291,7 @@ struct leat_port leat_flow_timeout(struct leat_port port, int64_t ns)
 	node = leat_own_add(port, &step, NULL, &silence, sizeof(silence));
 	if (node != NULL) {
 		node->listen = listen_anew;
-		write_time(node->words, sizeof(node->words), "no item came for ", ns);
+		leat_write_time(node->words, sizeof(node->words), "no item came for ", ns);
 	}
 	return leat_own_port(port, node, init_silence, NULL);
 }

@@ -53,28 +53,17 @@ static void free_sems(struct shared *shared)
 }
 
 /*
- * Caller holds the lock, which is released meanwhile, and checks again what it waits for. A cancel
- * ends the wait, and all else.
+ * Caller holds the lock, which is released meanwhile, and checks again what it waits for. What ends
+ * the island tells all that wait.
  */
 static void wait_turned(struct shared *shared)
 {
 	struct turn_waiter me = { shared->sems[--shared->free_sems], shared->waiters };
-	struct turn_waiter **link = &shared->waiters;
-	int rc;
 
 	shared->waiters = &me;
 	pthread_mutex_unlock(&shared->lock);
-	rc = leat_sem_acquire(me.sem, 1, NULL, LEAT_NEVER);
+	leat_sem_acquire(me.sem, 1, NULL, LEAT_NEVER);
 	pthread_mutex_lock(&shared->lock);
-	if (rc != 0) {
-		shared->ended = true;
-		while (*link != NULL && *link != &me)
-			link = &(*link)->next;
-		if (*link == NULL)
-			leat_sem_try(me.sem, 1); /* it was told meanwhile */
-		else
-			*link = me.next;
-	}
 	shared->sems[shared->free_sems++] = me.sem;
 }
 
@@ -173,8 +162,10 @@ void leat_shared_leave(struct shared *shared)
 	pthread_mutex_lock(&shared->lock);
 	last = --shared->users == 0;
 	pthread_mutex_unlock(&shared->lock);
-	if (last)
-		close_handles(shared);
+	if (!last)
+		return;
+	close_handles(shared);
+	free_slots(shared); /* also what was never passed on: others may wait for these items */
 }
 
 void leat_shared_free(struct shared *shared)
@@ -261,8 +252,7 @@ ssize_t leat_shared_take(struct shared *shared, void *items, size_t most, size_t
 {
 	ssize_t n = -EPIPE;
 
-	if (leat_sem_acquire(shared->input_sem, 1, NULL, LEAT_NEVER) != 0)
-		return -ECANCELED;
+	leat_sem_acquire(shared->input_sem, 1, NULL, LEAT_NEVER);
 	if (await_window(shared))
 		n = recv_vector(shared, items, most, size);
 	keep_input_failure(shared, n);

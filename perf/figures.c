@@ -53,7 +53,7 @@ struct row {
 	{ .topic = title, .value = value_, .ours = ours_, .peer = peer_, ON_BOTH(target) }
 
 #define BROADCASTS(text) \
-	TOPIC("Broadcast, 1 to 1, 8 B, one at a time, capacity " text, 0, "leat broadcast", "Disruptor*", TIMES(2)), \
+	TOPIC("Broadcast, 1 to 1, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", TIMES(2)), \
 	TOPIC("Broadcast, 1 to 1, 8 B, batches of 32, capacity " text, 0, "leat broadcast", "Disruptor*", TIMES(1.3)), \
 	TOPIC("Broadcast, 1 to 2, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", TIMES(1.5)), \
 	TOPIC("Broadcast, 1 to 3, 8 B, one at a time, capacity " text, 0, "leat broadcast*", "Disruptor*", TIMES(1.5)), \

@@ -146,6 +146,12 @@ struct leat_type {
 LEAT_TYPE(u64, uint64_t);
 LEAT_TYPE(i64, int64_t);
 LEAT_TYPE(f64, double);
+/*
+ * A stream as an item, for leat_flow_bridge(): its receiver, which discard closes. One for all, as
+ * a type with a function of the library: LEAT_T(rx)->discard is also for a channel of such items.
+ */
+typedef struct leat_rx *leat_item_rx;
+extern LEAT_API const struct leat_type leat_type_rx;
 
 /* --- steps --- */
 
@@ -198,6 +204,10 @@ struct leat_step {
 	 * When it is to be called next, with no item: a time on the clock of leat_now_ns(), or
 	 * LEAT_NEVER. NULL: never. Not between workers that share their items and gather; workers
 	 * by key each call it at its times.
+	 *
+	 * Such a call deals with what is due: it makes items, or a later due_ns. A step that does
+	 * neither, nor is given items, is called again at once, and fails at the 65,536th such call
+	 * in a row, with -EINVAL and words.
 	 */
 	int64_t (*due_ns)(const void *state);
 	/*
@@ -316,11 +326,11 @@ struct leat_flow_opts {
 	/*
 	 * Islands run in steps on this pool, without a thread of their own, where they can: those
 	 * that end in a buffer or an end, not in a ring that several send into or receive from, of
-	 * steps that do not wait (leat_step.waits; rate, retry, divert and what is due at a time
-	 * do), and not behind workers, a zip, or a merge by key or by priority. A seq that is a
-	 * source runs on it, too. The others have threads, as all have without a pool;
-	 * leat_flow_draw() and leat_flow_estimate() tell. The pool is the caller's, and lives until
-	 * join returns.
+	 * steps that do not wait (leat_step.waits; rate, retry, item_timeout, divert and what is
+	 * due at a time do), and not behind workers, a zip, a bridge, or a merge by key or by
+	 * priority. A seq that is a source runs on it, too. The others have threads, as all have
+	 * without a pool; leat_flow_draw() and leat_flow_estimate() tell. The pool is the caller's,
+	 * and lives until join returns.
 	 */
 	struct leat_pool *pool;
 	uint64_t reserved[7]; /* zero */
@@ -362,6 +372,18 @@ LEAT_API struct leat_port leat_flow_take(struct leat_port port, uint64_t n);
 LEAT_API struct leat_port leat_flow_skip(struct leat_port port, uint64_t n);
 
 /*
+ * Windows, whose items are of a type made by LEAT_BATCH(), of items without discard:
+ *
+ *     tumbling, by count or time   leat_flow_batch            each item is in one
+ *     sliding, by count            leat_flow_window           the last items
+ *     sliding, by time             leat_flow_window_within    those of the last ns
+ *
+ * What needs no call of its own: pairwise is a window of 2. A scan is a LEAT_MAP whose state
+ * changes, a fold is leat_flow_for_each() with a state. A map that returns LEAT_ENOUGH at the first
+ * item that is not wanted is take_while.
+ */
+
+/*
  * Items by the batch: one goes on once it is full, most_ns after its first item came (0: only
  * when it is full), and at the end.
  */
@@ -372,6 +394,13 @@ LEAT_API struct leat_port leat_flow_batch(struct leat_port port, const struct le
  * from when there are so many. LEAT_BATCH(pair, tick, 2) gives pairs.
  */
 LEAT_API struct leat_port leat_flow_window(struct leat_port port, const struct leat_type *batch);
+/*
+ * Each item together with those that came at most ns before it, the oldest first: one batch for
+ * each item. Of more than the batch has room for, the last ones. Times are those of leat_now_ns(),
+ * and what a call of the step is given has come now.
+ */
+LEAT_API struct leat_port leat_flow_window_within(struct leat_port port,
+                                                  const struct leat_type *batch, int64_t ns);
 /* One item for each key, of the last `most` keys that came. */
 LEAT_API struct leat_port leat_flow_distinct(struct leat_port port,
                                              uint64_t (*key)(const void *item, const void *arg),
@@ -423,9 +452,29 @@ LEAT_API struct leat_port leat_flow_divert(struct leat_port port, const struct l
                                            struct leat_port *trouble);
 /*
  * Calls the step again for such an item, after pauses (leat/pace.h), before on_error or divert
- * counts. The pauses are for each item anew; with tries 0 there is no end to them.
+ * counts. The pauses are for each item anew; with tries 0 there is no end to them. A pause ends
+ * with the island, as its consumers leave or its scope is cancelled. A stop ends the tries of an
+ * island that is a source: the item has failed then.
  */
 LEAT_API struct leat_port leat_flow_retry(struct leat_port port, const struct leat_backoff *pauses);
+/*
+ * A time for each item: one for which the step, with its retries and their pauses, has not
+ * succeeded within ns of its first call fails with -ETIMEDOUT, and on_error or divert counts. There
+ * is no further try where the pause before it would end behind that time. What the step returns
+ * later is dropped, LEAT_ENOUGH excepted. For a breaker, such a call has failed. The step is called
+ * for one item at a time, and its island has a thread. Not for steps with due_ns.
+ *
+ * The step is not interrupted: that an item is late is noticed when the call for it returns. A step
+ * that waits passes leat_flow_until_ns() to calls of leat as their deadline, so that they end then:
+ *
+ *     rc = leat_recv_until(replies, &reply, leat_flow_until_ns());
+ */
+LEAT_API struct leat_port leat_flow_item_timeout(struct leat_port port, int64_t ns);
+/*
+ * For the body of such a step: until when the time of its item lasts. LEAT_NEVER in calls without
+ * an item, and everywhere else. Of the calling thread: not for threads that a step starts.
+ */
+LEAT_API int64_t leat_flow_until_ns(void);
 /*
  * Each item asks the breaker (leat/pace.h), which is the caller's and lives until join returns:
  * while it is open items fail with -EBUSY, and the step is not called.
@@ -478,6 +527,35 @@ LEAT_API struct leat_port leat_flow_merge_by(const struct leat_port *ports, size
  * for those behind it.
  */
 LEAT_API struct leat_port leat_flow_merge_first(const struct leat_port *ports, size_t count);
+/*
+ * The items of a stream of streams, as one. The port's items are receivers (LEAT_T(rx)), those of
+ * the streams are of this type. At most `at_once` streams are open at a time, from 1 to 1024, and
+ * the next one is opened when one has ended. With 1 they come one after the other, in order. With
+ * more, items come as they are there: those of one stream in their order, and no stream holds up
+ * the others by having more.
+ *
+ *     LEAT_MAP(open_day, u64, day, rx, out, struct leat_scope *, scope)
+ *     {
+ *             return leat_gen(scope, read_day, (void *)*day, sizeof(struct reading), NULL, out);
+ *     }
+ *     p = leat_flow_bridge(leat_flow_step(p, &open_day, scope), LEAT_T(reading), 1);
+ *
+ * `at_once` further streams wait in its ring: a step that opens them right before the bridge is so
+ * many ahead, and a buffer between (leat_flow_buffer()) lets it be more; on a pool by a vector more
+ * than the buffer has room for. A stream that waits for one that is not open yet makes all stand
+ * still. The port's type may also be one of the program's, of struct leat_rx *, whose discard
+ * closes the receiver: it is called once for each stream, opened or not.
+ *
+ * A stream that fails, or is cancelled without the flow, fails the flow, with its code and words
+ * that name its number, from 0. (A generator that fails cancels its scope, so also other streams
+ * there, and one of these may be what is named.) So does NULL (-EINVAL), and a stream with items of
+ * another size than the type's (-EINVAL). What came before goes on. Where the flow ends early, by
+ * that or by a consumer that leaves, all streams are closed, and their senders get -EPIPE. A stop
+ * ends the sources of the flow's scope, and so the streams that are such sources; other streams of
+ * the program's end when their senders do.
+ */
+LEAT_API struct leat_port leat_flow_bridge(struct leat_port port, const struct leat_type *type,
+                                           size_t at_once);
 /*
  * Pairs of the n-th items of both; ends with the shorter. Where both come from one tee, no step
  * between may leave items out: check refuses filters, and finds how large a buffer must be where

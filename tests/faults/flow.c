@@ -63,6 +63,20 @@ LEAT_EACH(add, u64, x, uint64_t *, sum)
 	return 0;
 }
 
+/* A stream of ten numbers. */
+LEAT_MAP(open_stream, u64, x, rx, out, struct leat_scope *, scope)
+{
+	const struct leat_chan_opts opts = { .capacity = 10 };
+	struct leat_tx *tx;
+	int rc = leat_chan_open(scope, sizeof(uint64_t), &opts, &tx, out);
+
+	(void)x;
+	for (uint64_t n = 0; rc == 0 && n < 10; n++)
+		leat_send(tx, &n);
+	leat_tx_close(tx);
+	return rc;
+}
+
 static int next_number(void *state, void *item)
 {
 	uint64_t *n = state;
@@ -94,7 +108,8 @@ static int64_t order_of(const void *item, const void *arg)
 }
 
 struct results {
-	uint64_t next, sum, count, of_rx, *array;
+	uint64_t next, sum, bridged, count, of_rx, *array;
+	struct leat_scope *scope; /* of the streams of a bridge */
 	void *items;
 	struct leat_rx *rx;
 };
@@ -121,6 +136,9 @@ static void declare(struct leat_flow *flow, struct results *results)
 	merged[1] = leat_flow_merge_by(merged, 2, order_of, NULL);
 	merged[0] = leat_flow_merge(&parts[1], 1);
 	leat_flow_for_each(leat_flow_merge_first(merged, 2), &add, &results->sum);
+	port = leat_flow_from_array(flow, LEAT_T(u64), results->array, 5);
+	port = leat_flow_step(port, &open_stream, results->scope);
+	leat_flow_for_each(leat_flow_bridge(port, LEAT_T(u64), 2), &add, &results->bridged);
 }
 
 static int run_flow(struct results *results)
@@ -132,6 +150,11 @@ static int run_flow(struct results *results)
 
 	if (flow == NULL)
 		return 1;
+	results->scope = leat_scope_open(NULL, NULL);
+	if (results->scope == NULL) {
+		leat_flow_close(flow);
+		return 1;
+	}
 	declare(flow, results);
 	rc = leat_flow_estimate(flow, &estimate);
 	if (rc == 0)
@@ -144,6 +167,7 @@ static int run_flow(struct results *results)
 	}
 	that((rc == 0) == (leat_flow_error(flow)[0] == '\0'));
 	leat_flow_close(flow);
+	leat_scope_close(results->scope);
 	return rc;
 }
 
@@ -167,6 +191,7 @@ static bool run_and_judge(int expected)
 		that(results.count == ITEMS && results.of_rx == ITEMS / 2);
 		for (uint64_t i = 0; i < ITEMS; i++)
 			that(((uint64_t *)results.items)[i] == i);
+		that(results.bridged == 5 * 45);
 		that(results.sum == (ITEMS / 2) * (ITEMS / 2) + ITEMS * (ITEMS - 1) / 2);
 	}
 	free(results.items);

@@ -240,6 +240,13 @@ LEAT_FLAT_MAP(uses_two, f64, price, f64, twice, 2, const void *, unused)
 	return 2;
 }
 
+LEAT_MAP(uses_rx, tick, t, rx, stream, const void *, unused)
+{
+	(void)t, (void)unused;
+	*stream = NULL;
+	return 0;
+}
+
 LEAT_FUSE(uses_both, tick, f64, uses_liquid, uses_price);
 LEAT_BATCH(ticks, tick, 16);
 LEAT_TROUBLE(failed_tick, tick);
@@ -258,6 +265,9 @@ int uses_flow(struct leat_flow *flow, const struct tick *ticks, struct limits *l
 	leat_flow_for_each(port, &uses_add, sum);
 	port = leat_flow_from_array(flow, LEAT_T(tick), ticks, 2);
 	leat_flow_for_each(leat_flow_step(port, &uses_both, states), &uses_add, sum);
+	port = leat_flow_from_array(flow, LEAT_T(tick), ticks, 2);
+	port = leat_flow_bridge(leat_flow_step(port, &uses_rx, NULL), LEAT_T(f64), 1);
+	leat_flow_for_each(port, &uses_add, sum);
 	return LEAT_T(ticks)->most == 16 && LEAT_T(failed_tick)->most == 1 &&
 	                       LEAT_T(priced)->second == LEAT_T(f64)
 	               ? leat_flow_start(flow)

@@ -214,6 +214,14 @@ LEAT_FLAT_MAP(unbatch, few, few, u64, y, 7, const void *, unused)
 
 LEAT_BATCH(neighbours, u64, 2);
 
+/* Of a window by time: the item itself. */
+LEAT_MAP(last_of, neighbours, both, u64, y, const void *, unused)
+{
+	(void)unused;
+	*y = both->items[both->count - 1];
+	return 0;
+}
+
 LEAT_MAP(add_both, neighbours, both, u64, y, const void *, unused)
 {
 	(void)unused;
@@ -358,11 +366,15 @@ static void note_node(const struct leat_port *inputs, unsigned count, bool parts
 	node->parts = parts;
 }
 
+static const int64_t an_hour_ns = INT64_C(3600000000000);
+
 static void step_to(struct stream *stream, const struct leat_step *step, const void *state)
 {
 	struct leat_port from = stream->port;
 
 	stream->port = leat_flow_step(from, step, state);
+	if (draw(8) == 0)
+		leat_flow_item_timeout(stream->port, an_hour_ns);
 	note_node(&from, 1, false);
 }
 
@@ -393,6 +405,10 @@ static void add_step_of_boxes(struct stream *stream, struct thing *thing)
 		break;
 	default:
 		step_to(stream, &fail_boxes, thing);
+		if (draw(2)) /* again for nothing */
+			leat_flow_retry(stream->port,
+			                &(struct leat_backoff){ .first_ns = 1 + (int64_t)draw(9999),
+			                                        .tries = 1 });
 		if (!(graph.spices & FAILS) || draw(2))
 			leat_flow_on_error(stream->port, LEAT_ON_ERROR_SKIP);
 	}
@@ -405,7 +421,7 @@ static void add_step_for_one(struct stream *stream)
 	uint64_t n = draw(2) ? draw(10) : draw(1000);
 	size_t some = n < stream->list.count ? n : stream->list.count;
 
-	switch (stream->diverted ? 0 : stream->owned ? draw(2) : draw(7)) {
+	switch (stream->diverted ? 0 : stream->owned ? draw(2) : draw(8)) {
 	case 0:
 		stream->port = leat_flow_skip(from, n);
 		note_node(&from, 1, false);
@@ -437,8 +453,13 @@ static void add_step_for_one(struct stream *stream)
 		note_node(&from, 1, false);
 		return;
 	case 5:
-		stream->port = leat_flow_timeout(from, INT64_C(3600000000000));
+		stream->port = leat_flow_timeout(from, an_hour_ns);
 		note_node(&from, 1, false);
+		return;
+	case 6:
+		stream->port = leat_flow_window_within(from, LEAT_T(neighbours), an_hour_ns);
+		note_node(&from, 1, false);
+		step_to(stream, &last_of, NULL);
 		return;
 	default:
 		step_to_own(stream, &number, sizeof(uint64_t));
@@ -757,6 +778,41 @@ static void add_merge(void)
 	note_node(ports, count, false);
 }
 
+/* Each item as a stream, of up to three items. */
+LEAT_MAP(open_items, u64, x, rx, out, const void *, unused)
+{
+	const struct leat_chan_opts opts = { .capacity = 3 };
+	struct leat_tx *tx;
+
+	(void)unused;
+	if (leat_chan_open(graph.outside, sizeof(uint64_t), &opts, &tx, out) != 0)
+		fail("a stream cannot be opened");
+	for (uint64_t i = 0; i < *x % 4; i++)
+		leat_send(tx, &(uint64_t){ *x + i });
+	leat_tx_close(tx);
+	return 0;
+}
+
+static void add_bridge(struct stream *stream)
+{
+	const size_t at_once = draw(2) ? 1 : 2 + draw(20);
+	struct list list = stream->list;
+	struct leat_port from;
+
+	if (stream->owned || list.count > MOST)
+		return;
+	step_to(stream, &open_items, NULL);
+	from = stream->port;
+	stream->port = leat_flow_bridge(from, LEAT_T(u64), at_once);
+	note_node(&from, 1, false);
+	stream->list = (struct list){ 0 };
+	for (size_t i = 0; i < list.count; i++)
+		for (uint64_t k = 0; k < list.items[i] % 4; k++)
+			append(&stream->list, list.items[i] + k);
+	free(list.items);
+	stream->ordered = stream->ordered && at_once == 1;
+}
+
 static int64_t value_of(const void *item, const void *arg)
 {
 	(void)arg; /* the value is what both types begin with */
@@ -868,7 +924,7 @@ static void build(void)
 		unsigned at = draw(graph.streams_count);
 		struct stream *stream = &graph.streams[at];
 
-		switch (draw(10)) {
+		switch (draw(11)) {
 		case 0:
 			add_buffer(stream);
 			break;
@@ -884,6 +940,9 @@ static void build(void)
 			break;
 		case 5:
 			add_merge();
+			break;
+		case 6:
+			add_bridge(stream);
 			break;
 		default:
 			add_step(stream, ALONE);

@@ -598,3 +598,79 @@ Test(flow_owned, a_step_that_says_what_cannot_be)
 				expect_all_freed(moves ? "moved" : "made anew");
 			}
 }
+
+/* --- slots of ordered workers --- */
+
+struct gates {
+	struct leat_scope *scope;
+	struct leat_sem *stood, *gate, *passed;
+};
+
+LEAT_MAP(hold_first, box, box, box, other, const struct gates *, gates)
+{
+	int rc = 0;
+
+	if (box->value == 0) {
+		leat_sem_release(gates->stood, 1);
+		rc = leat_sem_acquire(gates->gate, 1, gates->scope, LEAT_NEVER);
+	}
+	if (rc != 0)
+		return rc;
+	*other = box_of(box->value);
+	leat_sem_release(gates->passed, 1);
+	return 0;
+}
+
+/* The second box and those behind it are no part of the first's vector. */
+static int run_boxes_apart(struct leat_tx *out, void *arg)
+{
+	struct gates *gates = arg;
+	int rc = 0;
+
+	for (uint64_t n = 0; rc == 0 && n < 10; n++) {
+		struct box box = box_of(n);
+
+		rc = leat_send(out, &box);
+		if (rc != 0)
+			free_box(&box, NULL);
+		else if (n == 0)
+			rc = leat_sem_acquire(gates->stood, 1, NULL, LEAT_NEVER);
+	}
+	return rc;
+}
+
+static struct leat_sem *empty_sem(void)
+{
+	struct leat_sem *sem = leat_sem_open(100);
+
+	cr_assert_not_null(sem);
+	cr_assert_eq(leat_sem_try(sem, 100), 0);
+	return sem;
+}
+
+/* Before the flow is joined: a program may wait for something that these items own. */
+Test(flow_owned, what_was_not_passed_on_in_order_is_freed_with_the_last_worker)
+{
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct gates gates = { scope, empty_sem(), empty_sem(), empty_sem() };
+	struct leat_flow *flow = leat_flow_open(scope, NULL);
+	struct tally tally = { 0 };
+	struct leat_port port;
+
+	begin();
+	port = leat_flow_from_gen(flow, LEAT_T(box), run_boxes_apart, &gates);
+	port = leat_flow_workers(port, 2, LEAT_ORDERED);
+	port = leat_flow_gather(leat_flow_step(port, &hold_first, &gates));
+	leat_flow_for_each(port, &end_box, &tally);
+	expect_start(flow);
+	cr_assert_eq(leat_sem_acquire(gates.passed, 9, NULL, LEAT_NEVER), 0);
+	leat_scope_cancel(scope, -EIO, "enough");
+	leat_scope_join(scope);
+	expect_all_freed("before the join");
+	expect_join(flow, -EIO);
+	leat_flow_close(flow);
+	leat_scope_close(scope);
+	leat_sem_close(gates.stood);
+	leat_sem_close(gates.gate);
+	leat_sem_close(gates.passed);
+}

@@ -74,6 +74,12 @@ static struct leat_port with_rate(struct leat_port port, struct leat_rate *rate)
 	return leat_flow_rate(port, rate);
 }
 
+static struct leat_port with_item_timeout(struct leat_port port, struct leat_rate *rate)
+{
+	(void)rate;
+	return leat_flow_item_timeout(leat_flow_step(port, &triple, NULL), 3600000 * MS);
+}
+
 static struct leat_port with_retry(struct leat_port port, struct leat_rate *rate)
 {
 	(void)rate;
@@ -126,9 +132,13 @@ Test(flow_pool, islands_that_may_wait_have_a_thread)
 		struct leat_port (*add)(struct leat_port port, struct leat_rate *rate);
 		size_t threads, count;
 	} cases[] = {
-		{ with_rate, 1, N },     { with_retry, 1, N },
-		{ with_time, 1, N / 4 }, { with_a_step_that_waits, 1, N },
-		{ with_workers, 3, N },  { with_tee_and_merge, 3, 2 * N },
+		{ with_rate, 1, N },
+		{ with_retry, 1, N },
+		{ with_item_timeout, 1, N },
+		{ with_time, 1, N / 4 },
+		{ with_a_step_that_waits, 1, N },
+		{ with_workers, 3, N },
+		{ with_tee_and_merge, 3, 2 * N },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

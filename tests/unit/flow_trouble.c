@@ -218,6 +218,42 @@ Test(flow_trouble, an_open_breaker_keeps_items_away)
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
+/* Behind its item 5 it fails, with that of no item; a breaker has it called for one at a time. */
+static int fail_behind_vec(void *state, struct leat_vec *v)
+{
+	const uint64_t *in = v->in;
+
+	(void)state;
+	for (; v->used < v->n && v->used < v->room; v->used++) {
+		((uint64_t *)v->out)[v->made++] = in[v->used];
+		if (in[v->used] == 5)
+			return v->used++, v->used == v->n ? -EDOM : -EPROTO;
+	}
+	return 0;
+}
+
+static const struct leat_step fail_behind = {
+	.name = "fail_behind", .fn = fail_behind_vec, .in = LEAT_T(u64), .out = LEAT_T(u64)
+};
+
+Test(flow_trouble, a_failure_of_no_item_is_not_one_of_the_next)
+{
+	struct leat_breaker *breaker = leat_breaker_new(NULL);
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), numbers(), 100);
+	uint64_t good[2] = { 0 };
+	struct leat_step_stat stat;
+
+	port = leat_flow_breaker(leat_flow_step(port, &fail_behind, NULL), breaker);
+	leat_flow_for_each(leat_flow_on_error(port, LEAT_ON_ERROR_SKIP), &add, good);
+	cr_assert_eq(leat_flow_start(flow), 0);
+	cr_expect_eq(leat_flow_join(flow), -EDOM);
+	cr_assert_eq(leat_flow_stat(flow, 1, &stat), 0);
+	cr_expect(stat.in == 6 && stat.used == 6 && stat.failed == 0 && good[0] == 6);
+	leat_flow_close(flow);
+	leat_breaker_free(breaker);
+}
+
 Test(flow_trouble, mistakes)
 {
 	struct leat_backoff pauses = { .tries = 1 };
