@@ -154,7 +154,8 @@ Test(text, points_at_the_mistake)
 	expect_wanted("tick:5 | count", "     ^", "100ms");
 	expect_wanted("tick:0s | count", "     ^", "100ms");
 	expect_wanted("count:5 | rate:5 | count", "               ^", "1000/s");
-	expect_wanted("count:5 | map:up | count", "              ^", "upper, lower, trim, length");
+	expect_wanted("count:5 | map:up | count", "              ^",
+	              "upper, lower, trim, length or an expression such as ($1 .. \" \" .. $9)");
 	expect_wanted("count:5 | field:-1 | count", "                ^", "a number");
 	expect_wanted("count:5 | buffer:0 | count", "                 ^", "1 to 16777216");
 	expect_wanted("count:5 | buffer:99999999999 | count", "                 ^",
@@ -317,6 +318,17 @@ Test(text, map_changes_lines)
 	cr_assert_str_eq(step_text("map:length", "12345678901"), "11");
 	cr_assert_str_eq(step_text("map:length", ""), "0");
 	cr_assert_str_eq(step_text("map:upper", ""), "");
+}
+
+Test(text, expressions_change_lines)
+{
+	cr_assert_str_eq(step_text("map:($2)", "a b c"), "b");
+	cr_assert_str_eq(step_text("map:($9)", "a b c"), "");
+	cr_assert_str_eq(step_text("map:($2 .. \"|\" .. $1)", "a b"), "b|a");
+	cr_assert_str_eq(step_text("map:($1 * 2)", "21"), "42");
+	cr_assert_str_eq(step_text("map:($1 > 2)", "21"), "1");
+	cr_assert_str_eq(step_text("map:(1 / 0)", "x"), "");
+	cr_assert_str_eq(step_text("map:'upper($)'", "ab"), "AB");
 }
 
 Test(text, rate_is_a_bucket_of_tokens)

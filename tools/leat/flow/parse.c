@@ -80,6 +80,25 @@ static int grow_list(void **list, size_t count, size_t size)
 	return 0;
 }
 
+/* The parenthesis that closes the one at `open`; NULL: there is none. */
+static const char *find_close(const char *open)
+{
+	size_t depth = 0;
+
+	for (const char *c = open; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\'') {
+			const char *close = strchr(c + 1, *c);
+
+			c = close != NULL ? close : c;
+		} else if (*c == '(') {
+			depth++;
+		} else if (*c == ')' && --depth == 0) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
 /* Reads the word at *at, and moves *at behind it. */
 static int read_word(struct parser *p, size_t *at)
 {
@@ -108,6 +127,15 @@ static int read_word(struct parser *p, size_t *at)
 			size_t len = (size_t)(close - (p->text + i + 1));
 			to = (char *)memcpy(to, p->text + i + 1, len) + len;
 			i += len + 1;
+		} else if (c == '(' && to == word->value) {
+			const char *close = find_close(p->text + i);
+			if (close == NULL)
+				return set_wanted(
+					p, set_mistake(p, i, "this parenthesis is not closed"),
+					"text and )");
+			size_t len = (size_t)(close + 1 - (p->text + i));
+			to = (char *)memcpy(to, p->text + i, len) + len;
+			i += len - 1;
 		} else if (c == ':' && word->value == NULL) {
 			*to++ = '\0';
 			word->value = to;
@@ -202,7 +230,12 @@ static int read_value(struct parser *p, const struct flow_word *word,
 	if (value->text == NULL)
 		return -ENOMEM;
 	value->given = true;
-	return leat_param_read(param, value, p->mistake) ? 0 : -EINVAL;
+	if (leat_param_read(param, value, p->mistake))
+		return 0;
+	/* a place within the value, which has lost its quotes */
+	if (p->mistake->at > value->at && strchr("'\"", p->text[value->at]) != NULL)
+		p->mistake->at++;
+	return -EINVAL;
 }
 
 static int read_keys(struct parser *p, const struct flow_piece *piece, size_t next,

@@ -5,8 +5,9 @@
  *     STAGE = [workers:N] NAME[:ARG] [KEY:VALUE]...
  *
  * Blanks separate words. Single or double quotes protect blanks, `|` and the other quote, anywhere
- * in a word; there are no escapes. The table in stages.c has the names, and what each of them
- * takes.
+ * in a word; there are no escapes. What is behind a colon and begins with a parenthesis goes on to
+ * the one that closes it: blanks, `|` and quotes are a part of it, and a parenthesis in quotes
+ * closes nothing. The table in stages.c has the names, and what each of them takes.
  *
  * A mistake has its place (an offset in bytes, for the caret), what it is, and what could be there.
  *
@@ -36,6 +37,7 @@ enum leat_verb {
 	LEAT_VERB_TICK,
 	LEAT_VERB_NUMBERS, /* the source named "count" */
 	LEAT_VERB_GREP,
+	LEAT_VERB_FILTER,
 	LEAT_VERB_FIELD,
 	LEAT_VERB_MAP,
 	LEAT_VERB_RATE,
@@ -55,7 +57,9 @@ enum leat_form {
 	LEAT_FORM_NUMBER,
 	LEAT_FORM_TIME,
 	LEAT_FORM_RATE,
-	LEAT_FORM_CHOICE
+	LEAT_FORM_CHOICE,
+	LEAT_FORM_TRUTH, /* an expression (text/expr.h) that is true or false */
+	LEAT_FORM_VALUE  /* a choice, or an expression; behind the choices in `number` then */
 };
 
 /* What is behind the colon of a name or of a key. */

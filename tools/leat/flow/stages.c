@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/value.h"
 
 #include <errno.h>
@@ -32,10 +33,14 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_GREP, LEAT_STEP, true, "grep", "grep:PATTERN [invert:yes]",
 	  { .form = LEAT_FORM_ANY, .wanted = "a text or an extended regular expression" },
 	  { .name = "invert", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } },
+	{ LEAT_VERB_FILTER, LEAT_STEP, true, "filter", "filter:(EXPRESSION)",
+	  { .form = LEAT_FORM_TRUTH, .wanted = "an expression such as ($9 == 404)" }, { 0 } },
 	{ LEAT_VERB_FIELD, LEAT_STEP, true, "field", "field:N",
 	  NUMBER(0, UINT32_MAX, "a number from 1, or 0 for the whole line"), { 0 } },
-	{ LEAT_VERB_MAP, LEAT_STEP, true, "map", "map:upper|lower|trim|length",
-	  { .form = LEAT_FORM_CHOICE, .choices = { "upper", "lower", "trim", "length" } }, { 0 } },
+	{ LEAT_VERB_MAP, LEAT_STEP, true, "map", "map:upper|lower|trim|length|(EXPRESSION)",
+	  { .form = LEAT_FORM_VALUE, .choices = { "upper", "lower", "trim", "length" },
+	    .wanted = "upper, lower, trim, length or an expression such as ($1 .. \" \" .. $9)" },
+	  { 0 } },
 	{ LEAT_VERB_RATE, LEAT_STEP, false, "rate", "rate:N/s [burst:N]",
 	  { .form = LEAT_FORM_RATE },
 	  { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
@@ -132,6 +137,38 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
 	return true;
 }
 
+static bool is_word(const char *text)
+{
+	while ((*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z'))
+		text++;
+	return *text == '\0';
+}
+
+/* The mistake's place is within value->text, from value->at on. */
+static bool read_expression(const struct leat_param *param, struct leat_value *value,
+                            struct leat_mistake *mistake)
+{
+	struct leat_expr *expr;
+	int rc;
+
+	for (value->number = 0; param->choices[value->number] != NULL; value->number++)
+		if (strcmp(param->choices[value->number], value->text) == 0)
+			return true;
+	if (value->text[0] == '\0')
+		return refuse_value(mistake, value, "the value is empty", param->wanted);
+	rc = leat_step_expr_open(param->form, value->text, &expr, mistake);
+	if (rc == -EINVAL && value->number > 0 && is_word(value->text))
+		return refuse_value(mistake, value, "no such choice", param->wanted);
+	if (rc != 0) {
+		mistake->at += value->at;
+		if (rc == -ENOMEM)
+			return refuse_value(mistake, value, "no memory", param->wanted);
+		return false;
+	}
+	leat_expr_close(expr);
+	return true;
+}
+
 bool leat_param_read(const struct leat_param *param, struct leat_value *value,
                      struct leat_mistake *mistake)
 {
@@ -147,6 +184,9 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		if (value->text[0] == '\0')
 			return refuse_value(mistake, value, "the value is empty", param->wanted);
 		return true;
+	case LEAT_FORM_TRUTH:
+	case LEAT_FORM_VALUE:
+		return read_expression(param, value, mistake);
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:
 		break;

@@ -9,6 +9,42 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The choices of map, in the order of the table. */
+enum { UPPER, LOWER, TRIM, LENGTH, EXPRESSION };
+
+/* Opens format with the text in it. */
+static int open_within(const char *format, const char *text, struct leat_expr **expr,
+                       struct leat_mistake *mistake)
+{
+	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1 };
+	char within[LEAT_EXPR_BYTES + 32];
+
+	snprintf(within, sizeof(within), format, text);
+	return leat_expr_open(within, &opts, expr, mistake);
+}
+
+int leat_step_expr_open(enum leat_form form, const char *text, struct leat_expr **expr,
+                        struct leat_mistake *mistake)
+{
+	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1 };
+	enum leat_expr_type type;
+	int rc = leat_expr_open(text, &opts, expr, mistake);
+
+	if (rc != 0)
+		return rc;
+	type = leat_expr_type(*expr);
+	if (type == (form == LEAT_FORM_TRUTH ? LEAT_EXPR_TRUTH : LEAT_EXPR_TEXT))
+		return 0;
+	leat_expr_close(*expr);
+	*expr = NULL;
+	if (form != LEAT_FORM_TRUTH)
+		return open_within(type == LEAT_EXPR_TRUTH ? "text((%s) ? 1 : 0)" : "text(%s)",
+		                   text, expr, mistake);
+	*mistake = (struct leat_mistake){ .what = "this is neither true nor false",
+		                          .wanted = "a comparison such as ($9 == 404)" };
+	return -EINVAL;
+}
+
 int leat_grep_check(const char *text, char *why, size_t size)
 {
 	struct leat_pattern *pattern = NULL;
@@ -36,6 +72,14 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 	case LEAT_VERB_GREP:
 		/* The parser has tried it: the only error that is left is -ENOMEM. */
 		return leat_pattern_open(&step->pattern, stage->arg.text, (char[1]){ 0 }, 1);
+	case LEAT_VERB_FILTER:
+		return leat_step_expr_open(LEAT_FORM_TRUTH, stage->arg.text, &step->expr,
+		                           &(struct leat_mistake){ 0 });
+	case LEAT_VERB_MAP:
+		if (stage->arg.number < EXPRESSION)
+			return 0;
+		return leat_step_expr_open(LEAT_FORM_VALUE, stage->arg.text, &step->expr,
+		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_RATE:
 		init_rate(&step->rate, stage);
 		return 0;
@@ -50,7 +94,9 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 void leat_flow_step_fini(struct leat_flow_step *step)
 {
 	leat_pattern_close(step->pattern);
+	leat_expr_close(step->expr);
 	step->pattern = NULL;
+	step->expr = NULL;
 }
 
 static int match_pattern(struct leat_flow_step *step, const struct leat_line *line)
@@ -117,7 +163,6 @@ char *leat_put_figures(char *end, uint64_t number)
 /* The memory that lines share is read only, so a step that changes bytes makes a copy. */
 static int map_line(struct leat_line *line, uint64_t what)
 {
-	enum { UPPER, LOWER, TRIM, LENGTH };
 	char figures[LEAT_FIGURES], *end = figures + sizeof(figures), *length;
 	struct leat_line made;
 	int rc;
@@ -138,6 +183,45 @@ static int map_line(struct leat_line *line, uint64_t what)
 	return 1;
 }
 
+static int filter_line(struct leat_flow_step *step, const struct leat_line *line)
+{
+	struct leat_expr_values values;
+	int rc = leat_expr_run(step->expr, line, NULL, 1, &values);
+
+	return rc != 0 ? rc : values.truths[0];
+}
+
+/* Whether the text is a part of the line. */
+static bool is_within(const struct leat_line *line, const struct leat_text *text)
+{
+	uintptr_t at = (uintptr_t)text->data, begin = (uintptr_t)line->data;
+
+	return at >= begin && at - begin <= line->len && text->len <= line->len - (at - begin);
+}
+
+static int map_by_expression(struct leat_flow_step *step, struct leat_line *line)
+{
+	struct leat_expr_values values;
+	const struct leat_text *text;
+	struct leat_line made;
+	int rc = leat_expr_run(step->expr, line, NULL, 1, &values);
+
+	if (rc != 0)
+		return rc;
+	text = values.texts;
+	if (text->len == 0 || is_within(line, text)) {
+		line->data = text->len == 0 ? line->data : text->data;
+		line->len = text->len;
+		return 1;
+	}
+	rc = leat_line_copy(&made, text->data, text->len);
+	if (rc != 0)
+		return rc;
+	leat_line_free(line);
+	*line = made;
+	return 1;
+}
+
 int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 {
 	switch (step->stage->type->verb) {
@@ -146,8 +230,11 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 	case LEAT_VERB_FIELD:
 		cut_field(line, step->stage->arg.number);
 		return 1;
+	case LEAT_VERB_FILTER:
+		return filter_line(step, line);
 	case LEAT_VERB_MAP:
-		return map_line(line, step->stage->arg.number);
+		return step->expr != NULL ? map_by_expression(step, line)
+		                          : map_line(line, step->stage->arg.number);
 	default:
 		return 1;
 	}

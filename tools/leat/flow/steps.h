@@ -10,6 +10,7 @@
 #ifndef LEAT_TOOLS_LEAT_FLOW_STEPS_H
 #define LEAT_TOOLS_LEAT_FLOW_STEPS_H
 
+#include "text/expr.h"
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/pattern.h"
 
@@ -29,6 +30,7 @@ struct leat_flow_rate {
 struct leat_flow_step {
 	const struct leat_stage *stage;
 	struct leat_pattern *pattern; /* grep */
+	struct leat_expr *expr;       /* filter and map, of one line; or NULL */
 	struct leat_flow_rate rate;
 	uint64_t left; /* take: the items still to let through */
 };
@@ -52,6 +54,13 @@ int64_t leat_flow_rate_take(struct leat_flow_rate *rate, int64_t now_ns);
 
 /* Returns 0; -EINVAL with the reason in why if the pattern is no regular expression; -ENOMEM. */
 int leat_grep_check(const char *pattern, char *why, size_t size);
+
+/*
+ * Opens the expression of a filter (LEAT_FORM_TRUTH), or of a map, whose value is made a text.
+ * Returns as leat_expr_open() does.
+ */
+int leat_step_expr_open(enum leat_form form, const char *text, struct leat_expr **expr,
+                        struct leat_mistake *mistake);
 
 /*
  * Writes a number in decimal figures, of which it has at most LEAT_FIGURES, before `end`. Returns
