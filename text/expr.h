@@ -5,6 +5,15 @@
  *     upper($1) .. ": " .. $10 / 1k          a text for each line
  *     $ % 3 == 0 ? $ / 3 : -$                a number for each number
  *
+ * A step opens an expression once, and runs it for each vector:
+ *
+ *     struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 256 };
+ *     struct leat_expr_values values;
+ *     rc = leat_expr_open("$9 == 404", &opts, &expr, &mistake);
+ *     if (leat_expr_run(expr, lines, NULL, n, &values) == 0 && values.truths[i])
+ *             ...                            line i goes on
+ *     leat_expr_close(expr);
+ *
  * Grammar. Blanks may stand between any two tokens.
  *
  *     EXPR    = EITHER [? EXPR : EXPR]
