@@ -5,6 +5,15 @@
  *     upper($1) .. ": " .. $10 / 1k          a text for each line
  *     $ % 3 == 0 ? $ / 3 : -$                a number for each number
  *
+ * A step opens an expression once, and runs it for each vector:
+ *
+ *     struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 256 };
+ *     struct leat_expr_values values;
+ *     rc = leat_expr_open("$9 == 404", &opts, &expr, &mistake);
+ *     if (leat_expr_run(expr, lines, NULL, n, &values) == 0 && values.truths[i])
+ *             ...                            line i goes on
+ *     leat_expr_close(expr);
+ *
  * Grammar. Blanks may stand between any two tokens.
  *
  *     EXPR    = EITHER [? EXPR : EXPR]
@@ -138,9 +147,9 @@ enum leat_expr_type leat_expr_type(const struct leat_expr *expr);
 
 /*
  * Computes the values of n items, at most opts->max. columns: arrays of n values, as names->find
- * numbered them; NULL if the expression names none. The values are valid until the next call, and
- * while the items and columns are: a text may point into them. Returns 0; -EINVAL if n is above
- * opts->max; or -ENOMEM, which only an expression that makes texts returns.
+ * numbered them, truth values 0 or 1; NULL if the expression names none. The values are valid until
+ * the next call, and while the items and columns are: a text may point into them. Returns 0;
+ * -EINVAL if n is above opts->max; or -ENOMEM, which only an expression that makes texts returns.
  */
 int leat_expr_run(struct leat_expr *expr, const void *items, const void *const *columns, size_t n,
                   struct leat_expr_values *values);

@@ -11,6 +11,7 @@
  */
 #include "text/expr_code.h"
 
+#include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -41,6 +42,41 @@ static inline uint64_t find_16_blanks(const char *p)
 	return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(blanks, tabs));
 }
 
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+
+/* The highest bit of each byte that is zero, and no other bit. */
+static inline uint64_t find_zeros(uint64_t bytes)
+{
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+
+	return ~(((bytes & low) + low) | bytes | low);
+}
+
+static inline uint64_t find_8_blanks(const char *p)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t bytes;
+
+	memcpy(&bytes, p, sizeof(bytes));
+	uint64_t found = find_zeros(bytes ^ each * ' ') | find_zeros(bytes ^ each * '\t');
+	/* Moves bit 8 * i, once the highest bits are there, to bit 56 + i. */
+	return (found >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
+static inline uint64_t find_16_blanks(const char *p)
+{
+	return find_8_blanks(p) | find_8_blanks(p + 8) << 8;
+}
+
+#else
+
+static inline uint64_t find_16_blanks(const char *p)
+{
+	return find_few_blanks(p, 16);
+}
+
+#endif
+
 /* len: up to 64. The last bytes are read together with some before them, not with what follows. */
 static inline uint64_t find_blanks(const char *p, size_t len)
 {
@@ -55,15 +91,6 @@ static inline uint64_t find_blanks(const char *p, size_t len)
 		mask |= find_16_blanks(p + len - 16) << (len - 16);
 	return mask;
 }
-
-#else
-
-static inline uint64_t find_blanks(const char *p, size_t len)
-{
-	return find_few_blanks(p, len);
-}
-
-#endif
 
 /* Fields from the front: the columns get their texts, for item i, up to the last one there is. */
 static void split_front(struct leat_expr *expr, struct leat_text line, size_t i)

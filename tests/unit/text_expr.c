@@ -343,7 +343,39 @@ Test(text_expr, reads_columns_of_the_caller)
 	           { "${user id}", "<anna>" }, { "$status+$status", "808" });
 }
 
-/* By each constant, the items around its multiples and at the ends of the integers. */
+/* Items at both ends of the integers, and around multiples of a number. */
+static void fill_dividends(int64_t *items, uint64_t by)
+{
+	for (size_t i = 0; i < MAX; i++) {
+		uint64_t near = (i / 3 % 8) * (UINT64_C(0x9e3779b97f4a7c15) >> (i % 40));
+		items[i] = (int64_t)(i < 12   ? (uint64_t)INT64_MIN + i
+		                     : i < 24 ? (uint64_t)INT64_MAX - i + 12
+		                              : near / by * by + i % 3 - 1);
+	}
+}
+
+static void check_division(const int64_t *items, int64_t by)
+{
+	static const char *const forms[] = { "$ %% %lld", "$ / %lld", "$ %% %lld == 0",
+		                             "$ %% %lld != 0" };
+
+	for (size_t f = 0; f < COUNT(forms); f++) {
+		struct leat_expr_values v;
+		char text[60];
+		snprintf(text, sizeof(text), forms[f], (long long)by);
+		struct leat_expr *expr = open_expr(text, LEAT_EXPR_INTEGERS);
+		cr_assert_eq(leat_expr_run(expr, items, NULL, MAX, &v), 0);
+		for (size_t i = 0; i < MAX; i++) {
+			int64_t rest = items[i] % by;
+			cr_assert(f == 0   ? v.integers[i] == rest
+			          : f == 1 ? v.integers[i] == items[i] / by
+			                   : v.truths[i] == ((rest == 0) == (f == 2)),
+			          "%s: %lld", text, (long long)items[i]);
+		}
+		leat_expr_close(expr);
+	}
+}
+
 Test(text_expr, division_by_a_constant_is_that_by_a_variable)
 {
 	static const int64_t by[] = { 2,
@@ -367,34 +399,12 @@ Test(text_expr, division_by_a_constant_is_that_by_a_variable)
 		                      (INT64_C(1) << 62) + 2,
 		                      INT64_C(1) << 62,
 		                      INT64_MAX };
-	static const char *const forms[] = { "$ %% %lld", "$ / %lld", "$ %% %lld == 0",
-		                             "$ %% %lld != 0" };
 	int64_t items[MAX];
 
-	for (size_t d = 0; d < 2 * COUNT(by); d++) {
-		int64_t divisor = d % 2 ? -by[d / 2] : by[d / 2];
-		for (size_t i = 0; i < MAX; i++) {
-			uint64_t near = (i / 3 % 8) * (UINT64_C(0x9e3779b97f4a7c15) >> (i % 40));
-			uint64_t multiple = (near / (uint64_t)by[d / 2]) * (uint64_t)by[d / 2];
-			items[i] = (int64_t)(i < 12   ? (uint64_t)INT64_MIN + i
-			                     : i < 24 ? (uint64_t)INT64_MAX - i + 12
-			                              : multiple + i % 3 - 1);
-		}
-		for (size_t f = 0; f < COUNT(forms); f++) {
-			struct leat_expr_values v;
-			char text[60];
-			snprintf(text, sizeof(text), forms[f], (long long)divisor);
-			struct leat_expr *expr = open_expr(text, LEAT_EXPR_INTEGERS);
-			cr_assert_eq(leat_expr_run(expr, items, NULL, MAX, &v), 0);
-			for (size_t i = 0; i < MAX; i++) {
-				int64_t remainder = items[i] % divisor;
-				cr_assert(f == 0   ? v.integers[i] == remainder
-				          : f == 1 ? v.integers[i] == items[i] / divisor
-				                   : v.truths[i] == ((remainder == 0) == (f == 2)),
-				          "%s: %lld", text, (long long)items[i]);
-			}
-			leat_expr_close(expr);
-		}
+	for (size_t d = 0; d < COUNT(by); d++) {
+		fill_dividends(items, (uint64_t)by[d]);
+		check_division(items, by[d]);
+		check_division(items, -by[d]);
 	}
 	CHECK_INTEGER(6, { "$ % 3 == 0", "true" }, { "$ % 4 == 0", "false" },
 	              { "$ % 4 != 0", "true" }, { "1 / ($ - 6) % 3 == 0", "false" },
