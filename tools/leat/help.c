@@ -14,8 +14,10 @@
 
 const char leat_usage[] =
 	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
+	"       leat check [options] 'STAGE | STAGE | ...' what it would run as: threads and rings\n"
+	"       leat graph [options] 'STAGE | STAGE | ...' the same for dot(1)\n"
 	"       leat bench [options] [KIND]                measure leat beside its peers\n"
-	"       leat help run | bench                      stages and options\n"
+	"       leat help run | check | graph | bench      stages and options\n"
 	"       leat --version\n";
 
 const char leat_run_help[] =
@@ -52,7 +54,9 @@ const char leat_run_help[] =
 	"\n"
 	"Quotes ('...' or \"...\") and parentheses protect blanks and |. Times: 100ms, 2s, 1m. Numbers: 10k, 2M.\n"
 	"\n"
-	"options   --for TIME             end the source after TIME, and drain\n"
+	"options   -f FILE                the flow is in a file, of any number of lines; # begins a "
+	"comment line\n"
+	"          --for TIME             end the source after TIME, and drain\n"
 	"          --drain TIME           after a signal, end the source and give the rest TIME to "
 	"drain (0)\n"
 	"          --repeat N             read lines:FILE N times\n"
@@ -73,3 +77,17 @@ const char leat_run_help[] =
 	"exit status   0; 1 something failed or the books do not balance; 2 usage; 128 and its "
 	"number\n"
 	"              after a signal: 130 after ctrl-C; 0 where --drain has lost nothing\n";
+
+const char leat_check_help[] =
+	"usage: leat check [options] 'SOURCE | STEP | ... | SINK'\n"
+	"       leat graph [options] 'SOURCE | STEP | ... | SINK'\n"
+	"\n"
+	"  leat check 'lines:access.log | workers:4 field:1 | tally'\n"
+	"  leat check -f top-clients.flow\n"
+	"  leat graph 'lines:access.log | workers:4 field:1 | tally' | dot -Tsvg >flow.svg\n"
+	"\n"
+	"check says whether the text of a flow is right, and which threads and rings it would run as;\n"
+	"graph writes that as a graph for dot(1), with a box for each thread. Neither opens the files\n"
+	"that the flow names. The options are those of leat run, whose --help has the stages, too.\n"
+	"\n"
+	"exit status   0; 1 the file of -f could not be read; 2 usage: a mistake is shown with a caret\n";

@@ -12,7 +12,9 @@
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNALED = 128 };
 
 struct run_opts {
-	const char *text;
+	const char *text; /* of the flow */
+	const char *file; /* that the text is read from; NULL: it is on the command line */
+	char *file_text;
 	struct leat_flow_opts flow;
 	char *slow_stage; /* a name or a number; NULL: none */
 	int64_t drain_ns; /* from a signal on; 0: a signal cancels at once */
@@ -21,7 +23,7 @@ struct run_opts {
 };
 
 /*
- * Reads the options of `leat run`. Returns -1, or the exit status if there is nothing to run. The
+ * Reads the options of `leat run`, which check and graph have, too. Returns -1, or the exit status if there is nothing to run. The
  * caller calls run_opts_free() in either case.
  */
 int run_opts_read(struct run_opts *opts, int argc, char **argv);
@@ -29,11 +31,19 @@ void run_opts_free(struct run_opts *opts);
 /* Finds the stage of --slow. Returns false if there is none, with a line on standard error. */
 bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages);
 
+/*
+ * Reads the text, and takes it apart. Returns 0; or the exit status, and has told what is wrong.
+ * The caller frees the stages in either case.
+ */
+int flow_text_parse(struct run_opts *opts, struct leat_stages *stages);
+
 int run_main(int argc, char **argv);
+/* `leat check` and, with graph, `leat graph`: what a flow would run as. */
+int plan_main(int argc, char **argv, bool graph);
 /* argv[0] is "bench". Returns only if leat-bench cannot be run. */
 int bench_main(char **argv);
 
-extern const char leat_usage[], leat_run_help[];
+extern const char leat_usage[], leat_run_help[], leat_check_help[];
 
 /* The picture of a running flow on standard error. The diagnostics thread draws it. */
 struct display {

@@ -20,9 +20,13 @@ static int print_help(int argc, char **argv)
 		fputs(leat_run_help, stdout);
 		return 0;
 	}
+	if (argc == 3 && (strcmp(argv[2], "check") == 0 || strcmp(argv[2], "graph") == 0)) {
+		fputs(leat_check_help, stdout);
+		return 0;
+	}
 	if (argc == 3 && strcmp(argv[2], "bench") == 0)
 		return bench_main((char *[]){ argv[2], (char[]){ "--help" }, NULL });
-	fprintf(stderr, "leat: no help on \"%s\"; there are: run, bench\n", argv[2]);
+	fprintf(stderr, "leat: no help on \"%s\"; there are: run, check, graph, bench\n", argv[2]);
 	return EXIT_USAGE;
 }
 
@@ -48,6 +52,8 @@ int main(int argc, char **argv)
 		fputs(leat_usage, stderr);
 	else if (strcmp(command, "run") == 0)
 		return run_main(argc - 1, argv + 1);
+	else if (strcmp(command, "check") == 0 || strcmp(command, "graph") == 0)
+		return plan_main(argc - 1, argv + 1, command[0] == 'g');
 	else if (strcmp(command, "bench") == 0)
 		return bench_main(argv + 1);
 	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
@@ -57,8 +63,8 @@ int main(int argc, char **argv)
 		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
 	else
 		fprintf(stderr,
-		        "leat: there is no command \"%s\"; there are: run, bench, help, "
-		        "--version\n",
+		        "leat: there is no command \"%s\"; there are: run, check, graph, bench, "
+		        "help, --version\n",
 		        command);
 	if (fflush(stdout) != 0 && status == 0) {
 		perror("leat: stdout");

@@ -15,6 +15,7 @@
 #define SLOW_NS INT64_C(200000)
 
 enum {
+	OPT_FILE = 'f',
 	OPT_FOR = 256,
 	OPT_DRAIN,
 	OPT_REPEAT,
@@ -29,6 +30,7 @@ enum {
 };
 
 static const struct option options[] = {
+	{ "file", required_argument, NULL, OPT_FILE },
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "drain", required_argument, NULL, OPT_DRAIN },
 	{ "repeat", required_argument, NULL, OPT_REPEAT },
@@ -111,6 +113,9 @@ static bool read_option(struct run_opts *opts, int option, char *text)
 	struct leat_value value;
 
 	switch (option) {
+	case OPT_FILE:
+		opts->file = text;
+		return true;
 	case OPT_FOR:
 		return read_option_time("for", text, &opts->flow.for_ns);
 	case OPT_DRAIN:
@@ -176,17 +181,22 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 	/*
 	 * getopt_long() moves the text behind the options, so options may be on either side of it.
 	 */
-	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":f:", options, NULL)) != -1) {
 		if (option == '?' || option == ':')
 			return reject_option(argv, option);
 		if (option == OPT_HELP)
-			return print_text(leat_run_help);
+			return print_text(strcmp(argv[0], "run") == 0 ? leat_run_help
+			                                              : leat_check_help);
 		if (option == OPT_VERSION)
 			return print_text("leat " LEAT_VERSION "\n");
 		if (!read_option(opts, option, optarg))
 			return EXIT_USAGE;
 	}
-	if (argc - optind != 1) {
+	if (opts->file != NULL && argc > optind) {
+		fputs("leat: either a flow or -f FILE is wanted, not both\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (opts->file == NULL && argc - optind != 1) {
 		fputs(argc == optind
 		              ? "leat: a flow is missing, such as 'lines:FILE | count'; see leat "
 		                "run --help\n"
@@ -204,6 +214,7 @@ int run_opts_read(struct run_opts *opts, int argc, char **argv)
 void run_opts_free(struct run_opts *opts)
 {
 	free(opts->slow_stage);
+	free(opts->file_text);
 }
 
 bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages)

@@ -35,8 +35,6 @@
 #define GRACE_CPU_NS (GRACE_NS / 4 * 3)
 #define GRACE_AGAIN_NS INT64_C(5000000)
 #define GRACE_MAX_NS INT64_C(2000000000)
-/* The columns for a text with a mistake where there is no terminal. */
-#define TEXT_COLUMNS 120
 
 struct flow_run {
 	struct run_opts opts;
@@ -52,84 +50,6 @@ struct flow_run {
 	int64_t cancel_ns; /* when the flow was cancelled */
 	bool gave_up;      /* threads still run, inside a step */
 };
-
-static bool is_continuation(char byte)
-{
-	return ((unsigned char)byte & 0xc0) == 0x80;
-}
-
-/* Moves `from` by up to `columns` characters towards `to`. */
-static size_t move_characters(const char *text, size_t from, size_t to, size_t columns)
-{
-	while (from != to && columns > 0) {
-		from += from < to ? 1 : (size_t)-1;
-		columns -= !is_continuation(text[from]);
-	}
-	return from;
-}
-
-/* Writes the part, with a blank for each byte that would move the cursor. Returns its columns. */
-static int put_visible(const char *text, size_t from, size_t to)
-{
-	int columns = 0;
-
-	for (size_t i = from; i < to; i++) {
-		putc((unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i], stderr);
-		columns += !is_continuation(text[i]);
-	}
-	return columns;
-}
-
-/*
- * Shows the part of the text around the mistake that fits on one line, with a caret below: where a
- * line is broken by the terminal, a caret would be below something else.
- */
-static void show_mistake(const char *text, const struct leat_mistake *mistake)
-{
-	size_t len = strlen(text), at = mistake->at, from, to;
-	/* without the indent and the dots on both sides; the last column stays free */
-	int room = (display_columns() != 0 ? display_columns() : TEXT_COLUMNS) - 9;
-	size_t half = room > 20 ? (size_t)room / 2 : 10;
-	int column;
-
-	to = move_characters(text, at, len, half);
-	from = move_characters(text, at, 0, half);
-	/* What one side does not need is for the other. */
-	if (to == len)
-		from = move_characters(text, len, 0, 2 * half);
-	else if (from == 0)
-		to = move_characters(text, 0, len, 2 * half);
-	if (from > at)
-		from = at;
-	fprintf(stderr, "leat: %s\n  %s", mistake->what, from > 0 ? "..." : "");
-	column = put_visible(text, from, at) + (from > 0 ? 3 : 0);
-	put_visible(text, at, to);
-	fprintf(stderr, "%s\n  %*s^\ncould stand here: %s\n", to < len ? "..." : "", column, "",
-	        mistake->wanted);
-}
-
-static int read_text(struct flow_run *run, struct leat_stages *stages)
-{
-	struct leat_mistake mistake;
-	int rc = leat_stages_parse(run->opts.text, stages, &mistake);
-
-	if (rc == -EINVAL) {
-		show_mistake(run->opts.text, &mistake);
-		return EXIT_USAGE;
-	}
-	if (rc != 0) {
-		fprintf(stderr, "leat: %s\n", strerror(-rc));
-		return EXIT_FAILED;
-	}
-	if (!run_opts_slow(&run->opts, stages))
-		return EXIT_USAGE;
-	if (run->opts.flow.repeat != 0 && stages->list[0].type->verb != LEAT_VERB_LINES) {
-		fprintf(stderr, "leat: --repeat is for lines:FILE, not for %s\n",
-		        stages->list[0].type->name);
-		return EXIT_USAGE;
-	}
-	return 0;
-}
 
 /*
  * Shows a failure such as "lines: nofile: No such file or directory": on one line, whatever bytes
@@ -413,7 +333,7 @@ int run_main(int argc, char **argv)
 
 	if (status >= 0)
 		goto out;
-	status = read_text(&run, &stages);
+	status = flow_text_parse(&run.opts, &stages);
 	if (status == 0)
 		status = open_flow(&run, &stages);
 	if (status != 0)
