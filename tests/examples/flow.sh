@@ -116,6 +116,18 @@ END
 run time
 printed "$dir/want"
 
+# --- flow_feed ---
+perl "$here/itch.pl" make 20000 >"$dir/feed"
+perl "$here/itch.pl" symbols <"$dir/feed" >"$dir/want"
+run feed "$dir/feed"
+printed "$dir/want"
+head -c 1000 "$dir/feed" >"$dir/short"
+run feed "$dir/short"
+[ $status -eq 1 ] && [ ! -s "$dir/out" ] && grep -q "no ITCH, or cut short" "$dir/err" ||
+	fail "$what: exit status $status: $(cat "$dir/err")"
+run feed "$dir/none"
+[ $status -eq 1 ] && grep -q "none: No such file" "$dir/err" || fail "$what: exit status $status: $(cat "$dir/err")"
+
 # --- flow_log ---
 perl -e 'my $seed = 1;
 	sub any { $seed = ($seed * 1103515245 + 12345) % 2**31; ($seed >> 8) % $_[0] }

@@ -1,9 +1,10 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: BSD-2-Clause
-# Files of NASDAQ's ITCH 5.0 for tests of examples/broadcast.c:
+# Files of NASDAQ's ITCH 5.0 for tests of examples/broadcast.c and flow_feed.c:
 #   itch.pl make N     writes a file of N messages and a few more, made up, the same ones each time
 #   itch.pl count      reads a file; prints its messages, bytes, shares traded, symbols, open
 #                      orders, and the most dollars that were in open orders
+#   itch.pl symbols    reads a file; prints what examples/flow_feed.c does
 use strict;
 use warnings;
 
@@ -110,6 +111,27 @@ sub count {
 	    int($most / 10000)), "\n";
 }
 
+sub symbols {
+	my $file = do { local $/; <STDIN> };
+	my ($messages, $traded, %trades, %shares) = (0, 0);
+
+	for (my $at = 0; $at < length $file; $messages++) {
+		my $type = substr $file, $at + 2, 1;
+		my $m = substr $file, $at + 2, $size{$type};
+		my $symbol = unpack 'x n', $m;
+		my $n = $type =~ /[EC]/ ? unpack('x19 N', $m) : $type eq 'P' ? unpack('x20 N', $m) : 0;
+
+		$at += 2 + $size{$type};
+		next if $n == 0;
+		$trades{$symbol}++;
+		$shares{$symbol} += $n;
+		$traded += $n;
+	}
+	print "symbol $_: $trades{$_} trades, $shares{$_} shares\n" for sort { $a <=> $b } keys %trades;
+	printf "%d messages, %d shares traded in %d symbols\n", $messages, $traded, scalar keys %trades;
+}
+
 @ARGV == 2 && $ARGV[0] eq 'make' ? make($ARGV[1])
+    : @ARGV == 1 && $ARGV[0] eq 'symbols' ? symbols()
     : @ARGV == 1 && $ARGV[0] eq 'count' ? count()
-    : die "usage: itch.pl make N | count\n";
+    : die "usage: itch.pl make N | count | symbols\n";
