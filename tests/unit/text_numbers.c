@@ -4,9 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "tools/leat/flow/histogram.h"
-#include "tools/leat/flow/number.h"
-#include "tools/leat/flow/quantiles.h"
+#include "tools/leat/flow/numeric.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -321,4 +319,93 @@ Test(text_numbers, lines_of_a_histogram_fit)
 	for (const char *p = text, *end; (end = strchr(p, '\n')) != NULL; p = end + 1)
 		cr_expect_lt(end - p, 60, "%s", text);
 	free(text);
+}
+
+/* Runs a sink over lines, which line feeds end; its text and its note. */
+static void expect_result(const char *sink, const char *lines, const char *wanted, const char *note)
+{
+	char flow[64], *text = NULL, found[LEAT_NOTE];
+	struct leat_stages stages;
+	struct leat_mistake mistake;
+	struct leat_numeric numeric;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	snprintf(flow, sizeof(flow), "count:1 | %s", sink);
+	cr_assert_eq(leat_stages_parse(flow, &stages, &mistake), 0, "%s", mistake.what);
+	cr_assert(leat_numeric_has(stages.list[1].type->verb));
+	cr_assert_eq(leat_numeric_init(&numeric, &stages.list[1]), 0);
+	for (const char *p = lines, *end; (end = strchr(p, '\n')) != NULL; p = end + 1) {
+		struct leat_line line = { .data = p, .len = (size_t)(end - p) };
+
+		cr_assert_eq(leat_numeric_add(&numeric, &line, 1), 0);
+	}
+	cr_assert_eq(leat_numeric_put(&numeric, 80, out), 0);
+	fclose(out);
+	leat_numeric_note(&numeric, found);
+	cr_expect_str_eq(text, wanted, "%s: \"%s\"", sink, text);
+	cr_expect_str_eq(found, note, "%s: \"%s\"", sink, found);
+	free(text);
+	leat_numeric_fini(&numeric);
+	leat_stages_free(&stages);
+}
+
+Test(text_numbers, sinks_write_their_result_and_say_what_they_left_out)
+{
+	expect_result("sum", "1\n2\n\n", "3\n", "1 of 3 lines is no number");
+	expect_result("sum", "", "0\n", "");
+	expect_result("sum", "x\ny\n", "0\n", "2 of 2 lines are no numbers");
+	expect_result("min", "3\n 2.50 \n2.5\n10\n", "2.50\n", "");
+	expect_result("max", "9\n1e1\n10\n-100\n", "1e1\n", "");
+	expect_result("max", "-9\n-1e50\n-10\n", "-9\n", "");
+	expect_result("min", "-9\n-1e50\n-10\nx\n", "-1e50\n", "1 of 4 lines is no number");
+	expect_result("mean", "1\n2\n", "1.5\n", "");
+	expect_result("mean", "x\n", "", "no number came; 1 of 1 lines is no number");
+	expect_result("min", "", "", "no number came");
+	expect_result("max", "", "", "no number came");
+	expect_result("quantiles", "", "", "no number came");
+	expect_result("histogram", "", "", "no number came");
+	expect_result("quantiles", "3\n1\n2\n", "p50\t2\np90\t3\np99\t3\np99.9\t3\nmax\t3\n", "");
+	expect_result("quantiles of:min,12.5,99.999999,max", "-0\n1\n0.1\n9007199254740993e3\n",
+	              "min\t0\np12.5\t0\np99.999999\t9.00719925474099e+18\n"
+	              "max\t9.00719925474099e+18\n",
+	              "");
+	expect_result(
+		"histogram", "1\n1\nx\n", /* 80 columns, the last one free */
+		"1 2 2  ########################################################################\n",
+		"1 of 3 lines is no number");
+}
+
+Test(text_numbers, sum_says_when_it_is_rounded)
+{
+	expect_result("sum", "1e300\n1\n", "1e+300\n",
+	              "the sum is rounded to 15 figures, as a number has more than 38 before the "
+	              "point or 18 behind it, or the sum is beyond 128 bits");
+	expect_result("mean", "1e300\n1\n", "5e+299\n", "");
+}
+
+Test(text_numbers, quantiles_say_when_they_are_near)
+{
+	struct leat_stage_type type = { .verb = LEAT_VERB_QUANTILES };
+	struct leat_stage stage = { .type = &type };
+	struct leat_line line = { .data = "12345.678", .len = 9 };
+	struct leat_numeric numeric;
+	char note[LEAT_NOTE], *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	cr_assert_eq(leat_numeric_init(&numeric, &stage), 0);
+	for (size_t i = 0; i <= LEAT_QUANTILES_KEPT; i++) {
+		leat_numeric_note(&numeric, note);
+		cr_assert_eq(strstr(note, "within") == NULL, true);
+		cr_assert_eq(leat_numeric_add(&numeric, &line, 1), 0);
+	}
+	leat_numeric_note(&numeric, note);
+	cr_expect_str_eq(note, "more than 1048576 numbers: each but min and max is within 0.1 %");
+	cr_assert_eq(leat_numeric_put(&numeric, 80, out), 0);
+	fclose(out);
+	/* the least and the greatest are known, and nothing is beyond them */
+	cr_expect_eq(strncmp(text, "p50\t12345.678\n", 14), 0, "%s", text);
+	free(text);
+	leat_numeric_fini(&numeric);
 }

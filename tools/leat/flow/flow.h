@@ -39,6 +39,7 @@
 #ifndef LEAT_TOOLS_LEAT_FLOW_FLOW_H
 #define LEAT_TOOLS_LEAT_FLOW_FLOW_H
 
+#include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/plan.h"
 #include "tools/leat/flow/steps.h"
 
@@ -122,6 +123,8 @@ struct leat_flow {
 	uint32_t running; /* atomic: members that have not ended */
 	uint32_t slow_on; /* atomic */
 	bool dismissed;
+	/* what has to be said about the sink's result; the sink writes it before it ends (F3) */
+	char note[LEAT_NOTE];
 	int64_t started_ns, until_ns;
 };
 

@@ -40,7 +40,11 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 		init_rate(&step->rate, stage);
 		return 0;
 	case LEAT_VERB_TAKE:
+	case LEAT_VERB_SKIP:
 		step->left = stage->arg.number;
+		return 0;
+	case LEAT_VERB_DISTINCT:
+		leat_recent_init(&step->recent, (size_t)stage->arg.number);
 		return 0;
 	default:
 		return 0;
@@ -51,6 +55,8 @@ void leat_flow_step_fini(struct leat_flow_step *step)
 {
 	leat_pattern_close(step->pattern);
 	step->pattern = NULL;
+	leat_uniq_fini(&step->uniq);
+	leat_recent_fini(&step->recent);
 }
 
 static int match_pattern(struct leat_flow_step *step, const struct leat_line *line)
@@ -148,6 +154,15 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 		return 1;
 	case LEAT_VERB_MAP:
 		return map_line(line, step->stage->arg.number);
+	case LEAT_VERB_SKIP:
+		if (step->left == 0)
+			return 1;
+		step->left--;
+		return 0;
+	case LEAT_VERB_UNIQ:
+		return leat_uniq_add(&step->uniq, line->data, line->len);
+	case LEAT_VERB_DISTINCT:
+		return leat_recent_add(&step->recent, line->data, line->len);
 	default:
 		return 1;
 	}

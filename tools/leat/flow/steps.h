@@ -12,6 +12,7 @@
 
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/pattern.h"
+#include "tools/leat/flow/uniq.h"
 
 #include <leat/io.h>
 
@@ -30,7 +31,9 @@ struct leat_flow_step {
 	const struct leat_stage *stage;
 	struct leat_pattern *pattern; /* grep */
 	struct leat_flow_rate rate;
-	uint64_t left; /* take: the items still to let through */
+	uint64_t left; /* take: the items still to let through; skip: to leave out */
+	struct leat_uniq uniq;
+	struct leat_recent recent; /* distinct */
 };
 
 /* Returns 0 or -ENOMEM. The stage must outlive the step. */
