@@ -48,8 +48,9 @@ static char *write_down(const struct leat_stages *stages)
 		if (stage->workers != 0)
 			fprintf(out, "\nworkers:'%u'", stage->workers);
 		put_value(out, stage->type->name, &stage->arg);
-		if (stage->key.given)
-			put_value(out, stage->type->key.name, &stage->key);
+		for (const struct leat_value *key = &stage->key; key != NULL && key->given;
+		     key = key->next)
+			put_value(out, stage->type->key.name, key);
 		fputs(i + 1 < stages->count ? " |" : "", out);
 	}
 	fclose(out);
@@ -59,7 +60,9 @@ static char *write_down(const struct leat_stages *stages)
 static bool same_value(const struct leat_value *a, const struct leat_value *b)
 {
 	return a->given == b->given && a->number == b->number && a->ns == b->ns &&
-	       (!a->given || strcmp(a->text, b->text) == 0);
+	       (!a->given || strcmp(a->text, b->text) == 0) &&
+	       (a->next == NULL) == (b->next == NULL) &&
+	       (a->next == NULL || same_value(a->next, b->next));
 }
 
 static void check_again(const struct leat_stages *stages)

@@ -138,6 +138,19 @@ Test(text, parses_stages_with_arguments_and_keys)
 	leat_stages_free(&stages);
 }
 
+Test(text, lines_takes_several_files)
+{
+	struct leat_stages stages = parse("lines:a:b and:'c d' and:e:f and:g | count");
+	const struct leat_value *value = &stages.list[0].key;
+
+	cr_assert_str_eq(stages.list[0].arg.text, "a:b");
+	cr_assert_str_eq(value->text, "c d");
+	cr_assert_str_eq(value->next->text, "e:f");
+	cr_assert_str_eq(value->next->next->text, "g");
+	cr_assert_null(value->next->next->next);
+	leat_stages_free(&stages);
+}
+
 Test(text, count_is_a_source_first_and_a_sink_last)
 {
 	struct leat_stages stages = parse("count:3 | count");
@@ -173,6 +186,10 @@ Test(text, points_at_the_mistake)
 	expect_wanted("lines:a | tally | count", "          ^", "field:N");
 	expect_wanted("lines:a | grep:\"x | count", "               ^", "\"");
 	expect_wanted("lines | count", "     ^", ":");
+	expect_wanted("lines:a b | count", "        ^", "[and:FILE], | or the end");
+	expect_wanted("lines:a and | count", "           ^", ":a file");
+	expect_wanted("lines:a and:b and: | count", "                  ^", "a file");
+	expect_wanted("follow:a from:end from:end | count", "                  ^", "|");
 	expect_wanted("lines: | count", "      ^", "a file");
 	expect_wanted("count:0 | count", "      ^", "from 1");
 	expect_wanted("count:x | count", "      ^", "number");

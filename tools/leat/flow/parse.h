@@ -72,6 +72,7 @@ enum leat_form {
 /* What is behind the colon of a name or of a key. */
 struct leat_param {
 	const char *name; /* of the key; NULL: the stage's own argument */
+	bool again;       /* the key may be given several times */
 	enum leat_form form;
 	uint64_t min, max;      /* of a number */
 	const char *choices[8]; /* of a choice; NULL behind the last one */
@@ -92,10 +93,11 @@ extern const size_t leat_stage_types_count;
 
 struct leat_value {
 	bool given;
-	char *text;      /* without its quotes, terminated; NULL where not given */
-	size_t at;       /* its offset in the text of the flow */
-	uint64_t number; /* a number; the items of a rate; the index of a choice */
-	int64_t ns;      /* a time; the time in which a rate has its items */
+	char *text;              /* without its quotes, terminated; NULL where not given */
+	size_t at;               /* its offset in the text of the flow */
+	uint64_t number;         /* a number; the items of a rate; the index of a choice */
+	int64_t ns;              /* a time; the time in which a rate has its items */
+	struct leat_value *next; /* of a key that was given again; NULL: the last one */
 };
 
 struct leat_stage {

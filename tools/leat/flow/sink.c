@@ -38,17 +38,26 @@ struct sink {
 	struct leat_out out;
 };
 
-static bool is_source_file(const struct leat_flow *flow, const struct stat *out)
+static bool is_file(const char *path, const struct stat *out)
 {
-	const struct leat_stage *source = &flow->stages.list[0];
 	struct stat in;
+	int rc = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(path, &in);
 
-	if (source->type->verb != LEAT_VERB_LINES && source->type->verb != LEAT_VERB_FOLLOW)
-		return false;
-	int rc = strcmp(source->arg.text, "-") == 0 ? fstat(STDIN_FILENO, &in)
-	                                            : stat(source->arg.text, &in);
 	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev &&
 	       in.st_ino == out->st_ino;
+}
+
+/* The file that the flow reads and writes; NULL: there is none. */
+static const char *find_source_file(const struct leat_flow *flow, const struct stat *out)
+{
+	const struct leat_stage *source = &flow->stages.list[0];
+
+	for (size_t i = 0; i < flow->paths.count; i++)
+		if (is_file(flow->paths.list[i], out))
+			return flow->paths.list[i];
+	return source->type->verb == LEAT_VERB_FOLLOW && is_file(source->arg.text, out)
+	               ? source->arg.text
+	               : NULL;
 }
 
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
@@ -62,9 +71,9 @@ int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	flow->out_name = "stdout";
 	/* A flow that appends to the file that it reads would never end. */
 	if (stage->type->verb == LEAT_VERB_STDOUT && fstat(STDOUT_FILENO, &st) == 0 &&
-	    is_source_file(flow, &st)) {
+	    find_source_file(flow, &st) != NULL) {
 		snprintf(why, LEAT_FLOW_WHY, "stdout: %.400s: is what the flow reads",
-		         flow->stages.list[0].arg.text);
+		         find_source_file(flow, &st));
 		return -EINVAL;
 	}
 	if (stage->type->verb != LEAT_VERB_FILE)
@@ -76,7 +85,7 @@ int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	/* Truncated only now, as it might be the file that the flow reads. */
 	if (fstat(flow->out_fd, &st) != 0)
 		goto failed;
-	if (is_source_file(flow, &st)) {
+	if (find_source_file(flow, &st) != NULL) {
 		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads",
 		         stage->arg.text);
 		return -EINVAL;

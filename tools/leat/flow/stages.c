@@ -16,11 +16,13 @@
 #define NUMBER(least, most, words) \
 	{ .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
 #define PERCENTS "up to 16 percentages, such as 50,99.9,max"
+#define LINES_FILE "a file, a pattern such as logs/*.log, or - for standard input"
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
-	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE",
-	  A_FILE("a file, or - for standard input"), { 0 } },
+	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE [and:FILE]",
+	  A_FILE(LINES_FILE),
+	  { .name = "and", .again = true, .form = LEAT_FORM_TEXT, .wanted = LINES_FILE } },
 	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow", "follow:FILE [from:start|end]",
 	  A_FILE("a file"),
 	  { .name = "from", .form = LEAT_FORM_CHOICE, .choices = { "end", "start" } } },
