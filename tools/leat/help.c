@@ -12,6 +12,16 @@
 	"(searched by regexec(3), which no interrupt stops within a line; RE2 was missing)"
 #endif
 
+#if defined(LEAT_HAVE_ZLIB) && defined(LEAT_HAVE_ZSTD)
+#define UNPACKED "files of gzip and zstd are unpacked"
+#elif defined(LEAT_HAVE_ZLIB)
+#define UNPACKED "files of gzip are unpacked (not of zstd: libzstd was missing)"
+#elif defined(LEAT_HAVE_ZSTD)
+#define UNPACKED "files of zstd are unpacked (not of gzip: zlib was missing)"
+#else
+#define UNPACKED "(none of gzip or zstd: zlib and libzstd were missing)"
+#endif
+
 const char leat_usage[] =
 	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
 	"       leat bench [options] [KIND]                measure leat beside its peers\n"
@@ -28,6 +38,7 @@ const char leat_run_help[] =
 	"sources   lines:FILE [and:FILE]...     the lines of a file, a pipe, or - (standard "
 	"input);\n"
 	"                                       of several, also by a pattern: lines:'logs/*.log'\n"
+	"                                       " UNPACKED "\n"
 	"          follow:FILE [from:start]     what is appended to a file from now on\n"
 	"          proc:NAME [every:TIME]       the lines of /proc/NAME, every second\n"
 	"          tick:TIME                    1, 2, 3, ... at a steady interval\n"
@@ -41,7 +52,8 @@ const char leat_run_help[] =
 	"          take:N                       N lines, then the flow ends\n"
 	"          skip:N                       all but the first N lines\n"
 	"          uniq                         leaves out a line that equals the one before it\n"
-	"          distinct:N                   leaves out a line that is one of the last N different "
+	"          distinct:N                   leaves out a line that is one of the last N "
+        "different "
 	"lines\n"
 	"          buffer:N                     a ring of N items, and a thread of its own behind "
 	"it\n"

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "runtime/io/source.h"
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/unpack.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -147,13 +148,17 @@ static bool can_search_blocks(const struct leat_member *member)
 }
 
 /* One after the other. A single file is not opened anew for each pass. */
-static int run_lines(struct leat_member *member, const struct leat_emitter *to)
+static int run_lines(struct leat_member *member, struct leat_emitter *to)
 {
+	struct leat_unpack *unpack = leat_unpack_create();
 	const struct leat_flow *flow = member->flow;
 	uint64_t repeat = flow->opts.repeat > 1 ? flow->opts.repeat : 1;
 	bool single = flow->paths.count == 1, over = false;
 	int rc = 0;
 
+	if (unpack == NULL)
+		return leat_member_fail(member, "", -ENOMEM);
+	to->filter = leat_unpack_filter(unpack);
 	for (uint64_t pass = 0; !over && pass < (single ? 1 : repeat); pass++)
 		for (size_t i = 0; !over && i < flow->paths.count; i++) {
 			rc = leat_lines_into(
@@ -163,6 +168,7 @@ static int run_lines(struct leat_member *member, const struct leat_emitter *to)
 			over = rc != 0 || member->no_more ||
 			       (flow->until_ns != 0 && leat_now_ns() >= flow->until_ns);
 		}
+	leat_unpack_destroy(unpack);
 	return rc;
 }
 
