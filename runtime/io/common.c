@@ -197,6 +197,11 @@ int leat_source_open(const char *path)
 
 ssize_t leat_source_read(struct leat_splitter *split, int fd)
 {
+	return leat_source_read_through(split, fd, NULL);
+}
+
+ssize_t leat_source_read_through(struct leat_splitter *split, int fd, struct leat_filter *filter)
+{
 	int saved = errno;
 	size_t room, most;
 	ssize_t n;
@@ -206,10 +211,14 @@ ssize_t leat_source_read(struct leat_splitter *split, int fd)
 	if (rc < 0)
 		return rc;
 	most = split->size > LEAT_BLOCK_BYTES ? LONG_LINE_READ_MAX : READ_MAX;
-	n = TEMP_FAILURE_RETRY(read(fd, at, room < most ? room : most));
-	if (n < 0)
-		n = -errno;
-	else
+	room = room < most ? room : most;
+	if (filter != NULL) {
+		n = filter->read(filter, fd, at, room);
+	} else {
+		n = TEMP_FAILURE_RETRY(read(fd, at, room));
+		n = n < 0 ? -errno : n;
+	}
+	if (n >= 0)
 		leat_splitter_fill(split, (size_t)n);
 	errno = saved;
 	return n;

@@ -31,6 +31,13 @@ static struct lines_source *lines_source_of(struct leat_line_source *base)
 	return (struct lines_source *)(void *)base;
 }
 
+static struct leat_filter *filter_of(const struct lines_source *lines)
+{
+	const struct leat_emitter *to = lines->base.source.to;
+
+	return to != NULL ? to->filter : NULL;
+}
+
 static int open_input(struct lines_source *lines)
 {
 	struct leat_source *source = &lines->base.source;
@@ -47,29 +54,58 @@ static int open_input(struct lines_source *lines)
 	if (S_ISDIR(stat.st_mode))
 		return leat_source_fail(source, -EISDIR, NULL);
 	lines->waits = !S_ISREG(stat.st_mode);
+	if (filter_of(lines) != NULL)
+		filter_of(lines)->rewind(filter_of(lines));
 	if (lines->passes == 1)
 		return 0;
 	lines->first = lseek(lines->fd, 0, SEEK_CUR);
 	return lines->first < 0 ? leat_source_fail(source, -errno, "to repeat it") : 0;
 }
 
+/*
+ * Reads what can be had without a wait: all of a regular file; of another what the filter still
+ * has, as a read of it might wait. -EAGAIN: nothing.
+ */
+static ssize_t read_at_once(struct lines_source *lines, int *rc)
+{
+	struct leat_filter *filter = filter_of(lines);
+	ssize_t n = -EAGAIN;
+
+	if (lines->waits)
+		return filter == NULL ? -EAGAIN
+		                      : leat_source_read_through(&lines->base.split, -1, filter);
+	while (n == -EAGAIN && *rc == 0) {
+		n = leat_source_read_through(&lines->base.split, lines->fd, filter);
+		if (n == -EAGAIN)
+			*rc = leat_source_check(&lines->base.source);
+	}
+	return n;
+}
+
 /* Reads a piece. Returns how many bytes came, 0 at the end; sets *rc where there is no piece. */
 static ssize_t read_input(struct lines_source *lines, int *rc)
 {
 	struct leat_source *source = &lines->base.source;
-	ssize_t n = -EAGAIN;
+	struct leat_filter *filter = filter_of(lines);
+	ssize_t n;
 
-	if (!lines->waits)
-		n = leat_source_read(&lines->base.split, lines->fd);
+	*rc = 0;
+	n = read_at_once(lines, rc);
+	if (*rc != 0)
+		return 0;
 	while (n == -EAGAIN) {
 		*rc = leat_source_wait(source, lines->fd, source->until_ns);
 		if (*rc != 1) {
 			*rc = *rc == -ETIMEDOUT ? LEAT_EMIT_ENOUGH : *rc;
 			return 0;
 		}
-		n = leat_source_read(&lines->base.split, lines->fd);
+		n = leat_source_read_through(&lines->base.split, lines->fd, filter);
 	}
-	*rc = n < 0 ? leat_source_fail(source, (int)n, NULL) : 0;
+	*rc = 0;
+	if (n < 0 && filter != NULL && filter->why[0] != '\0')
+		*rc = leat_source_refuse(source, (int)n, filter->why);
+	else if (n < 0)
+		*rc = leat_source_fail(source, (int)n, NULL);
 	return n;
 }
 
@@ -80,6 +116,8 @@ static int begin_next_pass(struct lines_source *lines)
 		return LEAT_EMIT_ENOUGH;
 	if (lseek(lines->fd, lines->first, SEEK_SET) < 0)
 		return leat_source_fail(&lines->base.source, -errno, "to repeat it");
+	if (filter_of(lines) != NULL)
+		filter_of(lines)->rewind(filter_of(lines));
 	lines->pass_ended = false;
 	lines->empty = true;
 	return 0;

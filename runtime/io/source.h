@@ -27,10 +27,24 @@ typedef int leat_emit_fn(void *arg, void *item);
  */
 typedef const char *leat_find_fn(void *arg, const char *text, size_t len);
 
+/*
+ * What lies between the bytes of a file and those of its lines: it may unpack them.
+ *
+ * read() is like read(2), and reads fd at most once, as a second read might wait; never if fd is
+ * -1. It returns how many bytes it has made, 0 at the end, or -EAGAIN if it has made none yet. On
+ * another error, `why` is the text of the failure, or "": that of the code.
+ */
+struct leat_filter {
+	ssize_t (*read)(struct leat_filter *filter, int fd, char *to, size_t room);
+	void (*rewind)(struct leat_filter *filter); /* fd is at the start of a file */
+	char why[128];
+};
+
 struct leat_emitter {
 	leat_emit_fn *emit;
 	void *arg;
 	leat_find_fn *find; /* of a source of text: which lines it emits; NULL: all */
+	struct leat_filter *filter; /* of leat_lines_into(); NULL: none */
 	bool as_text;       /* numbers are emitted as struct leat_line, in decimal figures */
 	/*
 	 * with this the source waits (leat_tx_wait()), and records the text of a failure

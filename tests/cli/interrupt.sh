@@ -20,14 +20,6 @@ end_of_idle_us()
 	echo $(($(now_us) - before))
 }
 
-# Waits until the program takes signals: a shell has it ignore SIGINT until then.
-ready()
-{
-	while kill -0 "$1" 2>/dev/null && ! grep -q '^SigBlk:.*[1-9a-f]' "/proc/$1/status"; do
-		sleep 0.05
-	done
-}
-
 # interrupt SIGNAL STATUS OUTPUT FLOW: true if it was prompt
 attempt()
 {

@@ -47,4 +47,23 @@ run --quiet "lines:$log | workers:2 field:1 | tally"
 run --quiet "lines:$log | field:10 | tally"
 sum=$(awk -F "\t" '{ s += $1 * $2 } END { printf "%.0f", s }' "$dir/out")
 [ "$sum" = 2747282740 ] || fail "$what: $sum bytes, not 2747282740"
+for workers in "" "workers:3"; do
+	run --quiet "lines:$log | $workers field:10 | sum"
+	expect_out 2747282740
+	expect_err "leat: sum: 669 of 10000 lines are no numbers"
+	run --quiet "lines:$log | $workers field:10 | min"
+	expect_out "$(awk '$10 ~ /^[0-9]+$/ { print $10 }' "$log" | sort -n | head -n 1)"
+	run --quiet "lines:$log | $workers field:10 | max"
+	expect_out "$(awk '$10 ~ /^[0-9]+$/ { print $10 }' "$log" | sort -n | tail -n 1)"
+	run --quiet "lines:$log | $workers field:10 | mean"
+	expect_out "$(awk '$10 ~ /^[0-9]+$/ { s += $10; n++ } END { printf "%.15g", s / n }' "$log")"
+	run --quiet "lines:$log | $workers field:10 | quantiles of:50"
+	expect_out "p50	$(awk '$10 ~ /^[0-9]+$/ { print $10 }' "$log" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')"
+	run --quiet "lines:$log | $workers field:1 | top:10"
+	expect_out "$(awk '{ print $1 }' "$log" | sort | uniq -c | awk '{ print $1 "\t" $2 }' | sort -t "	" -k1,1nr -k2 | head -n 10)"
+done
+run --quiet "lines:$log | field:1 | uniq | count"
+expect_out "$(awk '{ print $1 }' "$log" | uniq | wc -l)"
+run --quiet "lines:$log | field:1 | distinct:10000 | count"
+expect_out 1753
 finish

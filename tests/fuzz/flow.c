@@ -7,9 +7,10 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "tests/fuzz/fuzz.h"
+#include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/steps.h"
-#include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 
@@ -47,8 +48,9 @@ static char *write_down(const struct leat_stages *stages)
 		if (stage->workers != 0)
 			fprintf(out, "\nworkers:'%u'", stage->workers);
 		put_value(out, stage->type->name, &stage->arg);
-		if (stage->key.given)
-			put_value(out, stage->type->key.name, &stage->key);
+		for (const struct leat_value *key = &stage->key; key != NULL && key->given;
+		     key = key->next)
+			put_value(out, stage->type->key.name, key);
 		fputs(i + 1 < stages->count ? " |" : "", out);
 	}
 	fclose(out);
@@ -58,7 +60,9 @@ static char *write_down(const struct leat_stages *stages)
 static bool same_value(const struct leat_value *a, const struct leat_value *b)
 {
 	return a->given == b->given && a->number == b->number && a->ns == b->ns &&
-	       (!a->given || strcmp(a->text, b->text) == 0);
+	       (!a->given || strcmp(a->text, b->text) == 0) &&
+	       (a->next == NULL) == (b->next == NULL) &&
+	       (a->next == NULL || same_value(a->next, b->next));
 }
 
 static void check_again(const struct leat_stages *stages)
@@ -126,6 +130,30 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 	leat_line_free(&line);
 }
 
+/* And into its sink, where that is one of numbers. */
+static void run_sink(const struct leat_stages *stages, const char *text, size_t len)
+{
+	struct leat_line line = { .data = text, .len = len };
+	struct leat_numeric numeric;
+	char note[LEAT_NOTE], *result = NULL;
+	size_t size;
+	FILE *out;
+
+	if (!leat_numeric_has(stages->list[stages->count - 1].type->verb))
+		return;
+	out = open_memstream(&result, &size);
+	CHECK(out != NULL, "no memory");
+	CHECK(leat_numeric_init(&numeric, &stages->list[stages->count - 1]) == 0,
+	      "a sink that was checked");
+	CHECK(leat_numeric_add(&numeric, &line, 1) == 0, "no memory");
+	CHECK(leat_numeric_put(&numeric, 80, out) == 0, "no memory");
+	leat_numeric_note(&numeric, note);
+	CHECK(note[0] != '\0', "the text of a flow is no number");
+	fclose(out);
+	free(result);
+	leat_numeric_fini(&numeric);
+}
+
 static bool takes_for_ever(const uint8_t *data, size_t size)
 {
 	size_t repetitions = 0;
@@ -155,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_stages(&stages, strlen(text));
 		check_again(&stages);
 		run_steps(&stages, text, size);
+		run_sink(&stages, text, size);
 		leat_stages_free(&stages);
 	} else {
 		check_mistake(&mistake, strlen(text));

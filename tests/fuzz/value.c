@@ -5,8 +5,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tools/leat/flow/value.h"
-#include "tools/leat/flow/parse.h"
 #include "tests/fuzz/fuzz.h"
+#include "tools/leat/flow/parse.h"
 
 #include <errno.h>
 
@@ -117,6 +117,45 @@ static void check_rate(const char *text)
 	CHECK(rc != 0 || (number == (uint64_t)value && ns == (int64_t)unit), "\"%s\"", text);
 }
 
+static void check_percents(const char *text)
+{
+	uint32_t percents[LEAT_PERCENTS_MAX];
+	const char *at = text;
+	size_t count = 0, wanted = 0;
+	int rc = leat_value_percents(text, percents, &count);
+	bool well_formed = true, fits = true;
+
+	for (bool more = true; more; wanted++) {
+		wide whole = 0, part = 0, scale = 1000000;
+
+		if (strncmp(at, "min", 3) == 0 || strncmp(at, "max", 3) == 0) {
+			whole = at[1] == 'a' ? 100 : 0;
+			at += 3;
+		} else {
+			well_formed = well_formed && is_digit(*at);
+			whole = read_digits(&at);
+			if (*at == '.') {
+				at++;
+				well_formed = well_formed && is_digit(*at);
+				for (; is_digit(*at); at++) {
+					scale /= 10;
+					fits = fits && scale != 0;
+					part += (wide)(*at - '0') * scale;
+				}
+			}
+		}
+		fits = fits && (whole < 100 || (whole == 100 && part == 0)) &&
+		       wanted < LEAT_PERCENTS_MAX;
+		if (rc == 0 && well_formed && fits)
+			CHECK(percents[wanted] == (uint32_t)(whole * 1000000 + part), "\"%s\"",
+			      text);
+		well_formed = well_formed && (*at == ',' || *at == '\0');
+		more = well_formed && *at++ == ',';
+	}
+	check(text, rc, well_formed, fits);
+	CHECK(rc != 0 || count == wanted, "\"%s\": %zu, not %zu", text, count, wanted);
+}
+
 /* Each stage's values: what is refused is told, what is taken is within its bounds. */
 static void check_param(const struct leat_param *param, char *text)
 {
@@ -151,6 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_number(text);
 	check_time(text);
 	check_rate(text);
+	check_percents(text);
 	for (size_t i = 0; i < leat_stage_types_count; i++) {
 		check_param(&leat_stage_types[i].arg, text);
 		check_param(&leat_stage_types[i].key, text);

@@ -9,7 +9,9 @@
 #include "tools/leat/flow/value.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct leat_stages parse(const char *text)
@@ -95,6 +97,29 @@ Test(text, reads_rates)
 	cr_assert_eq(leat_value_rate("1000/sec", &n, &ns), -EINVAL);
 }
 
+Test(text, reads_percentages)
+{
+	uint32_t percents[LEAT_PERCENTS_MAX];
+	size_t n;
+
+	cr_assert_eq(leat_value_percents("50", percents, &n), 0);
+	cr_assert(n == 1 && percents[0] == 50000000);
+	cr_assert_eq(leat_value_percents("0,99.9,min,100.000000,max,0.000001", percents, &n), 0);
+	cr_assert(n == 6 && percents[0] == 0 && percents[1] == 99900000 && percents[2] == 0 &&
+	          percents[3] == 100000000 && percents[4] == 100000000 && percents[5] == 1);
+	cr_assert_eq(leat_value_percents("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", percents, &n),
+	             0);
+	cr_assert_eq(leat_value_percents("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", percents, &n),
+	             -ERANGE);
+	cr_assert_eq(leat_value_percents("100.000001", percents, &n), -ERANGE);
+	cr_assert_eq(leat_value_percents("101", percents, &n), -ERANGE);
+	cr_assert_eq(leat_value_percents("0.0000001", percents, &n), -ERANGE);
+	static const char *const bad[] = { "",    ",",  "50,", ",50",    "50,,60", "5x",   "-1",
+		                           "50.", ".5", "1e1", "median", "maxi",   "50 60" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_assert_eq(leat_value_percents(bad[i], percents, &n), -EINVAL, "%s", bad[i]);
+}
+
 Test(text, parses_stages_with_arguments_and_keys)
 {
 	struct leat_stages stages = parse("follow:/x from:start|workers:4  grep:'a | \"b' "
@@ -110,6 +135,19 @@ Test(text, parses_stages_with_arguments_and_keys)
 	cr_assert_eq(stages.list[2].arg.number, 1000);
 	cr_assert_eq(stages.list[2].key.number, 3);
 	cr_assert_str_eq(stages.list[3].arg.text, "o ut");
+	leat_stages_free(&stages);
+}
+
+Test(text, lines_takes_several_files)
+{
+	struct leat_stages stages = parse("lines:a:b and:'c d' and:e:f and:g | count");
+	const struct leat_value *value = &stages.list[0].key;
+
+	cr_assert_str_eq(stages.list[0].arg.text, "a:b");
+	cr_assert_str_eq(value->text, "c d");
+	cr_assert_str_eq(value->next->text, "e:f");
+	cr_assert_str_eq(value->next->next->text, "g");
+	cr_assert_null(value->next->next->next);
 	leat_stages_free(&stages);
 }
 
@@ -148,6 +186,10 @@ Test(text, points_at_the_mistake)
 	expect_wanted("lines:a | tally | count", "          ^", "field:N");
 	expect_wanted("lines:a | grep:\"x | count", "               ^", "\"");
 	expect_wanted("lines | count", "     ^", ":");
+	expect_wanted("lines:a b | count", "        ^", "[and:FILE], | or the end");
+	expect_wanted("lines:a and | count", "           ^", ":a file");
+	expect_wanted("lines:a and:b and: | count", "                  ^", "a file");
+	expect_wanted("follow:a from:end from:end | count", "                  ^", "|");
 	expect_wanted("lines: | count", "      ^", "a file");
 	expect_wanted("count:0 | count", "      ^", "from 1");
 	expect_wanted("count:x | count", "      ^", "number");
@@ -175,6 +217,21 @@ Test(text, points_at_the_mistake)
 	              "                           ^", "|");
 	expect_wanted("count:5 | field:1 2 | count", "                  ^", "|");
 	expect_wanted("count:5 | count:3", "               ^", "the end");
+	expect_wanted("count:5 | skip:0 | null", "               ^", "a number from 1");
+	expect_wanted("count:5 | uniq:2 | null", "              ^", "| or the end");
+	expect_wanted("count:5 | distinct | null", "                  ^", ":a number of lines");
+	expect_wanted("count:5 | distinct:0 | null", "                   ^", "1 to 1073741824");
+	expect_wanted("count:5 | distinct:2G | null", "                   ^", "1 to 1073741824");
+	expect_wanted("count:5 | workers:2 uniq | null", "                    ^", "map:");
+	expect_wanted("count:5 | sum | null", "          ^", "skip:N");
+	expect_wanted("count:5 | sum:3", "             ^", "| or the end");
+	expect_wanted("count:5 | top", "             ^", ":a number of lines");
+	expect_wanted("count:5 | top:0", "              ^", "1 to 4294967295");
+	expect_wanted("count:5 | quantiles p:9", "                    ^", "[of:P,P,...]");
+	expect_wanted("count:5 | quantiles of:x", "                       ^", "50,99.9,max");
+	expect_wanted("count:5 | quantiles of:101", "                       ^", "50,99.9,max");
+	expect_wanted("count:5 | file:x append:maybe", "                        ^", "no, yes");
+	expect_wanted("count:5 | histogram 5", "                    ^", "| or the end");
 	expect_wanted("count:5 | grep:'a(' | null", "               ^", "regular expression");
 }
 
@@ -219,6 +276,11 @@ Test(text, fuses_cheap_steps_into_the_thread_in_front)
 	        "lines*1 grep*2 field*3 null*1", "pxm");
 	plan_is("lines:a | workers:2 grep:x | rate:1/s | field:1 | null",
 	        "lines*1 grep*2 rate+field*1 null*1", "pms");
+	plan_is("lines:a | skip:1 | uniq | distinct:9 | null", "lines+skip+uniq+distinct*1 null*1",
+	        "s");
+	plan_is("lines:a | workers:2 grep:x | uniq | skip:1 | workers:2 map:trim | distinct:9 | "
+	        "null",
+	        "lines*1 grep*2 uniq+skip*1 map*2 distinct*1 null*1", "pmpms");
 	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
 }
 
@@ -419,6 +481,37 @@ Test(text, tally_grows_and_sorts_what_is_alike)
 	cr_assert_eq(rows[9999].count, 2);
 	free(rows);
 	leat_tally_fini(&tally);
+}
+
+/* Random counts, most of them alike: the first rows of a sorted tally, for each number of them. */
+Test(text, top_is_the_beginning_of_the_tally)
+{
+	static const size_t wanted[] = { 1, 2, 3, 10, 100, 2999, 3000, 3001, SIZE_MAX };
+	struct leat_tally tally = { 0 };
+	struct leat_tally_row *rows, *top;
+	unsigned seed = 3;
+	size_t n;
+
+	for (int i = 0; i < 3000; i++) {
+		char value[64];
+		int len = sprintf(value, "%s%d", i % 5 == 0 ? "long beginning " : "", i * 7 % 3000);
+
+		for (int again = rand_r(&seed) % 4; again >= 0; again--)
+			add_value(&tally, value, (size_t)len);
+	}
+	cr_assert_eq(leat_tally_sort(&tally, &rows), 0);
+	for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
+		cr_assert_eq(leat_tally_top(&tally, wanted[w], &top, &n), 0);
+		cr_assert_eq(n, wanted[w] < tally.used ? wanted[w] : tally.used);
+		for (size_t i = 0; i < n; i++)
+			cr_assert_eq(top[i].entry, rows[i].entry, "row %zu of %zu", i, n);
+		free(top);
+	}
+	free(rows);
+	leat_tally_fini(&tally);
+	cr_assert_eq(leat_tally_top(&tally, 5, &top, &n), 0);
+	cr_assert_eq(n, 0);
+	free(top);
 }
 
 Test(text, rate_saves_nothing_before_its_first_item)

@@ -12,6 +12,16 @@
 	"(searched by regexec(3), which no interrupt stops within a line; RE2 was missing)"
 #endif
 
+#if defined(LEAT_HAVE_ZLIB) && defined(LEAT_HAVE_ZSTD)
+#define UNPACKED "files of gzip and zstd are unpacked"
+#elif defined(LEAT_HAVE_ZLIB)
+#define UNPACKED "files of gzip are unpacked (not of zstd: libzstd was missing)"
+#elif defined(LEAT_HAVE_ZSTD)
+#define UNPACKED "files of zstd are unpacked (not of gzip: zlib was missing)"
+#else
+#define UNPACKED "(none of gzip or zstd: zlib and libzstd were missing)"
+#endif
+
 const char leat_usage[] =
 	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
 	"       leat check [options] 'STAGE | STAGE | ...' what it would run as: threads and rings\n"
@@ -29,8 +39,10 @@ const char leat_run_help[] =
 	"  leat run 'follow:/var/log/syslog | rate:1000/s | stdout'\n"
 	"  leat run 'proc:stat every:100ms | stdout'\n"
 	"\n"
-	"sources   lines:FILE                   the lines of a file, a pipe, or - (standard "
-	"input)\n"
+	"sources   lines:FILE [and:FILE]...     the lines of a file, a pipe, or - (standard "
+	"input);\n"
+	"                                       of several, also by a pattern: lines:'logs/*.log'\n"
+	"                                       " UNPACKED "\n"
 	"          follow:FILE [from:start]     what is appended to a file from now on\n"
 	"          proc:NAME [every:TIME]       the lines of /proc/NAME, every second\n"
 	"          tick:TIME                    1, 2, 3, ... at a steady interval\n"
@@ -46,11 +58,20 @@ const char leat_run_help[] =
 	"(leat(1) has them all)\n"
 	"          rate:N/s [burst:N]           at most N items a second; N/m: a minute\n"
 	"          take:N                       N lines, then the flow ends\n"
+	"          skip:N                       all but the first N lines\n"
+	"          uniq                         leaves out a line that equals the one before it\n"
+	"          distinct:N                   leaves out a line that is one of the last N "
+        "different "
+	"lines\n"
 	"          buffer:N                     a ring of N items, and a thread of its own behind "
 	"it\n"
 	"          workers:N STEP               a grep, filter, field or map on N threads (order is not "
 	"kept)\n"
-	"sinks     stdout   file:PATH   count   tally (how often each line came)   null\n"
+	"sinks     stdout   file:PATH [append:yes]   null\n"
+	"          count   tally (how often each line came)   top:N (the N lines that came most "
+	"often)\n"
+	"          of lines that are numbers (others are counted, and told at the end):\n"
+	"          sum   min   max   mean   histogram   quantiles [of:50,90,99,99.9,max]\n"
 	"\n"
 	"Quotes ('...' or \"...\") and parentheses protect blanks and |. Times: 100ms, 2s, 1m. Numbers: 10k, 2M.\n"
 	"\n"
@@ -59,7 +80,7 @@ const char leat_run_help[] =
 	"          --for TIME             end the source after TIME, and drain\n"
 	"          --drain TIME           after a signal, end the source and give the rest TIME to "
 	"drain (0)\n"
-	"          --repeat N             read lines:FILE N times\n"
+	"          --repeat N             read the files of lines N times\n"
 	"          --capacity N           items in each ring (1024)\n"
 	"          --wait POLICY          adaptive (the default), spin, yield, park\n"
 	"          --overflow POLICY      a full ring: block (the default), drop the newest, drop "

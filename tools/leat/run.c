@@ -260,8 +260,10 @@ static void show_report(struct flow_run *run)
 	                      : run->drains && report->status == 0 ? ", drained"
 	                                                           : "";
 
-	if (run->json != stderr)
+	if (run->json != stderr) {
 		leat_report_failures(report, stderr);
+		leat_report_note(report, stderr);
+	}
 	if (!run->opts.quiet) {
 		fprintf(stderr, "leat: %s after %.1f s%s\n\n", how,
 		        (double)(report->over_ns - run->flow->started_ns) / 1e9, drained);

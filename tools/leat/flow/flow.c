@@ -102,7 +102,7 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
 	rc = flow->events_fd < 0 ? -errno
 	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
 	if (rc == 0)
-		rc = leat_flow_source_check(&flow->stages.list[0], opts->repeat, why);
+		rc = leat_flow_source_check(flow, why);
 	if (rc == 0)
 		rc = init_members(flow);
 	if (rc == 0)
@@ -367,6 +367,7 @@ void leat_flow_free(struct leat_flow *flow)
 	if (flow->events_fd >= 0)
 		close(flow->events_fd);
 	leat_plan_free(&flow->plan);
+	leat_paths_free(&flow->paths);
 	leat_stages_free(&flow->stages);
 	free(flow->members);
 	free(flow->scopes);

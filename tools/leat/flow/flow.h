@@ -39,6 +39,8 @@
 #ifndef LEAT_TOOLS_LEAT_FLOW_FLOW_H
 #define LEAT_TOOLS_LEAT_FLOW_FLOW_H
 
+#include "tools/leat/flow/numeric.h"
+#include "tools/leat/flow/paths.h"
 #include "tools/leat/flow/plan.h"
 #include "tools/leat/flow/steps.h"
 
@@ -87,7 +89,8 @@ struct leat_member {
 	size_t steps_done; /* the source itself does so many of the first */
 	/* a stage waits on purpose: then items go on one by one, as a batch would hold them back */
 	bool paced;
-	bool enough; /* a take has let its last item through */
+	bool enough;  /* a take has let its last item through */
+	bool no_more; /* the source: a step wants no further item */
 	bool started, canceled /* a receive returned -ECANCELED */;
 	uint32_t early; /* atomic: it has ended before its input */
 	uint32_t over;  /* atomic: it has ended */
@@ -112,6 +115,7 @@ struct leat_flow {
 	struct leat_stages stages;
 	struct leat_flow_opts opts;
 	struct leat_plan plan;
+	struct leat_paths paths; /* of lines */
 	/* one of each for each group; task_scopes are NULL for a group of one thread */
 	struct leat_scope *scope, **scopes, **task_scopes;
 	struct leat_member *members;
@@ -122,6 +126,8 @@ struct leat_flow {
 	uint32_t running; /* atomic: members that have not ended */
 	uint32_t slow_on; /* atomic */
 	bool dismissed;
+	/* what has to be said about the sink's result; the sink writes it before it ends (F3) */
+	char note[LEAT_NOTE];
 	int64_t started_ns, until_ns;
 };
 
@@ -194,8 +200,7 @@ void leat_lines_free(struct leat_line *lines, size_t n);
 int leat_member_fail(struct leat_member *member, const char *what, int code);
 
 /* source.c and sink.c: the first and the last group. */
-int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat,
-                           char why[LEAT_FLOW_WHY]);
+int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
 int leat_flow_source_run(struct leat_member *member);
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
 int leat_flow_sink_run(struct leat_member *member);

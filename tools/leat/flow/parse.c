@@ -238,6 +238,17 @@ static int read_value(struct parser *p, const struct flow_word *word,
 	return -EINVAL;
 }
 
+/* The first value of a key, or one behind those that were given; NULL: there is no memory. */
+static struct leat_value *add_value(struct leat_value *value)
+{
+	if (!value->given)
+		return value;
+	while (value->next != NULL)
+		value = value->next;
+	value->next = calloc(1, sizeof(*value));
+	return value->next;
+}
+
 static int read_keys(struct parser *p, const struct flow_piece *piece, size_t next,
                      struct leat_stage *stage)
 {
@@ -254,10 +265,11 @@ static int read_keys(struct parser *p, const struct flow_piece *piece, size_t ne
 			                  set_mistake(p, word->at, "%s knows no \"%.40s\"",
 			                              stage->type->name, word->name),
 			                  "%s, | or the end", strchr(stage->type->shown, '['));
-		if (stage->key.given)
+		if (stage->key.given && !param->again)
 			return set_wanted(p, set_mistake(p, word->at, "%s twice", param->name),
 			                  "| or the end");
-		int rc = read_value(p, word, param, &stage->key);
+		struct leat_value *value = add_value(&stage->key);
+		int rc = value != NULL ? read_value(p, word, param, value) : -ENOMEM;
 		if (rc != 0)
 			return rc;
 	}
@@ -376,11 +388,23 @@ int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_
 	return rc;
 }
 
+static void free_values(struct leat_value *value)
+{
+	while (value != NULL) {
+		struct leat_value *next = value->next;
+
+		free(value->text);
+		free(value);
+		value = next;
+	}
+}
+
 void leat_stages_free(struct leat_stages *stages)
 {
 	for (size_t i = 0; i < stages->count; i++) {
 		free(stages->list[i].arg.text);
 		free(stages->list[i].key.text);
+		free_values(stages->list[i].key.next);
 	}
 	free(stages->list);
 	*stages = (struct leat_stages){ 0 };

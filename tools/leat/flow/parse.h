@@ -42,11 +42,21 @@ enum leat_verb {
 	LEAT_VERB_MAP,
 	LEAT_VERB_RATE,
 	LEAT_VERB_TAKE,
+	LEAT_VERB_SKIP,
+	LEAT_VERB_UNIQ,
+	LEAT_VERB_DISTINCT,
 	LEAT_VERB_BUFFER,
 	LEAT_VERB_STDOUT,
 	LEAT_VERB_FILE,
 	LEAT_VERB_COUNT,
 	LEAT_VERB_TALLY,
+	LEAT_VERB_TOP,
+	LEAT_VERB_SUM,
+	LEAT_VERB_MIN,
+	LEAT_VERB_MAX,
+	LEAT_VERB_MEAN,
+	LEAT_VERB_QUANTILES,
+	LEAT_VERB_HISTOGRAM,
 	LEAT_VERB_NULL
 };
 
@@ -57,6 +67,7 @@ enum leat_form {
 	LEAT_FORM_NUMBER,
 	LEAT_FORM_TIME,
 	LEAT_FORM_RATE,
+	LEAT_FORM_PERCENTS,
 	LEAT_FORM_CHOICE,
 	LEAT_FORM_TRUTH, /* an expression (text/expr.h) that is true or false */
 	LEAT_FORM_VALUE  /* a choice, or an expression; behind the choices in `number` then */
@@ -65,6 +76,7 @@ enum leat_form {
 /* What is behind the colon of a name or of a key. */
 struct leat_param {
 	const char *name; /* of the key; NULL: the stage's own argument */
+	bool again;       /* the key may be given several times */
 	enum leat_form form;
 	uint64_t min, max;      /* of a number */
 	const char *choices[8]; /* of a choice; NULL behind the last one */
@@ -85,10 +97,11 @@ extern const size_t leat_stage_types_count;
 
 struct leat_value {
 	bool given;
-	char *text;      /* without its quotes, terminated; NULL where not given */
-	size_t at;       /* its offset in the text of the flow */
-	uint64_t number; /* a number; the items of a rate; the index of a choice */
-	int64_t ns;      /* a time; the time in which a rate has its items */
+	char *text;              /* without its quotes, terminated; NULL where not given */
+	size_t at;               /* its offset in the text of the flow */
+	uint64_t number;         /* a number; the items of a rate; the index of a choice */
+	int64_t ns;              /* a time; the time in which a rate has its items */
+	struct leat_value *next; /* of a key that was given again; NULL: the last one */
 };
 
 struct leat_stage {

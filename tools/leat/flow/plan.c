@@ -27,6 +27,9 @@ static bool starts_group(const struct leat_stages *stages, size_t at,
 	case LEAT_VERB_TAKE:
 		return before->first == 0 || before->threads > 1;
 	case LEAT_VERB_RATE:
+	case LEAT_VERB_SKIP:
+	case LEAT_VERB_UNIQ:
+	case LEAT_VERB_DISTINCT:
 		return before->threads > 1;
 	default:
 		return false;

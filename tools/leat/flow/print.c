@@ -66,6 +66,25 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 	}
 }
 
+/* "" where there is none, or a sink that still runs may be writing it. */
+static const char *find_note(const struct leat_report *report)
+{
+	const struct leat_flow *flow = report->flow;
+	const struct leat_member *sink = &flow->members[flow->members_count - 1];
+
+	return !sink->started || (report->gave_up && !leat_member_over(sink)) ? "" : flow->note;
+}
+
+void leat_report_note(const struct leat_report *report, FILE *out)
+{
+	const struct leat_flow *flow = report->flow;
+	const char *note = find_note(report);
+
+	if (note[0] != '\0')
+		fprintf(out, "leat: %s: %s\n", flow->stages.list[flow->stages.count - 1].type->name,
+		        note);
+}
+
 /* Whether each line of the text has less than so many columns; 0: any number. */
 static bool fits_columns(const char *text, int columns)
 {
@@ -320,7 +339,12 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 		                 strlen(flow->plan.groups[verdict.group].name));
 	else
 		fputs("null", out);
-	fprintf(out, ",\"paced\":%s}\n", verdict.found && verdict.rate != NULL ? "true" : "false");
+	fprintf(out, ",\"paced\":%s", verdict.found && verdict.rate != NULL ? "true" : "false");
+	if (find_note(report)[0] != '\0') {
+		putc(',', out);
+		put_json_text("note", find_note(report), out);
+	}
+	fputs("}\n", out);
 }
 
 void leat_report_json_unopened(int status, const char *name, int code, const char *text, FILE *out)

@@ -105,6 +105,8 @@ struct leat_verdict leat_report_verdict(const struct leat_report *report);
 
 /* A line for each failure: "leat: lines: nofile: No such file or directory". */
 void leat_report_failures(const struct leat_report *report, FILE *out);
+/* The line that the sink has to say about its result: "leat: sum: 3 of 9 lines are no numbers". */
+void leat_report_note(const struct leat_report *report, FILE *out);
 /*
  * The books and the verdict, in lines of less than `columns` columns: where a table is wider, each
  * of its rows becomes a sentence. 0: tables, whatever their width.

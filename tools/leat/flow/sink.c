@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/out.h"
 #include "tools/leat/flow/tally.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,57 +25,72 @@
  * of a second.
  */
 #define TALLY_PROMPT_MAX 50000u
+#define TOP_PROMPT_MAX 1000000u /* values of which only so many are sorted */
+/* Of a histogram that goes to no terminal. */
+#define COLUMNS 80
 
 struct sink {
 	struct leat_member *member;
 	enum leat_verb verb;
-	uint64_t count;
+	uint64_t count; /* of lines; top: how many rows are wanted */
 	struct leat_tally tally;
+	struct leat_numeric numeric;
 	struct leat_out out;
 };
 
-static bool is_source_file(const struct leat_flow *flow, const struct stat *out)
+static bool is_file(const char *path, const struct stat *out)
 {
-	const struct leat_stage *source = &flow->stages.list[0];
 	struct stat in;
+	int rc = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(path, &in);
 
-	if (source->type->verb != LEAT_VERB_LINES && source->type->verb != LEAT_VERB_FOLLOW)
-		return false;
-	int rc = strcmp(source->arg.text, "-") == 0 ? fstat(STDIN_FILENO, &in)
-	                                            : stat(source->arg.text, &in);
 	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev &&
 	       in.st_ino == out->st_ino;
+}
+
+/* The file that the flow reads and writes; NULL: there is none. */
+static const char *find_source_file(const struct leat_flow *flow, const struct stat *out)
+{
+	const struct leat_stage *source = &flow->stages.list[0];
+
+	for (size_t i = 0; i < flow->paths.count; i++)
+		if (is_file(flow->paths.list[i], out))
+			return flow->paths.list[i];
+	return source->type->verb == LEAT_VERB_FOLLOW && is_file(source->arg.text, out)
+	               ? source->arg.text
+	               : NULL;
 }
 
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
+	bool append = stage->type->verb == LEAT_VERB_FILE && stage->key.number != 0;
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
 	struct stat st;
 
 	flow->out_fd = STDOUT_FILENO;
 	flow->out_name = "stdout";
 	/* A flow that appends to the file that it reads would never end. */
 	if (stage->type->verb == LEAT_VERB_STDOUT && fstat(STDOUT_FILENO, &st) == 0 &&
-	    is_source_file(flow, &st)) {
+	    find_source_file(flow, &st) != NULL) {
 		snprintf(why, LEAT_FLOW_WHY, "stdout: %.400s: is what the flow reads",
-		         flow->stages.list[0].arg.text);
+		         find_source_file(flow, &st));
 		return -EINVAL;
 	}
 	if (stage->type->verb != LEAT_VERB_FILE)
 		return 0;
 	flow->out_name = stage->arg.text;
-	flow->out_fd = open(stage->arg.text, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	flow->out_fd = open(stage->arg.text, flags, 0666);
 	if (flow->out_fd < 0)
 		goto failed;
 	/* Truncated only now, as it might be the file that the flow reads. */
 	if (fstat(flow->out_fd, &st) != 0)
 		goto failed;
-	if (is_source_file(flow, &st)) {
+	if (find_source_file(flow, &st) != NULL) {
 		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads",
 		         stage->arg.text);
 		return -EINVAL;
 	}
-	if (S_ISREG(st.st_mode) && ftruncate(flow->out_fd, 0) != 0)
+	if (S_ISREG(st.st_mode) && !append && ftruncate(flow->out_fd, 0) != 0)
 		goto failed;
 	return 0;
 failed:
@@ -113,12 +130,14 @@ static int put_count(struct leat_out *out, uint64_t count, char behind)
 	return leat_out_put(out, begin, (size_t)(end + 1 - begin));
 }
 
-static int put_tally(struct sink *sink)
+/* The first so many rows of the tally. */
+static int put_tally(struct sink *sink, size_t most)
 {
 	struct leat_tally_row *rows;
-	int rc = leat_tally_sort(&sink->tally, &rows);
+	size_t n;
+	int rc = leat_tally_top(&sink->tally, most, &rows, &n);
 
-	for (size_t i = 0; rc == 0 && i < sink->tally.used; i++) {
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = put_count(&sink->out, rows[i].count, '\t');
 		if (rc == 0)
 			rc = leat_out_put(&sink->out, rows[i].entry->value, rows[i].entry->len);
@@ -129,25 +148,65 @@ static int put_tally(struct sink *sink)
 	return rc;
 }
 
+static int find_columns(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : COLUMNS;
+}
+
+static int put_numeric(struct sink *sink)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *memory = open_memstream(&text, &len);
+	int rc;
+
+	if (memory == NULL)
+		return -ENOMEM;
+	rc = leat_numeric_put(&sink->numeric, find_columns(sink->out.fd), memory);
+	if (fclose(memory) != 0 && rc == 0)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = leat_out_put(&sink->out, text, len);
+	free(text);
+	leat_numeric_note(&sink->numeric, sink->member->flow->note);
+	return rc;
+}
+
+/* The rows that a tally or a top writes. */
+static size_t count_rows(const struct sink *sink)
+{
+	return sink->verb == LEAT_VERB_TOP && sink->count < sink->tally.used ? (size_t)sink->count
+	                                                                     : sink->tally.used;
+}
+
+static int put_result(struct sink *sink, bool canceled)
+{
+	const struct leat_flow *flow = sink->member->flow;
+	bool numeric = leat_numeric_has(sink->verb);
+
+	if (!numeric && sink->verb != LEAT_VERB_COUNT && sink->verb != LEAT_VERB_TALLY &&
+	    sink->verb != LEAT_VERB_TOP)
+		return 0;
+	if (canceled && (count_rows(sink) > TALLY_PROMPT_MAX || sink->tally.used > TOP_PROMPT_MAX))
+		return 0;
+	if (flow->opts.before_output != NULL)
+		flow->opts.before_output(flow->opts.before_output_arg);
+	if (numeric)
+		return put_numeric(sink);
+	return sink->verb == LEAT_VERB_COUNT ? put_count(&sink->out, sink->count, '\n')
+	                                     : put_tally(sink, count_rows(sink));
+}
+
 /*
  * Writes the result, when everything was received. A cancelled sink writes what it has, as far as
  * the reader takes it at once.
  */
 static int write_result(struct sink *sink, bool canceled)
 {
-	const struct leat_flow *flow = sink->member->flow;
-	int rc = 0;
+	int rc = put_result(sink, canceled);
 
-	if (sink->verb == LEAT_VERB_COUNT || sink->verb == LEAT_VERB_TALLY) {
-		if (canceled && sink->tally.used > TALLY_PROMPT_MAX)
-			return 0;
-		if (flow->opts.before_output != NULL)
-			flow->opts.before_output(flow->opts.before_output_arg);
-	}
-	if (sink->verb == LEAT_VERB_COUNT)
-		rc = put_count(&sink->out, sink->count, '\n');
-	else if (sink->verb == LEAT_VERB_TALLY)
-		rc = put_tally(sink);
 	if (rc == 0)
 		rc = leat_out_flush(&sink->out);
 	if (sink->verb == LEAT_VERB_FILE) {
@@ -173,6 +232,13 @@ static int tally_lines(struct sink *sink, const struct leat_line *lines, size_t 
 	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
 }
 
+static int add_numbers(struct sink *sink, const struct leat_line *lines, size_t n)
+{
+	int rc = leat_numeric_add(&sink->numeric, lines, n);
+
+	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
+}
+
 static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	switch (sink->verb) {
@@ -183,9 +249,12 @@ static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 		sink->count += n;
 		return 0;
 	case LEAT_VERB_TALLY:
+	case LEAT_VERB_TOP:
 		return tally_lines(sink, lines, n);
-	default:
+	case LEAT_VERB_NULL:
 		return 0;
+	default:
+		return add_numbers(sink, lines, n);
 	}
 }
 
@@ -236,20 +305,25 @@ static int receive_lines(struct sink *sink)
 
 int leat_flow_sink_run(struct leat_member *member)
 {
+	const struct leat_stage *stage = member->steps[member->steps_count - 1].stage;
 	struct sink *sink = calloc(1, sizeof(*sink));
 	int rc;
 
 	if (sink == NULL)
 		return leat_member_fail(member, "", -ENOMEM);
 	sink->member = member;
-	sink->verb = member->steps[member->steps_count - 1].stage->type->verb;
+	sink->verb = stage->type->verb;
+	if (sink->verb == LEAT_VERB_TOP)
+		sink->count = stage->arg.number;
 	leat_out_init(&sink->out, member->flow->out_fd, member->tx);
-	rc = receive_lines(sink);
+	rc = leat_numeric_init(&sink->numeric, stage);
+	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);
 	if (rc == 0 || rc == -ECANCELED) {
 		int end = write_result(sink, rc == -ECANCELED);
 		rc = rc != 0 ? rc : end;
 	}
 	leat_tally_fini(&sink->tally);
+	leat_numeric_fini(&sink->numeric);
 	free(sink);
 	return rc;
 }

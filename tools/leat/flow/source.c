@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "runtime/io/source.h"
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/unpack.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,13 +59,26 @@ static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
 	return S_ISDIR(st.st_mode) ? refuse_source("proc", path, -EISDIR, why) : 0;
 }
 
-int leat_flow_source_check(const struct leat_stage *stage, uint64_t repeat, char why[LEAT_FLOW_WHY])
+static int check_paths(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 {
+	const char *none;
+	int rc = leat_paths_find(&flow->paths, &flow->stages.list[0], &none);
+
+	if (rc == -ENOENT)
+		snprintf(why, LEAT_FLOW_WHY, "lines: %.400s: no file has such a name", none);
+	for (size_t i = 0; rc == 0 && i < flow->paths.count; i++)
+		rc = check_lines(flow->paths.list[i], flow->opts.repeat, why);
+	return rc;
+}
+
+int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
+{
+	const struct leat_stage *stage = &flow->stages.list[0];
 	struct stat st;
 
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
-		return check_lines(stage->arg.text, repeat, why);
+		return check_paths(flow, why);
 	case LEAT_VERB_FOLLOW:
 		if (stat(stage->arg.text, &st) != 0)
 			return errno == ENOENT
@@ -98,8 +112,10 @@ static int emit_line(void *arg, void *item)
 	int rc = leat_steps(member, line);
 	if (rc == LEAT_PASS)
 		return leat_member_send(member, line);
-	if (rc == LEAT_STOP)
+	if (rc == LEAT_STOP) {
+		member->no_more = true;
 		return LEAT_EMIT_ENOUGH;
+	}
 	if (rc == 0)
 		leat_line_free(line);
 	return rc;
@@ -131,6 +147,31 @@ static bool can_search_blocks(const struct leat_member *member)
 	return step->type->verb == LEAT_VERB_GREP && step->key.number == 0;
 }
 
+/* One after the other. A single file is not opened anew for each pass. */
+static int run_lines(struct leat_member *member, struct leat_emitter *to)
+{
+	struct leat_unpack *unpack = leat_unpack_create();
+	const struct leat_flow *flow = member->flow;
+	uint64_t repeat = flow->opts.repeat > 1 ? flow->opts.repeat : 1;
+	bool single = flow->paths.count == 1, over = false;
+	int rc = 0;
+
+	if (unpack == NULL)
+		return leat_member_fail(member, "", -ENOMEM);
+	to->filter = leat_unpack_filter(unpack);
+	for (uint64_t pass = 0; !over && pass < (single ? 1 : repeat); pass++)
+		for (size_t i = 0; !over && i < flow->paths.count; i++) {
+			rc = leat_lines_into(
+				to, &(struct leat_lines_opts){ .path = flow->paths.list[i],
+			                                       .repeat = single ? repeat : 1,
+			                                       .until_ns = flow->until_ns });
+			over = rc != 0 || member->no_more ||
+			       (flow->until_ns != 0 && leat_now_ns() >= flow->until_ns);
+		}
+	leat_unpack_destroy(unpack);
+	return rc;
+}
+
 static int run_source(struct leat_member *member)
 {
 	const struct leat_flow *flow = member->flow;
@@ -147,9 +188,7 @@ static int run_source(struct leat_member *member)
 	}
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
-		return leat_lines_into(&to, &(struct leat_lines_opts){ .path = stage->arg.text,
-		                                                       .repeat = flow->opts.repeat,
-		                                                       .until_ns = until_ns });
+		return run_lines(member, &to);
 	case LEAT_VERB_FOLLOW:
 		return leat_follow_into(
 			&to, &(struct leat_follow_opts){ .path = stage->arg.text,

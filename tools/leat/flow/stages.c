@@ -5,6 +5,7 @@
  */
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/steps.h"
+#include "tools/leat/flow/uniq.h"
 #include "tools/leat/flow/value.h"
 
 #include <errno.h>
@@ -15,11 +16,14 @@
 /* clang-format off */
 #define NUMBER(least, most, words) \
 	{ .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
+#define PERCENTS "up to 16 percentages, such as 50,99.9,max"
+#define LINES_FILE "a file, a pattern such as logs/*.log, or - for standard input"
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
-	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE",
-	  A_FILE("a file, or - for standard input"), { 0 } },
+	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE [and:FILE]",
+	  A_FILE(LINES_FILE),
+	  { .name = "and", .again = true, .form = LEAT_FORM_TEXT, .wanted = LINES_FILE } },
 	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow", "follow:FILE [from:start|end]",
 	  A_FILE("a file"),
 	  { .name = "from", .form = LEAT_FORM_CHOICE, .choices = { "end", "start" } } },
@@ -47,13 +51,28 @@ const struct leat_stage_type leat_stage_types[] = {
 	    .wanted = "a number from 1" } },
 	{ LEAT_VERB_TAKE, LEAT_STEP, false, "take", "take:N",
 	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	{ LEAT_VERB_SKIP, LEAT_STEP, false, "skip", "skip:N",
+	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	{ LEAT_VERB_UNIQ, LEAT_STEP, false, "uniq", "uniq", { 0 }, { 0 } },
+	{ LEAT_VERB_DISTINCT, LEAT_STEP, false, "distinct", "distinct:N",
+	  NUMBER(1, LEAT_RECENT_MAX, "a number of lines to remember, from 1 to 1073741824"), { 0 } },
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
 	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), { 0 } },
 	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, { 0 } },
-	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH",
-	  A_FILE("the path of a file to write"), { 0 } },
+	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH [append:yes]",
+	  A_FILE("the path of a file to write"),
+	  { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } },
 	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count", { 0 }, { 0 } },
 	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally", { 0 }, { 0 } },
+	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N",
+	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), { 0 } },
+	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum", { 0 }, { 0 } },
+	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min", { 0 }, { 0 } },
+	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max", { 0 }, { 0 } },
+	{ LEAT_VERB_MEAN, LEAT_SINK, false, "mean", "mean", { 0 }, { 0 } },
+	{ LEAT_VERB_QUANTILES, LEAT_SINK, false, "quantiles", "quantiles [of:P,P,...]",
+	  { 0 }, { .name = "of", .form = LEAT_FORM_PERCENTS, .wanted = PERCENTS } },
+	{ LEAT_VERB_HISTOGRAM, LEAT_SINK, false, "histogram", "histogram", { 0 }, { 0 } },
 	{ LEAT_VERB_NULL, LEAT_SINK, false, "null", "null", { 0 }, { 0 } },
 };
 /* clang-format on */
@@ -169,6 +188,22 @@ static bool read_expression(const struct leat_param *param, struct leat_value *v
 	return true;
 }
 
+static bool read_percents(const struct leat_param *param, struct leat_value *value,
+                          struct leat_mistake *mistake)
+{
+	uint32_t percents[LEAT_PERCENTS_MAX];
+	size_t count;
+	int rc = leat_value_percents(value->text, percents, &count);
+
+	if (rc == 0)
+		return true;
+	return refuse_value(mistake, value,
+	                    rc == -EINVAL                ? "no percentages"
+	                    : count == LEAT_PERCENTS_MAX ? "more than 16 percentages"
+	                                                 : "a percentage out of range",
+	                    param->wanted);
+}
+
 bool leat_param_read(const struct leat_param *param, struct leat_value *value,
                      struct leat_mistake *mistake)
 {
@@ -180,6 +215,8 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		return read_time(param, value, mistake);
 	case LEAT_FORM_CHOICE:
 		return read_choice(param, value, mistake);
+	case LEAT_FORM_PERCENTS:
+		return read_percents(param, value, mistake);
 	case LEAT_FORM_TEXT:
 		if (value->text[0] == '\0')
 			return refuse_value(mistake, value, "the value is empty", param->wanted);

@@ -84,7 +84,11 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 		init_rate(&step->rate, stage);
 		return 0;
 	case LEAT_VERB_TAKE:
+	case LEAT_VERB_SKIP:
 		step->left = stage->arg.number;
+		return 0;
+	case LEAT_VERB_DISTINCT:
+		leat_recent_init(&step->recent, (size_t)stage->arg.number);
 		return 0;
 	default:
 		return 0;
@@ -97,6 +101,8 @@ void leat_flow_step_fini(struct leat_flow_step *step)
 	leat_expr_close(step->expr);
 	step->pattern = NULL;
 	step->expr = NULL;
+	leat_uniq_fini(&step->uniq);
+	leat_recent_fini(&step->recent);
 }
 
 static int match_pattern(struct leat_flow_step *step, const struct leat_line *line)
@@ -235,6 +241,15 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 	case LEAT_VERB_MAP:
 		return step->expr != NULL ? map_by_expression(step, line)
 		                          : map_line(line, step->stage->arg.number);
+	case LEAT_VERB_SKIP:
+		if (step->left == 0)
+			return 1;
+		step->left--;
+		return 0;
+	case LEAT_VERB_UNIQ:
+		return leat_uniq_add(&step->uniq, line->data, line->len);
+	case LEAT_VERB_DISTINCT:
+		return leat_recent_add(&step->recent, line->data, line->len);
 	default:
 		return 1;
 	}

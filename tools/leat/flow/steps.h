@@ -13,6 +13,7 @@
 #include "text/expr.h"
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/pattern.h"
+#include "tools/leat/flow/uniq.h"
 
 #include <leat/io.h>
 
@@ -32,7 +33,9 @@ struct leat_flow_step {
 	struct leat_pattern *pattern; /* grep */
 	struct leat_expr *expr;       /* filter and map, of one line; or NULL */
 	struct leat_flow_rate rate;
-	uint64_t left; /* take: the items still to let through */
+	uint64_t left; /* take: the items still to let through; skip: to leave out */
+	struct leat_uniq uniq;
+	struct leat_recent recent; /* distinct */
 };
 
 /* Returns 0 or -ENOMEM. The stage must outlive the step. */

@@ -286,6 +286,91 @@ int leat_tally_sort(const struct leat_tally *tally, struct leat_tally_row **sort
 	return 0;
 }
 
+/* Below 0: the row comes before the other one. Their keys are the first eight bytes. */
+static int compare_rows(const struct leat_tally_row *a, const struct leat_tally_row *b)
+{
+	if (a->count != b->count)
+		return a->count > b->count ? -1 : 1;
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return compare_values(a, b);
+}
+
+/* A heap of n rows, whose last one in the order is at the top; only heap[0] may be out of place. */
+static void sift_down(struct leat_tally_row *heap, size_t n)
+{
+	struct leat_tally_row row = heap[0];
+	size_t at = 0, child;
+
+	for (; (child = 2 * at + 1) < n; at = child) {
+		if (child + 1 < n && compare_rows(&heap[child + 1], &heap[child]) > 0)
+			child++;
+		if (compare_rows(&row, &heap[child]) >= 0)
+			break;
+		heap[at] = heap[child];
+	}
+	heap[at] = row;
+}
+
+static void sift_up(struct leat_tally_row *heap, size_t at)
+{
+	struct leat_tally_row row = heap[at];
+
+	for (; at > 0 && compare_rows(&row, &heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+		heap[at] = heap[(at - 1) / 2];
+	heap[at] = row;
+}
+
+/* Takes the row into the heap, if it is ahead of one of the `most` that are there. */
+static void offer_row(struct leat_tally_row *heap, size_t *n, size_t most,
+                      const struct leat_tally_entry *entry)
+{
+	struct leat_tally_row row = { .count = entry->count, .entry = entry };
+
+	if (*n == most && row.count < heap[0].count)
+		return; /* most are, and need no more than a look */
+	row.key = key_at(entry, 0);
+	if (*n < most) {
+		heap[*n] = row;
+		sift_up(heap, (*n)++);
+	} else if (compare_rows(&row, &heap[0]) < 0) {
+		heap[0] = row;
+		sift_down(heap, *n);
+	}
+}
+
+int leat_tally_top(const struct leat_tally *tally, size_t most, struct leat_tally_row **top,
+                   size_t *n)
+{
+	const struct leat_tally_block *block;
+	struct leat_tally_row *heap;
+
+	*n = tally->used;
+	if (most >= tally->used)
+		return leat_tally_sort(tally, top);
+	*n = 0;
+	*top = heap = malloc(most * sizeof(*heap));
+	if (heap == NULL)
+		return -ENOMEM;
+	for (block = tally->blocks; block != NULL; block = block->next)
+		for (size_t at = 0; at < block->used;) {
+			const struct leat_tally_entry *entry =
+				(const void *)((const char *)block->bytes + at);
+
+			offer_row(heap, n, most, entry);
+			at += entry_size(entry->len);
+		}
+	/* The last of the rows that are left goes behind them, again and again. */
+	for (size_t left = *n; left > 1; left--) {
+		struct leat_tally_row last = heap[0];
+
+		heap[0] = heap[left - 1];
+		sift_down(heap, left - 1);
+		heap[left - 1] = last;
+	}
+	return 0;
+}
+
 void leat_tally_fini(struct leat_tally *tally)
 {
 	while (tally->blocks != NULL) {

@@ -54,6 +54,12 @@ struct leat_tally_row {
  * caller frees the array, and reads it only while the tally is there. 0 or -ENOMEM.
  */
 int leat_tally_sort(const struct leat_tally *tally, struct leat_tally_row **rows);
+/*
+ * *rows: the first `most` of those that leat_tally_sort() returns, or all, and *n how many. It
+ * sorts only these: it goes through all entries once, with a heap of those that are ahead so far.
+ */
+int leat_tally_top(const struct leat_tally *tally, size_t most, struct leat_tally_row **rows,
+                   size_t *n);
 void leat_tally_fini(struct leat_tally *tally);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * tools/leat/flow/value.c: numbers, times, rates. See value.h.
+ * tools/leat/flow/value.c: numbers, times, rates, percentages. See value.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -106,4 +106,53 @@ int leat_value_rate(const char *text, uint64_t *number, int64_t *ns)
 	if (rc != 0)
 		return rc;
 	return *text == '/' ? find_unit(text + 1, ns) : -EINVAL;
+}
+
+/* Reads one percentage, or word, and moves *text behind it. */
+static int read_percent(const char **text, uint32_t *percent)
+{
+	const uint32_t one = 1000000;
+	uint32_t part = one;
+	uint64_t whole;
+	int rc;
+
+	if (strncmp(*text, "min", 3) == 0 || strncmp(*text, "max", 3) == 0) {
+		*percent = (*text)[1] == 'a' ? 100 * one : 0;
+		*text += 3;
+		return 0;
+	}
+	rc = read_digits(text, &whole);
+	if (rc != 0 || whole > 100)
+		return rc != 0 ? rc : -ERANGE;
+	*percent = (uint32_t)whole * one;
+	if (**text != '.')
+		return 0;
+	if (*++*text < '0' || **text > '9')
+		return -EINVAL;
+	for (; **text >= '0' && **text <= '9'; ++*text) {
+		part /= 10;
+		if (part == 0)
+			return -ERANGE;
+		*percent += (uint32_t)(**text - '0') * part;
+	}
+	return *percent <= 100 * one ? 0 : -ERANGE;
+}
+
+int leat_value_percents(const char *text, uint32_t percents[LEAT_PERCENTS_MAX], size_t *count)
+{
+	*count = 0;
+	for (;; text++) {
+		uint32_t percent;
+		int rc = read_percent(&text, &percent);
+
+		if (rc == 0 && *text != ',' && *text != '\0')
+			rc = -EINVAL;
+		if (rc == 0 && *count == LEAT_PERCENTS_MAX)
+			rc = -ERANGE;
+		if (rc != 0)
+			return rc;
+		percents[(*count)++] = percent;
+		if (*text == '\0')
+			return 0;
+	}
 }

@@ -1,0 +1,203 @@
+/*
+ * tools/leat/flow/numeric.c: what the sinks make of lines that are numbers. See numeric.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tools/leat/flow/numeric.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PERCENTS "50,90,99,99.9,max"
+/* Integers up to here are doubles, each of them. */
+#define DOUBLE_WHOLE 9007199254740992.0
+
+bool leat_numeric_has(enum leat_verb verb)
+{
+	return verb == LEAT_VERB_SUM || verb == LEAT_VERB_MIN || verb == LEAT_VERB_MAX ||
+	       verb == LEAT_VERB_MEAN || verb == LEAT_VERB_QUANTILES || verb == LEAT_VERB_HISTOGRAM;
+}
+
+int leat_numeric_init(struct leat_numeric *numeric, const struct leat_stage *stage)
+{
+	*numeric = (struct leat_numeric){ .verb = stage->type->verb };
+	if (numeric->verb == LEAT_VERB_QUANTILES)
+		/* the parser has read it */
+		return leat_value_percents(stage->key.given ? stage->key.text : PERCENTS,
+		                           numeric->percents, &numeric->percents_count);
+	if (numeric->verb != LEAT_VERB_HISTOGRAM)
+		return 0;
+	numeric->histogram = malloc(sizeof(*numeric->histogram));
+	if (numeric->histogram == NULL)
+		return -ENOMEM;
+	leat_histogram_init(numeric->histogram);
+	return 0;
+}
+
+void leat_numeric_fini(struct leat_numeric *numeric)
+{
+	free(numeric->best_text);
+	free(numeric->histogram);
+	leat_quantiles_fini(&numeric->quantiles);
+	*numeric = (struct leat_numeric){ 0 };
+}
+
+/* Keeps the number as it is written, without blanks. */
+static int keep_text(struct leat_numeric *numeric, const struct leat_line *line)
+{
+	const char *text = line->data;
+	size_t len = line->len;
+
+	leat_number_trim(&text, &len);
+	if (len > numeric->best_size) {
+		char *grown = realloc(numeric->best_text, 2 * len);
+
+		if (grown == NULL)
+			return -ENOMEM;
+		numeric->best_text = grown;
+		numeric->best_size = 2 * len;
+	}
+	memcpy(numeric->best_text, text, len);
+	numeric->best_len = len;
+	return 0;
+}
+
+static int compare_best(struct leat_numeric *numeric, const struct leat_number *number,
+                        const struct leat_line *line)
+{
+	int order = numeric->sum.count == 0 ? -1 : leat_number_compare(number, &numeric->best);
+
+	if (numeric->verb == LEAT_VERB_MAX && numeric->sum.count != 0)
+		order = -order;
+	if (order >= 0)
+		return 0;
+	numeric->best = *number;
+	return keep_text(numeric, line);
+}
+
+static int add_number(struct leat_numeric *numeric, const struct leat_number *number,
+                      const struct leat_line *line)
+{
+	int rc = 0;
+
+	switch (numeric->verb) {
+	case LEAT_VERB_SUM:
+	case LEAT_VERB_MEAN:
+		leat_sum_add(&numeric->sum, number);
+		return 0;
+	case LEAT_VERB_QUANTILES:
+		rc = leat_quantiles_add(&numeric->quantiles, leat_number_double(number));
+		break;
+	case LEAT_VERB_HISTOGRAM:
+		leat_histogram_add(numeric->histogram, leat_number_double(number));
+		break;
+	default:
+		rc = compare_best(numeric, number, line);
+	}
+	numeric->sum.count++;
+	return rc;
+}
+
+int leat_numeric_add(struct leat_numeric *numeric, const struct leat_line *lines, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct leat_number number;
+
+		numeric->lines++;
+		if (leat_number_read(lines[i].data, lines[i].len, &number))
+			rc = add_number(numeric, &number, &lines[i]);
+	}
+	return rc;
+}
+
+/* An integer that a double holds is written whole, anything else with 15 figures. */
+static void put_double(double number, FILE *out)
+{
+	if (fabs(number) <= DOUBLE_WHOLE && number == floor(number))
+		fprintf(out, "%.0f\n", number + 0.0); /* no -0 */
+	else
+		fprintf(out, "%.15g\n", number);
+}
+
+/* "p99.9", a tab, the number. */
+static int put_quantiles(struct leat_numeric *numeric, FILE *out)
+{
+	for (size_t i = 0; i < numeric->percents_count; i++) {
+		uint32_t percent = numeric->percents[i];
+		double number;
+		int rc = leat_quantiles_find(&numeric->quantiles, percent, &number);
+
+		if (rc != 0)
+			return rc;
+		if (percent == 0 || percent == 100000000)
+			fputs(percent == 0 ? "min\t" : "max\t", out);
+		else
+			fprintf(out, "p%.9g\t", percent / 1e6);
+		put_double(number, out);
+	}
+	return 0;
+}
+
+int leat_numeric_put(struct leat_numeric *numeric, int columns, FILE *out)
+{
+	char text[LEAT_SUM_TEXT];
+
+	if (numeric->verb == LEAT_VERB_SUM) {
+		fprintf(out, "%.*s\n", (int)leat_sum_put(&numeric->sum, text), text);
+		return 0;
+	}
+	if (numeric->sum.count == 0)
+		return 0;
+	switch (numeric->verb) {
+	case LEAT_VERB_MEAN:
+		fprintf(out, "%.15Lg\n",
+		        leat_sum_value(&numeric->sum) / (long double)numeric->sum.count);
+		return 0;
+	case LEAT_VERB_QUANTILES:
+		return put_quantiles(numeric, out);
+	case LEAT_VERB_HISTOGRAM:
+		leat_histogram_put(numeric->histogram, columns, out);
+		return 0;
+	default:
+		fwrite(numeric->best_text, 1, numeric->best_len, out);
+		putc('\n', out);
+		return 0;
+	}
+}
+
+static void append_note(char note[LEAT_NOTE], const char *text)
+{
+	size_t used = strlen(note);
+
+	snprintf(note + used, LEAT_NOTE - used, "%s%s", used != 0 ? "; " : "", text);
+}
+
+void leat_numeric_note(const struct leat_numeric *numeric, char note[LEAT_NOTE])
+{
+	uint64_t left_out = numeric->lines - numeric->sum.count;
+	char text[96];
+
+	note[0] = '\0';
+	if (numeric->sum.count == 0 && numeric->verb != LEAT_VERB_SUM)
+		append_note(note, "no number came");
+	if (left_out != 0) {
+		snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64 " lines %s", left_out,
+		         numeric->lines, left_out == 1 ? "is no number" : "are no numbers");
+		append_note(note, text);
+	}
+	if (numeric->verb == LEAT_VERB_SUM && leat_sum_rounded(&numeric->sum))
+		append_note(note,
+		            "the sum is rounded to 15 figures, as a number has more than 38 before "
+		            "the point or 18 behind it, or the sum is beyond 128 bits");
+	if (leat_quantiles_sketched(&numeric->quantiles)) {
+		snprintf(text, sizeof(text),
+		         "more than %zu numbers: each but min and max is within %g %%",
+		         LEAT_QUANTILES_KEPT, 100 * LEAT_QUANTILES_ERROR);
+		append_note(note, text);
+	}
+}

@@ -1,0 +1,51 @@
+/*
+ * tools/leat/flow/numeric.h: what the sinks make of lines that are numbers: sum, min, max, mean,
+ * quantiles, histogram.
+ *
+ * A sink gives each vector of lines to leat_numeric_add(), and at the end, or at a cancel, gets
+ * the text that it is to write, and a note where something has to be said about it: how many lines
+ * were no numbers, or that the result is not exact. No thread, channel or descriptor is used here.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TOOLS_LEAT_FLOW_NUMERIC_H
+#define LEAT_TOOLS_LEAT_FLOW_NUMERIC_H
+
+#include "tools/leat/flow/histogram.h"
+#include "tools/leat/flow/number.h"
+#include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/quantiles.h"
+#include "tools/leat/flow/value.h"
+
+#include <leat/io.h>
+
+struct leat_numeric {
+	enum leat_verb verb;
+	uint64_t lines;
+	struct leat_sum sum; /* its count is that of the numbers, for every verb */
+	/* min and max: the number, and as it was written */
+	struct leat_number best;
+	char *best_text;
+	size_t best_len, best_size;
+	struct leat_quantiles quantiles;
+	uint32_t percents[LEAT_PERCENTS_MAX];
+	size_t percents_count;
+	struct leat_histogram *histogram;
+};
+
+bool leat_numeric_has(enum leat_verb verb);
+/* Returns 0 or -ENOMEM. The caller calls leat_numeric_fini() in either case. */
+int leat_numeric_init(struct leat_numeric *numeric, const struct leat_stage *stage);
+void leat_numeric_fini(struct leat_numeric *numeric);
+/* Returns 0 or -ENOMEM. The lines stay the caller's. */
+int leat_numeric_add(struct leat_numeric *numeric, const struct leat_line *lines, size_t n);
+/*
+ * Writes the result as lines: nothing, but for sum, where no number came. columns: for a
+ * histogram. Returns 0 or -ENOMEM.
+ */
+int leat_numeric_put(struct leat_numeric *numeric, int columns, FILE *out);
+/* What has to be said about the result, without a line feed; "" if nothing has. */
+#define LEAT_NOTE 256
+void leat_numeric_note(const struct leat_numeric *numeric, char note[LEAT_NOTE]);
+
+#endif
