@@ -87,6 +87,11 @@ expect_err "leat: file: $dir/logs/b.log: is what the flow reads"
 status=$? what="stdout is one of the files"
 expect_status 1
 expect_err "leat: stdout: $dir/logs/c.log: is what the flow reads"
+run --quiet --repeat 2 "lines:- and:$dir/logs/b.log | count" <"$dir/logs/a.log"
+expect_status 1
+expect_err "leat: lines: -: --repeat can read it again only where it is the one file"
+run --quiet --repeat 2 "lines:- | count" <"$dir/logs/a.log"
+expect_out 2000
 run "lines:$dir/logs/a.log and: | count"
 expect_status 2
 expect_err "the value is empty"

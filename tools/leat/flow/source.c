@@ -66,8 +66,19 @@ static int check_paths(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 
 	if (rc == -ENOENT)
 		snprintf(why, LEAT_FLOW_WHY, "lines: %.400s: no file has such a name", none);
-	for (size_t i = 0; rc == 0 && i < flow->paths.count; i++)
-		rc = check_lines(flow->paths.list[i], flow->opts.repeat, why);
+	for (size_t i = 0; rc == 0 && i < flow->paths.count; i++) {
+		const char *path = flow->paths.list[i];
+
+		rc = check_lines(path, flow->opts.repeat, why);
+		/* a file of several is opened anew for each pass, and this one cannot be */
+		if (rc == 0 && flow->opts.repeat > 1 && flow->paths.count > 1 &&
+		    strcmp(path, "-") == 0) {
+			snprintf(why, LEAT_FLOW_WHY,
+			         "lines: -: --repeat can read it again only where it is the one "
+			         "file");
+			rc = -ESPIPE;
+		}
+	}
 	return rc;
 }
 
