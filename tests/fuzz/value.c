@@ -165,7 +165,13 @@ static void check_param(const struct leat_param *param, char *text)
 	if (param->form == LEAT_FORM_NONE)
 		return;
 	if (!leat_param_read(param, &value, &mistake)) {
-		CHECK(mistake.at == 7 && mistake.what[0] != '\0' && mistake.wanted[0] != '\0',
+		/* that of an expression is somewhere in it */
+		size_t last = param->form == LEAT_FORM_TRUTH || param->form == LEAT_FORM_VALUE
+		                      ? 7 + strlen(text)
+		                      : 7;
+
+		CHECK(mistake.at >= 7 && mistake.at <= last && mistake.what[0] != '\0' &&
+		              mistake.wanted[0] != '\0',
 		      "\"%s\"", text);
 		return;
 	}
