@@ -372,6 +372,13 @@ static struct node *add_step(struct leat_port port, enum node_kind kind,
 		                  where, step->name);
 		return NULL;
 	}
+	if (step->most > LEAT_VECTOR_MOST) {
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "%sstep \"%s\" makes up to %zu items of one: at most %d are "
+		                  "possible",
+		                  where, step->name, step->most, LEAT_VECTOR_MOST);
+		return NULL;
+	}
 	node = leat_flow_add_behind(port, kind, step->name, kind == NODE_STEP);
 	if (node == NULL)
 		return NULL;

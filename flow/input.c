@@ -1,5 +1,6 @@
 /*
- * flow/input.c: what an island is given: vectors of one ring, of a zip's two, of a merge or a bridge.
+ * flow/input.c: what an island is given: vectors of one ring, of a zip's two, of a merge or a
+ * bridge.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -101,9 +102,11 @@ ssize_t leat_task_copy_items(struct task *task, const void **items, size_t n)
 	size_t i;
 	int rc = 0;
 
-	for (i = 0; i < n && rc == 0; i++)
+	for (i = 0; i < n && rc == 0; i++) {
 		rc = type->dup(task->copies + i * type->size,
 		               (const char *)*items + i * type->size);
+		rc = rc > 0 ? -EINVAL : rc; /* no copy: it says what cannot be */
+	}
 	*items = task->copies;
 	return rc == 0 ? (ssize_t)n : i > 1 ? (ssize_t)i - 1 : rc;
 }

@@ -148,7 +148,8 @@ static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
 static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc, bool late)
 {
 	const struct node *node = node_of(task, i);
-	const bool broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL);
+	const bool broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL) ||
+	                    (leat_moves_items(&node->step) && v->made > v->used);
 	int passed;
 
 	task->own_result = false;
@@ -157,12 +158,14 @@ static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc, 
 	else if (__builtin_expect(late, 0))
 		rc = leat_task_drop_late(task, i, v);
 	count_call(task, i, v);
-	if (node->keeps && v->skipped > 0 && !broken)
+	if (node->step.in->discard != NULL)
+		free_used(task, i, v);
+	if (node->keeps && v->skipped > 0 && !broken) {
+		drop_made(task, i, v);
 		return leat_task_fail(
 			task, i, true, -EDEADLK,
 			"it left an item out between a tee and a zip, which would wait");
-	if (node->step.in->discard != NULL)
-		free_used(task, i, v);
+	}
 	if (__builtin_expect(broken, 0)) {
 		drop_made(task, i, v);
 		return rc;
@@ -318,11 +321,13 @@ static int await_due(struct task *task, size_t i, bool at_item, int64_t *awaited
 		                              : "it returned LEAT_LATER, was due, and did nothing");
 	*awaited_ns = due_ns;
 	rc = leat_task_release_used(task);
-	while (rc == 0 && leat_now_ns() < due_ns) {
+	if (rc != 0)
+		return rc;
+	do { /* once in any case, as that is where a cancel is seen */
 		rc = wait_to_drain(task, first_due_ns(task, i));
 		if (rc == 0)
 			rc = run_due(task, i + 1, leat_now_ns());
-	}
+	} while (rc == 0 && leat_now_ns() < due_ns);
 	return rc;
 }
 
@@ -363,6 +368,8 @@ static int put_through(struct task *task, size_t i, const char *items, size_t n,
 		*used += v.used;
 		if (v.used > 0)
 			tries.until_ns = LEAT_NEVER;
+		if (v.used > 0 || v.made > 0)
+			awaited_ns = LEAT_NEVER;
 		if (rc == LEAT_LATER) {
 			bool waits = *used < n || last;
 
@@ -496,8 +503,12 @@ static int pass_received(struct task *task, const void *items, size_t n)
 	}
 	task->input_used = task->input_released = 0;
 	rc = copied < 0 ? (int)copied : leat_task_pass(task, items, (size_t)copied, &used);
-	if (task->input > 0)
-		leat_release(task->rx, used - task->input_released);
+	if (task->input > 0 && leat_release(task->rx, used - task->input_released) == -EINVAL &&
+	    used < n) {
+		/* another receiver has gone on behind them: the rest cannot go back */
+		leat_task_discard_rest(task, items, used, n);
+		leat_release(task->rx, n - task->input_released);
+	}
 	task->input = 0;
 	if (task->in_place != NULL || task->copies != NULL)
 		leat_task_discard_rest(task, items, used, copied > 0 ? (size_t)copied : 0);

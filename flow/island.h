@@ -93,6 +93,12 @@ int leat_task_bind_input(struct task *task);
 /* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
 ssize_t leat_task_copy_items(struct task *task, const void **items, size_t n);
 
+/* Whether what it makes are the items themselves that it is given, which own something. */
+static inline bool leat_moves_items(const struct leat_step *step)
+{
+	return step->kind == LEAT_STEP_FILTER && step->in->discard != NULL;
+}
+
 /* waits: it may return LEAT_LATER. */
 static inline bool leat_breaks_contract(const struct leat_vec *v, int rc, bool waits)
 {

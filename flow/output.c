@@ -76,8 +76,14 @@ int leat_task_release_used(struct task *task)
 		return 0;
 	leat_release(task->rx, n);
 	task->input_released += n;
-	if (task->input_used < task->input)
+	while (task->input_used < task->input && held == 0) {
 		held = leat_try_peek(task->rx, task->input - task->input_used, &rest);
+		/* the input is bound to one consumer of a partition, and there are others */
+		if (held == -EPIPE && leat_task_leave_part(task, task->bound))
+			held = leat_task_bind_input(task);
+	}
+	if (held < 0)
+		task->input = 0; /* it holds nothing any more */
 	return held < 0 ? (int)held : 0;
 }
 

@@ -193,6 +193,9 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 	if (island->vector < LEAT_VECTOR_LEAST)
 		island->vector = LEAT_VECTOR_LEAST;
 	island->room = island->vector + 1;
+	for (size_t i = 0; i < island->steps_count; i++)
+		if (flow->nodes[island->steps[i]].step.most > island->room)
+			island->room = flow->nodes[island->steps[i]].step.most;
 	return 0;
 }
 

@@ -462,7 +462,8 @@ LEAT_API struct leat_port leat_flow_retry(struct leat_port port, const struct le
  * succeeded within ns of its first call fails with -ETIMEDOUT, and on_error or divert counts. There
  * is no further try where the pause before it would end behind that time. What the step returns
  * later is dropped, LEAT_ENOUGH excepted. For a breaker, such a call has failed. The step is called
- * for one item at a time, and its island has a thread. Not for steps with due_ns.
+ * for one item at a time, and its island has a thread. Not for steps with due_ns, nor for those
+ * that hold items: what such a step makes of earlier items in a call that is late is dropped, too.
  *
  * The step is not interrupted: that an item is late is noticed when the call for it returns. A step
  * that waits passes leat_flow_until_ns() to calls of leat as their deadline, so that they end then:

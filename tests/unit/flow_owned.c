@@ -674,3 +674,126 @@ Test(flow_owned, what_was_not_passed_on_in_order_is_freed_with_the_last_worker)
 	leat_sem_close(gates.gate);
 	leat_sem_close(gates.passed);
 }
+
+/* --- what a step, or a type, must not do --- */
+
+static int pass_on_twice(void *state, struct leat_vec *v)
+{
+	uint64_t *calls = state;
+
+	if (v->n == 0)
+		return 0;
+	*(struct box *)v->out = *(const struct box *)v->in;
+	v->made = 1;
+	v->used = (*calls)++ > 0;
+	return 0;
+}
+
+Test(flow_owned, a_filter_that_passes_on_what_it_has_not_used)
+{
+	const struct leat_step step = { .name = "twice",
+		                        .kind = LEAT_STEP_FILTER,
+		                        .fn = pass_on_twice,
+		                        .in = LEAT_T(box),
+		                        .out = LEAT_T(box) };
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct tally tally = { 0 };
+	uint64_t end = 5, calls = 0;
+	struct leat_port port;
+
+	begin();
+	port = leat_flow_from_gen(flow, LEAT_T(box), run_boxes, &end);
+	port = leat_flow_step(port, &step, &calls);
+	leat_flow_for_each(port, &end_box, &tally);
+	expect_start(flow);
+	expect_join(flow, -EINVAL);
+	expect_words(flow, "step \"twice\", item 0: it passed on 1 items, and used 0");
+	leat_flow_close(flow);
+	expect_all_freed("passed on twice");
+}
+
+static int copy_none(void *copy, const void *item)
+{
+	(void)copy, (void)item;
+	return 5;
+}
+
+LEAT_TYPE_OWNED(odd_box, struct box, free_box, copy_none);
+
+LEAT_FILTER(keep_odd, odd_box, x, const void *, unused)
+{
+	(void)x, (void)unused;
+	return true;
+}
+
+LEAT_EACH(end_odd, odd_box, x, const void *, unused)
+{
+	(void)x, (void)unused;
+	return 0;
+}
+
+/* A branch that gives items away makes copies. */
+Test(flow_owned, a_copy_that_says_what_cannot_be)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct leat_port port, branches[2];
+	uint64_t end = 5;
+
+	begin();
+	port = leat_flow_from_gen(flow, LEAT_T(odd_box), run_boxes, &end);
+	leat_flow_tee(port, branches, 2);
+	leat_flow_for_each(leat_flow_step(branches[0], &keep_odd, NULL), &end_odd, NULL);
+	leat_flow_for_each(branches[1], &end_odd, NULL);
+	expect_start(flow);
+	expect_join(flow, -EINVAL);
+	leat_flow_close(flow);
+	expect_all_freed("not copied");
+}
+
+LEAT_PAIR(u64_pair, u64, u64);
+
+LEAT_MAP(wrap_but_seven, u64, x, box, box, const void *, unused)
+{
+	(void)unused;
+	if (*x == 7)
+		return LEAT_SKIP;
+	*box = box_of(*x);
+	return 0;
+}
+
+LEAT_MAP(unwrap_but_seven, box, box, u64, x, const void *, unused)
+{
+	(void)unused;
+	*x = box->value;
+	return box->value == 7 ? LEAT_SKIP : 0;
+}
+
+LEAT_EACH(ignore_pair, u64_pair, x, const void *, unused)
+{
+	(void)x, (void)unused;
+	return 0;
+}
+
+/* Between a tee and a zip that fails; what was made, or used, is freed. */
+Test(flow_owned, an_item_that_is_left_out_where_none_may_be)
+{
+	uint64_t items[20];
+
+	for (uint64_t i = 0; i < 20; i++)
+		items[i] = i;
+	for (int behind = 0; behind < 2; behind++) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct leat_port branches[2], port;
+
+		begin();
+		leat_flow_tee(leat_flow_from_array(flow, LEAT_T(u64), items, 20), branches, 2);
+		port = leat_flow_step(branches[1], behind ? &wrap : &wrap_but_seven, NULL);
+		port = leat_flow_step(port, behind ? &unwrap_but_seven : &unwrap, NULL);
+		port = leat_flow_zip(branches[0], port, LEAT_T(u64_pair));
+		leat_flow_for_each(port, &ignore_pair, NULL);
+		expect_start(flow);
+		expect_join(flow, -EDEADLK);
+		leat_flow_close(flow);
+		expect_all_freed(behind ? "left out behind" : "left out");
+	}
+}

@@ -912,3 +912,48 @@ Test(flow_step, a_vector_never_grows_beyond_its_memory)
 	leat_flow_close(flow);
 	free(items);
 }
+
+struct large {
+	uint64_t value;
+	char pad[1016];
+};
+LEAT_TYPE(large, struct large);
+
+LEAT_FLAT_MAP(make_many, u64, x, large, y, 100, const void *, unused)
+{
+	(void)unused;
+	for (int i = 0; i < 100; i++)
+		y[i].value = *x;
+	return 100;
+}
+
+LEAT_EACH(count_large, large, x, uint64_t *, count)
+{
+	(void)x;
+	++*count;
+	return 0;
+}
+
+/* Of which the vectors are short. */
+Test(flow_step, many_large_items_of_one)
+{
+	const uint64_t items[3] = { 1, 2, 3 };
+	struct leat_step step = make_many;
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	uint64_t count = 0;
+	struct leat_port port;
+
+	port = leat_flow_step(leat_flow_from_array(flow, LEAT_T(u64), items, 3), &make_many, NULL);
+	leat_flow_for_each(port, &count_large, &count);
+	expect_start(flow);
+	expect_join(flow, 0);
+	leat_flow_close(flow);
+	cr_assert_eq(count, 300u);
+
+	step.most = 257;
+	flow = leat_flow_open(NULL, NULL);
+	leat_flow_step(leat_flow_from_array(flow, LEAT_T(u64), items, 3), &step, NULL);
+	cr_assert_eq(leat_flow_check(flow, NULL), -EINVAL);
+	expect_words(flow, "makes up to 257 items of one: at most 256 are possible");
+	leat_flow_close(flow);
+}
