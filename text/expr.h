@@ -30,7 +30,7 @@
  *     $N, $-N     the Nth field of a line from its front, or its end; fields are apart by runs of
  *                 blanks and tabs, as in awk. A field that is missing is an empty text
  *     $NAME       a column that the caller supplies; NAME has letters, figures and "_", ${NAME}
- *                 any byte but "}"
+ *                 any byte but "}". The caller may supply $N and $-N, too
  *     NUMBER      12, 10k, 2M, 1G: integers (k, M and G are powers of 1000); 1.5, 1e3, 1.5k:
  *                 decimals
  *     TEXT        in "..." or '...', without escapes
@@ -75,6 +75,7 @@
 #ifndef LEAT_TEXT_EXPR_H
 #define LEAT_TEXT_EXPR_H
 
+#include "text/text.h"
 #include "tools/leat/flow/parse.h"
 
 #include <leat/io.h>
@@ -99,11 +100,6 @@ enum leat_expr_items {
 	LEAT_EXPR_LINES     /* struct leat_line */
 };
 
-struct leat_text {
-	const char *data; /* any value if len is 0 */
-	size_t len;
-};
-
 /* What the names of columns mean. */
 struct leat_expr_names {
 	/*
@@ -111,8 +107,15 @@ struct leat_expr_names {
 	 * its type in *type; a negative number if there is none of this name.
 	 */
 	int (*find)(void *data, const char *name, size_t len, enum leat_expr_type *type);
+	/*
+	 * The same for $N and $-N, which then are columns of texts; number: N, below 0 for $-N.
+	 * NULL: they are the fields of the line that are apart by blanks.
+	 */
+	int (*find_field)(void *data, int number);
 	void *data;
 	const char *known; /* for the mistake: "one of time, level"; NULL: nothing to say */
+	/* for the mistake: why there are no names at all; NULL: there is no column of this name */
+	const char *none;
 };
 
 struct leat_expr_opts {

@@ -82,6 +82,8 @@ static uint16_t parse_name(struct expr_build *b)
 	                                         &type)
 	                           : -1;
 
+	if (number < 0 && names != NULL && names->none != NULL)
+		return leat_expr_fail(b, b->token.at, names->known, "%s", names->none);
 	if (number < 0)
 		return leat_expr_fail(b, b->token.at,
 		                      names == NULL ? "$ for the item; a text stands in quotes"
@@ -94,6 +96,24 @@ static uint16_t parse_name(struct expr_build *b)
 	                                             .type = (uint8_t)type,
 	                                             .at = b->token.at,
 	                                             .number = number });
+}
+
+static uint16_t make_field(struct expr_build *b)
+{
+	const struct leat_expr_names *names = b->opts->names;
+	struct expr_node node = { .code = EXPR_FIELD,
+		                  .type = LEAT_EXPR_TEXT,
+		                  .at = b->token.at,
+		                  .number = b->token.field };
+
+	if (names == NULL || names->find_field == NULL)
+		return leat_expr_leaf(b, node);
+	node.code = EXPR_COLUMN;
+	node.number = names->find_field(names->data, b->token.field);
+	if (node.number < 0)
+		return leat_expr_fail(b, b->token.at, "a field from $1 on",
+		                      "fields are not counted from the end here");
+	return leat_expr_leaf(b, node);
 }
 
 static uint16_t parse_integer(struct expr_build *b, bool minus)
@@ -132,10 +152,7 @@ static uint16_t make_leaf(struct expr_build *b)
 		node.type = item_types[b->opts->items];
 		return leat_expr_leaf(b, node);
 	case EXPR_T_FIELD:
-		node.code = EXPR_FIELD;
-		node.type = LEAT_EXPR_TEXT;
-		node.number = b->token.field;
-		return leat_expr_leaf(b, node);
+		return make_field(b);
 	case EXPR_T_NAME:
 		return parse_name(b);
 	case EXPR_T_END:

@@ -669,3 +669,39 @@ Test(text_expr, bounds_are_kept_with_words)
 		free(end);
 	}
 }
+
+/* $N is the column N - 1. */
+static int find_field(void *data, int number)
+{
+	(void)data;
+	return number < 0 ? -1 : number - 1;
+}
+
+Test(text_expr, takes_fields_and_refusals_of_the_caller)
+{
+	const struct leat_expr_names own = { .find = find_column, .find_field = find_field };
+	const struct leat_expr_names no_names = { .find = find_column,
+		                                  .known = "$ for that",
+		                                  .none = "names are gone" };
+	struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1, .names = &own };
+	const struct leat_line line = { "x y", 3, NULL };
+	const struct leat_text texts[] = { { "one", 3 }, { "two", 3 } };
+	const void *columns[] = { &texts[0], &texts[1] };
+	struct leat_expr_values values;
+	struct leat_mistake mistake;
+	struct leat_expr *expr;
+
+	cr_assert_eq(leat_expr_open("$2 .. $1 .. $0", &opts, &expr, &mistake), 0);
+	cr_assert_eq(leat_expr_run(expr, &line, columns, 1, &values), 0);
+	cr_assert_eq(values.texts[0].len, 9);
+	cr_expect_eq(memcmp(values.texts[0].data, "twoonex y", 9), 0);
+	leat_expr_close(expr);
+	cr_assert_eq(leat_expr_open("1 + $-2", &opts, &expr, &mistake), -EINVAL);
+	cr_expect_eq(mistake.at, 4);
+	cr_expect_str_eq(mistake.what, "fields are not counted from the end here");
+	opts.names = &no_names;
+	cr_assert_eq(leat_expr_open("1 + $time", &opts, &expr, &mistake), -EINVAL);
+	cr_expect_eq(mistake.at, 4);
+	cr_expect_str_eq(mistake.what, "names are gone");
+	cr_expect_str_eq(mistake.wanted, "$ for that");
+}
