@@ -3,8 +3,8 @@
 # missing, by name, and only those; and builds a preset with its words kept in a file.
 
 BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
-# Without them grep: searches with regexec(3), and lines: refuses what gzip and zstd have compressed.
-PROGRAM_PACKAGES=(g++ libre2-dev zlib1g-dev libzstd-dev)
+# Without them grep: searches with regexec(3), lines: refuses what gzip and zstd have compressed, and there is no as:json.
+PROGRAM_PACKAGES=(g++ libre2-dev zlib1g-dev libzstd-dev libsimdjson-dev)
 TEST_PACKAGES=(g++ patch libcriterion-dev abigail-tools)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 PEER_PACKAGES=(g++ libboost-dev libconcurrentqueue-dev libdpdk-dev libtbb-dev golang-go libdisruptor-java

@@ -1,6 +1,5 @@
 /*
- * tools/leat/flow/regex_re2.h: RE2 as C sees it. regex_re2.cc is the only file of the program in
- * C++.
+ * tools/leat/flow/regex_re2.h: RE2 as C sees it.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
