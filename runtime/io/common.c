@@ -91,6 +91,9 @@ int leat_line_source_run(struct leat_line_source *lines, int rc)
 			rc = emit_lines(&lines->source, &lines->split);
 		if (rc == 0 && lines->takes_rest)
 			rc = emit_rest(&lines->source, &lines->split);
+		/* What is taken without a line feed is so because its file has ended. */
+		if (rc == 0 && lines->takes_rest && lines->source.to->end_file != NULL)
+			lines->source.to->end_file(lines->source.to->arg);
 	}
 	line_source_fini(lines);
 	errno = saved;

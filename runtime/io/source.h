@@ -45,7 +45,12 @@ struct leat_emitter {
 	void *arg;
 	leat_find_fn *find; /* of a source of text: which lines it emits; NULL: all */
 	struct leat_filter *filter; /* of leat_lines_into(); NULL: none */
-	bool as_text;       /* numbers are emitted as struct leat_line, in decimal figures */
+	/*
+	 * Called behind the last line of each file, or reading, that has ended: what comes next is
+	 * of another one (repeated, rotated or truncated). NULL: nothing.
+	 */
+	void (*end_file)(void *arg);
+	bool as_text; /* numbers are emitted as struct leat_line, in decimal figures */
 	/*
 	 * with this the source waits (leat_tx_wait()), and records the text of a failure
 	 * (leat_tx_fail())

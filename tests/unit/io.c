@@ -213,6 +213,38 @@ Test(io, an_emitter_that_searches_gets_its_matches_alone)
 	pipe_close(&pipe);
 }
 
+static void note_end(void *arg)
+{
+	struct words *words = arg;
+
+	words->len += (size_t)snprintf(words->text + words->len, sizeof(words->text) - words->len,
+	                               " /");
+}
+
+Test(io, an_emitter_hears_behind_the_last_line_of_each_pass)
+{
+	static const struct {
+		const char *file, *found;
+	} cases[] = {
+		{ "a\nb\n", " a b / a b / a b /" },
+		{ "a\nb", " a b / a b / a b /" },
+		{ "\n", "  /  /  /" },
+	};
+	struct pipe pipe = pipe_open(NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct words words = { 0 };
+		struct leat_emitter to = {
+			.emit = collect_word, .arg = &words, .out = pipe.tx, .end_file = note_end
+		};
+		put(path, cases[i].file);
+		cr_expect_eq(leat_lines_into(
+				     &to, &(struct leat_lines_opts){ .path = path, .repeat = 3 }),
+		             0);
+		cr_expect_str_eq(words.text, cases[i].found);
+	}
+	pipe_close(&pipe);
+}
+
 Test(io, numbers_are_text_where_an_emitter_asks_for_it)
 {
 	static const struct {
