@@ -51,6 +51,8 @@ static char *write_down(const struct leat_stages *stages)
 		for (const struct leat_value *key = &stage->key; key != NULL && key->given;
 		     key = key->next)
 			put_value(out, stage->type->key.name, key);
+		if (stage->as.given)
+			put_value(out, "as", &stage->as);
 		fputs(i + 1 < stages->count ? " |" : "", out);
 	}
 	fclose(out);
@@ -78,7 +80,9 @@ static void check_again(const struct leat_stages *stages)
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
 
 		CHECK(a->type == b->type && a->workers == b->workers, "%s", text);
-		CHECK(same_value(&a->arg, &b->arg) && same_value(&a->key, &b->key), "%s", text);
+		CHECK(same_value(&a->arg, &b->arg) && same_value(&a->key, &b->key) &&
+		              same_value(&a->as, &b->as),
+		      "%s", text);
 	}
 	leat_stages_free(&again);
 	free(text);
@@ -120,12 +124,16 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 	CHECK(rc == 0, "no memory");
 	for (size_t i = 1; rc >= 0 && i + 1 < stages->count; i++) {
 		struct leat_flow_step step;
+		struct leat_row row;
 
-		CHECK(leat_flow_step_init(&step, &stages->list[i]) == 0, "a step that was checked");
+		leat_row_init(&row, (enum leat_as)stages->list[0].as.number);
+		CHECK(leat_flow_step_init(&step, &stages->list[i], &row) == 0,
+		      "a step that was checked");
 		rc = leat_flow_step_run(&step, &line);
 		CHECK(rc == 0 || rc == 1, "%d", rc);
 		CHECK(line.len <= (len > 20 ? len : 20), "%zu bytes of %zu", line.len, len);
 		leat_flow_step_fini(&step);
+		leat_row_fini(&row);
 	}
 	leat_line_free(&line);
 }

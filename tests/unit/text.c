@@ -186,7 +186,7 @@ Test(text, points_at_the_mistake)
 	expect_wanted("lines:a | tally | count", "          ^", "field:N");
 	expect_wanted("lines:a | grep:\"x | count", "               ^", "\"");
 	expect_wanted("lines | count", "     ^", ":");
-	expect_wanted("lines:a b | count", "        ^", "[and:FILE], | or the end");
+	expect_wanted("lines:a b | count", "        ^", "[and:FILE] [as:csv|kv|json], | or the end");
 	expect_wanted("lines:a and | count", "           ^", ":a file");
 	expect_wanted("lines:a and:b and: | count", "                  ^", "a file");
 	expect_wanted("follow:a from:end from:end | count", "                  ^", "|");
@@ -320,10 +320,11 @@ static const char *step(const char *stage, const char *text, size_t len)
 	char flow[256];
 	struct leat_line line;
 	struct leat_flow_step step;
+	struct leat_row row = { 0 };
 
 	snprintf(flow, sizeof(flow), "count:1 | %s | null", stage);
 	struct leat_stages stages = parse(flow);
-	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
+	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1], &row), 0);
 	cr_assert_eq(leat_line_copy(&line, text, len), 0);
 	int rc = leat_flow_step_run(&step, &line);
 	cr_assert_geq(rc, 0);
@@ -397,9 +398,10 @@ Test(text, rate_is_a_bucket_of_tokens)
 {
 	struct leat_stages stages = parse("count:1 | rate:10/s burst:3 | null");
 	struct leat_flow_step step;
+	struct leat_row row = { 0 };
 	int64_t now_ns = 5000000000;
 
-	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
+	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1], &row), 0);
 	for (int i = 0; i < 3; i++)
 		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
 	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + 100000000);
@@ -518,9 +520,10 @@ Test(text, rate_saves_nothing_before_its_first_item)
 {
 	struct leat_stages stages = parse("count:1 | rate:1/m burst:3 | null");
 	struct leat_flow_step step;
+	struct leat_row row = { 0 };
 	int64_t now_ns = 5000000000; /* a machine that has just started */
 
-	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1]), 0);
+	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1], &row), 0);
 	for (int i = 0; i < 3; i++)
 		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
 	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + INT64_C(60000000000));

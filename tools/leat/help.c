@@ -22,6 +22,12 @@
 #define UNPACKED "(none of gzip or zstd: zlib and libzstd were missing)"
 #endif
 
+#ifdef LEAT_HAVE_SIMDJSON
+#define AS_FORMS "as:csv, as:kv or as:json"
+#else
+#define AS_FORMS "as:csv or as:kv (as:json: simdjson was missing)"
+#endif
+
 const char leat_usage[] =
 	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
 	"       leat check [options] 'STAGE | STAGE | ...' what it would run as: threads and rings\n"
@@ -36,6 +42,7 @@ const char leat_run_help[] =
 	"  leat run 'lines:access.log | grep:\" 404 \" | workers:4 field:1 | tally'\n"
 	"  leat run 'lines:access.log | filter:($9 == 404 && $7 ~ \"^/blog/\") | map:($1 .. \" \" "
 	".. $7) | tally'\n"
+	"  leat run 'lines:sales.csv as:csv | filter:($price > 100) | map:($city) | tally'\n"
 	"  leat run 'follow:/var/log/syslog | rate:1000/s | stdout'\n"
 	"  leat run 'proc:stat every:100ms | stdout'\n"
 	"\n"
@@ -44,6 +51,8 @@ const char leat_run_help[] =
 	"                                       of several, also by a pattern: lines:'logs/*.log'\n"
 	"                                       " UNPACKED "\n"
 	"          follow:FILE [from:start]     what is appended to a file from now on\n"
+	"                                       behind both: " AS_FORMS ", and $name in\n"
+	"                                       expressions is that field of the line\n"
 	"          proc:NAME [every:TIME]       the lines of /proc/NAME, every second\n"
 	"          tick:TIME                    1, 2, 3, ... at a steady interval\n"
 	"          count:N                      1 to N\n"

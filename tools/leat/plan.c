@@ -74,6 +74,10 @@ static void put_stage(const struct leat_stages *stages, size_t i)
 		printf("\\n%s:", stage->type->key.name);
 		put_quoted(stage->key.text);
 	}
+	if (stage->as.given) {
+		fputs("\\nas:", stdout);
+		put_quoted(stage->as.text);
+	}
 	fputs("\"];\n", stdout);
 }
 

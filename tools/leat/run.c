@@ -263,6 +263,7 @@ static void show_report(struct flow_run *run)
 	if (run->json != stderr) {
 		leat_report_failures(report, stderr);
 		leat_report_note(report, stderr);
+		leat_report_lines_read(report, stderr);
 	}
 	if (!run->opts.quiet) {
 		fprintf(stderr, "leat: %s after %.1f s%s\n\n", how,

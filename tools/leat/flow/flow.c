@@ -25,12 +25,14 @@ static int init_member(struct leat_member *member, struct leat_flow *flow, size_
 		snprintf(member->name, sizeof(member->name), "%.50s/%u", group->name, index + 1);
 	else
 		strcpy(member->name, group->name);
+	leat_row_init(&member->row, (enum leat_as)flow->stages.list[0].as.number);
+	member->row.header = &flow->header;
 	member->steps = calloc(group->count, sizeof(*member->steps));
 	if (member->steps == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < group->count; i++) {
 		const struct leat_stage *stage = &flow->stages.list[group->first + i];
-		int rc = leat_flow_step_init(&member->steps[i], stage);
+		int rc = leat_flow_step_init(&member->steps[i], stage, &member->row);
 		if (rc != 0)
 			return rc;
 		member->steps_count++;
@@ -352,6 +354,22 @@ void leat_flow_join(struct leat_flow *flow)
 	flow->scope = NULL;
 }
 
+/* A line goes on to a further group only if the first one that reads fields has read it. */
+void leat_flow_lines_read(const struct leat_flow *flow, uint64_t *lines, uint64_t *bad)
+{
+	size_t group = SIZE_MAX;
+
+	*lines = *bad = 0;
+	for (size_t i = 0; i < flow->members_count; i++) {
+		const struct leat_member *member = &flow->members[i];
+		if (member->row.count == 0 || member->group > group)
+			continue;
+		group = member->group;
+		*lines += member->row.lines;
+		*bad += member->row.bad;
+	}
+}
+
 void leat_flow_free(struct leat_flow *flow)
 {
 	if (flow == NULL)
@@ -360,12 +378,14 @@ void leat_flow_free(struct leat_flow *flow)
 	for (size_t i = 0; i < flow->members_count; i++) {
 		for (size_t k = 0; k < flow->members[i].steps_count; k++)
 			leat_flow_step_fini(&flow->members[i].steps[k]);
+		leat_row_fini(&flow->members[i].row);
 		free(flow->members[i].steps);
 	}
 	if (flow->out_fd > STDERR_FILENO)
 		close(flow->out_fd);
 	if (flow->events_fd >= 0)
 		close(flow->events_fd);
+	leat_csv_header_fini(&flow->header);
 	leat_plan_free(&flow->plan);
 	leat_paths_free(&flow->paths);
 	leat_stages_free(&flow->stages);

@@ -84,6 +84,7 @@ struct leat_member {
 	size_t group;
 	/* the name of its group, with "/2" behind it where the group has several threads */
 	char name[LEAT_NAME_MAX + 1];
+	struct leat_row row;          /* of its steps */
 	struct leat_flow_step *steps; /* one for each stage of the group */
 	size_t steps_count;
 	size_t steps_done; /* the source itself does so many of the first */
@@ -100,6 +101,7 @@ struct leat_member {
 	uint32_t begun, clock;
 	int64_t cpu_ns; /* that clock at the cancel of the flow; only its caller uses it */
 	uint32_t passed;
+	bool at_header;     /* the source: the next line is the header of CSV */
 	struct leat_rx *rx; /* NULL: the source */
 	/* what it sends into, or waits with: its own clone, or the sender it was started with */
 	struct leat_tx *tx;
@@ -120,6 +122,10 @@ struct leat_flow {
 	struct leat_scope *scope, **scopes, **task_scopes;
 	struct leat_member *members;
 	size_t members_count;
+	struct leat_csv_header header; /* written by the source before it sends a line; see row.h */
+	bool has_header;
+	/* a name is in no column; the source writes it, and it is read when the flow is over */
+	const struct leat_row_name *unknown;
 	int out_fd; /* of the sink */
 	const char *out_name;
 	int events_fd;    /* readable after a member left early, and when the last one has ended */
@@ -198,6 +204,10 @@ void leat_member_leave(struct leat_member *member);
 void leat_lines_free(struct leat_line *lines, size_t n);
 /* Records a failure with the text "what: reason". Returns code. */
 int leat_member_fail(struct leat_member *member, const char *what, int code);
+
+/* The lines whose fields were wanted, and how many of them could not be read. Of a flow that is
+ * over. */
+void leat_flow_lines_read(const struct leat_flow *flow, uint64_t *lines, uint64_t *bad);
 
 /* source.c and sink.c: the first and the last group. */
 int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);

@@ -142,6 +142,7 @@ void leat_member_leave(struct leat_member *member)
 
 int leat_steps(struct leat_member *member, struct leat_line *line)
 {
+	leat_row_forget(&member->row);
 	for (size_t i = member->steps_done; i < member->steps_count; i++) {
 		int rc = admit_line(member, &member->steps[i]);
 		if (rc != 0)

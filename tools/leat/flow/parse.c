@@ -249,30 +249,63 @@ static struct leat_value *add_value(struct leat_value *value)
 	return value->next;
 }
 
+static bool has_lines(const struct leat_stage *stage)
+{
+	return stage->type->verb == LEAT_VERB_LINES || stage->type->verb == LEAT_VERB_FOLLOW;
+}
+
+static const struct leat_param as_param = { .name = "as",
+	                                    .form = LEAT_FORM_CHOICE,
+	                                    .choices = { "text", "csv", "kv", "json" },
+	                                    .wanted = "csv, kv or json" };
+
 static int read_keys(struct parser *p, const struct flow_piece *piece, size_t next,
                      struct leat_stage *stage)
 {
-	const struct leat_param *param = &stage->type->key;
-
 	for (size_t i = next; i < piece->first + piece->count; i++) {
 		const struct flow_word *word = &p->words[i];
-		if (param->form == LEAT_FORM_NONE)
+		bool is_as = has_lines(stage) && strcmp(word->name, "as") == 0;
+		const struct leat_param *param = is_as ? &as_param : &stage->type->key;
+		struct leat_value *value = is_as ? &stage->as : &stage->key;
+		if (param->form == LEAT_FORM_NONE && !has_lines(stage))
 			return set_wanted(
 				p, set_mistake(p, word->at, "%s takes no more", stage->type->name),
 				"| or the end");
-		if (strcmp(word->name, param->name) != 0)
+		if (param->form == LEAT_FORM_NONE || strcmp(word->name, param->name) != 0)
 			return set_wanted(p,
 			                  set_mistake(p, word->at, "%s knows no \"%.40s\"",
 			                              stage->type->name, word->name),
 			                  "%s, | or the end", strchr(stage->type->shown, '['));
-		if (stage->key.given && !param->again)
+		if (value->given && !param->again)
 			return set_wanted(p, set_mistake(p, word->at, "%s twice", param->name),
 			                  "| or the end");
-		struct leat_value *value = add_value(&stage->key);
+		value = add_value(value);
 		int rc = value != NULL ? read_value(p, word, param, value) : -ENOMEM;
 		if (rc != 0)
 			return rc;
 	}
+	return 0;
+}
+
+/* What the words of a source say together. */
+static int check_as(struct parser *p, const struct leat_stage *stage)
+{
+#ifndef LEAT_HAVE_SIMDJSON
+	if (stage->as.number == LEAT_AS_JSON)
+		return set_wanted(
+			p,
+			set_mistake(
+				p, stage->as.at,
+				"as:json wants simdjson, which was missing when leat was built"),
+			"text, csv, kv");
+#endif
+	if (stage->as.number == LEAT_AS_CSV && stage->type->verb == LEAT_VERB_FOLLOW &&
+	    stage->key.number == 0)
+		return set_wanted(
+			p,
+			set_mistake(p, stage->as.at,
+		                    "the names of CSV are in the first line, which is not read"),
+			"as:csv from:start");
 	return 0;
 }
 
@@ -321,6 +354,8 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 			"| or the end");
 	if (rc == 0)
 		rc = read_keys(p, piece, next, stage);
+	if (rc == 0)
+		rc = check_as(p, stage);
 	return rc != 0 ? rc : check_pattern(p, stage);
 }
 
@@ -343,6 +378,16 @@ static bool sink_forgotten(struct parser *p, enum leat_role *role)
 	       (leat_stage_find(LEAT_STEP, name) != NULL || strcmp(name, "workers") == 0);
 }
 
+/* The name of the step that has replaced the line of the source, this stage or one before. */
+static const char *replaced_before(const struct leat_stage *stage)
+{
+	if (stage->arg.replaced != NULL)
+		return stage->arg.replaced;
+	return stage->type->verb == LEAT_VERB_FIELD || stage->type->verb == LEAT_VERB_MAP
+	               ? stage->type->name
+	               : NULL;
+}
+
 static int resolve_stages(struct parser *p, struct leat_stages *stages)
 {
 	enum leat_role without_sink;
@@ -358,7 +403,10 @@ static int resolve_stages(struct parser *p, struct leat_stages *stages)
 		                      : i == 0               ? LEAT_SOURCE
 		                      : i == last            ? LEAT_SINK
 		                                             : LEAT_STEP;
-		int rc = read_stage(p, &p->pieces[i], role, &stages->list[i]);
+		struct leat_stage *stage = &stages->list[i];
+		stage->arg.as = (enum leat_as)stages->list[0].as.number;
+		stage->arg.replaced = i > 0 ? replaced_before(&stages->list[i - 1]) : NULL;
+		int rc = read_stage(p, &p->pieces[i], role, stage);
 		if (rc != 0)
 			return rc;
 	}
@@ -405,6 +453,7 @@ void leat_stages_free(struct leat_stages *stages)
 		free(stages->list[i].arg.text);
 		free(stages->list[i].key.text);
 		free_values(stages->list[i].key.next);
+		free(stages->list[i].as.text);
 	}
 	free(stages->list);
 	*stages = (struct leat_stages){ 0 };

@@ -9,6 +9,9 @@
  * the one that closes it: blanks, `|` and quotes are a part of it, and a parenthesis in quotes
  * closes nothing. The table in stages.c has the names, and what each of them takes.
  *
+ * Names of fields. The key `as` of a source of lines says what the lines are (csv, kv, json). Then
+ * an expression may name their fields, up to and with the first step that replaces the line.
+ *
  * A mistake has its place (an offset in bytes, for the caret), what it is, and what could be there.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -95,6 +98,9 @@ struct leat_stage_type {
 extern const struct leat_stage_type leat_stage_types[];
 extern const size_t leat_stage_types_count;
 
+/* What the lines of a source are, as its key `as` says: what names their fields have. */
+enum leat_as { LEAT_AS_TEXT, LEAT_AS_CSV, LEAT_AS_KV, LEAT_AS_JSON };
+
 struct leat_value {
 	bool given;
 	char *text;              /* without its quotes, terminated; NULL where not given */
@@ -102,6 +108,9 @@ struct leat_value {
 	uint64_t number;         /* a number; the items of a rate; the index of a choice */
 	int64_t ns;              /* a time; the time in which a rate has its items */
 	struct leat_value *next; /* of a key that was given again; NULL: the last one */
+	/* of an expression: what its lines are, and the name of the step that has replaced them */
+	enum leat_as as;
+	const char *replaced; /* NULL: none */
 };
 
 struct leat_stage {
@@ -109,6 +118,7 @@ struct leat_stage {
 	size_t at;        /* the offset of its name */
 	unsigned workers; /* 0: no workers:N */
 	struct leat_value arg, key;
+	struct leat_value as; /* of lines and follow; its number is an enum leat_as */
 };
 
 struct leat_stages {

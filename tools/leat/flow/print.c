@@ -85,6 +85,47 @@ void leat_report_note(const struct leat_report *report, FILE *out)
 		        note);
 }
 
+/* As many of the names as are worth reading. */
+static void put_columns(const struct leat_csv_header *header, FILE *out)
+{
+	size_t len = 0;
+
+	fputs("leat: the columns are ", out);
+	for (size_t i = 0; i < header->count; i++) {
+		char name[81];
+
+		if (len > 1000) {
+			fprintf(out, ", and %zu more", header->count - i);
+			break;
+		}
+		len += header->names[i].len + 2;
+		snprintf(name, sizeof(name), "%.*s", (int)header->names[i].len,
+		         header->names[i].data);
+		fputs(i > 0 ? ", " : "", out);
+		put_clean(name, out);
+	}
+	putc('\n', out);
+}
+
+void leat_report_lines_read(const struct leat_report *report, FILE *out)
+{
+	static const char *const names[] = { "text", "CSV", "pairs", "JSON objects" };
+	const struct leat_flow *flow = report->flow;
+	uint64_t lines, bad;
+
+	if (report->gave_up)
+		return;
+	if (flow->unknown != NULL)
+		put_columns(&flow->header, out);
+	leat_flow_lines_read(flow, &lines, &bad);
+	if (bad != 0)
+		fprintf(out,
+		        "leat: %llu of %llu lines could not be read as %s; their fields were "
+		        "empty\n",
+		        (unsigned long long)bad, (unsigned long long)lines,
+		        names[flow->stages.list[0].as.number]);
+}
+
 /* Whether each line of the text has less than so many columns; 0: any number. */
 static bool fits_columns(const char *text, int columns)
 {

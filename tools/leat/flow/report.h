@@ -108,6 +108,11 @@ void leat_report_failures(const struct leat_report *report, FILE *out);
 /* The line that the sink has to say about its result: "leat: sum: 3 of 9 lines are no numbers". */
 void leat_report_note(const struct leat_report *report, FILE *out);
 /*
+ * How many of the lines whose fields were wanted could not be read, if any; and the columns that
+ * there are, if one was wanted that there is not.
+ */
+void leat_report_lines_read(const struct leat_report *report, FILE *out);
+/*
  * The books and the verdict, in lines of less than `columns` columns: where a table is wider, each
  * of its rows becomes a sentence. 0: tables, whatever their width.
  */

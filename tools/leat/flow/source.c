@@ -107,6 +107,71 @@ int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	}
 }
 
+/* Fails with the name that the first of all steps mentions and no column has. */
+static int check_names(struct leat_member *source)
+{
+	struct leat_flow *flow = source->flow;
+	char text[LEAT_TEXT_MAX + 1];
+
+	for (size_t i = 0; i < flow->members_count; i++)
+		for (size_t k = 0; k < flow->members[i].row.count; k++) {
+			const struct leat_row_name *name = &flow->members[i].row.names[k];
+			if (name->number != 0 || leat_csv_header_find(&flow->header, name->text))
+				continue;
+			flow->unknown = name;
+			snprintf(text, sizeof(text), "%s: there is no column \"%.80s\"",
+			         flow->stages.list[0].type->name, name->text.data);
+			return leat_tx_fail(source->tx, -EINVAL, text);
+		}
+	return 0;
+}
+
+static int refuse_header(struct leat_member *member, int code, const char *why)
+{
+	char text[LEAT_TEXT_MAX + 1];
+
+	if (code == -ENOMEM)
+		return leat_member_fail(member, "as:csv", code);
+	snprintf(text, sizeof(text), "%s: %s", member->flow->stages.list[0].type->name, why);
+	return leat_tx_fail(member->tx, code, text);
+}
+
+/*
+ * The first line of each file. Lines of the files before may be anywhere in the flow, so the names
+ * must stay those of the first one.
+ */
+static int take_header(struct leat_member *member, struct leat_line *line)
+{
+	struct leat_flow *flow = member->flow;
+	struct leat_text text = { line->data, line->len };
+	int rc;
+
+	member->at_header = false;
+	if (flow->has_header) {
+		if (!leat_csv_header_same(&flow->header, text))
+			return refuse_header(member, -EINVAL,
+			                     "the file goes on with another first line: names");
+	} else {
+		rc = leat_csv_header_init(&flow->header, text);
+		if (rc != 0)
+			return refuse_header(
+				member, rc, "the first line, with the names, has a quote too many");
+		flow->has_header = true;
+		rc = check_names(member);
+		if (rc != 0)
+			return rc;
+	}
+	leat_line_free(line);
+	return 0;
+}
+
+static void expect_header(void *arg)
+{
+	struct leat_member *member = arg;
+
+	member->at_header = member->flow->stages.list[0].as.number == LEAT_AS_CSV;
+}
+
 /*
  * An emitter: if it returns anything but 0, the line is still the source's, changed by the steps.
  */
@@ -115,6 +180,8 @@ static int emit_line(void *arg, void *item)
 	struct leat_member *member = arg;
 	struct leat_line *line = item;
 
+	if (member->at_header)
+		return take_header(member, line);
 	if (++member->passed % CHECK_EVERY == 0 && leat_tx_done(member->tx)) {
 		int rc = leat_tx_wait(member->tx, -1, 0, 0);
 		if (rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
@@ -137,6 +204,8 @@ static const char *find_match(void *arg, const char *text, size_t len)
 	struct leat_member *member = arg;
 	const char *found;
 
+	if (member->at_header)
+		return text;
 	leat_member_enter(member, 1);
 	found = leat_pattern_find(member->steps[1].pattern, len != 0 ? text : "", len);
 	leat_member_leave(member);
@@ -187,11 +256,14 @@ static int run_source(struct leat_member *member)
 {
 	const struct leat_flow *flow = member->flow;
 	const struct leat_stage *stage = &flow->stages.list[0];
-	struct leat_emitter to = {
-		.emit = emit_line, .arg = member, .out = member->tx, .as_text = true
-	};
+	struct leat_emitter to = { .emit = emit_line,
+		                   .arg = member,
+		                   .end_file = expect_header,
+		                   .out = member->tx,
+		                   .as_text = true };
 	int64_t until_ns = flow->until_ns;
 
+	expect_header(member);
 	if (stage->type->verb != LEAT_VERB_TICK && stage->type->verb != LEAT_VERB_NUMBERS &&
 	    can_search_blocks(member)) {
 		to.find = find_match;

@@ -21,10 +21,11 @@
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
-	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE [and:FILE]",
+	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE [and:FILE] [as:csv|kv|json]",
 	  A_FILE(LINES_FILE),
 	  { .name = "and", .again = true, .form = LEAT_FORM_TEXT, .wanted = LINES_FILE } },
-	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow", "follow:FILE [from:start|end]",
+	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow",
+	  "follow:FILE [from:start|end] [as:csv|kv|json]",
 	  A_FILE("a file"),
 	  { .name = "from", .form = LEAT_FORM_CHOICE, .choices = { "end", "start" } } },
 	{ LEAT_VERB_PROC, LEAT_SOURCE, false, "proc", "proc:NAME [every:TIME]",
@@ -168,6 +169,7 @@ static bool read_expression(const struct leat_param *param, struct leat_value *v
                             struct leat_mistake *mistake)
 {
 	struct leat_expr *expr;
+	struct leat_row row;
 	int rc;
 
 	for (value->number = 0; param->choices[value->number] != NULL; value->number++)
@@ -175,7 +177,9 @@ static bool read_expression(const struct leat_param *param, struct leat_value *v
 			return true;
 	if (value->text[0] == '\0')
 		return refuse_value(mistake, value, "the value is empty", param->wanted);
-	rc = leat_step_expr_open(param->form, value->text, &expr, mistake);
+	leat_row_init(&row, value->as);
+	rc = leat_step_expr_open(param->form, value, &row, &expr, mistake);
+	leat_row_fini(&row);
 	if (rc == -EINVAL && value->number > 0 && is_word(value->text))
 		return refuse_value(mistake, value, "no such choice", param->wanted);
 	if (rc != 0) {

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "tools/leat/flow/steps.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,25 +14,26 @@
 enum { UPPER, LOWER, TRIM, LENGTH, EXPRESSION };
 
 /* Opens format with the text in it. */
-static int open_within(const char *format, const char *text, struct leat_expr **expr,
-                       struct leat_mistake *mistake)
+static int open_within(const char *format, const char *text, const struct leat_expr_names *names,
+                       struct leat_expr **expr, struct leat_mistake *mistake)
 {
-	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1 };
+	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1, .names = names };
 	char within[LEAT_EXPR_BYTES + 32];
 
 	snprintf(within, sizeof(within), format, text);
 	return leat_expr_open(within, &opts, expr, mistake);
 }
 
-int leat_step_expr_open(enum leat_form form, const char *text, struct leat_expr **expr,
-                        struct leat_mistake *mistake)
+int leat_step_expr_open(enum leat_form form, const struct leat_value *value, struct leat_row *row,
+                        struct leat_expr **expr, struct leat_mistake *mistake)
 {
-	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1 };
+	const struct leat_expr_names names = leat_row_names(row, value);
+	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1, .names = &names };
 	enum leat_expr_type type;
-	int rc = leat_expr_open(text, &opts, expr, mistake);
+	int rc = leat_expr_open(value->text, &opts, expr, mistake);
 
 	if (rc != 0)
-		return rc;
+		return row->no_memory ? -ENOMEM : rc;
 	type = leat_expr_type(*expr);
 	if (type == (form == LEAT_FORM_TRUTH ? LEAT_EXPR_TRUTH : LEAT_EXPR_TEXT))
 		return 0;
@@ -39,10 +41,28 @@ int leat_step_expr_open(enum leat_form form, const char *text, struct leat_expr 
 	*expr = NULL;
 	if (form != LEAT_FORM_TRUTH)
 		return open_within(type == LEAT_EXPR_TRUTH ? "text((%s) ? 1 : 0)" : "text(%s)",
-		                   text, expr, mistake);
+		                   value->text, &names, expr, mistake);
 	*mistake = (struct leat_mistake){ .what = "this is neither true nor false",
 		                          .wanted = "a comparison such as ($9 == 404)" };
 	return -EINVAL;
+}
+
+static bool is_csv_field(const struct leat_stage *stage)
+{
+	return stage->arg.as == LEAT_AS_CSV && stage->arg.replaced == NULL && stage->arg.number > 0;
+}
+
+/* field:N of CSV is map:($N). A field whose number no expression can have is empty. */
+static int open_csv_field(struct leat_flow_step *step, const struct leat_value *value)
+{
+	char text[LEAT_FIGURES + 2] = "''";
+	struct leat_value as_text = *value;
+
+	if (value->number <= LEAT_EXPR_FIELD_MAX)
+		snprintf(text, sizeof(text), "$%llu", (unsigned long long)value->number);
+	as_text.text = text;
+	return leat_step_expr_open(LEAT_FORM_VALUE, &as_text, step->row, &step->expr,
+	                           &(struct leat_mistake){ 0 });
 }
 
 int leat_grep_check(const char *text, char *why, size_t size)
@@ -65,20 +85,23 @@ static void init_rate(struct leat_flow_rate *rate, const struct leat_stage *stag
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
 }
 
-int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage)
+int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage,
+                        struct leat_row *row)
 {
-	*step = (struct leat_flow_step){ .stage = stage };
+	*step = (struct leat_flow_step){ .stage = stage, .row = row };
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
 		/* The parser has tried it: the only error that is left is -ENOMEM. */
 		return leat_pattern_open(&step->pattern, stage->arg.text, (char[1]){ 0 }, 1);
 	case LEAT_VERB_FILTER:
-		return leat_step_expr_open(LEAT_FORM_TRUTH, stage->arg.text, &step->expr,
+		return leat_step_expr_open(LEAT_FORM_TRUTH, &stage->arg, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
+	case LEAT_VERB_FIELD:
+		return is_csv_field(stage) ? open_csv_field(step, &stage->arg) : 0;
 	case LEAT_VERB_MAP:
 		if (stage->arg.number < EXPRESSION)
 			return 0;
-		return leat_step_expr_open(LEAT_FORM_VALUE, stage->arg.text, &step->expr,
+		return leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_RATE:
 		init_rate(&step->rate, stage);
@@ -189,10 +212,22 @@ static int map_line(struct leat_line *line, uint64_t what)
 	return 1;
 }
 
+static int run_expr(struct leat_flow_step *step, const struct leat_line *line,
+                    struct leat_expr_values *values)
+{
+	int rc = 0;
+
+	/* Behind a step that replaced the line no expression has names, and the row is not asked.
+	 */
+	if (step->row->count != 0 && step->stage->arg.replaced == NULL)
+		rc = leat_row_read(step->row, line);
+	return rc != 0 ? rc : leat_expr_run(step->expr, line, step->row->columns, 1, values);
+}
+
 static int filter_line(struct leat_flow_step *step, const struct leat_line *line)
 {
 	struct leat_expr_values values;
-	int rc = leat_expr_run(step->expr, line, NULL, 1, &values);
+	int rc = run_expr(step, line, &values);
 
 	return rc != 0 ? rc : values.truths[0];
 }
@@ -210,7 +245,7 @@ static int map_by_expression(struct leat_flow_step *step, struct leat_line *line
 	struct leat_expr_values values;
 	const struct leat_text *text;
 	struct leat_line made;
-	int rc = leat_expr_run(step->expr, line, NULL, 1, &values);
+	int rc = run_expr(step, line, &values);
 
 	if (rc != 0)
 		return rc;
@@ -234,6 +269,8 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 	case LEAT_VERB_GREP:
 		return match_pattern(step, line);
 	case LEAT_VERB_FIELD:
+		if (step->expr != NULL)
+			return map_by_expression(step, line);
 		cut_field(line, step->stage->arg.number);
 		return 1;
 	case LEAT_VERB_FILTER:

@@ -13,6 +13,7 @@
 #include "text/expr.h"
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/pattern.h"
+#include "tools/leat/flow/row.h"
 #include "tools/leat/flow/uniq.h"
 
 #include <leat/io.h>
@@ -31,15 +32,20 @@ struct leat_flow_rate {
 struct leat_flow_step {
 	const struct leat_stage *stage;
 	struct leat_pattern *pattern; /* grep */
-	struct leat_expr *expr;       /* filter and map, of one line; or NULL */
+	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */
+	struct leat_row *row;         /* of its thread: what names in expr are */
 	struct leat_flow_rate rate;
 	uint64_t left; /* take: the items still to let through; skip: to leave out */
 	struct leat_uniq uniq;
 	struct leat_recent recent; /* distinct */
 };
 
-/* Returns 0 or -ENOMEM. The stage must outlive the step. */
-int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage);
+/*
+ * Returns 0 or -ENOMEM. The stage and the row must outlive the step. The row gets the names that
+ * the step needs; steps of one thread have one row.
+ */
+int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage,
+                        struct leat_row *row);
 void leat_flow_step_fini(struct leat_flow_step *step);
 
 /*
@@ -59,11 +65,11 @@ int64_t leat_flow_rate_take(struct leat_flow_rate *rate, int64_t now_ns);
 int leat_grep_check(const char *pattern, char *why, size_t size);
 
 /*
- * Opens the expression of a filter (LEAT_FORM_TRUTH), or of a map, whose value is made a text.
- * Returns as leat_expr_open() does.
+ * Opens the expression of a filter (LEAT_FORM_TRUTH), or of a map, whose value is made a text. Adds
+ * its names to the row. Returns as leat_expr_open() does.
  */
-int leat_step_expr_open(enum leat_form form, const char *text, struct leat_expr **expr,
-                        struct leat_mistake *mistake);
+int leat_step_expr_open(enum leat_form form, const struct leat_value *value, struct leat_row *row,
+                        struct leat_expr **expr, struct leat_mistake *mistake);
 
 /*
  * Writes a number in decimal figures, of which it has at most LEAT_FIGURES, before `end`. Returns
