@@ -115,14 +115,17 @@ static void check_mistake(const struct leat_mistake *mistake, size_t len)
 	CHECK(memchr(mistake->wanted, '\0', sizeof(mistake->wanted)) != NULL, "wanted");
 }
 
-/* The flow's own text goes through its steps, as one line. */
+/* The flow's own text goes through its steps, as one line; expressions may double it each time. */
+#define LINE_MOST ((size_t)1 << 16)
+
 static void run_steps(const struct leat_stages *stages, const char *text, size_t len)
 {
 	struct leat_line line;
 	int rc = leat_line_copy(&line, text, len);
 
 	CHECK(rc == 0, "no memory");
-	for (size_t i = 1; rc >= 0 && i + 1 < stages->count; i++) {
+	for (size_t i = 1; line.len <= LINE_MOST && i + 1 < stages->count; i++) {
+		size_t most = line.len > 20 ? line.len : 20;
 		struct leat_flow_step step;
 		struct leat_row row;
 
@@ -131,7 +134,7 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 		      "a step that was checked");
 		rc = leat_flow_step_run(&step, &line);
 		CHECK(rc == 0 || rc == 1, "%d", rc);
-		CHECK(line.len <= (len > 20 ? len : 20), "%zu bytes of %zu", line.len, len);
+		CHECK(step.expr != NULL || line.len <= most, "%zu bytes of %zu", line.len, most);
 		leat_flow_step_fini(&step);
 		leat_row_fini(&row);
 	}
