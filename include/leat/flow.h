@@ -348,6 +348,12 @@ LEAT_API struct leat_flow *leat_detail_flow_open(unsigned abi, struct leat_scope
 
 /* --- sources: the flow owns what it is given, from the call on, whatever comes later --- */
 
+/*
+ * The first island reads the ring in place, and holds items there while it works on them. So no
+ * other receiver may take from that channel meanwhile, nor may it drop its oldest items, if they
+ * are above 32 bytes: for such a channel, leat_flow_from_seq(flow, type, leat_seq_from_rx(rx))
+ * copies.
+ */
 LEAT_API struct leat_port leat_flow_from_rx(struct leat_flow *flow, const struct leat_type *type,
                                             struct leat_rx *rx);
 LEAT_API struct leat_port leat_flow_from_seq(struct leat_flow *flow, const struct leat_type *type,

@@ -368,3 +368,48 @@ Test(flow_ring, a_subscriber_that_may_be_overtaken_is_a_source)
 	leat_scope_close(scope);
 	free(got.items);
 }
+
+struct wide {
+	uint64_t value, pad[7];
+};
+LEAT_TYPE(wide, struct wide);
+
+LEAT_MAP(same_wide, wide, x, wide, y, const void *, unused)
+{
+	(void)unused;
+	*y = *x;
+	return 0;
+}
+
+/* What the header has for receivers that others take from, too: each item comes once. */
+Test(flow_ring, a_receiver_that_is_not_the_flows_alone)
+{
+	const struct leat_chan_opts many = { .kind = LEAT_SPMC, .capacity = 64 };
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	struct leat_flow *flow = leat_flow_open(scope, &(struct leat_flow_opts){ .capacity = 1 });
+	struct wide item = { 0 };
+	struct leat_tx *tx;
+	struct leat_rx *rx, *other, *out = NULL;
+	struct leat_port port;
+	uint64_t sum = 0;
+
+	cr_assert_eq(leat_chan_open(scope, sizeof(item), &many, &tx, &rx), 0);
+	other = leat_rx_clone(rx);
+	cr_assert_not_null(other);
+	port = leat_flow_from_seq(flow, LEAT_T(wide), leat_seq_from_rx(rx));
+	leat_flow_to_rx(leat_flow_step(port, &same_wide, NULL), &out);
+	expect_start(flow);
+	for (item.value = 0; item.value < 40; item.value++)
+		cr_assert_eq(leat_send(tx, &item), 0);
+	if (leat_try_recv(other, &item) == 1)
+		sum += item.value;
+	leat_tx_close(tx);
+	leat_rx_close(other);
+	while (leat_recv(out, &item) == 1)
+		sum += item.value;
+	cr_assert_eq(sum, 39u * 40 / 2);
+	expect_join(flow, 0);
+	leat_rx_close(out);
+	leat_flow_close(flow);
+	leat_scope_close(scope);
+}
