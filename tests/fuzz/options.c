@@ -16,7 +16,7 @@ static void check_options(const struct run_opts *opts)
 {
 	const struct leat_flow_opts *flow = &opts->flow;
 
-	CHECK(opts->text != NULL, "no flow");
+	CHECK((opts->text != NULL) != (opts->file != NULL), "no flow, or two");
 	CHECK(flow->for_ns >= 0, "--for");
 	CHECK(flow->capacity >= 1 && flow->capacity <= LEAT_CAPACITY_MAX, "--capacity");
 	CHECK((unsigned)flow->wait <= LEAT_WAIT_PARK &&
@@ -49,7 +49,8 @@ static void check_slow(struct run_opts *opts)
 	struct leat_mistake mistake;
 	bool found;
 
-	if (strpbrk(opts->text, "{+*") != NULL ||
+	/* the text may be in a file (-f) */
+	if (opts->text == NULL || strpbrk(opts->text, "{+*") != NULL ||
 	    leat_stages_parse(opts->text, &stages, &mistake) != 0)
 		return;
 	hush(true);
