@@ -23,8 +23,7 @@ struct wanted_field {
 
 struct leat_csv {
 	size_t count;
-	char *buffer; /* of fields without their doubled quotes */
-	size_t size;
+	struct leat_buffer buffer;    /* of fields without their doubled quotes */
 	struct wanted_field wanted[]; /* by number; behind the last one is one of UINT32_MAX */
 };
 
@@ -53,14 +52,8 @@ int leat_csv_open(struct leat_csv **csv, const uint32_t *numbers, size_t count)
 void leat_csv_close(struct leat_csv *csv)
 {
 	if (csv != NULL)
-		free(csv->buffer);
+		free(csv->buffer.data);
 	free(csv);
-}
-
-static void clear_fields(struct leat_text *fields, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		fields[i] = (struct leat_text){ "", 0 };
 }
 
 /* Gives a field to all that want it, and returns the next one that is wanted. */
@@ -199,18 +192,6 @@ static size_t undouble(char *to, struct leat_text text)
 	return len;
 }
 
-static int grow_buffer(struct leat_csv *csv, size_t size)
-{
-	if (csv->size >= size)
-		return 0;
-	char *grown = realloc(csv->buffer, size * 2);
-	if (grown == NULL)
-		return -ENOMEM;
-	csv->buffer = grown;
-	csv->size = size * 2;
-	return 0;
-}
-
 /* All fields of a line fit into a buffer of its length. */
 static int read_with_quotes(struct leat_csv *csv, struct leat_text line, struct leat_text *fields)
 {
@@ -218,7 +199,7 @@ static int read_with_quotes(struct leat_csv *csv, struct leat_text line, struct 
 	const struct wanted_field *wanted = csv->wanted;
 	size_t used = 0;
 
-	if (grow_buffer(csv, line.len) != 0)
+	if (leat_buffer_grow(&csv->buffer, line.len) != 0)
 		return -ENOMEM;
 	while (wanted->number == 0)
 		wanted++;
@@ -228,8 +209,8 @@ static int read_with_quotes(struct leat_csv *csv, struct leat_text line, struct 
 		if (p == NULL)
 			return -EBADMSG;
 		if (wanted->number == number && field.doubled) {
-			field.text.len = undouble(csv->buffer + used, field.text);
-			field.text.data = csv->buffer + used;
+			field.text.len = undouble(csv->buffer.data + used, field.text);
+			field.text.data = csv->buffer.data + used;
 			used += field.text.len;
 		}
 		wanted = give_field(wanted, number, field.text, fields);
@@ -240,8 +221,7 @@ static int read_with_quotes(struct leat_csv *csv, struct leat_text line, struct 
 
 static struct leat_text cut_end(struct leat_text line)
 {
-	if (line.len > 0 && line.data[line.len - 1] == '\r')
-		line.len--;
+	line = leat_text_cut_cr(line);
 	if (line.len == 0)
 		line.data = "";
 	return line;
@@ -251,14 +231,14 @@ int leat_csv_read(struct leat_csv *csv, struct leat_text line, struct leat_text 
 {
 	int rc = 0;
 
-	clear_fields(fields, csv->count);
+	leat_texts_clear(fields, csv->count);
 	line = cut_end(line);
 	if (!read_plain(csv, line, fields)) {
-		clear_fields(fields, csv->count);
+		leat_texts_clear(fields, csv->count);
 		rc = read_with_quotes(csv, line, fields);
 	}
 	if (rc != 0)
-		clear_fields(fields, csv->count);
+		leat_texts_clear(fields, csv->count);
 	return rc;
 }
 
@@ -323,14 +303,12 @@ void leat_csv_header_fini(struct leat_csv_header *header)
 uint32_t leat_csv_header_find(const struct leat_csv_header *header, struct leat_text name)
 {
 	for (size_t i = 0; i < header->count; i++)
-		if (header->names[i].len == name.len &&
-		    memcmp(header->names[i].data, name.data, name.len) == 0)
+		if (leat_text_same(header->names[i], name))
 			return (uint32_t)i + 1;
 	return 0;
 }
 
 bool leat_csv_header_same(const struct leat_csv_header *header, struct leat_text line)
 {
-	line = cut_header(line);
-	return header->line.len == line.len && memcmp(header->line.data, line.data, line.len) == 0;
+	return leat_text_same(header->line, cut_header(line));
 }

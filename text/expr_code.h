@@ -302,9 +302,4 @@ void leat_expr_forget(struct leat_expr *expr);
 EXPR_LOOPS(EXPR_LOOP)
 #undef EXPR_LOOP
 
-static inline bool leat_expr_is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
 #endif

@@ -16,18 +16,13 @@
 #include <emmintrin.h>
 #endif
 
-static bool is_field_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* Bit i: p[i] is a blank. */
 static inline uint64_t find_few_blanks(const char *p, size_t len)
 {
 	uint64_t mask = 0;
 
 	for (size_t i = 0; i < len; i++)
-		mask |= (uint64_t)is_field_blank(p[i]) << i;
+		mask |= (uint64_t)leat_text_is_blank(p[i]) << i;
 	return mask;
 }
 
@@ -141,10 +136,10 @@ static void split_back(struct leat_expr *expr, struct leat_text line, size_t i)
 	size_t at = line.len;
 
 	for (uint32_t number = 1; field != end; number++) {
-		while (at > 0 && is_field_blank(line.data[at - 1]))
+		while (at > 0 && leat_text_is_blank(line.data[at - 1]))
 			at--;
 		size_t behind = at;
-		while (at > 0 && !is_field_blank(line.data[at - 1]))
+		while (at > 0 && !leat_text_is_blank(line.data[at - 1]))
 			at--;
 		if (behind == 0)
 			break;

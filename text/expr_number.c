@@ -110,13 +110,12 @@ static double figures_to_decimal(const char *p, const struct figures *f)
 
 enum expr_number leat_expr_read(const char *p, size_t len, int64_t *integer, double *decimal)
 {
-	const char *end = p + len;
+	struct leat_text text = leat_text_trim((struct leat_text){ p, len });
+	const char *end = text.data + text.len;
 	struct figures f;
 
-	while (len > 0 && leat_expr_is_blank(*p))
-		p++, len--;
-	while (len > 0 && leat_expr_is_blank(end[-1]))
-		end--, len--;
+	p = text.data;
+	len = text.len;
 	bool minus = len > 0 && *p == '-';
 	if (len > 0 && (*p == '-' || *p == '+'))
 		p++, len--;

@@ -237,7 +237,6 @@ int leat_expr_len(struct leat_expr *expr, const struct expr_op *op)
 	return 0;
 }
 
-/* ASCII letters only; all other bytes are left as they are. */
 static int change_case(struct leat_expr *expr, const struct expr_op *op, char first)
 {
 	struct leat_text *restrict to = expr->columns[op->to];
@@ -245,16 +244,11 @@ static int change_case(struct leat_expr *expr, const struct expr_op *op, char fi
 
 	FOR_SELECTED(expr, op, i)
 	{
-		const char *from = a[i].data;
-		size_t len = a[i].len;
-		char *made = leat_expr_memory(expr, len);
+		char *made = leat_expr_memory(expr, a[i].len);
 		if (made == NULL)
 			return -ENOMEM;
-		for (size_t k = 0; k < len; k++) {
-			bool letter = (unsigned char)(from[k] - first) < 26;
-			made[k] = (char)(from[k] ^ (letter ? 'a' ^ 'A' : 0));
-		}
-		to[i] = (struct leat_text){ made, len };
+		leat_text_change_case(made, a[i].data, a[i].len, first);
+		to[i] = (struct leat_text){ made, a[i].len };
 	}
 	return 0;
 }
@@ -275,14 +269,7 @@ int leat_expr_trim(struct leat_expr *expr, const struct expr_op *op)
 	const struct leat_text *a = expr->columns[op->a];
 
 	FOR_SELECTED(expr, op, i)
-	{
-		struct leat_text text = a[i];
-		while (text.len > 0 && leat_expr_is_blank(text.data[0]))
-			text.data++, text.len--;
-		while (text.len > 0 && leat_expr_is_blank(text.data[text.len - 1]))
-			text.len--;
-		to[i] = text;
-	}
+	to[i] = leat_text_trim(a[i]);
 	return 0;
 }
 

@@ -34,18 +34,16 @@ struct wanted_name {
 struct leat_json {
 	ondemand::parser parser;
 	wanted_name *names = nullptr;
-	char *text = nullptr; /* of the names */
-	size_t count = 0;
-	char *padded = nullptr; /* the line, with the bytes behind it that simdjson may read */
-	size_t size = 0;
+	leat_texts texts = {}; /* of the names */
+	leat_buffer padded = {}; /* the line, with the bytes behind it that simdjson may read */
 	const char *line = nullptr;
 	size_t len = 0;
 	leat_text *fields = nullptr;
 	~leat_json()
 	{
 		free(names);
-		free(text);
-		free(padded);
+		leat_texts_free(&texts);
+		free(padded.data);
 	}
 };
 
@@ -57,8 +55,8 @@ leat_text text_of(const leat_json *json, std::string_view view)
 {
 	const char *data = view.data();
 
-	if (data >= json->padded && data <= json->padded + json->len)
-		data = json->line + (data - json->padded);
+	if (data >= json->padded.data && data <= json->padded.data + json->len)
+		data = json->line + (data - json->padded.data);
 	return { view.empty() ? "" : data, view.size() };
 }
 
@@ -165,7 +163,7 @@ bool json_walk::enter(std::string_view key, int depth)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < json->count; i++) {
+	for (size_t i = 0; i < json->texts.count; i++) {
 		wanted_name &name = json->names[i];
 		if (name.depth != depth || !leads_through(name, key))
 			continue;
@@ -178,7 +176,7 @@ bool json_walk::enter(std::string_view key, int depth)
 
 void json_walk::leave(std::string_view key, int depth)
 {
-	for (size_t i = 0; i < json->count; i++) {
+	for (size_t i = 0; i < json->texts.count; i++) {
 		wanted_name &name = json->names[i];
 		if (name.depth != depth + 1)
 			continue;
@@ -189,7 +187,7 @@ void json_walk::leave(std::string_view key, int depth)
 
 void json_walk::give(std::string_view key, int depth, std::string_view text)
 {
-	for (size_t i = 0; i < json->count; i++) {
+	for (size_t i = 0; i < json->texts.count; i++) {
 		const wanted_name &name = json->names[i];
 		if (name.depth == depth && name.len - name.from == key.size() &&
 		    memcmp(name.data + name.from, key.data(), key.size()) == 0)
@@ -277,13 +275,13 @@ error_code read_line(leat_json *json)
 {
 	ondemand::document document;
 	ondemand::object object;
-	auto error = json->parser.iterate(json->padded, json->len, json->size).get(document);
+	auto error = json->parser.iterate(json->padded.data, json->len, json->padded.size).get(document);
 
 	if (!error)
 		error = document.get_object().get(object);
 	if (error)
 		return error;
-	for (size_t i = 0; i < json->count; i++) {
+	for (size_t i = 0; i < json->texts.count; i++) {
 		json->names[i].from = 0;
 		json->names[i].depth = 0;
 	}
@@ -296,18 +294,11 @@ error_code read_line(leat_json *json)
 
 bool copy_padded(leat_json *json, leat_text line)
 {
-	size_t size = line.len + SIMDJSON_PADDING;
-
-	if (json->size < size) {
-		char *grown = static_cast<char *>(realloc(json->padded, size * 2));
-		if (grown == nullptr)
-			return false;
-		json->padded = grown;
-		json->size = size * 2;
-	}
+	if (leat_buffer_grow(&json->padded, line.len + SIMDJSON_PADDING) != 0)
+		return false;
 	if (line.len != 0)
-		memcpy(json->padded, line.data, line.len);
-	memset(json->padded + line.len, 0, SIMDJSON_PADDING);
+		memcpy(json->padded.data, line.data, line.len);
+	memset(json->padded.data + line.len, 0, SIMDJSON_PADDING);
 	json->line = line.data;
 	json->len = line.len;
 	return true;
@@ -315,30 +306,14 @@ bool copy_padded(leat_json *json, leat_text line)
 
 bool copy_names(leat_json *json, const leat_text *names, size_t count)
 {
-	size_t len = 1;
-
-	for (size_t i = 0; i < count; i++)
-		len += names[i].len;
 	json->names = static_cast<wanted_name *>(calloc(count + 1, sizeof(*json->names)));
-	json->text = static_cast<char *>(malloc(len));
-	if (json->names == nullptr || json->text == nullptr)
+	if (json->names == nullptr || leat_texts_copy(&json->texts, names, count) != 0)
 		return false;
-	char *to = json->text;
 	for (size_t i = 0; i < count; i++) {
-		json->names[i].data = to;
-		json->names[i].len = names[i].len;
-		if (names[i].len != 0)
-			memcpy(to, names[i].data, names[i].len);
-		to += names[i].len;
+		json->names[i].data = json->texts.list[i].data;
+		json->names[i].len = json->texts.list[i].len;
 	}
-	json->count = count;
 	return true;
-}
-
-void clear_fields(leat_text *fields, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		fields[i] = { "", 0 };
 }
 
 } // namespace
@@ -365,13 +340,13 @@ void leat_json_close(struct leat_json *json)
 
 int leat_json_read(struct leat_json *json, struct leat_text line, struct leat_text *fields)
 {
-	clear_fields(fields, json->count);
+	leat_texts_clear(fields, json->texts.count);
 	if (!copy_padded(json, line))
 		return -ENOMEM;
 	json->fields = fields;
 	error_code error = read_line(json);
 	if (!error)
 		return 0;
-	clear_fields(fields, json->count);
+	leat_texts_clear(fields, json->texts.count);
 	return error == MEMALLOC ? -ENOMEM : -EBADMSG;
 }

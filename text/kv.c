@@ -11,52 +11,29 @@
 #include <string.h>
 
 struct leat_kv {
-	struct leat_text *names;
-	char *text; /* of the names */
-	size_t count;
-	char *buffer; /* of values without their escapes */
-	size_t size;
+	struct leat_texts names;
+	struct leat_buffer buffer; /* of values without their escapes */
 };
 
 int leat_kv_open(struct leat_kv **opened, const struct leat_text *names, size_t count)
 {
 	struct leat_kv *kv = calloc(1, sizeof(*kv));
-	size_t len = 1;
 
 	*opened = kv;
-	if (kv == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		len += names[i].len;
-	kv->names = calloc(count + 1, sizeof(*kv->names));
-	kv->text = malloc(len);
-	if (kv->names == NULL || kv->text == NULL) {
-		leat_kv_close(kv);
-		*opened = NULL;
-		return -ENOMEM;
-	}
-	for (char *to = kv->text; kv->count < count; kv->count++) {
-		struct leat_text name = names[kv->count];
-		kv->names[kv->count] = (struct leat_text){ to, name.len };
-		if (name.len != 0)
-			to = (char *)memcpy(to, name.data, name.len) + name.len;
-	}
-	return 0;
+	if (kv != NULL && leat_texts_copy(&kv->names, names, count) == 0)
+		return 0;
+	leat_kv_close(kv);
+	*opened = NULL;
+	return -ENOMEM;
 }
 
 void leat_kv_close(struct leat_kv *kv)
 {
 	if (kv == NULL)
 		return;
-	free(kv->names);
-	free(kv->text);
-	free(kv->buffer);
+	leat_texts_free(&kv->names);
+	free(kv->buffer.data);
 	free(kv);
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 /* A pair as it stands in the line: the value without the quotes around it. */
@@ -79,7 +56,7 @@ static const char *read_quoted(const char *p, const char *end, struct raw_pair *
 		return NULL;
 	pair->value = (struct leat_text){ start, (size_t)(p - start) };
 	p++;
-	return p == end || is_blank(*p) ? p : NULL;
+	return p == end || leat_text_is_blank(*p) ? p : NULL;
 }
 
 /*
@@ -91,7 +68,7 @@ static const char *read_pair(const char *p, const char *end, struct raw_pair *pa
 	const char *start = p;
 
 	*pair = (struct raw_pair){ .escaped = false };
-	while (p < end && *p != '=' && !is_blank(*p))
+	while (p < end && *p != '=' && !leat_text_is_blank(*p))
 		p++;
 	if (p == end || *p != '=')
 		return p;
@@ -99,7 +76,7 @@ static const char *read_pair(const char *p, const char *end, struct raw_pair *pa
 	start = ++p;
 	if (p < end && *p == '"')
 		return read_quoted(p, end, pair);
-	while (p < end && !is_blank(*p))
+	while (p < end && !leat_text_is_blank(*p))
 		p++;
 	pair->value = (struct leat_text){ start, (size_t)(p - start) };
 	return p;
@@ -125,30 +102,17 @@ static size_t unescape(char *to, struct leat_text text)
 static void give_value(struct leat_kv *kv, struct raw_pair *pair, size_t *used,
                        struct leat_text *fields)
 {
-	for (size_t i = 0; i < kv->count; i++) {
-		if (kv->names[i].len != pair->name.len ||
-		    memcmp(kv->names[i].data, pair->name.data, pair->name.len) != 0)
+	for (size_t i = 0; i < kv->names.count; i++) {
+		if (!leat_text_same(kv->names.list[i], pair->name))
 			continue;
 		if (pair->escaped) {
-			char *to = kv->buffer + *used;
+			char *to = kv->buffer.data + *used;
 			pair->value = (struct leat_text){ to, unescape(to, pair->value) };
 			pair->escaped = false;
 			*used += pair->value.len;
 		}
 		fields[i] = pair->value;
 	}
-}
-
-static int grow_buffer(struct leat_kv *kv, size_t size)
-{
-	if (kv->size >= size)
-		return 0;
-	char *grown = realloc(kv->buffer, size * 2);
-	if (grown == NULL)
-		return -ENOMEM;
-	kv->buffer = grown;
-	kv->size = size * 2;
-	return 0;
 }
 
 static int read_pairs(struct leat_kv *kv, struct leat_text line, struct leat_text *fields)
@@ -158,7 +122,7 @@ static int read_pairs(struct leat_kv *kv, struct leat_text line, struct leat_tex
 
 	for (;;) {
 		struct raw_pair pair;
-		while (p < end && is_blank(*p))
+		while (p < end && leat_text_is_blank(*p))
 			p++;
 		if (p == end)
 			return 0;
@@ -168,29 +132,22 @@ static int read_pairs(struct leat_kv *kv, struct leat_text line, struct leat_tex
 		if (pair.name.data == NULL)
 			continue;
 		/* The buffer does not move later in the line, where texts point into it. */
-		if (pair.escaped && grow_buffer(kv, line.len) != 0)
+		if (pair.escaped && leat_buffer_grow(&kv->buffer, line.len) != 0)
 			return -ENOMEM;
 		give_value(kv, &pair, &used, fields);
 	}
-}
-
-static void clear_fields(struct leat_text *fields, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		fields[i] = (struct leat_text){ "", 0 };
 }
 
 int leat_kv_read(struct leat_kv *kv, struct leat_text line, struct leat_text *fields)
 {
 	int rc;
 
-	clear_fields(fields, kv->count);
-	if (line.len > 0 && line.data[line.len - 1] == '\r')
-		line.len--;
+	leat_texts_clear(fields, kv->names.count);
+	line = leat_text_cut_cr(line);
 	if (line.len == 0)
 		return 0;
 	rc = read_pairs(kv, line, fields);
 	if (rc != 0)
-		clear_fields(fields, kv->count);
+		leat_texts_clear(fields, kv->names.count);
 	return rc;
 }

@@ -55,8 +55,8 @@ static int append_name(struct leat_row *row, const char *name, size_t len, uint3
 static int add_name(struct leat_row *row, const char *name, size_t len, uint32_t number)
 {
 	for (size_t i = 0; i < row->count; i++)
-		if (row->names[i].number == number && row->names[i].text.len == len &&
-		    memcmp(row->names[i].text.data, name, len) == 0)
+		if (row->names[i].number == number &&
+		    leat_text_same(row->names[i].text, (struct leat_text){ name, len }))
 			return (int)i;
 	return row->count < NAMES_MAX ? append_name(row, name, len, number) : -1;
 }

@@ -136,11 +136,6 @@ static int match_pattern(struct leat_flow_step *step, const struct leat_line *li
 	return found != (step->stage->key.number != 0);
 }
 
-static bool is_field_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* As awk splits: blanks in front of the first field do not count, and several blanks are one. */
 static void cut_field(struct leat_line *line, uint64_t n)
 {
@@ -149,10 +144,10 @@ static void cut_field(struct leat_line *line, uint64_t n)
 	if (n == 0)
 		return;
 	for (;;) {
-		while (p < end && is_field_blank(*p))
+		while (p < end && leat_text_is_blank(*p))
 			p++;
 		const char *start = p;
-		while (p < end && !is_field_blank(*p))
+		while (p < end && !leat_text_is_blank(*p))
 			p++;
 		if (--n == 0 || p == end) {
 			line->data = start;
@@ -160,25 +155,6 @@ static void cut_field(struct leat_line *line, uint64_t n)
 			return;
 		}
 	}
-}
-
-static void trim_line(struct leat_line *line)
-{
-	while (line->len > 0 && (is_field_blank(line->data[0]) || line->data[0] == '\r')) {
-		line->data++;
-		line->len--;
-	}
-	while (line->len > 0 &&
-	       (is_field_blank(line->data[line->len - 1]) || line->data[line->len - 1] == '\r'))
-		line->len--;
-}
-
-/* ASCII letters only; all other bytes are left as they are. */
-static void change_case(char *to, size_t len, char first)
-{
-	for (size_t i = 0; i < len; i++)
-		if (to[i] >= first && to[i] <= first + 25)
-			to[i] ^= 'a' ^ 'A';
 }
 
 char *leat_put_figures(char *end, uint64_t number)
@@ -197,7 +173,10 @@ static int map_line(struct leat_line *line, uint64_t what)
 	int rc;
 
 	if (what == TRIM) {
-		trim_line(line);
+		struct leat_text text = leat_text_trim((struct leat_text){ line->data, line->len });
+
+		line->data = text.data;
+		line->len = text.len;
 		return 1;
 	}
 	length = leat_put_figures(end, line->len);
@@ -206,7 +185,8 @@ static int map_line(struct leat_line *line, uint64_t what)
 	if (rc != 0)
 		return rc;
 	if (what != LENGTH)
-		change_case((char *)made.data, made.len, what == UPPER ? 'a' : 'A');
+		leat_text_change_case((char *)made.data, made.data, made.len,
+		                      what == UPPER ? 'a' : 'A');
 	leat_line_free(line);
 	*line = made;
 	return 1;
