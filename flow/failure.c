@@ -60,13 +60,12 @@ int leat_task_fail_contract(struct task *task, size_t i, struct leat_vec *v, int
 	else if (v->made > v->room)
 		snprintf(words, sizeof(words), "it said that it made %zu items in room for %zu",
 		         v->made, v->room);
-	else if (v->skipped <= v->used && leat_moves_items(&node_of(task, i)->step) &&
-	         v->made > v->used)
-		snprintf(words, sizeof(words), "it passed on %zu items, and used %zu", v->made,
-		         v->used);
 	else if (v->skipped > v->used)
 		snprintf(words, sizeof(words), "it said that it left out %llu of %zu items",
 		         (unsigned long long)v->skipped, v->used);
+	else if (leat_moves_items(&node_of(task, i)->step) && v->made > v->used)
+		snprintf(words, sizeof(words), "it passed on %zu items, and used %zu", v->made,
+		         v->used);
 	else if (rc == LEAT_LATER)
 		snprintf(words, sizeof(words), "it returned LEAT_LATER, and has no due_ns");
 	else

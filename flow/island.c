@@ -109,7 +109,7 @@ static void free_used(const struct task *task, size_t i, const struct leat_vec *
 
 	if (leat_task_borrows(task, i))
 		return;
-	if (v->used > 0 && !(node->step.kind == LEAT_STEP_FILTER && v->made > 0))
+	if (v->used > 0 && !(leat_moves_items(&node->step) && v->made > 0))
 		leat_items_discard(node->step.in, v->in, 1);
 }
 
@@ -136,7 +136,7 @@ static void count_call(struct task *task, size_t i, const struct leat_vec *v)
 static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
 {
 	const struct node *node = node_of(task, i);
-	bool moves = node->step.kind == LEAT_STEP_FILTER && v->made > v->used;
+	bool moves = leat_moves_items(&node->step) && v->made > v->used;
 
 	leat_items_discard(node->type, v->out, moves ? v->used : v->made);
 	task->books[i].made -= v->made;
@@ -148,8 +148,7 @@ static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
 static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc, bool late)
 {
 	const struct node *node = node_of(task, i);
-	const bool broken = leat_breaks_contract(v, rc, node->step.due_ns != NULL) ||
-	                    (leat_moves_items(&node->step) && v->made > v->used);
+	const bool broken = leat_breaks_contract(&node->step, v, rc);
 	int passed;
 
 	task->own_result = false;

@@ -99,10 +99,14 @@ static inline bool leat_moves_items(const struct leat_step *step)
 	return step->kind == LEAT_STEP_FILTER && step->in->discard != NULL;
 }
 
-/* waits: it may return LEAT_LATER. */
-static inline bool leat_breaks_contract(const struct leat_vec *v, int rc, bool waits)
+/* A call of the step, or the end, has returned rc. Only a step that is due may say LEAT_LATER. */
+static inline bool leat_breaks_contract(const struct leat_step *step, const struct leat_vec *v,
+                                        int rc)
 {
+	const bool waits = step->due_ns != NULL && step->out != NULL;
+
 	return (v->used > v->n) | (v->made > v->room) | (v->skipped > v->used) |
+	       ((v->made > v->used) & leat_moves_items(step)) |
 	       ((rc > 0) & (rc != LEAT_ENOUGH) & ((rc != LEAT_LATER) | !waits));
 }
 

@@ -196,7 +196,7 @@ static int call_end_once(struct task *task, const struct node *node, struct leat
 	struct books *books = &task->books[at];
 	int rc = node->step.fn(task->states[at], v);
 
-	*broken = leat_breaks_contract(v, rc, false);
+	*broken = leat_breaks_contract(&node->step, v, rc);
 	if (__builtin_expect(*broken, 0))
 		rc = leat_task_fail_contract(task, at, v, rc);
 	if (node->kind == NODE_EACH && !leat_task_borrows(task, at) && v->used > 0)
