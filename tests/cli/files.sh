@@ -54,13 +54,7 @@ expect_status 0
 expect_json '"cause":"stopped"'
 [ "$(cat "$dir/out")" -le 40 ] || fail "$what: wrote $(cat "$dir/out")"
 for drain in "" "--drain=1m"; do
-	"$LEAT" run --quiet --json $drain --repeat 1000000000 "lines:'$dir/logs/[ab].log' | count" >"$dir/out" 2>"$dir/err" &
-	ready $!
-	sleep 0.3
-	kill -s TERM $!
-	wait $!
-	status=$? what="several files, SIGTERM $drain"
-	sanitizer "$dir/err"
+	run_signalled TERM --quiet --json $drain --repeat 1000000000 "lines:'$dir/logs/[ab].log' | count"
 	if [ -n "$drain" ]; then expect_status 0; else expect_status 143; fi
 	expect_books
 	[ -s "$dir/out" ] || fail "$what: wrote nothing"

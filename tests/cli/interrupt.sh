@@ -111,12 +111,7 @@ expect_status 0
 expect_silence
 
 # Without --quiet the books are printed.
-"$LEAT" run "tick:10ms | stdout" >"$dir/out" 2>"$dir/err" &
-sleep 0.3
-ready $!
-kill -s INT $!
-wait $!
-status=$? what="ctrl-C with books"
+run_signalled INT "tick:10ms | stdout"
 expect_status 130
 expect_err "interrupted"
 expect_err "balanced"

@@ -86,6 +86,22 @@ now_us()
 	echo "${now/[.,]/}"
 }
 
+# run_signalled SIGNAL ARGS...: as run, with a signal once the flow has run for a while.
+run_signalled()
+{
+	local signal=$1
+
+	shift
+	"$LEAT" run "$@" >"$dir/out" 2>"$dir/err" &
+	ready $!
+	sleep 0.3
+	kill -s "$signal" $!
+	wait $!
+	status=$?
+	what="leat run $*, SIG$signal"
+	sanitizer "$dir/err"
+}
+
 # ready PID: waits until the program takes signals: a shell has it ignore SIGINT until then.
 ready()
 {

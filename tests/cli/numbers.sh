@@ -103,23 +103,11 @@ for sink in sum min max mean quantiles histogram; do
 	run --quiet --for 200ms --slow "$sink=1ms" "count:1000000000 | $sink"
 	expect_status 0
 	[ -s "$dir/out" ] || fail "$what: wrote nothing"
-	"$LEAT" run --quiet --json "tick:10ms | $sink" >"$dir/out" 2>"$dir/err" &
-	ready $!
-	sleep 0.3
-	kill -s INT $!
-	wait $!
-	status=$? what="$sink, SIGINT"
-	sanitizer "$dir/err"
+	run_signalled INT --quiet --json "tick:10ms | $sink"
 	expect_status 130
 	expect_books
 	[ -s "$dir/out" ] || fail "$what: wrote nothing"
-	"$LEAT" run --quiet --json --drain 1m "tick:10ms | $sink" >"$dir/out" 2>"$dir/err" &
-	ready $!
-	sleep 0.3
-	kill -s TERM $!
-	wait $!
-	status=$? what="$sink, SIGTERM with --drain"
-	sanitizer "$dir/err"
+	run_signalled TERM --quiet --json --drain 1m "tick:10ms | $sink"
 	expect_status 0
 	[ -s "$dir/out" ] || fail "$what: wrote nothing"
 done

@@ -73,13 +73,7 @@ expect_out "1	1
 1	10"
 
 # A cancel writes what came until then.
-"$LEAT" run --quiet --json "tick:10ms | map:length | top:1" >"$dir/out" 2>"$dir/err" &
-ready $!
-sleep 0.3
-kill -s INT $!
-wait $!
-status=$? what="top, SIGINT"
-sanitizer "$dir/err"
+run_signalled INT --quiet --json "tick:10ms | map:length | top:1"
 expect_status 130
 expect_books
 grep -q "^[0-9][0-9]*	[12]$" "$dir/out" || fail "$what: wrote $(cat "$dir/out")"
