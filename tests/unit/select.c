@@ -837,7 +837,7 @@ Test(select, the_end_of_a_sender_wakes_it)
 
 Test(select, the_deadline_of_a_senders_scope_ends_it)
 {
-	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
+	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 300 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct leat_tx *tx;
 	struct leat_rx *rx;
