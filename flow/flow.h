@@ -219,6 +219,29 @@ void leat_write_time(char *text, size_t size, const char *before, int64_t ns);
 /* Passes n items on, from the given one. */
 void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 
+/* what becomes of the items that a step is given */
+
+/* Whether what it makes are the items themselves that it is given, which own something. */
+static inline bool leat_moves_items(const struct leat_step *step)
+{
+	return step->kind == LEAT_STEP_FILTER && step->in->discard != NULL;
+}
+
+/* Whether the items that it has used are no longer the flow's. */
+static inline bool leat_takes_items(const struct leat_step *step)
+{
+	return step->owns && step->in->discard != NULL;
+}
+
+/*
+ * Whether it is called for one item at a time, as the flow frees what it leaves out and cannot tell
+ * which of several that is.
+ */
+static inline bool leat_filters_singly(const struct leat_step *step)
+{
+	return leat_moves_items(step) && !step->owns;
+}
+
 /* plan.c */
 
 /* Checks the graph and cuts it into islands. 0, or the mistake. */

@@ -187,8 +187,8 @@ enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2, LEAT_LATER = 3 };
 
 /*
  * What becomes of an item of a type with discard: a map's result is a new item, and the flow frees
- * the one it was given; a filter passes the item itself on, or the flow frees it. LEAT_STEP_FUSED
- * is for types without discard.
+ * the one it was given; a filter passes the item itself on, or the flow frees it. A step of either
+ * kind with `owns` does all that itself. LEAT_STEP_FUSED is for types without discard.
  */
 enum leat_step_kind { LEAT_STEP_MAP, LEAT_STEP_FILTER, LEAT_STEP_FUSED, LEAT_STEP_END };
 
@@ -215,6 +215,13 @@ struct leat_step {
 	 * island then has a thread, and no pool.
 	 */
 	bool waits;
+	/*
+	 * Items that it has used are its own: it passes them on, changed or as they are, or frees
+	 * them. So the flow touches none of them, and a filter is called for whole vectors, which
+	 * without this is called for one item of such a type at a time. LEAT_FILTER and LEAT_EDIT
+	 * own their items.
+	 */
+	bool owns;
 	const char *file;
 	int line;
 };
@@ -237,6 +244,10 @@ struct leat_state {
  *                                                      { y[0] = ..; return 1; }    how many it
  *                                                            has written, up to `most`, or -errno
  *     LEAT_FILTER(name, type, x, state type, s)        { return keep(x); }         a bool
+ *     LEAT_EDIT(name, type, x, state type, s)          { x->n++; return 0; }       changes the
+ *                                                            item itself: 0, LEAT_SKIP,
+ *                                                            LEAT_ENOUGH, -errno; with the last
+ *                                                            two it has changed nothing
  *     LEAT_EACH(name, type, x, state type, s)          { use(x); return 0; }       an end: 0,
  *                                                                        LEAT_ENOUGH, -errno
  *
@@ -260,9 +271,18 @@ struct leat_state {
 	typedef leat_item_##type name##_out; \
 	LEAT_DETAIL_ONE(name, statetype, \
 	                (*y_ = *x_, name##_item(x_, (statetype)(uintptr_t)s_) ? 0 : LEAT_SKIP)) \
-	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FILTER, LEAT_T(type), LEAT_T(type), statetype) \
+	LEAT_DETAIL_OWN_STEP(name, LEAT_STEP_FILTER, type, statetype) \
 	static inline bool name##_item(const leat_item_##type *x, \
 	                               __attribute__((unused)) statetype s)
+
+#define LEAT_EDIT(name, type, x, statetype, s) \
+	static inline int name##_item(leat_item_##type *x, statetype s); \
+	typedef leat_item_##type name##_in; \
+	typedef leat_item_##type name##_out; \
+	LEAT_DETAIL_ONE(name, statetype, \
+	                (*y_ = *x_, name##_item(y_, (statetype)(uintptr_t)s_))) \
+	LEAT_DETAIL_OWN_STEP(name, LEAT_STEP_MAP, type, statetype) \
+	static inline int name##_item(leat_item_##type *x, __attribute__((unused)) statetype s)
 
 #define LEAT_FLAT_MAP(name, intype, x, outtype, y, most_, statetype, s) \
 	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
@@ -284,7 +304,8 @@ struct leat_state {
 		v_->made = made_; \
 		return rc_ < 0 ? rc_ : 0; \
 	} \
-	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), statetype) \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), \
+	                 statetype, false) \
 	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
 	                              __attribute__((unused)) statetype s)
 
@@ -301,7 +322,7 @@ struct leat_state {
 		v_->used = rc_ < 0 ? i_ - 1 : i_; \
 		return rc_; \
 	} \
-	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, 0, statetype) \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, 0, statetype, false) \
 	static inline int name##_item(const leat_item_##type *x, \
 	                              __attribute__((unused)) statetype s)
 
