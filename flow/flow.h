@@ -110,7 +110,10 @@ struct node {
 	const unsigned char *items;
 	size_t count;
 
-	size_t capacity; /* of a bridge also how many streams are open */
+	char *given_name; /* by leat_flow_name(): what `name` points to; or NULL */
+	enum leat_overflow overflow;
+	uint64_t dropped; /* atomic: by its ring, if that drops */
+	size_t capacity;  /* of a bridge also how many streams are open */
 	unsigned workers;
 	enum leat_flow_order order;
 	uint64_t (*key)(const void *item, const void *arg);
@@ -275,8 +278,8 @@ size_t leat_ring_count(const struct node *node);
 size_t leat_ring_bytes(const struct leat_flow *flow, const struct node *node);
 /* The items that a ring of this node has room for. */
 size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node);
-/* How the channel of such a ring is opened. */
-struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct node *node);
+/* How the channel of such a ring, or of a source's, is opened. */
+struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, struct node *node);
 int leat_rings_open(struct leat_flow *flow);
 /* Closes what the islands have not taken. */
 void leat_rings_close(struct leat_flow *flow);

@@ -77,7 +77,7 @@ LEAT_BEGIN_DECLS
  * The layout of the structures of this header. leat_flow_open() passes it, and refuses a caller
  * that was compiled for another one, as the core does by LEAT_ABI (leat/base.h).
  */
-#define LEAT_FLOW_ABI 1u
+#define LEAT_FLOW_ABI 2u
 
 /* --- types --- */
 
@@ -509,10 +509,25 @@ LEAT_API int64_t leat_flow_until_ns(void);
  */
 LEAT_API struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker);
 
+/*
+ * The name of the step, source or ring right before the port, which it returns: in the words of a
+ * failure, in the picture, the books and the diagnostics. Copied. An island has the name of its
+ * first step.
+ */
+LEAT_API struct leat_port leat_flow_name(struct leat_port port, const char *name);
+
 /* --- where islands end --- */
 
 /* A ring of so many items: what is behind it runs on another thread. */
 LEAT_API struct leat_port leat_flow_buffer(struct leat_port port, size_t capacity);
+/*
+ * What a full ring does: it blocks (the default), or drops its newest or oldest items, so that what
+ * is before it never waits for what is behind. About the ring right before the port, which it
+ * returns: of a source with a thread of its own, a buffer, workers (not by key), gather, or a merge
+ * of items as they come. Dropped items are discarded, and in the books of the ring. Between a tee
+ * and a zip nothing may be dropped.
+ */
+LEAT_API struct leat_port leat_flow_overflow(struct leat_port port, enum leat_overflow overflow);
 /*
  * What follows, up to leat_flow_gather(), runs on `count` threads, which share the items. With
  * LEAT_ORDERED, gather passes on what they made in the order of the items it was made of.
@@ -649,13 +664,18 @@ LEAT_API const char *leat_flow_error(const struct leat_flow *flow);
 LEAT_API void leat_flow_close(struct leat_flow *flow);
 
 /*
- * The books of a step, after join: in = used + skipped + failed + diverted. `made` went out. Steps
- * are numbered in the order of the calls that declared them; sources and ends are steps, too.
- * Returns 0; -ENOENT behind the last step; -EBUSY while the flow runs.
+ * The books of a step, after join: in = used + skipped + failed + diverted + dropped. `made` went
+ * out. Steps are numbered in the order of the calls that declared them; sources and ends are steps,
+ * too. Returns 0; -ENOENT behind the last step; -EBUSY while the flow runs.
  */
 struct leat_step_stat {
 	const char *name;
 	uint64_t in, used, skipped, failed, diverted, made;
+	/*
+	 * by a ring of leat_flow_overflow(): it was full, or its receiver left, or it was
+	 * cancelled. Of a source it is besides `made`, and `in` is 0.
+	 */
+	uint64_t dropped;
 };
 LEAT_API int leat_flow_stat(const struct leat_flow *flow, size_t number,
                             struct leat_step_stat *stat);

@@ -275,6 +275,8 @@ int uses_flow(struct leat_flow *flow, const struct tick *ticks, struct limits *l
 	leat_flow_for_each(leat_flow_step(port, &uses_both, states), &uses_add, sum);
 	port = leat_flow_from_array(flow, LEAT_T(tick), ticks, 2);
 	port = leat_flow_bridge(leat_flow_step(port, &uses_rx, NULL), LEAT_T(f64), 1);
+	port = leat_flow_overflow(leat_flow_buffer(port, 8), LEAT_DROP_OLDEST);
+	port = leat_flow_name(port, "latest");
 	leat_flow_for_each(port, &uses_add, sum);
 	return LEAT_T(ticks)->most == 16 && LEAT_T(failed_tick)->most == 1 &&
 	                       LEAT_T(priced)->second == LEAT_T(f64)

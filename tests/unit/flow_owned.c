@@ -451,6 +451,32 @@ Test(flow_owned, where_it_is_ended_from_outside)
 		}
 }
 
+/* Each ring that may drop does, where the flow ends well, is cancelled, or its end leaves. */
+Test(flow_owned, what_rings_drop)
+{
+	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+	     overflow++)
+		for (int how = 0; how < 3 * MANY_TIMES(4); how++) {
+			struct tally tally = { .enough = how % 3 == 1 ? 20 : 0 };
+			struct ends ends;
+
+			open_shape(&ends, ORDERED_FEW, 3000);
+			ends.port = leat_flow_overflow(ends.port, overflow);
+			ends.port = leat_flow_overflow(leat_flow_buffer(ends.port, 3), overflow);
+			ends.port = leat_flow_overflow(
+				leat_flow_workers(ends.port, 2, LEAT_ORDERED), overflow);
+			ends.port = leat_flow_step(ends.port, &edit_box, NULL);
+			ends.port = leat_flow_overflow(leat_flow_gather(ends.port), overflow);
+			ends.port = leat_flow_overflow(leat_flow_merge(&ends.port, 1), overflow);
+			leat_flow_for_each(ends.port, &end_box, &tally);
+			expect_start(ends.flow);
+			if (how % 3 == 2)
+				leat_scope_cancel(ends.scope, 0, "enough");
+			expect_join(ends.flow, 0);
+			close_shape(&ends, ORDERED_FEW);
+		}
+}
+
 Test(flow_owned, where_the_parts_of_a_partition_leave)
 {
 	for (int direct = 0; direct < 2; direct++)
