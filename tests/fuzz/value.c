@@ -199,7 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_percents(text);
 	for (size_t i = 0; i < leat_stage_types_count; i++) {
 		check_param(&leat_stage_types[i].arg, text);
-		check_param(&leat_stage_types[i].key, text);
+		for (size_t k = 0; leat_stage_types[i].keys[k].name != NULL; k++)
+			check_param(&leat_stage_types[i].keys[k], text);
 	}
 	free(text);
 	return 0;
