@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Integers up to here are doubles, each of them. */
+#define DOUBLE_WHOLE 9007199254740992.0
 /* What a double is read from, where there are more figures: 17 decide it but for a tie. */
 #define FIGURES_READ 40
 /* Beyond this an exponent is 0 or infinite, whatever figures a line of 1 GiB has before it. */
@@ -229,6 +231,15 @@ int leat_number_compare(const struct leat_number *a, const struct leat_number *b
 	if (a->whole != b->whole)
 		return a->whole > b->whole ? 1 : -1;
 	return (a->part > b->part) - (a->part < b->part);
+}
+
+size_t leat_double_put(double number, char text[LEAT_DOUBLE_TEXT])
+{
+	bool whole = fabs(number) <= DOUBLE_WHOLE && number == floor(number);
+
+	if (whole)
+		number += 0.0; /* no -0 */
+	return (size_t)snprintf(text, LEAT_DOUBLE_TEXT, whole ? "%.0f" : "%.15g", number);
 }
 
 /* W. Kahan's and I. Babuska's sum as A. Neumaier has it (ZAMM 54, 1974, p. 39). */

@@ -8,6 +8,7 @@
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/out.h"
+#include "tools/leat/flow/result.h"
 #include "tools/leat/flow/tally.h"
 
 #include <fcntl.h>
@@ -32,6 +33,7 @@
 struct sink {
 	struct leat_member *member;
 	enum leat_verb verb;
+	enum leat_result_form form;
 	uint64_t count; /* of lines; top: how many rows are wanted */
 	struct leat_tally tally;
 	struct leat_numeric numeric;
@@ -121,29 +123,32 @@ static int put_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 	return check_write(sink, rc);
 }
 
-/* Writes a count, and the byte that ends it. */
-static int put_count(struct leat_out *out, uint64_t count, char behind)
+static int write_out(void *arg, const void *data, size_t len)
 {
-	char text[LEAT_FIGURES + 1], *end = text + LEAT_FIGURES,
-				     *begin = leat_put_figures(end, count);
+	return leat_out_put(arg, data, len);
+}
 
-	*end = behind;
-	return leat_out_put(out, begin, (size_t)(end + 1 - begin));
+static int put_count(struct leat_result *result, uint64_t count)
+{
+	static const char *const names[] = { "count" };
+
+	leat_result_header(result, names, 1);
+	return leat_result_count(result, count);
 }
 
 /* The first so many rows of the tally. */
-static int put_tally(struct sink *sink, size_t most)
+static int put_tally(struct sink *sink, struct leat_result *result, size_t most)
 {
+	static const char *const names[] = { "count", "line" };
 	struct leat_tally_row *rows;
 	size_t n;
 	int rc = leat_tally_top(&sink->tally, most, &rows, &n);
 
+	if (rc == 0)
+		rc = leat_result_header(result, names, 2);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = put_count(&sink->out, rows[i].count, '\t');
-		if (rc == 0)
-			rc = leat_out_put(&sink->out, rows[i].entry->value, rows[i].entry->len);
-		if (rc == 0)
-			rc = leat_out_put(&sink->out, "\n", 1);
+		leat_result_count(result, rows[i].count);
+		rc = leat_result_text(result, rows[i].entry->value, rows[i].entry->len);
 	}
 	free(rows);
 	return rc;
@@ -156,7 +161,7 @@ static int find_columns(int fd)
 	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : COLUMNS;
 }
 
-static int put_numeric(struct sink *sink)
+static int put_numeric_text(struct sink *sink)
 {
 	char *text = NULL;
 	size_t len;
@@ -171,6 +176,14 @@ static int put_numeric(struct sink *sink)
 	if (rc == 0)
 		rc = leat_out_put(&sink->out, text, len);
 	free(text);
+	return rc;
+}
+
+static int put_numeric(struct sink *sink, struct leat_result *result)
+{
+	int rc = sink->form == LEAT_RESULT_TEXT ? put_numeric_text(sink)
+	                                        : leat_numeric_put_rows(&sink->numeric, result);
+
 	leat_numeric_note(&sink->numeric, sink->member->flow->note);
 	return rc;
 }
@@ -186,6 +199,7 @@ static int put_result(struct sink *sink, bool canceled)
 {
 	const struct leat_flow *flow = sink->member->flow;
 	bool numeric = leat_numeric_has(sink->verb);
+	struct leat_result result;
 
 	if (!numeric && sink->verb != LEAT_VERB_COUNT && sink->verb != LEAT_VERB_TALLY &&
 	    sink->verb != LEAT_VERB_TOP)
@@ -194,10 +208,11 @@ static int put_result(struct sink *sink, bool canceled)
 		return 0;
 	if (flow->opts.before_output != NULL)
 		flow->opts.before_output(flow->opts.before_output_arg);
+	leat_result_init(&result, sink->form, write_out, &sink->out);
 	if (numeric)
-		return put_numeric(sink);
-	return sink->verb == LEAT_VERB_COUNT ? put_count(&sink->out, sink->count, '\n')
-	                                     : put_tally(sink, count_rows(sink));
+		return put_numeric(sink, &result);
+	return sink->verb == LEAT_VERB_COUNT ? put_count(&result, sink->count)
+	                                     : put_tally(sink, &result, count_rows(sink));
 }
 
 /*
@@ -314,6 +329,7 @@ int leat_flow_sink_run(struct leat_member *member)
 		return leat_member_fail(member, "", -ENOMEM);
 	sink->member = member;
 	sink->verb = stage->type->verb;
+	sink->form = (enum leat_result_form)leat_stage_key(stage, "as")->number;
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
 	leat_out_init(&sink->out, member->flow->out_fd, member->tx);

@@ -22,6 +22,10 @@
 #define AS_LINES \
 	{ .name = "as", .form = LEAT_FORM_CHOICE, .choices = { "text", "csv", "kv", "json" }, \
 	  .wanted = "csv, kv or json" }
+/* in the order of enum leat_result_form */
+#define AS_RESULT \
+	{ .name = "as", .form = LEAT_FORM_CHOICE, .choices = { "text", "csv", "json" }, \
+	  .wanted = "csv or json" }
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
@@ -70,17 +74,17 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH [append:yes]",
 	  A_FILE("the path of a file to write"),
 	  { { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
-	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count", { 0 }, NO_KEYS },
-	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally", { 0 }, NO_KEYS },
-	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N",
-	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), NO_KEYS },
-	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum", { 0 }, NO_KEYS },
-	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min", { 0 }, NO_KEYS },
-	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max", { 0 }, NO_KEYS },
-	{ LEAT_VERB_MEAN, LEAT_SINK, false, "mean", "mean", { 0 }, NO_KEYS },
-	{ LEAT_VERB_QUANTILES, LEAT_SINK, false, "quantiles", "quantiles [of:P,P,...]",
-	  { 0 }, { { .name = "of", .form = LEAT_FORM_PERCENTS, .wanted = PERCENTS } } },
-	{ LEAT_VERB_HISTOGRAM, LEAT_SINK, false, "histogram", "histogram", { 0 }, NO_KEYS },
+	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N [as:csv|json]",
+	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), { AS_RESULT } },
+	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_MEAN, LEAT_SINK, false, "mean", "mean [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_QUANTILES, LEAT_SINK, false, "quantiles", "quantiles [of:P,P,...] [as:csv|json]",
+	  { 0 }, { { .name = "of", .form = LEAT_FORM_PERCENTS, .wanted = PERCENTS }, AS_RESULT } },
+	{ LEAT_VERB_HISTOGRAM, LEAT_SINK, false, "histogram", "histogram [as:csv|json]", { 0 }, { AS_RESULT } },
 	{ LEAT_VERB_NULL, LEAT_SINK, false, "null", "null", { 0 }, NO_KEYS },
 };
 /* clang-format on */
@@ -94,11 +98,24 @@ const struct leat_stage_type *leat_stage_find(enum leat_role role, const char *n
 	return NULL;
 }
 
-static void append_name(char *to, size_t size, const char *text)
+static void append_part(char *to, size_t size, const char *text, size_t len)
 {
 	size_t used = strlen(to);
 
-	snprintf(to + used, size - used, "%s%s", used != 0 ? ", " : "", text);
+	snprintf(to + used, size - used, "%s%.*s", used != 0 ? ", " : "", (int)len, text);
+}
+
+static void append_name(char *to, size_t size, const char *text)
+{
+	append_part(to, size, text, strlen(text));
+}
+
+/* Nearly all sinks have the key `as`, which would fill their list: it is told with their keys. */
+static size_t measure_shown(const struct leat_stage_type *type)
+{
+	const char *as = type->role == LEAT_SINK ? strstr(type->shown, " [as:") : NULL;
+
+	return as != NULL ? (size_t)(as - type->shown) : strlen(type->shown);
 }
 
 void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size)
@@ -106,7 +123,8 @@ void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size
 	to[0] = '\0';
 	for (size_t i = 0; i < leat_stage_types_count; i++)
 		if (leat_stage_types[i].role == role && (!many_only || leat_stage_types[i].many))
-			append_name(to, size, leat_stage_types[i].shown);
+			append_part(to, size, leat_stage_types[i].shown,
+			            measure_shown(&leat_stage_types[i]));
 	if (role == LEAT_STEP && !many_only)
 		append_name(to, size, "workers:N STEP");
 }
