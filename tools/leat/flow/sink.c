@@ -142,13 +142,14 @@ static int put_tally(struct sink *sink, struct leat_result *result, size_t most)
 	static const char *const names[] = { "count", "line" };
 	struct leat_tally_row *rows;
 	size_t n;
-	int rc = leat_tally_top(&sink->tally, most, &rows, &n);
+	int rc = leat_tally_top(&sink->tally, most, NULL, NULL, &rows, &n);
 
 	if (rc == 0)
 		rc = leat_result_header(result, names, 2);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		leat_result_count(result, rows[i].count);
-		rc = leat_result_text(result, rows[i].entry->value, rows[i].entry->len);
+		leat_result_count(result, rows[i].weight);
+		rc = leat_result_text(result, leat_tally_value(&sink->tally, rows[i].entry),
+		                      rows[i].entry->len);
 	}
 	free(rows);
 	return rc;
