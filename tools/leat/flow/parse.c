@@ -9,6 +9,7 @@
  */
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/steps.h"
+#include "tools/leat/flow/value.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -256,10 +257,21 @@ static struct leat_value *add_key(struct leat_stage *stage, const struct leat_pa
 	return *place;
 }
 
+static bool is_key(const struct leat_param *param, const char *name)
+{
+	uint32_t percents[LEAT_PERCENTS_MAX];
+	size_t len = strlen(param->name), count;
+
+	if (!param->percent)
+		return strcmp(param->name, name) == 0;
+	return strncmp(param->name, name, len) == 0 && name[len] >= '0' && name[len] <= '9' &&
+	       leat_value_percents(name + len, percents, &count) == 0 && count == 1;
+}
+
 static const struct leat_param *find_key(const struct leat_stage_type *type, const char *name)
 {
 	for (size_t i = 0; i < LEAT_KEYS_MAX && type->keys[i].name != NULL; i++)
-		if (strcmp(type->keys[i].name, name) == 0)
+		if (is_key(&type->keys[i], name))
 			return &type->keys[i];
 	return NULL;
 }

@@ -25,7 +25,7 @@
 
 #define LEAT_WORKERS_MAX 256u
 #define LEAT_STAGES_MAX 256u
-#define LEAT_KEYS_MAX 8u /* of a stage of the table */
+#define LEAT_KEYS_MAX 12u /* of a stage of the table */
 /*
  * The most items of a ring. 16 Mi lines are 400 MB for each ring, without any text; a larger number
  * is taken for a slip.
@@ -55,6 +55,7 @@ enum leat_verb {
 	LEAT_VERB_COUNT,
 	LEAT_VERB_TALLY,
 	LEAT_VERB_TOP,
+	LEAT_VERB_GROUP,
 	LEAT_VERB_SUM,
 	LEAT_VERB_MIN,
 	LEAT_VERB_MAX,
@@ -73,14 +74,16 @@ enum leat_form {
 	LEAT_FORM_RATE,
 	LEAT_FORM_PERCENTS,
 	LEAT_FORM_CHOICE,
-	LEAT_FORM_TRUTH, /* an expression (text/expr.h) that is true or false */
-	LEAT_FORM_VALUE  /* a choice, or an expression; behind the choices in `number` then */
+	LEAT_FORM_TRUTH,  /* an expression (text/expr.h) that is true or false */
+	LEAT_FORM_AMOUNT, /* one whose values are numbers, or are read as such; true is 1 */
+	LEAT_FORM_VALUE   /* a choice, or an expression; behind the choices in `number` then */
 };
 
 /* What is behind the colon of a name or of a key. */
 struct leat_param {
 	const char *name; /* of the key; NULL: the stage's own argument */
 	bool again;       /* the key may be given several times */
+	bool percent;     /* a percentage stands behind the name of the key, as in p99.9 */
 	enum leat_form form;
 	uint64_t min, max;      /* of a number */
 	const char *choices[8]; /* of a choice; NULL behind the last one */

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/group.h"
 #include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/out.h"
 #include "tools/leat/flow/result.h"
@@ -20,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BATCH 64u
+#define BATCH LEAT_GROUP_BATCH
 /*
  * A cancelled tally of more values is not written: sorting and writing must be over within a tenth
  * of a second.
@@ -37,6 +38,7 @@ struct sink {
 	uint64_t count; /* of lines; top: how many rows are wanted */
 	struct leat_tally tally;
 	struct leat_numeric numeric;
+	struct leat_group *group; /* the step's */
 	struct leat_out out;
 };
 
@@ -189,11 +191,27 @@ static int put_numeric(struct sink *sink, struct leat_result *result)
 	return rc;
 }
 
+static int put_group(struct sink *sink, struct leat_result *result)
+{
+	int rc = leat_group_put(sink->group, result);
+
+	leat_group_note(sink->group, sink->member->flow->note, LEAT_NOTE);
+	return rc;
+}
+
 /* The rows that a tally or a top writes. */
 static size_t count_rows(const struct sink *sink)
 {
 	return sink->verb == LEAT_VERB_TOP && sink->count < sink->tally.used ? (size_t)sink->count
 	                                                                     : sink->tally.used;
+}
+
+/* Whether the result of a sink that was cancelled can be written in time. */
+static bool is_prompt(const struct sink *sink)
+{
+	if (sink->group != NULL)
+		return leat_group_is_quick(sink->group);
+	return count_rows(sink) <= TALLY_PROMPT_MAX && sink->tally.used <= TOP_PROMPT_MAX;
 }
 
 static int put_result(struct sink *sink, bool canceled)
@@ -203,15 +221,17 @@ static int put_result(struct sink *sink, bool canceled)
 	struct leat_result result;
 
 	if (!numeric && sink->verb != LEAT_VERB_COUNT && sink->verb != LEAT_VERB_TALLY &&
-	    sink->verb != LEAT_VERB_TOP)
+	    sink->verb != LEAT_VERB_TOP && sink->verb != LEAT_VERB_GROUP)
 		return 0;
-	if (canceled && (count_rows(sink) > TALLY_PROMPT_MAX || sink->tally.used > TOP_PROMPT_MAX))
+	if (canceled && !is_prompt(sink))
 		return 0;
 	if (flow->opts.before_output != NULL)
 		flow->opts.before_output(flow->opts.before_output_arg);
 	leat_result_init(&result, sink->form, write_out, &sink->out);
 	if (numeric)
 		return put_numeric(sink, &result);
+	if (sink->group != NULL)
+		return put_group(sink, &result);
 	return sink->verb == LEAT_VERB_COUNT ? put_count(&result, sink->count)
 	                                     : put_tally(sink, &result, count_rows(sink));
 }
@@ -256,6 +276,13 @@ static int add_numbers(struct sink *sink, const struct leat_line *lines, size_t 
 	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
 }
 
+static int group_lines(struct sink *sink, const struct leat_line *lines, size_t n)
+{
+	int rc = leat_group_add(sink->group, lines, n);
+
+	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
+}
+
 static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	switch (sink->verb) {
@@ -268,6 +295,8 @@ static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 	case LEAT_VERB_TALLY:
 	case LEAT_VERB_TOP:
 		return tally_lines(sink, lines, n);
+	case LEAT_VERB_GROUP:
+		return group_lines(sink, lines, n);
 	case LEAT_VERB_NULL:
 		return 0;
 	default:
@@ -322,7 +351,8 @@ static int receive_lines(struct sink *sink)
 
 int leat_flow_sink_run(struct leat_member *member)
 {
-	const struct leat_stage *stage = member->steps[member->steps_count - 1].stage;
+	struct leat_flow_step *step = &member->steps[member->steps_count - 1];
+	const struct leat_stage *stage = step->stage;
 	struct sink *sink = calloc(1, sizeof(*sink));
 	int rc;
 
@@ -331,6 +361,7 @@ int leat_flow_sink_run(struct leat_member *member)
 	sink->member = member;
 	sink->verb = stage->type->verb;
 	sink->form = (enum leat_result_form)leat_stage_key(stage, "as")->number;
+	sink->group = step->group;
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
 	leat_out_init(&sink->out, member->flow->out_fd, member->tx);

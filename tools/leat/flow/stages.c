@@ -26,6 +26,9 @@
 #define AS_RESULT \
 	{ .name = "as", .form = LEAT_FORM_CHOICE, .choices = { "text", "csv", "json" }, \
 	  .wanted = "csv or json" }
+#define AN_AMOUNT "an expression such as ($10)"
+#define AMOUNT(key) \
+	{ .name = key, .again = true, .form = LEAT_FORM_AMOUNT, .wanted = AN_AMOUNT }
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
@@ -78,6 +81,20 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally [as:csv|json]", { 0 }, { AS_RESULT } },
 	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N [as:csv|json]",
 	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), { AS_RESULT } },
+	{ LEAT_VERB_GROUP, LEAT_SINK, false, "group",
+	  "group:(KEY) [count:yes] [sum|mean|min|max|p99:(EXPRESSION)]... [by:key] [top:N] [most:N] "
+	  "[as:csv|json]",
+	  { .form = LEAT_FORM_VALUE, .wanted = "an expression such as ($1)" },
+	  { { .name = "count", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } },
+	    AMOUNT("sum"), AMOUNT("mean"), AMOUNT("min"), AMOUNT("max"),
+	    { .name = "p", .again = true, .percent = true, .form = LEAT_FORM_AMOUNT,
+	      .wanted = AN_AMOUNT },
+	    { .name = "by", .form = LEAT_FORM_CHOICE, .choices = { "value", "key" } },
+	    { .name = "top", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	      .wanted = "a number of rows from 1 to 4294967295" },
+	    { .name = "most", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	      .wanted = "a number of keys from 1 to 4294967295" },
+	    AS_RESULT } },
 	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum [as:csv|json]", { 0 }, { AS_RESULT } },
 	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min [as:csv|json]", { 0 }, { AS_RESULT } },
 	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max [as:csv|json]", { 0 }, { AS_RESULT } },
@@ -203,7 +220,7 @@ static bool read_expression(const struct leat_param *param, struct leat_value *v
 	if (value->text[0] == '\0')
 		return refuse_value(mistake, value, "the value is empty", param->wanted);
 	leat_row_init(&row, value->as);
-	rc = leat_step_expr_open(param->form, value, &row, &expr, mistake);
+	rc = leat_step_expr_open(param->form, value, 1, &row, &expr, mistake);
 	leat_row_fini(&row);
 	if (rc == -EINVAL && value->number > 0 && is_word(value->text))
 		return refuse_value(mistake, value, "no such choice", param->wanted);
@@ -252,6 +269,7 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		return true;
 	case LEAT_FORM_TRUTH:
 	case LEAT_FORM_VALUE:
+	case LEAT_FORM_AMOUNT:
 		return read_expression(param, value, mistake);
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:
