@@ -166,9 +166,9 @@ static void check_param(const struct leat_param *param, char *text)
 		return;
 	if (!leat_param_read(param, &value, &mistake)) {
 		/* that of an expression is somewhere in it */
-		size_t last = param->form == LEAT_FORM_TRUTH || param->form == LEAT_FORM_VALUE
-		                      ? 7 + strlen(text)
-		                      : 7;
+		bool within = param->form == LEAT_FORM_TRUTH || param->form == LEAT_FORM_VALUE ||
+		              param->form == LEAT_FORM_AMOUNT;
+		size_t last = within ? 7 + strlen(text) : 7;
 
 		CHECK(mistake.at >= 7 && mistake.at <= last && mistake.what[0] != '\0' &&
 		              mistake.wanted[0] != '\0',
@@ -199,7 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_percents(text);
 	for (size_t i = 0; i < leat_stage_types_count; i++) {
 		check_param(&leat_stage_types[i].arg, text);
-		check_param(&leat_stage_types[i].key, text);
+		for (size_t k = 0; leat_stage_types[i].keys[k].name != NULL; k++)
+			check_param(&leat_stage_types[i].keys[k], text);
 	}
 	free(text);
 	return 0;

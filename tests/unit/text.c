@@ -128,26 +128,28 @@ Test(text, parses_stages_with_arguments_and_keys)
 	cr_assert_eq(stages.count, 4);
 	cr_assert_eq(stages.list[0].type->verb, LEAT_VERB_FOLLOW);
 	cr_assert_str_eq(stages.list[0].arg.text, "/x");
-	cr_assert_eq(stages.list[0].key.number, 1);
+	cr_assert_eq(leat_stage_key(&stages.list[0], "from")->number, 1);
 	cr_assert_eq(stages.list[1].workers, 4);
 	cr_assert_str_eq(stages.list[1].arg.text, "a | \"b");
-	cr_assert_eq(stages.list[1].key.number, 1);
+	cr_assert_eq(leat_stage_key(&stages.list[1], "invert")->number, 1);
 	cr_assert_eq(stages.list[2].arg.number, 1000);
-	cr_assert_eq(stages.list[2].key.number, 3);
+	cr_assert_eq(leat_stage_key(&stages.list[2], "burst")->number, 3);
 	cr_assert_str_eq(stages.list[3].arg.text, "o ut");
 	leat_stages_free(&stages);
 }
 
 Test(text, lines_takes_several_files)
 {
-	struct leat_stages stages = parse("lines:a:b and:'c d' and:e:f and:g | count");
-	const struct leat_value *value = &stages.list[0].key;
+	struct leat_stages stages = parse("lines:a:b and:'c d' as:kv and:e:f and:g | count");
+	const struct leat_value *value = leat_stage_key(&stages.list[0], "and");
 
 	cr_assert_str_eq(stages.list[0].arg.text, "a:b");
 	cr_assert_str_eq(value->text, "c d");
-	cr_assert_str_eq(value->next->text, "e:f");
-	cr_assert_str_eq(value->next->next->text, "g");
-	cr_assert_null(value->next->next->next);
+	value = leat_value_again(value);
+	cr_assert_str_eq(value->text, "e:f");
+	value = leat_value_again(value);
+	cr_assert_str_eq(value->text, "g");
+	cr_assert_null(leat_value_again(value));
 	leat_stages_free(&stages);
 }
 
@@ -186,7 +188,8 @@ Test(text, points_at_the_mistake)
 	expect_wanted("lines:a | tally | count", "          ^", "field:N");
 	expect_wanted("lines:a | grep:\"x | count", "               ^", "\"");
 	expect_wanted("lines | count", "     ^", ":");
-	expect_wanted("lines:a b | count", "        ^", "[and:FILE] [as:csv|kv|json], | or the end");
+	expect_wanted("lines:a b | count", "        ^",
+	              "[and:FILE] [as:csv|kv|json], | or the end");
 	expect_wanted("lines:a and | count", "           ^", ":a file");
 	expect_wanted("lines:a and:b and: | count", "                  ^", "a file");
 	expect_wanted("follow:a from:end from:end | count", "                  ^", "|");
@@ -439,12 +442,13 @@ Test(text, tally_counts_and_sorts)
 	add_value(&tally, "ab", 2);
 	add_value(&tally, "a\0", 2);
 	add_value(&tally, "\xff", 1);
-	cr_assert_eq(leat_tally_sort(&tally, &rows), 0);
+	cr_assert_eq(leat_tally_sort(&tally, NULL, NULL, &rows), 0);
 	cr_assert_eq(tally.used, 6);
 	for (size_t i = 0; i < tally.used; i++) {
-		cr_assert_eq(rows[i].count, sorted[i].count);
+		cr_assert_eq(rows[i].weight, sorted[i].count);
 		cr_assert_eq(rows[i].entry->len, sorted[i].len);
-		cr_assert_arr_eq(rows[i].entry->value, sorted[i].value, sorted[i].len);
+		cr_assert_arr_eq(leat_tally_value(&tally, rows[i].entry), sorted[i].value,
+		                 sorted[i].len);
 	}
 	free(rows);
 	leat_tally_fini(&tally);
@@ -453,10 +457,10 @@ Test(text, tally_counts_and_sorts)
 static int compare_rows(const struct leat_tally_row *x, const struct leat_tally_row *y)
 {
 	size_t least = x->entry->len < y->entry->len ? x->entry->len : y->entry->len;
-	int order = memcmp(x->entry->value, y->entry->value, least);
+	int order = memcmp(x->entry->bytes, y->entry->bytes, least);
 
-	if (x->count != y->count)
-		return x->count > y->count ? -1 : 1;
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
 	return order != 0 ? order
 	                  : (x->entry->len > y->entry->len) - (x->entry->len < y->entry->len);
 }
@@ -476,11 +480,11 @@ Test(text, tally_grows_and_sorts_what_is_alike)
 				                           i / 4, i % 4 * 9,
 				                           "an end that goes on for so long"));
 	cr_assert_eq(tally.used, 10000);
-	cr_assert_eq(leat_tally_sort(&tally, &rows), 0);
+	cr_assert_eq(leat_tally_sort(&tally, NULL, NULL, &rows), 0);
 	for (size_t i = 1; i < tally.used; i++)
 		cr_assert_lt(compare_rows(&rows[i - 1], &rows[i]), 0);
-	cr_assert_eq(rows[0].count, 6);
-	cr_assert_eq(rows[9999].count, 2);
+	cr_assert_eq(rows[0].weight, 6);
+	cr_assert_eq(rows[9999].weight, 2);
 	free(rows);
 	leat_tally_fini(&tally);
 }
@@ -501,9 +505,9 @@ Test(text, top_is_the_beginning_of_the_tally)
 		for (int again = rand_r(&seed) % 4; again >= 0; again--)
 			add_value(&tally, value, (size_t)len);
 	}
-	cr_assert_eq(leat_tally_sort(&tally, &rows), 0);
+	cr_assert_eq(leat_tally_sort(&tally, NULL, NULL, &rows), 0);
 	for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
-		cr_assert_eq(leat_tally_top(&tally, wanted[w], &top, &n), 0);
+		cr_assert_eq(leat_tally_top(&tally, wanted[w], NULL, NULL, &top, &n), 0);
 		cr_assert_eq(n, wanted[w] < tally.used ? wanted[w] : tally.used);
 		for (size_t i = 0; i < n; i++)
 			cr_assert_eq(top[i].entry, rows[i].entry, "row %zu of %zu", i, n);
@@ -511,9 +515,53 @@ Test(text, top_is_the_beginning_of_the_tally)
 	}
 	free(rows);
 	leat_tally_fini(&tally);
-	cr_assert_eq(leat_tally_top(&tally, 5, &top, &n), 0);
+	cr_assert_eq(leat_tally_top(&tally, 5, NULL, NULL, &top, &n), 0);
 	cr_assert_eq(n, 0);
 	free(top);
+}
+
+static uint64_t weigh_by_extra(void *arg, struct leat_tally_entry *entry)
+{
+	uint64_t extra;
+
+	memcpy(&extra, entry->bytes, sizeof(extra));
+	return extra + *(uint64_t *)arg;
+}
+
+/* Bytes of the user's beside the values, an order by them, and no more entries than are wanted. */
+Test(text, tally_keeps_what_its_user_wants)
+{
+	struct leat_tally tally = { .extra = sizeof(uint64_t) };
+	struct leat_tally_entry *entry;
+	struct leat_tally_row *rows;
+	uint64_t more = 7, extra;
+	char value[16];
+	size_t n;
+
+	for (uint64_t i = 0; i < 5000; i++) {
+		size_t len = (size_t)sprintf(value, "%d", (int)i % 2500);
+		uint64_t hash = leat_tally_hash(value, len);
+
+		cr_assert_eq(leat_tally_find(&tally, hash, value, len, 2000, &entry), 0);
+		cr_assert_eq(entry != NULL, i % 2500 < 2000);
+		if (entry == NULL)
+			continue;
+		memcpy(&extra, entry->bytes, sizeof(extra));
+		cr_assert_eq(extra, i < 2500 ? 0 : (i - 2500) * 3 % 2000);
+		extra = i * 3 % 2000;
+		memcpy(entry->bytes, &extra, sizeof(extra));
+		cr_assert_arr_eq(leat_tally_value(&tally, entry), value, len);
+	}
+	cr_assert_eq(tally.used, 2000);
+	cr_assert_eq(leat_tally_top(&tally, 3, weigh_by_extra, &more, &rows, &n), 0);
+	for (uint64_t i = 0; i < 3; i++)
+		cr_assert_eq(rows[i].weight, 1999 - i + 7);
+	free(rows);
+	cr_assert_eq(leat_tally_sort(&tally, weigh_by_extra, &more, &rows), 0);
+	for (uint64_t i = 0; i < 2000; i++)
+		cr_assert_eq(rows[i].weight, 1999 - i + 7);
+	free(rows);
+	leat_tally_fini(&tally);
 }
 
 Test(text, rate_saves_nothing_before_its_first_item)

@@ -68,6 +68,18 @@ static void put_bounds(const struct leat_histogram *histogram, int at, char from
 	snprintf(to, 32, "%.9g", at < LEAT_BUCKET_ZERO ? -near : far);
 }
 
+bool leat_histogram_next(const struct leat_histogram *histogram, int *at,
+                         struct leat_bucket *bucket)
+{
+	while (*at < 2 * LEAT_BUCKETS + 1 && histogram->counts[*at] == 0)
+		++*at;
+	if (*at == 2 * LEAT_BUCKETS + 1)
+		return false;
+	put_bounds(histogram, *at, bucket->from, bucket->to);
+	bucket->count = histogram->counts[(*at)++];
+	return true;
+}
+
 static int widest(int a, int b)
 {
 	return a > b ? a : b;

@@ -16,6 +16,7 @@
 #ifndef LEAT_TOOLS_LEAT_FLOW_HISTOGRAM_H
 #define LEAT_TOOLS_LEAT_FLOW_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -33,6 +34,14 @@ struct leat_histogram {
 
 void leat_histogram_init(struct leat_histogram *histogram);
 void leat_histogram_add(struct leat_histogram *histogram, double number);
+/* A bucket with numbers in it: its bounds as texts, "inf" beyond the greatest double. */
+struct leat_bucket {
+	char from[32], to[32];
+	uint64_t count;
+};
+/* The next such bucket from *at on, which is 0 at first. False: there is no further one. */
+bool leat_histogram_next(const struct leat_histogram *histogram, int *at,
+                         struct leat_bucket *bucket);
 /* Writes the lines, none as long as `columns`, if these are not too few for a bar of ten. */
 void leat_histogram_put(const struct leat_histogram *histogram, int columns, FILE *out);
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Integers up to here are doubles, each of them. */
+#define DOUBLE_WHOLE 9007199254740992.0
 /* What a double is read from, where there are more figures: 17 decide it but for a tie. */
 #define FIGURES_READ 40
 /* Beyond this an exponent is 0 or infinite, whatever figures a line of 1 GiB has before it. */
@@ -219,6 +221,34 @@ double leat_number_double(const struct leat_number *number)
 	                (long double)number->part / (long double)LEAT_NUMBER_UNIT);
 }
 
+bool leat_number_from(double value, struct leat_number *number)
+{
+	const double millions = 1e6;
+	double scaled = rint(value * millions);
+	char text[LEAT_DOUBLE_TEXT];
+
+	if (!isfinite(value))
+		return false;
+	if (fabs(value) <= DOUBLE_WHOLE && value == floor(value)) {
+		*number = (struct leat_number){ .exact = true, .whole = (int64_t)value };
+		return true;
+	}
+	/* Up to 15 figures, six of them behind the point, are all that such a double is written
+	 * with. */
+	if (fabs(scaled) < 1e15 && scaled / millions == value) {
+		int64_t whole = (int64_t)scaled;
+
+		*number = (struct leat_number){ .exact = true,
+			                        .whole = whole / 1000000,
+			                        .part = whole % 1000000 * 1000000000000 };
+		return true;
+	}
+	snprintf(text, sizeof(text), "%.15g", value);
+	if (strtod(text, NULL) != value)
+		snprintf(text, sizeof(text), "%.17g", value);
+	return leat_number_read(text, strlen(text), number);
+}
+
 int leat_number_compare(const struct leat_number *a, const struct leat_number *b)
 {
 	if (!a->exact || !b->exact) {
@@ -229,6 +259,24 @@ int leat_number_compare(const struct leat_number *a, const struct leat_number *b
 	if (a->whole != b->whole)
 		return a->whole > b->whole ? 1 : -1;
 	return (a->part > b->part) - (a->part < b->part);
+}
+
+size_t leat_double_put(double number, char text[LEAT_DOUBLE_TEXT])
+{
+	bool whole = fabs(number) <= DOUBLE_WHOLE && number == floor(number);
+
+	if (whole)
+		number += 0.0; /* no -0 */
+	return (size_t)snprintf(text, LEAT_DOUBLE_TEXT, whole ? "%.0f" : "%.15g", number);
+}
+
+uint64_t leat_double_rank(double number)
+{
+	uint64_t bits;
+
+	number += 0.0;
+	memcpy(&bits, &number, sizeof(bits));
+	return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
 }
 
 /* W. Kahan's and I. Babuska's sum as A. Neumaier has it (ZAMM 54, 1974, p. 39). */

@@ -32,8 +32,19 @@ struct leat_number {
 /* False: the text is no number. */
 bool leat_number_read(const char *text, size_t len, struct leat_number *number);
 double leat_number_double(const struct leat_number *number);
+/*
+ * The number that is written so (with 15 figures, or 17 where these do not tell it). False: it is
+ * not finite.
+ */
+bool leat_number_from(double value, struct leat_number *number);
 /* Below 0, 0, or above, as a is less than, equal to, or greater than b. */
 int leat_number_compare(const struct leat_number *a, const struct leat_number *b);
+/* Writes an integer that a double holds whole, anything else with 15 figures. Returns their number.
+ */
+#define LEAT_DOUBLE_TEXT 32
+size_t leat_double_put(double number, char text[LEAT_DOUBLE_TEXT]);
+/* An integer for each double that is a number, in the same order, none 0. -0 is 0. */
+uint64_t leat_double_rank(double number);
 /* Moves text and len to the text without blanks at its ends, of which awk knows more than map. */
 void leat_number_trim(const char **text, size_t *len);
 

@@ -7,13 +7,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PERCENTS "50,90,99,99.9,max"
-/* Integers up to here are doubles, each of them. */
-#define DOUBLE_WHOLE 9007199254740992.0
 
 bool leat_numeric_has(enum leat_verb verb)
 {
@@ -23,11 +20,13 @@ bool leat_numeric_has(enum leat_verb verb)
 
 int leat_numeric_init(struct leat_numeric *numeric, const struct leat_stage *stage)
 {
+	const struct leat_value *of = leat_stage_key(stage, "of");
+
 	*numeric = (struct leat_numeric){ .verb = stage->type->verb };
 	if (numeric->verb == LEAT_VERB_QUANTILES)
 		/* the parser has read it */
-		return leat_value_percents(stage->key.given ? stage->key.text : PERCENTS,
-		                           numeric->percents, &numeric->percents_count);
+		return leat_value_percents(of->given ? of->text : PERCENTS, numeric->percents,
+		                           &numeric->percents_count);
 	if (numeric->verb != LEAT_VERB_HISTOGRAM)
 		return 0;
 	numeric->histogram = malloc(sizeof(*numeric->histogram));
@@ -115,32 +114,104 @@ int leat_numeric_add(struct leat_numeric *numeric, const struct leat_line *lines
 	return rc;
 }
 
-/* An integer that a double holds is written whole, anything else with 15 figures. */
-static void put_double(double number, FILE *out)
+/* "p99.9", "min", "max" */
+static void name_percent(uint32_t percent, char name[LEAT_PERCENT_NAME])
 {
-	if (fabs(number) <= DOUBLE_WHOLE && number == floor(number))
-		fprintf(out, "%.0f\n", number + 0.0); /* no -0 */
+	if (percent == 0 || percent == 100000000)
+		strcpy(name, percent == 0 ? "min" : "max");
 	else
-		fprintf(out, "%.15g\n", number);
+		snprintf(name, LEAT_PERCENT_NAME, "p%.9g", percent / 1e6);
 }
 
-/* "p99.9", a tab, the number. */
+/* The name, a tab, the number. */
 static int put_quantiles(struct leat_numeric *numeric, FILE *out)
 {
 	for (size_t i = 0; i < numeric->percents_count; i++) {
-		uint32_t percent = numeric->percents[i];
+		char name[LEAT_PERCENT_NAME], text[LEAT_DOUBLE_TEXT];
 		double number;
-		int rc = leat_quantiles_find(&numeric->quantiles, percent, &number);
+		int rc = leat_quantiles_find(&numeric->quantiles, numeric->percents[i], &number);
 
 		if (rc != 0)
 			return rc;
-		if (percent == 0 || percent == 100000000)
-			fputs(percent == 0 ? "min\t" : "max\t", out);
-		else
-			fprintf(out, "p%.9g\t", percent / 1e6);
-		put_double(number, out);
+		name_percent(numeric->percents[i], name);
+		fprintf(out, "%s\t%.*s\n", name, (int)leat_double_put(number, text), text);
 	}
 	return 0;
+}
+
+/* A percentage that was given twice is one column. */
+static int put_quantiles_row(struct leat_numeric *numeric, struct leat_result *result)
+{
+	uint32_t percents[LEAT_PERCENTS_MAX];
+	size_t count = 0, k;
+	int rc;
+
+	for (size_t i = 0; i < numeric->percents_count; i++) {
+		for (k = 0; k < count && percents[k] != numeric->percents[i];)
+			k++;
+		if (k < count)
+			continue;
+		percents[count] = numeric->percents[i];
+		name_percent(percents[count], numeric->percent_names[count]);
+		numeric->columns[count] = numeric->percent_names[count];
+		count++;
+	}
+	rc = leat_result_header(result, numeric->columns, count);
+	for (k = 0; rc == 0 && numeric->sum.count != 0 && k < count; k++) {
+		double number;
+
+		rc = leat_quantiles_find(&numeric->quantiles, percents[k], &number);
+		if (rc == 0)
+			rc = leat_result_double(result, number);
+	}
+	return rc;
+}
+
+static int put_bound(struct leat_result *result, const char *text)
+{
+	return strstr(text, "inf") != NULL ? leat_result_none(result)
+	                                   : leat_result_number(result, text, strlen(text));
+}
+
+static int put_buckets(const struct leat_histogram *histogram, struct leat_result *result)
+{
+	static const char *const names[] = { "from", "to", "count" };
+	struct leat_bucket bucket;
+	int at = 0, rc = leat_result_header(result, names, 3);
+
+	while (rc == 0 && leat_histogram_next(histogram, &at, &bucket)) {
+		put_bound(result, bucket.from);
+		put_bound(result, bucket.to);
+		rc = leat_result_count(result, bucket.count);
+	}
+	return rc;
+}
+
+static size_t write_mean(const struct leat_numeric *numeric, char text[LEAT_SUM_TEXT])
+{
+	return (size_t)snprintf(text, LEAT_SUM_TEXT, "%.15Lg",
+	                        leat_sum_value(&numeric->sum) / (long double)numeric->sum.count);
+}
+
+int leat_numeric_put_rows(struct leat_numeric *numeric, struct leat_result *result)
+{
+	static const char *const names[] = { "sum", "min", "max", "mean" };
+	size_t at = (size_t)(numeric->verb - LEAT_VERB_SUM); /* they follow each other */
+	char text[LEAT_SUM_TEXT];
+	int rc;
+
+	if (numeric->verb == LEAT_VERB_QUANTILES)
+		return put_quantiles_row(numeric, result);
+	if (numeric->verb == LEAT_VERB_HISTOGRAM)
+		return put_buckets(numeric->histogram, result);
+	rc = leat_result_header(result, &names[at], 1);
+	if (rc != 0 || (numeric->sum.count == 0 && numeric->verb != LEAT_VERB_SUM))
+		return rc;
+	if (numeric->verb == LEAT_VERB_SUM)
+		return leat_result_number(result, text, leat_sum_put(&numeric->sum, text));
+	if (numeric->verb == LEAT_VERB_MEAN)
+		return leat_result_number(result, text, write_mean(numeric, text));
+	return leat_result_number(result, numeric->best_text, numeric->best_len);
 }
 
 int leat_numeric_put(struct leat_numeric *numeric, int columns, FILE *out)
@@ -155,8 +226,7 @@ int leat_numeric_put(struct leat_numeric *numeric, int columns, FILE *out)
 		return 0;
 	switch (numeric->verb) {
 	case LEAT_VERB_MEAN:
-		fprintf(out, "%.15Lg\n",
-		        leat_sum_value(&numeric->sum) / (long double)numeric->sum.count);
+		fprintf(out, "%.*s\n", (int)write_mean(numeric, text), text);
 		return 0;
 	case LEAT_VERB_QUANTILES:
 		return put_quantiles(numeric, out);

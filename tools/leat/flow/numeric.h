@@ -15,9 +15,12 @@
 #include "tools/leat/flow/number.h"
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/quantiles.h"
+#include "tools/leat/flow/result.h"
 #include "tools/leat/flow/value.h"
 
 #include <leat/io.h>
+
+#define LEAT_PERCENT_NAME 24
 
 struct leat_numeric {
 	enum leat_verb verb;
@@ -30,6 +33,9 @@ struct leat_numeric {
 	struct leat_quantiles quantiles;
 	uint32_t percents[LEAT_PERCENTS_MAX];
 	size_t percents_count;
+	/* the columns of their row */
+	char percent_names[LEAT_PERCENTS_MAX][LEAT_PERCENT_NAME];
+	const char *columns[LEAT_PERCENTS_MAX];
 	struct leat_histogram *histogram;
 };
 
@@ -44,6 +50,12 @@ int leat_numeric_add(struct leat_numeric *numeric, const struct leat_line *lines
  * histogram. Returns 0 or -ENOMEM.
  */
 int leat_numeric_put(struct leat_numeric *numeric, int columns, FILE *out);
+/*
+ * Writes the result as columns, one for each number: those of quantiles are p50, p90, ..., of a
+ * histogram from, to, count. There is no row where no number came, but for sum. Returns 0, -ENOMEM,
+ * or what the result's write returned.
+ */
+int leat_numeric_put_rows(struct leat_numeric *numeric, struct leat_result *result);
 /* What has to be said about the result, without a line feed; "" if nothing has. */
 #define LEAT_NOTE 256
 void leat_numeric_note(const struct leat_numeric *numeric, char note[LEAT_NOTE]);

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tools/leat/flow/quantiles.h"
+#include "tools/leat/flow/number.h"
 
 #include <errno.h>
 #include <math.h>
@@ -12,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_FIRST ((size_t)1024)
+#define KEPT_FIRST ((size_t)16)
+#define SPARE_FIRST ((size_t)32) /* buckets on both sides of the first one */
+#define RADIX_MIN 128            /* fewer numbers are sorted sooner by qsort(3) */
 /* What the buckets may add to the error: the result is rounded to five figures, which adds 0.00005.
  */
 #define BUCKET_ERROR (LEAT_QUANTILES_ERROR - 0.0001)
@@ -21,16 +24,6 @@
 #define BUCKET_FIRST (-413700)
 #define BUCKET_LAST 394400
 #define BUCKETS ((size_t)(BUCKET_LAST - BUCKET_FIRST + 1))
-
-/* An integer for each double, in the same order. -0 is 0. */
-static uint64_t rank_double(double number)
-{
-	uint64_t bits;
-
-	number += 0.0;
-	memcpy(&bits, &number, sizeof(bits));
-	return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
-}
 
 static double unrank_double(uint64_t rank)
 {
@@ -63,21 +56,56 @@ static double middle_of(size_t bucket)
 	return strtod(text, NULL);
 }
 
+/*
+ * Makes room for the bucket, and for half as many further ones on that side: so few sketches are
+ * copied often.
+ */
+static int widen_sketch(struct leat_sketch *sketch, size_t bucket)
+{
+	bool empty = sketch->size == 0;
+	size_t end = sketch->first + sketch->size, spare = sketch->size / 2 + SPARE_FIRST;
+	size_t first = empty || bucket < sketch->first ? bucket : sketch->first;
+	size_t last = empty || bucket >= end ? bucket : end - 1;
+	uint64_t *counts;
+
+	if (empty || bucket < sketch->first)
+		first = first > spare ? first - spare : 0;
+	if (empty || bucket >= end)
+		last = last + spare < BUCKETS ? last + spare : BUCKETS - 1;
+	counts = calloc(last - first + 1, sizeof(*counts));
+	if (counts == NULL)
+		return -ENOMEM;
+	if (!empty)
+		memcpy(counts + (sketch->first - first), sketch->counts,
+		       sketch->size * sizeof(*counts));
+	free(sketch->counts);
+	*sketch = (struct leat_sketch){ counts, first, last - first + 1 };
+	return 0;
+}
+
 static int sketch_number(struct leat_quantiles *quantiles, double number)
 {
-	uint64_t **buckets = number > 0 ? &quantiles->above : &quantiles->below;
+	struct leat_sketch *sketch = number > 0 ? &quantiles->above : &quantiles->below;
+	size_t bucket;
 
 	if (number == 0) {
 		quantiles->zeros++;
 		return 0;
 	}
-	/* 6 MB of addresses; pages take memory as numbers fall into them. */
-	if (*buckets == NULL)
-		*buckets = calloc(BUCKETS, sizeof(**buckets));
-	if (*buckets == NULL)
+	bucket = find_bucket(fabs(number));
+	/* one in front of the first wraps around */
+	if (bucket - sketch->first >= sketch->size && widen_sketch(sketch, bucket) != 0)
 		return -ENOMEM;
-	(*buckets)[find_bucket(fabs(number))]++;
+	sketch->counts[bucket - sketch->first]++;
 	return 0;
+}
+
+static void drop_sketches(struct leat_quantiles *quantiles)
+{
+	free(quantiles->above.counts);
+	free(quantiles->below.counts);
+	quantiles->above = quantiles->below = (struct leat_sketch){ 0 };
+	quantiles->zeros = 0;
 }
 
 /* Counts the kept numbers in buckets instead. After -ENOMEM they are still kept. */
@@ -88,10 +116,7 @@ static int sketch_kept(struct leat_quantiles *quantiles)
 
 		if (rc == 0)
 			continue;
-		free(quantiles->above);
-		free(quantiles->below);
-		quantiles->above = quantiles->below = NULL;
-		quantiles->zeros = 0;
+		drop_sketches(quantiles);
 		return rc;
 	}
 	free(quantiles->kept);
@@ -110,25 +135,31 @@ static int keep_number(struct leat_quantiles *quantiles, double number)
 		quantiles->kept = kept;
 		quantiles->kept_size = size;
 	}
-	quantiles->kept[quantiles->count] = rank_double(number);
+	quantiles->kept[quantiles->count] = leat_double_rank(number);
 	quantiles->sorted = false;
 	return 0;
 }
 
+static size_t count_kept_most(const struct leat_quantiles *quantiles)
+{
+	return quantiles->most != 0 ? quantiles->most : LEAT_QUANTILES_KEPT;
+}
+
 bool leat_quantiles_sketched(const struct leat_quantiles *quantiles)
 {
-	return quantiles->count > LEAT_QUANTILES_KEPT;
+	return quantiles->count > count_kept_most(quantiles);
 }
 
 int leat_quantiles_add(struct leat_quantiles *quantiles, double number)
 {
+	size_t most = count_kept_most(quantiles);
 	int rc = 0;
 
-	if (quantiles->count == LEAT_QUANTILES_KEPT && quantiles->kept != NULL)
+	if (quantiles->count == most && quantiles->kept != NULL)
 		rc = sketch_kept(quantiles);
 	if (rc == 0)
-		rc = quantiles->count < LEAT_QUANTILES_KEPT ? keep_number(quantiles, number)
-		                                            : sketch_number(quantiles, number);
+		rc = quantiles->count < most ? keep_number(quantiles, number)
+		                             : sketch_number(quantiles, number);
 	if (rc != 0)
 		return rc;
 	if (quantiles->count == 0 || number < quantiles->least)
@@ -139,6 +170,13 @@ int leat_quantiles_add(struct leat_quantiles *quantiles, double number)
 	return 0;
 }
 
+static int compare_ranks(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 /*
  * Radix sort from the least byte on; a byte that all have in common takes no pass. A million
  * numbers take some 20 ms, whatever they are.
@@ -146,8 +184,15 @@ int leat_quantiles_add(struct leat_quantiles *quantiles, double number)
 static int sort_kept(struct leat_quantiles *quantiles)
 {
 	size_t n = (size_t)quantiles->count, starts[256];
-	uint64_t *from = quantiles->kept, *to = malloc(quantiles->kept_size * sizeof(*to));
+	uint64_t *from = quantiles->kept, *to;
 
+	quantiles->sorted = true;
+	if (n < RADIX_MIN) {
+		qsort(from, n, sizeof(*from), compare_ranks);
+		return 0;
+	}
+	to = malloc(quantiles->kept_size * sizeof(*to));
+	quantiles->sorted = to != NULL;
 	if (to == NULL)
 		return -ENOMEM;
 	for (unsigned shift = 0; shift < 64; shift += 8) {
@@ -172,7 +217,6 @@ static int sort_kept(struct leat_quantiles *quantiles)
 	}
 	free(to);
 	quantiles->kept = from;
-	quantiles->sorted = true;
 	return 0;
 }
 
@@ -181,18 +225,18 @@ static double find_sketched(const struct leat_quantiles *quantiles, uint64_t ran
 {
 	uint64_t seen = 0;
 
-	for (size_t i = BUCKETS; quantiles->below != NULL && i-- > 0;) {
-		seen += quantiles->below[i];
+	for (size_t i = quantiles->below.size; i-- > 0;) {
+		seen += quantiles->below.counts[i];
 		if (seen >= rank)
-			return -middle_of(i);
+			return -middle_of(quantiles->below.first + i);
 	}
 	seen += quantiles->zeros;
 	if (seen >= rank)
 		return 0;
-	for (size_t i = 0; quantiles->above != NULL && i < BUCKETS; i++) {
-		seen += quantiles->above[i];
+	for (size_t i = 0; i < quantiles->above.size; i++) {
+		seen += quantiles->above.counts[i];
 		if (seen >= rank)
-			return middle_of(i);
+			return middle_of(quantiles->above.first + i);
 	}
 	return quantiles->greatest;
 }
@@ -223,7 +267,6 @@ int leat_quantiles_find(struct leat_quantiles *quantiles, uint32_t micropercent,
 void leat_quantiles_fini(struct leat_quantiles *quantiles)
 {
 	free(quantiles->kept);
-	free(quantiles->above);
-	free(quantiles->below);
+	drop_sketches(quantiles);
 	*quantiles = (struct leat_quantiles){ 0 };
 }

@@ -60,6 +60,15 @@ static inline void leat_row_forget(struct leat_row *row)
 	row->has_line = false;
 }
 
+/* Whether the text is in the memory of the line. */
+static inline bool leat_row_is_part(const struct leat_line *line, const struct leat_text *text)
+{
+	uintptr_t at = (uintptr_t)text->data, begin = (uintptr_t)line->data;
+
+	return text->len == 0 ||
+	       (at >= begin && at - begin <= line->len && text->len <= line->len - (at - begin));
+}
+
 /* Returns 0, also for a line that cannot be read, whose fields are empty; or -ENOMEM. */
 int leat_row_read(struct leat_row *row, const struct leat_line *line);
 

@@ -6,8 +6,10 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/group.h"
 #include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/out.h"
+#include "tools/leat/flow/result.h"
 #include "tools/leat/flow/tally.h"
 
 #include <fcntl.h>
@@ -19,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BATCH 64u
+#define BATCH LEAT_GROUP_BATCH
 /*
  * A cancelled tally of more values is not written: sorting and writing must be over within a tenth
  * of a second.
@@ -32,9 +34,11 @@
 struct sink {
 	struct leat_member *member;
 	enum leat_verb verb;
+	enum leat_result_form form;
 	uint64_t count; /* of lines; top: how many rows are wanted */
 	struct leat_tally tally;
 	struct leat_numeric numeric;
+	struct leat_group *group; /* the step's */
 	struct leat_out out;
 };
 
@@ -63,7 +67,8 @@ static const char *find_source_file(const struct leat_flow *flow, const struct s
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
-	bool append = stage->type->verb == LEAT_VERB_FILE && stage->key.number != 0;
+	bool append =
+		stage->type->verb == LEAT_VERB_FILE && leat_stage_key(stage, "append")->number != 0;
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
 	struct stat st;
 
@@ -120,29 +125,33 @@ static int put_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 	return check_write(sink, rc);
 }
 
-/* Writes a count, and the byte that ends it. */
-static int put_count(struct leat_out *out, uint64_t count, char behind)
+static int write_out(void *arg, const void *data, size_t len)
 {
-	char text[LEAT_FIGURES + 1], *end = text + LEAT_FIGURES,
-				     *begin = leat_put_figures(end, count);
+	return leat_out_put(arg, data, len);
+}
 
-	*end = behind;
-	return leat_out_put(out, begin, (size_t)(end + 1 - begin));
+static int put_count(struct leat_result *result, uint64_t count)
+{
+	static const char *const names[] = { "count" };
+
+	leat_result_header(result, names, 1);
+	return leat_result_count(result, count);
 }
 
 /* The first so many rows of the tally. */
-static int put_tally(struct sink *sink, size_t most)
+static int put_tally(struct sink *sink, struct leat_result *result, size_t most)
 {
+	static const char *const names[] = { "count", "line" };
 	struct leat_tally_row *rows;
 	size_t n;
-	int rc = leat_tally_top(&sink->tally, most, &rows, &n);
+	int rc = leat_tally_top(&sink->tally, most, NULL, NULL, &rows, &n);
 
+	if (rc == 0)
+		rc = leat_result_header(result, names, 2);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = put_count(&sink->out, rows[i].count, '\t');
-		if (rc == 0)
-			rc = leat_out_put(&sink->out, rows[i].entry->value, rows[i].entry->len);
-		if (rc == 0)
-			rc = leat_out_put(&sink->out, "\n", 1);
+		leat_result_count(result, rows[i].weight);
+		rc = leat_result_text(result, leat_tally_value(&sink->tally, rows[i].entry),
+		                      rows[i].entry->len);
 	}
 	free(rows);
 	return rc;
@@ -155,7 +164,7 @@ static int find_columns(int fd)
 	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : COLUMNS;
 }
 
-static int put_numeric(struct sink *sink)
+static int put_numeric_text(struct sink *sink)
 {
 	char *text = NULL;
 	size_t len;
@@ -170,7 +179,23 @@ static int put_numeric(struct sink *sink)
 	if (rc == 0)
 		rc = leat_out_put(&sink->out, text, len);
 	free(text);
+	return rc;
+}
+
+static int put_numeric(struct sink *sink, struct leat_result *result)
+{
+	int rc = sink->form == LEAT_RESULT_TEXT ? put_numeric_text(sink)
+	                                        : leat_numeric_put_rows(&sink->numeric, result);
+
 	leat_numeric_note(&sink->numeric, sink->member->flow->note);
+	return rc;
+}
+
+static int put_group(struct sink *sink, struct leat_result *result)
+{
+	int rc = leat_group_put(sink->group, result);
+
+	leat_group_note(sink->group, sink->member->flow->note, LEAT_NOTE);
 	return rc;
 }
 
@@ -181,22 +206,34 @@ static size_t count_rows(const struct sink *sink)
 	                                                                     : sink->tally.used;
 }
 
+/* Whether the result of a sink that was cancelled can be written in time. */
+static bool is_prompt(const struct sink *sink)
+{
+	if (sink->group != NULL)
+		return leat_group_is_quick(sink->group);
+	return count_rows(sink) <= TALLY_PROMPT_MAX && sink->tally.used <= TOP_PROMPT_MAX;
+}
+
 static int put_result(struct sink *sink, bool canceled)
 {
 	const struct leat_flow *flow = sink->member->flow;
 	bool numeric = leat_numeric_has(sink->verb);
+	struct leat_result result;
 
 	if (!numeric && sink->verb != LEAT_VERB_COUNT && sink->verb != LEAT_VERB_TALLY &&
-	    sink->verb != LEAT_VERB_TOP)
+	    sink->verb != LEAT_VERB_TOP && sink->verb != LEAT_VERB_GROUP)
 		return 0;
-	if (canceled && (count_rows(sink) > TALLY_PROMPT_MAX || sink->tally.used > TOP_PROMPT_MAX))
+	if (canceled && !is_prompt(sink))
 		return 0;
 	if (flow->opts.before_output != NULL)
 		flow->opts.before_output(flow->opts.before_output_arg);
+	leat_result_init(&result, sink->form, write_out, &sink->out);
 	if (numeric)
-		return put_numeric(sink);
-	return sink->verb == LEAT_VERB_COUNT ? put_count(&sink->out, sink->count, '\n')
-	                                     : put_tally(sink, count_rows(sink));
+		return put_numeric(sink, &result);
+	if (sink->group != NULL)
+		return put_group(sink, &result);
+	return sink->verb == LEAT_VERB_COUNT ? put_count(&result, sink->count)
+	                                     : put_tally(sink, &result, count_rows(sink));
 }
 
 /*
@@ -239,6 +276,13 @@ static int add_numbers(struct sink *sink, const struct leat_line *lines, size_t 
 	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
 }
 
+static int group_lines(struct sink *sink, const struct leat_line *lines, size_t n)
+{
+	int rc = leat_group_add(sink->group, lines, n);
+
+	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
+}
+
 static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	switch (sink->verb) {
@@ -251,6 +295,8 @@ static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 	case LEAT_VERB_TALLY:
 	case LEAT_VERB_TOP:
 		return tally_lines(sink, lines, n);
+	case LEAT_VERB_GROUP:
+		return group_lines(sink, lines, n);
 	case LEAT_VERB_NULL:
 		return 0;
 	default:
@@ -305,7 +351,8 @@ static int receive_lines(struct sink *sink)
 
 int leat_flow_sink_run(struct leat_member *member)
 {
-	const struct leat_stage *stage = member->steps[member->steps_count - 1].stage;
+	struct leat_flow_step *step = &member->steps[member->steps_count - 1];
+	const struct leat_stage *stage = step->stage;
 	struct sink *sink = calloc(1, sizeof(*sink));
 	int rc;
 
@@ -313,6 +360,8 @@ int leat_flow_sink_run(struct leat_member *member)
 		return leat_member_fail(member, "", -ENOMEM);
 	sink->member = member;
 	sink->verb = stage->type->verb;
+	sink->form = (enum leat_result_form)leat_stage_key(stage, "as")->number;
+	sink->group = step->group;
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
 	leat_out_init(&sink->out, member->flow->out_fd, member->tx);

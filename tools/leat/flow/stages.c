@@ -18,63 +18,91 @@
 	{ .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
 #define PERCENTS "up to 16 percentages, such as 50,99.9,max"
 #define LINES_FILE "a file, a pattern such as logs/*.log, or - for standard input"
+#define NO_KEYS { { .name = NULL } }
+#define AS_LINES \
+	{ .name = "as", .form = LEAT_FORM_CHOICE, .choices = { "text", "csv", "kv", "json" }, \
+	  .wanted = "csv, kv or json" }
+/* in the order of enum leat_result_form */
+#define AS_RESULT \
+	{ .name = "as", .form = LEAT_FORM_CHOICE, .choices = { "text", "csv", "json" }, \
+	  .wanted = "csv or json" }
+#define AN_AMOUNT "an expression such as ($10)"
+#define AMOUNT(key) \
+	{ .name = key, .again = true, .form = LEAT_FORM_AMOUNT, .wanted = AN_AMOUNT }
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE [and:FILE] [as:csv|kv|json]",
 	  A_FILE(LINES_FILE),
-	  { .name = "and", .again = true, .form = LEAT_FORM_TEXT, .wanted = LINES_FILE } },
+	  { { .name = "and", .again = true, .form = LEAT_FORM_TEXT, .wanted = LINES_FILE },
+	    AS_LINES } },
 	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow",
 	  "follow:FILE [from:start|end] [as:csv|kv|json]",
 	  A_FILE("a file"),
-	  { .name = "from", .form = LEAT_FORM_CHOICE, .choices = { "end", "start" } } },
+	  { { .name = "from", .form = LEAT_FORM_CHOICE, .choices = { "end", "start" } },
+	    AS_LINES } },
 	{ LEAT_VERB_PROC, LEAT_SOURCE, false, "proc", "proc:NAME [every:TIME]",
 	  A_FILE("a file below /proc, such as stat"),
-	  { .name = "every", .form = LEAT_FORM_TIME } },
+	  { { .name = "every", .form = LEAT_FORM_TIME } } },
 	{ LEAT_VERB_TICK, LEAT_SOURCE, false, "tick", "tick:TIME",
-	  { .form = LEAT_FORM_TIME }, { 0 } },
+	  { .form = LEAT_FORM_TIME }, NO_KEYS },
 	{ LEAT_VERB_NUMBERS, LEAT_SOURCE, false, "count", "count:N",
-	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
 	{ LEAT_VERB_GREP, LEAT_STEP, true, "grep", "grep:PATTERN [invert:yes]",
 	  { .form = LEAT_FORM_ANY, .wanted = "a text or an extended regular expression" },
-	  { .name = "invert", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } },
+	  { { .name = "invert", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
 	{ LEAT_VERB_FILTER, LEAT_STEP, true, "filter", "filter:(EXPRESSION)",
-	  { .form = LEAT_FORM_TRUTH, .wanted = "an expression such as ($9 == 404)" }, { 0 } },
+	  { .form = LEAT_FORM_TRUTH, .wanted = "an expression such as ($9 == 404)" }, NO_KEYS },
 	{ LEAT_VERB_FIELD, LEAT_STEP, true, "field", "field:N",
-	  NUMBER(0, UINT32_MAX, "a number from 1, or 0 for the whole line"), { 0 } },
+	  NUMBER(0, UINT32_MAX, "a number from 1, or 0 for the whole line"), NO_KEYS },
 	{ LEAT_VERB_MAP, LEAT_STEP, true, "map", "map:upper|lower|trim|length|(EXPRESSION)",
 	  { .form = LEAT_FORM_VALUE, .choices = { "upper", "lower", "trim", "length" },
 	    .wanted = "upper, lower, trim, length or an expression such as ($1 .. \" \" .. $9)" },
-	  { 0 } },
+	  NO_KEYS },
 	{ LEAT_VERB_RATE, LEAT_STEP, false, "rate", "rate:N/s [burst:N]",
 	  { .form = LEAT_FORM_RATE },
-	  { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
-	    .wanted = "a number from 1" } },
+	  { { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	      .wanted = "a number from 1" } } },
 	{ LEAT_VERB_TAKE, LEAT_STEP, false, "take", "take:N",
-	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
+	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
 	{ LEAT_VERB_SKIP, LEAT_STEP, false, "skip", "skip:N",
-	  NUMBER(1, UINT64_MAX, "a number from 1"), { 0 } },
-	{ LEAT_VERB_UNIQ, LEAT_STEP, false, "uniq", "uniq", { 0 }, { 0 } },
+	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
+	{ LEAT_VERB_UNIQ, LEAT_STEP, false, "uniq", "uniq", { 0 }, NO_KEYS },
 	{ LEAT_VERB_DISTINCT, LEAT_STEP, false, "distinct", "distinct:N",
-	  NUMBER(1, LEAT_RECENT_MAX, "a number of lines to remember, from 1 to 1073741824"), { 0 } },
+	  NUMBER(1, LEAT_RECENT_MAX, "a number of lines to remember, from 1 to 1073741824"),
+	  NO_KEYS },
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
-	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), { 0 } },
-	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, { 0 } },
+	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), NO_KEYS },
+	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, NO_KEYS },
 	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH [append:yes]",
 	  A_FILE("the path of a file to write"),
-	  { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } },
-	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count", { 0 }, { 0 } },
-	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally", { 0 }, { 0 } },
-	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N",
-	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), { 0 } },
-	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum", { 0 }, { 0 } },
-	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min", { 0 }, { 0 } },
-	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max", { 0 }, { 0 } },
-	{ LEAT_VERB_MEAN, LEAT_SINK, false, "mean", "mean", { 0 }, { 0 } },
-	{ LEAT_VERB_QUANTILES, LEAT_SINK, false, "quantiles", "quantiles [of:P,P,...]",
-	  { 0 }, { .name = "of", .form = LEAT_FORM_PERCENTS, .wanted = PERCENTS } },
-	{ LEAT_VERB_HISTOGRAM, LEAT_SINK, false, "histogram", "histogram", { 0 }, { 0 } },
-	{ LEAT_VERB_NULL, LEAT_SINK, false, "null", "null", { 0 }, { 0 } },
+	  { { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
+	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N [as:csv|json]",
+	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), { AS_RESULT } },
+	{ LEAT_VERB_GROUP, LEAT_SINK, false, "group",
+	  "group:(KEY) [count:yes] [sum|mean|min|max|p99:(EXPRESSION)]... [by:key] [top:N] [most:N] "
+	  "[as:csv|json]",
+	  { .form = LEAT_FORM_VALUE, .wanted = "an expression such as ($1)" },
+	  { { .name = "count", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } },
+	    AMOUNT("sum"), AMOUNT("mean"), AMOUNT("min"), AMOUNT("max"),
+	    { .name = "p", .again = true, .percent = true, .form = LEAT_FORM_AMOUNT,
+	      .wanted = AN_AMOUNT },
+	    { .name = "by", .form = LEAT_FORM_CHOICE, .choices = { "value", "key" } },
+	    { .name = "top", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	      .wanted = "a number of rows from 1 to 4294967295" },
+	    { .name = "most", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	      .wanted = "a number of keys from 1 to 4294967295" },
+	    AS_RESULT } },
+	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_MEAN, LEAT_SINK, false, "mean", "mean [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_QUANTILES, LEAT_SINK, false, "quantiles", "quantiles [of:P,P,...] [as:csv|json]",
+	  { 0 }, { { .name = "of", .form = LEAT_FORM_PERCENTS, .wanted = PERCENTS }, AS_RESULT } },
+	{ LEAT_VERB_HISTOGRAM, LEAT_SINK, false, "histogram", "histogram [as:csv|json]", { 0 }, { AS_RESULT } },
+	{ LEAT_VERB_NULL, LEAT_SINK, false, "null", "null", { 0 }, NO_KEYS },
 };
 /* clang-format on */
 const size_t leat_stage_types_count = sizeof(leat_stage_types) / sizeof(leat_stage_types[0]);
@@ -87,11 +115,24 @@ const struct leat_stage_type *leat_stage_find(enum leat_role role, const char *n
 	return NULL;
 }
 
-static void append_name(char *to, size_t size, const char *text)
+static void append_part(char *to, size_t size, const char *text, size_t len)
 {
 	size_t used = strlen(to);
 
-	snprintf(to + used, size - used, "%s%s", used != 0 ? ", " : "", text);
+	snprintf(to + used, size - used, "%s%.*s", used != 0 ? ", " : "", (int)len, text);
+}
+
+static void append_name(char *to, size_t size, const char *text)
+{
+	append_part(to, size, text, strlen(text));
+}
+
+/* Nearly all sinks have the key `as`, which would fill their list: it is told with their keys. */
+static size_t measure_shown(const struct leat_stage_type *type)
+{
+	const char *as = type->role == LEAT_SINK ? strstr(type->shown, " [as:") : NULL;
+
+	return as != NULL ? (size_t)(as - type->shown) : strlen(type->shown);
 }
 
 void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size)
@@ -99,7 +140,8 @@ void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size
 	to[0] = '\0';
 	for (size_t i = 0; i < leat_stage_types_count; i++)
 		if (leat_stage_types[i].role == role && (!many_only || leat_stage_types[i].many))
-			append_name(to, size, leat_stage_types[i].shown);
+			append_part(to, size, leat_stage_types[i].shown,
+			            measure_shown(&leat_stage_types[i]));
 	if (role == LEAT_STEP && !many_only)
 		append_name(to, size, "workers:N STEP");
 }
@@ -178,7 +220,7 @@ static bool read_expression(const struct leat_param *param, struct leat_value *v
 	if (value->text[0] == '\0')
 		return refuse_value(mistake, value, "the value is empty", param->wanted);
 	leat_row_init(&row, value->as);
-	rc = leat_step_expr_open(param->form, value, &row, &expr, mistake);
+	rc = leat_step_expr_open(param->form, value, 1, &row, &expr, mistake);
 	leat_row_fini(&row);
 	if (rc == -EINVAL && value->number > 0 && is_word(value->text))
 		return refuse_value(mistake, value, "no such choice", param->wanted);
@@ -227,6 +269,7 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		return true;
 	case LEAT_FORM_TRUTH:
 	case LEAT_FORM_VALUE:
+	case LEAT_FORM_AMOUNT:
 		return read_expression(param, value, mistake);
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:

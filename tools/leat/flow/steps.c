@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/steps.h"
+#include "tools/leat/flow/group.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,34 +15,39 @@
 enum { UPPER, LOWER, TRIM, LENGTH, EXPRESSION };
 
 /* Opens format with the text in it. */
-static int open_within(const char *format, const char *text, const struct leat_expr_names *names,
+static int open_within(const char *format, const char *text, const struct leat_expr_opts *opts,
                        struct leat_expr **expr, struct leat_mistake *mistake)
 {
-	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1, .names = names };
 	char within[LEAT_EXPR_BYTES + 32];
 
 	snprintf(within, sizeof(within), format, text);
-	return leat_expr_open(within, &opts, expr, mistake);
+	return leat_expr_open(within, opts, expr, mistake);
 }
 
-int leat_step_expr_open(enum leat_form form, const struct leat_value *value, struct leat_row *row,
-                        struct leat_expr **expr, struct leat_mistake *mistake)
+int leat_step_expr_open(enum leat_form form, const struct leat_value *value, size_t max,
+                        struct leat_row *row, struct leat_expr **expr, struct leat_mistake *mistake)
 {
 	const struct leat_expr_names names = leat_row_names(row, value);
-	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 1, .names = &names };
+	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES,
+		                             .max = max,
+		                             .names = &names };
 	enum leat_expr_type type;
 	int rc = leat_expr_open(value->text, &opts, expr, mistake);
 
 	if (rc != 0)
 		return row->no_memory ? -ENOMEM : rc;
 	type = leat_expr_type(*expr);
-	if (type == (form == LEAT_FORM_TRUTH ? LEAT_EXPR_TRUTH : LEAT_EXPR_TEXT))
+	if (form == LEAT_FORM_AMOUNT
+	            ? type != LEAT_EXPR_TRUTH
+	            : type == (form == LEAT_FORM_TRUTH ? LEAT_EXPR_TRUTH : LEAT_EXPR_TEXT))
 		return 0;
 	leat_expr_close(*expr);
 	*expr = NULL;
 	if (form != LEAT_FORM_TRUTH)
-		return open_within(type == LEAT_EXPR_TRUTH ? "text((%s) ? 1 : 0)" : "text(%s)",
-		                   value->text, &names, expr, mistake);
+		return open_within(form == LEAT_FORM_AMOUNT  ? "(%s) ? 1 : 0"
+		                   : type == LEAT_EXPR_TRUTH ? "text((%s) ? 1 : 0)"
+		                                             : "text(%s)",
+		                   value->text, &opts, expr, mistake);
 	*mistake = (struct leat_mistake){ .what = "this is neither true nor false",
 		                          .wanted = "a comparison such as ($9 == 404)" };
 	return -EINVAL;
@@ -61,7 +67,7 @@ static int open_csv_field(struct leat_flow_step *step, const struct leat_value *
 	if (value->number <= LEAT_EXPR_FIELD_MAX)
 		snprintf(text, sizeof(text), "$%llu", (unsigned long long)value->number);
 	as_text.text = text;
-	return leat_step_expr_open(LEAT_FORM_VALUE, &as_text, step->row, &step->expr,
+	return leat_step_expr_open(LEAT_FORM_VALUE, &as_text, 1, step->row, &step->expr,
 	                           &(struct leat_mistake){ 0 });
 }
 
@@ -81,7 +87,8 @@ static void init_rate(struct leat_flow_rate *rate, const struct leat_stage *stag
 	 * Without a burst: as many items as there are in a hundredth of a second. That looks
 	 * steady, and leaves time to sleep.
 	 */
-	double burst = stage->key.given ? (double)stage->key.number : 1e7 / rate->item_ns;
+	const struct leat_value *key = leat_stage_key(stage, "burst");
+	double burst = key->given ? (double)key->number : 1e7 / rate->item_ns;
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
 }
 
@@ -91,17 +98,18 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 	*step = (struct leat_flow_step){ .stage = stage, .row = row };
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
+		step->invert = leat_stage_key(stage, "invert")->number != 0;
 		/* The parser has tried it: the only error that is left is -ENOMEM. */
 		return leat_pattern_open(&step->pattern, stage->arg.text, (char[1]){ 0 }, 1);
 	case LEAT_VERB_FILTER:
-		return leat_step_expr_open(LEAT_FORM_TRUTH, &stage->arg, row, &step->expr,
+		return leat_step_expr_open(LEAT_FORM_TRUTH, &stage->arg, 1, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_FIELD:
 		return is_csv_field(stage) ? open_csv_field(step, &stage->arg) : 0;
 	case LEAT_VERB_MAP:
 		if (stage->arg.number < EXPRESSION)
 			return 0;
-		return leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, row, &step->expr,
+		return leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, 1, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_RATE:
 		init_rate(&step->rate, stage);
@@ -110,6 +118,8 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 	case LEAT_VERB_SKIP:
 		step->left = stage->arg.number;
 		return 0;
+	case LEAT_VERB_GROUP:
+		return leat_group_open(&step->group, stage, row);
 	case LEAT_VERB_DISTINCT:
 		leat_recent_init(&step->recent, (size_t)stage->arg.number);
 		return 0;
@@ -124,6 +134,8 @@ void leat_flow_step_fini(struct leat_flow_step *step)
 	leat_expr_close(step->expr);
 	step->pattern = NULL;
 	step->expr = NULL;
+	leat_group_close(step->group);
+	step->group = NULL;
 	leat_uniq_fini(&step->uniq);
 	leat_recent_fini(&step->recent);
 }
@@ -133,7 +145,7 @@ static int match_pattern(struct leat_flow_step *step, const struct leat_line *li
 	const char *data = line->len != 0 ? line->data : "";
 	bool found = leat_pattern_find(step->pattern, data, line->len) != NULL;
 
-	return found != (step->stage->key.number != 0);
+	return found != step->invert;
 }
 
 /* As awk splits: blanks in front of the first field do not count, and several blanks are one. */
@@ -212,14 +224,6 @@ static int filter_line(struct leat_flow_step *step, const struct leat_line *line
 	return rc != 0 ? rc : values.truths[0];
 }
 
-/* Whether the text is a part of the line. */
-static bool is_within(const struct leat_line *line, const struct leat_text *text)
-{
-	uintptr_t at = (uintptr_t)text->data, begin = (uintptr_t)line->data;
-
-	return at >= begin && at - begin <= line->len && text->len <= line->len - (at - begin);
-}
-
 static int map_by_expression(struct leat_flow_step *step, struct leat_line *line)
 {
 	struct leat_expr_values values;
@@ -230,7 +234,7 @@ static int map_by_expression(struct leat_flow_step *step, struct leat_line *line
 	if (rc != 0)
 		return rc;
 	text = values.texts;
-	if (text->len == 0 || is_within(line, text)) {
+	if (leat_row_is_part(line, text)) {
 		line->data = text->len == 0 ? line->data : text->data;
 		line->len = text->len;
 		return 1;

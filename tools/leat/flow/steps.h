@@ -29,15 +29,19 @@ struct leat_flow_rate {
 	bool begun;      /* the bucket was full for the first item */
 };
 
+struct leat_group;
+
 struct leat_flow_step {
 	const struct leat_stage *stage;
 	struct leat_pattern *pattern; /* grep */
+	bool invert;                  /* grep: lines without a match are wanted */
 	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */
 	struct leat_row *row;         /* of its thread: what names in expr are */
 	struct leat_flow_rate rate;
 	uint64_t left; /* take: the items still to let through; skip: to leave out */
 	struct leat_uniq uniq;
 	struct leat_recent recent; /* distinct */
+	struct leat_group *group;  /* the sink of that name, which uses it by itself */
 };
 
 /*
@@ -65,11 +69,13 @@ int64_t leat_flow_rate_take(struct leat_flow_rate *rate, int64_t now_ns);
 int leat_grep_check(const char *pattern, char *why, size_t size);
 
 /*
- * Opens the expression of a filter (LEAT_FORM_TRUTH), or of a map, whose value is made a text. Adds
- * its names to the row. Returns as leat_expr_open() does.
+ * Opens the expression of a filter (LEAT_FORM_TRUTH), of a map, whose value is made a text, or of
+ * an amount, whose value is no truth, for vectors of up to `max` lines. Adds its names to the row.
+ * Returns as leat_expr_open() does.
  */
-int leat_step_expr_open(enum leat_form form, const struct leat_value *value, struct leat_row *row,
-                        struct leat_expr **expr, struct leat_mistake *mistake);
+int leat_step_expr_open(enum leat_form form, const struct leat_value *value, size_t max,
+                        struct leat_row *row, struct leat_expr **expr,
+                        struct leat_mistake *mistake);
 
 /*
  * Writes a number in decimal figures, of which it has at most LEAT_FIGURES, before `end`. Returns

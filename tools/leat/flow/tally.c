@@ -1,5 +1,5 @@
 /*
- * tools/leat/flow/tally.c: how often each value came. See tally.h.
+ * tools/leat/flow/tally.c: how often each value came, or what else is kept for each. See tally.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -55,9 +55,11 @@ void leat_tally_prefetch(const struct leat_tally *tally, uint64_t hash)
 		__builtin_prefetch(&tally->slots[hash & (tally->slots_count - 1)]);
 }
 
-static bool entry_is(const struct leat_tally_entry *entry, const void *value, size_t len)
+static bool entry_is(const struct leat_tally *tally, const struct leat_tally_entry *entry,
+                     const void *value, size_t len)
 {
-	return entry->len == len && (len == 0 || memcmp(entry->value, value, len) == 0);
+	return entry->len == len &&
+	       (len == 0 || memcmp(leat_tally_value(tally, entry), value, len) == 0);
 }
 
 /* The slot that holds the value, or the empty one where it belongs. */
@@ -69,7 +71,7 @@ static struct leat_tally_slot *find_slot(const struct leat_tally *tally, uint64_
 
 		if (slot->entry == NULL)
 			return slot;
-		if (slot->hash == hash && entry_is(slot->entry, value, len))
+		if (slot->hash == hash && entry_is(tally, slot->entry, value, len))
 			return slot;
 	}
 }
@@ -111,16 +113,16 @@ static int grow_slots(struct leat_tally *tally)
 	return 0;
 }
 
-static size_t entry_size(size_t len)
+static size_t entry_size(const struct leat_tally *tally, size_t len)
 {
 	size_t align = _Alignof(struct leat_tally_entry);
 
-	return (sizeof(struct leat_tally_entry) + len + align - 1) / align * align;
+	return (sizeof(struct leat_tally_entry) + tally->extra + len + align - 1) / align * align;
 }
 
 static struct leat_tally_entry *cut_entry(struct leat_tally *tally, size_t len)
 {
-	size_t size = entry_size(len);
+	size_t size = entry_size(tally, len);
 	struct leat_tally_block *block = tally->blocks;
 	struct leat_tally_entry *entry;
 
@@ -138,10 +140,13 @@ static struct leat_tally_entry *cut_entry(struct leat_tally *tally, size_t len)
 	return entry;
 }
 
-int leat_tally_add(struct leat_tally *tally, uint64_t hash, const void *value, size_t len)
+int leat_tally_find(struct leat_tally *tally, uint64_t hash, const void *value, size_t len,
+                    size_t most, struct leat_tally_entry **found)
 {
 	struct leat_tally_slot *slot;
+	struct leat_tally_entry *entry;
 
+	*found = NULL;
 	if (tally->used * 4 >= tally->slots_count * 3) {
 		int rc = grow_slots(tally);
 
@@ -149,46 +154,63 @@ int leat_tally_add(struct leat_tally *tally, uint64_t hash, const void *value, s
 			return rc;
 	}
 	slot = find_slot(tally, hash, value, len);
-	if (slot->entry == NULL) {
-		struct leat_tally_entry *entry = cut_entry(tally, len);
-
-		if (entry == NULL)
-			return -ENOMEM;
-		*entry = (struct leat_tally_entry){ .len = len };
-		if (len != 0)
-			memcpy(entry->value, value, len);
-		*slot = (struct leat_tally_slot){ .hash = hash, .entry = entry };
-		tally->used++;
-	}
-	slot->entry->count++;
+	*found = slot->entry;
+	if (slot->entry != NULL || tally->used >= most)
+		return 0;
+	entry = cut_entry(tally, len);
+	if (entry == NULL)
+		return -ENOMEM;
+	*entry = (struct leat_tally_entry){ .len = len };
+	memset(entry->bytes, 0, tally->extra);
+	if (len != 0)
+		memcpy(entry->bytes + tally->extra, value, len);
+	*slot = (struct leat_tally_slot){ .hash = hash, .entry = entry };
+	tally->used++;
+	*found = entry;
 	return 0;
+}
+
+int leat_tally_add(struct leat_tally *tally, uint64_t hash, const void *value, size_t len)
+{
+	struct leat_tally_entry *entry;
+	int rc = leat_tally_find(tally, hash, value, len, SIZE_MAX, &entry);
+
+	if (rc == 0)
+		entry->count++;
+	return rc;
+}
+
+static uint64_t weigh_entry(leat_tally_weigh_fn *weigh, void *arg, struct leat_tally_entry *entry)
+{
+	return weigh != NULL ? weigh(arg, entry) : entry->count;
 }
 
 /* All entries, as they stand in memory: the processor reads ahead of a walk over them. */
 static size_t list_entries(const struct leat_tally *tally, struct leat_tally_row *rows)
 {
-	const struct leat_tally_block *block;
+	struct leat_tally_block *block;
 	size_t n = 0;
 
 	for (block = tally->blocks; block != NULL; block = block->next)
 		for (size_t at = 0; at < block->used; n++) {
-			rows[n].entry = (const void *)((const char *)block->bytes + at);
-			at += entry_size(rows[n].entry->len);
+			rows[n].entry = (void *)((char *)block->bytes + at);
+			at += entry_size(tally, rows[n].entry->len);
 		}
 	return n;
 }
 
 /* As many bytes as all values begin with. */
-static size_t common_prefix(const struct leat_tally_row *rows, size_t n)
+static size_t common_prefix(const struct leat_tally *tally, const struct leat_tally_row *rows,
+                            size_t n)
 {
-	const struct leat_tally_entry *first = rows[0].entry;
-	size_t common = first->len;
+	const char *first = leat_tally_value(tally, rows[0].entry);
+	size_t common = rows[0].entry->len;
 
 	for (size_t i = 1; i < n && common > 0; i++) {
-		const struct leat_tally_entry *entry = rows[i].entry;
+		const char *value = leat_tally_value(tally, rows[i].entry);
 		size_t len = 0;
 
-		while (len < common && len < entry->len && entry->value[len] == first->value[len])
+		while (len < common && len < rows[i].entry->len && value[len] == first[len])
 			len++;
 		common = len;
 	}
@@ -196,32 +218,34 @@ static size_t common_prefix(const struct leat_tally_row *rows, size_t n)
 }
 
 /* Eight bytes of the value from there on, so that numbers compare as memcmp(3) does. */
-static uint64_t key_at(const struct leat_tally_entry *entry, size_t from)
+static uint64_t key_at(const struct leat_tally *tally, const struct leat_tally_entry *entry,
+                       size_t from)
 {
 	size_t left = entry->len - from;
 	uint64_t word = 0;
 
-	memcpy(&word, entry->value + from, left < 8 ? left : 8);
+	memcpy(&word, leat_tally_value(tally, entry) + from, left < 8 ? left : 8);
 	return be64toh(word);
 }
 
-static int compare_values(const void *a, const void *b)
+static int compare_values(const void *a, const void *b, void *tally)
 {
 	const struct leat_tally_entry *x = ((const struct leat_tally_row *)a)->entry;
 	const struct leat_tally_entry *y = ((const struct leat_tally_row *)b)->entry;
-	int order = memcmp(x->value, y->value, x->len < y->len ? x->len : y->len);
+	int order = memcmp(leat_tally_value(tally, x), leat_tally_value(tally, y),
+	                   x->len < y->len ? x->len : y->len);
 
 	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Byte `digit` of a row's place in the order, from the least: the key, then the count, falling. */
+/* Byte `digit` of a row's place in the order, from the least: the key, then the weight, falling. */
 static uint8_t digit_of(const struct leat_tally_row *row, unsigned digit)
 {
-	return (uint8_t)(digit < 8 ? row->key >> 8 * digit : ~row->count >> 8 * (digit - 8));
+	return (uint8_t)(digit < 8 ? row->key >> 8 * digit : ~row->weight >> 8 * (digit - 8));
 }
 
 /*
- * Radix sort from the least byte on, by key and count: a pass over all rows for each byte in which
+ * Radix sort from the least byte on, by key and weight: a pass over all rows for each byte in which
  * they differ. Returns the array of the two that has the result.
  */
 static struct leat_tally_row *sort_digits(struct leat_tally_row *rows, struct leat_tally_row *spare,
@@ -248,19 +272,21 @@ static struct leat_tally_row *sort_digits(struct leat_tally_row *rows, struct le
 	return rows;
 }
 
-/* Rows of one count and one key: by the rest of their values. */
-static void sort_ties(struct leat_tally_row *rows, size_t n)
+/* Rows of one weight and one key: by the rest of their values. */
+static void sort_ties(const struct leat_tally *tally, struct leat_tally_row *rows, size_t n)
 {
 	for (size_t from = 0, to; from < n; from = to) {
 		for (to = from + 1; to < n && rows[to].key == rows[from].key &&
-		                    rows[to].count == rows[from].count;)
+		                    rows[to].weight == rows[from].weight;)
 			to++;
 		if (to - from > 1)
-			qsort(&rows[from], to - from, sizeof(*rows), compare_values);
+			qsort_r(&rows[from], to - from, sizeof(*rows), compare_values,
+			        (void *)(uintptr_t)tally);
 	}
 }
 
-int leat_tally_sort(const struct leat_tally *tally, struct leat_tally_row **sorted)
+int leat_tally_sort(const struct leat_tally *tally, leat_tally_weigh_fn *weigh, void *arg,
+                    struct leat_tally_row **sorted)
 {
 	size_t n = 0, size = (tally->used + 1) * sizeof(struct leat_tally_row), prefix;
 	struct leat_tally_row *rows = malloc(size), *spare = malloc(size);
@@ -274,98 +300,98 @@ int leat_tally_sort(const struct leat_tally *tally, struct leat_tally_row **sort
 	n = list_entries(tally, rows);
 	*sorted = rows;
 	if (n > 0) {
-		prefix = common_prefix(rows, n);
+		prefix = common_prefix(tally, rows, n);
 		for (size_t i = 0; i < n; i++) {
-			rows[i].count = rows[i].entry->count;
-			rows[i].key = key_at(rows[i].entry, prefix);
+			rows[i].weight = weigh_entry(weigh, arg, rows[i].entry);
+			rows[i].key = key_at(tally, rows[i].entry, prefix);
 		}
 		*sorted = sort_digits(rows, spare, n);
-		sort_ties(*sorted, n);
+		sort_ties(tally, *sorted, n);
 	}
 	free(*sorted == rows ? spare : rows);
 	return 0;
 }
 
 /* Below 0: the row comes before the other one. Their keys are the first eight bytes. */
-static int compare_rows(const struct leat_tally_row *a, const struct leat_tally_row *b)
+static int compare_rows(const struct leat_tally *tally, const struct leat_tally_row *a,
+                        const struct leat_tally_row *b)
 {
-	if (a->count != b->count)
-		return a->count > b->count ? -1 : 1;
+	if (a->weight != b->weight)
+		return a->weight > b->weight ? -1 : 1;
 	if (a->key != b->key)
 		return a->key < b->key ? -1 : 1;
-	return compare_values(a, b);
+	return compare_values(a, b, (void *)(uintptr_t)tally);
 }
 
 /* A heap of n rows, whose last one in the order is at the top; only heap[0] may be out of place. */
-static void sift_down(struct leat_tally_row *heap, size_t n)
+static void sift_down(const struct leat_tally *tally, struct leat_tally_row *heap, size_t n)
 {
 	struct leat_tally_row row = heap[0];
 	size_t at = 0, child;
 
 	for (; (child = 2 * at + 1) < n; at = child) {
-		if (child + 1 < n && compare_rows(&heap[child + 1], &heap[child]) > 0)
+		if (child + 1 < n && compare_rows(tally, &heap[child + 1], &heap[child]) > 0)
 			child++;
-		if (compare_rows(&row, &heap[child]) >= 0)
+		if (compare_rows(tally, &row, &heap[child]) >= 0)
 			break;
 		heap[at] = heap[child];
 	}
 	heap[at] = row;
 }
 
-static void sift_up(struct leat_tally_row *heap, size_t at)
+static void sift_up(const struct leat_tally *tally, struct leat_tally_row *heap, size_t at)
 {
 	struct leat_tally_row row = heap[at];
 
-	for (; at > 0 && compare_rows(&row, &heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+	for (; at > 0 && compare_rows(tally, &row, &heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
 		heap[at] = heap[(at - 1) / 2];
 	heap[at] = row;
 }
 
 /* Takes the row into the heap, if it is ahead of one of the `most` that are there. */
-static void offer_row(struct leat_tally_row *heap, size_t *n, size_t most,
-                      const struct leat_tally_entry *entry)
+static void offer_row(const struct leat_tally *tally, struct leat_tally_row *heap, size_t *n,
+                      size_t most, struct leat_tally_row row)
 {
-	struct leat_tally_row row = { .count = entry->count, .entry = entry };
-
-	if (*n == most && row.count < heap[0].count)
+	if (*n == most && row.weight < heap[0].weight)
 		return; /* most are, and need no more than a look */
-	row.key = key_at(entry, 0);
+	row.key = key_at(tally, row.entry, 0);
 	if (*n < most) {
 		heap[*n] = row;
-		sift_up(heap, (*n)++);
-	} else if (compare_rows(&row, &heap[0]) < 0) {
+		sift_up(tally, heap, (*n)++);
+	} else if (compare_rows(tally, &row, &heap[0]) < 0) {
 		heap[0] = row;
-		sift_down(heap, *n);
+		sift_down(tally, heap, *n);
 	}
 }
 
-int leat_tally_top(const struct leat_tally *tally, size_t most, struct leat_tally_row **top,
-                   size_t *n)
+int leat_tally_top(const struct leat_tally *tally, size_t most, leat_tally_weigh_fn *weigh,
+                   void *arg, struct leat_tally_row **top, size_t *n)
 {
-	const struct leat_tally_block *block;
+	struct leat_tally_block *block;
 	struct leat_tally_row *heap;
 
 	*n = tally->used;
 	if (most >= tally->used)
-		return leat_tally_sort(tally, top);
+		return leat_tally_sort(tally, weigh, arg, top);
 	*n = 0;
 	*top = heap = malloc(most * sizeof(*heap));
 	if (heap == NULL)
 		return -ENOMEM;
 	for (block = tally->blocks; block != NULL; block = block->next)
 		for (size_t at = 0; at < block->used;) {
-			const struct leat_tally_entry *entry =
-				(const void *)((const char *)block->bytes + at);
+			struct leat_tally_row row = { .entry =
+				                              (void *)((char *)block->bytes + at) };
 
-			offer_row(heap, n, most, entry);
-			at += entry_size(entry->len);
+			row.weight = weigh_entry(weigh, arg, row.entry);
+			offer_row(tally, heap, n, most, row);
+			at += entry_size(tally, row.entry->len);
 		}
 	/* The last of the rows that are left goes behind them, again and again. */
 	for (size_t left = *n; left > 1; left--) {
 		struct leat_tally_row last = heap[0];
 
 		heap[0] = heap[left - 1];
-		sift_down(heap, left - 1);
+		sift_down(tally, heap, left - 1);
 		heap[left - 1] = last;
 	}
 	return 0;
