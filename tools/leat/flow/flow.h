@@ -42,6 +42,7 @@
 #include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/paths.h"
 #include "tools/leat/flow/plan.h"
+#include "tools/leat/flow/progress.h"
 #include "tools/leat/flow/steps.h"
 
 #include <leat/gen.h>
@@ -117,7 +118,8 @@ struct leat_flow {
 	struct leat_stages stages;
 	struct leat_flow_opts opts;
 	struct leat_plan plan;
-	struct leat_paths paths; /* of lines */
+	struct leat_paths paths;       /* of lines */
+	struct leat_progress progress; /* of the source */
 	/* one of each for each group; task_scopes are NULL for a group of one thread */
 	struct leat_scope *scope, **scopes, **task_scopes;
 	struct leat_member *members;

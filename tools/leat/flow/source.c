@@ -79,6 +79,8 @@ static int check_paths(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 			rc = -ESPIPE;
 		}
 	}
+	if (rc == 0)
+		leat_progress_files(&flow->progress, &flow->paths, flow->opts.repeat);
 	return rc;
 }
 
@@ -231,7 +233,7 @@ static bool can_search_blocks(const struct leat_member *member)
 static int run_lines(struct leat_member *member, struct leat_emitter *to)
 {
 	struct leat_unpack *unpack = leat_unpack_create();
-	const struct leat_flow *flow = member->flow;
+	struct leat_flow *flow = member->flow;
 	uint64_t repeat = flow->opts.repeat > 1 ? flow->opts.repeat : 1;
 	bool single = flow->paths.count == 1, over = false;
 	int rc = 0;
@@ -239,6 +241,7 @@ static int run_lines(struct leat_member *member, struct leat_emitter *to)
 	if (unpack == NULL)
 		return leat_member_fail(member, "", -ENOMEM);
 	to->filter = leat_unpack_filter(unpack);
+	leat_unpack_count(unpack, &flow->progress);
 	for (uint64_t pass = 0; !over && pass < (single ? 1 : repeat); pass++)
 		for (size_t i = 0; !over && i < flow->paths.count; i++) {
 			rc = leat_lines_into(
