@@ -104,6 +104,8 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
 	rc = flow->events_fd < 0 ? -errno
 	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
 	if (rc == 0)
+		rc = leat_outputs_init(flow);
+	if (rc == 0)
 		rc = leat_flow_source_check(flow, why);
 	if (rc == 0)
 		rc = init_members(flow);
@@ -388,6 +390,7 @@ void leat_flow_free(struct leat_flow *flow)
 	leat_csv_header_fini(&flow->header);
 	leat_plan_free(&flow->plan);
 	leat_paths_free(&flow->paths);
+	leat_outputs_fini(flow);
 	leat_stages_free(&flow->stages);
 	free(flow->members);
 	free(flow->scopes);

@@ -40,6 +40,7 @@
 #define LEAT_TOOLS_LEAT_FLOW_FLOW_H
 
 #include "tools/leat/flow/numeric.h"
+#include "tools/leat/flow/outputs.h"
 #include "tools/leat/flow/paths.h"
 #include "tools/leat/flow/plan.h"
 #include "tools/leat/flow/progress.h"
@@ -128,6 +129,7 @@ struct leat_flow {
 	bool has_header;
 	/* a name is in no column; the source writes it, and it is read when the flow is over */
 	const struct leat_row_name *unknown;
+	struct leat_outputs outputs;
 	int out_fd; /* of the sink */
 	const char *out_name;
 	int events_fd;    /* readable after a member left early, and when the last one has ended */

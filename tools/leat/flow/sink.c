@@ -10,13 +10,11 @@
 #include "tools/leat/flow/out.h"
 #include "tools/leat/flow/tally.h"
 
-#include <fcntl.h>
 #include <leat/atomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH 64u
@@ -38,65 +36,19 @@ struct sink {
 	struct leat_out out;
 };
 
-static bool is_file(const char *path, const struct stat *out)
-{
-	struct stat in;
-	int rc = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(path, &in);
-
-	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev &&
-	       in.st_ino == out->st_ino;
-}
-
-/* The file that the flow reads and writes; NULL: there is none. */
-static const char *find_source_file(const struct leat_flow *flow, const struct stat *out)
-{
-	const struct leat_stage *source = &flow->stages.list[0];
-
-	for (size_t i = 0; i < flow->paths.count; i++)
-		if (is_file(flow->paths.list[i], out))
-			return flow->paths.list[i];
-	return source->type->verb == LEAT_VERB_FOLLOW && is_file(source->arg.text, out)
-	               ? source->arg.text
-	               : NULL;
-}
-
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
-	bool append =
-		stage->type->verb == LEAT_VERB_FILE && leat_stage_key(stage, "append")->number != 0;
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
-	struct stat st;
 
 	flow->out_fd = STDOUT_FILENO;
 	flow->out_name = "stdout";
-	/* A flow that appends to the file that it reads would never end. */
-	if (stage->type->verb == LEAT_VERB_STDOUT && fstat(STDOUT_FILENO, &st) == 0 &&
-	    find_source_file(flow, &st) != NULL) {
-		snprintf(why, LEAT_FLOW_WHY, "stdout: %.400s: is what the flow reads",
-		         find_source_file(flow, &st));
-		return -EINVAL;
+	if (stage->type->verb == LEAT_VERB_STDOUT)
+		flow->out_fd = leat_output_stdout(flow, why);
+	if (stage->type->verb == LEAT_VERB_FILE) {
+		flow->out_name = stage->arg.text;
+		flow->out_fd = leat_output_open(flow, stage, false, why);
 	}
-	if (stage->type->verb != LEAT_VERB_FILE)
-		return 0;
-	flow->out_name = stage->arg.text;
-	flow->out_fd = open(stage->arg.text, flags, 0666);
-	if (flow->out_fd < 0)
-		goto failed;
-	/* Truncated only now, as it might be the file that the flow reads. */
-	if (fstat(flow->out_fd, &st) != 0)
-		goto failed;
-	if (find_source_file(flow, &st) != NULL) {
-		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads",
-		         stage->arg.text);
-		return -EINVAL;
-	}
-	if (S_ISREG(st.st_mode) && !append && ftruncate(flow->out_fd, 0) != 0)
-		goto failed;
-	return 0;
-failed:
-	snprintf(why, LEAT_FLOW_WHY, "file: %.400s: %s", stage->arg.text, strerror(errno));
-	return -errno;
+	return flow->out_fd < 0 ? flow->out_fd : 0;
 }
 
 /* Records a failure to write. That the reader of the output leaves is none. */
