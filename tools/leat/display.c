@@ -444,15 +444,34 @@ void display_take(const struct leat_snapshot *snapshot, void *arg)
 	pthread_mutex_unlock(&display->lock);
 }
 
-void display_hold(void *arg)
+/* Caller holds the lock. */
+static void wipe_picture(struct display *display)
 {
-	struct display *display = arg;
 	char wipe[32];
 
-	pthread_mutex_lock(&display->lock);
 	if (!display->held && display->rows > 0)
 		write_screen(wipe, (size_t)snprintf(wipe, sizeof(wipe), "\r\033[%dA\033[J",
 		                                    display->rows));
+	display->rows = 0;
+}
+
+void display_hold(void *arg)
+{
+	struct display *display = arg;
+
+	pthread_mutex_lock(&display->lock);
+	wipe_picture(display);
 	display->held = true;
+	pthread_mutex_unlock(&display->lock);
+}
+
+void display_say(struct display *display, const char *text)
+{
+	pthread_mutex_lock(&display->lock);
+	wipe_picture(display);
+	fputs("leat: ", stderr);
+	for (const char *p = text; *p != '\0'; p++)
+		putc((unsigned char)*p < ' ' || *p == 127 ? '?' : *p, stderr);
+	putc('\n', stderr);
 	pthread_mutex_unlock(&display->lock);
 }

@@ -281,6 +281,15 @@ static void show_report(struct flow_run *run)
 	}
 }
 
+/* The object that is alone on standard error has the failures, too. */
+static void say_line(void *arg, const char *text)
+{
+	struct flow_run *run = arg;
+
+	if (run->json != stderr)
+		display_say(&run->display, text);
+}
+
 /* Starts the threads, and returns when all have ended and the report is shown. */
 static int run_flow(struct flow_run *run)
 {
@@ -292,6 +301,9 @@ static int run_flow(struct flow_run *run)
 	display_init(&run->display, &run->report, run->opts.quiet);
 	run->flow->opts.before_output = display_hold;
 	run->flow->opts.before_output_arg = &run->display;
+	run->flow->opts.say = say_line;
+	run->flow->opts.say_arg = run;
+	run->flow->opts.progress = run->display.how != DISPLAY_NONE;
 	diag_opts.interval_ns = display_interval_ns(&run->display);
 	diag = leat_diag_start(&diag_opts);
 	if (diag == NULL) {

@@ -64,6 +64,13 @@ struct leat_flow_opts {
 	/* Called once, on the thread of the sink, before it writes a result to standard output. */
 	void (*before_output)(void *arg);
 	void *before_output_arg;
+	/*
+	 * Called on a thread of the flow with a line about what went wrong, where the flow goes on;
+	 * NULL: such lines are lost.
+	 */
+	void (*say)(void *arg, const char *text);
+	void *say_arg;
+	bool progress; /* the progress is shown: what takes time to find out is found out */
 };
 
 struct leat_flow;

@@ -8,6 +8,7 @@
 #include "runtime/io/source.h"
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/unpack.h"
+#include "tools/leat/flow/walk_source.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -92,6 +93,8 @@ int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
 		return check_paths(flow, why);
+	case LEAT_VERB_WALK:
+		return leat_walk_source_check(stage, why);
 	case LEAT_VERB_FOLLOW:
 		if (stat(stage->arg.text, &st) != 0)
 			return errno == ENOENT
@@ -275,6 +278,8 @@ static int run_source(struct leat_member *member)
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
 		return run_lines(member, &to);
+	case LEAT_VERB_WALK:
+		return leat_walk_source_run(member, &to);
 	case LEAT_VERB_FOLLOW:
 		return leat_follow_into(
 			&to, &(struct leat_follow_opts){
