@@ -76,6 +76,7 @@ const char leat_run_help[] =
 	"          distinct:N                   leaves out a line that is one of the last N "
         "different "
 	"lines\n"
+	"          tee:FILE [append:yes]        writes the lines to a file, too\n"
 	"          buffer:N                     a ring of N items, and a thread of its own behind "
 	"it\n"
 	"          workers:N STEP               a grep, filter, field or map on N threads (order is not "

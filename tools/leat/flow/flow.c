@@ -5,6 +5,7 @@
  */
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/report.h"
+#include "tools/leat/flow/tee.h"
 
 #include <leat/atomic.h>
 #include <stdio.h>
@@ -111,6 +112,8 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
 		rc = init_members(flow);
 	if (rc == 0)
 		rc = open_scopes(flow);
+	if (rc == 0)
+		rc = leat_tees_open(flow, why);
 	if (rc == 0)
 		rc = leat_flow_sink_open(flow, why);
 	if (rc == 0) {

@@ -99,6 +99,7 @@ struct leat_member {
 	size_t steps_done; /* the source itself does so many of the first */
 	/* a stage waits on purpose: then items go on one by one, as a batch would hold them back */
 	bool paced;
+	bool tees;    /* a step is a tee that is open */
 	bool enough;  /* a take has let its last item through */
 	bool no_more; /* the source: a step wants no further item */
 	bool started, canceled /* a receive returned -ECANCELED */;

@@ -65,11 +65,8 @@ static int put_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = leat_out_put(&sink->out, lines[i].data, lines[i].len);
-		if (rc == 0)
-			rc = leat_out_put(&sink->out, "\n", 1);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = leat_out_put_line(&sink->out, lines[i].data, lines[i].len);
 	return check_write(sink, rc);
 }
 

@@ -22,6 +22,7 @@
 #define AS_LINES \
 	{ .name = "as", .form = LEAT_FORM_CHOICE, .choices = { "text", "csv", "kv", "json" }, \
 	  .wanted = "csv, kv or json" }
+#define APPEND { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } }
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
@@ -68,12 +69,14 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_DISTINCT, LEAT_STEP, false, "distinct", "distinct:N",
 	  NUMBER(1, LEAT_RECENT_MAX, "a number of lines to remember, from 1 to 1073741824"),
 	  NO_KEYS },
+	{ LEAT_VERB_TEE, LEAT_STEP, false, "tee", "tee:FILE [append:yes]",
+	  A_FILE("the path of a file to write"), { APPEND } },
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
 	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), NO_KEYS },
 	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, NO_KEYS },
 	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH [append:yes]",
 	  A_FILE("the path of a file to write"),
-	  { { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
+	  { APPEND } },
 	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count", { 0 }, NO_KEYS },
 	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally", { 0 }, NO_KEYS },
 	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N",
