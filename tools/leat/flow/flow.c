@@ -100,7 +100,7 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
 	flow->stages = *stages;
 	*stages = (struct leat_stages){ 0 };
 	flow->opts = *opts;
-	flow->out_fd = -1;
+	flow->out_fd = flow->reopen_fd = -1;
 	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = flow->events_fd < 0 ? -errno
 	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
@@ -388,6 +388,8 @@ void leat_flow_free(struct leat_flow *flow)
 	}
 	if (flow->out_fd > STDERR_FILENO)
 		close(flow->out_fd);
+	if (flow->reopen_fd >= 0)
+		close(flow->reopen_fd);
 	if (flow->events_fd >= 0)
 		close(flow->events_fd);
 	leat_csv_header_fini(&flow->header);

@@ -138,7 +138,10 @@ struct leat_flow {
 	/* a name is in no column; the source writes it, and it is read when the flow is over */
 	const struct leat_row_name *unknown;
 	struct leat_outputs outputs;
-	int out_fd; /* of the sink */
+	int reopen_fd; /* readable after a request to reopen the sink's file; -1: it has no such key
+	                */
+	uint64_t reopens; /* atomic: such requests; see file.h */
+	int out_fd;       /* of the sink */
 	const char *out_name;
 	int events_fd;    /* readable after a member left early, and when the last one has ended */
 	uint32_t running; /* atomic: members that have not ended */
@@ -182,6 +185,10 @@ void leat_flow_slow(struct leat_flow *flow);
 void leat_flow_stop(struct leat_flow *flow, const char *text);
 /* Cancels all groups. The text becomes that of their cause. */
 void leat_flow_cancel(struct leat_flow *flow, const char *text);
+
+/* Whether the sink has reopen:yes; then it opens its file anew. See file.h. */
+bool leat_flow_reopens(const struct leat_flow *flow);
+void leat_flow_reopen(struct leat_flow *flow);
 
 /*
  * Each member that has not ended is inside a step, and was on a processor for at least so long

@@ -17,12 +17,17 @@
  */
 #define GRACE_NS INT64_C(30000000)
 
-void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
+void leat_out_turn(struct leat_out *out, int fd)
 {
 	struct stat st;
 
 	out->fd = fd;
 	out->regular = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
+{
+	leat_out_turn(out, fd);
 	out->wait = wait;
 	out->failed = false;
 	out->grace_ns = 0;

@@ -39,5 +39,7 @@ int leat_out_put(struct leat_out *out, const void *data, size_t len);
 /* Puts a line, and a line feed. The buffer has whole lines if nothing else is put. */
 int leat_out_put_line(struct leat_out *out, const void *data, size_t len);
 int leat_out_flush(struct leat_out *out);
+/* From now on it writes to this; the buffer stays. */
+void leat_out_turn(struct leat_out *out, int fd);
 
 #endif

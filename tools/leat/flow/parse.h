@@ -72,6 +72,7 @@ enum leat_form {
 	LEAT_FORM_ANY,  /* any bytes */
 	LEAT_FORM_NUMBER,
 	LEAT_FORM_TIME,
+	LEAT_FORM_TIME_OR, /* a choice, or a time; behind the choices in `number` then */
 	LEAT_FORM_RATE,
 	LEAT_FORM_PERCENTS,
 	LEAT_FORM_CHOICE,

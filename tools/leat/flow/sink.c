@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
+#include "tools/leat/flow/file.h"
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/out.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -34,6 +36,7 @@ struct sink {
 	struct leat_tally tally;
 	struct leat_numeric numeric;
 	struct leat_out out;
+	struct leat_file file;
 };
 
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
@@ -47,6 +50,11 @@ int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	if (stage->type->verb == LEAT_VERB_FILE) {
 		flow->out_name = stage->arg.text;
 		flow->out_fd = leat_output_open(flow, stage, false, why);
+	}
+	if (flow->out_fd >= 0 && leat_stage_key(stage, "reopen")->number != 0) {
+		flow->reopen_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (flow->reopen_fd < 0)
+			return -errno;
 	}
 	return flow->out_fd < 0 ? flow->out_fd : 0;
 }
@@ -160,10 +168,8 @@ static int write_result(struct sink *sink, bool canceled)
 	if (rc == 0)
 		rc = leat_out_flush(&sink->out);
 	if (sink->verb == LEAT_VERB_FILE) {
-		/* Some file systems report a full disk only here. */
-		if (close(sink->out.fd) != 0 && rc == 0)
-			rc = -errno;
-		sink->member->flow->out_fd = -1;
+		int end = leat_file_end(&sink->file);
+		rc = rc != 0 ? rc : end;
 	}
 	return check_write(sink, rc);
 }
@@ -237,6 +243,8 @@ static int receive_lines(struct sink *sink)
 		n = sink->out.len != 0 ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
 		if (n == -EAGAIN) {
 			rc = check_write(sink, leat_out_flush(&sink->out));
+			if (rc == 0 && sink->file.active)
+				rc = check_write(sink, leat_file_wait(&sink->file));
 			if (rc != 0)
 				break;
 			n = leat_member_recv(member, lines, most);
@@ -248,6 +256,8 @@ static int receive_lines(struct sink *sink)
 			return (int)n;
 		}
 		rc = take_lines(sink, lines, (size_t)n);
+		if (rc == 0 && sink->file.active)
+			rc = check_write(sink, leat_file_check(&sink->file));
 	}
 	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left() */
 	return rc;
@@ -266,6 +276,7 @@ int leat_flow_sink_run(struct leat_member *member)
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
 	leat_out_init(&sink->out, member->flow->out_fd, member->tx);
+	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);
 	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);
 	if (rc == 0 || rc == -ECANCELED) {

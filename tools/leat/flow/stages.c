@@ -74,9 +74,13 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
 	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), NO_KEYS },
 	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, NO_KEYS },
-	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH [append:yes]",
+	{ LEAT_VERB_FILE, LEAT_SINK, false, "file",
+	  "file:PATH [append:yes] [sync:yes|TIME] [reopen:yes]",
 	  A_FILE("the path of a file to write"),
-	  { APPEND } },
+	  { APPEND,
+	    { .name = "sync", .form = LEAT_FORM_TIME_OR, .choices = { "no", "yes" },
+	      .wanted = "no, yes or a time such as 100ms, 2s or 1m" },
+	    { .name = "reopen", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
 	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count", { 0 }, NO_KEYS },
 	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally", { 0 }, NO_KEYS },
 	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N",
@@ -158,8 +162,9 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
                       struct leat_mistake *mistake)
 {
 	bool rate = param->form == LEAT_FORM_RATE;
-	const char *wanted =
-		rate ? "a rate such as 1000/s or 10/m" : "a time such as 100ms, 2s or 1m";
+	const char *wanted = param->wanted != NULL ? param->wanted
+	                     : rate                ? "a rate such as 1000/s or 10/m"
+	                                           : "a time such as 100ms, 2s or 1m";
 	int rc = rate ? leat_value_rate(value->text, &value->number, &value->ns)
 	              : leat_value_time(value->text, &value->ns);
 
@@ -169,6 +174,15 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
 		return refuse_value(mistake, value,
 		                    rate ? "a rate out of range" : "a time out of range", wanted);
 	return true;
+}
+
+static bool read_time_or(const struct leat_param *param, struct leat_value *value,
+                         struct leat_mistake *mistake)
+{
+	for (value->number = 0; param->choices[value->number] != NULL; value->number++)
+		if (strcmp(param->choices[value->number], value->text) == 0)
+			return true;
+	return read_time(param, value, mistake);
 }
 
 static bool is_word(const char *text)
@@ -231,6 +245,8 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 	case LEAT_FORM_TIME:
 	case LEAT_FORM_RATE:
 		return read_time(param, value, mistake);
+	case LEAT_FORM_TIME_OR:
+		return read_time_or(param, value, mistake);
 	case LEAT_FORM_CHOICE:
 		return read_choice(param, value, mistake);
 	case LEAT_FORM_PERCENTS:
