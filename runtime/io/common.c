@@ -256,8 +256,8 @@ int leat_source_wait(const struct leat_source *source, int fd, int64_t deadline_
 }
 
 /*
- * Records a failure with the text "NAME: PATH: TAIL", and returns code. A long path is cut at its
- * front, so that the tail, which says what went wrong, is whole.
+ * Records a failure with the text "NAME: PATH: TAIL", or tells the emitter's fail(), and returns
+ * code. A long path is cut at its front, so that the tail, which says what went wrong, is whole.
  */
 static int fail_with_text(const struct leat_source *source, int code, const char *tail)
 {
@@ -265,6 +265,8 @@ static int fail_with_text(const struct leat_source *source, int code, const char
 	size_t rest = strlen(source->name) + strlen(": : ") + strlen(tail);
 	char text[LEAT_TEXT_MAX + 1];
 
+	if (source->to != NULL && source->to->fail != NULL)
+		return source->to->fail(source->to->fail_arg, code, tail);
 	if (source->path == NULL)
 		snprintf(text, sizeof(text), "%s: %s", source->name, tail);
 	else if (len + rest <= LEAT_TEXT_MAX)

@@ -19,6 +19,7 @@
 struct lines_source {
 	struct leat_line_source base; /* first: it is the seq's state */
 	int fd;                       /* -1: not open yet */
+	bool begun;                   /* what fd is was found out */
 	bool waits;                   /* a read may find nothing yet: not a regular file */
 	bool pass_ended;
 	bool empty;      /* this pass has found no byte yet */
@@ -43,9 +44,10 @@ static int open_input(struct lines_source *lines)
 	struct leat_source *source = &lines->base.source;
 	struct stat stat;
 
+	lines->begun = true;
 	if (strcmp(source->path, "-") == 0)
 		lines->fd = STDIN_FILENO;
-	else
+	else if (lines->fd < 0)
 		lines->fd = leat_source_open(source->path);
 	if (lines->fd < 0)
 		return leat_source_fail(source, lines->fd, NULL);
@@ -129,7 +131,7 @@ static int advance_lines(struct leat_line_source *base)
 	ssize_t n = 0;
 	int rc = 0;
 
-	if (lines->fd < 0)
+	if (!lines->begun)
 		rc = open_input(lines);
 	else if (lines->pass_ended)
 		rc = begin_next_pass(lines);
@@ -178,6 +180,16 @@ int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts 
 	if (opts == NULL)
 		return leat_source_refuse(&nameless, -EINVAL, "no options");
 	return leat_line_source_run(&lines.base, prepare_lines(&lines, to, opts->path, opts));
+}
+
+int leat_open_file_into(const struct leat_emitter *to, const struct leat_open_file *file)
+{
+	const struct leat_lines_opts opts = { .until_ns = file->until_ns };
+	struct lines_source lines;
+	int rc = prepare_lines(&lines, to, file->path, &opts);
+
+	lines.fd = file->fd;
+	return leat_line_source_run(&lines.base, rc);
 }
 
 static int run_lines_source(const struct leat_emitter *to, const void *opts)

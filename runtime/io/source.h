@@ -40,10 +40,13 @@ struct leat_filter {
 	char why[128];
 };
 
+/* Hears that a source has failed, and why, without its name and its path. Returns code. */
+typedef int leat_hear_failure_fn(void *arg, int code, const char *why);
+
 struct leat_emitter {
 	leat_emit_fn *emit;
 	void *arg;
-	leat_find_fn *find; /* of a source of text: which lines it emits; NULL: all */
+	leat_find_fn *find;         /* of a source of text: which lines it emits; NULL: all */
 	struct leat_filter *filter; /* of leat_lines_into(); NULL: none */
 	/*
 	 * Called behind the last line of each file, or reading, that has ended: what comes next is
@@ -56,8 +59,20 @@ struct leat_emitter {
 	 * (leat_tx_fail())
 	 */
 	struct leat_tx *out;
+	/* takes the text of a failure in place of `out`, which keeps the first one; NULL: none */
+	leat_hear_failure_fn *fail;
+	void *fail_arg;
 };
 
+/* A file that is open for reading, without waiting; the path, which is not "-", names it. */
+struct leat_open_file {
+	int fd;
+	const char *path;
+	int64_t until_ns; /* as in struct leat_lines_opts */
+};
+
+/* As leat_lines_into(), once, and closes the file. */
+int leat_open_file_into(const struct leat_emitter *to, const struct leat_open_file *file);
 int leat_lines_into(const struct leat_emitter *to, const struct leat_lines_opts *opts);
 int leat_follow_into(const struct leat_emitter *to, const struct leat_follow_opts *opts);
 int leat_proc_into(const struct leat_emitter *to, const struct leat_proc_opts *opts);

@@ -23,6 +23,8 @@
 #define HEAD_BAR_MIN 10
 #define HEAD_BAR_MAX 30
 #define NAME_MIN 8
+#define ESTIMATE_NS INT64_C(500000000)       /* before that the time left is anyone's guess */
+#define LEFT_MAX_NS INT64_C(356400000000000) /* 99 hours */
 
 /*
  * What a row of the picture has behind the name. A narrow terminal gets a later layout: the rate,
@@ -149,12 +151,45 @@ static void put_clock(FILE *out, int64_t ns)
 		fprintf(out, "%d:%02d", (int)(seconds / 60), (int)(seconds % 60));
 }
 
+/*
+ * How far the flow is, by its input or by the time of --for, whichever ends it first; below 0: not
+ * known. left_ns: what is left, if the input goes on as fast as it did so far; below 0: not known.
+ */
+static double find_share(const struct leat_flow *flow, int64_t gone_ns, int64_t *left_ns)
+{
+	double share = leat_progress_share(&flow->progress);
+	double timed = flow->opts.for_ns != 0 ? (double)gone_ns / (double)flow->opts.for_ns : -1;
+
+	*left_ns = -1;
+	if (share < timed)
+		return timed;
+	if (share > 0 && gone_ns >= ESTIMATE_NS)
+		*left_ns = (int64_t)((double)gone_ns * (1 - share) / share);
+	return share;
+}
+
+static void put_share(const struct leat_flow *flow, FILE *out, double share, int64_t gone_ns,
+                      int64_t left_ns)
+{
+	bool timed_out = flow->opts.for_ns != 0 && gone_ns >= flow->opts.for_ns;
+
+	fprintf(out, " %3.0f %%", share < 1 ? share * 100 : 100);
+	/* a source that has read all of its input may still send */
+	if (timed_out || leat_member_over(&flow->members[0])) {
+		fputs(", draining", out);
+	} else if (left_ns >= 0 && left_ns < LEFT_MAX_NS) {
+		fputs(", ", out);
+		put_clock(out, left_ns);
+		fputs(" left", out);
+	}
+}
+
 static void put_head(const struct display *display, FILE *out, int width)
 {
 	const struct leat_flow *flow = display->report->flow;
-	int64_t gone_ns = leat_now_ns() - display->started_ns;
+	int64_t gone_ns = leat_now_ns() - display->started_ns, left_ns;
 	int64_t for_ns = flow->opts.for_ns;
-	double share = for_ns != 0 ? (double)gone_ns / (double)for_ns : 0;
+	double share = find_share(flow, gone_ns, &left_ns);
 	char slowed[64] = "";
 	int bar_width;
 
@@ -167,17 +202,18 @@ static void put_head(const struct display *display, FILE *out, int width)
 	if (for_ns != 0) {
 		fputs(" of ", out);
 		put_clock(out, for_ns);
+	}
+	if (share >= 0) {
 		/* what is beside the inside of the bar, with clocks of hours */
-		bar_width = width - (int)strlen("leat  99:00:00 of 99:00:00  [] 100 %, draining") -
+		bar_width = width -
+		            (int)strlen("leat  99:00:00 of 99:00:00  [] 100 %, 99:00:00 left") -
 		            (int)strlen(slowed);
 		if (bar_width >= HEAD_BAR_MIN) {
 			fputs("  ", out);
 			put_bar(out, bar_width < HEAD_BAR_MAX ? bar_width : HEAD_BAR_MAX,
 			        share < 1 ? share : 1);
 		}
-		fprintf(out, " %3.0f %%", share < 1 ? share * 100 : 100);
-		if (share >= 1)
-			fputs(", draining", out);
+		put_share(flow, out, share, gone_ns, left_ns);
 	}
 	fprintf(out, "%s\n", slowed);
 }
@@ -352,8 +388,22 @@ static void draw_picture(struct display *display)
 	free(screen);
 }
 
+/* ", 35 %, 22 s left", where the size of the input is known. */
+static void put_line_share(const struct leat_flow *flow, FILE *out, int64_t gone_ns)
+{
+	int64_t left_ns;
+	double share = find_share(flow, gone_ns, &left_ns);
+
+	if (leat_progress_share(&flow->progress) < 0)
+		return;
+	fprintf(out, ", %.0f %%", share < 1 ? share * 100 : 100);
+	if (left_ns >= 0 && left_ns < LEFT_MAX_NS && share < 1)
+		fprintf(out, ", %.0f s left", (double)left_ns / 1e9);
+}
+
 static void write_line(const struct display *display)
 {
+	int64_t gone_ns = leat_now_ns() - display->started_ns;
 	const struct leat_plan *plan = &display->report->flow->plan;
 	char *line = NULL, number[16];
 	size_t len;
@@ -361,7 +411,8 @@ static void write_line(const struct display *display)
 
 	if (out == NULL)
 		return;
-	fprintf(out, "leat: %.0f s", (double)(leat_now_ns() - display->started_ns) / 1e9);
+	fprintf(out, "leat: %.0f s", (double)gone_ns / 1e9);
+	put_line_share(display->report->flow, out, gone_ns);
 	for (size_t i = 0; i + 1 < plan->groups_count; i++) {
 		const struct leat_edge_stat *edge = &display->report->edges[i];
 		uint64_t dropped = leat_report_dropped(&edge->now);
@@ -393,15 +444,34 @@ void display_take(const struct leat_snapshot *snapshot, void *arg)
 	pthread_mutex_unlock(&display->lock);
 }
 
-void display_hold(void *arg)
+/* Caller holds the lock. */
+static void wipe_picture(struct display *display)
 {
-	struct display *display = arg;
 	char wipe[32];
 
-	pthread_mutex_lock(&display->lock);
 	if (!display->held && display->rows > 0)
 		write_screen(wipe, (size_t)snprintf(wipe, sizeof(wipe), "\r\033[%dA\033[J",
 		                                    display->rows));
+	display->rows = 0;
+}
+
+void display_hold(void *arg)
+{
+	struct display *display = arg;
+
+	pthread_mutex_lock(&display->lock);
+	wipe_picture(display);
 	display->held = true;
+	pthread_mutex_unlock(&display->lock);
+}
+
+void display_say(struct display *display, const char *text)
+{
+	pthread_mutex_lock(&display->lock);
+	wipe_picture(display);
+	fputs("leat: ", stderr);
+	for (const char *p = text; *p != '\0'; p++)
+		putc((unsigned char)*p < ' ' || *p == 127 ? '?' : *p, stderr);
+	putc('\n', stderr);
 	pthread_mutex_unlock(&display->lock);
 }

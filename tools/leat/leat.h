@@ -66,6 +66,11 @@ leat_diag_fn display_take;
  * may call it.
  */
 void display_hold(void *display);
+/*
+ * Writes a line to standard error, above the picture: bytes that are no text become '?'. Any thread
+ * may call it.
+ */
+void display_say(struct display *display, const char *text);
 /* The columns of the terminal on standard error; 0: it is no terminal, or one of unknown width. */
 int display_columns(void);
 

@@ -42,7 +42,7 @@ struct flow_run {
 	struct leat_report report;
 	struct display display;
 	FILE *json;
-	sigset_t signals; /* those that end the flow */
+	sigset_t signals; /* those that end the flow, or reopen its file */
 	int signal_fd, signal /* that came; 0: none */;
 	bool drains;    /* the signal has stopped the flow, and nothing has cancelled it */
 	bool undrained; /* the time of --drain was over */
@@ -108,19 +108,25 @@ static int open_flow(struct flow_run *run, struct leat_stages *stages)
 	return EXIT_FAILED;
 }
 
+/* SIGHUP reopens the file of the sink, and ends nothing. */
+static bool hangup_reopens(const struct flow_run *run)
+{
+	return leat_flow_reopens(run->flow);
+}
+
 /*
  * The signals that end a flow. SIGHUP only if it is not ignored: nohup(1) has it ignored so that
- * the program outlives its terminal. SIGINT in any case: a shell has it ignored in what it runs in
- * the background, and kill -INT is meant all the same.
+ * the program outlives its terminal; or, in any case, to reopen a file. SIGINT in any case: a shell
+ * has it ignored in what it runs in the background, and kill -INT is meant all the same.
  */
-static void fill_signals(sigset_t *set)
+static void fill_signals(sigset_t *set, bool hangup)
 {
 	struct sigaction old;
 
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
-	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+	if (hangup || (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN))
 		sigaddset(set, SIGHUP);
 }
 
@@ -131,7 +137,7 @@ static void fill_signals(sigset_t *set)
 static int take_signals(struct flow_run *run)
 {
 	signal(SIGPIPE, SIG_IGN);
-	fill_signals(&run->signals);
+	fill_signals(&run->signals, hangup_reopens(run));
 	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
 	run->signal_fd = signalfd(-1, &run->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	return run->signal_fd < 0 ? -errno : 0;
@@ -151,6 +157,8 @@ static void cancel_flow(struct flow_run *run, const char *text)
 	run->give_up_at_ns = run->cancel_ns + GRACE_NS;
 	leat_flow_cancel(run->flow, text);
 	/* A further signal ends the program at once, even if the first would have been ignored. */
+	if (hangup_reopens(run))
+		sigdelset(&run->signals, SIGHUP);
 	for (int number = 1; number < NSIG; number++)
 		if (sigismember(&run->signals, number) == 1)
 			signal(number, SIG_DFL);
@@ -175,6 +183,10 @@ static void handle_signal(struct flow_run *run)
 
 	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (info.ssi_signo == SIGHUP && hangup_reopens(run)) {
+		leat_flow_reopen(run->flow);
+		return;
+	}
 	run->signal = (int)info.ssi_signo;
 	if (first && run->opts.drain_ns != 0)
 		stop_flow(run);
@@ -281,6 +293,11 @@ static void show_report(struct flow_run *run)
 	}
 }
 
+static void say_line(void *display, const char *text)
+{
+	display_say(display, text);
+}
+
 /* Starts the threads, and returns when all have ended and the report is shown. */
 static int run_flow(struct flow_run *run)
 {
@@ -292,6 +309,9 @@ static int run_flow(struct flow_run *run)
 	display_init(&run->display, &run->report, run->opts.quiet);
 	run->flow->opts.before_output = display_hold;
 	run->flow->opts.before_output_arg = &run->display;
+	run->flow->opts.say = run->json != stderr ? say_line : NULL;
+	run->flow->opts.say_arg = &run->display;
+	run->flow->opts.progress = run->display.how != DISPLAY_NONE;
 	diag_opts.interval_ns = display_interval_ns(&run->display);
 	diag = leat_diag_start(&diag_opts);
 	if (diag == NULL) {

@@ -168,8 +168,9 @@ int flow_text_parse(struct run_opts *opts, struct leat_stages *stages)
 	}
 	if (!run_opts_slow(opts, stages))
 		return EXIT_USAGE;
-	if (opts->flow.repeat != 0 && stages->list[0].type->verb != LEAT_VERB_LINES) {
-		fprintf(stderr, "leat: --repeat is for lines:FILE, not for %s\n",
+	if (opts->flow.repeat != 0 && stages->list[0].type->verb != LEAT_VERB_LINES &&
+	    stages->list[0].type->verb != LEAT_VERB_WALK) {
+		fprintf(stderr, "leat: --repeat is for lines:FILE and walk:DIR, not for %s\n",
 		        stages->list[0].type->name);
 		return EXIT_USAGE;
 	}

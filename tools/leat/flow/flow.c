@@ -5,6 +5,7 @@
  */
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/report.h"
+#include "tools/leat/flow/tee.h"
 
 #include <leat/atomic.h>
 #include <stdio.h>
@@ -99,16 +100,20 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
 	flow->stages = *stages;
 	*stages = (struct leat_stages){ 0 };
 	flow->opts = *opts;
-	flow->out_fd = -1;
+	flow->out_fd = flow->reopen_fd = -1;
 	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = flow->events_fd < 0 ? -errno
 	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
+	if (rc == 0)
+		rc = leat_outputs_init(flow);
 	if (rc == 0)
 		rc = leat_flow_source_check(flow, why);
 	if (rc == 0)
 		rc = init_members(flow);
 	if (rc == 0)
 		rc = open_scopes(flow);
+	if (rc == 0)
+		rc = leat_tees_open(flow, why);
 	if (rc == 0)
 		rc = leat_flow_sink_open(flow, why);
 	if (rc == 0) {
@@ -383,11 +388,14 @@ void leat_flow_free(struct leat_flow *flow)
 	}
 	if (flow->out_fd > STDERR_FILENO)
 		close(flow->out_fd);
+	if (flow->reopen_fd >= 0)
+		close(flow->reopen_fd);
 	if (flow->events_fd >= 0)
 		close(flow->events_fd);
 	leat_csv_header_fini(&flow->header);
 	leat_plan_free(&flow->plan);
 	leat_paths_free(&flow->paths);
+	leat_outputs_fini(flow);
 	leat_stages_free(&flow->stages);
 	free(flow->members);
 	free(flow->scopes);

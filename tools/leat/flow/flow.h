@@ -40,8 +40,10 @@
 #define LEAT_TOOLS_LEAT_FLOW_FLOW_H
 
 #include "tools/leat/flow/numeric.h"
+#include "tools/leat/flow/outputs.h"
 #include "tools/leat/flow/paths.h"
 #include "tools/leat/flow/plan.h"
+#include "tools/leat/flow/progress.h"
 #include "tools/leat/flow/steps.h"
 
 #include <leat/gen.h>
@@ -62,6 +64,13 @@ struct leat_flow_opts {
 	/* Called once, on the thread of the sink, before it writes a result to standard output. */
 	void (*before_output)(void *arg);
 	void *before_output_arg;
+	/*
+	 * Called on a thread of the flow with a line about what went wrong, where the flow goes on;
+	 * NULL: such lines are lost.
+	 */
+	void (*say)(void *arg, const char *text);
+	void *say_arg;
+	bool progress; /* the progress is shown: what takes time to find out is found out */
 };
 
 struct leat_flow;
@@ -90,6 +99,7 @@ struct leat_member {
 	size_t steps_done; /* the source itself does so many of the first */
 	/* a stage waits on purpose: then items go on one by one, as a batch would hold them back */
 	bool paced;
+	bool tees;    /* a step is a tee that is open */
 	bool enough;  /* a take has let its last item through */
 	bool no_more; /* the source: a step wants no further item */
 	bool started, canceled /* a receive returned -ECANCELED */;
@@ -117,7 +127,8 @@ struct leat_flow {
 	struct leat_stages stages;
 	struct leat_flow_opts opts;
 	struct leat_plan plan;
-	struct leat_paths paths; /* of lines */
+	struct leat_paths paths;       /* of lines */
+	struct leat_progress progress; /* of the source */
 	/* one of each for each group; task_scopes are NULL for a group of one thread */
 	struct leat_scope *scope, **scopes, **task_scopes;
 	struct leat_member *members;
@@ -126,7 +137,11 @@ struct leat_flow {
 	bool has_header;
 	/* a name is in no column; the source writes it, and it is read when the flow is over */
 	const struct leat_row_name *unknown;
-	int out_fd; /* of the sink */
+	struct leat_outputs outputs;
+	int reopen_fd; /* readable after a request to reopen the sink's file; -1: it has no such key
+	                */
+	uint64_t reopens; /* atomic: such requests; see file.h */
+	int out_fd;       /* of the sink */
 	const char *out_name;
 	int events_fd;    /* readable after a member left early, and when the last one has ended */
 	uint32_t running; /* atomic: members that have not ended */
@@ -170,6 +185,10 @@ void leat_flow_slow(struct leat_flow *flow);
 void leat_flow_stop(struct leat_flow *flow, const char *text);
 /* Cancels all groups. The text becomes that of their cause. */
 void leat_flow_cancel(struct leat_flow *flow, const char *text);
+
+/* Whether the sink has reopen:yes; then it opens its file anew. See file.h. */
+bool leat_flow_reopens(const struct leat_flow *flow);
+void leat_flow_reopen(struct leat_flow *flow);
 
 /*
  * Each member that has not ended is inside a step, and was on a processor for at least so long

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/tee.h"
 
 #include <leat/atomic.h>
 #include <pthread.h>
@@ -82,11 +83,14 @@ int leat_member_send(struct leat_member *member, const struct leat_line *line)
 	return rc;
 }
 
-/* Waits on purpose. Returns 0, or what a send would return. */
+/* Waits on purpose. Returns 0, or what a send would return, or the failure of a tee. */
 static int pause_until(struct leat_member *member, int64_t until_ns)
 {
-	int rc = leat_tx_wait(member->tx, -1, 0, until_ns);
+	int rc = leat_tees_flush(member);
 
+	if (rc != 0)
+		return rc;
+	rc = leat_tx_wait(member->tx, -1, 0, until_ns);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -106,7 +110,7 @@ static int wait_for_rate(struct leat_member *member, struct leat_flow_rate *rate
 
 /*
  * What a step needs besides the line: rate its time, take its count, a slowed stage its pause.
- * Returns 0, LEAT_STOP, or what a send would return.
+ * Returns 0, LEAT_STOP, or what pause_until() returns.
  */
 static int admit_line(struct leat_member *member, struct leat_flow_step *step)
 {
@@ -140,6 +144,12 @@ void leat_member_leave(struct leat_member *member)
 	leat_store_rlx(&member->inside, 0u); /* rlx: as in leat_member_enter() */
 }
 
+static int fail_step(struct leat_member *member, const struct leat_flow_step *step, int rc)
+{
+	return step->tee != NULL ? leat_tee_failed(member, step->tee, rc)
+	                         : leat_member_fail(member, step->stage->type->name, rc);
+}
+
 int leat_steps(struct leat_member *member, struct leat_line *line)
 {
 	leat_row_forget(&member->row);
@@ -151,11 +161,23 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 		rc = leat_flow_step_run(&member->steps[i], line);
 		leat_member_leave(member);
 		if (rc < 0)
-			return leat_member_fail(member, member->steps[i].stage->type->name, rc);
+			return fail_step(member, &member->steps[i], rc);
 		if (rc == 0)
 			return 0;
 	}
 	return LEAT_PASS;
+}
+
+static ssize_t send_waiting(struct leat_member *member, const struct leat_line *lines, size_t n)
+{
+	ssize_t sent = leat_tees_flush(member);
+
+	if (sent != 0)
+		return sent;
+	leat_waited_begin(&member->blocked);
+	sent = leat_send_batch(member->tx, lines, n);
+	leat_waited_end(&member->blocked);
+	return sent;
 }
 
 /* Sends all lines, or frees those that were not sent. */
@@ -163,11 +185,8 @@ static int send_lines(struct leat_member *member, struct leat_line *lines, size_
 {
 	while (n > 0) {
 		ssize_t sent = leat_try_send_batch(member->tx, lines, n);
-		if (sent == -EAGAIN) {
-			leat_waited_begin(&member->blocked);
-			sent = leat_send_batch(member->tx, lines, n);
-			leat_waited_end(&member->blocked);
-		}
+		if (sent == -EAGAIN)
+			sent = send_waiting(member, lines, n);
 		if (sent < 0) {
 			leat_lines_free(lines, n);
 			return (int)sent;
@@ -229,7 +248,15 @@ static int run_middle_group(struct leat_member *member)
 	int rc = 0;
 
 	while (rc == 0 && !member->enough) {
-		ssize_t n = leat_member_recv(member, lines, batch_limit(member));
+		size_t most = batch_limit(member);
+		ssize_t n = member->tees ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
+
+		if (n == -EAGAIN) {
+			rc = leat_tees_flush(member);
+			if (rc != 0)
+				break;
+			n = leat_member_recv(member, lines, most);
+		}
 		if (n == 0)
 			return 0;
 		if (n < 0) {
@@ -294,12 +321,14 @@ int leat_member_main(struct leat_tx *out, void *arg)
 	member->began_ns = leat_now_ns();
 	if (!member->own_tx)
 		member->tx = out;
+	leat_tees_begin(member);
 	if (member->group == 0)
 		rc = leat_flow_source_run(member);
 	else if (member->group + 1 == flow->plan.groups_count)
 		rc = leat_flow_sink_run(member);
 	else
 		rc = run_middle_group(member);
+	rc = leat_tees_end(member, rc);
 	leat_rx_close(member->rx);
 	member->rx = NULL;
 	rc = settle_end(member, out, rc);

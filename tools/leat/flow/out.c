@@ -17,13 +17,19 @@
  */
 #define GRACE_NS INT64_C(30000000)
 
-void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
+void leat_out_turn(struct leat_out *out, int fd)
 {
 	struct stat st;
 
 	out->fd = fd;
 	out->regular = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
+{
+	leat_out_turn(out, fd);
 	out->wait = wait;
+	out->failed = false;
 	out->grace_ns = 0;
 	out->len = 0;
 }
@@ -57,6 +63,7 @@ static int write_all(struct leat_out *out, const char *data, size_t len)
 			data += n;
 			len -= (size_t)n;
 		} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			out->failed = true;
 			return -errno;
 		}
 	}
@@ -83,5 +90,28 @@ int leat_out_put(struct leat_out *out, const void *data, size_t len)
 	if (len != 0)
 		memcpy(out->buffer + out->len, data, len);
 	out->len += len;
+	return 0;
+}
+
+/* A line that the buffer has no room for, or never has. */
+static int put_long_line(struct leat_out *out, const void *data, size_t len)
+{
+	int rc = leat_out_flush(out);
+
+	if (rc == 0)
+		rc = leat_out_put(out, data, len);
+	if (rc == 0)
+		rc = leat_out_put(out, "\n", 1);
+	return rc == 0 && len >= LEAT_OUT_SIZE ? leat_out_flush(out) : rc;
+}
+
+int leat_out_put_line(struct leat_out *out, const void *data, size_t len)
+{
+	if (len >= LEAT_OUT_SIZE - out->len)
+		return put_long_line(out, data, len);
+	if (len != 0)
+		memcpy(out->buffer + out->len, data, len);
+	out->buffer[out->len + len] = '\n';
+	out->len += len + 1;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct leat_out {
 	int fd;
 	bool regular;         /* a file on a disk: a write does not wait for a reader */
 	struct leat_tx *wait; /* a wait ends when a send on this can no longer succeed */
+	bool failed;          /* a write has failed, also with -EPIPE or -ECANCELED */
 	/*
 	 * after a cancel, the output is written until then, as far as the reader takes it at once;
 	 * 0: not cancelled
@@ -35,6 +36,10 @@ void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait);
  * that.
  */
 int leat_out_put(struct leat_out *out, const void *data, size_t len);
+/* Puts a line, and a line feed. The buffer has whole lines if nothing else is put. */
+int leat_out_put_line(struct leat_out *out, const void *data, size_t len);
 int leat_out_flush(struct leat_out *out);
+/* From now on it writes to this; the buffer stays. */
+void leat_out_turn(struct leat_out *out, int fd);
 
 #endif

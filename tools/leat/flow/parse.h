@@ -36,6 +36,7 @@ enum leat_role { LEAT_SOURCE, LEAT_STEP, LEAT_SINK };
 
 enum leat_verb {
 	LEAT_VERB_LINES,
+	LEAT_VERB_WALK,
 	LEAT_VERB_FOLLOW,
 	LEAT_VERB_PROC,
 	LEAT_VERB_TICK,
@@ -49,6 +50,7 @@ enum leat_verb {
 	LEAT_VERB_SKIP,
 	LEAT_VERB_UNIQ,
 	LEAT_VERB_DISTINCT,
+	LEAT_VERB_TEE,
 	LEAT_VERB_BUFFER,
 	LEAT_VERB_STDOUT,
 	LEAT_VERB_FILE,
@@ -71,6 +73,7 @@ enum leat_form {
 	LEAT_FORM_ANY,  /* any bytes */
 	LEAT_FORM_NUMBER,
 	LEAT_FORM_TIME,
+	LEAT_FORM_TIME_OR, /* a choice, or a time; behind the choices in `number` then */
 	LEAT_FORM_RATE,
 	LEAT_FORM_PERCENTS,
 	LEAT_FORM_CHOICE,

@@ -24,6 +24,7 @@ static bool starts_group(const struct leat_stages *stages, size_t at,
 	switch (stage->type->verb) {
 	case LEAT_VERB_BUFFER:
 		return true;
+	case LEAT_VERB_TEE: /* a source does not say that it waits, which a tee has to know */
 	case LEAT_VERB_TAKE:
 		return before->first == 0 || before->threads > 1;
 	case LEAT_VERB_RATE:

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
+#include "tools/leat/flow/file.h"
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/group.h"
 #include "tools/leat/flow/numeric.h"
@@ -12,13 +13,12 @@
 #include "tools/leat/flow/result.h"
 #include "tools/leat/flow/tally.h"
 
-#include <fcntl.h>
 #include <leat/atomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH LEAT_GROUP_BATCH
@@ -40,67 +40,27 @@ struct sink {
 	struct leat_numeric numeric;
 	struct leat_group *group; /* the step's */
 	struct leat_out out;
+	struct leat_file file;
 };
-
-static bool is_file(const char *path, const struct stat *out)
-{
-	struct stat in;
-	int rc = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(path, &in);
-
-	return rc == 0 && S_ISREG(in.st_mode) && in.st_dev == out->st_dev &&
-	       in.st_ino == out->st_ino;
-}
-
-/* The file that the flow reads and writes; NULL: there is none. */
-static const char *find_source_file(const struct leat_flow *flow, const struct stat *out)
-{
-	const struct leat_stage *source = &flow->stages.list[0];
-
-	for (size_t i = 0; i < flow->paths.count; i++)
-		if (is_file(flow->paths.list[i], out))
-			return flow->paths.list[i];
-	return source->type->verb == LEAT_VERB_FOLLOW && is_file(source->arg.text, out)
-	               ? source->arg.text
-	               : NULL;
-}
 
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
-	bool append =
-		stage->type->verb == LEAT_VERB_FILE && leat_stage_key(stage, "append")->number != 0;
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
-	struct stat st;
 
 	flow->out_fd = STDOUT_FILENO;
 	flow->out_name = "stdout";
-	/* A flow that appends to the file that it reads would never end. */
-	if (stage->type->verb == LEAT_VERB_STDOUT && fstat(STDOUT_FILENO, &st) == 0 &&
-	    find_source_file(flow, &st) != NULL) {
-		snprintf(why, LEAT_FLOW_WHY, "stdout: %.400s: is what the flow reads",
-		         find_source_file(flow, &st));
-		return -EINVAL;
+	if (stage->type->verb == LEAT_VERB_STDOUT)
+		flow->out_fd = leat_output_stdout(flow, why);
+	if (stage->type->verb == LEAT_VERB_FILE) {
+		flow->out_name = stage->arg.text;
+		flow->out_fd = leat_output_open(flow, stage, false, why);
 	}
-	if (stage->type->verb != LEAT_VERB_FILE)
-		return 0;
-	flow->out_name = stage->arg.text;
-	flow->out_fd = open(stage->arg.text, flags, 0666);
-	if (flow->out_fd < 0)
-		goto failed;
-	/* Truncated only now, as it might be the file that the flow reads. */
-	if (fstat(flow->out_fd, &st) != 0)
-		goto failed;
-	if (find_source_file(flow, &st) != NULL) {
-		snprintf(why, LEAT_FLOW_WHY, "file: %.400s: is what the flow reads",
-		         stage->arg.text);
-		return -EINVAL;
+	if (flow->out_fd >= 0 && leat_stage_key(stage, "reopen")->number != 0) {
+		flow->reopen_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (flow->reopen_fd < 0)
+			return -errno;
 	}
-	if (S_ISREG(st.st_mode) && !append && ftruncate(flow->out_fd, 0) != 0)
-		goto failed;
-	return 0;
-failed:
-	snprintf(why, LEAT_FLOW_WHY, "file: %.400s: %s", stage->arg.text, strerror(errno));
-	return -errno;
+	return flow->out_fd < 0 ? flow->out_fd : 0;
 }
 
 /* Records a failure to write. That the reader of the output leaves is none. */
@@ -117,11 +77,8 @@ static int put_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = leat_out_put(&sink->out, lines[i].data, lines[i].len);
-		if (rc == 0)
-			rc = leat_out_put(&sink->out, "\n", 1);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = leat_out_put_line(&sink->out, lines[i].data, lines[i].len);
 	return check_write(sink, rc);
 }
 
@@ -247,10 +204,8 @@ static int write_result(struct sink *sink, bool canceled)
 	if (rc == 0)
 		rc = leat_out_flush(&sink->out);
 	if (sink->verb == LEAT_VERB_FILE) {
-		/* Some file systems report a full disk only here. */
-		if (close(sink->out.fd) != 0 && rc == 0)
-			rc = -errno;
-		sink->member->flow->out_fd = -1;
+		int end = leat_file_end(&sink->file);
+		rc = rc != 0 ? rc : end;
 	}
 	return check_write(sink, rc);
 }
@@ -333,6 +288,8 @@ static int receive_lines(struct sink *sink)
 		n = sink->out.len != 0 ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
 		if (n == -EAGAIN) {
 			rc = check_write(sink, leat_out_flush(&sink->out));
+			if (rc == 0 && sink->file.active)
+				rc = check_write(sink, leat_file_wait(&sink->file));
 			if (rc != 0)
 				break;
 			n = leat_member_recv(member, lines, most);
@@ -344,6 +301,8 @@ static int receive_lines(struct sink *sink)
 			return (int)n;
 		}
 		rc = take_lines(sink, lines, (size_t)n);
+		if (rc == 0 && sink->file.active)
+			rc = check_write(sink, leat_file_check(&sink->file));
 	}
 	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left() */
 	return rc;
@@ -365,6 +324,7 @@ int leat_flow_sink_run(struct leat_member *member)
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
 	leat_out_init(&sink->out, member->flow->out_fd, member->tx);
+	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);
 	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);
 	if (rc == 0 || rc == -ECANCELED) {

@@ -8,6 +8,7 @@
 #include "runtime/io/source.h"
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/unpack.h"
+#include "tools/leat/flow/walk_source.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -79,6 +80,8 @@ static int check_paths(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 			rc = -ESPIPE;
 		}
 	}
+	if (rc == 0)
+		leat_progress_files(&flow->progress, &flow->paths, flow->opts.repeat);
 	return rc;
 }
 
@@ -90,6 +93,8 @@ int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
 		return check_paths(flow, why);
+	case LEAT_VERB_WALK:
+		return leat_walk_source_check(stage, why);
 	case LEAT_VERB_FOLLOW:
 		if (stat(stage->arg.text, &st) != 0)
 			return errno == ENOENT
@@ -231,7 +236,7 @@ static bool can_search_blocks(const struct leat_member *member)
 static int run_lines(struct leat_member *member, struct leat_emitter *to)
 {
 	struct leat_unpack *unpack = leat_unpack_create();
-	const struct leat_flow *flow = member->flow;
+	struct leat_flow *flow = member->flow;
 	uint64_t repeat = flow->opts.repeat > 1 ? flow->opts.repeat : 1;
 	bool single = flow->paths.count == 1, over = false;
 	int rc = 0;
@@ -239,6 +244,7 @@ static int run_lines(struct leat_member *member, struct leat_emitter *to)
 	if (unpack == NULL)
 		return leat_member_fail(member, "", -ENOMEM);
 	to->filter = leat_unpack_filter(unpack);
+	leat_unpack_count(unpack, &flow->progress);
 	for (uint64_t pass = 0; !over && pass < (single ? 1 : repeat); pass++)
 		for (size_t i = 0; !over && i < flow->paths.count; i++) {
 			rc = leat_lines_into(
@@ -272,6 +278,8 @@ static int run_source(struct leat_member *member)
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
 		return run_lines(member, &to);
+	case LEAT_VERB_WALK:
+		return leat_walk_source_run(member, &to);
 	case LEAT_VERB_FOLLOW:
 		return leat_follow_into(
 			&to, &(struct leat_follow_opts){

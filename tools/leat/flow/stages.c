@@ -29,12 +29,17 @@
 #define AN_AMOUNT "an expression such as ($10)"
 #define AMOUNT(key) \
 	{ .name = key, .again = true, .form = LEAT_FORM_AMOUNT, .wanted = AN_AMOUNT }
+#define APPEND { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } }
 #define A_FILE(words) { .form = LEAT_FORM_TEXT, .wanted = (words) }
 
 const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_LINES, LEAT_SOURCE, false, "lines", "lines:FILE [and:FILE] [as:csv|kv|json]",
 	  A_FILE(LINES_FILE),
 	  { { .name = "and", .again = true, .form = LEAT_FORM_TEXT, .wanted = LINES_FILE },
+	    AS_LINES } },
+	{ LEAT_VERB_WALK, LEAT_SOURCE, false, "walk", "walk:DIR [name:PATTERN] [as:csv|kv|json]",
+	  A_FILE("a directory"),
+	  { { .name = "name", .form = LEAT_FORM_TEXT, .wanted = "a pattern such as *.log" },
 	    AS_LINES } },
 	{ LEAT_VERB_FOLLOW, LEAT_SOURCE, false, "follow",
 	  "follow:FILE [from:start|end] [as:csv|kv|json]",
@@ -71,12 +76,18 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_DISTINCT, LEAT_STEP, false, "distinct", "distinct:N",
 	  NUMBER(1, LEAT_RECENT_MAX, "a number of lines to remember, from 1 to 1073741824"),
 	  NO_KEYS },
+	{ LEAT_VERB_TEE, LEAT_STEP, false, "tee", "tee:FILE [append:yes]",
+	  A_FILE("the path of a file to write"), { APPEND } },
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
 	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), NO_KEYS },
 	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, NO_KEYS },
-	{ LEAT_VERB_FILE, LEAT_SINK, false, "file", "file:PATH [append:yes]",
+	{ LEAT_VERB_FILE, LEAT_SINK, false, "file",
+	  "file:PATH [append:yes] [sync:yes|TIME] [reopen:yes]",
 	  A_FILE("the path of a file to write"),
-	  { { .name = "append", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
+	  { APPEND,
+	    { .name = "sync", .form = LEAT_FORM_TIME_OR, .choices = { "no", "yes" },
+	      .wanted = "no, yes or a time such as 100ms, 2s or 1m" },
+	    { .name = "reopen", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
 	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count [as:csv|json]", { 0 }, { AS_RESULT } },
 	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally [as:csv|json]", { 0 }, { AS_RESULT } },
 	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N [as:csv|json]",
@@ -186,8 +197,9 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
                       struct leat_mistake *mistake)
 {
 	bool rate = param->form == LEAT_FORM_RATE;
-	const char *wanted =
-		rate ? "a rate such as 1000/s or 10/m" : "a time such as 100ms, 2s or 1m";
+	const char *wanted = param->wanted != NULL ? param->wanted
+	                     : rate                ? "a rate such as 1000/s or 10/m"
+	                                           : "a time such as 100ms, 2s or 1m";
 	int rc = rate ? leat_value_rate(value->text, &value->number, &value->ns)
 	              : leat_value_time(value->text, &value->ns);
 
@@ -197,6 +209,15 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
 		return refuse_value(mistake, value,
 		                    rate ? "a rate out of range" : "a time out of range", wanted);
 	return true;
+}
+
+static bool read_time_or(const struct leat_param *param, struct leat_value *value,
+                         struct leat_mistake *mistake)
+{
+	for (value->number = 0; param->choices[value->number] != NULL; value->number++)
+		if (strcmp(param->choices[value->number], value->text) == 0)
+			return true;
+	return read_time(param, value, mistake);
 }
 
 static bool is_word(const char *text)
@@ -259,6 +280,8 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 	case LEAT_FORM_TIME:
 	case LEAT_FORM_RATE:
 		return read_time(param, value, mistake);
+	case LEAT_FORM_TIME_OR:
+		return read_time_or(param, value, mistake);
 	case LEAT_FORM_CHOICE:
 		return read_choice(param, value, mistake);
 	case LEAT_FORM_PERCENTS:

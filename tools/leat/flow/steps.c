@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/group.h"
+#include "tools/leat/flow/tee.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -132,6 +133,8 @@ void leat_flow_step_fini(struct leat_flow_step *step)
 {
 	leat_pattern_close(step->pattern);
 	leat_expr_close(step->expr);
+	leat_tee_close(step->tee);
+	step->tee = NULL;
 	step->pattern = NULL;
 	step->expr = NULL;
 	leat_group_close(step->group);
@@ -271,6 +274,8 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 		return leat_uniq_add(&step->uniq, line->data, line->len);
 	case LEAT_VERB_DISTINCT:
 		return leat_recent_add(&step->recent, line->data, line->len);
+	case LEAT_VERB_TEE:
+		return step->tee != NULL ? leat_tee_put(step->tee, line) : 1;
 	default:
 		return 1;
 	}

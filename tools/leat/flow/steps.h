@@ -30,9 +30,11 @@ struct leat_flow_rate {
 };
 
 struct leat_group;
+struct leat_tee; /* tee.h */
 
 struct leat_flow_step {
 	const struct leat_stage *stage;
+	struct leat_tee *tee;         /* NULL: not open, and lets lines through */
 	struct leat_pattern *pattern; /* grep */
 	bool invert;                  /* grep: lines without a match are wanted */
 	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */

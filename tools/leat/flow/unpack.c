@@ -34,9 +34,10 @@ static const struct {
 struct leat_unpack {
 	struct leat_filter filter; /* first: read() and rewind() are given it */
 	enum kind kind;
-	bool inside;       /* of compressed data: they may not end here */
-	bool pending;      /* the last call has filled its room: there may be more */
-	size_t start, end; /* of the bytes in `packed` that are not used yet */
+	bool inside;                    /* of compressed data: they may not end here */
+	bool pending;                   /* the last call has filled its room: there may be more */
+	size_t start, end;              /* of the bytes in `packed` that are not used yet */
+	struct leat_progress *progress; /* what is read is added to it; NULL: to nothing */
 #ifdef LEAT_HAVE_ZLIB
 	z_stream zlib;
 	bool zlib_open;
@@ -159,10 +160,12 @@ static ssize_t unpack_held(struct leat_unpack *unpack, char *to, size_t room)
 	                              : copy_plain(unpack, to, room);
 }
 
-static ssize_t read_once(int fd, char *to, size_t room)
+static ssize_t read_once(const struct leat_unpack *unpack, int fd, char *to, size_t room)
 {
 	ssize_t n = TEMP_FAILURE_RETRY(read(fd, to, room));
 
+	if (n > 0 && unpack->progress != NULL)
+		leat_progress_add(unpack->progress, (uint64_t)n);
 	return n < 0 ? -errno : n;
 }
 
@@ -172,7 +175,7 @@ static ssize_t read_first(struct leat_unpack *unpack, int fd, char *to, size_t r
 	size_t held = unpack->end;
 	char *at = held != 0 ? unpack->packed + held : to;
 	size_t most = held != 0 || room > PACKED_MAX ? PACKED_MAX - held : room;
-	ssize_t n = read_once(fd, at, most);
+	ssize_t n = read_once(unpack, fd, at, most);
 
 	if (n < 0)
 		return n;
@@ -195,7 +198,7 @@ static ssize_t read_first(struct leat_unpack *unpack, int fd, char *to, size_t r
 
 static ssize_t read_packed(struct leat_unpack *unpack, int fd, char *to, size_t room)
 {
-	ssize_t n = read_once(fd, unpack->packed, PACKED_MAX);
+	ssize_t n = read_once(unpack, fd, unpack->packed, PACKED_MAX);
 
 	if (n == 0 && unpack->inside)
 		return refuse(unpack, -EBADMSG, "end too early", "");
@@ -219,7 +222,7 @@ static ssize_t unpack_read(struct leat_filter *filter, int fd, char *to, size_t 
 	if (fd < 0)
 		return -EAGAIN;
 	return unpack->kind == UNKNOWN ? read_first(unpack, fd, to, room)
-	       : unpack->kind == PLAIN ? read_once(fd, to, room)
+	       : unpack->kind == PLAIN ? read_once(unpack, fd, to, room)
 	                               : read_packed(unpack, fd, to, room);
 }
 
@@ -264,4 +267,9 @@ void leat_unpack_destroy(struct leat_unpack *unpack)
 struct leat_filter *leat_unpack_filter(struct leat_unpack *unpack)
 {
 	return &unpack->filter;
+}
+
+void leat_unpack_count(struct leat_unpack *unpack, struct leat_progress *progress)
+{
+	unpack->progress = progress;
 }

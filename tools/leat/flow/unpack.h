@@ -12,6 +12,7 @@
 #define LEAT_TOOLS_LEAT_FLOW_UNPACK_H
 
 #include "runtime/io/source.h"
+#include "tools/leat/flow/progress.h"
 
 struct leat_unpack;
 
@@ -20,5 +21,7 @@ struct leat_unpack *leat_unpack_create(void);
 void leat_unpack_destroy(struct leat_unpack *unpack);
 /* For leat_emitter.filter. It lives as long as the unpack. */
 struct leat_filter *leat_unpack_filter(struct leat_unpack *unpack);
+/* From now on what it reads is added to this. */
+void leat_unpack_count(struct leat_unpack *unpack, struct leat_progress *progress);
 
 #endif

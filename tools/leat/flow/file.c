@@ -1,0 +1,167 @@
+/*
+ * tools/leat/flow/file.c: sync and reopen of the sink `file`. See file.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include "tools/leat/flow/file.h"
+
+#include <leat/atomic.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+void leat_file_init(struct leat_file *file, struct leat_member *member, struct leat_out *out)
+{
+	const struct leat_stage *stage = member->steps[member->steps_count - 1].stage;
+	const struct leat_value *sync = leat_stage_key(stage, "sync");
+
+	*file = (struct leat_file){ .member = member,
+		                    .stage = stage,
+		                    .out = out,
+		                    .syncs = sync->number != 0,
+		                    .sync_ns = sync->ns };
+	file->active = stage->type->verb == LEAT_VERB_FILE &&
+	               (file->syncs || leat_flow_reopens(member->flow));
+}
+
+static int sync_file(struct leat_file *file)
+{
+	file->dirty_ns = 0;
+	return fsync(file->out->fd) != 0 ? -errno : 0;
+}
+
+/* The old file is written on. Where nothing says it now, it is said of the result. */
+static void tell_not_reopened(struct leat_file *file, const char *why)
+{
+	struct leat_flow *flow = file->member->flow;
+	char text[LEAT_FLOW_WHY + 64];
+
+	snprintf(text, sizeof(text), "%s; the old file is written on", why);
+	if (flow->opts.say != NULL)
+		flow->opts.say(flow->opts.say_arg, text);
+	else
+		snprintf(flow->note, sizeof(flow->note), "%.*s", (int)sizeof(flow->note) - 1, text);
+}
+
+static int reopen_file(struct leat_file *file)
+{
+	struct leat_flow *flow = file->member->flow;
+	char why[LEAT_FLOW_WHY];
+	int fd = leat_output_open(flow, file->stage, true, why), rc;
+
+	if (fd < 0) {
+		tell_not_reopened(file, why);
+		return 0;
+	}
+	rc = leat_out_flush(file->out);
+	if (rc == 0 && file->syncs)
+		rc = sync_file(file);
+	if (close(file->out->fd) != 0 && rc == 0)
+		rc = -errno;
+	flow->out_fd = fd;
+	leat_out_turn(file->out, fd);
+	return rc;
+}
+
+/* Requests that came together are one. */
+static int reopen_if_asked(struct leat_file *file)
+{
+	/* rlx: only the count is wanted; H1 orders it where the sink waits */
+	uint64_t asked = leat_load_rlx(&file->member->flow->reopens);
+
+	if (asked == file->seen)
+		return 0;
+	file->seen = asked;
+	return reopen_file(file);
+}
+
+static int64_t sync_at_ns(const struct leat_file *file)
+{
+	return file->sync_ns != 0 && file->dirty_ns != 0 ? file->dirty_ns + file->sync_ns
+	                                                 : LEAT_NEVER;
+}
+
+int leat_file_check(struct leat_file *file)
+{
+	int rc = reopen_if_asked(file);
+
+	if (rc != 0 || file->sync_ns == 0)
+		return rc;
+	int64_t now_ns = leat_now_ns();
+	if (file->dirty_ns == 0)
+		file->dirty_ns = now_ns;
+	if (now_ns < sync_at_ns(file))
+		return 0;
+	rc = leat_out_flush(file->out);
+	return rc != 0 ? rc : sync_file(file);
+}
+
+/* Waits until the receiver, or a request, or the time of a sync comes. Returns 1: the receiver. */
+static int poll_input(struct leat_file *file, int rx_fd)
+{
+	struct leat_member *member = file->member;
+	struct pollfd fds[] = { { .fd = rx_fd, .events = POLLIN },
+		                { .fd = member->flow->reopen_fd, .events = POLLIN } };
+	int64_t until_ns = sync_at_ns(file), left_ns = until_ns - leat_now_ns();
+	struct timespec left = { 0 };
+	eventfd_t requests;
+
+	if (left_ns > 0)
+		left = (struct timespec){ .tv_sec = left_ns / 1000000000,
+			                  .tv_nsec = left_ns % 1000000000 };
+	leat_waited_begin(&member->blocked);
+	/* an EINTR is one more round */
+	(void)!ppoll(fds, 2, until_ns == LEAT_NEVER ? NULL : &left, NULL);
+	leat_waited_end(&member->blocked);
+	if (fds[1].revents != 0)
+		eventfd_read(member->flow->reopen_fd,
+		             &requests); /* H1: pairs with leat_flow_reopen() */
+	return fds[0].revents != 0;
+}
+
+int leat_file_wait(struct leat_file *file)
+{
+	struct leat_rx *rx = file->member->rx;
+	int fd = leat_rx_fd(rx), rc = fd < 0 ? fd : 0, ready = 0;
+
+	while (rc == 0 && !ready) {
+		ready = leat_rx_arm(rx);
+		if (ready == 0)
+			ready = poll_input(file, fd);
+		if (ready < 0)
+			rc = ready;
+		if (rc == 0)
+			rc = reopen_if_asked(file);
+		if (rc == 0 && leat_now_ns() >= sync_at_ns(file))
+			rc = sync_file(file);
+	}
+	leat_rx_disarm(rx);
+	return rc;
+}
+
+int leat_file_end(struct leat_file *file)
+{
+	int rc = file->syncs ? sync_file(file) : 0;
+
+	/* Some file systems report a full disk only here. */
+	if (close(file->out->fd) != 0 && rc == 0)
+		rc = -errno;
+	file->member->flow->out_fd = -1;
+	return rc;
+}
+
+bool leat_flow_reopens(const struct leat_flow *flow)
+{
+	return flow->reopen_fd >= 0;
+}
+
+void leat_flow_reopen(struct leat_flow *flow)
+{
+	/* rlx: the descriptor orders it for a sink that waits; H1, pairs with poll_input() */
+	leat_add_rlx(&flow->reopens, (uint64_t)1);
+	eventfd_write(flow->reopen_fd, 1);
+}

@@ -1,0 +1,33 @@
+/*
+ * tools/leat/flow/tee.h: the step `tee:FILE`: writes each line to a file, and passes it on.
+ *
+ * A tee has the buffer of a sink (out.h), which holds whole lines. Its member writes the buffer out
+ * before it waits for anything: for input, for room in the ring behind it, or on purpose. So the
+ * file lags behind only while lines keep coming. A tee that is not open lets lines through.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LEAT_TOOLS_LEAT_FLOW_TEE_H
+#define LEAT_TOOLS_LEAT_FLOW_TEE_H
+
+#include "tools/leat/flow/flow.h"
+
+/* Opens the files of all tees. Returns 0 or -errno with a line in why. */
+int leat_tees_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
+
+/*
+ * Of the steps of a member, on its thread: from leat_tees_begin() on they may write. Each returns
+ * 0; -EPIPE or -ECANCELED as a send would; or another error, which is recorded.
+ */
+void leat_tees_begin(struct leat_member *member);
+int leat_tees_flush(struct leat_member *member);
+/* Flushes, and closes the files. rc: how the work of the member ended. Returns rc, or its error. */
+int leat_tees_end(struct leat_member *member, int rc);
+
+/* As leat_flow_step_run(): an error is not recorded yet. */
+int leat_tee_put(struct leat_tee *tee, const struct leat_line *line);
+/* Records the error of a put. Returns what the member is to end with. */
+int leat_tee_failed(struct leat_member *member, const struct leat_tee *tee, int rc);
+void leat_tee_close(struct leat_tee *tee); /* NULL does nothing */
+
+#endif
