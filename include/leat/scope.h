@@ -142,8 +142,8 @@ LEAT_API int leat_scope_close(struct leat_scope *scope);
 /*
  * Sleeps until the deadline, or until the scope is cancelled. Returns 0 when the time has come, at
  * once if the deadline is not in the future; -ECANCELED in a cancelled scope; -ESHUTDOWN for a
- * source in a stopped one; -EINVAL for NULL; -EDEADLK in a step on a pool, where leat_after()
- * (leat/gen.h) does the same.
+ * source that was stopped (leat_tx_source()), or in a stopped scope; -EINVAL for NULL; -EDEADLK in
+ * a step on a pool, where leat_after() (leat/gen.h) does the same.
  */
 LEAT_API int leat_scope_sleep(struct leat_scope *scope, int64_t deadline_ns);
 

@@ -216,12 +216,14 @@ static void gen_main(void *arg)
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
 	leat_scope_own_mark = &leat_handle_of_tx(gen.out)->mark;
+	leat_scope_of_output = gen.out->chan->scope;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
 	rc = run_generator(&gen, &input);
 	leat_input_note_eviction(&input, rc);
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
 	leat_scope_own_mark = NULL;
+	leat_scope_of_output = NULL;
 	leat_gen_finish(gen.scope, gen.out, gen.node, rc, &input);
 	/*
 	 * leat_scope_current stays set: destructors of this thread's values run before the join, so

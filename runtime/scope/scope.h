@@ -33,6 +33,7 @@
 #ifndef LEAT_RUNTIME_SCOPE_SCOPE_H
 #define LEAT_RUNTIME_SCOPE_SCOPE_H
 
+#include "runtime/event/event.h"
 #include "runtime/os/os.h"
 
 #include <leat/atomic.h>
@@ -111,9 +112,9 @@ int64_t leat_scope_deadline(const struct leat_scope *scope);
 void leat_scope_expire(struct leat_scope *scope);
 
 /*
- * Whether a stop ends the generator whose thread this is, and is to end a wait in this scope as
- * well: its output is a source, and the scope is stopping. Then the generator has been told. NULL:
- * false.
+ * Whether a stop ends the generator whose thread this is, and is to end a wait in this scope (NULL:
+ * in none): its output is a source; and the scope is stopping, or the generator's own, or that of
+ * its output. Then the generator has been told.
  */
 bool leat_scope_stops_this_thread(const struct leat_scope *scope);
 
@@ -125,13 +126,19 @@ struct leat_stop_mark {
 /* The mark of the output of the generator that runs on this thread, or NULL. */
 extern LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
 
+/* Not in a step that the generator's receive runs here: that is another generator's. */
 static inline bool leat_scope_runs_source(void)
 {
-	return leat_scope_own_mark != NULL &&
+	return leat_scope_own_mark != NULL && leat_must_not_wait == 0 &&
 	       leat_load_rlx(&leat_scope_own_mark->source); /* rlx: this thread wrote it */
 }
 
 /* The scope of the generator that runs on this thread, or NULL. Set by this thread alone. */
 extern LEAT_TLS struct leat_scope *leat_scope_current;
+/*
+ * While leat_scope_own_mark is set: the scope of that output's channel, which is another after
+ * leat_gen_into().
+ */
+extern LEAT_TLS struct leat_scope *leat_scope_of_output;
 
 #endif

@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
+LEAT_TLS struct leat_scope *leat_scope_of_output;
 
 /* Orders stops, which change timers: taken before any other lock. */
 static struct leat_mutex stops = LEAT_MUTEX_INIT;
@@ -199,7 +200,9 @@ bool leat_scope_stopping(const struct leat_scope *scope)
 
 bool leat_scope_stops_this_thread(const struct leat_scope *scope)
 {
-	if (!leat_scope_runs_source() || !leat_scope_stopping(scope))
+	if (!leat_scope_runs_source() ||
+	    (!leat_scope_stopping(scope) && !leat_scope_stopping(leat_scope_current) &&
+	     !leat_scope_stopping(leat_scope_of_output)))
 		return false;
 	leat_scope_own_mark->told = true;
 	return true;

@@ -46,7 +46,7 @@ static ssize_t select_wait_attempt(struct leat_wait_loop *w)
 	ssize_t r = w->last ? leat_select_sweep_exactly(call_of(w))
 	                    : leat_select_sweep(call_of(w), false);
 
-	return r == -EAGAIN && leat_scope_stops_this_thread(leat_scope_current) ? -ESHUTDOWN : r;
+	return r == -EAGAIN && leat_scope_stops_this_thread(NULL) ? -ESHUTDOWN : r;
 }
 
 static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
@@ -133,8 +133,7 @@ static void select_wait_prepare(struct leat_wait_loop *w)
 	for_each_scope_case(i, call)
 		leat_scope_watch(&leat_select_place_of(call, i)->watch,
 		                 leat_select_case_of(call, i)->scope, &w->sleeper);
-	if (leat_scope_runs_source()) /* a stop ends it */
-		leat_scope_watch(&call->own, leat_scope_current, &w->sleeper);
+	leat_source_watch(&call->own, NULL, &w->sleeper);
 	leat_event_fence(heavy);
 }
 
@@ -155,7 +154,7 @@ static bool select_wait_retire(struct leat_wait_loop *w)
 		                         &leat_select_place_of(call, i)->waiter);
 	for_each_scope_case(i, call)
 		leat_scope_unwatch(&leat_select_place_of(call, i)->watch);
-	leat_scope_unwatch(&call->own);
+	leat_source_unwatch(&call->own);
 	return notified;
 }
 
