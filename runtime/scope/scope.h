@@ -39,6 +39,19 @@
 #include <leat/atomic.h>
 #include <leat/scope.h>
 
+/*
+ * Whether a generator that a drain deadline found running was not told to end: it is no source, and
+ * receives nothing whose end it could see. What receives is noted (leat_scope_note_fed()) where
+ * that costs a receive that finds an item nothing.
+ */
+enum leat_untold {
+	LEAT_UNTOLD_NO,
+	/* a function was not seen to wait for an item; but it may have found each item there */
+	LEAT_UNTOLD_PERHAPS,
+	/* a seq, whose receives by leat_seq_from_rx() are all noted, was not seen to receive */
+	LEAT_UNTOLD_LIKELY
+};
+
 struct leat_scope_hook {
 	struct leat_scope_hook *prev, *next;
 	/*
@@ -50,9 +63,9 @@ struct leat_scope_hook {
 	void (*stop)(struct leat_scope_hook *hook);
 	/*
 	 * Finds a generator behind the hook that runs and that a stop does not reach, and stores
-	 * its name. Returns whether there is one. NULL: there never is.
+	 * its name: the likeliest one. Returns how likely. NULL: there never is one.
 	 */
-	bool (*untold)(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
+	enum leat_untold (*untold)(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
 };
 
 /*
@@ -118,10 +131,11 @@ void leat_scope_expire(struct leat_scope *scope);
  */
 bool leat_scope_stops_this_thread(const struct leat_scope *scope);
 
-/* Of a sender: whether it is a source, and whether its generator has been told of a stop. */
+/* Of a sender. */
 struct leat_stop_mark {
-	uint32_t source; /* written by the handle's thread */
-	bool told;
+	uint32_t source; /* it is a source; written by the handle's thread */
+	uint32_t fed;    /* its generator receives; the same */
+	bool told;       /* its generator has been told of a stop */
 };
 /* The mark of the output of the generator that runs on this thread, or NULL. */
 extern LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
@@ -131,6 +145,14 @@ static inline bool leat_scope_runs_source(void)
 {
 	return leat_scope_own_mark != NULL && leat_must_not_wait == 0 &&
 	       leat_load_rlx(&leat_scope_own_mark->source); /* rlx: this thread wrote it */
+}
+
+/* The generator that runs on this thread, if any, receives: a stop need not reach it. */
+static inline void leat_scope_note_fed(void)
+{
+	if (leat_scope_own_mark != NULL)
+		/* rlx: for a text, which says no more than what was seen */
+		leat_store_rlx(&leat_scope_own_mark->fed, 1);
 }
 
 /* The scope of the generator that runs on this thread, or NULL. Set by this thread alone. */

@@ -228,10 +228,10 @@ static const struct leat_wait_ops select_wait_ops = {
 	.end = select_wait_end,
 };
 
-static bool has_send_case(struct leat_select_call *call)
+static bool has_case(struct leat_select_call *call, enum leat_case_kind kind)
 {
 	for_each_waitable(i, call)
-		if (call->cases[call->order[i]].kind == LEAT_CASE_SENDS)
+		if (leat_select_case_of(call, i)->kind == kind)
 			return true;
 	return false;
 }
@@ -265,10 +265,12 @@ int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns)
 
 	if (call->live == 0 && deadline_ns == LEAT_NEVER)
 		return -EINVAL;
+	if (has_case(call, LEAT_CASE_RECEIVES))
+		leat_scope_note_fed();
 	call->loop = (struct leat_wait_loop){
 		.ops = &select_wait_ops,
 		.policy = common_policy(call),
-		.time = has_send_case(call) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
+		.time = has_case(call, LEAT_CASE_SENDS) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
 		.weight = 1,
 		.deadline_ns = deadline_ns,
 		.scopes_ns = nearest_scope_deadline(call),
