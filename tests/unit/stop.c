@@ -781,3 +781,54 @@ Test(stop, stop_of_a_scope_that_is_a_case_wakes_nothing)
 	cr_expect_eq(leat_scope_close(other), 0);
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
+
+/* --- another generator's step on the thread of a source --- */
+
+static int next_at_a_rate(void *state, void *item)
+{
+	int rc = leat_rate_take(state, 1, NULL, LEAT_NEVER);
+	*(uint64_t *)item = 1;
+	return rc == 0 ? 1 : rc;
+}
+
+struct reading_source {
+	struct leat_rx *rx;
+	int last;
+	uint64_t received;
+};
+
+static int receive_after_the_stop(struct leat_tx *out, void *arg)
+{
+	struct reading_source *source = arg;
+	uint64_t item;
+	int rc = leat_tx_wait(out, -1, 0, LEAT_NEVER);
+	while (source->received < 100 && (source->last = leat_recv(source->rx, &item)) == 1)
+		source->received++;
+	leat_rx_close(source->rx);
+	return rc;
+}
+
+/* The receive runs the step, which belongs to a generator of a scope that is not stopped. */
+Test(stop, step_that_the_receive_of_a_source_runs_is_not_stopped_with_it)
+{
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	struct leat_scope *scope = scope_open(), *other = scope_open();
+	struct leat_rate_opts opts = { .per_second = 1e9, .burst = 1000 };
+	struct leat_rate *rate = leat_rate_open(&opts);
+	struct leat_seq seq = { next_at_a_rate, NULL, rate, sizeof(uint64_t) };
+	struct reading_source source = { 0 };
+	cr_assert_eq(leat_gen_seq(other, seq,
+	                          &(struct leat_gen_opts){ .pool = pool, .chan.capacity = 1 },
+	                          &source.rx),
+	             0);
+	cr_assert_eq(leat_gen(scope, receive_after_the_stop, &source, 0,
+	                      &(struct leat_gen_opts){ .source = true }, NULL),
+	             0);
+	cr_expect_eq(leat_scope_stop(scope, in_an_hour(), "enough"), 0);
+	cr_expect_eq(leat_scope_join(scope), 0);
+	cr_expect_eq(source.received, 100, "%d", source.last);
+	cr_expect_eq(leat_scope_close(scope), 0);
+	cr_expect_eq(leat_scope_close(other), 0);
+	leat_rate_close(rate);
+	leat_pool_close(pool);
+}
