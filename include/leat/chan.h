@@ -259,12 +259,13 @@ LEAT_API int leat_release(struct leat_rx *rx, size_t n);
  * are at first; so a generator that receives needs to say nothing). For the handle's thread. Clones
  * that are made later inherit it. The handle of a task can be a source too.
  *
- * Once leat_scope_stop() has stopped the channel's scope, sends on a source return -ESHUTDOWN, also
- * where the channel drops, and so do waits for room and the waits of the generator whose output it
- * is: leat_tx_wait(), leat_after(), leat_ready(), leat_select(); a sleep, a rate and a semaphore in
- * that scope. leat_tx_done() is true. Descriptors become readable. A reservation can still be
- * committed. The item of a refused send stays with its caller. The generator may send what it has
- * in hand, after leat_tx_source(tx, false), and then ends by returning -ESHUTDOWN, or 0.
+ * Once leat_scope_stop() has stopped the channel's scope (or that of the generator, which is another
+ * after leat_gen_into()), sends on a source return -ESHUTDOWN, also where the channel drops. So do
+ * waits for room, and every wait of the generator whose output it is: leat_tx_wait(), leat_after(),
+ * leat_ready(), leat_select(); a sleep, a rate and a semaphore, whichever scope they wait in, and
+ * with NULL for a scope, too. leat_tx_done() is true. Descriptors become readable. A reservation
+ * can still be committed. The item of a refused send stays with its caller. The generator may send
+ * what it has in hand, after leat_tx_source(tx, false), and then ends by returning -ESHUTDOWN, or 0.
  */
 LEAT_API void leat_tx_source(struct leat_tx *tx, bool on);
 
@@ -276,9 +277,9 @@ LEAT_API bool leat_tx_done(const struct leat_tx *tx);
 
 /*
  * Waits until fd has one of poll(2)'s events (fd -1: never), the deadline passes, or a send on tx
- * can no longer succeed. Returns 1 for fd; -ETIMEDOUT at the deadline; -EPIPE or -ECANCELED as a
- * send would; -EINVAL for NULL; -EDEADLK where it would wait in a step on a pool; -errno when there
- * is no descriptor to wake it by. Parks at once. The tx of a task will do.
+ * can no longer succeed. Returns 1 for fd; -ETIMEDOUT at the deadline; -EPIPE, -ECANCELED or (of a
+ * source) -ESHUTDOWN as a send would; -EINVAL for NULL; -EDEADLK where it would wait in a step on a
+ * pool; -errno when there is no descriptor to wake it by. Parks at once. The tx of a task will do.
  */
 LEAT_API int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns);
 

@@ -61,7 +61,7 @@
  *             struct ticks *ticks = state;
  *             int rc = leat_after(ticks->due_ns);
  *             if (rc != 0)
- *                     return rc;          LEAT_AFTER, or -EPIPE or -ECANCELED
+ *                     return rc;          LEAT_AFTER; -EPIPE, -ECANCELED or -ESHUTDOWN
  *             ticks->due_ns += ticks->every_ns;
  *             *(uint64_t *)item = ticks->n++;
  *             return 1;
@@ -182,9 +182,10 @@ LEAT_API int leat_gen(struct leat_scope *scope, leat_gen_fn *fn, void *arg, size
  *                                       may fail alone, in a scope of its own
  *
  * Where the scope is not the channel's, both end the generator: sends on its handle,
- * leat_tx_wait(), leat_after() and leat_ready() return -ECANCELED once either is cancelled, and
- * -ESHUTDOWN for a source once either is stopped. leat_tx_scope() is the generator's scope. Clones
- * that the function makes belong to the channel's scope alone.
+ * leat_tx_wait(), leat_after() and leat_ready() return -ECANCELED once either is cancelled. Of a
+ * source these, and all other waits (leat_tx_source()), return -ESHUTDOWN once either is stopped.
+ * leat_tx_scope() is the generator's scope. Clones that the function makes belong to the channel's
+ * scope alone.
  */
 LEAT_API int leat_gen_into(struct leat_scope *scope, leat_gen_fn *fn, void *arg, struct leat_tx *tx,
                            const struct leat_gen_opts *opts);
@@ -219,15 +220,16 @@ LEAT_API int leat_gen_sink(struct leat_scope *scope, struct leat_rx *rx, struct 
  * For next and put functions, wherever they run. leat_after() returns 0 when the time has come. If
  * it has not: in a step on a pool it returns LEAT_AFTER, which the function returns in turn, and
  * the function is called again at that time; elsewhere it waits until then. -EPIPE or -ECANCELED
- * when the generator is to end.
+ * when the generator is to end, and -ESHUTDOWN when a stop ends it as a source.
  *
  * leat_ready() waits for a descriptor in the same way. It returns 0 when the descriptor has any of
  * poll(2)'s events, or an error or a hang-up; -ETIMEDOUT at the deadline; LEAT_READY in a step;
- * -EPIPE or -ECANCELED when the generator is to end; -errno for a descriptor that cannot be waited
+ * -EPIPE, -ECANCELED and -ESHUTDOWN as leat_after(); -errno for a descriptor that cannot be waited
  * for. The caller keeps the descriptor, and keeps it open as long as the wait lasts.
  *
- * Both also work in the function of leat_gen(), where they wait as leat_tx_wait() does. In a task
- * and on any other thread they wait in place too, but neither a cancel nor a close ends the wait.
+ * Both also work in the function of leat_gen(), a task's too, and of leat_gen_into(): they wait as
+ * leat_tx_wait() does on its output. On a thread that runs no generator they wait in place, and
+ * neither a cancel nor a close ends the wait.
  *
  * A function may return LEAT_AFTER, LEAT_READY or LEAT_ITEM only if a call that it made
  * returned that; else the generator fails with -EINVAL.

@@ -27,8 +27,8 @@
  * that would wait returns -EDEADLK and has taken nothing. There the call whose name ends in _after
  * waits instead: it asks for a later call of the function, as leat_after() does (leat/gen.h), and
  * the function returns what it returned. On a generator's thread, and where a seq is pulled, it
- * waits in place, and returns -EPIPE or -ECANCELED when the generator is to end. So one function
- * does for all:
+ * waits in place, and returns -EPIPE or -ECANCELED when the generator is to end. Where a stop ends
+ * the generator as a source, it returns -ESHUTDOWN, in a step too. So one function does for all:
  *
  *     static int next_request(void *state, void *item)
  *     {
@@ -86,9 +86,9 @@ LEAT_API int leat_rate_set(struct leat_rate *rate, double per_second, uint32_t b
 
 /*
  * Takes n permits, and waits until they are due. Returns 0; -ETIMEDOUT at once, if they are not due
- * by the deadline; -ECANCELED; -ESHUTDOWN for a source whose scope, this one (NULL: its own), was
- * stopped; -EINVAL for NULL and for an n above the burst; -EDEADLK. After an error nothing was
- * taken. n 0 takes nothing.
+ * by the deadline; -ECANCELED; -ESHUTDOWN for a source that was stopped (leat_tx_source()), or that
+ * waits in a stopped scope; -EINVAL for NULL and for an n above the burst; -EDEADLK. After an error
+ * nothing was taken. n 0 takes nothing.
  */
 LEAT_API int leat_rate_take(struct leat_rate *rate, uint32_t n, struct leat_scope *scope,
                             int64_t deadline_ns);
@@ -97,7 +97,8 @@ LEAT_API int leat_rate_try(struct leat_rate *rate, uint32_t n);
 /*
  * For next and put functions. *due_ns is 0 at first. The first call takes n permits, and keeps in
  * *due_ns when they are due; the calls after it take nothing. Returns 0 once they are due, and
- * *due_ns is 0 again; before that, what leat_after(*due_ns) returns. -EINVAL as leat_rate_take().
+ * *due_ns is 0 again; before that, what leat_after(*due_ns) returns: LEAT_AFTER, -EPIPE, -ECANCELED
+ * or -ESHUTDOWN. -EINVAL as leat_rate_take().
  * What was taken stays taken, also if the generator ends before it is due.
  */
 LEAT_API int leat_rate_after(struct leat_rate *rate, uint32_t n, int64_t *due_ns);
@@ -130,7 +131,7 @@ LEAT_API int leat_sem_try(struct leat_sem *sem, uint32_t n);
  * arguments. Meanwhile the library keeps the step's place in the queue. It gives place and permits
  * back if the function does not make this call again in its next call, or is not called again. In a
  * step also -ENOMEM. Elsewhere it waits in place, and returns -EPIPE or -ECANCELED when the
- * generator is to end.
+ * generator is to end. -ESHUTDOWN when a stop ends it as a source.
  */
 LEAT_API int leat_sem_after(struct leat_sem *sem, uint32_t n);
 /* Gives n permits back. Returns 0; -EINVAL for more than are out. Never waits. */

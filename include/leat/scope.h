@@ -68,10 +68,15 @@ LEAT_API void leat_scope_cancel(struct leat_scope *scope, int code, const char *
  * code: a join waits.
  *
  * At drain_deadline_ns (LEAT_NEVER: never) what still runs is cancelled, with the cause
- * LEAT_DEADLINE. The text then names a generator, where there is one, that nothing told to end: it
- * is no source, and was never found waiting for an item. A deadline that is not in the future
- * cancels at once. Once no generator of the scope or below is left the deadline means nothing more,
- * and what is in channels stays there to be received.
+ * LEAT_DEADLINE. A deadline that is not in the future cancels at once. Once no generator of the
+ * scope or below is left the deadline means nothing more, and what is in channels stays there to be
+ * received.
+ *
+ * The text of that cause names a generator, where there is one, that perhaps nothing told to end:
+ * it is no source, and is not known to receive. A sink receives; so does what uses
+ * leat_seq_from_rx() or binds a receiver. A function that receives otherwise is known to do so once
+ * it has waited for an item. If it never did, the text may name it, and says that it "was not seen
+ * to wait for an item". A seq that "was not seen to receive" is named before it.
  *
  * In a stopping scope, and in scopes that are opened below it later, no source can be started
  * (-ESHUTDOWN); stages can. A second stop keeps the first text and may only bring the deadline
@@ -142,8 +147,8 @@ LEAT_API int leat_scope_close(struct leat_scope *scope);
 /*
  * Sleeps until the deadline, or until the scope is cancelled. Returns 0 when the time has come, at
  * once if the deadline is not in the future; -ECANCELED in a cancelled scope; -ESHUTDOWN for a
- * source in a stopped one; -EINVAL for NULL; -EDEADLK in a step on a pool, where leat_after()
- * (leat/gen.h) does the same.
+ * source that was stopped (leat_tx_source()), or in a stopped scope; -EINVAL for NULL; -EDEADLK in
+ * a step on a pool, where leat_after() (leat/gen.h) does the same.
  */
 LEAT_API int leat_scope_sleep(struct leat_scope *scope, int64_t deadline_ns);
 

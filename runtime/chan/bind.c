@@ -39,7 +39,8 @@ static void link_bind(struct leat_bind *bind, struct leat_rx *in, struct leat_ha
 		bind->next->prev = bind;
 	out->bound = bind;
 	bind->own->set_bound(in, true);
-	leat_store_rlx(&leat_chan_of(out)->fed, 1); /* rlx: leat_chan_untold() tells a guess */
+	leat_handle_note_fed(out);
+	leat_scope_note_fed(); /* a generator may bind a receiver to another sender than its own */
 }
 
 /* A lane of a merge may be armed meanwhile: then only the input notifies it from now on. */
@@ -392,5 +393,6 @@ int leat_wait_for_either(struct leat_rx *in, struct leat_tx *out, int64_t deadli
 	};
 
 	either->notified = false;
+	leat_scope_note_fed();
 	return (int)leat_wait_for(&wait.loop);
 }

@@ -195,6 +195,8 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 
 	if (r != -EAGAIN)
 		return r;
+	if (!op->h->sender)
+		leat_scope_note_fed();
 	if (deadline_ns == LEAT_DETAIL_TRY)
 		return finish_try(op);
 	wait.op = op;

@@ -95,8 +95,7 @@ struct leat_handle_gen {
 	 * channel's. Any thread sets them (K4)
 	 */
 	uint32_t ends;
-	uint32_t fed; /* it has waited for an item, as in struct leat_chan */
-	int refused;  /* the first of -EPIPE and -ECANCELED that was found, which stays; 0: none */
+	int refused; /* the first of -EPIPE and -ECANCELED that was found, which stays; 0: none */
 	bool has_words;
 	char words[LEAT_TEXT_MAX + 1]; /* of leat_tx_fail() */
 	char name[LEAT_NAME_MAX + 1];
@@ -161,6 +160,9 @@ struct leat_chan_ring {
 
 struct leat_broadcast;
 
+/* What first_tx is: no generator's, that of a function or a sink, or that of a seq. */
+enum leat_sent_by { LEAT_BY_ANY_THREAD, LEAT_BY_FUNCTION, LEAT_BY_SEQ };
+
 struct leat_chan {
 	uint32_t ctl __attribute__((aligned(LEAT_LINES_APART)));
 	const struct leat_rx_ops *rx_functions; /* behind ctl: struct leat_rx_ops_word */
@@ -201,8 +203,8 @@ struct leat_chan {
 	uint64_t drops_begun, drops_ended, dropped[LEAT_DROP_REASONS];
 	uint64_t skipped_sent, skipped_taken;
 
-	/* for untold(): its sender is a generator's; that generator has waited for an item */
-	uint32_t has_generator, fed;
+	/* for untold(): whose sender its first one is; an enum leat_sent_by */
+	uint32_t sent_by;
 
 	struct leat_mutex lock;                  /* guards what follows */
 	struct leat_handle *handles, *closed[2]; /* closed: by side, as past */
@@ -351,12 +353,13 @@ int leat_handle_gen_refusal(struct leat_handle_gen *gen, int refusal);
  * one of its senders is a source, or was. LEAT_CTL_STOPPING is set with the second of them.
  */
 enum { LEAT_CTL_SCOPE_STOPS = 1u << 9, LEAT_CTL_HAS_SOURCE = 1u << 10 };
+/* Of a compact generator: it receives, as mark.fed says of others. */
+enum { LEAT_CTL_FED = 1u << 13 };
 
-/* The generator whose output this is, if any, is fed by a receiver: a stop need not reach it. */
+/* The generator whose output this is, if any, receives: a stop need not reach it. */
 static inline void leat_handle_note_fed(struct leat_handle *h)
 {
-	/* rlx: a guess, for leat_scope_stop()'s text */
-	leat_store_rlx(h->gen != NULL ? &h->gen->fed : &leat_chan_of(h)->fed, 1);
+	leat_store_rlx(&h->mark.fed, 1); /* rlx: for a text, as leat_chan_untold() says */
 }
 
 /* Whether a stop ends the sends of this handle. For the handle's thread. */
@@ -408,7 +411,7 @@ bool leat_ctl_set_stop_bit(uint32_t *ctl, uint32_t bit);
 
 /* The functions of a channel's hook. */
 void leat_chan_stop(struct leat_scope_hook *hook);
-bool leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
+enum leat_untold leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
 
 /* stat.c */
 

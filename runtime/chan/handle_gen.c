@@ -50,15 +50,16 @@ static void leave_to_channel(struct leat_scope_hook *hook, const void *spared)
 	(void)spared;
 }
 
-static bool handle_is_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1])
+static enum leat_untold find_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1])
 {
 	const struct leat_handle_gen *gen = handle_gen_of(hook);
+	const struct leat_stop_mark *mark = &gen->h->mark;
 
 	/* rlx: as in leat_chan_untold() */
-	if (leat_load_rlx(&gen->h->mark.source) || leat_load_rlx(&gen->fed))
-		return false;
+	if (leat_load_rlx(&mark->source) || leat_load_rlx(&mark->fed))
+		return LEAT_UNTOLD_NO;
 	leat_name_copy(name, gen->name[0] != '\0' ? gen->name : "(no name)");
-	return true;
+	return LEAT_UNTOLD_PERHAPS; /* it is a function's */
 }
 
 int leat_handle_gen_attach(struct leat_handle *h, struct leat_scope *scope, const char *name)
@@ -72,11 +73,13 @@ int leat_handle_gen_attach(struct leat_handle *h, struct leat_scope *scope, cons
 	gen->scope = scope;
 	leat_name_copy(gen->name, name);
 	gen->hook.cancel = leave_to_channel;
-	gen->hook.untold = handle_is_untold;
+	gen->hook.untold = find_untold;
 	if (scope != leat_chan_of(h)->scope) {
 		gen->hook.cancel = cancel_handle;
 		gen->hook.stop = stop_handle;
 	}
+	/* rlx: as in leat_chan_untold(); a receiver may be bound to it already */
+	leat_store_rlx(&h->mark.fed, h->bound != NULL);
 	rc = leat_scope_attach(scope, &gen->hook);
 	if (rc < 0) {
 		leat_os_free(gen);

@@ -49,16 +49,17 @@ void leat_tx_source(struct leat_tx *tx, bool on)
 		leat_ctl_set_stop_bit(&leat_chan_of(h)->ctl, LEAT_CTL_HAS_SOURCE);
 }
 
-bool leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1])
+enum leat_untold leat_chan_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1])
 {
 	struct leat_chan *chan = leat_container_of(hook, struct leat_chan, hook);
-	/* rlx: a figure of speech: what is found wrong here is only named wrong */
-	uint32_t ctl = leat_load_rlx(&chan->ctl);
+	const struct leat_stop_mark *mark = &chan->first_tx.mark;
+	/* rlx: the text says what was seen, and no more than that */
+	uint32_t sent_by = leat_load_rlx(&chan->sent_by);
 
-	if (!leat_load_rlx(&chan->has_generator) || ctl & LEAT_CTL_TX_GONE || /* rlx: the same */
-	    leat_load_rlx(&chan->first_tx.mark.source) || /* rlx: the same */
-	    leat_load_rlx(&chan->fed)) /* rlx: the same */
-		return false;
+	/* rlx: the same */
+	if (sent_by == LEAT_BY_ANY_THREAD || leat_load_rlx(&chan->ctl) & LEAT_CTL_TX_GONE ||
+	    leat_load_rlx(&mark->source) || leat_load_rlx(&mark->fed)) /* rlx: the same */
+		return LEAT_UNTOLD_NO;
 	leat_name_copy(name, chan->name[0] != '\0' ? chan->name : "(no name)");
-	return true;
+	return sent_by == LEAT_BY_SEQ ? LEAT_UNTOLD_LIKELY : LEAT_UNTOLD_PERHAPS;
 }

@@ -27,8 +27,6 @@
  * last touch; the second finds that bit and frees the block.
  */
 enum { CTL_TURNS_DONE = 1u << 11, CTL_RX_DONE = 1u << 12 };
-/* A step has waited for an item of a receiver. */
-enum { CTL_FED = 1u << 13 };
 
 /*
  * A bit of held: the receiver is bound (runtime/chan/bind.h). A receive tests held for 0 anyway, so
@@ -183,7 +181,7 @@ const char *leat_compact_text(const struct compact *c);
 /* What the hook of an arena's gen_set calls. */
 void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared);
 void leat_compact_stop(struct leat_scope_hook *hook);
-bool leat_compact_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
+enum leat_untold leat_compact_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
 
 /* --- compact_rx.c --- */
 

@@ -111,7 +111,7 @@ static void check_untold(void *block, void *arg)
 	struct search *search = arg;
 	struct compact *c = block;
 	const struct cold *cold = cold_of(c);
-	uint32_t told = LEAT_CTL_TX_GONE | LEAT_CTL_HAS_SOURCE | CTL_FED;
+	uint32_t told = LEAT_CTL_TX_GONE | LEAT_CTL_HAS_SOURCE | LEAT_CTL_FED;
 
 	/* rlx: as in leat_chan_untold() */
 	if (search->found || leat_load_rlx(ctl_of(c)) & told)
@@ -126,14 +126,14 @@ static void do_nothing(void *arg)
 	(void)arg;
 }
 
-bool leat_compact_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1])
+enum leat_untold leat_compact_untold(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1])
 {
 	struct leat_gen_set *gen_set = leat_container_of(hook, struct leat_gen_set, hook);
 	struct leat_arena *arena = leat_container_of(gen_set, struct leat_arena, gen_set);
 	struct search search = { .name = name };
 
 	leat_arena_for_each(arena, check_untold, do_nothing, &search);
-	return search.found;
+	return search.found ? LEAT_UNTOLD_LIKELY : LEAT_UNTOLD_NO; /* each is a seq */
 }
 
 void leat_compact_cancel(struct leat_scope_hook *hook, const void *spared)

@@ -209,6 +209,7 @@ static __attribute__((noinline)) ssize_t wait_for_items(struct compact *c, void 
 		.max = max,
 	};
 
+	leat_scope_note_fed();
 	return leat_wait_for(&wait.loop);
 }
 

@@ -276,8 +276,6 @@ static int run_block_steps(struct compact *c, uint32_t n, bool measure, bool by_
 		               leat_steps_cost(since_ns, leat_load_rlx(&c->tail) - before));
 	if (rc == 1 && (rc = read_refusal(c)) == 0)
 		rc = 1;
-	if (rc == LEAT_ITEM)
-		leat_or_rlx(ctl_of(c), CTL_FED); /* rlx: a guess for leat_compact_untold() */
 	if (rc > 1) {
 		*later = await_for_step(c, &turn.step, rc);
 		rc = *later < 0 ? *later : rc;

@@ -216,12 +216,14 @@ static void gen_main(void *arg)
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
 	leat_scope_own_mark = &leat_handle_of_tx(gen.out)->mark;
+	leat_scope_of_output = gen.out->chan->scope;
 	leat_thread_input = gen.fn == NULL ? &input : NULL;
 	rc = run_generator(&gen, &input);
 	leat_input_note_eviction(&input, rc);
 	leat_thread_input = NULL;
 	leat_gen_out = NULL;
 	leat_scope_own_mark = NULL;
+	leat_scope_of_output = NULL;
 	leat_gen_finish(gen.scope, gen.out, gen.node, rc, &input);
 	/*
 	 * leat_scope_current stays set: destructors of this thread's values run before the join, so
@@ -277,13 +279,14 @@ static struct gen *gen_alloc(const struct gen *what)
 }
 
 int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
-                   const char *name)
+                   enum leat_sent_by by, const char *name)
 {
 	int rc;
 
 	leat_name_copy(node->stat.name, name);
 	if (leat_handle_of_tx(out)->gen == NULL)
-		leat_store_rlx(&out->chan->has_generator, 1); /* rlx: leat_chan_untold() guesses */
+		/* rlx: for a text, as leat_chan_untold() says */
+		leat_store_rlx(&out->chan->sent_by, (uint32_t)by);
 	if (out->chan->item_size != 0)
 		node->stat.chan_id = out->chan->node.id;
 	rc = leat_scope_begin(scope);
@@ -299,7 +302,8 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	int rc;
 
 	gen->ended->scope = gen->scope;
-	rc = leat_gen_begin(gen->scope, gen->out, node, opts->chan.name);
+	rc = leat_gen_begin(gen->scope, gen->out, node,
+	                    gen->fn != NULL ? LEAT_BY_FUNCTION : LEAT_BY_SEQ, opts->chan.name);
 	if (rc < 0)
 		return rc;
 	rc = leat_thread_start(&thread, gen_main, gen,

@@ -7,6 +7,7 @@
 #ifndef LEAT_RUNTIME_GEN_GEN_H
 #define LEAT_RUNTIME_GEN_GEN_H
 
+#include "runtime/chan/chan.h"
 #include "runtime/gen/input.h"
 #include "runtime/registry/registry.h"
 #include "runtime/scope/scope.h"
@@ -27,10 +28,12 @@ struct leat_gen_node *leat_gen_node_alloc(void);
 /* Frees a node for which leat_gen_begin() was not called, or failed. NULL is nothing. */
 void leat_gen_node_free(struct leat_gen_node *node);
 
-/* A generator begins: counts it in its scope and adds it to the registry. Returns 0 or -ECANCELED.
+/*
+ * A generator begins: counts it in its scope and adds it to the registry. by: what it is. Returns 0
+ * or -ECANCELED.
  */
 int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_gen_node *node,
-                   const char *name);
+                   enum leat_sent_by by, const char *name);
 /*
  * The generator ended with rc, perhaps because its input had ended: keeps the outcome in the
  * channel, records the end for snapshots, closes `out`, and cancels the scope if it failed. Frees

@@ -81,13 +81,14 @@ int leat_fail(int code, const char *text)
 	return code;
 }
 
-/* The generator that runs here is fed by a receiver: a stop need not reach it. */
-static void note_fed(void)
+/* The generator whose step this is receives: a stop need not reach it. */
+static void note_step_fed(struct leat_step *step)
 {
-	struct leat_tx *out = leat_step_current != NULL ? leat_step_current->out : leat_gen_out;
-
-	if (out != NULL)
-		leat_handle_note_fed(leat_handle_of_tx(out));
+	if (step->out != NULL)
+		leat_handle_note_fed(leat_handle_of_tx(step->out));
+	/* rlx: as leat_handle_note_fed() */
+	else if (step->ctl != NULL && !(leat_load_rlx(step->ctl) & LEAT_CTL_FED))
+		leat_or_rlx(step->ctl, LEAT_CTL_FED); /* rlx: the same */
 }
 
 /*
@@ -119,7 +120,6 @@ static int receive_or_wait(struct leat_rx *in, void *item, const void **place, s
 			return rc;
 		if (rc != -EDEADLK)
 			return leat_input_ended(in, rc);
-		note_fed();
 		if (leat_wait_for_either(in, out, LEAT_NEVER, &either) < 0)
 			return leat_input_ended(in, rc);
 	}
@@ -143,13 +143,16 @@ static int receive_next(void *state, void *item)
 {
 	int rc;
 
-	if (leat_step_current == NULL && leat_gen_out != NULL)
+	if (leat_step_current == NULL && leat_gen_out != NULL) {
+		leat_handle_note_fed(leat_handle_of_tx(leat_gen_out));
 		return leat_input_recv(state, item, leat_gen_out);
+	}
+	if (leat_step_current != NULL)
+		note_step_fed(leat_step_current);
 	rc = (leat_recv)((struct leat_rx *)state, item);
 	if (rc == -EDEADLK && leat_step_current != NULL) {
 		if (leat_step_is_stopped(leat_step_current))
 			return -ESHUTDOWN;
-		note_fed();
 		leat_step_current->rx = state;
 		return LEAT_ITEM;
 	}

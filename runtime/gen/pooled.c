@@ -397,7 +397,7 @@ static int open_pooled(struct pooled *p, size_t item_size, const struct leat_gen
 	}
 	p->out->chan->producer = &p->producer;
 	leat_pool_hold(p->pool);
-	rc = leat_gen_begin(p->scope, p->out, p->node, opts->chan.name);
+	rc = leat_gen_begin(p->scope, p->out, p->node, LEAT_BY_SEQ, opts->chan.name);
 	if (rc == 0)
 		return 0;
 	leat_pool_let_go(p->pool);
@@ -440,7 +440,7 @@ int leat_pooled_start_sink(struct leat_scope *scope, struct leat_rx *rx,
 	p->in = rx;
 	rc = open_pooled(p, 0, opts, NULL);
 	if (rc == 0)
-		leat_store_rlx(&p->out->chan->fed, 1); /* rlx: leat_chan_untold() tells a guess */
+		leat_handle_note_fed(leat_handle_of_tx(p->out));
 	if (rc == 0)
 		leat_job_start(&p->job, false);
 	return rc;

@@ -27,8 +27,10 @@ static int put_all(struct leat_tx *out, struct leat_rx *in, const struct leat_si
 
 int leat_sink_run(struct leat_tx *out, struct leat_rx *in, const struct leat_sink *sink)
 {
-	int rc = put_all(out, in, sink);
+	int rc;
 
+	leat_handle_note_fed(leat_handle_of_tx(out));
+	rc = put_all(out, in, sink);
 	leat_rx_close(in);
 	if (sink->fini != NULL)
 		sink->fini(sink->state);

@@ -132,7 +132,7 @@ static void rate_prepare(struct leat_wait_loop *w)
 {
 	struct leat_rate_waiter *waiter = rate_waiter_of(w);
 
-	leat_scope_watch(&waiter->watch, waiter->scope, &w->sleeper);
+	leat_wait_watch(&waiter->watch, waiter->scope, &w->sleeper);
 	leat_event_prepare_wait(&waiter->rate->moved, &waiter->waiter);
 }
 
@@ -141,7 +141,7 @@ static bool rate_retire(struct leat_wait_loop *w)
 {
 	struct leat_rate_waiter *waiter = rate_waiter_of(w);
 
-	leat_scope_unwatch(&waiter->watch);
+	leat_wait_unwatch(&waiter->watch);
 	leat_event_remove_waiter(&waiter->rate->moved, &waiter->waiter);
 	return false;
 }

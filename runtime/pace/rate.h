@@ -44,7 +44,7 @@ __extension__ typedef __int128 leat_rate_time;
 struct leat_rate_waiter {
 	struct leat_wait_loop loop;
 	struct leat_waiter waiter;
-	struct leat_scope_watch watch;
+	struct leat_wait_watch watch;
 	struct leat_scope *scope;
 	struct leat_rate *rate;
 	uint32_t n;

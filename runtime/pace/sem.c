@@ -91,7 +91,7 @@ static int leave_queue(struct leat_sem_waiter *waiter, int rc)
 struct sem_wait {
 	struct leat_wait_loop loop;
 	struct leat_waiter at_news;
-	struct leat_scope_watch watch;
+	struct leat_wait_watch watch;
 	struct leat_scope *scope;
 	struct leat_sem_waiter waiter;
 };
@@ -122,7 +122,7 @@ static void sem_prepare(struct leat_wait_loop *w)
 {
 	struct sem_wait *wait = sem_wait_of(w);
 
-	leat_scope_watch(&wait->watch, wait->scope, &w->sleeper);
+	leat_wait_watch(&wait->watch, wait->scope, &w->sleeper);
 	leat_event_prepare_wait(&wait->waiter.news.event, &wait->at_news);
 }
 
@@ -131,7 +131,7 @@ static bool sem_retire(struct leat_wait_loop *w)
 {
 	struct sem_wait *wait = sem_wait_of(w);
 
-	leat_scope_unwatch(&wait->watch);
+	leat_wait_unwatch(&wait->watch);
 	leat_event_remove_waiter(&wait->waiter.news.event, &wait->at_news);
 	return false;
 }

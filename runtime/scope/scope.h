@@ -33,10 +33,24 @@
 #ifndef LEAT_RUNTIME_SCOPE_SCOPE_H
 #define LEAT_RUNTIME_SCOPE_SCOPE_H
 
+#include "runtime/event/event.h"
 #include "runtime/os/os.h"
 
 #include <leat/atomic.h>
 #include <leat/scope.h>
+
+/*
+ * Whether a generator that a drain deadline found running was not told to end: it is no source, and
+ * receives nothing whose end it could see. What receives is noted (leat_scope_note_fed()) where
+ * that costs a receive that finds an item nothing.
+ */
+enum leat_untold {
+	LEAT_UNTOLD_NO,
+	/* a function was not seen to wait for an item; but it may have found each item there */
+	LEAT_UNTOLD_PERHAPS,
+	/* a seq, whose receives by leat_seq_from_rx() are all noted, was not seen to receive */
+	LEAT_UNTOLD_LIKELY
+};
 
 struct leat_scope_hook {
 	struct leat_scope_hook *prev, *next;
@@ -49,9 +63,9 @@ struct leat_scope_hook {
 	void (*stop)(struct leat_scope_hook *hook);
 	/*
 	 * Finds a generator behind the hook that runs and that a stop does not reach, and stores
-	 * its name. Returns whether there is one. NULL: there never is.
+	 * its name: the likeliest one. Returns how likely. NULL: there never is one.
 	 */
-	bool (*untold)(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
+	enum leat_untold (*untold)(struct leat_scope_hook *hook, char name[LEAT_NAME_MAX + 1]);
 };
 
 /*
@@ -111,27 +125,42 @@ int64_t leat_scope_deadline(const struct leat_scope *scope);
 void leat_scope_expire(struct leat_scope *scope);
 
 /*
- * Whether a stop ends the generator whose thread this is, and is to end a wait in this scope as
- * well: its output is a source, and the scope is stopping. Then the generator has been told. NULL:
- * false.
+ * Whether a stop ends the generator whose thread this is, and is to end a wait in this scope (NULL:
+ * in none): its output is a source; and the scope is stopping, or the generator's own, or that of
+ * its output. Then the generator has been told.
  */
 bool leat_scope_stops_this_thread(const struct leat_scope *scope);
 
-/* Of a sender: whether it is a source, and whether its generator has been told of a stop. */
+/* Of a sender. */
 struct leat_stop_mark {
-	uint32_t source; /* written by the handle's thread */
-	bool told;
+	uint32_t source; /* it is a source; written by the handle's thread */
+	uint32_t fed;    /* its generator receives; the same */
+	bool told;       /* its generator has been told of a stop */
 };
 /* The mark of the output of the generator that runs on this thread, or NULL. */
 extern LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
 
+/* Not in a step that the generator's receive runs here: that is another generator's. */
 static inline bool leat_scope_runs_source(void)
 {
-	return leat_scope_own_mark != NULL &&
+	return leat_scope_own_mark != NULL && leat_must_not_wait == 0 &&
 	       leat_load_rlx(&leat_scope_own_mark->source); /* rlx: this thread wrote it */
+}
+
+/* The generator that runs on this thread, if any, receives: a stop need not reach it. */
+static inline void leat_scope_note_fed(void)
+{
+	if (leat_scope_own_mark != NULL)
+		/* rlx: for a text, which says no more than what was seen */
+		leat_store_rlx(&leat_scope_own_mark->fed, 1);
 }
 
 /* The scope of the generator that runs on this thread, or NULL. Set by this thread alone. */
 extern LEAT_TLS struct leat_scope *leat_scope_current;
+/*
+ * While leat_scope_own_mark is set: the scope of that output's channel, which is another after
+ * leat_gen_into().
+ */
+extern LEAT_TLS struct leat_scope *leat_scope_of_output;
 
 #endif

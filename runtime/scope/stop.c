@@ -20,8 +20,10 @@
 #include "runtime/scope/tree.h"
 
 #include <stdio.h>
+#include <string.h>
 
 LEAT_TLS struct leat_stop_mark *leat_scope_own_mark;
+LEAT_TLS struct leat_scope *leat_scope_of_output;
 
 /* Orders stops, which change timers: taken before any other lock. */
 static struct leat_mutex stops = LEAT_MUTEX_INIT;
@@ -70,16 +72,40 @@ void leat_scope_check_drained(struct leat_scope *scope)
 
 /*
  * Finds a generator that was not told to end, as it is no source, and that is fed by nothing whose
- * end it could see. Without one *name is empty.
+ * end it could see. Of those that are equally likely the first one is taken.
  */
-static void find_untold(struct leat_scope *top, char name[LEAT_NAME_MAX + 1])
+static enum leat_untold find_untold(struct leat_scope *top, char name[LEAT_NAME_MAX + 1])
 {
-	name[0] = '\0';
+	enum leat_untold found = LEAT_UNTOLD_NO;
+	char other[LEAT_NAME_MAX + 1];
+
 	for (struct leat_scope *scope = top; scope != NULL; scope = next_below(top, scope, true))
 		for (struct leat_scope_hook *hook = scope->hooks.next; hook != &scope->hooks;
-		     hook = hook->next)
-			if (hook->untold != NULL && hook->untold(hook, name))
-				return;
+		     hook = hook->next) {
+			enum leat_untold how =
+				hook->untold != NULL ? hook->untold(hook, other) : LEAT_UNTOLD_NO;
+
+			if (how <= found)
+				continue;
+			found = how;
+			memcpy(name, other, sizeof(other));
+		}
+	return found;
+}
+
+/* Says no more than what was seen. */
+static void describe_undrained(struct leat_scope *scope, char text[LEAT_TEXT_MAX + 1])
+{
+	char name[LEAT_NAME_MAX + 1];
+	enum leat_untold how = find_untold(scope, name);
+
+	if (how == LEAT_UNTOLD_NO)
+		leat_text_copy(text, "not drained in time");
+	else
+		/* a name that is longer than what the sentence leaves is cut */
+		snprintf(text, LEAT_TEXT_MAX + 1,
+		         "not drained in time: \"%.54s\" is no source and was not seen to %s", name,
+		         how == LEAT_UNTOLD_LIKELY ? "receive" : "wait for an item");
 }
 
 /*
@@ -88,17 +114,13 @@ static void find_untold(struct leat_scope *top, char name[LEAT_NAME_MAX + 1])
  */
 static void expire_drain(struct leat_scope *scope)
 {
-	char name[LEAT_NAME_MAX + 1], text[LEAT_TEXT_MAX + 1] = "not drained in time";
+	char text[LEAT_TEXT_MAX + 1];
 
 	if (!scope->draining)
 		return;
 	disarm_drain(scope);
 	leat_scope_count_later(scope, 0);
-	find_untold(scope, name);
-	if (name[0] != '\0')
-		snprintf(text, sizeof(text),
-		         "not drained in time: \"%s\" is no source and was not seen to receive",
-		         name);
+	describe_undrained(scope, text);
 	leat_scope_cancel_tree(scope, LEAT_DEADLINE, -ETIMEDOUT, text, NULL, NULL);
 }
 
@@ -199,7 +221,9 @@ bool leat_scope_stopping(const struct leat_scope *scope)
 
 bool leat_scope_stops_this_thread(const struct leat_scope *scope)
 {
-	if (!leat_scope_runs_source() || !leat_scope_stopping(scope))
+	if (!leat_scope_runs_source() ||
+	    (!leat_scope_stopping(scope) && !leat_scope_stopping(leat_scope_current) &&
+	     !leat_scope_stopping(leat_scope_of_output)))
 		return false;
 	leat_scope_own_mark->told = true;
 	return true;

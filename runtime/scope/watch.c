@@ -1,5 +1,6 @@
 /*
- * Waits for the cancel of a scope: asleep until a time, or by a descriptor.
+ * Waits for the cancel of a scope: asleep until a time, or by a descriptor. And for the stop that
+ * ends a source.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -26,22 +27,23 @@ static void notify_source(struct leat_scope_hook *hook)
 	notify_watcher(hook, NULL);
 }
 
-void leat_scope_watch(struct leat_scope_watch *watch, struct leat_scope *scope,
-                      struct leat_sleeper *sleeper)
+/* stop: called at a stop, or NULL. */
+static void watch_scope(struct leat_scope_watch *watch, struct leat_scope *scope,
+                        struct leat_sleeper *sleeper, void (*stop)(struct leat_scope_hook *hook))
 {
 	watch->hook.cancel = notify_watcher;
-	/*
-	 * In a scope that is stopping the attach itself notifies. No other thread than a source's
-	 * may be woken by that: its recheck would find nothing, and it would attach again at once.
-	 */
-	watch->hook.stop = leat_scope_runs_source() ? notify_source : NULL;
+	watch->hook.stop = stop;
 	watch->hook.untold = NULL;
 	watch->sleeper = sleeper;
 	watch->scope = NULL;
-	if (scope == NULL && leat_scope_runs_source())
-		scope = leat_scope_current;
 	if (scope != NULL && leat_scope_attach(scope, &watch->hook) == 0)
 		watch->scope = scope;
+}
+
+void leat_scope_watch(struct leat_scope_watch *watch, struct leat_scope *scope,
+                      struct leat_sleeper *sleeper)
+{
+	watch_scope(watch, scope, sleeper, NULL);
 }
 
 void leat_scope_unwatch(struct leat_scope_watch *watch)
@@ -51,11 +53,48 @@ void leat_scope_unwatch(struct leat_scope_watch *watch)
 	watch->scope = NULL;
 }
 
+void leat_source_watch(struct leat_source_watch *watch, const struct leat_scope *watched,
+                       struct leat_sleeper *sleeper)
+{
+	struct leat_scope *own = NULL, *of_output = NULL;
+
+	if (leat_scope_runs_source()) {
+		own = leat_scope_current;
+		of_output = leat_scope_of_output;
+	}
+	watch_scope(&watch->own, own != watched ? own : NULL, sleeper, notify_source);
+	watch_scope(&watch->of_output, of_output != watched && of_output != own ? of_output : NULL,
+	            sleeper, notify_source);
+}
+
+void leat_source_unwatch(struct leat_source_watch *watch)
+{
+	leat_scope_unwatch(&watch->own);
+	leat_scope_unwatch(&watch->of_output);
+}
+
+void leat_wait_watch(struct leat_wait_watch *watch, struct leat_scope *scope,
+                     struct leat_sleeper *sleeper)
+{
+	/*
+	 * In a scope that is stopping the attach itself notifies. No other thread than a source's
+	 * may be woken by that: its recheck would find nothing, and it would attach again at once.
+	 */
+	watch_scope(&watch->scope, scope, sleeper, leat_scope_runs_source() ? notify_source : NULL);
+	leat_source_watch(&watch->source, scope, sleeper);
+}
+
+void leat_wait_unwatch(struct leat_wait_watch *watch)
+{
+	leat_scope_unwatch(&watch->scope);
+	leat_source_unwatch(&watch->source);
+}
+
 /* --- a sleep --- */
 
 struct scope_sleep {
 	struct leat_wait_loop loop;
-	struct leat_scope_watch watch;
+	struct leat_wait_watch watch;
 	struct leat_scope *scope;
 };
 
@@ -79,13 +118,13 @@ static void scope_sleep_expire(struct leat_wait_loop *w, int64_t now_ns)
 
 static void scope_sleep_prepare(struct leat_wait_loop *w)
 {
-	leat_scope_watch(&scope_sleep_of(w)->watch, scope_sleep_of(w)->scope, &w->sleeper);
+	leat_wait_watch(&scope_sleep_of(w)->watch, scope_sleep_of(w)->scope, &w->sleeper);
 }
 
 /* The cancel is no work that another waiter could do: there is nothing to forward. */
 static bool scope_sleep_retire(struct leat_wait_loop *w)
 {
-	leat_scope_unwatch(&scope_sleep_of(w)->watch);
+	leat_wait_unwatch(&scope_sleep_of(w)->watch);
 	return false;
 }
 

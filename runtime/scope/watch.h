@@ -30,14 +30,37 @@ struct leat_scope_watch {
 };
 
 /*
- * From now on a cancel of the scope notifies the sleeper; and so does a stop, if the caller runs a
- * source. In a scope that is cancelled already this does nothing, so the caller rechecks. NULL is
- * the scope of the source that the caller runs, if it does; else it does nothing.
+ * From now on a cancel of the scope notifies the sleeper. In a scope that is cancelled already this
+ * does nothing, so the caller rechecks. NULL does nothing.
  */
 void leat_scope_watch(struct leat_scope_watch *watch, struct leat_scope *scope,
                       struct leat_sleeper *sleeper); /* mutate */
 /* After it returns the sleeper is not notified any more. May be called for one not attached. */
 void leat_scope_unwatch(struct leat_scope_watch *watch);
+
+/*
+ * Where the caller runs a source: the same for the scopes whose stop ends it, its own and that of
+ * its output; and a stop of either notifies, too, also one that came before. Elsewhere this does
+ * nothing. watched: a scope that the caller watches for stops by itself, or NULL.
+ */
+struct leat_source_watch {
+	struct leat_scope_watch own, of_output;
+};
+void leat_source_watch(struct leat_source_watch *watch, const struct leat_scope *watched,
+                       struct leat_sleeper *sleeper); /* mutate */
+void leat_source_unwatch(struct leat_source_watch *watch);
+
+/*
+ * Both, for a wait in a scope, or in none (NULL), that ends by leat_scope_wait_refusal(). Of a
+ * source, a stop of that scope notifies, too.
+ */
+struct leat_wait_watch {
+	struct leat_scope_watch scope;
+	struct leat_source_watch source;
+};
+void leat_wait_watch(struct leat_wait_watch *watch, struct leat_scope *scope,
+                     struct leat_sleeper *sleeper); /* mutate */
+void leat_wait_unwatch(struct leat_wait_watch *watch);
 
 /* 0, or -ECANCELED in a cancelled scope. NULL: 0. */
 static inline int leat_scope_refusal(const struct leat_scope *scope)
@@ -47,16 +70,11 @@ static inline int leat_scope_refusal(const struct leat_scope *scope)
 	return -ECANCELED;
 }
 
-/*
- * What a wait in this scope returns now: the same, and -ESHUTDOWN where a stop ends it. A wait
- * without a scope, of a source, is ended by a stop of the source's own.
- */
+/* What a wait in this scope returns now: the same, and -ESHUTDOWN where a stop ends it. */
 static inline int leat_scope_wait_refusal(const struct leat_scope *scope)
 {
 	int refusal = leat_scope_refusal(scope);
 
-	if (scope == NULL)
-		scope = leat_scope_current;
 	return refusal == 0 && leat_scope_stops_this_thread(scope) ? -ESHUTDOWN : refusal;
 }
 

@@ -259,6 +259,7 @@ static __attribute__((noinline)) int receive_from_lanes(struct leat_merge *merge
 	r = attempt_lanes(merge, item, tag);
 	if (r != -EAGAIN)
 		return r;
+	leat_scope_note_fed();
 	if (deadline_ns <= 0) {
 		leat_merge_schedule(merge); /* the next call finds what the producers make */
 		return -ETIMEDOUT;

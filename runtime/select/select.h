@@ -46,8 +46,7 @@ struct leat_select_call {
 	bool scopes; /* whether any of them is a scope */
 	bool dones;  /* whether any of them is a sender that is to be done */
 	bool in_random_order;
-	/* of the scope of the generator that runs here, if that is a source */
-	struct leat_scope_watch own;
+	struct leat_source_watch own; /* where a source runs here */
 	int flag_rc;    /* what open_wake_flag() returned to the last select_wait_prepare() */
 	bool owns_flag; /* the wake flag is of this call, and of no handle */
 	struct leat_select_place *places;

@@ -46,7 +46,7 @@ static ssize_t select_wait_attempt(struct leat_wait_loop *w)
 	ssize_t r = w->last ? leat_select_sweep_exactly(call_of(w))
 	                    : leat_select_sweep(call_of(w), false);
 
-	return r == -EAGAIN && leat_scope_stops_this_thread(leat_scope_current) ? -ESHUTDOWN : r;
+	return r == -EAGAIN && leat_scope_stops_this_thread(NULL) ? -ESHUTDOWN : r;
 }
 
 static void select_wait_expire(struct leat_wait_loop *w, int64_t now_ns)
@@ -133,8 +133,7 @@ static void select_wait_prepare(struct leat_wait_loop *w)
 	for_each_scope_case(i, call)
 		leat_scope_watch(&leat_select_place_of(call, i)->watch,
 		                 leat_select_case_of(call, i)->scope, &w->sleeper);
-	if (leat_scope_runs_source()) /* a stop ends it */
-		leat_scope_watch(&call->own, leat_scope_current, &w->sleeper);
+	leat_source_watch(&call->own, NULL, &w->sleeper);
 	leat_event_fence(heavy);
 }
 
@@ -155,7 +154,7 @@ static bool select_wait_retire(struct leat_wait_loop *w)
 		                         &leat_select_place_of(call, i)->waiter);
 	for_each_scope_case(i, call)
 		leat_scope_unwatch(&leat_select_place_of(call, i)->watch);
-	leat_scope_unwatch(&call->own);
+	leat_source_unwatch(&call->own);
 	return notified;
 }
 
@@ -229,10 +228,10 @@ static const struct leat_wait_ops select_wait_ops = {
 	.end = select_wait_end,
 };
 
-static bool has_send_case(struct leat_select_call *call)
+static bool has_case(struct leat_select_call *call, enum leat_case_kind kind)
 {
 	for_each_waitable(i, call)
-		if (call->cases[call->order[i]].kind == LEAT_CASE_SENDS)
+		if (leat_select_case_of(call, i)->kind == kind)
 			return true;
 	return false;
 }
@@ -266,10 +265,12 @@ int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns)
 
 	if (call->live == 0 && deadline_ns == LEAT_NEVER)
 		return -EINVAL;
+	if (has_case(call, LEAT_CASE_RECEIVES))
+		leat_scope_note_fed();
 	call->loop = (struct leat_wait_loop){
 		.ops = &select_wait_ops,
 		.policy = common_policy(call),
-		.time = has_send_case(call) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
+		.time = has_case(call, LEAT_CASE_SENDS) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
 		.weight = 1,
 		.deadline_ns = deadline_ns,
 		.scopes_ns = nearest_scope_deadline(call),

@@ -628,11 +628,13 @@ enum wait_for {
 	A_CASE,
 	A_DESCRIPTOR,
 	A_CASE_OF_A_DESCRIPTOR,
+	A_CASE_OF_A_SCOPE,
 	WAITS
 };
 
 struct waiting {
 	enum wait_for what;
+	struct leat_scope *scope; /* that it waits in */
 	uint32_t tid;
 	int rc;
 	struct leat_rate *rate;
@@ -644,10 +646,11 @@ struct waiting {
 static int wait_as_source(struct leat_tx *out, void *arg)
 {
 	struct waiting *w = arg;
-	struct leat_scope *scope = leat_tx_scope(out);
+	struct leat_scope *scope = w->scope;
 	uint64_t item;
 	struct leat_case recv[] = { LEAT_CASE_RECV(w->rx, &item) },
-			 poll_fd[] = { LEAT_CASE_FD(w->fd, POLLIN) };
+			 poll_fd[] = { LEAT_CASE_FD(w->fd, POLLIN) },
+			 cancel[] = { LEAT_CASE_SCOPE(scope) };
 	leat_tx_source(out, true);
 	leat_store_rel(&w->tid, own_tid());
 	switch (w->what) {
@@ -675,36 +678,157 @@ static int wait_as_source(struct leat_tx *out, void *arg)
 	case A_CASE_OF_A_DESCRIPTOR:
 		w->rc = leat_select(poll_fd, 1, LEAT_NEVER, LEAT_BY_CHANCE);
 		break;
+	case A_CASE_OF_A_SCOPE:
+		w->rc = leat_select(cancel, 1, LEAT_NEVER, LEAT_BY_CHANCE);
+		break;
 	case WAITS:
 		break;
 	}
 	return 0;
 }
 
+struct wait_setting {
+	struct pipe pipe; /* of the case that is waited for */
+	struct waiting w;
+	int fds[2];
+};
+
+static void set_up_wait(struct wait_setting *s, enum wait_for what, struct leat_scope *scope)
+{
+	*s = (struct wait_setting){ .pipe = pipe_open(NULL) };
+	s->w = (struct waiting){ .what = what, .scope = scope, .rx = s->pipe.rx };
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, s->fds), 0);
+	s->w.fd = s->fds[0];
+	s->w.rate = leat_rate_open(&(struct leat_rate_opts){ .per_second = 0.0001 });
+	s->w.sem = leat_sem_open(1);
+	cr_assert_eq(leat_rate_try(s->w.rate, 1), 0);
+	cr_assert_eq(leat_sem_try(s->w.sem, 1), 0);
+}
+
+static void tear_down_wait(struct wait_setting *s)
+{
+	leat_sem_release(s->w.sem, 1);
+	leat_sem_close(s->w.sem);
+	leat_rate_close(s->w.rate);
+	close(s->fds[0]);
+	close(s->fds[1]);
+	pipe_close(&s->pipe);
+}
+
 Test(stop, every_wait_of_a_source_ends)
 {
 	for (enum wait_for what = 0; what < WAITS; what++) {
-		struct pipe pipe = pipe_open(NULL);
 		struct leat_scope *scope = scope_open();
-		struct waiting w = { .what = what, .rx = pipe.rx };
-		int fds[2];
-		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-		w.fd = fds[0];
-		w.rate = leat_rate_open(&(struct leat_rate_opts){ .per_second = 0.0001 });
-		w.sem = leat_sem_open(1);
-		cr_assert_eq(leat_rate_try(w.rate, 1), 0);
-		cr_assert_eq(leat_sem_try(w.sem, 1), 0);
-		cr_assert_eq(leat_gen(scope, wait_as_source, &w, 0, NULL, NULL), 0);
-		cr_assert(await_word(&w.tid, 1));
+		struct wait_setting s;
+		set_up_wait(&s, what, scope);
+		cr_assert_eq(leat_gen(scope, wait_as_source, &s.w, 0, NULL, NULL), 0);
+		cr_assert(await_word(&s.w.tid, 1));
 		cr_expect_eq(leat_scope_stop(scope, in_an_hour(), "enough"), 0);
 		cr_expect_eq(leat_scope_join(scope), 0);
-		cr_expect_eq(w.rc, -ESHUTDOWN, "%d: %d", what, w.rc);
+		cr_expect_eq(s.w.rc, -ESHUTDOWN, "%d: %d", what, s.w.rc);
 		cr_expect_eq(leat_scope_close(scope), 0);
-		leat_sem_release(w.sem, 1);
-		leat_sem_close(w.sem);
-		leat_rate_close(w.rate);
-		close(fds[0]);
-		close(fds[1]);
-		pipe_close(&pipe);
+		tear_down_wait(&s);
 	}
+}
+
+enum whose_scope { OWN, OF_THE_CHANNEL, OF_NEITHER, SCOPES };
+
+/*
+ * The source sends into a channel of another scope than its own. A stop of either ends its waits,
+ * whichever scope it waits in.
+ */
+Test(stop, every_wait_of_a_source_ends_with_its_own_scope_and_with_its_channels)
+{
+	for (enum wait_for what = 0; what < WAITS; what++)
+		for (int i = 0; i < 2 * SCOPES; i++) {
+			struct pipe out = pipe_open(NULL);
+			struct leat_scope *own = scope_open(), *other = scope_open();
+			struct leat_scope *in[] = { own, out.scope, other };
+			bool stops_own = i < SCOPES;
+			bool polls = what == A_DESCRIPTOR || what == A_CASE_OF_A_DESCRIPTOR;
+			struct wait_setting s;
+			set_up_wait(&s, what, in[i % SCOPES]);
+			cr_assert_eq(leat_gen_into(own, wait_as_source, &s.w, out.tx,
+			                           &(struct leat_gen_opts){ .source = true }),
+			             0);
+			out.tx = NULL;
+			cr_assert(polls ? await_word(&s.w.tid, 1) : await_parked(&s.w.tid));
+			cr_expect_eq(leat_scope_stop(stops_own ? own : out.scope, in_an_hour(),
+			                             "enough"),
+			             0);
+			cr_expect_eq(leat_scope_join(own), 0);
+			cr_expect_eq(s.w.rc, -ESHUTDOWN, "%d, %d: %d", what, i, s.w.rc);
+			cr_expect_eq(leat_recv(out.rx, &(uint64_t){ 0 }), 0);
+			expect_status(out.rx, LEAT_STOPPED, 0, "enough");
+			cr_expect_eq(leat_scope_close(own), 0);
+			cr_expect_eq(leat_scope_close(other), 0);
+			tear_down_wait(&s);
+			pipe_close(&out);
+		}
+}
+
+/* Only its own stop, or that of its channel, ends a source that waits for the cancel of another. */
+Test(stop, stop_of_a_scope_that_is_a_case_wakes_nothing)
+{
+	struct leat_scope *scope = scope_open(), *other = scope_open();
+	struct waiting w = { .what = A_CASE_OF_A_SCOPE, .scope = other };
+	cr_expect_eq(leat_scope_stop(other, LEAT_NEVER, "other"), 0);
+	cr_assert_eq(leat_gen(scope, wait_as_source, &w, 0, NULL, NULL), 0);
+	cr_assert(await_parked(&w.tid));
+	cr_expect_eq(leat_scope_stop(scope, in_an_hour(), "enough"), 0);
+	cr_expect_eq(leat_scope_join(scope), 0);
+	cr_expect_eq(w.rc, -ESHUTDOWN);
+	cr_expect_eq(leat_scope_close(other), 0);
+	cr_expect_eq(leat_scope_close(scope), 0);
+}
+
+/* --- another generator's step on the thread of a source --- */
+
+static int next_at_a_rate(void *state, void *item)
+{
+	int rc = leat_rate_take(state, 1, NULL, LEAT_NEVER);
+	*(uint64_t *)item = 1;
+	return rc == 0 ? 1 : rc;
+}
+
+struct reading_source {
+	struct leat_rx *rx;
+	int last;
+	uint64_t received;
+};
+
+static int receive_after_the_stop(struct leat_tx *out, void *arg)
+{
+	struct reading_source *source = arg;
+	uint64_t item;
+	int rc = leat_tx_wait(out, -1, 0, LEAT_NEVER);
+	while (source->received < 100 && (source->last = leat_recv(source->rx, &item)) == 1)
+		source->received++;
+	leat_rx_close(source->rx);
+	return rc;
+}
+
+/* The receive runs the step, which belongs to a generator of a scope that is not stopped. */
+Test(stop, step_that_the_receive_of_a_source_runs_is_not_stopped_with_it)
+{
+	struct leat_pool *pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 });
+	struct leat_scope *scope = scope_open(), *other = scope_open();
+	struct leat_rate_opts opts = { .per_second = 1e9, .burst = 1000 };
+	struct leat_rate *rate = leat_rate_open(&opts);
+	struct leat_seq seq = { next_at_a_rate, NULL, rate, sizeof(uint64_t) };
+	struct reading_source source = { 0 };
+	cr_assert_eq(leat_gen_seq(other, seq,
+	                          &(struct leat_gen_opts){ .pool = pool, .chan.capacity = 1 },
+	                          &source.rx),
+	             0);
+	cr_assert_eq(leat_gen(scope, receive_after_the_stop, &source, 0,
+	                      &(struct leat_gen_opts){ .source = true }, NULL),
+	             0);
+	cr_expect_eq(leat_scope_stop(scope, in_an_hour(), "enough"), 0);
+	cr_expect_eq(leat_scope_join(scope), 0);
+	cr_expect_eq(source.received, 100, "%d", source.last);
+	cr_expect_eq(leat_scope_close(scope), 0);
+	cr_expect_eq(leat_scope_close(other), 0);
+	leat_rate_close(rate);
+	leat_pool_close(pool);
 }

@@ -7,6 +7,7 @@
 #include "tests/verify/models/pool.h"
 
 #include <leat/pace.h>
+#include <leat/select.h>
 
 enum { DEADLINE_NS = 50000, ITEMS = 3 };
 
@@ -378,7 +379,8 @@ MODEL(stop_compact_unread, .what = "a compact source from which nobody has recei
 	stop_pooled(LEAT_SPSC, 1, false);
 }
 
-MODEL(stop_pooled_asleep, .what = "a source on a pool with a channel of its own, asleep or about to be",
+MODEL(stop_pooled_asleep,
+      .what = "a source on a pool with a channel of its own, asleep or about to be",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
 	stop_pooled(LEAT_SPMC, 2, true);
@@ -414,5 +416,59 @@ MODEL(stop_wakes_a_wait_without_scope,
 	stops(NULL);
 	verify_that(leat_scope_join(scope) == 0);
 	verify_that(leat_rate_close(rate) == 0);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* --- a source whose channel is in another scope than its own --- */
+
+static int sleeps_in_vain(struct leat_tx *out, void *arg)
+{
+	int rc = leat_scope_sleep(arg, LEAT_NEVER);
+
+	(void)out;
+	verify_that(rc == -ESHUTDOWN && stopped);
+	return rc;
+}
+
+MODEL(stop_of_the_channel_wakes_a_sleep,
+      .what = "the stop of the scope of a source's channel, not its own, ends its sleep",
+      .preemptions = 3, .stale = 1)
+{
+	struct leat_gen_opts opts = { .source = true };
+	struct leat_scope *own = leat_scope_open(NULL, NULL);
+
+	open_chan(LEAT_SPSC, 1);
+	verify_that(leat_gen_into(own, sleeps_in_vain, own, tx, &opts) == 0);
+	stops(NULL);
+	verify_that(leat_scope_join(own) == 0);
+	expect_cause(LEAT_STOPPED);
+	leat_rx_close(rx);
+	verify_that(leat_scope_close(own) == 0);
+	verify_that(leat_scope_close(scope) == 0);
+}
+
+/* --- a select --- */
+
+static int selects_in_vain(struct leat_tx *out, void *arg)
+{
+	struct leat_case cases[] = { LEAT_CASE_SCOPE(arg) };
+	int rc = leat_select(cases, 1, LEAT_NEVER, LEAT_BY_PRIORITY);
+
+	(void)out;
+	verify_that(rc == -ESHUTDOWN && stopped);
+	return rc;
+}
+
+MODEL(stop_wakes_a_select, .what = "the stop of a source's scope ends its select on another",
+      .preemptions = 3, .stale = 1)
+{
+	struct leat_gen_opts opts = { .source = true };
+	struct leat_scope *other = leat_scope_open(NULL, NULL);
+
+	scope = leat_scope_open(NULL, NULL);
+	verify_that(leat_gen(scope, selects_in_vain, other, 0, &opts, NULL) == 0);
+	stops(NULL);
+	verify_that(leat_scope_join(scope) == 0);
+	verify_that(leat_scope_close(other) == 0);
 	verify_that(leat_scope_close(scope) == 0);
 }

@@ -214,6 +214,10 @@ void leat_flow_free(struct leat_flow *flow);
 int leat_member_main(struct leat_tx *out, void *member);
 /* Receive and send as the library's calls do, and measure how long the member is blocked. */
 ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, size_t most);
+/*
+ * Of the source: also returns LEAT_STOP where the time of opts.for_ns has come before there was
+ * room.
+ */
 int leat_member_send(struct leat_member *member, const struct leat_line *line);
 /* Takes a line through the steps of a member. */
 int leat_steps(struct leat_member *member, struct leat_line *line);

@@ -71,6 +71,14 @@ ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, si
 	return n;
 }
 
+/* The time of --for, for the thread of the source; LEAT_NEVER for the others, which drain. */
+static int64_t end_of_source(const struct leat_member *member)
+{
+	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
+
+	return until_ns == 0 ? LEAT_NEVER : until_ns;
+}
+
 int leat_member_send(struct leat_member *member, const struct leat_line *line)
 {
 	int rc = leat_try_send(member->tx, line);
@@ -78,34 +86,39 @@ int leat_member_send(struct leat_member *member, const struct leat_line *line)
 	if (rc != -EAGAIN)
 		return rc;
 	leat_waited_begin(&member->blocked);
-	rc = leat_send(member->tx, line);
+	rc = leat_send_until(member->tx, line, end_of_source(member));
 	leat_waited_end(&member->blocked);
-	return rc;
+	return rc == -ETIMEDOUT ? LEAT_STOP : rc;
 }
 
-/* Waits on purpose. Returns 0, or what a send would return, or the failure of a tee. */
-static int pause_until(struct leat_member *member, int64_t until_ns)
+/*
+ * Waits on purpose. Returns 0, LEAT_STOP where the time of --for has come first, or what a send
+ * would return, or the failure of a tee.
+ */
+static int pause_until(struct leat_member *member, int64_t go_ns)
 {
+	int64_t until_ns = end_of_source(member);
+	bool in_time = go_ns < until_ns;
 	int rc = leat_tees_flush(member);
 
 	if (rc != 0)
 		return rc;
-	rc = leat_tx_wait(member->tx, -1, 0, until_ns);
-	return rc == -ETIMEDOUT ? 0 : rc;
+	rc = leat_tx_wait(member->tx, -1, 0, in_time ? go_ns : until_ns);
+	if (rc != -ETIMEDOUT)
+		return rc;
+	return in_time ? 0 : LEAT_STOP;
 }
 
 static int wait_for_rate(struct leat_member *member, struct leat_flow_rate *rate)
 {
 	int64_t now_ns = leat_now_ns(), go_ns = leat_flow_rate_take(rate, now_ns);
-	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
-	bool in_time = until_ns == 0 || go_ns < until_ns;
 
 	if (go_ns <= now_ns)
 		return 0;
 	leat_waited_begin(&member->paced_for);
-	int rc = pause_until(member, in_time ? go_ns : until_ns);
+	int rc = pause_until(member, go_ns);
 	leat_waited_end(&member->paced_for);
-	return rc != 0 || in_time ? rc : LEAT_STOP;
+	return rc;
 }
 
 /*

@@ -193,8 +193,11 @@ static int emit_line(void *arg, void *item)
 			return rc;
 	}
 	int rc = leat_steps(member, line);
-	if (rc == LEAT_PASS)
-		return leat_member_send(member, line);
+	if (rc == LEAT_PASS) {
+		rc = leat_member_send(member, line);
+		if (rc == 0)
+			return 0;
+	}
 	if (rc == LEAT_STOP) {
 		member->no_more = true;
 		return LEAT_EMIT_ENOUGH;
@@ -303,8 +306,9 @@ static int run_source(struct leat_member *member)
 }
 
 /*
- * The source ends at the time of --for by itself, so that it ends on time, and no line that it has
- * made is refused. Then it stops the flow, which is how that end is told.
+ * The source ends at the time of --for by itself, also where it waits then: so it ends on time. A
+ * line that waits for room then is refused, and counts as rejected. Then the source stops the flow,
+ * which is how that end is told.
  */
 int leat_flow_source_run(struct leat_member *member)
 {
