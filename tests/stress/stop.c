@@ -52,7 +52,7 @@ static struct graph {
 	struct leat_tick_opts tick;
 } graph;
 
-static uint64_t random_state, items_in_all, plain_graphs, late_graphs;
+static uint64_t graph_seed, random_state, items_in_all, plain_graphs, late_graphs;
 
 static uint32_t draw(uint32_t below)
 {
@@ -64,7 +64,7 @@ static uint32_t draw(uint32_t below)
 
 static void fail(const char *what)
 {
-	fprintf(stderr, "stop: %s\n", what);
+	fprintf(stderr, "stop: %s, with seed %llu\n", what, (unsigned long long)graph_seed);
 	abort();
 }
 
@@ -637,7 +637,8 @@ static void stop_graph(void)
 
 	if (rc != 0 && (rc != -ECANCELED || !(graph.spices & FAILS)))
 		fail("the stop was refused");
-	if (draw(4) == 0 && leat_scope_stop(graph.inner, deadline_ns, "again") == -EINVAL)
+	/* with a deadline of its own, or what ends there would end a generator outside in time */
+	if (draw(4) == 0 && leat_scope_stop(graph.inner, now_ns + LONG_NS, "again") == -EINVAL)
 		fail("the second stop was refused");
 	if (graph.spices & CANCELS && draw(2)) {
 		wait_a_while();
@@ -679,7 +680,8 @@ int main(int argc, char **argv)
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)leat_now_ns();
 
 	for (long i = 0; i < graphs; i++) {
-		random_state = (seed + (uint64_t)i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+		graph_seed = seed + (uint64_t)i;
+		random_state = graph_seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
 		draw(2);
 		if (getenv("LEAT_STRESS_SHOW") != NULL)
 			printf("seed %llu\n", (unsigned long long)(seed + (uint64_t)i)),
