@@ -617,98 +617,6 @@ Test(stop, ticker_is_a_source)
 	cr_expect_eq(leat_scope_close(scope), 0);
 }
 
-/* --- what else a source waits for --- */
-
-enum wait_for {
-	A_TIME,
-	A_RATE,
-	A_PERMIT,
-	A_RATE_WITHOUT_SCOPE,
-	A_PERMIT_WITHOUT_SCOPE,
-	A_CASE,
-	A_DESCRIPTOR,
-	A_CASE_OF_A_DESCRIPTOR,
-	WAITS
-};
-
-struct waiting {
-	enum wait_for what;
-	uint32_t tid;
-	int rc;
-	struct leat_rate *rate;
-	struct leat_sem *sem;
-	struct leat_rx *rx;
-	int fd;
-};
-
-static int wait_as_source(struct leat_tx *out, void *arg)
-{
-	struct waiting *w = arg;
-	struct leat_scope *scope = leat_tx_scope(out);
-	uint64_t item;
-	struct leat_case recv[] = { LEAT_CASE_RECV(w->rx, &item) },
-			 poll_fd[] = { LEAT_CASE_FD(w->fd, POLLIN) };
-	leat_tx_source(out, true);
-	leat_store_rel(&w->tid, own_tid());
-	switch (w->what) {
-	case A_TIME:
-		w->rc = leat_scope_sleep(scope, LEAT_NEVER);
-		break;
-	case A_RATE:
-		w->rc = leat_rate_take(w->rate, 1, scope, LEAT_NEVER);
-		break;
-	case A_PERMIT:
-		w->rc = leat_sem_acquire(w->sem, 1, scope, LEAT_NEVER);
-		break;
-	case A_RATE_WITHOUT_SCOPE:
-		w->rc = leat_rate_take(w->rate, 1, NULL, LEAT_NEVER);
-		break;
-	case A_PERMIT_WITHOUT_SCOPE:
-		w->rc = leat_sem_acquire(w->sem, 1, NULL, LEAT_NEVER);
-		break;
-	case A_CASE:
-		w->rc = leat_select(recv, 1, LEAT_NEVER, LEAT_BY_CHANCE);
-		break;
-	case A_DESCRIPTOR:
-		w->rc = leat_ready(w->fd, POLLIN, LEAT_NEVER);
-		break;
-	case A_CASE_OF_A_DESCRIPTOR:
-		w->rc = leat_select(poll_fd, 1, LEAT_NEVER, LEAT_BY_CHANCE);
-		break;
-	case WAITS:
-		break;
-	}
-	return 0;
-}
-
-Test(stop, every_wait_of_a_source_ends)
-{
-	for (enum wait_for what = 0; what < WAITS; what++) {
-		struct pipe pipe = pipe_open(NULL);
-		struct leat_scope *scope = scope_open();
-		struct waiting w = { .what = what, .rx = pipe.rx };
-		int fds[2];
-		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-		w.fd = fds[0];
-		w.rate = leat_rate_open(&(struct leat_rate_opts){ .per_second = 0.0001 });
-		w.sem = leat_sem_open(1);
-		cr_assert_eq(leat_rate_try(w.rate, 1), 0);
-		cr_assert_eq(leat_sem_try(w.sem, 1), 0);
-		cr_assert_eq(leat_gen(scope, wait_as_source, &w, 0, NULL, NULL), 0);
-		cr_assert(await_word(&w.tid, 1));
-		cr_expect_eq(leat_scope_stop(scope, in_an_hour(), "enough"), 0);
-		cr_expect_eq(leat_scope_join(scope), 0);
-		cr_expect_eq(w.rc, -ESHUTDOWN, "%d: %d", what, w.rc);
-		cr_expect_eq(leat_scope_close(scope), 0);
-		leat_sem_release(w.sem, 1);
-		leat_sem_close(w.sem);
-		leat_rate_close(w.rate);
-		close(fds[0]);
-		close(fds[1]);
-		pipe_close(&pipe);
-	}
-}
-
 /* --- what a source waits for in a step --- */
 
 enum step_wait { FOR_A_DESCRIPTOR, FOR_A_PERMIT, FOR_A_GRANT, FOR_AN_ITEM, STEP_WAITS };
@@ -808,4 +716,96 @@ Test(stop, every_wait_of_a_step_ends)
 	for (enum where where = ON_THREAD; where < WHERES; where++)
 		for (enum step_wait what = 0; what < STEP_WAITS; what++)
 			stop_a_waiting_step(where, what);
+}
+
+/* --- what else a source waits for --- */
+
+enum wait_for {
+	A_TIME,
+	A_RATE,
+	A_PERMIT,
+	A_RATE_WITHOUT_SCOPE,
+	A_PERMIT_WITHOUT_SCOPE,
+	A_CASE,
+	A_DESCRIPTOR,
+	A_CASE_OF_A_DESCRIPTOR,
+	WAITS
+};
+
+struct waiting {
+	enum wait_for what;
+	uint32_t tid;
+	int rc;
+	struct leat_rate *rate;
+	struct leat_sem *sem;
+	struct leat_rx *rx;
+	int fd;
+};
+
+static int wait_as_source(struct leat_tx *out, void *arg)
+{
+	struct waiting *w = arg;
+	struct leat_scope *scope = leat_tx_scope(out);
+	uint64_t item;
+	struct leat_case recv[] = { LEAT_CASE_RECV(w->rx, &item) },
+			 poll_fd[] = { LEAT_CASE_FD(w->fd, POLLIN) };
+	leat_tx_source(out, true);
+	leat_store_rel(&w->tid, own_tid());
+	switch (w->what) {
+	case A_TIME:
+		w->rc = leat_scope_sleep(scope, LEAT_NEVER);
+		break;
+	case A_RATE:
+		w->rc = leat_rate_take(w->rate, 1, scope, LEAT_NEVER);
+		break;
+	case A_PERMIT:
+		w->rc = leat_sem_acquire(w->sem, 1, scope, LEAT_NEVER);
+		break;
+	case A_RATE_WITHOUT_SCOPE:
+		w->rc = leat_rate_take(w->rate, 1, NULL, LEAT_NEVER);
+		break;
+	case A_PERMIT_WITHOUT_SCOPE:
+		w->rc = leat_sem_acquire(w->sem, 1, NULL, LEAT_NEVER);
+		break;
+	case A_CASE:
+		w->rc = leat_select(recv, 1, LEAT_NEVER, LEAT_BY_CHANCE);
+		break;
+	case A_DESCRIPTOR:
+		w->rc = leat_ready(w->fd, POLLIN, LEAT_NEVER);
+		break;
+	case A_CASE_OF_A_DESCRIPTOR:
+		w->rc = leat_select(poll_fd, 1, LEAT_NEVER, LEAT_BY_CHANCE);
+		break;
+	case WAITS:
+		break;
+	}
+	return 0;
+}
+
+Test(stop, every_wait_of_a_source_ends)
+{
+	for (enum wait_for what = 0; what < WAITS; what++) {
+		struct pipe pipe = pipe_open(NULL);
+		struct leat_scope *scope = scope_open();
+		struct waiting w = { .what = what, .rx = pipe.rx };
+		int fds[2];
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+		w.fd = fds[0];
+		w.rate = leat_rate_open(&(struct leat_rate_opts){ .per_second = 0.0001 });
+		w.sem = leat_sem_open(1);
+		cr_assert_eq(leat_rate_try(w.rate, 1), 0);
+		cr_assert_eq(leat_sem_try(w.sem, 1), 0);
+		cr_assert_eq(leat_gen(scope, wait_as_source, &w, 0, NULL, NULL), 0);
+		cr_assert(await_word(&w.tid, 1));
+		cr_expect_eq(leat_scope_stop(scope, in_an_hour(), "enough"), 0);
+		cr_expect_eq(leat_scope_join(scope), 0);
+		cr_expect_eq(w.rc, -ESHUTDOWN, "%d: %d", what, w.rc);
+		cr_expect_eq(leat_scope_close(scope), 0);
+		leat_sem_release(w.sem, 1);
+		leat_sem_close(w.sem);
+		leat_rate_close(w.rate);
+		close(fds[0]);
+		close(fds[1]);
+		pipe_close(&pipe);
+	}
 }
