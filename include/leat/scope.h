@@ -83,7 +83,8 @@ LEAT_API void leat_scope_cancel(struct leat_scope *scope, int code, const char *
  * nearer. A cancel beats a stop.
  *
  * Returns 0; -EINVAL for NULL; -ECANCELED in a cancelled scope; -EAGAIN when no thread can be
- * started for the deadline, and then nothing was stopped. text is copied and may be NULL.
+ * started for the deadline, and -ENOMEM, and after these two nothing was stopped. text is copied
+ * and may be NULL.
  */
 LEAT_API int leat_scope_stop(struct leat_scope *scope, int64_t drain_deadline_ns, const char *text);
 LEAT_API bool leat_scope_stopping(const struct leat_scope *scope);
@@ -110,7 +111,7 @@ LEAT_API bool leat_scope_stopping(const struct leat_scope *scope);
  * Returns 0; -EINVAL for NULL and for a negative drain_ns; -ECANCELED in a cancelled scope;
  * -EALREADY where the scope waits for signals; -EAGAIN, -ENOMEM, -EMFILE and -ENFILE for what is
  * missing. After an error the mask is what it was. Where no thread can be started for the drain
- * deadline later, the first signal cancels.
+ * deadline later, or there is no memory for it, the first signal cancels.
  */
 LEAT_API int leat_scope_stop_on_signals(struct leat_scope *scope, const sigset_t *signals,
                                         int64_t drain_ns);

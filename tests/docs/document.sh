@@ -14,6 +14,8 @@
 #                              other lines are what they print; "..." stands for any lines
 # Anything else, and what differs, has a comment above it (blocks.awk):
 #   test: none, REASON         nothing to try
+#   test: with PACKAGE         a program that uses this package of pkg-config: it compiles behind PACKAGE.h
+#                              and exits with 0; nothing to try where the package is not there
 #   test: file NAME            goes into that file, for the blocks below
 #   test: exits with N         the commands do; what they print is not compared
 #   test: interrupted          each line is a command that may be ended by SIGINT, after a second
@@ -61,21 +63,31 @@ copy_the_tree() {
 	seq 40 | awk '{ print "192.0.2." $1 % 7, "GET /" $1, $1 % 4 ? 200 : 404, $1 * 37 }' >"$tree/access.log"
 }
 
-compile() { # FILE PROGRAM
+compile() { # FILE PROGRAM [PACKAGE]
 	local flags=(-std=gnu11 -O0 -Wall -Wextra -Werror -Wno-unused-variable -fno-builtin)
 
-	local package=leat
+	local package=leat also=${3:-}
 
 	! grep -qE '\bleat_(census|test)_' "$1" || package=leat-test
 	! grep -qE '\bleat_flow_' "$1" || package=leat-flow
 	# Words, all of them.
-	# shellcheck disable=SC2046
-	cc "${flags[@]}" -o "$2" "$1" $(pkg-config --cflags --libs $package)
+	# shellcheck disable=SC2046,SC2086
+	cc "${flags[@]}" -o "$2" "$1" $(pkg-config --cflags --libs $package $also)
 }
 
 program() {
 	cp "$block" "$work/program.c"
 	compile "$work/program.c" "$work/program" && timeout 20 "$work/program" >/dev/null
+}
+
+# What the block leaves to the reader is in PACKAGE.h.
+with_package() { # PACKAGE
+	{
+		printf '#include "%s/%s.h"\n' "$here" "$1"
+		printf '#line %d "%s"\n' $((line + 1)) "$document"
+		cat "$block"
+	} >"$work/program.c"
+	compile "$work/program.c" "$work/program" "$1" && timeout 20 "$work/program"
 }
 
 fragment() {
@@ -140,6 +152,11 @@ transcript() {
 try_block() {
 	case $directive in
 	'none, '?*) return 77 ;;
+	'with '?*)
+		pkg-config --exists "${directive#with }" || return 77
+		with_package "${directive#with }"
+		return
+		;;
 	'file '*)
 		mkdir -p "$(dirname "${directive#file }")" && cp "$block" "${directive#file }"
 		return

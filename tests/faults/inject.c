@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +257,11 @@ long __wrap_syscall(long number, ...)
 WRAP(int, eventfd, unsigned first, int flags)
 {
 	return refuses(INJECT_FILE, EMFILE) ? -1 : __real_eventfd(first, flags);
+}
+
+WRAP(int, signalfd, int fd, const sigset_t *signals, int flags)
+{
+	return refuses(INJECT_FILE, EMFILE) ? -1 : __real_signalfd(fd, signals, flags);
 }
 
 WRAP(int, epoll_create1, int flags)

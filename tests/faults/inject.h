@@ -19,7 +19,8 @@ enum inject_point {
 	INJECT_CONDITION, /* a wait for a condition variable: it ends for no reason */
 	INJECT_MEMBARRIER,
 	/*
-	 * eventfd, epoll, fcntl, inotify, open, fopen, read, pread, write, fclose, stat, rename,
+	 * eventfd, signalfd, epoll, fcntl, inotify, open, fopen, read, pread, write, fclose, stat,
+	 * rename,
 	 * ...: an error
 	 */
 	INJECT_FILE,

@@ -24,8 +24,7 @@
 #include <unistd.h>
 
 enum { PER_SENDER = 60, SENDERS = 2, ITEMS = PER_SENDER * SENDERS, LINES = 100 };
-/* What a constructor means that answers NULL. */
-#define NOTHING (-EXFULL)
+#define NOTHING WORKLOAD_NOTHING
 
 static struct {
 	const char *program, *what, *part;
@@ -61,6 +60,11 @@ void workload_watch(void)
 	leat_store_rlx(&now.ticks, 0u);
 	/* a child has no timers of its parent's */
 	setitimer(ITIMER_REAL, &(struct itimerval){ { 1, 0 }, { 1, 0 } }, NULL);
+}
+
+int workload_expected(void)
+{
+	return now.expected;
 }
 
 /* A part was had (0), or not, for the reason that is expected. */
@@ -971,6 +975,18 @@ static const struct {
 	{ "ends", ends_in_a_snapshot },
 	{ "a descriptor", descriptor },
 	{ "signals", signals_that_stop },
+	{ "a rate", workload_rate },
+	{ "a rate in steps", workload_rate_in_steps },
+	{ "a semaphore", workload_sem },
+	{ "a breaker", workload_breaker },
+	{ "hooks", workload_hooks },
+	{ "hooks of a failure", workload_hooks_of_a_failure },
+	{ "a scope's descriptor", workload_scope_fd },
+	{ "a consumer that leaves", workload_consumer_leaves },
+	{ "a scope that is watched", workload_watched_scope },
+	{ "a stop", workload_stop },
+	{ "a drain that is late", workload_late_drain },
+	{ "a signal", workload_signal },
 };
 _Static_assert(WORKLOAD_PARTS == CHANNELS + sizeof(others) / sizeof(others[0]),
                "the parts, counted");
@@ -1052,8 +1068,12 @@ void workload_init(const char *program)
 {
 	struct leat_census first;
 	FILE *file;
+	sigset_t signals;
 	int null;
 
+	sigemptyset(&signals);
+	sigaddset(&signals, WORKLOAD_SIGNAL);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	leat_census_take(&first); /* may start a thread, which nothing must fail */
 	now.program = program;
 	now.what = "before the first run";

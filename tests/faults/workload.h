@@ -3,8 +3,8 @@
  * whatever fails underneath.
  *
  * It has parts: a channel of every kind with every policy, broadcasts, generators, a pool,
- * deadlines, sources, flows. A part that fails to start returns an error, or the NULL of a
- * constructor, and closes what it began. At the end of a run
+ * deadlines, sources, flows, rates and semaphores, hooks, stops. A part that fails to start returns
+ * an error, or the NULL of a constructor, and closes what it began. At the end of a run
  *
  *     each item that a send accepted was received or discarded, once, in its sender's order
  *     the books of every channel balance in every snapshot
@@ -21,6 +21,7 @@
 
 #include "inject.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +34,7 @@ void workload_init(const char *program);
  * a part may return (0: none); what and n name the run in a failure. Turns off what is injected
  * before it judges. Returns how many parts failed to start.
  */
-#define WORKLOAD_PARTS 31
+#define WORKLOAD_PARTS 43
 #define WORKLOAD_ALL SIZE_MAX
 unsigned workload_run(size_t part, int expected, const char *what, uint64_t n);
 
@@ -51,6 +52,31 @@ void workload_watch(void);
  * were injected.
  */
 int workload_done(uint64_t least);
+
+/*
+ * Parts that are in files of their own (parts_NAME.c). Each returns 0, or the error of what could
+ * not be had: WORKLOAD_NOTHING where that was a NULL, whose reason leat_open_error() tells.
+ */
+#define WORKLOAD_NOTHING (-EXFULL)
+int workload_rate(void);
+int workload_rate_in_steps(void);
+int workload_sem(void);
+int workload_breaker(void);
+int workload_hooks(void);
+int workload_hooks_of_a_failure(void);
+int workload_scope_fd(void);
+int workload_consumer_leaves(void);
+int workload_watched_scope(void);
+int workload_stop(void);
+int workload_late_drain(void);
+int workload_signal(void);
+
+/* The error that this run may return; 0: nothing is injected that could be seen. */
+int workload_expected(void);
+
+/* workload_init() blocks it: all threads of a test inherit that. Parts may send it to the process.
+ */
+#define WORKLOAD_SIGNAL SIGHUP
 
 /* Ends the program with a failure, and prints what is injected. */
 #define workload_that(condition) \

@@ -6,8 +6,9 @@
  * Each round draws a topology: pipelines that run side by side in a tree of scopes, each with a few
  * sources, stages and sinks of one to three threads, and between them channels of any kind,
  * capacity, policy and wait. Threads send and receive by any call, clone their handles, leave
- * early, or fail. Scopes have deadlines, are cancelled or closed at any moment; in some rounds
- * memory and threads fail and waits end early. Some rounds run a flow instead. After each of them:
+ * early, or fail; stages are bound to their output, sources take permits from a rate. Scopes have
+ * deadlines, are stopped, cancelled or closed at any moment; in some rounds memory and threads fail
+ * and waits end early. Some rounds run a flow instead. After each of them:
  *
  *     every item that was made has one owner: it was received, discarded, or stayed with who could
  *     not send it
@@ -59,6 +60,7 @@ struct pipeline {
 	struct leat_rx *rx[GROUPS - 1];
 	bool keeps_order, keeps_all;
 	uint32_t made[ITEMS], owners[ITEMS], received; /* atomic */
+	uint32_t refused;                              /* atomic: by a stop; the sender has them */
 };
 
 struct worker {
@@ -68,16 +70,18 @@ struct worker {
 	uint64_t random, limit, first;
 	int answer;
 	bool into; /* tx is the library's: leat_gen_into() */
+	bool bound, paced, source;
 	bool closes_all;
 	uint64_t last[MEMBERS];
 };
 
 static struct {
-	uint64_t seed, number, items, ends, flows;
+	uint64_t seed, number, items, ends, flows, stops;
 	int64_t began_ns;
 	bool injects, fails;
 	uint32_t ticks; /* atomic */
 	struct leat_scope *scopes[SCOPES];
+	struct leat_rate *rate; /* of the round; NULL: none */
 	struct pipeline pipelines[PIPELINES];
 	struct worker workers[PIPELINES][GROUPS][MEMBERS];
 	uint64_t imbalances, snapshots; /* atomic */
@@ -133,7 +137,7 @@ static void discard(void *item, void *pipeline)
 
 static bool is_end(ssize_t rc)
 {
-	return rc == -EPIPE || rc == -ECANCELED;
+	return rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN;
 }
 
 /*
@@ -178,6 +182,8 @@ static int send_all(struct worker *worker, const uint64_t *items, size_t n)
 		else if (rc != 0 && rc != -EAGAIN && rc != -ETIMEDOUT && !is_end(rc))
 			fail("a send answered", (uint64_t)-rc);
 	}
+	if (rc == -ESHUTDOWN)
+		leat_add_rlx(&worker->pipeline->refused, (uint32_t)(n - done));
 	for (; done < n; done++)
 		own(worker->pipeline, items[done]);
 	return is_end(rc) ? (int)rc : 0;
@@ -189,7 +195,7 @@ static ssize_t receive_some(struct worker *worker, uint64_t items[BATCH])
 	const void *there;
 	ssize_t rc;
 
-	switch (below(&worker->random, 5)) {
+	switch (below(&worker->random, 6)) {
 	case 0:
 		return leat_recv_batch(worker->rx, items, max);
 	case 1:
@@ -198,6 +204,9 @@ static ssize_t receive_some(struct worker *worker, uint64_t items[BATCH])
 		return leat_recv_until(worker->rx, items,
 		                       leat_now_ns() + (int64_t)below(&worker->random, 50000));
 	case 3:
+		return leat_recv_fill(worker->rx, items, max,
+		                      leat_now_ns() + (int64_t)below(&worker->random, 50000));
+	case 4:
 		rc = leat_peek(worker->rx, max, &there);
 		if (rc > 0) {
 			memcpy(items, there, (size_t)rc * sizeof(*items));
@@ -244,8 +253,15 @@ static int make(struct worker *worker)
 	uint64_t items[BATCH];
 	int rc = 0;
 
+	if (worker->source)
+		leat_tx_source(worker->tx, true);
 	for (uint64_t n = 0; n < worker->limit && rc == 0;) {
 		size_t k = 1 + below(&worker->random, BATCH);
+
+		if (worker->paced)
+			rc = leat_rate_take(soak.rate, (uint32_t)k, NULL, LEAT_NEVER);
+		if (rc != 0)
+			break;
 
 		if (k > worker->limit - n)
 			k = worker->limit - n;
@@ -264,8 +280,12 @@ static int make(struct worker *worker)
 static int pass(struct worker *worker)
 {
 	uint64_t items[BATCH];
-	int rc = 0;
+	int rc = worker->bound ? leat_rx_bind(worker->rx, worker->tx) : 0;
 
+	if (rc == -ENOMEM && soak.injects)
+		rc = 0; /* it hears of its output's end with its next send */
+	else if (rc != 0)
+		fail("a binding answered", (uint64_t)-rc);
 	for (uint64_t calls = 0; calls < worker->limit && rc == 0; calls++) {
 		ssize_t n = receive_some(worker, items);
 
@@ -366,6 +386,9 @@ static void draw_worker(struct pipeline *pipeline, struct worker *worker, int gr
 		worker->answer = -EIO;
 		soak.fails = true; /* which cancels its scope, and who else is in it */
 	}
+	worker->source = source && below(random, 2);
+	worker->paced = source && soak.rate != NULL && below(random, 3) == 0;
+	worker->bound = !source && !sink && below(random, 3) == 0;
 	worker->into = !sink && below(random, 3) == 0;
 	if (!sink && !worker->into && below(random, 24) == 0) {
 		worker->closes_all = true;
@@ -430,9 +453,9 @@ static void check_pipeline(const struct pipeline *pipeline, bool whole)
 			fail("lost, or not made and yet there:", n);
 		made += pipeline->made[n];
 	}
-	if (whole && pipeline->keeps_all && pipeline->received != made)
+	if (whole && pipeline->keeps_all && pipeline->received + pipeline->refused != made)
 		fail("everything was sent and nothing ended early, but not received:",
-		     made - pipeline->received);
+		     made - pipeline->received - pipeline->refused);
 	soak.items += made;
 }
 
@@ -469,10 +492,23 @@ static void look(const struct leat_snapshot *snapshot, void *arg)
 	leat_add_rlx(&soak.snapshots, UINT64_C(1));
 }
 
+/* Sources end, and all that they have sent arrives. Without memory or a thread nothing is stopped.
+ */
+static void stop_any(uint64_t *random)
+{
+	int64_t deadline_ns =
+		below(random, 2) ? LEAT_NEVER : leat_now_ns() + HANG_S * INT64_C(2000000000);
+	int rc = leat_scope_stop(any_scope(random), deadline_ns, "at random");
+
+	if (rc != 0 && rc != -ECANCELED && !(soak.injects && (rc == -ENOMEM || rc == -EAGAIN)))
+		fail("a stop answered", (uint64_t)-rc);
+	soak.stops += rc == 0;
+}
+
 static void run_pipelines(uint64_t *random)
 {
 	bool cancels = below(random, 3) == 0, deadlines = below(random, 4) == 0,
-	     closes = below(random, 6) == 0;
+	     closes = below(random, 6) == 0, stops = below(random, 3) == 0;
 	struct leat_diag *diag =
 		below(random, 2) ? leat_diag_start(&(struct leat_diag_opts){ .interval_ns = 500000,
 	                                                                     .callback = look })
@@ -487,11 +523,16 @@ static void run_pipelines(uint64_t *random)
 		inject_one_in(INJECT_CONDITION, 3, 0);
 	}
 	soak.fails = false;
+	soak.rate = below(random, 2) ? leat_rate_open(&(struct leat_rate_opts){
+					       .per_second = 1e6, .burst = 4 * BATCH })
+	                             : NULL;
 	open_scopes(deadlines, random);
 	for (int i = 0; i < pipelines; i++)
 		start_pipeline(i, random);
-	for (uint64_t n = cancels || closes ? below(random, 3000) : 0; n > 0; n--)
+	for (uint64_t n = cancels || closes || stops ? below(random, 3000) : 0; n > 0; n--)
 		sched_yield();
+	if (stops)
+		stop_any(random);
 	if (cancels)
 		leat_scope_cancel(any_scope(random), below(random, 2) ? -EBADMSG : 0, "at random");
 	soak.ends += cancels + deadlines + closes;
@@ -501,6 +542,8 @@ static void run_pipelines(uint64_t *random)
 	for (uint64_t first = below(random, SCOPES), i = 0; i < SCOPES; i++)
 		leat_scope_close(soak.scopes[(first + i) % SCOPES]);
 	leat_diag_stop(diag);
+	if (leat_rate_close(soak.rate) != 0)
+		fail("a rate has waiters that are gone", 0);
 	inject_off();
 	for (int i = 0; i < pipelines; i++)
 		if (soak.pipelines[i].groups != 0)
@@ -548,10 +591,10 @@ static void run_flow(uint64_t *random)
 static void progress(void)
 {
 	printf("%4" PRId64 " s: %" PRIu64 " rounds, %" PRIu64 " items, %" PRIu64
-	       " faults injected, %" PRIu64 " ends forced, %" PRIu64 " flows, %" PRIu64
-	       " snapshots\n",
+	       " faults injected, %" PRIu64 " ends forced, %" PRIu64 " stops, %" PRIu64
+	       " flows, %" PRIu64 " snapshots\n",
 	       (leat_now_ns() - soak.began_ns) / 1000000000, soak.number, soak.items,
-	       inject_total(), soak.ends, soak.flows, leat_load_acq(&soak.snapshots));
+	       inject_total(), soak.ends, soak.stops, soak.flows, leat_load_acq(&soak.snapshots));
 	fflush(stdout);
 }
 

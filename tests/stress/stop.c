@@ -1,11 +1,13 @@
 /*
  * tests/stress/stop.c: random graphs of sources, stages, fan-outs, fan-ins, merges and sinks, on
- * threads and on pools, each stopped at a random moment.
+ * threads and on pools, by copies and in place, each stopped at a random moment. Sources are
+ * functions, seqs, functions that share a channel (leat_gen_into()), and tickers (leat/io.h).
  *
  * Every item that a source's send accepted must have arrived at a sink, have been discarded, or be
  * one that a stage held in its hand when its own send was refused. In a graph that neither drops,
- * fails, is cancelled nor has a sink that leaves early, all must have arrived. Nothing may be left
- * behind.
+ * fails, is cancelled, has a sink that leaves early nor a deadline that passes, all must have
+ * arrived. In one whose drain deadline passes, that deadline ends even a generator that nothing
+ * tells to end. Nothing may be left behind.
  *
  * usage: stop SECONDS [SEED]: 100 graphs for each second
  *
@@ -20,10 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAMS = 12, NODES = 64, FIVE_S = 5 };
+enum { STREAMS = 12, NODES = 64 };
+#define LONG_NS INT64_C(100000000000)
 
 /* What a graph may have besides; a graph with none of these must lose nothing. */
-enum { DROPS = 1, FAILS = 2, CANCELS = 4, LEAVES = 8, SPICES = 4 };
+enum { DROPS = 1, FAILS = 2, CANCELS = 4, LEAVES = 8, LATE = 16, SPICES = 5 };
 
 static struct graph {
 	unsigned spices;
@@ -32,17 +35,24 @@ static struct graph {
 	struct leat_rx *streams[STREAMS]; /* that nothing receives from yet */
 	unsigned streams_count, nodes_count;
 	struct node {
-		uint64_t last; /* a source's; after so many a sink leaves, or a stage fails; 0: never */
+		uint64_t last; /* a source's; after so many a sink leaves, or a stage fails; 0:
+		                  never */
 		uint64_t n;
 		struct leat_rx *in[2];
 		bool bound; /* `in` to its output */
+		bool in_place;
+		bool deaf;          /* sends without end, and is no source */
 		struct leat_tx *to; /* a handle of a channel of many senders */
 		struct leat_seq from;
 	} nodes[NODES];
 	uint64_t accepted, sunk, discarded, in_hand;
+	uint64_t ticks_discarded; /* that no stage had taken from the ticker's own channel */
+	unsigned deaf_count, into_count;
+	uint32_t finis;
+	struct leat_tick_opts tick;
 } graph;
 
-static uint64_t random_state, items_in_all, plain_graphs;
+static uint64_t graph_seed, random_state, items_in_all, plain_graphs, late_graphs;
 
 static uint32_t draw(uint32_t below)
 {
@@ -54,7 +64,7 @@ static uint32_t draw(uint32_t below)
 
 static void fail(const char *what)
 {
-	fprintf(stderr, "stop: %s\n", what);
+	fprintf(stderr, "stop: %s, with seed %llu\n", what, (unsigned long long)graph_seed);
 	abort();
 }
 
@@ -75,6 +85,7 @@ static struct node *new_node(void)
 
 	memset(node, 0, sizeof(*node));
 	node->bound = draw(2);
+	node->in_place = draw(3) == 0;
 	return node;
 }
 
@@ -124,18 +135,42 @@ static bool started(int rc)
 
 /* --- sources --- */
 
+/* In place it gives the last of several slots back. Returns how many, or why none. */
+static int send_some(struct leat_tx *out, const struct node *node)
+{
+	uint64_t *slots;
+	void *room;
+	int n, rc;
+
+	if (!node->in_place) {
+		rc = leat_send(out, &node->n);
+		return rc == 0 ? 1 : rc;
+	}
+	n = (int)leat_reserve(out, node->last - node->n < 3 ? 1 : 3, &room);
+	if (n <= 0)
+		return n;
+	n -= n > 1;
+	slots = room;
+	for (int i = 0; i < n; i++)
+		slots[i] = node->n + (uint64_t)i;
+	if (leat_commit(out, (size_t)n) != 0)
+		fail("a commit failed");
+	return n;
+}
+
 static int run_source(struct leat_tx *out, void *arg)
 {
 	struct node *node = arg;
-	int rc = 0;
+	int rc = 1;
 
-	leat_tx_source(out, true);
-	while (rc == 0 && node->n != node->last) {
-		rc = leat_send(out, &node->n);
-		node->n += rc == 0;
+	if (!node->deaf)
+		leat_tx_source(out, true);
+	while (rc > 0 && node->n != node->last) {
+		rc = send_some(out, node);
+		node->n += rc > 0 ? (uint64_t)rc : 0;
 	}
 	leat_add_rlx(&graph.accepted, node->n); /* rlx: read after the join */
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static int next_of_source(void *state, void *item)
@@ -171,6 +206,94 @@ static void add_source(void)
 		rc = leat_gen(random_scope(), run_source, node, sizeof(uint64_t), &opts, &rx);
 	if (started(rc))
 		put_stream(rx);
+}
+
+static void end_source(void *arg)
+{
+	(void)arg;
+	leat_add_rlx(&graph.finis, 1u); /* rlx: read after the join */
+}
+
+/* Two sources with handles of one channel, each in any scope. */
+static void add_sources_into_one(void)
+{
+	struct leat_gen_opts opts = random_opts(false, false),
+			     into = { .source = draw(2), .fini = end_source };
+	struct leat_tx *tx;
+	struct leat_rx *rx;
+
+	opts.chan.kind = LEAT_MPSC;
+	if (!started(leat_chan_open(random_scope(), sizeof(uint64_t), &opts.chan, &tx, &rx)))
+		return;
+	for (int i = 0; i < 2; i++) {
+		struct node *node = new_node();
+		struct leat_tx *to = i == 0 ? leat_tx_clone(tx) : tx;
+
+		node->last = draw(3) == 0 ? 1 + draw(200) : UINT64_MAX;
+		if (started(leat_gen_into(random_scope(), run_source, node, to, &into)))
+			graph.into_count++;
+		else
+			leat_tx_close(to);
+	}
+	put_stream(rx);
+}
+
+/* It is told nothing, so only the drain deadline ends it. */
+static void add_deaf(void)
+{
+	struct node *node = new_node();
+	struct leat_gen_opts opts = random_opts(false, false);
+	struct leat_rx *rx;
+
+	node->deaf = true;
+	node->last = UINT64_MAX;
+	if (!started(leat_gen(graph.scope, run_source, node, sizeof(uint64_t), &opts, &rx)))
+		return;
+	graph.deaf_count++;
+	put_stream(rx);
+}
+
+static void discard_tick(void *item, void *arg)
+{
+	(void)item, (void)arg;
+	count(&graph.ticks_discarded);
+}
+
+static int next_of_ticker(void *state, void *item)
+{
+	struct node *node = state;
+	int rc = node->from.next(node->from.state, item);
+
+	if (rc == 1)
+		count(&graph.accepted);
+	return rc;
+}
+
+static void end_stage(void *state)
+{
+	struct node *node = state;
+
+	node->from.fini(node->from.state);
+}
+
+/* The library's ticker, and a stage that counts what it has sent. */
+static void add_ticker(void)
+{
+	struct node *node = new_node();
+	struct leat_gen_opts ticks = { .chan = { .capacity = 3, .discard = discard_tick } },
+			     opts = random_opts(true, false);
+	struct leat_scope *scope = random_scope();
+	struct leat_rx *in, *rx;
+
+	if (!started(leat_gen(scope, leat_tick, &graph.tick, sizeof(uint64_t), &ticks, &in)))
+		return;
+	node->from = leat_seq_from_rx(in);
+	if (started(leat_gen_seq(
+		    scope, (struct leat_seq){ next_of_ticker, end_stage, node, sizeof(uint64_t) },
+		    &opts, &rx)))
+		put_stream(rx);
+	else
+		leat_rx_close(in);
 }
 
 /* --- stages --- */
@@ -215,13 +338,6 @@ static int next_of_stage(void *state, void *item)
 	return rc;
 }
 
-static void end_stage(void *state)
-{
-	struct node *node = state;
-
-	node->from.fini(node->from.state);
-}
-
 static void maybe_fails(struct node *node)
 {
 	if (graph.spices & FAILS && draw(4) == 0)
@@ -240,9 +356,10 @@ static void add_stage(void)
 	node->in[0] = in;
 	if (seq) {
 		node->from = leat_seq_from_rx(in);
-		rc = leat_gen_seq(random_scope(),
-		                  (struct leat_seq){ next_of_stage, end_stage, node, sizeof(uint64_t) },
-		                  &opts, &rx);
+		rc = leat_gen_seq(
+			random_scope(),
+			(struct leat_seq){ next_of_stage, end_stage, node, sizeof(uint64_t) },
+			&opts, &rx);
 	} else {
 		rc = leat_gen(random_scope(), run_stage, node, sizeof(uint64_t), &opts, &rx);
 	}
@@ -368,6 +485,28 @@ static int run_sink(struct leat_tx *out, void *arg)
 	return rc < 0 ? rc : 0;
 }
 
+/* Puts all but the first of them back, where that can be. */
+static int run_peeking_sink(struct leat_tx *out, void *arg)
+{
+	struct node *node = arg;
+	const void *items;
+	ssize_t n;
+
+	(void)out;
+	while ((n = leat_peek(node->in[0], 4, &items)) > 0) {
+		if (leat_release(node->in[0], 1) == 0)
+			n = 1;
+		else if (leat_release(node->in[0], (size_t)n) != 0)
+			fail("a release failed");
+		leat_add_rlx(&graph.sunk, (uint64_t)n); /* rlx: read after the join */
+		node->n += (uint64_t)n;
+		if (node->last != 0 && node->n >= node->last)
+			break;
+	}
+	leat_rx_close(node->in[0]);
+	return n < 0 ? (int)n : 0;
+}
+
 /* Beside a select, so that a stop meets it. */
 static int run_selecting_sink(struct leat_tx *out, void *arg)
 {
@@ -377,7 +516,8 @@ static int run_selecting_sink(struct leat_tx *out, void *arg)
 	int rc;
 
 	(void)out;
-	while ((rc = leat_select(recv, 1, LEAT_NEVER, LEAT_BY_CHANCE)) == 0 && recv[0].answer == 1) {
+	while ((rc = leat_select(recv, 1, LEAT_NEVER, LEAT_BY_CHANCE)) == 0 &&
+	       recv[0].answer == 1) {
 		count(&graph.sunk);
 		if (++node->n == node->last)
 			break;
@@ -388,6 +528,7 @@ static int run_selecting_sink(struct leat_tx *out, void *arg)
 
 static void add_sink(void)
 {
+	static leat_gen_fn *const functions[] = { run_sink, run_selecting_sink, run_peeking_sink };
 	struct node *node = new_node();
 	struct leat_rx *in = take_stream();
 	int rc;
@@ -399,20 +540,30 @@ static void add_sink(void)
 		rc = leat_gen_sink(random_scope(), in, (struct leat_sink){ put_item, NULL, node },
 		                   &(struct leat_gen_opts){ .pool = draw(2) ? graph.pool : NULL });
 	else
-		rc = leat_gen(random_scope(), draw(2) ? run_sink : run_selecting_sink, node, 0, NULL,
-		              NULL);
+		rc = leat_gen(random_scope(), functions[draw(3)], node, 0, NULL, NULL);
 	if (!started(rc))
 		leat_rx_close(in);
 }
 
 /* --- a graph --- */
 
+static void add_any_source(void)
+{
+	static void (*const adds[])(void) = { add_source, add_source, add_sources_into_one,
+		                              add_ticker };
+
+	adds[draw(4)]();
+}
+
 static void build(void)
 {
 	unsigned sources = 1 + draw(3), steps = draw(6);
 
+	graph.tick.interval_ns = 1000 + (int64_t)draw(50000);
 	while (sources-- > 0)
-		add_source();
+		add_any_source();
+	if (graph.spices & LATE && draw(2))
+		add_deaf();
 	while (steps-- > 0 && graph.streams_count > 0) {
 		unsigned what = draw(5);
 
@@ -423,7 +574,7 @@ static void build(void)
 		else if (what == 2 && graph.streams_count > 1)
 			add_merge();
 		else if (what == 3)
-			add_source();
+			add_any_source();
 		else
 			add_stage();
 	}
@@ -445,25 +596,49 @@ static void check_items(void)
 {
 	uint64_t gone = graph.sunk + graph.discarded + graph.in_hand;
 
-	if (graph.accepted != gone ||
-	    (graph.spices == 0 && (graph.discarded != 0 || graph.in_hand != 0))) {
+	uint64_t lost = graph.discarded + graph.in_hand + graph.ticks_discarded;
+
+	if (graph.accepted != gone || (graph.spices == 0 && lost != 0)) {
 		fprintf(stderr, "stop: %llu accepted; %llu arrived, %llu discarded, %llu in hand\n",
 		        (unsigned long long)graph.accepted, (unsigned long long)graph.sunk,
 		        (unsigned long long)graph.discarded, (unsigned long long)graph.in_hand);
 		fail("items are lost");
 	}
+	if (graph.finis != graph.into_count)
+		fail("an argument was not ended once");
 	items_in_all += graph.accepted;
 	plain_graphs += graph.spices == 0;
 }
 
+/* Returns whether a generator is left that ends by nothing but the deadline. */
+static bool must_be_late(void)
+{
+	return graph.deaf_count > 0 && (graph.spices & ~DROPS) == LATE;
+}
+
+static void check_cause(int rc)
+{
+	enum leat_cause cause = leat_scope_cause(graph.scope, NULL, NULL);
+
+	if (graph.spices == 0 && (rc != 0 || cause != LEAT_RUNNING))
+		fail("the scope has a cause");
+	if (must_be_late() && (rc != -ETIMEDOUT || cause != LEAT_DEADLINE))
+		fail("the drain deadline has not ended it");
+	if (rc == -ETIMEDOUT && !(graph.spices & LATE))
+		fail("it did not drain");
+	late_graphs += rc == -ETIMEDOUT;
+}
+
 static void stop_graph(void)
 {
-	int64_t deadline_ns = leat_now_ns() + FIVE_S * INT64_C(20000000000);
+	bool late = graph.spices & LATE;
+	int64_t now_ns = leat_now_ns(), deadline_ns = now_ns + (late ? draw(1000000) : LONG_NS);
 	int rc = leat_scope_stop(graph.scope, deadline_ns, "the end");
 
 	if (rc != 0 && (rc != -ECANCELED || !(graph.spices & FAILS)))
 		fail("the stop was refused");
-	if (draw(4) == 0 && leat_scope_stop(graph.inner, deadline_ns, "again") == -EINVAL)
+	/* with a deadline of its own, or what ends there would end a generator outside in time */
+	if (draw(4) == 0 && leat_scope_stop(graph.inner, now_ns + LONG_NS, "again") == -EINVAL)
 		fail("the second stop was refused");
 	if (graph.spices & CANCELS && draw(2)) {
 		wait_a_while();
@@ -482,19 +657,15 @@ static void run_graph(void)
 	graph.spices = draw(2) ? 0 : draw(1 << SPICES);
 	graph.scope = leat_scope_open(NULL, NULL);
 	graph.inner = leat_scope_open(graph.scope, NULL);
-	graph.pool = leat_pool_open(&(struct leat_pool_opts){ .workers = 1 + draw(3),
-	                                                      .workers_only = draw(2) });
+	graph.pool = leat_pool_open(
+		&(struct leat_pool_opts){ .workers = 1 + draw(3), .workers_only = draw(2) });
 	if (graph.scope == NULL || graph.inner == NULL || graph.pool == NULL)
 		fail("no memory");
 	build();
 	wait_a_while();
 	stop_graph();
 	rc = leat_scope_join(graph.scope);
-	if (graph.spices == 0 &&
-	    (rc != 0 || leat_scope_cause(graph.scope, NULL, NULL) != LEAT_RUNNING))
-		fail("the scope has a cause");
-	if (rc == -ETIMEDOUT)
-		fail("it did not drain");
+	check_cause(rc);
 	leat_scope_close(graph.inner);
 	leat_scope_close(graph.scope);
 	leat_pool_close(graph.pool);
@@ -509,16 +680,20 @@ int main(int argc, char **argv)
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)leat_now_ns();
 
 	for (long i = 0; i < graphs; i++) {
-		random_state = (seed + (uint64_t)i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+		graph_seed = seed + (uint64_t)i;
+		random_state = graph_seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
 		draw(2);
 		if (getenv("LEAT_STRESS_SHOW") != NULL)
-			printf("seed %llu\n", (unsigned long long)(seed + (uint64_t)i)), fflush(stdout);
+			printf("seed %llu\n", (unsigned long long)(seed + (uint64_t)i)),
+				fflush(stdout);
 		run_graph();
 	}
-	printf("stop: %ld graphs from seed %llu, %llu without losses, %llu items\n", graphs,
-	       (unsigned long long)seed, (unsigned long long)plain_graphs,
-	       (unsigned long long)items_in_all);
+	printf("stop: %ld graphs from seed %llu, %llu without losses, %llu too late, %llu items\n",
+	       graphs, (unsigned long long)seed, (unsigned long long)plain_graphs,
+	       (unsigned long long)late_graphs, (unsigned long long)items_in_all);
 	if (items_in_all == 0)
 		fail("no item was sent at all");
+	if (graphs >= 300 && late_graphs == 0)
+		fail("no drain deadline has passed");
 	return 0;
 }

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "plan.h"
 
 #include "runtime/chan/chan.h"
@@ -51,20 +52,14 @@ static int next_until_asleep(void *state, void *item)
 	return 1;
 }
 
-/* On a busy machine a deadline may pass before the channel is open: then with twice the time. */
+/* A deadline is one of the manual clock, which the test has started. */
 static void open_output(struct rig *rig, enum ending ending)
 {
-	int rc = -1;
-	for (int64_t time_ns = 100 * MS; rc != 0; time_ns *= 2) {
-		if (ending == DEADLINE_PASSES)
-			rig->deadline_ns = leat_now_ns() + time_ns;
-		rig->out_scope = leat_scope_open(
-			NULL, &(struct leat_scope_opts){ .deadline_ns = rig->deadline_ns });
-		rc = leat_chan_open(rig->out_scope, 8, NULL, &rig->out, &rig->out_rx);
-		cr_assert(rc == 0 || (ending == DEADLINE_PASSES && rc == -ECANCELED));
-		if (rc != 0)
-			leat_scope_close(rig->out_scope);
-	}
+	if (ending == DEADLINE_PASSES)
+		rig->deadline_ns = leat_now_ns() + 100 * MS;
+	rig->out_scope =
+		leat_scope_open(NULL, &(struct leat_scope_opts){ .deadline_ns = rig->deadline_ns });
+	cr_assert_eq(leat_chan_open(rig->out_scope, 8, NULL, &rig->out, &rig->out_rx), 0);
 }
 
 /* An input with so many items, 0, 1 and so on, whose stream does not end; and an output. */
@@ -106,8 +101,8 @@ static void end_output(struct rig *rig, enum ending ending)
 		cr_expect_eq(leat_scope_stop(rig->out_scope, leat_now_ns() + HOUR_NS, "stop"), 0);
 		break;
 	default:
-		while (!leat_tx_done(rig->out) || leat_now_ns() < rig->deadline_ns)
-			sched_yield();
+		clock_advance(rig->deadline_ns - leat_now_ns());
+		cr_expect(leat_tx_done(rig->out));
 	}
 }
 
@@ -196,22 +191,20 @@ static void await_item(struct leat_rx *in)
 /* An item waits, and no call takes it once the output has ended; and all do before. */
 Test(bind, every_receive_asks_the_output_first)
 {
+	clock_start();
 	for (enum input input = 0; input < INPUTS; input++)
 		for (enum ending ending = 0; ending < ENDINGS; ending++) {
 			struct rig rig;
-			uint64_t item = 4711, taken = 7;
+			uint64_t item = 4711;
 			rig_open(&rig, input, ending, CALLS > 8 ? 8 : CALLS);
 			cr_assert_eq(leat_rx_bind(rig.in, rig.out), 0);
 			/* they take items by turns, as a receiver that is not bound does */
-			if (ending != DEADLINE_PASSES)
-				for (uint64_t n = 0; n < 7; n++) {
-					enum call call = (enum call)((n + input) % WAITING);
-					cr_expect_eq(receive(rig.in, call, &item), 1, "%s %s",
-					             input_names[input], call_names[call]);
-					cr_expect_eq(item, n);
-				}
-			else
-				taken = leat_recv(rig.in, &item) == 1; /* else it has passed */
+			for (uint64_t n = 0; n < 7; n++) {
+				enum call call = (enum call)((n + input) % WAITING);
+				cr_expect_eq(receive(rig.in, call, &item), 1, "%s %s",
+				             input_names[input], call_names[call]);
+				cr_expect_eq(item, n);
+			}
 			if (input < COMPACT)
 				await_item(rig.in);
 			end_output(&rig, ending);
@@ -224,7 +217,7 @@ Test(bind, every_receive_asks_the_output_first)
 			cr_expect_eq(leat_rx_status(rig.in, NULL, NULL, NULL), -EAGAIN);
 			cr_expect_eq(leat_rx_bind(rig.in, NULL), 0);
 			cr_expect_eq(leat_recv(rig.in, &item), 1, "the next item is there");
-			cr_expect_eq(item, taken);
+			cr_expect_eq(item, 7);
 			rig_close(&rig);
 		}
 }
@@ -252,13 +245,6 @@ static void receiver_start(struct receiver *receiver)
 	cr_assert(await_parked(&receiver->tid));
 }
 
-/* Where a deadline may end the receive before this thread sees it parked. */
-static void receiver_start_late(struct receiver *receiver)
-{
-	cr_assert_eq(pthread_create(&receiver->thread, NULL, receiver_main, receiver), 0);
-	cr_assert(await_word(&receiver->tid, 1));
-}
-
 static ssize_t receiver_join(struct receiver *receiver)
 {
 	cr_assert_eq(pthread_join(receiver->thread, NULL), 0);
@@ -267,6 +253,7 @@ static ssize_t receiver_join(struct receiver *receiver)
 
 Test(bind, receive_that_waits_is_woken_by_the_end_of_the_output)
 {
+	clock_start();
 	for (enum input input = 0; input < INPUTS; input++)
 		for (enum ending ending = 0; ending < ENDINGS; ending++)
 			for (enum call call = 0; call < WAITING; call++) {
@@ -274,10 +261,7 @@ Test(bind, receive_that_waits_is_woken_by_the_end_of_the_output)
 				rig_open(&rig, input, ending, 0);
 				struct receiver receiver = { .in = rig.in, .call = call };
 				cr_assert_eq(leat_rx_bind(rig.in, rig.out), 0);
-				if (ending == DEADLINE_PASSES)
-					receiver_start_late(&receiver);
-				else
-					receiver_start(&receiver);
+				receiver_start(&receiver);
 				end_output(&rig, ending);
 				cr_expect_eq(receiver_join(&receiver), answers[ending],
 				             "%s %s %s: %zd", input_names[input],
@@ -312,6 +296,7 @@ Test(bind, receive_that_waits_is_woken_by_an_item_and_by_the_end)
 /* The output's answer goes before the end of the stream and before the input's cancel. */
 Test(bind, output_goes_before_an_end_and_a_cancel)
 {
+	clock_start();
 	for (enum input input = 0; input < COMPACT; input++)
 		for (enum ending ending = 0; ending < ENDINGS; ending++)
 			for (int cancel = 0; cancel < 2; cancel++) {
@@ -612,6 +597,7 @@ Test(bind, books)
 
 Test(bind, descriptor_becomes_readable_with_the_end_of_the_output)
 {
+	clock_start();
 	for (enum input input = 0; input < INPUTS; input++)
 		for (enum ending ending = 0; ending < ENDINGS; ending++) {
 			struct rig rig;
@@ -658,8 +644,39 @@ Test(bind, descriptor_that_is_armed_follows_the_binding)
 
 /* --- select --- */
 
+struct selector {
+	pthread_t thread;
+	struct leat_case *cases;
+	int64_t deadline_ns;
+	uint32_t tid;
+	int r;
+};
+
+static void *selector_main(void *arg)
+{
+	struct selector *selector = arg;
+	leat_store_rel(&selector->tid, own_tid());
+	selector->r = leat_select(selector->cases, 3, selector->deadline_ns, LEAT_BY_CHANCE);
+	return NULL;
+}
+
+static void selector_start(struct selector *selector, int64_t deadline_ns)
+{
+	selector->tid = 0;
+	selector->deadline_ns = deadline_ns;
+	cr_assert_eq(pthread_create(&selector->thread, NULL, selector_main, selector), 0);
+	cr_assert(await_parked(&selector->tid));
+}
+
+static int selector_join(struct selector *selector)
+{
+	cr_assert_eq(pthread_join(selector->thread, NULL), 0);
+	return selector->r;
+}
+
 Test(bind, one_receiver_in_two_cases_of_a_select)
 {
+	clock_start();
 	for (enum input input = 0; input < INPUTS; input++) {
 		struct rig rig;
 		struct pipe idle = pipe_open(NULL);
@@ -669,12 +686,16 @@ Test(bind, one_receiver_in_two_cases_of_a_select)
 		struct leat_case cases[] = { LEAT_CASE_RECV(idle.rx, &items[0]),
 			                     LEAT_CASE_RECV(rig.in, &items[1]),
 			                     LEAT_CASE_RECV(rig.in, &items[2]) };
-		int r = -ETIMEDOUT;
-		for (int i = 0; i < 3 && r == -ETIMEDOUT; i++)
-			r = leat_select(cases, 3, leat_now_ns() + MS / 10, LEAT_BY_CHANCE);
-		if (r == -ETIMEDOUT) /* else the deadline has passed meanwhile */
-			r = leat_select(cases, 3, LEAT_NEVER, LEAT_BY_CHANCE);
-		cr_expect(r == 1 || r == 2);
+		struct selector selector = { .cases = cases };
+		for (int i = 0; i < 3; i++) {
+			selector_start(&selector, leat_now_ns() + MS);
+			clock_advance(MS);
+			cr_expect_eq(selector_join(&selector), -ETIMEDOUT);
+		}
+		selector_start(&selector, LEAT_NEVER);
+		end_output(&rig, DEADLINE_PASSES);
+		int r = selector_join(&selector);
+		cr_assert(r == 1 || r == 2, "%d", r);
 		cr_expect_eq(cases[r].answer, -ECANCELED);
 		pipe_close(&idle);
 		rig_close(&rig);
@@ -701,6 +722,7 @@ static void *merger_main(void *arg)
 
 Test(bind, lane_of_a_merge_ends_with_its_output)
 {
+	clock_start();
 	for (enum input input = 0; input < INPUTS; input++)
 		for (enum ending ending = 0; ending < ENDINGS; ending++) {
 			struct rig rig;
@@ -713,9 +735,7 @@ Test(bind, lane_of_a_merge_ends_with_its_output)
 			cr_assert_eq(leat_merge_add(merger.merge, rig.in, &lane), 0);
 			cr_assert_eq(leat_merge_add(merger.merge, idle.rx, &free_lane), 0);
 			cr_assert_eq(pthread_create(&merger.thread, NULL, merger_main, &merger), 0);
-			/* else the deadline may pass before the thread has begun to wait */
-			if (ending != DEADLINE_PASSES)
-				cr_assert(await_parked(&merger.tid));
+			cr_assert(await_parked(&merger.tid));
 			end_output(&rig, ending);
 			cr_assert_eq(pthread_join(merger.thread, NULL), 0);
 			cr_expect_eq(merger.r, answers[ending], "%s %s", input_names[input],

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "numbers.h"
 #include "plan.h"
 
@@ -34,6 +35,7 @@ static int sleep_as_a_stage(struct leat_tx *out, void *arg)
 
 Test(meet, a_stop_is_no_cancel_for_a_scopes_events_but_its_drain_deadline_is)
 {
+	clock_start();
 	struct leat_scope *scope = scope_open();
 	struct leat_case is_cancelled[] = { LEAT_CASE_SCOPE(scope) };
 	struct plan plan = { 0 };
@@ -44,7 +46,11 @@ Test(meet, a_stop_is_no_cancel_for_a_scopes_events_but_its_drain_deadline_is)
 	cr_assert_eq(leat_gen(scope, sleep_as_a_stage, &plan, 0, NULL, NULL), 0);
 	cr_assert(await_parked(&plan.tid));
 	cr_assert_eq(leat_scope_stop(scope, leat_now_ns() + 500 * MS, NULL), 0);
+	clock_advance(500 * MS - 1);
 	cr_expect_eq(leat_scope_join_until(scope, 0), -EAGAIN);
+	cr_expect_eq(leat_select(is_cancelled, 1, 0, LEAT_BY_PRIORITY), -ETIMEDOUT);
+	cr_expect(!is_readable_now(fd));
+	clock_advance(1);
 	cr_expect_eq(leat_select(is_cancelled, 1, LEAT_NEVER, LEAT_BY_PRIORITY), 0);
 	cr_expect_eq(leat_scope_join(scope), -ETIMEDOUT);
 	cr_expect_eq(plan.last, -ECANCELED);

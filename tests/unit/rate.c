@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "runner.h"
 
 #include <leat/pace.h>
@@ -84,20 +85,6 @@ Test(rate, it_starts_full)
 	cr_expect_eq(leat_rate_close(one), 0);
 }
 
-Test(rate, a_take_waits_until_its_permits_are_due)
-{
-	struct leat_rate *rate = open_rate(200, 4);
-	int64_t began_ns = leat_now_ns();
-	cr_expect_eq(leat_rate_take(rate, 4, NULL, LEAT_NEVER), 0);
-	for (int i = 1; i <= 6; i++) {
-		cr_expect_eq(leat_rate_take(rate, 1, NULL, LEAT_NEVER), 0);
-		cr_expect_geq(leat_now_ns() - began_ns, i * 5 * MS);
-	}
-	cr_expect_eq(leat_rate_take(rate, 3, NULL, LEAT_NEVER), 0);
-	cr_expect_geq(leat_now_ns() - began_ns, 9 * 5 * MS);
-	cr_expect_eq(leat_rate_close(rate), 0);
-}
-
 /* A thread that is late each time still gets all permits that were due. */
 Test(rate, lateness_costs_nothing)
 {
@@ -175,6 +162,28 @@ static int taker_join(struct taker *taker)
 	return taker->rc;
 }
 
+/* It waits so long by the manual clock, and not less. */
+static void expect_done_after(struct taker *taker, int64_t ns, int rc)
+{
+	clock_advance(ns - 1);
+	cr_expect_eq(leat_load_acq(&taker->done), 0);
+	clock_advance(1);
+	cr_expect_eq(taker_join(taker), rc);
+}
+
+Test(rate, a_take_waits_until_its_permits_are_due)
+{
+	clock_start();
+	struct leat_rate *rate = open_rate(200, 4);
+	cr_expect_eq(leat_rate_take(rate, 4, NULL, LEAT_NEVER), 0);
+	for (uint32_t n = 1; n <= 4; n++) {
+		struct taker taker = { .rate = rate, .n = n };
+		taker_start(&taker);
+		expect_done_after(&taker, n * 5 * MS, 0);
+	}
+	cr_expect_eq(leat_rate_close(rate), 0);
+}
+
 Test(rate, a_cancel_wakes_a_waiter_at_once_and_takes_nothing)
 {
 	struct leat_rate *rate = open_rate(0.001, 1);
@@ -201,12 +210,14 @@ Test(rate, a_cancel_wakes_a_waiter_at_once_and_takes_nothing)
 
 Test(rate, the_deadline_of_the_scope_ends_a_wait)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
 	struct leat_rate *rate = open_rate(0.001, 1);
+	struct taker taker = { .rate = rate, .scope = scope };
 	cr_assert_eq(leat_rate_try(rate, 1), 0);
-	cr_expect_eq(leat_rate_take(rate, 1, scope, LEAT_NEVER), -ECANCELED);
-	cr_expect_geq(leat_now_ns(), opts.deadline_ns);
+	taker_start(&taker);
+	expect_done_after(&taker, 20 * MS, -ECANCELED);
 	cr_expect_eq(leat_rate_close(rate), 0);
 	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
 }
@@ -233,6 +244,7 @@ Test(rate, waiters_behind_one_that_was_cancelled_are_due_sooner)
 
 Test(rate, waiters_are_served_in_order_of_their_calls)
 {
+	clock_start();
 	struct leat_rate *rate = open_rate(100, 1);
 	struct taker takers[4];
 	int64_t last_ns = 0;
@@ -247,7 +259,7 @@ Test(rate, waiters_are_served_in_order_of_their_calls)
 	cr_expect_eq(leat_rate_try(rate, 1), -EAGAIN);
 	cr_assert_eq(leat_rate_set(rate, 20, 1), 0);
 	for (int i = 0; i < 4; i++)
-		cr_expect_eq(taker_join(&takers[i]), 0);
+		expect_done_after(&takers[i], 50 * MS, 0);
 	cr_expect_eq(leat_rate_close(rate), 0);
 }
 

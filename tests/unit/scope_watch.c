@@ -3,13 +3,14 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "clock.h"
 #include "runner.h"
 
 TestSuite(scope_watch, .timeout = 600);
 
 struct sleeper_thread {
 	pthread_t thread;
-	uint32_t tid;
+	uint32_t tid, done;
 	struct leat_scope *scope;
 	int64_t deadline_ns;
 	int rc;
@@ -20,6 +21,7 @@ static void *sleep_in_scope(void *arg)
 	struct sleeper_thread *s = arg;
 	leat_store_rel(&s->tid, own_tid());
 	s->rc = leat_scope_sleep(s->scope, s->deadline_ns);
+	leat_store_rel(&s->done, 1u);
 	return NULL;
 }
 
@@ -29,13 +31,29 @@ static void sleeper_start(struct sleeper_thread *s)
 	cr_assert(await_parked(&s->tid));
 }
 
+static int sleeper_join(struct sleeper_thread *s)
+{
+	cr_assert_eq(pthread_join(s->thread, NULL), 0);
+	return s->rc;
+}
+
+/* After so long, and not before. */
+static void expect_sleep_of(struct sleeper_thread *s, int64_t ns, int rc)
+{
+	clock_advance(ns - 1);
+	cr_expect_eq(leat_load_acq(&s->done), 0);
+	clock_advance(1);
+	cr_expect_eq(sleeper_join(s), rc);
+}
+
 Test(scope_watch, a_sleep_ends_when_the_time_has_come)
 {
+	clock_start();
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);
-	int64_t deadline_ns = leat_now_ns() + 10 * MS;
+	struct sleeper_thread sleeper = { .scope = scope, .deadline_ns = leat_now_ns() + 10 * MS };
 	const int64_t past[] = { 0, -1, INT64_MIN, leat_now_ns() };
-	cr_expect_eq(leat_scope_sleep(scope, deadline_ns), 0);
-	cr_expect_geq(leat_now_ns(), deadline_ns);
+	sleeper_start(&sleeper);
+	expect_sleep_of(&sleeper, 10 * MS, 0);
 	for (size_t i = 0; i < COUNT(past); i++)
 		cr_expect_eq(leat_scope_sleep(scope, past[i]), 0);
 	cr_expect_eq(leat_scope_sleep(NULL, 0), -EINVAL);
@@ -63,23 +81,24 @@ Test(scope_watch, a_cancel_wakes_every_sleep_in_the_scope_and_below)
 
 Test(scope_watch, a_cancel_of_a_child_leaves_sleeps_of_its_parent)
 {
+	clock_start();
 	struct leat_scope *root = leat_scope_open(NULL, NULL), *child = leat_scope_open(root, NULL);
 	struct sleeper_thread sleeper = { .scope = root, .deadline_ns = leat_now_ns() + 50 * MS };
-	cr_assert_eq(pthread_create(&sleeper.thread, NULL, sleep_in_scope, &sleeper), 0);
+	sleeper_start(&sleeper);
 	leat_scope_cancel(child, 0, NULL);
-	pthread_join(sleeper.thread, NULL);
-	cr_expect_eq(sleeper.rc, 0);
-	cr_expect_geq(leat_now_ns(), sleeper.deadline_ns);
+	expect_sleep_of(&sleeper, 50 * MS, 0);
 	leat_scope_close(child);
 	cr_expect_eq(leat_scope_close(root), 0);
 }
 
 Test(scope_watch, the_scopes_own_deadline_ends_a_sleep)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
 	struct leat_scope *scope = leat_scope_open(NULL, &opts);
-	cr_expect_eq(leat_scope_sleep(scope, LEAT_NEVER), -ECANCELED);
-	cr_expect_geq(leat_now_ns(), opts.deadline_ns);
+	struct sleeper_thread sleeper = { .scope = scope, .deadline_ns = LEAT_NEVER };
+	sleeper_start(&sleeper);
+	expect_sleep_of(&sleeper, 20 * MS, -ECANCELED);
 	expect_cause(scope, LEAT_DEADLINE, -ETIMEDOUT, NULL);
 	cr_expect_eq(leat_scope_close(scope), -ETIMEDOUT);
 }
@@ -167,12 +186,16 @@ Test(scope_watch, the_descriptor_of_a_cancelled_scope_is_readable_at_once)
 
 Test(scope_watch, a_deadline_and_a_failure_make_the_descriptor_readable)
 {
+	clock_start();
 	struct leat_scope_opts opts = { .deadline_ns = leat_now_ns() + 20 * MS };
 	struct leat_scope *timed = leat_scope_open(NULL, &opts),
 			  *fails = leat_scope_open(NULL, NULL);
 	int code = -EIO, fd = leat_scope_fd(fails);
-	cr_expect(becomes_readable(leat_scope_fd(timed)));
-	cr_expect_geq(leat_now_ns(), opts.deadline_ns);
+	cr_expect(!readable(leat_scope_fd(timed)));
+	clock_advance(20 * MS - 1);
+	cr_expect(!readable(leat_scope_fd(timed)));
+	clock_advance(1);
+	cr_expect(readable(leat_scope_fd(timed)));
 	start(fails, answer_at_once, &code);
 	cr_expect(becomes_readable(fd));
 	cr_expect_eq(leat_scope_close(timed), -ETIMEDOUT);

@@ -5,7 +5,8 @@
 BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
 # Without them grep: searches with regexec(3), lines: refuses what gzip and zstd have compressed, and there is no as:json.
 PROGRAM_PACKAGES=(g++ libre2-dev zlib1g-dev libzstd-dev libsimdjson-dev)
-TEST_PACKAGES=(g++ patch libcriterion-dev abigail-tools)
+# libcmocka-dev is for a program of docs/guide.md.
+TEST_PACKAGES=(g++ patch libcriterion-dev libcmocka-dev abigail-tools)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 PEER_PACKAGES=(g++ libboost-dev libconcurrentqueue-dev libdpdk-dev libtbb-dev golang-go libdisruptor-java
 	default-jdk-headless)
