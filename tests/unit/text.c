@@ -153,6 +153,31 @@ Test(text, lines_takes_several_files)
 	leat_stages_free(&stages);
 }
 
+Test(text, keys_of_a_group_stand_in_their_order)
+{
+	static const struct {
+		const char *name, *param, *text;
+	} keys[] = { { "max", "max", "($2)" }, { "p50", "p", "($3 * 2)" }, { "sum", "sum", "($2)" },
+		     { "p99.9", "p", "$4" },   { "max", "max", "($1)" },   { "as", "as", "json" } };
+	struct leat_stages stages = parse("lines:a | group:($1 .. ' | ') max:($2) p50:($3 * 2) "
+	                                  "sum:($2) p99.9:$4 max:($1) as:json");
+	const struct leat_value *value = stages.list[1].keys;
+
+	cr_assert_str_eq(stages.list[1].arg.text, "($1 .. ' | ')");
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++, value = value->next) {
+		cr_assert_str_eq(value->name, keys[i].name);
+		cr_assert_str_eq(value->param->name, keys[i].param);
+		cr_assert_str_eq(value->text, keys[i].text);
+	}
+	cr_assert_null(value);
+	cr_assert_eq(leat_stage_key(&stages.list[1], "as")->number, 2);
+	cr_assert_not(leat_stage_key(&stages.list[1], "by")->given);
+	value = leat_value_again(leat_stage_key(&stages.list[1], "p"));
+	cr_assert_str_eq(value->name, "p99.9");
+	cr_assert_null(leat_value_again(value));
+	leat_stages_free(&stages);
+}
+
 Test(text, count_is_a_source_first_and_a_sink_last)
 {
 	struct leat_stages stages = parse("count:3 | count");
