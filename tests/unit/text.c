@@ -251,6 +251,7 @@ Test(text, points_at_the_mistake)
 	expect_wanted("count:5 | distinct:0 | null", "                   ^", "1 to 1073741824");
 	expect_wanted("count:5 | distinct:2G | null", "                   ^", "1 to 1073741824");
 	expect_wanted("count:5 | workers:2 uniq | null", "                    ^", "map:");
+	expect_wanted("count:5 | every:0 | null", "                ^", "a number from 1");
 	expect_wanted("count:5 | sum | null", "          ^", "skip:N");
 	expect_wanted("count:5 | sum:3", "             ^", "| or the end");
 	expect_wanted("count:5 | top", "             ^", ":a number of lines");
@@ -309,6 +310,8 @@ Test(text, fuses_cheap_steps_into_the_thread_in_front)
 	plan_is("lines:a | workers:2 grep:x | uniq | skip:1 | workers:2 map:trim | distinct:9 | "
 	        "null",
 	        "lines*1 grep*2 uniq+skip*1 map*2 distinct*1 null*1", "pmpms");
+	plan_is("lines:a | every:2 | workers:2 grep:x | every:3 | null",
+	        "lines+every*1 grep*2 every*1 null*1", "pms");
 	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
 }
 
