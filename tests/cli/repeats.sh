@@ -1,4 +1,4 @@
-# skip, uniq, distinct and top against tail, uniq, awk and sort; and file:PATH append:yes.
+# skip, every, uniq, distinct and top against tail, uniq, awk and sort; and file:PATH append:yes.
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
 
@@ -24,6 +24,17 @@ for n in 1 2 63 64 65 5000 19999 20000 1000000; do
 	run --quiet "lines:$dir/in | skip:$n | stdout"
 	same
 done
+for n in 1 2 3 64 65 19999 20000 20001 1000000; do
+	awk -v n="$n" 'NR % n == 0' "$dir/in" >"$dir/expected"
+	for flow in "every:$n" "buffer:9 | every:$n" "every:1 | every:$n"; do
+		run --quiet "lines:$dir/in | $flow | stdout"
+		same
+	done
+	run --quiet "lines:$dir/in | workers:3 grep:'' | every:$n | count"
+	expect_out $((20000 / n))
+done
+run --quiet --repeat 3 "lines:$dir/in | every:7 | take:8000 | count"
+expect_out 8000
 uniq "$dir/in" >"$dir/expected"
 for flow in uniq "distinct:1" "buffer:5 | uniq" "uniq | uniq"; do
 	run --quiet "lines:$dir/in | $flow | stdout"

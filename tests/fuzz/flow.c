@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tests/fuzz/fuzz.h"
+#include "tools/leat/flow/group.h"
 #include "tools/leat/flow/numeric.h"
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/steps.h"
@@ -146,15 +147,49 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 	leat_line_free(&line);
 }
 
-/* And into its sink, where that is one of numbers. */
+/* A result is thrown away; its writer sees to it that each of its lines ends. */
+static int note_end(void *arg, const void *data, size_t len)
+{
+	CHECK(len != 0, "nothing is written");
+	*(char *)arg = ((const char *)data)[len - 1];
+	return 0;
+}
+
+static void run_group(const struct leat_stages *stages, const struct leat_line *line)
+{
+	const struct leat_stage *stage = &stages->list[stages->count - 1];
+	struct leat_line lines[3] = { *line, { .data = "1 2 3", .len = 5 }, *line };
+	struct leat_result result;
+	struct leat_group *group;
+	struct leat_row row;
+	char note[LEAT_NOTE], last = '\n';
+
+	leat_row_init(&row, leat_stages_as(stages));
+	CHECK(leat_group_open(&group, stage, &row) == 0, "a group that was checked");
+	CHECK(leat_group_add(group, lines, 3) == 0, "no memory");
+	for (enum leat_result_form form = LEAT_RESULT_TEXT; form <= LEAT_RESULT_JSON; form++) {
+		leat_result_init(&result, form, note_end, &last);
+		CHECK(leat_group_put(group, &result) == 0 && result.at == 0, "a row");
+		CHECK(last == '\n', "the end of a row");
+	}
+	leat_group_note(group, note, sizeof(note));
+	CHECK(memchr(note, '\0', sizeof(note)) != NULL, "the note");
+	leat_group_close(group);
+	leat_row_fini(&row);
+}
+
+/* And into its sink, where that is one of numbers or a group. */
 static void run_sink(const struct leat_stages *stages, const char *text, size_t len)
 {
 	struct leat_line line = { .data = text, .len = len };
+	struct leat_result rows;
 	struct leat_numeric numeric;
-	char note[LEAT_NOTE], *result = NULL;
+	char note[LEAT_NOTE], *result = NULL, last = '\n';
 	size_t size;
 	FILE *out;
 
+	if (stages->list[stages->count - 1].type->verb == LEAT_VERB_GROUP)
+		run_group(stages, &line);
 	if (!leat_numeric_has(stages->list[stages->count - 1].type->verb))
 		return;
 	out = open_memstream(&result, &size);
@@ -163,6 +198,8 @@ static void run_sink(const struct leat_stages *stages, const char *text, size_t 
 	      "a sink that was checked");
 	CHECK(leat_numeric_add(&numeric, &line, 1) == 0, "no memory");
 	CHECK(leat_numeric_put(&numeric, 80, out) == 0, "no memory");
+	leat_result_init(&rows, LEAT_RESULT_JSON, note_end, &last);
+	CHECK(leat_numeric_put_rows(&numeric, &rows) == 0 && rows.at == 0 && last == '\n', "rows");
 	leat_numeric_note(&numeric, note);
 	CHECK(note[0] != '\0', "the text of a flow is no number");
 	fclose(out);

@@ -153,6 +153,31 @@ Test(text, lines_takes_several_files)
 	leat_stages_free(&stages);
 }
 
+Test(text, keys_of_a_group_stand_in_their_order)
+{
+	static const struct {
+		const char *name, *param, *text;
+	} keys[] = { { "max", "max", "($2)" }, { "p50", "p", "($3 * 2)" }, { "sum", "sum", "($2)" },
+		     { "p99.9", "p", "$4" },   { "max", "max", "($1)" },   { "as", "as", "json" } };
+	struct leat_stages stages = parse("lines:a | group:($1 .. ' | ') max:($2) p50:($3 * 2) "
+	                                  "sum:($2) p99.9:$4 max:($1) as:json");
+	const struct leat_value *value = stages.list[1].keys;
+
+	cr_assert_str_eq(stages.list[1].arg.text, "($1 .. ' | ')");
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++, value = value->next) {
+		cr_assert_str_eq(value->name, keys[i].name);
+		cr_assert_str_eq(value->param->name, keys[i].param);
+		cr_assert_str_eq(value->text, keys[i].text);
+	}
+	cr_assert_null(value);
+	cr_assert_eq(leat_stage_key(&stages.list[1], "as")->number, 2);
+	cr_assert_not(leat_stage_key(&stages.list[1], "by")->given);
+	value = leat_value_again(leat_stage_key(&stages.list[1], "p"));
+	cr_assert_str_eq(value->name, "p99.9");
+	cr_assert_null(leat_value_again(value));
+	leat_stages_free(&stages);
+}
+
 Test(text, count_is_a_source_first_and_a_sink_last)
 {
 	struct leat_stages stages = parse("count:3 | count");
@@ -226,6 +251,7 @@ Test(text, points_at_the_mistake)
 	expect_wanted("count:5 | distinct:0 | null", "                   ^", "1 to 1073741824");
 	expect_wanted("count:5 | distinct:2G | null", "                   ^", "1 to 1073741824");
 	expect_wanted("count:5 | workers:2 uniq | null", "                    ^", "map:");
+	expect_wanted("count:5 | every:0 | null", "                ^", "a number from 1");
 	expect_wanted("count:5 | sum | null", "          ^", "skip:N");
 	expect_wanted("count:5 | sum:3", "             ^", "| or the end");
 	expect_wanted("count:5 | top", "             ^", ":a number of lines");
@@ -284,6 +310,8 @@ Test(text, fuses_cheap_steps_into_the_thread_in_front)
 	plan_is("lines:a | workers:2 grep:x | uniq | skip:1 | workers:2 map:trim | distinct:9 | "
 	        "null",
 	        "lines*1 grep*2 uniq+skip*1 map*2 distinct*1 null*1", "pmpms");
+	plan_is("lines:a | every:2 | workers:2 grep:x | every:3 | null",
+	        "lines+every*1 grep*2 every*1 null*1", "pms");
 	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
 }
 

@@ -73,6 +73,7 @@ const char leat_run_help[] =
 	"          rate:N/s [burst:N]           at most N items a second; N/m: a minute\n"
 	"          take:N                       N lines, then the flow ends\n"
 	"          skip:N                       all but the first N lines\n"
+	"          every:N                      one line in N: the Nth, the 2Nth, ...\n"
 	"          uniq                         leaves out a line that equals the one before it\n"
 	"          distinct:N                   leaves out a line that is one of the last N "
         "different "

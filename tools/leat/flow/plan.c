@@ -29,6 +29,7 @@ static bool starts_group(const struct leat_stages *stages, size_t at,
 		return before->first == 0 || before->threads > 1;
 	case LEAT_VERB_RATE:
 	case LEAT_VERB_SKIP:
+	case LEAT_VERB_EVERY:
 	case LEAT_VERB_UNIQ:
 	case LEAT_VERB_DISTINCT:
 		return before->threads > 1;

@@ -7,7 +7,7 @@
  *     buffer:N         starts a group whose input is a ring of N items
  *     take:N           does not share a thread with the source: it ends what is in front of it by
  *                      closing its input
- *     rate, take, skip, uniq, distinct
+ *     rate, take, skip, every, uniq, distinct
  *                      behind a group of several threads: they keep something from one item to the
  *                      next
  *     the sink         always has a thread of its own

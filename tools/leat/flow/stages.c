@@ -72,6 +72,8 @@ const struct leat_stage_type leat_stage_types[] = {
 	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
 	{ LEAT_VERB_SKIP, LEAT_STEP, false, "skip", "skip:N",
 	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
+	{ LEAT_VERB_EVERY, LEAT_STEP, false, "every", "every:N",
+	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
 	{ LEAT_VERB_UNIQ, LEAT_STEP, false, "uniq", "uniq", { 0 }, NO_KEYS },
 	{ LEAT_VERB_DISTINCT, LEAT_STEP, false, "distinct", "distinct:N",
 	  NUMBER(1, LEAT_RECENT_MAX, "a number of lines to remember, from 1 to 1073741824"),

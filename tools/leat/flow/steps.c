@@ -117,6 +117,7 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 		return 0;
 	case LEAT_VERB_TAKE:
 	case LEAT_VERB_SKIP:
+	case LEAT_VERB_EVERY:
 		step->left = stage->arg.number;
 		return 0;
 	case LEAT_VERB_GROUP:
@@ -270,6 +271,11 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 			return 1;
 		step->left--;
 		return 0;
+	case LEAT_VERB_EVERY:
+		if (--step->left != 0)
+			return 0;
+		step->left = step->stage->arg.number;
+		return 1;
 	case LEAT_VERB_UNIQ:
 		return leat_uniq_add(&step->uniq, line->data, line->len);
 	case LEAT_VERB_DISTINCT:

@@ -40,7 +40,8 @@ struct leat_flow_step {
 	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */
 	struct leat_row *row;         /* of its thread: what names in expr are */
 	struct leat_flow_rate rate;
-	uint64_t left; /* take: the items still to let through; skip: to leave out */
+	/* take: the items still to let through; skip: to leave out; every: up to the next one */
+	uint64_t left;
 	struct leat_uniq uniq;
 	struct leat_recent recent; /* distinct */
 	struct leat_group *group;  /* the sink of that name, which uses it by itself */
