@@ -31,12 +31,12 @@ static struct {
 	uint64_t n;
 	int expected;
 	unsigned refused;
-	bool written;
+	bool written, walked; /* the flows that write files have ended well */
 	uint64_t runs;
 	uint32_t ticks;                 /* atomic: of this run */
 	uint64_t imbalances, snapshots; /* atomic */
 } now;
-static char folder[64], input[96], output[96], prometheus[96], json[96];
+static char folder[64], input[96], output[96], teed[96], walked[96], prometheus[96], json[96];
 
 void workload_failed(const char *condition, const char *file, int line)
 {
@@ -596,10 +596,23 @@ static int flow_into_a_file(void)
 	return rc;
 }
 
-/* What a flow that answered 0 has written is there. */
-static void check_file(void)
+static int flow_of_a_walk(void)
 {
-	FILE *file = fopen(output, "re");
+	char text[512];
+	int rc;
+
+	snprintf(text, sizeof(text),
+	         "walk:%s name:input | map:upper | tee:%s | file:%s sync:yes reopen:yes", folder,
+	         teed, walked);
+	rc = flow_of(text);
+	now.walked = rc == 0;
+	return rc;
+}
+
+/* What a flow that answered 0 has written is there. */
+static void check_file(const char *path)
+{
+	FILE *file = fopen(path, "re");
 	char line[64];
 	int n = 0;
 
@@ -971,6 +984,7 @@ static const struct {
 	{ "a tally", flow_with_a_tally },
 	{ "a count", flow_that_counts },
 	{ "a flow into a file", flow_into_a_file },
+	{ "a flow of a walk", flow_of_a_walk },
 	{ "diagnostics", channel_in_a_snapshot },
 	{ "ends", ends_in_a_snapshot },
 	{ "a descriptor", descriptor },
@@ -1020,7 +1034,7 @@ unsigned workload_run(size_t part, int expected, const char *what, uint64_t n)
 	now.n = n;
 	now.expected = expected;
 	now.refused = 0;
-	now.written = false;
+	now.written = now.walked = false;
 	if (truncate(json, 0) < 0 && errno != ENOENT)
 		workload_failed("the reports can be emptied", __FILE__, __LINE__);
 	leat_census_take(&before);
@@ -1032,7 +1046,11 @@ unsigned workload_run(size_t part, int expected, const char *what, uint64_t n)
 	inject_off();
 	now.runs++;
 	if (now.written)
-		check_file();
+		check_file(output);
+	if (now.walked) {
+		check_file(teed);
+		check_file(walked);
+	}
 	if (leat_census_left(&before, words, sizeof(words)))
 		workload_failed(words, __FILE__, __LINE__);
 	workload_that(inject_blocks() == blocks);
@@ -1058,6 +1076,8 @@ static void remove_files(void)
 {
 	unlink(input);
 	unlink(output);
+	unlink(teed);
+	unlink(walked);
 	unlink(prometheus);
 	unlink(json);
 	if (rmdir(folder) < 0) /* an exporter's file that was to be renamed, for one */
@@ -1082,6 +1102,8 @@ void workload_init(const char *program)
 	workload_that(mkdtemp(folder) != NULL);
 	snprintf(input, sizeof(input), "%s/input", folder);
 	snprintf(output, sizeof(output), "%s/output", folder);
+	snprintf(teed, sizeof(teed), "%s/teed", folder);
+	snprintf(walked, sizeof(walked), "%s/walked", folder);
 	snprintf(prometheus, sizeof(prometheus), "%s/leat.prom", folder);
 	snprintf(json, sizeof(json), "%s/leat.json", folder);
 	atexit(remove_files);

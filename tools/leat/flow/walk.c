@@ -83,7 +83,7 @@ static int add_name(struct level *level, const char *name, const char *behind)
 
 	if ((count & (count - 1)) == 0) {
 		size_t room = count != 0 ? count * 2 : 1;
-		char **grown = reallocarray(level->names, room, sizeof(*grown));
+		char **grown = realloc(level->names, room * sizeof(*grown));
 
 		if (grown == NULL)
 			return -ENOMEM;
@@ -162,7 +162,7 @@ static int read_names(const struct leat_walk *walk, struct level *level, int fd)
  */
 static int enter_dir(struct leat_walk *walk, int fd, size_t path_len)
 {
-	struct level *grown = reallocarray(walk->levels, walk->depth + 1, sizeof(*grown));
+	struct level *grown = realloc(walk->levels, (walk->depth + 1) * sizeof(*grown));
 	struct level *level;
 	struct stat st;
 
