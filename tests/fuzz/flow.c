@@ -48,11 +48,8 @@ static char *write_down(const struct leat_stages *stages)
 		if (stage->workers != 0)
 			fprintf(out, "\nworkers:'%u'", stage->workers);
 		put_value(out, stage->type->name, &stage->arg);
-		for (const struct leat_value *key = &stage->key; key != NULL && key->given;
-		     key = key->next)
-			put_value(out, stage->type->key.name, key);
-		if (stage->as.given)
-			put_value(out, "as", &stage->as);
+		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
+			put_value(out, key->name, key);
 		fputs(i + 1 < stages->count ? " |" : "", out);
 	}
 	fclose(out);
@@ -62,9 +59,17 @@ static char *write_down(const struct leat_stages *stages)
 static bool same_value(const struct leat_value *a, const struct leat_value *b)
 {
 	return a->given == b->given && a->number == b->number && a->ns == b->ns &&
-	       (!a->given || strcmp(a->text, b->text) == 0) &&
-	       (a->next == NULL) == (b->next == NULL) &&
-	       (a->next == NULL || same_value(a->next, b->next));
+	       a->param == b->param &&
+	       (!a->given || (strcmp(a->text, b->text) == 0 && strcmp(a->name, b->name) == 0));
+}
+
+static bool same_keys(const struct leat_value *a, const struct leat_value *b)
+{
+	while (a != NULL && b != NULL && same_value(a, b)) {
+		a = a->next;
+		b = b->next;
+	}
+	return a == NULL && b == NULL;
 }
 
 static void check_again(const struct leat_stages *stages)
@@ -80,9 +85,7 @@ static void check_again(const struct leat_stages *stages)
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
 
 		CHECK(a->type == b->type && a->workers == b->workers, "%s", text);
-		CHECK(same_value(&a->arg, &b->arg) && same_value(&a->key, &b->key) &&
-		              same_value(&a->as, &b->as),
-		      "%s", text);
+		CHECK(same_value(&a->arg, &b->arg) && same_keys(a->keys, b->keys), "%s", text);
 	}
 	leat_stages_free(&again);
 	free(text);
@@ -98,7 +101,9 @@ static void check_stages(const struct leat_stages *stages, size_t len)
 		                            : i + 1 == stages->count ? LEAT_SINK
 		                                                     : LEAT_STEP),
 		      "role");
-		CHECK(stage->at < len && stage->arg.at <= len && stage->key.at <= len, "places");
+		CHECK(stage->at < len && stage->arg.at <= len, "places");
+		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
+			CHECK(key->given && key->at <= len, "the place of a key");
 		CHECK(stage->workers <= LEAT_WORKERS_MAX &&
 		              (stage->workers == 0 || stage->type->many),
 		      "workers");
@@ -129,7 +134,7 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 		struct leat_flow_step step;
 		struct leat_row row;
 
-		leat_row_init(&row, (enum leat_as)stages->list[0].as.number);
+		leat_row_init(&row, leat_stages_as(stages));
 		CHECK(leat_flow_step_init(&step, &stages->list[i], &row) == 0,
 		      "a step that was checked");
 		rc = leat_flow_step_run(&step, &line);

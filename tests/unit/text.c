@@ -128,26 +128,28 @@ Test(text, parses_stages_with_arguments_and_keys)
 	cr_assert_eq(stages.count, 4);
 	cr_assert_eq(stages.list[0].type->verb, LEAT_VERB_FOLLOW);
 	cr_assert_str_eq(stages.list[0].arg.text, "/x");
-	cr_assert_eq(stages.list[0].key.number, 1);
+	cr_assert_eq(leat_stage_key(&stages.list[0], "from")->number, 1);
 	cr_assert_eq(stages.list[1].workers, 4);
 	cr_assert_str_eq(stages.list[1].arg.text, "a | \"b");
-	cr_assert_eq(stages.list[1].key.number, 1);
+	cr_assert_eq(leat_stage_key(&stages.list[1], "invert")->number, 1);
 	cr_assert_eq(stages.list[2].arg.number, 1000);
-	cr_assert_eq(stages.list[2].key.number, 3);
+	cr_assert_eq(leat_stage_key(&stages.list[2], "burst")->number, 3);
 	cr_assert_str_eq(stages.list[3].arg.text, "o ut");
 	leat_stages_free(&stages);
 }
 
 Test(text, lines_takes_several_files)
 {
-	struct leat_stages stages = parse("lines:a:b and:'c d' and:e:f and:g | count");
-	const struct leat_value *value = &stages.list[0].key;
+	struct leat_stages stages = parse("lines:a:b and:'c d' as:kv and:e:f and:g | count");
+	const struct leat_value *value = leat_stage_key(&stages.list[0], "and");
 
 	cr_assert_str_eq(stages.list[0].arg.text, "a:b");
 	cr_assert_str_eq(value->text, "c d");
-	cr_assert_str_eq(value->next->text, "e:f");
-	cr_assert_str_eq(value->next->next->text, "g");
-	cr_assert_null(value->next->next->next);
+	value = leat_value_again(value);
+	cr_assert_str_eq(value->text, "e:f");
+	value = leat_value_again(value);
+	cr_assert_str_eq(value->text, "g");
+	cr_assert_null(leat_value_again(value));
 	leat_stages_free(&stages);
 }
 
@@ -186,7 +188,8 @@ Test(text, points_at_the_mistake)
 	expect_wanted("lines:a | tally | count", "          ^", "field:N");
 	expect_wanted("lines:a | grep:\"x | count", "               ^", "\"");
 	expect_wanted("lines | count", "     ^", ":");
-	expect_wanted("lines:a b | count", "        ^", "[and:FILE] [as:csv|kv|json], | or the end");
+	expect_wanted("lines:a b | count", "        ^",
+	              "[and:FILE] [as:csv|kv|json], | or the end");
 	expect_wanted("lines:a and | count", "           ^", ":a file");
 	expect_wanted("lines:a and:b and: | count", "                  ^", "a file");
 	expect_wanted("follow:a from:end from:end | count", "                  ^", "|");

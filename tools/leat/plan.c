@@ -70,13 +70,9 @@ static void put_stage(const struct leat_stages *stages, size_t i)
 		putchar(':');
 		put_quoted(stage->arg.text);
 	}
-	if (stage->key.given) {
-		printf("\\n%s:", stage->type->key.name);
-		put_quoted(stage->key.text);
-	}
-	if (stage->as.given) {
-		fputs("\\nas:", stdout);
-		put_quoted(stage->as.text);
+	for (const struct leat_value *key = stage->keys; key != NULL; key = key->next) {
+		printf("\\n%s:", key->name);
+		put_quoted(key->text);
 	}
 	fputs("\"];\n", stdout);
 }

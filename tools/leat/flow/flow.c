@@ -25,7 +25,7 @@ static int init_member(struct leat_member *member, struct leat_flow *flow, size_
 		snprintf(member->name, sizeof(member->name), "%.50s/%u", group->name, index + 1);
 	else
 		strcpy(member->name, group->name);
-	leat_row_init(&member->row, (enum leat_as)flow->stages.list[0].as.number);
+	leat_row_init(&member->row, leat_stages_as(&flow->stages));
 	member->row.header = &flow->header;
 	member->steps = calloc(group->count, sizeof(*member->steps));
 	if (member->steps == NULL)

@@ -23,11 +23,13 @@ bool leat_numeric_has(enum leat_verb verb)
 
 int leat_numeric_init(struct leat_numeric *numeric, const struct leat_stage *stage)
 {
+	const struct leat_value *of = leat_stage_key(stage, "of");
+
 	*numeric = (struct leat_numeric){ .verb = stage->type->verb };
 	if (numeric->verb == LEAT_VERB_QUANTILES)
 		/* the parser has read it */
-		return leat_value_percents(stage->key.given ? stage->key.text : PERCENTS,
-		                           numeric->percents, &numeric->percents_count);
+		return leat_value_percents(of->given ? of->text : PERCENTS, numeric->percents,
+		                           &numeric->percents_count);
 	if (numeric->verb != LEAT_VERB_HISTOGRAM)
 		return 0;
 	numeric->histogram = malloc(sizeof(*numeric->histogram));

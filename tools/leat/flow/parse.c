@@ -225,10 +225,13 @@ static int read_value(struct parser *p, const struct flow_word *word,
 		                  set_mistake(p, word->at + strlen(word->name),
 		                              "%.40s takes a value", word->name),
 		                  ":%s", param->wanted != NULL ? param->wanted : "VALUE");
+	size_t len = strlen(word->value) + 1;
 	value->at = word->value_at;
-	value->text = strdup(word->value);
+	value->text = malloc(len + strlen(word->name) + 1);
 	if (value->text == NULL)
 		return -ENOMEM;
+	memcpy(value->text, word->value, len);
+	value->name = strcpy(value->text + len, word->name);
 	value->given = true;
 	if (leat_param_read(param, value, p->mistake))
 		return 0;
@@ -238,48 +241,48 @@ static int read_value(struct parser *p, const struct flow_word *word,
 	return -EINVAL;
 }
 
-/* The first value of a key, or one behind those that were given; NULL: there is no memory. */
-static struct leat_value *add_value(struct leat_value *value)
+/* Puts a value behind the keys that were given; NULL: there is no memory. */
+static struct leat_value *add_key(struct leat_stage *stage, const struct leat_param *param)
 {
-	if (!value->given)
-		return value;
-	while (value->next != NULL)
-		value = value->next;
-	value->next = calloc(1, sizeof(*value));
-	return value->next;
+	struct leat_value **place = &stage->keys;
+
+	while (*place != NULL)
+		place = &(*place)->next;
+	*place = calloc(1, sizeof(**place));
+	if (*place != NULL)
+		**place = (struct leat_value){ .param = param,
+			                       .as = stage->arg.as,
+			                       .replaced = stage->arg.replaced };
+	return *place;
 }
 
-static bool has_lines(const struct leat_stage *stage)
+static const struct leat_param *find_key(const struct leat_stage_type *type, const char *name)
 {
-	return stage->type->verb == LEAT_VERB_LINES || stage->type->verb == LEAT_VERB_FOLLOW;
+	for (size_t i = 0; i < LEAT_KEYS_MAX && type->keys[i].name != NULL; i++)
+		if (strcmp(type->keys[i].name, name) == 0)
+			return &type->keys[i];
+	return NULL;
 }
-
-static const struct leat_param as_param = { .name = "as",
-	                                    .form = LEAT_FORM_CHOICE,
-	                                    .choices = { "text", "csv", "kv", "json" },
-	                                    .wanted = "csv, kv or json" };
 
 static int read_keys(struct parser *p, const struct flow_piece *piece, size_t next,
                      struct leat_stage *stage)
 {
 	for (size_t i = next; i < piece->first + piece->count; i++) {
 		const struct flow_word *word = &p->words[i];
-		bool is_as = has_lines(stage) && strcmp(word->name, "as") == 0;
-		const struct leat_param *param = is_as ? &as_param : &stage->type->key;
-		struct leat_value *value = is_as ? &stage->as : &stage->key;
-		if (param->form == LEAT_FORM_NONE && !has_lines(stage))
+		const struct leat_param *param = find_key(stage->type, word->name);
+		if (stage->type->keys[0].name == NULL)
 			return set_wanted(
 				p, set_mistake(p, word->at, "%s takes no more", stage->type->name),
 				"| or the end");
-		if (param->form == LEAT_FORM_NONE || strcmp(word->name, param->name) != 0)
+		if (param == NULL)
 			return set_wanted(p,
 			                  set_mistake(p, word->at, "%s knows no \"%.40s\"",
 			                              stage->type->name, word->name),
 			                  "%s, | or the end", strchr(stage->type->shown, '['));
-		if (value->given && !param->again)
+		if (!param->again && leat_stage_key(stage, param->name)->given)
 			return set_wanted(p, set_mistake(p, word->at, "%s twice", param->name),
 			                  "| or the end");
-		value = add_value(value);
+		struct leat_value *value = add_key(stage, param);
 		int rc = value != NULL ? read_value(p, word, param, value) : -ENOMEM;
 		if (rc != 0)
 			return rc;
@@ -290,20 +293,24 @@ static int read_keys(struct parser *p, const struct flow_piece *piece, size_t ne
 /* What the words of a source say together. */
 static int check_as(struct parser *p, const struct leat_stage *stage)
 {
+	const struct leat_value *as = leat_stage_key(stage, "as");
+
+	if (stage->type->role != LEAT_SOURCE)
+		return 0;
 #ifndef LEAT_HAVE_SIMDJSON
-	if (stage->as.number == LEAT_AS_JSON)
+	if (as->number == LEAT_AS_JSON)
 		return set_wanted(
 			p,
 			set_mistake(
-				p, stage->as.at,
+				p, as->at,
 				"as:json wants simdjson, which was missing when leat was built"),
 			"text, csv, kv");
 #endif
-	if (stage->as.number == LEAT_AS_CSV && stage->type->verb == LEAT_VERB_FOLLOW &&
-	    stage->key.number == 0)
+	if (as->number == LEAT_AS_CSV && stage->type->verb == LEAT_VERB_FOLLOW &&
+	    leat_stage_key(stage, "from")->number == 0)
 		return set_wanted(
 			p,
-			set_mistake(p, stage->as.at,
+			set_mistake(p, as->at,
 		                    "the names of CSV are in the first line, which is not read"),
 			"as:csv from:start");
 	return 0;
@@ -404,7 +411,7 @@ static int resolve_stages(struct parser *p, struct leat_stages *stages)
 		                      : i == last            ? LEAT_SINK
 		                                             : LEAT_STEP;
 		struct leat_stage *stage = &stages->list[i];
-		stage->arg.as = (enum leat_as)stages->list[0].as.number;
+		stage->arg.as = i > 0 ? leat_stages_as(stages) : LEAT_AS_TEXT;
 		stage->arg.replaced = i > 0 ? replaced_before(&stages->list[i - 1]) : NULL;
 		int rc = read_stage(p, &p->pieces[i], role, stage);
 		if (rc != 0)
@@ -436,6 +443,31 @@ int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_
 	return rc;
 }
 
+const struct leat_value *leat_stage_key(const struct leat_stage *stage, const char *name)
+{
+	static const struct leat_value not_given;
+
+	for (const struct leat_value *value = stage->keys; value != NULL; value = value->next)
+		if (strcmp(value->param->name, name) == 0)
+			return value;
+	return &not_given;
+}
+
+const struct leat_value *leat_value_again(const struct leat_value *value)
+{
+	const struct leat_param *param = value->param;
+
+	do
+		value = value->next;
+	while (value != NULL && value->param != param);
+	return value;
+}
+
+enum leat_as leat_stages_as(const struct leat_stages *stages)
+{
+	return (enum leat_as)leat_stage_key(&stages->list[0], "as")->number;
+}
+
 static void free_values(struct leat_value *value)
 {
 	while (value != NULL) {
@@ -451,9 +483,7 @@ void leat_stages_free(struct leat_stages *stages)
 {
 	for (size_t i = 0; i < stages->count; i++) {
 		free(stages->list[i].arg.text);
-		free(stages->list[i].key.text);
-		free_values(stages->list[i].key.next);
-		free(stages->list[i].as.text);
+		free_values(stages->list[i].keys);
 	}
 	free(stages->list);
 	*stages = (struct leat_stages){ 0 };

@@ -25,6 +25,7 @@
 
 #define LEAT_WORKERS_MAX 256u
 #define LEAT_STAGES_MAX 256u
+#define LEAT_KEYS_MAX 8u /* of a stage of the table */
 /*
  * The most items of a ring. 16 Mi lines are 400 MB for each ring, without any text; a larger number
  * is taken for a slip.
@@ -91,8 +92,8 @@ struct leat_stage_type {
 	enum leat_role role;
 	bool many; /* several workers can run it, as it keeps nothing from one item to the next */
 	const char *name;
-	const char *shown; /* as it is written, with its arguments */
-	struct leat_param arg, key;
+	const char *shown;                          /* as it is written, with its arguments */
+	struct leat_param arg, keys[LEAT_KEYS_MAX]; /* keys: up to one without a name */
 };
 
 extern const struct leat_stage_type leat_stage_types[];
@@ -103,11 +104,14 @@ enum leat_as { LEAT_AS_TEXT, LEAT_AS_CSV, LEAT_AS_KV, LEAT_AS_JSON };
 
 struct leat_value {
 	bool given;
-	char *text;              /* without its quotes, terminated; NULL where not given */
-	size_t at;               /* its offset in the text of the flow */
-	uint64_t number;         /* a number; the items of a rate; the index of a choice */
-	int64_t ns;              /* a time; the time in which a rate has its items */
-	struct leat_value *next; /* of a key that was given again; NULL: the last one */
+	char *text;      /* without its quotes, terminated; NULL where not given */
+	size_t at;       /* its offset in the text of the flow */
+	uint64_t number; /* a number; the items of a rate; the index of a choice */
+	int64_t ns;      /* a time; the time in which a rate has its items */
+	/* of a key: what the table has, its name as it is written, and the key that follows */
+	const struct leat_param *param;
+	const char *name; /* in the memory of text */
+	struct leat_value *next;
 	/* of an expression: what its lines are, and the name of the step that has replaced them */
 	enum leat_as as;
 	const char *replaced; /* NULL: none */
@@ -117,8 +121,8 @@ struct leat_stage {
 	const struct leat_stage_type *type;
 	size_t at;        /* the offset of its name */
 	unsigned workers; /* 0: no workers:N */
-	struct leat_value arg, key;
-	struct leat_value as; /* of lines and follow; its number is an enum leat_as */
+	struct leat_value arg;
+	struct leat_value *keys; /* as they stand in the text; NULL: none */
 };
 
 struct leat_stages {
@@ -138,6 +142,13 @@ struct leat_mistake {
  */
 int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_mistake *mistake);
 void leat_stages_free(struct leat_stages *stages);
+
+/* The first value of the stage's key; one that is not given (all zero), where the text has none. */
+const struct leat_value *leat_stage_key(const struct leat_stage *stage, const char *name);
+/* The next value of the same key; NULL: there is no further one. */
+const struct leat_value *leat_value_again(const struct leat_value *value);
+/* What the lines of the source are. */
+enum leat_as leat_stages_as(const struct leat_stages *stages);
 
 /*
  * Reads value->text. Returns false with what is wrong and what could be there; the mistake's place

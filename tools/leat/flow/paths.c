@@ -51,10 +51,9 @@ int leat_paths_find(struct leat_paths *paths, const struct leat_stage *stage, co
 {
 	int rc = 0;
 
-	for (const struct leat_value *value = &stage->arg; rc == 0 && value != NULL;
-	     value = value == &stage->arg ? &stage->key : value->next) {
-		if (!value->given)
-			break;
+	for (const struct leat_value *value = &stage->arg; rc == 0 && value != NULL && value->given;
+	     value = value == &stage->arg ? leat_stage_key(stage, "and")
+	                                  : leat_value_again(value)) {
 		*none = value->text;
 		rc = is_pattern(value->text) ? add_matches(paths, value->text)
 		                             : add_path(paths, value->text);

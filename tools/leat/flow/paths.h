@@ -19,9 +19,9 @@ struct leat_paths {
 };
 
 /*
- * Finds the files of a stage: of its argument, then of each value of its key. Returns 0; -ENOENT
- * with *none, the pattern that finds no file, which is the stage's; or -ENOMEM. The caller frees
- * the paths in any case.
+ * Finds the files of a stage: of its argument, then of each value of its key `and`. Returns 0;
+ * -ENOENT with *none, the pattern that finds no file, which is the stage's; or -ENOMEM. The caller
+ * frees the paths in any case.
  */
 int leat_paths_find(struct leat_paths *paths, const struct leat_stage *stage, const char **none);
 void leat_paths_free(struct leat_paths *paths);

@@ -123,7 +123,7 @@ void leat_report_lines_read(const struct leat_report *report, FILE *out)
 		        "leat: %llu of %llu lines could not be read as %s; their fields were "
 		        "empty\n",
 		        (unsigned long long)bad, (unsigned long long)lines,
-		        names[flow->stages.list[0].as.number]);
+		        names[leat_stages_as(&flow->stages)]);
 }
 
 /* Whether each line of the text has less than so many columns; 0: any number. */

@@ -63,7 +63,8 @@ static const char *find_source_file(const struct leat_flow *flow, const struct s
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
-	bool append = stage->type->verb == LEAT_VERB_FILE && stage->key.number != 0;
+	bool append =
+		stage->type->verb == LEAT_VERB_FILE && leat_stage_key(stage, "append")->number != 0;
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
 	struct stat st;
 

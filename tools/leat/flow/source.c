@@ -169,7 +169,7 @@ static void expect_header(void *arg)
 {
 	struct leat_member *member = arg;
 
-	member->at_header = member->flow->stages.list[0].as.number == LEAT_AS_CSV;
+	member->at_header = leat_stages_as(&member->flow->stages) == LEAT_AS_CSV;
 }
 
 /*
@@ -224,7 +224,7 @@ static bool can_search_blocks(const struct leat_member *member)
 	if (member->steps_count < 2 || flow->opts.slow == 1 || flow->opts.slow == 2)
 		return false;
 	step = member->steps[1].stage;
-	return step->type->verb == LEAT_VERB_GREP && step->key.number == 0;
+	return step->type->verb == LEAT_VERB_GREP && !member->steps[1].invert;
 }
 
 /* One after the other. A single file is not opened anew for each pass. */
@@ -274,13 +274,16 @@ static int run_source(struct leat_member *member)
 		return run_lines(member, &to);
 	case LEAT_VERB_FOLLOW:
 		return leat_follow_into(
-			&to, &(struct leat_follow_opts){ .path = stage->arg.text,
-		                                         .from_start = stage->key.number != 0,
-		                                         .until_ns = until_ns });
+			&to, &(struct leat_follow_opts){
+				     .path = stage->arg.text,
+				     .from_start = leat_stage_key(stage, "from")->number != 0,
+				     .until_ns = until_ns });
 	case LEAT_VERB_PROC:
-		return leat_proc_into(&to, &(struct leat_proc_opts){ .name = stage->arg.text,
-		                                                     .interval_ns = stage->key.ns,
-		                                                     .until_ns = until_ns });
+		return leat_proc_into(
+			&to,
+			&(struct leat_proc_opts){ .name = stage->arg.text,
+		                                  .interval_ns = leat_stage_key(stage, "every")->ns,
+		                                  .until_ns = until_ns });
 	case LEAT_VERB_TICK:
 		return leat_tick_into(&to, &(struct leat_tick_opts){ .interval_ns = stage->arg.ns,
 		                                                     .until_ns = until_ns });

@@ -81,7 +81,8 @@ static void init_rate(struct leat_flow_rate *rate, const struct leat_stage *stag
 	 * Without a burst: as many items as there are in a hundredth of a second. That looks
 	 * steady, and leaves time to sleep.
 	 */
-	double burst = stage->key.given ? (double)stage->key.number : 1e7 / rate->item_ns;
+	const struct leat_value *key = leat_stage_key(stage, "burst");
+	double burst = key->given ? (double)key->number : 1e7 / rate->item_ns;
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
 }
 
@@ -91,6 +92,7 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 	*step = (struct leat_flow_step){ .stage = stage, .row = row };
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
+		step->invert = leat_stage_key(stage, "invert")->number != 0;
 		/* The parser has tried it: the only error that is left is -ENOMEM. */
 		return leat_pattern_open(&step->pattern, stage->arg.text, (char[1]){ 0 }, 1);
 	case LEAT_VERB_FILTER:
@@ -133,7 +135,7 @@ static int match_pattern(struct leat_flow_step *step, const struct leat_line *li
 	const char *data = line->len != 0 ? line->data : "";
 	bool found = leat_pattern_find(step->pattern, data, line->len) != NULL;
 
-	return found != (step->stage->key.number != 0);
+	return found != step->invert;
 }
 
 /* As awk splits: blanks in front of the first field do not count, and several blanks are one. */

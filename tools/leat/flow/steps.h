@@ -32,6 +32,7 @@ struct leat_flow_rate {
 struct leat_flow_step {
 	const struct leat_stage *stage;
 	struct leat_pattern *pattern; /* grep */
+	bool invert;                  /* grep: lines without a match are wanted */
 	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */
 	struct leat_row *row;         /* of its thread: what names in expr are */
 	struct leat_flow_rate rate;
