@@ -5,6 +5,7 @@
  */
 #include "flow/flow.h"
 
+#include <leat/atomic.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -862,11 +863,67 @@ void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t 
 		(struct collected){ .items = items, .room = room, .to_count = count });
 }
 
+/* --- names, and full rings --- */
+
+struct leat_port leat_flow_name(struct leat_port port, const char *name)
+{
+	struct node *node;
+	char *copy;
+
+	if (!usable(port, "name"))
+		return leat_flow_no_port(port.flow);
+	node = &port.flow->nodes[port.node];
+	copy = name == NULL || name[0] == '\0' ? NULL : strdup(name);
+	if (copy == NULL) {
+		leat_flow_mistake(port.flow, name != NULL && name[0] != '\0' ? -ENOMEM : -EINVAL,
+		                  "name: \"%s\" %s", node->name,
+		                  name != NULL && name[0] != '\0' ? "gets no name: no memory"
+		                                                  : "is to have no name");
+		return leat_flow_no_port(port.flow);
+	}
+	free(node->given_name);
+	node->name = node->given_name = copy;
+	return port;
+}
+
+/* Whether its one ring may drop. */
+static bool may_drop(const struct node *node)
+{
+	return node->kind == NODE_SEQ || node->kind == NODE_GEN || node->kind == NODE_BUFFER ||
+	       (node->kind == NODE_WORKERS && node->key == NULL) || node->kind == NODE_GATHER ||
+	       node->kind == NODE_MERGE;
+}
+
+struct leat_port leat_flow_overflow(struct leat_port port, enum leat_overflow overflow)
+{
+	struct node *node;
+
+	if (!usable(port, "overflow"))
+		return leat_flow_no_port(port.flow);
+	node = &port.flow->nodes[port.node];
+	if (node->kind == NODE_WORKERS && !leat_node_has_ring(port.flow, node))
+		node = &port.flow->nodes[node->inputs[0].node]; /* the source is their ring */
+	if (!may_drop(node) || (unsigned)overflow > LEAT_DROP_OLDEST) {
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  !may_drop(node)
+		                          ? "overflow: \"%s\" has no ring that could drop: "
+		                            "put a buffer behind it"
+		                          : "overflow: of \"%s\": there are block, drop the "
+		                            "newest and drop the oldest",
+		                  node->name);
+		return leat_flow_no_port(port.flow);
+	}
+	node->overflow = overflow;
+	node->varies = overflow != LEAT_BLOCK;
+	return port;
+}
+
 /* --- books --- */
 
 int leat_flow_stat(const struct leat_flow *flow, size_t number, struct leat_step_stat *stat)
 {
 	const struct node *node;
+	uint64_t dropped, in_ring;
 
 	if (flow == NULL || stat == NULL)
 		return -EINVAL;
@@ -875,12 +932,16 @@ int leat_flow_stat(const struct leat_flow *flow, size_t number, struct leat_step
 	if (number >= flow->nodes_count)
 		return -ENOENT;
 	node = &flow->nodes[number];
+	dropped = leat_load_rlx(&node->dropped); /* rlx: nothing runs any more */
+	/* what a source has made is counted behind its ring, what others make before it */
+	in_ring = node->inputs_count > 0 ? dropped : 0;
 	*stat = (struct leat_step_stat){ .name = node->name,
 		                         .in = node->books.in,
-		                         .used = node->books.used,
+		                         .used = node->books.used - in_ring,
 		                         .skipped = node->books.skipped,
 		                         .failed = node->books.failed,
 		                         .diverted = node->books.diverted,
-		                         .made = node->books.made };
+		                         .made = node->books.made - in_ring,
+		                         .dropped = dropped };
 	return 0;
 }

@@ -27,6 +27,9 @@ static void draw_node(const struct leat_flow *flow, uint32_t at, FILE *out)
 		        node->order == LEAT_ORDERED ? ", ordered" : "");
 	if (node->kind == NODE_BRIDGE)
 		fprintf(out, ", %zu at once", node->capacity);
+	if (node->overflow != LEAT_BLOCK)
+		fprintf(out, ", drops its %s",
+		        node->overflow == LEAT_DROP_NEWEST ? "newest" : "oldest");
 	fprintf(out, "\"%s]\n", leat_kind_has_ring(node->kind) ? ", shape=cds" : "");
 }
 

@@ -110,7 +110,10 @@ struct node {
 	const unsigned char *items;
 	size_t count;
 
-	size_t capacity; /* of a bridge also how many streams are open */
+	char *given_name; /* by leat_flow_name(): what `name` points to; or NULL */
+	enum leat_overflow overflow;
+	uint64_t dropped; /* atomic: by its ring, if that drops */
+	size_t capacity;  /* of a bridge also how many streams are open */
 	unsigned workers;
 	enum leat_flow_order order;
 	uint64_t (*key)(const void *item, const void *arg);
@@ -219,6 +222,29 @@ void leat_write_time(char *text, size_t size, const char *before, int64_t ns);
 /* Passes n items on, from the given one. */
 void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size);
 
+/* what becomes of the items that a step is given */
+
+/* Whether what it makes are the items themselves that it is given, which own something. */
+static inline bool leat_moves_items(const struct leat_step *step)
+{
+	return step->kind == LEAT_STEP_FILTER && step->in->discard != NULL;
+}
+
+/* Whether the items that it has used are no longer the flow's. */
+static inline bool leat_takes_items(const struct leat_step *step)
+{
+	return step->owns && step->in->discard != NULL;
+}
+
+/*
+ * Whether it is called for one item at a time, as the flow frees what it leaves out and cannot tell
+ * which of several that is.
+ */
+static inline bool leat_filters_singly(const struct leat_step *step)
+{
+	return leat_moves_items(step) && !step->owns;
+}
+
 /* plan.c */
 
 /* Checks the graph and cuts it into islands. 0, or the mistake. */
@@ -252,8 +278,8 @@ size_t leat_ring_count(const struct node *node);
 size_t leat_ring_bytes(const struct leat_flow *flow, const struct node *node);
 /* The items that a ring of this node has room for. */
 size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node);
-/* How the channel of such a ring is opened. */
-struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct node *node);
+/* How the channel of such a ring, or of a source's, is opened. */
+struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, struct node *node);
 int leat_rings_open(struct leat_flow *flow);
 /* Closes what the islands have not taken. */
 void leat_rings_close(struct leat_flow *flow);

@@ -27,12 +27,14 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 
 /*
  * Whether step i writes into the ring behind it. Not where others send into that ring, too: their
- * items would be behind those that this step is still to write, and wait for it.
+ * items would be behind those that this step is still to write, and wait for it. Nor where it
+ * drops: what is written in place is never dropped, and the step would wait for room.
  */
 static bool writes_in_place(const struct task *task, size_t i, size_t n)
 {
 	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL &&
-	       !leat_ring_has_several_senders(node_of(task, i + 1));
+	       !leat_ring_has_several_senders(node_of(task, i + 1)) &&
+	       node_of(task, i + 1)->overflow == LEAT_BLOCK;
 }
 
 /* Whether step i writes into the array that the island ends in. */
@@ -100,24 +102,24 @@ static int pass_made(struct task *task, size_t i, const struct leat_vec *v)
 }
 
 /*
- * The step has dealt with one item of a type that owns something. A step that moves items has
- * passed it on if it made one.
+ * The step has dealt with items of a type that owns something. A step that moves items and does not
+ * own them is called for one, and has passed it on if it made one.
  */
 static void free_used(const struct task *task, size_t i, const struct leat_vec *v)
 {
-	const struct node *node = node_of(task, i);
+	const struct leat_step *step = &node_of(task, i)->step;
 
-	if (leat_task_borrows(task, i))
+	if (leat_task_borrows(task, i) || step->owns)
 		return;
-	if (v->used > 0 && !(leat_moves_items(&node->step) && v->made > 0))
-		leat_items_discard(node->step.in, v->in, 1);
+	if (!(leat_moves_items(step) && v->made > 0))
+		leat_items_discard(step->in, v->in, v->used);
 }
 
 /* Whether step i is called for one item at a time. */
 static bool is_called_singly(const struct node *node)
 {
-	/* each item is to be freed, or not; each asks the breaker, or has a time of its own */
-	return node->step.in->discard != NULL || node->breaker != NULL || node->item_ns > 0;
+	/* each asks the breaker, or has a time of its own */
+	return leat_filters_singly(&node->step) || node->breaker != NULL || node->item_ns > 0;
 }
 
 static void count_call(struct task *task, size_t i, const struct leat_vec *v)
@@ -145,7 +147,7 @@ static void drop_made(struct task *task, size_t i, const struct leat_vec *v)
 }
 
 /* Step i has been called, and has returned rc. Returns what becomes of that. */
-static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc, bool late)
+static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc, struct tries *tries)
 {
 	const struct node *node = node_of(task, i);
 	const bool broken = leat_breaks_contract(&node->step, v, rc);
@@ -154,8 +156,8 @@ static int settle_call(struct task *task, size_t i, struct leat_vec *v, int rc, 
 	task->own_result = false;
 	if (__builtin_expect(broken, 0))
 		rc = leat_task_fail_contract(task, i, v, rc);
-	else if (__builtin_expect(late, 0))
-		rc = leat_task_drop_late(task, i, v);
+	else if (__builtin_expect(tries->late, 0))
+		rc = leat_task_drop_late(task, i, v, tries);
 	count_call(task, i, v);
 	if (node->step.in->discard != NULL)
 		free_used(task, i, v);
@@ -186,7 +188,7 @@ static int call_step(struct task *task, size_t i, struct leat_vec *v, struct tri
 		return (int)room;
 	v->room = (size_t)room;
 	rc = leat_task_call_function(task, i, v, tries);
-	return settle_call(task, i, v, rc, tries->late);
+	return settle_call(task, i, v, rc, tries);
 }
 
 /* Step i and those behind it have seen their last item. */
@@ -357,7 +359,7 @@ static int put_through(struct task *task, size_t i, const char *items, size_t n,
 
 		if (called != NULL) {
 			v = called->v;
-			rc = settle_call(task, i, &v, called->rc, false);
+			rc = settle_call(task, i, &v, called->rc, &tries);
 			called = NULL;
 		} else {
 			v.n = now > 1 && (is_called_singly(node) || tries.again) ? 1 : now;
@@ -427,9 +429,11 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
                      size_t *used)
 {
 	const size_t steps = task->island->steps_count;
+	const struct leat_type *made = NULL; /* what a step has made here, for those behind it */
 	struct called called;
 	struct leat_vec *v = &called.v;
 	size_t *used_here = used, used_behind;
+	int rc;
 
 	while (i < steps && n > 0 && !last && node_of(task, i)->plain) {
 		*v = (struct leat_vec){ .in = items, .n = n };
@@ -437,13 +441,18 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 		if (v->room == 0)
 			break;
 		called.rc = node_of(task, i)->step.fn(task->states[i], v);
-		if (called.rc != 0 || v->used != n || v->made >= v->room || v->skipped > n)
-			return put_through(task, i, items, n, false, used_here, &called);
+		if (called.rc != 0 || v->used != n || v->made >= v->room || v->skipped > n) {
+			rc = put_through(task, i, items, n, false, used_here, &called);
+			goto behind;
+		}
 		count_call(task, i, v);
+		if (node_of(task, i)->step.in->discard != NULL)
+			free_used(task, i, v);
 		*used_here = n;
 		used_here = &used_behind;
 		if (task->in_array)
 			return pass_made(task, i, v);
+		made = node_of(task, i)->type;
 		items = v->out;
 		n = v->made;
 		if (n == 0)
@@ -452,9 +461,14 @@ static int run_steps(struct task *task, size_t i, const char *items, size_t n, b
 	}
 	if (i == steps) {
 		*used_here = 0;
-		return leat_task_deliver(task, items, n, used_here);
+		rc = leat_task_deliver(task, items, n, used_here);
+	} else {
+		rc = put_through(task, i, items, n, last, used_here, NULL);
 	}
-	return put_through(task, i, items, n, last, used_here, NULL);
+behind:
+	if (made != NULL) /* they may have ended early */
+		leat_items_discard(made, items + used_behind * made->size, n - used_behind);
+	return rc;
 }
 
 /* --- vectors --- */

@@ -33,6 +33,7 @@ int leat_task_fail_contract(struct task *task, size_t i, struct leat_vec *v, int
 struct tries {
 	bool again;       /* it is tried again */
 	bool late;        /* the last call has come back behind until_ns, or there is no further */
+	bool gone;        /* that step owns its items, and has passed on, or freed, the late one */
 	int64_t until_ns; /* LEAT_NEVER: its first call is still to come, or it has no time-out */
 	struct leat_backoff pauses;
 };
@@ -40,7 +41,7 @@ struct tries {
 /* Calls the function of a step. What comes late is still to be dropped (leat_task_drop_late()). */
 int leat_task_call_function(struct task *task, size_t i, struct leat_vec *v, struct tries *tries);
 /* What a step has said of an item comes too late: it has not dealt with it. Returns -ETIMEDOUT. */
-int leat_task_drop_late(const struct task *task, size_t i, struct leat_vec *v);
+int leat_task_drop_late(const struct task *task, size_t i, struct leat_vec *v, struct tries *tries);
 /*
  * What step i has returned is a failure, of this item, if there is one. Returns 0 to go on, with
  * the item again or behind it; or what the island ends with.
@@ -92,12 +93,6 @@ ssize_t leat_task_next(struct task *task, const void **items, int64_t due_ns);
 int leat_task_bind_input(struct task *task);
 /* Makes copies of borrowed items. Returns how many, or -errno if the first fails. */
 ssize_t leat_task_copy_items(struct task *task, const void **items, size_t n);
-
-/* Whether what it makes are the items themselves that it is given, which own something. */
-static inline bool leat_moves_items(const struct leat_step *step)
-{
-	return step->kind == LEAT_STEP_FILTER && step->in->discard != NULL;
-}
 
 /* A call of the step, or the end, has returned rc. Only a step that is due may say LEAT_LATER. */
 static inline bool leat_breaks_contract(const struct leat_step *step, const struct leat_vec *v,

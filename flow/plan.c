@@ -129,7 +129,7 @@ static bool is_borrowed(const struct leat_flow *flow, const struct node *node)
 
 bool leat_gives_away(const struct node *node)
 {
-	return node->kind == NODE_STEP ? node->step.kind == LEAT_STEP_FILTER
+	return node->kind == NODE_STEP ? node->step.kind == LEAT_STEP_FILTER || node->step.owns
 	                               : node->kind != NODE_EACH;
 }
 
@@ -160,8 +160,8 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 
 static bool is_plain(const struct node *node)
 {
-	return node->step.in->discard == NULL && node->type->discard == NULL &&
-	       node->breaker == NULL && node->item_ns == 0 && !node->keeps;
+	return !leat_filters_singly(&node->step) && node->breaker == NULL && node->item_ns == 0 &&
+	       !node->keeps;
 }
 
 static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)

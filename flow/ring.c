@@ -5,6 +5,7 @@
  */
 #include "flow/flow.h"
 
+#include <leat/atomic.h>
 #include <stdlib.h>
 
 bool leat_ring_has_several_senders(const struct node *node)
@@ -25,15 +26,28 @@ static const struct leat_type *ring_type(const struct node *node, size_t k)
 	return node->kind != NODE_ZIP ? node->type : k == 0 ? node->type->of : node->type->second;
 }
 
-struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, const struct node *node)
+/* A ring that drops has dropped this item. */
+static void drop_item(void *item, void *arg)
 {
+	struct node *node = arg;
+
+	leat_add_rlx(&node->dropped, 1u); /* rlx: read once the flow is joined */
+	leat_items_discard(node->type, item, 1);
+}
+
+struct leat_chan_opts leat_ring_opts(const struct leat_flow *flow, struct node *node)
+{
+	const bool drops = node->overflow != LEAT_BLOCK;
+
 	return (struct leat_chan_opts){
 		.name = node->name,
 		.kind = leat_ring_has_several_senders(node) ? LEAT_MPSC : LEAT_SPSC,
+		.overflow = node->overflow,
 		.capacity = leat_ring_capacity(flow, node),
 		.send_wait = flow->opts.wait,
 		.recv_wait = flow->opts.wait,
-		.discard = ring_type(node, 0)->discard,
+		.discard = drops ? drop_item : ring_type(node, 0)->discard,
+		.discard_arg = drops ? node : NULL,
 	};
 }
 

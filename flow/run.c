@@ -11,12 +11,7 @@
 /* Starts the generator of a source. */
 static int start_source(struct leat_flow *flow, struct node *node)
 {
-	struct leat_gen_opts opts = { .chan = { .name = node->name,
-		                                .capacity = flow->opts.capacity,
-		                                .send_wait = flow->opts.wait,
-		                                .recv_wait = flow->opts.wait,
-		                                .discard = node->type->discard },
-		                      .source = true };
+	struct leat_gen_opts opts = { .chan = leat_ring_opts(flow, node), .source = true };
 	int rc;
 
 	if (node->kind == NODE_SEQ)
@@ -178,6 +173,7 @@ static void free_node(struct node *node)
 		free((void *)(uintptr_t)node->state);
 	free(node->inputs);
 	free(node->consumers);
+	free(node->given_name);
 }
 
 void leat_flow_close(struct leat_flow *flow)

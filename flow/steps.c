@@ -78,7 +78,7 @@ void leat_pass_on(struct leat_vec *v, size_t from, size_t n, size_t size)
 
 struct counted {
 	uint64_t left;
-	size_t size; /* of an item */
+	const struct leat_type *type;
 };
 
 static int take_vec(void *state, struct leat_vec *v)
@@ -88,7 +88,7 @@ static int take_vec(void *state, struct leat_vec *v)
 
 	if (n > counted->left)
 		n = (size_t)counted->left;
-	leat_pass_on(v, 0, n, counted->size);
+	leat_pass_on(v, 0, n, counted->type->size);
 	v->used = n;
 	counted->left -= n;
 	return counted->left == 0 ? LEAT_ENOUGH : 0;
@@ -101,7 +101,8 @@ static int skip_vec(void *state, struct leat_vec *v)
 
 	counted->left -= left_out;
 	n = v->n - left_out < v->room ? v->n - left_out : v->room;
-	leat_pass_on(v, left_out, n, counted->size);
+	leat_items_discard(counted->type, v->in, left_out);
+	leat_pass_on(v, left_out, n, counted->type->size);
 	v->used = left_out + n;
 	v->skipped = left_out;
 	return 0;
@@ -109,8 +110,7 @@ static int skip_vec(void *state, struct leat_vec *v)
 
 static struct leat_port add_counted(struct leat_port port, const struct leat_step *step, uint64_t n)
 {
-	const struct leat_type *type = leat_port_type(port);
-	struct counted counted = { .left = n, .size = type == NULL ? 0 : type->size };
+	struct counted counted = { .left = n, .type = leat_port_type(port) };
 	struct node *node = leat_own_add(port, step, NULL, &counted, sizeof(counted));
 
 	if (node != NULL && step->fn == skip_vec)
@@ -120,18 +120,18 @@ static struct leat_port add_counted(struct leat_port port, const struct leat_ste
 
 struct leat_port leat_flow_take(struct leat_port port, uint64_t n)
 {
-	static const struct leat_step take = { .name = "take",
-		                               .kind = LEAT_STEP_FILTER,
-		                               .fn = take_vec };
+	static const struct leat_step take = {
+		.name = "take", .kind = LEAT_STEP_FILTER, .fn = take_vec, .owns = true
+	};
 
 	return add_counted(port, &take, n);
 }
 
 struct leat_port leat_flow_skip(struct leat_port port, uint64_t n)
 {
-	static const struct leat_step skip = { .name = "skip",
-		                               .kind = LEAT_STEP_FILTER,
-		                               .fn = skip_vec };
+	static const struct leat_step skip = {
+		.name = "skip", .kind = LEAT_STEP_FILTER, .fn = skip_vec, .owns = true
+	};
 
 	return add_counted(port, &skip, n);
 }
@@ -350,8 +350,9 @@ struct leat_port leat_flow_window_within(struct leat_port port, const struct lea
 struct distinct {
 	uint64_t (*key)(const void *item, const void *arg);
 	const void *arg;
-	size_t most, size, mask; /* size: of an item */
-	uint64_t came;           /* keys so far */
+	const struct leat_type *type;
+	size_t most, mask;
+	uint64_t came; /* keys so far */
 	uint64_t *keys;
 	uint64_t *places;
 };
@@ -445,10 +446,14 @@ static int distinct_vec(void *state, struct leat_vec *v)
 	struct distinct *d = state;
 
 	for (; v->used < v->n && v->made < v->room; v->used++) {
-		const char *item = (const char *)v->in + v->used * d->size;
+		const size_t size = d->type->size;
+		const char *item = (const char *)v->in + v->used * size;
 
-		memcpy((char *)v->out + v->made * d->size, item, d->size);
-		v->made += is_new(d, d->key(item, d->arg));
+		memcpy((char *)v->out + v->made * size, item, size);
+		if (is_new(d, d->key(item, d->arg)))
+			v->made++;
+		else
+			leat_items_discard(d->type, item, 1);
 	}
 	v->skipped = v->used - v->made;
 	return 0;
@@ -458,13 +463,12 @@ struct leat_port leat_flow_distinct(struct leat_port port,
                                     uint64_t (*key)(const void *item, const void *arg),
                                     const void *arg, size_t most)
 {
-	static const struct leat_step step = { .name = "distinct",
-		                               .kind = LEAT_STEP_FILTER,
-		                               .fn = distinct_vec };
+	static const struct leat_step step = {
+		.name = "distinct", .kind = LEAT_STEP_FILTER, .fn = distinct_vec, .owns = true
+	};
 	struct node *node;
-	const struct leat_type *type = leat_port_type(port);
 	struct distinct distinct = {
-		.key = key, .arg = arg, .most = most, .size = type == NULL ? 0 : type->size
+		.key = key, .arg = arg, .most = most, .type = leat_port_type(port)
 	};
 
 	if (key == NULL || most == 0 || most > SIZE_MAX / 64)
@@ -503,7 +507,11 @@ static int rate_vec(void *state, struct leat_vec *v)
 struct leat_port leat_flow_rate(struct leat_port port, struct leat_rate *rate)
 {
 	static const struct leat_step step = {
-		.name = "rate", .kind = LEAT_STEP_FILTER, .fn = rate_vec, .waits = true
+		.name = "rate",
+		.kind = LEAT_STEP_FILTER,
+		.fn = rate_vec,
+		.waits = true,
+		.owns = true,
 	};
 	const struct leat_type *type = leat_port_type(port);
 	struct paced paced = { .rate = rate, .size = type == NULL ? 0 : type->size };

@@ -408,8 +408,10 @@ static int make_task(struct island *island, struct task *task)
 		rc = take_inputs(task);
 	else if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
 		task->rx = leat_ring_take_rx(flow, island->head, island->head_output);
-	if (rc == 0 && (island->shared != NULL || leat_kind_joins(head->kind) ||
-	                (island->pooled && head->kind != NODE_ARRAY))) {
+	/* a ring that drops its oldest lends large items to nobody */
+	if (rc == 0 &&
+	    (island->shared != NULL || leat_kind_joins(head->kind) ||
+	     head->overflow == LEAT_DROP_OLDEST || (island->pooled && head->kind != NODE_ARRAY))) {
 		task->in_place = leat_items_alloc(island->vector, head->type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;
 	}
@@ -445,12 +447,17 @@ static int make_shared(struct island *island)
 	return rc;
 }
 
-static void name_island(const struct island *island, char name[LEAT_NAME_MAX + 1])
+/* Of several threads each is told from the others: "parse/2". */
+static void name_task(const struct island *island, unsigned index, char name[LEAT_NAME_MAX + 1])
 {
 	const struct node *nodes = island->flow->nodes;
+	const char *first = nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name;
 
-	snprintf(name, LEAT_NAME_MAX + 1, "%s",
-	         nodes[island->steps_count > 0 ? island->steps[0] : island->tail].name);
+	if (leat_island_threads(island) == 1)
+		snprintf(name, LEAT_NAME_MAX + 1, "%s", first);
+	else
+		snprintf(name, LEAT_NAME_MAX + 1, "%.*s/%u", LEAT_NAME_MAX - 5, first,
+		         island->head_output + index + 1);
 }
 
 /* Its channel is the ring that it ends in, so it is started before the island behind is made. */
@@ -464,7 +471,7 @@ static int start_pooled(struct island *island)
 
 	if (leat_kind_has_ring(tail->kind))
 		opts = leat_ring_opts(flow, tail);
-	name_island(island, name);
+	name_task(island, 0, name);
 	opts.name = name;
 	task->scope = leat_scope_open(flow->scope, NULL);
 	if (task->scope == NULL)
@@ -500,10 +507,10 @@ int leat_tasks_start(struct island *island)
 
 	if (island->pooled)
 		return 0; /* it was, when it was made */
-	name_island(island, name);
 	for (unsigned i = 0; i < island->replicas && rc == 0; i++) {
 		struct task *task = &island->tasks[i];
 
+		name_task(island, i, name);
 		task->scope = leat_scope_open(flow->scope, NULL);
 		rc = task->scope == NULL
 		             ? leat_open_error()

@@ -282,6 +282,7 @@ struct leat_port leat_flow_timeout(struct leat_port port, int64_t ns)
 	static const struct leat_step step = { .name = "timeout",
 		                               .kind = LEAT_STEP_FILTER,
 		                               .fn = timeout_vec,
+		                               .owns = true,
 		                               .due_ns = timeout_due_ns };
 	struct silence silence = { .ns = ns, .size = size_at(port) };
 	struct node *node;

@@ -51,7 +51,7 @@ int leat_task_call_function(struct task *task, size_t i, struct leat_vec *v, str
 	uint64_t ticket = 0;
 	int rc;
 
-	tries->late = false;
+	tries->late = tries->gone = false;
 	if (v->n == 0 || (node->breaker == NULL && node->item_ns == 0))
 		return node->step.fn(task->states[i], v);
 	if (node->item_ns > 0 && tries->until_ns == LEAT_NEVER)
@@ -69,13 +69,13 @@ int leat_task_call_function(struct task *task, size_t i, struct leat_vec *v, str
 	return rc;
 }
 
-int leat_task_drop_late(const struct task *task, size_t i, struct leat_vec *v)
+int leat_task_drop_late(const struct task *task, size_t i, struct leat_vec *v, struct tries *tries)
 {
 	const struct node *node = node_of(task, i);
 
-	/* what a filter has made is the item itself, which is freed, or diverted, as one that fails
-	 */
-	if (node->step.kind != LEAT_STEP_FILTER)
+	tries->gone = v->used > 0 && leat_takes_items(&node->step);
+	/* what other filters have made is the item itself, which is freed as one that fails */
+	if (tries->gone || node->step.kind != LEAT_STEP_FILTER)
 		leat_items_discard(node->type, v->out, v->made);
 	v->used = v->made = 0;
 	v->skipped = 0;
@@ -103,8 +103,8 @@ static void divert_item(struct task *task, size_t i, const char *item)
 	leat_commit(task->diverts[i], 1);
 }
 
-/* An item has failed. Whether the step goes on behind it. */
-static bool leave_out_failed(struct task *task, size_t i, const char *item)
+/* An item has failed; gone: it is no longer the flow's. Whether the step goes on behind it. */
+static bool leave_out_failed(struct task *task, size_t i, const char *item, bool gone)
 {
 	const struct node *node = node_of(task, i);
 
@@ -119,7 +119,7 @@ static bool leave_out_failed(struct task *task, size_t i, const char *item)
 	if (node->on_error != LEAT_ON_ERROR_SKIP)
 		return false;
 	task->failure = 0;
-	if (!leat_task_borrows(task, i))
+	if (!gone && !leat_task_borrows(task, i))
 		leat_items_discard(node->step.in, item, 1);
 	return true;
 }
@@ -179,8 +179,8 @@ int leat_task_handle_failure(struct task *task, size_t i, int code, const char *
 		return rc > 0 ? 0 : rc;
 	code = fail_item(task, i, code, tries);
 	tries->until_ns = LEAT_NEVER;
-	if (!leave_out_failed(task, i, item))
-		return code;
-	*used += 1;
-	return 0;
+	if (leave_out_failed(task, i, item, tries->gone))
+		code = 0;
+	*used += code == 0 || tries->gone;
+	return code;
 }

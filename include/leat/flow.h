@@ -77,7 +77,7 @@ LEAT_BEGIN_DECLS
  * The layout of the structures of this header. leat_flow_open() passes it, and refuses a caller
  * that was compiled for another one, as the core does by LEAT_ABI (leat/base.h).
  */
-#define LEAT_FLOW_ABI 1u
+#define LEAT_FLOW_ABI 2u
 
 /* --- types --- */
 
@@ -187,8 +187,8 @@ enum { LEAT_SKIP = 1, LEAT_ENOUGH = 2, LEAT_LATER = 3 };
 
 /*
  * What becomes of an item of a type with discard: a map's result is a new item, and the flow frees
- * the one it was given; a filter passes the item itself on, or the flow frees it. LEAT_STEP_FUSED
- * is for types without discard.
+ * the one it was given; a filter passes the item itself on, or the flow frees it. A step of either
+ * kind with `owns` does all that itself. LEAT_STEP_FUSED is for types without discard.
  */
 enum leat_step_kind { LEAT_STEP_MAP, LEAT_STEP_FILTER, LEAT_STEP_FUSED, LEAT_STEP_END };
 
@@ -215,6 +215,13 @@ struct leat_step {
 	 * island then has a thread, and no pool.
 	 */
 	bool waits;
+	/*
+	 * Items that it has used are its own: it passes them on, changed or as they are, or frees
+	 * them. So the flow touches none of them, and a filter is called for whole vectors, which
+	 * without this is called for one item of such a type at a time. LEAT_FILTER and LEAT_EDIT
+	 * own their items.
+	 */
+	bool owns;
 	const char *file;
 	int line;
 };
@@ -237,6 +244,10 @@ struct leat_state {
  *                                                      { y[0] = ..; return 1; }    how many it
  *                                                            has written, up to `most`, or -errno
  *     LEAT_FILTER(name, type, x, state type, s)        { return keep(x); }         a bool
+ *     LEAT_EDIT(name, type, x, state type, s)          { x->n++; return 0; }       changes the
+ *                                                            item itself: 0, LEAT_SKIP,
+ *                                                            LEAT_ENOUGH, -errno; with the last
+ *                                                            two it has changed nothing
  *     LEAT_EACH(name, type, x, state type, s)          { use(x); return 0; }       an end: 0,
  *                                                                        LEAT_ENOUGH, -errno
  *
@@ -260,9 +271,18 @@ struct leat_state {
 	typedef leat_item_##type name##_out; \
 	LEAT_DETAIL_ONE(name, statetype, \
 	                (*y_ = *x_, name##_item(x_, (statetype)(uintptr_t)s_) ? 0 : LEAT_SKIP)) \
-	LEAT_DETAIL_MAP_STEP(name, LEAT_STEP_FILTER, LEAT_T(type), LEAT_T(type), statetype) \
+	LEAT_DETAIL_OWN_STEP(name, LEAT_STEP_FILTER, type, statetype) \
 	static inline bool name##_item(const leat_item_##type *x, \
 	                               __attribute__((unused)) statetype s)
+
+#define LEAT_EDIT(name, type, x, statetype, s) \
+	static inline int name##_item(leat_item_##type *x, statetype s); \
+	typedef leat_item_##type name##_in; \
+	typedef leat_item_##type name##_out; \
+	LEAT_DETAIL_ONE(name, statetype, \
+	                (*y_ = *x_, name##_item(y_, (statetype)(uintptr_t)s_))) \
+	LEAT_DETAIL_OWN_STEP(name, LEAT_STEP_MAP, type, statetype) \
+	static inline int name##_item(leat_item_##type *x, __attribute__((unused)) statetype s)
 
 #define LEAT_FLAT_MAP(name, intype, x, outtype, y, most_, statetype, s) \
 	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
@@ -284,7 +304,8 @@ struct leat_state {
 		v_->made = made_; \
 		return rc_ < 0 ? rc_ : 0; \
 	} \
-	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), statetype) \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), \
+	                 statetype, false) \
 	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
 	                              __attribute__((unused)) statetype s)
 
@@ -301,7 +322,7 @@ struct leat_state {
 		v_->used = rc_ < 0 ? i_ - 1 : i_; \
 		return rc_; \
 	} \
-	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, 0, statetype) \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_END, LEAT_T(type), NULL, 0, statetype, false) \
 	static inline int name##_item(const leat_item_##type *x, \
 	                              __attribute__((unused)) statetype s)
 
@@ -488,10 +509,25 @@ LEAT_API int64_t leat_flow_until_ns(void);
  */
 LEAT_API struct leat_port leat_flow_breaker(struct leat_port port, struct leat_breaker *breaker);
 
+/*
+ * The name of the step, source or ring right before the port, which it returns: in the words of a
+ * failure, in the picture, the books and the diagnostics. Copied. An island has the name of its
+ * first step.
+ */
+LEAT_API struct leat_port leat_flow_name(struct leat_port port, const char *name);
+
 /* --- where islands end --- */
 
 /* A ring of so many items: what is behind it runs on another thread. */
 LEAT_API struct leat_port leat_flow_buffer(struct leat_port port, size_t capacity);
+/*
+ * What a full ring does: it blocks (the default), or drops its newest or oldest items, so that what
+ * is before it never waits for what is behind. About the ring right before the port, which it
+ * returns: of a source with a thread of its own, a buffer, workers (not by key), gather, or a merge
+ * of items as they come. Dropped items are discarded, and in the books of the ring. Between a tee
+ * and a zip nothing may be dropped.
+ */
+LEAT_API struct leat_port leat_flow_overflow(struct leat_port port, enum leat_overflow overflow);
 /*
  * What follows, up to leat_flow_gather(), runs on `count` threads, which share the items. With
  * LEAT_ORDERED, gather passes on what they made in the order of the items it was made of.
@@ -628,13 +664,18 @@ LEAT_API const char *leat_flow_error(const struct leat_flow *flow);
 LEAT_API void leat_flow_close(struct leat_flow *flow);
 
 /*
- * The books of a step, after join: in = used + skipped + failed + diverted. `made` went out. Steps
- * are numbered in the order of the calls that declared them; sources and ends are steps, too.
- * Returns 0; -ENOENT behind the last step; -EBUSY while the flow runs.
+ * The books of a step, after join: in = used + skipped + failed + diverted + dropped. `made` went
+ * out. Steps are numbered in the order of the calls that declared them; sources and ends are steps,
+ * too. Returns 0; -ENOENT behind the last step; -EBUSY while the flow runs.
  */
 struct leat_step_stat {
 	const char *name;
 	uint64_t in, used, skipped, failed, diverted, made;
+	/*
+	 * by a ring of leat_flow_overflow(): it was full, or its receiver left, or it was
+	 * cancelled. Of a source it is besides `made`, and `in` is 0.
+	 */
+	uint64_t dropped;
 };
 LEAT_API int leat_flow_stat(const struct leat_flow *flow, size_t number,
                             struct leat_step_stat *stat);

@@ -210,6 +210,13 @@ LEAT_FILTER(uses_liquid, tick, t, const limits *, limits)
 	return t->number >= limits->least;
 }
 
+LEAT_EDIT(uses_edit, tick, t, const void *, unused)
+{
+	(void)unused;
+	t->price *= 2;
+	return t->price > 0 ? 0 : LEAT_SKIP;
+}
+
 LEAT_MAP(uses_price, tick, t, f64, price, const void *, unused)
 {
 	(void)unused;
@@ -237,7 +244,7 @@ LEAT_MAP(uses_rx, tick, t, rx, stream, const void *, unused)
 	return 0;
 }
 
-LEAT_FUSE(uses_both, tick, f64, uses_liquid, uses_price);
+LEAT_FUSE(uses_both, tick, f64, uses_liquid, uses_edit, uses_price);
 LEAT_BATCH(ticks, tick, 16);
 LEAT_TROUBLE(failed_tick, tick);
 LEAT_PAIR(priced, tick, f64);
@@ -246,10 +253,11 @@ int uses_flow(leat_flow *flow, const tick *ticks, limits *limits, double *sum);
 
 int uses_flow(leat_flow *flow, const tick *ticks, limits *limits, double *sum)
 {
-	void *states[2] = { limits, NULL };
+	void *states[3] = { limits, NULL, NULL };
 	leat_port port = leat_flow_from_array(flow, LEAT_T(tick), ticks, 2);
 
 	port = leat_flow_step(port, &uses_liquid, limits);
+	port = leat_flow_step(port, &uses_edit, NULL);
 	port = leat_flow_step(port, &uses_price, NULL);
 	port = leat_flow_step(port, &uses_two, NULL);
 	leat_flow_for_each(port, &uses_add, sum);
@@ -257,6 +265,8 @@ int uses_flow(leat_flow *flow, const tick *ticks, limits *limits, double *sum)
 	leat_flow_for_each(leat_flow_step(port, &uses_both, states), &uses_add, sum);
 	port = leat_flow_from_array(flow, LEAT_T(tick), ticks, 2);
 	port = leat_flow_bridge(leat_flow_step(port, &uses_rx, NULL), LEAT_T(f64), 1);
+	port = leat_flow_overflow(leat_flow_buffer(port, 8), LEAT_DROP_OLDEST);
+	port = leat_flow_name(port, "latest");
 	leat_flow_for_each(port, &uses_add, sum);
 	return LEAT_T(ticks)->most == 16 && LEAT_T(failed_tick)->most == 1 &&
 	                       LEAT_T(priced)->second == LEAT_T(f64)

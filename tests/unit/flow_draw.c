@@ -217,6 +217,22 @@ Test(flow_draw, the_picture_has_each_node_and_each_edge)
 	close_all(&all);
 }
 
+Test(flow_draw, names_and_rings_that_drop)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	uint64_t n = 1;
+	struct collected got;
+	struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), &n, 1);
+	char *text;
+
+	port = leat_flow_name(leat_flow_buffer(port, 4), "the \"last\"");
+	collect(leat_flow_overflow(port, LEAT_DROP_OLDEST), &got);
+	text = draw(flow);
+	cr_expect_not_null(strstr(text, "[label=\"the \\\"last\\\", drops its oldest\""));
+	free(text);
+	leat_flow_close(flow);
+}
+
 Test(flow_draw, what_cannot_be_drawn)
 {
 	struct flow_of_all all;

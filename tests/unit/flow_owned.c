@@ -92,6 +92,77 @@ LEAT_FILTER(keep_each, box, box, const void *, unused)
 	return true;
 }
 
+/* Some it makes another item of, some it changes, some it leaves out. */
+LEAT_EDIT(edit_box, box, box, const void *, unused)
+{
+	(void)unused;
+	if (box->value % 11 == 0)
+		return LEAT_SKIP;
+	if (box->value % 4 == 0) {
+		struct box other = box_of(box->value);
+
+		free_box(box, NULL);
+		*box = other;
+	}
+	return 0;
+}
+
+/* A filter of the program's own, which does not say that it owns its items. */
+static int keep_most_vec(void *state, struct leat_vec *v)
+{
+	const struct box *in = v->in;
+	struct box *out = v->out;
+
+	(void)state;
+	for (; v->used < v->n && v->made < v->room; v->used++)
+		if (in[v->used].value % 13 == 0)
+			v->skipped++;
+		else
+			out[v->made++] = in[v->used];
+	return 0;
+}
+
+static const struct leat_step keep_most = { .name = "keep_most",
+	                                    .kind = LEAT_STEP_FILTER,
+	                                    .fn = keep_most_vec,
+	                                    .in = LEAT_T(box),
+	                                    .out = LEAT_T(box),
+	                                    .stateless = true };
+
+/* A step that owns its items, and makes up to three of one. */
+static int spread_vec(void *state, struct leat_vec *v)
+{
+	const struct box *in = v->in;
+	struct box *out = v->out;
+
+	(void)state;
+	for (; v->used < v->n && v->room - v->made >= 3; v->used++) {
+		struct box box = in[v->used];
+
+		for (uint64_t i = 0; i < box.value % 3; i++)
+			out[v->made++] = box_of(box.value);
+		if (box.value % 2 == 0)
+			out[v->made++] = box;
+		else
+			free_box(&box, NULL);
+	}
+	return 0;
+}
+
+static const struct leat_step spread = { .name = "spread",
+	                                 .kind = LEAT_STEP_MAP,
+	                                 .fn = spread_vec,
+	                                 .in = LEAT_T(box),
+	                                 .out = LEAT_T(box),
+	                                 .most = 3,
+	                                 .stateless = true,
+	                                 .owns = true };
+
+LEAT_EDIT(fail_edit, box, box, const uint64_t *, at)
+{
+	return box->value == *at ? -EDOM : 0;
+}
+
 LEAT_MAP(fail_box, box, box, box, other, const uint64_t *, at)
 {
 	if (box->value == *at)
@@ -151,6 +222,7 @@ static int64_t order_of(const void *item, const void *arg)
 
 enum shape {
 	STEPS,
+	OWNERS,
 	COUNTED,
 	BUFFERS,
 	PARTS,
@@ -163,11 +235,18 @@ enum shape {
 	PLAIN_BETWEEN,
 	SHAPES
 };
-static const char *const shape_names[] = {
-	"steps",        "take and skip",     "buffers",        "parts",
-	"merge by key", "merge by priority", "workers by key", "unordered workers",
-	"ordered",      "ordered, few",      "plain between"
-};
+static const char *const shape_names[] = { "steps",
+	                                   "owners",
+	                                   "take and skip",
+	                                   "buffers",
+	                                   "parts",
+	                                   "merge by key",
+	                                   "merge by priority",
+	                                   "workers by key",
+	                                   "unordered workers",
+	                                   "ordered",
+	                                   "ordered, few",
+	                                   "plain between" };
 
 static struct leat_port shape_port(struct leat_port port, enum shape shape)
 {
@@ -178,6 +257,10 @@ static struct leat_port shape_port(struct leat_port port, enum shape shape)
 	case STEPS:
 		port = leat_flow_step(leat_flow_step(port, &rewrap, NULL), &keep_some, NULL);
 		return leat_flow_step(port, &rewrap, NULL);
+	case OWNERS:
+		port = leat_flow_step(leat_flow_step(port, &edit_box, NULL), &spread, NULL);
+		port = leat_flow_step(leat_flow_step(port, &keep_most, NULL), &keep_some, NULL);
+		return leat_flow_distinct(leat_flow_step(port, &edit_box, NULL), key_of, NULL, 64);
 	case COUNTED:
 		return leat_flow_skip(leat_flow_take(leat_flow_skip(port, 100), 700), 33);
 	case BUFFERS:
@@ -271,17 +354,19 @@ Test(flow_owned, where_the_end_leaves_or_fails)
 Test(flow_owned, where_a_step_fails)
 {
 	for (enum shape shape = STEPS; shape < SHAPES; shape++)
-		for (int behind = 0; behind < 2; behind++) {
+		for (int how = 0; how < 4; how++) {
+			const struct leat_step *step = how < 2 ? &fail_box : &fail_edit;
+			const bool behind = how % 2 != 0;
 			struct tally tally = { 0 };
 			uint64_t at = 301;
 			struct ends ends;
 
 			open_shape(&ends, shape, 3000);
 			if (!behind)
-				ends.port = leat_flow_step(ends.port, &fail_box, &at);
+				ends.port = leat_flow_step(ends.port, step, &at);
 			ends.port = shape_port(ends.port, shape);
 			if (behind)
-				ends.port = leat_flow_step(ends.port, &fail_box, &at);
+				ends.port = leat_flow_step(ends.port, step, &at);
 			leat_flow_for_each(ends.port, &end_box, &tally);
 			expect_start(ends.flow);
 			expect_join(ends.flow, -EDOM);
@@ -363,6 +448,32 @@ Test(flow_owned, where_it_is_ended_from_outside)
 			if (ends.flow != NULL)
 				expect_join(ends.flow, 0);
 			close_shape(&ends, shape);
+		}
+}
+
+/* Each ring that may drop does, where the flow ends well, is cancelled, or its end leaves. */
+Test(flow_owned, what_rings_drop)
+{
+	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+	     overflow++)
+		for (int how = 0; how < 3 * MANY_TIMES(4); how++) {
+			struct tally tally = { .enough = how % 3 == 1 ? 20 : 0 };
+			struct ends ends;
+
+			open_shape(&ends, ORDERED_FEW, 3000);
+			ends.port = leat_flow_overflow(ends.port, overflow);
+			ends.port = leat_flow_overflow(leat_flow_buffer(ends.port, 3), overflow);
+			ends.port = leat_flow_overflow(
+				leat_flow_workers(ends.port, 2, LEAT_ORDERED), overflow);
+			ends.port = leat_flow_step(ends.port, &edit_box, NULL);
+			ends.port = leat_flow_overflow(leat_flow_gather(ends.port), overflow);
+			ends.port = leat_flow_overflow(leat_flow_merge(&ends.port, 1), overflow);
+			leat_flow_for_each(ends.port, &end_box, &tally);
+			expect_start(ends.flow);
+			if (how % 3 == 2)
+				leat_scope_cancel(ends.scope, 0, "enough");
+			expect_join(ends.flow, 0);
+			close_shape(&ends, ORDERED_FEW);
 		}
 }
 
@@ -562,7 +673,8 @@ static int lie_vec(void *state, struct leat_vec *v)
 		*out = lie->moves ? *in : box_of(in->value);
 	if (in->value < 5)
 		return 0;
-	v->used += lie->what == USED;
+	if (lie->what == USED)
+		v->used = v->n + 1;
 	v->skipped = lie->what == SKIPPED ? 2 : 0;
 	return lie->what == RESULT ? 9 : 0;
 }

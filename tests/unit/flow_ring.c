@@ -76,6 +76,199 @@ Test(flow_ring, buffers_of_each_size_keep_order)
 		}
 }
 
+/* --- rings that drop --- */
+
+/* Lets nothing through before all items have been sent into the ring that is before it. */
+struct passing {
+	uint32_t passed; /* atomic: items that were sent there, or are about to be */
+	uint32_t all;
+};
+
+LEAT_MAP(count_passed, u64, x, u64, y, struct passing *, passing)
+{
+	*y = *x;
+	leat_add_acqrel(&passing->passed, 1u);
+	return 0;
+}
+
+static int await_all_vec(void *state, struct leat_vec *v)
+{
+	struct passing *passing = state;
+
+	while (v->n > 0 && leat_load_acq(&passing->passed) < passing->all)
+		sched_yield();
+	v->used = v->made = v->n < v->room ? v->n : v->room;
+	memcpy(v->out, v->in, v->used * sizeof(uint64_t));
+	return 0;
+}
+
+static const struct leat_step await_all = { .name = "await_all",
+	                                    .kind = LEAT_STEP_MAP,
+	                                    .fn = await_all_vec,
+	                                    .in = LEAT_T(u64),
+	                                    .out = LEAT_T(u64),
+	                                    .waits = true };
+
+static void expect_rising(const struct collected *got)
+{
+	for (size_t i = 1; i < got->count; i++)
+		cr_assert_gt(got->items[i], got->items[i - 1]);
+}
+
+Test(flow_ring, a_full_ring_drops_where_it_is_told_to)
+{
+	enum { ITEMS = 3000 };
+
+	for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST; overflow++)
+		for (int merged = 0; merged < 2; merged++) {
+			struct passing passing = { .all = overflow == LEAT_BLOCK ? 0 : ITEMS };
+			struct fed fed = feed_by_hand();
+			struct leat_step_stat stat;
+			struct collected got;
+			struct leat_port port;
+
+			port = leat_flow_step(fed.port, &count_passed, &passing);
+			port = merged ? leat_flow_merge(&port, 1) : leat_flow_buffer(port, 8);
+			port = leat_flow_overflow(port, overflow);
+			collect(leat_flow_step(port, &await_all, &passing), &got);
+			expect_start(fed.flow);
+			send_numbers(&fed, 0, ITEMS);
+			leat_tx_close(fed.tx);
+			fed.tx = NULL;
+			expect_join(fed.flow, 0);
+			cr_assert_eq(leat_flow_stat(fed.flow, 2, &stat), 0);
+			cr_expect_eq(stat.in, (uint64_t)ITEMS);
+			cr_expect_eq(stat.used + stat.dropped, (uint64_t)ITEMS);
+			cr_expect_eq(stat.made, (uint64_t)got.count);
+			cr_expect_eq(stat.dropped > 0, overflow != LEAT_BLOCK);
+			expect_rising(&got);
+			if (overflow != LEAT_DROP_OLDEST)
+				cr_expect_eq(got.items[0], 0u);
+			if (overflow != LEAT_DROP_NEWEST)
+				cr_expect_eq(got.items[got.count - 1], (uint64_t)ITEMS - 1);
+			close_fed(&fed);
+			free(got.items);
+		}
+}
+
+/* Above 32 bytes a ring that drops its oldest lends its items to nobody. */
+struct large {
+	uint64_t number, rest[7];
+};
+LEAT_TYPE(large, struct large);
+
+static int run_large(struct leat_tx *out, void *arg)
+{
+	const uint64_t end = *(uint64_t *)arg;
+	int rc = 0;
+
+	for (uint64_t n = 0; rc == 0 && n < end; n++)
+		rc = leat_send(out, &(struct large){ n, { n, n, n, n, n, n, n } });
+	return rc;
+}
+
+LEAT_MAP(number_of, large, large, u64, y, const void *, unused)
+{
+	(void)unused;
+	*y = large->number;
+	for (int i = 0; i < 7; i++)
+		if (large->rest[i] != large->number)
+			return -EIO;
+	return 0;
+}
+
+Test(flow_ring, large_items_of_sources_and_workers_that_drop)
+{
+	for (enum leat_overflow overflow = LEAT_DROP_NEWEST; overflow <= LEAT_DROP_OLDEST;
+	     overflow++)
+		for (int workers = 0; workers < 2; workers++) {
+			uint64_t n = MANY_TIMES(20000);
+			const struct leat_flow_opts opts = { .capacity = 4 };
+			struct leat_flow *flow = leat_flow_open(NULL, &opts);
+			struct leat_step_stat stat;
+			struct collected got;
+			struct leat_port port;
+
+			port = leat_flow_from_gen(flow, LEAT_T(large), run_large, &n);
+			if (workers) /* the source's ring is that of the workers */
+				port = leat_flow_workers(port, 1, LEAT_UNORDERED);
+			port = leat_flow_overflow(port, overflow);
+			port = leat_flow_step(port, &number_of, NULL);
+			if (workers)
+				port = leat_flow_overflow(leat_flow_gather(port), overflow);
+			collect(port, &got);
+			expect_start(flow);
+			expect_join(flow, 0);
+			cr_assert_eq(leat_flow_stat(flow, 0, &stat), 0);
+			cr_expect_eq(stat.made + stat.dropped, n);
+			if (workers) {
+				cr_assert_eq(leat_flow_stat(flow, 3, &stat), 0);
+				cr_expect_eq(stat.in, stat.used + stat.dropped);
+			}
+			cr_expect_eq(stat.made, (uint64_t)got.count);
+			expect_rising(&got);
+			leat_flow_close(flow);
+			free(got.items);
+		}
+}
+
+Test(flow_ring, where_nothing_can_be_dropped)
+{
+	uint64_t n = 10;
+
+	for (int what = 0; what < 5; what++) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), &n, 1), ports[2];
+
+		switch (what) {
+		case 0:
+			leat_flow_overflow(port, LEAT_DROP_NEWEST);
+			expect_words(flow, "overflow: \"from_array\" has no ring that could drop");
+			break;
+		case 1:
+			port = leat_flow_step(port, &triple, NULL);
+			leat_flow_overflow(port, LEAT_DROP_NEWEST);
+			expect_words(flow, "overflow: \"triple\" has no ring that could drop");
+			break;
+		case 2:
+			leat_flow_tee(port, ports, 2);
+			leat_flow_overflow(ports[0], LEAT_DROP_NEWEST);
+			expect_words(flow, "overflow: \"tee\" has no ring that could drop");
+			break;
+		case 3:
+			port = leat_flow_buffer(port, 2);
+			leat_flow_overflow(port, (enum leat_overflow)3);
+			expect_words(flow, "overflow: of \"buffer\": there are block");
+			break;
+		default:
+			port = leat_flow_workers_by(port, 2, key_of, &one);
+			leat_flow_overflow(port, LEAT_DROP_OLDEST);
+			expect_words(flow, "overflow: \"workers_by\" has no ring that could drop");
+		}
+		cr_expect_eq(leat_flow_check(flow, NULL), -EINVAL);
+		leat_flow_close(flow);
+	}
+}
+
+LEAT_PAIR(both, u64, u64);
+
+Test(flow_ring, between_a_tee_and_a_zip_nothing_may_be_dropped)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	uint64_t n = 10;
+	struct leat_port ports[2], port;
+	void *items;
+	size_t count;
+
+	leat_flow_tee(leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n), ports, 2);
+	ports[0] = leat_flow_overflow(leat_flow_buffer(ports[0], 4), LEAT_DROP_NEWEST);
+	port = leat_flow_zip(ports[0], ports[1], LEAT_T(both));
+	leat_flow_collect(port, &items, &count);
+	cr_expect_eq(leat_flow_check(flow, NULL), -EDEADLK);
+	expect_words(flow, "zip: \"buffer\" may leave items out");
+	leat_flow_close(flow);
+}
+
 Test(flow_ring, a_tee_shows_each_item_to_all)
 {
 	struct leat_flow *flow = leat_flow_open(NULL, NULL);

@@ -528,6 +528,22 @@ LEAT_FILTER(drop_owned, owned, x, struct work *, work)
 	return false;
 }
 
+LEAT_EDIT(edit_owned, owned, x, struct work *, work)
+{
+	int rc = take_time(work, *x / 1024);
+
+	if (rc == 0)
+		*x *= 2;
+	return rc;
+}
+
+LEAT_EDIT(edit_away, owned, x, struct work *, work)
+{
+	int rc = take_time(work, *x / 1024);
+
+	return rc == 0 ? LEAT_SKIP : rc;
+}
+
 LEAT_EACH(end_owned, owned, x, uint32_t *, count)
 {
 	*count += *x % 1024 == 0;
@@ -536,9 +552,9 @@ LEAT_EACH(end_owned, owned, x, uint32_t *, count)
 
 Test(flow_tries, what_a_late_item_and_its_results_own_is_freed_once)
 {
-	static const struct leat_step *const steps[] = { &map_owned, &double_owned, &filter_owned,
-		                                         &drop_owned };
-	static const uint32_t passed[] = { 9, 18, 9, 0 };
+	static const struct leat_step *const steps[] = { &map_owned,  &double_owned, &filter_owned,
+		                                         &drop_owned, &edit_owned,   &edit_away };
+	static const uint32_t passed[] = { 9, 18, 9, 0, 9, 0 };
 
 	for (size_t i = 0; i < COUNT(steps); i++)
 		for (int teed = 0; teed < 2; teed++)

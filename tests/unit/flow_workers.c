@@ -7,9 +7,17 @@
 #include "clock.h"
 #include "flows.h"
 
+#include <leat/diag.h>
+
 TestSuite(flow_workers, .timeout = 600);
 
 static const unsigned worker_counts[] = { 1, 2, 3, 8 };
+
+static uint64_t key_of_number(const void *item, const void *arg)
+{
+	(void)arg;
+	return *(const uint64_t *)item;
+}
 
 /* Numbers below n, through `count` workers. */
 static struct leat_port numbers_to(struct leat_flow *flow, uint64_t *n, unsigned count,
@@ -500,5 +508,77 @@ Test(flow_workers, a_manual_clock_knows_when_they_sleep)
 		leat_rx_close(out);
 		leat_flow_close(flow);
 		leat_scope_close(scope);
+	}
+}
+
+/* The names in a snapshot. */
+struct names {
+	unsigned first, second, rings, others;
+};
+
+static void find_names(const struct leat_snapshot *snapshot, void *arg)
+{
+	struct names *names = arg;
+
+	for (size_t i = 0; i < snapshot->generators_count; i++) {
+		const char *name = snapshot->generators[i].name;
+
+		names->first += strcmp(name, "three times/1") == 0;
+		names->second += strcmp(name, "three times/2") == 0;
+		names->others += strstr(name, "triple") != NULL;
+	}
+	for (size_t i = 0; i < snapshot->channels_count; i++)
+		names->rings += strcmp(snapshot->channels[i].name, "to the end") == 0;
+}
+
+/* Workers are told from each other, and what a program names has that name everywhere. */
+Test(flow_workers, names_in_the_books_and_in_snapshots)
+{
+	struct leat_diag_opts opts = { .interval_ns = INT64_C(3600000) * MS,
+		                       .callback = find_names };
+
+	for (int by_key = 0; by_key < 2; by_key++) {
+		struct names names = { 0 };
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct leat_diag *diag;
+		struct leat_port port;
+		uint64_t n = 10;
+		char name[] = "three times";
+		struct collected got;
+
+		opts.callback_arg = &names;
+		diag = leat_diag_start(&opts);
+		port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
+		port = by_key ? leat_flow_workers_by(port, 2, key_of_number, NULL)
+		              : leat_flow_workers(port, 2, LEAT_UNORDERED);
+		port = leat_flow_name(leat_flow_step(port, &triple, NULL), "once");
+		port = leat_flow_name(port, name);
+		name[0] = 'X'; /* it was copied */
+		collect(leat_flow_name(leat_flow_gather(port), "to the end"), &got);
+		expect_start(flow);
+		expect_join(flow, 0);
+		expect_stat(flow, 2, "three times",
+		            (struct leat_step_stat){ .in = n, .used = n, .made = n });
+		leat_flow_close(flow);
+		cr_assert_eq(leat_diag_stop(diag), 0);
+		cr_expect_eq(names.first, 1u);
+		cr_expect_eq(names.second, 1u);
+		cr_expect_eq(names.rings, 1u);
+		cr_expect_eq(names.others, 0u);
+		free(got.items);
+	}
+}
+
+Test(flow_workers, a_name_that_is_none)
+{
+	for (int empty = 0; empty < 2; empty++) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		uint64_t n = 1;
+		struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), &n, 1);
+
+		leat_flow_name(leat_flow_step(port, &triple, NULL), empty ? "" : NULL);
+		cr_expect_eq(leat_flow_check(flow, NULL), -EINVAL);
+		expect_words(flow, "name: \"triple\" is to have no name");
+		leat_flow_close(flow);
 	}
 }

@@ -40,7 +40,7 @@ template <typename T> struct leat_detail_to_const<const T *> {
 	}
 
 /* In the order of the members of struct leat_step: C++17 has no designated initializers. */
-#define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype) \
+#define LEAT_DETAIL_STEP(step_name, step_kind, in_type, out_type, most_items, statetype, owns) \
 	static const struct leat_step step_name \
 		__attribute__((unused)) = { #step_name, \
 		                            step_kind, \
@@ -51,10 +51,12 @@ template <typename T> struct leat_detail_to_const<const T *> {
 		                            LEAT_DETAIL_IS_CONST(statetype), \
 		                            NULL, \
 		                            false, \
+		                            owns, \
 		                            __FILE__, \
 		                            __LINE__ };
 
-#define LEAT_DETAIL_MAP_LOOP(name) \
+/* left_out: what becomes of in_[i_] where it is left out. */
+#define LEAT_DETAIL_MAP_LOOP(name, left_out) \
 	static int name##_vec(void *state_, struct leat_vec *v_) \
 	{ \
 		const name##_in *__restrict in_ = (const name##_in *)v_->in; \
@@ -67,6 +69,7 @@ template <typename T> struct leat_detail_to_const<const T *> {
 			rc_ = name##_one(&in_[i_], &out_[made_], state_); \
 			if (__builtin_expect((unsigned)rc_ > LEAT_SKIP, 0)) \
 				break; /* LEAT_ENOUGH, or an error */ \
+			left_out; \
 			made_ += rc_ == 0; \
 		} \
 		v_->used = i_; \
@@ -76,8 +79,16 @@ template <typename T> struct leat_detail_to_const<const T *> {
 	}
 
 #define LEAT_DETAIL_MAP_STEP(name, kind, in_type, out_type, statetype) \
-	LEAT_DETAIL_MAP_LOOP(name) \
-	LEAT_DETAIL_STEP(name, kind, in_type, out_type, 1, statetype)
+	LEAT_DETAIL_MAP_LOOP(name, (void)0) \
+	LEAT_DETAIL_STEP(name, kind, in_type, out_type, 1, statetype, false)
+
+/* A step that owns its items frees those that it leaves out, as they are by then. */
+#define LEAT_DETAIL_OWN_STEP(name, kind, type, statetype) \
+	LEAT_DETAIL_MAP_LOOP( \
+		name, \
+		if (rc_ == LEAT_SKIP && LEAT_T(type)->discard != NULL) LEAT_T(type)->discard( \
+			&out_[made_], NULL)) \
+	LEAT_DETAIL_STEP(name, kind, LEAT_T(type), LEAT_T(type), 1, statetype, true)
 
 /* The steps of a fused one, one within the other: step i reads xi and makes zi. */
 #define LEAT_DETAIL_FUSE_LAST(i, step) rc_ = step##_one(x##i, y_, states_[i]);
