@@ -39,6 +39,7 @@ struct leat_flow_step {
 	uint64_t left; /* take: the items still to let through; skip: to leave out */
 	struct leat_uniq uniq;
 	struct leat_recent recent; /* distinct */
+	void *word_state;          /* a word of a program's (word.h) */
 };
 
 /*
