@@ -45,8 +45,9 @@ static const struct layout layouts[] = {
 /* Whether the flow writes to a terminal: its lines and a picture would be in each other's way. */
 static bool sink_talks_to_terminal(const struct leat_flow *flow)
 {
-	return flow->stages.list[flow->stages.count - 1].type->verb == LEAT_VERB_STDOUT &&
-	       isatty(STDOUT_FILENO);
+	const enum leat_verb verb = flow->stages.list[flow->stages.count - 1].type->verb;
+
+	return (verb == LEAT_VERB_STDOUT || verb == LEAT_VERB_WORD) && isatty(STDOUT_FILENO);
 }
 
 void display_init(struct display *display, struct leat_report *report, bool quiet)

@@ -100,6 +100,7 @@ const char leat_run_help[] =
 	"\n"
 	"options   -f FILE                the flow is in a file, of any number of lines; # begins a "
 	"comment line\n"
+	"          --load FILE.so         words of a program's own, from a shared object (leat/word.h)\n"
 	"          --for TIME             end the source after TIME, and drain\n"
 	"          --drain TIME           after a signal, end the source and give the rest TIME to "
 	"drain (0)\n"

@@ -37,6 +37,12 @@ bool run_opts_slow(struct run_opts *opts, const struct leat_stages *stages);
  */
 int flow_text_parse(struct run_opts *opts, struct leat_stages *stages);
 
+/*
+ * Loads a shared object, and has it register its words. Returns false with a line on standard
+ * error. It stays loaded.
+ */
+bool words_load(const char *path);
+
 int run_main(int argc, char **argv);
 /* `leat check` and, with graph, `leat graph`: what a flow would run as. */
 int plan_main(int argc, char **argv, bool graph);

@@ -17,6 +17,7 @@
 enum {
 	OPT_FILE = 'f',
 	OPT_FOR = 256,
+	OPT_LOAD,
 	OPT_DRAIN,
 	OPT_REPEAT,
 	OPT_CAPACITY,
@@ -32,6 +33,7 @@ enum {
 static const struct option options[] = {
 	{ "file", required_argument, NULL, OPT_FILE },
 	{ "for", required_argument, NULL, OPT_FOR },
+	{ "load", required_argument, NULL, OPT_LOAD },
 	{ "drain", required_argument, NULL, OPT_DRAIN },
 	{ "repeat", required_argument, NULL, OPT_REPEAT },
 	{ "capacity", required_argument, NULL, OPT_CAPACITY },
@@ -116,6 +118,8 @@ static bool read_option(struct run_opts *opts, int option, char *text)
 	case OPT_FILE:
 		opts->file = text;
 		return true;
+	case OPT_LOAD:
+		return words_load(text);
 	case OPT_FOR:
 		return read_option_time("for", text, &opts->flow.for_ns);
 	case OPT_DRAIN:

@@ -3,9 +3,11 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/report.h"
 #include "tools/leat/flow/tee.h"
+#include "tools/leat/flow/word.h"
 
 #include <leat/atomic.h>
 #include <stdio.h>
@@ -14,6 +16,18 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Makes room for what this word makes of one line. */
+static int add_word(struct leat_member *member, size_t step, const struct leat_word *word)
+{
+	void *made = reallocarray(member->made, (step + 1) * LEAT_WORD_ROOM, sizeof(*member->made));
+
+	if (made == NULL)
+		return -ENOMEM;
+	member->made = made;
+	member->spreads |= leat_word_spreads(word);
+	return 0;
+}
 
 static int init_member(struct leat_member *member, struct leat_flow *flow, size_t at,
                        unsigned index)
@@ -37,6 +51,11 @@ static int init_member(struct leat_member *member, struct leat_flow *flow, size_
 		if (rc != 0)
 			return rc;
 		member->steps_count++;
+		if (stage->type->verb == LEAT_VERB_WORD && stage->type->role == LEAT_STEP) {
+			rc = add_word(member, i, leat_word_of(stage->type));
+			if (rc != 0)
+				return rc;
+		}
 		if (stage->type->verb == LEAT_VERB_RATE || group->first + i + 1 == flow->opts.slow)
 			member->paced = true;
 	}
@@ -384,6 +403,7 @@ void leat_flow_free(struct leat_flow *flow)
 		for (size_t k = 0; k < flow->members[i].steps_count; k++)
 			leat_flow_step_fini(&flow->members[i].steps[k]);
 		leat_row_fini(&flow->members[i].row);
+		free(flow->members[i].made);
 		free(flow->members[i].steps);
 	}
 	if (flow->out_fd > STDERR_FILENO)

@@ -102,6 +102,9 @@ struct leat_member {
 	bool tees;    /* a step is a tee that is open */
 	bool enough;  /* a take has let its last item through */
 	bool no_more; /* the source: a step wants no further item */
+	/* what a word of a program's makes; NULL: there is none in the group */
+	struct leat_line *made;
+	bool spreads; /* one of them may make several lines of one: they are sent at once */
 	bool started, canceled /* a receive returned -ECANCELED */;
 	uint32_t early; /* atomic: it has ended before its input */
 	uint32_t over;  /* atomic: it has ended */
@@ -221,6 +224,8 @@ ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, si
 int leat_member_send(struct leat_member *member, const struct leat_line *line);
 /* Takes a line through the steps of a member. */
 int leat_steps(struct leat_member *member, struct leat_line *line);
+/* No further line comes: sends what words of programs still hold. Returns what a send would. */
+int leat_steps_end(struct leat_member *member);
 /* Say that the member runs this of its steps now, and none. */
 void leat_member_enter(struct leat_member *member, size_t step);
 void leat_member_leave(struct leat_member *member);

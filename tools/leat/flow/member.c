@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/tee.h"
+#include "tools/leat/flow/word.h"
 
 #include <leat/atomic.h>
 #include <pthread.h>
@@ -163,22 +164,121 @@ static int fail_step(struct leat_member *member, const struct leat_flow_step *st
 	                         : leat_member_fail(member, step->stage->type->name, rc);
 }
 
-int leat_steps(struct leat_member *member, struct leat_line *line)
+/* A step that is a word of a program's; sinks are called by sink.c. */
+static bool is_word(const struct leat_flow_step *step)
 {
-	leat_row_forget(&member->row);
-	for (size_t i = member->steps_done; i < member->steps_count; i++) {
-		int rc = admit_line(member, &member->steps[i]);
+	return step->word_state != NULL && step->stage->type->role == LEAT_STEP;
+}
+
+static int run_steps(struct leat_member *member, size_t first, struct leat_line *line);
+
+/* Takes what a word has made through the steps behind it, and sends it. */
+static int send_made(struct leat_member *member, size_t behind, struct leat_line *made, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (rc == 0)
+			rc = run_steps(member, behind, &made[i]);
+		if (rc == LEAT_PASS) {
+			rc = leat_member_send(member, &made[i]);
+			if (rc == 0)
+				made[i] = (struct leat_line){ 0 }; /* it was sent */
+		}
+		leat_line_free(&made[i]);
+		if (rc == 0 && member->enough)
+			rc = LEAT_STOP;
+	}
+	return rc;
+}
+
+/*
+ * A word of a program's makes several lines of one, or none: it may use its step's room, so each
+ * word has its own. Returns as run_steps(): LEAT_PASS: the line is what it has made.
+ */
+static int run_word(struct leat_member *member, size_t i, struct leat_line *line)
+{
+	const struct leat_stage *stage = member->steps[i].stage;
+	struct leat_word_call call = { .made = member->made + i * LEAT_WORD_ROOM };
+	int rc;
+
+	leat_member_enter(member, i);
+	rc = leat_word_run(leat_word_of(stage->type), member->steps[i].word_state, line, &call);
+	leat_member_leave(member);
+	if (call.used)
+		*line = (struct leat_line){ 0 };
+	if (rc != 0) {
+		leat_lines_free(call.made, call.count);
+		return leat_member_fail(member, stage->type->name, rc);
+	}
+	if (call.count == 1) {
+		*line = call.made[0];
+		member->enough |= call.enough;
+		return LEAT_PASS;
+	}
+	rc = send_made(member, i + 1, call.made, call.count);
+	member->enough |= call.enough;
+	return rc == 0 && call.enough ? LEAT_STOP : rc;
+}
+
+/* Takes a line through the steps from this one on. */
+static int run_steps(struct leat_member *member, size_t first, struct leat_line *line)
+{
+	int rc = LEAT_PASS;
+
+	for (size_t i = first; i < member->steps_count && rc == LEAT_PASS; i++) {
+		rc = admit_line(member, &member->steps[i]);
 		if (rc != 0)
 			return rc;
+		if (is_word(&member->steps[i])) {
+			rc = run_word(member, i, line);
+			continue;
+		}
 		leat_member_enter(member, i);
 		rc = leat_flow_step_run(&member->steps[i], line);
 		leat_member_leave(member);
 		if (rc < 0)
 			return fail_step(member, &member->steps[i], rc);
-		if (rc == 0)
-			return 0;
 	}
-	return LEAT_PASS;
+	return rc;
+}
+
+int leat_steps(struct leat_member *member, struct leat_line *line)
+{
+	leat_row_forget(&member->row);
+	return run_steps(member, member->steps_done, line);
+}
+
+/* This word has seen its last line. */
+static int end_word(struct leat_member *member, size_t i)
+{
+	const struct leat_stage *stage = member->steps[i].stage;
+	struct leat_word_call call = { .made = member->made + i * LEAT_WORD_ROOM };
+	int rc;
+
+	do {
+		leat_member_enter(member, i);
+		rc = leat_word_run(leat_word_of(stage->type), member->steps[i].word_state, NULL,
+		                   &call);
+		leat_member_leave(member);
+		if (rc != 0) {
+			leat_lines_free(call.made, call.count);
+			return leat_member_fail(member, stage->type->name, rc);
+		}
+		leat_row_forget(&member->row);
+		rc = send_made(member, i + 1, call.made, call.count);
+	} while (rc == 0 && call.more);
+	return rc;
+}
+
+int leat_steps_end(struct leat_member *member)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < member->steps_count && rc == 0 && !member->enough; i++)
+		if (is_word(&member->steps[i]))
+			rc = end_word(member, i);
+	return rc == LEAT_STOP ? 0 : rc;
 }
 
 static ssize_t send_waiting(struct leat_member *member, const struct leat_line *lines, size_t n)
@@ -245,7 +345,7 @@ static int find_refusal(struct leat_member *member)
 /* How many lines to receive at once: never more than a take is still to let through. */
 static size_t batch_limit(const struct leat_member *member)
 {
-	size_t n = member->paced ? 1 : BATCH;
+	size_t n = member->paced || member->spreads ? 1 : BATCH;
 
 	for (size_t i = 0; i < member->steps_count; i++) {
 		const struct leat_flow_step *step = &member->steps[i];
@@ -271,7 +371,7 @@ static int run_middle_group(struct leat_member *member)
 			n = leat_member_recv(member, lines, most);
 		}
 		if (n == 0)
-			return 0;
+			return leat_steps_end(member);
 		if (n < 0) {
 			member->canceled = n == -ECANCELED;
 			return (int)n;

@@ -10,6 +10,7 @@
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/value.h"
+#include "tools/leat/flow/word.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -328,17 +329,25 @@ static int check_as(struct parser *p, const struct leat_stage *stage)
 	return 0;
 }
 
-/* What only the step can check: whether its regular expression compiles. */
-static int check_pattern(struct parser *p, const struct leat_stage *stage)
+/*
+ * What only the step can check: whether its regular expression compiles, whether a word of a
+ * program's takes its argument.
+ */
+static int check_argument(struct parser *p, const struct leat_stage *stage)
 {
+	size_t at = stage->arg.given ? stage->arg.at : stage->at;
 	char why[96];
+	int rc = 0;
 
-	if (stage->type->verb != LEAT_VERB_GREP)
-		return 0;
-	int rc = leat_grep_check(stage->arg.text, why, sizeof(why));
-	return rc != -EINVAL ? rc
-	                     : set_wanted(p, set_mistake(p, stage->arg.at, "%s", why), "%s",
-	                                  stage->type->arg.wanted);
+	if (stage->type->verb == LEAT_VERB_GREP)
+		rc = leat_grep_check(stage->arg.text, why, sizeof(why));
+	else if (stage->type->verb == LEAT_VERB_WORD)
+		rc = leat_word_check(leat_word_of(stage->type), stage->arg.text, why, sizeof(why));
+	if (rc == 0 || rc == -ENOMEM)
+		return rc;
+	return set_wanted(p, set_mistake(p, at, "%s", why), "%s",
+	                  stage->type->arg.wanted != NULL ? stage->type->arg.wanted
+	                                                  : "another word");
 }
 
 static int read_stage(struct parser *p, const struct flow_piece *piece, enum leat_role role,
@@ -375,7 +384,7 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 		rc = read_keys(p, piece, next, stage);
 	if (rc == 0)
 		rc = check_as(p, stage);
-	return rc != 0 ? rc : check_pattern(p, stage);
+	return rc != 0 ? rc : check_argument(p, stage);
 }
 
 /*
@@ -402,9 +411,15 @@ static const char *replaced_before(const struct leat_stage *stage)
 {
 	if (stage->arg.replaced != NULL)
 		return stage->arg.replaced;
-	return stage->type->verb == LEAT_VERB_FIELD || stage->type->verb == LEAT_VERB_MAP
-	               ? stage->type->name
-	               : NULL;
+	switch (stage->type->verb) {
+	case LEAT_VERB_FIELD:
+	case LEAT_VERB_MAP:
+		return stage->type->name;
+	case LEAT_VERB_WORD:
+		return leat_word_replaces(leat_word_of(stage->type)) ? stage->type->name : NULL;
+	default:
+		return NULL;
+	}
 }
 
 static int resolve_stages(struct parser *p, struct leat_stages *stages)

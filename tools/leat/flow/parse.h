@@ -53,6 +53,7 @@ enum leat_verb {
 	LEAT_VERB_DISTINCT,
 	LEAT_VERB_TEE,
 	LEAT_VERB_BUFFER,
+	LEAT_VERB_WORD, /* of a program: a step or a sink (word.h) */
 	LEAT_VERB_STDOUT,
 	LEAT_VERB_FILE,
 	LEAT_VERB_COUNT,

@@ -12,6 +12,7 @@
 #include "tools/leat/flow/out.h"
 #include "tools/leat/flow/result.h"
 #include "tools/leat/flow/tally.h"
+#include "tools/leat/flow/word.h"
 
 #include <leat/atomic.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ struct sink {
 	struct leat_group *group; /* the step's */
 	struct leat_out out;
 	struct leat_file file;
+	bool enough; /* a word of a program's wants no further line */
 };
 
 int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
@@ -238,6 +240,20 @@ static int group_lines(struct sink *sink, const struct leat_line *lines, size_t 
 	return rc != 0 ? leat_member_fail(sink->member, "", rc) : 0;
 }
 
+/* A word of a program's; n 0: no further lines come. */
+static int call_word(struct sink *sink, const struct leat_line *lines, size_t n)
+{
+	struct leat_member *member = sink->member;
+	const struct leat_flow_step *step = &member->steps[member->steps_count - 1];
+	int rc;
+
+	leat_member_enter(member, member->steps_count - 1);
+	rc = leat_word_sink(leat_word_of(step->stage->type), step->word_state, lines, n,
+	                    &sink->enough);
+	leat_member_leave(member);
+	return rc != 0 ? leat_member_fail(member, step->stage->type->name, rc) : 0;
+}
+
 static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	switch (sink->verb) {
@@ -254,6 +270,8 @@ static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 		return group_lines(sink, lines, n);
 	case LEAT_VERB_NULL:
 		return 0;
+	case LEAT_VERB_WORD:
+		return call_word(sink, lines, n);
 	default:
 		return add_numbers(sink, lines, n);
 	}
@@ -303,9 +321,21 @@ static int receive_lines(struct sink *sink)
 		rc = take_lines(sink, lines, (size_t)n);
 		if (rc == 0 && sink->file.active)
 			rc = check_write(sink, leat_file_check(&sink->file));
+		if (sink->enough)
+			break;
 	}
 	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left() */
 	return rc;
+}
+
+/* A word of a program's has been given all lines, and may write now. */
+static int end_word(struct sink *sink)
+{
+	const struct leat_flow *flow = sink->member->flow;
+
+	if (flow->opts.before_output != NULL)
+		flow->opts.before_output(flow->opts.before_output_arg);
+	return call_word(sink, NULL, 0);
 }
 
 int leat_flow_sink_run(struct leat_member *member)
@@ -327,6 +357,8 @@ int leat_flow_sink_run(struct leat_member *member)
 	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);
 	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);
+	if (rc == 0 && sink->verb == LEAT_VERB_WORD)
+		rc = end_word(sink);
 	if (rc == 0 || rc == -ECANCELED) {
 		int end = write_result(sink, rc == -ECANCELED);
 		rc = rc != 0 ? rc : end;

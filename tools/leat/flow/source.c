@@ -195,8 +195,12 @@ static int emit_line(void *arg, void *item)
 	int rc = leat_steps(member, line);
 	if (rc == LEAT_PASS) {
 		rc = leat_member_send(member, line);
-		if (rc == 0)
+		if (rc == 0 && !member->enough)
 			return 0;
+		if (rc == 0) {
+			*line = (struct leat_line){ 0 }; /* it was sent */
+			rc = LEAT_STOP;
+		}
 	}
 	if (rc == LEAT_STOP) {
 		member->no_more = true;
@@ -317,6 +321,12 @@ int leat_flow_source_run(struct leat_member *member)
 
 	leat_tx_source(member->tx, true);
 	rc = run_source(member);
+	if (rc == 0 || rc == -ESHUTDOWN) {
+		/* what words hold was accepted before the stop */
+		leat_tx_source(member->tx, rc == 0);
+		int end = leat_steps_end(member);
+		rc = end != 0 ? end : rc;
+	}
 	if (rc != 0 || member->enough || flow->until_ns == 0 || leat_now_ns() < flow->until_ns)
 		return rc;
 	leat_flow_stop(flow, LEAT_TIME_OVER_TEXT);

@@ -7,6 +7,7 @@
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/uniq.h"
 #include "tools/leat/flow/value.h"
+#include "tools/leat/flow/word.h"
 
 #include <errno.h>
 #include <regex.h>
@@ -120,11 +121,20 @@ const struct leat_stage_type leat_stage_types[] = {
 /* clang-format on */
 const size_t leat_stage_types_count = sizeof(leat_stage_types) / sizeof(leat_stage_types[0]);
 
+/* Those of the table, then those that were registered; NULL behind the last. */
+static const struct leat_stage_type *type_at(size_t i)
+{
+	return i < leat_stage_types_count ? &leat_stage_types[i]
+	                                  : leat_word_type(i - leat_stage_types_count);
+}
+
 const struct leat_stage_type *leat_stage_find(enum leat_role role, const char *name)
 {
-	for (size_t i = 0; i < leat_stage_types_count; i++)
-		if (leat_stage_types[i].role == role && strcmp(leat_stage_types[i].name, name) == 0)
-			return &leat_stage_types[i];
+	const struct leat_stage_type *type;
+
+	for (size_t i = 0; (type = type_at(i)) != NULL; i++)
+		if (type->role == role && strcmp(type->name, name) == 0)
+			return type;
 	return NULL;
 }
 
@@ -150,11 +160,12 @@ static size_t measure_shown(const struct leat_stage_type *type)
 
 void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size)
 {
+	const struct leat_stage_type *type;
+
 	to[0] = '\0';
-	for (size_t i = 0; i < leat_stage_types_count; i++)
-		if (leat_stage_types[i].role == role && (!many_only || leat_stage_types[i].many))
-			append_part(to, size, leat_stage_types[i].shown,
-			            measure_shown(&leat_stage_types[i]));
+	for (size_t i = 0; (type = type_at(i)) != NULL; i++)
+		if (type->role == role && (!many_only || type->many))
+			append_part(to, size, type->shown, measure_shown(type));
 	if (role == LEAT_STEP && !many_only)
 		append_name(to, size, "workers:N STEP");
 }

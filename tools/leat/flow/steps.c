@@ -7,6 +7,7 @@
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/group.h"
 #include "tools/leat/flow/tee.h"
+#include "tools/leat/flow/word.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -125,6 +126,9 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 	case LEAT_VERB_DISTINCT:
 		leat_recent_init(&step->recent, (size_t)stage->arg.number);
 		return 0;
+	case LEAT_VERB_WORD:
+		return leat_word_open(leat_word_of(stage->type), stage->arg.text,
+		                      &step->word_state);
 	default:
 		return 0;
 	}
@@ -142,6 +146,9 @@ void leat_flow_step_fini(struct leat_flow_step *step)
 	step->group = NULL;
 	leat_uniq_fini(&step->uniq);
 	leat_recent_fini(&step->recent);
+	if (step->word_state != NULL)
+		leat_word_close(leat_word_of(step->stage->type), step->word_state);
+	step->word_state = NULL;
 }
 
 static int match_pattern(struct leat_flow_step *step, const struct leat_line *line)

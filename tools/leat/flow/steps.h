@@ -45,6 +45,7 @@ struct leat_flow_step {
 	struct leat_uniq uniq;
 	struct leat_recent recent; /* distinct */
 	struct leat_group *group;  /* the sink of that name, which uses it by itself */
+	void *word_state;          /* a word of a program's (word.h) */
 };
 
 /*
