@@ -78,9 +78,9 @@ struct leat_subscriber_stat {
  *     busy_ns     the thread ran, or waited for a processor, or in a call that is not leat's:
  *                 cpu_ns and runq_ns tell which. Also while it ran steps of another generator. A
  *                 wait that ended within microseconds, while the thread still spun, is in here
- *     starved_ns  waited to receive, for a descriptor, in a select without sends, in a join, or for
- *                 the end of a function of leat_scope_on_cancel()
- *     blocked_ns  waited to send, or in a select that sends
+ *     starved_ns  waited to receive, for a descriptor to be readable, in a select with neither of
+ *                 the next line, in a join, or for a function of leat_scope_on_cancel() to end
+ *     blocked_ns  waited to send, for a descriptor to be writable, or in a select with such a case
  *     order_ns    waited for its turn among other threads, as workers of a flow in order do
  *     paced_ns    waited for a time: a sleep, a rate, a semaphore, a pause before the next try
  *

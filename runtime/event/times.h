@@ -60,8 +60,8 @@
 
 enum leat_time {
 	LEAT_TIME_BUSY,    /* it runs, or waits for a processor, or in the kernel */
-	LEAT_TIME_STARVED, /* it waits to receive, for a descriptor, or for another thread to end */
-	LEAT_TIME_BLOCKED, /* it waits to send */
+	LEAT_TIME_STARVED, /* it waits to receive, to read, or for another thread to end */
+	LEAT_TIME_BLOCKED, /* it waits to send, or to write */
 	LEAT_TIME_ORDER,   /* it waits for its turn among other threads */
 	LEAT_TIME_PACED,   /* it waits for a time or a rate */
 	LEAT_TIMES

@@ -8,6 +8,8 @@
 #include "runtime/chan/chan_fd.h"
 #include "runtime/scope/scope.h"
 
+#include <poll.h>
+
 static int64_t nearest_scope_deadline(struct leat_select_call *call)
 {
 	int64_t nearest_ns = LEAT_NEVER;
@@ -229,10 +231,12 @@ static const struct leat_wait_ops select_wait_ops = {
 	.end = select_wait_end,
 };
 
+/* Whether a case waits to send, or for a descriptor to become writable. */
 static bool has_send_case(struct leat_select_call *call)
 {
-	for_each_waitable(i, call)
-		if (call->cases[call->order[i]].kind == LEAT_CASE_SENDS)
+	for (size_t i = 0; i < call->n; i++)
+		if (call->cases[i].kind == LEAT_CASE_SENDS ||
+		    (call->cases[i].kind == LEAT_CASE_POLLS && call->cases[i].events & POLLOUT))
 			return true;
 	return false;
 }

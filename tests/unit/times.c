@@ -27,7 +27,7 @@ struct place {
 	struct leat_rate *rate;      /* with none in the next hours */
 	struct leat_merge *merge;
 	struct leat_pool *pool;
-	int fd; /* never readable */
+	int fd, full_fd; /* never readable; never writable */
 };
 
 static const int64_t far_ns = INT64_C(3600000) * MS;
@@ -138,6 +138,25 @@ static int waits_select_send(struct leat_tx *out, void *arg)
 	return done < 0 ? done : (int)cases[done].answer;
 }
 
+static int waits_to_write(struct leat_tx *out, void *arg)
+{
+	struct place *p = arg;
+
+	return leat_tx_wait(out, p->full_fd, POLLOUT, LEAT_NEVER);
+}
+
+static int waits_select_write(struct leat_tx *out, void *arg)
+{
+	struct place *p = arg;
+	uint64_t item;
+	struct leat_case cases[] = { LEAT_CASE_RECV(p->idle_rx, &item),
+		                     LEAT_CASE_FD(p->full_fd, POLLOUT) };
+	int done = leat_select(cases, 2, LEAT_NEVER, LEAT_BY_PRIORITY);
+
+	(void)out;
+	return done < 0 ? done : (int)cases[done].answer;
+}
+
 static int waits_sleep(struct leat_tx *out, void *arg)
 {
 	struct place *p = arg;
@@ -217,6 +236,8 @@ static const struct {
 	{ "send", waits_send, CLASS_BLOCKED },
 	{ "reserve", waits_reserve, CLASS_BLOCKED },
 	{ "select_send", waits_select_send, CLASS_BLOCKED },
+	{ "to_write", waits_to_write, CLASS_BLOCKED },
+	{ "select_write", waits_select_write, CLASS_BLOCKED },
 	{ "turn", waits_turn, CLASS_ORDER },
 	{ "sleep", waits_sleep, CLASS_PACED },
 	{ "for_time", waits_for_time, CLASS_PACED },
@@ -243,10 +264,12 @@ static void place_open(struct place *p, int64_t *due_ns)
 {
 	struct leat_chan_opts one = { .capacity = 1, .kind = LEAT_MPMC };
 	struct leat_rx *lane;
-	uint64_t item = 0;
+	uint64_t item = 0, full = UINT64_MAX - 1;
 
 	*p = (struct place){ .scope = leat_scope_open(NULL, NULL), .fd = eventfd(0, EFD_CLOEXEC) };
 	*due_ns = 0;
+	p->full_fd = eventfd(0, EFD_CLOEXEC);
+	cr_assert_eq(write(p->full_fd, &full, sizeof(full)), (ssize_t)sizeof(full));
 	cr_assert_eq(leat_chan_open(p->scope, sizeof(item), &one, &p->idle_tx, &p->idle_rx), 0);
 	cr_assert_eq(leat_chan_open(p->scope, sizeof(item), &one, &p->full_tx, &p->full_rx), 0);
 	cr_assert_eq(leat_send(p->full_tx, &item), 0);
@@ -282,6 +305,7 @@ static void place_close(struct place *p)
 	cr_expect_eq(leat_sem_close(p->turn), 0);
 	cr_expect_eq(leat_rate_close(p->rate), 0);
 	close(p->fd);
+	close(p->full_fd);
 }
 
 /* By the manual clock no other time passes: not one nanosecond is in another class. */
