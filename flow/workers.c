@@ -62,7 +62,7 @@ static void wait_turned(struct shared *shared)
 
 	shared->waiters = &me;
 	pthread_mutex_unlock(&shared->lock);
-	leat_sem_acquire(me.sem, 1, NULL, LEAT_NEVER);
+	leat_detail_sem_turn(me.sem, true);
 	pthread_mutex_lock(&shared->lock);
 	shared->sems[shared->free_sems++] = me.sem;
 }
@@ -196,18 +196,40 @@ void leat_shared_end(struct shared *shared)
 	pthread_mutex_unlock(&shared->lock);
 }
 
+/* Caller holds the lock. Whether the next ticket has to wait for a slot. */
+static bool window_is_full(const struct shared *shared)
+{
+	return !shared->ended && !shared->has_final && shared->window > 0 &&
+	       shared->next_ticket - shared->turn >= shared->window;
+}
+
 /* Waits until the next ticket has a slot. False: the island has ended. */
 static bool await_window(struct shared *shared)
 {
 	bool over;
 
 	pthread_mutex_lock(&shared->lock);
-	while (!shared->ended && !shared->has_final && shared->window > 0 &&
-	       shared->next_ticket - shared->turn >= shared->window)
+	while (window_is_full(shared))
 		wait_turned(shared);
 	over = shared->ended || shared->has_final;
 	pthread_mutex_unlock(&shared->lock);
 	return !over;
+}
+
+/*
+ * The worker that holds input_sem waits for a slot or for items. So do those behind it, which count
+ * their wait as what the holder waits for when they begin.
+ */
+static void enter_input(struct shared *shared)
+{
+	bool in_order;
+
+	if (leat_sem_try(shared->input_sem, 1) == 0)
+		return;
+	pthread_mutex_lock(&shared->lock);
+	in_order = window_is_full(shared);
+	pthread_mutex_unlock(&shared->lock);
+	leat_detail_sem_turn(shared->input_sem, in_order);
 }
 
 /* Caller holds input_sem. */
@@ -252,7 +274,7 @@ ssize_t leat_shared_take(struct shared *shared, void *items, size_t most, size_t
 {
 	ssize_t n = -EPIPE;
 
-	leat_sem_acquire(shared->input_sem, 1, NULL, LEAT_NEVER);
+	enter_input(shared);
 	if (await_window(shared))
 		n = recv_vector(shared, items, most, size);
 	keep_input_failure(shared, n);

@@ -12,7 +12,8 @@
  *     leat_diag_stop(d);          takes the last snapshot: it has everything that ended before
  *
  * Cost. Senders and receivers pay nothing for a snapshot: it reads positions that they keep anyway,
- * and counters that only their slow paths write.
+ * and counters that only their slow paths write. A snapshot asks the kernel for the processor time
+ * of each generator's thread and each worker, which takes it some microseconds for each.
  *
  * What has ended. An object that ended between two snapshots is in the next one with its last
  * figures (a channel with `ended` set, a generator with its cause), and in none after that. Each
@@ -20,10 +21,11 @@
  *
  * Totals. The counters of the Prometheus file (items, drops, blocked time, parks) are sums over all
  * channels of a name, those that have ended included: between scrapes they neither vanish nor fall.
- * Its gauges are of living channels, and have the label `id` only where several that live share a
- * name. It keeps 4,096 names; channels of further names are summed as "(other names)". The file
- * also says which process writes it, when that started, and when the snapshot was taken, so that a
- * reader finds out that its writer is gone.
+ * The times of generators' threads are such sums over all generators of a name. Its gauges are of
+ * living channels, and have the label `id` only where several that live share a name. It keeps
+ * 4,096 names of channels, and as many of generators; those of further names are summed as "(other
+ * names)". The file also says which process writes it, when that started, and when the snapshot was
+ * taken, so that a reader finds out that its writer is gone.
  *
  * Errors. A snapshot that cannot be written (a full disk, for example) is counted, in both files,
  * and the next one is written whole: a partial line of JSON is removed, or ended where it cannot be

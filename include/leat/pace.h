@@ -206,6 +206,12 @@ LEAT_API void leat_backoff_reset(struct leat_backoff *backoff);
 
 LEAT_API struct leat_rate *leat_detail_rate_open(unsigned abi, const struct leat_rate_opts *opts);
 LEAT_API struct leat_sem *leat_detail_sem_open(unsigned abi, uint32_t permits);
+/*
+ * For libleat-flow, whose threads hand turns to each other by semaphores: takes one permit, without
+ * a scope and a deadline. The wait is no pace: in diagnostics it is one for the turn (in_order), or
+ * else for items, which the thread whose turn it is waits for.
+ */
+LEAT_API int leat_detail_sem_turn(struct leat_sem *sem, bool in_order);
 LEAT_API struct leat_breaker *leat_detail_breaker_new(unsigned abi,
                                                       const struct leat_breaker_opts *opts);
 

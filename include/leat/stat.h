@@ -68,7 +68,25 @@ struct leat_subscriber_stat {
 	uint64_t delivered, missed, in_flight;
 };
 
-/* A generator, a task or a sink. */
+/*
+ * A generator, a task or a sink.
+ *
+ * Its thread's time. Each moment since began_ns is in one of five figures, so their sum is the time
+ * from began_ns until the figures were read; of one that has ended, or is about to, it is its whole
+ * life. A wait that is under way counts. None of these figures falls from one snapshot to the next.
+ *
+ *     busy_ns     the thread ran, or waited for a processor, or in a call that is not leat's:
+ *                 cpu_ns and runq_ns tell which. Also while it ran steps of another generator. A
+ *                 wait that ended within microseconds, while the thread still spun, is in here
+ *     starved_ns  waited to receive, for a descriptor to be readable, in a select with neither of
+ *                 the next line, in a join, or for a function of leat_scope_on_cancel() to end
+ *     blocked_ns  waited to send, for a descriptor to be writable, or in a select with such a case
+ *     order_ns    waited for its turn among other threads, as workers of a flow in order do
+ *     paced_ns    waited for a time: a sleep, a rate, a semaphore, a pause before the next try
+ *
+ * A generator on a pool has no thread: these five figures, and the kernel's, are 0. Those of its
+ * pool's workers are in struct leat_pool_stat.
+ */
 struct leat_gen_stat {
 	uint64_t id;
 	uint64_t chan_id; /* of its output channel; 0 for a task */
@@ -76,6 +94,15 @@ struct leat_gen_stat {
 	enum leat_cause cause; /* LEAT_RUNNING; else this is its one appearance after its end */
 	int code;              /* of the cause: 0, or negative */
 	char text[LEAT_TEXT_MAX + 1];
+	int64_t began_ns; /* on the clock of leat_now_ns(); 0 for one of a pool that is not listed
+	                   */
+	uint64_t busy_ns, starved_ns, blocked_ns, order_ns, paced_ns;
+	/*
+	 * How long the thread was on a processor, and how long it was ready and had none, as the
+	 * kernel counts, which may lag by some milliseconds. 0: the kernel does not say
+	 * (/proc/self/task/TID/schedstat, which wants CONFIG_SCHED_INFO).
+	 */
+	uint64_t cpu_ns, runq_ns;
 };
 
 /*
@@ -103,6 +130,13 @@ struct leat_pool_stat {
 	int64_t long_ns;
 	uint64_t long_id;
 	char long_name[LEAT_NAME_MAX + 1];
+	/*
+	 * Time since began_ns, summed over the workers: idle_ns without a job (asleep, or searching
+	 * for one), busy_ns all other. busiest_ns is the busy_ns of the worker that has most.
+	 * cpu_ns, runq_ns: as in struct leat_gen_stat. Totals that never fall.
+	 */
+	int64_t began_ns;
+	uint64_t busy_ns, idle_ns, busiest_ns, cpu_ns, runq_ns;
 };
 
 /* One snapshot of a process. Totals are since the process began. */

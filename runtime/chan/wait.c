@@ -88,6 +88,14 @@ static const struct leat_wait_ops tx_wait_ops = {
 	.retire = tx_wait_retire,
 };
 
+/* A descriptor that is to become writable is an output, as a channel is that has no room. */
+static enum leat_time time_of_wait(int fd, short events)
+{
+	if (fd < 0)
+		return LEAT_TIME_PACED;
+	return events & POLLOUT ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED;
+}
+
 int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 {
 	struct leat_handle *h = leat_handle_of_tx(tx);
@@ -106,7 +114,7 @@ int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 		.loop = {
 			.ops = &tx_wait_ops,
 			.policy = LEAT_WAIT_PARK,
-			.time = fd >= 0 ? LEAT_TIME_STARVED : LEAT_TIME_PACED,
+			.time = time_of_wait(fd, events),
 			.weight = 1,
 			.deadline_ns = deadline_ns,
 			.scopes_ns = leat_scope_deadline(leat_chan_of(h)->scope),

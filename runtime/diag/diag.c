@@ -115,10 +115,9 @@ static void read_node(struct leat_node *node, void *arg)
 	} else {
 		struct leat_gen_stat *stat = append_generator(arg);
 
-		if (stat != NULL) {
-			*stat = caa_container_of(node, struct leat_gen_node, node)->stat;
-			stat->id = node->id;
-		}
+		if (stat != NULL)
+			leat_gen_read_stat(caa_container_of(node, struct leat_gen_node, node),
+			                   ((struct leat_diag *)arg)->snapshot.time_ns, stat);
 	}
 }
 
@@ -268,6 +267,7 @@ static void free_diag(struct leat_diag *diag)
 	leat_os_free(diag->pools);
 	leat_os_free(diag->subscribers);
 	leat_totals_fini(&diag->exporter.totals);
+	leat_totals_fini(&diag->exporter.gen_totals);
 	leat_os_free(diag);
 }
 

@@ -14,8 +14,8 @@
 
 /* What a diagnostics thread keeps from one export to the next. All zero: before the first. */
 struct leat_exporter {
-	struct leat_totals totals; /* of the Prometheus file */
-	int64_t started_ns;        /* when the process started (leat_os_started_ns()) */
+	struct leat_totals totals, gen_totals; /* of the Prometheus file: channels, generators */
+	int64_t started_ns;                    /* when the process started (leat_os_started_ns()) */
 	uint64_t prometheus_errors, json_errors; /* snapshots that could not be written */
 	bool json_torn;                          /* the JSON file ends within a line */
 };

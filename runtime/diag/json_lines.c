@@ -60,7 +60,12 @@ static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 	fprintf(out, ",\"cause\":\"%s\",\"code\":%d,\"text\":", leat_cause_name(gen->cause),
 	        gen->code);
 	leat_json_string(out, gen->text, strlen(gen->text));
-	fputc('}', out);
+	fprintf(out,
+	        ",\"began_ns\":%" PRId64 ",\"busy_ns\":%" PRIu64 ",\"starved_ns\":%" PRIu64
+	        ",\"blocked_ns\":%" PRIu64 ",\"order_ns\":%" PRIu64 ",\"paced_ns\":%" PRIu64,
+	        gen->began_ns, gen->busy_ns, gen->starved_ns, gen->blocked_ns, gen->order_ns,
+	        gen->paced_ns);
+	fprintf(out, ",\"cpu_ns\":%" PRIu64 ",\"runq_ns\":%" PRIu64 "}", gen->cpu_ns, gen->runq_ns);
 }
 
 static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
@@ -79,7 +84,11 @@ static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
 	        ",\"long_name\":",
 	        pool->in_flight, pool->long_ns, pool->long_id);
 	leat_json_string(out, pool->long_name, strlen(pool->long_name));
-	fputc('}', out);
+	fprintf(out,
+	        ",\"began_ns\":%" PRId64 ",\"busy_ns\":%" PRIu64 ",\"idle_ns\":%" PRIu64
+	        ",\"busiest_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"runq_ns\":%" PRIu64 "}",
+	        pool->began_ns, pool->busy_ns, pool->idle_ns, pool->busiest_ns, pool->cpu_ns,
+	        pool->runq_ns);
 }
 
 static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,

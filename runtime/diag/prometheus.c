@@ -102,7 +102,14 @@ static const struct leat_total *total_at(const struct leat_totals *totals, size_
 /* As many totals as the file has: that of other names only if there is something in it. */
 static size_t totals_shown(const struct leat_totals *totals)
 {
-	return totals->count + (totals->other.living > 0 || totals->other.now.offered > 0);
+	return totals->count + (totals->other.living > 0 || totals->other.chan.now.offered > 0);
+}
+
+/* The same of a table of generators. */
+static size_t gen_totals_shown(const struct leat_totals *totals)
+{
+	return totals->count +
+	       (totals->other.living > 0 || totals->other.gen.now_ns[LEAT_TOTALS_BUSY] > 0);
 }
 
 static void write_prometheus_totals(FILE *out, const struct leat_totals *totals,
@@ -112,8 +119,8 @@ static void write_prometheus_totals(FILE *out, const struct leat_totals *totals,
 		const struct leat_total *total = total_at(totals, i);
 
 		fprintf(out, "leat_%s", figure->name);
-		write_prometheus_labels(out, "channel", total->ended.name, 0, false);
-		write_prometheus_value(out, read_figure(&total->now, figure), figure->is_ns);
+		write_prometheus_labels(out, "channel", total->name, 0, false);
+		write_prometheus_value(out, read_figure(&total->chan.now, figure), figure->is_ns);
 	}
 }
 
@@ -159,9 +166,10 @@ static void write_prometheus_channels(FILE *out, const struct leat_snapshot *sna
 			const struct leat_total *total = total_at(totals, i);
 
 			fputs("leat_dropped_items_total", out);
-			write_prometheus_labels(out, "channel", total->ended.name, 0, false);
+			write_prometheus_labels(out, "channel", total->name, 0, false);
 			fprintf(out, ",reason=\"%s\"} %" PRIu64 "\n",
-			        leat_drop_name((enum leat_drop)reason), total->now.dropped[reason]);
+			        leat_drop_name((enum leat_drop)reason),
+			        total->chan.now.dropped[reason]);
 		}
 }
 
@@ -268,6 +276,46 @@ static void write_prometheus_generators(FILE *out, const struct leat_snapshot *s
 	fprintf(out, "leat_waits_unfenced_total %" PRIu64 "\n", snapshot->waits_unfenced);
 }
 
+static void write_generator_time(FILE *out, const char *name, const struct leat_total *total,
+                                 int time, const char *class)
+{
+	fprintf(out, "leat_%s", name);
+	write_prometheus_labels(out, "generator", total->name, 0, false);
+	if (class != NULL)
+		fprintf(out, ",class=\"%s\"", class);
+	write_prometheus_value(out, total->gen.now_ns[time], true);
+}
+
+static void write_prometheus_times(FILE *out, const struct leat_totals *totals)
+{
+	static const char *const classes[LEAT_TOTALS_CPU] = { "busy", "starved", "blocked", "order",
+		                                              "paced" };
+	static const struct {
+		const char *name, *help;
+		int time;
+	} of_kernel[] = {
+		{ "generator_cpu_seconds_total",
+		  "Time of generators' threads on a processor, by the kernel.", LEAT_TOTALS_CPU },
+		{ "generator_runq_seconds_total",
+		  "Time that they were ready and had no processor, by the kernel.",
+		  LEAT_TOTALS_RUNQ },
+	};
+	size_t shown = gen_totals_shown(totals);
+
+	write_prometheus_head(out, "generator_seconds_total", "counter",
+	                      "Time of generators' threads, each moment in one class.");
+	for (size_t i = 0; i < shown; i++)
+		for (int c = LEAT_TOTALS_BUSY; c < LEAT_TOTALS_CPU; c++)
+			write_generator_time(out, "generator_seconds_total", total_at(totals, i), c,
+			                     classes[c]);
+	for (size_t k = 0; k < sizeof(of_kernel) / sizeof(of_kernel[0]); k++) {
+		write_prometheus_head(out, of_kernel[k].name, "counter", of_kernel[k].help);
+		for (size_t i = 0; i < shown; i++)
+			write_generator_time(out, of_kernel[k].name, total_at(totals, i),
+			                     of_kernel[k].time, NULL);
+	}
+}
+
 static void write_pool_labels(FILE *out, const struct leat_snapshot *snapshot,
                               const struct leat_pool_stat *pool)
 {
@@ -280,7 +328,7 @@ static void write_pool_labels(FILE *out, const struct leat_snapshot *snapshot,
 
 static void write_prometheus_pool_figure(FILE *out, const struct leat_snapshot *snapshot,
                                          const char *name, const char *type, size_t offset,
-                                         const char *help)
+                                         bool is_ns, const char *help)
 {
 	write_prometheus_head(out, name, type, help);
 	for (size_t p = 0; p < snapshot->pools_count; p++) {
@@ -290,34 +338,49 @@ static void write_prometheus_pool_figure(FILE *out, const struct leat_snapshot *
 		memcpy(&value, (const char *)pool + offset, sizeof(value));
 		fprintf(out, "leat_%s", name);
 		write_pool_labels(out, snapshot, pool);
-		fprintf(out, "} %" PRIu64 "\n", value);
+		write_prometheus_value(out, value, is_ns);
 	}
 }
 
 static void write_prometheus_pools(FILE *out, const struct leat_snapshot *snapshot)
 {
+#define OF_POOL(name, type, member, is_ns, help) \
+	{ \
+		name, type, help, offsetof(struct leat_pool_stat, member), is_ns \
+	}
 	static const struct {
 		const char *name, *type, *help;
 		size_t offset;
+		bool is_ns;
 	} of_pools[] = {
-		{ "pool_generators", "gauge", "Generators that live on the pool.",
-		  offsetof(struct leat_pool_stat, generators) },
-		{ "pool_turns_total", "counter", "Turns that workers gave.",
-		  offsetof(struct leat_pool_stat, turns) },
-		{ "pool_offered_items_total", "counter", "Items of compact channels.",
-		  offsetof(struct leat_pool_stat, offered) },
-		{ "pool_delivered_items_total", "counter",
-		  "Items of compact channels that were received.",
-		  offsetof(struct leat_pool_stat, delivered) },
-		{ "pool_in_flight_items", "gauge", "Items of compact channels not yet received.",
-		  offsetof(struct leat_pool_stat, in_flight) },
+		OF_POOL("pool_generators", "gauge", generators, false,
+		        "Generators that live on the pool."),
+		OF_POOL("pool_turns_total", "counter", turns, false, "Turns that workers gave."),
+		OF_POOL("pool_offered_items_total", "counter", offered, false,
+		        "Items of compact channels."),
+		OF_POOL("pool_delivered_items_total", "counter", delivered, false,
+		        "Items of compact channels that were received."),
+		OF_POOL("pool_in_flight_items", "gauge", in_flight, false,
+		        "Items of compact channels not yet received."),
+		OF_POOL("pool_busy_seconds_total", "counter", busy_ns, true,
+		        "Time that workers had a job, summed over them."),
+		OF_POOL("pool_idle_seconds_total", "counter", idle_ns, true,
+		        "Time that workers had none, summed over them."),
+		OF_POOL("pool_busiest_worker_seconds_total", "counter", busiest_ns, true,
+		        "Busy time of the worker that has most."),
+		OF_POOL("pool_cpu_seconds_total", "counter", cpu_ns, true,
+		        "Time of workers on a processor, by the kernel."),
+		OF_POOL("pool_runq_seconds_total", "counter", runq_ns, true,
+		        "Time that workers were ready and had no processor, by the kernel."),
 	};
+#undef OF_POOL
 
 	if (snapshot->pools_count == 0)
 		return;
 	for (size_t f = 0; f < sizeof(of_pools) / sizeof(of_pools[0]); f++)
 		write_prometheus_pool_figure(out, snapshot, of_pools[f].name, of_pools[f].type,
-		                             of_pools[f].offset, of_pools[f].help);
+		                             of_pools[f].offset, of_pools[f].is_ns,
+		                             of_pools[f].help);
 	write_prometheus_head(out, "pool_dropped_items_total", "counter",
 	                      "Items of compact channels that were not received, by reason.");
 	for (size_t p = 0; p < snapshot->pools_count; p++)
@@ -367,6 +430,7 @@ static int replace_prometheus(const struct leat_exporter *exporter, const char *
 		write_prometheus_channels(out, snapshot, &exporter->totals);
 		write_prometheus_subscribers(out, snapshot, &exporter->totals);
 		write_prometheus_generators(out, snapshot);
+		write_prometheus_times(out, &exporter->gen_totals);
 		write_prometheus_pools(out, snapshot);
 		rc = leat_diag_close_export(out);
 		if (rc == 0 && rename(beside, path) < 0)
@@ -383,7 +447,8 @@ int leat_diag_write_prometheus(struct leat_exporter *exporter, const char *path,
 {
 	int saved = errno, rc;
 
-	leat_totals_take(&exporter->totals, snapshot);
+	leat_totals_take_channels(&exporter->totals, snapshot);
+	leat_totals_take_generators(&exporter->gen_totals, snapshot);
 	rc = replace_prometheus(exporter, path, snapshot);
 	exporter->prometheus_errors += rc < 0;
 	errno = saved;

@@ -17,7 +17,7 @@ static uint32_t *find_place(const struct leat_totals *totals, const char *name)
 	for (uint64_t i = hash_name(name);; i++) {
 		uint32_t *place = &totals->places[i & (totals->places_count - 1)];
 
-		if (*place == 0 || strcmp(totals->list[*place - 1].ended.name, name) == 0)
+		if (*place == 0 || strcmp(totals->list[*place - 1].name, name) == 0)
 			return place;
 	}
 }
@@ -31,7 +31,7 @@ static bool grow_places(struct leat_totals *totals)
 	if (larger.places == NULL)
 		return false;
 	for (size_t i = 0; i < totals->count; i++)
-		*find_place(&larger, totals->list[i].ended.name) = (uint32_t)(i + 1);
+		*find_place(&larger, totals->list[i].name) = (uint32_t)(i + 1);
 	leat_os_free(totals->places);
 	*totals = larger;
 	return true;
@@ -65,7 +65,7 @@ static struct leat_total *total_of(struct leat_totals *totals, const char *name)
 		return total;
 	total = &totals->list[totals->count++];
 	*total = (struct leat_total){ 0 };
-	memcpy(total->ended.name, name, strlen(name) + 1);
+	memcpy(total->name, name, strlen(name) + 1);
 	*find_place(totals, name) = (uint32_t)totals->count;
 	return total;
 }
@@ -83,9 +83,9 @@ static void add_counters(struct leat_chan_stat *to, const struct leat_chan_stat 
 	to->recv_parks += from->recv_parks;
 }
 
-static void begin_snapshot(struct leat_total *total)
+static void begin_channels(struct leat_total *total)
 {
-	total->now = total->ended;
+	total->chan.now = total->chan.ended;
 	total->living = 0;
 }
 
@@ -93,21 +93,65 @@ static void take_channel(struct leat_totals *totals, const struct leat_chan_stat
 {
 	struct leat_total *total = total_of(totals, chan->name);
 
-	add_counters(&total->now, chan);
+	add_counters(&total->chan.now, chan);
 	if (chan->ended)
-		add_counters(&total->ended, chan);
+		add_counters(&total->chan.ended, chan);
 	else
 		total->living++;
 }
 
-void leat_totals_take(struct leat_totals *totals, const struct leat_snapshot *snapshot)
+static void begin_generators(struct leat_total *total)
 {
-	memcpy(totals->other.ended.name, LEAT_TOTALS_OTHER, sizeof(LEAT_TOTALS_OTHER));
-	begin_snapshot(&totals->other);
+	memcpy(total->gen.now_ns, total->gen.ended_ns, sizeof(total->gen.now_ns));
+	total->living = 0;
+}
+
+static void add_times(uint64_t to[LEAT_TOTALS_TIMES], const uint64_t from[LEAT_TOTALS_TIMES])
+{
+	for (int i = 0; i < LEAT_TOTALS_TIMES; i++)
+		to[i] += from[i];
+}
+
+static void take_generator(struct leat_totals *totals, const struct leat_gen_stat *gen)
+{
+	const uint64_t ns[LEAT_TOTALS_TIMES] = { gen->busy_ns,  gen->starved_ns, gen->blocked_ns,
+		                                 gen->order_ns, gen->paced_ns,   gen->cpu_ns,
+		                                 gen->runq_ns };
+	struct leat_total *total;
+	uint64_t any = 0;
+
+	for (int i = 0; i < LEAT_TOTALS_TIMES; i++)
+		any |= ns[i];
+	if (any == 0)
+		return;
+	total = total_of(totals, gen->name);
+	add_times(total->gen.now_ns, ns);
+	if (gen->cause != LEAT_RUNNING)
+		add_times(total->gen.ended_ns, ns);
+	else
+		total->living++;
+}
+
+static void begin_snapshot(struct leat_totals *totals, void (*begin)(struct leat_total *total))
+{
+	memcpy(totals->other.name, LEAT_TOTALS_OTHER, sizeof(LEAT_TOTALS_OTHER));
+	begin(&totals->other);
 	for (size_t i = 0; i < totals->count; i++)
-		begin_snapshot(&totals->list[i]);
+		begin(&totals->list[i]);
+}
+
+void leat_totals_take_channels(struct leat_totals *totals, const struct leat_snapshot *snapshot)
+{
+	begin_snapshot(totals, begin_channels);
 	for (size_t i = 0; i < snapshot->channels_count; i++)
 		take_channel(totals, &snapshot->channels[i]);
+}
+
+void leat_totals_take_generators(struct leat_totals *totals, const struct leat_snapshot *snapshot)
+{
+	begin_snapshot(totals, begin_generators);
+	for (size_t i = 0; i < snapshot->generators_count; i++)
+		take_generator(totals, &snapshot->generators[i]);
 }
 
 void leat_totals_fini(struct leat_totals *totals)

@@ -41,13 +41,29 @@ static bool schedule_producers(struct leat_wait_loop *w)
 	return w->ops->schedule != NULL && w->ops->schedule(w);
 }
 
+/*
+ * Inside a wait that is noted the thread is busy meanwhile. If an exception leaves the producer's
+ * step, end_wait_books() goes back to the class before the wait.
+ */
+static bool run_here_once(struct leat_wait_loop *w)
+{
+	bool ran;
+
+	if (w->times == NULL)
+		return w->ops->run_here(w);
+	leat_times_switch(w->times, LEAT_TIME_BUSY, leat_now_ns());
+	ran = w->ops->run_here(w);
+	leat_times_switch(w->times, w->time, leat_now_ns());
+	return ran;
+}
+
 /* Makes an attempt each time that the producer has run on this thread. *ran: whether it did. */
 static ssize_t run_producer_here(struct leat_wait_loop *w, bool *ran)
 {
 	ssize_t r = -EAGAIN;
 
 	*ran = false;
-	while (r == -EAGAIN && w->ops->run_here != NULL && w->ops->run_here(w)) {
+	while (r == -EAGAIN && w->ops->run_here != NULL && run_here_once(w)) {
 		*ran = true;
 		r = make_attempt(w); /* mutate */
 	}
@@ -208,11 +224,34 @@ static ssize_t wait_by_policy(struct leat_wait_loop *w, bool ran)
 	return r == -EAGAIN ? wait_parked(w) : r;
 }
 
-/* A cleanup: also runs when an exception leaves a step that ran here. */
-static void end_wait_books(struct leat_wait_loop **w)
+/* Notes the beginning of a wait, for what it waits for and for its thread. */
+static void begin_wait_books(struct leat_wait_loop *w)
 {
-	if (*w != NULL && (*w)->ops->end != NULL)
-		(*w)->ops->end(*w, leat_now_ns());
+	int64_t now_ns;
+
+	w->times = leat_times_current;
+	if (w->ops->begin == NULL && w->times == NULL)
+		return;
+	now_ns = leat_now_ns();
+	if (w->ops->begin != NULL)
+		w->ops->begin(w, now_ns);
+	if (w->times != NULL)
+		w->outer = leat_times_switch(w->times, w->time, now_ns);
+}
+
+/* A cleanup: also runs when an exception leaves a step that ran here. */
+static void end_wait_books(struct leat_wait_loop **in_books)
+{
+	struct leat_wait_loop *w = *in_books;
+	int64_t now_ns;
+
+	if (w == NULL || (w->ops->end == NULL && w->times == NULL))
+		return;
+	now_ns = leat_now_ns();
+	if (w->ops->end != NULL)
+		w->ops->end(w, now_ns);
+	if (w->times != NULL)
+		leat_times_switch(w->times, w->outer, now_ns);
 }
 
 ssize_t leat_wait_for(struct leat_wait_loop *w)
@@ -233,8 +272,7 @@ ssize_t leat_wait_for(struct leat_wait_loop *w)
 		r = check_clock(w);
 	if (r != -EAGAIN)
 		return r;
-	if (w->ops->begin != NULL)
-		w->ops->begin(w, leat_now_ns());
+	begin_wait_books(w);
 	in_books = w;
 	return wait_by_policy(w, ran);
 }

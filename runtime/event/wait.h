@@ -29,23 +29,19 @@
  * moment of its time-out, calls forward() before it returns, and forward() notifies another waiter
  * if work remains (event.h, Time-outs).
  *
+ * Times. From the first spin's end to its own end a wait is noted in the record of its thread, if
+ * that has one, by the class that its description says (times.h). While the thread runs a producer
+ * meanwhile, it is busy.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_EVENT_WAIT_H
 #define LEAT_RUNTIME_EVENT_WAIT_H
 
 #include "runtime/event/event.h"
+#include "runtime/event/times.h"
 
 #include <sys/types.h>
-
-/* What a thread spends its time on, in diagnostics. */
-enum leat_time {
-	LEAT_TIME_BUSY,    /* it runs */
-	LEAT_TIME_STARVED, /* it waits to receive, or for a descriptor */
-	LEAT_TIME_BLOCKED, /* it waits to send */
-	LEAT_TIME_ORDER,   /* it waits for its turn among other threads */
-	LEAT_TIME_PACED    /* it waits for a time or a rate */
-};
 
 struct leat_wait_loop;
 
@@ -106,6 +102,9 @@ struct leat_wait_loop {
 	int64_t deadline_ns, scopes_ns;
 	bool last; /* a deadline has passed; the attempt under way is the last before -ETIMEDOUT */
 	struct leat_sleeper sleeper; /* set to LEAT_SLEEPER_INIT, or with a descriptor */
+	/* the engine's: the thread's record while the wait is noted there, and the class before */
+	struct leat_times *times;
+	enum leat_time outer;
 };
 
 /*

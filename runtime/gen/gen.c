@@ -166,14 +166,33 @@ static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc
 	return outcome->cause == LEAT_FAILED;
 }
 
+void leat_gen_read_stat(struct leat_gen_node *node, int64_t now_ns, struct leat_gen_stat *stat)
+{
+	struct leat_spent spent;
+
+	*stat = node->stat;
+	stat->id = node->node.id;
+	if (!node->has_thread)
+		return;
+	leat_times_read(&node->times, now_ns, &spent);
+	stat->busy_ns = spent.ns[LEAT_TIME_BUSY];
+	stat->starved_ns = spent.ns[LEAT_TIME_STARVED];
+	stat->blocked_ns = spent.ns[LEAT_TIME_BLOCKED];
+	stat->order_ns = spent.ns[LEAT_TIME_ORDER];
+	stat->paced_ns = spent.ns[LEAT_TIME_PACED];
+	stat->cpu_ns = spent.cpu_ns;
+	stat->runq_ns = spent.runq_ns;
+}
+
 static void record_end(struct leat_gen_node *node, const struct leat_outcome *outcome)
 {
 	struct leat_end *end = node->end;
 
 	leat_registry_count_exit(outcome->cause);
+	if (node->has_thread)
+		leat_times_leave(&node->times, leat_registry_has_listener());
 	end->kind = LEAT_NODE_GEN;
-	end->gen = node->stat;
-	end->gen.id = node->node.id;
+	leat_gen_read_stat(node, 0, &end->gen);
 	end->gen.cause = outcome->cause;
 	end->gen.code = outcome->code;
 	memcpy(end->gen.text, outcome->text, sizeof(end->gen.text));
@@ -213,6 +232,7 @@ static void gen_main(void *arg)
 	int rc;
 
 	leat_os_free(arg);
+	leat_times_enter(&gen.node->times);
 	leat_scope_current = gen.scope;
 	leat_gen_out = gen.out;
 	leat_scope_own_mark = &leat_handle_of_tx(gen.out)->mark;
@@ -290,9 +310,13 @@ int leat_gen_begin(struct leat_scope *scope, struct leat_tx *out, struct leat_ge
 	if (out->chan->item_size != 0)
 		node->stat.chan_id = out->chan->node.id;
 	rc = leat_scope_begin(scope);
-	if (rc == 0)
-		leat_registry_add(&node->node, LEAT_NODE_GEN, node);
-	return rc;
+	if (rc < 0)
+		return rc;
+	node->stat.began_ns = leat_now_ns();
+	if (node->has_thread)
+		leat_times_init(&node->times, node->stat.began_ns);
+	leat_registry_add(&node->node, LEAT_NODE_GEN, node);
+	return 0;
 }
 
 static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
@@ -302,6 +326,7 @@ static int start_thread(struct gen *gen, const struct leat_gen_opts *opts)
 	int rc;
 
 	gen->ended->scope = gen->scope;
+	node->has_thread = true;
 	rc = leat_gen_begin(gen->scope, gen->out, node,
 	                    gen->fn != NULL ? LEAT_BY_FUNCTION : LEAT_BY_SEQ, opts->chan.name);
 	if (rc < 0)

@@ -8,6 +8,7 @@
 #define LEAT_RUNTIME_GEN_GEN_H
 
 #include "runtime/chan/chan.h"
+#include "runtime/event/times.h"
 #include "runtime/gen/input.h"
 #include "runtime/registry/registry.h"
 #include "runtime/scope/scope.h"
@@ -22,7 +23,12 @@ struct leat_gen_node {
 	struct leat_node node;
 	struct leat_end *end;
 	struct leat_gen_stat stat; /* constant while it runs; its id is the node's */
+	bool has_thread;           /* constant, too */
+	struct leat_times times;   /* of its thread */
 };
+
+/* Any thread: the figures of one that runs, as they are at now_ns, or later (times.h). */
+void leat_gen_read_stat(struct leat_gen_node *node, int64_t now_ns, struct leat_gen_stat *stat);
 
 struct leat_gen_node *leat_gen_node_alloc(void);
 /* Frees a node for which leat_gen_begin() was not called, or failed. NULL is nothing. */

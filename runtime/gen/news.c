@@ -86,13 +86,14 @@ static const struct leat_wait_ops wait_ops = {
 	.retire = wait_retire,
 };
 
-static int wait_in_place(struct leat_news *news, struct leat_tx *out, int64_t deadline_ns)
+static int wait_in_place(struct leat_news *news, struct leat_tx *out, int64_t deadline_ns,
+                         enum leat_time time)
 {
 	struct news_wait wait = {
 		.loop = {
 			.ops = &wait_ops,
 			.policy = LEAT_WAIT_PARK,
-			.time = LEAT_TIME_STARVED,
+			.time = time,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
 			.scopes_ns = out == NULL ? LEAT_NEVER
@@ -108,13 +109,13 @@ static int wait_in_place(struct leat_news *news, struct leat_tx *out, int64_t de
 	return (int)leat_wait_for(&wait.loop);
 }
 
-int leat_news_await(struct leat_news *news, struct leat_tx *out, int64_t deadline_ns)
+int leat_news_await(struct leat_news *news, struct leat_tx *out, int64_t deadline_ns,
+                    enum leat_time time)
 {
 	struct leat_step *step = out == NULL ? leat_step_current : NULL;
 
-	if (step == NULL) {
-		return wait_in_place(news, out != NULL ? out : leat_gen_out, deadline_ns);
-	}
+	if (step == NULL)
+		return wait_in_place(news, out != NULL ? out : leat_gen_out, deadline_ns, time);
 	if (leat_news_there(news))
 		return 0;
 	if (leat_now_ns() >= deadline_ns)

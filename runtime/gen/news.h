@@ -29,6 +29,7 @@
 #define LEAT_RUNTIME_GEN_NEWS_H
 
 #include "runtime/event/event.h"
+#include "runtime/event/times.h"
 
 #include <leat/atomic.h>
 #include <leat/chan.h>
@@ -51,8 +52,9 @@ static inline bool leat_news_there(const struct leat_news *news)
 /*
  * Waits until a bit is raised. With out, on the thread that sends on it: returns 0; -ETIMEDOUT;
  * -EPIPE or -ECANCELED as leat_tx_wait(). With NULL, in a seq: as leat_ready() does, LEAT_READY in
- * a step.
+ * a step. time: what the wait is, in diagnostics.
  */
-int leat_news_await(struct leat_news *news, struct leat_tx *out, int64_t deadline_ns);
+int leat_news_await(struct leat_news *news, struct leat_tx *out, int64_t deadline_ns,
+                    enum leat_time time);
 
 #endif

@@ -392,7 +392,8 @@ static int find_file(struct follow_source *follow, struct stat *found)
 		return 1;
 	/*
 	 * The file is not there. It may be created in a directory that is not watched yet: behind a
-	 * link, or in the directory that a replaced link names now. The watches that there are stay.
+	 * link, or in the directory that a replaced link names now. The watches that there are
+	 * stay.
 	 */
 	rc = watch_directories(&follow->watcher, follow->base.source.path);
 	if (rc < 0 && lstat(follow->base.source.path, found) < 0)
@@ -503,7 +504,7 @@ static int wait_for_news(struct follow_source *follow)
 {
 	const struct leat_source *source = &follow->base.source;
 	int rc = leat_news_await(&follow->watcher.news, source->to != NULL ? source->to->out : NULL,
-	                         source->until_ns);
+	                         source->until_ns, LEAT_TIME_STARVED);
 
 	if (rc == -ETIMEDOUT)
 		return LEAT_EMIT_ENOUGH;

@@ -222,5 +222,13 @@ void *leat_open_failed(int rc);
 /* The time of day, and that at which the process started (0: /proc does not say), since 1970. */
 int64_t leat_os_wall_ns(void);
 int64_t leat_os_started_ns(void);
+/* The kernel's number of the calling thread. */
+uint32_t leat_os_thread_id(void);
+/*
+ * How long a thread of this process was on a processor, and how long it was ready without one, as
+ * the kernel counts: a tick behind at the most. 0 and 0: the kernel does not say, or there is no
+ * descriptor to read it with. Does not change errno.
+ */
+void leat_os_thread_times(uint32_t tid, uint64_t *cpu_ns, uint64_t *runq_ns);
 
 #endif

@@ -143,13 +143,13 @@ static const struct leat_wait_ops sem_wait_ops = {
 	.retire = sem_retire,
 };
 
-static int wait_for_permits(struct sem_wait *wait, int64_t deadline_ns)
+static int wait_for_permits(struct sem_wait *wait, int64_t deadline_ns, enum leat_time time)
 {
 	wait->at_news.sleeper = &wait->loop.sleeper;
 	wait->loop = (struct leat_wait_loop){
 		.ops = &sem_wait_ops,
 		.policy = LEAT_WAIT_ADAPTIVE,
-		.time = LEAT_TIME_PACED,
+		.time = time,
 		.weight = 1,
 		.deadline_ns = deadline_ns,
 		.scopes_ns = leat_scope_deadline_or_never(wait->scope),
@@ -158,8 +158,8 @@ static int wait_for_permits(struct sem_wait *wait, int64_t deadline_ns)
 	return leave_queue(&wait->waiter, (int)leat_wait_for(&wait->loop));
 }
 
-int leat_sem_acquire(struct leat_sem *sem, uint32_t n, struct leat_scope *scope,
-                     int64_t deadline_ns)
+static int acquire_permits(struct leat_sem *sem, uint32_t n, struct leat_scope *scope,
+                           int64_t deadline_ns, enum leat_time time)
 {
 	struct sem_wait wait;
 	int rc;
@@ -172,7 +172,19 @@ int leat_sem_acquire(struct leat_sem *sem, uint32_t n, struct leat_scope *scope,
 	wait.scope = scope;
 	init_sem_waiter(&wait.waiter, sem, n);
 	rc = take_or_enqueue(sem, &wait.waiter);
-	return rc == -EAGAIN ? wait_for_permits(&wait, deadline_ns) : rc;
+	return rc == -EAGAIN ? wait_for_permits(&wait, deadline_ns, time) : rc;
+}
+
+int leat_sem_acquire(struct leat_sem *sem, uint32_t n, struct leat_scope *scope,
+                     int64_t deadline_ns)
+{
+	return acquire_permits(sem, n, scope, deadline_ns, LEAT_TIME_PACED);
+}
+
+int leat_detail_sem_turn(struct leat_sem *sem, bool in_order)
+{
+	return acquire_permits(sem, 1, NULL, LEAT_NEVER,
+	                       in_order ? LEAT_TIME_ORDER : LEAT_TIME_STARVED);
 }
 
 int leat_sem_try(struct leat_sem *sem, uint32_t n)
@@ -293,7 +305,8 @@ int leat_sem_after(struct leat_sem *sem, uint32_t n)
 	init_sem_waiter(&waiter, sem, n);
 	rc = take_or_enqueue(sem, &waiter);
 	if (rc == -EAGAIN)
-		rc = leave_queue(&waiter, leat_news_await(&waiter.news, NULL, LEAT_NEVER));
+		rc = leave_queue(&waiter,
+		                 leat_news_await(&waiter.news, NULL, LEAT_NEVER, LEAT_TIME_PACED));
 	return rc;
 }
 

@@ -42,6 +42,7 @@
 #ifndef LEAT_RUNTIME_POOL_PARTS_H
 #define LEAT_RUNTIME_POOL_PARTS_H
 
+#include "runtime/event/times.h"
 #include "runtime/pool/pool.h"
 #include "runtime/pool/queue.h"
 #include "runtime/registry/rcu.h"
@@ -65,6 +66,7 @@ struct leat_worker {
 	/* turns_run when a reader first found the present turn; guarded by users_lock */
 	uint64_t stat_turns_run;
 	int64_t stat_since_ns; /* when that was */
+	struct leat_times times;
 	/* the inbox's pushes when this worker last checked it, and when it last parked */
 	uint32_t pushes_at_check, pushes_at_sleep;
 	uint32_t inbox_skips; /* how often in a row it has left the inbox's jobs there */
@@ -118,6 +120,7 @@ struct leat_pool {
 	struct leat_link unstarted_users;
 	struct leat_node node;
 	char name[LEAT_NAME_MAX + 1];
+	int64_t began_ns;
 	bool workers_only;
 	unsigned workers_count;
 	/* one more than workers: each worker has adopted one, and one is the inbox */

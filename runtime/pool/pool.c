@@ -208,14 +208,20 @@ static bool park_worker(struct leat_worker *worker)
 static struct leat_job *next_job(struct leat_worker *worker)
 {
 	struct leat_job *job = find_job(worker);
+	enum leat_time outer;
 	bool vacant = false;
 
-	if (job == NULL)
-		job = search_for_job(worker);
+	if (job != NULL) {
+		stop_polling(worker);
+		return job;
+	}
+	outer = leat_times_begin(LEAT_TIME_STARVED);
+	job = search_for_job(worker);
 	while (job == NULL && !pool_is_stopping(worker->pool)) {
 		vacant = park_worker(worker);
 		job = worker->polling ? find_job(worker) : search_for_job(worker);
 	}
+	leat_times_end(outer);
 	stop_polling(worker);
 	if (job != NULL && vacant)
 		/* this worker has a job and keeps no time */
@@ -229,6 +235,7 @@ static void run_worker(void *arg)
 	struct leat_job *job;
 
 	leat_worker_current = worker;
+	leat_times_enter(&worker->times);
 	while ((job = next_job(worker)) != NULL) {
 		enum leat_job_result turn;
 
@@ -240,6 +247,7 @@ static void run_worker(void *arg)
 		leat_store_rlx(&worker->running, 0); /* rlx: a number */
 		leat_job_settle(job, turn, false);
 	}
+	leat_times_leave(&worker->times, false); /* no snapshot has a pool that is closed */
 }
 
 static void stop_workers(struct leat_pool *pool, unsigned n)
@@ -279,6 +287,7 @@ static void pool_fini(struct leat_pool *pool)
 
 static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts, unsigned workers)
 {
+	pool->began_ns = leat_now_ns();
 	pool->workers_only = opts->workers_only;
 	pool->workers_count = workers;
 	pool->users.next = pool->users.prev = &pool->users;
@@ -292,7 +301,7 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 	/* rlx: no other thread knows the pool yet */
 	leat_store_rlx(&pool->inbox, &pool->queues[workers]);
 	leat_mutex_init(&pool->lock);
-	leat_wheel_init(&pool->wheel, leat_now_ns());
+	leat_wheel_init(&pool->wheel, pool->began_ns);
 	leat_event_init(&pool->idle, &pool->ctl, LEAT_CTL_RX_PARKED);
 	if (!leat_os_fence_heavy_prepare())
 		/* rlx: no other thread knows the pool yet */
@@ -301,6 +310,7 @@ static void pool_init(struct leat_pool *pool, const struct leat_pool_opts *opts,
 		struct leat_worker *worker = &pool->workers[i];
 
 		leat_queue_init(&worker->own);
+		leat_times_init(&worker->times, pool->began_ns);
 		worker->adopted = &pool->queues[i];
 		worker->pool = pool;
 		worker->index = i;

@@ -29,6 +29,24 @@ static void read_worker_stat(struct leat_worker *worker, struct leat_pool_stat *
 	}
 }
 
+/* Caller holds stat_lock alone, as the kernel is asked. */
+static void add_worker_times(struct leat_worker *worker, struct leat_pool_stat *stat,
+                             int64_t now_ns)
+{
+	struct leat_spent spent;
+	uint64_t busy_ns;
+
+	leat_times_read(&worker->times, now_ns, &spent);
+	busy_ns = spent.ns[LEAT_TIME_BUSY];
+	stat->busy_ns += busy_ns;
+	for (int i = LEAT_TIME_BUSY + 1; i < LEAT_TIMES; i++)
+		stat->idle_ns += spent.ns[i];
+	if (busy_ns > stat->busiest_ns)
+		stat->busiest_ns = busy_ns;
+	stat->cpu_ns += spent.cpu_ns;
+	stat->runq_ns += spent.runq_ns;
+}
+
 static void add_user_stat(struct leat_pool_stat *to, const struct leat_pool_stat *from)
 {
 	to->generators += from->generators;
@@ -159,7 +177,10 @@ void leat_pool_read_stat(struct leat_node *node, struct leat_pool_stat *stat)
 	stat->id = node->id;
 	memcpy(stat->name, pool->name, sizeof(stat->name));
 	stat->workers = pool->workers_count;
+	stat->began_ns = pool->began_ns;
 	leat_mutex_lock(&pool->stat_lock);
+	for (unsigned i = 0; i < pool->workers_count; i++)
+		add_worker_times(&pool->workers[i], stat, now_ns);
 	leat_mutex_lock(&users_lock);
 	for (unsigned i = 0; i < pool->workers_count; i++)
 		read_worker_stat(&pool->workers[i], stat, now_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "runtime/scope/hook.h"
 #include "runtime/event/event.h"
+#include "runtime/event/times.h"
 #include "runtime/scope/tree.h"
 #include "runtime/scope/watch.h"
 
@@ -241,6 +242,15 @@ bool leat_hooks_running(const struct leat_scope *scope)
 	return any;
 }
 
+/* Caller holds the lock, which is released meanwhile, and waits for a function to be over. */
+static void wait_for_hook(void)
+{
+	enum leat_time outer = leat_times_begin(LEAT_TIME_STARVED);
+
+	leat_cond_wait(&hooks_changed, &hooks_lock);
+	leat_times_end(outer);
+}
+
 void leat_hooks_close(const struct leat_scope *scope)
 {
 	struct leat_hook *hook;
@@ -252,7 +262,7 @@ void leat_hooks_close(const struct leat_scope *scope)
 		if ((hook = find_called(scope, HOOK_CALLED)) != NULL)
 			run_hook(hook);
 		else if (find_called(scope, HOOK_RUNNING) != NULL)
-			leat_cond_wait(&hooks_changed, &hooks_lock);
+			wait_for_hook();
 		else
 			break;
 	}
@@ -348,7 +358,7 @@ int leat_hook_remove(struct leat_hook *hook)
 		return -EDEADLK;
 	}
 	while (hook->state == HOOK_RUNNING)
-		leat_cond_wait(&hooks_changed, &hooks_lock);
+		wait_for_hook();
 	ran = hook->state == HOOK_OVER;
 	if (hook->state == HOOK_CALLED)
 		unlist_called(hook);

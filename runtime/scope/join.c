@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "runtime/event/event.h"
+#include "runtime/event/times.h"
 #include "runtime/scope/hook.h"
 #include "runtime/scope/tree.h"
 #include "runtime/scope/watch.h"
@@ -138,6 +138,7 @@ static int join_result(const struct leat_scope *scope)
  */
 static bool wait_for_all(struct leat_scope *scope, int64_t deadline_ns)
 {
+	enum leat_time outer = leat_times_begin(LEAT_TIME_STARVED);
 	struct leat_scope *root = scope->root;
 	int rc = 0;
 
@@ -153,6 +154,7 @@ static bool wait_for_all(struct leat_scope *scope, int64_t deadline_ns)
 	}
 	/* rlx: a leaver that still reads the old number broadcasts in vain */
 	leat_store_rlx(&root->joiners, leat_load_rlx(&root->joiners) - 1);
+	leat_times_end(outer);
 	return scope->live == 0;
 }
 

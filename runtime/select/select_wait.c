@@ -8,6 +8,8 @@
 #include "runtime/chan/chan_fd.h"
 #include "runtime/scope/scope.h"
 
+#include <poll.h>
+
 static int64_t nearest_scope_deadline(struct leat_select_call *call)
 {
 	int64_t nearest_ns = LEAT_NEVER;
@@ -228,10 +230,20 @@ static const struct leat_wait_ops select_wait_ops = {
 	.end = select_wait_end,
 };
 
-static bool has_case(struct leat_select_call *call, enum leat_case_kind kind)
+static bool has_receive_case(struct leat_select_call *call)
 {
 	for_each_waitable(i, call)
-		if (leat_select_case_of(call, i)->kind == kind)
+		if (leat_select_case_of(call, i)->kind == LEAT_CASE_RECEIVES)
+			return true;
+	return false;
+}
+
+/* Whether a case waits to send, or for a descriptor to become writable. */
+static bool has_send_case(struct leat_select_call *call)
+{
+	for (size_t i = 0; i < call->n; i++)
+		if (call->cases[i].kind == LEAT_CASE_SENDS ||
+		    (call->cases[i].kind == LEAT_CASE_POLLS && call->cases[i].events & POLLOUT))
 			return true;
 	return false;
 }
@@ -265,12 +277,12 @@ int leat_select_wait(struct leat_select_call *call, int64_t deadline_ns)
 
 	if (call->live == 0 && deadline_ns == LEAT_NEVER)
 		return -EINVAL;
-	if (has_case(call, LEAT_CASE_RECEIVES))
+	if (has_receive_case(call))
 		leat_scope_note_fed();
 	call->loop = (struct leat_wait_loop){
 		.ops = &select_wait_ops,
 		.policy = common_policy(call),
-		.time = has_case(call, LEAT_CASE_SENDS) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
+		.time = has_send_case(call) ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
 		.weight = 1,
 		.deadline_ns = deadline_ns,
 		.scopes_ns = nearest_scope_deadline(call),

@@ -293,22 +293,34 @@ static void take_label(struct reader *r, char word[WORD_MAX])
 	r->at++;
 }
 
-/* A line of the format: a comment, or a sample, whose channel is one of those there are. */
+/* Whether the label's value is the name of a channel, or of a generator, that there is. */
+static bool is_named(const struct leat_snapshot *s, bool channel, const char *word)
+{
+	size_t count = channel ? s->channels_count : s->generators_count;
+	char wanted[WORD_MAX];
+	bool found = false;
+
+	for (size_t i = 0; i < count && !found; i++) {
+		clean(wanted, channel ? s->channels[i].name : s->generators[i].name);
+		found = strcmp(word, wanted) == 0;
+	}
+	return found;
+}
+
+/* A sample, whose channel or generator is one of those there are. */
 static void take_sample(struct reader *r, const struct leat_snapshot *s)
 {
-	char word[WORD_MAX], wanted[WORD_MAX];
-	bool channel = false, found = false;
+	bool channel, generator;
+	char word[WORD_MAX];
 
 	take_name(r);
 	if (*r->at == '{') {
 		channel = strncmp((const char *)r->at, "{channel=", 9) == 0;
+		generator = strncmp((const char *)r->at, "{generator=", 11) == 0;
 		r->at++;
 		take_label(r, word);
-		for (size_t i = 0; i < s->channels_count && !found; i++) {
-			clean(wanted, s->channels[i].name);
-			found = strcmp(word, wanted) == 0;
-		}
-		CHECK(found == channel || !channel, "\"%s\" is no channel", word);
+		CHECK(!channel || is_named(s, true, word), "\"%s\" is no channel", word);
+		CHECK(!generator || is_named(s, false, word), "\"%s\" is no generator", word);
 		while (*r->at == ',') {
 			r->at++;
 			take_label(r, word);
@@ -331,6 +343,7 @@ static void check_prometheus(const struct leat_snapshot *s)
 	CHECK(leat_diag_write_prometheus(&exporter, prometheus_path, s) == 0, "%s",
 	      prometheus_path);
 	leat_totals_fini(&exporter.totals);
+	leat_totals_fini(&exporter.gen_totals);
 	text = slurp(prometheus_path);
 	check_utf8(text);
 	r.at = (const unsigned char *)text;
@@ -391,6 +404,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		next_word(&in, generators[i].text, LEAT_TEXT_MAX);
 		generators[i].cause = next_in(&in, 0, LEAT_ABANDONED);
 		generators[i].code = -(int)next_byte(&in);
+		generators[i].busy_ns = i + 1;
 	}
 	check_json(&s);
 	check_prometheus(&s);

@@ -526,6 +526,18 @@ int leat_thread_start(struct leat_thread *thread, leat_thread_fn *fn, void *arg,
 	return 0;
 }
 
+uint32_t leat_os_thread_id(void)
+{
+	return 1;
+}
+
+/* The kernel does not say. */
+void leat_os_thread_times(uint32_t tid, uint64_t *cpu_ns, uint64_t *runq_ns)
+{
+	(void)tid;
+	*cpu_ns = *runq_ns = 0;
+}
+
 struct leat_thread leat_thread_self(void)
 {
 	struct leat_thread thread;

@@ -28,15 +28,15 @@ static void changes_once(void *arg)
 	leat_news_raise(&news, 2);
 }
 
-MODEL(news_in_place, .what = "a thread that waits for news finds the last change",
-      .preemptions = 3, .stale = 2)
+MODEL(news_in_place, .what = "a thread that waits for news finds the last change", .preemptions = 3,
+      .stale = 2)
 {
 	uint32_t bits = 0;
 
 	leat_news_init(&news);
 	verify_spawn(changes, NULL, "notifier");
 	while (leat_load_rlx(&state) != 2) {
-		verify_that(leat_news_await(&news, NULL, LEAT_NEVER) == 0);
+		verify_that(leat_news_await(&news, NULL, LEAT_NEVER, LEAT_TIME_STARVED) == 0);
 		bits |= leat_news_take(&news);
 	}
 	verify_join();
@@ -53,7 +53,7 @@ MODEL(news_two_notifiers, .what = "the same with two notifiers: one finds the ot
 	verify_spawn(changes_once, NULL, "notifier 1");
 	verify_spawn(changes_once, NULL, "notifier 2");
 	while (leat_load_rlx(&state) != 2) {
-		verify_that(leat_news_await(&news, NULL, LEAT_NEVER) == 0);
+		verify_that(leat_news_await(&news, NULL, LEAT_NEVER, LEAT_TIME_STARVED) == 0);
 		bits |= leat_news_take(&news);
 	}
 	verify_join();
@@ -71,7 +71,7 @@ static int next_state(void *arg, void *item)
 	if (*sent)
 		return 0;
 	for (;;) {
-		rc = leat_news_await(&news, NULL, LEAT_NEVER);
+		rc = leat_news_await(&news, NULL, LEAT_NEVER, LEAT_TIME_STARVED);
 		if (rc != 0)
 			return rc;
 		leat_news_take(&news);
