@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
 
-awk 'BEGIN { for (i = 1; i <= 20000; i++)
+awk -v n="$(many 20000)" 'BEGIN { for (i = 1; i <= n; i++)
 	print "host" i % 37, "- - [time]", "\"GET /page" i % 101 "\"", (i % 47 == 0 ? 404 : i % 11 == 0 ? 304 : 200), i * 7 % 9973 }' >"$dir/in"
 
 # same FLOW AWK: the steps make of the file what awk does.

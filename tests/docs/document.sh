@@ -3,7 +3,8 @@
 # Tries each block of code of one document as printed: document.sh SOURCE BUILD DOCUMENT, in a mount
 # namespace of its own in which it is root (run.sh). There /usr/local is empty, /etc is a copy, and
 # the work goes on in a copy of SOURCE, where build/release, build/debug, build/asan and build/bench
-# stand for BUILD. leat is installed already, but for a document that installs it itself.
+# stand for BUILD. leat is installed already, but for a document that installs it itself. A document
+# in which there is nothing to try gets no sandbox.
 #
 # What a block is:
 #   ```c with main()           a program: it compiles against the installed copy, and exits with 0
@@ -180,11 +181,26 @@ try_block() {
 	fi
 }
 
+split_document() {
+	mkdir "$work/blocks"
+	(cd "$source" && awk -v out="$work/blocks" -f "$here/blocks.awk" "$document") 2>&1 || failed=1
+}
+
+needs_sandbox() {
+	awk -F'\t' '$4 !~ /^none, ./ { found = 1 } END { exit !found }' "$work/blocks/index"
+}
+
+make_sandbox() {
+	hide_the_machine && copy_the_tree && cd "$tree" || return 1
+	if ! grep -q 'cmake --install' "$document"; then
+		cmake --install "$build" --prefix /usr/local >/dev/null && ldconfig || return 1
+	fi
+	PATH=$here/bin:$PATH:$build/bin
+}
+
 try_document() {
 	local number line language directive block status
 
-	mkdir "$work/blocks"
-	awk -v out="$work/blocks" -f "$here/blocks.awk" "$document" 2>&1 || failed=1
 	while IFS=$'\t' read -r number line language directive <&3; do
 		block=$work/blocks/$number
 		try_block >"$work/log" 2>&1
@@ -203,16 +219,15 @@ try_document() {
 }
 
 work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
+# In memory: on a disk, to copy the tree and /etc takes longer than most of what is tried with them.
+mount -t tmpfs docs "$work" || exit 2
+trap 'cd / && umount --lazy "$work" && rmdir "$work"' EXIT
 tree=$work/leat
 export LEAT_DOCS_TREE=$tree LEAT_DOCS_WORK=$work LEAT_DOCS_BUILD=$build LC_ALL=C
-if ! { hide_the_machine && copy_the_tree && cd "$tree"; }; then
+split_document
+if needs_sandbox && ! make_sandbox; then
 	echo "the sandbox could not be made"
 	exit 2
 fi
-if ! grep -q 'cmake --install' "$document"; then
-	cmake --install "$build" --prefix /usr/local >/dev/null && ldconfig || exit 2
-fi
-PATH=$here/bin:$PATH:$build/bin
 try_document
 [ "$failed" -eq 0 ]

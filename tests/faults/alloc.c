@@ -11,7 +11,7 @@ int main(void)
 {
 	workload_init("alloc");
 	workload_fail_each(INJECT_ALLOC, ENOMEM);
-	for (uint64_t round = 0; round < 20; round++) {
+	for (uint64_t round = 0; round < MANY_TIMES(20); round++) {
 		inject_seed(round);
 		inject_one_in(INJECT_ALLOC, 10, ENOMEM);
 		workload_run(WORKLOAD_ALL, -ENOMEM,

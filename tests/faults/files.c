@@ -15,7 +15,7 @@ int main(void)
 	workload_fail_each(INJECT_FILE, EIO);
 	workload_fail_each(INJECT_FILE, EMFILE);
 	workload_fail_each(INJECT_FILE, ENOSPC);
-	for (uint64_t round = 0; round < 10; round++) {
+	for (uint64_t round = 0; round < MANY_TIMES(10); round++) {
 		inject_seed(round);
 		inject_one_in(INJECT_SIGNALLED, 2, EINTR);
 		inject_one_in(INJECT_SHORT, 2, 0);

@@ -7,6 +7,8 @@
  */
 #include "inject.h"
 
+#include "tests/census.h"
+
 #include <errno.h>
 #include <leat/atomic.h>
 #include <leat/flow.h>
@@ -222,7 +224,7 @@ int main(void)
 	that(!run_and_judge(0));
 	fail_each(INJECT_ALLOC, ENOMEM);
 	fail_each(INJECT_THREAD, EAGAIN);
-	for (uint64_t round = 0; round < 100; round++) {
+	for (uint64_t round = 0; round < MANY_TIMES(100); round++) {
 		fault = round;
 		inject_seed(round);
 		inject_one_in(INJECT_ALLOC, 100, ENOMEM);

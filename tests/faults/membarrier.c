@@ -11,7 +11,7 @@
 int main(void)
 {
 	workload_init("membarrier");
-	for (uint64_t round = 0; round < 20; round++) {
+	for (uint64_t round = 0; round < MANY_TIMES(20); round++) {
 		inject_one_in(INJECT_MEMBARRIER, 1, ENOSYS);
 		workload_that(workload_run(WORKLOAD_ALL, 0, "without membarrier, round", round) ==
 		              0);

@@ -84,7 +84,7 @@ static void run_in_a_storm(void)
 	workload_that(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
 	workload_that(timer_settime(timer, 0, &every, NULL) == 0);
 	workload_that(pthread_create(&thread, NULL, signal_everybody, NULL) == 0);
-	for (uint64_t round = 0; round < 15; round++)
+	for (uint64_t round = 0; round < MANY_TIMES(15); round++)
 		workload_that(
 			workload_run(WORKLOAD_ALL, 0, "in a storm of signals, round", round) == 0);
 	leat_store_rel(&stop, 1u);

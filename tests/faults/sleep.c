@@ -14,7 +14,7 @@ int main(void)
 	static const int errors[] = { EINTR, EAGAIN, 0 };
 
 	workload_init("sleep");
-	for (uint64_t round = 0; round < 30; round++) {
+	for (uint64_t round = 0; round < MANY_TIMES(30); round++) {
 		inject_seed(round);
 		inject_one_in(INJECT_SLEEP, 2 + round % 2, errors[round % 3]);
 		inject_one_in(INJECT_CONDITION, 2 + round % 3, 0);

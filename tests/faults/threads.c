@@ -11,7 +11,7 @@ int main(void)
 {
 	workload_init("threads");
 	workload_fail_each(INJECT_THREAD, EAGAIN);
-	for (uint64_t round = 0; round < 20; round++) {
+	for (uint64_t round = 0; round < MANY_TIMES(20); round++) {
 		inject_seed(round);
 		inject_one_in(INJECT_THREAD, round == 0 ? 1 : 3, EAGAIN);
 		workload_that(workload_run(WORKLOAD_ALL, -EAGAIN,

@@ -4,7 +4,6 @@
 #include "inject.h"
 
 #include "runtime/registry/registry.h"
-#include "tests/census.h"
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/parse.h"
 

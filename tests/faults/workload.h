@@ -21,6 +21,8 @@
 
 #include "inject.h"
 
+#include "tests/census.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 
 TestSuite(chain, .timeout = 120);
 
-enum { STAGES = 1000 };
+enum { STAGES = MANY_TIMES(1000) };
 
 struct stage {
 	struct leat_seq input; /* no next: the source */

@@ -170,7 +170,8 @@ static void item_against(enum leat_kind kind, enum ending ending)
 	close_both();
 }
 
-MODEL(bind_item, .what = "an item, or the close: nothing is lost", .preemptions = 2, .stale = 1)
+MODEL(bind_item, .what = "an item, or the close: nothing is lost", .preemptions = 2, .stale = 1,
+      .quick_both = 2)
 {
 	item_against(LEAT_SPSC, CLOSES);
 }
@@ -189,7 +190,7 @@ static void feeds_to_the_end(void *arg)
 }
 
 MODEL(bind_to_the_end, .what = "a bound receiver takes all items, and parks for each",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	uint64_t item, n = 0;
 
@@ -216,7 +217,7 @@ static void receives_one(void *arg)
 
 /* The bound receiver may be notified of the only item, and then take none. */
 MODEL(bind_passes_on, .what = "an item that a bound receiver leaves behind reaches the other",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_tx *second;
 	uint64_t item = 2;
@@ -372,7 +373,8 @@ MODEL(bind_merge, .what = "a lane of a merge ends with its output", .preemptions
 	merge_bound(LEAT_SPSC, false);
 }
 
-MODEL(bind_merge_item, .what = "the same, notified of an item too", .preemptions = 2, .stale = 1)
+MODEL(bind_merge_item, .what = "the same, notified of an item too", .preemptions = 2, .stale = 1,
+      .quick_both = 2)
 {
 	merge_bound(LEAT_SPSC, true);
 }
@@ -386,7 +388,7 @@ static int idle_next(void *state, void *item)
 }
 
 MODEL(bind_compact, .what = "a bound receiver of a compact generator that sleeps", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_gen_opts opts;
 	uint64_t item;
@@ -408,7 +410,7 @@ MODEL(bind_compact, .what = "a bound receiver of a compact generator that sleeps
 
 /* The stage's own output goes on: what its input is bound to ends it. */
 MODEL(bind_step, .what = "a stage on the pool whose input is bound to another output",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_chan_opts chan = { .capacity = 1 };
 	struct leat_gen_opts opts;
@@ -490,7 +492,7 @@ MODEL(done_in_poll, .what = "the same beside a descriptor and a receive", .preem
 
 /* Two fills of two, then the last item, then the end. */
 MODEL(fill_to_the_end, .what = "fills of two items, three items and the end", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	uint64_t items[2];
 
@@ -508,7 +510,7 @@ MODEL(fill_to_the_end, .what = "fills of two items, three items and the end", .p
 enum { DUE_NS = 5000 };
 
 MODEL(fill_against_deadline, .what = "the deadline passes while items come: none is lost",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	uint64_t items[4], n = 0;
 	ssize_t r;
@@ -557,7 +559,7 @@ static void pending_beside_a_sender(enum leat_kind kind)
 }
 
 MODEL(pending_of_spsc, .what = "what is pending beside a sender: SPSC", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	pending_beside_a_sender(LEAT_SPSC);
 }

@@ -284,7 +284,7 @@ static void two_readers(struct leat_broadcast_opts opts)
 }
 
 MODEL(broadcast_room_of_two, .what = "a sender that waits for two is woken by the later of them",
-      .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 2)
+      .preemptions = 2, .quick = 1, .quick_both = 2, .stale = 2)
 {
 	two_readers((struct leat_broadcast_opts){ 0 });
 }
@@ -698,7 +698,7 @@ MODEL(broadcast_cancel,
 }
 
 MODEL(broadcast_cancel_several, .what = "the same, a ring for several senders", .preemptions = 1,
-      .stale = 1)
+      .stale = 1, .quick_both = 1)
 {
 	cancel_all((struct leat_broadcast_opts){ .kind = LEAT_MPMC });
 }

@@ -51,7 +51,7 @@ MODEL(chan_close_all_wakes_senders,
 
 MODEL(chan_close_all_wakes_receivers,
       .what = "two receivers asleep hear of the end, though a sender's handle stays open",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_two(LEAT_MPMC, 1);
 	verify_spawn(receives_to_the_end, leat_rx_clone(rx), "receiver 1");
@@ -96,7 +96,7 @@ MODEL(chan_close_all_against_send,
 }
 
 MODEL(chan_close_all_against_send_roomy, .what = "the same with room", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	against_send(LEAT_MPMC, 2);
 }
@@ -110,7 +110,7 @@ static void sends_one_or_none(void *arg)
 
 MODEL(chan_close_all_against_one_send,
       .what = "the same of a single send, whose sender keeps its handle open", .preemptions = 3,
-      .stale = 1, .quick = 2)
+      .stale = 1, .quick = 2, .quick_both = 2)
 {
 	open_two(LEAT_MPSC, 1);
 	verify_spawn(sends_one_or_none, other, "sender");
@@ -155,7 +155,7 @@ static void sends_a_batch(void *arg)
 }
 
 MODEL(chan_close_all_against_batch, .what = "the same of a batch", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	open_two(LEAT_MPSC, 1);
 	verify_spawn(sends_a_batch, other, "sender");
@@ -194,7 +194,7 @@ static void against_reservation(enum leat_overflow overflow, size_t committed)
 }
 
 MODEL(chan_close_all_against_reserve, .what = "a reservation that was held is received",
-      .preemptions = 2, .stale = 1, .quick = 2)
+      .preemptions = 2, .stale = 1, .quick = 2, .quick_both = 2)
 {
 	against_reservation(LEAT_BLOCK, 1);
 }
@@ -207,13 +207,13 @@ MODEL(chan_close_all_against_give_back, .what = "one that is given back does not
 
 MODEL(chan_close_all_against_scratch,
       .what = "the same on a channel that drops, where a reservation is no slot", .preemptions = 2,
-      .stale = 1, .quick = 2)
+      .stale = 1, .quick = 2, .quick_both = 2)
 {
 	against_reservation(LEAT_DROP_NEWEST, 1);
 }
 
 MODEL(chan_close_all_against_scratch_given_back, .what = "the same, given back", .preemptions = 2,
-      .stale = 1, .quick = 2)
+      .stale = 1, .quick = 2, .quick_both = 2)
 {
 	against_reservation(LEAT_DROP_OLDEST, 0);
 }
@@ -224,7 +224,7 @@ static void commits_one(void *arg)
 }
 
 MODEL(chan_close_all_two_scratches, .what = "two reservations are held: the last lets the end come",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_tx *third;
 	void *place;
@@ -356,7 +356,7 @@ MODEL(chan_close_all_twice, .what = "two of them at the same time, beside a rece
 }
 
 MODEL(chan_close_all_against_last_close, .what = "against the close of the only other sender",
-      .preemptions = 3, .stale = 1)
+      .preemptions = 3, .stale = 1, .quick_both = 2)
 {
 	open_two(LEAT_MPMC, 1);
 	verify_spawn(sends_one, other, "sender");

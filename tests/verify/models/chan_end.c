@@ -9,7 +9,7 @@
 static struct leat_tx *tx_of[2];
 
 MODEL(chan_close_wakes_all, .what = "close_wakes_all: two receivers asleep, the last sender closes",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_chan(LEAT_SPMC, 1);
 	verify_spawn(receives_to_the_end, leat_rx_clone(rx), "receiver 1");
@@ -41,7 +41,7 @@ static void close_against_send(enum leat_kind kind)
 
 MODEL(chan_spsc_close_against_send,
       .what = "the receiver closes while items are sent: received, discarded or given back",
-      .preemptions = 3, .stale = 1)
+      .preemptions = 3, .stale = 1, .quick_both = 2)
 {
 	close_against_send(LEAT_SPSC);
 }
@@ -70,7 +70,7 @@ static void reserves_and_commits(void *arg)
 
 MODEL(chan_spsc_close_against_claim,
       .what = "close_against_claim: the receiver closes inside a reservation", .preemptions = 3,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	open_chan(LEAT_SPSC, 2);
 	verify_spawn(reserves_and_commits, tx, "sender");
@@ -193,7 +193,7 @@ static void is_cancelled(void *arg)
 }
 
 MODEL(chan_cancel_wakes_receivers, .what = "a cancel wakes two receivers asleep", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	struct leat_rx *clone;
 
@@ -290,7 +290,7 @@ static void sends_until_severed(void *arg)
 
 MODEL(chan_severed_against_send,
       .what = "a failure severs a clone: what it sent drains, then the end, though it is open",
-      .preemptions = 2, .quick = 1, .stale = 1)
+      .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 1)
 {
 	open_chan(LEAT_MPSC, 1);
 	tx_of[1] = leat_tx_clone(tx);

@@ -123,7 +123,7 @@ MODEL(chan_mpmc_drain_exact_fenced, .what = "the same where each publish pays a 
 }
 
 MODEL(chan_mpsc_two_senders, .what = "two senders, one slot, one receiver, to the end",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	open_chan(LEAT_MPSC, 1);
 	verify_spawn(sends_one, leat_tx_clone(tx), "sender 1");
@@ -202,7 +202,7 @@ static void release_fewer(enum leat_kind kind)
 }
 
 MODEL(chan_release_fewer, .what = "putting back against another receiver and the end",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	release_fewer(LEAT_SPMC);
 }
@@ -322,7 +322,7 @@ static void reserves_dropping(void *arg)
 
 MODEL(chan_drop_oldest_reserve,
       .what = "reserving on a channel that drops the oldest, against a receiver", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	open_with((struct leat_chan_opts){
 		.kind = LEAT_SPSC, .capacity = 1, .overflow = LEAT_DROP_OLDEST });
@@ -417,7 +417,7 @@ static void zero_copy(enum leat_kind kind)
 
 MODEL(chan_spsc_zero_copy,
       .what = "items written and read in place, through one slot; neither side closes",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	zero_copy(LEAT_SPSC);
 }

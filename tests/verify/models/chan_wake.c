@@ -199,7 +199,7 @@ static void lets_them_park(struct leat_tx *own, int64_t until_ns)
 
 MODEL(chan_sender_that_loses,
       .what = "a sender that was woken in vain sends before one that parked later",
-      .preemptions = 2, .quick = 1, .stale = 1, .idle_ns = 2 * DEADLINE)
+      .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 1, .idle_ns = 2 * DEADLINE)
 {
 	struct leat_tx *own;
 	uint64_t item = 3;
@@ -359,7 +359,7 @@ static void sends_two_and_stays(void *arg)
 
 MODEL(chan_drop_oldest_wakes,
       .what = "an item in the place of a dropped one wakes a receiver that found neither",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	open_with((struct leat_chan_opts){ .capacity = 1, .overflow = LEAT_DROP_OLDEST });
 	verify_spawn(sends_two_and_stays, tx, "sender");
@@ -418,7 +418,7 @@ static void releases_out_of_turn(void *arg)
 
 MODEL(chan_room_passed_on,
       .what = "a stalled receiver: the news of room behind its own is passed on", .preemptions = 2,
-      .quick = 1, .stale = 1)
+      .quick = 1, .quick_both = 1, .stale = 1)
 {
 	const void *items;
 

@@ -111,7 +111,7 @@ static void sink_shares(bool on_a_pool, enum how how)
 }
 
 MODEL(gen_sink_shares, .what = "a sink on the pool beside another receiver", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	sink_shares(true, PUTS_ALL);
 }
@@ -129,7 +129,7 @@ MODEL(gen_sink_shares_fails, .what = "the same that fails in the middle", .preem
 }
 
 MODEL(gen_sink_shares_waits, .what = "the same whose put waits with an item", .preemptions = 1,
-      .stale = 1, .idle_ns = WHEEL_NS)
+      .stale = 1, .idle_ns = WHEEL_NS, .quick_both = 1)
 {
 	sink_shares(true, WAITS);
 }
@@ -198,13 +198,13 @@ MODEL(gen_seq_drops_oldest, .what = "the same that drops the oldest: the last is
 }
 
 MODEL(gen_seq_on_pool_drops_newest, .what = "a seq on the pool that drops the newest",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	seq_overflows(true, LEAT_DROP_NEWEST);
 }
 
 MODEL(gen_seq_on_pool_drops_oldest, .what = "the same that drops the oldest: the last is there",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	seq_overflows(true, LEAT_DROP_OLDEST);
 }
@@ -388,7 +388,7 @@ MODEL(gen_stage_closed, .what = "the same of its scope's close", .preemptions = 
 }
 
 MODEL(gen_stage_deadline, .what = "the same of its scope's deadline", .preemptions = 2, .stale = 1,
-      .idle_ns = DUE_NS)
+      .idle_ns = DUE_NS, .quick_both = 1)
 {
 	stage_idles(false, false, LEAT_WAIT_PARK, DEADLINE);
 }
@@ -406,13 +406,13 @@ MODEL(gen_stage_spins, .what = "the same whose input is waited for awake", .pree
 }
 
 MODEL(gen_stage_of_pooled, .what = "a stage on a thread whose input is a generator on the pool",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	stage_idles(false, true, LEAT_WAIT_PARK, CONSUMER_LEAVES);
 }
 
 MODEL(gen_stage_of_pooled_canceled, .what = "the same of a cancel", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	stage_idles(false, true, LEAT_WAIT_PARK, SCOPE_CANCELLED);
 }
@@ -538,7 +538,7 @@ static void takes_note_fini(void *state)
 
 MODEL(gen_stage_passes_on,
       .what = "a stage on a thread, notified of an item and cancelled: the other receiver gets one",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_chan_opts chan = { .kind = LEAT_SPMC,
 		                       .capacity = 2,

@@ -64,7 +64,7 @@ static int one_item(struct leat_tx *out, void *arg)
 }
 
 MODEL(gen_into_fan_in, .what = "two generators share a channel: it ends when both have",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	open_chan(LEAT_MPSC, 1);
 	verify_that(start_into(scope, one_item, 1, false));
@@ -251,7 +251,7 @@ static void cancels_inner(void *arg)
 }
 
 MODEL(gen_into_ends_against_cancel, .what = "a generator ends while its own scope is cancelled",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	open_scopes(1);
 	verify_spawn(cancels_inner, NULL, "canceller");

@@ -114,7 +114,7 @@ static void in_step(void (*notifier)(void *), bool on_thread, bool cancelled)
 }
 
 MODEL(news_in_step, .what = "a step of a pool waits for news and finds the last change",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	in_step(changes, false, false);
 }

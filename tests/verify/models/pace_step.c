@@ -106,7 +106,7 @@ MODEL(pool_sem_step_canceled,
 }
 
 MODEL(pool_sem_step_canceled_turns, .what = "the same into an ordinary channel", .preemptions = 1,
-      .stale = 1, .quick = 1, .quick_both = 1, .idle_ns = POLLED_TWICE_NS + TICK_NS)
+      .stale = 1, .quick = 1, .quick_both = 2, .idle_ns = POLLED_TWICE_NS + TICK_NS)
 {
 	permit_for_none(LEAT_MPMC);
 }

@@ -120,7 +120,7 @@ MODEL(pool_cancel_timer, .what = "a cancel against a time that is waited for", .
 }
 
 MODEL(pool_cancel_against_close, .what = "a cancel against a close", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	cancel_against(LEAT_SPSC, false, 0, true);
 }
@@ -215,7 +215,7 @@ static int next_when_heard(void *state, void *item)
 }
 
 MODEL(pool_cancel_beside_step, .what = "a cancel is heard of beside a step that takes its time",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_gen_opts opts;
 	struct leat_rx *rx;
@@ -358,7 +358,7 @@ static void joins(void *arg)
 
 MODEL(pool_join,
       .what = "two joins against the ends of two generators, and receivers that outlive the scope",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	static struct numbers n[2];
 	struct leat_rx *rx[2];
@@ -380,7 +380,7 @@ MODEL(pool_join,
 
 MODEL(pool_scope_close_against_rx_close,
       .what = "the last receiver against the scope's close: the gen_set is freed once",
-      .preemptions = 3, .stale = 1, .quick = 1)
+      .preemptions = 3, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	static struct numbers n;
 
@@ -415,7 +415,7 @@ MODEL(pool_waker_inside_wake_while_closed,
 /* The pool is closed as soon as it can be: when nobody has anything of it any more. */
 MODEL(pool_close_against_last_hold,
       .what = "the pool's close against a receiver that runs its last generator to the end",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	static struct numbers n;
 	int rc;

@@ -151,7 +151,7 @@ MODEL(pool_look_against_both_closes,
  * delivered taken back.
  */
 MODEL(pool_totals_drop, .what = "two looks while a receiver leaves an item behind",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	static struct numbers n = { .last = 2 };
 	struct leat_rx *rx;
@@ -173,7 +173,7 @@ MODEL(pool_totals_drop, .what = "two looks while a receiver leaves an item behin
 
 MODEL(pool_totals_pool_closed,
       .what = "a look while the pool is closed, and its scope gets another", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	static struct numbers n[2] = { { .last = 1 }, { .last = 1 } };
 	static struct leat_pool *next_pool;

@@ -174,7 +174,7 @@ MODEL(pool_armed_close, .what = "a close of an armed receiver, against the first
 
 MODEL(pool_armed_then_receives,
       .what = "armed, then a receive that waits in its place; then armed again", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	static struct numbers n = { .last = 2 };
 	struct pollfd polled = { .events = POLLIN };
@@ -249,24 +249,25 @@ static void need_second(int (*receive)(struct leat_rx *rx, uint64_t *item))
 }
 
 MODEL(pool_need_wait, .what = "a receive that waits beside a turn that makes nothing more",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	need_second(receive_or_wait);
 }
 
 MODEL(pool_need_try, .what = "receives that never wait have a worker run the generator",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	need_second(receive_now);
 }
 
 MODEL(pool_need_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	need_second(receive_in_vain);
 }
 
-MODEL(pool_need_armed, .what = "arming does, too", .preemptions = 2, .stale = 1, .quick = 1)
+MODEL(pool_need_armed, .what = "arming does, too", .preemptions = 2, .stale = 1, .quick = 1,
+      .quick_both = 1)
 {
 	need_second(NULL);
 }

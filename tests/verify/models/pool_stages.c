@@ -52,7 +52,7 @@ MODEL(pool_stages, .what = "a stage that receives from another, and parks where 
 }
 
 MODEL(pool_stages_workers_only, .what = "the same, where only the worker runs steps",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	stages(LEAT_SPSC, LEAT_SPSC, true, false);
 }
@@ -64,7 +64,7 @@ MODEL(pool_stages_canceled, .what = "the same against a cancel", .preemptions = 
 }
 
 MODEL(pool_stages_turns, .what = "the same from an ordinary channel", .preemptions = 1, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	stages(LEAT_MPMC, LEAT_SPSC, false, false);
 }
@@ -114,7 +114,7 @@ MODEL(pool_sink_enough, .what = "a sink on the pool that has had enough stops wh
 }
 
 MODEL(pool_sink_canceled, .what = "a sink on the pool against a cancel", .preemptions = 1,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	drains(true, true, 0);
 }
@@ -177,7 +177,7 @@ static void sink_passes_on(bool on_a_pool)
 
 MODEL(pool_sink_passes_on,
       .what = "a sink on the pool, told and cancelled: the other receiver gets the item",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	sink_passes_on(true);
 }
@@ -234,13 +234,13 @@ static void merge_all(bool workers_only)
 }
 
 MODEL(pool_merge, .what = "a merge's lane, told and armed again against turns", .preemptions = 1,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	merge_all(false);
 }
 
 MODEL(pool_merge_workers_only, .what = "the same, where only the worker runs steps",
-      .preemptions = 1, .stale = 1, .quick = 1)
+      .preemptions = 1, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	merge_all(true);
 }
@@ -265,13 +265,13 @@ static void merge_second(int64_t deadline_ns)
 }
 
 MODEL(pool_merge_try, .what = "merging without ever waiting has a worker run the generator",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	merge_second(0);
 }
 
 MODEL(pool_merge_late, .what = "the same whose time has passed", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	merge_second(VERIFY_START_NS);
 }
@@ -300,13 +300,13 @@ static void merge_in_a_loop(bool workers_only)
 }
 
 MODEL(pool_merge_fd, .what = "a merge's descriptor, armed against turns, to the end",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	merge_in_a_loop(false);
 }
 
 MODEL(pool_merge_fd_workers_only, .what = "the same, where only the worker runs steps",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	merge_in_a_loop(true);
 }

@@ -66,7 +66,7 @@ MODEL(pool_fresh_two,
 }
 
 MODEL(pool_fresh_two_workers, .what = "one of them, and two workers", .preemptions = 1, .stale = 1,
-      .idle_ns = POLLED_TWICE_NS)
+      .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	nobody_receives(2, 1);
 }
@@ -92,7 +92,7 @@ static void starts_elsewhere(void *arg)
 }
 
 MODEL(pool_fresh_two_scopes, .what = "a thread starts one, another two of another scope",
-      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS)
+      .preemptions = 1, .stale = 1, .idle_ns = POLLED_TWICE_NS, .quick_both = 1)
 {
 	static struct numbers n[2];
 
@@ -152,7 +152,7 @@ static void starts_and_joins(void *arg)
 }
 
 MODEL(pool_fresh_two_start, .what = "two threads start the first of a scope, and nobody receives",
-      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = POLLED_TWICE_NS)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1, .idle_ns = POLLED_TWICE_NS)
 {
 	static struct numbers n[2];
 
@@ -288,7 +288,7 @@ static void waits_for_its_time(unsigned workers, bool receives)
 MODEL(pool_fresh_timed,
       .what = "one whose receiver gives it its first turn, in which it waits for a time, while a "
               "worker looks for such",
-      .preemptions = 2, .stale = 1, .quick = 1, .idle_ns = 1000000 + TICK_NS)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1, .idle_ns = 1000000 + TICK_NS)
 {
 	waits_for_its_time(1, true);
 }
@@ -338,7 +338,7 @@ MODEL(pool_next,
 MODEL(pool_next_against_rx_close,
       .what = "the first generator on a scope's next pool, against the last receiver of the one "
               "before",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	next_pool(true);
 }

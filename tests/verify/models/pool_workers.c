@@ -240,7 +240,7 @@ static enum leat_job_result lets_pair_be_stolen(struct leat_job *job)
 
 MODEL(pool_steal_between_queues,
       .what = "a job between two queues, against the worker that finds nothing and goes to sleep",
-      .preemptions = 1, .stale = VERIFY_NONE, .short_pauses = true)
+      .preemptions = 1, .stale = VERIFY_NONE, .short_pauses = true, .quick_both = 1)
 {
 	static const struct leat_job_kind kinds[2] = {
 		{ starts_pair, NULL, pool_of_job, id_of_job },

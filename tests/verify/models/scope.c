@@ -43,7 +43,7 @@ static int counts(struct leat_tx *out, void *arg)
 
 MODEL(scope_cancel_against_spawn,
       .what = "cancel_against_spawn: a generator starts and ends, or was never started",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_gen_opts o = opts(1);
 	struct leat_rx *rx;
@@ -72,7 +72,7 @@ MODEL(scope_cancel_against_spawn,
 
 MODEL(scope_consumer_stops_early,
       .what = "a consumer that leaves stops its generator; the close leaves nothing behind",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	struct leat_gen_opts o = opts(1);
 	struct leat_rx *rx;
@@ -464,7 +464,7 @@ static void snapshot(enum leat_kind kind)
 
 MODEL(registry_snapshot_never_torn,
       .what = "snapshot_never_torn: figures fit together and never go back; SPSC", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	snapshot(LEAT_SPSC);
 }
@@ -958,8 +958,9 @@ static void batch_at_a_time(size_t size)
 	end_counted(4);
 }
 
-MODEL(registry_snapshot_batches, .what = "batches of two are never told as three in flight, by lines",
-      .preemptions = 2, .stale = 2, .quick = 1)
+MODEL(registry_snapshot_batches,
+      .what = "batches of two are never told as three in flight, by lines", .preemptions = 2,
+      .stale = 2, .quick = 1)
 {
 	batch_at_a_time(8);
 }

@@ -129,7 +129,7 @@ MODEL(select_two_channels, .what = "two senders, one who selects, to the ends: S
 }
 
 MODEL(select_two_channels_turns, .what = "the same on rings with turns", .preemptions = 1,
-      .stale = 1)
+      .stale = 1, .quick_both = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	verify_spawn(sends_and_closes, &tx[0], "sender 1");
@@ -140,7 +140,7 @@ MODEL(select_two_channels_turns, .what = "the same on rings with turns", .preemp
 
 MODEL(select_no_lost_wake,
       .what = "one sends, one selects: whichever fence is missing, it sleeps for ever",
-      .preemptions = 3, .stale = 2)
+      .preemptions = 3, .stale = 2, .quick_both = 2)
 {
 	uint64_t item;
 
@@ -151,7 +151,8 @@ MODEL(select_no_lost_wake,
 	finish();
 }
 
-MODEL(select_close, .what = "against the close of one", .preemptions = 3, .stale = 1)
+MODEL(select_close, .what = "against the close of one", .preemptions = 3, .stale = 1,
+      .quick_both = 2)
 {
 	uint64_t item;
 
@@ -177,7 +178,7 @@ MODEL(select_cancel, .what = "against a cancel and a send", .preemptions = 2, .s
 }
 
 MODEL(select_deadline, .what = "the time is over just when something comes: it is taken, or stays",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	uint64_t item;
 	int rc;
@@ -266,7 +267,7 @@ static void selects_and_repays(void *arg)
 }
 
 MODEL(select_passes_on, .what = "the news that a select leaves behind reaches the other receiver",
-      .preemptions = 2, .stale = 0, .quick = 1)
+      .preemptions = 2, .stale = 0, .quick = 1, .quick_both = 1)
 {
 	uint64_t item = 2;
 
@@ -412,7 +413,7 @@ static void raises(void *arg)
 }
 
 MODEL(select_descriptor, .what = "asleep in poll, told by a channel or by a descriptor",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	uint64_t item;
 	struct leat_case cases[] = { LEAT_CASE_RECV(NULL, &item), LEAT_CASE_FD(-1, POLLIN) };
@@ -476,7 +477,7 @@ MODEL(fd_arm_against_send_turns, .what = "the same on a ring with turns, with tw
 }
 
 MODEL(fd_arm_against_room, .what = "arming for room against a receive", .preemptions = 3,
-      .stale = 2)
+      .stale = 2, .quick_both = 2)
 {
 	struct pollfd polled = { .events = POLLIN };
 	uint64_t item = 3;
@@ -628,7 +629,7 @@ MODEL(merge_arm_against_send, .what = "one lane, a send and a close, to the end"
 }
 
 MODEL(merge_no_lost_wake, .what = "two lanes, of which one has an item: SPSC", .preemptions = 3,
-      .stale = 2)
+      .stale = 2, .quick_both = 2)
 {
 	uint64_t item;
 	void *tag;
@@ -642,7 +643,8 @@ MODEL(merge_no_lost_wake, .what = "two lanes, of which one has an item: SPSC", .
 	finish();
 }
 
-MODEL(merge_two_lanes, .what = "two senders, two lanes, to the ends", .preemptions = 1, .stale = 1)
+MODEL(merge_two_lanes, .what = "two senders, two lanes, to the ends", .preemptions = 1, .stale = 1,
+      .quick_both = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	open_merge(2);
@@ -652,7 +654,8 @@ MODEL(merge_two_lanes, .what = "two senders, two lanes, to the ends", .preemptio
 	finish();
 }
 
-MODEL(merge_close_against_send, .what = "closed while a lane is told", .preemptions = 3, .stale = 1)
+MODEL(merge_close_against_send, .what = "closed while a lane is told", .preemptions = 3, .stale = 1,
+      .quick_both = 2)
 {
 	uint64_t item = 1;
 	int rc;
@@ -717,7 +720,7 @@ static void merge_in_a_loop(int items, int lanes)
 }
 
 MODEL(merge_fd_against_send, .what = "two lanes, armed against an item of one", .preemptions = 3,
-      .stale = 2)
+      .stale = 2, .quick_both = 2)
 {
 	open_chans(LEAT_SPSC, 1);
 	open_merge(2);
@@ -737,7 +740,7 @@ MODEL(merge_fd_to_the_end, .what = "armed against an item and the end after it",
 }
 
 MODEL(merge_fd_two_lanes, .what = "armed against two senders: rings with turns", .preemptions = 1,
-      .stale = 1)
+      .stale = 1, .quick_both = 1)
 {
 	open_chans(LEAT_MPMC, 1);
 	open_merge(2);
@@ -863,7 +866,7 @@ MODEL(merge_fd_then_receives,
 }
 
 MODEL(merge_deadline, .what = "the time is over just when something comes", .preemptions = 2,
-      .stale = 1)
+      .stale = 1, .quick_both = 2)
 {
 	uint64_t item;
 	int rc;
@@ -883,7 +886,7 @@ MODEL(merge_deadline, .what = "the time is over just when something comes", .pre
 
 MODEL(merge_passes_on,
       .what = "told, and closed: a plain receiver of the same channel gets the item",
-      .preemptions = 2, .stale = 1, .idle_ns = 1)
+      .preemptions = 2, .stale = 1, .idle_ns = 1, .quick_both = 2)
 {
 	uint64_t item;
 
@@ -912,7 +915,7 @@ static void commits_and_sends(void *arg)
 MODEL(merge_turn_passes_on,
       .what = "what a lane leaves behind at the end of its turn reaches a plain receiver of that "
               "channel",
-      .preemptions = 1, .stale = 1)
+      .preemptions = 1, .stale = 1, .quick_both = 1)
 {
 	uint64_t item = 3, taken = 0;
 	void *place, *tag = NULL;

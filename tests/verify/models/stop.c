@@ -70,7 +70,7 @@ static void stop_against_full(enum leat_kind kind)
 }
 
 MODEL(stop_against_send, .what = "a source that sends, or is about to be marked, is refused",
-      .preemptions = 2, .stale = 1)
+      .preemptions = 2, .stale = 1, .quick_both = 2)
 {
 	stop_against_full(LEAT_SPSC);
 }
@@ -183,7 +183,7 @@ static void drain_and_expect(enum leat_cause want)
 }
 
 MODEL(stop_against_start, .what = "a source starts: it is refused, or it ends as stopped",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_gen_opts opts = source_opts(1);
 	int rc;
@@ -288,7 +288,7 @@ static void drain_against_deadline(void)
 }
 
 MODEL(stop_deadline, .what = "the drain deadline passes while the source ends", .preemptions = 2,
-      .stale = 1, .quick = 1)
+      .stale = 1, .quick = 1, .quick_both = 1)
 {
 	struct leat_gen_opts opts = source_opts(1);
 
@@ -308,7 +308,7 @@ static void stops_if_it_can(void *arg)
 }
 
 MODEL(stop_twice, .what = "two stops at once, one with a deadline", .preemptions = 1, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	struct leat_gen_opts opts = source_opts(1);
 
@@ -381,7 +381,7 @@ MODEL(stop_compact_unread, .what = "a compact source from which nobody has recei
 
 MODEL(stop_pooled_asleep,
       .what = "a source on a pool with a channel of its own, asleep or about to be",
-      .preemptions = 2, .stale = 1, .quick = 1)
+      .preemptions = 2, .stale = 1, .quick = 1, .quick_both = 1)
 {
 	stop_pooled(LEAT_SPMC, 2, true);
 }
