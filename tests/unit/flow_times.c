@@ -38,7 +38,7 @@ static void sum_workers(struct seen *seen, struct spent *sum, struct spent *most
 	for (size_t i = 0; i < seen->count; i++) {
 		struct spent of = spent_of(&seen->gens[i]);
 
-		if (strcmp(seen->gens[i].name, "slow_first") != 0)
+		if (strncmp(seen->gens[i].name, "slow_first/", strlen("slow_first/")) != 0)
 			continue;
 		workers++;
 		for (int k = 0; k < CLASSES; k++) {
