@@ -98,7 +98,8 @@ static int await_all_vec(void *state, struct leat_vec *v)
 	while (v->n > 0 && leat_load_acq(&passing->passed) < passing->all)
 		sched_yield();
 	v->used = v->made = v->n < v->room ? v->n : v->room;
-	memcpy(v->out, v->in, v->used * sizeof(uint64_t));
+	if (v->used > 0)
+		memcpy(v->out, v->in, v->used * sizeof(uint64_t));
 	return 0;
 }
 

@@ -185,7 +185,7 @@ Test(io_seq, a_file_is_followed_through_rotation_and_truncation)
 
 Test(io_seq, a_pulled_follow_waits_for_its_file_and_ends_in_time)
 {
-	struct leat_seq seq = follow_seq(path, false, leat_now_ns() + 50 * MS);
+	struct leat_seq seq = follow_seq(path, false, leat_now_ns() + 400 * MS);
 	struct leat_line line;
 	put(path, "one\n");
 	cr_assert_eq(seq.next(seq.state, &line), 1);
