@@ -8,16 +8,12 @@
 
 table_rows=() table_late=0 part_idle=1
 
-# Prints "BUSY OWN": hundredths of a second that all processors were busy, and that this session's processes were, those of
-# their children that have ended included. What a part has left in the background is among them.
+# Prints "BUSY OWN": hundredths of a second that all processors were busy, and that this shell's children were.
 processor_time() {
 	local busy own
 
 	busy=$(awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat)
-	own=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v session="$(awk '{ sub(/.*\) /, ""); print $4 }' /proc/$$/stat)" '
-		{ sub(/.*\) /, "") }
-		$4 == session { own += $12 + $13 + $14 + $15 }
-		END { print own + 0 }')
+	own=$(awk '{ sub(/.*\) /, ""); print $12 + $13 + $14 + $15 }' /proc/$$/stat)
 	echo "$busy $own"
 }
 
