@@ -35,6 +35,15 @@ expect_status 0
 words --slow even=1us "lines:$dir/in | even | skip:10 | bytes"
 expect_status 0
 
+# A word may pass on another line than it was given: names behind it are of that one.
+printf 'a=%s b=x\n' 1 2 3 >"$dir/pairs"
+for place in "" "buffer:3 | "; do
+	words "lines:$dir/pairs as:kv | ${place}filter:(\$b == \"x\") | late | filter:(\$a != 0) | map:(\$a) | stdout"
+	expect_out "1
+2
+3"
+done
+
 # Those that have enough end what is in front, quietly.
 for flow in "count:1000000000000 | first:3 | stdout" "count:1000000000000 | buffer:2 | first:3 | stdout" "count:1000000000000 | few:3"; do
 	run --quiet --json="$dir/json" --load "$LEAT_WORDS" "$flow"

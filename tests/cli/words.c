@@ -72,6 +72,47 @@ static const struct leat_step odd_step = { .name = "odd",
 	                                   .out = LEAT_T(line),
 	                                   .most = 1 };
 
+/* Passes each line on when the next one comes, as it is: so what it passes is not what it was
+ * given. */
+struct late {
+	struct leat_line line;
+	bool holds;
+};
+
+static int late_vec(void *state, struct leat_vec *v)
+{
+	struct late *late = state;
+	const struct leat_line *in = v->in;
+	struct leat_line *out = v->out;
+
+	for (; v->used < v->n && v->made < v->room; v->used++) {
+		if (late->holds)
+			out[v->made++] = late->line;
+		late->line = in[v->used];
+		late->holds = true;
+	}
+	if (v->last && late->holds && v->made < v->room) {
+		out[v->made++] = late->line;
+		late->holds = false;
+	}
+	return 0;
+}
+
+static void free_late(void *state)
+{
+	struct late *late = state;
+
+	if (late->holds)
+		leat_line_free(&late->line);
+}
+static const struct leat_step late_step = { .name = "late",
+	                                    .kind = LEAT_STEP_FILTER,
+	                                    .fn = late_vec,
+	                                    .in = LEAT_T(line),
+	                                    .out = LEAT_T(line),
+	                                    .most = 1,
+	                                    .owns = true };
+
 LEAT_MAP(length_line, line, from, line, to, const void *, unused)
 {
 	char text[24];
@@ -271,6 +312,10 @@ int leat_load(void)
 		{ .name = "even", .step = &even_line, .many = true },
 		{ .name = "odd", .step = &odd_step },
 		{ .name = "size", .step = &length_line, .many = true },
+		{ .name = "late",
+		  .step = &late_step,
+		  .size = sizeof(struct late),
+		  .fini = free_late },
 		{ .name = "join",
 		  .step = &join_step,
 		  .size = sizeof(struct joined),

@@ -178,6 +178,7 @@ static int send_made(struct leat_member *member, size_t behind, struct leat_line
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		leat_row_forget(&member->row);
 		if (rc == 0)
 			rc = run_steps(member, behind, &made[i]);
 		if (rc == LEAT_PASS) {
@@ -193,32 +194,46 @@ static int send_made(struct leat_member *member, size_t behind, struct leat_line
 }
 
 /*
- * A word of a program's makes several lines of one, or none: it may use its step's room, so each
- * word has its own. Returns as run_steps(): LEAT_PASS: the line is what it has made.
+ * Calls a word of a program's, with this line or, at the end, with NULL. It makes several lines, or
+ * none, in room of its own. A line that it has used is empty then.
  */
-static int run_word(struct leat_member *member, size_t i, struct leat_line *line)
+static int call_word(struct leat_member *member, size_t i, struct leat_line *line,
+                     struct leat_word_call *call)
 {
 	const struct leat_stage *stage = member->steps[i].stage;
-	struct leat_word_call call = { .made = member->made + i * LEAT_WORD_ROOM };
 	int rc;
 
+	*call = (struct leat_word_call){ .made = member->made + i * LEAT_WORD_ROOM };
 	leat_member_enter(member, i);
-	rc = leat_word_run(leat_word_of(stage->type), member->steps[i].word_state, line, &call);
+	rc = leat_word_run(leat_word_of(stage->type), member->steps[i].word_state, line, call);
 	leat_member_leave(member);
-	if (call.used)
+	if (call->used)
 		*line = (struct leat_line){ 0 };
-	if (rc != 0) {
-		leat_lines_free(call.made, call.count);
-		return leat_member_fail(member, stage->type->name, rc);
-	}
+	if (rc == 0)
+		return 0;
+	leat_lines_free(call->made, call->count);
+	return leat_member_fail(member, stage->type->name, rc);
+}
+
+/* Returns as run_steps(): LEAT_PASS: the line is what the word has made. */
+static int run_word(struct leat_member *member, size_t i, struct leat_line *line)
+{
+	struct leat_word_call call;
+	int rc = call_word(member, i, line, &call);
+
+	if (rc != 0)
+		return rc;
 	if (call.count == 1) {
+		leat_row_forget(&member->row); /* it may be another line than that which was read */
 		*line = call.made[0];
-		member->enough |= call.enough;
-		return LEAT_PASS;
+		rc = LEAT_PASS;
+	} else {
+		rc = send_made(member, i + 1, call.made, call.count);
+		if (rc == 0 && call.enough)
+			rc = LEAT_STOP;
 	}
-	rc = send_made(member, i + 1, call.made, call.count);
 	member->enough |= call.enough;
-	return rc == 0 && call.enough ? LEAT_STOP : rc;
+	return rc;
 }
 
 /* Takes a line through the steps from this one on. */
@@ -252,21 +267,13 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 /* This word has seen its last line. */
 static int end_word(struct leat_member *member, size_t i)
 {
-	const struct leat_stage *stage = member->steps[i].stage;
-	struct leat_word_call call = { .made = member->made + i * LEAT_WORD_ROOM };
+	struct leat_word_call call;
 	int rc;
 
 	do {
-		leat_member_enter(member, i);
-		rc = leat_word_run(leat_word_of(stage->type), member->steps[i].word_state, NULL,
-		                   &call);
-		leat_member_leave(member);
-		if (rc != 0) {
-			leat_lines_free(call.made, call.count);
-			return leat_member_fail(member, stage->type->name, rc);
-		}
-		leat_row_forget(&member->row);
-		rc = send_made(member, i + 1, call.made, call.count);
+		rc = call_word(member, i, NULL, &call);
+		if (rc == 0)
+			rc = send_made(member, i + 1, call.made, call.count);
 	} while (rc == 0 && call.more);
 	return rc;
 }
