@@ -49,7 +49,7 @@ static bool find_field(const struct leat_line *line, unsigned long field, size_t
 	return false;
 }
 
-/* Lines share memory that nobody writes to, so one that changes is a new one. */
+/* No thread writes to the memory that lines share, so a changed line is a new one. */
 LEAT_EDIT(hide_field, line, line, const struct hidden *, hidden)
 {
 	struct leat_line changed;

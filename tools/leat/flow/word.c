@@ -37,10 +37,7 @@ static bool is_line(const struct leat_type *type)
 
 static bool is_name(const char *name)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
-
-	return name != NULL && name[0] != '\0' && strchr(letters, name[0]) != NULL &&
-	       strlen(name) <= 32 &&
+	return name != NULL && name[0] >= 'a' && name[0] <= 'z' && strlen(name) <= 32 &&
 	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
