@@ -20,6 +20,30 @@ many()
 	if [ "${LEAT_SANITIZE:-}" = thread ]; then echo $(($1 / 4)); else echo "$1"; fi
 }
 
+# same_forms LEAST NAME...: python3 finds the same rows in $dir/text, $dir/csv and $dir/json, more than LEAST of them, of columns
+# with these names, of which all but the last are numbers. Bytes that are no UTF-8 are U+FFFD in JSON, one for each.
+same_forms()
+{
+	command -v python3 >/dev/null || { echo "python3 is missing, which reads the forms"; return; }
+	python3 - "$dir" "$@" <<'END' || fail "csv or json differ from text"
+import codecs, csv, io, json, sys
+codecs.register_error('each', lambda e: ('\ufffd', e.start + 1))
+read = lambda form: open(sys.argv[1] + '/' + form, 'rb').read()
+names = sys.argv[3:]
+rows = [line.split(b'\t', len(names) - 1) for line in read('text').split(b'\n')[:-1]]
+assert len(rows) > int(sys.argv[2])
+nul = '\u0100' # older readers of CSV refuse a NUL
+as_csv = list(csv.reader(io.StringIO(read('csv').decode('latin-1').replace('\0', nul), newline=''), strict=True))
+assert as_csv[0] == names
+assert [[c.replace(nul, '\0').encode('latin-1') for c in row] for row in as_csv[1:]] == rows
+as_json = [json.loads(line) for line in read('json').decode('utf-8').split('\n')[:-1]]
+assert all(list(r) == names for r in as_json)
+wanted = [[json.loads(n) for n in row[:-1]] + [row[-1].decode('utf-8', 'each')] for row in rows]
+assert [list(r.values()) for r in as_json] == wanted
+assert [[type(v) for v in r.values()] for r in as_json] == [[type(v) for v in row] for row in wanted]
+END
+}
+
 # The last line of every test.
 finish()
 {

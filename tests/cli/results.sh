@@ -76,36 +76,7 @@ for form in text csv json; do
 	expect_status 0
 	mv "$dir/out" "$dir/$form"
 done
-if command -v python3 >/dev/null; then
-	python3 - "$dir" <<'END' || fail "csv or json differ from text"
-import codecs, csv, io, json, sys
-codecs.register_error('each', lambda e: ('\ufffd', e.start + 1))
-read = lambda form: open(sys.argv[1] + '/' + form, 'rb').read()
-rows = [line.split(b'\t', 1) for line in read('text').split(b'\n')[:-1]]
-assert len(rows) > 500
-nul = '\u0100' # older readers of CSV refuse a NUL
-as_csv = list(csv.reader(io.StringIO(read('csv').decode('latin-1').replace('\0', nul), newline=''), strict=True))
-assert as_csv[0] == ['count', 'line']
-assert [[c.encode(), l.replace(nul, '\0').encode('latin-1')] for c, l in as_csv[1:]] == rows
-as_json = [json.loads(line) for line in read('json').decode('utf-8').split('\n')[:-1]]
-assert all(list(r) == ['count', 'line'] for r in as_json)
-assert [[r['count'], r['line']] for r in as_json] == [[int(c), l.decode('utf-8', 'each')] for c, l in rows]
-import codecs, csv, io, json, sys
-codecs.register_error('each', lambda e: ('\ufffd', e.start + 1))
-read = lambda form: open(sys.argv[1] + '/' + form, 'rb').read()
-rows = [line.split(b'\t', 1) for line in read('text').split(b'\n')[:-1]]
-assert len(rows) > 500
-nul = '\u0100' # older readers of CSV refuse a NUL
-as_csv = list(csv.reader(io.StringIO(read('csv').decode('latin-1').replace('\0', nul), newline=''), strict=True))
-assert as_csv[0] == ['count', 'line']
-assert [[c.encode(), l.replace(nul, '\0').encode('latin-1')] for c, l in as_csv[1:]] == rows
-as_json = [json.loads(line) for line in read('json').decode('utf-8').split('\n')[:-1]]
-assert all(list(r) == ['count', 'line'] for r in as_json)
-assert [[r['count'], r['line']] for r in as_json] == [[int(c), l.decode('utf-8', 'each')] for c, l in rows]
-END
-else
-	echo "python3 is missing, which reads the forms"
-fi
+same_forms 500 count line
 
 # With several workers, and what a cancelled sink has.
 run --quiet --json "count:1000 | workers:2 map:(\$ % 3) | tally as:csv"

@@ -105,18 +105,25 @@ Test(flow_times, workers_without_items_are_starved)
 	}
 }
 
+/* What the workers have spent 3 ms after all has been sent, while the slow item is not over. */
+static void run_behind_slow(struct run *run, enum leat_flow_order order, struct spent *sum,
+                            struct spent *most)
+{
+	run_start(run, order);
+	for (uint64_t i = 0; i < ITEMS; i++)
+		cr_assert_eq(leat_send(run->tx, &i), 0);
+	clock_settle();
+	clock_advance(3 * MS);
+	sum_workers(run->seen, sum, most);
+}
+
 /* The window fills, and then nothing goes on before the slow item has. */
 Test(flow_times, workers_behind_a_slow_item_wait_for_their_turn)
 {
 	struct run run = { .scope = NULL };
 	struct spent sum, most;
 
-	run_start(&run, LEAT_ORDERED);
-	for (uint64_t i = 0; i < ITEMS; i++)
-		cr_assert_eq(leat_send(run.tx, &i), 0);
-	clock_settle();
-	clock_advance(3 * MS);
-	sum_workers(run.seen, &sum, &most);
+	run_behind_slow(&run, LEAT_ORDERED, &sum, &most);
 	cr_expect_eq(most.ns[CLASS_PACED], 3 * MS, "the slow one sleeps");
 	cr_expect_eq(most.ns[CLASS_ORDER], 3 * MS, "%llu: one waits for a slot of the window",
 	             (unsigned long long)most.ns[CLASS_ORDER]);
@@ -132,12 +139,7 @@ Test(flow_times, workers_beside_a_slow_item_do_not_wait_for_it)
 	struct run run = { .scope = NULL };
 	struct spent sum, most;
 
-	run_start(&run, LEAT_UNORDERED);
-	for (uint64_t i = 0; i < ITEMS; i++)
-		cr_assert_eq(leat_send(run.tx, &i), 0);
-	clock_settle();
-	clock_advance(3 * MS);
-	sum_workers(run.seen, &sum, &most);
+	run_behind_slow(&run, LEAT_UNORDERED, &sum, &most);
 	cr_expect_eq(most.ns[CLASS_PACED], 3 * MS);
 	cr_expect_eq(sum.ns[CLASS_STARVED], (uint64_t)((WORKERS - 1) * 3 * MS));
 	cr_expect_eq(sum.ns[CLASS_ORDER], 0);

@@ -280,7 +280,9 @@ Test(text_walk, what_has_become_another_kind_is_not_read)
 	expect_end(walk);
 }
 
-Test(text_walk, directory_that_is_moved_is_found_by_its_path)
+/* A walk that is in t/d/e, below which it has read its only file; t/d/f and t/g are still to come.
+ */
+static struct leat_walk *walk_into_e(void)
 {
 	struct leat_walk *walk;
 
@@ -292,6 +294,13 @@ Test(text_walk, directory_that_is_moved_is_found_by_its_path)
 	make_file("t/g");
 	walk = open_walk("t", NULL);
 	expect_next(walk, "t/d/e/1");
+	return walk;
+}
+
+Test(text_walk, directory_that_is_moved_is_found_by_its_path)
+{
+	struct leat_walk *walk = walk_into_e();
+
 	/* the walk is in e, whose parent is another one now; its path has the rest of d */
 	cr_assert_eq(rename("t/d/e", "moved"), 0);
 	expect_next(walk, "t/d/f");
@@ -301,16 +310,8 @@ Test(text_walk, directory_that_is_moved_is_found_by_its_path)
 
 Test(text_walk, directory_that_has_gone_is_told_and_the_rest_goes_on)
 {
-	struct leat_walk *walk;
+	struct leat_walk *walk = walk_into_e();
 
-	make_dir("t");
-	make_dir("t/d");
-	make_dir("t/d/e");
-	make_file("t/d/e/1");
-	make_file("t/d/f");
-	make_file("t/g");
-	walk = open_walk("t", NULL);
-	expect_next(walk, "t/d/e/1");
 	cr_assert_eq(rename("t/d/e", "e"), 0);
 	cr_assert_eq(rename("t/d", "d"), 0);
 	make_dir("t/d");
