@@ -873,12 +873,15 @@ struct leat_port leat_flow_name(struct leat_port port, const char *name)
 	if (!usable(port, "name"))
 		return leat_flow_no_port(port.flow);
 	node = &port.flow->nodes[port.node];
-	copy = name == NULL || name[0] == '\0' ? NULL : strdup(name);
+	if (name == NULL || name[0] == '\0') {
+		leat_flow_mistake(port.flow, -EINVAL, "name: \"%s\" is to have no name",
+		                  node->name);
+		return leat_flow_no_port(port.flow);
+	}
+	copy = strdup(name);
 	if (copy == NULL) {
-		leat_flow_mistake(port.flow, name != NULL && name[0] != '\0' ? -ENOMEM : -EINVAL,
-		                  "name: \"%s\" %s", node->name,
-		                  name != NULL && name[0] != '\0' ? "gets no name: no memory"
-		                                                  : "is to have no name");
+		leat_flow_mistake(port.flow, -ENOMEM, "name: \"%s\" gets no name: no memory",
+		                  node->name);
 		return leat_flow_no_port(port.flow);
 	}
 	free(node->given_name);
