@@ -89,6 +89,16 @@ static inline struct flow_arrays flow_arrays_open(uint64_t items)
 	return a;
 }
 
+/*
+ * The same for what has one thread: on one core, the one that has touched them. A flow's thread is not
+ * the one that calls, and on another core finds what is left of them in a cache that is not its own.
+ */
+static inline struct flow_arrays flow_arrays_open_alone(uint64_t items)
+{
+	bench_one_core();
+	return flow_arrays_open(items);
+}
+
 /* What came out is what has to, in its order. The process ends behind it, and with it the memory. */
 static inline void flow_arrays_check(const struct flow_arrays *a, uint64_t items, bool works)
 {

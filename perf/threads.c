@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 #include "perf/bench.h"
+#include "perf/topics.h"
 
 #include <leat/atomic.h>
 
@@ -43,6 +44,15 @@ void threads_cores_keep(void)
 	CPU_ZERO(&set);
 	for (unsigned i = 0; i < bench_cores_count; i++)
 		CPU_SET(bench_cores[i], &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+void bench_one_core(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(bench_cores[0], &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
 

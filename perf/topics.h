@@ -103,6 +103,9 @@ sample_fn limit_between, limit_alone;
 /* perf/peers/questions.c; n says which */
 sample_fn question_publish, question_floor, question_trip, question_starts, question_late, question_pool;
 
+/* This process, which has one thread yet, and all it starts, runs on one core from now on. */
+void bench_one_core(void);
+
 /* Memory of this process that is resident, in bytes; and how much more of it there is, for each of so many. */
 uint64_t bench_resident(void);
 double bench_grown_each(uint64_t before, uint64_t count);

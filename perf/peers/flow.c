@@ -61,7 +61,7 @@ static void run_flow(struct flow_arrays *a, uint64_t items, bool works, bool fus
 
 void LEVEL(flow_leat)(uint64_t n, double *values)
 {
-	struct flow_arrays a = flow_arrays_open(FLOW_ITEMS);
+	struct flow_arrays a = flow_arrays_open_alone(FLOW_ITEMS);
 	const bool works = (n & FLOW_WORKS) != 0;
 	struct flow_clock from = flow_clock_now();
 
@@ -91,7 +91,7 @@ static inline __attribute__((always_inline)) size_t loop(const uint64_t *in, uin
 
 void LEVEL(flow_loop)(uint64_t n, double *values)
 {
-	struct flow_arrays a = flow_arrays_open(FLOW_ITEMS);
+	struct flow_arrays a = flow_arrays_open_alone(FLOW_ITEMS);
 	const bool works = (n & FLOW_WORKS) != 0;
 	struct flow_clock from = flow_clock_now();
 

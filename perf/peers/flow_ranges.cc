@@ -26,7 +26,7 @@ template <bool works> static size_t through_views(std::span<const uint64_t> in, 
 
 void PASTE(flow_ranges_, FLOW_LEVEL)(uint64_t n, double *values)
 {
-	struct flow_arrays a = flow_arrays_open(FLOW_ITEMS);
+	struct flow_arrays a = flow_arrays_open_alone(FLOW_ITEMS);
 	const bool works = (n & FLOW_WORKS) != 0;
 	struct flow_clock from = flow_clock_now();
 
