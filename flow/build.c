@@ -889,36 +889,63 @@ struct leat_port leat_flow_name(struct leat_port port, const char *name)
 	return port;
 }
 
-/* Whether its one ring may drop. */
-static bool may_drop(const struct node *node)
+/* Whether it has one ring, whose capacity and overflow may be chosen. */
+static bool has_one_ring(const struct node *node)
 {
 	return node->kind == NODE_SEQ || node->kind == NODE_GEN || node->kind == NODE_BUFFER ||
 	       (node->kind == NODE_WORKERS && node->key == NULL) || node->kind == NODE_GATHER ||
 	       node->kind == NODE_MERGE;
 }
 
-struct leat_port leat_flow_overflow(struct leat_port port, enum leat_overflow overflow)
+/*
+ * The node whose ring is right before this port, NULL: a mistake, which says that `what` needs one.
+ */
+static struct node *ring_before(struct leat_port port, const char *what)
 {
 	struct node *node;
 
-	if (!usable(port, "overflow"))
-		return leat_flow_no_port(port.flow);
+	if (!usable(port, what))
+		return NULL;
 	node = &port.flow->nodes[port.node];
 	if (node->kind == NODE_WORKERS && !leat_node_has_ring(port.flow, node))
-		node = &port.flow->nodes[node->inputs[0].node]; /* the source is their ring */
-	if (!may_drop(node) || (unsigned)overflow > LEAT_DROP_OLDEST) {
+		node = &port.flow->nodes[node->inputs[0].node]; /* the ring before is theirs */
+	if (has_one_ring(node))
+		return node;
+	leat_flow_mistake(port.flow, -EINVAL, "%s: \"%s\" has no ring%s: put a buffer behind it",
+	                  what, node->name,
+	                  strcmp(what, "overflow") == 0 ? " that could drop" : "");
+	return NULL;
+}
+
+struct leat_port leat_flow_overflow(struct leat_port port, enum leat_overflow overflow)
+{
+	struct node *node = ring_before(port, "overflow");
+
+	if (node != NULL && (unsigned)overflow > LEAT_DROP_OLDEST)
 		leat_flow_mistake(port.flow, -EINVAL,
-		                  !may_drop(node)
-		                          ? "overflow: \"%s\" has no ring that could drop: "
-		                            "put a buffer behind it"
-		                          : "overflow: of \"%s\": there are block, drop the "
-		                            "newest and drop the oldest",
+		                  "overflow: of \"%s\": there are block, drop the newest and "
+		                  "drop the oldest",
 		                  node->name);
-		return leat_flow_no_port(port.flow);
+	else if (node != NULL) {
+		node->overflow = overflow;
+		node->varies = overflow != LEAT_BLOCK;
+		return port;
 	}
-	node->overflow = overflow;
-	node->varies = overflow != LEAT_BLOCK;
-	return port;
+	return leat_flow_no_port(port.flow);
+}
+
+struct leat_port leat_flow_capacity(struct leat_port port, size_t capacity)
+{
+	struct node *node = ring_before(port, "capacity");
+
+	if (node != NULL && capacity == 0)
+		leat_flow_mistake(port.flow, -EINVAL, "capacity: of \"%s\": from 1 item",
+		                  node->name);
+	else if (node != NULL) {
+		node->capacity = capacity;
+		return port;
+	}
+	return leat_flow_no_port(port.flow);
 }
 
 /* --- books --- */

@@ -269,7 +269,7 @@ int leat_flow_check_merge_by(struct leat_flow *flow, const struct node *merge);
 
 /* ring.c */
 
-/* A source that workers follow at once is their ring. */
+/* The ring right before workers, or a receiver of the program, is theirs. */
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node);
 bool leat_ring_has_several_senders(const struct node *node);
 /* How many rings it has, if it has any. */

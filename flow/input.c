@@ -72,9 +72,10 @@ ssize_t leat_task_next(struct task *task, const void **items, int64_t due_ns)
 			return -ENOMEM;
 	}
 	*items = task->in_place;
-	if (due_ns != LEAT_NEVER)
-		return leat_recv_until(task->rx, (char *)task->in_place, due_ns);
-	return leat_recv_batch(task->rx, (char *)task->in_place, task->vector);
+	if (due_ns == LEAT_NEVER)
+		return leat_recv_batch(task->rx, task->in_place, task->vector);
+	n = leat_try_recv_batch(task->rx, task->in_place, task->vector);
+	return n == -EAGAIN ? leat_recv_until(task->rx, task->in_place, due_ns) : n;
 }
 
 void leat_task_discard_rest(struct task *task, const void *items, size_t used, size_t n)

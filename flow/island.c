@@ -25,16 +25,10 @@ enum { IDLE_CALLS = 65536 };
 static int run_steps(struct task *task, size_t i, const char *items, size_t n, bool last,
                      size_t *used);
 
-/*
- * Whether step i writes into the ring behind it. Not where others send into that ring, too: their
- * items would be behind those that this step is still to write, and wait for it. Nor where it
- * drops: what is written in place is never dropped, and the step would wait for room.
- */
+/* Whether step i writes into the ring behind it. */
 static bool writes_in_place(const struct task *task, size_t i, size_t n)
 {
-	return i + 1 == task->island->steps_count && n > 0 && task->tx != NULL &&
-	       !leat_ring_has_several_senders(node_of(task, i + 1)) &&
-	       node_of(task, i + 1)->overflow == LEAT_BLOCK;
+	return i + 1 == task->island->steps_count && n > 0 && task->writes;
 }
 
 /* Whether step i writes into the array that the island ends in. */

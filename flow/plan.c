@@ -199,15 +199,12 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 	return 0;
 }
 
-/*
- * A receiver may be the ring of a buffer or of workers that follow at once: there is nothing to be
- * done between.
- */
+/* Its ring is that of the workers, or of the receiver, right behind it: nothing is between. */
 static bool is_ring_itself(const struct leat_flow *flow, const struct node *node)
 {
 	const struct node *behind = &flow->nodes[node->consumers[0]];
 
-	return node->kind <= NODE_GEN && behind->kind == NODE_WORKERS &&
+	return node->outputs == 1 && leat_kind_has_ring(behind->kind) &&
 	       !leat_node_has_ring(flow, behind);
 }
 

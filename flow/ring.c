@@ -121,11 +121,22 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 	return rc;
 }
 
+/* Whether what it makes is in a ring that one island, or workers that share it, receives from. */
+static bool makes_a_ring(enum node_kind kind)
+{
+	return kind <= NODE_GEN || kind == NODE_BUFFER || kind == NODE_GATHER || kind == NODE_MERGE;
+}
+
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node)
 {
-	return leat_kind_has_ring(node->kind) &&
-	       !(node->kind == NODE_WORKERS && node->key == NULL &&
-	         flow->nodes[node->inputs[0].node].kind <= NODE_GEN);
+	enum node_kind before;
+
+	if (node->kind != NODE_WORKERS && node->kind != NODE_TO_RX)
+		return leat_kind_has_ring(node->kind);
+	before = flow->nodes[node->inputs[0].node].kind;
+	/* a receiver of the program's is read in place, which it does not promise to others */
+	return node->key != NULL || !makes_a_ring(before) ||
+	       (before == NODE_RX && node->kind == NODE_TO_RX);
 }
 
 int leat_rings_open(struct leat_flow *flow)

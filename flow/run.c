@@ -41,16 +41,30 @@ static int start_sources(struct leat_flow *flow)
 	return rc;
 }
 
+/*
+ * Its failure becomes the flow's, if no island has taken that over. The program may still receive
+ * what is in its channel, so its scope stays.
+ */
+static void join_source(struct leat_flow *flow, struct node *node)
+{
+	const char *text;
+	int code;
+
+	leat_scope_join(node->scope);
+	if (leat_scope_cause(node->scope, &code, &text) == LEAT_FAILED &&
+	    !leat_flow_is_cancelled(flow->scope))
+		leat_flow_mistake(flow, code, "%s", text[0] != '\0' ? text : strerror(-code));
+	node->ring_scope = node->scope;
+	node->scope = NULL;
+}
+
 static void join_all(struct leat_flow *flow)
 {
 	for (size_t i = 0; i < flow->islands_count; i++)
 		leat_tasks_join(&flow->islands[i]);
 	for (size_t i = 0; i < flow->nodes_count; i++)
-		if (flow->nodes[i].scope != NULL) {
-			leat_scope_join(flow->nodes[i].scope);
-			leat_scope_close(flow->nodes[i].scope);
-			flow->nodes[i].scope = NULL;
-		}
+		if (flow->nodes[i].scope != NULL)
+			join_source(flow, &flow->nodes[i]);
 	for (size_t i = 0; i < flow->islands_count; i++)
 		leat_tasks_free(&flow->islands[i]);
 }

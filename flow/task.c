@@ -321,7 +321,18 @@ static int take_senders(struct task *task)
 		return 0;
 	if (leat_parts_count(tail) == 0) {
 		task->tx = leat_ring_take_tx(island->flow, island->tail, which_input(task, tail));
-		return task->tx == NULL ? -ENOMEM : 0;
+		if (task->tx == NULL)
+			return -ENOMEM;
+		/*
+		 * Not where others send into that ring, too: their items would be behind those that
+		 * the step is still to write, and wait for it. Nor where it drops: what is written
+		 * in place is never dropped, and the step would wait for room.
+		 */
+		task->writes = !leat_ring_has_several_senders(tail) &&
+		               tail->overflow == LEAT_BLOCK &&
+		               leat_stays_in_place(island->flow->nodes[last_node_of(island)].type,
+		                                   leat_tx_capacity(task->tx));
+		return 0;
 	}
 	task->parts = calloc(leat_parts_count(tail), sizeof(*task->parts));
 	if (task->parts == NULL)
@@ -408,9 +419,11 @@ static int make_task(struct island *island, struct task *task)
 		rc = take_inputs(task);
 	else if (rc == 0 && island->shared == NULL && head->kind != NODE_ARRAY)
 		task->rx = leat_ring_take_rx(flow, island->head, island->head_output);
-	/* a ring that drops its oldest lends large items to nobody */
+	/* a tee's items are not the island's; a ring that drops its oldest lends none */
 	if (rc == 0 &&
 	    (island->shared != NULL || leat_kind_joins(head->kind) ||
+	     (head->kind != NODE_TEE && head->kind != NODE_ARRAY &&
+	      !leat_stays_in_place(head->type, leat_rx_capacity(task->rx))) ||
 	     head->overflow == LEAT_DROP_OLDEST || (island->pooled && head->kind != NODE_ARRAY))) {
 		task->in_place = leat_items_alloc(island->vector, head->type->size);
 		rc = task->in_place == NULL ? -ENOMEM : 0;

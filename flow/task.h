@@ -63,6 +63,8 @@ struct task {
 	bool own_result; /* the last call's result is that of the step, not of one behind it */
 	/* of the items that it reads in place: how many it has used, and has released of these */
 	size_t input, input_used, input_released;
+	/* its last step may write into the ring that the island ends in */
+	bool writes;
 	/* the step that is being called writes into the ring, or the array, that the island ends in
 	 */
 	bool in_ring, in_array;
@@ -76,6 +78,16 @@ struct task {
 	int told; /* the failure of those behind it: of an item, or its input's */
 	char text[LEAT_FLOW_TEXT];
 };
+
+/*
+ * Whether items of this type are read and written in their slots. Small ones are beside a position
+ * there (docs/rings.md): a peek, or a reservation, is of one to seven items. So these are copied,
+ * by the vector; not where that would be more than the ring holds.
+ */
+static inline bool leat_stays_in_place(const struct leat_type *type, size_t capacity)
+{
+	return type->size > 32 || capacity < LEAT_VECTOR_MOST / 4;
+}
 
 /* The node of step i; behind the last, that of the end or ring. */
 static inline const struct node *node_of(const struct task *task, size_t i)

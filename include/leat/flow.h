@@ -26,8 +26,9 @@
  *
  * Which thread. The calls that declare, and start, join and close, are for one thread at a time.
  *
- * Vectors. An island takes what is there and never waits to fill a vector. Its first step reads the
- * ring in place, its last writes into the next ring in place. It looks at cancels, stops and
+ * Vectors. An island takes what is there and never waits to fill a vector. Items above 32 bytes are
+ * read from the ring in place, and written into the next ring in place; smaller ones are copied, a
+ * vector at once, between rings of 64 items and more. It looks at cancels, stops and
  * consumers that have left between vectors; a vector is as long as the island has lately worked
  * through in 100 microseconds, at most.
  *
@@ -279,8 +280,7 @@ struct leat_state {
 	static inline int name##_item(leat_item_##type *x, statetype s); \
 	typedef leat_item_##type name##_in; \
 	typedef leat_item_##type name##_out; \
-	LEAT_DETAIL_ONE(name, statetype, \
-	                (*y_ = *x_, name##_item(y_, (statetype)(uintptr_t)s_))) \
+	LEAT_DETAIL_ONE(name, statetype, (*y_ = *x_, name##_item(y_, (statetype)(uintptr_t)s_))) \
 	LEAT_DETAIL_OWN_STEP(name, LEAT_STEP_MAP, type, statetype) \
 	static inline int name##_item(leat_item_##type *x, __attribute__((unused)) statetype s)
 
@@ -304,8 +304,8 @@ struct leat_state {
 		v_->made = made_; \
 		return rc_ < 0 ? rc_ : 0; \
 	} \
-	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), \
-	                 statetype, false) \
+	LEAT_DETAIL_STEP(name, LEAT_STEP_MAP, LEAT_T(intype), LEAT_T(outtype), (most_), statetype, \
+	                 false) \
 	static inline int name##_item(const leat_item_##intype *x, leat_item_##outtype *y, \
 	                              __attribute__((unused)) statetype s)
 
@@ -370,7 +370,7 @@ LEAT_API struct leat_flow *leat_detail_flow_open(unsigned abi, struct leat_scope
 /* --- sources: the flow owns what it is given, from the call on, whatever comes later --- */
 
 /*
- * The first island reads the ring in place, and holds items there while it works on them. So no
+ * The first island may read the ring in place, and hold items there while it works on them. So no
  * other receiver may take from that channel meanwhile, nor may it drop its oldest items, if they
  * are above 32 bytes: for such a channel, leat_flow_from_seq(flow, type, leat_seq_from_rx(rx))
  * copies.
@@ -528,6 +528,8 @@ LEAT_API struct leat_port leat_flow_buffer(struct leat_port port, size_t capacit
  * and a zip nothing may be dropped.
  */
 LEAT_API struct leat_port leat_flow_overflow(struct leat_port port, enum leat_overflow overflow);
+/* The capacity of such a ring, in items, where it is not that of leat_flow_opts. From 1. */
+LEAT_API struct leat_port leat_flow_capacity(struct leat_port port, size_t capacity);
 /*
  * What follows, up to leat_flow_gather(), runs on `count` threads, which share the items. With
  * LEAT_ORDERED, gather passes on what they made in the order of the items it was made of.
@@ -617,7 +619,11 @@ LEAT_API void leat_flow_partition(struct leat_port port,
 
 LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *step,
                                  const void *state);
-/* *rx is there once start has returned 0; it is the caller's to close. */
+/*
+ * *rx is there once start has returned 0; it is the caller's to close. Right behind a source with a
+ * thread of its own, a buffer, gather or a merge it is the receiver of that ring, and the books do
+ * not know what it takes.
+ */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
 /* The same as a seq; the caller calls its fini. */
 LEAT_API void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq);

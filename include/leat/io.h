@@ -91,6 +91,8 @@ LEAT_API int leat_line_copy(struct leat_line *line, const void *data, size_t len
  * nothing.
  */
 LEAT_API void leat_line_free(struct leat_line *line);
+/* Makes *copy one hold more on the block of a line, with the same bytes: nothing is copied. */
+LEAT_API void leat_line_share(struct leat_line *copy, const struct leat_line *line);
 /* leat_line_free() as a leat_chan_opts.discard; the second argument is not used. */
 LEAT_API void leat_line_discard(void *line, void *unused);
 

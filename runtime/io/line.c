@@ -99,6 +99,16 @@ int leat_line_copy(struct leat_line *line, const void *data, size_t len)
 	return 0;
 }
 
+void leat_line_share(struct leat_line *copy, const struct leat_line *line)
+{
+	if (copy == NULL || line == NULL)
+		return;
+	*copy = *line;
+	if (line->block != NULL)
+		/* rlx: the caller's hold keeps the block, and its bytes have been seen with it */
+		leat_add_rlx(&line->block->holds, (uint64_t)1);
+}
+
 void leat_line_free(struct leat_line *line)
 {
 	struct leat_block *block = line != NULL ? line->block : NULL;
@@ -189,8 +199,8 @@ static void leave_block(struct leat_splitter *split)
 			drop_holds(left[0].block, 1);
 			memmove(left, left + 1, --split->left_count * sizeof(*left));
 		}
-		left[split->left_count++] = (struct leat_left_block){ split->block, split->size,
-			                                              split->given };
+		left[split->left_count++] =
+			(struct leat_left_block){ split->block, split->size, split->given };
 		drop_holds(split->block, SOURCE_HOLDS - split->given - 1);
 	}
 	split->block = NULL;

@@ -538,48 +538,39 @@ static int copied_line(void)
 
 /* A flow: as tools/leat runs it */
 
-/* What is in front of a group that left has a tenth of a second to find out by itself. */
-static void run_to_its_end(struct leat_flow *flow)
+static void run_to_its_end(struct leat_run *flow)
 {
 	struct pollfd events = { .fd = flow->events_fd, .events = POLLIN };
-	int64_t dismiss_ns = LEAT_NEVER;
-	eventfd_t drained;
 
-	while (!leat_flow_over(flow)) {
-		poll(&events, 1, dismiss_ns != LEAT_NEVER ? 100 : -1);
-		eventfd_read(flow->events_fd, &drained);
-		if (dismiss_ns == LEAT_NEVER && leat_flow_left(flow))
-			dismiss_ns = leat_now_ns() + 100000000;
-		if (leat_now_ns() >= dismiss_ns)
-			leat_flow_dismiss(flow);
-	}
+	while (!leat_run_over(flow))
+		poll(&events, 1, -1);
 }
 
 static int flow_of(const char *text)
 {
-	struct leat_flow_opts opts = { .capacity = 16 };
+	struct leat_run_opts opts = { .capacity = 16 };
 	struct leat_stages stages;
 	struct leat_mistake mistake;
-	struct leat_flow *running;
-	char why[LEAT_FLOW_WHY];
+	struct leat_run *running;
+	char why[LEAT_RUN_WHY];
 	int rc = leat_stages_parse(text, &stages, &mistake);
 
 	if (rc != 0)
 		return rc;
-	rc = leat_flow_open(&running, &stages, &opts, why);
+	rc = leat_run_open(&running, &stages, &opts, why);
 	if (rc != 0) {
 		workload_that(why[0] != '\0' && running == NULL);
 		return rc;
 	}
-	rc = leat_flow_start(running);
+	rc = leat_run_start(running);
 	run_to_its_end(running);
-	leat_flow_join(running);
-	/* A thread that failed at once may have cancelled the start of another of its group. */
-	for (size_t i = 0; (rc == 0 || rc == -ECANCELED) && i < running->members_count; i++)
-		if (running->members[i].left != 0 && running->members[i].left != -EPIPE &&
-		    running->members[i].left != -ECANCELED)
-			rc = running->members[i].left;
-	leat_flow_free(running);
+	leat_run_join(running);
+	for (size_t i = 0; rc == 0 && i < running->members_count; i++) {
+		const struct leat_member *member = &running->members[i];
+
+		rc = member->code != 0 ? member->code : member->left == -EPIPE ? 0 : member->left;
+	}
+	leat_run_free(running);
 	return rc;
 }
 

@@ -132,16 +132,16 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 	CHECK(rc == 0, "no memory");
 	for (size_t i = 1; line.len <= LINE_MOST && i + 1 < stages->count; i++) {
 		size_t most = line.len > 20 ? line.len : 20;
-		struct leat_flow_step step;
+		struct leat_run_step step;
 		struct leat_row row;
 
 		leat_row_init(&row, leat_stages_as(stages));
-		CHECK(leat_flow_step_init(&step, &stages->list[i], &row) == 0,
+		CHECK(leat_step_init(&step, &stages->list[i], &row) == 0,
 		      "a step that was checked");
-		rc = leat_flow_step_run(&step, &line);
+		rc = leat_step_run(&step, &line);
 		CHECK(rc == 0 || rc == 1, "%d", rc);
 		CHECK(step.expr != NULL || line.len <= most, "%zu bytes of %zu", line.len, most);
-		leat_flow_step_fini(&step);
+		leat_step_fini(&step);
 		leat_row_fini(&row);
 	}
 	leat_line_free(&line);

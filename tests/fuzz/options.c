@@ -14,7 +14,7 @@ enum { ARGUMENTS = 16 };
 
 static void check_options(const struct run_opts *opts)
 {
-	const struct leat_flow_opts *flow = &opts->flow;
+	const struct leat_run_opts *flow = &opts->flow;
 
 	CHECK((opts->text != NULL) != (opts->file != NULL), "no flow, or two");
 	CHECK(flow->for_ns >= 0, "--for");

@@ -556,13 +556,13 @@ static void run_pipelines(uint64_t *random)
 /* A flow that counts to n, and as many lines in its file. */
 static void run_flow(uint64_t *random)
 {
-	struct leat_flow_opts opts = { .capacity = 1 + below(random, 100),
-		                       .wait = (enum leat_wait)below(random, 4) };
+	struct leat_run_opts opts = { .capacity = 1 + below(random, 100),
+		                      .wait = (enum leat_wait)below(random, 4) };
 	uint64_t n = 1 + below(random, 5000), lines = 0;
-	char text[200], why[LEAT_FLOW_WHY], path[64];
+	char text[200], why[LEAT_RUN_WHY], path[64];
 	struct leat_mistake mistake;
 	struct leat_stages stages;
-	struct leat_flow *flow;
+	struct leat_run *flow;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/tmp/leat-soak-%d", getpid());
@@ -570,11 +570,11 @@ static void run_flow(uint64_t *random)
 	         "count:%" PRIu64 " | workers:%u map:trim | workers:%u grep:. | field:1 | file:%s",
 	         n, 1 + (unsigned)below(random, 3), 1 + (unsigned)below(random, 3), path);
 	if (leat_stages_parse(text, &stages, &mistake) != 0 ||
-	    leat_flow_open(&flow, &stages, &opts, why) != 0 || leat_flow_start(flow) != 0)
+	    leat_run_open(&flow, &stages, &opts, why) != 0 || leat_run_start(flow) != 0)
 		fail("a flow did not start, of", n);
-	while (!leat_flow_over(flow))
+	while (!leat_run_over(flow))
 		poll(&(struct pollfd){ .fd = flow->events_fd, .events = POLLIN }, 1, -1);
-	leat_flow_free(flow);
+	leat_run_free(flow);
 	file = fopen(path, "re");
 	if (file == NULL)
 		fail("a flow left no file, of", n);

@@ -163,6 +163,11 @@ static void start_waiting(struct waiting *waiting, enum place place)
 	} else if (place == ROOM) {
 		waiting->array = numbers_below(100000);
 		port = leat_flow_from_array(waiting->flow, LEAT_T(u64), waiting->array, 100000);
+	} else if (place == ROOM_COPIED) { /* between two rings: right behind a source is one */
+		cr_assert_eq(leat_gen(waiting->scope, run_numbers, NULL, sizeof(uint64_t),
+		                      &(struct leat_gen_opts){ .source = true }, &rx),
+		             0);
+		port = leat_flow_from_rx(waiting->flow, LEAT_T(u64), rx);
 	} else {
 		port = leat_flow_from_gen(waiting->flow, LEAT_T(u64), run_numbers, NULL);
 	}

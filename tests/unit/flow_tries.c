@@ -17,8 +17,8 @@ static void end_in(struct leat_port port, enum shape shape, struct sent *sent)
 {
 	struct leat_port ports[2];
 
-	if (shape == TO_A_BUFFER)
-		port = leat_flow_buffer(port, 3);
+	if (shape == TO_A_BUFFER) /* and a step, or the receiver would be the buffer's */
+		port = leat_flow_take(leat_flow_buffer(port, 3), UINT64_MAX);
 	if (shape >= UNORDERED)
 		port = leat_flow_gather(port);
 	if (shape == TO_A_TEE || shape == TO_PARTS) {

@@ -350,19 +350,19 @@ static const char *step(const char *stage, const char *text, size_t len)
 	static char result[256];
 	char flow[256];
 	struct leat_line line;
-	struct leat_flow_step step;
+	struct leat_run_step step;
 	struct leat_row row = { 0 };
 
 	snprintf(flow, sizeof(flow), "count:1 | %s | null", stage);
 	struct leat_stages stages = parse(flow);
-	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1], &row), 0);
+	cr_assert_eq(leat_step_init(&step, &stages.list[1], &row), 0);
 	cr_assert_eq(leat_line_copy(&line, text, len), 0);
-	int rc = leat_flow_step_run(&step, &line);
+	int rc = leat_step_run(&step, &line);
 	cr_assert_geq(rc, 0);
 	memcpy(result, line.data, line.len);
 	result[line.len] = '\0';
 	leat_line_free(&line);
-	leat_flow_step_fini(&step);
+	leat_step_fini(&step);
 	leat_stages_free(&stages);
 	return rc == 1 ? result : NULL;
 }
@@ -428,20 +428,20 @@ Test(text, expressions_change_lines)
 Test(text, rate_is_a_bucket_of_tokens)
 {
 	struct leat_stages stages = parse("count:1 | rate:10/s burst:3 | null");
-	struct leat_flow_step step;
+	struct leat_run_step step;
 	struct leat_row row = { 0 };
 	int64_t now_ns = 5000000000;
 
-	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1], &row), 0);
+	cr_assert_eq(leat_step_init(&step, &stages.list[1], &row), 0);
 	for (int i = 0; i < 3; i++)
-		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
-	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + 100000000);
-	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + 200000000);
+		cr_assert_leq(leat_step_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_step_rate_take(&step.rate, now_ns), now_ns + 100000000);
+	cr_assert_eq(leat_step_rate_take(&step.rate, now_ns), now_ns + 200000000);
 	now_ns += 60000000000; /* long unused: full, and no fuller */
 	for (int i = 0; i < 3; i++)
-		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
-	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + 100000000);
-	leat_flow_step_fini(&step);
+		cr_assert_leq(leat_step_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_step_rate_take(&step.rate, now_ns), now_ns + 100000000);
+	leat_step_fini(&step);
 	leat_stages_free(&stages);
 }
 
@@ -595,15 +595,15 @@ Test(text, tally_keeps_what_its_user_wants)
 Test(text, rate_saves_nothing_before_its_first_item)
 {
 	struct leat_stages stages = parse("count:1 | rate:1/m burst:3 | null");
-	struct leat_flow_step step;
+	struct leat_run_step step;
 	struct leat_row row = { 0 };
 	int64_t now_ns = 5000000000; /* a machine that has just started */
 
-	cr_assert_eq(leat_flow_step_init(&step, &stages.list[1], &row), 0);
+	cr_assert_eq(leat_step_init(&step, &stages.list[1], &row), 0);
 	for (int i = 0; i < 3; i++)
-		cr_assert_leq(leat_flow_rate_take(&step.rate, now_ns), now_ns);
-	cr_assert_eq(leat_flow_rate_take(&step.rate, now_ns), now_ns + INT64_C(60000000000));
-	leat_flow_step_fini(&step);
+		cr_assert_leq(leat_step_rate_take(&step.rate, now_ns), now_ns);
+	cr_assert_eq(leat_step_rate_take(&step.rate, now_ns), now_ns + INT64_C(60000000000));
+	leat_step_fini(&step);
 	leat_stages_free(&stages);
 }
 

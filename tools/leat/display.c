@@ -43,7 +43,7 @@ static const struct layout layouts[] = {
 #define LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 
 /* Whether the flow writes to a terminal: its lines and a picture would be in each other's way. */
-static bool sink_talks_to_terminal(const struct leat_flow *flow)
+static bool sink_talks_to_terminal(const struct leat_run *flow)
 {
 	const enum leat_verb verb = flow->stages.list[flow->stages.count - 1].type->verb;
 
@@ -59,8 +59,9 @@ void display_init(struct display *display, struct leat_report *report, bool quie
 		                     .how = DISPLAY_LINES };
 	pthread_mutex_init(&display->lock, NULL);
 	/* Without memory the busiest stage is not known, and the picture shows 0 %. */
-	display->waited_ns = calloc(report->flow->members_count, sizeof(*display->waited_ns));
-	display->waited_at_ns = display->started_ns;
+	display->busy = calloc(report->flow->members_count, sizeof(*display->busy));
+	for (size_t i = 0; i < report->flow->members_count && display->busy != NULL; i++)
+		display->busy[i].seen_ns = display->started_ns;
 	if (quiet || (isatty(STDERR_FILENO) && sink_talks_to_terminal(report->flow)))
 		display->how = DISPLAY_NONE;
 	else if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0)
@@ -69,8 +70,8 @@ void display_init(struct display *display, struct leat_report *report, bool quie
 
 void display_fini(struct display *display)
 {
-	free(display->waited_ns);
-	display->waited_ns = NULL;
+	free(display->busy);
+	display->busy = NULL;
 }
 
 int64_t display_interval_ns(const struct display *display)
@@ -156,7 +157,7 @@ static void put_clock(FILE *out, int64_t ns)
  * How far the flow is, by its input or by the time of --for, whichever ends it first; below 0: not
  * known. left_ns: what is left, if the input goes on as fast as it did so far; below 0: not known.
  */
-static double find_share(const struct leat_flow *flow, int64_t gone_ns, int64_t *left_ns)
+static double find_share(const struct leat_run *flow, int64_t gone_ns, int64_t *left_ns)
 {
 	double share = leat_progress_share(&flow->progress);
 	double timed = flow->opts.for_ns != 0 ? (double)gone_ns / (double)flow->opts.for_ns : -1;
@@ -169,7 +170,7 @@ static double find_share(const struct leat_flow *flow, int64_t gone_ns, int64_t 
 	return share;
 }
 
-static void put_share(const struct leat_flow *flow, FILE *out, double share, int64_t gone_ns,
+static void put_share(const struct leat_run *flow, FILE *out, double share, int64_t gone_ns,
                       int64_t left_ns)
 {
 	bool timed_out = flow->opts.for_ns != 0 && gone_ns >= flow->opts.for_ns;
@@ -187,7 +188,7 @@ static void put_share(const struct leat_flow *flow, FILE *out, double share, int
 
 static void put_head(const struct display *display, FILE *out, int width)
 {
-	const struct leat_flow *flow = display->report->flow;
+	const struct leat_run *flow = display->report->flow;
 	int64_t gone_ns = leat_now_ns() - display->started_ns, left_ns;
 	int64_t for_ns = flow->opts.for_ns;
 	double share = find_share(flow, gone_ns, &left_ns);
@@ -275,23 +276,25 @@ static void put_row(const struct display *display, FILE *out, size_t i, const st
  */
 static void put_busiest(struct display *display, FILE *out)
 {
-	const struct leat_flow *flow = display->report->flow;
-	int64_t now_ns = leat_now_ns();
-	double most = 0, window_ns = (double)(now_ns - display->waited_at_ns);
+	const struct leat_run *flow = display->report->flow;
+	double most = 0;
 	size_t group = 0;
 
-	for (size_t i = 0; i < flow->members_count && display->waited_ns != NULL; i++) {
-		const struct leat_member *member = &flow->members[i];
-		int64_t waited_ns = leat_waited_ns(&member->blocked, now_ns) +
-		                    leat_waited_ns(&member->paced_for, now_ns);
-		double busy = 1 - (double)(waited_ns - display->waited_ns[i]) / window_ns;
-		display->waited_ns[i] = waited_ns;
-		if (!leat_member_over(member) && busy > most) {
-			most = busy;
-			group = member->group;
+	for (size_t i = 0; i < flow->members_count && display->busy != NULL; i++) {
+		const struct leat_member_time *time = &display->report->times[i];
+		struct busy now = { time->seen_ns, leat_report_busy_ns(display->report, i, time) };
+		struct busy *before = &display->busy[i];
+		double busy = now.seen_ns > before->seen_ns
+		                      ? (double)(now.busy_ns - before->busy_ns) /
+		                                (double)(now.seen_ns - before->seen_ns)
+		                      : 0;
+
+		*before = now;
+		if (!display->report->ends[i].known && busy > most) {
+			most = busy < 1 ? busy : 1;
+			group = flow->members[i].group;
 		}
 	}
-	display->waited_at_ns = now_ns;
 	fprintf(out, "busiest: %s (%.0f %%)\n", flow->plan.groups[group].name, most * 100);
 }
 
@@ -390,7 +393,7 @@ static void draw_picture(struct display *display)
 }
 
 /* ", 35 %, 22 s left", where the size of the input is known. */
-static void put_line_share(const struct leat_flow *flow, FILE *out, int64_t gone_ns)
+static void put_line_share(const struct leat_run *flow, FILE *out, int64_t gone_ns)
 {
 	int64_t left_ns;
 	double share = find_share(flow, gone_ns, &left_ns);

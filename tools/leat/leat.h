@@ -15,7 +15,7 @@ struct run_opts {
 	const char *text; /* of the flow */
 	const char *file; /* that the text is read from; NULL: it is on the command line */
 	char *file_text;
-	struct leat_flow_opts flow;
+	struct leat_run_opts flow;
 	char *slow_stage; /* a name or a number; NULL: none */
 	int64_t drain_ns; /* from a signal on; 0: a signal cancels at once */
 	bool quiet, json;
@@ -23,8 +23,8 @@ struct run_opts {
 };
 
 /*
- * Reads the options of `leat run`, which check and graph have, too. Returns -1, or the exit status if there is nothing to run. The
- * caller calls run_opts_free() in either case.
+ * Reads the options of `leat run`, which check and graph have, too. Returns -1, or the exit status
+ * if there is nothing to run. The caller calls run_opts_free() in either case.
  */
 int run_opts_read(struct run_opts *opts, int argc, char **argv);
 void run_opts_free(struct run_opts *opts);
@@ -59,8 +59,10 @@ struct display {
 	bool held;
 	int rows; /* of the picture that is on the screen */
 	int64_t started_ns;
-	/* of each member, when the picture before was drawn: how long it had waited */
-	int64_t *waited_ns, waited_at_ns;
+	/* of each member, when the picture before was drawn; NULL: no memory */
+	struct busy {
+		int64_t seen_ns, busy_ns;
+	} * busy;
 };
 
 void display_init(struct display *display, struct leat_report *report, bool quiet);

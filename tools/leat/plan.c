@@ -34,7 +34,7 @@ static void put_check(const struct leat_plan *plan)
 		width = len > width ? len : width;
 	}
 	for (size_t i = 0; i < plan->groups_count; i++) {
-		const struct leat_flow_group *group = &plan->groups[i];
+		const struct leat_run_group *group = &plan->groups[i];
 
 		printf("%-*s  %u thread%s\n", width, group->name, group->threads,
 		       plural(group->threads));
@@ -81,7 +81,7 @@ static void put_graph(const struct leat_stages *stages, const struct leat_plan *
 {
 	fputs("digraph flow {\n  rankdir=LR;\n  node [shape=box];\n", stdout);
 	for (size_t i = 0; i < plan->groups_count; i++) {
-		const struct leat_flow_group *group = &plan->groups[i];
+		const struct leat_run_group *group = &plan->groups[i];
 
 		printf("  subgraph cluster_%zu {\n    label=\"%u thread%s\";\n", i, group->threads,
 		       plural(group->threads));

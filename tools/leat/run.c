@@ -1,8 +1,8 @@
 /*
  * tools/leat/run.c: `leat run`, from the text to the exit status.
  *
- * The main thread sleeps in ppoll(2) until a signal comes, a member of the flow leaves or ends, or
- * it is time to slow a stage, to dismiss groups, or to end a drain.
+ * The main thread sleeps in ppoll(2) until a signal comes, the flow has ended, or it is time to
+ * slow a stage, or to end a drain.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,8 +18,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* When a group has left, how long the groups in front of it have to find that out themselves. */
-#define DISMISS_NS INT64_C(100000000)
 /*
  * How long after a signal the threads have to end. Then the program ends without those that are
  * left if each of them is inside a step and was on a processor for most of that time. Any other
@@ -38,7 +36,7 @@
 
 struct flow_run {
 	struct run_opts opts;
-	struct leat_flow *flow;
+	struct leat_run *flow;
 	struct leat_report report;
 	struct display display;
 	FILE *json;
@@ -46,7 +44,7 @@ struct flow_run {
 	int signal_fd, signal /* that came; 0: none */;
 	bool drains;    /* the signal has stopped the flow, and nothing has cancelled it */
 	bool undrained; /* the time of --drain was over */
-	int64_t slow_at_ns, dismiss_at_ns, give_up_at_ns, drain_until_ns;
+	int64_t slow_at_ns, give_up_at_ns, drain_until_ns;
 	int64_t cancel_ns; /* when the flow was cancelled */
 	bool gave_up;      /* threads still run, inside a step */
 };
@@ -56,7 +54,7 @@ struct flow_run {
  * the name of the file has; in the JSON object as it is. The line is left out where the object goes
  * to standard error, which it shares with nothing.
  */
-static void show_unopened(const struct flow_run *run, char why[LEAT_FLOW_WHY], int code)
+static void show_unopened(const struct flow_run *run, char why[LEAT_RUN_WHY], int code)
 {
 	char *text = strstr(why, ": ");
 
@@ -78,7 +76,7 @@ static void show_unopened(const struct flow_run *run, char why[LEAT_FLOW_WHY], i
 /* Shows that no thread, or not all of them, could be started. */
 static void show_unstarted(const struct flow_run *run, int code)
 {
-	char why[LEAT_FLOW_WHY];
+	char why[LEAT_RUN_WHY];
 
 	snprintf(why, sizeof(why), "the flow could not be started: %s", strerror(-code));
 	show_unopened(run, why, code);
@@ -86,7 +84,7 @@ static void show_unstarted(const struct flow_run *run, int code)
 
 static int open_flow(struct flow_run *run, struct leat_stages *stages)
 {
-	char why[LEAT_FLOW_WHY];
+	char why[LEAT_RUN_WHY];
 	int rc;
 
 	if (run->opts.json) {
@@ -97,7 +95,7 @@ static int open_flow(struct flow_run *run, struct leat_stages *stages)
 			return EXIT_FAILED;
 		}
 	}
-	rc = leat_flow_open(&run->flow, stages, &run->opts.flow, why);
+	rc = leat_run_open(&run->flow, stages, &run->opts.flow, why);
 	if (rc == 0)
 		rc = leat_report_init(&run->report, run->flow);
 	if (rc == 0)
@@ -111,7 +109,7 @@ static int open_flow(struct flow_run *run, struct leat_stages *stages)
 /* SIGHUP reopens the file of the sink, and ends nothing. */
 static bool hangup_reopens(const struct flow_run *run)
 {
-	return leat_flow_reopens(run->flow);
+	return leat_run_reopens(run->flow);
 }
 
 /*
@@ -155,7 +153,7 @@ static void cancel_flow(struct flow_run *run, const char *text)
 	run->drain_until_ns = LEAT_NEVER;
 	run->cancel_ns = leat_now_ns();
 	run->give_up_at_ns = run->cancel_ns + GRACE_NS;
-	leat_flow_cancel(run->flow, text);
+	leat_run_cancel(run->flow, text);
 	/* A further signal ends the program at once, even if the first would have been ignored. */
 	if (hangup_reopens(run))
 		sigdelset(&run->signals, SIGHUP);
@@ -173,7 +171,7 @@ static void stop_flow(struct flow_run *run)
 	run->drains = true;
 	run->drain_until_ns =
 		run->opts.drain_ns > LEAT_NEVER - now_ns ? LEAT_NEVER : now_ns + run->opts.drain_ns;
-	leat_flow_stop(run->flow, describe_signal(run->signal));
+	leat_run_stop(run->flow, describe_signal(run->signal));
 }
 
 static void handle_signal(struct flow_run *run)
@@ -184,7 +182,7 @@ static void handle_signal(struct flow_run *run)
 	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP && hangup_reopens(run)) {
-		leat_flow_reopen(run->flow);
+		leat_run_reopen(run->flow);
 		return;
 	}
 	run->signal = (int)info.ssi_signo;
@@ -194,15 +192,6 @@ static void handle_signal(struct flow_run *run)
 		cancel_flow(run, describe_signal(run->signal));
 }
 
-static void handle_event(struct flow_run *run)
-{
-	eventfd_t drained;
-
-	eventfd_read(run->flow->events_fd, &drained);
-	if (run->dismiss_at_ns == LEAT_NEVER && leat_flow_left(run->flow))
-		run->dismiss_at_ns = leat_now_ns() + DISMISS_NS;
-}
-
 static void handle_time(struct flow_run *run)
 {
 	int64_t now_ns = leat_now_ns();
@@ -210,11 +199,7 @@ static void handle_time(struct flow_run *run)
 	if (now_ns >= run->slow_at_ns) {
 		run->slow_at_ns = LEAT_NEVER;
 		leat_report_window(&run->report);
-		leat_flow_slow(run->flow);
-	}
-	if (now_ns >= run->dismiss_at_ns) {
-		run->dismiss_at_ns = LEAT_NEVER;
-		leat_flow_dismiss(run->flow);
+		leat_run_slow(run->flow);
 	}
 	if (now_ns >= run->drain_until_ns) {
 		run->undrained = true;
@@ -222,7 +207,7 @@ static void handle_time(struct flow_run *run)
 	}
 	if (now_ns >= run->give_up_at_ns) {
 		run->give_up_at_ns = now_ns + GRACE_AGAIN_NS;
-		run->gave_up = leat_flow_stuck(run->flow, GRACE_CPU_NS) ||
+		run->gave_up = leat_run_stuck(run->flow, GRACE_CPU_NS) ||
 		               now_ns >= run->cancel_ns + GRACE_MAX_NS;
 	}
 }
@@ -232,9 +217,8 @@ static void wait_for_end(struct flow_run *run)
 	struct pollfd fds[] = { { .fd = run->signal_fd, .events = POLLIN },
 		                { .fd = run->flow->events_fd, .events = POLLIN } };
 
-	while (!leat_flow_over(run->flow) && !run->gave_up) {
-		int64_t next_ns =
-			run->slow_at_ns < run->dismiss_at_ns ? run->slow_at_ns : run->dismiss_at_ns;
+	while (!leat_run_over(run->flow) && !run->gave_up) {
+		int64_t next_ns = run->slow_at_ns;
 		if (run->give_up_at_ns < next_ns)
 			next_ns = run->give_up_at_ns;
 		if (run->drain_until_ns < next_ns)
@@ -249,8 +233,6 @@ static void wait_for_end(struct flow_run *run)
 			continue; /* EINTR: the program was stopped and continued */
 		if (fds[0].revents != 0)
 			handle_signal(run);
-		if (fds[1].revents != 0)
-			handle_event(run);
 		handle_time(run);
 	}
 }
@@ -319,16 +301,16 @@ static int run_flow(struct flow_run *run)
 		show_unstarted(run, -EAGAIN);
 		return EXIT_FAILED;
 	}
-	run->slow_at_ns = run->dismiss_at_ns = LEAT_NEVER;
+	run->slow_at_ns = LEAT_NEVER;
 	run->give_up_at_ns = run->drain_until_ns = LEAT_NEVER;
 	if (run->opts.flow.slow != 0 && run->opts.flow.for_ns == 0)
-		leat_flow_slow(run->flow);
+		leat_run_slow(run->flow);
 	else if (run->opts.flow.slow != 0)
 		run->slow_at_ns = leat_now_ns() + run->opts.flow.for_ns / 2;
-	rc = leat_flow_start(run->flow);
+	rc = leat_run_start(run->flow);
 	wait_for_end(run);
 	if (!run->gave_up)
-		leat_flow_join(run->flow);
+		leat_run_join(run->flow);
 	display_hold(&run->display);
 	leat_diag_stop(diag);
 	display_fini(&run->display);
@@ -369,7 +351,7 @@ int run_main(int argc, char **argv)
 	}
 out:
 	leat_stages_free(&stages);
-	leat_flow_free(run.flow);
+	leat_run_free(run.flow);
 	leat_report_fini(&run.report);
 	if (run.json != NULL && run.json != stderr)
 		fclose(run.json);

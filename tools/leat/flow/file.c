@@ -10,8 +10,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 void leat_file_init(struct leat_file *file, struct leat_member *member, struct leat_out *out)
@@ -23,9 +23,10 @@ void leat_file_init(struct leat_file *file, struct leat_member *member, struct l
 		                    .stage = stage,
 		                    .out = out,
 		                    .syncs = sync->number != 0,
-		                    .sync_ns = sync->ns };
+		                    .sync_ns = sync->ns,
+		                    .wait_fd = -1 };
 	file->active = stage->type->verb == LEAT_VERB_FILE &&
-	               (file->syncs || leat_flow_reopens(member->flow));
+	               (file->syncs || leat_run_reopens(member->flow));
 }
 
 static int sync_file(struct leat_file *file)
@@ -37,8 +38,8 @@ static int sync_file(struct leat_file *file)
 /* The old file is written on. Where nothing says it now, it is said of the result. */
 static void tell_not_reopened(struct leat_file *file, const char *why)
 {
-	struct leat_flow *flow = file->member->flow;
-	char text[LEAT_FLOW_WHY + 64];
+	struct leat_run *flow = file->member->flow;
+	char text[LEAT_RUN_WHY + 64];
 
 	snprintf(text, sizeof(text), "%s; the old file is written on", why);
 	if (flow->opts.say != NULL)
@@ -49,8 +50,8 @@ static void tell_not_reopened(struct leat_file *file, const char *why)
 
 static int reopen_file(struct leat_file *file)
 {
-	struct leat_flow *flow = file->member->flow;
-	char why[LEAT_FLOW_WHY];
+	struct leat_run *flow = file->member->flow;
+	char why[LEAT_RUN_WHY];
 	int fd = leat_output_open(flow, file->stage, true, why), rc;
 
 	if (fd < 0) {
@@ -100,38 +101,45 @@ int leat_file_check(struct leat_file *file)
 	return rc != 0 ? rc : sync_file(file);
 }
 
-/* Waits until the receiver, or a request, or the time of a sync comes. Returns 1: the receiver. */
-static int poll_input(struct leat_file *file, int rx_fd)
+/* Makes one descriptor of those that the sink waits for. */
+static int open_wait(struct leat_file *file, int rx_fd)
 {
-	struct leat_member *member = file->member;
-	struct pollfd fds[] = { { .fd = rx_fd, .events = POLLIN },
-		                { .fd = member->flow->reopen_fd, .events = POLLIN } };
-	int64_t until_ns = sync_at_ns(file), left_ns = until_ns - leat_now_ns();
-	struct timespec left = { 0 };
-	eventfd_t requests;
+	struct epoll_event input = { .events = EPOLLIN };
+	int reopen_fd = file->member->flow->reopen_fd;
 
-	if (left_ns > 0)
-		left = (struct timespec){ .tv_sec = left_ns / 1000000000,
-			                  .tv_nsec = left_ns % 1000000000 };
-	leat_waited_begin(&member->blocked);
-	/* an EINTR is one more round */
-	(void)!ppoll(fds, 2, until_ns == LEAT_NEVER ? NULL : &left, NULL);
-	leat_waited_end(&member->blocked);
-	if (fds[1].revents != 0)
-		eventfd_read(member->flow->reopen_fd,
-		             &requests); /* H1: pairs with leat_flow_reopen() */
-	return fds[0].revents != 0;
+	if (file->wait_fd >= 0)
+		return 0;
+	file->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (file->wait_fd < 0 || epoll_ctl(file->wait_fd, EPOLL_CTL_ADD, rx_fd, &input) != 0 ||
+	    (reopen_fd >= 0 && epoll_ctl(file->wait_fd, EPOLL_CTL_ADD, reopen_fd, &input) != 0))
+		return -errno;
+	return 0;
+}
+
+/*
+ * Waits until the receiver's descriptor is readable, or a request or the time of a sync comes.
+ * Returns 0, or -errno.
+ */
+static int wait_for_input(struct leat_file *file)
+{
+	int reopen_fd = file->member->flow->reopen_fd;
+	eventfd_t requests;
+	int rc = leat_tx_wait(file->member->tx, file->wait_fd, POLLIN, sync_at_ns(file));
+
+	if (rc == 1 && reopen_fd >= 0)
+		eventfd_read(reopen_fd, &requests); /* H1: pairs with leat_run_reopen() */
+	return rc == -ETIMEDOUT || rc == -ECANCELED || rc > 0 ? 0 : rc; /* the receive tells */
 }
 
 int leat_file_wait(struct leat_file *file)
 {
 	struct leat_rx *rx = file->member->rx;
-	int fd = leat_rx_fd(rx), rc = fd < 0 ? fd : 0, ready = 0;
+	int fd = leat_rx_fd(rx), rc = fd < 0 ? fd : open_wait(file, fd), ready = 0;
 
 	while (rc == 0 && !ready) {
 		ready = leat_rx_arm(rx);
 		if (ready == 0)
-			ready = poll_input(file, fd);
+			rc = wait_for_input(file);
 		if (ready < 0)
 			rc = ready;
 		if (rc == 0)
@@ -147,6 +155,9 @@ int leat_file_end(struct leat_file *file)
 {
 	int rc = file->syncs ? sync_file(file) : 0;
 
+	if (file->wait_fd >= 0)
+		close(file->wait_fd);
+	file->wait_fd = -1;
 	/* Some file systems report a full disk only here. */
 	if (close(file->out->fd) != 0 && rc == 0)
 		rc = -errno;
@@ -154,12 +165,12 @@ int leat_file_end(struct leat_file *file)
 	return rc;
 }
 
-bool leat_flow_reopens(const struct leat_flow *flow)
+bool leat_run_reopens(const struct leat_run *flow)
 {
 	return flow->reopen_fd >= 0;
 }
 
-void leat_flow_reopen(struct leat_flow *flow)
+void leat_run_reopen(struct leat_run *flow)
 {
 	/* rlx: the descriptor orders it for a sink that waits; H1, pairs with poll_input() */
 	leat_add_rlx(&flow->reopens, (uint64_t)1);

@@ -2,16 +2,16 @@
  * tools/leat/flow/file.h: what the sink `file` does besides writing: sync:yes, sync:TIME,
  * reopen:yes.
  *
- * Reopening. leat_flow_reopen() only counts a request, and notifies the sink; the sink's thread
+ * Reopening. leat_run_reopen() only counts a request, and notifies the sink; the sink's thread
  * does the rest, between two lines: it opens the path, writes what it holds to the old file, and
  * closes that. So each line is in one of both files, whole. Where the path cannot be opened, the
  * old file is written on.
  *
- *     H1  leat_flow_reopen() counts a request, then makes its descriptor readable  ->  H1  the sink
+ *     H1  leat_run_reopen() counts a request, then makes its descriptor readable  ->  H1  the sink
  *         reads the descriptor, then the count: it misses no request when it waits
  *
  * A sink without these keys waits in its channel, as all others do; with them it waits for the
- * descriptors of both.
+ * descriptors of both, which epoll(7) makes one.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -32,6 +32,7 @@ struct leat_file {
 	int64_t dirty_ns; /* since when there are lines that are not on the disk; 0: there are none
 	                   */
 	uint64_t seen;    /* requests to reopen */
+	int wait_fd; /* readable when the receiver's descriptor or that of requests is; or -1 */
 };
 
 void leat_file_init(struct leat_file *file, struct leat_member *member, struct leat_out *out);

@@ -18,24 +18,23 @@
 #include <unistd.h>
 
 /* Makes room for what this word makes of one line. */
-static int add_word(struct leat_member *member, size_t step, const struct leat_word *word)
+static int add_word(struct leat_member *member, size_t step)
 {
 	void *made = reallocarray(member->made, (step + 1) * LEAT_WORD_ROOM, sizeof(*member->made));
 
 	if (made == NULL)
 		return -ENOMEM;
 	member->made = made;
-	member->spreads |= leat_word_spreads(word);
 	return 0;
 }
 
-static int init_member(struct leat_member *member, struct leat_flow *flow, size_t at,
-                       unsigned index)
+static int init_member(struct leat_member *member, struct leat_run *flow, size_t at, unsigned index)
 {
-	const struct leat_flow_group *group = &flow->plan.groups[at];
+	const struct leat_run_group *group = &flow->plan.groups[at];
 
 	member->flow = flow;
 	member->group = at;
+	member->due_ns = LEAT_NEVER;
 	if (group->threads > 1)
 		snprintf(member->name, sizeof(member->name), "%.50s/%u", group->name, index + 1);
 	else
@@ -47,12 +46,12 @@ static int init_member(struct leat_member *member, struct leat_flow *flow, size_
 		return -ENOMEM;
 	for (size_t i = 0; i < group->count; i++) {
 		const struct leat_stage *stage = &flow->stages.list[group->first + i];
-		int rc = leat_flow_step_init(&member->steps[i], stage, &member->row);
+		int rc = leat_step_init(&member->steps[i], stage, &member->row);
 		if (rc != 0)
 			return rc;
 		member->steps_count++;
 		if (stage->type->verb == LEAT_VERB_WORD && stage->type->role == LEAT_STEP) {
-			rc = add_word(member, i, leat_word_of(stage->type));
+			rc = add_word(member, i);
 			if (rc != 0)
 				return rc;
 		}
@@ -62,7 +61,7 @@ static int init_member(struct leat_member *member, struct leat_flow *flow, size_
 	return 0;
 }
 
-static int init_members(struct leat_flow *flow)
+static int init_members(struct leat_run *flow)
 {
 	size_t n = 0;
 
@@ -80,34 +79,97 @@ static int init_members(struct leat_flow *flow)
 	return 0;
 }
 
-static int open_scopes(struct leat_flow *flow)
-{
-	size_t n = flow->plan.groups_count;
+/* --- the graph --- */
 
-	flow->scopes = calloc(n, sizeof(struct leat_scope *));
-	flow->task_scopes = calloc(n, sizeof(struct leat_scope *));
-	flow->scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .name = "flow" });
-	if (flow->scopes == NULL || flow->task_scopes == NULL || flow->scope == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct leat_flow_group *group = &flow->plan.groups[i];
-		struct leat_scope_opts opts = { .name = group->name };
-		flow->scopes[i] = leat_scope_open(flow->scope, &opts);
-		if (flow->scopes[i] == NULL)
-			return -ENOMEM;
-		if (group->threads == 1)
-			continue;
-		flow->task_scopes[i] = leat_scope_open(flow->scopes[i], &opts);
-		if (flow->task_scopes[i] == NULL)
-			return -ENOMEM;
-	}
+static int share_line(void *copy, const void *item)
+{
+	leat_line_share(copy, item);
 	return 0;
 }
 
-int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
-                   const struct leat_flow_opts *opts, char why[LEAT_FLOW_WHY])
+LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, share_line);
+
+/* The ring that is right before this port is that of an edge. */
+static struct leat_port set_edge(const struct leat_run *flow, struct leat_port port, size_t at)
 {
-	struct leat_flow *flow = calloc(1, sizeof(*flow));
+	const struct leat_edge *edge = &flow->plan.edges[at];
+
+	port = leat_flow_name(port, edge->name);
+	port = leat_flow_capacity(port, edge->capacity);
+	return leat_flow_overflow(port, flow->opts.overflow);
+}
+
+/* The step of a group: its name is the group's. */
+static void make_step(struct leat_run *flow, size_t at, struct leat_member *first)
+{
+	const struct leat_run_group *group = &flow->plan.groups[at];
+	const bool several = group->threads > 1;
+
+	flow->middle[at] = (struct leat_members){
+		.first = first,
+		.step = { .name = group->name,
+		          .kind = LEAT_STEP_MAP,
+		          .fn = several ? leat_members_step : leat_member_step,
+		          .in = LEAT_T(line),
+		          .out = LEAT_T(line),
+		          .most = 1,
+		          /* workers that share their items are called for items alone */
+		          .due_ns = several ? NULL : leat_member_due_ns,
+		          .waits = true,
+		          .owns = true },
+	};
+	first->defers = !several;
+}
+
+static struct leat_port add_group(struct leat_run *flow, size_t at, struct leat_member *first,
+                                  struct leat_port port)
+{
+	const struct leat_run_group *group = &flow->plan.groups[at];
+	struct leat_members *middle = &flow->middle[at];
+
+	make_step(flow, at, first);
+	if (group->threads == 1)
+		return leat_flow_buffer(leat_flow_step(port, &middle->step, first), 1);
+	port = leat_flow_workers(port, group->threads, LEAT_UNORDERED);
+	port = leat_flow_step_with(port, &middle->step,
+	                           (struct leat_state){ .size = sizeof(struct leat_member *),
+	                                                .init = leat_members_take,
+	                                                .arg = middle });
+	return leat_flow_gather(port);
+}
+
+static int open_graph(struct leat_run *flow, char why[LEAT_RUN_WHY])
+{
+	const struct leat_flow_opts opts = { .name = "flow", .wait = flow->opts.wait };
+	struct leat_member *member = flow->members;
+	struct leat_port port;
+	int rc;
+
+	flow->middle = calloc(flow->plan.groups_count, sizeof(*flow->middle));
+	flow->scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .name = "flow" });
+	if (flow->middle == NULL || flow->scope == NULL)
+		return -ENOMEM;
+	flow->sinks = leat_scope_open(flow->scope, NULL);
+	flow->flow = leat_flow_open(flow->scope, &opts);
+	if (flow->sinks == NULL || flow->flow == NULL)
+		return leat_open_error();
+	port = leat_flow_from_gen(flow->flow, LEAT_T(line), leat_member_main, member++);
+	port = set_edge(flow, port, 0);
+	for (size_t i = 1; i + 1 < flow->plan.groups_count; i++) {
+		port = set_edge(flow, add_group(flow, i, member, port), i);
+		member += flow->plan.groups[i].threads;
+	}
+	leat_flow_to_rx(port, &member->rx);
+	rc = leat_flow_check(flow->flow, NULL);
+	if (rc != 0)
+		snprintf(why, LEAT_RUN_WHY, "%s", leat_flow_error(flow->flow));
+	return rc;
+}
+
+int leat_run_open(struct leat_run **made, struct leat_stages *stages,
+                  const struct leat_run_opts *opts, char why[LEAT_RUN_WHY])
+{
+	struct leat_run *flow = calloc(1, sizeof(*flow));
 	int rc = -ENOMEM;
 
 	why[0] = '\0';
@@ -126,176 +188,80 @@ int leat_flow_open(struct leat_flow **made, struct leat_stages *stages,
 	if (rc == 0)
 		rc = leat_outputs_init(flow);
 	if (rc == 0)
-		rc = leat_flow_source_check(flow, why);
+		rc = leat_run_source_check(flow, why);
 	if (rc == 0)
 		rc = init_members(flow);
 	if (rc == 0)
-		rc = open_scopes(flow);
+		rc = open_graph(flow, why);
 	if (rc == 0)
 		rc = leat_tees_open(flow, why);
 	if (rc == 0)
-		rc = leat_flow_sink_open(flow, why);
+		rc = leat_run_sink_open(flow, why);
 	if (rc == 0) {
 		*made = flow;
 		return 0;
 	}
-	leat_flow_free(flow);
+	leat_run_free(flow);
 failed:
 	if (why[0] == '\0')
-		snprintf(why, LEAT_FLOW_WHY, "%s", strerror(-rc));
+		snprintf(why, LEAT_RUN_WHY, "%s", strerror(-rc));
 	return rc;
 }
 
-static struct leat_gen_opts make_edge_opts(const struct leat_flow *flow, size_t at)
-{
-	const struct leat_edge *edge = &flow->plan.edges[at];
+/* --- running --- */
 
-	return (struct leat_gen_opts){ .chan = {
-					       .name = edge->name,
-					       .kind = edge->kind,
-					       .capacity = edge->capacity,
-					       .send_wait = flow->opts.wait,
-					       .recv_wait = flow->opts.wait,
-					       .overflow = flow->opts.overflow,
-					       .discard = leat_line_discard,
-				       } };
+static void *join_all(void *arg)
+{
+	struct leat_run *flow = arg;
+
+	leat_flow_join(flow->flow);
+	leat_scope_join(flow->sinks);
+	leat_store_rel(&flow->over, 1u); /* F3: pairs with leat_run_over() */
+	eventfd_write(flow->events_fd, 1);
+	return NULL;
 }
 
-/*
- * A group of one thread is a generator: the library opens its output channel, which then knows how
- * the generator ended.
- */
-static int start_single(struct leat_flow *flow, struct leat_member *member, struct leat_rx **rx)
+static int start_sink(struct leat_run *flow, struct leat_member *sink)
 {
-	struct leat_gen_opts opts = make_edge_opts(flow, member->group);
-	int rc;
+	int rc = leat_gen(flow->sinks, leat_member_main, sink, 0,
+	                  &(struct leat_gen_opts){ .chan.name = sink->name }, NULL);
 
-	member->rx = *rx;
-	member->started = true;
-	rc = leat_gen(flow->scopes[member->group], leat_member_main, member,
-	              sizeof(struct leat_line), &opts, rx);
 	if (rc == 0)
 		return 0;
-	member->started = false;
-	leat_rx_close(member->rx);
+	leat_rx_close(sink->rx);
+	sink->rx = NULL;
 	return rc;
 }
 
-/*
- * A group of several threads is tasks, each with handles of its own on both sides: clones, and for
- * the last task the originals.
- */
-static int start_tasks(struct leat_flow *flow, struct leat_member *members, unsigned n,
-                       struct leat_tx *tx, struct leat_rx *rx)
+int leat_run_start(struct leat_run *flow)
 {
-	struct leat_scope *scope = flow->task_scopes[members->group];
-	int rc = 0;
-
-	if (scope == NULL)
-		scope = flow->scopes[members->group];
-	for (unsigned i = 0; i < n; i++) {
-		struct leat_member *member = &members[i];
-		struct leat_gen_opts opts = { .chan = { .name = member->name } };
-		bool last = i + 1 == n;
-
-		member->rx = last ? rx : leat_rx_clone(rx);
-		member->tx = last || tx == NULL ? tx : leat_tx_clone(tx);
-		member->own_tx = tx != NULL;
-		rc = member->rx == NULL || (tx != NULL && member->tx == NULL) ? -ENOMEM : 0;
-		member->started = true;
-		if (rc == 0)
-			rc = leat_gen(scope, leat_member_main, member, 0, &opts, NULL);
-		if (rc == 0)
-			continue;
-		member->started = false;
-		leat_rx_close(member->rx);
-		leat_tx_close(member->tx);
-		if (!last) {
-			leat_rx_close(rx);
-			leat_tx_close(tx);
-		}
-		break;
-	}
-	return rc;
-}
-
-/* Takes *rx over, the input of the group, and puts the output of the group there. */
-static int start_group(struct leat_flow *flow, size_t at, struct leat_member *members,
-                       struct leat_rx **rx)
-{
-	const struct leat_flow_group *group = &flow->plan.groups[at];
-	struct leat_rx *in = *rx;
-	struct leat_tx *tx = NULL;
-
-	if (group->threads == 1 && at + 1 < flow->plan.groups_count)
-		return start_single(flow, members, rx);
-	*rx = NULL;
-	if (at + 1 < flow->plan.groups_count) {
-		struct leat_gen_opts opts = make_edge_opts(flow, at);
-		int rc = leat_chan_open(flow->scopes[at], sizeof(struct leat_line), &opts.chan, &tx,
-		                        rx);
-		if (rc != 0) {
-			leat_rx_close(in);
-			return rc;
-		}
-	}
-	return start_tasks(flow, members, group->threads, tx, in);
-}
-
-int leat_flow_start(struct leat_flow *flow)
-{
-	struct leat_rx *rx = NULL;
-	size_t member = 0;
-	uint32_t missing = 0;
-	int rc = 0;
+	int rc;
 
 	flow->started_ns = leat_now_ns();
 	flow->until_ns = flow->opts.for_ns != 0 ? flow->started_ns + flow->opts.for_ns : 0;
-	/* no member is started yet, so a plain store will do */
-	flow->running = (uint32_t)flow->members_count;
-	for (size_t i = 0; rc == 0 && i < flow->plan.groups_count; i++) {
-		rc = start_group(flow, i, &flow->members[member], &rx);
-		member += flow->plan.groups[i].threads;
+	rc = leat_flow_start(flow->flow);
+	if (rc == 0) {
+		for (size_t i = 0; i < flow->members_count; i++)
+			flow->members[i].started = true;
+		rc = start_sink(flow, &flow->members[flow->members_count - 1]);
+		flow->members[flow->members_count - 1].started = rc == 0;
 	}
 	if (rc == 0)
+		rc = -pthread_create(&flow->joiner, NULL, join_all, flow);
+	flow->joins = rc == 0;
+	if (rc == 0)
 		return 0;
-	leat_rx_close(rx);
-	leat_flow_cancel(flow, "the flow could not be started");
-	/* Only this thread writes `started`, and it starts no member any more. */
-	for (size_t i = 0; i < flow->members_count; i++)
-		missing += !flow->members[i].started;
-	/* F2: pairs with leat_flow_over() */
-	if (leat_add_acqrel(&flow->running, -missing) == missing)
-		eventfd_write(flow->events_fd, 1);
+	leat_run_cancel(flow, "the flow could not be started");
+	join_all(flow);
 	return rc;
 }
 
-bool leat_flow_over(const struct leat_flow *flow)
+bool leat_run_over(const struct leat_run *flow)
 {
-	return leat_load_acq(&flow->running) == 0; /* F2 */
+	return leat_load_acq(&flow->over) != 0; /* F3 */
 }
 
-bool leat_flow_left(const struct leat_flow *flow)
-{
-	for (size_t i = 0; i < flow->members_count; i++)
-		if (leat_load_acq(&flow->members[i].early)) /* F1 */
-			return true;
-	return false;
-}
-
-void leat_flow_dismiss(struct leat_flow *flow)
-{
-	size_t in_front = 0;
-
-	for (size_t i = 0; i < flow->members_count; i++)
-		if (leat_load_acq(&flow->members[i].early)) /* F1 */
-			in_front = flow->members[i].group;
-	flow->dismissed = true;
-	for (size_t i = 0; i < in_front; i++)
-		leat_scope_cancel(flow->scopes[i], 0, LEAT_DISMISSED_TEXT);
-}
-
-void leat_flow_slow(struct leat_flow *flow)
+void leat_run_slow(struct leat_run *flow)
 {
 	leat_store_rlx(&flow->slow_on, 1u); /* rlx: nothing else depends on it */
 }
@@ -305,37 +271,49 @@ static int64_t read_cpu_ns(const struct leat_member *member)
 {
 	struct timespec spent;
 
-	if (!leat_load_acq(&member->begun) || /* F4 */
-	    /* rlx: F4 has ordered it */
+	if (!leat_load_acq(&member->begun) || /* F1 */
+	    /* rlx: F1 has ordered it */
 	    clock_gettime((clockid_t)leat_load_rlx(&member->clock), &spent) != 0)
 		return 0;
 	return spent.tv_sec * INT64_C(1000000000) + spent.tv_nsec;
 }
 
+bool leat_member_is_middle(const struct leat_member *member)
+{
+	return member->group > 0 && member->group + 1 < member->flow->plan.groups_count;
+}
+
+/* That of a group in the middle has ended if its thread, which has begun, has no clock any more. */
 bool leat_member_over(const struct leat_member *member)
 {
-	return leat_load_acq(&member->over) != 0; /* F3 */
+	const struct leat_run *flow = member->flow;
+
+	if (leat_load_acq(&member->over) != 0 || leat_run_over(flow)) /* F2 */
+		return true;
+	return leat_member_is_middle(member) && leat_load_acq(&member->begun) && /* F1 */
+	       read_cpu_ns(member) == 0;
 }
 
 const char *leat_member_inside(const struct leat_member *member)
 {
-	const struct leat_flow *flow = member->flow;
+	const struct leat_run *flow = member->flow;
 	uint32_t inside = leat_load_rlx(&member->inside); /* rlx: only to be shown */
 
 	return flow->stages.list[inside != 0 ? inside - 1 : flow->plan.groups[member->group].first]
 	        .type->name;
 }
 
-bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns)
+bool leat_run_stuck(const struct leat_run *flow, int64_t cpu_ns)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < flow->members_count; i++) {
 		const struct leat_member *member = &flow->members[i];
 
-		if (leat_member_over(member))
+		/* one that has not begun waits, and the cancel has ended that */
+		if (leat_member_over(member) || !leat_load_acq(&member->begun)) /* F1 */
 			continue;
-		/* rlx: F3 and the time on a processor decide; this is what they are about */
+		/* rlx: F2 and the time on a processor decide; this is what they are about */
 		if (leat_load_rlx(&member->inside) == 0 ||
 		    read_cpu_ns(member) - member->cpu_ns < cpu_ns)
 			return false;
@@ -345,41 +323,36 @@ bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns)
 }
 
 /* Without a deadline, which the caller keeps: a stop then needs no thread, and cannot fail. */
-void leat_flow_stop(struct leat_flow *flow, const char *text)
+void leat_run_stop(struct leat_run *flow, const char *text)
 {
 	leat_scope_stop(flow->scope, LEAT_NEVER, text);
 }
 
-void leat_flow_cancel(struct leat_flow *flow, const char *text)
+void leat_run_cancel(struct leat_run *flow, const char *text)
 {
-	/*
-	 * From the source on. In another order a member could learn of its cancel while its input
-	 * is still open, and would count as having left early.
-	 */
-	for (size_t i = 0; i < flow->plan.groups_count; i++)
-		leat_scope_cancel(flow->scopes[i], 0, text);
 	leat_scope_cancel(flow->scope, 0, text);
 	for (size_t i = 0; i < flow->members_count; i++)
 		flow->members[i].cpu_ns = read_cpu_ns(&flow->members[i]);
 }
 
-void leat_flow_join(struct leat_flow *flow)
+void leat_run_join(struct leat_run *flow)
 {
-	if (flow->scope == NULL)
-		return;
-	leat_scope_join(flow->scope);
-	for (size_t i = 0;
-	     flow->scopes != NULL && flow->task_scopes != NULL && i < flow->plan.groups_count;
-	     i++) {
-		leat_scope_close(flow->task_scopes[i]);
-		leat_scope_close(flow->scopes[i]);
+	if (flow->joins)
+		pthread_join(flow->joiner, NULL);
+	flow->joins = false;
+	for (size_t i = 0; i < flow->members_count; i++) {
+		leat_tees_end(&flow->members[i]);
+		leat_member_drop_held(&flow->members[i]);
 	}
+	leat_flow_close(flow->flow);
+	leat_scope_close(flow->sinks);
 	leat_scope_close(flow->scope);
-	flow->scope = NULL;
+	flow->flow = NULL;
+	flow->sinks = flow->scope = NULL;
 }
 
 /* A line goes on to a further group only if the first one that reads fields has read it. */
-void leat_flow_lines_read(const struct leat_flow *flow, uint64_t *lines, uint64_t *bad)
+void leat_run_lines_read(const struct leat_run *flow, uint64_t *lines, uint64_t *bad)
 {
 	size_t group = SIZE_MAX;
 
@@ -394,15 +367,16 @@ void leat_flow_lines_read(const struct leat_flow *flow, uint64_t *lines, uint64_
 	}
 }
 
-void leat_flow_free(struct leat_flow *flow)
+void leat_run_free(struct leat_run *flow)
 {
 	if (flow == NULL)
 		return;
-	leat_flow_join(flow);
+	leat_run_join(flow);
 	for (size_t i = 0; i < flow->members_count; i++) {
 		for (size_t k = 0; k < flow->members[i].steps_count; k++)
-			leat_flow_step_fini(&flow->members[i].steps[k]);
+			leat_step_fini(&flow->members[i].steps[k]);
 		leat_row_fini(&flow->members[i].row);
+		free(flow->members[i].held);
 		free(flow->members[i].made);
 		free(flow->members[i].steps);
 	}
@@ -418,7 +392,6 @@ void leat_flow_free(struct leat_flow *flow)
 	leat_outputs_fini(flow);
 	leat_stages_free(&flow->stages);
 	free(flow->members);
-	free(flow->scopes);
-	free(flow->task_scopes);
+	free(flow->middle);
 	free(flow);
 }

@@ -1,36 +1,29 @@
 /*
- * tools/leat/flow/flow.h: a flow that runs, on the public calls of the library.
+ * tools/leat/flow/flow.h: a flow as text that runs, on libleat-flow.
  *
- *     leat_flow_open(&flow, &stages, &opts, why)    checks and opens files; no thread runs yet
- *     leat_flow_start(flow)
- *     poll(flow->events_fd)                         until leat_flow_over(flow)
- *     leat_flow_join(flow)                          every thread has ended, every handle is closed
- *     leat_flow_free(flow)
+ *     leat_run_open(&flow, &stages, &opts, why)    checks and opens files; no thread runs yet
+ *     leat_run_start(flow)
+ *     poll(flow->events_fd)                        until leat_run_over(flow)
+ *     leat_run_join(flow)                          every thread has ended, every handle is closed
+ *     leat_run_free(flow)
  *
  * One thread calls these functions. The threads of the flow are its members.
  *
- * Scopes. Each group of stages runs in a scope of its own below the scope of the flow, so that a
- * failure cancels no other group: groups behind it drain what was made before, and groups in front
- * of it are abandoned. Only a cancel of the whole flow drops what is in flight. A group of several
- * threads sends into a channel that is opened in the scope of the group, but the threads run in a
- * scope below that one, for the same reason.
+ * Groups. Neighbouring stages that share a thread are a group (plan.h). The first is a generator,
+ * a source of libleat-flow (from_gen). Those in the middle are a step each, with the stages in it:
+ * so a line goes through all of them before the next one, and its fields are read once. The last is
+ * a task of its own, behind the receiver of an end (to_rx). Rings, threads, how ends and failures
+ * spread: all that is libleat-flow's (leat/flow.h).
  *
- * Leaving. A group that ends before its input does closes its input. Groups in front of it learn
- * that when they send. A member that waits for input sends nothing and does not learn it. So after
- * a tenth of a second the caller cancels the scopes in front (leat_flow_dismiss()); the report says
- * "abandoned" for that, too.
- *
- *     F1  a member that leaves early sets a flag  ->  F1  leat_flow_left() loads the flag; it needs
- *                                                         nothing else of the member
- *     F2  a member that ends counts itself off    ->  F2  leat_flow_over() loads 0: then it sees
- *                                                         what all of them have written
- *     F3  a member that ends says so itself       ->  F3  leat_member_over() loads it, for a flow
- *                                                         of which others still run
- *     F4  a member that begins sets its clock     ->  F4  leat_flow_cancel() and leat_flow_stuck()
+ *     F1  a member that begins sets its clock     ->  F1  leat_run_cancel() and leat_run_stuck()
  *                                                         read the clock
+ *     F2  a member that ends says so itself       ->  F2  leat_member_over() loads it: then the
+ *                                                         caller sees what that member has written
+ *     F3  the thread that joins has joined all    ->  F3  leat_run_over() loads that: then the
+ *                                                         caller sees what all have written
  *
  * Giving up. A step is one call, and no cancel ends it: grep may search one line of half a gibibyte
- * for a second. leat_flow_stuck() finds that a while after leat_flow_cancel(), by the time that the
+ * for a second. leat_run_stuck() finds that a while after leat_run_cancel(), by the time that the
  * members had on a processor. A member that was waiting for a processor is not stuck. The caller
  * can then only end the process.
  *
@@ -46,17 +39,19 @@
 #include "tools/leat/flow/progress.h"
 #include "tools/leat/flow/steps.h"
 
-#include <leat/gen.h>
+#include <leat/flow.h>
 #include <leat/io.h>
 
-struct leat_flow_opts {
+#include <pthread.h>
+
+struct leat_run_opts {
 	int64_t for_ns;  /* the sources end after this time; 0: at the end of their input */
 	uint64_t repeat; /* how many times `lines` reads its file; 0: once */
 	size_t capacity;
 	enum leat_wait wait;
 	enum leat_overflow overflow;
 	/*
-	 * after leat_flow_slow() each item costs this stage slow_ns more; stages count from 1, 0:
+	 * after leat_run_slow() each item costs this stage slow_ns more; stages count from 1, 0:
 	 * none
 	 */
 	size_t slow;
@@ -73,41 +68,40 @@ struct leat_flow_opts {
 	bool progress; /* the progress is shown: what takes time to find out is found out */
 };
 
-struct leat_flow;
+struct leat_run;
 
-/*
- * How long a member has waited, in one word: the sum of its waits; during a wait the sum minus the
- * time at which the wait began, which is negative, as no sum is as large as the clock. So another
- * thread reads the sum with the wait under way in one load.
- */
-struct leat_waited {
-	uint64_t word; /* atomic; an int64_t, in its bits */
+/* A line that goes on from a step of its member, before any line that has not come yet. */
+struct leat_held {
+	struct leat_line line;
+	size_t at;
+	bool admitted; /* by that step: a rate has let it through */
 };
-void leat_waited_begin(struct leat_waited *waited);
-void leat_waited_end(struct leat_waited *waited);
-int64_t leat_waited_ns(const struct leat_waited *waited, int64_t now_ns);
 
 /* A thread of the flow. */
 struct leat_member {
-	struct leat_flow *flow;
+	struct leat_run *flow;
 	size_t group;
 	/* the name of its group, with "/2" behind it where the group has several threads */
 	char name[LEAT_NAME_MAX + 1];
-	struct leat_row row;          /* of its steps */
-	struct leat_flow_step *steps; /* one for each stage of the group */
+	struct leat_row row;         /* of its steps */
+	struct leat_run_step *steps; /* one for each stage of the group */
 	size_t steps_count;
 	size_t steps_done; /* the source itself does so many of the first */
 	/* a stage waits on purpose: then items go on one by one, as a batch would hold them back */
 	bool paced;
-	bool tees;    /* a step is a tee that is open */
-	bool enough;  /* a take has let its last item through */
-	bool no_more; /* the source: a step wants no further item */
+	bool defers;   /* of a step that the flow calls again when a pause is over */
+	bool tees;     /* a step is a tee that is open */
+	bool enough;   /* a take has let its last item through */
+	bool finished; /* it has seen its last line, or has had enough */
+	bool no_more;  /* the source: a step wants no further item */
 	/* what a word of a program's makes; NULL: there is none in the group */
 	struct leat_line *made;
-	bool spreads; /* one of them may make several lines of one: they are sent at once */
-	bool started, canceled /* a receive returned -ECANCELED */;
-	uint32_t early; /* atomic: it has ended before its input */
-	uint32_t over;  /* atomic: it has ended */
+	struct leat_held *held; /* the last one goes on first */
+	size_t held_count, held_room;
+	int64_t due_ns; /* when the last one goes on; LEAT_NEVER: at once */
+	size_t ending;  /* at the end: the words before this step have seen it */
+	bool started;
+	uint32_t over; /* atomic: of a source or a sink: it has ended */
 	/* atomic: 1 + the stage of the flow that it runs a step of now; 0: none, or the source's */
 	uint32_t inside;
 	/* atomic: the clockid_t of its time on a processor, if begun is set before */
@@ -115,27 +109,37 @@ struct leat_member {
 	int64_t cpu_ns; /* that clock at the cancel of the flow; only its caller uses it */
 	uint32_t passed;
 	bool at_header;     /* the source: the next line is the header of CSV */
-	struct leat_rx *rx; /* NULL: the source */
-	/* what it sends into, or waits with: its own clone, or the sender it was started with */
+	struct leat_rx *rx; /* of a sink */
+	/* the source: what it sends into; a sink: what it waits with; else NULL */
 	struct leat_tx *tx;
-	bool own_tx;
-	/* how its work ended: 0, -EPIPE (abandoned), -ECANCELED, -ESHUTDOWN, or a failure */
+	/* how a sink's work ended: 0, -EPIPE (abandoned), -ECANCELED, or a failure */
 	int left;
-	int64_t began_ns, ended_ns;
-	/* for its channels, receiving and sending; and on purpose, in a rate */
-	struct leat_waited blocked, paced_for;
+	/* of a group in the middle: the first thing that went wrong; 0, "" */
+	int code;
+	char failure[LEAT_TEXT_MAX + 1];
 };
 
-struct leat_flow {
+/* Of the threads of one group, in the middle: each takes one. */
+struct leat_members {
+	struct leat_member *first;
+	unsigned taken;
+	struct leat_step step;
+};
+
+struct leat_run {
 	struct leat_stages stages;
-	struct leat_flow_opts opts;
+	struct leat_run_opts opts;
 	struct leat_plan plan;
 	struct leat_paths paths;       /* of lines */
 	struct leat_progress progress; /* of the source */
-	/* one of each for each group; task_scopes are NULL for a group of one thread */
-	struct leat_scope *scope, **scopes, **task_scopes;
+	struct leat_scope *scope;
+	struct leat_flow *flow;      /* in that scope */
+	struct leat_scope *sinks;    /* below it: those of the sinks */
+	struct leat_members *middle; /* one of each for each group */
 	struct leat_member *members;
 	size_t members_count;
+	pthread_t joiner;
+	bool joins;                    /* that thread was started */
 	struct leat_csv_header header; /* written by the source before it sends a line; see row.h */
 	bool has_header;
 	/* a name is in no column; the source writes it, and it is read when the flow is over */
@@ -146,10 +150,9 @@ struct leat_flow {
 	uint64_t reopens; /* atomic: such requests; see file.h */
 	int out_fd;       /* of the sink */
 	const char *out_name;
-	int events_fd;    /* readable after a member left early, and when the last one has ended */
-	uint32_t running; /* atomic: members that have not ended */
+	int events_fd;    /* readable when all have ended */
+	uint32_t over;    /* atomic: they have been joined */
 	uint32_t slow_on; /* atomic */
-	bool dismissed;
 	/* what has to be said about the sink's result; the sink writes it before it ends (F3) */
 	char note[LEAT_NOTE];
 	int64_t started_ns, until_ns;
@@ -158,71 +161,77 @@ struct leat_flow {
 /* The text of the stop at the time of opts.for_ns. */
 #define LEAT_TIME_OVER_TEXT "the time of --for is over"
 
-#define LEAT_FLOW_WHY 512
+#define LEAT_RUN_WHY 512
 
 /*
  * Opens a flow, and takes the stages over in any case. Returns 0; or -errno with a line in why that
  * says what could not be opened, and then nothing is left open. The open of a named pipe for
  * writing waits for its reader.
  */
-int leat_flow_open(struct leat_flow **flow, struct leat_stages *stages,
-                   const struct leat_flow_opts *opts, char why[LEAT_FLOW_WHY]);
+int leat_run_open(struct leat_run **flow, struct leat_stages *stages,
+                  const struct leat_run_opts *opts, char why[LEAT_RUN_WHY]);
 /*
  * Starts the members. Returns 0 or -errno. After an error the members that were started end by
  * themselves; the caller joins the flow as usual.
  */
-int leat_flow_start(struct leat_flow *flow);
+int leat_run_start(struct leat_run *flow);
 
 /* Every member has ended. */
-bool leat_flow_over(const struct leat_flow *flow);
-/* A member has left early: leat_flow_dismiss() may be needed. */
-bool leat_flow_left(const struct leat_flow *flow);
-/* Cancels the scopes in front of the last group that left early. */
-void leat_flow_dismiss(struct leat_flow *flow);
+bool leat_run_over(const struct leat_run *flow);
 /* From now on the stage of opts.slow takes longer. */
-void leat_flow_slow(struct leat_flow *flow);
+void leat_run_slow(struct leat_run *flow);
 /*
  * Ends the source, which then counts as stopped with this text; all that it has sent goes through
  * the flow. Any thread may call it.
  */
-void leat_flow_stop(struct leat_flow *flow, const char *text);
-/* Cancels all groups. The text becomes that of their cause. */
-void leat_flow_cancel(struct leat_flow *flow, const char *text);
+void leat_run_stop(struct leat_run *flow, const char *text);
+/* Cancels all. The text becomes that of their cause. */
+void leat_run_cancel(struct leat_run *flow, const char *text);
 
 /* Whether the sink has reopen:yes; then it opens its file anew. See file.h. */
-bool leat_flow_reopens(const struct leat_flow *flow);
-void leat_flow_reopen(struct leat_flow *flow);
+bool leat_run_reopens(const struct leat_run *flow);
+void leat_run_reopen(struct leat_run *flow);
 
 /*
  * Each member that has not ended is inside a step, and was on a processor for at least so long
- * since leat_flow_cancel(). Then it is in that step all the time, as between steps a member finds
+ * since leat_run_cancel(). Then it is in that step all the time, as between steps a member finds
  * out that it is cancelled. A member that still writes what it has is waited for.
  */
-bool leat_flow_stuck(const struct leat_flow *flow, int64_t cpu_ns);
+bool leat_run_stuck(const struct leat_run *flow, int64_t cpu_ns);
 bool leat_member_over(const struct leat_member *member);
+/* Of a group that is neither the first nor the last. */
+bool leat_member_is_middle(const struct leat_member *member);
 /* The name of the stage that the member runs now. */
 const char *leat_member_inside(const struct leat_member *member);
 
-/* Waits for all members, and closes the scopes. leat_flow_free() joins if the caller has not. */
-void leat_flow_join(struct leat_flow *flow);
-void leat_flow_free(struct leat_flow *flow);
+/* Waits for all members, and closes the scopes. leat_run_free() joins if the caller has not. */
+void leat_run_join(struct leat_run *flow);
+void leat_run_free(struct leat_run *flow);
 
 /* What the members call. */
 
 /* What leat_steps() returns besides 0 (the line is not wanted) and -errno. */
 #define LEAT_PASS 1
 #define LEAT_STOP 2 /* the flow is to end here; the line is still the caller's */
+#define LEAT_HOLD 3 /* the line goes on at due_ns: only of a member that defers */
 
-/* The leat_gen_fn of a member, which is its argument. */
+/* The leat_gen_fn of a source and of a sink, whose member is its argument. */
 int leat_member_main(struct leat_tx *out, void *member);
-/* Receive and send as the library's calls do, and measure how long the member is blocked. */
-ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, size_t most);
+/* The thread that calls this is the member's. */
+void leat_member_begin(struct leat_member *member);
+/* The step of a group in the middle (leat/flow.h), of one thread, and of several (leat_members). */
+int leat_member_step(void *member, struct leat_vec *v);
+int64_t leat_member_due_ns(const void *member);
+int leat_members_take(void *state, const void *members);
+int leat_members_step(void *state, struct leat_vec *v);
+/* Frees the lines that are held. */
+void leat_member_drop_held(struct leat_member *member);
 /*
  * Of the source: also returns LEAT_STOP where the time of opts.for_ns has come before there was
  * room.
  */
 int leat_member_send(struct leat_member *member, const struct leat_line *line);
-/* Takes a line through the steps of a member. */
+/* Takes a line through the steps of a source; or of a sink, which has its own alone. */
 int leat_steps(struct leat_member *member, struct leat_line *line);
 /* No further line comes: sends what words of programs still hold. Returns what a send would. */
 int leat_steps_end(struct leat_member *member);
@@ -230,17 +239,18 @@ int leat_steps_end(struct leat_member *member);
 void leat_member_enter(struct leat_member *member, size_t step);
 void leat_member_leave(struct leat_member *member);
 void leat_lines_free(struct leat_line *lines, size_t n);
-/* Records a failure with the text "what: reason". Returns code. */
+/* Records a failure: with the text "what: reason", or with this one. Returns code. */
 int leat_member_fail(struct leat_member *member, const char *what, int code);
+int leat_member_fail_with(struct leat_member *member, int code, const char *text);
 
 /* The lines whose fields were wanted, and how many of them could not be read. Of a flow that is
  * over. */
-void leat_flow_lines_read(const struct leat_flow *flow, uint64_t *lines, uint64_t *bad);
+void leat_run_lines_read(const struct leat_run *flow, uint64_t *lines, uint64_t *bad);
 
 /* source.c and sink.c: the first and the last group. */
-int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
-int leat_flow_source_run(struct leat_member *member);
-int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
-int leat_flow_sink_run(struct leat_member *member);
+int leat_run_source_check(struct leat_run *flow, char why[LEAT_RUN_WHY]);
+int leat_run_source_run(struct leat_member *member);
+int leat_run_sink_open(struct leat_run *flow, char why[LEAT_RUN_WHY]);
+int leat_run_sink_run(struct leat_member *member);
 
 #endif

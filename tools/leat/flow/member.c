@@ -1,5 +1,6 @@
 /*
- * tools/leat/flow/member.c: what a member (a thread of a flow) does: its steps, and how it ends.
+ * tools/leat/flow/member.c: what a member (a thread of a flow) does: the steps of its group, on the
+ * lines of a vector, and how they end.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -11,20 +12,24 @@
 #include <leat/atomic.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-
-#define BATCH 64u
-/*
- * How long a member waits for the cancel of its own scope, which comes a moment after that of its
- * input.
- */
-#define SETTLE_NS INT64_C(1000000000)
 
 void leat_lines_free(struct leat_line *lines, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		leat_line_free(&lines[i]);
+}
+
+int leat_member_fail_with(struct leat_member *member, int code, const char *text)
+{
+	if (member->tx != NULL)
+		return leat_tx_fail(member->tx, code, text);
+	if (member->code == 0) {
+		member->code = code;
+		snprintf(member->failure, sizeof(member->failure), "%s", text);
+	}
+	return code;
 }
 
 int leat_member_fail(struct leat_member *member, const char *what, int code)
@@ -33,49 +38,13 @@ int leat_member_fail(struct leat_member *member, const char *what, int code)
 
 	snprintf(text, sizeof(text), "%.60s%s%s", what, what[0] != '\0' ? ": " : "",
 	         strerror_r(-code, reason, sizeof(reason)));
-	return leat_tx_fail(member->tx, code, text);
-}
-
-void leat_waited_begin(struct leat_waited *waited)
-{
-	/* rlx: only this thread writes the word, and a reader needs nothing but its value */
-	leat_store_rlx(&waited->word, leat_load_rlx(&waited->word) - (uint64_t)leat_now_ns());
-}
-
-void leat_waited_end(struct leat_waited *waited)
-{
-	/* rlx: as in leat_waited_begin() */
-	leat_store_rlx(&waited->word, leat_load_rlx(&waited->word) + (uint64_t)leat_now_ns());
-}
-
-int64_t leat_waited_ns(const struct leat_waited *waited, int64_t now_ns)
-{
-	/* rlx: the word has all that is wanted */
-	int64_t word = (int64_t)leat_load_rlx(&waited->word);
-
-	return word < 0 ? word + now_ns : word;
-}
-
-/*
- * The clock is read only where a try finds nothing: a member that is never blocked measures
- * nothing.
- */
-ssize_t leat_member_recv(struct leat_member *member, struct leat_line *lines, size_t most)
-{
-	ssize_t n = leat_try_recv_batch(member->rx, lines, most);
-
-	if (n != -EAGAIN)
-		return n;
-	leat_waited_begin(&member->blocked);
-	n = leat_recv_batch(member->rx, lines, most);
-	leat_waited_end(&member->blocked);
-	return n;
+	return leat_member_fail_with(member, code, text);
 }
 
 /* The time of --for, for the thread of the source; LEAT_NEVER for the others, which drain. */
 static int64_t end_of_source(const struct leat_member *member)
 {
-	int64_t until_ns = member->rx == NULL ? member->flow->until_ns : 0;
+	int64_t until_ns = member->group == 0 ? member->flow->until_ns : 0;
 
 	return until_ns == 0 ? LEAT_NEVER : until_ns;
 }
@@ -84,51 +53,49 @@ int leat_member_send(struct leat_member *member, const struct leat_line *line)
 {
 	int rc = leat_try_send(member->tx, line);
 
-	if (rc != -EAGAIN)
-		return rc;
-	leat_waited_begin(&member->blocked);
-	rc = leat_send_until(member->tx, line, end_of_source(member));
-	leat_waited_end(&member->blocked);
+	if (rc == -EAGAIN)
+		rc = leat_send_until(member->tx, line, end_of_source(member));
 	return rc == -ETIMEDOUT ? LEAT_STOP : rc;
 }
 
 /*
- * Waits on purpose. Returns 0, LEAT_STOP where the time of --for has come first, or what a send
- * would return, or the failure of a tee.
+ * Waits on purpose. Returns 0; LEAT_STOP where the time of --for has come first; what a send of the
+ * source would return; or LEAT_HOLD: the flow is to call the step again at that time.
  */
 static int pause_until(struct leat_member *member, int64_t go_ns)
 {
 	int64_t until_ns = end_of_source(member);
 	bool in_time = go_ns < until_ns;
-	int rc = leat_tees_flush(member);
+	int rc;
 
-	if (rc != 0)
-		return rc;
+	if (member->defers) {
+		member->due_ns = go_ns;
+		return LEAT_HOLD;
+	}
+	if (member->tx == NULL) {
+		rc = leat_scope_sleep(member->flow->scope, go_ns);
+		return rc == -ESHUTDOWN ? 0 : rc; /* what was accepted goes through */
+	}
 	rc = leat_tx_wait(member->tx, -1, 0, in_time ? go_ns : until_ns);
 	if (rc != -ETIMEDOUT)
 		return rc;
 	return in_time ? 0 : LEAT_STOP;
 }
 
-static int wait_for_rate(struct leat_member *member, struct leat_flow_rate *rate)
+static int wait_for_rate(struct leat_member *member, struct leat_run_rate *rate)
 {
-	int64_t now_ns = leat_now_ns(), go_ns = leat_flow_rate_take(rate, now_ns);
+	int64_t now_ns = leat_now_ns(), go_ns = leat_step_rate_take(rate, now_ns);
 
-	if (go_ns <= now_ns)
-		return 0;
-	leat_waited_begin(&member->paced_for);
-	int rc = pause_until(member, go_ns);
-	leat_waited_end(&member->paced_for);
-	return rc;
+	return go_ns <= now_ns ? 0 : pause_until(member, go_ns);
 }
 
 /*
  * What a step needs besides the line: rate its time, take its count, a slowed stage its pause.
  * Returns 0, LEAT_STOP, or what pause_until() returns.
  */
-static int admit_line(struct leat_member *member, struct leat_flow_step *step)
+static int admit_line(struct leat_member *member, struct leat_run_step *step)
 {
-	const struct leat_flow *flow = member->flow;
+	const struct leat_run *flow = member->flow;
 	int rc = 0;
 
 	if (step->stage->type->verb == LEAT_VERB_RATE) {
@@ -158,39 +125,56 @@ void leat_member_leave(struct leat_member *member)
 	leat_store_rlx(&member->inside, 0u); /* rlx: as in leat_member_enter() */
 }
 
-static int fail_step(struct leat_member *member, const struct leat_flow_step *step, int rc)
+static int fail_step(struct leat_member *member, const struct leat_run_step *step, int rc)
 {
 	return step->tee != NULL ? leat_tee_failed(member, step->tee, rc)
 	                         : leat_member_fail(member, step->stage->type->name, rc);
 }
 
 /* A step that is a word of a program's; sinks are called by sink.c. */
-static bool is_word(const struct leat_flow_step *step)
+static bool is_word(const struct leat_run_step *step)
 {
 	return step->word_state != NULL && step->stage->type->role == LEAT_STEP;
 }
 
-static int run_steps(struct leat_member *member, size_t first, struct leat_line *line);
+/* --- lines that are held: they go on from a step, before any further line --- */
 
-/* Takes what a word has made through the steps behind it, and sends it. */
-static int send_made(struct leat_member *member, size_t behind, struct leat_line *made, size_t n)
+static int hold_line(struct leat_member *member, const struct leat_line *line, size_t at,
+                     bool admitted)
+{
+	if (member->held_count == member->held_room) {
+		size_t room = member->held_room != 0 ? member->held_room * 2 : 16;
+		struct leat_held *held = reallocarray(member->held, room, sizeof(*held));
+
+		if (held == NULL)
+			return -ENOMEM;
+		member->held = held;
+		member->held_room = room;
+	}
+	member->held[member->held_count++] =
+		(struct leat_held){ .line = *line, .at = at, .admitted = admitted };
+	return 0;
+}
+
+void leat_member_drop_held(struct leat_member *member)
+{
+	for (size_t i = 0; i < member->held_count; i++)
+		leat_line_free(&member->held[i].line);
+	member->held_count = 0;
+}
+
+/* Takes over what a word has made, which goes on from this step: the last is taken up first. */
+static int hold_made(struct leat_member *member, size_t at, struct leat_line *made, size_t n)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		leat_row_forget(&member->row);
+	for (size_t i = n; i > 0; i--) {
 		if (rc == 0)
-			rc = run_steps(member, behind, &made[i]);
-		if (rc == LEAT_PASS) {
-			rc = leat_member_send(member, &made[i]);
-			if (rc == 0)
-				made[i] = (struct leat_line){ 0 }; /* it was sent */
-		}
-		leat_line_free(&made[i]);
-		if (rc == 0 && member->enough)
-			rc = LEAT_STOP;
+			rc = hold_line(member, &made[i - 1], at, false);
+		if (rc != 0)
+			leat_line_free(&made[i - 1]);
 	}
-	return rc;
+	return rc != 0 ? leat_member_fail(member, "", rc) : 0;
 }
 
 /*
@@ -223,26 +207,27 @@ static int run_word(struct leat_member *member, size_t i, struct leat_line *line
 
 	if (rc != 0)
 		return rc;
-	if (call.count == 1) {
-		leat_row_forget(&member->row); /* it may be another line than that which was read */
-		*line = call.made[0];
-		rc = LEAT_PASS;
-	} else {
-		rc = send_made(member, i + 1, call.made, call.count);
-		if (rc == 0 && call.enough)
-			rc = LEAT_STOP;
-	}
 	member->enough |= call.enough;
-	return rc;
+	if (call.count != 1)
+		return hold_made(member, i + 1, call.made, call.count);
+	leat_row_forget(&member->row); /* it may be another line than that which was read */
+	*line = call.made[0];
+	return LEAT_PASS;
 }
 
-/* Takes a line through the steps from this one on. */
-static int run_steps(struct leat_member *member, size_t first, struct leat_line *line)
+/*
+ * Takes a line through the steps from this one on. admitted: that step has admitted it. *at: the
+ * step that it is at when the result is LEAT_HOLD.
+ */
+static int run_steps(struct leat_member *member, size_t first, bool admitted,
+                     struct leat_line *line, size_t *at)
 {
 	int rc = LEAT_PASS;
 
 	for (size_t i = first; i < member->steps_count && rc == LEAT_PASS; i++) {
-		rc = admit_line(member, &member->steps[i]);
+		*at = i;
+		rc = admitted ? 0 : admit_line(member, &member->steps[i]);
+		admitted = false;
 		if (rc != 0)
 			return rc;
 		if (is_word(&member->steps[i])) {
@@ -250,7 +235,7 @@ static int run_steps(struct leat_member *member, size_t first, struct leat_line 
 			continue;
 		}
 		leat_member_enter(member, i);
-		rc = leat_flow_step_run(&member->steps[i], line);
+		rc = leat_step_run(&member->steps[i], line);
 		leat_member_leave(member);
 		if (rc < 0)
 			return fail_step(member, &member->steps[i], rc);
@@ -258,208 +243,225 @@ static int run_steps(struct leat_member *member, size_t first, struct leat_line 
 	return rc;
 }
 
-int leat_steps(struct leat_member *member, struct leat_line *line)
+/* --- the source: its lines are sent --- */
+
+/* Takes the lines that are held through the steps, and sends those that are left. */
+static int send_held(struct leat_member *member)
 {
-	leat_row_forget(&member->row);
-	return run_steps(member, member->steps_done, line);
+	size_t at;
+	int rc = 0;
+
+	while (rc == 0 && member->held_count > 0) {
+		struct leat_held held = member->held[--member->held_count];
+
+		leat_row_forget(&member->row);
+		rc = run_steps(member, held.at, held.admitted, &held.line, &at);
+		if (rc == LEAT_PASS) {
+			rc = leat_member_send(member, &held.line);
+			if (rc == 0)
+				held.line = (struct leat_line){ 0 }; /* it was sent */
+		}
+		leat_line_free(&held.line);
+		if (rc == 0 && member->enough && member->held_count == 0)
+			rc = LEAT_STOP;
+	}
+	if (rc != 0)
+		leat_member_drop_held(member);
+	return rc;
 }
 
-/* This word has seen its last line. */
-static int end_word(struct leat_member *member, size_t i)
+int leat_steps(struct leat_member *member, struct leat_line *line)
+{
+	size_t at;
+	int rc;
+
+	leat_row_forget(&member->row);
+	rc = run_steps(member, member->steps_done, false, line, &at);
+	if (rc == 0 && (member->held_count > 0 || member->enough)) {
+		rc = send_held(member);
+		if (rc == 0 && member->enough)
+			rc = LEAT_STOP;
+	}
+	return rc;
+}
+
+/*
+ * The words from step i on have seen their last line, until one of them has made some. Returns 1:
+ * then the lines are held, and this has to be called again; 0; or -errno.
+ */
+static int end_words(struct leat_member *member)
 {
 	struct leat_word_call call;
 	int rc;
 
-	do {
-		rc = call_word(member, i, NULL, &call);
+	for (; member->ending < member->steps_count && !member->enough; member->ending++) {
+		if (!is_word(&member->steps[member->ending]))
+			continue;
+		rc = call_word(member, member->ending, NULL, &call);
 		if (rc == 0)
-			rc = send_made(member, i + 1, call.made, call.count);
-	} while (rc == 0 && call.more);
-	return rc;
-}
-
-int leat_steps_end(struct leat_member *member)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < member->steps_count && rc == 0 && !member->enough; i++)
-		if (is_word(&member->steps[i]))
-			rc = end_word(member, i);
-	return rc == LEAT_STOP ? 0 : rc;
-}
-
-static ssize_t send_waiting(struct leat_member *member, const struct leat_line *lines, size_t n)
-{
-	ssize_t sent = leat_tees_flush(member);
-
-	if (sent != 0)
-		return sent;
-	leat_waited_begin(&member->blocked);
-	sent = leat_send_batch(member->tx, lines, n);
-	leat_waited_end(&member->blocked);
-	return sent;
-}
-
-/* Sends all lines, or frees those that were not sent. */
-static int send_lines(struct leat_member *member, struct leat_line *lines, size_t n)
-{
-	while (n > 0) {
-		ssize_t sent = leat_try_send_batch(member->tx, lines, n);
-		if (sent == -EAGAIN)
-			sent = send_waiting(member, lines, n);
-		if (sent < 0) {
-			leat_lines_free(lines, n);
-			return (int)sent;
-		}
-		lines += sent;
-		n -= (size_t)sent;
+			rc = hold_made(member, member->ending + 1, call.made, call.count);
+		if (rc != 0)
+			return rc;
+		if (!call.more)
+			member->ending++;
+		return 1;
 	}
 	return 0;
 }
 
-/*
- * Takes n lines through the steps, and sends those that are left. They move up to the front of the
- * array.
+int leat_steps_end(struct leat_member *member)
+{
+	int rc;
+
+	do {
+		rc = end_words(member);
+		if (rc == 1) {
+			int sent = send_held(member);
+			rc = sent != 0 ? sent : 1;
+		}
+	} while (rc == 1);
+	return rc == LEAT_STOP ? 0 : rc;
+}
+
+/* --- a group in the middle: a step of the flow, from vector to vector --- */
+
+void leat_member_begin(struct leat_member *member)
+{
+	clockid_t clock;
+	char name[16];
+
+	if (member->begun != 0)
+		return;
+	snprintf(name, sizeof(name), "%.15s", member->name);
+	pthread_setname_np(pthread_self(), name);
+	if (pthread_getcpuclockid(pthread_self(), &clock) != 0)
+		return;
+	leat_store_rlx(&member->clock, (uint32_t)clock); /* rlx: F1 orders it */
+	leat_store_rel(&member->begun, 1u);              /* F1: pairs with read_cpu_ns() */
+}
+
+/* Takes a line over, through the steps from this one on. Returns 0; LEAT_HOLD; LEAT_STOP; -errno.
  */
-static int pass_lines(struct leat_member *member, struct leat_line *lines, size_t n)
+static int pass_line(struct leat_member *member, struct leat_vec *v, struct leat_held *held)
 {
-	size_t kept = 0;
-	int rc = LEAT_PASS;
+	size_t at = held->at;
+	int rc;
 
-	for (size_t i = 0; i < n; i++) {
-		rc = leat_tx_done(member->tx) ? 0 : leat_steps(member, &lines[i]);
-		if (rc == LEAT_PASS)
-			lines[kept++] = lines[i];
-		else
-			leat_line_free(&lines[i]);
-		if (rc < 0 || rc == LEAT_STOP || member->enough) {
-			leat_lines_free(&lines[i + 1], n - i - 1);
-			break;
-		}
+	leat_row_forget(&member->row);
+	rc = run_steps(member, held->at, held->admitted, &held->line, &at);
+	if (rc == LEAT_PASS) {
+		((struct leat_line *)v->out)[v->made++] = held->line;
+		return 0;
 	}
-	int sent = send_lines(member, lines, kept);
-	return sent != 0 ? sent : rc < 0 ? rc : 0;
-}
-
-/* Returns what a send would return if it can no longer succeed, else 0. */
-static int find_refusal(struct leat_member *member)
-{
-	int rc = leat_tx_done(member->tx) ? leat_tx_wait(member->tx, -1, 0, 0) : 0;
-
-	return rc == -ETIMEDOUT ? 0 : rc;
-}
-
-/* How many lines to receive at once: never more than a take is still to let through. */
-static size_t batch_limit(const struct leat_member *member)
-{
-	size_t n = member->paced || member->spreads ? 1 : BATCH;
-
-	for (size_t i = 0; i < member->steps_count; i++) {
-		const struct leat_flow_step *step = &member->steps[i];
-		if (step->stage->type->verb == LEAT_VERB_TAKE && step->left < n)
-			n = (size_t)step->left;
+	if (rc == LEAT_HOLD) {
+		int kept = hold_line(member, &held->line, at, true);
+		if (kept == 0)
+			return LEAT_HOLD;
+		rc = leat_member_fail(member, "", kept);
 	}
-	return n;
-}
-
-static int run_middle_group(struct leat_member *member)
-{
-	struct leat_line lines[BATCH];
-	int rc = 0;
-
-	while (rc == 0 && !member->enough) {
-		size_t most = batch_limit(member);
-		ssize_t n = member->tees ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
-
-		if (n == -EAGAIN) {
-			rc = leat_tees_flush(member);
-			if (rc != 0)
-				break;
-			n = leat_member_recv(member, lines, most);
-		}
-		if (n == 0)
-			return leat_steps_end(member);
-		if (n < 0) {
-			member->canceled = n == -ECANCELED;
-			return (int)n;
-		}
-		rc = pass_lines(member, lines, (size_t)n);
-		if (rc == 0)
-			rc = find_refusal(member);
-	}
-	/* F1: pairs with leat_flow_left(); the main thread needs only the flag */
-	leat_store_rel(&member->early, 1u);
+	leat_line_free(&held->line);
+	if (rc == 0 && member->held_count == 0)
+		v->skipped++;
 	return rc;
 }
 
-/*
- * Returns what the member's function returns to the library, given how its work ended.
- *
- * A receive that returned -ECANCELED was cancelled with the scope in front. The member's own scope
- * is cancelled a moment later if the whole flow is; if the groups up to here were dismissed
- * instead, the next group has left, and a send returns -EPIPE. So this function waits for one of
- * the two: what the library gets must agree with the member's own channel.
- */
-static int settle_end(struct leat_member *member, struct leat_tx *out, int rc)
+static int pass_held(struct leat_member *member, struct leat_vec *v)
 {
-	if (rc == -ECANCELED && member->canceled)
-		rc = leat_tx_wait(member->tx, -1, 0, leat_now_ns() + SETTLE_NS);
-	if (rc == -ETIMEDOUT)
-		rc = -EPIPE;
-	member->left = rc;
-	if (member->tx == out && !member->own_tx &&
-	    member->group + 1 < member->flow->plan.groups_count)
-		return rc;
-	/* A task has no channel that could be abandoned; the report knows it from `left`. */
-	if (rc == -EPIPE)
-		return 0;
-	return rc == -ECANCELED && leat_tx_wait(out, -1, 0, leat_now_ns() + SETTLE_NS) == -ETIMEDOUT
-	               ? 0
-	               : rc;
+	int rc = 0;
+
+	if (member->held_count > 0 && member->due_ns != LEAT_NEVER &&
+	    leat_now_ns() < member->due_ns)
+		return LEAT_HOLD;
+	member->due_ns = LEAT_NEVER;
+	while (rc == 0 && member->held_count > 0 && v->made < v->room) {
+		struct leat_held held = member->held[--member->held_count];
+
+		rc = pass_line(member, v, &held);
+	}
+	return rc;
 }
 
-static void publish_clock(struct leat_member *member)
+/* Takes the lines of the vector over, one by one, until one is held or there is no room. */
+static int pass_lines(struct leat_member *member, struct leat_vec *v)
 {
-	clockid_t clock;
+	const struct leat_line *lines = v->in;
+	int rc = pass_held(member, v);
 
-	if (pthread_getcpuclockid(pthread_self(), &clock) != 0)
-		return;
-	leat_store_rlx(&member->clock, (uint32_t)clock); /* rlx: F4 orders it */
-	leat_store_rel(&member->begun, 1u);              /* F4: pairs with read_cpu_ns() */
+	while (rc == 0 && v->used < v->n && v->made < v->room && !member->enough) {
+		struct leat_held held = { .line = lines[v->used++], .at = member->steps_done };
+
+		rc = pass_line(member, v, &held);
+		if (rc == 0)
+			rc = pass_held(member, v);
+		if (member->paced && !member->defers)
+			return rc; /* what is made goes on before the next pause */
+	}
+	while (rc == 0 && v->last && v->used == v->n && v->made < v->room && !member->finished) {
+		rc = end_words(member);
+		if (rc == 1)
+			rc = pass_held(member, v);
+		else if (rc == 0)
+			member->finished = member->held_count == 0;
+	}
+	return rc;
+}
+
+int leat_member_step(void *state, struct leat_vec *v)
+{
+	struct leat_member *member = state;
+	int rc, end;
+
+	leat_member_begin(member);
+	rc = pass_lines(member, v);
+	if (v->skipped > v->used)
+		v->skipped = v->used;
+	if (rc == LEAT_STOP || (rc == 0 && member->enough && member->held_count == 0)) {
+		member->finished = true;
+		rc = 0;
+	}
+	end = rc < 0 || member->finished ? leat_tees_end(member) : leat_tees_flush_due(member);
+	if (end < 0 && rc >= 0)
+		rc = end;
+	if (rc == LEAT_HOLD)
+		return LEAT_LATER;
+	return rc == 0 && member->finished && !v->last ? LEAT_ENOUGH : rc;
+}
+
+int64_t leat_member_due_ns(const void *state)
+{
+	const struct leat_member *member = state;
+	int64_t flush_ns = leat_tees_due_ns(member);
+
+	return member->held_count > 0 && member->due_ns < flush_ns ? member->due_ns : flush_ns;
+}
+
+/* Of several threads each takes a member of the group. */
+int leat_members_take(void *state, const void *arg)
+{
+	struct leat_members *members = (struct leat_members *)(uintptr_t)arg;
+
+	*(struct leat_member **)state = &members->first[members->taken++];
+	return 0;
+}
+
+int leat_members_step(void *state, struct leat_vec *v)
+{
+	return leat_member_step(*(struct leat_member **)state, v);
 }
 
 int leat_member_main(struct leat_tx *out, void *arg)
 {
 	struct leat_member *member = arg;
-	struct leat_flow *flow = member->flow;
-	char name[16];
 	int rc;
 
-	snprintf(name, sizeof(name), "%.15s", member->name);
-	pthread_setname_np(pthread_self(), name);
-	publish_clock(member);
-	member->began_ns = leat_now_ns();
-	if (!member->own_tx)
-		member->tx = out;
-	leat_tees_begin(member);
-	if (member->group == 0)
-		rc = leat_flow_source_run(member);
-	else if (member->group + 1 == flow->plan.groups_count)
-		rc = leat_flow_sink_run(member);
-	else
-		rc = run_middle_group(member);
-	rc = leat_tees_end(member, rc);
+	member->tx = out;
+	leat_member_begin(member);
+	rc = member->group == 0 ? leat_run_source_run(member) : leat_run_sink_run(member);
 	leat_rx_close(member->rx);
 	member->rx = NULL;
-	rc = settle_end(member, out, rc);
-	if (member->own_tx)
-		leat_tx_close(member->tx);
 	member->tx = NULL;
-	member->ended_ns = leat_now_ns();
-	leat_store_rel(&member->over, 1u); /* F3: all of the above; pairs with leat_member_over() */
-	/* F2: all of the above before the count; pairs with leat_flow_over(). */
-	uint32_t before = leat_add_acqrel(&flow->running, (uint32_t)-1);
-	if (before == 1 || leat_load_rlx(&member->early)) /* rlx: only this thread writes it */
-		eventfd_write(flow->events_fd, 1);
-	return rc;
+	member->left = rc;
+	leat_store_rel(&member->over, 1u); /* F2: pairs with leat_member_over() */
+	/* the reader of its output has left: a task has no receiver that could abandon it */
+	return member->group > 0 && rc == -EPIPE ? 0 : rc;
 }

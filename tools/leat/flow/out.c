@@ -5,12 +5,15 @@
  */
 #include "tools/leat/flow/out.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define WRITE_MAX 4096u
+/* How long output may be in the buffer while lines come one by one. */
+#define HOLD_NS INT64_C(200000)
 /*
  * How long a cancelled sink writes to a reader that takes all it gets: well within the 100 ms in
  * which a flow is to end.
@@ -25,10 +28,11 @@ void leat_out_turn(struct leat_out *out, int fd)
 	out->regular = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
+void leat_out_init(struct leat_out *out, int fd, struct leat_scope *scope)
 {
 	leat_out_turn(out, fd);
-	out->wait = wait;
+	out->scope = scope;
+	out->due_ns = LEAT_NEVER;
 	out->failed = false;
 	out->grace_ns = 0;
 	out->len = 0;
@@ -37,19 +41,26 @@ void leat_out_init(struct leat_out *out, int fd, struct leat_tx *wait)
 /* Waits until a write does not wait. Returns 0, or why there will be no write. */
 static int wait_writable(struct leat_out *out)
 {
-	struct pollfd fd = { .fd = out->fd, .events = POLLOUT };
+	struct pollfd fds[] = { { .fd = out->fd, .events = POLLOUT },
+		                { .fd = leat_scope_fd(out->scope), .events = POLLIN } };
+	const bool cancelled = leat_scope_cause(out->scope, NULL, NULL) != LEAT_RUNNING;
 
-	if (leat_tx_done(out->wait)) {
+	if (fds[1].fd < 0)
+		return fds[1].fd;
+	if (cancelled) {
 		int64_t now_ns = leat_now_ns();
 		if (out->grace_ns == 0)
 			out->grace_ns = now_ns + GRACE_NS;
 		if (now_ns > out->grace_ns)
 			return -ECANCELED;
 	}
-	if (out->regular || poll(&fd, 1, 0) == 1)
+	if (out->regular)
 		return 0;
-	int rc = leat_tx_wait(out->wait, out->fd, POLLOUT, LEAT_NEVER);
-	return rc == 1 ? 0 : rc;
+	while (poll(fds, 2, cancelled ? 0 : -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	/* what waits for a reader is not written once the flow is cancelled */
+	return fds[0].revents != 0 ? 0 : -ECANCELED;
 }
 
 static int write_all(struct leat_out *out, const char *data, size_t len)
@@ -75,7 +86,22 @@ int leat_out_flush(struct leat_out *out)
 	size_t len = out->len;
 
 	out->len = 0;
+	out->due_ns = LEAT_NEVER;
 	return write_all(out, out->buffer, len);
+}
+
+int leat_out_flush_due(struct leat_out *out)
+{
+	int64_t now_ns;
+
+	if (out->len == 0)
+		return 0;
+	now_ns = leat_now_ns();
+	if (now_ns >= out->due_ns && out->due_ns != LEAT_NEVER)
+		return leat_out_flush(out);
+	if (out->due_ns == LEAT_NEVER)
+		out->due_ns = now_ns + HOLD_NS;
+	return 0;
 }
 
 int leat_out_put(struct leat_out *out, const void *data, size_t len)

@@ -14,14 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int leat_outputs_init(struct leat_flow *flow)
+int leat_outputs_init(struct leat_run *flow)
 {
 	pthread_mutex_init(&flow->outputs.lock, NULL);
 	flow->outputs.list = calloc(flow->stages.count, sizeof(*flow->outputs.list));
 	return flow->outputs.list != NULL ? 0 : -ENOMEM;
 }
 
-void leat_outputs_fini(struct leat_flow *flow)
+void leat_outputs_fini(struct leat_run *flow)
 {
 	free(flow->outputs.list);
 	flow->outputs.list = NULL;
@@ -37,7 +37,7 @@ static bool is_file(const char *path, const struct stat *out)
 }
 
 /* The file that the flow reads and writes; NULL: there is none. */
-static const char *find_source_file(const struct leat_flow *flow, const struct stat *out)
+static const char *find_source_file(const struct leat_run *flow, const struct stat *out)
 {
 	const struct leat_stage *source = &flow->stages.list[0];
 
@@ -50,7 +50,7 @@ static const char *find_source_file(const struct leat_flow *flow, const struct s
 }
 
 /* Caller holds the lock, if the flow runs. `but`: a stage that does not count; SIZE_MAX: none. */
-static bool is_output(const struct leat_flow *flow, dev_t dev, ino_t ino, size_t but)
+static bool is_output(const struct leat_run *flow, dev_t dev, ino_t ino, size_t but)
 {
 	for (size_t i = 0; i < flow->stages.count; i++) {
 		const struct leat_output *output = &flow->outputs.list[i];
@@ -61,7 +61,7 @@ static bool is_output(const struct leat_flow *flow, dev_t dev, ino_t ino, size_t
 	return false;
 }
 
-bool leat_output_is(struct leat_flow *flow, dev_t dev, ino_t ino)
+bool leat_output_is(struct leat_run *flow, dev_t dev, ino_t ino)
 {
 	bool is;
 
@@ -72,7 +72,7 @@ bool leat_output_is(struct leat_flow *flow, dev_t dev, ino_t ino)
 }
 
 /* Returns false where another stage writes the file. */
-static bool claim_file(struct leat_flow *flow, size_t at, const struct stat *st)
+static bool claim_file(struct leat_run *flow, size_t at, const struct stat *st)
 {
 	bool regular = S_ISREG(st->st_mode), mine;
 
@@ -87,7 +87,7 @@ static bool claim_file(struct leat_flow *flow, size_t at, const struct stat *st)
 }
 
 /* What is against this file as an output of the stage; NULL: nothing. */
-static const char *find_objection(struct leat_flow *flow, const struct leat_stage *stage,
+static const char *find_objection(struct leat_run *flow, const struct leat_stage *stage,
                                   const struct stat *st)
 {
 	const struct leat_value *sync = leat_stage_key(stage, "sync");
@@ -101,7 +101,7 @@ static const char *find_objection(struct leat_flow *flow, const struct leat_stag
 	               : "another stage of the flow writes it";
 }
 
-int leat_output_open(struct leat_flow *flow, const struct leat_stage *stage, bool again, char *why)
+int leat_output_open(struct leat_run *flow, const struct leat_stage *stage, bool again, char *why)
 {
 	bool append = again || leat_stage_key(stage, "append")->number != 0;
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0) |
@@ -123,12 +123,12 @@ int leat_output_open(struct leat_flow *flow, const struct leat_stage *stage, boo
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	snprintf(why, LEAT_FLOW_WHY, "%s: %.400s: %s", stage->type->name, stage->arg.text,
+	snprintf(why, LEAT_RUN_WHY, "%s: %.400s: %s", stage->type->name, stage->arg.text,
 	         objection != NULL ? objection : strerror(-rc));
 	return rc;
 }
 
-int leat_output_stdout(struct leat_flow *flow, char *why)
+int leat_output_stdout(struct leat_run *flow, char *why)
 {
 	const char *path;
 	struct stat st;
@@ -138,7 +138,7 @@ int leat_output_stdout(struct leat_flow *flow, char *why)
 	path = find_source_file(flow, &st);
 	if (path == NULL && claim_file(flow, flow->stages.count - 1, &st))
 		return STDOUT_FILENO;
-	snprintf(why, LEAT_FLOW_WHY,
+	snprintf(why, LEAT_RUN_WHY,
 	         path != NULL ? "stdout: %.400s: is what the flow reads"
 	                      : "stdout: another stage of the flow writes it",
 	         path);

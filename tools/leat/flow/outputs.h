@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct leat_flow;
+struct leat_run;
 struct leat_stage;
 
 /* Of a regular file. */
@@ -30,20 +30,20 @@ struct leat_outputs {
 };
 
 /* Returns 0 or -ENOMEM. */
-int leat_outputs_init(struct leat_flow *flow);
-void leat_outputs_fini(struct leat_flow *flow);
+int leat_outputs_init(struct leat_run *flow);
+void leat_outputs_fini(struct leat_run *flow);
 
 /*
  * Opens the file of a stage, whose argument is its path, and empties it unless the stage has
  * append:yes. `again`: it is opened anew while the flow runs; then it is appended to, and a named
  * pipe without a reader is not waited for. Returns the descriptor; or -errno, with a line in `why`
- * of LEAT_FLOW_WHY bytes.
+ * of LEAT_RUN_WHY bytes.
  */
-int leat_output_open(struct leat_flow *flow, const struct leat_stage *stage, bool again, char *why);
+int leat_output_open(struct leat_run *flow, const struct leat_stage *stage, bool again, char *why);
 /* Standard output is where the lines of the last stage go. Returns as leat_output_open(). */
-int leat_output_stdout(struct leat_flow *flow, char *why);
+int leat_output_stdout(struct leat_run *flow, char *why);
 
 /* Any thread: whether the flow writes this file now. */
-bool leat_output_is(struct leat_flow *flow, dev_t dev, ino_t ino);
+bool leat_output_is(struct leat_run *flow, dev_t dev, ino_t ino);
 
 #endif

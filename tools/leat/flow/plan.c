@@ -15,7 +15,7 @@
 #define GROUP_NAME_MAX 28u
 
 static bool starts_group(const struct leat_stages *stages, size_t at,
-                         const struct leat_flow_group *before)
+                         const struct leat_run_group *before)
 {
 	const struct leat_stage *stage = &stages->list[at];
 
@@ -44,7 +44,7 @@ static bool starts_group(const struct leat_stages *stages, size_t at,
  */
 static void name_group(const struct leat_stages *stages, struct leat_plan *plan, size_t at)
 {
-	struct leat_flow_group *group = &plan->groups[at];
+	struct leat_run_group *group = &plan->groups[at];
 	char name[LEAT_NAME_MAX + 1] = "";
 
 	for (size_t i = 0; i < group->count; i++) {
@@ -69,7 +69,7 @@ static void make_edge(const struct leat_stages *stages, struct leat_plan *plan, 
 {
 	static const enum leat_kind kinds[2][2] = { { LEAT_SPSC, LEAT_SPMC },
 		                                    { LEAT_MPSC, LEAT_MPMC } };
-	const struct leat_flow_group *from = &plan->groups[at], *to = &plan->groups[at + 1];
+	const struct leat_run_group *from = &plan->groups[at], *to = &plan->groups[at + 1];
 	const struct leat_stage *stage = &stages->list[to->first];
 	struct leat_edge *edge = &plan->edges[at];
 
@@ -92,8 +92,8 @@ int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct lea
 		if (i == 0 || starts_group(stages, i, &plan->groups[plan->groups_count - 1])) {
 			unsigned workers = stages->list[i].workers;
 			plan->groups[plan->groups_count++] =
-				(struct leat_flow_group){ .first = i,
-				                          .threads = workers != 0 ? workers : 1 };
+				(struct leat_run_group){ .first = i,
+				                         .threads = workers != 0 ? workers : 1 };
 		}
 		plan->groups[plan->groups_count - 1].count++;
 	}

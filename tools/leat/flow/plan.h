@@ -22,7 +22,7 @@
 #include <leat/chan.h>
 
 /* Neighbouring stages on the same threads. */
-struct leat_flow_group {
+struct leat_run_group {
 	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same name */
 	size_t first, count;          /* stages */
 	unsigned threads;
@@ -36,7 +36,7 @@ struct leat_edge {
 };
 
 struct leat_plan {
-	struct leat_flow_group *groups;
+	struct leat_run_group *groups;
 	struct leat_edge *edges;
 	size_t groups_count; /* there is one edge less */
 };

@@ -11,19 +11,26 @@
 #include <string.h>
 
 /*
- * The cause that the report shows: the library's, but "abandoned" for a task that lost its reader,
- * and for a member that was dismissed.
+ * How a member ended, as the report shows it: as the library has it, but "abandoned" for a sink
+ * that lost its reader, and for a group in the middle that has neither seen its last line nor had
+ * enough; and what a tee failed with at its end.
  */
-static enum leat_cause find_shown_cause(const struct leat_report *report, size_t at)
+static struct leat_end_stat find_shown_end(const struct leat_report *report, size_t at)
 {
-	const struct leat_end_stat *end = &report->ends[at];
 	const struct leat_member *member = &report->flow->members[at];
+	const bool middle = leat_member_is_middle(member);
+	struct leat_end_stat end = report->ends[at];
 
-	if (end->cause == LEAT_COMPLETED && member->left == -EPIPE)
-		return LEAT_ABANDONED;
-	if (end->cause == LEAT_CANCELED && strcmp(end->text, LEAT_DISMISSED_TEXT) == 0)
-		return LEAT_ABANDONED;
-	return end->cause;
+	if (member->code != 0 && (!report->gave_up || end.known)) {
+		end.cause = LEAT_FAILED;
+		end.code = member->code;
+		snprintf(end.text, sizeof(end.text), "%s", member->failure);
+	} else if (end.cause == LEAT_COMPLETED &&
+	           (member->left == -EPIPE || (middle && !member->finished))) {
+		end.cause = LEAT_ABANDONED;
+		end.code = -EPIPE;
+	}
+	return end;
 }
 
 /*
@@ -32,7 +39,7 @@ static enum leat_cause find_shown_cause(const struct leat_report *report, size_t
  */
 static const char *find_shown_name(const struct leat_report *report, size_t at)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	const struct leat_member *member = &flow->members[at];
 
 	if (member->group == 0 || member->group + 1 == flow->plan.groups_count)
@@ -49,13 +56,13 @@ static void put_clean(const char *text, FILE *out)
 void leat_report_failures(const struct leat_report *report, FILE *out)
 {
 	for (size_t i = 0; i < report->flow->members_count; i++) {
-		const struct leat_end_stat *end = &report->ends[i];
-		if (report->gave_up && !end->known && end->text[0] != '\0')
-			fprintf(out, "leat: %s: %s\n", report->flow->members[i].name, end->text);
-		if (!end->known || end->cause != LEAT_FAILED)
+		const struct leat_end_stat end = find_shown_end(report, i);
+		if (report->gave_up && !end.known && end.text[0] != '\0')
+			fprintf(out, "leat: %s: %s\n", report->flow->members[i].name, end.text);
+		if (!end.known || end.cause != LEAT_FAILED)
 			continue;
 		const char *name = find_shown_name(report, i),
-			   *text = end->text[0] != '\0' ? end->text : strerror(-end->code);
+			   *text = end.text[0] != '\0' ? end.text : strerror(-end.code);
 		size_t len = strlen(name);
 		fputs("leat: ", out);
 		/* some texts begin with the name */
@@ -69,7 +76,7 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 /* "" where there is none, or a sink that still runs may be writing it. */
 static const char *find_note(const struct leat_report *report)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	const struct leat_member *sink = &flow->members[flow->members_count - 1];
 
 	return !sink->started || (report->gave_up && !leat_member_over(sink)) ? "" : flow->note;
@@ -77,7 +84,7 @@ static const char *find_note(const struct leat_report *report)
 
 void leat_report_note(const struct leat_report *report, FILE *out)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	const char *note = find_note(report);
 
 	if (note[0] != '\0')
@@ -110,14 +117,14 @@ static void put_columns(const struct leat_csv_header *header, FILE *out)
 void leat_report_lines_read(const struct leat_report *report, FILE *out)
 {
 	static const char *const names[] = { "text", "CSV", "pairs", "JSON objects" };
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	uint64_t lines, bad;
 
 	if (report->gave_up)
 		return;
 	if (flow->unknown != NULL)
 		put_columns(&flow->header, out);
-	leat_flow_lines_read(flow, &lines, &bad);
+	leat_run_lines_read(flow, &lines, &bad);
 	if (bad != 0)
 		fprintf(out,
 		        "leat: %llu of %llu lines could not be read as %s; their fields were "
@@ -193,13 +200,13 @@ static void put_fitting(const struct leat_report *report, put_part_fn *put_table
 static const char *describe_cause(const struct leat_report *report, size_t at)
 {
 	if (report->ends[at].known || report->gave_up)
-		return leat_cause_name(find_shown_cause(report, at));
+		return leat_cause_name(find_shown_end(report, at).cause);
 	return "unknown";
 }
 
 static int measure_names(const struct leat_report *report, bool edges)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	size_t n = edges ? flow->plan.groups_count - 1 : flow->members_count,
 	       width = strlen("generator");
 
@@ -263,12 +270,12 @@ static void put_ends(const struct leat_report *report, FILE *out)
 
 	fprintf(out, "%-*s %-10s %5s  text\n", width, "generator", "cause", "code");
 	for (size_t i = 0; i < report->flow->members_count; i++) {
-		const struct leat_end_stat *end = &report->ends[i];
+		const struct leat_end_stat end = find_shown_end(report, i);
 		if (!report->flow->members[i].started)
 			continue;
 		fprintf(out, "%-*s %-10s %5d%s", width, report->flow->members[i].name,
-		        describe_cause(report, i), end->code, end->text[0] != '\0' ? "  " : "");
-		put_clean(end->text, out);
+		        describe_cause(report, i), end.code, end.text[0] != '\0' ? "  " : "");
+		put_clean(end.text, out);
 		putc('\n', out);
 	}
 }
@@ -276,12 +283,12 @@ static void put_ends(const struct leat_report *report, FILE *out)
 static void put_end_sentences(const struct leat_report *report, FILE *out)
 {
 	for (size_t i = 0; i < report->flow->members_count; i++) {
-		const struct leat_end_stat *end = &report->ends[i];
+		const struct leat_end_stat end = find_shown_end(report, i);
 		if (!report->flow->members[i].started)
 			continue;
 		fprintf(out, "%s: %s, code %d%s", report->flow->members[i].name,
-		        describe_cause(report, i), end->code, end->text[0] != '\0' ? ": " : "");
-		put_clean(end->text, out);
+		        describe_cause(report, i), end.code, end.text[0] != '\0' ? ": " : "");
+		put_clean(end.text, out);
 		putc('\n', out);
 	}
 }
@@ -356,7 +363,7 @@ static void put_json_end(const char *name, enum leat_cause cause, int code, cons
 
 void leat_report_json(const struct leat_report *report, FILE *out)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	struct leat_verdict verdict = leat_report_verdict(report);
 	const char *comma = "";
 
@@ -371,8 +378,8 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 			continue;
 		fputs(comma, out);
 		comma = ",";
-		put_json_end(flow->members[i].name, find_shown_cause(report, i),
-		             report->ends[i].code, report->ends[i].text, out);
+		const struct leat_end_stat end = find_shown_end(report, i);
+		put_json_end(flow->members[i].name, end.cause, end.code, end.text, out);
 	}
 	fprintf(out, "],\"threads_left\":%d,\"bottleneck\":", report->threads_left);
 	if (verdict.found)

@@ -30,14 +30,16 @@
 #define OWN_THREADS 1
 #endif
 
-int leat_report_init(struct leat_report *report, const struct leat_flow *flow)
+int leat_report_init(struct leat_report *report, const struct leat_run *flow)
 {
 	*report = (struct leat_report){ .flow = flow, .since_ns = leat_now_ns() };
 	pthread_mutex_init(&report->lock, NULL);
 	report->edges = calloc(flow->plan.groups_count, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
+	report->times = calloc(flow->members_count, sizeof(*report->times));
 	report->bases = calloc(flow->members_count, sizeof(*report->bases));
-	if (report->edges != NULL && report->ends != NULL && report->bases != NULL)
+	if (report->edges != NULL && report->ends != NULL && report->times != NULL &&
+	    report->bases != NULL)
 		return 0;
 	leat_report_fini(report);
 	return -ENOMEM;
@@ -47,6 +49,7 @@ void leat_report_fini(struct leat_report *report)
 {
 	free(report->edges);
 	free(report->ends);
+	free(report->times);
 	free(report->bases);
 	*report = (struct leat_report){ 0 };
 }
@@ -93,7 +96,7 @@ static void record_edge(struct leat_edge_stat *edge, const struct leat_chan_stat
  */
 static size_t find_member(const struct leat_report *report, const struct leat_gen_stat *stat)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	size_t edge = stat->chan_id != 0 ? find_edge(report, stat->name) : count_edges(report);
 	size_t i = 0;
 
@@ -104,28 +107,28 @@ static size_t find_member(const struct leat_report *report, const struct leat_ge
 	return i;
 }
 
-static void record_end(struct leat_report *report, const struct leat_gen_stat *stat)
+static void record_member(struct leat_report *report, const struct leat_gen_stat *stat,
+                          int64_t time_ns)
 {
 	size_t i = find_member(report, stat);
-
-	if (i == report->flow->members_count)
-		return;
 	struct leat_end_stat *end = &report->ends[i];
+
+	if (i == report->flow->members_count || end->known)
+		return;
+	report->times[i] =
+		(struct leat_member_time){ .began_ns = stat->began_ns,
+		                           .seen_ns = time_ns,
+		                           .busy_ns = stat->busy_ns,
+		                           .starved_ns = stat->starved_ns,
+		                           .blocked_ns = stat->blocked_ns + stat->order_ns,
+		                           .paced_ns = stat->paced_ns };
+	if (stat->cause == LEAT_RUNNING)
+		return;
 	*end = (struct leat_end_stat){ .known = true, .cause = stat->cause, .code = stat->code };
 	memcpy(end->text, stat->text, sizeof(end->text));
-}
-
-static void record_bases(struct leat_report *report)
-{
-	int64_t now_ns = leat_now_ns();
-
-	for (size_t i = 0; i < report->flow->members_count; i++) {
-		const struct leat_member *member = &report->flow->members[i];
-		report->bases[i] = (struct leat_member_base){
-			.blocked_ns = leat_waited_ns(&member->blocked, now_ns),
-			.paced_ns = leat_waited_ns(&member->paced_for, now_ns),
-		};
-	}
+	report->times[i].seen_ns =
+		stat->began_ns + (int64_t)(stat->busy_ns + stat->starved_ns + stat->blocked_ns +
+	                                   stat->order_ns + stat->paced_ns);
 }
 
 static void record_snapshot(struct leat_report *report, const struct leat_snapshot *snapshot,
@@ -139,10 +142,10 @@ static void record_snapshot(struct leat_report *report, const struct leat_snapsh
 			            report->since_ns, window);
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
-		if (snapshot->generators[i].cause != LEAT_RUNNING)
-			record_end(report, &snapshot->generators[i]);
+		record_member(report, &snapshot->generators[i], snapshot->time_ns);
 	if (window) {
-		record_bases(report);
+		memcpy(report->bases, report->times,
+		       report->flow->members_count * sizeof(*report->bases));
 		report->window_ns = snapshot->time_ns;
 	}
 	pthread_mutex_unlock(&report->lock);
@@ -213,19 +216,27 @@ bool leat_report_well(const struct leat_report *report)
 			return false;
 	for (size_t i = 0; i < report->flow->members_count; i++) {
 		const struct leat_end_stat *end = &report->ends[i];
-		if (!end->known || end->cause == LEAT_FAILED || end->cause == LEAT_DEADLINE)
+		if (!end->known || end->cause == LEAT_FAILED || end->cause == LEAT_DEADLINE ||
+		    report->flow->members[i].code != 0)
 			return false;
 	}
 	return report->threads_left == 0;
 }
 
-/* The part of the window in which the member ran. */
-static int64_t compute_alive_ns(const struct leat_member *member, int64_t from_ns, int64_t to_ns)
+int64_t leat_report_busy_ns(const struct leat_report *report, size_t at,
+                            const struct leat_member_time *time)
 {
-	int64_t begin_ns = member->began_ns > from_ns ? member->began_ns : from_ns;
-	int64_t end_ns = member->ended_ns < to_ns ? member->ended_ns : to_ns;
+	const struct leat_run *flow = report->flow;
+	const struct leat_member *member = &flow->members[at];
+	const struct leat_run_group *group = &flow->plan.groups[member->group];
+	const size_t slow = flow->opts.slow;
+	uint64_t busy_ns = time->busy_ns;
 
-	return end_ns > begin_ns ? end_ns - begin_ns : 0;
+	if (member->group == 0)
+		busy_ns += time->starved_ns; /* of an input that is no channel */
+	if (slow > group->first && slow <= group->first + group->count)
+		busy_ns += time->paced_ns;
+	return (int64_t)busy_ns;
 }
 
 /* The rate of the member that lets the fewest items through; NULL: it has none. */
@@ -247,11 +258,11 @@ static void compare_member(const struct leat_report *report, size_t at, int64_t 
                            int64_t to_ns, struct leat_verdict *verdict)
 {
 	const struct leat_member *member = &report->flow->members[at];
-	const struct leat_member_base *base = &report->bases[at];
+	const struct leat_member_time *time = &report->times[at], *base = &report->bases[at];
 	double window_ns = (double)(to_ns - from_ns);
-	int64_t paced_ns = leat_waited_ns(&member->paced_for, to_ns) - base->paced_ns;
-	int64_t busy_ns = compute_alive_ns(member, from_ns, to_ns) - paced_ns -
-	                  (leat_waited_ns(&member->blocked, to_ns) - base->blocked_ns);
+	int64_t paced_ns = (int64_t)(time->paced_ns - base->paced_ns);
+	int64_t busy_ns =
+		leat_report_busy_ns(report, at, time) - leat_report_busy_ns(report, at, base);
 	double most = (double)(paced_ns > busy_ns ? paced_ns : busy_ns) / window_ns;
 
 	if (most <= verdict->busy)
@@ -262,7 +273,7 @@ static void compare_member(const struct leat_report *report, size_t at, int64_t 
 }
 
 /* A source that waits for its input is not at work. */
-static bool waits_for_input(const struct leat_flow *flow, size_t group)
+static bool waits_for_input(const struct leat_run *flow, size_t group)
 {
 	enum leat_verb verb = flow->stages.list[0].type->verb;
 
@@ -275,7 +286,7 @@ static bool waits_for_input(const struct leat_flow *flow, size_t group)
 static void set_blocked_shares(const struct leat_report *report, struct leat_verdict *verdict,
                                int64_t window_ns)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	size_t group = verdict->group;
 
 	verdict->upstream_blocked = verdict->downstream_blocked = -1;
@@ -295,7 +306,7 @@ static void set_blocked_shares(const struct leat_report *report, struct leat_ver
 
 struct leat_verdict leat_report_verdict(const struct leat_report *report)
 {
-	const struct leat_flow *flow = report->flow;
+	const struct leat_run *flow = report->flow;
 	int64_t from_ns = report->window_ns != 0 ? report->window_ns : flow->started_ns,
 		to_ns = from_ns;
 	struct leat_verdict verdict = { .why_not = "none: the run was too short to tell" };
@@ -305,8 +316,8 @@ struct leat_verdict leat_report_verdict(const struct leat_report *report)
 		return verdict;
 	}
 	for (size_t i = 0; i < flow->members_count; i++)
-		if (flow->members[i].ended_ns > to_ns)
-			to_ns = flow->members[i].ended_ns;
+		if (report->times[i].seen_ns > to_ns)
+			to_ns = report->times[i].seen_ns;
 	if (to_ns - from_ns < WINDOW_MIN_NS)
 		return verdict;
 	for (size_t i = 0; i < flow->members_count; i++)

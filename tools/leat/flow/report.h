@@ -5,11 +5,12 @@
  * under report->lock. The display reads them under the same lock. The books, the verdict and the
  * JSON object read what is kept when every member has ended and the last snapshot was taken.
  *
- * The bottleneck. A member is blocked receiving or sending, paced by a rate, or at work; each
- * member measures the first two itself (struct leat_waited). In the window (the whole run, or from
- * the moment that a stage was slowed) the others waited for the group with the member that was at
- * work, or paced, for the largest share. A member, not the mean: where one worker has all the work,
- * the others of its group hide that in a mean.
+ * The bottleneck. A member is blocked receiving or sending, paced by a rate, or at work: the
+ * library keeps the time of each thread. At work is a source, too, that waits for its input, and a
+ * stage that is slowed. In the window (the whole run, or from the moment that a stage was slowed)
+ * the others waited for the group with the member that was at work, or paced, for the largest
+ * share. A member, not the mean: where one worker has all the work, the others of its group hide
+ * that in a mean.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -21,12 +22,6 @@
 #include <leat/diag.h>
 #include <pthread.h>
 #include <stdio.h>
-
-/*
- * The text of the cancel in leat_flow_dismiss(), by which the report knows that the cause is
- * "abandoned".
- */
-#define LEAT_DISMISSED_TEXT "nobody receives any more"
 
 struct leat_edge_stat {
 	bool known;
@@ -43,18 +38,20 @@ struct leat_end_stat {
 	char text[LEAT_TEXT_MAX + 1];
 };
 
-/* What a member had waited when the window began. */
-struct leat_member_base {
-	int64_t blocked_ns, paced_ns;
+/* Of a member: the time of its thread, up to the last snapshot (leat/stat.h). */
+struct leat_member_time {
+	int64_t began_ns, seen_ns; /* seen: up to then; it has ended if cause is known */
+	uint64_t busy_ns, starved_ns, blocked_ns, paced_ns;
 };
 
 struct leat_report {
-	const struct leat_flow *flow;
+	const struct leat_run *flow;
 	pthread_mutex_t lock;
 	struct leat_edge_stat *edges;
 	/* one of each for each member */
 	struct leat_end_stat *ends;
-	struct leat_member_base *bases;
+	struct leat_member_time *times;
+	struct leat_member_time *bases; /* when the window began */
 	/* when the report began: the first rates count from here */
 	int64_t since_ns;
 	int64_t window_ns; /* when the window began; 0: with the flow */
@@ -65,7 +62,7 @@ struct leat_report {
 };
 
 /* Returns 0 or -ENOMEM. The flow must outlive the report. */
-int leat_report_init(struct leat_report *report, const struct leat_flow *flow);
+int leat_report_init(struct leat_report *report, const struct leat_run *flow);
 void leat_report_fini(struct leat_report *report);
 
 /* Keeps the figures of a snapshot. */
@@ -91,6 +88,10 @@ double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_n
  * is left.
  */
 bool leat_report_well(const struct leat_report *report);
+
+/* How long a member was at work by then. */
+int64_t leat_report_busy_ns(const struct leat_report *report, size_t at,
+                            const struct leat_member_time *time);
 
 struct leat_verdict {
 	bool found;

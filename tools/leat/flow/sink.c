@@ -45,7 +45,7 @@ struct sink {
 	bool enough; /* a word of a program's wants no further line */
 };
 
-int leat_flow_sink_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
+int leat_run_sink_open(struct leat_run *flow, char why[LEAT_RUN_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
 
@@ -175,7 +175,7 @@ static bool is_prompt(const struct sink *sink)
 
 static int put_result(struct sink *sink, bool canceled)
 {
-	const struct leat_flow *flow = sink->member->flow;
+	const struct leat_run *flow = sink->member->flow;
 	bool numeric = leat_numeric_has(sink->verb);
 	struct leat_result result;
 
@@ -244,7 +244,7 @@ static int group_lines(struct sink *sink, const struct leat_line *lines, size_t 
 static int call_word(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	struct leat_member *member = sink->member;
-	const struct leat_flow_step *step = &member->steps[member->steps_count - 1];
+	const struct leat_run_step *step = &member->steps[member->steps_count - 1];
 	int rc;
 
 	leat_member_enter(member, member->steps_count - 1);
@@ -310,37 +310,34 @@ static int receive_lines(struct sink *sink)
 				rc = check_write(sink, leat_file_wait(&sink->file));
 			if (rc != 0)
 				break;
-			n = leat_member_recv(member, lines, most);
+			n = leat_recv_batch(member->rx, lines, most);
 		}
 		if (n == 0)
 			return 0;
-		if (n < 0) {
-			member->canceled = true;
+		if (n < 0)
 			return (int)n;
-		}
 		rc = take_lines(sink, lines, (size_t)n);
 		if (rc == 0 && sink->file.active)
 			rc = check_write(sink, leat_file_check(&sink->file));
 		if (sink->enough)
 			break;
 	}
-	leat_store_rel(&member->early, 1u); /* F1: pairs with leat_flow_left() */
 	return rc;
 }
 
 /* A word of a program's has been given all lines, and may write now. */
 static int end_word(struct sink *sink)
 {
-	const struct leat_flow *flow = sink->member->flow;
+	const struct leat_run *flow = sink->member->flow;
 
 	if (flow->opts.before_output != NULL)
 		flow->opts.before_output(flow->opts.before_output_arg);
 	return call_word(sink, NULL, 0);
 }
 
-int leat_flow_sink_run(struct leat_member *member)
+int leat_run_sink_run(struct leat_member *member)
 {
-	struct leat_flow_step *step = &member->steps[member->steps_count - 1];
+	struct leat_run_step *step = &member->steps[member->steps_count - 1];
 	const struct leat_stage *stage = step->stage;
 	struct sink *sink = calloc(1, sizeof(*sink));
 	int rc;
@@ -353,7 +350,7 @@ int leat_flow_sink_run(struct leat_member *member)
 	sink->group = step->group;
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
-	leat_out_init(&sink->out, member->flow->out_fd, member->tx);
+	leat_out_init(&sink->out, member->flow->out_fd, member->flow->scope);
 	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);
 	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);

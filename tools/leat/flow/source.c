@@ -22,14 +22,14 @@
  */
 #define CHECK_EVERY 64u
 
-static int refuse_source(const char *name, const char *path, int code, char why[LEAT_FLOW_WHY])
+static int refuse_source(const char *name, const char *path, int code, char why[LEAT_RUN_WHY])
 {
-	snprintf(why, LEAT_FLOW_WHY, "%s: %.400s: %s", name, path, strerror(-code));
+	snprintf(why, LEAT_RUN_WHY, "%s: %.400s: %s", name, path, strerror(-code));
 	return code;
 }
 
 /* Does not open the path, as the writer of a pipe would notice that. */
-static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY])
+static int check_lines(const char *path, uint64_t repeat, char why[LEAT_RUN_WHY])
 {
 	struct stat st;
 	bool standard = strcmp(path, "-") == 0;
@@ -38,7 +38,7 @@ static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY
 	if (rc == 0 && S_ISDIR(st.st_mode))
 		return refuse_source("lines", path, -EISDIR, why);
 	if (rc == 0 && !S_ISREG(st.st_mode) && repeat > 1) {
-		snprintf(why, LEAT_FLOW_WHY,
+		snprintf(why, LEAT_RUN_WHY,
 		         "lines: %.400s: --repeat needs a file; this can be read only once", path);
 		return -ESPIPE;
 	}
@@ -47,7 +47,7 @@ static int check_lines(const char *path, uint64_t repeat, char why[LEAT_FLOW_WHY
 	return rc != 0 ? refuse_source("lines", path, -errno, why) : 0;
 }
 
-static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
+static int check_proc(const char *name, char why[LEAT_RUN_WHY])
 {
 	char path[4200];
 	struct stat st;
@@ -60,13 +60,13 @@ static int check_proc(const char *name, char why[LEAT_FLOW_WHY])
 	return S_ISDIR(st.st_mode) ? refuse_source("proc", path, -EISDIR, why) : 0;
 }
 
-static int check_paths(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
+static int check_paths(struct leat_run *flow, char why[LEAT_RUN_WHY])
 {
 	const char *none;
 	int rc = leat_paths_find(&flow->paths, &flow->stages.list[0], &none);
 
 	if (rc == -ENOENT)
-		snprintf(why, LEAT_FLOW_WHY, "lines: %.400s: no file has such a name", none);
+		snprintf(why, LEAT_RUN_WHY, "lines: %.400s: no file has such a name", none);
 	for (size_t i = 0; rc == 0 && i < flow->paths.count; i++) {
 		const char *path = flow->paths.list[i];
 
@@ -74,7 +74,7 @@ static int check_paths(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 		/* a file of several is opened anew for each pass, and this one cannot be */
 		if (rc == 0 && flow->opts.repeat > 1 && flow->paths.count > 1 &&
 		    strcmp(path, "-") == 0) {
-			snprintf(why, LEAT_FLOW_WHY,
+			snprintf(why, LEAT_RUN_WHY,
 			         "lines: -: --repeat can read it again only where it is the one "
 			         "file");
 			rc = -ESPIPE;
@@ -85,7 +85,7 @@ static int check_paths(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 	return rc;
 }
 
-int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
+int leat_run_source_check(struct leat_run *flow, char why[LEAT_RUN_WHY])
 {
 	const struct leat_stage *stage = &flow->stages.list[0];
 	struct stat st;
@@ -115,7 +115,7 @@ int leat_flow_source_check(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
 /* Fails with the name that the first of all steps mentions and no column has. */
 static int check_names(struct leat_member *source)
 {
-	struct leat_flow *flow = source->flow;
+	struct leat_run *flow = source->flow;
 	char text[LEAT_TEXT_MAX + 1];
 
 	for (size_t i = 0; i < flow->members_count; i++)
@@ -147,7 +147,7 @@ static int refuse_header(struct leat_member *member, int code, const char *why)
  */
 static int take_header(struct leat_member *member, struct leat_line *line)
 {
-	struct leat_flow *flow = member->flow;
+	struct leat_run *flow = member->flow;
 	struct leat_text text = { line->data, line->len };
 	int rc;
 
@@ -230,7 +230,7 @@ static const char *find_match(void *arg, const char *text, size_t len)
  */
 static bool can_search_blocks(const struct leat_member *member)
 {
-	const struct leat_flow *flow = member->flow;
+	const struct leat_run *flow = member->flow;
 	const struct leat_stage *step;
 
 	if (member->steps_count < 2 || flow->opts.slow == 1 || flow->opts.slow == 2)
@@ -243,7 +243,7 @@ static bool can_search_blocks(const struct leat_member *member)
 static int run_lines(struct leat_member *member, struct leat_emitter *to)
 {
 	struct leat_unpack *unpack = leat_unpack_create();
-	struct leat_flow *flow = member->flow;
+	struct leat_run *flow = member->flow;
 	uint64_t repeat = flow->opts.repeat > 1 ? flow->opts.repeat : 1;
 	bool single = flow->paths.count == 1, over = false;
 	int rc = 0;
@@ -267,7 +267,7 @@ static int run_lines(struct leat_member *member, struct leat_emitter *to)
 
 static int run_source(struct leat_member *member)
 {
-	const struct leat_flow *flow = member->flow;
+	const struct leat_run *flow = member->flow;
 	const struct leat_stage *stage = &flow->stages.list[0];
 	struct leat_emitter to = { .emit = emit_line,
 		                   .arg = member,
@@ -314,9 +314,9 @@ static int run_source(struct leat_member *member)
  * line that waits for room then is refused, and counts as rejected. Then the source stops the flow,
  * which is how that end is told.
  */
-int leat_flow_source_run(struct leat_member *member)
+int leat_run_source_run(struct leat_member *member)
 {
-	struct leat_flow *flow = member->flow;
+	struct leat_run *flow = member->flow;
 	int rc;
 
 	leat_tx_source(member->tx, true);
@@ -329,7 +329,7 @@ int leat_flow_source_run(struct leat_member *member)
 	}
 	if (rc != 0 || member->enough || flow->until_ns == 0 || leat_now_ns() < flow->until_ns)
 		return rc;
-	leat_flow_stop(flow, LEAT_TIME_OVER_TEXT);
+	leat_run_stop(flow, LEAT_TIME_OVER_TEXT);
 	rc = leat_tx_wait(member->tx, -1, 0, 0);
 	return rc == -ESHUTDOWN ? rc : 0;
 }

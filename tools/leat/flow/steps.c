@@ -61,7 +61,7 @@ static bool is_csv_field(const struct leat_stage *stage)
 }
 
 /* field:N of CSV is map:($N). A field whose number no expression can have is empty. */
-static int open_csv_field(struct leat_flow_step *step, const struct leat_value *value)
+static int open_csv_field(struct leat_run_step *step, const struct leat_value *value)
 {
 	char text[LEAT_FIGURES + 2] = "''";
 	struct leat_value as_text = *value;
@@ -82,7 +82,7 @@ int leat_grep_check(const char *text, char *why, size_t size)
 	return rc;
 }
 
-static void init_rate(struct leat_flow_rate *rate, const struct leat_stage *stage)
+static void init_rate(struct leat_run_rate *rate, const struct leat_stage *stage)
 {
 	rate->item_ns = (double)stage->arg.ns / (double)stage->arg.number;
 	/*
@@ -94,10 +94,9 @@ static void init_rate(struct leat_flow_rate *rate, const struct leat_stage *stag
 	rate->slack_ns = burst > 1 ? (burst - 1) * rate->item_ns : 0;
 }
 
-int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage,
-                        struct leat_row *row)
+int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage, struct leat_row *row)
 {
-	*step = (struct leat_flow_step){ .stage = stage, .row = row };
+	*step = (struct leat_run_step){ .stage = stage, .row = row };
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
 		step->invert = leat_stage_key(stage, "invert")->number != 0;
@@ -134,7 +133,7 @@ int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *st
 	}
 }
 
-void leat_flow_step_fini(struct leat_flow_step *step)
+void leat_step_fini(struct leat_run_step *step)
 {
 	leat_pattern_close(step->pattern);
 	leat_expr_close(step->expr);
@@ -151,7 +150,7 @@ void leat_flow_step_fini(struct leat_flow_step *step)
 	step->word_state = NULL;
 }
 
-static int match_pattern(struct leat_flow_step *step, const struct leat_line *line)
+static int match_pattern(struct leat_run_step *step, const struct leat_line *line)
 {
 	const char *data = line->len != 0 ? line->data : "";
 	bool found = leat_pattern_find(step->pattern, data, line->len) != NULL;
@@ -215,7 +214,7 @@ static int map_line(struct leat_line *line, uint64_t what)
 	return 1;
 }
 
-static int run_expr(struct leat_flow_step *step, const struct leat_line *line,
+static int run_expr(struct leat_run_step *step, const struct leat_line *line,
                     struct leat_expr_values *values)
 {
 	int rc = 0;
@@ -227,7 +226,7 @@ static int run_expr(struct leat_flow_step *step, const struct leat_line *line,
 	return rc != 0 ? rc : leat_expr_run(step->expr, line, step->row->columns, 1, values);
 }
 
-static int filter_line(struct leat_flow_step *step, const struct leat_line *line)
+static int filter_line(struct leat_run_step *step, const struct leat_line *line)
 {
 	struct leat_expr_values values;
 	int rc = run_expr(step, line, &values);
@@ -235,7 +234,7 @@ static int filter_line(struct leat_flow_step *step, const struct leat_line *line
 	return rc != 0 ? rc : values.truths[0];
 }
 
-static int map_by_expression(struct leat_flow_step *step, struct leat_line *line)
+static int map_by_expression(struct leat_run_step *step, struct leat_line *line)
 {
 	struct leat_expr_values values;
 	const struct leat_text *text;
@@ -258,7 +257,7 @@ static int map_by_expression(struct leat_flow_step *step, struct leat_line *line
 	return 1;
 }
 
-int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
+int leat_step_run(struct leat_run_step *step, struct leat_line *line)
 {
 	switch (step->stage->type->verb) {
 	case LEAT_VERB_GREP:
@@ -294,7 +293,7 @@ int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line)
 	}
 }
 
-int64_t leat_flow_rate_take(struct leat_flow_rate *rate, int64_t now_ns)
+int64_t leat_step_rate_take(struct leat_run_rate *rate, int64_t now_ns)
 {
 	double floor_ns = (double)now_ns - rate->slack_ns;
 

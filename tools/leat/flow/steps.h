@@ -22,7 +22,7 @@
  * A token bucket, kept as one number: the time at which the bucket is full again if nothing more is
  * taken. So nothing is refilled.
  */
-struct leat_flow_rate {
+struct leat_run_rate {
 	double item_ns;  /* the cost of one item */
 	double slack_ns; /* how far spending may run ahead: burst - 1 items */
 	double spent_ns; /* the time up to which items are paid for */
@@ -32,14 +32,14 @@ struct leat_flow_rate {
 struct leat_group;
 struct leat_tee; /* tee.h */
 
-struct leat_flow_step {
+struct leat_run_step {
 	const struct leat_stage *stage;
 	struct leat_tee *tee;         /* NULL: not open, and lets lines through */
 	struct leat_pattern *pattern; /* grep */
 	bool invert;                  /* grep: lines without a match are wanted */
 	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */
 	struct leat_row *row;         /* of its thread: what names in expr are */
-	struct leat_flow_rate rate;
+	struct leat_run_rate rate;
 	/* take: the items still to let through; skip: to leave out; every: up to the next one */
 	uint64_t left;
 	struct leat_uniq uniq;
@@ -52,22 +52,22 @@ struct leat_flow_step {
  * Returns 0 or -ENOMEM. The stage and the row must outlive the step. The row gets the names that
  * the step needs; steps of one thread have one row.
  */
-int leat_flow_step_init(struct leat_flow_step *step, const struct leat_stage *stage,
-                        struct leat_row *row);
-void leat_flow_step_fini(struct leat_flow_step *step);
+int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage,
+                   struct leat_row *row);
+void leat_step_fini(struct leat_run_step *step);
 
 /*
  * Returns 1: the line goes on, changed in place (its memory may be another). 0: the line is not
  * wanted, and is still the caller's to free. -ENOMEM: the line is unchanged. rate, take and buffer
  * let every line through; the caller does what they need.
  */
-int leat_flow_step_run(struct leat_flow_step *step, struct leat_line *line);
+int leat_step_run(struct leat_run_step *step, struct leat_line *line);
 
 /*
  * Takes the cost of one item, and returns when the item may go on: at once if that is not after
  * now_ns.
  */
-int64_t leat_flow_rate_take(struct leat_flow_rate *rate, int64_t now_ns);
+int64_t leat_step_rate_take(struct leat_run_rate *rate, int64_t now_ns);
 
 /* Returns 0; -EINVAL with the reason in why if the pattern is no regular expression; -ENOMEM. */
 int leat_grep_check(const char *pattern, char *why, size_t size);

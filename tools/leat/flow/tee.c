@@ -17,9 +17,9 @@ struct leat_tee {
 	struct leat_out out;
 };
 
-static int open_tee(struct leat_flow *flow, struct leat_member *member, size_t at, char *why)
+static int open_tee(struct leat_run *flow, struct leat_member *member, size_t at, char *why)
 {
-	struct leat_flow_step *step = &member->steps[at];
+	struct leat_run_step *step = &member->steps[at];
 	int fd;
 
 	step->tee = calloc(1, sizeof(*step->tee));
@@ -32,12 +32,12 @@ static int open_tee(struct leat_flow *flow, struct leat_member *member, size_t a
 		return fd;
 	}
 	step->tee->path = step->stage->arg.text;
-	leat_out_init(&step->tee->out, fd, NULL);
+	leat_out_init(&step->tee->out, fd, flow->scope);
 	member->tees = true;
 	return 0;
 }
 
-int leat_tees_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY])
+int leat_tees_open(struct leat_run *flow, char why[LEAT_RUN_WHY])
 {
 	int rc = 0;
 
@@ -67,7 +67,7 @@ int leat_tee_failed(struct leat_member *member, const struct leat_tee *tee, int 
 	/* A member that returns -EPIPE was left by its own receiver. */
 	words = rc == -EPIPE ? "its reader has left" : strerror_r(-rc, reason, sizeof(reason));
 	snprintf(text, sizeof(text), "tee: %.50s: %.64s", tee->path, words);
-	return leat_tx_fail(member->tx, rc == -EPIPE ? -EIO : rc, text);
+	return leat_member_fail_with(member, rc == -EPIPE ? -EIO : rc, text);
 }
 
 int leat_tee_put(struct leat_tee *tee, const struct leat_line *line)
@@ -77,18 +77,24 @@ int leat_tee_put(struct leat_tee *tee, const struct leat_line *line)
 	return rc == 0 ? 1 : rc;
 }
 
-void leat_tees_begin(struct leat_member *member)
+int64_t leat_tees_due_ns(const struct leat_member *member)
 {
-	for (size_t i = 0; member->tees && i < member->steps_count; i++)
-		if (member->steps[i].tee != NULL)
-			member->steps[i].tee->out.wait = member->tx;
+	int64_t due_ns = LEAT_NEVER;
+
+	for (size_t i = 0; member->tees && i < member->steps_count; i++) {
+		const struct leat_tee *tee = member->steps[i].tee;
+
+		if (tee != NULL && tee->out.due_ns < due_ns)
+			due_ns = tee->out.due_ns;
+	}
+	return due_ns;
 }
 
-int leat_tees_flush(struct leat_member *member)
+int leat_tees_flush_due(struct leat_member *member)
 {
 	for (size_t i = 0; member->tees && i < member->steps_count; i++) {
 		struct leat_tee *tee = member->steps[i].tee;
-		int rc = tee != NULL && tee->out.len != 0 ? leat_out_flush(&tee->out) : 0;
+		int rc = tee != NULL ? leat_out_flush_due(&tee->out) : 0;
 
 		if (rc != 0)
 			return leat_tee_failed(member, tee, rc);
@@ -108,15 +114,17 @@ static int close_tee(struct leat_tee *tee)
 /* What was not written when a write failed is not tried again. */
 static int end_tee(struct leat_member *member, struct leat_tee *tee)
 {
-	int rc = tee->out.failed ? 0 : leat_out_flush(&tee->out);
+	int rc = tee->out.failed || tee->out.fd < 0 ? 0 : leat_out_flush(&tee->out);
 	int closed = close_tee(tee);
 
 	rc = rc != 0 ? rc : closed;
 	return rc != 0 ? leat_tee_failed(member, tee, rc) : 0;
 }
 
-int leat_tees_end(struct leat_member *member, int rc)
+int leat_tees_end(struct leat_member *member)
 {
+	int rc = 0;
+
 	for (size_t i = 0; member->tees && i < member->steps_count; i++) {
 		struct leat_tee *tee = member->steps[i].tee;
 		int end = tee != NULL ? end_tee(member, tee) : 0;

@@ -13,18 +13,18 @@
 #include "tools/leat/flow/flow.h"
 
 /* Opens the files of all tees. Returns 0 or -errno with a line in why. */
-int leat_tees_open(struct leat_flow *flow, char why[LEAT_FLOW_WHY]);
+int leat_tees_open(struct leat_run *flow, char why[LEAT_RUN_WHY]);
 
 /*
- * Of the steps of a member, on its thread: from leat_tees_begin() on they may write. Each returns
- * 0; -EPIPE or -ECANCELED as a send would; or another error, which is recorded.
+ * Of the steps of a member, on its thread. Each returns 0; -ECANCELED; or another error, which is
+ * recorded. leat_tees_due_ns(): when what was put is to be flushed, or LEAT_NEVER.
  */
-void leat_tees_begin(struct leat_member *member);
-int leat_tees_flush(struct leat_member *member);
-/* Flushes, and closes the files. rc: how the work of the member ended. Returns rc, or its error. */
-int leat_tees_end(struct leat_member *member, int rc);
+int leat_tees_flush_due(struct leat_member *member);
+int64_t leat_tees_due_ns(const struct leat_member *member);
+/* Flushes, and closes the files; once more does nothing. */
+int leat_tees_end(struct leat_member *member);
 
-/* As leat_flow_step_run(): an error is not recorded yet. */
+/* As leat_step_run(): an error is not recorded yet. */
 int leat_tee_put(struct leat_tee *tee, const struct leat_line *line);
 /* Records the error of a put. Returns what the member is to end with. */
 int leat_tee_failed(struct leat_member *member, const struct leat_tee *tee, int rc);

@@ -73,8 +73,8 @@ static const char *shorten_path(const char *path, size_t most, const char **cut)
 
 static void tell_failure(struct walk_run *run, const char *path, int code, const char *why)
 {
-	const struct leat_flow_opts *opts = &run->member->flow->opts;
-	char text[PATH_SHOWN + LEAT_FLOW_WHY];
+	const struct leat_run_opts *opts = &run->member->flow->opts;
+	char text[PATH_SHOWN + LEAT_RUN_WHY];
 	const char *cut, *shown;
 	size_t taken = strlen(": ") + strlen(why), room = sizeof(run->first) - 1;
 
@@ -104,7 +104,7 @@ static int hear_failure(void *arg, int code, const char *why)
 
 static void advance_scout(struct walk_run *run)
 {
-	struct leat_flow *flow = run->member->flow;
+	struct leat_run *flow = run->member->flow;
 	struct leat_walk_file file;
 	int rc = 1;
 
@@ -134,7 +134,7 @@ static void skip_rest(struct walk_run *run, uint64_t size, uint64_t before)
 
 static int read_file(struct walk_run *run, const struct leat_walk_file *file)
 {
-	struct leat_flow *flow = run->member->flow;
+	struct leat_run *flow = run->member->flow;
 	/* rlx: only this thread writes it */
 	uint64_t before = leat_load_rlx(&flow->progress.done);
 	int rc;
@@ -206,7 +206,7 @@ static int walk_once(struct walk_run *run)
 /* All passes; those behind one that has found no byte would find none, either. */
 static int walk_passes(struct walk_run *run)
 {
-	const struct leat_flow *flow = run->member->flow;
+	const struct leat_run *flow = run->member->flow;
 	uint64_t repeat = flow->opts.repeat > 1 ? flow->opts.repeat : 1, before;
 	int rc;
 
@@ -232,7 +232,7 @@ static int settle(const struct walk_run *run, int rc)
 
 int leat_walk_source_run(struct leat_member *member, struct leat_emitter *to)
 {
-	struct leat_flow *flow = member->flow;
+	struct leat_run *flow = member->flow;
 	struct walk_run run = { .member = member, .to = to };
 	struct leat_unpack *unpack = leat_unpack_create();
 	int rc;
@@ -252,7 +252,7 @@ int leat_walk_source_run(struct leat_member *member, struct leat_emitter *to)
 	return settle(&run, rc);
 }
 
-int leat_walk_source_check(const struct leat_stage *stage, char why[LEAT_FLOW_WHY])
+int leat_walk_source_check(const struct leat_stage *stage, char why[LEAT_RUN_WHY])
 {
 	int fd = open(stage->arg.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
@@ -261,6 +261,6 @@ int leat_walk_source_check(const struct leat_stage *stage, char why[LEAT_FLOW_WH
 	if (fd >= 0)
 		close(fd);
 	else
-		snprintf(why, LEAT_FLOW_WHY, "walk: %.400s: %s", stage->arg.text, strerror(-rc));
+		snprintf(why, LEAT_RUN_WHY, "walk: %.400s: %s", stage->arg.text, strerror(-rc));
 	return rc;
 }
