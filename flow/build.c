@@ -666,7 +666,8 @@ struct leat_port leat_flow_merge_first(const struct leat_port *ports, size_t cou
 }
 
 /* Checks the type of a port that is to be a part of a pair. */
-static void check_part(struct leat_port port, const struct leat_type *part, const char *which)
+static void check_part(struct leat_port port, const struct leat_type *part,
+                       const struct leat_type *pair, const char *which)
 {
 	const struct node *from = &port.flow->nodes[port.node];
 
@@ -675,8 +676,10 @@ static void check_part(struct leat_port port, const struct leat_type *part, cons
 			port.flow, -EINVAL,
 			"zip: the %s of the pair is of type \"%s\", and \"%s\" makes \"%s\"", which,
 			part->name, from->name, from->type->name);
-	else if (part->discard != NULL)
-		leat_flow_mistake(port.flow, -ENOTSUP, "zip: items of type \"%s\" own something",
+	else if (part->discard != NULL && pair->discard == NULL)
+		leat_flow_mistake(port.flow, -ENOTSUP,
+		                  "zip: items of type \"%s\" own something: the pair wants a "
+		                  "discard (LEAT_PAIR_OWNED)",
 		                  part->name);
 }
 
@@ -694,8 +697,8 @@ struct leat_port leat_flow_zip(struct leat_port first, struct leat_port second,
 	         (first.node == second.node && first.output == second.output))
 		leat_flow_mistake(flow, -EINVAL, "zip: two ports of this flow");
 	else if (usable(second, "zip")) {
-		check_part(first, pair->of, "first");
-		check_part(second, pair->second, "second");
+		check_part(first, pair->of, pair, "first");
+		check_part(second, pair->second, pair, "second");
 		node = flow->error == 0 ? add_node(flow, NODE_ZIP, "zip", 2, 1) : NULL;
 	}
 	if (node == NULL)

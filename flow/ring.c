@@ -115,9 +115,12 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 		return open_tee(flow, node);
 	if (node->kind == NODE_WORKERS && node->key != NULL)
 		rc = open_end(flow, node);
-	for (size_t i = 0; i < count && rc == 0; i++)
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (node->overflow == LEAT_BLOCK)
+			opts.discard = ring_type(node, i)->discard;
 		rc = leat_chan_open(flow->scope, ring_type(node, i)->size, &opts,
 		                    &node->rings[i].tx, &node->rings[i].rx);
+	}
 	return rc;
 }
 

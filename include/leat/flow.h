@@ -114,7 +114,7 @@ struct leat_type {
 		uint64_t count; \
 		leat_item_##type items[most_]; \
 	} leat_item_##name; \
-	LEAT_DETAIL_TYPE_OF(name, type, (most_), items, NULL, 0)
+	LEAT_DETAIL_TYPE_OF(name, type, (most_), items, NULL, 0, NULL, NULL)
 /* An item that has failed: LEAT_TROUBLE(failed_tick, tick), for leat_flow_divert(). */
 #define LEAT_TROUBLE(name, type) \
 	typedef struct { \
@@ -122,21 +122,25 @@ struct leat_type {
 		uint64_t number; \
 		leat_item_##type item; \
 	} leat_item_##name; \
-	LEAT_DETAIL_TYPE_OF(name, type, 1, item, NULL, 0)
-/* One of each: LEAT_PAIR(both, tick, quote), for leat_flow_zip(). */
-#define LEAT_PAIR(name, type, second_type) \
+	LEAT_DETAIL_TYPE_OF(name, type, 1, item, NULL, 0, NULL, NULL)
+/*
+ * One of each: LEAT_PAIR(both, tick, quote), for leat_flow_zip(). Where one of them owns something
+ * the pair owns it: LEAT_PAIR_OWNED(both, line, quote, discard, dup), whose discard frees both.
+ */
+#define LEAT_PAIR(name, type, second_type) LEAT_PAIR_OWNED(name, type, second_type, NULL, NULL)
+#define LEAT_PAIR_OWNED(name, type, second_type, discard_fn, dup_fn) \
 	typedef struct { \
 		leat_item_##type first; \
 		leat_item_##second_type second; \
 	} leat_item_##name; \
 	LEAT_DETAIL_TYPE_OF(name, type, 1, first, &leat_type_##second_type, \
-	                    offsetof(leat_item_##name, second))
-#define LEAT_DETAIL_TYPE_OF(name, type, most, member, second, second_offset) \
+	                    offsetof(leat_item_##name, second), discard_fn, dup_fn)
+#define LEAT_DETAIL_TYPE_OF(name, type, most, member, second, second_offset, discard_fn, dup_fn) \
 	static const struct leat_type leat_type_##name \
 		__attribute__((unused)) = { #name, \
 		                            sizeof(leat_item_##name), \
-		                            NULL, \
-		                            NULL, \
+		                            discard_fn, \
+		                            dup_fn, \
 		                            &leat_type_##type, \
 		                            most, \
 		                            offsetof(leat_item_##name, member), \

@@ -135,7 +135,7 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 		struct leat_run_step step;
 		struct leat_row row;
 
-		leat_row_init(&row, leat_stages_as(stages));
+		leat_row_init(&row, leat_stage_as(&stages->list[0]));
 		CHECK(leat_step_init(&step, &stages->list[i], &row) == 0,
 		      "a step that was checked");
 		rc = leat_step_run(&step, &line);
@@ -164,7 +164,7 @@ static void run_group(const struct leat_stages *stages, const struct leat_line *
 	struct leat_row row;
 	char note[LEAT_NOTE], last = '\n';
 
-	leat_row_init(&row, leat_stages_as(stages));
+	leat_row_init(&row, leat_stage_as(&stages->list[0]));
 	CHECK(leat_group_open(&group, stage, &row) == 0, "a group that was checked");
 	CHECK(leat_group_add(group, lines, 3) == 0, "no memory");
 	for (enum leat_result_form form = LEAT_RESULT_TEXT; form <= LEAT_RESULT_JSON; form++) {

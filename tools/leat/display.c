@@ -45,9 +45,13 @@ static const struct layout layouts[] = {
 /* Whether the flow writes to a terminal: its lines and a picture would be in each other's way. */
 static bool sink_talks_to_terminal(const struct leat_run *flow)
 {
-	const enum leat_verb verb = flow->stages.list[flow->stages.count - 1].type->verb;
+	for (size_t i = 0; i < flow->finals_count; i++) {
+		const enum leat_verb verb = flow->finals[i].stage->type->verb;
 
-	return (verb == LEAT_VERB_STDOUT || verb == LEAT_VERB_WORD) && isatty(STDOUT_FILENO);
+		if ((verb == LEAT_VERB_STDOUT || verb == LEAT_VERB_WORD) && isatty(STDOUT_FILENO))
+			return true;
+	}
+	return false;
 }
 
 void display_init(struct display *display, struct leat_report *report, bool quiet)
@@ -159,7 +163,7 @@ static void put_clock(FILE *out, int64_t ns)
  */
 static double find_share(const struct leat_run *flow, int64_t gone_ns, int64_t *left_ns)
 {
-	double share = leat_progress_share(&flow->progress);
+	double share = leat_run_share(flow);
 	double timed = flow->opts.for_ns != 0 ? (double)gone_ns / (double)flow->opts.for_ns : -1;
 
 	*left_ns = -1;
@@ -177,7 +181,7 @@ static void put_share(const struct leat_run *flow, FILE *out, double share, int6
 
 	fprintf(out, " %3.0f %%", share < 1 ? share * 100 : 100);
 	/* a source that has read all of its input may still send */
-	if (timed_out || leat_member_over(&flow->members[0])) {
+	if (timed_out || leat_run_sources_over(flow)) {
 		fputs(", draining", out);
 	} else if (left_ns >= 0 && left_ns < LEFT_MAX_NS) {
 		fputs(", ", out);
@@ -312,7 +316,7 @@ static const struct layout *choose_layout(int width, int name_width)
 /* Writes the picture in rows of `width` columns at most, unless the terminal is tiny. */
 static void put_picture(struct display *display, FILE *out, int width, int height)
 {
-	size_t edges = display->report->flow->plan.groups_count - 1;
+	size_t edges = display->report->flow->plan.edges_count;
 	size_t shown = edges + 4 > (size_t)height ? (height > 5 ? (size_t)height - 5 : 1) : edges;
 	int name_width = NAME_MIN;
 
@@ -398,7 +402,7 @@ static void put_line_share(const struct leat_run *flow, FILE *out, int64_t gone_
 	int64_t left_ns;
 	double share = find_share(flow, gone_ns, &left_ns);
 
-	if (leat_progress_share(&flow->progress) < 0)
+	if (leat_run_share(flow) < 0)
 		return;
 	fprintf(out, ", %.0f %%", share < 1 ? share * 100 : 100);
 	if (left_ns >= 0 && left_ns < LEFT_MAX_NS && share < 1)
@@ -417,7 +421,7 @@ static void write_line(const struct display *display)
 		return;
 	fprintf(out, "leat: %.0f s", (double)gone_ns / 1e9);
 	put_line_share(display->report->flow, out, gone_ns);
-	for (size_t i = 0; i + 1 < plan->groups_count; i++) {
+	for (size_t i = 0; i < plan->edges_count; i++) {
 		const struct leat_edge_stat *edge = &display->report->edges[i];
 		uint64_t dropped = leat_report_dropped(&edge->now);
 		fprintf(out, "; %s %s/s, %.0f %% full, blocked %.0f %% / %.0f %%",

@@ -5,7 +5,6 @@
  */
 #include "tools/leat/leat.h"
 
-#include <leat/io.h>
 #include <string.h>
 
 static const char *plural(uint64_t n)
@@ -23,9 +22,8 @@ static const char *kind_name(enum leat_kind kind)
 	return names[kind];
 }
 
-static void put_check(const struct leat_plan *plan)
+static int measure_names(const struct leat_plan *plan)
 {
-	uint64_t threads = 0, items = 0;
 	int width = 0;
 
 	for (size_t i = 0; i < plan->groups_count; i++) {
@@ -33,22 +31,44 @@ static void put_check(const struct leat_plan *plan)
 
 		width = len > width ? len : width;
 	}
+	return width;
+}
+
+/* Behind a group: the ring that it sends into. In a flow without streams that is all there is. */
+static void put_ring(const struct leat_plan *plan, const struct leat_stages *stages, size_t at)
+{
+	const struct leat_run_group *group = &plan->groups[at];
+	const struct leat_edge *edge = &plan->edges[group->out];
+
+	if (group->out == LEAT_NO_EDGE)
+		return;
+	printf("  |  a ring of %zu line%s, %s", edge->capacity, plural(edge->capacity),
+	       kind_name(edge->kind));
+	if (stages->branches_count > 1)
+		printf(", %s", edge->name);
+	putchar('\n');
+}
+
+static void put_check(const struct leat_stages *stages, const struct leat_plan *plan)
+{
+	uint64_t threads = 0, items = 0, rings = 0;
+	int width = measure_names(plan);
+
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		const struct leat_run_group *group = &plan->groups[i];
 
 		printf("%-*s  %u thread%s\n", width, group->name, group->threads,
 		       plural(group->threads));
 		threads += group->threads;
-		if (i + 1 == plan->groups_count)
-			break;
-		printf("  |  a ring of %zu line%s, %s\n", plan->edges[i].capacity,
-		       plural(plan->edges[i].capacity), kind_name(plan->edges[i].kind));
-		items += plan->edges[i].capacity;
+		put_ring(plan, stages, i);
 	}
-	printf("%llu thread%s, %zu ring%s of %llu bytes in all, beside the text of the lines\n",
-	       (unsigned long long)threads, plural(threads), plan->groups_count - 1,
-	       plural(plan->groups_count - 1),
-	       (unsigned long long)(items * sizeof(struct leat_line)));
+	for (size_t i = 0; i < plan->edges_count; i++) {
+		rings += plan->edges[i].rings;
+		items += plan->edges[i].capacity * plan->edges[i].rings;
+	}
+	printf("%llu thread%s, %llu ring%s of %llu bytes in all, beside the text of the lines\n",
+	       (unsigned long long)threads, plural(threads), (unsigned long long)rings,
+	       plural(rings), (unsigned long long)(items * sizeof(struct leat_line)));
 }
 
 /* In a quoted string of dot's. */
@@ -77,11 +97,45 @@ static void put_stage(const struct leat_stages *stages, size_t i)
 	fputs("\"];\n", stdout);
 }
 
+/* The last stage of the branch that a stream comes out of. */
+static size_t stage_before(const struct leat_stages *stages, size_t stream)
+{
+	const struct leat_branch *branch = &stages->branches[stages->streams[stream].branch];
+
+	return branch->first + branch->count - 1;
+}
+
+/* How a branch hangs together with those before it. */
+static void put_joins(const struct leat_stages *stages, const struct leat_plan *plan, size_t at)
+{
+	static const char *const names[] = { [LEAT_JOIN_MERGE] = "merge", [LEAT_JOIN_ZIP] = "zip" };
+	const struct leat_branch *branch = &stages->branches[at];
+	const size_t edge = plan->groups[plan->first_groups[at]].in;
+
+	if (branch->from_count > 1) {
+		printf("  b%zu [label=\"%s\", shape=ellipse];\n", at, names[branch->join]);
+		printf("  b%zu -> s%zu [label=\"%zu\"];\n", at, branch->first,
+		       plan->edges[edge].capacity);
+	}
+	for (size_t i = 0; i < branch->from_count; i++) {
+		const size_t stream = branch->from[i];
+
+		printf("  s%zu -> %c%zu [label=\"%s", stage_before(stages, stream),
+		       branch->from_count > 1 ? 'b' : 's',
+		       branch->from_count > 1 ? at : branch->first, stages->streams[stream].name);
+		if (branch->from_count == 1)
+			printf(" %zu", plan->edges[edge].capacity);
+		fputs("\"];\n", stdout);
+	}
+}
+
 static void put_graph(const struct leat_stages *stages, const struct leat_plan *plan)
 {
 	fputs("digraph flow {\n  rankdir=LR;\n  node [shape=box];\n", stdout);
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		const struct leat_run_group *group = &plan->groups[i];
+		const struct leat_branch *branch =
+			&stages->branches[stages->list[group->first].branch];
 
 		printf("  subgraph cluster_%zu {\n    label=\"%u thread%s\";\n", i, group->threads,
 		       plural(group->threads));
@@ -90,10 +144,12 @@ static void put_graph(const struct leat_stages *stages, const struct leat_plan *
 		fputs("  }\n", stdout);
 		for (size_t k = group->first; k + 1 < group->first + group->count; k++)
 			printf("  s%zu -> s%zu;\n", k, k + 1);
-		if (i > 0)
+		if (group->first > branch->first)
 			printf("  s%zu -> s%zu [label=\"%zu\"];\n", group->first - 1, group->first,
-			       plan->edges[i - 1].capacity);
+			       plan->edges[group->in].capacity);
 	}
+	for (size_t i = 0; i < stages->branches_count; i++)
+		put_joins(stages, plan, i);
 	fputs("}\n", stdout);
 }
 
@@ -101,29 +157,31 @@ int plan_main(int argc, char **argv, bool graph)
 {
 	struct run_opts opts;
 	struct leat_stages stages = { 0 };
-	struct leat_plan plan = { 0 };
+	struct leat_run *flow = NULL;
+	char why[LEAT_RUN_WHY];
 	int status = run_opts_read(&opts, argc, argv);
 
-	if (status < 0)
-		status = flow_text_parse(&opts, &stages);
-	else
+	if (status >= 0)
 		goto out;
-	if (status == 0 && leat_plan_make(&stages, opts.flow.capacity, &plan) != 0) {
-		fprintf(stderr, "leat: %s\n", strerror(ENOMEM));
-		status = EXIT_FAILED;
-	}
+	status = flow_text_parse(&opts, &stages);
 	if (status != 0)
 		goto out;
+	opts.flow.checks = true;
+	if (leat_run_open(&flow, &stages, &opts.flow, why) != 0) {
+		fprintf(stderr, "leat: %s\n", why);
+		status = EXIT_FAILED;
+		goto out;
+	}
 	if (graph)
-		put_graph(&stages, &plan);
+		put_graph(&flow->stages, &flow->plan);
 	else
-		put_check(&plan);
+		put_check(&flow->stages, &flow->plan);
 	if (fflush(stdout) != 0) {
 		perror("leat: stdout");
 		status = EXIT_FAILED;
 	}
 out:
-	leat_plan_free(&plan);
+	leat_run_free(flow);
 	leat_stages_free(&stages);
 	run_opts_free(&opts);
 	return status;

@@ -168,10 +168,14 @@ int flow_text_parse(struct run_opts *opts, struct leat_stages *stages)
 	}
 	if (!run_opts_slow(opts, stages))
 		return EXIT_USAGE;
-	if (opts->flow.repeat != 0 && stages->list[0].type->verb != LEAT_VERB_LINES &&
-	    stages->list[0].type->verb != LEAT_VERB_WALK) {
+	for (size_t i = 0; i < stages->count && opts->flow.repeat != 0; i++) {
+		const struct leat_stage_type *type = stages->list[i].type;
+
+		if (type->role != LEAT_SOURCE || type->verb == LEAT_VERB_LINES ||
+		    type->verb == LEAT_VERB_WALK)
+			continue;
 		fprintf(stderr, "leat: --repeat is for lines:FILE and walk:DIR, not for %s\n",
-		        stages->list[0].type->name);
+		        type->name);
 		return EXIT_USAGE;
 	}
 	return 0;

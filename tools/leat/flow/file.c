@@ -26,7 +26,7 @@ void leat_file_init(struct leat_file *file, struct leat_member *member, struct l
 		                    .sync_ns = sync->ns,
 		                    .wait_fd = -1 };
 	file->active = stage->type->verb == LEAT_VERB_FILE &&
-	               (file->syncs || leat_run_reopens(member->flow));
+	               (file->syncs || member->final->reopen_fd >= 0);
 }
 
 static int sync_file(struct leat_file *file)
@@ -45,7 +45,7 @@ static void tell_not_reopened(struct leat_file *file, const char *why)
 	if (flow->opts.say != NULL)
 		flow->opts.say(flow->opts.say_arg, text);
 	else
-		snprintf(flow->note, sizeof(flow->note), "%.*s", (int)sizeof(flow->note) - 1, text);
+		snprintf(file->member->final->note, LEAT_NOTE, "%.*s", LEAT_NOTE - 1, text);
 }
 
 static int reopen_file(struct leat_file *file)
@@ -63,7 +63,7 @@ static int reopen_file(struct leat_file *file)
 		rc = sync_file(file);
 	if (close(file->out->fd) != 0 && rc == 0)
 		rc = -errno;
-	flow->out_fd = fd;
+	file->member->final->out_fd = fd;
 	leat_out_turn(file->out, fd);
 	return rc;
 }
@@ -72,7 +72,7 @@ static int reopen_file(struct leat_file *file)
 static int reopen_if_asked(struct leat_file *file)
 {
 	/* rlx: only the count is wanted; H1 orders it where the sink waits */
-	uint64_t asked = leat_load_rlx(&file->member->flow->reopens);
+	uint64_t asked = leat_load_rlx(&file->member->final->reopens);
 
 	if (asked == file->seen)
 		return 0;
@@ -105,7 +105,7 @@ int leat_file_check(struct leat_file *file)
 static int open_wait(struct leat_file *file, int rx_fd)
 {
 	struct epoll_event input = { .events = EPOLLIN };
-	int reopen_fd = file->member->flow->reopen_fd;
+	int reopen_fd = file->member->final->reopen_fd;
 
 	if (file->wait_fd >= 0)
 		return 0;
@@ -122,7 +122,7 @@ static int open_wait(struct leat_file *file, int rx_fd)
  */
 static int wait_for_input(struct leat_file *file)
 {
-	int reopen_fd = file->member->flow->reopen_fd;
+	int reopen_fd = file->member->final->reopen_fd;
 	eventfd_t requests;
 	int rc = leat_tx_wait(file->member->tx, file->wait_fd, POLLIN, sync_at_ns(file));
 
@@ -161,18 +161,28 @@ int leat_file_end(struct leat_file *file)
 	/* Some file systems report a full disk only here. */
 	if (close(file->out->fd) != 0 && rc == 0)
 		rc = -errno;
-	file->member->flow->out_fd = -1;
+	file->member->final->out_fd = -1;
 	return rc;
 }
 
 bool leat_run_reopens(const struct leat_run *flow)
 {
-	return flow->reopen_fd >= 0;
+	for (size_t i = 0; i < flow->finals_count; i++)
+		if (flow->finals[i].reopen_fd >= 0)
+			return true;
+	return false;
 }
 
 void leat_run_reopen(struct leat_run *flow)
 {
-	/* rlx: the descriptor orders it for a sink that waits; H1, pairs with poll_input() */
-	leat_add_rlx(&flow->reopens, (uint64_t)1);
-	eventfd_write(flow->reopen_fd, 1);
+	for (size_t i = 0; i < flow->finals_count; i++) {
+		struct leat_final *final = &flow->finals[i];
+
+		if (final->reopen_fd < 0)
+			continue;
+		/* rlx: the descriptor orders it for a sink that waits; H1, pairs with
+		 * wait_for_input() */
+		leat_add_rlx(&final->reopens, (uint64_t)1);
+		eventfd_write(final->reopen_fd, 1);
+	}
 }

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/bridge.h"
 #include "tools/leat/flow/report.h"
 #include "tools/leat/flow/tee.h"
 #include "tools/leat/flow/word.h"
@@ -28,6 +29,51 @@ static int add_word(struct leat_member *member, size_t step)
 	return 0;
 }
 
+/* What a member reads or writes, if it is a source or a sink. */
+static void set_ends(struct leat_member *member, const struct leat_stage *first)
+{
+	struct leat_run *flow = member->flow;
+
+	for (size_t i = 0; i < flow->inputs_count; i++)
+		if (flow->inputs[i].stage == first)
+			member->input = &flow->inputs[i];
+	for (size_t i = 0; i < flow->finals_count; i++)
+		if (flow->finals[i].stage == first)
+			member->final = &flow->finals[i];
+}
+
+/* The names of the fields that lines have there; NULL: they are of several sources. */
+static const struct leat_csv_header *find_header(const struct leat_run *flow,
+                                                 const struct leat_stage *stage)
+{
+	const struct leat_stage *source = leat_stage_source(&flow->stages, stage);
+
+	for (size_t i = 0; i < flow->inputs_count; i++)
+		if (flow->inputs[i].stage == source)
+			return &flow->inputs[i].header;
+	return NULL;
+}
+
+/* One for each source, and one for each sink. */
+static int init_ends(struct leat_run *flow)
+{
+	flow->inputs = calloc(flow->stages.count, sizeof(*flow->inputs));
+	flow->finals = calloc(flow->stages.count, sizeof(*flow->finals));
+	if (flow->inputs == NULL || flow->finals == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < flow->stages.count; i++) {
+		const struct leat_stage *stage = &flow->stages.list[i];
+
+		if (stage->type->role == LEAT_SOURCE)
+			flow->inputs[flow->inputs_count++].stage = stage;
+		if (stage->type->role == LEAT_SINK)
+			flow->finals[flow->finals_count++] = (struct leat_final){ .stage = stage,
+				                                                  .out_fd = -1,
+				                                                  .reopen_fd = -1 };
+	}
+	return 0;
+}
+
 static int init_member(struct leat_member *member, struct leat_run *flow, size_t at, unsigned index)
 {
 	const struct leat_run_group *group = &flow->plan.groups[at];
@@ -39,8 +85,9 @@ static int init_member(struct leat_member *member, struct leat_run *flow, size_t
 		snprintf(member->name, sizeof(member->name), "%.50s/%u", group->name, index + 1);
 	else
 		strcpy(member->name, group->name);
-	leat_row_init(&member->row, leat_stages_as(&flow->stages));
-	member->row.header = &flow->header;
+	set_ends(member, &flow->stages.list[group->first]);
+	leat_row_init(&member->row, leat_stage_as(&flow->stages.list[group->first]));
+	member->row.header = find_header(flow, &flow->stages.list[group->first]);
 	member->steps = calloc(group->count, sizeof(*member->steps));
 	if (member->steps == NULL)
 		return -ENOMEM;
@@ -81,34 +128,94 @@ static int init_members(struct leat_run *flow)
 
 /* --- the graph --- */
 
-static int share_line(void *copy, const void *item)
+int leat_run_share_line(void *copy, const void *line)
 {
-	leat_line_share(copy, item);
+	leat_line_share(copy, line);
 	return 0;
 }
 
-LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, share_line);
+static void discard_pair(void *pair, void *unused);
 
-/* The ring that is right before this port is that of an edge. */
-static struct leat_port set_edge(const struct leat_run *flow, struct leat_port port, size_t at)
+LEAT_PAIR_OWNED(pair, line, line, discard_pair, NULL);
+
+static void discard_pair(void *item, void *unused)
 {
-	const struct leat_edge *edge = &flow->plan.edges[at];
+	leat_item_pair *pair = item;
+
+	leat_line_discard(&pair->first, unused);
+	leat_line_discard(&pair->second, unused);
+}
+
+/* The lines of a pair with a tab between them. */
+static int join_pair(const leat_item_pair *pair, struct leat_line *line)
+{
+	const size_t len = pair->first.len + 1 + pair->second.len;
+	char *text = malloc(len);
+	int rc;
+
+	if (text == NULL)
+		return -ENOMEM;
+	memcpy(text, pair->first.data, pair->first.len);
+	text[pair->first.len] = '\t';
+	memcpy(text + pair->first.len + 1, pair->second.data, pair->second.len);
+	rc = leat_line_copy(line, text, len);
+	free(text);
+	return rc;
+}
+
+LEAT_MAP(zip, pair, both, line, line, const void *, unused)
+{
+	return join_pair(both, line);
+}
+
+/* What a flow is built of. */
+struct graph {
+	struct leat_run *run;
+	struct leat_member *next; /* of the next group */
+	struct leat_port
+		*streams; /* of a stream that is teed, the first one; they are side by side */
+	struct leat_port **tees; /* of each stream: NULL: it is not teed */
+	size_t *used;            /* of each stream: by so many branches */
+};
+
+/* The ring, or rings, right before this port are those of an edge. */
+static struct leat_port set_edge(const struct leat_run *run, struct leat_port port, size_t at)
+{
+	const struct leat_edge *edge = &run->plan.edges[at];
 
 	port = leat_flow_name(port, edge->name);
 	port = leat_flow_capacity(port, edge->capacity);
-	return leat_flow_overflow(port, flow->opts.overflow);
+	return leat_flow_overflow(port, run->opts.overflow);
+}
+
+/* Whether each line that goes into a group comes out of it, one for one. */
+static bool keeps_lines(const struct leat_run *run, const struct leat_run_group *group)
+{
+	for (size_t i = group->first; i < group->first + group->count; i++)
+		switch (run->stages.list[i].type->verb) {
+		case LEAT_VERB_FIELD:
+		case LEAT_VERB_MAP:
+		case LEAT_VERB_RATE:
+		case LEAT_VERB_TEE:
+		case LEAT_VERB_BUFFER:
+		case LEAT_VERB_PARTITION:
+			break; /* a bridge is behind the step of its group */
+		default:
+			return false;
+		}
+	return true;
 }
 
 /* The step of a group: its name is the group's. */
-static void make_step(struct leat_run *flow, size_t at, struct leat_member *first)
+static void make_step(struct leat_run *run, size_t at, struct leat_member *first)
 {
-	const struct leat_run_group *group = &flow->plan.groups[at];
+	const struct leat_run_group *group = &run->plan.groups[at];
 	const bool several = group->threads > 1;
 
-	flow->middle[at] = (struct leat_members){
+	run->middle[at] = (struct leat_members){
 		.first = first,
 		.step = { .name = group->name,
-		          .kind = LEAT_STEP_MAP,
+		          .kind = keeps_lines(run, group) ? LEAT_STEP_MAP : LEAT_STEP_FILTER,
 		          .fn = several ? leat_members_step : leat_member_step,
 		          .in = LEAT_T(line),
 		          .out = LEAT_T(line),
@@ -121,15 +228,16 @@ static void make_step(struct leat_run *flow, size_t at, struct leat_member *firs
 	first->defers = !several;
 }
 
-static struct leat_port add_group(struct leat_run *flow, size_t at, struct leat_member *first,
+/* A group in the middle. Several threads are gathered in the ring that is behind them. */
+static struct leat_port add_group(struct leat_run *run, size_t at, struct leat_member *first,
                                   struct leat_port port)
 {
-	const struct leat_run_group *group = &flow->plan.groups[at];
-	struct leat_members *middle = &flow->middle[at];
+	const struct leat_run_group *group = &run->plan.groups[at];
+	struct leat_members *middle = &run->middle[at];
 
-	make_step(flow, at, first);
+	make_step(run, at, first);
 	if (group->threads == 1)
-		return leat_flow_buffer(leat_flow_step(port, &middle->step, first), 1);
+		return leat_flow_step(port, &middle->step, first);
 	port = leat_flow_workers(port, group->threads, LEAT_UNORDERED);
 	port = leat_flow_step_with(port, &middle->step,
 	                           (struct leat_state){ .size = sizeof(struct leat_member *),
@@ -138,31 +246,200 @@ static struct leat_port add_group(struct leat_run *flow, size_t at, struct leat_
 	return leat_flow_gather(port);
 }
 
-static int open_graph(struct leat_run *flow, char why[LEAT_RUN_WHY])
+static struct leat_port use_stream(struct graph *graph, size_t stream)
 {
-	const struct leat_flow_opts opts = { .name = "flow", .wait = flow->opts.wait };
-	struct leat_member *member = flow->members;
-	struct leat_port port;
+	const size_t k = graph->used[stream]++;
+
+	return graph->tees[stream] != NULL ? graph->tees[stream][k] : graph->streams[stream];
+}
+
+/* What a branch begins with, if that is no source. */
+static struct leat_port begin_branch(struct graph *graph, const struct leat_branch *branch)
+{
+	const struct leat_run *run = graph->run;
+	const size_t edge =
+		run->plan.groups[run->plan.first_groups[branch - run->stages.branches]].in;
+	struct leat_port ports[LEAT_JOINED_MAX], port;
+
+	for (size_t i = 0; i < branch->from_count; i++)
+		ports[i] = use_stream(graph, branch->from[i]);
+	if (branch->join == LEAT_JOIN_STREAM)
+		return ports[0];
+	if (branch->join == LEAT_JOIN_MERGE)
+		return set_edge(run, leat_flow_merge(ports, branch->from_count), edge);
+	port = leat_flow_zip(ports[0], ports[1], LEAT_T(pair));
+	return leat_flow_step(leat_flow_name(port, run->plan.edges[edge].name), &zip, NULL);
+}
+
+/* The part of a partition that a line goes to. */
+static uint64_t part_of(const void *item, const void *arg)
+{
+	const struct leat_member *member = arg;
+	struct leat_run_step *step = &member->steps[member->steps_count - 1];
+	const struct leat_branch *branch = &member->flow->stages.branches[step->stage->branch];
+
+	return leat_step_part(step, item, branch->to_count);
+}
+
+static int tee_stream(struct graph *graph, size_t stream, struct leat_port port, const char *name)
+{
+	const size_t users = graph->run->stages.streams[stream].users;
+
+	graph->tees[stream] = calloc(users, sizeof(*graph->tees[stream]));
+	if (graph->tees[stream] == NULL)
+		return -ENOMEM;
+	leat_flow_tee(port, graph->tees[stream], users);
+	if (name != NULL)
+		leat_flow_name(graph->tees[stream][0], name);
+	return 0;
+}
+
+/* What comes out of a branch whose last group this is: streams. */
+static int end_branch(struct graph *graph, const struct leat_branch *branch,
+                      struct leat_member *last, struct leat_port port)
+{
+	const struct leat_run *run = graph->run;
+	const size_t edge = run->plan.stream_edges[branch->to];
+	const char *name = edge != LEAT_NO_EDGE ? run->plan.edges[edge].name : NULL;
+	int rc = 0;
+
+	if (branch->to_count == 1 && !leat_branch_is_teed(&run->stages, branch)) {
+		graph->streams[branch->to] = port;
+		return 0;
+	}
+	if (branch->to_count == 1)
+		return tee_stream(graph, branch->to, port, name);
+	leat_flow_partition(port, part_of, last, &graph->streams[branch->to], branch->to_count);
+	leat_flow_name(graph->streams[branch->to], name);
+	for (size_t i = branch->to; i < branch->to + branch->to_count && rc == 0; i++)
+		if (run->stages.streams[i].users > 1)
+			rc = tee_stream(graph, i, graph->streams[i], NULL);
+	return rc;
+}
+
+/* Whether what is behind a group begins with a ring that is the group's own. */
+static bool ends_in_ring(const struct leat_run *run, const struct leat_branch *branch, size_t at)
+{
+	const struct leat_run_group *group = &run->plan.groups[at];
+
+	if (group->first + group->count < branch->first + branch->count)
+		return true;
+	return leat_branch_goes_on(&run->stages, branch);
+}
+
+/* Its ring has the streams, and is there whatever is behind it. */
+static bool ends_in_bridge(const struct leat_run *run, const struct leat_run_group *group)
+{
+	return run->stages.list[group->first + group->count - 1].type->verb == LEAT_VERB_BRIDGE;
+}
+
+static int add_branch(struct graph *graph, const struct leat_branch *branch)
+{
+	struct leat_run *run = graph->run;
+	size_t at = run->plan.first_groups[branch - run->stages.branches];
+	struct leat_port port = { 0 };
+	struct leat_member *member = graph->next;
+
+	if (branch->join != LEAT_JOIN_SOURCE)
+		port = begin_branch(graph, branch);
+	for (;; at++) {
+		const struct leat_run_group *group = &run->plan.groups[at];
+
+		member = graph->next;
+		graph->next += group->threads;
+		if (member->final != NULL) {
+			leat_flow_to_rx(port, &member->rx);
+			return 0;
+		}
+		if (member->input != NULL)
+			port = set_edge(run,
+			                leat_flow_from_gen(run->flow, LEAT_T(line),
+			                                   leat_member_main, member),
+			                group->out);
+		else
+			port = add_group(run, at, member, port);
+		if (ends_in_bridge(run, group)) {
+			port = leat_bridge_add(member, port);
+			if (ends_in_ring(run, branch, at))
+				port = leat_flow_name(port, run->plan.edges[group->out].name);
+		} else if (member->input == NULL && ends_in_ring(run, branch, at)) {
+			if (group->threads == 1)
+				port = leat_flow_buffer(port, 1);
+			port = set_edge(run, port, group->out);
+		}
+		if (group->first + group->count == branch->first + branch->count)
+			return end_branch(graph, branch, member, port);
+	}
+}
+
+static int add_branches(struct leat_run *run)
+{
+	const size_t streams = run->stages.streams_count + 1;
+	struct graph graph = { .run = run,
+		               .next = run->members,
+		               .streams = calloc(streams, sizeof(*graph.streams)),
+		               .tees = calloc(streams, sizeof(*graph.tees)),
+		               .used = calloc(streams, sizeof(*graph.used)) };
+	int rc = graph.streams == NULL || graph.tees == NULL || graph.used == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; i < run->stages.branches_count && rc == 0; i++)
+		rc = add_branch(&graph, &run->stages.branches[i]);
+	for (size_t i = 0; i < streams && graph.tees != NULL; i++)
+		free(graph.tees[i]);
+	free(graph.streams);
+	free(graph.tees);
+	free(graph.used);
+	return rc;
+}
+
+static int open_graph(struct leat_run *run, char why[LEAT_RUN_WHY])
+{
+	const struct leat_flow_opts opts = { .name = "flow",
+		                             .wait = run->opts.wait,
+		                             .capacity = run->opts.capacity };
 	int rc;
 
-	flow->middle = calloc(flow->plan.groups_count, sizeof(*flow->middle));
-	flow->scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .name = "flow" });
-	if (flow->middle == NULL || flow->scope == NULL)
+	run->middle = calloc(run->plan.groups_count, sizeof(*run->middle));
+	run->scope = leat_scope_open(NULL, &(struct leat_scope_opts){ .name = "flow" });
+	if (run->middle == NULL || run->scope == NULL)
 		return -ENOMEM;
-	flow->sinks = leat_scope_open(flow->scope, NULL);
-	flow->flow = leat_flow_open(flow->scope, &opts);
-	if (flow->sinks == NULL || flow->flow == NULL)
+	run->sinks = leat_scope_open(run->scope, NULL);
+	run->streams = leat_scope_open(run->scope, NULL);
+	run->flow = leat_flow_open(run->scope, &opts);
+	if (run->sinks == NULL || run->streams == NULL || run->flow == NULL)
 		return leat_open_error();
-	port = leat_flow_from_gen(flow->flow, LEAT_T(line), leat_member_main, member++);
-	port = set_edge(flow, port, 0);
-	for (size_t i = 1; i + 1 < flow->plan.groups_count; i++) {
-		port = set_edge(flow, add_group(flow, i, member, port), i);
-		member += flow->plan.groups[i].threads;
-	}
-	leat_flow_to_rx(port, &member->rx);
-	rc = leat_flow_check(flow->flow, NULL);
+	rc = add_branches(run);
+	if (rc == 0)
+		rc = leat_flow_check(run->flow, NULL);
 	if (rc != 0)
-		snprintf(why, LEAT_RUN_WHY, "%s", leat_flow_error(flow->flow));
+		snprintf(why, LEAT_RUN_WHY, "%s", leat_flow_error(run->flow));
+	return rc;
+}
+
+/* All but the files. Takes the stages over. */
+static int open_stages(struct leat_run *flow, struct leat_stages *stages,
+                       const struct leat_run_opts *opts)
+{
+	int rc;
+
+	flow->stages = *stages;
+	*stages = (struct leat_stages){ 0 };
+	flow->opts = *opts;
+	pthread_mutex_init(&flow->writing, NULL);
+	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = flow->events_fd < 0 ? -errno
+	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
+	if (rc == 0)
+		rc = leat_outputs_init(flow);
+	return rc == 0 ? init_ends(flow) : rc;
+}
+
+static int open_files(struct leat_run *flow, char why[LEAT_RUN_WHY])
+{
+	int rc = leat_tees_open(flow, why);
+
+	for (size_t i = 0; i < flow->finals_count && rc == 0; i++)
+		rc = leat_run_sink_open(flow, &flow->finals[i], why);
 	return rc;
 }
 
@@ -174,35 +451,23 @@ int leat_run_open(struct leat_run **made, struct leat_stages *stages,
 
 	why[0] = '\0';
 	*made = NULL;
-	if (flow == NULL) {
+	if (flow == NULL)
 		leat_stages_free(stages);
-		goto failed;
-	}
-	flow->stages = *stages;
-	*stages = (struct leat_stages){ 0 };
-	flow->opts = *opts;
-	flow->out_fd = flow->reopen_fd = -1;
-	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = flow->events_fd < 0 ? -errno
-	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
-	if (rc == 0)
-		rc = leat_outputs_init(flow);
-	if (rc == 0)
-		rc = leat_run_source_check(flow, why);
+	else
+		rc = open_stages(flow, stages, opts);
+	for (size_t i = 0; rc == 0 && !opts->checks && i < flow->inputs_count; i++)
+		rc = leat_run_source_check(flow, &flow->inputs[i], why);
 	if (rc == 0)
 		rc = init_members(flow);
 	if (rc == 0)
 		rc = open_graph(flow, why);
-	if (rc == 0)
-		rc = leat_tees_open(flow, why);
-	if (rc == 0)
-		rc = leat_run_sink_open(flow, why);
+	if (rc == 0 && !opts->checks)
+		rc = open_files(flow, why);
 	if (rc == 0) {
 		*made = flow;
 		return 0;
 	}
 	leat_run_free(flow);
-failed:
 	if (why[0] == '\0')
 		snprintf(why, LEAT_RUN_WHY, "%s", strerror(-rc));
 	return rc;
@@ -216,9 +481,17 @@ static void *join_all(void *arg)
 
 	leat_flow_join(flow->flow);
 	leat_scope_join(flow->sinks);
+	leat_scope_join(flow->streams);
 	leat_store_rel(&flow->over, 1u); /* F3: pairs with leat_run_over() */
 	eventfd_write(flow->events_fd, 1);
 	return NULL;
+}
+
+/* It is not started, so that what is before it has to end. */
+static void drop_sink(struct leat_member *sink)
+{
+	leat_rx_close(sink->rx);
+	sink->rx = NULL;
 }
 
 static int start_sink(struct leat_run *flow, struct leat_member *sink)
@@ -226,10 +499,8 @@ static int start_sink(struct leat_run *flow, struct leat_member *sink)
 	int rc = leat_gen(flow->sinks, leat_member_main, sink, 0,
 	                  &(struct leat_gen_opts){ .chan.name = sink->name }, NULL);
 
-	if (rc == 0)
-		return 0;
-	leat_rx_close(sink->rx);
-	sink->rx = NULL;
+	if (rc != 0)
+		drop_sink(sink);
 	return rc;
 }
 
@@ -241,10 +512,15 @@ int leat_run_start(struct leat_run *flow)
 	flow->until_ns = flow->opts.for_ns != 0 ? flow->started_ns + flow->opts.for_ns : 0;
 	rc = leat_flow_start(flow->flow);
 	if (rc == 0) {
-		for (size_t i = 0; i < flow->members_count; i++)
-			flow->members[i].started = true;
-		rc = start_sink(flow, &flow->members[flow->members_count - 1]);
-		flow->members[flow->members_count - 1].started = rc == 0;
+		for (size_t i = 0; i < flow->members_count; i++) {
+			struct leat_member *member = &flow->members[i];
+
+			if (member->final != NULL && rc == 0)
+				rc = start_sink(flow, member);
+			else if (member->final != NULL)
+				drop_sink(member);
+			member->started = member->final == NULL || rc == 0;
+		}
 	}
 	if (rc == 0)
 		rc = -pthread_create(&flow->joiner, NULL, join_all, flow);
@@ -280,7 +556,7 @@ static int64_t read_cpu_ns(const struct leat_member *member)
 
 bool leat_member_is_middle(const struct leat_member *member)
 {
-	return member->group > 0 && member->group + 1 < member->flow->plan.groups_count;
+	return member->input == NULL && member->final == NULL;
 }
 
 /* That of a group in the middle has ended if its thread, which has begun, has no clock any more. */
@@ -344,27 +620,78 @@ void leat_run_join(struct leat_run *flow)
 		leat_tees_end(&flow->members[i]);
 		leat_member_drop_held(&flow->members[i]);
 	}
+	for (size_t i = 0; i < flow->finals_count; i++)
+		leat_run_sink_close(&flow->finals[i]);
 	leat_flow_close(flow->flow);
+	leat_scope_close(flow->streams);
 	leat_scope_close(flow->sinks);
 	leat_scope_close(flow->scope);
 	flow->flow = NULL;
-	flow->sinks = flow->scope = NULL;
+	flow->streams = flow->sinks = flow->scope = NULL;
 }
 
-/* A line goes on to a further group only if the first one that reads fields has read it. */
-void leat_run_lines_read(const struct leat_run *flow, uint64_t *lines, uint64_t *bad)
+/* Whether a group of its branch that is before the member reads fields, too. */
+static bool reads_later(const struct leat_run *flow, const struct leat_member *member)
 {
-	size_t group = SIZE_MAX;
+	const struct leat_run_group *groups = flow->plan.groups;
+	const size_t branch = flow->stages.list[groups[member->group].first].branch;
+
+	for (size_t i = 0; i < flow->members_count; i++) {
+		const struct leat_member *other = &flow->members[i];
+
+		if (other->group < member->group && other->row.count > 0 &&
+		    flow->stages.list[groups[other->group].first].branch == branch)
+			return true;
+	}
+	return false;
+}
+
+void leat_run_lines_read(const struct leat_run *flow, const struct leat_input *input,
+                         uint64_t *lines, uint64_t *bad)
+{
+	const struct leat_run_group *groups = flow->plan.groups;
 
 	*lines = *bad = 0;
-	for (size_t i = 0; i < flow->members_count; i++) {
-		const struct leat_member *member = &flow->members[i];
-		if (member->row.count == 0 || member->group > group)
-			continue;
-		group = member->group;
-		*lines += member->row.lines;
-		*bad += member->row.bad;
+	for (size_t branch = 0; branch < flow->stages.branches_count; branch++) {
+		uint64_t branch_lines = 0, branch_bad = 0;
+
+		for (size_t i = 0; i < flow->members_count; i++) {
+			const struct leat_member *member = &flow->members[i];
+			const struct leat_stage *first =
+				&flow->stages.list[groups[member->group].first];
+
+			if (first->branch != branch || member->row.count == 0 ||
+			    leat_stage_source(&flow->stages, first) != input->stage ||
+			    reads_later(flow, member))
+				continue;
+			branch_lines += member->row.lines;
+			branch_bad += member->row.bad;
+		}
+		if (branch_lines > *lines) {
+			*lines = branch_lines;
+			*bad = branch_bad;
+		}
 	}
+}
+
+double leat_run_share(const struct leat_run *flow)
+{
+	double least = 1;
+
+	for (size_t i = 0; i < flow->inputs_count; i++) {
+		double share = leat_progress_share(&flow->inputs[i].progress);
+
+		least = share < least ? share : least;
+	}
+	return least;
+}
+
+bool leat_run_sources_over(const struct leat_run *flow)
+{
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (flow->members[i].input != NULL && !leat_member_over(&flow->members[i]))
+			return false;
+	return true;
 }
 
 void leat_run_free(struct leat_run *flow)
@@ -380,18 +707,20 @@ void leat_run_free(struct leat_run *flow)
 		free(flow->members[i].made);
 		free(flow->members[i].steps);
 	}
-	if (flow->out_fd > STDERR_FILENO)
-		close(flow->out_fd);
-	if (flow->reopen_fd >= 0)
-		close(flow->reopen_fd);
 	if (flow->events_fd >= 0)
 		close(flow->events_fd);
-	leat_csv_header_fini(&flow->header);
+	for (size_t i = 0; i < flow->inputs_count; i++) {
+		leat_csv_header_fini(&flow->inputs[i].header);
+		leat_paths_free(&flow->inputs[i].paths);
+	}
+	for (size_t i = 0; i < flow->finals_count; i++)
+		leat_run_sink_close(&flow->finals[i]);
 	leat_plan_free(&flow->plan);
-	leat_paths_free(&flow->paths);
 	leat_outputs_fini(flow);
 	leat_stages_free(&flow->stages);
 	free(flow->members);
 	free(flow->middle);
+	free(flow->inputs);
+	free(flow->finals);
 	free(flow);
 }

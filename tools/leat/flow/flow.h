@@ -44,6 +44,10 @@
 
 #include <pthread.h>
 
+/* What goes through a flow. Behind a tee each branch has a hold of its own on the text. */
+int leat_run_share_line(void *copy, const void *line);
+LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, leat_run_share_line);
+
 struct leat_run_opts {
 	int64_t for_ns;  /* the sources end after this time; 0: at the end of their input */
 	uint64_t repeat; /* how many times `lines` reads its file; 0: once */
@@ -66,6 +70,7 @@ struct leat_run_opts {
 	void (*say)(void *arg, const char *text);
 	void *say_arg;
 	bool progress; /* the progress is shown: what takes time to find out is found out */
+	bool checks;   /* nothing is to run: no file is looked at, or opened */
 };
 
 struct leat_run;
@@ -77,10 +82,41 @@ struct leat_held {
 	bool admitted; /* by that step: a rate has let it through */
 };
 
+/* What a flow reads: of a source. */
+struct leat_input {
+	const struct leat_stage *stage;
+	struct leat_paths paths; /* of lines */
+	struct leat_progress progress;
+	struct leat_csv_header header; /* written by the source before it sends a line; see row.h */
+	bool has_header;
+	/* a name is in no column; the source writes it, and it is read when the flow is over */
+	const struct leat_row_name *unknown;
+};
+
+/* What a flow writes: of a sink. */
+struct leat_final {
+	const struct leat_stage *stage;
+	int out_fd;
+	const char *out_name;
+	int reopen_fd; /* readable after a request to reopen the sink's file; -1: it has no such key
+	                */
+	uint64_t reopens; /* atomic: such requests; see file.h */
+	/*
+	 * Results are written one after the other, in the order of the sinks: a sink closes `done`
+	 * when it has ended, and receives from `turn` before it writes. NULL: the last, the first.
+	 */
+	struct leat_tx *done;
+	struct leat_rx *turn;
+	/* what has to be said about the result; the sink writes it before it ends (F2) */
+	char note[LEAT_NOTE];
+};
+
 /* A thread of the flow. */
 struct leat_member {
 	struct leat_run *flow;
 	size_t group;
+	struct leat_input *input; /* of a source */
+	struct leat_final *final; /* of a sink */
 	/* the name of its group, with "/2" behind it where the group has several threads */
 	char name[LEAT_NAME_MAX + 1];
 	struct leat_row row;         /* of its steps */
@@ -130,31 +166,24 @@ struct leat_run {
 	struct leat_stages stages;
 	struct leat_run_opts opts;
 	struct leat_plan plan;
-	struct leat_paths paths;       /* of lines */
-	struct leat_progress progress; /* of the source */
+	struct leat_input *inputs;
+	struct leat_final *finals;
+	size_t inputs_count, finals_count;
+	/* lines that go to one terminal, or pipe, from several sinks: each is written whole */
+	pthread_mutex_t writing;
 	struct leat_scope *scope;
-	struct leat_flow *flow;      /* in that scope */
-	struct leat_scope *sinks;    /* below it: those of the sinks */
+	struct leat_flow *flow; /* in that scope */
+	/* below it: of the sinks, and of the files that a bridge reads */
+	struct leat_scope *sinks, *streams;
 	struct leat_members *middle; /* one of each for each group */
 	struct leat_member *members;
 	size_t members_count;
 	pthread_t joiner;
-	bool joins;                    /* that thread was started */
-	struct leat_csv_header header; /* written by the source before it sends a line; see row.h */
-	bool has_header;
-	/* a name is in no column; the source writes it, and it is read when the flow is over */
-	const struct leat_row_name *unknown;
+	bool joins; /* that thread was started */
 	struct leat_outputs outputs;
-	int reopen_fd; /* readable after a request to reopen the sink's file; -1: it has no such key
-	                */
-	uint64_t reopens; /* atomic: such requests; see file.h */
-	int out_fd;       /* of the sink */
-	const char *out_name;
 	int events_fd;    /* readable when all have ended */
 	uint32_t over;    /* atomic: they have been joined */
 	uint32_t slow_on; /* atomic */
-	/* what has to be said about the sink's result; the sink writes it before it ends (F3) */
-	char note[LEAT_NOTE];
 	int64_t started_ns, until_ns;
 };
 
@@ -188,7 +217,12 @@ void leat_run_stop(struct leat_run *flow, const char *text);
 /* Cancels all. The text becomes that of their cause. */
 void leat_run_cancel(struct leat_run *flow, const char *text);
 
-/* Whether the sink has reopen:yes; then it opens its file anew. See file.h. */
+/* How far the sources are, 0 to 1: the one that is least far; below 0: not known. */
+double leat_run_share(const struct leat_run *flow);
+/* All sources have ended. */
+bool leat_run_sources_over(const struct leat_run *flow);
+
+/* Whether a sink has reopen:yes; then it opens its file anew. See file.h. */
 bool leat_run_reopens(const struct leat_run *flow);
 void leat_run_reopen(struct leat_run *flow);
 
@@ -243,14 +277,18 @@ void leat_lines_free(struct leat_line *lines, size_t n);
 int leat_member_fail(struct leat_member *member, const char *what, int code);
 int leat_member_fail_with(struct leat_member *member, int code, const char *text);
 
-/* The lines whose fields were wanted, and how many of them could not be read. Of a flow that is
- * over. */
-void leat_run_lines_read(const struct leat_run *flow, uint64_t *lines, uint64_t *bad);
+/*
+ * The lines of an input whose fields were wanted, and how many of them could not be read: as the
+ * branch has it that has read most of them. Of a flow that is over.
+ */
+void leat_run_lines_read(const struct leat_run *flow, const struct leat_input *input,
+                         uint64_t *lines, uint64_t *bad);
 
-/* source.c and sink.c: the first and the last group. */
-int leat_run_source_check(struct leat_run *flow, char why[LEAT_RUN_WHY]);
+/* source.c and sink.c: the first and the last group of a branch. */
+int leat_run_source_check(struct leat_run *flow, struct leat_input *input, char why[LEAT_RUN_WHY]);
 int leat_run_source_run(struct leat_member *member);
-int leat_run_sink_open(struct leat_run *flow, char why[LEAT_RUN_WHY]);
+int leat_run_sink_open(struct leat_run *flow, struct leat_final *final, char why[LEAT_RUN_WHY]);
 int leat_run_sink_run(struct leat_member *member);
+void leat_run_sink_close(struct leat_final *final);
 
 #endif

@@ -44,7 +44,7 @@ int leat_member_fail(struct leat_member *member, const char *what, int code)
 /* The time of --for, for the thread of the source; LEAT_NEVER for the others, which drain. */
 static int64_t end_of_source(const struct leat_member *member)
 {
-	int64_t until_ns = member->group == 0 ? member->flow->until_ns : 0;
+	int64_t until_ns = member->input != NULL ? member->flow->until_ns : 0;
 
 	return until_ns == 0 ? LEAT_NEVER : until_ns;
 }
@@ -456,12 +456,12 @@ int leat_member_main(struct leat_tx *out, void *arg)
 
 	member->tx = out;
 	leat_member_begin(member);
-	rc = member->group == 0 ? leat_run_source_run(member) : leat_run_sink_run(member);
+	rc = member->input != NULL ? leat_run_source_run(member) : leat_run_sink_run(member);
 	leat_rx_close(member->rx);
 	member->rx = NULL;
 	member->tx = NULL;
 	member->left = rc;
 	leat_store_rel(&member->over, 1u); /* F2: pairs with leat_member_over() */
 	/* the reader of its output has left: a task has no receiver that could abandon it */
-	return member->group > 0 && rc == -EPIPE ? 0 : rc;
+	return member->final != NULL && rc == -EPIPE ? 0 : rc;
 }

@@ -39,23 +39,32 @@ static bool is_file(const char *path, const struct stat *out)
 /* The file that the flow reads and writes; NULL: there is none. */
 static const char *find_source_file(const struct leat_run *flow, const struct stat *out)
 {
-	const struct leat_stage *source = &flow->stages.list[0];
+	for (size_t k = 0; k < flow->inputs_count; k++) {
+		const struct leat_input *input = &flow->inputs[k];
 
-	for (size_t i = 0; i < flow->paths.count; i++)
-		if (is_file(flow->paths.list[i], out))
-			return flow->paths.list[i];
-	return source->type->verb == LEAT_VERB_FOLLOW && is_file(source->arg.text, out)
-	               ? source->arg.text
-	               : NULL;
+		for (size_t i = 0; i < input->paths.count; i++)
+			if (is_file(input->paths.list[i], out))
+				return input->paths.list[i];
+		if (input->stage->type->verb == LEAT_VERB_FOLLOW &&
+		    is_file(input->stage->arg.text, out))
+			return input->stage->arg.text;
+	}
+	return NULL;
 }
 
-/* Caller holds the lock, if the flow runs. `but`: a stage that does not count; SIZE_MAX: none. */
+/*
+ * Caller holds the lock, if the flow runs. `but`: a stage that does not count, with those that
+ * write to standard output where it does; SIZE_MAX: none.
+ */
 static bool is_output(const struct leat_run *flow, dev_t dev, ino_t ino, size_t but)
 {
 	for (size_t i = 0; i < flow->stages.count; i++) {
 		const struct leat_output *output = &flow->outputs.list[i];
+		const bool share = but != SIZE_MAX &&
+		                   flow->stages.list[i].type->verb == LEAT_VERB_STDOUT &&
+		                   flow->stages.list[but].type->verb == LEAT_VERB_STDOUT;
 
-		if (i != but && output->known && output->dev == dev && output->ino == ino)
+		if (i != but && !share && output->known && output->dev == dev && output->ino == ino)
 			return true;
 	}
 	return false;
@@ -128,7 +137,7 @@ int leat_output_open(struct leat_run *flow, const struct leat_stage *stage, bool
 	return rc;
 }
 
-int leat_output_stdout(struct leat_run *flow, char *why)
+int leat_output_stdout(struct leat_run *flow, const struct leat_stage *stage, char *why)
 {
 	const char *path;
 	struct stat st;
@@ -136,7 +145,7 @@ int leat_output_stdout(struct leat_run *flow, char *why)
 	if (fstat(STDOUT_FILENO, &st) != 0)
 		return STDOUT_FILENO; /* a write will tell */
 	path = find_source_file(flow, &st);
-	if (path == NULL && claim_file(flow, flow->stages.count - 1, &st))
+	if (path == NULL && claim_file(flow, (size_t)(stage - flow->stages.list), &st))
 		return STDOUT_FILENO;
 	snprintf(why, LEAT_RUN_WHY,
 	         path != NULL ? "stdout: %.400s: is what the flow reads"

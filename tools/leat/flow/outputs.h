@@ -40,8 +40,8 @@ void leat_outputs_fini(struct leat_run *flow);
  * of LEAT_RUN_WHY bytes.
  */
 int leat_output_open(struct leat_run *flow, const struct leat_stage *stage, bool again, char *why);
-/* Standard output is where the lines of the last stage go. Returns as leat_output_open(). */
-int leat_output_stdout(struct leat_run *flow, char *why);
+/* Standard output is where the lines of this stage go. Returns as leat_output_open(). */
+int leat_output_stdout(struct leat_run *flow, const struct leat_stage *stage, char *why);
 
 /* Any thread: whether the flow writes this file now. */
 bool leat_output_is(struct leat_run *flow, dev_t dev, ino_t ino);

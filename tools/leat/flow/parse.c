@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#define _GNU_SOURCE
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/value.h"
@@ -25,11 +26,12 @@ struct flow_word {
 };
 
 /*
- * The words of a stage, which are in the list of all words. end: the offset of the `|` behind it,
- * or of the end of the text.
+ * The words of a stage, which are in the list of all words. end: the offset of the `|` or `;`
+ * behind it, or of the end of the text. last: of its branch.
  */
 struct flow_piece {
 	size_t first, count, at, end;
+	bool last;
 };
 
 struct parser {
@@ -38,6 +40,7 @@ struct parser {
 	struct flow_piece *pieces;
 	size_t words_count, pieces_count;
 	struct leat_mistake *mistake;
+	struct leat_stages *stages;
 };
 
 static int set_mistake(struct parser *p, size_t at, const char *format, ...)
@@ -68,6 +71,12 @@ static int set_wanted(struct parser *p, int rc, const char *format, ...)
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* A semicolon ends a branch if a blank, or the end, is behind it. */
+static bool is_semicolon(const char *at)
+{
+	return *at == ';' && (at[1] == '\0' || is_blank(at[1]));
 }
 
 /* Makes room for one more element. Arrays grow one by one, as a flow has few words. */
@@ -116,7 +125,7 @@ static int read_word(struct parser *p, size_t *at)
 	*word = (struct flow_word){ .at = *at, .name = to };
 	for (size_t i = *at;; i++) {
 		char c = p->text[i];
-		if (c == '\0' || c == '|' || is_blank(c)) {
+		if (c == '\0' || c == '|' || is_blank(c) || is_semicolon(p->text + i)) {
 			*at = i;
 			*to = '\0';
 			return 0;
@@ -165,7 +174,7 @@ static int split_text(struct parser *p)
 		for (;;) {
 			while (is_blank(p->text[at]))
 				at++;
-			if (p->text[at] == '\0' || p->text[at] == '|')
+			if (p->text[at] == '\0' || p->text[at] == '|' || is_semicolon(p->text + at))
 				break;
 			rc = read_word(p, &at);
 			if (rc != 0)
@@ -174,6 +183,11 @@ static int split_text(struct parser *p)
 		piece->count = p->words_count - piece->first;
 		piece->at = piece->count != 0 ? p->words[piece->first].at : at;
 		piece->end = at;
+		piece->last = p->text[at] != '|';
+		/* what is behind a last semicolon is no branch */
+		if (p->text[at] == ';' &&
+		    p->text[at + 1 + strspn(p->text + at + 1, " \t\n\r")] == '\0')
+			return 0;
 		if (p->text[at++] == '\0')
 			return 0;
 	}
@@ -350,6 +364,238 @@ static int check_argument(struct parser *p, const struct leat_stage *stage)
 	                                                  : "another word");
 }
 
+/* --- streams --- */
+
+static struct leat_stream *find_stream(const struct parser *p, const char *name, size_t len)
+{
+	for (size_t i = 0; i < p->stages->streams_count; i++) {
+		struct leat_stream *stream = &p->stages->streams[i];
+
+		if (strlen(stream->name) == len && memcmp(stream->name, name, len) == 0)
+			return stream;
+	}
+	return NULL;
+}
+
+/* Lists the names that there are, behind what may be there. */
+static void want_streams(struct parser *p)
+{
+	char *to = p->mistake->wanted;
+	size_t size = sizeof(p->mistake->wanted), used = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; i < p->stages->streams_count && used + 1 < size; i++)
+		used += (size_t)snprintf(to + used, size - used, "%s%s", i > 0 ? ", " : "",
+		                         p->stages->streams[i].name);
+	if (p->stages->streams_count == 0)
+		snprintf(to, size, "a name that a branch before has: ... | STEP as NAME");
+}
+
+/* The next name of a list, from *at on, which moves behind its comma. Returns its length. */
+static size_t next_name(const char *list, size_t *at, size_t *begin)
+{
+	size_t len;
+
+	*begin = *at;
+	len = strcspn(list + *at, ",");
+	*at += len + (list[*at + len] == ',');
+	return len;
+}
+
+/* The streams that a branch begins with. */
+static int read_joined(struct parser *p, const struct flow_word *word, struct leat_branch *branch)
+{
+	const char *list = word->value;
+	size_t at = 0, begin, len;
+
+	if (list == NULL)
+		return set_wanted(p,
+		                  set_mistake(p, word->at + strlen(word->name),
+		                              "%s takes the names of streams", word->name),
+		                  ":NAME,NAME");
+	while (list[at] != '\0') {
+		struct leat_stream *stream;
+
+		len = next_name(list, &at, &begin);
+		stream = find_stream(p, list + begin, len);
+		if (stream == NULL) {
+			want_streams(p);
+			return set_mistake(p, word->value_at + begin,
+			                   "no stream has the name \"%.*s\"", (int)len,
+			                   list + begin);
+		}
+		if (branch->from_count == LEAT_JOINED_MAX)
+			return set_wanted(p,
+			                  set_mistake(p, word->value_at + begin,
+			                              "more than %u streams", LEAT_JOINED_MAX),
+			                  "| or the end");
+		branch->from[branch->from_count++] = (size_t)(stream - p->stages->streams);
+		stream->users++;
+	}
+	if (branch->from_count < 2 || (branch->join == LEAT_JOIN_ZIP && branch->from_count > 2))
+		return set_wanted(
+			p,
+			set_mistake(p, word->value_at, "%s is of %s streams", word->name,
+		                    branch->join == LEAT_JOIN_ZIP ? "two" : "two and more"),
+			branch->join == LEAT_JOIN_ZIP ? "NAME,NAME" : "NAME,NAME,...");
+	return 0;
+}
+
+/* Whether a branch begins with streams, and then with which. Returns 1: it does; 0; -errno. */
+static int read_from(struct parser *p, const struct flow_piece *piece, struct leat_branch *branch)
+{
+	const struct flow_word *word = &p->words[piece->first];
+	struct leat_stream *stream;
+	int rc = 1;
+
+	if (piece->count == 0)
+		return 0;
+	stream = word->value == NULL ? find_stream(p, word->name, strlen(word->name)) : NULL;
+	if (stream != NULL) {
+		branch->join = LEAT_JOIN_STREAM;
+		branch->from[branch->from_count++] = (size_t)(stream - p->stages->streams);
+		stream->users++;
+	} else if (strcmp(word->name, "merge") == 0 || strcmp(word->name, "zip") == 0) {
+		branch->join = word->name[0] == 'm' ? LEAT_JOIN_MERGE : LEAT_JOIN_ZIP;
+		rc = read_joined(p, word, branch);
+		rc = rc == 0 ? 1 : rc;
+	} else {
+		return 0;
+	}
+	if (rc == 1 && piece->count > 1)
+		return set_wanted(p,
+		                  set_mistake(p, p->words[piece->first + 1].at, "%s takes no more",
+		                              word->name),
+		                  "| and a step or a sink");
+	if (rc == 1 && piece->last)
+		return set_wanted(p, set_mistake(p, piece->end, "a step or a sink is missing here"),
+		                  "| and a step or a sink");
+	return rc;
+}
+
+static bool is_stage_name(const char *name)
+{
+	for (enum leat_role role = LEAT_SOURCE; role <= LEAT_SINK; role++)
+		if (leat_stage_find(role, name) != NULL)
+			return true;
+	return strcmp(name, "workers") == 0 || strcmp(name, "merge") == 0 ||
+	       strcmp(name, "zip") == 0 || strcmp(name, "as") == 0;
+}
+
+static int add_stream(struct parser *p, size_t at, const char *name, size_t len,
+                      struct leat_branch *branch)
+{
+	struct leat_stages *stages = p->stages;
+	struct leat_stream *stream;
+	bool plain = len > 0 && ((name[0] >= 'a' && name[0] <= 'z') ||
+	                         (name[0] >= 'A' && name[0] <= 'Z') || name[0] == '_');
+	int rc;
+
+	for (size_t i = 0; i < len; i++)
+		plain &= (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
+		         (name[i] >= '0' && name[i] <= '9') || name[i] == '_' || name[i] == '-';
+	if (!plain || len > LEAT_STREAM_NAME)
+		return set_wanted(p,
+		                  set_mistake(p, at,
+		                              len == 0 ? "a name is missing here"
+		                              : plain  ? "a name of more than 20 letters"
+		                                       : "this is no name of a stream"),
+		                  "a letter, then letters, digits, _ and -");
+	if (find_stream(p, name, len) != NULL)
+		return set_wanted(p, set_mistake(p, at, "there is a stream of this name already"),
+		                  "another name");
+	if (branch->to_count == LEAT_JOINED_MAX)
+		return set_wanted(p, set_mistake(p, at, "more than %u parts", LEAT_JOINED_MAX),
+		                  "; or the end");
+	rc = grow_list((void **)&stages->streams, stages->streams_count, sizeof(*stages->streams));
+	if (rc != 0)
+		return rc;
+	stream = &stages->streams[stages->streams_count];
+	*stream = (struct leat_stream){ .name = strndup(name, len),
+		                        .at = at,
+		                        .branch = stages->branches_count - 1 };
+	if (stream->name == NULL)
+		return -ENOMEM;
+	stages->streams_count++;
+	branch->to_count++;
+	if (is_stage_name(stream->name))
+		return set_wanted(p,
+		                  set_mistake(p, at, "\"%s\" is the name of a stage", stream->name),
+		                  "another name");
+	return 0;
+}
+
+/*
+ * The names behind `as` at the end of a branch, which are taken off the piece: they are known to
+ * the branches behind this one.
+ */
+static int read_to(struct parser *p, struct flow_piece *piece, struct leat_branch *branch)
+{
+	size_t i = piece->first + 1, end = piece->first + piece->count;
+	bool comma = true;
+
+	branch->to = p->stages->streams_count;
+	while (i < end && (strcmp(p->words[i].name, "as") != 0 || p->words[i].value != NULL))
+		i++;
+	if (i >= end)
+		return 0;
+	piece->count = i - piece->first;
+	if (i + 1 == end)
+		return set_wanted(p, set_mistake(p, piece->end, "a name is missing here"),
+		                  "a letter, then letters, digits, _ and -");
+	for (i++; i < end; i++) {
+		const struct flow_word *word = &p->words[i];
+		size_t at = 0, begin, len;
+
+		if (word->value != NULL || (!comma && word->name[0] != ','))
+			return set_wanted(p,
+			                  set_mistake(p, word->at, "this is no name of a stream"),
+			                  "a comma and a further name, ; or the end");
+		if (word->name[0] == ',' && !comma)
+			at = 1;
+		comma = word->name[at] == '\0';
+		while (word->name[at] != '\0') {
+			int rc;
+
+			len = next_name(word->name, &at, &begin);
+			rc = add_stream(p, word->at + begin, word->name + begin, len, branch);
+			if (rc != 0)
+				return rc;
+			comma = word->name[at - 1] == ',';
+		}
+	}
+	return comma ? set_wanted(p, set_mistake(p, piece->end, "a name is missing here"),
+	                          "a letter, then letters, digits, _ and -")
+	             : 0;
+}
+
+/* A partition and its names belong together. */
+static int check_parts(struct parser *p, const struct leat_stage *stage,
+                       const struct leat_branch *branch, bool last)
+{
+	const bool parts = stage->type->verb == LEAT_VERB_PARTITION;
+
+	if (parts && (!last || branch->to_count < 2))
+		return set_wanted(
+			p,
+			set_mistake(p, stage->at,
+		                    "a partition has two parts and more, which want names"),
+			"partition:(KEY) as NAME, NAME");
+	if (parts && stage->arg.number != 0 && branch->to_count != 2)
+		return set_wanted(p,
+		                  set_mistake(p, p->stages->streams[branch->to + 2].at,
+		                              "true and false are two parts"),
+		                  "; or the end");
+	if (!parts && last && branch->to_count > 1)
+		return set_wanted(p,
+		                  set_mistake(p, p->stages->streams[branch->to + 1].at,
+		                              "one stream comes out of %s", stage->type->name),
+		                  "; or the end");
+	return 0;
+}
+
+/* --- stages --- */
+
 static int read_stage(struct parser *p, const struct flow_piece *piece, enum leat_role role,
                       struct leat_stage *stage)
 {
@@ -391,10 +637,10 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
  * The last stage is no sink. Whether it would do as a source or a step: then the sink was
  * forgotten, and that is the mistake.
  */
-static bool sink_forgotten(struct parser *p, enum leat_role *role)
+static bool sink_forgotten(struct parser *p, const struct flow_piece *last, bool only,
+                           enum leat_role *role)
 {
-	const struct flow_piece *last = &p->pieces[p->pieces_count - 1];
-	enum leat_role as = p->pieces_count == 1 ? LEAT_SOURCE : LEAT_STEP;
+	enum leat_role as = only ? LEAT_SOURCE : LEAT_STEP;
 
 	*role = as;
 	if (last->count == 0)
@@ -414,6 +660,7 @@ static const char *replaced_before(const struct leat_stage *stage)
 	switch (stage->type->verb) {
 	case LEAT_VERB_FIELD:
 	case LEAT_VERB_MAP:
+	case LEAT_VERB_BRIDGE:
 		return stage->type->name;
 	case LEAT_VERB_WORD:
 		return leat_word_replaces(leat_word_of(stage->type)) ? stage->type->name : NULL;
@@ -422,45 +669,131 @@ static const char *replaced_before(const struct leat_stage *stage)
 	}
 }
 
-static int resolve_stages(struct parser *p, struct leat_stages *stages)
+/* The last stage of the branch that a stream comes out of. */
+static const struct leat_stage *stage_before(const struct leat_stages *stages, size_t stream)
 {
-	enum leat_role without_sink;
-	bool forgotten = sink_forgotten(p, &without_sink);
-	size_t last = p->pieces_count - 1;
+	const struct leat_branch *branch = &stages->branches[stages->streams[stream].branch];
+
+	return &stages->list[branch->first + branch->count - 1];
+}
+
+/* What the lines are that the first stage of a branch gets, and what has replaced them. */
+static void inherit(const struct leat_stages *stages, const struct leat_branch *branch,
+                    struct leat_value *arg)
+{
+	const struct leat_stage *first, *source;
+
+	if (branch->join == LEAT_JOIN_SOURCE)
+		return;
+	first = stage_before(stages, branch->from[0]);
+	source = leat_stage_source(stages, first);
+	arg->as = leat_stage_as(first);
+	arg->replaced = branch->join == LEAT_JOIN_ZIP ? "zip" : replaced_before(first);
+	for (size_t i = 1; i < branch->from_count && arg->replaced == NULL; i++) {
+		const struct leat_stage *other = stage_before(stages, branch->from[i]);
+
+		/* the names of CSV are those of one source */
+		if (leat_stage_as(other) != arg->as || replaced_before(other) != NULL ||
+		    (arg->as == LEAT_AS_CSV && leat_stage_source(stages, other) != source))
+			arg->replaced = "merge";
+	}
+}
+
+/* A stage of the branch that is read. last: nothing is behind it. */
+static int add_stage(struct parser *p, const struct flow_piece *piece, struct leat_branch *branch,
+                     enum leat_role role, bool last)
+{
+	struct leat_stages *stages = p->stages;
+	struct leat_stage *stage = &stages->list[stages->count];
+	int rc;
+
+	stage->branch = stages->branches_count - 1;
+	if (stages->count == branch->first) {
+		inherit(stages, branch, &stage->arg);
+	} else {
+		stage->arg.as = leat_stage_as(stage - 1);
+		stage->arg.replaced = replaced_before(stage - 1);
+	}
+	stages->count++;
+	branch->count++;
+	rc = read_stage(p, piece, role, stage);
+	return rc != 0 ? rc : check_parts(p, stage, branch, last);
+}
+
+static int miss_sink(struct parser *p, const struct flow_piece *last)
+{
+	const bool only = p->stages->branches_count == 1 && last == &p->pieces[p->pieces_count - 1];
+	const char *text = only ? "| and one of " : "as NAME, or | and one of ";
+
+	strcpy(p->mistake->wanted, text);
+	leat_stages_list(LEAT_SINK, false, p->mistake->wanted + strlen(text),
+	                 sizeof(p->mistake->wanted) - strlen(text));
+	return set_mistake(p, last->end, only ? "the flow has no sink" : "the branch has no sink");
+}
+
+/* The branch whose pieces these are. */
+static int resolve_branch(struct parser *p, size_t from, size_t to)
+{
+	struct leat_branch *branch = &p->stages->branches[p->stages->branches_count++];
+	struct flow_piece *last = &p->pieces[to];
+	enum leat_role without_sink = LEAT_STEP;
+	bool forgotten = false;
+	int rc;
+
+	*branch = (struct leat_branch){ .first = p->stages->count };
+	rc = read_from(p, &p->pieces[from], branch);
+	if (rc < 0)
+		return rc;
+	from += rc == 1;
+	rc = read_to(p, last, branch);
+	if (branch->to_count == 0)
+		forgotten = sink_forgotten(p, last, from == to && branch->join == LEAT_JOIN_SOURCE,
+		                           &without_sink);
+	for (size_t i = from; i <= to && rc == 0; i++) {
+		enum leat_role role = i == to && forgotten                            ? without_sink
+		                      : i == from && branch->join == LEAT_JOIN_SOURCE ? LEAT_SOURCE
+		                      : i == to && branch->to_count == 0              ? LEAT_SINK
+		                                                                      : LEAT_STEP;
+
+		rc = add_stage(p, &p->pieces[i], branch, role, i == to);
+	}
+	return rc == 0 && forgotten ? miss_sink(p, last) : rc;
+}
+
+static int resolve_stages(struct parser *p)
+{
+	struct leat_stages *stages = p->stages;
+	int rc = 0;
 
 	stages->list = calloc(p->pieces_count, sizeof(*stages->list));
-	if (stages->list == NULL)
+	stages->branches = calloc(p->pieces_count, sizeof(*stages->branches));
+	if (stages->list == NULL || stages->branches == NULL)
 		return -ENOMEM;
-	stages->count = p->pieces_count;
-	for (size_t i = 0; i <= last; i++) {
-		enum leat_role role = i == last && forgotten ? without_sink
-		                      : i == 0               ? LEAT_SOURCE
-		                      : i == last            ? LEAT_SINK
-		                                             : LEAT_STEP;
-		struct leat_stage *stage = &stages->list[i];
-		stage->arg.as = i > 0 ? leat_stages_as(stages) : LEAT_AS_TEXT;
-		stage->arg.replaced = i > 0 ? replaced_before(&stages->list[i - 1]) : NULL;
-		int rc = read_stage(p, &p->pieces[i], role, stage);
-		if (rc != 0)
-			return rc;
-	}
-	if (!forgotten)
-		return 0;
-	strcpy(p->mistake->wanted, "| and one of ");
-	leat_stages_list(LEAT_SINK, false, p->mistake->wanted + strlen(p->mistake->wanted),
-	                 sizeof(p->mistake->wanted) - strlen(p->mistake->wanted));
-	return set_mistake(p, strlen(p->text), "the flow has no sink");
+	for (size_t from = 0, to = 0; rc == 0 && to < p->pieces_count; to++)
+		if (p->pieces[to].last) {
+			rc = resolve_branch(p, from, to);
+			from = to + 1;
+		}
+	for (size_t i = 0; i < stages->streams_count && rc == 0; i++)
+		if (stages->streams[i].users == 0)
+			rc = set_wanted(
+				p,
+				set_mistake(p, stages->streams[i].at,
+			                    "the stream \"%s\" goes nowhere",
+			                    stages->streams[i].name),
+				"a name that a further branch begins with: ; NAME | ... | SINK");
+	return rc;
 }
 
 int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_mistake *mistake)
 {
-	struct parser p = { .text = text, .mistake = mistake };
+	struct parser p = { .text = text, .mistake = mistake, .stages = stages };
 
 	*stages = (struct leat_stages){ 0 };
 	*mistake = (struct leat_mistake){ 0 };
 	int rc = split_text(&p);
 	if (rc == 0)
-		rc = resolve_stages(&p, stages);
+		rc = resolve_stages(&p);
 	if (rc != 0)
 		leat_stages_free(stages);
 	for (size_t i = 0; i < p.words_count; i++)
@@ -490,9 +823,26 @@ const struct leat_value *leat_value_again(const struct leat_value *value)
 	return value;
 }
 
-enum leat_as leat_stages_as(const struct leat_stages *stages)
+enum leat_as leat_stage_as(const struct leat_stage *stage)
 {
-	return (enum leat_as)leat_stage_key(&stages->list[0], "as")->number;
+	return stage->type->role == LEAT_SOURCE ? (enum leat_as)leat_stage_key(stage, "as")->number
+	                                        : stage->arg.as;
+}
+
+const struct leat_stage *leat_stage_source(const struct leat_stages *stages,
+                                           const struct leat_stage *stage)
+{
+	const struct leat_branch *branch = &stages->branches[stage->branch];
+
+	while (branch->join == LEAT_JOIN_STREAM)
+		branch = &stages->branches[stages->streams[branch->from[0]].branch];
+	if (branch->join == LEAT_JOIN_SOURCE)
+		return &stages->list[branch->first];
+	stage = leat_stage_source(stages, stage_before(stages, branch->from[0]));
+	for (size_t i = 1; i < branch->from_count; i++)
+		if (leat_stage_source(stages, stage_before(stages, branch->from[i])) != stage)
+			return NULL;
+	return stage;
 }
 
 static void free_values(struct leat_value *value)
@@ -512,6 +862,10 @@ void leat_stages_free(struct leat_stages *stages)
 		free(stages->list[i].arg.text);
 		free_values(stages->list[i].keys);
 	}
+	for (size_t i = 0; i < stages->streams_count; i++)
+		free(stages->streams[i].name);
+	free(stages->streams);
+	free(stages->branches);
 	free(stages->list);
 	*stages = (struct leat_stages){ 0 };
 }

@@ -1,8 +1,16 @@
 /*
  * tools/leat/flow/parse.h: the text of a flow, taken apart.
  *
- *     FLOW  = STAGE | STAGE | ...                a source, any number of steps, a sink
- *     STAGE = [workers:N] NAME[:ARG] [KEY:VALUE]...
+ *     FLOW   = BRANCH; BRANCH; ...
+ *     BRANCH = FROM | STAGE | ... | TO           any number of stages between, which are steps
+ *     FROM   = a source, or a STREAM, or merge:STREAM,STREAM,... or zip:STREAM,STREAM
+ *     TO     = a sink, or a step and: as STREAM; behind partition: as STREAM, STREAM, ...
+ *     STAGE  = [workers:N] NAME[:ARG] [KEY:VALUE]...
+ *
+ * A branch without a sink gives what comes out of it a name; the source may be its only stage. A
+ * stream is named before it is used, so there is no cycle, and used at least once. Where several
+ * branches use it each of them gets every line. A semicolon ends a branch where a blank, or the
+ * end, is behind it; elsewhere it is a part of its word.
  *
  * Blanks separate words. Single or double quotes protect blanks, `|` and the other quote, anywhere
  * in a word; there are no escapes. What is behind a colon and begins with a parenthesis goes on to
@@ -25,7 +33,9 @@
 
 #define LEAT_WORKERS_MAX 256u
 #define LEAT_STAGES_MAX 256u
-#define LEAT_KEYS_MAX 12u /* of a stage of the table */
+#define LEAT_JOINED_MAX 16u  /* streams that are merged, and parts of a partition */
+#define LEAT_STREAM_NAME 20u /* bytes of a stream's name */
+#define LEAT_KEYS_MAX 12u    /* of a stage of the table */
 /*
  * The most items of a ring. 16 Mi lines are 400 MB for each ring, without any text; a larger number
  * is taken for a slip.
@@ -53,6 +63,8 @@ enum leat_verb {
 	LEAT_VERB_DISTINCT,
 	LEAT_VERB_TEE,
 	LEAT_VERB_BUFFER,
+	LEAT_VERB_PARTITION,
+	LEAT_VERB_BRIDGE,
 	LEAT_VERB_WORD, /* of a program: a step or a sink (word.h) */
 	LEAT_VERB_STDOUT,
 	LEAT_VERB_FILE,
@@ -81,7 +93,8 @@ enum leat_form {
 	LEAT_FORM_CHOICE,
 	LEAT_FORM_TRUTH,  /* an expression (text/expr.h) that is true or false */
 	LEAT_FORM_AMOUNT, /* one whose values are numbers, or are read as such; true is 1 */
-	LEAT_FORM_VALUE   /* a choice, or an expression; behind the choices in `number` then */
+	LEAT_FORM_VALUE,  /* a choice, or an expression; behind the choices in `number` then */
+	LEAT_FORM_KEY     /* an expression; `number` is 1 where it is true or false */
 };
 
 /* What is behind the colon of a name or of a key. */
@@ -127,15 +140,37 @@ struct leat_value {
 
 struct leat_stage {
 	const struct leat_stage_type *type;
+	size_t branch;
 	size_t at;        /* the offset of its name */
 	unsigned workers; /* 0: no workers:N */
 	struct leat_value arg;
 	struct leat_value *keys; /* as they stand in the text; NULL: none */
 };
 
+/* What has a name. */
+struct leat_stream {
+	char *name;
+	size_t at;     /* the offset of its name */
+	size_t branch; /* that it comes out of */
+	size_t users;  /* the branches that begin with it */
+};
+
+enum leat_join { LEAT_JOIN_SOURCE, LEAT_JOIN_STREAM, LEAT_JOIN_MERGE, LEAT_JOIN_ZIP };
+
+struct leat_branch {
+	size_t first, count;                      /* stages; at least one */
+	enum leat_join join;                      /* what it begins with */
+	size_t from[LEAT_JOINED_MAX], from_count; /* streams */
+	size_t to, to_count; /* streams, side by side; none: it ends in a sink */
+};
+
 struct leat_stages {
 	struct leat_stage *list;
 	size_t count;
+	struct leat_branch *branches;
+	size_t branches_count;
+	struct leat_stream *streams;
+	size_t streams_count;
 };
 
 struct leat_mistake {
@@ -155,8 +190,11 @@ void leat_stages_free(struct leat_stages *stages);
 const struct leat_value *leat_stage_key(const struct leat_stage *stage, const char *name);
 /* The next value of the same key; NULL: there is no further one. */
 const struct leat_value *leat_value_again(const struct leat_value *value);
-/* What the lines of the source are. */
-enum leat_as leat_stages_as(const struct leat_stages *stages);
+/* What the lines are that come into this stage, or, of a source, out of it. */
+enum leat_as leat_stage_as(const struct leat_stage *stage);
+/* The source whose lines a stage reads; NULL: those of several. */
+const struct leat_stage *leat_stage_source(const struct leat_stages *stages,
+                                           const struct leat_stage *stage);
 
 /*
  * Reads value->text. Returns false with what is wrong and what could be there; the mistake's place

@@ -3,11 +3,13 @@
  *
  * A step runs on the thread of the stage in front of it, unless one of these is so:
  *
+ *     a STREAM         what begins with it starts a group
  *     workers:N STEP   starts a group of N threads that share one input
  *     buffer:N         starts a group whose input is a ring of N items
  *     take:N           does not share a thread with the source: it ends what is in front of it by
- *                      closing its input
- *     rate, take, skip, every, uniq, distinct
+ *                      closing its input; nor does a partition, or a bridge,
+ *                      which begins something new behind it
+ *     rate, take, skip, every, uniq, distinct, tee, partition
  *                      behind a group of several threads: they keep something from one item to the
  *                      next
  *     the sink         always has a thread of its own
@@ -26,23 +28,38 @@ struct leat_run_group {
 	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same name */
 	size_t first, count;          /* stages */
 	unsigned threads;
+	size_t in, out; /* edges; LEAT_NO_EDGE: of a source, of a sink */
 };
 
-/* The ring between group i and group i + 1. */
+#define LEAT_NO_EDGE SIZE_MAX
+
+/*
+ * A ring, or several of one name: those of the parts of a partition, or of the two streams of a
+ * zip. From one group to the next, "lines+grep -> field"; from one to those that begin with a
+ * stream, "lines -> x"; from several into a merge or a zip, "x,y -> count".
+ */
 struct leat_edge {
-	char name[LEAT_NAME_MAX + 1]; /* "lines+grep -> field" */
+	char name[LEAT_NAME_MAX + 1];
 	enum leat_kind kind;
 	size_t capacity;
+	unsigned rings; /* so many */
 };
 
 struct leat_plan {
 	struct leat_run_group *groups;
 	struct leat_edge *edges;
-	size_t groups_count; /* there is one edge less */
+	size_t groups_count, edges_count;
+	/* of each branch: its first group; of each stream: the edge that it is in */
+	size_t *first_groups, *stream_edges;
 };
 
 /* Returns 0 or -ENOMEM. capacity: of each edge without a buffer:N. */
 int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct leat_plan *plan);
 void leat_plan_free(struct leat_plan *plan);
+
+/* Whether what a branch makes goes to one branch, which begins with it alone. */
+bool leat_branch_goes_on(const struct leat_stages *stages, const struct leat_branch *branch);
+/* Whether what a branch makes goes to several branches, each of which gets all of it. */
+bool leat_branch_is_teed(const struct leat_stages *stages, const struct leat_branch *branch);
 
 #endif

@@ -42,7 +42,7 @@ static const char *find_shown_name(const struct leat_report *report, size_t at)
 	const struct leat_run *flow = report->flow;
 	const struct leat_member *member = &flow->members[at];
 
-	if (member->group == 0 || member->group + 1 == flow->plan.groups_count)
+	if (!leat_member_is_middle(member))
 		return flow->stages.list[flow->plan.groups[member->group].first].type->name;
 	return member->name;
 }
@@ -73,23 +73,23 @@ void leat_report_failures(const struct leat_report *report, FILE *out)
 	}
 }
 
-/* "" where there is none, or a sink that still runs may be writing it. */
-static const char *find_note(const struct leat_report *report)
+/* "" where there is none, or the sink still runs and may be writing it. */
+static const char *find_note(const struct leat_report *report, size_t at)
 {
-	const struct leat_run *flow = report->flow;
-	const struct leat_member *sink = &flow->members[flow->members_count - 1];
+	const struct leat_member *sink = &report->flow->members[at];
 
-	return !sink->started || (report->gave_up && !leat_member_over(sink)) ? "" : flow->note;
+	return sink->final == NULL || !sink->started || (report->gave_up && !leat_member_over(sink))
+	               ? ""
+	               : sink->final->note;
 }
 
 void leat_report_note(const struct leat_report *report, FILE *out)
 {
-	const struct leat_run *flow = report->flow;
-	const char *note = find_note(report);
-
-	if (note[0] != '\0')
-		fprintf(out, "leat: %s: %s\n", flow->stages.list[flow->stages.count - 1].type->name,
-		        note);
+	for (size_t i = 0; i < report->flow->members_count; i++)
+		if (find_note(report, i)[0] != '\0')
+			fprintf(out, "leat: %s: %s\n",
+			        report->flow->members[i].final->stage->type->name,
+			        find_note(report, i));
 }
 
 /* As many of the names as are worth reading. */
@@ -122,15 +122,19 @@ void leat_report_lines_read(const struct leat_report *report, FILE *out)
 
 	if (report->gave_up)
 		return;
-	if (flow->unknown != NULL)
-		put_columns(&flow->header, out);
-	leat_run_lines_read(flow, &lines, &bad);
-	if (bad != 0)
-		fprintf(out,
-		        "leat: %llu of %llu lines could not be read as %s; their fields were "
-		        "empty\n",
-		        (unsigned long long)bad, (unsigned long long)lines,
-		        names[leat_stages_as(&flow->stages)]);
+	for (size_t i = 0; i < flow->inputs_count; i++) {
+		const struct leat_input *input = &flow->inputs[i];
+
+		if (input->unknown != NULL)
+			put_columns(&input->header, out);
+		leat_run_lines_read(flow, input, &lines, &bad);
+		if (bad != 0)
+			fprintf(out,
+			        "leat: %llu of %llu lines could not be read as %s; their fields "
+			        "were empty\n",
+			        (unsigned long long)bad, (unsigned long long)lines,
+			        names[leat_stage_as(input->stage)]);
+	}
 }
 
 /* Whether each line of the text has less than so many columns; 0: any number. */
@@ -207,7 +211,7 @@ static const char *describe_cause(const struct leat_report *report, size_t at)
 static int measure_names(const struct leat_report *report, bool edges)
 {
 	const struct leat_run *flow = report->flow;
-	size_t n = edges ? flow->plan.groups_count - 1 : flow->members_count,
+	size_t n = edges ? flow->plan.edges_count : flow->members_count,
 	       width = strlen("generator");
 
 	for (size_t i = 0; i < n; i++) {
@@ -238,7 +242,7 @@ static void put_edges(const struct leat_report *report, FILE *out)
 
 	fprintf(out, "%-*s %12s %12s %10s %10s %10s %9s  books\n", width, "edge", "offered",
 	        "delivered", "dropped", "rejected", "in flight", "peak");
-	for (size_t i = 0; i + 1 < report->flow->plan.groups_count; i++) {
+	for (size_t i = 0; i < report->flow->plan.edges_count; i++) {
 		const struct leat_chan_stat *stat = &report->edges[i].now;
 		fprintf(out,
 		        "%-*s %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
@@ -252,7 +256,7 @@ static void put_edges(const struct leat_report *report, FILE *out)
 
 static void put_edge_sentences(const struct leat_report *report, FILE *out)
 {
-	for (size_t i = 0; i + 1 < report->flow->plan.groups_count; i++) {
+	for (size_t i = 0; i < report->flow->plan.edges_count; i++) {
 		const struct leat_chan_stat *stat = &report->edges[i].now;
 		fprintf(out,
 		        "%s: offered %" PRIu64 " = delivered %" PRIu64 " + dropped %" PRIu64
@@ -368,7 +372,7 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 	const char *comma = "";
 
 	fprintf(out, "{\"status\":%d,\"edges\":[", report->status);
-	for (size_t i = 0; i + 1 < flow->plan.groups_count; i++) {
+	for (size_t i = 0; i < flow->plan.edges_count; i++) {
 		fputs(i > 0 ? "," : "", out);
 		put_json_edge(flow->plan.edges[i].name, &report->edges[i].now, out);
 	}
@@ -388,10 +392,11 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 	else
 		fputs("null", out);
 	fprintf(out, ",\"paced\":%s", verdict.found && verdict.rate != NULL ? "true" : "false");
-	if (find_note(report)[0] != '\0') {
-		putc(',', out);
-		put_json_text("note", find_note(report), out);
-	}
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (find_note(report, i)[0] != '\0') {
+			putc(',', out);
+			put_json_text("note", find_note(report, i), out);
+		}
 	fputs("}\n", out);
 }
 

@@ -34,7 +34,7 @@ int leat_report_init(struct leat_report *report, const struct leat_run *flow)
 {
 	*report = (struct leat_report){ .flow = flow, .since_ns = leat_now_ns() };
 	pthread_mutex_init(&report->lock, NULL);
-	report->edges = calloc(flow->plan.groups_count, sizeof(*report->edges));
+	report->edges = calloc(flow->plan.edges_count, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
 	report->times = calloc(flow->members_count, sizeof(*report->times));
 	report->bases = calloc(flow->members_count, sizeof(*report->bases));
@@ -47,6 +47,8 @@ int leat_report_init(struct leat_report *report, const struct leat_run *flow)
 
 void leat_report_fini(struct leat_report *report)
 {
+	for (size_t i = 0; report->edges != NULL && i < report->flow->plan.edges_count; i++)
+		free(report->edges[i].rings);
 	free(report->edges);
 	free(report->ends);
 	free(report->times);
@@ -56,7 +58,7 @@ void leat_report_fini(struct leat_report *report)
 
 static size_t count_edges(const struct leat_report *report)
 {
-	return report->flow->plan.groups_count - 1;
+	return report->flow->plan.edges_count;
 }
 
 /*
@@ -70,6 +72,53 @@ static size_t find_edge(const struct leat_report *report, const char *name)
 	while (i < count_edges(report) && strcmp(report->flow->plan.edges[i].name, name) != 0)
 		i++;
 	return i;
+}
+
+/* The sum of what is known of the rings of an edge. */
+static struct leat_chan_stat sum_rings(const struct leat_edge_stat *edge, unsigned rings)
+{
+	struct leat_chan_stat sum = edge->rings[0];
+
+	sum.ended &= edge->rings_count == rings;
+	for (size_t i = 1; i < edge->rings_count; i++) {
+		const struct leat_chan_stat *ring = &edge->rings[i];
+
+		sum.ended &= ring->ended;
+		sum.capacity += ring->capacity;
+		sum.offered += ring->offered;
+		sum.delivered += ring->delivered;
+		for (int k = 0; k < LEAT_DROP_REASONS; k++)
+			sum.dropped[k] += ring->dropped[k];
+		sum.rejected += ring->rejected;
+		sum.in_flight += ring->in_flight;
+		sum.peak = ring->peak > sum.peak ? ring->peak : sum.peak;
+		sum.send_blocked_ns += ring->send_blocked_ns;
+		sum.recv_blocked_ns += ring->recv_blocked_ns;
+	}
+	return sum;
+}
+
+/* Keeps what is told of one of the rings of an edge, and makes *stat that of all of them. */
+static bool record_ring(struct leat_edge_stat *edge, unsigned rings_wanted,
+                        struct leat_chan_stat *stat)
+{
+	struct leat_chan_stat *rings;
+	size_t i = 0;
+
+	while (i < edge->rings_count && edge->rings[i].id != stat->id)
+		i++;
+	if (i == edge->rings_count) {
+		rings = reallocarray(edge->rings, i + 1, sizeof(*rings));
+		if (rings == NULL)
+			return false;
+		edge->rings = rings;
+		edge->rings_count++;
+	} else if (edge->rings[i].ended) {
+		return false;
+	}
+	edge->rings[i] = *stat;
+	*stat = sum_rings(edge, rings_wanted);
+	return true;
 }
 
 static void record_edge(struct leat_edge_stat *edge, const struct leat_chan_stat *stat,
@@ -101,7 +150,8 @@ static size_t find_member(const struct leat_report *report, const struct leat_ge
 	size_t i = 0;
 
 	while (i < flow->members_count &&
-	       (stat->chan_id != 0 ? flow->members[i].group != edge
+	       (stat->chan_id != 0 ? flow->plan.groups[flow->members[i].group].out != edge ||
+	                                     flow->members[i].input == NULL
 	                           : strcmp(flow->members[i].name, stat->name) != 0))
 		i++;
 	return i;
@@ -136,10 +186,16 @@ static void record_snapshot(struct leat_report *report, const struct leat_snapsh
 {
 	pthread_mutex_lock(&report->lock);
 	for (size_t i = 0; i < snapshot->channels_count; i++) {
-		size_t edge = find_edge(report, snapshot->channels[i].name);
-		if (edge < count_edges(report))
-			record_edge(&report->edges[edge], &snapshot->channels[i], snapshot->time_ns,
-			            report->since_ns, window);
+		struct leat_chan_stat stat = snapshot->channels[i];
+		size_t edge = find_edge(report, stat.name);
+
+		if (edge == count_edges(report) ||
+		    (report->flow->plan.edges[edge].rings > 1 &&
+		     !record_ring(&report->edges[edge], report->flow->plan.edges[edge].rings,
+		                  &stat)))
+			continue;
+		record_edge(&report->edges[edge], &stat, snapshot->time_ns, report->since_ns,
+		            window);
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		record_member(report, &snapshot->generators[i], snapshot->time_ns);
@@ -232,7 +288,7 @@ int64_t leat_report_busy_ns(const struct leat_report *report, size_t at,
 	const size_t slow = flow->opts.slow;
 	uint64_t busy_ns = time->busy_ns;
 
-	if (member->group == 0)
+	if (member->input != NULL)
 		busy_ns += time->starved_ns; /* of an input that is no channel */
 	if (slow > group->first && slow <= group->first + group->count)
 		busy_ns += time->paced_ns;
@@ -275,32 +331,46 @@ static void compare_member(const struct leat_report *report, size_t at, int64_t 
 /* A source that waits for its input is not at work. */
 static bool waits_for_input(const struct leat_run *flow, size_t group)
 {
-	enum leat_verb verb = flow->stages.list[0].type->verb;
+	const struct leat_run_group *of = &flow->plan.groups[group];
+	enum leat_verb verb = flow->stages.list[of->first].type->verb;
+	bool slowed = flow->opts.slow > of->first && flow->opts.slow <= of->first + of->count;
 
-	bool slowed = flow->opts.slow != 0 && flow->opts.slow <= flow->plan.groups[0].count;
-
-	return group == 0 && !slowed &&
+	return !slowed &&
 	       (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
+}
+
+/* The threads of the groups that send into an edge, or receive from it. */
+static unsigned count_sides(const struct leat_run *flow, size_t edge, bool senders)
+{
+	unsigned threads = 0;
+
+	for (size_t i = 0; i < flow->plan.groups_count; i++) {
+		const struct leat_run_group *group = &flow->plan.groups[i];
+
+		if ((senders ? group->out : group->in) == edge)
+			threads += group->threads;
+	}
+	return threads;
 }
 
 static void set_blocked_shares(const struct leat_report *report, struct leat_verdict *verdict,
                                int64_t window_ns)
 {
 	const struct leat_run *flow = report->flow;
-	size_t group = verdict->group;
+	const struct leat_run_group *group = &flow->plan.groups[verdict->group];
 
 	verdict->upstream_blocked = verdict->downstream_blocked = -1;
-	if (group > 0) {
-		const struct leat_edge_stat *in = &report->edges[group - 1];
+	if (group->in != LEAT_NO_EDGE) {
+		const struct leat_edge_stat *in = &report->edges[group->in];
 		verdict->upstream_blocked =
 			leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns,
-		                            window_ns, flow->plan.groups[group - 1].threads);
+		                            window_ns, count_sides(flow, group->in, true));
 	}
-	if (group < count_edges(report)) {
-		const struct leat_edge_stat *out = &report->edges[group];
+	if (group->out != LEAT_NO_EDGE) {
+		const struct leat_edge_stat *out = &report->edges[group->out];
 		verdict->downstream_blocked =
 			leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns,
-		                            window_ns, flow->plan.groups[group + 1].threads);
+		                            window_ns, count_sides(flow, group->out, false));
 	}
 }
 

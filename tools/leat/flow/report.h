@@ -25,6 +25,9 @@
 
 struct leat_edge_stat {
 	bool known;
+	/* of an edge of several rings: what is known of each */
+	struct leat_chan_stat *rings;
+	size_t rings_count;
 	/* base: at the begin of the window; zero if that is the begin of the flow */
 	struct leat_chan_stat now, before, base;
 	int64_t now_ns, before_ns;

@@ -45,24 +45,57 @@ struct sink {
 	bool enough; /* a word of a program's wants no further line */
 };
 
-int leat_run_sink_open(struct leat_run *flow, char why[LEAT_RUN_WHY])
+/* Whether it writes when it has all lines: such results have an order. */
+static bool has_result(enum leat_verb verb)
 {
-	const struct leat_stage *stage = &flow->stages.list[flow->stages.count - 1];
+	return verb != LEAT_VERB_STDOUT && verb != LEAT_VERB_FILE && verb != LEAT_VERB_NULL;
+}
 
-	flow->out_fd = STDOUT_FILENO;
-	flow->out_name = "stdout";
+/* Its turn comes when the last result before it is written. */
+static int order_result(struct leat_run *flow, struct leat_final *final)
+{
+	const struct leat_chan_opts opts = { .name = "turn", .capacity = 1 };
+	struct leat_final *before = NULL;
+
+	for (struct leat_final *other = flow->finals; other < final; other++)
+		if (has_result(other->stage->type->verb))
+			before = other;
+	if (before == NULL || !has_result(final->stage->type->verb))
+		return 0;
+	return leat_chan_open(flow->sinks, 1, &opts, &before->done, &final->turn);
+}
+
+int leat_run_sink_open(struct leat_run *flow, struct leat_final *final, char why[LEAT_RUN_WHY])
+{
+	const struct leat_stage *stage = final->stage;
+
+	final->out_fd = STDOUT_FILENO;
+	final->out_name = "stdout";
 	if (stage->type->verb == LEAT_VERB_STDOUT)
-		flow->out_fd = leat_output_stdout(flow, why);
+		final->out_fd = leat_output_stdout(flow, stage, why);
 	if (stage->type->verb == LEAT_VERB_FILE) {
-		flow->out_name = stage->arg.text;
-		flow->out_fd = leat_output_open(flow, stage, false, why);
+		final->out_name = stage->arg.text;
+		final->out_fd = leat_output_open(flow, stage, false, why);
 	}
-	if (flow->out_fd >= 0 && leat_stage_key(stage, "reopen")->number != 0) {
-		flow->reopen_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (flow->reopen_fd < 0)
+	if (final->out_fd >= 0 && leat_stage_key(stage, "reopen")->number != 0) {
+		final->reopen_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (final->reopen_fd < 0)
 			return -errno;
 	}
-	return flow->out_fd < 0 ? flow->out_fd : 0;
+	return final->out_fd < 0 ? final->out_fd : order_result(flow, final);
+}
+
+void leat_run_sink_close(struct leat_final *final)
+{
+	leat_tx_close(final->done);
+	leat_rx_close(final->turn);
+	final->done = NULL;
+	final->turn = NULL;
+	if (final->out_fd > STDERR_FILENO)
+		close(final->out_fd);
+	if (final->reopen_fd >= 0)
+		close(final->reopen_fd);
+	final->out_fd = final->reopen_fd = -1;
 }
 
 /* Records a failure to write. That the reader of the output leaves is none. */
@@ -71,16 +104,43 @@ static int check_write(struct sink *sink, int rc)
 	if (rc == 0 || rc == -EPIPE || rc == -ECANCELED)
 		return rc;
 	return leat_member_fail(sink->member,
-	                        sink->verb == LEAT_VERB_STDOUT ? "" : sink->member->flow->out_name,
+	                        sink->verb == LEAT_VERB_STDOUT ? "" : sink->member->final->out_name,
 	                        rc);
+}
+
+/* What several sinks write to standard output is written by lines, and by results. */
+static void begin_writing(struct sink *sink)
+{
+	if (sink->out.fd == STDOUT_FILENO)
+		pthread_mutex_lock(&sink->member->flow->writing);
+}
+
+static void end_writing(struct sink *sink)
+{
+	if (sink->out.fd == STDOUT_FILENO)
+		pthread_mutex_unlock(&sink->member->flow->writing);
+}
+
+static int flush_lines(struct sink *sink)
+{
+	int rc;
+
+	if (sink->out.len == 0)
+		return 0;
+	begin_writing(sink);
+	rc = leat_out_flush(&sink->out);
+	end_writing(sink);
+	return check_write(sink, rc);
 }
 
 static int put_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 {
 	int rc = 0;
 
+	begin_writing(sink);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = leat_out_put_line(&sink->out, lines[i].data, lines[i].len);
+	end_writing(sink);
 	return check_write(sink, rc);
 }
 
@@ -146,7 +206,7 @@ static int put_numeric(struct sink *sink, struct leat_result *result)
 	int rc = sink->form == LEAT_RESULT_TEXT ? put_numeric_text(sink)
 	                                        : leat_numeric_put_rows(&sink->numeric, result);
 
-	leat_numeric_note(&sink->numeric, sink->member->flow->note);
+	leat_numeric_note(&sink->numeric, sink->member->final->note);
 	return rc;
 }
 
@@ -154,7 +214,7 @@ static int put_group(struct sink *sink, struct leat_result *result)
 {
 	int rc = leat_group_put(sink->group, result);
 
-	leat_group_note(sink->group, sink->member->flow->note, LEAT_NOTE);
+	leat_group_note(sink->group, sink->member->final->note, LEAT_NOTE);
 	return rc;
 }
 
@@ -195,16 +255,29 @@ static int put_result(struct sink *sink, bool canceled)
 	                                     : put_tally(sink, &result, count_rows(sink));
 }
 
+/* Until the result before this one is written, or the flow is cancelled. */
+static void await_turn(struct sink *sink)
+{
+	char nothing;
+
+	if (sink->member->final->turn != NULL)
+		leat_recv(sink->member->final->turn, &nothing);
+}
+
 /*
  * Writes the result, when everything was received. A cancelled sink writes what it has, as far as
  * the reader takes it at once.
  */
 static int write_result(struct sink *sink, bool canceled)
 {
-	int rc = put_result(sink, canceled);
+	int rc;
 
+	await_turn(sink);
+	begin_writing(sink);
+	rc = put_result(sink, canceled);
 	if (rc == 0)
 		rc = leat_out_flush(&sink->out);
+	end_writing(sink);
 	if (sink->verb == LEAT_VERB_FILE) {
 		int end = leat_file_end(&sink->file);
 		rc = rc != 0 ? rc : end;
@@ -305,7 +378,7 @@ static int receive_lines(struct sink *sink)
 	while (rc == 0) {
 		n = sink->out.len != 0 ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
 		if (n == -EAGAIN) {
-			rc = check_write(sink, leat_out_flush(&sink->out));
+			rc = flush_lines(sink);
 			if (rc == 0 && sink->file.active)
 				rc = check_write(sink, leat_file_wait(&sink->file));
 			if (rc != 0)
@@ -329,10 +402,15 @@ static int receive_lines(struct sink *sink)
 static int end_word(struct sink *sink)
 {
 	const struct leat_run *flow = sink->member->flow;
+	int rc;
 
+	await_turn(sink);
+	begin_writing(sink);
 	if (flow->opts.before_output != NULL)
 		flow->opts.before_output(flow->opts.before_output_arg);
-	return call_word(sink, NULL, 0);
+	rc = call_word(sink, NULL, 0);
+	end_writing(sink);
+	return rc;
 }
 
 int leat_run_sink_run(struct leat_member *member)
@@ -350,7 +428,7 @@ int leat_run_sink_run(struct leat_member *member)
 	sink->group = step->group;
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
-	leat_out_init(&sink->out, member->flow->out_fd, member->flow->scope);
+	leat_out_init(&sink->out, member->final->out_fd, member->flow->scope);
 	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);
 	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);
@@ -363,5 +441,7 @@ int leat_run_sink_run(struct leat_member *member)
 	leat_tally_fini(&sink->tally);
 	leat_numeric_fini(&sink->numeric);
 	free(sink);
+	leat_tx_close(member->final->done);
+	member->final->done = NULL;
 	return rc;
 }

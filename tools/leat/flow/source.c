@@ -60,19 +60,19 @@ static int check_proc(const char *name, char why[LEAT_RUN_WHY])
 	return S_ISDIR(st.st_mode) ? refuse_source("proc", path, -EISDIR, why) : 0;
 }
 
-static int check_paths(struct leat_run *flow, char why[LEAT_RUN_WHY])
+static int check_paths(struct leat_run *flow, struct leat_input *input, char why[LEAT_RUN_WHY])
 {
 	const char *none;
-	int rc = leat_paths_find(&flow->paths, &flow->stages.list[0], &none);
+	int rc = leat_paths_find(&input->paths, input->stage, &none);
 
 	if (rc == -ENOENT)
 		snprintf(why, LEAT_RUN_WHY, "lines: %.400s: no file has such a name", none);
-	for (size_t i = 0; rc == 0 && i < flow->paths.count; i++) {
-		const char *path = flow->paths.list[i];
+	for (size_t i = 0; rc == 0 && i < input->paths.count; i++) {
+		const char *path = input->paths.list[i];
 
 		rc = check_lines(path, flow->opts.repeat, why);
 		/* a file of several is opened anew for each pass, and this one cannot be */
-		if (rc == 0 && flow->opts.repeat > 1 && flow->paths.count > 1 &&
+		if (rc == 0 && flow->opts.repeat > 1 && input->paths.count > 1 &&
 		    strcmp(path, "-") == 0) {
 			snprintf(why, LEAT_RUN_WHY,
 			         "lines: -: --repeat can read it again only where it is the one "
@@ -81,18 +81,18 @@ static int check_paths(struct leat_run *flow, char why[LEAT_RUN_WHY])
 		}
 	}
 	if (rc == 0)
-		leat_progress_files(&flow->progress, &flow->paths, flow->opts.repeat);
+		leat_progress_files(&input->progress, &input->paths, flow->opts.repeat);
 	return rc;
 }
 
-int leat_run_source_check(struct leat_run *flow, char why[LEAT_RUN_WHY])
+int leat_run_source_check(struct leat_run *flow, struct leat_input *input, char why[LEAT_RUN_WHY])
 {
-	const struct leat_stage *stage = &flow->stages.list[0];
+	const struct leat_stage *stage = input->stage;
 	struct stat st;
 
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
-		return check_paths(flow, why);
+		return check_paths(flow, input, why);
 	case LEAT_VERB_WALK:
 		return leat_walk_source_check(stage, why);
 	case LEAT_VERB_FOLLOW:
@@ -116,16 +116,19 @@ int leat_run_source_check(struct leat_run *flow, char why[LEAT_RUN_WHY])
 static int check_names(struct leat_member *source)
 {
 	struct leat_run *flow = source->flow;
+	struct leat_input *input = source->input;
 	char text[LEAT_TEXT_MAX + 1];
 
 	for (size_t i = 0; i < flow->members_count; i++)
-		for (size_t k = 0; k < flow->members[i].row.count; k++) {
+		for (size_t k = 0; flow->members[i].row.header == &input->header &&
+		                   k < flow->members[i].row.count;
+		     k++) {
 			const struct leat_row_name *name = &flow->members[i].row.names[k];
-			if (name->number != 0 || leat_csv_header_find(&flow->header, name->text))
+			if (name->number != 0 || leat_csv_header_find(&input->header, name->text))
 				continue;
-			flow->unknown = name;
+			input->unknown = name;
 			snprintf(text, sizeof(text), "%s: there is no column \"%.80s\"",
-			         flow->stages.list[0].type->name, name->text.data);
+			         input->stage->type->name, name->text.data);
 			return leat_tx_fail(source->tx, -EINVAL, text);
 		}
 	return 0;
@@ -137,7 +140,7 @@ static int refuse_header(struct leat_member *member, int code, const char *why)
 
 	if (code == -ENOMEM)
 		return leat_member_fail(member, "as:csv", code);
-	snprintf(text, sizeof(text), "%s: %s", member->flow->stages.list[0].type->name, why);
+	snprintf(text, sizeof(text), "%s: %s", member->input->stage->type->name, why);
 	return leat_tx_fail(member->tx, code, text);
 }
 
@@ -147,21 +150,21 @@ static int refuse_header(struct leat_member *member, int code, const char *why)
  */
 static int take_header(struct leat_member *member, struct leat_line *line)
 {
-	struct leat_run *flow = member->flow;
+	struct leat_input *input = member->input;
 	struct leat_text text = { line->data, line->len };
 	int rc;
 
 	member->at_header = false;
-	if (flow->has_header) {
-		if (!leat_csv_header_same(&flow->header, text))
+	if (input->has_header) {
+		if (!leat_csv_header_same(&input->header, text))
 			return refuse_header(member, -EINVAL,
 			                     "the file goes on with another first line: names");
 	} else {
-		rc = leat_csv_header_init(&flow->header, text);
+		rc = leat_csv_header_init(&input->header, text);
 		if (rc != 0)
 			return refuse_header(
 				member, rc, "the first line, with the names, has a quote too many");
-		flow->has_header = true;
+		input->has_header = true;
 		rc = check_names(member);
 		if (rc != 0)
 			return rc;
@@ -174,7 +177,7 @@ static void expect_header(void *arg)
 {
 	struct leat_member *member = arg;
 
-	member->at_header = leat_stages_as(&member->flow->stages) == LEAT_AS_CSV;
+	member->at_header = leat_stage_as(member->input->stage) == LEAT_AS_CSV;
 }
 
 /*
@@ -233,7 +236,9 @@ static bool can_search_blocks(const struct leat_member *member)
 	const struct leat_run *flow = member->flow;
 	const struct leat_stage *step;
 
-	if (member->steps_count < 2 || flow->opts.slow == 1 || flow->opts.slow == 2)
+	const size_t first = (size_t)(member->input->stage - flow->stages.list);
+
+	if (member->steps_count < 2 || flow->opts.slow == first + 1 || flow->opts.slow == first + 2)
 		return false;
 	step = member->steps[1].stage;
 	return step->type->verb == LEAT_VERB_GREP && !member->steps[1].invert;
@@ -244,18 +249,19 @@ static int run_lines(struct leat_member *member, struct leat_emitter *to)
 {
 	struct leat_unpack *unpack = leat_unpack_create();
 	struct leat_run *flow = member->flow;
+	struct leat_input *input = member->input;
 	uint64_t repeat = flow->opts.repeat > 1 ? flow->opts.repeat : 1;
-	bool single = flow->paths.count == 1, over = false;
+	bool single = input->paths.count == 1, over = false;
 	int rc = 0;
 
 	if (unpack == NULL)
 		return leat_member_fail(member, "", -ENOMEM);
 	to->filter = leat_unpack_filter(unpack);
-	leat_unpack_count(unpack, &flow->progress);
+	leat_unpack_count(unpack, &input->progress);
 	for (uint64_t pass = 0; !over && pass < (single ? 1 : repeat); pass++)
-		for (size_t i = 0; !over && i < flow->paths.count; i++) {
+		for (size_t i = 0; !over && i < input->paths.count; i++) {
 			rc = leat_lines_into(
-				to, &(struct leat_lines_opts){ .path = flow->paths.list[i],
+				to, &(struct leat_lines_opts){ .path = input->paths.list[i],
 			                                       .repeat = single ? repeat : 1,
 			                                       .until_ns = flow->until_ns });
 			over = rc != 0 || member->no_more ||
@@ -268,7 +274,7 @@ static int run_lines(struct leat_member *member, struct leat_emitter *to)
 static int run_source(struct leat_member *member)
 {
 	const struct leat_run *flow = member->flow;
-	const struct leat_stage *stage = &flow->stages.list[0];
+	const struct leat_stage *stage = member->input->stage;
 	struct leat_emitter to = { .emit = emit_line,
 		                   .arg = member,
 		                   .end_file = expect_header,

@@ -81,6 +81,10 @@ const struct leat_stage_type leat_stage_types[] = {
 	  NO_KEYS },
 	{ LEAT_VERB_TEE, LEAT_STEP, false, "tee", "tee:FILE [append:yes]",
 	  A_FILE("the path of a file to write"), { APPEND } },
+	{ LEAT_VERB_PARTITION, LEAT_STEP, false, "partition", "partition:(KEY) as NAME, NAME",
+	  { .form = LEAT_FORM_KEY, .wanted = "an expression such as ($9 >= 400) or ($1)" }, NO_KEYS },
+	{ LEAT_VERB_BRIDGE, LEAT_STEP, false, "bridge", "bridge:N",
+	  NUMBER(1, 1024, "a number of files to read at a time, from 1 to 1024"), NO_KEYS },
 	{ LEAT_VERB_BUFFER, LEAT_STEP, false, "buffer", "buffer:N",
 	  NUMBER(1, LEAT_CAPACITY_MAX, "a number of items from 1 to 16777216"), NO_KEYS },
 	{ LEAT_VERB_STDOUT, LEAT_SINK, false, "stdout", "stdout", { 0 }, NO_KEYS },
@@ -268,6 +272,21 @@ static bool read_expression(const struct leat_param *param, struct leat_value *v
 	return true;
 }
 
+static bool read_key(const struct leat_param *param, struct leat_value *value,
+                     struct leat_mistake *mistake)
+{
+	struct leat_param truth = *param;
+	struct leat_mistake none;
+	bool is_truth;
+
+	if (!read_expression(param, value, mistake))
+		return false;
+	truth.form = LEAT_FORM_TRUTH;
+	is_truth = read_expression(&truth, value, &none);
+	value->number = is_truth;
+	return true;
+}
+
 static bool read_percents(const struct leat_param *param, struct leat_value *value,
                           struct leat_mistake *mistake)
 {
@@ -307,6 +326,8 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 	case LEAT_FORM_VALUE:
 	case LEAT_FORM_AMOUNT:
 		return read_expression(param, value, mistake);
+	case LEAT_FORM_KEY:
+		return read_key(param, value, mistake);
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:
 		break;

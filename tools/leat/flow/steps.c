@@ -112,6 +112,9 @@ int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage, s
 			return 0;
 		return leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, 1, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
+	case LEAT_VERB_PARTITION:
+		return leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, 1, row, &step->expr,
+		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_RATE:
 		init_rate(&step->rate, stage);
 		return 0;
@@ -232,6 +235,23 @@ static int filter_line(struct leat_run_step *step, const struct leat_line *line)
 	int rc = run_expr(step, line, &values);
 
 	return rc != 0 ? rc : values.truths[0];
+}
+
+uint64_t leat_step_part(struct leat_run_step *step, const struct leat_line *line, uint64_t parts)
+{
+	struct leat_expr_values values;
+	const struct leat_text *text;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a: Fowler, Noll, Vo */
+
+	leat_row_forget(step->row);
+	if (run_expr(step, line, &values) != 0)
+		return parts - 1;
+	text = &values.texts[0];
+	if (step->stage->arg.number != 0) /* true is the first part */
+		return text->len == 1 && text->data[0] == '1' ? 0 : 1;
+	for (size_t i = 0; i < text->len; i++)
+		hash = (hash ^ (unsigned char)text->data[i]) * UINT64_C(0x100000001b3);
+	return (hash >> 32) % parts;
 }
 
 static int map_by_expression(struct leat_run_step *step, struct leat_line *line)

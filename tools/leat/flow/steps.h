@@ -64,6 +64,12 @@ void leat_step_fini(struct leat_run_step *step);
 int leat_step_run(struct leat_run_step *step, struct leat_line *line);
 
 /*
+ * Of a partition of so many parts: the part of a line. Lines that cannot be read, and what has no
+ * memory, go to the last one.
+ */
+uint64_t leat_step_part(struct leat_run_step *step, const struct leat_line *line, uint64_t parts);
+
+/*
  * Takes the cost of one item, and returns when the item may go on: at once if that is not after
  * now_ns.
  */

@@ -52,7 +52,7 @@ static bool has_ended(void *arg)
 
 static int open_walk(struct walk_run *run, struct leat_walk **walk, bool sizes_only)
 {
-	const struct leat_stage *stage = &run->member->flow->stages.list[0];
+	const struct leat_stage *stage = run->member->input->stage;
 	const struct leat_walk_opts opts = { .dir = stage->arg.text,
 		                             .pattern = leat_stage_key(stage, "name")->text,
 		                             .sizes_only = sizes_only,
@@ -116,7 +116,7 @@ static void advance_scout(struct walk_run *run)
 	}
 	if (rc != 0 || run->scout == NULL)
 		return;
-	leat_progress_total(&flow->progress, run->scouted, flow->opts.repeat);
+	leat_progress_total(&run->member->input->progress, run->scouted, flow->opts.repeat);
 	leat_walk_close(run->scout);
 	run->scout = NULL;
 }
@@ -124,7 +124,7 @@ static void advance_scout(struct walk_run *run)
 /* What of a file was not read counts as read, as the total has all of it. */
 static void skip_rest(struct walk_run *run, uint64_t size, uint64_t before)
 {
-	struct leat_progress *progress = &run->member->flow->progress;
+	struct leat_progress *progress = &run->member->input->progress;
 	/* rlx: only this thread writes it */
 	uint64_t read = leat_load_rlx(&progress->done) - before;
 
@@ -136,7 +136,7 @@ static int read_file(struct walk_run *run, const struct leat_walk_file *file)
 {
 	struct leat_run *flow = run->member->flow;
 	/* rlx: only this thread writes it */
-	uint64_t before = leat_load_rlx(&flow->progress.done);
+	uint64_t before = leat_load_rlx(&run->member->input->progress.done);
 	int rc;
 
 	if (leat_output_is(flow, file->dev, file->ino)) {
@@ -180,7 +180,7 @@ static int read_next(struct walk_run *run, struct leat_walk *walk)
 		return find_end(run);
 	if (rc < 0) {
 		tell_failure(run, file.path, rc, strerrordesc_np(-rc));
-		leat_progress_add(&run->member->flow->progress, file.size);
+		leat_progress_add(&run->member->input->progress, file.size);
 	}
 	return rc != 0;
 }
@@ -211,10 +211,11 @@ static int walk_passes(struct walk_run *run)
 	int rc;
 
 	do {
-		before = leat_load_rlx(&flow->progress.done); /* rlx: only this thread writes it */
+		before = leat_load_rlx(
+			&run->member->input->progress.done); /* rlx: only this thread writes it */
 		rc = walk_once(run);
 	} while (rc == 0 && ++run->pass < repeat && !is_over(run) &&
-	         leat_load_rlx(&flow->progress.done) != before); /* rlx: the same */
+	         leat_load_rlx(&run->member->input->progress.done) != before); /* rlx: the same */
 	return rc;
 }
 
@@ -239,7 +240,7 @@ int leat_walk_source_run(struct leat_member *member, struct leat_emitter *to)
 
 	if (unpack == NULL)
 		return leat_member_fail(member, "", -ENOMEM);
-	leat_unpack_count(unpack, &flow->progress);
+	leat_unpack_count(unpack, &member->input->progress);
 	to->filter = leat_unpack_filter(unpack);
 	to->fail = hear_failure;
 	to->fail_arg = &run;
