@@ -965,6 +965,14 @@ int leat_flow_stat(const struct leat_flow *flow, size_t number, struct leat_step
 	if (number >= flow->nodes_count)
 		return -ENOENT;
 	node = &flow->nodes[number];
+	if (node->kind == NODE_TO_RX && !leat_node_has_ring(flow, node)) {
+		/* all that is sent into the ring before it is the program's */
+		leat_flow_stat(flow, node->inputs[0].node, stat);
+		*stat = (struct leat_step_stat){
+			.name = node->name, .in = stat->made, .used = stat->made, .made = stat->made
+		};
+		return 0;
+	}
 	dropped = leat_load_rlx(&node->dropped); /* rlx: nothing runs any more */
 	/* what a source has made is counted behind its ring, what others make before it */
 	in_ring = node->inputs_count > 0 ? dropped : 0;

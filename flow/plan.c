@@ -164,13 +164,22 @@ static bool is_plain(const struct node *node)
 	       !node->keeps;
 }
 
+/* The most items that a step wants its island to take. */
+static size_t bound(size_t most, const struct node *node)
+{
+	const bool has_step = node->kind == NODE_STEP || node->kind == NODE_EACH;
+
+	return has_step && node->step.vector > 0 && node->step.vector < most ? node->step.vector
+	                                                                     : most;
+}
+
 static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 {
 	struct island *island = &flow->islands[flow->islands_count];
 	const struct node *node = &flow->nodes[head];
 	/* workers by key have one output, and a ring each */
 	uint32_t at = (uint32_t)node->consumers[node->outputs == 1 ? 0 : output];
-	size_t largest = node->type->size;
+	size_t largest = node->type->size, most = LEAT_VECTOR_MOST;
 
 	*island =
 		(struct island){ .flow = flow, .head = head, .head_output = output, .replicas = 1 };
@@ -185,13 +194,17 @@ static int add_island(struct leat_flow *flow, uint32_t head, uint32_t output)
 		flow->nodes[at].plain = is_plain(&flow->nodes[at]);
 		if (flow->nodes[at].type->size > largest)
 			largest = flow->nodes[at].type->size;
+		most = bound(most, &flow->nodes[at]);
 	}
+	most = bound(most, &flow->nodes[at]);
 	island->tail = at;
 	island->vector = PASS_BYTES / largest;
 	if (island->vector > LEAT_VECTOR_MOST)
 		island->vector = LEAT_VECTOR_MOST;
 	if (island->vector < LEAT_VECTOR_LEAST)
 		island->vector = LEAT_VECTOR_LEAST;
+	if (island->vector > most)
+		island->vector = most;
 	island->room = island->vector + 1;
 	for (size_t i = 0; i < island->steps_count; i++)
 		if (flow->nodes[island->steps[i]].step.most > island->room)

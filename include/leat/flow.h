@@ -78,7 +78,7 @@ LEAT_BEGIN_DECLS
  * The layout of the structures of this header. leat_flow_open() passes it, and refuses a caller
  * that was compiled for another one, as the core does by LEAT_ABI (leat/base.h).
  */
-#define LEAT_FLOW_ABI 2u
+#define LEAT_FLOW_ABI 3u
 
 /* --- types --- */
 
@@ -227,6 +227,12 @@ struct leat_step {
 	 * own their items.
 	 */
 	bool owns;
+	/*
+	 * The most items that its island takes from a ring at once; 0: as many as fit. For a step
+	 * that may end before its input, or that lets items through one by one: what the island has
+	 * taken is no longer in the ring, nor in the books of what was dropped there.
+	 */
+	size_t vector;
 	const char *file;
 	int line;
 };
@@ -625,8 +631,8 @@ LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *
                                  const void *state);
 /*
  * *rx is there once start has returned 0; it is the caller's to close. Right behind a source with a
- * thread of its own, a buffer, gather or a merge it is the receiver of that ring, and the books do
- * not know what it takes.
+ * thread of its own, a buffer, gather or a merge it is the receiver of that ring; the books do not
+ * have what goes from a source to such a receiver.
  */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
 /* The same as a seq; the caller calls its fini. */

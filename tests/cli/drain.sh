@@ -10,9 +10,7 @@ begin()
 	: >"$dir/out"
 	"$LEAT" run "$@" >"$dir/out" 2>"$dir/err" &
 	pid=$!
-	while kill -0 "$pid" 2>/dev/null && ! grep -q '^SigBlk:.*[1-9a-f]' "/proc/$pid/status"; do
-		sleep 0.05
-	done
+	ready "$pid"
 	for _ in $(seq 100); do
 		[ -s "$dir/out" ] && return
 		sleep 0.05

@@ -135,7 +135,7 @@ run_signalled()
 # ready PID: waits until the program takes signals: a shell has it ignore SIGINT until then.
 ready()
 {
-	while kill -0 "$1" 2>/dev/null && ! grep -q '^SigBlk:.*[1-9a-f]' "/proc/$1/status"; do
+	while kill -0 "$1" 2>/dev/null && ! grep -q '^SigBlk:.0*400[23]$' "/proc/$1/status"; do
 		sleep 0.05
 	done
 }

@@ -41,11 +41,11 @@ static void expect_mistake(struct leat_flow *flow, int code, const char *words)
  * What LEAT_FLOW_ABI stands for. A size that changes here changes the number; the list is then
  * renewed.
  */
-_Static_assert(LEAT_FLOW_ABI == 2, "these are the sizes of layout 2");
+_Static_assert(LEAT_FLOW_ABI == 3, "these are the sizes of layout 3");
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), "LEAT_FLOW_ABI changes with " #type)
 SIZE(struct leat_type, 72);
 SIZE(struct leat_vec, 64);
-SIZE(struct leat_step, 88);
+SIZE(struct leat_step, 96);
 SIZE(struct leat_state, 32);
 SIZE(struct leat_port, 16);
 SIZE(struct leat_flow_opts, 88);

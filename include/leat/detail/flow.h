@@ -52,6 +52,7 @@ template <typename T> struct leat_detail_to_const<const T *> {
 		                            NULL, \
 		                            false, \
 		                            owns, \
+		                            0, \
 		                            __FILE__, \
 		                            __LINE__ };
 

@@ -155,14 +155,18 @@ int leat_file_end(struct leat_file *file)
 {
 	int rc = file->syncs ? sync_file(file) : 0;
 
-	if (file->wait_fd >= 0)
-		close(file->wait_fd);
-	file->wait_fd = -1;
 	/* Some file systems report a full disk only here. */
 	if (close(file->out->fd) != 0 && rc == 0)
 		rc = -errno;
 	file->member->final->out_fd = -1;
 	return rc;
+}
+
+void leat_file_fini(struct leat_file *file)
+{
+	if (file->wait_fd >= 0)
+		close(file->wait_fd);
+	file->wait_fd = -1;
 }
 
 bool leat_run_reopens(const struct leat_run *flow)

@@ -45,5 +45,7 @@ int leat_file_check(struct leat_file *file);
 int leat_file_wait(struct leat_file *file);
 /* The end: what is written is on the disk if it has to be, and the file is closed. */
 int leat_file_end(struct leat_file *file);
+/* Whether or not that came: nothing waits any more. */
+void leat_file_fini(struct leat_file *file);
 
 #endif

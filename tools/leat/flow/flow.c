@@ -206,6 +206,22 @@ static bool keeps_lines(const struct leat_run *run, const struct leat_run_group 
 	return true;
 }
 
+/* Where lines go on one by one they wait in the ring; a take receives no more than it lets through.
+ */
+static size_t bound_vector(const struct leat_run *run, const struct leat_run_group *group,
+                           const struct leat_member *first)
+{
+	size_t most = first->paced ? 1 : 0;
+
+	for (size_t i = group->first; i < group->first + group->count; i++) {
+		const struct leat_stage *stage = &run->stages.list[i];
+
+		if (stage->type->verb == LEAT_VERB_TAKE && (most == 0 || stage->arg.number < most))
+			most = stage->arg.number < SIZE_MAX ? (size_t)stage->arg.number : most;
+	}
+	return most;
+}
+
 /* The step of a group: its name is the group's. */
 static void make_step(struct leat_run *run, size_t at, struct leat_member *first)
 {
@@ -215,15 +231,17 @@ static void make_step(struct leat_run *run, size_t at, struct leat_member *first
 	run->middle[at] = (struct leat_members){
 		.first = first,
 		.step = { .name = group->name,
-		          .kind = keeps_lines(run, group) ? LEAT_STEP_MAP : LEAT_STEP_FILTER,
+		          .kind = LEAT_STEP_MAP,
 		          .fn = several ? leat_members_step : leat_member_step,
 		          .in = LEAT_T(line),
 		          .out = LEAT_T(line),
-		          .most = 1,
+		          /* 2: check is not to take it for a step that makes one of each */
+		          .most = keeps_lines(run, group) ? 1 : 2,
 		          /* workers that share their items are called for items alone */
 		          .due_ns = several ? NULL : leat_member_due_ns,
 		          .waits = true,
-		          .owns = true },
+		          .owns = true,
+		          .vector = bound_vector(run, group, first) },
 	};
 	first->defers = !several;
 }
@@ -622,6 +640,8 @@ void leat_run_join(struct leat_run *flow)
 	}
 	for (size_t i = 0; i < flow->finals_count; i++)
 		leat_run_sink_close(&flow->finals[i]);
+	if (flow->flow != NULL)
+		snprintf(flow->error, sizeof(flow->error), "%s", leat_flow_error(flow->flow));
 	leat_flow_close(flow->flow);
 	leat_scope_close(flow->streams);
 	leat_scope_close(flow->sinks);

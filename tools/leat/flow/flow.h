@@ -48,6 +48,8 @@
 int leat_run_share_line(void *copy, const void *line);
 LEAT_TYPE_OWNED(line, struct leat_line, leat_line_discard, leat_run_share_line);
 
+#define LEAT_RUN_WHY 512
+
 struct leat_run_opts {
 	int64_t for_ns;  /* the sources end after this time; 0: at the end of their input */
 	uint64_t repeat; /* how many times `lines` reads its file; 0: once */
@@ -181,16 +183,16 @@ struct leat_run {
 	pthread_t joiner;
 	bool joins; /* that thread was started */
 	struct leat_outputs outputs;
-	int events_fd;    /* readable when all have ended */
-	uint32_t over;    /* atomic: they have been joined */
-	uint32_t slow_on; /* atomic */
+	char error[LEAT_RUN_WHY]; /* what libleat-flow says of a step that failed; it has ended then
+	                           */
+	int events_fd;            /* readable when all have ended */
+	uint32_t over;            /* atomic: they have been joined */
+	uint32_t slow_on;         /* atomic */
 	int64_t started_ns, until_ns;
 };
 
 /* The text of the stop at the time of opts.for_ns. */
 #define LEAT_TIME_OVER_TEXT "the time of --for is over"
-
-#define LEAT_RUN_WHY 512
 
 /*
  * Opens a flow, and takes the stages over in any case. Returns 0; or -errno with a line in why that

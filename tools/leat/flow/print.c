@@ -25,6 +25,9 @@ static struct leat_end_stat find_shown_end(const struct leat_report *report, siz
 		end.cause = LEAT_FAILED;
 		end.code = member->code;
 		snprintf(end.text, sizeof(end.text), "%s", member->failure);
+	} else if (end.cause == LEAT_FAILED && middle && end.text[0] == '\0') {
+		snprintf(end.text, sizeof(end.text), "%.*s", (int)sizeof(end.text) - 1,
+		         report->flow->error);
 	} else if (end.cause == LEAT_COMPLETED &&
 	           (member->left == -EPIPE || (middle && !member->finished))) {
 		end.cause = LEAT_ABANDONED;

@@ -438,6 +438,7 @@ int leat_run_sink_run(struct leat_member *member)
 		int end = write_result(sink, rc == -ECANCELED);
 		rc = rc != 0 ? rc : end;
 	}
+	leat_file_fini(&sink->file);
 	leat_tally_fini(&sink->tally);
 	leat_numeric_fini(&sink->numeric);
 	free(sink);
