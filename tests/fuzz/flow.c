@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "tools/leat/flow/flow.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/leat/flow/group.h"
 #include "tools/leat/flow/numeric.h"
@@ -36,6 +37,27 @@ static void put_value(FILE *out, const char *name, const struct leat_value *valu
 	put_quoted(out, value->text);
 }
 
+/* What a branch begins with, unless that is a source. */
+static void put_from(FILE *out, const struct leat_stages *stages, const struct leat_branch *branch)
+{
+	static const char *const joins[] = {
+		[LEAT_JOIN_STREAM] = "", [LEAT_JOIN_MERGE] = "merge:", [LEAT_JOIN_ZIP] = "zip:"
+	};
+
+	if (branch->join == LEAT_JOIN_SOURCE)
+		return;
+	fputs(joins[branch->join], out);
+	for (size_t i = 0; i < branch->from_count; i++)
+		fprintf(out, "%s%s", i > 0 ? "," : "", stages->streams[branch->from[i]].name);
+	fputs(" |", out);
+}
+
+static void put_to(FILE *out, const struct leat_stages *stages, const struct leat_branch *branch)
+{
+	for (size_t i = 0; i < branch->to_count; i++)
+		fprintf(out, "%s%s", i > 0 ? " , " : " as ", stages->streams[branch->to + i].name);
+}
+
 static char *write_down(const struct leat_stages *stages)
 {
 	char *text = NULL;
@@ -45,13 +67,19 @@ static char *write_down(const struct leat_stages *stages)
 	CHECK(out != NULL, "no memory");
 	for (size_t i = 0; i < stages->count; i++) {
 		const struct leat_stage *stage = &stages->list[i];
+		const struct leat_branch *branch = &stages->branches[stage->branch];
+		const bool last = i + 1 == branch->first + branch->count;
 
+		if (i == branch->first)
+			put_from(out, stages, branch);
 		if (stage->workers != 0)
 			fprintf(out, "\nworkers:'%u'", stage->workers);
 		put_value(out, stage->type->name, &stage->arg);
 		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
 			put_value(out, key->name, key);
-		fputs(i + 1 < stages->count ? " |" : "", out);
+		if (last)
+			put_to(out, stages, branch);
+		fputs(i + 1 == stages->count ? "" : last ? "; " : " |", out);
 	}
 	fclose(out);
 	return text;
@@ -81,7 +109,9 @@ static void check_again(const struct leat_stages *stages)
 
 	CHECK(leat_stages_parse(text, &again, &mistake) == 0, "%s: at %zu: %s", text, mistake.at,
 	      mistake.what);
-	CHECK(again.count == stages->count, "%s", text);
+	CHECK(again.count == stages->count && again.branches_count == stages->branches_count &&
+	              again.streams_count == stages->streams_count,
+	      "%s", text);
 	for (size_t i = 0; i < again.count; i++) {
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
 
@@ -95,12 +125,23 @@ static void check_again(const struct leat_stages *stages)
 static void check_stages(const struct leat_stages *stages, size_t len)
 {
 	CHECK(stages->count >= 2, "%zu stages", stages->count);
+	for (size_t i = 0; i < stages->streams_count; i++)
+		CHECK(stages->streams[i].users > 0 &&
+		              stages->streams[i].branch < stages->branches_count,
+		      "a stream that goes nowhere");
 	for (size_t i = 0; i < stages->count; i++) {
 		const struct leat_stage *stage = &stages->list[i];
 
-		CHECK(stage->type->role == (i == 0                   ? LEAT_SOURCE
-		                            : i + 1 == stages->count ? LEAT_SINK
-		                                                     : LEAT_STEP),
+		const struct leat_branch *branch = &stages->branches[stage->branch];
+		const bool first = i == branch->first && branch->join == LEAT_JOIN_SOURCE;
+		const bool last = i + 1 == branch->first + branch->count && branch->to_count == 0;
+
+		CHECK(stage->branch < stages->branches_count && i >= branch->first &&
+		              i < branch->first + branch->count,
+		      "the branch of a stage");
+		CHECK(stage->type->role == (first  ? LEAT_SOURCE
+		                            : last ? LEAT_SINK
+		                                   : LEAT_STEP),
 		      "role");
 		CHECK(stage->at < len && stage->arg.at <= len, "places");
 		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
@@ -130,12 +171,14 @@ static void run_steps(const struct leat_stages *stages, const char *text, size_t
 	int rc = leat_line_copy(&line, text, len);
 
 	CHECK(rc == 0, "no memory");
-	for (size_t i = 1; line.len <= LINE_MOST && i + 1 < stages->count; i++) {
+	for (size_t i = 0; line.len <= LINE_MOST && i < stages->count; i++) {
 		size_t most = line.len > 20 ? line.len : 20;
 		struct leat_run_step step;
 		struct leat_row row;
 
-		leat_row_init(&row, leat_stage_as(&stages->list[0]));
+		if (stages->list[i].type->role != LEAT_STEP)
+			continue;
+		leat_row_init(&row, leat_stage_as(&stages->list[i]));
 		CHECK(leat_step_init(&step, &stages->list[i], &row) == 0,
 		      "a step that was checked");
 		rc = leat_step_run(&step, &line);
@@ -155,16 +198,15 @@ static int note_end(void *arg, const void *data, size_t len)
 	return 0;
 }
 
-static void run_group(const struct leat_stages *stages, const struct leat_line *line)
+static void run_group(const struct leat_stage *stage, const struct leat_line *line)
 {
-	const struct leat_stage *stage = &stages->list[stages->count - 1];
 	struct leat_line lines[3] = { *line, { .data = "1 2 3", .len = 5 }, *line };
 	struct leat_result result;
 	struct leat_group *group;
 	struct leat_row row;
 	char note[LEAT_NOTE], last = '\n';
 
-	leat_row_init(&row, leat_stage_as(&stages->list[0]));
+	leat_row_init(&row, leat_stage_as(stage));
 	CHECK(leat_group_open(&group, stage, &row) == 0, "a group that was checked");
 	CHECK(leat_group_add(group, lines, 3) == 0, "no memory");
 	for (enum leat_result_form form = LEAT_RESULT_TEXT; form <= LEAT_RESULT_JSON; form++) {
@@ -179,7 +221,7 @@ static void run_group(const struct leat_stages *stages, const struct leat_line *
 }
 
 /* And into its sink, where that is one of numbers or a group. */
-static void run_sink(const struct leat_stages *stages, const char *text, size_t len)
+static void run_sink(const struct leat_stage *stage, const char *text, size_t len)
 {
 	struct leat_line line = { .data = text, .len = len };
 	struct leat_result rows;
@@ -188,14 +230,13 @@ static void run_sink(const struct leat_stages *stages, const char *text, size_t 
 	size_t size;
 	FILE *out;
 
-	if (stages->list[stages->count - 1].type->verb == LEAT_VERB_GROUP)
-		run_group(stages, &line);
-	if (!leat_numeric_has(stages->list[stages->count - 1].type->verb))
+	if (stage->type->verb == LEAT_VERB_GROUP)
+		run_group(stage, &line);
+	if (!leat_numeric_has(stage->type->verb))
 		return;
 	out = open_memstream(&result, &size);
 	CHECK(out != NULL, "no memory");
-	CHECK(leat_numeric_init(&numeric, &stages->list[stages->count - 1]) == 0,
-	      "a sink that was checked");
+	CHECK(leat_numeric_init(&numeric, stage) == 0, "a sink that was checked");
 	CHECK(leat_numeric_add(&numeric, &line, 1) == 0, "no memory");
 	CHECK(leat_numeric_put(&numeric, 80, out) == 0, "no memory");
 	leat_result_init(&rows, LEAT_RESULT_JSON, note_end, &last);
@@ -205,6 +246,38 @@ static void run_sink(const struct leat_stages *stages, const char *text, size_t 
 	fclose(out);
 	free(result);
 	leat_numeric_fini(&numeric);
+}
+
+/* The flow as it would run, which may be refused: two branches of one stream would stand still. */
+static void build(struct leat_stages *stages)
+{
+	const struct leat_run_opts opts = { .capacity = 16, .checks = true };
+	struct leat_run *flow;
+	char why[LEAT_RUN_WHY];
+
+	if (stages->count > 32) { /* each takes a thread's memory for its steps */
+		leat_stages_free(stages);
+		return;
+	}
+	if (leat_run_open(&flow, stages, &opts, why) != 0) {
+		CHECK(why[0] != '\0' && flow == NULL, "no reason");
+		return;
+	}
+	for (size_t i = 0; i < flow->plan.groups_count; i++) {
+		const struct leat_run_group *group = &flow->plan.groups[i];
+
+		CHECK((group->in == LEAT_NO_EDGE) ==
+		              (flow->stages.list[group->first].type->role == LEAT_SOURCE),
+		      "what comes into \"%s\"", group->name);
+		for (size_t k = 0; k < i; k++)
+			CHECK(strcmp(flow->plan.groups[k].name, group->name) != 0, "\"%s\" twice",
+			      group->name);
+	}
+	for (size_t i = 0; i < flow->plan.edges_count; i++)
+		for (size_t k = 0; k < i; k++)
+			CHECK(strcmp(flow->plan.edges[k].name, flow->plan.edges[i].name) != 0,
+			      "\"%s\" twice", flow->plan.edges[i].name);
+	leat_run_free(flow);
 }
 
 static bool takes_for_ever(const uint8_t *data, size_t size)
@@ -236,8 +309,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_stages(&stages, strlen(text));
 		check_again(&stages);
 		run_steps(&stages, text, size);
-		run_sink(&stages, text, size);
-		leat_stages_free(&stages);
+		for (size_t i = 0; i < stages.count; i++)
+			run_sink(&stages.list[i], text, size);
+		build(&stages);
 	} else {
 		check_mistake(&mistake, strlen(text));
 		CHECK(stages.list == NULL && stages.count == 0,

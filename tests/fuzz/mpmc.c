@@ -186,7 +186,7 @@ static void put_back(struct ring *r, struct held *h, size_t n)
 static void take_oldest(struct ring *r, struct held *h, bool skipped)
 {
 	size_t n = leat_mpmc_claim_oldest(&r->mpmc, &h->claim,
-	                                 skipped ? LEAT_TURN_SKIPPED : LEAT_TURN_FULL);
+	                                  skipped ? LEAT_TURN_SKIPPED : LEAT_TURN_FULL);
 
 	CHECK(n == turns_take_oldest(&r->model, &h->model, skipped ? SLOT_SKIPPED : SLOT_FULL),
 	      "the oldest: %zu", n);

@@ -167,7 +167,7 @@ static void check_param(const struct leat_param *param, char *text)
 	if (!leat_param_read(param, &value, &mistake)) {
 		/* that of an expression is somewhere in it */
 		bool within = param->form == LEAT_FORM_TRUTH || param->form == LEAT_FORM_VALUE ||
-		              param->form == LEAT_FORM_AMOUNT;
+		              param->form == LEAT_FORM_AMOUNT || param->form == LEAT_FORM_KEY;
 		size_t last = within ? 7 + strlen(text) : 7;
 
 		CHECK(mistake.at >= 7 && mistake.at <= last && mistake.what[0] != '\0' &&

@@ -275,8 +275,8 @@ static struct leat_port use_stream(struct graph *graph, size_t stream)
 static struct leat_port begin_branch(struct graph *graph, const struct leat_branch *branch)
 {
 	const struct leat_run *run = graph->run;
-	const size_t edge =
-		run->plan.groups[run->plan.first_groups[branch - run->stages.branches]].in;
+	const struct leat_run_group *first =
+		&run->plan.groups[run->plan.first_groups[branch - run->stages.branches]];
 	struct leat_port ports[LEAT_JOINED_MAX], port;
 
 	for (size_t i = 0; i < branch->from_count; i++)
@@ -284,9 +284,11 @@ static struct leat_port begin_branch(struct graph *graph, const struct leat_bran
 	if (branch->join == LEAT_JOIN_STREAM)
 		return ports[0];
 	if (branch->join == LEAT_JOIN_MERGE)
-		return set_edge(run, leat_flow_merge(ports, branch->from_count), edge);
+		return set_edge(run, leat_flow_merge(ports, branch->from_count), first->in);
 	port = leat_flow_zip(ports[0], ports[1], LEAT_T(pair));
-	return leat_flow_step(leat_flow_name(port, run->plan.edges[edge].name), &zip, NULL);
+	port = leat_flow_step(leat_flow_name(port, run->plan.edges[first->in].name), &zip, NULL);
+	/* it runs on the thread of the group behind it, which has the name of its first step */
+	return first->threads == 1 ? leat_flow_name(port, first->name) : port;
 }
 
 /* The part of a partition that a line goes to. */

@@ -297,6 +297,11 @@ static int read_keys(struct parser *p, const struct flow_piece *piece, size_t ne
 	for (size_t i = next; i < piece->first + piece->count; i++) {
 		const struct flow_word *word = &p->words[i];
 		const struct leat_param *param = find_key(stage->type, word->name);
+		if (word->value == NULL && strcmp(word->name, "as") == 0)
+			return set_wanted(
+				p,
+				set_mistake(p, word->at, "a name of what comes out ends a branch"),
+				"| or the end");
 		if (stage->type->keys[0].name == NULL)
 			return set_wanted(
 				p, set_mistake(p, word->at, "%s takes no more", stage->type->name),

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/group.h"
+#include "tools/leat/flow/tally.h"
 #include "tools/leat/flow/tee.h"
 #include "tools/leat/flow/word.h"
 
@@ -241,7 +242,6 @@ uint64_t leat_step_part(struct leat_run_step *step, const struct leat_line *line
 {
 	struct leat_expr_values values;
 	const struct leat_text *text;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a: Fowler, Noll, Vo */
 
 	leat_row_forget(step->row);
 	if (run_expr(step, line, &values) != 0)
@@ -249,9 +249,7 @@ uint64_t leat_step_part(struct leat_run_step *step, const struct leat_line *line
 	text = &values.texts[0];
 	if (step->stage->arg.number != 0) /* true is the first part */
 		return text->len == 1 && text->data[0] == '1' ? 0 : 1;
-	for (size_t i = 0; i < text->len; i++)
-		hash = (hash ^ (unsigned char)text->data[i]) * UINT64_C(0x100000001b3);
-	return (hash >> 32) % parts;
+	return leat_tally_hash(text->data, text->len) % parts;
 }
 
 static int map_by_expression(struct leat_run_step *step, struct leat_line *line)

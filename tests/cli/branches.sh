@@ -1,0 +1,174 @@
+# Branches: streams with names, tee, partition, merge, zip, bridge; beside what one branch gives, with each kind of group behind
+# and before them; their ends, books, order of results, and mistakes.
+# SPDX-License-Identifier: BSD-2-Clause
+. "$(dirname "$0")/lib.sh"
+
+n=$(many 20000)
+seq "$n" | awk '{ print $1, $1 % 7, "w" $1 % 100 }' >"$dir/in"
+sum=$(awk '{ s += $1 } END { print s }' "$dir/in")
+
+# same FLOW RESULT: also with small rings, each way to wait, and its books balance.
+same()
+{
+	local opts
+
+	for opts in "" "--capacity 1" "--capacity 3 --wait park" "--wait yield"; do
+		# shellcheck disable=SC2086 # several words
+		run --quiet --json="$dir/json" $opts "$1"
+		expect_status 0
+		expect_silence
+		expect_out "$2"
+		expect_books "$dir/json"
+	done
+}
+
+# Several branches of one stream get every line; results come in the order of the text.
+same "lines:$dir/in as x; x | count; x | field:1 | sum; x | grep:w99 | count" "$n
+$sum
+$((n / 100))"
+same "lines:$dir/in | field:1 as x; x | sum; x | take:10 | sum; x | skip:$((n - 1)) | count" "$sum
+55
+1"
+same "lines:$dir/in | workers:3 field:1 as x; x | workers:2 map:upper | sum; x | buffer:7 | every:2 | count" "$sum
+$((n / 2))"
+same "lines:$dir/in as x; x | map:upper as y; y | count; y | grep:W5 | count; x | distinct:7 | count" "$n
+$(grep -c w5 "$dir/in")
+$n"
+# A name for one branch is a ring.
+same "lines:$dir/in | field:1 as x; x | sum" "$sum"
+same "lines:$dir/in as x; x | workers:2 field:1 as y; y | sum" "$sum"
+
+# Partition: each line to one of them.
+same "lines:$dir/in | partition:(\$2 == 0) as zero, rest; zero | count; rest | count" "$((n / 7))
+$((n - n / 7))"
+same "lines:$dir/in | partition:(\$2 == 0) as zero, rest; rest | field:1 as r; merge:zero,r | field:1 | sum" "$sum"
+same "lines:$dir/in | partition:(\$2) as a, b, c; merge:a,b,c | field:1 | sum" "$sum"
+run --quiet "lines:$dir/in | partition:(\$3) as a, b; a | field:3 | distinct:100 | file:$dir/a; b | field:3 | distinct:100 | file:$dir/b"
+expect_status 0
+[ -s "$dir/a" ] && [ -s "$dir/b" ] || fail "$what: all went one way"
+cat "$dir/a" "$dir/b" | sort >"$dir/both"
+sort -u "$dir/both" | cmp -s - "$dir/both" || fail "$what: a key went both ways"
+[ "$(wc -l <"$dir/both")" -eq 100 ] || fail "$what: keys are missing"
+# A part may have several branches.
+same "lines:$dir/in | partition:(\$2 == 0) as zero, rest; zero | count; zero | count; rest | count" "$((n / 7))
+$((n / 7))
+$((n - n / 7))"
+
+# Merge: of sources too.
+same "count:100 as a; count:1000 as b; lines:$dir/in | field:1 as c; merge:a,b,c | sum" "$((5050 + 500500 + sum))"
+same "count:100 as a; count:1000 as b; merge:a,b | workers:2 grep:1 as m; m | count; m | skip:1 | count" "$((20 + 272))
+$((20 + 272 - 1))"
+# Fields keep their names where they are the same.
+printf 'a=1 b=2\na=3 b=4\n' >"$dir/kv"
+same "lines:$dir/kv as:kv as x; x | map:(\$b) | sum; x | filter:(\$a == 3) | map:(\$b) | sum" "6
+4"
+same "lines:$dir/kv as:kv as x; lines:$dir/kv as:kv as y; merge:x,y | map:(\$b) | sum" "12"
+printf 'city,price\nx,1\ny,2\n' >"$dir/a.csv"
+printf 'price,city\n10,x\n20,y\n' >"$dir/b.csv"
+same "lines:$dir/a.csv as:csv | map:(\$price) as a; lines:$dir/b.csv as:csv | map:(\$price) as b; merge:a,b | sum" "33"
+run "lines:$dir/a.csv as:csv as a; lines:$dir/b.csv as:csv as b; merge:a,b | map:(\$price) | sum"
+expect_status 2
+expect_err 'merge'
+
+# Zip: side by side, until the shorter one ends.
+same "count:3 as a; count:1000000 as b; zip:a,b | stdout" "1	1
+2	2
+3	3"
+same "lines:$dir/in as x; x | map:(\$1) as y; zip:y,x | filter:(\$1 == \$2) | count" "$n"
+same "lines:$dir/in as x; x | buffer:5 | map:(\$1) as y; zip:x,y | workers:2 filter:(\$1 == \$4) | count" "$n"
+
+# Bridge: the lines of the files that the lines name.
+for i in 1 2 3 4 5; do
+	seq $((i * 1000)) >"$dir/file$i"
+	echo "$dir/file$i"
+done >"$dir/list"
+for at_once in 1 2 1024; do
+	same "lines:$dir/list | bridge:$at_once | sum" "$(cat "$dir"/file? | awk '{ s += $1 } END { print s }')"
+	same "lines:$dir/list | bridge:$at_once as x; x | count; x | grep:99 | count" "15000
+$(cat "$dir"/file? | grep -c 99)"
+done
+run --quiet "lines:$dir/list | bridge:1 | stdout"
+cat "$dir"/file? | cmp -s - "$dir/out" || fail "$what: not in order"
+same "lines:$dir/list | bridge:3 | take:10 | count" 10
+sed -i "3i $dir/nofile" "$dir/list"
+run --quiet "lines:$dir/list | bridge:2 | count"
+expect_status 1
+expect_out 15000
+expect_err "leat: bridge: $dir/nofile: No such file or directory"
+
+# One that has had enough ends alone; when all have, the source ends.
+same "lines:$dir/in as x; x | take:1 | count; x | count" "1
+$n"
+run --quiet --json="$dir/json" "count:1000000000000 as x; x | take:3 | stdout; x | skip:5 | take:1 | count"
+expect_status 0
+expect_books "$dir/json"
+expect_json '"name":"count","cause":"abandoned"' "$dir/json"
+[ "$(sort "$dir/out" | tr '\n' ' ')" = "1 1 2 3 " ] || fail "$what: wrote $(cat "$dir/out")"
+
+# A branch that fails ends alone, too; and it is told.
+run --quiet --json="$dir/json" "lines:$dir/in as x; x | count; x | file:/dev/full"
+expect_status 1
+expect_out "$n"
+expect_err "leat: file: /dev/full: No space left on device"
+
+# Signals, a stop, a time, a tee: as in one branch.
+run_signalled INT --quiet --json="$dir/json" "count:1000000000000 as x; x | map:upper | null; x | workers:2 grep:1 as y; y | rate:10/s | null; y | count"
+expect_status 130
+expect_books "$dir/json"
+run_signalled TERM --quiet --json="$dir/json" --drain 10s "tick:1ms as x; x | count; x | every:2 | map:upper | count"
+expect_status 0
+expect_books "$dir/json"
+[ "$(head -1 "$dir/out")" -eq "$(grep -o '"name":"tick -> x","offered":[0-9]*' "$dir/json" | grep -o '[0-9]*$')" ] ||
+	fail "$what: $(cat "$dir/out"), of $(cat "$dir/json")"
+run --quiet --for 300ms --json="$dir/json" "tick:1ms as x; x | tee:$dir/teed | count; x | file:$dir/copy"
+expect_status 0
+cmp -s "$dir/teed" "$dir/copy" || fail "$what: the two files differ"
+
+# Rings that drop do so for each part alone; a tee waits.
+run --quiet --overflow newest --capacity 8 --json="$dir/json" "count:100000 | partition:(\$1 % 2 == 0) as a, b; a | rate:100000/s | count; b | count"
+expect_status 0
+expect_books "$dir/json"
+
+# The bottleneck is the slow branch.
+run --slow grep=200us "count:5000 as x; x | count; x | grep:1 | count"
+expect_status 0
+expect_err "bottleneck: grep (busy "
+
+# What a flow would run as.
+"$LEAT" check "lines:$dir/in as x; x | count; x | workers:2 field:1 | sum" >"$dir/out" 2>&1 || fail "check: $(cat "$dir/out")"
+grep -q "lines -> x" "$dir/out" || fail "check: shows no stream: $(cat "$dir/out")"
+"$LEAT" graph "count:9 as x; x | map:length as y; zip:x,y | count" >"$dir/out" 2>&1 || fail "graph: $(cat "$dir/out")"
+grep -q 'label="zip"' "$dir/out" || fail "graph: no zip: $(cat "$dir/out")"
+
+# mistake FLOW PLACE WHAT: the caret is below this place of the flow, which occurs once.
+mistake()
+{
+	local before=${1%%"$2"*}
+
+	run "$1"
+	expect_status 2
+	expect_err "leat: $3"
+	[ "$(sed -n 3p "$dir/err" | tr -d '\n' | wc -c)" -eq $((${#before} + 3)) ] || fail "$what: the caret is elsewhere: $(cat "$dir/err")"
+}
+
+mistake "count:1 as x; x | count; y | sum" "y | sum" 'there is no source "y"'
+mistake "count:1 as x | count" "as x" "a name of what comes out ends a branch"
+mistake "count:1 as foo; count:2 | count" "foo" 'the stream "foo" goes nowhere'
+mistake "count:1 as sum; sum | count" "sum; " '"sum" is the name of a stage'
+mistake "count:1 as a; count:2 as a ; a | count" "a ; a" "there is a stream of this name already"
+mistake "count:1 as 1x; 1x | count" "1x; " "this is no name of a stream"
+mistake "count:1 as ; count:2 | count" "; count" "a name is missing here"
+mistake "count:1 as a, b; merge:a,b | count" "b; " "one stream comes out of count"
+mistake "count:1 | partition:(\$1) as a; a | count" "partition" "a partition has two parts and more, which want names"
+mistake "count:1 | partition:(\$1) | count" "partition" "a partition has two parts and more, which want names"
+mistake "count:1 | partition:(\$1 > 1) as a, b, c; merge:a,b,c | count" "c; " "true and false are two parts"
+mistake "count:1 as a; merge:a | count" "a | " "merge is of two and more streams"
+mistake "count:1 as a; merge:a,b | count" "b | " 'no stream has the name "b"'
+mistake "count:1 as a; count:2 as b; count:3 as c; zip:a,b,c | count" "a,b,c" "zip is of two streams"
+run "count:9 as x; x | skip:1 as y; zip:x,y | count"
+expect_status 1
+expect_err 'leat: zip: "skip" may leave items out'
+# A semicolon within a word is a part of it.
+same "lines:$dir/in | grep:a;b | count" 0
+
+finish
