@@ -909,3 +909,47 @@ Test(flow_owned, an_item_that_is_left_out_where_none_may_be)
 		expect_all_freed(behind ? "left out behind" : "left out");
 	}
 }
+
+static void free_boxes(void *item, void *arg);
+
+LEAT_PAIR_OWNED(boxes, box, box, free_boxes, NULL);
+
+static void free_boxes(void *item, void *arg)
+{
+	leat_item_boxes *boxes = item;
+
+	free_box(&boxes->first, arg);
+	free_box(&boxes->second, arg);
+}
+
+LEAT_EACH(take_boxes, boxes, boxes, size_t *, left)
+{
+	cr_assert_eq(boxes->first.value, boxes->second.value);
+	return --*left == 0 ? LEAT_ENOUGH : 0;
+}
+
+/* One has fewer items; and the end has had enough, or never. */
+Test(flow_owned, pairs_of_what_owns_something)
+{
+	uint64_t *numbers = numbers_below(2000);
+
+	for (size_t enough = 0; enough < 100; enough += 33) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct leat_port sides[2];
+		size_t left = enough > 0 ? enough : 10000;
+
+		begin();
+		for (size_t i = 0; i < 2; i++)
+			sides[i] = leat_flow_step(leat_flow_from_array(flow, LEAT_T(u64), numbers,
+			                                               i == 0 ? 2000 : 1500),
+			                          &wrap, NULL);
+		leat_flow_for_each(leat_flow_zip(sides[0], sides[1], LEAT_T(boxes)), &take_boxes,
+		                   &left);
+		expect_start(flow);
+		expect_join(flow, 0);
+		cr_assert_eq(left, enough > 0 ? 0 : 8500);
+		leat_flow_close(flow);
+		expect_all_freed("pairs");
+	}
+	free(numbers);
+}

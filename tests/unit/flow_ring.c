@@ -607,3 +607,135 @@ Test(flow_ring, a_receiver_that_is_not_the_flows_alone)
 	leat_flow_close(flow);
 	leat_scope_close(scope);
 }
+
+/* Sends numbers until it cannot, and says how many it sent. */
+static int send_all(struct leat_tx *out, void *sent)
+{
+	uint64_t *count = sent;
+	int rc = 0;
+
+	while (rc == 0) {
+		rc = leat_send(out, count);
+		*count += rc == 0;
+	}
+	return rc == -EPIPE ? 0 : rc;
+}
+
+LEAT_MAP(pass_on, u64, x, u64, y, const void *, unused)
+{
+	*y = *x;
+	return 0;
+}
+
+/* Rings that are right behind one another are one: as many threads, and no item more in flight. */
+Test(flow_ring, a_ring_of_the_capacity_that_it_is_given_and_no_other)
+{
+	for (int shape = 0; shape < 5; shape++) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct leat_flow_cost cost;
+		struct leat_port port, ports[2];
+		struct leat_rx *out;
+		uint64_t sent = 0, none = 0, item;
+
+		port = leat_flow_from_gen(flow, LEAT_T(u64), send_all, &sent);
+		if (shape == 1)
+			port = leat_flow_buffer(leat_flow_step(port, &pass_on, NULL), 100);
+		if (shape == 2 || shape == 3)
+			port = leat_flow_workers(port, 3, LEAT_UNORDERED);
+		if (shape == 2)
+			port = leat_flow_gather(leat_flow_step(port, &pass_on, NULL));
+		if (shape == 3) {
+			port = leat_flow_gather(leat_flow_step(port, &pass_on, NULL));
+			port = leat_flow_workers(port, 2, LEAT_UNORDERED);
+			port = leat_flow_gather(leat_flow_step(port, &pass_on, NULL));
+		}
+		if (shape == 4) {
+			ports[0] = port;
+			ports[1] = leat_flow_from_gen(flow, LEAT_T(u64), send_all, &none);
+			port = leat_flow_merge(ports, 2);
+		}
+		port = leat_flow_capacity(leat_flow_name(port, "the ring"), 5);
+		leat_flow_to_rx(port, &out);
+		cr_assert_eq(leat_flow_estimate(flow, &cost), 0, "%s", leat_flow_error(flow));
+		cr_assert_eq(cost.rings, ((size_t[]){ 1, 2, 2, 3, 3 })[shape], "shape %d: %zu",
+		             shape, cost.rings);
+		expect_start(flow);
+		cr_assert_eq(leat_rx_capacity(out), 5u, "shape %d", shape);
+		for (int i = 0; i < 100; i++)
+			cr_assert_eq(leat_recv(out, &item), 1);
+		leat_rx_close(out);
+		expect_join(flow, 0);
+		cr_assert(shape != 0 || sent <= 105, "%llu", (unsigned long long)sent);
+		leat_flow_close(flow);
+	}
+}
+
+Test(flow_ring, a_capacity_is_that_of_a_ring)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	uint64_t *numbers = numbers_below(3);
+	struct leat_port port = leat_flow_from_array(flow, LEAT_T(u64), numbers, 3);
+
+	leat_flow_capacity(port, 7);
+	cr_assert_eq(leat_flow_check(flow, NULL), -EINVAL);
+	expect_words(flow, "capacity: \"from_array\" has no ring: put a buffer behind it");
+	leat_flow_close(flow);
+	flow = leat_flow_open(NULL, NULL);
+	port = leat_flow_from_array(flow, LEAT_T(u64), numbers, 3);
+	leat_flow_capacity(leat_flow_buffer(port, 2), 0);
+	cr_assert_eq(leat_flow_check(flow, NULL), -EINVAL);
+	expect_words(flow, "capacity: of \"buffer\": from 1 item");
+	leat_flow_close(flow);
+	free(numbers);
+}
+
+/* Counts the items of each call. */
+static int count_items(void *most, struct leat_vec *v)
+{
+	size_t *largest = most;
+
+	*largest = v->n > *largest ? v->n : *largest;
+	v->used = v->n;
+	return 0;
+}
+
+Test(flow_ring, an_island_takes_no_more_than_a_step_says)
+{
+	for (size_t most = 0; most < 4; most++) {
+		const struct leat_step step = { .name = "counter",
+			                        .kind = LEAT_STEP_END,
+			                        .fn = count_items,
+			                        .in = LEAT_T(u64),
+			                        .vector = most };
+		struct fed fed = feed_by_hand();
+		size_t largest = 0;
+
+		send_numbers(&fed, 0, 16); /* before it starts */
+		leat_flow_for_each(fed.port, &step, &largest);
+		expect_start(fed.flow);
+		leat_tx_close(fed.tx);
+		fed.tx = NULL;
+		expect_join(fed.flow, 0);
+		cr_assert_eq(largest, most == 0 ? 16 : most, "%zu of at most %zu", largest, most);
+		close_fed(&fed);
+	}
+}
+
+/* The program's receiver of a source goes on when the flow has been joined. */
+Test(flow_ring, what_a_source_has_sent_is_there_behind_the_join)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	uint64_t n = 700, item;
+	struct leat_rx *out;
+
+	leat_flow_to_rx(leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n), &out);
+	expect_start(flow);
+	expect_join(flow, 0);
+	for (uint64_t i = 0; i < n; i++) {
+		cr_assert_eq(leat_recv(out, &item), 1);
+		cr_assert_eq(item, i);
+	}
+	cr_assert_eq(leat_recv(out, &item), 0);
+	leat_flow_close(flow);
+	leat_rx_close(out);
+}

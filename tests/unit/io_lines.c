@@ -33,6 +33,25 @@ Test(io_lines, a_copied_line_may_be_empty)
 	leat_line_free(&line);
 }
 
+Test(io_lines, a_shared_line_is_there_until_both_are_freed)
+{
+	struct leat_line line, other, empty = { .data = "" };
+
+	cr_assert_eq(leat_line_copy(&line, "some text", 9), 0);
+	leat_line_share(&other, &line);
+	cr_assert(other.data == line.data && other.len == 9);
+	leat_line_free(&line);
+	cr_assert_eq(memcmp(other.data, "some text", 9), 0);
+	leat_line_share(&line, &other);
+	leat_line_free(&other);
+	leat_line_free(&line);
+	leat_line_share(&other, &empty);
+	cr_assert_eq(other.len, 0u);
+	leat_line_free(&other);
+	leat_line_share(NULL, &empty);
+	leat_line_share(&other, NULL);
+}
+
 Test(io_lines, copying_checks_its_arguments)
 {
 	struct leat_line line;
