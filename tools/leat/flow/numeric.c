@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tools/leat/flow/numeric.h"
+#include "tools/leat/flow/numbers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -100,9 +101,39 @@ static int add_number(struct leat_numeric *numeric, const struct leat_number *nu
 	return rc;
 }
 
+/* Numbers that are no texts, below 2^53: their sum in one step. */
+static int add_numbers(struct leat_numeric *numeric, const struct leat_line *lines, size_t n)
+{
+	struct leat_number number = { .exact = true };
+	char figures[LEAT_FIGURES], *end = figures + sizeof(figures);
+	struct leat_line text;
+	uint64_t sum = 0;
+	int rc = 0;
+
+	numeric->lines += n;
+	if (numeric->verb == LEAT_VERB_SUM || numeric->verb == LEAT_VERB_MEAN) {
+		for (size_t i = 0; i < n; i++)
+			sum += lines[i].len;
+		number.whole = sum;
+		leat_sum_add(&numeric->sum, &number);
+		numeric->sum.count += n - 1;
+		return 0;
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		number.whole = lines[i].len;
+		text.data = leat_put_figures(end, lines[i].len);
+		text.len = (size_t)(end - text.data);
+		rc = add_number(numeric, &number, &text);
+	}
+	return rc;
+}
+
 int leat_numeric_add(struct leat_numeric *numeric, const struct leat_line *lines, size_t n)
 {
 	int rc = 0;
+
+	if (n > 0 && leat_line_is_number(&lines[0]))
+		return add_numbers(numeric, lines, n); /* they all are */
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct leat_number number;

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "runtime/io/source.h"
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/numbers.h"
 #include "tools/leat/flow/unpack.h"
 #include "tools/leat/flow/walk_source.h"
 
@@ -271,6 +272,19 @@ static int run_lines(struct leat_member *member, struct leat_emitter *to)
 	return rc;
 }
 
+static int run_count(struct leat_member *member, struct leat_emitter *to)
+{
+	bool runs;
+	int rc = leat_numbers_run(member, &runs);
+
+	if (runs || rc != 0)
+		return rc;
+	return leat_count_into(to,
+	                       &(struct leat_count_opts){ .first = 1,
+	                                                  .last = member->input->stage->arg.number,
+	                                                  .until_ns = member->flow->until_ns });
+}
+
 static int run_source(struct leat_member *member)
 {
 	const struct leat_run *flow = member->flow;
@@ -309,9 +323,7 @@ static int run_source(struct leat_member *member)
 		return leat_tick_into(&to, &(struct leat_tick_opts){ .interval_ns = stage->arg.ns,
 		                                                     .until_ns = until_ns });
 	default:
-		return leat_count_into(&to, &(struct leat_count_opts){ .first = 1,
-		                                                       .last = stage->arg.number,
-		                                                       .until_ns = until_ns });
+		return run_count(member, &to);
 	}
 }
 
