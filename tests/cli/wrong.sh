@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
 corpus=$(dirname "$0")/wrong.txt
+[ "${LEAT_SANITIZE:-}" != thread ] || { echo "skipped: a text is read by one thread, in which ThreadSanitizer finds nothing"; exit 77; }
 
 # The transcript that is wanted: without comments, and with the lists in their places.
 awk '/^#/ || /^$/ { next }
