@@ -20,6 +20,8 @@
 /* A slot has this many bits of an address, which is all of them, and above them bits of the hash.
  */
 #define ADDRESS_BITS 48
+/* Slots of a larger table that are asked for before the first of them is filled. */
+#define SLOTS_AHEAD 64u
 
 struct leat_tally_block {
 	struct leat_tally_block *next;
@@ -128,12 +130,12 @@ struct leat_tally_entry *leat_tally_next(const struct leat_tally *tally,
 static void fill_slots(const struct leat_tally *tally, uint64_t *slots, size_t count)
 {
 	struct leat_tally_walk walk = leat_tally_walk(tally);
-	struct leat_tally_entry *entries[LEAT_TALLY_AHEAD];
-	uint64_t hashes[LEAT_TALLY_AHEAD];
+	struct leat_tally_entry *entries[SLOTS_AHEAD];
+	uint64_t hashes[SLOTS_AHEAD];
 	size_t n;
 
 	do {
-		for (n = 0; n < LEAT_TALLY_AHEAD; n++) {
+		for (n = 0; n < SLOTS_AHEAD; n++) {
 			entries[n] = leat_tally_next(tally, &walk);
 			if (entries[n] == NULL)
 				break;
@@ -148,7 +150,7 @@ static void fill_slots(const struct leat_tally *tally, uint64_t *slots, size_t c
 				to = (to + 1) & (count - 1);
 			slots[to] = make_slot(hashes[i], entries[i]);
 		}
-	} while (n == LEAT_TALLY_AHEAD);
+	} while (n == SLOTS_AHEAD);
 }
 
 static int grow_slots(struct leat_tally *tally)
