@@ -450,8 +450,8 @@ uint16_t leat_expr_call(struct expr_build *b, const struct expr_token *word, uin
 		                      "there is no function \"%.*s\"",
 		                      word->len < 40 ? (int)word->len : 40, b->text + word->from);
 	if (count < f->least || count > f->most)
-		return leat_expr_fail(b, word->at, f->shown, "%s does not take %u arguments",
-		                      f->name, count);
+		return leat_expr_fail(b, word->at, f->shown, "%s does not take %u argument%s",
+		                      f->name, count, count == 1 ? "" : "s");
 	for (unsigned i = 0; i < count; i++) {
 		char takes = f->takes[0] == 'N' ? 'N' : f->takes[i];
 		args[i] = takes == 'T'   ? to_type(b, args[i], LEAT_EXPR_TEXT, f->name)

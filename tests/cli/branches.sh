@@ -140,31 +140,6 @@ grep -q "lines -> x" "$dir/out" || fail "check: shows no stream: $(cat "$dir/out
 "$LEAT" graph "count:9 as x; x | map:length as y; zip:x,y | count" >"$dir/out" 2>&1 || fail "graph: $(cat "$dir/out")"
 grep -q 'label="zip"' "$dir/out" || fail "graph: no zip: $(cat "$dir/out")"
 
-# mistake FLOW PLACE WHAT: the caret is below this place of the flow, which occurs once.
-mistake()
-{
-	local before=${1%%"$2"*}
-
-	run "$1"
-	expect_status 2
-	expect_err "leat: $3"
-	[ "$(sed -n 3p "$dir/err" | tr -d '\n' | wc -c)" -eq $((${#before} + 3)) ] || fail "$what: the caret is elsewhere: $(cat "$dir/err")"
-}
-
-mistake "count:1 as x; x | count; y | sum" "y | sum" 'there is no source "y"'
-mistake "count:1 as x | count" "as x" "a name of what comes out ends a branch"
-mistake "count:1 as foo; count:2 | count" "foo" 'the stream "foo" goes nowhere'
-mistake "count:1 as sum; sum | count" "sum; " '"sum" is the name of a stage'
-mistake "count:1 as a; count:2 as a ; a | count" "a ; a" "there is a stream of this name already"
-mistake "count:1 as 1x; 1x | count" "1x; " "this is no name of a stream"
-mistake "count:1 as ; count:2 | count" "; count" "a name is missing here"
-mistake "count:1 as a, b; merge:a,b | count" "b; " "one stream comes out of count"
-mistake "count:1 | partition:(\$1) as a; a | count" "partition" "a partition has two parts and more, which want names"
-mistake "count:1 | partition:(\$1) | count" "partition" "a partition has two parts and more, which want names"
-mistake "count:1 | partition:(\$1 > 1) as a, b, c; merge:a,b,c | count" "c; " "true and false are two parts"
-mistake "count:1 as a; merge:a | count" "a | " "merge is of two and more streams"
-mistake "count:1 as a; merge:a,b | count" "b | " 'no stream has the name "b"'
-mistake "count:1 as a; count:2 as b; count:3 as c; zip:a,b,c | count" "a,b,c" "zip is of two streams"
 run "count:9 as x; x | skip:1 as y; zip:x,y | count"
 expect_status 1
 expect_err 'leat: zip: "skip" may leave items out'

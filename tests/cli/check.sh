@@ -72,9 +72,6 @@ wrong 3 2 'there is no step "feld"'
 printf 'count:10\n| field:1\n\n# the end\n' >"$dir/flow"
 wrong 2 9 'the flow has no sink'
 printf 'count:10 | null' >"$dir/flow"
-plan check -f "$dir/flow" 'count:1 | null'
-expect_status 2
-expect_err "not both"
 plan check -f "$dir/none"
 expect_status 1
 expect_err "No such file or directory"
@@ -86,11 +83,6 @@ head -c 1100000 /dev/zero | tr '\0' ' ' >"$dir/flow"
 plan check -f "$dir/flow"
 expect_status 1
 expect_err "more than 1 MiB"
-plan check
-expect_status 2
-plan graph 'lines:x | nul'
-expect_status 2
-expect_err 'no sink "nul"'
 plan check --help
 expect_status 0
 finish

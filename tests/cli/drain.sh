@@ -174,15 +174,5 @@ expect_status 0
 expect_books
 expect_json '"cause":"stopped","code":0,"text":"the time of --for is over"'
 
-# Values that are no time.
-for value in 5 -1s x '' 1d; do
-	run --drain "$value" "count:1 | null"
-	expect_status 2
-	expect_err "leat: --drain $value"
-	expect_err "a time such as 100ms, 2s or 1m"
-done
-run "count:1 | null" --drain
-expect_status 2
-expect_err "--drain takes a value"
 "$LEAT" run --help | grep -q -- '--drain TIME' || fail "--help has no --drain"
 finish

@@ -86,7 +86,4 @@ expect_status 1
 expect_err "leat: lines: -: --repeat can read it again only where it is the one file"
 run --quiet --repeat 2 "lines:- | count" <"$dir/logs/a.log"
 expect_out 2000
-run "lines:$dir/logs/a.log and: | count"
-expect_status 2
-expect_err "the value is empty"
 finish

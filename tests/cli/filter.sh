@@ -1,4 +1,4 @@
-# Expressions of filter: and map:, against awk; and what is said of a wrong one.
+# Expressions of filter: and map:, against awk.
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
 
@@ -54,22 +54,4 @@ run --quiet "lines:/dev/null | filter:(\$ == 1) | map:(\$1) | count"
 expect_out 0
 run --quiet "count:100k | filter:(\$ % 3 == 0) | count"
 expect_out 33333
-
-# wrong STAGE TEXT: the mistake is shown, and these words are a part of it
-wrong()
-{
-	run "lines:$dir/in | $1 | count"
-	expect_status 2
-	expect_err "$2"
-}
-wrong 'filter:($9 ==)' ') can'"'"'t be here'
-wrong 'filter:($9 == 4' 'this parenthesis is not closed'
-wrong 'filter:($9)' 'neither true nor false'
-wrong 'filter' 'filter takes a value'
-wrong 'filter:' 'the value is empty'
-wrong 'map:uper' 'upper, lower, trim, length or an expression'
-wrong 'map:($level)' 'level'
-wrong 'filter:($1 ~ "(")' '"("'
-run 'lines:x | filter:($9 == 4 && foo) | count'
-grep -q '^  \( \{29\}\)^$' "$dir/err" || { fail "$what: the caret is misplaced:"; cat "$dir/err"; }
 finish

@@ -197,40 +197,6 @@ expect_status 0
 expect_json '"cause":"stopped"'
 [ -s "$dir/out" ] || fail "$what: wrote nothing"
 
-# wrong TEXT COLUMN WANTED: the caret stands below that column of the text (from 0).
-wrong()
-{
-	run "count:1 | $1"
-	expect_status 2
-	expect_out ""
-	caret=$(sed -n 's/^  \( *\)^$/\1/p' "$dir/err")
-	[ "${#caret}" -eq $((10 + $2)) ] || { fail "$what: the caret is at ${#caret}, not $((10 + $2)):"; cat "$dir/err"; }
-	expect_err "$3"
-}
-wrong 'group' 5 'an expression such as ($1)'
-wrong 'group:' 6 'an expression such as ($1)'
-wrong 'group:($1) sum' 14 'an expression such as ($10)'
-wrong 'group:($1) sum:' 15 'an expression such as ($10)'
-wrong 'group:($1 +)' 11 "can't be here"
-wrong 'group:($1) max:($2 *)' 20 "can't be here"
-wrong 'group:($1) max:($2' 15 'this parenthesis is not closed'
-wrong 'group:($x)' 7 'as:csv, as:kv or as:json behind lines:FILE'
-wrong 'group:($1) sum:($x)' 16 'as:csv, as:kv or as:json behind lines:FILE'
-wrong 'group:($1) avg:($2)' 11 '[sum|mean|min|max|p99:(EXPRESSION)]'
-wrong 'group:($1) p:($2)' 11 'group knows no "p"'
-wrong 'group:($1) p101:($2)' 11 'group knows no "p101"'
-wrong 'group:($1) pmax:($2)' 11 'group knows no "pmax"'
-wrong 'group:($1) count:yes count:yes' 21 'count twice'
-wrong 'group:($1) count:maybe' 17 'no, yes'
-wrong 'group:($1) by:sum' 14 'value, key'
-wrong 'group:($1) top:0' 15 'a number of rows from 1 to 4294967295'
-wrong 'group:($1) most:none' 16 'a number of keys from 1 to 4294967295'
-wrong 'group:($1) as:xml' 14 'text, csv, json'
-wrong 'gruop:($1)' 0 'group:(KEY) [count:yes]'
-wrong 'group:($1) | count' 0 'group is a sink, but a step comes in the middle'
-run "lines:x as:csv | field:2 | group:(\$a)"
-expect_err 'field in front has replaced the line'
-
 "$LEAT" check 'lines:x as:kv | group:($a) sum:($b) p99:($b) as:json' >"$dir/out" 2>&1 || fail "leat check: $(cat "$dir/out")"
 "$LEAT" graph 'lines:x | group:($1) sum:($2) by:key' >"$dir/out" 2>&1
 grep -qF 'label="group:($1)\nsum:($2)\nby:key"' "$dir/out" || fail "leat graph: $(cat "$dir/out")"

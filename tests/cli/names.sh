@@ -1,4 +1,4 @@
-# Names of fields: as:csv, as:kv and as:json, against awk and Python; lines that cannot be read; what is said of a wrong name.
+# Names of fields: as:csv, as:kv and as:json, against awk and Python; lines that cannot be read.
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
 
@@ -185,24 +185,4 @@ status=$?
 what="a follow with another header"
 expect_status 1
 expect_err 'the file goes on with another first line'
-
-# wrong FLOW TEXT: the mistake is shown, and these words are a part of it
-wrong()
-{
-	run "$1 | count"
-	expect_status 2
-	expect_err "$2"
-}
-wrong "lines:x | filter:(\$level == 1)" 'as:csv, as:kv or as:json behind lines:FILE'
-wrong "lines:x as:csv | field:2 | filter:(\$level == 1)" 'field in front has replaced the line'
-wrong "lines:x as:kv | map:upper | grep:a | filter:(\$level == 1)" 'map in front has replaced the line'
-wrong "lines:x as:csv | filter:(\$-1 == 1)" 'fields are not counted from the end here'
-wrong 'follow:x as:csv' 'as:csv from:start'
-wrong 'lines:x as:xml' 'text, csv, kv, json'
-wrong 'lines:x as' 'as takes a value'
-wrong 'lines:x as:kv as:kv' 'as twice'
-wrong 'lines:x from:start' 'lines knows no "from"'
-wrong 'tick:1s as:kv' 'tick takes no more'
-run 'lines:x as:kv | field:2 | filter:($level == 1) | count'
-grep -q '^  \( \{34\}\)^$' "$dir/err" || { fail "$what: the caret is misplaced:"; cat "$dir/err"; }
 finish

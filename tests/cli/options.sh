@@ -1,36 +1,6 @@
-# Options, help, usage errors; --for; --json in its shape; --quiet.
+# Options, help; --for; --json in its shape; --quiet. Wrong options are in wrong.txt.
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
-
-usage()
-{
-	run "$@"
-	expect_status 2
-	expect_out ""
-	[ "$(wc -l <"$dir/err")" -eq 1 ] || { fail "$what: not one line:"; cat "$dir/err"; }
-}
-
-usage
-usage "count:1 | null" "count:2 | null"
-usage --capacity 0 "count:1 | null"
-usage --capacity -1 "count:1 | null"
-usage --capacity 99999999999999999999 "count:1 | null"
-usage --capacity 1e3 "count:1 | null"
-usage --capacity 100M "count:1 | null"
-usage --capacity
-usage --wait sleepy "count:1 | null"
-usage --overflow explode "count:1 | null"
-usage --for 5 "count:1 | null"
-usage --for 0s "count:1 | null"
-usage --repeat 0 "lines:/dev/null | null"
-usage --repeat 2 "count:1 | null"
-usage --slow nothing "count:1 | null"
-expect_err "1 count, 2 null"
-usage --slow 3 "count:1 | null"
-usage --slow count=fast "count:1 | null"
-usage --frobnicate "count:1 | null"
-usage --quiet=yes "count:1 | null"
-usage -x "count:1 | null"
 
 for bad in "" frobnicate; do
 	"$LEAT" $bad >"$dir/out" 2>"$dir/err"

@@ -192,17 +192,4 @@ if [ -w /dev/full ]; then
 	expect_status 1
 	expect_err "leat: file: /dev/full: No space left on device"
 fi
-
-# The text.
-run "count:1 | file:x sync:maybe"
-expect_status 2
-expect_err "no, yes or a time such as 100ms, 2s or 1m"
-run "count:1 | file:x sync:0s"
-expect_status 2
-run "count:1 | file:x reopen:never"
-expect_status 2
-expect_err "no, yes"
-run "count:1 | tee:x reopen:yes | null"
-expect_status 2
-expect_err "tee knows no \"reopen\""
 finish

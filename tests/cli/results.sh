@@ -89,14 +89,4 @@ expect_books
 run_signalled INT --quiet "tick:10ms | count as:json"
 expect_status 130
 grep -qx '{"count":[0-9]*}' "$dir/out" || fail "$what: wrote $(cat "$dir/out")"
-
-run "count:1 | sum as:xml"
-expect_status 2
-expect_err "text, csv, json"
-run "count:1 | sum as:csv as:csv"
-expect_err "as twice"
-run "count:1 | null as:csv"
-expect_err "null takes no more"
-run "count:1 | top:3 by:x"
-expect_err "[as:csv|json], | or the end"
 finish

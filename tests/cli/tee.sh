@@ -146,16 +146,7 @@ run --quiet "count:3 | tee:$dir/none/x | count"
 expect_status 1
 expect_err "leat: tee: $dir/none/x: No such file or directory"
 
-# The text; and what is checked is not written.
-run "count:1 | tee | null"
-expect_status 2
-expect_err "tee takes a value"
-run "count:1 | workers:2 tee:x | null"
-expect_status 2
-expect_err "tee can't be run by several workers"
-run "count:1 | tee:x append:maybe | null"
-expect_status 2
-expect_err "no, yes"
+# What is checked is not written.
 "$LEAT" check "count:3 | tee:$dir/checked | null" >"$dir/out" || fail "check: exit status $?"
 grep -q '^tee  *1 thread$' "$dir/out" || fail "check: no thread for tee: $(cat "$dir/out")"
 [ ! -e "$dir/checked" ] || fail "check has written a file"

@@ -161,14 +161,4 @@ for i in $(seq 300); do head -c 1000 /dev/zero | tr '\0' '\n' >"$dir/sizes/$i"; 
 run "walk:$dir/sizes | rate:150k/s | count"
 expect_out 300000
 grep -qE '^leat: 1 s, [1-6][0-9] %, [0-9] s left; ' "$dir/err" || { fail "$what: no share:"; cat "$dir/err"; }
-
-# The text.
-run "walk: | count"
-expect_status 2
-run "walk:x name: | count"
-expect_status 2
-expect_err "the value is empty"
-run "walk:x from:y | count"
-expect_status 2
-expect_err "walk knows no \"from\""
 finish

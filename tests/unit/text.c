@@ -517,6 +517,58 @@ Test(text, tally_grows_and_sorts_what_is_alike)
 	leat_tally_fini(&tally);
 }
 
+/* Weights of the kinds that orders differ by: all the same, few, and of all bits. */
+static uint64_t weigh_by_chance(void *arg, struct leat_tally_entry *entry)
+{
+	uint64_t hash = leat_tally_hash(entry->bytes, entry->len);
+	int kind = *(int *)arg;
+
+	return kind == 0 ? 7 : kind == 1 ? hash % 3 : hash;
+}
+
+/* One of many values of the kind; returns its length. */
+static size_t make_value(int kind, int i, unsigned *seed, char value[4096])
+{
+	static const char *const letters[] = { "ab", "a", "abcdefgh" };
+	size_t len = kind == 0   ? (size_t)rand_r(seed) % 3 /* any bytes, and none */
+	             : kind == 1 ? (size_t)rand_r(seed) % 300
+	             : kind == 2 ? (size_t)i /* each is the beginning of the next */
+	                         : 2000 + (size_t)rand_r(seed) % 20;
+
+	for (size_t at = 0; at < len; at++)
+		value[at] = kind == 0 ? (char)rand_r(seed)
+		            : kind == 3 && at < 1990
+		                    ? 'x'
+		                    : letters[kind - 1]
+		                             [(unsigned)rand_r(seed) % strlen(letters[kind - 1])];
+	return len;
+}
+
+Test(text, tally_sorts_values_and_weights_of_all_kinds)
+{
+	static char value[4096];
+	unsigned seed = 5;
+
+	for (int kind = 0; kind < 4; kind++) {
+		struct leat_tally tally = { 0 };
+		struct leat_tally_row *rows;
+
+		for (int i = 0; i < 4000; i++)
+			add_value(&tally, value, make_value(kind, i, &seed, value));
+		for (int weights = 0; weights < 3; weights++) {
+			cr_assert_eq(leat_tally_sort(&tally, weigh_by_chance, &weights, &rows), 0);
+			for (size_t i = 0; i < tally.used; i++) {
+				cr_assert_eq(rows[i].weight,
+				             weigh_by_chance(&weights, rows[i].entry));
+				if (i > 0)
+					cr_assert_lt(compare_rows(&rows[i - 1], &rows[i]), 0);
+			}
+			free(rows);
+		}
+		leat_tally_fini(&tally);
+	}
+}
+
 /* Random counts, most of them alike: the first rows of a sorted tally, for each number of them. */
 Test(text, top_is_the_beginning_of_the_tally)
 {

@@ -47,18 +47,24 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* Reads the value of an option, as that of a stage is read. */
-static bool read_option_value(const char *name, const struct leat_param *param, char *text,
-                              struct leat_value *value)
+/* Reads the value of an option, as that of a stage is read; whole: what the option was given. */
+static bool read_option_part(const char *name, const char *whole, const struct leat_param *param,
+                             char *text, struct leat_value *value)
 {
 	struct leat_mistake mistake = { 0 };
 
 	*value = (struct leat_value){ .given = true, .text = text };
 	if (leat_param_read(param, value, &mistake))
 		return true;
-	fprintf(stderr, "leat: --%s %s: %s; it takes %s\n", name, text, mistake.what,
-	        mistake.wanted);
+	fprintf(stderr, "leat: --%s %s: %s; it takes %s\n", name, whole[0] != '\0' ? whole : "''",
+	        mistake.what, mistake.wanted);
 	return false;
+}
+
+static bool read_option_value(const char *name, const struct leat_param *param, char *text,
+                              struct leat_value *value)
+{
+	return read_option_part(name, text, param, text, value);
 }
 
 static bool read_option_number(const char *name, uint64_t max, const char *wanted, char *text,
@@ -95,11 +101,15 @@ static bool read_option_drain(struct run_opts *opts, char *text)
 
 static bool read_option_slow(struct run_opts *opts, char *text)
 {
+	static const struct leat_param time = {
+		.form = LEAT_FORM_TIME, .wanted = "STAGE=TIME, with a time such as 100us or 2ms"
+	};
 	char *equals = strrchr(text, '=');
+	struct leat_value value = { .ns = SLOW_NS };
 
-	opts->flow.slow_ns = SLOW_NS;
-	if (equals != NULL && !read_option_time("slow", equals + 1, &opts->flow.slow_ns))
+	if (equals != NULL && !read_option_part("slow", text, &time, equals + 1, &value))
 		return false;
+	opts->flow.slow_ns = value.ns;
 	free(opts->slow_stage);
 	opts->slow_stage = equals != NULL ? strndup(text, (size_t)(equals - text)) : strdup(text);
 	return opts->slow_stage != NULL;

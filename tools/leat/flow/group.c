@@ -209,12 +209,14 @@ static void free_cells(struct leat_group *group, struct leat_tally_entry *entry)
 
 void leat_group_close(struct leat_group *group)
 {
+	struct leat_tally_walk walk;
+	struct leat_tally_entry *entry;
+
 	if (group == NULL)
 		return;
-	if (group->inputs_count != 0)
-		for (size_t i = 0; i < group->tally.slots_count; i++)
-			if (group->tally.slots[i].entry != NULL)
-				free_cells(group, group->tally.slots[i].entry);
+	walk = leat_tally_walk(&group->tally);
+	while (group->inputs_count != 0 && (entry = leat_tally_next(&group->tally, &walk)) != NULL)
+		free_cells(group, entry);
 	if (group->others != NULL)
 		free_cells(group, group->others);
 	free(group->others);
@@ -499,6 +501,7 @@ int leat_group_put(struct leat_group *group, struct leat_result *result)
 	if (rc == 0)
 		rc = leat_result_header(result, group->names, group->columns_count + 1);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
+		leat_tally_read_ahead(rows, i, n);
 		rc = put_columns(group, rows[i].entry, result);
 		if (rc == 0)
 			rc = leat_result_text(result,

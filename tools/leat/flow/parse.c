@@ -196,14 +196,25 @@ static int split_text(struct parser *p)
 static const char *const role_names[] = { "source", "step", "sink" };
 static const char *const role_places[] = { "first", "in the middle", "last" };
 
-/* Reports a name that cannot be here: where it could be, if it is another role's. */
-static int set_wrong_name(struct parser *p, const struct flow_word *word, enum leat_role role)
+/* Reports a name that cannot be here: what it is, if it is another role's. many: of workers. */
+static int set_wrong_name(struct parser *p, const struct flow_word *word, enum leat_role role,
+                          bool many)
 {
-	leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
+	char roles[32] = "", *wanted = p->mistake->wanted;
+	size_t size = sizeof(p->mistake->wanted), used = 0;
+
+	for (size_t i = 0; role == LEAT_SOURCE && i < p->stages->streams_count && used < size / 2;
+	     i++)
+		used += (size_t)snprintf(wanted + used, size - used, "%s, ",
+		                         p->stages->streams[i].name);
+	leat_stages_list(role, many, wanted + used, size - used);
 	for (enum leat_role other = LEAT_SOURCE; other <= LEAT_SINK; other++)
 		if (leat_stage_find(other, word->name) != NULL)
-			return set_mistake(p, word->at, "%s is a %s, but a %s comes %s", word->name,
-			                   role_names[other], role_names[role], role_places[role]);
+			snprintf(roles + strlen(roles), sizeof(roles) - strlen(roles), "%s a %s",
+			         roles[0] != '\0' ? " or" : "", role_names[other]);
+	if (roles[0] != '\0')
+		return set_mistake(p, word->at, "%s is%s, but a %s comes %s", word->name, roles,
+		                   role_names[role], role_places[role]);
 	return set_mistake(p, word->at, "there is no %s \"%.40s\"", role_names[role], word->name);
 }
 
@@ -236,11 +247,12 @@ static int read_workers(struct parser *p, const struct flow_word *word, enum lea
 static int read_value(struct parser *p, const struct flow_word *word,
                       const struct leat_param *param, struct leat_value *value)
 {
-	if (word->value == NULL)
-		return set_wanted(p,
-		                  set_mistake(p, word->at + strlen(word->name),
-		                              "%.40s takes a value", word->name),
-		                  ":%s", param->wanted != NULL ? param->wanted : "VALUE");
+	if (word->value == NULL) {
+		strcpy(p->mistake->wanted, ":");
+		leat_param_wanted(param, p->mistake->wanted + 1, sizeof(p->mistake->wanted) - 1);
+		return set_mistake(p, word->at + strlen(word->name), "%.40s takes a value",
+		                   word->name);
+	}
 	size_t len = strlen(word->value) + 1;
 	value->at = word->value_at;
 	value->text = malloc(len + strlen(word->name) + 1);
@@ -620,7 +632,7 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 	stage->at = word->at;
 	stage->type = leat_stage_find(role, word->name);
 	if (stage->type == NULL)
-		return set_wrong_name(p, word, role);
+		return set_wrong_name(p, word, role, stage->workers != 0);
 	if (stage->workers != 0 && !stage->type->many) {
 		leat_stages_list(role, true, p->mistake->wanted, sizeof(p->mistake->wanted));
 		return set_mistake(p, word->at, "%s can't be run by several workers", word->name);

@@ -202,6 +202,8 @@ const struct leat_stage *leat_stage_source(const struct leat_stages *stages,
  */
 bool leat_param_read(const struct leat_param *param, struct leat_value *value,
                      struct leat_mistake *mistake);
+/* Says in `to` what could be there. */
+void leat_param_wanted(const struct leat_param *param, char *to, size_t size);
 /* Lists in `to` what could be a stage of this role: all, or those that several workers can run. */
 void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size);
 /* NULL if this role has no such name. */

@@ -17,7 +17,7 @@
 /* clang-format off */
 #define NUMBER(least, most, words) \
 	{ .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
-#define PERCENTS "up to 16 percentages, such as 50,99.9,max"
+#define PERCENTS "up to 16 percentages from 0 to 100 with up to 6 places, such as 50,99.9,max"
 #define LINES_FILE "a file, a pattern such as logs/*.log, or - for standard input"
 #define NO_KEYS { { .name = NULL } }
 #define AS_LINES \
@@ -60,7 +60,7 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_FILTER, LEAT_STEP, true, "filter", "filter:(EXPRESSION)",
 	  { .form = LEAT_FORM_TRUTH, .wanted = "an expression such as ($9 == 404)" }, NO_KEYS },
 	{ LEAT_VERB_FIELD, LEAT_STEP, true, "field", "field:N",
-	  NUMBER(0, UINT32_MAX, "a number from 1, or 0 for the whole line"), NO_KEYS },
+	  NUMBER(0, UINT32_MAX, "a number from 1 to 4294967295, or 0 for the whole line"), NO_KEYS },
 	{ LEAT_VERB_MAP, LEAT_STEP, true, "map", "map:upper|lower|trim|length|(EXPRESSION)",
 	  { .form = LEAT_FORM_VALUE, .choices = { "upper", "lower", "trim", "length" },
 	    .wanted = "upper, lower, trim, length or an expression such as ($1 .. \" \" .. $9)" },
@@ -68,7 +68,7 @@ const struct leat_stage_type leat_stage_types[] = {
 	{ LEAT_VERB_RATE, LEAT_STEP, false, "rate", "rate:N/s [burst:N]",
 	  { .form = LEAT_FORM_RATE },
 	  { { .name = "burst", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
-	      .wanted = "a number from 1" } } },
+	      .wanted = "a number from 1 to 4294967295" } } },
 	{ LEAT_VERB_TAKE, LEAT_STEP, false, "take", "take:N",
 	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
 	{ LEAT_VERB_SKIP, LEAT_STEP, false, "skip", "skip:N",
@@ -174,27 +174,42 @@ void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size
 		append_name(to, size, "workers:N STEP");
 }
 
+void leat_param_wanted(const struct leat_param *param, char *to, size_t size)
+{
+	const char *wanted = param->wanted;
+
+	to[0] = '\0';
+	if (wanted == NULL && param->form == LEAT_FORM_TIME)
+		wanted = "a time such as 100ms, 2s or 1m";
+	else if (wanted == NULL && param->form == LEAT_FORM_RATE)
+		wanted = "a rate such as 1000/s or 10/m";
+	if (wanted != NULL)
+		append_name(to, size, wanted);
+	for (size_t i = 0; wanted == NULL && param->choices[i] != NULL; i++)
+		append_name(to, size, param->choices[i]);
+	if (to[0] == '\0')
+		append_name(to, size, "VALUE");
+}
+
 static bool refuse_value(struct leat_mistake *mistake, const struct leat_value *value,
-                         const char *what, const char *wanted)
+                         const char *what, const struct leat_param *param)
 {
 	mistake->at = value->at;
 	snprintf(mistake->what, sizeof(mistake->what), "%s", what);
-	if (wanted != NULL)
-		snprintf(mistake->wanted, sizeof(mistake->wanted), "%s", wanted);
+	leat_param_wanted(param, mistake->wanted, sizeof(mistake->wanted));
 	return false;
 }
 
 static bool read_choice(const struct leat_param *param, struct leat_value *value,
                         struct leat_mistake *mistake)
 {
-	mistake->wanted[0] = '\0';
-	for (value->number = 0; param->choices[value->number] != NULL; value->number++) {
+	struct leat_param choices = *param;
+
+	for (value->number = 0; param->choices[value->number] != NULL; value->number++)
 		if (strcmp(param->choices[value->number], value->text) == 0)
 			return true;
-		append_name(mistake->wanted, sizeof(mistake->wanted),
-		            param->choices[value->number]);
-	}
-	return refuse_value(mistake, value, "no such choice", NULL);
+	choices.wanted = NULL; /* it may leave out a choice that is that of no key */
+	return refuse_value(mistake, value, "no such choice", &choices);
 }
 
 static bool read_number(const struct leat_param *param, struct leat_value *value,
@@ -203,9 +218,11 @@ static bool read_number(const struct leat_param *param, struct leat_value *value
 	int rc = leat_value_number(value->text, &value->number);
 
 	if (rc == -EINVAL)
-		return refuse_value(mistake, value, "not a number", param->wanted);
+		return refuse_value(mistake, value, "not a number", param);
+	if (rc != 0 && param->max == UINT64_MAX)
+		return refuse_value(mistake, value, "a number above 18446744073709551615", param);
 	if (rc != 0 || value->number < param->min || value->number > param->max)
-		return refuse_value(mistake, value, "a number out of range", param->wanted);
+		return refuse_value(mistake, value, "a number out of range", param);
 	return true;
 }
 
@@ -214,17 +231,17 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
                       struct leat_mistake *mistake)
 {
 	bool rate = param->form == LEAT_FORM_RATE;
-	const char *wanted = param->wanted != NULL ? param->wanted
-	                     : rate                ? "a rate such as 1000/s or 10/m"
-	                                           : "a time such as 100ms, 2s or 1m";
 	int rc = rate ? leat_value_rate(value->text, &value->number, &value->ns)
 	              : leat_value_time(value->text, &value->ns);
 
 	if (rc == -EINVAL)
-		return refuse_value(mistake, value, rate ? "not a rate" : "not a time", wanted);
-	if (rc != 0 || value->ns == 0 || (rate && value->number == 0))
-		return refuse_value(mistake, value,
-		                    rate ? "a rate out of range" : "a time out of range", wanted);
+		return refuse_value(mistake, value, rate ? "not a rate" : "not a time", param);
+	if (rc != 0)
+		return refuse_value(
+			mistake, value,
+			rate ? "a rate above 18446744073709551615" : "a time above 876000h", param);
+	if (value->ns == 0 || (rate && value->number == 0))
+		return refuse_value(mistake, value, rate ? "a rate of 0" : "a time of 0", param);
 	return true;
 }
 
@@ -255,17 +272,15 @@ static bool read_expression(const struct leat_param *param, struct leat_value *v
 	for (value->number = 0; param->choices[value->number] != NULL; value->number++)
 		if (strcmp(param->choices[value->number], value->text) == 0)
 			return true;
-	if (value->text[0] == '\0')
-		return refuse_value(mistake, value, "the value is empty", param->wanted);
 	leat_row_init(&row, value->as);
 	rc = leat_step_expr_open(param->form, value, 1, &row, &expr, mistake);
 	leat_row_fini(&row);
 	if (rc == -EINVAL && value->number > 0 && is_word(value->text))
-		return refuse_value(mistake, value, "no such choice", param->wanted);
+		return refuse_value(mistake, value, "no such choice", param);
 	if (rc != 0) {
 		mistake->at += value->at;
 		if (rc == -ENOMEM)
-			return refuse_value(mistake, value, "no memory", param->wanted);
+			return refuse_value(mistake, value, "no memory", param);
 		return false;
 	}
 	leat_expr_close(expr);
@@ -300,12 +315,14 @@ static bool read_percents(const struct leat_param *param, struct leat_value *val
 	                    rc == -EINVAL                ? "no percentages"
 	                    : count == LEAT_PERCENTS_MAX ? "more than 16 percentages"
 	                                                 : "a percentage out of range",
-	                    param->wanted);
+	                    param);
 }
 
 bool leat_param_read(const struct leat_param *param, struct leat_value *value,
                      struct leat_mistake *mistake)
 {
+	if (value->text[0] == '\0' && param->form != LEAT_FORM_ANY)
+		return refuse_value(mistake, value, "the value is empty", param);
 	switch (param->form) {
 	case LEAT_FORM_NUMBER:
 		return read_number(param, value, mistake);
@@ -318,16 +335,13 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 		return read_choice(param, value, mistake);
 	case LEAT_FORM_PERCENTS:
 		return read_percents(param, value, mistake);
-	case LEAT_FORM_TEXT:
-		if (value->text[0] == '\0')
-			return refuse_value(mistake, value, "the value is empty", param->wanted);
-		return true;
 	case LEAT_FORM_TRUTH:
 	case LEAT_FORM_VALUE:
 	case LEAT_FORM_AMOUNT:
 		return read_expression(param, value, mistake);
 	case LEAT_FORM_KEY:
 		return read_key(param, value, mistake);
+	case LEAT_FORM_TEXT:
 	case LEAT_FORM_ANY:
 	case LEAT_FORM_NONE:
 		break;
