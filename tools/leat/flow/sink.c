@@ -168,6 +168,7 @@ static int put_tally(struct sink *sink, struct leat_result *result, size_t most)
 	if (rc == 0)
 		rc = leat_result_header(result, names, 2);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
+		leat_tally_read_ahead(rows, i, n);
 		leat_result_count(result, rows[i].weight);
 		rc = leat_result_text(result, leat_tally_value(&sink->tally, rows[i].entry),
 		                      rows[i].entry->len);
