@@ -6,6 +6,7 @@
 #include "tools/leat/leat.h"
 
 #include <fcntl.h>
+#include <leat/counters.h>
 #include <leat/version.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,13 @@ static void hold_descriptors(void)
 			_exit(EXIT_FAILED);
 }
 
+/* The thread of LEAT_COUNTERS is there before the threads of the flow are counted. */
+static int run_counted(int argc, char **argv)
+{
+	leat_counters_begin();
+	return run_main(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : NULL;
@@ -51,7 +59,7 @@ int main(int argc, char **argv)
 	if (command == NULL)
 		fputs(leat_usage, stderr);
 	else if (strcmp(command, "run") == 0)
-		return run_main(argc - 1, argv + 1);
+		return run_counted(argc - 1, argv + 1);
 	else if (strcmp(command, "check") == 0 || strcmp(command, "graph") == 0)
 		return plan_main(argc - 1, argv + 1, command[0] == 'g');
 	else if (strcmp(command, "bench") == 0)
