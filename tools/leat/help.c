@@ -32,8 +32,10 @@ const char leat_usage[] =
 	"usage: leat run [options] 'STAGE | STAGE | ...'   run a flow\n"
 	"       leat check [options] 'STAGE | STAGE | ...' what it would run as: threads and rings\n"
 	"       leat graph [options] 'STAGE | STAGE | ...' the same for dot(1)\n"
+	"       leat ps [--json] [DIR]                     processes that keep counters\n"
+	"       leat stat [options] PID|FILE               the figures of such a process\n"
 	"       leat bench [options] [KIND]                measure leat beside its peers\n"
-	"       leat help run | check | graph | bench      stages and options\n"
+	"       leat help run | check | graph | ps | stat | bench   stages and options\n"
 	"       leat --version\n";
 
 const char leat_run_help[] =
@@ -136,3 +138,44 @@ const char leat_check_help[] =
 	"that the flow names. The options are those of leat run, whose --help has the stages, too.\n"
 	"\n"
 	"exit status   0; 1 the file of -f could not be read; 2 usage: a mistake is shown with a caret\n";
+
+const char leat_ps_help[] =
+	"usage: leat ps [--json] [DIR]\n"
+	"\n"
+	"Lists the processes of this user that keep counters: that were started with LEAT_COUNTERS=1 in\n"
+	"their environment, and those whose killing left a file behind.\n"
+	"\n"
+	"  DIR       the files of a directory (else those of /dev/shm/leat.UID)\n"
+	"  --json    an object in a line for each process\n"
+	"\n"
+	"  CHANNELS, GENERATORS   those that live; of a process that is gone, that lived at last\n"
+	"  STATE                  running; stalled: it is late with its figures; gone: it has ended;\n"
+	"                         unknown: it is in another container, and late\n"
+	"\n"
+	"exit status   0; 1 a file or the directory could not be read; 2 usage\n";
+
+const char leat_stat_help[] =
+	"usage: leat stat [--json] [-i SECONDS] [-c COUNT] PID|FILE\n"
+	"\n"
+	"  LEAT_COUNTERS=1 program & leat stat $!\n"
+	"  leat stat -i 5 1234\n"
+	"  leat stat --json -i 0.5 -c 10 1234 >figures\n"
+	"  leat stat /dev/shm/leat.1000/1234.567890    after a crash\n"
+	"\n"
+	"Shows the channels, generators, pools and subscribers of a process that keeps counters: what\n"
+	"they did in the last SECONDS; of a process that is gone, since they were opened; and the last\n"
+	"ends and events.\n"
+	"\n"
+	"  -i, --interval SECONDS   between two readings (1); without -c until the process is gone\n"
+	"  -c, --count COUNT        so many readings (1 without -i)\n"
+	"  --json                   an object in a line for each reading\n"
+	"\n"
+	"channels      items received in a second, in flight, the capacity, the most in flight; dropped;\n"
+	"              the shares of the time that senders and receivers waited, of all their threads\n"
+	"generators    the channel that it feeds; the shares of its thread's time, which add up to 100%:\n"
+	"              busy, starved (waits to receive), blocked (waits to send), order (waits for its\n"
+	"              turn), paced (waits for a time); and of the kernel's: on a processor, and ready\n"
+	"              without one\n"
+	"name xN       the sum of N of one name\n"
+	"\n"
+	"exit status   0; 1 there is no such process or file, or it could not be read; 2 usage\n";

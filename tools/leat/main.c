@@ -25,9 +25,14 @@ static int print_help(int argc, char **argv)
 		fputs(leat_check_help, stdout);
 		return 0;
 	}
+	if (argc == 3 && (strcmp(argv[2], "ps") == 0 || strcmp(argv[2], "stat") == 0)) {
+		fputs(argv[2][0] == 'p' ? leat_ps_help : leat_stat_help, stdout);
+		return 0;
+	}
 	if (argc == 3 && strcmp(argv[2], "bench") == 0)
 		return bench_main((char *[]){ argv[2], (char[]){ "--help" }, NULL });
-	fprintf(stderr, "leat: no help on \"%s\"; there are: run, check, graph, bench\n", argv[2]);
+	fprintf(stderr, "leat: no help on \"%s\"; there are: run, check, graph, ps, stat, bench\n",
+	        argv[2]);
 	return EXIT_USAGE;
 }
 
@@ -62,6 +67,10 @@ int main(int argc, char **argv)
 		return run_counted(argc - 1, argv + 1);
 	else if (strcmp(command, "check") == 0 || strcmp(command, "graph") == 0)
 		return plan_main(argc - 1, argv + 1, command[0] == 'g');
+	else if (strcmp(command, "ps") == 0)
+		status = ps_main(argc - 1, argv + 1);
+	else if (strcmp(command, "stat") == 0)
+		status = stat_main(argc - 1, argv + 1);
 	else if (strcmp(command, "bench") == 0)
 		return bench_main(argv + 1);
 	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
@@ -71,8 +80,8 @@ int main(int argc, char **argv)
 		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
 	else
 		fprintf(stderr,
-		        "leat: there is no command \"%s\"; there are: run, check, graph, bench, "
-		        "help, --version\n",
+		        "leat: there is no command \"%s\"; there are: run, check, graph, ps, "
+		        "stat, bench, help, --version\n",
 		        command);
 	if (fflush(stdout) != 0 && status == 0) {
 		perror("leat: stdout");
