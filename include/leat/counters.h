@@ -174,7 +174,7 @@ enum leat_counters_state {
 };
 
 /* The process, and the last reading. */
-struct leat_counters_info {
+struct leat_counters_process {
 	enum leat_counters_state state;
 	uint32_t pid, uid;
 	uint64_t start_ticks; /* when it started: field 22 of /proc/PID/stat */
@@ -213,7 +213,8 @@ LEAT_API void leat_counters_close(struct leat_counters *counters);
  * the last reading stays. What the next functions give is valid until the next read, or close.
  */
 LEAT_API int leat_counters_read(struct leat_counters *counters);
-LEAT_API const struct leat_counters_info *leat_counters_info(const struct leat_counters *counters);
+LEAT_API const struct leat_counters_process *leat_counters_info(
+	const struct leat_counters *counters);
 /* Store the array of the last reading, and return how many it has. Events: the oldest first. */
 LEAT_API size_t leat_counters_records(const struct leat_counters *counters,
                                       const struct leat_counters_record **records);

@@ -28,7 +28,7 @@ enum {
 
 struct leat_counters {
 	int fd;
-	struct leat_counters_info info;
+	struct leat_counters_process info;
 	struct leat_counters_record *records;
 	struct leat_counters_event *events;
 	size_t records_count, records_room, events_count, events_room;
@@ -165,10 +165,10 @@ static enum leat_counters_state find_state(const struct leat_counters_head *head
 	return here ? LEAT_COUNTERS_STALLED : LEAT_COUNTERS_UNKNOWN;
 }
 
-static void fill_info(struct leat_counters_info *info, const struct leat_counters_head *head,
+static void fill_info(struct leat_counters_process *info, const struct leat_counters_head *head,
                       bool torn)
 {
-	*info = (struct leat_counters_info){
+	*info = (struct leat_counters_process){
 		.state = find_state(head),
 		.pid = head->pid,
 		.uid = head->uid,
@@ -191,7 +191,7 @@ static void fill_info(struct leat_counters_info *info, const struct leat_counter
 	memcpy(info->exits, head->exits, sizeof(info->exits));
 }
 
-_Static_assert(sizeof(((struct leat_counters_info *)0)->exits) <=
+_Static_assert(sizeof(((struct leat_counters_process *)0)->exits) <=
                        sizeof(((struct leat_counters_head *)0)->exits),
                "the file has a place for each cause");
 
@@ -319,7 +319,7 @@ static int read_events(struct leat_counters *counters, const struct leat_counter
 int leat_counters_read(struct leat_counters *counters)
 {
 	struct leat_counters_head head;
-	struct leat_counters_info last = counters->info;
+	struct leat_counters_process last = counters->info;
 	uint64_t records;
 	bool torn;
 	int rc = read_heads(counters, &head, &torn);
@@ -462,7 +462,7 @@ void leat_counters_close(struct leat_counters *counters)
 	leat_os_free(counters);
 }
 
-const struct leat_counters_info *leat_counters_info(const struct leat_counters *counters)
+const struct leat_counters_process *leat_counters_info(const struct leat_counters *counters)
 {
 	return &counters->info;
 }

@@ -44,7 +44,7 @@ SIZE(struct leat_gen_stat, 280);
 SIZE(struct leat_pool_stat, 280);
 SIZE(struct leat_subscriber_stat, 120);
 SIZE(struct leat_snapshot, 152);
-SIZE(struct leat_counters_info, 248);
+SIZE(struct leat_counters_process, 248);
 SIZE(struct leat_counters_record, 504);
 SIZE(struct leat_counters_event, 240);
 SIZE(struct leat_tx, 296);

@@ -40,7 +40,7 @@ Test(counters, a_reader_finds_what_the_channel_counts)
 		cr_assert_eq(leat_send(pipe.tx, &i), 0);
 	cr_assert_eq(leat_recv(pipe.rx, &(uint64_t){ 0 }), 1);
 	cr_assert(counters_read_later(c));
-	const struct leat_counters_info *info = leat_counters_info(c);
+	const struct leat_counters_process *info = leat_counters_info(c);
 	cr_expect_eq(info->state, LEAT_COUNTERS_RUNNING);
 	cr_expect_eq(info->pid, getpid());
 	cr_expect_eq(info->uid, geteuid());

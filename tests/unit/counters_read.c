@@ -68,7 +68,7 @@ static struct leat_counters_file_record *record(size_t i)
 /* What a reader found: within bounds, whatever the bytes of the file were. */
 static bool sound(const struct leat_counters *c)
 {
-	const struct leat_counters_info *info = leat_counters_info(c);
+	const struct leat_counters_process *info = leat_counters_info(c);
 	const struct leat_counters_record *records;
 	const struct leat_counters_event *events;
 	size_t n = leat_counters_records(c, &records), e = leat_counters_events(c, &events);
@@ -86,7 +86,7 @@ static bool sound(const struct leat_counters *c)
 }
 
 /* Opens and reads; returns 0, or the error of either. *found: how many records. */
-static int try_read(size_t *found, struct leat_counters_info *info)
+static int try_read(size_t *found, struct leat_counters_process *info)
 {
 	const struct leat_counters_record *records;
 	struct leat_counters *c = leat_counters_open(image_path);
@@ -103,7 +103,7 @@ static int try_read(size_t *found, struct leat_counters_info *info)
 
 Test(counters_read, a_file_cut_off_at_each_byte)
 {
-	struct leat_counters_info info;
+	struct leat_counters_process info;
 	size_t found, whole, last = 0;
 	take_image();
 	write_image(image_size);
@@ -152,7 +152,7 @@ Test(counters_read, a_file_that_is_cut_off_while_it_is_open)
 Test(counters_read, a_file_garbled_at_each_byte)
 {
 	static const unsigned char ways[] = { 0xff, 0x00, 0x80 };
-	struct leat_counters_info info;
+	struct leat_counters_process info;
 	unsigned refused = 0, unlike = 0;
 	size_t found, whole;
 	take_image();
@@ -185,7 +185,7 @@ Test(counters_read, a_file_garbled_at_each_byte)
 /* A reader does not follow a file that names the largest numbers. */
 Test(counters_read, a_file_whose_numbers_are_too_large)
 {
-	struct leat_counters_info info;
+	struct leat_counters_process info;
 	size_t found;
 	take_image();
 	struct leat_counters_head good = *head();
@@ -220,7 +220,7 @@ Test(counters_read, a_file_whose_numbers_are_too_large)
 
 Test(counters_read, what_is_torn_is_counted_and_left_out)
 {
-	struct leat_counters_info info;
+	struct leat_counters_process info;
 	size_t found;
 	take_image();
 	record(1)->sequence |= 1;
@@ -250,7 +250,7 @@ Test(counters_read, a_newer_minor_version_can_be_read)
 {
 	enum { RECORD = 640, EVENT = 320, FROM = 131072 };
 	static unsigned char newer[FROM + 16 * RECORD];
-	struct leat_counters_info info;
+	struct leat_counters_process info;
 	size_t found;
 	take_image();
 	memcpy(newer, image, 512);
@@ -289,7 +289,7 @@ Test(counters_read, a_newer_minor_version_can_be_read)
 
 Test(counters_read, the_state_of_the_process)
 {
-	struct leat_counters_info info;
+	struct leat_counters_process info;
 	size_t found;
 	take_image();
 	struct leat_counters_head good = *head();

@@ -44,7 +44,7 @@ static struct living count_living(const struct leat_counters *counters)
 }
 
 /* Since its start; of a process that is gone, until its last figures. */
-static int64_t find_age(const struct leat_counters_info *info)
+static int64_t find_age(const struct leat_counters_process *info)
 {
 	struct timespec now;
 	int64_t until_ns = info->wall_ns, age_ns;
@@ -59,7 +59,7 @@ static int64_t find_age(const struct leat_counters_info *info)
 
 static void list_json(const struct leat_counters *counters, const char *path)
 {
-	const struct leat_counters_info *info = leat_counters_info(counters);
+	const struct leat_counters_process *info = leat_counters_info(counters);
 	struct living living = count_living(counters);
 	int64_t age_ns = find_age(info);
 
@@ -75,7 +75,7 @@ static void list_json(const struct leat_counters *counters, const char *path)
 
 static void list_row(struct table *table, const struct leat_counters *counters)
 {
-	const struct leat_counters_info *info = leat_counters_info(counters);
+	const struct leat_counters_process *info = leat_counters_info(counters);
 	struct living living = count_living(counters);
 	int64_t age_ns = find_age(info);
 	char age[24];

@@ -25,7 +25,7 @@ void sample_fini(struct sample *sample);
 /* A process as it is shown: the present reading, and what to compare it with. */
 struct view {
 	const struct leat_counters *counters;
-	const struct leat_counters_info *info;
+	const struct leat_counters_process *info;
 	const struct leat_counters_record *records;
 	const struct leat_counters_event *events;
 	size_t records_count, events_count;

@@ -149,7 +149,7 @@ static void put_events(FILE *out, const struct view *view)
 
 static void put_process(FILE *out, const struct view *view)
 {
-	const struct leat_counters_info *info = view->info;
+	const struct leat_counters_process *info = view->info;
 
 	fprintf(out, "{\"pid\":%" PRIu32, info->pid);
 	put_string(out, "name", info->name);

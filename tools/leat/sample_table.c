@@ -300,7 +300,7 @@ static void print_events(const struct view *view, FILE *out)
 }
 
 /* What the reading lacks. */
-static void print_lacks(const struct leat_counters_info *info, FILE *out)
+static void print_lacks(const struct leat_counters_process *info, FILE *out)
 {
 	if (info->truncated)
 		fputs("the file is shorter than it says: it was cut off\n", out);
@@ -317,7 +317,7 @@ static void print_lacks(const struct leat_counters_info *info, FILE *out)
 
 static void print_title(const struct view *view, FILE *out)
 {
-	const struct leat_counters_info *info = view->info;
+	const struct leat_counters_process *info = view->info;
 	char age[24];
 	int64_t ns;
 
