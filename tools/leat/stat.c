@@ -8,11 +8,13 @@
 #include "tools/leat/sample.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define INTERVAL_NS INT64_C(1000000000)
+#define PATIENCE_NS INT64_C(1000000000)
 #define INTERVAL_LEAST_S 0.001
 #define INTERVAL_MOST_S 86400.0
 
@@ -122,11 +124,14 @@ static int read_stat_opts(struct stat_opts *opts, int argc, char **argv)
 	return -1;
 }
 
+static bool is_process(const struct stat_opts *opts)
+{
+	return opts->what[strspn(opts->what, "0123456789")] == '\0';
+}
+
 static int refuse(const struct stat_opts *opts, int rc)
 {
-	bool is_process = opts->what[strspn(opts->what, "0123456789")] == '\0';
-
-	if (rc == -ENOENT && is_process)
+	if (rc == -ENOENT && is_process(opts))
 		fprintf(stderr,
 		        "leat: %s: there is no such process that keeps counters: it has to run "
 		        "with "
@@ -143,6 +148,20 @@ static void sleep_for(int64_t ns)
 
 	while (nanosleep(&left, &left) != 0 && errno == EINTR)
 		;
+}
+
+/* A process that was started a moment ago opens its first channel in a moment. */
+static struct leat_counters *open_patiently(const struct stat_opts *opts)
+{
+	const int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
+	struct leat_counters *counters;
+
+	while ((counters = leat_counters_open(opts->what)) == NULL &&
+	       (leat_open_error() == -ENOENT || leat_open_error() == -EPROTO) && is_process(opts) &&
+	       strlen(opts->what) < 10 && kill(atoi(opts->what), 0) == 0 &&
+	       leat_now_ns() < patience_ns)
+		sleep_for(PATIENCE_NS / 100);
+	return counters;
 }
 
 /* Shows the present reading. Returns whether it was written. */
@@ -203,7 +222,7 @@ int stat_main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	counters = leat_counters_open(opts.what);
+	counters = open_patiently(&opts);
 	if (counters == NULL)
 		return refuse(&opts, leat_open_error());
 	rc = watch(&opts, counters, &before);
