@@ -65,7 +65,7 @@ int leat_counters_create(struct leat_counters_writer **made, const char *path, i
                          char why[LEAT_COUNTERS_WHY])
 {
 	struct leat_counters_writer *writer = leat_os_alloc(sizeof(*writer), 0);
-	int rc;
+	int saved = errno, rc;
 
 	*made = NULL;
 	if (writer == NULL) {
@@ -75,6 +75,7 @@ int leat_counters_create(struct leat_counters_writer **made, const char *path, i
 	rc = leat_counters_file_open(&writer->file, path, why);
 	if (rc < 0) {
 		leat_os_free(writer);
+		errno = saved;
 		return rc;
 	}
 	leat_counters_table_init(&writer->table, &writer->file);
@@ -86,6 +87,7 @@ int leat_counters_create(struct leat_counters_writer **made, const char *path, i
 	writer->head.interval_ns = interval_ns;
 	leat_counters_file_put_head(&writer->file, &writer->head);
 	leat_counters_file_publish(&writer->file);
+	errno = saved;
 	*made = writer;
 	return 0;
 }
@@ -213,12 +215,10 @@ int leat_counters_write(struct leat_counters_writer *writer, const struct leat_s
 {
 	struct leat_counters_head *head = &writer->head;
 	int64_t last_ns = head->time_ns;
+	int rc = leat_counters_file_check(&writer->file);
 
-	/* a file that was cut off has no pages where the records are */
-	if (writer->cut_off || !leat_counters_file_whole(&writer->file)) {
-		writer->cut_off = true;
-		return -ESTALE;
-	}
+	if (rc < 0)
+		return rc;
 	if (!leat_counters_table_begin(&writer->table,
 	                               snapshot->channels_count + snapshot->generators_count +
 	                                       snapshot->pools_count + snapshot->subscribers_count))
@@ -238,13 +238,16 @@ int leat_counters_write(struct leat_counters_writer *writer, const struct leat_s
 
 void leat_counters_destroy(struct leat_counters_writer *writer)
 {
+	int saved = errno;
+
 	if (writer == NULL)
 		return;
-	if (!writer->cut_off && leat_counters_file_whole(&writer->file)) {
+	if (leat_counters_file_check(&writer->file) == 0) {
 		writer->head.status = LEAT_COUNTERS_FILE_CLOSED;
 		leat_counters_file_put_head(&writer->file, &writer->head);
 	}
 	leat_counters_file_close(&writer->file);
 	leat_counters_table_fini(&writer->table);
 	leat_os_free(writer);
+	errno = saved;
 }

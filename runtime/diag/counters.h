@@ -12,7 +12,6 @@ struct leat_counters_writer {
 	struct leat_counters_file file;
 	struct leat_counters_table table;
 	struct leat_counters_head head;   /* its second part: what is written next */
-	bool cut_off;                     /* the file has lost pages, and gets no more figures */
 	unsigned opens_left, events_left; /* events that this snapshot may still tell */
 };
 

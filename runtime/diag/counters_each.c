@@ -111,7 +111,7 @@ int leat_counters_each(const char *directory, leat_counters_fn *fn, void *arg)
 {
 	char own[LEAT_COUNTERS_DIRECTORY];
 	struct names names = { 0 };
-	int rc;
+	int saved = errno, rc;
 
 	leat_counters_directory(own, geteuid());
 	rc = open_listed(directory != NULL ? directory : own);
@@ -122,6 +122,7 @@ int leat_counters_each(const char *directory, leat_counters_fn *fn, void *arg)
 	if (rc == 0)
 		rc = visit(directory != NULL ? directory : own, &names, fn, arg);
 	leat_os_free(names.list);
+	errno = saved;
 	return rc;
 }
 

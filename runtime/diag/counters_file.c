@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -111,13 +110,13 @@ static int open_parent(struct leat_counters_file *file, const char *path,
                        char why[LEAT_COUNTERS_WHY])
 {
 	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
-	char *parent = slash == NULL   ? strdup(".")
-	               : slash == path ? strdup("/")
-	                               : strndup(path, (size_t)(slash - path));
+	size_t len = (size_t)(name - path); /* with the slash */
+	char *parent = leat_os_alloc(len + 2, 0);
 	int fd, rc = 0;
 
 	if (parent == NULL)
 		return refuse(why, -ENOMEM, "%s", strerror(ENOMEM));
+	memcpy(parent, len > 0 ? path : ".", len > 0 ? len : 1);
 	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		rc = refuse_errno(why, parent);
@@ -125,7 +124,7 @@ static int open_parent(struct leat_counters_file *file, const char *path,
 		rc = refuse(why, -ENAMETOOLONG, "%s", strerror(ENAMETOOLONG));
 	else
 		snprintf(file->name, sizeof(file->name), "%s", name);
-	free(parent);
+	leat_os_free(parent);
 	if (rc < 0 && fd >= 0)
 		close(fd);
 	return rc < 0 ? rc : fd;
@@ -231,7 +230,9 @@ static int allocate_to(struct leat_counters_file *file, uint64_t size)
 
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur)
 		return -EFBIG;
-	error = posix_fallocate(file->fd, (off_t)file->size, (off_t)(size - file->size));
+	do
+		error = posix_fallocate(file->fd, (off_t)file->size, (off_t)(size - file->size));
+	while (error == EINTR); /* a signal of the caller's thread */
 	if (error != 0)
 		return -error;
 	file->size = size;
@@ -254,18 +255,25 @@ bool leat_counters_file_grow(struct leat_counters_file *file)
 	return true;
 }
 
-bool leat_counters_file_whole(const struct leat_counters_file *file)
+int leat_counters_file_check(const struct leat_counters_file *file)
 {
 	struct stat found;
 
-	return fstat(file->fd, &found) == 0 && (uint64_t)found.st_size >= file->size;
+	if (fstat(file->fd, &found) != 0)
+		return -errno;
+	return (uint64_t)found.st_size >= file->size ? 0 : -ESTALE;
 }
 
 static int map_file(struct leat_counters_file *file, char why[LEAT_COUNTERS_WHY])
 {
 	int rc = allocate_to(file, size_with(FIRST_ROOM));
+	struct stat found;
 	void *map;
 
+	if (fstat(file->fd, &found) != 0)
+		return refuse_errno(why, file->name);
+	file->device = found.st_dev;
+	file->inode = found.st_ino;
 	if (rc < 0)
 		return refuse(why, rc, "no room for its %" PRIu64 " bytes: %s",
 		              size_with(FIRST_ROOM), strerror(-rc));
@@ -314,11 +322,10 @@ void leat_counters_file_publish(struct leat_counters_file *file)
 
 void leat_counters_file_close(struct leat_counters_file *file)
 {
-	struct stat ours, there;
+	struct stat there;
 
-	if (fstat(file->fd, &ours) == 0 &&
-	    fstatat(file->directory, file->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
+	if (fstatat(file->directory, file->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    file->inode == there.st_ino && file->device == there.st_dev)
 		unlinkat(file->directory, file->name, 0);
 	munmap(file->map, LEAT_COUNTERS_FILE_MOST);
 	close(file->fd);

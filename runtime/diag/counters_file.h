@@ -44,7 +44,10 @@ struct leat_counters_file {
 	unsigned char *map;
 	uint64_t size; /* allocated */
 	uint32_t room; /* records that have pages */
-	bool refused;  /* the last growth was, in this snapshot */
+	dev_t device;  /* of the file, with the inode: what is there when it is removed may be
+	                  another */
+	ino_t inode;
+	bool refused; /* the last growth was, in this snapshot */
 };
 
 /*
@@ -70,8 +73,11 @@ static inline struct leat_counters_head *leat_counters_file_head(
 
 /* Gives more records pages. False: there are none, or none are allowed. */
 bool leat_counters_file_grow(struct leat_counters_file *file);
-/* Whether the pages are still there: another process of this user may have cut the file off. */
-bool leat_counters_file_whole(const struct leat_counters_file *file);
+/*
+ * Whether the pages are still there: 0; -ESTALE once another process of this user has cut the file
+ * off; or -errno.
+ */
+int leat_counters_file_check(const struct leat_counters_file *file);
 
 /*
  * Each writes one structure under its sequence; the sequence in the argument means nothing. The

@@ -316,7 +316,7 @@ static int read_events(struct leat_counters *counters, const struct leat_counter
 	return 0;
 }
 
-int leat_counters_read(struct leat_counters *counters)
+static int read_file(struct leat_counters *counters)
 {
 	struct leat_counters_head head;
 	struct leat_counters_process last = counters->info;
@@ -338,6 +338,14 @@ int leat_counters_read(struct leat_counters *counters)
 		rc = read_events(counters, &head);
 	if (rc < 0)
 		counters->info = last;
+	return rc;
+}
+
+int leat_counters_read(struct leat_counters *counters)
+{
+	int saved = errno, rc = read_file(counters);
+
+	errno = saved;
 	return rc;
 }
 
@@ -420,12 +428,26 @@ static int open_named(const char *process_or_path)
 	return sscanf(process_or_path, "%" SCNu32, &pid) == 1 ? open_process(pid) : -ENOENT;
 }
 
-struct leat_counters *leat_detail_counters_open(unsigned abi, const char *process_or_path)
+/* Returns 0 or -errno. The caller closes the reader in either case. */
+static int open_reader(struct leat_counters *counters, const char *process_or_path)
 {
-	struct leat_counters *counters;
 	struct leat_counters_head head;
 	bool torn;
 	int rc;
+
+	counters->fd = open_named(process_or_path);
+	if (counters->fd < 0)
+		return counters->fd;
+	rc = read_heads(counters, &head, &torn);
+	if (rc == 0)
+		fill_info(&counters->info, &head, torn);
+	return rc;
+}
+
+struct leat_counters *leat_detail_counters_open(unsigned abi, const char *process_or_path)
+{
+	struct leat_counters *counters;
+	int saved = errno, rc;
 
 	if (abi != leat_detail_abi(struct leat_counters_record))
 		return leat_open_failed(-ELIBBAD);
@@ -434,15 +456,11 @@ struct leat_counters *leat_detail_counters_open(unsigned abi, const char *proces
 	counters = leat_os_alloc(sizeof(*counters), 0);
 	if (counters == NULL)
 		return leat_open_failed(-ENOMEM);
-	rc = counters->fd = open_named(process_or_path);
-	if (rc >= 0)
-		rc = read_heads(counters, &head, &torn);
-	if (rc < 0) {
+	rc = open_reader(counters, process_or_path);
+	if (rc < 0)
 		leat_counters_close(counters);
-		return leat_open_failed(rc);
-	}
-	fill_info(&counters->info, &head, torn);
-	return counters;
+	errno = saved;
+	return rc < 0 ? leat_open_failed(rc) : counters;
 }
 
 /* For callers that use the address, or another language: their layout is not checked. */

@@ -343,7 +343,12 @@ Test(counters, a_place_that_is_not_fit_is_refused)
 	char path[64], link[64], why[LEAT_COUNTERS_WHY];
 	counters_path(path, "file");
 	counters_path(link, "link");
+	errno = 4711;
 	cr_expect_eq(refused("/proc/counters"), -ENOTSUP, "not on tmpfs");
+	cr_expect_null(leat_counters_open("/there/is/none"));
+	cr_expect_eq(leat_open_error(), -ENOENT);
+	cr_expect_eq(leat_counters_each("/there/is/none", NULL, NULL), -ENOENT);
+	cr_expect_eq(errno, 4711);
 	cr_expect_eq(refused("/dev/shm/there/is/none"), -ENOENT);
 	cr_assert_eq(symlink(path, link), 0);
 	cr_expect_eq(refused(link), -ELOOP);
