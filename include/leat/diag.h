@@ -3,8 +3,8 @@
  *
  * A diagnostics thread takes a snapshot of every channel, generator and pool of the process at a
  * steady interval. It writes each snapshot to a Prometheus text file, which is replaced whole; to a
- * file of JSON lines, to which one object is appended; and passes it to a callback. leat/stat.h has
- * the figures.
+ * file of JSON lines, to which one object is appended; to a counters file in memory, which other
+ * processes read (leat/counters.h); and passes it to a callback. leat/stat.h has the figures.
  *
  *     struct leat_diag *d = leat_diag_start(
  *             &(struct leat_diag_opts){ .prometheus_path = "/run/app/leat.prom" });
@@ -27,9 +27,14 @@
  * names)". The file also says which process writes it, when that started, and when the snapshot was
  * taken, so that a reader finds out that its writer is gone.
  *
+ * Without a line of code. With LEAT_COUNTERS=1 in the environment, a process keeps a counters file
+ * from its first channel until its exit: `leat ps` lists it, and `leat stat PID` shows it
+ * (docs/counters.md).
+ *
  * Errors. A snapshot that cannot be written (a full disk, for example) is counted, in both files,
  * and the next one is written whole: a partial line of JSON is removed, or ended where it cannot be
- * removed. leat_diag_stop() returns the first of these errors.
+ * removed. leat_diag_stop() returns the first of these errors. A counters file has its pages before
+ * they are used: where tmpfs is full, objects are counted as lost (leat_counters_info()).
  *
  * Balance. The books of a channel balance in every snapshot:
  *
@@ -68,7 +73,13 @@ struct leat_diag_opts {
 	const char *json_path;       /* copied; NULL: none */
 	leat_diag_fn *callback;      /* NULL: none */
 	void *callback_arg;
-	uint64_t reserved[8]; /* zero */
+	/*
+	 * Of a counters file, which other processes read (leat/counters.h). "": in this user's
+	 * directory, where `leat ps` finds it; a directory: in it; else the file's own name. On
+	 * tmpfs. Copied; NULL: none.
+	 */
+	const char *counters_path;
+	uint64_t reserved[7]; /* zero */
 };
 
 /*
@@ -78,7 +89,10 @@ struct leat_diag_opts {
  *
  * Returns NULL: for bad options (a negative interval, `reserved` not zero, a file that cannot be
  * written); without memory or a thread; and for a caller that was compiled for another layout
- * (leat/base.h). The caller stops what it gets with leat_diag_stop().
+ * (leat/base.h). Of a counters file leat_open_error() is -ENOTSUP for one that is not on tmpfs,
+ * -EPERM for a directory that is not this user's alone, -ELOOP for a symbolic link, -EEXIST where
+ * another process writes it or there is a file of another sort. The caller stops what it gets with
+ * leat_diag_stop().
  */
 LEAT_API struct leat_diag *leat_diag_start(const struct leat_diag_opts *opts);
 

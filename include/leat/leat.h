@@ -14,6 +14,7 @@
  *     pace.h     rates, semaphores, circuit breakers, back-offs
  *     stat.h     the figures of channels, generators and pools
  *     diag.h     a thread that exports these figures
+ *     counters.h  reads these figures of another process
  *     io.h       sources: lines, follow, proc, tick, count
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -23,6 +24,7 @@
 
 #include <leat/broadcast.h>
 #include <leat/chan.h>
+#include <leat/counters.h>
 #include <leat/diag.h>
 #include <leat/gen.h>
 #include <leat/io.h>

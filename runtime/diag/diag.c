@@ -6,9 +6,11 @@
 #include "runtime/diag/diag.h"
 #include "runtime/chan/chan.h"
 #include "runtime/diag/array.h"
+#include "runtime/diag/counters.h"
 #include "runtime/gen/gen.h"
 #include "runtime/pool/pool.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct leat_diag {
@@ -30,7 +32,13 @@ struct leat_diag {
 	/* ends that found no memory in the arrays above */
 	uint64_t ends_lost;
 	struct leat_exporter exporter;
+	struct leat_counters_writer *counters; /* NULL: no file */
+	bool paced;                            /* long snapshots are taken less often */
+	int64_t cost_ns;                       /* of the last snapshot */
 };
+
+/* A paced thread waits so many times as long as its last snapshot took. */
+enum { PACE = 20 };
 
 static __thread struct leat_diag *running_here;
 
@@ -201,6 +209,14 @@ static void keep_error(struct leat_diag *diag, int rc)
 		diag->error = rc;
 }
 
+/* Until the next snapshot begins. */
+static int64_t interval_of(const struct leat_diag *diag)
+{
+	const int64_t least_ns = diag->paced ? PACE * diag->cost_ns : 0;
+
+	return diag->opts.interval_ns > least_ns ? diag->opts.interval_ns : least_ns;
+}
+
 static void take_snapshot(struct leat_diag *diag)
 {
 	struct leat_snapshot *snapshot = &diag->snapshot;
@@ -225,6 +241,9 @@ static void take_snapshot(struct leat_diag *diag)
 		                                            snapshot));
 	if (diag->json_path != NULL)
 		keep_error(diag, leat_diag_write_json(&diag->exporter, diag->json_path, snapshot));
+	if (diag->counters != NULL)
+		keep_error(diag, leat_counters_write(diag->counters, snapshot, interval_of(diag),
+		                                     diag->cost_ns));
 	if (diag->opts.callback != NULL)
 		diag->opts.callback(snapshot, diag->opts.callback_arg);
 }
@@ -237,17 +256,18 @@ static void run_diag(void *arg)
 
 	running_here = diag;
 	while (!stop) {
-		int64_t now_ns = leat_now_ns();
+		int64_t now_ns = leat_now_ns(), interval_ns = interval_of(diag);
 
-		next_ns = next_ns + diag->opts.interval_ns > now_ns
-		                  ? next_ns + diag->opts.interval_ns
-		                  : now_ns + diag->opts.interval_ns;
+		next_ns = next_ns + interval_ns > now_ns ? next_ns + interval_ns
+		                                         : now_ns + interval_ns;
 		leat_mutex_lock(&diag->lock);
 		while (!diag->stop && leat_now_ns() < next_ns)
 			leat_cond_wait_until(&diag->changed, &diag->lock, next_ns);
 		stop = diag->stop;
 		leat_mutex_unlock(&diag->lock);
+		now_ns = leat_now_ns();
 		take_snapshot(diag);
+		diag->cost_ns = leat_now_ns() - now_ns;
 	}
 }
 
@@ -268,6 +288,7 @@ static void free_diag(struct leat_diag *diag)
 	leat_os_free(diag->subscribers);
 	leat_totals_fini(&diag->exporter.totals);
 	leat_totals_fini(&diag->exporter.gen_totals);
+	leat_counters_destroy(diag->counters);
 	leat_os_free(diag);
 }
 
@@ -282,7 +303,8 @@ static bool diag_opts_valid(const struct leat_diag_opts *opts)
  * A file that cannot be written is an error of leat_diag_start(), so that the caller learns of it
  * at once. Returns 0 or -errno.
  */
-static int prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *opts)
+static int prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *opts,
+                        char why[LEAT_COUNTERS_WHY])
 {
 	static const struct leat_snapshot nothing;
 	int rc = 0;
@@ -302,29 +324,18 @@ static int prepare_diag(struct leat_diag *diag, const struct leat_diag_opts *opt
 		rc = leat_diag_write_prometheus(&diag->exporter, diag->prometheus_path, &nothing);
 	if (rc == 0 && diag->json_path != NULL)
 		rc = leat_diag_check_json(diag->json_path);
+	if (rc == 0 && opts->counters_path != NULL)
+		rc = leat_counters_create(&diag->counters, opts->counters_path,
+		                          diag->opts.interval_ns, why);
 	return rc;
 }
 
-struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_opts *opts)
+/* Starts the thread of a diagnostics that is prepared. Frees it if that fails. Returns 0 or -errno.
+ */
+static int start_thread(struct leat_diag *diag)
 {
-	static const struct leat_diag_opts defaults;
-	struct leat_diag *diag;
 	int rc;
 
-	if (abi != leat_detail_abi(*opts))
-		return leat_open_failed(-ELIBBAD);
-	if (opts == NULL)
-		opts = &defaults;
-	if (!diag_opts_valid(opts))
-		return leat_open_failed(-EINVAL);
-	diag = leat_os_alloc(sizeof(*diag), 0);
-	if (diag == NULL)
-		return leat_open_failed(-ENOMEM);
-	rc = prepare_diag(diag, opts);
-	if (rc < 0) {
-		free_diag(diag);
-		return leat_open_failed(rc);
-	}
 	leat_mutex_init(&diag->lock);
 	leat_cond_init(&diag->changed);
 	leat_registry_listen(&diag->listener);
@@ -332,9 +343,57 @@ struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_op
 	if (rc < 0) {
 		leat_registry_unlisten(&diag->listener);
 		free_diag(diag);
-		return leat_open_failed(rc);
 	}
-	return diag;
+	return rc;
+}
+
+/* Returns 0 or -errno; why is filled in for a counters file alone. */
+static int start_diag(struct leat_diag **started, const struct leat_diag_opts *opts, bool paced,
+                      char why[LEAT_COUNTERS_WHY])
+{
+	struct leat_diag *diag;
+	int rc;
+
+	why[0] = '\0';
+	if (!diag_opts_valid(opts))
+		return -EINVAL;
+	diag = leat_os_alloc(sizeof(*diag), 0);
+	if (diag == NULL)
+		return -ENOMEM;
+	diag->paced = paced;
+	rc = prepare_diag(diag, opts, why);
+	if (rc < 0) {
+		free_diag(diag);
+		return rc;
+	}
+	*started = diag;
+	return start_thread(diag);
+}
+
+struct leat_diag *leat_diag_start_paced(const struct leat_diag_opts *opts,
+                                        char why[LEAT_COUNTERS_WHY])
+{
+	struct leat_diag *diag;
+	int rc = start_diag(&diag, opts, true, why);
+
+	if (rc == 0)
+		return diag;
+	if (why[0] == '\0')
+		snprintf(why, LEAT_COUNTERS_WHY, "%s", strerror(-rc));
+	return NULL;
+}
+
+struct leat_diag *leat_detail_diag_start(unsigned abi, const struct leat_diag_opts *opts)
+{
+	static const struct leat_diag_opts defaults;
+	char why[LEAT_COUNTERS_WHY];
+	struct leat_diag *diag;
+	int rc;
+
+	if (abi != leat_detail_abi(*opts))
+		return leat_open_failed(-ELIBBAD);
+	rc = start_diag(&diag, opts != NULL ? opts : &defaults, false, why);
+	return rc == 0 ? diag : leat_open_failed(rc);
 }
 
 /* For callers that use the address, or another language: their layout is not checked. */

@@ -6,6 +6,7 @@
 #ifndef LEAT_RUNTIME_DIAG_DIAG_H
 #define LEAT_RUNTIME_DIAG_DIAG_H
 
+#include "runtime/diag/counters_file.h"
 #include "runtime/diag/totals.h"
 
 #include <leat/diag.h>
@@ -36,6 +37,13 @@ int leat_diag_write_json(struct leat_exporter *exporter, const char *path,
                          const struct leat_snapshot *snapshot);
 /* Whether the file can be appended to: 0 or -errno. */
 int leat_diag_check_json(const char *path);
+
+/*
+ * A leat_diag_start() whose thread takes a snapshot less often if snapshots are long: 5 % of the
+ * time at the most. NULL: why is the reason.
+ */
+struct leat_diag *leat_diag_start_paced(const struct leat_diag_opts *opts,
+                                        char why[LEAT_COUNTERS_WHY]);
 
 /* Closes the file. Returns 0, or the first -errno of all that was written to it. */
 int leat_diag_close_export(FILE *out);

@@ -222,6 +222,16 @@ void *leat_open_failed(int rc);
 /* The time of day, and that at which the process started (0: /proc does not say), since 1970. */
 int64_t leat_os_wall_ns(void);
 int64_t leat_os_started_ns(void);
+/*
+ * Field 22 of proc_pid_stat(5): when a process started, in ticks since the machine did. 0: there is
+ * no such process, or it has ended and its parent has not asked yet.
+ */
+uint64_t leat_os_start_ticks(uint32_t pid);
+/* The inode of this process's namespace of process numbers; 0: not known. */
+uint64_t leat_os_pid_namespace(void);
+/* Which run of the machine this is; "" if the kernel does not say. */
+#define LEAT_OS_BOOT_ID 40
+void leat_os_boot_id(char id[LEAT_OS_BOOT_ID]);
 /* The kernel's number of the calling thread. */
 uint32_t leat_os_thread_id(void);
 /*

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int64_t leat_os_wall_ns(void)
@@ -15,30 +16,57 @@ int64_t leat_os_wall_ns(void)
 	return read_clock_ns(CLOCK_REALTIME);
 }
 
-/* Field 22 of proc_pid_stat(5): when the process started, in ticks since the machine did; or 0. */
-static unsigned long long read_start_ticks(void)
+/* Reads a small file of /proc. Returns an empty text if it cannot. Does not change errno. */
+static void read_proc(const char *path, char *text, size_t size)
 {
-	FILE *file = fopen("/proc/self/stat", "re");
-	unsigned long long ticks = 0;
-	char text[1024], *rest;
-	size_t len;
+	int saved = errno, fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = -1;
 
-	if (file == NULL)
-		return 0;
-	len = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[len] = '\0';
+	if (fd >= 0) {
+		len = read(fd, text, size - 1);
+		close(fd);
+	}
+	text[len > 0 ? len : 0] = '\0';
+	errno = saved;
+}
+
+/* A process whose first thread has ended is a zombie, too, and lives while it has other threads. */
+uint64_t leat_os_start_ticks(uint32_t pid)
+{
+	char path[64], text[1024], *rest, state;
+	unsigned long long ticks = 0;
+	long threads = 0;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
+	read_proc(path, text, sizeof(text));
 	rest = strrchr(text, ')'); /* the end of the name, which may have any other byte */
 	if (rest == NULL ||
-	    sscanf(rest, ")%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%llu",
-	           &ticks) != 1)
+	    sscanf(rest, ") %c%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%ld%*s%llu", &state,
+	           &threads, &ticks) != 3)
 		return 0;
-	return ticks;
+	return (state == 'Z' || state == 'X') && threads <= 1 ? 0 : ticks;
+}
+
+uint64_t leat_os_pid_namespace(void)
+{
+	int saved = errno;
+	struct stat found;
+	uint64_t inode = stat("/proc/self/ns/pid", &found) == 0 ? found.st_ino : 0;
+
+	errno = saved;
+	return inode;
+}
+
+void leat_os_boot_id(char id[LEAT_OS_BOOT_ID])
+{
+	read_proc("/proc/sys/kernel/random/boot_id", id, LEAT_OS_BOOT_ID);
+	id[strcspn(id, "\n")] = '\0';
 }
 
 int64_t leat_os_started_ns(void)
 {
-	int64_t ticks = (int64_t)read_start_ticks(), per_s = sysconf(_SC_CLK_TCK);
+	int64_t ticks = (int64_t)leat_os_start_ticks((uint32_t)getpid());
+	int64_t per_s = sysconf(_SC_CLK_TCK);
 	int64_t since_boot_ns;
 
 	if (ticks == 0 || per_s <= 0)
@@ -54,19 +82,10 @@ uint32_t leat_os_thread_id(void)
 
 void leat_os_thread_times(uint32_t tid, uint64_t *cpu_ns, uint64_t *runq_ns)
 {
-	char text[128];
-	int saved = errno, fd;
-	ssize_t len = -1;
+	char path[64], text[128];
 
-	*cpu_ns = *runq_ns = 0;
-	snprintf(text, sizeof(text), "/proc/self/task/%" PRIu32 "/schedstat", tid);
-	fd = open(text, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		len = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	text[len > 0 ? len : 0] = '\0';
+	snprintf(path, sizeof(path), "/proc/self/task/%" PRIu32 "/schedstat", tid);
+	read_proc(path, text, sizeof(text));
 	if (sscanf(text, "%" SCNu64 "%" SCNu64, cpu_ns, runq_ns) != 2)
 		*cpu_ns = *runq_ns = 0;
-	errno = saved;
 }

@@ -20,11 +20,12 @@ static struct leat_end *ends, **ends_tail = &ends;
 static size_t ends_count;
 static uint64_t last_sequence;
 
-static uint64_t exits[LEAT_CAUSES]; /* by relaxed additions: they order nothing */
-static uint64_t causes_later, ends_lost;   /* by relaxed additions, too */
+static uint64_t exits[LEAT_CAUSES];      /* by relaxed additions: they order nothing */
+static uint64_t causes_later, ends_lost; /* by relaxed additions, too */
 
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory)
 {
+	leat_registry_begin();
 	node->kind = kind;
 	node->memory = memory;
 	leat_mutex_lock(&lock);

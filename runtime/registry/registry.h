@@ -59,6 +59,13 @@ struct leat_node {
 	struct leat_node *next; /* in the list of retired nodes */
 };
 
+/*
+ * Called before a node is added. The first call begins what the environment asks for
+ * (LEAT_COUNTERS: runtime/diag/counters_begin.c, a room above, which has the definition); the
+ * others return at once.
+ */
+void leat_registry_begin(void);
+
 /* Gives the node its id and puts it on the list: from now on a walk may reach it. */
 void leat_registry_add(struct leat_node *node, enum leat_node_kind kind, void *memory);
 /*

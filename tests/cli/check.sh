@@ -30,6 +30,17 @@ plan check --capacity 1 'count:1 | null'
 expect_out "$(printf 'count  1 thread\n  |  a ring of 1 line, SPSC\nnull   1 thread\n%s' \
 	'2 threads, 1 ring of 24 bytes in all, beside the text of the lines')"
 
+# what it takes: rings of 24 bytes for each line, and the trips of a line; a tee passes lines on by a thread of its own
+plan estimate --capacity 100 "count:9 | workers:2 field:1 | buffer:50 | sum"
+expect_status 0
+for text in "threads    5" "rings      3, of $((250 * 24)) bytes in all" "handovers  3 "; do
+	grep -qF -- "$text" "$dir/out" || fail "$what: no \"$text\": $(cat "$dir/out")"
+done
+plan estimate "count:9 as x; x | count; x | grep:1 | sum"
+grep -q "^threads    6$" "$dir/out" || fail "$what: $(cat "$dir/out")"
+plan check "count:9 as x; x | count; x | grep:1 | sum"
+grep -q "^6 threads, 4 rings" "$dir/out" || fail "$what: $(cat "$dir/out")"
+
 # each stage and each step between two is there once; a quote in a name is no end of it
 plan graph "lines:none | grep:'a\"b\\.' invert:yes | workers:2 field:1 | tally"
 expect_status 0

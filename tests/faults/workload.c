@@ -36,6 +36,7 @@ static struct {
 	uint64_t imbalances, snapshots; /* atomic */
 } now;
 static char folder[64], input[96], output[96], teed[96], walked[96], prometheus[96], json[96];
+static char counters[64];
 
 void workload_failed(const char *condition, const char *file, int line)
 {
@@ -659,6 +660,24 @@ static int channel_in_a_snapshot(void)
 	return diag == NULL ? NOTHING : rc != 0 ? rc : stopped;
 }
 
+/* A channel of a process that keeps counters, which this process reads itself. */
+static int channel_in_counters(void)
+{
+	struct leat_diag *diag = leat_diag_start(&(struct leat_diag_opts){
+		.interval_ns = 2000000, .counters_path = counters });
+	int rc = channel(LEAT_SPSC, LEAT_BLOCK), stopped;
+
+	if (diag != NULL && rc == 0) {
+		struct leat_counters *reader = leat_counters_open(counters);
+
+		rc = reader == NULL ? leat_open_error() : leat_counters_read(reader);
+		leat_counters_close(reader);
+	}
+	stopped = leat_diag_stop(diag);
+	workload_that(access(counters, F_OK) < 0);
+	return diag == NULL ? NOTHING : rc != 0 ? rc : stopped;
+}
+
 struct told {
 	uint64_t ended, untold;
 };
@@ -976,6 +995,7 @@ static const struct {
 	{ "a flow into a file", flow_into_a_file },
 	{ "a flow of a walk", flow_of_a_walk },
 	{ "diagnostics", channel_in_a_snapshot },
+	{ "counters", channel_in_counters },
 	{ "ends", ends_in_a_snapshot },
 	{ "a descriptor", descriptor },
 	{ "signals", signals_that_stop },
@@ -1096,6 +1116,7 @@ void workload_init(const char *program)
 	snprintf(walked, sizeof(walked), "%s/walked", folder);
 	snprintf(prometheus, sizeof(prometheus), "%s/leat.prom", folder);
 	snprintf(json, sizeof(json), "%s/leat.json", folder);
+	snprintf(counters, sizeof(counters), "/dev/shm/leat-faults-%d", (int)getpid());
 	atexit(remove_files);
 	file = fopen(input, "we");
 	workload_that(file != NULL);

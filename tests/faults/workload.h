@@ -36,7 +36,7 @@ void workload_init(const char *program);
  * a part may return (0: none); what and n name the run in a failure. Turns off what is injected
  * before it judges. Returns how many parts failed to start.
  */
-#define WORKLOAD_PARTS 44
+#define WORKLOAD_PARTS 45
 #define WORKLOAD_ALL SIZE_MAX
 unsigned workload_run(size_t part, int expected, const char *what, uint64_t n);
 

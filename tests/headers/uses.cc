@@ -127,6 +127,7 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	*pool = leat_pool_open(&pool_opts);
 	*diag = leat_diag_start(&diag_opts);
 	*all = leat_merge_open(sizeof(tick));
+	leat_counters_close(leat_counters_open("1"));
 	return leat_chan_open(*scope, sizeof(tick), &chan_opts, &tx, &rx);
 }
 

@@ -44,6 +44,9 @@ SIZE(struct leat_gen_stat, 280);
 SIZE(struct leat_pool_stat, 280);
 SIZE(struct leat_subscriber_stat, 120);
 SIZE(struct leat_snapshot, 152);
+SIZE(struct leat_counters_process, 248);
+SIZE(struct leat_counters_record, 504);
+SIZE(struct leat_counters_event, 240);
 SIZE(struct leat_tx, 296);
 SIZE(struct leat_rx, 296);
 SIZE(struct leat_spsc, 256);
@@ -310,6 +313,28 @@ Test(abi, diag_start_writes_no_file)
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	cr_expect_eq(access(path, F_OK), 0);
 	unlink(path);
+}
+
+/* A counters file is opened with the size of a record, which is what an open gives. */
+Test(abi, counters_open)
+{
+	char path[64];
+	const struct leat_diag_opts opts = { .counters_path = path };
+	struct leat_counters *counters;
+	struct leat_diag *diag;
+
+	snprintf(path, sizeof(path), "/dev/shm/leat-abi-%d", (int)getpid());
+	diag = (leat_diag_start)(&opts);
+	cr_assert_not_null(diag);
+	for_each_wrong(abi, struct leat_counters_record) {
+		cr_expect_null(leat_detail_counters_open(abi, path));
+		cr_expect_eq(leat_open_error(), -ELIBBAD);
+	}
+	cr_expect_null(leat_counters_open(path));
+	counters = (leat_counters_open)(path);
+	cr_expect_not_null(counters);
+	leat_counters_close(counters);
+	cr_expect_eq(leat_diag_stop(diag), 0);
 }
 
 Test(abi, merge_open)

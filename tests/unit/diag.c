@@ -45,10 +45,11 @@ Test(diag, bad_options_are_refused)
 		leat_diag_start(&(struct leat_diag_opts){ .prometheus_path = "/nowhere/at/all" }));
 	cr_expect_null(leat_diag_start(&(struct leat_diag_opts){ .json_path = "/nowhere/at/all" }));
 	cr_expect_null(leat_diag_start(&(struct leat_diag_opts){ .json_path = "/" }));
-	for (int i = 0; i < 8; i++) {
-		struct leat_diag_opts opts = { 0 };
+	struct leat_diag_opts opts = { 0 };
+	for (size_t i = 0; i < COUNT(opts.reserved); i++) {
 		opts.reserved[i] = 1;
-		cr_expect_null(leat_diag_start(&opts), "reserved[%d]", i);
+		cr_expect_null(leat_diag_start(&opts), "reserved[%zu]", i);
+		opts.reserved[i] = 0;
 	}
 }
 

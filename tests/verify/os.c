@@ -531,6 +531,12 @@ uint32_t leat_os_thread_id(void)
 	return 1;
 }
 
+/* The models have no environment, and no room above generators. */
+void leat_registry_begin(void);
+void leat_registry_begin(void)
+{
+}
+
 /* The kernel does not say. */
 void leat_os_thread_times(uint32_t tid, uint64_t *cpu_ns, uint64_t *runq_ns)
 {

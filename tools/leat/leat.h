@@ -44,12 +44,23 @@ int flow_text_parse(struct run_opts *opts, struct leat_stages *stages);
 bool words_load(const char *path);
 
 int run_main(int argc, char **argv);
-/* `leat check` and, with graph, `leat graph`: what a flow would run as. */
-int plan_main(int argc, char **argv, bool graph);
+/* `leat check`, `leat graph` and `leat estimate`: what a flow would run as. */
+enum plan { PLAN_NONE, PLAN_CHECK, PLAN_GRAPH, PLAN_ESTIMATE };
+enum plan leat_plan_word(const char *command);
+int plan_main(int argc, char **argv);
 /* argv[0] is "bench". Returns only if leat-bench cannot be run. */
 int bench_main(char **argv);
 
-extern const char leat_usage[], leat_run_help[], leat_check_help[];
+/* Processes seen from outside, by their counters files (leat/counters.h). */
+int ps_main(int argc, char **argv);
+int stat_main(int argc, char **argv);
+/* What an error of the functions of leat/counters.h means. */
+const char *counters_error(int rc);
+/* Says what is wrong with an option of ps or stat; option: what getopt_long() returned. */
+int reject_seeing_option(char **argv, int option);
+
+extern const char leat_usage[], leat_run_help[], leat_check_help[], leat_ps_help[],
+	leat_stat_help[];
 
 /* The picture of a running flow on standard error. The diagnostics thread draws it. */
 struct display {

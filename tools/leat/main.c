@@ -6,6 +6,7 @@
 #include "tools/leat/leat.h"
 
 #include <fcntl.h>
+#include <leat/counters.h>
 #include <leat/version.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,13 +21,20 @@ static int print_help(int argc, char **argv)
 		fputs(leat_run_help, stdout);
 		return 0;
 	}
-	if (argc == 3 && (strcmp(argv[2], "check") == 0 || strcmp(argv[2], "graph") == 0)) {
+	if (argc == 3 && leat_plan_word(argv[2]) != PLAN_NONE) {
 		fputs(leat_check_help, stdout);
+		return 0;
+	}
+	if (argc == 3 && (strcmp(argv[2], "ps") == 0 || strcmp(argv[2], "stat") == 0)) {
+		fputs(argv[2][0] == 'p' ? leat_ps_help : leat_stat_help, stdout);
 		return 0;
 	}
 	if (argc == 3 && strcmp(argv[2], "bench") == 0)
 		return bench_main((char *[]){ argv[2], (char[]){ "--help" }, NULL });
-	fprintf(stderr, "leat: no help on \"%s\"; there are: run, check, graph, bench\n", argv[2]);
+	fprintf(stderr,
+	        "leat: no help on \"%s\"; there are: run, check, graph, estimate, ps, stat, "
+	        "bench\n",
+	        argv[2]);
 	return EXIT_USAGE;
 }
 
@@ -42,6 +50,13 @@ static void hold_descriptors(void)
 			_exit(EXIT_FAILED);
 }
 
+/* The thread of LEAT_COUNTERS is there before the threads of the flow are counted. */
+static int run_counted(int argc, char **argv)
+{
+	leat_counters_begin();
+	return run_main(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : NULL;
@@ -51,9 +66,13 @@ int main(int argc, char **argv)
 	if (command == NULL)
 		fputs(leat_usage, stderr);
 	else if (strcmp(command, "run") == 0)
-		return run_main(argc - 1, argv + 1);
-	else if (strcmp(command, "check") == 0 || strcmp(command, "graph") == 0)
-		return plan_main(argc - 1, argv + 1, command[0] == 'g');
+		return run_counted(argc - 1, argv + 1);
+	else if (leat_plan_word(command) != PLAN_NONE)
+		return plan_main(argc - 1, argv + 1);
+	else if (strcmp(command, "ps") == 0)
+		status = ps_main(argc - 1, argv + 1);
+	else if (strcmp(command, "stat") == 0)
+		status = stat_main(argc - 1, argv + 1);
 	else if (strcmp(command, "bench") == 0)
 		return bench_main(argv + 1);
 	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
@@ -63,8 +82,9 @@ int main(int argc, char **argv)
 		status = puts("leat " LEAT_VERSION) < 0 ? EXIT_FAILED : 0;
 	else
 		fprintf(stderr,
-		        "leat: there is no command \"%s\"; there are: run, check, graph, bench, "
-		        "help, --version\n",
+		        "leat: there is no command \"%s\"; there are: run, check, graph, estimate, "
+		        "ps, "
+		        "stat, bench, help, --version\n",
 		        command);
 	if (fflush(stdout) != 0 && status == 0) {
 		perror("leat: stdout");

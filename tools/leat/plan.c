@@ -49,26 +49,26 @@ static void put_ring(const struct leat_plan *plan, const struct leat_stages *sta
 	putchar('\n');
 }
 
-static void put_check(const struct leat_stages *stages, const struct leat_plan *plan)
+static int put_check(const struct leat_run *flow)
 {
-	uint64_t threads = 0, items = 0, rings = 0;
-	int width = measure_names(plan);
+	const struct leat_plan *plan = &flow->plan;
+	struct leat_flow_cost cost;
+	int rc = leat_flow_estimate(flow->flow, &cost), width = measure_names(plan);
 
-	for (size_t i = 0; i < plan->groups_count; i++) {
+	for (size_t i = 0; i < plan->groups_count && rc == 0; i++) {
 		const struct leat_run_group *group = &plan->groups[i];
 
 		printf("%-*s  %u thread%s\n", width, group->name, group->threads,
 		       plural(group->threads));
-		threads += group->threads;
-		put_ring(plan, stages, i);
+		put_ring(plan, &flow->stages, i);
 	}
-	for (size_t i = 0; i < plan->edges_count; i++) {
-		rings += plan->edges[i].rings;
-		items += plan->edges[i].capacity * plan->edges[i].rings;
-	}
-	printf("%llu thread%s, %llu ring%s of %llu bytes in all, beside the text of the lines\n",
-	       (unsigned long long)threads, plural(threads), (unsigned long long)rings,
-	       plural(rings), (unsigned long long)(items * sizeof(struct leat_line)));
+	cost.threads += flow->finals_count;
+	if (rc == 0)
+		printf("%zu thread%s, %zu ring%s of %zu bytes in all, beside the text of the "
+		       "lines\n",
+		       cost.threads, plural(cost.threads), cost.rings, plural(cost.rings),
+		       cost.ring_bytes);
+	return rc;
 }
 
 /* In a quoted string of dot's. */
@@ -153,8 +153,35 @@ static void put_graph(const struct leat_stages *stages, const struct leat_plan *
 	fputs("}\n", stdout);
 }
 
-int plan_main(int argc, char **argv, bool graph)
+/* What it takes, beside the text of the lines and what steps and sinks remember. */
+static int put_estimate(const struct leat_run *flow)
 {
+	struct leat_flow_cost cost;
+	int rc = leat_flow_estimate(flow->flow, &cost);
+
+	if (rc != 0)
+		return rc;
+	cost.threads += flow->finals_count;
+	printf("threads    %zu\n", cost.threads);
+	printf("rings      %zu, of %zu bytes in all\n", cost.rings, cost.ring_bytes);
+	printf("vectors    %zu bytes, of lines that steps have in hand\n", cost.vector_bytes);
+	printf("handovers  %zu between threads on the longest way of a line: it takes at least as "
+	       "many trips from core to core\n",
+	       cost.hops);
+	return 0;
+}
+
+enum plan leat_plan_word(const char *command)
+{
+	return strcmp(command, "check") == 0      ? PLAN_CHECK
+	       : strcmp(command, "graph") == 0    ? PLAN_GRAPH
+	       : strcmp(command, "estimate") == 0 ? PLAN_ESTIMATE
+	                                          : PLAN_NONE;
+}
+
+int plan_main(int argc, char **argv)
+{
+	const enum plan plan = leat_plan_word(argv[0]);
 	struct run_opts opts;
 	struct leat_stages stages = { 0 };
 	struct leat_run *flow = NULL;
@@ -172,10 +199,10 @@ int plan_main(int argc, char **argv, bool graph)
 		status = EXIT_FAILED;
 		goto out;
 	}
-	if (graph)
+	if (plan == PLAN_GRAPH)
 		put_graph(&flow->stages, &flow->plan);
-	else
-		put_check(&flow->stages, &flow->plan);
+	else if ((plan == PLAN_CHECK ? put_check : put_estimate)(flow) != 0)
+		status = EXIT_FAILED;
 	if (fflush(stdout) != 0) {
 		perror("leat: stdout");
 		status = EXIT_FAILED;
