@@ -26,9 +26,7 @@ static void tell(struct leat_member *member, const char *path, int code)
 
 	snprintf(text, sizeof(text), "bridge: %.400s: %s", path,
 	         strerror_r(-code, reason, sizeof(reason)));
-	pthread_mutex_lock(&run->writing);
 	leat_member_fail_with(member, code, text);
-	pthread_mutex_unlock(&run->writing);
 	if (run->opts.say != NULL)
 		run->opts.say(run->opts.say_arg, text);
 }
@@ -72,6 +70,11 @@ LEAT_MAP(bridge, line, path, rx, made, struct leat_member *, member)
 
 	if (stream == NULL)
 		return -ENOMEM;
+	if (memchr(path->data, '\0', path->len) != NULL) { /* no file has such a name */
+		free(stream);
+		tell(member, path->data, -EINVAL);
+		return LEAT_SKIP;
+	}
 	stream->member = member;
 	memcpy(stream->path, path->data, path->len);
 	stream->path[path->len] = '\0';

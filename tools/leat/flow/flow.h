@@ -173,6 +173,8 @@ struct leat_run {
 	size_t inputs_count, finals_count;
 	/* lines that go to one terminal, or pipe, from several sinks: each is written whole */
 	pthread_mutex_t writing;
+	pthread_mutex_t
+		failing; /* guards the failures of groups in the middle, and of their bridges */
 	struct leat_scope *scope;
 	struct leat_flow *flow; /* in that scope */
 	/* below it: of the sinks, and of the files that a bridge reads */

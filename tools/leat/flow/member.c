@@ -25,10 +25,12 @@ int leat_member_fail_with(struct leat_member *member, int code, const char *text
 {
 	if (member->tx != NULL)
 		return leat_tx_fail(member->tx, code, text);
+	pthread_mutex_lock(&member->flow->failing);
 	if (member->code == 0) {
 		member->code = code;
 		snprintf(member->failure, sizeof(member->failure), "%s", text);
 	}
+	pthread_mutex_unlock(&member->flow->failing);
 	return code;
 }
 

@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
-#include "tools/leat/flow/parse.h"
+#include "tools/leat/flow/parser.h"
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/value.h"
 #include "tools/leat/flow/word.h"
@@ -19,33 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NAME[:VALUE] without its quotes. The name ends at the first colon that is not in quotes. */
-struct flow_word {
-	size_t at, value_at; /* offsets in the text of the flow */
-	char *name, *value;  /* value: NULL without a colon */
-};
-
-/*
- * The words of a stage, which are in the list of all words. end: the offset of the `|` or `;`
- * behind it, or of the end of the text. last: of its branch.
- */
-struct flow_piece {
-	size_t first, count, at, end;
-	bool last;
-};
-
-struct parser {
-	const char *text;
-	struct flow_word *words;
-	struct flow_piece *pieces;
-	size_t words_count, pieces_count;
-	struct leat_mistake *mistake;
-	struct leat_stages *stages;
-};
-
-static int set_mistake(struct parser *p, size_t at, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static int set_mistake(struct parser *p, size_t at, const char *format, ...)
+int leat_parser_mistake(struct parser *p, size_t at, const char *format, ...)
 {
 	va_list args;
 
@@ -56,9 +30,7 @@ static int set_mistake(struct parser *p, size_t at, const char *format, ...)
 	return -EINVAL;
 }
 
-static int set_wanted(struct parser *p, int rc, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static int set_wanted(struct parser *p, int rc, const char *format, ...)
+int leat_parser_wanted(struct parser *p, int rc, const char *format, ...)
 {
 	va_list args;
 
@@ -79,8 +51,7 @@ static bool is_semicolon(const char *at)
 	return *at == ';' && (at[1] == '\0' || is_blank(at[1]));
 }
 
-/* Makes room for one more element. Arrays grow one by one, as a flow has few words. */
-static int grow_list(void **list, size_t count, size_t size)
+int leat_parser_grow(void **list, size_t count, size_t size)
 {
 	void *grown = realloc(*list, (count + 1) * size);
 
@@ -113,7 +84,7 @@ static const char *find_close(const char *open)
 /* Reads the word at *at, and moves *at behind it. */
 static int read_word(struct parser *p, size_t *at)
 {
-	int rc = grow_list((void **)&p->words, p->words_count, sizeof(*p->words));
+	int rc = leat_parser_grow((void **)&p->words, p->words_count, sizeof(*p->words));
 
 	if (rc != 0)
 		return rc;
@@ -133,16 +104,18 @@ static int read_word(struct parser *p, size_t *at)
 		if (c == '"' || c == '\'') {
 			const char *close = strchr(p->text + i + 1, c);
 			if (close == NULL)
-				return set_wanted(p, set_mistake(p, i, "this quote is not closed"),
-				                  "text and another %c", c);
+				return leat_parser_wanted(
+					p, leat_parser_mistake(p, i, "this quote is not closed"),
+					"text and another %c", c);
 			size_t len = (size_t)(close - (p->text + i + 1));
 			to = (char *)memcpy(to, p->text + i + 1, len) + len;
 			i += len + 1;
 		} else if (c == '(' && to == word->value) {
 			const char *close = find_close(p->text + i);
 			if (close == NULL)
-				return set_wanted(
-					p, set_mistake(p, i, "this parenthesis is not closed"),
+				return leat_parser_wanted(
+					p,
+					leat_parser_mistake(p, i, "this parenthesis is not closed"),
 					"text and )");
 			size_t len = (size_t)(close + 1 - (p->text + i));
 			to = (char *)memcpy(to, p->text + i, len) + len;
@@ -162,12 +135,13 @@ static int split_text(struct parser *p)
 	size_t at = 0;
 
 	for (;;) {
-		int rc = grow_list((void **)&p->pieces, p->pieces_count, sizeof(*p->pieces));
+		int rc = leat_parser_grow((void **)&p->pieces, p->pieces_count, sizeof(*p->pieces));
 		if (rc != 0)
 			return rc;
 		if (p->pieces_count == LEAT_STAGES_MAX)
-			return set_wanted(
-				p, set_mistake(p, at, "more than %u stages", LEAT_STAGES_MAX),
+			return leat_parser_wanted(
+				p,
+				leat_parser_mistake(p, at, "more than %u stages", LEAT_STAGES_MAX),
 				"the end");
 		struct flow_piece *piece = &p->pieces[p->pieces_count++];
 		piece->first = p->words_count;
@@ -213,9 +187,10 @@ static int set_wrong_name(struct parser *p, const struct flow_word *word, enum l
 			snprintf(roles + strlen(roles), sizeof(roles) - strlen(roles), "%s a %s",
 			         roles[0] != '\0' ? " or" : "", role_names[other]);
 	if (roles[0] != '\0')
-		return set_mistake(p, word->at, "%s is%s, but a %s comes %s", word->name, roles,
-		                   role_names[role], role_places[role]);
-	return set_mistake(p, word->at, "there is no %s \"%.40s\"", role_names[role], word->name);
+		return leat_parser_mistake(p, word->at, "%s is%s, but a %s comes %s", word->name,
+		                           roles, role_names[role], role_places[role]);
+	return leat_parser_mistake(p, word->at, "there is no %s \"%.40s\"", role_names[role],
+	                           word->name);
 }
 
 static int read_workers(struct parser *p, const struct flow_word *word, enum leat_role role,
@@ -231,12 +206,14 @@ static int read_workers(struct parser *p, const struct flow_word *word, enum lea
 
 	if (role != LEAT_STEP) {
 		leat_stages_list(role, false, p->mistake->wanted, sizeof(p->mistake->wanted));
-		return set_mistake(p, word->at, "workers run steps, but a %s comes %s",
-		                   role_names[role], role_places[role]);
+		return leat_parser_mistake(p, word->at, "workers run steps, but a %s comes %s",
+		                           role_names[role], role_places[role]);
 	}
 	if (word->value == NULL)
-		return set_wanted(
-			p, set_mistake(p, word->at + strlen("workers"), "how many workers?"), ":N");
+		return leat_parser_wanted(
+			p,
+			leat_parser_mistake(p, word->at + strlen("workers"), "how many workers?"),
+			":N");
 	if (!leat_param_read(&param, &value, p->mistake))
 		return -EINVAL;
 	stage->workers = (unsigned)value.number;
@@ -250,8 +227,8 @@ static int read_value(struct parser *p, const struct flow_word *word,
 	if (word->value == NULL) {
 		strcpy(p->mistake->wanted, ":");
 		leat_param_wanted(param, p->mistake->wanted + 1, sizeof(p->mistake->wanted) - 1);
-		return set_mistake(p, word->at + strlen(word->name), "%.40s takes a value",
-		                   word->name);
+		return leat_parser_mistake(p, word->at + strlen(word->name), "%.40s takes a value",
+		                           word->name);
 	}
 	size_t len = strlen(word->value) + 1;
 	value->at = word->value_at;
@@ -310,22 +287,27 @@ static int read_keys(struct parser *p, const struct flow_piece *piece, size_t ne
 		const struct flow_word *word = &p->words[i];
 		const struct leat_param *param = find_key(stage->type, word->name);
 		if (word->value == NULL && strcmp(word->name, "as") == 0)
-			return set_wanted(
+			return leat_parser_wanted(
 				p,
-				set_mistake(p, word->at, "a name of what comes out ends a branch"),
+				leat_parser_mistake(p, word->at,
+			                            "a name of what comes out ends a branch"),
 				"| or the end");
 		if (stage->type->keys[0].name == NULL)
-			return set_wanted(
-				p, set_mistake(p, word->at, "%s takes no more", stage->type->name),
-				"| or the end");
+			return leat_parser_wanted(p,
+			                          leat_parser_mistake(p, word->at,
+			                                              "%s takes no more",
+			                                              stage->type->name),
+			                          "| or the end");
 		if (param == NULL)
-			return set_wanted(p,
-			                  set_mistake(p, word->at, "%s knows no \"%.40s\"",
-			                              stage->type->name, word->name),
-			                  "%s, | or the end", strchr(stage->type->shown, '['));
+			return leat_parser_wanted(
+				p,
+				leat_parser_mistake(p, word->at, "%s knows no \"%.40s\"",
+			                            stage->type->name, word->name),
+				"%s, | or the end", strchr(stage->type->shown, '['));
 		if (!param->again && leat_stage_key(stage, param->name)->given)
-			return set_wanted(p, set_mistake(p, word->at, "%s twice", param->name),
-			                  "| or the end");
+			return leat_parser_wanted(
+				p, leat_parser_mistake(p, word->at, "%s twice", param->name),
+				"| or the end");
 		struct leat_value *value = add_key(stage, param);
 		int rc = value != NULL ? read_value(p, word, param, value) : -ENOMEM;
 		if (rc != 0)
@@ -343,19 +325,20 @@ static int check_as(struct parser *p, const struct leat_stage *stage)
 		return 0;
 #ifndef LEAT_HAVE_SIMDJSON
 	if (as->number == LEAT_AS_JSON)
-		return set_wanted(
+		return leat_parser_wanted(
 			p,
-			set_mistake(
+			leat_parser_mistake(
 				p, as->at,
 				"as:json wants simdjson, which was missing when leat was built"),
 			"text, csv, kv");
 #endif
 	if (as->number == LEAT_AS_CSV && stage->type->verb == LEAT_VERB_FOLLOW &&
 	    leat_stage_key(stage, "from")->number == 0)
-		return set_wanted(
+		return leat_parser_wanted(
 			p,
-			set_mistake(p, as->at,
-		                    "the names of CSV are in the first line, which is not read"),
+			leat_parser_mistake(
+				p, as->at,
+				"the names of CSV are in the first line, which is not read"),
 			"as:csv from:start");
 	return 0;
 }
@@ -376,242 +359,10 @@ static int check_argument(struct parser *p, const struct leat_stage *stage)
 		rc = leat_word_check(leat_word_of(stage->type), stage->arg.text, why, sizeof(why));
 	if (rc == 0 || rc == -ENOMEM)
 		return rc;
-	return set_wanted(p, set_mistake(p, at, "%s", why), "%s",
-	                  stage->type->arg.wanted != NULL ? stage->type->arg.wanted
-	                                                  : "another word");
+	return leat_parser_wanted(p, leat_parser_mistake(p, at, "%s", why), "%s",
+	                          stage->type->arg.wanted != NULL ? stage->type->arg.wanted
+	                                                          : "another word");
 }
-
-/* --- streams --- */
-
-static struct leat_stream *find_stream(const struct parser *p, const char *name, size_t len)
-{
-	for (size_t i = 0; i < p->stages->streams_count; i++) {
-		struct leat_stream *stream = &p->stages->streams[i];
-
-		if (strlen(stream->name) == len && memcmp(stream->name, name, len) == 0)
-			return stream;
-	}
-	return NULL;
-}
-
-/* Lists the names that there are, behind what may be there. */
-static void want_streams(struct parser *p)
-{
-	char *to = p->mistake->wanted;
-	size_t size = sizeof(p->mistake->wanted), used = 0;
-
-	to[0] = '\0';
-	for (size_t i = 0; i < p->stages->streams_count && used + 1 < size; i++)
-		used += (size_t)snprintf(to + used, size - used, "%s%s", i > 0 ? ", " : "",
-		                         p->stages->streams[i].name);
-	if (p->stages->streams_count == 0)
-		snprintf(to, size, "a name that a branch before has: ... | STEP as NAME");
-}
-
-/* The next name of a list, from *at on, which moves behind its comma. Returns its length. */
-static size_t next_name(const char *list, size_t *at, size_t *begin)
-{
-	size_t len;
-
-	*begin = *at;
-	len = strcspn(list + *at, ",");
-	*at += len + (list[*at + len] == ',');
-	return len;
-}
-
-/* The streams that a branch begins with. */
-static int read_joined(struct parser *p, const struct flow_word *word, struct leat_branch *branch)
-{
-	const char *list = word->value;
-	size_t at = 0, begin, len;
-
-	if (list == NULL)
-		return set_wanted(p,
-		                  set_mistake(p, word->at + strlen(word->name),
-		                              "%s takes the names of streams", word->name),
-		                  ":NAME,NAME");
-	while (list[at] != '\0') {
-		struct leat_stream *stream;
-
-		len = next_name(list, &at, &begin);
-		stream = find_stream(p, list + begin, len);
-		if (stream == NULL) {
-			want_streams(p);
-			return set_mistake(p, word->value_at + begin,
-			                   "no stream has the name \"%.*s\"", (int)len,
-			                   list + begin);
-		}
-		if (branch->from_count == LEAT_JOINED_MAX)
-			return set_wanted(p,
-			                  set_mistake(p, word->value_at + begin,
-			                              "more than %u streams", LEAT_JOINED_MAX),
-			                  "| or the end");
-		branch->from[branch->from_count++] = (size_t)(stream - p->stages->streams);
-		stream->users++;
-	}
-	if (branch->from_count < 2 || (branch->join == LEAT_JOIN_ZIP && branch->from_count > 2))
-		return set_wanted(
-			p,
-			set_mistake(p, word->value_at, "%s is of %s streams", word->name,
-		                    branch->join == LEAT_JOIN_ZIP ? "two" : "two and more"),
-			branch->join == LEAT_JOIN_ZIP ? "NAME,NAME" : "NAME,NAME,...");
-	return 0;
-}
-
-/* Whether a branch begins with streams, and then with which. Returns 1: it does; 0; -errno. */
-static int read_from(struct parser *p, const struct flow_piece *piece, struct leat_branch *branch)
-{
-	const struct flow_word *word = &p->words[piece->first];
-	struct leat_stream *stream;
-	int rc = 1;
-
-	if (piece->count == 0)
-		return 0;
-	stream = word->value == NULL ? find_stream(p, word->name, strlen(word->name)) : NULL;
-	if (stream != NULL) {
-		branch->join = LEAT_JOIN_STREAM;
-		branch->from[branch->from_count++] = (size_t)(stream - p->stages->streams);
-		stream->users++;
-	} else if (strcmp(word->name, "merge") == 0 || strcmp(word->name, "zip") == 0) {
-		branch->join = word->name[0] == 'm' ? LEAT_JOIN_MERGE : LEAT_JOIN_ZIP;
-		rc = read_joined(p, word, branch);
-		rc = rc == 0 ? 1 : rc;
-	} else {
-		return 0;
-	}
-	if (rc == 1 && piece->count > 1)
-		return set_wanted(p,
-		                  set_mistake(p, p->words[piece->first + 1].at, "%s takes no more",
-		                              word->name),
-		                  "| and a step or a sink");
-	if (rc == 1 && piece->last)
-		return set_wanted(p, set_mistake(p, piece->end, "a step or a sink is missing here"),
-		                  "| and a step or a sink");
-	return rc;
-}
-
-static bool is_stage_name(const char *name)
-{
-	for (enum leat_role role = LEAT_SOURCE; role <= LEAT_SINK; role++)
-		if (leat_stage_find(role, name) != NULL)
-			return true;
-	return strcmp(name, "workers") == 0 || strcmp(name, "merge") == 0 ||
-	       strcmp(name, "zip") == 0 || strcmp(name, "as") == 0;
-}
-
-static int add_stream(struct parser *p, size_t at, const char *name, size_t len,
-                      struct leat_branch *branch)
-{
-	struct leat_stages *stages = p->stages;
-	struct leat_stream *stream;
-	bool plain = len > 0 && ((name[0] >= 'a' && name[0] <= 'z') ||
-	                         (name[0] >= 'A' && name[0] <= 'Z') || name[0] == '_');
-	int rc;
-
-	for (size_t i = 0; i < len; i++)
-		plain &= (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
-		         (name[i] >= '0' && name[i] <= '9') || name[i] == '_' || name[i] == '-';
-	if (!plain || len > LEAT_STREAM_NAME)
-		return set_wanted(p,
-		                  set_mistake(p, at,
-		                              len == 0 ? "a name is missing here"
-		                              : plain  ? "a name of more than 20 letters"
-		                                       : "this is no name of a stream"),
-		                  "a letter, then letters, digits, _ and -");
-	if (find_stream(p, name, len) != NULL)
-		return set_wanted(p, set_mistake(p, at, "there is a stream of this name already"),
-		                  "another name");
-	if (branch->to_count == LEAT_JOINED_MAX)
-		return set_wanted(p, set_mistake(p, at, "more than %u parts", LEAT_JOINED_MAX),
-		                  "; or the end");
-	rc = grow_list((void **)&stages->streams, stages->streams_count, sizeof(*stages->streams));
-	if (rc != 0)
-		return rc;
-	stream = &stages->streams[stages->streams_count];
-	*stream = (struct leat_stream){ .name = strndup(name, len),
-		                        .at = at,
-		                        .branch = stages->branches_count - 1 };
-	if (stream->name == NULL)
-		return -ENOMEM;
-	stages->streams_count++;
-	branch->to_count++;
-	if (is_stage_name(stream->name))
-		return set_wanted(p,
-		                  set_mistake(p, at, "\"%s\" is the name of a stage", stream->name),
-		                  "another name");
-	return 0;
-}
-
-/*
- * The names behind `as` at the end of a branch, which are taken off the piece: they are known to
- * the branches behind this one.
- */
-static int read_to(struct parser *p, struct flow_piece *piece, struct leat_branch *branch)
-{
-	size_t i = piece->first + 1, end = piece->first + piece->count;
-	bool comma = true;
-
-	branch->to = p->stages->streams_count;
-	while (i < end && (strcmp(p->words[i].name, "as") != 0 || p->words[i].value != NULL))
-		i++;
-	if (i >= end)
-		return 0;
-	piece->count = i - piece->first;
-	if (i + 1 == end)
-		return set_wanted(p, set_mistake(p, piece->end, "a name is missing here"),
-		                  "a letter, then letters, digits, _ and -");
-	for (i++; i < end; i++) {
-		const struct flow_word *word = &p->words[i];
-		size_t at = 0, begin, len;
-
-		if (word->value != NULL || (!comma && word->name[0] != ','))
-			return set_wanted(p,
-			                  set_mistake(p, word->at, "this is no name of a stream"),
-			                  "a comma and a further name, ; or the end");
-		if (word->name[0] == ',' && !comma)
-			at = 1;
-		comma = word->name[at] == '\0';
-		while (word->name[at] != '\0') {
-			int rc;
-
-			len = next_name(word->name, &at, &begin);
-			rc = add_stream(p, word->at + begin, word->name + begin, len, branch);
-			if (rc != 0)
-				return rc;
-			comma = word->name[at - 1] == ',';
-		}
-	}
-	return comma ? set_wanted(p, set_mistake(p, piece->end, "a name is missing here"),
-	                          "a letter, then letters, digits, _ and -")
-	             : 0;
-}
-
-/* A partition and its names belong together. */
-static int check_parts(struct parser *p, const struct leat_stage *stage,
-                       const struct leat_branch *branch, bool last)
-{
-	const bool parts = stage->type->verb == LEAT_VERB_PARTITION;
-
-	if (parts && (!last || branch->to_count < 2))
-		return set_wanted(
-			p,
-			set_mistake(p, stage->at,
-		                    "a partition has two parts and more, which want names"),
-			"partition:(KEY) as NAME, NAME");
-	if (parts && stage->arg.number != 0 && branch->to_count != 2)
-		return set_wanted(p,
-		                  set_mistake(p, p->stages->streams[branch->to + 2].at,
-		                              "true and false are two parts"),
-		                  "; or the end");
-	if (!parts && last && branch->to_count > 1)
-		return set_wanted(p,
-		                  set_mistake(p, p->stages->streams[branch->to + 1].at,
-		                              "one stream comes out of %s", stage->type->name),
-		                  "; or the end");
-	return 0;
-}
-
-/* --- stages --- */
 
 static int read_stage(struct parser *p, const struct flow_piece *piece, enum leat_role role,
                       struct leat_stage *stage)
@@ -626,7 +377,7 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 	if (next == end) {
 		leat_stages_list(role, stage->workers != 0, p->mistake->wanted,
 		                 sizeof(p->mistake->wanted));
-		return set_mistake(p, piece->end, "a %s is missing here", role_names[role]);
+		return leat_parser_mistake(p, piece->end, "a %s is missing here", role_names[role]);
 	}
 	const struct flow_word *word = &p->words[next++];
 	stage->at = word->at;
@@ -635,14 +386,16 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 		return set_wrong_name(p, word, role, stage->workers != 0);
 	if (stage->workers != 0 && !stage->type->many) {
 		leat_stages_list(role, true, p->mistake->wanted, sizeof(p->mistake->wanted));
-		return set_mistake(p, word->at, "%s can't be run by several workers", word->name);
+		return leat_parser_mistake(p, word->at, "%s can't be run by several workers",
+		                           word->name);
 	}
 	if (stage->type->arg.form != LEAT_FORM_NONE)
 		rc = read_value(p, word, &stage->type->arg, &stage->arg);
 	else if (word->value != NULL)
-		rc = set_wanted(
-			p, set_mistake(p, word->value_at - 1, "%s takes no argument", word->name),
-			"| or the end");
+		rc = leat_parser_wanted(p,
+		                        leat_parser_mistake(p, word->value_at - 1,
+		                                            "%s takes no argument", word->name),
+		                        "| or the end");
 	if (rc == 0)
 		rc = read_keys(p, piece, next, stage);
 	if (rc == 0)
@@ -734,7 +487,7 @@ static int add_stage(struct parser *p, const struct flow_piece *piece, struct le
 	stages->count++;
 	branch->count++;
 	rc = read_stage(p, piece, role, stage);
-	return rc != 0 ? rc : check_parts(p, stage, branch, last);
+	return rc != 0 ? rc : leat_parser_parts(p, stage, branch, last);
 }
 
 static int miss_sink(struct parser *p, const struct flow_piece *last)
@@ -745,7 +498,8 @@ static int miss_sink(struct parser *p, const struct flow_piece *last)
 	strcpy(p->mistake->wanted, text);
 	leat_stages_list(LEAT_SINK, false, p->mistake->wanted + strlen(text),
 	                 sizeof(p->mistake->wanted) - strlen(text));
-	return set_mistake(p, last->end, only ? "the flow has no sink" : "the branch has no sink");
+	return leat_parser_mistake(p, last->end,
+	                           only ? "the flow has no sink" : "the branch has no sink");
 }
 
 /* The branch whose pieces these are. */
@@ -758,11 +512,11 @@ static int resolve_branch(struct parser *p, size_t from, size_t to)
 	int rc;
 
 	*branch = (struct leat_branch){ .first = p->stages->count };
-	rc = read_from(p, &p->pieces[from], branch);
+	rc = leat_parser_from(p, &p->pieces[from], branch);
 	if (rc < 0)
 		return rc;
 	from += rc == 1;
-	rc = read_to(p, last, branch);
+	rc = leat_parser_to(p, last, branch);
 	if (branch->to_count == 0)
 		forgotten = sink_forgotten(p, last, from == to && branch->join == LEAT_JOIN_SOURCE,
 		                           &without_sink);
@@ -791,15 +545,7 @@ static int resolve_stages(struct parser *p)
 			rc = resolve_branch(p, from, to);
 			from = to + 1;
 		}
-	for (size_t i = 0; i < stages->streams_count && rc == 0; i++)
-		if (stages->streams[i].users == 0)
-			rc = set_wanted(
-				p,
-				set_mistake(p, stages->streams[i].at,
-			                    "the stream \"%s\" goes nowhere",
-			                    stages->streams[i].name),
-				"a name that a further branch begins with: ; NAME | ... | SINK");
-	return rc;
+	return rc == 0 ? leat_parser_used(p) : rc;
 }
 
 int leat_stages_parse(const char *text, struct leat_stages *stages, struct leat_mistake *mistake)
