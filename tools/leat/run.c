@@ -351,8 +351,8 @@ int run_main(int argc, char **argv)
 	}
 out:
 	leat_stages_free(&stages);
+	leat_report_fini(&run.report); /* it reads the flow's plan */
 	leat_run_free(run.flow);
-	leat_report_fini(&run.report);
 	if (run.json != NULL && run.json != stderr)
 		fclose(run.json);
 	if (run.signal_fd >= 0)
