@@ -421,7 +421,7 @@ int leat_member_step(void *state, struct leat_vec *v)
 		member->finished = true;
 		rc = 0;
 	}
-	end = rc < 0 || member->finished ? leat_tees_end(member) : leat_tees_flush_due(member);
+	end = rc < 0 || member->finished ? leat_tees_end(member) : leat_tees_flush(member);
 	if (end < 0 && rc >= 0)
 		rc = end;
 	if (rc == LEAT_HOLD)
@@ -432,9 +432,8 @@ int leat_member_step(void *state, struct leat_vec *v)
 int64_t leat_member_due_ns(const void *state)
 {
 	const struct leat_member *member = state;
-	int64_t flush_ns = leat_tees_due_ns(member);
 
-	return member->held_count > 0 && member->due_ns < flush_ns ? member->due_ns : flush_ns;
+	return member->held_count > 0 ? member->due_ns : LEAT_NEVER;
 }
 
 /* Of several threads each takes a member of the group. */

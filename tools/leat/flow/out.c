@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #define WRITE_MAX 4096u
-/* How long output may be in the buffer while lines come one by one. */
-#define HOLD_NS INT64_C(200000)
 /*
  * How long a cancelled sink writes to a reader that takes all it gets: well within the 100 ms in
  * which a flow is to end.
@@ -32,7 +30,6 @@ void leat_out_init(struct leat_out *out, int fd, struct leat_scope *scope)
 {
 	leat_out_turn(out, fd);
 	out->scope = scope;
-	out->due_ns = LEAT_NEVER;
 	out->failed = false;
 	out->grace_ns = 0;
 	out->len = 0;
@@ -86,22 +83,7 @@ int leat_out_flush(struct leat_out *out)
 	size_t len = out->len;
 
 	out->len = 0;
-	out->due_ns = LEAT_NEVER;
 	return write_all(out, out->buffer, len);
-}
-
-int leat_out_flush_due(struct leat_out *out)
-{
-	int64_t now_ns;
-
-	if (out->len == 0)
-		return 0;
-	now_ns = leat_now_ns();
-	if (now_ns >= out->due_ns && out->due_ns != LEAT_NEVER)
-		return leat_out_flush(out);
-	if (out->due_ns == LEAT_NEVER)
-		out->due_ns = now_ns + HOLD_NS;
-	return 0;
 }
 
 int leat_out_put(struct leat_out *out, const void *data, size_t len)

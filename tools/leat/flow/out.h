@@ -28,9 +28,6 @@ struct leat_out {
 	 * 0: not cancelled
 	 */
 	int64_t grace_ns;
-	/* when the buffer is to be written, so that output is not held back; LEAT_NEVER: it is
-	 * empty */
-	int64_t due_ns;
 	size_t len;
 	char buffer[LEAT_OUT_SIZE];
 };
@@ -45,8 +42,6 @@ int leat_out_put(struct leat_out *out, const void *data, size_t len);
 /* Puts a line, and a line feed. The buffer has whole lines if nothing else is put. */
 int leat_out_put_line(struct leat_out *out, const void *data, size_t len);
 int leat_out_flush(struct leat_out *out);
-/* Flushes what has been in the buffer for long enough; sets due_ns otherwise. */
-int leat_out_flush_due(struct leat_out *out);
 /* From now on it writes to this; the buffer stays. */
 void leat_out_turn(struct leat_out *out, int fd);
 

@@ -77,24 +77,11 @@ int leat_tee_put(struct leat_tee *tee, const struct leat_line *line)
 	return rc == 0 ? 1 : rc;
 }
 
-int64_t leat_tees_due_ns(const struct leat_member *member)
-{
-	int64_t due_ns = LEAT_NEVER;
-
-	for (size_t i = 0; member->tees && i < member->steps_count; i++) {
-		const struct leat_tee *tee = member->steps[i].tee;
-
-		if (tee != NULL && tee->out.due_ns < due_ns)
-			due_ns = tee->out.due_ns;
-	}
-	return due_ns;
-}
-
-int leat_tees_flush_due(struct leat_member *member)
+int leat_tees_flush(struct leat_member *member)
 {
 	for (size_t i = 0; member->tees && i < member->steps_count; i++) {
 		struct leat_tee *tee = member->steps[i].tee;
-		int rc = tee != NULL ? leat_out_flush_due(&tee->out) : 0;
+		int rc = tee != NULL && tee->out.len != 0 ? leat_out_flush(&tee->out) : 0;
 
 		if (rc != 0)
 			return leat_tee_failed(member, tee, rc);

@@ -17,10 +17,9 @@ int leat_tees_open(struct leat_run *flow, char why[LEAT_RUN_WHY]);
 
 /*
  * Of the steps of a member, on its thread. Each returns 0; -ECANCELED; or another error, which is
- * recorded. leat_tees_due_ns(): when what was put is to be flushed, or LEAT_NEVER.
+ * recorded. The flush is behind each vector of lines: what comes then may be a wait.
  */
-int leat_tees_flush_due(struct leat_member *member);
-int64_t leat_tees_due_ns(const struct leat_member *member);
+int leat_tees_flush(struct leat_member *member);
 /* Flushes, and closes the files; once more does nothing. */
 int leat_tees_end(struct leat_member *member);
 
