@@ -213,6 +213,12 @@ static bool put_away(struct leat_counters_table *table)
 	return true;
 }
 
+static void put_away_surplus(struct leat_counters_table *table)
+{
+	while (table->ended_count > ENDED_MOST && put_away(table))
+		;
+}
+
 /* A place that was never used, as far as the file and the memory have room. */
 static struct leat_counters_place *extend(struct leat_counters_table *table)
 {
@@ -347,6 +353,8 @@ void leat_counters_table_set(struct leat_counters_table *table, struct leat_coun
 	image->living = !ended;
 	if (ended && place->ended_order == 0)
 		note_end(table, place, time_ns);
+	/* at once: a crowd of them would make the table long, and each search in it */
+	put_away_surplus(table);
 }
 
 /* Those that are not in this snapshot, and whose ends were in none. */
@@ -421,8 +429,7 @@ void leat_counters_table_end(struct leat_counters_table *table, int64_t time_ns,
 	end_unseen(table, time_ns, gone, arg);
 	/* before the sums are settled: a total that moves into one must not be missing for a while
 	 */
-	while (table->ended_count > ENDED_MOST && put_away(table))
-		;
+	put_away_surplus(table);
 	for (uint32_t i = 0; i < table->used; i++)
 		if (is_sum(&table->places[i]))
 			settle_sum(table, &table->places[i], time_ns);
