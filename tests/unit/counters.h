@@ -51,8 +51,10 @@ static UNUSED struct leat_diag *counters_start(const char *path)
 	return diag;
 }
 
-/* Reads until the writer has taken two snapshots more: the second began after this call, and it is
- * whole. */
+/*
+ * Reads until the writer has taken two snapshots more: the second began after this call, and the
+ * reading is of one snapshot.
+ */
 static UNUSED bool counters_read_later(struct leat_counters *c)
 {
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
