@@ -190,10 +190,11 @@ struct leat_counters_process {
 	uint64_t events_total, events_lost;
 	/*
 	 * What this reading lacks: records and events that the writer was busy with at each of many
-	 * tries, or when it was killed; and whether the file is shorter than it says.
+	 * tries, or when it was killed; and whether the file is shorter than it says. mixed: the
+	 * records are of two snapshots, so totals over several of them may be off.
 	 */
 	uint32_t torn;
-	bool truncated;
+	bool truncated, mixed;
 };
 
 /*

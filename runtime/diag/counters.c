@@ -223,6 +223,9 @@ int leat_counters_write(struct leat_counters_writer *writer, const struct leat_s
 	                               snapshot->channels_count + snapshot->generators_count +
 	                                       snapshot->pools_count + snapshot->subscribers_count))
 		return -ENOMEM;
+	/* from here on records are of two snapshots, until the head is written again */
+	head->begun++;
+	leat_counters_file_put_head(&writer->file, head);
 	head->time_ns = snapshot->time_ns;
 	head->wall_ns = leat_os_wall_ns();
 	head->interval_ns = interval_ns;

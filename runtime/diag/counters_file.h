@@ -22,6 +22,13 @@
  * newer word finds another sequence afterwards, and copies again. The writer never waits for
  * readers.
  *
+ * Invariant: the records of a reading are those of one snapshot, or the reading says that they are
+ * mixed. If not: what has ended moves from its record into a sum; the reader copies the sum before,
+ * and the record, which is free by then, after; and a total falls. Therefore: the head has the
+ * number of the snapshot that is being written before any record changes, and the number of the one
+ * that is complete afterwards. By Q2 a reader with a word of the newer records finds the first
+ * number changed when it reads the head again.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_DIAG_COUNTERS_FILE_H

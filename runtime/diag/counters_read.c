@@ -20,6 +20,7 @@
 enum {
 	TRIES = 100,        /* each meets the writer in the middle of a record */
 	TRIES_MOST = 10000, /* in one reading of a file */
+	READINGS = 20,      /* each meets the writer in the middle of a snapshot */
 	RECORDS_MOST = 65536,
 	EVENTS_MOST = 4096,
 	SIZE_MOST = 65536 /* of a structure of a newer version */
@@ -89,7 +90,7 @@ static bool ends(const char *text, size_t size)
 /* Whether the sizes and offsets are such that no sum of them overflows, and none is too small. */
 static bool head_is_sound(const struct leat_counters_head *head)
 {
-	return head->head_size >= offsetof(struct leat_counters_head, unused_c) &&
+	return head->head_size >= offsetof(struct leat_counters_head, begun) &&
 	       head->record_size >= sizeof(struct leat_counters_file_record) &&
 	       head->event_size >= sizeof(struct leat_counters_file_event) &&
 	       head->head_size <= SIZE_MOST && head->record_size <= SIZE_MOST &&
@@ -316,29 +317,57 @@ static int read_events(struct leat_counters *counters, const struct leat_counter
 	return 0;
 }
 
-static int read_file(struct leat_counters *counters)
+static int make_rooms(struct leat_counters *counters, const struct leat_counters_head *head)
 {
-	struct leat_counters_head head;
+	uint64_t records =
+		head->records_used < head->records_most ? head->records_used : head->records_most;
+
+	return make_room(&counters->records, &counters->records_room, records,
+	                 sizeof(*counters->records)) &&
+	                       make_room(&counters->events, &counters->events_room,
+	                                 head->events_count, sizeof(*counters->events))
+	               ? 0
+	               : -ENOMEM;
+}
+
+/* *mixed: the records may be of two snapshots. */
+static int read_once(struct leat_counters *counters, bool *mixed)
+{
+	struct leat_counters_head head, after;
 	struct leat_counters_process last = counters->info;
-	uint64_t records;
-	bool torn;
+	bool torn, torn_after;
 	int rc = read_heads(counters, &head, &torn);
 
+	if (rc == 0)
+		rc = make_rooms(counters, &head);
 	if (rc < 0)
 		return rc;
-	records = head.records_used < head.records_most ? head.records_used : head.records_most;
-	if (!make_room(&counters->records, &counters->records_room, records,
-	               sizeof(*counters->records)) ||
-	    !make_room(&counters->events, &counters->events_room, head.events_count,
-	               sizeof(*counters->events)))
-		return -ENOMEM;
 	fill_info(&counters->info, &head, torn);
 	rc = read_records(counters, &head);
 	if (rc == 0)
 		rc = read_events(counters, &head);
+	if (rc == 0)
+		rc = read_heads(counters, &after, &torn_after);
+	*mixed = rc == 0 && (head.begun != head.snapshots || after.begun != head.begun);
+	counters->info.mixed = *mixed;
 	if (rc < 0)
 		counters->info = last;
 	return rc;
+}
+
+/* A snapshot takes the writer some microseconds for each object, so a reader soon finds it done. */
+static int read_file(struct leat_counters *counters)
+{
+	bool mixed = false;
+	int rc;
+
+	for (int tries = 1;; tries++) {
+		rc = read_once(counters, &mixed);
+		if (rc < 0 || !mixed || tries == READINGS ||
+		    counters->info.state == LEAT_COUNTERS_GONE)
+			return rc;
+		leat_os_yield();
+	}
 }
 
 int leat_counters_read(struct leat_counters *counters)

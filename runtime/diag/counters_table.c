@@ -191,26 +191,52 @@ static struct leat_counters_place *find_oldest(const struct leat_counters_table 
 	return oldest;
 }
 
-/* Puts away what ended longest ago. False: there is nothing to put away. */
+/* Puts a record away into "(other names)" of its kind. */
+static void put_with_others(struct leat_counters_table *table, struct leat_counters_place *place)
+{
+	uint32_t kind = place->image.kind;
+
+	if (table->others[kind] != LEAT_COUNTERS_NOWHERE) {
+		fold(table, place, &table->places[table->others[kind]]);
+		return;
+	}
+	become_sum(table, place, other_names);
+	table->others[kind] = index_of(table, place);
+}
+
+/*
+ * Puts away what ended longest ago. It stays under its name while there is more of that name.
+ * False: there is nothing to put away.
+ */
 static bool put_away(struct leat_counters_table *table)
 {
-	struct leat_counters_place *place = find_oldest(table), *sum = NULL;
-	uint32_t kind;
+	const uint64_t order = table->ended_order;
+	struct leat_counters_place *place;
 
-	if (place == NULL)
-		return false;
-	kind = place->image.kind;
-	if (!is_sum(place))
-		sum = find_name(table, kind, place->image.name, place->hash).sum;
-	if (sum == NULL && table->others[kind] != LEAT_COUNTERS_NOWHERE)
-		sum = &table->places[table->others[kind]];
-	if (sum != NULL) {
-		fold(table, place, sum);
-	} else {
-		become_sum(table, place, other_names);
-		table->others[kind] = index_of(table, place);
+	while ((place = find_oldest(table)) != NULL && place->ended_order <= order) {
+		struct found found =
+			find_name(table, place->image.kind, place->image.name, place->hash);
+
+		if (is_sum(place) && found.alone > 0) {
+			/* later, then: the loop ends when it meets this one again */
+			place->ended_order = ++table->ended_order;
+			continue;
+		}
+		if (is_sum(place) || (found.sum == NULL && found.alone == 1))
+			put_with_others(table, place);
+		else if (found.sum != NULL)
+			fold(table, place, found.sum);
+		else
+			become_sum(table, place, place->image.name);
+		return true;
 	}
-	return true;
+	return false;
+}
+
+static void put_away_surplus(struct leat_counters_table *table)
+{
+	while (table->ended_count > ENDED_MOST && put_away(table))
+		;
 }
 
 /* A place that was never used, as far as the file and the memory have room. */
@@ -347,6 +373,8 @@ void leat_counters_table_set(struct leat_counters_table *table, struct leat_coun
 	image->living = !ended;
 	if (ended && place->ended_order == 0)
 		note_end(table, place, time_ns);
+	/* at once: a crowd of them would make the table long, and each search in it */
+	put_away_surplus(table);
 }
 
 /* Those that are not in this snapshot, and whose ends were in none. */
@@ -421,8 +449,7 @@ void leat_counters_table_end(struct leat_counters_table *table, int64_t time_ns,
 	end_unseen(table, time_ns, gone, arg);
 	/* before the sums are settled: a total that moves into one must not be missing for a while
 	 */
-	while (table->ended_count > ENDED_MOST && put_away(table))
-		;
+	put_away_surplus(table);
 	for (uint32_t i = 0; i < table->used; i++)
 		if (is_sum(&table->places[i]))
 			settle_sum(table, &table->places[i], time_ns);

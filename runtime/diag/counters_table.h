@@ -9,12 +9,12 @@
  *     live, the further one goes into the sum itself.
  *
  *     256 records are of what has ended. Beyond that, and where the file has no further record, the
- *     one that ended longest ago goes into the sum of its name, or, if the name has none, into the
- *     sum "(other names)" of its kind. Sums of which nothing lives go there, too.
+ *     one that ended longest ago goes into the sum of its name, which it becomes if there are
+ *     others of the name; the last record of a name goes into the sum "(other names)" of its kind.
  *
- * Invariant: over all records of a kind, or of a name that is in the file, a total never falls. So
- * a sum keeps what ended objects had counted, and what the living ones count is added anew for each
- * snapshot. An object whose end was in no snapshot takes nothing away.
+ * Invariant: over all records of a kind, and of a name while something of it lives, no total falls.
+ * So a sum keeps what ended objects had counted, and what the living ones count is added anew for
+ * each snapshot. An object whose end was in no snapshot takes nothing away.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

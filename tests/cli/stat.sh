@@ -52,14 +52,15 @@ expect_line "^\{\"pid\":$pid,\"name\":\"leat\",\"channels\":[1-9][0-9]*,\"genera
 leat stat "$file"
 expect_status 0
 expect_silence
-expect_line "^$pid leat: running, up .*; rates over [01]\.[0-9]+ s$"
+expect_line "^$pid leat: running, up .*; rates over [0-9]+\.[0-9]+ s$"
 expect_line '^CHANNEL '
-expect_line '^.* -> .* +([89][0-9]|1[0-2][0-9]) '
+expect_line '^.* -> .* +([5-9][0-9]|1[0-9][0-9]) '
 expect_line '^GENERATOR +feeds +busy +starved +blocked +order +paced +cpu +runq$'
 expect_line '^.* -> .*  .* -> .* +[0-9]+% .*[0-9]+%$'
 expect_line '^opened +.* before  channel +.* -> .*$'
 leat stat -i 0.05 -c 3 "$file"
 [ "$(grep -c '^CHANNEL ' "$dir/out")" -eq 3 ] || fail "$what: not three tables"
+[ "$(grep -c 'rates over' "$dir/out")" -eq 3 ] || { fail "$what: it does not wait for newer figures"; cat "$dir/out"; }
 [ "$(grep -c '^EVENT ' "$dir/out")" -eq 1 ] || fail "$what: events are told more than once"
 
 # The object of --json; the layout, read as docs/counters.md has it.
@@ -124,6 +125,13 @@ cp "$file" "$dir/copy"
 leat stat "$dir/copy"
 expect_status 0
 expect_line "^$pid leat: gone"
+
+# What a terminal would obey is shown as question marks.
+printf '\033[31mred\302\233\377' | dd of="$dir/copy" bs=1 seek=$((77824 + 64)) conv=notrunc status=none
+leat stat "$dir/copy"
+expect_status 0
+expect_line '^\?\[31mred\?\?'
+LC_ALL=C grep -q "$(printf '[\033\302\377]')" "$dir/out" && fail "$what: bytes for a terminal"
 
 # A file that is cut off, or garbled, or none.
 truncate -s 78000 "$dir/copy"
@@ -217,6 +225,7 @@ expect_status 1
 expect_err "there is no such process that keeps counters"
 leat ps /nowhere/at/all
 expect_status 1
+expect_err "leat: /nowhere/at/all: No such file or directory"
 for command in ps stat; do
 	leat "$command" --help
 	expect_status 0

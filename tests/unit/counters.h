@@ -51,14 +51,17 @@ static UNUSED struct leat_diag *counters_start(const char *path)
 	return diag;
 }
 
-/* Reads until the writer has taken two snapshots more: the second began after this call. */
+/*
+ * Reads until the writer has taken two snapshots more: the second began after this call, and the
+ * reading is of one snapshot.
+ */
 static UNUSED bool counters_read_later(struct leat_counters *c)
 {
 	int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 	if (leat_counters_read(c) != 0)
 		return false;
 	uint64_t snapshots = leat_counters_info(c)->snapshots;
-	while (leat_counters_info(c)->snapshots < snapshots + 2) {
+	while (leat_counters_info(c)->snapshots < snapshots + 2 || leat_counters_info(c)->mixed) {
 		if (leat_now_ns() > patience_ns || leat_counters_read(c) != 0)
 			return false;
 		sched_yield();

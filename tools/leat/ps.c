@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct listing {
 	struct table table;
@@ -113,11 +114,12 @@ static int list_directory(struct listing *listing, const char *directory)
 {
 	int rc = leat_counters_each(directory, list_file, listing);
 
-	if (rc < 0) {
-		fprintf(stderr, "leat: %s: %s\n", directory != NULL ? directory : "/dev/shm",
-		        counters_error(rc));
+	if (rc < 0 && directory != NULL)
+		fprintf(stderr, "leat: %s: %s\n", directory, counters_error(rc));
+	else if (rc < 0)
+		fprintf(stderr, "leat: /dev/shm/leat.%u: %s\n", geteuid(), counters_error(rc));
+	if (rc < 0)
 		return EXIT_FAILED;
-	}
 	if (listing->processes == 0 && listing->failed == 0)
 		fputs("leat: no process of this user keeps counters: start one with "
 		      "LEAT_COUNTERS=1 in its environment\n",

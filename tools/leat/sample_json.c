@@ -172,9 +172,9 @@ static void put_process(FILE *out, const struct view *view)
 	        info->causes_later, info->untold, info->waits_unfenced);
 	fprintf(out,
 	        ",\"records_lost\":%" PRIu64 ",\"events_total\":%" PRIu64
-	        ",\"events_lost\":%" PRIu64 ",\"torn\":%" PRIu32 ",\"truncated\":%s",
+	        ",\"events_lost\":%" PRIu64 ",\"torn\":%" PRIu32 ",\"truncated\":%s,\"mixed\":%s",
 	        info->records_lost, info->events_total, info->events_lost, info->torn,
-	        info->truncated ? "true" : "false");
+	        info->truncated ? "true" : "false", info->mixed ? "true" : "false");
 }
 
 void view_print_json(const struct view *view, FILE *out)

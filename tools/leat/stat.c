@@ -189,6 +189,26 @@ static bool is_live(const struct leat_counters *counters)
 	return state == LEAT_COUNTERS_RUNNING || state == LEAT_COUNTERS_UNKNOWN;
 }
 
+/*
+ * Reads after the interval, or, if that is shorter than the one of the process, when there are
+ * newer figures. Returns 0, or -errno.
+ */
+static int read_next(const struct stat_opts *opts, struct leat_counters *counters,
+                     const struct sample *before)
+{
+	const int64_t patience_ns = leat_now_ns() + opts->interval_ns + PATIENCE_NS;
+	int64_t pause_ns = opts->interval_ns;
+	int rc;
+
+	do {
+		sleep_for(pause_ns);
+		rc = leat_counters_read(counters);
+		pause_ns = PATIENCE_NS / 200;
+	} while (rc == 0 && is_live(counters) && leat_now_ns() < patience_ns &&
+	         leat_counters_info(counters)->time_ns == before->time_ns);
+	return rc;
+}
+
 /* Reads and shows, time after time. Returns 0, or -errno. */
 static int watch(const struct stat_opts *opts, struct leat_counters *counters,
                  struct sample *before)
@@ -204,8 +224,7 @@ static int watch(const struct stat_opts *opts, struct leat_counters *counters,
 		if (live) {
 			if (!sample_take(before, counters))
 				return -ENOMEM;
-			sleep_for(opts->interval_ns);
-			rc = leat_counters_read(counters);
+			rc = read_next(opts, counters, before);
 		}
 		if (rc == 0 && !show(opts, counters, before, n == 0))
 			return -errno;

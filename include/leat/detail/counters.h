@@ -81,7 +81,8 @@ struct leat_counters_head {
 	uint64_t causes_later;        /* 408  as in struct leat_snapshot, like the next two */
 	uint64_t untold;              /* 416 */
 	uint64_t waits_unfenced;      /* 424 */
-	uint64_t unused_c[10];        /* 432 */
+	uint64_t begun;       /* 432  snapshots begun: not `snapshots` while records change */
+	uint64_t unused_c[9]; /* 440 */
 };
 
 /* What a value of a record is. */
@@ -139,6 +140,7 @@ LEAT_COUNTERS_AT(struct leat_counters_head, pid, 68);
 LEAT_COUNTERS_AT(struct leat_counters_head, name, 136);
 LEAT_COUNTERS_AT(struct leat_counters_head, sequence, 256);
 LEAT_COUNTERS_AT(struct leat_counters_head, waits_unfenced, 424);
+LEAT_COUNTERS_AT(struct leat_counters_head, unused_c, 440);
 LEAT_COUNTERS_SIZE(struct leat_counters_head, 512);
 LEAT_COUNTERS_SIZE(struct leat_counters_slot, 64);
 LEAT_COUNTERS_AT(struct leat_counters_file_record, values, 256);
