@@ -79,7 +79,9 @@ struct leat_flow *leat_detail_flow_open(unsigned abi, struct leat_scope *scope,
 		flow->opts.capacity = CAPACITY;
 	pthread_mutex_init(&flow->lock, NULL);
 	flow->scope = leat_scope_open(scope, &scope_opts);
-	if (flow->scope == NULL) {
+	flow->rings = flow->scope == NULL ? NULL : leat_scope_open(flow->scope, NULL);
+	if (flow->rings == NULL) {
+		leat_scope_close(flow->scope);
 		free(flow);
 		return NULL;
 	}

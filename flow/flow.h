@@ -159,6 +159,7 @@ struct island {
 	struct leat_rx *rx;    /* NULL: the array of its head */
 	struct shared *shared; /* of workers */
 	struct task *tasks;
+	struct leat_scope **scopes; /* of the tasks, until each has its own */
 };
 
 /* What the tasks of one island of workers share (workers.c). */
@@ -166,6 +167,8 @@ struct shared;
 
 struct leat_flow {
 	struct leat_scope *scope;
+	/* below it: of the rings. It was opened first, so a cancel comes to it last (task.c) */
+	struct leat_scope *rings;
 	struct leat_flow_opts opts;
 	char name[LEAT_NAME_MAX + 1];
 	struct node *nodes;
@@ -317,6 +320,14 @@ bool leat_flow_is_cancelled(struct leat_scope *scope);
  */
 int leat_input_failure(struct leat_scope *scope, const struct leat_rx *rx, ssize_t n,
                        char text[LEAT_FLOW_TEXT]);
+/*
+ * Opens the scopes of the tasks of all islands. A cancel of the flow's scope comes to the scopes
+ * below it that were opened last before the others: it has to come to what sends before it comes to
+ * what receives, or a sender would find its receiver gone, and end abandoned. So the scope of the
+ * rings is opened first, as each end of a ring is told by its cancel, then these, from the last
+ * island to the first, and then those of the sources. 0, or -errno.
+ */
+int leat_tasks_open_scopes(struct leat_flow *flow);
 /* Makes the tasks of an island, with what they send into and receive from. 0, or the mistake. */
 int leat_tasks_make(struct island *island);
 int leat_tasks_start(struct island *island);

@@ -60,7 +60,7 @@ static int open_tee(struct leat_flow *flow, struct node *node)
 		                            .send_wait = like.send_wait,
 		                            .discard = like.discard };
 	struct leat_subscribe_opts sub = { .name = node->name, .recv_wait = like.recv_wait };
-	int rc = leat_broadcast_open(flow->scope, node->type->size, &opts, &node->rings[0].bc,
+	int rc = leat_broadcast_open(flow->rings, node->type->size, &opts, &node->rings[0].bc,
 	                             &node->rings[0].tx);
 
 	for (size_t i = 0; i < node->outputs && rc == 0; i++)
@@ -97,7 +97,7 @@ static int open_end(struct leat_flow *flow, struct node *node)
 {
 	struct leat_chan_opts opts = { .name = "workers' end", .capacity = 1 };
 
-	return leat_chan_open(flow->scope, 1, &opts, &node->end_tx, &node->end_rx);
+	return leat_chan_open(flow->rings, 1, &opts, &node->end_tx, &node->end_rx);
 }
 
 static int open_rings_of(struct leat_flow *flow, struct node *node)
@@ -118,7 +118,7 @@ static int open_rings_of(struct leat_flow *flow, struct node *node)
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		if (node->overflow == LEAT_BLOCK)
 			opts.discard = ring_type(node, i)->discard;
-		rc = leat_chan_open(flow->scope, ring_type(node, i)->size, &opts,
+		rc = leat_chan_open(flow->rings, ring_type(node, i)->size, &opts,
 		                    &node->rings[i].tx, &node->rings[i].rx);
 	}
 	return rc;

@@ -103,6 +103,8 @@ static int start_all(struct leat_flow *flow)
 {
 	int rc = leat_rings_open(flow);
 
+	if (rc == 0 && leat_tasks_open_scopes(flow) != 0)
+		rc = leat_flow_mistake(flow, -ENOMEM, "no memory for the scopes of its threads");
 	if (rc == 0)
 		rc = start_sources(flow);
 	for (size_t i = 0; i < flow->islands_count && rc == 0; i++)
@@ -203,6 +205,7 @@ void leat_flow_close(struct leat_flow *flow)
 	for (size_t i = 0; i < flow->nodes_count; i++)
 		free_node(&flow->nodes[i]);
 	free(flow->nodes);
+	leat_scope_close(flow->rings);
 	leat_scope_close(flow->scope);
 	pthread_mutex_destroy(&flow->lock);
 	free(flow);

@@ -473,6 +473,32 @@ static void name_task(const struct island *island, unsigned index, char name[LEA
 		         island->head_output + index + 1);
 }
 
+int leat_tasks_open_scopes(struct leat_flow *flow)
+{
+	for (size_t i = flow->islands_count; i > 0; i--) {
+		struct island *island = &flow->islands[i - 1];
+
+		island->scopes = calloc(island->replicas, sizeof(struct leat_scope *));
+		if (island->scopes == NULL)
+			return -ENOMEM;
+		for (unsigned k = 0; k < island->replicas; k++) {
+			island->scopes[k] = leat_scope_open(flow->scope, NULL);
+			if (island->scopes[k] == NULL)
+				return leat_open_error();
+		}
+	}
+	return 0;
+}
+
+/* From now on the scope is the task's. */
+static struct leat_scope *take_scope(struct island *island, unsigned k)
+{
+	struct leat_scope *scope = island->scopes[k];
+
+	island->scopes[k] = NULL;
+	return scope;
+}
+
 /* Its channel is the ring that it ends in, so it is started before the island behind is made. */
 static int start_pooled(struct island *island)
 {
@@ -486,9 +512,7 @@ static int start_pooled(struct island *island)
 		opts = leat_ring_opts(flow, tail);
 	name_task(island, 0, name);
 	opts.name = name;
-	task->scope = leat_scope_open(flow->scope, NULL);
-	if (task->scope == NULL)
-		return leat_open_error();
+	task->scope = take_scope(island, 0);
 	return leat_island_start(
 		task, &opts, leat_kind_has_ring(tail->kind) ? &tail->rings[0].rx : &task->end_rx);
 }
@@ -524,11 +548,9 @@ int leat_tasks_start(struct island *island)
 		struct task *task = &island->tasks[i];
 
 		name_task(island, i, name);
-		task->scope = leat_scope_open(flow->scope, NULL);
-		rc = task->scope == NULL
-		             ? leat_open_error()
-		             : leat_gen(task->scope, work, task, 0,
-		                        &(struct leat_gen_opts){ .chan.name = name }, NULL);
+		task->scope = take_scope(island, i);
+		rc = leat_gen(task->scope, work, task, 0,
+		              &(struct leat_gen_opts){ .chan.name = name }, NULL);
 	}
 	return rc == 0 ? 0
 	               : leat_flow_mistake(flow, rc, "no thread for the steps behind \"%s\": %s",
@@ -599,6 +621,10 @@ void leat_tasks_free(struct island *island)
 		free_task(&island->tasks[i]);
 	free(island->tasks);
 	island->tasks = NULL;
+	for (unsigned i = 0; i < island->replicas && island->scopes != NULL; i++)
+		leat_scope_close(island->scopes[i]);
+	free(island->scopes);
+	island->scopes = NULL;
 	leat_shared_free(island->shared);
 	island->shared = NULL;
 }
