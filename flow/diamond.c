@@ -80,7 +80,7 @@ static int measure(struct leat_flow *flow, struct side *side)
 				"one, between the tee and the zip, and then all stand "
 				"still: put it before the tee or behind the zip",
 				node->name);
-		if (leat_kind_has_ring(node->kind))
+		if (leat_node_has_ring(flow, node))
 			side->room += leat_ring_capacity(flow, node) * side->per;
 		side->lag += node->lag * side->per;
 		side->per *= node->per;

@@ -42,8 +42,8 @@ static int start_sources(struct leat_flow *flow)
 }
 
 /*
- * Its failure becomes the flow's, if no island has taken that over. The program may still receive
- * what is in its channel, so its scope stays.
+ * Where the program receives from it, no island takes its failure over. The program may still
+ * receive what is in its channel, so its scope stays.
  */
 static void join_source(struct leat_flow *flow, struct node *node)
 {
@@ -51,7 +51,8 @@ static void join_source(struct leat_flow *flow, struct node *node)
 	int code;
 
 	leat_scope_join(node->scope);
-	if (leat_scope_cause(node->scope, &code, &text) == LEAT_FAILED &&
+	if (flow->nodes[node->consumers[0]].kind == NODE_TO_RX &&
+	    leat_scope_cause(node->scope, &code, &text) == LEAT_FAILED &&
 	    !leat_flow_is_cancelled(flow->scope))
 		leat_flow_mistake(flow, code, "%s", text[0] != '\0' ? text : strerror(-code));
 	node->ring_scope = node->scope;

@@ -328,10 +328,12 @@ static int take_senders(struct task *task)
 		 * the step is still to write, and wait for it. Nor where it drops: what is written
 		 * in place is never dropped, and the step would wait for room.
 		 */
-		task->writes = !leat_ring_has_several_senders(tail) &&
-		               tail->overflow == LEAT_BLOCK &&
-		               leat_stays_in_place(island->flow->nodes[last_node_of(island)].type,
-		                                   leat_tx_capacity(task->tx));
+		task->writes =
+			!leat_ring_has_several_senders(tail) && tail->overflow == LEAT_BLOCK &&
+			/* a step before a bridge opens no more streams than there is room for */
+			(tail->kind == NODE_BRIDGE ||
+		         leat_stays_in_place(island->flow->nodes[last_node_of(island)].type,
+		                             leat_tx_capacity(task->tx)));
 		return 0;
 	}
 	task->parts = calloc(leat_parts_count(tail), sizeof(*task->parts));

@@ -111,6 +111,37 @@ expect_status 1
 expect_out "$n"
 expect_err "leat: file: /dev/full: No space left on device"
 
+# The failure of one sink is told, and that of no other, whatever is before it.
+run --quiet "count:3 as a; count:3 as b; zip:a,b | file:/dev/full"
+expect_status 1
+expect_err "leat: file: /dev/full: No space left on device"
+for _ in 1 2 3 4 5; do
+	run --quiet "count:3 as x; x | file:/dev/full; x | count; x | sum; x | max"
+	expect_status 1
+	expect_out "3
+6
+3"
+	expect_err "leat: file: /dev/full: No space left on device"
+done
+
+# A stop lets the files that were named go through.
+grep -v nofile "$dir/list" >"$dir/all"
+run_signalled TERM --quiet --drain 1m --json="$dir/json" "lines:$dir/all | bridge:2 | rate:15000/s | count"
+expect_status 0
+expect_out 15000
+# A file that the flow writes is not read.
+seq 10 >"$dir/own"
+echo "$dir/own" | "$LEAT" run --quiet "lines:- | bridge:1 | file:$dir/own append:yes" 2>"$dir/err" && fail "a flow reads what it writes"
+grep -q "bridge: $dir/own: is what the flow writes" "$dir/err" || fail "a flow reads what it writes: $(cat "$dir/err")"
+[ "$(wc -l <"$dir/own")" -eq 10 ] || fail "a flow has read what it writes"
+
+# The line of figures, where there are more rings than groups; and as many branches as one likes.
+run --for 1500ms "tick:10ms as x; tick:10ms as y; merge:x,y | count"
+expect_status 0
+text="count:3 as a0"
+for i in $(seq 40); do text="$text; merge:a$((i - 1)),a$((i - 1)) | take:3 as a$i"; done
+"$LEAT" check "$text; a40 | count" >"$dir/out" 2>&1 || fail "check of 40 merges: $(cat "$dir/out")"
+
 # Signals, a stop, a time, a tee: as in one branch.
 run_signalled INT --quiet --json="$dir/json" "count:1000000000000 as x; x | map:upper | null; x | workers:2 grep:1 as y; y | rate:10/s | null; y | count"
 expect_status 130

@@ -17,7 +17,7 @@ expect_silence
 expect_out "$(
 	cat <<'END'
 lines+grep  1 thread
-  |  a ring of 1024 lines, SPMC
+  |  a ring of 1024 lines, SPSC
 field       4 threads
   |  a ring of 10 lines, MPSC
 buffer+map  1 thread

@@ -278,7 +278,7 @@ Test(text, refuses_more_stages_than_any_machine_needs)
 
 static void plan_is(const char *text, const char *groups, const char *kinds)
 {
-	static const char names[] = "smpx"; /* SPSC, MPSC, SPMC, MPMC */
+	static const char names[] = "sm"; /* SPSC, MPSC */
 	struct leat_stages stages = parse(text);
 	struct leat_plan plan;
 	char found[512] = "", found_kinds[64] = "";
@@ -287,7 +287,7 @@ static void plan_is(const char *text, const char *groups, const char *kinds)
 	for (size_t i = 0; i < plan.groups_count; i++)
 		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s*%u",
 		         i > 0 ? " " : "", plan.groups[i].name, plan.groups[i].threads);
-	for (size_t i = 0; i + 1 < plan.groups_count; i++)
+	for (size_t i = 0; i < plan.edges_count; i++)
 		found_kinds[i] = names[plan.edges[i].kind];
 	cr_assert_str_eq(found, groups);
 	cr_assert_str_eq(found_kinds, kinds);
@@ -300,19 +300,33 @@ Test(text, fuses_cheap_steps_into_the_thread_in_front)
 	plan_is("count:5 | null", "count*1 null*1", "s");
 	plan_is("lines:a | grep:x | field:1 | tally", "lines+grep+field*1 tally*1", "s");
 	plan_is("lines:a | grep:x | workers:4 field:1 | map:upper | tally",
-	        "lines+grep*1 field+map*4 tally*1", "pm");
+	        "lines+grep*1 field+map*4 tally*1", "sm");
 	plan_is("lines:a | workers:2 grep:x | workers:3 field:1 | null",
-	        "lines*1 grep*2 field*3 null*1", "pxm");
+	        "lines*1 grep*2 field*3 null*1", "smm");
 	plan_is("lines:a | workers:2 grep:x | rate:1/s | field:1 | null",
-	        "lines*1 grep*2 rate+field*1 null*1", "pms");
+	        "lines*1 grep*2 rate+field*1 null*1", "sms");
 	plan_is("lines:a | skip:1 | uniq | distinct:9 | null", "lines+skip+uniq+distinct*1 null*1",
 	        "s");
 	plan_is("lines:a | workers:2 grep:x | uniq | skip:1 | workers:2 map:trim | distinct:9 | "
 	        "null",
-	        "lines*1 grep*2 uniq+skip*1 map*2 distinct*1 null*1", "pmpms");
+	        "lines*1 grep*2 uniq+skip*1 map*2 distinct*1 null*1", "smsms");
 	plan_is("lines:a | every:2 | workers:2 grep:x | every:3 | null",
-	        "lines+every*1 grep*2 every*1 null*1", "pms");
+	        "lines+every*1 grep*2 every*1 null*1", "sms");
 	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
+}
+
+Test(text, what_begins_with_a_stream_has_a_thread_of_its_own)
+{
+	plan_is("count:5 as x; x | grep:1 | null", "count*1 grep*1 null*1", "ss");
+	plan_is("count:5 | grep:1 as x; x | grep:2 | null; x | sum",
+	        "count+grep*1 grep*1 null*1 sum*1", "sss");
+	plan_is("count:5 | workers:2 grep:1 as x; x | grep:2 | null; x | sum",
+	        "count*1 grep*2 grep#2*1 null*1 sum*1", "sms");
+	plan_is("count:5 as x; count:6 as y; merge:x,y | workers:2 grep:1 | sum",
+	        "count*1 count#2*1 grep*2 sum*1", "ssmm");
+	plan_is("count:5 | partition:($1) as x, y; zip:x,y | sum", "count*1 partition*1 sum*1",
+	        "sss");
+	plan_is("lines:a | bridge:2 | grep:1 | sum", "lines*1 bridge*1 grep*1 sum*1", "sss");
 }
 
 Test(text, take_never_shares_a_thread_with_the_source)

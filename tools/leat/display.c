@@ -124,7 +124,7 @@ static double compute_send_blocked(const struct display *display, size_t i)
 
 	return leat_report_blocked(edge->before.send_blocked_ns, edge->now.send_blocked_ns,
 	                           edge->now_ns - edge->before_ns,
-	                           display->report->flow->plan.groups[i].threads);
+	                           leat_report_threads(display->report->flow, i, true));
 }
 
 static double compute_recv_blocked(const struct display *display, size_t i)
@@ -133,7 +133,7 @@ static double compute_recv_blocked(const struct display *display, size_t i)
 
 	return leat_report_blocked(edge->before.recv_blocked_ns, edge->now.recv_blocked_ns,
 	                           edge->now_ns - edge->before_ns,
-	                           display->report->flow->plan.groups[i + 1].threads);
+	                           leat_report_threads(display->report->flow, i, false));
 }
 
 static void put_bar(FILE *out, int width, double share)

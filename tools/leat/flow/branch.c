@@ -59,6 +59,11 @@ static int read_joined(struct parser *p, const struct flow_word *word, struct le
 		                                              "%s takes the names of streams",
 		                                              word->name),
 		                          ":NAME,NAME");
+	if (list[0] != '\0' && list[strlen(list) - 1] == ',')
+		return leat_parser_wanted(p,
+		                          leat_parser_mistake(p, word->value_at + strlen(list),
+		                                              "a name is missing here"),
+		                          "a name that a branch before has");
 	while (list[at] != '\0') {
 		struct leat_stream *stream;
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A file that is read. */
 struct stream {
@@ -18,17 +19,26 @@ struct stream {
 	char path[];
 };
 
-/* Tells of a file that could not be read, and keeps the first one for the end. */
-static void tell(struct leat_member *member, const char *path, int code)
+/* Tells of a file that is not read, and keeps the first one for the end. */
+static void tell(struct leat_member *member, const char *path, int code, const char *why)
 {
 	struct leat_run *run = member->flow;
 	char text[LEAT_RUN_WHY + 32], reason[64];
 
 	snprintf(text, sizeof(text), "bridge: %.400s: %s", path,
-	         strerror_r(-code, reason, sizeof(reason)));
+	         why != NULL ? why : strerror_r(-code, reason, sizeof(reason)));
 	leat_member_fail_with(member, code, text);
 	if (run->opts.say != NULL)
 		run->opts.say(run->opts.say_arg, text);
+}
+
+/* A file that the flow writes would never end. */
+static bool is_written(struct leat_run *run, const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       leat_output_is(run, st.st_dev, st.st_ino);
 }
 
 static int send_line(void *out, void *line)
@@ -42,16 +52,23 @@ static int read_file(struct leat_tx *out, void *arg)
 	struct stream *stream = arg;
 	struct leat_emitter to = { .emit = send_line, .arg = out, .out = out, .as_text = true };
 	struct leat_unpack *unpack = leat_unpack_create();
+	/* "-" is a file here */
+	const char *path = strcmp(stream->path, "-") == 0 ? "./-" : stream->path;
 	int rc = -ENOMEM;
 
+	if (is_written(stream->member->flow, path)) {
+		leat_unpack_destroy(unpack);
+		tell(stream->member, path, -EINVAL, "is what the flow writes");
+		return 0;
+	}
 	if (unpack != NULL) {
 		to.filter = leat_unpack_filter(unpack);
-		rc = leat_lines_into(&to, &(struct leat_lines_opts){ .path = stream->path });
+		rc = leat_lines_into(&to, &(struct leat_lines_opts){ .path = path });
 	}
 	leat_unpack_destroy(unpack);
-	if (rc == 0 || rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
+	if (rc == 0 || rc == -EPIPE || rc == -ECANCELED)
 		return rc;
-	tell(stream->member, stream->path, rc);
+	tell(stream->member, path, rc, NULL);
 	return 0;
 }
 
@@ -63,7 +80,6 @@ LEAT_MAP(bridge, line, path, rx, made, struct leat_member *, member)
 		                                .send_wait = run->opts.wait,
 		                                .recv_wait = run->opts.wait,
 		                                .discard = leat_line_discard },
-		                      .source = true,
 		                      .fini = free };
 	struct stream *stream = malloc(sizeof(*stream) + path->len + 1);
 	int rc;
@@ -72,7 +88,7 @@ LEAT_MAP(bridge, line, path, rx, made, struct leat_member *, member)
 		return -ENOMEM;
 	if (memchr(path->data, '\0', path->len) != NULL) { /* no file has such a name */
 		free(stream);
-		tell(member, path->data, -EINVAL);
+		tell(member, path->data, -EINVAL, NULL);
 		return LEAT_SKIP;
 	}
 	stream->member = member;

@@ -207,8 +207,13 @@ static void drop_sink(struct leat_member *sink)
 
 static int start_sink(struct leat_run *flow, struct leat_member *sink)
 {
-	int rc = leat_gen(flow->sinks, leat_member_main, sink, 0,
-	                  &(struct leat_gen_opts){ .chan.name = sink->name }, NULL);
+	int rc;
+
+	sink->scope = leat_scope_open(flow->sinks, NULL);
+	rc = sink->scope == NULL
+	             ? leat_open_error()
+	             : leat_gen(sink->scope, leat_member_main, sink, 0,
+	                        &(struct leat_gen_opts){ .chan.name = sink->name }, NULL);
 
 	if (rc != 0)
 		drop_sink(sink);
@@ -336,6 +341,10 @@ void leat_run_join(struct leat_run *flow)
 	if (flow->flow != NULL)
 		snprintf(flow->error, sizeof(flow->error), "%s", leat_flow_error(flow->flow));
 	leat_flow_close(flow->flow);
+	for (size_t i = 0; i < flow->members_count; i++) {
+		leat_scope_close(flow->members[i].scope);
+		flow->members[i].scope = NULL;
+	}
 	leat_scope_close(flow->streams);
 	leat_scope_close(flow->sinks);
 	leat_scope_close(flow->scope);

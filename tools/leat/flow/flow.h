@@ -146,8 +146,9 @@ struct leat_member {
 	uint32_t begun, clock;
 	int64_t cpu_ns; /* that clock at the cancel of the flow; only its caller uses it */
 	uint32_t passed;
-	bool at_header;     /* the source: the next line is the header of CSV */
-	struct leat_rx *rx; /* of a sink */
+	bool at_header;           /* the source: the next line is the header of CSV */
+	struct leat_rx *rx;       /* of a sink */
+	struct leat_scope *scope; /* of a sink: its failure is not that of others */
 	/* the source: what it sends into; a sink: what it waits with; else NULL */
 	struct leat_tx *tx;
 	/* how a sink's work ended: 0, -EPIPE (abandoned), -ECANCELED, or a failure */

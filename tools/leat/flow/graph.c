@@ -81,7 +81,7 @@ static bool keeps_lines(const struct leat_run *run, const struct leat_run_group 
 		case LEAT_VERB_TEE:
 		case LEAT_VERB_BUFFER:
 		case LEAT_VERB_PARTITION:
-			break; /* a bridge is behind the step of its group */
+			break;
 		default:
 			return false;
 		}
@@ -169,8 +169,10 @@ static struct leat_port begin_branch(struct graph *graph, const struct leat_bran
 		return set_edge(run, leat_flow_merge(ports, branch->from_count), first->in);
 	port = leat_flow_zip(ports[0], ports[1], LEAT_T(pair));
 	port = leat_flow_step(leat_flow_name(port, run->plan.edges[first->in].name), &zip, NULL);
-	/* it runs on the thread of the group behind it, which has the name of its first step */
-	return first->threads == 1 ? leat_flow_name(port, first->name) : port;
+	/* it runs on the thread of the step behind it, which has the name of its first one */
+	return first->threads == 1 && run->stages.list[first->first].type->role == LEAT_STEP
+	               ? leat_flow_name(port, first->name)
+	               : port;
 }
 
 /* The part of a partition that a line goes to. */

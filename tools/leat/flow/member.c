@@ -213,6 +213,7 @@ static int run_word(struct leat_member *member, size_t i, struct leat_line *line
 	if (call.count != 1)
 		return hold_made(member, i + 1, call.made, call.count);
 	leat_row_forget(&member->row); /* it may be another line than that which was read */
+	leat_line_free(line);          /* where it has had enough without it */
 	*line = call.made[0];
 	return LEAT_PASS;
 }

@@ -52,7 +52,7 @@ static int open_step(struct numbers *numbers, size_t i)
 
 	if (stage->type->verb == LEAT_VERB_SKIP || stage->type->verb == LEAT_VERB_EVERY)
 		return 1;
-	if (stage->type->verb != LEAT_VERB_FILTER || strchr(stage->arg.text, '/') != NULL)
+	if (stage->type->verb != LEAT_VERB_FILTER || strpbrk(stage->arg.text, "+-*/") != NULL)
 		return 0;
 	rc = leat_expr_open(stage->arg.text, &opts, &numbers->exprs[i], &mistake);
 	if (rc != 0)

@@ -4,8 +4,9 @@
  *
  * Such an item is a struct leat_line without a text: its data is leat_number_mark, its len the
  * number. Only this source makes one, and only where nothing but such a sink receives it. Numbers
- * are below 2^53, where the arithmetic of texts, which are decimals, is the same as that of
- * integers; a step that divides has texts.
+ * are up to 2^53, and a filter compares them, or their remainders: in these the arithmetic of
+ * texts, which are decimals, is the same as that of integers. A filter with any of + - * / has
+ * texts.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

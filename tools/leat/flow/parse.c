@@ -502,6 +502,20 @@ static int miss_sink(struct parser *p, const struct flow_piece *last)
 	                           only ? "the flow has no sink" : "the branch has no sink");
 }
 
+/* The source of what a branch begins with, if it is one. */
+static size_t find_source(const struct leat_stages *stages, const struct leat_branch *branch)
+{
+	size_t source = branch->first;
+
+	for (size_t i = 0; i < branch->from_count; i++) {
+		const size_t from =
+			stages->branches[stages->streams[branch->from[i]].branch].source;
+
+		source = i == 0 || from == source ? from : SIZE_MAX;
+	}
+	return source;
+}
+
 /* The branch whose pieces these are. */
 static int resolve_branch(struct parser *p, size_t from, size_t to)
 {
@@ -516,6 +530,7 @@ static int resolve_branch(struct parser *p, size_t from, size_t to)
 	if (rc < 0)
 		return rc;
 	from += rc == 1;
+	branch->source = find_source(p->stages, branch);
 	rc = leat_parser_to(p, last, branch);
 	if (branch->to_count == 0)
 		forgotten = sink_forgotten(p, last, from == to && branch->join == LEAT_JOIN_SOURCE,
@@ -595,17 +610,9 @@ enum leat_as leat_stage_as(const struct leat_stage *stage)
 const struct leat_stage *leat_stage_source(const struct leat_stages *stages,
                                            const struct leat_stage *stage)
 {
-	const struct leat_branch *branch = &stages->branches[stage->branch];
+	const size_t source = stages->branches[stage->branch].source;
 
-	while (branch->join == LEAT_JOIN_STREAM)
-		branch = &stages->branches[stages->streams[branch->from[0]].branch];
-	if (branch->join == LEAT_JOIN_SOURCE)
-		return &stages->list[branch->first];
-	stage = leat_stage_source(stages, stage_before(stages, branch->from[0]));
-	for (size_t i = 1; i < branch->from_count; i++)
-		if (leat_stage_source(stages, stage_before(stages, branch->from[i])) != stage)
-			return NULL;
-	return stage;
+	return source == SIZE_MAX ? NULL : &stages->list[source];
 }
 
 static void free_values(struct leat_value *value)

@@ -162,6 +162,7 @@ struct leat_branch {
 	enum leat_join join;                      /* what it begins with */
 	size_t from[LEAT_JOINED_MAX], from_count; /* streams */
 	size_t to, to_count; /* streams, side by side; none: it ends in a sink */
+	size_t source;       /* the stage whose lines it has; SIZE_MAX: those of several */
 };
 
 struct leat_stages {

@@ -77,16 +77,17 @@ static struct leat_edge *add_edge(const struct leat_stages *stages, struct leat_
                                   struct leat_run_group *from, struct leat_run_group *to,
                                   size_t capacity)
 {
-	static const enum leat_kind kinds[2][2] = { { LEAT_SPSC, LEAT_SPMC },
-		                                    { LEAT_MPSC, LEAT_MPMC } };
 	const struct leat_stage *stage = to != NULL ? &stages->list[to->first] : NULL;
+	const struct leat_stage *last = &stages->list[from->first + from->count - 1];
 	struct leat_edge *edge = &plan->edges[plan->edges_count];
 
-	*edge = (struct leat_edge){ .kind = kinds[from->threads > 1][to != NULL && to->threads > 1],
+	*edge = (struct leat_edge){ .kind = from->threads > 1 ? LEAT_MPSC : LEAT_SPSC,
 		                    .capacity = capacity,
 		                    .rings = 1 };
 	if (stage != NULL && stage->type->verb == LEAT_VERB_BUFFER)
 		edge->capacity = (size_t)stage->arg.number;
+	if (last->type->verb == LEAT_VERB_BRIDGE) /* of files */
+		edge->capacity = (size_t)last->arg.number;
 	if (to != NULL) {
 		name_edge(edge, from->name, to->name);
 		to->in = plan->edges_count;

@@ -40,7 +40,7 @@ struct leat_run_group {
  */
 struct leat_edge {
 	char name[LEAT_NAME_MAX + 1];
-	enum leat_kind kind;
+	enum leat_kind kind; /* several workers behind it take turns, as one receiver */
 	size_t capacity;
 	unsigned rings; /* so many */
 };

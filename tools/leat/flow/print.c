@@ -368,6 +368,27 @@ static void put_json_end(const char *name, enum leat_cause cause, int code, cons
 	putc('}', out);
 }
 
+/* What sinks have to say, as one text. */
+static void put_json_notes(const struct leat_report *report, FILE *out)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&text, &len);
+
+	if (memory == NULL)
+		return;
+	for (size_t i = 0; i < report->flow->members_count; i++)
+		if (find_note(report, i)[0] != '\0')
+			fprintf(memory, "%s%s", ftell(memory) > 0 ? "; " : "",
+			        find_note(report, i));
+	fclose(memory);
+	if (len > 0) {
+		putc(',', out);
+		put_json_text("note", text, out);
+	}
+	free(text);
+}
+
 void leat_report_json(const struct leat_report *report, FILE *out)
 {
 	const struct leat_run *flow = report->flow;
@@ -395,11 +416,7 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 	else
 		fputs("null", out);
 	fprintf(out, ",\"paced\":%s", verdict.found && verdict.rate != NULL ? "true" : "false");
-	for (size_t i = 0; i < flow->members_count; i++)
-		if (find_note(report, i)[0] != '\0') {
-			putc(',', out);
-			put_json_text("note", find_note(report, i), out);
-		}
+	put_json_notes(report, out);
 	fputs("}\n", out);
 }
 

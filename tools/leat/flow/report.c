@@ -339,8 +339,7 @@ static bool waits_for_input(const struct leat_run *flow, size_t group)
 	       (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
 }
 
-/* The threads of the groups that send into an edge, or receive from it. */
-static unsigned count_sides(const struct leat_run *flow, size_t edge, bool senders)
+unsigned leat_report_threads(const struct leat_run *flow, size_t edge, bool senders)
 {
 	unsigned threads = 0;
 
@@ -364,13 +363,13 @@ static void set_blocked_shares(const struct leat_report *report, struct leat_ver
 		const struct leat_edge_stat *in = &report->edges[group->in];
 		verdict->upstream_blocked =
 			leat_report_blocked(in->base.send_blocked_ns, in->now.send_blocked_ns,
-		                            window_ns, count_sides(flow, group->in, true));
+		                            window_ns, leat_report_threads(flow, group->in, true));
 	}
 	if (group->out != LEAT_NO_EDGE) {
 		const struct leat_edge_stat *out = &report->edges[group->out];
-		verdict->downstream_blocked =
-			leat_report_blocked(out->base.recv_blocked_ns, out->now.recv_blocked_ns,
-		                            window_ns, count_sides(flow, group->out, false));
+		verdict->downstream_blocked = leat_report_blocked(
+			out->base.recv_blocked_ns, out->now.recv_blocked_ns, window_ns,
+			leat_report_threads(flow, group->out, false));
 	}
 }
 

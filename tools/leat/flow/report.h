@@ -92,6 +92,8 @@ double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_n
  */
 bool leat_report_well(const struct leat_report *report);
 
+/* The threads of the groups that send into an edge, or receive from it. */
+unsigned leat_report_threads(const struct leat_run *flow, size_t edge, bool senders);
 /* How long a member was at work by then. */
 int64_t leat_report_busy_ns(const struct leat_report *report, size_t at,
                             const struct leat_member_time *time);

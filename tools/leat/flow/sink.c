@@ -433,6 +433,9 @@ int leat_run_sink_run(struct leat_member *member)
 	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);
 	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);
+	/* what is before it is not to wait for a sink that waits for its turn to write */
+	leat_rx_close(member->rx);
+	member->rx = NULL;
 	if (rc == 0 && sink->verb == LEAT_VERB_WORD)
 		rc = end_word(sink);
 	if (rc == 0 || rc == -ECANCELED) {

@@ -114,6 +114,7 @@ int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage, s
 		return leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, 1, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_PARTITION:
+		step->reads_again = row->count > 0;
 		return leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, 1, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_RATE:
@@ -240,11 +241,18 @@ static int filter_line(struct leat_run_step *step, const struct leat_line *line)
 
 uint64_t leat_step_part(struct leat_run_step *step, const struct leat_line *line, uint64_t parts)
 {
+	const uint64_t lines = step->row->lines, bad = step->row->bad;
 	struct leat_expr_values values;
 	const struct leat_text *text;
+	int rc;
 
 	leat_row_forget(step->row);
-	if (run_expr(step, line, &values) != 0)
+	rc = run_expr(step, line, &values);
+	if (step->reads_again) { /* it counts once */
+		step->row->lines = lines;
+		step->row->bad = bad;
+	}
+	if (rc != 0)
 		return parts - 1;
 	text = &values.texts[0];
 	if (step->stage->arg.number != 0) /* true is the first part */

@@ -39,6 +39,7 @@ struct leat_run_step {
 	bool invert;                  /* grep: lines without a match are wanted */
 	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */
 	struct leat_row *row;         /* of its thread: what names in expr are */
+	bool reads_again; /* partition: a step before it on its thread reads the row, too */
 	struct leat_run_rate rate;
 	/* take: the items still to let through; skip: to leave out; every: up to the next one */
 	uint64_t left;
