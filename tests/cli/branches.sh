@@ -10,9 +10,10 @@ sum=$(awk '{ s += $1 } END { print s }' "$dir/in")
 # same FLOW RESULT: also with small rings, each way to wait, and its books balance.
 same()
 {
-	local opts
+	local opts some=("" "--capacity 1" "--capacity 3 --wait park" "--wait yield")
 
-	for opts in "" "--capacity 1" "--capacity 3 --wait park" "--wait yield"; do
+	[ -z "${LEAT_SANITIZE:-}" ] || some=("" "--capacity 3 --wait park")
+	for opts in "${some[@]}"; do
 		# shellcheck disable=SC2086 # several words
 		run --quiet --json="$dir/json" $opts "$1"
 		expect_status 0

@@ -96,12 +96,13 @@ static int read_joined(struct parser *p, const struct flow_word *word, struct le
 /* Whether a branch begins with streams, and then with which. Returns 1: it does; 0; -errno. */
 int leat_parser_from(struct parser *p, const struct flow_piece *piece, struct leat_branch *branch)
 {
-	const struct flow_word *word = &p->words[piece->first];
+	const struct flow_word *word;
 	struct leat_stream *stream;
 	int rc = 1;
 
 	if (piece->count == 0)
 		return 0;
+	word = &p->words[piece->first];
 	stream = word->value == NULL ? find_stream(p, word->name, strlen(word->name)) : NULL;
 	if (stream != NULL) {
 		branch->join = LEAT_JOIN_STREAM;
