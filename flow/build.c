@@ -903,9 +903,10 @@ static bool has_one_ring(const struct node *node)
 }
 
 /*
- * The node whose ring is right before this port, NULL: a mistake, which says that `what` needs one.
+ * The node whose ring is right before this port. NULL: a mistake, which says that `what` needs a
+ * ring (" that could drop").
  */
-static struct node *ring_before(struct leat_port port, const char *what)
+static struct node *ring_before(struct leat_port port, const char *what, const char *that)
 {
 	struct node *node;
 
@@ -917,40 +918,41 @@ static struct node *ring_before(struct leat_port port, const char *what)
 	if (has_one_ring(node))
 		return node;
 	leat_flow_mistake(port.flow, -EINVAL, "%s: \"%s\" has no ring%s: put a buffer behind it",
-	                  what, node->name,
-	                  strcmp(what, "overflow") == 0 ? " that could drop" : "");
+	                  what, node->name, that);
 	return NULL;
 }
 
 struct leat_port leat_flow_overflow(struct leat_port port, enum leat_overflow overflow)
 {
-	struct node *node = ring_before(port, "overflow");
+	struct node *node = ring_before(port, "overflow", " that could drop");
 
-	if (node != NULL && (unsigned)overflow > LEAT_DROP_OLDEST)
+	if (node == NULL)
+		return leat_flow_no_port(port.flow);
+	if ((unsigned)overflow > LEAT_DROP_OLDEST) {
 		leat_flow_mistake(port.flow, -EINVAL,
 		                  "overflow: of \"%s\": there are block, drop the newest and "
 		                  "drop the oldest",
 		                  node->name);
-	else if (node != NULL) {
-		node->overflow = overflow;
-		node->varies = overflow != LEAT_BLOCK;
-		return port;
+		return leat_flow_no_port(port.flow);
 	}
-	return leat_flow_no_port(port.flow);
+	node->overflow = overflow;
+	node->varies = overflow != LEAT_BLOCK;
+	return port;
 }
 
 struct leat_port leat_flow_capacity(struct leat_port port, size_t capacity)
 {
-	struct node *node = ring_before(port, "capacity");
+	struct node *node = ring_before(port, "capacity", "");
 
-	if (node != NULL && capacity == 0)
+	if (node == NULL)
+		return leat_flow_no_port(port.flow);
+	if (capacity == 0) {
 		leat_flow_mistake(port.flow, -EINVAL, "capacity: of \"%s\": from 1 item",
 		                  node->name);
-	else if (node != NULL) {
-		node->capacity = capacity;
-		return port;
+		return leat_flow_no_port(port.flow);
 	}
-	return leat_flow_no_port(port.flow);
+	node->capacity = capacity;
+	return port;
 }
 
 /* --- books --- */

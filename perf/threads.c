@@ -37,23 +37,24 @@ void threads_cores_init(void)
 			bench_cores[bench_cores_count++] = cpu;
 }
 
-void threads_cores_keep(void)
+static void keep_cores(unsigned count)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	for (unsigned i = 0; i < bench_cores_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		CPU_SET(bench_cores[i], &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
+void threads_cores_keep(void)
+{
+	keep_cores(bench_cores_count);
+}
+
 void bench_one_core(void)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(bench_cores[0], &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	keep_cores(1);
 }
 
 int threads_core(enum place place, bool producer, unsigned i)

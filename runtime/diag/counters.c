@@ -95,15 +95,23 @@ int leat_counters_create(struct leat_counters_writer **made, const char *path, i
 /* last_ns: of the snapshot before, since which a new object has been opened. */
 static void note_opening(struct leat_counters_place *place, bool is_new, int64_t last_ns)
 {
-	if (is_new && place != NULL && place->image.opened_ns == 0)
+	if (is_new && place->image.opened_ns == 0)
 		place->image.opened_ns = last_ns;
+}
+
+static void put_values(struct leat_counters_writer *writer, struct leat_counters_place *place,
+                       enum leat_counters_kind kind, const void *stat, bool ended)
+{
+	uint64_t values[LEAT_COUNTERS_VALUES] = { 0 };
+
+	leat_counters_read_values(values, kind, stat);
+	leat_counters_table_set(&writer->table, place, values, ended, writer->head.time_ns);
 }
 
 static void take_channel(struct leat_counters_writer *writer, const struct leat_chan_stat *chan,
                          int64_t last_ns)
 {
 	const struct leat_counters_key key = { .kind = LEAT_COUNTERS_CHANNEL, .id = chan->id };
-	uint64_t values[LEAT_COUNTERS_VALUES] = { 0 };
 	struct leat_counters_place *place;
 	bool is_new;
 
@@ -112,10 +120,9 @@ static void take_channel(struct leat_counters_writer *writer, const struct leat_
 	if (place == NULL)
 		return;
 	note_opening(place, is_new, last_ns);
-	leat_counters_read_values(values, key.kind, chan);
 	if ((place->image.flags & LEAT_COUNTERS_SUM) == 0)
 		place->image.id = chan->id;
-	leat_counters_table_set(&writer->table, place, values, chan->ended, writer->head.time_ns);
+	put_values(writer, place, LEAT_COUNTERS_CHANNEL, chan, chan->ended);
 }
 
 static void take_generator(struct leat_counters_writer *writer, const struct leat_gen_stat *gen,
@@ -123,7 +130,6 @@ static void take_generator(struct leat_counters_writer *writer, const struct lea
 {
 	const struct leat_counters_key key = { .kind = LEAT_COUNTERS_GENERATOR, .id = gen->id };
 	const bool ended = gen->cause != LEAT_RUNNING;
-	uint64_t values[LEAT_COUNTERS_VALUES] = { 0 };
 	struct leat_counters_place *place;
 	bool is_new;
 
@@ -132,19 +138,17 @@ static void take_generator(struct leat_counters_writer *writer, const struct lea
 	if (place == NULL)
 		return;
 	note_opening(place, is_new, gen->began_ns != 0 ? gen->began_ns : last_ns);
-	leat_counters_read_values(values, key.kind, gen);
 	if ((place->image.flags & LEAT_COUNTERS_SUM) == 0) {
 		place->image.id = gen->id;
 		place->image.channel = gen->chan_id;
 		memcpy(place->image.text, gen->text, strlen(gen->text) + 1);
 	}
-	leat_counters_table_set(&writer->table, place, values, ended, writer->head.time_ns);
+	put_values(writer, place, LEAT_COUNTERS_GENERATOR, gen, ended);
 }
 
 static void take_pool(struct leat_counters_writer *writer, const struct leat_pool_stat *pool)
 {
 	const struct leat_counters_key key = { .kind = LEAT_COUNTERS_POOL, .id = pool->id };
-	uint64_t values[LEAT_COUNTERS_VALUES] = { 0 };
 	struct leat_counters_place *place;
 	bool is_new;
 
@@ -153,13 +157,12 @@ static void take_pool(struct leat_counters_writer *writer, const struct leat_poo
 	if (place == NULL)
 		return;
 	note_opening(place, is_new, pool->began_ns);
-	leat_counters_read_values(values, key.kind, pool);
 	if ((place->image.flags & LEAT_COUNTERS_SUM) == 0) {
 		place->image.id = pool->id;
 		memset(place->image.text, 0, sizeof(place->image.text));
 		memcpy(place->image.text, pool->long_name, strlen(pool->long_name) + 1);
 	}
-	leat_counters_table_set(&writer->table, place, values, false, writer->head.time_ns);
+	put_values(writer, place, LEAT_COUNTERS_POOL, pool, false);
 }
 
 static void take_subscriber(struct leat_counters_writer *writer,
@@ -168,7 +171,6 @@ static void take_subscriber(struct leat_counters_writer *writer,
 	const struct leat_counters_key key = { .kind = LEAT_COUNTERS_SUBSCRIBER,
 		                               .part = sub->place,
 		                               .id = sub->chan_id };
-	uint64_t values[LEAT_COUNTERS_VALUES] = { 0 };
 	struct leat_counters_place *place;
 	bool is_new;
 
@@ -177,10 +179,9 @@ static void take_subscriber(struct leat_counters_writer *writer,
 	if (place == NULL)
 		return;
 	note_opening(place, is_new, last_ns);
-	leat_counters_read_values(values, key.kind, sub);
 	if ((place->image.flags & LEAT_COUNTERS_SUM) == 0)
 		place->image.channel = sub->chan_id;
-	leat_counters_table_set(&writer->table, place, values, false, writer->head.time_ns);
+	put_values(writer, place, LEAT_COUNTERS_SUBSCRIBER, sub, false);
 }
 
 static void take_objects(struct leat_counters_writer *writer, const struct leat_snapshot *snapshot,

@@ -90,7 +90,7 @@ static int visit(const char *directory, const struct names *names, leat_counters
 	return rc;
 }
 
-/* The directories below /dev/shm belong to one user each; others may be anybody's. */
+/* A user's own directory below /dev/shm is checked; any other is opened as the caller names it. */
 static int open_listed(const char *directory)
 {
 	char own[LEAT_COUNTERS_DIRECTORY], why[LEAT_COUNTERS_WHY];

@@ -203,7 +203,7 @@ static int create_file(const struct leat_counters_file *file, char why[LEAT_COUN
 	}
 	if (fd < 0)
 		return refuse_errno(why, file->name);
-	/* nobody else has the descriptor: the lock is there at once */
+	/* no other process has this new file open: the lock is there at once */
 	if (fchmod(fd, 0600) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		rc = refuse_errno(why, file->name);
 		unlinkat(file->directory, file->name, 0);

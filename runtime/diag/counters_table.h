@@ -39,7 +39,7 @@ struct leat_counters_place {
 	bool told_stuck;
 };
 
-/* Who an object is. */
+/* What tells one object of the program from the others. */
 struct leat_counters_key {
 	uint32_t kind, part; /* part: a subscriber's place; else 0 */
 	uint64_t id;

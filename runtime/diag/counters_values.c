@@ -91,7 +91,8 @@ static const struct leat_counters_value of_subscribers[] = {
 	[LEAT_COUNTERS_SUB_HOLDS_SENDERS] = SUB("holds_senders", NOW, holds_senders),
 };
 
-#define OF(values) values, sizeof(values) / sizeof((values)[0])
+#define COUNT(values) (sizeof(values) / sizeof((values)[0]))
+#define OF(values) values, COUNT(values)
 static const struct {
 	const struct leat_counters_value *values;
 	unsigned count;
@@ -102,7 +103,6 @@ static const struct {
 	[LEAT_COUNTERS_SUBSCRIBER] = { OF(of_subscribers) },
 };
 
-#define COUNT(values) (sizeof(values) / sizeof((values)[0]))
 _Static_assert(COUNT(of_channels) == LEAT_COUNTERS_CHAN_VALUES, "all of them");
 _Static_assert(COUNT(of_generators) == LEAT_COUNTERS_GEN_VALUES, "all of them");
 _Static_assert(COUNT(of_pools) == LEAT_COUNTERS_POOL_VALUES, "all of them");

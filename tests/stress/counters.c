@@ -194,7 +194,7 @@ int main(int argc, char **argv)
 		if (pthread_create(&threads[t], NULL, t < OPENERS ? keep_opening : keep_reading,
 		                   (void *)(t * 1000)) != 0)
 			abort();
-	sleep(seconds);
+	sleep(seconds); /* how long it runs */
 	leat_store_rel(&stress.stop, 1);
 	for (int t = 0; t < OPENERS + READERS; t++)
 		pthread_join(threads[t], NULL);

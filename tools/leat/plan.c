@@ -12,14 +12,14 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-static const char *kind_name(enum leat_kind kind)
+/* What it takes, the threads of the sinks with it. */
+static int estimate(const struct leat_run *flow, struct leat_flow_cost *cost)
 {
-	static const char *const names[] = { [LEAT_SPSC] = "SPSC",
-		                             [LEAT_MPSC] = "MPSC",
-		                             [LEAT_SPMC] = "SPMC",
-		                             [LEAT_MPMC] = "MPMC" };
+	int rc = leat_flow_estimate(flow->flow, cost);
 
-	return names[kind];
+	if (rc == 0)
+		cost->threads += flow->finals_count;
+	return rc;
 }
 
 static int measure_names(const struct leat_plan *plan)
@@ -43,7 +43,7 @@ static void put_ring(const struct leat_plan *plan, const struct leat_stages *sta
 	if (group->out == LEAT_NO_EDGE)
 		return;
 	printf("  |  a ring of %zu line%s, %s", edge->capacity, plural(edge->capacity),
-	       kind_name(edge->kind));
+	       edge->kind == LEAT_MPSC ? "MPSC" : "SPSC");
 	if (stages->branches_count > 1)
 		printf(", %s", edge->name);
 	putchar('\n');
@@ -53,22 +53,20 @@ static int put_check(const struct leat_run *flow)
 {
 	const struct leat_plan *plan = &flow->plan;
 	struct leat_flow_cost cost;
-	int rc = leat_flow_estimate(flow->flow, &cost), width = measure_names(plan);
+	int rc = estimate(flow, &cost), width = measure_names(plan);
 
-	for (size_t i = 0; i < plan->groups_count && rc == 0; i++) {
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < plan->groups_count; i++) {
 		const struct leat_run_group *group = &plan->groups[i];
 
 		printf("%-*s  %u thread%s\n", width, group->name, group->threads,
 		       plural(group->threads));
 		put_ring(plan, &flow->stages, i);
 	}
-	cost.threads += flow->finals_count;
-	if (rc == 0)
-		printf("%zu thread%s, %zu ring%s of %zu bytes in all, beside the text of the "
-		       "lines\n",
-		       cost.threads, plural(cost.threads), cost.rings, plural(cost.rings),
-		       cost.ring_bytes);
-	return rc;
+	printf("%zu thread%s, %zu ring%s of %zu bytes in all, beside the text of the lines\n",
+	       cost.threads, plural(cost.threads), cost.rings, plural(cost.rings), cost.ring_bytes);
+	return 0;
 }
 
 /* In a quoted string of dot's. */
@@ -97,14 +95,6 @@ static void put_stage(const struct leat_stages *stages, size_t i)
 	fputs("\"];\n", stdout);
 }
 
-/* The last stage of the branch that a stream comes out of. */
-static size_t stage_before(const struct leat_stages *stages, size_t stream)
-{
-	const struct leat_branch *branch = &stages->branches[stages->streams[stream].branch];
-
-	return branch->first + branch->count - 1;
-}
-
 /* How a branch hangs together with those before it. */
 static void put_joins(const struct leat_stages *stages, const struct leat_plan *plan, size_t at)
 {
@@ -120,7 +110,8 @@ static void put_joins(const struct leat_stages *stages, const struct leat_plan *
 	for (size_t i = 0; i < branch->from_count; i++) {
 		const size_t stream = branch->from[i];
 
-		printf("  s%zu -> %c%zu [label=\"%s", stage_before(stages, stream),
+		printf("  s%zu -> %c%zu [label=\"%s",
+		       (size_t)(leat_stream_stage(stages, stream) - stages->list),
 		       branch->from_count > 1 ? 'b' : 's',
 		       branch->from_count > 1 ? at : branch->first, stages->streams[stream].name);
 		if (branch->from_count == 1)
@@ -157,11 +148,10 @@ static void put_graph(const struct leat_stages *stages, const struct leat_plan *
 static int put_estimate(const struct leat_run *flow)
 {
 	struct leat_flow_cost cost;
-	int rc = leat_flow_estimate(flow->flow, &cost);
+	int rc = estimate(flow, &cost);
 
 	if (rc != 0)
 		return rc;
-	cost.threads += flow->finals_count;
 	printf("threads    %zu\n", cost.threads);
 	printf("rings      %zu, of %zu bytes in all\n", cost.rings, cost.ring_bytes);
 	printf("vectors    %zu bytes, of lines that steps have in hand\n", cost.vector_bytes);

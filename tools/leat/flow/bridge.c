@@ -51,16 +51,16 @@ static int read_file(struct leat_tx *out, void *arg)
 {
 	struct stream *stream = arg;
 	struct leat_emitter to = { .emit = send_line, .arg = out, .out = out, .as_text = true };
-	struct leat_unpack *unpack = leat_unpack_create();
+	struct leat_unpack *unpack;
 	/* "-" is a file here */
 	const char *path = strcmp(stream->path, "-") == 0 ? "./-" : stream->path;
 	int rc = -ENOMEM;
 
 	if (is_written(stream->member->flow, path)) {
-		leat_unpack_destroy(unpack);
 		tell(stream->member, path, -EINVAL, "is what the flow writes");
 		return 0;
 	}
+	unpack = leat_unpack_create();
 	if (unpack != NULL) {
 		to.filter = leat_unpack_filter(unpack);
 		rc = leat_lines_into(&to, &(struct leat_lines_opts){ .path = path });
@@ -81,16 +81,16 @@ LEAT_MAP(bridge, line, path, rx, made, struct leat_member *, member)
 		                                .recv_wait = run->opts.wait,
 		                                .discard = leat_line_discard },
 		                      .fini = free };
-	struct stream *stream = malloc(sizeof(*stream) + path->len + 1);
+	struct stream *stream;
 	int rc;
 
-	if (stream == NULL)
-		return -ENOMEM;
 	if (memchr(path->data, '\0', path->len) != NULL) { /* no file has such a name */
-		free(stream);
 		tell(member, path->data, -EINVAL, NULL);
 		return LEAT_SKIP;
 	}
+	stream = malloc(sizeof(*stream) + path->len + 1);
+	if (stream == NULL)
+		return -ENOMEM;
 	stream->member = member;
 	memcpy(stream->path, path->data, path->len);
 	stream->path[path->len] = '\0';

@@ -29,14 +29,21 @@ static int add_word(struct leat_member *member, size_t step)
 	return 0;
 }
 
+/* What a stage reads; NULL: it is no source. */
+static struct leat_input *find_input(const struct leat_run *flow, const struct leat_stage *stage)
+{
+	for (size_t i = 0; i < flow->inputs_count; i++)
+		if (flow->inputs[i].stage == stage)
+			return &flow->inputs[i];
+	return NULL;
+}
+
 /* What a member reads or writes, if it is a source or a sink. */
 static void set_ends(struct leat_member *member, const struct leat_stage *first)
 {
 	struct leat_run *flow = member->flow;
 
-	for (size_t i = 0; i < flow->inputs_count; i++)
-		if (flow->inputs[i].stage == first)
-			member->input = &flow->inputs[i];
+	member->input = find_input(flow, first);
 	for (size_t i = 0; i < flow->finals_count; i++)
 		if (flow->finals[i].stage == first)
 			member->final = &flow->finals[i];
@@ -46,12 +53,9 @@ static void set_ends(struct leat_member *member, const struct leat_stage *first)
 static const struct leat_csv_header *find_header(const struct leat_run *flow,
                                                  const struct leat_stage *stage)
 {
-	const struct leat_stage *source = leat_stage_source(&flow->stages, stage);
+	const struct leat_input *input = find_input(flow, leat_stage_source(&flow->stages, stage));
 
-	for (size_t i = 0; i < flow->inputs_count; i++)
-		if (flow->inputs[i].stage == source)
-			return &flow->inputs[i].header;
-	return NULL;
+	return input != NULL ? &input->header : NULL;
 }
 
 /* One for each source, and one for each sink. */

@@ -174,8 +174,8 @@ struct leat_run {
 	size_t inputs_count, finals_count;
 	/* lines that go to one terminal, or pipe, from several sinks: each is written whole */
 	pthread_mutex_t writing;
-	pthread_mutex_t
-		failing; /* guards the failures of groups in the middle, and of their bridges */
+	/* guards the failures of groups in the middle, and of their bridges */
+	pthread_mutex_t failing;
 	struct leat_scope *scope;
 	struct leat_flow *flow; /* in that scope */
 	/* below it: of the sinks, and of the files that a bridge reads */
@@ -270,6 +270,8 @@ void leat_member_drop_held(struct leat_member *member);
  * room.
  */
 int leat_member_send(struct leat_member *member, const struct leat_line *line);
+/* Of the source: what a send would return if it can no longer succeed; else 0. */
+int leat_member_refusal(const struct leat_member *member);
 /* Takes a line through the steps of a source; or of a sink, which has its own alone. */
 int leat_steps(struct leat_member *member, struct leat_line *line);
 /* No further line comes: sends what words of programs still hold. Returns what a send would. */

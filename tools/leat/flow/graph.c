@@ -29,25 +29,20 @@ static void discard_pair(void *item, void *unused)
 }
 
 /* The lines of a pair with a tab between them. */
-static int join_pair(const leat_item_pair *pair, struct leat_line *line)
+LEAT_MAP(zip, pair, both, line, line, const void *, unused)
 {
-	const size_t len = pair->first.len + 1 + pair->second.len;
+	const size_t len = both->first.len + 1 + both->second.len;
 	char *text = malloc(len);
 	int rc;
 
 	if (text == NULL)
 		return -ENOMEM;
-	memcpy(text, pair->first.data, pair->first.len);
-	text[pair->first.len] = '\t';
-	memcpy(text + pair->first.len + 1, pair->second.data, pair->second.len);
+	memcpy(text, both->first.data, both->first.len);
+	text[both->first.len] = '\t';
+	memcpy(text + both->first.len + 1, both->second.data, both->second.len);
 	rc = leat_line_copy(line, text, len);
 	free(text);
 	return rc;
-}
-
-LEAT_MAP(zip, pair, both, line, line, const void *, unused)
-{
-	return join_pair(both, line);
 }
 
 /* What a flow is built of. */

@@ -51,6 +51,13 @@ static int64_t end_of_source(const struct leat_member *member)
 	return until_ns == 0 ? LEAT_NEVER : until_ns;
 }
 
+int leat_member_refusal(const struct leat_member *member)
+{
+	int rc = leat_tx_done(member->tx) ? leat_tx_wait(member->tx, -1, 0, 0) : 0;
+
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
 int leat_member_send(struct leat_member *member, const struct leat_line *line)
 {
 	int rc = leat_try_send(member->tx, line);

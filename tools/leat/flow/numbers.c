@@ -159,9 +159,9 @@ static int pass_numbers(struct numbers *numbers)
 /* Returns what a send would return if it can no longer succeed; LEAT_STOP; or 0. */
 static int look_for_end(const struct leat_member *member)
 {
-	int rc = leat_tx_done(member->tx) ? leat_tx_wait(member->tx, -1, 0, 0) : 0;
+	int rc = leat_member_refusal(member);
 
-	if (rc == 0 || rc == -ETIMEDOUT)
+	if (rc == 0)
 		rc = member->flow->until_ns != 0 && leat_now_ns() >= member->flow->until_ns
 		             ? LEAT_STOP
 		             : 0;

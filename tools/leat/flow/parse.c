@@ -440,7 +440,7 @@ static const char *replaced_before(const struct leat_stage *stage)
 }
 
 /* The last stage of the branch that a stream comes out of. */
-static const struct leat_stage *stage_before(const struct leat_stages *stages, size_t stream)
+const struct leat_stage *leat_stream_stage(const struct leat_stages *stages, size_t stream)
 {
 	const struct leat_branch *branch = &stages->branches[stages->streams[stream].branch];
 
@@ -455,12 +455,12 @@ static void inherit(const struct leat_stages *stages, const struct leat_branch *
 
 	if (branch->join == LEAT_JOIN_SOURCE)
 		return;
-	first = stage_before(stages, branch->from[0]);
+	first = leat_stream_stage(stages, branch->from[0]);
 	source = leat_stage_source(stages, first);
 	arg->as = leat_stage_as(first);
 	arg->replaced = branch->join == LEAT_JOIN_ZIP ? "zip" : replaced_before(first);
 	for (size_t i = 1; i < branch->from_count && arg->replaced == NULL; i++) {
-		const struct leat_stage *other = stage_before(stages, branch->from[i]);
+		const struct leat_stage *other = leat_stream_stage(stages, branch->from[i]);
 
 		/* the names of CSV are those of one source */
 		if (leat_stage_as(other) != arg->as || replaced_before(other) != NULL ||

@@ -196,6 +196,8 @@ enum leat_as leat_stage_as(const struct leat_stage *stage);
 /* The source whose lines a stage reads; NULL: those of several. */
 const struct leat_stage *leat_stage_source(const struct leat_stages *stages,
                                            const struct leat_stage *stage);
+/* The last stage of the branch that a stream comes out of. */
+const struct leat_stage *leat_stream_stage(const struct leat_stages *stages, size_t stream);
 
 /*
  * Reads value->text. Returns false with what is wrong and what could be there; the mistake's place

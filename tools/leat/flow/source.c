@@ -188,15 +188,14 @@ static int emit_line(void *arg, void *item)
 {
 	struct leat_member *member = arg;
 	struct leat_line *line = item;
+	int rc;
 
 	if (member->at_header)
 		return take_header(member, line);
-	if (++member->passed % CHECK_EVERY == 0 && leat_tx_done(member->tx)) {
-		int rc = leat_tx_wait(member->tx, -1, 0, 0);
-		if (rc == -EPIPE || rc == -ECANCELED || rc == -ESHUTDOWN)
-			return rc;
-	}
-	int rc = leat_steps(member, line);
+	rc = ++member->passed % CHECK_EVERY == 0 ? leat_member_refusal(member) : 0;
+	if (rc != 0)
+		return rc;
+	rc = leat_steps(member, line);
 	if (rc == LEAT_PASS) {
 		rc = leat_member_send(member, line);
 		if (rc == 0 && !member->enough)

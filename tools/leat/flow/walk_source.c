@@ -157,16 +157,10 @@ static int read_file(struct walk_run *run, const struct leat_walk_file *file)
 	return 0;
 }
 
-/* Why has_ended() is true: what a send would return; 0: the time is over, or a step wants no more.
+/*
+ * Returns 1: there may be more; 0: no file is left, the time is over, or a step wants no more; or
+ * -errno.
  */
-static int find_end(const struct walk_run *run)
-{
-	int rc = leat_tx_done(run->member->tx) ? leat_tx_wait(run->member->tx, -1, 0, 0) : 0;
-
-	return rc == -ETIMEDOUT ? 0 : rc;
-}
-
-/* Returns 1: there may be more; 0: no file is left; or -errno. */
 static int read_next(struct walk_run *run, struct leat_walk *walk)
 {
 	struct leat_walk_file file;
@@ -177,7 +171,7 @@ static int read_next(struct walk_run *run, struct leat_walk *walk)
 		return rc != 0 ? rc : 1;
 	}
 	if (rc == -ECANCELED)
-		return find_end(run);
+		return leat_member_refusal(run->member);
 	if (rc < 0) {
 		tell_failure(run, file.path, rc, strerrordesc_np(-rc));
 		leat_progress_add(&run->member->input->progress, file.size);
@@ -192,7 +186,7 @@ static int walk_once(struct walk_run *run)
 	int rc = open_walk(run, &walk, false);
 
 	if (rc == -ECANCELED)
-		return find_end(run);
+		return leat_member_refusal(run->member);
 	if (rc != 0)
 		return leat_member_fail(run->member, "walk", rc);
 	do {

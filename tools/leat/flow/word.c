@@ -128,11 +128,6 @@ int leat_word_check(const struct leat_word *word, const char *argument, char *wh
 
 /* --- calls --- */
 
-bool leat_word_spreads(const struct leat_word *word)
-{
-	return word->step->most > 1;
-}
-
 bool leat_word_replaces(const struct leat_word *word)
 {
 	return word->step->kind != LEAT_STEP_FILTER;

@@ -28,8 +28,6 @@ int leat_word_check(const struct leat_word *word, const char *argument, char *wh
 int leat_word_open(const struct leat_word *word, const char *argument, void **state);
 void leat_word_close(const struct leat_word *word, void *state);
 
-/* Whether it may make several lines of one. */
-bool leat_word_spreads(const struct leat_word *word);
 /* Whether what it makes are lines of its own, which have other fields. */
 bool leat_word_replaces(const struct leat_word *word);
 
