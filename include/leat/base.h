@@ -80,6 +80,17 @@ enum leat_cause {
 	LEAT_CAUSES     /* how many there are */
 };
 
+/* What a generator's thread last waited for, where it waited for a time. */
+enum leat_pace {
+	LEAT_PACED_NOT,  /* it never did */
+	LEAT_PACED_TIME, /* a sleep, or a pause before the next try */
+	LEAT_PACED_RATE,
+	LEAT_PACED_SEMAPHORE
+};
+
+/* Of how many channels a figure says that a thread has waited for them. */
+#define LEAT_WAITS_MOST 4
+
 /*
  * The most bytes of a name, without the final zero: a longer name is refused. And of a text: a
  * longer text is cut and ends in "...".
@@ -99,7 +110,7 @@ enum leat_cause {
  * control word (leat/detail/ctl.h). It also changes with each public structure and enumeration.
  * tests/unit/abi.c has the list; docs/abi.md says what is checked where.
  */
-#define LEAT_ABI 9u
+#define LEAT_ABI 10u
 
 /* What an open passes: the number, and the size of its options as the caller was compiled. */
 #define leat_detail_abi(options) (LEAT_ABI << 16 | (unsigned)sizeof(options))

@@ -87,6 +87,9 @@ enum {
 	LEAT_COUNTERS_GEN_CAUSE,
 	LEAT_COUNTERS_GEN_CODE, /* an int64_t */
 	LEAT_COUNTERS_GEN_BEGAN,
+	LEAT_COUNTERS_GEN_RECEIVES, /* and three more, the ids of channels; of a sum: 0 */
+	LEAT_COUNTERS_GEN_SENDS = LEAT_COUNTERS_GEN_RECEIVES + LEAT_WAITS_MOST,
+	LEAT_COUNTERS_GEN_PACED_BY = LEAT_COUNTERS_GEN_SENDS + LEAT_WAITS_MOST,
 	LEAT_COUNTERS_GEN_VALUES
 };
 enum {
@@ -184,8 +187,9 @@ struct leat_counters_process {
 	int64_t interval_ns;      /* between snapshots */
 	int64_t cost_ns;          /* that a snapshot took */
 	uint64_t snapshots;
-	uint64_t exits[LEAT_CAUSES]; /* this and the next three: as in struct leat_snapshot */
+	uint64_t exits[LEAT_CAUSES]; /* this and the next four: as in struct leat_snapshot */
 	uint64_t causes_later, untold, waits_unfenced;
+	uint32_t cores;        /* 0: not known */
 	uint64_t records_lost; /* objects that found no record in the file */
 	uint64_t events_total, events_lost;
 	/*

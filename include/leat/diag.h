@@ -59,6 +59,9 @@ LEAT_API const char *leat_drop_name(enum leat_drop reason);
  */
 LEAT_API const char *leat_cause_name(enum leat_cause cause);
 
+/* "nothing", "a time", "a rate", "a semaphore"; "unknown" for another value. Static. */
+LEAT_API const char *leat_pace_name(enum leat_pace pace);
+
 /*
  * The callback runs on the diagnostics thread, after the files of the same snapshot are written.
  * The snapshot and its arrays are valid until the callback returns; the order of an array means

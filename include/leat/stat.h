@@ -103,6 +103,13 @@ struct leat_gen_stat {
 	 * (/proc/self/task/TID/schedstat, which wants CONFIG_SCHED_INFO).
 	 */
 	uint64_t cpu_ns, runq_ns;
+	/*
+	 * The channels, by their ids, that its thread last waited to receive from, and to send
+	 * into; the latest first, 0 behind the last. A channel for which the thread never had to
+	 * wait may be missing, and one with which it has finished may be there.
+	 */
+	uint64_t receives[LEAT_WAITS_MOST], sends[LEAT_WAITS_MOST];
+	enum leat_pace paced_by;
 };
 
 /*
@@ -157,6 +164,7 @@ struct leat_snapshot {
 	 * millisecond at the most; then its thread rechecks, and waits again if it must.
 	 */
 	uint64_t waits_unfenced;
+	uint32_t cores; /* processors that the process may use, by its affinity */
 };
 
 LEAT_END_DECLS

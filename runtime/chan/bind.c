@@ -41,6 +41,9 @@ static void link_bind(struct leat_bind *bind, struct leat_rx *in, struct leat_ha
 	bind->own->set_bound(in, true);
 	leat_handle_note_fed(out);
 	leat_scope_note_fed(); /* a generator may bind a receiver to another sender than its own */
+	leat_times_note_wait(leat_waitable_channel(leat_waitable_of_rx(in)), false);
+	if (out->chan->item_size != 0) /* else a task's, which has none */
+		leat_times_note_wait(leat_chan_of(out)->node.id, true);
 }
 
 /* A lane of a merge may be armed meanwhile: then only the input notifies it from now on. */
@@ -379,6 +382,7 @@ int leat_wait_for_either(struct leat_rx *in, struct leat_tx *out, int64_t deadli
 			.ops = &either_wait_ops,
 			.policy = leat_waitable_policy(side),
 			.time = LEAT_TIME_STARVED,
+			.waits_for = leat_waitable_channel(side),
 			.weight = 1,
 			.deadline_ns = deadline_ns,
 			.scopes_ns = in_ns < out_ns ? in_ns : out_ns,

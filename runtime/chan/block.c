@@ -205,6 +205,7 @@ ssize_t leat_op_run(struct leat_op *op, int64_t deadline_ns)
 		.ops = &chan_wait_ops,
 		.policy = op->h->wait,
 		.time = op->h->sender ? LEAT_TIME_BLOCKED : LEAT_TIME_STARVED,
+		.waits_for = chan->node.id,
 		.weight = 1,
 		.deadline_ns = deadline_ns,
 		.scopes_ns = leat_scope_deadline(chan->scope),

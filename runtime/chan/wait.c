@@ -115,6 +115,7 @@ int leat_tx_wait(struct leat_tx *tx, int fd, short events, int64_t deadline_ns)
 			.ops = &tx_wait_ops,
 			.policy = LEAT_WAIT_PARK,
 			.time = time_of_wait(fd, events),
+			.waits_for = fd < 0 ? LEAT_PACED_TIME : 0,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
 			.scopes_ns = leat_scope_deadline(leat_chan_of(h)->scope),

@@ -24,6 +24,15 @@ int leat_waitable_check_slowly(struct leat_waitable *waitable, const void *item,
 	return ops_of(waitable)->check(rx_of(waitable), item, size, call);
 }
 
+uint64_t leat_waitable_channel(struct leat_waitable *waitable)
+{
+	/* the structure of a handle, bound or not, has this function in its table */
+	bool has_chan = !leat_rx_has_ops(rx_of(waitable)) || leat_rx_is_handle(rx_of(waitable)) ||
+	                ops_of(waitable)->scope == leat_handle_rx_scope;
+
+	return has_chan ? rx_of(waitable)->chan->node.id : 0;
+}
+
 size_t leat_waitable_item_size(struct leat_waitable *waitable)
 {
 	return rx_of(waitable)->spsc.item_size;

@@ -50,6 +50,8 @@ static inline int leat_waitable_check(struct leat_waitable *waitable, const void
 	return leat_waitable_check_slowly(waitable, item, size, call);
 }
 
+/* The id of its channel; 0: that has none, as a compact one of a generator on a pool. */
+uint64_t leat_waitable_channel(struct leat_waitable *waitable);
 /* The size of the channel's items; 0 for a task's channel. */
 size_t leat_waitable_item_size(struct leat_waitable *waitable);
 /*

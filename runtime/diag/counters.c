@@ -209,6 +209,7 @@ static void take_totals(struct leat_counters_writer *writer, const struct leat_s
 	head->causes_later = snapshot->causes_later;
 	head->untold = snapshot->untold;
 	head->waits_unfenced = snapshot->waits_unfenced;
+	head->cores = snapshot->cores;
 }
 
 int leat_counters_write(struct leat_counters_writer *writer, const struct leat_snapshot *snapshot,

@@ -183,6 +183,7 @@ static void fill_info(struct leat_counters_process *info, const struct leat_coun
 		.causes_later = head->causes_later,
 		.untold = head->untold,
 		.waits_unfenced = head->waits_unfenced,
+		.cores = head->cores,
 		.records_lost = head->records_lost,
 		.events_total = head->events_total,
 		.events_lost = head->events_lost,

@@ -53,6 +53,15 @@ static const struct leat_counters_value of_generators[] = {
 	[LEAT_COUNTERS_GEN_CODE] = { "code", LEAT_COUNTERS_STATE,
 	                             offsetof(struct leat_gen_stat, code), sizeof(int), true },
 	[LEAT_COUNTERS_GEN_BEGAN] = GEN("began_ns", STATE, began_ns),
+	[LEAT_COUNTERS_GEN_RECEIVES] = GEN("receives_1", STATE, receives[0]),
+	[LEAT_COUNTERS_GEN_RECEIVES + 1] = GEN("receives_2", STATE, receives[1]),
+	[LEAT_COUNTERS_GEN_RECEIVES + 2] = GEN("receives_3", STATE, receives[2]),
+	[LEAT_COUNTERS_GEN_RECEIVES + 3] = GEN("receives_4", STATE, receives[3]),
+	[LEAT_COUNTERS_GEN_SENDS] = GEN("sends_1", STATE, sends[0]),
+	[LEAT_COUNTERS_GEN_SENDS + 1] = GEN("sends_2", STATE, sends[1]),
+	[LEAT_COUNTERS_GEN_SENDS + 2] = GEN("sends_3", STATE, sends[2]),
+	[LEAT_COUNTERS_GEN_SENDS + 3] = GEN("sends_4", STATE, sends[3]),
+	[LEAT_COUNTERS_GEN_PACED_BY] = GEN("paced_by", STATE, paced_by),
 };
 
 static const struct leat_counters_value of_pools[] = {
@@ -107,7 +116,9 @@ _Static_assert(COUNT(of_channels) == LEAT_COUNTERS_CHAN_VALUES, "all of them");
 _Static_assert(COUNT(of_generators) == LEAT_COUNTERS_GEN_VALUES, "all of them");
 _Static_assert(COUNT(of_pools) == LEAT_COUNTERS_POOL_VALUES, "all of them");
 _Static_assert(COUNT(of_subscribers) == LEAT_COUNTERS_SUB_VALUES, "all of them");
+_Static_assert(LEAT_WAITS_MOST == 4, "receives_1 to receives_4, and sends");
 _Static_assert(LEAT_COUNTERS_CHAN_VALUES <= LEAT_COUNTERS_VALUES &&
+                       LEAT_COUNTERS_GEN_VALUES <= LEAT_COUNTERS_VALUES &&
                        LEAT_COUNTERS_POOL_VALUES <= LEAT_COUNTERS_VALUES,
                "a record has room for them");
 

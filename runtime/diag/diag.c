@@ -59,6 +59,13 @@ const char *leat_cause_name(enum leat_cause cause)
 	return (unsigned)cause < LEAT_CAUSES ? names[cause] : "unknown";
 }
 
+const char *leat_pace_name(enum leat_pace pace)
+{
+	static const char *const names[] = { "nothing", "a time", "a rate", "a semaphore" };
+
+	return (size_t)pace < sizeof(names) / sizeof(names[0]) ? names[pace] : "unknown";
+}
+
 static struct leat_chan_stat *append_channel(struct leat_diag *diag)
 {
 	void *array = diag->channels;
@@ -231,6 +238,7 @@ static void take_snapshot(struct leat_diag *diag)
 	leat_registry_totals(snapshot);
 	snapshot->untold += diag->ends_lost;
 	snapshot->waits_unfenced = leat_event_unfenced();
+	snapshot->cores = leat_os_cores();
 	snapshot->channels = diag->channels;
 	snapshot->generators = diag->generators;
 	snapshot->pools = diag->pools;

@@ -52,6 +52,15 @@ static void write_json_subscriber(FILE *out, const struct leat_subscriber_stat *
 	        sub->next, sub->delivered, sub->missed, sub->in_flight);
 }
 
+/* The ids of channels that a thread has waited for. */
+static void write_json_channels(FILE *out, const char *name, const uint64_t ids[LEAT_WAITS_MOST])
+{
+	fprintf(out, ",\"%s\":[", name);
+	for (int i = 0; i < LEAT_WAITS_MOST && ids[i] != 0; i++)
+		fprintf(out, "%s%" PRIu64, i == 0 ? "" : ",", ids[i]);
+	fputc(']', out);
+}
+
 static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 {
 	fprintf(out, "{\"id\":%" PRIu64 ",\"channel\":%" PRIu64 ",\"name\":", gen->id,
@@ -65,7 +74,10 @@ static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 	        ",\"blocked_ns\":%" PRIu64 ",\"order_ns\":%" PRIu64 ",\"paced_ns\":%" PRIu64,
 	        gen->began_ns, gen->busy_ns, gen->starved_ns, gen->blocked_ns, gen->order_ns,
 	        gen->paced_ns);
-	fprintf(out, ",\"cpu_ns\":%" PRIu64 ",\"runq_ns\":%" PRIu64 "}", gen->cpu_ns, gen->runq_ns);
+	fprintf(out, ",\"cpu_ns\":%" PRIu64 ",\"runq_ns\":%" PRIu64, gen->cpu_ns, gen->runq_ns);
+	write_json_channels(out, "receives", gen->receives);
+	write_json_channels(out, "sends", gen->sends);
+	fprintf(out, ",\"paced_by\":\"%s\"}", leat_pace_name(gen->paced_by));
 }
 
 static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
@@ -120,8 +132,9 @@ static void write_json_snapshot(FILE *out, const struct leat_snapshot *snapshot,
 		        leat_cause_name((enum leat_cause)cause), snapshot->exits[cause]);
 	fprintf(out,
 	        "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64
-	        ",\"export_errors\":{\"prometheus\":%" PRIu64 ",\"json\":%" PRIu64 "}}\n",
-	        snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced,
+	        ",\"cores\":%" PRIu32 ",\"export_errors\":{\"prometheus\":%" PRIu64
+	        ",\"json\":%" PRIu64 "}}\n",
+	        snapshot->causes_later, snapshot->untold, snapshot->waits_unfenced, snapshot->cores,
 	        exporter->prometheus_errors, exporter->json_errors);
 }
 

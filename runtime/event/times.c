@@ -53,6 +53,38 @@ enum leat_time leat_times_switch(struct leat_times *times, enum leat_time to, in
 	return from;
 }
 
+/* rlx, here and below: hints, see times.h */
+static void move_to_front(uint64_t ids[LEAT_WAITS_MOST], uint64_t id)
+{
+	uint64_t moved = leat_load_rlx(&ids[0]), next;
+
+	if (moved == id)
+		return;
+	leat_store_rlx(&ids[0], id);
+	for (int i = 1; i < LEAT_WAITS_MOST && moved != id && moved != 0; i++) {
+		next = leat_load_rlx(&ids[i]);
+		leat_store_rlx(&ids[i], moved);
+		moved = next;
+	}
+}
+
+void leat_times_note_wait(uint64_t channel, bool to_send)
+{
+	struct leat_times *times = leat_times_current;
+
+	if (times != NULL && channel != 0)
+		move_to_front(to_send ? times->waits.sends : times->waits.receives, channel);
+}
+
+static void read_waits(const struct leat_waits *from, struct leat_waits *waits)
+{
+	for (int i = 0; i < LEAT_WAITS_MOST; i++) {
+		waits->receives[i] = leat_load_rlx(&from->receives[i]);
+		waits->sends[i] = leat_load_rlx(&from->sends[i]);
+	}
+	waits->paced_by = leat_load_rlx(&from->paced_by);
+}
+
 static uint64_t sum_of(const uint64_t ns[LEAT_TIMES])
 {
 	uint64_t sum = 0;
@@ -140,6 +172,7 @@ void leat_times_read(struct leat_times *times, int64_t now_ns, struct leat_spent
 		/* not over: so the kernel has not given tid to another thread meanwhile */
 		keep_cpu(times, &cpu);
 		read_classes(times, now_ns);
+		read_waits(&times->waits, &times->last.waits);
 	}
 	*spent = times->last;
 	leat_spin_unlock(&times->lock);
@@ -155,6 +188,7 @@ void leat_times_leave(struct leat_times *times, bool with_cpu)
 	leat_spin_lock(&times->lock);
 	keep_cpu(times, &cpu);
 	read_classes(times, now_ns);
+	read_waits(&times->waits, &times->last.waits);
 	times->over = true;
 	leat_spin_unlock(&times->lock);
 	leat_times_current = NULL;

@@ -25,6 +25,7 @@
  *     last       readers, and its thread at   readers          lock
  *                its end, lock held
  *     began_ns   leat_times_init()            readers          thread start, registry
+ *     waits      its thread                   readers          -
  *
  *     Y1  leat_times_switch() stores state   <->  Y1  read_once() loads state: the times that were
  *         after the time that it adds to              added before are there
@@ -49,6 +50,11 @@
  * the wait turns out to have ended before. Therefore: readers keep the last figures, and what one
  * class has too little is taken from those that rose meanwhile.
  *
+ * Beside the times, the record says what the thread waited for last (`waits`): the channels by
+ * their ids, and what paced it. Each number is a hint by itself, for a picture of which generator
+ * feeds which: readers need no order between them, and may meet an id twice while the thread moves
+ * it to the front.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LEAT_RUNTIME_EVENT_TIMES_H
@@ -57,6 +63,7 @@
 #include "runtime/os/os.h"
 
 #include <leat/atomic.h>
+#include <leat/base.h>
 
 enum leat_time {
 	LEAT_TIME_BUSY,    /* it runs, or waits for a processor, or in the kernel */
@@ -67,17 +74,25 @@ enum leat_time {
 	LEAT_TIMES
 };
 
+/* What a thread has waited for lately; as in struct leat_gen_stat. */
+struct leat_waits {
+	uint64_t receives[LEAT_WAITS_MOST], sends[LEAT_WAITS_MOST];
+	uint32_t paced_by; /* enum leat_pace */
+};
+
 /* One reading. The times of the classes add up to the time since began_ns. */
 struct leat_spent {
 	uint64_t ns[LEAT_TIMES];
 	/* on a processor, and ready without one, as the kernel counts; 0: it does not say */
 	uint64_t cpu_ns, runq_ns;
+	struct leat_waits waits;
 };
 
 struct leat_times {
 	uint64_t state;
 	uint64_t spent[LEAT_TIMES];
 	int64_t began_ns;
+	struct leat_waits waits;
 	struct leat_spin lock;  /* guards what follows */
 	struct leat_spent last; /* the last reading */
 	uint32_t tid;           /* 0: not known yet */
@@ -103,6 +118,12 @@ void leat_times_leave(struct leat_times *times, bool with_cpu);
  * the other gets the figures of the last reading.
  */
 void leat_times_read(struct leat_times *times, int64_t now_ns, struct leat_spent *spent);
+
+/*
+ * The calling thread waits, or may wait, for a channel: to receive from it, or to send into it. An
+ * id of 0, or a thread without a record, is no channel. Only the latest ids are kept.
+ */
+void leat_times_note_wait(uint64_t channel, bool to_send);
 
 /* Its thread: from now_ns on it is in this class. Returns the class before. */
 enum leat_time leat_times_switch(struct leat_times *times, enum leat_time to, int64_t now_ns);

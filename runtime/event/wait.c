@@ -235,8 +235,13 @@ static void begin_wait_books(struct leat_wait_loop *w)
 	now_ns = leat_now_ns();
 	if (w->ops->begin != NULL)
 		w->ops->begin(w, now_ns);
-	if (w->times != NULL)
-		w->outer = leat_times_switch(w->times, w->time, now_ns);
+	if (w->times == NULL)
+		return;
+	if (w->time == LEAT_TIME_PACED)
+		leat_store_rlx(&w->times->waits.paced_by, (uint32_t)w->waits_for); /* rlx: a hint */
+	else
+		leat_times_note_wait(w->waits_for, w->time == LEAT_TIME_BLOCKED);
+	w->outer = leat_times_switch(w->times, w->time, now_ns);
 }
 
 /* A cleanup: also runs when an exception leaves a step that ran here. */

@@ -96,6 +96,8 @@ struct leat_wait_loop {
 	const struct leat_wait_ops *ops;
 	enum leat_wait policy;
 	enum leat_time time; /* what this wait is, in diagnostics */
+	/* the channel by its id, or, where time is LEAT_TIME_PACED, enum leat_pace; 0: neither */
+	uint64_t waits_for;
 	/* an attempt and its pause take as long as this many pauses; at least 1 */
 	unsigned weight;
 	/* the call's own, and the nearest deadline of a scope; attempt() may change either */

@@ -182,6 +182,9 @@ void leat_gen_read_stat(struct leat_gen_node *node, int64_t now_ns, struct leat_
 	stat->paced_ns = spent.ns[LEAT_TIME_PACED];
 	stat->cpu_ns = spent.cpu_ns;
 	stat->runq_ns = spent.runq_ns;
+	memcpy(stat->receives, spent.waits.receives, sizeof(stat->receives));
+	memcpy(stat->sends, spent.waits.sends, sizeof(stat->sends));
+	stat->paced_by = (enum leat_pace)spent.waits.paced_by;
 }
 
 static void record_end(struct leat_gen_node *node, const struct leat_outcome *outcome)

@@ -94,6 +94,7 @@ static int wait_in_place(struct leat_news *news, struct leat_tx *out, int64_t de
 			.ops = &wait_ops,
 			.policy = LEAT_WAIT_PARK,
 			.time = time,
+			.waits_for = time == LEAT_TIME_PACED ? LEAT_PACED_SEMAPHORE : 0,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
 			.scopes_ns = out == NULL ? LEAT_NEVER

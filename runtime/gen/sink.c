@@ -30,6 +30,7 @@ int leat_sink_run(struct leat_tx *out, struct leat_rx *in, const struct leat_sin
 	int rc;
 
 	leat_handle_note_fed(leat_handle_of_tx(out));
+	leat_times_note_wait(leat_waitable_channel(leat_waitable_of_rx(in)), false);
 	rc = put_all(out, in, sink);
 	leat_rx_close(in);
 	if (sink->fini != NULL)

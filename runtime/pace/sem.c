@@ -150,6 +150,7 @@ static int wait_for_permits(struct sem_wait *wait, int64_t deadline_ns, enum lea
 		.ops = &sem_wait_ops,
 		.policy = LEAT_WAIT_ADAPTIVE,
 		.time = time,
+		.waits_for = time == LEAT_TIME_PACED ? LEAT_PACED_SEMAPHORE : 0,
 		.weight = 1,
 		.deadline_ns = deadline_ns,
 		.scopes_ns = leat_scope_deadline_or_never(wait->scope),

@@ -150,6 +150,7 @@ int leat_scope_sleep(struct leat_scope *scope, int64_t deadline_ns)
 			.ops = &scope_sleep_ops,
 			.policy = LEAT_WAIT_PARK,
 			.time = LEAT_TIME_PACED,
+			.waits_for = LEAT_PACED_TIME,
 			.weight = 1,
 			.deadline_ns = deadline_ns,
 			.scopes_ns = leat_scope_deadline(scope),

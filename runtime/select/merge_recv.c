@@ -231,6 +231,16 @@ static bool merge_wait_retire(struct leat_wait_loop *w)
 	return false;
 }
 
+/* Of many lanes only the newest are noted. */
+static void merge_wait_begin(struct leat_wait_loop *w, int64_t now_ns)
+{
+	const struct leat_lane *lane = merge_wait_of(w)->merge->newest;
+
+	(void)now_ns;
+	for (int i = 0; i < LEAT_WAITS_MOST && lane != NULL; i++, lane = lane->older)
+		leat_times_note_wait(leat_waitable_channel(lane->waitable), false);
+}
+
 static const struct leat_wait_ops merge_wait_ops = {
 	.attempt = merge_wait_attempt,
 	.expire = merge_wait_expire,
@@ -238,6 +248,7 @@ static const struct leat_wait_ops merge_wait_ops = {
 	.prepare = merge_wait_prepare,
 	.park = merge_wait_park,
 	.retire = merge_wait_retire,
+	.begin = merge_wait_begin,
 };
 
 static __attribute__((noinline)) int receive_from_lanes(struct leat_merge *merge, void *item,

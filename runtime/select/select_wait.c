@@ -207,6 +207,8 @@ static void select_wait_begin(struct leat_wait_loop *w, int64_t now_ns)
 	for_each_waitable(i, call) {
 		leat_select_place_of(call, i)->lost = 0;
 		leat_waitable_wait_begins(leat_select_place_of(call, i)->waitable, now_ns);
+		leat_times_note_wait(leat_waitable_channel(leat_select_place_of(call, i)->waitable),
+		                     leat_select_case_of(call, i)->kind == LEAT_CASE_SENDS);
 	}
 }
 

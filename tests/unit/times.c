@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "spent.h"
 
+#include "runtime/chan/chan.h"
 #include "runtime/event/wait.h"
 
 #include <leat/leat.h>
@@ -219,32 +220,36 @@ static int waits_turn_of_receiver(struct leat_tx *out, void *arg)
 	return -ECANCELED;
 }
 
+enum channel { NONE, IDLE, FULL, LANE, OF_POOL };
+
 static const struct {
 	const char *name;
 	leat_gen_fn *fn;
 	int class;
+	enum channel receives, sends; /* that it waits for */
+	enum leat_pace paced_by;
 } ways[] = {
-	{ "recv", waits_recv, CLASS_STARVED },
-	{ "peek", waits_peek, CLASS_STARVED },
-	{ "select", waits_select, CLASS_STARVED },
-	{ "merge", waits_merge, CLASS_STARVED },
-	{ "for_another", waits_for_pool, CLASS_STARVED },
-	{ "ready", waits_ready, CLASS_STARVED },
-	{ "for_fd", waits_for_fd, CLASS_STARVED },
-	{ "join", waits_join, CLASS_STARVED },
-	{ "turn_of_receiver", waits_turn_of_receiver, CLASS_STARVED },
-	{ "send", waits_send, CLASS_BLOCKED },
-	{ "reserve", waits_reserve, CLASS_BLOCKED },
-	{ "select_send", waits_select_send, CLASS_BLOCKED },
-	{ "to_write", waits_to_write, CLASS_BLOCKED },
-	{ "select_write", waits_select_write, CLASS_BLOCKED },
-	{ "turn", waits_turn, CLASS_ORDER },
-	{ "sleep", waits_sleep, CLASS_PACED },
-	{ "for_time", waits_for_time, CLASS_PACED },
-	{ "after", waits_after, CLASS_PACED },
-	{ "rate", waits_rate, CLASS_PACED },
-	{ "sem", waits_sem, CLASS_PACED },
-	{ "sem_after", waits_sem_after, CLASS_PACED },
+	{ "recv", waits_recv, CLASS_STARVED, .receives = IDLE },
+	{ "peek", waits_peek, CLASS_STARVED, .receives = IDLE },
+	{ "select", waits_select, CLASS_STARVED, .receives = IDLE },
+	{ "merge", waits_merge, CLASS_STARVED, .receives = LANE },
+	{ "for_another", waits_for_pool, CLASS_STARVED, .receives = OF_POOL },
+	{ "ready", waits_ready, CLASS_STARVED, .receives = NONE },
+	{ "for_fd", waits_for_fd, CLASS_STARVED, .receives = NONE },
+	{ "join", waits_join, CLASS_STARVED, .receives = NONE },
+	{ "turn_of_receiver", waits_turn_of_receiver, CLASS_STARVED, .receives = NONE },
+	{ "send", waits_send, CLASS_BLOCKED, .sends = FULL },
+	{ "reserve", waits_reserve, CLASS_BLOCKED, .sends = FULL },
+	{ "select_send", waits_select_send, CLASS_BLOCKED, .receives = IDLE, .sends = FULL },
+	{ "to_write", waits_to_write, CLASS_BLOCKED, .receives = NONE },
+	{ "select_write", waits_select_write, CLASS_BLOCKED, .receives = IDLE },
+	{ "turn", waits_turn, CLASS_ORDER, .receives = NONE },
+	{ "sleep", waits_sleep, CLASS_PACED, .paced_by = LEAT_PACED_TIME },
+	{ "for_time", waits_for_time, CLASS_PACED, .paced_by = LEAT_PACED_TIME },
+	{ "after", waits_after, CLASS_PACED, .paced_by = LEAT_PACED_TIME },
+	{ "rate", waits_rate, CLASS_PACED, .paced_by = LEAT_PACED_RATE },
+	{ "sem", waits_sem, CLASS_PACED, .paced_by = LEAT_PACED_SEMAPHORE },
+	{ "sem_after", waits_sem_after, CLASS_PACED, .paced_by = LEAT_PACED_SEMAPHORE },
 };
 
 /* A seq whose first item comes after some hours. */
@@ -308,6 +313,21 @@ static void place_close(struct place *p)
 	close(p->full_fd);
 }
 
+/* The figures name just the channels that the thread waits for. */
+static void expect_waits(const struct place *p, const struct leat_gen_stat *gen, size_t way)
+{
+	const struct leat_chan *channels[] = { NULL, p->idle_tx->chan, p->full_tx->chan,
+		                               p->lane_tx->chan, p->of_pool->chan };
+	const struct leat_chan *receives = channels[ways[way].receives],
+			       *sends = channels[ways[way].sends];
+
+	cr_expect_eq(gen->receives[0], receives != NULL ? receives->node.id : 0, "%s", gen->name);
+	cr_expect_eq(gen->sends[0], sends != NULL ? sends->node.id : 0, "%s", gen->name);
+	cr_expect_eq(gen->receives[1], 0, "%s", gen->name);
+	cr_expect_eq(gen->sends[1], 0, "%s", gen->name);
+	cr_expect_eq(gen->paced_by, ways[way].paced_by, "%s", gen->name);
+}
+
 /* By the manual clock no other time passes: not one nanosecond is in another class. */
 Test(times, each_wait_is_in_its_class_while_it_lasts_and_at_the_end)
 {
@@ -328,6 +348,7 @@ Test(times, each_wait_is_in_its_class_while_it_lasts_and_at_the_end)
 			gen = last_seen(seen, ways[i].name);
 			cr_expect_eq(gen.cause, LEAT_RUNNING);
 			expect_spent(&gen, ways[i].class, ms * MS);
+			expect_waits(&p, &gen, i);
 		}
 		leat_scope_cancel(p.scope, 0, "enough");
 		cr_expect_eq(leat_sem_release(p.turn, 1), 0);

@@ -168,8 +168,9 @@ static void put_process(FILE *out, const struct view *view)
 		fprintf(out, "%s\"%s\":%" PRIu64, cause == LEAT_COMPLETED ? "" : ",",
 		        leat_cause_name((enum leat_cause)cause), info->exits[cause]);
 	fprintf(out,
-	        "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64,
-	        info->causes_later, info->untold, info->waits_unfenced);
+	        "},\"causes_later\":%" PRIu64 ",\"untold\":%" PRIu64 ",\"waits_unfenced\":%" PRIu64
+	        ",\"cores\":%" PRIu32,
+	        info->causes_later, info->untold, info->waits_unfenced, info->cores);
 	fprintf(out,
 	        ",\"records_lost\":%" PRIu64 ",\"events_total\":%" PRIu64
 	        ",\"events_lost\":%" PRIu64 ",\"torn\":%" PRIu32 ",\"truncated\":%s,\"mixed\":%s",

@@ -24,7 +24,7 @@
 #define LEAT_COUNTERS_MAGIC "leatcnt\n" /* 8 bytes */
 #define LEAT_COUNTERS_ORDER 0x01020304u /* as the machine stores it */
 #define LEAT_COUNTERS_MAJOR 1           /* another one has another layout */
-#define LEAT_COUNTERS_MINOR 0           /* a greater one has more members at ends */
+#define LEAT_COUNTERS_MINOR 1           /* a greater one has more members at ends */
 
 /* What this version writes. */
 #define LEAT_COUNTERS_SLOTS_OFFSET 4096
@@ -81,8 +81,9 @@ struct leat_counters_head {
 	uint64_t causes_later;        /* 408  as in struct leat_snapshot, like the next two */
 	uint64_t untold;              /* 416 */
 	uint64_t waits_unfenced;      /* 424 */
-	uint64_t begun;       /* 432  snapshots begun: not `snapshots` while records change */
-	uint64_t unused_c[9]; /* 440 */
+	uint64_t begun; /* 432  snapshots begun: not `snapshots` while records change */
+	uint32_t cores; /* 440  that the process may use; 0: not known. From minor version 1 on */
+	uint32_t unused_c[17]; /* 444 */
 };
 
 /* What a value of a record is. */
@@ -140,7 +141,7 @@ LEAT_COUNTERS_AT(struct leat_counters_head, pid, 68);
 LEAT_COUNTERS_AT(struct leat_counters_head, name, 136);
 LEAT_COUNTERS_AT(struct leat_counters_head, sequence, 256);
 LEAT_COUNTERS_AT(struct leat_counters_head, waits_unfenced, 424);
-LEAT_COUNTERS_AT(struct leat_counters_head, unused_c, 440);
+LEAT_COUNTERS_AT(struct leat_counters_head, cores, 440);
 LEAT_COUNTERS_SIZE(struct leat_counters_head, 512);
 LEAT_COUNTERS_SIZE(struct leat_counters_slot, 64);
 LEAT_COUNTERS_AT(struct leat_counters_file_record, values, 256);
