@@ -15,6 +15,7 @@
  *     stat.h     the figures of channels, generators and pools
  *     diag.h     a thread that exports these figures
  *     counters.h  reads these figures of another process
+ *     why.h      what limits a flow, found from these figures
  *     io.h       sources: lines, follow, proc, tick, count
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -35,5 +36,6 @@
 #include <leat/select.h>
 #include <leat/stat.h>
 #include <leat/version.h>
+#include <leat/why.h>
 
 #endif

@@ -105,10 +105,16 @@ struct leat_gen_stat {
 	uint64_t cpu_ns, runq_ns;
 	/*
 	 * The channels, by their ids, that its thread last waited to receive from, and to send
-	 * into; the latest first, 0 behind the last. A channel for which the thread never had to
-	 * wait may be missing, and one with which it has finished may be there.
+	 * into, or that it woke the other side of; the latest first, 0 behind the last. A channel
+	 * for which nobody ever had to wait may be missing, and one with which the thread has
+	 * finished may be there.
 	 */
 	uint64_t receives[LEAT_WAITS_MOST], sends[LEAT_WAITS_MOST];
+	/*
+	 * The channel of its last wait, which may be under way, by its id; 0: it was for something
+	 * else, or for several things.
+	 */
+	uint64_t waits_on;
 	enum leat_pace paced_by;
 };
 

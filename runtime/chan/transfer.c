@@ -9,8 +9,11 @@
 #include "runtime/chan/endings.h"
 #include "runtime/chan/rx_ops.h"
 #include "runtime/chan/stat.h"
+#include "runtime/event/times.h"
 
+#include "runtime/event/times.h"
 #include <limits.h>
+
 #include <string.h>
 
 /*
@@ -40,13 +43,16 @@ void leat_chan_received(struct leat_chan *chan, size_t n)
 	notify_parked(chan, &chan->room, LEAT_CTL_TX_PARKED, n);
 }
 
+/* The other side has parked: what this thread does here is noted, though it may never wait here. */
 void leat_detail_sent(struct leat_tx *tx)
 {
+	leat_times_note_wait(tx->chan->node.id, true);
 	leat_chan_sent(tx->chan, 1);
 }
 
 void leat_detail_received(struct leat_rx *rx)
 {
+	leat_times_note_wait(rx->chan->node.id, false);
 	if (rx->chan->ring != NULL)
 		rx->chan->ring->received(leat_handle_of_rx(rx));
 	else

@@ -61,6 +61,7 @@ static const struct leat_counters_value of_generators[] = {
 	[LEAT_COUNTERS_GEN_SENDS + 1] = GEN("sends_2", STATE, sends[1]),
 	[LEAT_COUNTERS_GEN_SENDS + 2] = GEN("sends_3", STATE, sends[2]),
 	[LEAT_COUNTERS_GEN_SENDS + 3] = GEN("sends_4", STATE, sends[3]),
+	[LEAT_COUNTERS_GEN_WAITS_ON] = GEN("waits_on", STATE, waits_on),
 	[LEAT_COUNTERS_GEN_PACED_BY] = GEN("paced_by", STATE, paced_by),
 };
 

@@ -77,6 +77,7 @@ static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 	fprintf(out, ",\"cpu_ns\":%" PRIu64 ",\"runq_ns\":%" PRIu64, gen->cpu_ns, gen->runq_ns);
 	write_json_channels(out, "receives", gen->receives);
 	write_json_channels(out, "sends", gen->sends);
+	fprintf(out, ",\"waits_on\":%" PRIu64, gen->waits_on);
 	fprintf(out, ",\"paced_by\":\"%s\"}", leat_pace_name(gen->paced_by));
 }
 

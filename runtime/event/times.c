@@ -82,6 +82,7 @@ static void read_waits(const struct leat_waits *from, struct leat_waits *waits)
 		waits->receives[i] = leat_load_rlx(&from->receives[i]);
 		waits->sends[i] = leat_load_rlx(&from->sends[i]);
 	}
+	waits->waits_on = leat_load_rlx(&from->waits_on);
 	waits->paced_by = leat_load_rlx(&from->paced_by);
 }
 

@@ -76,7 +76,7 @@ enum leat_time {
 
 /* What a thread has waited for lately; as in struct leat_gen_stat. */
 struct leat_waits {
-	uint64_t receives[LEAT_WAITS_MOST], sends[LEAT_WAITS_MOST];
+	uint64_t receives[LEAT_WAITS_MOST], sends[LEAT_WAITS_MOST], waits_on;
 	uint32_t paced_by; /* enum leat_pace */
 };
 
@@ -120,7 +120,7 @@ void leat_times_leave(struct leat_times *times, bool with_cpu);
 void leat_times_read(struct leat_times *times, int64_t now_ns, struct leat_spent *spent);
 
 /*
- * The calling thread waits, or may wait, for a channel: to receive from it, or to send into it. An
+ * The calling thread uses a channel: to receive from it, or to send into it. For slow paths. An
  * id of 0, or a thread without a record, is no channel. Only the latest ids are kept.
  */
 void leat_times_note_wait(uint64_t channel, bool to_send);
@@ -136,7 +136,10 @@ static inline enum leat_time leat_times_begin(enum leat_time what)
 {
 	struct leat_times *times = leat_times_current;
 
-	return times != NULL ? leat_times_switch(times, what, leat_now_ns()) : LEAT_TIME_BUSY;
+	if (times == NULL)
+		return LEAT_TIME_BUSY;
+	leat_store_rlx(&times->waits.waits_on, 0); /* rlx: a hint */
+	return leat_times_switch(times, what, leat_now_ns());
 }
 
 static inline void leat_times_end(enum leat_time outer)

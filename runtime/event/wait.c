@@ -224,6 +224,19 @@ static ssize_t wait_by_policy(struct leat_wait_loop *w, bool ran)
 	return r == -EAGAIN ? wait_parked(w) : r;
 }
 
+/* rlx: hints, see times.h */
+static void note_what_for(const struct leat_wait_loop *w)
+{
+	struct leat_waits *waits = &w->times->waits;
+
+	if (w->time == LEAT_TIME_PACED) {
+		leat_store_rlx(&waits->paced_by, (uint32_t)w->waits_for);
+		return;
+	}
+	leat_times_note_wait(w->waits_for, w->time == LEAT_TIME_BLOCKED);
+	leat_store_rlx(&waits->waits_on, w->waits_for);
+}
+
 /* Notes the beginning of a wait, for what it waits for and for its thread. */
 static void begin_wait_books(struct leat_wait_loop *w)
 {
@@ -237,10 +250,7 @@ static void begin_wait_books(struct leat_wait_loop *w)
 		w->ops->begin(w, now_ns);
 	if (w->times == NULL)
 		return;
-	if (w->time == LEAT_TIME_PACED)
-		leat_store_rlx(&w->times->waits.paced_by, (uint32_t)w->waits_for); /* rlx: a hint */
-	else
-		leat_times_note_wait(w->waits_for, w->time == LEAT_TIME_BLOCKED);
+	note_what_for(w);
 	w->outer = leat_times_switch(w->times, w->time, now_ns);
 }
 

@@ -184,6 +184,7 @@ void leat_gen_read_stat(struct leat_gen_node *node, int64_t now_ns, struct leat_
 	stat->runq_ns = spent.runq_ns;
 	memcpy(stat->receives, spent.waits.receives, sizeof(stat->receives));
 	memcpy(stat->sends, spent.waits.sends, sizeof(stat->sends));
+	stat->waits_on = spent.waits.waits_on;
 	stat->paced_by = (enum leat_pace)spent.waits.paced_by;
 }
 

@@ -124,6 +124,8 @@ int uses_merge(struct leat_merge *merge, int64_t deadline_ns)
 int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_diag **diag,
               struct leat_merge **merge)
 {
+	struct leat_why *why = leat_why_open();
+	struct leat_verdict verdict;
 	struct leat_tx *tx;
 	struct leat_rx *rx;
 
@@ -134,6 +136,9 @@ int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_di
 		&(struct leat_diag_opts){ .interval_ns = 1, .json_path = "uses.json" });
 	*merge = leat_merge_open(sizeof(struct tick));
 	leat_counters_close(leat_counters_open("1"));
+	if (leat_why_verdict(why, &verdict) == 0 && leat_limit_is_named(verdict.limit))
+		leat_why_restart(why);
+	leat_why_close(why);
 	return leat_chan_open(*scope, sizeof(struct tick),
 	                      &(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 8 }, &tx,
 	                      &rx);

@@ -118,6 +118,8 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 {
 	leat_scope_opts scope_opts{};
 	leat_pool_opts pool_opts{};
+	leat_why *why = leat_why_open();
+	leat_verdict verdict;
 	leat_diag_opts diag_opts{};
 	leat_chan_opts chan_opts{};
 	leat_tx *tx = nullptr;
@@ -128,6 +130,9 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	*diag = leat_diag_start(&diag_opts);
 	*all = leat_merge_open(sizeof(tick));
 	leat_counters_close(leat_counters_open("1"));
+	if (leat_why_verdict(why, &verdict) == 0 && leat_limit_is_named(verdict.limit))
+		leat_why_restart(why);
+	leat_why_close(why);
 	return leat_chan_open(*scope, sizeof(tick), &chan_opts, &tx, &rx);
 }
 

@@ -227,12 +227,13 @@ static const struct {
 	leat_gen_fn *fn;
 	int class;
 	enum channel receives, sends; /* that it waits for */
+	bool among_others;            /* it waits for several things */
 	enum leat_pace paced_by;
 } ways[] = {
 	{ "recv", waits_recv, CLASS_STARVED, .receives = IDLE },
 	{ "peek", waits_peek, CLASS_STARVED, .receives = IDLE },
-	{ "select", waits_select, CLASS_STARVED, .receives = IDLE },
-	{ "merge", waits_merge, CLASS_STARVED, .receives = LANE },
+	{ "select", waits_select, CLASS_STARVED, .receives = IDLE, .among_others = true },
+	{ "merge", waits_merge, CLASS_STARVED, .receives = LANE, .among_others = true },
 	{ "for_another", waits_for_pool, CLASS_STARVED, .receives = OF_POOL },
 	{ "ready", waits_ready, CLASS_STARVED, .receives = NONE },
 	{ "for_fd", waits_for_fd, CLASS_STARVED, .receives = NONE },
@@ -240,9 +241,11 @@ static const struct {
 	{ "turn_of_receiver", waits_turn_of_receiver, CLASS_STARVED, .receives = NONE },
 	{ "send", waits_send, CLASS_BLOCKED, .sends = FULL },
 	{ "reserve", waits_reserve, CLASS_BLOCKED, .sends = FULL },
-	{ "select_send", waits_select_send, CLASS_BLOCKED, .receives = IDLE, .sends = FULL },
+	{ "select_send", waits_select_send, CLASS_BLOCKED, .receives = IDLE, .sends = FULL,
+	  .among_others = true },
 	{ "to_write", waits_to_write, CLASS_BLOCKED, .receives = NONE },
-	{ "select_write", waits_select_write, CLASS_BLOCKED, .receives = IDLE },
+	{ "select_write", waits_select_write, CLASS_BLOCKED, .receives = IDLE,
+	  .among_others = true },
 	{ "turn", waits_turn, CLASS_ORDER, .receives = NONE },
 	{ "sleep", waits_sleep, CLASS_PACED, .paced_by = LEAT_PACED_TIME },
 	{ "for_time", waits_for_time, CLASS_PACED, .paced_by = LEAT_PACED_TIME },
@@ -325,6 +328,8 @@ static void expect_waits(const struct place *p, const struct leat_gen_stat *gen,
 	cr_expect_eq(gen->sends[0], sends != NULL ? sends->node.id : 0, "%s", gen->name);
 	cr_expect_eq(gen->receives[1], 0, "%s", gen->name);
 	cr_expect_eq(gen->sends[1], 0, "%s", gen->name);
+	cr_expect_eq(gen->waits_on, ways[way].among_others ? 0 : gen->receives[0] + gen->sends[0],
+	             "%s", gen->name);
 	cr_expect_eq(gen->paced_by, ways[way].paced_by, "%s", gen->name);
 }
 

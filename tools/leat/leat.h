@@ -54,13 +54,14 @@ int bench_main(char **argv);
 /* Processes seen from outside, by their counters files (leat/counters.h). */
 int ps_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
+int why_main(int argc, char **argv);
 /* What an error of the functions of leat/counters.h means. */
 const char *counters_error(int rc);
-/* Says what is wrong with an option of ps or stat; option: what getopt_long() returned. */
+/* Says what is wrong with an option of ps, stat or why; option: what getopt_long() returned. */
 int reject_seeing_option(char **argv, int option);
 
 extern const char leat_usage[], leat_run_help[], leat_check_help[], leat_ps_help[],
-	leat_stat_help[];
+	leat_stat_help[], leat_why_help[];
 
 /* The picture of a running flow on standard error. The diagnostics thread draws it. */
 struct display {

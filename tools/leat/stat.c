@@ -4,19 +4,15 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #define _GNU_SOURCE
+#include "tools/leat/attach.h"
 #include "tools/leat/leat.h"
 #include "tools/leat/sample.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define INTERVAL_NS INT64_C(1000000000)
-#define PATIENCE_NS INT64_C(1000000000)
-#define INTERVAL_LEAST_S 0.001
-#define INTERVAL_MOST_S 86400.0
 
 struct stat_opts {
 	const char *what; /* a process or a file */
@@ -24,59 +20,6 @@ struct stat_opts {
 	uint64_t count; /* of readings; 0: until the process is gone */
 	bool json, interval_given, count_given;
 };
-
-const char *counters_error(int rc)
-{
-	switch (rc) {
-	case -EPROTO:
-		return "this is no counters file, or one that is not complete yet";
-	case -EPROTONOSUPPORT:
-		return "this counters file is of another version of leat, or of another machine";
-	case -EPERM:
-		return "this directory is not this user's alone: it must be owned by the user, and "
-		       "closed to all others (mode 0700)";
-	case -ELOOP:
-		return "this is a symbolic link, which is not followed";
-	case -EINVAL:
-		return "this is no regular file";
-	default:
-		return strerror(-rc);
-	}
-}
-
-int reject_seeing_option(char **argv, int option)
-{
-	const char *name = argv[optind - 1];
-
-	if (option == ':')
-		fprintf(stderr, "leat: %s takes a value; see leat %s --help\n", name, argv[0]);
-	else if (optopt != 0 && optopt < 128)
-		fprintf(stderr,
-		        "leat: there is no option -%c, or it takes no value; see leat %s "
-		        "--help\n",
-		        optopt, argv[0]);
-	else
-		fprintf(stderr, "leat: there is no option %s; see leat %s --help\n", name, argv[0]);
-	return EXIT_USAGE;
-}
-
-static bool read_seconds(struct stat_opts *opts, const char *text)
-{
-	char *end;
-	double seconds = strtod(text, &end);
-
-	if (text[strspn(text, "0123456789.")] != '\0' || *end != '\0' ||
-	    !(seconds >= INTERVAL_LEAST_S && seconds <= INTERVAL_MOST_S)) {
-		fprintf(stderr,
-		        "leat: -i %s: a number of seconds from 0.001 to 86400 is wanted, such as "
-		        "0.5\n",
-		        text);
-		return false;
-	}
-	opts->interval_ns = (int64_t)(seconds * 1e9);
-	opts->interval_given = true;
-	return true;
-}
 
 static bool read_count(struct stat_opts *opts, const char *text)
 {
@@ -108,7 +51,8 @@ static int read_stat_opts(struct stat_opts *opts, int argc, char **argv)
 			return reject_seeing_option(argv, option);
 		if (option == 'j')
 			opts->json = true;
-		if ((option == 'i' && !read_seconds(opts, optarg)) ||
+		opts->interval_given |= option == 'i';
+		if ((option == 'i' && !read_seconds('i', optarg, &opts->interval_ns)) ||
 		    (option == 'c' && !read_count(opts, optarg)))
 			return EXIT_USAGE;
 	}
@@ -122,46 +66,6 @@ static int read_stat_opts(struct stat_opts *opts, int argc, char **argv)
 		opts->count = 1;
 	opts->what = argv[optind];
 	return -1;
-}
-
-static bool is_process(const struct stat_opts *opts)
-{
-	return opts->what[strspn(opts->what, "0123456789")] == '\0';
-}
-
-static int refuse(const struct stat_opts *opts, int rc)
-{
-	if (rc == -ENOENT && is_process(opts))
-		fprintf(stderr,
-		        "leat: %s: there is no such process that keeps counters: it has to run "
-		        "with "
-		        "LEAT_COUNTERS=1 in its environment; leat ps lists those that do\n",
-		        opts->what);
-	else
-		fprintf(stderr, "leat: %s: %s\n", opts->what, counters_error(rc));
-	return EXIT_FAILED;
-}
-
-static void sleep_for(int64_t ns)
-{
-	struct timespec left = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
-
-	while (nanosleep(&left, &left) != 0 && errno == EINTR)
-		;
-}
-
-/* A process that was started a moment ago opens its first channel in a moment. */
-static struct leat_counters *open_patiently(const struct stat_opts *opts)
-{
-	const int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
-	struct leat_counters *counters;
-
-	while ((counters = leat_counters_open(opts->what)) == NULL &&
-	       (leat_open_error() == -ENOENT || leat_open_error() == -EPROTO) && is_process(opts) &&
-	       strlen(opts->what) < 10 && kill(atoi(opts->what), 0) == 0 &&
-	       leat_now_ns() < patience_ns)
-		sleep_for(PATIENCE_NS / 100);
-	return counters;
 }
 
 /* Shows the present reading. Returns whether it was written. */
@@ -181,34 +85,6 @@ static bool show(const struct stat_opts *opts, const struct leat_counters *count
 	return fflush(stdout) == 0;
 }
 
-/* Whether the process goes on writing its figures. */
-static bool is_live(const struct leat_counters *counters)
-{
-	enum leat_counters_state state = leat_counters_info(counters)->state;
-
-	return state == LEAT_COUNTERS_RUNNING || state == LEAT_COUNTERS_UNKNOWN;
-}
-
-/*
- * Reads after the interval, or, if that is shorter than the one of the process, when there are
- * newer figures. Returns 0, or -errno.
- */
-static int read_next(const struct stat_opts *opts, struct leat_counters *counters,
-                     const struct sample *before)
-{
-	const int64_t patience_ns = leat_now_ns() + opts->interval_ns + PATIENCE_NS;
-	int64_t pause_ns = opts->interval_ns;
-	int rc;
-
-	do {
-		sleep_for(pause_ns);
-		rc = leat_counters_read(counters);
-		pause_ns = PATIENCE_NS / 200;
-	} while (rc == 0 && is_live(counters) && leat_now_ns() < patience_ns &&
-	         leat_counters_info(counters)->time_ns == before->time_ns);
-	return rc;
-}
-
 /* Reads and shows, time after time. Returns 0, or -errno. */
 static int watch(const struct stat_opts *opts, struct leat_counters *counters,
                  struct sample *before)
@@ -216,7 +92,7 @@ static int watch(const struct stat_opts *opts, struct leat_counters *counters,
 	int rc = leat_counters_read(counters);
 
 	for (uint64_t n = 0; rc == 0 && (opts->count == 0 || n < opts->count); n++) {
-		bool live = is_live(counters) ||
+		bool live = attached_is_live(counters) ||
 		            (n > 0 && leat_counters_info(counters)->state == LEAT_COUNTERS_STALLED);
 
 		if (!live && n > 0)
@@ -224,7 +100,7 @@ static int watch(const struct stat_opts *opts, struct leat_counters *counters,
 		if (live) {
 			if (!sample_take(before, counters))
 				return -ENOMEM;
-			rc = read_next(opts, counters, before);
+			rc = attached_read_newer(counters, before->time_ns, opts->interval_ns);
 		}
 		if (rc == 0 && !show(opts, counters, before, n == 0))
 			return -errno;
@@ -241,9 +117,9 @@ int stat_main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	counters = open_patiently(&opts);
+	counters = attach(opts.what);
 	if (counters == NULL)
-		return refuse(&opts, leat_open_error());
+		return attach_refused(opts.what, leat_open_error());
 	rc = watch(&opts, counters, &before);
 	leat_counters_close(counters);
 	sample_fini(&before);
@@ -251,5 +127,5 @@ int stat_main(int argc, char **argv)
 		fprintf(stderr, "leat: stdout: %s\n", strerror(-rc));
 		return EXIT_FAILED;
 	}
-	return rc < 0 ? refuse(&opts, rc) : 0;
+	return rc < 0 ? attach_refused(opts.what, rc) : 0;
 }

@@ -310,7 +310,7 @@ void leat_report_books(const struct leat_report *report, int columns, FILE *out)
 
 static void put_verdict(const struct leat_report *report, FILE *out)
 {
-	struct leat_verdict verdict = leat_report_verdict(report);
+	struct leat_bottleneck verdict = leat_report_verdict(report);
 	const char *mark = "; ";
 
 	fputs("bottleneck: ", out);
@@ -392,7 +392,7 @@ static void put_json_notes(const struct leat_report *report, FILE *out)
 void leat_report_json(const struct leat_report *report, FILE *out)
 {
 	const struct leat_run *flow = report->flow;
-	struct leat_verdict verdict = leat_report_verdict(report);
+	struct leat_bottleneck verdict = leat_report_verdict(report);
 	const char *comma = "";
 
 	fprintf(out, "{\"status\":%d,\"edges\":[", report->status);

@@ -311,7 +311,7 @@ static const struct leat_stage *find_rate(const struct leat_member *member)
 
 /* Makes the member's group the verdict's, if the member was at work, or paced, for longer. */
 static void compare_member(const struct leat_report *report, size_t at, int64_t from_ns,
-                           int64_t to_ns, struct leat_verdict *verdict)
+                           int64_t to_ns, struct leat_bottleneck *verdict)
 {
 	const struct leat_member *member = &report->flow->members[at];
 	const struct leat_member_time *time = &report->times[at], *base = &report->bases[at];
@@ -352,7 +352,7 @@ unsigned leat_report_threads(const struct leat_run *flow, size_t edge, bool send
 	return threads;
 }
 
-static void set_blocked_shares(const struct leat_report *report, struct leat_verdict *verdict,
+static void set_blocked_shares(const struct leat_report *report, struct leat_bottleneck *verdict,
                                int64_t window_ns)
 {
 	const struct leat_run *flow = report->flow;
@@ -373,12 +373,12 @@ static void set_blocked_shares(const struct leat_report *report, struct leat_ver
 	}
 }
 
-struct leat_verdict leat_report_verdict(const struct leat_report *report)
+struct leat_bottleneck leat_report_verdict(const struct leat_report *report)
 {
 	const struct leat_run *flow = report->flow;
 	int64_t from_ns = report->window_ns != 0 ? report->window_ns : flow->started_ns,
 		to_ns = from_ns;
-	struct leat_verdict verdict = { .why_not = "none: the run was too short to tell" };
+	struct leat_bottleneck verdict = { .why_not = "none: the run was too short to tell" };
 
 	if (report->gave_up) {
 		verdict.why_not = "none: the flow has not ended";

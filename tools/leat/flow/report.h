@@ -98,7 +98,7 @@ unsigned leat_report_threads(const struct leat_run *flow, size_t edge, bool send
 int64_t leat_report_busy_ns(const struct leat_report *report, size_t at,
                             const struct leat_member_time *time);
 
-struct leat_verdict {
+struct leat_bottleneck {
 	bool found;
 	const char *why_not;
 	size_t group;
@@ -107,7 +107,7 @@ struct leat_verdict {
 	double upstream_blocked;       /* on sending; below 0 if there is nothing upstream */
 	double downstream_blocked;
 };
-struct leat_verdict leat_report_verdict(const struct leat_report *report);
+struct leat_bottleneck leat_report_verdict(const struct leat_report *report);
 
 /* A line for each failure: "leat: lines: nofile: No such file or directory". */
 void leat_report_failures(const struct leat_report *report, FILE *out);

@@ -1,0 +1,482 @@
+/*
+ * Readings: takes the figures of a snapshot, or of a counters file, and adds up what has risen.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "runtime/diag/array.h"
+#include "runtime/why/why.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Keys of what has no id of its own, as a sum, or whose ids are others'. */
+#define SUM_KEY (UINT64_C(1) << 63)
+#define POOL_KEY (UINT64_C(1) << 62)
+
+static uint64_t rise_of(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+/* --- names --- */
+
+/* Without the number of a worker: "parse" of "parse/2". */
+static void name_stage(char stage[LEAT_NAME_MAX + 1], const struct why_thread *thread)
+{
+	const char *slash = strrchr(thread->name, '/');
+	size_t length = strlen(thread->name);
+
+	if (slash != NULL && slash[1] != '\0' && slash[strspn(slash + 1, "0123456789") + 1] == '\0')
+		length = (size_t)(slash - thread->name);
+	memcpy(stage, thread->name, length);
+	stage[length] = '\0';
+	if (length == 0)
+		snprintf(stage, LEAT_NAME_MAX + 1, "(%s %" PRIu64 ")",
+		         thread->is_pool ? "pool" : "generator", thread->key & ~POOL_KEY);
+}
+
+/* The number of the stage by that name. Returns false without memory. */
+static bool find_stage(struct leat_why *why, struct why_thread *thread)
+{
+	char name[LEAT_NAME_MAX + 1];
+	void *array = why->stages;
+
+	name_stage(name, thread);
+	if (why->stages_count == WHY_STAGES_MOST - 1)
+		strcpy(name, "(other names)");
+	thread->stage = 0;
+	while (thread->stage < why->stages_count && strcmp(why->stages[thread->stage], name) != 0)
+		thread->stage++;
+	if (thread->stage < why->stages_count)
+		return true;
+	if (!grow_array(&array, why->stages_count, &why->stages_room, sizeof(*why->stages)))
+		return false;
+	why->stages = array;
+	memcpy(why->stages[why->stages_count++], name, sizeof(name));
+	return true;
+}
+
+/* --- threads --- */
+
+static size_t place_of_key(const struct leat_why *why, uint64_t key)
+{
+	size_t from = 0, to = why->threads_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (why->threads[middle].key < key)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+/*
+ * One that began in the window has spent all of its figures there. Another that is new was in a sum
+ * before, or begins the window: its figures are where to count from.
+ */
+static bool add_thread(struct leat_why *why, size_t at, const struct why_thread *now)
+{
+	void *array = why->threads;
+	struct why_thread *thread;
+	bool ok = grow_array(&array, why->threads_count, &why->threads_room, sizeof(*thread));
+
+	why->threads = array;
+	if (!ok)
+		return false;
+	thread = &why->threads[at];
+	memmove(thread + 1, thread, (why->threads_count - at) * sizeof(*thread));
+	why->threads_count++;
+	*thread = *now;
+	if ((why->readings > 0 || why->from_start) && now->began_ns >= why->from_ns && !now->is_sum)
+		thread->last = (struct why_spent){ .cpu_ns = 0 };
+	return find_stage(why, thread);
+}
+
+/* The figures of one that ended may come to a sum at once: no thread has more than the time. */
+static uint64_t sum_of(const struct why_spent *spent)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < WHY_CLASSES; i++)
+		sum += spent->ns[i];
+	return sum;
+}
+
+static void cut_to_time(struct why_spent *rise, double most_ns)
+{
+	double by = most_ns / (double)sum_of(rise);
+
+	if (by >= 1)
+		return;
+	for (int i = 0; i < WHY_CLASSES; i++)
+		rise->ns[i] = (uint64_t)((double)rise->ns[i] * by);
+	rise->cpu_ns = (uint64_t)((double)rise->cpu_ns * by);
+	rise->runq_ns = (uint64_t)((double)rise->runq_ns * by);
+}
+
+static void add_rise(struct why_thread *thread, const struct why_spent *now, double part_ns)
+{
+	struct why_spent *part = &thread->part, *whole = &thread->whole;
+
+	for (int i = 0; i < WHY_CLASSES; i++)
+		part->ns[i] = rise_of(now->ns[i], thread->last.ns[i]);
+	part->cpu_ns = rise_of(now->cpu_ns, thread->last.cpu_ns);
+	part->runq_ns = rise_of(now->runq_ns, thread->last.runq_ns);
+	part->busiest_ns = rise_of(now->busiest_ns, thread->last.busiest_ns);
+	if (thread->is_sum)
+		cut_to_time(part, part_ns * thread->threads);
+	for (int i = 0; i < WHY_CLASSES; i++)
+		whole->ns[i] += part->ns[i];
+	whole->cpu_ns += part->cpu_ns;
+	whole->runq_ns += part->runq_ns;
+	whole->busiest_ns += part->busiest_ns;
+}
+
+/* Those of a sum that have all ended spend nothing. Returns false without memory. */
+static bool take_thread(struct leat_why *why, const struct why_thread *now, int64_t time_ns)
+{
+	size_t at = place_of_key(why, now->key);
+	bool known = at < why->threads_count && why->threads[at].key == now->key;
+	struct why_thread *thread;
+
+	if (now->threads == 0 || (!known && why->threads_count == WHY_THREADS_MOST))
+		return true;
+	if (!known && !add_thread(why, at, now))
+		return false;
+	thread = &why->threads[at];
+	thread->threads = now->threads;
+	thread->lives = now->lives;
+	add_rise(thread, &now->last, (double)(time_ns - why->to_ns));
+	thread->last = now->last;
+	thread->waits_on = now->waits_on;
+	thread->paced_by = now->paced_by;
+	memcpy(thread->receives, now->receives, sizeof(now->receives));
+	memcpy(thread->sends, now->sends, sizeof(now->sends));
+	return true;
+}
+
+/* One that ended earlier than a diagnostics thread began comes with its whole life: not here. */
+static bool take_generator(struct leat_why *why, const struct leat_gen_stat *gen, uint64_t key,
+                           uint32_t threads, int64_t time_ns)
+{
+	struct why_thread now = {
+		.key = key,
+		.is_sum = (key & SUM_KEY) != 0,
+		.lives = gen->cause == LEAT_RUNNING,
+		.threads = threads,
+		.chan_id = gen->chan_id,
+		.waits_on = gen->waits_on,
+		.paced_by = gen->paced_by,
+		.began_ns = gen->began_ns,
+		.last = { .ns = { gen->busy_ns, gen->starved_ns, gen->blocked_ns, gen->order_ns,
+		                  gen->paced_ns },
+		          .cpu_ns = gen->cpu_ns,
+		          .runq_ns = gen->runq_ns },
+	};
+
+	if (sum_of(&now.last) == 0)
+		return true; /* it is on a pool, and has no thread */
+	memcpy(now.name, gen->name, sizeof(now.name));
+	memcpy(now.receives, gen->receives, sizeof(now.receives));
+	memcpy(now.sends, gen->sends, sizeof(now.sends));
+	return take_thread(why, &now, time_ns);
+}
+
+static bool take_pool(struct leat_why *why, const struct leat_pool_stat *pool, int64_t time_ns)
+{
+	struct why_thread now = {
+		.key = POOL_KEY | pool->id,
+		.is_pool = true,
+		.lives = true,
+		.threads = pool->workers,
+		.began_ns = pool->began_ns,
+		.last = { .ns = { pool->busy_ns, pool->idle_ns },
+		          .cpu_ns = pool->cpu_ns,
+		          .runq_ns = pool->runq_ns,
+		          .busiest_ns = pool->busiest_ns },
+	};
+
+	memcpy(now.name, pool->name, sizeof(now.name));
+	why->turns += pool->turns;
+	return take_thread(why, &now, time_ns);
+}
+
+/* --- channels --- */
+
+static size_t place_of_id(const struct leat_why *why, uint64_t id)
+{
+	size_t from = 0, to = why->chans_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (why->chans[middle].id < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+static struct why_chan *add_chan(struct leat_why *why, size_t at, const struct leat_chan_stat *stat)
+{
+	void *array = why->chans;
+	struct why_chan *chan;
+	bool ok = grow_array(&array, why->chans_count, &why->chans_room, sizeof(*chan));
+
+	why->chans = array;
+	if (!ok)
+		return NULL;
+	chan = &why->chans[at];
+	memmove(chan + 1, chan, (why->chans_count - at) * sizeof(*chan));
+	why->chans_count++;
+	*chan = (struct why_chan){ .id = stat->id };
+	memcpy(chan->name, stat->name, sizeof(chan->name));
+	return chan;
+}
+
+static bool take_channel(struct leat_why *why, const struct leat_chan_stat *stat)
+{
+	size_t at = place_of_id(why, stat->id);
+	bool known = at < why->chans_count && why->chans[at].id == stat->id;
+	struct why_moved now = { stat->delivered,
+		                 stat->dropped[LEAT_DROPPED_NEWEST] +
+		                         stat->dropped[LEAT_DROPPED_OLDEST],
+		                 stat->send_blocked_ns, stat->recv_blocked_ns,
+		                 stat->send_parks + stat->recv_parks };
+	struct why_chan *chan;
+
+	if (stat->id == 0 || (!known && why->chans_count == WHY_THREADS_MOST))
+		return true;
+	chan = known ? &why->chans[at] : add_chan(why, at, stat);
+	if (chan == NULL)
+		return false;
+	if (!known && why->readings == 0 && !why->from_start)
+		chan->last = now;
+	chan->part = (struct why_moved){
+		rise_of(now.delivered, chan->last.delivered),
+		rise_of(now.dropped, chan->last.dropped),
+		rise_of(now.send_blocked_ns, chan->last.send_blocked_ns),
+		rise_of(now.recv_blocked_ns, chan->last.recv_blocked_ns),
+		rise_of(now.parks, chan->last.parks),
+	};
+	chan->whole.delivered += chan->part.delivered;
+	chan->whole.dropped += chan->part.dropped;
+	chan->whole.send_blocked_ns += chan->part.send_blocked_ns;
+	chan->whole.recv_blocked_ns += chan->part.recv_blocked_ns;
+	chan->whole.parks += chan->part.parks;
+	chan->last = now;
+	chan->lives = !stat->ended;
+	chan->senders = stat->senders;
+	chan->receivers = stat->receivers;
+	return true;
+}
+
+static void take_holder(struct leat_why *why, uint64_t chan_id, const char *name)
+{
+	size_t at = place_of_id(why, chan_id);
+
+	if (at < why->chans_count && why->chans[at].id == chan_id)
+		memcpy(why->chans[at].holder, name, LEAT_NAME_MAX + 1);
+}
+
+/* --- a reading --- */
+
+static void begin_reading(struct leat_why *why)
+{
+	for (size_t i = 0; i < why->threads_count; i++) {
+		why->threads[i].part = (struct why_spent){ .cpu_ns = 0 };
+		why->threads[i].lives = false;
+	}
+	for (size_t i = 0; i < why->chans_count; i++) {
+		why->chans[i].part = (struct why_moved){ .parks = 0 };
+		why->chans[i].lives = false;
+		why->chans[i].holder[0] = '\0';
+	}
+	why->part_turns = why->turns;
+	why->turns = 0;
+}
+
+static int64_t begin_of_threads(const struct leat_why *why, int64_t time_ns)
+{
+	int64_t began_ns = time_ns;
+
+	for (size_t i = 0; i < why->threads_count; i++)
+		if (why->threads[i].began_ns > 0 && why->threads[i].began_ns < began_ns)
+			began_ns = why->threads[i].began_ns;
+	return began_ns;
+}
+
+static void end_reading(struct leat_why *why, int64_t time_ns, uint32_t cores)
+{
+	bool counts = why->readings > 0 || why->from_start;
+
+	why->part_turns = counts ? rise_of(why->turns, why->part_turns) : 0;
+	why->whole_turns += why->part_turns;
+	why->cores = cores;
+	if (why->readings++ == 0 && !why->from_start)
+		why->from_ns = why->to_ns = time_ns;
+	else if (why->readings == 1)
+		why->from_ns = why->to_ns = begin_of_threads(why, time_ns);
+	why->part_ns = why->to_ns;
+	why->to_ns = time_ns;
+}
+
+bool why_take_snapshot(struct leat_why *why, const struct leat_snapshot *snapshot)
+{
+	bool ok = true;
+
+	begin_reading(why);
+	for (size_t i = 0; i < snapshot->channels_count; i++)
+		ok &= take_channel(why, &snapshot->channels[i]);
+	for (size_t i = 0; i < snapshot->generators_count; i++) {
+		const struct leat_gen_stat *gen = &snapshot->generators[i];
+
+		ok &= take_generator(why, gen, gen->id, 1, snapshot->time_ns);
+	}
+	for (size_t i = 0; i < snapshot->pools_count; i++)
+		ok &= take_pool(why, &snapshot->pools[i], snapshot->time_ns);
+	for (size_t i = 0; i < snapshot->subscribers_count; i++)
+		if (snapshot->subscribers[i].holds_senders)
+			take_holder(why, snapshot->subscribers[i].chan_id,
+			            snapshot->subscribers[i].name);
+	end_reading(why, snapshot->time_ns, snapshot->cores);
+	return ok;
+}
+
+/* --- the same of a counters file --- */
+
+static bool take_gen_record(struct leat_why *why, const struct leat_counters_record *record,
+                            int64_t time_ns)
+{
+	const uint64_t *values = record->values;
+	struct leat_gen_stat gen = {
+		.chan_id = record->channel,
+		.cause = record->living > 0 ? LEAT_RUNNING : LEAT_COMPLETED,
+		.began_ns = (int64_t)values[LEAT_COUNTERS_GEN_BEGAN],
+		.busy_ns = values[LEAT_COUNTERS_GEN_BUSY],
+		.starved_ns = values[LEAT_COUNTERS_GEN_STARVED],
+		.blocked_ns = values[LEAT_COUNTERS_GEN_BLOCKED],
+		.order_ns = values[LEAT_COUNTERS_GEN_ORDER],
+		.paced_ns = values[LEAT_COUNTERS_GEN_PACED],
+		.cpu_ns = values[LEAT_COUNTERS_GEN_CPU],
+		.runq_ns = values[LEAT_COUNTERS_GEN_RUNQ],
+		.waits_on = values[LEAT_COUNTERS_GEN_WAITS_ON],
+		.paced_by = (enum leat_pace)values[LEAT_COUNTERS_GEN_PACED_BY],
+	};
+	bool sum = (record->flags & LEAT_COUNTERS_SUM) != 0;
+	uint64_t key = sum ? SUM_KEY | (uint64_t)record->place << 32 | record->generation
+	                   : record->id & ~(SUM_KEY | POOL_KEY);
+
+	memcpy(gen.name, record->name, sizeof(gen.name));
+	memcpy(gen.receives, &values[LEAT_COUNTERS_GEN_RECEIVES], sizeof(gen.receives));
+	memcpy(gen.sends, &values[LEAT_COUNTERS_GEN_SENDS], sizeof(gen.sends));
+	return take_generator(why, &gen, key, sum ? record->living : 1, time_ns);
+}
+
+static bool take_chan_record(struct leat_why *why, const struct leat_counters_record *record)
+{
+	const uint64_t *values = record->values;
+	struct leat_chan_stat chan = {
+		.id = record->id,
+		.ended = record->living == 0,
+		.senders = (uint32_t)values[LEAT_COUNTERS_CHAN_SENDERS],
+		.receivers = (uint32_t)values[LEAT_COUNTERS_CHAN_RECEIVERS],
+		.delivered = values[LEAT_COUNTERS_CHAN_DELIVERED],
+		.dropped = { values[LEAT_COUNTERS_CHAN_DROPPED + LEAT_DROPPED_NEWEST],
+		             values[LEAT_COUNTERS_CHAN_DROPPED + LEAT_DROPPED_OLDEST] },
+		.send_blocked_ns = values[LEAT_COUNTERS_CHAN_SEND_BLOCKED],
+		.recv_blocked_ns = values[LEAT_COUNTERS_CHAN_RECV_BLOCKED],
+		.send_parks = values[LEAT_COUNTERS_CHAN_SEND_PARKS],
+		.recv_parks = values[LEAT_COUNTERS_CHAN_RECV_PARKS],
+	};
+
+	if ((record->flags & LEAT_COUNTERS_SUM) != 0)
+		return true;
+	memcpy(chan.name, record->name, sizeof(chan.name));
+	return take_channel(why, &chan);
+}
+
+static bool take_pool_record(struct leat_why *why, const struct leat_counters_record *record,
+                             int64_t time_ns)
+{
+	const uint64_t *values = record->values;
+	struct leat_pool_stat pool = {
+		.id = record->id & ~(SUM_KEY | POOL_KEY),
+		.workers = (uint32_t)values[LEAT_COUNTERS_POOL_WORKERS],
+		.turns = values[LEAT_COUNTERS_POOL_TURNS],
+		.began_ns = (int64_t)values[LEAT_COUNTERS_POOL_BEGAN],
+		.busy_ns = values[LEAT_COUNTERS_POOL_BUSY],
+		.idle_ns = values[LEAT_COUNTERS_POOL_IDLE],
+		.busiest_ns = values[LEAT_COUNTERS_POOL_BUSIEST],
+		.cpu_ns = values[LEAT_COUNTERS_POOL_CPU],
+		.runq_ns = values[LEAT_COUNTERS_POOL_RUNQ],
+	};
+
+	if ((record->flags & LEAT_COUNTERS_SUM) != 0 || record->living == 0)
+		return true;
+	memcpy(pool.name, record->name, sizeof(pool.name));
+	return take_pool(why, &pool, time_ns);
+}
+
+static bool take_record(struct leat_why *why, const struct leat_counters_record *record,
+                        int64_t time_ns)
+{
+	switch (record->kind) {
+	case LEAT_COUNTERS_CHANNEL:
+		return take_chan_record(why, record);
+	case LEAT_COUNTERS_GENERATOR:
+		return take_gen_record(why, record, time_ns);
+	case LEAT_COUNTERS_POOL:
+		return take_pool_record(why, record, time_ns);
+	default:
+		return true;
+	}
+}
+
+bool why_take_counters(struct leat_why *why, const struct leat_counters *counters)
+{
+	const struct leat_counters_process *info = leat_counters_info(counters);
+	const struct leat_counters_record *records;
+	size_t count = leat_counters_records(counters, &records);
+	bool ok = true;
+
+	begin_reading(why);
+	for (size_t i = 0; i < count; i++)
+		ok &= take_record(why, &records[i], info->time_ns);
+	for (size_t i = 0; i < count; i++)
+		if (records[i].kind == LEAT_COUNTERS_SUBSCRIBER &&
+		    records[i].values[LEAT_COUNTERS_SUB_HOLDS_SENDERS] != 0)
+			take_holder(why, records[i].channel, records[i].name);
+	end_reading(why, info->time_ns, info->cores);
+	return ok;
+}
+
+void why_begin_window(struct leat_why *why)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < why->threads_count; i++)
+		if (why->threads[i].lives) {
+			why->threads[kept] = why->threads[i];
+			why->threads[kept].part = why->threads[kept].whole =
+				(struct why_spent){ .cpu_ns = 0 };
+			kept++;
+		}
+	why->threads_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < why->chans_count; i++)
+		if (why->chans[i].lives) {
+			why->chans[kept] = why->chans[i];
+			why->chans[kept].part = why->chans[kept].whole =
+				(struct why_moved){ .parks = 0 };
+			kept++;
+		}
+	why->chans_count = kept;
+	why->parts_count = 0;
+	why->part_turns = why->whole_turns = 0;
+	why->from_ns = why->part_ns = why->to_ns;
+}
