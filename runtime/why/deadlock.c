@@ -71,15 +71,26 @@ static size_t find_freer(const struct why_view *view, size_t at, const bool *in_
 	return i;
 }
 
-static void name_cycle(const struct why_view *view, size_t at, const bool *in_set,
-                       struct leat_verdict *verdict)
+/* The thread of the cycle that comes first in the list. */
+static size_t find_first(const struct why_view *view, size_t at, const bool *in_set)
 {
-	const struct why_thread *threads = view->why->threads;
-	size_t first, used = 0;
+	size_t first;
 
 	for (size_t i = 0; i < view->why->threads_count; i++)
 		at = find_freer(view, at, in_set); /* after so many steps it is on the cycle */
 	first = at;
+	for (size_t i = find_freer(view, at, in_set); i != at; i = find_freer(view, i, in_set))
+		first = i < first ? i : first;
+	return first;
+}
+
+static void name_cycle(const struct why_view *view, size_t at, const bool *in_set,
+                       struct leat_verdict *verdict)
+{
+	const struct why_thread *threads = view->why->threads;
+	size_t first = find_first(view, at, in_set), used = 0;
+
+	at = first;
 	memcpy(verdict->stage, view->why->stages[threads[at].stage], sizeof(verdict->stage));
 	memcpy(verdict->thread, threads[at].name, sizeof(verdict->thread));
 	verdict->threads = 0;

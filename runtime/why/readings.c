@@ -117,22 +117,28 @@ static void cut_to_time(struct why_spent *rise, double most_ns)
 	rise->runq_ns = (uint64_t)((double)rise->runq_ns * by);
 }
 
-static void add_rise(struct why_thread *thread, const struct why_spent *now, double part_ns)
+static void add_spent(struct why_spent *to, const struct why_spent *rise)
 {
-	struct why_spent *part = &thread->part, *whole = &thread->whole;
+	for (int i = 0; i < WHY_CLASSES; i++)
+		to->ns[i] += rise->ns[i];
+	to->cpu_ns += rise->cpu_ns;
+	to->runq_ns += rise->runq_ns;
+	to->busiest_ns += rise->busiest_ns;
+}
+
+static void add_rise(struct why_thread *thread, const struct why_spent *now, double most_ns)
+{
+	struct why_spent rise;
 
 	for (int i = 0; i < WHY_CLASSES; i++)
-		part->ns[i] = rise_of(now->ns[i], thread->last.ns[i]);
-	part->cpu_ns = rise_of(now->cpu_ns, thread->last.cpu_ns);
-	part->runq_ns = rise_of(now->runq_ns, thread->last.runq_ns);
-	part->busiest_ns = rise_of(now->busiest_ns, thread->last.busiest_ns);
+		rise.ns[i] = rise_of(now->ns[i], thread->last.ns[i]);
+	rise.cpu_ns = rise_of(now->cpu_ns, thread->last.cpu_ns);
+	rise.runq_ns = rise_of(now->runq_ns, thread->last.runq_ns);
+	rise.busiest_ns = rise_of(now->busiest_ns, thread->last.busiest_ns);
 	if (thread->is_sum)
-		cut_to_time(part, part_ns * thread->threads);
-	for (int i = 0; i < WHY_CLASSES; i++)
-		whole->ns[i] += part->ns[i];
-	whole->cpu_ns += part->cpu_ns;
-	whole->runq_ns += part->runq_ns;
-	whole->busiest_ns += part->busiest_ns;
+		cut_to_time(&rise, most_ns * thread->threads);
+	add_spent(&thread->part, &rise);
+	add_spent(&thread->whole, &rise);
 }
 
 /* Those of a sum that have all ended spend nothing. Returns false without memory. */
@@ -238,6 +244,15 @@ static struct why_chan *add_chan(struct leat_why *why, size_t at, const struct l
 	return chan;
 }
 
+static void add_moved(struct why_moved *to, const struct why_moved *rise)
+{
+	to->delivered += rise->delivered;
+	to->dropped += rise->dropped;
+	to->send_blocked_ns += rise->send_blocked_ns;
+	to->recv_blocked_ns += rise->recv_blocked_ns;
+	to->parks += rise->parks;
+}
+
 static bool take_channel(struct leat_why *why, const struct leat_chan_stat *stat)
 {
 	size_t at = place_of_id(why, stat->id);
@@ -247,6 +262,7 @@ static bool take_channel(struct leat_why *why, const struct leat_chan_stat *stat
 		                         stat->dropped[LEAT_DROPPED_OLDEST],
 		                 stat->send_blocked_ns, stat->recv_blocked_ns,
 		                 stat->send_parks + stat->recv_parks };
+	struct why_moved rise;
 	struct why_chan *chan;
 
 	if (stat->id == 0 || (!known && why->chans_count == WHY_THREADS_MOST))
@@ -256,18 +272,15 @@ static bool take_channel(struct leat_why *why, const struct leat_chan_stat *stat
 		return false;
 	if (!known && why->readings == 0 && !why->from_start)
 		chan->last = now;
-	chan->part = (struct why_moved){
+	rise = (struct why_moved){
 		rise_of(now.delivered, chan->last.delivered),
 		rise_of(now.dropped, chan->last.dropped),
 		rise_of(now.send_blocked_ns, chan->last.send_blocked_ns),
 		rise_of(now.recv_blocked_ns, chan->last.recv_blocked_ns),
 		rise_of(now.parks, chan->last.parks),
 	};
-	chan->whole.delivered += chan->part.delivered;
-	chan->whole.dropped += chan->part.dropped;
-	chan->whole.send_blocked_ns += chan->part.send_blocked_ns;
-	chan->whole.recv_blocked_ns += chan->part.recv_blocked_ns;
-	chan->whole.parks += chan->part.parks;
+	add_moved(&chan->part, &rise);
+	add_moved(&chan->whole, &rise);
 	chan->last = now;
 	chan->lives = !stat->ended;
 	chan->senders = stat->senders;
@@ -285,18 +298,27 @@ static void take_holder(struct leat_why *why, uint64_t chan_id, const char *name
 
 /* --- a reading --- */
 
+static void begin_part(struct leat_why *why)
+{
+	for (size_t i = 0; i < why->threads_count; i++)
+		why->threads[i].part = (struct why_spent){ .cpu_ns = 0 };
+	for (size_t i = 0; i < why->chans_count; i++)
+		why->chans[i].part = (struct why_moved){ .parks = 0 };
+	why->part_turns = 0;
+	why->part_ns = why->to_ns;
+}
+
 static void begin_reading(struct leat_why *why)
 {
-	for (size_t i = 0; i < why->threads_count; i++) {
-		why->threads[i].part = (struct why_spent){ .cpu_ns = 0 };
+	if (!why->part_goes_on)
+		begin_part(why);
+	for (size_t i = 0; i < why->threads_count; i++)
 		why->threads[i].lives = false;
-	}
 	for (size_t i = 0; i < why->chans_count; i++) {
-		why->chans[i].part = (struct why_moved){ .parks = 0 };
 		why->chans[i].lives = false;
 		why->chans[i].holder[0] = '\0';
 	}
-	why->part_turns = why->turns;
+	why->turns_before = why->turns;
 	why->turns = 0;
 }
 
@@ -312,17 +334,17 @@ static int64_t begin_of_threads(const struct leat_why *why, int64_t time_ns)
 
 static void end_reading(struct leat_why *why, int64_t time_ns, uint32_t cores)
 {
-	bool counts = why->readings > 0 || why->from_start;
+	uint64_t turns = rise_of(why->turns, why->turns_before);
 
-	why->part_turns = counts ? rise_of(why->turns, why->part_turns) : 0;
-	why->whole_turns += why->part_turns;
-	why->cores = cores;
-	if (why->readings++ == 0 && !why->from_start)
-		why->from_ns = why->to_ns = time_ns;
-	else if (why->readings == 1)
-		why->from_ns = why->to_ns = begin_of_threads(why, time_ns);
-	why->part_ns = why->to_ns;
+	if (why->readings > 0 || why->from_start) {
+		why->part_turns += turns;
+		why->whole_turns += turns;
+	}
+	if (why->readings++ == 0)
+		why->from_ns = why->part_ns =
+			why->from_start ? begin_of_threads(why, time_ns) : time_ns;
 	why->to_ns = time_ns;
+	why->cores = cores;
 }
 
 bool why_take_snapshot(struct leat_why *why, const struct leat_snapshot *snapshot)
@@ -460,23 +482,21 @@ void why_begin_window(struct leat_why *why)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < why->threads_count; i++)
-		if (why->threads[i].lives) {
-			why->threads[kept] = why->threads[i];
-			why->threads[kept].part = why->threads[kept].whole =
-				(struct why_spent){ .cpu_ns = 0 };
-			kept++;
-		}
+		if (why->threads[i].lives)
+			why->threads[kept++] = why->threads[i];
 	why->threads_count = kept;
 	kept = 0;
 	for (size_t i = 0; i < why->chans_count; i++)
-		if (why->chans[i].lives) {
-			why->chans[kept] = why->chans[i];
-			why->chans[kept].part = why->chans[kept].whole =
-				(struct why_moved){ .parks = 0 };
-			kept++;
-		}
+		if (why->chans[i].lives)
+			why->chans[kept++] = why->chans[i];
 	why->chans_count = kept;
+	for (size_t i = 0; i < why->threads_count; i++)
+		why->threads[i].whole = (struct why_spent){ .cpu_ns = 0 };
+	for (size_t i = 0; i < why->chans_count; i++)
+		why->chans[i].whole = (struct why_moved){ .parks = 0 };
 	why->parts_count = 0;
-	why->part_turns = why->whole_turns = 0;
-	why->from_ns = why->part_ns = why->to_ns;
+	why->whole_turns = 0;
+	why->from_ns = why->to_ns;
+	why->part_goes_on = false;
+	begin_part(why);
 }

@@ -69,6 +69,7 @@ static int judge_part(struct leat_why *why)
 	struct leat_verdict verdict = { .limit = LEAT_LIMIT_UNKNOWN };
 	int rc;
 
+	why->part_goes_on = why->readings > 1 && why->to_ns - why->part_ns < PART_LEAST_NS;
 	if (why->to_ns - why->part_ns < PART_LEAST_NS)
 		return 0;
 	rc = why_judge(&view, &verdict);

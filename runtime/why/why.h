@@ -74,7 +74,8 @@ struct leat_why {
 	struct why_part *parts;
 	size_t parts_count, parts_room;
 	int64_t from_ns, part_ns, to_ns; /* the window; the last part of it begins at part_ns */
-	uint64_t part_turns, whole_turns, turns; /* of pools */
+	bool part_goes_on;               /* it is too short yet to be judged */
+	uint64_t part_turns, whole_turns, turns, turns_before; /* of pools */
 	uint32_t cores;
 	unsigned readings;
 	bool from_start; /* the first reading ends the first part, which began with its threads */

@@ -1,6 +1,7 @@
 /*
  * Fuzzes what reads a counters file: a file with any bytes changed, and cut off anywhere, gives
- * figures within their bounds, or an error; and `leat stat` shows them, as tables and as JSON.
+ * figures within their bounds, or an error; `leat stat` shows them, as tables and as JSON; and a
+ * verdict is found from them.
  *
  * An input is three bytes for each change: two of the place, one of the byte there. The first two
  * bytes are where the file is cut off, if that is within it.
@@ -13,6 +14,7 @@
 
 #include <fcntl.h>
 #include <leat/detail/counters.h>
+#include <leat/why.h>
 #include <unistd.h>
 
 enum { EVENTS = 8, RECORDS = 9, EVENTS_AT = 512, RECORDS_AT = EVENTS_AT + EVENTS * 256 };
@@ -145,6 +147,29 @@ static void check_records(const struct view *view)
 	}
 }
 
+/* As much as that: judged from one reading, and from two. */
+static void check_verdict(const struct leat_counters *counters, bool from_start)
+{
+	struct leat_why *why = leat_why_open();
+	struct leat_verdict verdict;
+
+	CHECK(why != NULL, "no memory");
+	if (from_start)
+		leat_why_from_start(why);
+	for (int n = 0; n < 2; n++) {
+		CHECK(leat_why_add_counters(why, counters) == 0, "no memory");
+		CHECK(leat_why_verdict(why, &verdict) == 0, "no memory");
+		CHECK(verdict.limit < LEAT_LIMITS, "%d", verdict.limit);
+		CHECK(ends(verdict.stage, sizeof(verdict.stage)), "a stage");
+		CHECK(ends(verdict.thread, sizeof(verdict.thread)), "a thread");
+		CHECK(ends(verdict.text, sizeof(verdict.text)), "a text");
+		CHECK(ends(verdict.evidence, sizeof(verdict.evidence)), "evidence");
+		CHECK(verdict.busy <= 1 && verdict.confidence <= 1, "%f, %f", verdict.busy,
+		      verdict.confidence);
+	}
+	leat_why_close(why);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size };
@@ -173,6 +198,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		before.time_ns = 500000000;
 	}
 	sample_fini(&before);
+	check_verdict(counters, false);
+	check_verdict(counters, true);
 	leat_counters_close(counters);
 	return 0;
 }

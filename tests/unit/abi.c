@@ -47,6 +47,7 @@ SIZE(struct leat_snapshot, 160);
 SIZE(struct leat_counters_process, 256);
 SIZE(struct leat_counters_record, 504);
 SIZE(struct leat_counters_event, 240);
+SIZE(struct leat_verdict, 1320);
 SIZE(struct leat_tx, 296);
 SIZE(struct leat_rx, 296);
 SIZE(struct leat_spsc, 256);
@@ -313,6 +314,19 @@ Test(abi, diag_start_writes_no_file)
 	cr_expect_eq(leat_diag_stop(diag), 0);
 	cr_expect_eq(access(path, F_OK), 0);
 	unlink(path);
+}
+
+Test(abi, why_verdict)
+{
+	struct leat_why *why = leat_why_open();
+	struct leat_verdict verdict = { .limit = LEAT_LIMITS };
+
+	for_each_wrong(abi, struct leat_verdict) {
+		cr_expect_eq(leat_detail_why_verdict(abi, why, &verdict), -ELIBBAD);
+		cr_expect_eq(verdict.limit, LEAT_LIMITS);
+	}
+	cr_expect_eq((leat_why_verdict)(why, &verdict), 0);
+	leat_why_close(why);
 }
 
 /* A counters file is opened with the size of a record, which is what an open gives. */
