@@ -308,9 +308,31 @@ void leat_report_books(const struct leat_report *report, int columns, FILE *out)
 	fprintf(out, "\nthreads left behind: %d\n", report->threads_left);
 }
 
+/* What the busiest thread of the bottleneck does; "": its rate says it, or a pause of --slow. */
+static const char *kind_of_limit(enum leat_limit limit)
+{
+	switch (limit) {
+	case LEAT_LIMIT_BALANCED:
+		return "others are as busy";
+	case LEAT_LIMIT_CPU:
+		return "it computes";
+	case LEAT_LIMIT_CALL:
+		return "it is in calls that block in the kernel";
+	case LEAT_LIMIT_SKEW:
+		return "one of its threads has most of the work";
+	case LEAT_LIMIT_CORES:
+		return "it waits for a processor";
+	case LEAT_LIMIT_ORDER:
+		return "its workers wait for the one whose turn it is";
+	default:
+		return "";
+	}
+}
+
 static void put_verdict(const struct leat_report *report, FILE *out)
 {
 	struct leat_bottleneck verdict = leat_report_verdict(report);
+	const struct leat_verdict *by = &verdict.verdict;
 	const char *mark = "; ";
 
 	fputs("bottleneck: ", out);
@@ -331,7 +353,10 @@ static void put_verdict(const struct leat_report *report, FILE *out)
 	if (verdict.downstream_blocked >= 0)
 		fprintf(out, "%sdownstream blocked %.0f %% on receiving", mark,
 		        verdict.downstream_blocked * 100);
-	fputs(")\n", out);
+	fprintf(out, ")\n");
+	if (kind_of_limit(by->limit)[0] != '\0')
+		fprintf(out, "  %s%s%s\n", kind_of_limit(by->limit),
+		        by->advice[0] != '\0' ? "; " : "", by->advice);
 }
 
 void leat_report_verdict_line(const struct leat_report *report, int columns, FILE *out)

@@ -12,12 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * A group that is at work for less than this share of the time is no bottleneck; in a shorter
- * window shares mean nothing.
- */
-#define BUSY_MIN 0.5
-#define WINDOW_MIN_NS INT64_C(100000000)
 #define LEFT_TRIES 50
 
 /*
@@ -37,9 +31,10 @@ int leat_report_init(struct leat_report *report, const struct leat_run *flow)
 	report->edges = calloc(flow->plan.edges_count, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
 	report->times = calloc(flow->members_count, sizeof(*report->times));
-	report->bases = calloc(flow->members_count, sizeof(*report->bases));
+	report->why = leat_why_open();
+	leat_why_from_start(report->why);
 	if (report->edges != NULL && report->ends != NULL && report->times != NULL &&
-	    report->bases != NULL)
+	    report->why != NULL)
 		return 0;
 	leat_report_fini(report);
 	return -ENOMEM;
@@ -52,7 +47,7 @@ void leat_report_fini(struct leat_report *report)
 	free(report->edges);
 	free(report->ends);
 	free(report->times);
-	free(report->bases);
+	leat_why_close(report->why);
 	*report = (struct leat_report){ 0 };
 }
 
@@ -199,9 +194,9 @@ static void record_snapshot(struct leat_report *report, const struct leat_snapsh
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		record_member(report, &snapshot->generators[i], snapshot->time_ns);
+	leat_why_add(report->why, snapshot); /* without memory the verdict has less to go by */
 	if (window) {
-		memcpy(report->bases, report->times,
-		       report->flow->members_count * sizeof(*report->bases));
+		leat_why_restart(report->why);
 		report->window_ns = snapshot->time_ns;
 	}
 	pthread_mutex_unlock(&report->lock);
@@ -212,9 +207,14 @@ void leat_report_take(struct leat_report *report, const struct leat_snapshot *sn
 	record_snapshot(report, snapshot, false);
 }
 
-static void record_window(const struct leat_snapshot *snapshot, void *report)
+void leat_report_take_window(struct leat_report *report, const struct leat_snapshot *snapshot)
 {
 	record_snapshot(report, snapshot, true);
+}
+
+static void record_window(const struct leat_snapshot *snapshot, void *report)
+{
+	leat_report_take_window(report, snapshot);
 }
 
 void leat_report_window(struct leat_report *report)
@@ -309,26 +309,37 @@ static const struct leat_stage *find_rate(const struct leat_member *member)
 	return slowest;
 }
 
-/* Makes the member's group the verdict's, if the member was at work, or paced, for longer. */
-static void compare_member(const struct leat_report *report, size_t at, int64_t from_ns,
-                           int64_t to_ns, struct leat_bottleneck *verdict)
+/* The rate of the group that lets the fewest items through; NULL: it has none. */
+static const struct leat_stage *find_rate_of_group(const struct leat_run *flow, size_t group)
 {
-	const struct leat_member *member = &report->flow->members[at];
-	const struct leat_member_time *time = &report->times[at], *base = &report->bases[at];
-	double window_ns = (double)(to_ns - from_ns);
-	int64_t paced_ns = (int64_t)(time->paced_ns - base->paced_ns);
-	int64_t busy_ns =
-		leat_report_busy_ns(report, at, time) - leat_report_busy_ns(report, at, base);
-	double most = (double)(paced_ns > busy_ns ? paced_ns : busy_ns) / window_ns;
+	size_t i = 0;
 
-	if (most <= verdict->busy)
-		return;
-	verdict->busy = most < 1 ? most : 1;
-	verdict->group = member->group;
-	verdict->rate = paced_ns > busy_ns ? find_rate(member) : NULL;
+	while (flow->members[i].group != group)
+		i++;
+	return find_rate(&flow->members[i]);
 }
 
-/* A source that waits for its input is not at work. */
+/*
+ * The group that is this stage of a verdict: a generator with an output has the name of its
+ * channel, and a task has that of its group. groups_count: none.
+ */
+static size_t find_group(const struct leat_run *flow, const char *stage)
+{
+	size_t i = 0;
+
+	while (i < flow->plan.groups_count) {
+		const struct leat_run_group *group = &flow->plan.groups[i];
+
+		if (strcmp(group->name, stage) == 0 ||
+		    (group->out != LEAT_NO_EDGE &&
+		     strcmp(flow->plan.edges[group->out].name, stage) == 0))
+			break;
+		i++;
+	}
+	return i;
+}
+
+/* A source that waits for a time is not at work: it waits for its input. */
 static bool waits_for_input(const struct leat_run *flow, size_t group)
 {
 	const struct leat_run_group *of = &flow->plan.groups[group];
@@ -352,11 +363,11 @@ unsigned leat_report_threads(const struct leat_run *flow, size_t edge, bool send
 	return threads;
 }
 
-static void set_blocked_shares(const struct leat_report *report, struct leat_bottleneck *verdict,
-                               int64_t window_ns)
+static void set_blocked_shares(const struct leat_report *report, struct leat_bottleneck *verdict)
 {
 	const struct leat_run *flow = report->flow;
 	const struct leat_run_group *group = &flow->plan.groups[verdict->group];
+	const int64_t window_ns = verdict->verdict.to_ns - verdict->verdict.from_ns;
 
 	verdict->upstream_blocked = verdict->downstream_blocked = -1;
 	if (group->in != LEAT_NO_EDGE) {
@@ -373,32 +384,44 @@ static void set_blocked_shares(const struct leat_report *report, struct leat_bot
 	}
 }
 
+static const char *say_why_not(const struct leat_verdict *verdict)
+{
+	switch (verdict->limit) {
+	case LEAT_LIMIT_UNKNOWN:
+		return "none: the run was too short to tell";
+	case LEAT_LIMIT_INPUT:
+		return "none: the flow waited for its input";
+	case LEAT_LIMIT_WAKEUPS:
+		return "none: threads slept and were woken for each few lines";
+	default:
+		return "none: no stage limited the flow for most of the time";
+	}
+}
+
 struct leat_bottleneck leat_report_verdict(const struct leat_report *report)
 {
 	const struct leat_run *flow = report->flow;
-	int64_t from_ns = report->window_ns != 0 ? report->window_ns : flow->started_ns,
-		to_ns = from_ns;
-	struct leat_bottleneck verdict = { .why_not = "none: the run was too short to tell" };
+	struct leat_bottleneck found = { .why_not = "none: the flow has not ended" };
+	struct leat_verdict *verdict = &found.verdict;
 
-	if (report->gave_up) {
-		verdict.why_not = "none: the flow has not ended";
-		return verdict;
-	}
-	for (size_t i = 0; i < flow->members_count; i++)
-		if (report->times[i].seen_ns > to_ns)
-			to_ns = report->times[i].seen_ns;
-	if (to_ns - from_ns < WINDOW_MIN_NS)
-		return verdict;
-	for (size_t i = 0; i < flow->members_count; i++)
-		compare_member(report, i, from_ns, to_ns, &verdict);
-	set_blocked_shares(report, &verdict, to_ns - from_ns);
-	if (verdict.busy < BUSY_MIN)
-		verdict.why_not = "none: no thread was at work for half of the time";
-	else if (verdict.rate == NULL && waits_for_input(flow, verdict.group))
-		verdict.why_not = "none: the flow waited for its input";
-	else
-		verdict.found = true;
-	return verdict;
+	if (report->gave_up)
+		return found;
+	if (leat_why_verdict(report->why, verdict) < 0)
+		verdict->limit = LEAT_LIMIT_UNKNOWN;
+	found.why_not = say_why_not(verdict);
+	found.group = find_group(flow, verdict->stage);
+	if (found.group == flow->plan.groups_count ||
+	    (verdict->limit != LEAT_LIMIT_BALANCED && !leat_limit_is_named(verdict->limit)))
+		return found;
+	found.busy = verdict->busy + verdict->paced;
+	if (verdict->limit == LEAT_LIMIT_PACED)
+		found.rate = find_rate_of_group(flow, found.group);
+	set_blocked_shares(report, &found);
+	found.found = verdict->limit != LEAT_LIMIT_PACED || found.rate != NULL ||
+	              !waits_for_input(flow, found.group);
+	if (!found.found)
+		found.why_not = "none: the flow waited for its input";
+	return found;
 }
 
 static int count_threads(void)

@@ -5,12 +5,9 @@
  * under report->lock. The display reads them under the same lock. The books, the verdict and the
  * JSON object read what is kept when every member has ended and the last snapshot was taken.
  *
- * The bottleneck. A member is blocked receiving or sending, paced by a rate, or at work: the
- * library keeps the time of each thread. At work is a source, too, that waits for its input, and a
- * stage that is slowed. In the window (the whole run, or from the moment that a stage was slowed)
- * the others waited for the group with the member that was at work, or paced, for the largest
- * share. A member, not the mean: where one worker has all the work, the others of its group hide
- * that in a mean.
+ * The bottleneck is the verdict of leat/why.h on the window, which is the whole run, or begins when
+ * a stage was slowed: the same that `leat why` finds from outside. A group of stages is a stage
+ * there.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -20,6 +17,7 @@
 #include "tools/leat/flow/flow.h"
 
 #include <leat/diag.h>
+#include <leat/why.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -54,7 +52,7 @@ struct leat_report {
 	/* one of each for each member */
 	struct leat_end_stat *ends;
 	struct leat_member_time *times;
-	struct leat_member_time *bases; /* when the window began */
+	struct leat_why *why;
 	/* when the report began: the first rates count from here */
 	int64_t since_ns;
 	int64_t window_ns; /* when the window began; 0: with the flow */
@@ -70,7 +68,9 @@ void leat_report_fini(struct leat_report *report);
 
 /* Keeps the figures of a snapshot. */
 void leat_report_take(struct leat_report *report, const struct leat_snapshot *snapshot);
-/* Begins the window of the verdict now. */
+/* The same, and begins the window of the verdict there. */
+void leat_report_take_window(struct leat_report *report, const struct leat_snapshot *snapshot);
+/* Begins the window now, with a snapshot of its own. */
 void leat_report_window(struct leat_report *report);
 
 /*
@@ -102,10 +102,11 @@ struct leat_bottleneck {
 	bool found;
 	const char *why_not;
 	size_t group;
-	double busy; /* 0 to 1: the share of its member that was at work, or paced, the longest */
+	double busy;                   /* 0 to 1: the share that its busiest thread was at work */
 	const struct leat_stage *rate; /* what paced it; NULL: it was at work */
 	double upstream_blocked;       /* on sending; below 0 if there is nothing upstream */
 	double downstream_blocked;
+	struct leat_verdict verdict;
 };
 struct leat_bottleneck leat_report_verdict(const struct leat_report *report);
 
