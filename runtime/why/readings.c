@@ -80,19 +80,22 @@ static size_t place_of_key(const struct leat_why *why, uint64_t key)
 static bool add_thread(struct leat_why *why, size_t at, const struct why_thread *now)
 {
 	void *array = why->threads;
-	struct why_thread *thread;
-	bool ok = grow_array(&array, why->threads_count, &why->threads_room, sizeof(*thread));
+	struct why_thread added = *now, *thread;
+	bool ok;
 
+	if (!find_stage(why, &added))
+		return false;
+	if ((why->readings > 0 || why->from_start) && now->began_ns >= why->from_ns && !now->is_sum)
+		added.last = (struct why_spent){ .cpu_ns = 0 };
+	ok = grow_array(&array, why->threads_count, &why->threads_room, sizeof(*thread));
 	why->threads = array;
 	if (!ok)
 		return false;
 	thread = &why->threads[at];
 	memmove(thread + 1, thread, (why->threads_count - at) * sizeof(*thread));
 	why->threads_count++;
-	*thread = *now;
-	if ((why->readings > 0 || why->from_start) && now->began_ns >= why->from_ns && !now->is_sum)
-		thread->last = (struct why_spent){ .cpu_ns = 0 };
-	return find_stage(why, thread);
+	*thread = added;
+	return true;
 }
 
 /* The figures of one that ended may come to a sum at once: no thread has more than the time. */

@@ -660,6 +660,23 @@ static int channel_in_a_snapshot(void)
 	return diag == NULL ? NOTHING : rc != 0 ? rc : stopped;
 }
 
+/* Judges what the reader of a counters file has. Returns -errno. */
+static int judge(const struct leat_counters *reader)
+{
+	struct leat_why *why = leat_why_open();
+	struct leat_verdict verdict;
+	int rc = why == NULL ? leat_open_error() : 0;
+
+	if (rc == 0) {
+		leat_why_from_start(why);
+		rc = leat_why_add_counters(why, reader);
+	}
+	if (rc == 0)
+		rc = leat_why_verdict(why, &verdict);
+	leat_why_close(why);
+	return rc;
+}
+
 /* A channel of a process that keeps counters, which this process reads itself. */
 static int channel_in_counters(void)
 {
@@ -671,6 +688,8 @@ static int channel_in_counters(void)
 		struct leat_counters *reader = leat_counters_open(counters);
 
 		rc = reader == NULL ? leat_open_error() : leat_counters_read(reader);
+		if (rc == 0)
+			rc = judge(reader);
 		leat_counters_close(reader);
 	}
 	stopped = leat_diag_stop(diag);
