@@ -661,7 +661,7 @@ static int channel_in_a_snapshot(void)
 }
 
 /* Judges what the reader of a counters file has. Returns -errno. */
-static int judge(const struct leat_counters *reader)
+static int judge_process(const struct leat_counters *reader)
 {
 	struct leat_why *why = leat_why_open();
 	struct leat_verdict verdict;
@@ -689,7 +689,7 @@ static int channel_in_counters(void)
 
 		rc = reader == NULL ? leat_open_error() : leat_counters_read(reader);
 		if (rc == 0)
-			rc = judge(reader);
+			rc = judge_process(reader);
 		leat_counters_close(reader);
 	}
 	stopped = leat_diag_stop(diag);
