@@ -48,10 +48,21 @@ static void put_channel(const struct view *view, struct table *table,
 	                                v[LEAT_COUNTERS_CHAN_RECEIVERS]));
 }
 
+/* Its own output; or, of a task, the channel that its thread used last to send into. */
+static const struct leat_counters_record *fed_channel(const struct view *view,
+                                                      const struct leat_counters_record *record)
+{
+	const struct leat_counters_record *chan = view_channel(view, record->channel);
+
+	for (int i = 0; chan == NULL && i < LEAT_WAITS_MOST; i++)
+		chan = view_channel(view, record->values[LEAT_COUNTERS_GEN_SENDS + i]);
+	return chan;
+}
+
 static void put_generator(const struct view *view, struct table *table,
                           const struct leat_counters_record *record)
 {
-	const struct leat_counters_record *chan = view_channel(view, record->channel);
+	const struct leat_counters_record *chan = fed_channel(view, record);
 	struct rates rates = view_rates(view, record);
 	/* one that has ended since the reading before had a thread until then */
 	uint64_t threads = record->living != 0 ? record->living : 1;
