@@ -103,6 +103,12 @@ struct leat_gen_stat {
 	 * (/proc/self/task/TID/schedstat, which wants CONFIG_SCHED_INFO).
 	 */
 	uint64_t cpu_ns, runq_ns;
+	int64_t ended_ns; /* when it ended, on the same clock; 0: it runs */
+	/*
+	 * Of LEAT_FAILED: the failure began in this generator. False: its scope had failed, or the
+	 * receiver that it took its items from, and cause, code and text are those of that failure.
+	 */
+	bool origin;
 };
 
 /*

@@ -53,6 +53,7 @@ static const struct leat_counters_value of_generators[] = {
 	[LEAT_COUNTERS_GEN_CODE] = { "code", LEAT_COUNTERS_STATE,
 	                             offsetof(struct leat_gen_stat, code), sizeof(int), true },
 	[LEAT_COUNTERS_GEN_BEGAN] = GEN("began_ns", STATE, began_ns),
+	[LEAT_COUNTERS_GEN_ORIGIN] = GEN("origin", STATE, origin),
 };
 
 static const struct leat_counters_value of_pools[] = {

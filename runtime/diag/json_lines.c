@@ -65,7 +65,10 @@ static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 	        ",\"blocked_ns\":%" PRIu64 ",\"order_ns\":%" PRIu64 ",\"paced_ns\":%" PRIu64,
 	        gen->began_ns, gen->busy_ns, gen->starved_ns, gen->blocked_ns, gen->order_ns,
 	        gen->paced_ns);
-	fprintf(out, ",\"cpu_ns\":%" PRIu64 ",\"runq_ns\":%" PRIu64 "}", gen->cpu_ns, gen->runq_ns);
+	fprintf(out,
+	        ",\"cpu_ns\":%" PRIu64 ",\"runq_ns\":%" PRIu64 ",\"ended_ns\":%" PRId64
+	        ",\"origin\":%s}",
+	        gen->cpu_ns, gen->runq_ns, gen->ended_ns, gen->origin ? "true" : "false");
 }
 
 static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)
