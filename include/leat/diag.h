@@ -79,9 +79,11 @@ typedef void leat_diag_fn(const struct leat_snapshot *snapshot, void *arg);
 /*
  * Called on the diagnostics thread, once for each generator that ended since leat_diag_start(), in
  * the order in which they ended: the one that failed comes before those that its failure has
- * cancelled. It is called when a snapshot is taken, also the last one, before the files of that
- * snapshot are written and before its callback; so the end is up to an interval ago
- * (gen->ended_ns). gen is valid until the function returns.
+ * cancelled, and perhaps after those that sent to it, as it had closed its receiver.
+ *
+ * It is called when a snapshot is taken, also the last one, before the files of that snapshot are
+ * written and before its callback; so the end is up to an interval ago (gen->ended_ns). gen is
+ * valid until the function returns.
  *
  * Told: every generator, task, sink and seq that has a thread or a channel of its own, however it
  * ended, and of those on a pool with compact channels (leat/gen.h) the ones that failed. Not told:
@@ -98,7 +100,7 @@ typedef void leat_diag_end_fn(const struct leat_gen_stat *gen, void *arg);
  * not buffered or buffered by lines, and flushes it. The line has program and process, name and id,
  * how the generator ended and after how long, its words, and its code with the name of errno(3).
  * What is not printable in names and words is shown as "?". A FILE that blocks, such as a pipe that
- * nobody reads, holds up the diagnostics thread; no other.
+ * is full, holds up the diagnostics thread; no other.
  */
 LEAT_API void leat_diag_print_end(const struct leat_gen_stat *gen, void *file);
 

@@ -36,12 +36,11 @@ expect_ends 0 'failed'
 run --quiet 'count:1000 | buffer:4 | file:/dev/full'
 expect_status 1
 expect_ends 1 'failed after .*: /dev/full: No space left on device \(ENOSPC, -28\)$'
-grep -E "$line" "$dir/err" | head -n 1 | grep -q '"file"' || { fail "$what: the failure does not come first:"; cat "$dir/err"; }
 
 run --quiet --for 200ms 'tick:1ms | buffer:4 | null'
 expect_status 0
 expect_each_once
-expect_ends 1 'was stopped after [2-9].*: the time of --for is over$'
+expect_ends 1 'was stopped after [1-9].*: the time of --for is over$'
 expect_ends 2 'completed'
 
 run_signalled INT --quiet 'tick:1ms | buffer:4 | null'

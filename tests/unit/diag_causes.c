@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 
 TestSuite(diag_causes, .timeout = 600);
 
@@ -565,4 +566,25 @@ Test(diag_causes, a_line_that_cannot_be_written_is_left_out)
 	leat_diag_print_end(&gen, full);
 	cr_expect_eq(errno, EDOM);
 	fclose(full);
+}
+
+/* The thread that writes the lines takes no signal. */
+Test(diag_causes, a_reader_of_the_lines_that_has_left_ends_nothing)
+{
+	int ends[2], before = dup(STDERR_FILENO);
+	signal(SIGPIPE, SIG_DFL);
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	dup2(ends[1], STDERR_FILENO);
+	struct leat_diag *diag =
+		leat_diag_start(&(struct leat_diag_opts){ .ended = leat_diag_print_end });
+	struct leat_scope *scope = leat_scope_open(NULL, NULL);
+	int rc = leat_gen(scope, end_by_number, NULL, 0, NULL, NULL);
+	leat_scope_close(scope);
+	int stopped = leat_diag_stop(diag);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(ends[1]);
+	cr_expect_eq(rc, 0);
+	cr_expect_eq(stopped, 0);
 }
