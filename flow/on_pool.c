@@ -113,12 +113,28 @@ static void end_with_input(struct pooled *pooled, int rc)
 	end_with(pooled, rc);
 }
 
+/*
+ * The failure of the input ends this seq: its next, asked once more, returns that failure again, so
+ * that it is told as the one of the generator in which it began, and not as one of this seq's own.
+ */
+static bool returns_failure_again(const struct pooled *pooled)
+{
+	const struct task *task = pooled->task;
+	enum leat_cause cause;
+
+	return task->taken_over && pooled->in.next != NULL && task->rx != NULL &&
+	       leat_rx_status(task->rx, &cause, NULL, NULL) == 0 && cause == LEAT_FAILED &&
+	       pooled->in.next(pooled->in.state, task->in_place) == pooled->rc;
+}
+
 /* What the seq returns once all that its steps have made is given away. */
 static int last_result(const struct pooled *pooled)
 {
 	const struct task *task = pooled->task;
 
-	return task->told != 0 ? leat_fail(pooled->rc, task->text) : pooled->rc;
+	if (task->told == 0 || returns_failure_again(pooled))
+		return pooled->rc;
+	return leat_fail(pooled->rc, task->text);
 }
 
 /*

@@ -70,6 +70,7 @@ static void take_over_failure(struct task *task, int rc)
 		return;
 	leat_flow_mistake(task->flow, code, "%s", text);
 	tell_failure(task, code, text);
+	task->taken_over = true;
 }
 
 /*
@@ -191,6 +192,8 @@ static int work(struct leat_tx *out, void *arg)
 
 	task->out = out;
 	rc = leat_task_settle(task, leat_task_work(task));
+	if (rc != 0 && rc == task->failure)
+		leat_tx_fail(out, rc, task->text);
 	leat_task_leave(task);
 	return rc;
 }

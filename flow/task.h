@@ -75,7 +75,8 @@ struct task {
 	uint64_t ticket;
 	bool at_turn;
 	int failure;
-	int told; /* the failure of those behind it: of an item, or its input's */
+	int told;        /* the failure of those behind it: of an item, or its input's */
+	bool taken_over; /* it is the input's */
 	char text[LEAT_FLOW_TEXT];
 };
 

@@ -91,6 +91,7 @@ enum {
 	LEAT_COUNTERS_GEN_SENDS = LEAT_COUNTERS_GEN_RECEIVES + LEAT_WAITS_MOST,
 	LEAT_COUNTERS_GEN_WAITS_ON = LEAT_COUNTERS_GEN_SENDS + LEAT_WAITS_MOST,
 	LEAT_COUNTERS_GEN_PACED_BY,
+	LEAT_COUNTERS_GEN_ORIGIN, /* 1: it has failed itself */
 	LEAT_COUNTERS_GEN_VALUES
 };
 enum {
@@ -152,9 +153,10 @@ enum leat_counters_event_type {
 	LEAT_COUNTERS_CLOSED,       /* completed or abandoned (`cause`); a channel: closed */
 	LEAT_COUNTERS_BLOCKED_LONG, /* `value` ns: a full channel moved nothing; a pool's turn */
 	LEAT_COUNTERS_DROPPED,      /* `value` items; the text says why */
-	LEAT_COUNTERS_CANCELED,     /* or its deadline passed (`cause`) */
+	/* by its scope or its input: cancelled, past a deadline, or failed elsewhere (`cause`) */
+	LEAT_COUNTERS_CANCELED,
 	LEAT_COUNTERS_STOPPED,
-	LEAT_COUNTERS_FAILED, /* with its words */
+	LEAT_COUNTERS_FAILED, /* the failure began here; with its words */
 	LEAT_COUNTERS_EVENT_TYPES
 };
 
@@ -249,8 +251,9 @@ LEAT_API const char *leat_counters_event_name(enum leat_counters_event_type type
 LEAT_API const char *leat_counters_state_name(enum leat_counters_state state);
 
 /*
- * Begins what LEAT_COUNTERS in the environment asks for, if anything. The first channel, generator
- * or pool of a process does that by itself; a program that counts its threads calls this before.
+ * Begins what LEAT_COUNTERS and LEAT_ENDS in the environment ask for, if anything. The first
+ * channel, generator or pool of a process does that by itself; a program that counts its threads
+ * calls this before.
  */
 LEAT_API void leat_counters_begin(void);
 

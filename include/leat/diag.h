@@ -15,6 +15,13 @@
  * and counters that only their slow paths write. A snapshot asks the kernel for the processor time
  * of each generator's thread and each worker, which takes it some microseconds for each.
  *
+ * Ends. A function of the program's is called once for each generator that ended, in the order in
+ * which they ended; leat_diag_print_end() is one, which writes a line to stderr:
+ *
+ *     leat_diag_start(&(struct leat_diag_opts){ .ended = leat_diag_print_end });
+ *
+ *     leat: feed[4711]: generator "parse" (id 7) failed after 3.2 s: bad price (EINVAL, -22)
+ *
  * What has ended. An object that ended between two snapshots is in the next one with its last
  * figures (a channel with `ended` set, a generator with its cause), and in none after that. Each
  * diagnostics thread gets it once.
@@ -29,7 +36,9 @@
  *
  * Without a line of code. With LEAT_COUNTERS=1 in the environment, a process keeps a counters file
  * from its first channel until its exit: `leat ps` lists it, and `leat stat PID` shows it
- * (docs/counters.md).
+ * (docs/counters.md). With LEAT_ENDS=1 it writes those lines to stderr from its first channel until
+ * its exit; with LEAT_ENDS=bad only those of generators that neither completed nor were stopped.
+ * The two share one thread, which takes a snapshot ten times a second.
  *
  * Errors. A snapshot that cannot be written (a full disk, for example) is counted, in both files,
  * and the next one is written whole: a partial line of JSON is removed, or ended where it cannot be
@@ -70,6 +79,34 @@ LEAT_API const char *leat_pace_name(enum leat_pace pace);
  */
 typedef void leat_diag_fn(const struct leat_snapshot *snapshot, void *arg);
 
+/*
+ * Called on the diagnostics thread, once for each generator that ended since leat_diag_start(), in
+ * the order in which they ended: the one that failed comes before those that its failure has
+ * cancelled, and perhaps after those that sent to it, as it had closed its receiver.
+ *
+ * It is called when a snapshot is taken, also the last one, before the files of that snapshot are
+ * written and before its callback; so the end is up to an interval ago (gen->ended_ns). gen is
+ * valid until the function returns.
+ *
+ * Told: every generator, task, sink and seq that has a thread or a channel of its own, however it
+ * ended, and of those on a pool with compact channels (leat/gen.h) the ones that failed. Not told:
+ * the other ends of these, which struct leat_snapshot counts in `exits`; and ends that it counts as
+ * `untold`, as 65,536 others waited for the snapshot. Ends of the last moments before a process is
+ * killed, or calls _exit(2), are lost.
+ *
+ * What it must not do is what the callback must not.
+ */
+typedef void leat_diag_end_fn(const struct leat_gen_stat *gen, void *arg);
+
+/*
+ * Such a function: writes a line about the end to a FILE (NULL: stderr), in one write if that is
+ * not buffered or buffered by lines, and flushes it. The line has program and process, name and id,
+ * how the generator ended and after how long, its words, and its code with the name of errno(3).
+ * What is not printable in names and words is shown as "?". A FILE that blocks, such as a pipe that
+ * is full, holds up the diagnostics thread; no other.
+ */
+LEAT_API void leat_diag_print_end(const struct leat_gen_stat *gen, void *file);
+
 struct leat_diag_opts {
 	int64_t interval_ns;         /* between snapshots; 0: one second; not negative */
 	const char *prometheus_path; /* copied; NULL: none */
@@ -82,7 +119,9 @@ struct leat_diag_opts {
 	 * tmpfs. Copied; NULL: none.
 	 */
 	const char *counters_path;
-	uint64_t reserved[7]; /* zero */
+	leat_diag_end_fn *ended; /* NULL: none */
+	void *ended_arg;
+	uint64_t reserved[5]; /* zero */
 };
 
 /*

@@ -115,7 +115,13 @@ struct leat_gen_stat {
 	 * else, or for several things.
 	 */
 	uint64_t waits_on;
+	int64_t ended_ns; /* when it ended, on the same clock; 0: it runs */
 	enum leat_pace paced_by;
+	/*
+	 * Of LEAT_FAILED: the failure began in this generator. False: its scope had failed, or the
+	 * receiver that it took its items from, and cause, code and text are those of that failure.
+	 */
+	bool origin;
 };
 
 /*

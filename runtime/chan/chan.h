@@ -109,6 +109,7 @@ struct leat_last_stat {
 
 struct leat_outcome {
 	bool known;
+	bool origin; /* a failure that began in the generator, not in its scope or its input */
 	enum leat_cause cause;
 	int code;
 	char text[LEAT_TEXT_MAX + 1];

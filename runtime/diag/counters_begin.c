@@ -1,6 +1,6 @@
 /*
- * LEAT_COUNTERS in the environment: a diagnostics thread that keeps a counters file, from the first
- * object of the process until its exit.
+ * LEAT_COUNTERS and LEAT_ENDS in the environment: a diagnostics thread that keeps a counters file,
+ * and writes a line about each end, from the first object of the process until its exit.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -22,7 +22,7 @@ static struct leat_diag *diag; /* written before the handler of exit(3) is insta
 static pid_t pid;
 
 /* A child that was forked has no diagnostics thread, and the file is its parent's. */
-static void end_counters(void)
+static void end_diag(void)
 {
 	if (getpid() == pid)
 		leat_diag_stop(diag);
@@ -33,24 +33,67 @@ static void refuse_counters(const char *value, const char *why)
 	fprintf(stderr, "leat: LEAT_COUNTERS=%.100s: %s; no counters are kept\n", value, why);
 }
 
-static void begin_counters(const char *value)
+/* The value of a variable that asks for something, or NULL. */
+static const char *read_wish(const char *variable)
 {
-	struct leat_diag_opts opts = { .interval_ns = INTERVAL_NS, .counters_path = value };
+	const char *value = secure_getenv(variable);
+
+	return value != NULL && value[0] != '\0' && strcmp(value, "0") != 0 ? value : NULL;
+}
+
+/* Returns the path for leat_diag_opts, or NULL, after it has said why there is none. */
+static const char *path_of_counters(const char *value)
+{
+	if (value == NULL || strcmp(value, "1") == 0)
+		return value == NULL ? NULL : "";
+	if (strchr(value, '/') != NULL)
+		return value;
+	refuse_counters(value, "1, 0, or a path with a slash in it is wanted");
+	return NULL;
+}
+
+/* For LEAT_ENDS=bad. */
+static void print_bad_end(const struct leat_gen_stat *gen, void *file)
+{
+	if (gen->cause != LEAT_COMPLETED && gen->cause != LEAT_STOPPED)
+		leat_diag_print_end(gen, file);
+}
+
+static leat_diag_end_fn *teller_of_ends(const char *value)
+{
+	if (value == NULL)
+		return NULL;
+	if (strcmp(value, "1") == 0)
+		return leat_diag_print_end;
+	if (strcmp(value, "bad") == 0)
+		return print_bad_end;
+	fprintf(stderr, "leat: LEAT_ENDS=%.100s: 1, bad or 0 is wanted; no ends are told\n", value);
+	return NULL;
+}
+
+static void begin_diag(const char *counters, const char *ends)
+{
+	struct leat_diag_opts opts = { .interval_ns = INTERVAL_NS };
 	char why[LEAT_COUNTERS_WHY];
 
-	if (strcmp(value, "1") == 0) {
-		opts.counters_path = "";
-	} else if (strchr(value, '/') == NULL) {
-		refuse_counters(value, "1, 0, or a path with a slash in it is wanted");
-		return;
+	opts.counters_path = path_of_counters(counters);
+	opts.ended = teller_of_ends(ends);
+	if (opts.counters_path != NULL) {
+		diag = leat_diag_start_paced(&opts, why);
+		if (diag == NULL)
+			refuse_counters(counters, why);
+		opts.counters_path = NULL; /* ends are told without it */
 	}
-	diag = leat_diag_start_paced(&opts, why);
-	if (diag == NULL) {
-		refuse_counters(value, why);
-		return;
+	if (diag == NULL && opts.ended != NULL) {
+		diag = leat_diag_start_paced(&opts, why);
+		if (diag == NULL)
+			fprintf(stderr, "leat: LEAT_ENDS=%.100s: %s; no ends are told\n", ends,
+			        why);
 	}
+	if (diag == NULL)
+		return;
 	pid = getpid();
-	atexit(end_counters);
+	atexit(end_diag);
 }
 
 void leat_counters_begin(void)
@@ -62,16 +105,17 @@ void leat_registry_begin(void)
 {
 	static uint32_t begun;
 	uint32_t never = 0;
-	const char *value;
+	const char *counters, *ends;
 
 	/* rlx: both only choose the thread that begins; no other thread reads what it makes */
 	if (leat_load_rlx(&begun) != 0 || !leat_cas_rlx(&begun, &never, 1))
 		return;
-	value = secure_getenv("LEAT_COUNTERS");
-	if (value != NULL && value[0] != '\0' && strcmp(value, "0") != 0) {
+	counters = read_wish("LEAT_COUNTERS");
+	ends = read_wish("LEAT_ENDS");
+	if (counters != NULL || ends != NULL) {
 		int saved = errno;
 
-		begin_counters(value);
+		begin_diag(counters, ends);
 		errno = saved;
 	}
 }

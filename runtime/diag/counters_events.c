@@ -115,16 +115,16 @@ void leat_counters_tell_channel(struct leat_counters_writer *writer,
 		tell(writer, LEAT_COUNTERS_CLOSED, kind, chan->id, chan->name, 0, "");
 }
 
-static enum leat_counters_event_type type_of_end(enum leat_cause cause)
+static enum leat_counters_event_type type_of_end(const struct leat_gen_stat *gen)
 {
-	switch (cause) {
+	switch (gen->cause) {
 	case LEAT_CANCELED:
 	case LEAT_DEADLINE:
 		return LEAT_COUNTERS_CANCELED;
 	case LEAT_STOPPED:
 		return LEAT_COUNTERS_STOPPED;
 	case LEAT_FAILED:
-		return LEAT_COUNTERS_FAILED;
+		return gen->origin ? LEAT_COUNTERS_FAILED : LEAT_COUNTERS_CANCELED;
 	default:
 		return LEAT_COUNTERS_CLOSED;
 	}
@@ -142,7 +142,7 @@ void leat_counters_tell_generator(struct leat_counters_writer *writer,
 			tell(writer, LEAT_COUNTERS_OPENED, kind, gen->id, gen->name, 0, "");
 		return;
 	}
-	if (!begin_event(writer, &event, type_of_end(gen->cause), kind, gen->id, gen->name))
+	if (!begin_event(writer, &event, type_of_end(gen), kind, gen->id, gen->name))
 		return;
 	event.cause = gen->cause;
 	event.code = gen->code;

@@ -63,6 +63,7 @@ static const struct leat_counters_value of_generators[] = {
 	[LEAT_COUNTERS_GEN_SENDS + 3] = GEN("sends_4", STATE, sends[3]),
 	[LEAT_COUNTERS_GEN_WAITS_ON] = GEN("waits_on", STATE, waits_on),
 	[LEAT_COUNTERS_GEN_PACED_BY] = GEN("paced_by", STATE, paced_by),
+	[LEAT_COUNTERS_GEN_ORIGIN] = GEN("origin", STATE, origin),
 };
 
 static const struct leat_counters_value of_pools[] = {

@@ -190,6 +190,8 @@ static void store_end(const struct leat_end *end, void *arg)
 			*stat = end->gen;
 		else
 			diag->ends_lost++;
+		if (diag->opts.ended != NULL)
+			diag->opts.ended(&end->gen, diag->opts.ended_arg);
 	}
 }
 
@@ -224,6 +226,13 @@ static int64_t interval_of(const struct leat_diag *diag)
 	return diag->opts.interval_ns > least_ns ? diag->opts.interval_ns : least_ns;
 }
 
+/* Whether anything takes snapshots: to tell ends alone, nothing that lives need be read. */
+static bool wants_figures(const struct leat_diag *diag)
+{
+	return diag->prometheus_path != NULL || diag->json_path != NULL || diag->counters != NULL ||
+	       diag->opts.callback != NULL;
+}
+
 static void take_snapshot(struct leat_diag *diag)
 {
 	struct leat_snapshot *snapshot = &diag->snapshot;
@@ -231,7 +240,8 @@ static void take_snapshot(struct leat_diag *diag)
 	snapshot->channels_count = snapshot->generators_count = 0;
 	snapshot->pools_count = snapshot->subscribers_count = 0;
 	snapshot->time_ns = leat_now_ns();
-	leat_registry_walk(read_node, diag);
+	if (wants_figures(diag))
+		leat_registry_walk(read_node, diag);
 	diag->channels_walked = snapshot->channels_count;
 	diag->generators_walked = snapshot->generators_count;
 	leat_registry_take(&diag->listener, store_end, diag);

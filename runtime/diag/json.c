@@ -45,3 +45,9 @@ size_t leat_utf8_length(const unsigned char *p, size_t left)
 		return 0;
 	return bytes;
 }
+
+bool leat_utf8_is_shown(const unsigned char *p, size_t bytes)
+{
+	/* U+0080 to U+009F are control characters, too */
+	return bytes > 0 && *p >= ' ' && *p != 127 && (bytes != 2 || *p != 0xc2 || p[1] >= 0xa0);
+}

@@ -78,7 +78,9 @@ static void write_json_generator(FILE *out, const struct leat_gen_stat *gen)
 	write_json_channels(out, "receives", gen->receives);
 	write_json_channels(out, "sends", gen->sends);
 	fprintf(out, ",\"waits_on\":%" PRIu64, gen->waits_on);
-	fprintf(out, ",\"paced_by\":\"%s\"}", leat_pace_name(gen->paced_by));
+	fprintf(out, ",\"paced_by\":\"%s\"", leat_pace_name(gen->paced_by));
+	fprintf(out, ",\"ended_ns\":%" PRId64 ",\"origin\":%s}", gen->ended_ns,
+	        gen->origin ? "true" : "false");
 }
 
 static void write_json_pool(FILE *out, const struct leat_pool_stat *pool)

@@ -56,9 +56,9 @@ static void adopt_input_end(struct compact *c, const struct leat_input_end *inpu
 
 /*
  * Sets cause, code and text of the end by the last value of next. Returns whether it is a failure
- * that must cancel the scope.
+ * that must cancel the scope, and stores whether that began here and not in the input.
  */
-static bool set_outcome(struct compact *c, int rc, const struct leat_step *step)
+static bool set_outcome(struct compact *c, int rc, const struct leat_step *step, bool *origin)
 {
 	const struct leat_input_end *input = &step->input;
 	/* K1: the scope's cause before CANCELED; pairs with cancel_block() */
@@ -90,8 +90,11 @@ static bool set_outcome(struct compact *c, int rc, const struct leat_step *step)
 	}
 	c->cause = LEAT_FAILED;
 	c->code = rc;
-	if (input->rc == rc && c->end_text == END_TEXT_NONE)
+	*origin = true;
+	if (input->rc == rc && c->end_text == END_TEXT_NONE) {
+		*origin = input->by_itself;
 		adopt_input_end(c, input);
+	}
 	return c->cause == LEAT_FAILED;
 }
 
@@ -99,7 +102,7 @@ static bool set_outcome(struct compact *c, int rc, const struct leat_step *step)
  * Records a failed end for snapshots. Compact generators are many, so those that end well are only
  * counted.
  */
-static void record_failed_end(struct compact *c)
+static void record_failed_end(struct compact *c, bool origin)
 {
 	const struct cold *cold = cold_of(c);
 	struct leat_end *end;
@@ -113,6 +116,8 @@ static void record_failed_end(struct compact *c)
 		end->gen.chan_id = c->id;
 		end->gen.cause = LEAT_FAILED;
 		end->gen.code = c->code;
+		end->gen.origin = origin;
+		end->gen.ended_ns = leat_now_ns();
 		leat_name_copy(end->gen.name, cold != NULL ? cold->name : "");
 		leat_text_copy(end->gen.text, leat_compact_text(c));
 	}
@@ -124,15 +129,15 @@ static void end_generator(struct compact *c, int rc, const struct leat_step *ste
 	struct leat_arena *arena = c->arena;
 	/* a receiver that gives the last turn is not about to close the channel */
 	uint32_t done = by_receiver ? CTL_TURNS_DONE : 0;
-	bool failed;
+	bool origin = false, failed;
 
 	if (c->fini != NULL)
 		c->fini(c->state);
 	leat_step_drop_place(leat_step_current);
-	failed = set_outcome(c, rc, step);
+	failed = set_outcome(c, rc, step, &origin);
 	leat_registry_count_exit((enum leat_cause)c->cause);
 	if (failed)
-		record_failed_end(c);
+		record_failed_end(c, origin);
 	/* K1: items, cause before TX_GONE; pairs with take_items(), compact_status() */
 	leat_or_acqrel(ctl_of(c), LEAT_CTL_TX_GONE | done);
 	notify_receiver(c);

@@ -156,9 +156,11 @@ static bool derive_outcome(struct leat_scope *scope, struct leat_tx *out, int rc
 		return false;
 	}
 	outcome->cause = LEAT_FAILED;
+	outcome->origin = true;
 	outcome->code = rc;
 	copy_words(out, outcome->text);
 	if (input->rc == rc && outcome->text[0] == '\0') {
+		outcome->origin = input->by_itself;
 		outcome->cause = input->cause;
 		outcome->code = input->code;
 		leat_text_copy(outcome->text, input->text);
@@ -199,6 +201,8 @@ static void record_end(struct leat_gen_node *node, const struct leat_outcome *ou
 	leat_gen_read_stat(node, 0, &end->gen);
 	end->gen.cause = outcome->cause;
 	end->gen.code = outcome->code;
+	end->gen.origin = outcome->origin;
+	end->gen.ended_ns = leat_now_ns();
 	memcpy(end->gen.text, outcome->text, sizeof(end->gen.text));
 	leat_registry_remove(&node->node, end);
 }

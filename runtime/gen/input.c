@@ -12,7 +12,8 @@
 
 LEAT_TLS struct leat_input_end *leat_thread_input;
 
-static void record_input_end(int rc, enum leat_cause cause, int code, const char *text)
+static void record_input_end(int rc, enum leat_cause cause, int code, const char *text,
+                             bool by_itself)
 {
 	struct leat_input_end *input =
 		leat_step_current != NULL ? &leat_step_current->input : leat_thread_input;
@@ -22,6 +23,7 @@ static void record_input_end(int rc, enum leat_cause cause, int code, const char
 	input->rc = rc;
 	input->cause = cause;
 	input->code = code;
+	input->by_itself = by_itself;
 	leat_text_copy(input->text, text);
 }
 
@@ -52,7 +54,7 @@ int leat_input_ended(const struct leat_rx *in, int rc)
 		rc = cause == LEAT_FAILED ? code : -ECANCELED;
 	else
 		text = leat_evicted_text; /* which names the subscriber */
-	record_input_end(rc, cause, code, text);
+	record_input_end(rc, cause, code, text, false);
 	return rc;
 }
 
@@ -66,7 +68,7 @@ void leat_input_note_eviction(struct leat_input_end *input, int rc)
 
 int leat_input_failed(int code, const char *text)
 {
-	record_input_end(code, LEAT_FAILED, code, text);
+	record_input_end(code, LEAT_FAILED, code, text, true);
 	return code;
 }
 

@@ -135,6 +135,7 @@ struct leat_input_end {
 	int rc;
 	enum leat_cause cause;
 	int code;
+	bool by_itself; /* no input ended: the seq or sink failed, and these are its words */
 	char text[LEAT_TEXT_MAX + 1];
 };
 

@@ -61,8 +61,8 @@ struct leat_node {
 
 /*
  * Called before a node is added. The first call begins what the environment asks for
- * (LEAT_COUNTERS: runtime/diag/counters_begin.c, a room above, which has the definition); the
- * others return at once.
+ * (LEAT_COUNTERS, LEAT_ENDS: runtime/diag/counters_begin.c, a room above, which has the
+ * definition); the others return at once.
  */
 void leat_registry_begin(void);
 

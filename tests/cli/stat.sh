@@ -128,6 +128,38 @@ leat stat "$dir/copy"
 expect_status 0
 expect_line "^$pid leat: gone"
 
+# The generator that failed is told from those that its failure ended.
+if command -v python3 >/dev/null; then
+	python3 - "$dir/copy" <<'END' || fail "two generators of the copy cannot be ended"
+import struct, sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+names = {}
+for at in range(4096, 12288, 64):
+    kind, place = struct.unpack_from('=2I', data, at)
+    names[kind, bytes(data[at + 16:at + 64]).split(b'\0')[0].decode()] = place
+failed = 0
+for at in range(77824, len(data), 512):
+    if struct.unpack_from('=I', data, at + 12)[0] != 2 or failed == 2:
+        continue
+    struct.pack_into('=I', data, at + 40, 2)
+    struct.pack_into('=I', data, at + 36, 0)
+    struct.pack_into('=q', data, at + 56, struct.unpack_from('=q', data, 264)[0])
+    struct.pack_into('=10s', data, at + 128, b'bad price')
+    struct.pack_into('=Q', data, at + 256 + 8 * names[2, 'cause'], 4)
+    struct.pack_into('=q', data, at + 256 + 8 * names[2, 'code'], -22)
+    struct.pack_into('=Q', data, at + 256 + 8 * names[2, 'origin'], failed)
+    failed += 1
+open(sys.argv[1], 'wb').write(data)
+assert failed == 2
+END
+	leat stat "$dir/copy"
+	expect_status 0
+	expect_line '^ENDED +when +cause +code +words$'
+	expect_line '^.* before +failed +-22 +bad price$'
+	expect_line '^.* before +failed elsewhere +-22 +bad price$'
+	sed -n '/^ENDED/{n;p;q}' "$dir/out" | grep -q ' failed  ' || { fail "$what: the one that failed is not the first"; cat "$dir/out"; }
+fi
+
 # What a terminal would obey is shown as question marks.
 printf '\033[31mred\302\233\377' | dd of="$dir/copy" bs=1 seek=$((77824 + 64)) conv=notrunc status=none
 leat stat "$dir/copy"

@@ -40,7 +40,7 @@ SIZE(struct leat_breaker_opts, 56);
 SIZE(struct leat_backoff, 72);
 SIZE(struct leat_line, 24);
 SIZE(struct leat_chan_stat, 208);
-SIZE(struct leat_gen_stat, 360);
+SIZE(struct leat_gen_stat, 368);
 SIZE(struct leat_pool_stat, 280);
 SIZE(struct leat_subscriber_stat, 120);
 SIZE(struct leat_snapshot, 160);

@@ -213,13 +213,28 @@ static void put_when(const struct view *view, struct table *table, int64_t time_
 	table_put(table, "%s before", format_age(age, ago_ns));
 }
 
+/* The last ones first; of one snapshot the one that failed before those that its failure ended. */
 static int compare_ends(const void *a, const void *b)
 {
 	const struct leat_counters_record *x = *(const struct leat_counters_record *const *)a;
 	const struct leat_counters_record *y = *(const struct leat_counters_record *const *)b;
+	bool x_failed = x->values[LEAT_COUNTERS_GEN_ORIGIN] != 0;
+	bool y_failed = y->values[LEAT_COUNTERS_GEN_ORIGIN] != 0;
 
-	return x->ended_ns != y->ended_ns ? (x->ended_ns > y->ended_ns ? -1 : 1)
-	                                  : compare_records(a, b);
+	if (x->ended_ns != y->ended_ns)
+		return x->ended_ns > y->ended_ns ? -1 : 1;
+	if (x_failed != y_failed)
+		return x_failed ? -1 : 1;
+	return compare_records(a, b);
+}
+
+static const char *cause_of(const struct leat_counters_record *record)
+{
+	enum leat_cause cause = (enum leat_cause)record->values[LEAT_COUNTERS_GEN_CAUSE];
+
+	if (cause == LEAT_FAILED && record->values[LEAT_COUNTERS_GEN_ORIGIN] == 0)
+		return "failed elsewhere";
+	return leat_cause_name(cause);
 }
 
 static bool is_end(const struct leat_counters_record *record)
@@ -248,9 +263,7 @@ static void print_ends(const struct view *view, FILE *out)
 	for (size_t i = 0; i < count && i < ENDS_MOST; i++) {
 		table_put(&table, "%s", list[i]->name[0] != '\0' ? list[i]->name : "(no name)");
 		put_when(view, &table, list[i]->ended_ns);
-		table_put(
-			&table, "%s",
-			leat_cause_name((enum leat_cause)list[i]->values[LEAT_COUNTERS_GEN_CAUSE]));
+		table_put(&table, "%s", cause_of(list[i]));
 		table_put(&table, "%" PRId64, (int64_t)list[i]->values[LEAT_COUNTERS_GEN_CODE]);
 		table_put(&table, "%s", list[i]->text);
 	}
@@ -278,7 +291,10 @@ static void put_event_words(struct table *table, const struct leat_counters_even
 	else if (event->type == LEAT_COUNTERS_DROPPED)
 		table_put(table, "%" PRIu64 " items: %s", event->value, event->text);
 	else if (event->cause != LEAT_RUNNING)
-		table_put(table, "%s%s%s", leat_cause_name(event->cause),
+		table_put(table, "%s%s%s%s", leat_cause_name(event->cause),
+		          event->cause == LEAT_FAILED && event->type != LEAT_COUNTERS_FAILED
+		                  ? " elsewhere"
+		                  : "",
 		          words[0] != '\0' ? ": " : "", words);
 	else
 		table_put(table, "%s", event->text);

@@ -51,13 +51,11 @@ void put_foreign(const char *text, FILE *out)
 
 	while (p < end) {
 		size_t bytes = leat_utf8_length(p, (size_t)(end - p));
-		/* U+0080 to U+009F are control characters, too */
-		bool control = *p < ' ' || *p == 127 || (*p == 0xc2 && bytes == 2 && p[1] < 0xa0);
 
-		if (bytes == 0 || control)
-			putc('?', out);
-		else
+		if (leat_utf8_is_shown(p, bytes))
 			fwrite(p, 1, bytes, out);
+		else
+			putc('?', out);
 		p += bytes == 0 ? 1 : bytes;
 	}
 }
