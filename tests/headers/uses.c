@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <leat/detail/counters.h>
+#include <leat/export.h>
 #include <leat/flow.h>
 #include <leat/leat.h>
 #include <poll.h>
@@ -134,6 +135,7 @@ int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_di
 		&(struct leat_diag_opts){ .interval_ns = 1, .json_path = "uses.json" });
 	*merge = leat_merge_open(sizeof(struct tick));
 	leat_counters_close(leat_counters_open("1"));
+	leat_export_stop(leat_export_start(&(struct leat_export_opts){ .own = true }));
 	return leat_chan_open(*scope, sizeof(struct tick),
 	                      &(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 8 }, &tx,
 	                      &rx);

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <leat/export.h>
 #include <leat/flow.h>
 #include <leat/leat.h>
 #include <poll.h>
@@ -120,6 +121,7 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	leat_pool_opts pool_opts{};
 	leat_diag_opts diag_opts{};
 	leat_chan_opts chan_opts{};
+	leat_export_opts export_opts{};
 	leat_tx *tx = nullptr;
 	leat_rx *rx = nullptr;
 
@@ -128,6 +130,7 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	*diag = leat_diag_start(&diag_opts);
 	*all = leat_merge_open(sizeof(tick));
 	leat_counters_close(leat_counters_open("1"));
+	leat_export_stop(leat_export_start(&export_opts));
 	return leat_chan_open(*scope, sizeof(tick), &chan_opts, &tx, &rx);
 }
 

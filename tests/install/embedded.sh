@@ -43,8 +43,10 @@ command=$(grep '"command":.*-o CMakeFiles/program\.dir' "$work/build/compile_com
 foreign=$(grep '"command":.*runtime/os/os\.c' "$work/build/compile_commands.json") || fail "no command for os.c"
 grep -q -- -DPARENTS_FLAG <<<"$foreign" || fail "the parent's flags do not reach leat"
 cmake --build "$work/build" --target help | sed -n 's/^\.\.\. \([a-zA-Z_]*\)$/\1/p' | sort >"$work/targets"
-printf '%s\n' flow fuzz leat_core leat_flow_objects leat_flow_shared leat_flow_static leat_seam leat_seam_real leat_shared \
-	leat_static leat_test leat_testkit program soak verify |
+exports=()
+! pkg-config --exists libmicrohttpd || exports=(leat_export_objects leat_export_shared leat_export_static)
+printf '%s\n' flow fuzz leat_core "${exports[@]}" leat_flow_objects leat_flow_shared leat_flow_static leat_seam leat_seam_real \
+	leat_shared leat_static leat_test leat_testkit program soak verify |
 	diff - <(grep -vxE 'all|clean|depend|edit_cache|rebuild_cache|test' "$work/targets") || fail "other targets than these"
 build_program shared
 if cmake --install "$work/build" --prefix "$work/nothing" >/dev/null && [ -e "$work/nothing" ]; then
