@@ -8,7 +8,7 @@ install(FILES ${PROJECT_BINARY_DIR}/include/leat/version.h DESTINATION ${CMAKE_I
 install(DIRECTORY docs/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 FILES_MATCHING PATTERN *.3)
 if(TARGET leat_program)
 	install(TARGETS leat_program)
-	install(FILES docs/man/leat.1 docs/man/leat-stat.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+	install(FILES docs/man/leat.1 docs/man/leat-stat.1 docs/man/leat-export.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 if(TARGET leat_bench AND LEAT_NATIVE)
 	message(STATUS "leat-bench is not installed: LEAT_NATIVE compiles it for this processor alone")

@@ -124,21 +124,21 @@ static int read_stat_opts(struct stat_opts *opts, int argc, char **argv)
 	return -1;
 }
 
-static bool is_process(const struct stat_opts *opts)
+static bool is_process(const char *what)
 {
-	return opts->what[strspn(opts->what, "0123456789")] == '\0';
+	return what[strspn(what, "0123456789")] == '\0';
 }
 
-static int refuse(const struct stat_opts *opts, int rc)
+int counters_refuse(const char *what, int rc)
 {
-	if (rc == -ENOENT && is_process(opts))
+	if (rc == -ENOENT && is_process(what))
 		fprintf(stderr,
 		        "leat: %s: there is no such process that keeps counters: it has to run "
 		        "with "
 		        "LEAT_COUNTERS=1 in its environment; leat ps lists those that do\n",
-		        opts->what);
+		        what);
 	else
-		fprintf(stderr, "leat: %s: %s\n", opts->what, counters_error(rc));
+		fprintf(stderr, "leat: %s: %s\n", what, counters_error(rc));
 	return EXIT_FAILED;
 }
 
@@ -150,16 +150,14 @@ static void sleep_for(int64_t ns)
 		;
 }
 
-/* A process that was started a moment ago opens its first channel in a moment. */
-static struct leat_counters *open_patiently(const struct stat_opts *opts)
+struct leat_counters *counters_open_patiently(const char *what)
 {
 	const int64_t patience_ns = leat_now_ns() + PATIENCE_NS;
 	struct leat_counters *counters;
 
-	while ((counters = leat_counters_open(opts->what)) == NULL &&
-	       (leat_open_error() == -ENOENT || leat_open_error() == -EPROTO) && is_process(opts) &&
-	       strlen(opts->what) < 10 && kill(atoi(opts->what), 0) == 0 &&
-	       leat_now_ns() < patience_ns)
+	while ((counters = leat_counters_open(what)) == NULL &&
+	       (leat_open_error() == -ENOENT || leat_open_error() == -EPROTO) && is_process(what) &&
+	       strlen(what) < 10 && kill(atoi(what), 0) == 0 && leat_now_ns() < patience_ns)
 		sleep_for(PATIENCE_NS / 100);
 	return counters;
 }
@@ -241,9 +239,9 @@ int stat_main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	counters = open_patiently(&opts);
+	counters = counters_open_patiently(opts.what);
 	if (counters == NULL)
-		return refuse(&opts, leat_open_error());
+		return counters_refuse(opts.what, leat_open_error());
 	rc = watch(&opts, counters, &before);
 	leat_counters_close(counters);
 	sample_fini(&before);
@@ -251,5 +249,5 @@ int stat_main(int argc, char **argv)
 		fprintf(stderr, "leat: stdout: %s\n", strerror(-rc));
 		return EXIT_FAILED;
 	}
-	return rc < 0 ? refuse(&opts, rc) : 0;
+	return rc < 0 ? counters_refuse(opts.what, rc) : 0;
 }
