@@ -23,6 +23,9 @@ elseif(TARGET leat_bench)
 	endif()
 endif()
 
+# For what `leat export` and libleat-export export: alert rules, and a board.
+install(FILES share/leat/alerts.yml share/leat/grafana.json DESTINATION ${CMAKE_INSTALL_DATADIR}/leat)
+
 set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/leat)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/leat-config-version.cmake COMPATIBILITY SameMinorVersion)
 configure_file(cmake/leat-config.cmake.in leat-config.cmake @ONLY)

@@ -42,6 +42,10 @@ if [ -e "$libdir/libleat-export.a" ]; then
 else
 	[ ! -e "$libdir/pkgconfig/leat-export.pc" ] || fail "installed without libleat-export: leat-export.pc"
 fi
+for file in alerts.yml grafana.json; do
+	[ -f "$prefix/share/leat/$file" ] || fail "not installed: share/leat/$file"
+done
+
 ! ldd "$work/build/flow_static" | grep -q libleat || fail "find_package: flow_static is not"
 
 # pkg-config's words, all of them; ${!way} is one of the two.
