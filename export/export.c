@@ -126,14 +126,48 @@ uint16_t leat_export_port(const struct leat_export *exporter)
 	return exporter->port;
 }
 
+/* Caller holds exporter->lock. */
+static int render(struct leat_export *exporter, enum leat_export_format format, char **text,
+                  size_t *size)
+{
+	FILE *out = open_memstream(text, size);
+	int rc;
+
+	if (out == NULL)
+		return -ENOMEM;
+	leat_export_collect(exporter);
+	rc = leat_export_write_text(exporter, format, out);
+	rc = fclose(out) != 0 || rc < 0 ? -ENOMEM : 0;
+	if (rc < 0)
+		free(*text);
+	return rc;
+}
+
+int leat_export_render(struct leat_export *exporter, enum leat_export_format format, char **text,
+                       size_t *size)
+{
+	int rc;
+
+	pthread_mutex_lock(&exporter->lock);
+	rc = render(exporter, format, text, size);
+	pthread_mutex_unlock(&exporter->lock);
+	return rc;
+}
+
+/* Without the lock: the file may be slow, and clients do not wait for it. */
 int leat_export_write(struct leat_export *exporter, enum leat_export_format format, FILE *out)
 {
 	int saved = errno, rc;
+	char *text;
+	size_t size;
 
-	pthread_mutex_lock(&exporter->lock);
-	leat_export_collect(exporter);
-	rc = leat_export_write_text(exporter, format, out);
-	pthread_mutex_unlock(&exporter->lock);
+	rc = leat_export_render(exporter, format, &text, &size);
+	if (rc == 0) {
+		errno = 0;
+		if (fwrite(text, 1, size, out) != size || fflush(out) != 0)
+			rc = errno != 0 ? -errno : -EIO;
+		free(text);
+	}
 	errno = saved;
 	return rc;
 }

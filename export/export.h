@@ -150,9 +150,15 @@ struct leat_export_text {
 void leat_export_sample(struct leat_export_text *text, const struct leat_export_process *process,
                         const char *label, const char *label_value, uint64_t value);
 
-/* Writes all metrics. Caller holds exporter->lock. Returns 0, or -errno. */
+/* Writes all metrics, as they were last read. Caller holds exporter->lock. Returns 0, or -errno. */
 int leat_export_write_text(const struct leat_export *exporter, enum leat_export_format format,
                            FILE *out);
+
+/* --- export.c --- */
+
+/* Reads the figures and makes a text of them, which the caller frees. Returns 0, or -ENOMEM. */
+int leat_export_render(struct leat_export *exporter, enum leat_export_format format, char **text,
+                       size_t *size);
 
 /* --- server.c --- */
 

@@ -52,19 +52,11 @@ static enum MHD_Result send_metrics(struct leat_export *exporter, struct MHD_Con
 	enum leat_export_format format = leat_export_negotiate(
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
 	struct MHD_Response *response;
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	int rc = -ENOMEM;
+	char *text;
+	size_t size;
 
-	if (out != NULL) {
-		rc = leat_export_write(exporter, format, out);
-		rc = fclose(out) != 0 ? -ENOMEM : rc;
-	}
-	if (rc < 0) {
-		free(text);
+	if (leat_export_render(exporter, format, &text, &size) < 0)
 		return send_line(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, failed_text);
-	}
 	response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
 	if (response == NULL)
 		free(text);

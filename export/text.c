@@ -30,14 +30,19 @@ static void write_head(struct leat_export_text *text)
 static void write_label(struct leat_export_text *text, const char *before, const char *label,
                         const char *value)
 {
-	fprintf(text->out, "%s%s=\"", before, label);
-	for (; *value != '\0'; value++)
-		if (*value == '\n')
-			fputs("\\n", text->out);
-		else if (*value == '"' || *value == '\\')
-			fprintf(text->out, "\\%c", *value);
-		else
-			fputc(*value, text->out);
+	fputs(before, text->out);
+	fputs(label, text->out);
+	fputs("=\"", text->out);
+	for (;;) {
+		size_t plain = strcspn(value, "\n\"\\");
+
+		fwrite(value, 1, plain, text->out);
+		value += plain;
+		if (*value == '\0')
+			break;
+		fputs(*value == '\n' ? "\\n" : *value == '"' ? "\\\"" : "\\\\", text->out);
+		value++;
+	}
 	fputc('"', text->out);
 }
 
@@ -46,7 +51,9 @@ static void begin_sample(struct leat_export_text *text, const struct leat_export
 {
 	if (!text->headed)
 		write_head(text);
-	fprintf(text->out, "leat_%s%s", text->family->name, text->family->counter ? "_total" : "");
+	fputs("leat_", text->out);
+	fputs(text->family->name, text->out);
+	fputs(text->family->counter ? "_total" : "", text->out);
 	if (process == NULL)
 		return;
 	fprintf(text->out, "{pid=\"%" PRIu32 "\"", process->info.pid);
