@@ -24,7 +24,7 @@ elseif(TARGET leat_bench)
 endif()
 
 # For what `leat export` and libleat-export export: alert rules, and a board.
-install(FILES share/leat/alerts.yml share/leat/grafana.json DESTINATION ${CMAKE_INSTALL_DATADIR}/leat)
+install(FILES share/leat/alerts.yml share/leat/alerts_test.yml share/leat/grafana.json DESTINATION ${CMAKE_INSTALL_DATADIR}/leat)
 
 set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/leat)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/leat-config-version.cmake COMPATIBILITY SameMinorVersion)

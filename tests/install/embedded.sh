@@ -5,7 +5,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-cp "$here/main.c" "$here/flow.c" "$work"
+cp "$here/main.c" "$here/flow.c" "$here/export.c" "$work"
 cat >"$work/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.22)
 project(parent LANGUAGES C)
@@ -82,4 +82,9 @@ export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 # shellcheck disable=SC2046
 "${CC:-cc}" "$work/flow.c" -o "$work/flow" $(pkg-config --cflags --libs leat-flow)
 "$work/flow" || fail "pkg-config: flow fails"
+if [ ${#exports[@]} -gt 0 ]; then
+	# shellcheck disable=SC2046
+	"${CC:-cc}" "$work/export.c" -o "$work/export" $(pkg-config --cflags --libs leat-export)
+	"$work/export" || fail "pkg-config: export fails"
+fi
 echo "the archive alone: find_package and pkg-config work"

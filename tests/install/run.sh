@@ -42,7 +42,7 @@ if [ -e "$libdir/libleat-export.a" ]; then
 else
 	[ ! -e "$libdir/pkgconfig/leat-export.pc" ] || fail "installed without libleat-export: leat-export.pc"
 fi
-for file in alerts.yml grafana.json; do
+for file in alerts.yml alerts_test.yml grafana.json; do
 	[ -f "$prefix/share/leat/$file" ] || fail "not installed: share/leat/$file"
 done
 
