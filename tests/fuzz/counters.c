@@ -1,6 +1,7 @@
 /*
  * Fuzzes what reads a counters file: a file with any bytes changed, and cut off anywhere, gives
- * figures within their bounds, or an error; and `leat stat` shows them, as tables and as JSON.
+ * figures within their bounds, or an error; and `leat stat` shows them, as tables and as JSON, and
+ * libleat-export, where it is built, writes them in both of its forms.
  *
  * An input is three bytes for each change: two of the place, one of the byte there. The first two
  * bytes are where the file is cut off, if that is within it.
@@ -13,6 +14,7 @@
 
 #include <fcntl.h>
 #include <leat/detail/counters.h>
+#include <leat/export.h>
 #include <unistd.h>
 
 enum { EVENTS = 8, RECORDS = 9, EVENTS_AT = 512, RECORDS_AT = EVENTS_AT + EVENTS * 256 };
@@ -145,6 +147,55 @@ static void check_records(const struct view *view)
 	}
 }
 
+#ifdef LEAT_HAVE_MICROHTTPD
+
+/* The text of a scrape: each line is a comment, or a sample with a number. */
+static void check_text(char *text)
+{
+	for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		char *blank;
+
+		*end = '\0';
+		if (line[0] == '#')
+			continue;
+		blank = strrchr(line, ' ');
+		CHECK(strncmp(line, "leat_", 5) == 0 && blank != NULL, "%s", line);
+		CHECK(blank[1] != '\0' && blank[1 + strspn(blank + 1, "0123456789.")] == '\0', "%s",
+		      line);
+	}
+}
+
+/* Both forms, of which the second has what the first has exported. */
+static void export_file(void)
+{
+	const char *what = path;
+	struct leat_export *exporter = leat_export_start(&(struct leat_export_opts){
+		.listen = "", .processes = &what, .processes_count = 1, .names_most = 2 });
+
+	CHECK(exporter != NULL, "%d", leat_open_error());
+	for (int format = LEAT_EXPORT_CLASSIC; format <= LEAT_EXPORT_OPENMETRICS; format++) {
+		char *text = NULL;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		CHECK(out != NULL, "no memory");
+		CHECK(leat_export_write(exporter, (enum leat_export_format)format, out) == 0,
+		      "it is not written");
+		fclose(out);
+		check_text(text);
+		free(text);
+	}
+	leat_export_stop(exporter);
+}
+
+#else
+
+static void export_file(void)
+{
+}
+
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size };
@@ -174,5 +225,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	sample_fini(&before);
 	leat_counters_close(counters);
+	export_file();
 	return 0;
 }
