@@ -37,7 +37,7 @@ LEAT_COUNTERS=$shm/flow "$LEAT" run --quiet 'tick:1ms | buffer:50 | rate:200/s |
 flow=$!
 until_true "$LEAT" export --once "$shm/flow" >"$dir/once" 2>"$dir/once.err"
 "$LEAT" export --listen 127.0.0.1:0 "$shm/flow" 2>"$dir/export.err" &
-until_true grep -q '^leat: exporting at' "$dir/export.err"
+until_true grep -qs '^leat: exporting at' "$dir/export.err"
 target=$(sed -n 's|^leat: exporting at http://\(.*\)/metrics$|\1|p' "$dir/export.err")
 
 cat >"$dir/prometheus.yml" <<END
