@@ -130,6 +130,8 @@ LEAT_API int64_t leat_now_ns(void);
  *             return leat_open_error();
  */
 LEAT_API int leat_open_error(void);
+/* For libraries on top of this one: sets what leat_open_error() returns. Returns NULL. */
+LEAT_API void *leat_detail_open_failed(int rc);
 LEAT_END_DECLS
 
 #endif

@@ -9,6 +9,11 @@ void *leat_open_failed(int rc)
 	return NULL;
 }
 
+void *leat_detail_open_failed(int rc)
+{
+	return leat_open_failed(rc);
+}
+
 int leat_open_error(void)
 {
 	return open_error;

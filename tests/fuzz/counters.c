@@ -1,7 +1,7 @@
 /*
  * Fuzzes what reads a counters file: a file with any bytes changed, and cut off anywhere, gives
- * figures within their bounds, or an error; `leat stat` shows them, as tables and as JSON; and a
- * verdict is found from them.
+ * figures within their bounds, or an error; `leat stat` shows them, as tables and as JSON; a verdict
+ * is found from them; and libleat-export, where it is built, writes them in both of its forms.
  *
  * An input is three bytes for each change: two of the place, one of the byte there. The first two
  * bytes are where the file is cut off, if that is within it.
@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <leat/detail/counters.h>
+#include <leat/export.h>
 #include <leat/why.h>
 #include <unistd.h>
 
@@ -170,6 +171,55 @@ static void check_verdict(const struct leat_counters *counters, bool from_start)
 	leat_why_close(why);
 }
 
+#ifdef LEAT_HAVE_MICROHTTPD
+
+/* The text of a scrape: each line is a comment, or a sample with a number. */
+static void check_text(char *text)
+{
+	for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		char *blank;
+
+		*end = '\0';
+		if (line[0] == '#')
+			continue;
+		blank = strrchr(line, ' ');
+		CHECK(strncmp(line, "leat_", 5) == 0 && blank != NULL, "%s", line);
+		CHECK(blank[1] != '\0' && blank[1 + strspn(blank + 1, "0123456789.")] == '\0', "%s",
+		      line);
+	}
+}
+
+/* Both forms, of which the second has what the first has exported. */
+static void export_file(void)
+{
+	const char *what = path;
+	struct leat_export *exporter = leat_export_start(&(struct leat_export_opts){
+		.listen = "", .processes = &what, .processes_count = 1, .names_most = 2 });
+
+	CHECK(exporter != NULL, "%d", leat_open_error());
+	for (int format = LEAT_EXPORT_CLASSIC; format <= LEAT_EXPORT_OPENMETRICS; format++) {
+		char *text = NULL;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		CHECK(out != NULL, "no memory");
+		CHECK(leat_export_write(exporter, (enum leat_export_format)format, out) == 0,
+		      "it is not written");
+		fclose(out);
+		check_text(text);
+		free(text);
+	}
+	leat_export_stop(exporter);
+}
+
+#else
+
+static void export_file(void)
+{
+}
+
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size };
@@ -201,5 +251,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_verdict(counters, false);
 	check_verdict(counters, true);
 	leat_counters_close(counters);
+	export_file();
 	return 0;
 }

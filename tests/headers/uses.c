@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <leat/detail/counters.h>
+#include <leat/export.h>
 #include <leat/flow.h>
 #include <leat/leat.h>
 #include <poll.h>
@@ -139,6 +140,7 @@ int uses_open(struct leat_scope **scope, struct leat_pool **pool, struct leat_di
 	if (leat_why_verdict(why, &verdict) == 0 && leat_limit_is_named(verdict.limit))
 		leat_why_restart(why);
 	leat_why_close(why);
+	leat_export_stop(leat_export_start(&(struct leat_export_opts){ .own = true }));
 	return leat_chan_open(*scope, sizeof(struct tick),
 	                      &(struct leat_chan_opts){ .kind = LEAT_MPMC, .capacity = 8 }, &tx,
 	                      &rx);

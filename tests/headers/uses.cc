@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <leat/export.h>
 #include <leat/flow.h>
 #include <leat/leat.h>
 #include <poll.h>
@@ -122,6 +123,7 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	leat_verdict verdict;
 	leat_diag_opts diag_opts{};
 	leat_chan_opts chan_opts{};
+	leat_export_opts export_opts{};
 	leat_tx *tx = nullptr;
 	leat_rx *rx = nullptr;
 
@@ -133,6 +135,7 @@ int open(leat_scope **scope, leat_pool **pool, leat_diag **diag, leat_merge **al
 	if (leat_why_verdict(why, &verdict) == 0 && leat_limit_is_named(verdict.limit))
 		leat_why_restart(why);
 	leat_why_close(why);
+	leat_export_stop(leat_export_start(&export_opts));
 	return leat_chan_open(*scope, sizeof(tick), &chan_opts, &tx, &rx);
 }
 

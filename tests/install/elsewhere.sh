@@ -43,7 +43,7 @@ missing=$(without urcu "$commands" | grep -vE 'unload/|/examples/' || true)
 
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 mkdir "$work/outside"
-cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$here/flow.c" "$source/examples/testing.c" "$work/outside"
+cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$here/flow.c" "$here/export.c" "$source/examples/testing.c" "$work/outside"
 cmake -S "$work/outside" -B "$work/outside/build" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_PREFIX_PATH="$work/prefix" \
 	>/dev/null
 missing=$(without ck "$work/outside/build/compile_commands.json")

@@ -5,7 +5,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-cp "$here/main.c" "$here/flow.c" "$work"
+cp "$here/main.c" "$here/flow.c" "$here/export.c" "$work"
 cat >"$work/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.22)
 project(parent LANGUAGES C)
@@ -43,8 +43,10 @@ command=$(grep '"command":.*-o CMakeFiles/program\.dir' "$work/build/compile_com
 foreign=$(grep '"command":.*runtime/os/os\.c' "$work/build/compile_commands.json") || fail "no command for os.c"
 grep -q -- -DPARENTS_FLAG <<<"$foreign" || fail "the parent's flags do not reach leat"
 cmake --build "$work/build" --target help | sed -n 's/^\.\.\. \([a-zA-Z_]*\)$/\1/p' | sort >"$work/targets"
-printf '%s\n' flow fuzz leat_core leat_flow_objects leat_flow_shared leat_flow_static leat_seam leat_seam_real leat_shared \
-	leat_static leat_test leat_testkit program soak verify |
+exports=()
+! pkg-config --exists libmicrohttpd || exports=(leat_export_objects leat_export_shared leat_export_static)
+printf '%s\n' flow fuzz leat_core "${exports[@]}" leat_flow_objects leat_flow_shared leat_flow_static leat_seam leat_seam_real \
+	leat_shared leat_static leat_test leat_testkit program soak verify |
 	diff - <(grep -vxE 'all|clean|depend|edit_cache|rebuild_cache|test' "$work/targets") || fail "other targets than these"
 build_program shared
 if cmake --install "$work/build" --prefix "$work/nothing" >/dev/null && [ -e "$work/nothing" ]; then
@@ -80,4 +82,9 @@ export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 # shellcheck disable=SC2046
 "${CC:-cc}" "$work/flow.c" -o "$work/flow" $(pkg-config --cflags --libs leat-flow)
 "$work/flow" || fail "pkg-config: flow fails"
+if [ ${#exports[@]} -gt 0 ]; then
+	# shellcheck disable=SC2046
+	"${CC:-cc}" "$work/export.c" -o "$work/export" $(pkg-config --cflags --libs leat-export)
+	"$work/export" || fail "pkg-config: export fails"
+fi
 echo "the archive alone: find_package and pkg-config work"

@@ -22,12 +22,28 @@ export PKG_CONFIG_PATH=$libdir/pkgconfig
 ways=(static)
 [ ! -e "$libdir/libleat.so" ] || ways+=(shared)
 
-cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$here/flow.c" "$source/examples/testing.c" "$work"
+cp "$here/CMakeLists.txt" "$here/main.c" "$here/main.cc" "$here/flow.c" "$here/export.c" "$source/examples/testing.c" "$work"
 cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$work/build" --parallel 2 >/dev/null
 for program in c_shared c_static cxx_shared cxx_static testing flow_shared flow_static; do
 	"$work/build/$program" || fail "find_package: $program fails"
 	echo "find_package: $program works"
+done
+
+if [ -e "$libdir/libleat-export.a" ]; then
+	for program in export_shared export_static; do
+		"$work/build/$program" || fail "find_package: $program fails"
+		echo "find_package: $program works"
+	done
+	! ldd "$work/build/export_static" | grep -q libleat || fail "find_package: export_static is not"
+	# shellcheck disable=SC2046
+	"${CC:-cc}" -std=c11 -Wall -Wextra -pedantic -Werror "$work/export.c" -o "$work/export" $(pkg-config --cflags --libs leat-export)
+	LD_LIBRARY_PATH=$libdir "$work/export" || fail "pkg-config: export fails"
+else
+	[ ! -e "$libdir/pkgconfig/leat-export.pc" ] || fail "installed without libleat-export: leat-export.pc"
+fi
+for file in alerts.yml alerts_test.yml grafana.json; do
+	[ -f "$prefix/share/leat/$file" ] || fail "not installed: share/leat/$file"
 done
 
 ! ldd "$work/build/flow_static" | grep -q libleat || fail "find_package: flow_static is not"

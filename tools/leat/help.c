@@ -37,8 +37,9 @@ const char leat_usage[] =
 	"       leat ps [--json] [DIR]                     processes that keep counters\n"
 	"       leat stat [options] PID|FILE               the figures of such a process\n"
 	"       leat why [options] PID|FILE                what limits such a process\n"
+	"       leat export [options] [PID|FILE]...        figures of processes, for Prometheus\n"
 	"       leat bench [options] [KIND]                measure leat beside its peers\n"
-	"       leat help run | check | graph | ps | stat | why | bench   stages and options\n"
+	"       leat help run | check | graph | ps | stat | why | export | bench   stages and options\n"
 	"       leat --version\n";
 
 const char leat_run_help[] =
@@ -255,3 +256,37 @@ const char leat_why_help[] =
 	"unknown             there was too little to see\n"
 	"\n"
 	"exit status   0 nothing limits; 1 a limit is named; 2 usage; 3 cannot tell, or not read\n";
+
+const char leat_export_help[] =
+	"usage: leat export [--listen ADDRESS:PORT] [--names N] [--gone SECONDS] [PID|FILE]...\n"
+	"       leat export --once [--format classic|openmetrics] [--names N] [PID|FILE]...\n"
+	"       leat export --describe [--format classic|openmetrics]\n"
+	"\n"
+	"  LEAT_COUNTERS=1 program & leat export\n"
+	"  curl http://127.0.0.1:9464/metrics\n"
+	"  leat export --once >/var/lib/prometheus/node-exporter/leat.prom\n"
+	"\n"
+	"Exports the figures of processes that keep counters (LEAT_COUNTERS=1) over HTTP, as "
+	"OpenMetrics\n"
+	"or as the classic text of Prometheus, whichever a client asks for. Without a PID: all "
+	"processes\n"
+	"of this user that keep counters, looked up at each scrape. Ends at SIGINT and SIGTERM.\n"
+	"\n"
+	"  --listen ADDRESS:PORT    127.0.0.1:9464; [::1]:9464; port 0: any. Other machines reach "
+	"it only\n"
+	"                           at an address of this machine's network, such as 0.0.0.0:9464\n"
+	"  --once                   writes the text to standard output, without HTTP\n"
+	"  --describe               writes each metric's name, type, unit and meaning, and no "
+	"figures\n"
+	"  --format FORM            of these two: classic (as it is without), or openmetrics\n"
+	"  --names N                names of each process and kind that have series of their own "
+	"(1000);\n"
+	"                           further ones are summed as \"(other names)\"\n"
+	"  --gone SECONDS           how long a process that has ended stays, with its last figures "
+	"(300)\n"
+	"\n"
+	"docs/export.md has the metrics; share/leat has alert rules, and a board for Grafana.\n"
+	"\n"
+	"exit status   0; 1 there is no such process or file, the address cannot be had, or "
+	"libmicrohttpd\n"
+	"              was missing when leat was built; 2 usage\n";

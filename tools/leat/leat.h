@@ -8,6 +8,8 @@
 
 #include "tools/leat/flow/report.h"
 
+#include <leat/counters.h>
+
 /* EXIT_SIGNALED: and the number of the signal, as a shell has it. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNALED = 128 };
 
@@ -57,11 +59,12 @@ int stat_main(int argc, char **argv);
 int why_main(int argc, char **argv);
 /* What an error of the functions of leat/counters.h means. */
 const char *counters_error(int rc);
-/* Says what is wrong with an option of ps, stat or why; option: what getopt_long() returned. */
+int export_main(int argc, char **argv);
+/* Says what is wrong with an option of one of these; option: what getopt_long() returned. */
 int reject_seeing_option(char **argv, int option);
 
 extern const char leat_usage[], leat_run_help[], leat_check_help[], leat_ps_help[],
-	leat_stat_help[], leat_why_help[];
+	leat_stat_help[], leat_why_help[], leat_export_help[];
 
 /* The picture of a running flow on standard error. The diagnostics thread draws it. */
 struct display {

@@ -33,11 +33,15 @@ static int print_help(int argc, char **argv)
 		fputs(leat_why_help, stdout);
 		return 0;
 	}
+	if (argc == 3 && strcmp(argv[2], "export") == 0) {
+		fputs(leat_export_help, stdout);
+		return 0;
+	}
 	if (argc == 3 && strcmp(argv[2], "bench") == 0)
 		return bench_main((char *[]){ argv[2], (char[]){ "--help" }, NULL });
 	fprintf(stderr,
 	        "leat: no help on \"%s\"; there are: run, check, graph, estimate, ps, stat, "
-	        "why, bench\n",
+	        "why, export, bench\n",
 	        argv[2]);
 	return EXIT_USAGE;
 }
@@ -79,6 +83,8 @@ int main(int argc, char **argv)
 		status = stat_main(argc - 1, argv + 1);
 	else if (strcmp(command, "why") == 0)
 		status = why_main(argc - 1, argv + 1);
+	else if (strcmp(command, "export") == 0)
+		status = export_main(argc - 1, argv + 1);
 	else if (strcmp(command, "bench") == 0)
 		return bench_main(argv + 1);
 	else if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
@@ -89,7 +95,7 @@ int main(int argc, char **argv)
 	else
 		fprintf(stderr,
 		        "leat: there is no command \"%s\"; there are: run, check, graph, estimate, "
-		        "ps, stat, why, bench, help, --version\n",
+		        "ps, stat, why, export, bench, help, --version\n",
 		        command);
 	if (fflush(stdout) != 0 && status == 0) {
 		perror("leat: stdout");

@@ -3,10 +3,11 @@
 # missing, by name, and only those; and builds a preset with its words kept in a file.
 
 BUILD_PACKAGES=(gcc libc6-dev make cmake pkg-config libck-dev liburcu-dev)
-# Without them grep: searches with regexec(3), lines: refuses what gzip and zstd have compressed, and there is no as:json.
-PROGRAM_PACKAGES=(g++ libre2-dev zlib1g-dev libzstd-dev libsimdjson-dev)
-# libcmocka-dev is for a program of docs/guide.md.
-TEST_PACKAGES=(g++ patch libcriterion-dev libcmocka-dev abigail-tools)
+# Without them grep: searches with regexec(3), lines: refuses what gzip and zstd have compressed, there is no as:json, and no
+# leat export.
+PROGRAM_PACKAGES=(g++ libre2-dev zlib1g-dev libzstd-dev libsimdjson-dev libmicrohttpd-dev)
+# libcmocka-dev is for a program of docs/guide.md; the client's parser reads what leat export writes.
+TEST_PACKAGES=(g++ patch libcriterion-dev libcmocka-dev abigail-tools python3-prometheus-client)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 PEER_PACKAGES=(g++ libboost-dev libconcurrentqueue-dev libdpdk-dev libtbb-dev golang-go libdisruptor-java
 	default-jdk-headless)
