@@ -244,7 +244,7 @@ Test(counters, names_that_ended_are_summed_as_other_names)
 /* Opens so many channels of names of their own; returns how many records the reader then finds. */
 static size_t crowd(const char *path, int channels, uint64_t *lost)
 {
-	struct leat_diag *diag = counters_start(path);
+	struct leat_diag *diag = counters_start_by(path, 100 * MS);
 	struct leat_counters *c = leat_counters_open(path);
 	const struct leat_counters_record *records;
 	struct leat_scope *scope = leat_scope_open(NULL, NULL);

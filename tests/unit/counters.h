@@ -43,12 +43,18 @@ static UNUSED void counters_clean_up(void)
 	cr_expect_eq(rmdir(counters_folder), 0);
 }
 
-static UNUSED struct leat_diag *counters_start(const char *path)
+/* A reading of a large file is of one snapshot only if the writer pauses for so long. */
+static UNUSED struct leat_diag *counters_start_by(const char *path, int64_t interval_ns)
 {
 	struct leat_diag *diag = leat_diag_start(
-		&(struct leat_diag_opts){ .counters_path = path, .interval_ns = MS });
+		&(struct leat_diag_opts){ .counters_path = path, .interval_ns = interval_ns });
 	cr_assert_not_null(diag, "%s: %s", path, strerror(-leat_open_error()));
 	return diag;
+}
+
+static UNUSED struct leat_diag *counters_start(const char *path)
+{
+	return counters_start_by(path, MS);
 }
 
 /*
