@@ -75,6 +75,8 @@ static bool keeps_lines(const struct leat_run *run, const struct leat_run_group 
 		case LEAT_VERB_RATE:
 		case LEAT_VERB_TEE:
 		case LEAT_VERB_BUFFER:
+		case LEAT_VERB_TIMEOUT:
+		case LEAT_VERB_SCAN:
 		case LEAT_VERB_PARTITION:
 			break;
 		default:
@@ -131,6 +133,9 @@ static struct leat_port add_group(struct leat_run *run, size_t at, struct leat_m
 	struct leat_members *middle = &run->middle[at];
 
 	make_step(run, at, first);
+	if (first->steps[0].stage->type->verb == LEAT_VERB_TIMEOUT)
+		port = leat_flow_name(leat_flow_timeout(port, first->steps[0].stage->arg.ns),
+		                      group->name);
 	if (group->threads == 1)
 		return leat_flow_step(port, &middle->step, first);
 	port = leat_flow_workers(port, group->threads, LEAT_UNORDERED);

@@ -52,9 +52,9 @@ struct leat_group {
 	size_t most, top; /* keys, rows */
 	struct leat_tally tally;
 	struct leat_tally_entry *others; /* of lines whose keys there was no room for; NULL: none */
-	uint64_t lines;
-	bool rounded, sketched; /* what has been written is so */
-	int rc;                 /* of an order by quantiles */
+	uint64_t lines, others_before;   /* of all results; in `others` of those before this one */
+	bool rounded, sketched;          /* what has been written is so */
+	int rc;                          /* of an order by quantiles */
 	/* what a vector of lines has under the row's names, and the entries of the lines */
 	struct leat_text *texts;
 	const void **text_columns;
@@ -207,19 +207,34 @@ static void free_cells(struct leat_group *group, struct leat_tally_entry *entry)
 		leat_cells_fini(&group->inputs[i].cells, entry->bytes);
 }
 
-void leat_group_close(struct leat_group *group)
+static void free_entries(struct leat_group *group)
 {
-	struct leat_tally_walk walk;
+	struct leat_tally_walk walk = leat_tally_walk(&group->tally);
 	struct leat_tally_entry *entry;
 
-	if (group == NULL)
-		return;
-	walk = leat_tally_walk(&group->tally);
 	while (group->inputs_count != 0 && (entry = leat_tally_next(&group->tally, &walk)) != NULL)
 		free_cells(group, entry);
 	if (group->others != NULL)
 		free_cells(group, group->others);
 	free(group->others);
+	group->others = NULL;
+}
+
+void leat_group_restart(struct leat_group *group)
+{
+	const size_t extra = group->tally.extra;
+
+	group->others_before += group->others != NULL ? group->others->count : 0;
+	free_entries(group);
+	leat_tally_fini(&group->tally);
+	group->tally = (struct leat_tally){ .extra = extra };
+}
+
+void leat_group_close(struct leat_group *group)
+{
+	if (group == NULL)
+		return;
+	free_entries(group);
 	for (size_t i = 0; i < group->inputs_count; i++)
 		leat_expr_close(group->inputs[i].expr);
 	leat_expr_close(group->key);
@@ -536,10 +551,11 @@ void leat_group_note(const struct leat_group *group, char *note, size_t size)
 		         group->lines, input->bad == 1 ? "has" : "have", input->value->text);
 		append_note(note, size, text);
 	}
-	if (group->others != NULL) {
+	if (group->others != NULL || group->others_before != 0) {
 		snprintf(text, sizeof(text),
 		         "more than %zu keys: %" PRIu64 " lines with others are in the last row",
-		         group->most, group->others->count);
+		         group->most,
+		         group->others_before + (group->others != NULL ? group->others->count : 0));
 		append_note(note, size, text);
 	}
 	if (group->rounded)

@@ -6,12 +6,13 @@
  *     a STREAM         what begins with it starts a group
  *     workers:N STEP   starts a group of N threads that share one input
  *     buffer:N         starts a group whose input is a ring of N items
- *     take:N           does not share a thread with the source: it ends what is in front of it by
- *                      closing its input; nor does a partition, or a bridge,
- *                      which begins something new behind it
- *     rate, take, skip, every, uniq, distinct, tee, partition
- *                      behind a group of several threads: they keep something from one item to the
- *                      next
+ *     timeout:TIME     starts a group, as it is a step of libleat-flow's
+ *     take, while      do not share a thread with the source: they end what is in front of them
+ *                      by closing their input; nor does a partition, or a bridge, which begins
+ *                      something new behind it; nor what is due at times (batch:N within:TIME,
+ *                      every:TIME, delay, debounce), as a source waits for its input alone
+ *     what keeps something from one item to the next (all steps but those of workers:N)
+ *                      behind a group of several threads
  *     the sink         always has a thread of its own
  *
  * SPDX-License-Identifier: BSD-2-Clause

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/group.h"
+#include "tools/leat/flow/later.h"
 #include "tools/leat/flow/tally.h"
 #include "tools/leat/flow/tee.h"
 #include "tools/leat/flow/word.h"
@@ -98,12 +99,15 @@ static void init_rate(struct leat_run_rate *rate, const struct leat_stage *stage
 int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage, struct leat_row *row)
 {
 	*step = (struct leat_run_step){ .stage = stage, .row = row };
+	if (leat_later_is(stage))
+		return leat_later_open(&step->later, stage);
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
 		step->invert = leat_stage_key(stage, "invert")->number != 0;
 		/* The parser has tried it: the only error that is left is -ENOMEM. */
 		return leat_pattern_open(&step->pattern, stage->arg.text, (char[1]){ 0 }, 1);
 	case LEAT_VERB_FILTER:
+	case LEAT_VERB_WHILE:
 		return leat_step_expr_open(LEAT_FORM_TRUTH, &stage->arg, 1, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_FIELD:
@@ -130,6 +134,9 @@ int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage, s
 	case LEAT_VERB_DISTINCT:
 		leat_recent_init(&step->recent, (size_t)stage->arg.number);
 		return 0;
+	case LEAT_VERB_SCAN:
+		step->scan.kind = (enum leat_scan_kind)stage->arg.number;
+		return 0;
 	case LEAT_VERB_WORD:
 		return leat_word_open(leat_word_of(stage->type), stage->arg.text,
 		                      &step->word_state);
@@ -148,6 +155,8 @@ void leat_step_fini(struct leat_run_step *step)
 	step->expr = NULL;
 	leat_group_close(step->group);
 	step->group = NULL;
+	leat_later_close(step->later);
+	step->later = NULL;
 	leat_uniq_fini(&step->uniq);
 	leat_recent_fini(&step->recent);
 	if (step->word_state != NULL)
@@ -294,6 +303,7 @@ int leat_step_run(struct leat_run_step *step, struct leat_line *line)
 		cut_field(line, step->stage->arg.number);
 		return 1;
 	case LEAT_VERB_FILTER:
+	case LEAT_VERB_WHILE:
 		return filter_line(step, line);
 	case LEAT_VERB_MAP:
 		return step->expr != NULL ? map_by_expression(step, line)
@@ -312,6 +322,8 @@ int leat_step_run(struct leat_run_step *step, struct leat_line *line)
 		return leat_uniq_add(&step->uniq, line->data, line->len);
 	case LEAT_VERB_DISTINCT:
 		return leat_recent_add(&step->recent, line->data, line->len);
+	case LEAT_VERB_SCAN:
+		return leat_scan_line(&step->scan, line);
 	case LEAT_VERB_TEE:
 		return step->tee != NULL ? leat_tee_put(step->tee, line) : 1;
 	default:
