@@ -144,7 +144,8 @@ static int open_stages(struct leat_run *flow, struct leat_stages *stages,
 	pthread_mutex_init(&flow->failing, NULL);
 	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = flow->events_fd < 0 ? -errno
-	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
+	                         : leat_plan_make(&flow->stages, opts->capacity,
+	                                          opts->overflow != LEAT_BLOCK, &flow->plan);
 	if (rc == 0)
 		rc = leat_outputs_init(flow);
 	return rc == 0 ? init_ends(flow) : rc;

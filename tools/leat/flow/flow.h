@@ -152,6 +152,7 @@ struct leat_member {
 	uint32_t passed;
 	bool at_header;           /* the source: the next line is the header of CSV */
 	struct leat_rx *rx;       /* of a sink */
+	bool lent;                /* what it gives is only read, and given back */
 	struct leat_scope *scope; /* of a sink: its failure is not that of others */
 	/* the source: what it sends into; a sink: what it waits with; else NULL */
 	struct leat_tx *tx;

@@ -237,6 +237,15 @@ static bool ends_in_bridge(const struct leat_run *run, const struct leat_run_gro
 	return run->stages.list[group->first + group->count - 1].type->verb == LEAT_VERB_BRIDGE;
 }
 
+/* Whether a stream that several branches begin with is right before this group. */
+static bool begins_with_tee(const struct graph *graph, const struct leat_branch *branch, size_t at)
+{
+	const struct leat_run *run = graph->run;
+
+	return branch->join == LEAT_JOIN_STREAM && graph->tees[branch->from[0]] != NULL &&
+	       at == run->plan.first_groups[branch - run->stages.branches];
+}
+
 static int add_branch(struct graph *graph, const struct leat_branch *branch)
 {
 	struct leat_run *run = graph->run;
@@ -252,7 +261,8 @@ static int add_branch(struct graph *graph, const struct leat_branch *branch)
 		member = graph->next;
 		graph->next += group->threads;
 		if (member->final != NULL) {
-			leat_flow_to_rx(port, &member->rx);
+			member->lent = begins_with_tee(graph, branch, at);
+			(member->lent ? leat_flow_to_rx_lent : leat_flow_to_rx)(port, &member->rx);
 			return 0;
 		}
 		if (member->input != NULL)

@@ -164,7 +164,9 @@ static void end_branch(const struct leat_stages *stages, struct leat_plan *plan,
 		plan->stream_edges[branch->to] = last->out;
 		return;
 	}
-	if (stages->list[last->first].type->role == LEAT_SOURCE)
+	/* a source sends into the ring of its branches itself; that ring never drops */
+	if (stages->list[last->first].type->role == LEAT_SOURCE &&
+	    (plan->drops || !leat_branch_is_teed(stages, branch)))
 		name_edge(add_edge(stages, plan, last, NULL, capacity), last->name,
 		          stages->streams[branch->to].name);
 	if (branch->to_count > 1 || leat_branch_is_teed(stages, branch))
@@ -239,12 +241,14 @@ static int alloc_plan(const struct leat_stages *stages, struct leat_plan *plan)
 	return -ENOMEM;
 }
 
-int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct leat_plan *plan)
+int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops,
+                   struct leat_plan *plan)
 {
 	int rc = alloc_plan(stages, plan);
 
 	if (rc != 0)
 		return rc;
+	plan->drops = drops;
 	for (size_t i = 0; i < stages->count; i++) {
 		const struct leat_stage *stage = &stages->list[i];
 

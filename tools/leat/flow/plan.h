@@ -50,12 +50,17 @@ struct leat_plan {
 	struct leat_run_group *groups;
 	struct leat_edge *edges;
 	size_t groups_count, edges_count;
+	bool drops; /* a full ring does, where it can */
 	/* of each branch: its first group; of each stream: the edge that it is in */
 	size_t *first_groups, *stream_edges;
 };
 
-/* Returns 0 or -ENOMEM. capacity: of each edge without a buffer:N. */
-int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct leat_plan *plan);
+/*
+ * Returns 0 or -ENOMEM. capacity: of each edge without a buffer:N. drops: a full ring drops; then a
+ * source whose lines go to several branches has a ring of its own before theirs, which never does.
+ */
+int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops,
+                   struct leat_plan *plan);
 void leat_plan_free(struct leat_plan *plan);
 
 /* Whether what a branch makes goes to one branch, which begins with it alone. */

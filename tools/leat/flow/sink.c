@@ -42,7 +42,8 @@ struct sink {
 	struct leat_group *group; /* the step's */
 	struct leat_out out;
 	struct leat_file file;
-	bool enough; /* a word of a program's wants no further line */
+	struct leat_line lines[BATCH]; /* received */
+	bool enough;                   /* a word of a program's wants no further line */
 	/* a result for so many lines, or so much time (0: one in all): the lines, or the time, up
 	 * to the next one */
 	uint64_t span_lines, lines_left;
@@ -443,31 +444,59 @@ static bool is_span_over(const struct sink *sink)
 }
 
 /* As leat_recv_batch(); -ETIMEDOUT where the time of a span is over. */
-static ssize_t receive_in_span(struct sink *sink, struct leat_line *lines, size_t most)
+static ssize_t receive_in_span(struct sink *sink, size_t most)
 {
 	struct leat_rx *rx = sink->member->rx;
 	ssize_t more;
 	int rc;
 
 	if (sink->span_ns == 0)
-		return leat_recv_batch(rx, lines, most);
-	rc = leat_recv_until(rx, lines, sink->due_ns);
+		return leat_recv_batch(rx, sink->lines, most);
+	rc = leat_recv_until(rx, sink->lines, sink->due_ns);
 	if (rc != 1 || most == 1)
 		return rc;
-	more = leat_try_recv_batch(rx, lines + 1, most - 1);
+	more = leat_try_recv_batch(rx, sink->lines + 1, most - 1);
 	return more > 0 ? 1 + more : 1;
 }
 
-/* Only --slow asks something of a sink's step, and then lines come one by one. */
-static int take_lines(struct sink *sink, struct leat_line *lines, size_t n)
+/* The same without a copy: those of a tee are read in their ring. *lines: where they are. */
+static ssize_t receive_some(struct sink *sink, size_t most, bool waits,
+                            const struct leat_line **lines)
 {
+	struct leat_rx *rx = sink->member->rx;
+	const void *items = NULL;
+	ssize_t n;
+
+	*lines = sink->lines;
+	if (!sink->member->lent)
+		return waits ? receive_in_span(sink, most)
+		             : leat_try_recv_batch(rx, sink->lines, most);
+	if (!waits)
+		n = leat_try_peek(rx, most, &items);
+	else if (sink->span_ns == 0)
+		n = leat_peek(rx, most, &items);
+	else
+		n = leat_peek_until(rx, most, &items, sink->due_ns);
+	*lines = items;
+	return n;
+}
+
+/* Only --slow asks something of a sink's step, and then lines come one by one. */
+static int take_lines(struct sink *sink, const struct leat_line *lines, size_t n)
+{
+	struct leat_line line;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED : 0;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		line = lines[i]; /* which no sink changes */
+		rc = leat_steps(sink->member, &line) < 0 ? -ECANCELED : 0;
+	}
 	if (rc == 0)
 		rc = use_lines(sink, lines, n);
-	leat_lines_free(lines, n);
+	if (sink->member->lent)
+		leat_release(sink->member->rx, n);
+	else
+		leat_lines_free(sink->lines, n);
 	sink->any = true;
 	sink->lines_left -= sink->span_lines != 0 ? n : 0;
 	return rc == 0 && has_spans(sink) && is_span_over(sink) ? end_span(sink) : rc;
@@ -481,22 +510,22 @@ static int receive_lines(struct sink *sink)
 {
 	struct leat_member *member = sink->member;
 	const size_t all = member->paced ? 1 : BATCH;
+	const struct leat_line *lines;
 	size_t most;
-	struct leat_line lines[BATCH];
 	ssize_t n;
 	int rc = 0;
 
 	while (rc == 0) {
 		most = sink->span_lines != 0 && sink->lines_left < all ? (size_t)sink->lines_left
 		                                                       : all;
-		n = sink->out.len != 0 ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
+		n = sink->out.len != 0 ? receive_some(sink, most, false, &lines) : -EAGAIN;
 		if (n == -EAGAIN) {
 			rc = flush_lines(sink);
 			if (rc == 0 && sink->file.active)
 				rc = check_write(sink, leat_file_wait(&sink->file));
 			if (rc != 0)
 				break;
-			n = receive_in_span(sink, lines, most);
+			n = receive_some(sink, most, true, &lines);
 		}
 		if (n == 0)
 			return 0;
