@@ -174,8 +174,8 @@ struct expr_program {
 	struct expr_op *ops;
 	struct expr_column *columns;
 	struct expr_split fields;
-	uint16_t *list;                  /* operands of EXPR_CONCAT */
-	size_t *patterns;                /* where each pattern is in texts */
+	uint16_t *list;   /* operands of EXPR_CONCAT */
+	size_t *patterns; /* where each pattern is in texts */
 	char *texts;
 	size_t texts_len;
 	uint16_t ops_count, columns_count, list_count, patterns_count;

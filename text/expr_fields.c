@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "text/expr_code.h"
+#include "text/fields.h"
 
 #include <string.h>
 #ifdef __SSE2__
@@ -164,4 +165,14 @@ void leat_expr_split(const struct expr_split *split, void *const *columns,
 		if (split->back_count != 0)
 			split_back(split, columns, line, i);
 	}
+}
+
+struct leat_text leat_field_find(struct leat_text line, uint32_t number)
+{
+	struct leat_text found = { "", 0 };
+	void *column = &found;
+	struct expr_field field = { .number = number };
+
+	split_front(&(struct expr_split){ .front = &field, .front_count = 1 }, &column, line, 0);
+	return found;
 }

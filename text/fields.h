@@ -15,9 +15,12 @@
 #ifndef LEAT_TEXT_FIELDS_H
 #define LEAT_TEXT_FIELDS_H
 
+#include "text/text.h"
+
 #include <leat/io.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct leat_fields;
 
@@ -32,5 +35,8 @@ int leat_fields_add(struct leat_fields *fields, int number);
 /* The columns of these lines, valid until the next call, and while the lines are. */
 const void *const *leat_fields_split(struct leat_fields *fields, const struct leat_line *lines,
                                      size_t n);
+
+/* Field N of one line, from 1; an empty text where there is none. */
+struct leat_text leat_field_find(struct leat_text line, uint32_t number);
 
 #endif

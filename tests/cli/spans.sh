@@ -88,10 +88,10 @@ run --quiet 'count:2 | window:3 | stdout'
 expect_out ""
 
 # In time. Each of these waits for what comes, not for a time that must have passed.
-run --quiet 'tick:20ms | batch:1000000 within:300ms | take:3 | batch:3 | map:($ .. "") | stdout'
+run --quiet 'count:40 | rate:50/s burst:1 | batch:1000000 within:200ms | batch:1000000 between:"|" | stdout'
 expect_status 0
-tr '\t' '\n' <"$dir/out" >"$dir/ticks"
-seq "$(wc -l <"$dir/ticks")" | cmp -s - "$dir/ticks" || fail "$what: lines are missing: $(head -c 200 "$dir/out")"
+tr '\t|' '\n\n' <"$dir/out" >"$dir/ticks"
+seq 40 | cmp -s - "$dir/ticks" || fail "$what: lines are missing: $(head -c 200 "$dir/out")"
 run --quiet 'tick:20ms | every:200ms | take:3 | stdout'
 expect_status 0
 [ "$(wc -l <"$dir/out")" -eq 3 ] && sort -nu "$dir/out" | cmp -s - "$dir/out" || fail "$what: wrote $(cat "$dir/out")"

@@ -150,6 +150,9 @@ struct leat_member {
 	uint32_t begun, clock;
 	int64_t cpu_ns; /* that clock at the cancel of the flow; only its caller uses it */
 	uint32_t passed;
+	/* the source: lines that are sent together; NULL: each is sent at once */
+	struct leat_line *unsent;
+	size_t unsent_count;
 	bool at_header;           /* the source: the next line is the header of CSV */
 	struct leat_rx *rx;       /* of a sink */
 	bool lent;                /* what it gives is only read, and given back */
@@ -275,6 +278,8 @@ void leat_member_drop_held(struct leat_member *member);
  * room.
  */
 int leat_member_send(struct leat_member *member, const struct leat_line *line);
+/* The same of several lines. Those that it has not sent are freed. */
+int leat_member_send_all(struct leat_member *member, struct leat_line *lines, size_t n);
 /* Of the source: what a send would return if it can no longer succeed; else 0. */
 int leat_member_refusal(const struct leat_member *member);
 /* Takes a line through the steps of a source; or of a sink, which has its own alone. */

@@ -68,6 +68,25 @@ int leat_member_send(struct leat_member *member, const struct leat_line *line)
 	return rc == -ETIMEDOUT ? LEAT_STOP : rc;
 }
 
+int leat_member_send_all(struct leat_member *member, struct leat_line *lines, size_t n)
+{
+	size_t sent = 0;
+	ssize_t rc = 0;
+
+	while (sent < n && rc >= 0) {
+		rc = leat_try_send_batch(member->tx, &lines[sent], n - sent);
+		if (rc == -EAGAIN) {
+			rc = leat_member_send(member, &lines[sent]);
+			if (rc == LEAT_STOP)
+				break;
+			rc = rc == 0 ? 1 : rc;
+		}
+		sent += rc > 0 ? (size_t)rc : 0;
+	}
+	leat_lines_free(&lines[sent], n - sent);
+	return sent == n ? 0 : (int)rc;
+}
+
 /*
  * Waits on purpose. Returns 0; LEAT_STOP where the time of --for has come first; what a send of the
  * source would return; or LEAT_HOLD: the flow is to call the step again at that time.
@@ -323,6 +342,8 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 	size_t at;
 	int rc;
 
+	if (member->steps_done == member->steps_count)
+		return LEAT_PASS;
 	leat_row_forget(&member->row);
 	rc = run_steps(member, member->steps_done, false, line, &at);
 	if (rc == 0 && (member->held_count > 0 || member->enough)) {

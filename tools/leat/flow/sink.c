@@ -487,7 +487,7 @@ static int take_lines(struct sink *sink, const struct leat_line *lines, size_t n
 	struct leat_line line;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
+	for (size_t i = 0; sink->member->paced && rc == 0 && i < n; i++) {
 		line = lines[i]; /* which no sink changes */
 		rc = leat_steps(sink->member, &line) < 0 ? -ECANCELED : 0;
 	}

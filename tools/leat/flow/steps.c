@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/steps.h"
+#include "text/fields.h"
 #include "tools/leat/flow/group.h"
 #include "tools/leat/flow/later.h"
 #include "tools/leat/flow/tally.h"
@@ -175,22 +176,13 @@ static int match_pattern(struct leat_run_step *step, const struct leat_line *lin
 /* As awk splits: blanks in front of the first field do not count, and several blanks are one. */
 static void cut_field(struct leat_line *line, uint64_t n)
 {
-	const char *p = line->data, *end = p + line->len;
+	struct leat_text field;
 
 	if (n == 0)
 		return;
-	for (;;) {
-		while (p < end && leat_text_is_blank(*p))
-			p++;
-		const char *start = p;
-		while (p < end && !leat_text_is_blank(*p))
-			p++;
-		if (--n == 0 || p == end) {
-			line->data = start;
-			line->len = n == 0 ? (size_t)(p - start) : 0;
-			return;
-		}
-	}
+	field = leat_field_find((struct leat_text){ line->data, line->len }, (uint32_t)n);
+	line->data = field.len != 0 ? field.data : line->data;
+	line->len = field.len;
 }
 
 char *leat_put_figures(char *end, uint64_t number)
