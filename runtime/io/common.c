@@ -92,7 +92,8 @@ int leat_line_source_run(struct leat_line_source *lines, int rc)
 		if (rc == 0 && lines->takes_rest)
 			rc = emit_rest(&lines->source, &lines->split);
 		if (rc == 0 && lines->source.to->end_piece != NULL)
-			rc = lines->source.to->end_piece(lines->source.to->arg);
+			rc = lines->source.to->end_piece(lines->source.to->arg,
+			                                 lines->takes_rest || !lines->at_once);
 		/* What is taken without a line feed is so because its file has ended. */
 		if (rc == 0 && lines->takes_rest && lines->source.to->end_file != NULL)
 			lines->source.to->end_file(lines->source.to->arg);

@@ -147,10 +147,11 @@ struct pieces {
 };
 
 /* Behind the first piece the source would wait for what is only written here. */
-static int end_piece(void *arg)
+static int end_piece(void *arg, bool waits)
 {
 	struct pieces *pieces = arg;
 
+	cr_expect(waits);
 	if (pieces->count++ == 0) {
 		cr_expect_eq(pieces->collector.taken, 2);
 		cr_assert_eq(write(pieces->fd, "ee\nfour", 7), 7);
@@ -183,6 +184,29 @@ Test(io, an_emitter_hears_of_the_end_of_each_piece_before_its_source_waits)
 		close(fds[0]);
 		pipe_close(&pipe);
 	}
+}
+
+static int count_piece(void *arg, bool waits)
+{
+	((struct pieces *)arg)->count++;
+	((struct pieces *)arg)->then += waits;
+	return 0;
+}
+
+/* Only behind the last one it does not know what comes next. */
+Test(io, the_pieces_of_a_regular_file_come_without_a_wait)
+{
+	struct pipe pipe = pipe_open_sized(sizeof(struct leat_line), NULL);
+	struct pieces pieces = { .collector.enough = UINT32_MAX };
+	struct leat_emitter lines = {
+		.emit = collect_line, .end_piece = count_piece, .arg = &pieces, .out = pipe.tx
+	};
+
+	put_long_file(100000);
+	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path }), 0);
+	cr_expect_geq(pieces.count, 3);
+	cr_expect_eq(pieces.then, 1);
+	pipe_close(&pipe);
 }
 
 /* A flow whose steps let nothing pass never sends; its source must find out by itself. */

@@ -153,6 +153,7 @@ struct leat_member {
 	/* the source: lines that are sent together; NULL: each is sent at once */
 	struct leat_line *unsent;
 	size_t unsent_count;
+	unsigned pieces;          /* that their texts are of */
 	bool at_header;           /* the source: the next line is the header of CSV */
 	struct leat_rx *rx;       /* of a sink */
 	bool lent;                /* what it gives is only read, and given back */

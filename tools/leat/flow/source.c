@@ -22,7 +22,9 @@
  * through.
  */
 #define CHECK_EVERY 64u
-#define UNSENT 256u /* lines that are sent together, at most */
+/* Lines that are sent together, at most; and of so many pieces. */
+#define UNSENT 512u
+#define UNSENT_PIECES 8u
 
 static int refuse_source(const char *name, const char *path, int code, char why[LEAT_RUN_WHY])
 {
@@ -191,14 +193,21 @@ static int tell_source(struct leat_member *member, int rc)
 	return LEAT_EMIT_ENOUGH;
 }
 
-/* The lines of a piece, which are sent together. */
-static int send_unsent(void *arg)
+static int send_unsent(struct leat_member *member)
 {
-	struct leat_member *member = arg;
 	const size_t n = member->unsent_count;
 
 	member->unsent_count = 0;
+	member->pieces = 0;
 	return tell_source(member, leat_member_send_all(member, member->unsent, n));
+}
+
+/* Where the next piece is there already, few lines wait for more. */
+static int end_piece(void *arg, bool waits)
+{
+	struct leat_member *member = arg;
+
+	return waits || ++member->pieces == UNSENT_PIECES ? send_unsent(member) : 0;
 }
 
 /* Takes the line over. */
@@ -339,7 +348,7 @@ static int run_source(struct leat_member *member)
 
 	expect_header(member);
 	if (keeps_lines(member))
-		to.end_piece = send_unsent;
+		to.end_piece = end_piece;
 	/* of the source itself a line wants nothing but the pause of --slow */
 	if (flow->opts.slow != (size_t)(stage - flow->stages.list) + 1)
 		member->steps_done = 1;
