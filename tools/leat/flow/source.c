@@ -321,15 +321,15 @@ static int run_count(struct leat_member *member, struct leat_emitter *to)
 
 /*
  * Lines of text are sent by the vector: a thread that waits for them is woken for many. Not where
- * they go on one by one, nor where a word of a program's may fail: what was passed on before is to
- * go its way.
+ * they go on one by one; nor where a full ring drops, which they would fill at once; nor where a
+ * word of a program's may fail: what was passed on before is to go its way.
  */
 static bool keeps_lines(struct leat_member *member)
 {
 	const enum leat_verb verb = member->input->stage->type->verb;
 
 	if (verb == LEAT_VERB_TICK || verb == LEAT_VERB_NUMBERS || member->paced ||
-	    member->made != NULL)
+	    member->made != NULL || member->flow->opts.overflow != LEAT_BLOCK)
 		return false;
 	member->unsent = calloc(UNSENT, sizeof(*member->unsent));
 	return member->unsent != NULL;
