@@ -752,19 +752,39 @@ void leat_flow_for_each(struct leat_port port, const struct leat_step *step, con
 	add_step(port, NODE_EACH, step, state);
 }
 
-void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx)
+/* Returns NULL: a mistake. */
+static struct node *add_rx(struct leat_port port, const char *name, struct leat_rx **rx)
 {
-	struct node *node = NULL;
+	struct node *node;
 
 	if (rx == NULL) {
 		if (port.flow != NULL)
-			leat_flow_mistake(port.flow, -EINVAL, "to_rx: there is no place for it");
-		return;
+			leat_flow_mistake(port.flow, -EINVAL, "%s: there is no place for it", name);
+		return NULL;
 	}
 	*rx = NULL;
-	node = leat_flow_add_behind(port, NODE_TO_RX, "to_rx", 0);
+	node = leat_flow_add_behind(port, NODE_TO_RX, name, 0);
 	if (node != NULL)
 		node->to_rx = rx;
+	return node;
+}
+
+void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx)
+{
+	add_rx(port, "to_rx", rx);
+}
+
+void leat_flow_to_rx_lent(struct leat_port port, struct leat_rx **rx)
+{
+	struct node *node = add_rx(port, "to_rx_lent", rx);
+
+	if (node == NULL)
+		return;
+	node->lent = true;
+	if (port.flow->nodes[port.node].kind != NODE_TEE)
+		leat_flow_mistake(port.flow, -EINVAL,
+		                  "to_rx_lent: \"%s\" before it is no tee, and lends nothing",
+		                  port.flow->nodes[port.node].name);
 }
 
 void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq)

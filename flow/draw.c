@@ -100,7 +100,7 @@ static size_t longest_way(const struct leat_flow *flow)
 			if (ways[node->inputs[k].node] > ways[i])
 				ways[i] = ways[node->inputs[k].node];
 		ways[i] += leat_node_has_ring(flow, node) || node->kind == NODE_SEQ ||
-		           node->kind == NODE_GEN;
+		           (node->kind == NODE_GEN && !leat_feeds_tee(flow, node));
 		if (ways[i] > most)
 			most = ways[i];
 	}
@@ -128,6 +128,8 @@ int leat_flow_estimate(struct leat_flow *flow, struct leat_flow_cost *estimate)
 		if (node->kind == NODE_SEQ || node->kind == NODE_GEN)
 			estimate->threads += node->kind == NODE_GEN || flow->opts.pool == NULL;
 		else if (!leat_node_has_ring(flow, node))
+			continue;
+		if (leat_feeds_tee(flow, node))
 			continue;
 		estimate->rings += leat_ring_count(node);
 		estimate->ring_bytes += leat_ring_bytes(flow, node);

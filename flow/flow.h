@@ -121,6 +121,7 @@ struct node {
 	const void *key_arg;
 
 	struct leat_rx **to_rx;
+	bool lent; /* what that receiver gives stays the tee's before it */
 	struct leat_seq *to_seq;
 	struct collected *collected; /* of collect and to_array */
 	struct books books; /* added to by each task at its end; the flow's lock guards them */
@@ -272,6 +273,13 @@ int leat_flow_check_merge_by(struct leat_flow *flow, const struct node *merge);
 
 /* ring.c */
 
+/*
+ * A generator that sends into the ring of the tee right behind it has none; else all sources but an
+ * array have one.
+ */
+bool leat_feeds_tee(const struct leat_flow *flow, const struct node *node);
+/* Whether what is behind this output is a receiver of the program's that receives from its ring. */
+bool leat_output_is_rx(const struct leat_flow *flow, const struct node *node, size_t output);
 /* The ring right before workers, or a receiver of the program, is theirs. */
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node);
 bool leat_ring_has_several_senders(const struct node *node);

@@ -141,7 +141,7 @@ static int check_owned(struct leat_flow *flow, const struct node *node)
 
 	if (type == NULL || type->discard == NULL)
 		return 0;
-	if (is_borrowed(flow, node) && type->dup == NULL && leat_gives_away(node))
+	if (is_borrowed(flow, node) && type->dup == NULL && leat_gives_away(node) && !node->lent)
 		return leat_flow_mistake(
 			flow, -ENOTSUP,
 			"%s: items of type \"%s\" own something, a tee shows them to "
@@ -268,10 +268,12 @@ static int cut(struct leat_flow *flow)
 	for (uint32_t i = 0; i < flow->nodes_count; i++) {
 		const struct node *node = &flow->nodes[i];
 
-		if (!feeds_island(node->kind) || is_ring_itself(flow, node))
+		if (!feeds_island(node->kind) || is_ring_itself(flow, node) ||
+		    leat_feeds_tee(flow, node))
 			continue;
 		for (uint32_t k = 0; k < count_islands(node) && rc == 0; k++)
-			rc = add_island(flow, i, k);
+			if (node->kind == NODE_WORKERS || !leat_output_is_rx(flow, node, k))
+				rc = add_island(flow, i, k);
 	}
 	for (size_t i = 0; i < flow->islands_count && rc == 0; i++) {
 		struct island *island = &flow->islands[i];

@@ -13,8 +13,19 @@ bool leat_ring_has_several_senders(const struct node *node)
 	return node->kind == NODE_GATHER || node->kind == NODE_MERGE || node->kind == NODE_DIVERT;
 }
 
+bool leat_feeds_tee(const struct leat_flow *flow, const struct node *node)
+{
+	return node->kind == NODE_GEN && node->overflow == LEAT_BLOCK &&
+	       flow->nodes[node->consumers[0]].kind == NODE_TEE;
+}
+
 size_t leat_ring_capacity(const struct leat_flow *flow, const struct node *node)
 {
+	const struct node *before =
+		node->kind == NODE_TEE ? &flow->nodes[node->inputs[0].node] : node;
+
+	if (before != node && leat_feeds_tee(flow, before))
+		node = before; /* a tee has no capacity of its own */
 	return node->capacity != 0 ? node->capacity : flow->opts.capacity;
 }
 
@@ -130,6 +141,19 @@ static bool makes_a_ring(enum node_kind kind)
 	return kind <= NODE_GEN || kind == NODE_BUFFER || kind == NODE_GATHER || kind == NODE_MERGE;
 }
 
+/* Whether a receiver of the program's may be the tee's own before it. */
+static bool gives_output(const struct node *before, const struct node *rx)
+{
+	return before->kind == NODE_TEE && (rx->lent || before->type->discard == NULL);
+}
+
+bool leat_output_is_rx(const struct leat_flow *flow, const struct node *node, size_t output)
+{
+	const struct node *behind = &flow->nodes[node->consumers[output]];
+
+	return behind->kind == NODE_TO_RX && gives_output(node, behind);
+}
+
 bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node)
 {
 	enum node_kind before;
@@ -137,6 +161,8 @@ bool leat_node_has_ring(const struct leat_flow *flow, const struct node *node)
 	if (node->kind != NODE_WORKERS && node->kind != NODE_TO_RX)
 		return leat_kind_has_ring(node->kind);
 	before = flow->nodes[node->inputs[0].node].kind;
+	if (node->kind == NODE_TO_RX && gives_output(&flow->nodes[node->inputs[0].node], node))
+		return false;
 	/* a receiver of the program's is read in place, which it does not promise to others */
 	return node->key != NULL || !makes_a_ring(before) ||
 	       (before == NODE_RX && node->kind == NODE_TO_RX);
@@ -177,8 +203,10 @@ struct leat_rx *leat_ring_take_rx(struct leat_flow *flow, uint32_t at, uint32_t 
 	struct node *node = &flow->nodes[at];
 	struct leat_rx **place, *rx;
 
-	if (node->rings == NULL && node->inputs_count > 0)
-		node = &flow->nodes[node->inputs[0].node]; /* workers whose ring is the source */
+	if (node->rings == NULL && node->inputs_count > 0) { /* its ring is that before it */
+		output = node->inputs[0].output;
+		node = &flow->nodes[node->inputs[0].node];
+	}
 	place = node->rings != NULL ? &node->rings[output].rx : &node->rx;
 	rx = *place;
 	*place = NULL;

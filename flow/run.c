@@ -8,6 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Starts a generator that sends into the ring of the tee behind it. */
+static int start_into_tee(struct leat_flow *flow, struct node *node,
+                          const struct leat_gen_opts *opts)
+{
+	struct leat_tx *tx = leat_ring_take_tx(flow, (uint32_t)node->consumers[0], 0);
+	int rc = leat_gen_into(node->scope, node->gen, node->gen_arg, tx, opts);
+
+	if (rc != 0)
+		leat_tx_close(tx);
+	return rc;
+}
+
 /* Starts the generator of a source. */
 static int start_source(struct leat_flow *flow, struct node *node)
 {
@@ -19,6 +31,8 @@ static int start_source(struct leat_flow *flow, struct node *node)
 	node->scope = leat_scope_open(flow->scope, NULL);
 	if (node->scope == NULL)
 		rc = leat_open_error();
+	else if (leat_feeds_tee(flow, node))
+		rc = start_into_tee(flow, node, &opts);
 	else if (node->kind == NODE_SEQ)
 		rc = leat_gen_seq(node->scope, node->seq, &opts, &node->rx);
 	else
@@ -42,8 +56,8 @@ static int start_sources(struct leat_flow *flow)
 }
 
 /*
- * Where the program receives from it, no island takes its failure over. The program may still
- * receive what is in its channel, so its scope stays.
+ * Where the program receives from it, or from the tee that it sends into, no island takes its
+ * failure over. The program may still receive what is in its channel, so its scope stays.
  */
 static void join_source(struct leat_flow *flow, struct node *node)
 {
@@ -51,7 +65,7 @@ static void join_source(struct leat_flow *flow, struct node *node)
 	int code;
 
 	leat_scope_join(node->scope);
-	if (flow->nodes[node->consumers[0]].kind == NODE_TO_RX &&
+	if ((flow->nodes[node->consumers[0]].kind == NODE_TO_RX || leat_feeds_tee(flow, node)) &&
 	    leat_scope_cause(node->scope, &code, &text) == LEAT_FAILED &&
 	    !leat_flow_is_cancelled(flow->scope))
 		leat_flow_mistake(flow, code, "%s", text[0] != '\0' ? text : strerror(-code));

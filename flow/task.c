@@ -73,6 +73,17 @@ static void take_over_failure(struct task *task, int rc)
 	task->taken_over = true;
 }
 
+/* A generator has sent into the tee: as much as the branch that has taken most. */
+static void add_teed(struct task *task, struct node *tee)
+{
+	struct node *source = &task->flow->nodes[tee->inputs[0].node];
+
+	if (!leat_feeds_tee(task->flow, source) || task->taken <= tee->books.made)
+		return;
+	tee->books.in = tee->books.used = tee->books.made = task->taken;
+	source->books.made = task->taken;
+}
+
 /*
  * The books of what no island ends in: a source, and workers whose ring is that of their source.
  * And what came out of a bridge, in whose ring are streams.
@@ -87,7 +98,9 @@ static void add_taken(struct task *task)
 		head->books.made += task->taken;
 		head = &task->flow->nodes[head->inputs[0].node];
 	}
-	if (head->inputs_count == 0 || head->kind == NODE_BRIDGE)
+	if (head->kind == NODE_TEE)
+		add_teed(task, head);
+	else if (head->inputs_count == 0 || head->kind == NODE_BRIDGE)
 		head->books.made += task->taken;
 }
 

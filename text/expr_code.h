@@ -164,15 +164,21 @@ struct expr_field {
 	uint16_t column;
 };
 
+/* Fields from the front and from the end, in order. */
+struct expr_split {
+	struct expr_field *front, *back;
+	uint16_t front_count, back_count;
+};
+
 struct expr_program {
 	struct expr_op *ops;
 	struct expr_column *columns;
-	struct expr_field *front, *back; /* fields from the front and from the end, in order */
-	uint16_t *list;                  /* operands of EXPR_CONCAT */
-	size_t *patterns;                /* where each pattern is in texts */
+	struct expr_split fields;
+	uint16_t *list;   /* operands of EXPR_CONCAT */
+	size_t *patterns; /* where each pattern is in texts */
 	char *texts;
 	size_t texts_len;
-	uint16_t ops_count, columns_count, front_count, back_count, list_count, patterns_count;
+	uint16_t ops_count, columns_count, list_count, patterns_count;
 	uint16_t selections;    /* how many at once, with that of all items */
 	uint16_t line;          /* the column of $, if items are lines and it is used */
 	uint16_t value, absent; /* columns of the result */
@@ -289,8 +295,9 @@ size_t leat_expr_read_prefix(const char *text, size_t len, bool *integer, double
 size_t leat_expr_write_integer(char *to, int64_t number);
 size_t leat_expr_write_decimal(char *to, double number);
 
-/* expr_fields.c: fills the columns of all fields. */
-void leat_expr_split(struct leat_expr *expr, const struct leat_line *lines);
+/* expr_fields.c: fills the columns of all fields of n lines. */
+void leat_expr_split(const struct expr_split *split, void *const *columns,
+                     const struct leat_line *lines, size_t n);
 
 /* expr_texts.c: memory until the next run, NULL without memory; and the end of all of it. */
 char *leat_expr_memory(struct leat_expr *expr, size_t len);

@@ -108,7 +108,8 @@ static struct expr_result emit_constant(struct emitter *e, const struct expr_nod
 static void add_field(struct emitter *e, int32_t number, uint16_t column)
 {
 	struct expr_field *list = number > 0 ? e->b->front : e->b->back;
-	uint16_t *count = number > 0 ? &e->program->front_count : &e->program->back_count;
+	uint16_t *count =
+		number > 0 ? &e->program->fields.front_count : &e->program->fields.back_count;
 	uint32_t n = (uint32_t)(number > 0 ? number : -number);
 	size_t i = (*count)++;
 
@@ -432,8 +433,7 @@ void leat_expr_emit(struct expr_build *b, uint16_t n)
 	b->program = (struct expr_program){
 		.ops = b->ops,
 		.columns = b->columns,
-		.front = b->front,
-		.back = b->back,
+		.fields = { .front = b->front, .back = b->back },
 		.list = b->list,
 		.patterns = b->patterns,
 		.texts = b->program.texts,

@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "text/expr_code.h"
+#include "text/fields.h"
 
 #include <string.h>
 #ifdef __SSE2__
@@ -88,10 +89,10 @@ static inline uint64_t find_blanks(const char *p, size_t len)
 }
 
 /* Fields from the front: the columns get their texts, for item i, up to the last one there is. */
-static void split_front(struct leat_expr *expr, struct leat_text line, size_t i)
+static void split_front(const struct expr_split *split, void *const *columns, struct leat_text line,
+                        size_t i)
 {
-	const struct expr_field *field = expr->program.front;
-	const struct expr_field *end = field + expr->program.front_count;
+	const struct expr_field *field = split->front, *end = field + split->front_count;
 	/* Places are numbered from 0: even ones are starts, odd ones are ends. */
 	size_t place = 0, wanted = 2 * ((size_t)field->number - 1), start = 0;
 	uint64_t before = 1; /* in front of the line is a blank */
@@ -112,7 +113,7 @@ static void split_front(struct leat_expr *expr, struct leat_text line, size_t i)
 				wanted++;
 				continue;
 			}
-			((struct leat_text *)expr->columns[field->column])[i] =
+			((struct leat_text *)columns[field->column])[i] =
 				(struct leat_text){ line.data + start, here - start };
 			if (++field == end)
 				return;
@@ -120,19 +121,19 @@ static void split_front(struct leat_expr *expr, struct leat_text line, size_t i)
 		}
 	}
 	if (place % 2 == 1 && place == wanted) {
-		((struct leat_text *)expr->columns[field->column])[i] =
+		((struct leat_text *)columns[field->column])[i] =
 			(struct leat_text){ line.data + start, line.len - start };
 		field++;
 	}
 	for (; field != end; field++)
-		((struct leat_text *)expr->columns[field->column])[i] = (struct leat_text){ "", 0 };
+		((struct leat_text *)columns[field->column])[i] = (struct leat_text){ "", 0 };
 }
 
 /* Fields from the end, byte by byte, as those that are asked for are few. */
-static void split_back(struct leat_expr *expr, struct leat_text line, size_t i)
+static void split_back(const struct expr_split *split, void *const *columns, struct leat_text line,
+                       size_t i)
 {
-	const struct expr_field *field = expr->program.back;
-	const struct expr_field *end = field + expr->program.back_count;
+	const struct expr_field *field = split->back, *end = field + split->back_count;
 	size_t at = line.len;
 
 	for (uint32_t number = 1; field != end; number++) {
@@ -145,21 +146,33 @@ static void split_back(struct leat_expr *expr, struct leat_text line, size_t i)
 			break;
 		if (field->number != number)
 			continue;
-		((struct leat_text *)expr->columns[field->column])[i] =
+		((struct leat_text *)columns[field->column])[i] =
 			(struct leat_text){ line.data + at, behind - at };
 		field++;
 	}
 	for (; field != end; field++)
-		((struct leat_text *)expr->columns[field->column])[i] = (struct leat_text){ "", 0 };
+		((struct leat_text *)columns[field->column])[i] = (struct leat_text){ "", 0 };
 }
 
-void leat_expr_split(struct leat_expr *expr, const struct leat_line *lines)
+void leat_expr_split(const struct expr_split *split, void *const *columns,
+                     const struct leat_line *lines, size_t n)
 {
-	for (size_t i = 0; i < expr->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct leat_text line = { lines[i].data, lines[i].len };
-		if (expr->program.front_count != 0)
-			split_front(expr, line, i);
-		if (expr->program.back_count != 0)
-			split_back(expr, line, i);
+
+		if (split->front_count != 0)
+			split_front(split, columns, line, i);
+		if (split->back_count != 0)
+			split_back(split, columns, line, i);
 	}
+}
+
+struct leat_text leat_field_find(struct leat_text line, uint32_t number)
+{
+	struct leat_text found = { "", 0 };
+	void *column = &found;
+	struct expr_field field = { .number = number };
+
+	split_front(&(struct expr_split){ .front = &field, .front_count = 1 }, &column, line, 0);
+	return found;
 }

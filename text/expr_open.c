@@ -40,8 +40,10 @@ static int copy_program(struct expr_program *to, const struct expr_program *from
 	*to = *from;
 	to->ops = copy_array(from->ops, from->ops_count, sizeof(*to->ops), &rc);
 	to->columns = copy_array(from->columns, from->columns_count, sizeof(*to->columns), &rc);
-	to->front = copy_array(from->front, from->front_count, sizeof(*to->front), &rc);
-	to->back = copy_array(from->back, from->back_count, sizeof(*to->back), &rc);
+	to->fields.front = copy_array(from->fields.front, from->fields.front_count,
+	                              sizeof(*to->fields.front), &rc);
+	to->fields.back = copy_array(from->fields.back, from->fields.back_count,
+	                             sizeof(*to->fields.back), &rc);
 	to->list = copy_array(from->list, from->list_count, sizeof(*to->list), &rc);
 	to->patterns = copy_array(from->patterns, from->patterns_count, sizeof(*to->patterns), &rc);
 	to->texts = copy_array(from->texts, from->texts_len, 1, &rc);
@@ -180,8 +182,8 @@ void leat_expr_close(struct leat_expr *expr)
 	}
 	free(program->ops);
 	free(program->columns);
-	free(program->front);
-	free(program->back);
+	free(program->fields.front);
+	free(program->fields.back);
 	free(program->list);
 	free(program->patterns);
 	free(program->texts);
@@ -292,8 +294,8 @@ int leat_expr_run(struct leat_expr *expr, const void *items, const void *const *
 	set_inputs(expr, items, columns);
 	if (program->line != EXPR_NO_COLUMN)
 		set_texts(expr, items);
-	if (program->front_count + program->back_count != 0)
-		leat_expr_split(expr, items);
+	if (program->fields.front_count + program->fields.back_count != 0)
+		leat_expr_split(&program->fields, expr->columns, items, n);
 	for (size_t i = 0; i < program->ops_count; i++) {
 		int rc = loops[program->ops[i].code](expr, &program->ops[i]);
 		if (rc < 0)

@@ -631,10 +631,17 @@ LEAT_API void leat_flow_for_each(struct leat_port port, const struct leat_step *
                                  const void *state);
 /*
  * *rx is there once start has returned 0; it is the caller's to close. Right behind a source with a
- * thread of its own, a buffer, gather or a merge it is the receiver of that ring; the books do not
- * have what goes from a source to such a receiver.
+ * thread of its own, a buffer, gather or a merge it is the receiver of that ring, and so it is
+ * behind a tee of items that own nothing; the books do not have what goes from a source to such a
+ * receiver.
  */
 LEAT_API void leat_flow_to_rx(struct leat_port port, struct leat_rx **rx);
+/*
+ * Right behind a tee: its own receiver, also where the items own something. They stay the tee's:
+ * the caller reads them in place (leat_peek()), neither changes nor frees them, and gives them back
+ * (leat_release()). leat_flow_to_rx() has a thread there that makes copies, which are the caller's.
+ */
+LEAT_API void leat_flow_to_rx_lent(struct leat_port port, struct leat_rx **rx);
 /* The same as a seq; the caller calls its fini. */
 LEAT_API void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq);
 /*

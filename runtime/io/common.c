@@ -15,7 +15,7 @@
 int leat_source_check(const struct leat_source *source)
 {
 	/* a seq on a thread has that thread's output; a step returns, and its pool knows */
-	struct leat_tx *out = source->to != NULL         ? source->to->out
+	struct leat_tx *out = source->to != NULL          ? source->to->out
 	                      : leat_step_current == NULL ? leat_gen_out
 	                                                  : NULL;
 	int refusal;
@@ -91,6 +91,9 @@ int leat_line_source_run(struct leat_line_source *lines, int rc)
 			rc = emit_lines(&lines->source, &lines->split);
 		if (rc == 0 && lines->takes_rest)
 			rc = emit_rest(&lines->source, &lines->split);
+		if (rc == 0 && lines->source.to->end_piece != NULL)
+			rc = lines->source.to->end_piece(lines->source.to->arg,
+			                                 lines->takes_rest || !lines->at_once);
 		/* What is taken without a line feed is so because its file has ended. */
 		if (rc == 0 && lines->takes_rest && lines->source.to->end_file != NULL)
 			lines->source.to->end_file(lines->source.to->arg);
@@ -137,7 +140,8 @@ static int next_of_lines(void *state, void *item)
 			return 1;
 		rc = advance_seq(lines);
 		if (rc == 0 && lines->split.size > LEAT_BLOCK_BYTES)
-			rc = leat_step_pause(); /* a very long line: other jobs, and a cancel, come first */
+			rc = leat_step_pause(); /* a very long line: other jobs, and a cancel, come
+			                           first */
 	}
 	return lines->ended ? lines->result : rc;
 }

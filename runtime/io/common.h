@@ -83,7 +83,8 @@ struct leat_line_source {
 	void (*fini)(struct leat_line_source *lines); /* NULL: nothing but the splitter */
 	/* advance() sets it: what is left without a line feed is a line, too */
 	bool takes_rest;
-	bool ended; /* a seq's: with result */
+	bool at_once; /* what there is to read comes without a wait */
+	bool ended;   /* a seq's: with result */
 	int result;
 };
 

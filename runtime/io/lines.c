@@ -56,6 +56,7 @@ static int open_input(struct lines_source *lines)
 	if (S_ISDIR(stat.st_mode))
 		return leat_source_fail(source, -EISDIR, NULL);
 	lines->waits = !S_ISREG(stat.st_mode);
+	lines->base.at_once = !lines->waits;
 	if (filter_of(lines) != NULL)
 		filter_of(lines)->rewind(filter_of(lines));
 	if (lines->passes == 1)

@@ -53,6 +53,12 @@ struct leat_emitter {
 	 * of another one (repeated, rotated or truncated). NULL: nothing.
 	 */
 	void (*end_file)(void *arg);
+	/*
+	 * Of a source of text: called behind the lines of each piece that was read, before the
+	 * source reads again. waits: that may take any time, so an emitter that has kept lines
+	 * passes them on now. Returns as emit does. NULL: nothing.
+	 */
+	int (*end_piece)(void *arg, bool waits);
 	bool as_text; /* numbers are emitted as struct leat_line, in decimal figures */
 	/*
 	 * with this the source waits (leat_tx_wait()), and records the text of a failure

@@ -178,4 +178,46 @@ expect_err 'leat: zip: "skip" may leave items out'
 # A semicolon within a word is a part of it.
 same "lines:$dir/in | grep:a;b | count" 0
 
+
+# Sinks right behind a name read the lines where the branches share them: each is what it is at the end of a flow of one branch,
+# also where another branch leaves, where a full ring drops, and where lines come one by one.
+for sink in count sum tally top:3 'group:($2) sum:($1) top:5' quantiles stdout "file:$dir/copy" "file:$dir/copy sync:10ms" 'sum every:1000'; do
+	run --quiet "lines:$dir/in | field:1 | $sink"
+	mv "$dir/out" "$dir/want"
+	case $sink in file:*) mv "$dir/copy" "$dir/want" ;; esac
+	for other in null 'take:3 | null' 'workers:2 grep:1 | null'; do
+		run --quiet --json="$dir/json" --capacity 7 "lines:$dir/in | field:1 as x; x | $other; x | $sink"
+		expect_status 0
+		expect_books "$dir/json"
+		case $sink in file:*) mv "$dir/copy" "$dir/out" ;; esac
+		cmp -s "$dir/want" "$dir/out" || fail "$what: another result"
+	done
+done
+run --quiet --json="$dir/json" --overflow newest "count:$n as x; x | count; x | sum"
+expect_status 0
+expect_books "$dir/json"
+[ "$(sed -n 1p "$dir/out")" -le "$n" ] || fail "$what: wrote $(cat "$dir/out")"
+run --quiet --slow 2=1us "count:100 as x; x | count; x | sum"
+expect_status 0
+expect_out "100
+5050"
+# A source that fails fails all that has a part of it.
+mkdir -p "$dir/tree"
+seq 5 >"$dir/tree/a"
+chmod 0 "$dir/tree/a"
+if [ ! -r "$dir/tree/a" ]; then
+	run --quiet "walk:$dir/tree as x; x | count; x | sum"
+	expect_status 1
+fi
+printf 'a,b\n1,2\n' >"$dir/table"
+printf 'b,a\n1,2\n' >"$dir/other"
+run --quiet "lines:$dir/table and:$dir/other as:csv as x; x | count; x | map:(\$a) | sum"
+expect_status 1
+expect_out "1
+1"
+expect_err "the file goes on with another first line"
+# A reader that leaves ends its branch alone.
+("$LEAT" run --quiet "count:$n as x; x | stdout; x | file:$dir/copy" 2>"$dir/err"; echo $? >"$dir/status") | head -1 >"$dir/head"
+[ "$(cat "$dir/head")" = 1 ] && [ "$(cat "$dir/status")" -eq 0 ] && [ "$(wc -l <"$dir/copy")" -eq "$n" ] ||
+	fail "a reader that leaves: status $(cat "$dir/status"), $(wc -l <"$dir/copy") of $n lines"
 finish

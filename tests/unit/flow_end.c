@@ -175,8 +175,8 @@ static void start_waiting(struct waiting *waiting, enum place place)
 		port = leat_flow_step(leat_flow_step(port, &triple, NULL), &triple, NULL);
 	} else if (place == ROOM_PART) {
 		leat_flow_partition(port, key_of, NULL, ports, 2);
-	} else if (place == ROOM_TEE) {
-		leat_flow_tee(port, ports, 2);
+	} else if (place == ROOM_TEE) { /* right behind a source there is no island before it */
+		leat_flow_tee(leat_flow_step(port, &triple, NULL), ports, 2);
 	} else if (is_merge(place)) {
 		ports[0] = port;
 		ports[1] = leat_flow_from_gen(waiting->flow, LEAT_T(u64), run_numbers, NULL);

@@ -953,3 +953,38 @@ Test(flow_owned, pairs_of_what_owns_something)
 	}
 	free(numbers);
 }
+
+/* Boxes have no dup: where they are lent none is wanted. left: the receiver leaves after so many.
+ */
+Test(flow_owned, a_receiver_that_is_lent_items_frees_none)
+{
+	static const uint64_t left[] = { UINT64_MAX, 0, 700 };
+
+	for (size_t i = 0; i < COUNT(left); i++) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct tally tally = { 0 };
+		struct leat_port ports[2];
+		const void *items;
+		struct leat_rx *rx;
+		uint64_t n = 2000, seen = 0;
+		ssize_t got = 1;
+
+		begin();
+		leat_flow_tee(leat_flow_from_gen(flow, LEAT_T(box), run_boxes, &n), ports, 2);
+		leat_flow_to_rx_lent(ports[0], &rx);
+		leat_flow_for_each(ports[1], &end_box, &tally);
+		expect_start(flow);
+		while (seen < left[i] && (got = leat_peek(rx, 16, &items)) > 0) {
+			for (ssize_t k = 0; k < got; k++)
+				cr_assert_eq(((const struct box *)items)[k].value, seen++);
+			cr_assert_eq(leat_release(rx, (size_t)got), 0);
+		}
+		leat_rx_close(rx);
+		expect_join(flow, 0);
+		cr_expect_eq(tally.count, n);
+		if (left[i] == UINT64_MAX)
+			cr_expect_eq(seen, n);
+		leat_flow_close(flow);
+		expect_all_freed("lent");
+	}
+}

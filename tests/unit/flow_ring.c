@@ -739,3 +739,133 @@ Test(flow_ring, what_a_source_has_sent_is_there_behind_the_join)
 	leat_flow_close(flow);
 	leat_rx_close(out);
 }
+
+/* --- a tee right behind a generator, and a receiver of the program's right behind a tee --- */
+
+static int fail_at_end(struct leat_tx *out, void *arg)
+{
+	int rc = run_numbers(out, arg);
+
+	return rc != 0 ? rc : leat_tx_fail(out, -EXDEV, "the far end");
+}
+
+Test(flow_ring, a_generator_sends_into_the_ring_of_a_tee_itself)
+{
+	for (int drops = 0; drops < 2; drops++) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct leat_port port, ports[2];
+		struct leat_flow_cost cost;
+		struct tally tally[2] = { { 0 } };
+		uint64_t n = 3000;
+
+		port = leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n);
+		port = leat_flow_capacity(port, 20);
+		if (drops)
+			port = leat_flow_overflow(port, LEAT_DROP_NEWEST);
+		leat_flow_tee(port, ports, 2);
+		for (int i = 0; i < 2; i++)
+			leat_flow_for_each(ports[i], &count_each, &tally[i]);
+		cr_assert_eq(leat_flow_estimate(flow, &cost), 0);
+		if (!flows_on_pool())
+			cr_expect_eq(cost.threads, drops ? 4 : 3, "%zu threads", cost.threads);
+		cr_expect_eq(cost.rings, drops ? 2 : 1);
+		cr_expect_eq(cost.ring_bytes, (drops ? 1024 + 20 : 20) * sizeof(uint64_t));
+		cr_expect_eq(cost.hops, drops ? 2 : 1);
+		expect_start(flow);
+		expect_join(flow, 0);
+		cr_expect_eq(tally[0].count, tally[1].count);
+		if (!drops) {
+			cr_expect_eq(tally[0].count, n);
+			expect_stat(flow, 0, "from_gen", (struct leat_step_stat){ .made = n });
+			expect_stat(flow, 1, "tee",
+			            (struct leat_step_stat){ .in = n, .used = n, .made = n });
+		}
+		leat_flow_close(flow);
+	}
+}
+
+/* What it has sent is worked off, and then its failure is that of each branch. */
+Test(flow_ring, a_generator_before_a_tee_fails_all_branches)
+{
+	for (int receivers = 0; receivers < 3; receivers++) {
+		struct leat_flow *flow = leat_flow_open(NULL, NULL);
+		struct leat_port ports[2];
+		struct leat_rx *rx[2] = { NULL, NULL };
+		struct tally tally[2] = { { 0 } };
+		uint64_t n = 3000, item;
+
+		leat_flow_tee(leat_flow_from_gen(flow, LEAT_T(u64), fail_at_end, &n), ports, 2);
+		for (int i = 0; i < 2; i++)
+			if (i < receivers)
+				leat_flow_to_rx(ports[i], &rx[i]);
+			else
+				leat_flow_for_each(ports[i], &count_each, &tally[i]);
+		expect_start(flow);
+		for (uint64_t k = 0; k < n; k++)
+			for (int i = 0; i < receivers; i++) {
+				cr_assert_eq(leat_recv(rx[i], &item), 1);
+				cr_assert_eq(item, k);
+			}
+		for (int i = 0; i < receivers; i++) {
+			const char *text;
+			int code;
+
+			cr_assert_eq(leat_recv(rx[i], &item), 0);
+			cr_assert_eq(leat_rx_status(rx[i], NULL, &code, &text), 0);
+			cr_expect_eq(code, -EXDEV);
+			cr_expect_str_eq(text, "the far end");
+			leat_rx_close(rx[i]);
+		}
+		expect_join(flow, -EXDEV);
+		expect_words(flow, "the far end");
+		for (int i = receivers; i < 2; i++)
+			cr_expect_eq(tally[i].count, n);
+		leat_flow_close(flow);
+	}
+}
+
+Test(flow_ring, a_receiver_behind_a_tee_is_its_own)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct leat_port ports[2];
+	struct leat_flow_cost cost;
+	struct leat_rx *rx;
+	struct tally tally = { 0 };
+	uint64_t n = 3000, item, sum = 0;
+
+	leat_flow_tee(leat_flow_step(leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n),
+	                             &triple, NULL),
+	              ports, 2);
+	leat_flow_to_rx(ports[0], &rx);
+	leat_flow_for_each(ports[1], &count_each, &tally);
+	cr_assert_eq(leat_flow_estimate(flow, &cost), 0);
+	if (!flows_on_pool())
+		cr_expect_eq(cost.threads, 3);
+	cr_expect_eq(cost.rings, 2);
+	expect_start(flow);
+	while (leat_recv(rx, &item) == 1)
+		sum += item;
+	cr_expect_eq(sum, 3 * n * (n - 1) / 2);
+	leat_rx_close(rx);
+	expect_join(flow, 0);
+	cr_expect_eq(tally.count, n);
+	expect_stat(flow, 3, "to_rx", (struct leat_step_stat){ .in = n, .used = n, .made = n });
+	leat_flow_close(flow);
+}
+
+Test(flow_ring, only_a_tee_lends)
+{
+	struct leat_flow *flow = leat_flow_open(NULL, NULL);
+	struct leat_rx *rx;
+	uint64_t n = 3;
+
+	leat_flow_to_rx_lent(leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n), &rx);
+	cr_expect_eq(leat_flow_check(flow, NULL), -EINVAL);
+	expect_words(flow, "to_rx_lent: \"from_gen\" before it is no tee, and lends nothing");
+	leat_flow_close(flow);
+	flow = leat_flow_open(NULL, NULL);
+	leat_flow_to_rx_lent(leat_flow_from_gen(flow, LEAT_T(u64), run_numbers, &n), NULL);
+	cr_expect_eq(leat_flow_check(flow, NULL), -EINVAL);
+	expect_words(flow, "to_rx_lent: there is no place for it");
+	leat_flow_close(flow);
+}

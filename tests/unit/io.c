@@ -140,6 +140,75 @@ Test(io, an_emitter_error_is_what_the_source_answers)
 	pipe_close(&pipe);
 }
 
+struct pieces {
+	struct collector collector; /* first: it is the emitter's argument, too */
+	unsigned count;
+	int fd, then;
+};
+
+/* Behind the first piece the source would wait for what is only written here. */
+static int end_piece(void *arg, bool waits)
+{
+	struct pieces *pieces = arg;
+
+	cr_expect(waits);
+	if (pieces->count++ == 0) {
+		cr_expect_eq(pieces->collector.taken, 2);
+		cr_assert_eq(write(pieces->fd, "ee\nfour", 7), 7);
+		close(pieces->fd);
+	}
+	return pieces->count == 2 ? pieces->then : 0;
+}
+
+Test(io, an_emitter_hears_of_the_end_of_each_piece_before_its_source_waits)
+{
+	static const int then[] = { 0, LEAT_EMIT_ENOUGH, -EDOM };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct pipe pipe = pipe_open_sized(sizeof(struct leat_line), NULL);
+		struct pieces pieces = { .collector.enough = 9, .then = then[i] };
+		struct leat_emitter lines = {
+			.emit = collect_line, .end_piece = end_piece, .arg = &pieces, .out = pipe.tx
+		};
+		int fds[2];
+		char name[32];
+
+		cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+		pieces.fd = fds[1];
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fds[0]);
+		cr_assert_eq(write(fds[1], "one\ntwo\nthr", 11), 11);
+		cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = name }),
+		             then[i] < 0 ? then[i] : 0);
+		cr_expect_eq(pieces.collector.taken, then[i] == 0 ? 4 : 3);
+		cr_expect_eq(pieces.count, then[i] == 0 ? 3 : 2);
+		close(fds[0]);
+		pipe_close(&pipe);
+	}
+}
+
+static int count_piece(void *arg, bool waits)
+{
+	((struct pieces *)arg)->count++;
+	((struct pieces *)arg)->then += waits;
+	return 0;
+}
+
+/* Only behind the last one it does not know what comes next. */
+Test(io, the_pieces_of_a_regular_file_come_without_a_wait)
+{
+	struct pipe pipe = pipe_open_sized(sizeof(struct leat_line), NULL);
+	struct pieces pieces = { .collector.enough = UINT32_MAX };
+	struct leat_emitter lines = {
+		.emit = collect_line, .end_piece = count_piece, .arg = &pieces, .out = pipe.tx
+	};
+
+	put_long_file(100000);
+	cr_expect_eq(leat_lines_into(&lines, &(struct leat_lines_opts){ .path = path }), 0);
+	cr_expect_geq(pieces.count, 3);
+	cr_expect_eq(pieces.then, 1);
+	pipe_close(&pipe);
+}
+
 /* A flow whose steps let nothing pass never sends; its source must find out by itself. */
 Test(io, a_source_whose_items_are_all_swallowed_hears_of_a_cancel)
 {
@@ -217,8 +286,8 @@ static void note_end(void *arg)
 {
 	struct words *words = arg;
 
-	words->len += (size_t)snprintf(words->text + words->len, sizeof(words->text) - words->len,
-	                               " /");
+	words->len +=
+		(size_t)snprintf(words->text + words->len, sizeof(words->text) - words->len, " /");
 }
 
 Test(io, an_emitter_hears_behind_the_last_line_of_each_pass)

@@ -251,7 +251,8 @@ Test(text, points_at_the_mistake)
 	expect_wanted("count:5 | distinct:0 | null", "                   ^", "1 to 1073741824");
 	expect_wanted("count:5 | distinct:2G | null", "                   ^", "1 to 1073741824");
 	expect_wanted("count:5 | workers:2 uniq | null", "                    ^", "map:");
-	expect_wanted("count:5 | every:0 | null", "                ^", "a number from 1");
+	expect_wanted("count:5 | every:0 | null", "                ^",
+	              "a number of lines, or a time");
 	expect_wanted("count:5 | sum | null", "          ^", "skip:N");
 	expect_wanted("count:5 | sum:3", "             ^", "| or the end");
 	expect_wanted("count:5 | top", "             ^", ":a number of lines");
@@ -276,14 +277,14 @@ Test(text, refuses_more_stages_than_any_machine_needs)
 	cr_assert_eq(leat_stages_parse(text, &stages, &mistake), -EINVAL);
 }
 
-static void plan_is(const char *text, const char *groups, const char *kinds)
+static void plan_with(bool drops, const char *text, const char *groups, const char *kinds)
 {
 	static const char names[] = "sm"; /* SPSC, MPSC */
 	struct leat_stages stages = parse(text);
 	struct leat_plan plan;
 	char found[512] = "", found_kinds[64] = "";
 
-	cr_assert_eq(leat_plan_make(&stages, 7, &plan), 0);
+	cr_assert_eq(leat_plan_make(&stages, 7, drops, &plan), 0);
 	for (size_t i = 0; i < plan.groups_count; i++)
 		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s*%u",
 		         i > 0 ? " " : "", plan.groups[i].name, plan.groups[i].threads);
@@ -293,6 +294,11 @@ static void plan_is(const char *text, const char *groups, const char *kinds)
 	cr_assert_str_eq(found_kinds, kinds);
 	leat_plan_free(&plan);
 	leat_stages_free(&stages);
+}
+
+static void plan_is(const char *text, const char *groups, const char *kinds)
+{
+	plan_with(false, text, groups, kinds);
 }
 
 Test(text, fuses_cheap_steps_into_the_thread_in_front)
@@ -313,13 +319,30 @@ Test(text, fuses_cheap_steps_into_the_thread_in_front)
 	plan_is("lines:a | every:2 | workers:2 grep:x | every:3 | null",
 	        "lines+every*1 grep*2 every*1 null*1", "sms");
 	plan_is("lines:a | rate:1/s | field:1 | null", "lines+rate+field*1 null*1", "s");
+	plan_is("lines:a | batch:2 | window:2 | scan:sum | null",
+	        "lines+batch+window+scan*1 null*1", "s");
+}
+
+/* A source waits for its input alone. */
+Test(text, what_is_due_at_times_has_no_source_on_its_thread)
+{
+	plan_is("lines:a | batch:2 within:1s | every:1s | null", "lines*1 batch+every*1 null*1",
+	        "ss");
+	plan_is("lines:a | field:1 | delay:1s | debounce:1s | while:($ > 1) | null",
+	        "lines+field*1 delay+debounce+while*1 null*1", "ss");
+	plan_is("lines:a | grep:x | while:($ > 1) | timeout:1s | map:trim | null",
+	        "lines+grep*1 while*1 timeout+map*1 null*1", "sss");
+	plan_is("lines:a | workers:2 grep:x | batch:2 | null", "lines*1 grep*2 batch*1 null*1",
+	        "sms");
 }
 
 Test(text, what_begins_with_a_stream_has_a_thread_of_its_own)
 {
 	plan_is("count:5 as x; x | grep:1 | null", "count*1 grep*1 null*1", "ss");
 	plan_is("count:5 | grep:1 as x; x | grep:2 | null; x | sum",
-	        "count+grep*1 grep*1 null*1 sum*1", "sss");
+	        "count+grep*1 grep*1 null*1 sum*1", "ss");
+	plan_with(true, "count:5 | grep:1 as x; x | grep:2 | null; x | sum",
+	          "count+grep*1 grep*1 null*1 sum*1", "sss");
 	plan_is("count:5 | workers:2 grep:1 as x; x | grep:2 | null; x | sum",
 	        "count*1 grep*2 grep#2*1 null*1 sum*1", "sms");
 	plan_is("count:5 as x; count:6 as y; merge:x,y | workers:2 grep:1 | sum",
@@ -340,7 +363,7 @@ Test(text, buffer_is_a_ring_of_its_size_and_a_thread)
 	struct leat_stages stages = parse("count:5 | buffer:3 | field:1 | buffer:4 | null");
 	struct leat_plan plan;
 
-	cr_assert_eq(leat_plan_make(&stages, 7, &plan), 0);
+	cr_assert_eq(leat_plan_make(&stages, 7, false, &plan), 0);
 	cr_assert_eq(plan.groups_count, 4);
 	cr_assert_eq(plan.edges[0].capacity, 3);
 	cr_assert_str_eq(plan.edges[0].name, "count -> buffer+field");

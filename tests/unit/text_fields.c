@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "text/csv.h"
+#include "text/expr.h"
+#include "text/fields.h"
 #include "text/json.h"
 #include "text/kv.h"
 
@@ -329,3 +331,61 @@ Test(text_fields, json_gives_parts_of_the_line_where_nothing_is_escaped)
 }
 
 #endif
+
+/* A line of blanks and letters; each in memory of its own. */
+static struct leat_line random_line(unsigned *seed)
+{
+	size_t len = (size_t)rand_r(seed) % 200;
+	char *text = malloc(len);
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = " \tabcde"[rand_r(seed) % (rand_r(seed) % 2 == 0 ? 7 : 2)];
+	return (struct leat_line){ .data = text, .len = len };
+}
+
+static void expect_same_field(struct leat_expr *expr, const struct leat_line *lines, size_t n,
+                              const void *column, int number)
+{
+	struct leat_expr_values values;
+
+	cr_assert_eq(leat_expr_run(expr, lines, NULL, n, &values), 0);
+	for (size_t i = 0; i < n; i++)
+		cr_expect(leat_text_same(values.texts[i], ((const struct leat_text *)column)[i]),
+		          "$%d of \"%.*s\"", number, (int)lines[i].len, lines[i].data);
+}
+
+/* Those that several expressions use are those that each would split by itself, in any order. */
+Test(text_fields, of_blanks_are_those_of_an_expression)
+{
+	static const int numbers[] = { 10, 1, -1, 9, 2, 2, -3, 70, 9, -2 };
+	const struct leat_expr_opts opts = { .items = LEAT_EXPR_LINES, .max = 64 };
+	struct leat_line lines[64];
+	struct leat_fields *fields;
+	int columns[COUNT(numbers)];
+	unsigned seed = 3;
+
+	cr_assert_eq(leat_fields_open(&fields, 64), 0);
+	for (size_t k = 0; k < COUNT(numbers); k++)
+		columns[k] = leat_fields_add(fields, numbers[k]);
+	cr_expect_eq(columns[4], columns[5]);
+	cr_expect_eq(columns[3], columns[8]);
+	for (size_t i = 0; i < 64; i++)
+		lines[i] = random_line(&seed);
+	for (size_t n = 0; n <= 64; n += 16) {
+		const void *const *all = leat_fields_split(fields, lines, n);
+
+		for (size_t k = 0; k < COUNT(numbers); k++) {
+			struct leat_mistake mistake;
+			struct leat_expr *expr;
+			char text[16];
+
+			snprintf(text, sizeof(text), "$%d", numbers[k]);
+			cr_assert_eq(leat_expr_open(text, &opts, &expr, &mistake), 0);
+			expect_same_field(expr, lines, n, all[columns[k]], numbers[k]);
+			leat_expr_close(expr);
+		}
+	}
+	for (size_t i = 0; i < 64; i++)
+		free((char *)(uintptr_t)lines[i].data);
+	leat_fields_close(fields);
+}

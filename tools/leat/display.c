@@ -42,13 +42,18 @@ static const struct layout layouts[] = {
 };
 #define LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 
+/* Whether a sink writes while the flow runs. */
+static bool sink_talks(const struct leat_stage *sink)
+{
+	return sink->type->verb == LEAT_VERB_STDOUT || sink->type->verb == LEAT_VERB_WORD ||
+	       leat_stage_key(sink, "every")->given;
+}
+
 /* Whether the flow writes to a terminal: its lines and a picture would be in each other's way. */
 static bool sink_talks_to_terminal(const struct leat_run *flow)
 {
 	for (size_t i = 0; i < flow->finals_count; i++) {
-		const enum leat_verb verb = flow->finals[i].stage->type->verb;
-
-		if ((verb == LEAT_VERB_STDOUT || verb == LEAT_VERB_WORD) && isatty(STDOUT_FILENO))
+		if (sink_talks(flow->finals[i].stage) && isatty(STDOUT_FILENO))
 			return true;
 	}
 	return false;

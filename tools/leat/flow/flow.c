@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/graph.h"
+#include "tools/leat/flow/later.h"
 #include "tools/leat/flow/report.h"
 #include "tools/leat/flow/tee.h"
 #include "tools/leat/flow/word.h"
@@ -84,7 +85,6 @@ static int init_member(struct leat_member *member, struct leat_run *flow, size_t
 
 	member->flow = flow;
 	member->group = at;
-	member->due_ns = LEAT_NEVER;
 	if (group->threads > 1)
 		snprintf(member->name, sizeof(member->name), "%.50s/%u", group->name, index + 1);
 	else
@@ -108,6 +108,7 @@ static int init_member(struct leat_member *member, struct leat_run *flow, size_t
 		}
 		if (stage->type->verb == LEAT_VERB_RATE || group->first + i + 1 == flow->opts.slow)
 			member->paced = true;
+		member->timed |= leat_later_is_timed(stage);
 	}
 	return 0;
 }
@@ -143,7 +144,8 @@ static int open_stages(struct leat_run *flow, struct leat_stages *stages,
 	pthread_mutex_init(&flow->failing, NULL);
 	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = flow->events_fd < 0 ? -errno
-	                         : leat_plan_make(&flow->stages, opts->capacity, &flow->plan);
+	                         : leat_plan_make(&flow->stages, opts->capacity,
+	                                          opts->overflow != LEAT_BLOCK, &flow->plan);
 	if (rc == 0)
 		rc = leat_outputs_init(flow);
 	return rc == 0 ? init_ends(flow) : rc;
@@ -202,6 +204,15 @@ static void *join_all(void *arg)
 	return NULL;
 }
 
+/* The times of every:TIME count from here. */
+static void begin_times(struct leat_run *flow)
+{
+	for (size_t i = 0; i < flow->members_count; i++)
+		for (size_t k = 0; k < flow->members[i].steps_count; k++)
+			if (flow->members[i].steps[k].later != NULL)
+				leat_later_begin(flow->members[i].steps[k].later, flow->started_ns);
+}
+
 /* It is not started, so that what is before it has to end. */
 static void drop_sink(struct leat_member *sink)
 {
@@ -230,6 +241,7 @@ int leat_run_start(struct leat_run *flow)
 
 	flow->started_ns = leat_now_ns();
 	flow->until_ns = flow->opts.for_ns != 0 ? flow->started_ns + flow->opts.for_ns : 0;
+	begin_times(flow);
 	rc = leat_flow_start(flow->flow);
 	if (rc == 0) {
 		for (size_t i = 0; i < flow->members_count; i++) {

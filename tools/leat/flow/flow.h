@@ -81,7 +81,8 @@ struct leat_run;
 struct leat_held {
 	struct leat_line line;
 	size_t at;
-	bool admitted; /* by that step: a rate has let it through */
+	bool admitted;  /* by that step: a rate has let it through */
+	int64_t due_ns; /* when it goes on; 0: at once */
 };
 
 /* What a flow reads: of a source. */
@@ -128,16 +129,19 @@ struct leat_member {
 	/* a stage waits on purpose: then items go on one by one, as a batch would hold them back */
 	bool paced;
 	bool defers;   /* of a step that the flow calls again when a pause is over */
+	bool timed;    /* a step of it is due at times (later.h) */
 	bool tees;     /* a step is a tee that is open */
-	bool enough;   /* a take has let its last item through */
+	bool enough;   /* a step wants no further item: this one, and none in front of it does */
 	bool finished; /* it has seen its last line, or has had enough */
 	bool no_more;  /* the source: a step wants no further item */
 	/* what a word of a program's makes; NULL: there is none in the group */
 	struct leat_line *made;
 	struct leat_held *held; /* the last one goes on first */
 	size_t held_count, held_room;
-	int64_t due_ns; /* when the last one goes on; LEAT_NEVER: at once */
-	size_t ending;  /* at the end: the words before this step have seen it */
+	int64_t pause_ns; /* of a line that has to be held: until then */
+	int64_t now_ns;   /* what a call of the step is given has come then; 0: not read yet */
+	size_t enough_at;
+	size_t ending; /* at the end: the steps before this one have seen it */
 	bool started;
 	uint32_t over; /* atomic: of a source or a sink: it has ended */
 	/* atomic: 1 + the stage of the flow that it runs a step of now; 0: none, or the source's */
@@ -146,8 +150,13 @@ struct leat_member {
 	uint32_t begun, clock;
 	int64_t cpu_ns; /* that clock at the cancel of the flow; only its caller uses it */
 	uint32_t passed;
+	/* the source: lines that are sent together; NULL: each is sent at once */
+	struct leat_line *unsent;
+	size_t unsent_count;
+	unsigned pieces;          /* that their texts are of */
 	bool at_header;           /* the source: the next line is the header of CSV */
 	struct leat_rx *rx;       /* of a sink */
+	bool lent;                /* what it gives is only read, and given back */
 	struct leat_scope *scope; /* of a sink: its failure is not that of others */
 	/* the source: what it sends into; a sink: what it waits with; else NULL */
 	struct leat_tx *tx;
@@ -252,7 +261,7 @@ void leat_run_free(struct leat_run *flow);
 /* What leat_steps() returns besides 0 (the line is not wanted) and -errno. */
 #define LEAT_PASS 1
 #define LEAT_STOP 2 /* the flow is to end here; the line is still the caller's */
-#define LEAT_HOLD 3 /* the line goes on at due_ns: only of a member that defers */
+#define LEAT_HOLD 3 /* the line goes on at pause_ns: only of a member that defers */
 
 /* The leat_gen_fn of a source and of a sink, whose member is its argument. */
 int leat_member_main(struct leat_tx *out, void *member);
@@ -270,6 +279,8 @@ void leat_member_drop_held(struct leat_member *member);
  * room.
  */
 int leat_member_send(struct leat_member *member, const struct leat_line *line);
+/* The same of several lines. Those that it has not sent are freed. */
+int leat_member_send_all(struct leat_member *member, struct leat_line *lines, size_t n);
 /* Of the source: what a send would return if it can no longer succeed; else 0. */
 int leat_member_refusal(const struct leat_member *member);
 /* Takes a line through the steps of a source; or of a sink, which has its own alone. */

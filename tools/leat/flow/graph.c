@@ -75,6 +75,8 @@ static bool keeps_lines(const struct leat_run *run, const struct leat_run_group 
 		case LEAT_VERB_RATE:
 		case LEAT_VERB_TEE:
 		case LEAT_VERB_BUFFER:
+		case LEAT_VERB_TIMEOUT:
+		case LEAT_VERB_SCAN:
 		case LEAT_VERB_PARTITION:
 			break;
 		default:
@@ -131,6 +133,9 @@ static struct leat_port add_group(struct leat_run *run, size_t at, struct leat_m
 	struct leat_members *middle = &run->middle[at];
 
 	make_step(run, at, first);
+	if (first->steps[0].stage->type->verb == LEAT_VERB_TIMEOUT)
+		port = leat_flow_name(leat_flow_timeout(port, first->steps[0].stage->arg.ns),
+		                      group->name);
 	if (group->threads == 1)
 		return leat_flow_step(port, &middle->step, first);
 	port = leat_flow_workers(port, group->threads, LEAT_UNORDERED);
@@ -232,6 +237,15 @@ static bool ends_in_bridge(const struct leat_run *run, const struct leat_run_gro
 	return run->stages.list[group->first + group->count - 1].type->verb == LEAT_VERB_BRIDGE;
 }
 
+/* Whether a stream that several branches begin with is right before this group. */
+static bool begins_with_tee(const struct graph *graph, const struct leat_branch *branch, size_t at)
+{
+	const struct leat_run *run = graph->run;
+
+	return branch->join == LEAT_JOIN_STREAM && graph->tees[branch->from[0]] != NULL &&
+	       at == run->plan.first_groups[branch - run->stages.branches];
+}
+
 static int add_branch(struct graph *graph, const struct leat_branch *branch)
 {
 	struct leat_run *run = graph->run;
@@ -247,7 +261,8 @@ static int add_branch(struct graph *graph, const struct leat_branch *branch)
 		member = graph->next;
 		graph->next += group->threads;
 		if (member->final != NULL) {
-			leat_flow_to_rx(port, &member->rx);
+			member->lent = begins_with_tee(graph, branch, at);
+			(member->lent ? leat_flow_to_rx_lent : leat_flow_to_rx)(port, &member->rx);
 			return 0;
 		}
 		if (member->input != NULL)

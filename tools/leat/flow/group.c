@@ -52,9 +52,10 @@ struct leat_group {
 	size_t most, top; /* keys, rows */
 	struct leat_tally tally;
 	struct leat_tally_entry *others; /* of lines whose keys there was no room for; NULL: none */
-	uint64_t lines;
-	bool rounded, sketched; /* what has been written is so */
-	int rc;                 /* of an order by quantiles */
+	uint64_t lines, others_before;   /* of all results; in `others` of those before this one */
+	bool rounded, sketched;          /* what has been written is so */
+	int rc;                          /* of an order by quantiles */
+	struct leat_fields *fields;      /* those of lines without names, for all expressions */
 	/* what a vector of lines has under the row's names, and the entries of the lines */
 	struct leat_text *texts;
 	const void **text_columns;
@@ -169,6 +170,18 @@ static int open_texts(struct leat_group *group)
 	return 0;
 }
 
+/* Names, where there are any, are columns themselves. */
+static int open_fields(struct leat_group *group)
+{
+	int rc;
+
+	if (group->row->as != LEAT_AS_TEXT && group->stage->arg.replaced == NULL)
+		return 0;
+	rc = leat_fields_open(&group->fields, LEAT_GROUP_BATCH);
+	group->row->fields = group->fields;
+	return rc;
+}
+
 int leat_group_open(struct leat_group **made, const struct leat_stage *stage, struct leat_row *row)
 {
 	struct leat_group *group = calloc(1, sizeof(*group));
@@ -192,10 +205,13 @@ int leat_group_open(struct leat_group **made, const struct leat_stage *stage, st
 	group->columns = calloc(n, sizeof(*group->columns));
 	group->names = calloc(n + 1, sizeof(*group->names));
 	if (group->inputs != NULL && group->columns != NULL && group->names != NULL)
+		rc = open_fields(group);
+	if (rc == 0)
 		rc = leat_step_expr_open(LEAT_FORM_VALUE, &stage->arg, LEAT_GROUP_BATCH, row,
 		                         &group->key, &mistake);
 	if (rc == 0)
 		rc = add_columns(group);
+	row->fields = NULL;
 	if (rc == 0)
 		rc = open_texts(group);
 	return rc == 0 ? 0 : -ENOMEM;
@@ -207,22 +223,38 @@ static void free_cells(struct leat_group *group, struct leat_tally_entry *entry)
 		leat_cells_fini(&group->inputs[i].cells, entry->bytes);
 }
 
-void leat_group_close(struct leat_group *group)
+static void free_entries(struct leat_group *group)
 {
-	struct leat_tally_walk walk;
+	struct leat_tally_walk walk = leat_tally_walk(&group->tally);
 	struct leat_tally_entry *entry;
 
-	if (group == NULL)
-		return;
-	walk = leat_tally_walk(&group->tally);
 	while (group->inputs_count != 0 && (entry = leat_tally_next(&group->tally, &walk)) != NULL)
 		free_cells(group, entry);
 	if (group->others != NULL)
 		free_cells(group, group->others);
 	free(group->others);
+	group->others = NULL;
+}
+
+void leat_group_restart(struct leat_group *group)
+{
+	const size_t extra = group->tally.extra;
+
+	group->others_before += group->others != NULL ? group->others->count : 0;
+	free_entries(group);
+	leat_tally_fini(&group->tally);
+	group->tally = (struct leat_tally){ .extra = extra };
+}
+
+void leat_group_close(struct leat_group *group)
+{
+	if (group == NULL)
+		return;
+	free_entries(group);
 	for (size_t i = 0; i < group->inputs_count; i++)
 		leat_expr_close(group->inputs[i].expr);
 	leat_expr_close(group->key);
+	leat_fields_close(group->fields);
 	leat_tally_fini(&group->tally);
 	free(group->inputs);
 	free(group->columns);
@@ -279,11 +311,11 @@ static bool read_value(const struct leat_expr_values *values, size_t i, struct l
 }
 
 static int add_input(struct leat_group *group, struct input *input, const struct leat_line *lines,
-                     size_t n)
+                     const void *const *columns, size_t n)
 {
 	struct leat_expr_values values;
 	struct leat_number number;
-	int rc = leat_expr_run(input->expr, lines, group->text_columns, n, &values);
+	int rc = leat_expr_run(input->expr, lines, columns, n, &values);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (read_value(&values, i, &number))
@@ -296,13 +328,16 @@ static int add_input(struct leat_group *group, struct input *input, const struct
 
 static int add_vector(struct leat_group *group, const struct leat_line *lines, size_t n)
 {
+	const void *const *columns = group->fields != NULL
+	                                     ? leat_fields_split(group->fields, lines, n)
+	                                     : group->text_columns;
 	struct leat_expr_values values;
-	int rc = leat_expr_run(group->key, lines, group->text_columns, n, &values);
+	int rc = leat_expr_run(group->key, lines, columns, n, &values);
 
 	if (rc == 0)
 		rc = find_entries(group, values.texts, n);
 	for (size_t i = 0; rc == 0 && i < group->inputs_count; i++)
-		rc = add_input(group, &group->inputs[i], lines, n);
+		rc = add_input(group, &group->inputs[i], lines, columns, n);
 	group->lines += n;
 	return rc;
 }
@@ -536,10 +571,11 @@ void leat_group_note(const struct leat_group *group, char *note, size_t size)
 		         group->lines, input->bad == 1 ? "has" : "have", input->value->text);
 		append_note(note, size, text);
 	}
-	if (group->others != NULL) {
+	if (group->others != NULL || group->others_before != 0) {
 		snprintf(text, sizeof(text),
 		         "more than %zu keys: %" PRIu64 " lines with others are in the last row",
-		         group->most, group->others->count);
+		         group->most,
+		         group->others_before + (group->others != NULL ? group->others->count : 0));
 		append_note(note, size, text);
 	}
 	if (group->rounded)

@@ -41,6 +41,8 @@ struct leat_group;
  */
 int leat_group_open(struct leat_group **group, const struct leat_stage *stage,
                     struct leat_row *row);
+/* The next result begins: what has come belongs to the one before it. The note is about all. */
+void leat_group_restart(struct leat_group *group);
 void leat_group_close(struct leat_group *group); /* NULL does nothing */
 
 /* Returns 0 or -ENOMEM. The lines, at most LEAT_GROUP_BATCH, stay the caller's. */

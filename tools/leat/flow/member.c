@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
+#include "tools/leat/flow/later.h"
 #include "tools/leat/flow/tee.h"
 #include "tools/leat/flow/word.h"
 
@@ -67,6 +68,25 @@ int leat_member_send(struct leat_member *member, const struct leat_line *line)
 	return rc == -ETIMEDOUT ? LEAT_STOP : rc;
 }
 
+int leat_member_send_all(struct leat_member *member, struct leat_line *lines, size_t n)
+{
+	size_t sent = 0;
+	ssize_t rc = 0;
+
+	while (sent < n && rc >= 0) {
+		rc = leat_try_send_batch(member->tx, &lines[sent], n - sent);
+		if (rc == -EAGAIN) {
+			rc = leat_member_send(member, &lines[sent]);
+			if (rc == LEAT_STOP)
+				break;
+			rc = rc == 0 ? 1 : rc;
+		}
+		sent += rc > 0 ? (size_t)rc : 0;
+	}
+	leat_lines_free(&lines[sent], n - sent);
+	return sent == n ? 0 : (int)rc;
+}
+
 /*
  * Waits on purpose. Returns 0; LEAT_STOP where the time of --for has come first; what a send of the
  * source would return; or LEAT_HOLD: the flow is to call the step again at that time.
@@ -78,7 +98,7 @@ static int pause_until(struct leat_member *member, int64_t go_ns)
 	int rc;
 
 	if (member->defers) {
-		member->due_ns = go_ns;
+		member->pause_ns = go_ns;
 		return LEAT_HOLD;
 	}
 	if (member->tx == NULL) {
@@ -98,12 +118,28 @@ static int wait_for_rate(struct leat_member *member, struct leat_run_rate *rate)
 	return go_ns <= now_ns ? 0 : pause_until(member, go_ns);
 }
 
+void leat_member_drop_held(struct leat_member *member)
+{
+	for (size_t i = 0; i < member->held_count; i++)
+		leat_line_free(&member->held[i].line);
+	member->held_count = 0;
+}
+
+/* Step i wants no further line: what is held is in front of it, or at it. */
+static void have_enough(struct leat_member *member, size_t i)
+{
+	leat_member_drop_held(member);
+	member->enough = true;
+	member->enough_at = i;
+}
+
 /*
  * What a step needs besides the line: rate its time, take its count, a slowed stage its pause.
  * Returns 0, LEAT_STOP, or what pause_until() returns.
  */
-static int admit_line(struct leat_member *member, struct leat_run_step *step)
+static int admit_line(struct leat_member *member, size_t i)
 {
+	struct leat_run_step *step = &member->steps[i];
 	const struct leat_run *flow = member->flow;
 	int rc = 0;
 
@@ -113,7 +149,7 @@ static int admit_line(struct leat_member *member, struct leat_run_step *step)
 		if (step->left == 0)
 			return LEAT_STOP;
 		if (--step->left == 0)
-			member->enough = true;
+			have_enough(member, i);
 	}
 	/* rlx: only a pause depends on it */
 	if (rc == 0 && flow->opts.slow != 0 &&
@@ -148,8 +184,8 @@ static bool is_word(const struct leat_run_step *step)
 
 /* --- lines that are held: they go on from a step, before any further line --- */
 
-static int hold_line(struct leat_member *member, const struct leat_line *line, size_t at,
-                     bool admitted)
+/* Takes a line over, which goes on before those that are held already. */
+static int hold_line(struct leat_member *member, const struct leat_held *line)
 {
 	if (member->held_count == member->held_room) {
 		size_t room = member->held_room != 0 ? member->held_room * 2 : 16;
@@ -160,16 +196,8 @@ static int hold_line(struct leat_member *member, const struct leat_line *line, s
 		member->held = held;
 		member->held_room = room;
 	}
-	member->held[member->held_count++] =
-		(struct leat_held){ .line = *line, .at = at, .admitted = admitted };
+	member->held[member->held_count++] = *line;
 	return 0;
-}
-
-void leat_member_drop_held(struct leat_member *member)
-{
-	for (size_t i = 0; i < member->held_count; i++)
-		leat_line_free(&member->held[i].line);
-	member->held_count = 0;
 }
 
 /* Takes over what a word has made, which goes on from this step: the last is taken up first. */
@@ -179,7 +207,8 @@ static int hold_made(struct leat_member *member, size_t at, struct leat_line *ma
 
 	for (size_t i = n; i > 0; i--) {
 		if (rc == 0)
-			rc = hold_line(member, &made[i - 1], at, false);
+			rc = hold_line(member,
+			               &(struct leat_held){ .line = made[i - 1], .at = at });
 		if (rc != 0)
 			leat_line_free(&made[i - 1]);
 	}
@@ -216,13 +245,37 @@ static int run_word(struct leat_member *member, size_t i, struct leat_line *line
 
 	if (rc != 0)
 		return rc;
-	member->enough |= call.enough;
+	if (call.enough)
+		have_enough(member, i);
 	if (call.count != 1)
 		return hold_made(member, i + 1, call.made, call.count);
 	leat_row_forget(&member->row); /* it may be another line than that which was read */
 	leat_line_free(line);          /* where it has had enough without it */
 	*line = call.made[0];
 	return LEAT_PASS;
+}
+
+static int64_t read_now_ns(struct leat_member *member)
+{
+	if (member->now_ns == 0)
+		member->now_ns = leat_now_ns();
+	return member->now_ns;
+}
+
+/* A step that keeps lines. Returns as run_steps(): LEAT_PASS: the line is what goes on. */
+static int run_later(struct leat_member *member, size_t i, struct leat_line *line)
+{
+	struct leat_later *later = member->steps[i].later;
+	int rc = leat_later_put(later, line, member->timed ? read_now_ns(member) : 0);
+
+	if (rc == -EAGAIN) { /* until there is room */
+		member->pause_ns = leat_later_due_ns(later);
+		return LEAT_HOLD;
+	}
+	if (rc < 0)
+		return fail_step(member, &member->steps[i], rc);
+	leat_row_forget(&member->row);
+	return rc == 1 ? LEAT_PASS : 0;
 }
 
 /*
@@ -236,7 +289,7 @@ static int run_steps(struct leat_member *member, size_t first, bool admitted,
 
 	for (size_t i = first; i < member->steps_count && rc == LEAT_PASS; i++) {
 		*at = i;
-		rc = admitted ? 0 : admit_line(member, &member->steps[i]);
+		rc = admitted ? 0 : admit_line(member, i);
 		admitted = false;
 		if (rc != 0)
 			return rc;
@@ -244,11 +297,17 @@ static int run_steps(struct leat_member *member, size_t first, bool admitted,
 			rc = run_word(member, i, line);
 			continue;
 		}
+		if (member->steps[i].later != NULL) {
+			rc = run_later(member, i, line);
+			continue;
+		}
 		leat_member_enter(member, i);
 		rc = leat_step_run(&member->steps[i], line);
 		leat_member_leave(member);
 		if (rc < 0)
 			return fail_step(member, &member->steps[i], rc);
+		if (rc == 0 && member->steps[i].stage->type->verb == LEAT_VERB_WHILE)
+			have_enough(member, i);
 	}
 	return rc;
 }
@@ -272,8 +331,6 @@ static int send_held(struct leat_member *member)
 				held.line = (struct leat_line){ 0 }; /* it was sent */
 		}
 		leat_line_free(&held.line);
-		if (rc == 0 && member->enough && member->held_count == 0)
-			rc = LEAT_STOP;
 	}
 	if (rc != 0)
 		leat_member_drop_held(member);
@@ -285,6 +342,8 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 	size_t at;
 	int rc;
 
+	if (member->steps_done == member->steps_count)
+		return LEAT_PASS;
 	leat_row_forget(&member->row);
 	rc = run_steps(member, member->steps_done, false, line, &at);
 	if (rc == 0 && (member->held_count > 0 || member->enough)) {
@@ -296,27 +355,64 @@ int leat_steps(struct leat_member *member, struct leat_line *line)
 }
 
 /*
- * The words from step i on have seen their last line, until one of them has made some. Returns 1:
- * then the lines are held, and this has to be called again; 0; or -errno.
+ * Of a step that keeps lines: takes one that is due, to be held at the step behind it. Returns 1;
+ * 0: none is due; or -errno.
  */
-static int end_words(struct leat_member *member)
+static int take_later(struct leat_member *member, size_t i, bool last)
 {
-	struct leat_word_call call;
-	int rc;
+	struct leat_held held = { .at = i + 1 };
+	int rc = leat_later_take(member->steps[i].later, last ? leat_now_ns() : read_now_ns(member),
+	                         last, &held.line);
 
-	for (; member->ending < member->steps_count && !member->enough; member->ending++) {
-		if (!is_word(&member->steps[member->ending]))
-			continue;
-		rc = call_word(member, member->ending, NULL, &call);
+	if (rc == 1) {
+		rc = hold_line(member, &held);
 		if (rc == 0)
-			rc = hold_made(member, member->ending + 1, call.made, call.count);
+			return 1;
+		leat_line_free(&held.line);
+	}
+	return rc < 0 ? fail_step(member, &member->steps[i], rc) : rc;
+}
+
+/* The step `ending` is at its end, as end_steps(). */
+static int end_step(struct leat_member *member)
+{
+	const size_t i = member->ending;
+	struct leat_word_call call = { 0 };
+	int rc = 0;
+
+	if (member->steps[i].later != NULL) {
+		rc = take_later(member, i, true);
+		if (rc == 0 && leat_later_due_ns(member->steps[i].later) != LEAT_NEVER)
+			return LEAT_HOLD;
+		member->ending += rc == 0;
+		return rc;
+	}
+	if (is_word(&member->steps[i])) {
+		rc = call_word(member, i, NULL, &call);
+		if (rc == 0)
+			rc = hold_made(member, i + 1, call.made, call.count);
 		if (rc != 0)
 			return rc;
-		if (!call.more)
-			member->ending++;
-		return 1;
+		rc = 1;
 	}
-	return 0;
+	member->ending += !call.more;
+	return rc;
+}
+
+/*
+ * The steps from `ending` on, which hold lines of their own, have seen their last line, until one
+ * of them has made some. Returns 1: then the lines are held, and this has to be called again; 0;
+ * LEAT_HOLD: one of them waits for its time; or -errno.
+ */
+static int end_steps(struct leat_member *member)
+{
+	int rc = 0;
+
+	if (member->enough && member->ending <= member->enough_at)
+		member->ending = member->enough_at + 1;
+	while (rc == 0 && member->ending < member->steps_count)
+		rc = end_step(member);
+	return rc;
 }
 
 int leat_steps_end(struct leat_member *member)
@@ -324,7 +420,7 @@ int leat_steps_end(struct leat_member *member)
 	int rc;
 
 	do {
-		rc = end_words(member);
+		rc = end_steps(member);
 		if (rc == 1) {
 			int sent = send_held(member);
 			rc = sent != 0 ? sent : 1;
@@ -364,7 +460,10 @@ static int pass_line(struct leat_member *member, struct leat_vec *v, struct leat
 		return 0;
 	}
 	if (rc == LEAT_HOLD) {
-		int kept = hold_line(member, &held->line, at, true);
+		int kept = hold_line(member, &(struct leat_held){ .line = held->line,
+		                                                  .at = at,
+		                                                  .admitted = true,
+		                                                  .due_ns = member->pause_ns });
 		if (kept == 0)
 			return LEAT_HOLD;
 		rc = leat_member_fail(member, "", kept);
@@ -379,23 +478,59 @@ static int pass_held(struct leat_member *member, struct leat_vec *v)
 {
 	int rc = 0;
 
-	if (member->held_count > 0 && member->due_ns != LEAT_NEVER &&
-	    leat_now_ns() < member->due_ns)
-		return LEAT_HOLD;
-	member->due_ns = LEAT_NEVER;
 	while (rc == 0 && member->held_count > 0 && v->made < v->room) {
-		struct leat_held held = member->held[--member->held_count];
+		struct leat_held held = member->held[member->held_count - 1];
 
+		if (held.due_ns != 0 && leat_now_ns() < held.due_ns)
+			return LEAT_HOLD;
+		member->held_count--;
 		rc = pass_line(member, v, &held);
 	}
 	return rc;
+}
+
+/*
+ * The first step that may make a line at its time: not one in front of a line that is held, which
+ * goes first.
+ */
+static size_t first_timed(const struct leat_member *member)
+{
+	if (member->held_count > 0)
+		return member->held[member->held_count - 1].at;
+	return member->enough ? member->enough_at + 1 : 0;
+}
+
+/* Takes what is due, of the last step that has something due. Returns 1: it is held; 0; or -errno.
+ */
+static int hold_due(struct leat_member *member)
+{
+	int rc = 0;
+
+	for (size_t i = member->steps_count; member->timed && rc == 0 && i > first_timed(member);
+	     i--)
+		if (member->steps[i - 1].later != NULL &&
+		    leat_later_due_ns(member->steps[i - 1].later) <= read_now_ns(member))
+			rc = take_later(member, i - 1, false);
+	return rc;
+}
+
+/* What is held, and what has become due. */
+static int pass_due(struct leat_member *member, struct leat_vec *v)
+{
+	int rc, due;
+
+	do {
+		rc = pass_held(member, v);
+		due = rc == 0 || rc == LEAT_HOLD ? hold_due(member) : 0;
+	} while (due == 1 && v->made < v->room);
+	return due < 0 ? due : due == 1 ? 0 : rc;
 }
 
 /* Takes the lines of the vector over, one by one, until one is held or there is no room. */
 static int pass_lines(struct leat_member *member, struct leat_vec *v)
 {
 	const struct leat_line *lines = v->in;
-	int rc = pass_held(member, v);
+	int rc = pass_due(member, v);
 
 	while (rc == 0 && v->used < v->n && v->made < v->room && !member->enough) {
 		struct leat_held held = { .line = lines[v->used++], .at = member->steps_done };
@@ -406,8 +541,9 @@ static int pass_lines(struct leat_member *member, struct leat_vec *v)
 		if (member->paced && !member->defers)
 			return rc; /* what is made goes on before the next pause */
 	}
-	while (rc == 0 && v->last && v->used == v->n && v->made < v->room && !member->finished) {
-		rc = end_words(member);
+	while (rc == 0 && (member->enough || (v->last && v->used == v->n)) && v->made < v->room &&
+	       !member->finished) {
+		rc = end_steps(member);
 		if (rc == 1)
 			rc = pass_held(member, v);
 		else if (rc == 0)
@@ -422,10 +558,11 @@ int leat_member_step(void *state, struct leat_vec *v)
 	int rc, end;
 
 	leat_member_begin(member);
+	member->now_ns = 0;
 	rc = pass_lines(member, v);
 	if (v->skipped > v->used)
 		v->skipped = v->used;
-	if (rc == LEAT_STOP || (rc == 0 && member->enough && member->held_count == 0)) {
+	if (rc == LEAT_STOP) {
 		member->finished = true;
 		rc = 0;
 	}
@@ -440,8 +577,17 @@ int leat_member_step(void *state, struct leat_vec *v)
 int64_t leat_member_due_ns(const void *state)
 {
 	const struct leat_member *member = state;
+	int64_t first_ns = LEAT_NEVER;
 
-	return member->held_count > 0 ? member->due_ns : LEAT_NEVER;
+	if (member->held_count > 0 && member->held[member->held_count - 1].due_ns != 0)
+		first_ns = member->held[member->held_count - 1].due_ns;
+	for (size_t i = first_timed(member); member->timed && i < member->steps_count; i++) {
+		const struct leat_later *later = member->steps[i].later;
+		const int64_t due_ns = later != NULL ? leat_later_due_ns(later) : LEAT_NEVER;
+
+		first_ns = due_ns < first_ns ? due_ns : first_ns;
+	}
+	return first_ns;
 }
 
 /* Of several threads each takes a member of the group. */

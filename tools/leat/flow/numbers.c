@@ -115,27 +115,11 @@ static void thin_out(struct numbers *numbers, struct leat_run_step *step)
 static int send_numbers(struct numbers *numbers)
 {
 	struct leat_member *member = numbers->member;
-	size_t sent = 0;
 
 	for (size_t i = 0; i < numbers->n; i++)
 		numbers->lines[i] = (struct leat_line){ .data = leat_number_mark,
 			                                .len = (size_t)numbers->values[i] };
-	while (sent < numbers->n) {
-		ssize_t rc =
-			leat_try_send_batch(member->tx, &numbers->lines[sent], numbers->n - sent);
-
-		if (rc == -EAGAIN) {
-			rc = leat_member_send(member, &numbers->lines[sent]);
-			if (rc == 0)
-				rc = 1;
-			else
-				return (int)rc;
-		}
-		if (rc < 0)
-			return (int)rc;
-		sent += (size_t)rc;
-	}
-	return 0;
+	return leat_member_send_all(member, numbers->lines, numbers->n);
 }
 
 /* A vector through the steps. Returns as send_numbers(). */

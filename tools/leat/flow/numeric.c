@@ -45,6 +45,24 @@ void leat_numeric_fini(struct leat_numeric *numeric)
 	*numeric = (struct leat_numeric){ 0 };
 }
 
+static bool is_rounded(const struct leat_numeric *numeric)
+{
+	return numeric->verb == LEAT_VERB_SUM && leat_sum_rounded(&numeric->sum);
+}
+
+void leat_numeric_restart(struct leat_numeric *numeric)
+{
+	numeric->lines_before += numeric->lines;
+	numeric->numbers_before += numeric->sum.count;
+	numeric->rounded_before |= is_rounded(numeric);
+	numeric->sketched_before |= leat_quantiles_sketched(&numeric->quantiles);
+	numeric->lines = 0;
+	numeric->sum = (struct leat_sum){ 0 };
+	leat_quantiles_fini(&numeric->quantiles);
+	if (numeric->histogram != NULL)
+		leat_histogram_init(numeric->histogram);
+}
+
 /* Keeps the number as it is written, without blanks. */
 static int keep_text(struct leat_numeric *numeric, const struct leat_line *line)
 {
@@ -280,22 +298,24 @@ static void append_note(char note[LEAT_NOTE], const char *text)
 
 void leat_numeric_note(const struct leat_numeric *numeric, char note[LEAT_NOTE])
 {
-	uint64_t left_out = numeric->lines - numeric->sum.count;
+	const uint64_t lines = numeric->lines_before + numeric->lines,
+		       numbers = numeric->numbers_before + numeric->sum.count,
+		       left_out = lines - numbers;
 	char text[96];
 
 	note[0] = '\0';
-	if (numeric->sum.count == 0 && numeric->verb != LEAT_VERB_SUM)
+	if (numbers == 0 && numeric->verb != LEAT_VERB_SUM)
 		append_note(note, "no number came");
 	if (left_out != 0) {
-		snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64 " lines %s", left_out,
-		         numeric->lines, left_out == 1 ? "is no number" : "are no numbers");
+		snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64 " lines %s", left_out, lines,
+		         left_out == 1 ? "is no number" : "are no numbers");
 		append_note(note, text);
 	}
-	if (numeric->verb == LEAT_VERB_SUM && leat_sum_rounded(&numeric->sum))
+	if (numeric->rounded_before || is_rounded(numeric))
 		append_note(note,
 		            "the sum is rounded to 15 figures, as a number has more than 38 before "
 		            "the point or 18 behind it, or the sum is beyond 128 bits");
-	if (leat_quantiles_sketched(&numeric->quantiles)) {
+	if (numeric->sketched_before || leat_quantiles_sketched(&numeric->quantiles)) {
 		snprintf(text, sizeof(text),
 		         "more than %zu numbers: each but min and max is within %g %%",
 		         LEAT_QUANTILES_KEPT, 100 * LEAT_QUANTILES_ERROR);

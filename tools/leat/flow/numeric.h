@@ -25,6 +25,9 @@
 struct leat_numeric {
 	enum leat_verb verb;
 	uint64_t lines;
+	/* of the results before this one, for the note */
+	uint64_t lines_before, numbers_before;
+	bool rounded_before, sketched_before;
 	struct leat_sum sum; /* its count is that of the numbers, for every verb */
 	/* min and max: the number, and as it was written */
 	struct leat_number best;
@@ -42,6 +45,8 @@ struct leat_numeric {
 bool leat_numeric_has(enum leat_verb verb);
 /* Returns 0 or -ENOMEM. The caller calls leat_numeric_fini() in either case. */
 int leat_numeric_init(struct leat_numeric *numeric, const struct leat_stage *stage);
+/* The next result begins: what has come belongs to the one before it. The note is about all. */
+void leat_numeric_restart(struct leat_numeric *numeric);
 void leat_numeric_fini(struct leat_numeric *numeric);
 /* Returns 0 or -ENOMEM. The lines stay the caller's. */
 int leat_numeric_add(struct leat_numeric *numeric, const struct leat_line *lines, size_t n);

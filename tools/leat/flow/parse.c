@@ -430,6 +430,9 @@ static const char *replaced_before(const struct leat_stage *stage)
 	switch (stage->type->verb) {
 	case LEAT_VERB_FIELD:
 	case LEAT_VERB_MAP:
+	case LEAT_VERB_SCAN:
+	case LEAT_VERB_BATCH:
+	case LEAT_VERB_WINDOW:
 	case LEAT_VERB_BRIDGE:
 		return stage->type->name;
 	case LEAT_VERB_WORD:

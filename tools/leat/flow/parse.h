@@ -61,6 +61,13 @@ enum leat_verb {
 	LEAT_VERB_EVERY,
 	LEAT_VERB_UNIQ,
 	LEAT_VERB_DISTINCT,
+	LEAT_VERB_WHILE,
+	LEAT_VERB_SCAN,
+	LEAT_VERB_BATCH,
+	LEAT_VERB_WINDOW,
+	LEAT_VERB_DELAY,
+	LEAT_VERB_DEBOUNCE,
+	LEAT_VERB_TIMEOUT,
 	LEAT_VERB_TEE,
 	LEAT_VERB_BUFFER,
 	LEAT_VERB_PARTITION,
@@ -87,6 +94,7 @@ enum leat_form {
 	LEAT_FORM_ANY,  /* any bytes */
 	LEAT_FORM_NUMBER,
 	LEAT_FORM_TIME,
+	LEAT_FORM_SPAN,    /* a number of lines, or a time; the other one is 0 then */
 	LEAT_FORM_TIME_OR, /* a choice, or a time; behind the choices in `number` then */
 	LEAT_FORM_RATE,
 	LEAT_FORM_PERCENTS,
@@ -177,7 +185,7 @@ struct leat_stages {
 struct leat_mistake {
 	size_t at;
 	char what[128];
-	char wanted[512];
+	char wanted[1024];
 };
 
 /*

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/pattern.h"
+#include "text/plain.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,8 +65,7 @@ static const char *leat_regex_find(const struct leat_regex *regex, const char *t
 #endif
 
 struct leat_pattern {
-	const char *plain; /* NULL: the expression */
-	size_t len;
+	struct leat_plain plain; /* its text NULL: the expression */
 	struct leat_regex *regex;
 };
 
@@ -81,12 +81,10 @@ int leat_pattern_open(struct leat_pattern **opened, const char *text, char *why,
 
 	if (pattern == NULL)
 		return -ENOMEM;
-	if (is_plain(text)) {
-		pattern->plain = text;
-		pattern->len = strlen(text);
-	} else {
+	if (is_plain(text))
+		leat_plain_init(&pattern->plain, text, strlen(text));
+	else
 		rc = leat_regex_open(&pattern->regex, text, why, size);
-	}
 	if (rc == 0)
 		*opened = pattern;
 	else
@@ -103,7 +101,7 @@ void leat_pattern_close(struct leat_pattern *pattern)
 
 const char *leat_pattern_find(const struct leat_pattern *pattern, const char *text, size_t len)
 {
-	if (pattern->plain != NULL)
-		return memmem(text, len, pattern->plain, pattern->len);
+	if (pattern->plain.text != NULL)
+		return leat_plain_find(&pattern->plain, text, len);
 	return leat_regex_find(pattern->regex, text, len);
 }

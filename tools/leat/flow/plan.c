@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tools/leat/flow/plan.h"
+#include "tools/leat/flow/later.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,11 +23,15 @@ static bool starts_group(const struct leat_stages *stages, size_t at,
 	if (at == stages->branches[stage->branch].first || stage->workers != 0 ||
 	    stage->type->role == LEAT_SINK || stages->list[at - 1].type->verb == LEAT_VERB_BRIDGE)
 		return true;
+	if (leat_later_is_timed(stage)) /* no source is called at a time */
+		return stages->list[before->first].type->role == LEAT_SOURCE || before->threads > 1;
 	switch (stage->type->verb) {
 	case LEAT_VERB_BUFFER:
+	case LEAT_VERB_TIMEOUT:
 		return true;
 	case LEAT_VERB_TEE: /* a source does not say that it waits, which a tee has to know */
 	case LEAT_VERB_TAKE:
+	case LEAT_VERB_WHILE:
 	case LEAT_VERB_PARTITION:
 	case LEAT_VERB_BRIDGE:
 		return stages->list[before->first].type->role == LEAT_SOURCE || before->threads > 1;
@@ -35,6 +40,9 @@ static bool starts_group(const struct leat_stages *stages, size_t at,
 	case LEAT_VERB_EVERY:
 	case LEAT_VERB_UNIQ:
 	case LEAT_VERB_DISTINCT:
+	case LEAT_VERB_SCAN:
+	case LEAT_VERB_BATCH:
+	case LEAT_VERB_WINDOW:
 		return before->threads > 1;
 	default:
 		return false;
@@ -156,7 +164,9 @@ static void end_branch(const struct leat_stages *stages, struct leat_plan *plan,
 		plan->stream_edges[branch->to] = last->out;
 		return;
 	}
-	if (stages->list[last->first].type->role == LEAT_SOURCE)
+	/* a source sends into the ring of its branches itself; that ring never drops */
+	if (stages->list[last->first].type->role == LEAT_SOURCE &&
+	    (plan->drops || !leat_branch_is_teed(stages, branch)))
 		name_edge(add_edge(stages, plan, last, NULL, capacity), last->name,
 		          stages->streams[branch->to].name);
 	if (branch->to_count > 1 || leat_branch_is_teed(stages, branch))
@@ -231,12 +241,14 @@ static int alloc_plan(const struct leat_stages *stages, struct leat_plan *plan)
 	return -ENOMEM;
 }
 
-int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct leat_plan *plan)
+int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops,
+                   struct leat_plan *plan)
 {
 	int rc = alloc_plan(stages, plan);
 
 	if (rc != 0)
 		return rc;
+	plan->drops = drops;
 	for (size_t i = 0; i < stages->count; i++) {
 		const struct leat_stage *stage = &stages->list[i];
 

@@ -6,12 +6,13 @@
  *     a STREAM         what begins with it starts a group
  *     workers:N STEP   starts a group of N threads that share one input
  *     buffer:N         starts a group whose input is a ring of N items
- *     take:N           does not share a thread with the source: it ends what is in front of it by
- *                      closing its input; nor does a partition, or a bridge,
- *                      which begins something new behind it
- *     rate, take, skip, every, uniq, distinct, tee, partition
- *                      behind a group of several threads: they keep something from one item to the
- *                      next
+ *     timeout:TIME     starts a group, as it is a step of libleat-flow's
+ *     take, while      do not share a thread with the source: they end what is in front of them
+ *                      by closing their input; nor does a partition, or a bridge, which begins
+ *                      something new behind it; nor what is due at times (batch:N within:TIME,
+ *                      every:TIME, delay, debounce), as a source waits for its input alone
+ *     what keeps something from one item to the next (all steps but those of workers:N)
+ *                      behind a group of several threads
  *     the sink         always has a thread of its own
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -49,12 +50,17 @@ struct leat_plan {
 	struct leat_run_group *groups;
 	struct leat_edge *edges;
 	size_t groups_count, edges_count;
+	bool drops; /* a full ring does, where it can */
 	/* of each branch: its first group; of each stream: the edge that it is in */
 	size_t *first_groups, *stream_edges;
 };
 
-/* Returns 0 or -ENOMEM. capacity: of each edge without a buffer:N. */
-int leat_plan_make(const struct leat_stages *stages, size_t capacity, struct leat_plan *plan);
+/*
+ * Returns 0 or -ENOMEM. capacity: of each edge without a buffer:N. drops: a full ring drops; then a
+ * source whose lines go to several branches has a ring of its own before theirs, which never does.
+ */
+int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops,
+                   struct leat_plan *plan);
 void leat_plan_free(struct leat_plan *plan);
 
 /* Whether what a branch makes goes to one branch, which begins with it alone. */

@@ -7,7 +7,7 @@
 #include "runtime/diag/json.h"
 #include "tools/leat/flow/number.h"
 
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,14 +106,29 @@ static void put_csv(struct leat_result *result, const char *data, size_t len)
 	put(result, "\"", 1);
 }
 
+/* In front of a row: which of several results it is of. Returns whether that is a column. */
+static bool put_which(struct leat_result *result)
+{
+	char text[40] = "result";
+
+	if (result->which == 0 || result->form == LEAT_RESULT_TEXT)
+		return false;
+	if (!result->in_header)
+		snprintf(text, sizeof(text), "%s%" PRIu64,
+		         result->form == LEAT_RESULT_JSON ? "{\"result\":" : "", result->which);
+	put_string(result, text);
+	return true;
+}
+
 /* What stands in front of a value. */
 static void begin_value(struct leat_result *result)
 {
 	static const char between[] = { '\t', ',', ',' };
+	const bool first = result->at == 0 && !put_which(result);
 
 	if (result->form == LEAT_RESULT_JSON)
-		put(result, result->at == 0 ? "{" : ",", 1);
-	else if (result->at != 0)
+		put(result, first ? "{" : ",", 1);
+	else if (!first)
 		put(result, &between[result->form], 1);
 	if (result->form != LEAT_RESULT_JSON)
 		return;
@@ -136,13 +151,20 @@ void leat_result_init(struct leat_result *result, enum leat_result_form form,
 	*result = (struct leat_result){ .form = form, .write = write, .arg = arg };
 }
 
+void leat_result_which(struct leat_result *result, uint64_t which)
+{
+	result->which = which;
+}
+
 int leat_result_header(struct leat_result *result, const char *const *names, size_t count)
 {
 	result->names = names;
 	result->count = count;
-	if (result->form == LEAT_RESULT_CSV)
+	result->in_header = true;
+	if (result->form == LEAT_RESULT_CSV && result->which <= 1)
 		for (size_t i = 0; i < count; i++)
 			leat_result_text(result, names[i], strlen(names[i]));
+	result->in_header = false;
 	return result->rc;
 }
 

@@ -19,6 +19,7 @@
 #ifndef LEAT_TOOLS_LEAT_FLOW_RESULT_H
 #define LEAT_TOOLS_LEAT_FLOW_RESULT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,11 +34,19 @@ struct leat_result {
 	void *arg;
 	const char *const *names;
 	size_t count, at; /* columns; that of the next value */
+	uint64_t which;   /* of several results: this one, from 1; 0: it is the only one */
+	bool in_header;
 	int rc;
 };
 
 void leat_result_init(struct leat_result *result, enum leat_result_form form,
                       leat_result_write_fn *write, void *arg);
+/*
+ * Before the header: this is one of several results that are written one behind the other, counted
+ * from 1. In CSV and JSON its rows begin with a column "result", which has that number, and only
+ * the first result has a header.
+ */
+void leat_result_which(struct leat_result *result, uint64_t which);
 /* Before the first row, once: at least one name. The names stay the caller's, and must not move. */
 int leat_result_header(struct leat_result *result, const char *const *names, size_t count);
 

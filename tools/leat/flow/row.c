@@ -72,6 +72,15 @@ static int find_number(void *data, int number)
 	return number < 0 ? -1 : add_name(data, "", 0, (uint32_t)number);
 }
 
+static int find_field(void *data, int number)
+{
+	struct leat_row *row = data;
+	int column = leat_fields_add(row->fields, number);
+
+	row->no_memory |= column < 0;
+	return column;
+}
+
 static int find_none(void *data, const char *name, size_t len, enum leat_expr_type *type)
 {
 	(void)data;
@@ -85,6 +94,8 @@ struct leat_expr_names leat_row_names(struct leat_row *row, const struct leat_va
 {
 	struct leat_expr_names names = { .find = find_none, .data = row };
 
+	if (row->fields != NULL)
+		names.find_field = find_field;
 	if (row->as == LEAT_AS_TEXT) {
 		names.known = "$ for the line; as:csv, as:kv or as:json behind lines:FILE, whose "
 			      "fields then have names";

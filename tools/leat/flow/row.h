@@ -21,6 +21,7 @@
 
 #include "text/csv.h"
 #include "text/expr.h"
+#include "text/fields.h"
 #include "text/json.h"
 #include "text/kv.h"
 #include "tools/leat/flow/parse.h"
@@ -42,6 +43,11 @@ struct leat_row {
 	struct leat_csv *csv;
 	struct leat_kv *kv;
 	struct leat_json *json;
+	/*
+	 * of the expressions that are opened: their fields that are apart by blanks are columns of
+	 * these; NULL: each expression splits the line itself
+	 */
+	struct leat_fields *fields;
 	char none[64];       /* for a mistake: why names mean nothing */
 	bool no_memory;      /* a name could not be added */
 	bool has_line;       /* the texts are those of the line in hand */

@@ -42,7 +42,14 @@ struct sink {
 	struct leat_group *group; /* the step's */
 	struct leat_out out;
 	struct leat_file file;
-	bool enough; /* a word of a program's wants no further line */
+	struct leat_line lines[BATCH]; /* received */
+	bool enough;                   /* a word of a program's wants no further line */
+	/* a result for so many lines, or so much time (0: one in all): the lines, or the time, up
+	 * to the next one */
+	uint64_t span_lines, lines_left;
+	int64_t span_ns, due_ns;
+	uint64_t results; /* that were written */
+	bool any;         /* a line has come since */
 };
 
 /* Whether it writes when it has all lines: such results have an order. */
@@ -234,26 +241,64 @@ static bool is_prompt(const struct sink *sink)
 	return count_rows(sink) <= TALLY_PROMPT_MAX && sink->tally.used <= TOP_PROMPT_MAX;
 }
 
+/* Whether the sink writes results one behind the other. */
+static bool has_spans(const struct sink *sink)
+{
+	return sink->span_lines != 0 || sink->span_ns != 0;
+}
+
+/*
+ * As text, each of several results that may have any number of rows ends
+ * in an empty line.
+ */
+static int end_rows(struct sink *sink)
+{
+	switch (sink->verb) {
+	case LEAT_VERB_TALLY:
+	case LEAT_VERB_TOP:
+	case LEAT_VERB_GROUP:
+	case LEAT_VERB_QUANTILES:
+	case LEAT_VERB_HISTOGRAM:
+		return sink->form == LEAT_RESULT_TEXT ? leat_out_put(&sink->out, "\n", 1) : 0;
+	default:
+		return 0;
+	}
+}
+
+static int put_rows(struct sink *sink)
+{
+	struct leat_result result;
+	int rc;
+
+	leat_result_init(&result, sink->form, write_out, &sink->out);
+	if (has_spans(sink))
+		leat_result_which(&result, ++sink->results);
+	if (leat_numeric_has(sink->verb))
+		rc = put_numeric(sink, &result);
+	else if (sink->group != NULL)
+		rc = put_group(sink, &result);
+	else if (sink->verb == LEAT_VERB_COUNT)
+		rc = put_count(&result, sink->count);
+	else
+		rc = put_tally(sink, &result, count_rows(sink));
+	return rc == 0 && has_spans(sink) ? end_rows(sink) : rc;
+}
+
 static int put_result(struct sink *sink, bool canceled)
 {
 	const struct leat_run *flow = sink->member->flow;
-	bool numeric = leat_numeric_has(sink->verb);
-	struct leat_result result;
 
-	if (!numeric && sink->verb != LEAT_VERB_COUNT && sink->verb != LEAT_VERB_TALLY &&
-	    sink->verb != LEAT_VERB_TOP && sink->verb != LEAT_VERB_GROUP)
+	if (!leat_numeric_has(sink->verb) && sink->verb != LEAT_VERB_COUNT &&
+	    sink->verb != LEAT_VERB_TALLY && sink->verb != LEAT_VERB_TOP &&
+	    sink->verb != LEAT_VERB_GROUP)
 		return 0;
 	if (canceled && !is_prompt(sink))
 		return 0;
+	if (sink->results != 0 && !sink->any)
+		return 0;
 	if (flow->opts.before_output != NULL)
 		flow->opts.before_output(flow->opts.before_output_arg);
-	leat_result_init(&result, sink->form, write_out, &sink->out);
-	if (numeric)
-		return put_numeric(sink, &result);
-	if (sink->group != NULL)
-		return put_group(sink, &result);
-	return sink->verb == LEAT_VERB_COUNT ? put_count(&result, sink->count)
-	                                     : put_tally(sink, &result, count_rows(sink));
+	return put_rows(sink);
 }
 
 /* Until the result before this one is written, or the flow is cancelled. */
@@ -351,17 +396,110 @@ static int use_lines(struct sink *sink, const struct leat_line *lines, size_t n)
 	}
 }
 
-/* Only --slow asks something of a sink's step, and then lines come one by one. */
-static int take_lines(struct sink *sink, struct leat_line *lines, size_t n)
+/* --- results one behind the other --- */
+
+static void begin_spans(struct sink *sink, const struct leat_value *every)
 {
+	sink->span_lines = sink->lines_left = every->number;
+	sink->span_ns = every->ns;
+	if (every->ns != 0)
+		sink->due_ns = sink->member->flow->started_ns + every->ns;
+}
+
+/* Forgets what has come: it is in a result that is written. */
+static void restart(struct sink *sink)
+{
+	sink->any = false;
+	if (sink->verb == LEAT_VERB_COUNT)
+		sink->count = 0;
+	if (sink->group != NULL)
+		leat_group_restart(sink->group);
+	else if (leat_numeric_has(sink->verb))
+		leat_numeric_restart(&sink->numeric);
+	leat_tally_fini(&sink->tally);
+}
+
+/* Writes the result of a span, and begins the next one. */
+static int end_span(struct sink *sink)
+{
+	int rc;
+
+	begin_writing(sink);
+	rc = put_rows(sink);
+	if (rc == 0)
+		rc = leat_out_flush(&sink->out);
+	end_writing(sink);
+	restart(sink);
+	sink->lines_left = sink->span_lines;
+	if (sink->span_ns != 0)
+		sink->due_ns +=
+			sink->span_ns * (1 + (leat_now_ns() - sink->due_ns) / sink->span_ns);
+	return check_write(sink, rc);
+}
+
+static bool is_span_over(const struct sink *sink)
+{
+	return (sink->span_lines != 0 && sink->lines_left == 0) ||
+	       (sink->span_ns != 0 && leat_now_ns() >= sink->due_ns);
+}
+
+/* As leat_recv_batch(); -ETIMEDOUT where the time of a span is over. */
+static ssize_t receive_in_span(struct sink *sink, size_t most)
+{
+	struct leat_rx *rx = sink->member->rx;
+	ssize_t more;
+	int rc;
+
+	if (sink->span_ns == 0)
+		return leat_recv_batch(rx, sink->lines, most);
+	rc = leat_recv_until(rx, sink->lines, sink->due_ns);
+	if (rc != 1 || most == 1)
+		return rc;
+	more = leat_try_recv_batch(rx, sink->lines + 1, most - 1);
+	return more > 0 ? 1 + more : 1;
+}
+
+/* The same without a copy: those of a tee are read in their ring. *lines: where they are. */
+static ssize_t receive_some(struct sink *sink, size_t most, bool waits,
+                            const struct leat_line **lines)
+{
+	struct leat_rx *rx = sink->member->rx;
+	const void *items = NULL;
+	ssize_t n;
+
+	*lines = sink->lines;
+	if (!sink->member->lent)
+		return waits ? receive_in_span(sink, most)
+		             : leat_try_recv_batch(rx, sink->lines, most);
+	if (!waits)
+		n = leat_try_peek(rx, most, &items);
+	else if (sink->span_ns == 0)
+		n = leat_peek(rx, most, &items);
+	else
+		n = leat_peek_until(rx, most, &items, sink->due_ns);
+	*lines = items;
+	return n;
+}
+
+/* Only --slow asks something of a sink's step, and then lines come one by one. */
+static int take_lines(struct sink *sink, const struct leat_line *lines, size_t n)
+{
+	struct leat_line line;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = leat_steps(sink->member, &lines[i]) < 0 ? -ECANCELED : 0;
+	for (size_t i = 0; sink->member->paced && rc == 0 && i < n; i++) {
+		line = lines[i]; /* which no sink changes */
+		rc = leat_steps(sink->member, &line) < 0 ? -ECANCELED : 0;
+	}
 	if (rc == 0)
 		rc = use_lines(sink, lines, n);
-	leat_lines_free(lines, n);
-	return rc;
+	if (sink->member->lent)
+		leat_release(sink->member->rx, n);
+	else
+		leat_lines_free(sink->lines, n);
+	sink->any = true;
+	sink->lines_left -= sink->span_lines != 0 ? n : 0;
+	return rc == 0 && has_spans(sink) && is_span_over(sink) ? end_span(sink) : rc;
 }
 
 /*
@@ -371,25 +509,32 @@ static int take_lines(struct sink *sink, struct leat_line *lines, size_t n)
 static int receive_lines(struct sink *sink)
 {
 	struct leat_member *member = sink->member;
-	size_t most = member->paced ? 1 : BATCH;
-	struct leat_line lines[BATCH];
+	const size_t all = member->paced ? 1 : BATCH;
+	const struct leat_line *lines;
+	size_t most;
 	ssize_t n;
 	int rc = 0;
 
 	while (rc == 0) {
-		n = sink->out.len != 0 ? leat_try_recv_batch(member->rx, lines, most) : -EAGAIN;
+		most = sink->span_lines != 0 && sink->lines_left < all ? (size_t)sink->lines_left
+		                                                       : all;
+		n = sink->out.len != 0 ? receive_some(sink, most, false, &lines) : -EAGAIN;
 		if (n == -EAGAIN) {
 			rc = flush_lines(sink);
 			if (rc == 0 && sink->file.active)
 				rc = check_write(sink, leat_file_wait(&sink->file));
 			if (rc != 0)
 				break;
-			n = leat_recv_batch(member->rx, lines, most);
+			n = receive_some(sink, most, true, &lines);
 		}
 		if (n == 0)
 			return 0;
-		if (n < 0)
+		if (n < 0 && n != -ETIMEDOUT)
 			return (int)n;
+		if (n < 0) {
+			rc = end_span(sink);
+			continue;
+		}
 		rc = take_lines(sink, lines, (size_t)n);
 		if (rc == 0 && sink->file.active)
 			rc = check_write(sink, leat_file_check(&sink->file));
@@ -429,6 +574,7 @@ int leat_run_sink_run(struct leat_member *member)
 	sink->group = step->group;
 	if (sink->verb == LEAT_VERB_TOP)
 		sink->count = stage->arg.number;
+	begin_spans(sink, leat_stage_key(stage, "every"));
 	leat_out_init(&sink->out, member->final->out_fd, member->flow->scope);
 	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);

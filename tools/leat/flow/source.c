@@ -22,6 +22,9 @@
  * through.
  */
 #define CHECK_EVERY 64u
+/* Lines that are sent together, at most; and of so many pieces. */
+#define UNSENT 512u
+#define UNSENT_PIECES 8u
 
 static int refuse_source(const char *name, const char *path, int code, char why[LEAT_RUN_WHY])
 {
@@ -181,6 +184,40 @@ static void expect_header(void *arg)
 	member->at_header = leat_stage_as(member->input->stage) == LEAT_AS_CSV;
 }
 
+/* What an emitter returns for what a send, or a step, has returned. */
+static int tell_source(struct leat_member *member, int rc)
+{
+	if (rc != LEAT_STOP)
+		return rc;
+	member->no_more = true;
+	return LEAT_EMIT_ENOUGH;
+}
+
+static int send_unsent(struct leat_member *member)
+{
+	const size_t n = member->unsent_count;
+
+	member->unsent_count = 0;
+	member->pieces = 0;
+	return tell_source(member, leat_member_send_all(member, member->unsent, n));
+}
+
+/* Where the next piece is there already, few lines wait for more. */
+static int end_piece(void *arg, bool waits)
+{
+	struct leat_member *member = arg;
+
+	return waits || ++member->pieces == UNSENT_PIECES ? send_unsent(member) : 0;
+}
+
+/* Takes the line over. */
+static int keep_unsent(struct leat_member *member, struct leat_line *line)
+{
+	member->unsent[member->unsent_count++] = *line;
+	*line = (struct leat_line){ 0 };
+	return member->unsent_count == UNSENT ? send_unsent(member) : 0;
+}
+
 /*
  * An emitter: if it returns anything but 0, the line is still the source's, changed by the steps.
  */
@@ -196,6 +233,8 @@ static int emit_line(void *arg, void *item)
 	if (rc != 0)
 		return rc;
 	rc = leat_steps(member, line);
+	if (rc == LEAT_PASS && member->unsent != NULL)
+		return keep_unsent(member, line);
 	if (rc == LEAT_PASS) {
 		rc = leat_member_send(member, line);
 		if (rc == 0 && !member->enough)
@@ -205,13 +244,9 @@ static int emit_line(void *arg, void *item)
 			rc = LEAT_STOP;
 		}
 	}
-	if (rc == LEAT_STOP) {
-		member->no_more = true;
-		return LEAT_EMIT_ENOUGH;
-	}
 	if (rc == 0)
 		leat_line_free(line);
-	return rc;
+	return tell_source(member, rc);
 }
 
 static const char *find_match(void *arg, const char *text, size_t len)
@@ -284,6 +319,22 @@ static int run_count(struct leat_member *member, struct leat_emitter *to)
 	                                                  .until_ns = member->flow->until_ns });
 }
 
+/*
+ * Lines of text are sent by the vector: a thread that waits for them is woken for many. Not where
+ * they go on one by one; nor where a full ring drops, which they would fill at once; nor where a
+ * word of a program's may fail: what was passed on before is to go its way.
+ */
+static bool keeps_lines(struct leat_member *member)
+{
+	const enum leat_verb verb = member->input->stage->type->verb;
+
+	if (verb == LEAT_VERB_TICK || verb == LEAT_VERB_NUMBERS || member->paced ||
+	    member->made != NULL || member->flow->opts.overflow != LEAT_BLOCK)
+		return false;
+	member->unsent = calloc(UNSENT, sizeof(*member->unsent));
+	return member->unsent != NULL;
+}
+
 static int run_source(struct leat_member *member)
 {
 	const struct leat_run *flow = member->flow;
@@ -296,6 +347,11 @@ static int run_source(struct leat_member *member)
 	int64_t until_ns = flow->until_ns;
 
 	expect_header(member);
+	if (keeps_lines(member))
+		to.end_piece = end_piece;
+	/* of the source itself a line wants nothing but the pause of --slow */
+	if (flow->opts.slow != (size_t)(stage - flow->stages.list) + 1)
+		member->steps_done = 1;
 	if (stage->type->verb != LEAT_VERB_TICK && stage->type->verb != LEAT_VERB_NUMBERS &&
 	    can_search_blocks(member)) {
 		to.find = find_match;
@@ -334,10 +390,16 @@ static int run_source(struct leat_member *member)
 int leat_run_source_run(struct leat_member *member)
 {
 	struct leat_run *flow = member->flow;
-	int rc;
+	int rc, sent = 0;
 
 	leat_tx_source(member->tx, true);
 	rc = run_source(member);
+	if (member->unsent_count > 0) /* it has ended amid a piece */
+		sent = send_unsent(member);
+	if (rc == 0 && sent < 0)
+		rc = sent;
+	free(member->unsent);
+	member->unsent = NULL;
 	if (rc == 0 || rc == -ESHUTDOWN) {
 		/* what words hold was accepted before the stop */
 		leat_tx_source(member->tx, rc == 0);

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "tools/leat/flow/later.h"
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/steps.h"
 #include "tools/leat/flow/uniq.h"
@@ -17,6 +18,10 @@
 /* clang-format off */
 #define NUMBER(least, most, words) \
 	{ .form = LEAT_FORM_NUMBER, .min = (least), .max = (most), .wanted = (words) }
+#define SPAN "a number of lines, or a time such as 100ms, 2s or 1m"
+#define A_SPAN { .form = LEAT_FORM_SPAN, .min = 1, .max = UINT64_MAX, .wanted = SPAN }
+#define BETWEEN \
+	{ .name = "between", .form = LEAT_FORM_ANY, .wanted = "a text to stand between two lines" }
 #define PERCENTS "up to 16 percentages from 0 to 100 with up to 6 places, such as 50,99.9,max"
 #define LINES_FILE "a file, a pattern such as logs/*.log, or - for standard input"
 #define NO_KEYS { { .name = NULL } }
@@ -27,6 +32,8 @@
 #define AS_RESULT \
 	{ .name = "as", .form = LEAT_FORM_CHOICE, .choices = { "text", "csv", "json" }, \
 	  .wanted = "csv or json" }
+/* a result for each so many lines, or each time, in place of one */
+#define EVERY { .name = "every", .form = LEAT_FORM_SPAN, .min = 1, .max = UINT64_MAX, .wanted = SPAN }
 #define AN_AMOUNT "an expression such as ($10)"
 #define AMOUNT(key) \
 	{ .name = key, .again = true, .form = LEAT_FORM_AMOUNT, .wanted = AN_AMOUNT }
@@ -73,12 +80,30 @@ const struct leat_stage_type leat_stage_types[] = {
 	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
 	{ LEAT_VERB_SKIP, LEAT_STEP, false, "skip", "skip:N",
 	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
-	{ LEAT_VERB_EVERY, LEAT_STEP, false, "every", "every:N",
-	  NUMBER(1, UINT64_MAX, "a number from 1"), NO_KEYS },
+	{ LEAT_VERB_EVERY, LEAT_STEP, false, "every", "every:N|TIME", A_SPAN, NO_KEYS },
 	{ LEAT_VERB_UNIQ, LEAT_STEP, false, "uniq", "uniq", { 0 }, NO_KEYS },
 	{ LEAT_VERB_DISTINCT, LEAT_STEP, false, "distinct", "distinct:N",
 	  NUMBER(1, LEAT_RECENT_MAX, "a number of lines to remember, from 1 to 1073741824"),
 	  NO_KEYS },
+	{ LEAT_VERB_WHILE, LEAT_STEP, false, "while", "while:(EXPRESSION)",
+	  { .form = LEAT_FORM_TRUTH, .wanted = "an expression such as ($1 < 100)" }, NO_KEYS },
+	/* in the order of enum leat_scan_kind */
+	{ LEAT_VERB_SCAN, LEAT_STEP, false, "scan", "scan:count|sum|min|max|mean",
+	  { .form = LEAT_FORM_CHOICE, .choices = { "count", "sum", "min", "max", "mean" } },
+	  NO_KEYS },
+	{ LEAT_VERB_BATCH, LEAT_STEP, false, "batch", "batch:N [within:TIME] [between:TEXT]",
+	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"),
+	  { { .name = "within", .form = LEAT_FORM_TIME }, BETWEEN } },
+	{ LEAT_VERB_WINDOW, LEAT_STEP, false, "window", "window:N [between:TEXT]",
+	  NUMBER(1, LEAT_WINDOW_MAX, "a number of lines from 1 to 65536"), { BETWEEN } },
+	{ LEAT_VERB_DELAY, LEAT_STEP, false, "delay", "delay:TIME [most:N]",
+	  { .form = LEAT_FORM_TIME },
+	  { { .name = "most", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
+	      .wanted = "a number of lines from 1 to 4294967295" } } },
+	{ LEAT_VERB_DEBOUNCE, LEAT_STEP, false, "debounce", "debounce:TIME",
+	  { .form = LEAT_FORM_TIME }, NO_KEYS },
+	{ LEAT_VERB_TIMEOUT, LEAT_STEP, false, "timeout", "timeout:TIME",
+	  { .form = LEAT_FORM_TIME }, NO_KEYS },
 	{ LEAT_VERB_TEE, LEAT_STEP, false, "tee", "tee:FILE [append:yes]",
 	  A_FILE("the path of a file to write"), { APPEND } },
 	{ LEAT_VERB_PARTITION, LEAT_STEP, false, "partition", "partition:(KEY) as NAME, NAME",
@@ -95,13 +120,13 @@ const struct leat_stage_type leat_stage_types[] = {
 	    { .name = "sync", .form = LEAT_FORM_TIME_OR, .choices = { "no", "yes" },
 	      .wanted = "no, yes or a time such as 100ms, 2s or 1m" },
 	    { .name = "reopen", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } } } },
-	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count [as:csv|json]", { 0 }, { AS_RESULT } },
-	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally [as:csv|json]", { 0 }, { AS_RESULT } },
-	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N [as:csv|json]",
-	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), { AS_RESULT } },
+	{ LEAT_VERB_COUNT, LEAT_SINK, false, "count", "count [as:csv|json] [every:N|TIME]", { 0 }, { AS_RESULT, EVERY } },
+	{ LEAT_VERB_TALLY, LEAT_SINK, false, "tally", "tally [as:csv|json] [every:N|TIME]", { 0 }, { AS_RESULT, EVERY } },
+	{ LEAT_VERB_TOP, LEAT_SINK, false, "top", "top:N [as:csv|json] [every:N|TIME]",
+	  NUMBER(1, UINT32_MAX, "a number of lines from 1 to 4294967295"), { AS_RESULT, EVERY } },
 	{ LEAT_VERB_GROUP, LEAT_SINK, false, "group",
 	  "group:(KEY) [count:yes] [sum|mean|min|max|p99:(EXPRESSION)]... [by:key] [top:N] [most:N] "
-	  "[as:csv|json]",
+	  "[as:csv|json] [every:N|TIME]",
 	  { .form = LEAT_FORM_VALUE, .wanted = "an expression such as ($1)" },
 	  { { .name = "count", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } },
 	    AMOUNT("sum"), AMOUNT("mean"), AMOUNT("min"), AMOUNT("max"),
@@ -112,14 +137,15 @@ const struct leat_stage_type leat_stage_types[] = {
 	      .wanted = "a number of rows from 1 to 4294967295" },
 	    { .name = "most", .form = LEAT_FORM_NUMBER, .min = 1, .max = UINT32_MAX,
 	      .wanted = "a number of keys from 1 to 4294967295" },
-	    AS_RESULT } },
-	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum [as:csv|json]", { 0 }, { AS_RESULT } },
-	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min [as:csv|json]", { 0 }, { AS_RESULT } },
-	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max [as:csv|json]", { 0 }, { AS_RESULT } },
-	{ LEAT_VERB_MEAN, LEAT_SINK, false, "mean", "mean [as:csv|json]", { 0 }, { AS_RESULT } },
-	{ LEAT_VERB_QUANTILES, LEAT_SINK, false, "quantiles", "quantiles [of:P,P,...] [as:csv|json]",
-	  { 0 }, { { .name = "of", .form = LEAT_FORM_PERCENTS, .wanted = PERCENTS }, AS_RESULT } },
-	{ LEAT_VERB_HISTOGRAM, LEAT_SINK, false, "histogram", "histogram [as:csv|json]", { 0 }, { AS_RESULT } },
+	    AS_RESULT, EVERY } },
+	{ LEAT_VERB_SUM, LEAT_SINK, false, "sum", "sum [as:csv|json] [every:N|TIME]", { 0 }, { AS_RESULT, EVERY } },
+	{ LEAT_VERB_MIN, LEAT_SINK, false, "min", "min [as:csv|json] [every:N|TIME]", { 0 }, { AS_RESULT, EVERY } },
+	{ LEAT_VERB_MAX, LEAT_SINK, false, "max", "max [as:csv|json] [every:N|TIME]", { 0 }, { AS_RESULT, EVERY } },
+	{ LEAT_VERB_MEAN, LEAT_SINK, false, "mean", "mean [as:csv|json] [every:N|TIME]", { 0 }, { AS_RESULT, EVERY } },
+	{ LEAT_VERB_QUANTILES, LEAT_SINK, false, "quantiles", "quantiles [of:P,P,...] [as:csv|json] [every:N|TIME]",
+	  { 0 }, { { .name = "of", .form = LEAT_FORM_PERCENTS, .wanted = PERCENTS }, AS_RESULT,
+	         EVERY } },
+	{ LEAT_VERB_HISTOGRAM, LEAT_SINK, false, "histogram", "histogram [as:csv|json] [every:N|TIME]", { 0 }, { AS_RESULT, EVERY } },
 	{ LEAT_VERB_NULL, LEAT_SINK, false, "null", "null", { 0 }, NO_KEYS },
 };
 /* clang-format on */
@@ -245,6 +271,18 @@ static bool read_time(const struct leat_param *param, struct leat_value *value,
 	return true;
 }
 
+/* A number of lines, or a time. */
+static bool read_span(const struct leat_param *param, struct leat_value *value,
+                      struct leat_mistake *mistake)
+{
+	if (leat_value_number(value->text, &value->number) != -EINVAL)
+		return read_number(param, value, mistake);
+	value->number = 0;
+	if (leat_value_time(value->text, &value->ns) == -EINVAL)
+		return refuse_value(mistake, value, "neither a number nor a time", param);
+	return read_time(param, value, mistake);
+}
+
 static bool read_time_or(const struct leat_param *param, struct leat_value *value,
                          struct leat_mistake *mistake)
 {
@@ -329,6 +367,8 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 	case LEAT_FORM_TIME:
 	case LEAT_FORM_RATE:
 		return read_time(param, value, mistake);
+	case LEAT_FORM_SPAN:
+		return read_span(param, value, mistake);
 	case LEAT_FORM_TIME_OR:
 		return read_time_or(param, value, mistake);
 	case LEAT_FORM_CHOICE:

@@ -5,7 +5,9 @@
  */
 #define _GNU_SOURCE
 #include "tools/leat/flow/steps.h"
+#include "text/fields.h"
 #include "tools/leat/flow/group.h"
+#include "tools/leat/flow/later.h"
 #include "tools/leat/flow/tally.h"
 #include "tools/leat/flow/tee.h"
 #include "tools/leat/flow/word.h"
@@ -98,12 +100,15 @@ static void init_rate(struct leat_run_rate *rate, const struct leat_stage *stage
 int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage, struct leat_row *row)
 {
 	*step = (struct leat_run_step){ .stage = stage, .row = row };
+	if (leat_later_is(stage))
+		return leat_later_open(&step->later, stage);
 	switch (stage->type->verb) {
 	case LEAT_VERB_GREP:
 		step->invert = leat_stage_key(stage, "invert")->number != 0;
 		/* The parser has tried it: the only error that is left is -ENOMEM. */
 		return leat_pattern_open(&step->pattern, stage->arg.text, (char[1]){ 0 }, 1);
 	case LEAT_VERB_FILTER:
+	case LEAT_VERB_WHILE:
 		return leat_step_expr_open(LEAT_FORM_TRUTH, &stage->arg, 1, row, &step->expr,
 		                           &(struct leat_mistake){ 0 });
 	case LEAT_VERB_FIELD:
@@ -130,6 +135,9 @@ int leat_step_init(struct leat_run_step *step, const struct leat_stage *stage, s
 	case LEAT_VERB_DISTINCT:
 		leat_recent_init(&step->recent, (size_t)stage->arg.number);
 		return 0;
+	case LEAT_VERB_SCAN:
+		step->scan.kind = (enum leat_scan_kind)stage->arg.number;
+		return 0;
 	case LEAT_VERB_WORD:
 		return leat_word_open(leat_word_of(stage->type), stage->arg.text,
 		                      &step->word_state);
@@ -148,6 +156,8 @@ void leat_step_fini(struct leat_run_step *step)
 	step->expr = NULL;
 	leat_group_close(step->group);
 	step->group = NULL;
+	leat_later_close(step->later);
+	step->later = NULL;
 	leat_uniq_fini(&step->uniq);
 	leat_recent_fini(&step->recent);
 	if (step->word_state != NULL)
@@ -166,22 +176,13 @@ static int match_pattern(struct leat_run_step *step, const struct leat_line *lin
 /* As awk splits: blanks in front of the first field do not count, and several blanks are one. */
 static void cut_field(struct leat_line *line, uint64_t n)
 {
-	const char *p = line->data, *end = p + line->len;
+	struct leat_text field;
 
 	if (n == 0)
 		return;
-	for (;;) {
-		while (p < end && leat_text_is_blank(*p))
-			p++;
-		const char *start = p;
-		while (p < end && !leat_text_is_blank(*p))
-			p++;
-		if (--n == 0 || p == end) {
-			line->data = start;
-			line->len = n == 0 ? (size_t)(p - start) : 0;
-			return;
-		}
-	}
+	field = leat_field_find((struct leat_text){ line->data, line->len }, (uint32_t)n);
+	line->data = field.len != 0 ? field.data : line->data;
+	line->len = field.len;
 }
 
 char *leat_put_figures(char *end, uint64_t number)
@@ -294,6 +295,7 @@ int leat_step_run(struct leat_run_step *step, struct leat_line *line)
 		cut_field(line, step->stage->arg.number);
 		return 1;
 	case LEAT_VERB_FILTER:
+	case LEAT_VERB_WHILE:
 		return filter_line(step, line);
 	case LEAT_VERB_MAP:
 		return step->expr != NULL ? map_by_expression(step, line)
@@ -312,6 +314,8 @@ int leat_step_run(struct leat_run_step *step, struct leat_line *line)
 		return leat_uniq_add(&step->uniq, line->data, line->len);
 	case LEAT_VERB_DISTINCT:
 		return leat_recent_add(&step->recent, line->data, line->len);
+	case LEAT_VERB_SCAN:
+		return leat_scan_line(&step->scan, line);
 	case LEAT_VERB_TEE:
 		return step->tee != NULL ? leat_tee_put(step->tee, line) : 1;
 	default:

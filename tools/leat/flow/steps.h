@@ -14,6 +14,7 @@
 #include "tools/leat/flow/parse.h"
 #include "tools/leat/flow/pattern.h"
 #include "tools/leat/flow/row.h"
+#include "tools/leat/flow/scan.h"
 #include "tools/leat/flow/uniq.h"
 
 #include <leat/io.h>
@@ -30,6 +31,7 @@ struct leat_run_rate {
 };
 
 struct leat_group;
+struct leat_later;
 struct leat_tee; /* tee.h */
 
 struct leat_run_step {
@@ -37,7 +39,7 @@ struct leat_run_step {
 	struct leat_tee *tee;         /* NULL: not open, and lets lines through */
 	struct leat_pattern *pattern; /* grep */
 	bool invert;                  /* grep: lines without a match are wanted */
-	struct leat_expr *expr;       /* filter, map, a field of CSV, of one line; or NULL */
+	struct leat_expr *expr;       /* filter, while, map, a field of CSV, of one line; or NULL */
 	struct leat_row *row;         /* of its thread: what names in expr are */
 	bool reads_again; /* partition: a step before it on its thread reads the row, too */
 	struct leat_run_rate rate;
@@ -46,7 +48,10 @@ struct leat_run_step {
 	struct leat_uniq uniq;
 	struct leat_recent recent; /* distinct */
 	struct leat_group *group;  /* the sink of that name, which uses it by itself */
-	void *word_state;          /* a word of a program's (word.h) */
+	struct leat_later
+		*later; /* batch, window, delay, debounce, every:TIME; the caller runs it */
+	struct leat_scan scan;
+	void *word_state; /* a word of a program's (word.h) */
 };
 
 /*
@@ -59,8 +64,8 @@ void leat_step_fini(struct leat_run_step *step);
 
 /*
  * Returns 1: the line goes on, changed in place (its memory may be another). 0: the line is not
- * wanted, and is still the caller's to free. -ENOMEM: the line is unchanged. rate, take and buffer
- * let every line through; the caller does what they need.
+ * wanted, and is still the caller's to free. -ENOMEM: the line is unchanged. rate, take, buffer,
+ * timeout and those of later.h let every line through; the caller does what they need.
  */
 int leat_step_run(struct leat_run_step *step, struct leat_line *line);
 
