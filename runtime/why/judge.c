@@ -10,7 +10,7 @@
 
 #define RUNQ_LEAST 0.2    /* of the window, of a thread that works: too few processors */
 #define RUNQ_ALONE 0.3    /* the same of one that does not, as its waits have it, too */
-#define ORDER_LEAST 0.15  /* of the time of workers in order: the head of the line */
+#define ORDER_LEAST 0.05  /* of the time of workers in order: the head of the line */
 #define ORDER_BLOCKED 0.1 /* with more, they wait as nobody takes what they send */
 #define SKEW_MOST 0.5     /* of the busiest thread's work, by the others on average */
 #define ALIKE 0.92        /* of the busiest stage's work: another is as busy */
@@ -60,7 +60,7 @@ static void prefer_dropping(struct judgement *j)
 	size_t first = j->first;
 
 	if (j->second == none_of(j) || j->stages[j->second].work < LEAT_WHY_WORKS ||
-	    !why_input_drops(j->view, j->second))
+	    !why_drops_between(j->view, first, j->second))
 		return;
 	j->first = j->second;
 	j->second = first;
@@ -128,7 +128,7 @@ static bool is_balanced(const struct judgement *j)
 	if (j->second == none_of(j))
 		return false;
 	second = &j->stages[j->second];
-	return !why_input_drops(j->view, j->first) && second->work >= ALIKE_LEAST &&
+	return !why_drops_between(j->view, j->second, j->first) && second->work >= ALIKE_LEAST &&
 	       second->work >= ALIKE * first->work;
 }
 
@@ -286,6 +286,7 @@ static bool judge_cores(struct judgement *j)
 
 	for (size_t s = 0; s < none_of(j); s++)
 		if (j->stages[s].top != NULL && j->stages[s].runq >= RUNQ_ALONE &&
+		    j->stages[s].blocked < WAITS_LEAST &&
 		    (most == none_of(j) || j->stages[s].runq > j->stages[most].runq))
 			most = s;
 	if (most == none_of(j))

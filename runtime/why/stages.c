@@ -196,17 +196,24 @@ double why_behind_starved(const struct why_view *view, size_t stage)
 	return largest_share(view, stage, true);
 }
 
-bool why_input_drops(const struct why_view *view, size_t stage)
+static bool any_drops(const struct why_view *view, const struct ids *ids)
 {
-	const struct ids ids = find_ids(view->why, stage, false);
-
-	for (size_t i = 0; i < ids.count; i++) {
-		const struct why_chan *chan = why_find_chan(view->why, ids.list[i]);
+	for (size_t i = 0; i < ids->count; i++) {
+		const struct why_chan *chan = why_find_chan(view->why, ids->list[i]);
 
 		if (chan != NULL && why_moved_of(view, chan)->dropped > 0)
 			return true;
 	}
 	return false;
+}
+
+bool why_drops_between(const struct why_view *view, size_t from, size_t to)
+{
+	const struct ids sent = find_ids(view->why, from, true),
+			 received = find_ids(view->why, to, false);
+
+	/* nobody waits for such a channel, so its receiver may not be known */
+	return any_drops(view, received.count > 0 ? &received : &sent);
 }
 
 const struct why_chan *why_find_chan(const struct leat_why *why, uint64_t id)

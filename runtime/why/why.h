@@ -134,8 +134,8 @@ bool why_is_source(const struct leat_why *why, size_t stage);
 /* The largest shares of threads of other stages: blocked before it, starved behind it; -1: none. */
 double why_before_blocked(const struct why_view *view, size_t stage);
 double why_behind_starved(const struct why_view *view, size_t stage);
-/* Whether a channel that it receives from had no room for items, and dropped them. */
-bool why_input_drops(const struct why_view *view, size_t stage);
+/* Whether a channel from one stage to the other had no room for items, and dropped them. */
+bool why_drops_between(const struct why_view *view, size_t from, size_t to);
 const struct why_chan *why_find_chan(const struct leat_why *why, uint64_t id);
 
 /*

@@ -202,19 +202,39 @@ static bool is_wanted(const struct example *example, char **names, int names_cou
 	return names_count == 0;
 }
 
-/* One run after the other, and what else the machine does meanwhile. */
+/* What other processes do while some runs are made. */
+struct others {
+	double before;
+	struct timespec from;
+};
+
+static struct others others_begin(void)
+{
+	struct others others = { .before = others_until_now() };
+
+	clock_gettime(CLOCK_MONOTONIC, &others.from);
+	return others;
+}
+
+/* The processors that they used since then, on average. */
+static double others_end(const struct others *others)
+{
+	struct timespec to;
+
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return (others_until_now() - others->before) /
+	       ((double)(to.tv_sec - others->from.tv_sec) +
+	        (double)(to.tv_nsec - others->from.tv_nsec) / 1e9);
+}
+
+/* One run, while there is no other. */
 static void run_alone(const struct example *example, struct result *result)
 {
-	double before = others_until_now();
-	struct timespec from, to;
+	struct others others = others_begin();
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	start_run(example, result);
 	wait(NULL);
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	result->others =
-		(others_until_now() - before) /
-		((double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
+	result->others = others_end(&others);
 }
 
 /* So many at a time as may be. */
@@ -228,28 +248,42 @@ static void run_beside(const struct example *example, struct result *result, uns
 	(*running)++;
 }
 
-static void run_all(bool computes, char **names, int names_count, struct result *results,
-                    struct score *score)
-{
-	unsigned running = 0;
+struct wish {
+	bool computes;
+	char **names; /* parts of names; none: all */
+	int names_count;
+};
 
-	for (size_t i = 0; i < examples_count * wanted.runs; i++) {
+static void run_all(const struct wish *wish, struct result *results, struct score *score)
+{
+	struct others others = others_begin();
+	const size_t runs = examples_count * wanted.runs;
+	unsigned running = 0;
+	double used;
+
+	for (size_t i = 0; i < runs; i++) {
 		const struct example *example = &examples[i / wanted.runs];
 
-		if (example->computes != computes || !is_wanted(example, names, names_count))
+		if (example->computes != wish->computes ||
+		    !is_wanted(example, wish->names, wish->names_count))
 			continue;
-		if (computes)
+		if (wish->computes)
 			run_alone(example, &results[i]);
 		else
 			run_beside(example, &results[i], &running);
 	}
 	while (running-- > 0)
 		wait(NULL);
-	for (size_t i = 0; i < examples_count * wanted.runs; i++) {
+	used = others_end(&others);
+	for (size_t i = 0; i < runs; i++) {
 		const struct example *example = &examples[i / wanted.runs];
 
-		if (example->computes == computes && is_wanted(example, names, names_count))
-			count(example, &results[i], score);
+		if (example->computes != wish->computes ||
+		    !is_wanted(example, wish->names, wish->names_count))
+			continue;
+		if (!wish->computes)
+			results[i].others = used;
+		count(example, &results[i], score);
 	}
 }
 
@@ -285,8 +319,8 @@ int main(int argc, char **argv)
 		perror("corpus: mmap");
 		return 1;
 	}
-	run_all(false, argv + optind, argc - optind, results, &score);
-	run_all(true, argv + optind, argc - optind, results, &score);
+	for (int computes = 0; computes < 2; computes++)
+		run_all(&(struct wish){ computes, argv + optind, argc - optind }, results, &score);
 	printf("corpus: %zu flows, %u runs: %u right, %u wrong, %u cannot tell; %u named that are "
 	       "blocked themselves\n",
 	       examples_count, score.runs, score.right, score.runs - score.right - score.unknown,
