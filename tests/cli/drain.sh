@@ -79,7 +79,8 @@ exec 3>&-
 what="a source whose steps let nothing through"
 "$LEAT" run --quiet --json --drain 1m "count:1000000000000 | grep:x | null" 2>"$dir/err" &
 pid=$!
-sleep 0.5
+ready "$pid"
+sleep 0.3
 kill -s TERM "$pid"
 end
 expect_status 0
