@@ -37,9 +37,9 @@ for text in "threads    5" "rings      3, of $((250 * 24)) bytes in all" "handov
 	grep -qF -- "$text" "$dir/out" || fail "$what: no \"$text\": $(cat "$dir/out")"
 done
 plan estimate "count:9 as x; x | count; x | grep:1 | sum"
-grep -q "^threads    6$" "$dir/out" || fail "$what: $(cat "$dir/out")"
+grep -q "^threads    4$" "$dir/out" || fail "$what: $(cat "$dir/out")"
 plan check "count:9 as x; x | count; x | grep:1 | sum"
-grep -q "^6 threads, 4 rings" "$dir/out" || fail "$what: $(cat "$dir/out")"
+grep -q "^4 threads, 2 rings" "$dir/out" || fail "$what: $(cat "$dir/out")"
 
 # each stage and each step between two is there once; a quote in a name is no end of it
 plan graph "lines:none | grep:'a\"b\\.' invert:yes | workers:2 field:1 | tally"
