@@ -143,13 +143,10 @@ of_leat()
 	grep -q '^  leat\|: left out, as a contestant has 0 samples' "$dir/out" || fail "$what: nothing of leat in its table"
 }
 
-# A sample of each way to call, each size of an item: every item is checked on the way (a lost one is exit status 1). The short
-# form has half of them.
-hows=("spsc --item 256 --zero-copy" "spmc --item 64 --batch 7" "mpmc --threads 3+2 --capacity 5"
-	"mpsc --threads 2+1 --blocking --batch 7" "spsc --round-trip" "spsc --rate 20000")
-[ "${LEAT_TESTS_SHORT:-OFF}" = ON ] || hows+=("spsc" "spsc --item 64 --batch 32" "mpsc --threads 2+1"
-	"spsc --blocking --capacity 3" "mpmc --threads 2+2 --place same --zero-copy" "spsc --both 1")
-for how in "${hows[@]}"; do
+# A sample of each way to call, each size of an item: every item is checked on the way (a lost one is exit status 1).
+for how in "spsc" "spsc --item 64 --batch 32" "spsc --item 256 --zero-copy" "mpsc --threads 2+1" "spmc --item 64 --batch 7" \
+	"mpmc --threads 3+2 --capacity 5" "spsc --blocking --capacity 3" "mpmc --threads 2+1 --blocking --batch 7" "spsc --round-trip" "spsc --rate 20000" \
+	"mpmc --threads 2+2 --place same --zero-copy" "spsc --both 1"; do
 	# shellcheck disable=SC2086
 	bench $how --samples 1 --only leat --json "$dir/json" --svg "$dir/svg"
 	expect_status 0
