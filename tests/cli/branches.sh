@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
 
-n=$(many 20000)
+n=$(many 6000)
 seq "$n" | awk '{ print $1, $1 % 7, "w" $1 % 100 }' >"$dir/in"
 sum=$(awk '{ s += $1 } END { print s }' "$dir/in")
 

@@ -14,10 +14,11 @@ fail()
 	failures=$((failures + 1))
 }
 
-# many N: N, of lines or items; but a quarter of that with ThreadSanitizer, which makes all ten times as slow.
+# many N: N, of lines or items; but a quarter of that with ThreadSanitizer, which makes all ten times as slow, and with
+# AddressSanitizer.
 many()
 {
-	if [ "${LEAT_SANITIZE:-}" = thread ]; then echo $(($1 / 4)); else echo "$1"; fi
+	if [ -n "${LEAT_SANITIZE:-}" ]; then echo $(($1 / 4)); else echo "$1"; fi
 }
 
 # same_forms LEAST NAME...: python3 finds the same rows in $dir/text, $dir/csv and $dir/json, more than LEAST of them, of columns

@@ -18,7 +18,7 @@ file_has()
 	fail "$what: $2 has \"$(head -c 200 "$2")\", not \"$1\""
 }
 
-seq 100000 >"$dir/all"
+seq "$(many 100000)" >"$dir/all"
 grep 7 "$dir/all" >"$dir/sevens"
 for flow in "tee:$dir/copy | grep:7 | stdout" "tee:$dir/copy | workers:1 grep:7 | stdout" "buffer:7 | tee:$dir/copy | buffer:3 | grep:7 | stdout" \
 	"workers:1 grep:'' | tee:$dir/copy | grep:7 | tee:$dir/sevens.copy | stdout" "tee:/dev/null | tee:/dev/null | tee:$dir/copy | grep:7 | stdout"; do
@@ -134,7 +134,7 @@ ln "$dir/sevens" "$dir/link"
 run --quiet "lines:$dir/all | tee:$dir/new | tee:$dir/sevens append:yes | file:$dir/link"
 expect_status 1
 expect_err "leat: file: $dir/link: another stage of the flow writes it"
-[ "$(wc -l <"$dir/all")" -eq 100000 ] && [ -s "$dir/sevens" ] || fail "a file was emptied"
+[ "$(wc -l <"$dir/all")" -eq "$(many 100000)" ] && [ -s "$dir/sevens" ] || fail "a file was emptied"
 "$LEAT" run --quiet "count:3 | tee:$dir/new | stdout" >"$dir/new" 2>"$dir/err"
 status=$? what="tee and standard output to one file"
 expect_status 1

@@ -3,6 +3,8 @@
 # with warnings as errors. A compiler that is missing is left out and named; without any, the test is skipped.
 # SPDX-License-Identifier: BSD-2-Clause
 #
+# With LEAT_TESTS_SHORT=ON the modes are the oldest and the newest, and each header is compiled by itself in the oldest alone,
+# with one compiler.
 # run.sh BUILD_INCLUDE [SYSTEM_INCLUDE]...: where version.h was generated, and where Concurrency Kit is, if not in the default path.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -40,11 +42,12 @@ fi
 # compilations PROGRAM "COMPILER..." "MODE...": headers in the strict modes, the program in those with GNU extensions too, and
 # with the compiler's atomics in place of Concurrency Kit's.
 compilations() {
-	local compiler mode header
+	local compiler mode header alone=yes
 
 	for compiler in $2; do
 		for mode in $3; do
-			for header in $headers; do echo "$compiler $mode $header"; done
+			[ "$alone" = no ] || for header in $headers; do echo "$compiler $mode $header"; done
+			[ "${LEAT_TESTS_SHORT:-OFF}" = OFF ] || alone=no
 			echo "$compiler $mode $1"
 			echo "$compiler ${mode/c/gnu} $1"
 		done
@@ -70,8 +73,10 @@ headers=$(cd "$root/include" && find leat -name '*.h' | sort; echo leat/version.
 c_compilers=$(first gcc; first clang-14 clang)
 cxx_compilers=$(first g++; first clang++-14 clang++)
 [ -n "$c_compilers$cxx_compilers" ] || exit 77
-compilations uses.c "$c_compilers" 'c11 c17 c2x' >"$work/compilations"
-compilations uses.cc "$cxx_compilers" 'c++17 c++20 c++2b' >>"$work/compilations"
+modes='c11 c17 c2x' cxx_modes='c++17 c++20 c++2b'
+[ "${LEAT_TESTS_SHORT:-OFF}" = OFF ] || modes='c11 c2x' cxx_modes='c++17 c++2b'
+compilations uses.c "$c_compilers" "$modes" >"$work/compilations"
+compilations uses.cc "$cxx_compilers" "$cxx_modes" >>"$work/compilations"
 xargs -P 2 -I{} env LEAT_HEADERS_COMPILE={} bash "$here/run.sh" "$@" <"$work/compilations" >"$work/failures"
 status=$?
 cat "$work/failures"

@@ -248,7 +248,7 @@ Test(chan_owner, each_item_has_one_owner_when_senders_close)
 
 Test(chan_owner, each_item_has_one_owner_when_cancelled)
 {
-	for (int round = 0; round < 20; round++)
+	for (int round = 0; round < MANY_TIMES(20); round++)
 		for_each_kind(kind)
 			for (enum leat_overflow overflow = LEAT_BLOCK; overflow <= LEAT_DROP_OLDEST;
 			     overflow++)

@@ -35,11 +35,13 @@ static struct leat_seq map_of(struct leat_rx *rx)
 
 Test(pool_sink, whole_pipelines_run_on_it)
 {
+	enum { ITEMS = MANY_TIMES(2000) };
+
 	for (size_t f = 0; f < COUNT(forms); f++)
 		/* which of the three stages are on the pool */
 		for (int where = 0; where < 8; where++) {
 			struct place place = place_open(2, f % 2);
-			struct numbers n = { .end = 2000 };
+			struct numbers n = { .end = ITEMS };
 			struct sum sum = { 0 };
 			struct leat_gen_opts opts[3];
 			struct leat_rx *rx, *mapped;
@@ -54,8 +56,8 @@ Test(pool_sink, whole_pipelines_run_on_it)
 			                           &opts[2]),
 			             0);
 			cr_expect_eq(leat_scope_join(place.scope), 0, "form %zu, %d", f, where);
-			cr_expect_eq(sum.items, 2000);
-			cr_expect_eq(sum.sum, 2000u * 1999 + 2000);
+			cr_expect_eq(sum.items, ITEMS);
+			cr_expect_eq(sum.sum, (uint64_t)ITEMS * ITEMS);
 			cr_expect_eq(sum.finis + n.finis, 2);
 			place_close(place);
 		}

@@ -144,7 +144,7 @@ Test(pool_step, nobody_starves)
 
 Test(pool_step, a_hundred_thousand_at_once)
 {
-	enum { MANY = 100000 };
+	enum { MANY = MANY_TIMES(100000) };
 	struct place place = place_open(2, false);
 	struct numbers *n = calloc(MANY, sizeof(*n));
 	struct leat_rx **rx = calloc(MANY, sizeof(struct leat_rx *));

@@ -451,13 +451,13 @@ static void reads_what_it_gets(void *arg)
 }
 
 MODEL(broadcast_stage, .what = "a stage sees each item after its gate, and parks meanwhile",
-      .preemptions = 2, .quick = 1, .quick_both = 2, .stale = 2)
+      .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 2)
 {
 	pipeline((struct leat_broadcast_opts){ 0 }, true);
 }
 
 MODEL(broadcast_stage_several, .what = "the same, a ring for several senders", .preemptions = 2,
-      .quick = 1, .quick_both = 2, .stale = 1)
+      .quick = 1, .quick_both = 1, .stale = 1)
 {
 	pipeline((struct leat_broadcast_opts){ .kind = LEAT_MPMC }, true);
 }
@@ -478,13 +478,13 @@ static void gate_leaves(struct leat_broadcast_opts opts, bool optional)
 }
 
 MODEL(broadcast_gate_leaves, .what = "a stage ends with what its gate released", .preemptions = 2,
-      .quick = 1, .quick_both = 2, .stale = 2)
+      .quick = 1, .quick_both = 1, .stale = 2)
 {
 	gate_leaves((struct leat_broadcast_opts){ 0 }, false);
 }
 
 MODEL(broadcast_gate_opens, .what = "or goes on without it, and then waits for senders",
-      .preemptions = 2, .quick = 1, .quick_both = 2, .stale = 2)
+      .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 2)
 {
 	gate_leaves((struct leat_broadcast_opts){ 0 }, true);
 }
@@ -542,7 +542,7 @@ static void reads_the_edited(void *arg)
 }
 
 MODEL(broadcast_editor, .what = "a stage sees what its gate wrote into the slot", .preemptions = 2,
-      .quick = 1, .quick_both = 2, .stale = 2)
+      .quick = 1, .quick_both = 1, .stale = 2)
 {
 	items = 2;
 	open_feed((struct leat_broadcast_opts){ .capacity = 1 });
@@ -692,7 +692,7 @@ static void cancel_all(struct leat_broadcast_opts opts)
 
 MODEL(broadcast_cancel,
       .what = "a cancel frees a sender that waits for room and a stage that waits for its gate",
-      .preemptions = 2, .quick = 1, .quick_both = 2, .stale = 1)
+      .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 1)
 {
 	cancel_all((struct leat_broadcast_opts){ 0 });
 }

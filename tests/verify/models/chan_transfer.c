@@ -218,7 +218,7 @@ static void reserves_and_gives_up(void *arg)
 }
 
 MODEL(chan_commit_none, .what = "a reservation given up against a sender and a receiver that wait",
-      .preemptions = 2, .stale = 1, .quick_both = 2)
+      .preemptions = 2, .stale = 1, .quick_both = 1)
 {
 	open_chan(LEAT_MPSC, 1);
 	verify_spawn(reserves_and_gives_up, leat_tx_clone(tx), "gives up");

@@ -125,7 +125,7 @@ static void patient_sender(void *arg)
 }
 
 MODEL(chan_room_not_swallowed, .what = "wake_not_swallowed_by_one_that_timed_out: senders",
-      .preemptions = 2, .stale = 1, .quick_both = 2)
+      .preemptions = 2, .stale = 1, .quick_both = 1)
 {
 	uint64_t item;
 

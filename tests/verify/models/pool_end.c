@@ -102,7 +102,7 @@ static void cancel_against(enum leat_kind kind, bool workers_only, int64_t due_n
 }
 
 MODEL(pool_cancel, .what = "a cancel against turns and receives", .preemptions = 2, .stale = 1,
-      .quick = 1)
+      .quick = 1, .quick_both = 1)
 {
 	cancel_against(LEAT_SPSC, false, 0, false);
 }
@@ -398,7 +398,7 @@ MODEL(pool_scope_close_against_rx_close,
  */
 MODEL(pool_waker_inside_wake_while_closed,
       .what = "waker_inside_wake_while_destroyed: who woke the last job, and the pool's close",
-      .preemptions = 3, .stale = 1, .quick = 2, .quick_both = 2)
+      .preemptions = 3, .stale = 1, .quick = 2, .quick_both = 1)
 {
 	static struct numbers n;
 

@@ -632,7 +632,7 @@ static void walks_for_one(void *arg)
 }
 
 MODEL(registry_snapshot_given_up, .what = "snapshots while a slot is given up and skipped",
-      .preemptions = 2, .stale = 1, .quick = 2, .quick_both = 2)
+      .preemptions = 2, .stale = 1, .quick = 2, .quick_both = 1)
 {
 	uint64_t item = 1, last = 0;
 	struct leat_chan_opts c = { .kind = LEAT_MPMC,
