@@ -33,7 +33,7 @@ enum {
 	THREADS = OPENERS + READERS + 1,
 	OPEN = 24,
 	SHARED = 40,
-	NAMES = 200,
+	NAMES = 100, /* a scrape that is late sees no more than some hundreds at a time */
 	SERIES = 30 * (NAMES + 1)
 };
 
