@@ -17,9 +17,10 @@
 #define ALIKE_LEAST 0.8   /* and so busy are both */
 #define WAITS_LEAST 0.5   /* of the time of a source, or of a program's thread */
 #define WAKEUP_NS \
-	25000.0             /* from a notification to running, with the waker's call: docs/perf.md \
-	                     */
-#define WAKEUPS_LEAST 0.4   /* of the window goes into wake-ups one after the other */
+	25000.0           /* from a notification to running, with the waker's call: docs/perf.md \
+	                   */
+#define WAKEUPS_LEAST 0.2 /* of the window goes into wake-ups one after the other */
+#define PARKS_MORE 1.25
 #define WAKEUPS_AN_ITEM 0.1 /* parks, for each item */
 
 /* What is judged, and the stages in it. */
@@ -258,7 +259,9 @@ static bool judge_wakeups(struct judgement *j)
 		const struct why_moved *moved = why_moved_of(j->view, &why->chans[i]);
 
 		parks += (double)moved->parks;
-		if (worst == NULL || moved->parks > why_moved_of(j->view, worst)->parks)
+		/* of those that park about as often the first, so that the name stays */
+		if (worst == NULL ||
+		    (double)moved->parks > PARKS_MORE * (double)why_moved_of(j->view, worst)->parks)
 			worst = &why->chans[i];
 	}
 	if (worst == NULL || parks * WAKEUP_NS < WAKEUPS_LEAST * j->view->window_ns ||
