@@ -106,8 +106,8 @@ struct leat_gen_stat {
 	/*
 	 * The channels, by their ids, that its thread last waited to receive from, and to send
 	 * into, or that it woke the other side of; the latest first, 0 behind the last. A channel
-	 * for which nobody ever had to wait may be missing, and one with which the thread has
-	 * finished may be there.
+	 * for which no sender and no receiver ever had to wait may be missing, and one that the
+	 * thread has finished with may be there.
 	 */
 	uint64_t receives[LEAT_WAITS_MOST], sends[LEAT_WAITS_MOST];
 	/*

@@ -150,6 +150,24 @@ void leat_counters_read_values(uint64_t *values, unsigned kind, const void *stat
 	}
 }
 
+void leat_counters_write_values(void *stat, unsigned kind, const uint64_t *values)
+{
+	unsigned count;
+	const struct leat_counters_value *value = leat_counters_values(kind, &count);
+
+	for (unsigned i = 0; i < count; i++, value++) {
+		char *place = (char *)stat + value->offset;
+		uint32_t narrow = (uint32_t)values[i];
+
+		if (value->size == sizeof(uint64_t))
+			memcpy(place, &values[i], sizeof(uint64_t));
+		else if (value->size == sizeof(uint32_t))
+			memcpy(place, &narrow, sizeof(narrow));
+		else
+			*place = values[i] != 0;
+	}
+}
+
 static const struct leat_counters_value *find_value(unsigned kind, unsigned value)
 {
 	unsigned count;

@@ -20,5 +20,7 @@ struct leat_counters_value {
 const struct leat_counters_value *leat_counters_values(unsigned kind, unsigned *count);
 /* Copies them from the structure of leat/stat.h for that kind. */
 void leat_counters_read_values(uint64_t *values, unsigned kind, const void *stat);
+/* The same back; members that are no values stay. Values may be any numbers. */
+void leat_counters_write_values(void *stat, unsigned kind, const uint64_t *values);
 
 #endif

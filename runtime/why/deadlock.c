@@ -13,7 +13,6 @@
 #include "runtime/os/os.h"
 #include "runtime/why/why.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Of the window: so much of it is a wait of one kind. */
@@ -23,13 +22,14 @@ enum { NAMED_MOST = 6 };
 
 static bool waits_to_send(const struct why_view *view, const struct why_thread *thread)
 {
-	return why_share(view, thread, WHY_BLOCKED) >= HELD_LEAST;
+	return why_share(view, thread, LEAT_TIME_BLOCKED) >= HELD_LEAST;
 }
 
 static bool is_held(const struct why_view *view, const struct why_thread *thread)
 {
 	return thread->lives && !thread->is_pool && !thread->is_sum && thread->waits_on != 0 &&
-	       (waits_to_send(view, thread) || why_share(view, thread, WHY_STARVED) >= HELD_LEAST);
+	       (waits_to_send(view, thread) ||
+	        why_share(view, thread, LEAT_TIME_STARVED) >= HELD_LEAST);
 }
 
 /* Whether `other` may end the wait of `thread`. */
@@ -88,27 +88,22 @@ static void name_cycle(const struct why_view *view, size_t at, const bool *in_se
                        struct leat_verdict *verdict)
 {
 	const struct why_thread *threads = view->why->threads;
-	size_t first = find_first(view, at, in_set), used = 0;
+	const size_t first = find_first(view, at, in_set);
 
 	at = first;
 	memcpy(verdict->stage, view->why->stages[threads[at].stage], sizeof(verdict->stage));
 	memcpy(verdict->thread, threads[at].name, sizeof(verdict->thread));
 	verdict->threads = 0;
 	do {
-		const struct why_chan *chan = why_find_chan(view->why, threads[at].waits_on);
-		int n = snprintf(verdict->evidence + used, sizeof(verdict->evidence) - used,
-		                 "%s\"%s\" waits to %s \"%s\"", used > 0 ? ", " : "",
-		                 threads[at].name,
-		                 waits_to_send(view, &threads[at]) ? "send into" : "receive from",
-		                 chan->name);
+		const char *to = waits_to_send(view, &threads[at]) ? "send into" : "receive from";
 
-		if (n > 0 && used + (size_t)n < sizeof(verdict->evidence))
-			used += (size_t)n;
+		why_add_evidence(verdict, "\"%s\" waits to %s \"%s\"", threads[at].name, to,
+		                 why_find_chan(view->why, threads[at].waits_on)->name);
 		verdict->threads++;
 		at = find_freer(view, at, in_set);
 	} while (at != first && verdict->threads < NAMED_MOST);
 	if (at != first)
-		snprintf(verdict->evidence + used, sizeof(verdict->evidence) - used, ", ...");
+		why_add_evidence(verdict, "...");
 }
 
 bool why_find_deadlock(const struct why_view *view, struct leat_verdict *verdict, int *rc)

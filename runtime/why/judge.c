@@ -8,20 +8,20 @@
 
 #include <string.h>
 
-#define RUNQ_LEAST 0.2    /* of the window, of a thread that works: too few processors */
-#define RUNQ_ALONE 0.3    /* the same of one that does not, as its waits have it, too */
-#define ORDER_LEAST 0.05  /* of the time of workers in order: the head of the line */
-#define ORDER_BLOCKED 0.1 /* with more, they wait as nobody takes what they send */
+/* Shares of the window, unless said. */
+#define RUNQ_LEAST 0.2    /* of a thread that works, without a processor: these are too few */
+#define RUNQ_ALONE 0.3    /* the same of a thread that does not work: its waits have it, too */
+#define ORDER_LEAST 0.05  /* of workers in order, on average, until their turn */
+#define ORDER_BLOCKED 0.1 /* with more, it is the receivers behind them that are slow */
 #define SKEW_MOST 0.5     /* of the busiest thread's work, by the others on average */
 #define ALIKE 0.92        /* of the busiest stage's work: another is as busy */
-#define ALIKE_LEAST 0.8   /* and so busy are both */
-#define WAITS_LEAST 0.5   /* of the time of a source, or of a program's thread */
-#define WAKEUP_NS \
-	25000.0           /* from a notification to running, with the waker's call: docs/perf.md \
-	                   */
-#define WAKEUPS_LEAST 0.2 /* of the window goes into wake-ups one after the other */
-#define PARKS_MORE 1.25
-#define WAKEUPS_AN_ITEM 0.1 /* parks, for each item */
+#define ALIKE_LEAST 0.8   /* and both are as busy as this */
+#define WAITS_LEAST 0.5   /* of a source, or of a thread of the program */
+#define WAKEUPS_LEAST 0.2 /* wake-ups, one after the other */
+/* From a notification to running, with the call of the thread that wakes: docs/perf.md. */
+#define WAKEUP_NS 25000.0
+#define WAKEUPS_AN_ITEM 0.1 /* parks for each item */
+#define PARKS_MORE 1.25     /* times as many parks as another channel: that is named instead */
 
 /* What is judged, and the stages in it. */
 struct judgement {
@@ -53,8 +53,8 @@ static void find_busiest(struct judgement *j)
 }
 
 /*
- * Who sends into a channel that drops is not held up by those behind it: so both may work all the
- * time. What is lost is lost as the receiver is too slow.
+ * A sender into a channel that drops is never blocked, so it and the receiver may both work all the
+ * time. Items are dropped because the receiver is too slow: the receiver is named.
  */
 static void prefer_dropping(struct judgement *j)
 {

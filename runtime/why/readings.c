@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "runtime/diag/array.h"
+#include "runtime/diag/counters_values.h"
 #include "runtime/why/why.h"
 
 #include <inttypes.h>
@@ -35,6 +36,15 @@ static void name_stage(char stage[LEAT_NAME_MAX + 1], const struct why_thread *t
 		         thread->is_pool ? "pool" : "generator", thread->key & ~POOL_KEY);
 }
 
+static size_t place_of_stage(const struct leat_why *why, const char *name)
+{
+	size_t i = 0;
+
+	while (i < why->stages_count && strcmp(why->stages[i], name) != 0)
+		i++;
+	return i;
+}
+
 /* The number of the stage by that name. Returns false without memory. */
 static bool find_stage(struct leat_why *why, struct why_thread *thread)
 {
@@ -42,11 +52,11 @@ static bool find_stage(struct leat_why *why, struct why_thread *thread)
 	void *array = why->stages;
 
 	name_stage(name, thread);
-	if (why->stages_count == WHY_STAGES_MOST - 1)
+	thread->stage = place_of_stage(why, name);
+	if (thread->stage == why->stages_count && why->stages_count >= WHY_STAGES_MOST - 1) {
 		strcpy(name, "(other names)");
-	thread->stage = 0;
-	while (thread->stage < why->stages_count && strcmp(why->stages[thread->stage], name) != 0)
-		thread->stage++;
+		thread->stage = place_of_stage(why, name);
+	}
 	if (thread->stage < why->stages_count)
 		return true;
 	if (!grow_array(&array, why->stages_count, &why->stages_room, sizeof(*why->stages)))
@@ -56,16 +66,28 @@ static bool find_stage(struct leat_why *why, struct why_thread *thread)
 	return true;
 }
 
-/* --- threads --- */
+/* --- lists by rising keys --- */
 
-static size_t place_of_key(const struct leat_why *why, uint64_t key)
+_Static_assert(offsetof(struct why_thread, key) == 0 && offsetof(struct why_chan, id) == 0,
+               "an element of a list begins with its key");
+
+static uint64_t key_at(const void *list, size_t i, size_t size)
 {
-	size_t from = 0, to = why->threads_count;
+	uint64_t key;
+
+	memcpy(&key, (const char *)list + i * size, sizeof(key));
+	return key;
+}
+
+/* The place of the element with that key, or where it would be. */
+static size_t place_of(const void *list, size_t count, size_t size, uint64_t key)
+{
+	size_t from = 0, to = count;
 
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 
-		if (why->threads[middle].key < key)
+		if (key_at(list, middle, size) < key)
 			from = middle + 1;
 		else
 			to = middle;
@@ -73,29 +95,53 @@ static size_t place_of_key(const struct leat_why *why, uint64_t key)
 	return from;
 }
 
+static bool has_key(const void *list, size_t count, size_t at, size_t size, uint64_t key)
+{
+	return at < count && key_at(list, at, size) == key;
+}
+
+/* Puts an element there. Returns false without memory. */
+static bool insert(void **list, size_t *count, size_t *room, size_t at, const void *element,
+                   size_t size)
+{
+	char *place;
+
+	if (!grow_array(list, *count, room, size))
+		return false;
+	place = (char *)*list + at * size;
+	memmove(place + size, place, (*count - at) * size);
+	memcpy(place, element, size);
+	(*count)++;
+	return true;
+}
+
+const struct why_chan *why_find_chan(const struct leat_why *why, uint64_t id)
+{
+	size_t at = place_of(why->chans, why->chans_count, sizeof(*why->chans), id);
+
+	return has_key(why->chans, why->chans_count, at, sizeof(*why->chans), id) ? &why->chans[at]
+	                                                                          : NULL;
+}
+
+/* --- threads --- */
+
 /*
  * One that began in the window has spent all of its figures there. Another that is new was in a sum
  * before, or begins the window: its figures are where to count from.
  */
 static bool add_thread(struct leat_why *why, size_t at, const struct why_thread *now)
 {
-	void *array = why->threads;
-	struct why_thread added = *now, *thread;
+	struct why_thread added = *now;
+	void *list = why->threads;
 	bool ok;
 
 	if (!find_stage(why, &added))
 		return false;
 	if ((why->readings > 0 || why->from_start) && now->began_ns >= why->from_ns && !now->is_sum)
 		added.last = (struct why_spent){ .cpu_ns = 0 };
-	ok = grow_array(&array, why->threads_count, &why->threads_room, sizeof(*thread));
-	why->threads = array;
-	if (!ok)
-		return false;
-	thread = &why->threads[at];
-	memmove(thread + 1, thread, (why->threads_count - at) * sizeof(*thread));
-	why->threads_count++;
-	*thread = added;
-	return true;
+	ok = insert(&list, &why->threads_count, &why->threads_room, at, &added, sizeof(added));
+	why->threads = list;
+	return ok;
 }
 
 /* The figures of one that ended may come to a sum at once: no thread has more than the time. */
@@ -103,7 +149,7 @@ static uint64_t sum_of(const struct why_spent *spent)
 {
 	uint64_t sum = 0;
 
-	for (int i = 0; i < WHY_CLASSES; i++)
+	for (int i = 0; i < LEAT_TIMES; i++)
 		sum += spent->ns[i];
 	return sum;
 }
@@ -114,7 +160,7 @@ static void cut_to_time(struct why_spent *rise, double most_ns)
 
 	if (by >= 1)
 		return;
-	for (int i = 0; i < WHY_CLASSES; i++)
+	for (int i = 0; i < LEAT_TIMES; i++)
 		rise->ns[i] = (uint64_t)((double)rise->ns[i] * by);
 	rise->cpu_ns = (uint64_t)((double)rise->cpu_ns * by);
 	rise->runq_ns = (uint64_t)((double)rise->runq_ns * by);
@@ -122,7 +168,7 @@ static void cut_to_time(struct why_spent *rise, double most_ns)
 
 static void add_spent(struct why_spent *to, const struct why_spent *rise)
 {
-	for (int i = 0; i < WHY_CLASSES; i++)
+	for (int i = 0; i < LEAT_TIMES; i++)
 		to->ns[i] += rise->ns[i];
 	to->cpu_ns += rise->cpu_ns;
 	to->runq_ns += rise->runq_ns;
@@ -133,7 +179,7 @@ static void add_rise(struct why_thread *thread, const struct why_spent *now, dou
 {
 	struct why_spent rise;
 
-	for (int i = 0; i < WHY_CLASSES; i++)
+	for (int i = 0; i < LEAT_TIMES; i++)
 		rise.ns[i] = rise_of(now->ns[i], thread->last.ns[i]);
 	rise.cpu_ns = rise_of(now->cpu_ns, thread->last.cpu_ns);
 	rise.runq_ns = rise_of(now->runq_ns, thread->last.runq_ns);
@@ -147,8 +193,8 @@ static void add_rise(struct why_thread *thread, const struct why_spent *now, dou
 /* Those of a sum that have all ended spend nothing. Returns false without memory. */
 static bool take_thread(struct leat_why *why, const struct why_thread *now, int64_t time_ns)
 {
-	size_t at = place_of_key(why, now->key);
-	bool known = at < why->threads_count && why->threads[at].key == now->key;
+	size_t at = place_of(why->threads, why->threads_count, sizeof(*now), now->key);
+	bool known = has_key(why->threads, why->threads_count, at, sizeof(*now), now->key);
 	struct why_thread *thread;
 
 	if (now->threads == 0 || (!known && why->threads_count == WHY_THREADS_MOST))
@@ -215,36 +261,19 @@ static bool take_pool(struct leat_why *why, const struct leat_pool_stat *pool, i
 
 /* --- channels --- */
 
-static size_t place_of_id(const struct leat_why *why, uint64_t id)
+static bool add_chan(struct leat_why *why, size_t at, const struct leat_chan_stat *stat,
+                     const struct why_moved *now)
 {
-	size_t from = 0, to = why->chans_count;
+	struct why_chan added = { .id = stat->id };
+	void *list = why->chans;
+	bool ok;
 
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if (why->chans[middle].id < id)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from;
-}
-
-static struct why_chan *add_chan(struct leat_why *why, size_t at, const struct leat_chan_stat *stat)
-{
-	void *array = why->chans;
-	struct why_chan *chan;
-	bool ok = grow_array(&array, why->chans_count, &why->chans_room, sizeof(*chan));
-
-	why->chans = array;
-	if (!ok)
-		return NULL;
-	chan = &why->chans[at];
-	memmove(chan + 1, chan, (why->chans_count - at) * sizeof(*chan));
-	why->chans_count++;
-	*chan = (struct why_chan){ .id = stat->id };
-	memcpy(chan->name, stat->name, sizeof(chan->name));
-	return chan;
+	memcpy(added.name, stat->name, sizeof(added.name));
+	if (why->readings == 0 && !why->from_start)
+		added.last = *now;
+	ok = insert(&list, &why->chans_count, &why->chans_room, at, &added, sizeof(added));
+	why->chans = list;
+	return ok;
 }
 
 static void add_moved(struct why_moved *to, const struct why_moved *rise)
@@ -258,8 +287,8 @@ static void add_moved(struct why_moved *to, const struct why_moved *rise)
 
 static bool take_channel(struct leat_why *why, const struct leat_chan_stat *stat)
 {
-	size_t at = place_of_id(why, stat->id);
-	bool known = at < why->chans_count && why->chans[at].id == stat->id;
+	size_t at = place_of(why->chans, why->chans_count, sizeof(*why->chans), stat->id);
+	bool known = has_key(why->chans, why->chans_count, at, sizeof(*why->chans), stat->id);
 	struct why_moved now = { stat->delivered,
 		                 stat->dropped[LEAT_DROPPED_NEWEST] +
 		                         stat->dropped[LEAT_DROPPED_OLDEST],
@@ -270,11 +299,9 @@ static bool take_channel(struct leat_why *why, const struct leat_chan_stat *stat
 
 	if (stat->id == 0 || (!known && why->chans_count == WHY_THREADS_MOST))
 		return true;
-	chan = known ? &why->chans[at] : add_chan(why, at, stat);
-	if (chan == NULL)
+	if (!known && !add_chan(why, at, stat, &now))
 		return false;
-	if (!known && why->readings == 0 && !why->from_start)
-		chan->last = now;
+	chan = &why->chans[at];
 	rise = (struct why_moved){
 		rise_of(now.delivered, chan->last.delivered),
 		rise_of(now.dropped, chan->last.dropped),
@@ -293,9 +320,9 @@ static bool take_channel(struct leat_why *why, const struct leat_chan_stat *stat
 
 static void take_holder(struct leat_why *why, uint64_t chan_id, const char *name)
 {
-	size_t at = place_of_id(why, chan_id);
+	size_t at = place_of(why->chans, why->chans_count, sizeof(*why->chans), chan_id);
 
-	if (at < why->chans_count && why->chans[at].id == chan_id)
+	if (has_key(why->chans, why->chans_count, at, sizeof(*why->chans), chan_id))
 		memcpy(why->chans[at].holder, name, LEAT_NAME_MAX + 1);
 }
 
@@ -377,50 +404,24 @@ bool why_take_snapshot(struct leat_why *why, const struct leat_snapshot *snapsho
 static bool take_gen_record(struct leat_why *why, const struct leat_counters_record *record,
                             int64_t time_ns)
 {
-	const uint64_t *values = record->values;
-	struct leat_gen_stat gen = {
-		.chan_id = record->channel,
-		.cause = record->living > 0 ? LEAT_RUNNING : LEAT_COMPLETED,
-		.began_ns = (int64_t)values[LEAT_COUNTERS_GEN_BEGAN],
-		.busy_ns = values[LEAT_COUNTERS_GEN_BUSY],
-		.starved_ns = values[LEAT_COUNTERS_GEN_STARVED],
-		.blocked_ns = values[LEAT_COUNTERS_GEN_BLOCKED],
-		.order_ns = values[LEAT_COUNTERS_GEN_ORDER],
-		.paced_ns = values[LEAT_COUNTERS_GEN_PACED],
-		.cpu_ns = values[LEAT_COUNTERS_GEN_CPU],
-		.runq_ns = values[LEAT_COUNTERS_GEN_RUNQ],
-		.waits_on = values[LEAT_COUNTERS_GEN_WAITS_ON],
-		.paced_by = (enum leat_pace)values[LEAT_COUNTERS_GEN_PACED_BY],
-	};
+	struct leat_gen_stat gen = { .chan_id = record->channel };
 	bool sum = (record->flags & LEAT_COUNTERS_SUM) != 0;
 	uint64_t key = sum ? SUM_KEY | (uint64_t)record->place << 32 | record->generation
 	                   : record->id & ~(SUM_KEY | POOL_KEY);
 
+	leat_counters_write_values(&gen, record->kind, record->values);
+	gen.cause = record->living > 0 ? LEAT_RUNNING : LEAT_COMPLETED; /* a sum has none */
 	memcpy(gen.name, record->name, sizeof(gen.name));
-	memcpy(gen.receives, &values[LEAT_COUNTERS_GEN_RECEIVES], sizeof(gen.receives));
-	memcpy(gen.sends, &values[LEAT_COUNTERS_GEN_SENDS], sizeof(gen.sends));
 	return take_generator(why, &gen, key, sum ? record->living : 1, time_ns);
 }
 
 static bool take_chan_record(struct leat_why *why, const struct leat_counters_record *record)
 {
-	const uint64_t *values = record->values;
-	struct leat_chan_stat chan = {
-		.id = record->id,
-		.ended = record->living == 0,
-		.senders = (uint32_t)values[LEAT_COUNTERS_CHAN_SENDERS],
-		.receivers = (uint32_t)values[LEAT_COUNTERS_CHAN_RECEIVERS],
-		.delivered = values[LEAT_COUNTERS_CHAN_DELIVERED],
-		.dropped = { values[LEAT_COUNTERS_CHAN_DROPPED + LEAT_DROPPED_NEWEST],
-		             values[LEAT_COUNTERS_CHAN_DROPPED + LEAT_DROPPED_OLDEST] },
-		.send_blocked_ns = values[LEAT_COUNTERS_CHAN_SEND_BLOCKED],
-		.recv_blocked_ns = values[LEAT_COUNTERS_CHAN_RECV_BLOCKED],
-		.send_parks = values[LEAT_COUNTERS_CHAN_SEND_PARKS],
-		.recv_parks = values[LEAT_COUNTERS_CHAN_RECV_PARKS],
-	};
+	struct leat_chan_stat chan = { .id = record->id, .ended = record->living == 0 };
 
 	if ((record->flags & LEAT_COUNTERS_SUM) != 0)
 		return true;
+	leat_counters_write_values(&chan, record->kind, record->values);
 	memcpy(chan.name, record->name, sizeof(chan.name));
 	return take_channel(why, &chan);
 }
@@ -428,21 +429,11 @@ static bool take_chan_record(struct leat_why *why, const struct leat_counters_re
 static bool take_pool_record(struct leat_why *why, const struct leat_counters_record *record,
                              int64_t time_ns)
 {
-	const uint64_t *values = record->values;
-	struct leat_pool_stat pool = {
-		.id = record->id & ~(SUM_KEY | POOL_KEY),
-		.workers = (uint32_t)values[LEAT_COUNTERS_POOL_WORKERS],
-		.turns = values[LEAT_COUNTERS_POOL_TURNS],
-		.began_ns = (int64_t)values[LEAT_COUNTERS_POOL_BEGAN],
-		.busy_ns = values[LEAT_COUNTERS_POOL_BUSY],
-		.idle_ns = values[LEAT_COUNTERS_POOL_IDLE],
-		.busiest_ns = values[LEAT_COUNTERS_POOL_BUSIEST],
-		.cpu_ns = values[LEAT_COUNTERS_POOL_CPU],
-		.runq_ns = values[LEAT_COUNTERS_POOL_RUNQ],
-	};
+	struct leat_pool_stat pool = { .id = record->id & ~(SUM_KEY | POOL_KEY) };
 
 	if ((record->flags & LEAT_COUNTERS_SUM) != 0 || record->living == 0)
 		return true;
+	leat_counters_write_values(&pool, record->kind, record->values);
 	memcpy(pool.name, record->name, sizeof(pool.name));
 	return take_pool(why, &pool, time_ns);
 }

@@ -1,5 +1,5 @@
 /*
- * Stages: all threads of one name; and who is before and behind a stage.
+ * Stages: all threads of one name; and which threads are before and behind a stage.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -12,15 +12,15 @@ static double work_of(const struct why_view *view, const struct why_thread *thre
 {
 	if (thread->is_pool)
 		return (double)why_spent_of(view, thread)->busiest_ns / view->window_ns;
-	return why_share(view, thread, WHY_BUSY) + why_share(view, thread, WHY_PACED);
+	return why_share(view, thread, LEAT_TIME_BUSY) + why_share(view, thread, LEAT_TIME_PACED);
 }
 
 static double life_of(const struct why_view *view, const struct why_thread *thread)
 {
 	double sum = 0;
 
-	for (int i = 0; i < WHY_CLASSES; i++)
-		sum += why_share(view, thread, (enum why_class)i);
+	for (int i = 0; i < LEAT_TIMES; i++)
+		sum += why_share(view, thread, (enum leat_time)i);
 	return sum;
 }
 
@@ -30,11 +30,11 @@ static void use_top(const struct why_view *view, struct why_stage *stage)
 	const struct why_spent *spent = why_spent_of(view, top);
 	const double all_ns = view->window_ns * (top->threads > 0 ? top->threads : 1);
 
-	stage->busy = top->is_pool ? work_of(view, top) : why_share(view, top, WHY_BUSY);
-	stage->paced = why_share(view, top, WHY_PACED);
-	stage->order = why_share(view, top, WHY_ORDER);
-	stage->blocked = why_share(view, top, WHY_BLOCKED);
-	stage->starved = why_share(view, top, WHY_STARVED);
+	stage->busy = top->is_pool ? work_of(view, top) : why_share(view, top, LEAT_TIME_BUSY);
+	stage->paced = why_share(view, top, LEAT_TIME_PACED);
+	stage->order = why_share(view, top, LEAT_TIME_ORDER);
+	stage->blocked = why_share(view, top, LEAT_TIME_BLOCKED);
+	stage->starved = why_share(view, top, LEAT_TIME_STARVED);
 	stage->cpu = (double)spent->cpu_ns / all_ns;
 	stage->runq = (double)spent->runq_ns / all_ns;
 	stage->work = stage->busy + stage->paced;
@@ -59,10 +59,10 @@ static void add_thread(const struct why_view *view, const struct why_thread *thr
 	double life = life_of(view, thread), work = work_of(view, thread);
 
 	*lives += life * thread->threads;
-	stage->mean_work += why_share(view, thread, WHY_BUSY) * thread->threads +
-	                    why_share(view, thread, WHY_PACED) * thread->threads;
-	stage->mean_order += why_share(view, thread, WHY_ORDER) * thread->threads;
-	stage->mean_blocked += why_share(view, thread, WHY_BLOCKED) * thread->threads;
+	stage->mean_work += why_share(view, thread, LEAT_TIME_BUSY) * thread->threads +
+	                    why_share(view, thread, LEAT_TIME_PACED) * thread->threads;
+	stage->mean_order += why_share(view, thread, LEAT_TIME_ORDER) * thread->threads;
+	stage->mean_blocked += why_share(view, thread, LEAT_TIME_BLOCKED) * thread->threads;
 	if (life > 0 && (stage->top == NULL || work > work_of(view, stage->top)))
 		stage->top = thread;
 	if (life >= LIVED_LEAST)
@@ -172,7 +172,7 @@ static bool uses_one(const struct why_thread *thread, const struct ids *ids, boo
 static double largest_share(const struct why_view *view, size_t stage, bool behind)
 {
 	const struct leat_why *why = view->why;
-	const enum why_class class = behind ? WHY_STARVED : WHY_BLOCKED;
+	const enum leat_time class = behind ? LEAT_TIME_STARVED : LEAT_TIME_BLOCKED;
 	const struct ids ids = find_ids(why, stage, behind);
 	double most = -1;
 
@@ -212,23 +212,6 @@ bool why_drops_between(const struct why_view *view, size_t from, size_t to)
 	const struct ids sent = find_ids(view->why, from, true),
 			 received = find_ids(view->why, to, false);
 
-	/* nobody waits for such a channel, so its receiver may not be known */
+	/* no sender waits for such a channel, so the figures may not say which thread receives */
 	return any_drops(view, received.count > 0 ? &received : &sent);
-}
-
-const struct why_chan *why_find_chan(const struct leat_why *why, uint64_t id)
-{
-	size_t from = 0, to = why->chans_count;
-
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if (why->chans[middle].id == id)
-			return &why->chans[middle];
-		if (why->chans[middle].id < id)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return NULL;
 }

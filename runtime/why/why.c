@@ -7,7 +7,6 @@
 #include "runtime/diag/array.h"
 #include "runtime/os/os.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define WINDOW_LEAST_NS INT64_C(100000000)
@@ -160,9 +159,10 @@ static int64_t find_since(const struct leat_why *why, const struct leat_verdict 
 	if (since_ns > why->from_ns || thread == NULL || thread->is_pool || thread->is_sum ||
 	    !leat_limit_is_named(verdict->limit))
 		return since_ns;
-	for (int i = 0; i < WHY_CLASSES; i++)
+	for (int i = 0; i < LEAT_TIMES; i++)
 		life_ns += (double)thread->last.ns[i];
-	work_ns = (double)thread->last.ns[WHY_BUSY] + (double)thread->last.ns[WHY_PACED];
+	work_ns =
+		(double)thread->last.ns[LEAT_TIME_BUSY] + (double)thread->last.ns[LEAT_TIME_PACED];
 	return work_ns >= STEADY * (verdict->busy + verdict->paced) * life_ns &&
 	                       thread->began_ns < since_ns
 	               ? thread->began_ns
@@ -202,22 +202,16 @@ static const struct why_part *find_part(const struct leat_why *why, int64_t most
 static void say_parts(const struct leat_why *why, struct leat_verdict *verdict)
 {
 	int64_t ns = INT64_MAX;
-	size_t used = 0;
 
 	for (int i = 0; i < 3; i++) {
 		const struct why_part *part = find_part(why, ns, &ns);
-		int n;
 
 		if (part == NULL)
 			return;
-		n = snprintf(verdict->evidence + used, sizeof(verdict->evidence) - used,
-		             "%sfor %.0f %% of the time %s%s%s%s", used > 0 ? ", " : "",
-		             (double)ns * 100 / (double)(why->to_ns - why->from_ns),
-		             leat_limit_name(part->limit), part->stage[0] != '\0' ? " (\"" : "",
-		             part->stage, part->stage[0] != '\0' ? "\")" : "");
-		if (n < 0 || used + (size_t)n >= sizeof(verdict->evidence))
-			return;
-		used += (size_t)n;
+		why_add_evidence(verdict, "for %.0f %% of the time %s%s%s%s",
+		                 (double)ns * 100 / (double)(why->to_ns - why->from_ns),
+		                 leat_limit_name(part->limit), part->stage[0] != '\0' ? " (\"" : "",
+		                 part->stage, part->stage[0] != '\0' ? "\")" : "");
 	}
 }
 

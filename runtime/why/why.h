@@ -14,13 +14,12 @@
 #ifndef LEAT_RUNTIME_WHY_WHY_H
 #define LEAT_RUNTIME_WHY_WHY_H
 
+#include "runtime/event/times.h"
+
 #include <leat/why.h>
 
-/* What a thread's time is spent on; as in leat/stat.h. */
-enum why_class { WHY_BUSY, WHY_STARVED, WHY_BLOCKED, WHY_ORDER, WHY_PACED, WHY_CLASSES };
-
 struct why_spent {
-	uint64_t ns[WHY_CLASSES];
+	uint64_t ns[LEAT_TIMES];
 	uint64_t cpu_ns, runq_ns;
 	uint64_t busiest_ns; /* of a pool: the busy time of its busiest worker */
 };
@@ -102,7 +101,7 @@ static inline const struct why_moved *why_moved_of(const struct why_view *view,
 
 /* The share of the window, of each of its threads on average. */
 static inline double why_share(const struct why_view *view, const struct why_thread *thread,
-                               enum why_class class)
+                               enum leat_time class)
 {
 	double most = view->window_ns * (thread->threads > 0 ? thread->threads : 1);
 
@@ -146,6 +145,9 @@ bool why_find_deadlock(const struct why_view *view, struct leat_verdict *verdict
 
 /* Judges: fills the limit, the stage and its figures. Returns 0 or -ENOMEM. */
 int why_judge(const struct why_view *view, struct leat_verdict *verdict);
+/* Adds a piece to the evidence, behind a comma; one that has no room is left out. */
+__attribute__((format(printf, 2, 3))) void why_add_evidence(struct leat_verdict *verdict,
+                                                            const char *format, ...);
 /* Fills text, evidence and advice from the rest. */
 void why_say(const struct why_view *view, struct leat_verdict *verdict);
 

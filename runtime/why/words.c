@@ -6,6 +6,7 @@
 #include "runtime/why/why.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,8 +40,7 @@ static void say_stage(struct leat_verdict *verdict)
 		break;
 	case LEAT_LIMIT_CALL:
 		SAY("\"%s\" limits the flow: for %d %% of the time it is in calls that block in "
-		    "the "
-		    "kernel, or in locks",
+		    "the kernel, or in locks",
 		    name, percent(verdict->busy - verdict->cpu - verdict->runq));
 		break;
 	case LEAT_LIMIT_SKEW:
@@ -51,8 +51,7 @@ static void say_stage(struct leat_verdict *verdict)
 		break;
 	case LEAT_LIMIT_CORES:
 		SAY("there are too few processors: \"%s\" could run, and waits for one for %d %% "
-		    "of "
-		    "the time",
+		    "of the time",
 		    name, percent(verdict->runq));
 		break;
 	case LEAT_LIMIT_PACED:
@@ -61,8 +60,7 @@ static void say_stage(struct leat_verdict *verdict)
 		break;
 	default:
 		SAY("the workers of \"%s\" limit the flow: each waits for its turn, behind one "
-		    "that "
-		    "takes longer",
+		    "that takes longer",
 		    name);
 		break;
 	}
@@ -98,8 +96,7 @@ static void say_limit(const struct why_view *view, struct leat_verdict *verdict)
 		break;
 	case LEAT_LIMIT_WAKEUPS:
 		SAY("handing over limits the flow: threads sleep and are woken for each few items "
-		    "of "
-		    "\"%s\"",
+		    "of \"%s\"",
 		    verdict->stage);
 		break;
 	case LEAT_LIMIT_PROGRAM:
@@ -114,38 +111,41 @@ static void say_limit(const struct why_view *view, struct leat_verdict *verdict)
 	}
 }
 
-static size_t add_words(struct leat_verdict *verdict, size_t used, const char *what, double share)
+void why_add_evidence(struct leat_verdict *verdict, const char *format, ...)
 {
-	int n;
+	const size_t used = strlen(verdict->evidence), room = sizeof(verdict->evidence) - used;
+	char piece[sizeof(verdict->evidence)];
+	va_list args;
 
-	if (share < 0)
-		return used;
-	n = snprintf(verdict->evidence + used, sizeof(verdict->evidence) - used, "%s%s %d %%",
-	             used > 0 ? ", " : "", what, percent(share));
-	return n < 0 || used + (size_t)n >= sizeof(verdict->evidence) ? used : used + (size_t)n;
+	va_start(args, format);
+	vsnprintf(piece, sizeof(piece), format, args);
+	va_end(args);
+	if (strlen(piece) + 2 < room)
+		snprintf(verdict->evidence + used, room, "%s%s", used > 0 ? ", " : "", piece);
 }
 
-/* Of a stage that is named by its threads. A deadlock's is there already. */
+static void add_share(struct leat_verdict *verdict, const char *what, double share)
+{
+	if (share >= 0)
+		why_add_evidence(verdict, "%s %d %%", what, percent(share));
+}
+
+/* Of a stage that is named by its threads. A deadlock's, and that of parts, is there already. */
 static void say_evidence(struct leat_verdict *verdict)
 {
-	char who[LEAT_NAME_MAX + 16];
-	size_t used = 0;
-
+	if (verdict->limit == LEAT_LIMIT_PROGRAM)
+		add_share(verdict, "its senders are blocked for", verdict->before_blocked);
 	if (verdict->thread[0] == '\0' || verdict->limit == LEAT_LIMIT_DEADLOCK ||
-	    verdict->limit == LEAT_LIMIT_PROGRAM) {
-		if (verdict->limit == LEAT_LIMIT_PROGRAM)
-			add_words(verdict, 0, "its senders are blocked for",
-			          verdict->before_blocked);
+	    verdict->limit == LEAT_LIMIT_PROGRAM)
 		return;
-	}
-	snprintf(who, sizeof(who), "\"%s\" is busy for", verdict->thread);
-	used = add_words(verdict, used, who, verdict->busy);
-	used = add_words(verdict, used, "on a processor", verdict->cpu);
-	used = add_words(verdict, used, "waiting for one", verdict->runq);
+	why_add_evidence(verdict, "\"%s\" is busy for %d %%", verdict->thread,
+	                 percent(verdict->busy));
+	add_share(verdict, "on a processor", verdict->cpu);
+	add_share(verdict, "waiting for one", verdict->runq);
 	if (verdict->paced >= 0.01)
-		used = add_words(verdict, used, "paced", verdict->paced);
-	used = add_words(verdict, used, "what sends to it is blocked for", verdict->before_blocked);
-	add_words(verdict, used, "what it sends to is starved for", verdict->behind_starved);
+		add_share(verdict, "paced", verdict->paced);
+	add_share(verdict, "what sends to it is blocked for", verdict->before_blocked);
+	add_share(verdict, "what it sends to is starved for", verdict->behind_starved);
 }
 
 #define ADVISE(...) snprintf(verdict->advice, sizeof(verdict->advice), __VA_ARGS__)
@@ -159,8 +159,7 @@ static void say_gain(struct leat_verdict *verdict)
 		       verdict->one_more);
 	else if (verdict->one_more > 0)
 		ADVISE("one more thread for it would bring nothing: \"%s\", or the processors, "
-		       "would "
-		       "limit the flow then",
+		       "would limit the flow then",
 		       after);
 }
 
@@ -176,13 +175,11 @@ static void say_advice(struct leat_verdict *verdict)
 		break;
 	case LEAT_LIMIT_ORDER:
 		ADVISE("look at the items that take long; without order, the other workers would "
-		       "go "
-		       "on");
+		       "go on");
 		break;
 	case LEAT_LIMIT_WAKEUPS:
 		ADVISE("a larger channel, batches, or fewer stages; LEAT_WAIT_SPIN where a "
-		       "processor "
-		       "may be burnt");
+		       "processor may be burnt");
 		break;
 	case LEAT_LIMIT_DEADLOCK:
 		ADVISE("a larger channel hides it for a while; break the cycle, or let one of the "

@@ -85,17 +85,33 @@ static void spend(struct leat_gen_stat *gen, double busy, double starved, double
 	gen->paced_ns += (uint64_t)((1 - busy - starved - blocked) * PART);
 }
 
-static void compute(struct leat_gen_stat *gen, double cpu, double runq)
-{
-	gen->cpu_ns += (uint64_t)(cpu * PART);
-	gen->runq_ns += (uint64_t)(runq * PART);
-}
-
 static void add_reading(struct world *w)
 {
 	cr_assert_eq(leat_why_add(w->why, &w->snapshot), 0);
 	w->snapshot.time_ns += PART;
 }
+
+struct share {
+	double busy, starved, blocked, cpu, runq;
+};
+
+/* Ten parts, in each of which the generators, in their order, do the same. */
+static void run_alike(struct world *w, const struct share *shares)
+{
+	for (int i = 0; i < PARTS; i++) {
+		add_reading(w);
+		for (size_t g = 0; g < w->snapshot.generators_count; g++) {
+			struct leat_gen_stat *gen = &w->gens[g];
+
+			spend(gen, shares[g].busy, shares[g].starved, shares[g].blocked);
+			gen->cpu_ns += (uint64_t)(shares[g].cpu * PART);
+			gen->runq_ns += (uint64_t)(shares[g].runq * PART);
+		}
+	}
+	add_reading(w);
+}
+
+#define RUN_ALIKE(w, ...) run_alike(w, (const struct share[]){ __VA_ARGS__ })
 
 static void expect_limit(struct world *w, enum leat_limit limit, const char *stage)
 {
@@ -112,16 +128,9 @@ static void expect_limit(struct world *w, enum leat_limit limit, const char *sta
 /* The second of three is busy, the first is blocked, the third is starved. */
 static void second_is_busy(struct world *w, double cpu, double runq)
 {
-	for (int i = 0; i < PARTS; i++) {
-		add_reading(w);
-		spend(&w->gens[0], 0.05, 0, 0.95);
-		spend(&w->gens[1], 0.98, 0.01, 0.01);
-		spend(&w->gens[2], 0.1, 0.9, 0);
-		compute(&w->gens[1], cpu, runq);
-		w->chans[0].delivered += 1000;
-		w->chans[1].delivered += 1000;
-	}
-	add_reading(w);
+	RUN_ALIKE(w, { .busy = 0.05, .blocked = 0.95 },
+	          { .busy = 0.98, .starved = 0.01, .blocked = 0.01, .cpu = cpu, .runq = runq },
+	          { .busy = 0.1, .starved = 0.9 });
 }
 
 Test(why, a_stage_that_computes)
@@ -179,14 +188,8 @@ Test(why, one_more_thread_brings_no_more_than_the_next_stage_allows)
 
 	world_open(&w, 4);
 	add_row(&w);
-	for (int i = 0; i < PARTS; i++) {
-		add_reading(&w);
-		spend(&w.gens[1], 0.98, 0, 0.02);
-		spend(&w.gens[2], 0.6, 0.4, 0);
-		compute(&w.gens[1], 0.98, 0);
-		compute(&w.gens[2], 0.6, 0);
-	}
-	add_reading(&w);
+	RUN_ALIKE(&w, { .blocked = 1 }, { .busy = 0.98, .blocked = 0.02, .cpu = 0.98 },
+	          { .busy = 0.6, .starved = 0.4, .cpu = 0.6 });
 	expect_limit(&w, LEAT_LIMIT_CPU, "second");
 	cr_expect_str_eq(w.verdict.second, "third");
 	cr_expect_float_eq(w.verdict.one_more, 1 / 0.6, 0.001);
@@ -201,14 +204,8 @@ Test(why, one_more_thread_brings_no_more_than_idle_processors)
 
 	world_open(&w, 2);
 	add_row(&w);
-	for (int i = 0; i < PARTS; i++) {
-		add_reading(&w);
-		spend(&w.gens[0], 0.8, 0, 0.2);
-		spend(&w.gens[1], 0.98, 0, 0.02);
-		compute(&w.gens[0], 0.8, 0);
-		compute(&w.gens[1], 0.98, 0);
-	}
-	add_reading(&w);
+	RUN_ALIKE(&w, { .busy = 0.8, .blocked = 0.2, .cpu = 0.8 },
+	          { .busy = 0.98, .blocked = 0.02, .cpu = 0.98 }, { .starved = 1 });
 	expect_limit(&w, LEAT_LIMIT_CPU, "second");
 	cr_expect_float_eq(w.verdict.one_more, 1 + 0.22 / 0.98, 0.001);
 	world_close(&w);
@@ -220,13 +217,7 @@ Test(why, a_source_gets_no_more_threads)
 
 	world_open(&w, 4);
 	add_row(&w);
-	for (int i = 0; i < PARTS; i++) {
-		add_reading(&w);
-		spend(&w.gens[0], 1, 0, 0);
-		compute(&w.gens[0], 1, 0);
-		spend(&w.gens[1], 0.1, 0.9, 0);
-	}
-	add_reading(&w);
+	RUN_ALIKE(&w, { .busy = 1, .cpu = 1 }, { .busy = 0.1, .starved = 0.9 }, { .starved = 1 });
 	expect_limit(&w, LEAT_LIMIT_CPU, "first");
 	cr_expect_eq(w.verdict.one_more, 0);
 	world_close(&w);
@@ -243,14 +234,8 @@ Test(why, one_worker_of_a_stage)
 	add_gen(&w, "count/1", 1, 0);
 	add_gen(&w, "count/2", 1, 0);
 	add_gen(&w, "count/3", 1, 0);
-	for (int i = 0; i < PARTS; i++) {
-		add_reading(&w);
-		spend(&w.gens[0], 0.1, 0, 0.9);
-		spend(&w.gens[1], 0.1, 0.9, 0);
-		spend(&w.gens[2], 1, 0, 0);
-		spend(&w.gens[3], 0.1, 0.9, 0);
-	}
-	add_reading(&w);
+	RUN_ALIKE(&w, { .busy = 0.1, .blocked = 0.9 }, { .busy = 0.1, .starved = 0.9 },
+	          { .busy = 1 }, { .busy = 0.1, .starved = 0.9 });
 	expect_limit(&w, LEAT_LIMIT_SKEW, "count");
 	cr_expect_str_eq(w.verdict.thread, "count/2");
 	cr_expect_eq(w.verdict.threads, 3);
@@ -270,13 +255,7 @@ Test(why, what_paces_a_stage)
 		world_open(&w, 4);
 		add_row(&w);
 		w.gens[1].paced_by = paces[k];
-		for (int i = 0; i < PARTS; i++) {
-			add_reading(&w);
-			spend(&w.gens[0], 0, 0, 1);
-			spend(&w.gens[1], 0.1, 0, 0);
-			spend(&w.gens[2], 0, 1, 0);
-		}
-		add_reading(&w);
+		RUN_ALIKE(&w, { .blocked = 1 }, { .busy = 0.1 }, { .starved = 1 });
 		expect_limit(&w, LEAT_LIMIT_PACED, "second");
 		cr_expect_eq(w.verdict.paced_by, paces[k]);
 		EXPECT_WORDS(w.verdict.text, words[k]);
@@ -448,13 +427,8 @@ Test(why, two_stages_that_work_as_much)
 
 	world_open(&w, 4);
 	add_row(&w);
-	for (int i = 0; i < PARTS; i++) {
-		add_reading(&w);
-		spend(&w.gens[0], 0.05, 0, 0.95);
-		spend(&w.gens[1], 0.97, 0, 0.03);
-		spend(&w.gens[2], 0.95, 0.05, 0);
-	}
-	add_reading(&w);
+	RUN_ALIKE(&w, { .busy = 0.05, .blocked = 0.95 }, { .busy = 0.97, .blocked = 0.03 },
+	          { .busy = 0.95, .starved = 0.05 });
 	expect_limit(&w, LEAT_LIMIT_BALANCED, "second");
 	EXPECT_WORDS(w.verdict.text, "\"second\" and \"third\" work as much");
 	world_close(&w);
@@ -600,6 +574,33 @@ Test(why, many_short_lives_are_one_stage)
 	expect_limit(&w, LEAT_LIMIT_CALL, "job");
 	cr_expect_geq(w.verdict.busy, 0.9);
 	world_close(&w);
+}
+
+/* Of more names than there may be stages, the last stage has all. */
+Test(why, a_thousand_names)
+{
+	enum { MANY = 1500 };
+	struct leat_gen_stat *gens = calloc(MANY, sizeof(*gens));
+	struct world w;
+
+	cr_assert_not_null(gens);
+	world_open(&w, 4);
+	w.snapshot.generators = gens;
+	w.snapshot.generators_count = MANY;
+	for (size_t i = 0; i < MANY; i++) {
+		gens[i] = (struct leat_gen_stat){ .id = i + 1, .began_ns = BEGAN };
+		snprintf(gens[i].name, sizeof(gens[i].name), "name %zu", i);
+	}
+	for (int part = 0; part < PARTS; part++) {
+		add_reading(&w);
+		for (size_t i = 0; i < MANY; i++)
+			spend(&gens[i], i == MANY - 1, i != MANY - 1, 0);
+	}
+	add_reading(&w);
+	expect_limit(&w, LEAT_LIMIT_SKEW, "(other names)");
+	cr_expect_str_eq(w.verdict.thread, "name 1499");
+	world_close(&w);
+	free(gens);
 }
 
 Test(why, pools_are_stages)

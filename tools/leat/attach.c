@@ -77,8 +77,7 @@ int attach_refused(const char *what, int rc)
 	if (rc == -ENOENT && is_process(what))
 		fprintf(stderr,
 		        "leat: %s: there is no such process that keeps counters: it has to run "
-		        "with "
-		        "LEAT_COUNTERS=1 in its environment; leat ps lists those that do\n",
+		        "with LEAT_COUNTERS=1 in its environment; leat ps lists those that do\n",
 		        what);
 	else
 		fprintf(stderr, "leat: %s: %s\n", what, counters_error(rc));
