@@ -1,7 +1,7 @@
 # leat export: what it serves of a process with LEAT_COUNTERS=1 passes promtool and the parser of python3-prometheus-client, in
 # both forms; a process that is stopped delays nothing, one that was killed is gone; files that are none; the command line.
 # SPDX-License-Identifier: BSD-2-Clause
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_counters.sh"
 
 "$LEAT" export --describe >/dev/null 2>"$dir/err" || {
 	grep -q 'libmicrohttpd was missing' "$dir/err" || { fail "leat export --describe: $(cat "$dir/err")"; finish; }
@@ -9,22 +9,9 @@
 	echo "skipped: leat export is not in this build"
 	exit 77
 }
-[ "$(stat -f -c %T /dev/shm)" = tmpfs ] || { echo "skipped: /dev/shm is no tmpfs"; exit 77; }
 command -v curl >/dev/null || { echo "skipped: there is no curl"; exit 77; }
-shm=$(mktemp -d /dev/shm/leat-test-XXXXXX) || exit 1
 own=/dev/shm/leat.$(id -u)
-trap 'kill -9 $(jobs -p) 2>/dev/null; rm -rf "$dir" "$shm"' EXIT
-unset LEAT_COUNTERS
 patience=(--silent --show-error --max-time 20 --noproxy '*')
-
-# leat ARGS...: the program; as run does.
-leat()
-{
-	"$LEAT" "$@" >"$dir/out" 2>"$dir/err"
-	status=$?
-	what="leat $*"
-	sanitizer "$dir/err"
-}
 
 # serve ARGS...: an exporter in the background, at a port that is free: $exporter, $url.
 serve()

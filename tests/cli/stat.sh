@@ -1,45 +1,6 @@
 # leat ps and leat stat: a process with LEAT_COUNTERS=1 is listed and shown; after kill -9 it is gone, and its file still tells.
 # SPDX-License-Identifier: BSD-2-Clause
-. "$(dirname "$0")/lib.sh"
-
-[ "$(stat -f -c %T /dev/shm)" = tmpfs ] || { echo "skipped: /dev/shm is no tmpfs"; exit 77; }
-shm=$(mktemp -d /dev/shm/leat-test-XXXXXX) || exit 1
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir" "$shm"' EXIT
-unset LEAT_COUNTERS
-
-# leat ARGS...: the program; as run does.
-leat()
-{
-	"$LEAT" "$@" >"$dir/out" 2>"$dir/err"
-	status=$?
-	what="leat $*"
-	sanitizer "$dir/err"
-}
-
-expect_line()
-{
-	grep -qE -- "$1" "$dir/out" || { fail "$what: no line like $1:"; cat "$dir/out" "$dir/err"; }
-}
-
-# counted COUNTERS FLOW: runs a flow in the background with these counters; $file is their file, once it has figures.
-counted()
-{
-	LEAT_COUNTERS=$1 "$LEAT" run --quiet "$2" >"$dir/flow.out" 2>"$dir/flow.err" &
-	pid=$!
-	for ((i = 0; i < 400; i++)); do
-		file=$(ls -d "$shm/$pid".* 2>/dev/null || ls -d "$shm/named" 2>/dev/null)
-		[ -n "$file" ] && "$LEAT" stat --json -i 0.001 -c 1 "$file" 2>/dev/null | grep -q '"delivered_items":[1-9]' && return
-		sleep 0.05
-	done
-	fail "leat run '$2' with LEAT_COUNTERS=$1 keeps no figures"
-	cat "$dir/flow.err"
-}
-
-killed()
-{
-	kill -9 "$pid"
-	wait "$pid" 2>/dev/null
-}
+. "$(dirname "$0")/lib_counters.sh"
 
 # A directory, as that of a user is: the process is listed, and its figures are those of the flow.
 counted "$shm/" 'tick:1ms | buffer:50 | rate:100/s | null'

@@ -1,41 +1,9 @@
 # leat why: the stage that limits a process, its exit status, --json, after kill -9, and what is wrong with its words.
 # SPDX-License-Identifier: BSD-2-Clause
-. "$(dirname "$0")/lib.sh"
-
-[ "$(stat -f -c %T /dev/shm)" = tmpfs ] || { echo "skipped: /dev/shm is no tmpfs"; exit 77; }
-shm=$(mktemp -d /dev/shm/leat-test-XXXXXX) || exit 1
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir" "$shm"' EXIT
-unset LEAT_COUNTERS
-
-leat()
-{
-	"$LEAT" "$@" >"$dir/out" 2>"$dir/err"
-	status=$?
-	what="leat $*"
-	sanitizer "$dir/err"
-}
-
-expect_line()
-{
-	grep -qE -- "$1" "$dir/out" || { fail "$what: no line like $1:"; cat "$dir/out" "$dir/err"; }
-}
-
-# counted FLOW: runs it in the background; $file is its file, once it has figures of a second reading.
-counted()
-{
-	LEAT_COUNTERS=$shm/ "$LEAT" run --quiet "$1" >/dev/null 2>"$dir/flow.err" &
-	pid=$!
-	for ((i = 0; i < 400; i++)); do
-		file=$(ls -d "$shm/$pid".* 2>/dev/null)
-		[ -n "$file" ] && "$LEAT" stat --json -i 0.001 -c 1 "$file" 2>/dev/null | grep -q '"delivered_items":[1-9]' && return
-		sleep 0.05
-	done
-	fail "leat run '$1' keeps no figures"
-	cat "$dir/flow.err"
-}
+. "$(dirname "$0")/lib_counters.sh"
 
 # A stage that a rate holds back: it is named, with what is before and behind it.
-counted 'count:1000G | buffer:50 | rate:100/s | null'
+counted "$shm/" 'count:1000G | buffer:50 | rate:100/s | null'
 leat why -w 1 "$file"
 expect_status 1
 expect_silence
@@ -58,8 +26,7 @@ END
 fi
 
 # After kill -9 its whole life is judged.
-kill -9 "$pid"
-wait "$pid" 2>/dev/null
+killed
 leat why "$file"
 expect_status 1
 expect_line "^$pid leat: gone; looked at for "
