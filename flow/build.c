@@ -54,31 +54,27 @@ struct leat_flow *leat_detail_flow_open(unsigned abi, struct leat_scope *scope,
                                         const struct leat_flow_opts *opts)
 {
 	static const struct leat_flow_opts defaults;
-	struct leat_scope_opts scope_opts = { 0 };
 	struct leat_flow *flow;
+	uint64_t reserved = 0;
 
-	if (abi != (LEAT_FLOW_ABI << 16 | (unsigned)sizeof(*opts))) {
-		/* the core refuses it in the same way, and sets leat_open_error() */
-		leat_detail_scope_open(0, NULL, NULL);
-		return NULL;
-	}
+	if (abi != (LEAT_FLOW_ABI << 16 | (unsigned)sizeof(*opts)))
+		return leat_detail_open_failed(-ELIBBAD);
 	if (opts == NULL)
 		opts = &defaults;
-	/* what is wrong is passed on, and the core refuses it: so leat_open_error() is set */
-	scope_opts.name = opts->name;
 	for (size_t i = 0; i < sizeof(opts->reserved) / sizeof(opts->reserved[0]); i++)
-		scope_opts.reserved[0] |= opts->reserved[i];
-	scope_opts.reserved[0] |= (unsigned)opts->wait > LEAT_WAIT_PARK;
+		reserved |= opts->reserved[i];
+	if (reserved != 0 || (unsigned)opts->wait > LEAT_WAIT_PARK)
+		return leat_detail_open_failed(-EINVAL);
 	flow = calloc(1, sizeof(*flow));
 	if (flow == NULL)
-		return NULL;
+		return leat_detail_open_failed(-ENOMEM);
 	flow->opts = *opts;
 	if (opts->name != NULL)
 		snprintf(flow->name, sizeof(flow->name), "%s", opts->name);
 	if (flow->opts.capacity == 0)
 		flow->opts.capacity = CAPACITY;
 	pthread_mutex_init(&flow->lock, NULL);
-	flow->scope = leat_scope_open(scope, &scope_opts);
+	flow->scope = leat_scope_open(scope, &(struct leat_scope_opts){ .name = opts->name });
 	flow->rings = flow->scope == NULL ? NULL : leat_scope_open(flow->scope, NULL);
 	if (flow->rings == NULL) {
 		leat_scope_close(flow->scope);
