@@ -1,36 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 #include "export/export.h"
+#include "runtime/diag/utf8.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Returns how many bytes the UTF-8 character at p has, 0 if there is none. p ends with a zero. */
-static size_t measure_character(const unsigned char *p)
-{
-	size_t bytes = *p < 0x80                 ? 1
-	               : *p >= 0xc2 && *p < 0xe0 ? 2
-	               : *p >= 0xe0 && *p < 0xf0 ? 3
-	               : *p >= 0xf0 && *p < 0xf5 ? 4
-	                                         : 0;
-
-	for (size_t i = 1; i < bytes; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* overlong forms, surrogates, and code points beyond the last one */
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return bytes;
-}
-
 void leat_export_clean_text(char *to, const char *from)
 {
-	const unsigned char *p = (const unsigned char *)from;
+	const unsigned char *p = (const unsigned char *)from, *end = p + strlen(from);
 
-	while (*p != '\0') {
-		size_t bytes = measure_character(p);
+	while (p < end) {
+		size_t bytes = leat_utf8_length(p, (size_t)(end - p));
 
 		memcpy(to, bytes == 0 ? "\ufffd" : (const char *)p, bytes == 0 ? 3 : bytes);
 		to += bytes == 0 ? 3 : bytes;
