@@ -9,16 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether there is what an end fills; else a mistake, in these words. */
+static bool has_place(struct leat_port port, bool there, const char *end, const char *words)
+{
+	if (!there && port.flow != NULL)
+		leat_flow_mistake(port.flow, -EINVAL, "%s: there is no %s", end, words);
+	return there;
+}
+
 /* Returns NULL: a mistake. */
 static struct node *add_rx(struct leat_port port, const char *name, struct leat_rx **rx)
 {
 	struct node *node;
 
-	if (rx == NULL) {
-		if (port.flow != NULL)
-			leat_flow_mistake(port.flow, -EINVAL, "%s: there is no place for it", name);
+	if (!has_place(port, rx != NULL, name, "place for it"))
 		return NULL;
-	}
 	*rx = NULL;
 	node = leat_flow_add_behind(port, NODE_TO_RX, name, 0);
 	if (node != NULL)
@@ -48,11 +53,8 @@ void leat_flow_to_seq(struct leat_port port, struct leat_seq *seq)
 {
 	struct node *node = NULL;
 
-	if (seq == NULL) {
-		if (port.flow != NULL)
-			leat_flow_mistake(port.flow, -EINVAL, "to_seq: there is no place for it");
+	if (!has_place(port, seq != NULL, "to_seq", "place for it"))
 		return;
-	}
 	*seq = (struct leat_seq){ 0 };
 	node = leat_flow_add_behind(port, NODE_TO_RX, "to_seq", 0);
 	if (node != NULL)
@@ -104,12 +106,8 @@ static void add_collecting(struct leat_port port, enum node_kind kind, struct le
 
 void leat_flow_collect(struct leat_port port, void **items, size_t *count)
 {
-	if (items == NULL || count == NULL) {
-		if (port.flow != NULL)
-			leat_flow_mistake(port.flow, -EINVAL,
-			                  "collect: there is no place for the items");
+	if (!has_place(port, items != NULL && count != NULL, "collect", "place for the items"))
 		return;
-	}
 	*items = NULL;
 	*count = 0;
 	add_collecting(
@@ -132,12 +130,8 @@ static int to_array_vec(void *state, struct leat_vec *v)
 
 void leat_flow_to_array(struct leat_port port, void *items, size_t room, size_t *count)
 {
-	if (items == NULL || count == NULL) {
-		if (port.flow != NULL)
-			leat_flow_mistake(port.flow, -EINVAL,
-			                  "to_array: there is no array, or no count");
+	if (!has_place(port, items != NULL && count != NULL, "to_array", "array, or no count"))
 		return;
-	}
 	*count = 0;
 	add_collecting(
 		port, NODE_TO_ARRAY,
