@@ -29,7 +29,6 @@ static void open_flow(const char *text)
 	cr_assert_eq(leat_run_open(&flow, &stages, &(struct leat_run_opts){ .capacity = 8 }, why),
 	             0);
 	cr_assert_eq(leat_report_init(&report, flow), 0);
-	flow->started_ns = BEGIN;
 	cr_assert_leq(flow->members_count, GENS);
 	for (size_t i = 0; i < flow->members_count; i++) {
 		gens[i] = (struct leat_gen_stat){ .id = i + 1, .began_ns = BEGIN };

@@ -195,10 +195,8 @@ static void record_snapshot(struct leat_report *report, const struct leat_snapsh
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		record_member(report, &snapshot->generators[i], snapshot->time_ns);
 	leat_why_add(report->why, snapshot); /* without memory the verdict has less to go by */
-	if (window) {
+	if (window)
 		leat_why_restart(report->why);
-		report->window_ns = snapshot->time_ns;
-	}
 	pthread_mutex_unlock(&report->lock);
 }
 

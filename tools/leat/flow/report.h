@@ -55,7 +55,6 @@ struct leat_report {
 	struct leat_why *why;
 	/* when the report began: the first rates count from here */
 	int64_t since_ns;
-	int64_t window_ns; /* when the window began; 0: with the flow */
 	int64_t over_ns;   /* when everything had ended */
 	int threads_left, status;
 	/* members still ran when the report was made, inside a step: leat_report_give_up() */
