@@ -328,8 +328,29 @@ static ssize_t attempt_recv(struct leat_op *op)
 }
 
 /*
- * Receives one item where it is there and nothing is out of the ordinary. False, and nothing has
- * happened, otherwise.
+ * With one sender, and no gate: receives what is there, where nothing is out of the ordinary.
+ * Otherwise returns 0, and nothing has happened. A cursor that must not be used is disabled.
+ */
+static inline size_t recv_batch_at_once(struct leat_sub *sub, void *items, size_t max, size_t size)
+{
+	const struct leat_chan *chan = sub->bc->chan;
+	size_t n;
+
+	if (items == NULL || leat_spsc_is_disabled(&sub->h.spsc) || sub->gates > 0 ||
+	    max - 1 >= chan->capacity ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
+	    /* rlx: a call that began before a cancel may miss it */
+	    leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED)
+		return 0;
+	n = leat_pop_spsc(&sub->h.spsc, items, max, chan->item_size);
+	if (n > 0)
+		leat_broadcast_ring.received(&sub->h);
+	return n;
+}
+
+/*
+ * With turns: receives one item where it is there and nothing is out of the ordinary. False, and
+ * nothing has happened, otherwise.
  */
 static inline bool recv_at_once(struct leat_sub *sub, void *item, size_t size)
 {
@@ -351,10 +372,14 @@ static ssize_t sub_recv(struct leat_rx *rx, void *items, size_t max, size_t size
                         int64_t deadline_ns, const char *call)
 {
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
+	size_t n;
 	int rc;
 
 	if (max == 1 && recv_at_once(sub_of_rx(rx), items, size))
 		return 1;
+	n = max > 1 ? recv_batch_at_once(sub_of_rx(rx), items, max, size) : 0;
+	if (n > 0)
+		return (ssize_t)n;
 	rc = leat_copy_check(op.h, items, size, call);
 	if (rc == 0 && (max == 0 || max > SSIZE_MAX / rx->chan->item_size))
 		rc = -EINVAL;

@@ -514,27 +514,27 @@ static ssize_t count_rejected(struct leat_handle *h, ssize_t r, size_t n)
 }
 
 /*
- * Of a ring that no inline body serves: sends an item where there is room and nothing is out of the
- * ordinary. False, and nothing has happened, otherwise.
+ * Of a ring that no inline body serves: sends what there is room for, where nothing is out of the
+ * ordinary. Otherwise returns 0, and nothing has happened.
  */
-static inline bool send_at_once(struct leat_tx *tx, const void *item, size_t size)
+static inline size_t send_at_once(struct leat_tx *tx, const void *items, size_t n, size_t size)
 {
 	struct leat_handle *h = leat_handle_of_tx(tx);
 	struct leat_chan *chan;
 
-	if (h == NULL || item == NULL || !h->open || h->held != 0)
-		return false;
+	if (h == NULL || items == NULL || n == 0 || !h->open || h->held != 0)
+		return 0;
 	chan = leat_chan_of(h);
-	if (chan->ring == NULL || (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size))
-		return false;
-	/* rlx: a call that began before the end may miss it */
-	if (leat_load_rlx(&chan->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
+	if (chan->ring == NULL || n > chan->capacity ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
+	    /* rlx: a call that began before the end may miss it */
+	    leat_load_rlx(&chan->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
 	                                 LEAT_CTL_TX_CLOSED | LEAT_CTL_STOPPING))
-		return false;
-	if (chan->ring->push(h, item, 1) == 0)
-		return false;
-	leat_chan_sent(chan, 1);
-	return true;
+		return 0;
+	n = chan->ring->push(h, items, n);
+	if (n > 0)
+		leat_chan_sent(chan, n);
+	return n;
 }
 
 int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
@@ -543,7 +543,7 @@ int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int
 		              NULL };
 	int rc;
 
-	if (send_at_once(tx, item, size))
+	if (send_at_once(tx, item, 1, size) == 1)
 		return 0;
 	rc = check_transfer(op.h, item, size, "leat_send");
 	if (rc != 0)
@@ -552,23 +552,50 @@ int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int
 	return rc < 0 ? rc : 0;
 }
 
+/*
+ * Of the ring for one thread on each side: sends a batch, if the last look at the receiver has
+ * found room for all of it. False, and nothing has happened, otherwise. A cursor that must not be
+ * used is disabled, and has no room.
+ */
+static inline bool send_batch_at_once(struct leat_tx *tx, const void *items, size_t n, size_t size)
+{
+	if (tx == NULL || items == NULL || n == 0 || tx->spsc.room - tx->spsc.pos < n ||
+	    tx->chan->ring != NULL ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != tx->spsc.item_size) ||
+	    /* rlx: a call that began before the end may miss it */
+	    leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
+	                              LEAT_CTL_TX_CLOSED | LEAT_CTL_STOPPING))
+		return false;
+	leat_push_spsc(&tx->spsc, items, n, tx->spsc.item_size);
+	leat_chan_sent(tx->chan, n);
+	return true;
+}
+
 ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
                               int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n,
 		              NULL };
-	ssize_t r = check_transfer(op.h, items, size, "leat_send_batch");
+	ssize_t r;
 
-	if (r != 0)
-		return r;
-	if (n > SSIZE_MAX / leat_chan_of(op.h)->item_size)
-		return -EINVAL;
-	while (op.n > 0) {
+	if (send_batch_at_once(tx, items, n, size))
+		return (ssize_t)n;
+	r = (ssize_t)send_at_once(tx, items, n, size);
+	if (r == 0) {
+		r = check_transfer(op.h, items, size, "leat_send_batch");
+		if (r != 0)
+			return r;
+		if (n > SSIZE_MAX / leat_chan_of(op.h)->item_size)
+			return -EINVAL;
+	}
+	for (;;) {
+		op.items = (char *)op.items + (size_t)r * leat_chan_of(op.h)->item_size;
+		op.n -= (size_t)r;
+		if (op.n == 0)
+			break;
 		r = leat_op_run(&op, deadline_ns);
 		if (r < 0)
 			break;
-		op.items = (char *)op.items + (size_t)r * leat_chan_of(op.h)->item_size;
-		op.n -= (size_t)r;
 	}
 	if (op.n == n && n > 0)
 		return count_rejected(op.h, r, n);
@@ -593,11 +620,36 @@ int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t d
 	return (int)leat_rx_ops_of(rx)->recv(rx, item, 1, size, deadline_ns, "leat_recv");
 }
 
+/*
+ * Receives what is there, of the ring for one thread on each side, where nothing is out of the
+ * ordinary. Otherwise returns 0, and nothing has happened.
+ */
+static inline size_t recv_batch_at_once(struct leat_rx *rx, void *items, size_t max, size_t size)
+{
+	size_t n;
+
+	if (items == NULL || leat_spsc_is_disabled(&rx->spsc) || max - 1 >= rx->spsc.capacity ||
+	    rx->chan->ring != NULL ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != rx->spsc.item_size) ||
+	    /* rlx: a call that began before a cancel may miss it */
+	    leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED)
+		return 0;
+	n = leat_pop_spsc(&rx->spsc, items, max, rx->spsc.item_size);
+	if (n > 0)
+		leat_chan_received(rx->chan, n);
+	return n;
+}
+
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
                               int64_t deadline_ns)
 {
+	size_t n;
+
 	if (leat_unlikely(rx == NULL))
 		return -EINVAL;
+	n = recv_batch_at_once(rx, items, max, size);
+	if (n > 0)
+		return (ssize_t)n;
 	return leat_rx_ops_of(rx)->recv(rx, items, max, size, deadline_ns, "leat_recv_batch");
 }
 
