@@ -29,6 +29,9 @@ enum {
 
 struct leat_counters {
 	int fd;
+	/* of this process: they stay what they are, so a reading does not ask for them again */
+	char boot_id[LEAT_OS_BOOT_ID];
+	uint64_t pid_namespace;
 	struct leat_counters_process info;
 	struct leat_counters_record *records;
 	struct leat_counters_event *events;
@@ -137,22 +140,16 @@ static int read_heads(struct leat_counters *counters, struct leat_counters_head 
 	return rc == -EAGAIN ? 0 : rc == -ENODATA ? -EPROTO : rc;
 }
 
-static bool is_of_this_boot(const struct leat_counters_head *head)
-{
-	char boot_id[LEAT_OS_BOOT_ID];
-
-	leat_os_boot_id(boot_id);
-	return strcmp(boot_id, head->boot_id) == 0;
-}
-
 /* A process of another container has a number that means nothing here: then its clock has to do. */
-static enum leat_counters_state find_state(const struct leat_counters_head *head)
+static enum leat_counters_state find_state(const struct leat_counters *counters,
+                                           const struct leat_counters_head *head)
 {
 	const int64_t second_ns = 1000000000;
 	int64_t interval_ns = head->interval_ns, age_ns;
-	bool here = head->pid_namespace == leat_os_pid_namespace(), late;
+	bool here = head->pid_namespace == counters->pid_namespace, late;
 
-	if (head->status != LEAT_COUNTERS_FILE_WRITTEN || !is_of_this_boot(head))
+	if (head->status != LEAT_COUNTERS_FILE_WRITTEN ||
+	    strcmp(counters->boot_id, head->boot_id) != 0)
 		return LEAT_COUNTERS_GONE;
 	if (here && leat_os_start_ticks(head->pid) != head->start_ticks)
 		return LEAT_COUNTERS_GONE;
@@ -166,11 +163,13 @@ static enum leat_counters_state find_state(const struct leat_counters_head *head
 	return here ? LEAT_COUNTERS_STALLED : LEAT_COUNTERS_UNKNOWN;
 }
 
-static void fill_info(struct leat_counters_process *info, const struct leat_counters_head *head,
+static void fill_info(struct leat_counters *counters, const struct leat_counters_head *head,
                       bool torn)
 {
+	struct leat_counters_process *info = &counters->info;
+
 	*info = (struct leat_counters_process){
-		.state = find_state(head),
+		.state = find_state(counters, head),
 		.pid = head->pid,
 		.uid = head->uid,
 		.start_ticks = head->start_ticks,
@@ -343,7 +342,7 @@ static int read_once(struct leat_counters *counters, bool *mixed)
 		rc = make_rooms(counters, &head);
 	if (rc < 0)
 		return rc;
-	fill_info(&counters->info, &head, torn);
+	fill_info(counters, &head, torn);
 	rc = read_records(counters, &head);
 	if (rc == 0)
 		rc = read_events(counters, &head);
@@ -468,9 +467,11 @@ static int open_reader(struct leat_counters *counters, const char *process_or_pa
 	counters->fd = open_named(process_or_path);
 	if (counters->fd < 0)
 		return counters->fd;
+	leat_os_boot_id(counters->boot_id);
+	counters->pid_namespace = leat_os_pid_namespace();
 	rc = read_heads(counters, &head, &torn);
 	if (rc == 0)
-		fill_info(&counters->info, &head, torn);
+		fill_info(counters, &head, torn);
 	return rc;
 }
 
