@@ -66,9 +66,13 @@ static void note_handle_peak(struct leat_handle *h, uint64_t in_flight)
 		leat_store_rlx(&h->counts.peak, in_flight);
 }
 
-/* So that the compiler knows the size of most items: a copy of a constant size is no call. */
+/*
+ * So that the compiler knows the size of most items: a copy of a constant size is no call. 24 is
+ * that of lines (leat/io.h).
+ */
 #define BY_SIZE(size, call) \
 	((size) == 8    ? call(8) \
+	 : (size) == 24 ? call(24) \
 	 : (size) == 16 ? call(16) \
 	 : (size) == 4  ? call(4) \
 	 : (size) == 64 ? call(64) \

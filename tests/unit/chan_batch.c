@@ -6,6 +6,8 @@
  */
 #include "census.h"
 
+#include <signal.h>
+
 TestSuite(chan_batch, .timeout = 600);
 
 Test(chan_batch, batch_of_none_is_0)
@@ -157,4 +159,106 @@ Test(chan_batch, batch_cut_short_by_cancel_tells_with_the_next_call)
 		cr_expect_eq(caller.next, -ECANCELED);
 		pipe_close(&pipe);
 	}
+}
+
+/* What ends, or holds, must be seen by a batch for which there is room, or are items, as well. */
+Test(chan_batch, batch_with_room_is_refused_once_the_receiver_has_left)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		uint64_t items[2] = { 0, 1 };
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), 2);
+		leat_rx_close(pipe.rx);
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), -EPIPE, "%s", kind_names[kind]);
+		cr_expect_eq(leat_try_send_batch(pipe.tx, items, 2), -EPIPE);
+		pipe.rx = NULL;
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, batch_is_refused_after_a_cancel_on_both_sides)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		uint64_t items[4] = { 0, 1, 2, 3 };
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 4), 4);
+		leat_scope_cancel(pipe.scope, 0, NULL);
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), -ECANCELED, "%s",
+		             kind_names[kind]);
+		cr_expect_eq(leat_recv_batch(pipe.rx, items, 2), -ECANCELED);
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, batch_of_a_source_is_refused_after_a_stop)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		uint64_t items[4] = { 0, 1, 2, 3 };
+		leat_tx_source(pipe.tx, true);
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), 2);
+		cr_expect_eq(leat_scope_stop(pipe.scope, LEAT_NEVER, NULL), 0);
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), -ESHUTDOWN, "%s",
+		             kind_names[kind]);
+		cr_expect_eq(leat_recv_batch(pipe.rx, items, 4), 2, "what was sent is received");
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, batch_beside_a_reservation_or_a_peek_is_busy)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		uint64_t items[2] = { 0, 1 };
+		const void *item;
+		void *slot;
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), 2);
+		cr_assert_eq(leat_reserve(pipe.tx, 1, &slot), 1);
+		cr_assert_eq(leat_peek(pipe.rx, 1, &item), 1);
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), -EBUSY, "%s", kind_names[kind]);
+		cr_expect_eq(leat_recv_batch(pipe.rx, items, 2), -EBUSY, "%s", kind_names[kind]);
+		cr_expect_eq(leat_commit(pipe.tx, 0), 0);
+		cr_expect_eq(leat_release(pipe.rx, 1), 0);
+		cr_expect_eq(leat_recv_batch(pipe.rx, items, 2), 1);
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, batch_into_no_memory_or_of_an_impossible_size_is_invalid)
+{
+	for_each_kind(kind) {
+		struct pipe pipe =
+			pipe_open(&(struct leat_chan_opts){ .kind = kind, .capacity = 8 });
+		uint64_t items[2] = { 0, 1 }, *none = NULL;
+		cr_expect_eq(leat_send_batch(pipe.tx, items, 2), 2);
+		cr_expect_eq(leat_send_batch(pipe.tx, none, 2), -EINVAL, "%s", kind_names[kind]);
+		cr_expect_eq(leat_recv_batch(pipe.rx, none, 2), -EINVAL);
+		cr_expect_eq(leat_recv_batch(pipe.rx, items, 0), -EINVAL);
+		cr_expect_eq(leat_send_batch(pipe.tx, items, SIZE_MAX), -EINVAL);
+		cr_expect_eq(leat_recv_batch(pipe.rx, items, SIZE_MAX), -EINVAL);
+		cr_expect_eq(leat_recv_batch(pipe.rx, items, 2), 2);
+		pipe_close(&pipe);
+	}
+}
+
+Test(chan_batch, batch_of_items_of_another_size_stops, .signal = SIGABRT)
+{
+	struct pipe pipe = pipe_open(NULL);
+	uint32_t items[2] = { 0, 1 };
+
+	leat_send_batch(pipe.tx, items, 2);
+}
+
+Test(chan_batch, batch_received_as_items_of_another_size_stops, .signal = SIGABRT)
+{
+	struct pipe pipe = pipe_open(NULL);
+	uint64_t items[2] = { 0, 1 };
+	uint32_t halves[2];
+
+	leat_send_batch(pipe.tx, items, 2);
+	leat_recv_batch(pipe.rx, halves, 2);
 }

@@ -231,6 +231,59 @@ MODEL(broadcast_join_batch_several, .what = "the same, a ring for several sender
 	join_a_batch(LEAT_MPMC);
 }
 
+/* By batches that fit into the ring: they take the short way, and so do the receives. */
+static void sends_pairs(void *arg)
+{
+	for (uint64_t i = 0; i < items; i += 2) {
+		const uint64_t pair[2] = { i, i + 1 };
+
+		verify_that(leat_send_batch((struct leat_tx *)arg, pair, 2) == 2);
+	}
+	leat_tx_close(arg);
+}
+
+static void reads_pairs(void *arg)
+{
+	struct leat_rx *rx = arg;
+	uint64_t pair[2], next = leat_rx_seq(rx);
+	ssize_t n;
+
+	while ((n = leat_recv_batch(rx, pair, 2)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			verify_that(pair[i] == next++);
+	verify_that(n == 0 && next == items);
+	leat_rx_close(rx);
+}
+
+static void joins_for_pairs(void *arg)
+{
+	(void)arg;
+	reads_pairs(join((struct leat_subscribe_opts){ .from = LEAT_FROM_OLDEST }));
+}
+
+MODEL(broadcast_join_pairs, .what = "a joiner meets batches that take the short way",
+      .preemptions = 2, .quick = 2, .quick_both = 2, .stale = 1)
+{
+	items = 4;
+	open_feed((struct leat_broadcast_opts){ .capacity = 2 });
+	verify_spawn(joins_for_pairs, NULL, "joiner");
+	sends_pairs(tx);
+	verify_join();
+	close_feed();
+}
+
+MODEL(broadcast_pairs, .what = "batches that take the short way, on both sides", .preemptions = 2,
+      .quick = 2, .quick_both = 2, .stale = 1)
+{
+	items = 4;
+	open_feed((struct leat_broadcast_opts){ .capacity = 2 });
+	first = join((struct leat_subscribe_opts){ 0 });
+	verify_spawn(reads_pairs, first, "subscriber");
+	sends_pairs(tx);
+	verify_join();
+	close_feed();
+}
+
 static void sends_reserved(void *arg)
 {
 	void *slot;

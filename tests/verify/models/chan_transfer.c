@@ -363,6 +363,39 @@ MODEL(chan_spsc_batches, .what = "a batch larger than the channel, against batch
 	finish();
 }
 
+static void sends_pairs(void *arg)
+{
+	for (uint64_t i = 1; i < 5; i += 2) {
+		const uint64_t pair[2] = { i, i + 1 };
+
+		verify_that(leat_send_batch((struct leat_tx *)arg, pair, 2) == 2);
+		accepted[i]++;
+		accepted[i + 1]++;
+	}
+	leat_tx_close(arg);
+}
+
+static void receives_pairs(void *arg)
+{
+	uint64_t pair[2];
+	ssize_t n;
+
+	while ((n = leat_recv_batch((struct leat_rx *)arg, pair, 2)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			received[pair[i]]++;
+	verify_that(n == 0);
+	leat_rx_close(arg);
+}
+
+MODEL(chan_spsc_batches_at_once, .what = "batches that fit into the channel take the short way",
+      .preemptions = 2, .stale = 1)
+{
+	open_chan(LEAT_SPSC, 2);
+	verify_spawn(sends_pairs, tx, "sender");
+	receives_pairs(rx);
+	finish();
+}
+
 MODEL(chan_mpmc_batches, .what = "the same on a ring with turns, two receivers", .preemptions = 1,
       .stale = 1, .quick_both = 1)
 {
