@@ -89,6 +89,7 @@
 
 #include "runtime/chan/block.h"
 #include "runtime/chan/chan.h"
+#include "runtime/chan/transfer.h"
 #include "runtime/scope/timer.h"
 
 #include <leat/broadcast.h>
@@ -117,10 +118,10 @@ struct leat_sub {
 	bool ended;       /* a receive has returned 0 */
 	/* with turns: it waits for senders alone, is not overtaken, and releases what it copies */
 	bool plain;
-	bool has_copy;    /* a sink's: `copy` holds an item that was not released yet */
-	void *copy;       /* of a sink's that may be overtaken, or evicted; or NULL */
-	bool gate_ended;  /* because ended_by, which it came after, had closed */
-	size_t gates;     /* of `after`, how many it waits for; 0: it waits for senders */
+	bool has_copy;   /* a sink's: `copy` holds an item that was not released yet */
+	void *copy;      /* of a sink's that may be overtaken, or evicted; or NULL */
+	bool gate_ended; /* because ended_by, which it came after, had closed */
+	size_t gates;    /* of `after`, how many it waits for; 0: it waits for senders */
 	bool after_optional;
 	struct leat_sub *after[LEAT_AFTER_MOST];
 	size_t after_count;
@@ -159,6 +160,7 @@ struct leat_broadcast {
 	unsigned char *slot_turns __attribute__((aligned(LEAT_LINES_APART))), *slots;
 	unsigned run_shift;
 	bool packed;
+	bool plain;      /* turns, and items are copied in as they are: no skip, no discard */
 	size_t run_mask; /* slots of a run, less one */
 	size_t turns_apart, items_apart;
 	size_t stride; /* from one item of a run to the next */
@@ -239,8 +241,18 @@ void leat_sub_set_timed(struct leat_sub *sub, bool timed);
 void leat_sub_fire_timer(struct leat_timer *timer);
 extern const struct leat_chan_ring leat_broadcast_ring;
 
+/* It has stored its head: notifies if somebody is parked. */
+static inline void leat_sub_released(struct leat_sub *sub)
+{
+	if (leat_unlikely(leat_chan_load_parked(sub->bc->chan) &
+	                  (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED)))
+		leat_sub_notify(sub);
+}
+
 /* turns.c */
 size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, size_t n);
+/* leat_send() of a handle that holds nothing; of a ring without turns, too. */
+int leat_turns_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns);
 bool leat_turns_writable(struct leat_broadcast *bc);
 size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_handle *h,
                         void **place);
@@ -253,8 +265,9 @@ uint64_t leat_turns_count(const struct leat_broadcast *bc, uint64_t *lowest, uin
 void leat_turns_close(struct leat_chan *chan);
 void leat_turns_free(struct leat_broadcast *bc);
 int leat_turns_open(struct leat_broadcast *bc, size_t item_size);
-/* Of a subscriber that waits for senders alone: copies the next item, if it is there. */
-bool leat_turns_take_one(struct leat_sub *sub, void *item);
+/* Of a plain subscriber: as the recv of leat_sub_ops. */
+ssize_t leat_turns_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                        int64_t deadline_ns, const char *call);
 /* Copies up to max items and moves sub->pos behind them. Returns how many. */
 size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max);
 /* Finds up to want items that lie side by side. Moves sub->pos over holes only. */
@@ -266,6 +279,9 @@ uint64_t leat_turns_join(struct leat_broadcast *bc);
 
 /* receive.c */
 extern const struct leat_rx_ops leat_sub_ops, leat_bound_sub_ops;
+/* What a receive does where nothing is there at once, or that is not known. */
+ssize_t leat_sub_recv_or_wait(struct leat_rx *rx, void *items, size_t max, size_t size,
+                              int64_t deadline_ns, const char *call);
 /* A sink takes the receiver over: it may peek, at a copy if need be. 0, -ENOMEM. */
 int leat_sub_let_peek(struct leat_rx *rx);
 /* Whether it is a subscriber, bound or not. */

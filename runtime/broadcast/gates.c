@@ -298,8 +298,7 @@ static void commit_slots(struct leat_handle *h, size_t n)
 
 static void received(struct leat_handle *h)
 {
-	if (leat_chan_load_parked(h->chan) & (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED))
-		leat_sub_notify(leat_sub_of(h));
+	leat_sub_released(leat_sub_of(h));
 }
 
 /* 0 with one thread on each side, as for an SPSC channel (runtime/chan/block.c). */
@@ -397,6 +396,7 @@ static void free_ring(struct leat_chan *chan)
 
 const struct leat_chan_ring leat_broadcast_ring = {
 	.push = push_items,
+	.send = leat_turns_send,
 	.writable = is_writable,
 	.claim = claim_slots,
 	.commit = commit_slots,

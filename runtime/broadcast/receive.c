@@ -344,46 +344,31 @@ static inline size_t recv_batch_at_once(struct leat_sub *sub, void *items, size_
 		return 0;
 	n = leat_pop_spsc(&sub->h.spsc, items, max, chan->item_size);
 	if (n > 0)
-		leat_broadcast_ring.received(&sub->h);
+		leat_sub_released(sub);
 	return n;
 }
 
-/*
- * With turns: receives one item where it is there and nothing is out of the ordinary. False, and
- * nothing has happened, otherwise.
- */
-static inline bool recv_at_once(struct leat_sub *sub, void *item, size_t size)
+ssize_t leat_sub_recv_or_wait(struct leat_rx *rx, void *items, size_t max, size_t size,
+                              int64_t deadline_ns, const char *call)
 {
-	const struct leat_chan *chan = sub->bc->chan;
+	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
+	int rc = leat_copy_check(op.h, items, size, call);
 
-	if (item == NULL || !sub->plain || !sub->h.open || sub->h.held != 0 ||
-	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size))
-		return false;
-	/* rlx: a call that began before a cancel may miss it */
-	if (leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED || !leat_turns_take_one(sub, item))
-		return false;
-	count_delivered(sub, 1);
-	publish_head(sub);
-	leat_broadcast_ring.received(&sub->h);
-	return true;
+	if (rc == 0 && (max == 0 || max > SSIZE_MAX / rx->chan->item_size))
+		rc = -EINVAL;
+	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }
 
 static ssize_t sub_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
                         int64_t deadline_ns, const char *call)
 {
-	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
+	struct leat_sub *sub = sub_of_rx(rx);
 	size_t n;
-	int rc;
 
-	if (max == 1 && recv_at_once(sub_of_rx(rx), items, size))
-		return 1;
-	n = max > 1 ? recv_batch_at_once(sub_of_rx(rx), items, max, size) : 0;
-	if (n > 0)
-		return (ssize_t)n;
-	rc = leat_copy_check(op.h, items, size, call);
-	if (rc == 0 && (max == 0 || max > SSIZE_MAX / rx->chan->item_size))
-		rc = -EINVAL;
-	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
+	if (sub->plain)
+		return leat_turns_recv(rx, items, max, size, deadline_ns, call);
+	n = max > 1 ? recv_batch_at_once(sub, items, max, size) : 0; /* one: the inline body */
+	return n > 0 ? (ssize_t)n : leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
 }
 
 /* --- in place --- */

@@ -173,28 +173,32 @@ void leat_turns_close(struct leat_chan *chan)
 	leat_mutex_unlock(&bc->scan_lock);
 }
 
+/* Claims up to n positions, as far as the last scan found room. Returns how many. */
+static inline size_t claim_known(struct leat_broadcast *bc, size_t n, uint64_t *pos)
+{
+	uint64_t tail = leat_load_acq(&bc->tail); /* J2: pairs with leat_turns_join() */
+	int64_t room;
+
+	do {
+		*pos = position_of(tail);
+		room = (int64_t)(leat_load_acq(&bc->limit) - *pos); /* L1: pairs with find_room() */
+		if (room <= 0)
+			return 0;
+		if ((uint64_t)room < n)
+			n = (size_t)room;
+		/* J2: pairs with leat_turns_join() */
+	} while (!leat_cas_acqrel(&bc->tail, &tail, tail + ((uint64_t)n << LEAT_TAIL_JOINS)));
+	return n;
+}
+
 /* Claims up to n positions. Returns how many; *pos is the first. */
 static size_t claim(struct leat_broadcast *bc, size_t n, uint64_t *pos)
 {
-	uint64_t tail = leat_load_acq(&bc->tail), limit; /* J2: pairs with leat_turns_join() */
-	int64_t room;
+	size_t claimed;
 
-	for (;;) {
-		limit = leat_load_acq(&bc->limit); /* L1: pairs with find_room() */
-		room = (int64_t)(limit - position_of(tail));
-		if (room <= 0) {
-			if (!find_room(bc))
-				return 0;
-			tail = leat_load_acq(&bc->tail); /* J2: the same */
-			continue;
-		}
-		if ((uint64_t)room < n)
-			n = (size_t)room;
-		*pos = position_of(tail);
-		/* J2: pairs with leat_turns_join() */
-		if (leat_cas_acqrel(&bc->tail, &tail, tail + ((uint64_t)n << LEAT_TAIL_JOINS)))
-			return n;
-	}
+	while ((claimed = claim_known(bc, n, pos)) == 0 && find_room(bc))
+		;
+	return claimed;
 }
 
 bool leat_turns_writable(struct leat_broadcast *bc)
@@ -250,7 +254,7 @@ static void load_words(unsigned char *to, const void *from, size_t size)
 }
 
 /* So that the compiler knows the size of the smallest items: no call. */
-static void copy_item(void *to, const void *from, size_t size)
+static inline void copy_item(void *to, const void *from, size_t size)
 {
 	if (size == sizeof(uint64_t))
 		memcpy(to, from, sizeof(uint64_t));
@@ -266,18 +270,28 @@ static void discard_before(struct leat_broadcast *bc, uint64_t pos, struct slot 
 		leat_chan_discard(bc->chan, slot.item);
 }
 
-static void write_item(struct leat_broadcast *bc, uint64_t pos, const void *item)
+/* Where it may be copied while it is written, or what stood there is to be discarded. */
+static void fill_guarded(struct leat_broadcast *bc, uint64_t pos, struct slot slot,
+                         const void *item)
+{
+	discard_before(bc, pos, slot);
+	if (!bc->skip) {
+		copy_item(slot.item, item, bc->stride);
+		return;
+	}
+	/* rlx: T2: the words after it are released */
+	leat_store_rlx(slot.turn, turn_of(pos, WRITING));
+	store_words(slot.item, item, bc->chan->item_size);
+}
+
+static inline void write_item(struct leat_broadcast *bc, uint64_t pos, const void *item)
 {
 	const struct slot slot = slot_at(bc, pos);
 
-	discard_before(bc, pos, slot);
-	if (bc->skip) {
-		/* rlx: T2: the words after it are released */
-		leat_store_rlx(slot.turn, turn_of(pos, WRITING));
-		store_words(slot.item, item, bc->chan->item_size);
-	} else {
-		copy_item(slot.item, item, bc->chan->item_size);
-	}
+	if (bc->plain)
+		copy_item(slot.item, item, bc->stride);
+	else
+		fill_guarded(bc, pos, slot, item);
 	/* T1: the item before it; pairs with load_turn() */
 	leat_store_rel(slot.turn, turn_of(pos, FULL));
 }
@@ -293,6 +307,28 @@ size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, si
 		/* the slots are finished, and another sender may wait for that */
 		leat_chan_received(bc->chan, LEAT_EVENT_ALL);
 	return n;
+}
+
+int leat_turns_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+{
+	struct leat_chan *chan = tx->chan;
+	struct leat_broadcast *bc = leat_broadcast_of(chan);
+	uint64_t pos;
+
+	if (!bc->plain || item == NULL ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
+	    /* rlx: a call that began before the end may miss it */
+	    leat_load_rlx(&chan->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
+	                                 LEAT_CTL_TX_CLOSED | LEAT_CTL_STOPPING) ||
+	    claim_known(bc, 1, &pos) == 0)
+		return leat_chan_send_or_wait(tx, item, size, deadline_ns);
+	write_item(bc, pos, item);
+	if (leat_unlikely(leat_chan_load_parked(chan) &
+	                  (LEAT_CTL_RX_PARKED | LEAT_CTL_TX_PARKED))) {
+		leat_chan_received(chan, LEAT_EVENT_ALL); /* as in leat_turns_push() */
+		leat_chan_sent(chan, 1);
+	}
+	return 0;
 }
 
 size_t leat_turns_claim(struct leat_broadcast *bc, size_t want, struct leat_handle *h, void **place)
@@ -405,15 +441,57 @@ static bool read_item(const struct leat_sub *sub, struct slot slot, void *to)
 	return leat_load_rlx(slot.turn) == turn_of(sub->pos, FULL);
 }
 
-bool leat_turns_take_one(struct leat_sub *sub, void *item)
+/* Of a plain subscriber. */
+static inline bool copy_next(const struct leat_sub *sub, uint64_t pos, void *item)
 {
-	const struct slot slot = slot_at(sub->bc, sub->pos);
+	const struct slot slot = slot_at(sub->bc, pos);
 
-	if (load_turn(slot) != turn_of(sub->pos, FULL))
+	if (load_turn(slot) != turn_of(pos, FULL))
 		return false;
-	copy_item(item, slot.item, sub->bc->chan->item_size);
-	step_over(sub);
+	copy_item(item, slot.item, sub->h.spsc.item_size);
 	return true;
+}
+
+/* Releases n items. */
+static inline void release_plain(struct leat_sub *sub, uint64_t pos, size_t n)
+{
+	/* rlx: numbers that only this thread writes */
+	leat_store_rlx(&sub->pos, pos + n);
+	leat_store_rlx(&sub->delivered, leat_load_rlx(&sub->delivered) + n); /* rlx: the same */
+	/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
+	leat_store_rel(&sub->head, pos + n);
+	leat_sub_released(sub);
+}
+
+/* Of several; the first is there. Out of line, for its registers. */
+static __attribute__((noinline)) ssize_t take_plain(struct leat_sub *sub, unsigned char *items,
+                                                    size_t max)
+{
+	const size_t size = sub->h.spsc.item_size;
+	const uint64_t pos = sub->pos;
+	size_t n = 0;
+
+	while (n < max && copy_next(sub, pos + n, items + n * size))
+		n++;
+	release_plain(sub, pos, n);
+	return (ssize_t)n;
+}
+
+ssize_t leat_turns_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
+                        int64_t deadline_ns, const char *call)
+{
+	struct leat_sub *sub = leat_sub_of(leat_handle_of_rx(rx));
+	const uint64_t pos = sub->pos;
+
+	if (items == NULL || !sub->h.open || sub->h.held != 0 || max - 1 >= sub->bc->capacity ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != rx->spsc.item_size) ||
+	    /* rlx: a call that began before a cancel may miss it */
+	    leat_load_rlx(&rx->chan->ctl) & LEAT_CTL_CANCELED || !copy_next(sub, pos, items))
+		return leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
+	if (max > 1)
+		return take_plain(sub, items, max);
+	release_plain(sub, pos, 1);
+	return 1;
 }
 
 size_t leat_turns_take(struct leat_sub *sub, unsigned char *items, size_t max)

@@ -541,19 +541,25 @@ static inline size_t send_at_once(struct leat_tx *tx, const void *items, size_t 
 	return n;
 }
 
-int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+int leat_chan_send_or_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1,
 		              NULL };
-	int rc;
+	int rc = check_transfer(op.h, item, size, "leat_send");
 
-	if (send_at_once(tx, item, 1, size) == 1)
-		return 0;
-	rc = check_transfer(op.h, item, size, "leat_send");
 	if (rc != 0)
 		return rc;
 	rc = (int)count_rejected(op.h, leat_op_run(&op, deadline_ns), 1);
 	return rc < 0 ? rc : 0;
+}
+
+int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+{
+	const struct leat_handle *h = leat_handle_of_tx(tx);
+
+	if (h != NULL && h->open && h->held == 0 && tx->chan->ring != NULL)
+		return tx->chan->ring->send(tx, item, size, deadline_ns);
+	return leat_chan_send_or_wait(tx, item, size, deadline_ns);
 }
 
 /*

@@ -474,6 +474,25 @@ MODEL(broadcast_two_senders, .what = "items of two senders, each once, to a subs
 	close_feed();
 }
 
+static void sends_two(void *arg)
+{
+	for (uint64_t i = 0; i < 2; i++)
+		verify_that(send_number((struct leat_tx *)arg, i) == 0);
+	leat_tx_close(arg);
+}
+
+MODEL(broadcast_senders_alone,
+      .what = "a sender waits until another one has written the slot that it wants",
+      .preemptions = 2, .quick = 2, .quick_both = 2, .stale = 1)
+{
+	open_feed((struct leat_broadcast_opts){ .kind = LEAT_MPMC, .capacity = 1 });
+	verify_spawn(sends_two, leat_tx_clone(tx), "other");
+	verify_that(send_number(tx, 0) == 0);
+	verify_join(); /* the close of a sender would wake the other one */
+	leat_tx_close(tx);
+	close_feed();
+}
+
 /* --- stages --- */
 
 static void pipeline(struct leat_broadcast_opts opts, bool optional)
