@@ -153,7 +153,7 @@ static bool find_room(struct leat_broadcast *bc)
 	if (leat_load_rlx(&bc->senders_closed) || leat_broadcast_must_wait(bc))
 		lowest = tail - bc->capacity;
 	found = (int64_t)(lowest + bc->capacity - tail) > 0;
-	/* L1: the items read; pairs with claim() */
+	/* L1: the items read; pairs with claim_known() */
 	leat_store_rel(&bc->limit, lowest + bc->capacity);
 	leat_mutex_unlock(&bc->scan_lock);
 	if (!found && is_finished(bc, lowest)) /* else a subscriber there waits for a sender */
@@ -214,7 +214,7 @@ uint64_t leat_turns_join(struct leat_broadcast *bc)
 
 	do
 		next = (tail & ~joins) | ((tail + 1) & joins);
-	/* J2: the limit before it; pairs with claim() */
+	/* J2: the limit before it; pairs with claim_known() */
 	while (!leat_cas_acqrel(&bc->tail, &tail, next));
 	return position_of(next);
 }

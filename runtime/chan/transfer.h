@@ -9,8 +9,8 @@
 #include "runtime/chan/chan.h"
 
 /*
- * Loads ctl for a thread that has just published an item (C1), or a free slot (C2): it reads the bit
- * of each waiter that has not seen what was published.
+ * Loads ctl for a thread that has just published an item (C1), or a free slot (C2): it reads the
+ * bit of each waiter that has not seen what was published.
  */
 static inline uint32_t leat_chan_load_parked(const struct leat_chan *chan)
 {
