@@ -160,7 +160,7 @@ struct leat_broadcast {
 	unsigned char *slot_turns __attribute__((aligned(LEAT_LINES_APART))), *slots;
 	unsigned run_shift;
 	bool packed;
-	bool plain;      /* turns, and items are copied in as they are: no skip, no discard */
+	bool plain;      /* turns, items of a word, no skip, no discard */
 	size_t run_mask; /* slots of a run, less one */
 	size_t turns_apart, items_apart;
 	size_t stride; /* from one item of a run to the next */
@@ -279,9 +279,9 @@ uint64_t leat_turns_join(struct leat_broadcast *bc);
 
 /* receive.c */
 extern const struct leat_rx_ops leat_sub_ops, leat_bound_sub_ops;
-/* What a receive does where nothing is there at once, or that is not known. */
+/* What a receive does where nothing is there at once, or that is not known. Out of line. */
 ssize_t leat_sub_recv_or_wait(struct leat_rx *rx, void *items, size_t max, size_t size,
-                              int64_t deadline_ns, const char *call);
+                              int64_t deadline_ns, const char *call) __attribute__((noinline));
 /* A sink takes the receiver over: it may peek, at a copy if need be. 0, -ENOMEM. */
 int leat_sub_let_peek(struct leat_rx *rx);
 /* Whether it is a subscriber, bound or not. */

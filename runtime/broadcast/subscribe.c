@@ -81,7 +81,8 @@ void leat_broadcast_opened(struct leat_chan *chan)
 	struct leat_broadcast *bc = leat_broadcast_of(chan);
 
 	bc->chan = chan;
-	bc->plain = bc->turns && !bc->skip && chan->discard == NULL;
+	bc->plain = bc->turns && !bc->skip && chan->discard == NULL &&
+	            chan->item_size == sizeof(uint64_t);
 	leat_event_init(&bc->stage, &chan->ctl, LEAT_CTL_STAGE_PARKED);
 	if (bc->turns)
 		return;

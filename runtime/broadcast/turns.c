@@ -112,7 +112,7 @@ void leat_turns_free(struct leat_broadcast *bc)
 
 static uint64_t load_turn(struct slot slot)
 {
-	/* T1: the item is written; pairs with write_item(), leat_turns_commit() */
+	/* T1: the item written; pairs with write_plain(), write_guarded(), leat_turns_commit() */
 	return leat_load_acq(slot.turn);
 }
 
@@ -270,64 +270,94 @@ static void discard_before(struct leat_broadcast *bc, uint64_t pos, struct slot 
 		leat_chan_discard(bc->chan, slot.item);
 }
 
-/* Where it may be copied while it is written, or what stood there is to be discarded. */
-static void fill_guarded(struct leat_broadcast *bc, uint64_t pos, struct slot slot,
-                         const void *item)
-{
-	discard_before(bc, pos, slot);
-	if (!bc->skip) {
-		copy_item(slot.item, item, bc->stride);
-		return;
-	}
-	/* rlx: T2: the words after it are released */
-	leat_store_rlx(slot.turn, turn_of(pos, WRITING));
-	store_words(slot.item, item, bc->chan->item_size);
-}
-
-static inline void write_item(struct leat_broadcast *bc, uint64_t pos, const void *item)
+/* Of a broadcast that is not plain. */
+static inline void write_guarded(struct leat_broadcast *bc, uint64_t pos, const void *item)
 {
 	const struct slot slot = slot_at(bc, pos);
 
-	if (bc->plain)
+	discard_before(bc, pos, slot);
+	if (bc->skip) {
+		/* rlx: T2: the words after it are released */
+		leat_store_rlx(slot.turn, turn_of(pos, WRITING));
+		store_words(slot.item, item, bc->chan->item_size);
+	} else {
 		copy_item(slot.item, item, bc->stride);
-	else
-		fill_guarded(bc, pos, slot, item);
+	}
+	/* T1: the item before it; pairs with load_turn() */
+	leat_store_rel(slot.turn, turn_of(pos, FULL));
+}
+
+static inline void write_plain(struct leat_broadcast *bc, uint64_t pos, const void *item)
+{
+	const struct slot slot = slot_at(bc, pos);
+
+	memcpy(slot.item, item, sizeof(uint64_t));
 	/* T1: the item before it; pairs with load_turn() */
 	leat_store_rel(slot.turn, turn_of(pos, FULL));
 }
 
 size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, size_t n)
 {
+	const size_t size = bc->chan->item_size;
 	uint64_t pos;
 
 	n = claim(bc, n, &pos);
-	for (size_t i = 0; i < n; i++)
-		write_item(bc, pos + i, items + i * bc->chan->item_size);
+	for (size_t i = 0; i < n && bc->plain; i++)
+		write_plain(bc, pos + i, items + i * size);
+	for (size_t i = 0; i < n && !bc->plain; i++)
+		write_guarded(bc, pos + i, items + i * size);
 	if (n > 0 && leat_chan_many_senders(bc->chan))
 		/* the slots are finished, and another sender may wait for that */
 		leat_chan_received(bc->chan, LEAT_EVENT_ALL);
 	return n;
 }
 
-int leat_turns_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+/* Claims a position for an item that is sent where all is as usual. */
+static inline bool claim_at_once(struct leat_tx *tx, const void *item, size_t size, uint64_t *pos)
 {
-	struct leat_chan *chan = tx->chan;
-	struct leat_broadcast *bc = leat_broadcast_of(chan);
+	const struct leat_chan *chan = tx->chan;
+
+	return item != NULL && (size == LEAT_DETAIL_CHAN_SIZE || size == chan->item_size) &&
+	       /* rlx: a call that began before the end may miss it */
+	       !(leat_load_rlx(&chan->ctl) &
+	         (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED | LEAT_CTL_TX_CLOSED |
+	          LEAT_CTL_STOPPING)) &&
+	       claim_known(leat_broadcast_of(chan), 1, pos) == 1;
+}
+
+static inline void notify_sent(struct leat_chan *chan)
+{
+	if (leat_likely(!(leat_chan_load_parked(chan) & (LEAT_CTL_RX_PARKED | LEAT_CTL_TX_PARKED))))
+		return;
+	leat_chan_received(chan, LEAT_EVENT_ALL); /* as in leat_turns_push() */
+	leat_chan_sent(chan, 1);
+}
+
+/* Out of line, for its registers. */
+static __attribute__((noinline)) int send_guarded(struct leat_tx *tx, const void *item, size_t size,
+                                                  int64_t deadline_ns)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(tx->chan);
 	uint64_t pos;
 
-	if (!bc->plain || item == NULL ||
-	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
-	    /* rlx: a call that began before the end may miss it */
-	    leat_load_rlx(&chan->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
-	                                 LEAT_CTL_TX_CLOSED | LEAT_CTL_STOPPING) ||
-	    claim_known(bc, 1, &pos) == 0)
+	if (!bc->turns || !claim_at_once(tx, item, size, &pos))
 		return leat_chan_send_or_wait(tx, item, size, deadline_ns);
-	write_item(bc, pos, item);
-	if (leat_unlikely(leat_chan_load_parked(chan) &
-	                  (LEAT_CTL_RX_PARKED | LEAT_CTL_TX_PARKED))) {
-		leat_chan_received(chan, LEAT_EVENT_ALL); /* as in leat_turns_push() */
-		leat_chan_sent(chan, 1);
-	}
+	write_guarded(bc, pos, item);
+	notify_sent(tx->chan);
+	return 0;
+}
+
+int leat_turns_send(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+{
+	struct leat_broadcast *bc = leat_broadcast_of(tx->chan);
+	uint64_t pos;
+
+	if (!bc->plain)
+		return send_guarded(tx, item, size, deadline_ns);
+	if (!claim_at_once(tx, item, size, &pos))
+		return leat_chan_send_or_wait(tx, item, size, deadline_ns);
+	write_plain(bc, pos, item);
+	notify_sent(tx->chan);
 	return 0;
 }
 
@@ -441,14 +471,14 @@ static bool read_item(const struct leat_sub *sub, struct slot slot, void *to)
 	return leat_load_rlx(slot.turn) == turn_of(sub->pos, FULL);
 }
 
-/* Of a plain subscriber. */
-static inline bool copy_next(const struct leat_sub *sub, uint64_t pos, void *item)
+/* Of a plain subscriber: copies the item at this position, if it is there. */
+static inline bool copy_next(const struct leat_sub *sub, uint64_t pos, void *item, size_t size)
 {
 	const struct slot slot = slot_at(sub->bc, pos);
 
 	if (load_turn(slot) != turn_of(pos, FULL))
 		return false;
-	copy_item(item, slot.item, sub->h.spsc.item_size);
+	copy_item(item, slot.item, size);
 	return true;
 }
 
@@ -463,16 +493,20 @@ static inline void release_plain(struct leat_sub *sub, uint64_t pos, size_t n)
 	leat_sub_released(sub);
 }
 
-/* Of several; the first is there. Out of line, for its registers. */
-static __attribute__((noinline)) ssize_t take_plain(struct leat_sub *sub, unsigned char *items,
-                                                    size_t max)
+/* Of several items, or of any size. Out of line, for its registers. */
+static __attribute__((noinline)) ssize_t recv_plain(struct leat_rx *rx, unsigned char *items,
+                                                    size_t max, size_t size, int64_t deadline_ns,
+                                                    const char *call)
 {
-	const size_t size = sub->h.spsc.item_size;
+	struct leat_sub *sub = leat_sub_of(leat_handle_of_rx(rx));
+	const size_t item_size = rx->spsc.item_size;
 	const uint64_t pos = sub->pos;
 	size_t n = 0;
 
-	while (n < max && copy_next(sub, pos + n, items + n * size))
+	while (n < max && copy_next(sub, pos + n, items + n * item_size, item_size))
 		n++;
+	if (n == 0)
+		return leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
 	release_plain(sub, pos, n);
 	return (ssize_t)n;
 }
@@ -481,15 +515,18 @@ ssize_t leat_turns_recv(struct leat_rx *rx, void *items, size_t max, size_t size
                         int64_t deadline_ns, const char *call)
 {
 	struct leat_sub *sub = leat_sub_of(leat_handle_of_rx(rx));
+	const size_t item_size = rx->spsc.item_size;
 	const uint64_t pos = sub->pos;
 
 	if (items == NULL || !sub->h.open || sub->h.held != 0 || max - 1 >= sub->bc->capacity ||
-	    (size != LEAT_DETAIL_CHAN_SIZE && size != rx->spsc.item_size) ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != item_size) ||
 	    /* rlx: a call that began before a cancel may miss it */
-	    leat_load_rlx(&rx->chan->ctl) & LEAT_CTL_CANCELED || !copy_next(sub, pos, items))
+	    leat_load_rlx(&rx->chan->ctl) & LEAT_CTL_CANCELED)
 		return leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
-	if (max > 1)
-		return take_plain(sub, items, max);
+	if (max > 1 || item_size != sizeof(uint64_t))
+		return recv_plain(rx, items, max, size, deadline_ns, call);
+	if (!copy_next(sub, pos, items, sizeof(uint64_t)))
+		return leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
 	release_plain(sub, pos, 1);
 	return 1;
 }

@@ -58,8 +58,12 @@ void leat_chan_close_ring(struct leat_chan *chan);
  */
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim);
 
-/* What leat_detail_send_wait() does where nothing can be sent at once, or that is not known. */
-int leat_chan_send_or_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns);
+/*
+ * What leat_detail_send_wait() does where nothing can be sent at once, or that is not known. Out of
+ * line, so that what is sent at once does not save registers for it.
+ */
+int leat_chan_send_or_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
+	__attribute__((noinline));
 
 /* The functions of leat_chan_rx_ops that receive; the last two in zero_copy.c. */
 ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
