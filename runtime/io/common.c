@@ -43,17 +43,30 @@ static bool is_wanted(const struct leat_emitter *to, const struct leat_line *lin
 	return to->find == NULL || to->find(to->arg, line->data, line->len) != NULL;
 }
 
+/* Whether lines are emitted, and not only counted. */
+static bool emits_lines(const struct leat_emitter *to)
+{
+	return to->count == NULL || *to->emits;
+}
+
+static int count_lines(const struct leat_emitter *to, struct leat_splitter *split)
+{
+	const uint64_t lines = leat_splitter_count(split);
+
+	return lines != 0 ? to->count(to->arg, lines) : 0;
+}
+
 /* The lines that are not taken are freed. */
 static int emit_lines(struct leat_source *source, struct leat_splitter *split)
 {
 	struct leat_line line;
 	int rc = 0;
 
-	while (rc == 0 && next_line(source->to, split, &line))
+	while (rc == 0 && emits_lines(source->to) && next_line(source->to, split, &line))
 		rc = leat_source_emit(source, &line);
 	if (rc != 0)
 		leat_line_free(&line);
-	return rc;
+	return rc == 0 && !emits_lines(source->to) ? count_lines(source->to, split) : rc;
 }
 
 static int emit_rest(struct leat_source *source, struct leat_splitter *split)
@@ -66,6 +79,10 @@ static int emit_rest(struct leat_source *source, struct leat_splitter *split)
 	if (!is_wanted(source->to, &line)) {
 		leat_line_free(&line);
 		return 0;
+	}
+	if (!emits_lines(source->to)) {
+		leat_line_free(&line);
+		return source->to->count(source->to->arg, 1);
 	}
 	rc = leat_source_emit(source, &line);
 	if (rc != 0)
@@ -198,26 +215,25 @@ int leat_source_open(const char *path)
  * The most bytes of a read. With less, calls cost more; with more, the consumer has nothing to do
  * for so long that it goes to sleep. In the midst of a line that is longer than a block the
  * consumer has nothing to do anyway, but the source checks its time and its channel between reads.
+ * Nor is there a consumer where the lines are only counted.
  */
 #define READ_MAX ((size_t)32 * 1024)
+#define COUNTED_READ_MAX LEAT_BLOCK_BYTES
 #define LONG_LINE_READ_MAX ((size_t)4 * 1024 * 1024)
 
-ssize_t leat_source_read(struct leat_splitter *split, int fd)
-{
-	return leat_source_read_through(split, fd, NULL);
-}
-
-ssize_t leat_source_read_through(struct leat_splitter *split, int fd, struct leat_filter *filter)
+static ssize_t read_piece(struct leat_splitter *split, int fd, struct leat_filter *filter,
+                          size_t most)
 {
 	int saved = errno;
-	size_t room, most;
+	size_t room;
 	ssize_t n;
 	char *at;
 	int rc = leat_splitter_room(split, &at, &room);
 
 	if (rc < 0)
 		return rc;
-	most = split->size > LEAT_BLOCK_BYTES ? LONG_LINE_READ_MAX : READ_MAX;
+	if (split->size > LEAT_BLOCK_BYTES)
+		most = LONG_LINE_READ_MAX;
 	room = room < most ? room : most;
 	if (filter != NULL) {
 		n = filter->read(filter, fd, at, room);
@@ -229,6 +245,19 @@ ssize_t leat_source_read_through(struct leat_splitter *split, int fd, struct lea
 		leat_splitter_fill(split, (size_t)n);
 	errno = saved;
 	return n;
+}
+
+ssize_t leat_source_read(struct leat_splitter *split, int fd)
+{
+	return read_piece(split, fd, NULL, READ_MAX);
+}
+
+ssize_t leat_source_read_through(struct leat_line_source *lines, int fd, struct leat_filter *filter)
+{
+	const struct leat_emitter *to = lines->source.to;
+	const bool counted = to != NULL && !emits_lines(to);
+
+	return read_piece(&lines->split, fd, filter, counted ? COUNTED_READ_MAX : READ_MAX);
 }
 
 /* As leat_tx_wait(); or LEAT_AFTER, LEAT_READY. */

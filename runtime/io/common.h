@@ -120,8 +120,9 @@ int leat_source_open(const char *path);
  * never -EINTR.
  */
 ssize_t leat_source_read(struct leat_splitter *split, int fd);
-/* The same through a filter; NULL: none. */
-ssize_t leat_source_read_through(struct leat_splitter *split, int fd, struct leat_filter *filter);
+/* The same of a source of lines, through a filter; NULL: none. */
+ssize_t leat_source_read_through(struct leat_line_source *lines, int fd,
+                                 struct leat_filter *filter);
 
 /*
  * Waits until fd (-1: none) can be read, at most until deadline_ns. Returns 1 or -ETIMEDOUT; in a

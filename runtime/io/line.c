@@ -346,6 +346,50 @@ bool leat_splitter_find(struct leat_splitter *split, struct leat_line *line, lea
 	return true;
 }
 
+/*
+ * How many line feeds a run of bytes has. The compiler makes vectors of the inner loop, whose sum
+ * is in a byte for that: a run has no more of them than a byte can count.
+ */
+#define FEEDS_RUN ((size_t)240)
+
+static unsigned count_feeds_of_run(const unsigned char *data)
+{
+	uint8_t feeds = 0;
+
+	for (size_t i = 0; i < FEEDS_RUN; i++)
+		feeds = (uint8_t)(feeds + (data[i] == '\n'));
+	return feeds;
+}
+
+static uint64_t count_feeds(const char *text, size_t len)
+{
+	const unsigned char *data = (const unsigned char *)text;
+	uint64_t feeds = 0;
+
+	for (; len >= FEEDS_RUN; data += FEEDS_RUN, len -= FEEDS_RUN)
+		feeds += count_feeds_of_run(data);
+	for (size_t i = 0; i < len; i++)
+		feeds += data[i] == '\n';
+	return feeds;
+}
+
+uint64_t leat_splitter_count(struct leat_splitter *split)
+{
+	const size_t len = split->end - split->scanned;
+	const char *text = split->data + split->scanned, *last;
+	uint64_t lines;
+
+	if (len == 0)
+		return 0;
+	lines = count_feeds(text, len);
+	split->scanned = split->end;
+	if (lines == 0)
+		return 0;
+	last = memrchr(text, '\n', len);
+	split->start = (size_t)(last + 1 - split->data);
+	return lines;
+}
+
 int leat_splitter_put(struct leat_splitter *split, struct leat_line *line, const void *data,
                       size_t len)
 {

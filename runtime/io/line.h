@@ -75,6 +75,9 @@ bool leat_splitter_next(struct leat_splitter *split, struct leat_line *line);
 bool leat_splitter_find(struct leat_splitter *split, struct leat_line *line, leat_find_fn *find,
                         void *arg);
 
+/* Passes over all whole lines that are there now, and returns how many they are. */
+uint64_t leat_splitter_count(struct leat_splitter *split);
+
 /* Makes a line of these bytes, at most LEAT_SPLITTER_PUT, behind those before. 0 or -ENOMEM. */
 #define LEAT_SPLITTER_PUT 4096
 int leat_splitter_put(struct leat_splitter *split, struct leat_line *line, const void *data,

@@ -76,9 +76,9 @@ static ssize_t read_at_once(struct lines_source *lines, int *rc)
 
 	if (lines->waits)
 		return filter == NULL ? -EAGAIN
-		                      : leat_source_read_through(&lines->base.split, -1, filter);
+		                      : leat_source_read_through(&lines->base, -1, filter);
 	while (n == -EAGAIN && *rc == 0) {
-		n = leat_source_read_through(&lines->base.split, lines->fd, filter);
+		n = leat_source_read_through(&lines->base, lines->fd, filter);
 		if (n == -EAGAIN)
 			*rc = leat_source_check(&lines->base.source);
 	}
@@ -102,7 +102,7 @@ static ssize_t read_input(struct lines_source *lines, int *rc)
 			*rc = *rc == -ETIMEDOUT ? LEAT_EMIT_ENOUGH : *rc;
 			return 0;
 		}
-		n = leat_source_read_through(&lines->base.split, lines->fd, filter);
+		n = leat_source_read_through(&lines->base, lines->fd, filter);
 	}
 	*rc = 0;
 	if (n < 0 && filter != NULL && filter->why[0] != '\0')

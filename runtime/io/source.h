@@ -27,6 +27,9 @@ typedef int leat_emit_fn(void *arg, void *item);
  */
 typedef const char *leat_find_fn(void *arg, const char *text, size_t len);
 
+/* Takes so many lines, of which only the number is wanted. Returns as leat_emit_fn. */
+typedef int leat_take_count_fn(void *arg, uint64_t lines);
+
 /*
  * What lies between the bytes of a file and those of its lines: it may unpack them.
  *
@@ -46,7 +49,14 @@ typedef int leat_hear_failure_fn(void *arg, int code, const char *why);
 struct leat_emitter {
 	leat_emit_fn *emit;
 	void *arg;
-	leat_find_fn *find;         /* of a source of text: which lines it emits; NULL: all */
+	leat_find_fn *find; /* of a source of text: which lines it emits; NULL: all */
+	/*
+	 * Of a source of text: called in place of emit, with the number of lines of each piece that
+	 * was read. NULL: each line is emitted; so it is while *emits is true, which emit and
+	 * end_file may change. emits is set where count is; find is not.
+	 */
+	leat_take_count_fn *count;
+	const bool *emits;
 	struct leat_filter *filter; /* of leat_lines_into(); NULL: none */
 	/*
 	 * Called behind the last line of each file, or reading, that has ended: what comes next is

@@ -153,7 +153,10 @@ static double idle_cores(const struct judgement *j)
 	return j->view->why->cores - used;
 }
 
-/* See leat_verdict.one_more. A source, or a stage that is held back, gets nothing from a thread. */
+/*
+ * See leat_verdict.one_more. A source, a stage that is held back, or one that has to do with no
+ * channel gets nothing from a thread.
+ */
 static double gain_of_one_more(const struct judgement *j)
 {
 	const struct why_stage *stage = &j->stages[j->first];
@@ -161,7 +164,8 @@ static double gain_of_one_more(const struct judgement *j)
 	enum leat_limit limit = j->verdict->limit;
 
 	if ((limit != LEAT_LIMIT_CPU && limit != LEAT_LIMIT_CALL) ||
-	    (why_is_source(j->view->why, j->first) && !stage->top->is_pool))
+	    (why_is_source(j->view->why, j->first) && !stage->top->is_pool) ||
+	    why_is_apart(j->view->why, j->first))
 		return 0;
 	if (j->second != none_of(j) && gain * j->stages[j->second].work > 1)
 		gain = 1 / j->stages[j->second].work;

@@ -129,6 +129,19 @@ bool why_is_source(const struct leat_why *why, size_t stage)
 	return sends;
 }
 
+bool why_is_apart(const struct leat_why *why, size_t stage)
+{
+	for (size_t i = 0; i < why->threads_count; i++) {
+		const struct why_thread *thread = &why->threads[i];
+
+		if (thread->stage == stage &&
+		    (thread->receives[0] != 0 || thread->sends[0] != 0 || thread->chan_id != 0 ||
+		     thread->is_pool || thread->is_sum))
+			return false;
+	}
+	return true;
+}
+
 /* Channels of the threads of a stage. Of very many the first count. */
 struct ids {
 	uint64_t list[64];

@@ -130,6 +130,8 @@ bool why_receives(const struct why_thread *thread, uint64_t channel);
 bool why_sends(const struct why_thread *thread, uint64_t channel);
 /* A stage that receives from nothing, but sends. */
 bool why_is_source(const struct leat_why *why, size_t stage);
+/* Whether its threads were seen at no channel: no other thread could share their work. */
+bool why_is_apart(const struct leat_why *why, size_t stage);
 /* The largest shares of threads of other stages: blocked before it, starved behind it; -1: none. */
 double why_before_blocked(const struct why_view *view, size_t stage);
 double why_behind_starved(const struct why_view *view, size_t stage);

@@ -52,8 +52,8 @@ run --quiet "walk:'$tree' name:'[!z]*.log' | workers:2 grep:7 | count"
 expect_out "$(find "$tree" -type f -name '[!z]*.log' -print0 | xargs -0 cat | grep -c 7)"
 run --quiet "walk:$tree name:*.log | grep:7 | stdout"
 [ "$(cat "$dir/out")" = "$(grep 7 "$dir/expected")" ] || fail "$what: wrong lines"
-run --quiet --json --repeat 3 "walk:$tree name:*.log | count"
-expect_out $((3 * $(wc -l <"$dir/expected")))
+run --quiet --json --repeat 3 "walk:$tree name:*.log | skip:1 | count"
+expect_out $((3 * $(wc -l <"$dir/expected") - 1))
 expect_books
 run --quiet "walk:$tree/empty | count"
 expect_status 0

@@ -284,7 +284,7 @@ static void plan_with(bool drops, const char *text, const char *groups, const ch
 	struct leat_plan plan;
 	char found[512] = "", found_kinds[64] = "";
 
-	cr_assert_eq(leat_plan_make(&stages, 7, drops, &plan), 0);
+	cr_assert_eq(leat_plan_make(&stages, 7, drops, 0, &plan), 0);
 	for (size_t i = 0; i < plan.groups_count; i++)
 		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s*%u",
 		         i > 0 ? " " : "", plan.groups[i].name, plan.groups[i].threads);
@@ -352,6 +352,36 @@ Test(text, what_begins_with_a_stream_has_a_thread_of_its_own)
 	plan_is("lines:a | bridge:2 | grep:1 | sum", "lines*1 bridge*1 grep*1 sum*1", "sss");
 }
 
+Test(text, a_count_right_behind_a_source_of_text_is_on_its_thread)
+{
+	plan_is("lines:a | count", "lines+count*1", "");
+	plan_is("lines:a and:b as:csv | count as:json", "lines+count*1", "");
+	plan_with(true, "walk:a | count; lines:b | count; lines:c | sum",
+	          "walk+count*1 lines+count*1 lines*1 sum*1", "s");
+	plan_is("lines:a | count every:2", "lines*1 count*1", "s");
+	plan_is("lines:a | count every:1s", "lines*1 count*1", "s");
+	plan_is("lines:a | skip:1 | count", "lines+skip*1 count*1", "s");
+	plan_is("lines:a | tally; lines:b as x; x | count", "lines*1 tally*1 lines#2*1 count*1",
+	        "ss");
+	plan_is("follow:a | count", "follow*1 count*1", "s");
+	plan_is("count:5 | count", "count*1 count#2*1", "s");
+}
+
+/* The pause is one for each line. */
+Test(text, a_count_that_is_slowed_or_whose_source_is_has_a_thread_of_its_own)
+{
+	struct leat_stages stages = parse("lines:a | null; lines:b | count");
+	struct leat_plan plan;
+
+	for (size_t slow = 0; slow <= 4; slow++) {
+		cr_assert_eq(leat_plan_make(&stages, 7, false, slow, &plan), 0);
+		cr_expect_eq(plan.groups_count, slow < 3 ? 3u : 4u);
+		cr_expect_eq(plan.edges_count, slow < 3 ? 1u : 2u);
+		leat_plan_free(&plan);
+	}
+	leat_stages_free(&stages);
+}
+
 Test(text, take_never_shares_a_thread_with_the_source)
 {
 	plan_is("count:5 | grep:x | take:3 | take:2 | null", "count+grep*1 take+take*1 null*1",
@@ -363,7 +393,7 @@ Test(text, buffer_is_a_ring_of_its_size_and_a_thread)
 	struct leat_stages stages = parse("count:5 | buffer:3 | field:1 | buffer:4 | null");
 	struct leat_plan plan;
 
-	cr_assert_eq(leat_plan_make(&stages, 7, false, &plan), 0);
+	cr_assert_eq(leat_plan_make(&stages, 7, false, 0, &plan), 0);
 	cr_assert_eq(plan.groups_count, 4);
 	cr_assert_eq(plan.edges[0].capacity, 3);
 	cr_assert_str_eq(plan.edges[0].name, "count -> buffer+field");

@@ -223,6 +223,20 @@ Test(why, a_source_gets_no_more_threads)
 	world_close(&w);
 }
 
+/* Nor does a thread that has to do with no channel: what it works on comes from nowhere else. */
+Test(why, a_thread_without_a_channel_gets_no_more_threads)
+{
+	struct world w;
+
+	world_open(&w, 4);
+	add_gen(&w, "alone", 0, 0);
+	RUN_ALIKE(&w, { .busy = 1, .cpu = 0.9 });
+	expect_limit(&w, LEAT_LIMIT_CPU, "alone");
+	cr_expect_eq(w.verdict.one_more, 0);
+	cr_expect_str_eq(w.verdict.advice, "");
+	world_close(&w);
+}
+
 /* The mean of the workers is 40 %: it would hide the one that does it all. */
 Test(why, one_worker_of_a_stage)
 {

@@ -23,6 +23,7 @@
 #define HEAD_BAR_MIN 10
 #define HEAD_BAR_MAX 30
 #define NAME_MIN 8
+#define COUNTED_NAME 13                      /* "lines+count#9" */
 #define ESTIMATE_NS INT64_C(500000000)       /* before that the time left is anyone's guess */
 #define LEFT_MAX_NS INT64_C(356400000000000) /* 99 hours */
 
@@ -111,6 +112,14 @@ static double compute_rate(const struct leat_edge_stat *edge)
 	if (edge->before_ns == 0 || seconds <= 0)
 		return 0;
 	return (double)(edge->now.delivered - edge->before.delivered) / seconds;
+}
+
+/* Of a member that counts on its source's thread. */
+static double compute_counted_rate(const struct leat_counted_stat *stat)
+{
+	double seconds = (double)(stat->now_ns - stat->before_ns) / 1e9;
+
+	return seconds > 0 ? (double)(stat->now - stat->before) / seconds : 0;
 }
 
 static double compute_fill(const struct leat_edge_stat *edge)
@@ -318,15 +327,32 @@ static const struct layout *choose_layout(int width, int name_width)
 	return &layouts[i];
 }
 
-/* Writes the picture in rows of `width` columns at most, unless the terminal is tiny. */
-static void put_picture(struct display *display, FILE *out, int width, int height)
+/* The rows of the first so many members that count on their source's thread. */
+static void put_counted(const struct display *display, FILE *out, size_t most, int name_width)
 {
-	size_t edges = display->report->flow->plan.edges_count;
-	size_t shown = edges + 4 > (size_t)height ? (height > 5 ? (size_t)height - 5 : 1) : edges;
+	const struct leat_run *flow = display->report->flow;
+
+	for (size_t i = 0; i < flow->members_count && most > 0; i++) {
+		const struct leat_counted_stat *stat = &display->report->counted[i];
+		char rate[16], lines[16];
+
+		if (!leat_member_counts(&flow->members[i]))
+			continue;
+		put_name(out, flow->members[i].name, name_width);
+		fprintf(out, " %7s lines/s, %s so far\n",
+		        format_number(rate, compute_counted_rate(stat)),
+		        format_number(lines, (double)stat->now));
+		most--;
+	}
+}
+
+static void put_edges(const struct display *display, FILE *out, size_t shown, int width)
+{
+	const struct leat_plan *plan = &display->report->flow->plan;
 	int name_width = NAME_MIN;
 
 	for (size_t i = 0; i < shown; i++) {
-		int len = (int)strlen(display->report->flow->plan.edges[i].name);
+		int len = (int)strlen(plan->edges[i].name);
 		name_width = len > name_width ? len : name_width;
 	}
 	const struct layout *layout = choose_layout(width, name_width);
@@ -334,12 +360,27 @@ static void put_picture(struct display *display, FILE *out, int width, int heigh
 		name_width = width - layout->width > NAME_MIN ? width - layout->width : NAME_MIN;
 	int bar_width = width - name_width - layout->width;
 	bar_width = bar_width > BAR_MAX ? BAR_MAX : bar_width;
-	put_head(display, out, width);
 	put_titles(out, layout, name_width, bar_width);
 	for (size_t i = 0; i < shown; i++)
 		put_row(display, out, i, layout, name_width, bar_width);
-	if (shown < edges)
-		fprintf(out, "... and %zu more\n", edges - shown);
+}
+
+/* Writes the picture in rows of `width` columns at most, unless the terminal is tiny. */
+static void put_picture(struct display *display, FILE *out, int width, int height)
+{
+	const size_t edges = display->report->flow->plan.edges_count;
+	const size_t rows = edges + leat_report_counts(display->report);
+	const size_t shown = rows + 4 <= (size_t)height ? rows
+	                     : height > 5               ? (size_t)height - 5
+	                                                : 1;
+	const size_t shown_edges = shown < edges ? shown : edges;
+
+	put_head(display, out, width);
+	if (edges > 0)
+		put_edges(display, out, shown_edges, width);
+	put_counted(display, out, shown - shown_edges, COUNTED_NAME);
+	if (shown < rows)
+		fprintf(out, "... and %zu more\n", rows - shown);
 	put_busiest(display, out);
 }
 
@@ -417,7 +458,8 @@ static void put_line_share(const struct leat_run *flow, FILE *out, int64_t gone_
 static void write_line(const struct display *display)
 {
 	int64_t gone_ns = leat_now_ns() - display->started_ns;
-	const struct leat_plan *plan = &display->report->flow->plan;
+	const struct leat_run *flow = display->report->flow;
+	const struct leat_plan *plan = &flow->plan;
 	char *line = NULL, number[16];
 	size_t len;
 	FILE *out = open_memstream(&line, &len);
@@ -425,7 +467,7 @@ static void write_line(const struct display *display)
 	if (out == NULL)
 		return;
 	fprintf(out, "leat: %.0f s", (double)gone_ns / 1e9);
-	put_line_share(display->report->flow, out, gone_ns);
+	put_line_share(flow, out, gone_ns);
 	for (size_t i = 0; i < plan->edges_count; i++) {
 		const struct leat_edge_stat *edge = &display->report->edges[i];
 		uint64_t dropped = leat_report_dropped(&edge->now);
@@ -436,6 +478,11 @@ static void write_line(const struct display *display)
 		if (dropped != 0)
 			fprintf(out, ", dropped %" PRIu64, dropped);
 	}
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (leat_member_counts(&flow->members[i]))
+			fprintf(out, "; %s %s/s", flow->members[i].name,
+			        format_number(number,
+			                      compute_counted_rate(&display->report->counted[i])));
 	putc('\n', out);
 	fclose(out);
 	write_screen(line, len);

@@ -15,8 +15,11 @@ static const char *plural(uint64_t n)
 /* What it takes, the threads of the sinks with it. */
 static int estimate(const struct leat_run *flow, struct leat_flow_cost *cost)
 {
-	int rc = leat_flow_estimate(flow->flow, cost);
+	int rc = 0;
 
+	*cost = (struct leat_flow_cost){ 0 };
+	if (flow->flow != NULL)
+		rc = leat_flow_estimate(flow->flow, cost);
 	if (rc == 0)
 		cost->threads += flow->finals_count;
 	return rc;

@@ -39,14 +39,15 @@ static struct leat_input *find_input(const struct leat_run *flow, const struct l
 	return NULL;
 }
 
-/* What a member reads or writes, if it is a source or a sink. */
-static void set_ends(struct leat_member *member, const struct leat_stage *first)
+/* What a member reads or writes, if its group begins with a source or ends in a sink. */
+static void set_ends(struct leat_member *member, const struct leat_run_group *group)
 {
 	struct leat_run *flow = member->flow;
+	const struct leat_stage *first = &flow->stages.list[group->first];
 
 	member->input = find_input(flow, first);
 	for (size_t i = 0; i < flow->finals_count; i++)
-		if (flow->finals[i].stage == first)
+		if (flow->finals[i].stage == &first[group->count - 1])
 			member->final = &flow->finals[i];
 }
 
@@ -89,7 +90,7 @@ static int init_member(struct leat_member *member, struct leat_run *flow, size_t
 		snprintf(member->name, sizeof(member->name), "%.50s/%u", group->name, index + 1);
 	else
 		strcpy(member->name, group->name);
-	set_ends(member, &flow->stages.list[group->first]);
+	set_ends(member, group);
 	leat_row_init(&member->row, leat_stage_as(&flow->stages.list[group->first]));
 	member->row.header = find_header(flow, &flow->stages.list[group->first]);
 	member->steps = calloc(group->count, sizeof(*member->steps));
@@ -143,9 +144,10 @@ static int open_stages(struct leat_run *flow, struct leat_stages *stages,
 	pthread_mutex_init(&flow->writing, NULL);
 	pthread_mutex_init(&flow->failing, NULL);
 	flow->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = flow->events_fd < 0 ? -errno
-	                         : leat_plan_make(&flow->stages, opts->capacity,
-	                                          opts->overflow != LEAT_BLOCK, &flow->plan);
+	rc = flow->events_fd < 0
+	             ? -errno
+	             : leat_plan_make(&flow->stages, opts->capacity, opts->overflow != LEAT_BLOCK,
+	                              opts->slow, &flow->plan);
 	if (rc == 0)
 		rc = leat_outputs_init(flow);
 	return rc == 0 ? init_ends(flow) : rc;
@@ -242,7 +244,7 @@ int leat_run_start(struct leat_run *flow)
 	flow->started_ns = leat_now_ns();
 	flow->until_ns = flow->opts.for_ns != 0 ? flow->started_ns + flow->opts.for_ns : 0;
 	begin_times(flow);
-	rc = leat_flow_start(flow->flow);
+	rc = flow->flow != NULL ? leat_flow_start(flow->flow) : 0;
 	if (rc == 0) {
 		for (size_t i = 0; i < flow->members_count; i++) {
 			struct leat_member *member = &flow->members[i];
@@ -289,6 +291,16 @@ static int64_t read_cpu_ns(const struct leat_member *member)
 bool leat_member_is_middle(const struct leat_member *member)
 {
 	return member->input == NULL && member->final == NULL;
+}
+
+bool leat_member_counts(const struct leat_member *member)
+{
+	return member->input != NULL && member->final != NULL;
+}
+
+uint64_t leat_member_counted(const struct leat_member *member)
+{
+	return leat_load_rlx(&member->counted); /* rlx: a number; what is final is behind F2 */
 }
 
 /* That of a group in the middle has ended if its thread, which has begun, has no clock any more. */

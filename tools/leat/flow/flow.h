@@ -13,7 +13,8 @@
  * a source of libleat-flow (from_gen). Those in the middle are a step each, with the stages in it:
  * so a line goes through all of them before the next one, and its fields are read once. The last is
  * a task of its own, behind the receiver of an end (to_rx). Rings, threads, how ends and failures
- * spread: all that is libleat-flow's (leat/flow.h).
+ * spread: all that is libleat-flow's (leat/flow.h). A count on its source's thread is both ends of
+ * its branch: a task that libleat-flow knows nothing of.
  *
  *     F1  a member that begins sets its clock     ->  F1  leat_run_cancel() and leat_run_stuck()
  *                                                         read the clock
@@ -119,7 +120,8 @@ struct leat_member {
 	struct leat_run *flow;
 	size_t group;
 	struct leat_input *input; /* of a source */
-	struct leat_final *final; /* of a sink */
+	struct leat_final *final; /* of a sink; both: see leat_member_counts() */
+	uint64_t counted;         /* atomic: the lines of such a member */
 	/* the name of its group, with "/2" behind it where the group has several threads */
 	char name[LEAT_NAME_MAX + 1];
 	struct leat_row row;         /* of its steps */
@@ -158,11 +160,17 @@ struct leat_member {
 	struct leat_rx *rx;       /* of a sink */
 	bool lent;                /* what it gives is only read, and given back */
 	struct leat_scope *scope; /* of a sink: its failure is not that of others */
-	/* the source: what it sends into; a sink: what it waits with; else NULL */
+	/*
+	 * the source: what it sends into, or, if it counts, waits with; a sink: what it waits with;
+	 * else NULL
+	 */
 	struct leat_tx *tx;
 	/* how a sink's work ended: 0, -EPIPE (abandoned), -ECANCELED, or a failure */
 	int left;
-	/* of a group in the middle: the first thing that went wrong; 0, "" */
+	/*
+	 * of a group in the middle, or of a count on its source's thread: the first thing that went
+	 * wrong; 0, ""
+	 */
 	int code;
 	char failure[LEAT_TEXT_MAX + 1];
 };
@@ -186,7 +194,7 @@ struct leat_run {
 	/* guards the failures of groups in the middle, and of their bridges */
 	pthread_mutex_t failing;
 	struct leat_scope *scope;
-	struct leat_flow *flow; /* in that scope */
+	struct leat_flow *flow; /* in that scope; NULL: no branch has a ring */
 	/* below it: of the sinks, and of the files that a bridge reads */
 	struct leat_scope *sinks, *streams;
 	struct leat_members *middle; /* one of each for each group */
@@ -249,6 +257,10 @@ bool leat_run_stuck(const struct leat_run *flow, int64_t cpu_ns);
 bool leat_member_over(const struct leat_member *member);
 /* Of a group that is neither the first nor the last. */
 bool leat_member_is_middle(const struct leat_member *member);
+/* Whether the member is a source with the count of its lines on its thread: there is no ring. */
+bool leat_member_counts(const struct leat_member *member);
+/* How many lines such a member has counted by now. */
+uint64_t leat_member_counted(const struct leat_member *member);
 /* The name of the stage that the member runs now. */
 const char *leat_member_inside(const struct leat_member *member);
 

@@ -260,6 +260,8 @@ static int add_branch(struct graph *graph, const struct leat_branch *branch)
 
 		member = graph->next;
 		graph->next += group->threads;
+		if (leat_member_counts(member))
+			return 0;
 		if (member->final != NULL) {
 			member->lent = begins_with_tee(graph, branch, at);
 			(member->lent ? leat_flow_to_rx_lent : leat_flow_to_rx)(port, &member->rx);
@@ -319,8 +321,12 @@ int leat_graph_open(struct leat_run *run, char why[LEAT_RUN_WHY])
 		return -ENOMEM;
 	run->sinks = leat_scope_open(run->scope, NULL);
 	run->streams = leat_scope_open(run->scope, NULL);
+	if (run->sinks == NULL || run->streams == NULL)
+		return leat_open_error();
+	if (run->plan.edges_count == 0) /* nothing is libleat-flow's */
+		return 0;
 	run->flow = leat_flow_open(run->scope, &opts);
-	if (run->sinks == NULL || run->streams == NULL || run->flow == NULL)
+	if (run->flow == NULL)
 		return leat_open_error();
 	rc = add_branches(run);
 	if (rc == 0)

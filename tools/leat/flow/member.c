@@ -611,7 +611,7 @@ int leat_member_main(struct leat_tx *out, void *arg)
 
 	member->tx = out;
 	leat_member_begin(member);
-	rc = member->input != NULL ? leat_run_source_run(member) : leat_run_sink_run(member);
+	rc = member->final != NULL ? leat_run_sink_run(member) : leat_run_source_run(member);
 	leat_rx_close(member->rx);
 	member->rx = NULL;
 	member->tx = NULL;

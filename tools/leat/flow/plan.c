@@ -15,13 +15,29 @@
 /* Two names and an arrow must fit in the name of a channel. */
 #define GROUP_NAME_MAX 28u
 
-static bool starts_group(const struct leat_stages *stages, size_t at,
+/* Whether the stage is a sink that counts what the source right before it reads. */
+static bool counts_source(const struct leat_stages *stages, size_t at, size_t slow)
+{
+	const struct leat_stage *stage = &stages->list[at];
+	const enum leat_verb source = stages->list[at - 1].type->verb;
+
+	return stage->type->role == LEAT_SINK && stage->type->verb == LEAT_VERB_COUNT &&
+	       !leat_stage_key(stage, "every")->given &&
+	       (source == LEAT_VERB_LINES || source == LEAT_VERB_WALK) &&
+	       (slow == 0 || (slow != at && slow != at + 1));
+}
+
+static bool starts_group(const struct leat_stages *stages, size_t at, size_t slow,
                          const struct leat_run_group *before)
 {
 	const struct leat_stage *stage = &stages->list[at];
 
-	if (at == stages->branches[stage->branch].first || stage->workers != 0 ||
-	    stage->type->role == LEAT_SINK || stages->list[at - 1].type->verb == LEAT_VERB_BRIDGE)
+	if (at == stages->branches[stage->branch].first)
+		return true;
+	if (counts_source(stages, at, slow))
+		return false;
+	if (stage->workers != 0 || stage->type->role == LEAT_SINK ||
+	    stages->list[at - 1].type->verb == LEAT_VERB_BRIDGE)
 		return true;
 	if (leat_later_is_timed(stage)) /* no source is called at a time */
 		return stages->list[before->first].type->role == LEAT_SOURCE || before->threads > 1;
@@ -241,7 +257,7 @@ static int alloc_plan(const struct leat_stages *stages, struct leat_plan *plan)
 	return -ENOMEM;
 }
 
-int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops,
+int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops, size_t slow,
                    struct leat_plan *plan)
 {
 	int rc = alloc_plan(stages, plan);
@@ -254,7 +270,7 @@ int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops
 
 		if (i == stages->branches[stage->branch].first)
 			plan->first_groups[stage->branch] = plan->groups_count;
-		if (i == 0 || starts_group(stages, i, &plan->groups[plan->groups_count - 1]))
+		if (i == 0 || starts_group(stages, i, slow, &plan->groups[plan->groups_count - 1]))
 			plan->groups[plan->groups_count++] = (struct leat_run_group){
 				.first = i,
 				.threads = stage->workers != 0 ? stage->workers : 1,

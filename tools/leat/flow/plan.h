@@ -13,7 +13,9 @@
  *                      every:TIME, delay, debounce), as a source waits for its input alone
  *     what keeps something from one item to the next (all steps but those of workers:N)
  *                      behind a group of several threads
- *     the sink         always has a thread of its own
+ *     the sink         has a thread of its own, but for a count without every:TIME right behind a
+ *                      `lines` or a `walk`, neither of which is slowed (--slow): the source then
+ *                      counts what it reads, and makes no lines
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -29,7 +31,7 @@ struct leat_run_group {
 	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same name */
 	size_t first, count;          /* stages */
 	unsigned threads;
-	size_t in, out; /* edges; LEAT_NO_EDGE: of a source, of a sink */
+	size_t in, out; /* edges; LEAT_NO_EDGE: of a source, of a sink; both of "lines+count" */
 };
 
 #define LEAT_NO_EDGE SIZE_MAX
@@ -58,8 +60,9 @@ struct leat_plan {
 /*
  * Returns 0 or -ENOMEM. capacity: of each edge without a buffer:N. drops: a full ring drops; then a
  * source whose lines go to several branches has a ring of its own before theirs, which never does.
+ * slow: the stage of --slow, from 1; 0: none.
  */
-int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops,
+int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops, size_t slow,
                    struct leat_plan *plan);
 void leat_plan_free(struct leat_plan *plan);
 

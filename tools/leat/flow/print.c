@@ -11,6 +11,18 @@
 #include <string.h>
 
 /*
+ * Whether a source that counts its lines has failed, or was cancelled: then that is how its member
+ * ended, whatever went wrong when the count was written.
+ */
+static bool ended_in_source(const struct leat_report *report, size_t at)
+{
+	const struct leat_end_stat *end = &report->ends[at];
+
+	return leat_member_counts(&report->flow->members[at]) &&
+	       (end->cause == LEAT_CANCELED || (end->cause == LEAT_FAILED && end->text[0] != '\0'));
+}
+
+/*
  * How a member ended, as the report shows it: as the library has it, but "abandoned" for a sink
  * that lost its reader, and for a group in the middle that has neither seen its last line nor had
  * enough; and what a tee failed with at its end.
@@ -21,7 +33,7 @@ static struct leat_end_stat find_shown_end(const struct leat_report *report, siz
 	const bool middle = leat_member_is_middle(member);
 	struct leat_end_stat end = report->ends[at];
 
-	if (member->code != 0 && (!report->gave_up || end.known)) {
+	if ((!report->gave_up || end.known) && member->code != 0 && !ended_in_source(report, at)) {
 		end.cause = LEAT_FAILED;
 		end.code = member->code;
 		snprintf(end.text, sizeof(end.text), "%s", member->failure);
@@ -38,13 +50,15 @@ static struct leat_end_stat find_shown_end(const struct leat_report *report, siz
 
 /*
  * The name that a failure is reported under. In the first and the last group the source or the sink
- * fails, not the steps on its thread.
+ * fails, not the steps on its thread; of a member that is both, one of the two.
  */
 static const char *find_shown_name(const struct leat_report *report, size_t at)
 {
 	const struct leat_run *flow = report->flow;
 	const struct leat_member *member = &flow->members[at];
 
+	if (leat_member_counts(member) && member->code != 0 && !ended_in_source(report, at))
+		return member->final->stage->type->name;
 	if (!leat_member_is_middle(member))
 		return flow->stages.list[flow->plan.groups[member->group].first].type->name;
 	return member->name;
@@ -56,23 +70,33 @@ static void put_clean(const char *text, FILE *out)
 		putc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
 }
 
+static void put_failure(const char *name, int code, const char *text, FILE *out)
+{
+	const size_t len = strlen(name);
+
+	if (text[0] == '\0')
+		text = strerror(-code);
+	fputs("leat: ", out);
+	/* some texts begin with the name */
+	if (strncmp(text, name, len) != 0 || text[len] != ':')
+		fprintf(out, "%s: ", name);
+	put_clean(text, out);
+	putc('\n', out);
+}
+
 void leat_report_failures(const struct leat_report *report, FILE *out)
 {
 	for (size_t i = 0; i < report->flow->members_count; i++) {
+		const struct leat_member *member = &report->flow->members[i];
 		const struct leat_end_stat end = find_shown_end(report, i);
 		if (report->gave_up && !end.known && end.text[0] != '\0')
-			fprintf(out, "leat: %s: %s\n", report->flow->members[i].name, end.text);
+			fprintf(out, "leat: %s: %s\n", member->name, end.text);
 		if (!end.known || end.cause != LEAT_FAILED)
 			continue;
-		const char *name = find_shown_name(report, i),
-			   *text = end.text[0] != '\0' ? end.text : strerror(-end.code);
-		size_t len = strlen(name);
-		fputs("leat: ", out);
-		/* some texts begin with the name */
-		if (strncmp(text, name, len) != 0 || text[len] != ':')
-			fprintf(out, "%s: ", name);
-		put_clean(text, out);
-		putc('\n', out);
+		put_failure(find_shown_name(report, i), end.code, end.text, out);
+		if (ended_in_source(report, i) && member->code != 0)
+			put_failure(member->final->stage->type->name, member->code, member->failure,
+			            out);
 	}
 }
 
@@ -271,6 +295,29 @@ static void put_edge_sentences(const struct leat_report *report, FILE *out)
 	}
 }
 
+/* A row for each member that counts on its source's thread, and so has no edge. */
+static void put_counted(const struct leat_report *report, FILE *out)
+{
+	const struct leat_run *flow = report->flow;
+	const int width = measure_names(report, false);
+
+	fprintf(out, "%-*s %12s\n", width, "counted", "lines");
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (leat_member_counts(&flow->members[i]))
+			fprintf(out, "%-*s %12" PRIu64 "\n", width, flow->members[i].name,
+			        leat_member_counted(&flow->members[i]));
+}
+
+static void put_counted_sentences(const struct leat_report *report, FILE *out)
+{
+	const struct leat_run *flow = report->flow;
+
+	for (size_t i = 0; i < flow->members_count; i++)
+		if (leat_member_counts(&flow->members[i]))
+			fprintf(out, "%s: counted %" PRIu64 " lines\n", flow->members[i].name,
+			        leat_member_counted(&flow->members[i]));
+}
+
 static void put_ends(const struct leat_report *report, FILE *out)
 {
 	int width = measure_names(report, false);
@@ -302,8 +349,14 @@ static void put_end_sentences(const struct leat_report *report, FILE *out)
 
 void leat_report_books(const struct leat_report *report, int columns, FILE *out)
 {
-	put_fitting(report, put_edges, put_edge_sentences, columns, out);
-	putc('\n', out);
+	if (report->flow->plan.edges_count > 0) {
+		put_fitting(report, put_edges, put_edge_sentences, columns, out);
+		putc('\n', out);
+	}
+	if (leat_report_counts(report) > 0) {
+		put_fitting(report, put_counted, put_counted_sentences, columns, out);
+		putc('\n', out);
+	}
 	put_fitting(report, put_ends, put_end_sentences, columns, out);
 	fprintf(out, "\nthreads left behind: %d\n", report->threads_left);
 }
@@ -414,6 +467,24 @@ static void put_json_notes(const struct leat_report *report, FILE *out)
 	free(text);
 }
 
+/* The lines of members that count on their source's thread; such a flow alone has the key. */
+static void put_json_counted(const struct leat_report *report, FILE *out)
+{
+	const struct leat_run *flow = report->flow;
+	const char *before = ",\"counted\":[";
+
+	for (size_t i = 0; i < flow->members_count; i++) {
+		if (!leat_member_counts(&flow->members[i]))
+			continue;
+		fprintf(out, "%s{", before);
+		put_json_text("name", flow->members[i].name, out);
+		fprintf(out, ",\"lines\":%" PRIu64 "}", leat_member_counted(&flow->members[i]));
+		before = ",";
+	}
+	if (leat_report_counts(report) > 0)
+		putc(']', out);
+}
+
 void leat_report_json(const struct leat_report *report, FILE *out)
 {
 	const struct leat_run *flow = report->flow;
@@ -425,7 +496,9 @@ void leat_report_json(const struct leat_report *report, FILE *out)
 		fputs(i > 0 ? "," : "", out);
 		put_json_edge(flow->plan.edges[i].name, &report->edges[i].now, out);
 	}
-	fputs("],\"generators\":[", out);
+	putc(']', out);
+	put_json_counted(report, out);
+	fputs(",\"generators\":[", out);
 	for (size_t i = 0; i < flow->members_count; i++) {
 		if (!flow->members[i].started)
 			continue;

@@ -28,13 +28,15 @@ int leat_report_init(struct leat_report *report, const struct leat_run *flow)
 {
 	*report = (struct leat_report){ .flow = flow, .since_ns = leat_now_ns() };
 	pthread_mutex_init(&report->lock, NULL);
-	report->edges = calloc(flow->plan.edges_count, sizeof(*report->edges));
+	/* 1: there may be no edge */
+	report->edges = calloc(flow->plan.edges_count + 1, sizeof(*report->edges));
 	report->ends = calloc(flow->members_count, sizeof(*report->ends));
 	report->times = calloc(flow->members_count, sizeof(*report->times));
+	report->counted = calloc(flow->members_count, sizeof(*report->counted));
 	report->why = leat_why_open();
 	leat_why_from_start(report->why);
 	if (report->edges != NULL && report->ends != NULL && report->times != NULL &&
-	    report->why != NULL)
+	    report->counted != NULL && report->why != NULL)
 		return 0;
 	leat_report_fini(report);
 	return -ENOMEM;
@@ -47,6 +49,7 @@ void leat_report_fini(struct leat_report *report)
 	free(report->edges);
 	free(report->ends);
 	free(report->times);
+	free(report->counted);
 	leat_why_close(report->why);
 	*report = (struct leat_report){ 0 };
 }
@@ -176,6 +179,22 @@ static void record_member(struct leat_report *report, const struct leat_gen_stat
 	                                   stat->order_ns + stat->paced_ns);
 }
 
+static void record_counts(struct leat_report *report, int64_t time_ns)
+{
+	for (size_t i = 0; i < report->flow->members_count; i++) {
+		struct leat_counted_stat *stat = &report->counted[i];
+
+		if (!leat_member_counts(&report->flow->members[i]))
+			continue;
+		*stat = (struct leat_counted_stat){
+			.now = leat_member_counted(&report->flow->members[i]),
+			.before = stat->now,
+			.now_ns = time_ns,
+			.before_ns = stat->now_ns != 0 ? stat->now_ns : report->since_ns,
+		};
+	}
+}
+
 static void record_snapshot(struct leat_report *report, const struct leat_snapshot *snapshot,
                             bool window)
 {
@@ -194,6 +213,7 @@ static void record_snapshot(struct leat_report *report, const struct leat_snapsh
 	}
 	for (size_t i = 0; i < snapshot->generators_count; i++)
 		record_member(report, &snapshot->generators[i], snapshot->time_ns);
+	record_counts(report, snapshot->time_ns);
 	leat_why_add(report->why, snapshot); /* without memory the verdict has less to go by */
 	if (window)
 		leat_why_restart(report->why);
@@ -286,8 +306,9 @@ int64_t leat_report_busy_ns(const struct leat_report *report, size_t at,
 	const size_t slow = flow->opts.slow;
 	uint64_t busy_ns = time->busy_ns;
 
-	if (member->input != NULL)
-		busy_ns += time->starved_ns; /* of an input that is no channel */
+	/* of an input that is no channel; a source that counts also waits for its turn to write */
+	if (member->input != NULL && member->final == NULL)
+		busy_ns += time->starved_ns;
 	if (slow > group->first && slow <= group->first + group->count)
 		busy_ns += time->paced_ns;
 	return (int64_t)busy_ns;
@@ -348,6 +369,15 @@ static bool waits_for_input(const struct leat_run *flow, size_t group)
 	       (verb == LEAT_VERB_TICK || verb == LEAT_VERB_PROC || verb == LEAT_VERB_FOLLOW);
 }
 
+size_t leat_report_counts(const struct leat_report *report)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < report->flow->members_count; i++)
+		n += leat_member_counts(&report->flow->members[i]);
+	return n;
+}
+
 unsigned leat_report_threads(const struct leat_run *flow, size_t edge, bool senders)
 {
 	unsigned threads = 0;
@@ -382,8 +412,11 @@ static void set_blocked_shares(const struct leat_report *report, struct leat_bot
 	}
 }
 
-static const char *say_why_not(const struct leat_verdict *verdict)
+/* Where nothing moves through a ring, a source that counts its lines waits for them. */
+static const char *say_why_not(const struct leat_report *report, const struct leat_verdict *verdict)
 {
+	if (verdict->limit == LEAT_LIMIT_IDLE && leat_report_counts(report) > 0)
+		return "none: the flow waited for its input";
 	switch (verdict->limit) {
 	case LEAT_LIMIT_UNKNOWN:
 		return "none: the run was too short to tell";
@@ -406,7 +439,7 @@ struct leat_bottleneck leat_report_verdict(const struct leat_report *report)
 		return found;
 	if (leat_why_verdict(report->why, verdict) < 0)
 		verdict->limit = LEAT_LIMIT_UNKNOWN;
-	found.why_not = say_why_not(verdict);
+	found.why_not = say_why_not(report, verdict);
 	found.group = find_group(flow, verdict->stage);
 	if (found.group == flow->plan.groups_count ||
 	    (verdict->limit != LEAT_LIMIT_BALANCED && !leat_limit_is_named(verdict->limit)))

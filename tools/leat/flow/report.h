@@ -31,6 +31,12 @@ struct leat_edge_stat {
 	int64_t now_ns, before_ns;
 };
 
+/* Of a member that counts on its source's thread (leat_member_counts()): its lines. */
+struct leat_counted_stat {
+	uint64_t now, before;
+	int64_t now_ns, before_ns;
+};
+
 /* How a member ended, as the library has it. */
 struct leat_end_stat {
 	bool known;
@@ -52,10 +58,11 @@ struct leat_report {
 	/* one of each for each member */
 	struct leat_end_stat *ends;
 	struct leat_member_time *times;
+	struct leat_counted_stat *counted;
 	struct leat_why *why;
 	/* when the report began: the first rates count from here */
 	int64_t since_ns;
-	int64_t over_ns;   /* when everything had ended */
+	int64_t over_ns; /* when everything had ended */
 	int threads_left, status;
 	/* members still ran when the report was made, inside a step: leat_report_give_up() */
 	bool gave_up;
@@ -91,6 +98,8 @@ double leat_report_blocked(uint64_t before_ns, uint64_t now_ns, int64_t window_n
  */
 bool leat_report_well(const struct leat_report *report);
 
+/* How many members there are that count on their source's thread. */
+size_t leat_report_counts(const struct leat_report *report);
 /* The threads of the groups that send into an edge, or receive from it. */
 unsigned leat_report_threads(const struct leat_run *flow, size_t edge, bool senders);
 /* How long a member was at work by then. */

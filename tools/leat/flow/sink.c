@@ -544,6 +544,21 @@ static int receive_lines(struct sink *sink)
 	return rc;
 }
 
+/*
+ * Runs the source whose lines the sink counts. What goes wrong behind that is the sink's: it is
+ * recorded apart, as the source may have failed, too.
+ */
+static int count_source(struct sink *sink)
+{
+	struct leat_member *member = sink->member;
+	int rc = leat_run_source_run(member);
+
+	leat_tx_source(member->tx, false);
+	member->tx = NULL;
+	sink->count = leat_member_counted(member);
+	return rc;
+}
+
 /* A word of a program's has been given all lines, and may write now. */
 static int end_word(struct sink *sink)
 {
@@ -559,15 +574,13 @@ static int end_word(struct sink *sink)
 	return rc;
 }
 
-int leat_run_sink_run(struct leat_member *member)
+/* Returns 0, or what was recorded. */
+static int init_sink(struct sink *sink, struct leat_member *member)
 {
 	struct leat_run_step *step = &member->steps[member->steps_count - 1];
 	const struct leat_stage *stage = step->stage;
-	struct sink *sink = calloc(1, sizeof(*sink));
 	int rc;
 
-	if (sink == NULL)
-		return leat_member_fail(member, "", -ENOMEM);
 	sink->member = member;
 	sink->verb = stage->type->verb;
 	sink->form = (enum leat_result_form)leat_stage_key(stage, "as")->number;
@@ -578,13 +591,27 @@ int leat_run_sink_run(struct leat_member *member)
 	leat_out_init(&sink->out, member->final->out_fd, member->flow->scope);
 	leat_file_init(&sink->file, member, &sink->out);
 	rc = leat_numeric_init(&sink->numeric, stage);
-	rc = rc != 0 ? leat_member_fail(member, "", rc) : receive_lines(sink);
+	return rc != 0 ? leat_member_fail(member, "", rc) : 0;
+}
+
+int leat_run_sink_run(struct leat_member *member)
+{
+	const bool counts = leat_member_counts(member);
+	struct sink *sink = calloc(1, sizeof(*sink));
+	int rc;
+
+	if (sink == NULL)
+		return leat_member_fail(member, "", -ENOMEM);
+	rc = init_sink(sink, member);
+	if (rc == 0)
+		rc = counts ? count_source(sink) : receive_lines(sink);
 	/* what is before it is not to wait for a sink that waits for its turn to write */
 	leat_rx_close(member->rx);
 	member->rx = NULL;
 	if (rc == 0 && sink->verb == LEAT_VERB_WORD)
 		rc = end_word(sink);
-	if (rc == 0 || rc == -ECANCELED) {
+	/* what a source has counted is written, too, where it has failed or was stopped */
+	if (rc == 0 || rc == -ECANCELED || counts) {
 		int end = write_result(sink, rc == -ECANCELED);
 		rc = rc != 0 ? rc : end;
 	}

@@ -12,6 +12,7 @@
 #include "tools/leat/flow/walk_source.h"
 
 #include <fcntl.h>
+#include <leat/atomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -249,6 +250,16 @@ static int emit_line(void *arg, void *item)
 	return tell_source(member, rc);
 }
 
+/* A count that is on the source's thread. */
+static int add_count(void *arg, uint64_t lines)
+{
+	struct leat_member *member = arg;
+
+	/* rlx: only this thread writes it, and nothing else depends on it */
+	leat_store_rlx(&member->counted, leat_load_rlx(&member->counted) + lines);
+	return 0;
+}
+
 static const char *find_match(void *arg, const char *text, size_t len)
 {
 	struct leat_member *member = arg;
@@ -335,28 +346,41 @@ static bool keeps_lines(struct leat_member *member)
 	return member->unsent != NULL;
 }
 
-static int run_source(struct leat_member *member)
+/* How the lines of the source are taken: counted, searched, kept for a while, or one by one. */
+static void choose_ways(struct leat_member *member, struct leat_emitter *to)
 {
 	const struct leat_run *flow = member->flow;
+	const struct leat_stage *stage = member->input->stage;
+
+	if (leat_member_counts(member)) {
+		to->count = add_count;
+		to->emits = &member->at_header;
+		return;
+	}
+	if (keeps_lines(member))
+		to->end_piece = end_piece;
+	/* of the source itself a line wants nothing but the pause of --slow */
+	if (flow->opts.slow != (size_t)(stage - flow->stages.list) + 1)
+		member->steps_done = 1;
+	if (stage->type->verb != LEAT_VERB_TICK && stage->type->verb != LEAT_VERB_NUMBERS &&
+	    can_search_blocks(member)) {
+		to->find = find_match;
+		member->steps_done = 2;
+	}
+}
+
+static int run_source(struct leat_member *member)
+{
 	const struct leat_stage *stage = member->input->stage;
 	struct leat_emitter to = { .emit = emit_line,
 		                   .arg = member,
 		                   .end_file = expect_header,
 		                   .out = member->tx,
 		                   .as_text = true };
-	int64_t until_ns = flow->until_ns;
+	int64_t until_ns = member->flow->until_ns;
 
 	expect_header(member);
-	if (keeps_lines(member))
-		to.end_piece = end_piece;
-	/* of the source itself a line wants nothing but the pause of --slow */
-	if (flow->opts.slow != (size_t)(stage - flow->stages.list) + 1)
-		member->steps_done = 1;
-	if (stage->type->verb != LEAT_VERB_TICK && stage->type->verb != LEAT_VERB_NUMBERS &&
-	    can_search_blocks(member)) {
-		to.find = find_match;
-		member->steps_done = 2;
-	}
+	choose_ways(member, &to);
 	switch (stage->type->verb) {
 	case LEAT_VERB_LINES:
 		return run_lines(member, &to);
