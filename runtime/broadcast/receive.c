@@ -359,16 +359,22 @@ ssize_t leat_sub_recv_or_wait(struct leat_rx *rx, void *items, size_t max, size_
 	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }
 
+/* Without turns, or of one that is not plain. Out of line, for its registers. */
+static __attribute__((noinline)) ssize_t recv_lines(struct leat_rx *rx, void *items, size_t max,
+                                                    size_t size, int64_t deadline_ns,
+                                                    const char *call)
+{
+	/* of one item the inline body has tried */
+	const size_t n = max > 1 ? recv_batch_at_once(sub_of_rx(rx), items, max, size) : 0;
+
+	return n > 0 ? (ssize_t)n : leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
+}
+
 static ssize_t sub_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
                         int64_t deadline_ns, const char *call)
 {
-	struct leat_sub *sub = sub_of_rx(rx);
-	size_t n;
-
-	if (sub->plain)
-		return leat_turns_recv(rx, items, max, size, deadline_ns, call);
-	n = max > 1 ? recv_batch_at_once(sub, items, max, size) : 0; /* one: the inline body */
-	return n > 0 ? (ssize_t)n : leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
+	return (sub_of_rx(rx)->plain ? leat_turns_recv : recv_lines)(rx, items, max, size,
+	                                                             deadline_ns, call);
 }
 
 /* --- in place --- */

@@ -176,9 +176,12 @@ void leat_turns_close(struct leat_chan *chan)
 /* Claims up to n positions, as far as the last scan found room. Returns how many. */
 static inline size_t claim_known(struct leat_broadcast *bc, size_t n, uint64_t *pos)
 {
-	uint64_t tail = leat_load_acq(&bc->tail); /* J2: pairs with leat_turns_join() */
+	uint64_t tail;
 	int64_t room;
 
+	/* another sender has the line: ask for it once, and not to read it first */
+	leat_prefetch_write(&bc->tail);
+	tail = leat_load_acq(&bc->tail); /* J2: pairs with leat_turns_join() */
 	do {
 		*pos = position_of(tail);
 		room = (int64_t)(leat_load_acq(&bc->limit) - *pos); /* L1: pairs with find_room() */

@@ -136,6 +136,9 @@ struct leat_chan_ring {
 	size_t (*push)(struct leat_handle *h, const void *items, size_t n);
 	/* leat_detail_send_wait() of an open handle that holds nothing. */
 	int (*send)(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns);
+	/* leat_detail_send_many() of such a handle. */
+	ssize_t (*send_many)(struct leat_tx *tx, const void *items, size_t n, size_t size,
+	                     int64_t deadline_ns);
 	bool (*writable)(struct leat_handle *h);
 	/* For reservations: how many slots are at *place, or -ENOTSUP. */
 	ssize_t (*claim)(struct leat_handle *h, size_t want, void **place);

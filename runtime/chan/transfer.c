@@ -517,30 +517,6 @@ static ssize_t count_rejected(struct leat_handle *h, ssize_t r, size_t n)
 	return r;
 }
 
-/*
- * Of a ring that no inline body serves: sends what there is room for, where nothing is out of the
- * ordinary. Otherwise returns 0, and nothing has happened.
- */
-static inline size_t send_at_once(struct leat_tx *tx, const void *items, size_t n, size_t size)
-{
-	struct leat_handle *h = leat_handle_of_tx(tx);
-	struct leat_chan *chan;
-
-	if (h == NULL || items == NULL || n == 0 || !h->open || h->held != 0)
-		return 0;
-	chan = leat_chan_of(h);
-	if (chan->ring == NULL || n > chan->capacity ||
-	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
-	    /* rlx: a call that began before the end may miss it */
-	    leat_load_rlx(&chan->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
-	                                 LEAT_CTL_TX_CLOSED | LEAT_CTL_STOPPING))
-		return 0;
-	n = chan->ring->push(h, items, n);
-	if (n > 0)
-		leat_chan_sent(chan, n);
-	return n;
-}
-
 int leat_chan_send_or_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)item, 1,
@@ -581,35 +557,39 @@ static inline bool send_batch_at_once(struct leat_tx *tx, const void *items, siz
 	return true;
 }
 
-ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
-                              int64_t deadline_ns)
+ssize_t leat_chan_send_many_or_wait(struct leat_tx *tx, const void *items, size_t n, size_t size,
+                                    int64_t deadline_ns)
 {
 	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n,
 		              NULL };
-	ssize_t r;
+	ssize_t r = check_transfer(op.h, items, size, "leat_send_batch");
 
-	if (send_batch_at_once(tx, items, n, size))
-		return (ssize_t)n;
-	r = (ssize_t)send_at_once(tx, items, n, size);
-	if (r == 0) {
-		r = check_transfer(op.h, items, size, "leat_send_batch");
-		if (r != 0)
-			return r;
-		if (n > SSIZE_MAX / leat_chan_of(op.h)->item_size)
-			return -EINVAL;
-	}
-	for (;;) {
-		op.items = (char *)op.items + (size_t)r * leat_chan_of(op.h)->item_size;
-		op.n -= (size_t)r;
-		if (op.n == 0)
-			break;
+	if (r != 0)
+		return r;
+	if (n > SSIZE_MAX / leat_chan_of(op.h)->item_size)
+		return -EINVAL;
+	while (op.n > 0) {
 		r = leat_op_run(&op, deadline_ns);
 		if (r < 0)
 			break;
+		op.items = (char *)op.items + (size_t)r * leat_chan_of(op.h)->item_size;
+		op.n -= (size_t)r;
 	}
 	if (op.n == n && n > 0)
 		return count_rejected(op.h, r, n);
 	return (ssize_t)(n - op.n);
+}
+
+ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
+                              int64_t deadline_ns)
+{
+	const struct leat_handle *h = leat_handle_of_tx(tx);
+
+	if (send_batch_at_once(tx, items, n, size))
+		return (ssize_t)n;
+	if (h != NULL && h->open && h->held == 0 && tx->chan->ring != NULL)
+		return tx->chan->ring->send_many(tx, items, n, size, deadline_ns);
+	return leat_chan_send_many_or_wait(tx, items, n, size, deadline_ns);
 }
 
 ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,

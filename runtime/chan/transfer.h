@@ -64,6 +64,9 @@ size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_clai
  */
 int leat_chan_send_or_wait(struct leat_tx *tx, const void *item, size_t size, int64_t deadline_ns)
 	__attribute__((noinline));
+/* The same for leat_detail_send_many(). */
+ssize_t leat_chan_send_many_or_wait(struct leat_tx *tx, const void *items, size_t n, size_t size,
+                                    int64_t deadline_ns) __attribute__((noinline));
 
 /* The functions of leat_chan_rx_ops that receive; the last two in zero_copy.c. */
 ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
