@@ -611,22 +611,32 @@ int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t d
 }
 
 /*
- * Receives what is there, of the ring for one thread on each side, where nothing is out of the
- * ordinary. Otherwise returns 0, and nothing has happened.
+ * Of the ring for one thread on each side, or of a broadcast with one sender: receives what is
+ * there, where nothing is out of the ordinary. Otherwise returns 0, and nothing has happened. A
+ * cursor that must not be used is disabled. That of a subscriber behind a gate follows no words of
+ * lines, so batches of small items, which do, are not for it.
  */
 static inline size_t recv_batch_at_once(struct leat_rx *rx, void *items, size_t max, size_t size)
 {
+	struct leat_spsc_cursor *cursor = &rx->spsc;
+	struct leat_chan *chan;
 	size_t n;
 
-	if (items == NULL || leat_spsc_is_disabled(&rx->spsc) || max - 1 >= rx->spsc.capacity ||
-	    rx->chan->ring != NULL ||
-	    (size != LEAT_DETAIL_CHAN_SIZE && size != rx->spsc.item_size) ||
+	if (items == NULL || leat_spsc_is_disabled(cursor) || max - 1 >= cursor->capacity ||
+	    cursor->packed != (cursor->item_size <= LEAT_SPSC_PACKED_MAX) ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != cursor->item_size) ||
 	    /* rlx: a call that began before a cancel may miss it */
 	    leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED)
 		return 0;
-	n = leat_pop_spsc(&rx->spsc, items, max, rx->spsc.item_size);
-	if (n > 0)
-		leat_chan_received(rx->chan, n);
+	n = leat_pop_spsc(cursor, items, max, cursor->item_size);
+	chan = rx->chan;
+	if (n > 0 && leat_unlikely(leat_chan_load_parked(chan) &
+	                           (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED))) {
+		if (chan->ring != NULL)
+			chan->ring->received(leat_handle_of_rx(rx));
+		else
+			leat_chan_received(chan, n);
+	}
 	return n;
 }
 
