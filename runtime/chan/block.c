@@ -50,10 +50,16 @@ static struct leat_waitable *waitable_of(struct leat_wait_loop *w)
 	return leat_waitable_of_tx(&waiting_handle(w)->tx);
 }
 
+/*
+ * A sender that has yielded has given its core away, and so has backed off; leat/ring/spsc.h would
+ * have it back off once more before it reads the receiver's position.
+ */
 static ssize_t chan_wait_attempt(struct leat_wait_loop *w)
 {
 	struct leat_op *op = chan_wait_of(w)->op;
 
+	if (op->h->wait == LEAT_WAIT_YIELD)
+		op->h->spsc.caught_up = false;
 	return op->attempt(op);
 }
 
