@@ -225,10 +225,7 @@ static size_t take_items(struct leat_sub *sub, void *items, size_t max)
 		}
 		return (size_t)(rx->pos - from);
 	}
-	if (sub->gates == 0 || max == 1)
-		return leat_pop_spsc(rx, items, max, size);
-	/* by runs: the words of lines are the senders' */
-	return leat_spsc_pop_batch(rx, items, max, size);
+	return leat_pop_spsc(rx, items, max, size);
 }
 
 /* --- ends --- */

@@ -91,8 +91,19 @@ size_t leat_push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, s
 	return 1;
 }
 
+/* Of a stage of a broadcast, which follows its gate. Out of line, for its registers. */
+static __attribute__((noinline)) size_t pop_by_runs(struct leat_spsc_cursor *rx,
+                                                    unsigned char *items, size_t n, size_t size)
+{
+#define POP(size) leat_spsc_pop_batch_by_runs(rx, items, n, size)
+	return BY_SIZE(size, POP);
+#undef POP
+}
+
 size_t leat_pop_spsc(struct leat_spsc_cursor *rx, unsigned char *items, size_t n, size_t size)
 {
+	if (leat_unlikely(!rx->packed && size <= LEAT_SPSC_PACKED_MAX && n > 1))
+		return pop_by_runs(rx, items, n, size);
 #define POP(size) leat_spsc_pop_batch(rx, items, n, size)
 	if (n > 1)
 		return BY_SIZE(size, POP);
@@ -623,7 +634,6 @@ static inline size_t recv_batch_at_once(struct leat_rx *rx, void *items, size_t 
 	size_t n;
 
 	if (items == NULL || leat_spsc_is_disabled(cursor) || max - 1 >= cursor->capacity ||
-	    cursor->packed != (cursor->item_size <= LEAT_SPSC_PACKED_MAX) ||
 	    (size != LEAT_DETAIL_CHAN_SIZE && size != cursor->item_size) ||
 	    /* rlx: a call that began before a cancel may miss it */
 	    leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED)

@@ -170,6 +170,11 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsig
 	return pos;
 }
 
+LEAT_RING_INLINE bool leat_spsc_knows_lines(size_t size)
+{
+	return __builtin_constant_p(size) && size <= LEAT_SPSC_PACKED_MAX;
+}
+
 /* --- batches of any items --- */
 
 /*
@@ -262,7 +267,10 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_runs(struct leat_spsc_cursor *rx, unsign
 			now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
 		void *slots = leat_spsc_slot(&now, size);
 
-		memcpy(to + done * size, slots, k * size);
+		if (leat_spsc_knows_lines(size))
+			leat_spsc_copy_part(to + done * size, slots, k * size, size);
+		else
+			memcpy(to + done * size, slots, k * size);
 		if (!now.packed)
 			leat_spsc_hand_items_back(&now, slots, k * size);
 		now.pos += k;
@@ -271,11 +279,6 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_runs(struct leat_spsc_cursor *rx, unsign
 	}
 	leat_spsc_end(rx, &now);
 	return now.pos;
-}
-
-LEAT_RING_INLINE bool leat_spsc_knows_lines(size_t size)
-{
-	return __builtin_constant_p(size) && size <= LEAT_SPSC_PACKED_MAX;
 }
 
 /*
@@ -305,8 +308,8 @@ LEAT_RING_INLINE size_t leat_spsc_push_batch(struct leat_spsc_cursor *tx, const 
  * caught up with the producer, and the next one would again: it never finds nothing, and so would
  * never back off. Therefore: the next one backs off first.
  */
-LEAT_RING_INLINE size_t leat_spsc_pop_batch(struct leat_spsc_cursor *rx, void *items, size_t n,
-                                            size_t size)
+LEAT_RING_INLINE size_t leat_spsc_pop_by(struct leat_spsc_cursor *rx, void *items, size_t n,
+                                         size_t size, const bool lines)
 {
 	const uint64_t begin = rx->pos;
 	uint64_t pos;
@@ -315,7 +318,7 @@ LEAT_RING_INLINE size_t leat_spsc_pop_batch(struct leat_spsc_cursor *rx, void *i
 		return 0;
 	if (leat_unlikely(rx->caught_up))
 		leat_spsc_backoff(rx);
-	if (leat_spsc_knows_lines(size))
+	if (lines)
 		pos = leat_spsc_pop_lines(rx, (unsigned char *)items, n, size);
 	else
 		pos = leat_spsc_pop_runs(rx, (unsigned char *)items, n, size);
@@ -325,6 +328,19 @@ LEAT_RING_INLINE size_t leat_spsc_pop_batch(struct leat_spsc_cursor *rx, void *i
 	else
 		leat_spsc_backoff(rx);
 	return (size_t)(pos - begin);
+}
+
+LEAT_RING_INLINE size_t leat_spsc_pop_batch(struct leat_spsc_cursor *rx, void *items, size_t n,
+                                            size_t size)
+{
+	return leat_spsc_pop_by(rx, items, n, size, leat_spsc_knows_lines(size));
+}
+
+/* The same of a cursor whose word is not that of its line: runtime/broadcast, a stage's. */
+LEAT_RING_INLINE size_t leat_spsc_pop_batch_by_runs(struct leat_spsc_cursor *rx, void *items,
+                                                    size_t n, size_t size)
+{
+	return leat_spsc_pop_by(rx, items, n, size, false);
 }
 
 #endif
