@@ -252,18 +252,6 @@ static size_t push_items(struct leat_handle *h, const void *items, size_t n)
 	return leat_push_spsc(bc->tx, items, n, leat_chan_of(h)->item_size);
 }
 
-/*
- * Whether a send may go on without the wait engine. A call that began before the end may miss it,
- * so the load is relaxed.
- */
-static bool all_is_usual(const struct leat_chan *chan, const void *items, size_t size)
-{
-	return items != NULL && (size == LEAT_DETAIL_CHAN_SIZE || size == chan->item_size) &&
-	       !(leat_load_rlx(&chan->ctl) & /* rlx: see above */
-	         (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED | LEAT_CTL_TX_CLOSED |
-	          LEAT_CTL_STOPPING));
-}
-
 /* With one sender: where the last scan found room for all of it, and nobody joins. */
 static inline bool send_lines_at_once(struct leat_broadcast *bc, const void *items, size_t n)
 {
@@ -289,7 +277,7 @@ static ssize_t send_many(struct leat_tx *tx, const void *items, size_t n, size_t
 	struct leat_broadcast *bc = leat_broadcast_of(chan);
 
 	if (n == 0 || n > chan->capacity || bc->turns || chan->discard != NULL ||
-	    !all_is_usual(chan, items, size) || !send_lines_at_once(bc, items, n))
+	    !leat_chan_send_is_usual(chan, items, size) || !send_lines_at_once(bc, items, n))
 		return leat_chan_send_many_or_wait(tx, items, n, size, deadline_ns);
 	return (ssize_t)n;
 }

@@ -318,14 +318,8 @@ size_t leat_turns_push(struct leat_broadcast *bc, const unsigned char *items, si
 /* Claims a position for an item that is sent where all is as usual. */
 static inline bool claim_at_once(struct leat_tx *tx, const void *item, size_t size, uint64_t *pos)
 {
-	const struct leat_chan *chan = tx->chan;
-
-	return item != NULL && (size == LEAT_DETAIL_CHAN_SIZE || size == chan->item_size) &&
-	       /* rlx: a call that began before the end may miss it */
-	       !(leat_load_rlx(&chan->ctl) &
-	         (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED | LEAT_CTL_TX_CLOSED |
-	          LEAT_CTL_STOPPING)) &&
-	       claim_known(leat_broadcast_of(chan), 1, pos) == 1;
+	return leat_chan_send_is_usual(tx->chan, item, size) &&
+	       claim_known(leat_broadcast_of(tx->chan), 1, pos) == 1;
 }
 
 static inline void notify_sent(struct leat_chan *chan)

@@ -556,12 +556,8 @@ int leat_detail_send_wait(struct leat_tx *tx, const void *item, size_t size, int
  */
 static inline bool send_batch_at_once(struct leat_tx *tx, const void *items, size_t n, size_t size)
 {
-	if (tx == NULL || items == NULL || n == 0 || tx->spsc.room - tx->spsc.pos < n ||
-	    tx->chan->ring != NULL ||
-	    (size != LEAT_DETAIL_CHAN_SIZE && size != tx->spsc.item_size) ||
-	    /* rlx: a call that began before the end may miss it */
-	    leat_load_rlx(tx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
-	                              LEAT_CTL_TX_CLOSED | LEAT_CTL_STOPPING))
+	if (tx == NULL || n == 0 || tx->spsc.room - tx->spsc.pos < n || tx->chan->ring != NULL ||
+	    !leat_chan_send_is_usual(tx->chan, items, size))
 		return false;
 	leat_push_spsc(&tx->spsc, items, n, tx->spsc.item_size);
 	leat_chan_sent(tx->chan, n);
@@ -624,8 +620,7 @@ int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t d
 /*
  * Of the ring for one thread on each side, or of a broadcast with one sender: receives what is
  * there, where nothing is out of the ordinary. Otherwise returns 0, and nothing has happened. A
- * cursor that must not be used is disabled. That of a subscriber behind a gate follows no words of
- * lines, so batches of small items, which do, are not for it.
+ * cursor that must not be used is disabled.
  */
 static inline size_t recv_batch_at_once(struct leat_rx *rx, void *items, size_t max, size_t size)
 {

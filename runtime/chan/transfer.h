@@ -59,6 +59,19 @@ void leat_chan_close_ring(struct leat_chan *chan);
 size_t leat_chan_take(struct leat_chan *chan, size_t want, struct leat_mpmc_claim *claim);
 
 /*
+ * Whether a send of these items may go on without the wait engine, if there is room. A call that
+ * began before the end may miss it, so the load is relaxed.
+ */
+static inline bool leat_chan_send_is_usual(const struct leat_chan *chan, const void *items,
+                                           size_t size)
+{
+	return items != NULL && (size == LEAT_DETAIL_CHAN_SIZE || size == chan->item_size) &&
+	       !(leat_load_rlx(&chan->ctl) & /* rlx: see above */
+	         (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED | LEAT_CTL_TX_CLOSED |
+	          LEAT_CTL_STOPPING));
+}
+
+/*
  * What leat_detail_send_wait() does where nothing can be sent at once, or that is not known. Out of
  * line, so that what is sent at once does not save registers for it.
  */
