@@ -73,7 +73,8 @@ static char *write_down(const struct leat_stages *stages)
 		if (i == branch->first)
 			put_from(out, stages, branch);
 		if (stage->workers != 0)
-			fprintf(out, "\nworkers:'%u'", stage->workers);
+			fprintf(out, "\n%s:'%u'", stage->ordered ? "ordered" : "workers",
+			        stage->workers);
 		put_value(out, stage->type->name, &stage->arg);
 		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
 			put_value(out, key->name, key);
@@ -115,7 +116,8 @@ static void check_again(const struct leat_stages *stages)
 	for (size_t i = 0; i < again.count; i++) {
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
 
-		CHECK(a->type == b->type && a->workers == b->workers, "%s", text);
+		CHECK(a->type == b->type && a->workers == b->workers && a->ordered == b->ordered,
+		      "%s", text);
 		CHECK(same_value(&a->arg, &b->arg) && same_keys(a->keys, b->keys), "%s", text);
 	}
 	leat_stages_free(&again);
@@ -147,7 +149,7 @@ static void check_stages(const struct leat_stages *stages, size_t len)
 		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
 			CHECK(key->given && key->at <= len, "the place of a key");
 		CHECK(stage->workers <= LEAT_WORKERS_MAX &&
-		              (stage->workers == 0 || stage->type->many),
+		              (stage->workers == 0 ? !stage->ordered : stage->type->many),
 		      "workers");
 		CHECK(stage->arg.given == (stage->type->arg.form != LEAT_FORM_NONE),
 		      "the argument");

@@ -101,6 +101,7 @@ const char leat_run_help[] =
 	"          workers:N STEP               a grep, filter, field or map on N threads (order "
 	"is not "
 	"kept)\n"
+	"          ordered:N STEP               the same, and the order is kept\n"
 	"          bridge:N                     each line is the path of a file: the lines of "
         "these, "
 	"of N files\n"

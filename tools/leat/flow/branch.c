@@ -132,7 +132,7 @@ static bool is_stage_name(const char *name)
 	for (enum leat_role role = LEAT_SOURCE; role <= LEAT_SINK; role++)
 		if (leat_stage_find(role, name) != NULL)
 			return true;
-	return strcmp(name, "workers") == 0 || strcmp(name, "merge") == 0 ||
+	return leat_stage_is_workers(name) || strcmp(name, "merge") == 0 ||
 	       strcmp(name, "zip") == 0 || strcmp(name, "as") == 0;
 }
 

@@ -138,7 +138,8 @@ static struct leat_port add_group(struct leat_run *run, size_t at, struct leat_m
 		                      group->name);
 	if (group->threads == 1)
 		return leat_flow_step(port, &middle->step, first);
-	port = leat_flow_workers(port, group->threads, LEAT_UNORDERED);
+	port = leat_flow_workers(port, group->threads,
+	                         group->ordered ? LEAT_ORDERED : LEAT_UNORDERED);
 	port = leat_flow_step_with(port, &middle->step,
 	                           (struct leat_state){ .size = sizeof(struct leat_member *),
 	                                                .init = leat_members_take,

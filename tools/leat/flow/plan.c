@@ -274,6 +274,7 @@ int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops
 			plan->groups[plan->groups_count++] = (struct leat_run_group){
 				.first = i,
 				.threads = stage->workers != 0 ? stage->workers : 1,
+				.ordered = stage->ordered && stage->workers > 1,
 				.in = LEAT_NO_EDGE,
 				.out = LEAT_NO_EDGE
 			};
