@@ -1,4 +1,5 @@
-# The order of lines: workers that keep it, beside what one thread makes, with lines that take uneven time.
+# The order of lines: workers that keep it, beside what one thread makes, with lines that take uneven time; merges that give one
+# stream the precedence.
 # SPDX-License-Identifier: BSD-2-Clause
 . "$(dirname "$0")/lib.sh"
 
@@ -63,6 +64,45 @@ expect_books "$dir/json"
 run --quiet --overflow newest --capacity 8 --json="$dir/json" "count:100000 | ordered:3 map:length | count"
 expect_status 0
 expect_books "$dir/json"
+
+# Into a merge, where the lines of each stream keep their order.
+run --quiet "count:20000 | ordered:3 filter:(\$ % 2 == 0) as even; count:20000 | ordered:3 filter:(\$ % 2 == 1) as odd; merge:even,odd | stdout"
+expect_status 0
+seq 2 2 20000 >"$dir/even"
+awk '$1 % 2 == 0' "$dir/out" | cmp -s - "$dir/even" || fail "$what: a stream is not in order"
+
+# Merge by priority: a stream that is there goes before one that comes later, and one that comes later overtakes what waits.
+for opts in "" "--capacity 1" "--capacity 3 --wait park"; do
+	# shellcheck disable=SC2086 # several words
+	run --quiet --json="$dir/json" $opts "count:1000 as a; count:3 | delay:300ms | map:(\"b\" .. \$) as b; merge:a,b first:yes | stdout"
+	expect_status 0
+	expect_silence
+	expect_books "$dir/json"
+	{ seq 1000 && printf 'b%d\n' 1 2 3; } | cmp -s - "$dir/out" || fail "$what: not in the order of the streams"
+	# shellcheck disable=SC2086 # several words
+	run --quiet --json="$dir/json" $opts "lines:$dir/in as x; x | field:1 as y; count:100 as z; merge:x,y,z,x first:yes | workers:2 grep:1 as m; merge:m,z first:yes | count"
+	expect_status 0
+	expect_books "$dir/json"
+	expect_out "$(($(cat "$dir/in" "$dir/in" | grep -c 1) + $(seq "$n" | grep -c 1) + $(seq 100 | grep -c 1) + 100))"
+done
+urgent="count:5 | delay:100ms | map:(\"u\" .. \$) as u; count:1000000000 as b"
+run --quiet --capacity 10000 "$urgent; merge:u,b first:yes | rate:4000/s | take:9000 | grep:u | count"
+expect_status 0
+expect_out 5
+run --quiet --capacity 10000 "$urgent; merge:u,b first:no | rate:8000/s | take:4000 | grep:u | count"
+expect_status 0
+expect_out 0
+run --quiet --json="$dir/json" --overflow newest --capacity 8 "count:100000 as a; count:100000 as b; merge:a,b first:yes | count"
+expect_status 0
+expect_books "$dir/json"
+run_signalled INT --quiet --json="$dir/json" "count:1000000000000 as a; count:1000000000000 as b; merge:a,b first:yes | null"
+expect_status 130
+expect_books "$dir/json"
+run_signalled TERM --quiet --json="$dir/json" --drain 10s "tick:1ms as a; tick:1ms as b; merge:a,b first:yes | count"
+expect_status 0
+expect_books "$dir/json"
+"$LEAT" graph "count:9 as a; count:9 as b; merge:a,b first:yes | count" >"$dir/out" 2>&1 || fail "graph: $(cat "$dir/out")"
+grep -qF 'label="merge\nfirst:yes"' "$dir/out" || fail "graph: does not say which is first: $(cat "$dir/out")"
 
 # What it would run as.
 "$LEAT" check "lines:$dir/in | ordered:3 grep:x | uniq | count" >"$dir/out" 2>&1 || fail "check: $(cat "$dir/out")"

@@ -40,16 +40,17 @@ static void put_value(FILE *out, const char *name, const struct leat_value *valu
 /* What a branch begins with, unless that is a source. */
 static void put_from(FILE *out, const struct leat_stages *stages, const struct leat_branch *branch)
 {
-	static const char *const joins[] = {
-		[LEAT_JOIN_STREAM] = "", [LEAT_JOIN_MERGE] = "merge:", [LEAT_JOIN_ZIP] = "zip:"
-	};
+	static const char *const joins[] = { [LEAT_JOIN_STREAM] = "",
+		                             [LEAT_JOIN_MERGE] = "merge:",
+		                             [LEAT_JOIN_FIRST] = "merge:",
+		                             [LEAT_JOIN_ZIP] = "zip:" };
 
 	if (branch->join == LEAT_JOIN_SOURCE)
 		return;
 	fputs(joins[branch->join], out);
 	for (size_t i = 0; i < branch->from_count; i++)
 		fprintf(out, "%s%s", i > 0 ? "," : "", stages->streams[branch->from[i]].name);
-	fputs(" |", out);
+	fputs(branch->join == LEAT_JOIN_FIRST ? "\tfirst:'yes' |" : " |", out);
 }
 
 static void put_to(FILE *out, const struct leat_stages *stages, const struct leat_branch *branch)
@@ -113,6 +114,8 @@ static void check_again(const struct leat_stages *stages)
 	CHECK(again.count == stages->count && again.branches_count == stages->branches_count &&
 	              again.streams_count == stages->streams_count,
 	      "%s", text);
+	for (size_t i = 0; i < again.branches_count; i++)
+		CHECK(again.branches[i].join == stages->branches[i].join, "%s", text);
 	for (size_t i = 0; i < again.count; i++) {
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
 

@@ -154,6 +154,24 @@ Test(text, ordered_workers_are_workers_that_keep_the_order)
 	leat_stages_free(&stages);
 }
 
+Test(text, a_merge_may_have_a_first_stream)
+{
+	struct leat_stages stages = parse("count:1 as a; count:2 as b; count:3 as c; "
+	                                  "merge:b,a,c first:yes | grep:1 as d; "
+	                                  "merge:a,d first:no | null");
+	struct leat_plan plan;
+
+	cr_assert_eq(stages.branches[3].join, LEAT_JOIN_FIRST);
+	cr_assert_eq(stages.branches[3].from_count, 3);
+	cr_assert_eq(stages.branches[3].from[0], 1);
+	cr_assert_eq(stages.branches[4].join, LEAT_JOIN_MERGE);
+	cr_assert_eq(leat_plan_make(&stages, 7, false, 0, &plan), 0);
+	cr_assert_eq(plan.edges[plan.groups[plan.first_groups[3]].in].rings, 3);
+	cr_assert_eq(plan.edges[plan.groups[plan.first_groups[3]].in].kind, LEAT_SPSC);
+	leat_plan_free(&plan);
+	leat_stages_free(&stages);
+}
+
 Test(text, lines_takes_several_files)
 {
 	struct leat_stages stages = parse("lines:a:b and:'c d' as:kv and:e:f and:g | count");

@@ -131,6 +131,7 @@ const char leat_run_help[] =
         "one key always\n"
 	"                                       to the same\n"
 	"          merge:A,B | ...              the lines of several, as they come\n"
+	"          merge:A,B first:yes | ...    of the lines that are there, those of A first\n"
 	"          zip:A,B | ...                the nth lines of both, with a tab between\n"
 	"\n"
 	"Quotes ('...' or \"...\") and parentheses protect blanks and |. Times: 100ms, 2s, 1m. "

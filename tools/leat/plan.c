@@ -108,7 +108,9 @@ static void put_stage(const struct leat_stages *stages, size_t i)
 /* How a branch hangs together with those before it. */
 static void put_joins(const struct leat_stages *stages, const struct leat_plan *plan, size_t at)
 {
-	static const char *const names[] = { [LEAT_JOIN_MERGE] = "merge", [LEAT_JOIN_ZIP] = "zip" };
+	static const char *const names[] = { [LEAT_JOIN_MERGE] = "merge",
+		                             [LEAT_JOIN_FIRST] = "merge\\nfirst:yes",
+		                             [LEAT_JOIN_ZIP] = "zip" };
 	const struct leat_branch *branch = &stages->branches[at];
 	const size_t edge = plan->groups[plan->first_groups[at]].in;
 

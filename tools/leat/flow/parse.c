@@ -221,8 +221,7 @@ static int read_workers(struct parser *p, const struct flow_word *word, enum lea
 	return 0;
 }
 
-/* Reads what is behind a name or a key into value, which then owns a copy. */
-static int read_value(struct parser *p, const struct flow_word *word,
+int leat_parser_value(struct parser *p, const struct flow_word *word,
                       const struct leat_param *param, struct leat_value *value)
 {
 	if (word->value == NULL) {
@@ -310,7 +309,7 @@ static int read_keys(struct parser *p, const struct flow_piece *piece, size_t ne
 				p, leat_parser_mistake(p, word->at, "%s twice", param->name),
 				"| or the end");
 		struct leat_value *value = add_key(stage, param);
-		int rc = value != NULL ? read_value(p, word, param, value) : -ENOMEM;
+		int rc = value != NULL ? leat_parser_value(p, word, param, value) : -ENOMEM;
 		if (rc != 0)
 			return rc;
 	}
@@ -391,7 +390,7 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 		                           word->name);
 	}
 	if (stage->type->arg.form != LEAT_FORM_NONE)
-		rc = read_value(p, word, &stage->type->arg, &stage->arg);
+		rc = leat_parser_value(p, word, &stage->type->arg, &stage->arg);
 	else if (word->value != NULL)
 		rc = leat_parser_wanted(p,
 		                        leat_parser_mistake(p, word->value_at - 1,

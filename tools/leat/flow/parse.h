@@ -3,7 +3,8 @@
  *
  *     FLOW   = BRANCH; BRANCH; ...
  *     BRANCH = FROM | STAGE | ... | TO           any number of stages between, which are steps
- *     FROM   = a source, or a STREAM, or merge:STREAM,STREAM,... or zip:STREAM,STREAM
+ *     FROM   = a source, or a STREAM, or zip:STREAM,STREAM, or
+ *              merge:STREAM,STREAM,... [first:yes]
  *     TO     = a sink, or a step and: as STREAM; behind partition: as STREAM, STREAM, ...
  *     STAGE  = [workers:N | ordered:N] NAME[:ARG] [KEY:VALUE]...
  *
@@ -164,7 +165,13 @@ struct leat_stream {
 	size_t users;  /* the branches that begin with it */
 };
 
-enum leat_join { LEAT_JOIN_SOURCE, LEAT_JOIN_STREAM, LEAT_JOIN_MERGE, LEAT_JOIN_ZIP };
+enum leat_join {
+	LEAT_JOIN_SOURCE,
+	LEAT_JOIN_STREAM,
+	LEAT_JOIN_MERGE, /* as lines come */
+	LEAT_JOIN_FIRST, /* of the lines that are there, those of the first stream first */
+	LEAT_JOIN_ZIP
+};
 
 struct leat_branch {
 	size_t first, count;                      /* stages; at least one */

@@ -38,9 +38,10 @@ struct leat_run_group {
 #define LEAT_NO_EDGE SIZE_MAX
 
 /*
- * A ring, or several of one name: those of the parts of a partition, or of the two streams of a
- * zip. From one group to the next, "lines+grep -> field"; from one to those that begin with a
- * stream, "lines -> x"; from several into a merge or a zip, "x,y -> count".
+ * A ring, or several of one name: those of the parts of a partition, or of the streams of a zip or
+ * of a merge that does not take lines as they come. From one group to the next, "lines+grep ->
+ * field"; from one to those that begin with a stream, "lines -> x"; from several into a merge or a
+ * zip, "x,y -> count".
  */
 struct leat_edge {
 	char name[LEAT_NAME_MAX + 1];
