@@ -65,7 +65,7 @@ struct leat_word {
 	size_t size;
 	int (*init)(void *state, const char *argument, char why[LEAT_WORD_WHY]);
 	void (*fini)(void *state);
-	/* `workers:N` may run it: a state knows nothing of the lines of other threads */
+	/* several workers may run it: a state knows nothing of the lines of other threads */
 	bool many;
 	uint64_t reserved[4]; /* zero */
 };

@@ -90,7 +90,7 @@ expect_status 2
 expect_err "join can't be run by several workers"
 words "lines:$dir/in | nope | stdout"
 expect_status 2
-expect_err "first:N, fail:N, lie, idle, workers:N STEP"
+expect_err "first:N, fail:N, lie, idle, workers:N STEP, ordered:N STEP"
 words "lines:$dir/in as:kv | size | filter:(\$a == 1) | stdout"
 expect_status 2
 expect_err "size in front has replaced the line"

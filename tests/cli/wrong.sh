@@ -28,7 +28,7 @@ diff -u "$dir/wanted" "$dir/got" || fail "other messages than those of wrong.txt
 # Of each rule and stage there is a text, and of a stage that is new one is wanted.
 commands=$(wc -l <"$dir/commands")
 [ "$commands" -ge 300 ] || fail "only $commands texts"
-for name in workers $(sed -nE 's/^@(sources|steps|sinks) //p' "$corpus" | sed -E 's/\[[^]]*\]//g; s/, ?/\n/g' | grep -oE '^[a-z]+' | sort -u); do
+for name in workers ordered $(sed -nE 's/^@(sources|steps|sinks) //p' "$corpus" | sed -E 's/\[[^]]*\]//g; s/, ?/\n/g' | grep -oE '^[a-z]+' | sort -u); do
 	[ "$(grep -cE "[| ']$name[: ']" "$dir/commands")" -ge 2 ] || fail "no texts with $name"
 done
 finish

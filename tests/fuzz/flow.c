@@ -40,16 +40,17 @@ static void put_value(FILE *out, const char *name, const struct leat_value *valu
 /* What a branch begins with, unless that is a source. */
 static void put_from(FILE *out, const struct leat_stages *stages, const struct leat_branch *branch)
 {
-	static const char *const joins[] = {
-		[LEAT_JOIN_STREAM] = "", [LEAT_JOIN_MERGE] = "merge:", [LEAT_JOIN_ZIP] = "zip:"
-	};
+	static const char *const joins[] = { [LEAT_JOIN_STREAM] = "",
+		                             [LEAT_JOIN_MERGE] = "merge:",
+		                             [LEAT_JOIN_FIRST] = "merge:",
+		                             [LEAT_JOIN_ZIP] = "zip:" };
 
 	if (branch->join == LEAT_JOIN_SOURCE)
 		return;
 	fputs(joins[branch->join], out);
 	for (size_t i = 0; i < branch->from_count; i++)
 		fprintf(out, "%s%s", i > 0 ? "," : "", stages->streams[branch->from[i]].name);
-	fputs(" |", out);
+	fputs(branch->join == LEAT_JOIN_FIRST ? "\tfirst:'yes' |" : " |", out);
 }
 
 static void put_to(FILE *out, const struct leat_stages *stages, const struct leat_branch *branch)
@@ -73,7 +74,8 @@ static char *write_down(const struct leat_stages *stages)
 		if (i == branch->first)
 			put_from(out, stages, branch);
 		if (stage->workers != 0)
-			fprintf(out, "\nworkers:'%u'", stage->workers);
+			fprintf(out, "\n%s:'%u'", stage->ordered ? "ordered" : "workers",
+			        stage->workers);
 		put_value(out, stage->type->name, &stage->arg);
 		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
 			put_value(out, key->name, key);
@@ -112,10 +114,13 @@ static void check_again(const struct leat_stages *stages)
 	CHECK(again.count == stages->count && again.branches_count == stages->branches_count &&
 	              again.streams_count == stages->streams_count,
 	      "%s", text);
+	for (size_t i = 0; i < again.branches_count; i++)
+		CHECK(again.branches[i].join == stages->branches[i].join, "%s", text);
 	for (size_t i = 0; i < again.count; i++) {
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
 
-		CHECK(a->type == b->type && a->workers == b->workers, "%s", text);
+		CHECK(a->type == b->type && a->workers == b->workers && a->ordered == b->ordered,
+		      "%s", text);
 		CHECK(same_value(&a->arg, &b->arg) && same_keys(a->keys, b->keys), "%s", text);
 	}
 	leat_stages_free(&again);
@@ -147,7 +152,7 @@ static void check_stages(const struct leat_stages *stages, size_t len)
 		for (const struct leat_value *key = stage->keys; key != NULL; key = key->next)
 			CHECK(key->given && key->at <= len, "the place of a key");
 		CHECK(stage->workers <= LEAT_WORKERS_MAX &&
-		              (stage->workers == 0 || stage->type->many),
+		              (stage->workers == 0 ? !stage->ordered : stage->type->many),
 		      "workers");
 		CHECK(stage->arg.given == (stage->type->arg.form != LEAT_FORM_NONE),
 		      "the argument");

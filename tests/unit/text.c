@@ -130,11 +130,45 @@ Test(text, parses_stages_with_arguments_and_keys)
 	cr_assert_str_eq(stages.list[0].arg.text, "/x");
 	cr_assert_eq(leat_stage_key(&stages.list[0], "from")->number, 1);
 	cr_assert_eq(stages.list[1].workers, 4);
+	cr_assert_not(stages.list[1].ordered);
 	cr_assert_str_eq(stages.list[1].arg.text, "a | \"b");
 	cr_assert_eq(leat_stage_key(&stages.list[1], "invert")->number, 1);
 	cr_assert_eq(stages.list[2].arg.number, 1000);
 	cr_assert_eq(leat_stage_key(&stages.list[2], "burst")->number, 3);
 	cr_assert_str_eq(stages.list[3].arg.text, "o ut");
+	leat_stages_free(&stages);
+}
+
+Test(text, ordered_workers_are_workers_that_keep_the_order)
+{
+	struct leat_stages stages = parse("count:5 | ordered:3 field:1 | map:trim | null");
+	struct leat_plan plan;
+
+	cr_assert_eq(stages.list[1].workers, 3);
+	cr_assert(stages.list[1].ordered);
+	cr_assert_not(stages.list[2].ordered);
+	cr_assert_eq(leat_plan_make(&stages, 7, false, 0, &plan), 0);
+	cr_assert(plan.groups[1].ordered);
+	cr_assert_eq(plan.groups[1].threads, 3);
+	leat_plan_free(&plan);
+	leat_stages_free(&stages);
+}
+
+Test(text, a_merge_may_have_a_first_stream)
+{
+	struct leat_stages stages = parse("count:1 as a; count:2 as b; count:3 as c; "
+	                                  "merge:b,a,c first:yes | grep:1 as d; "
+	                                  "merge:a,d first:no | null");
+	struct leat_plan plan;
+
+	cr_assert_eq(stages.branches[3].join, LEAT_JOIN_FIRST);
+	cr_assert_eq(stages.branches[3].from_count, 3);
+	cr_assert_eq(stages.branches[3].from[0], 1);
+	cr_assert_eq(stages.branches[4].join, LEAT_JOIN_MERGE);
+	cr_assert_eq(leat_plan_make(&stages, 7, false, 0, &plan), 0);
+	cr_assert_eq(plan.edges[plan.groups[plan.first_groups[3]].in].rings, 3);
+	cr_assert_eq(plan.edges[plan.groups[plan.first_groups[3]].in].kind, LEAT_SPSC);
+	leat_plan_free(&plan);
 	leat_stages_free(&stages);
 }
 
@@ -235,6 +269,10 @@ Test(text, points_at_the_mistake)
 	expect_wanted("count:5 | workers field:1 | count", "                 ^", ":N");
 	expect_wanted("count:5 | workers:2 take:1 | count", "                    ^",
 	              "grep:PATTERN");
+	expect_wanted("count:5 | ordered:0 field:1 | count", "                  ^", "1 to 256");
+	expect_wanted("count:5 | ordered field:1 | count", "                 ^", ":N");
+	expect_wanted("count:5 | ordered:2 take:3 | count", "                    ^",
+	              "grep:PATTERN");
 	expect_wanted("count:5 | workers:2 | count", "                    ^", "field:N");
 	expect_wanted("workers:2 count:5 | count", "^", "count:N");
 	expect_wanted("count:5 | grep:a foo:b | count", "                 ^", "invert:yes");
@@ -309,6 +347,8 @@ Test(text, fuses_cheap_steps_into_the_thread_in_front)
 	        "lines+grep*1 field+map*4 tally*1", "sm");
 	plan_is("lines:a | workers:2 grep:x | workers:3 field:1 | null",
 	        "lines*1 grep*2 field*3 null*1", "smm");
+	plan_is("lines:a | ordered:2 grep:x | map:upper | workers:3 field:1 | null",
+	        "lines*1 grep+map*2 field*3 null*1", "smm");
 	plan_is("lines:a | workers:2 grep:x | rate:1/s | field:1 | null",
 	        "lines*1 grep*2 rate+field*1 null*1", "sms");
 	plan_is("lines:a | skip:1 | uniq | distinct:9 | null", "lines+skip+uniq+distinct*1 null*1",

@@ -12,6 +12,12 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+static void put_threads(const struct leat_run_group *group)
+{
+	printf("%u thread%s%s", group->threads, plural(group->threads),
+	       group->ordered ? ", ordered" : "");
+}
+
 /* What it takes, the threads of the sinks with it. */
 static int estimate(const struct leat_run *flow, struct leat_flow_cost *cost)
 {
@@ -63,8 +69,9 @@ static int put_check(const struct leat_run *flow)
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		const struct leat_run_group *group = &plan->groups[i];
 
-		printf("%-*s  %u thread%s\n", width, group->name, group->threads,
-		       plural(group->threads));
+		printf("%-*s  ", width, group->name);
+		put_threads(group);
+		putchar('\n');
 		put_ring(plan, &flow->stages, i);
 	}
 	printf("%zu thread%s, %zu ring%s of %zu bytes in all, beside the text of the lines\n",
@@ -101,7 +108,9 @@ static void put_stage(const struct leat_stages *stages, size_t i)
 /* How a branch hangs together with those before it. */
 static void put_joins(const struct leat_stages *stages, const struct leat_plan *plan, size_t at)
 {
-	static const char *const names[] = { [LEAT_JOIN_MERGE] = "merge", [LEAT_JOIN_ZIP] = "zip" };
+	static const char *const names[] = { [LEAT_JOIN_MERGE] = "merge",
+		                             [LEAT_JOIN_FIRST] = "merge\\nfirst:yes",
+		                             [LEAT_JOIN_ZIP] = "zip" };
 	const struct leat_branch *branch = &stages->branches[at];
 	const size_t edge = plan->groups[plan->first_groups[at]].in;
 
@@ -131,8 +140,9 @@ static void put_graph(const struct leat_stages *stages, const struct leat_plan *
 		const struct leat_branch *branch =
 			&stages->branches[stages->list[group->first].branch];
 
-		printf("  subgraph cluster_%zu {\n    label=\"%u thread%s\";\n", i, group->threads,
-		       plural(group->threads));
+		printf("  subgraph cluster_%zu {\n    label=\"", i);
+		put_threads(group);
+		fputs("\";\n", stdout);
 		for (size_t k = group->first; k < group->first + group->count; k++)
 			put_stage(stages, k);
 		fputs("  }\n", stdout);

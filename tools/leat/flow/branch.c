@@ -93,6 +93,37 @@ static int read_joined(struct parser *p, const struct flow_word *word, struct le
 	return 0;
 }
 
+/* The keys of a merge, which say in which order its lines come. */
+static int read_merge_keys(struct parser *p, const struct flow_piece *piece,
+                           struct leat_branch *branch)
+{
+	static const struct leat_param first = { .name = "first",
+		                                 .form = LEAT_FORM_CHOICE,
+		                                 .choices = { "no", "yes" } };
+	struct leat_value value = { 0 };
+	int rc = 0;
+
+	for (size_t i = piece->first + 1; i < piece->first + piece->count && rc == 0; i++) {
+		const struct flow_word *word = &p->words[i];
+
+		if (strcmp(word->name, first.name) != 0)
+			rc = leat_parser_wanted(p,
+			                        leat_parser_mistake(p, word->at,
+			                                            "merge knows no \"%.40s\"",
+			                                            word->name),
+			                        "[first:yes], or | and a step or a sink");
+		else if (value.given)
+			rc = leat_parser_wanted(p, leat_parser_mistake(p, word->at, "first twice"),
+			                        "| and a step or a sink");
+		else
+			rc = leat_parser_value(p, word, &first, &value);
+	}
+	if (rc == 0 && value.number != 0)
+		branch->join = LEAT_JOIN_FIRST;
+	free(value.text);
+	return rc;
+}
+
 /* Whether a branch begins with streams, and then with which. Returns 1: it does; 0; -errno. */
 int leat_parser_from(struct parser *p, const struct flow_piece *piece, struct leat_branch *branch)
 {
@@ -111,11 +142,13 @@ int leat_parser_from(struct parser *p, const struct flow_piece *piece, struct le
 	} else if (strcmp(word->name, "merge") == 0 || strcmp(word->name, "zip") == 0) {
 		branch->join = word->name[0] == 'm' ? LEAT_JOIN_MERGE : LEAT_JOIN_ZIP;
 		rc = read_joined(p, word, branch);
+		if (rc == 0 && branch->join == LEAT_JOIN_MERGE)
+			rc = read_merge_keys(p, piece, branch);
 		rc = rc == 0 ? 1 : rc;
 	} else {
 		return 0;
 	}
-	if (rc == 1 && piece->count > 1)
+	if (rc == 1 && piece->count > 1 && strcmp(word->name, "merge") != 0)
 		return leat_parser_wanted(p,
 		                          leat_parser_mistake(p, p->words[piece->first + 1].at,
 		                                              "%s takes no more", word->name),
@@ -132,7 +165,7 @@ static bool is_stage_name(const char *name)
 	for (enum leat_role role = LEAT_SOURCE; role <= LEAT_SINK; role++)
 		if (leat_stage_find(role, name) != NULL)
 			return true;
-	return strcmp(name, "workers") == 0 || strcmp(name, "merge") == 0 ||
+	return leat_stage_is_workers(name) || strcmp(name, "merge") == 0 ||
 	       strcmp(name, "zip") == 0 || strcmp(name, "as") == 0;
 }
 

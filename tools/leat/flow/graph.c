@@ -138,7 +138,8 @@ static struct leat_port add_group(struct leat_run *run, size_t at, struct leat_m
 		                      group->name);
 	if (group->threads == 1)
 		return leat_flow_step(port, &middle->step, first);
-	port = leat_flow_workers(port, group->threads, LEAT_UNORDERED);
+	port = leat_flow_workers(port, group->threads,
+	                         group->ordered ? LEAT_ORDERED : LEAT_UNORDERED);
 	port = leat_flow_step_with(port, &middle->step,
 	                           (struct leat_state){ .size = sizeof(struct leat_member *),
 	                                                .init = leat_members_take,
@@ -167,6 +168,9 @@ static struct leat_port begin_branch(struct graph *graph, const struct leat_bran
 		return ports[0];
 	if (branch->join == LEAT_JOIN_MERGE)
 		return set_edge(run, leat_flow_merge(ports, branch->from_count), first->in);
+	if (branch->join == LEAT_JOIN_FIRST)
+		return leat_flow_name(leat_flow_merge_first(ports, branch->from_count),
+		                      run->plan.edges[first->in].name);
 	port = leat_flow_zip(ports[0], ports[1], LEAT_T(pair));
 	port = leat_flow_step(leat_flow_name(port, run->plan.edges[first->in].name), &zip, NULL);
 	/* it runs on the thread of the step behind it, which has the name of its first one */

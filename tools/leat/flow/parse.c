@@ -212,16 +212,16 @@ static int read_workers(struct parser *p, const struct flow_word *word, enum lea
 	if (word->value == NULL)
 		return leat_parser_wanted(
 			p,
-			leat_parser_mistake(p, word->at + strlen("workers"), "how many workers?"),
+			leat_parser_mistake(p, word->at + strlen(word->name), "how many workers?"),
 			":N");
 	if (!leat_param_read(&param, &value, p->mistake))
 		return -EINVAL;
 	stage->workers = (unsigned)value.number;
+	stage->ordered = strcmp(word->name, "ordered") == 0;
 	return 0;
 }
 
-/* Reads what is behind a name or a key into value, which then owns a copy. */
-static int read_value(struct parser *p, const struct flow_word *word,
+int leat_parser_value(struct parser *p, const struct flow_word *word,
                       const struct leat_param *param, struct leat_value *value)
 {
 	if (word->value == NULL) {
@@ -309,7 +309,7 @@ static int read_keys(struct parser *p, const struct flow_piece *piece, size_t ne
 				p, leat_parser_mistake(p, word->at, "%s twice", param->name),
 				"| or the end");
 		struct leat_value *value = add_key(stage, param);
-		int rc = value != NULL ? read_value(p, word, param, value) : -ENOMEM;
+		int rc = value != NULL ? leat_parser_value(p, word, param, value) : -ENOMEM;
 		if (rc != 0)
 			return rc;
 	}
@@ -370,7 +370,7 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 	size_t next = piece->first, end = piece->first + piece->count;
 	int rc = 0;
 
-	if (next < end && strcmp(p->words[next].name, "workers") == 0)
+	if (next < end && leat_stage_is_workers(p->words[next].name))
 		rc = read_workers(p, &p->words[next++], role, stage);
 	if (rc != 0)
 		return rc;
@@ -390,7 +390,7 @@ static int read_stage(struct parser *p, const struct flow_piece *piece, enum lea
 		                           word->name);
 	}
 	if (stage->type->arg.form != LEAT_FORM_NONE)
-		rc = read_value(p, word, &stage->type->arg, &stage->arg);
+		rc = leat_parser_value(p, word, &stage->type->arg, &stage->arg);
 	else if (word->value != NULL)
 		rc = leat_parser_wanted(p,
 		                        leat_parser_mistake(p, word->value_at - 1,
@@ -419,7 +419,7 @@ static bool sink_forgotten(struct parser *p, const struct flow_piece *last, bool
 	if (as == LEAT_SOURCE)
 		return true;
 	return leat_stage_find(LEAT_SINK, name) == NULL &&
-	       (leat_stage_find(LEAT_STEP, name) != NULL || strcmp(name, "workers") == 0);
+	       (leat_stage_find(LEAT_STEP, name) != NULL || leat_stage_is_workers(name));
 }
 
 /* The name of the step that has replaced the line of the source, this stage or one before. */

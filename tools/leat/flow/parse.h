@@ -3,9 +3,10 @@
  *
  *     FLOW   = BRANCH; BRANCH; ...
  *     BRANCH = FROM | STAGE | ... | TO           any number of stages between, which are steps
- *     FROM   = a source, or a STREAM, or merge:STREAM,STREAM,... or zip:STREAM,STREAM
+ *     FROM   = a source, or a STREAM, or zip:STREAM,STREAM, or
+ *              merge:STREAM,STREAM,... [first:yes]
  *     TO     = a sink, or a step and: as STREAM; behind partition: as STREAM, STREAM, ...
- *     STAGE  = [workers:N] NAME[:ARG] [KEY:VALUE]...
+ *     STAGE  = [workers:N | ordered:N] NAME[:ARG] [KEY:VALUE]...
  *
  * A branch without a sink gives what comes out of it a name; the source may be its only stage. A
  * stream is named before it is used, so there is no cycle, and used at least once. Where several
@@ -150,7 +151,8 @@ struct leat_stage {
 	const struct leat_stage_type *type;
 	size_t branch;
 	size_t at;        /* the offset of its name */
-	unsigned workers; /* 0: no workers:N */
+	unsigned workers; /* 0: neither workers:N nor ordered:N */
+	bool ordered;     /* ordered:N */
 	struct leat_value arg;
 	struct leat_value *keys; /* as they stand in the text; NULL: none */
 };
@@ -163,7 +165,13 @@ struct leat_stream {
 	size_t users;  /* the branches that begin with it */
 };
 
-enum leat_join { LEAT_JOIN_SOURCE, LEAT_JOIN_STREAM, LEAT_JOIN_MERGE, LEAT_JOIN_ZIP };
+enum leat_join {
+	LEAT_JOIN_SOURCE,
+	LEAT_JOIN_STREAM,
+	LEAT_JOIN_MERGE, /* as lines come */
+	LEAT_JOIN_FIRST, /* of the lines that are there, those of the first stream first */
+	LEAT_JOIN_ZIP
+};
 
 struct leat_branch {
 	size_t first, count;                      /* stages; at least one */
@@ -217,6 +225,8 @@ bool leat_param_read(const struct leat_param *param, struct leat_value *value,
 void leat_param_wanted(const struct leat_param *param, char *to, size_t size);
 /* Lists in `to` what could be a stage of this role: all, or those that several workers can run. */
 void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size);
+/* Whether this is a word in front of a step that says how many workers run it. */
+bool leat_stage_is_workers(const char *name);
 /* NULL if this role has no such name. */
 const struct leat_stage_type *leat_stage_find(enum leat_role role, const char *name);
 

@@ -41,6 +41,10 @@ int leat_parser_wanted(struct parser *p, int rc, const char *format, ...)
 /* Makes room for one more element. Arrays grow one by one, as a flow has few words. */
 int leat_parser_grow(void **list, size_t count, size_t size);
 
+/* Reads what is behind a name or a key into value, which then owns a copy. */
+int leat_parser_value(struct parser *p, const struct flow_word *word,
+                      const struct leat_param *param, struct leat_value *value);
+
 /* branch.c */
 
 /* Whether a branch begins with streams, and then with which. Returns 1: it does; 0; -errno. */

@@ -195,7 +195,7 @@ static void begin_joined(const struct leat_stages *stages, struct leat_plan *pla
                          size_t capacity)
 {
 	struct leat_edge *edge = &plan->edges[plan->edges_count];
-	const bool zip = branch->join == LEAT_JOIN_ZIP;
+	const bool own = branch->join != LEAT_JOIN_MERGE; /* each stream has a ring of its own */
 	char names[29] = "";
 
 	for (size_t i = 0; i < branch->from_count; i++) {
@@ -216,9 +216,9 @@ static void begin_joined(const struct leat_stages *stages, struct leat_plan *pla
 				group->out = plan->edges_count;
 		}
 	}
-	*edge = (struct leat_edge){ .kind = zip ? LEAT_SPSC : LEAT_MPSC,
+	*edge = (struct leat_edge){ .kind = own ? LEAT_SPSC : LEAT_MPSC,
 		                    .capacity = capacity,
-		                    .rings = zip ? 2 : 1 };
+		                    .rings = own ? (unsigned)branch->from_count : 1 };
 	name_edge(edge, names, first->name);
 	first->in = plan->edges_count++;
 }
@@ -274,6 +274,7 @@ int leat_plan_make(const struct leat_stages *stages, size_t capacity, bool drops
 			plan->groups[plan->groups_count++] = (struct leat_run_group){
 				.first = i,
 				.threads = stage->workers != 0 ? stage->workers : 1,
+				.ordered = stage->ordered && stage->workers > 1,
 				.in = LEAT_NO_EDGE,
 				.out = LEAT_NO_EDGE
 			};

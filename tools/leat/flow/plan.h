@@ -4,14 +4,14 @@
  * A step runs on the thread of the stage in front of it, unless one of these is so:
  *
  *     a STREAM         what begins with it starts a group
- *     workers:N STEP   starts a group of N threads that share one input
+ *     workers:N STEP   starts a group of N threads that share one input; so does ordered:N STEP
  *     buffer:N         starts a group whose input is a ring of N items
  *     timeout:TIME     starts a group, as it is a step of libleat-flow's
  *     take, while      do not share a thread with the source: they end what is in front of them
  *                      by closing their input; nor does a partition, or a bridge, which begins
  *                      something new behind it; nor what is due at times (batch:N within:TIME,
  *                      every:TIME, delay, debounce), as a source waits for its input alone
- *     what keeps something from one item to the next (all steps but those of workers:N)
+ *     what keeps something from one item to the next (all steps but those of several workers)
  *                      behind a group of several threads
  *     the sink         has a thread of its own, but for a count without every:TIME right behind a
  *                      `lines` or a `walk`, neither of which is slowed (--slow): the source then
@@ -31,15 +31,17 @@ struct leat_run_group {
 	char name[LEAT_NAME_MAX + 1]; /* "lines+grep"; no two groups of a flow have the same name */
 	size_t first, count;          /* stages */
 	unsigned threads;
+	bool ordered;   /* several threads, and what they make keeps the order of the lines */
 	size_t in, out; /* edges; LEAT_NO_EDGE: of a source, of a sink; both of "lines+count" */
 };
 
 #define LEAT_NO_EDGE SIZE_MAX
 
 /*
- * A ring, or several of one name: those of the parts of a partition, or of the two streams of a
- * zip. From one group to the next, "lines+grep -> field"; from one to those that begin with a
- * stream, "lines -> x"; from several into a merge or a zip, "x,y -> count".
+ * A ring, or several of one name: those of the parts of a partition, or of the streams of a zip or
+ * of a merge that does not take lines as they come. From one group to the next, "lines+grep ->
+ * field"; from one to those that begin with a stream, "lines -> x"; from several into a merge or a
+ * zip, "x,y -> count".
  */
 struct leat_edge {
 	char name[LEAT_NAME_MAX + 1];

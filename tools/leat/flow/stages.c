@@ -196,8 +196,15 @@ void leat_stages_list(enum leat_role role, bool many_only, char *to, size_t size
 	for (size_t i = 0; (type = type_at(i)) != NULL; i++)
 		if (type->role == role && (!many_only || type->many))
 			append_part(to, size, type->shown, measure_shown(type));
-	if (role == LEAT_STEP && !many_only)
+	if (role == LEAT_STEP && !many_only) {
 		append_name(to, size, "workers:N STEP");
+		append_name(to, size, "ordered:N STEP");
+	}
+}
+
+bool leat_stage_is_workers(const char *name)
+{
+	return strcmp(name, "workers") == 0 || strcmp(name, "ordered") == 0;
 }
 
 void leat_param_wanted(const struct leat_param *param, char *to, size_t size)

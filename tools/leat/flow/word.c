@@ -62,7 +62,7 @@ int leat_detail_word_register(unsigned abi, const struct leat_word *word)
 	for (enum leat_role role = LEAT_SOURCE; role <= LEAT_SINK; role++)
 		if (leat_stage_find(role, word->name) != NULL)
 			return -EEXIST;
-	if (strcmp(word->name, "workers") == 0)
+	if (leat_stage_is_workers(word->name))
 		return -EEXIST;
 	if (words_count == WORDS)
 		return -ENOSPC;
