@@ -104,6 +104,45 @@ expect_books "$dir/json"
 "$LEAT" graph "count:9 as a; count:9 as b; merge:a,b first:yes | count" >"$dir/out" 2>&1 || fail "graph: $(cat "$dir/out")"
 grep -qF 'label="merge\nfirst:yes"' "$dir/out" || fail "graph: does not say which is first: $(cat "$dir/out")"
 
+# Merge in the order of a key: as sort -m does, whatever the rings hold; equal keys in the order of the streams.
+awk -v n="$n" 'BEGIN { for (i = 1; i <= n; i++) print i / 4, "a" i }' >"$dir/a"
+awk -v n="$n" 'BEGIN { for (i = 1; i <= n; i++) print i * 0.75 - 3, "b" i }' >"$dir/b"
+awk 'BEGIN { for (i = 1; i <= 5; i++) print 100 * i, "c" i }' >"$dir/c"
+sort -m -n -s -k1,1 "$dir/a" "$dir/b" "$dir/c" >"$dir/want"
+for opts in "" "--capacity 1" "--capacity 3 --wait park"; do
+	# shellcheck disable=SC2086 # several words
+	run --quiet --json="$dir/json" $opts "lines:$dir/a as a; lines:$dir/b as b; lines:$dir/c as c; merge:a,b,c by:(\$1) | stdout"
+	expect_status 0
+	expect_silence
+	expect_books "$dir/json"
+	cmp -s "$dir/want" "$dir/out" || fail "$what: not what sort -m makes"
+done
+run --quiet "count:1000 | map:(\$ * 2) as even; count:1000 | map:(\$ * 2 - 1) as odd; merge:even,odd by:(\$) | buffer:3 | map:length as l; l | count"
+expect_status 0
+expect_out 2000
+# An empty stream; a line without a number is left out, and told of.
+: >"$dir/empty"
+run "lines:$dir/a | take:3 as a; lines:$dir/empty as e; merge:a,e by:(\$1) | count"
+expect_status 0
+expect_out 3
+printf '1\nx\n3\n' >"$dir/some"
+run --quiet "lines:$dir/some as a; count:3 as b; merge:a,b by:(\$1) | stdout"
+expect_status 0
+expect_out "1
+1
+2
+3
+3"
+grep -qF 'merge: 1 of 3 lines of "a" has no number in ($1)' "$dir/err" || fail "$what: does not say what it left out: $(cat "$dir/err")"
+# What is not in order fails, in words that name the stream.
+printf '1\n7\n3\n' >"$dir/some"
+run --quiet --json="$dir/json" "lines:$dir/some as a; count:100 as b; merge:a,b by:(\$1) | count"
+expect_status 1
+grep -qF 'line 3 of "a" is not in order: its key 3 is lower than 7 of the one before it' "$dir/err" || fail "$what: $(cat "$dir/err")"
+run_signalled INT --quiet --json="$dir/json" "count:1000000000000 as a; count:1000000000000 as b; merge:a,b by:(\$) | null"
+expect_status 130
+expect_books "$dir/json"
+
 # What it would run as.
 "$LEAT" check "lines:$dir/in | ordered:3 grep:x | uniq | count" >"$dir/out" 2>&1 || fail "check: $(cat "$dir/out")"
 grep -q '^grep *3 threads, ordered$' "$dir/out" || fail "check: does not say that workers are ordered: $(cat "$dir/out")"

@@ -43,6 +43,7 @@ static void put_from(FILE *out, const struct leat_stages *stages, const struct l
 	static const char *const joins[] = { [LEAT_JOIN_STREAM] = "",
 		                             [LEAT_JOIN_MERGE] = "merge:",
 		                             [LEAT_JOIN_FIRST] = "merge:",
+		                             [LEAT_JOIN_BY] = "merge:",
 		                             [LEAT_JOIN_ZIP] = "zip:" };
 
 	if (branch->join == LEAT_JOIN_SOURCE)
@@ -50,6 +51,8 @@ static void put_from(FILE *out, const struct leat_stages *stages, const struct l
 	fputs(joins[branch->join], out);
 	for (size_t i = 0; i < branch->from_count; i++)
 		fprintf(out, "%s%s", i > 0 ? "," : "", stages->streams[branch->from[i]].name);
+	if (branch->join == LEAT_JOIN_BY)
+		put_value(out, "by", &branch->by);
 	fputs(branch->join == LEAT_JOIN_FIRST ? "\tfirst:'yes' |" : " |", out);
 }
 
@@ -115,7 +118,9 @@ static void check_again(const struct leat_stages *stages)
 	              again.streams_count == stages->streams_count,
 	      "%s", text);
 	for (size_t i = 0; i < again.branches_count; i++)
-		CHECK(again.branches[i].join == stages->branches[i].join, "%s", text);
+		CHECK(again.branches[i].join == stages->branches[i].join &&
+		              same_value(&again.branches[i].by, &stages->branches[i].by),
+		      "%s", text);
 	for (size_t i = 0; i < again.count; i++) {
 		const struct leat_stage *a = &stages->list[i], *b = &again.list[i];
 

@@ -154,6 +154,20 @@ Test(text, ordered_workers_are_workers_that_keep_the_order)
 	leat_stages_free(&stages);
 }
 
+Test(text, a_merge_may_be_in_the_order_of_a_key)
+{
+	struct leat_stages stages =
+		parse("count:1 as a; count:2 as b; merge:a,b by:($1 + 1) | null");
+	struct leat_plan plan;
+
+	cr_assert_eq(stages.branches[2].join, LEAT_JOIN_BY);
+	cr_assert_str_eq(stages.branches[2].by.text, "($1 + 1)");
+	cr_assert_eq(leat_plan_make(&stages, 7, false, 0, &plan), 0);
+	cr_assert_eq(plan.edges[plan.groups[plan.first_groups[2]].in].rings, 2);
+	leat_plan_free(&plan);
+	leat_stages_free(&stages);
+}
+
 Test(text, a_merge_may_have_a_first_stream)
 {
 	struct leat_stages stages = parse("count:1 as a; count:2 as b; count:3 as c; "

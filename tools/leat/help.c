@@ -132,6 +132,7 @@ const char leat_run_help[] =
 	"                                       to the same\n"
 	"          merge:A,B | ...              the lines of several, as they come\n"
 	"          merge:A,B first:yes | ...    of the lines that are there, those of A first\n"
+	"          merge:A,B by:(KEY) | ...     in the order of a number, as each of them is\n"
 	"          zip:A,B | ...                the nth lines of both, with a tab between\n"
 	"\n"
 	"Quotes ('...' or \"...\") and parentheses protect blanks and |. Times: 100ms, 2s, 1m. "

@@ -110,12 +110,15 @@ static void put_joins(const struct leat_stages *stages, const struct leat_plan *
 {
 	static const char *const names[] = { [LEAT_JOIN_MERGE] = "merge",
 		                             [LEAT_JOIN_FIRST] = "merge\\nfirst:yes",
+		                             [LEAT_JOIN_BY] = "merge\\nby:",
 		                             [LEAT_JOIN_ZIP] = "zip" };
 	const struct leat_branch *branch = &stages->branches[at];
 	const size_t edge = plan->groups[plan->first_groups[at]].in;
 
 	if (branch->from_count > 1) {
-		printf("  b%zu [label=\"%s\", shape=ellipse];\n", at, names[branch->join]);
+		printf("  b%zu [label=\"%s", at, names[branch->join]);
+		put_quoted(branch->by.given ? branch->by.text : "");
+		fputs("\", shape=ellipse];\n", stdout);
 		printf("  b%zu -> s%zu [label=\"%zu\"];\n", at, branch->first,
 		       plan->edges[edge].capacity);
 	}

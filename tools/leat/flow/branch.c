@@ -93,34 +93,112 @@ static int read_joined(struct parser *p, const struct flow_word *word, struct le
 	return 0;
 }
 
+/* Marks a branch, and those that its lines come from. */
+static void mark_before(const struct leat_stages *stages, size_t at, bool *marks)
+{
+	const struct leat_branch *branch = &stages->branches[at];
+
+	if (marks[at])
+		return;
+	marks[at] = true;
+	for (size_t i = 0; i < branch->from_count; i++)
+		mark_before(stages, stages->streams[branch->from[i]].branch, marks);
+}
+
+/* The last branch that the lines of both of these streams come from; NULL: there is none. */
+static const struct leat_branch *find_common(const struct leat_stages *stages, size_t a, size_t b)
+{
+	bool of_a[LEAT_STAGES_MAX] = { false }, of_b[LEAT_STAGES_MAX] = { false };
+
+	mark_before(stages, stages->streams[a].branch, of_a);
+	mark_before(stages, stages->streams[b].branch, of_b);
+	for (size_t i = stages->branches_count; i > 0; i--)
+		if (of_a[i - 1] && of_b[i - 1])
+			return &stages->branches[i - 1];
+	return NULL;
+}
+
+/*
+ * While a merge in the order of a key waits for one stream, the rings of the other fill. Where both
+ * come from one, that one then waits, too, and all would stand still.
+ */
+static int check_sources(struct parser *p, const struct leat_branch *branch, size_t at)
+{
+	const struct leat_stages *stages = p->stages;
+
+	for (size_t i = 1; i < branch->from_count; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct leat_branch *common =
+				find_common(stages, branch->from[k], branch->from[i]);
+
+			if (common == NULL)
+				continue;
+			return leat_parser_wanted(
+				p,
+				leat_parser_mistake(p, at,
+			                            "\"%s\" and \"%s\" both have lines of the %s "
+			                            "\"%s\"",
+			                            stages->streams[branch->from[k]].name,
+			                            stages->streams[branch->from[i]].name,
+			                            common->to_count > 1 ? "partition of"
+			                                                 : "stream",
+			                            stages->streams[common->to].name),
+				"streams of different sources: of one, each would wait for the "
+				"other");
+		}
+	return 0;
+}
+
+static const struct leat_param merge_keys[] = {
+	{ .name = "first", .form = LEAT_FORM_CHOICE, .choices = { "no", "yes" } },
+	{ .name = "by", .form = LEAT_FORM_AMOUNT, .wanted = "an expression such as ($1)" },
+};
+
+/* A key of a merge; *given: which one was there before. */
+static int read_merge_key(struct parser *p, const struct flow_word *word,
+                          struct leat_branch *branch, const struct leat_param **given)
+{
+	struct leat_value first = { 0 };
+	const struct leat_param *key = NULL;
+	int rc;
+
+	for (size_t i = 0; i < 2; i++)
+		if (strcmp(word->name, merge_keys[i].name) == 0)
+			key = &merge_keys[i];
+	if (key == NULL)
+		return leat_parser_wanted(
+			p, leat_parser_mistake(p, word->at, "merge knows no \"%.40s\"", word->name),
+			"[first:yes], [by:(KEY)], or | and a step or a sink");
+	if (*given != NULL)
+		return leat_parser_wanted(
+			p,
+			leat_parser_mistake(p, word->at,
+		                            key == *given ? "%s twice" : "%s beside another order",
+		                            key->name),
+			"| and a step or a sink");
+	*given = key;
+	if (key == &merge_keys[0]) {
+		rc = leat_parser_value(p, word, key, &first);
+		branch->join = first.number != 0 ? LEAT_JOIN_FIRST : branch->join;
+		free(first.text);
+		return rc;
+	}
+	branch->join = LEAT_JOIN_BY;
+	branch->by.param = key;
+	leat_parser_inherit(p->stages, branch, &branch->by);
+	rc = leat_parser_value(p, word, key, &branch->by);
+	return rc != 0 ? rc : check_sources(p, branch, word->at);
+}
+
 /* The keys of a merge, which say in which order its lines come. */
 static int read_merge_keys(struct parser *p, const struct flow_piece *piece,
                            struct leat_branch *branch)
 {
-	static const struct leat_param first = { .name = "first",
-		                                 .form = LEAT_FORM_CHOICE,
-		                                 .choices = { "no", "yes" } };
-	struct leat_value value = { 0 };
+	const struct leat_param *given = NULL;
 	int rc = 0;
 
-	for (size_t i = piece->first + 1; i < piece->first + piece->count && rc == 0; i++) {
-		const struct flow_word *word = &p->words[i];
-
-		if (strcmp(word->name, first.name) != 0)
-			rc = leat_parser_wanted(p,
-			                        leat_parser_mistake(p, word->at,
-			                                            "merge knows no \"%.40s\"",
-			                                            word->name),
-			                        "[first:yes], or | and a step or a sink");
-		else if (value.given)
-			rc = leat_parser_wanted(p, leat_parser_mistake(p, word->at, "first twice"),
-			                        "| and a step or a sink");
-		else
-			rc = leat_parser_value(p, word, &first, &value);
-	}
-	if (rc == 0 && value.number != 0)
-		branch->join = LEAT_JOIN_FIRST;
-	free(value.text);
+	for (size_t i = piece->first + 1; i < piece->first + piece->count && rc == 0; i++)
+		rc = read_merge_key(p, &p->words[i], branch, &given);
 	return rc;
 }
 

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "tools/leat/flow/flow.h"
 #include "tools/leat/flow/graph.h"
+#include "tools/leat/flow/keyed.h"
 #include "tools/leat/flow/later.h"
 #include "tools/leat/flow/report.h"
 #include "tools/leat/flow/tee.h"
@@ -51,9 +52,8 @@ static void set_ends(struct leat_member *member, const struct leat_run_group *gr
 			member->final = &flow->finals[i];
 }
 
-/* The names of the fields that lines have there; NULL: they are of several sources. */
-static const struct leat_csv_header *find_header(const struct leat_run *flow,
-                                                 const struct leat_stage *stage)
+const struct leat_csv_header *leat_run_header(const struct leat_run *flow,
+                                              const struct leat_stage *stage)
 {
 	const struct leat_input *input = find_input(flow, leat_stage_source(&flow->stages, stage));
 
@@ -92,7 +92,7 @@ static int init_member(struct leat_member *member, struct leat_run *flow, size_t
 		strcpy(member->name, group->name);
 	set_ends(member, group);
 	leat_row_init(&member->row, leat_stage_as(&flow->stages.list[group->first]));
-	member->row.header = find_header(flow, &flow->stages.list[group->first]);
+	member->row.header = leat_run_header(flow, &flow->stages.list[group->first]);
 	member->steps = calloc(group->count, sizeof(*member->steps));
 	if (member->steps == NULL)
 		return -ENOMEM;
@@ -465,6 +465,7 @@ void leat_run_free(struct leat_run *flow)
 	}
 	for (size_t i = 0; i < flow->finals_count; i++)
 		leat_run_sink_close(&flow->finals[i]);
+	leat_keyed_free(flow);
 	leat_plan_free(&flow->plan);
 	leat_outputs_fini(flow);
 	leat_stages_free(&flow->stages);

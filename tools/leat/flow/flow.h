@@ -168,8 +168,8 @@ struct leat_member {
 	/* how a sink's work ended: 0, -EPIPE (abandoned), -ECANCELED, or a failure */
 	int left;
 	/*
-	 * of a group in the middle, or of a count on its source's thread: the first thing that went
-	 * wrong; 0, ""
+	 * of a group in the middle, of one behind a merge in the order of a key, or of a count on
+	 * its source's thread: the first thing that went wrong; 0, ""
 	 */
 	int code;
 	char failure[LEAT_TEXT_MAX + 1];
@@ -203,6 +203,7 @@ struct leat_run {
 	pthread_t joiner;
 	bool joins; /* that thread was started */
 	struct leat_outputs outputs;
+	struct leat_keyed *keyed; /* keyed.h: the streams of merges in the order of a key */
 	char error[LEAT_RUN_WHY]; /* what libleat-flow says of a step that failed; it has ended then
 	                           */
 	int events_fd;            /* readable when all have ended */
@@ -313,6 +314,10 @@ int leat_member_fail_with(struct leat_member *member, int code, const char *text
  */
 void leat_run_lines_read(const struct leat_run *flow, const struct leat_input *input,
                          uint64_t *lines, uint64_t *bad);
+
+/* The names of the fields that lines have there; NULL: they are of several sources. */
+const struct leat_csv_header *leat_run_header(const struct leat_run *flow,
+                                              const struct leat_stage *stage);
 
 /* source.c and sink.c: the first and the last group of a branch. */
 int leat_run_source_check(struct leat_run *flow, struct leat_input *input, char why[LEAT_RUN_WHY]);

@@ -5,6 +5,7 @@
  */
 #include "tools/leat/flow/graph.h"
 #include "tools/leat/flow/bridge.h"
+#include "tools/leat/flow/keyed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,8 +172,13 @@ static struct leat_port begin_branch(struct graph *graph, const struct leat_bran
 	if (branch->join == LEAT_JOIN_FIRST)
 		return leat_flow_name(leat_flow_merge_first(ports, branch->from_count),
 		                      run->plan.edges[first->in].name);
-	port = leat_flow_zip(ports[0], ports[1], LEAT_T(pair));
-	port = leat_flow_step(leat_flow_name(port, run->plan.edges[first->in].name), &zip, NULL);
+	if (branch->join == LEAT_JOIN_BY) {
+		port = leat_keyed_merge(graph->run, branch, ports, run->plan.edges[first->in].name);
+	} else {
+		port = leat_flow_zip(ports[0], ports[1], LEAT_T(pair));
+		port = leat_flow_name(port, run->plan.edges[first->in].name);
+		port = leat_flow_step(port, &zip, NULL);
+	}
 	/* it runs on the thread of the step behind it, which has the name of its first one */
 	return first->threads == 1 && run->stages.list[first->first].type->role == LEAT_STEP
 	               ? leat_flow_name(port, first->name)

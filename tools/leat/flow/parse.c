@@ -450,9 +450,8 @@ const struct leat_stage *leat_stream_stage(const struct leat_stages *stages, siz
 	return &stages->list[branch->first + branch->count - 1];
 }
 
-/* What the lines are that the first stage of a branch gets, and what has replaced them. */
-static void inherit(const struct leat_stages *stages, const struct leat_branch *branch,
-                    struct leat_value *arg)
+void leat_parser_inherit(const struct leat_stages *stages, const struct leat_branch *branch,
+                         struct leat_value *arg)
 {
 	const struct leat_stage *first, *source;
 
@@ -482,7 +481,7 @@ static int add_stage(struct parser *p, const struct flow_piece *piece, struct le
 
 	stage->branch = stages->branches_count - 1;
 	if (stages->count == branch->first) {
-		inherit(stages, branch, &stage->arg);
+		leat_parser_inherit(stages, branch, &stage->arg);
 	} else {
 		stage->arg.as = leat_stage_as(stage - 1);
 		stage->arg.replaced = replaced_before(stage - 1);
@@ -637,6 +636,8 @@ void leat_stages_free(struct leat_stages *stages)
 	}
 	for (size_t i = 0; i < stages->streams_count; i++)
 		free(stages->streams[i].name);
+	for (size_t i = 0; i < stages->branches_count; i++)
+		free(stages->branches[i].by.text);
 	free(stages->streams);
 	free(stages->branches);
 	free(stages->list);

@@ -4,7 +4,7 @@
  *     FLOW   = BRANCH; BRANCH; ...
  *     BRANCH = FROM | STAGE | ... | TO           any number of stages between, which are steps
  *     FROM   = a source, or a STREAM, or zip:STREAM,STREAM, or
- *              merge:STREAM,STREAM,... [first:yes]
+ *              merge:STREAM,STREAM,... [first:yes | by:(KEY)]
  *     TO     = a sink, or a step and: as STREAM; behind partition: as STREAM, STREAM, ...
  *     STAGE  = [workers:N | ordered:N] NAME[:ARG] [KEY:VALUE]...
  *
@@ -170,6 +170,7 @@ enum leat_join {
 	LEAT_JOIN_STREAM,
 	LEAT_JOIN_MERGE, /* as lines come */
 	LEAT_JOIN_FIRST, /* of the lines that are there, those of the first stream first */
+	LEAT_JOIN_BY,    /* in the order of a key */
 	LEAT_JOIN_ZIP
 };
 
@@ -177,6 +178,7 @@ struct leat_branch {
 	size_t first, count;                      /* stages; at least one */
 	enum leat_join join;                      /* what it begins with */
 	size_t from[LEAT_JOINED_MAX], from_count; /* streams */
+	struct leat_value by;                     /* the key of LEAT_JOIN_BY */
 	size_t to, to_count; /* streams, side by side; none: it ends in a sink */
 	size_t source;       /* the stage whose lines it has; SIZE_MAX: those of several */
 };

@@ -45,6 +45,10 @@ int leat_parser_grow(void **list, size_t count, size_t size);
 int leat_parser_value(struct parser *p, const struct flow_word *word,
                       const struct leat_param *param, struct leat_value *value);
 
+/* What the lines are that the first stage of a branch gets, and what has replaced them. */
+void leat_parser_inherit(const struct leat_stages *stages, const struct leat_branch *branch,
+                         struct leat_value *arg);
+
 /* branch.c */
 
 /* Whether a branch begins with streams, and then with which. Returns 1: it does; 0; -errno. */
