@@ -74,18 +74,18 @@ awk '$1 % 2 == 0' "$dir/out" | cmp -s - "$dir/even" || fail "$what: a stream is 
 # Merge by priority: a stream that is there goes before one that comes later, and one that comes later overtakes what waits.
 for opts in "" "--capacity 1" "--capacity 3 --wait park"; do
 	# shellcheck disable=SC2086 # several words
-	run --quiet --json="$dir/json" $opts "count:1000 as a; count:3 | delay:300ms | map:(\"b\" .. \$) as b; merge:a,b first:yes | stdout"
+	run --quiet --json="$dir/json" $opts "count:300 as a; count:3 | delay:2s | map:(\"b\" .. \$) as b; merge:a,b first:yes | stdout"
 	expect_status 0
 	expect_silence
 	expect_books "$dir/json"
-	{ seq 1000 && printf 'b%d\n' 1 2 3; } | cmp -s - "$dir/out" || fail "$what: not in the order of the streams"
+	{ seq 300 && printf 'b%d\n' 1 2 3; } | cmp -s - "$dir/out" || fail "$what: not in the order of the streams"
 	# shellcheck disable=SC2086 # several words
 	run --quiet --json="$dir/json" $opts "lines:$dir/in as x; x | field:1 as y; count:100 as z; merge:x,y,z,x first:yes | workers:2 grep:1 as m; merge:m,z first:yes | count"
 	expect_status 0
 	expect_books "$dir/json"
 	expect_out "$(($(cat "$dir/in" "$dir/in" | grep -c 1) + $(seq "$n" | grep -c 1) + $(seq 100 | grep -c 1) + 100))"
 done
-urgent="count:5 | delay:100ms | map:(\"u\" .. \$) as u; count:1000000000 as b"
+urgent="count:5 | delay:300ms | map:(\"u\" .. \$) as u; count:1000000000 as b"
 run --quiet --capacity 10000 "$urgent; merge:u,b first:yes | rate:4000/s | take:9000 | grep:u | count"
 expect_status 0
 expect_out 5
