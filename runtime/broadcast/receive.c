@@ -335,11 +335,45 @@ ssize_t leat_sub_recv_or_wait(struct leat_rx *rx, void *items, size_t max, size_
 	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }
 
+/*
+ * With one sender: receives what is there, where nothing is out of the ordinary. Otherwise returns
+ * 0, and nothing has happened. A cursor that must not be used is disabled. Not behind several
+ * gates, nor behind one that may have opened: how far the items go has to be found out first, or a
+ * batch would be shorter than it could be.
+ */
+static inline size_t recv_batch_at_once(struct leat_sub *sub, void *items, size_t max, size_t size)
+{
+	const struct leat_chan *chan = sub->bc->chan;
+	size_t n;
+
+	if (items == NULL || leat_spsc_is_disabled(&sub->h.spsc) || sub->gates > 1 ||
+	    (sub->gates == 1 && sub->after_optional) || max - 1 >= chan->capacity ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
+	    /* rlx: a call that began before a cancel may miss it */
+	    leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED)
+		return 0;
+	n = leat_pop_spsc(&sub->h.spsc, items, max, chan->item_size);
+	if (n > 0)
+		leat_sub_released(sub);
+	return n;
+}
+
+/* Without turns, or of one that is not plain. Out of line, for its registers. */
+static __attribute__((noinline)) ssize_t recv_lines(struct leat_rx *rx, void *items, size_t max,
+                                                    size_t size, int64_t deadline_ns,
+                                                    const char *call)
+{
+	/* of one item the inline body has tried */
+	const size_t n = max > 1 ? recv_batch_at_once(sub_of_rx(rx), items, max, size) : 0;
+
+	return n > 0 ? (ssize_t)n : leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
+}
+
 static ssize_t sub_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
                         int64_t deadline_ns, const char *call)
 {
-	return (sub_of_rx(rx)->plain ? leat_turns_recv : leat_sub_recv_or_wait)(
-		rx, items, max, size, deadline_ns, call);
+	return (sub_of_rx(rx)->plain ? leat_turns_recv : recv_lines)(rx, items, max, size,
+	                                                             deadline_ns, call);
 }
 
 /* --- in place --- */

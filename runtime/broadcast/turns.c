@@ -479,33 +479,41 @@ static inline bool copy_next(const struct leat_sub *sub, uint64_t pos, void *ite
 	return true;
 }
 
-/* Releases n items. */
+/* Releases all before this position, of which it has received n. */
 static inline void release_plain(struct leat_sub *sub, uint64_t pos, size_t n)
 {
 	/* rlx: numbers that only this thread writes */
-	leat_store_rlx(&sub->pos, pos + n);
+	leat_store_rlx(&sub->pos, pos);
 	leat_store_rlx(&sub->delivered, leat_load_rlx(&sub->delivered) + n); /* rlx: the same */
 	/* R2: items read before head; pairs with A2 in leat_broadcast_scan() */
-	leat_store_rel(&sub->head, pos + n);
+	leat_store_rel(&sub->head, pos);
 	leat_sub_released(sub);
 }
 
-/* Of several items, or of any size. Out of line, for its registers. */
+/* Of several items, or of any size, and over holes. Out of line, for its registers. */
 static __attribute__((noinline)) ssize_t recv_plain(struct leat_rx *rx, unsigned char *items,
                                                     size_t max, size_t size, int64_t deadline_ns,
                                                     const char *call)
 {
 	struct leat_sub *sub = leat_sub_of(leat_handle_of_rx(rx));
 	const size_t item_size = rx->spsc.item_size;
-	const uint64_t pos = sub->pos;
+	uint64_t pos = sub->pos;
 	size_t n = 0;
 
-	while (n < max && copy_next(sub, pos + n, items + n * item_size, item_size))
+	for (; n < max; pos++) {
+		const struct slot slot = slot_at(sub->bc, pos);
+		const uint64_t turn = load_turn(slot);
+
+		if (turn == turn_of(pos, HOLE))
+			continue;
+		if (turn != turn_of(pos, FULL))
+			break;
+		copy_item(items + n * item_size, slot.item, item_size);
 		n++;
-	if (n == 0)
-		return leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
-	release_plain(sub, pos, n);
-	return (ssize_t)n;
+	}
+	if (pos != sub->pos)
+		release_plain(sub, pos, n);
+	return n > 0 ? (ssize_t)n : leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
 }
 
 ssize_t leat_turns_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
@@ -524,7 +532,7 @@ ssize_t leat_turns_recv(struct leat_rx *rx, void *items, size_t max, size_t size
 		return recv_plain(rx, items, max, size, deadline_ns, call);
 	if (!copy_next(sub, pos, items, sizeof(uint64_t)))
 		return leat_sub_recv_or_wait(rx, items, max, size, deadline_ns, call);
-	release_plain(sub, pos, 1);
+	release_plain(sub, pos + 1, 1);
 	return 1;
 }
 

@@ -618,30 +618,24 @@ int leat_detail_recv_wait(struct leat_rx *rx, void *item, size_t size, int64_t d
 }
 
 /*
- * Of the ring for one thread on each side, or of a broadcast with one sender: receives what is
- * there, where nothing is out of the ordinary. Otherwise returns 0, and nothing has happened. A
- * cursor that must not be used is disabled.
+ * Of the ring for one thread on each side: receives what is there, where nothing is out of the
+ * ordinary. Otherwise returns 0, and nothing has happened. A cursor that must not be used is
+ * disabled.
  */
 static inline size_t recv_batch_at_once(struct leat_rx *rx, void *items, size_t max, size_t size)
 {
 	struct leat_spsc_cursor *cursor = &rx->spsc;
-	struct leat_chan *chan;
 	size_t n;
 
 	if (items == NULL || leat_spsc_is_disabled(cursor) || max - 1 >= cursor->capacity ||
+	    rx->chan->ring != NULL ||
 	    (size != LEAT_DETAIL_CHAN_SIZE && size != cursor->item_size) ||
 	    /* rlx: a call that began before a cancel may miss it */
 	    leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED)
 		return 0;
 	n = leat_pop_spsc(cursor, items, max, cursor->item_size);
-	chan = rx->chan;
-	if (n > 0 && leat_unlikely(leat_chan_load_parked(chan) &
-	                           (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED))) {
-		if (chan->ring != NULL)
-			chan->ring->received(leat_handle_of_rx(rx));
-		else
-			leat_chan_received(chan, n);
-	}
+	if (n > 0)
+		leat_chan_received(rx->chan, n);
 	return n;
 }
 
