@@ -69,6 +69,42 @@ Test(broadcast, items_of_any_size_and_rings_of_any_capacity)
 	}
 }
 
+Test(broadcast, a_batch_goes_over_slots_that_were_given_back)
+{
+	struct feed feed =
+		feed_open((struct leat_broadcast_opts){ .kind = LEAT_MPMC, .capacity = 8 });
+	struct leat_rx *rx = join(&feed, (struct leat_subscribe_opts){ 0 });
+	uint64_t items[2] = { 1, 2 }, got[8] = { 0 };
+	void *slots;
+
+	cr_assert_eq(leat_send_batch(feed.tx, items, 2), 2);
+	cr_assert_eq(leat_reserve(feed.tx, 1, &slots), 1);
+	cr_assert_eq(leat_commit(feed.tx, 0), 0);
+	cr_assert_eq(leat_send(feed.tx, &(uint64_t){ 3 }), 0);
+	cr_expect_eq(leat_recv_batch(rx, got, 8), 3);
+	cr_expect(got[0] == 1 && got[1] == 2 && got[2] == 3);
+	leat_rx_close(rx);
+	feed_close(&feed);
+}
+
+Test(broadcast, a_batch_behind_an_optional_gate_that_has_closed_is_of_all_that_is_there)
+{
+	struct feed feed = feed_open((struct leat_broadcast_opts){ .capacity = 8 });
+	struct leat_rx *gate = join(&feed, (struct leat_subscribe_opts){ 0 });
+	struct leat_rx *rx =
+		join(&feed, (struct leat_subscribe_opts){ .after = (struct leat_rx *[]){ gate },
+	                                                  .after_count = 1,
+	                                                  .after_optional = true });
+	uint64_t items[4] = { 1, 2, 3, 4 }, got[8] = { 0 };
+
+	cr_assert_eq(leat_send_batch(feed.tx, items, 4), 4);
+	cr_assert_eq(leat_recv_batch(gate, got, 3), 3);
+	leat_rx_close(gate);
+	cr_expect_eq(leat_recv_batch(rx, got, 8), 4);
+	leat_rx_close(rx);
+	feed_close(&feed);
+}
+
 Test(broadcast, batches)
 {
 	for_each_ring(opts)
