@@ -241,7 +241,7 @@ void leat_sub_set_timed(struct leat_sub *sub, bool timed);
 void leat_sub_fire_timer(struct leat_timer *timer);
 extern const struct leat_chan_ring leat_broadcast_ring;
 
-/* It has stored its head: notifies if somebody is parked. */
+/* The subscriber has stored its head: it notifies the senders and stages that are parked. */
 static inline void leat_sub_released(struct leat_sub *sub)
 {
 	if (leat_unlikely(leat_chan_load_parked(sub->bc->chan) &

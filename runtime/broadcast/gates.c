@@ -252,7 +252,7 @@ static size_t push_items(struct leat_handle *h, const void *items, size_t n)
 	return leat_push_spsc(bc->tx, items, n, leat_chan_of(h)->item_size);
 }
 
-/* With one sender: where the last scan found room for all of it, and nobody joins. */
+/* The only sender sends a batch, if its last scan found room for all of it and nobody joins. */
 static inline bool send_lines_at_once(struct leat_broadcast *bc, const void *items, size_t n)
 {
 	struct leat_spsc_cursor *tx = bc->tx;
