@@ -14,7 +14,8 @@
  *     S      word, items        the sender          subscribers          R1, A1 of leat/ring/spsc.h
  *     B      head, gating       its subscriber,     the sender, the      R2 of leat/ring/spsc.h,
  *            (each subscriber)  joiner, evicter     subscribers after    H2
- *     G      lowest, granted    the sender          joiner               J1
+ *     G      lowest             the sender          -                    private
+ *     handle granted            the sender          joiner               J1
  *     T      tail               senders, joiner     all                  J2, T1
  *     L      limit              a scanning sender,  senders              L1
  *                               joiner
@@ -56,9 +57,9 @@
  * executes a heavy fence. A send whose load came after that fence reads the bit and scans again; it
  * alone clears the bit, before it scans. At most one item that an inline body began to write before
  * is still under way, at the position that the joiner then reads, and a batch ends at `granted`,
- * which the sender has stored before it loaded the bit. There is one slot more than the capacity,
- * so the slot that this one item goes to is not among the last `capacity` ones. Therefore the
- * joiner may start at any of those.
+ * which the sender has stored in its handle before it loaded the bit. There is one slot more than
+ * the capacity, so the slot that this one item goes to is not among the last `capacity` ones.
+ * Therefore the joiner may start at any of those.
  *
  * With turns: a sender claims by a swap of tail, and the joiner, which holds scan_lock, lowers
  * limit and then changes the low bits of tail. So a sender that has loaded the limit before loses
@@ -172,7 +173,6 @@ struct leat_broadcast {
 	struct leat_spsc_cursor own_tx;
 	uint64_t discarded; /* slots before this position have been discarded */
 	uint64_t lowest __attribute__((aligned(LEAT_LINES_APART)));
-	uint64_t granted; /* a batch, or a reservation, under way ends here */
 
 	/* turns */
 	uint64_t tail __attribute__((aligned(LEAT_LINES_APART)));  /* position << 8 | joins */

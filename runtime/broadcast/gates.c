@@ -186,6 +186,16 @@ static uint64_t find_room(struct leat_broadcast *bc)
 }
 
 /*
+ * Before the sender loads ctl: a batch, or a reservation, ends at this position. The inline body of
+ * leat_send_batch() does the same.
+ */
+static inline void announce(struct leat_broadcast *bc, uint64_t end)
+{
+	leat_store_rel(&bc->chan->first_tx.tx.granted, end); /* J1: pairs with add_gate() */
+	leat_fence_light(); /* J1: granted before ctl; pairs with add_gate() */
+}
+
+/*
  * Makes sure of room for up to n items, and announces that so many will be written. Returns how
  * many that are.
  */
@@ -200,14 +210,12 @@ static size_t grant(struct leat_broadcast *bc, size_t n)
 		if (room < n || ctl & LEAT_CTL_JOINED)
 			room = find_room(bc);
 		if (room == 0) {
-			leat_store_rel(&bc->granted, tx->pos); /* J1: pairs with add_gate() */
+			announce(bc, tx->pos);
 			return 0;
 		}
 		if (room > n)
 			room = n;
-		/* J1: pairs with add_gate() */
-		leat_store_rel(&bc->granted, tx->pos + room);
-		leat_fence_light(); /* J1: granted before ctl; pairs with add_gate() */
+		announce(bc, tx->pos + room);
 		if (leat_load_rlx(&bc->chan->ctl) & LEAT_CTL_FENCED) /* rlx: constant */
 			leat_fence_seq();                            /* J1: without membarrier */
 		ctl = leat_load_rlx(&bc->chan->ctl);                 /* rlx: J1 orders it */
@@ -259,9 +267,7 @@ static inline bool send_lines_at_once(struct leat_broadcast *bc, const void *ite
 
 	if (tx->room - tx->pos < n)
 		return false;
-	/* J1: pairs with add_gate() */
-	leat_store_rel(&bc->granted, tx->pos + n);
-	leat_fence_light(); /* J1: granted before ctl; pairs with add_gate() */
+	announce(bc, tx->pos + n);
 	/* rlx: J1 orders it; else grant() begins anew */
 	if (leat_load_rlx(&bc->chan->ctl) & (LEAT_CTL_FENCED | LEAT_CTL_JOINED))
 		return false;
@@ -320,8 +326,7 @@ static void commit_slots(struct leat_handle *h, size_t n)
 	}
 	if (n > 0)
 		leat_spsc_publish(bc->tx, n);
-	/* J1: what was discarded before; pairs with add_gate() */
-	leat_store_rel(&bc->granted, bc->tx->pos);
+	announce(bc, bc->tx->pos); /* and what was discarded before */
 	if (n > 0)
 		leat_chan_sent(bc->chan, n);
 }

@@ -273,10 +273,10 @@ static uint64_t add_gate(struct leat_sub *sub, uint64_t *oldest)
 		*oldest = leat_broadcast_oldest(bc, tail);
 		return tail;
 	}
-	leat_or_acqrel(&chan->ctl, LEAT_CTL_JOINED); /* J1: pairs with grant() */
+	leat_or_acqrel(&chan->ctl, LEAT_CTL_JOINED); /* J1: pairs with announce() */
 	/* J1: the bit before granted and pos; rlx: constant */
 	leat_event_fence(!(leat_load_rlx(&chan->ctl) & LEAT_CTL_FENCED));
-	granted = leat_load_acq(&bc->granted); /* J1: pairs with grant() */
+	granted = leat_load_acq(&chan->first_tx.tx.granted); /* J1: pairs with announce() */
 	tail = leat_broadcast_tail(bc);
 	*oldest = leat_broadcast_oldest(bc, tail);
 	spare = chan->discard == NULL;

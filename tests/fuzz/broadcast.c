@@ -177,6 +177,12 @@ static int expected_of_send(const struct fuzzed *f)
 	return f->refused != 0 ? f->refused : room(f) == 0 ? -EAGAIN : 0;
 }
 
+/* Whether a batch goes by an inline body, for which the items' size is a constant. */
+static bool is_inline(const struct fuzzed *f, size_t n)
+{
+	return f->size == sizeof(uint64_t) && n % 2 == 0;
+}
+
 static void send(struct fuzzed *f, int at, unsigned how, size_t n)
 {
 	unsigned char items[BATCH * FUZZ_ITEM_MAX];
@@ -196,7 +202,8 @@ static void send(struct fuzzed *f, int at, unsigned how, size_t n)
 			accept(f, fits, true);
 			expected += (int)fits;
 		}
-		rc = leat_try_send_batch(f->tx[at], (void *)items, n);
+		rc = is_inline(f, n) ? leat_try_send_batch(f->tx[at], (uint64_t *)(void *)items, n)
+		                     : leat_try_send_batch(f->tx[at], (void *)items, n);
 		CHECK(rc == expected, "batch: %zd, %d", rc, expected);
 		return;
 	}
@@ -335,7 +342,9 @@ static void receive(struct fuzzed *f, struct sub *sub, unsigned how, size_t max)
 		max = 1;
 	rc = how == 0   ? leat_try_recv(sub->rx, (void *)items)
 	     : how == 1 ? leat_recv_until(sub->rx, (void *)items, 1)
-	     : how == 2 ? leat_try_recv_batch(sub->rx, (void *)items, max)
+	     : how == 2 ? is_inline(f, max)
+	                          ? leat_try_recv_batch(sub->rx, (uint64_t *)(void *)items, max)
+	                          : leat_try_recv_batch(sub->rx, (void *)items, max)
 	                : leat_recv_fill(sub->rx, (void *)items, max, 1);
 	if (sub->held > 0) {
 		CHECK(rc == -EBUSY, "receive: %zd", rc);

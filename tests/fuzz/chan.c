@@ -183,8 +183,10 @@ static ssize_t call_send(struct fuzzed *f, struct leat_tx *tx, unsigned char *it
 	/* the size is then a constant, and the call inline */
 	bool typed = f->size == sizeof(uint64_t);
 
-	if (how == BATCH)
-		return leat_try_send_batch(tx, items, n);
+	if (how == BATCH) /* inline and not, in turn: they share the cursor */
+		return typed && f->number % 2 == 0
+		               ? leat_try_send_batch(tx, (uint64_t *)(void *)items, n)
+		               : leat_try_send_batch(tx, items, n);
 	if (how == ONE_UNTIL)
 		return typed ? leat_send_until(tx, (uint64_t *)(void *)items, 1)
 		             : leat_send_until(tx, items, 1);
@@ -250,7 +252,9 @@ static ssize_t call_receive(struct fuzzed *f, struct leat_rx *rx, unsigned char 
 	bool typed = f->size == sizeof(uint64_t);
 
 	if (how == BATCH)
-		return leat_try_recv_batch(rx, items, n);
+		return typed && f->number % 2 == 0
+		               ? leat_try_recv_batch(rx, (uint64_t *)(void *)items, n)
+		               : leat_try_recv_batch(rx, items, n);
 	if (how == ONE_UNTIL)
 		return typed ? leat_recv_until(rx, (uint64_t *)(void *)items, 1)
 		             : leat_recv_until(rx, items, 1);

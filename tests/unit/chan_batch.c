@@ -245,6 +245,83 @@ Test(chan_batch, batch_into_no_memory_or_of_an_impossible_size_is_invalid)
 	}
 }
 
+struct three {
+	uint64_t words[3];
+};
+
+/* One of the calls of a random sequence: inline, in the library, one at a time, or in place. */
+static ssize_t send_some(struct leat_tx *tx, const struct three *items, size_t n, long how)
+{
+	void *slots;
+	ssize_t rc;
+
+	if (how == 0)
+		return leat_try_send_batch(tx, items, n);
+	if (how == 1)
+		return leat_try_send_batch(tx, (const void *)items, n);
+	if (how == 2)
+		return (rc = leat_try_send(tx, items)) == 0 ? 1 : rc;
+	rc = leat_try_reserve(tx, n, &slots);
+	if (rc > 0) {
+		memcpy(slots, items, (size_t)rc * sizeof(*items));
+		leat_commit(tx, (size_t)rc);
+	}
+	return rc;
+}
+
+static ssize_t receive_some(struct leat_rx *rx, struct three *items, size_t max, long how)
+{
+	const void *slots;
+	ssize_t rc;
+
+	if (how == 0)
+		return leat_try_recv_batch(rx, items, max);
+	if (how == 1)
+		return leat_try_recv_batch(rx, (void *)items, max);
+	if (how == 2)
+		return leat_try_recv(rx, items);
+	rc = leat_try_peek(rx, max, &slots);
+	if (rc > 0) {
+		memcpy(items, slots, (size_t)rc * sizeof(*items));
+		leat_release(rx, (size_t)rc);
+	}
+	return rc;
+}
+
+Test(chan_batch, batches_inline_and_in_the_library_share_a_channel)
+{
+	for (size_t capacity = 1; capacity < 20; capacity++) {
+		struct leat_chan_opts opts = { .kind = LEAT_SPSC, .capacity = capacity };
+		struct leat_scope *scope = leat_scope_open(NULL, NULL);
+		struct leat_tx *tx;
+		struct leat_rx *rx;
+		uint64_t sent = 0, received = 0;
+
+		srand48(42);
+		cr_assert_eq(leat_chan_open(scope, sizeof(struct three), &opts, &tx, &rx), 0);
+		while (received < 5000) {
+			size_t n = 1 + (size_t)lrand48() % 12;
+			struct three items[12];
+			ssize_t rc;
+
+			for (size_t i = 0; i < n; i++)
+				items[i] = (struct three){ { sent + i, sent + i, sent + i } };
+			rc = send_some(tx, items, n, lrand48() % 4);
+			cr_assert(rc > 0 ? sent - received + (size_t)rc <= capacity
+			                 : rc == -EAGAIN && sent - received == capacity);
+			sent += rc > 0 ? (size_t)rc : 0;
+			rc = receive_some(rx, items, n, lrand48() % 4);
+			cr_assert(rc > 0 ? (size_t)rc <= n : rc == -EAGAIN && received == sent);
+			for (ssize_t i = 0; i < rc; i++, received++)
+				for (int word = 0; word < 3; word++)
+					cr_assert_eq(items[i].words[word], received);
+		}
+		leat_tx_close(tx);
+		leat_rx_close(rx);
+		cr_expect_eq(leat_scope_close(scope), 0);
+	}
+}
+
 Test(chan_batch, batch_of_items_of_another_size_stops, .signal = SIGABRT)
 {
 	struct pipe pipe = pipe_open(NULL);

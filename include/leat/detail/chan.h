@@ -25,7 +25,8 @@ LEAT_API int leat_detail_chan_open(unsigned abi, struct leat_scope *scope, size_
                                    struct leat_rx **rx);
 
 /*
- * What the inline bodies leave to the library: waiting, bad arguments, batches. Calls go down only:
+ * What the inline bodies leave to the library: waiting, bad arguments, batches of large items, of
+ * items whose size the compiler does not know, and of rings with turns. Calls go down only:
  * the macro calls the inline body, the inline body calls one of these, and none of these calls an
  * inline body. Each makes an attempt of its own first, whether the inline body has made one or not.
  * size: of what the caller's pointer points to, or LEAT_DETAIL_CHAN_SIZE.
@@ -143,6 +144,73 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 	return 1;
 }
 
+/*
+ * Whether a batch of items of this size can move here, line by line: the compiler knows the size.
+ */
+LEAT_RING_INLINE bool leat_detail_is_lines(size_t size)
+{
+	return size != LEAT_DETAIL_CHAN_SIZE && leat_spsc_knows_lines(size);
+}
+
+/*
+ * Sends a batch of small items where the last look at the receiver has found room for all of it.
+ * The library sends any other. A ring with turns, and a cursor that must not be used, has no room.
+ */
+LEAT_RING_INLINE ssize_t leat_detail_send_batch(struct leat_tx *tx, const void *items, size_t n,
+                                                size_t size, int64_t deadline_ns)
+{
+	uint64_t pos;
+
+	if (!leat_detail_is_lines(size) ||
+	    leat_unlikely(tx == NULL || items == NULL || size != tx->spsc.item_size))
+		return leat_detail_send_many(tx, items, n, size, deadline_ns);
+	pos = tx->spsc.pos;
+	if (leat_unlikely(n - 1 >= tx->spsc.room - pos)) /* n may be 0 */
+		return leat_detail_send_many(tx, items, n, size, deadline_ns);
+	leat_store_rlx(&tx->granted, pos + n); /* rlx: it publishes nothing; J1 orders it */
+	leat_fence_light();                    /* J1: granted before ctl; pairs with add_gate() */
+	/* rlx: J1 orders it; a call that began before the end may miss that */
+	if (leat_unlikely(leat_load_rlx(tx->ctl) &
+	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED |
+	                   LEAT_CTL_STOPPING | LEAT_CTL_JOINED | LEAT_CTL_FENCED)))
+		return leat_detail_send_many(tx, items, n, size, deadline_ns);
+	leat_spsc_push_lines(&tx->spsc, (const unsigned char *)items, n, size);
+	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	leat_fence_light();
+	if (leat_unlikely(leat_load_rlx(tx->ctl) & LEAT_CTL_RX_PARKED)) /* rlx: C1 orders it */
+		leat_detail_sent(tx);
+	return (ssize_t)n;
+}
+
+/*
+ * Receives what is there, up to `max`, of a ring for one thread on each side. Where that is nothing
+ * the library goes on. A cursor that must not be used is disabled, and that of a broadcast's stage,
+ * which follows its gates, is not packed.
+ */
+LEAT_RING_INLINE ssize_t leat_detail_recv_batch(struct leat_rx *rx, void *items, size_t max,
+                                                size_t size, int64_t deadline_ns)
+{
+	size_t n;
+
+	if (!leat_detail_is_lines(size) ||
+	    leat_unlikely(rx == NULL || items == NULL || size != rx->spsc.item_size ||
+	                  leat_spsc_is_disabled(&rx->spsc)) ||
+	    leat_unlikely(!rx->spsc.packed || max - 1 >= rx->spsc.capacity) ||
+	    /* rlx: a call that began before a cancel may miss it */
+	    leat_unlikely(leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED))
+		return leat_detail_recv_many(rx, items, max, size, deadline_ns);
+	n = leat_spsc_pop_batch(&rx->spsc, items, max, size);
+	if (leat_unlikely(n == 0))
+		return leat_detail_recv_many(rx, items, max, size, deadline_ns);
+	/* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
+	leat_fence_light();
+	/* rlx: C2 orders it */
+	if (leat_unlikely(leat_load_rlx(rx->ctl) &
+	                  (LEAT_CTL_TX_PARKED | LEAT_CTL_STAGE_PARKED | LEAT_CTL_FENCED)))
+		leat_detail_received(rx);
+	return (ssize_t)n;
+}
+
 static inline int leat_detail_recv(struct leat_rx *rx, void *item, size_t size)
 {
 	return leat_detail_recv_by(rx, item, size, LEAT_NEVER);
@@ -229,13 +297,13 @@ LEAT_END_DECLS
 #define leat_detail_recv_until_3(rx, item, deadline_ns) \
 	leat_detail_recv_by((rx), (item), leat_detail_size(item), leat_detail_deadline(deadline_ns))
 #define leat_detail_send_batch_3(tx, items, n) \
-	leat_detail_send_many((tx), (items), (n), leat_detail_size(items), LEAT_NEVER)
+	leat_detail_send_batch((tx), (items), (n), leat_detail_size(items), LEAT_NEVER)
 #define leat_detail_try_send_batch_3(tx, items, n) \
-	leat_detail_send_many((tx), (items), (n), leat_detail_size(items), LEAT_DETAIL_TRY)
+	leat_detail_send_batch((tx), (items), (n), leat_detail_size(items), LEAT_DETAIL_TRY)
 #define leat_detail_recv_batch_3(rx, items, max) \
-	leat_detail_recv_many((rx), (items), (max), leat_detail_size(items), LEAT_NEVER)
+	leat_detail_recv_batch((rx), (items), (max), leat_detail_size(items), LEAT_NEVER)
 #define leat_detail_try_recv_batch_3(rx, items, max) \
-	leat_detail_recv_many((rx), (items), (max), leat_detail_size(items), LEAT_DETAIL_TRY)
+	leat_detail_recv_batch((rx), (items), (max), leat_detail_size(items), LEAT_DETAIL_TRY)
 #define leat_detail_recv_fill_4(rx, items, max, deadline_ns) \
 	leat_detail_recv_fill((rx), (items), (max), leat_detail_size(items), \
 	                      leat_detail_deadline(deadline_ns))
@@ -276,11 +344,11 @@ template <class T> inline int leat_try_send(leat_tx *tx, const T *item)
 }
 template <class T> inline ssize_t leat_send_batch(leat_tx *tx, const T *items, size_t n)
 {
-	return leat_detail_send_many(tx, items, n, leat_detail_sizeof<T>::value, LEAT_NEVER);
+	return leat_detail_send_batch(tx, items, n, leat_detail_sizeof<T>::value, LEAT_NEVER);
 }
 template <class T> inline ssize_t leat_try_send_batch(leat_tx *tx, const T *items, size_t n)
 {
-	return leat_detail_send_many(tx, items, n, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
+	return leat_detail_send_batch(tx, items, n, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
 }
 template <class T> inline int leat_recv(leat_rx *rx, T *item)
 {
@@ -297,11 +365,11 @@ template <class T> inline int leat_try_recv(leat_rx *rx, T *item)
 }
 template <class T> inline ssize_t leat_recv_batch(leat_rx *rx, T *items, size_t max)
 {
-	return leat_detail_recv_many(rx, items, max, leat_detail_sizeof<T>::value, LEAT_NEVER);
+	return leat_detail_recv_batch(rx, items, max, leat_detail_sizeof<T>::value, LEAT_NEVER);
 }
 template <class T> inline ssize_t leat_try_recv_batch(leat_rx *rx, T *items, size_t max)
 {
-	return leat_detail_recv_many(rx, items, max, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
+	return leat_detail_recv_batch(rx, items, max, leat_detail_sizeof<T>::value, LEAT_DETAIL_TRY);
 }
 template <class T>
 inline ssize_t leat_recv_fill(leat_rx *rx, T *items, size_t max, int64_t deadline_ns)

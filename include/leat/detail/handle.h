@@ -5,10 +5,10 @@
  * A handle is used by one thread at a time. A send or a receive that need not wait touches the
  * handle, the control word, the slot and the position that the handle publishes, and nothing else.
  *
- * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), or `mpmc` for a ring
- * with turns. What must not take it (a ring of the other kind, an open reservation or peek, a
- * bound receiver, a closed handle) has its cursor disabled and `mpmc` NULL. The slow path then finds
- * out which of these it is.
+ * A fast path has one condition: leat_spsc_can_push() or leat_spsc_can_pop(), room for all of a
+ * batch, or `mpmc` for a ring with turns. What must not take it (a ring of the other kind, an open
+ * reservation or peek, a bound receiver, a closed handle) has its cursor disabled and `mpmc` NULL.
+ * The slow path then finds out which of these it is.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -28,6 +28,7 @@ struct leat_tx {
 	struct leat_spsc_cursor spsc; /* disabled for ever where the ring has turns */
 	struct leat_chan *chan;
 	struct leat_mpmc_cursor cursor; /* this handle's cursor in the ring with turns */
+	uint64_t granted;               /* a broadcast's: a batch under way ends here (J1) */
 };
 
 /*
@@ -50,6 +51,6 @@ LEAT_STATIC_ASSERT(offsetof(struct leat_tx, chan) == 208 && offsetof(struct leat
                    "ABI");
 LEAT_STATIC_ASSERT(offsetof(struct leat_tx, cursor) == 216, "ABI");
 LEAT_STATIC_ASSERT(offsetof(struct leat_rx, cursor) == 216, "ABI");
-LEAT_STATIC_ASSERT(sizeof(struct leat_tx) == 296 && sizeof(struct leat_rx) == 296, "ABI");
+LEAT_STATIC_ASSERT(sizeof(struct leat_tx) == 304 && sizeof(struct leat_rx) == 296, "ABI");
 
 #endif

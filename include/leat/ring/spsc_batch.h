@@ -21,6 +21,7 @@
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Warray-bounds"
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
 #pragma GCC diagnostic ignored "-Wstringop-overread"
 #endif
 
@@ -43,9 +44,6 @@ LEAT_RING_INLINE void leat_spsc_copy_part(void *to, const void *from, size_t byt
 		memcpy(t + bytes - 8, f + bytes - 8, 8);
 	}
 }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
 /* Where a batch has left a side: somewhere in this line, which ends at run_end. */
 LEAT_RING_INLINE void leat_spsc_set_line(struct leat_spsc_cursor *side, unsigned char *line,
@@ -169,6 +167,10 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsig
 	rx->limit = limit;
 	return pos;
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 LEAT_RING_INLINE bool leat_spsc_knows_lines(size_t size)
 {
