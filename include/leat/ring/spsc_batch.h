@@ -45,6 +45,24 @@ LEAT_RING_INLINE void leat_spsc_copy_part(void *to, const void *from, size_t byt
 	}
 }
 
+/* Copies the items of a whole line, in the widest pieces that there are; the last two may overlap. */
+LEAT_RING_INLINE void leat_spsc_copy_line(void *to, const void *from, size_t bytes)
+{
+	const unsigned char *source = (const unsigned char *)from;
+	unsigned char *copy = (unsigned char *)to;
+	size_t i = 0;
+
+	if (bytes < sizeof(leat_widest)) {
+		memcpy(to, from, bytes);
+		return;
+	}
+	for (; i + sizeof(leat_widest) < bytes; i += sizeof(leat_widest))
+		*(leat_widest *)(void *)(copy + i) =
+			*(const leat_widest *)(const void *)(source + i);
+	i = bytes - sizeof(leat_widest);
+	*(leat_widest *)(void *)(copy + i) = *(const leat_widest *)(const void *)(source + i);
+}
+
 /* Where a batch has left a side: somewhere in this line, which ends at run_end. */
 LEAT_RING_INLINE void leat_spsc_set_line(struct leat_spsc_cursor *side, unsigned char *line,
                                          uint64_t run_end, size_t size)
@@ -91,7 +109,7 @@ LEAT_RING_INLINE void leat_spsc_push_lines(struct leat_spsc_cursor *tx, const un
 		line = leat_spsc_enter_line(tx, line, room - pos, run);
 		run_end = pos + run;
 		if (leat_likely(end - pos >= run)) {
-			memcpy(line + header, from, run * size);
+			leat_spsc_copy_line(line + header, from, run * size);
 			from += run * size;
 			pos = run_end;
 		} else {
@@ -153,7 +171,7 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsig
 			                   0);
 		limit = leat_spsc_read_line(line, pos, run_end);
 		if (leat_likely(limit == run_end && end - pos >= run)) {
-			memcpy(to, line + header, run * size);
+			leat_spsc_copy_line(to, line + header, run * size);
 			to += run * size;
 			pos = run_end;
 			continue;
