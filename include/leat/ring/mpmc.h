@@ -475,6 +475,36 @@ LEAT_RING_INLINE bool leat_mpmc_pop(struct leat_mpmc *ring, struct leat_mpmc_cur
 	return true;
 }
 
+/* How far this turn is from the one that is wanted; 0: it is that one. */
+LEAT_RING_INLINE uint64_t leat_mpmc_differs(const unsigned char *at, uint64_t turn)
+{
+	/* B1 for full, B2 for free: as in leat_mpmc_count_ready() */
+	return leat_load_acq((const uint64_t *)(const void *)at) ^ turn;
+}
+
+/*
+ * How many slots have this turn, from index on and up to `most`. The four turns of a line are
+ * compared together; no line is read ahead.
+ */
+LEAT_RING_INLINE size_t leat_mpmc_count_turns(const unsigned char *turns, size_t index,
+                                              size_t stride, size_t most, uint64_t turn)
+{
+	const unsigned char *at = turns + index * stride;
+	size_t n = 0;
+
+	for (;; n++, at += stride) {
+		while (stride * 4 == LEAT_SPSC_LINE && (index + n) % 4 == 0 && most - n >= 4 &&
+		       (leat_mpmc_differs(at, turn) | leat_mpmc_differs(at + stride, turn) |
+		        leat_mpmc_differs(at + 2 * stride, turn) |
+		        leat_mpmc_differs(at + 3 * stride, turn)) == 0) {
+			n += 4;
+			at += 4 * stride;
+		}
+		if (n == most || leat_mpmc_differs(at, turn) != 0)
+			return n;
+	}
+}
+
 /*
  * Moves a position over up to want slots that are in this state. Returns how many; *at is the first
  * one's position. Single sides swap here too: in a batch that costs little, and it keeps the side
@@ -487,14 +517,11 @@ LEAT_RING_INLINE size_t leat_mpmc_claim_batch(struct leat_mpmc *ring, struct lea
 	uint64_t pos = side->next;
 
 	for (;;) {
-		size_t index = leat_mpmc_index(ring, pos), end = ring->capacity - index, n = 0;
-		uint64_t turn = leat_mpmc_turn_of(ring, pos, state), now;
-		const unsigned char *turns = ring->turns + index * stride;
+		size_t index = leat_mpmc_index(ring, pos), end = ring->capacity - index;
+		size_t n = leat_mpmc_count_turns(ring->turns, index, stride, want < end ? want : end,
+		                                 leat_mpmc_turn_of(ring, pos, state));
+		uint64_t now;
 
-		/* B1 for full, B2 for free: as in leat_mpmc_count_ready() */
-		while (n < want && n < end &&
-		       leat_load_acq((const uint64_t *)(const void *)(turns + n * stride)) == turn)
-			n++;
 		if (leat_likely(n > 0)) {
 			*at = pos;
 			side->next = leat_mpmc_after(ring, pos, n);
@@ -522,6 +549,23 @@ static inline void leat_mpmc_prefetch_batch(const struct leat_mpmc *ring,
 		leat_prefetch_write(ring->items + from + i);
 }
 
+/* One item of a batch into its slot, or out of it. */
+LEAT_RING_INLINE void leat_mpmc_write(unsigned char *slot, unsigned char *turn, const void *item,
+                                      size_t size, uint64_t full)
+{
+	memcpy(slot, item, size);
+	/* M1: item before turn; pairs with B1 */
+	leat_store_rel((uint64_t *)(void *)turn, full);
+}
+
+LEAT_RING_INLINE void leat_mpmc_read(const unsigned char *slot, unsigned char *turn, void *item,
+                                     size_t size, uint64_t free)
+{
+	memcpy(item, slot, size);
+	/* M2: item's loads before turn; pairs with B2 */
+	leat_store_rel((uint64_t *)(void *)turn, free);
+}
+
 /* Writes up to n items, as far as the last slot. Returns how many. */
 LEAT_RING_INLINE size_t leat_mpmc_push_batch(struct leat_mpmc *ring, struct leat_mpmc_cursor *side,
                                              const void *items, size_t n, size_t size)
@@ -531,6 +575,7 @@ LEAT_RING_INLINE size_t leat_mpmc_push_batch(struct leat_mpmc *ring, struct leat
 	const unsigned char *from = (const unsigned char *)items;
 	unsigned char *slot, *turn;
 	uint64_t pos, full;
+	size_t left;
 
 	n = leat_mpmc_claim_batch(ring, side, &ring->tail, LEAT_TURN_FREE, turn_stride, n, &pos);
 	if (n == 0) {
@@ -540,11 +585,17 @@ LEAT_RING_INLINE size_t leat_mpmc_push_batch(struct leat_mpmc *ring, struct leat
 	slot = ring->items + leat_mpmc_index(ring, pos) * stride;
 	turn = ring->turns + leat_mpmc_index(ring, pos) * turn_stride;
 	full = leat_mpmc_turn_of(ring, pos, LEAT_TURN_FULL);
-	for (size_t i = 0; i < n; i++) {
-		memcpy(slot + i * stride, from + i * size, size);
-		/* M1: item before turn; pairs with B1 */
-		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), full);
+	for (left = n; left >= 4; left -= 4) { /* four at a time: fewer instructions an item */
+		leat_mpmc_write(slot, turn, from, size, full);
+		leat_mpmc_write(slot + stride, turn + turn_stride, from + size, size, full);
+		leat_mpmc_write(slot + 2 * stride, turn + 2 * turn_stride, from + 2 * size, size, full);
+		leat_mpmc_write(slot + 3 * stride, turn + 3 * turn_stride, from + 3 * size, size, full);
+		slot += 4 * stride;
+		turn += 4 * turn_stride;
+		from += 4 * size;
 	}
+	for (size_t i = 0; i < left; i++)
+		leat_mpmc_write(slot + i * stride, turn + i * turn_stride, from + i * size, size, full);
 	side->moved += n;
 	leat_mpmc_prefetch_batch(ring, side, n, stride);
 	return n;
@@ -558,6 +609,7 @@ LEAT_RING_INLINE size_t leat_mpmc_pop_batch(struct leat_mpmc *ring, struct leat_
 		     turn_stride = leat_mpmc_turn_stride(ring, size);
 	unsigned char *to = (unsigned char *)items, *slot, *turn;
 	uint64_t pos, free;
+	size_t left;
 
 	n = leat_mpmc_claim_batch(ring, side, &ring->head, LEAT_TURN_FULL, turn_stride, n, &pos);
 	if (n == 0) {
@@ -567,11 +619,17 @@ LEAT_RING_INLINE size_t leat_mpmc_pop_batch(struct leat_mpmc *ring, struct leat_
 	slot = ring->items + leat_mpmc_index(ring, pos) * stride;
 	turn = ring->turns + leat_mpmc_index(ring, pos) * turn_stride;
 	free = leat_mpmc_turn_after(ring, pos);
-	for (size_t i = 0; i < n; i++) {
-		memcpy(to + i * size, slot + i * stride, size);
-		/* M2: item's loads before turn; pairs with B2 */
-		leat_store_rel((uint64_t *)(void *)(turn + i * turn_stride), free);
+	for (left = n; left >= 4; left -= 4) {
+		leat_mpmc_read(slot, turn, to, size, free);
+		leat_mpmc_read(slot + stride, turn + turn_stride, to + size, size, free);
+		leat_mpmc_read(slot + 2 * stride, turn + 2 * turn_stride, to + 2 * size, size, free);
+		leat_mpmc_read(slot + 3 * stride, turn + 3 * turn_stride, to + 3 * size, size, free);
+		slot += 4 * stride;
+		turn += 4 * turn_stride;
+		to += 4 * size;
 	}
+	for (size_t i = 0; i < left; i++)
+		leat_mpmc_read(slot + i * stride, turn + i * turn_stride, to + i * size, size, free);
 	side->moved += n;
 	leat_mpmc_prefetch_batch(ring, side, n, stride);
 	return n;
