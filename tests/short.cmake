@@ -17,10 +17,11 @@ if(LEAT_SANITIZE STREQUAL "thread")
 	# Texts, options, messages and results: one thread reads or writes them. The threads of a flow
 	# are those of the unit suites of flows and of stress_flow. The other shell tests stay, in which
 	# another thread comes to a flow: signals, stops, time limits, the line of progress, counters
-	# files, words of a shared object, branches.
-	list(APPEND left_to_long cli_check cli_files cli_filter cli_grammar cli_group cli_input
-		cli_names cli_numbers cli_options cli_packed cli_questions cli_repeats cli_results
-		cli_totals cli_totals_real cli_walk)
+	# files, words of a shared object. Branches, ordered steps, tees and steps of time: their
+	# threads are those of stress_flow, which has each kind of node.
+	list(APPEND left_to_long cli_branches cli_check cli_files cli_filter cli_grammar cli_group cli_input
+		cli_names cli_numbers cli_options cli_order cli_packed cli_questions cli_repeats cli_results
+		cli_spans cli_tee cli_totals cli_totals_real cli_walk)
 	# What the public headers say, how a flow is declared and drawn, how garbled files are read: one
 	# thread. What steps do with items, and pairs: the threads are those of stress_flow, which has
 	# each kind of node.

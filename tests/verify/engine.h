@@ -28,9 +28,12 @@ enum {
 	STACK = 128 << 10,
 	ARENA = 1 << 20,
 	BLOCKS = 512,
+	GRANULE = 64, /* blocks are at least so far apart */
 	WORDS = 1 << 12, /* atomic words of an execution; a power of two */
 	SPUN = 8,        /* words that a thread has read since its last pause */
 	RECORDS = 20,    /* accesses to one cell of eight bytes that are remembered */
+	NEAR = 4,        /* of these, in the cell itself, which is a line then */
+	FARS = 1 << 12,  /* cells of an execution that have more */
 	STEPS = 20000,   /* more is a livelock */
 	SLICE = 150,     /* steps of one thread in a row before it counts as spinning */
 	CHOICES = 1 << 16,
@@ -95,9 +98,14 @@ enum { IS_WRITE = 1, IS_ATOMIC = 2, IS_FREE = 4 };
 
 struct cell {
 	uint64_t stamp;
-	unsigned count;
+	uint16_t far; /* where E->fars has its further records, plus 1; 0: nowhere */
+	uint8_t count;
 	bool words; /* a word in this cell is accessed with verbs */
-	struct record records[RECORDS];
+	struct record records[NEAR];
+} __attribute__((aligned(64)));
+
+struct far_records {
+	struct record records[RECORDS - NEAR];
 };
 
 struct block {
@@ -161,7 +169,11 @@ struct engine {
 	unsigned words_used[WORDS], words_count;
 	struct block blocks[BLOCKS];
 	unsigned blocks_count;
+	/* for each GRANULE bytes of the arena: the block there, plus 1; 0: there is none */
+	uint16_t block_at[ARENA / GRANULE];
 	size_t arena_used;
+	struct far_records fars[FARS];
+	unsigned fars_count;
 
 	/* Sites whose order is weakened. */
 	const char *weaken; /* the argument of --weaken; "heavy" means the heavy fence */

@@ -60,9 +60,11 @@ void memory_reset(void)
 {
 	memcpy(__data_start, pristine, data_size);
 	memset(verify_arena, 0, E->arena_used);
+	memset(E->block_at, 0, (E->arena_used + GRANULE) / GRANULE * sizeof(E->block_at[0]));
 	E->arena_used = 0;
 	E->blocks_count = 0;
 	E->words_count = 0;
+	E->fars_count = 0;
 	memset(&E->fences, 0, sizeof(E->fences));
 	memset(&E->heavy, 0, sizeof(E->heavy));
 	memset(&E->grace, 0, sizeof(E->grace));
@@ -102,25 +104,13 @@ const char *code_name(uintptr_t where)
 
 static struct block *block_of(uintptr_t address)
 {
-	static __thread unsigned last;
-	unsigned low = 0, high = E->blocks_count;
+	uintptr_t offset = address - (uintptr_t)verify_arena;
+	struct block *b;
 
-	if (last < high && address - (uintptr_t)E->blocks[last].start < E->blocks[last].size)
-		return &E->blocks[last];
-	while (low < high) {
-		unsigned middle = (low + high) / 2;
-		struct block *b = &E->blocks[middle];
-
-		if (address < (uintptr_t)b->start) {
-			high = middle;
-		} else if (address - (uintptr_t)b->start < b->size) {
-			last = middle;
-			return b;
-		} else {
-			low = middle + 1;
-		}
-	}
-	return NULL;
+	if (offset >= ARENA || E->block_at[offset / GRANULE] == 0)
+		return NULL;
+	b = &E->blocks[E->block_at[offset / GRANULE] - 1];
+	return address - (uintptr_t)b->start < b->size ? b : NULL;
 }
 
 const char *memory_name(uintptr_t address)
@@ -156,10 +146,33 @@ static struct cell *cell_of(uintptr_t address)
 		return NULL;
 	if (cell->stamp != E->stamp) {
 		cell->stamp = E->stamp;
+		cell->far = 0;
 		cell->count = 0;
 		cell->words = false;
 	}
 	return cell;
+}
+
+static inline struct record *record_at(struct cell *cell, unsigned i)
+{
+	return i < NEAR ? &cell->records[i] : &E->fars[cell->far - 1].records[i - NEAR];
+}
+
+/* Of a cell with so many records. The oldest makes room where all are used. */
+static inline void add_record(struct cell *cell, unsigned count, struct record r)
+{
+	if (count == RECORDS) {
+		for (unsigned i = 1; i < RECORDS; i++)
+			*record_at(cell, i - 1) = *record_at(cell, i);
+		count--;
+	}
+	if (count >= NEAR && cell->far == 0) {
+		if (E->fars_count == FARS)
+			verify_fail("engine", "more than %d cells with many accesses", FARS);
+		cell->far = (uint16_t)++E->fars_count;
+	}
+	*record_at(cell, count) = r;
+	cell->count = (uint8_t)(count + 1);
 }
 
 static const char *kind_name(int kind)
@@ -191,9 +204,11 @@ static bool repeats(struct cell *cell, uint8_t mask, int kind, uint32_t where)
 {
 	uint8_t me = (uint8_t)E->current;
 
-	for (unsigned i = cell->count; i-- > 0 && cell->records[i].thread == me;) {
-		struct record *r = &cell->records[i];
+	for (unsigned i = cell->count; i-- > 0;) {
+		struct record *r = record_at(cell, i);
 
+		if (r->thread != me)
+			return false;
 		if (r->mask == mask && r->kind == kind) {
 			r->epoch = self()->now.hb[me];
 			r->where = where;
@@ -211,7 +226,7 @@ static void access_cell(struct cell *cell, uintptr_t address, uint8_t mask, int 
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < cell->count; i++) {
-		struct record *r = &cell->records[i];
+		const struct record *r = record_at(cell, i);
 
 		if (r->thread != me && (r->mask & mask) && ((r->kind | kind) & IS_WRITE) &&
 		    r->epoch > t->now.hb[r->thread]) {
@@ -229,15 +244,11 @@ static void access_cell(struct cell *cell, uintptr_t address, uint8_t mask, int 
 		    (kind & IS_ATOMIC) <= (r->kind & IS_ATOMIC))
 			continue;
 		if (kept != i)
-			cell->records[kept] = *r;
+			*record_at(cell, kept) = *r;
 		kept++;
 	}
-	if (kept == RECORDS) {
-		memmove(cell->records, cell->records + 1, (RECORDS - 1) * sizeof(struct record));
-		kept--;
-	}
-	cell->records[kept++] = (struct record){ t->now.hb[me], where, me, mask, (uint8_t)kind };
-	cell->count = kept;
+	add_record(cell, kept,
+	           (struct record){ t->now.hb[me], where, me, mask, (uint8_t)kind });
 }
 
 static void check_alive(uintptr_t address, size_t size, int kind, uintptr_t where)
@@ -280,11 +291,12 @@ static void forget_words(uintptr_t address, size_t size)
 	}
 }
 
-static void access_range(uintptr_t address, size_t size, int kind, uint32_t where)
+/* cell: of the address, or NULL where nothing is remembered. */
+static void access_range(struct cell *cell, uintptr_t address, size_t size, int kind,
+                         uint32_t where)
 {
-	while (size > 0) {
+	for (;;) {
 		size_t offset = address & 7, n = 8 - offset < size ? 8 - offset : size;
-		struct cell *cell = cell_of(address);
 
 		if (cell != NULL) {
 			access_cell(cell, address, (uint8_t)(((1u << n) - 1) << offset), kind,
@@ -296,6 +308,9 @@ static void access_range(uintptr_t address, size_t size, int kind, uint32_t wher
 		}
 		address += n;
 		size -= n;
+		if (size == 0)
+			return;
+		cell = cell_of(address);
 	}
 }
 
@@ -313,7 +328,7 @@ void plain_access(uintptr_t address, size_t size, int kind, const void *where)
 	if (address >= (uintptr_t)__start_leat_tls && address < (uintptr_t)__stop_leat_tls)
 		return; /* a variable of this thread alone */
 	check_alive(address, size, kind, (uintptr_t)where);
-	access_range(address, size, kind, (uint32_t)(uintptr_t)where);
+	access_range(cell, address, size, kind, (uint32_t)(uintptr_t)where);
 }
 
 /* Words. */
@@ -336,7 +351,7 @@ static struct word *word_at(const void *p, unsigned size, int kind, const void *
 	struct word *w = find_word((uintptr_t)p);
 
 	check_alive((uintptr_t)p, size, kind, (uintptr_t)where);
-	access_range((uintptr_t)p, size, kind, (uint32_t)(uintptr_t)where);
+	access_range(cell_of((uintptr_t)p), (uintptr_t)p, size, kind, (uint32_t)(uintptr_t)where);
 	if (w->stamp != E->stamp) {
 		if (++E->words_count > WORDS / 2)
 			verify_fail("engine", "more than %d atomic words", WORDS / 2);
@@ -644,7 +659,7 @@ static void free_cell(uintptr_t address, uint32_t where)
 	if (cell->stamp != E->stamp)
 		return;
 	for (unsigned i = 0; i < cell->count; i++) {
-		struct record *r = &cell->records[i];
+		const struct record *r = record_at(cell, i);
 
 		if (r->epoch > self()->now.hb[r->thread])
 			race(address, IS_WRITE | IS_FREE, where, r);
@@ -656,14 +671,17 @@ static void free_cell(uintptr_t address, uint32_t where)
 
 void *block_alloc(size_t size, size_t align, const void *where)
 {
-	uintptr_t start = ((uintptr_t)verify_arena + E->arena_used + 64 + align - 1) &
+	uintptr_t start = ((uintptr_t)verify_arena + E->arena_used + GRANULE + align - 1) &
 	                  ~(uintptr_t)(align - 1);
+	size_t offset = start - (uintptr_t)verify_arena;
 	struct block *b = &E->blocks[E->blocks_count];
 
-	if (start - (uintptr_t)verify_arena + size > ARENA || E->blocks_count == BLOCKS)
+	if (offset + size > ARENA || E->blocks_count == BLOCKS)
 		verify_fail("engine", "the arena is too small");
 	E->blocks_count++;
-	E->arena_used = start - (uintptr_t)verify_arena + size;
+	for (size_t i = offset / GRANULE; i * GRANULE < offset + size; i++)
+		E->block_at[i] = (uint16_t)E->blocks_count;
+	E->arena_used = offset + size;
 	*b = (struct block){ .start = (char *)start,
 		             .size = size,
 		             .thread = (uint8_t)E->current,
