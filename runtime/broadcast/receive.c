@@ -16,7 +16,6 @@
 #include "runtime/chan/transfer.h"
 #include "runtime/chan/waitable.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -330,7 +329,7 @@ ssize_t leat_sub_recv_or_wait(struct leat_rx *rx, void *items, size_t max, size_
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
 	int rc = leat_copy_check(op.h, items, size, call);
 
-	if (rc == 0 && (max == 0 || max > SSIZE_MAX / rx->chan->item_size))
+	if (rc == 0 && (max == 0 || !leat_fits_ssize(max, rx->chan->item_size)))
 		rc = -EINVAL;
 	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }

@@ -11,9 +11,6 @@
 #include "runtime/chan/stat.h"
 #include "runtime/event/times.h"
 
-#include "runtime/event/times.h"
-#include <limits.h>
-
 #include <string.h>
 
 /*
@@ -564,22 +561,44 @@ static inline bool send_batch_at_once(struct leat_tx *tx, const void *items, siz
 	return true;
 }
 
-ssize_t leat_chan_send_many_or_wait(struct leat_tx *tx, const void *items, size_t n, size_t size,
-                                    int64_t deadline_ns)
+/* Whether the last try found nothing. Then the next call makes its one try by leat_op_run(). */
+static inline bool found_nothing(const struct leat_mpmc_cursor *cursor)
 {
-	struct leat_op op = { leat_handle_of_tx(tx), attempt_send, (void *)(uintptr_t)items, n,
-		              NULL };
-	ssize_t r = check_transfer(op.h, items, size, "leat_send_batch");
+	return cursor->moved == cursor->missed;
+}
 
-	if (r != 0)
-		return r;
-	if (n > SSIZE_MAX / leat_chan_of(op.h)->item_size)
-		return -EINVAL;
+/*
+ * Of a ring with turns: what a batch finds room for at once. 0, and nothing has happened, where
+ * anything is out of the ordinary.
+ */
+static inline size_t send_turns_at_once(struct leat_tx *tx, const void *items, size_t n, size_t size)
+{
+	size_t k;
+
+	if (tx == NULL || tx->mpmc == NULL || n - 1 >= tx->chan->capacity ||
+	    found_nothing(&tx->cursor) ||
+	    !leat_chan_send_is_usual(tx->chan, items, size))
+		return 0;
+	k = push_turns(leat_handle_of_tx(tx), items, n, tx->chan->item_size);
+	if (k > 0)
+		leat_chan_sent(tx->chan, k);
+	return k;
+}
+
+/* A batch of n items goes on behind the first `done`. */
+static ssize_t send_rest(struct leat_tx *tx, const void *items, size_t n, size_t done,
+                         int64_t deadline_ns)
+{
+	const size_t size = tx->chan->item_size;
+	struct leat_op op = { leat_handle_of_tx(tx), attempt_send,
+		              (char *)(uintptr_t)items + done * size, n - done, NULL };
+	ssize_t r = 0;
+
 	while (op.n > 0) {
 		r = leat_op_run(&op, deadline_ns);
 		if (r < 0)
 			break;
-		op.items = (char *)op.items + (size_t)r * leat_chan_of(op.h)->item_size;
+		op.items = (char *)op.items + (size_t)r * size;
 		op.n -= (size_t)r;
 	}
 	if (op.n == n && n > 0)
@@ -587,13 +606,27 @@ ssize_t leat_chan_send_many_or_wait(struct leat_tx *tx, const void *items, size_
 	return (ssize_t)(n - op.n);
 }
 
+ssize_t leat_chan_send_many_or_wait(struct leat_tx *tx, const void *items, size_t n, size_t size,
+                                    int64_t deadline_ns)
+{
+	int rc = check_transfer(leat_handle_of_tx(tx), items, size, "leat_send_batch");
+
+	if (rc == 0 && !leat_fits_ssize(n, tx->chan->item_size))
+		rc = -EINVAL;
+	return rc != 0 ? rc : send_rest(tx, items, n, 0, deadline_ns);
+}
+
 ssize_t leat_detail_send_many(struct leat_tx *tx, const void *items, size_t n, size_t size,
                               int64_t deadline_ns)
 {
 	const struct leat_handle *h = leat_handle_of_tx(tx);
+	size_t done;
 
 	if (send_batch_at_once(tx, items, n, size))
 		return (ssize_t)n;
+	done = send_turns_at_once(tx, items, n, size);
+	if (done > 0)
+		return done == n ? (ssize_t)n : send_rest(tx, items, n, done, deadline_ns);
 	if (h != NULL && h->open && h->held == 0 && tx->chan->ring != NULL)
 		return tx->chan->ring->send_many(tx, items, n, size, deadline_ns);
 	return leat_chan_send_many_or_wait(tx, items, n, size, deadline_ns);
@@ -605,7 +638,7 @@ ssize_t leat_chan_recv(struct leat_rx *rx, void *items, size_t max, size_t size,
 	struct leat_op op = { leat_handle_of_rx(rx), attempt_recv, items, max, NULL };
 	int rc = check_transfer(op.h, items, size, call);
 
-	if (rc == 0 && max != 1 && (max == 0 || max > SSIZE_MAX / leat_chan_of(op.h)->item_size))
+	if (rc == 0 && (max == 0 || !leat_fits_ssize(max, leat_chan_of(op.h)->item_size)))
 		rc = -EINVAL;
 	return rc != 0 ? rc : leat_op_run(&op, deadline_ns);
 }
@@ -639,6 +672,27 @@ static inline size_t recv_batch_at_once(struct leat_rx *rx, void *items, size_t 
 	return n;
 }
 
+/* The same of a ring with turns. */
+static inline size_t recv_turns_at_once(struct leat_rx *rx, void *items, size_t max, size_t size)
+{
+	struct leat_handle *h = leat_handle_of_rx(rx);
+	struct leat_chan *chan = rx->chan;
+	size_t n = 0, k;
+
+	if (items == NULL || max - 1 >= chan->capacity || found_nothing(&rx->cursor) ||
+	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
+	    /* rlx: a call that began before the end may miss it */
+	    leat_load_rlx(rx->ctl) & (LEAT_CTL_CANCELED | LEAT_CTL_ENDED))
+		return 0;
+	do
+		n += k = pop_run(h, (unsigned char *)items + n * chan->item_size, max - n,
+		                 chan->item_size);
+	while (n < max && leat_mpmc_at_end(&h->cursor, k));
+	if (n > 0)
+		leat_chan_received(chan, n);
+	return n;
+}
+
 ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_t size,
                               int64_t deadline_ns)
 {
@@ -646,7 +700,7 @@ ssize_t leat_detail_recv_many(struct leat_rx *rx, void *items, size_t max, size_
 
 	if (leat_unlikely(rx == NULL))
 		return -EINVAL;
-	n = recv_batch_at_once(rx, items, max, size);
+	n = (rx->mpmc != NULL ? recv_turns_at_once : recv_batch_at_once)(rx, items, max, size);
 	if (n > 0)
 		return (ssize_t)n;
 	return leat_rx_ops_of(rx)->recv(rx, items, max, size, deadline_ns, "leat_recv_batch");

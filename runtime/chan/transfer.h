@@ -8,6 +8,8 @@
 
 #include "runtime/chan/chan.h"
 
+#include <limits.h>
+
 /*
  * Loads ctl for a thread that has just published an item (C1), or a free slot (C2): it reads the
  * bit of each waiter that has not seen what was published.
@@ -69,6 +71,14 @@ static inline bool leat_chan_send_is_usual(const struct leat_chan *chan, const v
 	       !(leat_load_rlx(&chan->ctl) & /* rlx: see above */
 	         (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_TX_FAILED | LEAT_CTL_TX_CLOSED |
 	          LEAT_CTL_STOPPING));
+}
+
+/* Whether a count of so many bytes can be returned. */
+static inline bool leat_fits_ssize(size_t n, size_t item_size)
+{
+	size_t bytes;
+
+	return !__builtin_mul_overflow(n, item_size, &bytes) && bytes <= SSIZE_MAX;
 }
 
 /*

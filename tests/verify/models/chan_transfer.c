@@ -442,6 +442,41 @@ MODEL(chan_spsc_pairs_fenced, .what = "by the inline bodies, each publish pays a
 	finish();
 }
 
+static void receives_six(void *arg)
+{
+	uint64_t batch[2];
+
+	for (unsigned got = 0; got < 6;) {
+		ssize_t n = leat_recv_batch((struct leat_rx *)arg, batch, 2);
+
+		verify_that(n == 1 || n == 2);
+		for (ssize_t i = 0; i < n; i++)
+			received[batch[i]]++;
+		got += (unsigned)n;
+	}
+}
+
+/*
+ * The first call of each side makes its attempt as any, the others take the short way first. No
+ * side closes before both are done, as that would wake the other.
+ */
+MODEL(chan_mpmc_pairs, .what = "batches on a ring with turns", .preemptions = 2, .stale = 1,
+      .quick = 1)
+{
+	open_chan(LEAT_MPMC, 2);
+	verify_spawn(receives_six, rx, "receiver");
+	for (uint64_t i = 1; i < 7; i += 2) {
+		const uint64_t pair[2] = { i, i + 1 };
+
+		verify_that(leat_send_batch(tx, pair, 2) == 2);
+		accepted[i] = accepted[i + 1] = 1;
+	}
+	verify_join();
+	leat_tx_close(tx);
+	leat_rx_close(rx);
+	finish();
+}
+
 static void cancels_pairs(void *arg)
 {
 	(void)arg;
@@ -453,6 +488,16 @@ MODEL(chan_spsc_pairs_against_cancel, .what = "by the inline bodies, against a c
       .preemptions = 2, .stale = 1, .quick_both = 1)
 {
 	open_chan(LEAT_SPSC, 2);
+	verify_spawn(sends_pairs, tx, "sender");
+	verify_spawn(cancels_pairs, NULL, "canceller");
+	receives_pairs(rx);
+	finish();
+}
+
+MODEL(chan_mpmc_pairs_against_cancel, .what = "the same against a cancel", .preemptions = 1,
+      .stale = 1, .quick_both = 1)
+{
+	open_chan(LEAT_MPMC, 3);
 	verify_spawn(sends_pairs, tx, "sender");
 	verify_spawn(cancels_pairs, NULL, "canceller");
 	receives_pairs(rx);
