@@ -583,15 +583,22 @@ static void pushes_by_side(void *arg)
 	}
 }
 
+/* The most of a batch: two, or a whole line, whose turns are compared together. */
+enum { LINE = 4 };
+static size_t most = 2;
+
 static void pushes_batch(void *arg)
 {
-	uint64_t first = (uintptr_t)arg, batch[2] = { first, first + 1 };
+	uint64_t first = (uintptr_t)arg, batch[LINE];
 	struct leat_mpmc_cursor side;
 
 	leat_mpmc_cursor_init(&side, &ring);
-	history[first].push_began = history[first + 1].push_began = verify_now();
-	for (size_t done = 0; done < 2;) {
-		size_t n = leat_mpmc_push_batch(&ring, &side, batch + done, 2 - done,
+	for (uint64_t i = 0; i < most; i++) {
+		batch[i] = first + i;
+		history[first + i].push_began = verify_now();
+	}
+	for (size_t done = 0; done < most;) {
+		size_t n = leat_mpmc_push_batch(&ring, &side, batch + done, most - done,
 		                                sizeof(uint64_t));
 
 		for (size_t i = 0; i < n; i++)
@@ -630,14 +637,14 @@ static void pops_by_side(void *arg)
 static void pops_batch(void *arg)
 {
 	struct leat_mpmc_cursor side;
-	uint64_t batch[2];
+	uint64_t batch[LINE];
 
 	(void)arg;
 	leat_mpmc_cursor_init(&side, &ring);
 	for (unsigned done = 0; done < each_pops;) {
 		uint64_t began = verify_now();
 		size_t n = leat_mpmc_pop_batch(&ring, &side, batch,
-		                               each_pops - done < 2 ? each_pops - done : 2,
+		                               each_pops - done < most ? each_pops - done : most,
 		                               sizeof(uint64_t));
 
 		for (size_t i = 0; i < n; i++)
@@ -712,60 +719,15 @@ MODEL(mpmc_sides_batches, .what = "batches of two, two on each side, capacity 3"
 	by_sides(3, false, false, pushes_batch, pops_batch);
 }
 
-/* Batches of whole lines, whose turns are compared together. */
-enum { LINE = 4 };
-
-static void pushes_lines(void *arg)
-{
-	uint64_t first = (uintptr_t)arg, batch[LINE];
-	struct leat_mpmc_cursor side;
-
-	leat_mpmc_cursor_init(&side, &ring);
-	for (uint64_t i = 0; i < LINE; i++) {
-		batch[i] = first + i;
-		history[first + i].push_began = verify_now();
-	}
-	for (size_t done = 0; done < LINE;) {
-		size_t n = leat_mpmc_push_batch(&ring, &side, batch + done, LINE - done,
-		                                sizeof(uint64_t));
-
-		for (size_t i = 0; i < n; i++)
-			history[first + done + i].push_ended = verify_now();
-		done += n;
-		if (n == 0)
-			leat_pause();
-	}
-}
-
-static void pops_lines(void *arg)
-{
-	struct leat_mpmc_cursor side;
-	uint64_t batch[LINE];
-
-	(void)arg;
-	leat_mpmc_cursor_init(&side, &ring);
-	for (unsigned done = 0; done < each_pops;) {
-		uint64_t began = verify_now();
-		size_t n = leat_mpmc_pop_batch(&ring, &side, batch,
-		                               each_pops - done < LINE ? each_pops - done : LINE,
-		                               sizeof(uint64_t));
-
-		for (size_t i = 0; i < n; i++)
-			note_popped(batch[i], began);
-		done += (unsigned)n;
-		if (n == 0)
-			leat_pause();
-	}
-}
-
 MODEL(mpsc_sides_lines, .what = "batches of four, a line, two producers, capacity 6",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
+	most = LINE;
 	open_ring(6, false, true);
 	each_pops = 2 * LINE;
-	verify_spawn(pushes_lines, (void *)1, "producer 1");
-	verify_spawn(pushes_lines, (void *)5, "producer 2");
-	pops_lines(NULL);
+	verify_spawn(pushes_batch, (void *)1, "producer 1");
+	verify_spawn(pushes_batch, (void *)5, "producer 2");
+	pops_batch(NULL);
 	verify_join();
 	check_history(2 * LINE);
 }
@@ -773,12 +735,13 @@ MODEL(mpsc_sides_lines, .what = "batches of four, a line, two producers, capacit
 MODEL(spmc_sides_lines, .what = "batches of four, a line, two consumers, capacity 5",
       .preemptions = 2, .stale = 1, .quick = 1)
 {
+	most = LINE;
 	open_ring(5, true, false);
 	each_pops = LINE;
-	verify_spawn(pops_lines, NULL, "consumer 1");
-	verify_spawn(pops_lines, NULL, "consumer 2");
-	pushes_lines((void *)1);
-	pushes_lines((void *)5);
+	verify_spawn(pops_batch, NULL, "consumer 1");
+	verify_spawn(pops_batch, NULL, "consumer 2");
+	pushes_batch((void *)1);
+	pushes_batch((void *)5);
 	verify_join();
 	check_history(2 * LINE);
 }
