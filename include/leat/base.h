@@ -110,7 +110,7 @@ enum leat_pace {
  * control word (leat/detail/ctl.h). It also changes with each public structure and enumeration.
  * tests/unit/abi.c has the list; docs/abi.md says what is checked where.
  */
-#define LEAT_ABI 11u
+#define LEAT_ABI 12u
 
 /* What an open passes: the number, and the size of its options as the caller was compiled. */
 #define leat_detail_abi(options) (LEAT_ABI << 16 | (unsigned)sizeof(options))

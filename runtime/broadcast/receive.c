@@ -114,13 +114,13 @@ void leat_sub_set_source(struct leat_sub *sub)
 		return;
 	/* not what another subscriber in this place of the table has left there */
 	refresh_allowed(sub);
-	rx->packed = sub->gates == 0 && chan->item_size <= LEAT_SPSC_PACKED_MAX;
+	rx->line_word = rx->packed && sub->gates == 0;
 	if (sub->gates == 1)
 		rx->word = (uint64_t *)(uintptr_t)&gate->head;
 	else if (sub->gates > 1)
 		rx->word = &sub->allowed;
 	else
-		rx->word = rx->packed ? (uint64_t *)(void *)rx->line : &chan->spsc.tail;
+		rx->word = rx->line_word ? (uint64_t *)(void *)rx->line : &chan->spsc.tail;
 }
 
 static void drop_closed_gates(struct leat_sub *sub)

@@ -236,7 +236,7 @@ static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
 	sub->cursor->head = &sub->head;
 	/* the word of a line can be written by all its readers, but items only by a single one */
 	sub->cursor->hand_back = leat_ring_tune().hand_back && chan->discard == NULL &&
-	                         opts->lag == LEAT_LAG_WAIT && sub->after_count == 0 &&
+	                         opts->lag == LEAT_LAG_WAIT &&
 	                         (sub->cursor->packed || bc->most == 1);
 }
 

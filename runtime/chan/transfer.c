@@ -88,19 +88,19 @@ size_t leat_push_spsc(struct leat_spsc_cursor *tx, const unsigned char *items, s
 	return 1;
 }
 
-/* Of a stage of a broadcast, which follows its gate. Out of line, for its registers. */
-static __attribute__((noinline)) size_t pop_by_runs(struct leat_spsc_cursor *rx,
-                                                    unsigned char *items, size_t n, size_t size)
+/* Of a broadcast's stage, which follows its gates. Out of line, for its registers. */
+static __attribute__((noinline)) size_t pop_gated(struct leat_spsc_cursor *rx,
+                                                  unsigned char *items, size_t n, size_t size)
 {
-#define POP(size) leat_spsc_pop_batch_by_runs(rx, items, n, size)
+#define POP(size) leat_spsc_pop_batch_gated(rx, items, n, size)
 	return BY_SIZE(size, POP);
 #undef POP
 }
 
 size_t leat_pop_spsc(struct leat_spsc_cursor *rx, unsigned char *items, size_t n, size_t size)
 {
-	if (leat_unlikely(!rx->packed && size <= LEAT_SPSC_PACKED_MAX && n > 1))
-		return pop_by_runs(rx, items, n, size);
+	if (leat_unlikely(!rx->line_word && size <= LEAT_SPSC_PACKED_MAX && n > 1))
+		return pop_gated(rx, items, n, size);
 #define POP(size) leat_spsc_pop_batch(rx, items, n, size)
 	if (n > 1)
 		return BY_SIZE(size, POP);

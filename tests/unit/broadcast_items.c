@@ -64,6 +64,80 @@ static void sender_join(struct sender *s)
 	cr_expect_eq(s->last, 0);
 }
 
+/* --- sizes --- */
+
+enum { ITEM_MAX = 64, ROOM = 50 };
+
+static void item_write(unsigned char *item, size_t size, uint64_t number)
+{
+	for (size_t i = 0; i < size; i++)
+		item[i] = (unsigned char)(number * 7 + i);
+}
+
+static void expect_number(const unsigned char *item, size_t size, uint64_t number)
+{
+	unsigned char wanted[ITEM_MAX];
+
+	item_write(wanted, size, number);
+	cr_assert(memcmp(item, wanted, size) == 0, "item %llu of %zu bytes",
+	          (unsigned long long)number, size);
+}
+
+/* Receives what is there by one of three ways, and returns the next number. */
+static uint64_t take_some(struct leat_rx *rx, size_t size, uint64_t next, uint64_t way)
+{
+	unsigned char copies[ROOM * ITEM_MAX];
+	const void *items = copies;
+	ssize_t n = way == ONE_BY_ONE ? leat_recv(rx, (void *)copies)
+	            : way == BATCHES  ? leat_recv_batch(rx, (void *)copies, 1 + next % ROOM)
+	                              : leat_peek(rx, 1 + next % ROOM, &items);
+
+	cr_assert_gt(n, 0);
+	for (size_t i = 0; i < (size_t)n; i++)
+		expect_number((const unsigned char *)items + i * size, size, next + i);
+	if (way == IN_PLACE)
+		cr_assert_eq(leat_release(rx, (size_t)n), 0);
+	return next + (uint64_t)n;
+}
+
+static void stages_take(struct leat_broadcast_opts opts, size_t size)
+{
+	const uint64_t most = 40 * ROOM;
+	unsigned char items[ROOM * ITEM_MAX];
+	uint64_t sent = 0, next[3] = { 0 }, turn = size;
+	struct feed feed = { .scope = leat_scope_open(NULL, NULL) };
+	struct leat_rx *rx[3];
+
+	opts.capacity = ROOM;
+	cr_assert_eq(leat_broadcast_open(feed.scope, size, &opts, &feed.bc, &feed.tx), 0);
+	rx[0] = join(&feed, (struct leat_subscribe_opts){ 0 });
+	rx[1] = join_after(&feed, rx[0]);
+	rx[2] = join(&feed, (struct leat_subscribe_opts){ .after = rx, .after_count = 2 });
+	while (next[2] < most) {
+		const uint64_t room = next[2] + ROOM - sent, n = room < 11 ? room : 11;
+
+		for (uint64_t i = 0; i < n; i++)
+			item_write(items + i * size, size, sent + i);
+		if (n > 0)
+			cr_assert_eq(leat_send_batch(feed.tx, (void *)items, n), (ssize_t)n);
+		sent += n;
+		for (int i = 0; i < 3; i++, turn++)
+			if (next[i] < (i == 0 ? sent : next[i - 1]))
+				next[i] = take_some(rx[i], size, next[i], turn / 2 % WAYS);
+		turn++;
+	}
+	for (int i = 2; i >= 0; i--)
+		leat_rx_close(rx[i]);
+	feed_close(&feed);
+}
+
+Test(broadcast_items, items_of_each_size_go_through_stages_by_each_way)
+{
+	static const size_t sizes[] = { 1, 2, 3, 4, 8, 12, 16, 24, 25, 32, ITEM_MAX };
+
+	for_each_ring(opts) for (size_t i = 0; i < COUNT(sizes); i++) stages_take(opts, sizes[i]);
+}
+
 /* --- fills --- */
 
 Test(broadcast_items, a_fill_takes_more_than_the_ring_holds)

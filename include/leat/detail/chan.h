@@ -184,8 +184,8 @@ LEAT_RING_INLINE ssize_t leat_detail_send_batch(struct leat_tx *tx, const void *
 
 /*
  * Receives what is there, up to `max`, of a ring for one thread on each side. Where that is nothing
- * the library goes on. A cursor that must not be used is disabled, and that of a broadcast's stage,
- * which follows its gates, is not packed.
+ * the library goes on. A cursor that must not be used is disabled, and that of a broadcast's stage
+ * follows its gates.
  */
 LEAT_RING_INLINE ssize_t leat_detail_recv_batch(struct leat_rx *rx, void *items, size_t max,
                                                 size_t size, int64_t deadline_ns)
@@ -195,7 +195,7 @@ LEAT_RING_INLINE ssize_t leat_detail_recv_batch(struct leat_rx *rx, void *items,
 	if (!leat_detail_is_lines(size) ||
 	    leat_unlikely(rx == NULL || items == NULL || size != rx->spsc.item_size ||
 	                  leat_spsc_is_disabled(&rx->spsc)) ||
-	    leat_unlikely(!rx->spsc.packed || max - 1 >= rx->spsc.capacity) ||
+	    leat_unlikely(!rx->spsc.line_word || max - 1 >= rx->spsc.capacity) ||
 	    /* rlx: a call that began before a cancel may miss it */
 	    leat_unlikely(leat_load_rlx(rx->ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_many(rx, items, max, size, deadline_ns);

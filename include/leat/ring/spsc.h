@@ -57,7 +57,8 @@
  * The hand-back is a second writer of the word. Invariant: it comes before the producer's next
  * store there. The consumer stores to line l before it releases the first item of line l + 1 (R2),
  * and because of the spare line the producer enters line l again only after it has read that
- * release (A2). The value is the one that is there: the position at which line l ends.
+ * release (A2). The value is the one that is there: the position at which line l ends. The
+ * subscribers that a broadcast's sender waits for hand back, too: it reads the head of each.
  *
  * Positions count items from 0. They do not wrap in practice (64 bits), and are only compared by
  * their differences, so they could.
@@ -135,6 +136,8 @@ struct leat_spsc_cursor {
 		uint64_t limit, run_end, room;
 	} saved; /* while it is disabled */
 	bool packed;
+	/* packed, and its word is that of its line; a broadcast's stage follows its gates instead */
+	bool line_word;
 	/* the producer's last look gained little, the consumer's last batch or look came short */
 	bool caught_up;
 	bool hand_back;
@@ -196,7 +199,7 @@ LEAT_RING_INLINE void leat_spsc_enter_run(struct leat_spsc_cursor *side, unsigne
 	side->line = line;
 	side->base = (uint64_t)(uintptr_t)line + side->header - side->pos * side->item_size;
 	side->run_end = side->pos + side->run;
-	if (side->packed)
+	if (side->line_word)
 		side->word = (uint64_t *)(void *)line;
 }
 
@@ -204,7 +207,7 @@ static inline void leat_spsc_init_cursor(struct leat_spsc_cursor *side, struct l
                                          void *memory, size_t item_size, size_t capacity)
 {
 	memset(side, 0, sizeof(*side));
-	side->packed = item_size <= LEAT_SPSC_PACKED_MAX;
+	side->packed = side->line_word = item_size <= LEAT_SPSC_PACKED_MAX;
 	side->item_size = item_size;
 	side->capacity = capacity;
 	side->header = leat_spsc_header(item_size);
@@ -308,7 +311,7 @@ LEAT_RING_INLINE void leat_spsc_next_run(struct leat_spsc_cursor *side, size_t a
 	if (line == side->end)
 		line = side->lines;
 	leat_spsc_enter_run(side, line);
-	if (!side->packed || ahead == 0 || !leat_spsc_has_lines(side, ahead))
+	if (!side->line_word || ahead == 0 || !leat_spsc_has_lines(side, ahead))
 		return;
 	line = leat_spsc_line_ahead(side, line, ahead);
 	if (!write)
@@ -410,8 +413,10 @@ LEAT_RING_INLINE bool leat_spsc_refresh_tail(struct leat_spsc_cursor *rx, size_t
 	uint64_t tail;
 
 	if (rx->pos == rx->run_end) {
-		if (rx->packed)
+		if (rx->line_word)
 			leat_spsc_hand_line_back(rx, rx->word, rx->pos);
+		else if (rx->packed)
+			leat_spsc_hand_line_back(rx, (uint64_t *)(void *)rx->line, rx->pos);
 		leat_spsc_next_run(rx, ahead, false);
 	}
 	/* A1: items written; pairs with R1 in leat_spsc_publish_to() */

@@ -63,12 +63,14 @@ LEAT_RING_INLINE void leat_spsc_copy_line(void *to, const void *from, size_t byt
 	*(leat_widest *)(void *)(copy + i) = *(const leat_widest *)(const void *)(source + i);
 }
 
-/* Where a batch has left a side: somewhere in this line, which ends at run_end. */
+/*
+ * Where a batch has left a side: somewhere in this line, which ends at run_end. The caller sets its
+ * word, unless it follows gates.
+ */
 LEAT_RING_INLINE void leat_spsc_set_line(struct leat_spsc_cursor *side, unsigned char *line,
                                          uint64_t run_end, size_t size)
 {
 	side->line = line;
-	side->word = (uint64_t *)(void *)line;
 	side->base = (uint64_t)(uintptr_t)line + leat_spsc_header(size) -
 	             (run_end - leat_spsc_run(size, 0)) * size;
 	side->run_end = run_end;
@@ -119,6 +121,7 @@ LEAT_RING_INLINE void leat_spsc_push_lines(struct leat_spsc_cursor *tx, const un
 		leat_store_rel((uint64_t *)(void *)line, pos); /* R1: the same */
 	}
 	leat_spsc_set_line(tx, line, run_end, size);
+	tx->word = (uint64_t *)(void *)line;
 	tx->limit = room - end < run_end - end ? room : run_end;
 }
 
@@ -182,8 +185,57 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_lines(struct leat_spsc_cursor *rx, unsig
 		break;
 	}
 	leat_spsc_set_line(rx, line, run_end, size);
+	rx->word = (uint64_t *)(void *)line;
 	rx->limit = limit;
 	return pos;
+}
+
+/*
+ * Reads up to n items of a side that follows gates: its word tells of all lines how far it may go,
+ * so one look serves the whole batch. Returns as leat_spsc_pop_lines().
+ */
+LEAT_RING_INLINE uint64_t leat_spsc_pop_gated(struct leat_spsc_cursor *rx, unsigned char *to,
+                                              size_t n, size_t size)
+{
+	const size_t header = leat_spsc_header(size), run = leat_spsc_run(size, 0);
+	/* A1: items written, or read by the gate; pairs with R2 in leat_spsc_release_to() */
+	const uint64_t begin = rx->pos, tail = leat_load_acq(rx->word);
+	const uint64_t end = (int64_t)(tail - begin) < (int64_t)n ? tail : begin + n;
+	const bool prefetches =
+		rx->hand_back && leat_spsc_has_lines(rx, LEAT_SPSC_AHEAD_BATCH);
+	uint64_t pos = begin, run_end = rx->run_end;
+	unsigned char *line = rx->line;
+
+	if ((int64_t)(end - begin) <= 0)
+		return begin;
+	if (pos != run_end) { /* the rest of a line */
+		size_t k = run_end - pos < end - pos ? (size_t)(run_end - pos)
+		                                     : (size_t)(end - pos);
+
+		leat_spsc_copy_part(to, line + header + (run - (run_end - pos)) * size, k * size,
+		                    size);
+		to += k * size;
+		pos += k;
+	}
+	while (pos != end) {
+		leat_spsc_hand_line_back(rx, (uint64_t *)(void *)line, pos);
+		line = leat_spsc_line_after(rx, line);
+		run_end = pos + run;
+		if (prefetches && tail - pos > (LEAT_SPSC_AHEAD_BATCH + 1) * run)
+			__builtin_prefetch(leat_spsc_line_ahead(rx, line, LEAT_SPSC_AHEAD_BATCH),
+			                   0);
+		if (leat_likely(end - pos >= run)) {
+			leat_spsc_copy_line(to, line + header, run * size);
+			to += run * size;
+			pos = run_end;
+		} else {
+			leat_spsc_copy_part(to, line + header, (size_t)(end - pos) * size, size);
+			pos = end;
+		}
+	}
+	leat_spsc_set_line(rx, line, run_end, size);
+	rx->limit = tail - end < run_end - end ? tail : run_end;
+	return end;
 }
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -219,6 +271,7 @@ static inline void leat_spsc_begin(struct leat_spsc_cursor *now,
 	now->header = side->header;
 	now->run = side->run;
 	now->packed = side->packed;
+	now->line_word = side->line_word;
 	now->hand_back = side->hand_back;
 }
 
@@ -287,10 +340,7 @@ LEAT_RING_INLINE uint64_t leat_spsc_pop_runs(struct leat_spsc_cursor *rx, unsign
 			now.limit - now.pos < n - done ? (size_t)(now.limit - now.pos) : n - done;
 		void *slots = leat_spsc_slot(&now, size);
 
-		if (leat_spsc_knows_lines(size))
-			leat_spsc_copy_part(to + done * size, slots, k * size, size);
-		else
-			memcpy(to + done * size, slots, k * size);
+		memcpy(to + done * size, slots, k * size);
 		if (!now.packed)
 			leat_spsc_hand_items_back(&now, slots, k * size);
 		now.pos += k;
@@ -326,10 +376,10 @@ LEAT_RING_INLINE size_t leat_spsc_push_batch(struct leat_spsc_cursor *tx, const 
  * Reads up to n items, in order. Returns how many. The slots are released together, after the last
  * was read, and before any back-off: the producer may wait for them. A batch that came short has
  * caught up with the producer, and the next one would again: it never finds nothing, and so would
- * never back off. Therefore: the next one backs off first.
+ * never back off. Therefore: the next one backs off first. gated: the side follows gates.
  */
 LEAT_RING_INLINE size_t leat_spsc_pop_by(struct leat_spsc_cursor *rx, void *items, size_t n,
-                                         size_t size, const bool lines)
+                                         size_t size, const bool gated)
 {
 	const uint64_t begin = rx->pos;
 	uint64_t pos;
@@ -338,10 +388,12 @@ LEAT_RING_INLINE size_t leat_spsc_pop_by(struct leat_spsc_cursor *rx, void *item
 		return 0;
 	if (leat_unlikely(rx->caught_up))
 		leat_spsc_backoff(rx);
-	if (lines)
-		pos = leat_spsc_pop_lines(rx, (unsigned char *)items, n, size);
-	else
+	if (!leat_spsc_knows_lines(size))
 		pos = leat_spsc_pop_runs(rx, (unsigned char *)items, n, size);
+	else if (gated)
+		pos = leat_spsc_pop_gated(rx, (unsigned char *)items, n, size);
+	else
+		pos = leat_spsc_pop_lines(rx, (unsigned char *)items, n, size);
 	rx->caught_up = pos != begin && pos - begin < n;
 	if (pos != begin)
 		leat_spsc_release_to(rx, pos);
@@ -353,14 +405,14 @@ LEAT_RING_INLINE size_t leat_spsc_pop_by(struct leat_spsc_cursor *rx, void *item
 LEAT_RING_INLINE size_t leat_spsc_pop_batch(struct leat_spsc_cursor *rx, void *items, size_t n,
                                             size_t size)
 {
-	return leat_spsc_pop_by(rx, items, n, size, leat_spsc_knows_lines(size));
+	return leat_spsc_pop_by(rx, items, n, size, false);
 }
 
-/* The same of a cursor whose word is not that of its line: runtime/broadcast, a stage's. */
-LEAT_RING_INLINE size_t leat_spsc_pop_batch_by_runs(struct leat_spsc_cursor *rx, void *items,
-                                                    size_t n, size_t size)
+/* The same of a side that follows gates. */
+LEAT_RING_INLINE size_t leat_spsc_pop_batch_gated(struct leat_spsc_cursor *rx, void *items,
+                                                  size_t n, size_t size)
 {
-	return leat_spsc_pop_by(rx, items, n, size, false);
+	return leat_spsc_pop_by(rx, items, n, size, true);
 }
 
 #endif

@@ -237,13 +237,14 @@ MODEL(broadcast_join_batch_several, .what = "the same, a ring for several sender
  * where the compiler knows the items' size, that of the inline bodies.
  */
 static bool size_known;
+static uint64_t sent; /* items, before the first pair */
 
 static void sends_pairs(void *arg)
 {
 	const size_t words = size / 8;
 	uint64_t pair[2 * 4];
 
-	for (uint64_t i = 0; i < items; i += 2) {
+	for (uint64_t i = sent; i < items; i += 2) {
 		for (size_t k = 0; k < 2 * words; k++)
 			pair[k] = i + k / words;
 		verify_that((size_known ? leat_send_batch((struct leat_tx *)arg, pair, 2)
@@ -585,7 +586,6 @@ MODEL(broadcast_senders_alone,
 
 static void pipeline(struct leat_broadcast_opts opts, bool optional)
 {
-	items = 2;
 	opts.capacity = 1;
 	open_feed(opts);
 	first = join((struct leat_subscribe_opts){ 0 });
@@ -613,13 +613,41 @@ static void reads_what_it_gets(void *arg)
 MODEL(broadcast_stage, .what = "a stage sees each item after its gate, and parks meanwhile",
       .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 2)
 {
+	items = 2;
 	pipeline((struct leat_broadcast_opts){ 0 }, true);
 }
 
 MODEL(broadcast_stage_several, .what = "the same, a ring for several senders", .preemptions = 2,
       .quick = 1, .quick_both = 1, .stale = 1)
 {
+	items = 2;
 	pipeline((struct leat_broadcast_opts){ .kind = LEAT_MPMC }, true);
+}
+
+/* Two items to a line, and two lines: the sender comes back to a line that both have handed back. */
+MODEL(broadcast_stage_lines, .what = "a stage hands lines back, as its gate does",
+      .preemptions = 1, .quick_both = 1, .stale = 1)
+{
+	size = sizeof(struct three);
+	items = 5;
+	pipeline((struct leat_broadcast_opts){ 0 }, false);
+}
+
+/* Each pair begins in one line and ends in the next. */
+MODEL(broadcast_stage_pairs, .what = "the same in batches", .preemptions = 1,
+      .quick = VERIFY_NONE, .stale = VERIFY_NONE)
+{
+	size = sizeof(struct three);
+	items = 7;
+	open_feed((struct leat_broadcast_opts){ .capacity = 2 });
+	first = join((struct leat_subscribe_opts){ 0 });
+	verify_that(send_number(tx, sent++) == 0);
+	verify_spawn(reads_pairs, join_after(first, false), "stage");
+	verify_spawn(reads_pairs, first, "gate");
+	sends_pairs(tx);
+	verify_join();
+	leat_tx_close(tx);
+	close_feed();
 }
 
 static void gate_leaves(struct leat_broadcast_opts opts, bool optional)
