@@ -89,6 +89,8 @@ enum {
 
 /* A back-off takes at most this for each item of the capacity. */
 #define LEAT_SPSC_BACKOFF_PS 780
+/* About two round trips of a line between near cores: see leat_spsc_init_backoff(). */
+#define LEAT_SPSC_ENOUGH_PS 200000
 
 /* One side's back-offs. Positions count the items that the side has moved. */
 struct leat_ring_backoff {
@@ -194,6 +196,22 @@ static inline void leat_ring_backoff_init(struct leat_ring_backoff *b, size_t ca
 	b->skips_most = tuning.skips;
 }
 
+/*
+ * Items of a word, in batches, pass sooner than a back-off of so long for each: the other side runs
+ * through the whole ring meanwhile, and backs off in its turn. So on some processors a back-off is
+ * half as long, where that is still longer than two round trips of a line.
+ */
+static inline void leat_spsc_init_backoff(struct leat_ring_backoff *b, size_t capacity,
+                                          size_t item_size)
+{
+	const size_t whole = LEAT_SPSC_BACKOFF_PS, enough = LEAT_SPSC_ENOUGH_PS / capacity;
+	size_t ps = whole;
+
+	if (leat_ring_tune().shorter && item_size <= sizeof(uint64_t) && enough < whole)
+		ps = enough > whole / 2 ? enough : whole / 2;
+	leat_ring_backoff_init(b, capacity, (uint32_t)ps);
+}
+
 LEAT_RING_INLINE void leat_spsc_enter_run(struct leat_spsc_cursor *side, unsigned char *line)
 {
 	side->line = line;
@@ -217,7 +235,7 @@ static inline void leat_spsc_init_cursor(struct leat_spsc_cursor *side, struct l
 	side->end = side->lines + leat_spsc_bytes(item_size, capacity);
 	side->word = &ring->tail;
 	side->head = &ring->head;
-	leat_ring_backoff_init(&side->backoff, capacity, LEAT_SPSC_BACKOFF_PS);
+	leat_spsc_init_backoff(&side->backoff, capacity, item_size);
 	leat_spsc_enter_run(side, side->lines);
 }
 

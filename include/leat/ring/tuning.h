@@ -4,17 +4,22 @@
  *     pause_ps   the time of one leat_pause(), measured: back-offs are times, and counted in pauses
  *     hand_back  whether the consumer of an SPSC ring writes to a line that it has read, before the
  *                producer writes it again (leat/ring/spsc.h, Lines handed back)
+ *     shorter    whether back-offs of an SPSC ring are shorter where its items are small
+ *                (leat/ring/spsc.h, leat_spsc_init_backoff())
  *     skips      how many back-offs in a row a side leaves out at most, after one that was in vain
  *
- * | processor                      | hand_back | skips | from                                      |
- * | ------------------------------ | --------- | ----- | ----------------------------------------- |
- * | AMD family 19h (Zen 3, Zen 4)  | yes       | 63    | measured on Zen 3, lines also on Zen 4:   |
- * |                                |           |       | docs/rings.md                             |
- * | any other                      | no        | 0     | lines: Intel Sapphire Rapids, one trial,  |
- * |                                |           |       | a loss; skips were not measured           |
+ * | processor          | hand_back | shorter | skips | from                                        |
+ * | ------------------ | --------- | ------- | ----- | ------------------------------------------- |
+ * | zen4: AMD family   | yes       | yes     | 63    | measured there: docs/rings.md; the models   |
+ * | 19h, models 10h to |           |         |       | are those of Linux,                         |
+ * | 1Fh, 60h to AFh    |           |         |       | arch/x86/kernel/cpu/amd.c                   |
+ * | zen3: the others   | yes       | no      | 63    | measured there: docs/rings.md; shorter      |
+ * | of family 19h      |           |         |       | ones were not                               |
+ * | other: any other   | no        | no      | 0     | lines: Intel Sapphire Rapids, one trial, a  |
+ * |                    |           |         |       | loss; the others were not measured          |
  *
- * For experiments the environment variable LEAT_RING_HAND_BACK, 0 or 1, chooses the second row or
- * the first.
+ * For experiments the environment variable LEAT_RING_PROCESSOR, "zen4", "zen3" or "other", chooses
+ * the row.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -24,32 +29,53 @@
 #include <leat/atomic.h>
 #include <leat/base.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct leat_ring_tuning {
 	uint32_t pause_ps; /* never 0 */
-	bool hand_back;
+	bool hand_back, shorter;
 	uint8_t skips;
 };
 
 #ifndef LEAT_RING_TUNING
 
-static inline bool leat_ring_is_amd_19h(void)
+/* The rows of the table above. */
+enum leat_ring_processor { LEAT_RING_OTHER, LEAT_RING_ZEN3, LEAT_RING_ZEN4, LEAT_RING_PROCESSORS };
+
+static inline enum leat_ring_processor leat_ring_find_processor(void)
 {
 #if defined(__x86_64__)
-	uint32_t leaf = 0, b, c = 0, d;
+	uint32_t leaf = 0, b, c = 0, d, model;
 
 	__asm__ __volatile__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
 	if (b != 0x68747541 || d != 0x69746e65 || c != 0x444d4163) /* "Auth" "enti" "cAMD" */
-		return false;
+		return LEAT_RING_OTHER;
 	leaf = 1;
 	c = 0;
 	__asm__ __volatile__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
-	/* the extended family counts if the base family is 15 */
-	return (leaf >> 8 & 15) == 15 && (leaf >> 20 & 255) + 15 == 0x19;
+	/* the extended family and model count if the base family is 15 */
+	if ((leaf >> 8 & 15) != 15 || (leaf >> 20 & 255) + 15 != 0x19)
+		return LEAT_RING_OTHER;
+	model = (leaf >> 12 & 0xf0) | (leaf >> 4 & 15);
+	return (model >= 0x10 && model <= 0x1f) || (model >= 0x60 && model <= 0xaf)
+	               ? LEAT_RING_ZEN4
+	               : LEAT_RING_ZEN3;
 #else
-	return false;
+	return LEAT_RING_OTHER;
 #endif
+}
+
+/* The processor, or the one that the environment names. */
+static inline enum leat_ring_processor leat_ring_processor(void)
+{
+	static const char *const names[LEAT_RING_PROCESSORS] = { "other", "zen3", "zen4" };
+	const char *experiment = getenv("LEAT_RING_PROCESSOR");
+
+	for (int i = 0; experiment != NULL && i < LEAT_RING_PROCESSORS; i++)
+		if (strcmp(experiment, names[i]) == 0)
+			return (enum leat_ring_processor)i;
+	return leat_ring_find_processor();
 }
 
 /* Times pauses a few times, as something else may run in between. */
@@ -77,20 +103,18 @@ static inline uint32_t leat_ring_measure_pause(void)
 /* The choices of this process. The first call in a source file takes some ten microseconds. */
 static inline struct leat_ring_tuning leat_ring_tune(void)
 {
-	static uint64_t chosen; /* atomic: 0, or pause_ps * 2 + hand_back */
+	static uint64_t chosen; /* atomic: 0, or pause_ps * LEAT_RING_PROCESSORS + the processor */
 	uint64_t choice = leat_load_rlx(&chosen); /* rlx: all is in this word */
-	const char *experiment;
 	struct leat_ring_tuning tuning;
 
 	if (choice == 0) {
-		experiment = getenv("LEAT_RING_HAND_BACK");
-		choice = (uint64_t)leat_ring_measure_pause() * 2 + leat_ring_is_amd_19h();
-		if (experiment != NULL && (experiment[0] == '0' || experiment[0] == '1'))
-			choice = (choice & ~UINT64_C(1)) + (experiment[0] == '1');
+		choice = (uint64_t)leat_ring_measure_pause() * LEAT_RING_PROCESSORS +
+		         leat_ring_processor();
 		leat_store_rlx(&chosen, choice); /* rlx: the same */
 	}
-	tuning.pause_ps = (uint32_t)(choice / 2);
-	tuning.hand_back = choice % 2 != 0;
+	tuning.pause_ps = (uint32_t)(choice / LEAT_RING_PROCESSORS);
+	tuning.hand_back = choice % LEAT_RING_PROCESSORS != LEAT_RING_OTHER;
+	tuning.shorter = choice % LEAT_RING_PROCESSORS == LEAT_RING_ZEN4;
 	tuning.skips = tuning.hand_back ? 63 : 0;
 	return tuning;
 }
