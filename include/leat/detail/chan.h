@@ -91,6 +91,7 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
                                    int64_t deadline_ns)
 {
 	const uint32_t *ctl;
+	uint64_t pos;
 
 	if (leat_unlikely(tx == NULL || item == NULL ||
 	                  (size != LEAT_DETAIL_CHAN_SIZE && size != tx->spsc.item_size)))
@@ -98,7 +99,8 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 	if (size == LEAT_DETAIL_CHAN_SIZE)
 		size = tx->spsc.item_size;
 	ctl = tx->ctl;
-	if (tx->spsc.pos == tx->spsc.limit) {
+	pos = tx->spsc.pos;
+	if (pos == tx->spsc.limit) {
 		if (tx->mpmc != NULL)
 			return leat_detail_send_turns(tx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_disabled(&tx->spsc) || !leat_spsc_extend_limit(&tx->spsc)))
@@ -108,7 +110,7 @@ static inline int leat_detail_send(struct leat_tx *tx, const void *item, size_t 
 	                  (LEAT_CTL_CANCELED | LEAT_CTL_RX_GONE | LEAT_CTL_STOPPING |
 	                   LEAT_CTL_JOINED)))
 		return leat_detail_send_wait(tx, item, size, deadline_ns);
-	leat_spsc_push(&tx->spsc, item, size);
+	leat_spsc_push_at(&tx->spsc, pos, item, size);
 	/* C1: word before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) & (LEAT_CTL_RX_PARKED | LEAT_CTL_FENCED)))
@@ -120,6 +122,7 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
                                       int64_t deadline_ns)
 {
 	const uint32_t *ctl;
+	uint64_t pos;
 
 	if (leat_unlikely(rx == NULL || item == NULL ||
 	                  (size != LEAT_DETAIL_CHAN_SIZE && size != rx->spsc.item_size)))
@@ -127,7 +130,8 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 	if (size == LEAT_DETAIL_CHAN_SIZE)
 		size = rx->spsc.item_size;
 	ctl = rx->ctl;
-	if (rx->spsc.pos == rx->spsc.limit) {
+	pos = rx->spsc.pos;
+	if (pos == rx->spsc.limit) {
 		if (rx->mpmc != NULL)
 			return leat_detail_recv_turns(rx, item, size, deadline_ns);
 		if (leat_unlikely(leat_spsc_is_disabled(&rx->spsc) || !leat_spsc_can_pop(&rx->spsc)))
@@ -135,7 +139,7 @@ static inline int leat_detail_recv_by(struct leat_rx *rx, void *item, size_t siz
 	}
 	if (leat_unlikely(leat_load_rlx(ctl) & LEAT_CTL_CANCELED))
 		return leat_detail_recv_wait(rx, item, size, deadline_ns);
-	leat_spsc_pop(&rx->spsc, item, size);
+	leat_spsc_pop_at(&rx->spsc, pos, item, size);
 	/* C2: head before ctl; pairs with the heavy fence in leat_event_prepare_wait() */
 	leat_fence_light();
 	if (leat_unlikely(leat_load_rlx(ctl) &

@@ -590,21 +590,21 @@ LEAT_RING_INLINE bool leat_spsc_is_packed(const struct leat_spsc_cursor *side, s
 
 /*
  * One item, after can_push() or can_pop() returned true. size is item_size, as a constant if the
- * caller has one. The position is read once: to the compiler, the copy may have changed it.
+ * caller has one. pos is the side's: it is read once, as to the compiler the copy, or an atomic
+ * load, may have changed it.
  */
-LEAT_RING_INLINE void leat_spsc_push(struct leat_spsc_cursor *tx, const void *item, size_t size)
+LEAT_RING_INLINE void leat_spsc_push_at(struct leat_spsc_cursor *tx, uint64_t pos, const void *item,
+                                        size_t size)
 {
-	const uint64_t pos = tx->pos;
-
 	if (!leat_spsc_is_packed(tx, size))
 		leat_spsc_prefetch(tx, size, LEAT_SPSC_AHEAD_TX, true);
 	leat_spsc_copy_in(leat_spsc_slot_of(tx, pos, size), item, size);
 	leat_spsc_publish_to(tx, pos + 1);
 }
 
-LEAT_RING_INLINE void leat_spsc_pop(struct leat_spsc_cursor *rx, void *item, size_t size)
+LEAT_RING_INLINE void leat_spsc_pop_at(struct leat_spsc_cursor *rx, uint64_t pos, void *item,
+                                       size_t size)
 {
-	const uint64_t pos = rx->pos;
 	void *slot = leat_spsc_slot_of(rx, pos, size);
 
 	if (!leat_spsc_is_packed(rx, size))
@@ -613,6 +613,16 @@ LEAT_RING_INLINE void leat_spsc_pop(struct leat_spsc_cursor *rx, void *item, siz
 	if (!leat_spsc_is_packed(rx, size))
 		leat_spsc_hand_items_back(rx, slot, size);
 	leat_spsc_release_to(rx, pos + 1);
+}
+
+LEAT_RING_INLINE void leat_spsc_push(struct leat_spsc_cursor *tx, const void *item, size_t size)
+{
+	leat_spsc_push_at(tx, tx->pos, item, size);
+}
+
+LEAT_RING_INLINE void leat_spsc_pop(struct leat_spsc_cursor *rx, void *item, size_t size)
+{
+	leat_spsc_pop_at(rx, rx->pos, item, size);
 }
 
 /* --- in place --- */
