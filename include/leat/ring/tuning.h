@@ -105,16 +105,18 @@ static inline struct leat_ring_tuning leat_ring_tune(void)
 {
 	static uint64_t chosen; /* atomic: 0, or pause_ps * LEAT_RING_PROCESSORS + the processor */
 	uint64_t choice = leat_load_rlx(&chosen); /* rlx: all is in this word */
+	enum leat_ring_processor processor;
 	struct leat_ring_tuning tuning;
 
 	if (choice == 0) {
 		choice = (uint64_t)leat_ring_measure_pause() * LEAT_RING_PROCESSORS +
-		         leat_ring_processor();
+		         (uint64_t)leat_ring_processor();
 		leat_store_rlx(&chosen, choice); /* rlx: the same */
 	}
 	tuning.pause_ps = (uint32_t)(choice / LEAT_RING_PROCESSORS);
-	tuning.hand_back = choice % LEAT_RING_PROCESSORS != LEAT_RING_OTHER;
-	tuning.shorter = choice % LEAT_RING_PROCESSORS == LEAT_RING_ZEN4;
+	processor = (enum leat_ring_processor)(choice % LEAT_RING_PROCESSORS);
+	tuning.hand_back = processor != LEAT_RING_OTHER;
+	tuning.shorter = processor == LEAT_RING_ZEN4;
 	tuning.skips = tuning.hand_back ? 63 : 0;
 	return tuning;
 }
