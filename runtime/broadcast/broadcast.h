@@ -113,7 +113,12 @@ struct leat_sub {
 	/* the consumer's cursor: h.spsc, or, where the inline bodies must not run, `own` */
 	struct leat_spsc_cursor *cursor, own;
 	uint64_t pos;     /* with turns: the next item to receive */
-	uint64_t allowed; /* of a stage with several gates: how far all of them have come */
+	/*
+	 * of a stage with several gates: how far all of them have come; of one that begins before
+	 * its gates do: as far as that the sender has written, too
+	 */
+	uint64_t allowed;
+	uint64_t gates_start; /* without turns: no gate has read items before this position */
 	bool taken;       /* a join is under way: chan->lock */
 	bool owes;        /* with discard: the next call releases what the last one copied */
 	bool ended;       /* a receive has returned 0 */

@@ -95,12 +95,40 @@ static size_t count_gates(const struct leat_sub *sub, const struct leat_sub **la
 	return n;
 }
 
-/* Of a stage with several gates: how far its cursor may go. */
+/*
+ * Whether the next item of a stage is one that none of its gates has read, as the stage began
+ * before them. A gate's head stands behind the item, but the sender may still be writing it: a
+ * joiner begins behind the whole of a batch that is being written.
+ */
+static bool is_before_gates(const struct leat_sub *sub)
+{
+	return sub->gates > 0 && (int64_t)(sub->gates_start - sub->cursor->pos) > 0;
+}
+
+/* How far the sender has written, as far as the word of the next item's line tells it. */
+static uint64_t find_written(const struct leat_sub *sub)
+{
+	const struct leat_spsc_cursor *rx = sub->cursor;
+	const void *word = rx->packed ? (const void *)leat_broadcast_run_of(rx, rx->pos)
+	                              : (const void *)&sub->bc->chan->spsc.tail;
+	/* A1: items written; pairs with R1 in leat_spsc_publish_to() */
+	uint64_t written = leat_load_acq((const uint64_t *)word);
+
+	return (int64_t)(written - rx->pos) > 0 ? written : rx->pos;
+}
+
+/* Of a stage with several gates, or before them: how far its cursor may go. */
 static void refresh_allowed(struct leat_sub *sub)
 {
-	if (sub->gates > 1)
-		/* rlx: this thread alone uses it; leat_sub_allowed() has acquired the heads */
-		leat_store_rlx(&sub->allowed, leat_sub_allowed(sub));
+	uint64_t allowed, written;
+
+	if (sub->gates < 2 && !is_before_gates(sub))
+		return;
+	allowed = leat_sub_allowed(sub);
+	if (is_before_gates(sub) && (written = find_written(sub)) < allowed)
+		allowed = written;
+	/* rlx: this thread alone uses it; the loads before have acquired what it allows */
+	leat_store_rlx(&sub->allowed, allowed);
 }
 
 void leat_sub_set_source(struct leat_sub *sub)
@@ -115,33 +143,38 @@ void leat_sub_set_source(struct leat_sub *sub)
 	/* not what another subscriber in this place of the table has left there */
 	refresh_allowed(sub);
 	rx->line_word = rx->packed && sub->gates == 0;
-	if (sub->gates == 1)
+	if (sub->gates == 1 && !is_before_gates(sub))
 		rx->word = (uint64_t *)(uintptr_t)&gate->head;
-	else if (sub->gates > 1)
+	else if (sub->gates > 0)
 		rx->word = &sub->allowed;
 	else
 		rx->word = rx->line_word ? (uint64_t *)(void *)rx->line : &chan->spsc.tail;
 }
 
-static void drop_closed_gates(struct leat_sub *sub)
+/* Gates have closed, or it has come to where they began. */
+static void renew_source(struct leat_sub *sub)
 {
 	const struct leat_sub *gate;
 
-	if (sub->after_optional && sub->gates > 0 && sub->h.held == 0 &&
-	    count_gates(sub, &gate) != sub->gates)
+	if (sub->gates == 0 || sub->h.held != 0)
+		return;
+	if ((sub->after_optional && count_gates(sub, &gate) != sub->gates) ||
+	    (!sub->bc->turns && sub->gates == 1 && sub->cursor->word == &sub->allowed &&
+	     !is_before_gates(sub)))
 		leat_sub_set_source(sub);
 }
 
 /*
  * What a subscriber that has found nothing waits for: senders, or its gates. A stage may have begun
- * behind its gates, at a slot that a sender has claimed and not finished; then it waits for that
+ * before its gates, at a slot that a sender has claimed and not finished; then it waits for that
  * sender, too.
  */
 struct leat_event *leat_sub_event(struct leat_sub *sub)
 {
 	struct leat_broadcast *bc = sub->bc;
 
-	if (sub->gates == 0 || (bc->turns && leat_sub_next(sub) < leat_sub_allowed(sub)))
+	if (sub->gates == 0 || (bc->turns ? leat_sub_next(sub) < leat_sub_allowed(sub)
+	                                  : is_before_gates(sub)))
 		return &bc->chan->items;
 	return &bc->stage;
 }
@@ -299,7 +332,7 @@ static ssize_t refuse_receive(struct leat_sub *sub, uint32_t ctl)
 		return 0;
 	if (ctl & LEAT_CTL_CANCELED)
 		return -ECANCELED;
-	drop_closed_gates(sub);
+	renew_source(sub);
 	return -EAGAIN;
 }
 
@@ -346,7 +379,8 @@ static inline size_t recv_batch_at_once(struct leat_sub *sub, void *items, size_
 	size_t n;
 
 	if (items == NULL || leat_spsc_is_disabled(&sub->h.spsc) || sub->gates > 1 ||
-	    (sub->gates == 1 && sub->after_optional) || max - 1 >= chan->capacity ||
+	    (sub->gates == 1 && (sub->after_optional || is_before_gates(sub))) ||
+	    max - 1 >= chan->capacity ||
 	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
 	    /* rlx: a call that began before a cancel may miss it */
 	    leat_load_rlx(&chan->ctl) & LEAT_CTL_CANCELED)

@@ -319,10 +319,14 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 		leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
 		return rc;
 	}
-	for (size_t i = 0; i < sub->after_count; i++)
+	sub->gates_start = UINT64_MAX;
+	for (size_t i = 0; i < sub->after_count; i++) {
+		if (sub->after[i]->start < sub->gates_start)
+			sub->gates_start = sub->after[i]->start;
 		/* rlx: written holding chan->lock; a hint to others */
 		leat_store_rlx(&sub->after[i]->followers,
 		               leat_load_rlx(&sub->after[i]->followers) + 1); /* rlx: the same */
+	}
 	if (bc->turns)
 		leat_store_rlx(&sub->pos, start); /* rlx: no other thread has the handle yet */
 	else

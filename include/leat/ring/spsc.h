@@ -41,8 +41,9 @@
  *     cursor  pos               its own side         diag            D5; the consumer's relaxed
  *             the rest          its own side         -               private to one thread
  *
- *     R1  producer stores word  ->  A1  consumer loads word   the items before that position are
- *                                                             written
+ *     R1  producer stores word, ->  A1  consumer loads word   the items before that position are
+ *         or another consumer                                 written
+ *         hands the line back
  *     R2  consumer stores head  ->  A2  producer loads head   the items before that position have
  *                                                             been read, and the lines before the
  *                                                             consumer's line were handed back
@@ -204,11 +205,14 @@ static inline void leat_ring_backoff_init(struct leat_ring_backoff *b, size_t ca
 static inline void leat_spsc_init_backoff(struct leat_ring_backoff *b, size_t capacity,
                                           size_t item_size)
 {
-	const size_t whole = LEAT_SPSC_BACKOFF_PS, enough = LEAT_SPSC_ENOUGH_PS / capacity;
-	size_t ps = whole;
+	size_t ps = LEAT_SPSC_BACKOFF_PS;
 
-	if (leat_ring_tune().shorter && item_size <= sizeof(uint64_t) && enough < whole)
-		ps = enough > whole / 2 ? enough : whole / 2;
+	if (leat_ring_tune().shorter && item_size <= sizeof(uint64_t) &&
+	    capacity > LEAT_SPSC_ENOUGH_PS / ps) {
+		const size_t enough = LEAT_SPSC_ENOUGH_PS / capacity;
+
+		ps = enough > ps / 2 ? enough : ps / 2;
+	}
 	leat_ring_backoff_init(b, capacity, (uint32_t)ps);
 }
 
@@ -307,7 +311,12 @@ LEAT_RING_INLINE void leat_spsc_hand_line_back(const struct leat_spsc_cursor *rx
                                                uint64_t end)
 {
 	if (rx->hand_back)
-		leat_store_rlx(word, end); /* rlx: R2 of the next item orders it before R1 there */
+		/*
+		 * R1: the items, which A1 has acquired, for a broadcast's other readers, before the
+		 * word; pairs with A1 in leat_spsc_refresh_tail(). R2 of the next item orders it
+		 * before the producer's next R1 there.
+		 */
+		leat_store_rel(word, end);
 }
 
 /* The same for so many bytes of items that are not packed: a byte of each line. */

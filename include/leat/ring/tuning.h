@@ -34,8 +34,9 @@
 
 struct leat_ring_tuning {
 	uint32_t pause_ps; /* never 0 */
-	bool hand_back, shorter;
+	bool hand_back;
 	uint8_t skips;
+	bool shorter;
 };
 
 #ifndef LEAT_RING_TUNING

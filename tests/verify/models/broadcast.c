@@ -624,6 +624,30 @@ MODEL(broadcast_stage_several, .what = "the same, a ring for several senders", .
 	pipeline((struct leat_broadcast_opts){ .kind = LEAT_MPMC }, true);
 }
 
+MODEL(broadcast_diamond, .what = "a stage with two gates sees what both have read",
+      .preemptions = 1, .stale = 1)
+{
+	struct leat_rx *gates[2], *stage;
+	uint64_t item;
+
+	items = 2;
+	open_feed((struct leat_broadcast_opts){ .capacity = 1 });
+	gates[0] = join((struct leat_subscribe_opts){ 0 });
+	gates[1] = join((struct leat_subscribe_opts){ 0 });
+	stage = join((struct leat_subscribe_opts){ .after = gates, .after_count = 2 });
+	verify_spawn(reads, stage, "stage");
+	verify_spawn(sends, tx, "sender");
+	for (uint64_t i = 0; i < items; i++)
+		for (int gate = 0; gate < 2; gate++) {
+			verify_that(receive_number(gates[gate], &item) == 1);
+			verify_that(item == i);
+		}
+	verify_join();
+	leat_rx_close(gates[1]);
+	leat_rx_close(gates[0]);
+	close_feed();
+}
+
 /* Two items to a line, and two lines: the sender comes back to a line that both have handed back. */
 MODEL(broadcast_stage_lines, .what = "a stage hands lines back, as its gate does",
       .preemptions = 1, .quick_both = 1, .stale = 1)
@@ -648,6 +672,56 @@ MODEL(broadcast_stage_pairs, .what = "the same in batches", .preemptions = 1,
 	verify_join();
 	leat_tx_close(tx);
 	close_feed();
+}
+
+/*
+ * A gate that joins in the midst of a batch begins behind the whole of it; a stage that begins
+ * before its gate comes to items that no gate has read.
+ */
+static void joins_behind_a_gate(void *arg)
+{
+	struct leat_rx *gates[] = { join((struct leat_subscribe_opts){ 0 }) };
+	struct leat_rx *stage = join((struct leat_subscribe_opts){
+		.from = LEAT_FROM_OLDEST, .after = gates, .after_count = 1 });
+	uint64_t next = leat_rx_seq(stage), item;
+
+	(void)arg;
+	for (; next < leat_rx_seq(gates[0]); next++) {
+		verify_that(receive_number(stage, &item) == 1);
+		verify_that(item == next);
+	}
+	leat_rx_close(stage);
+	leat_rx_close(gates[0]);
+}
+
+static void stage_behind_a_gate(struct leat_broadcast_opts opts)
+{
+	enum { BATCH = 3 };
+	struct three batch[BATCH];
+	uint64_t item;
+
+	size = sizeof(struct three);
+	for (uint64_t i = 0; i < BATCH; i++)
+		batch[i] = (struct three){ { i, i, i } };
+	opts.capacity = BATCH;
+	open_feed(opts);
+	first = join((struct leat_subscribe_opts){ 0 });
+	verify_spawn(joins_behind_a_gate, NULL, "joiner");
+	verify_that(leat_send_batch(tx, batch, BATCH) == BATCH);
+	for (uint64_t i = 0; i < BATCH; i++) {
+		verify_that(receive_number(first, &item) == 1);
+		verify_that(item == i);
+	}
+	leat_rx_close(first);
+	verify_join();
+	leat_tx_close(tx);
+	close_feed();
+}
+
+MODEL(broadcast_stage_behind, .what = "a stage reads nothing that the sender has not written",
+      .preemptions = 2, .stale = 1)
+{
+	stage_behind_a_gate((struct leat_broadcast_opts){ 0 });
 }
 
 static void gate_leaves(struct leat_broadcast_opts opts, bool optional)
