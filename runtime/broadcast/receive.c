@@ -370,8 +370,8 @@ ssize_t leat_sub_recv_or_wait(struct leat_rx *rx, void *items, size_t max, size_
 /*
  * With one sender: receives what is there, where nothing is out of the ordinary. Otherwise returns
  * 0, and nothing has happened. A cursor that must not be used is disabled. Not behind several
- * gates, nor behind one that may have opened: how far the items go has to be found out first, or a
- * batch would be shorter than it could be.
+ * gates, nor behind one that may have opened, or that began later: how far the items go has to be
+ * found out first, or a batch would be shorter than it could be.
  */
 static inline size_t recv_batch_at_once(struct leat_sub *sub, void *items, size_t max, size_t size)
 {
