@@ -243,4 +243,22 @@ static inline bool leat_ck_cas_acqrel_ptr(void *p, void *old, void *value)
 #define leat_sub_rlx(p, v) leat_add_rlx(p, (__typeof__(*(p)))0 - (v))
 #define leat_sub_acqrel(p, v) leat_add_acqrel(p, (__typeof__(*(p)))0 - (v))
 
+/*
+ * Writes to a byte the value that it has, so that this core's cache has the line as modified; on
+ * x86-64 alone. No thread may write the byte meanwhile. Others may read it: no value changes. So it
+ * has to be ordered as a read of the byte has, and a read is what the exploring scheduler and
+ * ThreadSanitizer are shown.
+ */
+static inline void leat_rewrite_byte(const void *p)
+{
+#if defined(LEAT_TSAN) || defined(LEAT_ATOMIC_BACKEND)
+	(void)*(const volatile unsigned char *)p;
+#endif
+#if defined(__x86_64__)
+	__asm__ __volatile__("orb $0, %0" : "+m"(*(unsigned char *)(uintptr_t)p) : : "cc");
+#else
+	(void)p;
+#endif
+}
+
 #endif

@@ -203,6 +203,17 @@ static struct leat_sub *take_slot(struct leat_broadcast *bc)
 	return NULL;
 }
 
+/* leat/ring/tuning.h */
+static bool hands_back(const struct leat_sub *sub)
+{
+	const struct leat_ring_tuning tuning = leat_ring_tune();
+
+	if (!tuning.hand_back || sub->bc->chan->discard != NULL || sub->lag != LEAT_LAG_WAIT)
+		return false;
+	return tuning.shared ||
+	       (sub->cursor->packed ? sub->after_count == 0 : sub->bc->most == 1);
+}
+
 static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
                      const struct leat_subscribe_opts *opts)
 {
@@ -234,10 +245,7 @@ static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
 	leat_spsc_init_cursor(sub->cursor, &chan->spsc, bc->slots, chan->item_size,
 	                      bc->capacity + 1);
 	sub->cursor->head = &sub->head;
-	/* the word of a line can be written by all its readers, but items only by a single one */
-	sub->cursor->hand_back = leat_ring_tune().hand_back && chan->discard == NULL &&
-	                         opts->lag == LEAT_LAG_WAIT &&
-	                         (sub->cursor->packed || bc->most == 1);
+	sub->cursor->hand_back = hands_back(sub);
 }
 
 /* Places a consumer's cursor at a position that the ring still has. */

@@ -20,7 +20,7 @@
 #define LEAT_POOL_SEARCH_ROUNDS 1
 #define LEAT_MERGE_BUDGET 2
 /* A model that wants lines not handed back says so to the ring's cursor. */
-#define LEAT_RING_TUNING { .pause_ps = 24000, .hand_back = true, .shorter = true, .skips = 63 }
+#define LEAT_RING_TUNING { .pause_ps = 24000, .hand_back = true, .skips = 63, .shared = true, .shorter = true }
 
 #define __thread __attribute__((section("leat_tls")))
 #define LEAT_TLS __thread

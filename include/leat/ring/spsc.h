@@ -36,7 +36,8 @@
  *     S       word              producer; consumer   consumer        R1
  *                               (hand-back)
  *             items behind it   producer; consumer   consumer        R1 (written), R2 (free again)
- *                               (hand-back)
+ *                               (hand-back: no
+ *                               value changes)
  *     C       head              consumer             producer, diag  R2
  *     cursor  pos               its own side         diag            D5; the consumer's relaxed
  *             the rest          its own side         -               private to one thread
@@ -320,14 +321,12 @@ LEAT_RING_INLINE void leat_spsc_hand_line_back(const struct leat_spsc_cursor *rx
 }
 
 /* The same for so many bytes of items that are not packed: a byte of each line. */
-LEAT_RING_INLINE void leat_spsc_hand_items_back(const struct leat_spsc_cursor *rx, void *items,
-                                                size_t bytes)
+LEAT_RING_INLINE void leat_spsc_hand_items_back(const struct leat_spsc_cursor *rx,
+                                                const void *items, size_t bytes)
 {
-	volatile unsigned char *at = (volatile unsigned char *)items;
-
 	if (rx->hand_back)
 		for (size_t i = 0; i < bytes; i += LEAT_SPSC_LINE)
-			at[i] = at[i];
+			leat_rewrite_byte((const unsigned char *)items + i);
 }
 
 /* Goes on to the next run, and prefetches the line `ahead` of it; 0: prefetches none. */

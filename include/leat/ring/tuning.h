@@ -4,19 +4,22 @@
  *     pause_ps   the time of one leat_pause(), measured: back-offs are times, and counted in pauses
  *     hand_back  whether the consumer of an SPSC ring writes to a line that it has read, before the
  *                producer writes it again (leat/ring/spsc.h, Lines handed back)
+ *     shared     whether the subscribers of a broadcast do so, too, where others read what they have
+ *                read: stages, and all where items have more than 24 bytes
  *     shorter    whether back-offs of an SPSC ring are shorter where its items are small
  *                (leat/ring/spsc.h, leat_spsc_init_backoff())
  *     skips      how many back-offs in a row a side leaves out at most, after one that was in vain
  *
- * | processor          | hand_back | shorter | skips | from                                        |
- * | ------------------ | --------- | ------- | ----- | ------------------------------------------- |
- * | zen4: AMD family   | yes       | yes     | 63    | measured there: docs/rings.md; the models   |
- * | 19h, models 10h to |           |         |       | are those of Linux,                         |
- * | 1Fh, 60h to AFh    |           |         |       | arch/x86/kernel/cpu/amd.c                   |
- * | zen3: the others   | yes       | no      | 63    | measured there: docs/rings.md; shorter      |
- * | of family 19h      |           |         |       | ones were not                               |
- * | other: any other   | no        | no      | 0     | lines: Intel Sapphire Rapids, one trial, a  |
- * |                    |           |         |       | loss; the others were not measured          |
+ * | processor          | hand_back | shared | shorter | skips | from                               |
+ * | ------------------ | --------- | ------ | ------- | ----- | ---------------------------------- |
+ * | zen4: AMD family   | yes       | yes    | yes     | 63    | measured there: docs/rings.md,     |
+ * | 19h, models 10h to |           |        |         |       | docs/perf.md; the models are those |
+ * | 1Fh, 60h to AFh    |           |        |         |       | of Linux, arch/x86/kernel/cpu/amd.c |
+ * | zen3: the others   | yes       | no     | no      | 63    | measured there: docs/rings.md;     |
+ * | of family 19h      |           |        |         |       | what says no was not               |
+ * | other: any other   | no        | no     | no      | 0     | lines: Intel Sapphire Rapids, one  |
+ * |                    |           |        |         |       | trial, a loss; the others were not |
+ * |                    |           |        |         |       | measured                           |
  *
  * For experiments the environment variable LEAT_RING_PROCESSOR, "zen4", "zen3" or "other", chooses
  * the row.
@@ -36,7 +39,7 @@ struct leat_ring_tuning {
 	uint32_t pause_ps; /* never 0 */
 	bool hand_back;
 	uint8_t skips;
-	bool shorter;
+	bool shared, shorter;
 };
 
 #ifndef LEAT_RING_TUNING
@@ -117,7 +120,7 @@ static inline struct leat_ring_tuning leat_ring_tune(void)
 	tuning.pause_ps = (uint32_t)(choice / LEAT_RING_PROCESSORS);
 	processor = (enum leat_ring_processor)(choice % LEAT_RING_PROCESSORS);
 	tuning.hand_back = processor != LEAT_RING_OTHER;
-	tuning.shorter = processor == LEAT_RING_ZEN4;
+	tuning.shared = tuning.shorter = processor == LEAT_RING_ZEN4;
 	tuning.skips = tuning.hand_back ? 63 : 0;
 	return tuning;
 }
