@@ -118,7 +118,7 @@ struct leat_sub {
 	 * its gates do: as far as that the sender has written, too
 	 */
 	uint64_t allowed;
-	uint64_t gates_start; /* without turns: no gate has read items before this position */
+	uint64_t gates_start; /* none of the gates it waits for has read items before this position */
 	bool taken;       /* a join is under way: chan->lock */
 	bool owes;        /* with discard: the next call releases what the last one copied */
 	bool ended;       /* a receive has returned 0 */

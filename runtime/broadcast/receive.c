@@ -83,13 +83,17 @@ uint64_t leat_sub_allowed(const struct leat_sub *sub)
 	return lowest;
 }
 
-static size_t count_gates(const struct leat_sub *sub, const struct leat_sub **last)
+/* The gates that it waits for: how many, the last of them, and the lowest position where one began. */
+static size_t count_gates(const struct leat_sub *sub, const struct leat_sub **last, uint64_t *start)
 {
 	size_t n = 0;
 
+	*start = UINT64_MAX;
 	for (size_t i = 0; i < sub->after_count; i++)
 		if (!sub->after_optional || !is_closed(sub->after[i])) {
 			*last = sub->after[i];
+			if ((*last)->start < *start)
+				*start = (*last)->start;
 			n++;
 		}
 	return n;
@@ -117,15 +121,28 @@ static uint64_t find_written(const struct leat_sub *sub)
 	return (int64_t)(written - rx->pos) > 0 ? written : rx->pos;
 }
 
-/* Of a stage with several gates, or before them: how far its cursor may go. */
+/*
+ * Of a stage with several gates, or before them: how far its cursor may go. Gates may close
+ * meanwhile: those whose head counts here are those whose start does.
+ */
 static void refresh_allowed(struct leat_sub *sub)
 {
-	uint64_t allowed, written;
+	uint64_t allowed = UINT64_MAX, written;
+	bool before = true;
 
 	if (sub->gates < 2 && !is_before_gates(sub))
 		return;
-	allowed = leat_sub_allowed(sub);
-	if (is_before_gates(sub) && (written = find_written(sub)) < allowed)
+	for (size_t i = 0; i < sub->after_count; i++) {
+		const struct leat_sub *gate = sub->after[i];
+		uint64_t head;
+
+		if (sub->after_optional && is_closed(gate))
+			continue;
+		head = leat_load_acq(&gate->head); /* A2: as in leat_sub_allowed() */
+		allowed = head < allowed ? head : allowed;
+		before = before && (int64_t)(gate->start - sub->cursor->pos) > 0;
+	}
+	if (before && (written = find_written(sub)) < allowed)
 		allowed = written;
 	/* rlx: this thread alone uses it; the loads before have acquired what it allows */
 	leat_store_rlx(&sub->allowed, allowed);
@@ -137,7 +154,7 @@ void leat_sub_set_source(struct leat_sub *sub)
 	struct leat_spsc_cursor *rx = sub->cursor;
 	const struct leat_sub *gate = NULL;
 
-	sub->gates = count_gates(sub, &gate);
+	sub->gates = count_gates(sub, &gate, &sub->gates_start);
 	if (sub->bc->turns)
 		return;
 	/* not what another subscriber in this place of the table has left there */
@@ -155,10 +172,11 @@ void leat_sub_set_source(struct leat_sub *sub)
 static void renew_source(struct leat_sub *sub)
 {
 	const struct leat_sub *gate;
+	uint64_t start;
 
 	if (sub->gates == 0 || sub->h.held != 0)
 		return;
-	if ((sub->after_optional && count_gates(sub, &gate) != sub->gates) ||
+	if ((sub->after_optional && count_gates(sub, &gate, &start) != sub->gates) ||
 	    (!sub->bc->turns && sub->gates == 1 && sub->cursor->word == &sub->allowed &&
 	     !is_before_gates(sub)))
 		leat_sub_set_source(sub);

@@ -210,8 +210,10 @@ static bool hands_back(const struct leat_sub *sub)
 
 	if (!tuning.hand_back || sub->bc->chan->discard != NULL || sub->lag != LEAT_LAG_WAIT)
 		return false;
-	return tuning.shared ||
-	       (sub->cursor->packed ? sub->after_count == 0 : sub->bc->most == 1);
+	/* one that may come to follow the sender, beside an editor, must not write to its items */
+	if (tuning.shared && (sub->cursor->packed || !sub->after_optional))
+		return true;
+	return sub->cursor->packed ? sub->after_count == 0 : sub->bc->most == 1;
 }
 
 static void init_sub(struct leat_sub *sub, struct leat_broadcast *bc,
@@ -327,14 +329,10 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 		leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
 		return rc;
 	}
-	sub->gates_start = UINT64_MAX;
-	for (size_t i = 0; i < sub->after_count; i++) {
-		if (sub->after[i]->start < sub->gates_start)
-			sub->gates_start = sub->after[i]->start;
+	for (size_t i = 0; i < sub->after_count; i++)
 		/* rlx: written holding chan->lock; a hint to others */
 		leat_store_rlx(&sub->after[i]->followers,
 		               leat_load_rlx(&sub->after[i]->followers) + 1); /* rlx: the same */
-	}
 	if (bc->turns)
 		leat_store_rlx(&sub->pos, start); /* rlx: no other thread has the handle yet */
 	else

@@ -46,7 +46,7 @@ static int receive_number(struct leat_rx *rx, uint64_t *number)
 static void open_feed(struct leat_broadcast_opts opts)
 {
 	opts.send_wait = LEAT_WAIT_PARK;
-	opts.subscribers = 3;
+	opts.subscribers = 4;
 	scope = leat_scope_open(NULL, NULL);
 	verify_that(scope != NULL);
 	verify_that(leat_broadcast_open(scope, size, &opts, &feed, &tx) == 0);
@@ -694,7 +694,28 @@ static void joins_behind_a_gate(void *arg)
 	leat_rx_close(gates[0]);
 }
 
-static void stage_behind_a_gate(struct leat_broadcast_opts opts)
+/* The same, and a gate from before the batch closes. */
+static void joins_behind_two(void *arg)
+{
+	struct leat_rx *gates[] = { join((struct leat_subscribe_opts){ .from = LEAT_FROM_OLDEST }),
+		                    join((struct leat_subscribe_opts){ 0 }) };
+	struct leat_rx *stage = join((struct leat_subscribe_opts){ .from = LEAT_FROM_OLDEST,
+		                                                   .after = gates,
+		                                                   .after_count = 2,
+		                                                   .after_optional = true });
+	uint64_t next = leat_rx_seq(stage), item;
+
+	(void)arg;
+	leat_rx_close(gates[0]);
+	for (; next < leat_rx_seq(gates[1]); next++) {
+		verify_that(receive_number(stage, &item) == 1);
+		verify_that(item == next);
+	}
+	leat_rx_close(stage);
+	leat_rx_close(gates[1]);
+}
+
+static void stage_behind_a_gate(struct leat_broadcast_opts opts, void (*joins)(void *arg))
 {
 	enum { BATCH = 3 };
 	struct three batch[BATCH];
@@ -706,7 +727,7 @@ static void stage_behind_a_gate(struct leat_broadcast_opts opts)
 	opts.capacity = BATCH;
 	open_feed(opts);
 	first = join((struct leat_subscribe_opts){ 0 });
-	verify_spawn(joins_behind_a_gate, NULL, "joiner");
+	verify_spawn(joins, NULL, "joiner");
 	verify_that(leat_send_batch(tx, batch, BATCH) == BATCH);
 	for (uint64_t i = 0; i < BATCH; i++) {
 		verify_that(receive_number(first, &item) == 1);
@@ -721,7 +742,13 @@ static void stage_behind_a_gate(struct leat_broadcast_opts opts)
 MODEL(broadcast_stage_behind, .what = "a stage reads nothing that the sender has not written",
       .preemptions = 2, .stale = 1)
 {
-	stage_behind_a_gate((struct leat_broadcast_opts){ 0 });
+	stage_behind_a_gate((struct leat_broadcast_opts){ 0 }, joins_behind_a_gate);
+}
+
+MODEL(broadcast_stage_behind_closed, .what = "the same, where a gate that began before it closes",
+      .preemptions = 2, .quick = 1, .quick_both = 1, .stale = 1)
+{
+	stage_behind_a_gate((struct leat_broadcast_opts){ 0 }, joins_behind_two);
 }
 
 static void gate_leaves(struct leat_broadcast_opts opts, bool optional)
