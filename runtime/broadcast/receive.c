@@ -109,24 +109,33 @@ static bool is_before_gates(const struct leat_sub *sub)
 	return sub->gates > 0 && (int64_t)(sub->gates_start - sub->cursor->pos) > 0;
 }
 
-/* How far the sender has written, as far as the word of the next item's line tells it. */
-static uint64_t find_written(const struct leat_sub *sub)
+/* How far the sender has written, up to `most`, or to the end of that item's line. */
+static uint64_t find_written(const struct leat_sub *sub, uint64_t most)
 {
 	const struct leat_spsc_cursor *rx = sub->cursor;
-	const void *word = rx->packed ? (const void *)leat_broadcast_run_of(rx, rx->pos)
-	                              : (const void *)&sub->bc->chan->spsc.tail;
-	/* A1: items written; pairs with R1 in leat_spsc_publish_to() */
-	uint64_t written = leat_load_acq((const uint64_t *)word);
+	uint64_t pos = rx->pos, end, written;
 
-	return (int64_t)(written - rx->pos) > 0 ? written : rx->pos;
+	do {
+		const void *word = rx->packed ? (const void *)leat_broadcast_run_of(rx, pos)
+		                              : (const void *)&sub->bc->chan->spsc.tail;
+
+		end = rx->packed ? pos - pos % rx->run + rx->run : most;
+		/* A1: items written; pairs with R1 in leat_spsc_publish_to() */
+		written = leat_load_acq((const uint64_t *)word);
+		if ((int64_t)(written - end) < 0)
+			return (int64_t)(written - pos) > 0 ? written : pos;
+		pos = end;
+	} while ((int64_t)(most - pos) > 0);
+	return pos;
 }
 
 /*
- * Of a stage with several gates, or before them: how far its cursor may go. Gates may close
- * meanwhile: those whose head counts here are those whose start does.
+ * Of a stage with several gates, or before them: how far its cursor may go, for up to `want` items.
+ * Gates may close meanwhile: those whose head counts here are those whose start does.
  */
-static void refresh_allowed(struct leat_sub *sub)
+static void refresh_allowed(struct leat_sub *sub, size_t want)
 {
+	const uint64_t next = sub->cursor->pos;
 	uint64_t allowed = UINT64_MAX, written;
 	bool before = true;
 
@@ -140,9 +149,11 @@ static void refresh_allowed(struct leat_sub *sub)
 			continue;
 		head = leat_load_acq(&gate->head); /* A2: as in leat_sub_allowed() */
 		allowed = head < allowed ? head : allowed;
-		before = before && (int64_t)(gate->start - sub->cursor->pos) > 0;
+		before = before && (int64_t)(gate->start - next) > 0;
 	}
-	if (before && (written = find_written(sub)) < allowed)
+	if (want > sub->bc->capacity)
+		want = sub->bc->capacity;
+	if (before && (written = find_written(sub, next + want)) < allowed)
 		allowed = written;
 	/* rlx: this thread alone uses it; the loads before have acquired what it allows */
 	leat_store_rlx(&sub->allowed, allowed);
@@ -158,7 +169,7 @@ void leat_sub_set_source(struct leat_sub *sub)
 	if (sub->bc->turns)
 		return;
 	/* not what another subscriber in this place of the table has left there */
-	refresh_allowed(sub);
+	refresh_allowed(sub, 1);
 	rx->line_word = rx->packed && sub->gates == 0;
 	if (sub->gates == 1 && !is_before_gates(sub))
 		rx->word = (uint64_t *)(uintptr_t)&gate->head;
@@ -266,7 +277,7 @@ static size_t take_items(struct leat_sub *sub, void *items, size_t max)
 	if (sub->bc->turns)
 		return take_turns(sub, items, max);
 	from = rx->pos;
-	refresh_allowed(sub);
+	refresh_allowed(sub, max);
 	if (sub->bc->chan->discard != NULL) {
 		if (leat_spsc_can_pop(rx)) {
 			pos = leat_spsc_pop_runs(rx, items, max, size);
@@ -465,7 +476,7 @@ static ssize_t attempt_peek(struct leat_op *op)
 			leat_broadcast_ring.received(op->h);
 		}
 	} else {
-		refresh_allowed(sub);
+		refresh_allowed(sub, op->n);
 		n = leat_spsc_peek(sub->cursor, op->n, &op->place);
 	}
 	if (n == 0)
@@ -603,7 +614,7 @@ static bool sub_is_ready(struct leat_rx *rx)
 		if (leat_turns_readable(sub))
 			return true;
 	} else {
-		refresh_allowed(sub);
+		refresh_allowed(sub, 1);
 		if (leat_spsc_can_pop(sub->cursor))
 			return true;
 	}
