@@ -408,7 +408,7 @@ static inline size_t recv_batch_at_once(struct leat_sub *sub, void *items, size_
 	size_t n;
 
 	if (items == NULL || leat_spsc_is_disabled(&sub->h.spsc) || sub->gates > 1 ||
-	    (sub->gates == 1 && (sub->after_optional || is_before_gates(sub))) ||
+	    (sub->gates == 1 && (sub->after_optional || sub->h.spsc.word == &sub->allowed)) ||
 	    max - 1 >= chan->capacity ||
 	    (size != LEAT_DETAIL_CHAN_SIZE && size != chan->item_size) ||
 	    /* rlx: a call that began before a cancel may miss it */
