@@ -151,8 +151,8 @@ static void refresh_allowed(struct leat_sub *sub, size_t want)
 		allowed = head < allowed ? head : allowed;
 		before = before && (int64_t)(gate->start - next) > 0;
 	}
-	if (want > sub->bc->capacity)
-		want = sub->bc->capacity;
+	if (want > sub->cursor->capacity)
+		want = sub->cursor->capacity;
 	if (before && (written = find_written(sub, next + want)) < allowed)
 		allowed = written;
 	/* rlx: this thread alone uses it; the loads before have acquired what it allows */
