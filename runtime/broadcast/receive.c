@@ -66,9 +66,16 @@ static bool is_closed(const struct leat_sub *gate)
 	return leat_load_acq(&gate->state) == LEAT_SUB_CLOSED;
 }
 
-uint64_t leat_sub_allowed(const struct leat_sub *sub)
+/* The gates that a stage waits for; those that have closed are none, where they are optional. */
+struct gates {
+	size_t count;
+	const struct leat_sub *last;
+	uint64_t head, start; /* the lowest head, and the lowest position where one began */
+};
+
+static struct gates look_at_gates(const struct leat_sub *sub)
 {
-	uint64_t lowest = UINT64_MAX;
+	struct gates gates = { .head = UINT64_MAX, .start = UINT64_MAX };
 
 	for (size_t i = 0; i < sub->after_count; i++) {
 		const struct leat_sub *gate = sub->after[i];
@@ -77,26 +84,17 @@ uint64_t leat_sub_allowed(const struct leat_sub *sub)
 		if (sub->after_optional && is_closed(gate))
 			continue;
 		head = leat_load_acq(&gate->head); /* A2: pairs with R2 in leat_spsc_release_to() */
-		if (head < lowest)
-			lowest = head;
+		gates.head = head < gates.head ? head : gates.head;
+		gates.start = gate->start < gates.start ? gate->start : gates.start;
+		gates.last = gate;
+		gates.count++;
 	}
-	return lowest;
+	return gates;
 }
 
-/* The gates that it waits for: how many, the last of them, and the lowest position where one began. */
-static size_t count_gates(const struct leat_sub *sub, const struct leat_sub **last, uint64_t *start)
+uint64_t leat_sub_allowed(const struct leat_sub *sub)
 {
-	size_t n = 0;
-
-	*start = UINT64_MAX;
-	for (size_t i = 0; i < sub->after_count; i++)
-		if (!sub->after_optional || !is_closed(sub->after[i])) {
-			*last = sub->after[i];
-			if ((*last)->start < *start)
-				*start = (*last)->start;
-			n++;
-		}
-	return n;
+	return look_at_gates(sub).head;
 }
 
 /*
@@ -136,24 +134,17 @@ static uint64_t find_written(const struct leat_sub *sub, uint64_t most)
 static void refresh_allowed(struct leat_sub *sub, size_t want)
 {
 	const uint64_t next = sub->cursor->pos;
-	uint64_t allowed = UINT64_MAX, written;
-	bool before = true;
+	struct gates gates;
+	uint64_t allowed, written;
 
 	if (sub->gates < 2 && !is_before_gates(sub))
 		return;
-	for (size_t i = 0; i < sub->after_count; i++) {
-		const struct leat_sub *gate = sub->after[i];
-		uint64_t head;
-
-		if (sub->after_optional && is_closed(gate))
-			continue;
-		head = leat_load_acq(&gate->head); /* A2: as in leat_sub_allowed() */
-		allowed = head < allowed ? head : allowed;
-		before = before && (int64_t)(gate->start - next) > 0;
-	}
+	gates = look_at_gates(sub);
+	allowed = gates.head;
 	if (want > sub->cursor->capacity)
 		want = sub->cursor->capacity;
-	if (before && (written = find_written(sub, next + want)) < allowed)
+	if ((gates.count == 0 || (int64_t)(gates.start - next) > 0) &&
+	    (written = find_written(sub, next + want)) < allowed)
 		allowed = written;
 	/* rlx: this thread alone uses it; the loads before have acquired what it allows */
 	leat_store_rlx(&sub->allowed, allowed);
@@ -163,16 +154,17 @@ void leat_sub_set_source(struct leat_sub *sub)
 {
 	struct leat_chan *chan = sub->bc->chan;
 	struct leat_spsc_cursor *rx = sub->cursor;
-	const struct leat_sub *gate = NULL;
+	const struct gates gates = look_at_gates(sub);
 
-	sub->gates = count_gates(sub, &gate, &sub->gates_start);
+	sub->gates = gates.count;
+	sub->gates_start = gates.start;
 	if (sub->bc->turns)
 		return;
 	/* not what another subscriber in this place of the table has left there */
 	refresh_allowed(sub, 1);
 	rx->line_word = rx->packed && sub->gates == 0;
 	if (sub->gates == 1 && !is_before_gates(sub))
-		rx->word = (uint64_t *)(uintptr_t)&gate->head;
+		rx->word = (uint64_t *)(uintptr_t)&gates.last->head;
 	else if (sub->gates > 0)
 		rx->word = &sub->allowed;
 	else
@@ -182,12 +174,9 @@ void leat_sub_set_source(struct leat_sub *sub)
 /* Gates have closed, or it has come to where they began. */
 static void renew_source(struct leat_sub *sub)
 {
-	const struct leat_sub *gate;
-	uint64_t start;
-
 	if (sub->gates == 0 || sub->h.held != 0)
 		return;
-	if ((sub->after_optional && count_gates(sub, &gate, &start) != sub->gates) ||
+	if ((sub->after_optional && look_at_gates(sub).count != sub->gates) ||
 	    (!sub->bc->turns && sub->gates == 1 && sub->cursor->word == &sub->allowed &&
 	     !is_before_gates(sub)))
 		leat_sub_set_source(sub);
