@@ -79,7 +79,7 @@ static void evict(struct leat_sub *sub)
 
 	leat_store_rlx(&sub->stuck_at, UINT64_MAX); /* rlx: N2 orders it */
 	leat_fence_seq(); /* N2: stuck_at before state; pairs with notify_gated() */
-	/* H2: pairs with begin_reading() */
+	/* H2: pairs with end_reading() */
 	if (!leat_cas_acqrel(&sub->state, &idle, LEAT_SUB_EVICTED))
 		return;
 	leat_store_rel(&sub->gating, 0); /* H2: pairs with leat_broadcast_scan() */
@@ -93,19 +93,21 @@ void leat_sub_fire_timer(struct leat_timer *timer)
 	struct leat_sub *sub = leat_container_of(timer, struct leat_sub, timer);
 	uint64_t stuck_at = leat_load_rlx(&sub->stuck_at); /* rlx: the timer's lock */
 
-	if (leat_load_acq(&sub->head) == stuck_at) /* A2: as a scan does */
+	/* rlx: a number; evict() acquires what was copied */
+	if (leat_load_rlx(&sub->head) == stuck_at)
 		evict(sub);
 }
 
 /*
  * Whether it holds a sender up at this head, and may be evicted, and its patience has not begun.
- * A subscriber that waits for a gate before it is not what the sender waits for.
+ * A subscriber that waits for a gate before it is not what the sender waits for. Caller holds
+ * patience_lock, as leat_sub_set_timed() did after the join; evict() acquires what was copied.
  */
 static bool must_lose_patience(struct leat_sub *sub, uint64_t lowest)
 {
-	return leat_load_acq(&sub->timed) &&              /* H2: pairs with leat_sub_set_timed() */
-	       leat_load_acq(&sub->gating) &&             /* H2: pairs with add_gate() */
-	       leat_load_acq(&sub->head) == lowest &&     /* A2: as a scan does */
+	return leat_load_rlx(&sub->timed) &&              /* rlx: the lock */
+	       leat_load_rlx(&sub->gating) &&             /* rlx: the same */
+	       leat_load_rlx(&sub->head) == lowest &&     /* rlx: a number */
 	       leat_load_rlx(&sub->stuck_at) != lowest && /* rlx: a number */
 	       leat_sub_allowed(sub) != lowest;
 }
@@ -113,7 +115,7 @@ static bool must_lose_patience(struct leat_sub *sub, uint64_t lowest)
 void leat_sub_set_timed(struct leat_sub *sub, bool timed)
 {
 	leat_mutex_lock(&sub->bc->patience_lock);
-	leat_store_rel(&sub->timed, timed); /* H2: its options; pairs with must_lose_patience() */
+	leat_store_rlx(&sub->timed, timed); /* rlx: the lock */
 	leat_mutex_unlock(&sub->bc->patience_lock);
 }
 
@@ -150,8 +152,8 @@ void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest)
 
 bool leat_broadcast_must_wait(const struct leat_broadcast *bc)
 {
-	/* H2: pairs with join() */
-	return bc->wait_for_first && !leat_load_acq(&bc->has_had_one);
+	/* rlx: it comes after a scan, which J1, or scan_lock, orders against the join */
+	return bc->wait_for_first && !leat_load_rlx(&bc->has_had_one);
 }
 
 /*
@@ -340,7 +342,7 @@ static void received(struct leat_handle *h)
 static uint64_t count_transfers(const struct leat_chan *chan)
 {
 	const struct leat_broadcast *bc = leat_broadcast_of(chan);
-	unsigned used = leat_load_acq(&bc->used); /* O1: pairs with take_slot() */
+	unsigned used = leat_load_rlx(&bc->used); /* rlx: a hint */
 	uint64_t sum;
 
 	if (!bc->turns && used < 2)

@@ -222,14 +222,15 @@ static bool begin_reading(struct leat_sub *sub)
 
 	if (sub->lag != LEAT_LAG_EVICT)
 		return true;
-	/* H2: pairs with evict() */
-	return leat_cas_acqrel(&sub->state, &idle, LEAT_SUB_READING);
+	/* rlx: one of the two swaps fails; what evict() must see is what end_reading() releases */
+	return leat_cas_rlx(&sub->state, &idle, LEAT_SUB_READING);
 }
 
 static void end_reading(struct leat_sub *sub)
 {
 	if (sub->lag == LEAT_LAG_EVICT)
-		leat_store_rel(&sub->state, LEAT_SUB_IDLE); /* H2: pairs with evict() */
+		/* H2: the copy before it, or a sender would write into it; pairs with evict() */
+		leat_store_rel(&sub->state, LEAT_SUB_IDLE);
 }
 
 /* With turns. */
@@ -319,8 +320,8 @@ static ssize_t end_if_over(struct leat_sub *sub, uint32_t ctl)
 	if (has_last_item(sub->bc, ctl) && leat_broadcast_tail(sub->bc) == next)
 		return end_stream(sub);
 	for (size_t i = 0; i < sub->after_count && !sub->after_optional; i++)
-		/* A2: as leat_sub_allowed() does */
-		if (is_closed(sub->after[i]) && leat_load_acq(&sub->after[i]->head) <= next) {
+		/* rlx: is_closed() has acquired its last head */
+		if (is_closed(sub->after[i]) && leat_load_rlx(&sub->after[i]->head) <= next) {
 			memcpy(sub->ended_by, sub->after[i]->name, sizeof(sub->ended_by));
 			sub->gate_ended = true;
 			return end_stream(sub);
@@ -338,7 +339,8 @@ static ssize_t say_evicted(const struct leat_sub *sub)
 
 static bool is_evicted(const struct leat_sub *sub)
 {
-	return leat_load_acq(&sub->state) == LEAT_SUB_EVICTED; /* H2: pairs with evict() */
+	/* rlx: it stays so, and says all there is to know */
+	return leat_load_rlx(&sub->state) == LEAT_SUB_EVICTED;
 }
 
 /* What a receive returns before it looks for items, or -EAGAIN. */
@@ -689,9 +691,9 @@ const struct leat_rx_ops leat_bound_sub_ops = {
  */
 static bool holds_senders(const struct leat_sub *sub, uint64_t tail)
 {
-	uint64_t head = leat_load_acq(&sub->head); /* A2: as a scan does */
+	uint64_t head = leat_load_rlx(&sub->head); /* rlx: a number; no item is read */
 
-	return leat_load_acq(&sub->gating) && /* H2: pairs with add_gate() */
+	return leat_load_rlx(&sub->gating) && /* rlx: the same */
 	       (int64_t)(tail - head) >= (int64_t)sub->bc->capacity &&
 	       leat_sub_allowed(sub) != head;
 }

@@ -346,8 +346,8 @@ static int join(struct leat_sub *sub, const struct leat_subscribe_opts *opts)
 	leat_store_rel(&sub->head, start);
 	leat_store_rel(&sub->state, LEAT_SUB_IDLE); /* H2: pairs with evict() */
 	leat_handle_link(&sub->h);
-	/* H2: where it begins, so it misses nothing; pairs with leat_broadcast_must_wait() */
-	leat_store_rel(&bc->has_had_one, 1);
+	/* rlx: as leat_broadcast_must_wait() */
+	leat_store_rlx(&bc->has_had_one, 1);
 	return 0;
 }
 

@@ -563,6 +563,36 @@ MODEL(broadcast_two_senders, .what = "items of two senders, each once, to a subs
 	close_feed();
 }
 
+static void sends_until_closed(void *arg)
+{
+	uint64_t item = 0;
+
+	seen = leat_send((struct leat_tx *)arg, &item) == 0;
+	leat_tx_close(arg);
+}
+
+static void closes_all(void *arg)
+{
+	leat_tx_close_all(arg);
+}
+
+MODEL(broadcast_close_all, .what = "what was sent before all senders were closed is received",
+      .preemptions = 2, .stale = 2)
+{
+	uint64_t item, received = 0;
+
+	open_feed((struct leat_broadcast_opts){ .kind = LEAT_MPMC, .capacity = 2 });
+	first = join((struct leat_subscribe_opts){ 0 });
+	verify_spawn(sends_until_closed, leat_tx_clone(tx), "other");
+	verify_spawn(closes_all, tx, "closer");
+	while (leat_recv(first, &item) == 1)
+		received++;
+	verify_join();
+	verify_that(received == seen);
+	leat_rx_close(first);
+	close_feed();
+}
+
 static void sends_two(void *arg)
 {
 	for (uint64_t i = 0; i < 2; i++)
@@ -934,6 +964,82 @@ MODEL(broadcast_evict_several, .what = "the same, a ring for several senders", .
       .quick = 1, .quick_both = 2, .stale = 2)
 {
 	evict(LEAT_MPMC);
+}
+
+static void copies_one(void *arg)
+{
+	uint64_t item[4];
+	int rc = leat_try_recv((struct leat_rx *)arg, (void *)item);
+
+	verify_that(rc == -ECONNABORTED || (rc == 1 && item[size / 8 - 1] == 0));
+}
+
+static void open_to_evict(enum leat_kind kind, int64_t patience_ns)
+{
+	open_feed((struct leat_broadcast_opts){ .kind = kind, .capacity = 1 });
+	first = join(
+		(struct leat_subscribe_opts){ .lag = LEAT_LAG_EVICT, .patience_ns = patience_ns });
+	verify_that(send_number(tx, 0) == 0);
+}
+
+static void join_and_close(void)
+{
+	verify_join();
+	leat_rx_close(first);
+	leat_tx_close(tx);
+	close_feed();
+}
+
+static void evict_while_copying(enum leat_kind kind, uint64_t slots)
+{
+	const uint64_t item[4] = { 0 };
+
+	open_to_evict(kind, 0);
+	verify_spawn(copies_one, first, "slow");
+	/* twice each: a try that finds no room evicts; a call that waits would execute a fence, too */
+	for (uint64_t i = 0; i < 2 * slots; i++)
+		(void)leat_try_send(tx, (const void *)item);
+	join_and_close();
+}
+
+MODEL(broadcast_evict_while_copying, .what = "no slot is written while it is copied",
+      .preemptions = 3, .quick = 2, .stale = 1)
+{
+	size = 32; /* side by side, in two slots */
+	evict_while_copying(LEAT_SPSC, 2);
+}
+
+MODEL(broadcast_evict_while_copying_several, .what = "the same, a ring for several senders",
+      .preemptions = 3, .quick = 2, .stale = 1)
+{
+	evict_while_copying(LEAT_MPMC, 1);
+}
+
+static void copies_one_then(void *arg)
+{
+	verify_that(leat_recv_until(second, &seen, VERIFY_START_NS + DEADLINE) == -ETIMEDOUT);
+	copies_one(arg);
+}
+
+MODEL(broadcast_evict_by_timer_while_copying,
+      .what = "the same, where the timer evicts while the sender looks again",
+      .preemptions = 2, .quick_both = 2, .stale = 1, .idle_ns = VERIFY_ANY_NS)
+{
+	struct leat_chan_opts waits = { .recv_wait = LEAT_WAIT_PARK };
+	struct leat_tx *silent;
+	uint64_t item = 0;
+	int rc;
+
+	open_to_evict(LEAT_MPMC, DEADLINE);
+	verify_that(leat_chan_open(scope, sizeof(item), &waits, &silent, &second) == 0);
+	verify_spawn(copies_one_then, first, "slow");
+	rc = leat_send_until(tx, &item, VERIFY_START_NS + DEADLINE);
+	verify_that(rc == 0 || rc == -ETIMEDOUT);
+	(void)leat_try_send(tx, &item);
+	verify_join();
+	leat_tx_close(silent);
+	leat_rx_close(second);
+	join_and_close();
 }
 
 static void never_reads(void *arg)
