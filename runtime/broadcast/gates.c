@@ -11,7 +11,8 @@
 
 uint64_t leat_broadcast_scan(const struct leat_broadcast *bc, uint64_t none)
 {
-	unsigned used = leat_load_acq(&bc->used); /* O1: pairs with take_slot() */
+	/* rlx: J1, or scan_lock, shows a new place to whoever must see it; the table was there before */
+	unsigned used = leat_load_rlx(&bc->used);
 	uint64_t lowest = UINT64_MAX;
 
 	for (unsigned i = 0; i < used; i++) {
@@ -126,7 +127,7 @@ void leat_sub_set_timed(struct leat_sub *sub, bool timed)
  */
 void leat_broadcast_lose_patience(struct leat_broadcast *bc, uint64_t lowest)
 {
-	unsigned used = leat_load_acq(&bc->used); /* O1: pairs with take_slot() */
+	unsigned used = leat_load_rlx(&bc->used); /* rlx: as in a scan */
 
 	for (unsigned i = 0; i < used; i++) {
 		struct leat_sub *sub = &bc->subs[i];

@@ -195,7 +195,7 @@ static struct leat_sub *take_slot(struct leat_broadcast *bc)
 		if (leat_load_rlx(&sub->state) != LEAT_SUB_FREE || sub->taken)
 			continue;
 		if (i == leat_load_rlx(&bc->used))        /* rlx: the same */
-			leat_store_rel(&bc->used, i + 1); /* O1: pairs with leat_broadcast_scan() */
+			leat_store_rlx(&bc->used, i + 1); /* rlx: as leat_broadcast_scan() */
 		sub->taken = true;
 		bc->joining++;
 		return sub;
