@@ -16,6 +16,8 @@ enum {
 	/* about so many waits with short yields reset that number */
 	SKIPS_DECAY = 64,
 	SKIPS_MOST = 1 << 16,
+	SPIN_SKIPS_MOST =
+		63, /* waits that do not spin, at most, after one whose spin was in vain */
 	/*
 	 * a wait that spins offers its core once in so many rounds of pauses, some 50 microseconds
 	 */
@@ -30,6 +32,17 @@ enum {
 static LEAT_TLS struct {
 	uint32_t to_skip, skips;
 } yields;
+
+/*
+ * What this thread learned from its spins. Where a spin was in vain and the first yield after it
+ * ended the wait, the thread that it waited for wanted this core, and a spin only delays it. So
+ * to_skip of the next waits make one attempt in place of a spin: one wait after the first such
+ * spin, 3 after the second in a row, and so on.
+ */
+static LEAT_TLS struct {
+	uint32_t to_skip, skips;
+	bool whole; /* this wait's spin was not left out */
+} spins;
 
 static inline ssize_t make_attempt(struct leat_wait_loop *w)
 {
@@ -100,15 +113,40 @@ static ssize_t check_clock(struct leat_wait_loop *w)
 	return -ETIMEDOUT;
 }
 
-static ssize_t spin_with_attempts(struct leat_wait_loop *w)
+static ssize_t spin_with_attempts(struct leat_wait_loop *w, unsigned pauses)
 {
 	ssize_t r = -EAGAIN;
 
-	for (unsigned i = 0; i < PAUSES && r == -EAGAIN; i += w->weight) {
+	for (unsigned i = 0; i < pauses && r == -EAGAIN; i += w->weight) {
 		leat_pause();
 		r = make_attempt(w);
 	}
 	return r;
+}
+
+/* The spin of an adaptive wait. */
+static ssize_t spin_unless_in_vain(struct leat_wait_loop *w)
+{
+	ssize_t r;
+
+	spins.whole = spins.to_skip == 0;
+	if (!spins.whole)
+		spins.to_skip--;
+	r = spin_with_attempts(w, spins.whole ? PAUSES : 1);
+	if (r != -EAGAIN)
+		spins.skips = 0;
+	return r;
+}
+
+/* After the first yield of a wait. */
+static void learn_about_spins(bool over)
+{
+	if (!over) {
+		spins.skips = spins.to_skip = 0;
+	} else if (spins.whole) {
+		spins.skips = spins.skips < SPIN_SKIPS_MOST ? spins.skips * 2 + 1 : spins.skips;
+		spins.to_skip = spins.skips;
+	}
 }
 
 static void note_lost_slice(void)
@@ -145,6 +183,8 @@ static ssize_t yield_while_short(struct leat_wait_loop *w)
 			return make_attempt(w);
 		}
 		r = make_attempt(w);
+		if (i == 0)
+			learn_about_spins(r != -EAGAIN);
 	}
 	if (yields.to_skip == 0)
 		yields.skips -= (yields.skips + SKIPS_DECAY - 1) / SKIPS_DECAY;
@@ -154,14 +194,14 @@ static ssize_t yield_while_short(struct leat_wait_loop *w)
 /* Waits by LEAT_WAIT_SPIN or LEAT_WAIT_YIELD. */
 static ssize_t wait_without_sleep(struct leat_wait_loop *w)
 {
-	bool spins = w->policy == LEAT_WAIT_SPIN, ran;
+	bool only_spins = w->policy == LEAT_WAIT_SPIN, ran;
 	ssize_t r;
 
 	for (unsigned rounds = 1;; rounds++) {
-		if (!spins || rounds % ROUNDS_AN_OFFER == 0)
+		if (!only_spins || rounds % ROUNDS_AN_OFFER == 0)
 			/* if threads share this core, the peer may be waiting for it */
 			leat_os_yield();
-		r = spins ? spin_with_attempts(w) : make_attempt(w);
+		r = only_spins ? spin_with_attempts(w, PAUSES) : make_attempt(w);
 		if (r == -EAGAIN)
 			r = check_clock(w);
 		if (r == -EAGAIN)
@@ -281,8 +321,11 @@ ssize_t leat_wait_for(struct leat_wait_loop *w)
 		return r;
 	if (leat_must_not_wait > 0)
 		return -EDEADLK;
-	if ((w->policy == LEAT_WAIT_ADAPTIVE && !ran) || w->policy == LEAT_WAIT_SPIN)
-		r = spin_with_attempts(w); /* too short to be counted as a wait */
+	/* a spin is too short to be counted as a wait */
+	if (w->policy == LEAT_WAIT_SPIN)
+		r = spin_with_attempts(w, PAUSES);
+	else if (w->policy == LEAT_WAIT_ADAPTIVE && !ran)
+		r = spin_unless_in_vain(w);
 	if (r == -EAGAIN)
 		r = check_clock(w);
 	if (r != -EAGAIN)

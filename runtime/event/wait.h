@@ -6,7 +6,8 @@
  * order:
  *
  *     spin    PAUSES pauses with an attempt after each: two to four microseconds on current x86, a
- *             tenth of what a wake-up costs. LEAT_WAIT_ADAPTIVE and LEAT_WAIT_SPIN.
+ *             tenth of what a wake-up costs. LEAT_WAIT_ADAPTIVE and LEAT_WAIT_SPIN. The former
+ *             leaves spins out where the other side shares its core.
  *     yield   the thread offers its core with sched_yield(), which takes half a microsecond when no
  *             other thread wants the core. LEAT_WAIT_ADAPTIVE does so a few times, LEAT_WAIT_YIELD
  *             until the wait ends.
@@ -17,7 +18,12 @@
  * yield, or sleeps with the deadline as its time-out. Attempts take their time besides, and so do
  * steps of a generator that this thread runs.
  *
- * Shared cores. A yield gives the core to any thread that wants it. A thread of the same pipeline
+ * Shared cores. Where the thread that a wait waits for needs the same core, a spin only delays it:
+ * the spin is in vain, and the first yield ends the wait. So the next waits of this thread spin for
+ * one attempt only: one wait after the first such spin, 3 after the second in a row, and so on up
+ * to SPIN_SKIPS_MOST. A first yield that does not end its wait brings the spin back at once.
+ *
+ * A yield gives the core to any thread that wants it. A thread of the same pipeline
  * gives the core back within microseconds. A thread that computes keeps it for a slice of the
  * scheduler, which is milliseconds. An item that arrives meanwhile waits for the end of that slice,
  * while a parked waiter would have been woken at once. So after a yield that lost a slice the
