@@ -147,6 +147,34 @@ MODEL(broadcast_evict_while_copying_several, .what = "the same, a ring for sever
 	evict_while_copying(LEAT_MPMC, 1);
 }
 
+static void looks_once(void *arg)
+{
+	uint64_t item;
+	int rc = leat_try_recv((struct leat_rx *)arg, &item);
+
+	verify_that(rc == 1 || rc == -EAGAIN || rc == -ECONNABORTED);
+}
+
+MODEL(broadcast_evict_after_a_look,
+      .what = "one that looked, in vain, while its patience ended is evicted later",
+      .preemptions = 1, .stale = 2, .idle_ns = VERIFY_ANY_NS)
+{
+	struct leat_rx *gates[1];
+
+	open_feed((struct leat_broadcast_opts){ .capacity = 1 });
+	first = gates[0] = join((struct leat_subscribe_opts){ 0 });
+	second = join((struct leat_subscribe_opts){
+		.lag = LEAT_LAG_EVICT, .patience_ns = DEADLINE, .after = gates, .after_count = 1 });
+	verify_instant(VERIFY_START_NS + DEADLINE);
+	verify_that(send_number(tx, 0) == 0);
+	verify_spawn(looks_once, second, "stage");
+	verify_that(receive_number(first, &seen) == 1);
+	verify_that(send_number(tx, 1) == 0);
+	verify_join();
+	leat_rx_close(second);
+	join_and_close();
+}
+
 static void copies_one_then(void *arg)
 {
 	verify_that(leat_recv_until(second, &seen, VERIFY_START_NS + DEADLINE) == -ETIMEDOUT);
