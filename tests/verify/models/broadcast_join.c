@@ -213,25 +213,26 @@ MODEL(broadcast_pairs_inline, .what = "the same by the inline bodies", .preempti
 	send_pairs_to_one();
 }
 
-static void sends_reserved(void *arg)
+/* Reserves `most` slots, and commits one. */
+static void send_reserved(size_t most)
 {
 	void *slot;
 
 	for (uint64_t i = 0; i < items; i++) {
-		verify_that(leat_reserve((struct leat_tx *)arg, 2, &slot) >= 1);
+		verify_that(leat_reserve(tx, most, &slot) >= 1);
 		for (size_t word = 0; word < size / 8; word++)
 			((uint64_t *)slot)[word] = i;
-		verify_that(leat_commit(arg, 1) == 0);
+		verify_that(leat_commit(tx, 1) == 0);
 	}
-	leat_tx_close(arg);
+	leat_tx_close(tx);
 }
 
-static void join_a_reservation(void)
+static void join_a_reservation(enum leat_kind kind, size_t most)
 {
 	items = 4;
-	open_feed((struct leat_broadcast_opts){ .capacity = 2 });
+	open_feed((struct leat_broadcast_opts){ .kind = kind, .capacity = 2 });
 	verify_spawn(joins_the_oldest, NULL, "joiner");
-	sends_reserved(tx);
+	send_reserved(most);
 	verify_join();
 	close_feed();
 }
@@ -239,12 +240,19 @@ static void join_a_reservation(void)
 MODEL(broadcast_join_reserved, .what = "a joiner meets a reservation", .preemptions = 2,
       .quick_both = 2, .stale = 2)
 {
-	join_a_reservation();
+	join_a_reservation(LEAT_SPSC, 2);
+}
+
+/* One at a time: what is given up there is a hole, which has a number. */
+MODEL(broadcast_join_reserved_several, .what = "the same, a ring for several senders",
+      .preemptions = 2, .quick_both = 2, .stale = 2)
+{
+	join_a_reservation(LEAT_MPMC, 1);
 }
 
 MODEL(broadcast_join_reserved_apart, .what = "the same, items above 24 bytes", .preemptions = 2,
       .quick_both = 2, .stale = 2)
 {
 	size = 32;
-	join_a_reservation();
+	join_a_reservation(LEAT_SPSC, 2);
 }
