@@ -188,9 +188,10 @@ static void copies_one_then(void *arg)
 	copies_one(arg);
 }
 
+/* No stale load is needed, and there would be a great many. */
 MODEL(broadcast_evict_by_timer_while_copying,
       .what = "the same, where the timer evicts while the sender looks again", .preemptions = 2,
-      .quick_both = 2, .stale = 1, .idle_ns = VERIFY_ANY_NS)
+      .quick_both = 1, .stale = VERIFY_NONE, .idle_ns = VERIFY_ANY_NS)
 {
 	struct leat_chan_opts waits = { .recv_wait = LEAT_WAIT_PARK };
 	struct leat_tx *silent;
