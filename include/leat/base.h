@@ -48,8 +48,8 @@
  * How a side of a channel waits; struct leat_chan_opts has a policy for each side.
  *
  *     LEAT_WAIT_ADAPTIVE  spins for a few microseconds, unless the other side has needed this core
- *                         lately; yields, unless that has cost the thread a slice of the
- *                         scheduler; then parks on a futex; no CPU while idle
+ *                         lately; yields, unless that has cost the thread a slice of the scheduler
+ *                         lately; then parks on a futex; no CPU while idle
  *     LEAT_WAIT_SPIN      keeps the core busy, and offers it to other threads about every 50
  *                         microseconds
  *     LEAT_WAIT_YIELD     offers the core all the time

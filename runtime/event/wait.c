@@ -16,8 +16,8 @@ enum {
 	/* about so many waits with short yields reset that number */
 	SKIPS_DECAY = 64,
 	SKIPS_MOST = 1 << 16,
-	SPIN_SKIPS_MOST =
-		63, /* waits that do not spin, at most, after one whose spin was in vain */
+	/* waits that do not spin, at most, after one whose spin was in vain */
+	SPIN_SKIPS_MOST = 63,
 	/*
 	 * a wait that spins offers its core once in so many rounds of pauses, some 50 microseconds
 	 */

@@ -23,12 +23,12 @@
  * one attempt only: one wait after the first such spin, 3 after the second in a row, and so on up
  * to SPIN_SKIPS_MOST. A first yield that does not end its wait brings the spin back at once.
  *
- * A yield gives the core to any thread that wants it. A thread of the same pipeline
- * gives the core back within microseconds. A thread that computes keeps it for a slice of the
- * scheduler, which is milliseconds. An item that arrives meanwhile waits for the end of that slice,
- * while a parked waiter would have been woken at once. So after a yield that lost a slice the
- * thread's next waits do not yield (wait.c). A long yield lost nothing if many items went through
- * the channel meanwhile: threads of the same pipeline took turns on the core.
+ * A yield gives the core to any thread that wants it. A thread of the same pipeline gives the core
+ * back within microseconds. A thread that computes keeps it for a slice of the scheduler, which is
+ * milliseconds. An item that arrives meanwhile waits for the end of that slice, while a parked
+ * waiter would have been woken at once. So after a yield that lost a slice the thread's next waits
+ * do not yield (wait.c). A long yield lost nothing if many items went through the channel
+ * meanwhile: threads of the same pipeline took turns on the core.
  *
  * Deadlines. After a deadline the engine makes one more attempt, so an item that came in time is
  * received. No notification is lost with its waiter either: a waiter that was notified, even in the
