@@ -11,7 +11,8 @@
 
 uint64_t leat_broadcast_scan(const struct leat_broadcast *bc, uint64_t none)
 {
-	/* rlx: J1, or scan_lock, shows a new place to whoever must see it; the table was there before */
+	/* rlx: J1, or scan_lock, shows a new place to whoever must see it; the table was there
+	 * before */
 	unsigned used = leat_load_rlx(&bc->used);
 	uint64_t lowest = UINT64_MAX;
 
@@ -108,7 +109,7 @@ static bool must_lose_patience(struct leat_sub *sub, uint64_t lowest)
 {
 	return leat_load_rlx(&sub->timed) &&              /* rlx: the lock */
 	       leat_load_rlx(&sub->gating) &&             /* rlx: the same */
-	       leat_load_rlx(&sub->head) == lowest &&     /* rlx: a number */
+	       leat_load_rlx(&sub->head) == lowest &&     /* rlx: the caller's scan acquired it */
 	       leat_load_rlx(&sub->stuck_at) != lowest && /* rlx: a number */
 	       leat_sub_allowed(sub) != lowest;
 }

@@ -134,7 +134,7 @@ static ssize_t spin_unless_in_vain(struct leat_wait_loop *w)
 		spins.to_skip--;
 	r = spin_with_attempts(w, spins.whole ? PAUSES : 1);
 	if (r != -EAGAIN)
-		spins.skips = 0;
+		spins.skips = spins.to_skip = 0;
 	return r;
 }
 
@@ -155,6 +155,8 @@ static void note_lost_slice(void)
 	if (yields.skips > SKIPS_MOST)
 		yields.skips = SKIPS_MOST;
 	yields.to_skip = yields.skips;
+	/* the next waits do not yield, so nothing else would bring their spins back */
+	spins.skips = spins.to_skip = 0;
 }
 
 static uint64_t count_transfers(struct leat_wait_loop *w)

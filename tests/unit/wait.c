@@ -19,10 +19,15 @@ enum { WHOLE = 64 }; /* attempts of a spin: runtime/event/wait.c, PAUSES */
 
 static unsigned attempts, yields;
 static unsigned ends_at_attempt, ends_at_yield; /* the attempt that succeeds; 0: none of them */
+static int64_t yield_ns;                        /* how long another thread keeps the core */
 
 /* The engine's: this program's comes before that of the C library. */
 int sched_yield(void)
 {
+	int64_t until_ns = leat_now_ns() + yield_ns;
+
+	while (yield_ns > 0 && leat_now_ns() < until_ns)
+		;
 	yields++;
 	return 0;
 }
@@ -93,7 +98,8 @@ Test(wait, spins_in_vain_are_left_out_while_the_first_yield_ends_each_wait)
 Test(wait, a_first_yield_that_ends_nothing_brings_the_spin_back)
 {
 	for (int i = 0; i < 9; i++)
-		cr_expect_eq(spin_before_yield(2), WHOLE, "a later yield says nothing about the core");
+		cr_expect_eq(spin_before_yield(2), WHOLE,
+		             "a later yield says nothing about the core");
 	cr_expect_eq(spin_before_yield(1), WHOLE);
 	cr_expect_eq(spin_before_yield(2), 1);
 	cr_expect_eq(spin_before_yield(1), WHOLE);
@@ -112,4 +118,14 @@ Test(wait, a_spin_that_ends_a_wait_begins_the_count_anew)
 	cr_expect_eq(spin_before_yield(1), WHOLE);
 	cr_expect_eq(spin_before_yield(1), 1);
 	cr_expect_eq(spin_before_yield(1), WHOLE, "one wait was left out, and not seven");
+}
+
+Test(wait, a_lost_slice_brings_the_spin_back)
+{
+	cr_expect_eq(spin_before_yield(1), WHOLE);
+	cr_expect_eq(spin_before_yield(1), 1);
+	cr_expect_eq(spin_before_yield(1), WHOLE);
+	yield_ns = 1000000; /* a slice; so the next waits do not yield */
+	cr_expect_eq(spin_before_yield(1), 1);
+	end_in_spin(9);
 }
